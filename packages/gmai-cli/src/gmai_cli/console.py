@@ -1,0 +1,122 @@
+"""What people see: progress bars, tables and notes that become plain lines in a Slurm log."""
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+LOG_INTERVAL_S = 15.0
+"""Seconds between two progress lines when the output is not a terminal; `GMAI_LOG_INTERVAL_S` overrides it."""
+
+
+class Progress(Protocol):
+    """A running count of one step."""
+
+    def advance(self, count: int = 1, *, note: str = "") -> None:
+        """Add `count` to what is done; `note` is shown beside the rate."""
+        ...
+
+
+def say(message: str) -> None:
+    """Print one line of news to standard error, where it never mixes with results on standard output."""
+    print(message, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def progress(description: str, total: int | None, *, unit: str = "items") -> Iterator[Progress]:
+    """Show how far a step has come, with rate and time left.
+
+    On a terminal this is a bar; elsewhere a plain line every `LOG_INTERVAL_S` seconds and one at the end.
+    """
+    if sys.stderr.isatty():
+        with _bar(description, total, unit) as bar:
+            yield bar
+    else:
+        lines = _Lines(description, total, unit)
+        yield lines
+        lines.finish()
+
+
+class _Lines:
+    def __init__(self, description: str, total: int | None, unit: str) -> None:
+        self._description, self._total, self._unit = description, total, unit
+        self._done, self._note = 0, ""
+        self._start = self._last = time.monotonic()
+        self._interval_s = float(os.environ.get("GMAI_LOG_INTERVAL_S", LOG_INTERVAL_S))
+
+    def advance(self, count: int = 1, *, note: str = "") -> None:
+        self._done += count
+        self._note = note
+        if time.monotonic() - self._last >= self._interval_s:
+            self._last = time.monotonic()
+            self._print()
+
+    def _print(self) -> None:
+        elapsed_s = max(time.monotonic() - self._start, 1e-9)
+        rate = self._done / elapsed_s
+        of_total = f"/{self._total}" if self._total is not None else ""
+        line = f"{self._description}: {self._done}{of_total} {self._unit}, {rate:.1f}/s"
+        if self._total is not None and self._done < self._total and rate > 0:
+            line += f", ETA {_clock((self._total - self._done) / rate)}"
+        say(f"{line}, {self._note}" if self._note else line)
+
+    def finish(self) -> None:
+        elapsed_s = time.monotonic() - self._start
+        note = f", {self._note}" if self._note else ""
+        say(f"{self._description}: {self._done} {self._unit} in {_clock(elapsed_s)}{note}")
+
+
+def _clock(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"
+
+
+@contextlib.contextmanager
+def _bar(description: str, total: int | None, unit: str) -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichProgress
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+    )
+    with RichProgress(*columns, console=Console(stderr=True)) as rich_progress:
+        task = rich_progress.add_task(description, total=total, note="")
+
+        class Bar:
+            def advance(self, count: int = 1, *, note: str = "") -> None:
+                rich_progress.update(task, advance=count, note=note)
+
+        yield Bar()
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str = "") -> None:
+    """Print a table to standard output, columns aligned; numbers are set to the right.
+
+    Every row has as many cells as there are columns; cells are shown as `str` and never interpreted as markup.
+    """
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max([len(column), *(len(row[i]) for row in cells)]) for i, column in enumerate(columns)]
+    right = [all(isinstance(row[i], int | float) for row in rows) and bool(rows) for i in range(len(columns))]
+
+    def line(values: Sequence[str]) -> str:
+        padded = (v.rjust(w) if r else v.ljust(w) for v, w, r in zip(values, widths, right, strict=True))
+        return "  ".join(padded).rstrip()
+
+    if title:
+        print(title)
+    print(line(columns))
+    print(line(["-" * width for width in widths]))
+    for row in cells:
+        print(line(row))

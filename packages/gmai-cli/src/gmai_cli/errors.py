@@ -1,0 +1,51 @@
+"""User mistakes and exit codes. Every gmai package raises `UserError`; `gmai_cli.main` prints it as one message."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+EXIT_OK = 0
+EXIT_BUG = 1
+EXIT_USER_ERROR = 2
+EXIT_PARTIAL = 3
+"""The run ended, but some input was dropped into the quarantine; the manifest says what and why."""
+EXIT_REQUEUE = 75
+"""The run was told to stop, saved its state and can be resumed by the same command (EX_TEMPFAIL of sysexits.h)."""
+EXIT_INTERRUPTED = 130
+
+
+class UserError(Exception):
+    """A mistake of the user's input or set-up: printed as one message without a traceback, exit code 2.
+
+    The message says what was found and where, then the rule, then the remedy.
+    """
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ` Did you mean "…"?` for the closest known name, or the list of known names when none is close."""
+    known = sorted(known)
+    close = get_close_matches(name, known, n=1, cutoff=0.6)
+    if close:
+        return f' Did you mean "{close[0]}"?'
+    return f" Known: {', '.join(known)}." if known else ""
+
+
+def explain_validation(error: Any, *, where: str, known_fields: Iterable[str] = ()) -> UserError:
+    """Turn a pydantic `ValidationError` into a `UserError` with one line per finding.
+
+    Args:
+        error: A `pydantic.ValidationError`.
+        where: The file (and line, where known) that the settings came from.
+        known_fields: Names offered as "did you mean" for an unknown key.
+    """
+    known = list(known_fields)
+    lines: list[str] = []
+    for finding in error.errors():
+        field = ".".join(str(part) for part in finding["loc"]) or "(whole document)"
+        message = finding["msg"].removeprefix("Value error, ")
+        if finding["type"] == "extra_forbidden":
+            message = "unknown key." + did_you_mean(str(finding["loc"][-1]), known)
+        elif finding["type"] != "missing":
+            message += f" (found {finding['input']!r:.80})"
+        lines.append(f"{where}: {field}: {message}")
+    return UserError("\n".join(lines))

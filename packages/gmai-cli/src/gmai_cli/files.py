@@ -1,0 +1,123 @@
+"""Durable files and run records, the same for every package: written aside, fsynced, renamed."""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+
+@contextlib.contextmanager
+def replace_atomically(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a binary file that takes the place of `path` when the block ends without an error.
+
+    A reader sees the old file or the whole new one, never a part; a kill leaves the old file and a `.tmp` beside it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
+        fsync_directory(path.parent)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def fsync_directory(path: Path) -> None:
+    """Make renames inside a directory durable; a file system that cannot fsync directories is left alone."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with replace_atomically(path) as file:
+        file.write(text.encode("utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON (indented, UTF-8, keys in the given order) atomically."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def sha256_file(path: Path) -> str:
+    """Return the hex SHA-256 digest of a file, read in chunks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_run_record(directory: Path, *, config: Mapping[str, Any], inputs: Mapping[str, Any], **more: Any) -> None:
+    """Write `run.json`: what ran, when, with which versions, settings and inputs.
+
+    Args:
+        directory: The run's output folder.
+        config: The resolved settings, all of them.
+        inputs: Name of each input to its digest, count or revision.
+        more: Further entries such as `seed` or `device`.
+    """
+    write_json(
+        directory / "run.json",
+        {
+            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "versions": installed_versions(),
+            "git_commit": _git_commit(),
+            "config": dict(config),
+            "inputs": dict(inputs),
+            **more,
+        },
+    )
+
+
+_RECORDED = (
+    "gmai-cli", "gmai-data", "gmai-model", "gmai-bench", "torch", "transformers", "accelerate", "deepspeed", "datasets",
+    "tokenizers", "safetensors", "huggingface-hub", "numpy", "pyarrow", "pydicom", "nibabel", "pillow",
+    "opencv-python-headless", "scipy", "pydantic",
+)  # fmt: skip
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the versions of the gmai packages and of the libraries that shape their results."""
+    versions: dict[str, str] = {}
+    for name in _RECORDED:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return versions
+
+
+def _git_commit() -> str | None:
+    """Return the commit of the working directory's repository, with `+changes` where it is not clean."""
+    try:
+        head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True)
+        dirty = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"],
+            capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return head.stdout.strip() + ("+changes" if dirty.stdout.strip() else "")

@@ -1,0 +1,77 @@
+"""The `gmai` script: finds the command, runs it, and turns errors into messages and exit codes."""
+
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from gmai_cli import plugins
+from gmai_cli.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_USER_ERROR, UserError
+
+HELP = """The open toolkit to make a GMAI-VL of your own.
+
+`gmai data build` turns medical datasets into instruction samples, `gmai train --stage 1|2|3` trains a LLaVA-style
+model on them, `gmai bench` measures it. New here? `gmai demo` runs all of it on a laptop in a few minutes;
+`gmai doctor` says what this machine has and what to install.
+"""
+
+
+def build_app(selected: str | None) -> typer.Typer:
+    """Return the whole command line; only the selected plug-in is imported."""
+    app = typer.Typer(
+        name="gmai", help=HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False
+    )
+
+    @app.callback()
+    def root(
+        version: Annotated[bool, typer.Option("--version", help="Print the versions of the gmai packages.")] = False,
+    ) -> None:
+        if version:
+            from gmai_cli.files import installed_versions
+
+            for name, number in installed_versions().items():
+                if name.startswith("gmai-"):
+                    print(name, number)
+            raise typer.Exit
+
+    # `--version` alone must not ask for a command.
+    root.__doc__ = HELP
+
+    for plugin in plugins.discover().values():
+        plugins.attach(app, plugin, selected=plugin.name == selected)
+
+    @app.command()
+    def doctor() -> None:
+        """Say what is installed, which devices and launchers this machine has, and what to install for what."""
+        from gmai_cli.doctor import run
+
+        run()
+
+    from gmai_cli import demo
+
+    app.command("demo")(demo.demo)
+    return app
+
+
+def _selected(argv: list[str]) -> str | None:
+    words = os.environ.get("COMP_WORDS", "").split()[1:] or argv  # shell completion passes the line in COMP_WORDS
+    return next((word for word in words if not word.startswith("-")), None)
+
+
+def main() -> None:
+    """Run the command line of this process and exit with its code."""
+    try:
+        app = build_app(_selected(sys.argv[1:]))
+        typer.main.get_command(app).main(args=sys.argv[1:], prog_name="gmai")
+    except UserError as error:
+        print(f"gmai: {error}", file=sys.stderr)
+        sys.exit(EXIT_USER_ERROR)
+    except KeyboardInterrupt:
+        print("gmai: interrupted", file=sys.stderr)
+        sys.exit(EXIT_INTERRUPTED)
+    except Exception:
+        traceback.print_exc()
+        print("gmai: this is a bug. Please report it with the lines above and `gmai doctor`.", file=sys.stderr)
+        sys.exit(EXIT_BUG)
