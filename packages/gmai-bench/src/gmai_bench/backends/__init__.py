@@ -1,0 +1,1 @@
+"""Who answers: a local Hugging Face checkpoint."""

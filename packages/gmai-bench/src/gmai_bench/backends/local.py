@@ -1,0 +1,188 @@
+"""Any Hugging Face image-text-to-text checkpoint on this machine: greedy, batched by length with left padding."""
+
+import hashlib
+import importlib.util
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gmai_cli.errors import UserError
+from gmai_cli.files import sha256_file
+
+from gmai_bench.backends.asks import Ask, OpenImage
+
+_SHAPING_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "merges.txt", "vocab.txt")
+"""The files of a checkpoint that shape its answers."""
+_NOT_SHAPING = ("gmai.json", "trainer_state.json", "run.json")
+
+
+class LocalModel:
+    """A checkpoint folder, or a Hub id; loaded on the first question, so that a finished run loads nothing."""
+
+    def __init__(self, model: str, *, batch_size: int, max_new_tokens: int) -> None:
+        """Check the checkpoint and take its digest.
+
+        Raises:
+            UserError: torch or transformers is missing, or the folder is no safetensors checkpoint.
+        """
+        _require_libraries()
+        self._model_id, self._batch_size, self._max_new_tokens = model, batch_size, max_new_tokens
+        folder = Path(model)
+        if folder.exists() or model.startswith((".", "/", "~")) or model.count("/") != 1:
+            _check_folder(folder)
+            self._digest = _digest_of(folder)
+        else:
+            self._digest = _revision_of(model)
+        self._loaded: tuple[Any, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """The folder or Hub id as it was given."""
+        return self._model_id
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the checkpoint's files, or the Hub revision."""
+        return self._digest
+
+    @property
+    def generation(self) -> Mapping[str, Any]:
+        """Greedy decoding, its token limit and the number format."""
+        import torch
+
+        dtype = "bfloat16" if torch.cuda.is_available() else "float32"
+        return {"do_sample": False, "max_new_tokens": self._max_new_tokens, "dtype": dtype}
+
+    def answers(self, asks: Sequence[Ask], open_image: OpenImage) -> Iterator[tuple[str, str]]:
+        """Yield answers batch by batch, short prompts first, so that little of a batch is padding."""
+        ordered = sorted(asks, key=lambda ask: (len(ask.images), len(ask.prompt), ask.id))
+        for start in range(0, len(ordered), self._batch_size):
+            batch = ordered[start : start + self._batch_size]
+            responses = self._generate(batch, open_image)
+            yield from ((ask.id, response) for ask, response in zip(batch, responses, strict=True))
+
+    def _generate(self, batch: Sequence[Ask], open_image: OpenImage) -> list[str]:
+        import torch
+
+        processor, model = self._loaded or self._load()
+        texts = [_render(processor, ask) for ask in batch]
+        images = [[open_image(digest) for digest in ask.images] for ask in batch]
+        begins = getattr(processor.tokenizer, "bos_token", None)
+        inputs = processor(
+            images=images if any(images) else None,
+            text=texts,
+            padding=True,
+            return_tensors="pt",
+            # a template that writes the first token itself must not get a second one
+            add_special_tokens=not (begins and texts[0].startswith(begins)),
+        ).to(model.device, dtype=model.dtype)
+        with torch.inference_mode():
+            generated = model.generate(
+                **inputs,
+                max_new_tokens=self._max_new_tokens,
+                do_sample=False,
+                num_beams=1,
+                temperature=None,
+                top_p=None,
+                top_k=None,
+                pad_token_id=processor.tokenizer.pad_token_id,
+            )
+        new = generated[:, inputs["input_ids"].shape[1] :]
+        return [str(text).strip() for text in processor.batch_decode(new, skip_special_tokens=True)]
+
+    def _load(self) -> tuple[Any, Any]:
+        import torch
+        from transformers import AutoModelForImageTextToText, AutoProcessor
+
+        on_gpu = torch.cuda.is_available()
+        try:
+            processor: Any = AutoProcessor.from_pretrained(self._model_id, trust_remote_code=False)
+            model: Any = AutoModelForImageTextToText.from_pretrained(
+                self._model_id,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=torch.bfloat16 if on_gpu else torch.float32,
+            )
+        except (OSError, ValueError, KeyError, ImportError) as error:
+            raise UserError(
+                f"{self._model_id}: does not open as an image-text-to-text checkpoint ({_first_line(error)}). It must "
+                f"load with AutoProcessor and AutoModelForImageTextToText without remote code. "
+                f"`gmai model init` and `gmai train` write such folders."
+            ) from error
+        if getattr(processor, "chat_template", None) is None:
+            raise UserError(
+                f"{self._model_id}: has no chat template. Questions are asked as a chat turn. "
+                f"Add chat_template.jinja to the folder."
+            )
+        tokenizer = processor.tokenizer
+        tokenizer.padding_side = "left"  # the answers of a batch must start in one column
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        model.eval().to("cuda" if on_gpu else "cpu")
+        self._loaded = (processor, model)
+        return self._loaded
+
+
+def _render(processor: Any, ask: Ask) -> str:
+    content = [*({"type": "image"} for _ in ask.images), {"type": "text", "text": ask.prompt}]
+    return str(
+        processor.apply_chat_template(
+            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
+        )
+    )
+
+
+def _require_libraries() -> None:
+    missing = [name for name in ("torch", "transformers") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"{' and '.join(missing)} not installed. A local checkpoint needs torch and transformers. Install them "
+            f"with `pip install 'gmai-bench[local]'`, or score a file of answers with `gmai bench score`."
+        )
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise UserError(
+            f"{folder}: no such folder. --model takes a checkpoint folder or a Hub id (owner/name). Correct the path."
+        )
+    if not (folder / "config.json").is_file():
+        inside = [child.name for child in sorted(folder.iterdir()) if (child / "config.json").is_file()]
+        hint = f" There is one in {folder / inside[-1]}." if inside else ""
+        raise UserError(
+            f"{folder}: no config.json here. A checkpoint folder has config.json, *.safetensors and the tokenizer."
+            f"{hint} Give the folder that `gmai model init` or `gmai train` wrote."
+        )
+    if not any(folder.glob("*.safetensors")):
+        pickles = sorted(path.name for path in [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")])
+        found = f"only {', '.join(pickles[:3])}" if pickles else "no weights"
+        raise UserError(
+            f"{folder}: found {found}. Weights must be *.safetensors: a pickle can run code when it is opened. Convert "
+            f"them with `save_pretrained` on a machine that trusts them."
+        )
+
+
+def _digest_of(folder: Path) -> str:
+    files = {path for pattern in _SHAPING_FILES for path in folder.glob(pattern) if path.name not in _NOT_SHAPING}
+    total = hashlib.sha256()
+    for path in sorted(files):
+        total.update(f"{path.name}\0{sha256_file(path)}\n".encode())
+    return f"sha256:{total.hexdigest()}"
+
+
+def _revision_of(model: str) -> str:
+    from transformers import AutoConfig
+
+    try:
+        config: Any = AutoConfig.from_pretrained(model, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{model}: neither a folder here nor a readable Hub model ({_first_line(error)}). --model takes a "
+            f"checkpoint folder or a Hub id. Correct the path, or download the model first on an offline machine."
+        ) from error
+    return f"revision:{getattr(config, '_commit_hash', None) or 'unknown'}"
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__

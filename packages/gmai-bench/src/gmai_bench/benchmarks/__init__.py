@@ -1,0 +1,1 @@
+"""One file a benchmark; `registry` finds them by name, `declared` reads a YAML file."""

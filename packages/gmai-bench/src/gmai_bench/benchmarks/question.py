@@ -1,0 +1,66 @@
+"""What every benchmark gives: a description of itself and its questions. First in the flow, after the registry."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gmai_bench.protocols import Scoring
+
+KeepImage = Callable[[bytes, str], str]
+"""Takes one encoded image and the place it came from (for messages); returns its SHA-256 hex digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question as it is asked and scored."""
+
+    id: str
+    text: str
+    prompt: str
+    """What the model reads beside the images; the images come before it."""
+    images: tuple[str, ...]
+    """SHA-256 hex digests, in the order shown."""
+    choices: tuple[str, ...]
+    """Empty for an open question."""
+    reference: str
+    """Text of the right choice, or of the answer."""
+    cluster: str
+    """Questions of one cluster (one image, usually) are not independent."""
+    measure: str = "accuracy"
+    """Which number of the protocol this question counts in."""
+    groups: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What is fixed about a benchmark under one protocol; it stands in the report."""
+
+    name: str
+    title: str
+    protocol: str
+    """`family/name`; a number never appears without it."""
+    protocol_version: int
+    scoring: Scoring
+    expected: int | None
+    """Questions of a complete copy, `None` where the benchmark does not say."""
+    groups: tuple[str, ...]
+    source: str
+    license: str
+    notes: str = ""
+
+
+class Benchmark(Protocol):
+    """A benchmark under one protocol, found and ready to be read."""
+
+    @property
+    def card(self) -> Card:
+        """The fixed facts."""
+        ...
+
+    def questions(self, keep_image: KeepImage) -> Iterator[Question]:
+        """Yield every question of the copy in the order of its files.
+
+        Raises:
+            UserError: A file, a column, a row or an image is not as the layout says.
+        """
+        ...

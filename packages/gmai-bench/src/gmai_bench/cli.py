@@ -1,0 +1,173 @@
+"""`gmai bench`: the command line. Everything but typer is imported inside the commands."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gmai_bench.scores import ScoredBenchmark
+
+HELP = """Ask a model benchmark questions and score the answers under named protocols.
+
+    gmai bench --model CKPT --benchmarks OUT/benchmarks/held_out.yaml --out RESULT
+    gmai bench --model CKPT --benchmarks vqa-rad,vqa-rad/llava-med --data-root DATA --out RESULT
+
+--model is a Hugging Face folder or Hub id that opens with AutoModelForImageTextToText. --benchmarks are names of
+`gmai bench list` (with a protocol behind a slash, or the default one) and paths of YAML files. RESULT/report.html is
+the page to look at. A run that was killed continues when the same command is given again.
+
+`gmai bench score FILE --benchmark …` scores answers that another program wrote, without torch.
+"""
+
+app = typer.Typer(help=HELP, rich_markup_mode=None, invoke_without_command=True)
+
+
+class ImageAblation(StrEnum):
+    """What stands in place of the images."""
+
+    none = "none"
+    noise = "noise"
+    blank = "blank"
+
+
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(help="Folder with one folder of files per named benchmark (DATA/vqa-rad), or that folder itself."),
+]
+Limit = Annotated[
+    int | None, typer.Option(min=1, help="Take the first N questions of each benchmark; the report says so.")
+]
+AllowPartial = Annotated[
+    bool,
+    typer.Option(
+        "--allow-partial", help="Accept a copy or answers with another count than is due; the report says so."
+    ),
+]
+
+
+@app.callback()
+def bench(
+    context: typer.Context,
+    model: Annotated[str | None, typer.Option(help="Checkpoint folder or Hub id (owner/name).")] = None,
+    benchmarks: Annotated[
+        list[str] | None,
+        typer.Option(help="Names or YAML paths, separated by commas; the option may be given several times."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for answers and report; one model and setting each.")] = None,
+    data_root: DataRoot = None,
+    limit: Limit = None,
+    allow_partial: AllowPartial = False,
+    batch_size: Annotated[int, typer.Option(min=1, help="Questions asked at once; lower it when memory is short.")] = 8,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 64,
+    image_ablation: Annotated[
+        ImageAblation,
+        typer.Option(help="Replace each image by noise or grey: a model that looks at images must fall to chance."),
+    ] = ImageAblation.none,
+    seed: Annotated[int, typer.Option(help="Seed of the noise images.")] = 0,
+) -> None:
+    """Ask a model, or run one of the commands below."""
+    if context.invoked_subcommand is not None:
+        return
+    if model is None or not benchmarks or out is None:
+        given = {"--model": model, "--benchmarks": benchmarks, "--out": out}
+        missing = [name for name, value in given.items() if not value]
+        if len(missing) == len(given):
+            typer.echo(context.get_help())
+            raise typer.Exit
+        from gmai_cli.errors import UserError
+
+        raise UserError(
+            f"gmai bench: {', '.join(missing)} missing. Asking a model needs --model, --benchmarks and --out. "
+            f"See `gmai bench --help`."
+        )
+    from gmai_bench.backends.local import LocalModel
+    from gmai_bench.benchmarks.registry import open_benchmark
+    from gmai_bench.run import Settings, ask_and_report
+
+    names = [name.strip() for value in benchmarks for name in value.split(",") if name.strip()]
+    opened = [open_benchmark(name, data_root) for name in names]
+    backend = LocalModel(model, batch_size=batch_size, max_new_tokens=max_new_tokens)
+    settings = Settings(limit, allow_partial, image_ablation.value, seed)
+    _print(ask_and_report(opened, backend, out, settings), out)
+
+
+# `--help` of the group shows the long text; the docstring above is for the reader of this file.
+bench.__doc__ = HELP
+
+
+@app.command("list")
+def list_benchmarks() -> None:
+    """List the benchmarks that have a name, with their protocols (the first is the default)."""
+    from gmai_cli.console import table
+
+    from gmai_bench.benchmarks.registry import REGISTRY
+
+    rows = [(name, entry.title, ", ".join(entry.protocols)) for name, entry in REGISTRY.items()]
+    table(("benchmark", "title", "protocols"), rows)
+    print("\nAny YAML file in the benchmark format is one too; `gmai data build` writes benchmarks/held_out.yaml.")
+
+
+@app.command()
+def score(
+    file: Annotated[Path, typer.Argument(help='JSON Lines, one {"id": …, "response": …} per answered question.')],
+    benchmark: Annotated[str, typer.Option(help="Name (vqa-rad, vqa-rad/llava-med) or path of a YAML file.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for the report; without it only the table is shown.")] = None,
+    model_name: Annotated[str | None, typer.Option(help="What the report calls the model; default: the file.")] = None,
+    data_root: DataRoot = None,
+    limit: Limit = None,
+    allow_partial: AllowPartial = False,
+) -> None:
+    """Score answers that are already there, whoever gave them. Needs no torch."""
+    from gmai_bench.benchmarks.registry import open_benchmark
+    from gmai_bench.run import Settings, score_file
+
+    settings = Settings(limit=limit, allow_partial=allow_partial)
+    opened = open_benchmark(benchmark, data_root)
+    _print(score_file(file, opened, out, settings, model=model_name or file.name), out)
+
+
+@app.command()
+def report(out: Annotated[Path, typer.Argument(help="Output folder of an earlier run.")]) -> None:
+    """Score the answers of an output folder again and rebuild its report, without the model."""
+    from gmai_bench import lock
+    from gmai_bench.report.build import rebuild
+
+    if not out.is_dir():
+        from gmai_cli.errors import UserError
+
+        raise UserError(f"{out}: no such folder. Give the --out of an earlier `gmai bench` run.")
+    with lock.hold(out):
+        benchmarks = rebuild(out)
+    _print(benchmarks, out)
+
+
+def _print(benchmarks: "Sequence[ScoredBenchmark]", out: Path | None) -> None:
+    from gmai_cli.console import table
+
+    from gmai_bench.report.markdown import partial_note, percent, span
+
+    results = [benchmark.result for benchmark in benchmarks]
+    rows = [
+        (
+            r.name,
+            f"{r.protocol} v{r.protocol_version}",
+            r.n,
+            percent(r.accuracy),
+            span(r.interval),
+            percent(r.chance),
+            percent(sum(r.no_answer.values())),
+        )
+        for r in results
+    ]
+    table(("benchmark", "protocol", "n", "accuracy", "95 % interval", "chance", "unparsed"), rows)
+    for r in results:
+        for name, measure in r.measures.items():
+            print(f"{r.protocol}: {name} {percent(measure.mean)} ({span(measure.interval)}, n = {measure.n})")
+        if r.partial:
+            print(f"{r.protocol}: partial, {partial_note(r)}")
+    if out is not None:
+        print(f"report: {out / 'report.html'}")

@@ -1,0 +1,1 @@
+"""Answer text ▶ option, with the rule that fired; never a guess."""

@@ -1,0 +1,81 @@
+"""Which option letters a text names: alone, at the start, behind a marker, anywhere. Always whole words, never guesses."""
+
+import re
+
+from gmai_bench.extraction.negation import is_negated
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+_ALONE = re.compile(r"^[\s*\"'(\[{<`_]*([A-Za-z])[\s*\"')\]}>`_.:,、。]*$")
+_LEADING = re.compile(r"^[\s*\"']*(?:\(([A-Za-z])\)|([A-Za-z])(?:\*\*)?\s*[.):、](?=\D|$))")
+_LISTED = re.compile(r"(?:(?<=\n)|(?<=\s)|^)\W*?(?:\(([A-Z])\)|([A-Z])[.):、])\s*\w")
+_MENTION = re.compile(r"(?<![A-Za-z0-9'/-])\(?\b([A-Z])\b\)?(?![A-Za-z0-9'/-]*[A-Za-z0-9])")
+_MARKED_SMALL = re.compile(r"^[\s*\"'(\[]*([a-z])(?=[\s*\"')\].:,、。]|$)(?!\s+[a-z])")
+_LETTERED_TERM = re.compile(
+    r"\b(?:vitamin|hepatitis|influenza|type|group|grade|class|stage|segment|lead|zone|level|patient|case|figure|panel|"
+    r"image|lobe|streptococcus)\s*$",
+    re.IGNORECASE,
+)
+_AFTER_ARTICLE = re.compile(r"\s+(?!or\b|and\b|is\b|was\b|but\b|because\b|since\b|as\b|seems\b|would\b)[A-Za-z0-9]")
+
+
+def letter_alone(text: str, count: int) -> int | None:
+    """Return the option whose letter, in any case, is the whole text, its first line or its last line.
+
+    Args:
+        text: The response.
+        count: How many options were shown; a letter beyond them is none.
+    """
+    lines = text.splitlines()
+    found: set[int] = set()
+    for line in {lines[0], lines[-1]}:
+        match = _ALONE.match(line)
+        if match and (index := LETTERS.index(match[1].upper())) < count:
+            found.add(index)
+    return found.pop() if len(found) == 1 else None
+
+
+def leading_letter(text: str, count: int) -> int | None:
+    """Return the option whose letter opens the text as "(B)", "B.", "B)", "B:" or "B、".
+
+    None when the letter is denied, or when other letters are listed the same way (the options repeated).
+    """
+    match = _LEADING.match(text)
+    if match is None:
+        return None
+    index = LETTERS.index((match[1] or match[2]).upper())
+    if index >= count or is_negated(text, match.start(match.lastindex or 0), match.end()):
+        return None
+    listed = {letter for pair in _LISTED.findall(text, match.end()) for letter in pair if letter}
+    return index if not {LETTERS.index(letter) for letter in listed} & (set(range(count)) - {index}) else None
+
+
+def marked_letter(span: str, count: int) -> list[int]:
+    """Return the un-negated letters of a span that follows a marker; a small letter counts if it opens the span."""
+    small = _MARKED_SMALL.match(span)
+    if small and (index := LETTERS.index(small[1].upper())) < count:
+        return [index]
+    opening = leading_letter(span, count)
+    return [opening] if opening is not None else mentioned_letters(span, count)
+
+
+def mentioned_letters(text: str, count: int) -> list[int]:
+    """Return the distinct un-negated option letters of a text, in order.
+
+    The article "A", the pronoun "I" and letters of terms such as "vitamin B" or "type A" are no mention.
+    """
+    found: list[int] = []
+    for match in _MENTION.finditer(text):
+        letter, bracketed = match[1], text[match.start()] == "("
+        index = LETTERS.index(letter)
+        if index >= count or index in found:
+            continue
+        if not bracketed and (
+            (letter == "A" and _AFTER_ARTICLE.match(text, match.end()))
+            or letter == "I"
+            or _LETTERED_TERM.search(text, max(0, match.start() - 20), match.start())
+        ):
+            continue
+        if not is_negated(text, match.start(), match.end()):
+            found.append(index)
+    return found

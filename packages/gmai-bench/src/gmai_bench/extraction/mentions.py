@@ -1,0 +1,77 @@
+"""Which option texts a response names: whole words, the longest first, denied ones left out."""
+
+import re
+from functools import lru_cache
+
+from gmai_bench.extraction.negation import is_negated
+from gmai_bench.extraction.text import find_whole, unify
+
+SYNONYMS: tuple[tuple[str, ...], ...] = (
+    ("ct", "computed tomography"),
+    ("mri", "mr", "magnetic resonance imaging", "magnetic resonance"),
+    ("us", "ultrasound", "ultrasonography"),
+    ("x-ray", "xray", "x ray", "radiograph", "radiography"),
+    ("oct", "optical coherence tomography"),
+    ("pet", "positron emission tomography"),
+    ("yes", "是", "是的"),
+    ("no", "否", "不是"),
+)
+"""Closed table of exact synonyms of options: imaging modalities and yes/no. Nothing is inferred beyond it."""
+
+_WITH_EXPANSION = re.compile(r"^(.+?)\s*\((.+?)\)?$")
+_EDGES = " \t\r\n.,;:!?*\"'`()[]{}。，；：！？、"
+
+
+@lru_cache(maxsize=4096)
+def _forms(option: str) -> tuple[str, ...]:
+    """Return the spellings of one option, case folded: itself, "CT (Computed Tomography)" taken apart, its synonyms."""
+    folded = unify(option).casefold().strip(_EDGES) or option.casefold()
+    forms = [folded]
+    expansion = _WITH_EXPANSION.match(folded)
+    if expansion:
+        forms += [expansion[1].strip(), expansion[2].strip()]
+    for family in SYNONYMS:
+        if any(form in family for form in forms):
+            forms += family
+    return tuple(dict.fromkeys(form for form in forms if form))
+
+
+@lru_cache(maxsize=1024)
+def _spellings(choices: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+    """Return (spelling, option) of all options, the longest first; a spelling of two options is left out."""
+    owners: dict[str, set[int]] = {}
+    own = {(unify(choice).casefold().strip(_EDGES) or choice.casefold()): i for i, choice in enumerate(choices)}
+    for index, choice in enumerate(choices):
+        for form in _forms(choice):
+            owners.setdefault(form, set()).add(own.get(form, index))
+    single = [(form, next(iter(indices))) for form, indices in owners.items() if len(indices) == 1]
+    return tuple(sorted(single, key=lambda pair: -len(pair[0])))
+
+
+@lru_cache(maxsize=1024)
+def _lookup(choices: tuple[str, ...]) -> dict[str, int]:
+    return dict(_spellings(choices))
+
+
+def option_equal_to(text: str, choices: tuple[str, ...]) -> int | None:
+    """Return the option whose text, or a synonym of it, is the whole text, apart from case and outer punctuation."""
+    return _lookup(choices).get(text.casefold().strip(_EDGES))
+
+
+def options_mentioned(text: str, choices: tuple[str, ...]) -> list[int]:
+    """Return the distinct options named in the text and not denied.
+
+    A longer option hides the shorter ones inside it ("no pleural effusion" is not "pleural effusion").
+    """
+    folded = text.casefold()
+    taken: list[tuple[int, int, int]] = []
+    for spelling, index in _spellings(choices):
+        start = find_whole(folded, spelling)
+        while start >= 0:
+            end = start + len(spelling)
+            if not any(first < end and start < last for first, last, _ in taken):
+                taken.append((start, end, index))
+            start = find_whole(folded, spelling, end)
+    spans = tuple((start, end) for start, end, _ in taken)
+    named = [index for start, end, index in sorted(taken) if not is_negated(folded, start, end, spans)]
+    return list(dict.fromkeys(named))

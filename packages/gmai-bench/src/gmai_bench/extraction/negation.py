@@ -1,0 +1,45 @@
+"""Is a mention denied? "not A", "A is incorrect", "排除A": a cue in the same clause, before or after the mention."""
+
+import re
+
+_BREAK = r"[.;:,!?\n。；，！？]|\bbut\b|\bbecause\b|\bsince\b|\bso\b|\bwhile\b|\bwhereas\b|\btherefore\b|\bthus\b|\bhence\b|但|而是|因为|所以"
+_CLAUSE_BREAK = re.compile(_BREAK)
+_CUE_BEFORE = re.compile(
+    r"\b(?:not|no|cannot|neither|nor|never|without|excluding|excludes?|excluded|except|unlike|instead of|rather than|"
+    r"rul(?:e|es|ed|ing) out|eliminat(?:e|es|ed|ing)|absence of|negative for)\b|n't\b|(?:不|没|非|无|未见|排除)"
+)
+_NO_CUE = re.compile(r"\bnot only\b|\bno doubt\b|\bno other than\b|\bcannot be other than\b|不仅|无疑")
+_CUE_AFTER = re.compile(
+    r"^\W*(?:\([^)]*\)\s*)?(?:\w+\s+){0,3}?(?:(?:is|are|was|were|would be|can be|could be|seems?|appears?|looks?)\s+"
+    r"(?:not|incorrect|wrong|false|excluded|ruled out|eliminated|unlikely|less likely|inconsistent|absent)"
+    r"|(?:isn't|aren't|wasn't|can't be|cannot be|does not|doesn't)|incorrect\b|wrong\b)"
+    r"|^\W*(?:是)?(?:错|不正确|不对|不是|不符合|可以排除|被排除)"
+)
+_WINDOW_CHARS = 60
+_AFTER_OTHER_LETTER = re.compile(r"(?<![A-Za-z0-9])\(?[A-Z]\)?(?![A-Za-z0-9])")
+
+
+def is_negated(text: str, start: int, end: int, own_cues: tuple[tuple[int, int], ...] = ()) -> bool:
+    """Say whether the mention `text[start:end]` is denied in its clause.
+
+    Args:
+        text: The response, case kept or folded.
+        start: Where the mention begins.
+        end: Where it ends.
+        own_cues: Spans whose words are options themselves ("No", "Not seen") and deny nothing.
+    """
+    before = text[max(0, start - _WINDOW_CHARS) : start].lower()
+    offset = start - len(before)
+    for clause_break in _CLAUSE_BREAK.finditer(before):
+        cut = clause_break.end()
+        before, offset = (" " * cut) + before[cut:], offset
+    if not _NO_CUE.search(before):
+        for cue in _CUE_BEFORE.finditer(before):
+            at = offset + cue.start()
+            if not any(first <= at < last for first, last in own_cues):
+                return True
+    after = text[end : end + _WINDOW_CHARS]
+    clause_end = _CLAUSE_BREAK.search(after, 1 if after[:1] in ".:)" else 0)
+    after = after[: clause_end.start()] if clause_end else after
+    other = _AFTER_OTHER_LETTER.search(after)
+    return _CUE_AFTER.match((after[: other.start()] if other else after).lower()) is not None

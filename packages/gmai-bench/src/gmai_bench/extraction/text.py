@@ -1,0 +1,46 @@
+"""Responses made comparable: Unicode forms unified, thoughts removed, whole words found. No rule of choice lives here."""
+
+import re
+import unicodedata
+
+_QUOTES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "\u00a0": " ", "‐": "-", "‑": "-", "–": "-"})
+_THOUGHT = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.IGNORECASE | re.DOTALL)
+_THOUGHT_END = re.compile(r".*</think(?:ing)?>", re.IGNORECASE | re.DOTALL)
+_THOUGHT_START = re.compile(r"<think(?:ing)?>.*", re.IGNORECASE | re.DOTALL)
+
+
+def strip_thoughts(response: str) -> str:
+    """Return the response without `<think>…</think>`.
+
+    A lone `</think>` ends a thought that began in the prompt; a lone `<think>` is a thought that was cut off.
+    """
+    if "<" not in response or "think" not in response.lower():
+        return response
+    text = _THOUGHT.sub(" ", response)
+    text = _THOUGHT_END.sub(" ", text)
+    return _THOUGHT_START.sub(" ", text)
+
+
+def unify(text: str) -> str:
+    """Return the text in NFKC (full-width letters and punctuation become plain), with plain quotes and hyphens."""
+    if text.isascii():
+        return text.strip()
+    return unicodedata.normalize("NFKC", text).translate(_QUOTES).strip()
+
+
+def _is_word(character: str) -> bool:
+    """Say whether a character belongs to a word that is written with blanks around it; Chinese is not."""
+    return character.isalnum() and ord(character) < 0x2E80
+
+
+def find_whole(text: str, wanted: str, start: int = 0) -> int:
+    """Return where `wanted` stands in `text` as whole words, or -1. Both are in the same case and form."""
+    position = text.find(wanted, start)
+    while position >= 0:
+        end = position + len(wanted)
+        bound_left = position == 0 or not (_is_word(text[position - 1]) and _is_word(wanted[0]))
+        bound_right = end == len(text) or not (_is_word(text[end]) and _is_word(wanted[-1]))
+        if bound_left and bound_right:
+            return position
+        position = text.find(wanted, position + 1)
+    return -1

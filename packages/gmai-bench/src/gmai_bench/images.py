@@ -1,0 +1,81 @@
+"""Images of questions: stored once by digest, opened for the model, replaced for an ablation."""
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from gmai_cli.errors import UserError
+from gmai_cli.files import replace_atomically
+from PIL import Image
+
+Ablation = Literal["none", "noise", "blank"]
+"""What a model is shown: the image, uniform noise of the same size, or mid-grey of the same size."""
+
+_GREY = (127, 127, 127)
+
+
+class ImageStore:
+    """A folder of encoded images named by their SHA-256 digest, so that an image of many questions lies there once."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use `folder`, which is made on the first image."""
+        self._folder = folder
+
+    def add(self, encoded: bytes, place: str) -> str:
+        """Store one encoded image and return its digest.
+
+        Raises:
+            UserError: The bytes are no image that Pillow can open.
+        """
+        digest = check(encoded, place)
+        path = self._folder / digest
+        if not path.exists():
+            with replace_atomically(path) as file:
+                file.write(encoded)
+        return digest
+
+    def open(self, digest: str) -> Image.Image:
+        """Return the stored image in RGB.
+
+        Raises:
+            UserError: It is not there, or its pixels cannot be decoded.
+        """
+        path = self._folder / digest
+        try:
+            with Image.open(path) as image:
+                return image.convert("RGB")
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            raise UserError(
+                f"{path}: the image cannot be decoded ({error}). Every image that a question shows must be whole. "
+                f"Repair it in the benchmark and remove this file, then run the same command again."
+            ) from error
+
+    def show(self, digest: str, ablation: Ablation, seed: int) -> Image.Image:
+        """Return what the model is shown in place of an image; noise depends on the image and the seed alone."""
+        image = self.open(digest)
+        if ablation == "blank":
+            return Image.new("RGB", image.size, _GREY)
+        if ablation == "noise":
+            generator = np.random.default_rng([seed, int(digest[:15], 16)])
+            pixels = generator.integers(0, 256, size=(image.height, image.width, 3), dtype=np.uint8)
+            return Image.fromarray(pixels)
+        return image
+
+
+def check(encoded: bytes, place: str) -> str:
+    """Return the digest of one encoded image after a look at its header.
+
+    Raises:
+        UserError: The bytes are no image that Pillow can open.
+    """
+    try:
+        with Image.open(io.BytesIO(encoded)) as image:
+            image.verify()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(
+            f"{place}: the image is not readable ({' '.join(str(error).split())[:120]}; {len(encoded)} bytes). An image "
+            f"must be a whole PNG, JPEG or another format of Pillow. Repair or replace it."
+        ) from error
+    return hashlib.sha256(encoded).hexdigest()

@@ -1,0 +1,74 @@
+"""One process per output folder: a lock file that says who holds it."""
+
+import contextlib
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+from gmai_cli.console import say
+from gmai_cli.errors import UserError
+
+
+@contextlib.contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Hold `folder/.lock` while the block runs.
+
+    A lock of a process of this machine that is gone (it was killed) is taken over with a note. On another machine
+    that cannot be known, so it is refused with the remedy.
+
+    Raises:
+        UserError: Another process holds the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / ".lock"
+    if not _take(path):
+        _explain_or_clear(path)
+        if not _take(path):
+            raise UserError(f"{path}: another process took this output folder just now. Use another --out.")
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _take(path: Path) -> bool:
+    owner = {"pid": os.getpid(), "host": socket.gethostname(), "started": time.strftime("%Y-%m-%d %H:%M:%S")}
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    except FileExistsError:
+        return False
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(owner, file)
+    return True
+
+
+def _explain_or_clear(path: Path) -> None:
+    try:
+        owner = cast("dict[str, Any]", json.loads(path.read_text(encoding="utf-8")))
+        pid, host, started = int(owner["pid"]), str(owner["host"]), str(owner["started"])
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, KeyError, TypeError):
+        pid, host, started = -1, "unknown", "unknown"
+    if host == socket.gethostname() and pid > 0 and not _alive(pid):
+        say(f"{path}: left by process {pid} of {started}, which is gone; taking the folder over")
+        path.unlink(missing_ok=True)
+        return
+    raise UserError(
+        f"{path}: process {pid} on {host} holds this output folder since {started}. One process writes to a folder at a "
+        f"time. Wait for it or use another --out; if that process is gone, remove {path} and run the same command again."
+    )
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

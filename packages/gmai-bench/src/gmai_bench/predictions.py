@@ -1,0 +1,137 @@
+"""Answers on disk: one appended and flushed line each, so that a killed run loses at most the line it was writing."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from gmai_cli.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One answered question."""
+
+    id: str
+    response: str
+    request: str
+    """SHA-256 of what was asked: prompt, images, model, generation settings. Empty for answers from elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a predictions file holds."""
+
+    by_id: Mapping[str, Prediction]
+    torn_lines: int
+    """1 when the last line was cut off by a kill and is asked again, else 0."""
+    whole_bytes: int
+    """Length of the file without the torn line."""
+
+
+def request_digest(prompt: str, images: tuple[str, ...], asked: Mapping[str, Any]) -> str:
+    """Return the digest that guards the reuse of an answer.
+
+    Args:
+        prompt: The text sent.
+        images: Digests of the images shown.
+        asked: Everything else that shapes an answer: model digest, generation settings, ablation, prompt version.
+    """
+    sent = {"prompt": prompt, "images": list(images), **asked}
+    return hashlib.sha256(json.dumps(sent, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def read_predictions(path: Path) -> Kept:
+    """Read a predictions file.
+
+    A last line without its line end is what a kill leaves: it is dropped and counted. Any other broken line is refused.
+
+    Raises:
+        UserError: A line is no JSON object with `id` and `response`, or two lines answer one id differently.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be read ({error.strerror}). Predictions are a JSON Lines file with one "
+            f'{{"id": …, "response": …}} per answered question.'
+        ) from error
+    whole, torn = _without_torn_line(content)
+    by_id: dict[str, Prediction] = {}
+    for number, line in enumerate(whole.split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        prediction = _parse(line, f"{path} line {number}")
+        earlier = by_id.get(prediction.id)
+        if earlier is not None and earlier != prediction:
+            raise UserError(
+                f'{path} line {number}: a second, different answer to "{prediction.id}". A question has one answer. '
+                f"Remove one of the two lines."
+            )
+        by_id[prediction.id] = prediction
+    return Kept(by_id, int(torn), len(whole))
+
+
+def _without_torn_line(content: bytes) -> tuple[bytes, bool]:
+    end = content.rfind(b"\n") + 1
+    tail = content[end:]
+    if not tail.strip():
+        return content, False
+    try:
+        json.loads(tail)
+    except ValueError:
+        return content[:end], True
+    return content, False
+
+
+def _parse(line: bytes, place: str) -> Prediction:
+    rule = 'A line is a JSON object {"id": …, "response": …}.'
+    try:
+        value: Any = json.loads(line)
+    except ValueError as error:
+        raise UserError(f"{place}: not readable as JSON ({error}). {rule} Correct or remove the line.") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{place}: found a {type(value).__name__}. {rule} Correct or remove the line.")
+    fields = cast("dict[str, Any]", value)
+    identity, response, request = fields.get("id"), fields.get("response"), fields.get("request", "")
+    if not isinstance(identity, str | int) or not isinstance(response, str) or not isinstance(request, str):
+        raise UserError(
+            f'{place}: found the keys {sorted(fields)}. {rule} "id" names the question and "response" is the text that '
+            f"the model said. Rename the keys."
+        )
+    return Prediction(str(identity), response, request)
+
+
+class PredictionWriter:
+    """Appends answers; each is on its way to the disk before the next is asked."""
+
+    def __init__(self, descriptor: int, extra: Mapping[str, Any]) -> None:
+        """Write to an open file descriptor; `extra` stands in every line (an ablation, say)."""
+        self._descriptor, self._extra = descriptor, dict(extra)
+
+    def write(self, prediction: Prediction) -> None:
+        """Append one line in a single write, so that lines never mix."""
+        line = {"id": prediction.id, "response": prediction.response, "request": prediction.request, **self._extra}
+        data = (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8", errors="replace")
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+
+@contextmanager
+def append_to(path: Path, *, whole_bytes: int, extra: Mapping[str, Any]) -> Iterator[PredictionWriter]:
+    """Open a predictions file for appending behind its first `whole_bytes` bytes; a torn line behind them is cut off."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        os.ftruncate(descriptor, whole_bytes)
+        end = os.lseek(descriptor, 0, os.SEEK_END)
+        if end and os.pread(descriptor, 1, end - 1) != b"\n":
+            os.write(descriptor, b"\n")
+        yield PredictionWriter(descriptor, extra)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,101 @@
+"""What a run keeps of a benchmark beside the answers, so that a report can be rebuilt without model or source.
+
+OUT/FAMILY/PROTOCOL/benchmark.json   the card, and how much of the benchmark was asked
+OUT/FAMILY/PROTOCOL/questions.jsonl  the questions, images by digest
+"""
+
+import dataclasses
+import itertools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from gmai_cli.errors import UserError
+from gmai_cli.files import write_json, write_text
+
+from gmai_bench.benchmarks.question import Benchmark, Card, KeepImage, Question
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of a benchmark is asked."""
+
+    asked: int
+    expected: int | None
+    limit: int | None
+
+    @property
+    def partial(self) -> bool:
+        """Whether the number stands for less (or more) than the whole benchmark."""
+        return self.limit is not None or (self.expected is not None and self.asked != self.expected)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One benchmark of a run."""
+
+    card: Card
+    coverage: Coverage
+    questions: tuple[Question, ...]
+
+
+def load(benchmark: Benchmark, keep_image: KeepImage, *, limit: int | None, allow_partial: bool) -> Record:
+    """Read a benchmark's questions and hold their count to what is due.
+
+    Args:
+        benchmark: The benchmark under its protocol.
+        keep_image: Where the images go.
+        limit: Take the first so many questions only.
+        allow_partial: Accept a copy whose count differs from the expected one.
+
+    Raises:
+        UserError: The copy is incomplete, or holds no question.
+    """
+    card = benchmark.card
+    questions = tuple(itertools.islice(benchmark.questions(keep_image), limit))
+    if not questions:
+        raise UserError(f"{card.name} ({card.source}): holds no question. Check the copy, or --limit.")
+    if limit is None and not allow_partial and card.expected is not None and len(questions) != card.expected:
+        raise UserError(
+            f"{card.name} ({card.source}): found {len(questions)} questions, {card.protocol} is due {card.expected}. "
+            f"A number of a protocol stands for all of its questions. Complete the copy, or pass --allow-partial, "
+            f"which the report will say."
+        )
+    limited = limit if limit is not None and (card.expected is None or len(questions) < card.expected) else None
+    return Record(card, Coverage(len(questions), card.expected, limited), questions)
+
+
+def write(record: Record, folder: Path) -> None:
+    """Write a benchmark's card and questions into its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps(dataclasses.asdict(question), ensure_ascii=False) for question in record.questions]
+    write_text(folder / "questions.jsonl", "".join(f"{line}\n" for line in lines))
+    write_json(
+        folder / "benchmark.json",
+        {"card": dataclasses.asdict(record.card), "coverage": dataclasses.asdict(record.coverage)},
+    )
+
+
+def read(folder: Path) -> Record:
+    """Read what `write` wrote.
+
+    Raises:
+        UserError: The files are missing or were changed by hand.
+    """
+    try:
+        kept = cast("dict[str, dict[str, Any]]", json.loads((folder / "benchmark.json").read_text(encoding="utf-8")))
+        card = Card(**{**kept["card"], "groups": tuple(kept["card"]["groups"])})
+        coverage = Coverage(**kept["coverage"])
+        lines = (folder / "questions.jsonl").read_text(encoding="utf-8").splitlines()
+        questions = tuple(_question(json.loads(line)) for line in lines)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{folder}: benchmark.json or questions.jsonl cannot be used ({error}). `gmai bench` writes both. "
+            f"Run the `gmai bench --model …` command of run.json again: kept answers are not asked again."
+        ) from error
+    return Record(card, coverage, questions)
+
+
+def _question(fields: dict[str, Any]) -> Question:
+    return Question(**{**fields, "images": tuple(fields["images"]), "choices": tuple(fields["choices"])})

@@ -1,0 +1,1 @@
+"""Scores ▶ report.json, report.md and one self-contained report.html."""

@@ -1,0 +1,89 @@
+"""An output folder ▶ scores.jsonl, report.json, report.md, report.html. Needs neither the model nor the benchmark's source."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from gmai_cli.errors import UserError
+from gmai_cli.files import write_json, write_text
+
+from gmai_bench import record
+from gmai_bench.benchmarks.question import Card
+from gmai_bench.images import ImageStore
+from gmai_bench.predictions import read_predictions
+from gmai_bench.report.markdown import as_markdown
+from gmai_bench.report.page import as_page
+from gmai_bench.scores import ScoredBenchmark, score_benchmark
+
+FORMAT = "gmai-bench-report/1"
+
+
+def folder_of(out: Path, card: Card) -> Path:
+    """Return the folder of one benchmark under one protocol."""
+    return out / card.protocol
+
+
+def rebuild(out: Path) -> list[ScoredBenchmark]:
+    """Score every benchmark of an output folder and write its report.
+
+    Raises:
+        UserError: The folder is no output of `gmai bench`.
+    """
+    try:
+        asked = cast("dict[str, Any]", json.loads((out / "asked.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{out}: no readable asked.json ({error}). A report is built from a folder that `gmai bench --model … "
+            f"--out` or `gmai bench score … --out` wrote. Correct the path."
+        ) from error
+    folders = sorted(path.parent for path in out.glob("*/*/benchmark.json"))
+    benchmarks = [_score_folder(folder) for folder in folders if (folder / "predictions.jsonl").exists()]
+    if not benchmarks:
+        raise UserError(f"{out}: holds no answers yet. Ask some with `gmai bench --model … --out {out}`.")
+    summary: dict[str, Any] = {
+        "format": FORMAT,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        **asked,
+        "title": title_of(asked),
+        "benchmarks": [dataclasses.asdict(benchmark.result) for benchmark in benchmarks],
+    }
+    write_json(out / "report.json", summary)
+    write_text(out / "report.md", as_markdown(summary, benchmarks))
+    write_text(out / "report.html", as_page(summary, benchmarks, ImageStore(out / "images")))
+    return benchmarks
+
+
+def title_of(asked: dict[str, Any]) -> str:
+    """Return the report's title; an ablation stands in it, so that such a number is never taken for the model's."""
+    name = Path(str(asked["model"])).name or str(asked["model"])
+    shown = {"noise": "images replaced by noise", "blank": "images replaced by grey"}.get(str(asked["image_ablation"]))
+    return f"{name} — {shown}" if shown else name
+
+
+def _score_folder(folder: Path) -> ScoredBenchmark:
+    item = record.read(folder)
+    benchmark = score_benchmark(item, read_predictions(folder / "predictions.jsonl"))
+    write_text(folder / "scores.jsonl", "".join(_score_lines(benchmark)))
+    return benchmark
+
+
+def _score_lines(benchmark: ScoredBenchmark) -> Sequence[str]:
+    """Return one line per answered question in the order of the benchmark: the same answers give the same bytes."""
+    return [
+        json.dumps(
+            {
+                "id": item.question.id,
+                "measure": item.question.measure,
+                "score": item.verdict.score,
+                "rule": item.verdict.rule,
+                "answer": item.verdict.answer,
+                "reference": item.question.reference,
+            },
+            ensure_ascii=False,
+        )
+        + "\n"
+        for item in benchmark.scored
+    ]

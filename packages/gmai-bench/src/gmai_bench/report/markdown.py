@@ -1,0 +1,80 @@
+"""The report as Markdown, for a terminal, a pull request or a model card."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gmai_bench.scores import GroupResult, Result, ScoredBenchmark
+
+
+def as_markdown(summary: Mapping[str, Any], benchmarks: Sequence[ScoredBenchmark]) -> str:
+    """Return the report; every number stands beside its protocol, n, interval and chance."""
+    lines = [
+        f"# {_plain(str(summary['title']))}",
+        "",
+        f"Model `{_plain(str(summary['model']))}` ({_plain(str(summary['model_digest']))}), {summary['created']}.",
+        "",
+        "| benchmark | protocol | n | accuracy | 95 % interval | chance | no answer found |",
+        "|---|---|---:|---:|---|---:|---:|",
+    ]
+    lines += [_row(benchmark.result) for benchmark in benchmarks]
+    for benchmark in benchmarks:
+        lines += _section(benchmark.result)
+    return "\n".join(lines) + "\n"
+
+
+def _row(r: Result) -> str:
+    return (
+        f"| {_plain(r.title)} | {r.protocol} v{r.protocol_version}{' (partial)' if r.partial else ''} | {r.n} | "
+        f"{percent(r.accuracy)} | {span(r.interval)} | {percent(r.chance)} | {percent(sum(r.no_answer.values()))} |"
+    )
+
+
+def _section(r: Result) -> list[str]:
+    lines = ["", f"## {_plain(r.title)} — {r.protocol}", ""]
+    if r.partial:
+        lines += [f"**Partial:** {partial_note(r)}", ""]
+    lines += [
+        f"{r.correct} of {r.n} right. Wilson interval {span(r.interval)}; clustered by {r.clusters} images "
+        f"{span(r.interval_clustered)} (standard error {100 * r.standard_error:.1f} points). Extractor {r.extractor}.",
+    ]
+    if r.notes:
+        lines += ["", r.notes]
+    for name, measure in r.measures.items():
+        words = name.replace("_", " ")
+        lines += ["", f"{words}: {percent(measure.mean)} ({span(measure.interval)}, n = {measure.n})."]
+    lines += ["", "| extraction rule | answers |", "|---|---:|"]
+    lines += [f"| {rule} | {count} |" for rule, count in r.rules.items()]
+    for column, groups in r.groups.items():
+        lines += ["", f"| {_plain(column)} | n | accuracy | 95 % interval | chance |", "|---|---:|---:|---|---:|"]
+        lines += [_group_row(value, group) for value, group in groups.items()]
+    return lines
+
+
+def _group_row(value: str, g: GroupResult) -> str:
+    return f"| {_plain(value)} | {g.n} | {percent(g.accuracy)} | {span(g.interval)} | {percent(g.chance)} |"
+
+
+def percent(share: float) -> str:
+    """Return a share as `81.3 %`."""
+    return f"{100 * share:.1f} %"
+
+
+def span(interval: tuple[float, float]) -> str:
+    """Return an interval of shares as `75.9–85.8 %`."""
+    return f"{100 * interval[0]:.1f}–{100 * interval[1]:.1f} %"
+
+
+def partial_note(r: Result) -> str:
+    """Say why a result does not stand for the whole benchmark."""
+    due = f" of {r.expected} due" if r.expected is not None else ""
+    limit = f" (--limit {r.limit})" if r.limit is not None else ""
+    missing = f"; {r.unanswered} of them have no answer yet" if r.unanswered else ""
+    return f"{r.questions}{due} questions{limit}{missing}. The number does not stand for the protocol."
+
+
+def _plain(text: str) -> str:
+    """Return text that cannot break out of a table cell or start markup."""
+    cleaned = " ".join(text.split())
+    for mark in ("\\", "|", "`", "<", ">", "*", "[", "]"):
+        cleaned = cleaned.replace(mark, "\\" + mark)
+    return cleaned

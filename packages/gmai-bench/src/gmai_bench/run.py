@@ -1,0 +1,195 @@
+"""READ THIS FIRST: load questions ▶ predict ▶ extract ▶ score ▶ aggregate ▶ report.
+
+`ask_and_report` is `gmai bench --model`, `score_file` is `gmai bench score`, `report.build.rebuild` is
+`gmai bench report`; all three end in the same report of the same output folder.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from gmai_cli.console import progress, say
+from gmai_cli.errors import UserError
+from gmai_cli.files import sha256_file, write_json, write_run_record
+
+from gmai_bench import lock, record
+from gmai_bench.backends.asks import Ask, Backend
+from gmai_bench.benchmarks.question import Benchmark
+from gmai_bench.images import Ablation, ImageStore, check
+from gmai_bench.predictions import Kept, Prediction, append_to, read_predictions, request_digest
+from gmai_bench.protocols import PROMPT_VERSION
+from gmai_bench.record import Record
+from gmai_bench.report.build import folder_of, rebuild
+from gmai_bench.scores import ScoredBenchmark, score_benchmark
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run asks, beside the model and the benchmarks."""
+
+    limit: int | None = None
+    """Ask the first so many questions of each benchmark only."""
+    allow_partial: bool = False
+    """Accept a copy of a benchmark with another count than the protocol is due."""
+    image_ablation: Ablation = "none"
+    seed: int = 0
+    """Of the noise images; nothing else is random."""
+
+
+def ask_and_report(
+    benchmarks: Sequence[Benchmark], backend: Backend, out: Path, settings: Settings
+) -> list[ScoredBenchmark]:
+    """Ask a model every question that `out` has no answer to yet, then write the report.
+
+    Returns:
+        The scored benchmarks of the whole folder, those of earlier runs of the same model too.
+
+    Raises:
+        UserError: Bad input, another process at work in `out`, or answers there to other settings.
+    """
+    _refuse_twins(benchmarks)
+    with lock.hold(out):
+        asked = _asked(backend, settings)
+        _refuse_other_settings(out, asked)
+        store = ImageStore(out / "images")
+        records = [_load(benchmark, store, settings) for benchmark in benchmarks]
+        write_json(out / "asked.json", asked)
+        write_run_record(
+            out,
+            config={"asked": asked, "limit": settings.limit, "allow_partial": settings.allow_partial},
+            inputs={item.card.protocol: _input(item) for item in records},
+            seed=settings.seed,
+        )
+        for item in records:
+            record.write(item, folder_of(out, item.card))
+            _predict(item, backend, store, out, asked, settings)
+        return rebuild(out)
+
+
+def score_file(
+    predictions: Path, benchmark: Benchmark, out: Path | None, settings: Settings, *, model: str
+) -> list[ScoredBenchmark]:
+    """Score a file of answers, whoever gave them; with `out`, write the report there too.
+
+    Raises:
+        UserError: The file cannot be used, answers unknown questions, or leaves some unanswered (see `allow_partial`).
+    """
+    kept = read_predictions(predictions)
+    if out is None:
+        item = record.load(benchmark, check, limit=settings.limit, allow_partial=settings.allow_partial)
+        _refuse_mismatch(predictions, item, kept, settings)
+        return [score_benchmark(item, kept)]
+    with lock.hold(out):
+        asked = {"model": model, "model_digest": f"predictions:{sha256_file(predictions)}", "image_ablation": "none"}
+        _refuse_other_settings(out, asked)
+        item = _load(benchmark, ImageStore(out / "images"), settings)
+        _refuse_mismatch(predictions, item, kept, settings)
+        write_json(out / "asked.json", asked)
+        inputs = {item.card.protocol: _input(item), "predictions": asked["model_digest"]}
+        write_run_record(out, config={"asked": asked, "limit": settings.limit}, inputs=inputs)
+        folder = folder_of(out, item.card)
+        record.write(item, folder)
+        with append_to(folder / "predictions.jsonl", whole_bytes=0, extra={}) as writer:
+            for prediction in kept.by_id.values():
+                writer.write(prediction)
+        return rebuild(out)
+
+
+def _load(benchmark: Benchmark, store: ImageStore, settings: Settings) -> Record:
+    return record.load(benchmark, store.add, limit=settings.limit, allow_partial=settings.allow_partial)
+
+
+def _predict(
+    item: Record, backend: Backend, store: ImageStore, out: Path, asked: Mapping[str, Any], settings: Settings
+) -> None:
+    """Ask the questions without an answer; append each answer as it comes."""
+    path = folder_of(out, item.card) / "predictions.jsonl"
+    kept = read_predictions(path) if path.exists() else Kept({}, 0, 0)
+    requests = {question.id: request_digest(question.prompt, question.images, asked) for question in item.questions}
+    for identity, request in requests.items():
+        earlier = kept.by_id.get(identity)
+        if earlier is not None and earlier.request != request:
+            raise UserError(
+                f'{path}: the answer to "{identity}" was given to another prompt, image or setting than is asked now. '
+                f"Answers are reused only for the very same request. Use another --out, or remove {path.parent}."
+            )
+    asks = [Ask(q.id, q.prompt, q.images) for q in item.questions if q.id not in kept.by_id]
+    if kept.by_id:
+        torn = " (one half-written line dropped)" if kept.torn_lines else ""
+        say(f"{item.card.protocol}: {len(requests) - len(asks)} answers kept{torn}, {len(asks)} to ask")
+
+    def open_image(digest: str) -> Any:
+        return store.show(digest, settings.image_ablation, settings.seed)
+
+    extra = {} if settings.image_ablation == "none" else {"image_ablation": settings.image_ablation}
+    with (
+        append_to(path, whole_bytes=kept.whole_bytes, extra=extra) as writer,
+        progress(item.card.protocol, len(asks), unit="answers") as bar,
+    ):
+        for identity, response in backend.answers(asks, open_image) if asks else ():
+            writer.write(Prediction(identity, response, requests[identity]))
+            bar.advance()
+
+
+def _asked(backend: Backend, settings: Settings) -> dict[str, Any]:
+    """Return all that shapes an answer beside prompt and images; part of every request digest."""
+    return {
+        "model": backend.name,
+        "model_digest": backend.digest,
+        "generation": dict(backend.generation),
+        "image_ablation": settings.image_ablation,
+        "ablation_seed": settings.seed if settings.image_ablation == "noise" else None,
+        "prompt_version": PROMPT_VERSION,
+    }
+
+
+def _refuse_other_settings(out: Path, asked: Mapping[str, Any]) -> None:
+    path = out / "asked.json"
+    if not path.exists():
+        return
+    try:
+        earlier = cast("dict[str, Any]", json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise UserError(f"{path}: not readable as JSON ({error}). Remove the file if its answers are yours.") from error
+    differing = [
+        f"{key} was {earlier.get(key)}, is {asked.get(key)}"
+        for key in sorted({*asked, *earlier} - {"model"})
+        if earlier.get(key) != asked.get(key)
+    ]
+    if differing:
+        raise UserError(
+            f"{out}: holds answers to other settings ({'; '.join(differing)}). One output folder is one model under one "
+            f"setting, so that its report means one thing. Use another --out, or remove {out}."
+        )
+
+
+def _refuse_twins(benchmarks: Sequence[Benchmark]) -> None:
+    protocols = [benchmark.card.protocol for benchmark in benchmarks]
+    twins = sorted({protocol for protocol in protocols if protocols.count(protocol) > 1})
+    if twins:
+        raise UserError(
+            f"--benchmarks: {', '.join(twins)} is asked for twice. A protocol names one folder of answers. "
+            f"Give each benchmark once, and each YAML file its own `protocol`."
+        )
+
+
+def _refuse_mismatch(path: Path, item: Record, kept: Kept, settings: Settings) -> None:
+    known = {question.id for question in item.questions}
+    unknown = [identity for identity in kept.by_id if identity not in known]
+    if unknown and item.coverage.limit is None:
+        raise UserError(
+            f'{path}: answers {len(unknown)} questions that {item.card.protocol} does not ask, such as "{unknown[0]}". '
+            f"Ids must be those of the benchmark. Check that the file belongs to {item.card.source}."
+        )
+    missing = [identity for identity in known if identity not in kept.by_id]
+    if missing and not settings.allow_partial:
+        raise UserError(
+            f'{path}: has no answer to {len(missing)} of {len(known)} questions, such as "{min(missing)}". A number of a '
+            f"protocol stands for all of its questions. Answer them, or pass --allow-partial, which the report will say."
+        )
+
+
+def _input(item: Record) -> dict[str, Any]:
+    return {"source": item.card.source, "questions": item.coverage.asked, "expected": item.coverage.expected}

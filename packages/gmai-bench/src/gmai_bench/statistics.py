@@ -1,0 +1,48 @@
+"""Intervals and standard errors of a share of right answers."""
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+
+import numpy as np
+from scipy.special import stdtrit
+
+LEVEL = 0.95
+
+
+def wilson(correct: int, n: int, level: float = LEVEL) -> tuple[float, float]:
+    """Return the Wilson score interval of a share, for independent answers.
+
+    Source: Wilson 1927; the interval that stays inside 0 to 1 and holds its level for small n.
+    """
+    if n == 0:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    share = correct / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    low = 0.0 if correct == 0 else centre - half
+    high = 1.0 if correct == n else centre + half
+    return low, high
+
+
+def clustered_standard_error(scores: Sequence[float], clusters: Sequence[str]) -> tuple[float, int]:
+    """Return the standard error of the mean score when answers of one cluster depend on each other, and the clusters.
+
+    The residuals are summed within each cluster before they are squared (Liang and Zeger 1986; Miller 2024,
+    arXiv 2411.00640, section 2.2), without a small-sample factor.
+    """
+    if not scores:
+        return math.nan, 0
+    values = np.asarray(scores, dtype=np.float64)
+    _, index = np.unique(np.asarray(clusters), return_inverse=True)
+    sums = np.bincount(index, weights=values - values.mean())
+    return float(np.sqrt(np.square(sums).sum()) / len(values)), len(sums)
+
+
+def mean_interval(mean: float, standard_error: float, clusters: int, level: float = LEVEL) -> tuple[float, float]:
+    """Return mean ± t · standard error with `clusters - 1` degrees of freedom, cut to 0 to 1."""
+    if clusters < 2:
+        return 0.0, 1.0
+    half = float(stdtrit(clusters - 1, 0.5 + level / 2)) * standard_error
+    return max(0.0, mean - half), min(1.0, mean + half)

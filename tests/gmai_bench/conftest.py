@@ -1,0 +1,163 @@
+"""Inputs drawn in code: a tiny LLaVA with random weights, a held-out benchmark, both layouts of VQA-RAD."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from PIL import Image
+
+MODALITIES = ("CT", "MR", "X-ray")
+IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+
+def draw(seed: int, size: tuple[int, int] = (40, 30)) -> bytes:
+    """Return a PNG of coarse coloured blocks."""
+    blocks = np.random.default_rng(seed).integers(0, 256, size=(3, 4, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(blocks).resize(size, Image.Resampling.NEAREST).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def held_out_rows(images: int = 6) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for image in range(images):
+        modality = MODALITIES[image % 3]
+        for kind, question in enumerate(("Which modality is this?", "What is the imaging technique of the picture?")):
+            rows.append(
+                {
+                    "id": f"q{image}-{kind}",
+                    "images": [{"bytes": draw(image), "path": f"{image}.png"}],
+                    "question": question,
+                    "choices": list(MODALITIES),
+                    "reference": modality,
+                    "image_id": f"image-{image}",
+                    "modality": modality,
+                    "department": ("Radiology", "Cardiology")[image % 2],
+                }
+            )
+    return rows
+
+
+def write_held_out(folder: Path, rows: list[dict[str, object]] | None = None, **changes: object) -> Path:
+    rows = held_out_rows() if rows is None else rows
+    folder.mkdir(parents=True, exist_ok=True)
+    schema = pa.schema(
+        [
+            ("id", pa.string()),
+            ("images", pa.list_(IMAGE)),
+            ("question", pa.string()),
+            ("choices", pa.list_(pa.string())),
+            ("reference", pa.string()),
+            ("image_id", pa.string()),
+            ("modality", pa.string()),
+            ("department", pa.string()),
+        ]
+    )
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / "held_out.parquet")
+    declaration: dict[str, object] = {
+        "name": "held_out",
+        "title": "Held-out questions of this build",
+        "protocol": "held_out/option-text",
+        "questions": "held_out.parquet",
+        "columns": {
+            "id": "id",
+            "images": "images",
+            "question": "question",
+            "choices": "choices",
+            "reference": "reference",
+            "cluster": "image_id",
+        },
+        "groups": ["modality", "department"],
+        "prompt": "{question}\nOptions: {choices}.\nAnswer with one of the options.",
+        "choices_style": "text",
+        "expected": {"total": len(rows)},
+        "license": "CC0-1.0",
+        **changes,
+    }
+    path = folder / "held_out.yaml"
+    path.write_text(yaml.safe_dump(declaration, sort_keys=False), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def held_out(tmp_path: Path) -> Path:
+    return write_held_out(tmp_path / "benchmarks")
+
+
+def write_predictions(path: Path, answers: dict[str, str]) -> Path:
+    lines = [json.dumps({"id": identity, "response": answer}) for identity, answer in answers.items()]
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_llava(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LLaVA checkpoint of two layers with random weights and a tokenizer trained on the spot."""
+    torch = pytest.importorskip("torch", reason="needs gmai-bench[local]: pip install 'gmai-bench[local]'")
+    pytest.importorskip("transformers", reason="needs gmai-bench[local]: pip install 'gmai-bench[local]'")
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import (
+        CLIPVisionConfig,
+        LlamaConfig,
+        LlavaConfig,
+        LlavaForConditionalGeneration,
+        LlavaProcessor,
+        PreTrainedTokenizerFast,
+    )
+    from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
+
+    tokenizer = Tokenizer(models.BPE(unk_token=None, byte_fallback=False))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    special = ["<pad>", "<s>", "</s>", "<image>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+    )
+    tokenizer.train_from_iterator(
+        ["Which modality is this? Options: CT; MR; X-ray. Answer with one of them."] * 4, trainer
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>",
+        additional_special_tokens=["<image>"],
+    )  # fmt: skip
+    image_size, patch = 28, 14
+    template = (
+        "<s>{% for m in messages %}{{ m.role }}\n{% for c in m.content %}"
+        "{% if c.type == 'image' %}<image>\n{% else %}{{ c.text }}{% endif %}{% endfor %}\n{% endfor %}assistant\n"
+    )
+    processor = LlavaProcessor(
+        image_processor=LlavaImageProcessorPil(
+            size={"height": image_size, "width": image_size},
+            crop_size={"height": image_size, "width": image_size},
+            do_center_crop=False,
+        ),
+        tokenizer=fast,
+        patch_size=patch,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=template,
+    )
+    config = LlavaConfig(
+        vision_config=CLIPVisionConfig(
+            hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+            image_size=image_size, patch_size=patch, projection_dim=16,
+        ),
+        text_config=LlamaConfig(
+            vocab_size=len(fast), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+            num_key_value_heads=2, max_position_embeddings=512, bos_token_id=1, eos_token_id=2, pad_token_id=0,
+        ),
+        image_token_index=3,
+        vision_feature_layer=-2,
+        image_seq_length=4,
+    )  # fmt: skip
+    torch.manual_seed(3)
+    model = LlavaForConditionalGeneration(config)
+    folder = tmp_path_factory.mktemp("tiny-llava")
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
