@@ -25,26 +25,31 @@ def say(message: str) -> None:
 
 
 @contextlib.contextmanager
-def progress(description: str, total: int | None, *, unit: str = "items") -> Iterator[Progress]:
+def progress(description: str, total: int | None, *, unit: str = "items", shown: bool = True) -> Iterator[Progress]:
     """Show how far a step has come, with rate and time left.
 
-    On a terminal this is a bar; elsewhere a plain line every `LOG_INTERVAL_S` seconds and one at the end.
+    On a terminal this is a bar; elsewhere a plain line every `LOG_INTERVAL_S` seconds and one at the end. `shown` is
+    false on all processes but the one that speaks for them.
     """
-    if sys.stderr.isatty():
+    if not shown:
+        yield _Lines(description, total, unit, interval_s=float("inf"))
+    elif sys.stderr.isatty():
         with _bar(description, total, unit) as bar:
             yield bar
     else:
-        lines = _Lines(description, total, unit)
+        lines = _Lines(
+            description, total, unit, interval_s=float(os.environ.get("GMAI_LOG_INTERVAL_S", LOG_INTERVAL_S))
+        )
         yield lines
         lines.finish()
 
 
 class _Lines:
-    def __init__(self, description: str, total: int | None, unit: str) -> None:
+    def __init__(self, description: str, total: int | None, unit: str, *, interval_s: float) -> None:
         self._description, self._total, self._unit = description, total, unit
         self._done, self._note = 0, ""
         self._start = self._last = time.monotonic()
-        self._interval_s = float(os.environ.get("GMAI_LOG_INTERVAL_S", LOG_INTERVAL_S))
+        self._interval_s = interval_s
 
     def advance(self, count: int = 1, *, note: str = "") -> None:
         self._done += count
@@ -101,11 +106,18 @@ def _bar(description: str, total: int | None, unit: str) -> Iterator[Progress]:
         yield Bar()
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str = "") -> None:
-    """Print a table to standard output, columns aligned; numbers are set to the right.
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str = "", news: bool = False) -> None:
+    """Print a table, columns aligned; numbers are set to the right.
 
     Every row has as many cells as there are columns; cells are shown as `str` and never interpreted as markup.
+
+    Args:
+        columns: The headings.
+        rows: The cells.
+        title: A line above.
+        news: To standard error, like `say`, rather than to standard output, where results go.
     """
+    file = sys.stderr if news else sys.stdout
     cells = [[str(cell) for cell in row] for row in rows]
     widths = [max([len(column), *(len(row[i]) for row in cells)]) for i, column in enumerate(columns)]
     right = [all(isinstance(row[i], int | float) for row in rows) and bool(rows) for i in range(len(columns))]
@@ -115,8 +127,8 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: st
         return "  ".join(padded).rstrip()
 
     if title:
-        print(title)
-    print(line(columns))
-    print(line(["-" * width for width in widths]))
+        print(title, file=file)
+    print(line(columns), file=file)
+    print(line(["-" * width for width in widths]), file=file)
     for row in cells:
-        print(line(row))
+        print(line(row), file=file, flush=news)

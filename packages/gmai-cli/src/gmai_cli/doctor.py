@@ -38,9 +38,7 @@ def run() -> None:
     print()
     table(("command", "from", "state"), [_command_row(plugin) for plugin in plugins.discover().values()])
     print()
-    rows = [
-        (what, f"pip install {_quoted(install)}", _missing(modules)) for what, install, modules in CAPABILITIES
-    ]
+    rows = [(what, f"pip install {_quoted(install)}", _missing(modules)) for what, install, modules in CAPABILITIES]
     table(("to", "install", "state"), rows)
     print()
     table(("device", "detail"), _devices())

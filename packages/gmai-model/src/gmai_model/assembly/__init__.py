@@ -1,0 +1,1 @@
+"""CLIP + projector + language model ▶ one native LLaVA checkpoint. Read `assemble.py` first."""

@@ -1,0 +1,31 @@
+"""A model by local folder or Hub id."""
+
+from pathlib import Path
+
+from gmai_cli.console import say
+from gmai_cli.errors import UserError
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+PATTERNS = ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"]
+"""No Python files and no pickles."""
+
+
+def local_folder(name: str) -> Path:
+    """Return a folder as it is, or download a Hub id (or find it in the cache) and return its folder.
+
+    Raises:
+        UserError: Neither a folder nor a model that the Hub gives.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    try:
+        folder = Path(snapshot_download(name, allow_patterns=PATTERNS))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"{name}: neither a folder here nor a model to be had from the Hub ({reason}). Check the name, `HF_TOKEN` "
+            f"for gated models, and `HF_HUB_OFFLINE`; on a node without network, download it first with `hf download`."
+        ) from error
+    say(f"{name}: {folder}")
+    return folder

@@ -1,0 +1,139 @@
+"""Tensors by name, streamed: read one by one from safetensors shards, renamed, and written into new shards."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from gmai_cli.errors import UserError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+MAX_SHARD_BYTES = 2 * 2**30
+
+
+class WeightFiles:
+    """The safetensors files of a checkpoint folder, opened lazily.
+
+    Raises:
+        UserError: The folder holds no safetensors (pickled weights are refused), a shard of the index is missing,
+            truncated, or does not hold the tensors that the index says.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        index = folder / "model.safetensors.index.json"
+        if index.is_file():
+            file_of: dict[str, str] = json.loads(index.read_text("utf-8"))["weight_map"]
+        elif (folder / "model.safetensors").is_file():
+            with self._open("model.safetensors") as file:
+                file_of = dict.fromkeys(file.keys(), "model.safetensors")
+        else:
+            pickled = sorted(path.name for path in folder.glob("*.bin"))
+            found = f"only pickled weights ({pickled[0]})" if pickled else "no weights"
+            raise UserError(
+                f"{folder}: {found}, no model.safetensors or model.safetensors.index.json. Weights are read from "
+                f"safetensors only. Convert them first (`save_pretrained(..., safe_serialization=True)`)."
+            )
+        self.file_of = file_of
+        for name in sorted(set(file_of.values())):
+            with self._open(name) as file:
+                absent = {key for key, where in file_of.items() if where == name} - set(file.keys())
+            if absent:
+                raise UserError(
+                    f"{folder / name}: the index lists {sorted(absent)[0]} here, but the file does not hold it "
+                    f"({len(absent)} such tensors). Download the checkpoint again."
+                )
+
+    def _open(self, name: str) -> safe_open:
+        path = self.folder / name
+        if not path.is_file():
+            raise UserError(f"{path}: missing, but the index lists it. Download the checkpoint again.")
+        try:
+            return safe_open(path, framework="pt")
+        except SafetensorError as error:
+            head = path.read_bytes()[:40]
+            why = (
+                "a Git LFS pointer, not the file itself" if head.startswith(b"version https://git-lfs") else str(error)
+            )
+            raise UserError(f"{path}: not a readable safetensors file ({why}). Download it again.") from error
+
+    def names(self) -> list[str]:
+        """Return every tensor's name, in the order of the files."""
+        return list(self.file_of)
+
+    def _known(self, name: str) -> str:
+        if name not in self.file_of:
+            raise UserError(
+                f"{self.folder}: no tensor {name} among {len(self.file_of)} (the first is {next(iter(self.file_of))}). "
+                f"Check that the folder holds the kind of model asked for."
+            )
+        return self.file_of[name]
+
+    def dtype(self, name: str) -> torch.dtype:
+        """Return a tensor's dtype; reads no more than one element."""
+        with self._open(self._known(name)) as file:
+            return file.get_slice(name)[:1].dtype
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return a tensor's shape without reading its data."""
+        with self._open(self._known(name)) as file:
+            return tuple(file.get_slice(name).get_shape())
+
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield (name, tensor), file by file, one tensor in memory at a time."""
+        for file_name in dict.fromkeys(self.file_of.values()):
+            with self._open(file_name) as file:
+                for name in file.keys():  # noqa: SIM118 (a safetensors handle is no mapping)
+                    if self.file_of.get(name) == file_name:
+                        yield name, file.get_tensor(name)
+
+
+class WeightWriter:
+    """Writes tensors into shards of at most `MAX_SHARD_BYTES` and the index; call `close` at the end."""
+
+    def __init__(self, folder: Path, *, max_shard_bytes: int = MAX_SHARD_BYTES) -> None:
+        self._folder, self._max_shard_bytes = folder, max_shard_bytes
+        self._pending: dict[str, Tensor] = {}
+        self._pending_bytes = self._total_bytes = 0
+        self._shards: list[list[str]] = []
+
+    def add(self, name: str, tensor: Tensor) -> None:
+        """Append one tensor."""
+        size_bytes = tensor.numel() * tensor.element_size()
+        if self._pending and self._pending_bytes + size_bytes > self._max_shard_bytes:
+            self._flush()
+        self._pending[name] = tensor.contiguous()
+        self._pending_bytes += size_bytes
+        self._total_bytes += size_bytes
+
+    def _flush(self) -> None:
+        path = self._folder / f"shard-{len(self._shards):05d}"
+        save_file(self._pending, path, metadata={"format": "pt"})
+        path.chmod(0o644)  # safetensors writes 0600, which hides a checkpoint from the user's group
+        self._shards.append(list(self._pending))
+        self._pending, self._pending_bytes = {}, 0
+
+    def close(self) -> None:
+        """Write what is pending, give the shards their final names and write the index."""
+        self._flush()
+        count = len(self._shards)
+        if count == 1:
+            (self._folder / "shard-00000").rename(self._folder / "model.safetensors")
+            return
+        weight_map: dict[str, str] = {}
+        for number, names in enumerate(self._shards):
+            name = f"model-{number + 1:05d}-of-{count:05d}.safetensors"
+            (self._folder / f"shard-{number:05d}").rename(self._folder / name)
+            weight_map.update(dict.fromkeys(names, name))
+        index = {"metadata": {"total_size": self._total_bytes}, "weight_map": weight_map}
+        (self._folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n", "utf-8")
+
+
+def tensor_digest(tensor: Tensor) -> str:
+    """Return the SHA-256 of a tensor's dtype, shape and bytes, the same on every machine."""
+    digest = hashlib.sha256(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+    digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Samples ▶ tokens ▶ packed rows ▶ tensors: `mixture`, `tokens`, `packing`, `plan`, `collate`, in this order."""

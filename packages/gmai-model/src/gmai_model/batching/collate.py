@@ -1,0 +1,112 @@
+"""Packs ▶ one row of tensors, with segment boundaries, images decoded and the loss mask shifted."""
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from gmai_model.batching.samples import SampleSource
+from gmai_model.batching.tokens import Encoded, Encoder
+
+
+@dataclass(frozen=True)
+class Row:
+    """One packed row: what a rank computes at once."""
+
+    input_ids: Tensor
+    """int64, shape `(1, tokens)`."""
+    position_ids: Tensor
+    """int64, shape `(1, tokens)`, from 0 in every segment."""
+    cu_seq_lens: Tensor
+    """int32, shape `(segments + 1,)`."""
+    max_length: int
+    predicts: Tensor
+    """bool, shape `(tokens,)`: positions whose next token the loss counts."""
+    targets: Tensor
+    """int64, shape `(predicts.sum(),)`: those next tokens."""
+    pixel_values: Tensor
+    """float32, shape `(images, 3, size, size)`; one grey image where the row has none."""
+    has_images: bool
+    unreadable: list[str]
+    """`id: reason` of samples left out because an image did not decode."""
+
+    def to(self, device: torch.device) -> "Row":
+        """Move the tensors."""
+        moved = {k: v.to(device, non_blocking=True) for k, v in vars(self).items() if isinstance(v, Tensor)}
+        return Row(**{**vars(self), **moved})
+
+
+class Collator:
+    """Builds rows from sample numbers.
+
+    Args:
+        source: The samples.
+        encoder: The tokeniser used for the plan.
+        image_processor: The checkpoint's image processor.
+        image_size: Side of its output in px.
+    """
+
+    def __init__(self, source: SampleSource, encoder: Encoder, image_processor: Any, *, image_size: int) -> None:
+        self._source, self._encoder = source, encoder
+        self._image_processor = image_processor
+        self._image_size = image_size
+
+    def __call__(self, numbers: np.ndarray) -> Row:
+        """Return the row of these samples, in this order.
+
+        A sample whose image does not decode is left out and reported in `unreadable`; nothing takes its place.
+        """
+        encoded: list[Encoded] = []
+        images: list[Image.Image] = []
+        unreadable: list[str] = []
+        for number in numbers:
+            sample = self._source[int(number)]
+            try:
+                decoded = [decode_image(data) for data in sample.images]
+            except (OSError, ValueError, Image.DecompressionBombError) as error:
+                unreadable.append(f"{sample.id}: {type(error).__name__}: {error}")
+                continue
+            encoded.append(self._encoder(sample))
+            images += decoded
+        pixels = self._image_processor(images=images, return_tensors="pt")["pixel_values"] if images else None
+        return make_row(encoded, pixels, image_size=self._image_size, unreadable=unreadable)
+
+
+def make_row(encoded: list[Encoded], pixels: Tensor | None, *, image_size: int, unreadable: list[str]) -> Row:
+    """Lay tokenised samples end to end.
+
+    Args:
+        encoded: The samples; none gives a row of one token without a target, which keeps the ranks in step.
+        pixels: Shape `(images, 3, image_size, image_size)`, all images of the samples in order, or none.
+        image_size: Side of an image in px.
+        unreadable: Passed through.
+    """
+    if not encoded:
+        encoded = [Encoded(np.zeros(1, dtype=np.int32), np.zeros(1, dtype=bool), 0)]
+    lengths = np.array([len(sample.input_ids) for sample in encoded])
+    input_ids = torch.from_numpy(np.concatenate([sample.input_ids for sample in encoded]).astype(np.int64))
+    starts = np.concatenate([[0], lengths.cumsum()])
+    learn = np.concatenate([sample.supervised for sample in encoded])
+    learn[starts[:-1]] = False
+    predicts = torch.from_numpy(np.concatenate([learn[1:], [False]]))
+    return Row(
+        input_ids=input_ids[None],
+        position_ids=torch.from_numpy(np.concatenate([np.arange(length) for length in lengths]))[None],
+        cu_seq_lens=torch.from_numpy(starts.astype(np.int32)),
+        max_length=int(lengths.max()),
+        predicts=predicts,
+        targets=input_ids[1:][predicts[:-1]],
+        pixel_values=torch.zeros(1, 3, image_size, image_size) if pixels is None else pixels,
+        has_images=pixels is not None,
+        unreadable=unreadable,
+    )
+
+
+def decode_image(data: bytes) -> Image.Image:
+    """Decode an encoded image to RGB; Pillow's own limit on the number of pixels stays in force."""
+    with Image.open(io.BytesIO(data)) as image:
+        return image.convert("RGB")

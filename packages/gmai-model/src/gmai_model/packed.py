@@ -1,0 +1,56 @@
+"""A LLaVA over packed rows: the same layers as `LlavaForConditionalGeneration`, called in one fixed order."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from transformers import LlavaForConditionalGeneration
+
+from gmai_model import attention
+from gmai_model.batching.collate import Row
+
+
+class PackedLlava(nn.Module):
+    """Computes the summed loss of one packed row.
+
+    Embedding, vision encoder, projector, language model and head are called in this order on every rank, with or
+    without an image in the row: ZeRO-3 needs the same order everywhere, and ZeRO-2 a gradient for every trainable
+    tensor. A row without an image sends one grey image through and adds its features times zero.
+
+    Args:
+        llava: The model; its language model is switched to `attention.varlen_attention`.
+    """
+
+    def __init__(self, llava: LlavaForConditionalGeneration) -> None:
+        super().__init__()
+        llava.set_attn_implementation({"text_config": attention.NAME, "vision_config": "sdpa"})
+        self.llava = llava
+
+    def forward(self, row: Row) -> Tensor:
+        """Return the sum of the cross-entropy over the row's targets, fp32, shape `()`."""
+        logits = self.logits(row)
+        return cross_entropy(logits.float(), row.targets, reduction="sum")
+
+    def logits(self, row: Row, *, everywhere: bool = False) -> Tensor:
+        """Return the logits at the predicting positions, or at every position.
+
+        Returns:
+            Shape `(targets, vocabulary)` or `(tokens, vocabulary)`. Logits elsewhere are never computed: with 92,544
+            tokens they would take most of the memory.
+        """
+        model = self.llava.model
+        embeddings = model.get_input_embeddings()(row.input_ids)
+        pixels = row.pixel_values.to(embeddings.dtype)
+        features = torch.cat(model.get_image_features(pixel_values=pixels, return_dict=True).pooler_output)
+        if row.has_images:
+            place = row.input_ids == self.llava.config.image_token_id
+            embeddings = embeddings.masked_scatter(place[..., None], features.to(embeddings.dtype))
+        else:
+            embeddings = embeddings + 0.0 * features.sum()
+        hidden = model.language_model(
+            inputs_embeds=embeddings,
+            position_ids=row.position_ids,
+            cu_seq_lens_q=row.cu_seq_lens,
+            max_length_q=row.max_length,
+            use_cache=False,
+        ).last_hidden_state[0]
+        return self.llava.lm_head(hidden if everywhere else hidden[row.predicts])

@@ -1,0 +1,122 @@
+"""The settings of one stage: Table 8 as defaults, a YAML file over them, `--set key=value` over that."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from gmai_cli.errors import UserError, did_you_mean, explain_validation
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gmai_model import stages
+
+
+class TrainConfig(BaseModel):
+    """Resolved settings; `gmai train --print-config` shows them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    stage: Literal[1, 2, 3]
+    trainable: frozenset[stages.Part]
+    """Parts that train (Table 8)."""
+    learning_rate: float = Field(gt=0)
+    """Peak learning rate (Table 8); rises linearly, then falls to 0 along a cosine."""
+    warmup_ratio: float = Field(stages.WARMUP_RATIO, ge=0, lt=1)
+    """Share of the steps with rising learning rate."""
+    adam_betas: tuple[float, float] = stages.ADAM_BETAS
+    """AdamW's betas (Table 8)."""
+    weight_decay: float = Field(0.0, ge=0)
+    """AdamW's weight decay."""
+    max_grad_norm: float = Field(stages.MAX_GRAD_NORM, gt=0)
+    """Gradients are scaled down to this norm."""
+    global_batch_size: int = Field(stages.GLOBAL_BATCH_SIZE, gt=0)
+    """Packs per optimiser step over all devices (Table 8)."""
+    micro_batch_size: int = Field(gt=0)
+    """Packs that one device computes at once (Table 8)."""
+    epochs: int = Field(1, gt=0)
+    """Passes over the mixture."""
+    max_steps: int | None = Field(None, gt=0)
+    """Stop after so many steps; the learning rate still follows the whole plan."""
+    pack_tokens: int = Field(4096, gt=0)
+    """Room of a pack in tokens. The paper gives none; the authors' launch script says 2048."""
+    packing: Literal["best_fit", "next_fit", "none"] = "best_fit"
+    """How samples share packs: `next_fit` is the paper's soft packing, `best_fit` the same with fuller packs."""
+    precision: Literal["bf16", "fp32"] = "bf16"
+    """Of weights and activations (Table 8: bf16); master weights and optimiser states are always fp32."""
+    zero_stage: Literal[2, 3] = 2
+    """DeepSpeed ZeRO stage."""
+    activation_checkpointing: bool = True
+    """Recompute activations in the backward pass: less memory, a third more compute."""
+    seed: int = 0
+    """Of the mixture's shares and the order of samples."""
+    loader_workers: int = Field(2, ge=0)
+    """Processes per device that read, tokenise and decode ahead; 0 does it in between steps."""
+    save_every_steps: int = Field(200, gt=0)
+    """Steps between two checkpoints to resume from."""
+    keep_checkpoints: int = Field(2, gt=0)
+    """Resume checkpoints kept; older ones are removed."""
+    validate_every_steps: int | None = Field(None, gt=0)
+    """Steps between two measurements of the held-out loss; it is always measured at the end."""
+    max_bad_fraction: float = Field(0.001, ge=0, le=1)
+    """Share of samples with an unreadable image above which training stops."""
+
+
+def resolve(stage: int, file: Path | None, overrides: list[str]) -> TrainConfig:
+    """Return the settings of a stage.
+
+    Args:
+        stage: 1, 2 or 3.
+        file: A YAML mapping over the stage's defaults, or none.
+        overrides: `key=value`, values in YAML, over both.
+
+    Raises:
+        UserError: An unknown stage or key, or a value out of range.
+    """
+    if stage not in stages.STAGES:
+        raise UserError(f"--stage {stage}: the paper has the stages 1, 2 and 3 (Table 8).")
+    row = stages.STAGES[stage]
+    values: dict[str, Any] = {
+        "stage": stage,
+        "trainable": sorted(row.trainable),
+        "learning_rate": row.learning_rate,
+        "micro_batch_size": row.micro_batch_size,
+    }
+    where = "settings"
+    if file is not None:
+        values.update(_read_yaml(file))
+        where = str(file)
+    for override in overrides:
+        key, separator, text = override.partition("=")
+        if not separator:
+            raise UserError(f"--set {override}: expected key=value.")
+        if key not in TrainConfig.model_fields:
+            raise UserError(f"--set {override}: unknown key.{did_you_mean(key, TrainConfig.model_fields)}")
+        # YAML 1.1 reads 1e-3 as a text, so numbers are tried first.
+        values[key] = _number(text) if _number(text) is not None else yaml.safe_load(text)
+    try:
+        return TrainConfig.model_validate(values)
+    except ValidationError as error:
+        raise explain_validation(error, where=where, known_fields=TrainConfig.model_fields) from error
+
+
+def _number(text: str) -> int | float | None:
+    for convert in (int, float):
+        try:
+            return convert(text)
+        except ValueError:
+            continue
+    return None
+
+
+def _read_yaml(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise UserError(f"--config {file}: no such file.")
+    try:
+        content = yaml.safe_load(file.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"--config {file}: not readable as YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"--config {file}: expected a mapping of settings, found {type(content).__name__}.")
+    return {
+        str(key): _number(value) if isinstance(value, str) and _number(value) is not None else value
+        for key, value in content.items()
+    }

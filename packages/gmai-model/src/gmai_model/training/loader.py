@@ -1,0 +1,53 @@
+"""Rows ahead of time: worker processes read, tokenise and decode while the model computes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from torch.utils.data import DataLoader, Dataset
+
+from gmai_model.batching.collate import Collator, Row
+from gmai_model.batching.plan import Plan
+
+
+class MicroBatches(Dataset[Row]):
+    """The rows of one rank, numbered `step · accumulation + micro-step`.
+
+    Pack k of a step goes to rank `k mod world`. Every rank has the same number of rows in every step: where a last
+    step has too few packs, a row without targets stands in.
+    """
+
+    def __init__(
+        self, plan: Plan, collator: Collator, *, rank: int, world: int, micro_batch_size: int, accumulation: int
+    ) -> None:
+        self._plan, self._collator = plan, collator
+        self._rank, self._world = rank, world
+        self._micro_batch_size, self._accumulation = micro_batch_size, accumulation
+
+    def __len__(self) -> int:
+        return self._plan.steps * self._accumulation
+
+    def __getitem__(self, index: int) -> Row:
+        step, micro_step = divmod(index, self._accumulation)
+        mine = self._plan.step(step)[self._rank :: self._world]
+        packs = mine[micro_step * self._micro_batch_size : (micro_step + 1) * self._micro_batch_size]
+        return self._collator(np.concatenate(packs) if packs else np.empty(0, dtype=np.int64))
+
+
+def iterate(rows: MicroBatches, *, start: int, workers: int) -> Iterator[Row]:
+    """Yield the rows from number `start` on, in order."""
+    options: dict[str, Any] = {"prefetch_factor": 4, "multiprocessing_context": "fork"} if workers else {}
+    return iter(
+        DataLoader(
+            rows,
+            batch_size=None,
+            sampler=range(start, len(rows)),
+            num_workers=workers,
+            collate_fn=_as_is,
+            **options,
+        )
+    )
+
+
+def _as_is(row: Row) -> Row:
+    return row

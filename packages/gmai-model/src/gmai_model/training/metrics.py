@@ -1,0 +1,41 @@
+"""What a run writes while it trains: one JSON line per step, and a line for people."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from gmai_cli.files import replace_atomically
+
+
+class MetricsFile:
+    """`metrics.jsonl`, which always holds exactly the steps that the weights have seen.
+
+    Args:
+        path: The file; lines of steps that a resumed run will do again are removed.
+        steps_done: Steps in the weights at the start.
+    """
+
+    def __init__(self, path: Path, *, steps_done: int) -> None:
+        kept: list[str] = []
+        if path.is_file():
+            for line in path.read_text("utf-8").splitlines():
+                try:
+                    step = json.loads(line)["step"]
+                except (ValueError, KeyError):
+                    continue  # the torn last line of a killed run
+                if step <= steps_done:
+                    kept.append(line + "\n")
+        with replace_atomically(path) as file:
+            file.write("".join(kept).encode())
+        self._file = path.open("a", encoding="utf-8")
+
+    def write(self, values: dict[str, Any]) -> None:
+        """Append one line and hand it to the operating system."""
+        self._file.write(json.dumps(values) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Make the lines durable."""
+        os.fsync(self._file.fileno())
+        self._file.close()

@@ -1,0 +1,204 @@
+"""What stands in for pretraining when the parts are random: a short warm-up of each part on its own.
+
+Real parts come pretrained: CLIP on images with captions, InternLM2.5 on text. The `tiny` preset's parts know nothing,
+and stage 1, which trains the projector alone, could teach nothing between two random networks. So the vision encoder
+learns to tell label sets apart, and the language model reads the samples' text with each image put into words. The
+projector, the one part that stage 1 trains, is left as it was drawn.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from gmai_cli.console import progress, say
+from gmai_cli.errors import UserError
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from transformers import AutoProcessor, LlavaForConditionalGeneration
+
+from gmai_model.assembly.tokenizer import IMAGE_TOKEN
+from gmai_model.batching.collate import decode_image, make_row
+from gmai_model.batching.mixture import load_mixture, parquet_files
+from gmai_model.batching.packing import pack
+from gmai_model.batching.samples import Sample
+from gmai_model.batching.tokens import Encoded, Encoder, Rejected
+from gmai_model.packed import PackedLlava
+from gmai_model.training.export import export
+from gmai_model.training.schedule import learning_rate
+
+PEAK_LEARNING_RATE = 2e-3
+IMAGES_PER_STEP = 32
+TOKENS_PER_STEP = 4096
+
+
+def warm_up(model: Path, data: Path, out: Path, *, vision_steps: int, language_steps: int, seed: int) -> None:
+    """Write `out`: the checkpoint `model` with its vision encoder and language model warmed up on the samples.
+
+    Args:
+        model: A small checkpoint with random parts; everything is held in memory.
+        data: A `mix.yaml`, a folder or a Parquet file of samples with `modality` and `labels` columns.
+        out: The checkpoint to write.
+        vision_steps: Steps of 32 images; 0 leaves the vision encoder alone.
+        language_steps: Steps of 4,096 tokens; 0 leaves the language model alone.
+        seed: Of the order of images and texts.
+
+    Raises:
+        UserError: `out` exists, or the samples lack the columns.
+    """
+    if out.exists():
+        raise UserError(f"{out} exists. Choose another --out, or remove it.")
+    llava = LlavaForConditionalGeneration.from_pretrained(
+        model, dtype=torch.float32, local_files_only=True, use_safetensors=True
+    )
+    processor: Any = AutoProcessor.from_pretrained(model, local_files_only=True)
+    rows = _read_rows(data)
+    accuracy = _warm_vision(llava, processor, rows, steps=vision_steps, seed=seed)
+    loss = _warm_language(llava, processor, rows, steps=language_steps, seed=seed)
+    trained = {
+        name: parameter.detach()
+        for name, parameter in llava.named_parameters()
+        if not name.startswith("model.multi_modal_projector.")
+    }
+    history = {
+        "stage": 0, "name": "warm_up", "trainable": ["language_model", "vision_encoder"],
+        "vision_steps": vision_steps, "language_steps": language_steps, "seed": seed,
+        "label_accuracy": accuracy, "text_loss": loss,
+    }  # fmt: skip
+    export(model, out, trained, history=history)
+    say(f"wrote {out}: label sets told apart {accuracy:.0%} of the time, text loss {loss:.3f}; projector untouched")
+
+
+def _read_rows(data: Path) -> list[dict[str, Any]]:
+    import pyarrow.parquet as pq
+
+    mixture, root = load_mixture(data)
+    rows: list[dict[str, Any]] = []
+    for entry in mixture.datasets:
+        for file in parquet_files(entry, root, split="train"):
+            schema = pq.read_schema(file)
+            missing = {"messages", "images", "modality", "labels"} - set(schema.names)
+            if missing:
+                raise UserError(f"{file}: no column {sorted(missing)[0]!r}, which the warm-up learns from.")
+            rows += pq.read_table(file, columns=["id", "messages", "images", "modality", "labels"]).to_pylist()
+    if not rows:
+        raise UserError(f"{data}: no training samples.")
+    return rows
+
+
+def _warm_vision(
+    llava: LlavaForConditionalGeneration, processor: Any, rows: list[dict[str, Any]], *, steps: int, seed: int
+) -> float:
+    """Teach the encoder to name modality and labels from its feature layer; the head is thrown away.
+
+    Returns:
+        Share of images of the last tenth of the steps whose whole label set was right.
+    """
+    images: dict[bytes, tuple[str, ...]] = {}
+    for row in rows:
+        if len(row["images"]) == 1:
+            images.setdefault(row["images"][0]["bytes"], (row["modality"], *row["labels"]))
+    classes = sorted({name for names in images.values() for name in names})
+    if not images or steps == 0:
+        return math.nan
+    pixels = torch.cat([
+        processor.image_processor(images=[decode_image(data)], return_tensors="pt")["pixel_values"] for data in images
+    ])  # fmt: skip
+    wanted = torch.tensor([[float(name in names) for name in classes] for names in images.values()])
+    tower: nn.Module = llava.model.vision_tower
+    layer = llava.config.vision_feature_layer
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        head = nn.Sequential(
+            nn.LayerNorm(llava.config.vision_config.hidden_size),
+            nn.Linear(llava.config.vision_config.hidden_size, len(classes)),
+        )
+
+    right: list[float] = []
+    order = _endless_order(len(pixels), seed=seed)
+
+    def compute() -> Tensor:
+        chosen = [next(order) for _ in range(IMAGES_PER_STEP)]
+        features = tower(pixels[chosen], output_hidden_states=True).hidden_states[layer][:, 1:].mean(dim=1)
+        scores = head(features)
+        right.append(float(((scores > 0) == (wanted[chosen] > 0)).all(dim=1).float().mean()))
+        return nn.functional.binary_cross_entropy_with_logits(scores, wanted[chosen])
+
+    _optimise("warm-up, vision encoder", [tower, head], compute, steps=steps)
+    return float(np.mean(right[-max(steps // 10, 1) :]))
+
+
+def _warm_language(
+    llava: LlavaForConditionalGeneration, processor: Any, rows: list[dict[str, Any]], *, steps: int, seed: int
+) -> float:
+    """Teach the language model the samples' text, each image put into words.
+
+    Returns:
+        Mean loss per token over the last tenth of the steps.
+    """
+    if steps == 0:
+        return math.nan
+    encoder = Encoder(processor.tokenizer, tokens_per_image=1, max_tokens=TOKENS_PER_STEP)
+    texts = [_in_words(row) for row in rows]
+    lengths = np.zeros(len(texts), dtype=np.int32)
+    encoded: dict[int, Encoded] = {}
+    for number, text in enumerate(texts):
+        try:
+            sample = encoder(text)
+        except Rejected:
+            continue  # counted and named by the stages themselves
+        encoded[number] = Encoded(sample.input_ids, np.ones_like(sample.supervised), 0)
+        lengths[number] = len(sample.input_ids)
+    packed = PackedLlava(llava)
+    image_size: int = processor.image_processor.crop_size["height"]
+    losses: list[float] = []
+
+    def packs() -> Iterator[np.ndarray]:
+        epoch = 0
+        while True:
+            order = np.random.default_rng((seed, epoch)).permutation(np.flatnonzero(lengths))
+            for positions in pack(lengths[order], TOKENS_PER_STEP, "best_fit"):
+                yield order[positions]
+            epoch += 1
+
+    source = packs()
+
+    def compute() -> Tensor:
+        row = make_row([encoded[number] for number in next(source)], None, image_size=image_size, unreadable=[])
+        loss = cross_entropy(packed.logits(row).float(), row.targets)
+        losses.append(float(loss.detach()))
+        return loss
+
+    parts: list[nn.Module] = [llava.model.language_model, llava.lm_head]
+    _optimise("warm-up, language model", parts, compute, steps=steps)
+    return float(np.mean(losses[-max(steps // 10, 1) :]))
+
+
+def _in_words(row: dict[str, Any]) -> Sample:
+    words = f"[{row['modality']}: {', '.join(row['labels'])}]"
+    messages = [{**message, "content": message["content"].replace(IMAGE_TOKEN, words)} for message in row["messages"]]
+    return Sample(row["id"], messages, [])
+
+
+def _endless_order(count: int, *, seed: int) -> Iterator[int]:
+    epoch = 0
+    while True:
+        yield from np.random.default_rng((seed, epoch)).permutation(count).tolist()
+        epoch += 1
+
+
+def _optimise(description: str, modules: list[nn.Module], compute: Callable[[], Tensor], *, steps: int) -> None:
+    parameters = [parameter for module in modules for parameter in module.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=PEAK_LEARNING_RATE, weight_decay=0.01)
+    with progress(description, steps, unit="steps") as bar:
+        for step in range(steps):
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(step, steps=steps, peak=PEAK_LEARNING_RATE, warmup_ratio=0.05)
+            loss = compute()
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            bar.advance(note=f"loss {float(loss.detach()):.3f}")
