@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 HELP = """Ask a model benchmark questions and score the answers under named protocols.
 
+\b
     gmai bench --model CKPT --benchmarks OUT/benchmarks/held_out.yaml --out RESULT
     gmai bench --model CKPT --benchmarks vqa-rad,vqa-rad/llava-med --data-root DATA --out RESULT
 

@@ -75,7 +75,7 @@ def check(encoded: bytes, place: str) -> str:
             image.verify()
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UserError(
-            f"{place}: the image is not readable ({' '.join(str(error).split())[:120]}; {len(encoded)} bytes). An image "
-            f"must be a whole PNG, JPEG or another format of Pillow. Repair or replace it."
+            f"{place}: the image is not readable ({' '.join(str(error).split())[:120]}; {len(encoded)} bytes). "
+            f"An image must be a whole PNG, JPEG or another format of Pillow. Repair or replace it."
         ) from error
     return hashlib.sha256(encoded).hexdigest()

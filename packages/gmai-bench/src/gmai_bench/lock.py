@@ -5,7 +5,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ from gmai_cli.errors import UserError
 
 
 @contextlib.contextmanager
-def hold(folder: Path) -> Iterator[None]:
+def hold(folder: Path) -> Generator[None]:
     """Hold `folder/.lock` while the block runs.
 
     A lock of a process of this machine that is gone (it was killed) is taken over with a note. On another machine
@@ -59,8 +59,8 @@ def _explain_or_clear(path: Path) -> None:
         path.unlink(missing_ok=True)
         return
     raise UserError(
-        f"{path}: process {pid} on {host} holds this output folder since {started}. One process writes to a folder at a "
-        f"time. Wait for it or use another --out; if that process is gone, remove {path} and run the same command again."
+        f"{path}: process {pid} on {host} holds this output folder since {started}. One process writes to a folder at "
+        f"a time. Wait for it or use another --out; if that process is gone, remove {path} and run the command again."
     )
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,8 +122,8 @@ class PredictionWriter:
 
 
 @contextmanager
-def append_to(path: Path, *, whole_bytes: int, extra: Mapping[str, Any]) -> Iterator[PredictionWriter]:
-    """Open a predictions file for appending behind its first `whole_bytes` bytes; a torn line behind them is cut off."""
+def append_to(path: Path, *, whole_bytes: int, extra: Mapping[str, Any]) -> Generator[PredictionWriter]:
+    """Open a predictions file for appending behind its first `whole_bytes` bytes; what follows them is cut off."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:

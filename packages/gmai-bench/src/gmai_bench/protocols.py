@@ -8,7 +8,7 @@ from gmai_bench.extraction.options import EXTRACTOR, Style, extract
 from gmai_bench.extraction.text import strip_thoughts
 
 Scoring = Literal["option-text", "option-letter", "exact", "yes-no-and-recall"]
-"""`option-*`: extraction of one choice; `exact`: normalised exact match; `yes-no-and-recall`: LLaVA-Med's two numbers."""
+"""`option-*`: extraction of one choice; `exact`: normalised exact match; `yes-no-and-recall`: LLaVA-Med's numbers."""
 
 PROMPT_VERSION = 1
 """Raised whenever the text sent for the same question changes; part of every request digest."""

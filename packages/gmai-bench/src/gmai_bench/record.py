@@ -85,8 +85,8 @@ def read(folder: Path) -> Record:
     """
     try:
         kept = cast("dict[str, dict[str, Any]]", json.loads((folder / "benchmark.json").read_text(encoding="utf-8")))
-        card = Card(**{**kept["card"], "groups": tuple(kept["card"]["groups"])})
-        coverage = Coverage(**kept["coverage"])
+        card_fields: dict[str, Any] = {**kept["card"], "groups": tuple(kept["card"]["groups"])}
+        card, coverage = Card(**card_fields), Coverage(**kept["coverage"])
         lines = (folder / "questions.jsonl").read_text(encoding="utf-8").splitlines()
         questions = tuple(_question(json.loads(line)) for line in lines)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -98,4 +98,5 @@ def read(folder: Path) -> Record:
 
 
 def _question(fields: dict[str, Any]) -> Question:
-    return Question(**{**fields, "images": tuple(fields["images"]), "choices": tuple(fields["choices"])})
+    arrays: dict[str, Any] = {name: tuple(fields[name]) for name in ("images", "choices")}
+    return Question(**(fields | arrays))

@@ -160,8 +160,8 @@ def _refuse_other_settings(out: Path, asked: Mapping[str, Any]) -> None:
     ]
     if differing:
         raise UserError(
-            f"{out}: holds answers to other settings ({'; '.join(differing)}). One output folder is one model under one "
-            f"setting, so that its report means one thing. Use another --out, or remove {out}."
+            f"{out}: holds answers to other settings ({'; '.join(differing)}). One output folder is one model under "
+            f"one setting, so that its report means one thing. Use another --out, or remove {out}."
         )
 
 
@@ -186,8 +186,8 @@ def _refuse_mismatch(path: Path, item: Record, kept: Kept, settings: Settings) -
     missing = [identity for identity in known if identity not in kept.by_id]
     if missing and not settings.allow_partial:
         raise UserError(
-            f'{path}: has no answer to {len(missing)} of {len(known)} questions, such as "{min(missing)}". A number of a '
-            f"protocol stands for all of its questions. Answer them, or pass --allow-partial, which the report will say."
+            f'{path}: has no answer to {len(missing)} of {len(known)} questions, such as "{min(missing)}". A number '
+            f"of a protocol stands for all of its questions. Answer them, or pass --allow-partial (the report says so)."
         )
 
 

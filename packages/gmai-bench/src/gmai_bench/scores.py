@@ -9,7 +9,7 @@ from gmai_bench.extraction.options import NO_ANSWER
 from gmai_bench.predictions import Kept
 from gmai_bench.protocols import EXTRACTORS, Verdict, score
 from gmai_bench.record import Record
-from gmai_bench.statistics import clustered_standard_error, mean_interval, wilson
+from gmai_bench.statistics import clustered_standard_error, mean_interval, wilson, wilson_clustered
 
 HEADLINE = "accuracy"
 
@@ -104,7 +104,7 @@ def _result(record: Record, scored: Sequence[Scored]) -> Result:
     total = _group(headline)
     rules = Counter(item.verdict.rule for item in headline)
     standard_error, clusters = clustered_standard_error(
-        [item.verdict.score for item in headline], [item.question.cluster for item in headline]
+        [float(item.verdict.score == 1.0) for item in headline], [item.question.cluster for item in headline]
     )
     unanswered = len(record.questions) - len(scored)
     others = sorted({item.question.measure for item in scored} - {HEADLINE})
@@ -122,7 +122,7 @@ def _result(record: Record, scored: Sequence[Scored]) -> Result:
         standard_error=standard_error if headline else 0.0,
         standard_error_method="clustered by image",
         clusters=clusters,
-        interval_clustered=mean_interval(total.accuracy, standard_error, clusters),
+        interval_clustered=wilson_clustered(total.correct, total.n, standard_error, clusters),
         extractor=EXTRACTORS[card.scoring],
         rules=dict(sorted(rules.items(), key=lambda pair: (-pair[1], pair[0]))),
         no_answer={rule: rules[rule] / total.n if total.n else 0.0 for rule in NO_ANSWER},

@@ -1,16 +1,17 @@
 """Intervals and standard errors of a share of right answers."""
 
+import importlib
 import math
 from collections.abc import Sequence
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
 LEVEL = 0.95
 
 
-def wilson(correct: int, n: int, level: float = LEVEL) -> tuple[float, float]:
+def wilson(correct: float, n: float, level: float = LEVEL) -> tuple[float, float]:
     """Return the Wilson score interval of a share, for independent answers.
 
     Source: Wilson 1927; the interval that stays inside 0 to 1 and holds its level for small n.
@@ -21,9 +22,7 @@ def wilson(correct: int, n: int, level: float = LEVEL) -> tuple[float, float]:
     share = correct / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    low = 0.0 if correct == 0 else centre - half
-    high = 1.0 if correct == n else centre + half
-    return low, high
+    return (0.0 if correct == 0 else centre - half), (1.0 if correct == n else centre + half)
 
 
 def clustered_standard_error(scores: Sequence[float], clusters: Sequence[str]) -> tuple[float, int]:
@@ -40,9 +39,25 @@ def clustered_standard_error(scores: Sequence[float], clusters: Sequence[str]) -
     return float(np.sqrt(np.square(sums).sum()) / len(values)), len(sums)
 
 
+def wilson_clustered(
+    correct: int, n: int, standard_error: float, clusters: int, level: float = LEVEL
+) -> tuple[float, float]:
+    """Return the Wilson interval over the effective number of answers, which clustering makes smaller than `n`.
+
+    The effective number is the one whose independent standard error is the clustered one, at most `n`. All right or
+    all wrong leaves no spread to see the clustering in: then every cluster counts as one answer.
+    """
+    if n == 0:
+        return 0.0, 1.0
+    share = correct / n
+    effective = min(n, share * (1 - share) / standard_error**2) if standard_error > 0 else clusters
+    return wilson(share * effective, effective, level)
+
+
 def mean_interval(mean: float, standard_error: float, clusters: int, level: float = LEVEL) -> tuple[float, float]:
     """Return mean ± t · standard error with `clusters - 1` degrees of freedom, cut to 0 to 1."""
     if clusters < 2:
         return 0.0, 1.0
-    half = float(stdtrit(clusters - 1, 0.5 + level / 2)) * standard_error
+    special: Any = importlib.import_module("scipy.special")  # has no types
+    half = float(special.stdtrit(clusters - 1, 0.5 + level / 2)) * standard_error
     return max(0.0, mean - half), min(1.0, mean + half)

@@ -1,6 +1,7 @@
 """Any Hugging Face image-text-to-text checkpoint on this machine: greedy, batched by length with left padding."""
 
 import hashlib
+import importlib
 import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -92,12 +93,12 @@ class LocalModel:
 
     def _load(self) -> tuple[Any, Any]:
         import torch
-        from transformers import AutoModelForImageTextToText, AutoProcessor
 
+        transformers: Any = importlib.import_module("transformers")
         on_gpu = torch.cuda.is_available()
         try:
-            processor: Any = AutoProcessor.from_pretrained(self._model_id, trust_remote_code=False)
-            model: Any = AutoModelForImageTextToText.from_pretrained(
+            processor: Any = transformers.AutoProcessor.from_pretrained(self._model_id, trust_remote_code=False)
+            model: Any = transformers.AutoModelForImageTextToText.from_pretrained(
                 self._model_id,
                 trust_remote_code=False,
                 use_safetensors=True,
@@ -171,10 +172,9 @@ def _digest_of(folder: Path) -> str:
 
 
 def _revision_of(model: str) -> str:
-    from transformers import AutoConfig
-
+    transformers: Any = importlib.import_module("transformers")
     try:
-        config: Any = AutoConfig.from_pretrained(model, trust_remote_code=False)
+        config: Any = transformers.AutoConfig.from_pretrained(model, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise UserError(
             f"{model}: neither a folder here nor a readable Hub model ({_first_line(error)}). --model takes a "

@@ -1,4 +1,4 @@
-"""A benchmark declared in YAML beside a Parquet file: what `gmai data build` writes, and any benchmark of a user's own."""
+"""A benchmark declared in YAML beside a Parquet file: what `gmai data build` writes, and any of a user's own."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,7 +59,7 @@ class Declaration(BaseModel):
     """Columns to report by."""
     prompt: str = "{question}"
     choices_style: Literal["text", "letters"] = "text"
-    """How `{choices}` is written: `text` "CT; MR" or `letters` "A. CT" per line. Letters in an answer count only if shown."""
+    """How `{choices}` is written: `text` "CT; MR" or `letters` "A. CT" per line. Letters not shown do not count."""
     expected: Expected | None = None
     license: str = "unknown"
 
@@ -120,7 +120,7 @@ class DeclaredBenchmark:
     def _question(self, identity: str, row: dict[str, Any], place: str, keep_image: KeepImage) -> Question:
         d, columns = self._declaration, self._declaration.columns
         text, reference = _text(row[columns.question]), _text(row[columns.reference])
-        choices = tuple(_text(c) for c in (row[columns.choices] or [])) if columns.choices else ()
+        choices = tuple(_text(c) for c in cast("list[Any]", row[columns.choices] or [])) if columns.choices else ()
         _check_choices(choices, reference, place)
         if not text.strip() or "<image>" in text:
             raise UserError(

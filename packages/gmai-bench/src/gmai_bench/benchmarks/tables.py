@@ -1,5 +1,6 @@
 """Read Parquet tables of questions with errors that name file, row, rule and remedy."""
 
+import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -20,9 +21,8 @@ def read_rows(files: Sequence[Path], columns: Sequence[str], *, named_in: str) -
     Raises:
         UserError: A file is missing, no Parquet, truncated, or lacks a column.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    pa: Any = importlib.import_module("pyarrow")  # has no types
+    pq: Any = importlib.import_module("pyarrow.parquet")
     for path in files:
         if not path.is_file():
             raise UserError(
@@ -54,7 +54,7 @@ def image_bytes(value: Any, *, place: str, folder: Path) -> list[bytes]:
     """Return the encoded images of one cell.
 
     Args:
-        value: A Hugging Face `Image` struct `{bytes, path}`, a path, or a list of either. Paths are relative to `folder`.
+        value: A Hugging Face `Image` struct `{bytes, path}`, a path (relative to `folder`), or a list of either.
         place: File and row, for messages.
         folder: Where the paths start.
     """

@@ -1,1 +1,202 @@
-"""VQA-RAD."""
+"""VQA-RAD (Lau et al. 2018): clinicians' questions about radiology images, in its two published layouts.
+
+    Hugging Face `flaviagiammarino/vqa-rad`   data/test-*.parquet with image, question, answer
+    OSF                                       "VQA_RAD Dataset Public.json" + "VQA_RAD Image Folder/"
+
+The test split is the same 451 questions in both: the rows of the test file, or those whose `phrase_type` starts with
+`test`. Only the OSF layout says which answers are closed.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from gmai_cli.errors import UserError
+
+from gmai_bench.benchmarks.prompts import fill
+from gmai_bench.benchmarks.question import Card, KeepImage, Question
+from gmai_bench.benchmarks.tables import image_bytes, read_image_file, read_rows
+from gmai_bench.protocols import Scoring
+
+OSF_JSON = "VQA_RAD Dataset Public.json"
+OSF_IMAGES = "VQA_RAD Image Folder"
+YES_NO = ("yes", "no")
+
+_OSF_FIELDS = ("qid", "image_name", "question", "answer", "answer_type", "phrase_type", "image_organ", "question_type")
+_SHORT = "{question}\nAnswer the question using a single word or phrase."
+_LETTERED = "{question}\n{choices}\nAnswer with the option's letter from the given choices directly."
+
+
+@dataclass(frozen=True, slots=True)
+class _Protocol:
+    prompt: str
+    scoring: Scoring
+    expected: int
+    notes: str
+
+
+_PROTOCOLS = {
+    "exact-451": _Protocol(
+        _SHORT, "exact", 451, "Normalised exact match (lower-case words and digits) over all 451 test questions."
+    ),
+    "yes-no-251": _Protocol(
+        _LETTERED,
+        "option-letter",
+        251,
+        "The 251 test questions whose answer is yes or no, asked as A. yes, B. no. HuatuoGPT-Vision reports on these "
+        "questions too, from its own file of options: compare with care.",
+    ),
+    "llava-med": _Protocol(
+        "{question}",
+        "yes-no-and-recall",
+        451,
+        "Accuracy over the 272 closed questions (yes/no by extraction; 21 others count when every word of the "
+        "reference is said), and mean token recall over the 179 open ones, both by whole words: LLaVA-Med's own script "
+        'finds "no" inside "normal".',
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One test question, whatever the layout."""
+
+    id: str
+    question: str
+    answer: str
+    image: str
+    """Digest."""
+    groups: dict[str, str]
+
+
+def open_vqa_rad(protocol: str, data_root: Path | None) -> "VqaRad":
+    """Return VQA-RAD under `exact-451`, `yes-no-251` or `llava-med`.
+
+    Args:
+        protocol: A key of the protocols above.
+        data_root: Folder that is, or holds as `vqa-rad`, one of the two layouts.
+
+    Raises:
+        UserError: No layout is found there, or it lacks what the protocol needs.
+    """
+    how = (
+        "Get it with `hf download flaviagiammarino/vqa-rad --repo-type dataset --local-dir DATA/vqa-rad` (or from OSF) "
+        "and pass --data-root DATA."
+    )
+    if data_root is None:
+        raise UserError(f"vqa-rad: no --data-root given. Named benchmarks are read from a local folder. {how}")
+    folder = data_root / "vqa-rad" if (data_root / "vqa-rad").is_dir() else data_root
+    files = sorted(folder.glob("data/test-*.parquet"))
+    osf = folder / OSF_JSON
+    if not files and not osf.is_file():
+        raise UserError(
+            f'{folder}: found neither data/test-*.parquet (Hugging Face layout) nor "{OSF_JSON}" (OSF layout). '
+            f"VQA-RAD is read in one of these two. {how}"
+        )
+    if protocol == "llava-med" and not osf.is_file():
+        raise UserError(
+            f"{folder}: vqa-rad/llava-med needs to know which answers are closed, and the Hugging Face layout has no "
+            f'`answer_type`. Use the OSF layout ("{OSF_JSON}"), or another protocol of `gmai bench list`.'
+        )
+    return VqaRad(protocol, folder, [] if osf.is_file() else files)
+
+
+class VqaRad:
+    """The test split under one protocol."""
+
+    def __init__(self, protocol: str, folder: Path, files: list[Path]) -> None:
+        """Read the Parquet `files` of the Hugging Face layout, or the OSF layout of `folder` when there are none."""
+        self._name, self._folder, self._files = protocol, folder, files
+        self._protocol = _PROTOCOLS[protocol]
+
+    @property
+    def card(self) -> Card:
+        """The fixed facts."""
+        return Card(
+            name="vqa-rad",
+            title="VQA-RAD, test split",
+            protocol=f"vqa-rad/{self._name}",
+            protocol_version=1,
+            scoring=self._protocol.scoring,
+            expected=self._protocol.expected,
+            groups=("answer_kind",) if self._files else ("answer_type", "image_organ", "question_type"),
+            source="Hugging Face layout" if self._files else "OSF layout",
+            license="CC0-1.0",
+            notes=self._protocol.notes,
+        )
+
+    def questions(self, keep_image: KeepImage) -> Iterator[Question]:
+        """Yield the questions of the protocol, in the order of the file."""
+        for row in self._read_parquet(keep_image) if self._files else self._read_osf(keep_image):
+            answer = row.answer.strip()
+            yes_no = answer.lower() in YES_NO
+            if self._name == "yes-no-251" and not yes_no:
+                continue
+            choices = YES_NO if yes_no and self._protocol.scoring != "exact" else ()
+            is_open = self._name == "llava-med" and row.groups["answer_type"] != "CLOSED"
+            yield Question(
+                id=row.id,
+                text=row.question,
+                prompt=fill(self._protocol.prompt, row.question, choices, letters=True),
+                images=(row.image,),
+                choices=() if is_open else choices,
+                reference=answer.lower() if yes_no else answer,
+                cluster=row.image,
+                measure="open_token_recall" if is_open else "accuracy",
+                groups=row.groups,
+            )
+
+    def _read_parquet(self, keep_image: KeepImage) -> Iterator[_Row]:
+        columns = ("image", "question", "answer")
+        rows = read_rows(self._files, columns, named_in="VQA-RAD's Hugging Face layout")
+        for number, (place, row) in enumerate(rows):
+            images = image_bytes(row["image"], place=place, folder=self._folder)
+            if len(images) != 1:
+                raise UserError(f"{place}: found {len(images)} images. A VQA-RAD question has one. Download it again.")
+            answer = str(row["answer"])
+            kind = "yes/no" if answer.strip().lower() in YES_NO else "other"
+            yield _Row(
+                f"test-{number:04d}",
+                str(row["question"]),
+                answer,
+                keep_image(images[0], place),
+                {"answer_kind": kind},
+            )
+
+    def _read_osf(self, keep_image: KeepImage) -> Iterator[_Row]:
+        path = self._folder / OSF_JSON
+        for number, fields in enumerate(_load_osf(path), start=1):
+            place = f"{path} record {number}"
+            missing = [name for name in _OSF_FIELDS if name not in fields]
+            if missing:
+                raise UserError(
+                    f"{place}: has no {', '.join(missing)}. Every record of VQA-RAD has them. Copy it again."
+                )
+            if not str(fields["phrase_type"]).startswith("test"):
+                continue
+            encoded = read_image_file(self._folder / OSF_IMAGES / str(fields["image_name"]), place=place)
+            yield _Row(
+                str(fields["qid"]),
+                str(fields["question"]),
+                str(fields["answer"]),
+                keep_image(encoded, place),
+                {
+                    "answer_type": str(fields["answer_type"]).strip(),  # two records have 'CLOSED '
+                    "image_organ": str(fields["image_organ"]).strip(),
+                    "question_type": str(fields["question_type"]).strip(),
+                },
+            )
+
+
+def _load_osf(path: Path) -> list[dict[str, Any]]:
+    try:
+        records: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path}: not readable as JSON ({error}). It must be a whole JSON list. Copy it again."
+        ) from error
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in cast("list[Any]", records)):
+        raise UserError(f"{path}: not a list of records. VQA-RAD's JSON is one list. Copy it again.")
+    return cast("list[dict[str, Any]]", records)

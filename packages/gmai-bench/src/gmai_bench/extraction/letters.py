@@ -1,4 +1,4 @@
-"""Which option letters a text names: alone, at the start, behind a marker, anywhere. Always whole words, never guesses."""
+"""Which option letters a text names: alone, at the start, behind a marker, anywhere; always as whole words."""
 
 import re
 
@@ -10,7 +10,7 @@ _ALONE = re.compile(r"^[\s*\"'(\[{<`_]*([A-Za-z])[\s*\"')\]}>`_.:,、。]*$")
 _LEADING = re.compile(r"^[\s*\"']*(?:\(([A-Za-z])\)|([A-Za-z])(?:\*\*)?\s*[.):、](?=\D|$))")
 _LISTED = re.compile(r"(?:(?<=\n)|(?<=\s)|^)\W*?(?:\(([A-Z])\)|([A-Z])[.):、])\s*\w")
 _MENTION = re.compile(r"(?<![A-Za-z0-9'/-])\(?\b([A-Z])\b\)?(?![A-Za-z0-9'/-]*[A-Za-z0-9])")
-_MARKED_SMALL = re.compile(r"^[\s*\"'(\[]*([a-z])(?=[\s*\"')\].:,、。]|$)(?!\s+[a-z])")
+_MARKED_SMALL = re.compile(r"^[\s*\"'(\[]*(a(?!\s+\w)|[b-z])(?=[\s*\"')\].:,、。]|$)")
 _LETTERED_TERM = re.compile(
     r"\b(?:vitamin|hepatitis|influenza|type|group|grade|class|stage|segment|lead|zone|level|patient|case|figure|panel|"
     r"image|lobe|streptococcus)\s*$",

@@ -2,8 +2,9 @@
 
 import re
 
-_BREAK = r"[.;:,!?\n。；，！？]|\bbut\b|\bbecause\b|\bsince\b|\bso\b|\bwhile\b|\bwhereas\b|\btherefore\b|\bthus\b|\bhence\b|但|而是|因为|所以"
-_CLAUSE_BREAK = re.compile(_BREAK)
+_CLAUSE_BREAK = re.compile(
+    r"[.;:,!?\n。；，！？]|\b(?:but|because|since|so|while|whereas|therefore|thus|hence)\b|但|而是|因为|所以"
+)
 _CUE_BEFORE = re.compile(
     r"\b(?:not|no|cannot|neither|nor|never|without|excluding|excludes?|excluded|except|unlike|instead of|rather than|"
     r"rul(?:e|es|ed|ing) out|eliminat(?:e|es|ed|ing)|absence of|negative for)\b|n't\b|(?:不|没|非|无|未见|排除)"

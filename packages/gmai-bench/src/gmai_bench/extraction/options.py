@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gmai_bench.extraction.letters import LETTERS, leading_letter, letter_alone, marked_letter, mentioned_letters
-from gmai_bench.extraction.markers import marked_spans, refuses
+from gmai_bench.extraction.markers import favoured_spans, marked_spans, option_letters, refuses
 from gmai_bench.extraction.mentions import option_equal_to, options_mentioned
+from gmai_bench.extraction.negation import is_negated
 from gmai_bench.extraction.text import strip_thoughts, unify
 
 EXTRACTOR = "gmai-options/1"
@@ -91,19 +92,29 @@ def _by_marker(text: str, choices: tuple[str, ...], style: Style) -> Extraction 
 
 
 def _by_letter(text: str, choices: tuple[str, ...]) -> Extraction | None:
-    """A letter at the start, then letters anywhere; a letter beside the text of another option is ambiguous."""
-    leading = leading_letter(text, len(choices))
-    letters = [leading] if leading is not None else mentioned_letters(text, len(choices))
+    """A letter at the start, one said to be best, "option X", then letters anywhere.
+
+    A letter whose text is contradicted by the name of another option is ambiguous.
+    """
+    count = len(choices)
+    leading = leading_letter(text, count)
+    if leading is not None:
+        beside = option_equal_to(text.splitlines()[0].lstrip("*( ")[1:], choices)
+        return Extraction(leading, "letter_leading") if beside in (None, leading) else AMBIGUOUS
+    favoured = {index for letter in favoured_spans(text) for index in mentioned_letters(letter, count)}
+    if len(favoured) == 1:
+        return Extraction(favoured.pop(), "letter_favoured")
+    named_options = {
+        LETTERS.index(text[start:end].strip("()").upper())
+        for start, end in option_letters(text)
+        if not is_negated(text, start, end)
+    } & set(range(count))
+    if len(named_options) == 1:
+        return Extraction(named_options.pop(), "letter_option")
+    letters = mentioned_letters(text, count)
     if not letters:
         return None
-    if len(letters) > 1:
-        return AMBIGUOUS
-    if leading is not None:
-        beside = option_equal_to(text.splitlines()[0].lstrip("*( ")[1:].strip("*.:)、, "), choices)
-        if beside is not None and beside != leading:
-            return AMBIGUOUS
-        return Extraction(leading, "letter_leading")
     named = options_mentioned(text, choices)
-    if named and letters[0] not in named:
+    if len(letters) > 1 or (named and letters[0] not in named):
         return AMBIGUOUS
     return Extraction(letters[0], "letter_mentioned")

@@ -1,4 +1,4 @@
-"""Responses made comparable: Unicode forms unified, thoughts removed, whole words found. No rule of choice lives here."""
+"""Responses made comparable: Unicode forms unified, thoughts removed, whole words found."""
 
 import re
 import unicodedata

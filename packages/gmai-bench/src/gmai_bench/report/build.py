@@ -1,4 +1,4 @@
-"""An output folder ▶ scores.jsonl, report.json, report.md, report.html. Needs neither the model nor the benchmark's source."""
+"""An output folder ▶ scores.jsonl, report.json, report.md, report.html; needs neither model nor benchmark files."""
 
 import dataclasses
 import json

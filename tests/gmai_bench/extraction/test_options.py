@@ -1,0 +1,132 @@
+"""The table of disputed answers that the field's parsers disagree on, with the option a reader sees in each."""
+
+import pytest
+from gmai_bench.extraction.options import extract
+
+ABCD = ("CT", "MRI", "X-ray", "Ultrasound")
+NORMAL = ("Normal", "Abnormal")
+A, B, C, D, E = range(5)
+
+READ = [
+    # (response, choices, option, rule)
+    ("b", ABCD, B, "letter_alone"),
+    ("B", ABCD, B, "letter_alone"),
+    ("A", ABCD, A, "letter_alone"),
+    ("(B)", ABCD, B, "letter_alone"),
+    ("B.", ABCD, B, "letter_alone"),
+    ("**B**", ABCD, B, "letter_alone"),
+    ("B. MRI", ABCD, B, "letter_leading"),
+    ("B) MRI", ABCD, B, "letter_leading"),
+    ("B: MRI", ABCD, B, "letter_leading"),
+    ("(b) MRI", ABCD, B, "letter_leading"),
+    ("B. MRI, as opposed to A, which uses X-rays", ABCD, B, "letter_leading"),
+    ("The correct answer is **B**. Here is why: it is not a CT.", ABCD, B, "marker_letter"),
+    ("The correct answer is B. Here is why: option A is not it.", ABCD, B, "marker_letter"),
+    (r"So we get \boxed{B}", ABCD, B, "marker_letter"),
+    (r"\boxed{\text{B}}", ABCD, B, "marker_letter"),
+    ("<answer>B</answer>", ABCD, B, "marker_letter"),
+    ("<answer>MRI</answer>", ABCD, B, "marker_text"),
+    ("答案是B", ABCD, B, "marker_letter"),
+    ("答案：B", ABCD, B, "marker_letter"),
+    ("正确答案应为选项B。", ABCD, B, "marker_letter"),
+    ("选B。", ABCD, B, "marker_letter"),
+    ("我选择C", ABCD, C, "marker_letter"),
+    ("答案不是A，而是C。", ABCD, C, "marker_letter"),
+    ("Ｂ", ABCD, B, "letter_alone"),
+    ("（B）", ABCD, B, "letter_alone"),
+    ("（Ｂ）", ABCD, B, "letter_alone"),
+    ("B、MRI", ABCD, B, "letter_leading"),
+    ("MRI", ABCD, B, "option_text"),
+    ("mri.", ABCD, B, "option_text"),
+    ("This is an MRI.", ABCD, B, "option_text_mentioned"),
+    ("Computed tomography", ABCD, A, "option_text"),
+    ("A chest X-ray is shown", ABCD, C, "option_text_mentioned"),
+    ("It is not A; the answer is C", ABCD, C, "marker_letter"),
+    ("The answer is (D), not (A).", ABCD, D, "marker_letter"),
+    ("The answer is not A but C.", ABCD, C, "marker_letter"),
+    ("Not B. Not C. I choose D.", ABCD, D, "marker_letter"),
+    ("A or B, but B is more likely", ABCD, B, "letter_favoured"),
+    ("I think C is correct because A is wrong.", ABCD, C, "letter_favoured"),
+    ("Abnormal", NORMAL, B, "option_text"),
+    ("The image looks abnormal.", NORMAL, B, "option_text_mentioned"),
+    ("It is not normal but abnormal.", NORMAL, B, "option_text_mentioned"),
+    ("E", ("v", "w", "x", "y", "z"), E, "letter_alone"),
+    ("A. CT\nB. MRI\nC. X-ray\nD. Ultrasound\nAnswer: D", ABCD, D, "marker_letter"),
+    ("Answer: B\n\nExplanation: Option A is incorrect.", ABCD, B, "marker_letter"),
+    ("Answer: A. No wait. Answer: C", ABCD, C, "marker_letter"),
+    ("<think>maybe A or C</think>B", ABCD, B, "letter_alone"),
+    ("maybe A or C</think>\n\nB", ABCD, B, "letter_alone"),
+    ("Looking at the image, it must be this one.\nB", ABCD, B, "letter_alone"),
+    ("Option B fits best.", ABCD, B, "letter_option"),
+    ("Option A is incorrect, so option B it is.", ABCD, B, "letter_option"),
+    ("A is incorrect, C fits.", ABCD, C, "letter_mentioned"),
+    ("Neither A nor B. D", ABCD, D, "letter_mentioned"),
+    ("answer: b", ABCD, B, "marker_letter"),
+    ("The answer is a.", ABCD, A, "marker_letter"),
+    ("The answer is a CT scan.", ABCD, A, "marker_text"),
+    ("The answer is X-ray", ABCD, C, "marker_text"),
+    ("排除A，选C", ABCD, C, "marker_letter"),
+    ("No pleural effusion is seen", ("Pleural effusion", "No pleural effusion"), B, "option_text_mentioned"),
+    ("There is no fracture", ("Fracture", "Pneumonia"), None, "unparsed"),
+    ("不正常", ("正常", "不正常"), B, "option_text"),
+    ("这张图是正常的", ("正常", "不正常"), A, "option_text_mentioned"),
+    ("magnetic resonance imaging", ("CT(Computed Tomography)", "MR (Mag-netic Resonance Imaging)"), B, "option_text"),
+    ("OCT", ("OCT (Optical Coherence Tomography", "CT"), A, "option_text"),
+    ("Hepatitis B", ("Hepatitis A", "Hepatitis B"), B, "option_text"),
+    ("It shows vitamin B deficiency, that is rickets", ("Scurvy", "Beriberi", "Rickets"), C, "option_text_mentioned"),
+    ("Yes", ("yes", "no"), A, "option_text"),
+    ("No, there is no mass.", ("yes", "no"), B, "option_text_mentioned"),
+    ("Either A or C", ABCD, None, "ambiguous"),
+    ("A and C", ABCD, None, "ambiguous"),
+    ("The answer is A or C.", ABCD, None, "ambiguous"),
+    ("A. CT\nB. MRI\nC. X-ray\nD. Ultrasound", ABCD, None, "ambiguous"),
+    ("B. CT", ABCD, None, "ambiguous"),
+    ("CT or MRI", ABCD, None, "ambiguous"),
+    ("It could be yes or no", ("yes", "no"), None, "ambiguous"),
+    ("Option A is possible and option B too.", ABCD, None, "ambiguous"),
+    ("Sorry, I can't help with medical images.", ABCD, None, "refused"),
+    ("I am unable to determine whether it is A or B.", ABCD, None, "refused"),
+    ("抱歉，我无法判断。", ABCD, None, "refused"),
+    ("", ABCD, None, "empty"),
+    ("  \n ", ABCD, None, "empty"),
+    ("<think>it may be B", ABCD, None, "unparsed"),
+    ("PA view of the chest", ABCD, None, "unparsed"),
+    ("MRA of the brain", ABCD, None, "unparsed"),
+    ("DNA stain", ABCD, None, "unparsed"),
+    ("E", ABCD, None, "unparsed"),
+    ("A lesion in the left lung", ABCD, None, "unparsed"),
+    ("I think so", ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine"), None, "unparsed"),
+]
+
+
+@pytest.mark.parametrize(("response", "choices", "option", "rule"), READ, ids=[case[0] or "(empty)" for case in READ])
+def test_reads_what_a_reader_reads(response: str, choices: tuple[str, ...], option: int | None, rule: str) -> None:
+    found = extract(response, choices, style="letters")
+    assert (found.choice, found.rule) == (option, rule)
+
+
+@pytest.mark.parametrize(
+    ("response", "option", "rule"),
+    [
+        ("MRI", B, "option_text"),
+        ("The answer is MRI.", B, "marker_text"),
+        ("It is an MRI, not a CT.", B, "option_text_mentioned"),
+        ("B", None, "unparsed"),
+        ("The answer is B.", None, "unparsed"),
+        ("MRI or CT", None, "ambiguous"),
+    ],
+)
+def test_a_letter_that_was_never_shown_means_nothing(response: str, option: int | None, rule: str) -> None:
+    found = extract(response, ABCD, style="text")
+    assert (found.choice, found.rule) == (option, rule)
+
+
+def test_option_texts_that_are_letters_are_options_when_shown_as_text() -> None:
+    assert extract("B", ("A", "B", "AB", "O"), style="text").choice == B
+    assert extract("AB", ("A", "B", "AB", "O"), style="text").choice == C
+
+
+def test_the_same_response_is_always_read_the_same_way() -> None:
+    assert {extract(response, choices, style="letters") for response, choices, *_ in READ[:1] * 50} == {
+        extract("b", ABCD, style="letters")
+    }
