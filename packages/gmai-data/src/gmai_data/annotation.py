@@ -1,0 +1,103 @@
+"""The standardised record `<image, modality, label, department, bbox>`: one per exported image (section 3.2)."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gmai_data.vocabulary import TASK_CODES, ClinicalTask, Department, Modality, Split, Task
+
+
+@dataclass(frozen=True)
+class Box:
+    """A labelled region of an image: absolute pixels, half-open `[x1, y1, x2, y2)`, x to the right, y down."""
+
+    label: str
+    xyxy: tuple[int, int, int, int]
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Return the centre as (x, y) in pixels."""
+        x1, y1, x2, y2 = self.xyxy
+        return (x1 + x2) / 2, (y1 + y2) / 2
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What is known about one exported image, and where it was learned.
+
+    `labels` are the full English names of what the image shows. `incomplete` are those of them that have regions
+    without a box (too small, or unusable): they are present, but must not be counted. `absent` are the labels the
+    annotators looked for and did not find: the only ones a sample may call absent.
+    """
+
+    id: str
+    image: bytes
+    width_px: int
+    height_px: int
+    modality: Modality
+    department: Department
+    clinical_task: ClinicalTask
+    anatomy: str
+    task: Task
+    labels: tuple[str, ...]
+    absent: tuple[str, ...]
+    incomplete: tuple[str, ...]
+    boxes: tuple[Box, ...]
+    split: Split
+    group: str
+    source: str
+    license: str
+    provenance: Mapping[str, Any]
+
+    @property
+    def image_path(self) -> str:
+        """Return the file name under which the image stands in the `images` column."""
+        suffix = "jpg" if self.image.startswith(b"\xff\xd8") else "png"
+        return f"{hashlib.sha256(self.id.encode()).hexdigest()[:16]}.{suffix}"
+
+    @property
+    def image_id(self) -> str:
+        """Return the first half of the image's SHA-256 digest: equal pixels in equal encoding have equal ids."""
+        return hashlib.sha256(self.image).hexdigest()[:32]
+
+    def row(self) -> dict[str, Any]:
+        """Return the record as a row of `annotations/part-*.parquet`."""
+        return {
+            "id": self.id,
+            "image": {"bytes": self.image, "path": self.image_path},
+            "width": self.width_px,
+            "height": self.height_px,
+            "sha256": hashlib.sha256(self.image).hexdigest(),
+            "modality": str(self.modality),
+            "department": str(self.department),
+            "clinical_task": str(self.clinical_task),
+            "anatomy": self.anatomy,
+            "task": str(self.task),
+            "labels": list(self.labels),
+            "absent": list(self.absent),
+            "boxes": [{"label": box.label, "xyxy": list(box.xyxy)} for box in self.boxes],
+            "split": str(self.split),
+            "group": self.group,
+            "source": self.source,
+            "license": self.license,
+            "provenance": json.dumps(self.provenance, ensure_ascii=False, sort_keys=True),
+        }
+
+
+def annotation_id(task: Task, modality: Modality, source: str, key: str, labels: tuple[str, ...], name: str) -> str:
+    """Return `dim#task#modality#dataset#path…#label#file`, the scheme of the published GMAI-VL-5.5M.
+
+    Args:
+        task: Gives the first two parts.
+        modality: Third part, in lower case.
+        source: The recipe's name.
+        key: The item's path inside the source; each folder becomes a part.
+        labels: One label becomes its part; several become `multi`, none becomes `none`.
+        name: The exported picture within the item (a slice, a window), or the file's own name.
+    """
+    dimension, code = TASK_CODES[task]
+    label = labels[0] if len(labels) == 1 else ("multi" if labels else "none")
+    parts = [dimension, code, modality.lower(), source, *key.split("/"), label, name]
+    return "#".join(part.replace("#", "_") for part in parts)

@@ -1,0 +1,250 @@
+"""READ THIS FIRST: `gmai data build`, in order. Raw datasets ▶ annotations ▶ samples ▶ the files of formats.md.
+
+    1. resolve    recipes and their folders                       sources/catalogue.py, sources/recipe.py
+    2. list       what each source holds, by its layout's reader  sources/readers.py
+    3. plan       items ▶ shards, fixed by a hash of their keys   shards.py
+    4. work       read ▶ picture ▶ annotation ▶ samples ▶ check   shards.py, imaging/, generation/, checks/
+    5. publish    shards ▶ Parquet, benchmark, mixture            publishing/release.py
+    6. account    items read = kept + dropped + quarantined       sources/problems.py
+
+A kill at any moment loses at most the shards in work: the same command goes on with the missing ones and ends with the
+same bytes. What was built stands in OUT; what is needed to go on stands in OUT/.build.
+"""
+
+import json
+import multiprocessing
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gmai_cli.console import progress, say
+from gmai_cli.errors import EXIT_OK, EXIT_PARTIAL, UserError
+from gmai_cli.files import write_json, write_run_record, write_text
+from pydantic import BaseModel, ConfigDict, Field
+
+from gmai_data.draws import fraction
+from gmai_data.generation.template_writer import TemplateWriter
+from gmai_data.imaging.raster import digest
+from gmai_data.publishing.release import publish
+from gmai_data.shards import ShardJob, build_shard, shard_count, shard_of
+from gmai_data.sources.catalogue import Source
+from gmai_data.sources.items import Item
+from gmai_data.sources.problems import SourceProblem, add_up
+from gmai_data.sources.readers import READERS
+from gmai_data.sources.splits import split_of
+
+
+class BuildSettings(BaseModel):
+    """What shapes the output; an existing OUT is continued only with the same settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    chinese_share: float = Field(default=0.2, ge=0, le=1)
+    """Share of the samples written in Chinese, where the recipe has the names."""
+    text_share: float = Field(default=0.15, ge=0, le=1)
+    """Share of the annotations whose record is also written as a text-only sample."""
+    limit: int | None = Field(default=None, ge=1)
+    """Items per source, chosen by hash; None takes all."""
+    seed: int = 0
+    """Draws other questions, paraphrases and option orders; never moves a split."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A source and its items, in order."""
+
+    source: Source
+    items: tuple[Item, ...]
+
+    @property
+    def digest(self) -> str:
+        """Return a digest of the items' keys and file sizes: another download, or a new file, changes it."""
+        lines: list[str] = []
+        for item in self.items:
+            sizes = [path.stat().st_size if path.is_file() else -1 for path in map(self.source.root.joinpath, item.files)]
+            lines.append(json.dumps([item.key, item.files, sizes, item.group, item.split, item.raw_labels]))
+        return digest("\n".join(lines).encode())
+
+
+def build(sources: Sequence[Source], out: Path, settings: BuildSettings, *, workers: int = 1) -> int:
+    """Build everything that the sources give.
+
+    Args:
+        sources: Recipes with their folders.
+        out: Output folder: new, or one that an equal command began.
+        settings: See `BuildSettings`.
+        workers: Local processes; the output does not depend on it.
+
+    Returns:
+        `EXIT_OK`, or `EXIT_PARTIAL` when some input stands in the quarantine.
+
+    Raises:
+        UserError: A source is not what its recipe says, or OUT belongs to another build.
+    """
+    listings = list_sources(sources, settings.limit)
+    fingerprint = _fingerprint(listings, settings)
+    work = out / ".build"
+    if _claim(out, work, fingerprint):
+        manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+        say(f"{out}: this build is complete; nothing to do.")
+        return _exit_code(manifest)
+    jobs = plan(listings, work, settings)
+    _work(jobs, workers)
+    with progress("publish", len(jobs), unit="shards") as bar:
+        benchmark = publish([job.folder for job in jobs], out, settings.seed, bar)
+    manifest = _account(jobs, benchmark)
+    lines = [
+        json.dumps({"recipe": name, **entry}, ensure_ascii=False)
+        for name, recipe in manifest["recipes"].items()
+        for entry in recipe.pop("quarantine")
+    ]
+    write_text(out / "quarantine.jsonl", "".join(f"{line}\n" for line in lines))
+    write_json(out / "manifest.json", manifest)
+    inputs = {listing.source.recipe.name: listing.digest for listing in listings}
+    write_run_record(out, config=settings.model_dump(), inputs=inputs, seed=settings.seed)
+    write_json(work / "complete.json", {"complete": True})
+    shutil.rmtree(work / "shards")
+    return _exit_code(manifest)
+
+
+def list_sources(sources: Sequence[Source], limit: int | None) -> list[Listing]:
+    """List the items of every source; with a limit, those whose keys have the smallest hashes.
+
+    Raises:
+        UserError: See `Reader.list_items`; or two items of a source have the same key.
+    """
+    listings: list[Listing] = []
+    for source in sources:
+        recipe = source.recipe
+        items = list(READERS[recipe.layout.kind].list_items(recipe, source.root))
+        seen: set[str] = set()
+        for item in items:
+            if item.key in seen:
+                raise UserError(f"{source.root}: {recipe.name} lists {item.key} twice. Keys are unique; fix the source.")
+            seen.add(item.key)
+        items.sort(key=lambda item: fraction("limit", recipe.name, item.key) if limit else 0.0)
+        listings.append(Listing(source, tuple(sorted(items[:limit], key=lambda item: item.key))))
+    return listings
+
+
+def plan(listings: Sequence[Listing], work: Path, settings: BuildSettings) -> list[ShardJob]:
+    """Divide the items into shards; the same items give the same shards."""
+    modalities = tuple(sorted({listing.source.recipe.modality for listing in listings}))
+    writer = TemplateWriter(settings.chinese_share, settings.text_share, modalities, settings.seed)
+    jobs: list[ShardJob] = []
+    for listing in listings:
+        recipe = listing.source.recipe
+        count = shard_count(len(listing.items))
+        shards: dict[int, list[Item]] = defaultdict(list)
+        for item in listing.items:
+            shards[shard_of(item, recipe, count)].append(item)
+        for number, items in sorted(shards.items()):
+            folder = work / "shards" / f"{recipe.name}-{number:05d}-of-{count:05d}"
+            jobs.append(ShardJob(recipe, listing.source.root, number, tuple(items), folder, writer))
+    return jobs
+
+
+def preview(listings: Sequence[Listing]) -> Iterator[tuple[str, int, int, int, dict[str, int]]]:
+    """Yield (recipe, items, groups, shards, items by split) without reading any pixels, for `--dry-run`."""
+    for listing in listings:
+        splits: dict[str, int] = defaultdict(int)
+        groups: set[str] = set()
+        for item in listing.items:
+            try:
+                split, group = split_of(item, listing.source.recipe)
+            except SourceProblem as problem:
+                splits[problem.rule] += 1
+            else:
+                splits[split] += 1
+                groups.add(group)
+        count = len(listing.items)
+        yield listing.source.recipe.name, count, len(groups), shard_count(count), dict(splits)
+
+
+def _work(jobs: Sequence[ShardJob], workers: int) -> None:
+    missing = [job for job in jobs if not job.done]
+    if len(missing) < len(jobs):
+        say(f"{len(jobs) - len(missing)} of {len(jobs)} shards stand from an earlier run.")
+    with progress("build", sum(len(job.items) for job in missing), unit="items") as bar:
+        if workers == 1:
+            for job in missing:
+                build_shard(job)
+                bar.advance(len(job.items), note=job.recipe.name)
+            return
+        # Fresh interpreters: a forked one would inherit the threads of OpenCV and Arrow in an unknown state.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
+            futures = {pool.submit(build_shard, job): job for job in missing}
+            for future in as_completed(futures):
+                future.result()
+                bar.advance(len(futures[future].items), note=futures[future].recipe.name)
+
+
+def _one_thread() -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
+def _fingerprint(listings: Sequence[Listing], settings: BuildSettings) -> dict[str, Any]:
+    return {
+        "settings": settings.model_dump(),
+        "recipes": {entry.source.recipe.name: entry.source.recipe.model_dump(mode="json") for entry in listings},
+        "items": {entry.source.recipe.name: entry.digest for entry in listings},
+    }
+
+
+def _claim(out: Path, work: Path, fingerprint: dict[str, Any]) -> bool:
+    """Make OUT ours, or find that it is; return whether the build in it is complete."""
+    record = work / "build.json"
+    fingerprint = json.loads(json.dumps(fingerprint))
+    for value in fingerprint["recipes"].values():
+        value["background"].sort()
+    if record.is_file():
+        begun = json.loads(record.read_text(encoding="utf-8"))
+        changed = [
+            f"{part}.{name}"
+            for part in fingerprint
+            for name in sorted({*fingerprint[part], *begun[part]})
+            if fingerprint[part].get(name) != begun[part].get(name)
+        ]
+        if changed:
+            raise UserError(
+                f"{out}: holds a build with other {', '.join(changed)}. One folder holds one build: its settings, "
+                "recipes and inputs stay the same. Give another --out, or delete this one."
+            )
+        return (work / "complete.json").is_file()
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(
+            f"{out}: not empty, and not begun by `gmai data build`. The output folder is new, or that of a build to "
+            "go on with. Give another --out."
+        )
+    write_json(record, fingerprint)
+    return False
+
+
+def _account(jobs: Sequence[ShardJob], benchmark: dict[str, Any]) -> dict[str, Any]:
+    by_recipe: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for job in jobs:
+        done = json.loads((job.folder / "done.json").read_text(encoding="utf-8"))
+        by_recipe[job.recipe.name].append(done["account"])
+    recipes: dict[str, Any] = {}
+    for name, accounts in by_recipe.items():
+        total = add_up(accounts)
+        listed = sum(len(job.items) for job in jobs if job.recipe.name == name)
+        if total["items"]["read"] != listed:
+            raise RuntimeError(f"{name}: {listed} items were listed, but {total['items']['read']} are accounted for")
+        tallies = total.pop("tallies")
+        recipes[name] = {**total, "samples_by_kind": tallies.get("kind", {}), "samples_by": tallies}
+    return {"recipes": recipes, "benchmark": benchmark}
+
+
+def _exit_code(manifest: dict[str, Any]) -> int:
+    quarantined = sum(
+        recipe[of]["quarantined"] for recipe in manifest["recipes"].values() for of in ("items", "boxes")
+    )
+    return EXIT_PARTIAL if quarantined else EXIT_OK

@@ -1,0 +1,1 @@
+"""Keep a sample or drop it with a reason."""

@@ -1,0 +1,35 @@
+"""The last gate before a sample is written: sound form, boxes inside the image, the language it claims."""
+
+import re
+
+from gmai_data.generation.sample import IMAGE_PLACEHOLDER, Sample
+from gmai_data.vocabulary import Language
+
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
+_UNFILLED = re.compile(r"\{[a-z_]+\}")
+_BOX = re.compile(r"\[(\d+), (\d+), (\d+), (\d+)\]")
+
+
+def reason_to_drop(sample: Sample) -> str | None:
+    """Return why a sample must not be written, or None when it may be."""
+    messages = sample.messages
+    contents = [message["content"] for message in messages]
+    placeholders = sum(content.count(IMAGE_PLACEHOLDER) for content in contents)
+    if placeholders != (1 if sample.has_image else 0):
+        return "placeholders and images differ"
+    if not messages or not all(content.strip() for content in contents):
+        return "empty message"
+    if any(_UNFILLED.search(content) for content in contents):
+        return "unfilled template"
+    annotation = sample.annotation
+    for box in sample.boxes:
+        x1, y1, x2, y2 = box.xyxy
+        if not (0 <= x1 < x2 <= annotation.width_px and 0 <= y1 < y2 <= annotation.height_px):
+            return "box outside the image"
+    for found in _BOX.finditer("\n".join(contents)):
+        x1, y1, x2, y2 = (int(number) for number in found.groups())
+        if not (x1 < x2 <= 1000 and y1 < y2 <= 1000):
+            return "box text outside 0–1000"
+    if sample.language == Language.ZH and not any(_CHINESE.search(content) for content in contents):
+        return "not in Chinese"
+    return None

@@ -1,0 +1,114 @@
+"""`gmai data`: build, phantoms, recipes, stats."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Turn raw medical datasets into records and instruction samples.", no_args_is_help=True, rich_markup_mode=None
+)
+recipes_app = typer.Typer(
+    help="The catalogue of source datasets: one recipe (a YAML card) each.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(recipes_app, name="recipes")
+
+
+@app.command()
+def build(
+    recipes: Annotated[
+        list[str],
+        typer.Argument(help="Recipe names, NAME=FOLDER pairs, paths of YAML cards, or the group `phantoms`."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to write to; one that the same command began is continued.")],
+    root: Annotated[
+        Path | None,
+        typer.Option(help="The dataset's folder; with several recipes or a group, one sub-folder per recipe name."),
+    ] = None,
+    writer: Annotated[str, typer.Option(help="Who writes the text: `template` (offline, no key).")] = "template",
+    workers: Annotated[int, typer.Option(min=1, help="Local processes; the output is the same for any number.")] = 1,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only so many items of each source.")] = None,
+    chinese_share: Annotated[float, typer.Option(min=0, max=1, help="Share of samples written in Chinese.")] = 0.2,
+    seed: Annotated[int, typer.Option(help="Draws other questions and wordings; splits stay.")] = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be read and how it is split.")] = False,
+) -> None:
+    """Turn raw datasets into annotated images and instruction samples.
+
+    One dataset:      gmai data build bccd --root BCCD --out build
+    Several:          gmai data build bccd=BCCD totalsegmentator-ct=ts --out build
+    All phantoms:     gmai data phantoms ph && gmai data build phantoms --root ph --out build
+
+    A killed build goes on with the same command. Exit code 3: done, but some input stands in OUT/quarantine.jsonl.
+    """
+    from gmai_cli.errors import UserError, did_you_mean
+
+    from gmai_data.build import BuildSettings, list_sources, preview
+    from gmai_data.build import build as run
+    from gmai_data.sources.catalogue import resolve
+    from gmai_data.statistics import print_build, print_preview
+
+    if writer != "template":
+        raise UserError(f'--writer {writer}: no such writer.{did_you_mean(writer, ["template"])}')
+    sources = resolve(recipes, root)
+    if dry_run:
+        print_preview(list(preview(list_sources(sources, limit))))
+        return
+    settings = BuildSettings(chinese_share=chinese_share, limit=limit, seed=seed)
+    code = run(sources, out, settings, workers=workers)
+    print_build(out)
+    raise typer.Exit(code)
+
+
+@app.command()
+def phantoms(
+    directory: Annotated[Path, typer.Argument(help="Folder to draw into: one sub-folder per phantom recipe.")],
+    size: Annotated[str, typer.Option(help="`small`: a few dozen images; `demo`: enough to train a tiny model.")] = (
+        "small"
+    ),
+    seed: Annotated[int, typer.Option(help="Another seed draws other patients.")] = 0,
+) -> None:
+    """Draw practice datasets in the file formats of real ones (DICOM, NIfTI, VOC, CSV, masks, JSON Lines).
+
+    They look like nothing in medicine; they are there to try the tools on. Build them with
+    `gmai data build phantoms --root DIR --out OUT`.
+    """
+    from gmai_data.phantoms.draw import draw_all
+
+    draw_all(directory, size, seed)
+
+
+@app.command()
+def stats(out: Annotated[Path, typer.Argument(help="Folder that `gmai data build` wrote.")]) -> None:
+    """Count a build's samples by task, modality, department and kind."""
+    from gmai_data.statistics import print_statistics
+
+    print_statistics(out)
+
+
+@recipes_app.command("list")
+def list_recipes() -> None:
+    """List the bundled recipes."""
+    from gmai_data.statistics import print_recipes
+
+    print_recipes()
+
+
+@recipes_app.command("show")
+def show_recipe(name: Annotated[str, typer.Argument(help="A bundled name or the path of a YAML card.")]) -> None:
+    """Print a recipe as it is understood, defaults included."""
+    import yaml
+
+    from gmai_data.sources.catalogue import find_recipe
+
+    print(yaml.safe_dump(find_recipe(name).model_dump(mode="json"), sort_keys=False, allow_unicode=True), end="")
+
+
+@recipes_app.command("check")
+def check_recipe(
+    name: Annotated[str, typer.Argument(help="A bundled name or the path of a YAML card.")],
+    root: Annotated[Path | None, typer.Option(help="Compare the card with this folder, too.")] = None,
+) -> None:
+    """Validate a card; with --root, list its folder and compare the counts with the published ones."""
+    from gmai_data.statistics import check_against_folder
+
+    check_against_folder(name, root)

@@ -1,0 +1,23 @@
+"""Draws that depend on names only: the same names give the same draw on every machine, in every order of work."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import TypeVar
+
+_Choice = TypeVar("_Choice")
+
+
+def fraction(*names: object) -> float:
+    """Return a number in [0, 1) that looks random and depends on the names alone."""
+    text = "\x1f".join(str(name) for name in names)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7]) / 2**56
+
+
+def choose(choices: Sequence[_Choice], *names: object) -> _Choice:
+    """Return one of the (non-empty) choices."""
+    return choices[int(fraction(*names) * len(choices))]
+
+
+def shuffled(choices: Sequence[_Choice], *names: object) -> list[_Choice]:
+    """Return the choices in an order that depends on the names and on each choice, not on the order given."""
+    return sorted(choices, key=lambda choice: (fraction(*names, choice), str(choice)))

@@ -1,0 +1,1 @@
+"""Annotation ▶ samples: versioned wording, the offline template writer, multiple-choice questions."""

@@ -1,0 +1,132 @@
+"""Visual perception: short answers that follow from the labels and boxes alone (section 3.2)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gmai_data.annotation import Annotation, Box
+from gmai_data.draws import choose, fraction, shuffled
+from gmai_data.generation.choices import LETTERS, lettered, options_for
+from gmai_data.generation.sample import first_boxes
+from gmai_data.generation.wording import Words
+from gmai_data.imaging.boxes import box_text
+from gmai_data.vocabulary import Modality
+
+LETTER_SHARE = 0.2
+"""Share of the multiple-choice questions that are answered with a letter; the others with the option's text."""
+MAX_COUNT = 30
+"""More regions than this are not asked for: neither a list of boxes nor a count would be a short answer."""
+
+Turn = tuple[str, str, tuple[Box, ...], str]
+"""(question, answer, boxes spoken of, what was asked: `modality`, `label`, `presence`, …)."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A multiple-choice question before its options are written down."""
+
+    family: str
+    """`modality`, `label` or `region`."""
+    question: str
+    answer: str
+    wrong: tuple[str, ...]
+
+
+def perception_turns(
+    annotation: Annotation, words: Words, modalities: Sequence[Modality], seed: int
+) -> Iterator[Turn]:
+    """Yield the perception questions about one image.
+
+    Args:
+        annotation: The record.
+        words: Its facts in the language to write.
+        modalities: The modalities of this build, offered as wrong answers before others are.
+        seed: Draws other questions.
+    """
+    names = (seed, annotation.id)
+    yield from _choice_turn(modality_offer(annotation, words, modalities), words, *names)
+    # Two labels of an image that has several; the same one in another wording and order where it has one.
+    for number, label in enumerate((shuffled(annotation.labels, *names) * 2)[:2]):
+        offer = label_offer(annotation, words, label, f"label {number}")
+        yield from _choice_turn(offer, words, *names, number)
+    yield from _presence(annotation, words, *names)
+    if len(annotation.labels) == 1 and annotation.absent:
+        question = words.say(words.templates["perception"]["label"], "label open")
+        yield question, words.label(annotation.labels[0]), (), "label"
+    else:
+        question = words.say(words.templates["perception"]["modality"], "modality open")
+        yield question, words.modality(annotation.modality), (), "modality"
+    yield from _regions(annotation, words, *names)
+
+
+def modality_offer(
+    annotation: Annotation, words: Words, modalities: Sequence[Modality], *, only_these: bool = False
+) -> Offer:
+    """Return the question for the modality.
+
+    Args:
+        annotation: The record.
+        words: Its facts in the language to write.
+        modalities: Offered first.
+        only_these: Offer no modality that the build does not have, even if fewer options are left.
+    """
+    others = [modality for modality in modalities if modality != annotation.modality]
+    if not only_these and len(others) < 3:
+        rest = [modality for modality in Modality if modality not in (*others, annotation.modality)]
+        others += shuffled(rest, annotation.id)[: 3 - len(others)]
+    question = words.say(words.templates["perception"]["modality"], "modality")
+    answer = words.modality(annotation.modality)
+    return Offer("modality", question, answer, tuple(words.modality(other) for other in others))
+
+
+def label_offer(annotation: Annotation, words: Words, label: str, purpose: str) -> Offer:
+    """Return the question for one label that the image shows; wrong answers are labels known to be absent."""
+    question = words.say(words.templates["perception"]["label"], purpose)
+    return Offer("label", question, words.label(label), tuple(words.label(absent) for absent in annotation.absent))
+
+
+def _choice_turn(offer: Offer, words: Words, *names: object) -> Iterator[Turn]:
+    options = options_for(offer.answer, offer.wrong, *names, offer.family)
+    if options is None:
+        return
+    templates = words.templates["perception"]
+    if fraction("letter", *names, offer.family) < LETTER_SHARE:
+        question = templates["option_letter"].format(question=offer.question, options=lettered(options))
+        yield question, LETTERS[options.index(offer.answer)], (), f"{offer.family} option_letter"
+    else:
+        text = templates["option_separator"].join(options)
+        yield templates["option_text"].format(question=offer.question, options=text), offer.answer, (), (
+            f"{offer.family} option_text"
+        )
+
+
+def _presence(annotation: Annotation, words: Words, *names: object) -> Iterator[Turn]:
+    paraphrases = words.templates["perception"]["presence"]["question"]
+    answers = words.templates["answers"]
+    # One of each, and only where both can be asked: a source without absent labels would teach to say yes.
+    if annotation.labels and annotation.absent:
+        shown = choose(annotation.labels, "present", *names)
+        missing = choose(annotation.absent, "absent", *names)
+        yield words.say(paraphrases, "present", label=words.label(shown)), answers["yes"], (), "presence"
+        yield words.say(paraphrases, "absent", label=words.label(missing)), answers["no"], (), "presence"
+
+
+def _regions(annotation: Annotation, words: Words, *names: object) -> Iterator[Turn]:
+    templates = words.templates["perception"]
+    size = (annotation.width_px, annotation.height_px)
+    if annotation.boxes and annotation.absent:
+        box = choose(annotation.boxes, "region", *names)
+        marked = f"<box>{box_text('', [box.xyxy], *size).split('<box>')[1]}"
+        question = words.say(templates["region"], "region", box=marked)
+        wrong = tuple(words.label(name) for name in (*annotation.labels, *annotation.absent) if name != box.label)
+        offer = Offer("region", question, words.label(box.label), wrong)
+        yield from ((*turn[:2], (box,), turn[3]) for turn in _choice_turn(offer, words, *names))
+    # Only labels of which every region has its box can be located or counted completely.
+    whole = [label for label in annotation.labels if label not in annotation.incomplete]
+    countable = [label for label in whole if 0 < len(first_boxes(annotation.boxes, label)) <= MAX_COUNT]
+    if countable:
+        label = choose(countable, "countable", *names)
+        boxes = first_boxes(annotation.boxes, label)
+        named = words.label(label)
+        answer = box_text(named, [box.xyxy for box in boxes], *size)
+        yield words.say(templates["localisation"]["question"], "locate", label=named), answer, boxes, "localisation"
+        yield words.say(templates["counting"]["question"], "count", label=named), str(len(boxes)), boxes, "counting"

@@ -1,0 +1,83 @@
+"""One conversation: a row of the sample files (docs/reference/formats.md)."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gmai_data.annotation import Annotation, Box
+from gmai_data.vocabulary import Kind, Language, SubDataset
+
+IMAGE_PLACEHOLDER = "<image>"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One conversation about one annotation; `turns` are (question, answer) in order."""
+
+    id: str
+    annotation: Annotation
+    turns: tuple[tuple[str, str], ...]
+    kind: Kind
+    language: Language
+    boxes: tuple[Box, ...]
+    provenance: Mapping[str, Any]
+
+    @property
+    def has_image(self) -> bool:
+        """Say whether the conversation is about an image."""
+        return self.kind != Kind.TEXT_ONLY
+
+    @property
+    def sub_dataset(self) -> SubDataset:
+        """Return the sub-dataset of Table 6 that the sample belongs to."""
+        if self.kind == Kind.TEXT_ONLY:
+            return SubDataset.TEXT_SINGLE if len(self.turns) == 1 else SubDataset.TEXT_MULTI
+        return {
+            Kind.IMAGE_CAPTION: SubDataset.CAPTION,
+            Kind.REGION_CAPTION: SubDataset.CAPTION,
+            Kind.FREE_INSTRUCTION: SubDataset.INSTRUCT,
+            Kind.DIALOGUE: SubDataset.INSTRUCT,
+            Kind.VISUAL_PERCEPTION: SubDataset.PERCEPT,
+        }[self.kind]
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """Return the turns as messages; the first user message of an image sample begins with the placeholder."""
+        messages: list[dict[str, str]] = []
+        for number, (question, answer) in enumerate(self.turns):
+            prefix = f"{IMAGE_PLACEHOLDER}\n" if self.has_image and number == 0 else ""
+            messages.append({"role": "user", "content": prefix + question})
+            messages.append({"role": "assistant", "content": answer})
+        return messages
+
+    def row(self) -> dict[str, Any]:
+        """Return the sample as a row of the Parquet files."""
+        annotation = self.annotation
+        images = [{"bytes": annotation.image, "path": annotation.image_path}] if self.has_image else []
+        return {
+            "id": self.id,
+            "parent_id": None,
+            "images": images,
+            "messages": self.messages,
+            "kind": str(self.kind),
+            "language": str(self.language),
+            "modality": str(annotation.modality),
+            "department": str(annotation.department),
+            "labels": list(annotation.labels),
+            "boxes": [{"label": box.label, "xyxy": list(box.xyxy)} for box in self.boxes],
+            "source": annotation.source,
+            "license": annotation.license,
+            "split": str(annotation.split),
+            "provenance": json.dumps(self.provenance, ensure_ascii=False, sort_keys=True),
+        }
+
+
+def qualified_id(annotation: Annotation, kind: Kind, number: int) -> str:
+    """Return the annotation's id with `#kind#number` behind it."""
+    return f"{annotation.id}#{kind}#{number}"
+
+
+def first_boxes(boxes: Sequence[Box], label: str) -> tuple[Box, ...]:
+    """Return the boxes of one label, in the annotation's order."""
+    return tuple(box for box in boxes if box.label == label)

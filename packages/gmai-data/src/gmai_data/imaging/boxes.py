@@ -1,0 +1,59 @@
+"""Masks ▶ boxes: one box per 8-connected region of a label, in half-open absolute pixels."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+Region = tuple[int, tuple[int, int, int, int], int]
+"""(label id, `[x1, y1, x2, y2)` in pixels, area in pixels)."""
+
+
+def regions(mask: npt.NDArray[Any]) -> list[Region]:
+    """Return every 8-connected region of every label of a 2-D mask, sorted by label id, then y1, then x1.
+
+    Each label is looked at only within its own extent, so the cost is that of the labelled area and not of
+    labels × picture. Label ids are kept in the mask's own integer type (ids above 255 stay what they are).
+
+    Args:
+        mask: `[height, width]`, integers; 0 is background.
+    """
+    ids, compact = np.unique(mask, return_inverse=True)
+    compact = compact.reshape(mask.shape).astype(np.int32)
+    if ids[0] != 0:
+        # find_objects reads 0 as background, and this mask has none: move every label up by one.
+        compact, ids = compact + 1, np.concatenate((np.zeros(1, ids.dtype), ids))
+    found: list[Region] = []
+    for position, extent in enumerate(ndimage.find_objects(compact), start=1):
+        if extent is None:
+            continue
+        top, left = extent[0].start, extent[1].start
+        crop = (compact[extent] == position).astype(np.uint8)
+        count, _, statistics, _ = cv2.connectedComponentsWithStats(crop, connectivity=8)
+        for component in range(1, count):
+            x, y, width, height, area = (int(value) for value in statistics[component])
+            box = (left + x, top + y, left + x + width, top + y + height)
+            found.append((int(ids[position]), box, area))
+    return sorted(found, key=lambda region: (region[0], region[1][1], region[1][0], region[1]))
+
+
+def to_thousandths(xyxy: tuple[int, int, int, int], width_px: int, height_px: int) -> tuple[int, int, int, int]:
+    """Return a box in 0–1000 of the width and height, as the InternVL family writes it.
+
+    The minimum is rounded down and the maximum up, so a box never loses a pixel and never collapses.
+    """
+    x1, y1, x2, y2 = xyxy
+    return (
+        x1 * 1000 // width_px,
+        y1 * 1000 // height_px,
+        -(-x2 * 1000 // width_px),
+        -(-y2 * 1000 // height_px),
+    )
+
+
+def box_text(label: str, boxes: list[tuple[int, int, int, int]], width_px: int, height_px: int) -> str:
+    """Return `<ref>label</ref><box>[[x1, y1, x2, y2], …]</box>` with integers 0–1000 (InternVL's grounding format)."""
+    inner = ", ".join(f"[{', '.join(map(str, to_thousandths(box, width_px, height_px)))}]" for box in boxes)
+    return f"<ref>{label}</ref><box>[{inner}]</box>"

@@ -1,0 +1,131 @@
+"""A DICOM image ▶ 8-bit picture, in the order of PS3.3 C.7.6.3: padding, modality LUT ▶ VOI LUT ▶ MONOCHROME1."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pydicom
+from pydicom.errors import InvalidDicomError
+from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, apply_windowing, pixel_array
+
+from gmai_data.imaging.raster import MAX_PIXELS, Pixels
+from gmai_data.imaging.windows import HEADER, PRESETS, apply_bounds, apply_window, percentile_bounds
+from gmai_data.sources.files import require_data
+from gmai_data.sources.problems import SourceProblem
+
+Values = npt.NDArray[Any]
+
+
+def read_dicom(root: Path, relative: str) -> pydicom.Dataset:
+    """Parse a DICOM file.
+
+    Raises:
+        SourceProblem: Missing, pointer, no DICOM file, without pixels, or with more than `MAX_PIXELS` a frame.
+    """
+    path = require_data(root, relative)
+    try:
+        dataset = pydicom.dcmread(path)
+    except InvalidDicomError as error:
+        raise SourceProblem("not a DICOM file", "the DICM prefix is missing", relative) from error
+    except Exception as error:  # pydicom raises many kinds on damaged headers
+        raise SourceProblem("DICOM unreadable", f"{type(error).__name__}: {error}", relative) from error
+    if "PixelData" not in dataset:
+        raise SourceProblem("DICOM without pixels", f"SOP class {dataset.get('SOPClassUID', 'unknown')}", relative)
+    if int(dataset.get("Rows", 0)) * int(dataset.get("Columns", 0)) > MAX_PIXELS:
+        detail = f"{dataset.Columns}×{dataset.Rows} is above {MAX_PIXELS // 1_000_000} megapixels"
+        raise SourceProblem("image too large", detail, relative)
+    return dataset
+
+
+def decode_pixels(dataset: pydicom.Dataset, relative: str) -> Values:
+    """Return the stored values, `[rows, columns]`, with frames in front and samples behind; YBR is turned into RGB.
+
+    Raises:
+        SourceProblem: No decoder for the transfer syntax, or the pixel data are truncated or damaged.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # padding and length notes of files that decode all right
+            return pixel_array(dataset, raw=False)
+    except Exception as error:  # each decoder plug-in raises its own kinds
+        detail = " ".join(str(error).split())
+        raise SourceProblem("DICOM pixels unreadable", f"{type(error).__name__}: {detail}", relative) from error
+
+
+def modality_values(dataset: pydicom.Dataset, stored: Values) -> Values:
+    """Apply the modality LUT or rescale (HU for CT); padding takes the smallest real value (PS3.3 C.7.5.1.1.2)."""
+    padding = dataset.get("PixelPaddingValue")
+    if padding is not None:
+        padded = stored == int(padding)
+        if padded.any() and not padded.all():
+            stored = np.where(padded, stored[~padded].min(), stored)
+    return apply_modality_lut(stored, dataset)
+
+
+def frame_picture(dataset: pydicom.Dataset, stored: Values, window: str) -> tuple[Pixels, str]:
+    """Turn one frame of stored values into an 8-bit picture.
+
+    Args:
+        dataset: The header.
+        stored: One frame: `[rows, columns]` or `[rows, columns, 3]`.
+        window: A CT preset, or `header`.
+
+    Returns:
+        The picture and the window in words, for the provenance.
+    """
+    photometric = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
+    if photometric == "PALETTE COLOR":
+        return _to_8_bit(apply_color_lut(stored, dataset)), "palette"
+    if stored.ndim == 3:
+        return _to_8_bit(stored, int(dataset.get("BitsStored", 8))), "colour"
+    values = modality_values(dataset, stored)
+    if window in PRESETS:
+        level, width = PRESETS[window]
+        picture, words = apply_window(values, level, width), f"{window} {level:g}/{width:g}"
+    else:
+        picture, words = header_window(dataset, values)
+    return (255 - picture if photometric == "MONOCHROME1" else picture), words
+
+
+def header_window(dataset: pydicom.Dataset, values: Values) -> tuple[Pixels, str]:
+    """Apply the header's first VOI LUT or window; without one, percentiles of the frame.
+
+    Raises:
+        gmai_data.imaging.windows.FlatIntensities: No window in the header and nothing to see in the values.
+    """
+    if "VOILUTSequence" in dataset:
+        shown = apply_voi_lut(values, dataset, index=0, prefer_lut=True)
+        bits = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
+        return _to_8_bit(shown, bits), "VOI LUT 0"
+    if "WindowCenter" in dataset and "WindowWidth" in dataset:
+        first = {name: _first(dataset.get(name)) for name in ("WindowCenter", "WindowWidth")}
+        shown = apply_windowing(values, dataset, index=0).astype(np.float32)
+        # apply_windowing spreads the window over the range of the modality output, whatever that is.
+        low, high = _output_range(dataset, values)
+        picture = np.clip((shown - low) * (255.0 / max(high - low, 1e-6)), 0, 255).astype(np.uint8)
+        return picture, f"{HEADER} {first['WindowCenter']:g}/{first['WindowWidth']:g}"
+    shifted = values - min(float(values.min()), 0.0)
+    return apply_bounds(shifted, *percentile_bounds(shifted)), "percentile of the frame"
+
+
+def _output_range(dataset: pydicom.Dataset, values: Values) -> tuple[float, float]:
+    """Return the range that `apply_windowing` maps to, as its documentation defines it (PS3.3 C.11.2.1.2)."""
+    bits = int(dataset.BitsStored)
+    signed = int(dataset.PixelRepresentation) == 1
+    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+    slope, intercept = float(dataset.get("RescaleSlope", 1)), float(dataset.get("RescaleIntercept", 0))
+    if "ModalityLUTSequence" in dataset:
+        return 0.0, float(2 ** int(dataset.ModalityLUTSequence[0].LUTDescriptor[2]) - 1)
+    ends = (low * slope + intercept, high * slope + intercept)
+    return min(ends), max(ends)
+
+
+def _first(value: Any) -> float:
+    return float(value[0] if hasattr(value, "__iter__") else value)
+
+
+def _to_8_bit(values: Values, bits: int | None = None) -> Pixels:
+    depth = bits if bits is not None else (16 if values.dtype == np.uint16 else 8)
+    return np.clip(values.astype(np.float32) * (255.0 / (2**depth - 1)), 0, 255).astype(np.uint8)

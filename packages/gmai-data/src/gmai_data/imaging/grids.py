@@ -1,0 +1,105 @@
+"""Volumes in ONE display convention, and the check that an image and its mask lie on the same grid.
+
+Display arrays are `[z, y, x]` with z to the patient's head, y to the back, x to the patient's left. So an axial slice
+`array[k]` has anterior on top and the patient's right on the left of the picture, as radiology shows it (DICOM's LPS).
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cv2
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+
+from gmai_data.sources.problems import SourceProblem
+
+Axis = Literal["axial", "coronal", "sagittal"]
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume in the display convention.
+
+    `array` is `[z, y, x]`; `affine` maps (x, y, z, 1) to RAS+ millimetres (NIfTI's world); `spacing_mm` is (z, y, x).
+    """
+
+    array: npt.NDArray[Any]
+    affine: npt.NDArray[np.float64]
+    spacing_mm: tuple[float, float, float]
+
+
+def to_display(array: npt.NDArray[Any], affine: npt.NDArray[np.float64], *, file: str) -> Volume:
+    """Turn a stored volume into the display convention by its affine, whatever orientation it is stored in.
+
+    Args:
+        array: `[i, j, k]` as stored.
+        affine: 4×4, (i, j, k, 1) ▶ RAS+ millimetres.
+        file: Named in the error.
+
+    Raises:
+        SourceProblem: Not three-dimensional, or the affine is degenerate.
+    """
+    if array.ndim != 3:
+        raise SourceProblem("not a 3-D volume", f"shape {array.shape}; cut it into 3-D volumes first", file)
+    if not np.all(np.isfinite(affine)) or abs(float(np.linalg.det(affine[:3, :3]))) < 1e-9:
+        raise SourceProblem("degenerate affine", "the header does not say how the volume lies in the patient", file)
+    orientations = nib.orientations
+    transform = orientations.ornt_transform(orientations.io_orientation(affine), orientations.axcodes2ornt("LPS"))
+    display = orientations.apply_orientation(array, transform)
+    new_affine = np.asarray(affine @ orientations.inv_ornt_aff(transform, array.shape), dtype=np.float64)
+    x_mm, y_mm, z_mm = (float(np.linalg.norm(new_affine[:3, column])) for column in range(3))
+    return Volume(display.transpose(2, 1, 0), new_affine, (z_mm, y_mm, x_mm))
+
+
+def require_same_grid(image: Volume, mask: Volume, *, file: str) -> None:
+    """Refuse a mask whose voxels are not the image's voxels.
+
+    Raises:
+        SourceProblem: The shapes differ (even under equal affines), or a corner lies more than a tenth of a voxel off.
+    """
+    if image.array.shape != mask.array.shape:
+        found = f"image {image.array.shape[::-1]} and mask {mask.array.shape[::-1]} voxels (x, y, z)"
+        raise SourceProblem("image and mask grids differ", f"{found}; resample the mask to the image's grid", file)
+    z, y, x = (size - 1 for size in image.array.shape)
+    corners = np.array([(i, j, k, 1) for i in (0, x) for j in (0, y) for k in (0, z)], dtype=np.float64)
+    offset_mm = float(np.abs(corners @ (image.affine - mask.affine).T).max())
+    if offset_mm > 0.1 * min(image.spacing_mm):
+        detail = f"equal shapes, but a corner lies {offset_mm:.2f} mm off; resample the mask to the image's grid"
+        raise SourceProblem("image and mask grids differ", detail, file)
+
+
+def slice_count(volume: Volume, axis: Axis) -> int:
+    """Return the number of slices along an axis."""
+    return volume.array.shape[("axial", "coronal", "sagittal").index(axis)]
+
+
+def take_slice(volume: Volume, axis: Axis, index: int) -> npt.NDArray[Any]:
+    """Return slice `index` as a picture: superior on top for coronal and sagittal, anterior left for sagittal."""
+    if axis == "axial":
+        return volume.array[index]
+    if axis == "coronal":
+        return volume.array[::-1, index, :]
+    return volume.array[::-1, :, index]
+
+
+def pixel_spacing_mm(volume: Volume, axis: Axis) -> tuple[float, float]:
+    """Return (row distance, column distance) of a slice's pixels in millimetres."""
+    z, y, x = volume.spacing_mm
+    return {"axial": (y, x), "coronal": (z, x), "sagittal": (z, y)}[axis]
+
+
+def to_square_pixels(
+    picture: npt.NDArray[Any], spacing_mm: tuple[float, float], *, is_mask: bool = False
+) -> npt.NDArray[Any]:
+    """Resample a picture whose pixels are not square to the smaller of its two spacings.
+
+    Spacings within 1 % count as square. Masks take the nearest label, so no label is invented at a border.
+    """
+    row_mm, column_mm = spacing_mm
+    if abs(row_mm / column_mm - 1) <= 0.01:
+        return picture
+    target_mm = min(row_mm, column_mm)
+    height, width = picture.shape[:2]
+    size = (max(round(width * column_mm / target_mm), 1), max(round(height * row_mm / target_mm), 1))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST if is_mask else cv2.INTER_LINEAR)

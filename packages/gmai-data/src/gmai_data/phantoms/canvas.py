@@ -1,0 +1,67 @@
+"""Shapes that the phantoms are made of. Every picture is 112×112 px; a class differs by shape, brightness and colour."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+SIDE_PX = 112
+Grid = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A place and a size: centre (x, y) and half axes in pixels, rotation in radians."""
+
+    x: float
+    y: float
+    half_width: float
+    half_height: float
+    angle: float = 0.0
+
+
+def distance(spot: Spot) -> Grid:
+    """Return the elliptic distance of every pixel from a spot: 0 in the centre, 1 on the edge."""
+    rows, columns = np.mgrid[0:SIDE_PX, 0:SIDE_PX].astype(np.float32)
+    dx, dy = columns - spot.x, rows - spot.y
+    cosine, sine = np.cos(spot.angle), np.sin(spot.angle)
+    across = (dx * cosine + dy * sine) / spot.half_width
+    along = (-dx * sine + dy * cosine) / spot.half_height
+    return np.sqrt(across**2 + along**2).astype(np.float32)
+
+
+def ellipse(spot: Spot) -> Mask:
+    """Return the pixels inside a spot."""
+    return distance(spot) <= 1
+
+
+def jagged(spot: Spot, rng: np.random.Generator, depth: float = 0.45) -> Mask:
+    """Return a spot with an irregular, spiky edge; `depth` is the largest indentation as a share of the radius."""
+    rows, columns = np.mgrid[0:SIDE_PX, 0:SIDE_PX].astype(np.float32)
+    angle = np.arctan2(rows - spot.y, columns - spot.x)
+    edge = np.ones_like(angle)
+    for waves in (5, 7, 11):
+        edge -= depth / 3 * (1 + np.cos(waves * angle + rng.uniform(0, 2 * np.pi))) / 2
+    return distance(spot) <= edge
+
+
+def smooth_noise(rng: np.random.Generator, scale_px: int) -> Grid:
+    """Return noise of mean 0 and about unit range whose blobs are `scale_px` wide."""
+    small = rng.normal(size=(SIDE_PX // scale_px + 2,) * 2).astype(np.float32)
+    large = cv2.resize(small, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(large, dtype=np.float32)
+
+
+def soften(values: npt.NDArray[Any], radius_px: float = 0.8) -> Grid:
+    """Blur a picture as an imaging system would."""
+    return np.asarray(cv2.GaussianBlur(values.astype(np.float32), (0, 0), radius_px), dtype=np.float32)
+
+
+def finish(values: npt.NDArray[Any], rng: np.random.Generator, noise: float = 6.0) -> npt.NDArray[np.uint8]:
+    """Add contrast variation and noise, and clip to 8 bits."""
+    varied = values.astype(np.float32) * rng.uniform(0.92, 1.08) + rng.uniform(-6, 6)
+    noisy = soften(varied) + rng.normal(0, noise, values.shape)
+    return np.clip(noisy, 0, 255).astype(np.uint8)

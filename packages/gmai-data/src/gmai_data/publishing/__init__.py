@@ -1,0 +1,1 @@
+"""Shards ▶ the files of docs/reference/formats.md."""

@@ -1,0 +1,110 @@
+"""Offered questions ▶ a balanced benchmark: no answer may be guessed from the wording of the options alone."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gmai_data.draws import fraction
+from gmai_data.generation.choices import options_for
+
+MIN_OPTIONS = 3
+PRIOR_MARGIN = 0.15
+"""How far above chance the best guess from option texts may lie; sets above it lose their most telling option."""
+
+Offer = dict[str, Any]
+"""A line of a shard's `offers.jsonl`."""
+
+
+@dataclass
+class HeldOut:
+    """The chosen questions (without images) and what was left out, by reason."""
+
+    questions: list[dict[str, Any]]
+    dropped: Counter[str] = field(default_factory=Counter[str])
+
+    @property
+    def chance(self) -> float:
+        """Return the mean accuracy of a uniform guess."""
+        return sum(1 / len(question["choices"]) for question in self.questions) / max(len(self.questions), 1)
+
+
+def select(offers: Sequence[Offer], seed: int) -> HeldOut:
+    """Choose questions such that every answer is right equally often within its set.
+
+    Label questions of one source are a set; the modality questions of all sources are one. An image is asked at most
+    one question of each kind.
+    """
+    sets: dict[str, list[Offer]] = defaultdict(list)
+    for offer in offers:
+        sets["modality" if offer["asks"] == "modality" else f"label {offer['source']}"].append(offer)
+    chosen = HeldOut([])
+    for _, offered in sorted(sets.items()):
+        questions = _balanced(offered, seed)
+        chosen.questions.extend(questions)
+        reason = "left out for balance" if questions else "no balanced set of at least 3 answers"
+        chosen.dropped[reason] += len(offered) - len(questions)
+    chosen.questions.sort(key=lambda question: question["id"])
+    return chosen
+
+
+def prior_accuracy(questions: Sequence[dict[str, Any]]) -> float:
+    """Return the accuracy of always choosing the option that is most often right when it is offered."""
+    rates = _rates(questions)
+    right = sum(
+        max(question["choices"], key=lambda text: (rates[text], text)) == question["reference"]
+        for question in questions
+    )
+    return right / max(len(questions), 1)
+
+
+def _rates(questions: Sequence[dict[str, Any]]) -> dict[str, float]:
+    offered = Counter(text for question in questions for text in question["choices"])
+    right = Counter(question["reference"] for question in questions)
+    return {text: right[text] / count for text, count in offered.items()}
+
+
+def _balanced(offers: Sequence[Offer], seed: int) -> list[dict[str, Any]]:
+    answers = {offer["answer"] for offer in offers}
+    while len(answers) >= MIN_OPTIONS:
+        quota, kept = _quota(offers, answers)
+        questions = _draw(offers, kept, quota, seed)
+        if not questions:
+            return []
+        chance = HeldOut(questions).chance
+        if prior_accuracy(questions) <= chance + PRIOR_MARGIN:
+            return questions
+        rates = _rates(questions)
+        answers = kept - {max(sorted(kept), key=lambda text: rates.get(text, 0.0))}
+    return []
+
+
+def _quota(offers: Sequence[Offer], answers: set[str]) -> tuple[int, set[str]]:
+    """Return the number of questions per answer that makes the largest set, and the answers that reach it."""
+    images: dict[str, set[str]] = defaultdict(set)
+    for offer in offers:
+        if offer["answer"] in answers:
+            images[offer["answer"]].add(offer["annotation"])
+    counts = sorted((len(ids) for ids in images.values()), reverse=True)
+    quota = max(counts[MIN_OPTIONS - 1 :], key=lambda count: (count * sum(c >= count for c in counts), count))
+    return quota, {answer for answer, ids in images.items() if len(ids) >= quota}
+
+
+def _draw(offers: Sequence[Offer], answers: set[str], quota: int, seed: int) -> list[dict[str, Any]]:
+    by_image: dict[str, list[Offer]] = defaultdict(list)
+    for offer in offers:
+        if offer["answer"] in answers:
+            by_image[offer["annotation"]].append(offer)
+    used: Counter[str] = Counter()
+    questions: list[dict[str, Any]] = []
+    for image in sorted(by_image, key=lambda name: fraction(seed, "held out", name)):
+        for offer in sorted(by_image[image], key=lambda offer: (used[offer["answer"]], offer["id"])):
+            if used[offer["answer"]] >= quota:
+                continue
+            wrong = [text for text in offer["wrong"] if text in answers]
+            options = options_for(offer["answer"], wrong, seed, offer["id"])
+            if options is not None and len(options) >= MIN_OPTIONS:
+                used[offer["answer"]] += 1
+                questions.append({**offer, "choices": options, "reference": offer["answer"]})
+                break
+    return questions

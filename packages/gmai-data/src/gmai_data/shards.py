@@ -1,0 +1,219 @@
+"""One shard: some items of one source ▶ annotations, samples and offered questions, written once and for all.
+
+A shard's items are fixed by a hash of their keys, never by the number of workers. Its folder is complete when it holds
+`done.json`, which is written last.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gmai_cli.files import sha256_file, write_json, write_text
+
+from gmai_data import __name__ as package
+from gmai_data.annotation import Annotation, annotation_id
+from gmai_data.checks.samples import reason_to_drop
+from gmai_data.draws import fraction
+from gmai_data.generation.perception import label_offer, modality_offer
+from gmai_data.generation.sample import Sample, qualified_id
+from gmai_data.generation.template_writer import TemplateWriter
+from gmai_data.generation.wording import Words
+from gmai_data.imaging.raster import digest, encode_png, is_near_constant
+from gmai_data.publishing.tables import ANNOTATIONS, SAMPLES, TableFiles
+from gmai_data.sources.items import Item, Picture
+from gmai_data.sources.problems import Ledger, SourceProblem
+from gmai_data.sources.qa_text import read_turns
+from gmai_data.sources.readers import READERS
+from gmai_data.sources.recipe import Recipe
+from gmai_data.sources.splits import split_of
+from gmai_data.vocabulary import Kind, Language, Split, Task
+
+ITEMS_PER_SHARD = 64
+"""Aimed at; a source has a power of two of shards, at least 4."""
+
+
+@dataclass(frozen=True)
+class ShardJob:
+    """Everything a worker needs; it is sent to another process as it is."""
+
+    recipe: Recipe
+    root: Path
+    number: int
+    items: tuple[Item, ...]
+    folder: Path
+    writer: TemplateWriter
+
+    @property
+    def done(self) -> bool:
+        """Say whether an earlier run completed this shard."""
+        return (self.folder / "done.json").is_file()
+
+
+def shard_count(items: int) -> int:
+    """Return the number of shards of a source with so many items."""
+    count = 4
+    while count * ITEMS_PER_SHARD < items:
+        count *= 2
+    return count
+
+
+def shard_of(item: Item, recipe: Recipe, shards: int) -> int:
+    """Return the number of the shard that an item belongs to, whoever works on it."""
+    return int(fraction("shard", recipe.name, item.key) * shards)
+
+
+def build_shard(job: ShardJob) -> None:
+    """Read the items of a shard, write what becomes of them, and mark the shard done with its account."""
+    ledger = Ledger()
+    offers: list[str] = []
+    with (
+        TableFiles(job.folder, "annotations", ANNOTATIONS) as annotations,
+        TableFiles(job.folder, "samples", SAMPLES) as samples,
+    ):
+        for item in job.items:
+            ledger.items.read += 1
+            # A volume is judged as a whole: a problem in its last slice must not leave half of it in the output.
+            before = ledger_marks(ledger)
+            try:
+                made = list(_annotations(item, job, ledger))
+                texts = list(_text_samples(item, job))
+            except SourceProblem as problem:
+                roll_back(ledger, before)
+                ledger.quarantine_item(problem)
+                continue
+            if not made and not texts:
+                ledger.items.dropped["no picture left"] += 1
+                continue
+            ledger.items.kept += 1
+            for annotation in made:
+                annotations.add_rows([annotation.row()])
+                if annotation.split == Split.HELD_OUT:
+                    offers.extend(_offers(annotation, job))
+                else:
+                    samples.add_rows(_checked(job.writer.samples(annotation, job.recipe), ledger))
+            samples.add_rows(_checked(iter(texts), ledger))
+    ledger.check()
+    write_text(job.folder / "offers.jsonl", "".join(f"{line}\n" for line in offers))
+    files = {path.name: sha256_file(path) for path in sorted(job.folder.glob("[!.]*")) if path.name != "done.json"}
+    write_json(job.folder / "done.json", {"account": ledger.to_json(), "files": files})
+
+
+def ledger_marks(ledger: Ledger) -> dict[str, Any]:
+    """Return what is needed to undo the account of one item; see `roll_back`."""
+    counts = {name: (c.read, c.kept, c.dropped.copy(), c.quarantined) for name, c in _picture_counts(ledger)}
+    return {"counts": counts, "quarantine": len(ledger.quarantine)}
+
+
+def roll_back(ledger: Ledger, marks: dict[str, Any]) -> None:
+    """Take back the pictures and boxes of an item that turned out unusable; the item itself is accounted for."""
+    for name, count in _picture_counts(ledger):
+        count.read, count.kept, count.dropped, count.quarantined = marks["counts"][name]
+    del ledger.quarantine[marks["quarantine"] :]
+
+
+def _picture_counts(ledger: Ledger) -> Iterator[tuple[str, Any]]:
+    yield "images", ledger.images
+    yield "boxes", ledger.boxes
+
+
+def _annotations(item: Item, job: ShardJob, ledger: Ledger) -> Iterator[Annotation]:
+    recipe = job.recipe
+    split, group = split_of(item, recipe)
+    for picture in READERS[recipe.layout.kind].read(item, recipe, job.root, ledger):
+        ledger.images.read += 1
+        if is_near_constant(picture.pixels):
+            ledger.images.dropped["near-constant image"] += 1
+            continue
+        ledger.images.kept += 1
+        yield _annotation(picture, item, recipe, split, group)
+
+
+def _annotation(picture: Picture, item: Item, recipe: Recipe, split: Split, group: str) -> Annotation:
+    encoded = picture.encoded or encode_png(picture.pixels)
+    height_px, width_px = picture.pixels.shape[:2]
+    absent = tuple(name for name in recipe.label_names if name not in picture.labels) if recipe.exhaustive else ()
+    folder = item.key if item.key != picture.name else ""
+    key = folder.removesuffix(picture.name).strip("/") or item.key
+    return Annotation(
+        id=annotation_id(recipe.task, recipe.modality, recipe.name, key, picture.labels, picture.name),
+        image=encoded,
+        width_px=width_px,
+        height_px=height_px,
+        modality=recipe.modality,
+        department=recipe.department,
+        clinical_task=recipe.clinical_task,
+        anatomy=recipe.anatomy.en,
+        task=recipe.task,
+        labels=picture.labels,
+        absent=absent,
+        incomplete=picture.incomplete,
+        boxes=picture.boxes,
+        split=split,
+        group=group,
+        source=recipe.name,
+        license=recipe.license,
+        provenance={"item": item.key, "image_sha256": digest(encoded), "tool": package, **picture.geometry},
+    )
+
+
+def _text_samples(item: Item, job: ShardJob) -> Iterator[Sample]:
+    recipe = job.recipe
+    if recipe.task != Task.TEXT:
+        return
+    split, group = split_of(item, recipe)
+    language, turns = read_turns(item, job.root)
+    annotation = Annotation(
+        id=annotation_id(recipe.task, recipe.modality, recipe.name, item.files[0], (), f"{item.position:06d}"),
+        image=b"", width_px=0, height_px=0, modality=recipe.modality, department=recipe.department,
+        clinical_task=recipe.clinical_task, anatomy=recipe.anatomy.en, task=recipe.task, labels=(), absent=(),
+        incomplete=(), boxes=(), split=Split.VALIDATION if split == Split.HELD_OUT else split, group=group,
+        source=recipe.name, license=recipe.license, provenance={"item": item.key},
+    )  # fmt: skip
+    provenance = {"writer": "source", "item": item.key}
+    sample_id = qualified_id(annotation, Kind.TEXT_ONLY, 0)
+    yield Sample(sample_id, annotation, tuple(turns), Kind.TEXT_ONLY, Language(language), (), provenance)
+
+
+def _checked(samples: Iterator[Sample], ledger: Ledger) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for sample in samples:
+        ledger.samples.read += 1
+        reason = reason_to_drop(sample)
+        if reason is not None:
+            ledger.samples.dropped[reason] += 1
+            continue
+        ledger.samples.kept += 1
+        row = sample.row()
+        rows.append(row)
+        ledger.tally("sub_dataset", f"{sample.sub_dataset}/{row['split']}")
+        for column in ("kind", "language", "modality", "department"):
+            ledger.tally(column, row[column])
+        ledger.tally("task", str(sample.annotation.task))
+        ledger.tally("clinical_task", str(sample.annotation.clinical_task))
+    return rows
+
+
+def _offers(annotation: Annotation, job: ShardJob) -> Iterator[str]:
+    """Yield the questions that a held-out image could be asked; publishing makes a balanced choice of them."""
+    words = Words(annotation, job.recipe, Language.EN, job.writer.seed)
+    offers = [modality_offer(annotation, words, job.writer.modalities, only_these=True)]
+    offers += [label_offer(annotation, words, label, f"held out {label}") for label in annotation.labels]
+    for number, offer in enumerate(offers):
+        yield json.dumps(
+            {
+                "id": f"{annotation.id}#held_out#{number}",
+                "annotation": annotation.id,
+                "image_id": annotation.image_id,
+                "asks": offer.family,
+                "question": offer.question,
+                "answer": offer.answer,
+                "wrong": list(offer.wrong),
+                "modality": str(annotation.modality),
+                "department": str(annotation.department),
+                "source": annotation.source,
+                "license": annotation.license,
+            },
+            ensure_ascii=False,
+        )

@@ -1,0 +1,1 @@
+"""Recipes (YAML cards of datasets) and one reader per layout: raw files ▶ items ▶ pictures."""

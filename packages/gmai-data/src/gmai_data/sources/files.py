@@ -1,0 +1,59 @@
+"""Files of a source: inside the root, really there, and what they claim to be."""
+
+from pathlib import Path
+
+from gmai_cli.errors import UserError
+
+from gmai_data.sources.problems import SourceProblem
+
+_LFS_HEADER = b"version https://git-lfs"
+
+
+def inside(root: Path, relative: str) -> Path:
+    """Return `root/relative`, refusing paths that lead out of the root (`..`, absolute paths, links).
+
+    Raises:
+        SourceProblem: The path leaves the root.
+    """
+    path = root / relative
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise SourceProblem("path outside the root", "a source may only name files below --root", relative)
+    return path
+
+
+def require_data(root: Path, relative: str) -> Path:
+    """Return the path of a file that is there and holds data.
+
+    Raises:
+        SourceProblem: Missing, empty, a Git LFS pointer, or outside the root.
+    """
+    path = inside(root, relative)
+    if not path.is_file():
+        raise SourceProblem("file missing", "the source lists it; download it or take it off the list", relative)
+    with path.open("rb") as file:
+        head = file.read(len(_LFS_HEADER))
+    if not head:
+        raise SourceProblem("file empty", "0 bytes; download it again", relative)
+    if head == _LFS_HEADER:
+        raise SourceProblem("Git LFS pointer instead of data", "run `git lfs pull` in the dataset's folder", relative)
+    return path
+
+
+def matching(root: Path, pattern: str, *, recipe: str, what: str, folders: bool = False) -> list[Path]:
+    """Return the files (or folders) below `root` that match a pattern, sorted.
+
+    Raises:
+        UserError: Nothing matches.
+    """
+    found = sorted(path for path in root.glob(pattern) if (path.is_dir() if folders else path.is_file()))
+    if not found:
+        raise UserError(
+            f"{root}: recipe {recipe} finds no {what} that match `{pattern}`. The pattern is relative to --root. "
+            f"Give the folder that the recipe describes (`gmai data recipes show {recipe}`)."
+        )
+    return found
+
+
+def relative_to(root: Path, path: Path) -> str:
+    """Return the path below the root with forward slashes, as it stands in ids and in the quarantine."""
+    return path.relative_to(root).as_posix()

@@ -1,0 +1,97 @@
+"""Whole-image labels: one folder per class, or a table with one row per image."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from gmai_cli.errors import UserError, did_you_mean
+
+from gmai_data.imaging.raster import load_raster
+from gmai_data.sources.files import relative_to
+from gmai_data.sources.items import Item, Picture, full_name
+from gmai_data.sources.layouts import CsvLabels, FolderPerClass
+from gmai_data.sources.problems import Ledger, SourceProblem
+from gmai_data.sources.recipe import Recipe
+
+
+class _WholeImageReader:
+    def read(self, item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
+        """Yield the one picture of the item, with the item's labels."""
+        del ledger  # whole-image labels have no boxes
+        file = item.files[0]
+        labels = tuple(dict.fromkeys(full_name(recipe, raw, file) for raw in item.raw_labels))
+        raster = load_raster(root, file)
+        yield Picture(PurePosixPath(file).name, raster.pixels, labels, encoded=raster.encoded)
+
+
+class FolderPerClassReader(_WholeImageReader):
+    """`<images>/<class>/**/<file>`."""
+
+    settings = FolderPerClass
+
+    def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
+        """Yield every image file; its class is the first folder below `layout.images`."""
+        layout = recipe.layout
+        assert isinstance(layout, FolderPerClass)  # noqa: S101 - the table of readers guarantees it
+        top = root / layout.images
+        if not top.is_dir():
+            raise UserError(f"{top}: no such folder. Recipe {recipe.name} expects one folder per class in it.")
+        found = False
+        for path in sorted(top.rglob("*")):
+            if path.suffix.lower() in layout.extensions and path.is_file() and path.parent != top:
+                found = True
+                file = relative_to(root, path)
+                yield Item(file, (file,), raw_labels=(path.relative_to(top).parts[0],))
+        if not found:
+            raise UserError(
+                f"{top}: no images with the endings {', '.join(layout.extensions)} in sub-folders. Recipe "
+                f"{recipe.name} expects one folder per class. Give its folder with --root."
+            )
+
+
+class CsvLabelsReader(_WholeImageReader):
+    """A CSV or TSV file with one row per image."""
+
+    settings = CsvLabels
+
+    def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
+        """Yield one item per row of the table."""
+        layout = recipe.layout
+        assert isinstance(layout, CsvLabels)  # noqa: S101
+        table = root / layout.table
+        if not table.is_file():
+            raise UserError(f"{table}: no such file. Recipe {recipe.name} reads its labels there. Check --root.")
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file, delimiter="\t" if layout.table.endswith(".tsv") else ",")
+            columns = rows.fieldnames or []
+            for column in (layout.image_column, layout.label_column, layout.group_column, layout.split_column):
+                if column is not None and column not in columns:
+                    raise UserError(
+                        f'{table}:1: no column "{column}", which recipe {recipe.name} reads.'
+                        f"{did_you_mean(column, columns)} Fix the table or the recipe."
+                    )
+            empty = True
+            for line, row in enumerate(rows):
+                empty = False
+                yield self._item(row, line, recipe, layout)
+            if empty:
+                raise UserError(f"{table}: the table has a header but no rows. Give a table with one row per image.")
+
+    def _item(self, row: dict[str, str | None], line: int, recipe: Recipe, layout: CsvLabels) -> Item:
+        image = (PurePosixPath(layout.images) / (row[layout.image_column] or "").strip()).as_posix()
+        cell = (row[layout.label_column] or "").strip()
+        raw = cell.split(layout.separator) if layout.separator else [cell]
+        split = recipe.split.names.get(row[layout.split_column] or "") if layout.split_column else None
+        group = (row[layout.group_column] or "").strip() if layout.group_column else ""
+        labels = tuple(part.strip() for part in raw if part.strip())
+        return Item(image, (image,), group, split, labels, line)
+
+    def read(self, item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
+        """Yield the one picture of the row.
+
+        Raises:
+            SourceProblem: The row has no label, or as for every raster.
+        """
+        if not item.raw_labels:
+            raise SourceProblem("row without a label", f"data row {item.position + 1}; fill the label", item.files[0])
+        yield from super().read(item, recipe, root, ledger)

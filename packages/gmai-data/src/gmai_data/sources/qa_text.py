@@ -1,0 +1,66 @@
+"""Patient question–answer text: JSON Lines, one conversation a line, no image."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gmai_data.sources.files import matching, relative_to, require_data
+from gmai_data.sources.items import Item, Picture
+from gmai_data.sources.layouts import QaText
+from gmai_data.sources.problems import Ledger, SourceProblem
+from gmai_data.sources.recipe import Recipe
+
+
+class QaTextReader:
+    """`*.jsonl`; a line's own `patient` or `id` names its group."""
+
+    settings = QaText
+
+    def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
+        """Yield one item per non-empty line."""
+        layout = recipe.layout
+        assert isinstance(layout, QaText)  # noqa: S101
+        for path in matching(root, layout.files, recipe=recipe.name, what="JSON Lines files"):
+            file = relative_to(root, path)
+            for position, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines()):
+                if line.strip():
+                    yield Item(f"{file}/{position:06d}", (file,), _patient(line), raw_labels=(line,), position=position)
+
+    def read(self, item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
+        """Yield nothing: a text has no picture. See `read_turns`."""
+        del item, recipe, root, ledger
+        yield from ()
+
+
+def _patient(line: str) -> str:
+    try:
+        document: Any = json.loads(line)
+    except ValueError:
+        return ""  # judged in `read_turns`, where the reason is recorded
+    return str(document.get("patient", "")) if isinstance(document, dict) else ""
+
+
+def read_turns(item: Item, root: Path) -> tuple[str, list[tuple[str, str]]]:
+    """Return (language, [(question, answer), …]) of one line.
+
+    Raises:
+        SourceProblem: No JSON, no turns, an empty question or answer, or an `<image>` in a text without image.
+    """
+    file = item.files[0]
+    where = f"line {item.position + 1}"
+    require_data(root, file)
+    try:
+        document: Any = json.loads(item.raw_labels[0])
+        turns = [(str(turn["question"]).strip(), str(turn["answer"]).strip()) for turn in document["turns"]]
+    except (ValueError, KeyError, TypeError) as error:
+        rule = f'{where}: {error}; a line is {{"turns": [{{"question": …, "answer": …}}]}}'
+        raise SourceProblem("text unreadable", rule, file) from error
+    if not turns or any(not question or not answer for question, answer in turns):
+        raise SourceProblem("text without question or answer", f"{where}; both must be there", file)
+    if any("<image>" in part for turn in turns for part in turn):
+        raise SourceProblem("image placeholder in a text", f"{where} says <image>, but has no image", file)
+    language = str(document.get("language", "en"))
+    if language not in ("en", "zh"):
+        raise SourceProblem("unknown language", f'{where}: "{language}"; en and zh are known', file)
+    return language, turns

@@ -1,0 +1,214 @@
+"""A recipe: the card of one source dataset. Everything a record says about its source comes from here."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from gmai_cli.errors import UserError, did_you_mean, explain_validation
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+
+from gmai_data.imaging.windows import HEADER, PERCENTILE, PRESETS
+from gmai_data.sources.layouts import Layout
+from gmai_data.vocabulary import ClinicalTask, Department, Modality, Split, Task
+
+_Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class _Card(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Name(_Card):
+    """A full name in English and, where the card gives one, in Chinese."""
+
+    en: _Words
+    zh: _Words | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_string(cls, value: Any) -> Any:
+        return {"en": value} if isinstance(value, str) else value
+
+    @field_validator("en", "zh")
+    @classmethod
+    def _no_separator(cls, value: str | None) -> str | None:
+        if value is not None and re.search(r"[;；<>\[\]\n]", value):
+            raise ValueError("a name must not hold ; < > [ ] or a line break: they separate options and mark boxes")
+        return value
+
+
+class SliceRule(_Card):
+    """Which slices of a volume are exported."""
+
+    rule: Literal["all_positive", "every_n", "max_area", "centre", "top_k"] = "all_positive"
+    """all_positive: every slice with a labelled pixel; every_n: of those, every n-th; max_area: for each label the slice
+    where it is largest; centre: the middle positive slice; top_k: the k slices with the largest labelled area."""
+    n: int = Field(default=3, ge=1)
+    """Step of `every_n`, in slices."""
+    k: int = Field(default=8, ge=1)
+    """Number of slices of `top_k`."""
+    axis: Literal["axial", "coronal", "sagittal"] = "axial"
+
+
+class SplitRule(_Card):
+    """How images are divided; a group (patient, study, case) is never divided."""
+
+    fractions: dict[Split, Annotated[float, Field(ge=0, le=1)]] = Field(
+        default_factory=lambda: {Split.TRAIN: 0.8, Split.VALIDATION: 0.1, Split.HELD_OUT: 0.1}
+    )
+    """Shares of the groups where there is no official split; the sum is 1."""
+    group_pattern: str | None = None
+    """Regular expression on the item's path whose first group names the patient, such as `(patient\\d+)`."""
+    official: dict[Split, str] = Field(default_factory=dict)
+    """Split ▶ list file of the publisher (one stem per line), for layouts that have lists."""
+    names: dict[str, Split] = Field(default_factory=dict)
+    """Value of a split column ▶ our split."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        total = sum(self.fractions.values())
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the fractions add up to {total:g}; they must add up to 1")
+        if self.group_pattern is not None and re.compile(self.group_pattern).groups != 1:
+            raise ValueError(f"group_pattern {self.group_pattern!r} must hold exactly one (group)")
+        return self
+
+
+class Recipe(_Card):
+    """One source dataset, as its card describes it."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    title: _Words
+    homepage: _Words
+    citation: _Words
+    license: _Words
+    """SPDX identifier or the name of a custom licence."""
+    modality: Modality
+    department: Department
+    clinical_task: ClinicalTask
+    anatomy: Name
+    """What the images show, as it stands in a sentence: `abdomen`, `blood smear`."""
+    task: Task
+    layout: Layout
+    labels: dict[str, Name] = Field(default_factory=dict)
+    """Raw label (an id of a mask, a class folder, a table's value) ▶ full name."""
+    background: frozenset[str] = frozenset({"0"})
+    """Raw labels of a mask that mean nothing is there."""
+    label_noun: Name = Name(en="structure", zh="结构")
+    """What one label is, as it stands in a question: "Which {label_noun} does this image show?"."""
+    labels_of_every_image: tuple[str, ...] = ()
+    """Raw labels that hold for every image, for layouts without labels of their own."""
+    exhaustive: bool = True
+    """Every label of the map was looked for in every image, so what is not marked is absent."""
+    windows: tuple[str, ...] = ()
+    """CT: preset names (one picture each) or `header`; others: `percentile`. Empty: `soft_tissue` for CT volumes,
+    the header's window for single DICOM files, `percentile` for other volumes."""
+    slices: SliceRule = SliceRule()
+    min_box_area_px: int = Field(default=16, ge=1)
+    """Smaller connected regions get no box."""
+    split: SplitRule = SplitRule()
+    expected: dict[str, int] = Field(default_factory=dict)
+    """Published counts (`items`, `boxes`) that `gmai data recipes check` compares with."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _raw_labels_are_text(cls, value: Any) -> Any:
+        if isinstance(value, dict) and isinstance(value.get("labels"), dict):
+            value = {**value, "labels": {str(raw): name for raw, name in value["labels"].items()}}
+        return value
+
+    @field_validator("windows")
+    @classmethod
+    def _windows_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        known = (*PRESETS, HEADER, PERCENTILE)
+        for window in value:
+            if window not in known:
+                raise ValueError(f'unknown window "{window}".{did_you_mean(window, known)}')
+        return value
+
+    @model_validator(mode="after")
+    def _labels_known(self) -> Self:
+        for raw in self.labels_of_every_image:
+            if raw not in self.labels:
+                raise ValueError(f'labels_of_every_image: "{raw}" is not in labels.{did_you_mean(raw, self.labels)}')
+        return self
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Return the full English names of the label map, in its order, without repeats."""
+        return tuple(dict.fromkeys(name.en for name in self.labels.values()))
+
+    def chinese(self, label: str) -> str | None:
+        """Return the Chinese name of a full English label, or None where the card has none."""
+        return next((name.zh for name in self.labels.values() if name.en == label), None)
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read and validate a card.
+
+    Raises:
+        UserError: The file is missing, is no YAML, or breaks the schema; each finding has file:line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        document = yaml.safe_load(text)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such recipe file. Give the path of a YAML card.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not readable as YAML: {error}. Fix the card.") from error
+    if not isinstance(document, dict):
+        raise UserError(f"{path}:1: a recipe is a mapping of fields, found {type(document).__name__}. Fix the card.")
+    try:
+        return Recipe.model_validate(document)
+    except ValidationError as error:
+        raise _explain(error, path, node) from error
+
+
+def _explain(error: ValidationError, path: Path, node: yaml.Node | None) -> UserError:
+    """Return one line per finding, each with the line of the card it is about."""
+    lines: list[str] = []
+    for finding in error.errors():
+        single = ValidationError.from_exception_data(error.title, [_init_error(finding)])
+        known = _known_fields(finding["loc"])
+        where = f"{path}:{_line(node, finding['loc'])}"
+        message = str(explain_validation(single, where=where, known_fields=known))
+        if finding["type"] == "enum":
+            message += did_you_mean(str(finding["input"]), str(finding["ctx"]["expected"]).strip("'").split("', '"))
+        lines.append(message)
+    return UserError("\n".join(lines))
+
+
+def _init_error(finding: Any) -> Any:
+    from pydantic_core import PydanticCustomError
+
+    kind = finding["type"]
+    message = finding["msg"].replace("{", "{{").replace("}", "}}")
+    return {"type": PydanticCustomError(kind, message), "loc": finding["loc"], "input": finding["input"]}
+
+
+def _known_fields(location: tuple[int | str, ...]) -> list[str]:
+    from gmai_data.sources.readers import READERS
+
+    if location and location[0] == "layout" and len(location) > 1 and location[1] in READERS:
+        return list(READERS[str(location[1])].settings.model_fields)
+    nested: dict[int | str, type[BaseModel]] = {"slices": SliceRule, "split": SplitRule}
+    model = nested.get(location[0], Recipe) if len(location) > 1 else Recipe
+    return list(model.model_fields)
+
+
+def _line(node: yaml.Node | None, location: tuple[int | str, ...]) -> int:
+    """Return the 1-based line of the deepest key of `location` that the document has."""
+    line = 1
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((key, value) for key, value in node.value if str(key.value) == str(part)), None)
+            if found is None:
+                continue  # a union's tag is part of the location but no key of the document
+            line = found[0].start_mark.line + 1
+            node = found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+    return line

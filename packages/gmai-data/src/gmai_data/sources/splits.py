@@ -1,0 +1,41 @@
+"""Train, validation or held out: the publisher's split, else by a hash of the group, which never moves."""
+
+import re
+
+from gmai_data.draws import fraction
+from gmai_data.sources.items import Item
+from gmai_data.sources.problems import SourceProblem
+from gmai_data.sources.recipe import Recipe
+from gmai_data.vocabulary import Split
+
+
+def split_of(item: Item, recipe: Recipe) -> tuple[Split, str]:
+    """Return (split, group) of an item.
+
+    The hash is of the source's and the group's name only: adding data, or another seed, never moves a patient.
+
+    Raises:
+        SourceProblem: The recipe's group pattern does not match the item, or an official split leaves it out.
+    """
+    group = _group(item, recipe)
+    if recipe.split.official or recipe.split.names:
+        if item.split is None:
+            rule = "the publisher's split does not name it; add it to a list, or leave the file out"
+            raise SourceProblem("not in the official split", rule, item.files[0])
+        return item.split, group
+    position = fraction("split", recipe.name, group)
+    for split in Split:
+        position -= recipe.split.fractions.get(split, 0.0)
+        if position < 0:
+            return split, group
+    return Split.TRAIN, group  # the fractions add up to 1 up to rounding
+
+
+def _group(item: Item, recipe: Recipe) -> str:
+    if recipe.split.group_pattern is None:
+        return item.group or item.key
+    found = re.search(recipe.split.group_pattern, item.key)
+    if found is None:
+        rule = f"the recipe's group_pattern {recipe.split.group_pattern!r} does not match; without a group it may leak"
+        raise SourceProblem("no group", rule, item.files[0])
+    return found.group(1)

@@ -1,0 +1,117 @@
+"""Pascal VOC: one XML file per image, official split lists, boxes that are 1-based and inclusive."""
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from gmai_cli.errors import UserError
+
+from gmai_data.annotation import Box
+from gmai_data.imaging.raster import load_raster
+from gmai_data.sources.files import matching, relative_to, require_data
+from gmai_data.sources.items import Item, Picture, full_name
+from gmai_data.sources.layouts import Voc
+from gmai_data.sources.problems import Ledger, SourceProblem
+from gmai_data.sources.recipe import Recipe
+from gmai_data.vocabulary import Split
+
+
+class VocReader:
+    """`Annotations/*.xml`, `JPEGImages/*`, `ImageSets/Main/*.txt`."""
+
+    settings = Voc
+
+    def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
+        """Yield one item per XML file, with the split of the official lists."""
+        layout = recipe.layout
+        assert isinstance(layout, Voc)  # noqa: S101
+        splits = _official_splits(recipe, root / layout.lists)
+        for path in matching(root, f"{layout.annotations}/*.xml", recipe=recipe.name, what="VOC annotations"):
+            yield Item(path.stem, (relative_to(root, path),), split=splits.get(path.stem))
+
+    def read(self, item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
+        """Yield the image with its boxes; a degenerate or outside box is quarantined by itself, the image stays.
+
+        Raises:
+            SourceProblem: The XML or the image is unreadable, or a label is unknown.
+        """
+        layout = recipe.layout
+        assert isinstance(layout, Voc)  # noqa: S101
+        file = item.files[0]
+        tree = _parse(require_data(root, file), file)
+        name = PurePosixPath((tree.findtext("filename") or "").strip().replace("\\", "/")).name
+        stem_matches = sorted((root / layout.images).glob(f"{item.key}.*"))
+        image_file = f"{layout.images}/{name}"
+        if stem_matches and PurePosixPath(name).stem != item.key:
+            # Renamed copies keep the old <filename>; VOC pairs image and XML by their stem.
+            image_file = relative_to(root, stem_matches[0])
+        raster = load_raster(root, image_file)
+        height_px, width_px = raster.pixels.shape[:2]
+        boxes: list[Box] = []
+        labels: list[str] = []
+        incomplete: set[str] = set()
+        for number, element in enumerate(tree.iter("object"), start=1):
+            label = full_name(recipe, (element.findtext("name") or "").strip(), file)
+            labels.append(label)
+            try:
+                boxes.append(Box(label, _half_open(element, number, (width_px, height_px), file)))
+            except SourceProblem as problem:
+                incomplete.add(label)
+                ledger.quarantine_box(problem)
+            else:
+                ledger.boxes.read += 1
+                ledger.boxes.kept += 1
+        yield Picture(
+            PurePosixPath(image_file).name,
+            raster.pixels,
+            tuple(dict.fromkeys(labels)),
+            tuple(boxes),
+            tuple(sorted(incomplete)),
+            raster.encoded,
+            {"box_origin": "voc"},
+        )
+
+
+def _official_splits(recipe: Recipe, folder: Path) -> dict[str, Split]:
+    splits: dict[str, Split] = {}
+    for split, name in recipe.split.official.items():
+        path = folder / name
+        if not path.is_file():
+            raise UserError(
+                f"{path}: no such split list. Recipe {recipe.name} takes the publisher's split from it; "
+                "add the list, or take `split.official` out of a copy of the recipe to split by hash."
+            )
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line.strip():
+                splits[line.split()[0]] = split
+    return splits
+
+
+def _parse(path: Path, file: str) -> ElementTree.Element:
+    text = path.read_bytes()
+    if b"<!ENTITY" in text:
+        # Entities are how XML bombs are built, and no VOC file has a use for them.
+        raise SourceProblem("XML unreadable", "declares entities; VOC files have none", file)
+    try:
+        return ElementTree.fromstring(text)  # noqa: S314 - entities are refused above
+    except ElementTree.ParseError as error:
+        raise SourceProblem("XML unreadable", str(error), file) from error
+
+
+def _half_open(
+    element: ElementTree.Element, number: int, size_px: tuple[int, int], file: str
+) -> tuple[int, int, int, int]:
+    try:
+        x1, y1, x2, y2 = (
+            round(float(element.findtext(f"bndbox/{side}") or "")) for side in ("xmin", "ymin", "xmax", "ymax")
+        )
+    except ValueError as error:
+        raise SourceProblem("box unreadable", f"object {number} has no four numbers in <bndbox>", file) from error
+    where = f"object {number} ({element.findtext('name')}) has xmin {x1}, ymin {y1}, xmax {x2}, ymax {y2}"
+    if x2 <= x1 or y2 <= y1:
+        raise SourceProblem("degenerate box", f"{where}; the maximum must be above the minimum", file)
+    width_px, height_px = size_px
+    if x1 < 0 or y1 < 0 or x2 > width_px or y2 > height_px:
+        raise SourceProblem("box outside the image", f"{where}, but the image is {width_px}×{height_px}", file)
+    # VOC counts from 1 and includes the maximum, so only the minimum moves; some writers count from 0.
+    return max(x1 - 1, 0), max(y1 - 1, 0), x2, y2
