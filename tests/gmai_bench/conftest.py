@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -89,6 +90,18 @@ def held_out(tmp_path: Path) -> Path:
     return write_held_out(tmp_path / "benchmarks")
 
 
+@pytest.fixture(scope="session")
+def inputs() -> SimpleNamespace:
+    """The writers above, for tests that need other inputs than the fixtures give."""
+    return SimpleNamespace(
+        draw=draw,
+        held_out_rows=held_out_rows,
+        write_held_out=write_held_out,
+        write_predictions=write_predictions,
+        image_type=IMAGE,
+    )
+
+
 def write_predictions(path: Path, answers: dict[str, str]) -> Path:
     lines = [json.dumps({"id": identity, "response": answer}) for identity, answer in answers.items()]
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -122,8 +135,9 @@ def tiny_llava(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["Which modality is this? Options: CT; MR; X-ray. Answer with one of them."] * 4, trainer
     )
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>",
+        tokenizer_object=tokenizer,
         additional_special_tokens=["<image>"],
+        **dict(zip(("pad_token", "bos_token", "eos_token"), special, strict=False)),
     )  # fmt: skip
     image_size, patch = 28, 14
     template = (

@@ -1,0 +1,138 @@
+import io
+from pathlib import Path
+from types import SimpleNamespace
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from gmai_bench import record
+from gmai_bench.benchmarks.declared import DeclaredBenchmark
+from gmai_bench.images import check
+from gmai_cli.errors import UserError
+from PIL import Image
+
+
+def questions(path: Path) -> list[record.Question]:
+    return list(DeclaredBenchmark(path).questions(check))
+
+
+def test_reads_what_the_build_writes(held_out: Path) -> None:
+    first = questions(held_out)[0]
+    assert first.prompt == "Which modality is this?\nOptions: CT; MR; X-ray.\nAnswer with one of the options."
+    assert first.choices == ("CT", "MR", "X-ray")
+    assert first.reference == "CT"
+    assert first.cluster == "image-0"
+    assert first.groups == {"modality": "CT", "department": "Radiology"}
+    assert len(first.images[0]) == 64
+    assert DeclaredBenchmark(held_out).card.protocol == "held_out/option-text"
+
+
+def test_letters_are_written_where_the_style_says_so(inputs: SimpleNamespace, tmp_path: Path) -> None:
+    path = inputs.write_held_out(tmp_path, choices_style="letters", prompt="{question}\n{choices}")
+    assert questions(path)[0].prompt == "Which modality is this?\nA. CT\nB. MR\nC. X-ray"
+    assert DeclaredBenchmark(path).card.scoring == "option-letter"
+
+
+def test_an_open_question_is_asked_as_it_is(inputs: SimpleNamespace, tmp_path: Path) -> None:
+    rows = [{**row, "choices": [], "reference": "spleen"} for row in inputs.held_out_rows(1)]
+    assert questions(inputs.write_held_out(tmp_path, rows))[0].prompt == "Which modality is this?"
+
+
+def test_a_question_that_quotes_the_template_is_left_alone(inputs: SimpleNamespace, tmp_path: Path) -> None:
+    rows = [{**row, "question": "What does {choices} mean?"} for row in inputs.held_out_rows(1)[:1]]
+    path = inputs.write_held_out(tmp_path, rows, prompt="{question}")
+    assert questions(path)[0].prompt == "What does {choices} mean?"
+
+
+def test_one_image_struct_or_a_path_will_do(tmp_path: Path) -> None:
+    Image.new("RGB", (4, 4), (9, 9, 9)).save(tmp_path / "a.png")
+    table = pa.table({"id": ["1"], "image": ["a.png"], "question": ["Which organ?"], "reference": ["liver"]})
+    pq.write_table(table, tmp_path / "own.parquet")
+    declaration = {
+        "name": "own",
+        "title": "Own",
+        "protocol": "own/exact",
+        "questions": "own.parquet",
+        "columns": {"images": "image"},
+    }
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(declaration), encoding="utf-8")
+    (question,) = questions(tmp_path / "own.yaml")
+    assert question.cluster == question.images[0] == check((tmp_path / "a.png").read_bytes(), "")
+
+
+def test_an_incomplete_copy_is_refused_with_both_counts(inputs: SimpleNamespace, tmp_path: Path) -> None:
+    benchmark = DeclaredBenchmark(inputs.write_held_out(tmp_path, expected={"total": 240}))
+    with pytest.raises(UserError, match=r"found 12 questions, held_out/option-text is due 240.*--allow-partial"):
+        record.load(benchmark, check, limit=None, allow_partial=False)
+    assert record.load(benchmark, check, limit=None, allow_partial=True).coverage.partial
+    limited = record.load(benchmark, check, limit=5, allow_partial=False)
+    assert (len(limited.questions), limited.coverage.partial, limited.coverage.limit) == (5, True, 5)
+
+
+def test_a_limit_beyond_a_complete_copy_is_not_partial(held_out: Path) -> None:
+    assert not record.load(DeclaredBenchmark(held_out), check, limit=100, allow_partial=False).coverage.partial
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"promt": "{question}"}, r'held_out\.yaml: promt: unknown key\. Did you mean "prompt"\?'),
+        ({"prompt": "Answer!"}, r"prompt: the prompt must contain \{question\}"),
+        ({"protocol": "option-text"}, r"held_out\.yaml: protocol"),
+        ({"expected": {"total": 0}}, r"expected\.total"),
+        ({"groups": ["modalty"]}, r'held_out\.parquet: no column "modalty".*Did you mean "modality"\?'),
+        ({"questions": "gone.parquet"}, r"gone\.parquet: no such file"),
+    ],
+)
+def test_a_bad_declaration_names_file_and_remedy(
+    inputs: SimpleNamespace, tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        questions(inputs.write_held_out(tmp_path, **changes))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"reference": "PET"}, r'row 2: the reference "PET" is none of its choices'),
+        ({"choices": ["CT", "CT"]}, r"row 2: found the choices .* all different"),
+        ({"choices": [], "reference": ""}, r"row 2: the reference is empty"),
+        ({"question": "<image> Which?"}, r"row 2: the question is empty or contains `<image>`"),
+        ({"images": [{"bytes": b"no image", "path": "x"}]}, r"row 2: the image is not readable"),
+        ({"images": [{"bytes": None, "path": None}]}, r"row 2: an image has neither bytes nor a path"),
+        ({"images": [{"bytes": None, "path": "gone.png"}]}, r"row 2: the image .*gone\.png cannot be read"),
+        ({"id": "q0-0"}, r'row 2: id "q0-0" is also that of .* row 1'),
+    ],
+)
+def test_a_bad_row_is_named(inputs: SimpleNamespace, tmp_path: Path, change: dict[str, object], message: str) -> None:
+    first, second, *rest = inputs.held_out_rows()
+    with pytest.raises(UserError, match=message):
+        questions(inputs.write_held_out(tmp_path, [first, {**second, **change}, *rest]))
+
+
+def test_a_half_written_image_is_found_before_the_model_is_asked(inputs: SimpleNamespace, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    Image.effect_noise((64, 64), 50).save(buffer, format="PNG")
+    rows = inputs.held_out_rows()
+    rows[0]["images"] = [{"bytes": buffer.getvalue()[:-200], "path": "x.png"}]
+    with pytest.raises(UserError, match=r"row 1: the image is not readable"):
+        questions(inputs.write_held_out(tmp_path, rows))
+
+
+def test_a_truncated_parquet_file_is_named(held_out: Path) -> None:
+    file = held_out.parent / "held_out.parquet"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"held_out\.parquet: not readable as Parquet .* Copy or download it again"):
+        questions(held_out)
+
+
+def test_a_missing_or_broken_yaml_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"none\.yaml: cannot be read .*gmai bench list"):
+        DeclaredBenchmark(tmp_path / "none.yaml")
+    (tmp_path / "broken.yaml").write_text("a: [", encoding="utf-8")
+    with pytest.raises(UserError, match=r"broken\.yaml: not readable as YAML"):
+        DeclaredBenchmark(tmp_path / "broken.yaml")
+    (tmp_path / "list.yaml").write_text("- a", encoding="utf-8")
+    with pytest.raises(UserError, match=r"list\.yaml: found a list, not a mapping"):
+        DeclaredBenchmark(tmp_path / "list.yaml")

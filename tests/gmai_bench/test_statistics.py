@@ -1,0 +1,56 @@
+import math
+
+import pytest
+from gmai_bench.statistics import clustered_standard_error, mean_interval, wilson, wilson_clustered
+from scipy.stats import binomtest
+
+
+@pytest.mark.parametrize(
+    ("correct", "n"), [(0, 1), (1, 1), (0, 40), (40, 40), (1, 3), (77, 150), (299, 451), (88000, 88996)]
+)
+def test_wilson_is_scipys(correct: int, n: int) -> None:
+    due = binomtest(correct, n).proportion_ci(0.95, method="wilson")
+    assert wilson(correct, n) == pytest.approx((due.low, due.high), abs=1e-12)
+
+
+def test_nothing_answered_says_nothing() -> None:
+    assert wilson(0, 0) == (0.0, 1.0)
+    assert wilson_clustered(0, 0, math.nan, 0) == (0.0, 1.0)
+
+
+def test_without_clusters_the_standard_error_is_the_binomial_one() -> None:
+    scores = [1.0] * 30 + [0.0] * 70
+    error, clusters = clustered_standard_error(scores, [str(i) for i in range(100)])
+    assert error == pytest.approx(math.sqrt(0.3 * 0.7 / 100))
+    assert clusters == 100
+
+
+def test_answers_that_move_together_count_once() -> None:
+    # five copies of each of 20 answers: the error is that of 20 answers
+    scores = [float(i % 2) for i in range(20) for _ in range(5)]
+    error, clusters = clustered_standard_error(scores, [str(i) for i in range(20) for _ in range(5)])
+    assert error == pytest.approx(math.sqrt(0.25 / 20))
+    assert clusters == 20
+    assert wilson_clustered(50, 100, error, clusters) == pytest.approx(wilson(10, 20))
+
+
+def test_clusters_by_hand() -> None:
+    # mean 0.6; residual sums per image: a 0.4+0.4-0.6 = 0.2, b 0.4-0.6 = -0.2; sqrt(0.04 + 0.04) / 5
+    error, clusters = clustered_standard_error([1, 1, 0, 1, 0], ["a", "a", "a", "b", "b"])
+    assert error == pytest.approx(math.sqrt(0.08) / 5)
+    assert clusters == 2
+
+
+def test_all_right_counts_each_image_once() -> None:
+    assert wilson_clustered(40, 40, 0.0, 8) == pytest.approx(wilson(8, 8))
+
+
+def test_the_clustered_interval_is_never_the_narrower_one() -> None:
+    assert wilson_clustered(50, 100, 1e-9, 50) == pytest.approx(wilson(50, 100))
+
+
+def test_mean_interval_by_the_t_table() -> None:
+    low, high = mean_interval(0.5, 0.1, clusters=11)
+    assert (low, high) == pytest.approx((0.5 - 2.228139 * 0.1, 0.5 + 2.228139 * 0.1), abs=1e-6)
+    assert mean_interval(0.9, 0.2, clusters=5)[1] == 1.0
+    assert mean_interval(0.9, 0.2, clusters=1) == (0.0, 1.0)
