@@ -91,7 +91,7 @@ def annotation_id(task: Task, modality: Modality, source: str, key: str, labels:
 
     Args:
         task: Gives the first two parts.
-        modality: Third part, in lower case.
+        modality: Third part, in lower case, spaces as `_`.
         source: The recipe's name.
         key: The item's path inside the source; each folder becomes a part.
         labels: One label becomes its part; several become `multi`, none becomes `none`.
@@ -99,5 +99,5 @@ def annotation_id(task: Task, modality: Modality, source: str, key: str, labels:
     """
     dimension, code = TASK_CODES[task]
     label = labels[0] if len(labels) == 1 else ("multi" if labels else "none")
-    parts = [dimension, code, modality.lower(), source, *key.split("/"), label, name]
+    parts = [dimension, code, modality.lower().replace(" ", "_"), source, *key.split("/"), label, name]
     return "#".join(part.replace("#", "_") for part in parts)

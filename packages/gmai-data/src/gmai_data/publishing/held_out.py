@@ -30,7 +30,7 @@ class HeldOut:
 
 
 def select(offers: Sequence[Offer], seed: int) -> HeldOut:
-    """Choose questions such that every answer is right equally often within its set.
+    """Choose questions such that no answer is right much more often than another of its set.
 
     Label questions of one source are a set; the modality questions of all sources are one. An image is asked at most
     one question of each kind.
@@ -80,14 +80,21 @@ def _balanced(offers: Sequence[Offer], seed: int) -> list[dict[str, Any]]:
 
 
 def _quota(offers: Sequence[Offer], answers: set[str]) -> tuple[int, set[str]]:
-    """Return the number of questions per answer that makes the largest set, and the answers that reach it."""
+    """Return the most questions an answer may have, and the answers that have at least half as many images.
+
+    Of all quotas the one that gives the largest set: a rare answer neither shrinks the others nor is guessed away.
+    """
     images: dict[str, set[str]] = defaultdict(set)
     for offer in offers:
         if offer["answer"] in answers:
             images[offer["answer"]].add(offer["annotation"])
-    counts = sorted((len(ids) for ids in images.values()), reverse=True)
-    quota = max(counts[MIN_OPTIONS - 1 :], key=lambda count: (count * sum(c >= count for c in counts), count))
-    return quota, {answer for answer, ids in images.items() if len(ids) >= quota}
+    counts = [len(ids) for ids in images.values()]
+
+    def size(quota: int) -> int:
+        return sum(min(count, quota) for count in counts if 2 * count >= quota)
+
+    quota = max(sorted(set(counts)), key=size)
+    return quota, {answer for answer, ids in images.items() if 2 * len(ids) >= quota}
 
 
 def _draw(offers: Sequence[Offer], answers: set[str], quota: int, seed: int) -> list[dict[str, Any]]:
