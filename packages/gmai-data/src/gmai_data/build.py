@@ -33,7 +33,7 @@ from gmai_data.publishing.release import publish
 from gmai_data.shards import ShardJob, build_shard, shard_count, shard_of
 from gmai_data.sources.catalogue import Source
 from gmai_data.sources.items import Item
-from gmai_data.sources.problems import SourceProblem, add_up
+from gmai_data.sources.problems import SourceError, add_up
 from gmai_data.sources.readers import READERS
 from gmai_data.sources.splits import split_of
 
@@ -65,7 +65,9 @@ class Listing:
         """Return a digest of the items' keys and file sizes: another download, or a new file, changes it."""
         lines: list[str] = []
         for item in self.items:
-            sizes = [path.stat().st_size if path.is_file() else -1 for path in map(self.source.root.joinpath, item.files)]
+            sizes = [
+                path.stat().st_size if path.is_file() else -1 for path in map(self.source.root.joinpath, item.files)
+            ]
             lines.append(json.dumps([item.key, item.files, sizes, item.group, item.split, item.raw_labels]))
         return digest("\n".join(lines).encode())
 
@@ -124,7 +126,9 @@ def list_sources(sources: Sequence[Source], limit: int | None) -> list[Listing]:
         seen: set[str] = set()
         for item in items:
             if item.key in seen:
-                raise UserError(f"{source.root}: {recipe.name} lists {item.key} twice. Keys are unique; fix the source.")
+                raise UserError(
+                    f"{source.root}: {recipe.name} lists {item.key} twice. Keys are unique; fix the source."
+                )
             seen.add(item.key)
         items.sort(key=lambda item: fraction("limit", recipe.name, item.key) if limit else 0.0)
         listings.append(Listing(source, tuple(sorted(items[:limit], key=lambda item: item.key))))
@@ -156,7 +160,7 @@ def preview(listings: Sequence[Listing]) -> Iterator[tuple[str, int, int, int, d
         for item in listing.items:
             try:
                 split, group = split_of(item, listing.source.recipe)
-            except SourceProblem as problem:
+            except SourceError as problem:
                 splits[problem.rule] += 1
             else:
                 splits[split] += 1
@@ -244,7 +248,5 @@ def _account(jobs: Sequence[ShardJob], benchmark: dict[str, Any]) -> dict[str, A
 
 
 def _exit_code(manifest: dict[str, Any]) -> int:
-    quarantined = sum(
-        recipe[of]["quarantined"] for recipe in manifest["recipes"].values() for of in ("items", "boxes")
-    )
+    quarantined = sum(recipe[of]["quarantined"] for recipe in manifest["recipes"].values() for of in ("items", "boxes"))
     return EXIT_PARTIAL if quarantined else EXIT_OK

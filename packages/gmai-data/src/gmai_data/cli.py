@@ -48,7 +48,7 @@ def build(
     from gmai_data.statistics import print_build, print_preview
 
     if writer != "template":
-        raise UserError(f'--writer {writer}: no such writer.{did_you_mean(writer, ["template"])}')
+        raise UserError(f"--writer {writer}: no such writer.{did_you_mean(writer, ['template'])}")
     sources = resolve(recipes, root)
     if dry_run:
         print_preview(list(preview(list_sources(sources, limit))))

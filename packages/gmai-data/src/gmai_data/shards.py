@@ -23,7 +23,7 @@ from gmai_data.generation.wording import Words
 from gmai_data.imaging.raster import digest, encode_png, is_near_constant
 from gmai_data.publishing.tables import ANNOTATIONS, SAMPLES, TableFiles
 from gmai_data.sources.items import Item, Picture
-from gmai_data.sources.problems import Ledger, SourceProblem
+from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.qa_text import read_turns
 from gmai_data.sources.readers import READERS
 from gmai_data.sources.recipe import Recipe
@@ -79,7 +79,7 @@ def build_shard(job: ShardJob) -> None:
             try:
                 made = list(_annotations(item, job, ledger))
                 texts = list(_text_samples(item, job))
-            except SourceProblem as problem:
+            except SourceError as problem:
                 roll_back(ledger, before)
                 ledger.quarantine_item(problem)
                 continue

@@ -31,9 +31,7 @@ class Offer:
     wrong: tuple[str, ...]
 
 
-def perception_turns(
-    annotation: Annotation, words: Words, modalities: Sequence[Modality], seed: int
-) -> Iterator[Turn]:
+def perception_turns(annotation: Annotation, words: Words, modalities: Sequence[Modality], seed: int) -> Iterator[Turn]:
     """Yield the perception questions about one image.
 
     Args:
@@ -94,8 +92,11 @@ def _choice_turn(offer: Offer, words: Words, *names: object) -> Iterator[Turn]:
         yield question, LETTERS[options.index(offer.answer)], (), f"{offer.family} option_letter"
     else:
         text = templates["option_separator"].join(options)
-        yield templates["option_text"].format(question=offer.question, options=text), offer.answer, (), (
-            f"{offer.family} option_text"
+        yield (
+            templates["option_text"].format(question=offer.question, options=text),
+            offer.answer,
+            (),
+            (f"{offer.family} option_text"),
         )
 
 

@@ -92,7 +92,10 @@ class TemplateWriter:
             texts = [box_text(words.label(label), xyxys, *size) for label, xyxys in by_label.items()]
             templates = words.templates["grounded_caption"]
             listed = words.templates["list"]["separator"].join(texts)
-            yield (words.say(templates["question"], "grounded"), words.say(templates["answer"], "all", box=listed)), boxes
+            yield (
+                (words.say(templates["question"], "grounded"), words.say(templates["answer"], "all", box=listed)),
+                boxes,
+            )
 
     def _texts(self, annotation: Annotation, words: Words) -> Iterator[tuple[tuple[str, str], ...]]:
         templates = words.templates["text_only"]

@@ -72,7 +72,11 @@ class Words:
         """Draw one paraphrase and fill it; a sentence of English begins with a capital letter."""
         template = choose(paraphrases, self._seed, self._annotation.id, purpose)
         filled = template.format(**self._facts(), **facts)
-        return filled[:1].upper() + filled[1:] if template.startswith(("{a_modality}", "{anatomy}", "{labels}")) else filled
+        return (
+            filled[:1].upper() + filled[1:]
+            if template.startswith(("{a_modality}", "{anatomy}", "{labels}"))
+            else filled
+        )
 
     def _facts(self) -> dict[str, str]:
         annotation, recipe = self._annotation, self._recipe

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+
+from gmai_data.untyped import ndimage, opencv
 
 Region = tuple[int, tuple[int, int, int, int], int]
 """(label id, `[x1, y1, x2, y2)` in pixels, area in pixels)."""
@@ -31,9 +31,9 @@ def regions(mask: npt.NDArray[Any]) -> list[Region]:
             continue
         top, left = extent[0].start, extent[1].start
         crop = (compact[extent] == position).astype(np.uint8)
-        count, _, statistics, _ = cv2.connectedComponentsWithStats(crop, connectivity=8)
-        for component in range(1, count):
-            x, y, width, height, area = (int(value) for value in statistics[component])
+        _, _, statistics, _ = opencv.connectedComponentsWithStats(crop, connectivity=8)
+        # Row 0 of the statistics is the crop's background.
+        for x, y, width, height, area in statistics.tolist()[1:]:
             box = (left + x, top + y, left + x + width, top + y + height)
             found.append((int(ids[position]), box, area))
     return sorted(found, key=lambda region: (region[0], region[1][1], region[1][0], region[1]))

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 from pydicom.errors import InvalidDicomError
-from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, apply_windowing, pixel_array
 
 from gmai_data.imaging.raster import MAX_PIXELS, Pixels
 from gmai_data.imaging.windows import HEADER, PRESETS, apply_bounds, apply_window, percentile_bounds
 from gmai_data.sources.files import require_data
-from gmai_data.sources.problems import SourceProblem
+from gmai_data.sources.problems import SourceError
+from gmai_data.untyped import dicom, dicom_pixels
 
 Values = npt.NDArray[Any]
 
@@ -22,20 +22,20 @@ def read_dicom(root: Path, relative: str) -> pydicom.Dataset:
     """Parse a DICOM file.
 
     Raises:
-        SourceProblem: Missing, pointer, no DICOM file, without pixels, or with more than `MAX_PIXELS` a frame.
+        SourceError: Missing, pointer, no DICOM file, without pixels, or with more than `MAX_PIXELS` a frame.
     """
     path = require_data(root, relative)
     try:
-        dataset = pydicom.dcmread(path)
+        dataset: pydicom.Dataset = dicom.dcmread(path)
     except InvalidDicomError as error:
-        raise SourceProblem("not a DICOM file", "the DICM prefix is missing", relative) from error
+        raise SourceError("not a DICOM file", "the DICM prefix is missing", relative) from error
     except Exception as error:  # pydicom raises many kinds on damaged headers
-        raise SourceProblem("DICOM unreadable", f"{type(error).__name__}: {error}", relative) from error
+        raise SourceError("DICOM unreadable", f"{type(error).__name__}: {error}", relative) from error
     if "PixelData" not in dataset:
-        raise SourceProblem("DICOM without pixels", f"SOP class {dataset.get('SOPClassUID', 'unknown')}", relative)
+        raise SourceError("DICOM without pixels", f"SOP class {dataset.get('SOPClassUID', 'unknown')}", relative)
     if int(dataset.get("Rows", 0)) * int(dataset.get("Columns", 0)) > MAX_PIXELS:
         detail = f"{dataset.Columns}×{dataset.Rows} is above {MAX_PIXELS // 1_000_000} megapixels"
-        raise SourceProblem("image too large", detail, relative)
+        raise SourceError("image too large", detail, relative)
     return dataset
 
 
@@ -43,15 +43,15 @@ def decode_pixels(dataset: pydicom.Dataset, relative: str) -> Values:
     """Return the stored values, `[rows, columns]`, with frames in front and samples behind; YBR is turned into RGB.
 
     Raises:
-        SourceProblem: No decoder for the transfer syntax, or the pixel data are truncated or damaged.
+        SourceError: No decoder for the transfer syntax, or the pixel data are truncated or damaged.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # padding and length notes of files that decode all right
-            return pixel_array(dataset, raw=False)
+            return dicom_pixels.pixel_array(dataset, raw=False)
     except Exception as error:  # each decoder plug-in raises its own kinds
         detail = " ".join(str(error).split())
-        raise SourceProblem("DICOM pixels unreadable", f"{type(error).__name__}: {detail}", relative) from error
+        raise SourceError("DICOM pixels unreadable", f"{type(error).__name__}: {detail}", relative) from error
 
 
 def modality_values(dataset: pydicom.Dataset, stored: Values) -> Values:
@@ -61,7 +61,7 @@ def modality_values(dataset: pydicom.Dataset, stored: Values) -> Values:
         padded = stored == int(padding)
         if padded.any() and not padded.all():
             stored = np.where(padded, stored[~padded].min(), stored)
-    return apply_modality_lut(stored, dataset)
+    return dicom_pixels.apply_modality_lut(stored, dataset)
 
 
 def frame_picture(dataset: pydicom.Dataset, stored: Values, window: str) -> tuple[Pixels, str]:
@@ -77,7 +77,7 @@ def frame_picture(dataset: pydicom.Dataset, stored: Values, window: str) -> tupl
     """
     photometric = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
     if photometric == "PALETTE COLOR":
-        return _to_8_bit(apply_color_lut(stored, dataset)), "palette"
+        return _to_8_bit(dicom_pixels.apply_color_lut(stored, dataset)), "palette"
     if stored.ndim == 3:
         return _to_8_bit(stored, int(dataset.get("BitsStored", 8))), "colour"
     values = modality_values(dataset, stored)
@@ -90,22 +90,25 @@ def frame_picture(dataset: pydicom.Dataset, stored: Values, window: str) -> tupl
 
 
 def header_window(dataset: pydicom.Dataset, values: Values) -> tuple[Pixels, str]:
-    """Apply the header's first VOI LUT or window; without one, percentiles of the frame.
+    """Apply the header's first VOI LUT or window; without one, soft tissue for CT and percentiles for others.
 
     Raises:
-        gmai_data.imaging.windows.FlatIntensities: No window in the header and nothing to see in the values.
+        gmai_data.imaging.windows.FlatIntensitiesError: No window in the header and nothing to see in the values.
     """
     if "VOILUTSequence" in dataset:
-        shown = apply_voi_lut(values, dataset, index=0, prefer_lut=True)
+        shown = dicom_pixels.apply_voi_lut(values, dataset, index=0, prefer_lut=True)
         bits = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
         return _to_8_bit(shown, bits), "VOI LUT 0"
     if "WindowCenter" in dataset and "WindowWidth" in dataset:
         first = {name: _first(dataset.get(name)) for name in ("WindowCenter", "WindowWidth")}
-        shown = apply_windowing(values, dataset, index=0).astype(np.float32)
+        shown = dicom_pixels.apply_windowing(values, dataset, index=0).astype(np.float32)
         # apply_windowing spreads the window over the range of the modality output, whatever that is.
         low, high = _output_range(dataset, values)
         picture = np.clip((shown - low) * (255.0 / max(high - low, 1e-6)), 0, 255).astype(np.uint8)
         return picture, f"{HEADER} {first['WindowCenter']:g}/{first['WindowWidth']:g}"
+    if dataset.get("Modality") == "CT":
+        level, width = PRESETS["soft_tissue"]
+        return apply_window(values, level, width), f"soft_tissue {level:g}/{width:g}"
     shifted = values - min(float(values.min()), 0.0)
     return apply_bounds(shifted, *percentile_bounds(shifted)), "percentile of the frame"
 

@@ -10,7 +10,7 @@ import pydicom
 from gmai_data.imaging.dicom_pixels import decode_pixels, modality_values, read_dicom
 from gmai_data.imaging.grids import Volume, to_display
 from gmai_data.sources.files import relative_to
-from gmai_data.sources.problems import SourceProblem
+from gmai_data.sources.problems import SourceError
 
 
 def load_series(root: Path, folder: str) -> Volume:
@@ -19,7 +19,7 @@ def load_series(root: Path, folder: str) -> Volume:
     Localizers are left out (PS3.3 C.7.6.1.1.2, value 3 of Image Type).
 
     Raises:
-        SourceProblem: No slices, several series, slices of different shape or orientation, missing positions, or gaps:
+        SourceError: No slices, several series, slices of different shape or orientation, missing positions, or gaps:
             a volume with a missing slice would shift every label behind it.
     """
     datasets: list[tuple[str, pydicom.Dataset]] = []
@@ -30,10 +30,10 @@ def load_series(root: Path, folder: str) -> Volume:
             if "LOCALIZER" not in dataset.get("ImageType", ()):
                 datasets.append((file, dataset))
     if len(datasets) < 2:
-        raise SourceProblem("not a DICOM series", f"{len(datasets)} slice(s); a volume needs at least 2", folder)
+        raise SourceError("not a DICOM series", f"{len(datasets)} slice(s); a volume needs at least 2", folder)
     series = {str(dataset.get("SeriesInstanceUID", "")) for _, dataset in datasets}
     if len(series) > 1:
-        raise SourceProblem("several series in one folder", f"{len(series)} series; one folder holds one", folder)
+        raise SourceError("several series in one folder", f"{len(series)} series; one folder holds one", folder)
     return _stack(datasets, folder)
 
 
@@ -45,16 +45,16 @@ def _stack(datasets: list[tuple[str, pydicom.Dataset]], folder: str) -> Volume:
     placed: list[tuple[float, npt.NDArray[np.float64], str, pydicom.Dataset]] = []
     for file, dataset in datasets:
         if (dataset.Rows, dataset.Columns) != rows_columns:
-            raise SourceProblem("slices of different size", f"{dataset.Columns}×{dataset.Rows}", file)
+            raise SourceError("slices of different size", f"{dataset.Columns}×{dataset.Rows}", file)
         if not np.allclose(_numbers(dataset, "ImageOrientationPatient", 6, file), orientation, atol=1e-3):
-            raise SourceProblem("slices of different orientation", "one series has one orientation", file)
+            raise SourceError("slices of different orientation", "one series has one orientation", file)
         position = _numbers(dataset, "ImagePositionPatient", 3, file)
         placed.append((float(position @ normal), position, file, dataset))
     placed.sort(key=lambda entry: entry[0])
     gaps_mm = np.diff([entry[0] for entry in placed])
     if float(gaps_mm.min()) <= 1e-3 or float(gaps_mm.max() - gaps_mm.min()) > 0.1 * float(gaps_mm.mean()):
         detail = f"distances from {gaps_mm.min():.2f} to {gaps_mm.max():.2f} mm; a slice is missing or doubled"
-        raise SourceProblem("uneven slice spacing", detail, folder)
+        raise SourceError("uneven slice spacing", detail, folder)
     row_mm, column_mm = _numbers(first, "PixelSpacing", 2, folder)
     slices = [_slice(dataset, file) for _, _, file, dataset in placed]
     # `[row, column]` per slice ▶ `[column, row, slice]`; PS3.3 C.7.6.2.1.1 gives the affine in LPS, NIfTI's is RAS.
@@ -70,12 +70,12 @@ def _stack(datasets: list[tuple[str, pydicom.Dataset]], folder: str) -> Volume:
 def _slice(dataset: pydicom.Dataset, file: str) -> npt.NDArray[Any]:
     stored = decode_pixels(dataset, file)
     if stored.ndim != 2:
-        raise SourceProblem("slice is not one grey frame", f"shape {stored.shape}", file)
+        raise SourceError("slice is not one grey frame", f"shape {stored.shape}", file)
     return modality_values(dataset, stored).astype(np.float32)
 
 
 def _numbers(dataset: pydicom.Dataset, name: str, count: int, file: str) -> npt.NDArray[np.float64]:
     value: Any = dataset.get(name)
     if value is None or len(value) != count:
-        raise SourceProblem("DICOM geometry missing", f"no {name} with {count} numbers in the header", file)
+        raise SourceError("DICOM geometry missing", f"no {name} with {count} numbers in the header", file)
     return np.asarray([float(number) for number in value], dtype=np.float64)

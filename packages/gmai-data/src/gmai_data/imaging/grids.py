@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import cv2
-import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
-from gmai_data.sources.problems import SourceProblem
+from gmai_data.sources.problems import SourceError
+from gmai_data.untyped import orientations
 
 Axis = Literal["axial", "coronal", "sagittal"]
 
@@ -38,13 +38,12 @@ def to_display(array: npt.NDArray[Any], affine: npt.NDArray[np.float64], *, file
         file: Named in the error.
 
     Raises:
-        SourceProblem: Not three-dimensional, or the affine is degenerate.
+        SourceError: Not three-dimensional, or the affine is degenerate.
     """
     if array.ndim != 3:
-        raise SourceProblem("not a 3-D volume", f"shape {array.shape}; cut it into 3-D volumes first", file)
+        raise SourceError("not a 3-D volume", f"shape {array.shape}; cut it into 3-D volumes first", file)
     if not np.all(np.isfinite(affine)) or abs(float(np.linalg.det(affine[:3, :3]))) < 1e-9:
-        raise SourceProblem("degenerate affine", "the header does not say how the volume lies in the patient", file)
-    orientations = nib.orientations
+        raise SourceError("degenerate affine", "the header does not say how the volume lies in the patient", file)
     transform = orientations.ornt_transform(orientations.io_orientation(affine), orientations.axcodes2ornt("LPS"))
     display = orientations.apply_orientation(array, transform)
     new_affine = np.asarray(affine @ orientations.inv_ornt_aff(transform, array.shape), dtype=np.float64)
@@ -56,17 +55,17 @@ def require_same_grid(image: Volume, mask: Volume, *, file: str) -> None:
     """Refuse a mask whose voxels are not the image's voxels.
 
     Raises:
-        SourceProblem: The shapes differ (even under equal affines), or a corner lies more than a tenth of a voxel off.
+        SourceError: The shapes differ (even under equal affines), or a corner lies more than a tenth of a voxel off.
     """
     if image.array.shape != mask.array.shape:
         found = f"image {image.array.shape[::-1]} and mask {mask.array.shape[::-1]} voxels (x, y, z)"
-        raise SourceProblem("image and mask grids differ", f"{found}; resample the mask to the image's grid", file)
+        raise SourceError("image and mask grids differ", f"{found}; resample the mask to the image's grid", file)
     z, y, x = (size - 1 for size in image.array.shape)
     corners = np.array([(i, j, k, 1) for i in (0, x) for j in (0, y) for k in (0, z)], dtype=np.float64)
     offset_mm = float(np.abs(corners @ (image.affine - mask.affine).T).max())
     if offset_mm > 0.1 * min(image.spacing_mm):
         detail = f"equal shapes, but a corner lies {offset_mm:.2f} mm off; resample the mask to the image's grid"
-        raise SourceProblem("image and mask grids differ", detail, file)
+        raise SourceError("image and mask grids differ", detail, file)
 
 
 def slice_count(volume: Volume, axis: Axis) -> int:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from gmai_data.sources.files import require_data
-from gmai_data.sources.problems import SourceProblem
+from gmai_data.sources.problems import SourceError
 
 Pixels = npt.NDArray[np.uint8]
 """`[height, width]` grey or `[height, width, 3]` RGB."""
@@ -38,7 +38,7 @@ def load_raster(root: Path, relative: str) -> Raster:
     """Decode a PNG, JPEG, BMP or TIFF file to 8-bit grey or RGB.
 
     Raises:
-        SourceProblem: Missing, pointer, not an image, truncated, or above `MAX_PIXELS`.
+        SourceError: Missing, pointer, not an image, truncated, or above `MAX_PIXELS`.
     """
     path = require_data(root, relative)
     data = path.read_bytes()
@@ -53,10 +53,10 @@ def load_raster(root: Path, relative: str) -> Raster:
                 pixels = _to_8_bit(image)
                 plain_jpeg = image.format == "JPEG" and image.mode in ("L", "RGB") and image.info.keys() <= _HARMLESS
     except Image.DecompressionBombError as error:
-        raise SourceProblem("image too large", f"{error}; cut it into tiles first", relative) from error
+        raise SourceError("image too large", f"{error}; cut it into tiles first", relative) from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         detail = str(error).split("<")[0].strip()
-        raise SourceProblem("image unreadable", f"{detail}; download it again or take it out", relative) from error
+        raise SourceError("image unreadable", f"{detail}; download it again or take it out", relative) from error
     return Raster(pixels, data if plain_jpeg else None)
 
 
@@ -64,7 +64,7 @@ def load_index_mask(root: Path, relative: str) -> npt.NDArray[Any]:
     """Decode a mask whose pixel values are label ids; a palette image gives its indices.
 
     Raises:
-        SourceProblem: As `load_raster`, or the mask has colour channels.
+        SourceError: As `load_raster`, or the mask has colour channels.
     """
     path = require_data(root, relative)
     try:
@@ -73,17 +73,17 @@ def load_index_mask(root: Path, relative: str) -> npt.NDArray[Any]:
                 raise _too_large(*image.size, relative)
             mask = np.asarray(image)
     except Image.DecompressionBombError as error:
-        raise SourceProblem("image too large", f"{error}; cut it into tiles first", relative) from error
+        raise SourceError("image too large", f"{error}; cut it into tiles first", relative) from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise SourceProblem("image unreadable", str(error).split("<")[0].strip(), relative) from error
+        raise SourceError("image unreadable", str(error).split("<")[0].strip(), relative) from error
     if mask.ndim != 2:
-        raise SourceProblem("mask has colour channels", f"shape {mask.shape}; index masks have one channel", relative)
+        raise SourceError("mask has colour channels", f"shape {mask.shape}; index masks have one channel", relative)
     return mask.astype(np.uint8) if mask.dtype == np.bool_ else mask
 
 
-def _too_large(width: int, height: int, relative: str) -> SourceProblem:
+def _too_large(width: int, height: int, relative: str) -> SourceError:
     detail = f"{width}×{height} is above {MAX_PIXELS // 1_000_000} megapixels; cut it into tiles first"
-    return SourceProblem("image too large", detail, relative)
+    return SourceError("image too large", detail, relative)
 
 
 def _to_8_bit(image: Image.Image) -> Pixels:

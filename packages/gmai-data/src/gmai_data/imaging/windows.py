@@ -23,7 +23,7 @@ PERCENTILE = "percentile"
 """The 0.5th to 99.5th percentile of the positive voxels of the whole volume."""
 
 
-class FlatIntensities(ValueError):
+class FlatIntensitiesError(ValueError):
     """The volume or image holds one value only (or nothing above zero): there is nothing to see."""
 
 
@@ -44,14 +44,14 @@ def percentile_bounds(values: npt.NDArray[np.number]) -> tuple[float, float]:
     """Return the grey bounds (low, high) of a volume: 0.5th and 99.5th percentile of its finite positive voxels.
 
     Raises:
-        FlatIntensities: No positive voxel, or all of them (nearly) equal.
+        FlatIntensitiesError: No positive voxel, or all of them (nearly) equal.
     """
     positive = values[np.isfinite(values) & (values > 0)]
     if positive.size == 0:
-        raise FlatIntensities("no voxel is above zero")
+        raise FlatIntensitiesError("no voxel is above zero")
     low, high = (float(bound) for bound in np.percentile(positive, (0.5, 99.5)))
     if high - low <= 1e-6 * max(abs(high), 1.0):
-        raise FlatIntensities(f"all positive voxels are about {high:g}")
+        raise FlatIntensitiesError(f"all positive voxels are about {high:g}")
     return low, high
 
 

@@ -1,4 +1,4 @@
-"""Shapes that the phantoms are made of. Every picture is 112×112 px; a class differs by shape, brightness and colour."""
+"""Shapes that the phantoms are made of. A picture is 112×112 px; classes differ by shape, brightness and colour."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -39,7 +39,7 @@ def draw_all(directory: Path, size: str, seed: int) -> None:
         UserError: Unknown size, or the directory holds something.
     """
     if size not in SIZES:
-        raise UserError(f'--size {size}: no such size.{did_you_mean(size, SIZES)}')
+        raise UserError(f"--size {size}: no such size.{did_you_mean(size, SIZES)}")
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise UserError(f"{directory}: not empty. Phantoms are drawn into a new folder. Give another one.")
     with progress("draw", len(DATASETS), unit="datasets") as bar:
@@ -105,9 +105,7 @@ def _text(folder: Path, size: Size, seed: int) -> None:
     write_json_lines(folder / "questions.jsonl", texts.conversations(size.texts, seed))
 
 
-def _patients(
-    size: Size, seed: int, labels: tuple[str, ...]
-) -> list[tuple[str, str, str, np.random.Generator]]:
+def _patients(size: Size, seed: int, labels: tuple[str, ...]) -> list[tuple[str, str, str, np.random.Generator]]:
     """Return (file stem, patient, label, generator) of every picture; a patient has one label."""
     return [
         (f"patient{patient:03d}_{picture}", f"patient{patient:03d}", labels[patient % len(labels)], rng)

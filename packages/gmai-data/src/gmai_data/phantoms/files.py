@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import FileDataset, FileMetaDataset
@@ -15,6 +14,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from gmai_data.imaging.raster import encode_png
 from gmai_data.phantoms.canvas import Mask
+from gmai_data.untyped import nifti, orientations
 
 SPACING_MM = (5.0, 3.0, 3.0)
 """Distance of voxels along z, y and x."""
@@ -30,13 +30,11 @@ def write_nifti(path: Path, volume: npt.NDArray[Any], orientation: str) -> None:
     """Write a display volume `[z, y, x]` (LPS) as NIfTI, stored in another orientation such as `LAS`."""
     array = volume.transpose(2, 1, 0)
     affine = np.diag([-SPACING_MM[2], -SPACING_MM[1], SPACING_MM[0], 1.0])
-    orientations = nib.orientations
     transform = orientations.ornt_transform(orientations.axcodes2ornt("LPS"), orientations.axcodes2ornt(orientation))
     stored = orientations.apply_orientation(array, transform)
     stored_affine = affine @ orientations.inv_ornt_aff(transform, array.shape)
     path.parent.mkdir(parents=True, exist_ok=True)
-    image: Any = nib.Nifti1Image(np.ascontiguousarray(stored), stored_affine)  # pyright: ignore[reportPrivateImportUsage]
-    image.to_filename(path)
+    nifti.Nifti1Image(np.ascontiguousarray(stored), stored_affine).to_filename(path)
 
 
 def write_dicom_series(folder: Path, hu: npt.NDArray[np.float32], patient: str) -> None:
@@ -50,7 +48,7 @@ def write_dicom_series(folder: Path, hu: npt.NDArray[np.float32], patient: str) 
         meta.MediaStorageSOPClassUID = CTImageStorage
         meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[patient, f"slice {index}"])
         meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        dataset: Any = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
+        dataset: Any = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
         dataset.SOPClassUID, dataset.SOPInstanceUID = CTImageStorage, meta.MediaStorageSOPInstanceUID
         dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.FrameOfReferenceUID = study, series, frame
         dataset.PatientID = dataset.PatientName = patient

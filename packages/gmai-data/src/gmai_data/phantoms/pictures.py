@@ -48,7 +48,8 @@ def skin(label: str, rng: Rng) -> tuple[Picture, Mask]:
     values[:] = np.array([225, 175, 150]) + rng.uniform(-12, 12, 3)
     values += smooth_noise(rng, 16)[..., None] * 5
     size_px = rng.uniform(18, 30)
-    spot = Spot(*rng.uniform(42, 70, 2), size_px, size_px * rng.uniform(0.8, 1.2), rng.uniform(0, 3))
+    x, y = (float(place) for place in rng.uniform(42, 70, 2))
+    spot = Spot(x, y, size_px, size_px * rng.uniform(0.8, 1.2), rng.uniform(0, 3))
     if label == "melanoma":
         mask = jagged(spot, rng, 0.6)
         values[mask] = (35, 25, 30)
@@ -101,7 +102,8 @@ def ultrasound(label: str, rng: Rng) -> Picture:
     rows = np.arange(SIDE_PX, dtype=np.float32)[:, None]
     values = 95 + 18 * np.sin(rows / rng.uniform(5, 7) + rng.uniform(0, 6)) + np.zeros((SIDE_PX, SIDE_PX), np.float32)
     size_px = rng.uniform(17, 25)
-    spot = Spot(*rng.uniform(44, 68, 2), size_px, size_px * rng.uniform(0.75, 0.95), rng.uniform(-0.4, 0.4))
+    x, y = (float(place) for place in rng.uniform(44, 68, 2))
+    spot = Spot(x, y, size_px, size_px * rng.uniform(0.75, 0.95), rng.uniform(-0.4, 0.4))
     inside = ellipse(spot)
     if label == "cyst":
         values[inside] = 5
@@ -171,8 +173,12 @@ def _bacillus(values: npt.NDArray[Any], spot: Spot, rng: Rng) -> Mask:
 def _yeast(values: npt.NDArray[Any], spot: Spot, rng: Rng) -> Mask:
     shift = spot.half_width * 0.45
     angle = rng.uniform(0, 6.2)
-    bud = Spot(spot.x + shift * np.cos(angle), spot.y + shift * np.sin(angle), spot.half_width * 0.5, spot.half_width * 0.5)
-    mother = Spot(spot.x - shift * np.cos(angle) / 2, spot.y - shift * np.sin(angle) / 2, *(spot.half_width * 0.65,) * 2)
+    bud = Spot(
+        spot.x + shift * np.cos(angle), spot.y + shift * np.sin(angle), spot.half_width * 0.5, spot.half_width * 0.5
+    )
+    mother = Spot(
+        spot.x - shift * np.cos(angle) / 2, spot.y - shift * np.sin(angle) / 2, *(spot.half_width * 0.65,) * 2
+    )
     mask = ellipse(bud) | ellipse(mother)
     values[mask] = (70, 150, 60)
     return mask

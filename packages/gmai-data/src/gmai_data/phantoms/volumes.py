@@ -71,7 +71,7 @@ def mr(lesion: int, rng: Rng) -> tuple[Volume, Labels]:
         if z in lesion_range:
             mask = _lesion(values[z], lesion, place, side, rng)
             labels[z][mask] = lesion
-        noise = rng.normal(0, 9, values[z].shape)
+        noise = rng.normal(0, 9, (SIDE_PX, SIDE_PX))
         values[z] = np.maximum(soften(values[z]) + noise, 0) * gain * head
     return values, labels
 

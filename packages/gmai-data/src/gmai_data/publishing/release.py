@@ -7,9 +7,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import yaml
 from gmai_cli.console import Progress
 from gmai_cli.files import write_text
@@ -17,6 +14,7 @@ from gmai_cli.files import write_text
 from gmai_data.generation.wording import wording
 from gmai_data.publishing.held_out import HeldOut, prior_accuracy, select
 from gmai_data.publishing.tables import ANNOTATIONS, QUESTIONS, SAMPLES, TableFiles
+from gmai_data.untyped import pa, pc, pq
 from gmai_data.vocabulary import STAGE_SHARES, Kind, Language, Split, SubDataset
 
 _PUBLISHED = ("annotations", "samples", "benchmarks")
@@ -41,7 +39,7 @@ def publish(shards: Sequence[Path], out: Path, seed: int, progress: Progress) ->
     return _publish_benchmark(shards, out, seed)
 
 
-def _tables(shard: Path, stem: str) -> Iterator[pa.Table]:
+def _tables(shard: Path, stem: str) -> Iterator[Any]:
     for path in sorted(shard.glob(f"{stem}-*.parquet")):
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=256):
@@ -66,14 +64,14 @@ def _publish_samples(shards: Sequence[Path], out: Path) -> None:
         {
             "name": str(name),
             "path": f"samples/{name}",
-            "ratio": {stage: share for stage, share in enumerate(STAGE_SHARES[name], start=1)},
+            "ratio": dict(enumerate(STAGE_SHARES[name], start=1)),
         }
         for name in trained
     ]
     write_text(out / "mix.yaml", yaml.safe_dump({"datasets": entries}, sort_keys=False))
 
 
-def _belongs(table: pa.Table, name: SubDataset) -> Any:
+def _belongs(table: Any, name: SubDataset) -> Any:
     kinds = {
         SubDataset.CAPTION: [Kind.IMAGE_CAPTION, Kind.REGION_CAPTION],
         SubDataset.INSTRUCT: [Kind.FREE_INSTRUCTION, Kind.DIALOGUE],

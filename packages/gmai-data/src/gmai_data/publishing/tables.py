@@ -7,9 +7,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from gmai_cli.files import replace_atomically
+
+from gmai_data.untyped import pa, pq
 
 ROWS_PER_GROUP = 256
 """Rows per row group: a reader decodes one group at a time, and every row may hold an image."""
@@ -24,7 +24,7 @@ _INT = {"dtype": "int32", "_type": "Value"}
 _BOX_FEATURE = [{"label": _STRING, "xyxy": [_INT]}]
 
 
-def _schema(fields: dict[str, pa.DataType], features: dict[str, Any]) -> pa.Schema:
+def _schema(fields: dict[str, Any], features: dict[str, Any]) -> Any:
     """Return a schema whose metadata tell the Hugging Face `datasets` library which columns are images."""
     described = {name: features.get(name, [_STRING] if kind == _TEXTS else _STRING) for name, kind in fields.items()}
     metadata = {"huggingface": json.dumps({"info": {"features": described}})}
@@ -104,20 +104,19 @@ class TableFiles:
     block that ends with an error leaves no file behind.
     """
 
-    def __init__(self, folder: Path, stem: str, schema: pa.Schema) -> None:
+    def __init__(self, folder: Path, stem: str, schema: Any) -> None:
         self._folder, self._stem, self._schema = folder, stem, schema
-        self._waiting: list[pa.Table] = []
-        self._waiting_rows = self._file_bytes = self._files = 0
-        self.rows = 0
+        self._waiting: list[Any] = []
+        self._waiting_rows = self._file_bytes = self._files = self.rows = 0
         self._stack: ExitStack | None = None
-        self._writer: pq.ParquetWriter | None = None
+        self._writer: Any = None
 
     def add_rows(self, rows: Sequence[dict[str, Any]]) -> None:
         """Append rows given as dictionaries of the schema's columns."""
         if rows:
             self.add(pa.Table.from_pylist(list(rows), schema=self._schema))
 
-    def add(self, table: pa.Table) -> None:
+    def add(self, table: Any) -> None:
         """Append the rows of a table of the schema."""
         self._waiting.append(table)
         self._waiting_rows += table.num_rows
@@ -128,7 +127,7 @@ class TableFiles:
             rest = whole.slice(ROWS_PER_GROUP)
             self._waiting, self._waiting_rows = [rest], rest.num_rows
 
-    def _write_group(self, table: pa.Table) -> None:
+    def _write_group(self, table: Any) -> None:
         if self._writer is None:
             self._stack = ExitStack()
             file = self._stack.enter_context(

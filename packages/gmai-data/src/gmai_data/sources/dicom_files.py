@@ -11,12 +11,13 @@ import pydicom
 from gmai_data.imaging.dicom_pixels import decode_pixels, frame_picture, read_dicom
 from gmai_data.imaging.grids import to_square_pixels
 from gmai_data.imaging.raster import digest
-from gmai_data.imaging.windows import HEADER, FlatIntensities
+from gmai_data.imaging.windows import HEADER, FlatIntensitiesError
 from gmai_data.sources.files import matching, relative_to
 from gmai_data.sources.items import Item, Picture, full_name
 from gmai_data.sources.layouts import DicomFiles
-from gmai_data.sources.problems import Ledger, SourceProblem
+from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.recipe import Recipe
+from gmai_data.untyped import dicom
 
 
 class DicomFilesReader:
@@ -36,7 +37,7 @@ class DicomFilesReader:
         """Yield the file's picture, or those of its frames, in every window of the recipe.
 
         Raises:
-            SourceProblem: Not decodable, or nothing to see.
+            SourceError: Not decodable, or nothing to see.
         """
         del ledger  # labels from the card have no boxes
         layout = recipe.layout
@@ -51,8 +52,8 @@ class DicomFilesReader:
             for window in windows:
                 try:
                     pixels, words = frame_picture(dataset, frames[index], window)
-                except FlatIntensities as error:
-                    raise SourceProblem("nothing to see in the image", str(error), file) from error
+                except FlatIntensitiesError as error:
+                    raise SourceError("nothing to see in the image", str(error), file) from error
                 name = PurePosixPath(file).name
                 name += f"_frame{index:04d}" if len(frames) > 1 else ""
                 name += f"_{window}" if len(windows) > 1 else ""
@@ -63,7 +64,7 @@ class DicomFilesReader:
 def _patient(path: Path) -> str:
     """Return a digest that stands for the patient (the identifier itself never leaves the header), or nothing."""
     try:
-        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["PatientID", "StudyInstanceUID"])
+        header = dicom.dcmread(path, stop_before_pixels=True, specific_tags=["PatientID", "StudyInstanceUID"])
     except Exception:  # the file is judged when it is read, where the reason is recorded
         return ""
     identity = str(header.get("PatientID", "") or header.get("StudyInstanceUID", "") or "")

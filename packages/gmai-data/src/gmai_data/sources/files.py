@@ -4,7 +4,7 @@ from pathlib import Path
 
 from gmai_cli.errors import UserError
 
-from gmai_data.sources.problems import SourceProblem
+from gmai_data.sources.problems import SourceError
 
 _LFS_HEADER = b"version https://git-lfs"
 
@@ -13,11 +13,11 @@ def inside(root: Path, relative: str) -> Path:
     """Return `root/relative`, refusing paths that lead out of the root (`..`, absolute paths, links).
 
     Raises:
-        SourceProblem: The path leaves the root.
+        SourceError: The path leaves the root.
     """
     path = root / relative
     if not path.resolve().is_relative_to(root.resolve()):
-        raise SourceProblem("path outside the root", "a source may only name files below --root", relative)
+        raise SourceError("path outside the root", "a source may only name files below --root", relative)
     return path
 
 
@@ -25,17 +25,17 @@ def require_data(root: Path, relative: str) -> Path:
     """Return the path of a file that is there and holds data.
 
     Raises:
-        SourceProblem: Missing, empty, a Git LFS pointer, or outside the root.
+        SourceError: Missing, empty, a Git LFS pointer, or outside the root.
     """
     path = inside(root, relative)
     if not path.is_file():
-        raise SourceProblem("file missing", "the source lists it; download it or take it off the list", relative)
+        raise SourceError("file missing", "the source lists it; download it or take it off the list", relative)
     with path.open("rb") as file:
         head = file.read(len(_LFS_HEADER))
     if not head:
-        raise SourceProblem("file empty", "0 bytes; download it again", relative)
+        raise SourceError("file empty", "0 bytes; download it again", relative)
     if head == _LFS_HEADER:
-        raise SourceProblem("Git LFS pointer instead of data", "run `git lfs pull` in the dataset's folder", relative)
+        raise SourceError("Git LFS pointer instead of data", "run `git lfs pull` in the dataset's folder", relative)
     return path
 
 

@@ -10,7 +10,7 @@ from gmai_data.imaging.raster import load_raster
 from gmai_data.sources.files import relative_to
 from gmai_data.sources.items import Item, Picture, full_name
 from gmai_data.sources.layouts import CsvLabels, FolderPerClass
-from gmai_data.sources.problems import Ledger, SourceProblem
+from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.recipe import Recipe
 
 
@@ -90,8 +90,8 @@ class CsvLabelsReader(_WholeImageReader):
         """Yield the one picture of the row.
 
         Raises:
-            SourceProblem: The row has no label, or as for every raster.
+            SourceError: The row has no label, or as for every raster.
         """
         if not item.raw_labels:
-            raise SourceProblem("row without a label", f"data row {item.position + 1}; fill the label", item.files[0])
+            raise SourceError("row without a label", f"data row {item.position + 1}; fill the label", item.files[0])
         yield from super().read(item, recipe, root, ledger)

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from gmai_data.annotation import Box
 from gmai_data.imaging.boxes import regions
 from gmai_data.imaging.raster import Pixels
-from gmai_data.sources.problems import Ledger, SourceProblem
+from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.recipe import Recipe
 from gmai_data.vocabulary import Split
 
@@ -52,7 +52,10 @@ class Picture:
 class Reader(Protocol):
     """Reads one layout. Listing is cheap and touches no pixels; reading takes one item at a time."""
 
-    settings: type[BaseModel]
+    @property
+    def settings(self) -> type[BaseModel]:
+        """The model of the layout's settings."""
+        ...
 
     def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
         """Yield what the source holds, in a stable order.
@@ -66,7 +69,7 @@ class Reader(Protocol):
         """Yield the pictures of one item; unusable boxes go to the ledger.
 
         Raises:
-            SourceProblem: The item cannot be used.
+            SourceError: The item cannot be used.
         """
         ...
 
@@ -75,12 +78,12 @@ def full_name(recipe: Recipe, raw: str, file: str) -> str:
     """Return the full English name of a raw label.
 
     Raises:
-        SourceProblem: The recipe's map does not have it.
+        SourceError: The recipe's map does not have it.
     """
     name = recipe.labels.get(raw)
     if name is None:
         hint = did_you_mean(raw, recipe.labels) if len(recipe.labels) <= 20 else ""
-        raise SourceProblem("label not in the map", f'"{raw}" is not in the labels of {recipe.name}.{hint}', file)
+        raise SourceError("label not in the map", f'"{raw}" is not in the labels of {recipe.name}.{hint}', file)
     return name.en
 
 
@@ -90,7 +93,7 @@ def boxes_of_mask(
     """Return (labels present, boxes, labels with regions too small for a box) of a 2-D label mask.
 
     Raises:
-        SourceProblem: A label id that the recipe does not name.
+        SourceError: A label id that the recipe does not name.
     """
     present: list[str] = []
     boxes: list[Box] = []

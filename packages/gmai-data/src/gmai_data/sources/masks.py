@@ -7,7 +7,7 @@ from gmai_data.imaging.raster import load_index_mask, load_raster
 from gmai_data.sources.files import matching, relative_to
 from gmai_data.sources.items import Item, Picture, boxes_of_mask
 from gmai_data.sources.layouts import ImageMask
-from gmai_data.sources.problems import Ledger, SourceProblem
+from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.recipe import Recipe
 
 
@@ -28,14 +28,14 @@ class ImageMaskReader:
         """Yield the picture with one box per connected region of its mask.
 
         Raises:
-            SourceProblem: A file is missing or unreadable, the sizes differ, or a label id is unknown.
+            SourceError: A file is missing or unreadable, the sizes differ, or a label id is unknown.
         """
         image_file, mask_file = item.files
         raster = load_raster(root, image_file)
         mask = load_index_mask(root, mask_file)
         if mask.shape != raster.pixels.shape[:2]:
             found = f"image {raster.pixels.shape[1]}×{raster.pixels.shape[0]}, mask {mask.shape[1]}×{mask.shape[0]}"
-            raise SourceProblem("image and mask sizes differ", f"{found}; they must be equal", mask_file)
+            raise SourceError("image and mask sizes differ", f"{found}; they must be equal", mask_file)
         labels, boxes, incomplete = boxes_of_mask(mask, recipe, ledger, mask_file)
         name = PurePosixPath(image_file).name
         geometry = {"box_origin": "mask", "mask": mask_file}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-class SourceProblem(Exception):
+class SourceError(Exception):
     """An input that cannot be used: it goes into the quarantine with its reason, and the build goes on.
 
     Args:
@@ -60,18 +60,18 @@ class Ledger:
     quarantine: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     tallies: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
 
-    def quarantine_box(self, problem: SourceProblem) -> None:
+    def quarantine_box(self, problem: SourceError) -> None:
         """Account for one box that cannot be used."""
         self.boxes.read += 1
         self.boxes.quarantined += 1
         self._write_aside(problem)
 
-    def quarantine_item(self, problem: SourceProblem) -> None:
+    def quarantine_item(self, problem: SourceError) -> None:
         """Account for one item that was read and cannot be used."""
         self.items.quarantined += 1
         self._write_aside(problem)
 
-    def _write_aside(self, problem: SourceProblem) -> None:
+    def _write_aside(self, problem: SourceError) -> None:
         self.quarantine.append({"file": problem.file, "reason": str(problem)})
 
     def tally(self, of: str, value: str) -> None:

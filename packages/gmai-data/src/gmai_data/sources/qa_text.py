@@ -3,12 +3,12 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from gmai_data.sources.files import matching, relative_to, require_data
 from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.layouts import QaText
-from gmai_data.sources.problems import Ledger, SourceProblem
+from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.recipe import Recipe
 
 
@@ -38,14 +38,14 @@ def _patient(line: str) -> str:
         document: Any = json.loads(line)
     except ValueError:
         return ""  # judged in `read_turns`, where the reason is recorded
-    return str(document.get("patient", "")) if isinstance(document, dict) else ""
+    return str(cast(dict[str, Any], document).get("patient", "")) if isinstance(document, dict) else ""
 
 
 def read_turns(item: Item, root: Path) -> tuple[str, list[tuple[str, str]]]:
     """Return (language, [(question, answer), …]) of one line.
 
     Raises:
-        SourceProblem: No JSON, no turns, an empty question or answer, or an `<image>` in a text without image.
+        SourceError: No JSON, no turns, an empty question or answer, or an `<image>` in a text without image.
     """
     file = item.files[0]
     where = f"line {item.position + 1}"
@@ -55,12 +55,12 @@ def read_turns(item: Item, root: Path) -> tuple[str, list[tuple[str, str]]]:
         turns = [(str(turn["question"]).strip(), str(turn["answer"]).strip()) for turn in document["turns"]]
     except (ValueError, KeyError, TypeError) as error:
         rule = f'{where}: {error}; a line is {{"turns": [{{"question": …, "answer": …}}]}}'
-        raise SourceProblem("text unreadable", rule, file) from error
+        raise SourceError("text unreadable", rule, file) from error
     if not turns or any(not question or not answer for question, answer in turns):
-        raise SourceProblem("text without question or answer", f"{where}; both must be there", file)
+        raise SourceError("text without question or answer", f"{where}; both must be there", file)
     if any("<image>" in part for turn in turns for part in turn):
-        raise SourceProblem("image placeholder in a text", f"{where} says <image>, but has no image", file)
+        raise SourceError("image placeholder in a text", f"{where} says <image>, but has no image", file)
     language = str(document.get("language", "en"))
     if language not in ("en", "zh"):
-        raise SourceProblem("unknown language", f'{where}: "{language}"; en and zh are known', file)
+        raise SourceError("unknown language", f'{where}: "{language}"; en and zh are known', file)
     return language, turns

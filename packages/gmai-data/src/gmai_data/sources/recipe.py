@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 import yaml
 from gmai_cli.errors import UserError, did_you_mean, explain_validation
@@ -42,8 +42,8 @@ class SliceRule(_Card):
     """Which slices of a volume are exported."""
 
     rule: Literal["all_positive", "every_n", "max_area", "centre", "top_k"] = "all_positive"
-    """all_positive: every slice with a labelled pixel; every_n: of those, every n-th; max_area: for each label the slice
-    where it is largest; centre: the middle positive slice; top_k: the k slices with the largest labelled area."""
+    """all_positive: every slice with a labelled pixel; every_n: of those, every n-th; max_area: for each label the
+    slice where it is largest; centre: the middle positive slice; top_k: the k slices with the largest labelled area."""
     n: int = Field(default=3, ge=1)
     """Step of `every_n`, in slices."""
     k: int = Field(default=8, ge=1)
@@ -60,9 +60,9 @@ class SplitRule(_Card):
     """Shares of the groups where there is no official split; the sum is 1."""
     group_pattern: str | None = None
     """Regular expression on the item's path whose first group names the patient, such as `(patient\\d+)`."""
-    official: dict[Split, str] = Field(default_factory=dict)
+    official: dict[Split, str] = Field(default_factory=dict[Split, str])
     """Split ▶ list file of the publisher (one stem per line), for layouts that have lists."""
-    names: dict[str, Split] = Field(default_factory=dict)
+    names: dict[str, Split] = Field(default_factory=dict[str, Split])
     """Value of a split column ▶ our split."""
 
     @model_validator(mode="after")
@@ -114,9 +114,11 @@ class Recipe(_Card):
     @model_validator(mode="before")
     @classmethod
     def _raw_labels_are_text(cls, value: Any) -> Any:
-        if isinstance(value, dict) and isinstance(value.get("labels"), dict):
-            value = {**value, "labels": {str(raw): name for raw, name in value["labels"].items()}}
-        return value
+        card = cast(dict[str, Any], value) if isinstance(value, dict) else {}
+        labels = card.get("labels")
+        if not isinstance(labels, dict):
+            return cast(Any, value)
+        return {**card, "labels": {str(raw): name for raw, name in cast(dict[Any, Any], labels).items()}}
 
     @field_validator("windows")
     @classmethod
@@ -175,7 +177,7 @@ def _explain(error: ValidationError, path: Path, node: yaml.Node | None) -> User
         where = f"{path}:{_line(node, finding['loc'])}"
         message = str(explain_validation(single, where=where, known_fields=known))
         if finding["type"] == "enum":
-            message += did_you_mean(str(finding["input"]), str(finding["ctx"]["expected"]).strip("'").split("', '"))
+            message += did_you_mean(str(finding["input"]), re.findall("'([^']+)'", finding["msg"]))
         lines.append(message)
     return UserError("\n".join(lines))
 
@@ -206,9 +208,14 @@ def _line(node: yaml.Node | None, location: tuple[int | str, ...]) -> int:
             found = next(((key, value) for key, value in node.value if str(key.value) == str(part)), None)
             if found is None:
                 continue  # a union's tag is part of the location but no key of the document
-            line = found[0].start_mark.line + 1
+            line = _start(found[0])
             node = found[1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]
-            line = node.start_mark.line + 1
+            line = _start(node)
     return line
+
+
+def _start(node: yaml.Node) -> int:
+    mark: Any = node.start_mark
+    return int(mark.line) + 1

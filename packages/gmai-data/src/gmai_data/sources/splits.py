@@ -4,7 +4,7 @@ import re
 
 from gmai_data.draws import fraction
 from gmai_data.sources.items import Item
-from gmai_data.sources.problems import SourceProblem
+from gmai_data.sources.problems import SourceError
 from gmai_data.sources.recipe import Recipe
 from gmai_data.vocabulary import Split
 
@@ -15,13 +15,13 @@ def split_of(item: Item, recipe: Recipe) -> tuple[Split, str]:
     The hash is of the source's and the group's name only: adding data, or another seed, never moves a patient.
 
     Raises:
-        SourceProblem: The recipe's group pattern does not match the item, or an official split leaves it out.
+        SourceError: The recipe's group pattern does not match the item, or an official split leaves it out.
     """
     group = _group(item, recipe)
     if recipe.split.official or recipe.split.names:
         if item.split is None:
             rule = "the publisher's split does not name it; add it to a list, or leave the file out"
-            raise SourceProblem("not in the official split", rule, item.files[0])
+            raise SourceError("not in the official split", rule, item.files[0])
         return item.split, group
     position = fraction("split", recipe.name, group)
     for split in Split:
@@ -37,5 +37,5 @@ def _group(item: Item, recipe: Recipe) -> str:
     found = re.search(recipe.split.group_pattern, item.key)
     if found is None:
         rule = f"the recipe's group_pattern {recipe.split.group_pattern!r} does not match; without a group it may leak"
-        raise SourceProblem("no group", rule, item.files[0])
+        raise SourceError("no group", rule, item.files[0])
     return found.group(1)

@@ -11,7 +11,7 @@ from gmai_data.imaging.raster import load_raster
 from gmai_data.sources.files import matching, relative_to, require_data
 from gmai_data.sources.items import Item, Picture, full_name
 from gmai_data.sources.layouts import Voc
-from gmai_data.sources.problems import Ledger, SourceProblem
+from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.recipe import Recipe
 from gmai_data.vocabulary import Split
 
@@ -33,7 +33,7 @@ class VocReader:
         """Yield the image with its boxes; a degenerate or outside box is quarantined by itself, the image stays.
 
         Raises:
-            SourceProblem: The XML or the image is unreadable, or a label is unknown.
+            SourceError: The XML or the image is unreadable, or a label is unknown.
         """
         layout = recipe.layout
         assert isinstance(layout, Voc)  # noqa: S101
@@ -55,7 +55,7 @@ class VocReader:
             labels.append(label)
             try:
                 boxes.append(Box(label, _half_open(element, number, (width_px, height_px), file)))
-            except SourceProblem as problem:
+            except SourceError as problem:
                 incomplete.add(label)
                 ledger.quarantine_box(problem)
             else:
@@ -91,11 +91,11 @@ def _parse(path: Path, file: str) -> ElementTree.Element:
     text = path.read_bytes()
     if b"<!ENTITY" in text:
         # Entities are how XML bombs are built, and no VOC file has a use for them.
-        raise SourceProblem("XML unreadable", "declares entities; VOC files have none", file)
+        raise SourceError("XML unreadable", "declares entities; VOC files have none", file)
     try:
         return ElementTree.fromstring(text)  # noqa: S314 - entities are refused above
     except ElementTree.ParseError as error:
-        raise SourceProblem("XML unreadable", str(error), file) from error
+        raise SourceError("XML unreadable", str(error), file) from error
 
 
 def _half_open(
@@ -106,12 +106,12 @@ def _half_open(
             round(float(element.findtext(f"bndbox/{side}") or "")) for side in ("xmin", "ymin", "xmax", "ymax")
         )
     except ValueError as error:
-        raise SourceProblem("box unreadable", f"object {number} has no four numbers in <bndbox>", file) from error
+        raise SourceError("box unreadable", f"object {number} has no four numbers in <bndbox>", file) from error
     where = f"object {number} ({element.findtext('name')}) has xmin {x1}, ymin {y1}, xmax {x2}, ymax {y2}"
     if x2 <= x1 or y2 <= y1:
-        raise SourceProblem("degenerate box", f"{where}; the maximum must be above the minimum", file)
+        raise SourceError("degenerate box", f"{where}; the maximum must be above the minimum", file)
     width_px, height_px = size_px
     if x1 < 0 or y1 < 0 or x2 > width_px or y2 > height_px:
-        raise SourceProblem("box outside the image", f"{where}, but the image is {width_px}×{height_px}", file)
+        raise SourceError("box outside the image", f"{where}, but the image is {width_px}×{height_px}", file)
     # VOC counts from 1 and includes the maximum, so only the minimum moves; some writers count from 0.
     return max(x1 - 1, 0), max(y1 - 1, 0), x2, y2

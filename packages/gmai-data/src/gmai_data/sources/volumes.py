@@ -4,18 +4,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 from nibabel.filebasedimages import ImageFileError
 
 from gmai_data.imaging.dicom_series import load_series
-from gmai_data.imaging.grids import Volume, pixel_spacing_mm, require_same_grid, take_slice, to_display, to_square_pixels
+from gmai_data.imaging.grids import (
+    Volume,
+    pixel_spacing_mm,
+    require_same_grid,
+    take_slice,
+    to_display,
+    to_square_pixels,
+)
 from gmai_data.imaging.slices import choose_slices
 from gmai_data.imaging.windows import (
     PERCENTILE,
     PRESETS,
-    FlatIntensities,
+    FlatIntensitiesError,
     Grey,
     apply_bounds,
     apply_window,
@@ -24,8 +30,9 @@ from gmai_data.imaging.windows import (
 from gmai_data.sources.files import matching, relative_to, require_data
 from gmai_data.sources.items import Item, Picture, boxes_of_mask
 from gmai_data.sources.layouts import DicomSeries, NiftiVolume
-from gmai_data.sources.problems import Ledger, SourceProblem
+from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.recipe import Recipe
+from gmai_data.untyped import nifti
 from gmai_data.vocabulary import Modality
 
 
@@ -75,15 +82,15 @@ def load_nifti(root: Path, relative: str) -> Volume:
     """Read a NIfTI volume into the display convention, scaled by its header's slope.
 
     Raises:
-        SourceProblem: Missing, unreadable, truncated or not 3-D.
+        SourceError: Missing, unreadable, truncated or not 3-D.
     """
     path = require_data(root, relative)
     try:
-        image: Any = nib.load(path)  # pyright: ignore[reportPrivateImportUsage]
+        image = nifti.load(path)
         array = np.asanyarray(image.dataobj)
     except (ImageFileError, OSError, EOFError, ValueError, MemoryError) as error:
         detail = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise SourceProblem("NIfTI unreadable", f"{detail}; download it again", relative) from error
+        raise SourceError("NIfTI unreadable", f"{detail}; download it again", relative) from error
     return to_display(array, np.asarray(image.affine, dtype=np.float64), file=relative)
 
 
@@ -91,7 +98,7 @@ def slices_of_volume(image: Volume, item: Item, recipe: Recipe, root: Path, ledg
     """Yield the chosen slices of a volume with boxes from the mask, in the display convention.
 
     Raises:
-        SourceProblem: The mask is unreadable, on another grid, empty, not of whole numbers, or has unknown labels.
+        SourceError: The mask is unreadable, on another grid, empty, not of whole numbers, or has unknown labels.
     """
     mask_file = item.files[1]
     mask = _whole_numbers(load_nifti(root, mask_file), mask_file)
@@ -99,7 +106,7 @@ def slices_of_volume(image: Volume, item: Item, recipe: Recipe, root: Path, ledg
     axis = recipe.slices.axis
     chosen = choose_slices(mask, recipe.slices)
     if not chosen:
-        raise SourceProblem("empty mask", "no voxel is labelled, so no slice is chosen", mask_file)
+        raise SourceError("empty mask", "no voxel is labelled, so no slice is chosen", mask_file)
     spacing_mm = pixel_spacing_mm(image, axis)
     greys = _greys(image.array, recipe, item.files[0])
     for index in chosen:
@@ -119,7 +126,7 @@ def _whole_numbers(mask: Volume, file: str) -> Volume:
         return mask
     rounded = np.rint(array)
     if not np.array_equal(rounded, array):
-        raise SourceProblem("mask is not a label mask", "it has fractions; resample it with nearest neighbour", file)
+        raise SourceError("mask is not a label mask", "it has fractions; resample it with nearest neighbour", file)
     return Volume(rounded.astype(np.int64), mask.affine, mask.spacing_mm)
 
 
@@ -134,8 +141,8 @@ def _greys(array: npt.NDArray[Any], recipe: Recipe, file: str) -> list[tuple[str
         else:
             try:
                 low, high = percentile_bounds(array)
-            except FlatIntensities as error:
-                raise SourceProblem("nothing to see in the volume", str(error), file) from error
+            except FlatIntensitiesError as error:
+                raise SourceError("nothing to see in the volume", str(error), file) from error
             greys.append((f"percentile {low:g}–{high:g}", _bounds(low, high)))
     return greys
 

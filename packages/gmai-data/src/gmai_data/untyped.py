@@ -1,0 +1,25 @@
+"""Libraries that carry no complete type information, as `Any`: the one place where the type checker looks away.
+
+What comes out of them gets its type where it is used: by an annotation, or by passing it to a typed function.
+"""
+
+from typing import Any, cast
+
+import cv2
+import nibabel
+import pyarrow  # pyright: ignore[reportMissingTypeStubs]
+import pyarrow.compute  # pyright: ignore[reportMissingTypeStubs]
+import pyarrow.parquet  # pyright: ignore[reportMissingTypeStubs]
+import pydicom
+import pydicom.pixels
+import scipy.ndimage  # pyright: ignore[reportMissingTypeStubs]
+
+opencv: Any = cast(Any, cv2)
+dicom: Any = cast(Any, pydicom)
+dicom_pixels: Any = cast(Any, pydicom.pixels)
+ndimage: Any = cast(Any, scipy.ndimage)
+nifti: Any = cast(Any, nibabel)
+orientations: Any = cast(Any, nibabel.orientations)
+pa: Any = cast(Any, pyarrow)
+pc: Any = cast(Any, pyarrow.compute)
+pq: Any = cast(Any, pyarrow.parquet)
