@@ -1,7 +1,14 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 from gmai_bench.backends.asks import Ask
 from gmai_bench.backends.local import LocalModel
+from gmai_cli.errors import UserError
 from PIL import Image
 
 COLOURS = {"red": (200, 0, 0), "green": (0, 200, 0), "blue": (0, 0, 200)}
@@ -25,3 +32,73 @@ def test_batched_answers_equal_those_of_batch_size_one(tiny_llava: Path) -> None
         assert dict(batched) == alone
     assert set(alone) == {ask.id for ask in ASKS}
     assert len(set(alone.values())) > 1
+
+
+def test_the_prompt_gets_one_first_token_and_padding_on_the_left(tiny_llava: Path) -> None:
+    model = LocalModel(str(tiny_llava), batch_size=2, max_new_tokens=2)
+    processor, _ = model._load()
+    assert processor.tokenizer.padding_side == "left"
+
+
+def test_the_digest_follows_the_weights_and_not_the_notes(tiny_llava: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(tiny_llava, tmp_path / "copy")
+    due = LocalModel(str(tiny_llava), batch_size=1, max_new_tokens=2).digest
+    (copy / "gmai.json").write_text("{}", encoding="utf-8")
+    assert LocalModel(str(copy), batch_size=1, max_new_tokens=2).digest == due
+    template = copy / "chat_template.jinja"
+    template.write_text(template.read_text(encoding="utf-8") + " ", encoding="utf-8")
+    assert LocalModel(str(copy), batch_size=1, max_new_tokens=2).digest != due
+
+
+def opened(folder: Path | str) -> LocalModel:
+    model = LocalModel(str(folder), batch_size=1, max_new_tokens=2)
+    list(model.answers(ASKS[:1], open_image))
+    return model
+
+
+def test_folders_that_are_no_checkpoint_are_explained(tiny_llava: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"none: no such folder"):
+        opened(tmp_path / "none")
+    (tmp_path / "runs").mkdir()
+    shutil.copytree(tiny_llava, tmp_path / "runs" / "stage3")
+    with pytest.raises(UserError, match=r"runs: no config\.json here.*There is one in .*stage3"):
+        opened(tmp_path / "runs")
+    pickled = shutil.copytree(tiny_llava, tmp_path / "pickled")
+    (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
+    with pytest.raises(UserError, match=r"found only pytorch_model\.bin.*a pickle can run code"):
+        opened(pickled)
+    other = shutil.copytree(tiny_llava, tmp_path / "other")
+    (other / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
+    with pytest.raises(UserError, match=r"other: does not open as an image-text-to-text checkpoint"):
+        opened(other)
+    silent = shutil.copytree(tiny_llava, tmp_path / "silent")
+    (silent / "chat_template.jinja").unlink()
+    with pytest.raises(UserError, match=r"silent: has no chat template"):
+        opened(silent)
+    deeper = shutil.copytree(tiny_llava, tmp_path / "deeper")
+    config = json.loads((deeper / "config.json").read_text(encoding="utf-8"))
+    config["text_config"]["num_hidden_layers"] = 3
+    (deeper / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(UserError, match=r"deeper: lacks 9 weights .*such as model\.language_model\.layers\.2\."):
+        opened(deeper)
+    torn = shutil.copytree(tiny_llava, tmp_path / "torn")
+    weights = torn / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    with pytest.raises(UserError, match=r"torn: does not open"):
+        opened(torn)
+
+
+def test_without_torch_the_message_names_the_extra(held_out: Path, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util as u\nfind = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name in ('torch', 'transformers') else find(name, *a)\n",
+        encoding="utf-8",
+    )
+    gmai = Path(sys.executable).with_name("gmai")
+    result = subprocess.run(
+        [gmai, "bench", "--model", "x", "--benchmarks", held_out, "--out", tmp_path / "out"],
+        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert result.returncode == 2
+    assert result.stderr.startswith("gmai: torch and transformers not installed.")
+    assert "pip install 'gmai-bench[local]'" in result.stderr

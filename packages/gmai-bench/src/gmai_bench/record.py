@@ -87,8 +87,9 @@ def read(folder: Path) -> Record:
         kept = cast("dict[str, dict[str, Any]]", json.loads((folder / "benchmark.json").read_text(encoding="utf-8")))
         card_fields: dict[str, Any] = {**kept["card"], "groups": tuple(kept["card"]["groups"])}
         card, coverage = Card(**card_fields), Coverage(**kept["coverage"])
-        lines = (folder / "questions.jsonl").read_text(encoding="utf-8").splitlines()
-        questions = tuple(_question(json.loads(line)) for line in lines)
+        # not splitlines: a question may hold U+2028, which JSON leaves as it is
+        lines = (folder / "questions.jsonl").read_text(encoding="utf-8").split("\n")
+        questions = tuple(_question(json.loads(line)) for line in lines if line)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{folder}: benchmark.json or questions.jsonl cannot be used ({error}). `gmai bench` writes both. "

@@ -95,21 +95,29 @@ class LocalModel:
         import torch
 
         transformers: Any = importlib.import_module("transformers")
+        safetensors: Any = importlib.import_module("safetensors")
         on_gpu = torch.cuda.is_available()
         try:
             processor: Any = transformers.AutoProcessor.from_pretrained(self._model_id, trust_remote_code=False)
-            model: Any = transformers.AutoModelForImageTextToText.from_pretrained(
+            model, loading = transformers.AutoModelForImageTextToText.from_pretrained(
                 self._model_id,
                 trust_remote_code=False,
                 use_safetensors=True,
                 dtype=torch.bfloat16 if on_gpu else torch.float32,
+                output_loading_info=True,
             )
-        except (OSError, ValueError, KeyError, ImportError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, ImportError, safetensors.SafetensorError) as error:
             raise UserError(
                 f"{self._model_id}: does not open as an image-text-to-text checkpoint ({_first_line(error)}). It must "
                 f"load with AutoProcessor and AutoModelForImageTextToText without remote code. "
                 f"`gmai model init` and `gmai train` write such folders."
             ) from error
+        if loading["missing_keys"]:
+            missing = sorted(loading["missing_keys"])
+            raise UserError(
+                f"{self._model_id}: lacks {len(missing)} weights that its config.json asks for, such as {missing[0]}. "
+                f"Missing weights would be random numbers. Save the checkpoint again, or correct config.json."
+            )
         if getattr(processor, "chat_template", None) is None:
             raise UserError(
                 f"{self._model_id}: has no chat template. Questions are asked as a chat turn. "

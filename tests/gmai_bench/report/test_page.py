@@ -1,0 +1,159 @@
+"""The page holds nothing but text of what models and data sets said."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from gmai_bench.benchmarks.declared import DeclaredBenchmark
+from gmai_bench.report import page
+from gmai_bench.run import Settings, score_file
+
+CHROMIUM = Path("/usr/bin/chromium")
+HOSTILE = (
+    "</script><script>document.title='owned'</script>",
+    "<img src=x onerror=\"document.title='owned'\">",
+    "<!--<script>",
+    "{{ 7*7 }} {% raw %} \u2028 & \" ' \x00",
+)
+
+
+class Elements(HTMLParser):
+    """Counts elements as a browser's tokenizer would meet them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+
+@pytest.fixture
+def hostile_report(inputs: SimpleNamespace, tmp_path: Path) -> Path:
+    rows = inputs.held_out_rows()
+    for row, hostile in zip(rows, HOSTILE, strict=False):
+        row["question"] = f"Which? {hostile}"
+        row["choices"] = [*row["choices"], hostile]
+        row["department"] = hostile
+    path = inputs.write_held_out(tmp_path / "benchmarks", rows, title=HOSTILE[0])
+    answers = {row["id"]: HOSTILE[i % len(HOSTILE)] for i, row in enumerate(rows)}
+    file = inputs.write_predictions(tmp_path / "answers.jsonl", answers)
+    score_file(file, DeclaredBenchmark(path), tmp_path / "out", Settings(), model=HOSTILE[1])
+    return tmp_path / "out"
+
+
+def test_nothing_a_model_said_becomes_an_element(hostile_report: Path) -> None:
+    text = (hostile_report / "report.html").read_text(encoding="utf-8")
+    elements = Elements()
+    elements.feed(text)
+    assert [tag for tag, _ in elements.seen].count("script") == 2
+    assert "img" not in {tag for tag, _ in elements.seen}
+    assert not any(name.startswith("on") for _, attributes in elements.seen for name in attributes)
+    assert "onerror=" not in re.sub(r"<script.*?</script>", "", html.unescape(text).replace(HOSTILE[1], ""), flags=re.S)
+
+
+def test_the_questions_arrive_unchanged_in_the_json(hostile_report: Path) -> None:
+    text = (hostile_report / "report.html").read_text(encoding="utf-8")
+    block = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)
+    assert block is not None
+    assert not set("<>&\u2028\u2029") & set(block[1])
+    questions = json.loads(block[1])["benchmarks"][0]["questions"]
+    assert [question["response"] for question in questions[:4]] == list(HOSTILE)
+
+
+def test_the_page_asks_the_network_for_nothing(hostile_report: Path) -> None:
+    text = (hostile_report / "report.html").read_text(encoding="utf-8")
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
+    assert policy is not None
+    assert policy[1].startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe" not in policy[1]
+    elements = Elements()
+    elements.feed(text)
+    linked = [value for _, attributes in elements.seen for name, value in attributes.items() if name in ("src", "href")]
+    assert all(value is not None and value.startswith("#") for value in linked)
+    assert "http://" not in text
+    assert "https://" not in text
+
+
+def test_images_are_small(inputs: SimpleNamespace, tmp_path: Path) -> None:
+    rows = inputs.held_out_rows(1)
+    for row in rows:
+        row["images"] = [{"bytes": inputs.draw(5, (2000, 1500)), "path": "big.png"}]
+    file = inputs.write_predictions(tmp_path / "a.jsonl", {row["id"]: "CT" for row in rows})
+    score_file(
+        file, DeclaredBenchmark(inputs.write_held_out(tmp_path / "b", rows)), tmp_path / "o", Settings(), model="m"
+    )
+    assert (tmp_path / "o/report.html").stat().st_size < 60_000
+
+
+def test_a_long_benchmark_is_listed_in_part_and_says_so(
+    inputs: SimpleNamespace, held_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "MOST_BROWSED", 5)
+    file = inputs.write_predictions(tmp_path / "a.jsonl", {row["id"]: "CT" for row in inputs.held_out_rows()})
+    score_file(file, DeclaredBenchmark(held_out), tmp_path / "o", Settings(), model="m")
+    text = (tmp_path / "o/report.html").read_text(encoding="utf-8")
+    assert "5 of 12, evenly chosen, are shown here" in text
+
+
+def test_markdown_cannot_be_broken_by_a_name(hostile_report: Path) -> None:
+    text = (hostile_report / "report.md").read_text(encoding="utf-8")
+    assert not re.search(r"(?<!\\)<", text)
+
+
+def browser_dom(file: Path, profile: Path, script: str = "") -> str:
+    """Return the page as headless Chromium sees it; `script` stands at the end of a copy without its policy."""
+    if script:
+        text = file.read_text(encoding="utf-8")
+        text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
+        file = file.with_name("scripted.html")
+        file.write_text(text.replace("</body>", f"<script>{script}</script></body>"), encoding="utf-8")
+    flags = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--virtual-time-budget=3000")
+    result = subprocess.run(
+        [CHROMIUM, *flags, f"--user-data-dir={profile}", "--dump-dom", f"file://{file}"],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    shutil.rmtree(profile, ignore_errors=True)
+    return result.stdout
+
+
+needs_chromium = pytest.mark.skipif(
+    not CHROMIUM.exists(), reason="needs headless Chromium: apt-get install -y --no-install-recommends chromium"
+)
+
+
+@pytest.mark.browser
+@needs_chromium
+def test_a_browser_runs_our_script_and_nothing_a_model_said(hostile_report: Path, tmp_path: Path) -> None:
+    dom = browser_dom(hostile_report / "report.html", tmp_path / "profile")
+    title = re.search(r"<title>(.*?)</title>", dom)
+    assert title is not None
+    assert "owned" not in title[1] or "&lt;img" in title[1]
+    assert dom.count('class="card question"') == 12
+    assert "&lt;/script&gt;&lt;script&gt;document.title='owned'&lt;/script&gt;" in dom
+    assert "12 of 12 questions" in dom
+
+
+@pytest.mark.browser
+@needs_chromium
+def test_a_browser_filters_by_group_and_verdict(inputs: SimpleNamespace, held_out: Path, tmp_path: Path) -> None:
+    file = inputs.write_predictions(tmp_path / "a.jsonl", {row["id"]: "CT" for row in inputs.held_out_rows()})
+    score_file(file, DeclaredBenchmark(held_out), tmp_path / "o", Settings(), model="m")
+    pick = (
+        "function pick(name, value) { const s = document.querySelector('[data-filter=' + name + ']');"
+        "s.value = value; s.dispatchEvent(new Event('change')); }"
+    )
+    dom = browser_dom(tmp_path / "o/report.html", tmp_path / "p1", f"{pick} pick('verdict', 'right');")
+    assert dom.count('class="card question"') == 4
+    dom = browser_dom(
+        tmp_path / "o/report.html", tmp_path / "p2", f"{pick} pick('verdict', 'wrong'); pick('modality', 'MR');"
+    )
+    assert dom.count('class="card question"') == 4
+    assert "4 of 12 questions" in dom
+    assert '<li class="mistaken">CT</li>' in dom

@@ -1,0 +1,68 @@
+from pathlib import Path
+
+import pytest
+from gmai_bench.predictions import Prediction, append_to, read_predictions, request_digest
+from gmai_cli.errors import UserError
+
+
+def test_answers_survive_the_round_trip(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "predictions.jsonl"
+    answers = [Prediction("a", "line one\nline two", "r1"), Prediction("b", "答案是B \u2028 ☃", "r2")]
+    with append_to(path, whole_bytes=0, extra={"image_ablation": "noise"}) as writer:
+        for answer in answers:
+            writer.write(answer)
+    kept = read_predictions(path)
+    assert list(kept.by_id.values()) == answers
+    assert kept.whole_bytes == path.stat().st_size
+    assert kept.torn_lines == 0
+
+
+@pytest.mark.parametrize("cut", [1, 5, 20, 38])
+def test_a_file_cut_anywhere_in_its_last_line_keeps_the_others(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "predictions.jsonl"
+    line = b'{"id": "a", "response": "CT", "request": ""}\n'
+    path.write_bytes(line + line.replace(b'"a"', b'"b"')[:-cut])
+    kept = read_predictions(path)
+    whole = cut == 1  # only the line end is missing
+    assert set(kept.by_id) == ({"a", "b"} if whole else {"a"})
+    assert kept.torn_lines == (0 if whole else 1)
+    with append_to(path, whole_bytes=kept.whole_bytes, extra={}) as writer:
+        writer.write(Prediction("c", "MR", ""))
+    assert set(read_predictions(path).by_id) == {*kept.by_id, "c"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"id": "a"\n{"id": "b", "response": ""}\n', r"line 1: not readable as JSON"),
+        (b"[1]\n", r"line 1: found a list"),
+        (b'{"id": "a", "answer": "CT"}\n', r"line 1: found the keys \['answer', 'id'\].*Rename the keys"),
+        (
+            b'{"id": "a", "response": "CT"}\n{"id": "a", "response": "MR"}\n',
+            r'line 2: a second, different answer to "a"',
+        ),
+    ],
+)
+def test_a_broken_line_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "predictions.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        read_predictions(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"none\.jsonl: cannot be read \(No such file"):
+        read_predictions(tmp_path / "none.jsonl")
+
+
+def test_the_request_digest_depends_on_all_that_was_asked() -> None:
+    asked = {"model_digest": "m", "generation": {"max_new_tokens": 8}}
+    digests = {
+        request_digest("p", ("i",), asked),
+        request_digest("q", ("i",), asked),
+        request_digest("p", ("j",), asked),
+        request_digest("p", ("i",), {**asked, "model_digest": "n"}),
+        request_digest("p", ("i",), {**asked, "generation": {"max_new_tokens": 9}}),
+    }
+    assert len(digests) == 5
+    assert request_digest("p", ("i",), dict(reversed(asked.items()))) in digests

@@ -1,0 +1,247 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from gmai_bench import lock
+from gmai_bench.backends.asks import Ask, OpenImage
+from gmai_bench.benchmarks.declared import DeclaredBenchmark
+from gmai_bench.report.build import rebuild
+from gmai_bench.run import Settings, ask_and_report, score_file
+from gmai_cli.errors import UserError
+
+FOLDER = "held_out/option-text"
+
+
+class Parrot:
+    """Answers "CT" to everything and remembers what it was asked."""
+
+    def __init__(self, digest: str = "parrot-1") -> None:
+        self.digest = digest
+        self.name = "models/parrot"
+        self.generation: Mapping[str, Any] = {"max_new_tokens": 8}
+        self.asked: list[str] = []
+        self.seen: dict[str, bytes] = {}
+
+    def answers(self, asks: Sequence[Ask], open_image: OpenImage) -> Iterator[tuple[str, str]]:
+        for ask in reversed(asks):
+            self.asked.append(ask.id)
+            self.seen[ask.id] = open_image(ask.images[0]).tobytes()
+            yield ask.id, "CT"
+
+
+def run(path: Path, out: Path, backend: Parrot | None = None, **settings: Any) -> Parrot:
+    backend = backend or Parrot()
+    ask_and_report([DeclaredBenchmark(path)], backend, out, Settings(**settings))
+    return backend
+
+
+def report(out: Path) -> dict[str, Any]:
+    return json.loads((out / "report.json").read_text(encoding="utf-8"))
+
+
+def test_the_report_of_a_constant_answer(held_out: Path, tmp_path: Path) -> None:
+    run(held_out, tmp_path / "out")
+    (result,) = report(tmp_path / "out")["benchmarks"]
+    assert (result["n"], result["correct"], result["accuracy"]) == (12, 4, pytest.approx(1 / 3))
+    assert result["interval"] == pytest.approx([0.1381, 0.6094], abs=1e-4)
+    assert result["chance"] == pytest.approx(1 / 3)
+    assert result["clusters"] == 6
+    assert result["rules"] == {"option_text": 12}
+    assert result["groups"]["modality"]["CT"]["accuracy"] == 1.0
+    assert result["groups"]["modality"]["MR"]["accuracy"] == 0.0
+    assert result["protocol"] == "held_out/option-text"
+    assert result["partial"] is False
+    assert report(tmp_path / "out")["model_digest"] == "parrot-1"
+    for name in ("report.md", "report.html", "run.json", f"{FOLDER}/scores.jsonl"):
+        assert (tmp_path / "out" / name).stat().st_size > 0
+    assert len(list((tmp_path / "out/images").iterdir())) == 6
+    assert not (tmp_path / "out/.lock").exists()
+
+
+def test_a_second_run_asks_nothing(held_out: Path, tmp_path: Path) -> None:
+    run(held_out, tmp_path / "out")
+    scores = (tmp_path / "out" / FOLDER / "scores.jsonl").read_bytes()
+    assert run(held_out, tmp_path / "out").asked == []
+    assert (tmp_path / "out" / FOLDER / "scores.jsonl").read_bytes() == scores
+
+
+def test_a_limited_run_is_completed_by_a_whole_one(held_out: Path, tmp_path: Path) -> None:
+    assert len(run(held_out, tmp_path / "out", limit=5).asked) == 5
+    (result,) = report(tmp_path / "out")["benchmarks"]
+    assert (result["n"], result["limit"], result["partial"]) == (5, 5, True)
+    assert "Partial" in (tmp_path / "out/report.md").read_text(encoding="utf-8")
+    assert len(run(held_out, tmp_path / "out").asked) == 7
+    assert report(tmp_path / "out")["benchmarks"][0]["partial"] is False
+
+
+def test_a_torn_last_line_is_dropped_and_asked_again(
+    held_out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(held_out, tmp_path / "out")
+    path = tmp_path / "out" / FOLDER / "predictions.jsonl"
+    path.write_bytes(path.read_bytes()[:-30])
+    assert len(run(held_out, tmp_path / "out").asked) == 1
+    assert "11 answers kept (one half-written line dropped), 1 to ask" in capsys.readouterr().err
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 12
+
+
+def test_other_settings_are_refused_with_what_differs(held_out: Path, tmp_path: Path) -> None:
+    run(held_out, tmp_path / "out")
+    with pytest.raises(UserError, match=r"model_digest was parrot-1, is parrot-2.*Use another --out"):
+        run(held_out, tmp_path / "out", Parrot("parrot-2"))
+    with pytest.raises(UserError, match=r"image_ablation was none, is noise"):
+        run(held_out, tmp_path / "out", image_ablation="noise")
+
+
+def test_a_changed_question_is_refused(inputs: SimpleNamespace, held_out: Path, tmp_path: Path) -> None:
+    run(held_out, tmp_path / "out")
+    inputs.write_held_out(held_out.parent, prompt="{question} One of: {choices}")
+    with pytest.raises(UserError, match=r'the answer to "q0-0" was given to another prompt, image or setting'):
+        run(held_out, tmp_path / "out")
+
+
+def test_one_protocol_is_asked_once(held_out: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"held_out/option-text is asked for twice"):
+        ask_and_report([DeclaredBenchmark(held_out)] * 2, Parrot(), tmp_path / "out", Settings())
+
+
+def test_ablations_show_noise_or_grey_of_the_same_size(held_out: Path, tmp_path: Path) -> None:
+    plain = run(held_out, tmp_path / "plain").seen
+    noise = run(held_out, tmp_path / "noise", image_ablation="noise").seen
+    again = run(held_out, tmp_path / "again", image_ablation="noise").seen
+    other = run(held_out, tmp_path / "other", image_ablation="noise", seed=1).seen
+    blank = run(held_out, tmp_path / "blank", image_ablation="blank").seen
+    assert noise == again
+    assert noise != other
+    assert {len(pixels) for pixels in (*plain.values(), *noise.values())} == {40 * 30 * 3}
+    assert len(set(noise.values())) == 6
+    assert set(blank.values()) == {bytes([127]) * (40 * 30 * 3)}
+
+
+def test_an_ablation_stands_in_answers_report_and_title(held_out: Path, tmp_path: Path) -> None:
+    run(held_out, tmp_path / "out", image_ablation="noise", seed=3)
+    lines = (tmp_path / "out" / FOLDER / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
+    assert {json.loads(line)["image_ablation"] for line in lines} == {"noise"}
+    summary = report(tmp_path / "out")
+    assert (summary["image_ablation"], summary["ablation_seed"]) == ("noise", 3)
+    assert summary["title"] == "parrot — images replaced by noise"
+    assert "<title>parrot — images replaced by noise" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
+
+
+def test_a_report_is_rebuilt_without_the_benchmark(held_out: Path, tmp_path: Path) -> None:
+    run(held_out, tmp_path / "out")
+    before = report(tmp_path / "out")
+    held_out.unlink()
+    for name in ("report.json", "report.html", f"{FOLDER}/scores.jsonl"):
+        (tmp_path / "out" / name).unlink()
+    rebuild(tmp_path / "out")
+    after = report(tmp_path / "out")
+    assert {**after, "created": ""} == {**before, "created": ""}
+
+
+def test_a_folder_without_answers_makes_no_report(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no readable asked\.json"):
+        rebuild(tmp_path)
+
+
+def test_a_file_of_answers_is_scored(inputs: SimpleNamespace, held_out: Path, tmp_path: Path) -> None:
+    answers = {row["id"]: row["reference"] for row in inputs.held_out_rows()}
+    answers["q0-0"] = "MR"
+    file = inputs.write_predictions(tmp_path / "answers.jsonl", answers)
+    (scored,) = score_file(file, DeclaredBenchmark(held_out), tmp_path / "out", Settings(), model="theirs")
+    assert (scored.result.correct, scored.result.n) == (11, 12)
+    assert report(tmp_path / "out")["model"] == "theirs"
+    (alone,) = score_file(file, DeclaredBenchmark(held_out), None, Settings(), model="theirs")
+    assert alone.result == scored.result
+
+
+def test_missing_and_unknown_answers_are_refused(inputs: SimpleNamespace, held_out: Path, tmp_path: Path) -> None:
+    benchmark = DeclaredBenchmark(held_out)
+    file = inputs.write_predictions(tmp_path / "answers.jsonl", {"q0-0": "CT"})
+    with pytest.raises(UserError, match=r'no answer to 11 of 12 questions, such as "q0-1".*--allow-partial'):
+        score_file(file, benchmark, None, Settings(), model="")
+    (scored,) = score_file(file, benchmark, None, Settings(allow_partial=True), model="")
+    assert (scored.result.n, scored.result.unanswered, scored.result.partial) == (1, 11, True)
+    inputs.write_predictions(file, {"elsewhere": "CT"})
+    with pytest.raises(UserError, match=r'answers 1 questions that held_out/option-text does not ask, such as "elsew'):
+        score_file(file, benchmark, None, Settings(), model="")
+
+
+def test_a_second_process_is_refused(held_out: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with (
+        lock.hold(out),
+        pytest.raises(
+            UserError, match=rf"process {os.getpid()} on .* holds this output folder.*Use another --out|Wait"
+        ),
+    ):
+        run(held_out, out)
+    assert len(run(held_out, out).asked) == 12
+
+
+def test_the_lock_of_a_killed_process_is_taken_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    import socket
+
+    owner = {"pid": gone.pid, "host": socket.gethostname(), "started": "earlier"}
+    (tmp_path / ".lock").write_text(json.dumps(owner), encoding="utf-8")
+    with lock.hold(tmp_path):
+        pass
+    assert f"left by process {gone.pid} of earlier, which is gone; taking the folder over" in capsys.readouterr().err
+
+
+def test_the_lock_of_another_machine_is_explained(tmp_path: Path) -> None:
+    owner = {"pid": 7, "host": "node-17", "started": "yesterday"}
+    (tmp_path / ".lock").write_text(json.dumps(owner), encoding="utf-8")
+    with (
+        pytest.raises(UserError, match=r"process 7 on node-17 .* since yesterday.*remove .*\.lock"),
+        lock.hold(tmp_path),
+    ):
+        pass
+
+
+SLOW_RUN = """
+import sys, time
+from pathlib import Path
+from gmai_bench.benchmarks.declared import DeclaredBenchmark
+from gmai_bench.run import Settings, ask_and_report
+
+class Slow:
+    name, digest, generation = "slow", "slow-1", {}
+    def answers(self, asks, open_image):
+        for ask in asks:
+            time.sleep(0.02)
+            yield ask.id, ("CT", "MR", "X-ray")[len(ask.id + ask.images[0][:3].strip("abcdef")) % 3]
+
+ask_and_report([DeclaredBenchmark(Path(sys.argv[1]))], Slow(), Path(sys.argv[2]), Settings())
+"""
+
+
+def test_runs_killed_at_several_moments_end_with_the_same_bytes(inputs: SimpleNamespace, tmp_path: Path) -> None:
+    path = inputs.write_held_out(tmp_path / "benchmarks", inputs.held_out_rows(20))
+    command = [sys.executable, "-c", SLOW_RUN, str(path)]
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True)
+    predictions = tmp_path / "killed" / FOLDER / "predictions.jsonl"
+    for lines_before_kill in (1, 9, 23):
+        process = subprocess.Popen([*command, str(tmp_path / "killed")], stderr=subprocess.DEVNULL)
+        while process.poll() is None:
+            if predictions.exists() and predictions.read_bytes().count(b"\n") >= lines_before_kill:
+                os.kill(process.pid, signal.SIGKILL)
+                process.wait()
+            time.sleep(0.005)
+        assert process.returncode == -signal.SIGKILL
+    subprocess.run([*command, str(tmp_path / "killed")], check=True, capture_output=True)
+    for name in ("scores.jsonl", "questions.jsonl"):
+        killed, whole = (tmp_path / run / FOLDER / name for run in ("killed", "whole"))
+        assert killed.read_bytes() == whole.read_bytes()
+    assert predictions.read_bytes().count(b"\n") == 40
+    assert report(tmp_path / "killed")["benchmarks"] == report(tmp_path / "whole")["benchmarks"]
