@@ -1,7 +1,9 @@
 """The table of disputed answers that the field's parsers disagree on, with the option a reader sees in each."""
 
 import pytest
-from gmai_bench.extraction.options import extract
+from gmai_bench.extraction.options import NO_ANSWER, Style, extract
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 ABCD = ("CT", "MRI", "X-ray", "Ultrasound")
 NORMAL = ("Normal", "Abnormal")
@@ -130,3 +132,18 @@ def test_the_same_response_is_always_read_the_same_way() -> None:
     assert {extract(response, choices, style="letters") for response, choices, *_ in READ[:1] * 50} == {
         extract("b", ABCD, style="letters")
     }
+
+
+PIECES = st.sampled_from(
+    ["A", "b", "(C)", "D.", "MRI", "ct", "X-ray", "Answer:", "答案是", "选", "不", "not", "is", "or", "\n", "，", "。", "<think>",
+     "</think>", "\\boxed{", "}", "<answer>", "option", "İ", "sorry", "cannot", "而是", "**", " ", "I choose"]
+)  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(PIECES | st.text(max_size=3), max_size=12).map(" ".join), st.sampled_from(["letters", "text"]))
+def test_any_response_has_an_option_or_a_reason(response: str, style: Style) -> None:
+    found = extract(response, ABCD, style=style)
+    assert (found.choice is None) == (found.rule in NO_ANSWER)
+    assert found.choice is None or 0 <= found.choice < len(ABCD)
+    assert extract(response, ABCD, style=style) == found

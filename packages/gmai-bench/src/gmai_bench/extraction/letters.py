@@ -9,7 +9,9 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _ALONE = re.compile(r"^[\s*\"'(\[{<`_]*([A-Za-z])[\s*\"')\]}>`_.:,、。]*$")
 _LEADING = re.compile(r"^[\s*\"']*(?:\(([A-Za-z])\)|([A-Za-z])(?:\*\*)?\s*[.):、](?=\D|$))")
 _LISTED = re.compile(r"(?:(?<=\n)|(?<=\s)|^)\W*?(?:\(([A-Z])\)|([A-Z])[.):、])\s*\w")
-_MENTION = re.compile(r"(?<![A-Za-z0-9'/-])\(?\b([A-Z])\b\)?(?![A-Za-z0-9'/-]*[A-Za-z0-9])")
+_CAPITAL = re.compile(r"[A-Z](?![A-Za-z0-9])(?!['/-]+[A-Za-z0-9])")
+_JOINS = "'/-_"
+"""Before a letter these make it a part of a word: T-A, n/A."""
 _MARKED_SMALL = re.compile(r"^[\s*\"'(\[]*(a(?!\s+\w)|[b-z])(?=[\s*\"')\].:,、。]|$)")
 _LETTERED_TERM = re.compile(
     r"\b(?:vitamin|hepatitis|influenza|type|group|grade|class|stage|segment|lead|zone|level|patient|case|figure|panel|"
@@ -65,17 +67,18 @@ def mentioned_letters(text: str, count: int) -> list[int]:
     The article "A", the pronoun "I" and letters of terms such as "vitamin B" or "type A" are no mention.
     """
     found: list[int] = []
-    for match in _MENTION.finditer(text):
-        letter, bracketed = match[1], text[match.start()] == "("
-        index = LETTERS.index(letter)
-        if index >= count or index in found:
+    for match in _CAPITAL.finditer(text):
+        start, end = match.span()
+        before = text[start - 1] if start else " "
+        index = LETTERS.index(match[0])
+        if index >= count or index in found or before in _JOINS or (before.isascii() and before.isalnum()):
             continue
-        if not bracketed and (
-            (letter == "A" and _AFTER_ARTICLE.match(text, match.end()))
-            or letter == "I"
-            or _LETTERED_TERM.search(text, max(0, match.start() - 20), match.start())
+        if before != "(" and (
+            (index == 0 and _AFTER_ARTICLE.match(text, end))
+            or match[0] == "I"
+            or _LETTERED_TERM.search(text, max(0, start - 20), start)
         ):
             continue
-        if not is_negated(text, match.start(), match.end()):
+        if not is_negated(text, start, end):
             found.append(index)
     return found

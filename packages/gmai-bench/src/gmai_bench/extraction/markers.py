@@ -1,23 +1,33 @@
-"""Explicit markers of an answer and the span each one announces; refusals."""
+"""Explicit markers of an answer and the span each one announces; letters said to be best; refusals.
+
+Long answers are read at the speed of `str.find`: a pattern is tried only where one of its key words stands.
+"""
 
 import re
+from collections.abc import Iterable, Iterator
 
-_ANNOUNCED = re.compile(
-    r"""
-    \\boxed\{(?:\\text\{)?(?P<boxed>[^{}]*)\}
-  | <answer>(?P<tag>.*?)(?:</answer>|$)
-  | (?:
-        \b(?:answer|choice)(?:\s+(?!is\b)\w+){0,3}?\s*(?:\*\*|")?\s*(?::|=|\bis\b|\bwould\s+be\b|\bmust\s+be\b)
-      | \b(?:I|we)\s+(?:would\s+|will\s+|'d\s+)?(?:choose|chose|select|pick|go\s+with|answer)\b
-      | (?<=[,;。])\s*而(?:应)?是
-      | (?:答案|答|正确选项)\s*(?:应该是|应为|应选|选项|是|为|选|:|=)+
-      | (?<![不可备])选(?:择|项(?=\s*[A-Z是为:]))?\s*(?:是|为|:)?
-    )
-    [\s:*"]* (?:\b(?:option|choice|answer)\b\s*:?\s*)?
-    (?P<line>[^\n]*)
-    """,
-    re.IGNORECASE | re.VERBOSE | re.DOTALL,
-)
+_MARKERS: dict[str, re.Pattern[str]] = {
+    "\\boxed": re.compile(r"\\boxed\{(?:\\text\{)?(?P<held>[^{}]*)\}"),
+    "<answer>": re.compile(r"<answer>(?P<held>.*?)(?:</answer>|$)", re.DOTALL),
+    "answer": re.compile(r'\banswer(?:\s+(?!is\b)\w+){0,3}?\s*(?:\*\*|")?\s*(?::|=|\b(?:is|would\s+be|must\s+be)\b)'),
+    "choice": re.compile(r'\bchoice(?:\s+(?!is\b)\w+){0,3}?\s*(?:\*\*|")?\s*(?::|=|\bis\b)'),
+    "choose": re.compile(r"choose\b"),
+    "chose": re.compile(r"chose\b"),
+    "select": re.compile(r"select\b"),
+    "pick": re.compile(r"pick\b"),
+    "go with": re.compile(r"go with\b"),
+    "答": re.compile(r"答案?\s*(?:应该是|应为|应选|选项|是|为|选|:|=)+"),
+    "正确选项": re.compile(r"正确选项\s*(?:应该是|应为|是|为|:)+"),
+    "选": re.compile(r"选(?:择|项(?=\s*[a-z是为:]))?\s*(?:是|为|:)?"),
+    "而": re.compile(r"而(?:应)?是"),
+}
+"""Key word ▶ the marker that begins with it, in lower case. `held` is the answer itself; else it follows."""
+
+_SPOKEN = ("choose", "chose", "select", "pick", "go with")
+_SPEAKER = re.compile(r"\b(?:i|we)\s+(?:would\s+|will\s+|'d\s+)?$")
+"""What stands before a spoken marker: "I would choose"."""
+
+_LEAD = re.compile(r"[\s:*\"]*(?:\b(?:option|choice|answer)\b\s*:?\s*|选项\s*)?")
 _NEXT = re.compile(r"\banswer\s*(?:is\b|:)|\\boxed|<answer>|答案", re.IGNORECASE)
 _SENTENCE_END = re.compile(
     r"[;。；]|(?:(?<=\w\w)|(?<=[)*\"]))\.(?:\s|$)|(?<=\b[A-Z])\.\s+(?=(?:Here|The|This|It|Because|Option)\b)"
@@ -27,9 +37,11 @@ _BEST = re.compile(
     r"(?<![A-Za-z0-9])(?P<letter>\(?[A-Z]\)?)(?:\*\*)?\s+(?:is|seems|looks)\s+(?:\w+\s+)?(?:\w+\s+)?"
     r"(?:more\s+likely|most\s+likely|correct|right|best|(?<=the\s)answer)\b"
 )
+_BEST_WORDS = ("likely", "correct", "right", "best", "answer")
 _OPTION = re.compile(
     r"\b(?:option|choice)\s+(?:\*\*)?(?P<letter>\(?[A-Z]\)?)(?![A-Za-z0-9])|选项\s*(?P<zh>[A-Z])", re.IGNORECASE
 )
+_OPTION_WORDS = ("option", "choice", "选项")
 
 _REFUSAL = re.compile(
     r"\b(?:can(?:no|')t|can not|unable to|not able to|won't|will not)\s+(?:\w+\s+){0,2}?"
@@ -39,7 +51,10 @@ _REFUSAL = re.compile(
     r"|无法(?:回答|判断|确定|识别|提供|诊断|查看)|不能(?:回答|判断|确定|提供|诊断)|^\W*(?:很)?(?:抱歉|对不起)|我不知道",
     re.IGNORECASE,
 )
-_MARKER_WORDS = re.compile(r"answer|choice|choose|chose|select|pick|go\s+with|boxed|答|选|而", re.IGNORECASE)
+_REFUSAL_WORDS = (
+    "can't", "cannot", "can not", "unable to", "able to", "won't", "will not", "sorry", "as an ai", "know",
+    "无法", "不能", "抱歉", "对不起", "不知道",
+)  # fmt: skip
 
 
 def marked_spans(text: str) -> list[str]:
@@ -48,36 +63,70 @@ def marked_spans(text: str) -> list[str]:
     A span ends with its line or sentence. Inside a span letters and options are weighed like in any text, so
     "the answer is (D), not (A)" gives the span "(D), not (A)".
     """
-    if not _MARKER_WORDS.search(text):
-        return []
+    lower = _lower(text)
     spans: list[str] = []
     position = 0
-    while (match := _ANNOUNCED.search(text, position)) is not None:
-        held = match["boxed"] if match["boxed"] is not None else match["tag"]
-        if held is not None:
-            spans.append(held.strip())
-            position = match.end()
+    for start, word in sorted(_places(lower, _MARKERS)):
+        if start < position or (word in _SPOKEN and not _SPEAKER.search(lower, max(0, start - 16), start)):
             continue
-        start, line = match.start("line"), match["line"]
-        again = _NEXT.search(line)
-        line = line[: again.start()] if again else line
-        end = _SENTENCE_END.search(line)
-        line = line[: end.start()] if end else line
-        spans.append(line.strip())
-        position = max(start + len(line), match.start() + 1)
+        if word == "选" and lower[start - 1 : start] in ("不", "可", "备", "案"):
+            continue
+        marker = _MARKERS[word].match(lower, start)
+        if marker is None:
+            continue
+        if "held" in marker.groupdict():
+            spans.append(text[marker.start("held") : marker.end("held")].strip())
+            position = marker.end()
+            continue
+        lead = _LEAD.match(lower, marker.end())
+        begin = lead.end() if lead else marker.end()
+        span = _to_sentence_end(text, begin)
+        spans.append(span.strip())
+        position = begin + len(span)
     return [span for span in spans if span]
+
+
+def _to_sentence_end(text: str, begin: int) -> str:
+    end = text.find("\n", begin)
+    line = text[begin : end if end >= 0 else len(text)]
+    again = _NEXT.search(line)
+    line = line[: again.start()] if again else line
+    stop = _SENTENCE_END.search(line)
+    return line[: stop.start()] if stop else line
 
 
 def favoured_spans(text: str) -> list[str]:
     """Return the letters said to be best ("B is more likely", "C is correct"), as written."""
+    if not _any_of(_BEST_WORDS, text):
+        return []
     return [match["letter"] for match in _BEST.finditer(text)]
 
 
 def option_letters(text: str) -> list[tuple[int, int]]:
     """Return the places of letters named as "option X"."""
+    if not _any_of(_OPTION_WORDS, _lower(text)):
+        return []
     return [match.span("letter" if match["letter"] else "zh") for match in _OPTION.finditer(text)]
 
 
 def refuses(text: str) -> bool:
     """Say whether the response declines to answer."""
-    return _REFUSAL.search(text) is not None
+    return _any_of(_REFUSAL_WORDS, _lower(text)) and _REFUSAL.search(text) is not None
+
+
+def _lower(text: str) -> str:
+    """Return the text in lower case, place by place: the few letters that grow when lowered are left as they are."""
+    lower = text.lower()
+    return lower if len(lower) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+
+
+def _any_of(words: Iterable[str], text: str) -> bool:
+    return any(word in text for word in words)
+
+
+def _places(text: str, words: Iterable[str]) -> Iterator[tuple[int, str]]:
+    for word in words:
+        place = text.find(word)
+        while place >= 0:
+            yield place, word
+            place = text.find(word, place + len(word))
