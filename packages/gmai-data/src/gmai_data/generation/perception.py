@@ -29,6 +29,8 @@ class Offer:
     question: str
     answer: str
     wrong: tuple[str, ...]
+    least_options: int = 3
+    """With fewer left to offer the question is not asked; lower only where the vocabulary itself is that small."""
 
 
 def perception_turns(annotation: Annotation, words: Words, modalities: Sequence[Modality], seed: int) -> Iterator[Turn]:
@@ -79,12 +81,13 @@ def modality_offer(
 def label_offer(annotation: Annotation, words: Words, label: str, purpose: str) -> Offer:
     """Return the question for one label that the image shows; wrong answers are labels known to be absent."""
     question = words.say(words.templates["perception"]["label"], purpose)
-    return Offer("label", question, words.label(label), tuple(words.label(absent) for absent in annotation.absent))
+    wrong = tuple(words.label(absent) for absent in annotation.absent)
+    return Offer("label", question, words.label(label), wrong, min(3, len(annotation.labels) + len(wrong)))
 
 
 def _choice_turn(offer: Offer, words: Words, *names: object) -> Iterator[Turn]:
     options = options_for(offer.answer, offer.wrong, *names, offer.family)
-    if options is None:
+    if options is None or len(options) < offer.least_options:
         return
     templates = words.templates["perception"]
     if fraction("letter", *names, offer.family) < LETTER_SHARE:
@@ -119,7 +122,7 @@ def _regions(annotation: Annotation, words: Words, *names: object) -> Iterator[T
         marked = f"<box>{box_text('', [box.xyxy], *size).split('<box>')[1]}"
         question = words.say(templates["region"], "region", box=marked)
         wrong = tuple(words.label(name) for name in (*annotation.labels, *annotation.absent) if name != box.label)
-        offer = Offer("region", question, words.label(box.label), wrong)
+        offer = Offer("region", question, words.label(box.label), wrong, min(3, 1 + len(wrong)))
         yield from ((*turn[:2], (box,), turn[3]) for turn in _choice_turn(offer, words, *names))
     # Only labels of which every region has its box can be located or counted completely.
     whole = [label for label in annotation.labels if label not in annotation.incomplete]

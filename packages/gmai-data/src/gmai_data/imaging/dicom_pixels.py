@@ -1,6 +1,9 @@
 """A DICOM image ▶ 8-bit picture, in the order of PS3.3 C.7.6.3: padding, modality LUT ▶ VOI LUT ▶ MONOCHROME1."""
 
+import contextlib
+import logging
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +29,8 @@ def read_dicom(root: Path, relative: str) -> pydicom.Dataset:
     """
     path = require_data(root, relative)
     try:
-        dataset: pydicom.Dataset = dicom.dcmread(path)
+        with quiet_pydicom():
+            dataset: pydicom.Dataset = dicom.dcmread(path)
     except InvalidDicomError as error:
         raise SourceError("not a DICOM file", "the DICM prefix is missing", relative) from error
     except Exception as error:  # pydicom raises many kinds on damaged headers
@@ -46,12 +50,25 @@ def decode_pixels(dataset: pydicom.Dataset, relative: str) -> Values:
         SourceError: No decoder for the transfer syntax, or the pixel data are truncated or damaged.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # padding and length notes of files that decode all right
+        with quiet_pydicom():
             return dicom_pixels.pixel_array(dataset, raw=False)
     except Exception as error:  # each decoder plug-in raises its own kinds
         detail = " ".join(str(error).split())
         raise SourceError("DICOM pixels unreadable", f"{type(error).__name__}: {detail}", relative) from error
+
+
+@contextlib.contextmanager
+def quiet_pydicom() -> Iterator[None]:
+    """Keep pydicom's own log and warnings off the terminal: what fails is raised, and stands in the quarantine."""
+    logger = logging.getLogger("pydicom")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def modality_values(dataset: pydicom.Dataset, stored: Values) -> Values:

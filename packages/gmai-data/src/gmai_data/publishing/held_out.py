@@ -91,9 +91,10 @@ def _quota(offers: Sequence[Offer], answers: set[str]) -> tuple[int, set[str]]:
     counts = [len(ids) for ids in images.values()]
 
     def size(quota: int) -> int:
-        return sum(min(count, quota) for count in counts if 2 * count >= quota)
+        reached = [min(count, quota) for count in counts if 2 * count >= quota]
+        return sum(reached) if len(reached) >= MIN_OPTIONS else 0
 
-    quota = max(sorted(set(counts)), key=size)
+    quota = max(sorted({*counts, *(2 * count for count in counts)}), key=size)
     return quota, {answer for answer, ids in images.items() if 2 * len(ids) >= quota}
 
 

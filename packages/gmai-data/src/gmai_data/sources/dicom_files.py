@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 
-from gmai_data.imaging.dicom_pixels import decode_pixels, frame_picture, read_dicom
+from gmai_data.imaging.dicom_pixels import decode_pixels, frame_picture, quiet_pydicom, read_dicom
 from gmai_data.imaging.grids import to_square_pixels
 from gmai_data.imaging.raster import digest
 from gmai_data.imaging.windows import HEADER, FlatIntensitiesError
@@ -64,7 +64,8 @@ class DicomFilesReader:
 def _patient(path: Path) -> str:
     """Return a digest that stands for the patient (the identifier itself never leaves the header), or nothing."""
     try:
-        header = dicom.dcmread(path, stop_before_pixels=True, specific_tags=["PatientID", "StudyInstanceUID"])
+        with quiet_pydicom():
+            header = dicom.dcmread(path, stop_before_pixels=True, specific_tags=["PatientID", "StudyInstanceUID"])
     except Exception:  # the file is judged when it is read, where the reason is recorded
         return ""
     identity = str(header.get("PatientID", "") or header.get("StudyInstanceUID", "") or "")

@@ -211,8 +211,8 @@ def _line(node: yaml.Node | None, location: tuple[int | str, ...]) -> int:
             line = _start(found[0])
             node = found[1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = _start(node)
+            entry: yaml.Node = node.value[part]
+            node, line = entry, _start(entry)
     return line
 
 

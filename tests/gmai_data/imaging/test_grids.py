@@ -1,0 +1,100 @@
+"""Orientation by affine for image and mask, and the refusal of grids that differ."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+from gmai_data.imaging.dicom_series import load_series
+from gmai_data.imaging.grids import pixel_spacing_mm, require_same_grid, take_slice, to_display, to_square_pixels
+from gmai_data.sources.problems import SourceError
+from gmai_data.sources.volumes import load_nifti
+
+RAS = np.diag([2.0, 3.0, 5.0, 1.0])
+
+
+def stored_as(array, affine, axcodes):
+    """Store an array in another orientation without moving anything in the patient."""
+    transform = nib.orientations.ornt_transform(
+        nib.io_orientation(affine), nib.orientations.axcodes2ornt(axcodes)
+    )  # fmt: skip
+    return (
+        nib.orientations.apply_orientation(array, transform),
+        affine @ nib.orientations.inv_ornt_aff(transform, array.shape),
+    )
+
+
+def volume_with_corner():
+    array = np.zeros((4, 5, 6), np.int16)
+    array[3, 4, 5] = 9
+    return array
+
+
+def test_axial_display_has_anterior_on_top_and_right_on_the_left():
+    # In RAS the last x is the patient's right, the last y anterior, the last z superior.
+    shown = to_display(volume_with_corner(), RAS, file="f")
+    axial = take_slice(shown, "axial", 5)
+    assert axial.shape == (5, 4)
+    assert axial[0, 0] == 9
+    assert shown.spacing_mm == (5.0, 3.0, 2.0)
+
+
+def test_coronal_and_sagittal_have_the_head_on_top():
+    shown = to_display(volume_with_corner(), RAS, file="f")
+    assert take_slice(shown, "coronal", 0)[0, 0] == 9
+    assert take_slice(shown, "sagittal", 0)[0, 0] == 9
+    assert pixel_spacing_mm(shown, "coronal") == (5.0, 2.0)
+    assert pixel_spacing_mm(shown, "sagittal") == (5.0, 3.0)
+
+
+@pytest.mark.parametrize("axcodes", ["LAS", "PSR", "LPI", "SAL"])
+def test_mask_in_another_orientation_lands_on_the_image(axcodes):
+    rng = np.random.default_rng(1)
+    array = rng.integers(0, 100, (4, 5, 6)).astype(np.int16)
+    image = to_display(array, RAS, file="image")
+    mask = to_display(*stored_as(array, RAS, axcodes), file="mask")
+    require_same_grid(image, mask, file="mask")
+    assert np.array_equal(image.array, mask.array)
+
+
+def test_equal_affines_with_different_shapes_are_refused():
+    image = to_display(np.zeros((4, 5, 6)), RAS, file="image")
+    mask = to_display(np.zeros((4, 5, 3)), RAS, file="mask")
+    with pytest.raises(SourceError, match=r"grids differ: image \(4, 5, 6\) and mask \(4, 5, 3\) voxels"):
+        require_same_grid(image, mask, file="mask")
+
+
+def test_equal_shapes_with_a_shift_are_refused():
+    moved = RAS.copy()
+    moved[0, 3] = 1.0
+    image = to_display(np.zeros((4, 5, 6)), RAS, file="image")
+    with pytest.raises(SourceError, match=r"a corner lies 1\.00 mm off"):
+        require_same_grid(image, to_display(np.zeros((4, 5, 6)), moved, file="mask"), file="mask")
+
+
+def test_degenerate_affine_and_4d_are_refused():
+    with pytest.raises(SourceError, match="degenerate affine"):
+        to_display(np.zeros((2, 2, 2)), np.zeros((4, 4)), file="f")
+    with pytest.raises(SourceError, match="not a 3-D volume"):
+        to_display(np.zeros((2, 2, 2, 2)), RAS, file="f")
+
+
+def test_anisotropic_pixels_become_square_and_masks_keep_their_labels():
+    picture = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    assert to_square_pixels(picture, (2.0, 1.0)).shape == (6, 4)
+    mask = to_square_pixels(np.array([[0, 7], [3, 0]], np.uint8), (1.0, 3.0), is_mask=True)
+    assert mask.shape == (2, 6)
+    assert set(np.unique(mask)) == {0, 3, 7}
+
+
+def test_real_pair_of_different_depth_is_refused(real_data):
+    root = real_data / "totalsegmentator"
+    image, mask = load_nifti(root, "example_ct.nii.gz"), load_nifti(root, "example_seg.nii.gz")
+    with pytest.raises(SourceError, match=r"\(122, 101, 112\) and mask \(122, 101, 30\)"):
+        require_same_grid(image, mask, file="example_seg.nii.gz")
+
+
+def test_real_las_mask_lies_on_the_muscles_of_the_dicom_series(real_data):
+    root = real_data / "totalsegmentator"
+    image, mask = load_series(root, "example_ct_dicom"), load_nifti(root, "example_seg_dicom.nii.gz")
+    require_same_grid(image, mask, file="example_seg_dicom.nii.gz")
+    assert image.array[mask.array == 86].mean() == pytest.approx(24.5, abs=0.1)
+    assert image.array[mask.array == 87].mean() == pytest.approx(20.8, abs=0.1)

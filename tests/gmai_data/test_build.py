@@ -1,0 +1,88 @@
+"""The whole build: its account, its refusals, and the same bytes after a kill and with more workers."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from gmai_cli.errors import UserError
+from gmai_data.build import BuildSettings, build
+from gmai_data.sources.catalogue import resolve
+
+COMMAND = [sys.executable, "-c", "from gmai_cli.main import main; main()", "data", "build", "phantoms"]
+
+
+def digests(out):
+    return {
+        path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(out.rglob("*"))
+        if path.is_file() and path.name != "run.json"
+    }
+
+
+def test_account_of_every_recipe(phantom_build):
+    manifest = json.loads((phantom_build / "manifest.json").read_text())
+    assert len(manifest["recipes"]) == 8
+    for recipe in manifest["recipes"].values():
+        for of in ("items", "images", "boxes", "samples"):
+            count = recipe[of]
+            assert count["read"] == count["kept"] + sum(count["dropped"].values()) + count["quarantined"]
+        assert sum(recipe["samples_by_kind"].values()) == recipe["samples"]["kept"]
+    run = json.loads((phantom_build / "run.json").read_text())
+    assert run["config"]["chinese_share"] == 0.2
+    assert set(run["inputs"]) == set(manifest["recipes"])
+    assert not (phantom_build / ".build" / "shards").exists()
+
+
+def test_two_workers_give_the_same_bytes(phantoms, phantom_build, tmp_path):
+    out = tmp_path / "out"
+    assert build(resolve(["phantoms"], phantoms), out, BuildSettings(), workers=2) == 0
+    assert digests(out) == digests(phantom_build)
+
+
+@pytest.mark.parametrize("shards_before_the_kill", [1, 12])
+def test_killed_build_goes_on_and_ends_with_the_same_bytes(phantoms, phantom_build, tmp_path, shards_before_the_kill):
+    out = tmp_path / "out"
+    command = [*COMMAND, "--root", str(phantoms), "--out", str(out)]
+    running = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(list(out.glob(".build/shards/*/done.json"))) < shards_before_the_kill:
+        assert running.poll() is None, "the build ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    os.kill(running.pid, signal.SIGKILL)
+    running.wait()
+    assert not (out / "manifest.json").exists()
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "shards stand from an earlier run" in again.stderr
+    assert digests(out) == digests(phantom_build)
+
+
+def test_complete_build_is_left_alone_and_changed_settings_are_refused(phantoms, tmp_path, capsys):
+    out, sources = tmp_path / "out", resolve(["phantom-fundus"], phantoms / "phantom-fundus")
+    assert build(sources, out, BuildSettings()) == 0
+    before = digests(out)
+    assert build(sources, out, BuildSettings()) == 0
+    assert "this build is complete" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"holds a build with other settings\.chinese_share.*Give another --out"):
+        build(sources, out, BuildSettings(chinese_share=0.5))
+    with pytest.raises(UserError, match=r"other recipes\.phantom-fundus, recipes\.phantom-xray"):
+        build(resolve(["phantom-xray"], phantoms / "phantom-xray"), out, BuildSettings())
+    assert digests(out) == before
+
+
+def test_foreign_folder_is_refused(phantoms, tmp_path):
+    (tmp_path / "thesis.txt").touch()
+    with pytest.raises(UserError, match="not empty, and not begun by `gmai data build`"):
+        build(resolve(["phantom-xray"], phantoms / "phantom-xray"), tmp_path, BuildSettings())
+
+
+def test_limit_takes_the_same_few_items(phantoms, tmp_path):
+    sources = resolve(["phantom-xray"], phantoms / "phantom-xray")
+    build(sources, tmp_path / "out", BuildSettings(limit=3))
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["recipes"]["phantom-xray"]["items"]["read"] == 3

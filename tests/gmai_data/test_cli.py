@@ -1,0 +1,66 @@
+"""`gmai data` as a user types it."""
+
+import subprocess
+import sys
+
+
+def gmai(*words):
+    command = [sys.executable, "-c", "from gmai_cli.main import main; main()", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_cli_module_imports_typer_only():
+    code = (
+        "import sys, gmai_data.cli; "
+        "print([m for m in ('numpy', 'pydantic', 'pyarrow', 'yaml', 'cv2', 'pydicom', 'torch') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_build_never_imports_torch_transformers_or_datasets():
+    code = (
+        "import sys, gmai_data.build, gmai_data.statistics, gmai_data.phantoms.draw; "
+        "print([m for m in ('torch', 'transformers', 'datasets') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_mistakes_are_one_line_with_a_remedy(tmp_path):
+    done = gmai("data", "build", "bcd", "--root", tmp_path, "--out", tmp_path / "out")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith('gmai: unknown recipe "bcd". Did you mean "bccd"?')
+    assert "Traceback" not in done.stderr
+    done = gmai("data", "stats", tmp_path)
+    assert done.returncode == 2
+    assert "no such file. A finished build has one" in done.stderr
+    done = gmai("data", "phantoms", tmp_path / "ph", "--size", "dmo")
+    assert 'no such size. Did you mean "demo"?' in done.stderr
+
+
+def test_dry_run_reads_no_pixels_and_writes_nothing(phantoms, tmp_path):
+    done = gmai("data", "build", "phantoms", "--root", phantoms, "--out", tmp_path / "out", "--dry-run")
+    assert done.returncode == 0
+    assert "phantom-microscopy" in done.stdout
+    assert not (tmp_path / "out").exists()
+
+
+def test_recipes_and_stats(phantom_build):
+    assert "totalsegmentator-ct" in gmai("data", "recipes", "list").stdout
+    assert "license: MIT" in gmai("data", "recipes", "show", "bccd").stdout
+    stats = gmai("data", "stats", phantom_build).stdout
+    assert "visual_perception" in stats
+    assert "Fundus photography" in stats
+
+
+def test_truncated_dicom_gives_exit_code_3(tmp_path, phantoms):
+    import shutil
+
+    shutil.copytree(phantoms / "phantom-ct", tmp_path / "ct")
+    victim = sorted((tmp_path / "ct").glob("*/dicom/003.dcm"))[0]
+    victim.write_bytes(victim.read_bytes()[:2000])
+    done = gmai("data", "build", "phantom-ct", "--root", tmp_path / "ct", "--out", tmp_path / "out")
+    assert done.returncode == 3
+    assert "quarantine.jsonl" in done.stderr
+    assert "DICOM pixels unreadable" in (tmp_path / "out" / "quarantine.jsonl").read_text()
