@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from gmai_bench import lock
-from gmai_bench.backends.asks import Ask, OpenImage
+from gmai_bench.backends.asks import Answer, Ask, OpenImage
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
 from gmai_bench.report.build import rebuild
 from gmai_bench.run import Settings, ask_and_report, score_file
@@ -30,11 +30,11 @@ class Parrot:
         self.asked: list[str] = []
         self.seen: dict[str, bytes] = {}
 
-    def answers(self, asks: Sequence[Ask], open_image: OpenImage) -> Iterator[tuple[str, str]]:
+    def answers(self, asks: Sequence[Ask], open_image: OpenImage) -> Iterator[Answer]:
         for ask in reversed(asks):
             self.asked.append(ask.id)
             self.seen[ask.id] = open_image(ask.images[0]).tobytes()
-            yield ask.id, "CT"
+            yield Answer(ask.id, "CT", cut=ask.id == "q0-0")
 
 
 def run(path: Path, out: Path, backend: Parrot | None = None, **settings: Any) -> Parrot:
@@ -59,6 +59,7 @@ def test_the_report_of_a_constant_answer(held_out: Path, tmp_path: Path) -> None
     assert result["groups"]["modality"]["MR"]["accuracy"] == 0.0
     assert result["protocol"] == "held_out/option-text"
     assert result["partial"] is False
+    assert result["cut"] == 1
     assert report(tmp_path / "out")["model_digest"] == "parrot-1"
     for name in ("report.md", "report.html", "run.json", f"{FOLDER}/scores.jsonl"):
         assert (tmp_path / "out" / name).stat().st_size > 0
@@ -71,6 +72,13 @@ def test_a_second_run_asks_nothing(held_out: Path, tmp_path: Path) -> None:
     scores = (tmp_path / "out" / FOLDER / "scores.jsonl").read_bytes()
     assert run(held_out, tmp_path / "out").asked == []
     assert (tmp_path / "out" / FOLDER / "scores.jsonl").read_bytes() == scores
+
+
+def test_a_checkpoint_that_was_moved_keeps_its_answers(held_out: Path, tmp_path: Path) -> None:
+    run(held_out, tmp_path / "out")
+    moved = Parrot()
+    moved.name = "elsewhere/parrot"
+    assert run(held_out, tmp_path / "out", moved).asked == []
 
 
 def test_a_limited_run_is_completed_by_a_whole_one(held_out: Path, tmp_path: Path) -> None:
@@ -212,6 +220,7 @@ def test_the_lock_of_another_machine_is_explained(tmp_path: Path) -> None:
 SLOW_RUN = """
 import sys, time
 from pathlib import Path
+from gmai_bench.backends.asks import Answer
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
 from gmai_bench.run import Settings, ask_and_report
 
@@ -220,7 +229,7 @@ class Slow:
     def answers(self, asks, open_image):
         for ask in asks:
             time.sleep(0.02)
-            yield ask.id, ("CT", "MR", "X-ray")[len(ask.id + ask.images[0][:3].strip("abcdef")) % 3]
+            yield Answer(ask.id, ("CT", "MR", "X-ray")[len(ask.id + ask.images[0][:3].strip("abcdef")) % 3], False)
 
 ask_and_report([DeclaredBenchmark(Path(sys.argv[1]))], Slow(), Path(sys.argv[2]), Settings())
 """

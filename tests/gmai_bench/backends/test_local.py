@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from gmai_bench.backends.asks import Ask
-from gmai_bench.backends.local import LocalModel
+from gmai_bench.backends.asks import Answer, Ask
+from gmai_bench.backends.local import LocalModel, encode
 from gmai_cli.errors import UserError
 from PIL import Image
 
@@ -26,18 +26,36 @@ def open_image(digest: str) -> Image.Image:
 
 
 def test_batched_answers_equal_those_of_batch_size_one(tiny_llava: Path) -> None:
-    alone = dict(LocalModel(str(tiny_llava), batch_size=1, max_new_tokens=12).answers(ASKS, open_image))
-    for batch_size in (2, 5):
-        batched = LocalModel(str(tiny_llava), batch_size=batch_size, max_new_tokens=12).answers(ASKS, open_image)
-        assert dict(batched) == alone
+    def ask_all(batch_size: int) -> dict[str, Answer]:
+        model = LocalModel(str(tiny_llava), batch_size=batch_size, max_new_tokens=12)
+        return {answer.id: answer for answer in model.answers(ASKS, open_image)}
+
+    alone = ask_all(1)
+    assert ask_all(2) == alone
+    assert ask_all(5) == alone
     assert set(alone) == {ask.id for ask in ASKS}
-    assert len(set(alone.values())) > 1
+    assert len({answer.response for answer in alone.values()}) > 1
 
 
-def test_the_prompt_gets_one_first_token_and_padding_on_the_left(tiny_llava: Path) -> None:
+def test_an_answer_cut_at_the_token_limit_says_so(tiny_llava: Path) -> None:
     model = LocalModel(str(tiny_llava), batch_size=2, max_new_tokens=2)
-    processor, _ = model._load()
-    assert processor.tokenizer.padding_side == "left"
+    processor, loaded = model._load()
+    (first,) = model.answers(ASKS[:1], open_image)
+    assert first.cut
+    loaded.generation_config.eos_token_id = list(range(len(processor.tokenizer)))
+    (ended,) = model.answers(ASKS[:1], open_image)
+    assert not ended.cut
+
+
+def test_prompts_have_one_first_token_and_padding_on_the_left(tiny_llava: Path) -> None:
+    processor, _ = LocalModel(str(tiny_llava), batch_size=2, max_new_tokens=2)._load()
+    tokenizer = processor.tokenizer
+    for row in encode(processor, ASKS[:3], open_image)["input_ids"].tolist():
+        begin = row.index(tokenizer.bos_token_id)
+        assert row.count(tokenizer.bos_token_id) == 1
+        assert set(row[:begin]) <= {tokenizer.pad_token_id}
+        assert row[-1] != tokenizer.pad_token_id
+        assert row.count(3) == 4  # a 28-pixel image is 2 × 2 patches
 
 
 def test_the_digest_follows_the_weights_and_not_the_notes(tiny_llava: Path, tmp_path: Path) -> None:

@@ -120,6 +120,15 @@ def test_a_half_written_image_is_found_before_the_model_is_asked(inputs: SimpleN
         questions(inputs.write_held_out(tmp_path, rows))
 
 
+def test_a_16_bit_image_is_not_squeezed_silently(inputs: SimpleNamespace, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    Image.new("I;16", (4, 4), 40000).save(buffer, format="PNG")
+    rows = inputs.held_out_rows()
+    rows[0]["images"] = [{"bytes": buffer.getvalue(), "path": "x.png"}]
+    with pytest.raises(UserError, match=r"row 1: the image has more than 8 bits a channel.*Convert it with a window"):
+        questions(inputs.write_held_out(tmp_path, rows))
+
+
 def test_a_truncated_parquet_file_is_named(held_out: Path) -> None:
     file = held_out.parent / "held_out.parquet"
     file.write_bytes(file.read_bytes()[:-100])

@@ -76,6 +76,11 @@ READ = [
     ("OCT", ("OCT (Optical Coherence Tomography", "CT"), A, "option_text"),
     ("Hepatitis B", ("Hepatitis A", "Hepatitis B"), B, "option_text"),
     ("It shows vitamin B deficiency, that is rickets", ("Scurvy", "Beriberi", "Rickets"), C, "option_text_mentioned"),
+    ("It is non-malignant", ("Malignant", "Cyst"), None, "unparsed"),
+    ("It measures 1.5 cm", ("1", "5", "1.5"), C, "option_text_mentioned"),
+    ("There are 2.", ("1", "2", "3"), B, "option_text_mentioned"),
+    ("rh", ("Rh", "RH", "ABO"), None, "unparsed"),
+    ("ultrasound", ("US", "Ultrasound"), B, "option_text"),
     ("Yes", ("yes", "no"), A, "option_text"),
     ("No, there is no mass.", ("yes", "no"), B, "option_text_mentioned"),
     ("Either A or C", ABCD, None, "ambiguous"),
@@ -135,9 +140,12 @@ def test_the_same_response_is_always_read_the_same_way() -> None:
 
 
 PIECES = st.sampled_from(
-    ["A", "b", "(C)", "D.", "MRI", "ct", "X-ray", "Answer:", "答案是", "选", "不", "not", "is", "or", "\n", "，", "。", "<think>",
-     "</think>", "\\boxed{", "}", "<answer>", "option", "İ", "sorry", "cannot", "而是", "**", " ", "I choose"]
-)  # fmt: skip
+    [
+        *("A", "b", "(C)", "D.", "MRI", "ct", "X-ray", "option", "I choose", "**", " ", "\n", "，", "。", "İ"),
+        *("Answer:", "答案是", "选", "\\boxed{", "}", "<answer>", "<think>", "</think>"),
+        *("不", "而是", "not", "is", "or", "sorry", "cannot"),
+    ]
+)
 
 
 @settings(max_examples=400, deadline=None)

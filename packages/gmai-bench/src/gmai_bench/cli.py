@@ -168,6 +168,8 @@ def _print(benchmarks: "Sequence[ScoredBenchmark]", out: Path | None) -> None:
     for r in results:
         for name, measure in r.measures.items():
             print(f"{r.protocol}: {name} {percent(measure.mean)} ({span(measure.interval)}, n = {measure.n})")
+        if r.cut:
+            print(f"{r.protocol}: {r.cut} answers were cut at the token limit (--max-new-tokens)")
         if r.partial:
             print(f"{r.protocol}: partial, {partial_note(r)}")
     if out is not None:

@@ -68,14 +68,20 @@ def check(encoded: bytes, place: str) -> str:
     """Return the digest of one encoded image after a look at its header.
 
     Raises:
-        UserError: The bytes are no image that Pillow can open.
+        UserError: The bytes are no image that Pillow can open, or hold more than 8 bits a channel.
     """
     try:
         with Image.open(io.BytesIO(encoded)) as image:
+            mode = image.mode
             image.verify()
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UserError(
             f"{place}: the image is not readable ({' '.join(str(error).split())[:120]}; {len(encoded)} bytes). "
             f"An image must be a whole PNG, JPEG or another format of Pillow. Repair or replace it."
         ) from error
+    if mode.startswith(("I", "F")):
+        raise UserError(
+            f'{place}: the image has more than 8 bits a channel (mode "{mode}"). A model is shown 8-bit images, and '
+            f"which window of the values it should see is not ours to guess. Convert it with a window first."
+        )
     return hashlib.sha256(encoded).hexdigest()

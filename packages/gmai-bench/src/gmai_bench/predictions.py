@@ -20,6 +20,8 @@ class Prediction:
     response: str
     request: str
     """SHA-256 of what was asked: prompt, images, model, generation settings. Empty for answers from elsewhere."""
+    cut: bool = False
+    """Whether the token limit ended the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def _parse(line: bytes, place: str) -> Prediction:
             f'{place}: found the keys {sorted(fields)}. {rule} "id" names the question and "response" is the text that '
             f"the model said. Rename the keys."
         )
-    return Prediction(str(identity), response, request)
+    return Prediction(str(identity), response, request, cut=fields.get("cut") is True)
 
 
 class PredictionWriter:
@@ -116,6 +118,8 @@ class PredictionWriter:
     def write(self, prediction: Prediction) -> None:
         """Append one line in a single write, so that lines never mix."""
         line = {"id": prediction.id, "response": prediction.response, "request": prediction.request, **self._extra}
+        if prediction.cut:
+            line["cut"] = True
         data = (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8", errors="replace")
         while data:
             data = data[os.write(self._descriptor, data) :]

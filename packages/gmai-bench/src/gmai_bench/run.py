@@ -107,7 +107,9 @@ def _predict(
     """Ask the questions without an answer; append each answer as it comes."""
     path = folder_of(out, item.card) / "predictions.jsonl"
     kept = read_predictions(path) if path.exists() else Kept({}, 0, 0)
-    requests = {question.id: request_digest(question.prompt, question.images, asked) for question in item.questions}
+    # not the name: a checkpoint that was moved gives the same answers
+    shaping = {key: value for key, value in asked.items() if key != "model"}
+    requests = {q.id: request_digest(q.prompt, q.images, shaping) for q in item.questions}
     for identity, request in requests.items():
         earlier = kept.by_id.get(identity)
         if earlier is not None and earlier.request != request:
@@ -128,8 +130,8 @@ def _predict(
         append_to(path, whole_bytes=kept.whole_bytes, extra=extra) as writer,
         progress(item.card.protocol, len(asks), unit="answers") as bar,
     ):
-        for identity, response in backend.answers(asks, open_image) if asks else ():
-            writer.write(Prediction(identity, response, requests[identity]))
+        for answer in backend.answers(asks, open_image) if asks else ():
+            writer.write(Prediction(answer.id, answer.response, requests[answer.id], answer.cut))
             bar.advance()
 
 

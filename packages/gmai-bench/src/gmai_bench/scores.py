@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from gmai_bench.benchmarks.question import Question
 from gmai_bench.extraction.options import NO_ANSWER
-from gmai_bench.predictions import Kept
+from gmai_bench.predictions import Kept, Prediction
 from gmai_bench.protocols import EXTRACTORS, Verdict, score
 from gmai_bench.record import Record
 from gmai_bench.statistics import clustered_standard_error, mean_interval, wilson, wilson_clustered
@@ -19,7 +19,7 @@ class Scored:
     """One answered question with its verdict."""
 
     question: Question
-    response: str
+    prediction: Prediction
     verdict: Verdict
 
 
@@ -31,7 +31,8 @@ class GroupResult:
     correct: int
     accuracy: float
     interval: tuple[float, float]
-    chance: float
+    chance: float | None
+    """Mean of 1/choices, an open question counting 0; `None` where every question is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Result:
     accuracy: float
     interval: tuple[float, float]
     interval_method: str
-    chance: float
+    chance: float | None
     standard_error: float
     standard_error_method: str
     clusters: int
@@ -66,6 +67,8 @@ class Result:
     rules: dict[str, int]
     no_answer: dict[str, float]
     """Share of the answers that were ambiguous, refused, empty or unparsed; all of them count as wrong."""
+    cut: int
+    """Answers that the token limit ended."""
     groups: dict[str, dict[str, GroupResult]]
     measures: dict[str, OtherMeasure]
     questions: int
@@ -91,7 +94,7 @@ def score_benchmark(record: Record, kept: Kept) -> ScoredBenchmark:
     """Score the answered questions of a record; unanswered ones are counted and make the result partial."""
     scoring = record.card.scoring
     scored = [
-        Scored(question, prediction.response, score(prediction.response, question.choices, question.reference, scoring))
+        Scored(question, prediction, score(prediction.response, question.choices, question.reference, scoring))
         for question in record.questions
         if (prediction := kept.by_id.get(question.id)) is not None
     ]
@@ -126,6 +129,7 @@ def _result(record: Record, scored: Sequence[Scored]) -> Result:
         extractor=EXTRACTORS[card.scoring],
         rules=dict(sorted(rules.items(), key=lambda pair: (-pair[1], pair[0]))),
         no_answer={rule: rules[rule] / total.n if total.n else 0.0 for rule in NO_ANSWER},
+        cut=sum(item.prediction.cut for item in headline),
         groups={column: _by_group(headline, column) for column in card.groups},
         measures={name: _other([item for item in scored if item.question.measure == name]) for name in others},
         questions=coverage.asked,
@@ -142,9 +146,9 @@ def _result(record: Record, scored: Sequence[Scored]) -> Result:
 def _group(scored: Sequence[Scored]) -> GroupResult:
     n = len(scored)
     correct = sum(item.verdict.score == 1.0 for item in scored)
-    by_chance = sum(1 / len(item.question.choices) for item in scored if item.question.choices)
+    by_chance = [1 / len(item.question.choices) for item in scored if item.question.choices]
     share = correct / n if n else 0.0
-    return GroupResult(n, correct, share, wilson(correct, n), by_chance / n if n else 0.0)
+    return GroupResult(n, correct, share, wilson(correct, n), sum(by_chance) / n if by_chance else None)
 
 
 def _by_group(scored: Sequence[Scored], column: str) -> dict[str, GroupResult]:

@@ -17,6 +17,16 @@ class Ask:
     """Digests, in the order shown."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model said to one ask."""
+
+    id: str
+    response: str
+    cut: bool
+    """Whether the token limit ended it, not the model."""
+
+
 OpenImage = Callable[[str], Image.Image]
 """Digest ▶ the RGB image the model is shown."""
 
@@ -39,6 +49,6 @@ class Backend(Protocol):
         """The settings that shape an answer, as JSON values."""
         ...
 
-    def answers(self, asks: Sequence[Ask], open_image: OpenImage) -> Iterator[tuple[str, str]]:
-        """Yield `(id, response)` for every ask, in any order, each as soon as it is there."""
+    def answers(self, asks: Sequence[Ask], open_image: OpenImage) -> Iterator[Answer]:
+        """Yield an answer to every ask, in any order, each as soon as it is there."""
         ...

@@ -10,7 +10,7 @@ from typing import Any
 from gmai_cli.errors import UserError
 from gmai_cli.files import sha256_file
 
-from gmai_bench.backends.asks import Ask, OpenImage
+from gmai_bench.backends.asks import Answer, Ask, OpenImage
 
 _SHAPING_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "merges.txt", "vocab.txt")
 """The files of a checkpoint that shape its answers."""
@@ -54,42 +54,41 @@ class LocalModel:
         dtype = "bfloat16" if torch.cuda.is_available() else "float32"
         return {"do_sample": False, "max_new_tokens": self._max_new_tokens, "dtype": dtype}
 
-    def answers(self, asks: Sequence[Ask], open_image: OpenImage) -> Iterator[tuple[str, str]]:
+    def answers(self, asks: Sequence[Ask], open_image: OpenImage) -> Iterator[Answer]:
         """Yield answers batch by batch, short prompts first, so that little of a batch is padding."""
         ordered = sorted(asks, key=lambda ask: (len(ask.images), len(ask.prompt), ask.id))
         for start in range(0, len(ordered), self._batch_size):
-            batch = ordered[start : start + self._batch_size]
-            responses = self._generate(batch, open_image)
-            yield from ((ask.id, response) for ask, response in zip(batch, responses, strict=True))
+            yield from self._generate(ordered[start : start + self._batch_size], open_image)
 
-    def _generate(self, batch: Sequence[Ask], open_image: OpenImage) -> list[str]:
+    def _generate(self, batch: Sequence[Ask], open_image: OpenImage) -> list[Answer]:
         import torch
 
         processor, model = self._loaded or self._load()
-        texts = [_render(processor, ask) for ask in batch]
-        images = [[open_image(digest) for digest in ask.images] for ask in batch]
-        begins = getattr(processor.tokenizer, "bos_token", None)
-        inputs = processor(
-            images=images if any(images) else None,
-            text=texts,
-            padding=True,
-            return_tensors="pt",
-            # a template that writes the first token itself must not get a second one
-            add_special_tokens=not (begins and texts[0].startswith(begins)),
-        ).to(model.device, dtype=model.dtype)
-        with torch.inference_mode():
-            generated = model.generate(
-                **inputs,
-                max_new_tokens=self._max_new_tokens,
-                do_sample=False,
-                num_beams=1,
-                temperature=None,
-                top_p=None,
-                top_k=None,
-                pad_token_id=processor.tokenizer.pad_token_id,
-            )
-        new = generated[:, inputs["input_ids"].shape[1] :]
-        return [str(text).strip() for text in processor.batch_decode(new, skip_special_tokens=True)]
+        inputs = encode(processor, batch, open_image).to(model.device, dtype=model.dtype)
+        try:
+            with torch.inference_mode():
+                generated = model.generate(
+                    **inputs,
+                    max_new_tokens=self._max_new_tokens,
+                    do_sample=False,
+                    num_beams=1,
+                    temperature=None,
+                    top_p=None,
+                    top_k=None,
+                    pad_token_id=processor.tokenizer.pad_token_id,
+                )
+        except torch.cuda.OutOfMemoryError as error:
+            raise UserError(
+                f"{self._model_id}: out of GPU memory with {len(batch)} questions at once. A batch must fit beside the "
+                f"weights. Give a smaller --batch-size; the answers so far are kept."
+            ) from error
+        new: Any = generated[:, inputs["input_ids"].shape[1] :]
+        ends = set(_end_tokens(model))
+        texts = processor.batch_decode(new, skip_special_tokens=True)
+        return [
+            Answer(ask.id, str(text).strip(), cut=ends.isdisjoint(tokens))
+            for ask, text, tokens in zip(batch, texts, new.tolist(), strict=True)
+        ]
 
     def _load(self) -> tuple[Any, Any]:
         import torch
@@ -130,6 +129,26 @@ class LocalModel:
         model.eval().to("cuda" if on_gpu else "cpu")
         self._loaded = (processor, model)
         return self._loaded
+
+
+def _end_tokens(model: Any) -> list[int]:
+    ends: Any = model.generation_config.eos_token_id
+    return [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
+
+
+def encode(processor: Any, batch: Sequence[Ask], open_image: OpenImage) -> Any:
+    """Return the model's inputs for a batch: `input_ids`, `attention_mask` (batch × tokens) and `pixel_values`."""
+    texts = [_render(processor, ask) for ask in batch]
+    images = [[open_image(digest) for digest in ask.images] for ask in batch]
+    begins = processor.tokenizer.bos_token
+    return processor(
+        images=images if any(images) else None,
+        text=texts,
+        padding=True,
+        return_tensors="pt",
+        # a template that writes the first token itself must not get a second one
+        add_special_tokens=not (begins and texts[0].startswith(begins)),
+    )
 
 
 def _render(processor: Any, ask: Ask) -> str:

@@ -39,12 +39,15 @@ def _forms(option: str) -> tuple[str, ...]:
 @lru_cache(maxsize=1024)
 def _spellings(choices: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
     """Return (spelling, option) of all options, the longest first; a spelling of two options is left out."""
-    owners: dict[str, set[int]] = {}
-    own = {(unify(choice).casefold().strip(_EDGES) or choice.casefold()): i for i, choice in enumerate(choices)}
+    own: dict[str, list[int]] = {}
+    derived: dict[str, list[int]] = {}
     for index, choice in enumerate(choices):
-        for form in _forms(choice):
-            owners.setdefault(form, set()).add(own.get(form, index))
-    single = [(form, next(iter(indices))) for form, indices in owners.items() if len(indices) == 1]
+        itself, *others = _forms(choice)
+        own.setdefault(itself, []).append(index)
+        for form in others:
+            derived.setdefault(form, []).append(index)
+    owners = derived | own  # what an option is called outright is no synonym of another
+    single = [(form, indices[0]) for form, indices in owners.items() if len(indices) == 1]
     return tuple(sorted(single, key=lambda pair: -len(pair[0])))
 
 

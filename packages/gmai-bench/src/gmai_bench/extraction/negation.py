@@ -7,7 +7,7 @@ _CLAUSE_BREAK = re.compile(
 )
 _CUE_BEFORE = re.compile(
     r"\b(?:not|no|cannot|neither|nor|never|without|excluding|excludes?|excluded|except|unlike|instead of|rather than|"
-    r"rul(?:e|es|ed|ing) out|eliminat(?:e|es|ed|ing)|absence of|negative for)\b|n't\b|(?:不|没|非|无|未见|排除)"
+    r"rul(?:e|es|ed|ing) out|eliminat(?:e|es|ed|ing)|absence of|negative for)\b|n't\b|\bnon-$|(?:不|没|非|无|未见|排除)"
 )
 _NO_CUE = re.compile(r"\bnot only\b|\bno doubt\b|\bno other than\b|\bcannot be other than\b|不仅|无疑")
 _CUE_AFTER = re.compile(

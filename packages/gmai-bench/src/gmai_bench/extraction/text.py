@@ -9,6 +9,9 @@ _THOUGHT_END = re.compile(r".*</think(?:ing)?>", re.IGNORECASE | re.DOTALL)
 _THOUGHT_START = re.compile(r"<think(?:ing)?>.*", re.IGNORECASE | re.DOTALL)
 
 
+_IN_NUMBER = (".", ",", "/", ":")
+
+
 def strip_thoughts(response: str) -> str:
     """Return the response without `<think>…</think>`.
 
@@ -33,6 +36,17 @@ def _is_word(character: str) -> bool:
     return character.isalnum() and ord(character) < 0x2E80
 
 
+def _in_number(text: str, start: int, end: int) -> bool:
+    """Say whether `text[start:end]` is a part of a longer number, as "1" is of "1.5" or "2/1"."""
+    left = (
+        text[start].isdigit()
+        and text[max(0, start - 1) : start] in _IN_NUMBER
+        and text[start - 2 : start - 1].isdigit()
+    )
+    right = text[end - 1].isdigit() and text[end : end + 1] in _IN_NUMBER and text[end + 1 : end + 2].isdigit()
+    return left or right
+
+
 def find_whole(text: str, wanted: str, start: int = 0) -> int:
     """Return where `wanted` stands in `text` as whole words, or -1. Both are in the same case and form."""
     position = text.find(wanted, start)
@@ -40,7 +54,7 @@ def find_whole(text: str, wanted: str, start: int = 0) -> int:
         end = position + len(wanted)
         bound_left = position == 0 or not (_is_word(text[position - 1]) and _is_word(wanted[0]))
         bound_right = end == len(text) or not (_is_word(text[end]) and _is_word(wanted[-1]))
-        if bound_left and bound_right:
+        if bound_left and bound_right and not _in_number(text, position, end):
             return position
         position = text.find(wanted, position + 1)
     return -1

@@ -16,7 +16,7 @@ class Bar:
     value: float
     low: float
     high: float
-    chance: float
+    chance: float | None
     text: str
 
 
@@ -71,6 +71,6 @@ def _bar(label: str, group: GroupResult) -> Bar:
         value=100 * group.accuracy,
         low=100 * low,
         high=100 * high,
-        chance=100 * group.chance,
+        chance=None if group.chance is None else 100 * group.chance,
         text=percent(group.accuracy),
     )

@@ -37,6 +37,8 @@ def _section(r: Result) -> list[str]:
         f"{r.correct} of {r.n} right. Wilson interval {span(r.interval)}; clustered by {r.clusters} images "
         f"{span(r.interval_clustered)} (standard error {100 * r.standard_error:.1f} points). Extractor {r.extractor}.",
     ]
+    if r.cut:
+        lines += ["", f"{r.cut} answers were cut at the token limit (`--max-new-tokens`)."]
     if r.notes:
         lines += ["", r.notes]
     for name, measure in r.measures.items():
@@ -54,9 +56,9 @@ def _group_row(value: str, g: GroupResult) -> str:
     return f"| {_plain(value)} | {g.n} | {percent(g.accuracy)} | {span(g.interval)} | {percent(g.chance)} |"
 
 
-def percent(share: float) -> str:
-    """Return a share as `81.3 %`."""
-    return f"{100 * share:.1f} %"
+def percent(share: float | None) -> str:
+    """Return a share as `81.3 %`, or `–` where there is none."""
+    return "–" if share is None else f"{100 * share:.1f} %"
 
 
 def span(interval: tuple[float, float]) -> str:

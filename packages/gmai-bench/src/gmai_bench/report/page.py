@@ -24,7 +24,7 @@ from gmai_bench.scores import Scored, ScoredBenchmark
 
 IMAGE_EDGE_PX = 256
 """Longest edge of an embedded image."""
-MOST_BROWSED = 600
+MOST_BROWSED = 1000
 """Questions listed on the page per benchmark; beyond them an even selection is shown, and the page says so."""
 
 
@@ -103,7 +103,7 @@ def _entry(item: Scored) -> dict[str, Any]:
         "images": list(question.images),
         "choices": list(question.choices),
         "reference": question.reference,
-        "response": item.response,
+        "response": item.prediction.response,
         "answer": verdict.answer,
         "rule": verdict.rule,
         "score": verdict.score,
