@@ -8,7 +8,8 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 _ALONE = re.compile(r"^[\s*\"'(\[{<`_]*([A-Za-z])[\s*\"')\]}>`_.:,、。]*$")
 _LEADING = re.compile(r"^[\s*\"']*(?:\(([A-Za-z])\)|([A-Za-z])(?:\*\*)?\s*[.):、](?=\D|$))")
-_LISTED = re.compile(r"(?:(?<=\n)|(?<=\s)|^)\W*?(?:\(([A-Z])\)|([A-Z])[.):、])\s*\w")
+_LISTED = re.compile(r"(?<!\w)(?:\(([A-Z])\)|([A-Z])[.):、])\s*\w")
+_LISTED_BELOW = re.compile(r"\n[\s*]*(?:\(([A-Z])\)|([A-Z])[.):、])\s*\w")
 _CAPITAL = re.compile(r"[A-Z](?![A-Za-z0-9])(?!['/-]+[A-Za-z0-9])")
 _JOINS = "'/-_"
 """Before a letter these make it a part of a word: T-A, n/A."""
@@ -40,7 +41,8 @@ def letter_alone(text: str, count: int) -> int | None:
 def leading_letter(text: str, count: int) -> int | None:
     """Return the option whose letter opens the text as "(B)", "B.", "B)", "B:" or "B、".
 
-    None when the letter is denied, or when other letters are listed the same way (the options repeated).
+    None when the letter is denied, or when other letters are listed the same way, in its line or at the start of
+    lines below (the options repeated).
     """
     match = _LEADING.match(text)
     if match is None:
@@ -48,7 +50,9 @@ def leading_letter(text: str, count: int) -> int | None:
     index = LETTERS.index((match[1] or match[2]).upper())
     if index >= count or is_negated(text, match.start(match.lastindex or 0), match.end()):
         return None
-    listed = {letter for pair in _LISTED.findall(text, match.end()) for letter in pair if letter}
+    line_end = text.find("\n")
+    beside = _LISTED.findall(text, match.end(), line_end if line_end >= 0 else len(text))
+    listed = {letter for pair in beside + _LISTED_BELOW.findall(text) for letter in pair if letter}
     return index if not {LETTERS.index(letter) for letter in listed} & (set(range(count)) - {index}) else None
 
 

@@ -27,6 +27,10 @@ _SPOKEN = ("choose", "chose", "select", "pick", "go with")
 _SPEAKER = re.compile(r"\b(?:i|we)\s+(?:would\s+|will\s+|'d\s+)?$")
 """What stands before a spoken marker: "I would choose"."""
 
+_NO_OBJECT = re.compile(r"(?:it|this|that|these|them)\b")
+"""What a spoken marker may be followed by without naming an answer: "I choose it over A"."""
+_REASON = re.compile(r"\b(?:because|since|whereas|while|as)\b|因为")
+_SPOKEN_REASON = re.compile(r"\b(?:because|since|whereas|while|as|over|instead of|rather than)\b|因为")
 _LEAD = re.compile(r"[\s:*\"]*(?:\b(?:option|choice|answer)\b\s*:?\s*|选项\s*)?")
 _NEXT = re.compile(r"\banswer\s*(?:is\b|:)|\\boxed|<answer>|答案", re.IGNORECASE)
 _SENTENCE_END = re.compile(
@@ -36,8 +40,9 @@ _SENTENCE_END = re.compile(
 _BEST = re.compile(
     r"(?<![A-Za-z0-9])(?P<letter>\(?[A-Z]\)?)(?:\*\*)?\s+(?:is|seems|looks)\s+(?:\w+\s+)?(?:\w+\s+)?"
     r"(?:more\s+likely|most\s+likely|correct|right|best|(?<=the\s)answer)\b"
+    r"|(?<![A-Za-z0-9])(?P<zh>[A-Z])\s*(?:选?项)?\s*是?(?:正确|对的|最可能|最合适|最佳)"
 )
-_BEST_WORDS = ("likely", "correct", "right", "best", "answer")
+_BEST_WORDS = ("likely", "correct", "right", "best", "answer", "正确", "对的", "最")
 _OPTION = re.compile(
     r"\b(?:option|choice)\s+(?:\*\*)?(?P<letter>\(?[A-Z]\)?)(?![A-Za-z0-9])|选项\s*(?P<zh>[A-Z])", re.IGNORECASE
 )
@@ -80,26 +85,28 @@ def marked_spans(text: str) -> list[str]:
             continue
         lead = _LEAD.match(lower, marker.end())
         begin = lead.end() if lead else marker.end()
-        span = _to_sentence_end(text, begin)
-        spans.append(span.strip())
-        position = begin + len(span)
+        position = begin
+        if word not in _SPOKEN:
+            spans.append(_to_sentence_end(text, begin, _REASON))
+        elif not _NO_OBJECT.match(lower, begin):
+            spans.append(_to_sentence_end(text, begin, _SPOKEN_REASON))
     return [span for span in spans if span]
 
 
-def _to_sentence_end(text: str, begin: int) -> str:
+def _to_sentence_end(text: str, begin: int, reason: re.Pattern[str]) -> str:
     end = text.find("\n", begin)
     line = text[begin : end if end >= 0 else len(text)]
-    again = _NEXT.search(line)
-    line = line[: again.start()] if again else line
-    stop = _SENTENCE_END.search(line)
-    return line[: stop.start()] if stop else line
+    for stop in (_NEXT.search(line), reason.search(line), _SENTENCE_END.search(line)):
+        if stop:
+            line = line[: min(stop.start(), len(line))]
+    return line.strip()
 
 
 def favoured_spans(text: str) -> list[str]:
     """Return the letters said to be best ("B is more likely", "C is correct"), as written."""
     if not _any_of(_BEST_WORDS, text):
         return []
-    return [match["letter"] for match in _BEST.finditer(text)]
+    return [match["letter"] or match["zh"] for match in _BEST.finditer(text)]
 
 
 def option_letters(text: str) -> list[tuple[int, int]]:

@@ -14,7 +14,7 @@ _CUE_AFTER = re.compile(
     r"^\W*(?:\([^)]*\)\s*)?(?:\w+\s+){0,3}?(?:(?:is|are|was|were|would be|can be|could be|seems?|appears?|looks?)\s+"
     r"(?:not|incorrect|wrong|false|excluded|ruled out|eliminated|unlikely|less likely|inconsistent|absent)"
     r"|(?:isn't|aren't|wasn't|can't be|cannot be|does not|doesn't)|incorrect\b|wrong\b)"
-    r"|^\W*(?:是)?(?:错|不正确|不对|不是|不符合|可以排除|被排除)"
+    r"|^\W*(?:选?项)?是?(?:错|不正确|不对|不是|不符合|可以排除|被排除)"
 )
 _WINDOW_CHARS = 60
 _AFTER_OTHER_LETTER = re.compile(r"(?<![A-Za-z0-9])\(?[A-Z]\)?(?![A-Za-z0-9])")
