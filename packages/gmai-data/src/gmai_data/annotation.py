@@ -93,11 +93,17 @@ def annotation_id(task: Task, modality: Modality, source: str, key: str, labels:
         task: Gives the first two parts.
         modality: Third part, in lower case, spaces as `_`.
         source: The recipe's name.
-        key: The item's path inside the source; each folder becomes a part.
+        key: The item's path inside the source; each folder becomes a part. May be empty.
         labels: One label becomes its part; several become `multi`, none becomes `none`.
         name: The exported picture within the item (a slice, a window), or the file's own name.
     """
     dimension, code = TASK_CODES[task]
     label = labels[0] if len(labels) == 1 else ("multi" if labels else "none")
-    parts = [dimension, code, modality.lower().replace(" ", "_"), source, *key.split("/"), label, name]
+    folders = [part for part in key.split("/") if part]
+    parts = [dimension, code, modality.lower().replace(" ", "_"), source, *folders, label, name]
     return "#".join(part.replace("#", "_") for part in parts)
+
+
+def boxes_of(annotation: Annotation, label: str) -> tuple[Box, ...]:
+    """Return the boxes of one label, in the annotation's order."""
+    return tuple(box for box in annotation.boxes if box.label == label)

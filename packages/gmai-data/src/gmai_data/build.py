@@ -28,14 +28,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gmai_data.draws import fraction
 from gmai_data.generation.template_writer import TemplateWriter
+from gmai_data.generation.wording import wording
 from gmai_data.imaging.raster import digest
 from gmai_data.publishing.release import publish
-from gmai_data.shards import ShardJob, build_shard, shard_count, shard_of
+from gmai_data.shards import TOOL, ShardJob, build_shard, shard_count, shard_of
 from gmai_data.sources.catalogue import Source
 from gmai_data.sources.items import Item
 from gmai_data.sources.problems import SourceError, add_up
 from gmai_data.sources.readers import READERS
 from gmai_data.sources.splits import split_of
+from gmai_data.vocabulary import Language
 
 
 class BuildSettings(BaseModel):
@@ -87,6 +89,12 @@ def build(sources: Sequence[Source], out: Path, settings: BuildSettings, *, work
     Raises:
         UserError: A source is not what its recipe says, or OUT belongs to another build.
     """
+    for source in sources:
+        if out.resolve().is_relative_to(source.root.resolve()):
+            raise UserError(
+                f"--out {out} lies inside {source.root}, the data of {source.recipe.name}. What is written must not "
+                "be read again. Give an --out outside of it."
+            )
     listings = list_sources(sources, settings.limit)
     fingerprint = _fingerprint(listings, settings)
     work = out / ".build"
@@ -196,6 +204,8 @@ def _one_thread() -> None:
 
 def _fingerprint(listings: Sequence[Listing], settings: BuildSettings) -> dict[str, Any]:
     return {
+        # Another version may write other bytes; the two must not meet in one folder.
+        "versions": {"gmai-data": TOOL, **{str(language): wording(language)["version"] for language in Language}},
         "settings": settings.model_dump(),
         "recipes": {entry.source.recipe.name: entry.source.recipe.model_dump(mode="json") for entry in listings},
         "items": {entry.source.recipe.name: entry.digest for entry in listings},

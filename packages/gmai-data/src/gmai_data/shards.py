@@ -4,6 +4,7 @@ A shard's items are fixed by a hash of their keys, never by the number of worker
 `done.json`, which is written last.
 """
 
+import importlib.metadata
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from typing import Any
 
 from gmai_cli.files import sha256_file, write_json, write_text
 
-from gmai_data import __name__ as package
 from gmai_data.annotation import Annotation, annotation_id
 from gmai_data.checks.samples import reason_to_drop
 from gmai_data.draws import fraction
@@ -29,6 +29,8 @@ from gmai_data.sources.readers import READERS
 from gmai_data.sources.recipe import Recipe
 from gmai_data.sources.splits import split_of
 from gmai_data.vocabulary import Kind, Language, Split, Task
+
+TOOL = f"gmai-data {importlib.metadata.version('gmai-data')}"
 
 ITEMS_PER_SHARD = 64
 """Aimed at; a source has a power of two of shards, at least 4."""
@@ -75,12 +77,12 @@ def build_shard(job: ShardJob) -> None:
         for item in job.items:
             ledger.items.read += 1
             # A volume is judged as a whole: a problem in its last slice must not leave half of it in the output.
-            before = ledger_marks(ledger)
+            before = ledger.mark()
             try:
                 made = list(_annotations(item, job, ledger))
                 texts = list(_text_samples(item, job))
             except SourceError as problem:
-                roll_back(ledger, before)
+                ledger.roll_back(before)
                 ledger.quarantine_item(problem)
                 continue
             if not made and not texts:
@@ -100,24 +102,6 @@ def build_shard(job: ShardJob) -> None:
     write_json(job.folder / "done.json", {"account": ledger.to_json(), "files": files})
 
 
-def ledger_marks(ledger: Ledger) -> dict[str, Any]:
-    """Return what is needed to undo the account of one item; see `roll_back`."""
-    counts = {name: (c.read, c.kept, c.dropped.copy(), c.quarantined) for name, c in _picture_counts(ledger)}
-    return {"counts": counts, "quarantine": len(ledger.quarantine)}
-
-
-def roll_back(ledger: Ledger, marks: dict[str, Any]) -> None:
-    """Take back the pictures and boxes of an item that turned out unusable; the item itself is accounted for."""
-    for name, count in _picture_counts(ledger):
-        count.read, count.kept, count.dropped, count.quarantined = marks["counts"][name]
-    del ledger.quarantine[marks["quarantine"] :]
-
-
-def _picture_counts(ledger: Ledger) -> Iterator[tuple[str, Any]]:
-    yield "images", ledger.images
-    yield "boxes", ledger.boxes
-
-
 def _annotations(item: Item, job: ShardJob, ledger: Ledger) -> Iterator[Annotation]:
     recipe = job.recipe
     split, group = split_of(item, recipe)
@@ -134,10 +118,9 @@ def _annotation(picture: Picture, item: Item, recipe: Recipe, split: Split, grou
     encoded = picture.encoded or encode_png(picture.pixels)
     height_px, width_px = picture.pixels.shape[:2]
     absent = tuple(name for name in recipe.label_names if name not in picture.labels) if recipe.exhaustive else ()
-    folder = item.key if item.key != picture.name else ""
-    key = folder.removesuffix(picture.name).strip("/") or item.key
+    folder = item.key.removesuffix(picture.name).rstrip("/")
     return Annotation(
-        id=annotation_id(recipe.task, recipe.modality, recipe.name, key, picture.labels, picture.name),
+        id=annotation_id(recipe.task, recipe.modality, recipe.name, folder, picture.labels, picture.name),
         image=encoded,
         width_px=width_px,
         height_px=height_px,
@@ -154,7 +137,7 @@ def _annotation(picture: Picture, item: Item, recipe: Recipe, split: Split, grou
         group=group,
         source=recipe.name,
         license=recipe.license,
-        provenance={"item": item.key, "image_sha256": digest(encoded), "tool": package, **picture.geometry},
+        provenance={"item": item.key, "image_sha256": digest(encoded), "tool": TOOL, **picture.geometry},
     )
 
 
@@ -164,11 +147,13 @@ def _text_samples(item: Item, job: ShardJob) -> Iterator[Sample]:
         return
     split, group = split_of(item, recipe)
     language, turns = read_turns(item, job.root)
+    # A text has no question for the benchmark, so what is held out is still good for validation.
+    split = Split.VALIDATION if split == Split.HELD_OUT else split
     annotation = Annotation(
         id=annotation_id(recipe.task, recipe.modality, recipe.name, item.files[0], (), f"{item.position:06d}"),
         image=b"", width_px=0, height_px=0, modality=recipe.modality, department=recipe.department,
         clinical_task=recipe.clinical_task, anatomy=recipe.anatomy.en, task=recipe.task, labels=(), absent=(),
-        incomplete=(), boxes=(), split=Split.VALIDATION if split == Split.HELD_OUT else split, group=group,
+        incomplete=(), boxes=(), split=split, group=group,
         source=recipe.name, license=recipe.license, provenance={"item": item.key},
     )  # fmt: skip
     provenance = {"writer": "source", "item": item.key}

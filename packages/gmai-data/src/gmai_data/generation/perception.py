@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gmai_data.annotation import Annotation, Box
+from gmai_data.annotation import Annotation, Box, boxes_of
 from gmai_data.draws import choose, fraction, shuffled
 from gmai_data.generation.choices import LETTERS, lettered, options_for
-from gmai_data.generation.sample import first_boxes
 from gmai_data.generation.wording import Words
-from gmai_data.imaging.boxes import box_text
+from gmai_data.imaging.boxes import box_tag, box_text
 from gmai_data.vocabulary import Modality
 
 LETTER_SHARE = 0.2
@@ -119,17 +118,16 @@ def _regions(annotation: Annotation, words: Words, *names: object) -> Iterator[T
     size = (annotation.width_px, annotation.height_px)
     if annotation.boxes and annotation.absent:
         box = choose(annotation.boxes, "region", *names)
-        marked = f"<box>{box_text('', [box.xyxy], *size).split('<box>')[1]}"
-        question = words.say(templates["region"], "region", box=marked)
+        question = words.say(templates["region"], "region", box=box_tag([box.xyxy], *size))
         wrong = tuple(words.label(name) for name in (*annotation.labels, *annotation.absent) if name != box.label)
         offer = Offer("region", question, words.label(box.label), wrong, min(3, 1 + len(wrong)))
         yield from ((*turn[:2], (box,), turn[3]) for turn in _choice_turn(offer, words, *names))
     # Only labels of which every region has its box can be located or counted completely.
     whole = [label for label in annotation.labels if label not in annotation.incomplete]
-    countable = [label for label in whole if 0 < len(first_boxes(annotation.boxes, label)) <= MAX_COUNT]
+    countable = [label for label in whole if 0 < len(boxes_of(annotation, label)) <= MAX_COUNT]
     if countable:
         label = choose(countable, "countable", *names)
-        boxes = first_boxes(annotation.boxes, label)
+        boxes = boxes_of(annotation, label)
         named = words.label(label)
         answer = box_text(named, [box.xyxy for box in boxes], *size)
         yield words.say(templates["localisation"]["question"], "locate", label=named), answer, boxes, "localisation"

@@ -1,7 +1,7 @@
 """One conversation: a row of the sample files (docs/reference/formats.md)."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,8 +76,3 @@ class Sample:
 def qualified_id(annotation: Annotation, kind: Kind, number: int) -> str:
     """Return the annotation's id with `#kind#number` behind it."""
     return f"{annotation.id}#{kind}#{number}"
-
-
-def first_boxes(boxes: Sequence[Box], label: str) -> tuple[Box, ...]:
-    """Return the boxes of one label, in the annotation's order."""
-    return tuple(box for box in boxes if box.label == label)

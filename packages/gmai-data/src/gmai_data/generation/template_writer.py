@@ -11,7 +11,7 @@ from gmai_data.draws import choose, fraction
 from gmai_data.generation.perception import perception_turns
 from gmai_data.generation.sample import Sample, qualified_id
 from gmai_data.generation.wording import Words, speaks_chinese
-from gmai_data.imaging.boxes import box_text
+from gmai_data.imaging.boxes import box_tag, box_text
 from gmai_data.sources.recipe import Recipe
 from gmai_data.vocabulary import Kind, Language, Modality
 
@@ -82,7 +82,7 @@ class TemplateWriter:
         size = (annotation.width_px, annotation.height_px)
         box = choose(boxes, self.seed, annotation.id, "region caption")
         named = box_text(words.label(box.label), [box.xyxy], *size)
-        asked = words.say(words.templates["region_caption"]["question"], "region", box=named[named.index("<box>") :])
+        asked = words.say(words.templates["region_caption"]["question"], "region", box=box_tag([box.xyxy], *size))
         told = words.say(words.templates["region_caption"]["answer"], "told", box=named, position=words.position(box))
         yield (asked, told), (box,)
         if 1 < len(boxes) <= _GROUNDED_BOXES:

@@ -20,11 +20,8 @@ def regions(mask: npt.NDArray[Any]) -> list[Region]:
     Args:
         mask: `[height, width]`, integers; 0 is background.
     """
-    ids, compact = np.unique(mask, return_inverse=True)
-    compact = compact.reshape(mask.shape).astype(np.int32)
-    if ids[0] != 0:
-        # find_objects reads 0 as background, and this mask has none: move every label up by one.
-        compact, ids = compact + 1, np.concatenate((np.zeros(1, ids.dtype), ids))
+    ids = np.unique(mask[mask != 0])
+    compact = np.where(mask == 0, 0, np.searchsorted(ids, mask) + 1)
     found: list[Region] = []
     for position, extent in enumerate(ndimage.find_objects(compact), start=1):
         if extent is None:
@@ -35,7 +32,7 @@ def regions(mask: npt.NDArray[Any]) -> list[Region]:
         # Row 0 of the statistics is the crop's background.
         for x, y, width, height, area in statistics.tolist()[1:]:
             box = (left + x, top + y, left + x + width, top + y + height)
-            found.append((int(ids[position]), box, area))
+            found.append((int(ids[position - 1]), box, area))
     return sorted(found, key=lambda region: (region[0], region[1][1], region[1][0], region[1]))
 
 
@@ -55,5 +52,10 @@ def to_thousandths(xyxy: tuple[int, int, int, int], width_px: int, height_px: in
 
 def box_text(label: str, boxes: list[tuple[int, int, int, int]], width_px: int, height_px: int) -> str:
     """Return `<ref>label</ref><box>[[x1, y1, x2, y2], …]</box>` with integers 0–1000 (InternVL's grounding format)."""
+    return f"<ref>{label}</ref>{box_tag(boxes, width_px, height_px)}"
+
+
+def box_tag(boxes: list[tuple[int, int, int, int]], width_px: int, height_px: int) -> str:
+    """Return the `<box>[[x1, y1, x2, y2], …]</box>` part of `box_text`, for questions that must not name the label."""
     inner = ", ".join(f"[{', '.join(map(str, to_thousandths(box, width_px, height_px)))}]" for box in boxes)
-    return f"<ref>{label}</ref><box>[{inner}]</box>"
+    return f"<box>[{inner}]</box>"

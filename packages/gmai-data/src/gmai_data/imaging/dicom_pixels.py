@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,14 @@ import pydicom
 from pydicom.errors import InvalidDicomError
 
 from gmai_data.imaging.raster import MAX_PIXELS, Pixels
-from gmai_data.imaging.windows import HEADER, PRESETS, apply_bounds, apply_window, percentile_bounds
+from gmai_data.imaging.windows import (
+    HEADER,
+    PRESETS,
+    FlatIntensitiesError,
+    apply_bounds,
+    apply_window,
+    percentile_bounds,
+)
 from gmai_data.sources.files import require_data
 from gmai_data.sources.problems import SourceError
 from gmai_data.untyped import dicom, dicom_pixels
@@ -35,12 +42,28 @@ def read_dicom(root: Path, relative: str) -> pydicom.Dataset:
         raise SourceError("not a DICOM file", "the DICM prefix is missing", relative) from error
     except Exception as error:  # pydicom raises many kinds on damaged headers
         raise SourceError("DICOM unreadable", f"{type(error).__name__}: {error}", relative) from error
-    if "PixelData" not in dataset:
-        raise SourceError("DICOM without pixels", f"SOP class {dataset.get('SOPClassUID', 'unknown')}", relative)
-    if int(dataset.get("Rows", 0)) * int(dataset.get("Columns", 0)) > MAX_PIXELS:
-        detail = f"{dataset.Columns}×{dataset.Rows} is above {MAX_PIXELS // 1_000_000} megapixels"
-        raise SourceError("image too large", detail, relative)
+    with explained(relative):
+        if "PixelData" not in dataset:
+            raise SourceError("DICOM without pixels", f"SOP class {dataset.get('SOPClassUID', 'unknown')}", relative)
+        if int(dataset.Rows) * int(dataset.Columns) > MAX_PIXELS:
+            detail = f"{dataset.Columns}×{dataset.Rows} is above {MAX_PIXELS // 1_000_000} megapixels"
+            raise SourceError("image too large", detail, relative)
     return dataset
+
+
+@contextlib.contextmanager
+def explained(relative: str) -> Generator[None]:
+    """Turn whatever a damaged header makes pydicom raise into a `SourceError` about the file."""
+    try:
+        with quiet_pydicom():
+            yield
+    except SourceError:
+        raise
+    except FlatIntensitiesError as error:
+        raise SourceError("nothing to see in the image", str(error), relative) from error
+    except Exception as error:  # values are parsed on first use, so any access to the header may fail
+        detail = " ".join(str(error).split())
+        raise SourceError("DICOM header unusable", f"{type(error).__name__}: {detail}", relative) from error
 
 
 def decode_pixels(dataset: pydicom.Dataset, relative: str) -> Values:
@@ -58,7 +81,7 @@ def decode_pixels(dataset: pydicom.Dataset, relative: str) -> Values:
 
 
 @contextlib.contextmanager
-def quiet_pydicom() -> Iterator[None]:
+def quiet_pydicom() -> Generator[None]:
     """Keep pydicom's own log and warnings off the terminal: what fails is raised, and stands in the quarantine."""
     logger = logging.getLogger("pydicom")
     level = logger.level

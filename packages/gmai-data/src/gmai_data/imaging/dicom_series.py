@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 
-from gmai_data.imaging.dicom_pixels import decode_pixels, modality_values, read_dicom
+from gmai_data.imaging.dicom_pixels import decode_pixels, explained, modality_values, read_dicom
 from gmai_data.imaging.grids import Volume, to_display
 from gmai_data.sources.files import relative_to
 from gmai_data.sources.problems import SourceError
@@ -27,7 +27,9 @@ def load_series(root: Path, folder: str) -> Volume:
         if path.is_file() and not path.name.startswith("."):
             file = relative_to(root, path)
             dataset = read_dicom(root, file)
-            if "LOCALIZER" not in dataset.get("ImageType", ()):
+            with explained(file):
+                is_slice = "LOCALIZER" not in (dataset.get("ImageType") or ())
+            if is_slice:
                 datasets.append((file, dataset))
     if len(datasets) < 2:
         raise SourceError("not a DICOM series", f"{len(datasets)} slice(s); a volume needs at least 2", folder)
@@ -71,11 +73,16 @@ def _slice(dataset: pydicom.Dataset, file: str) -> npt.NDArray[Any]:
     stored = decode_pixels(dataset, file)
     if stored.ndim != 2:
         raise SourceError("slice is not one grey frame", f"shape {stored.shape}", file)
-    return modality_values(dataset, stored).astype(np.float32)
+    with explained(file):
+        return modality_values(dataset, stored).astype(np.float32)
 
 
 def _numbers(dataset: pydicom.Dataset, name: str, count: int, file: str) -> npt.NDArray[np.float64]:
     value: Any = dataset.get(name)
-    if value is None or len(value) != count:
+    try:
+        numbers = np.asarray([float(number) for number in value], dtype=np.float64)
+    except (TypeError, ValueError):
+        numbers = np.empty(0)
+    if numbers.shape != (count,) or not np.isfinite(numbers).all():
         raise SourceError("DICOM geometry missing", f"no {name} with {count} numbers in the header", file)
-    return np.asarray([float(number) for number in value], dtype=np.float64)
+    return numbers

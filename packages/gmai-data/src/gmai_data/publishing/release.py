@@ -30,6 +30,8 @@ def publish(shards: Sequence[Path], out: Path, seed: int, progress: Progress) ->
     """
     for name in _PUBLISHED:
         shutil.rmtree(out / name, ignore_errors=True)
+    for left in out.glob(".*.tmp"):
+        left.unlink()  # a kill between writing and renaming leaves it
     with TableFiles(out / "annotations", "part", ANNOTATIONS) as annotations:
         for shard in shards:
             for batch in _tables(shard, "annotations"):

@@ -2,20 +2,20 @@
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import pydicom
 
-from gmai_data.imaging.dicom_pixels import decode_pixels, frame_picture, quiet_pydicom, read_dicom
+from gmai_data.imaging.dicom_pixels import decode_pixels, explained, frame_picture, quiet_pydicom, read_dicom
 from gmai_data.imaging.grids import to_square_pixels
 from gmai_data.imaging.raster import digest
-from gmai_data.imaging.windows import HEADER, FlatIntensitiesError
+from gmai_data.imaging.windows import HEADER
 from gmai_data.sources.files import matching, relative_to
 from gmai_data.sources.items import Item, Picture, full_name
 from gmai_data.sources.layouts import DicomFiles
-from gmai_data.sources.problems import Ledger, SourceError
+from gmai_data.sources.problems import Ledger
 from gmai_data.sources.recipe import Recipe
 from gmai_data.untyped import dicom
 
@@ -27,8 +27,7 @@ class DicomFilesReader:
 
     def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
         """Yield one item per file; its group is a digest of the header's patient, or the file itself."""
-        layout = recipe.layout
-        assert isinstance(layout, DicomFiles)  # noqa: S101
+        layout = cast(DicomFiles, recipe.layout)
         for path in matching(root, layout.files, recipe=recipe.name, what="files"):
             file = relative_to(root, path)
             yield Item(file, (file,), _patient(path))
@@ -40,25 +39,24 @@ class DicomFilesReader:
             SourceError: Not decodable, or nothing to see.
         """
         del ledger  # labels from the card have no boxes
-        layout = recipe.layout
-        assert isinstance(layout, DicomFiles)  # noqa: S101
+        layout = cast(DicomFiles, recipe.layout)
         file = item.files[0]
         labels = tuple(full_name(recipe, raw, file) for raw in recipe.labels_of_every_image)
         dataset = read_dicom(root, file)
-        frames = _frames(dataset, decode_pixels(dataset, file))
+        stored = decode_pixels(dataset, file)
+        with explained(file):
+            frames, spacing_mm = _frames(dataset, stored), _spacing_mm(dataset)
         chosen = range(len(frames)) if layout.frames == "all" else [len(frames) // 2]
         windows = recipe.windows or (HEADER,)
         for index in chosen:
             for window in windows:
-                try:
+                with explained(file):
                     pixels, words = frame_picture(dataset, frames[index], window)
-                except FlatIntensitiesError as error:
-                    raise SourceError("nothing to see in the image", str(error), file) from error
                 name = PurePosixPath(file).name
                 name += f"_frame{index:04d}" if len(frames) > 1 else ""
                 name += f"_{window}" if len(windows) > 1 else ""
                 geometry = {"frame": index, "window": words}
-                yield Picture(name, to_square_pixels(pixels, _spacing_mm(dataset)), labels, geometry=geometry)
+                yield Picture(name, to_square_pixels(pixels, spacing_mm), labels, geometry=geometry)
 
 
 def _patient(path: Path) -> str:

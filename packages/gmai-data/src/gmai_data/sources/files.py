@@ -1,6 +1,6 @@
 """Files of a source: inside the root, really there, and what they claim to be."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from gmai_cli.errors import UserError
 
@@ -30,8 +30,11 @@ def require_data(root: Path, relative: str) -> Path:
     path = inside(root, relative)
     if not path.is_file():
         raise SourceError("file missing", "the source lists it; download it or take it off the list", relative)
-    with path.open("rb") as file:
-        head = file.read(len(_LFS_HEADER))
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_LFS_HEADER))
+    except OSError as error:
+        raise SourceError("file unreadable", f"{error.strerror}; check its permissions", relative) from error
     if not head:
         raise SourceError("file empty", "0 bytes; download it again", relative)
     if head == _LFS_HEADER:
@@ -39,12 +42,25 @@ def require_data(root: Path, relative: str) -> Path:
     return path
 
 
+def below(root: Path, relative: str, *, recipe: str) -> Path:
+    """Return a folder, file or pattern that a recipe's layout names.
+
+    Raises:
+        UserError: It is absolute, or leads out of the root.
+    """
+    pure = PurePosixPath(relative)
+    if pure.is_absolute() or ".." in pure.parts:
+        raise UserError(f"recipe {recipe}: layout names `{relative}`. Its paths are relative to --root and below it.")
+    return root / relative
+
+
 def matching(root: Path, pattern: str, *, recipe: str, what: str, folders: bool = False) -> list[Path]:
     """Return the files (or folders) below `root` that match a pattern, sorted.
 
     Raises:
-        UserError: Nothing matches.
+        UserError: Nothing matches, or the pattern leads out of the root.
     """
+    below(root, pattern, recipe=recipe)
     found = sorted(path for path in root.glob(pattern) if (path.is_dir() if folders else path.is_file()))
     if not found:
         raise UserError(

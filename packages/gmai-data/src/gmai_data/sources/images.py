@@ -3,11 +3,12 @@
 import csv
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import cast
 
 from gmai_cli.errors import UserError, did_you_mean
 
 from gmai_data.imaging.raster import load_raster
-from gmai_data.sources.files import relative_to
+from gmai_data.sources.files import below, relative_to
 from gmai_data.sources.items import Item, Picture, full_name
 from gmai_data.sources.layouts import CsvLabels, FolderPerClass
 from gmai_data.sources.problems import Ledger, SourceError
@@ -31,9 +32,8 @@ class FolderPerClassReader(_WholeImageReader):
 
     def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
         """Yield every image file; its class is the first folder below `layout.images`."""
-        layout = recipe.layout
-        assert isinstance(layout, FolderPerClass)  # noqa: S101 - the table of readers guarantees it
-        top = root / layout.images
+        layout = cast(FolderPerClass, recipe.layout)
+        top = below(root, layout.images, recipe=recipe.name)
         if not top.is_dir():
             raise UserError(f"{top}: no such folder. Recipe {recipe.name} expects one folder per class in it.")
         found = False
@@ -56,13 +56,21 @@ class CsvLabelsReader(_WholeImageReader):
 
     def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
         """Yield one item per row of the table."""
-        layout = recipe.layout
-        assert isinstance(layout, CsvLabels)  # noqa: S101
-        table = root / layout.table
+        layout = cast(CsvLabels, recipe.layout)
+        table = below(root, layout.table, recipe=recipe.name)
         if not table.is_file():
             raise UserError(f"{table}: no such file. Recipe {recipe.name} reads its labels there. Check --root.")
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file, delimiter="\t" if layout.table.endswith(".tsv") else ",")
+        try:
+            lines = table.read_text(encoding="utf-8-sig").splitlines(keepends=True)
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"{table}: not UTF-8 text ({error.reason} at byte {error.start}). Save it as UTF-8."
+            ) from error
+        yield from self._items(lines, table, recipe, layout)
+
+    def _items(self, lines: list[str], table: Path, recipe: Recipe, layout: CsvLabels) -> Iterator[Item]:
+        try:
+            rows = csv.DictReader(lines, delimiter="\t" if layout.table.endswith(".tsv") else ",")
             columns = rows.fieldnames or []
             for column in (layout.image_column, layout.label_column, layout.group_column, layout.split_column):
                 if column is not None and column not in columns:
@@ -76,6 +84,8 @@ class CsvLabelsReader(_WholeImageReader):
                 yield self._item(row, line, recipe, layout)
             if empty:
                 raise UserError(f"{table}: the table has a header but no rows. Give a table with one row per image.")
+        except csv.Error as error:
+            raise UserError(f"{table}: not readable as a table: {error}. Save it as CSV again.") from error
 
     def _item(self, row: dict[str, str | None], line: int, recipe: Recipe, layout: CsvLabels) -> Item:
         image = (PurePosixPath(layout.images) / (row[layout.image_column] or "").strip()).as_posix()

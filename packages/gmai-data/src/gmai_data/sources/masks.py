@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import cast
 
 from gmai_data.imaging.raster import load_index_mask, load_raster
 from gmai_data.sources.files import matching, relative_to
@@ -18,8 +19,7 @@ class ImageMaskReader:
 
     def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
         """Yield one item per image; the mask is looked for when the item is read."""
-        layout = recipe.layout
-        assert isinstance(layout, ImageMask)  # noqa: S101
+        layout = cast(ImageMask, recipe.layout)
         for path in matching(root, layout.images, recipe=recipe.name, what="images"):
             file = relative_to(root, path)
             yield Item(file, (file, layout.masks.replace("{stem}", path.stem)))

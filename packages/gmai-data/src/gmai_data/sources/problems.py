@@ -1,5 +1,6 @@
 """Why an input was not used, and the ledger in which every input is accounted for."""
 
+import copy
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -71,6 +72,15 @@ class Ledger:
         self.items.quarantined += 1
         self._write_aside(problem)
 
+    def mark(self) -> "Mark":
+        """Return where the account of pictures and boxes stands, for `roll_back`."""
+        return copy.deepcopy(self.images), copy.deepcopy(self.boxes), len(self.quarantine)
+
+    def roll_back(self, mark: "Mark") -> None:
+        """Take back the pictures and boxes of an item that turned out unusable; the item itself is accounted for."""
+        self.images, self.boxes = mark[0], mark[1]
+        del self.quarantine[mark[2] :]
+
     def _write_aside(self, problem: SourceError) -> None:
         self.quarantine.append({"file": problem.file, "reason": str(problem)})
 
@@ -89,6 +99,9 @@ class Ledger:
         counts = {name: getattr(self, name).row() for name in KINDS}
         tallies = {of: dict(sorted(values.items())) for of, values in sorted(self.tallies.items())}
         return {**counts, "tallies": tallies, "quarantine": self.quarantine}
+
+
+Mark = tuple[Count, Count, int]
 
 
 def add_up(accounts: Iterable[dict[str, Any]]) -> dict[str, Any]:

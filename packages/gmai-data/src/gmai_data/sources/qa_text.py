@@ -19,8 +19,7 @@ class QaTextReader:
 
     def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
         """Yield one item per non-empty line."""
-        layout = recipe.layout
-        assert isinstance(layout, QaText)  # noqa: S101
+        layout = cast(QaText, recipe.layout)
         for path in matching(root, layout.files, recipe=recipe.name, what="JSON Lines files"):
             file = relative_to(root, path)
             for position, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines()):

@@ -3,12 +3,13 @@
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import cast
 
 from gmai_cli.errors import UserError
 
 from gmai_data.annotation import Box
 from gmai_data.imaging.raster import load_raster
-from gmai_data.sources.files import matching, relative_to, require_data
+from gmai_data.sources.files import below, matching, relative_to, require_data
 from gmai_data.sources.items import Item, Picture, full_name
 from gmai_data.sources.layouts import Voc
 from gmai_data.sources.problems import Ledger, SourceError
@@ -23,9 +24,8 @@ class VocReader:
 
     def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
         """Yield one item per XML file, with the split of the official lists."""
-        layout = recipe.layout
-        assert isinstance(layout, Voc)  # noqa: S101
-        splits = _official_splits(recipe, root / layout.lists)
+        layout = cast(Voc, recipe.layout)
+        splits = _official_splits(recipe, below(root, layout.lists, recipe=recipe.name))
         for path in matching(root, f"{layout.annotations}/*.xml", recipe=recipe.name, what="VOC annotations"):
             yield Item(path.stem, (relative_to(root, path),), split=splits.get(path.stem))
 
@@ -35,8 +35,7 @@ class VocReader:
         Raises:
             SourceError: The XML or the image is unreadable, or a label is unknown.
         """
-        layout = recipe.layout
-        assert isinstance(layout, Voc)  # noqa: S101
+        layout = cast(Voc, recipe.layout)
         file = item.files[0]
         tree = _parse(require_data(root, file), file)
         name = PurePosixPath((tree.findtext("filename") or "").strip().replace("\\", "/")).name
@@ -81,7 +80,7 @@ def _official_splits(recipe: Recipe, folder: Path) -> dict[str, Split]:
                 f"{path}: no such split list. Recipe {recipe.name} takes the publisher's split from it; "
                 "add the list, or take `split.official` out of a copy of the recipe to split by hash."
             )
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.strip():
                 splits[line.split()[0]] = split
     return splits

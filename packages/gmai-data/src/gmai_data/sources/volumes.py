@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-from nibabel.filebasedimages import ImageFileError
 
 from gmai_data.imaging.dicom_series import load_series
 from gmai_data.imaging.grids import (
@@ -43,8 +42,7 @@ class NiftiVolumeReader:
 
     def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
         """Yield one item per image volume."""
-        layout = recipe.layout
-        assert isinstance(layout, NiftiVolume)  # noqa: S101
+        layout = cast(NiftiVolume, recipe.layout)
         for path in matching(root, layout.image, recipe=recipe.name, what="volumes"):
             file = relative_to(root, path)
             stem = path.name.removesuffix(".gz").removesuffix(".nii")
@@ -65,8 +63,7 @@ class DicomSeriesReader:
 
     def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
         """Yield one item per series folder."""
-        layout = recipe.layout
-        assert isinstance(layout, DicomSeries)  # noqa: S101
+        layout = cast(DicomSeries, recipe.layout)
         for path in matching(root, layout.series, recipe=recipe.name, what="series folders", folders=True):
             folder = relative_to(root, path)
             parent = relative_to(root, path.parent)
@@ -87,11 +84,16 @@ def load_nifti(root: Path, relative: str) -> Volume:
     path = require_data(root, relative)
     try:
         image = nifti.load(path)
-        array = np.asanyarray(image.dataobj)
-    except (ImageFileError, OSError, EOFError, ValueError, MemoryError) as error:
+        array: npt.NDArray[Any] = np.asanyarray(image.dataobj)
+        affine = np.asarray(image.affine, dtype=np.float64)
+    except Exception as error:  # damaged headers and streams raise many kinds
         detail = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise SourceError("NIfTI unreadable", f"{detail}; download it again", relative) from error
-    return to_display(array, np.asarray(image.affine, dtype=np.float64), file=relative)
+    if array.dtype.kind not in "biuf":
+        raise SourceError("not a grey volume", f"its voxels are of type {array.dtype}", relative)
+    while array.ndim > 3 and array.shape[-1] == 1:
+        array = array[..., 0]  # a fourth axis of length 1 is common and says nothing
+    return to_display(array, affine, file=relative)
 
 
 def slices_of_volume(image: Volume, item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
