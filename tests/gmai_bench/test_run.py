@@ -10,12 +10,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from gmai_bench import lock
 from gmai_bench.backends.asks import Answer, Ask, OpenImage
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
 from gmai_bench.report.build import rebuild
 from gmai_bench.run import Settings, ask_and_report, score_file
-from gmai_cli.errors import UserError
+from gmai_cli.errors import EXIT_REQUEUE, UserError
 
 FOLDER = "held_out/option-text"
 
@@ -183,40 +182,6 @@ def test_missing_and_unknown_answers_are_refused(inputs: SimpleNamespace, held_o
         score_file(file, benchmark, None, Settings(), model="")
 
 
-def test_a_second_process_is_refused(held_out: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    with (
-        lock.hold(out),
-        pytest.raises(
-            UserError, match=rf"process {os.getpid()} on .* holds this output folder.*Use another --out|Wait"
-        ),
-    ):
-        run(held_out, out)
-    assert len(run(held_out, out).asked) == 12
-
-
-def test_the_lock_of_a_killed_process_is_taken_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    import socket
-
-    owner = {"pid": gone.pid, "host": socket.gethostname(), "started": "earlier"}
-    (tmp_path / ".lock").write_text(json.dumps(owner), encoding="utf-8")
-    with lock.hold(tmp_path):
-        pass
-    assert f"left by process {gone.pid} of earlier, which is gone; taking the folder over" in capsys.readouterr().err
-
-
-def test_the_lock_of_another_machine_is_explained(tmp_path: Path) -> None:
-    owner = {"pid": 7, "host": "node-17", "started": "yesterday"}
-    (tmp_path / ".lock").write_text(json.dumps(owner), encoding="utf-8")
-    with (
-        pytest.raises(UserError, match=r"process 7 on node-17 .* since yesterday.*remove .*\.lock"),
-        lock.hold(tmp_path),
-    ):
-        pass
-
-
 SLOW_RUN = """
 import sys, time
 from pathlib import Path
@@ -254,3 +219,19 @@ def test_runs_killed_at_several_moments_end_with_the_same_bytes(inputs: SimpleNa
         assert killed.read_bytes() == whole.read_bytes()
     assert predictions.read_bytes().count(b"\n") == 40
     assert report(tmp_path / "killed")["benchmarks"] == report(tmp_path / "whole")["benchmarks"]
+
+
+def test_a_run_told_to_stop_gives_the_folder_back(inputs: SimpleNamespace, tmp_path: Path) -> None:
+    path = inputs.write_held_out(tmp_path / "benchmarks", inputs.held_out_rows(20))
+    command = [sys.executable, "-c", SLOW_RUN, str(path), str(tmp_path / "out")]
+    predictions = tmp_path / "out" / FOLDER / "predictions.jsonl"
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not predictions.exists() or predictions.read_bytes().count(b"\n") < 3:
+        time.sleep(0.005)
+    process.terminate()
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == EXIT_REQUEUE
+    assert "told to stop: the answers so far are kept" in said
+    assert not (tmp_path / "out/.lock").exists()
+    subprocess.run(command, check=True, capture_output=True)
+    assert report(tmp_path / "out")["benchmarks"][0]["n"] == 40

@@ -3,14 +3,16 @@
 import contextlib
 import json
 import os
+import signal
 import socket
+import threading
 import time
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from gmai_cli.console import say
-from gmai_cli.errors import UserError
+from gmai_cli.errors import EXIT_REQUEUE, UserError
 
 
 @contextlib.contextmanager
@@ -18,7 +20,8 @@ def hold(folder: Path) -> Generator[None]:
     """Hold `folder/.lock` while the block runs.
 
     A lock of a process of this machine that is gone (it was killed) is taken over with a note. On another machine
-    that cannot be known, so it is refused with the remedy.
+    that cannot be known, so it is refused with the remedy. SIGTERM, which Slurm sends before it kills, gives the lock
+    back and exits with `EXIT_REQUEUE`, so that a requeued job can go on elsewhere.
 
     Raises:
         UserError: Another process holds the folder.
@@ -29,10 +32,19 @@ def hold(folder: Path) -> Generator[None]:
         _explain_or_clear(path)
         if not _take(path):
             raise UserError(f"{path}: another process took this output folder just now. Use another --out.")
+    in_main_thread = threading.current_thread() is threading.main_thread()  # only there can a signal be handled
+    before = signal.signal(signal.SIGTERM, _stop) if in_main_thread else None
     try:
         yield
     finally:
         path.unlink(missing_ok=True)
+        if in_main_thread:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _stop(_signal: int, _frame: object) -> NoReturn:
+    say("told to stop: the answers so far are kept, the same command goes on from there")
+    raise SystemExit(EXIT_REQUEUE)
 
 
 def _take(path: Path) -> bool:

@@ -1,0 +1,44 @@
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gmai_bench.images import ImageStore
+from gmai_cli.errors import UserError
+from PIL import Image
+
+
+def encode(image: Image.Image, format_: str = "PNG") -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format=format_)
+    return buffer.getvalue()
+
+
+def test_an_image_is_stored_once(tmp_path: Path) -> None:
+    store = ImageStore(tmp_path / "images")
+    encoded = encode(Image.new("L", (8, 6), 40))
+    digest = store.add(encoded, "row 1")
+    assert store.add(encoded, "row 2") == digest
+    assert (tmp_path / "images" / digest).read_bytes() == encoded
+    assert len(list((tmp_path / "images").iterdir())) == 1
+    assert store.open(digest).getpixel((3, 3)) == (40, 40, 40)
+
+
+def test_noise_is_uniform_and_depends_on_image_and_seed_alone(tmp_path: Path) -> None:
+    store = ImageStore(tmp_path)
+    first, second = (store.add(encode(Image.new("RGB", (64, 48), (n, n, n))), "") for n in (1, 2))
+    noise = np.asarray(store.show(first, "noise", 0))
+    assert noise.shape == (48, 64, 3)
+    assert abs(noise.mean() - 127.5) < 4
+    assert {0, 255} <= set(noise.ravel().tolist())
+    assert np.array_equal(noise, np.asarray(ImageStore(tmp_path).show(first, "noise", 0)))
+    assert not np.array_equal(noise, np.asarray(store.show(first, "noise", 1)))
+    assert not np.array_equal(noise, np.asarray(store.show(second, "noise", 0)))
+
+
+def test_pixels_that_do_not_decode_are_named(tmp_path: Path) -> None:
+    whole = encode(Image.effect_noise((64, 64), 50).convert("RGB"), "JPEG")
+    store = ImageStore(tmp_path)
+    digest = store.add(whole[: len(whole) // 2], "row 9")  # a JPEG shows its damage only when it is decoded
+    with pytest.raises(UserError, match=rf"{digest}: the image cannot be decoded .*Repair it in the benchmark"):
+        store.open(digest)
