@@ -139,8 +139,10 @@ def test_an_ablation_stands_in_answers_report_and_title(held_out: Path, tmp_path
     assert {json.loads(line)["image_ablation"] for line in lines} == {"noise"}
     summary = report(tmp_path / "out")
     assert (summary["image_ablation"], summary["ablation_seed"]) == ("noise", 3)
-    assert summary["title"] == "parrot — images replaced by noise"
-    assert "<title>parrot — images replaced by noise" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    assert summary["title"] == "models/parrot — images replaced by noise"
+    assert "<title>models/parrot — images replaced by noise" in (tmp_path / "out/report.html").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_a_report_is_rebuilt_without_the_benchmark(held_out: Path, tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_a_browser_runs_our_script_and_nothing_a_model_said(hostile_report: Path
     dom = browser_dom(hostile_report / "report.html", tmp_path / "profile")
     title = re.search(r"<title>(.*?)</title>", dom)
     assert title is not None
-    assert "owned" not in title[1] or "&lt;img" in title[1]
+    assert title[1].startswith("&lt;img src=x onerror=")
     assert dom.count('class="card question"') == 12
     assert "&lt;/script&gt;&lt;script&gt;document.title='owned'&lt;/script&gt;" in dom
     assert "12 of 12 questions" in dom

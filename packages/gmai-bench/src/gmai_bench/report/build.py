@@ -57,8 +57,11 @@ def rebuild(out: Path) -> list[ScoredBenchmark]:
 
 
 def title_of(asked: dict[str, Any]) -> str:
-    """Return the report's title; an ablation stands in it, so that such a number is never taken for the model's."""
-    name = Path(str(asked["model"])).name or str(asked["model"])
+    """Return the report's title: the last two parts of the model's path or id, such as `stage3/model`.
+
+    An ablation stands in it, so that such a number is never taken for the model's.
+    """
+    name = "/".join(str(asked["model"]).strip("/").split("/")[-2:]) or "unnamed"
     shown = {"noise": "images replaced by noise", "blank": "images replaced by grey"}.get(str(asked["image_ablation"]))
     return f"{name} — {shown}" if shown else name
 
