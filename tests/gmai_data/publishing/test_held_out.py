@@ -48,6 +48,25 @@ def test_two_answers_are_too_few():
     assert dict(chosen.dropped) == {"no balanced set of at least 3 answers": 9}
 
 
+def test_regions_are_asked_only_where_labels_cannot_be():
+    names = ["cat", "dog", "owl"]
+    offers = []
+    for i in range(30):
+        for name in names:
+            others = [other for other in names if other != name]
+            offers.append(offer(i, name, [], source="all"))
+            offers.append({**offer(i, name, others, source="all", asks="region"), "id": f"all region {i}{name}"})
+            if i % 3 == names.index(name):
+                offers.append(offer(i, name, others, source="one"))
+            offers.append({**offer(i, name, others, source="one", asks="region"), "id": f"one region {i}{name}"})
+    chosen = select(offers, 0)
+    assert {(question["source"], question["asks"]) for question in chosen.questions} == {
+        ("all", "region"),
+        ("one", "label"),
+    }
+    assert chosen.dropped["regions are asked only where labels cannot be"] == 90
+
+
 def test_the_files_of_a_build(phantom_build):
     card = yaml.safe_load((phantom_build / "benchmarks" / "held_out.yaml").read_text())
     rows = pq.ParquetFile(phantom_build / "benchmarks" / card["questions"]).read().to_pylist()

@@ -104,6 +104,10 @@ def test_bccd_gives_its_boxes_and_two_in_quarantine(tmp_path, real_data):
     lines = [json.loads(line) for line in (out / "quarantine.jsonl").open()]
     assert [line["file"] for line in lines] == ["Annotations/BloodImage_00338.xml", "Annotations/BloodImage_00343.xml"]
     assert all(line["reason"].startswith("degenerate box: object") for line in lines)
+    # Every smear shows red cells, so the questions of the official test list are about marked regions.
+    benchmark = json.loads((out / "manifest.json").read_text())["benchmark"]
+    assert benchmark["questions"] >= 60
+    assert benchmark["prior_accuracy"] <= benchmark["chance"] + 0.15
 
 
 def test_image_mask(tmp_path, toy):
@@ -201,7 +205,7 @@ def test_layout_must_stay_below_the_root_and_tables_must_be_text(tmp_path, toy):
 
 def test_out_inside_the_data_is_refused(tmp_path, toy):
     png(tmp_path / "a" / "1.png")
-    with pytest.raises(UserError, match="lies inside .* the data of toy"):
+    with pytest.raises(UserError, match=r"lies inside .* the data of toy"):
         build([Source(toy(), tmp_path)], tmp_path / "build", BuildSettings())
 
 

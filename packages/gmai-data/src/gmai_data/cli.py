@@ -34,9 +34,11 @@ def build(
 ) -> None:
     """Turn raw datasets into annotated images and instruction samples.
 
-    One dataset:      gmai data build bccd --root BCCD --out build
-    Several:          gmai data build bccd=BCCD totalsegmentator-ct=ts --out build
-    All phantoms:     gmai data phantoms ph && gmai data build phantoms --root ph --out build
+    One dataset: gmai data build bccd --root BCCD --out build
+
+    Several: gmai data build bccd=BCCD totalsegmentator-ct=ts --out build
+
+    All phantoms: gmai data phantoms ph; gmai data build phantoms --root ph --out build
 
     A killed build goes on with the same command. Exit code 3: done, but some input stands in OUT/quarantine.jsonl.
     """

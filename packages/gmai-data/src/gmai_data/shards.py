@@ -13,10 +13,10 @@ from typing import Any
 
 from gmai_cli.files import sha256_file, write_json, write_text
 
-from gmai_data.annotation import Annotation, annotation_id
+from gmai_data.annotation import Annotation, annotation_id, boxes_of
 from gmai_data.checks.samples import reason_to_drop
-from gmai_data.draws import fraction
-from gmai_data.generation.perception import label_offer, modality_offer
+from gmai_data.draws import choose, fraction
+from gmai_data.generation.perception import label_offer, modality_offer, region_offer
 from gmai_data.generation.sample import Sample, qualified_id
 from gmai_data.generation.template_writer import TemplateWriter
 from gmai_data.generation.wording import Words
@@ -185,6 +185,11 @@ def _offers(annotation: Annotation, job: ShardJob) -> Iterator[str]:
     words = Words(annotation, job.recipe, Language.EN, job.writer.seed)
     offers = [modality_offer(annotation, words, job.writer.modalities, only_these=True)]
     offers += [label_offer(annotation, words, label, f"held out {label}") for label in annotation.labels]
+    for label in annotation.labels:
+        boxes = boxes_of(annotation, label)
+        if boxes:
+            box = choose(boxes, job.writer.seed, annotation.id, "held out region")
+            offers.append(region_offer(annotation, words, box, f"held out region {label}"))
     for number, offer in enumerate(offers):
         yield json.dumps(
             {

@@ -84,6 +84,14 @@ def label_offer(annotation: Annotation, words: Words, label: str, purpose: str) 
     return Offer("label", question, words.label(label), wrong, min(3, len(annotation.labels) + len(wrong)))
 
 
+def region_offer(annotation: Annotation, words: Words, box: Box, purpose: str) -> Offer:
+    """Return the question for what one box holds; wrong answers are all other labels of the source."""
+    tag = box_tag([box.xyxy], annotation.width_px, annotation.height_px)
+    question = words.say(words.templates["perception"]["region"], purpose, box=tag)
+    wrong = tuple(words.label(name) for name in (*annotation.labels, *annotation.absent) if name != box.label)
+    return Offer("region", question, words.label(box.label), wrong, min(3, 1 + len(wrong)))
+
+
 def _choice_turn(offer: Offer, words: Words, *names: object) -> Iterator[Turn]:
     options = options_for(offer.answer, offer.wrong, *names, offer.family)
     if options is None or len(options) < offer.least_options:
@@ -116,11 +124,9 @@ def _presence(annotation: Annotation, words: Words, *names: object) -> Iterator[
 def _regions(annotation: Annotation, words: Words, *names: object) -> Iterator[Turn]:
     templates = words.templates["perception"]
     size = (annotation.width_px, annotation.height_px)
-    if annotation.boxes and annotation.absent:
+    if annotation.boxes and len(annotation.labels) + len(annotation.absent) > 1:
         box = choose(annotation.boxes, "region", *names)
-        question = words.say(templates["region"], "region", box=box_tag([box.xyxy], *size))
-        wrong = tuple(words.label(name) for name in (*annotation.labels, *annotation.absent) if name != box.label)
-        offer = Offer("region", question, words.label(box.label), wrong, min(3, 1 + len(wrong)))
+        offer = region_offer(annotation, words, box, "region")
         yield from ((*turn[:2], (box,), turn[3]) for turn in _choice_turn(offer, words, *names))
     # Only labels of which every region has its box can be located or counted completely.
     whole = [label for label in annotation.labels if label not in annotation.incomplete]

@@ -33,15 +33,22 @@ def select(offers: Sequence[Offer], seed: int) -> HeldOut:
     """Choose questions such that no answer is right much more often than another of its set.
 
     Label questions of one source are a set; the modality questions of all sources are one. An image is asked at most
-    one question of each kind.
+    one question of each kind. A source whose images all show the same labels (a blood smear shows every kind of cell)
+    has no label question to ask; there, and only there, the question is what a marked region holds.
     """
-    sets: dict[str, list[Offer]] = defaultdict(list)
+    sets: dict[tuple[str, str], list[Offer]] = defaultdict(list)
     for offer in offers:
-        sets["modality" if offer["asks"] == "modality" else f"label {offer['source']}"].append(offer)
+        sets["" if offer["asks"] == "modality" else offer["source"], offer["asks"]].append(offer)
     chosen = HeldOut([])
-    for _, offered in sorted(sets.items()):
+    answered: set[str] = set()
+    for (source, asks), offered in sorted(sets.items()):  # `label` stands before `region`
+        if asks == "region" and source in answered:
+            chosen.dropped["regions are asked only where labels cannot be"] += len(offered)
+            continue
         questions = _balanced(offered, seed)
         chosen.questions.extend(questions)
+        if questions:
+            answered.add(source)
         reason = "left out for balance" if questions else "no balanced set of at least 3 answers"
         chosen.dropped[reason] += len(offered) - len(questions)
     chosen.questions.sort(key=lambda question: question["id"])
