@@ -24,20 +24,19 @@ def build_app(selected: str | None) -> typer.Typer:
         name="gmai", help=HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False
     )
 
-    @app.callback()
+    @app.callback(help=HELP)
     def root(
-        version: Annotated[bool, typer.Option("--version", help="Print the versions of the gmai packages.")] = False,
+        version: Annotated[
+            bool,
+            typer.Option(
+                "--version",
+                is_eager=True,  # else `--version` alone asks for a command
+                callback=_print_versions,
+                help="Print the versions of the gmai packages.",
+            ),
+        ] = False,
     ) -> None:
-        if version:
-            from gmai_cli.files import installed_versions
-
-            for name, number in installed_versions().items():
-                if name.startswith("gmai-"):
-                    print(name, number)
-            raise typer.Exit
-
-    # `--version` alone must not ask for a command.
-    root.__doc__ = HELP
+        del version
 
     for plugin in plugins.discover().values():
         plugins.attach(app, plugin, selected=plugin.name == selected)
@@ -53,6 +52,17 @@ def build_app(selected: str | None) -> typer.Typer:
 
     app.command("demo")(demo.demo)
     return app
+
+
+def _print_versions(asked: bool) -> None:
+    if not asked:
+        return
+    from gmai_cli.files import installed_versions
+
+    for name, number in installed_versions().items():
+        if name.startswith("gmai-"):
+            print(name, number)
+    raise typer.Exit
 
 
 def _selected(argv: list[str]) -> str | None:
