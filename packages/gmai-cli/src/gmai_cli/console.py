@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Protocol
 
 LOG_INTERVAL_S = 15.0
@@ -25,7 +25,7 @@ def say(message: str) -> None:
 
 
 @contextlib.contextmanager
-def progress(description: str, total: int | None, *, unit: str = "items", shown: bool = True) -> Iterator[Progress]:
+def progress(description: str, total: int | None, *, unit: str = "items", shown: bool = True) -> Generator[Progress]:
     """Show how far a step has come, with rate and time left.
 
     On a terminal this is a bar; elsewhere a plain line every `LOG_INTERVAL_S` seconds and one at the end. `shown` is
@@ -82,7 +82,7 @@ def _clock(seconds: float) -> str:
 
 
 @contextlib.contextmanager
-def _bar(description: str, total: int | None, unit: str) -> Iterator[Progress]:
+def _bar(description: str, total: int | None, unit: str) -> Generator[Progress]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as RichProgress

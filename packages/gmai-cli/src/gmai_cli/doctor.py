@@ -1,9 +1,9 @@
 """`gmai doctor`: what is installed and what this machine has, without touching the network."""
 
-import importlib.metadata
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -114,6 +114,7 @@ def _memory() -> str:
 def _environment() -> list[tuple[str, str]]:
     names = ("HF_HOME", "HF_HUB_OFFLINE", "HF_ENDPOINT", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "SLURM_JOB_ID",
              "SLURM_NTASKS", "RANK", "WORLD_SIZE", "OPENAI_BASE_URL")  # fmt: skip
-    rows = [(name, os.environ.get(name, "(not set)")) for name in names]
+    # An address may carry a user and a password before its host.
+    rows = [(name, re.sub(r"//[^/@]*@", "//(not shown)@", os.environ.get(name, "(not set)"))) for name in names]
     secrets = ("HF_TOKEN", "OPENAI_API_KEY")
     return rows + [(name, "(set, not shown)" if os.environ.get(name) else "(not set)") for name in secrets]

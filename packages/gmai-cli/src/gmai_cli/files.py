@@ -9,14 +9,14 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
 
 @contextlib.contextmanager
-def replace_atomically(path: Path) -> Iterator[IO[bytes]]:
+def replace_atomically(path: Path) -> Generator[IO[bytes]]:
     """Yield a binary file that takes the place of `path` when the block ends without an error.
 
     A reader sees the old file or the whole new one, never a part; a kill leaves the old file and a `.tmp` beside it.
