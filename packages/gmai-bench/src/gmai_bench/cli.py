@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gmai_bench import commands
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -144,6 +146,10 @@ def report(out: Annotated[Path, typer.Argument(help="Output folder of an earlier
     with lock.hold(out):
         benchmarks = rebuild(out)
     _print(benchmarks, out)
+
+
+app.command()(commands.compare)
+app.command("audit-table")(commands.audit_table)
 
 
 def _print(benchmarks: "Sequence[ScoredBenchmark]", out: Path | None) -> None:

@@ -61,3 +61,48 @@ def mean_interval(mean: float, standard_error: float, clusters: int, level: floa
     special: Any = importlib.import_module("scipy.special")  # has no types
     half = float(special.stdtrit(clusters - 1, 0.5 + level / 2)) * standard_error
     return max(0.0, mean - half), min(1.0, mean + half)
+
+
+def mcnemar_exact(only_first: int, only_second: int) -> float:
+    """Return the two-sided exact p-value that two models are right equally often on the same questions.
+
+    Args:
+        only_first: Questions that only the first model answered rightly.
+        only_second: Questions that only the second model answered rightly.
+
+    Source: McNemar 1947, with the binomial distribution in place of the normal one.
+    """
+    discordant = only_first + only_second
+    if discordant == 0:
+        return 1.0
+    special: Any = importlib.import_module("scipy.special")
+    return min(1.0, 2 * float(special.bdtr(min(only_first, only_second), discordant, 0.5)))
+
+
+def minimum_detectable_difference(standard_error: float, *, level: float = LEVEL, power: float = 0.8) -> float:
+    """Return the smallest true difference that a two-sided test at 1 - `level` finds with the given power."""
+    normal = NormalDist()
+    return (normal.inv_cdf(0.5 + level / 2) + normal.inv_cdf(power)) * standard_error
+
+
+def macro_bootstrap(
+    scores: Sequence[float], strata: Sequence[str], clusters: Sequence[str], *, draws: int = 2000, seed: int = 0
+) -> tuple[float, tuple[float, float]]:
+    """Return the plain mean of the strata's means, and its 95 % percentile interval.
+
+    Clusters are drawn with replacement within their stratum, so that every draw has all strata; a cluster that spans
+    strata is drawn in each of them apart.
+    """
+    values, generator = np.asarray(scores, dtype=np.float64), np.random.default_rng(seed)
+    names, stratum = np.unique(np.asarray(strata), return_inverse=True)
+    total, mean = np.zeros(draws), 0.0
+    for index in range(len(names)):
+        inside = stratum == index
+        _, cluster = np.unique(np.asarray(clusters)[inside], return_inverse=True)
+        sums, sizes = np.bincount(cluster, weights=values[inside]), np.bincount(cluster)
+        mean += float(sums.sum() / sizes.sum()) / len(names)
+        for start in range(0, draws, 200):  # in pieces: a stratum of 50,000 clusters must fit into memory
+            drawn = generator.integers(0, len(sums), size=(min(200, draws - start), len(sums)))
+            total[start : start + 200] += sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1) / len(names)
+    low, high = np.quantile(total, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
+    return mean, (float(low), float(high))

@@ -39,10 +39,7 @@ def rebuild(out: Path) -> list[ScoredBenchmark]:
             f"{out}: no readable asked.json ({error}). A report is built from a folder that `gmai bench --model … "
             f"--out` or `gmai bench score … --out` wrote. Correct the path."
         ) from error
-    folders = sorted(path.parent for path in out.glob("*/*/benchmark.json"))
-    benchmarks = [_score_folder(folder) for folder in folders if (folder / "predictions.jsonl").exists()]
-    if not benchmarks:
-        raise UserError(f"{out}: holds no answers yet. Ask some with `gmai bench --model … --out {out}`.")
+    benchmarks = [_score_folder(folder) for folder in run_folders(out)]
     summary: dict[str, Any] = {
         "format": FORMAT,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -56,6 +53,24 @@ def rebuild(out: Path) -> list[ScoredBenchmark]:
     return benchmarks
 
 
+def run_folders(out: Path) -> list[Path]:
+    """Return the folders of an output that hold answers, one per protocol.
+
+    Raises:
+        UserError: There is none.
+    """
+    folders = sorted(path.parent for path in out.glob("*/*/benchmark.json"))
+    answered = [folder for folder in folders if (folder / "predictions.jsonl").exists()]
+    if not answered:
+        raise UserError(f"{out}: holds no answers yet. Ask some with `gmai bench --model … --out {out}`.")
+    return answered
+
+
+def read_folder(folder: Path) -> ScoredBenchmark:
+    """Score the answers of one benchmark's folder, writing nothing."""
+    return score_benchmark(record.read(folder), read_predictions(folder / "predictions.jsonl"))
+
+
 def title_of(asked: dict[str, Any]) -> str:
     """Return the report's title: the last two parts of the model's path or id, such as `stage3/model`.
 
@@ -67,8 +82,7 @@ def title_of(asked: dict[str, Any]) -> str:
 
 
 def _score_folder(folder: Path) -> ScoredBenchmark:
-    item = record.read(folder)
-    benchmark = score_benchmark(item, read_predictions(folder / "predictions.jsonl"))
+    benchmark = read_folder(folder)
     write_text(folder / "scores.jsonl", "".join(_score_lines(benchmark)))
     return benchmark
 

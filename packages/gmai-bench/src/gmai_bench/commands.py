@@ -1,0 +1,88 @@
+"""The commands beside asking and scoring: compare, audit-table. Everything but typer is imported inside them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(help="Output folder of one run.")],
+    second: Annotated[Path, typer.Argument(help="Output folder of another run.")],
+) -> None:
+    """Compare two runs question by question: exact McNemar, clustered difference, what could have been found."""
+    from gmai_cli.console import table
+
+    from gmai_bench.compare import compare as compare_runs
+
+    found = compare_runs(first, second)
+    columns = ("protocol", "n", "A", "B", "only A", "only B", "B - A", "95 % (clustered)", "p exact", "p clustered")
+    rows = [
+        (
+            c.protocol,
+            c.n,
+            f"{100 * c.accuracy_first:.1f} %",
+            f"{100 * c.accuracy_second:.1f} %",
+            c.only_first,
+            c.only_second,
+            f"{100 * c.difference:+.1f}",
+            f"{100 * c.interval[0]:+.1f} to {100 * c.interval[1]:+.1f}",
+            f"{c.p_exact:.4f}",
+            f"{c.p_clustered:.4f}",
+        )
+        for c in found
+    ]
+    table(columns, rows, title=f"A = {first}, B = {second}")
+    for c in found:
+        print(
+            f"{c.protocol}: {c.n} questions in {c.clusters} clusters detect a difference of "
+            f"{100 * c.detectable:.1f} points with 80 % power"
+        )
+
+
+def audit_table(
+    table: Annotated[str, typer.Argument(help="CSV file, or a table of the paper: table2, table3, table4, table5.")],
+    n: Annotated[
+        list[str] | None,
+        typer.Option("--n", help="COLUMN=N, the questions behind a column; over what an `n` row of the file says."),
+    ] = None,
+) -> None:
+    """Check a published table: which cells can be k/n, and is the overall the micro or the macro mean?"""
+    from gmai_cli.console import table as print_table
+    from gmai_cli.errors import UserError
+
+    from gmai_bench.published.audit import audit
+    from gmai_bench.published.tables import PAPER_TABLES, paper_table, parse_count, read_table
+
+    counts = {}
+    for given in n or []:
+        column, equals, count = given.rpartition("=")
+        if not equals:
+            raise UserError(f'--n "{given}": give COLUMN=N, such as --n pharmacy=27.')
+        counts[column] = parse_count(count, f"--n {given}")
+    if table in PAPER_TABLES and counts:
+        raise UserError(f"--n: {table} declares its questions itself. Leave --n out.")
+    read = paper_table(table) if table in PAPER_TABLES else read_table(Path(table), counts)
+    print(f"{read.title}: {len(read.rows)} rows, {len(read.columns)} columns")
+    for chosen in read.sets.values():
+        sizes = ", ".join(f"{c} {'' if k.exact else '~'}{k.n}" for c, k in chosen.counts.items()) or "none"
+        print(f"  questions of the set {chosen.name}: {sizes}" if chosen.name else f"  questions: {sizes}")
+    found = audit(read)
+    rows = [
+        (
+            a.row.name,
+            (a.set.name + ("" if a.row.set else " ?")).strip(),
+            a.checked,
+            len(a.impossible),
+            "; ".join(f"{o.column} {o.kind}" for o in a.overall) or "-",
+        )
+        for a in found
+    ]
+    print_table(("row", "set", "checked", "impossible", "overall"), rows)
+    for a in found:
+        lines = [str(cell) for cell in a.impossible] + [str(o) for o in a.overall if o.kind == "neither"]
+        under = f" (as {a.set.name})" if not a.row.set and a.set.name else ""
+        for line in lines:
+            print(f"{a.row.name}{under}: {line}")
+    if not any(chosen.counts for chosen in read.sets.values()):
+        print("No questions are declared, so only the macro mean was checked. Add an `n` row, or pass --n COLUMN=N.")

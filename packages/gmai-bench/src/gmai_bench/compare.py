@@ -1,0 +1,112 @@
+"""Two runs on the same questions, paired question by question; runs under different protocols are refused."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import NormalDist
+
+from gmai_cli.errors import UserError
+
+from gmai_bench.report.build import read_folder, run_folders
+from gmai_bench.scores import ScoredBenchmark
+from gmai_bench.statistics import clustered_standard_error, mcnemar_exact, minimum_detectable_difference
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What the paired answers of two runs say under one protocol."""
+
+    protocol: str
+    n: int
+    accuracy_first: float
+    accuracy_second: float
+    only_first: int
+    """Questions that only the first run has right."""
+    only_second: int
+    p_exact: float
+    """Exact McNemar, answers taken as independent."""
+    difference: float
+    """Second minus first."""
+    standard_error: float
+    """Of the difference, clustered by image."""
+    clusters: int
+    interval: tuple[float, float]
+    """95 %, clustered."""
+    p_clustered: float
+    detectable: float
+    """Smallest true difference that so many questions find with 80 % power, clustered."""
+
+
+def compare(first: Path, second: Path) -> list[Comparison]:
+    """Compare two output folders under every protocol that both have.
+
+    Raises:
+        UserError: They share no protocol, or answered different questions under one; the message says what differs.
+    """
+    ours, theirs = _read(first), _read(second)
+    shared = [protocol for protocol in ours if protocol in theirs]
+    if not shared:
+        pairs = [f"{a} and {b}" for a in ours for b in theirs if a.split("/")[0] == b.split("/")[0]]
+        reason = (
+            f"{'; '.join(pairs)} differ in questions, prompt or scoring, so their numbers say nothing about each other"
+            if pairs
+            else f"{first} has {', '.join(ours)}, {second} has {', '.join(theirs)}"
+        )
+        raise UserError(
+            f"{first} and {second}: no protocol in common. {reason}. Numbers are compared under one protocol only. "
+            f"Ask both models under the same one."
+        )
+    return [_compare(ours[protocol], theirs[protocol], first, second) for protocol in shared]
+
+
+def _read(out: Path) -> Mapping[str, ScoredBenchmark]:
+    read = [read_folder(folder) for folder in run_folders(out)]
+    return {benchmark.result.protocol: benchmark for benchmark in read}
+
+
+def _compare(a: ScoredBenchmark, b: ScoredBenchmark, first: Path, second: Path) -> Comparison:
+    protocol = a.result.protocol
+    for name, mine, other in (
+        ("protocol version", a.result.protocol_version, b.result.protocol_version),
+        ("extractor", a.result.extractor, b.result.extractor),
+    ):
+        if mine != other:
+            raise UserError(
+                f"{protocol}: the {name} of {first} is {mine}, of {second} {other}. Both runs must be scored alike. "
+                f"Run `gmai bench report` on both with one version of gmai-bench."
+            )
+    questions = {q.id: q for q in a.record.questions}
+    others = {q.id: q for q in b.record.questions}
+    differing = [i for i in questions.keys() & others.keys() if questions[i] != others[i]]
+    if questions.keys() != others.keys() or differing:
+        what = f'"{min(differing)}" differs' if differing else f"{len(questions)} and {len(others)} questions"
+        raise UserError(
+            f"{protocol}: {first} and {second} were asked different questions ({what}). A paired test needs the same "
+            f"questions, prompts and images. Ask both from one copy of the benchmark, with the same --limit."
+        )
+    right = {item.question.id: item.verdict.score == 1.0 for item in b.scored if item.question.measure == "accuracy"}
+    paired = [item for item in a.scored if item.question.id in right]
+    if not paired:
+        raise UserError(f"{protocol}: no question is answered in both {first} and {second}. Finish both runs first.")
+    mine = [item.verdict.score == 1.0 for item in paired]
+    theirs = [right[item.question.id] for item in paired]
+    differences = [float(y) - float(x) for x, y in zip(mine, theirs, strict=True)]
+    error, clusters = clustered_standard_error(differences, [item.question.cluster for item in paired])
+    n, difference = len(paired), sum(differences) / len(paired)
+    only_first, only_second = differences.count(-1.0), differences.count(1.0)
+    z = NormalDist().inv_cdf(0.975)
+    return Comparison(
+        protocol=protocol,
+        n=n,
+        accuracy_first=sum(mine) / n,
+        accuracy_second=sum(theirs) / n,
+        only_first=only_first,
+        only_second=only_second,
+        p_exact=mcnemar_exact(only_first, only_second),
+        difference=difference,
+        standard_error=error,
+        clusters=clusters,
+        interval=(difference - z * error, difference + z * error),
+        p_clustered=2 * NormalDist().cdf(-abs(difference) / error) if error > 0 else 1.0,
+        detectable=minimum_detectable_difference(error),
+    )

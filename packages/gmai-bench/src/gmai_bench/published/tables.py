@@ -1,0 +1,203 @@
+"""Published tables: a CSV of cells as they were printed, with rows that declare the question sets behind them.
+
+The first column names the row. Three more are optional: `set` (which declared question set the row answers; empty where
+its source does not say), `group` and `source`. A row named `n` gives the questions behind each cell of a set ("~9694"
+where only about that many are known, "-" where a cell is no share of questions), a row named `protocol` the protocol
+(`family/name`, with `#column=value` for one group of it).
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+from gmai_cli.errors import UserError, did_you_mean
+
+PAPER_TABLES: Mapping[str, str] = {
+    "table2": "GMAI-VL paper, Table 2: VQA-RAD, SLAKE and PMC-VQA",
+    "table3": "GMAI-VL paper, Table 3: OmniMedVQA by question type",
+    "table4": "GMAI-VL paper, Table 4: MMMU Health & Medicine, validation split",
+    "table5": "GMAI-VL paper, Table 5: GMAI-MMBench by clinical VQA task",
+}
+"""The tables that ship with the package: name ▶ title."""
+
+_ABOUT = ("set", "group", "source")
+_DECLARATIONS = ("n", "protocol")
+_OVERALL = re.compile(r"^(?:overall|avg|average|mean)(?:$|[\s_.-])", re.IGNORECASE)
+_NUMBER = re.compile(r"^\d+(?:\.(\d+))?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many questions stand behind a cell."""
+
+    n: int
+    exact: bool
+    """False where the source lets only about so many be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionSet:
+    """One declared choice of questions that rows may answer."""
+
+    name: str
+    counts: Mapping[str, Count]
+    """Column ▶ questions; a column without one is not checked."""
+    protocols: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedRow:
+    """One model's printed cells."""
+
+    name: str
+    set: str
+    """Name of its question set, empty where the source does not say."""
+    group: str
+    source: str
+    cells: Mapping[str, str]
+    """Column ▶ the cell as printed, empty cells left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedTable:
+    """A published table."""
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    sets: Mapping[str, QuestionSet]
+    rows: tuple[PublishedRow, ...]
+    independent: frozenset[str] = field(default_factory=frozenset[str])
+    """Columns that some `n` row marks with "-": no share of the questions of the other columns."""
+
+    @property
+    def overall(self) -> tuple[str, ...]:
+        """The columns that sum up the others, told by their names (overall, avg, average, mean)."""
+        return tuple(c for c in self.columns if _OVERALL.match(c) and c not in self.independent)
+
+    def sets_of(self, row: PublishedRow) -> list[QuestionSet]:
+        """Return the row's own question set, or all of them where its source does not say."""
+        return [self.sets[row.set]] if row.set else list(self.sets.values())
+
+
+def paper_table(name: str) -> PublishedTable:
+    """Return one of `PAPER_TABLES`."""
+    text = resources.files("gmai_bench.published").joinpath(f"{name}.csv").read_text(encoding="utf-8")
+    return _parse(text, name, PAPER_TABLES[name], {})
+
+
+def read_table(path: Path, counts: Mapping[str, Count]) -> PublishedTable:
+    """Read a user's CSV.
+
+    Args:
+        path: The file.
+        counts: Questions per column given beside the file; they stand in every set, over what the file says.
+
+    Raises:
+        UserError: The file cannot be read as such a table.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path}: cannot be read ({error}). A table is a CSV file, or one of {', '.join(PAPER_TABLES)}. "
+            f"Correct the path."
+        ) from error
+    return _parse(text, str(path), path.name, counts)
+
+
+def _parse(text: str, place: str, title: str, given: Mapping[str, Count]) -> PublishedTable:
+    lines = [line for line in csv.reader(text.splitlines()) if any(cell.strip() for cell in line)]
+    if len(lines) < 2:
+        raise UserError(f"{place}: has no rows below its header. A table has one row per model. Check the file.")
+    header = [cell.strip() for cell in lines[0]]
+    columns = tuple(name for name in header[1:] if name.lower() not in _ABOUT)
+    unknown = [name for name in given if name not in columns]
+    if unknown:
+        raise UserError(f'{place}: no column "{unknown[0]}".{did_you_mean(unknown[0], columns)}')
+    declared: dict[str, dict[str, dict[str, str]]] = {}
+    rows: list[PublishedRow] = []
+    for number, line in enumerate(lines[1:], start=2):
+        if len(line) != len(header):
+            raise UserError(
+                f"{place} row {number}: has {len(line)} cells, the header has {len(header)}. "
+                f"Every row has a cell per column. Correct the row."
+            )
+        cells = dict(zip(header, (cell.strip() for cell in line), strict=True))
+        about = {name: next((v for k, v in cells.items() if k.lower() == name), "") for name in _ABOUT}
+        name, values = line[0].strip(), {column: cells[column] for column in columns if cells[column]}
+        if name in _DECLARATIONS:
+            declared.setdefault(about["set"], {})[name] = values
+        else:
+            rows.append(PublishedRow(name, about["set"], about["group"], about["source"], values))
+    sets = {name: _question_set(name, rows_of, given, place) for name, rows_of in (declared or {"": {}}).items()}
+    for row in rows:
+        if row.set and row.set not in sets:
+            raise UserError(f'{place}: row "{row.name}" answers the set "{row.set}".{did_you_mean(row.set, sets)}')
+        for column, cell in row.cells.items():
+            if not _NUMBER.match(cell):
+                raise UserError(
+                    f'{place}: row "{row.name}", column "{column}" holds "{cell}". A cell is a percentage such '
+                    f"as 50.3, or empty. Correct it, or put the row's name in front."
+                )
+    independent = frozenset(
+        column for rows_of in declared.values() for column, cell in rows_of.get("n", {}).items() if cell == "-"
+    )
+    return PublishedTable(place, title, columns, sets, tuple(rows), independent)
+
+
+def _question_set(
+    name: str, declared: Mapping[str, Mapping[str, str]], given: Mapping[str, Count], place: str
+) -> QuestionSet:
+    counts = {
+        column: parse_count(cell, f'{place} row "n", column "{column}"')
+        for column, cell in declared.get("n", {}).items()
+        if cell != "-"
+    }
+    return QuestionSet(name, {**counts, **given}, declared.get("protocol", {}))
+
+
+def parse_count(text: str, place: str) -> Count:
+    """Return a count such as `27` or `~9694`."""
+    digits = text.removeprefix("~")
+    if not digits.isdigit() or int(digits) == 0:
+        raise UserError(f'{place}: "{text}" is no count. Give a number of questions, with "~" in front if about.')
+    return Count(int(digits), exact=not text.startswith("~"))
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedCell:
+    """One printed number and what it stands for."""
+
+    table: str
+    model: str
+    group: str
+    source: str
+    column: str
+    text: str
+    protocol: str
+    """`family/name` or `family/name#column=value`; empty where the source does not say."""
+    count: Count | None
+
+    @property
+    def value(self) -> float:
+        """The number, in percent."""
+        return float(self.text)
+
+
+def cells_of(table: PublishedTable) -> Iterable[PublishedCell]:
+    """Yield every printed cell with its protocol; a row whose source names no question set has none."""
+    for row in table.rows:
+        chosen = table.sets.get(row.set) if row.set else None
+        for column, text in row.cells.items():
+            protocol = chosen.protocols.get(column, "") if chosen else ""
+            count = chosen.counts.get(column) if chosen else None
+            yield PublishedCell(table.name, row.name, row.group, row.source, column, text, protocol, count)
+
+
+def paper_cells() -> Sequence[PublishedCell]:
+    """Return every cell of the paper's tables."""
+    return [cell for name in PAPER_TABLES for cell in cells_of(paper_table(name))]

@@ -1,0 +1,67 @@
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from gmai_bench.benchmarks.declared import DeclaredBenchmark
+from gmai_bench.compare import compare
+from gmai_bench.run import Settings, score_file
+from gmai_bench.statistics import macro_bootstrap, mcnemar_exact, minimum_detectable_difference
+from gmai_cli.errors import UserError
+from scipy.stats import binomtest
+
+
+@pytest.mark.parametrize(("b", "c"), [(0, 0), (1, 0), (5, 5), (2, 11), (11, 2), (40, 60)])
+def test_mcnemar_is_the_exact_binomial_test(b: int, c: int) -> None:
+    due = binomtest(b, b + c, 0.5).pvalue if b + c else 1.0
+    assert mcnemar_exact(b, c) == pytest.approx(due)
+
+
+def test_the_detectable_difference_by_the_normal_table() -> None:
+    assert minimum_detectable_difference(0.01) == pytest.approx(0.01 * (1.959964 + 0.841621), abs=1e-6)
+
+
+def test_the_macro_mean_counts_each_group_once() -> None:
+    mean, (low, high) = macro_bootstrap([1, 0, 1, 1, 1, 1], ["a", "a", "b", "b", "b", "b"], list("uvwxyz"))
+    assert mean == 0.75
+    assert (low, high) == (0.5, 1.0)
+    assert macro_bootstrap([1, 0, 1], list("aab"), list("uvw")) == macro_bootstrap([1, 0, 1], list("aab"), list("uvw"))
+
+
+@pytest.fixture
+def folders(inputs: SimpleNamespace, held_out: Path, tmp_path: Path) -> tuple[Path, Path]:
+    rows = inputs.held_out_rows()
+    answers = {"a": {r["id"]: "CT" for r in rows}, "b": {r["id"]: r["reference"] for r in rows}}
+    for name, said in answers.items():
+        file = inputs.write_predictions(tmp_path / f"{name}.jsonl", said)
+        score_file(file, DeclaredBenchmark(held_out), tmp_path / name, Settings(), model=name)
+    return tmp_path / "a", tmp_path / "b"
+
+
+def test_two_runs_on_the_same_questions(folders: tuple[Path, Path]) -> None:
+    (found,) = compare(*folders)
+    assert (found.n, found.only_first, found.only_second) == (12, 0, 8)
+    assert found.p_exact == pytest.approx(2 / 2**8)
+    assert found.difference == pytest.approx(8 / 12)
+    assert found.clusters == 6
+    # residuals per image: 4 of 2 · 1/3, 2 of 2 · -2/3; sqrt(4 · 4/9 + 2 · 16/9) / 12
+    assert found.standard_error == pytest.approx((4 * 4 / 9 + 2 * 16 / 9) ** 0.5 / 12)
+    assert found.interval[0] < found.difference < found.interval[1]
+    (back,) = compare(*reversed(folders))
+    assert (back.difference, back.p_exact) == (-found.difference, found.p_exact)
+
+
+def test_other_protocols_and_other_questions_are_refused(
+    inputs: SimpleNamespace, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    rows = inputs.held_out_rows()
+    file = inputs.write_predictions(tmp_path / "c.jsonl", {r["id"]: "CT" for r in rows})
+    other = inputs.write_held_out(tmp_path / "c", rows, protocol="held_out/other")
+    score_file(file, DeclaredBenchmark(other), tmp_path / "c-out", Settings(), model="c")
+    with pytest.raises(UserError, match=r"no protocol in common\. held_out/option-text and held_out/other differ in"):
+        compare(folders[0], tmp_path / "c-out")
+    changed = inputs.write_held_out(tmp_path / "d", rows, prompt="{question} {choices}")
+    score_file(file, DeclaredBenchmark(changed), tmp_path / "d-out", Settings(), model="d")
+    with pytest.raises(UserError, match=r'were asked different questions \("q0-0" differs\)'):
+        compare(folders[0], tmp_path / "d-out")
+    with pytest.raises(UserError, match=r"holds no answers yet"):
+        compare(folders[0], tmp_path / "none")
