@@ -1,0 +1,47 @@
+.DEFAULT_GOAL := help
+.PHONY: help install format lint types imports check test test-fast docs demo wheels changelog ci
+
+help: ## Print these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: ## Install the workspace and the development tools from uv.lock
+	uv sync --locked
+
+format: ## Format the code and mend what ruff can mend
+	uv run ruff check --fix
+	uv run ruff format
+
+lint: ## Check format and lint
+	uv run ruff format --check
+	uv run ruff check
+
+types: ## Check types (pyright, strict)
+	uv run pyright
+
+imports: ## Check that the packages import one another only as they may
+	uv run lint-imports
+
+check: lint types imports ## All of the above checks
+
+test: ## Run all tests
+	uv run pytest
+
+test-fast: ## Run the tests that take seconds
+	uv run pytest -m "not e2e"
+
+docs: ## Check the links, pages and commands of the docs
+	uv run pytest tests/workspace/test_docs.py
+
+demo: ## Run the whole loop on phantoms; writes gmai-demo/
+	uv run gmai demo
+
+wheels: ## Build the four packages and prove each wheel alone in a clean environment
+	rm -rf dist
+	uv build --quiet --all-packages --no-sources --out-dir dist
+	uv run --no-sync python .ci/check_wheels.py dist
+
+changelog: ## Show the coming changelog entry of each package
+	@for package in packages/*; do echo "# $${package#packages/}"; (cd $$package && uv run --no-sync scriv print); done
+
+ci: ## Everything, as CI runs it
+	.ci/run
