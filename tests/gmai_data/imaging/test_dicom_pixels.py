@@ -67,7 +67,12 @@ def test_pydicom_recipe_goes_through(tmp_path):
 
 
 def test_every_file_is_exported_or_quarantined(tmp_path, toy):
-    recipe = toy(layout={"kind": "dicom", "files": "*"}, labels={}, exhaustive=False)
+    recipe = toy(
+        layout={"kind": "dicom", "files": "*"},
+        labels={},
+        exhaustive=False,
+        deidentification={"secondary_captures": "export"},
+    )
     out = tmp_path / "out"
     assert build([Source(recipe, FILES)], out, BuildSettings()) == 3
     import json

@@ -27,10 +27,10 @@ def volume():
     ],
 )
 def test_rules(rule, expected):
-    assert choose_slices(volume(), SliceRule(**rule)) == expected
+    assert choose_slices([volume()], SliceRule(**rule), "axial") == expected
 
 
 def test_other_axis_and_empty_mask():
-    assert choose_slices(volume(), SliceRule(axis="sagittal")) == [0, 5]
+    assert choose_slices([volume()], SliceRule(), "sagittal") == [0, 5]
     empty = Volume(np.zeros((2, 2, 2), np.uint8), np.eye(4), (1.0, 1.0, 1.0))
-    assert choose_slices(empty, SliceRule()) == []
+    assert choose_slices([empty], SliceRule(), "axial") == []

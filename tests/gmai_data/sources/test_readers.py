@@ -141,7 +141,7 @@ def test_nifti_faults(tmp_path, toy, phantoms):
     (first / "mask.nii.gz").write_bytes((first / "mask.nii.gz").read_bytes()[:200])
     (second / "t1.nii.gz").write_text("version https://git-lfs.github.com/spec/v1\n")
     recipe = toy(
-        layout={"kind": "nifti_volume", "image": "*/t1.nii.gz", "mask": "{parent}/mask.nii.gz"},
+        layout={"kind": "volume", "image": "*/t1.nii.gz", "mask": "{parent}/mask.nii.gz"},
         labels={1: "alpha", 2: "beta", 3: "gamma", 4: "delta"},
         modality="MR",
         task="3d_segmentation",

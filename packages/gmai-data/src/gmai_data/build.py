@@ -15,7 +15,7 @@ import json
 import multiprocessing
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +55,10 @@ class BuildSettings(BaseModel):
     """Draws other questions, paraphrases and option orders; never moves a split."""
 
 
+Executor = Callable[[Sequence[ShardJob]], Iterator[ShardJob]]
+"""Works on shards anywhere that sees the same folders, and yields each as it is done."""
+
+
 @dataclass(frozen=True)
 class Listing:
     """A source and its items, in order."""
@@ -67,14 +71,27 @@ class Listing:
         """Return a digest of the items' keys and file sizes: another download, or a new file, changes it."""
         lines: list[str] = []
         for item in self.items:
-            sizes = [
-                path.stat().st_size if path.is_file() else -1 for path in map(self.source.root.joinpath, item.files)
-            ]
+            sizes = [_size_bytes(path) for path in map(self.source.root.joinpath, item.files)]
             lines.append(json.dumps([item.key, item.files, sizes, item.group, item.split, item.raw_labels]))
         return digest("\n".join(lines).encode())
 
 
-def build(sources: Sequence[Source], out: Path, settings: BuildSettings, *, workers: int = 1) -> int:
+def _size_bytes(path: Path) -> int:
+    """Return the size of a file, of all files of a folder, or -1 where there is nothing."""
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.iterdir() if file.is_file())
+    return path.stat().st_size if path.is_file() else -1
+
+
+def build(
+    sources: Sequence[Source],
+    out: Path,
+    settings: BuildSettings,
+    *,
+    workers: int = 1,
+    executor: Executor | None = None,
+    share: tuple[int, int] | None = None,
+) -> int:
     """Build everything that the sources give.
 
     Args:
@@ -82,6 +99,9 @@ def build(sources: Sequence[Source], out: Path, settings: BuildSettings, *, work
         out: Output folder: new, or one that an equal command began.
         settings: See `BuildSettings`.
         workers: Local processes; the output does not depend on it.
+        executor: Runs the shards elsewhere (Ray); None runs them in local processes.
+        share: (position, count) of this task in a job array: it works on every count-th shard and publishes nothing;
+            the same command without an array does what is missing and publishes.
 
     Returns:
         `EXIT_OK`, or `EXIT_PARTIAL` when some input stands in the quarantine.
@@ -103,7 +123,13 @@ def build(sources: Sequence[Source], out: Path, settings: BuildSettings, *, work
         say(f"{out}: this build is complete; nothing to do.")
         return _exit_code(manifest)
     jobs = plan(listings, work, settings)
-    _work(jobs, workers)
+    if share is not None:
+        position, count = share
+        mine = jobs[position::count]
+        _work(mine, workers, executor)
+        say(f"{out}: {len(mine)} of {len(jobs)} shards are this task's, and done. Run it without an array to publish.")
+        return EXIT_OK
+    _work(jobs, workers, executor)
     with progress("publish", len(jobs), unit="shards") as bar:
         benchmark = publish([job.folder for job in jobs], out, settings.seed, bar)
     manifest = _account(jobs, benchmark)
@@ -177,11 +203,15 @@ def preview(listings: Sequence[Listing]) -> Iterator[tuple[str, int, int, int, d
         yield listing.source.recipe.name, count, len(groups), shard_count(count), dict(splits)
 
 
-def _work(jobs: Sequence[ShardJob], workers: int) -> None:
+def _work(jobs: Sequence[ShardJob], workers: int, executor: Executor | None) -> None:
     missing = [job for job in jobs if not job.done]
     if len(missing) < len(jobs):
         say(f"{len(jobs) - len(missing)} of {len(jobs)} shards stand from an earlier run.")
     with progress("build", sum(len(job.items) for job in missing), unit="items") as bar:
+        if executor is not None:
+            for job in executor(missing):
+                bar.advance(len(job.items), note=job.recipe.name)
+            return
         if workers == 1:
             for job in missing:
                 build_shard(job)
@@ -232,7 +262,8 @@ def _claim(out: Path, work: Path, fingerprint: dict[str, Any]) -> bool:
                 "recipes and inputs stay the same. Give another --out, or delete this one."
             )
         return (work / "complete.json").is_file()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    # The tasks of a job array start together: one may find the folder that another is about to claim.
+    if out.exists() and (not out.is_dir() or any(path.name != work.name for path in out.iterdir())):
         raise UserError(
             f"{out}: not empty, and not begun by `gmai data build`. The output folder is new, or that of a build to "
             "go on with. Give another --out."

@@ -27,6 +27,7 @@ def build(
     ] = None,
     writer: Annotated[str, typer.Option(help="Who writes the text: `template` (offline, no key).")] = "template",
     workers: Annotated[int, typer.Option(min=1, help="Local processes; the output is the same for any number.")] = 1,
+    executor: Annotated[str, typer.Option(help="`local` processes, or `ray` (needs gmai-data[ray]).")] = "local",
     limit: Annotated[int | None, typer.Option(min=1, help="Use only so many items of each source.")] = None,
     chinese_share: Annotated[float, typer.Option(min=0, max=1, help="Share of samples written in Chinese.")] = 0.2,
     seed: Annotated[int, typer.Option(help="Draws other questions and wordings; splits stay.")] = 0,
@@ -40,24 +41,30 @@ def build(
 
     All phantoms: gmai data phantoms ph; gmai data build phantoms --root ph --out build
 
-    A killed build goes on with the same command. Exit code 3: done, but some input stands in OUT/quarantine.jsonl.
+    A killed build goes on with the same command. In a Slurm job array each task works on its share of the shards, and
+    the same command outside of it publishes. Exit code 3: done, but some input stands in OUT/quarantine.jsonl.
     """
     from gmai_cli.errors import UserError, did_you_mean
 
     from gmai_data.build import BuildSettings, list_sources, preview
     from gmai_data.build import build as run
+    from gmai_data.executors import array_share, on_ray
     from gmai_data.sources.catalogue import resolve
     from gmai_data.statistics import print_build, print_preview
 
     if writer != "template":
         raise UserError(f"--writer {writer}: no such writer.{did_you_mean(writer, ['template'])}")
+    if executor not in ("local", "ray"):
+        raise UserError(f"--executor {executor}: no such executor.{did_you_mean(executor, ['local', 'ray'])}")
     sources = resolve(recipes, root)
     if dry_run:
         print_preview(list(preview(list_sources(sources, limit))))
         return
     settings = BuildSettings(chinese_share=chinese_share, limit=limit, seed=seed)
-    code = run(sources, out, settings, workers=workers)
-    print_build(out)
+    share = array_share()
+    code = run(sources, out, settings, workers=workers, executor=on_ray if executor == "ray" else None, share=share)
+    if share is None or (out / "manifest.json").is_file():
+        print_build(out)
     raise typer.Exit(code)
 
 

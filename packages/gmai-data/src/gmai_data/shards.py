@@ -4,9 +4,11 @@ A shard's items are fixed by a hash of their keys, never by the number of worker
 `done.json`, which is written last.
 """
 
+import dataclasses
 import importlib.metadata
 import json
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +22,12 @@ from gmai_data.generation.perception import label_offer, modality_offer, region_
 from gmai_data.generation.sample import Sample, qualified_id
 from gmai_data.generation.template_writer import TemplateWriter
 from gmai_data.generation.wording import Words
-from gmai_data.imaging.raster import digest, encode_png, is_near_constant
+from gmai_data.imaging.deidentify import words_in_picture
+from gmai_data.imaging.raster import digest, encode_png, has_two_values, is_near_constant
 from gmai_data.publishing.tables import ANNOTATIONS, SAMPLES, TableFiles
+from gmai_data.sources.digests import source_digests
 from gmai_data.sources.items import Item, Picture
-from gmai_data.sources.problems import Ledger, SourceError
+from gmai_data.sources.problems import Ledger, SetAside, SourceError
 from gmai_data.sources.qa_text import read_turns
 from gmai_data.sources.readers import READERS
 from gmai_data.sources.recipe import Recipe
@@ -32,6 +36,8 @@ from gmai_data.vocabulary import Kind, Language, Split, Task
 
 TOOL = f"gmai-data {importlib.metadata.version('gmai-data')}"
 
+SPILL_BYTES = 256 * 1024 * 1024
+"""Encoded images of one item above this size wait in a temporary file."""
 ITEMS_PER_SHARD = 64
 """Aimed at; a source has a power of two of shards, at least 4."""
 
@@ -79,11 +85,15 @@ def build_shard(job: ShardJob) -> None:
             # A volume is judged as a whole: a problem in its last slice must not leave half of it in the output.
             before = ledger.mark()
             try:
-                made = list(_annotations(item, job, ledger))
+                made = Spill(_annotations(item, job, ledger))
                 texts = list(_text_samples(item, job))
             except SourceError as problem:
                 ledger.roll_back(before)
                 ledger.quarantine_item(problem)
+                continue
+            except SetAside as reason:
+                ledger.roll_back(before)
+                ledger.items.dropped[reason.rule] += 1
                 continue
             if not made and not texts:
                 ledger.items.dropped["no picture left"] += 1
@@ -102,6 +112,28 @@ def build_shard(job: ShardJob) -> None:
     write_json(job.folder / "done.json", {"account": ledger.to_json(), "files": files})
 
 
+class Spill:
+    """The annotations of one item, complete before the first is used; their images wait in a file once there are many.
+
+    A ten-minute video gives hundreds of images, and none of them may be written before the last one is sound.
+    """
+
+    def __init__(self, annotations: Iterable[Annotation]) -> None:
+        self._entries: list[tuple[Annotation, int]] = []
+        self._file = tempfile.SpooledTemporaryFile(max_size=SPILL_BYTES, prefix="gmai-spill-")  # noqa: SIM115
+        for annotation in annotations:
+            self._file.write(annotation.image)
+            self._entries.append((dataclasses.replace(annotation, image=b""), len(annotation.image)))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Annotation]:
+        self._file.seek(0)
+        for annotation, size_bytes in self._entries:
+            yield dataclasses.replace(annotation, image=self._file.read(size_bytes))
+
+
 def _annotations(item: Item, job: ShardJob, ledger: Ledger) -> Iterator[Annotation]:
     recipe = job.recipe
     split, group = split_of(item, recipe)
@@ -110,11 +142,18 @@ def _annotations(item: Item, job: ShardJob, ledger: Ledger) -> Iterator[Annotati
         if is_near_constant(picture.pixels):
             ledger.images.dropped["near-constant image"] += 1
             continue
+        if has_two_values(picture.pixels):
+            ledger.images.dropped["binary image"] += 1
+            continue
+        if recipe.deidentification.ocr and words_in_picture(picture.pixels, item.key):
+            ledger.images.dropped["held back: words in the picture"] += 1
+            continue
         ledger.images.kept += 1
-        yield _annotation(picture, item, recipe, split, group)
+        yield _annotation(picture, item, job, split, group)
 
 
-def _annotation(picture: Picture, item: Item, recipe: Recipe, split: Split, group: str) -> Annotation:
+def _annotation(picture: Picture, item: Item, job: ShardJob, split: Split, group: str) -> Annotation:
+    recipe = job.recipe
     encoded = picture.encoded or encode_png(picture.pixels)
     height_px, width_px = picture.pixels.shape[:2]
     absent = tuple(name for name in recipe.label_names if name not in picture.labels) if recipe.exhaustive else ()
@@ -137,7 +176,14 @@ def _annotation(picture: Picture, item: Item, recipe: Recipe, split: Split, grou
         group=group,
         source=recipe.name,
         license=recipe.license,
-        provenance={"item": item.key, "image_sha256": digest(encoded), "tool": TOOL, **picture.geometry},
+        provenance={
+            "item": item.key,
+            "files": source_digests(job.root, (*item.files, *picture.more_files)),
+            "image_sha256": digest(encoded),
+            "recipe_version": recipe.version,
+            "tool": TOOL,
+            **picture.geometry,
+        },
     )
 
 

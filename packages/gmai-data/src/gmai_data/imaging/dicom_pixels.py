@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ from pydicom.errors import InvalidDicomError
 from gmai_data.imaging.raster import MAX_PIXELS, Pixels
 from gmai_data.imaging.windows import (
     HEADER,
+    HEADER_ALL,
     PRESETS,
     FlatIntensitiesError,
     apply_bounds,
     apply_window,
+    parse_window,
     percentile_bounds,
 )
 from gmai_data.sources.files import require_data
@@ -51,6 +53,22 @@ def read_dicom(root: Path, relative: str) -> pydicom.Dataset:
     return dataset
 
 
+def read_header(root: Path, relative: str) -> pydicom.Dataset:
+    """Parse a DICOM file up to its pixels.
+
+    Raises:
+        SourceError: Missing, pointer, or no DICOM file.
+    """
+    path = require_data(root, relative)
+    try:
+        with quiet_pydicom():
+            return dicom.dcmread(path, stop_before_pixels=True)
+    except InvalidDicomError as error:
+        raise SourceError("not a DICOM file", "the DICM prefix is missing", relative) from error
+    except Exception as error:  # as above
+        raise SourceError("DICOM unreadable", f"{type(error).__name__}: {error}", relative) from error
+
+
 @contextlib.contextmanager
 def explained(relative: str) -> Generator[None]:
     """Turn whatever a damaged header makes pydicom raise into a `SourceError` about the file."""
@@ -66,15 +84,20 @@ def explained(relative: str) -> Generator[None]:
         raise SourceError("DICOM header unusable", f"{type(error).__name__}: {detail}", relative) from error
 
 
-def decode_pixels(dataset: pydicom.Dataset, relative: str) -> Values:
-    """Return the stored values, `[rows, columns]`, with frames in front and samples behind; YBR is turned into RGB.
+def decode_pixels(dataset: pydicom.Dataset, relative: str, frame: int | None = None) -> Values:
+    """Return the stored values of one frame, `[rows, columns]`, samples behind; YBR is turned into RGB.
+
+    Args:
+        dataset: The header and the encoded pixels.
+        relative: Named in the error.
+        frame: Number from 0; None decodes all frames of the file, frames in front where there are several.
 
     Raises:
         SourceError: No decoder for the transfer syntax, or the pixel data are truncated or damaged.
     """
     try:
         with quiet_pydicom():
-            return dicom_pixels.pixel_array(dataset, raw=False)
+            return dicom_pixels.pixel_array(dataset, raw=False, index=frame)
     except Exception as error:  # each decoder plug-in raises its own kinds
         detail = " ".join(str(error).split())
         raise SourceError("DICOM pixels unreadable", f"{type(error).__name__}: {detail}", relative) from error
@@ -104,13 +127,29 @@ def modality_values(dataset: pydicom.Dataset, stored: Values) -> Values:
     return dicom_pixels.apply_modality_lut(stored, dataset)
 
 
-def frame_picture(dataset: pydicom.Dataset, stored: Values, window: str) -> tuple[Pixels, str]:
+def header_windows(dataset: pydicom.Dataset) -> tuple[tuple[float, float], ...]:
+    """Return (level, width) of each window that the header offers, in its order (PS3.3 C.11.2.1.2)."""
+    centres, widths = _all(dataset.get("WindowCenter")), _all(dataset.get("WindowWidth"))
+    return tuple((centre, width) for centre, width in zip(centres, widths, strict=False) if width >= 1)
+
+
+def window_names(dataset: pydicom.Dataset, windows: Sequence[str]) -> list[tuple[str, int]]:
+    """Return (window, its number in the header) for each picture that a card's windows ask of this header."""
+    names: list[tuple[str, int]] = []
+    for window in windows:
+        count = max(len(header_windows(dataset)), 1) if window == HEADER_ALL else 1
+        names.extend((HEADER if window == HEADER_ALL else window, number) for number in range(count))
+    return names
+
+
+def frame_picture(dataset: pydicom.Dataset, stored: Values, window: str, number: int = 0) -> tuple[Pixels, str]:
     """Turn one frame of stored values into an 8-bit picture.
 
     Args:
         dataset: The header.
         stored: One frame: `[rows, columns]` or `[rows, columns, 3]`.
-        window: A CT preset, or `header`.
+        window: A CT preset, `LEVEL/WIDTH`, or `header`.
+        number: Which of the header's windows.
 
     Returns:
         The picture and the window in words, for the provenance.
@@ -121,16 +160,16 @@ def frame_picture(dataset: pydicom.Dataset, stored: Values, window: str) -> tupl
     if stored.ndim == 3:
         return _to_8_bit(stored, int(dataset.get("BitsStored", 8))), "colour"
     values = modality_values(dataset, stored)
-    if window in PRESETS:
-        level, width = PRESETS[window]
-        picture, words = apply_window(values, level, width), f"{window} {level:g}/{width:g}"
+    bounds = parse_window(window)
+    if bounds is not None:
+        picture, words = apply_window(values, *bounds), f"{window} {bounds[0]:g}/{bounds[1]:g}"
     else:
-        picture, words = header_window(dataset, values)
+        picture, words = header_window(dataset, values, number)
     return (255 - picture if photometric == "MONOCHROME1" else picture), words
 
 
-def header_window(dataset: pydicom.Dataset, values: Values) -> tuple[Pixels, str]:
-    """Apply the header's first VOI LUT or window; without one, soft tissue for CT and percentiles for others.
+def header_window(dataset: pydicom.Dataset, values: Values, number: int = 0) -> tuple[Pixels, str]:
+    """Apply a VOI LUT or window of the header; without one, soft tissue for CT and percentiles for others.
 
     Raises:
         gmai_data.imaging.windows.FlatIntensitiesError: No window in the header and nothing to see in the values.
@@ -139,13 +178,14 @@ def header_window(dataset: pydicom.Dataset, values: Values) -> tuple[Pixels, str
         shown = dicom_pixels.apply_voi_lut(values, dataset, index=0, prefer_lut=True)
         bits = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
         return _to_8_bit(shown, bits), "VOI LUT 0"
-    if "WindowCenter" in dataset and "WindowWidth" in dataset:
-        first = {name: _first(dataset.get(name)) for name in ("WindowCenter", "WindowWidth")}
-        shown = dicom_pixels.apply_windowing(values, dataset, index=0).astype(np.float32)
+    windows = header_windows(dataset)
+    if windows:
+        level, width = windows[min(number, len(windows) - 1)]
+        shown = dicom_pixels.apply_windowing(values, dataset, index=min(number, len(windows) - 1)).astype(np.float32)
         # apply_windowing spreads the window over the range of the modality output, whatever that is.
         low, high = _output_range(dataset, values)
         picture = np.clip((shown - low) * (255.0 / max(high - low, 1e-6)), 0, 255).astype(np.uint8)
-        return picture, f"{HEADER} {first['WindowCenter']:g}/{first['WindowWidth']:g}"
+        return picture, f"{HEADER} {level:g}/{width:g}"
     if dataset.get("Modality") == "CT":
         level, width = PRESETS["soft_tissue"]
         return apply_window(values, level, width), f"soft_tissue {level:g}/{width:g}"
@@ -165,8 +205,10 @@ def _output_range(dataset: pydicom.Dataset, values: Values) -> tuple[float, floa
     return min(ends), max(ends)
 
 
-def _first(value: Any) -> float:
-    return float(value[0] if hasattr(value, "__iter__") else value)
+def _all(value: Any) -> list[float]:
+    if value is None or value == "":
+        return []
+    return [float(each) for each in (value if isinstance(value, Sequence) and not isinstance(value, str) else [value])]
 
 
 def _to_8_bit(values: Values, bits: int | None = None) -> Pixels:

@@ -1,5 +1,11 @@
-"""A folder of DICOM slices ▶ one volume in the display convention."""
+"""A folder of DICOM slices, or one enhanced multi-frame file ▶ one volume in the display convention.
 
+Headers are read first and pixels one slice at a time, so memory holds the volume and one slice.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -7,74 +13,191 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 
-from gmai_data.imaging.dicom_pixels import decode_pixels, explained, modality_values, read_dicom
+from gmai_data.imaging.deidentify import header_facts, set_aside
+from gmai_data.imaging.dicom_pixels import (
+    decode_pixels,
+    explained,
+    header_windows,
+    modality_values,
+    read_dicom,
+    read_header,
+)
 from gmai_data.imaging.grids import Volume, to_display
+from gmai_data.imaging.large import allocate, release
+from gmai_data.imaging.suv import suv_factor
 from gmai_data.sources.files import relative_to
-from gmai_data.sources.problems import SourceError
+from gmai_data.sources.problems import SetAside, SourceError
+from gmai_data.sources.recipe import Deidentification
+
+TILT_DEGREES = 0.5
+"""Slices whose stack leans more than this from their normal are flagged: the volume is sheared, not a box."""
+EVEN_SHARE, GAP_SHARE = 0.01, 0.1
+"""Distances that vary by more than the first share are flagged; by more than the second, a slice is missing."""
 
 
-def load_series(root: Path, folder: str) -> Volume:
+@dataclass(frozen=True)
+class _Slice:
+    file: str
+    frame: int | None
+    rows_columns: tuple[int, int]
+    orientation: npt.NDArray[np.float64]
+    position: npt.NDArray[np.float64]
+    spacing_mm: tuple[float, float]
+
+
+def load_series(root: Path, folder: str, rule: Deidentification | None = None) -> Volume:
     """Read one series: slices sorted along their normal, values after the modality LUT (HU for CT).
 
-    Localizers are left out (PS3.3 C.7.6.1.1.2, value 3 of Image Type).
+    Localizers, dose pages and held-back images are left out; the volume's flags count them.
 
     Raises:
         SourceError: No slices, several series, slices of different shape or orientation, missing positions, or gaps:
             a volume with a missing slice would shift every label behind it.
     """
-    datasets: list[tuple[str, pydicom.Dataset]] = []
+    kept, aside = _headers(root, folder, rule or Deidentification())
+    series = {str(header.get("SeriesInstanceUID", "")) for _, header in kept}
+    if len(series) > 1:
+        raise SourceError("several series in one folder", f"{len(series)} series; one folder holds one", folder)
+    slices = [each for file, header in kept for each in _slices(file, header)]
+    if len(slices) < 2:
+        raise SourceError("not a DICOM series", f"{len(slices)} slice(s); a volume needs at least 2", folder)
+    first_file, first = kept[0]
+    volume = _stack(root, slices, folder)
+    with explained(first_file):
+        return dataclasses.replace(
+            volume,
+            windows=header_windows(first),
+            facts=header_facts(first),
+            flags=(*volume.flags, *(f"{count} set aside: {reason}" for reason, count in sorted(aside.items()))),
+            suv_per_unit=suv_factor(first),
+        )
+
+
+def _headers(
+    root: Path, folder: str, rule: Deidentification
+) -> tuple[list[tuple[str, pydicom.Dataset]], dict[str, int]]:
+    if not (root / folder).is_dir():
+        raise SourceError("folder missing", "the recipe lists it; download it or take it off the list", folder)
+    kept: list[tuple[str, pydicom.Dataset]] = []
+    aside: dict[str, int] = {}
     for path in sorted((root / folder).iterdir()):
         if path.is_file() and not path.name.startswith("."):
             file = relative_to(root, path)
-            dataset = read_dicom(root, file)
-            with explained(file):
-                is_slice = "LOCALIZER" not in (dataset.get("ImageType") or ())
-            if is_slice:
-                datasets.append((file, dataset))
-    if len(datasets) < 2:
-        raise SourceError("not a DICOM series", f"{len(datasets)} slice(s); a volume needs at least 2", folder)
-    series = {str(dataset.get("SeriesInstanceUID", "")) for _, dataset in datasets}
-    if len(series) > 1:
-        raise SourceError("several series in one folder", f"{len(series)} series; one folder holds one", folder)
-    return _stack(datasets, folder)
+            header = read_header(root, file)
+            try:
+                with explained(file):
+                    set_aside(header, rule, file)
+            except SetAside as reason:
+                aside[reason.rule] = aside.get(reason.rule, 0) + 1
+            else:
+                kept.append((file, header))
+    return kept, aside
 
 
-def _stack(datasets: list[tuple[str, pydicom.Dataset]], folder: str) -> Volume:
-    first = datasets[0][1]
-    rows_columns = (first.Rows, first.Columns)
-    orientation = _numbers(first, "ImageOrientationPatient", 6, folder)
-    normal = np.cross(orientation[:3], orientation[3:])
-    placed: list[tuple[float, npt.NDArray[np.float64], str, pydicom.Dataset]] = []
-    for file, dataset in datasets:
-        if (dataset.Rows, dataset.Columns) != rows_columns:
-            raise SourceError("slices of different size", f"{dataset.Columns}×{dataset.Rows}", file)
-        if not np.allclose(_numbers(dataset, "ImageOrientationPatient", 6, file), orientation, atol=1e-3):
-            raise SourceError("slices of different orientation", "one series has one orientation", file)
-        position = _numbers(dataset, "ImagePositionPatient", 3, file)
-        placed.append((float(position @ normal), position, file, dataset))
-    placed.sort(key=lambda entry: entry[0])
-    gaps_mm = np.diff([entry[0] for entry in placed])
-    if float(gaps_mm.min()) <= 1e-3 or float(gaps_mm.max() - gaps_mm.min()) > 0.1 * float(gaps_mm.mean()):
+def _slices(file: str, header: pydicom.Dataset) -> Iterator[_Slice]:
+    with explained(file):
+        frames: Any = header.get("PerFrameFunctionalGroupsSequence")
+        rows_columns = (int(header.Rows), int(header.Columns))
+    if not frames:
+        yield _Slice(
+            file, None, rows_columns, _numbers(header, "ImageOrientationPatient", 6, file),
+            _numbers(header, "ImagePositionPatient", 3, file), _spacing(header, file),
+        )  # fmt: skip
+        return
+    # PS3.3 C.7.6.16: what all frames share stands in the shared groups, what differs in those of the frame.
+    shared: Any = header.get("SharedFunctionalGroupsSequence") or [pydicom.Dataset()]
+    for number, frame in enumerate(frames):
+        with explained(file):
+            orientation = _group(frame, shared[0], "PlaneOrientationSequence")
+            position = _group(frame, shared[0], "PlanePositionSequence")
+            measures = _group(frame, shared[0], "PixelMeasuresSequence")
+        yield _Slice(
+            file, number, rows_columns, _numbers(orientation, "ImageOrientationPatient", 6, file),
+            _numbers(position, "ImagePositionPatient", 3, file), _spacing(measures, file),
+        )  # fmt: skip
+
+
+def _group(frame: Any, shared: Any, name: str) -> pydicom.Dataset:
+    found: Any = frame.get(name) or shared.get(name) or [pydicom.Dataset()]
+    return found[0]
+
+
+def _spacing(header: pydicom.Dataset, file: str) -> tuple[float, float]:
+    row_mm, column_mm = _numbers(header, "PixelSpacing", 2, file)
+    return float(row_mm), float(column_mm)
+
+
+def _stack(root: Path, slices: list[_Slice], folder: str) -> Volume:
+    first = slices[0]
+    normal = np.cross(first.orientation[:3], first.orientation[3:])
+    for each in slices:
+        if each.rows_columns != first.rows_columns:
+            size = f"{each.rows_columns[1]}×{each.rows_columns[0]}"
+            raise SourceError("slices of different size", size, each.file)
+        if not np.allclose(each.orientation, first.orientation, atol=1e-3):
+            raise SourceError("slices of different orientation", "one series has one orientation", each.file)
+        if not np.allclose(each.spacing_mm, first.spacing_mm, rtol=1e-3):
+            raise SourceError("slices of different pixel spacing", f"{each.spacing_mm} mm", each.file)
+    placed = sorted(slices, key=lambda each: float(each.position @ normal))
+    gaps_mm = np.diff([float(each.position @ normal) for each in placed])
+    mean_mm, spread_mm = float(gaps_mm.mean()), float(gaps_mm.max() - gaps_mm.min())
+    if float(gaps_mm.min()) <= 1e-3 or spread_mm > GAP_SHARE * mean_mm:
         detail = f"distances from {gaps_mm.min():.2f} to {gaps_mm.max():.2f} mm; a slice is missing or doubled"
         raise SourceError("uneven slice spacing", detail, folder)
-    row_mm, column_mm = _numbers(first, "PixelSpacing", 2, folder)
-    slices = [_slice(dataset, file) for _, _, file, dataset in placed]
+    step = (placed[-1].position - placed[0].position) / (len(placed) - 1)
+    tilt = float(np.degrees(np.arccos(np.clip(step @ normal / np.linalg.norm(step), -1, 1))))
+    flags = [f"gantry tilt {tilt:.1f} degrees"] if tilt > TILT_DEGREES else []
+    if spread_mm > EVEN_SHARE * mean_mm:
+        flags.append(f"uneven slice spacing {gaps_mm.min():.2f}-{gaps_mm.max():.2f} mm")
+    row_mm, column_mm = first.spacing_mm
     # `[row, column]` per slice ▶ `[column, row, slice]`; PS3.3 C.7.6.2.1.1 gives the affine in LPS, NIfTI's is RAS.
-    array = np.stack(slices).transpose(2, 1, 0)
+    array = _pixels(root, placed).transpose(2, 1, 0)
     affine = np.eye(4)
-    affine[:3, 0] = orientation[:3] * column_mm
-    affine[:3, 1] = orientation[3:] * row_mm
-    affine[:3, 2] = (placed[-1][1] - placed[0][1]) / (len(placed) - 1)
-    affine[:3, 3] = placed[0][1]
-    return to_display(array, np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine, file=folder)
+    affine[:3, 0] = first.orientation[:3] * column_mm
+    affine[:3, 1] = first.orientation[3:] * row_mm
+    affine[:3, 2], affine[:3, 3] = step, placed[0].position
+    volume = to_display(array, np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine, file=folder)
+    return dataclasses.replace(volume, flags=tuple(flags))
 
 
-def _slice(dataset: pydicom.Dataset, file: str) -> npt.NDArray[Any]:
-    stored = decode_pixels(dataset, file)
-    if stored.ndim != 2:
-        raise SourceError("slice is not one grey frame", f"shape {stored.shape}", file)
-    with explained(file):
-        return modality_values(dataset, stored).astype(np.float32)
+def _pixels(root: Path, placed: list[_Slice]) -> npt.NDArray[Any]:
+    """Return `[slice, row, column]` in HU: as 16-bit numbers where that loses nothing, else as 32-bit floats."""
+    array: npt.NDArray[Any] | None = None
+    opened: tuple[str, pydicom.Dataset] | None = None
+    for index, each in enumerate(placed):
+        if opened is None or opened[0] != each.file:
+            opened = (each.file, read_dicom(root, each.file))
+        values = _values(opened[1], each)
+        if array is None:
+            array = allocate((len(placed), *each.rows_columns), np.int16 if _fits(values) else np.float32)
+        elif array.dtype == np.int16 and not _fits(values):
+            wider = allocate(array.shape, np.float32)
+            for done in range(index):
+                wider[done] = array[done]
+            array = wider
+        array[index] = values
+        release(array)
+    if array is None:
+        raise RuntimeError("a series without slices was to be stacked")
+    return array
+
+
+def _values(dataset: pydicom.Dataset, each: _Slice) -> npt.NDArray[Any]:
+    frame = decode_pixels(dataset, each.file, each.frame)
+    if frame.ndim != 2:
+        raise SourceError("slice is not one grey frame", f"shape {frame.shape}", each.file)
+    with explained(each.file):
+        if each.frame is None:
+            return modality_values(dataset, frame)
+        groups: Any = dataset.PerFrameFunctionalGroupsSequence[each.frame]
+        shared: Any = (dataset.get("SharedFunctionalGroupsSequence") or [pydicom.Dataset()])[0]
+        return modality_values(_group(groups, shared, "PixelValueTransformationSequence"), frame)
+
+
+def _fits(values: npt.NDArray[Any]) -> bool:
+    low, high = float(values.min()), float(values.max())
+    in_range = low >= -32768 and high <= 32767
+    return in_range and (values.dtype.kind in "iu" or bool(np.array_equal(values, np.rint(values))))
 
 
 def _numbers(dataset: pydicom.Dataset, name: str, count: int, file: str) -> npt.NDArray[np.float64]:

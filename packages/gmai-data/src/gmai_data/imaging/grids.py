@@ -4,7 +4,8 @@ Display arrays are `[z, y, x]` with z to the patient's head, y to the back, x to
 `array[k]` has anterior on top and the patient's right on the left of the picture, as radiology shows it (DICOM's LPS).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import cv2
@@ -21,12 +22,20 @@ Axis = Literal["axial", "coronal", "sagittal"]
 class Volume:
     """A volume in the display convention.
 
-    `array` is `[z, y, x]`; `affine` maps (x, y, z, 1) to RAS+ millimetres (NIfTI's world); `spacing_mm` is (z, y, x).
+    `array` is `[z, y, x]`, as stored: `take_slice` applies `slope` and `intercept`. `affine` maps (x, y, z, 1) to RAS+
+    millimetres (NIfTI's world); `spacing_mm` is (z, y, x). `windows` are the (level, width) of a DICOM header, `facts`
+    its allowed fields, `flags` what is unusual about the geometry.
     """
 
     array: npt.NDArray[Any]
     affine: npt.NDArray[np.float64]
     spacing_mm: tuple[float, float, float]
+    slope: float = 1.0
+    intercept: float = 0.0
+    windows: tuple[tuple[float, float], ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict[str, str])
+    flags: tuple[str, ...] = ()
+    suv_per_unit: float | None = None
 
 
 def to_display(array: npt.NDArray[Any], affine: npt.NDArray[np.float64], *, file: str) -> Volume:
@@ -76,16 +85,35 @@ def slice_count(volume: Volume, axis: Axis) -> int:
 def take_slice(volume: Volume, axis: Axis, index: int) -> npt.NDArray[Any]:
     """Return slice `index` as a picture: superior on top for coronal and sagittal, anterior left for sagittal."""
     if axis == "axial":
-        return volume.array[index]
-    if axis == "coronal":
-        return volume.array[::-1, index, :]
-    return volume.array[::-1, :, index]
+        stored = volume.array[index]
+    elif axis == "coronal":
+        stored = volume.array[::-1, index, :]
+    else:
+        stored = volume.array[::-1, :, index]
+    if (volume.slope, volume.intercept) == (1.0, 0.0):
+        return stored
+    return stored.astype(np.float32) * np.float32(volume.slope) + np.float32(volume.intercept)
+
+
+def slice_spacing_mm(volume: Volume, axis: Axis) -> float:
+    """Return the distance between neighbouring slices along an axis."""
+    return volume.spacing_mm[("axial", "coronal", "sagittal").index(axis)]
 
 
 def pixel_spacing_mm(volume: Volume, axis: Axis) -> tuple[float, float]:
     """Return (row distance, column distance) of a slice's pixels in millimetres."""
     z, y, x = volume.spacing_mm
     return {"axial": (y, x), "coronal": (z, x), "sagittal": (z, y)}[axis]
+
+
+def square_size(shape: tuple[int, ...], spacing_mm: tuple[float, float]) -> tuple[int, int]:
+    """Return (width, height) that `to_square_pixels` gives a picture of `shape` (rows, columns)."""
+    row_mm, column_mm = spacing_mm
+    height, width = shape[:2]
+    if abs(row_mm / column_mm - 1) <= 0.01:
+        return width, height
+    target_mm = min(row_mm, column_mm)
+    return max(round(width * column_mm / target_mm), 1), max(round(height * row_mm / target_mm), 1)
 
 
 def to_square_pixels(
@@ -95,10 +123,14 @@ def to_square_pixels(
 
     Spacings within 1 % count as square. Masks take the nearest label, so no label is invented at a border.
     """
-    row_mm, column_mm = spacing_mm
-    if abs(row_mm / column_mm - 1) <= 0.01:
+    size = square_size(picture.shape, spacing_mm)
+    if size == picture.shape[1::-1]:
         return picture
-    target_mm = min(row_mm, column_mm)
-    height, width = picture.shape[:2]
-    size = (max(round(width * column_mm / target_mm), 1), max(round(height * row_mm / target_mm), 1))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST if is_mask else cv2.INTER_LINEAR)
+    if is_mask and picture.dtype.itemsize > 2:
+        # OpenCV resizes no integers above 16 bits: the nearest rows and columns are taken by index.
+        rows = (np.arange(size[1]) * picture.shape[0] / size[1]).astype(np.intp)
+        columns = (np.arange(size[0]) * picture.shape[1] / size[0]).astype(np.intp)
+        return picture[rows[:, None], columns[None, :]]
+    return cv2.resize(
+        np.ascontiguousarray(picture), size, interpolation=cv2.INTER_NEAREST if is_mask else cv2.INTER_LINEAR
+    )

@@ -40,8 +40,12 @@ def load_raster(root: Path, relative: str) -> Raster:
     Raises:
         SourceError: Missing, pointer, not an image, truncated, or above `MAX_PIXELS`.
     """
-    path = require_data(root, relative)
-    data = path.read_bytes()
+    data = require_data(root, relative).read_bytes()
+    return decode_raster(data, relative)
+
+
+def decode_raster(data: bytes, relative: str) -> Raster:
+    """Decode encoded bytes; see `load_raster`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own, lower limit follows
@@ -55,9 +59,37 @@ def load_raster(root: Path, relative: str) -> Raster:
     except Image.DecompressionBombError as error:
         raise SourceError("image too large", f"{error}; cut it into tiles first", relative) from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        if relative.lower().endswith((".tif", ".tiff")):
+            return Raster(_by_tifffile(io.BytesIO(data), relative), None)
         detail = str(error).split("<")[0].strip()
         raise SourceError("image unreadable", f"{detail}; download it again or take it out", relative) from error
     return Raster(pixels, data if plain_jpeg else None)
+
+
+def _by_tifffile(data: io.BytesIO, relative: str) -> Pixels:
+    """Decode the kinds of TIFF that Pillow does not know: 16 bits a channel, floats, planar, newer compressions."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(data) as file:
+            page: Any = file.pages[0]
+            if page.imagewidth * page.imagelength > MAX_PIXELS:
+                raise _too_large(page.imagewidth, page.imagelength, relative)
+            array: npt.NDArray[Any] = np.asarray(page.asarray())
+    except SourceError:
+        raise
+    except Exception as error:  # damaged files raise many kinds
+        detail = " ".join(str(error).split())
+        raise SourceError("image unreadable", f"{detail}; download it again or take it out", relative) from error
+    if array.ndim == 3 and array.shape[0] in (3, 4):
+        array = np.moveaxis(array, 0, 2)
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
+        raise SourceError("image unreadable", f"shape {array.shape}; grey or RGB is expected", relative)
+    values = array[..., :3] if array.ndim == 3 else array
+    if values.dtype == np.uint8:
+        return values
+    low, high = float(values.min()), float(values.max())
+    return np.clip((values.astype(np.float32) - low) * (255.0 / max(high - low, 1e-6)), 0, 255).astype(np.uint8)
 
 
 def load_index_mask(root: Path, relative: str) -> npt.NDArray[Any]:
@@ -66,18 +98,37 @@ def load_index_mask(root: Path, relative: str) -> npt.NDArray[Any]:
     Raises:
         SourceError: As `load_raster`, or the mask has colour channels.
     """
+    mask = _decode_mask(root, relative, palette_to_colour=False)
+    if mask.ndim != 2:
+        raise SourceError("mask has colour channels", f"shape {mask.shape}; index masks have one channel", relative)
+    return mask
+
+
+def load_mask_channels(root: Path, relative: str) -> npt.NDArray[Any]:
+    """Decode a mask whose colours or brightness matter, `[height, width]` or `[height, width, channels]`, 8 bits each.
+
+    Raises:
+        SourceError: As `load_raster`.
+    """
+    mask = _decode_mask(root, relative, palette_to_colour=True)
+    if mask.dtype != np.uint8:
+        return np.clip(mask.astype(np.float64) * (255.0 / max(float(mask.max()), 1.0)), 0, 255).astype(np.uint8)
+    return mask
+
+
+def _decode_mask(root: Path, relative: str, *, palette_to_colour: bool) -> npt.NDArray[Any]:
     path = require_data(root, relative)
     try:
-        with Image.open(path) as image:
-            if image.size[0] * image.size[1] > MAX_PIXELS:
-                raise _too_large(*image.size, relative)
-            mask = np.asarray(image)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                if image.size[0] * image.size[1] > MAX_PIXELS:
+                    raise _too_large(*image.size, relative)
+                mask = np.asarray(image.convert("RGB") if palette_to_colour and image.mode == "P" else image)
     except Image.DecompressionBombError as error:
         raise SourceError("image too large", f"{error}; cut it into tiles first", relative) from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise SourceError("image unreadable", str(error).split("<")[0].strip(), relative) from error
-    if mask.ndim != 2:
-        raise SourceError("mask has colour channels", f"shape {mask.shape}; index masks have one channel", relative)
     return mask.astype(np.uint8) if mask.dtype == np.bool_ else mask
 
 
@@ -112,8 +163,14 @@ def encode_png(pixels: Pixels) -> bytes:
 
 def is_near_constant(pixels: Pixels) -> bool:
     """Say whether a picture shows nothing: 99 % of its pixels within 4 grey levels of one another."""
-    low, high = np.percentile(pixels, (0.5, 99.5))
-    return float(high - low) <= 4.0
+    counts = np.cumsum(np.bincount(pixels.ravel(), minlength=256))
+    low, high = (int(np.searchsorted(counts, share * pixels.size)) for share in (0.005, 0.995))
+    return high - low <= 4
+
+
+def has_two_values(pixels: Pixels) -> bool:
+    """Say whether a picture is black and white without any grey: a mask filed as an image (SAM-Med2D#63)."""
+    return int(np.count_nonzero(np.bincount(pixels.ravel(), minlength=256))) <= 2
 
 
 def digest(data: bytes) -> str:

@@ -1,10 +1,14 @@
 """Files of a source: inside the root, really there, and what they claim to be."""
 
+import hashlib
+import logging
+import warnings
 from pathlib import Path, PurePosixPath
 
 from gmai_cli.errors import UserError
 
 from gmai_data.sources.problems import SourceError
+from gmai_data.untyped import dicom
 
 _LFS_HEADER = b"version https://git-lfs"
 
@@ -73,3 +77,20 @@ def matching(root: Path, pattern: str, *, recipe: str, what: str, folders: bool 
 def relative_to(root: Path, path: Path) -> str:
     """Return the path below the root with forward slashes, as it stands in ids and in the quarantine."""
     return path.relative_to(root).as_posix()
+
+
+def patient_digest(path: Path) -> str:
+    """Return a digest that stands for a DICOM file's patient (the identifier itself never leaves), or nothing."""
+    logger = logging.getLogger("pydicom")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            header = dicom.dcmread(path, stop_before_pixels=True, specific_tags=["PatientID", "StudyInstanceUID"])
+            identity = str(header.get("PatientID", "") or header.get("StudyInstanceUID", "") or "")
+    except Exception:  # the file is judged when it is read, where the reason is recorded
+        return ""
+    finally:
+        logger.setLevel(level)
+    return hashlib.sha256(identity.encode()).hexdigest()[:16] if identity else ""

@@ -7,10 +7,10 @@ from typing import cast
 
 from gmai_cli.errors import UserError, did_you_mean
 
-from gmai_data.imaging.raster import load_raster
 from gmai_data.sources.files import below, relative_to
 from gmai_data.sources.items import Item, Picture, full_name
-from gmai_data.sources.layouts import CsvLabels, FolderPerClass
+from gmai_data.sources.layouts import SPLIT_NAMES, CsvLabels, FolderPerClass
+from gmai_data.sources.pictures import load_picture
 from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.recipe import Recipe
 
@@ -21,7 +21,7 @@ class _WholeImageReader:
         del ledger  # whole-image labels have no boxes
         file = item.files[0]
         labels = tuple(dict.fromkeys(full_name(recipe, raw, file) for raw in item.raw_labels))
-        raster = load_raster(root, file)
+        raster = load_picture(root, file, recipe)
         yield Picture(PurePosixPath(file).name, raster.pixels, labels, encoded=raster.encoded)
 
 
@@ -40,8 +40,12 @@ class FolderPerClassReader(_WholeImageReader):
         for path in sorted(top.rglob("*")):
             if path.suffix.lower() in layout.extensions and path.is_file() and path.parent != top:
                 found = True
-                file = relative_to(root, path)
-                yield Item(file, (file,), raw_labels=(path.relative_to(top).parts[0],))
+                file, parts = relative_to(root, path), path.relative_to(top).parts
+                if layout.split_folder:
+                    split = (recipe.split.names or SPLIT_NAMES).get(parts[0])
+                    yield Item(file, (file,), split=split, raw_labels=(parts[1] if len(parts) > 2 else "",))
+                else:
+                    yield Item(file, (file,), raw_labels=(parts[0],))
         if not found:
             raise UserError(
                 f"{top}: no images with the endings {', '.join(layout.extensions)} in sub-folders. Recipe "
@@ -72,7 +76,8 @@ class CsvLabelsReader(_WholeImageReader):
         try:
             rows = csv.DictReader(lines, delimiter="\t" if layout.table.endswith(".tsv") else ",")
             columns = rows.fieldnames or []
-            for column in (layout.image_column, layout.label_column, layout.group_column, layout.split_column):
+            named = (layout.image_column, layout.label_column, layout.group_column, layout.split_column)
+            for column in (*named, *layout.label_columns):
                 if column is not None and column not in columns:
                     raise UserError(
                         f'{table}:1: no column "{column}", which recipe {recipe.name} reads.'
@@ -88,9 +93,13 @@ class CsvLabelsReader(_WholeImageReader):
             raise UserError(f"{table}: not readable as a table: {error}. Save it as CSV again.") from error
 
     def _item(self, row: dict[str, str | None], line: int, recipe: Recipe, layout: CsvLabels) -> Item:
-        image = (PurePosixPath(layout.images) / (row[layout.image_column] or "").strip()).as_posix()
-        cell = (row[layout.label_column] or "").strip()
-        raw = cell.split(layout.separator) if layout.separator else [cell]
+        name = (row[layout.image_column] or "").strip() + layout.image_suffix
+        image = (PurePosixPath(layout.images) / name).as_posix()
+        if layout.label_column is None:
+            raw = [column for column in layout.label_columns if (row[column] or "").strip() in layout.positive]
+        else:
+            cell = (row[layout.label_column] or "").strip()
+            raw = cell.split(layout.separator) if layout.separator else [cell]
         split = recipe.split.names.get(row[layout.split_column] or "") if layout.split_column else None
         group = (row[layout.group_column] or "").strip() if layout.group_column else ""
         labels = tuple(part.strip() for part in raw if part.strip())
@@ -102,6 +111,7 @@ class CsvLabelsReader(_WholeImageReader):
         Raises:
             SourceError: The row has no label, or as for every raster.
         """
-        if not item.raw_labels:
+        # A one-hot row of zeros says that nothing of the list was found; an empty cell says nothing.
+        if not item.raw_labels and not cast(CsvLabels, recipe.layout).label_columns:
             raise SourceError("row without a label", f"data row {item.position + 1}; fill the label", item.files[0])
         yield from super().read(item, recipe, root, ledger)

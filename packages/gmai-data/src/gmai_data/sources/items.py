@@ -1,10 +1,11 @@
 """What a reader lists (`Item`) and what it makes of one (`Picture`, or the turns of a text)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy.typing as npt
 from gmai_cli.errors import did_you_mean
 from pydantic import BaseModel
 
@@ -31,6 +32,8 @@ class Item:
     raw_labels: tuple[str, ...] = ()
     position: int = 0
     """Which entry of `files[0]` this is, for files that hold many (JSON Lines), from 0."""
+    pattern: str = ""
+    """Path of the masks with `{label}` in it, where there is one file per structure."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Picture:
     incomplete: tuple[str, ...] = ()
     encoded: bytes | None = None
     geometry: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    more_files: tuple[str, ...] = ()
+    """Files that the picture was read from beside those of its item."""
 
 
 class Reader(Protocol):
@@ -87,28 +92,81 @@ def full_name(recipe: Recipe, raw: str, file: str) -> str:
     return name.en
 
 
+class BoxCounter:
+    """Collects the labels and boxes of one picture under the rule of the card, and accounts for each region.
+
+    Args:
+        recipe: Gives names, background and the rule.
+        ledger: Takes the account.
+        file: Named in the reasons.
+        size_px: Width and height of the picture.
+        pixel_mm: Side of a (square) pixel, or None where it is not known.
+    """
+
+    def __init__(
+        self, recipe: Recipe, ledger: Ledger, file: str, size_px: tuple[int, int], pixel_mm: float | None = None
+    ) -> None:
+        self._recipe, self._ledger, self._file = recipe, ledger, file
+        self._share_px, self._pixel_mm = size_px[0] * size_px[1], pixel_mm
+        self._present: dict[str, None] = {}
+        self._incomplete: set[str] = set()
+        self._boxes: list[Box] = []
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Return the full names of what is present."""
+        return tuple(self._present)
+
+    @property
+    def boxes(self) -> tuple[Box, ...]:
+        """Return the boxes."""
+        return tuple(self._boxes)
+
+    @property
+    def incomplete(self) -> tuple[str, ...]:
+        """Return the labels that have regions without a box."""
+        return tuple(sorted(self._incomplete))
+
+    def add(self, found: Sequence[tuple[str, tuple[int, int, int, int], int]]) -> None:
+        """Add regions: (raw label, box, area in pixels).
+
+        Raises:
+            SourceError: A raw label that the card does not name.
+        """
+        for raw, xyxy, area_px in found:
+            if raw in self._recipe.background:
+                continue
+            label = full_name(self._recipe, raw, self._file)
+            self._present[label] = None
+            self._ledger.boxes.read += 1
+            reason = self._too_small(area_px)
+            if reason is not None:
+                self._incomplete.add(label)
+                self._ledger.boxes.dropped[reason] += 1
+                continue
+            self._ledger.boxes.kept += 1
+            self._boxes.append(Box(label, xyxy))
+
+    def _too_small(self, area_px: int) -> str | None:
+        rule = self._recipe.boxes
+        if area_px < rule.min_px:
+            return f"smaller than {rule.min_px} px"
+        if self._pixel_mm is not None and area_px * self._pixel_mm**2 < rule.min_mm2:
+            return f"smaller than {rule.min_mm2:g} mm²"
+        if area_px < rule.min_share * self._share_px:
+            return f"smaller than {rule.min_share:.2%} of the picture"
+        return None
+
+
 def boxes_of_mask(
-    mask: Any, recipe: Recipe, ledger: Ledger, file: str
-) -> tuple[tuple[str, ...], tuple[Box, ...], tuple[str, ...]]:
-    """Return (labels present, boxes, labels with regions too small for a box) of a 2-D label mask.
+    mask: npt.NDArray[Any], recipe: Recipe, ledger: Ledger, file: str, names: Mapping[int, str] | None = None
+) -> BoxCounter:
+    """Return what a 2-D label mask shows; `names` gives the raw label of each id where the id itself is none.
 
     Raises:
         SourceError: A label id that the recipe does not name.
     """
-    present: list[str] = []
-    boxes: list[Box] = []
-    incomplete: set[str] = set()
-    for label_id, xyxy, area_px in regions(mask):
-        raw = str(label_id)
-        if raw in recipe.background:
-            continue
-        label = full_name(recipe, raw, file)
-        present.append(label)
-        ledger.boxes.read += 1
-        if area_px < recipe.min_box_area_px:
-            incomplete.add(label)
-            ledger.boxes.dropped[f"smaller than {recipe.min_box_area_px} px"] += 1
-            continue
-        ledger.boxes.kept += 1
-        boxes.append(Box(label, xyxy))
-    return tuple(dict.fromkeys(present)), tuple(boxes), tuple(sorted(incomplete))
+    counter = BoxCounter(recipe, ledger, file, (mask.shape[1], mask.shape[0]))
+    found = regions(mask, whole_labels=recipe.boxes.per == "class")
+    counter.add([(str(label) if names is None else names[label], box, area_px) for label, box, area_px in found])
+    return counter

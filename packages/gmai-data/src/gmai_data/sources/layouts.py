@@ -1,11 +1,16 @@
 """How a dataset lies on disk: the settings of each layout, one reader each (see `readers.py`).
 
-All paths and patterns are relative to the recipe's root; patterns are those of `pathlib.Path.glob`.
+All paths and patterns are relative to the recipe's root; patterns are those of `pathlib.Path.glob`. In a setting,
+`{stem}`, `{parent}` and `{label}` stand for the image's name without ending, its folder, and each raw label.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from gmai_data.vocabulary import Split
+
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".dcm")
 
 
 class _Layout(BaseModel):
@@ -18,7 +23,9 @@ class FolderPerClass(_Layout):
     kind: Literal["folder_per_class"]
     images: str = "."
     """Folder that holds one folder per class."""
-    extensions: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+    extensions: tuple[str, ...] = IMAGE_ENDINGS
+    split_folder: bool = False
+    """`<images>/<split>/<class>/<file>`: the first folder names the publisher's split, mapped by `split.names`."""
 
 
 class CsvLabels(_Layout):
@@ -30,13 +37,26 @@ class CsvLabels(_Layout):
     images: str = "."
     """Folder that the image column is relative to."""
     image_column: str
-    label_column: str
+    image_suffix: str = ""
+    """Put behind every value of the image column, such as `.jpg`."""
+    label_column: str | None = None
+    """Column of the label, or of several with `separator`."""
+    label_columns: tuple[str, ...] = ()
+    """One-hot tables: these columns are the raw labels, and a cell of `positive` says that the label holds."""
+    positive: tuple[str, ...] = ("1", "1.0", "True", "true", "yes")
+    """Cells of a one-hot table that mean yes; any other cell means that the label does not hold."""
     group_column: str | None = None
     """Column of the patient or study; without it every image is a group of its own, or `split.group_pattern` rules."""
     split_column: str | None = None
     """Column with the official split; its values are mapped by `split.names`."""
     separator: str | None = None
     """Separates several labels in one cell, such as `|`; without it a cell is one label."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.label_column is None) == (not self.label_columns):
+            raise ValueError("give either label_column (one cell holds the labels) or label_columns (one-hot)")
+        return self
 
 
 class Voc(_Layout):
@@ -49,24 +69,70 @@ class Voc(_Layout):
     """Folder of the split lists named in `split.official`."""
 
 
+class Coco(_Layout):
+    """COCO JSON: `images`, `annotations` (box, polygons or RLE) and `categories`; raw labels are category names."""
+
+    kind: Literal["coco"]
+    annotations: str
+    """Pattern of the JSON files."""
+    images: str = "."
+    """Folder that `file_name` is relative to; `{stem}` is the JSON file's name without ending."""
+    use: Literal["bbox", "segmentation"] = "bbox"
+    """Boxes from `bbox`, or from the regions of `segmentation` (polygons, RLE, compressed RLE)."""
+    group_field: str | None = None
+    """Field of an image's entry that names the patient or study."""
+
+
+class Yolo(_Layout):
+    """YOLO text files: `class x y width height` (or a polygon) in shares of the image; raw labels are class numbers."""
+
+    kind: Literal["yolo"]
+    images: str
+    """Pattern of the images, such as `images/*/*.jpg`."""
+    labels: str = "labels/{stem}.txt"
+    """Path of the label file; `{parent}` is the name of the image's own folder. No file: nothing is marked."""
+
+
 class ImageMask(_Layout):
-    """Raster images with index masks of the same stem."""
+    """Raster images with masks."""
 
     kind: Literal["image_mask"]
     images: str
     """Pattern of the images, such as `images/*.png`."""
     masks: str
-    """Path of the mask; `{stem}` stands for the image's name without suffix."""
+    """Path of the mask; with `{label}` one file per structure, and a missing one means that it is not there."""
+    encoding: Literal["index", "binary", "colour"] = "index"
+    """index: values (or palette entries) are raw labels; binary: values of half the range and above are raw label `1`;
+    colour: colours are raw labels, written `#rrggbb`. Structure files are always binary."""
+    inverted: bool = False
+    """Binary masks in which the structure is dark."""
 
 
-class NiftiVolume(_Layout):
-    """NIfTI volumes with a label mask each; one case or many."""
+class VolumeMask(_Layout):
+    """Volumes (NIfTI, NRRD, MHA, MHD, npz, npy), with a label mask each; one case or many."""
 
-    kind: Literal["nifti_volume"]
+    kind: Literal["volume"]
     image: str
     """Pattern of the image volumes, such as `*/ct.nii.gz`."""
-    mask: str
-    """Path of the mask; `{stem}` is the image's name without `.nii(.gz)`, `{parent}` its folder."""
+    mask: str | None = None
+    """Path of the mask; `{stem}` is the image's name without ending, `{parent}` its folder; with `{label}` one file per
+    structure. None: labels hold for the whole volume (`labels_of_every_image`)."""
+    frames: Literal["none", "first", "centre", "all"] = "none"
+    """What to do with a fourth axis (cine, channels): refuse it, or export the volumes of these frames."""
+    image_key: str = "imgs"
+    """Array of an `.npz` that holds the image, `[z, y, x]`."""
+    mask_key: str = "gts"
+    """Array of an `.npz` that holds the mask."""
+
+
+class NnUnet(_Layout):
+    """nnU-Net and Medical Segmentation Decathlon: `imagesTr`, `labelsTr`, `dataset.json`."""
+
+    kind: Literal["nnunet"]
+    channel: int = Field(default=0, ge=0)
+    """Which channel is shown: the `_000N` of nnU-Net's file names, or the fourth axis of the Decathlon's volumes."""
+    images: str = "imagesTr"
+    labels: str = "labelsTr"
 
 
 class DicomFiles(_Layout):
@@ -80,13 +146,69 @@ class DicomFiles(_Layout):
 
 
 class DicomSeries(_Layout):
-    """Folders of DICOM slices of one series each, with a NIfTI label mask on the same grid in any orientation."""
+    """Folders of DICOM slices of one series each, with a mask (NIfTI in any orientation, or DICOM SEG)."""
 
     kind: Literal["dicom_series"]
     series: str
     """Pattern of the folders that hold one series each, such as `*/dicom`."""
-    mask: str
-    """Path of the mask; `{name}` is the folder's name, `{parent}` the folder above it."""
+    mask: str | None = None
+    """Path of the mask; `{name}` is the folder's name, `{parent}` the folder above it; a file that ends in `.dcm` is a
+    DICOM SEG, whose raw labels are its segment labels. May be a pattern with one match. None: labels of the card."""
+
+
+class Video(_Layout):
+    """Video files; labels of their frames, or of the whole video."""
+
+    kind: Literal["video"]
+    files: str
+    """Pattern of the videos."""
+    every_s: float = Field(default=1.0, gt=0)
+    """Distance of the exported frames in seconds."""
+    max_frames: int = Field(default=2000, ge=1)
+    """At most so many frames of one video; a longer one is sampled more thinly, evenly."""
+    table: str | None = None
+    """Table of the labels; with `{stem}` one per video. None: the card's `labels_of_every_image`, or `label_folder`."""
+    label_folder: bool = False
+    """The name of the folder that holds the video is its raw label."""
+    video_column: str | None = None
+    """Column with the video's name, of a table for all videos."""
+    frame_column: str | None = None
+    """Column with the frame's number, from 0; a label holds until the next row. None: a row holds for its video."""
+    label_column: str = "label"
+
+
+class Arrays(_Layout):
+    """Many images in one `.npz` (MedMNIST) or `.npy` file, with their labels beside them."""
+
+    kind: Literal["arrays"]
+    files: str
+    """Pattern of the files."""
+    images: str = "{split}_images"
+    """Name of the array of images; `{split}` stands for each name of `split.names`. Unused for `.npy`."""
+    labels: str = "{split}_labels"
+    """Name of the array of labels (numbers, or one-hot rows); for `.npy` the path of a second file (`{stem}`)."""
+
+
+class HubDataset(_Layout):
+    """A Hugging Face dataset: a local folder, or an id of the Hub (needs `pip install 'gmai-data[hub]'`)."""
+
+    kind: Literal["hf_dataset"]
+    path: str = "."
+    """Folder below the root: written by `save_to_disk`, or with Parquet files. Unused when `id` is given."""
+    id: str | None = None
+    """Id on the Hub; the root is then the folder that the download is kept in."""
+    revision: str | None = None
+    """Commit or tag; needed with `id`, so that a rerun reads the same data."""
+    config: str | None = None
+    image_column: str = "image"
+    label_column: str | None = "label"
+    group_column: str | None = None
+
+    @model_validator(mode="after")
+    def _pinned(self) -> Self:
+        if self.id is not None and self.revision is None:
+            raise ValueError("an id needs a revision: without it two runs may read different data")
+        return self
 
 
 class QaText(_Layout):
@@ -97,6 +219,29 @@ class QaText(_Layout):
 
 
 Layout = Annotated[
-    FolderPerClass | CsvLabels | Voc | ImageMask | NiftiVolume | DicomFiles | DicomSeries | QaText,
+    FolderPerClass
+    | CsvLabels
+    | Voc
+    | Coco
+    | Yolo
+    | ImageMask
+    | VolumeMask
+    | NnUnet
+    | DicomFiles
+    | DicomSeries
+    | Video
+    | Arrays
+    | HubDataset
+    | QaText,
     Field(discriminator="kind"),
 ]
+
+SPLIT_NAMES = {
+    "train": Split.TRAIN,
+    "training": Split.TRAIN,
+    "val": Split.VALIDATION,
+    "valid": Split.VALIDATION,
+    "validation": Split.VALIDATION,
+    "test": Split.HELD_OUT,
+}
+"""What publishers call their splits, for layouts whose files name them where the card's `split.names` is empty."""

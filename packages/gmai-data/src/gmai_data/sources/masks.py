@@ -1,13 +1,18 @@
-"""Raster images with index masks: one picture and one mask per item."""
+"""Raster images with masks: index, binary or colour, or one binary file per structure."""
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import cast
+from typing import Any, cast
 
-from gmai_data.imaging.raster import load_index_mask, load_raster
-from gmai_data.sources.files import matching, relative_to
-from gmai_data.sources.items import Item, Picture, boxes_of_mask
+import numpy as np
+import numpy.typing as npt
+
+from gmai_data.imaging.raster import load_index_mask, load_mask_channels
+from gmai_data.sources.files import below, matching, relative_to
+from gmai_data.sources.items import BoxCounter, Item, Picture, boxes_of_mask
+from gmai_data.sources.label_volumes import structure_files
 from gmai_data.sources.layouts import ImageMask
+from gmai_data.sources.pictures import load_picture
 from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.recipe import Recipe
 
@@ -20,23 +25,79 @@ class ImageMaskReader:
     def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
         """Yield one item per image; the mask is looked for when the item is read."""
         layout = cast(ImageMask, recipe.layout)
+        below(root, layout.masks, recipe=recipe.name)
         for path in matching(root, layout.images, recipe=recipe.name, what="images"):
             file = relative_to(root, path)
-            yield Item(file, (file, layout.masks.replace("{stem}", path.stem)))
+            mask = layout.masks.replace("{stem}", path.stem).replace("{parent}", relative_to(root, path.parent))
+            if "{label}" in mask:
+                files = [name for _, name in structure_files(root, mask, list(recipe.labels))]
+                yield Item(file, (file, *files), pattern=mask)
+            else:
+                yield Item(file, (file, mask))
 
     def read(self, item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the picture with one box per connected region of its mask.
 
         Raises:
-            SourceError: A file is missing or unreadable, the sizes differ, or a label id is unknown.
+            SourceError: A file is missing or unreadable, the sizes differ, or a label is unknown.
         """
-        image_file, mask_file = item.files
-        raster = load_raster(root, image_file)
-        mask = load_index_mask(root, mask_file)
-        if mask.shape != raster.pixels.shape[:2]:
-            found = f"image {raster.pixels.shape[1]}×{raster.pixels.shape[0]}, mask {mask.shape[1]}×{mask.shape[0]}"
-            raise SourceError("image and mask sizes differ", f"{found}; they must be equal", mask_file)
-        labels, boxes, incomplete = boxes_of_mask(mask, recipe, ledger, mask_file)
-        name = PurePosixPath(image_file).name
-        geometry = {"box_origin": "mask", "mask": mask_file}
-        yield Picture(name, raster.pixels, labels, boxes, incomplete, raster.encoded, geometry)
+        layout = cast(ImageMask, recipe.layout)
+        image_file = item.files[0]
+        raster = load_picture(root, image_file, recipe)
+        shape = raster.pixels.shape[:2]
+        if item.pattern:
+            found = structure_files(root, item.pattern, list(recipe.labels))
+            counters: list[BoxCounter] = []
+            for raw, file in found:
+                mask = _require_size(_binary(root, file, inverted=layout.inverted), shape, file)
+                counters.append(boxes_of_mask(mask, recipe, ledger, file, {1: raw}))
+            geometry = {"box_origin": "mask", "mask": item.pattern}
+        else:
+            file = item.files[1]
+            mask, names = _decoded(root, file, layout)
+            counters = [boxes_of_mask(_require_size(mask, shape, file), recipe, ledger, file, names)]
+            geometry = {"box_origin": "mask", "mask": file}
+        yield Picture(
+            PurePosixPath(image_file).name,
+            raster.pixels,
+            tuple(dict.fromkeys(label for counter in counters for label in counter.labels)),
+            tuple(box for counter in counters for box in counter.boxes),
+            tuple(sorted({label for counter in counters for label in counter.incomplete})),
+            raster.encoded,
+            geometry,
+        )
+
+
+def _decoded(root: Path, file: str, layout: ImageMask) -> tuple[npt.NDArray[Any], dict[int, str] | None]:
+    """Return (label map, id ▶ raw label where the ids are not the raw labels)."""
+    if layout.encoding == "index":
+        return load_index_mask(root, file), None
+    if layout.encoding == "binary":
+        return _binary(root, file, inverted=layout.inverted), {1: "1"}
+    channels = load_mask_channels(root, file)
+    if channels.ndim == 2:
+        channels = np.repeat(channels[..., None], 3, axis=2)
+    codes = (channels[..., :3].astype(np.int32) << np.array([16, 8, 0])).sum(axis=2)
+    colours = np.unique(codes)
+    if len(colours) > 256:
+        detail = f"{len(colours)} colours; a colour mask has a few (JPEG blurs them: get the masks as PNG)"
+        raise SourceError("mask is not a label mask", detail, file)
+    black_is_nothing = np.concatenate([[0], colours[colours != 0]])
+    ids = np.searchsorted(black_is_nothing, codes).astype(np.int32)
+    return ids, {number: f"#{int(code):06x}" for number, code in enumerate(black_is_nothing)}
+
+
+def _binary(root: Path, file: str, *, inverted: bool) -> npt.NDArray[np.uint8]:
+    channels = load_mask_channels(root, file)
+    values = channels if channels.ndim == 2 else channels[..., :3].max(axis=2)
+    # Files of 0 and 1 and files of 0 and 255 are both common; JPEG masks have values in between.
+    highest = int(values.max())
+    marked = values >= (max(highest, 1) if highest <= 1 else 128)
+    return (~marked if inverted else marked).astype(np.uint8)
+
+
+def _require_size(mask: npt.NDArray[Any], shape: tuple[int, ...], file: str) -> npt.NDArray[Any]:
+    if mask.shape != shape:
+        found = f"image {shape[1]}×{shape[0]}, mask {mask.shape[1]}×{mask.shape[0]}"
+        raise SourceError("image and mask sizes differ", f"{found}; they must be equal", file)
+    return mask

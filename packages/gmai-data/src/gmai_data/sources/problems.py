@@ -21,6 +21,19 @@ class SourceError(Exception):
         self.rule, self.detail, self.file = rule, detail, file
 
 
+class SetAside(Exception):  # noqa: N818 - no error: the input is sound
+    """An input that is sound but not meant to be used: it counts as dropped, by its reason.
+
+    Args:
+        rule: Short, stable words that such inputs are counted under.
+        file: Path relative to the recipe's root.
+    """
+
+    def __init__(self, rule: str, file: str) -> None:
+        super().__init__(rule)
+        self.rule, self.file = rule, file
+
+
 @dataclass
 class Count:
     """What became of the things of one kind; `read` is counted on its own, so that the sum can be checked."""

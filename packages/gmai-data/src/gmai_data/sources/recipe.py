@@ -8,7 +8,7 @@ import yaml
 from gmai_cli.errors import UserError, did_you_mean, explain_validation
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
-from gmai_data.imaging.windows import HEADER, PERCENTILE, PRESETS
+from gmai_data.imaging.windows import HEADER, HEADER_ALL, PERCENTILE, PRESETS, SUV, parse_window
 from gmai_data.sources.layouts import Layout
 from gmai_data.vocabulary import ClinicalTask, Department, Modality, Split, Task
 
@@ -39,7 +39,7 @@ class Name(_Card):
 
 
 class SliceRule(_Card):
-    """Which slices of a volume are exported."""
+    """Which slices of a volume are exported. Without a mask every slice counts as labelled."""
 
     rule: Literal["all_positive", "every_n", "max_area", "centre", "top_k"] = "all_positive"
     """all_positive: every slice with a labelled pixel; every_n: of those, every n-th; max_area: for each label the
@@ -48,7 +48,41 @@ class SliceRule(_Card):
     """Step of `every_n`, in slices."""
     k: int = Field(default=8, ge=1)
     """Number of slices of `top_k`."""
-    axis: Literal["axial", "coronal", "sagittal"] = "axial"
+    every_mm: float | None = Field(default=None, gt=0)
+    """Step of `every_n` in millimetres instead of slices."""
+    min_gap_mm: float = Field(default=0.0, ge=0)
+    """Exported slices of one axis lie at least so far apart; of two that are closer the one with more labels stays."""
+    negatives: float = Field(default=0.0, ge=0, le=1)
+    """Slices without any label, as a share of those with one; spread evenly."""
+    axes: Annotated[tuple[Literal["axial", "coronal", "sagittal"], ...], Field(min_length=1)] = ("axial",)
+    """The planes that are exported."""
+
+
+class BoxRule(_Card):
+    """How a mask becomes boxes. A region below any of the limits gets no box, but its label still counts as present."""
+
+    per: Literal["component", "class", "component_3d"] = "component"
+    """component: one box per 8-connected region of a label in the picture; class: one box around all of a label;
+    component_3d: one box per region that is connected in the volume (26 neighbours), wherever it shows."""
+    min_px: int = Field(default=16, ge=1)
+    """Smallest area in pixels of the picture."""
+    min_mm2: float = Field(default=0.0, ge=0)
+    """Smallest area in mm², where the pixel spacing is known."""
+    min_share: float = Field(default=0.0, ge=0, le=1)
+    """Smallest area as a share of the picture."""
+    min_mm3: float = Field(default=0.0, ge=0)
+    """Smallest volume of a region of `component_3d`, in mm³."""
+
+
+class Deidentification(_Card):
+    """What is held back because pixels may name a patient. Of the headers only an allow-list ever leaves."""
+
+    secondary_captures: Literal["hold_back", "export"] = "hold_back"
+    """Screen captures and scanned documents (PS3.3 A.8). `export` is for sources whose publisher cleaned them."""
+    burned_in: Literal["hold_back", "export"] = "hold_back"
+    """Images whose header says that patient data are burned in (PS3.3 C.7.6.1.1.1)."""
+    ocr: bool = False
+    """Hold back pictures in which an OCR finds words; needs `pip install 'gmai-data[ocr]'` and tesseract."""
 
 
 class SplitRule(_Card):
@@ -83,7 +117,16 @@ class Recipe(_Card):
     homepage: _Words
     citation: _Words
     license: _Words
-    """SPDX identifier or the name of a custom licence."""
+    """SPDX identifier or the name of a custom licence; `not stated` where the publisher says none."""
+    redistribution: bool | None = None
+    """Whether the licence lets others pass on images made from the data; needed for custom licences to be published.
+    For SPDX identifiers the table in `publishing/licences.py` answers."""
+    access: Literal["open", "registration", "agreement", "request"] = "open"
+    """How one gets the data: download, with an account, after signing an agreement, by asking the owners."""
+    version: int = Field(default=1, ge=1)
+    """Raised with every change of the card that changes records; stands in every record."""
+    verified: bool = False
+    """Somebody read a real copy with this card. False: the layout is what the publisher documents, unchecked."""
     modality: Modality
     department: Department
     clinical_task: ClinicalTask
@@ -102,14 +145,17 @@ class Recipe(_Card):
     exhaustive: bool = True
     """Every label of the map was looked for in every image, so what is not marked is absent."""
     windows: tuple[str, ...] = ()
-    """CT: preset names (one picture each) or `header`; others: `percentile`. Empty: `soft_tissue` for CT volumes,
-    the header's window for single DICOM files, `percentile` for other volumes."""
+    """One picture per window: CT preset names, `LEVEL/WIDTH` in HU, `header` (the first window of the header),
+    `header_all` (each of them), `percentile`, `suv` (PET, 0–10 g/ml). Empty: `soft_tissue` for CT volumes, `suv` for
+    PET series whose header allows it, the header's window for single DICOM files, `percentile` for other volumes."""
     slices: SliceRule = SliceRule()
-    min_box_area_px: int = Field(default=16, ge=1)
-    """Smaller connected regions get no box."""
+    boxes: BoxRule = BoxRule()
+    deidentification: Deidentification = Deidentification()
     split: SplitRule = SplitRule()
     expected: dict[str, int] = Field(default_factory=dict)
     """Published counts (`items`, `boxes`) that `gmai data recipes check` compares with."""
+    checksums: dict[str, str] = Field(default_factory=dict)
+    """Path below the root ▶ published SHA-256, compared by `gmai data recipes check --root`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -123,9 +169,9 @@ class Recipe(_Card):
     @field_validator("windows")
     @classmethod
     def _windows_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        known = (*PRESETS, HEADER, PERCENTILE)
+        known = (*PRESETS, HEADER, HEADER_ALL, PERCENTILE, SUV)
         for window in value:
-            if window not in known:
+            if window not in known and parse_window(window) is None:
                 raise ValueError(f'unknown window "{window}".{did_you_mean(window, known)}')
         return value
 
@@ -195,7 +241,12 @@ def _known_fields(location: tuple[int | str, ...]) -> list[str]:
 
     if location and location[0] == "layout" and len(location) > 1 and location[1] in READERS:
         return list(READERS[str(location[1])].settings.model_fields)
-    nested: dict[int | str, type[BaseModel]] = {"slices": SliceRule, "split": SplitRule}
+    nested: dict[int | str, type[BaseModel]] = {
+        "slices": SliceRule,
+        "split": SplitRule,
+        "boxes": BoxRule,
+        "deidentification": Deidentification,
+    }
     model = nested.get(location[0], Recipe) if len(location) > 1 else Recipe
     return list(model.model_fields)
 

@@ -8,10 +8,10 @@ from typing import cast
 from gmai_cli.errors import UserError
 
 from gmai_data.annotation import Box
-from gmai_data.imaging.raster import load_raster
 from gmai_data.sources.files import below, matching, relative_to, require_data
 from gmai_data.sources.items import Item, Picture, full_name
 from gmai_data.sources.layouts import Voc
+from gmai_data.sources.pictures import load_picture
 from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.recipe import Recipe
 from gmai_data.vocabulary import Split
@@ -44,7 +44,7 @@ class VocReader:
         if stem_matches and PurePosixPath(name).stem != item.key:
             # Renamed copies keep the old <filename>; VOC pairs image and XML by their stem.
             image_file = relative_to(root, stem_matches[0])
-        raster = load_raster(root, image_file)
+        raster = load_picture(root, image_file, recipe)
         height_px, width_px = raster.pixels.shape[:2]
         boxes: list[Box] = []
         labels: list[str] = []
@@ -68,6 +68,7 @@ class VocReader:
             tuple(sorted(incomplete)),
             raster.encoded,
             {"box_origin": "voc"},
+            (image_file,),
         )
 
 

@@ -1,0 +1,94 @@
+"""NIfTI files ▶ volumes in the display convention, in bounded memory: large ones are mapped, not loaded."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from isal import igzip
+
+from gmai_data.imaging.grids import Volume, to_display
+from gmai_data.imaging.large import IN_MEMORY_BYTES, allocate, map_file, release
+from gmai_data.sources.files import require_data
+from gmai_data.sources.problems import SourceError
+from gmai_data.untyped import nifti
+
+MAX_VOLUME_BYTES = 64 * 2**30
+"""A header that claims more than this is damaged, or a bomb."""
+_CHUNK_BYTES = 16 * 2**20
+
+
+def open_nifti(root: Path, relative: str) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64], float, float]:
+    """Return (stored array `[i, j, k, …]`, affine, slope, intercept).
+
+    Raises:
+        SourceError: Missing, unreadable, truncated, or not of numbers.
+    """
+    path = require_data(root, relative)
+    try:
+        image = nifti.load(path)
+        affine = np.asarray(image.affine, dtype=np.float64)
+        array, slope, intercept = _stored(image)
+    except SourceError:
+        raise
+    except Exception as error:  # damaged headers and streams raise many kinds
+        detail = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise SourceError("NIfTI unreadable", f"{detail}; download it again", relative) from error
+    if array.dtype.kind not in "biuf":
+        raise SourceError("not a grey volume", f"its voxels are of type {array.dtype}", relative)
+    while array.ndim > 3 and array.shape[-1] == 1:
+        array = array[..., 0]  # a fourth axis of length 1 is common and says nothing
+    return array, affine, slope, intercept
+
+
+def load_nifti(root: Path, relative: str) -> Volume:
+    """Read a 3-D NIfTI volume into the display convention; its header's slope is applied where slices are taken.
+
+    Raises:
+        SourceError: As `open_nifti`, or not 3-D.
+    """
+    array, affine, slope, intercept = open_nifti(root, relative)
+    return scaled(to_display(array, affine, file=relative), slope, intercept)
+
+
+def scaled(volume: Volume, slope: float, intercept: float) -> Volume:
+    """Return the volume with a slope; whole numbers in the range of 16 bits are applied at once."""
+    if slope == 1.0 and intercept == int(intercept) and volume.array.dtype == np.int16:
+        low, high = int(volume.array.min()) + intercept, int(volume.array.max()) + intercept
+        if intercept and low >= -32768 and high <= 32767 and volume.array.nbytes <= IN_MEMORY_BYTES:
+            shifted = volume.array + np.int16(intercept)
+            return Volume(shifted, volume.affine, volume.spacing_mm)
+    return Volume(volume.array, volume.affine, volume.spacing_mm, slope, intercept)
+
+
+def _stored(image: Any) -> tuple[npt.NDArray[Any], float, float]:
+    proxy: Any = image.dataobj
+    if type(proxy).__name__ != "ArrayProxy":  # formats with a layout of their own are left to nibabel
+        return np.asanyarray(proxy), 1.0, 0.0
+    shape, dtype = tuple(int(size) for size in proxy.shape), np.dtype(proxy.dtype)
+    slope, intercept = float(np.float64(proxy.slope)), float(np.float64(proxy.inter))
+    size_bytes = int(np.prod(shape, dtype=np.float64)) * dtype.itemsize
+    if not 0 < size_bytes <= MAX_VOLUME_BYTES:
+        raise ValueError(f"the header claims {size_bytes / 2**30:.1f} GiB")
+    source = Path(str(image.file_map["image"].filename))
+    if source.suffix == ".gz":
+        return _unpacked(source, shape, dtype, int(proxy.offset)), slope, intercept
+    if source.stat().st_size < proxy.offset + size_bytes:
+        raise ValueError(f"{source.stat().st_size} bytes, but the header claims {proxy.offset + size_bytes}")
+    return map_file(source, shape, dtype, offset=int(proxy.offset)), slope, intercept
+
+
+def _unpacked(source: Path, shape: tuple[int, ...], dtype: np.dtype[Any], offset: int) -> npt.NDArray[Any]:
+    array = allocate(shape, dtype, order="F")
+    flat: Any = array.reshape(-1, order="F").view(np.uint8)
+    done = 0
+    with igzip.open(source, "rb") as opened:
+        file: Any = opened
+        file.read(offset)
+        while done < flat.size:
+            read = file.readinto(memoryview(flat[done : done + _CHUNK_BYTES]))
+            if not read:
+                raise ValueError(f"ends after {done} of {flat.size} bytes")
+            done += read
+            release(array)
+    return array

@@ -1,0 +1,87 @@
+"""`.npz` and `.npy` files that hold many images and their labels."""
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from gmai_data.sources.array_files import array_names, open_array
+from gmai_data.sources.files import below, matching, relative_to
+from gmai_data.sources.items import Item, Picture, full_name
+from gmai_data.sources.layouts import SPLIT_NAMES, Arrays
+from gmai_data.sources.problems import Ledger, SourceError
+from gmai_data.sources.recipe import Recipe
+
+
+class ArraysReader:
+    """`pathmnist.npz` with `train_images`, `train_labels` and so on; or `x.npy` with its labels in another file."""
+
+    settings = Arrays
+
+    def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
+        """Yield one item per image of each array; a damaged file is one item, whose reading says what is wrong."""
+        layout = cast(Arrays, recipe.layout)
+        names = recipe.split.names or SPLIT_NAMES
+        for path in matching(root, layout.files, recipe=recipe.name, what="array files"):
+            file = relative_to(root, path)
+            try:
+                if path.suffix.lower() == ".npz":
+                    inside = array_names(root, file)
+                    wanted = [(name, layout.images.replace("{split}", name)) for name in names]
+                    parts = [(name, key) for name, key in wanted if key in inside] or [("", layout.images)]
+                    files = (file,)
+                else:
+                    parts = [("", "")]
+                    labels = layout.labels.replace("{stem}", path.stem)
+                    below(root, labels, recipe=recipe.name)
+                    files = (file, labels)
+                for name, key in parts:
+                    for position in range(len(open_array(root, file, key))):
+                        item_key = f"{file}/{name}/{position:07d}" if name else f"{file}/{position:07d}"
+                        yield Item(item_key, files, split=names.get(name), raw_labels=(name,), position=position)
+            except SourceError:
+                yield Item(file, (file,), raw_labels=("",))
+
+    def read(self, item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
+        """Yield the one picture of the item.
+
+        Raises:
+            SourceError: The file is damaged, no image, or a label is unknown.
+        """
+        del ledger  # whole-image labels have no boxes
+        layout = cast(Arrays, recipe.layout)
+        file, name = item.files[0], item.raw_labels[0]
+        images = open_array(root, file, layout.images.replace("{split}", name))
+        if len(item.files) > 1:
+            labels = open_array(root, item.files[1], "")
+        else:
+            labels = open_array(root, file, layout.labels.replace("{split}", name))
+        if len(labels) != len(images):
+            raise SourceError("images and labels differ", f"{len(images)} images, {len(labels)} labels", file)
+        raw = _raw_labels(np.asarray(labels[item.position]))
+        named = tuple(dict.fromkeys(full_name(recipe, each, file) for each in raw))
+        pixels = _pixels(np.asarray(images[item.position]), file)
+        yield Picture(PurePosixPath(item.key).name, pixels, named, geometry={"position": item.position})
+
+
+def _raw_labels(value: npt.NDArray[Any]) -> list[str]:
+    if value.size == 1:
+        return [str(int(value.reshape(-1)[0]))]
+    return [str(number) for number in np.flatnonzero(value.reshape(-1))]
+
+
+def _pixels(value: npt.NDArray[Any], file: str) -> npt.NDArray[np.uint8]:
+    if value.ndim == 3 and value.shape[0] in (1, 3) and value.shape[2] not in (1, 3):
+        value = np.moveaxis(value, 0, 2)
+    if value.ndim == 3 and value.shape[2] == 1:
+        value = value[..., 0]
+    if value.ndim not in (2, 3) or (value.ndim == 3 and value.shape[2] != 3):
+        raise SourceError("not an image", f"shape {value.shape}; grey or RGB is expected", file)
+    if value.dtype == np.uint8:
+        return value
+    numbers = value.astype(np.float32)
+    # Floats between 0 and 1 are a share of white; anything else is spread over its own range.
+    low, high = (0.0, 1.0) if numbers.min() >= 0 and numbers.max() <= 1 else (numbers.min(), numbers.max())
+    return np.clip((numbers - low) * (255.0 / max(float(high - low), 1e-6)), 0, 255).astype(np.uint8)

@@ -1,0 +1,210 @@
+"""COCO JSON: boxes, polygons and run-length masks; one item per image."""
+
+import functools
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from gmai_cli.errors import UserError
+
+from gmai_data.annotation import Box
+from gmai_data.imaging.boxes import regions
+from gmai_data.sources.files import matching, relative_to
+from gmai_data.sources.items import BoxCounter, Item, Picture, full_name
+from gmai_data.sources.layouts import SPLIT_NAMES, Coco
+from gmai_data.sources.pictures import load_picture
+from gmai_data.sources.problems import Ledger, SourceError
+from gmai_data.sources.recipe import Recipe
+
+Entry = dict[str, Any]
+
+
+class CocoReader:
+    """`annotations/*.json` with `images`, `annotations` and `categories`."""
+
+    settings = Coco
+
+    def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
+        """Yield one item per entry of `images`, with the annotations that name it."""
+        layout = cast(Coco, recipe.layout)
+        names = recipe.split.names or SPLIT_NAMES
+        for path in matching(root, layout.annotations, recipe=recipe.name, what="COCO files"):
+            document = _load(path)
+            categories = {entry["id"]: str(entry["name"]) for entry in document["categories"]}
+            by_image: dict[Any, list[Entry]] = defaultdict(list)
+            for entry in document["annotations"]:
+                by_image[entry.get("image_id")].append(entry)
+            folder = PurePosixPath(layout.images.replace("{stem}", path.stem))
+            split = next((names[word] for word in path.stem.replace("-", "_").split("_") if word in names), None)
+            for image in document["images"]:
+                file = (folder / str(image.get("file_name", ""))).as_posix()
+                marks = [
+                    {**entry, "category": categories.get(entry.get("category_id"), str(entry.get("category_id")))}
+                    for entry in by_image.get(image.get("id"), [])
+                ]
+                group = str(image.get(layout.group_field, "")) if layout.group_field else ""
+                yield Item(
+                    file, (file, relative_to(root, path)), group, split, raw_labels=(json.dumps(marks, sort_keys=True),)
+                )
+
+    def read(self, item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
+        """Yield the image with its boxes; an unusable box is quarantined by itself, the image stays.
+
+        Raises:
+            SourceError: The image is unreadable, or a category is unknown.
+        """
+        layout = cast(Coco, recipe.layout)
+        file = item.files[0]
+        raster = load_picture(root, file, recipe)
+        height_px, width_px = raster.pixels.shape[:2]
+        counter = BoxCounter(recipe, ledger, file, (width_px, height_px))
+        labels: list[str] = []
+        boxes: list[Box] = []
+        incomplete: set[str] = set()
+        for mark in json.loads(item.raw_labels[0]):
+            label = full_name(recipe, mark["category"], file)
+            labels.append(label)
+            try:
+                if layout.use == "segmentation":
+                    mask = segmentation_mask(mark, (height_px, width_px), file)
+                    whole = recipe.boxes.per == "class"
+                    found = [(mark["category"], box, area) for _, box, area in regions(mask, whole_labels=whole)]
+                    counter.add(found)
+                else:
+                    boxes.append(Box(label, half_open_box(mark.get("bbox"), (width_px, height_px), mark, file)))
+                    ledger.boxes.read += 1
+                    ledger.boxes.kept += 1
+            except SourceError as problem:
+                incomplete.add(label)
+                ledger.quarantine_box(problem)
+        yield Picture(
+            PurePosixPath(file).name,
+            raster.pixels,
+            tuple(dict.fromkeys(labels)),
+            (*boxes, *counter.boxes),
+            tuple(sorted({*incomplete, *counter.incomplete})),
+            raster.encoded,
+            {"box_origin": f"coco {layout.use}"},
+        )
+
+
+@functools.lru_cache(maxsize=1)
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        document: Any = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error}). Download it again.") from error
+    parts = ("images", "annotations", "categories")
+    if not isinstance(document, dict) or any(not isinstance(document.get(part), list) for part in parts):
+        raise UserError(f"{path}: not a COCO file: it needs the lists `images`, `annotations` and `categories`.")
+    return cast(dict[str, Any], document)
+
+
+def half_open_box(value: Any, size_px: tuple[int, int], mark: Entry, file: str) -> tuple[int, int, int, int]:
+    """Return a COCO box `[x, y, width, height]` as half-open pixels.
+
+    Raises:
+        SourceError: No four numbers, no area, or outside the image.
+    """
+    where = f"annotation {mark.get('id')} ({mark['category']})"
+    try:
+        x, y, width, height = (float(number) for number in value)
+    except (TypeError, ValueError) as error:
+        raise SourceError("box unreadable", f"{where} has no four numbers in bbox", file) from error
+    return whole_pixels((x, y, x + width, y + height), size_px, where, file)
+
+
+def whole_pixels(
+    xyxy: tuple[float, float, float, float], size_px: tuple[int, int], where: str, file: str
+) -> tuple[int, int, int, int]:
+    """Return the whole pixels that a box covers; up to one pixel beyond the border is rounding and is cut off.
+
+    Raises:
+        SourceError: Not finite, without area, or outside the image.
+    """
+    x1, y1, x2, y2 = xyxy
+    words = f"{where} spans x {x1:g}–{x2:g}, y {y1:g}–{y2:g}"
+    if not all(np.isfinite(xyxy)) or x2 <= x1 or y2 <= y1:
+        raise SourceError("degenerate box", f"{words}; the maximum must be above the minimum", file)
+    width_px, height_px = size_px
+    if x1 < -1 or y1 < -1 or x2 > width_px + 1 or y2 > height_px + 1 or x1 >= width_px or y1 >= height_px:
+        raise SourceError("box outside the image", f"{words}, but the image is {width_px}×{height_px}", file)
+    left, top = max(int(np.floor(x1 + 1e-6)), 0), max(int(np.floor(y1 + 1e-6)), 0)
+    right, bottom = min(int(np.ceil(x2 - 1e-6)), width_px), min(int(np.ceil(y2 - 1e-6)), height_px)
+    return left, top, max(right, left + 1), max(bottom, top + 1)
+
+
+def segmentation_mask(mark: Entry, shape: tuple[int, int], file: str) -> npt.NDArray[np.uint8]:
+    """Return the mask of one annotation: polygons, RLE, or compressed RLE.
+
+    Raises:
+        SourceError: None of them, or one that does not fit the image.
+    """
+    value: Any = mark.get("segmentation")
+    where = f"annotation {mark.get('id')} ({mark['category']})"
+    try:
+        if isinstance(value, dict):
+            run_lengths = cast(dict[str, Any], value)
+            if tuple(int(size) for size in run_lengths["size"]) != shape:
+                detail = f"{where}: its mask is {run_lengths['size']}, the image {list(shape)} (rows, columns)"
+                raise SourceError("mask of another size", detail, file)
+            counts: Any = run_lengths["counts"]
+            return decode_rle(unpack_counts(counts) if isinstance(counts, str) else counts, shape)
+        mask = np.zeros(shape, np.uint8)
+        outlines = [np.rint(np.asarray(outline, np.float64).reshape(-1, 2)).astype(np.int32) for outline in value]
+        if not outlines or any(len(outline) < 3 for outline in outlines):
+            raise ValueError("a polygon has at least three points")
+        low = min(int(outline.min()) for outline in outlines)
+        right, bottom = (max(int(outline[:, side].max()) for outline in outlines) for side in (0, 1))
+        if low < -1 or right > shape[1] + 1 or bottom > shape[0] + 1:
+            detail = f"{where} reaches {right}, {bottom}; the image is {shape[1]}×{shape[0]}"
+            raise SourceError("polygon outside the image", detail, file)
+        for outline in outlines:
+            cv2.fillPoly(mask, [outline], 1)  # one by one: together, overlapping parts would cancel out
+    except (KeyError, TypeError, ValueError) as error:
+        raise SourceError("segmentation unreadable", f"{where}: {error}", file) from error
+    return mask
+
+
+def decode_rle(counts: list[int], shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Return the mask of COCO's run lengths: columns first, beginning with background.
+
+    Raises:
+        ValueError: The runs do not add up to the image.
+    """
+    lengths = np.asarray(counts, dtype=np.int64)
+    if lengths.min(initial=0) < 0 or int(lengths.sum()) != shape[0] * shape[1]:
+        raise ValueError(f"the runs add up to {int(lengths.sum())} pixels of {shape[0] * shape[1]}")
+    flat = np.repeat(np.arange(len(lengths)) % 2, lengths)
+    return flat.reshape(shape, order="F").astype(np.uint8)
+
+
+def unpack_counts(text: str) -> list[int]:
+    """Return the run lengths of COCO's compressed text.
+
+    Each number is written in groups of 5 bits, lowest first, as characters from `0` (48) on; bit 6 says that more
+    follow, and from the third on a number is the difference to the one before the last.
+
+    Raises:
+        ValueError: The text ends within a number.
+    """
+    counts: list[int] = []
+    position = 0
+    while position < len(text):
+        value, shift, more = 0, 0, True
+        while more:
+            if position >= len(text):
+                raise ValueError("compressed run lengths end within a number")
+            group = ord(text[position]) - 48
+            value |= (group & 0x1F) << shift
+            more = bool(group & 0x20)
+            position, shift = position + 1, shift + 5
+            if not more and group & 0x10:
+                value |= -1 << shift
+        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
+    return counts

@@ -1,0 +1,41 @@
+"""Which bytes a record was made from: the SHA-256 of each of its source files."""
+
+import functools
+import hashlib
+from pathlib import Path
+
+from gmai_cli.files import sha256_file
+
+MANY = 4
+"""More files than this stand in a record as one digest over all of them."""
+
+
+def source_digests(root: Path, files: tuple[str, ...]) -> dict[str, str]:
+    """Return path ▶ SHA-256; a folder's is that of its files' names and digests, in order of their names.
+
+    Many files (one per structure) are given as one entry under their common folder.
+    """
+    found = {file: _of_path(root / file) for file in files if (root / file).exists()}
+    if len(found) <= MANY:
+        return found
+    first, *rest = found.items()
+    folder = str(Path(rest[0][0]).parent)
+    return {first[0]: first[1], f"{folder}/*": _of_pairs(rest)}
+
+
+def _of_path(path: Path) -> str:
+    if path.is_dir():
+        pairs = [(file.name, _of_path(file)) for file in sorted(path.iterdir()) if file.is_file()]
+        return _of_pairs(pairs)
+    stat = path.stat()
+    return _of_file(path, stat.st_mtime_ns, stat.st_size)
+
+
+@functools.lru_cache(maxsize=1024)
+def _of_file(path: Path, modified: int, size: int) -> str:
+    del modified, size  # a changed file is another entry of the cache
+    return sha256_file(path)
+
+
+def _of_pairs(pairs: list[tuple[str, str]]) -> str:
+    return hashlib.sha256("\n".join(f"{digest}  {name}" for name, digest in pairs).encode()).hexdigest()

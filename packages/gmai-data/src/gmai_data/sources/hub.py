@@ -1,0 +1,111 @@
+"""A Hugging Face dataset, from a local folder or by id (extra `hub`)."""
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+from gmai_cli.errors import UserError, did_you_mean
+
+from gmai_data.imaging.raster import decode_raster
+from gmai_data.sources.files import below
+from gmai_data.sources.items import Item, Picture, full_name
+from gmai_data.sources.layouts import SPLIT_NAMES, HubDataset
+from gmai_data.sources.problems import Ledger, SourceError
+from gmai_data.sources.recipe import Recipe
+
+
+class HubReader:
+    """Rows with an image and a label column; `ClassLabel` columns give names, others their values."""
+
+    settings = HubDataset
+
+    def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
+        """Yield one item per row of each split.
+
+        Raises:
+            UserError: The library is missing, the dataset does not open, or lacks a column.
+        """
+        layout = cast(HubDataset, recipe.layout)
+        names = recipe.split.names or SPLIT_NAMES
+        for split, table in _load(layout.model_dump_json(), root, recipe.name).items():
+            columns = [layout.image_column, layout.label_column, layout.group_column]
+            for column in columns:
+                if column is not None and column not in table.column_names:
+                    raise UserError(
+                        f'{layout.id or root}: no column "{column}" in split {split}.'
+                        f"{did_you_mean(column, table.column_names)} Fix the card's layout."
+                    )
+            groups = table[layout.group_column] if layout.group_column else None
+            for position in range(len(table)):
+                group = str(groups[position]) if groups is not None else ""
+                yield Item(
+                    f"{split}/{position:08d}", (), group, names.get(split), raw_labels=(split,), position=position
+                )
+
+    def read(self, item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
+        """Yield the picture of a row.
+
+        Raises:
+            SourceError: The image is missing or damaged, or the label is unknown.
+        """
+        del ledger  # labels of rows have no boxes
+        layout = cast(HubDataset, recipe.layout)
+        table = _load(layout.model_dump_json(), root, recipe.name)[item.raw_labels[0]]
+        row: dict[str, Any] = table[item.position]
+        value: Any = row[layout.image_column]
+        data: Any = value.get("bytes") if isinstance(value, dict) else None
+        if not data and isinstance(value, dict) and cast(dict[str, Any], value).get("path"):
+            data = Path(cast(dict[str, Any], value)["path"]).read_bytes()
+        if not isinstance(data, bytes):
+            raise SourceError("row without an image", f"column {layout.image_column}", item.key)
+        raster = decode_raster(data, item.key)
+        raw = _raw_labels(table, layout.label_column, row)
+        labels = tuple(full_name(recipe, each, item.key) for each in (*raw, *recipe.labels_of_every_image))
+        geometry = {"row": item.position, "hub_split": item.raw_labels[0], "hub_revision": layout.revision}
+        yield Picture(
+            f"{item.position:08d}", raster.pixels, tuple(dict.fromkeys(labels)), (), (), raster.encoded, geometry
+        )
+
+
+def _raw_labels(table: Any, column: str | None, row: dict[str, Any]) -> list[str]:
+    if column is None or row[column] is None:
+        return []
+    feature: Any = table.features[column]
+    inner: Any = getattr(feature, "feature", feature)
+    values: list[Any] = cast(list[Any], row[column]) if isinstance(row[column], list) else [row[column]]
+    return [str(inner.int2str(value)) if hasattr(inner, "int2str") else str(value) for value in values]
+
+
+@functools.lru_cache(maxsize=2)
+def _load(settings: str, root: Path, recipe: str) -> dict[str, Any]:
+    layout = HubDataset.model_validate_json(settings)
+    try:
+        import datasets
+    except ImportError as error:
+        raise UserError(
+            f"recipe {recipe} reads a Hugging Face dataset, and the `datasets` library is not installed. "
+            "Install it with: pip install 'gmai-data[hub]'"
+        ) from error
+    library: Any = datasets
+    folder = below(root, layout.path, recipe=recipe)
+    try:
+        if layout.id is not None:
+            found: Any = library.load_dataset(layout.id, layout.config, revision=layout.revision, cache_dir=str(root))
+        elif (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
+            found = library.load_from_disk(str(folder))
+        else:
+            found = library.load_dataset(str(folder), layout.config)
+    except Exception as error:  # the library raises its own and its file systems' many kinds
+        detail = " ".join(str(error).split())
+        raise UserError(
+            f"{layout.id or folder}: does not open as a dataset: {detail}. Check the card's layout."
+        ) from error
+    splits: dict[str, Any] = dict(found) if hasattr(found, "keys") else {"train": found}
+    # The encoded bytes are kept: decoding and encoding again would change them.
+    return {
+        name: table.cast_column(layout.image_column, library.Image(decode=False))
+        if layout.image_column in table.column_names
+        else table
+        for name, table in splits.items()
+    }

@@ -1,0 +1,123 @@
+"""Masks of a volume as layers: one label map, or as few as it takes to hold structures that overlap."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gmai_data.imaging.boxes import Region, regions
+from gmai_data.imaging.grids import Axis, Volume, require_same_grid, take_slice, to_square_pixels
+from gmai_data.imaging.large import IN_MEMORY_BYTES, allocate, release
+from gmai_data.sources.problems import SourceError
+from gmai_data.untyped import ndimage
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A label map on the image's grid.
+
+    `names` gives the raw label of each id; without it the id itself is the raw label. `parts` numbers the regions that
+    are connected in the volume, and `labels_of_parts` gives the label id of each (index 0 is background).
+    """
+
+    volume: Volume
+    names: Mapping[int, str] | None = None
+    parts: Volume | None = None
+    labels_of_parts: tuple[int, ...] = field(default=())
+
+    def raw(self, label_id: int) -> str:
+        """Return the raw label of an id."""
+        return str(label_id) if self.names is None else self.names[label_id]
+
+    def regions_of_slice(
+        self, axis: Axis, index: int, spacing_mm: tuple[float, float], *, whole_labels: bool
+    ) -> list[Region]:
+        """Return the regions of a slice in the picture's pixels; in a layer with parts, one per part."""
+        shown = self.volume if self.parts is None else self.parts
+        picture = to_square_pixels(take_slice(shown, axis, index), spacing_mm, is_mask=True)
+        found = regions(picture, whole_labels=whole_labels or self.parts is not None)
+        release(shown.array)
+        if self.parts is None:
+            return found
+        return [(self.labels_of_parts[part], box, area_px) for part, box, area_px in found]
+
+
+def whole_numbers(mask: Volume, file: str) -> Volume:
+    """Return a mask whose values are whole numbers.
+
+    Raises:
+        SourceError: It has fractions.
+    """
+    plain = (mask.slope, mask.intercept) == (1.0, 0.0)
+    if plain and np.issubdtype(mask.array.dtype, np.integer):
+        return mask
+    rounded = allocate(mask.array.shape, np.int32)
+    for index in range(mask.array.shape[0]):
+        values = take_slice(mask, "axial", index)
+        rounded[index] = np.rint(values)
+        if not np.array_equal(rounded[index], values):
+            raise SourceError("mask is not a label mask", "it has fractions; resample it with nearest neighbour", file)
+        release(mask.array)
+        release(rounded)
+    return Volume(rounded, mask.affine, mask.spacing_mm)
+
+
+def layers_of_structures(structures: Sequence[tuple[str, Volume, str]], image: Volume) -> list[Layer]:
+    """Put (raw label, binary volume, file) into as few label maps as the overlaps allow.
+
+    Raises:
+        SourceError: A structure lies on another grid than the image.
+    """
+    arrays: list[npt.NDArray[Any]] = []
+    names = {position: raw for position, (raw, _, _) in enumerate(structures, start=1)}
+    for position, (_, volume, file) in enumerate(structures, start=1):
+        require_same_grid(image, volume, file=file)
+        marked = volume.array > 0
+        (extent,) = ndimage.find_objects(marked.astype(np.uint8)) or (None,)
+        if extent is None:
+            continue
+        crop = marked[extent]
+        array = next((array for array in arrays if not np.any(array[extent][crop])), None)
+        if array is None:
+            array = allocate(image.array.shape, np.uint16)
+            array[...] = 0
+            arrays.append(array)
+        array[extent][crop] = position
+    if not arrays:
+        arrays.append(np.zeros(image.array.shape, np.uint8))
+    return [Layer(Volume(array, image.affine, image.spacing_mm), names) for array in arrays]
+
+
+def with_parts(layer: Layer, min_mm3: float) -> Layer:
+    """Number the regions of each label that are connected in the volume (26 neighbours), without the small ones.
+
+    A volume above `IN_MEMORY_BYTES` is refused, since every region must be seen as a whole.
+
+    Raises:
+        SourceError: The volume is too large.
+    """
+    array = layer.volume.array
+    if array.size * 4 > 4 * IN_MEMORY_BYTES:
+        raise SourceError("volume too large for regions in 3-D", f"shape {array.shape}; use boxes.per: component", "")
+    ids = [int(label) for label in np.unique(array) if label != 0]
+    compact = np.searchsorted(np.array([0, *ids]), array).astype(np.int32)
+    parts = np.zeros(array.shape, np.int32)
+    labels = [0]
+    voxel_mm3 = float(np.prod(layer.volume.spacing_mm))
+    for position, extent in enumerate(ndimage.find_objects(compact), start=1):
+        numbered, count = ndimage.label(compact[extent] == position, structure=np.ones((3, 3, 3)))
+        sizes = np.bincount(numbered.ravel(), minlength=count + 1)
+        for number in range(1, count + 1):
+            if sizes[number] * voxel_mm3 >= min_mm3:
+                parts[extent][numbered == number] = len(labels)
+                labels.append(ids[position - 1])
+    return Layer(layer.volume, layer.names, Volume(parts, layer.volume.affine, layer.volume.spacing_mm), tuple(labels))
+
+
+def structure_files(root: Path, pattern: str, raw_labels: Sequence[str]) -> list[tuple[str, str]]:
+    """Return (raw label, file) for each raw label whose file is there; a structure that is not in the body has none."""
+    named = [(raw, pattern.replace("{label}", raw)) for raw in raw_labels]
+    return [(raw, file) for raw, file in named if (root / file).is_file()]

@@ -1,0 +1,144 @@
+"""Video files ▶ frames with labels, decoded one at a time (PyAV)."""
+
+import csv
+import functools
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
+
+from gmai_cli.errors import UserError, did_you_mean
+
+from gmai_data.imaging.raster import MAX_PIXELS, Pixels
+from gmai_data.sources.files import below, matching, relative_to, require_data
+from gmai_data.sources.items import Item, Picture, full_name
+from gmai_data.sources.layouts import Video
+from gmai_data.sources.problems import Ledger, SourceError
+from gmai_data.sources.recipe import Recipe
+
+_Rows = list[dict[str, str]]
+
+
+class VideoReader:
+    """`videos/*.mp4` with one label table per video, one for all, or a folder per class."""
+
+    settings = Video
+
+    def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
+        """Yield one item per video: a video is never divided between splits."""
+        layout = cast(Video, recipe.layout)
+        for path in matching(root, layout.files, recipe=recipe.name, what="videos"):
+            file = relative_to(root, path)
+            table = layout.table.replace("{stem}", path.stem) if layout.table else None
+            if table is not None:
+                below(root, table, recipe=recipe.name)
+            folder = (path.parent.name,) if layout.label_folder else ()
+            yield Item(file, (file, table) if table else (file,), raw_labels=folder)
+
+    def read(self, item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
+        """Yield the sampled frames with the labels that hold for each.
+
+        Raises:
+            SourceError: The video or its table is unreadable, or a label is unknown.
+        """
+        del ledger  # labels of frames have no boxes
+        layout = cast(Video, recipe.layout)
+        file = item.files[0]
+        labels = _FrameLabels(item, recipe, root)
+        for number, seconds, pixels in sampled_frames(root, file, layout.every_s, layout.max_frames):
+            geometry = {"frame": number, "seconds": round(seconds, 3)}
+            yield Picture(f"{PurePosixPath(file).name}_frame{number:06d}", pixels, labels.at(number), geometry=geometry)
+
+
+class _FrameLabels:
+    """The labels of each frame of one video."""
+
+    def __init__(self, item: Item, recipe: Recipe, root: Path) -> None:
+        layout = cast(Video, recipe.layout)
+        self._whole = tuple(
+            full_name(recipe, raw, item.files[0]) for raw in (*item.raw_labels, *recipe.labels_of_every_image)
+        )
+        self._changes: list[tuple[int, str]] = []
+        if len(item.files) < 2:
+            return
+        table = item.files[1]
+        rows = _rows(
+            require_data(root, table), layout.label_column, layout.frame_column, layout.video_column, recipe.name
+        )
+        if layout.video_column is not None:
+            names = (PurePosixPath(item.files[0]).stem, PurePosixPath(item.files[0]).name, item.files[0])
+            rows = [row for row in rows if row[layout.video_column] in names]
+        if not rows:
+            raise SourceError("video without labels", f"{table} has no row for it", item.files[0])
+        if layout.frame_column is None:
+            named = [full_name(recipe, row[layout.label_column], table) for row in rows]
+            self._whole = tuple(dict.fromkeys((*self._whole, *named)))
+            return
+        try:
+            numbered = [(int(row[layout.frame_column]), row[layout.label_column]) for row in rows]
+        except ValueError as error:
+            raise SourceError("table unreadable", f"{error}: frames are numbered from 0", table) from error
+        self._changes = [(number, full_name(recipe, raw, table)) for number, raw in sorted(numbered)]
+
+    def at(self, frame: int) -> tuple[str, ...]:
+        """Return the labels of a frame: a row holds until the next one."""
+        current: dict[int, list[str]] = {}
+        for number, label in self._changes:
+            if number > frame:
+                break
+            current.setdefault(number, []).append(label)
+        latest = current[max(current)] if current else []
+        return tuple(dict.fromkeys((*self._whole, *latest)))
+
+
+@functools.lru_cache(maxsize=2)
+def _rows(path: Path, label: str, frame: str | None, video: str | None, recipe: str) -> _Rows:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        first = file.readline()
+        file.seek(0)
+        try:
+            table = csv.DictReader(file, delimiter="\t" if "\t" in first else ",")
+            columns = table.fieldnames or []
+            for column in (label, frame, video):
+                if column is not None and column not in columns:
+                    raise UserError(
+                        f'{path}:1: no column "{column}", which recipe {recipe} reads.{did_you_mean(column, columns)}'
+                    )
+            return [{str(key): (value or "").strip() for key, value in row.items()} for row in table]
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise SourceError("table unreadable", str(error), path.name) from error
+
+
+def sampled_frames(root: Path, relative: str, every_s: float, max_frames: int) -> Iterator[tuple[int, float, Pixels]]:
+    """Yield (frame number, seconds, RGB pixels) every so many seconds, from the first frame on.
+
+    Raises:
+        SourceError: Not a video, without frames, damaged, or with frames above `MAX_PIXELS`.
+    """
+    import av
+
+    library = cast(Any, av)
+    path = require_data(root, relative)
+    try:
+        # Closed in any case: PyAV keeps threads and buffers of open containers.
+        with library.open(str(path)) as container:
+            if not container.streams.video:
+                raise SourceError("no video in the file", "it holds sound or data only", relative)
+            stream = container.streams.video[0]
+            if stream.width * stream.height > MAX_PIXELS:
+                raise SourceError("image too large", f"frames of {stream.width}×{stream.height}", relative)
+            stream.thread_type = "NONE"
+            duration_s = float(container.duration or 0) / library.time_base
+            step_s = max(every_s, duration_s / max_frames)
+            taken = 0
+            start_s: float | None = None
+            for number, frame in enumerate(container.decode(stream)):
+                seconds = float(frame.time) if frame.time is not None else number / float(stream.average_rate or 25)
+                start_s = seconds if start_s is None else start_s
+                if seconds - start_s + 1e-6 >= taken * step_s and taken < max_frames:
+                    taken += 1
+                    yield number, seconds - start_s, frame.to_ndarray(format="rgb24")
+    except library.error.FFmpegError as error:
+        detail = " ".join(str(error).split()).replace(str(path), relative)
+        raise SourceError("video unreadable", f"{detail}; download it again", relative) from error
+    if taken == 0:
+        raise SourceError("no video in the file", "not one frame could be decoded", relative)

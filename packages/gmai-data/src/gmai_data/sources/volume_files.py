@@ -1,0 +1,97 @@
+"""A volume file of any format ▶ the display convention: NIfTI (nibabel), NRRD and MetaImage (SimpleITK), npz, npy."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from gmai_data.imaging.grids import Volume, to_display
+from gmai_data.imaging.nifti import open_nifti, scaled
+from gmai_data.sources.array_files import open_array
+from gmai_data.sources.files import require_data
+from gmai_data.sources.problems import SourceError
+
+_ITK_ENDINGS = (".nrrd", ".nhdr", ".mha", ".mhd")
+VOLUME_ENDINGS = (".nii.gz", ".nii", *_ITK_ENDINGS, ".npz", ".npy")
+
+
+def volume_stem(name: str) -> str:
+    """Return a file name without the ending of a volume format."""
+    for ending in VOLUME_ENDINGS:
+        if name.lower().endswith(ending):
+            return name[: -len(ending)]
+    return name.rsplit(".", 1)[0]
+
+
+def load_volumes(root: Path, relative: str, *, key: str, frames: str) -> list[tuple[int | None, Volume]]:
+    """Return (frame number or None, volume) for each 3-D volume that is asked of a file.
+
+    Args:
+        root: The source's folder.
+        relative: Path below it.
+        key: Name of the array inside an `.npz`.
+        frames: `none`, `first`, `centre` or `all` of a fourth axis.
+
+    Raises:
+        SourceError: Missing, unreadable, or a fourth axis that the recipe does not expect.
+    """
+    array, affine, slope, intercept = _open(root, relative, key)
+    if array.ndim != 4:
+        return [(None, scaled(to_display(array, affine, file=relative), slope, intercept))]
+    count = array.shape[3]
+    if frames == "none":
+        detail = f"shape {array.shape}; say in the layout which `frames` of the fourth axis to use"
+        raise SourceError("not a 3-D volume", detail, relative)
+    chosen = {"first": [0], "centre": [count // 2]}.get(frames, list(range(count)))
+    return [
+        (number, scaled(to_display(array[..., number], affine, file=relative), slope, intercept)) for number in chosen
+    ]
+
+
+def load_channel(root: Path, relative: str, channel: int) -> Volume:
+    """Return one channel of a volume file; a file without a fourth axis has only channel 0.
+
+    Raises:
+        SourceError: As `load_volumes`, or no such channel.
+    """
+    array, affine, slope, intercept = _open(root, relative, "imgs")
+    if array.ndim == 4:
+        if channel >= array.shape[3]:
+            raise SourceError("no such channel", f"channel {channel}, but the file has {array.shape[3]}", relative)
+        array = array[..., channel]
+    return scaled(to_display(array, affine, file=relative), slope, intercept)
+
+
+def _open(root: Path, relative: str, key: str) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64], float, float]:
+    lower = relative.lower()
+    if lower.endswith(_ITK_ENDINGS):
+        array, affine = _read_itk(root, relative)
+        return array, affine, 1.0, 0.0
+    if lower.endswith((".npz", ".npy")):
+        # Such files have no geometry: `[z, y, x]` as it is shown, with cubic voxels of 1 mm.
+        array = open_array(root, relative, key)
+        return array.transpose(*reversed(range(array.ndim))), np.diag([-1.0, -1.0, 1.0, 1.0]), 1.0, 0.0
+    return open_nifti(root, relative)
+
+
+def _read_itk(root: Path, relative: str) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
+    import SimpleITK  # takes a third of a second, for the few sources that need it
+
+    sitk = cast(Any, SimpleITK)
+    path = require_data(root, relative)
+    try:
+        image: Any = sitk.ReadImage(str(path))
+        array: npt.NDArray[Any] = sitk.GetArrayViewFromImage(image).copy()
+    except RuntimeError as error:
+        detail = " ".join(str(error).split())[-200:]
+        raise SourceError("volume unreadable", f"{detail}; download it again", relative) from error
+    if image.GetNumberOfComponentsPerPixel() != 1 or array.ndim not in (3, 4) or array.dtype.kind not in "biuf":
+        raise SourceError("not a grey volume", f"shape {array.shape}, {array.dtype}", relative)
+    dimensions = array.ndim
+    direction = np.asarray(image.GetDirection(), dtype=np.float64).reshape(dimensions, dimensions)[:3, :3]
+    affine = np.eye(4)
+    affine[:3, :3] = direction * np.asarray(image.GetSpacing(), dtype=np.float64)[:3]
+    affine[:3, 3] = np.asarray(image.GetOrigin(), dtype=np.float64)[:3]
+    # ITK's world is LPS, NIfTI's is RAS.
+    return array.transpose(*reversed(range(dimensions))), np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
