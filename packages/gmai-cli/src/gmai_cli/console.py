@@ -7,6 +7,8 @@ import time
 from collections.abc import Generator, Sequence
 from typing import Protocol
 
+from gmai_cli.errors import UserError
+
 LOG_INTERVAL_S = 15.0
 """Seconds between two progress lines when the output is not a terminal; `GMAI_LOG_INTERVAL_S` overrides it."""
 
@@ -37,11 +39,20 @@ def progress(description: str, total: int | None, *, unit: str = "items", shown:
         with _bar(description, total, unit) as bar:
             yield bar
     else:
-        lines = _Lines(
-            description, total, unit, interval_s=float(os.environ.get("GMAI_LOG_INTERVAL_S", LOG_INTERVAL_S))
-        )
+        lines = _Lines(description, total, unit, interval_s=_log_interval_s())
         yield lines
         lines.finish()
+
+
+def _log_interval_s() -> float:
+    text = os.environ.get("GMAI_LOG_INTERVAL_S", str(LOG_INTERVAL_S))
+    try:
+        return float(text)
+    except ValueError:
+        raise UserError(
+            f'GMAI_LOG_INTERVAL_S is "{text}". It is the number of seconds between two lines of progress. Set a number '
+            f"such as 15, or unset it."
+        ) from None
 
 
 class _Lines:

@@ -41,7 +41,7 @@ def build_app(selected: str | None) -> typer.Typer:
     for plugin in plugins.discover().values():
         plugins.attach(app, plugin, selected=plugin.name == selected)
 
-    @app.command()
+    @app.command(short_help="Say what is installed, what this machine has, and what to install for what.")
     def doctor() -> None:
         """Say what is installed, which devices and launchers this machine has, and what to install for what."""
         from gmai_cli.doctor import run

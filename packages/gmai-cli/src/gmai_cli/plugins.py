@@ -72,7 +72,8 @@ def attach(app: typer.Typer, plugin: Plugin, *, selected: bool) -> None:
         if plugin.entry_point is None:
             summary += f" (not installed: pip install {plugin.package})"
 
-        app.command(plugin.name, help=summary)(_stub)
+        # A short help of its own: from `help` alone the list would show the first sentence only.
+        app.command(plugin.name, help=summary, short_help=summary)(_stub)
         return
     plugin_app = plugin.load()
     single = plugin_app.registered_callback is None and len(plugin_app.registered_commands) == 1

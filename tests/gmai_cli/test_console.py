@@ -1,0 +1,100 @@
+import io
+import re
+
+import pytest
+from gmai_cli import console
+from gmai_cli.errors import UserError
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Time that the test moves by hand: seconds in a list of one."""
+    now = [100.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_a_log_gets_a_line_per_interval_with_rate_and_time_left(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with console.progress("slices", 100, unit="slices") as bar:
+        for _ in range(4):
+            clock[0] += 10
+            bar.advance(10, note="ct")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "slices: 20/100 slices, 1.0/s, ETA 0:01:20, ct",
+        "slices: 40/100 slices, 1.0/s, ETA 0:01:00, ct",
+        "slices: 40 slices in 40.0 s, ct",
+    ]
+
+
+def test_the_interval_can_be_set(
+    clock: list[float], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GMAI_LOG_INTERVAL_S", "1")
+    with console.progress("read", None) as bar:
+        clock[0] += 1
+        bar.advance(5)
+    assert capsys.readouterr().err.splitlines() == ["read: 5 items, 5.0/s", "read: 5 items in 1.0 s"]
+
+
+def test_an_interval_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GMAI_LOG_INTERVAL_S", "often")
+    with pytest.raises(UserError, match='GMAI_LOG_INTERVAL_S is "often"'), console.progress("read", 1):
+        pass
+
+
+def test_a_short_step_prints_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.progress("read", 3) as bar:
+        bar.advance(3)
+    assert re.fullmatch(r"read: 3 items in \d\.\d s\n", capsys.readouterr().err)
+
+
+def test_processes_that_do_not_speak_are_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.progress("read", 3, shown=False) as bar:
+        bar.advance(3)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(console.sys, "stderr", terminal)
+    with console.progress("read", 3) as bar:
+        bar.advance(3, note="[bold]not markup[/bold]")
+    shown = terminal.getvalue()
+    assert "3/3" in shown
+    assert "[bold]not markup[/bold]" in shown
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(0.04, "0.0 s"), (59.9, "59.9 s"), (61, "0:01:01"), (3661, "1:01:01")])
+def test_times_are_short(seconds: float, shown: str) -> None:
+    assert console._clock(seconds) == shown
+
+
+def test_a_table_sets_numbers_right_and_words_left(capsys: pytest.CaptureFixture[str]) -> None:
+    console.table(("kind", "n"), [("caption", 5), ("percept", 1200)], title="samples")
+    assert capsys.readouterr().out.splitlines() == [
+        "samples", "kind        n", "-------  ----", "caption     5", "percept  1200",
+    ]  # fmt: skip
+
+
+def test_a_table_shows_cells_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    console.table(("label",), [("[red]lesion[/red]",)], news=True)
+    assert "[red]lesion[/red]" in capsys.readouterr().err
+
+
+def test_a_table_without_rows_has_its_headings(capsys: pytest.CaptureFixture[str]) -> None:
+    console.table(("a", "b"), [])
+    assert capsys.readouterr().out == "a  b\n-  -\n"
+
+
+def test_news_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    console.say("done")
+    assert capsys.readouterr() == ("", "done\n")

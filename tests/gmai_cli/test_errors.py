@@ -1,0 +1,70 @@
+import pytest
+from gmai_cli.errors import UserError, did_you_mean, explain_validation
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+
+class Window(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    level: int
+
+
+class Card(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    slices: int = Field(3, gt=0)
+    window: Window | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _plain(cls, name: str) -> str:
+        if " " in name:
+            raise ValueError("a name has no blanks")
+        return name
+
+
+def explain(**values: object) -> str:
+    with pytest.raises(ValidationError) as raised:
+        Card.model_validate(values)
+    error = explain_validation(raised.value, where="card.yaml", known_fields=Card.model_fields)
+    assert isinstance(error, UserError)
+    return str(error)
+
+
+def test_a_close_name_is_offered() -> None:
+    assert did_you_mean("percpet", ["caption", "percept"]) == ' Did you mean "percept"?'
+
+
+def test_without_a_close_name_the_known_ones_are_listed() -> None:
+    assert did_you_mean("zzz", ["b", "a"]) == " Known: a, b."
+
+
+def test_nothing_is_said_where_nothing_is_known() -> None:
+    assert did_you_mean("zzz", []) == ""
+
+
+def test_an_unknown_key_is_named_with_the_one_that_was_meant() -> None:
+    assert explain(name="x", slcies=3) == 'card.yaml: slcies: unknown key. Did you mean "slices"?'
+
+
+def test_a_missing_key_is_named() -> None:
+    assert explain() == "card.yaml: name: Field required"
+
+
+def test_a_bad_value_is_shown_with_its_rule() -> None:
+    assert explain(name="x", slices=0) == "card.yaml: slices: Input should be greater than 0 (found 0)"
+
+
+def test_a_rule_of_ours_is_told_in_its_own_words() -> None:
+    assert explain(name="a b") == "card.yaml: name: a name has no blanks (found 'a b')"
+
+
+def test_a_nested_key_has_its_path() -> None:
+    assert explain(name="x", window={"level": "high"}).startswith("card.yaml: window.level: Input should be a valid")
+
+
+def test_every_finding_has_a_line() -> None:
+    assert len(explain(slices=-1, nmae="x").splitlines()) == 3
+
+
+def test_a_long_value_is_shortened() -> None:
+    assert len(explain(name="x", slices="9" * 500 + "x")) < 250

@@ -1,0 +1,111 @@
+import hashlib
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from gmai_cli.files import (
+    installed_versions,
+    replace_atomically,
+    sha256_file,
+    write_json,
+    write_run_record,
+    write_text,
+)
+
+
+def test_a_file_appears_whole_with_its_folder(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.txt"
+    write_text(path, "骨折 ▶ fracture\n")
+    assert path.read_text("utf-8") == "骨折 ▶ fracture\n"
+    assert [entry.name for entry in path.parent.iterdir()] == ["a.txt"]
+
+
+def test_an_error_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+
+    def write_half() -> None:
+        with replace_atomically(path) as file:
+            file.write(b"new, but not al")
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        write_half()
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_a_kill_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    program = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from gmai_cli.files import replace_atomically\n"
+        "with replace_atomically(Path(sys.argv[1])) as file:\n"
+        "    file.write(b'new' * 1000)\n"
+        "    file.flush()\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program, str(path)], check=False)
+    assert result.returncode == -signal.SIGKILL
+    assert path.read_bytes() == b"old"
+
+
+def test_others_can_read_what_the_umask_lets_them(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_text(tmp_path / "a", "x")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
+
+
+def test_json_keeps_order_and_letters(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"z": "肺", "a": Path("x")})
+    assert (tmp_path / "a.json").read_text("utf-8") == '{\n  "z": "肺",\n  "a": "x"\n}\n'
+
+
+def test_a_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc" * 100_000)
+    assert sha256_file(tmp_path / "a") == hashlib.sha256(b"abc" * 100_000).hexdigest()
+
+
+def test_a_run_records_what_made_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["/somewhere/bin/gmai", "data", "build"])
+    write_run_record(tmp_path, config={"seed": 3}, inputs={"bccd": "ab12"}, device="cpu")
+    record = json.loads((tmp_path / "run.json").read_text("utf-8"))
+    assert record["command"] == ["gmai", "data", "build"]
+    assert record["config"] == {"seed": 3}
+    assert record["inputs"] == {"bccd": "ab12"}
+    assert record["device"] == "cpu"
+    assert record["versions"] == installed_versions()
+    assert record["git_commit"] is None
+
+
+def test_a_run_names_the_commit_and_whether_it_was_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def git(*words: str) -> str:
+        names = ("-c", "user.name=x", "-c", "user.email=x@example.org")
+        return subprocess.run(["git", *names, *words], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    git("init", "-q")
+    (tmp_path / "a").write_text("1")
+    git("add", "a")
+    git("commit", "-qm", "x")
+    commit = git("rev-parse", "HEAD").strip()
+    monkeypatch.chdir(tmp_path)
+    write_run_record(tmp_path, config={}, inputs={})
+    assert json.loads((tmp_path / "run.json").read_text("utf-8"))["git_commit"] == commit
+    (tmp_path / "a").write_text("2")
+    write_run_record(tmp_path, config={}, inputs={})
+    assert json.loads((tmp_path / "run.json").read_text("utf-8"))["git_commit"] == f"{commit}+changes"
+
+
+def test_versions_name_the_gmai_packages() -> None:
+    assert installed_versions()["gmai-cli"]

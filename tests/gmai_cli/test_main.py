@@ -1,0 +1,106 @@
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from .conftest import PROGRAM, Gmai, Site
+
+TRIP = """
+import time, typer
+from gmai_cli.errors import EXIT_PARTIAL, UserError
+app = typer.Typer()
+@app.command()
+def mistake():
+    raise UserError("card.yaml: no such label. Labels stand in the card. Add it.")
+@app.command()
+def bug():
+    raise ZeroDivisionError("nobody expected this")
+@app.command()
+def partial():
+    raise typer.Exit(EXIT_PARTIAL)
+@app.command()
+def wait():
+    print("ready", flush=True)
+    time.sleep(30)
+"""
+
+
+@pytest.fixture
+def trip(site: Site) -> None:
+    """A plug-in whose commands go wrong in every way."""
+    site.add("trip", {"trip": "trip_cli:app"}, trip_cli=TRIP)
+
+
+@pytest.mark.usefixtures("trip")
+def test_a_users_mistake_is_one_message_and_code_2(gmai: Gmai) -> None:
+    result = gmai("trip", "mistake")
+    assert result.returncode == 2
+    assert result.stderr == "gmai: card.yaml: no such label. Labels stand in the card. Add it.\n"
+    assert result.stdout == ""
+
+
+@pytest.mark.usefixtures("trip")
+def test_a_bug_shows_its_traceback_and_asks_for_a_report(gmai: Gmai) -> None:
+    result = gmai("trip", "bug")
+    assert result.returncode == 1
+    assert "ZeroDivisionError: nobody expected this" in result.stderr
+    assert result.stderr.splitlines()[-1] == (
+        "gmai: this is a bug. Please report it with the lines above and `gmai doctor`."
+    )
+
+
+@pytest.mark.usefixtures("trip")
+def test_a_command_may_end_with_a_code_of_its_own(gmai: Gmai) -> None:
+    assert gmai("trip", "partial").returncode == 3
+
+
+@pytest.mark.usefixtures("trip")
+def test_ctrl_c_ends_with_130(site: Site) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, "trip", "wait"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=site.environment(),
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+
+
+def test_version_alone_lists_the_packages(gmai: Gmai) -> None:
+    result = gmai("--version")
+    assert result.returncode == 0
+    assert [line.split()[0] for line in result.stdout.splitlines()] == [
+        "gmai-cli", "gmai-data", "gmai-model", "gmai-bench",
+    ]  # fmt: skip
+
+
+def test_help_lists_every_command(gmai: Gmai) -> None:
+    result = gmai("--help")
+    assert result.returncode == 0
+    for command in ("data", "model", "train", "bench", "doctor", "demo"):
+        assert f"\n  {command} " in result.stdout
+
+
+def test_no_arguments_show_the_help(gmai: Gmai) -> None:
+    result = gmai()
+    assert result.returncode == 2
+    assert "Usage: gmai" in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("words", [("nope",), ("doctor", "--nope"), ("doctor", "nope")])
+def test_a_wrong_command_line_is_code_2_with_its_usage(gmai: Gmai, words: tuple[str, ...]) -> None:
+    result = gmai(*words)
+    assert result.returncode == 2
+    assert "Usage: gmai" in result.stderr
+    assert "nope" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_closed_pipe_is_no_bug(site: Site) -> None:
+    """`gmai … | head` must not end in a traceback."""
+    command = f'"{sys.executable}" -c "{PROGRAM}" --help | head -n 1'
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False, env=site.environment())  # noqa: S602
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,59 @@
+import re
+from pathlib import Path
+
+LARGEST_BYTES = 100_000
+TEXT = {
+    ".py",
+    ".md",
+    ".toml",
+    ".yaml",
+    ".yml",
+    ".json",
+    ".ini",
+    ".cfg",
+    ".sh",
+    ".css",
+    ".js",
+    ".j2",
+    ".html",
+    ".csv",
+    "",
+}
+# Put together here, so that this file does not name what it looks for.
+ABSOLUTE = re.compile(r"(?<![\w.~$}])/(?:" + "|".join(("wo" + "rk", "ro" + "ot", "op" + "t")) + r")/\w")
+REGISTRIES = ("py" + "pi.org", "python" + "hosted.org", "conda." + "anaconda.org", "test.py" + "pi")
+
+
+def test_no_file_is_large(tracked: list[Path], root: Path) -> None:
+    large = [path for path in tracked if path.stat().st_size > LARGEST_BYTES and path != root / "uv.lock"]
+    assert not large, f"more than {LARGEST_BYTES} bytes: tests draw their images, data is not committed"
+
+
+def test_no_file_names_a_path_of_one_machine(tracked: list[Path], root: Path) -> None:
+    for path in tracked:
+        if path.suffix in TEXT and path != root / "uv.lock":
+            found = ABSOLUTE.search(path.read_text("utf-8"))
+            assert found is None, f"{path} names {found and found.group()}…: nobody else has that folder"
+
+
+def test_only_the_lock_names_a_package_registry(tracked: list[Path], root: Path) -> None:
+    for path in tracked:
+        if path.suffix in TEXT and path != root / "uv.lock":
+            text = path.read_text("utf-8")
+            assert not [host for host in REGISTRIES if host in text], f"{path} names a package registry"
+
+
+def test_text_files_end_with_one_line_end(tracked: list[Path]) -> None:
+    for path in tracked:
+        text = path.read_bytes()
+        if path.suffix in TEXT and text:
+            assert text.endswith(b"\n"), path
+            assert not text.endswith(b"\n\n"), path
+            assert b"\r" not in text, path
+
+
+def test_tests_mirror_the_packages(root: Path) -> None:
+    """A folder of tests stands for a package, or is one of the three that hold the packages together."""
+    folders = {path.name for path in (root / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    packages = {path.name.replace("-", "_") for path in (root / "packages").iterdir()}
+    assert folders <= packages | {"workspace", "contracts", "e2e"}
