@@ -85,6 +85,11 @@ def write_held_out(folder: Path, rows: list[dict[str, object]] | None = None, **
     return path
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GMAI_BENCH_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture
 def held_out(tmp_path: Path) -> Path:
     return write_held_out(tmp_path / "benchmarks")

@@ -56,7 +56,7 @@ def test_mistakes_are_one_line_and_exit_code_2(held_out: Path, tmp_path: Path) -
     file = tmp_path / "a.jsonl"
     for words, message in (
         (["score", file, "--benchmark", held_out], "a.jsonl: cannot be read"),
-        (["score", file, "--benchmark", "slake"], 'unknown benchmark "slake"'),
+        (["score", file, "--benchmark", "slkae"], 'unknown benchmark "slkae". Did you mean "slake"?'),
         (["report", tmp_path / "none"], "none: no such folder"),
         (["--model", tmp_path, "--benchmarks", held_out, "--out", tmp_path / "o"], "no config.json here"),
         (["--model", "x/y/z", "--benchmarks", held_out, "--out", tmp_path / "o"], "x/y/z: no such folder"),

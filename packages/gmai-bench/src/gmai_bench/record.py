@@ -7,6 +7,7 @@ OUT/FAMILY/PROTOCOL/questions.jsonl  the questions, images by digest
 import dataclasses
 import itertools
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -62,8 +63,22 @@ def load(benchmark: Benchmark, keep_image: KeepImage, *, limit: int | None, allo
             f"A number of a protocol stands for all of its questions. Complete the copy, or pass --allow-partial, "
             f"which the report will say."
         )
+    if limit is None and not allow_partial:
+        _check_groups(card, questions)
     limited = limit if limit is not None and (card.expected is None or len(questions) < card.expected) else None
     return Record(card, Coverage(len(questions), card.expected, limited), questions)
+
+
+def _check_groups(card: Card, questions: tuple[Question, ...]) -> None:
+    for column, due in card.expected_groups.items():
+        found = Counter(question.groups[column] for question in questions)
+        wrong = [f"{value} {found[value]} (due {n})" for value, n in due.items() if found[value] != n]
+        if wrong:
+            raise UserError(
+                f"{card.name} ({card.source}): the questions by {column} are not those of {card.protocol}: "
+                f"{', '.join(wrong)}. A number of a protocol stands for all of its questions. Complete the copy, or "
+                f"pass --allow-partial, which the report will say."
+            )
 
 
 def write(record: Record, folder: Path) -> None:
@@ -99,5 +114,5 @@ def read(folder: Path) -> Record:
 
 
 def _question(fields: dict[str, Any]) -> Question:
-    arrays: dict[str, Any] = {name: tuple(fields[name]) for name in ("images", "choices")}
+    arrays: dict[str, Any] = {name: tuple(fields[name]) for name in ("images", "choices", "continuations")}
     return Question(**(fields | arrays))

@@ -9,7 +9,13 @@ from gmai_bench.extraction.options import NO_ANSWER
 from gmai_bench.predictions import Kept, Prediction
 from gmai_bench.protocols import EXTRACTORS, Verdict, score
 from gmai_bench.record import Record
-from gmai_bench.statistics import clustered_standard_error, mean_interval, wilson, wilson_clustered
+from gmai_bench.statistics import (
+    clustered_standard_error,
+    macro_bootstrap,
+    mean_interval,
+    wilson,
+    wilson_clustered,
+)
 
 HEADLINE = "accuracy"
 
@@ -79,6 +85,12 @@ class Result:
     source: str
     license: str
     notes: str
+    headline: str
+    """`micro` or `macro`: which of `accuracy` and `macro` is the protocol's number."""
+    macro: OtherMeasure | None
+    """Plain mean over the values of the first group column, where the protocol's number is that."""
+    hidden: bool
+    """Whether the right answers are withheld: then there is no number, and n is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,22 +102,33 @@ class ScoredBenchmark:
     scored: Sequence[Scored] = field(repr=False)
 
 
-def score_benchmark(record: Record, kept: Kept) -> ScoredBenchmark:
-    """Score the answered questions of a record; unanswered ones are counted and make the result partial."""
-    scoring = record.card.scoring
+def score_benchmark(record: Record, kept: Kept, *, extractor: str = "gmai") -> ScoredBenchmark:
+    """Score the answered questions of a record; unanswered ones are counted and make the result partial.
+
+    Args:
+        record: The questions.
+        kept: The answers.
+        extractor: How choices are read: `gmai`, or the name of a published parser.
+    """
     scored = [
-        Scored(question, prediction, score(prediction.response, question.choices, question.reference, scoring))
+        Scored(question, prediction, _verdict(record, question, prediction, extractor))
         for question in record.questions
         if (prediction := kept.by_id.get(question.id)) is not None
     ]
-    return ScoredBenchmark(record, _result(record, scored), scored)
+    return ScoredBenchmark(record, _result(record, scored, extractor), scored)
 
 
-def _result(record: Record, scored: Sequence[Scored]) -> Result:
+def _verdict(record: Record, question: Question, prediction: Prediction, extractor: str) -> Verdict:
+    scoring = question.scoring or record.card.scoring
+    return score(prediction.response, question.choices, question.reference, scoring, extractor=extractor)
+
+
+def _result(record: Record, scored: Sequence[Scored], extractor: str) -> Result:
     card, coverage = record.card, record.coverage
-    headline = [item for item in scored if item.question.measure == HEADLINE]
+    answered = [item for item in scored if item.question.measure == HEADLINE]
+    headline = [] if card.hidden else answered
     total = _group(headline)
-    rules = Counter(item.verdict.rule for item in headline)
+    rules = Counter(item.verdict.rule for item in answered)
     standard_error, clusters = clustered_standard_error(
         [float(item.verdict.score == 1.0) for item in headline], [item.question.cluster for item in headline]
     )
@@ -126,12 +149,15 @@ def _result(record: Record, scored: Sequence[Scored]) -> Result:
         standard_error_method="clustered by image",
         clusters=clusters,
         interval_clustered=wilson_clustered(total.correct, total.n, standard_error, clusters),
-        extractor=EXTRACTORS[card.scoring],
+        extractor=EXTRACTORS[card.scoring] if extractor == "gmai" else extractor,
         rules=dict(sorted(rules.items(), key=lambda pair: (-pair[1], pair[0]))),
-        no_answer={rule: rules[rule] / total.n if total.n else 0.0 for rule in NO_ANSWER},
-        cut=sum(item.prediction.cut for item in headline),
+        no_answer={rule: rules[rule] / len(answered) if answered else 0.0 for rule in NO_ANSWER},
+        cut=sum(item.prediction.cut for item in answered),
         groups={column: _by_group(headline, column) for column in card.groups},
-        measures={name: _other([item for item in scored if item.question.measure == name]) for name in others},
+        measures={
+            **{name: _other([item for item in scored if item.question.measure == name]) for name in others},
+            **_published_measure(record, headline, extractor),
+        },
         questions=coverage.asked,
         expected=coverage.expected,
         limit=coverage.limit,
@@ -140,7 +166,31 @@ def _result(record: Record, scored: Sequence[Scored]) -> Result:
         source=card.source,
         license=card.license,
         notes=card.notes,
+        headline=card.headline,
+        macro=_macro(headline, card.groups[0]) if card.headline == "macro" and headline else None,
+        hidden=card.hidden,
     )
+
+
+def _published_measure(record: Record, headline: Sequence[Scored], extractor: str) -> dict[str, OtherMeasure]:
+    """Return the number that the protocol's published parser gives the same answers."""
+    name = record.card.published_extractor
+    if not name or not headline or extractor != "gmai":
+        return {}
+    read = [
+        Scored(item.question, item.prediction, _verdict(record, item.question, item.prediction, name))
+        for item in headline
+    ]
+    return {f"as read by {name}": _other(read)}
+
+
+def _macro(headline: Sequence[Scored], column: str) -> OtherMeasure:
+    mean, interval = macro_bootstrap(
+        [float(item.verdict.score == 1.0) for item in headline],
+        [item.question.groups[column] for item in headline],
+        [item.question.cluster for item in headline],
+    )
+    return OtherMeasure(len(headline), mean, interval, f"bootstrap 95 % over images within {column}")
 
 
 def _group(scored: Sequence[Scored]) -> GroupResult:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from gmai_bench.protocols import Scoring
 
@@ -29,6 +29,10 @@ class Question:
     measure: str = "accuracy"
     """Which number of the protocol this question counts in."""
     groups: Mapping[str, str] = field(default_factory=dict[str, str])
+    scoring: Scoring | None = None
+    """Of this question, where it is another than its protocol's."""
+    continuations: tuple[str, ...] = ()
+    """What the model is to weigh by likelihood in place of answering; the first words of its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,16 @@ class Card:
     source: str
     license: str
     notes: str = ""
+    headline: Literal["micro", "macro"] = "micro"
+    """The protocol's number: over all questions, or the plain mean over the first column of `groups`."""
+    published_extractor: str = ""
+    """The parser that published numbers under this protocol were made with; its number is reported beside ours."""
+    expected_groups: Mapping[str, Mapping[str, int]] = field(default_factory=dict[str, Mapping[str, int]])
+    """Column ▶ value ▶ questions of a complete copy."""
+    hidden: bool = False
+    """Whether the right answers are withheld: a submission file is written in place of a number."""
+    hub: str = ""
+    """Hub dataset id that results are filed under."""
 
 
 class Benchmark(Protocol):

@@ -1,7 +1,7 @@
 """Name or YAML path ▶ benchmark. Names load their module on first use."""
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -26,9 +26,47 @@ REGISTRY: dict[str, Entry] = {
     "vqa-rad": Entry(
         "gmai_bench.benchmarks.vqa_rad:open_vqa_rad",
         "VQA-RAD: questions of clinicians about radiology images",
-        ("exact-451", "yes-no-251", "llava-med"),
+        ("exact-451", "yes-no-251", "llava-med", "huatuo-251", "medevalkit"),
+    ),
+    "slake": Entry(
+        "gmai_bench.benchmarks.slake:open_slake",
+        "SLAKE: English and Chinese questions about radiology images",
+        ("exact-1061", "llava-med", "huatuo-416", "medevalkit", "zh-exact-1033", "zh-closed-420"),
+    ),
+    "pmc-vqa": Entry(
+        "gmai_bench.benchmarks.pmc_vqa:open_pmc_vqa",
+        "PMC-VQA: option questions about figures of papers",
+        ("clean-2000", "test2-33430"),
+    ),
+    "omnimedvqa": Entry(
+        "gmai_bench.benchmarks.omnimedvqa:open_omnimedvqa",
+        "OmniMedVQA: option questions from 73 data sets of 12 modalities",
+        ("open-88996", "open-88996-prefix", "full-127995", "full-127995-prefix", "huatuo-11124"),
+    ),
+    "mmmu-hm": Entry(
+        "gmai_bench.benchmarks.mmmu:open_mmmu",
+        "MMMU Health & Medicine: five subjects of the validation split",
+        ("official-150", "mc-145"),
+    ),
+    "gmai-mmbench": Entry(
+        "gmai_bench.benchmarks.gmai_mmbench:open_gmai_mmbench",
+        "GMAI-MMBench: 18 clinical tasks, 18 departments, 4 granularities",
+        ("val", "test"),
+    ),
+    "path-vqa": Entry(
+        "gmai_bench.benchmarks.path_vqa:open_path_vqa",
+        "PathVQA: questions about pathology images",
+        ("exact-6719", "medevalkit"),
     ),
 }
+
+PAPER = ("vqa-rad", "slake", "pmc-vqa", "omnimedvqa", "mmmu-hm", "gmai-mmbench")
+"""The benchmarks of the paper's Tables 2 to 5, each under its default protocol; `paper` stands for all of them."""
+
+
+def expand(names: Iterable[str]) -> list[str]:
+    """Return benchmark names with `paper` replaced by the benchmarks of the paper's tables."""
+    return [name for given in names for name in (PAPER if given == "paper" else (given,))]
 
 
 def open_benchmark(name: str, data_root: Path | None) -> Benchmark:
@@ -36,7 +74,8 @@ def open_benchmark(name: str, data_root: Path | None) -> Benchmark:
 
     Args:
         name: `vqa-rad`, `vqa-rad/llava-med`, or a path that ends in .yaml or .yml.
-        data_root: Folder with a folder (`vqa-rad`, …) of files per named benchmark, or the benchmark's own folder.
+        data_root: Folder with a folder (`vqa-rad`, …) of files per named benchmark, or the benchmark's own folder;
+            without it the benchmark comes from the Hub.
 
     Raises:
         UserError: Unknown name or protocol, or its files are not there.

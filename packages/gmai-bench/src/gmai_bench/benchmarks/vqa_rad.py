@@ -7,26 +7,26 @@ The test split is the same 451 questions in both: the rows of the test file, or 
 `test`. Only the OSF layout says which answers are closed.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 from gmai_cli.errors import UserError
 
+from gmai_bench.benchmarks import huatuo
+from gmai_bench.benchmarks.hub import HubSource
+from gmai_bench.benchmarks.named import LETTERED, SHORT, YES_NO, Copy, find_copy, load_json_list
+from gmai_bench.benchmarks.path_vqa import medevalkit_prompt
 from gmai_bench.benchmarks.prompts import fill
-from gmai_bench.benchmarks.question import Card, KeepImage, Question
+from gmai_bench.benchmarks.question import Benchmark, Card, KeepImage, Question
 from gmai_bench.benchmarks.tables import image_bytes, read_image_file, read_rows
 from gmai_bench.protocols import Scoring
 
 OSF_JSON = "VQA_RAD Dataset Public.json"
 OSF_IMAGES = "VQA_RAD Image Folder"
-YES_NO = ("yes", "no")
+HUB = HubSource("flaviagiammarino/vqa-rad", ("data/test-*",))
 
 _OSF_FIELDS = ("qid", "image_name", "question", "answer", "answer_type", "phrase_type", "image_organ", "question_type")
-_SHORT = "{question}\nAnswer the question using a single word or phrase."
-_LETTERED = "{question}\n{choices}\nAnswer with the option's letter from the given choices directly."
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,15 @@ class _Protocol:
     scoring: Scoring
     expected: int
     notes: str
+    published_extractor: str = ""
 
 
 _PROTOCOLS = {
     "exact-451": _Protocol(
-        _SHORT, "exact", 451, "Normalised exact match (lower-case words and digits) over all 451 test questions."
+        SHORT, "exact", 451, "Normalised exact match (lower-case words and digits) over all 451 test questions."
     ),
     "yes-no-251": _Protocol(
-        _LETTERED,
+        LETTERED,
         "option-letter",
         251,
         "The 251 test questions whose answer is yes or no, asked as A. yes, B. no. HuatuoGPT-Vision reports on these "
@@ -55,6 +56,13 @@ _PROTOCOLS = {
         "Accuracy over the 272 closed questions (yes/no by extraction; 21 others count when every word of the "
         "reference is said), and mean token recall over the 179 open ones, both by whole words: LLaVA-Med's own script "
         'finds "no" inside "normal".',
+        published_extractor="llava-med",
+    ),
+    "medevalkit": _Protocol(
+        "",
+        "medevalkit-open",
+        451,
+        "MedEvalKit without its judge: the 251 yes/no questions by substring, the 200 others by equality.",
     ),
 }
 
@@ -71,44 +79,43 @@ class _Row:
     groups: dict[str, str]
 
 
-def open_vqa_rad(protocol: str, data_root: Path | None) -> "VqaRad":
-    """Return VQA-RAD under `exact-451`, `yes-no-251` or `llava-med`.
+def open_vqa_rad(protocol: str, data_root: Path | None) -> Benchmark:
+    """Return VQA-RAD's test split under a protocol.
 
     Args:
-        protocol: A key of the protocols above.
+        protocol: A key of the protocols above, or `huatuo-251`.
         data_root: Folder that is, or holds as `vqa-rad`, one of the two layouts.
 
     Raises:
         UserError: No layout is found there, or it lacks what the protocol needs.
     """
-    how = (
-        "Get it with `hf download flaviagiammarino/vqa-rad --repo-type dataset --local-dir DATA/vqa-rad` (or from OSF) "
-        "and pass --data-root DATA."
-    )
-    if data_root is None:
-        raise UserError(f"vqa-rad: no --data-root given. Named benchmarks are read from a local folder. {how}")
-    folder = data_root / "vqa-rad" if (data_root / "vqa-rad").is_dir() else data_root
+    if protocol == "huatuo-251":
+        title = "VQA-RAD, yes/no test questions with options"
+        return huatuo.open_split("vqa-rad", title, protocol, "vqarad", 251, data_root)
+    copy = find_copy("vqa-rad", data_root, HUB)
+    folder = copy.folder
     files = sorted(folder.glob("data/test-*.parquet"))
     osf = folder / OSF_JSON
     if not files and not osf.is_file():
         raise UserError(
             f'{folder}: found neither data/test-*.parquet (Hugging Face layout) nor "{OSF_JSON}" (OSF layout). '
-            f"VQA-RAD is read in one of these two. {how}"
+            f"VQA-RAD is read in one of these two. Get it with `{HUB.command('vqa-rad')}` (or from OSF) and pass "
+            f"--data-root DATA."
         )
     if protocol == "llava-med" and not osf.is_file():
         raise UserError(
             f"{folder}: vqa-rad/llava-med needs to know which answers are closed, and the Hugging Face layout has no "
             f'`answer_type`. Use the OSF layout ("{OSF_JSON}"), or another protocol of `gmai bench list`.'
         )
-    return VqaRad(protocol, folder, [] if osf.is_file() else files)
+    return VqaRad(protocol, copy, [] if osf.is_file() else files)
 
 
 class VqaRad:
     """The test split under one protocol."""
 
-    def __init__(self, protocol: str, folder: Path, files: list[Path]) -> None:
-        """Read the Parquet `files` of the Hugging Face layout, or the OSF layout of `folder` when there are none."""
-        self._name, self._folder, self._files = protocol, folder, files
+    def __init__(self, protocol: str, copy: Copy, files: list[Path]) -> None:
+        """Read the Parquet `files` of the Hugging Face layout, or the OSF layout of the copy when there are none."""
+        self._name, self._folder, self._source, self._files = protocol, copy.folder, copy.source, files
         self._protocol = _PROTOCOLS[protocol]
 
     @property
@@ -122,9 +129,11 @@ class VqaRad:
             scoring=self._protocol.scoring,
             expected=self._protocol.expected,
             groups=("answer_kind",) if self._files else ("answer_type", "image_organ", "question_type"),
-            source="Hugging Face layout" if self._files else "OSF layout",
+            source=f"{'Hugging Face' if self._files else 'OSF'} layout, {self._source}",
             license="CC0-1.0",
             notes=self._protocol.notes,
+            published_extractor=self._protocol.published_extractor,
+            hub=HUB.repo_id,
         )
 
     def questions(self, keep_image: KeepImage) -> Iterator[Question]:
@@ -134,12 +143,14 @@ class VqaRad:
             yes_no = answer.lower() in YES_NO
             if self._name == "yes-no-251" and not yes_no:
                 continue
-            choices = YES_NO if yes_no and self._protocol.scoring != "exact" else ()
+            choices = YES_NO if yes_no and self._name in ("yes-no-251", "llava-med") else ()
             is_open = self._name == "llava-med" and row.groups["answer_type"] != "CLOSED"
             yield Question(
                 id=row.id,
                 text=row.question,
-                prompt=fill(self._protocol.prompt, row.question, choices, letters=True),
+                prompt=fill(
+                    self._protocol.prompt or medevalkit_prompt(yes_no=yes_no), row.question, choices, letters=True
+                ),
                 images=(row.image,),
                 choices=() if is_open else choices,
                 reference=answer.lower() if yes_no else answer,
@@ -167,12 +178,12 @@ class VqaRad:
 
     def _read_osf(self, keep_image: KeepImage) -> Iterator[_Row]:
         path = self._folder / OSF_JSON
-        for number, fields in enumerate(_load_osf(path), start=1):
+        for number, fields in enumerate(load_json_list(path), start=1):
             place = f"{path} record {number}"
             missing = [name for name in _OSF_FIELDS if name not in fields]
             if missing:
                 raise UserError(
-                    f"{place}: has no {', '.join(missing)}. Every record of VQA-RAD has them. Copy it again."
+                    f"{place}: has no {', '.join(missing)}. Every record of VQA-RAD has them. Download it again."
                 )
             if not str(fields["phrase_type"]).startswith("test"):
                 continue
@@ -188,15 +199,3 @@ class VqaRad:
                     "question_type": str(fields["question_type"]).strip(),
                 },
             )
-
-
-def _load_osf(path: Path) -> list[dict[str, Any]]:
-    try:
-        records: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path}: not readable as JSON ({error}). It must be a whole JSON list. Copy it again."
-        ) from error
-    if not isinstance(records, list) or not all(isinstance(record, dict) for record in cast("list[Any]", records)):
-        raise UserError(f"{path}: not a list of records. VQA-RAD's JSON is one list. Copy it again.")
-    return cast("list[dict[str, Any]]", records)

@@ -38,10 +38,15 @@ def _forms(option: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1024)
 def _spellings(choices: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
-    """Return (spelling, option) of all options, the longest first; a spelling of two options is left out."""
+    """Return (spelling, option) of all options, the longest first; a spelling of two options is left out.
+
+    Of options with the same text the first stands for all.
+    """
     own: dict[str, list[int]] = {}
     derived: dict[str, list[int]] = {}
     for index, choice in enumerate(choices):
+        if choice in choices[:index]:
+            continue
         itself, *others = _forms(choice)
         own.setdefault(itself, []).append(index)
         for form in others:

@@ -3,6 +3,7 @@
 The rules run from the most to the least explicit and the first that finds something decides; none ever guesses.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +19,9 @@ EXTRACTOR = "gmai-options/1"
 Style = Literal["letters", "text"]
 """How the options were shown: with letters, or as bare text (then a letter in the answer means nothing)."""
 
+_LETTER_RUN = re.compile(r"^[\s*(\[]*[A-Z](?:[\s,;/、&+)(\]\[]*[A-Z])*[\s*)\].。]*$")
+"""Capitals and separators only: "ABD", "A, C", "(A)(B)"."""
+
 NO_ANSWER = ("ambiguous", "refused", "empty", "unparsed")
 
 
@@ -29,6 +33,8 @@ class Extraction:
     """Index of the option, `None` where none could be told."""
     rule: str
     """The rule that fired, or one of `NO_ANSWER`."""
+    expected: float | None = None
+    """The score itself where a published parser gives one without a choice (token recall, a random option)."""
 
 
 EMPTY = Extraction(None, "empty")
@@ -71,6 +77,41 @@ def extract(response: str, choices: tuple[str, ...], *, style: Style) -> Extract
     if len(named) == 1:
         return Extraction(named[0], "option_text_mentioned")
     return AMBIGUOUS if named else UNPARSED
+
+
+def extract_set(response: str, choices: tuple[str, ...]) -> tuple[frozenset[int], str]:
+    """Return all the options that a response to a question with several right ones chooses, and the rule that fired.
+
+    The last explicit marker that holds options decides, else all letters that are not denied, else all option texts.
+    A run of capitals without a word in it ("ABD") is a list of letters.
+
+    Args:
+        response: What the model said.
+        choices: Texts of the options, shown with letters.
+    """
+    text = unify(response)
+    if not text:
+        return frozenset(), "empty"
+    text = unify(strip_thoughts(text))
+    for span in reversed(marked_spans(text)):
+        found = _letters_of_set(span, len(choices)) or set(options_mentioned(span, choices))
+        if found:
+            return frozenset(found), "marker_set"
+    if refuses(text):
+        return frozenset(), "refused"
+    letters = _letters_of_set(text, len(choices))
+    if letters:
+        return frozenset(letters), "letter_set"
+    named = options_mentioned(text, choices)
+    return (frozenset(named), "option_text_set") if named else (frozenset(), "unparsed")
+
+
+def _letters_of_set(text: str, count: int) -> set[int]:
+    listed = _LETTER_RUN.match(text)
+    if listed:
+        found = {LETTERS.index(letter) for letter in listed[0] if letter in LETTERS}
+        return found if max(found) < count else set()
+    return set(mentioned_letters(text, count))
 
 
 def _by_marker(text: str, choices: tuple[str, ...], style: Style) -> Extraction | None:

@@ -1,0 +1,159 @@
+"""GMAI-MMBench (Chen et al. 2024), single choice, in VLMEvalKit's tab-separated layout.
+
+Hugging Face `OpenGVLab/GMAI-MMBench`:
+
+GMAI-MMBench_VAL.tsv            index, image (base64), question, A to E, answer, clinical vqa task, department,
+                                perceptual granularity
+GMAI-MMBench_TEST_1.tsv … _11   the same without answers: the authors keep them and score what they are sent
+"""
+
+import base64
+import binascii
+import importlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from gmai_cli.errors import UserError, did_you_mean
+
+from gmai_bench.benchmarks.hub import HubSource
+from gmai_bench.benchmarks.named import Named, find_copy, option_of
+from gmai_bench.benchmarks.question import Benchmark, Card, KeepImage, Question
+
+HUB = HubSource("OpenGVLab/GMAI-MMBench", ("*.tsv",))
+
+TASKS = {
+    "AR": "Attribute Recognition", "BVR": "Blood Vessels Recognition", "B": "Bone", "CR": "Cell Recognition",
+    "C": "Counting", "DD": "Disease Diagnosis", "IQG": "Image Quality Grading", "MR": "Microorganism Recognition",
+    "M": "Muscle", "NT": "Nervous Tissue", "OR-A": "Organ Recognition - Abdomen",
+    "OR-HN": "Organ Recognition - Head and Neck", "OR-P": "Organ Recognition - Pelvic",
+    "OR-T": "Organ Recognition - Thorax", "SG": "Severity Grading", "SAR": "Surgeon Action Recognition",
+    "SIR": "Surgical Instrument Recognition", "SWR": "Surgical Workflow Recognition",
+}  # fmt: skip
+"""The paper's columns of Table 5 ▶ the clinical VQA tasks."""
+
+GROUPS = ("clinical_vqa_task", "department", "perceptual_granularity")
+_GROUP_COLUMNS = {"clinical_vqa_task": "clinical vqa task"} | {name: name.replace("_", " ") for name in GROUPS[1:]}
+_LETTERS = "ABCDE"
+_TSV_BLOCK_BYTES = 64 << 20
+"""A row must fit into a block: one holds a whole image as text."""
+_LONGEST_REFERENCE = 64
+"""A shorter image cell is the index of the row that holds the image."""
+
+
+def open_gmai_mmbench(protocol: str, data_root: Path | None) -> Benchmark:
+    """Return GMAI-MMBench's validation or test split.
+
+    Raises:
+        UserError: Its files are not there.
+    """
+    copy = find_copy("gmai-mmbench", data_root, HUB)
+    pattern = re.compile(rf"^GMAI[-_]?MMBench_{protocol}(?:_?\d+)?\.tsv$", re.IGNORECASE)
+    files = [file for file in copy.folder.glob("**/*.tsv") if pattern.match(file.name)]
+    if not files:
+        raise UserError(
+            f"{copy.folder}: found no GMAI-MMBench_{protocol.upper()}*.tsv. It is read in VLMEvalKit's layout. "
+            f"Get it with `{HUB.command('gmai-mmbench')}` and pass --data-root DATA."
+        )
+    files.sort(key=lambda file: [int(n) for n in re.findall(r"\d+", file.stem)])
+    hidden = protocol == "test"
+    card = Card(
+        name="gmai-mmbench",
+        title=f"GMAI-MMBench, {'test' if hidden else 'validation'} split, single choice",
+        protocol=f"gmai-mmbench/{protocol}",
+        protocol_version=1,
+        scoring="option-letter",
+        expected=21281 if hidden else 4550,
+        groups=GROUPS,
+        source=copy.source,
+        license="Apache-2.0",
+        notes="The right answers are withheld: submission.xlsx is the file to send to the authors."
+        if hidden
+        else "Letters by extraction; beside it VLMEvalKit's exact matching, the parser of the published rows.",
+        published_extractor="" if hidden else "vlmevalkit-exact",
+        hidden=hidden,
+        hub=HUB.repo_id,
+    )
+    return Named(card, lambda keep_image: _read(files, keep_image, hidden=hidden))
+
+
+def _read(files: Sequence[Path], keep_image: KeepImage, *, hidden: bool) -> Iterator[Question]:
+    digests: dict[str, str] = {}
+    for file in files:
+        for place, row in _rows(file, hidden=hidden):
+            index = str(row["index"])
+            choices = tuple(str(row[letter]).strip() for letter in _LETTERS if str(row.get(letter) or "").strip())
+            cell = str(row["image"] or "").strip()
+            if len(cell) <= _LONGEST_REFERENCE:
+                digest = digests.get(cell)
+                if digest is None:
+                    raise UserError(
+                        f'{place}: the image "{cell}" is neither base64 nor the index of an earlier row. '
+                        f"Download the file again."
+                    )
+            else:
+                digest = keep_image(_decode(cell, place), place)
+            digests[index] = digest
+            text = str(row["question"])
+            yield Question(
+                id=index,
+                text=text,
+                prompt=_prompt(text, choices),
+                images=(digest,),
+                choices=choices,
+                reference="" if hidden else option_of(str(row["answer"]), choices, place),
+                cluster=digest,
+                groups=_groups(row),
+            )
+
+
+def _prompt(question: str, choices: Sequence[str]) -> str:
+    listed = "".join(f"{letter}. {choice}\n" for letter, choice in zip(_LETTERS, choices, strict=False))
+    last = "Please select the correct answer from the options above. \n"
+    return f"Question: {question}\nOptions:\n{listed}{last}"
+
+
+def _groups(row: Mapping[str, Any]) -> dict[str, str]:
+    values = {name: str(row.get(column) or "(none)").strip() for name, column in _GROUP_COLUMNS.items()}
+    return values | {"clinical_vqa_task": TASKS.get(values["clinical_vqa_task"], values["clinical_vqa_task"])}
+
+
+def _decode(cell: str, place: str) -> bytes:
+    try:
+        return base64.b64decode(cell, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise UserError(
+            f"{place}: the image is not whole base64 ({error}; {len(cell)} characters). The file is damaged or cut "
+            f"off. Download it again."
+        ) from error
+
+
+def _rows(path: Path, *, hidden: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield `(place, row)` of one file, its columns in lower case but for the option letters."""
+    arrow: Any = importlib.import_module("pyarrow")
+    csv: Any = importlib.import_module("pyarrow.csv")
+    try:
+        names = path.open(encoding="utf-8-sig").readline().rstrip("\r\n").split("\t")
+        known = [name if name in _LETTERS else name.strip().lower() for name in names]
+        needed = ["index", "image", "question", "A", "B", *([] if hidden else ["answer"])]
+        for column in needed:
+            if column not in known:
+                raise UserError(f'{path}: no column "{column}".{did_you_mean(column, known)} Download it again.')
+        reader = csv.open_csv(
+            path,
+            read_options=csv.ReadOptions(column_names=known, skip_rows=1, block_size=_TSV_BLOCK_BYTES),
+            parse_options=csv.ParseOptions(delimiter="\t", newlines_in_values=True),
+            convert_options=csv.ConvertOptions(column_types=dict.fromkeys(known, arrow.string())),
+        )
+        number = 0
+        for batch in reader:
+            for row in cast("list[dict[str, Any]]", batch.to_pylist()):
+                number += 1
+                yield f"{path} row {number}", row
+    except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{path}: not readable as a tab-separated table ({reason}). Every row has a cell per column; a file that "
+            f"was cut off does not. Download it again."
+        ) from error

@@ -1,0 +1,118 @@
+"""HuatuoGPT-Vision's evaluation bundle: the lettered questions behind the baselines of the paper's Table 2.
+
+Hugging Face `FreedomIntelligence/Medical_Multimodal_Evaluation_Data`: one JSON file and an archive of images. The file
+is a mapping of split name ▶ records, or one list whose records name their split in `dataset` or `source`. A record has
+`question`, `options` (mapping of letter ▶ text, or a list), `answer` (letter or text) and `image` (a path, or a list).
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from gmai_cli.errors import UserError
+
+from gmai_bench.benchmarks.hub import HubSource
+from gmai_bench.benchmarks.named import LETTERED, Images, Named, find_copy, need_file, option_of
+from gmai_bench.benchmarks.prompts import fill
+from gmai_bench.benchmarks.question import Card, KeepImage, Question
+
+HUB = HubSource("FreedomIntelligence/Medical_Multimodal_Evaluation_Data", ("*.json", "*.zip"))
+_FILES = ("medical_multimodel_evaluation_data.json", "medical_multimodal_evaluation_data.json")
+
+
+def open_split(
+    family: str,
+    title: str,
+    protocol: str,
+    split: str,
+    expected: int,
+    data_root: Path | None,
+    *,
+    groups: Mapping[str, str] | None = None,
+    expected_groups: Mapping[str, Mapping[str, int]] | None = None,
+) -> Named:
+    """Return one split of the bundle as a benchmark.
+
+    Args:
+        family: Name of the benchmark; its folder below `data_root` may be called so, or `huatuo`.
+        title: What the report calls it.
+        protocol: Name of the protocol within the family.
+        split: Beginning of the split's name in the bundle, letters and digits only, in lower case.
+        expected: Questions due.
+        data_root: Where the bundle lies.
+        groups: Our name of a group ▶ the bundle's field.
+        expected_groups: Questions due by group.
+    """
+    root = data_root / "huatuo" if data_root is not None and (data_root / "huatuo").is_dir() else data_root
+    copy = find_copy(family, root, HUB)
+    path = need_file(copy, f"{family}/{protocol}", _FILES, HUB)
+    fields = groups or {}
+    card = Card(
+        name=family,
+        title=title,
+        protocol=f"{family}/{protocol}",
+        protocol_version=1,
+        scoring="option-letter",
+        expected=expected,
+        groups=tuple(fields),
+        source=f"HuatuoGPT-Vision evaluation bundle, {copy.source}",
+        license="see the bundle",
+        notes="Questions and options of HuatuoGPT-Vision's evaluation bundle, those behind the paper's baselines.",
+        published_extractor="huatuo",
+        expected_groups=expected_groups or {},
+        hub=HUB.repo_id,
+    )
+    images = Images(copy.folder, ("", "images"))
+    return Named(card, lambda keep_image: _read(path, split, fields, images, keep_image))
+
+
+def _read(
+    path: Path, split: str, fields: Mapping[str, str], images: Images, keep_image: KeepImage
+) -> Iterator[Question]:
+    for number, (place, record) in enumerate(_records(path, split)):
+        choices = _options(record.get("options"), place)
+        text = str(record.get("question", ""))
+        named: Any = record.get("image", [])
+        paths = cast("list[str]", named if isinstance(named, list) else [named])
+        shown = tuple(keep_image(images.read(str(p), place), f"{place}, image {p}") for p in paths)
+        yield Question(
+            id=str(record.get("id", f"{split}-{number:05d}")),
+            text=text,
+            prompt=fill(LETTERED, text, choices, letters=True),
+            images=shown,
+            choices=choices,
+            reference=option_of(str(record.get("answer", "")), choices, place),
+            cluster="+".join(shown) or f"{split}-{number}",
+            groups={ours: str(record.get(theirs, "(none)")) for ours, theirs in fields.items()},
+        )
+
+
+def _records(path: Path, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    try:
+        loaded: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not readable as JSON ({error}). Download it again.") from error
+    parts: dict[str, list[Any]] = {}
+    if isinstance(loaded, dict):
+        parts = {str(name): list(records) for name, records in cast("dict[str, Any]", loaded).items()}
+    else:
+        for record in cast("list[dict[str, Any]]", loaded):
+            parts.setdefault(str(record.get("dataset") or record.get("source") or ""), []).append(record)
+    chosen = [name for name in parts if re.sub(r"[^a-z0-9]", "", name.lower()).startswith(split)]
+    if not chosen:
+        raise UserError(
+            f"{path}: has no split that begins with {split} (it has {', '.join(sorted(parts))}). "
+            f"The bundle names its splits after the benchmarks. Download it again."
+        )
+    for name in chosen:
+        for number, record in enumerate(parts[name], start=1):
+            yield f"{path} {name} record {number}", record
+
+
+def _options(value: Any, place: str) -> tuple[str, ...]:
+    options = list(cast("dict[str, Any]", value).values()) if isinstance(value, dict) else value
+    if not isinstance(options, list) or len(cast("list[Any]", options)) < 2:
+        raise UserError(f"{place}: has no options. A question of the bundle has at least two. Download it again.")
+    return tuple(str(option) for option in cast("list[Any]", options))
