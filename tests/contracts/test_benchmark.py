@@ -36,7 +36,8 @@ def open_held_out(build: Path):
 
 
 def rows(build: Path, pattern: str, *columns: str) -> list[dict]:
-    return [row for file in sorted(build.glob(pattern)) for row in pq.read_table(file, columns=list(columns)).to_pylist()]
+    tables = [pq.read_table(file, columns=list(columns)) for file in sorted(build.glob(pattern))]
+    return [row for table in tables for row in table.to_pylist()]
 
 
 def test_the_benchmark_is_whole_and_every_question_has_its_answer(build: Path) -> None:
