@@ -1,7 +1,7 @@
 """Print the commands of a Markdown page, so that CI runs the very text that a reader copies.
 
-    readme_commands.py NAME    the block of README.md under a line `<!-- ci: NAME -->`
-    readme_commands.py PAGE    every other block marked `bash` of a page, in order
+readme_commands.py NAME    the block of README.md under a line `<!-- ci: NAME -->`
+readme_commands.py PAGE    every other block marked `bash` of a page, in order
 """
 
 import re
