@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from gmai_data.imaging.boxes import box_text, regions, to_thousandths
+from gmai_data.imaging.boxes import regions
 from scipy import ndimage
 
 
@@ -39,13 +39,3 @@ def test_mask_without_background():
 
 def test_diagonal_pixels_are_one_region():
     assert regions(np.eye(3, dtype=np.uint8)) == [(1, (0, 0, 3, 3), 3)]
-
-
-def test_thousandths_never_collapse_and_cover_the_box():
-    assert to_thousandths((511, 511, 512, 512), 512, 512) == (998, 998, 1000, 1000)
-    assert to_thousandths((0, 0, 640, 480), 640, 480) == (0, 0, 1000, 1000)
-
-
-def test_box_text_is_internvl_grounding():
-    text = box_text("liver", [(0, 0, 50, 100), (50, 0, 100, 100)], 100, 100)
-    assert text == "<ref>liver</ref><box>[[0, 0, 500, 1000], [500, 0, 1000, 1000]]</box>"

@@ -1,4 +1,4 @@
-"""`gmai data`: build, phantoms, recipes, stats."""
+"""`gmai data`: build, phantoms, recipes, stats, view, publish."""
 
 from pathlib import Path
 from typing import Annotated
@@ -87,11 +87,45 @@ def phantoms(
 
 
 @app.command()
-def stats(out: Annotated[Path, typer.Argument(help="Folder that `gmai data build` wrote.")]) -> None:
-    """Count a build's samples by task, modality, department and kind."""
-    from gmai_data.statistics import print_statistics
+def stats(
+    out: Annotated[Path, typer.Argument(help="Folder that `gmai data build` wrote.")],
+    html: Annotated[Path | None, typer.Option(help="Also draw the shares into this page.")] = None,
+) -> None:
+    """Count a build's images as Fig. 3 of the paper does, next to the paper's own shares, and its samples by kind."""
+    from gmai_data.statistics import print_statistics, write_fig3
 
     print_statistics(out)
+    if html is not None:
+        write_fig3(out, html)
+
+
+@app.command()
+def view(
+    out: Annotated[Path, typer.Argument(help="Folder that `gmai data build` wrote.")],
+    to: Annotated[Path | None, typer.Option(help="The page to write; without it OUT/gallery.html.")] = None,
+    images: Annotated[int, typer.Option(min=1, help="At most so many images, the same share of every source.")] = 400,
+) -> None:
+    """Write a page with a build's images, their boxes and filters, and the quarantine with its reasons."""
+    from gmai_cli.console import say
+
+    from gmai_data.publishing.gallery import write_gallery
+
+    page = to or out / "gallery.html"
+    say(f"{page}: {write_gallery(out, page, images=images)} images. Open it in a browser; it needs no network.")
+
+
+@app.command()
+def publish(
+    out: Annotated[Path, typer.Argument(help="Folder that `gmai data build` wrote.")],
+    target: Annotated[Path, typer.Argument(help="New folder for what may be handed on.")],
+    leave_out_unlicensed: Annotated[
+        bool, typer.Option("--leave-out-unlicensed", help="Leave out the sources whose licence forbids it.")
+    ] = False,
+) -> None:
+    """Copy a build into a folder to be handed on; refused when a source's licence forbids it or is not stated."""
+    from gmai_data.publishing.publication import publish_build
+
+    publish_build(out, target, leave_out_unlicensed=leave_out_unlicensed)
 
 
 @recipes_app.command("list")
@@ -100,6 +134,38 @@ def list_recipes() -> None:
     from gmai_data.statistics import print_recipes
 
     print_recipes()
+
+
+@recipes_app.command("search")
+def search_recipes(
+    words: Annotated[list[str], typer.Argument(help="Words of a modality, department, label, licence, title, …")],
+) -> None:
+    """List the recipes whose card says all of the words."""
+    from gmai_data.statistics import print_recipes
+
+    print_recipes(" ".join(words))
+
+
+@recipes_app.command("new")
+def new_recipe(
+    folder: Annotated[Path, typer.Argument(help="Folder of a dataset.")],
+    to: Annotated[Path | None, typer.Option(help="The card to write; without it the card is printed.")] = None,
+) -> None:
+    """Inspect a folder, guess its layout and write a draft card; what it cannot know says TODO."""
+    from gmai_cli.console import say
+    from gmai_cli.errors import UserError
+    from gmai_cli.files import write_text
+
+    from gmai_data.sources.drafts import draft
+
+    words, card = draft(folder)
+    if to is None:
+        print(card, end="")
+    elif to.exists():
+        raise UserError(f"{to}: exists already. Give a new file.")
+    else:
+        write_text(to, card)
+        say(f"{to}: a draft ({words}). Replace every TODO, then: gmai data recipes check {to} --root {folder}")
 
 
 @recipes_app.command("show")

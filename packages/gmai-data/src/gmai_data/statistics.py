@@ -8,9 +8,13 @@ from typing import Any
 
 from gmai_cli.console import say, table
 from gmai_cli.errors import UserError
+from gmai_cli.files import sha256_file, write_text
 
 from gmai_data.build import list_sources
+from gmai_data.publishing.page import bars, page
 from gmai_data.sources.catalogue import bundled_names, find_recipe, resolve
+from gmai_data.sources.recipe import Recipe
+from gmai_data.untyped import pq
 
 
 def read_manifest(out: Path) -> dict[str, Any]:
@@ -54,9 +58,10 @@ def print_build(out: Path) -> None:
 
 
 def print_statistics(out: Path) -> None:
-    """Print the samples of a build by task, modality, department, clinical task, kind and language."""
+    """Print the images of a build as Fig. 3 does, and its samples by kind, language and sub-dataset."""
     manifest = read_manifest(out)
-    for of in ("task", "modality", "department", "clinical_task", "kind", "language", "sub_dataset"):
+    print_fig3(out)
+    for of in ("kind", "modality", "language", "sub_dataset"):
         counts: Counter[str] = Counter()
         for entry in manifest["recipes"].values():
             counts.update(entry["samples_by"].get(of, {}))
@@ -64,6 +69,55 @@ def print_statistics(out: Path) -> None:
         rows = [(name, count, f"{count / total:.1%}") for name, count in counts.most_common()]
         table((of.replace("_", " "), "samples", "share"), rows)
         print()
+
+
+PAPER_SHARES: dict[str, dict[str, float]] = {
+    "task": {"2d_classification": 50.4, "3d_segmentation": 30.3, "2d_segmentation": 12.7, "2d_detection": 6.6},
+    "modality": {
+        "CT": 26.8, "MR": 24.7, "X-ray": 12.6, "Histopathology": 11.2, "Dermoscopy": 3.5, "Microscopy": 2.4, "PET": 0.2,
+    },
+}  # fmt: skip
+"""Fig. 3 of the paper, in per cent of its data: (a) and the named parts of (b). Its (c) and (d) give no numbers."""
+
+
+def fig3(out: Path) -> dict[str, list[tuple[str, int, float, float | None]]]:
+    """Return, for each ring of Fig. 3, (name, images, per cent of this build, per cent of the paper or None)."""
+    counts: dict[str, Counter[str]] = {of: Counter() for of in RINGS}
+    for path in sorted((out / "annotations").glob("*.parquet")):
+        table = pq.read_table(path, columns=list(RINGS))
+        for of in RINGS:
+            counts[of].update(table[of].to_pylist())
+    rings: dict[str, list[tuple[str, int, float, float | None]]] = {}
+    for of, counter in counts.items():
+        paper, total = PAPER_SHARES.get(of, {}), max(counter.total(), 1)
+        names = [name for name, _ in counter.most_common()] + [name for name in paper if name not in counter]
+        rings[of] = [(name, counter[name], 100 * counter[name] / total, paper.get(name)) for name in names]
+    return rings
+
+
+def print_fig3(out: Path) -> None:
+    """Print the images by original task, modality, department and clinical task, next to the paper's shares."""
+    for of, rows in fig3(out).items():
+        cells = [
+            (name, count, f"{share:.1f}%", "" if paper is None else f"{paper:.1f}%")
+            for name, count, share, paper in rows
+        ]
+        table((RINGS[of], "images", "share", "paper"), cells, title=f"Fig. 3: {RINGS[of]}")
+        print()
+
+
+def write_fig3(out: Path, file: Path) -> None:
+    """Draw what `print_fig3` prints into a self-contained page."""
+    rings = "".join(bars(f"{RINGS[of]} (images)", rows) for of, rows in fig3(out).items())
+    note = "<p>Upper bar: this build. Lower bar: the paper's Fig. 3, where it gives a number.</p>"
+    write_text(file, page(f"Fig. 3 of {out.resolve().name}", note + rings))
+    say(f"{file}: drawn.")
+
+
+RINGS = {
+    "task": "original task", "modality": "modality", "department": "department", "clinical_task": "clinical task",
+}  # fmt: skip
+"""Column of the annotations ▶ the title of its ring in Fig. 3."""
 
 
 def print_preview(rows: Sequence[tuple[str, int, int, int, dict[str, int]]]) -> None:
@@ -75,11 +129,29 @@ def print_preview(rows: Sequence[tuple[str, int, int, int, dict[str, int]]]) -> 
     table(("recipe", "items", "groups", "shards", "items by split"), cells)
 
 
-def print_recipes() -> None:
-    """Print the bundled recipes."""
+def print_recipes(words: str = "") -> None:
+    """Print the bundled recipes; with words, those whose card says all of them.
+
+    Raises:
+        UserError: No card has the words.
+    """
     recipes = [find_recipe(name) for name in bundled_names()]
-    rows = [(each.name, each.modality, each.task, each.layout.kind, each.license, each.title) for each in recipes]
-    table(("recipe", "modality", "task", "layout", "licence", "title"), rows)
+    wanted = words.lower().split()
+    found = [each for each in recipes if all(word in _searched(each) for word in wanted)]
+    if not found:
+        raise UserError(f'no recipe says "{words}". `gmai data recipes list` shows all {len(recipes)}.')
+    rows = [
+        (each.name, each.modality, each.department, each.task, each.layout.kind, each.license,
+         "yes" if each.verified else "no", each.title)
+        for each in found
+    ]  # fmt: skip
+    table(("recipe", "modality", "department", "task", "layout", "licence", "verified", "title"), rows)
+
+
+def _searched(recipe: Recipe) -> str:
+    labels = " ".join(f"{name.en} {name.zh or ''}" for name in recipe.labels.values())
+    facts = (recipe.name, recipe.title, recipe.modality, recipe.department, recipe.clinical_task, recipe.task)
+    return " ".join((*facts, recipe.license, recipe.layout.kind, recipe.anatomy.en, labels)).lower()
 
 
 def check_against_folder(name: str, root: Path | None) -> None:
@@ -90,9 +162,18 @@ def check_against_folder(name: str, root: Path | None) -> None:
     """
     recipe = find_recipe(name)
     print(f"{recipe.name}: the card is valid ({len(recipe.labels)} labels, layout {recipe.layout.kind}).")
+    if not recipe.verified:
+        print(f"{recipe.name}: nobody has read a real copy with this card yet (verified: false).")
     if root is None:
         return
     (listing,) = list_sources(resolve([f"{name}={root}"], None), None)
+    missing = sorted({file for item in listing.items for file in item.files if not (root / file).exists()})
+    if missing:
+        shown = "".join(f"\n  {file}" for file in missing[:10]) + ("\n  …" if len(missing) > 10 else "")
+        raise UserError(f"{root}: {len(missing)} files that {recipe.name} names are not there:{shown}")
+    for file, digest in recipe.checksums.items():
+        if not (root / file).is_file() or sha256_file(root / file) != digest:
+            raise UserError(f"{root / file}: missing, or not the published file ({digest[:12]}…). Download it again.")
     found, expected = len(listing.items), recipe.expected.get("items")
     if expected is not None and found != expected:
         raise UserError(

@@ -7,7 +7,7 @@ from gmai_data.annotation import Annotation, Box, boxes_of
 from gmai_data.draws import choose, fraction, shuffled
 from gmai_data.generation.choices import LETTERS, lettered, options_for
 from gmai_data.generation.wording import Words
-from gmai_data.imaging.boxes import box_tag, box_text
+from gmai_data.imaging.box_text import box_tag, box_text
 from gmai_data.vocabulary import Modality
 
 LETTER_SHARE = 0.2

@@ -11,7 +11,7 @@ from gmai_data.draws import choose, fraction
 from gmai_data.generation.perception import perception_turns
 from gmai_data.generation.sample import Sample, qualified_id
 from gmai_data.generation.wording import Words, speaks_chinese
-from gmai_data.imaging.boxes import box_tag, box_text
+from gmai_data.imaging.box_text import box_tag, box_text
 from gmai_data.sources.recipe import Recipe
 from gmai_data.vocabulary import Kind, Language, Modality
 

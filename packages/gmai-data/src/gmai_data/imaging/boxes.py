@@ -56,28 +56,3 @@ def _compact(mask: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]
     table = np.zeros(high + 1, np.int32)
     table[ids] = np.arange(1, len(ids) + 1)
     return ids, table[mask]
-
-
-def to_thousandths(xyxy: tuple[int, int, int, int], width_px: int, height_px: int) -> tuple[int, int, int, int]:
-    """Return a box in 0–1000 of the width and height, as the InternVL family writes it.
-
-    The minimum is rounded down and the maximum up, so a box never loses a pixel and never collapses.
-    """
-    x1, y1, x2, y2 = xyxy
-    return (
-        x1 * 1000 // width_px,
-        y1 * 1000 // height_px,
-        -(-x2 * 1000 // width_px),
-        -(-y2 * 1000 // height_px),
-    )
-
-
-def box_text(label: str, boxes: list[tuple[int, int, int, int]], width_px: int, height_px: int) -> str:
-    """Return `<ref>label</ref><box>[[x1, y1, x2, y2], …]</box>` with integers 0–1000 (InternVL's grounding format)."""
-    return f"<ref>{label}</ref>{box_tag(boxes, width_px, height_px)}"
-
-
-def box_tag(boxes: list[tuple[int, int, int, int]], width_px: int, height_px: int) -> str:
-    """Return the `<box>[[x1, y1, x2, y2], …]</box>` part of `box_text`, for questions that must not name the label."""
-    inner = ", ".join(f"[{', '.join(map(str, to_thousandths(box, width_px, height_px)))}]" for box in boxes)
-    return f"<box>[{inner}]</box>"

@@ -74,7 +74,7 @@ class CsvLabelsReader(_WholeImageReader):
 
     def _items(self, lines: list[str], table: Path, recipe: Recipe, layout: CsvLabels) -> Iterator[Item]:
         try:
-            rows = csv.DictReader(lines, delimiter="\t" if layout.table.endswith(".tsv") else ",")
+            rows = csv.DictReader(lines, delimiter=layout.delimiter or ("\t" if layout.table.endswith(".tsv") else ","))
             columns = rows.fieldnames or []
             named = (layout.image_column, layout.label_column, layout.group_column, layout.split_column)
             for column in (*named, *layout.label_columns):
@@ -100,7 +100,7 @@ class CsvLabelsReader(_WholeImageReader):
         else:
             cell = (row[layout.label_column] or "").strip()
             raw = cell.split(layout.separator) if layout.separator else [cell]
-        split = recipe.split.names.get(row[layout.split_column] or "") if layout.split_column else None
+        split = recipe.split.names.get((row[layout.split_column] or "").strip()) if layout.split_column else None
         group = (row[layout.group_column] or "").strip() if layout.group_column else ""
         labels = tuple(part.strip() for part in raw if part.strip())
         return Item(image, (image,), group, split, labels, line)

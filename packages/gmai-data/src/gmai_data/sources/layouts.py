@@ -49,6 +49,8 @@ class CsvLabels(_Layout):
     """Column of the patient or study; without it every image is a group of its own, or `split.group_pattern` rules."""
     split_column: str | None = None
     """Column with the official split; its values are mapped by `split.names`."""
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    """What separates the columns, such as `;`; None: a tab for `.tsv`, else a comma."""
     separator: str | None = None
     """Separates several labels in one cell, such as `|`; without it a cell is one label."""
 
@@ -115,8 +117,8 @@ class VolumeMask(_Layout):
     image: str
     """Pattern of the image volumes, such as `*/ct.nii.gz`."""
     mask: str | None = None
-    """Path of the mask; `{stem}` is the image's name without ending, `{parent}` its folder; with `{label}` one file per
-    structure. None: labels hold for the whole volume (`labels_of_every_image`)."""
+    """Path of the mask; `{stem}` is the image's name without ending, `{parent}` the path of its folder, `{folder}` the
+    folder's name; with `{label}` one file per structure. None: the labels are the card's `labels_of_every_image`."""
     frames: Literal["none", "first", "centre", "all"] = "none"
     """What to do with a fourth axis (cine, channels): refuse it, or export the volumes of these frames."""
     image_key: str = "imgs"

@@ -18,11 +18,11 @@ def split_of(item: Item, recipe: Recipe) -> tuple[Split, str]:
         SourceError: The recipe's group pattern does not match the item, or an official split leaves it out.
     """
     group = _group(item, recipe)
-    if recipe.split.official or recipe.split.names:
-        if item.split is None:
-            rule = "the publisher's split does not name it; add it to a list, or leave the file out"
-            raise SourceError("not in the official split", rule, item.files[0])
+    if item.split is not None:
         return item.split, group
+    if recipe.split.official or recipe.split.names:
+        rule = "the publisher's split does not name it; add it to a list, or leave the file out"
+        raise SourceError("not in the official split", rule, item.key)
     position = fraction("split", recipe.name, group)
     for split in Split:
         position -= recipe.split.fractions.get(split, 0.0)
@@ -37,5 +37,5 @@ def _group(item: Item, recipe: Recipe) -> str:
     found = re.search(recipe.split.group_pattern, item.key)
     if found is None:
         rule = f"the recipe's group_pattern {recipe.split.group_pattern!r} does not match; without a group it may leak"
-        raise SourceError("no group", rule, item.files[0])
+        raise SourceError("no group", rule, item.key)
     return found.group(1)

@@ -37,6 +37,8 @@ def load_volumes(root: Path, relative: str, *, key: str, frames: str) -> list[tu
         SourceError: Missing, unreadable, or a fourth axis that the recipe does not expect.
     """
     array, affine, slope, intercept = _open(root, relative, key)
+    if array.ndim == 2:
+        array = array[..., None]  # a single picture, as echocardiography is often stored
     if array.ndim != 4:
         return [(None, scaled(to_display(array, affine, file=relative), slope, intercept))]
     count = array.shape[3]

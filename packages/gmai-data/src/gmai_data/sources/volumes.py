@@ -59,7 +59,7 @@ class VolumeReader:
                 yield Item(file, (file,))
                 continue
             mask = layout.mask.replace("{stem}", volume_stem(path.name))
-            mask = mask.replace("{parent}", relative_to(root, path.parent))
+            mask = mask.replace("{parent}", relative_to(root, path.parent)).replace("{folder}", path.parent.name)
             if "{label}" in mask:
                 files = [name for _, name in structure_files(root, mask, list(recipe.labels))]
                 yield Item(file, (file, *files), pattern=mask)

@@ -1,0 +1,153 @@
+"""`gmai data view`: a page of a build's images with their boxes, filters, and the quarantine with its reasons."""
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from gmai_cli.files import write_text
+
+from gmai_data.draws import fraction
+from gmai_data.publishing.page import page, text
+from gmai_data.statistics import read_manifest
+from gmai_data.untyped import pq
+
+THUMBNAIL_PX = 360
+"""Longer side of a picture in the gallery."""
+SHOWN_QUARANTINE = 2000
+"""More lines than this would make the page slow; the file has them all."""
+
+_SCRIPT = """
+const figures = [...document.querySelectorAll('figure')], selects = [...document.querySelectorAll('select')];
+function show() {
+  let count = 0;
+  for (const figure of figures) {
+    const fits = selects.every(s => !s.value || JSON.parse(figure.dataset[s.name]).includes(s.value));
+    figure.hidden = !fits; count += fits;
+  }
+  document.getElementById('count').textContent = count + ' of ' + figures.length + ' images';
+}
+selects.forEach(s => s.addEventListener('change', show)); show();
+"""
+
+
+def write_gallery(out: Path, file: Path, *, images: int) -> int:
+    """Write the page and return how many images it shows, drawn by hash so that every source has its share.
+
+    Args:
+        out: A finished build.
+        file: The page to write.
+        images: At most so many.
+    """
+    manifest = read_manifest(out)
+    chosen = _chosen(out, images)
+    values: dict[str, set[str]] = {"source": set(), "modality": set(), "label": set(), "split": set()}
+    figures: list[str] = []
+    for row in _rows(out, chosen):
+        facts = {
+            "source": [row["source"]],
+            "modality": [row["modality"]],
+            "label": sorted(set(row["labels"])),
+            "split": [row["split"]],
+        }
+        for name, found in facts.items():
+            values[name].update(found)
+        figures.append(_figure(row, facts))
+    selects = "".join(
+        f'<label>{name}<select name="{name}"><option value="">all</option>'
+        + "".join(f'<option value="{text(value)}">{text(value)}</option>' for value in sorted(found))
+        + "</select></label>"
+        for name, found in values.items()
+    )
+    body = (
+        f'<div class="filters">{selects}<span id="count" aria-live="polite"></span></div>'
+        f'<div class="cards">{"".join(figures)}</div>{_account(manifest)}{_quarantine(out)}'
+    )
+    write_text(file, page(f"Images of {out.resolve().name}", body, _SCRIPT))
+    return len(figures)
+
+
+def _chosen(out: Path, images: int) -> set[str]:
+    by_source: dict[str, list[str]] = {}
+    for path in sorted((out / "annotations").glob("*.parquet")):
+        for row in pq.read_table(path, columns=["id", "source"]).to_pylist():
+            by_source.setdefault(row["source"], []).append(row["id"])
+    share = max(images // max(len(by_source), 1), 1)
+    return {
+        name
+        for names in by_source.values()
+        for name in sorted(names, key=lambda name: fraction("gallery", name))[:share]
+    }
+
+
+def _rows(out: Path, chosen: set[str]) -> Iterator[dict[str, Any]]:
+    for path in sorted((out / "annotations").glob("*.parquet")):
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=64):
+                yield from (row for row in batch.to_pylist() if row["id"] in chosen)
+
+
+def _figure(row: dict[str, Any], facts: dict[str, list[str]]) -> str:
+    data = " ".join(f'data-{name}="{text(json.dumps(found, ensure_ascii=False))}"' for name, found in facts.items())
+    rectangles = "".join(
+        f'<rect x="{box["xyxy"][0]}" y="{box["xyxy"][1]}" width="{box["xyxy"][2] - box["xyxy"][0]}" '
+        f'height="{box["xyxy"][3] - box["xyxy"][1]}"><title>{text(box["label"])}</title></rect>'
+        for box in row["boxes"]
+    )
+    window = json.loads(row["provenance"]).get("window", "")
+    return (
+        f'<figure {data}><div class="frame"><img alt="{text(", ".join(row["labels"]) or row["modality"])}" '
+        f'loading="lazy" src="data:image/jpeg;base64,{_thumbnail(row["image"]["bytes"])}">'
+        f'<svg viewBox="0 0 {row["width"]} {row["height"]}" preserveAspectRatio="none">{rectangles}</svg></div>'
+        f"<figcaption><b>{text(', '.join(row['labels']) or 'no label')}</b>{text(row['modality'])}, "
+        f"{text(row['source'])}, {text(row['split'])}{', ' + text(window) if window else ''}"
+        f'<div class="id">{text(row["id"])}</div></figcaption></figure>'
+    )
+
+
+def _thumbnail(encoded: bytes) -> str:
+    pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise RuntimeError("an image of the build does not decode")
+    scale = THUMBNAIL_PX / max(pixels.shape[:2])
+    if scale < 1:
+        pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    _, buffer = cv2.imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, 85))
+    return base64.b64encode(buffer.tobytes()).decode()
+
+
+def _account(manifest: dict[str, Any]) -> str:
+    lines = [
+        f"<tr><td>{text(name)}</td>"
+        + "".join(f'<td class="n">{value}</td>' for value in (
+            entry["items"]["read"], entry["items"]["kept"], sum(entry["items"]["dropped"].values()),
+            entry["items"]["quarantined"], entry["images"]["kept"], entry["boxes"]["kept"],
+        ))
+        + f"<td>{text(_reasons(entry['items']['dropped']))}</td></tr>"
+        for name, entry in manifest["recipes"].items()
+    ]  # fmt: skip
+    heads = ("source", "items", "kept", "dropped", "quarantined", "images", "boxes", "dropped because")
+    head = "".join(f"<th>{name}</th>" for name in heads)
+    return f"<h2>Account</h2><table><tr>{head}</tr>{''.join(lines)}</table>"
+
+
+def _reasons(dropped: dict[str, int]) -> str:
+    return ", ".join(f"{reason}: {count}" for reason, count in dropped.items())
+
+
+def _quarantine(out: Path) -> str:
+    entries = [json.loads(line) for line in (out / "quarantine.jsonl").read_text(encoding="utf-8").splitlines()]
+    if not entries:
+        return '<h2 id="quarantine">Quarantine</h2><p>Empty: every input could be used.</p>'
+    lines = "".join(
+        f"<tr><td>{text(entry['recipe'])}</td><td>{text(entry['file'])}</td><td>{text(entry['reason'])}</td></tr>"
+        for entry in entries[:SHOWN_QUARANTINE]
+    )
+    more = (
+        f"<p>The first {SHOWN_QUARANTINE}; all are in quarantine.jsonl.</p>" if len(entries) > SHOWN_QUARANTINE else ""
+    )
+    head = "<tr><th>source</th><th>file</th><th>reason</th></tr>"
+    return f'<h2 id="quarantine">Quarantine ({len(entries)})</h2>{more}<table>{head}{lines}</table>'

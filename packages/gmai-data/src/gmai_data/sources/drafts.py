@@ -1,0 +1,266 @@
+"""`gmai data recipes new`: a folder ▶ a guess at its layout ▶ a draft card to be completed by hand."""
+
+import csv
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from gmai_cli.errors import UserError
+
+MAX_FILES = 20_000
+"""Files looked at; a dataset shows its layout long before."""
+_IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+_VOLUMES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
+_VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".mpg")
+
+
+def draft(root: Path) -> tuple[str, str]:
+    """Return (what was recognised, the text of a draft card).
+
+    What the folder cannot say (licence, modality, names) is marked with TODO, and the card is not valid until it is
+    filled in.
+
+    Raises:
+        UserError: No folder, or nothing in it that a reader knows.
+    """
+    if not root.is_dir():
+        raise UserError(f"{root}: no such folder. Give the folder of a dataset.")
+    files = [path for path, _ in zip(_walk(root), range(MAX_FILES), strict=False)]
+    found = _guess(root, files)
+    if found is None:
+        endings = ", ".join(f"{count} {ending or 'without ending'}" for ending, count in _endings(files).most_common(5))
+        raise UserError(
+            f"{root}: no layout recognised ({endings or 'no files'}). Write a card by hand, as in "
+            "docs/how-to/add-a-source.md."
+        )
+    words, task, layout, labels = found
+    card: dict[str, Any] = {
+        "name": re.sub(r"[^a-z0-9]+", "-", root.resolve().name.lower()).strip("-") or "my-dataset",
+        "title": "TODO",
+        "homepage": "TODO",
+        "citation": "TODO",
+        "license": "TODO",
+        "modality": "TODO",
+        "department": "TODO",
+        "clinical_task": "TODO",
+        "anatomy": {"en": "TODO", "zh": "TODO"},
+        "task": task,
+        "layout": layout,
+        "labels": {label: {"en": re.sub(r"[_-]+", " ", label).strip() or "TODO", "zh": "TODO"} for label in labels},
+    }
+    head = (
+        f"# A draft from {len(files)} files: {words}.\n"
+        "# Replace every TODO; the closed vocabularies and every field are in docs/reference/recipes.md.\n"
+        "# Then: gmai data recipes check CARD.yaml --root DIR\n"
+    )
+    return words, head + yaml.safe_dump(card, sort_keys=False, allow_unicode=True)
+
+
+def _walk(root: Path) -> Any:
+    return (path for path in sorted(root.rglob("*")) if path.is_file() and not path.name.startswith("."))
+
+
+def _endings(files: list[Path]) -> Counter[str]:
+    return Counter(next((end for end in _VOLUMES if path.name.endswith(end)), path.suffix.lower()) for path in files)
+
+
+Guess = tuple[str, str, dict[str, Any], list[str]]
+
+
+def _guess(root: Path, files: list[Path]) -> Guess | None:
+    for test in (_nnunet, _voc, _coco, _yolo, _video, _arrays, _text, _volumes, _dicom, _masks, _table, _classes):
+        found = test(root, files)
+        if found is not None:
+            return found
+    return None
+
+
+def _nnunet(root: Path, files: list[Path]) -> Guess | None:
+    del files
+    if not ((root / "imagesTr").is_dir() and (root / "labelsTr").is_dir()):
+        return None
+    labels: list[str] = []
+    if (root / "dataset.json").is_file():
+        named = json.loads((root / "dataset.json").read_text(encoding="utf-8")).get("labels", {})
+        labels = [str(key) if str(key).isdigit() else str(value) for key, value in named.items()]
+    return (
+        "nnU-Net or Decathlon folders",
+        "3d_segmentation",
+        {"kind": "nnunet"},
+        [each for each in labels if each != "0"],
+    )
+
+
+def _voc(root: Path, files: list[Path]) -> Guess | None:
+    xml = [path for path in files if path.suffix == ".xml"]
+    if not xml or "<annotation" not in xml[0].read_text(encoding="utf-8", errors="replace")[:2000]:
+        return None
+    names = {
+        name for path in xml[:500] for name in re.findall(r"<name>([^<]+)</name>", path.read_text("utf-8", "replace"))
+    }
+    images = next((path.parent for path in files if path.suffix.lower() in _IMAGES), root)
+    layout = {"kind": "voc", "annotations": _below(root, xml[0].parent), "images": _below(root, images)}
+    return "Pascal VOC", "2d_detection", layout, sorted(names)
+
+
+def _coco(root: Path, files: list[Path]) -> Guess | None:
+    for path in (path for path in files if path.suffix == ".json"):
+        try:
+            document: Any = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, OSError):
+            continue
+        if isinstance(document, dict) and {"images", "annotations", "categories"} <= document.keys():
+            categories = cast(list[dict[str, Any]], document["categories"])
+            layout = {"kind": "coco", "annotations": _below(root, path.parent / "*.json"), "images": "TODO"}
+            return "COCO", "2d_detection", layout, [str(entry["name"]) for entry in categories]
+    return None
+
+
+def _yolo(root: Path, files: list[Path]) -> Guess | None:
+    texts = [path for path in files if path.suffix == ".txt" and "label" in path.parent.as_posix().lower()]
+    lines = [line for path in texts[:500] for line in path.read_text(errors="replace").splitlines()]
+    if not lines or not all(re.fullmatch(r"\d+(\s+[\d.eE+-]+){4,}\s*", line) for line in lines[:50] if line.strip()):
+        return None
+    image = next((path for path in files if path.suffix.lower() in _IMAGES), None)
+    if image is None:
+        return None
+    layout = {
+        "kind": "yolo",
+        "images": _below(root, image.parent / f"*{image.suffix}"),
+        "labels": _below(root, texts[0].parent / "{stem}.txt"),
+    }
+    return "YOLO", "2d_detection", layout, sorted({line.split()[0] for line in lines if line.strip()}, key=int)
+
+
+def _video(root: Path, files: list[Path]) -> Guess | None:
+    videos = [path for path in files if path.suffix.lower() in _VIDEOS]
+    if not videos:
+        return None
+    layout = {"kind": "video", "files": f"**/*{videos[0].suffix}", "label_folder": videos[0].parent != root}
+    return "videos", "2d_classification", layout, sorted({path.parent.name for path in videos if path.parent != root})
+
+
+def _arrays(root: Path, files: list[Path]) -> Guess | None:
+    arrays = [path for path in files if path.suffix == ".npz"]
+    if not arrays:
+        return None
+    return (
+        "npz arrays (MedMNIST's names)",
+        "2d_classification",
+        {"kind": "arrays", "files": _below(root, arrays[0])},
+        [],
+    )
+
+
+def _text(root: Path, files: list[Path]) -> Guess | None:
+    texts = [path for path in files if path.suffix == ".jsonl"]
+    if not texts or '"turns"' not in texts[0].read_text(encoding="utf-8", errors="replace")[:20_000]:
+        return None
+    return "question–answer text", "text", {"kind": "qa_text", "files": _below(root, texts[0].parent / "*.jsonl")}, []
+
+
+def _volumes(root: Path, files: list[Path]) -> Guess | None:
+    volumes = [path for path in files if path.name.endswith(_VOLUMES)]
+    if not volumes:
+        return None
+    masks = [path for path in volumes if re.search(r"seg|mask|label|gt", path.name, re.IGNORECASE)]
+    image = next((path for path in volumes if path not in masks), volumes[0])
+    per_case = image.parent != root
+    layout: dict[str, Any] = {"kind": "volume", "image": f"*/{image.name}" if per_case else image.name}
+    if masks and masks[0].parent == image.parent:
+        layout["mask"] = f"{{parent}}/{masks[0].name}" if per_case else masks[0].name
+    elif masks or len(volumes) > 1:
+        layout["mask"] = "TODO"
+    return "volumes", "3d_segmentation", layout, ["1"]
+
+
+def _dicom(root: Path, files: list[Path]) -> Guess | None:
+    dicom = [path for path in files if path.suffix.lower() in (".dcm", ".ima") or _is_dicom(path)]
+    if not dicom:
+        return None
+    folders = Counter(path.parent for path in dicom)
+    if max(folders.values()) > 1 and root not in folders:
+        depth = len(dicom[0].parent.relative_to(root).parts)
+        return "DICOM series", "3d_classification", {"kind": "dicom_series", "series": "/".join("*" * depth)}, []
+    return "single DICOM files", "2d_classification", {"kind": "dicom", "files": f"**/*{dicom[0].suffix}"}, []
+
+
+def _is_dicom(path: Path) -> bool:
+    if path.suffix:
+        return False
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def _masks(root: Path, files: list[Path]) -> Guess | None:
+    images = [path for path in files if path.suffix.lower() in _IMAGES]
+    masks = [
+        path for path in images if re.search(r"mask|ground.?truth|label", _below(root, path.parent), re.IGNORECASE)
+    ]
+    others = [path for path in images if path not in set(masks)]
+    if not masks or not others or {path.stem for path in masks}.isdisjoint(path.stem for path in others):
+        return None
+    layout = {
+        "kind": "image_mask",
+        "images": _below(root, others[0].parent / f"*{others[0].suffix}"),
+        "masks": _below(root, masks[0].parent / f"{{stem}}{masks[0].suffix}"),
+    }
+    return "images with masks", "2d_segmentation", layout, ["1"]
+
+
+def _table(root: Path, files: list[Path]) -> Guess | None:
+    for path in (path for path in files if path.suffix in (".csv", ".tsv")):
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            rows = [
+                row
+                for row, _ in zip(
+                    csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ","), range(500), strict=False
+                )
+            ]
+        stems = {each.stem for each in files if each.suffix.lower() in (*_IMAGES, ".dcm")}
+        column = next((name for name in (rows[0] if rows else {}) if Path(str(rows[0][name])).stem in stems), None)
+        if column is None:
+            continue
+        image = next(each for each in files if each.stem == Path(str(rows[0][column])).stem and each != path)
+        label = next(
+            (name for name in rows[0] if name != column and 1 < len({row[name] for row in rows}) <= 50), "TODO"
+        )
+        layout = {
+            "kind": "csv_labels",
+            "table": _below(root, path),
+            "images": _below(root, image.parent),
+            "image_column": column,
+            "label_column": label,
+        }
+        if Path(str(rows[0][column])).suffix == "":
+            layout["image_suffix"] = image.suffix
+        return (
+            "a table of labels",
+            "2d_classification",
+            layout,
+            sorted({str(row.get(label, "")) for row in rows} - {""}),
+        )
+    return None
+
+
+def _classes(root: Path, files: list[Path]) -> Guess | None:
+    images = [path for path in files if path.suffix.lower() in _IMAGES and path.parent != root]
+    if not images:
+        return None
+    names = sorted({path.relative_to(root).parts[0] for path in images})
+    if set(names) <= {"train", "val", "valid", "validation", "test", "Training", "Testing"}:
+        inner = sorted({path.relative_to(root).parts[1] for path in images if len(path.relative_to(root).parts) > 2})
+        return (
+            "a folder per split and class",
+            "2d_classification",
+            {"kind": "folder_per_class", "split_folder": True},
+            inner,
+        )
+    return "a folder per class", "2d_classification", {"kind": "folder_per_class"}, names
+
+
+def _below(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix()

@@ -1,0 +1,80 @@
+"""Shards on other executors: the share of a job array, and Ray; the bytes are those of one local process."""
+
+import hashlib
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+from gmai_cli.errors import UserError
+from gmai_data.build import BuildSettings, build
+from gmai_data.executors import array_share, on_ray
+from gmai_data.sources.catalogue import resolve
+
+
+def digests(out):
+    return {
+        path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(out.rglob("*"))
+        if path.is_file() and path.name != "run.json"
+    }
+
+
+@pytest.fixture
+def xray(phantoms):
+    return resolve(["phantom-xray"], phantoms / "phantom-xray")
+
+
+@pytest.fixture
+def local(xray, tmp_path):
+    build(xray, tmp_path / "local", BuildSettings())
+    return digests(tmp_path / "local")
+
+
+def test_share_of_an_array():
+    assert array_share({}) is None
+    slurm = {"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_COUNT": "3", "SLURM_ARRAY_TASK_MIN": "3"}
+    assert array_share({**slurm, "SLURM_ARRAY_TASK_STEP": "2"}) == (2, 3)
+    with pytest.raises(UserError, match="SLURM_ARRAY_TASK_COUNT"):
+        array_share({"SLURM_ARRAY_TASK_ID": "7"})
+
+
+def test_array_tasks_and_a_last_run_give_the_same_bytes(xray, local, tmp_path):
+    out = tmp_path / "out"
+    for position in (2, 0):  # the task 1 died
+        assert build(xray, out, BuildSettings(), share=(position, 3)) == 0
+        assert not (out / "manifest.json").exists()
+    assert build(xray, out, BuildSettings()) == 0
+    assert digests(out) == local
+
+
+def test_two_workers_on_the_same_shards_do_not_corrupt_them(phantoms, local, tmp_path):
+    out = tmp_path / "out"
+    code = "import sys; from gmai_cli.main import main; sys.argv[0] = 'gmai'; main()"
+    words = ["data", "build", "phantom-xray", "--root", str(phantoms / "phantom-xray"), "--out", str(out)]
+    slurm = {"SLURM_ARRAY_TASK_ID": "0", "SLURM_ARRAY_TASK_COUNT": "1"}
+    import os
+
+    running = [
+        subprocess.Popen([sys.executable, "-c", code, *words], env={**os.environ, **slurm}, stderr=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    errors = [process.communicate()[1].decode() for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0], errors
+    subprocess.run([sys.executable, "-c", code, *words], check=True, capture_output=True)
+    assert digests(out) == local
+
+
+@pytest.mark.e2e
+def test_ray_gives_the_same_bytes(xray, local, tmp_path):
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("Ray is not installed: pip install 'gmai-data[ray]'")
+    assert build(xray, tmp_path / "out", BuildSettings(), executor=on_ray) == 0
+    assert digests(tmp_path / "out") == local
+
+
+def test_ray_missing_is_explained(xray, tmp_path):
+    if importlib.util.find_spec("ray") is not None:
+        pytest.skip("Ray is installed")
+    with pytest.raises(UserError, match=r"pip install 'gmai-data\[ray\]'"):
+        build(xray, tmp_path / "out", BuildSettings(), executor=on_ray)
