@@ -88,6 +88,7 @@ def write_held_out(folder: Path, rows: list[dict[str, object]] | None = None, **
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GMAI_BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)  # outside the checkout a run record has no `git status` to wait for
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -202,12 +203,13 @@ ask_and_report([DeclaredBenchmark(Path(sys.argv[1]))], Slow(), Path(sys.argv[2])
 """
 
 
-def test_runs_killed_at_several_moments_end_with_the_same_bytes(inputs: SimpleNamespace, tmp_path: Path) -> None:
+def test_runs_killed_at_random_moments_end_with_the_same_bytes(inputs: SimpleNamespace, tmp_path: Path) -> None:
     path = inputs.write_held_out(tmp_path / "benchmarks", inputs.held_out_rows(20))
     command = [sys.executable, "-c", SLOW_RUN, str(path)]
     subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True)
     predictions = tmp_path / "killed" / FOLDER / "predictions.jsonl"
-    for lines_before_kill in (1, 9, 23):
+    moments = sorted(random.Random().sample(range(1, 39), 4))
+    for lines_before_kill in moments:
         process = subprocess.Popen([*command, str(tmp_path / "killed")], stderr=subprocess.DEVNULL)
         while process.poll() is None:
             if predictions.exists() and predictions.read_bytes().count(b"\n") >= lines_before_kill:
@@ -218,7 +220,7 @@ def test_runs_killed_at_several_moments_end_with_the_same_bytes(inputs: SimpleNa
     subprocess.run([*command, str(tmp_path / "killed")], check=True, capture_output=True)
     for name in ("scores.jsonl", "questions.jsonl"):
         killed, whole = (tmp_path / run / FOLDER / name for run in ("killed", "whole"))
-        assert killed.read_bytes() == whole.read_bytes()
+        assert killed.read_bytes() == whole.read_bytes(), f"killed after {moments} lines"
     assert predictions.read_bytes().count(b"\n") == 40
     assert report(tmp_path / "killed")["benchmarks"] == report(tmp_path / "whole")["benchmarks"]
 
@@ -237,3 +239,72 @@ def test_a_run_told_to_stop_gives_the_folder_back(inputs: SimpleNamespace, tmp_p
     assert not (tmp_path / "out/.lock").exists()
     subprocess.run(command, check=True, capture_output=True)
     assert report(tmp_path / "out")["benchmarks"][0]["n"] == 40
+
+
+def test_what_the_ranks_of_a_killed_run_wrote_is_kept(held_out: Path, tmp_path: Path) -> None:
+    run(held_out, tmp_path / "out")
+    folder = tmp_path / "out" / FOLDER
+    lines = (folder / "predictions.jsonl").read_bytes().splitlines(keepends=True)
+    whole = (folder / "scores.jsonl").read_bytes()
+    (folder / "predictions.jsonl").write_bytes(b"".join(lines[:3]) + lines[3][:20])
+    (folder / "predictions.rank-0.jsonl").write_bytes(b"".join(lines[2:6]))
+    (folder / "predictions.rank-1.jsonl").write_bytes(b"".join(lines[6:9]) + lines[9][:-5])
+    assert len(run(held_out, tmp_path / "out").asked) == 3
+    assert (folder / "scores.jsonl").read_bytes() == whole
+    assert not list(folder.glob("predictions.rank-*"))
+
+
+RANKED_RUN = """
+import sys
+from pathlib import Path
+from gmai_bench.backends import ranks
+from gmai_bench.backends.asks import Answer
+from gmai_bench.benchmarks.declared import DeclaredBenchmark
+from gmai_bench.run import Settings, ask_and_report
+
+class Ranked:
+    name, digest, generation, cacheable = "m", "m-1", {}, True
+    def answers(self, asks, open_image):
+        for ask in asks:
+            open_image(ask.images[0])
+            print("asked", place.rank, ask.id, flush=True)
+            yield Answer(ask.id, ("CT", "MR", "X-ray")[len(ask.id) % 3], False)
+
+place = ranks.from_environment()
+ranks.join(place)
+try:
+    made = ask_and_report(
+        [DeclaredBenchmark(Path(sys.argv[1]))], Ranked(), Path(sys.argv[2]), Settings(), ranks=place,
+        cache_folder=Path(sys.argv[3]),
+    )
+finally:
+    ranks.leave(place)
+print("reported", place.rank, len(made), flush=True)
+"""
+
+
+@pytest.mark.e2e
+def test_ranks_share_the_questions_and_one_reports(held_out: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="needs gmai-bench[local]: pip install 'gmai-bench[local]'")
+    env = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29471", "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
+
+    def launch(out: str) -> list[str]:
+        command = [sys.executable, "-c", RANKED_RUN, held_out, tmp_path / out, tmp_path / "shared"]
+        started = [
+            subprocess.Popen(command, env={**env, "RANK": str(rank)}, stdout=subprocess.PIPE, text=True)
+            for rank in range(2)
+        ]
+        said = [process.communicate(timeout=240)[0] for process in started]
+        assert [process.returncode for process in started] == [0, 0]
+        return "".join(said).splitlines()
+
+    lines = launch("two")
+    asked = [line.split()[1:] for line in lines if line.startswith("asked")]
+    assert sorted(identity for _, identity in asked) == sorted(f"q{i}-{k}" for i in range(6) for k in range(2))
+    assert [rank for rank, _ in asked].count("1") == 6
+    assert {line for line in lines if line.startswith("reported")} == {"reported 0 1", "reported 1 0"}
+    assert report(tmp_path / "two")["benchmarks"][0]["n"] == 12
+    assert not list((tmp_path / "two" / FOLDER).glob("predictions.rank-*"))
+    assert not any(line.startswith("asked") for line in launch("again"))
+    scores = [(tmp_path / out / FOLDER / "scores.jsonl").read_bytes() for out in ("two", "again")]
+    assert scores[0] == scores[1]

@@ -120,3 +120,24 @@ def test_without_torch_the_message_names_the_extra(held_out: Path, tmp_path: Pat
     assert result.returncode == 2
     assert result.stderr.startswith("gmai: torch and transformers not installed.")
     assert "pip install 'gmai-bench[local]'" in result.stderr
+
+
+@pytest.mark.e2e
+def test_the_likeliest_continuation_is_the_one_of_lowest_cross_entropy(tiny_llava: Path) -> None:
+    import torch
+
+    choices = ("CT", "Magnetic resonance imaging", "X-ray")
+    asks = [Ask(str(i), prompt, ("red",), choices) for i, prompt in enumerate(("Which modality?", "And what is it?"))]
+    model = LocalModel(str(tiny_llava), batch_size=4, max_new_tokens=4)
+    weighed = {answer.id: answer.response for answer in model.answers(asks, shown)}
+    processor, loaded = model._loaded
+    for ask in asks:
+        losses = []
+        for choice in choices:  # one at a time, without padding
+            start = encode(processor, [ask], shown)["input_ids"].shape[1]
+            text = f"<s>user\n<image>\n{ask.prompt}\nassistant\n{choice}"
+            inputs = processor(images=[[shown("red")]], text=[text], return_tensors="pt", add_special_tokens=False)
+            with torch.inference_mode():
+                logits = loaded(**inputs).logits[0, start - 1 : -1]
+            losses.append(float(torch.nn.functional.cross_entropy(logits, inputs["input_ids"][0, start:])))
+        assert weighed[ask.id] == choices[losses.index(min(losses))]

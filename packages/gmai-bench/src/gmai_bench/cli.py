@@ -18,9 +18,12 @@ HELP = """Ask a model benchmark questions and score the answers under named prot
 \b
     gmai bench --model CKPT --benchmarks OUT/benchmarks/held_out.yaml --out RESULT
     gmai bench --model CKPT --benchmarks vqa-rad,vqa-rad/llava-med --data-root DATA --out RESULT
+    gmai bench --endpoint http://127.0.0.1:8000/v1 --model NAME --benchmarks paper --out RESULT
 
---model is a Hugging Face folder or Hub id that opens with AutoModelForImageTextToText. --benchmarks are names of
-`gmai bench list` (with a protocol behind a slash, or the default one) and paths of YAML files. RESULT/report.html is
+--model is a Hugging Face folder or Hub id that opens with AutoModelForImageTextToText; with --endpoint it is the name
+that an OpenAI-compatible server knows the model by. --benchmarks are names of
+`gmai bench list` (with a protocol behind a slash, or the default one), `paper` for those of the paper's tables, and
+paths of YAML files. RESULT/report.html is
 the page to look at. A run that was killed continues when the same command is given again.
 
 `gmai bench score FILE --benchmark …` scores answers that another program wrote, without torch.
@@ -71,6 +74,17 @@ def bench(
         typer.Option(help="Replace each image by noise or grey: a model that looks at images must fall to chance."),
     ] = ImageAblation.none,
     seed: Annotated[int, typer.Option(help="Seed of the noise images.")] = 0,
+    endpoint: Annotated[str | None, typer.Option(help="Base URL of an OpenAI-compatible server.")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Most requests in flight at the endpoint.")] = 128,
+    api_key_env: Annotated[
+        str, typer.Option("--api-key-env", help="Environment variable with the endpoint's key.")
+    ] = "OPENAI_API_KEY",
+    model_revision: Annotated[
+        str, typer.Option(help="Revision behind the endpoint's model name; with it its answers are cached.")
+    ] = "",
+    use_cache: Annotated[
+        bool, typer.Option("--cache/--no-cache", help="Share answers to the very same requests between runs.")
+    ] = True,
 ) -> None:
     """Ask a model, or run one of the commands below."""
     if context.invoked_subcommand is not None:
@@ -87,15 +101,38 @@ def bench(
             f"gmai bench: {', '.join(missing)} missing. Asking a model needs --model, --benchmarks and --out. "
             f"See `gmai bench --help`."
         )
-    from gmai_bench.backends.local import LocalModel
-    from gmai_bench.benchmarks.registry import open_benchmark
+    from gmai_bench.backends import ranks
+    from gmai_bench.benchmarks.hub import cache_folder
+    from gmai_bench.benchmarks.registry import expand, open_benchmark
     from gmai_bench.run import Settings, ask_and_report
 
-    names = [name.strip() for value in benchmarks for name in value.split(",") if name.strip()]
+    names = expand(name.strip() for value in benchmarks for name in value.split(",") if name.strip())
     opened = [open_benchmark(name, data_root) for name in names]
-    backend = LocalModel(model, batch_size=batch_size, max_new_tokens=max_new_tokens)
+    place = ranks.from_environment() if endpoint is None else ranks.Ranks()
+    if endpoint is None:
+        from gmai_bench.backends.local import LocalModel
+
+        backend = LocalModel(model, batch_size=batch_size, max_new_tokens=max_new_tokens, local_rank=place.local_rank)
+    else:
+        from gmai_bench.backends.endpoint import Endpoint
+
+        backend = Endpoint(
+            endpoint,
+            model,
+            max_new_tokens=max_new_tokens,
+            concurrency=concurrency,
+            revision=model_revision,
+            key_variable=api_key_env,
+        )
     settings = Settings(limit, allow_partial, image_ablation.value, seed)
-    _print(ask_and_report(opened, backend, out, settings), out)
+    kept_in = cache_folder() if use_cache else None
+    ranks.join(place)
+    try:
+        results = ask_and_report(opened, backend, out, settings, cache_folder=kept_in, ranks=place)
+    finally:
+        ranks.leave(place)
+    if place.rank == 0:
+        _print(results, out)
 
 
 # `--help` of the group shows the long text; the docstring above is for the reader of this file.
@@ -116,13 +153,16 @@ def list_benchmarks() -> None:
 
 @app.command()
 def score(
-    file: Annotated[Path, typer.Argument(help='JSON Lines, one {"id": …, "response": …} per answered question.')],
+    file: Annotated[Path, typer.Argument(help="Answers: ours (.jsonl), MMMU's JSON, VLMEvalKit's .xlsx or .tsv, …")],
     benchmark: Annotated[str, typer.Option(help="Name (vqa-rad, vqa-rad/llava-med) or path of a YAML file.")],
     out: Annotated[Path | None, typer.Option(help="Folder for the report; without it only the table is shown.")] = None,
     model_name: Annotated[str | None, typer.Option(help="What the report calls the model; default: the file.")] = None,
     data_root: DataRoot = None,
     limit: Limit = None,
     allow_partial: AllowPartial = False,
+    extractor: Annotated[
+        str, typer.Option(help="How options are read: gmai, a published parser, or all of them side by side.")
+    ] = "gmai",
 ) -> None:
     """Score answers that are already there, whoever gave them. Needs no torch."""
     from gmai_bench.benchmarks.registry import open_benchmark
@@ -130,6 +170,9 @@ def score(
 
     settings = Settings(limit=limit, allow_partial=allow_partial)
     opened = open_benchmark(benchmark, data_root)
+    if extractor != "gmai":
+        commands.print_extractors(file, opened, settings, extractor, has_out=out is not None)
+        return
     _print(score_file(file, opened, out, settings, model=model_name or file.name), out)
 
 
@@ -150,6 +193,7 @@ def report(out: Annotated[Path, typer.Argument(help="Output folder of an earlier
 
 app.command()(commands.compare)
 app.command("audit-table")(commands.audit_table)
+app.command()(commands.judge)
 
 
 def _print(benchmarks: "Sequence[ScoredBenchmark]", out: Path | None) -> None:

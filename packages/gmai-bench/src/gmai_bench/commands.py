@@ -1,9 +1,13 @@
-"""The commands beside asking and scoring: compare, audit-table. Everything but typer is imported inside them."""
+"""The commands beside asking and scoring. Everything but typer is imported inside them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from gmai_bench.benchmarks.question import Benchmark
+    from gmai_bench.run import Settings
 
 
 def compare(
@@ -86,3 +90,72 @@ def audit_table(
             print(f"{a.row.name}{under}: {line}")
     if not any(chosen.counts for chosen in read.sets.values()):
         print("No questions are declared, so only the macro mean was checked. Add an `n` row, or pass --n COLUMN=N.")
+
+
+def judge(
+    out: Annotated[Path, typer.Argument(help="Output folder of an earlier run.")],
+    endpoint: Annotated[str, typer.Option(help="Base URL of an OpenAI-compatible server.")],
+    model: Annotated[str, typer.Option(help="Name of the judge at the server.")],
+    api_key_env: Annotated[
+        str, typer.Option("--api-key-env", help="Environment variable with the endpoint's key.")
+    ] = "OPENAI_API_KEY",
+) -> None:
+    """Let a language model read the answers too and report how far it agrees with the rules; no number changes."""
+    from gmai_cli.console import table
+
+    from gmai_bench import lock
+    from gmai_bench.backends.endpoint import Endpoint
+    from gmai_bench.judge import judge_folder
+    from gmai_bench.report.build import rebuild
+    from gmai_bench.report.markdown import percent
+
+    with lock.hold(out):
+        found = judge_folder(out, Endpoint(endpoint, model, max_new_tokens=16, key_variable=api_key_env))
+        rebuild(out)
+    columns = ("protocol", "n", "rules", "judge", "both read", "agree", "judge only", "neither")
+    rows = [
+        (
+            protocol,
+            j["n"],
+            percent(j["accuracy_of_the_rules"]),
+            percent(j["accuracy"]),
+            j["both_read"],
+            percent(j["agreement"]),
+            j["read_by_the_judge_only"],
+            j["read_by_neither"],
+        )
+        for protocol, j in found.items()
+    ]
+    table(columns, rows)
+
+
+def print_extractors(
+    file: Path, benchmark: "Benchmark", settings: "Settings", extractor: str, *, has_out: bool
+) -> None:
+    """Print the same answers as several extractors read them."""
+    from gmai_cli.console import table
+    from gmai_cli.errors import UserError, did_you_mean
+
+    from gmai_bench.protocols import EXTRACTOR_NAMES
+    from gmai_bench.report.markdown import percent, span
+    from gmai_bench.run import cross_table
+    from gmai_bench.statistics import wilson
+
+    if extractor not in ("all", *EXTRACTOR_NAMES):
+        raise UserError(f'--extractor "{extractor}": unknown.{did_you_mean(extractor, ("all", *EXTRACTOR_NAMES))}')
+    if has_out:
+        raise UserError("--out: a report is always read by the protocol's own rules. Leave --out or --extractor out.")
+    names = EXTRACTOR_NAMES if extractor == "all" else (extractor,)
+    rows: list[tuple[object, ...]] = []
+    for scored in cross_table(file, benchmark, settings, names).values():
+        items = [item for item in scored.scored if item.question.measure == "accuracy"]
+        points = sum(item.verdict.score for item in items)
+        unread = sum(item.verdict.answer is None and item.verdict.rule in _UNREAD for item in items)
+        share, low_high = points / max(1, len(items)), wilson(points, len(items))
+        rows.append(
+            (scored.result.extractor, len(items), percent(share), span(low_high), percent(unread / max(1, len(items))))
+        )
+    table(("extractor", "n", "score", "95 % interval", "not read"), rows, title=f"{benchmark.card.protocol}, {file}")
+
+
+_UNREAD = ("ambiguous", "refused", "empty", "unparsed", "random", "letter_of_no_option")

@@ -14,6 +14,8 @@ Ablation = Literal["none", "noise", "blank"]
 """What a model is shown: the image, uniform noise of the same size, or mid-grey of the same size."""
 
 _GREY = (127, 127, 127)
+_MIME = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
+"""Formats that every endpoint reads."""
 
 
 class ImageStore:
@@ -52,6 +54,10 @@ class ImageStore:
                 f"Repair it in the benchmark and remove this file, then run the same command again."
             ) from error
 
+    def read(self, digest: str) -> bytes:
+        """Return the encoded bytes of a stored image."""
+        return (self._folder / digest).read_bytes()
+
     def show(self, digest: str, ablation: Ablation, seed: int) -> Image.Image:
         """Return what the model is shown in place of an image; noise depends on the image and the seed alone."""
         image = self.open(digest)
@@ -62,6 +68,30 @@ class ImageStore:
             pixels = generator.integers(0, 256, size=(image.height, image.width, 3), dtype=np.uint8)
             return Image.fromarray(pixels)
         return image
+
+
+class Shown:
+    """What the model is shown in place of each stored image, under one ablation."""
+
+    def __init__(self, store: ImageStore, ablation: Ablation, seed: int) -> None:
+        """Show the images of `store`."""
+        self._store, self._seed = store, seed
+        self._ablation: Ablation = ablation
+
+    def __call__(self, digest: str) -> Image.Image:
+        """Return the RGB image."""
+        return self._store.show(digest, self._ablation, self._seed)
+
+    def encoded(self, digest: str) -> tuple[str, bytes]:
+        """Return media type and bytes: the file itself where every endpoint reads its format, else a PNG of it."""
+        if self._ablation == "none":
+            stored = self._store.read(digest)
+            mime = _MIME.get(Image.open(io.BytesIO(stored)).format or "")
+            if mime:
+                return mime, stored
+        buffer = io.BytesIO()
+        self(digest).save(buffer, format="PNG")
+        return "image/png", buffer.getvalue()
 
 
 def check(encoded: bytes, place: str) -> str:

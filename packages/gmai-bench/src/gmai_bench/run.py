@@ -4,8 +4,10 @@
 `gmai bench report`; all three end in the same report of the same output folder.
 """
 
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -16,8 +18,11 @@ from gmai_cli.files import sha256_file, write_json, write_run_record
 
 from gmai_bench import lock, record
 from gmai_bench.backends.asks import Ask, Backend
+from gmai_bench.backends.ranks import Ranks
 from gmai_bench.benchmarks.question import Benchmark
-from gmai_bench.images import Ablation, ImageStore, check
+from gmai_bench.cache import AnswerCache, CachedAnswer
+from gmai_bench.foreign import read_answers
+from gmai_bench.images import Ablation, ImageStore, Shown, check
 from gmai_bench.predictions import Kept, Prediction, append_to, read_predictions, request_digest
 from gmai_bench.protocols import PROMPT_VERSION
 from gmai_bench.record import Record
@@ -39,19 +44,42 @@ class Settings:
 
 
 def ask_and_report(
-    benchmarks: Sequence[Benchmark], backend: Backend, out: Path, settings: Settings
+    benchmarks: Sequence[Benchmark],
+    backend: Backend,
+    out: Path,
+    settings: Settings,
+    *,
+    cache_folder: Path | None = None,
+    ranks: Ranks | None = None,
 ) -> list[ScoredBenchmark]:
     """Ask a model every question that `out` has no answer to yet, then write the report.
 
+    Args:
+        benchmarks: What to ask, each under its protocol.
+        backend: The model.
+        out: Output folder, of one model under one setting.
+        settings: The rest.
+        cache_folder: Where answers are shared with other runs; without it they are not.
+        ranks: This process's place among those of a data-parallel run, already connected. Rank 0 reads the benchmarks
+            and writes the report; each rank asks its share.
+
     Returns:
-        The scored benchmarks of the whole folder, those of earlier runs of the same model too.
+        The scored benchmarks of the whole folder, those of earlier runs of the same model too; none on other ranks.
 
     Raises:
         UserError: Bad input, another process at work in `out`, or answers there to other settings.
     """
     _refuse_twins(benchmarks)
-    with lock.hold(out):
-        asked = _asked(backend, settings)
+    ranks = ranks or Ranks()
+    asked = _asked(backend, settings)
+    cache = AnswerCache(cache_folder, backend.digest) if cache_folder and backend.cacheable else None
+    if ranks.rank > 0:
+        if ranks.share(None) != "ready":
+            raise UserError(f"rank {ranks.rank}: rank 0 could not start; its message says why.")
+        for benchmark in benchmarks:
+            _predict(record.read(folder_of(out, benchmark.card)), backend, out, asked, settings, cache, ranks)
+        return []
+    with lock.hold(out), _telling_the_others(ranks) as tell:
         _refuse_other_settings(out, asked)
         store = ImageStore(out / "images")
         records = [_load(benchmark, store, settings) for benchmark in benchmarks]
@@ -64,8 +92,27 @@ def ask_and_report(
         )
         for item in records:
             record.write(item, folder_of(out, item.card))
-            _predict(item, backend, store, out, asked, settings)
+            merge_ranks(folder_of(out, item.card))
+        tell("ready")
+        for item in records:
+            _predict(item, backend, out, asked, settings, cache, ranks)
         return rebuild(out)
+
+
+@contextlib.contextmanager
+def _telling_the_others(ranks: Ranks) -> Generator[Callable[[str], None]]:
+    """Let the waiting ranks go on, or end when rank 0 fails before it told them to."""
+    told: list[str] = []
+
+    def tell(word: str) -> None:
+        told.append(word)
+        ranks.share(word)
+
+    try:
+        yield tell
+    finally:
+        if not told:
+            ranks.share("failed")
 
 
 def score_file(
@@ -76,7 +123,7 @@ def score_file(
     Raises:
         UserError: The file cannot be used, answers unknown questions, or leaves some unanswered (see `allow_partial`).
     """
-    kept = read_predictions(predictions)
+    kept = read_answers(predictions)
     if out is None:
         item = record.load(benchmark, check, limit=settings.limit, allow_partial=settings.allow_partial)
         _refuse_mismatch(predictions, item, kept, settings)
@@ -97,12 +144,28 @@ def score_file(
         return rebuild(out)
 
 
+def cross_table(
+    predictions: Path, benchmark: Benchmark, settings: Settings, extractors: Sequence[str]
+) -> Mapping[str, ScoredBenchmark]:
+    """Score one file of answers under several extractors."""
+    kept = read_answers(predictions)
+    item = record.load(benchmark, check, limit=settings.limit, allow_partial=settings.allow_partial)
+    _refuse_mismatch(predictions, item, kept, settings)
+    return {name: score_benchmark(item, kept, extractor=name) for name in extractors}
+
+
 def _load(benchmark: Benchmark, store: ImageStore, settings: Settings) -> Record:
     return record.load(benchmark, store.add, limit=settings.limit, allow_partial=settings.allow_partial)
 
 
 def _predict(
-    item: Record, backend: Backend, store: ImageStore, out: Path, asked: Mapping[str, Any], settings: Settings
+    item: Record,
+    backend: Backend,
+    out: Path,
+    asked: Mapping[str, Any],
+    settings: Settings,
+    cache: AnswerCache | None,
+    ranks: Ranks,
 ) -> None:
     """Ask the questions without an answer; append each answer as it comes."""
     path = folder_of(out, item.card) / "predictions.jsonl"
@@ -117,22 +180,65 @@ def _predict(
                 f'{path}: the answer to "{identity}" was given to another prompt, image or setting than is asked now. '
                 f"Answers are reused only for the very same request. Use another --out, or remove {path.parent}."
             )
-    asks = [Ask(q.id, q.prompt, q.images) for q in item.questions if q.id not in kept.by_id]
-    if kept.by_id:
+    missing = [q for q in item.questions if q.id not in kept.by_id]
+    cached = {q.id: hit for q in missing if cache and (hit := cache.get(requests[q.id]))}
+    asks = [Ask(q.id, q.prompt, q.images, q.continuations) for q in missing if q.id not in cached]
+    if kept.by_id or cached:
         torn = " (one half-written line dropped)" if kept.torn_lines else ""
-        say(f"{item.card.protocol}: {len(requests) - len(asks)} answers kept{torn}, {len(asks)} to ask")
-
-    def open_image(digest: str) -> Any:
-        return store.show(digest, settings.image_ablation, settings.seed)
-
+        from_cache = f", {len(cached)} from the cache" if cached else ""
+        news = f"{item.card.protocol}: {len(kept.by_id)} answers kept{torn}{from_cache}, {len(asks)} to ask"
+        if ranks.rank == 0:
+            say(news)
+    open_image = Shown(ImageStore(out / "images"), settings.image_ablation, settings.seed)
     extra = {} if settings.image_ablation == "none" else {"image_ablation": settings.image_ablation}
+    ranks.wait()  # every rank has read the answers before one is added
+    own = asks[ranks.rank :: ranks.size]
+    target, whole_bytes = (path, kept.whole_bytes) if ranks.size == 1 else (_rank_file(path.parent, ranks.rank), 0)
     with (
-        append_to(path, whole_bytes=kept.whole_bytes, extra=extra) as writer,
-        progress(item.card.protocol, len(asks), unit="answers") as bar,
+        append_to(target, whole_bytes=whole_bytes, extra=extra) as writer,
+        progress(item.card.protocol, len(own), unit="answers", shown=ranks.rank == 0) as bar,
     ):
-        for answer in backend.answers(asks, open_image) if asks else ():
+        for identity, answer in cached.items() if ranks.rank == 0 else ():
+            writer.write(Prediction(identity, answer.response, requests[identity], answer.cut))
+        for answer in backend.answers(own, open_image) if own else ():
             writer.write(Prediction(answer.id, answer.response, requests[answer.id], answer.cut))
+            if cache:
+                cache.add(requests[answer.id], CachedAnswer(answer.response, answer.cut))
             bar.advance()
+    ranks.wait()
+    if ranks.rank == 0:
+        merge_ranks(path.parent)
+
+
+def _rank_file(folder: Path, rank: int) -> Path:
+    return folder / f"predictions.rank-{rank}.jsonl"
+
+
+def merge_ranks(folder: Path) -> None:
+    """Append what the ranks of a data-parallel run wrote to the folder's predictions, of a killed run too.
+
+    A kill in between leaves some answers in both files; they are the same and are written once.
+    """
+    files = sorted(folder.glob("predictions.rank-*.jsonl"))
+    if not files:
+        return
+    path = folder / "predictions.jsonl"
+    kept = read_predictions(path) if path.exists() else Kept({}, 0, 0)
+    written = set(kept.by_id)
+    with path.open("ab") as target:
+        target.truncate(kept.whole_bytes)
+        if kept.whole_bytes and not path.read_bytes().endswith(b"\n"):
+            target.write(b"\n")
+        for file in files:
+            for line in file.read_bytes().split(b"\n")[:-1]:
+                identity = str(json.loads(line)["id"])
+                if identity not in written:
+                    written.add(identity)
+                    target.write(line + b"\n")
+        target.flush()
+        os.fsync(target.fileno())
+    for file in files:
+        file.unlink()
 
 
 def _asked(backend: Backend, settings: Settings) -> dict[str, Any]:

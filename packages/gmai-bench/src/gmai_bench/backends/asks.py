@@ -1,6 +1,6 @@
 """What a backend is asked and what it must offer."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,6 +15,8 @@ class Ask:
     prompt: str
     images: tuple[str, ...]
     """Digests, in the order shown."""
+    continuations: tuple[str, ...] = ()
+    """Not empty: the answer is the likeliest of these, weighed by the model, and nothing is generated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,16 @@ class Answer:
     """Whether the token limit ended it, not the model."""
 
 
-OpenImage = Callable[[str], Image.Image]
-"""Digest ▶ the RGB image the model is shown."""
+class OpenImage(Protocol):
+    """Digest ▶ what the model is shown."""
+
+    def __call__(self, digest: str) -> Image.Image:
+        """Return the RGB image."""
+        ...
+
+    def encoded(self, digest: str) -> tuple[str, bytes]:
+        """Return its media type and encoded bytes, in a format that every endpoint takes."""
+        ...
 
 
 class Backend(Protocol):
@@ -42,6 +52,11 @@ class Backend(Protocol):
     @property
     def digest(self) -> str:
         """What changes whenever the model does: a digest of its files, or a revision."""
+        ...
+
+    @property
+    def cacheable(self) -> bool:
+        """Whether `digest` is sure to change with the model, so that answers may be shared between runs."""
         ...
 
     @property

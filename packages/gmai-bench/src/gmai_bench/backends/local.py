@@ -20,8 +20,14 @@ _NOT_SHAPING = ("gmai.json", "trainer_state.json", "run.json")
 class LocalModel:
     """A checkpoint folder, or a Hub id; loaded on the first question, so that a finished run loads nothing."""
 
-    def __init__(self, model: str, *, batch_size: int, max_new_tokens: int) -> None:
+    def __init__(self, model: str, *, batch_size: int, max_new_tokens: int, local_rank: int = 0) -> None:
         """Check the checkpoint and take its digest.
+
+        Args:
+            model: Checkpoint folder or Hub id.
+            batch_size: Questions in one batch.
+            max_new_tokens: Longest answer, in tokens.
+            local_rank: Which GPU of this machine to use, where there are any.
 
         Raises:
             UserError: torch or transformers is missing, or the folder is no safetensors checkpoint.
@@ -34,6 +40,7 @@ class LocalModel:
             self._digest = _digest_of(folder)
         else:
             self._digest = _revision_of(model)
+        self._local_rank = local_rank
         self._loaded: tuple[Any, Any] | None = None
 
     @property
@@ -47,6 +54,11 @@ class LocalModel:
         return self._digest
 
     @property
+    def cacheable(self) -> bool:
+        """True: the digest is that of the files."""
+        return not self._digest.endswith(":unknown")
+
+    @property
     def generation(self) -> Mapping[str, Any]:
         """Greedy decoding, its token limit and the number format."""
         import torch
@@ -58,7 +70,34 @@ class LocalModel:
         """Yield answers batch by batch, short prompts first, so that little of a batch is padding."""
         ordered = sorted(asks, key=lambda ask: (len(ask.images), len(ask.prompt), ask.id))
         for start in range(0, len(ordered), self._batch_size):
-            yield from self._generate(ordered[start : start + self._batch_size], open_image)
+            batch = ordered[start : start + self._batch_size]
+            weighed = [ask for ask in batch if ask.continuations]
+            yield from (self._weigh(ask, open_image) for ask in weighed)
+            asked = [ask for ask in batch if not ask.continuations]
+            if asked:
+                yield from self._generate(asked, open_image)
+
+    def _weigh(self, ask: Ask, open_image: OpenImage) -> Answer:
+        """Answer with the continuation of the lowest mean cross-entropy per token, the first of equals.
+
+        Source: OmniMedVQA's prefix-based score, with the model's own chat template in front.
+        """
+        import torch
+
+        processor, model = self._loaded or self._load()
+        prompt = _render(processor, ask)
+        length = _encode(processor, [prompt], [ask], open_image)["input_ids"].shape[1]
+        texts = [prompt + continuation for continuation in ask.continuations]
+        inputs = _encode(processor, texts, [ask] * len(texts), open_image).to(model.device, dtype=model.dtype)
+        with torch.inference_mode():
+            logits = model(**inputs).logits[:, :-1].float()
+        targets, mask = inputs["input_ids"][:, 1:], inputs["attention_mask"]
+        lost = torch.nn.functional.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
+        # counted from the first real token: the padding is on the left
+        place = mask.cumsum(dim=1)[:, 1:]
+        weight = ((place > length) & mask[:, 1:].bool()).to(lost.dtype)
+        mean = (lost * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1)
+        return Answer(ask.id, ask.continuations[int(mean.argmin())], cut=False)
 
     def _generate(self, batch: Sequence[Ask], open_image: OpenImage) -> list[Answer]:
         import torch
@@ -126,7 +165,7 @@ class LocalModel:
         tokenizer.padding_side = "left"  # the answers of a batch must start in one column
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
-        model.eval().to("cuda" if on_gpu else "cpu")
+        model.eval().to(f"cuda:{self._local_rank % torch.cuda.device_count()}" if on_gpu else "cpu")
         self._loaded = (processor, model)
         return self._loaded
 
@@ -138,12 +177,15 @@ def _end_tokens(model: Any) -> list[int]:
 
 def encode(processor: Any, batch: Sequence[Ask], open_image: OpenImage) -> Any:
     """Return the model's inputs for a batch: `input_ids`, `attention_mask` (batch × tokens) and `pixel_values`."""
-    texts = [_render(processor, ask) for ask in batch]
+    return _encode(processor, [_render(processor, ask) for ask in batch], batch, open_image)
+
+
+def _encode(processor: Any, texts: Sequence[str], batch: Sequence[Ask], open_image: OpenImage) -> Any:
     images = [[open_image(digest) for digest in ask.images] for ask in batch]
     begins = processor.tokenizer.bos_token
     return processor(
         images=images if any(images) else None,
-        text=texts,
+        text=list(texts),
         padding=True,
         return_tensors="pt",
         # a template that writes the first token itself must not get a second one

@@ -45,12 +45,18 @@ def rebuild(out: Path) -> list[ScoredBenchmark]:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         **asked,
         "title": title_of(asked),
-        "benchmarks": [dataclasses.asdict(benchmark.result) for benchmark in benchmarks],
+        "benchmarks": [_as_json(out, benchmark) for benchmark in benchmarks],
     }
     write_json(out / "report.json", summary)
     write_text(out / "report.md", as_markdown(summary, benchmarks))
     write_text(out / "report.html", as_page(summary, benchmarks, ImageStore(out / "images")))
     return benchmarks
+
+
+def _as_json(out: Path, benchmark: ScoredBenchmark) -> dict[str, Any]:
+    judged = folder_of(out, benchmark.record.card) / "judge.json"
+    fields = dataclasses.asdict(benchmark.result)
+    return fields | {"judge": json.loads(judged.read_text(encoding="utf-8")) if judged.exists() else None}
 
 
 def run_folders(out: Path) -> list[Path]:

@@ -1,0 +1,56 @@
+"""Answers kept across output folders, by what was asked: a second run of an unchanged model asks nothing.
+
+One folder a model, one append-only file a process, so that many runs share it on NFS or Lustre. The key is the request
+digest: prompt, image bytes, model digest, generation settings, ablation and prompt version.
+"""
+
+import hashlib
+import json
+import os
+import socket
+import time
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+
+class CachedAnswer(NamedTuple):
+    """An answer given earlier to the very same request."""
+
+    response: str
+    cut: bool
+
+
+class AnswerCache:
+    """The answers of one model."""
+
+    def __init__(self, folder: Path, model_digest: str) -> None:
+        """Read what earlier runs kept; half-written lines (of a kill, or of a run at work) are passed over."""
+        self._folder = folder / "answers" / hashlib.sha256(model_digest.encode()).hexdigest()[:32]
+        self._descriptor: int | None = None
+        self._answers: dict[str, CachedAnswer] = {}
+        for file in sorted(self._folder.glob("*.jsonl")):
+            for line in file.read_bytes().split(b"\n"):
+                self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        try:
+            fields = cast("dict[str, Any]", json.loads(line))
+            self._answers[str(fields["request"])] = CachedAnswer(str(fields["response"]), fields.get("cut") is True)
+        except (ValueError, KeyError, TypeError):
+            return
+
+    def get(self, request: str) -> CachedAnswer | None:
+        """Return the answer to a request, if there is one."""
+        return self._answers.get(request)
+
+    def add(self, request: str, answer: CachedAnswer) -> None:
+        """Keep an answer."""
+        if self._descriptor is None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            name = f"{socket.gethostname()}-{os.getpid()}-{time.time_ns()}.jsonl"
+            self._descriptor = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        line = {"request": request, "response": answer.response, "cut": answer.cut}
+        data = (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8", errors="replace")
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+        self._answers[request] = answer

@@ -1,0 +1,106 @@
+"""An LLM judge, only when asked for: it reads the answers that the rules read too, and its agreement is reported.
+
+Its readings never change a protocol's number. They are kept in the benchmark's folder by what was asked, so that a
+second call asks only about answers it has not read.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gmai_cli.console import progress
+from gmai_cli.errors import UserError
+from gmai_cli.files import write_json
+
+from gmai_bench.backends.asks import Ask, Backend
+from gmai_bench.benchmarks.prompts import LETTERS
+from gmai_bench.extraction.letters import letter_alone
+from gmai_bench.images import ImageStore, Shown
+from gmai_bench.predictions import Kept, Prediction, append_to, read_predictions, request_digest
+from gmai_bench.report.build import read_folder, run_folders
+from gmai_bench.scores import Scored
+from gmai_bench.statistics import wilson
+
+PROMPT = """Below are a question, its options and an answer that someone gave. Which option does the answer choose?
+Do not judge whether it is right. Reply with the letter of that option alone, or with NONE if the answer chooses none
+or more than one.
+
+Question: {question}
+Options:
+{options}
+Answer: {answer}"""
+
+
+def judge_folder(out: Path, backend: Backend) -> Mapping[str, Mapping[str, Any]]:
+    """Let a judge read the answers of every benchmark of an output folder.
+
+    Returns:
+        Per protocol what stands in its `judge.json`.
+
+    Raises:
+        UserError: No benchmark has options, or the judge cannot be asked.
+    """
+    found: dict[str, Mapping[str, Any]] = {}
+    for folder in run_folders(out):
+        benchmark = read_folder(folder)
+        items = [item for item in benchmark.scored if item.question.choices and not item.question.continuations]
+        if items and not benchmark.result.hidden:
+            found[benchmark.result.protocol] = _judge(folder, items, backend, out)
+            write_json(folder / "judge.json", found[benchmark.result.protocol])
+    if not found:
+        raise UserError(f"{out}: no benchmark with options and known answers. A judge reads which option was chosen.")
+    return found
+
+
+def _judge(folder: Path, items: list[Scored], backend: Backend, out: Path) -> Mapping[str, Any]:
+    path = folder / "judge.jsonl"
+    kept = read_predictions(path) if path.exists() else Kept({}, 0, 0)
+    shaping = {"model_digest": backend.digest, "generation": dict(backend.generation)}
+    prompts = {request_digest(prompt := _prompt(item), (), shaping): prompt for item in items}
+    asks = [Ask(request, prompt, ()) for request, prompt in prompts.items() if request not in kept.by_id]
+    read = {request: prediction.response for request, prediction in kept.by_id.items()}
+    nothing_shown = Shown(ImageStore(out / "images"), "none", 0)
+    with (
+        append_to(path, whole_bytes=kept.whole_bytes, extra={}) as writer,
+        progress("judge", len(asks), unit="answers") as bar,
+    ):
+        for answer in backend.answers(asks, nothing_shown) if asks else ():
+            writer.write(Prediction(answer.id, answer.response, answer.id))
+            read[answer.id] = answer.response
+            bar.advance()
+    return _summary(items, [read[request_digest(_prompt(item), (), shaping)] for item in items], backend)
+
+
+def _prompt(item: Scored) -> str:
+    options = "\n".join(f"{letter}. {c}" for letter, c in zip(LETTERS, item.question.choices, strict=False))
+    said = json.dumps(item.prediction.response, ensure_ascii=False)
+    return PROMPT.replace("{options}", options).replace("{question}", item.question.text).replace("{answer}", said)
+
+
+def _summary(items: list[Scored], read: list[str], backend: Backend) -> Mapping[str, Any]:
+    chosen = [_choice(item, text) for item, text in zip(items, read, strict=True)]
+    right = sum(choice == item.question.reference for item, choice in zip(items, chosen, strict=True))
+    by_rules = [
+        (item.verdict.answer, choice) for item, choice in zip(items, chosen, strict=True) if item.verdict.answer
+    ]
+    agreed = sum(rules == judge for rules, judge in by_rules)
+    unread = [choice for item, choice in zip(items, chosen, strict=True) if item.verdict.answer is None]
+    return {
+        "judge": backend.name,
+        "judge_digest": backend.digest,
+        "n": len(items),
+        "correct": right,
+        "accuracy": right / len(items),
+        "interval": wilson(right, len(items)),
+        "accuracy_of_the_rules": sum(item.verdict.score == 1.0 for item in items) / len(items),
+        "both_read": len(by_rules),
+        "agreement": agreed / len(by_rules) if by_rules else None,
+        "read_by_the_judge_only": sum(choice is not None for choice in unread),
+        "read_by_neither": sum(choice is None for choice in unread),
+    }
+
+
+def _choice(item: Scored, text: str) -> str | None:
+    index = letter_alone(text.strip(), len(item.question.choices)) if text.strip() else None
+    return None if index is None else item.question.choices[index]

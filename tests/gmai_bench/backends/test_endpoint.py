@@ -1,0 +1,312 @@
+"""The endpoint driver against a server of our own that fails on demand and keeps books."""
+
+import asyncio
+import base64
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from gmai_bench.backends.adaptive import AdaptiveLimit
+from gmai_bench.backends.asks import Answer, Ask
+from gmai_bench.backends.endpoint import Endpoint
+from gmai_bench.benchmarks.declared import DeclaredBenchmark
+from gmai_bench.images import ImageStore, Shown
+from gmai_bench.judge import judge_folder
+from gmai_bench.run import Settings, ask_and_report, score_file
+from gmai_cli.errors import UserError
+
+KEY = "secret-key-of-the-test"
+
+
+class Stub:
+    """A chat endpoint on a thread; `fault(prompt, times asked so far)` returns a raw answer, or None for a good one."""
+
+    def __init__(self) -> None:
+        self.fault: Callable[[str, int], bytes | None] = lambda _prompt, _times: None
+        self.say: Callable[[str], str] = lambda prompt: f"echo {prompt}"
+        self.asked: Counter[str] = Counter()
+        self.arrived_s: list[float] = []
+        self.bodies: list[dict[str, Any]] = []
+        self.headers: list[str] = []
+        self.in_flight = self.most_in_flight = 0
+        self.latency_s = 0.0
+        self._loop = asyncio.new_event_loop()
+        self._started = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        self._started.wait()
+
+    def _run(self) -> None:
+        async def start() -> None:
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 26)
+            self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
+            self._started.set()
+
+        self._loop.run_until_complete(start())
+        self._loop.run_forever()
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._server.close)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                length = next(
+                    int(h.split(":")[1]) for h in head.split("\r\n") if h.lower().startswith("content-length")
+                )
+                body = json.loads(await reader.readexactly(length))
+                prompt = body["messages"][0]["content"][-1]["text"]
+                self.in_flight += 1
+                self.most_in_flight = max(self.most_in_flight, self.in_flight)
+                self.headers.append(head)
+                self.bodies.append(body)
+                self.arrived_s.append(time.monotonic())
+                raw = self.fault(prompt, self.asked[prompt])
+                self.asked[prompt] += 1
+                await asyncio.sleep(self.latency_s)
+                self.in_flight -= 1
+                if raw == b"":
+                    break
+                writer.write(raw or good(self.say(prompt)))
+                await writer.drain()
+        writer.close()
+
+
+def http(status: str, content: bytes, *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(content)}", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + content
+
+
+def good(text: str, finish: str = "stop") -> bytes:
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}
+    return http("200 OK", json.dumps({"choices": [choice]}).encode(), "Content-Type: application/json")
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    server = Stub()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def shown(tmp_path: Path) -> Shown:
+    return Shown(ImageStore(tmp_path / "images"), "none", 0)
+
+
+def ask_all(stub: Stub, shown: Shown, n: int = 20, **settings: Any) -> dict[str, Answer]:
+    endpoint = Endpoint(stub.url, "m", **{"max_new_tokens": 8, "backoff_s": 0.01, "timeout_s": 5.0, **settings})
+    asks = [Ask(f"q{i}", f"question {i}", ()) for i in range(n)]
+    return {answer.id: answer for answer in endpoint.answers(asks, shown)}
+
+
+def test_every_question_is_asked_once_and_many_at_once(stub: Stub, shown: Shown) -> None:
+    stub.latency_s = 0.02
+    answers = ask_all(stub, shown, 200, concurrency=32)
+    assert {a.response for a in answers.values()} == {f"echo question {i}" for i in range(200)}
+    assert set(stub.asked.values()) == {1}
+    assert 16 <= stub.most_in_flight <= 32
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        http("500 Internal Server Error", b"boom"),
+        http("503 Service Unavailable", b""),
+        http("200 OK", b"<html>garbage</html>"),
+        http("200 OK", b'{"choices": []}'),
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\nhalf",
+    ],
+    ids=["500", "503", "garbage", "no choice", "dropped", "cut off"],
+)
+def test_a_failure_is_tried_again(stub: Stub, shown: Shown, failure: bytes) -> None:
+    stub.fault = lambda _prompt, times: failure if times == 0 else None
+    if failure.endswith(b"half"):
+        stub.fault = lambda _prompt, times: b"" if times == 0 else None
+    answers = ask_all(stub, shown)
+    assert len(answers) == 20
+    assert set(stub.asked.values()) == {2}
+
+
+def test_retry_after_is_honoured_and_frees_the_slot(stub: Stub, shown: Shown) -> None:
+    refusal = http("429 Too Many Requests", b"slow down", "Retry-After: 1")
+    refused_s: list[float] = []
+
+    def fault(prompt: str, times: int) -> bytes | None:
+        if prompt == "question 0" and times == 0:
+            refused_s.append(time.monotonic())
+            return refusal
+        return None
+
+    stub.fault = fault
+    answers = ask_all(stub, shown, 30, concurrency=1)
+    assert len(answers) == 30
+    assert stub.asked["question 0"] == 2
+    # the others did not wait for the one that was refused, which came back after the second it was told to wait
+    assert stub.arrived_s[-1] - refused_s[0] >= 1.0
+    assert stub.arrived_s[-2] - refused_s[0] < 0.9
+
+
+def test_refusals_halve_the_requests_in_flight() -> None:
+    async def grow_and_cut() -> list[int]:
+        limit = AdaptiveLimit(start=4, most=64)
+        sizes = [limit.size]
+        for _ in range(4):
+            limit.succeeded()
+        sizes.append(limit.size)  # doubled in one round trip
+        limit.refused()
+        limit.refused()  # of the same round trip: no second cut
+        sizes.append(limit.size)
+        for _ in range(4):
+            limit.succeeded()
+        sizes.append(limit.size)  # about one more in a round trip
+        return sizes
+
+    sizes = asyncio.run(grow_and_cut())
+    assert sizes[:3] == [4, 8, 4]
+    assert sizes[3] in (4, 5)
+
+
+def test_a_server_that_stays_broken_ends_the_run_with_the_remedy(stub: Stub, shown: Shown) -> None:
+    stub.fault = lambda prompt, _times: http("500 Oops", b"no GPU") if prompt == "question 7" else None
+    endpoint = Endpoint(stub.url, "m", max_new_tokens=8, backoff_s=0.01)
+    arrived: list[str] = []
+    with pytest.raises(UserError, match=r'question "q7" failed 6 times, at last with HTTP 500: no GPU.*are kept'):
+        arrived += (a.id for a in endpoint.answers([Ask(f"q{i}", f"question {i}", ()) for i in range(12)], shown))
+    got: list[str] = []
+    with contextlib.suppress(UserError):
+        for answer in endpoint.answers([Ask(f"q{i}", f"question {i}", ()) for i in range(12)], shown):
+            got.append(answer.id)
+    assert sorted(got) == sorted(f"q{i}" for i in range(12) if i != 7)
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        ("401 Unauthorized", r"HTTP 401 .*valid key in \$OPENAI_API_KEY"),
+        ("404 Not Found", r"HTTP 404 .*Check the URL .* and the model's name"),
+        ("400 Bad Request", r"HTTP 400 .*context length"),
+    ],
+)
+def test_what_cannot_succeed_is_not_tried_again(stub: Stub, shown: Shown, status: str, message: str) -> None:
+    stub.fault = lambda _prompt, _times: http(status, b"refused")
+    with pytest.raises(UserError, match=message):
+        ask_all(stub, shown, 1)
+    assert sum(stub.asked.values()) == 1
+
+
+def test_an_endpoint_that_is_down_and_urls_that_are_none(shown: Shown) -> None:
+    endpoint = Endpoint("http://127.0.0.1:9/v1", "m", max_new_tokens=8, backoff_s=0.001)
+    with pytest.raises(UserError, match=r"ClientConnectorError.*must be up .*Start or repair it"):
+        list(endpoint.answers([Ask("a", "?", ())], shown))
+    with pytest.raises(UserError, match=r"no http URL"):
+        Endpoint("localhost:8000", "m", max_new_tokens=8)
+    with pytest.raises(UserError, match=r"holds a user or password"):
+        Endpoint("http://me:pw@host/v1", "m", max_new_tokens=8)
+    with pytest.raises(UserError, match=r"\$MY_KEY is not set"):
+        Endpoint("http://host/v1", "m", max_new_tokens=8, key_variable="MY_KEY")
+    with pytest.raises(UserError, match=r"needs the likelihood of each option"):
+        list(endpoint.answers([Ask("a", "?", (), ("CT", "MR"))], shown))
+
+
+def test_newer_openai_models_get_the_name_they_want(stub: Stub, shown: Shown) -> None:
+    complaint = http("400 Bad Request", b"Use 'max_completion_tokens' instead of max_tokens")
+    stub.fault = lambda _prompt, times: complaint if times == 0 and "max_tokens" in stub.bodies[-1] else None
+    assert len(ask_all(stub, shown, 1)) == 1
+    assert stub.bodies[-1]["max_completion_tokens"] == 8
+
+
+def test_the_request_holds_the_image_as_it_was_stored(inputs: SimpleNamespace, stub: Stub, tmp_path: Path) -> None:
+    store = ImageStore(tmp_path / "images")
+    digest = store.add(inputs.draw(3), "")
+    asks = [Ask("a", 'Is it "CT"?\n', (digest,)), Ask("b", "And now?", (digest,))]
+    stub.fault = lambda prompt, _times: good("B", "length") if prompt == "And now?" else None
+    answers = {a.id: a for a in Endpoint(stub.url, "m", max_new_tokens=8).answers(asks, Shown(store, "none", 0))}
+    assert (answers["b"].cut, answers["a"].cut) == (True, False)
+    for body in stub.bodies:
+        image, text = body["messages"][0]["content"]
+        mime, _, data = image["image_url"]["url"].partition(";base64,")
+        assert (mime, base64.b64decode(data)) == ("data:image/png", inputs.draw(3))
+        assert text["text"] in ('Is it "CT"?\n', "And now?")
+        assert body["temperature"] == 0
+    list(Endpoint(stub.url, "m", max_new_tokens=8).answers(asks[:1], Shown(store, "blank", 0)))
+    assert len({body["messages"][0]["content"][0]["image_url"]["url"] for body in stub.bodies}) == 2
+
+
+def test_the_key_is_sent_and_never_written(
+    stub: Stub, held_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    stub.say = lambda _prompt: "CT"
+    out = tmp_path / "out"
+    ask_and_report([DeclaredBenchmark(held_out)], Endpoint(stub.url, "m", max_new_tokens=8), out, Settings())
+    assert all(f"Authorization: Bearer {KEY}" in head for head in stub.headers)
+    assert json.loads((out / "report.json").read_text(encoding="utf-8"))["benchmarks"][0]["correct"] == 4
+    stub.fault = lambda _prompt, _times: http("401 Unauthorized", f"bad key {KEY}".encode())
+    with pytest.raises(UserError) as refused:
+        list(Endpoint(stub.url, "m", max_new_tokens=8).answers([Ask("a", "?", ())], Shown(ImageStore(out), "none", 0)))
+    assert "(key)" in str(refused.value)
+    written = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    assert KEY not in str(refused.value) + capsys.readouterr().err
+    assert KEY.encode() not in written
+
+
+def test_a_judge_reads_each_answer_once_and_changes_no_number(
+    inputs: SimpleNamespace, stub: Stub, held_out: Path, tmp_path: Path
+) -> None:
+    rows = inputs.held_out_rows()
+    said = {row["id"]: ("CT", "slices of a rotating tube")[i % 2] for i, row in enumerate(rows)}
+    file = inputs.write_predictions(tmp_path / "a.jsonl", said)
+    (before,) = score_file(file, DeclaredBenchmark(held_out), tmp_path / "out", Settings(), model="m")
+    stub.say = lambda prompt: "A" if "rotating" in prompt or "X-ray" not in prompt else "NONE"
+    found = judge_folder(tmp_path / "out", Endpoint(stub.url, "judge", max_new_tokens=4))["held_out/option-text"]
+    assert (found["n"], found["both_read"], found["agreement"]) == (12, 6, 0.0)
+    assert (found["read_by_the_judge_only"], found["read_by_neither"]) == (6, 0)
+    assert found["accuracy_of_the_rules"] == before.result.accuracy
+    asked = sum(stub.asked.values())
+    assert asked == 2  # two questions with one answer each: the very same request is sent once
+    judge_folder(tmp_path / "out", Endpoint(stub.url, "judge", max_new_tokens=4))
+    assert sum(stub.asked.values()) == asked
+
+
+@pytest.mark.e2e
+def test_a_real_server_answers(tiny_llava: Path, held_out: Path, tmp_path: Path) -> None:
+    port = "18431"
+    env = os.environ | {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1"}
+    (tmp_path / "hf/hub").mkdir(parents=True)
+    serve = Path(sys.executable).with_name("transformers")
+    if not serve.exists() or shutil.which("uvicorn") is None:
+        pytest.skip("needs `transformers serve`: pip install 'transformers[serving]'")
+    command = [serve, "serve", str(tiny_llava), "--device", "cpu", "--dtype", "float32", "--port", port]
+    log = (tmp_path / "serve.log").open("w")
+    server = subprocess.Popen(command, env=env, stdout=log, stderr=log)
+    try:
+        for _ in range(180):
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1)
+                break
+            assert server.poll() is None, (tmp_path / "serve.log").read_text(encoding="utf-8")
+            time.sleep(1)
+        endpoint = Endpoint(f"http://127.0.0.1:{port}/v1", str(tiny_llava), max_new_tokens=4, concurrency=4)
+        (result,) = ask_and_report([DeclaredBenchmark(held_out)], endpoint, tmp_path / "out", Settings())
+        assert result.result.n == 12
+        assert len({item.prediction.response for item in result.scored}) > 1
+    finally:
+        server.terminate()
+        server.wait()
