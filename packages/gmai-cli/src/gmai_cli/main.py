@@ -48,9 +48,9 @@ def build_app(selected: str | None) -> typer.Typer:
 
         run()
 
-    from gmai_cli import demo
+    from gmai_cli.demo.run import demo
 
-    app.command("demo")(demo.demo)
+    app.command()(demo)
     return app
 
 

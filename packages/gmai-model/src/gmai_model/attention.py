@@ -51,7 +51,7 @@ def varlen_attention(
     if query.is_cuda and query.dtype in {torch.bfloat16, torch.float16}:
         from torch.nn.attention.varlen import varlen_attn
 
-        output = varlen_attn(
+        output: Any = varlen_attn(
             query[0].transpose(0, 1), key[0].transpose(0, 1), value[0].transpose(0, 1),
             cu_seq_lens_q, cu_seq_lens_q, max_length_q, max_length_q,
             scale=scaling, window_size=(-1, 0), enable_gqa=True,

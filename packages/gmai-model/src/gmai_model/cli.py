@@ -71,8 +71,8 @@ def warmup(
     model: Annotated[Path, typer.Option(help="A checkpoint with random parts, from `gmai model init --preset tiny`.")],
     data: Annotated[Path, typer.Option(help="Samples: a mix.yaml, a folder or a Parquet file.")],
     out: Annotated[Path, typer.Option(help="Folder to write the checkpoint to; must not exist.")],
-    vision_steps: Annotated[int, typer.Option(help="Steps of 32 images for the vision encoder.")] = 400,
-    language_steps: Annotated[int, typer.Option(help="Steps of 4,096 tokens for the language model.")] = 200,
+    vision_steps: Annotated[int, typer.Option(help="Steps of 16 images for the vision encoder.")] = 600,
+    language_steps: Annotated[int, typer.Option(help="Steps of 1,024 tokens for the language model.")] = 800,
     seed: Annotated[int, typer.Option(help="Of the order of images and texts.")] = 0,
 ) -> None:
     """Let the random parts of a tiny checkpoint stand in for pretrained ones.

@@ -1,5 +1,7 @@
 """A LLaVA over packed rows: the same layers as `LlavaForConditionalGeneration`, called in one fixed order."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -40,7 +42,8 @@ class PackedLlava(nn.Module):
         model = self.llava.model
         embeddings = model.get_input_embeddings()(row.input_ids)
         pixels = row.pixel_values.to(embeddings.dtype)
-        features = torch.cat(model.get_image_features(pixel_values=pixels, return_dict=True).pooler_output)
+        images: Any = model.get_image_features(pixel_values=pixels)
+        features = torch.cat(images.pooler_output)
         if row.has_images:
             place = row.input_ids == self.llava.config.image_token_id
             embeddings = embeddings.masked_scatter(place[..., None], features.to(embeddings.dtype))

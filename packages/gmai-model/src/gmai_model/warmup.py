@@ -2,8 +2,9 @@
 
 Real parts come pretrained: CLIP on images with captions, InternLM2.5 on text. The `tiny` preset's parts know nothing,
 and stage 1, which trains the projector alone, could teach nothing between two random networks. So the vision encoder
-learns to tell label sets apart, and the language model reads the samples' text with each image put into words. The
-projector, the one part that stage 1 trains, is left as it was drawn.
+learns to name each image's labels, and the language model reads the samples' text with each image put into words:
+the tokens of its modality and labels, drawn at random for each of the image's places. The projector, the one part that
+stage 1 trains, is left as it was drawn.
 """
 
 import math
@@ -19,7 +20,6 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import AutoProcessor, LlavaForConditionalGeneration
 
-from gmai_model.assembly.tokenizer import IMAGE_TOKEN
 from gmai_model.batching.collate import decode_image, make_row
 from gmai_model.batching.mixture import load_mixture, parquet_files
 from gmai_model.batching.packing import pack
@@ -29,9 +29,12 @@ from gmai_model.packed import PackedLlava
 from gmai_model.training.export import export
 from gmai_model.training.schedule import learning_rate
 
-PEAK_LEARNING_RATE = 2e-3
-IMAGES_PER_STEP = 32
-TOKENS_PER_STEP = 4096
+VISION_LEARNING_RATE = 1e-3
+LANGUAGE_LEARNING_RATE = 2e-3
+IMAGES_PER_STEP = 16
+TOKENS_PER_STEP = 1024
+PLACES_PER_IMAGE = 12
+"""Words that stand for an image: fewer than its features, so that more text is read in the same time."""
 
 
 def warm_up(model: Path, data: Path, out: Path, *, vision_steps: int, language_steps: int, seed: int) -> None:
@@ -41,8 +44,8 @@ def warm_up(model: Path, data: Path, out: Path, *, vision_steps: int, language_s
         model: A small checkpoint with random parts; everything is held in memory.
         data: A `mix.yaml`, a folder or a Parquet file of samples with `modality` and `labels` columns.
         out: The checkpoint to write.
-        vision_steps: Steps of 32 images; 0 leaves the vision encoder alone.
-        language_steps: Steps of 4,096 tokens; 0 leaves the language model alone.
+        vision_steps: Steps of 16 images; 0 leaves the vision encoder alone.
+        language_steps: Steps of 1,024 tokens; 0 leaves the language model alone.
         seed: Of the order of images and texts.
 
     Raises:
@@ -108,49 +111,49 @@ def _warm_vision(
     ])  # fmt: skip
     wanted = torch.tensor([[float(name in names) for name in classes] for names in images.values()])
     tower: nn.Module = llava.model.vision_tower
-    layer = llava.config.vision_feature_layer
+    config: Any = llava.config
+    layer: int = config.vision_feature_layer
+    width: int = config.vision_config.hidden_size
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        head = nn.Sequential(
-            nn.LayerNorm(llava.config.vision_config.hidden_size),
-            nn.Linear(llava.config.vision_config.hidden_size, len(classes)),
-        )
+        head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, len(classes)))
 
     right: list[float] = []
     order = _endless_order(len(pixels), seed=seed)
 
     def compute() -> Tensor:
         chosen = [next(order) for _ in range(IMAGES_PER_STEP)]
-        features = tower(pixels[chosen], output_hidden_states=True).hidden_states[layer][:, 1:].mean(dim=1)
-        scores = head(features)
+        patches = tower(pixels[chosen], output_hidden_states=True).hidden_states[layer][:, 1:]
+        scores = head(patches.mean(dim=1))
         right.append(float(((scores > 0) == (wanted[chosen] > 0)).all(dim=1).float().mean()))
         return nn.functional.binary_cross_entropy_with_logits(scores, wanted[chosen])
 
-    _optimise("warm-up, vision encoder", [tower, head], compute, steps=steps)
+    _optimise("warm-up, vision encoder", [tower, head], compute, steps=steps, peak=VISION_LEARNING_RATE)
     return float(np.mean(right[-max(steps // 10, 1) :]))
 
 
 def _warm_language(
     llava: LlavaForConditionalGeneration, processor: Any, rows: list[dict[str, Any]], *, steps: int, seed: int
 ) -> float:
-    """Teach the language model the samples' text, each image put into words.
+    """Teach the language model to answer from the samples' text, each image put into words.
 
     Returns:
-        Mean loss per token over the last tenth of the steps.
+        Mean loss per answer token over the last tenth of the steps.
     """
     if steps == 0:
         return math.nan
-    encoder = Encoder(processor.tokenizer, tokens_per_image=1, max_tokens=TOKENS_PER_STEP)
-    texts = [_in_words(row) for row in rows]
-    lengths = np.zeros(len(texts), dtype=np.int32)
+    encoder = Encoder(processor.tokenizer, tokens_per_image=llava.config.image_seq_length, max_tokens=TOKENS_PER_STEP)
+    lengths = np.zeros(len(rows), dtype=np.int32)
     encoded: dict[int, Encoded] = {}
-    for number, text in enumerate(texts):
+    words: dict[int, np.ndarray] = {}
+    for number, row in enumerate(rows):
         try:
-            sample = encoder(text)
+            encoded[number] = encoder(Sample(row["id"], row["messages"], [b""] * len(row["images"])))
         except Rejected:
             continue  # counted and named by the stages themselves
-        encoded[number] = Encoded(sample.input_ids, np.ones_like(sample.supervised), 0)
-        lengths[number] = len(sample.input_ids)
+        lengths[number] = len(encoded[number].input_ids)
+        text = " ".join(["", row["modality"], *row["labels"]])
+        words[number] = np.asarray(processor.tokenizer(text, add_special_tokens=False)["input_ids"], dtype=np.int32)
     packed = PackedLlava(llava)
     image_size: int = processor.image_processor.crop_size["height"]
     losses: list[float] = []
@@ -164,22 +167,27 @@ def _warm_language(
             epoch += 1
 
     source = packs()
+    rng = np.random.default_rng(seed)
 
     def compute() -> Tensor:
-        row = make_row([encoded[number] for number in next(source)], None, image_size=image_size, unreadable=[])
+        samples = [
+            _in_words(encoded[number], words[number], llava.config.image_token_id, rng) for number in next(source)
+        ]
+        row = make_row(samples, None, image_size=image_size, unreadable=[])
         loss = cross_entropy(packed.logits(row).float(), row.targets)
         losses.append(float(loss.detach()))
         return loss
 
     parts: list[nn.Module] = [llava.model.language_model, llava.lm_head]
-    _optimise("warm-up, language model", parts, compute, steps=steps)
+    _optimise("warm-up, language model", parts, compute, steps=steps, peak=LANGUAGE_LEARNING_RATE)
     return float(np.mean(losses[-max(steps // 10, 1) :]))
 
 
-def _in_words(row: dict[str, Any]) -> Sample:
-    words = f"[{row['modality']}: {', '.join(row['labels'])}]"
-    messages = [{**message, "content": message["content"].replace(IMAGE_TOKEN, words)} for message in row["messages"]]
-    return Sample(row["id"], messages, [])
+def _in_words(sample: Encoded, words: np.ndarray, image_token: int, rng: np.random.Generator) -> Encoded:
+    """Put words, drawn at random, into the places of the images."""
+    places = sample.input_ids == image_token
+    input_ids = np.where(places, rng.choice(words, len(places)), sample.input_ids)
+    return Encoded(input_ids.astype(np.int32), sample.supervised, 0)
 
 
 def _endless_order(count: int, *, seed: int) -> Iterator[int]:
@@ -189,13 +197,15 @@ def _endless_order(count: int, *, seed: int) -> Iterator[int]:
         epoch += 1
 
 
-def _optimise(description: str, modules: list[nn.Module], compute: Callable[[], Tensor], *, steps: int) -> None:
+def _optimise(
+    description: str, modules: list[nn.Module], compute: Callable[[], Tensor], *, steps: int, peak: float
+) -> None:
     parameters = [parameter for module in modules for parameter in module.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=PEAK_LEARNING_RATE, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(parameters, lr=peak, betas=(0.9, 0.98), weight_decay=0.01)
     with progress(description, steps, unit="steps") as bar:
         for step in range(steps):
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step, steps=steps, peak=PEAK_LEARNING_RATE, warmup_ratio=0.05)
+                group["lr"] = learning_rate(step, steps=steps, peak=peak, warmup_ratio=0.05)
             loss = compute()
             optimizer.zero_grad()
             loss.backward()

@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from gmai_cli.errors import UserError
@@ -120,11 +120,12 @@ def _new_projector(vision_size: int, text_size: int, *, seed: int) -> Iterator[t
 
 
 def _llava_config(vision: dict[str, Any], text: dict[str, Any], tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+    image_token = cast("int", tokenizer.convert_tokens_to_ids(IMAGE_TOKEN))
     patches = (vision["image_size"] // vision["patch_size"]) ** 2
     config: dict[str, Any] = LlavaConfig(
         vision_config=dict(vision),
         text_config={key: value for key, value in text.items() if key not in {"rope_theta", "rope_scaling"}},
-        image_token_index=tokenizer.convert_tokens_to_ids(IMAGE_TOKEN),
+        image_token_index=image_token,
         image_seq_length=patches,
         projector_hidden_act="gelu",
         vision_feature_select_strategy="default",
@@ -141,7 +142,7 @@ def _llava_config(vision: dict[str, Any], text: dict[str, Any], tokenizer: PreTr
         **config,
         **tokens,
         "architectures": ["LlavaForConditionalGeneration"],
-        "image_token_index": tokenizer.convert_tokens_to_ids(IMAGE_TOKEN),
+        "image_token_index": image_token,
     }
 
 

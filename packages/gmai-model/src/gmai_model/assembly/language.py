@@ -132,7 +132,8 @@ def _llama_config(config: dict[str, Any]) -> dict[str, Any]:
     kind = scaling.get("rope_type", scaling.get("type", "default"))
     if config["model_type"] == "internlm2" and kind == "dynamic":
         kind, scaling = "default", {}
-    result = {
+    parameters: dict[str, Any] = {"rope_type": kind, "rope_theta": theta}
+    result: dict[str, Any] = {
         "model_type": "llama",
         "architectures": ["LlamaForCausalLM"],
         "vocab_size": config["vocab_size"],
@@ -153,10 +154,10 @@ def _llama_config(config: dict[str, Any]) -> dict[str, Any]:
         # transformers 5 reads and writes only `rope_parameters`; 4.x and servers read only `rope_theta`, and fall back
         # to 10000 without a word when it is absent.
         "rope_theta": theta,
-        "rope_parameters": {"rope_type": kind, "rope_theta": theta},
+        "rope_parameters": parameters,
     }
     if kind != "default":
         extra = {key: value for key, value in scaling.items() if key not in {"type", "rope_type", "rope_theta"}}
         result["rope_scaling"] = {"rope_type": kind, **extra}
-        result["rope_parameters"].update(extra)
+        parameters.update(extra)
     return result

@@ -1,5 +1,6 @@
 """The tokenizer's side: special tokens, the chat template, and a tokenizer trained on the spot for the tiny preset."""
 
+import itertools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,8 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> PreTrainedToken
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(texts, trainer)
+    roles = itertools.repeat("system\nuser\nassistant\n", 1000)  # one token each, as in a real vocabulary
+    tokenizer.train_from_iterator(itertools.chain(roles, texts), trainer)
     return _wrap(tokenizer, model_max_length=2048)
 
 
@@ -74,7 +76,7 @@ def load_tokenizer(folder: Path, *, vocab_size: int) -> PreTrainedTokenizerFast:
         if tokenizer.token_to_id(token) is None:
             tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False)])
         token_id = tokenizer.token_to_id(token)
-        if token_id >= vocab_size:
+        if token_id is None or token_id >= vocab_size:
             raise UserError(
                 f"{path}: {token} would get the id {token_id}, but the embedding has {vocab_size} rows. Every id must "
                 f"lie inside the embedding, which is not resized. Use a model with spare rows."

@@ -1,7 +1,7 @@
 """Packs ▶ one row of tensors, with segment boundaries, images decoded and the loss mask shifted."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,8 +36,9 @@ class Row:
 
     def to(self, device: torch.device) -> "Row":
         """Move the tensors."""
-        moved = {k: v.to(device, non_blocking=True) for k, v in vars(self).items() if isinstance(v, Tensor)}
-        return Row(**{**vars(self), **moved})
+        values: dict[str, Any] = vars(self)
+        moved = {k: v.to(device, non_blocking=True) for k, v in values.items() if isinstance(v, Tensor)}
+        return replace(self, **moved)
 
 
 class Collator:

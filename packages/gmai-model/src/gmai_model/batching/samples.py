@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from gmai_cli.errors import UserError
@@ -35,7 +35,6 @@ class SampleTable:
                 f"dataset {entry.name}: {files[0]} (or one of its {len(files)} files) is not readable as Parquet: "
                 f"{type(error.__cause__ or error).__name__}: {error.__cause__ or error}. Build or download it again."
             ) from error
-        table = cast("datasets.Dataset", table)
         missing = {"id", "messages"} - set(table.column_names)
         if missing:
             raise UserError(
@@ -45,7 +44,7 @@ class SampleTable:
         self._has_images = "images" in table.column_names
         wanted = ["id", "messages", *(["images"] if self._has_images else [])]
         # Plain Arrow rows: the images stay encoded, and no cast writes the table to disk a second time.
-        self._table = table.select_columns(wanted).with_format("arrow")
+        self._table: Any = table.select_columns(wanted).with_format("arrow")
         self.ids: list[str] = self._table["id"][:].to_pylist()
 
     def __len__(self) -> int:

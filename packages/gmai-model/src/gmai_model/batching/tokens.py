@@ -1,6 +1,7 @@
 """One conversation ▶ token ids with the spans to learn; what cannot be learned from is named, never bent."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
@@ -71,7 +72,7 @@ class Encoder:
             {"role": m["role"], "content": m["content"].replace(IMAGE_TOKEN, IMAGE_TOKEN * self._tokens_per_image)}
             for m in messages
         ]
-        output = self._tokenizer.apply_chat_template(
+        output: Any = self._tokenizer.apply_chat_template(
             expanded, tokenize=True, return_dict=True, return_assistant_tokens_mask=True
         )
         n_images = sum(message["content"].count(IMAGE_TOKEN) for message in messages)

@@ -35,7 +35,7 @@ class TrainConfig(BaseModel):
     epochs: int = Field(1, gt=0)
     """Passes over the mixture."""
     max_steps: int | None = Field(None, gt=0)
-    """Stop after so many steps; the learning rate still follows the whole plan."""
+    """Train only the first steps of the plan; the learning rate's cosine ends there."""
     pack_tokens: int = Field(4096, gt=0)
     """Room of a pack in tokens. The paper gives none; the authors' launch script says 2048."""
     packing: Literal["best_fit", "next_fit", "none"] = "best_fit"

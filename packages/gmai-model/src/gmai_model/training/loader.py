@@ -37,17 +37,5 @@ class MicroBatches(Dataset[Row]):
 def iterate(rows: MicroBatches, *, start: int, workers: int) -> Iterator[Row]:
     """Yield the rows from number `start` on, in order."""
     options: dict[str, Any] = {"prefetch_factor": 4, "multiprocessing_context": "fork"} if workers else {}
-    return iter(
-        DataLoader(
-            rows,
-            batch_size=None,
-            sampler=range(start, len(rows)),
-            num_workers=workers,
-            collate_fn=_as_is,
-            **options,
-        )
-    )
-
-
-def _as_is(row: Row) -> Row:
-    return row
+    # With batch_size None the rows come as they are: they are batches already.
+    return iter(DataLoader(rows, batch_size=None, sampler=range(start, len(rows)), num_workers=workers, **options))

@@ -1,6 +1,7 @@
 """The parts of a LLaVA by name: what trains in a stage, and what each parameter is called on disk."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from gmai_cli.errors import UserError
 from torch import nn
@@ -51,8 +52,9 @@ def set_trainable(llava: LlavaForConditionalGeneration, trainable: Iterable[Part
 
 
 def _unreached_prefixes(llava: LlavaForConditionalGeneration) -> tuple[str, ...]:
-    layers = llava.config.vision_config.num_hidden_layers
-    chosen = llava.config.vision_feature_layer
+    config: Any = llava.config
+    layers: int = config.vision_config.num_hidden_layers
+    chosen: int | list[int] = config.vision_feature_layer
     # hidden_states[0] is the embedding and hidden_states[k] the output of layer k-1.
     last = max(
         index if index >= 0 else layers + 1 + index for index in ([chosen] if isinstance(chosen, int) else chosen)

@@ -121,12 +121,13 @@ def _claim(config: TrainConfig, *, model: Path, data: Path, out: Path, world: in
     if not (model / "config.json").is_file():
         raise UserError(f"{model}: no config.json. --model takes a checkpoint folder, as `gmai model init` writes it.")
     mixture, root = load_mixture(data)
-    identity = {
-        "config": json.loads(config.model_dump_json()),
+    settings: dict[str, Any] = json.loads(config.model_dump_json())
+    settings["trainable"].sort()
+    identity: dict[str, Any] = {
+        "config": settings,
         "model": _digest_folder(model),
         "data": [entry.model_dump(mode="json") for entry in mixture.datasets],
     }
-    identity["config"]["trainable"] = sorted(identity["config"]["trainable"])
     record = out / "run.json"
     if record.is_file():
         before: dict[str, Any] = json.loads(record.read_text("utf-8"))
@@ -143,7 +144,7 @@ def _claim(config: TrainConfig, *, model: Path, data: Path, out: Path, world: in
             )
         return
     write_run_record(
-        out, config=identity["config"], inputs={"model": str(model), "data": str(data), "root": str(root)},
+        out, config=settings, inputs={"model": str(model), "data": str(data), "root": str(root)},
         identity=identity, seed=config.seed, world=world, device=_device_name(),
     )  # fmt: skip
 
@@ -332,7 +333,7 @@ class _Run:
         started = time.monotonic()
         config = self._config
         rate = learning_rate(
-            self._done, steps=self._inputs.plan.steps, peak=config.learning_rate, warmup_ratio=config.warmup_ratio
+            self._done, steps=self._last_step, peak=config.learning_rate, warmup_ratio=config.warmup_ratio
         )
         for group in self._engine.optimizer.param_groups:
             group["lr"] = rate

@@ -1,0 +1,5 @@
+"""`python -m gmai_cli` is `gmai`, for launchers that start Python modules."""
+
+from gmai_cli.main import main
+
+main()

@@ -1,0 +1,194 @@
+"""READ THIS FIRST of the demo: its commands in order, run as a user would run them, then one page with the result."""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gmai_cli.console import say, table
+from gmai_cli.errors import EXIT_BUG, UserError
+from gmai_cli.files import write_json
+
+TINY_SETTINGS = (
+    "precision=fp32",
+    "activation_checkpointing=false",
+    "pack_tokens=2048",
+    "global_batch_size=2",
+    "micro_batch_size=1",
+    "loader_workers=1",
+)
+"""What a model of two million parameters on a CPU needs instead of Table 8's settings for eight billion."""
+
+TARGET_ACCURACY = 0.80
+"""Held-out accuracy after stage 3 below which the demo counts as failed."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of the demo."""
+
+    title: str
+    arguments: tuple[str, ...]
+    output: str
+    """The folder it writes, relative to the demo's."""
+    resumes: bool = False
+    """Whether the command itself goes on with a half-written folder."""
+
+
+def steps() -> list[Step]:
+    """Return the demo's commands, with paths relative to its folder."""
+    mix, held_out = "build/mix.yaml", "build/benchmarks/held_out.yaml"
+
+    def train(stage: int, model: str, steps: int, *more: str) -> Step:
+        settings = [part for setting in (*TINY_SETTINGS, f"max_steps={steps}", *more) for part in ("--set", setting)]
+        out = f"runs/stage{stage}"
+        command = ("train", "--stage", str(stage), "--model", model, "--data", mix, "--out", out, *settings)
+        return Step(f"stage {stage} of the paper", command, out, resumes=True)
+
+    def bench(name: str, model: str, *more: str) -> Step:
+        out = f"bench/{name}"
+        command = ("bench", "--model", model, "--benchmarks", held_out, "--out", out, "--max-new-tokens", "16",
+                   "--batch-size", "32", *more)  # fmt: skip
+        return Step(f"held-out questions, {name}", command, out, resumes=True)
+
+    return [
+        Step("practice datasets in real file formats", ("data", "phantoms", "phantoms", "--size", "demo"), "phantoms"),
+        Step("samples and held-out questions", ("data", "build", "phantoms", "--root", "phantoms", "--out", "build"),
+             "build", resumes=True),
+        Step("a tiny LLaVA with random parts",
+             ("model", "init", "--preset", "tiny", "--data", mix, "--out", "models/tiny"), "models/tiny"),
+        Step("a warm-up in place of pretrained parts",
+             ("model", "warmup", "--model", "models/tiny", "--data", mix, "--out", "models/warm"), "models/warm"),
+        train(1, "models/warm", 80),
+        bench("stage1", "runs/stage1/model"),
+        train(2, "runs/stage1/model", 100, "learning_rate=1e-3"),
+        bench("stage2", "runs/stage2/model"),
+        train(3, "runs/stage2/model", 220, "learning_rate=1e-3"),
+        bench("stage3", "runs/stage3/model"),
+        bench("stage3-noise", "runs/stage3/model", "--image-ablation", "noise"),
+    ]  # fmt: skip
+
+
+def demo(
+    out: Annotated[
+        Path, typer.Option(help="Folder to write to; the same command goes on with a half-done one.")
+    ] = Path("gmai-demo"),
+) -> None:
+    """Run the whole loop on phantoms: data, three stages, benchmark. No network, key or GPU; under ten minutes.
+
+    Each command is printed before it runs, so that you can run it yourself. It ends with one page: held-out accuracy
+    after each stage beside chance and beside noise images, loss curves, images with question and answer.
+    """
+    started = time.monotonic()
+    _run_all(out)
+    result = read_result(out)
+    from gmai_cli.demo.page import write_page
+
+    page = write_page(out, result)
+    table(
+        ("after", "held-out accuracy", "95 % interval", "chance", "questions"),
+        [(row.name, f"{row.accuracy:.1%}", f"{row.low:.1%} to {row.high:.1%}", f"{row.chance:.1%}", row.questions)
+         for row in result],
+        title="\nDoes the model answer questions about images that it never saw?",
+    )  # fmt: skip
+    print(f"\nresult page   {page}")
+    for title, place in written(out):
+        print(f"{title:13} {place}")
+    say(f"finished in {(time.monotonic() - started) / 60:.1f} minutes")
+    problem = shortfall(result)
+    if problem:
+        say(f"FAILED: {problem}")
+        raise typer.Exit(EXIT_BUG)
+
+
+def _run_all(out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    record = out / "demo.json"
+    done: dict[str, Any] = json.loads(record.read_text("utf-8")) if record.is_file() else {}
+    everything = steps()
+    for number, step in enumerate(everything, start=1):
+        line = shlex.join(("gmai", *step.arguments))
+        say(f"\n[{number}/{len(everything)}] {step.title}\n$ {line}")
+        if done.get(step.output, {}).get("command") == line:
+            say(f"done before, in {done[step.output]['seconds']:.0f} s")
+            continue
+        if not step.resumes and (out / step.output).exists():
+            shutil.rmtree(out / step.output)
+        started = time.monotonic()
+        code = subprocess.run(
+            [sys.executable, "-m", "gmai_cli", *step.arguments], cwd=out, env=_environment()
+        ).returncode
+        if code != 0:
+            raise UserError(
+                f"step {number} of the demo ended with code {code}: `{line}` in {out}. Its own message stands above. "
+                f"The same `gmai demo` goes on from this step."
+            )
+        done[step.output] = {"command": line, "seconds": round(time.monotonic() - started, 1)}
+        write_json(record, done)
+
+
+def _environment() -> dict[str, str]:
+    # Without bytecode every process would compile torch and transformers anew, which takes longer than the training.
+    inherited = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    return {**inherited, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One benchmark run."""
+
+    name: str
+    accuracy: float
+    low: float
+    high: float
+    chance: float
+    questions: int
+
+
+NAMES = {
+    "stage1": "stage 1",
+    "stage2": "stage 2",
+    "stage3": "stage 3",
+    "stage3-noise": "stage 3, images replaced by noise",
+}
+
+
+def read_result(out: Path) -> list[Measured]:
+    """Return what the benchmark runs measured, in the order of the steps."""
+    result: list[Measured] = []
+    for folder, name in NAMES.items():
+        report: dict[str, Any] = json.loads((out / "bench" / folder / "report.json").read_text("utf-8"))
+        scored = report["benchmarks"][0]
+        low, high = scored["interval"]
+        result.append(Measured(name, scored["accuracy"], low, high, scored["chance"], scored["n"]))
+    return result
+
+
+def shortfall(result: list[Measured]) -> str:
+    """Return what the demo promises and did not reach, or nothing."""
+    stage1, _, stage3, noise = result
+    if stage3.accuracy < TARGET_ACCURACY:
+        return f"accuracy after stage 3 is {stage3.accuracy:.1%}, expected at least {TARGET_ACCURACY:.0%}"
+    if stage3.accuracy <= stage1.accuracy:
+        return f"stage 3 ({stage3.accuracy:.1%}) is no better than stage 1 ({stage1.accuracy:.1%})"
+    if noise.accuracy > (stage3.accuracy + noise.chance) / 2:
+        return f"with noise for images accuracy is still {noise.accuracy:.1%}: the model does not look at the image"
+    return ""
+
+
+def written(out: Path) -> list[tuple[str, Path]]:
+    """Return what lies where."""
+    return [
+        ("samples", out / "build" / "samples"),
+        ("questions", out / "build" / "benchmarks" / "held_out.yaml"),
+        ("checkpoint", out / "runs" / "stage3" / "model"),
+        ("report", out / "bench" / "stage3" / "report.html"),
+    ]
