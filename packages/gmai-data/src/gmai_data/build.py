@@ -213,6 +213,7 @@ def _work(jobs: Sequence[ShardJob], workers: int, executor: Executor | None) -> 
                 bar.advance(len(job.items), note=job.recipe.name)
             return
         if workers == 1:
+            _one_thread()
             for job in missing:
                 build_shard(job)
                 bar.advance(len(job.items), note=job.recipe.name)

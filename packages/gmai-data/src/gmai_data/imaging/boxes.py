@@ -26,33 +26,35 @@ def regions(mask: npt.NDArray[Any], *, whole_labels: bool = False) -> list[Regio
     for position, extent in enumerate(ndimage.find_objects(compact), start=1):
         if extent is None:
             continue
-        label, top, left = int(ids[position - 1]), extent[0].start, extent[1].start
-        crop = (compact[extent] == position).astype(np.uint8)
-        if whole_labels:
+        label = position if ids is None else int(ids[position - 1])
+        top, left = extent[0].start, extent[1].start
+        crop = (compact[extent] == position).view(np.uint8)
+        # Most labels are one region without a hole, which a single outline proves in a third of the time.
+        outlines, _ = opencv.findContours(crop, opencv.RETR_LIST, opencv.CHAIN_APPROX_SIMPLE)
+        if whole_labels or len(outlines) == 1:
             box = (left, top, extent[1].stop, extent[0].stop)
-            found.append((label, box, int(np.count_nonzero(crop))))
+            found.append((label, box, opencv.countNonZero(crop)))
             continue
-        _, _, statistics, _ = opencv.connectedComponentsWithStats(crop, connectivity=8)
+        numbers = opencv.CV_16U if crop.size < _FITS_16_BITS else opencv.CV_32S
+        _, _, statistics, _ = opencv.connectedComponentsWithStats(crop, connectivity=8, ltype=numbers)
         # Row 0 of the statistics is the crop's background.
         for x, y, width, height, area in statistics.tolist()[1:]:
             found.append((label, (left + x, top + y, left + x + width, top + y + height), area))
     return sorted(found, key=lambda region: (region[0], region[1][1], region[1][0], region[1]))
 
 
-_TABLE_SIZE = 2**16
+_SMALL_IDS = 2**10
+_FITS_16_BITS = 250_000
+"""So many pixels hold fewer than 65,536 regions: two of them have at least one pixel between them in each direction."""
 
 
-def _compact(mask: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Return (ids, mask with the position of each id instead of the id, counted from 1)."""
-    low, high = int(mask.min()), int(mask.max())
-    if low < 0 or high >= _TABLE_SIZE:
-        ids = np.unique(mask[mask != 0])
-        return ids, np.where(mask == 0, 0, np.searchsorted(ids, mask) + 1).astype(np.int32)
-    # A table is 20 times as fast as sorting the pixels.
-    seen = np.zeros(high + 1, np.bool_)
-    seen[mask.ravel()] = True
-    seen[0] = False
-    ids = np.flatnonzero(seen)
-    table = np.zeros(high + 1, np.int32)
-    table[ids] = np.arange(1, len(ids) + 1)
-    return ids, table[mask]
+def _compact(mask: npt.NDArray[Any]) -> tuple[npt.NDArray[Any] | None, npt.NDArray[Any]]:
+    """Return (ids, mask with the position of each id instead of the id, counted from 1).
+
+    Small ids are their own positions: then the mask is returned as it is, without ids. Sorting its pixels would take
+    longer than all the rest.
+    """
+    if mask.dtype == np.uint8 or (int(mask.min()) >= 0 and int(mask.max()) < _SMALL_IDS):
+        return None, np.ascontiguousarray(mask)
+    ids = np.unique(mask[mask != 0])
+    return ids, np.where(mask == 0, 0, np.searchsorted(ids, mask) + 1).astype(np.int32)

@@ -71,7 +71,7 @@ Guess = tuple[str, str, dict[str, Any], list[str]]
 
 
 def _guess(root: Path, files: list[Path]) -> Guess | None:
-    for test in (_nnunet, _voc, _coco, _yolo, _video, _arrays, _text, _volumes, _dicom, _masks, _table, _classes):
+    for test in (_nnunet, _voc, _coco, _yolo, _video, _arrays, _text, _dicom, _volumes, _masks, _table, _classes):
         found = test(root, files)
         if found is not None:
             return found
@@ -183,8 +183,13 @@ def _dicom(root: Path, files: list[Path]) -> Guess | None:
         return None
     folders = Counter(path.parent for path in dicom)
     if max(folders.values()) > 1 and root not in folders:
-        depth = len(dicom[0].parent.relative_to(root).parts)
-        return "DICOM series", "3d_classification", {"kind": "dicom_series", "series": "/".join("*" * depth)}, []
+        parts = dicom[0].parent.relative_to(root).parts
+        layout: dict[str, Any] = {"kind": "dicom_series", "series": "/".join([*"*" * (len(parts) - 1), parts[-1]])}
+        mask = next((path for path in files if path.name.endswith(_VOLUMES)), None)
+        if mask is None:
+            return "DICOM series", "3d_classification", {**layout, "series": "/".join("*" * len(parts))}, []
+        layout["mask"] = f"{{parent}}/{mask.name}" if mask.parent == dicom[0].parent.parent else "TODO"
+        return "DICOM series with masks", "3d_segmentation", layout, ["1"]
     return "single DICOM files", "2d_classification", {"kind": "dicom", "files": f"**/*{dicom[0].suffix}"}, []
 
 
