@@ -53,7 +53,7 @@ def test_text_files_end_with_one_line_end(tracked: list[Path]) -> None:
 
 
 def test_tests_mirror_the_packages(root: Path) -> None:
-    """A folder of tests stands for a package, or is one of the three that hold the packages together."""
+    """A folder of tests stands for a package, or is one of those that hold the packages together."""
     folders = {path.name for path in (root / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
     packages = {path.name.replace("-", "_") for path in (root / "packages").iterdir()}
-    assert folders <= packages | {"workspace", "contracts", "e2e"}
+    assert folders <= packages | {"workspace", "contracts", "e2e", "slurm", "hub"}
