@@ -24,7 +24,7 @@ from gmai_data.imaging.windows import (
     percentile_bounds,
 )
 from gmai_data.sources.files import require_data
-from gmai_data.sources.problems import SourceError
+from gmai_data.sources.problems import SetAside, SourceError
 from gmai_data.untyped import dicom, dicom_pixels
 
 Values = npt.NDArray[Any]
@@ -75,7 +75,7 @@ def explained(relative: str) -> Generator[None]:
     try:
         with quiet_pydicom():
             yield
-    except SourceError:
+    except (SourceError, SetAside):
         raise
     except FlatIntensitiesError as error:
         raise SourceError("nothing to see in the image", str(error), relative) from error

@@ -33,7 +33,7 @@ SUV = "suv"
 """Standardised uptake by body weight, shown from 0 to `SUV_MAX` g/ml."""
 SUV_MAX = 10.0
 
-MAX_PERCENTILE_VOXELS = 20_000_000
+MAX_PERCENTILE_VOXELS = 4_000_000
 """Percentiles of larger volumes are taken of every n-th voxel: sorting a volume of 2 GB would need 8 GB."""
 
 

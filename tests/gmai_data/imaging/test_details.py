@@ -1,0 +1,133 @@
+"""What peers get wrong: SUV, tilt, set-aside pages, header windows, 3-D regions, slice rules, large files."""
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pydicom
+import pytest
+from gmai_data.imaging.deidentify import header_facts, set_aside
+from gmai_data.imaging.dicom_series import load_series
+from gmai_data.imaging.grids import Volume
+from gmai_data.imaging.slices import choose_slices, spread
+from gmai_data.imaging.suv import suv_factor
+from gmai_data.sources.label_volumes import Layer, with_parts
+from gmai_data.sources.problems import SetAside
+from gmai_data.sources.recipe import Deidentification, SliceRule
+
+
+def pet(**changes):
+    header, dose = pydicom.Dataset(), pydicom.Dataset()
+    header.Modality, header.Units, header.DecayCorrection = "PT", "BQML", "START"
+    header.CorrectedImage, header.PatientWeight = ["ATTN", "DECY"], 70
+    header.SeriesDate, header.SeriesTime = "20200101", "100000"
+    dose.RadionuclideTotalDose, dose.RadionuclideHalfLife, dose.RadiopharmaceuticalStartTime = 370e6, 6586.2, "090000"
+    header.RadiopharmaceuticalInformationSequence = [dose]
+    for name, value in changes.items():
+        setattr(header, name, value)
+    return header
+
+
+def test_suv_by_body_weight():
+    assert suv_factor(pet()) == pytest.approx(70_000 / (370e6 * 2 ** (-3600 / 6586.2)))
+    assert suv_factor(pet(Units="CNTS")) is None
+    assert suv_factor(pet(CorrectedImage=["ATTN"])) is None
+    assert suv_factor(pet(PatientWeight=None)) is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "localizer"),
+        ({"SeriesDescription": "Dose Report"}, "dose page"),
+        ({"BurnedInAnnotation": "YES"}, "held back: burned-in annotation"),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "held back: secondary capture"),
+    ],
+)
+def test_pages_are_set_aside(fields, reason):
+    header = pydicom.Dataset()
+    for name, value in fields.items():
+        setattr(header, name, value)
+    with pytest.raises(SetAside, match=reason):
+        set_aside(header, Deidentification(), "f")
+    if "secondary" in reason:
+        set_aside(header, Deidentification(secondary_captures="export"), "f")
+
+
+def test_only_allowed_header_fields_leave():
+    header = pydicom.Dataset()
+    header.PatientName, header.InstitutionName, header.Modality = "Doe^Jane", "General Hospital", "CT"
+    header.BodyPartExamined = "CHEST of Jane Doe, born 1950-01-01, seen here"
+    assert header_facts(header) == {"Modality": "CT"}
+
+
+def test_tilt_is_flagged_and_localizers_counted(tmp_path, phantoms):
+    case = sorted((phantoms / "phantom-ct").iterdir())[0] / "dicom"
+    shutil.copytree(case, tmp_path / "s")
+    for number, path in enumerate(sorted((tmp_path / "s").iterdir())):
+        header = pydicom.dcmread(path)
+        x, y, z = header.ImagePositionPatient
+        header.ImagePositionPatient = [x, y + 0.2 * z, z]
+        if number == 0:
+            header.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
+        header.save_as(path)
+    flags = load_series(tmp_path, "s").flags
+    assert flags == ("gantry tilt 11.3 degrees", "1 set aside: localizer")
+    assert load_series(tmp_path, "s").windows == ((40.0, 400.0),)
+
+
+def test_regions_connected_in_the_volume_are_one():
+    array = np.zeros((3, 10, 20), np.uint16)
+    array[0, 2:8, 2:6] = array[0, 2:8, 12:16] = array[1, 2:8, 2:16] = 300
+    array[2, 9, 19] = 300
+    layer = with_parts(Layer(Volume(array, np.eye(4), (1.0, 1.0, 1.0))), min_mm3=5)
+    found = layer.regions_of_slice("axial", 0, (1.0, 1.0), whole_labels=False)
+    assert found == [(300, (2, 2, 16, 8), 48)]
+    assert layer.regions_of_slice("axial", 2, (1.0, 1.0), whole_labels=False) == []
+
+
+def test_gap_step_in_mm_and_negatives():
+    array = np.zeros((20, 4, 4), np.uint8)
+    array[4:14, 1, 1] = 1
+    array[8, 1:3, 1:3] = 1
+    mask = Volume(array, np.eye(4), (2.5, 1.0, 1.0))
+    assert choose_slices([mask], SliceRule(min_gap_mm=10), "axial") == [4, 8, 12]
+    assert choose_slices([mask], SliceRule(rule="every_n", every_mm=5), "axial") == [4, 6, 8, 10, 12]
+    with_negatives = choose_slices([mask], SliceRule(negatives=0.2), "axial")
+    assert len(with_negatives) == 12
+    assert spread(range(10), 2) == [2, 7]
+
+
+@pytest.mark.e2e
+def test_a_volume_of_two_gigabytes_stays_below_two(tmp_path):
+    code = f"""
+import resource, sys, numpy as np, nibabel as nib
+from pathlib import Path
+root = Path({str(tmp_path)!r})
+shape = (1024, 1024, 1000)
+for name, kind in (("x.nii", np.int16), ("m.nii", np.uint8)):
+    header = nib.Nifti1Header(); header.set_data_shape(shape); header.set_data_dtype(kind)
+    header.set_sform(np.diag([-1.0, -1.0, 1.0, 1.0]), 1); header["vox_offset"] = 352; header["magic"] = b"n+1"
+    with (root / name).open("wb") as file:
+        file.write(header.binaryblock + bytes(4))
+        file.truncate(352 + int(np.prod(shape)) * np.dtype(kind).itemsize)
+        for k in range(0, 1000, 100):
+            plane = np.random.default_rng(k).integers(0, 200, shape[:2]).astype(kind)
+            if kind is np.uint8: plane = (plane > 0).astype(kind)
+            file.seek(352 + k * plane.nbytes); file.write(plane.tobytes())
+from gmai_data.sources.recipe import Recipe
+from gmai_data.sources.readers import READERS
+from gmai_data.sources.problems import Ledger
+recipe = Recipe.model_validate(dict(name="big", title="b", homepage="h", citation="c", license="MIT", modality="MR",
+    department="Oncology", clinical_task="Bone", anatomy="a", task="3d_segmentation", labels={{1: "one"}},
+    layout=dict(kind="volume", image="x.nii", mask="m.nii")))
+(item,) = READERS["volume"].list_items(recipe, root)
+count = sum(1 for _ in READERS["volume"].read(item, recipe, root, Ledger()))
+print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    count, peak_mib = map(int, done.stdout.split())
+    assert count == 10
+    assert peak_mib < 2000
