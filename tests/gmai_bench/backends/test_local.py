@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from gmai_bench.backends.asks import Answer, Ask
-from gmai_bench.backends.local import LocalModel, encode
+from gmai_bench.backends.local import LocalModel, _render, encode
 from gmai_cli.errors import UserError
 from PIL import Image
 
@@ -129,14 +129,14 @@ def test_the_likeliest_continuation_is_the_one_of_lowest_cross_entropy(tiny_llav
     choices = ("CT", "Magnetic resonance imaging", "X-ray")
     asks = [Ask(str(i), prompt, ("red",), choices) for i, prompt in enumerate(("Which modality?", "And what is it?"))]
     model = LocalModel(str(tiny_llava), batch_size=4, max_new_tokens=4)
-    weighed = {answer.id: answer.response for answer in model.answers(asks, shown)}
+    weighed = {answer.id: answer.response for answer in model.answers(asks, open_image)}
     processor, loaded = model._loaded
     for ask in asks:
         losses = []
         for choice in choices:  # one at a time, without padding
-            start = encode(processor, [ask], shown)["input_ids"].shape[1]
-            text = f"<s>user\n<image>\n{ask.prompt}\nassistant\n{choice}"
-            inputs = processor(images=[[shown("red")]], text=[text], return_tensors="pt", add_special_tokens=False)
+            start = encode(processor, [ask], open_image)["input_ids"].shape[1]
+            text = _render(processor, ask) + choice
+            inputs = processor(images=[[open_image("red")]], text=[text], return_tensors="pt", add_special_tokens=False)
             with torch.inference_mode():
                 logits = loaded(**inputs).logits[0, start - 1 : -1]
             losses.append(float(torch.nn.functional.cross_entropy(logits, inputs["input_ids"][0, start:])))

@@ -55,7 +55,10 @@ def test_nothing_a_model_said_becomes_an_element(hostile_report: Path) -> None:
     assert [tag for tag, _ in elements.seen].count("script") == 2
     assert "img" not in {tag for tag, _ in elements.seen}
     assert not any(name.startswith("on") for _, attributes in elements.seen for name in attributes)
-    assert "onerror=" not in re.sub(r"<script.*?</script>", "", html.unescape(text).replace(HOSTILE[1], ""), flags=re.S)
+    without_texts = (
+        html.unescape(text).replace(HOSTILE[1], "").replace(HOSTILE[1][:22], "")
+    )  # whole, and cut to a label
+    assert "onerror=" not in re.sub(r"<script.*?</script>", "", without_texts, flags=re.S)
 
 
 def test_the_questions_arrive_unchanged_in_the_json(hostile_report: Path) -> None:

@@ -194,6 +194,9 @@ def report(out: Annotated[Path, typer.Argument(help="Output folder of an earlier
 app.command()(commands.compare)
 app.command("audit-table")(commands.audit_table)
 app.command()(commands.judge)
+app.command()(commands.contamination)
+app.command()(commands.fingerprints)
+app.command()(commands.push)
 
 
 def _print(benchmarks: "Sequence[ScoredBenchmark]", out: Path | None) -> None:
@@ -206,9 +209,9 @@ def _print(benchmarks: "Sequence[ScoredBenchmark]", out: Path | None) -> None:
         (
             r.name,
             f"{r.protocol} v{r.protocol_version}",
-            r.n,
-            percent(r.accuracy),
-            span(r.interval),
+            r.questions if r.hidden else r.n,
+            "withheld" if r.hidden else percent(r.accuracy),
+            "–" if r.hidden else span(r.interval),
             percent(r.chance),
             percent(sum(r.no_answer.values())),
         )
@@ -218,6 +221,10 @@ def _print(benchmarks: "Sequence[ScoredBenchmark]", out: Path | None) -> None:
     for r in results:
         for name, measure in r.measures.items():
             print(f"{r.protocol}: {name} {percent(measure.mean)} ({span(measure.interval)}, n = {measure.n})")
+        if r.macro:
+            print(f"{r.protocol}: mean over groups {percent(r.macro.mean)} ({span(r.macro.interval)}, n = {r.n})")
+        if r.hidden and out is not None:
+            print(f"{r.protocol}: the answers are withheld; send {out / r.protocol / 'submission.xlsx'} to the authors")
         if r.cut:
             print(f"{r.protocol}: {r.cut} answers were cut at the token limit (--max-new-tokens)")
         if r.partial:

@@ -7,6 +7,7 @@ import typer
 
 if TYPE_CHECKING:
     from gmai_bench.benchmarks.question import Benchmark
+    from gmai_bench.contamination import Fingerprints
     from gmai_bench.run import Settings
 
 
@@ -159,3 +160,76 @@ def print_extractors(
 
 
 _UNREAD = ("ambiguous", "refused", "empty", "unparsed", "random", "letter_of_no_option")
+
+BenchmarkNames = Annotated[
+    list[str], typer.Option(help="Names or YAML paths, separated by commas; the option may be given several times.")
+]
+DataRoot = Annotated[Path | None, typer.Option(help="Folder with one folder of files per named benchmark.")]
+AllowPartial = Annotated[bool, typer.Option("--allow-partial", help="Accept an incomplete copy of a benchmark.")]
+
+
+def contamination(
+    samples: Annotated[Path, typer.Option(help="Folder of training samples (Parquet with messages and images).")],
+    benchmarks: BenchmarkNames,
+    data_root: DataRoot = None,
+    allow_partial: AllowPartial = False,
+    out: Annotated[Path | None, typer.Option(help="JSON file for the findings in full.")] = None,
+) -> None:
+    """List the benchmark images and questions that occur in training samples. A finding is a report, not an error."""
+    from gmai_cli.console import table
+
+    from gmai_bench.contamination import contamination as look
+
+    found = look(_fingerprints(benchmarks, data_root, allow_partial=allow_partial), samples, out)
+    columns = ("protocol", "questions", "images", "same image", "near image", "on seen images", "same words", "both")
+    rows = [
+        (
+            f.protocol,
+            f.questions,
+            f.images,
+            len(f.exact_images),
+            len(f.near_images),
+            f.questions_on_seen_images,
+            len(f.texts),
+            len(f.both),
+        )
+        for f in found
+    ]
+    table(columns, rows)
+    if out is not None:
+        print(f"findings: {out}")
+
+
+def fingerprints(
+    benchmarks: BenchmarkNames,
+    out: Annotated[Path, typer.Option(help="JSON Lines file to write.")],
+    data_root: DataRoot = None,
+    allow_partial: AllowPartial = False,
+) -> None:
+    """Write digests, perceptual hashes and words of benchmarks, for a data build to keep clear of them."""
+    from gmai_bench.contamination import write_fingerprints
+
+    count = write_fingerprints(_fingerprints(benchmarks, data_root, allow_partial=allow_partial), out)
+    print(f"{out}: {count} questions")
+
+
+def _fingerprints(names: list[str], data_root: Path | None, *, allow_partial: bool) -> "list[Fingerprints]":
+    from gmai_bench.benchmarks.registry import expand, open_benchmark
+    from gmai_bench.contamination import fingerprints as take
+
+    chosen = expand(name.strip() for value in names for name in value.split(",") if name.strip())
+    return [take(open_benchmark(name, data_root), limit=None, allow_partial=allow_partial) for name in chosen]
+
+
+def push(
+    out: Annotated[Path, typer.Argument(help="Output folder of an earlier run.")],
+    repo_id: Annotated[str, typer.Argument(help="Model repository on the Hub (owner/name).")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the files and commit nothing.")] = False,
+) -> None:
+    """Add a run's results to a model's repository on the Hub, with protocol and n."""
+    from gmai_bench.push import push as push_results
+
+    files = push_results(out, repo_id, dry_run=dry_run)
+    for path, content in files.items():
+        if content:
+            print(f"--- {path}\n{content}" if dry_run else f"{repo_id}: wrote {path}")

@@ -14,9 +14,11 @@ from gmai_bench import record
 from gmai_bench.benchmarks.question import Card
 from gmai_bench.images import ImageStore
 from gmai_bench.predictions import read_predictions
+from gmai_bench.published.compare import beside_paper
 from gmai_bench.report.markdown import as_markdown
 from gmai_bench.report.page import as_page
 from gmai_bench.scores import ScoredBenchmark, score_benchmark
+from gmai_bench.submission import write_submission
 
 FORMAT = "gmai-bench-report/1"
 
@@ -46,6 +48,7 @@ def rebuild(out: Path) -> list[ScoredBenchmark]:
         **asked,
         "title": title_of(asked),
         "benchmarks": [_as_json(out, benchmark) for benchmark in benchmarks],
+        "published": [dataclasses.asdict(table) for table in beside_paper([b.result for b in benchmarks])],
     }
     write_json(out / "report.json", summary)
     write_text(out / "report.md", as_markdown(summary, benchmarks))
@@ -90,6 +93,8 @@ def title_of(asked: dict[str, Any]) -> str:
 def _score_folder(folder: Path) -> ScoredBenchmark:
     benchmark = read_folder(folder)
     write_text(folder / "scores.jsonl", "".join(_score_lines(benchmark)))
+    if benchmark.result.hidden:
+        write_submission(benchmark, folder / "submission.xlsx")
     return benchmark
 
 

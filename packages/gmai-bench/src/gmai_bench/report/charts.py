@@ -1,6 +1,7 @@
 """Numbers ▶ positions of the page's SVG charts; the template draws them."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gmai_bench.report.markdown import percent, span
@@ -47,18 +48,85 @@ def group_bars(groups: Mapping[str, GroupResult]) -> list[Bar]:
     return [_bar(label, group) for label, group in ordered]
 
 
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One axis of a radar plot; positions in a square of 200 around (0, 0), the outermost ring at 70."""
+
+    label: str
+    note: str
+    x: float
+    y: float
+    label_x: float
+    label_y: float
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Radar:
+    """A radar plot of the accuracies by group."""
+
+    title: str
+    axes: Sequence[Axis]
+    rings: Sequence[str]
+    """Polygons at 25, 50, 75 and 100 %."""
+    ours: str
+    chance: str
+    """Polygon, empty where a group has no chance level."""
+
+
+FEWEST_AXES, MOST_AXES = 3, 20
+_RADIUS = 70.0
+
+
+def radar(column: str, groups: Mapping[str, GroupResult]) -> Radar | None:
+    """Return the radar plot of one way of grouping, or nothing where it has too few or too many groups to read."""
+    if not FEWEST_AXES <= len(groups) <= MOST_AXES:
+        return None
+    names = sorted(groups)
+    turns = [2 * math.pi * i / len(names) for i in range(len(names))]
+    axes = [_axis(name, groups[name], turn) for name, turn in zip(names, turns, strict=True)]
+    chances = [groups[name].chance for name in names]
+    known = [chance for chance in chances if chance is not None]
+    return Radar(
+        title=column.replace("_", " "),
+        axes=axes,
+        rings=[_polygon([share] * len(names), turns) for share in (0.25, 0.5, 0.75, 1.0)],
+        ours=_polygon([groups[name].accuracy for name in names], turns),
+        chance=_polygon(known, turns) if len(known) == len(names) else "",
+    )
+
+
+def _axis(name: str, group: GroupResult, turn: float) -> Axis:
+    x, y = math.sin(turn), -math.cos(turn)
+    return Axis(
+        label=name if len(name) <= 24 else name[:22] + "…",
+        note=f"{name}: {percent(group.accuracy)}, {group.correct} of {group.n}; 95 % interval {span(group.interval)}",
+        x=round(_RADIUS * x, 2),
+        y=round(_RADIUS * y, 2),
+        label_x=round(78 * x, 2),
+        label_y=round(78 * y + 2.5, 2),
+        anchor="middle" if abs(x) < 0.25 else "start" if x > 0 else "end",
+    )
+
+
+def _polygon(shares: Sequence[float], turns: Sequence[float]) -> str:
+    points = zip(shares, turns, strict=True)
+    return " ".join(f"{_RADIUS * s * math.sin(t):.2f},{-_RADIUS * s * math.cos(t):.2f}" for s, t in points)
+
+
 def rule_slices(result: Result) -> list[Slice]:
     """Return the parts of the extraction bar, in the order of the counts."""
     slices: list[Slice] = []
+    answered = sum(result.rules.values())
     start = 0.0
     found = 0
     for rule, count in result.rules.items():
-        width = 100 * count / result.n
+        width = 100 * count / answered
         style = RULE_STYLES.get(rule)
         if style is None:
             style = f"found{min(found, 3)}"
             found += 1
-        slices.append(Slice(rule, count, percent(count / result.n), start, width, style))
+        slices.append(Slice(rule, count, percent(count / answered), start, width, style))
         start += width
     return slices
 

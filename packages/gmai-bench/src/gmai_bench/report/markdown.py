@@ -17,12 +17,33 @@ def as_markdown(summary: Mapping[str, Any], benchmarks: Sequence[ScoredBenchmark
         "|---|---|---:|---:|---|---:|---:|",
     ]
     lines += [_row(benchmark.result) for benchmark in benchmarks]
+    for table in summary["published"]:
+        lines += _published(table, str(summary["title"]))
     for benchmark in benchmarks:
         lines += _section(benchmark.result)
     return "\n".join(lines) + "\n"
 
 
+def _published(table: Mapping[str, Any], title: str) -> list[str]:
+    """Return a paper's table with our row, the differences under the same protocol, and why there are no others."""
+    columns = [str(column).replace("_", " ") for column in table["columns"]]
+    lines = ["", f"## {table['title']}", "", f"| model | questions | {' | '.join(columns)} |"]
+    lines += ["|---|---|" + "---:|" * len(columns)]
+    for model, chosen, cells in table["rows"]:
+        lines += [f"| {_plain(model)} | {chosen or 'not named'} | {' | '.join(cell or '–' for cell in cells)} |"]
+    ours = [cell["text"] if cell else "–" for cell in table["ours"]]
+    lines += [f"| **{_plain(title)}** | ours | {' | '.join(ours)} |"]
+    named = {f"{cell['protocol'].partition('#')[0]}" for cell in table["ours"] if cell}
+    lines += ["", f"Our row: {', '.join(sorted(named))}; n and intervals stand with each benchmark below."]
+    lines += [f"- same protocol: {_plain(m)}, {c}: {points:+.1f} points" for m, c, points in table["comparable"]]
+    return lines + [f"- not compared: {_plain(reason)}" for reason in table["refusals"]]
+
+
 def _row(r: Result) -> str:
+    if r.hidden:
+        unread = percent(sum(r.no_answer.values()))
+        protocol = f"{r.protocol} v{r.protocol_version}"
+        return f"| {_plain(r.title)} | {protocol} | {r.questions} | withheld | – | – | {unread} |"
     return (
         f"| {_plain(r.title)} | {r.protocol} v{r.protocol_version}{' (partial)' if r.partial else ''} | {r.n} | "
         f"{percent(r.accuracy)} | {span(r.interval)} | {percent(r.chance)} | {percent(sum(r.no_answer.values()))} |"
@@ -37,6 +58,11 @@ def _section(r: Result) -> list[str]:
         f"{r.correct} of {r.n} right. Wilson interval {span(r.interval)}; clustered by {r.clusters} images "
         f"{span(r.interval_clustered)} (standard error {100 * r.standard_error:.1f} points). Extractor {r.extractor}.",
     ]
+    if r.macro:
+        lines += [
+            "",
+            f"Mean over groups: {percent(r.macro.mean)} ({span(r.macro.interval)}, {r.macro.interval_method}).",
+        ]
     if r.cut:
         lines += ["", f"{r.cut} answers were cut at the token limit (`--max-new-tokens`)."]
     if r.notes:

@@ -51,10 +51,17 @@ def as_page(summary: Mapping[str, Any], benchmarks: Sequence[ScoredBenchmark], s
                 "headline": charts.headline_bar(benchmark.result),
                 "groups": {name: charts.group_bars(groups) for name, groups in benchmark.result.groups.items()},
                 "slices": charts.rule_slices(benchmark.result),
+                "radars": [
+                    drawn
+                    for name, groups in benchmark.result.groups.items()
+                    if (drawn := charts.radar(name, groups)) is not None
+                ],
+                "judge": kept["judge"],
+                "macro_over": benchmark.record.card.groups[0] if benchmark.result.macro else "",
                 "partial": partial_note(benchmark.result) if benchmark.result.partial else "",
                 "listed": len(shown["questions"]),
             }
-            for benchmark, shown in zip(benchmarks, listed, strict=True)
+            for benchmark, shown, kept in zip(benchmarks, listed, summary["benchmarks"], strict=True)
         ],
         style=style,
         script=script,
