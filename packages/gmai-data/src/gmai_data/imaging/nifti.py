@@ -53,11 +53,13 @@ def load_nifti(root: Path, relative: str) -> Volume:
 
 def scaled(volume: Volume, slope: float, intercept: float) -> Volume:
     """Return the volume with a slope; whole numbers in the range of 16 bits are applied at once."""
-    if slope == 1.0 and intercept == int(intercept) and volume.array.dtype == np.int16:
-        low, high = int(volume.array.min()) + intercept, int(volume.array.max()) + intercept
-        if intercept and low >= -32768 and high <= 32767 and volume.array.nbytes <= IN_MEMORY_BYTES:
-            shifted = volume.array + np.int16(intercept)
-            return Volume(shifted, volume.affine, volume.spacing_mm)
+    array = volume.array
+    whole = slope == 1.0 and intercept != 0 and intercept == int(intercept) and array.dtype == np.int16
+    # Looking at every voxel of a mapped volume would bring all of it into memory.
+    if whole and array.nbytes <= IN_MEMORY_BYTES:
+        low, high = int(array.min()) + intercept, int(array.max()) + intercept
+        if low >= -32768 and high <= 32767:
+            return Volume(array + np.int16(intercept), volume.affine, volume.spacing_mm)
     return Volume(volume.array, volume.affine, volume.spacing_mm, slope, intercept)
 
 
