@@ -1,7 +1,6 @@
 """Samples and checkpoints that the tests of gmai-model share: coloured shapes, tiny random parts."""
 
 import io
-import json
 import os
 from pathlib import Path
 
@@ -101,7 +100,12 @@ def checkpoint(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def read_json(path: Path) -> dict[str, object]:
-    """Return a JSON file's object."""
-    value: dict[str, object] = json.loads(path.read_text("utf-8"))
-    return value
+@pytest.fixture
+def broken_second_image(tmp_path: Path) -> Path:
+    """A folder of three samples; the second one's image is cut off."""
+    rows = make_rows(3)
+    images = rows[1]["images"]
+    assert isinstance(images, list)
+    images[0]["bytes"] = images[0]["bytes"][:60]
+    write_rows(tmp_path / "samples" / "train-00000.parquet", rows)
+    return tmp_path / "samples"

@@ -1,6 +1,7 @@
 """`gmai model …` and `gmai train …`. Only typer and the standard library are imported until a command runs."""
 
 import enum
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +53,7 @@ def init(
             raise UserError(f"--preset {preset}: the only preset is `tiny`.")
         if data is None or vision is not None or language is not None:
             raise UserError("--preset tiny needs --data (for its tokenizer) and takes neither --vision nor --language.")
+        _quiet()
         from gmai_model.assembly.tiny import init_tiny
         from gmai_model.batching.texts import iterate_texts
 
@@ -59,6 +61,7 @@ def init(
     else:
         if vision is None or language is None:
             raise UserError("give --vision and --language, or --preset tiny.")
+        _quiet()
         from gmai_model.assembly.assemble import assemble
         from gmai_model.assembly.fetch import local_folder
 
@@ -71,8 +74,8 @@ def warmup(
     model: Annotated[Path, typer.Option(help="A checkpoint with random parts, from `gmai model init --preset tiny`.")],
     data: Annotated[Path, typer.Option(help="Samples: a mix.yaml, a folder or a Parquet file.")],
     out: Annotated[Path, typer.Option(help="Folder to write the checkpoint to; must not exist.")],
-    vision_steps: Annotated[int, typer.Option(help="Steps of 16 images for the vision encoder.")] = 600,
-    language_steps: Annotated[int, typer.Option(help="Steps of 1,024 tokens for the language model.")] = 800,
+    vision_steps: Annotated[int, typer.Option(help="Steps of 16 images for the vision encoder.")] = 800,
+    language_steps: Annotated[int, typer.Option(help="Steps of 1,024 tokens for the language model.")] = 900,
     seed: Annotated[int, typer.Option(help="Of the order of images and texts.")] = 0,
 ) -> None:
     """Let the random parts of a tiny checkpoint stand in for pretrained ones.
@@ -80,6 +83,7 @@ def warmup(
     The vision encoder learns to tell label sets apart, the language model reads the samples' text with each image put
     into words. The projector is left untouched. Never needed for real parts.
     """
+    _quiet()
     from gmai_model.warmup import warm_up
 
     warm_up(model, data, out, vision_steps=vision_steps, language_steps=language_steps, seed=seed)
@@ -115,6 +119,7 @@ def train(
         return
     if model is None or data is None or out is None:
         raise UserError("give --model, --data and --out (or --print-config to see the settings).")
+    _quiet()
     from gmai_model.training.run import StopAsked
     from gmai_model.training.run import train as run
 
@@ -123,3 +128,14 @@ def train(
     except StopAsked as stop:
         typer.echo(str(stop), err=True)
         raise typer.Exit(EXIT_REQUEUE) from None
+
+
+def _quiet() -> None:
+    """Keep the libraries' own bars and notices out of our output; what matters is said by us."""
+    import torch
+
+    if not torch.cuda.is_available():
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")  # else DeepSpeed warns that it found no GPU
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()

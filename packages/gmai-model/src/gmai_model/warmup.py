@@ -33,8 +33,10 @@ VISION_LEARNING_RATE = 1e-3
 LANGUAGE_LEARNING_RATE = 2e-3
 IMAGES_PER_STEP = 16
 TOKENS_PER_STEP = 1024
-PLACES_PER_IMAGE = 12
+PLACES_PER_IMAGE = 16
 """Words that stand for an image: fewer than its features, so that more text is read in the same time."""
+STRAY_WORDS = 0.4
+"""Share of an image's places that take a word of any image: no patch of a real image shows all there is to name."""
 
 
 def warm_up(model: Path, data: Path, out: Path, *, vision_steps: int, language_steps: int, seed: int) -> None:
@@ -167,11 +169,13 @@ def _warm_language(
             epoch += 1
 
     source = packs()
+    any_words = np.unique(np.concatenate(list(words.values())))
     rng = np.random.default_rng(seed)
 
     def compute() -> Tensor:
         samples = [
-            _in_words(encoded[number], words[number], llava.config.image_token_id, rng) for number in next(source)
+            _in_words(encoded[number], words[number], any_words, llava.config.image_token_id, rng)
+            for number in next(source)
         ]
         row = make_row(samples, None, image_size=image_size, unreadable=[])
         loss = cross_entropy(packed.logits(row).float(), row.targets)
@@ -183,10 +187,13 @@ def _warm_language(
     return float(np.mean(losses[-max(steps // 10, 1) :]))
 
 
-def _in_words(sample: Encoded, words: np.ndarray, image_token: int, rng: np.random.Generator) -> Encoded:
-    """Put words, drawn at random, into the places of the images."""
-    places = sample.input_ids == image_token
-    input_ids = np.where(places, rng.choice(words, len(places)), sample.input_ids)
+def _in_words(
+    sample: Encoded, words: np.ndarray, any_words: np.ndarray, image_token: int, rng: np.random.Generator
+) -> Encoded:
+    """Put words, drawn at random, into the places of the images; some are words of other images."""
+    count = len(sample.input_ids)
+    drawn = np.where(rng.random(count) < STRAY_WORDS, rng.choice(any_words, count), rng.choice(words, count))
+    input_ids = np.where(sample.input_ids == image_token, drawn, sample.input_ids)
     return Encoded(input_ids.astype(np.int32), sample.supervised, 0)
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM
-from transformers.utils import logging
 
 from gmai_model.assembly.assemble import ImageMode, assemble
 from gmai_model.assembly.tokenizer import train_tokenizer
@@ -31,7 +30,6 @@ def init_tiny(texts: Iterable[str], out: Path, *, image_mode: ImageMode, seed: i
     The parts are saved as two ordinary model folders first, so that the preset goes the same way as real parts.
     """
     tokenizer = train_tokenizer(texts, vocab_size=VOCAB_SIZE)
-    logging.disable_progress_bar()
     with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         CLIPVisionModel(VISION).save_pretrained(Path(folder) / "tiny-clip")

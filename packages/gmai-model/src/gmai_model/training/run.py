@@ -21,7 +21,6 @@ from gmai_cli.errors import UserError
 from gmai_cli.files import sha256_file, write_json, write_run_record
 from torch import nn
 from transformers import AutoProcessor, LlavaForConditionalGeneration
-from transformers.utils import logging as transformers_logging
 
 from gmai_model.batching.collate import Collator, Row
 from gmai_model.batching.mixture import load_mixture
@@ -61,7 +60,6 @@ def train(config: TrainConfig, *, model: Path, data: Path, out: Path) -> None:
     launch = distributed.read_launch()
     is_main = launch.rank == 0
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    transformers_logging.disable_progress_bar()
     accumulation = _accumulation(config, launch.world)
     if is_main:
         _claim(config, model=model, data=data, out=out, world=launch.world)

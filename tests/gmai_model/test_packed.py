@@ -1,0 +1,119 @@
+"""Packed rows against the stock model, sample by sample: logits, gradients, and the trap of stock packing."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from gmai_model.batching.collate import Collator, Row
+from gmai_model.batching.mixture import load_mixture
+from gmai_model.batching.samples import SampleSource
+from gmai_model.batching.tokens import Encoder
+from gmai_model.packed import PackedLlava
+from torch.nn.functional import cross_entropy
+from transformers import AutoProcessor, LlavaForConditionalGeneration
+
+NUMBERS = np.array([0, 3, 1, 2, 7])
+"""Samples 3 and 7 have no image."""
+
+
+@pytest.fixture(scope="module")
+def collator(checkpoint: Path, samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Collator:
+    mixture, root = load_mixture(samples)
+    source = SampleSource(mixture, root, stage=1, split="train", seed=0, cache=tmp_path_factory.mktemp("cache"))
+    processor = AutoProcessor.from_pretrained(checkpoint)
+    encoder = Encoder(processor.tokenizer, tokens_per_image=64, max_tokens=2048)
+    return Collator(source, encoder, processor.image_processor, image_size=112)
+
+
+def load(checkpoint: Path) -> LlavaForConditionalGeneration:
+    return LlavaForConditionalGeneration.from_pretrained(checkpoint, dtype=torch.float32, attn_implementation="sdpa")
+
+
+def separate_logits(model: LlavaForConditionalGeneration, rows: list[Row]) -> torch.Tensor:
+    logits = [
+        model(input_ids=row.input_ids, pixel_values=row.pixel_values if row.has_images else None).logits[0]
+        for row in rows
+    ]
+    return torch.cat(logits)
+
+
+def test_packed_logits_equal_separate_logits(checkpoint: Path, collator: Collator) -> None:
+    together = collator(NUMBERS)
+    alone = [collator(NUMBERS[i : i + 1]) for i in range(len(NUMBERS))]
+    with torch.no_grad():
+        expected = separate_logits(load(checkpoint), alone)
+        found = PackedLlava(load(checkpoint)).logits(together, everywhere=True)
+    assert found.shape == expected.shape
+    assert (found - expected).abs().max() < 1e-5
+
+
+def test_isolation_does_not_depend_on_the_cache_setting(checkpoint: Path, collator: Collator) -> None:
+    model = load(checkpoint)
+    model.config.text_config.use_cache = True
+    together = collator(NUMBERS)
+    with torch.no_grad():
+        expected = separate_logits(load(checkpoint), [collator(NUMBERS[i : i + 1]) for i in range(len(NUMBERS))])
+        found = PackedLlava(model).logits(together, everywhere=True)
+    assert (found - expected).abs().max() < 1e-5
+
+
+def test_packed_gradients_equal_separate_gradients(checkpoint: Path, collator: Collator) -> None:
+    packed = PackedLlava(load(checkpoint))
+    packed(collator(NUMBERS)).backward()
+    stock = load(checkpoint)
+    for i in range(len(NUMBERS)):
+        row = collator(NUMBERS[i : i + 1])
+        logits = stock(input_ids=row.input_ids, pixel_values=row.pixel_values if row.has_images else None).logits[0]
+        cross_entropy(logits[row.predicts], row.targets, reduction="sum").backward()
+    expected = dict(stock.named_parameters())
+    for name, parameter in packed.llava.named_parameters():
+        gradient = expected[name].grad
+        if gradient is None:
+            assert parameter.grad is None, name
+            continue
+        assert parameter.grad is not None, name
+        assert (parameter.grad - gradient).abs().max() <= 2e-5 * max(1.0, float(gradient.abs().max())), name
+
+
+def test_loss_counts_answers_and_turn_ends_only(checkpoint: Path, collator: Collator) -> None:
+    row = collator(np.array([0]))
+    tokenizer = AutoProcessor.from_pretrained(checkpoint).tokenizer
+    text = tokenizer.decode(row.targets)
+    assert text.count("<|im_end|>") == 2
+    assert "Which" not in text
+    assert "<image>" not in text
+
+
+def test_stock_packed_call_contaminates(checkpoint: Path, collator: Collator) -> None:
+    """Position ids that restart do not isolate samples in transformers while the cache is left on."""
+    together = collator(NUMBERS)
+    with torch.no_grad():
+        expected = separate_logits(load(checkpoint), [collator(NUMBERS[i : i + 1]) for i in range(len(NUMBERS))])
+        stock = load(checkpoint)(
+            input_ids=together.input_ids, pixel_values=together.pixel_values, position_ids=together.position_ids
+        ).logits[0]
+    first = int(together.cu_seq_lens[1])
+    assert (stock[:first] - expected[:first]).abs().max() < 1e-5
+    assert (stock[first:] - expected[first:]).abs().max() > 1e-3
+
+
+def test_row_without_images_still_reaches_every_parameter(checkpoint: Path, collator: Collator) -> None:
+    packed = PackedLlava(load(checkpoint))
+    packed(collator(np.array([3]))).backward()
+    projector = packed.llava.model.multi_modal_projector
+    assert all(p.grad is not None and not p.grad.any() for p in projector.parameters())
+
+
+def test_empty_row_has_loss_zero_and_a_gradient_everywhere(checkpoint: Path, collator: Collator) -> None:
+    packed = PackedLlava(load(checkpoint))
+    loss = packed(collator(np.empty(0, dtype=np.int64)))
+    loss.backward()
+    assert loss.item() == 0.0
+    assert packed.llava.lm_head.weight.grad is not None
+
+
+def test_attention_without_boundaries_is_refused(checkpoint: Path, collator: Collator) -> None:
+    packed = PackedLlava(load(checkpoint))
+    with pytest.raises(ValueError, match="cu_seq_lens_q"):
+        packed.llava(input_ids=collator(np.array([3])).input_ids)

@@ -1,0 +1,79 @@
+"""Runs of `gmai train` as a user starts them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SETTINGS = {
+    "global_batch_size": 2,
+    "micro_batch_size": 1,
+    "pack_tokens": 512,
+    "precision": "fp32",
+    "activation_checkpointing": "false",
+    "loader_workers": 1,
+    "save_every_steps": 2,
+    "epochs": 2,
+}
+
+
+class Train:
+    """Starts `gmai train` on the shared samples."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+
+    def command(self, stage: int, model: Path, out: Path, ranks: int = 1, **settings: object) -> list[str]:
+        launcher = [sys.executable]
+        if ranks > 1:
+            launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
+        flags = [f"--set={key}={value}" for key, value in {**SETTINGS, **settings}.items()]
+        return [*launcher, "-m", "gmai_cli", "train", f"--stage={stage}", f"--model={model}", f"--data={self._data}",
+                f"--out={out}", *flags]  # fmt: skip
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "CUDA_VISIBLE_DEVICES": ""}
+
+    def __call__(
+        self, stage: int, model: Path, out: Path, ranks: int = 1, **settings: object
+    ) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            self.command(stage, model, out, ranks, **settings),
+            capture_output=True,
+            text=True,
+            env=self.environment,
+            timeout=300,
+        )
+
+    def and_stop(self, stage: int, model: Path, out: Path, *, after_steps: int, by: signal.Signals) -> int:
+        """Start a run, send it a signal once `after_steps` steps are in its metrics, and return its exit code."""
+        process = subprocess.Popen(
+            self.command(stage, model, out), env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        metrics = out / "metrics.jsonl"
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and process.poll() is None:
+            if metrics.is_file() and metrics.read_text().count('"loss"') >= after_steps:
+                break
+            time.sleep(0.005)
+        process.send_signal(by)
+        return process.wait(timeout=120)
+
+
+@pytest.fixture(scope="session")
+def train(samples: Path) -> Train:
+    return Train(samples)
+
+
+@pytest.fixture(scope="session")
+def stage1(train: Train, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An undisturbed run of stage 1."""
+    out = tmp_path_factory.mktemp("runs") / "stage1"
+    result = train(1, checkpoint, out)
+    assert result.returncode == 0, result.stderr
+    return out
