@@ -3,9 +3,9 @@
 import asyncio
 import base64
 import contextlib
+import importlib.util
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -291,7 +291,7 @@ def test_a_real_server_answers(tiny_llava: Path, held_out: Path, tmp_path: Path)
     env = os.environ | {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1"}
     (tmp_path / "hf/hub").mkdir(parents=True)
     serve = Path(sys.executable).with_name("transformers")
-    if not serve.exists() or shutil.which("uvicorn") is None:
+    if not serve.exists() or not all(importlib.util.find_spec(name) for name in ("fastapi", "uvicorn", "openai")):
         pytest.skip("needs `transformers serve`: pip install 'transformers[serving]'")
     command = [serve, "serve", str(tiny_llava), "--device", "cpu", "--dtype", "float32", "--port", port]
     log = (tmp_path / "serve.log").open("w")

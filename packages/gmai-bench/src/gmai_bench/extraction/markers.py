@@ -5,12 +5,16 @@ Long answers are read at the speed of `str.find`: a pattern is tried only where 
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+from gmai_bench.extraction.text import any_of
 
 _MARKERS: dict[str, re.Pattern[str]] = {
     "\\boxed": re.compile(r"\\boxed\{(?:\\text\{)?(?P<held>[^{}]*)\}"),
     "<answer>": re.compile(r"<answer>(?P<held>.*?)(?:</answer>|$)", re.DOTALL),
     "answer": re.compile(r'\banswer(?:\s+(?!is\b)\w+){0,3}?\s*(?:\*\*|")?\s*(?::|=|\b(?:is|would\s+be|must\s+be)\b)'),
     "choice": re.compile(r'\bchoice(?:\s+(?!is\b)\w+){0,3}?\s*(?:\*\*|")?\s*(?::|=|\bis\b)'),
+    "option": re.compile(r'\boption\s*(?:\*\*|")?\s*(?::|=|\bis\b)'),
     "choose": re.compile(r"choose\b"),
     "chose": re.compile(r"chose\b"),
     "select": re.compile(r"select\b"),
@@ -43,6 +47,8 @@ _BEST = re.compile(
     r"|(?<![A-Za-z0-9])(?P<zh>[A-Z])\s*(?:选?项)?\s*是?(?:正确|对的|最可能|最合适|最佳)"
 )
 _BEST_WORDS = ("likely", "correct", "right", "best", "answer", "正确", "对的", "最")
+_BEST_VERB = re.compile(r"(?<=[A-Z)*])\s+(?:is|seems|looks)\s")
+_BEST_WINDOW_CHARS = (6, 60)
 _OPTION = re.compile(
     r"\b(?:option|choice)\s+(?:\*\*)?(?P<letter>\(?[A-Z]\)?)(?![A-Za-z0-9])|选项\s*(?P<zh>[A-Z])", re.IGNORECASE
 )
@@ -104,31 +110,34 @@ def _to_sentence_end(text: str, begin: int, reason: re.Pattern[str]) -> str:
 
 def favoured_spans(text: str) -> list[str]:
     """Return the letters said to be best ("B is more likely", "C is correct"), as written."""
-    if not _any_of(_BEST_WORDS, text):
+    if not any_of(_BEST_WORDS, text):
         return []
-    return [match["letter"] or match["zh"] for match in _BEST.finditer(text)]
+    before, after = _BEST_WINDOW_CHARS
+    if any(word in text for word in _BEST_WORDS[-3:]):
+        windows = [text]
+    else:
+        windows = [text[max(0, verb.start() - before) : verb.end() + after] for verb in _BEST_VERB.finditer(text)]
+    return [match["letter"] or match["zh"] for window in windows for match in _BEST.finditer(window)]
 
 
 def option_letters(text: str) -> list[tuple[int, int]]:
     """Return the places of letters named as "option X"."""
-    if not _any_of(_OPTION_WORDS, _lower(text)):
-        return []
-    return [match.span("letter" if match["letter"] else "zh") for match in _OPTION.finditer(text)]
+    lower = _lower(text)
+    places = sorted(place for place, _ in _places(lower, _OPTION_WORDS))
+    found = (_OPTION.match(text, place) for place in places)
+    return [match.span("letter" if match["letter"] else "zh") for match in found if match]
 
 
 def refuses(text: str) -> bool:
     """Say whether the response declines to answer."""
-    return _any_of(_REFUSAL_WORDS, _lower(text)) and _REFUSAL.search(text) is not None
+    return any_of(_REFUSAL_WORDS, _lower(text)) and _REFUSAL.search(text) is not None
 
 
+@lru_cache(maxsize=8)
 def _lower(text: str) -> str:
     """Return the text in lower case, place by place: the few letters that grow when lowered are left as they are."""
     lower = text.lower()
     return lower if len(lower) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
-
-
-def _any_of(words: Iterable[str], text: str) -> bool:
-    return any(word in text for word in words)
 
 
 def _places(text: str, words: Iterable[str]) -> Iterator[tuple[int, str]]:

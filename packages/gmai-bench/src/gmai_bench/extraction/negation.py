@@ -2,6 +2,8 @@
 
 import re
 
+from gmai_bench.extraction.text import any_of
+
 _CLAUSE_BREAK = re.compile(
     r"[.;:,!?\n。；，！？]|\b(?:but|because|since|so|while|whereas|therefore|thus|hence)\b|但|而是|因为|所以"
 )
@@ -9,13 +11,22 @@ _CUE_BEFORE = re.compile(
     r"\b(?:not|no|cannot|neither|nor|never|without|excluding|excludes?|excluded|except|unlike|instead of|rather than|"
     r"rul(?:e|es|ed|ing) out|eliminat(?:e|es|ed|ing)|absence of|negative for)\b|n't\b|\bnon-$|(?:不|没|非|无|未见|排除)"
 )
-_NO_CUE = re.compile(r"\bnot only\b|\bno doubt\b|\bno other than\b|\bcannot be other than\b|不仅|无疑")
+_NO_CUE = ("not only", "no doubt", "no other than", "cannot be other than", "不仅", "无疑")
 _CUE_AFTER = re.compile(
     r"^\W*(?:\([^)]*\)\s*)?(?:\w+\s+){0,3}?(?:(?:is|are|was|were|would be|can be|could be|seems?|appears?|looks?)\s+"
     r"(?:not|incorrect|wrong|false|excluded|ruled out|eliminated|unlikely|less likely|inconsistent|absent)"
     r"|(?:isn't|aren't|wasn't|can't be|cannot be|does not|doesn't)|incorrect\b|wrong\b)"
     r"|^\W*(?:选?项)?是?(?:错|不正确|不对|不是|不符合|可以排除|被排除)"
 )
+_BEFORE_HINTS = (
+    "no", "n't", "never", "neither", "without", "exclud", "except", "unlike", "instead", "rather", "rul", "eliminat",
+    "absence", "negative", "不", "没", "非", "无", "未见", "排除",
+)  # fmt: skip
+_AFTER_HINTS = (
+    "no", "n't", "incorrect", "wrong", "false", "exclud", "rul", "eliminat", "unlikely", "less", "inconsistent",
+    "absent", "错", "不", "排除",
+)  # fmt: skip
+"""Every cue holds one of these; looking for them costs a tenth of the patterns."""
 _WINDOW_CHARS = 60
 _AFTER_OTHER_LETTER = re.compile(r"(?<![A-Za-z0-9])\(?[A-Z]\)?(?![A-Za-z0-9])")
 
@@ -30,16 +41,26 @@ def is_negated(text: str, start: int, end: int, own_cues: tuple[tuple[int, int],
         own_cues: Spans whose words are options themselves ("No", "Not seen") and deny nothing.
     """
     before = text[max(0, start - _WINDOW_CHARS) : start].lower()
+    if any_of(_BEFORE_HINTS, before) and _denied_before(before, start, own_cues):
+        return True
+    after = text[end : end + _WINDOW_CHARS]
+    return any_of(_AFTER_HINTS, after.lower()) and _denied_after(after)
+
+
+def _denied_before(before: str, start: int, own_cues: tuple[tuple[int, int], ...]) -> bool:
     offset = start - len(before)
     for clause_break in _CLAUSE_BREAK.finditer(before):
         cut = clause_break.end()
         before, offset = (" " * cut) + before[cut:], offset
-    if not _NO_CUE.search(before):
+    if not any_of(_NO_CUE, before):
         for cue in _CUE_BEFORE.finditer(before):
             at = offset + cue.start()
             if not any(first <= at < last for first, last in own_cues):
                 return True
-    after = text[end : end + _WINDOW_CHARS]
+    return False
+
+
+def _denied_after(after: str) -> bool:
     clause_end = _CLAUSE_BREAK.search(after, 1 if after[:1] in ".:)" else 0)
     after = after[: clause_end.start()] if clause_end else after
     other = _AFTER_OTHER_LETTER.search(after)

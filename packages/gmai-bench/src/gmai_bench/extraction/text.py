@@ -2,14 +2,23 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
-_QUOTES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "\u00a0": " ", "‐": "-", "‑": "-", "–": "-"})
+_QUOTES = {"’": "'", "‘": "'", "“": '"', "”": '"', "\u00a0": " ", "‐": "-", "‑": "-", "–": "-"}
 _THOUGHT = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.IGNORECASE | re.DOTALL)
 _THOUGHT_END = re.compile(r".*</think(?:ing)?>", re.IGNORECASE | re.DOTALL)
 _THOUGHT_START = re.compile(r"<think(?:ing)?>.*", re.IGNORECASE | re.DOTALL)
 
 
 _IN_NUMBER = (".", ",", "/", ":")
+
+
+def any_of(words: Iterable[str], text: str) -> bool:
+    """Say whether one of the words stands in the text."""
+    for word in words:  # noqa: SIM110 - any() with a generator takes three times as long
+        if word in text:
+            return True
+    return False
 
 
 def strip_thoughts(response: str) -> str:
@@ -28,7 +37,11 @@ def unify(text: str) -> str:
     """Return the text in NFKC (full-width letters and punctuation become plain), with plain quotes and hyphens."""
     if text.isascii():
         return text.strip()
-    return unicodedata.normalize("NFKC", text).translate(_QUOTES).strip()
+    unified = unicodedata.normalize("NFKC", text)
+    for character, plain in _QUOTES.items():
+        if character in unified:
+            unified = unified.replace(character, plain)
+    return unified.strip()
 
 
 def _is_word(character: str) -> bool:

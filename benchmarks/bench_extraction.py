@@ -1,0 +1,108 @@
+"""Reading and scoring speed: our rules beside the published parsers on the same answers, and a whole OmniMedVQA.
+
+    python benchmarks/bench_extraction.py
+
+One core, no model; CPU seconds, so that a busy machine does not count. The answers are long chains of thought
+written by a grammar, so that none repeats.
+"""
+
+import argparse
+import random
+import time
+from collections.abc import Callable, Sequence
+
+from gmai_bench.benchmarks.question import Card, Question
+from gmai_bench.extraction.legacy import LEGACY
+from gmai_bench.extraction.options import extract
+from gmai_bench.predictions import Kept, Prediction
+from gmai_bench.record import Coverage, Record
+from gmai_bench.scores import score_benchmark
+
+CHOICES = ("Pneumothorax of the left lung", "Pleural effusion", "Lobar pneumonia", "No abnormality")
+SENTENCES = (
+    "The image shows an opacity in the lower zone with a meniscus at the costophrenic angle.",
+    "The cardiac silhouette is of normal size and the mediastinum is central.",
+    "Option A can be ruled out, because lung markings reach the chest wall everywhere.",
+    "Compared with the other side, vessels are less sharp here, as one would expect with fluid.",
+    "A consolidation would show an air bronchogram, which is not seen in this projection.",
+    "Let me look at each of the options again and weigh them against what is visible.",
+    "There is no fracture, no free air below the diaphragm and no foreign body.",
+    "On balance the findings fit best with fluid in the pleural space rather than in the lung.",
+)
+ENDS = (
+    "The answer is B.",
+    "**Answer: B**",
+    "Therefore, the correct option is (B).",
+    "So I choose B, pleural effusion.",
+    "Final answer: \\boxed{B}",
+    "In summary, this is a pleural effusion.",
+    "因此，答案是B。",
+)
+
+
+def answers(n: int, seed: int = 0) -> list[str]:
+    draw = random.Random(seed)  # noqa: S311 - test data
+    return [
+        " ".join(draw.choices(SENTENCES, k=draw.randint(5, 12))) + f" (case {i})\n\n" + draw.choice(ENDS)
+        for i in range(n)
+    ]
+
+
+def rate(read: Callable[[str], object], said: Sequence[str], *, at_most_s: float = 4.0) -> float:
+    begin = time.process_time()
+    for done, text in enumerate(said, start=1):
+        read(text)
+        if done % 500 == 0 and time.process_time() - begin > at_most_s:
+            break
+    return done / (time.process_time() - begin)
+
+
+def omnimedvqa(n: int) -> Record:
+    types = ("Disease Diagnosis", "Anatomy Identification", "Modality Recognition", "Lesion Grading")
+    questions = tuple(
+        Question(
+            id=str(i),
+            text="?",
+            prompt="?",
+            images=(f"{i // 2}",),
+            choices=CHOICES,
+            reference=CHOICES[i % 4],
+            cluster=str(i // 2),
+            groups={"question_type": types[i % 4], "modality": f"modality {i % 12}"},
+        )
+        for i in range(n)
+    )
+    card = Card(
+        name="omnimedvqa", title="", protocol="omnimedvqa/open-88996", protocol_version=1, scoring="option-text",
+        expected=n, groups=("question_type", "modality"), source="", license="", published_extractor="omnimedvqa-qa",
+    )  # fmt: skip
+    return Record(card, Coverage(n, n, None), questions)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--answers", type=int, default=40_000)
+    n = parser.parse_args().answers
+    said = answers(n)
+    mean = sum(map(len, said)) / n
+    print(f"{n} answers of {mean:.0f} characters on average, one core, CPU time")
+    readers: dict[str, Callable[[str], object]] = {"gmai-options": lambda text: extract(text, CHOICES, style="letters")}
+    readers |= {name: (lambda text, read=read: read(text, CHOICES, "B")) for name, read in LEGACY.items()}
+    rates = {name: rate(read, said) for name, read in readers.items()}
+    for name, per_s in rates.items():
+        print(f"  {name:18} {per_s:10,.0f} answers/s   ours is {rates['gmai-options'] / per_s:6.1f} ×")
+    unread = sum(extract(text, CHOICES, style="letters").choice != 1 for text in said[:5000])
+    print(f"  read as B by ours: {5000 - unread} of the first 5000")
+
+    record = omnimedvqa(88_996)
+    short = (*CHOICES, "It is a pleural effusion.", "Lobar pneumonia is seen.", "pleural effusion", "")
+    kept = Kept({q.id: Prediction(q.id, short[i % len(short)], "") for i, q in enumerate(record.questions)}, 0, 0)
+    begin = time.process_time()
+    result = score_benchmark(record, kept).result
+    print(
+        f"88,996 OmniMedVQA answers scored and aggregated in {time.process_time() - begin:.2f} CPU s (n = {result.n})"
+    )
+
+
+if __name__ == "__main__":
+    main()
