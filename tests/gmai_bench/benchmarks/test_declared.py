@@ -9,6 +9,7 @@ import yaml
 from gmai_bench import record
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
 from gmai_bench.images import check
+from gmai_bench.protocols import score
 from gmai_cli.errors import UserError
 from PIL import Image
 
@@ -145,3 +146,32 @@ def test_a_missing_or_broken_yaml_is_named(tmp_path: Path) -> None:
     (tmp_path / "list.yaml").write_text("- a", encoding="utf-8")
     with pytest.raises(UserError, match=r"list\.yaml: found a list, not a mapping"):
         DeclaredBenchmark(tmp_path / "list.yaml")
+
+
+def test_a_question_with_several_right_choices(inputs: SimpleNamespace, tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "id": ["1"],
+            "images": [[{"bytes": inputs.draw(1), "path": "1.png"}]],
+            "question": ["Which are modalities?"],
+            "choices": [["liver", "CT", "MR"]],
+            "reference": [["MR", "CT"]],
+        }
+    )
+    pq.write_table(table, tmp_path / "own.parquet")
+    declaration = {
+        "name": "own", "title": "Own", "protocol": "own/set", "questions": "own.parquet",
+        "columns": {"choices": "choices"}, "choices_style": "letters", "multiple": True,
+        "prompt": "{question}\n{choices}",
+    }  # fmt: skip
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(declaration), encoding="utf-8")
+    benchmark = DeclaredBenchmark(tmp_path / "own.yaml")
+    (question,) = benchmark.questions(check)
+    assert (benchmark.card.scoring, question.reference) == ("option-letter-set", "CT + MR")
+    assert score("B and C", question.choices, question.reference, "option-letter-set").score == 1.0
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump({**declaration, "choices_style": "text"}), encoding="utf-8")
+    with pytest.raises(UserError, match=r"multiple needs choices_style: letters"):
+        DeclaredBenchmark(tmp_path / "own.yaml")
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump({**declaration, "multiple": False}), encoding="utf-8")
+    with pytest.raises(UserError, match=r"row 1: has 2 references"):
+        questions(tmp_path / "own.yaml")

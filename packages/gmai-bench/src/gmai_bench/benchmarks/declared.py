@@ -6,11 +6,12 @@ from typing import Any, Literal, cast
 
 import yaml
 from gmai_cli.errors import UserError, explain_validation
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gmai_bench.benchmarks.prompts import LETTERS, fill
 from gmai_bench.benchmarks.question import Card, KeepImage, Question
 from gmai_bench.benchmarks.tables import image_bytes, read_rows
+from gmai_bench.protocols import SET_JOIN, Scoring
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 
@@ -60,6 +61,8 @@ class Declaration(BaseModel):
     prompt: str = "{question}"
     choices_style: Literal["text", "letters"] = "text"
     """How `{choices}` is written: `text` "CT; MR" or `letters` "A. CT" per line. Letters not shown do not count."""
+    multiple: bool = False
+    """Whether several choices may be right: the reference is then a list of texts, and all of them must be chosen."""
     expected: Expected | None = None
     license: str = "unknown"
 
@@ -71,6 +74,12 @@ class Declaration(BaseModel):
         if "<image>" in prompt:
             raise ValueError("the prompt must not contain <image>: the asker puts it in front")
         return prompt
+
+    @model_validator(mode="after")
+    def _shows_letters_of_a_set(self) -> "Declaration":
+        if self.multiple and (self.choices_style != "letters" or self.columns.choices is None):
+            raise ValueError("multiple needs choices_style: letters and a column of choices")
+        return self
 
 
 class DeclaredBenchmark:
@@ -94,7 +103,7 @@ class DeclaredBenchmark:
             title=d.title,
             protocol=d.protocol,
             protocol_version=d.protocol_version,
-            scoring="option-letter" if d.choices_style == "letters" else "option-text",
+            scoring=_scoring(d),
             expected=d.expected.total if d.expected else None,
             groups=d.groups,
             source=self._path.name,
@@ -119,9 +128,18 @@ class DeclaredBenchmark:
 
     def _question(self, identity: str, row: dict[str, Any], place: str, keep_image: KeepImage) -> Question:
         d, columns = self._declaration, self._declaration.columns
-        text, reference = _text(row[columns.question]), _text(row[columns.reference])
+        text = _text(row[columns.question])
         choices = tuple(_text(c) for c in cast("list[Any]", row[columns.choices] or [])) if columns.choices else ()
-        _check_choices(choices, reference, place)
+        given: Any = row[columns.reference]
+        references = [_text(r) for r in cast("list[Any]", given)] if isinstance(given, list) else [_text(given)]
+        if (len(references) != 1 and not d.multiple) or not references:
+            raise UserError(
+                f"{place}: has {len(references)} references. A question has one, or several under `multiple: true`. "
+                f"Correct the row."
+            )
+        for one in references:
+            _check_choices(choices, one, place)
+        reference = SET_JOIN.join(sorted(references, key=choices.index)) if d.multiple else references[0]
         if not text.strip() or "<image>" in text:
             raise UserError(
                 f"{place}: the question is empty or contains `<image>` ({text!r:.60}). The asker puts the images in "
@@ -141,6 +159,12 @@ class DeclaredBenchmark:
             cluster=_text(row[columns.cluster]) if columns.cluster else "+".join(images) or identity,
             groups={column: _text(row[column]) or "(none)" for column in d.groups},
         )
+
+
+def _scoring(d: Declaration) -> Scoring:
+    if d.multiple:
+        return "option-letter-set"
+    return "option-letter" if d.choices_style == "letters" else "option-text"
 
 
 def _text(value: Any) -> str:
