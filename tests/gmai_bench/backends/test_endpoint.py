@@ -21,6 +21,7 @@ import pytest
 from gmai_bench.backends.adaptive import AdaptiveLimit
 from gmai_bench.backends.asks import Answer, Ask
 from gmai_bench.backends.endpoint import Endpoint
+from gmai_bench.backends.local import LocalModel
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
 from gmai_bench.images import ImageStore, Shown
 from gmai_bench.judge import judge_folder
@@ -306,7 +307,10 @@ def test_a_real_server_answers(tiny_llava: Path, held_out: Path, tmp_path: Path)
         endpoint = Endpoint(f"http://127.0.0.1:{port}/v1", str(tiny_llava), max_new_tokens=4, concurrency=4)
         (result,) = ask_and_report([DeclaredBenchmark(held_out)], endpoint, tmp_path / "out", Settings())
         assert result.result.n == 12
-        assert len({item.prediction.response for item in result.scored}) > 1
+        local = LocalModel(str(tiny_llava), batch_size=4, max_new_tokens=4)
+        (alike,) = ask_and_report([DeclaredBenchmark(held_out)], local, tmp_path / "local", Settings())
+        said = [[item.prediction.response for item in run.scored] for run in (result, alike)]
+        assert said[0] == said[1]
     finally:
         server.terminate()
         server.wait()
