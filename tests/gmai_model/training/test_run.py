@@ -64,6 +64,9 @@ def test_each_stage_changes_exactly_the_tensors_of_table_8(
     assert all(bool(torch.isfinite(p).all()) for p in model.parameters())
     stages = json.loads((tmp_path / "stage3" / "model" / "gmai.json").read_text())["stages"]
     assert [stage["stage"] for stage in stages] == [1, 2, 3]
+    mixture = json.loads((tmp_path / "stage3" / "mixture.json").read_text())["train"]
+    assert mixture["samples"] == 48
+    assert mixture["left_out"] == {}
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

@@ -25,10 +25,10 @@ class ImageMode(enum.StrEnum):
 @model_app.command()
 def init(
     out: Annotated[Path, typer.Option(help="Folder to write the checkpoint to; must not exist.")],
-    vision: Annotated[str | None, typer.Option(help="CLIP vision encoder: a local folder or a Hub id.")] = None,
-    language: Annotated[
-        str | None, typer.Option(help="Language model, Llama layout or InternLM2: a local folder or a Hub id.")
+    vision: Annotated[
+        str | None, typer.Option(help="CLIP vision encoder: a local folder, or a Hub id (owner/name@revision).")
     ] = None,
+    language: Annotated[str | None, typer.Option(help="Language model, Llama layout or InternLM2: likewise.")] = None,
     preset: Annotated[str | None, typer.Option(help="`tiny`: random small parts, offline, in seconds.")] = None,
     data: Annotated[
         Path | None, typer.Option(help="Samples whose text the tiny preset's tokenizer is trained on.")

@@ -14,18 +14,28 @@ PATTERNS = ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"]
 def local_folder(name: str) -> Path:
     """Return a folder as it is, or download a Hub id (or find it in the cache) and return its folder.
 
+    Args:
+        name: A folder, `owner/name`, or `owner/name@revision`.
+
     Raises:
-        UserError: Neither a folder nor a model that the Hub gives.
+        UserError: Neither a folder nor a model that the Hub gives, or one without safetensors.
     """
     if Path(name).is_dir():
         return Path(name)
+    repository, _, revision = name.partition("@")
     try:
-        folder = Path(snapshot_download(name, allow_patterns=PATTERNS))
+        folder = Path(snapshot_download(repository, revision=revision or None, allow_patterns=PATTERNS))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(
             f"{name}: neither a folder here nor a model to be had from the Hub ({reason}). Check the name, `HF_TOKEN` "
             f"for gated models, and `HF_HUB_OFFLINE`; on a node without network, download it first with `hf download`."
         ) from error
+    if not any(folder.glob("*.safetensors")):
+        raise UserError(
+            f"{name}: the repository holds no safetensors at this revision, and pickled weights are never opened. "
+            f"Many older repositories have them on a pull request: open its discussions on the Hub, look for one that "
+            f"adds safetensors, and write {repository}@refs/pr/NUMBER."
+        )
     say(f"{name}: {folder}")
     return folder

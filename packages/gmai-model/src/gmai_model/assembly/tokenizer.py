@@ -9,6 +9,8 @@ from gmai_cli.errors import UserError
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
+from gmai_model.assembly import sentencepiece
+
 IMAGE_TOKEN = "<image>"  # noqa: S105
 TURN_START, TURN_END = "<|im_start|>", "<|im_end|>"
 REGION_TOKENS = ("<ref>", "</ref>", "<box>", "</box>")
@@ -59,19 +61,22 @@ def load_tokenizer(folder: Path, *, vocab_size: int) -> PreTrainedTokenizerFast:
     """Return a language model's tokenizer with `<image>` and the turn marks inside its vocabulary.
 
     Args:
-        folder: Holds a `tokenizer.json`.
+        folder: Holds a `tokenizer.json`, or a sentencepiece `tokenizer.model`.
         vocab_size: Rows of the model's embedding; no token id may reach it, since nothing is resized.
 
     Raises:
-        UserError: There is no `tokenizer.json`, or no free slot for a token that it lacks.
+        UserError: There is neither, or no free slot for a token that it lacks.
     """
     path = folder / "tokenizer.json"
-    if not path.is_file():
+    if path.is_file():
+        tokenizer = Tokenizer.from_file(str(path))
+    elif (folder / "tokenizer.model").is_file():
+        tokenizer = sentencepiece.convert(folder)
+    else:
         raise UserError(
-            f"{folder}: no tokenizer.json. The tokenizer must be one that loads without remote code. "
-            f"Convert the model's tokenizer to a tokenizer.json first."
+            f"{folder}: neither tokenizer.json nor tokenizer.model. The tokenizer must be one that loads without "
+            f"remote code. Download the model with its tokenizer."
         )
-    tokenizer = Tokenizer.from_file(str(path))
     for token in (TURN_START, TURN_END, IMAGE_TOKEN):
         if tokenizer.token_to_id(token) is None:
             tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False)])

@@ -25,8 +25,8 @@ class Checkpoint:
     """Samples left out so far because an image did not decode."""
 
 
-def find_latest(root: Path) -> Checkpoint | None:
-    """Return the newest complete checkpoint; half-written ones are named and passed over."""
+def find_latest(root: Path, *, shown: bool = True) -> Checkpoint | None:
+    """Return the newest complete checkpoint; half-written ones are named (where `shown`) and passed over."""
     found: list[Checkpoint] = []
     for folder in sorted(root.glob("step-*")):
         try:
@@ -34,12 +34,13 @@ def find_latest(root: Path) -> Checkpoint | None:
             sizes: dict[str, int] = mark["files"]
             whole = all((folder / name).stat().st_size == size for name, size in sizes.items())
         except (OSError, ValueError, KeyError) as error:
-            say(f"checkpoint {folder} is incomplete ({type(error).__name__}), passed over")
+            if shown:
+                say(f"checkpoint {folder} is incomplete ({type(error).__name__}), passed over")
             continue
-        if not whole:
+        if whole:
+            found.append(Checkpoint(folder, mark["step"], mark["unreadable"]))
+        elif shown:
             say(f"checkpoint {folder} has files of another size than it was written with, passed over")
-            continue
-        found.append(Checkpoint(folder, mark["step"], mark["unreadable"]))
     return max(found, key=lambda checkpoint: checkpoint.step, default=None)
 
 

@@ -14,17 +14,19 @@ class MetricsFile:
     Args:
         path: The file; lines of steps that a resumed run will do again are removed.
         steps_done: Steps in the weights at the start.
+        at_the_end: All steps are done and the held-out loss is about to be measured once more.
     """
 
-    def __init__(self, path: Path, *, steps_done: int) -> None:
+    def __init__(self, path: Path, *, steps_done: int, at_the_end: bool) -> None:
         kept: list[str] = []
         if path.is_file():
             for line in path.read_text("utf-8").splitlines():
                 try:
-                    step = json.loads(line)["step"]
-                except (ValueError, KeyError):
+                    values: dict[str, Any] = json.loads(line)
+                except ValueError:
                     continue  # the torn last line of a killed run
-                if step <= steps_done:
+                again = at_the_end and values["step"] == steps_done and "held_out_loss" in values
+                if values["step"] <= steps_done and not again:
                     kept.append(line + "\n")
         with replace_atomically(path) as file:
             file.write("".join(kept).encode())

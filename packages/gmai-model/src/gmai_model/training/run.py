@@ -3,7 +3,6 @@
 settings ▶ processes ▶ samples ▶ plan ▶ model ▶ engine ▶ (resume) ▶ steps ▶ held-out loss ▶ checkpoint
 """
 
-import hashlib
 import json
 import math
 import os
@@ -18,19 +17,19 @@ import torch
 import torch.distributed as dist
 from gmai_cli.console import progress, say, table
 from gmai_cli.errors import UserError
-from gmai_cli.files import sha256_file, write_json, write_run_record
+from gmai_cli.files import write_json
 from torch import nn
-from transformers import AutoProcessor, LlavaForConditionalGeneration
+from transformers import LlavaForConditionalGeneration
 
-from gmai_model.batching.collate import Collator, Row
-from gmai_model.batching.mixture import load_mixture
-from gmai_model.batching.plan import Lengths, Plan, make_plan, measure
+from gmai_model.batching.collate import Row
+from gmai_model.batching.plan import Plan
 from gmai_model.batching.samples import SampleSource
-from gmai_model.batching.tokens import Encoder
 from gmai_model.packed import PackedLlava
 from gmai_model.stages import STAGES
 from gmai_model.training import checkpoints, distributed, export, parts
 from gmai_model.training.config import TrainConfig
+from gmai_model.training.identity import claim, device_name
+from gmai_model.training.inputs import Inputs
 from gmai_model.training.loader import MicroBatches, iterate
 from gmai_model.training.metrics import MetricsFile
 from gmai_model.training.schedule import learning_rate
@@ -62,7 +61,7 @@ def train(config: TrainConfig, *, model: Path, data: Path, out: Path) -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     accumulation = _accumulation(config, launch.world)
     if is_main:
-        _claim(config, model=model, data=data, out=out, world=launch.world)
+        claim(config, model=model, data=data, out=out, world=launch.world)
     if (out / "model" / "config.json").is_file():
         say(f"{out / 'model'} is complete; nothing to do")
         return
@@ -74,12 +73,13 @@ def train(config: TrainConfig, *, model: Path, data: Path, out: Path) -> None:
         ),
     )  # fmt: skip
 
-    inputs = _Inputs(config, model=model, data=data, out=out, is_main=is_main)
+    inputs = Inputs(config, model=model, data=data, out=out, is_main=is_main)
     llava = _load_model(model, config)
     beyond = parts.set_trainable(llava, config.trainable)
     if config.activation_checkpointing:
         llava.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     if is_main:
+        write_json(out / "mixture.json", inputs.record())
         _announce(config, inputs, llava, beyond, launch=launch, accumulation=accumulation)
 
     packed = PackedLlava(llava)
@@ -114,96 +114,6 @@ def _accumulation(config: TrainConfig, world: int) -> int:
     return config.global_batch_size // at_once
 
 
-def _claim(config: TrainConfig, *, model: Path, data: Path, out: Path, world: int) -> None:
-    """Write `run.json`, or check that the run in `out` is this one."""
-    if not (model / "config.json").is_file():
-        raise UserError(f"{model}: no config.json. --model takes a checkpoint folder, as `gmai model init` writes it.")
-    mixture, root = load_mixture(data)
-    settings: dict[str, Any] = json.loads(config.model_dump_json())
-    settings["trainable"].sort()
-    identity: dict[str, Any] = {
-        "config": settings,
-        "model": _digest_folder(model),
-        "data": [entry.model_dump(mode="json") for entry in mixture.datasets],
-    }
-    record = out / "run.json"
-    if record.is_file():
-        before: dict[str, Any] = json.loads(record.read_text("utf-8"))
-        changed = [key for key in identity if before["identity"][key] != identity[key]]
-        if changed:
-            old, new = before["identity"][changed[0]], identity[changed[0]]
-            detail = ""
-            if isinstance(old, dict) and isinstance(new, dict):
-                keys = [key for key in new if old.get(key) != new[key]]
-                detail = f": {keys[0]} was {old.get(keys[0])!r}, is {new[keys[0]]!r}" if keys else ""
-            raise UserError(
-                f"{out} holds a run with another {changed[0]}{detail}. A run is resumed with the settings, model and "
-                f"data that it began with. Choose another --out, or remove the old run."
-            )
-        return
-    write_run_record(
-        out, config=settings, inputs={"model": str(model), "data": str(data), "root": str(root)},
-        identity=identity, seed=config.seed, world=world, device=_device_name(),
-    )  # fmt: skip
-
-
-def _device_name() -> str:
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu, {torch.get_num_threads()} threads"
-
-
-def _digest_folder(model: Path) -> str:
-    """Digest a checkpoint by its configuration and the first megabyte and size of every weight file.
-
-    Reading all of a 16 GB model over a network file system for each start would cost minutes.
-    """
-    digest = hashlib.sha256(sha256_file(model / "config.json").encode())
-    for file in sorted(model.glob("*.safetensors")):
-        with file.open("rb") as handle:
-            digest.update(f"{file.name} {file.stat().st_size}".encode() + handle.read(2**20))
-    return digest.hexdigest()
-
-
-class _Inputs:
-    """Everything that comes before the model: samples, tokens, plan."""
-
-    def __init__(self, config: TrainConfig, *, model: Path, data: Path, out: Path, is_main: bool) -> None:
-        mixture, root = load_mixture(data)
-        self.processor: Any = AutoProcessor.from_pretrained(model, local_files_only=True)
-        image_processor = self.processor.image_processor
-        self.image_size: int = image_processor.crop_size["height"]
-        tokens_per_image = self.processor._get_num_multimodal_tokens([(self.image_size,) * 2]).num_image_tokens[0]
-        self.encoder = Encoder(
-            self.processor.tokenizer, tokens_per_image=tokens_per_image, max_tokens=config.pack_tokens
-        )
-        cache = out / "cache"
-        # The first process fills the memory-mapped cache, the others find it there.
-        if not is_main:
-            dist.barrier()
-        self.source = SampleSource(mixture, root, stage=config.stage, split="train", seed=config.seed, cache=cache)
-        self.held_out = SampleSource(
-            mixture, root, stage=config.stage, split="validation", seed=config.seed, cache=cache
-        )
-        if is_main:
-            dist.barrier()
-        self.lengths = measure(self.source, self.encoder, shown=is_main)
-        self.plan = self._plan(config, self.lengths, config.epochs)
-        if not self.plan.packs:
-            reasons = ", ".join(f"{reason} ({count})" for reason, count in self.lengths.rejected.most_common())
-            raise UserError(f"none of the {len(self.source)} samples can be used: {reasons}.")
-        self.held_out_lengths = measure(self.held_out, self.encoder, shown=False)
-        self.held_out_plan = self._plan(config, self.held_out_lengths, 1)
-
-    def _plan(self, config: TrainConfig, lengths: Lengths, epochs: int) -> Plan:
-        return make_plan(
-            lengths, pack_tokens=config.pack_tokens, packs_per_step=config.global_batch_size,
-            method=config.packing, epochs=epochs, seed=config.seed,
-        )  # fmt: skip
-
-    def collator(self, source: SampleSource) -> Collator:
-        """Return what turns sample numbers into rows."""
-        return Collator(source, self.encoder, self.processor.image_processor, image_size=self.image_size)
-
-
 def _load_model(model: Path, config: TrainConfig) -> LlavaForConditionalGeneration:
     dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
     llava = LlavaForConditionalGeneration.from_pretrained(
@@ -214,12 +124,12 @@ def _load_model(model: Path, config: TrainConfig) -> LlavaForConditionalGenerati
 
 
 def _announce(
-    config: TrainConfig, inputs: _Inputs, llava: nn.Module, beyond: list[str], *, launch: distributed.Launch,
+    config: TrainConfig, inputs: Inputs, llava: nn.Module, beyond: list[str], *, launch: distributed.Launch,
     accumulation: int,
 ) -> None:  # fmt: skip
     stage = STAGES[config.stage]
     say(
-        f"stage {stage.number} ({stage.name}) on {launch.world} process(es) of {_device_name()}, started by "
+        f"stage {stage.number} ({stage.name}) on {launch.world} process(es) of {device_name()}, started by "
         f"{launch.launcher}: {config.precision}, ZeRO-{config.zero_stage}"
     )
     rows = [
@@ -281,7 +191,7 @@ class _Run:
     """The steps of a stage on this rank."""
 
     def __init__(
-        self, config: TrainConfig, inputs: _Inputs, engine: Any, *, rank: int, world: int, accumulation: int, out: Path
+        self, config: TrainConfig, inputs: Inputs, engine: Any, *, rank: int, world: int, accumulation: int, out: Path
     ) -> None:
         self._config, self._inputs, self._engine = config, inputs, engine
         self._rank, self._world, self._accumulation = rank, world, accumulation
@@ -301,14 +211,16 @@ class _Run:
 
     def resume(self) -> None:
         """Load the newest complete checkpoint, if there is one."""
-        latest = checkpoints.find_latest(self._out / "checkpoints")
+        latest = checkpoints.find_latest(self._out / "checkpoints", shown=self._is_main)
         if latest is not None:
             checkpoints.load(self._engine, latest)
             self._done, self._unreadable = latest.step, latest.unreadable
             if self._is_main:
                 say(f"resumed from {latest.folder.name} of {self._last_step} steps")
         if self._is_main:
-            self._metrics = MetricsFile(self._out / "metrics.jsonl", steps_done=self._done)
+            self._metrics = MetricsFile(
+                self._out / "metrics.jsonl", steps_done=self._done, at_the_end=self._done == self._last_step
+            )
 
     def steps(self) -> None:
         """Train until the last step."""
@@ -442,6 +354,7 @@ class _Run:
             "steps": self._done,
             "samples": len(self._inputs.source),
             "tokens": self._inputs.plan.total_tokens,
+            "unreadable": self._unreadable,
             "held_out_loss": self._held_out_loss,
             "mixture": [vars(share) for share in self._inputs.source.shares],
             "settings": json.loads(self._config.model_dump_json()),

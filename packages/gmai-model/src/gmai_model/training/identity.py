@@ -1,0 +1,67 @@
+"""Which run a folder holds: written at its start, checked whenever the same command resumes it."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from gmai_cli.errors import UserError
+from gmai_cli.files import sha256_file, write_run_record
+
+from gmai_model.batching.mixture import load_mixture
+from gmai_model.training.config import TrainConfig
+
+
+def claim(config: TrainConfig, *, model: Path, data: Path, out: Path, world: int) -> None:
+    """Write `run.json`, or check that the run in `out` is this one.
+
+    Raises:
+        UserError: No checkpoint at `model`, an unusable mixture, or `out` holds another run.
+    """
+    if not (model / "config.json").is_file():
+        raise UserError(f"{model}: no config.json. --model takes a checkpoint folder, as `gmai model init` writes it.")
+    mixture, root = load_mixture(data)
+    settings: dict[str, Any] = json.loads(config.model_dump_json())
+    settings["trainable"].sort()
+    identity: dict[str, Any] = {
+        "config": settings,
+        "model": _digest_folder(model),
+        "data": [entry.model_dump(mode="json") for entry in mixture.datasets],
+    }
+    record = out / "run.json"
+    if record.is_file():
+        before: dict[str, Any] = json.loads(record.read_text("utf-8"))
+        changed = [key for key in identity if before["identity"][key] != identity[key]]
+        if changed:
+            old, new = before["identity"][changed[0]], identity[changed[0]]
+            detail = ""
+            if isinstance(old, dict) and isinstance(new, dict):
+                keys = [key for key in new if old.get(key) != new[key]]
+                detail = f": {keys[0]} was {old.get(keys[0])!r}, is {new[keys[0]]!r}" if keys else ""
+            raise UserError(
+                f"{out} holds a run with another {changed[0]}{detail}. A run is resumed with the settings, model and "
+                f"data that it began with. Choose another --out, or remove the old run."
+            )
+        return
+    write_run_record(
+        out, config=settings, inputs={"model": str(model), "data": str(data), "root": str(root)},
+        identity=identity, seed=config.seed, world=world, device=device_name(),
+    )  # fmt: skip
+
+
+def device_name() -> str:
+    """Return the name of this process's device."""
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu, {torch.get_num_threads()} threads"
+
+
+def _digest_folder(model: Path) -> str:
+    """Digest a checkpoint by its configuration and the first megabyte and size of every weight file.
+
+    Reading all of a 16 GB model over a network file system for each start would cost minutes.
+    """
+    digest = hashlib.sha256(sha256_file(model / "config.json").encode())
+    for file in sorted(model.glob("*.safetensors")):
+        with file.open("rb") as handle:
+            digest.update(f"{file.name} {file.stat().st_size}".encode() + handle.read(2**20))
+    return digest.hexdigest()
