@@ -27,6 +27,8 @@ _MARKERS: dict[str, re.Pattern[str]] = {
 }
 """Key word ▶ the marker that begins with it, in lower case. `held` is the answer itself; else it follows."""
 
+_ASCII_MARKERS = tuple(word for word in _MARKERS if word.isascii())
+
 _SPOKEN = ("choose", "chose", "select", "pick", "go with")
 _SPEAKER = re.compile(r"\b(?:i|we)\s+(?:would\s+|will\s+|'d\s+)?$")
 """What stands before a spoken marker: "I would choose"."""
@@ -47,7 +49,7 @@ _BEST = re.compile(
     r"|(?<![A-Za-z0-9])(?P<zh>[A-Z])\s*(?:选?项)?\s*是?(?:正确|对的|最可能|最合适|最佳)"
 )
 _BEST_WORDS = ("likely", "correct", "right", "best", "answer", "正确", "对的", "最")
-_BEST_VERB = re.compile(r"(?<=[A-Z)*])\s+(?:is|seems|looks)\s")
+_BEST_VERBS = (" is ", " seems ", " looks ")
 _BEST_WINDOW_CHARS = (6, 60)
 _OPTION = re.compile(
     r"\b(?:option|choice)\s+(?:\*\*)?(?P<letter>\(?[A-Z]\)?)(?![A-Za-z0-9])|选项\s*(?P<zh>[A-Z])", re.IGNORECASE
@@ -77,7 +79,7 @@ def marked_spans(text: str) -> list[str]:
     lower = _lower(text)
     spans: list[str] = []
     position = 0
-    for start, word in sorted(_places(lower, _MARKERS)):
+    for start, word in sorted(_places(lower, _ASCII_MARKERS if lower.isascii() else _MARKERS)):
         if start < position or (word in _SPOKEN and not _SPEAKER.search(lower, max(0, start - 16), start)):
             continue
         if word == "选" and lower[start - 1 : start] in ("不", "可", "备", "案"):
@@ -116,7 +118,10 @@ def favoured_spans(text: str) -> list[str]:
     if any(word in text for word in _BEST_WORDS[-3:]):
         windows = [text]
     else:
-        windows = [text[max(0, verb.start() - before) : verb.end() + after] for verb in _BEST_VERB.finditer(text)]
+        ends = (
+            place for place, _ in _places(text, _BEST_VERBS) if text[place - 1] in ")*" or text[place - 1].isupper()
+        )
+        windows = [text[max(0, place - before) : place + after] for place in ends]
     return [match["letter"] or match["zh"] for window in windows for match in _BEST.finditer(window)]
 
 

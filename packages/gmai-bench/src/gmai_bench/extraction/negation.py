@@ -48,15 +48,15 @@ def is_negated(text: str, start: int, end: int, own_cues: tuple[tuple[int, int],
 
 
 def _denied_before(before: str, start: int, own_cues: tuple[tuple[int, int], ...]) -> bool:
-    offset = start - len(before)
-    for clause_break in _CLAUSE_BREAK.finditer(before):
-        cut = clause_break.end()
-        before, offset = (" " * cut) + before[cut:], offset
-    if not any_of(_NO_CUE, before):
-        for cue in _CUE_BEFORE.finditer(before):
-            at = offset + cue.start()
-            if not any(first <= at < last for first, last in own_cues):
-                return True
+    breaks = [clause_break.end() for clause_break in _CLAUSE_BREAK.finditer(before)]
+    clause = before[breaks[-1] :] if breaks else before
+    if not any_of(_BEFORE_HINTS, clause) or any_of(_NO_CUE, clause):
+        return False
+    offset = start - len(clause)
+    for cue in _CUE_BEFORE.finditer(clause):
+        at = offset + cue.start()
+        if not any(first <= at < last for first, last in own_cues):
+            return True
     return False
 
 
