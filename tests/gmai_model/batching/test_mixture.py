@@ -52,3 +52,11 @@ def test_missing_dataset_says_where_and_what_to_do(tmp_path: Path) -> None:
     mixture, root = load_mixture(tmp_path)
     with pytest.raises(UserError, match=r"dataset caption: .*nowhere does not exist.*set its ratio to 0"):
         parquet_files(mixture.datasets[0], root, split="train")
+
+
+@pytest.mark.parametrize("content", [b"", b"version https://git-lfs.github.com/spec/v1\n", b"PAR1 and no more"])
+def test_file_that_is_no_whole_parquet_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "train-00000.parquet").write_bytes(content)
+    mixture, root = load_mixture(tmp_path)
+    with pytest.raises(UserError, match=r"train-00000.parquet is not a whole Parquet file \(.*\). Build or download"):
+        parquet_files(mixture.datasets[0], root, split="train")

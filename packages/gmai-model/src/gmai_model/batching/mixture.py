@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import yaml
 from gmai_cli.errors import UserError, explain_validation
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -60,18 +62,27 @@ def parquet_files(entry: MixtureEntry, root: Path, *, split: str) -> list[Path]:
     """Return a dataset's files of one split, sorted; a single file is its own `train` split.
 
     Raises:
-        UserError: The path is missing, or a folder has no `train-*.parquet`.
+        UserError: The path is missing, a folder has no `train-*.parquet`, or a file is not whole Parquet.
     """
     path = (root / entry.path).resolve()
     if path.is_file():
-        return [path] if split == "train" else []
-    files = sorted(path.glob(f"{split}-*.parquet"))
+        files = [path] if split == "train" else []
+    else:
+        files = sorted(path.glob(f"{split}-*.parquet"))
     if not files and split == "train":
         state = "holds no train-*.parquet" if path.is_dir() else "does not exist"
         raise UserError(
             f"dataset {entry.name}: {path} {state}. A dataset is a Parquet file or a folder of train-*.parquet. "
             f"Fix `path` in the mixture, or set its ratio to 0."
         )
+    for file in files:
+        try:
+            pq.read_metadata(file)
+        except (OSError, pa.ArrowException) as error:
+            reason = str(error).splitlines()[0].rstrip(".")
+            raise UserError(
+                f"dataset {entry.name}: {file} is not a whole Parquet file ({reason}). Build or download it again."
+            ) from error
     return files
 
 
