@@ -2,6 +2,8 @@
 
 import importlib
 import os
+import re
+import socket
 import subprocess
 from dataclasses import dataclass
 from datetime import timedelta
@@ -56,9 +58,7 @@ def join(ranks: Ranks) -> None:
         return
     distributed: Any = importlib.import_module("torch.distributed")
     if "MASTER_ADDR" not in os.environ:
-        nodes = os.environ["SLURM_STEP_NODELIST"]
-        shown = subprocess.run(["scontrol", "show", "hostnames", nodes], capture_output=True, text=True, check=True)
-        os.environ["MASTER_ADDR"] = shown.stdout.split()[0]
+        os.environ["MASTER_ADDR"] = _address_of(_scontrol("hostnames", os.environ["SLURM_STEP_NODELIST"]).split()[0])
         step = int(os.environ.get("SLURM_STEP_ID", "0"))
         os.environ["MASTER_PORT"] = str(20000 + (int(os.environ.get("SLURM_JOB_ID", "0")) * 7 + step) % 20000)
     try:
@@ -70,6 +70,20 @@ def join(ranks: Ranks) -> None:
             f"{os.environ.get('MASTER_PORT')} ({str(error).splitlines()[0]}). Set MASTER_ADDR and MASTER_PORT to an "
             f"address of rank 0 that all nodes reach."
         ) from error
+
+
+def _address_of(node: str) -> str:
+    """Return a node's name, or the address Slurm itself reaches it by where the name does not resolve."""
+    try:
+        socket.getaddrinfo(node, None)
+    except OSError:
+        known = re.search(r"NodeAddr=(\S+)", _scontrol("node", node))
+        return known[1] if known else node
+    return node
+
+
+def _scontrol(what: str, name: str) -> str:
+    return subprocess.run(["scontrol", "show", what, name], capture_output=True, text=True, check=True).stdout
 
 
 def leave(ranks: Ranks) -> None:
