@@ -98,3 +98,14 @@ def test_page_is_self_contained_and_escapes_everything(tmp_path: Path) -> None:
     assert "http://" not in html.replace("http://www.w3.org", "")
     assert "90.0% of 600 held-out questions right" in html
     assert "held-out loss 1.20" in html
+
+
+def test_a_folder_that_no_demo_began_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "phantoms").mkdir()
+    (tmp_path / "phantoms" / "mine.txt").write_text("keep me")
+    result = subprocess.run(
+        [sys.executable, "-m", "gmai_cli", "demo", "--out", str(tmp_path)], capture_output=True, text=True
+    )
+    assert result.returncode == 2
+    assert "is not empty and no demo began it" in result.stderr
+    assert (tmp_path / "phantoms" / "mine.txt").read_text() == "keep me"

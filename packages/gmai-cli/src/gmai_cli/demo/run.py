@@ -110,9 +110,15 @@ def demo(
 
 
 def _run_all(out: Path) -> None:
-    out.mkdir(parents=True, exist_ok=True)
     record = out / "demo.json"
-    done: dict[str, Any] = json.loads(record.read_text("utf-8")) if record.is_file() else {}
+    if not record.is_file():
+        if out.exists() and any(out.iterdir()):
+            raise UserError(
+                f"{out} is not empty and no demo began it (there is no demo.json). The demo replaces what a step left "
+                f"half-done, so it takes a folder of its own. Give another --out."
+            )
+        write_json(record, {})
+    done: dict[str, Any] = json.loads(record.read_text("utf-8"))
     everything = steps()
     for number, step in enumerate(everything, start=1):
         line = shlex.join(("gmai", *step.arguments))

@@ -77,8 +77,7 @@ class CocoReader:
                     counter.add(found)
                 else:
                     boxes.append(Box(label, half_open_box(mark.get("bbox"), (width_px, height_px), mark, file)))
-                    ledger.boxes.read += 1
-                    ledger.boxes.kept += 1
+                    ledger.keep_box()
             except SourceError as problem:
                 incomplete.add(label)
                 ledger.quarantine_box(problem)

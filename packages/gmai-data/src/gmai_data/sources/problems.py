@@ -74,6 +74,11 @@ class Ledger:
     quarantine: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     tallies: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
 
+    def keep_box(self) -> None:
+        """Account for one box that was read and is used."""
+        self.boxes.read += 1
+        self.boxes.kept += 1
+
     def quarantine_box(self, problem: SourceError) -> None:
         """Account for one box that cannot be used."""
         self.boxes.read += 1

@@ -59,8 +59,7 @@ class YoloReader:
                 incomplete.add(label)
                 ledger.quarantine_box(problem)
             else:
-                ledger.boxes.read += 1
-                ledger.boxes.kept += 1
+                ledger.keep_box()
         yield Picture(
             PurePosixPath(image_file).name,
             raster.pixels,

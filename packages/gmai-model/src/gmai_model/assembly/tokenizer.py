@@ -1,6 +1,7 @@
 """The tokenizer's side: special tokens, the chat template, and a tokenizer trained on the spot for the tiny preset."""
 
 import itertools
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -88,8 +89,6 @@ def load_tokenizer(folder: Path, *, vocab_size: int) -> PreTrainedTokenizerFast:
             )
     config: dict[str, Any] = {}
     if (folder / "tokenizer_config.json").is_file():
-        import json
-
         config = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
     return _wrap(tokenizer, model_max_length=int(min(config.get("model_max_length") or 32768, 2**20)))
 
