@@ -22,7 +22,7 @@ def test_import_contracts_hold(root: Path) -> None:
     assert result.returncode == 0, result.stdout
 
 
-@pytest.mark.parametrize("module", ["gmai_data.cli", "gmai_model.cli", "gmai_bench.cli"])
+@pytest.mark.parametrize("module", ["gmai_data.cli", "gmai_model.cli", "gmai_model.model_cli", "gmai_bench.cli"])
 def test_a_command_line_imports_typer_and_the_standard_library_only(module: str) -> None:
     loaded = run_python(
         "import json, sys, typer, gmai_cli.main\n"
