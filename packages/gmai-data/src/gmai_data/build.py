@@ -11,11 +11,14 @@ A kill at any moment loses at most the shards in work: the same command goes on 
 same bytes. What was built stands in OUT; what is needed to go on stands in OUT/.build.
 """
 
+import contextlib
 import json
 import multiprocessing
+import os
 import shutil
+import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,13 +33,14 @@ from gmai_data.draws import fraction
 from gmai_data.generation.template_writer import TemplateWriter
 from gmai_data.generation.wording import wording
 from gmai_data.imaging.raster import digest
-from gmai_data.publishing.release import publish
+from gmai_data.publishing.release import STEPS, publish
 from gmai_data.shards import TOOL, ShardJob, build_shard, shard_count, shard_of
 from gmai_data.sources.catalogue import Source
 from gmai_data.sources.items import Item
 from gmai_data.sources.problems import SourceError, add_up
 from gmai_data.sources.readers import READERS
 from gmai_data.sources.splits import split_of
+from gmai_data.untyped import pa
 from gmai_data.vocabulary import Language
 
 
@@ -126,12 +130,15 @@ def build(
     if share is not None:
         position, count = share
         mine = jobs[position::count]
-        _work(mine, workers, executor)
+        with _processes(workers) as pool:
+            _work(mine, pool, executor)
         say(f"{out}: {len(mine)} of {len(jobs)} shards are this task's, and done. Run it without an array to publish.")
         return EXIT_OK
-    _work(jobs, workers, executor)
-    with progress("publish", len(jobs), unit="shards") as bar:
-        benchmark = publish([job.folder for job in jobs], out, settings.seed, bar)
+    with _processes(workers) as pool:
+        _work(jobs, pool, executor)
+        with progress("publish", STEPS, unit="files") as bar:
+            run = map if pool is None else pool.map
+            benchmark = publish([job.folder for job in jobs], out, settings.seed, run, bar)
     manifest = _account(jobs, benchmark)
     lines = [
         json.dumps({"recipe": name, **entry}, ensure_ascii=False)
@@ -203,34 +210,56 @@ def preview(listings: Sequence[Listing]) -> Iterator[tuple[str, int, int, int, d
         yield listing.source.recipe.name, count, len(groups), shard_count(count), dict(splits)
 
 
-def _work(jobs: Sequence[ShardJob], workers: int, executor: Executor | None) -> None:
+@contextlib.contextmanager
+def _processes(workers: int) -> Generator[ProcessPoolExecutor | None]:
+    """Give local processes that end with this one, or None where this one does the work."""
+    if workers == 1:
+        _one_thread()
+        yield None
+        return
+    # Fresh interpreters: a forked one would inherit the threads of OpenCV and Arrow in an unknown state.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    with pool:
+        yield pool
+
+
+def _work(jobs: Sequence[ShardJob], pool: ProcessPoolExecutor | None, executor: Executor | None) -> None:
     missing = [job for job in jobs if not job.done]
     if len(missing) < len(jobs):
         say(f"{len(jobs) - len(missing)} of {len(jobs)} shards stand from an earlier run.")
     with progress("build", sum(len(job.items) for job in missing), unit="items") as bar:
         if executor is not None:
-            for job in executor(missing):
-                bar.advance(len(job.items), note=job.recipe.name)
-            return
-        if workers == 1:
-            _one_thread()
-            for job in missing:
-                build_shard(job)
-                bar.advance(len(job.items), note=job.recipe.name)
-            return
-        # Fresh interpreters: a forked one would inherit the threads of OpenCV and Arrow in an unknown state.
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
-            futures = {pool.submit(build_shard, job): job for job in missing}
-            for future in as_completed(futures):
-                future.result()
-                bar.advance(len(futures[future].items), note=futures[future].recipe.name)
+            done = executor(missing)
+        elif pool is None:
+            done = map(_build_and_return, missing)
+        else:
+            # The largest first: no process is left with a long one at the end.
+            ordered = sorted(missing, key=lambda job: -len(job.items))
+            done = (task.result() for task in as_completed([pool.submit(_build_and_return, job) for job in ordered]))
+        for job in done:
+            bar.advance(len(job.items), note=job.recipe.name)
+
+
+def _build_and_return(job: ShardJob) -> ShardJob:
+    build_shard(job)
+    return job
+
+
+def _start_worker() -> None:
+    """Prepare a process of the pool: one core, and no life after the process that started it was killed."""
+    _one_thread()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 
 def _one_thread() -> None:
     import cv2
 
     cv2.setNumThreads(1)
+    pa.set_cpu_count(1)
+    pa.set_io_thread_count(1)
 
 
 def _fingerprint(listings: Sequence[Listing], settings: BuildSettings) -> dict[str, Any]:

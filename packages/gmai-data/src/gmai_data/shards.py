@@ -24,7 +24,7 @@ from gmai_data.generation.template_writer import TemplateWriter
 from gmai_data.generation.wording import Words
 from gmai_data.imaging.deidentify import words_in_picture
 from gmai_data.imaging.raster import digest, encode_png, has_two_values, is_near_constant
-from gmai_data.publishing.tables import ANNOTATIONS, SAMPLES, TableFiles
+from gmai_data.publishing.tables import ANNOTATIONS, SHARD_SAMPLES, TableFiles
 from gmai_data.sources.digests import source_digests
 from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.problems import Ledger, SetAside, SourceError
@@ -77,8 +77,8 @@ def build_shard(job: ShardJob) -> None:
     ledger = Ledger()
     offers: list[str] = []
     with (
-        TableFiles(job.folder, "annotations", ANNOTATIONS) as annotations,
-        TableFiles(job.folder, "samples", SAMPLES) as samples,
+        TableFiles(job.folder, "annotations", ANNOTATIONS, single=True) as annotations,
+        TableFiles(job.folder, "samples", SHARD_SAMPLES, single=True) as samples,
     ):
         for item in job.items:
             ledger.items.read += 1
@@ -100,12 +100,13 @@ def build_shard(job: ShardJob) -> None:
                 continue
             ledger.items.kept += 1
             for annotation in made:
+                number = annotations.rows
                 annotations.add_rows([annotation.row()])
                 if annotation.split == Split.HELD_OUT:
                     offers.extend(_offers(annotation, job))
                 else:
-                    samples.add_rows(_checked(job.writer.samples(annotation, job.recipe), ledger))
-            samples.add_rows(_checked(iter(texts), ledger))
+                    samples.add_rows(_checked(job.writer.samples(annotation, job.recipe), ledger, number))
+            samples.add_rows(_checked(iter(texts), ledger, None))
     ledger.check()
     write_text(job.folder / "offers.jsonl", "".join(f"{line}\n" for line in offers))
     files = {path.name: sha256_file(path) for path in sorted(job.folder.glob("[!.]*")) if path.name != "done.json"}
@@ -207,7 +208,7 @@ def _text_samples(item: Item, job: ShardJob) -> Iterator[Sample]:
     yield Sample(sample_id, annotation, tuple(turns), Kind.TEXT_ONLY, Language(language), (), provenance)
 
 
-def _checked(samples: Iterator[Sample], ledger: Ledger) -> list[dict[str, Any]]:
+def _checked(samples: Iterator[Sample], ledger: Ledger, annotation: int | None) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for sample in samples:
         ledger.samples.read += 1
@@ -217,7 +218,7 @@ def _checked(samples: Iterator[Sample], ledger: Ledger) -> list[dict[str, Any]]:
             continue
         ledger.samples.kept += 1
         row = sample.row()
-        rows.append(row)
+        rows.append({**row, "annotation": annotation if sample.has_image else None})
         ledger.tally("sub_dataset", f"{sample.sub_dataset}/{row['split']}")
         for column in ("kind", "language", "modality", "department"):
             ledger.tally(column, row[column])

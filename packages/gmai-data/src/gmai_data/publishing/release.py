@@ -1,8 +1,9 @@
 """Finished shards ▶ the files of docs/reference/formats.md."""
 
+import functools
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,30 @@ from gmai_cli.files import write_text
 
 from gmai_data.generation.wording import wording
 from gmai_data.publishing.held_out import HeldOut, prior_accuracy, select
-from gmai_data.publishing.tables import ANNOTATIONS, QUESTIONS, SAMPLES, TableFiles
+from gmai_data.publishing.tables import ANNOTATIONS, QUESTIONS, SAMPLES, Image, TableFiles
 from gmai_data.untyped import pa, pc, pq
 from gmai_data.vocabulary import STAGE_SHARES, Kind, Language, Split, SubDataset
 
 _PUBLISHED = ("annotations", "samples", "benchmarks")
+_ANNOTATIONS = "annotations"
+STEPS = len(SubDataset) + 2
+"""The annotations, each sub-dataset, and the benchmark."""
+
+Runner = Callable[[Callable[[str], list[Split]], Sequence[str]], Iterable[list[Split]]]
+"""Calls a function with each of some arguments, here or in other processes; the results are in order, as of `map`."""
 
 
-def publish(shards: Sequence[Path], out: Path, seed: int, progress: Progress) -> dict[str, Any]:
+def publish(shards: Sequence[Path], out: Path, seed: int, run: Runner, progress: Progress) -> dict[str, Any]:
     """Write annotations, samples, the benchmark and the mixture from finished shards, in the order given.
 
     A kill in here leaves the shards; the next run publishes anew.
+
+    Args:
+        shards: Folders of finished shards.
+        out: Output folder of the build.
+        seed: Draws the questions of the benchmark.
+        run: Writes the annotations and the sub-datasets, each on its own.
+        progress: Advances `STEPS` times.
 
     Returns:
         The manifest's entry about the benchmark.
@@ -32,45 +46,74 @@ def publish(shards: Sequence[Path], out: Path, seed: int, progress: Progress) ->
         shutil.rmtree(out / name, ignore_errors=True)
     for left in out.glob(".*.tmp"):
         left.unlink()  # a kill between writing and renaming leaves it
-    with TableFiles(out / "annotations", "part", ANNOTATIONS) as annotations:
-        for shard in shards:
-            for batch in _tables(shard, "annotations"):
-                annotations.add(batch)
-            progress.advance()
-    _publish_samples(shards, out)
-    return _publish_benchmark(shards, out, seed)
+    entries: list[dict[str, Any]] = []
+    names = [_ANNOTATIONS, *SubDataset]
+    for name, splits in zip(names, run(functools.partial(_publish_one, shards, out), names), strict=True):
+        if Split.TRAIN in splits:
+            ratio = dict(enumerate(STAGE_SHARES[SubDataset(name)], start=1))
+            entries.append({"name": str(name), "path": f"samples/{name}", "ratio": ratio})
+        progress.advance()
+    write_text(out / "mix.yaml", yaml.safe_dump({"datasets": entries}, sort_keys=False))
+    benchmark = _publish_benchmark(shards, out, seed)
+    progress.advance()
+    return benchmark
 
 
-def _tables(shard: Path, stem: str) -> Iterator[Any]:
-    for path in sorted(shard.glob(f"{stem}-*.parquet")):
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=256):
-                yield pa.Table.from_batches([batch])
-
-
-def _publish_samples(shards: Sequence[Path], out: Path) -> None:
+def _publish_one(shards: Sequence[Path], out: Path, name: str) -> list[Split]:
+    """Write the annotations, or a sub-dataset, of which the splits that have samples are returned."""
     with ExitStack() as stack:
+        if name == _ANNOTATIONS:
+            annotations = stack.enter_context(TableFiles(out / name, "part", ANNOTATIONS))
+            for shard in shards:
+                for table in _tables(shard / "annotations.parquet"):
+                    annotations.add(table)
+            return []
         files = {
-            (name, split): stack.enter_context(TableFiles(out / "samples" / name, split, SAMPLES))
-            for name in SubDataset
+            split: stack.enter_context(TableFiles(out / "samples" / name, split, SAMPLES))
             for split in (Split.TRAIN, Split.VALIDATION)
         }
         for shard in shards:
-            for table in _tables(shard, "samples"):
-                for (name, split), file in files.items():
-                    rows = table.filter(pc.and_(_belongs(table, name), pc.equal(table["split"], str(split))))
-                    if rows.num_rows:
-                        file.add(rows)
-        trained = [name for name in SubDataset if files[name, Split.TRAIN].rows]
-    entries = [
-        {
-            "name": str(name),
-            "path": f"samples/{name}",
-            "ratio": dict(enumerate(STAGE_SHARES[name], start=1)),
-        }
-        for name in trained
-    ]
-    write_text(out / "mix.yaml", yaml.safe_dump({"datasets": entries}, sort_keys=False))
+            images = _Images(shard / "annotations.parquet")
+            for table in _tables(shard / "samples.parquet"):
+                for split, file in files.items():
+                    chosen = pc.and_(_belongs(table, SubDataset(name)), pc.equal(table["split"], str(split)))
+                    rows = table.filter(chosen)
+                    file.add(rows, [images.of(number) for number in rows["annotation"].to_pylist()])
+        return [split for split, file in files.items() if file.rows]
+
+
+def _tables(path: Path) -> Iterator[Any]:
+    """Yield the row groups of a shard's file; a file without rows was not written."""
+    if path.is_file():
+        with pq.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):
+                yield file.read_row_group(group)
+
+
+class _Images:
+    """The images of a shard's annotations by row number; one row group is held, since samples come in their order."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._held = path, range(0)
+        self._images: list[Image] = []
+
+    def of(self, number: int | None) -> list[Image]:
+        """Return the image of a row, or nothing for a text."""
+        if number is None:
+            return []
+        if number not in self._held:
+            self._load(number)
+        return [self._images[number - self._held.start]]
+
+    def _load(self, number: int) -> None:
+        with pq.ParquetFile(self._path) as file:
+            start = group = 0
+            while number >= start + file.metadata.row_group(group).num_rows:
+                start += file.metadata.row_group(group).num_rows
+                group += 1
+            column: list[dict[str, Any]] = file.read_row_group(group, columns=["image"])["image"].to_pylist()
+        self._held = range(start, start + len(column))
+        self._images = [(image["bytes"], image["path"]) for image in column]
 
 
 def _belongs(table: Any, name: SubDataset) -> Any:
@@ -109,15 +152,13 @@ def _write_questions(held_out: HeldOut, shards: Sequence[Path], folder: Path) ->
     by_image: dict[str, list[dict[str, Any]]] = {}
     for question in held_out.questions:
         by_image.setdefault(question["annotation"], []).append(question)
-    with TableFiles(folder, "held_out", QUESTIONS) as questions:
+    with TableFiles(folder, "held_out", QUESTIONS, single=True) as questions:  # its YAML names one file
         for shard in shards:
-            for table in _tables(shard, "annotations"):
+            for table in _tables(shard / "annotations.parquet"):
                 chosen = table.filter(pc.is_in(table["id"], value_set=pa.array(sorted(wanted))))
                 for row in chosen.select(["id", "image"]).to_pylist():
                     named = [{**question, "images": [row["image"]]} for question in by_image[row["id"]]]
                     questions.add_rows([{name: question[name] for name in QUESTIONS.names} for question in named])
-    # One file: a benchmark is small, and its YAML names it.
-    (folder / "held_out-00000.parquet").rename(folder / "held_out.parquet")
     licenses = sorted({question["license"] for question in held_out.questions})
     card = {
         "name": "held_out",

@@ -1,5 +1,6 @@
 """The Parquet schemas of docs/reference/formats.md, and a writer of few, evenly cut files."""
 
+import itertools
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -13,8 +14,10 @@ from gmai_data.untyped import pa, pq
 
 ROWS_PER_GROUP = 256
 """Rows per row group: a reader decodes one group at a time, and every row may hold an image."""
+GROUP_BYTES = 64 * 2**20
+"""A row group of large images is cut before this size, counting every row: a reader holds them all."""
 MAX_FILE_BYTES = 500_000_000
-"""A file is closed once its images pass this size before compression, as the Hub advises for Parquet."""
+"""A file is closed once it passes this size before compression, as the Hub advises for Parquet."""
 
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _TEXTS = pa.list_(pa.string())
@@ -54,6 +57,9 @@ SAMPLES = _schema(
         "boxes": _BOX_FEATURE,
     },
 )
+
+SHARD_SAMPLES = SAMPLES.remove(SAMPLES.get_field_index("images")).append(pa.field("annotation", pa.int64()))
+"""Samples within a shard: instead of its image each row has the row number of the annotation that holds it, or null."""
 
 ANNOTATIONS = _schema(
     {
@@ -97,17 +103,43 @@ QUESTIONS = _schema(
 )
 
 
+Image = tuple[bytes, str]
+"""(encoded picture, file name)."""
+
+
+def _with_dictionaries(schema: Any) -> Any:
+    """Return the schema with images as dictionaries: a repeated one is written without comparing its bytes."""
+    image = pa.struct(
+        [("bytes", pa.dictionary(pa.int32(), pa.binary())), ("path", pa.dictionary(pa.int32(), pa.string()))]
+    )
+    for number, name in enumerate(schema.names):
+        if name in ("image", "images"):
+            schema = schema.set(number, pa.field(name, image if name == "image" else pa.list_(image)))
+    return schema
+
+
 class TableFiles:
     """Writes rows into `<folder>/<stem>-00000.parquet`, `-00001` …; each file appears whole or not at all.
 
-    The cut depends on the rows alone, so the same rows give the same bytes. Close it, or use it in a `with` block: a
-    block that ends with an error leaves no file behind.
+    The cut depends on the rows alone, so the same rows give the same bytes. An image that several rows of a row group
+    show is stored in it once. Close it, or use it in a `with` block: a block that ends with an error leaves no file
+    behind.
+
+    Args:
+        folder: Where the files go.
+        stem: First part of their names.
+        schema: One of the schemas above, or any without an `image` or `images` column.
+        single: Write `<stem>.parquet`, however large it becomes.
     """
 
-    def __init__(self, folder: Path, stem: str, schema: Any) -> None:
-        self._folder, self._stem, self._schema = folder, stem, schema
+    def __init__(self, folder: Path, stem: str, schema: Any, *, single: bool = False) -> None:
+        self._folder, self._stem, self._single = folder, stem, single
+        self._schema, self._written_schema = schema, _with_dictionaries(schema)
+        self._image_column = next((name for name in ("image", "images") if name in schema.names), None)
+        self._plain_names = [name for name in schema.names if name != self._image_column]
         self._waiting: list[Any] = []
-        self._waiting_rows = self._file_bytes = self._files = self.rows = 0
+        self._waiting_images: list[list[Image]] = []
+        self._waiting_bytes = self._file_bytes = self._files = self.rows = 0
         self._stack: ExitStack | None = None
         self._writer: Any = None
 
@@ -116,32 +148,73 @@ class TableFiles:
         if rows:
             self.add(pa.Table.from_pylist(list(rows), schema=self._schema))
 
-    def add(self, table: Any) -> None:
-        """Append the rows of a table of the schema."""
-        self._waiting.append(table)
-        self._waiting_rows += table.num_rows
-        self.rows += table.num_rows
-        while self._waiting_rows >= ROWS_PER_GROUP:
-            whole = pa.concat_tables(self._waiting)
-            self._write_group(whole.slice(0, ROWS_PER_GROUP))
-            rest = whole.slice(ROWS_PER_GROUP)
-            self._waiting, self._waiting_rows = [rest], rest.num_rows
+    def add(self, table: Any, images: Sequence[list[Image]] | None = None) -> None:
+        """Append the rows of a table of the schema.
 
-    def _write_group(self, table: Any) -> None:
+        Args:
+            table: Its image column may be left out where `images` are given.
+            images: The images of each row; rows that show the same image share its bytes.
+        """
+        if images is None:
+            images = self._images_of(table)
+        table = table.select(self._plain_names)
+        self.rows += table.num_rows
+        start = 0
+        for row, shown in enumerate(images):
+            size_bytes = sum(len(encoded) for encoded, _ in shown)
+            waiting = len(self._waiting_images)
+            if waiting == ROWS_PER_GROUP or (waiting and self._waiting_bytes + size_bytes > GROUP_BYTES):
+                self._waiting.append(table.slice(start, row - start))
+                start = row
+                self._write_group()
+            self._waiting_images.append(shown)
+            self._waiting_bytes += size_bytes
+        self._waiting.append(table.slice(start))
+
+    def _images_of(self, table: Any) -> list[list[Image]]:
+        if self._image_column is None:
+            return [[]] * table.num_rows
+        shown: list[Any] = table.column(self._image_column).to_pylist()
+        lists: list[list[dict[str, Any]]] = shown if self._image_column == "images" else [[image] for image in shown]
+        return [[(image["bytes"], image["path"]) for image in images] for images in lists]
+
+    def _write_group(self) -> None:
         if self._writer is None:
             self._stack = ExitStack()
-            file = self._stack.enter_context(
-                replace_atomically(self._folder / f"{self._stem}-{self._files:05d}.parquet")
-            )
-            # Rows about one image stand together, so its bytes are stored once per row group, in the dictionary.
-            self._writer = self._stack.enter_context(
-                pq.ParquetWriter(file, self._schema, compression="zstd", dictionary_pagesize_limit=2**26)
-            )
+            name = f"{self._stem}.parquet" if self._single else f"{self._stem}-{self._files:05d}.parquet"
+            file = self._stack.enter_context(replace_atomically(self._folder / name))
+            # Arrow's own schema is not stored: it would make readers return the images as dictionaries, too.
+            options = {"compression": "zstd", "dictionary_pagesize_limit": 2**30, "store_schema": False}
+            self._writer = self._stack.enter_context(pq.ParquetWriter(file, self._written_schema, **options))
+            self._writer.add_key_value_metadata(self._schema.metadata or {})
             self._files += 1
-        self._writer.write_table(table.combine_chunks(), row_group_size=ROWS_PER_GROUP)
-        self._file_bytes += table.nbytes
-        if self._file_bytes >= MAX_FILE_BYTES:
+        plain = pa.concat_tables(self._waiting).combine_chunks()
+        columns = [
+            self._image_array() if name == self._image_column else plain.column(name) for name in self._schema.names
+        ]
+        self._writer.write_table(pa.table(columns, schema=self._written_schema), row_group_size=ROWS_PER_GROUP)
+        distinct = {encoded for shown in self._waiting_images for encoded, _ in shown}
+        self._file_bytes += plain.nbytes + sum(map(len, distinct))
+        self._waiting, self._waiting_images, self._waiting_bytes = [], [], 0
+        if self._file_bytes >= MAX_FILE_BYTES and not self._single:
             self._close_file()
+
+    def _image_array(self) -> Any:
+        """Return the images of the waiting rows, each distinct one once."""
+        shown = [image for images in self._waiting_images for image in images]
+        parts: list[Any] = []
+        for values, kind in (
+            ([image[0] for image in shown], pa.binary()),
+            ([image[1] for image in shown], pa.string()),
+        ):
+            positions: dict[Any, int] = {}
+            indices = [positions.setdefault(value, len(positions)) for value in values]
+            parts.append(pa.DictionaryArray.from_arrays(pa.array(indices, pa.int32()), pa.array(list(positions), kind)))
+        images = pa.StructArray.from_arrays(parts, ["bytes", "path"])
+        if self._image_column == "image":
+            return images
+        ends = itertools.accumulate((len(images) for images in self._waiting_images), initial=0)
+        return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), images)
 
     def _close_file(self) -> None:
         if self._stack is not None:
@@ -151,9 +224,8 @@ class TableFiles:
 
     def close(self) -> None:
         """Write what waits and close the last file; without any row no file is written."""
-        if self._waiting_rows:
-            self._write_group(pa.concat_tables(self._waiting))
-        self._waiting, self._waiting_rows = [], 0
+        if self._waiting_images:
+            self._write_group()
         self._close_file()
 
     def __enter__(self) -> Self:
