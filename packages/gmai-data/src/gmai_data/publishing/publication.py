@@ -1,4 +1,4 @@
-"""`gmai data publish`: a finished build ▶ a folder to be handed on, if every source's licence allows it."""
+"""`gmai data publish`: a finished build ▶ a release, a folder to be handed on, if every source's licence allows it."""
 
 import json
 import shutil
@@ -9,16 +9,28 @@ from typing import Any
 import yaml
 from gmai_cli.console import progress, say
 from gmai_cli.errors import UserError
-from gmai_cli.files import write_text
+from gmai_cli.files import sha256_file, write_json, write_text
 
+from gmai_data.publishing.card import dataset_card
+from gmai_data.publishing.croissant import croissant
+from gmai_data.publishing.facts import ReleaseFacts, count_release
+from gmai_data.publishing.folders import new_folder
 from gmai_data.publishing.licences import reason_to_refuse
+from gmai_data.publishing.sub_datasets import TABLE_6
 from gmai_data.publishing.tables import ANNOTATIONS, QUESTIONS, SAMPLES, TableFiles
-from gmai_data.statistics import read_manifest
+from gmai_data.statistics import RINGS, fig3, read_manifest
 from gmai_data.untyped import pa, pc, pq
+
+RELEASE_FORMAT = "gmai-data-release/1"
+
+_SCHEMAS = {"annotations": ANNOTATIONS, "samples": SAMPLES, "benchmarks": QUESTIONS}
+_OF_A_SOURCE = ("title", "homepage", "citation", "license", "redistribution")
 
 
 def publish_build(out: Path, target: Path, *, leave_out_unlicensed: bool) -> None:
-    """Copy what may be passed on, with a card that names every source, its licence and its citation.
+    """Copy what may be passed on, with a card, Croissant metadata and `release.json`, which names every file.
+
+    The folder appears whole or not at all; the same build gives the same bytes.
 
     Args:
         out: A finished build.
@@ -28,12 +40,40 @@ def publish_build(out: Path, target: Path, *, leave_out_unlicensed: bool) -> Non
     Raises:
         UserError: Not a finished build, `target` holds something, or a source may not be published.
     """
-    read_manifest(out)
-    recipes = build_recipes(out)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UserError(f"{target}: not empty. What is published goes into a new folder. Give another one.")
-    refused = {name: reason for name, recipe in recipes.items() if (reason := reason_to_refuse(recipe)) is not None}
-    if refused and not leave_out_unlicensed:
+    manifest = read_manifest(out)
+    record = build_record(out)
+    kept = _allowed(out, record["recipes"], leave_out=leave_out_unlicensed)
+    with new_folder(target) as folder:
+        _copy_tables(out, folder, sorted(kept))
+        _copy_mixture(out, folder)
+        if (folder / "benchmarks").is_dir():
+            shutil.copyfile(out / "benchmarks" / "held_out.yaml", folder / "benchmarks" / "held_out.yaml")
+        facts = count_release(folder, kept, manifest, record)
+        if facts.questions and len(kept) < len(record["recipes"]):
+            _correct_benchmark(folder / "benchmarks" / "held_out.yaml", facts.questions, kept)
+            facts = count_release(folder, kept, manifest, record)
+        rings = {RINGS[of]: rows for of, rows in fig3(folder).items()}
+        write_text(folder / "README.md", dataset_card(facts, rings))
+        write_json(folder / "croissant.json", croissant(facts))
+        write_json(folder / "release.json", _release_record(folder, facts))
+    say(f"{target}: {facts.total} samples, {facts.annotations} images of {len(kept)} sources, with README.md.")
+
+
+def build_record(out: Path) -> dict[str, Any]:
+    """Return a build's versions, settings and recipes, as they were when it began.
+
+    Raises:
+        UserError: The build's record is gone.
+    """
+    path = out / ".build" / "build.json"
+    if not path.is_file():
+        raise UserError(f"{path}: no such file. It holds the sources' licences; copy `.build` along with the build.")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _allowed(out: Path, recipes: Mapping[str, dict[str, Any]], *, leave_out: bool) -> dict[str, dict[str, Any]]:
+    refused = refusals(recipes)
+    if refused and not leave_out:
         lines = "".join(f"\n  {name}: {reason}" for name, reason in refused.items())
         raise UserError(
             f"{out}: {len(refused)} of {len(recipes)} sources may not be published:{lines}\n"
@@ -44,49 +84,52 @@ def publish_build(out: Path, target: Path, *, leave_out_unlicensed: bool) -> Non
         raise UserError(f"{out}: no source of this build may be published: {', '.join(refused)}.")
     for name, reason in refused.items():
         say(f"left out: {name}: {reason}")
-    rows = _copy_tables(out, target, sorted(kept))
-    for file in ("mix.yaml", "benchmarks/held_out.yaml"):
-        if (out / file).is_file() and (file == "mix.yaml" or (target / "benchmarks").is_dir()):
-            (target / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(out / file, target / file)
-    if refused and (target / "benchmarks" / "held_out.yaml").is_file():
-        _correct_benchmark(target / "benchmarks" / "held_out.yaml", rows.get("benchmarks", 0), kept)
-    write_text(target / "README.md", _card(kept, rows))
-    say(f"{target}: {sum(rows.values())} rows of {len(kept)} sources, with README.md.")
+    return kept
 
 
-def build_recipes(out: Path) -> dict[str, dict[str, Any]]:
-    """Return the cards of a build, as they were when it began.
-
-    Raises:
-        UserError: The build's record is gone.
-    """
-    path = out / ".build" / "build.json"
-    if not path.is_file():
-        raise UserError(f"{path}: no such file. It holds the sources' licences; copy `.build` along with the build.")
-    return json.loads(path.read_text(encoding="utf-8"))["recipes"]
+def refusals(recipes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return the sources that must not be published, each with the reason."""
+    return {name: reason for name, recipe in recipes.items() if (reason := reason_to_refuse(recipe)) is not None}
 
 
-def _copy_tables(out: Path, target: Path, sources: list[str]) -> dict[str, int]:
-    files = sorted(out.glob("**/*.parquet"))
+def _copy_mixture(out: Path, folder: Path) -> None:
+    """Copy `mix.yaml` without the entries whose rows were all left out."""
+    mixture = yaml.safe_load((out / "mix.yaml").read_text(encoding="utf-8"))
+    mixture["datasets"] = [entry for entry in mixture["datasets"] if (folder / entry["path"]).is_dir()]
+    write_text(folder / "mix.yaml", yaml.safe_dump(mixture, sort_keys=False, allow_unicode=True))
+
+
+def _release_record(folder: Path, facts: ReleaseFacts) -> dict[str, Any]:
+    files = dict(facts.files)
+    for name in ("README.md", "croissant.json"):
+        files[name] = ((folder / name).stat().st_size, sha256_file(folder / name))
+    return {
+        "format": RELEASE_FORMAT,
+        "samples": {TABLE_6[name][0]: splits for name, splits in facts.samples.items()},
+        "annotations": facts.annotations,
+        "questions": facts.questions,
+        "account": facts.account,
+        "sources": {name: {key: recipe.get(key) for key in _OF_A_SOURCE} for name, recipe in facts.recipes.items()},
+        "files": {path: {"bytes": size, "sha256": digest} for path, (size, digest) in sorted(files.items())},
+    }
+
+
+def _copy_tables(out: Path, target: Path, sources: list[str]) -> None:
+    files = [path for folder in _SCHEMAS for path in sorted((out / folder).rglob("*.parquet"))]
     wanted = pa.array(sources)
-    rows: dict[str, int] = {}
     with progress("publish", len(files), unit="files") as bar:
         for path in files:
             relative = path.relative_to(out)
-            schema = {"annotations": ANNOTATIONS, "samples": SAMPLES, "benchmarks": QUESTIONS}[relative.parts[0]]
             # Each file is filtered into one of its own name, so that the cut does not depend on what was left out.
-            with TableFiles(target / relative.parent, path.stem, schema) as written:
-                with pq.ParquetFile(path) as file:
-                    for batch in file.iter_batches(batch_size=256):
-                        table = pa.Table.from_batches([batch])
-                        written.add(table.filter(pc.is_in(table["source"], value_set=wanted)))
-                rows[relative.parts[0]] = rows.get(relative.parts[0], 0) + written.rows
+            schema = _SCHEMAS[relative.parts[0]]
+            with TableFiles(target / relative.parent, path.stem, schema) as written, pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=256):
+                    table = pa.Table.from_batches([batch])
+                    written.add(table.filter(pc.is_in(table["source"], value_set=wanted)))
             single = target / relative.parent / f"{path.stem}-00000.parquet"
             if single.is_file():
                 single.rename(target / relative)
             bar.advance(note=str(relative))
-    return rows
 
 
 def _correct_benchmark(path: Path, questions: int, kept: Mapping[str, Mapping[str, Any]]) -> None:
@@ -94,26 +137,3 @@ def _correct_benchmark(path: Path, questions: int, kept: Mapping[str, Mapping[st
     card["expected"] = {"total": questions}
     card["license"] = " AND ".join(sorted({str(recipe["license"]) for recipe in kept.values()}))
     write_text(path, yaml.safe_dump(card, sort_keys=False, allow_unicode=True))
-
-
-def _card(recipes: Mapping[str, Mapping[str, Any]], rows: Mapping[str, int]) -> str:
-    licences = sorted({str(recipe["license"]) for recipe in recipes.values()})
-    head = {"license": "other", "license_name": "per-source", "tags": ["medical", "image-text-to-text"]}
-    lines = [
-        "---",
-        yaml.safe_dump(head, sort_keys=False).strip(),
-        "---",
-        "",
-        "# Medical images with instruction samples",
-        "",
-        f"{rows.get('samples', 0)} samples and {rows.get('annotations', 0)} annotated images from {len(recipes)} "
-        f"sources, made with gmai-data. Each row names its source and licence. Licences: {', '.join(licences)}.",
-        "",
-        "| source | licence | modality | department | citation |",
-        "|---|---|---|---|---|",
-    ]
-    for recipe in recipes.values():
-        title = f"[{recipe['title']}]({recipe['homepage']})"
-        cells = (title, recipe["license"], recipe["modality"], recipe["department"], recipe["citation"])
-        lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"

@@ -1,0 +1,103 @@
+"""What a release holds, counted from its own files: the card, the Croissant file and `release.json` are made of it."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gmai_cli.files import sha256_file
+
+from gmai_data.publishing.sub_datasets import sample_files
+from gmai_data.untyped import pq
+from gmai_data.vocabulary import SubDataset
+
+GENERATOR = ("writer", "model", "templates", "prompt", "prompt_version", "translator")
+"""Keys of a sample's provenance that say who wrote its text, and from what wording."""
+
+
+@dataclass(frozen=True)
+class ReleaseFacts:
+    """The counts of a release.
+
+    Attributes:
+        recipes: Source ▶ its card as it was when the build began.
+        samples: Sub-dataset ▶ split ▶ samples; what is empty is left out.
+        counted: `kind`, `language` and `source` ▶ value ▶ samples.
+        generators: What the samples' provenance says under the keys of `GENERATOR` ▶ samples.
+        annotations: Annotated images.
+        questions: Held-out questions.
+        account: Source ▶ `items`, `images`, … ▶ read, kept, dropped by reason, quarantined.
+        files: Path relative to the release ▶ (bytes, SHA-256).
+        build: The build's `build.json`: versions, settings, digests of the sources.
+    """
+
+    recipes: Mapping[str, Mapping[str, Any]]
+    samples: Mapping[SubDataset, Mapping[str, int]]
+    counted: Mapping[str, Counter[str]]
+    generators: Counter[tuple[tuple[str, str], ...]]
+    annotations: int
+    questions: int
+    account: Mapping[str, Mapping[str, Any]]
+    files: Mapping[str, tuple[int, str]]
+    build: Mapping[str, Any]
+
+    @property
+    def total(self) -> int:
+        """Return the number of samples."""
+        return sum(sum(splits.values()) for splits in self.samples.values())
+
+
+def count_release(
+    folder: Path, recipes: Mapping[str, Mapping[str, Any]], manifest: Mapping[str, Any], build: Mapping[str, Any]
+) -> ReleaseFacts:
+    """Count a release from the Parquet files that lie in it; nothing but small columns is read.
+
+    Args:
+        folder: The release, without card.
+        recipes: The cards of the sources that are in it.
+        manifest: The build's `manifest.json`.
+        build: The build's `build.json`.
+    """
+    samples: dict[SubDataset, dict[str, int]] = {}
+    counted = {column: Counter[str]() for column in ("kind", "language", "source")}
+    generators: Counter[tuple[tuple[str, str], ...]] = Counter()
+    for name, split, files in sample_files(folder):
+        rows = 0
+        for path in files:
+            with pq.ParquetFile(path) as file:
+                rows += file.metadata.num_rows
+                for batch in file.iter_batches(batch_size=8192, columns=[*counted, "provenance"]):
+                    for column, counter in counted.items():
+                        counter.update(batch[column].to_pylist())
+                    generators.update(map(_generator, batch["provenance"].to_pylist()))
+        samples.setdefault(name, {})[str(split)] = rows
+    return ReleaseFacts(
+        recipes=recipes,
+        samples=samples,
+        counted=counted,
+        generators=generators,
+        annotations=_rows(folder / "annotations"),
+        questions=_rows(folder / "benchmarks"),
+        account={
+            source: {what: line for what, line in entry.items() if isinstance(line, Mapping) and "quarantined" in line}
+            for source, entry in manifest["recipes"].items()
+            if source in recipes
+        },
+        files={
+            path.relative_to(folder).as_posix(): (path.stat().st_size, sha256_file(path))
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        },
+        build=build,
+    )
+
+
+def _generator(provenance: str) -> tuple[tuple[str, str], ...]:
+    facts = json.loads(provenance)
+    return tuple((key, str(facts[key])) for key in GENERATOR if facts.get(key) is not None)
+
+
+def _rows(folder: Path) -> int:
+    return sum(pq.read_metadata(path).num_rows for path in folder.glob("*.parquet"))

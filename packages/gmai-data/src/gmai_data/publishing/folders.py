@@ -1,0 +1,36 @@
+"""A folder that appears whole or not at all: written under a hidden name beside its place, then renamed."""
+
+import os
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gmai_cli.errors import UserError
+from gmai_cli.files import fsync_directory
+
+
+@contextmanager
+def new_folder(target: Path) -> Generator[Path]:
+    """Yield an empty folder that takes the place of `target` when the block ends without an error.
+
+    A kill leaves `.NAME.partial` beside `target`, which the next run with the same target removes.
+
+    Raises:
+        UserError: `target` holds something.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UserError(f"{target}: not empty. It is written as a whole, into a new folder. Give another one.")
+    partial = target.absolute().parent / f".{target.absolute().name}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        os.sync()  # one flush for all files: they may be a million small images
+        if target.is_dir():
+            target.rmdir()
+        partial.replace(target)
+        fsync_directory(target.absolute().parent)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
