@@ -2,9 +2,10 @@
 
 import io
 
+import cv2
 import numpy as np
 import pytest
-from gmai_data.imaging.raster import encode_png, is_near_constant, load_index_mask, load_raster
+from gmai_data.imaging.raster import encode_png, load_index_mask, load_raster, nothing_to_see
 from gmai_data.sources.problems import SourceError
 from PIL import Image
 
@@ -76,8 +77,20 @@ def test_colour_mask_is_refused(tmp_path):
         load_index_mask(tmp_path, save(tmp_path / "a.png", picture()))
 
 
-def test_near_constant():
+def test_pictures_that_show_nothing():
     noise = np.random.default_rng(0).integers(100, 103, (50, 50)).astype(np.uint8)
-    assert is_near_constant(noise)
+    assert nothing_to_see(noise) == "near-constant image"
     noise[:5] = 200
-    assert not is_near_constant(noise)
+    assert nothing_to_see(noise) is None
+    assert nothing_to_see(np.where(noise == 200, 255, 0).astype(np.uint8)) == "binary image"
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 3), (64, 65), (5, 4, 3), (300, 301, 3)])
+def test_png_is_lossless_for_other_decoders(shape):
+    pixels = np.random.default_rng(1).integers(0, 256, shape).astype(np.uint8)
+    encoded = encode_png(np.asfortranarray(pixels))
+    with Image.open(io.BytesIO(encoded)) as image:
+        image.verify()
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(encoded))), pixels)
+    decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert np.array_equal(decoded if pixels.ndim == 2 else decoded[..., ::-1], pixels)

@@ -1,5 +1,6 @@
 """The standardised record `<image, modality, label, department, bbox>`: one per exported image (section 3.2)."""
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -60,7 +61,12 @@ class Annotation:
     @property
     def image_id(self) -> str:
         """Return the first half of the image's SHA-256 digest: equal pixels in equal encoding have equal ids."""
-        return hashlib.sha256(self.image).hexdigest()[:32]
+        return self.sha256[:32]
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Return the image's SHA-256 digest."""
+        return hashlib.sha256(self.image).hexdigest()
 
     def row(self) -> dict[str, Any]:
         """Return the record as a row of `annotations/part-*.parquet`."""
@@ -69,7 +75,7 @@ class Annotation:
             "image": {"bytes": self.image, "path": self.image_path},
             "width": self.width_px,
             "height": self.height_px,
-            "sha256": hashlib.sha256(self.image).hexdigest(),
+            "sha256": self.sha256,
             "modality": str(self.modality),
             "department": str(self.department),
             "clinical_task": str(self.clinical_task),

@@ -23,7 +23,7 @@ from gmai_data.generation.sample import Sample, qualified_id
 from gmai_data.generation.template_writer import TemplateWriter
 from gmai_data.generation.wording import Words
 from gmai_data.imaging.deidentify import words_in_picture
-from gmai_data.imaging.raster import digest, encode_png, has_two_values, is_near_constant
+from gmai_data.imaging.raster import digest, encode_png, nothing_to_see
 from gmai_data.publishing.tables import ANNOTATIONS, SHARD_SAMPLES, TableFiles
 from gmai_data.sources.digests import source_digests
 from gmai_data.sources.items import Item, Picture
@@ -140,11 +140,9 @@ def _annotations(item: Item, job: ShardJob, ledger: Ledger) -> Iterator[Annotati
     split, group = split_of(item, recipe)
     for picture in READERS[recipe.layout.kind].read(item, recipe, job.root, ledger):
         ledger.images.read += 1
-        if is_near_constant(picture.pixels):
-            ledger.images.dropped["near-constant image"] += 1
-            continue
-        if has_two_values(picture.pixels):
-            ledger.images.dropped["binary image"] += 1
+        reason = nothing_to_see(picture.pixels)
+        if reason is not None:
+            ledger.images.dropped[reason] += 1
             continue
         if recipe.deidentification.ocr and words_in_picture(picture.pixels, item.key):
             ledger.images.dropped["held back: words in the picture"] += 1

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+from isal import isal_zlib
 from PIL import Image, UnidentifiedImageError
 
 from gmai_data.sources.files import require_data
@@ -152,28 +154,44 @@ def _to_8_bit(image: Image.Image) -> Pixels:
     return np.asarray(image.convert("RGB"))
 
 
-_PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
+_PNG_COLOUR_TYPES = {1: 0, 3: 2}
+"""Channels ▶ PNG colour type (grey, RGB)."""
+_FILTER_UP = 2
 
 
 def encode_png(pixels: Pixels) -> bytes:
-    """Encode grey or RGB pixels as PNG (level 1 with run lengths: 5 times as fast as Pillow's default)."""
-    ordered = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    done, buffer = cv2.imencode(".png", ordered, _PNG)
-    if not done:
-        raise RuntimeError(f"OpenCV does not encode an array of shape {pixels.shape} and type {pixels.dtype}")
-    return buffer.tobytes()
+    """Encode grey or RGB pixels as PNG: each row as its difference to the row above, packed by ISA-L.
+
+    Five times as fast as libpng at its fastest, at about the same size.
+    """
+    height, width = pixels.shape[:2]
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    flat = pixels.reshape(height, width * channels)
+    rows = np.empty((height, 1 + flat.shape[1]), np.uint8)
+    rows[:, 0] = _FILTER_UP
+    rows[0, 1:] = flat[0]
+    np.subtract(flat[1:], flat[:-1], out=rows[1:, 1:])
+    header = struct.pack(">IIBBBBB", width, height, 8, _PNG_COLOUR_TYPES[channels], 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", isal_zlib.compress(rows, 1)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", isal_zlib.crc32(data, isal_zlib.crc32(kind)))
+        for kind, data in chunks
+    )
 
 
-def is_near_constant(pixels: Pixels) -> bool:
-    """Say whether a picture shows nothing: 99 % of its pixels within 4 grey levels of one another."""
-    counts = np.cumsum(np.bincount(pixels.ravel(), minlength=256))
-    low, high = (int(np.searchsorted(counts, share * pixels.size)) for share in (0.005, 0.995))
-    return high - low <= 4
+def nothing_to_see(pixels: Pixels) -> str | None:
+    """Return why a picture is none, or None: `near-constant image` or `binary image`.
 
-
-def has_two_values(pixels: Pixels) -> bool:
-    """Say whether a picture is black and white without any grey: a mask filed as an image (SAM-Med2D#63)."""
-    return int(np.count_nonzero(np.bincount(pixels.ravel(), minlength=256))) <= 2
+    Near-constant: 99 % of its values within 4 grey levels of one another. Binary: two values and no grey between, which
+    is a mask filed as an image (SAM-Med2D#63).
+    """
+    flat = np.ascontiguousarray(pixels).reshape(1, -1)
+    counts = cv2.calcHist([flat], [0], None, [256], [0, 256]).ravel()
+    total = np.cumsum(counts, dtype=np.float64)
+    low, high = (int(np.searchsorted(total, share * flat.size)) for share in (0.005, 0.995))
+    if high - low <= 4:
+        return "near-constant image"
+    return "binary image" if np.count_nonzero(counts) <= 2 else None
 
 
 def digest(data: bytes) -> str:
