@@ -1,5 +1,6 @@
 """The Parquet schemas of docs/reference/formats.md, and a writer of few, evenly cut files."""
 
+import io
 import itertools
 import json
 from collections.abc import Sequence
@@ -118,6 +119,22 @@ def _with_dictionaries(schema: Any) -> Any:
     return schema
 
 
+def _leaves(schema: Any) -> list[str]:
+    """Return the paths of the columns as Parquet stores them, `boxes.list.element.label`."""
+    with io.BytesIO() as file:
+        pq.write_metadata(schema, file)
+        stored = pq.ParquetFile(file).schema
+        return [stored.column(number).path for number in range(len(stored.names))]
+
+
+def _images(column: Sequence[Any] | None, rows: int) -> list[list[Image]]:
+    """Return the images of each row from the values of its column, one `{bytes, path}` or a list of them."""
+    if column is None:
+        return [[]] * rows
+    lists: list[list[dict[str, Any]]] = [value if isinstance(value, list) else [value] for value in column]
+    return [[(image["bytes"], image["path"]) for image in images] for images in lists]
+
+
 class TableFiles:
     """Writes rows into `<folder>/<stem>-00000.parquet`, `-00001` …; each file appears whole or not at all.
 
@@ -136,7 +153,10 @@ class TableFiles:
         self._folder, self._stem, self._single = folder, stem, single
         self._schema, self._written_schema = schema, _with_dictionaries(schema)
         self._image_column = next((name for name in ("image", "images") if name in schema.names), None)
-        self._plain_names = [name for name in schema.names if name != self._image_column]
+        # The images are packed already. Columns that are not named would not be packed.
+        self._compression = {path: "none" if path.endswith("bytes") else "zstd" for path in _leaves(schema)}
+        self._plain_schema = pa.schema([field for field in schema if field.name != self._image_column])
+        self._waiting_rows: list[dict[str, Any]] = []
         self._waiting: list[Any] = []
         self._waiting_images: list[list[Image]] = []
         self._waiting_bytes = self._file_bytes = self._files = self.rows = 0
@@ -145,8 +165,10 @@ class TableFiles:
 
     def add_rows(self, rows: Sequence[dict[str, Any]]) -> None:
         """Append rows given as dictionaries of the schema's columns."""
-        if rows:
-            self.add(pa.Table.from_pylist(list(rows), schema=self._schema))
+        self.rows += len(rows)
+        self._waiting_rows.extend(rows)
+        if len(self._waiting_rows) >= ROWS_PER_GROUP:
+            self._add_waiting_rows()
 
     def add(self, table: Any, images: Sequence[list[Image]] | None = None) -> None:
         """Append the rows of a table of the schema.
@@ -155,10 +177,20 @@ class TableFiles:
             table: Its image column may be left out where `images` are given.
             images: The images of each row; rows that show the same image share its bytes.
         """
-        if images is None:
-            images = self._images_of(table)
-        table = table.select(self._plain_names)
+        self._add_waiting_rows()
         self.rows += table.num_rows
+        if images is None:
+            column = None if self._image_column is None else table.column(self._image_column).to_pylist()
+            images = _images(column, table.num_rows)
+        self._add(table.select(self._plain_schema.names), images)
+
+    def _add_waiting_rows(self) -> None:
+        rows, self._waiting_rows = self._waiting_rows, []
+        if rows:
+            column = None if self._image_column is None else [row[self._image_column] for row in rows]
+            self._add(pa.Table.from_pylist(rows, schema=self._plain_schema), _images(column, len(rows)))
+
+    def _add(self, table: Any, images: Sequence[list[Image]]) -> None:
         start = 0
         for row, shown in enumerate(images):
             size_bytes = sum(len(encoded) for encoded, _ in shown)
@@ -171,20 +203,13 @@ class TableFiles:
             self._waiting_bytes += size_bytes
         self._waiting.append(table.slice(start))
 
-    def _images_of(self, table: Any) -> list[list[Image]]:
-        if self._image_column is None:
-            return [[]] * table.num_rows
-        shown: list[Any] = table.column(self._image_column).to_pylist()
-        lists: list[list[dict[str, Any]]] = shown if self._image_column == "images" else [[image] for image in shown]
-        return [[(image["bytes"], image["path"]) for image in images] for images in lists]
-
     def _write_group(self) -> None:
         if self._writer is None:
             self._stack = ExitStack()
             name = f"{self._stem}.parquet" if self._single else f"{self._stem}-{self._files:05d}.parquet"
             file = self._stack.enter_context(replace_atomically(self._folder / name))
             # Arrow's own schema is not stored: it would make readers return the images as dictionaries, too.
-            options = {"compression": "zstd", "dictionary_pagesize_limit": 2**30, "store_schema": False}
+            options = {"compression": self._compression, "dictionary_pagesize_limit": 2**30, "store_schema": False}
             self._writer = self._stack.enter_context(pq.ParquetWriter(file, self._written_schema, **options))
             self._writer.add_key_value_metadata(self._schema.metadata or {})
             self._files += 1
@@ -224,6 +249,7 @@ class TableFiles:
 
     def close(self) -> None:
         """Write what waits and close the last file; without any row no file is written."""
+        self._add_waiting_rows()
         if self._waiting_images:
             self._write_group()
         self._close_file()
