@@ -97,7 +97,7 @@ class Fault:
     """What happens to the next requests that match.
 
     `kind`: a status; `reset` (cut before anything is done); `lost` (done, then cut before the answer); `truncated`
-    (half of the body, then cut).
+    (half of the body, then cut); `corrupt` (a bit of the body is another).
     """
 
     method: str
@@ -230,7 +230,9 @@ class _Handler(BaseHTTPRequestHandler):
             answer = self._route(method, path)
         if fault and fault.kind == "lost":
             return self._cut(path, "lost")
-        return self._send(path, answer, truncated=bool(fault))
+        if fault and fault.kind == "corrupt":
+            answer.content = bytes([answer.content[0] ^ 1]) + answer.content[1:]
+        return self._send(path, answer, truncated=bool(fault) and fault.kind == "truncated")
 
     def _route(self, method, path):
         for due, pattern, name in ROUTES:

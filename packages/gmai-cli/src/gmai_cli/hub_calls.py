@@ -64,7 +64,7 @@ def discreet(text: str) -> str:
     for token in known:
         if len(token.strip()) >= 8:
             text = text.replace(token.strip(), "<token>")
-    text = re.sub(r"\bhf_[A-Za-z0-9_]{8,}|(?i:(?<=bearer )\S+)", "<token>", text)
+    text = re.sub(r"\bhf_[A-Za-z0-9_]{8,}|(?i:(?<=bearer )[^\s,;]+)", "<token>", text)
     return re.sub(r"(https?://[^\s?'\"]+)\?[^\s'\"]+", r"\1", text)
 
 
