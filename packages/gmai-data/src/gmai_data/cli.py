@@ -1,4 +1,4 @@
-"""`gmai data`: build, phantoms, recipes, stats, view, publish."""
+"""`gmai data`: build, phantoms, recipes, stats, view, publish, export, push, validate."""
 
 from pathlib import Path
 from typing import Annotated
@@ -122,10 +122,66 @@ def publish(
         bool, typer.Option("--leave-out-unlicensed", help="Leave out the sources whose licence forbids it.")
     ] = False,
 ) -> None:
-    """Copy a build into a folder to be handed on; refused when a source's licence forbids it or is not stated."""
+    """Make a release of a build: the Parquet files with a dataset card, Croissant metadata and release.json.
+
+    Refused when a source's licence forbids passing it on or is not stated. The folder appears whole or not at all.
+    """
     from gmai_data.publishing.publication import publish_build
 
     publish_build(out, target, leave_out_unlicensed=leave_out_unlicensed)
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Folder that `gmai data build` or `gmai data publish` wrote.")],
+    target: Annotated[Path, typer.Argument(help="New folder to write to.")],
+    form: Annotated[
+        str, typer.Option("--format", help="`llava` (GMAI-VL's JSON and mixing lists), `ms-swift` or `webdataset`.")
+    ],
+) -> None:
+    """Write the samples once more in a format that other training tools read.
+
+    llava: NAME-SPLIT.json, mixture_stageN.json, images/. ms-swift: NAME-SPLIT.jsonl with grounding objects, images/.
+    webdataset: NAME-SPLIT-NNNNNN.tar. Exit code 3: done, but some rows do not fit the format; see left_out.jsonl.
+    """
+    from gmai_data.publishing.export import export as run
+
+    raise typer.Exit(run(folder, target, form))
+
+
+@app.command()
+def push(
+    release: Annotated[Path, typer.Argument(help="Folder that `gmai data publish` wrote.")],
+    repo_id: Annotated[str, typer.Argument(help="Dataset repository of the Hub, OWNER/NAME; made if it is not there.")],
+    public: Annotated[bool, typer.Option("--public", help="Readable by everybody; without it, private.")] = False,
+) -> None:
+    """Push a release to the Hugging Face Hub, after checking digests and licences once more.
+
+    The token is that of `hf auth login` or HF_TOKEN. A killed push goes on with the same command.
+    """
+    from gmai_data.publishing.push import push_release
+
+    print(push_release(release, repo_id, private=not public))
+
+
+@app.command()
+def validate(
+    path: Annotated[
+        Path,
+        typer.Argument(help="File or folder: Parquet, LLaVA JSON, JSON Lines, ms-swift, WebDataset, mixing list."),
+    ],
+    images: Annotated[
+        Path | None, typer.Option(help="Folder that image paths are relative to; without it, the file's own.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write every finding into this file (JSON Lines).")] = None,
+) -> None:
+    """Check samples of any source, row by row: messages, placeholders, images, boxes, ids, paths.
+
+    Exit code 0: all rows are sound. 3: some are not; each finding names file, row, rule and remedy.
+    """
+    from gmai_data.validation.validate import validate as run
+
+    raise typer.Exit(run(path, images=images, report=report))
 
 
 @recipes_app.command("list")

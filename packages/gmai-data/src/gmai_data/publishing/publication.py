@@ -44,7 +44,7 @@ def publish_build(out: Path, target: Path, *, leave_out_unlicensed: bool) -> Non
     record = build_record(out)
     kept = _allowed(out, record["recipes"], leave_out=leave_out_unlicensed)
     with new_folder(target) as folder:
-        _copy_tables(out, folder, sorted(kept))
+        _copy_tables(out, folder, sorted(kept) if len(kept) < len(record["recipes"]) else None)
         _copy_mixture(out, folder)
         if (folder / "benchmarks").is_dir():
             shutil.copyfile(out / "benchmarks" / "held_out.yaml", folder / "benchmarks" / "held_out.yaml")
@@ -114,22 +114,26 @@ def _release_record(folder: Path, facts: ReleaseFacts) -> dict[str, Any]:
     }
 
 
-def _copy_tables(out: Path, target: Path, sources: list[str]) -> None:
-    files = [path for folder in _SCHEMAS for path in sorted((out / folder).rglob("*.parquet"))]
-    wanted = pa.array(sources)
+def _copy_tables(out: Path, folder: Path, sources: list[str] | None) -> None:
+    """Copy the Parquet files, and only the rows of `sources` where they are given."""
+    files = [(path, schema) for name, schema in _SCHEMAS.items() for path in sorted((out / name).rglob("*.parquet"))]
     with progress("publish", len(files), unit="files") as bar:
-        for path in files:
-            relative = path.relative_to(out)
-            # Each file is filtered into one of its own name, so that the cut does not depend on what was left out.
-            schema = _SCHEMAS[relative.parts[0]]
-            with TableFiles(target / relative.parent, path.stem, schema) as written, pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(batch_size=256):
-                    table = pa.Table.from_batches([batch])
-                    written.add(table.filter(pc.is_in(table["source"], value_set=wanted)))
-            single = target / relative.parent / f"{path.stem}-00000.parquet"
-            if single.is_file():
-                single.rename(target / relative)
-            bar.advance(note=str(relative))
+        for path, schema in files:
+            target = folder / path.relative_to(out)
+            if sources is None:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+            else:
+                _copy_rows(path, target, schema, sources)
+            bar.advance(note=target.name)
+
+
+def _copy_rows(path: Path, target: Path, schema: Any, sources: list[str]) -> None:
+    # A file of the same name for each, so that the cut does not depend on what was left out.
+    with TableFiles(target.parent, path.stem, schema, single=True) as written, pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=256):
+            table = pa.Table.from_batches([batch])
+            written.add(table.filter(pc.is_in(table["source"], value_set=pa.array(sources))))
 
 
 def _correct_benchmark(path: Path, questions: int, kept: Mapping[str, Mapping[str, Any]]) -> None:

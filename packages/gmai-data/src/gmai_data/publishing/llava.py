@@ -1,0 +1,98 @@
+"""LLaVA JSON with the keys of the published GMAI-VL-5.5M, its mixing lists, and an image folder beside them.
+
+A row is `{"image", "conversations": [{"from", "value"}], "id", "width", "height"}`; one without an image has no
+`image`, `width` and `height`. What these keys cannot say (kind, language, boxes, provenance …) stands in `facts/`.
+"""
+
+import json
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from gmai_cli.files import write_json
+
+from gmai_data.publishing.image_files import ImageFolder
+from gmai_data.publishing.sub_datasets import TABLE_6
+from gmai_data.publishing.tables import SAMPLES, TableFiles
+from gmai_data.untyped import pa
+from gmai_data.vocabulary import STAGE_SHARES, Split, SubDataset
+
+SPEAKERS = {"system": "system", "user": "human", "assistant": "gpt"}
+"""Our role ▶ LLaVA's `from`."""
+
+FACTS = pa.schema([field for field in SAMPLES if field.name not in ("images", "messages")])
+"""The columns of `facts/*.parquet`."""
+
+_FACTS_AT_ONCE = 256
+
+
+class LlavaFolder:
+    """Writes `NAME-SPLIT.json`, `mixture_stageN.json`, `facts/` and `images/`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._images = ImageFolder(folder / "images")
+
+    @contextmanager
+    def open(self, title: str, split: Split) -> Generator["_LlavaFile"]:
+        """Begin a split of a sub-dataset."""
+        with (
+            (self._folder / f"{title}-{split}.json").open("w", encoding="utf-8") as file,
+            TableFiles(self._folder / "facts", f"{title}-{split}", FACTS, single=True) as facts,
+        ):
+            file.write("[")
+            rows = _LlavaFile(file, facts, self._images)
+            yield rows
+            rows.flush()
+            file.write("\n]\n")
+
+    def finish(self, lengths: Mapping[SubDataset, int]) -> None:
+        """Write one mixing list per stage, with the shares of Table 7; its paths are relative to the list."""
+        for stage in (1, 2, 3):
+            entries = {
+                TABLE_6[name][0]: {
+                    "image_dir": "images",
+                    "annotations": f"{TABLE_6[name][0]}-{Split.TRAIN}.json",
+                    "sample_ratio": STAGE_SHARES[name][stage - 1],
+                    "length": length,
+                    "data_augment": False,
+                }
+                for name, length in lengths.items()
+                if STAGE_SHARES[name][stage - 1] > 0
+            }
+            write_json(self._folder / f"mixture_stage{stage}.json", entries)
+
+
+class _LlavaFile:
+    def __init__(self, file: IO[str], facts: TableFiles, images: ImageFolder) -> None:
+        self._file, self._facts, self._images = file, facts, images
+        self._separator = "\n"
+        self._waiting: list[dict[str, Any]] = []
+
+    def add(self, row: Mapping[str, Any]) -> str | None:
+        if len(row["images"]) > 1:
+            return "LLaVA JSON of GMAI-VL has one image a row"
+        entry: dict[str, Any] = {}
+        picture = None
+        if row["images"]:
+            picture = self._images.add(row["images"][0]["bytes"])
+            if picture is None:
+                return "the image is not PNG, JPEG, TIFF, WebP or BMP"
+            entry["image"] = picture.name
+        entry["conversations"] = [
+            {"from": SPEAKERS[message["role"]], "value": message["content"]} for message in row["messages"]
+        ]
+        entry["id"] = row["id"]
+        if picture is not None:
+            entry["width"], entry["height"] = picture.size_px
+        self._file.write(self._separator + json.dumps(entry, ensure_ascii=False))
+        self._separator = ",\n"
+        self._waiting.append({name: row[name] for name in FACTS.names})
+        if len(self._waiting) == _FACTS_AT_ONCE:
+            self.flush()
+        return None
+
+    def flush(self) -> None:
+        self._facts.add_rows(self._waiting)
+        self._waiting = []

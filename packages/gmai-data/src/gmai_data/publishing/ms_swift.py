@@ -1,0 +1,92 @@
+"""ms-swift rows: JSON Lines with `messages`, `images` and, for grounding, `objects` (`ref`, `bbox` in absolute pixels).
+
+Boxes leave the text: `<ref>label</ref><box>[[…]]</box>` becomes `<ref-object><bbox>`, which ms-swift fills in the form
+of the model that is trained. The other columns of a sample stand beside; ms-swift leaves them out by itself.
+"""
+
+import json
+import re
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from gmai_data.imaging.box_text import box_tag, parse
+from gmai_data.publishing.image_files import ImageFolder
+from gmai_data.vocabulary import Split, SubDataset
+
+_MARKUP = re.compile(r"<ref>([^<]*)</ref>|<box>\[((?:\[\d+(?:, \d+){3}\](?:, )?)+)\]</box>")
+_NUMBERS = re.compile(r"\[\d+(?:, \d+){3}\]")
+PLACEHOLDERS = ("<ref-object>", "<bbox>")
+"""What ms-swift replaces by the next `ref` and the next `bbox` of `objects`."""
+
+
+class MsSwiftFolder:
+    """Writes `NAME-SPLIT.jsonl` and `images/`; paths are relative to the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._images = ImageFolder(folder / "images")
+
+    @contextmanager
+    def open(self, title: str, split: Split) -> Generator["_MsSwiftFile"]:
+        """Begin a split of a sub-dataset."""
+        with (self._folder / f"{title}-{split}.jsonl").open("w", encoding="utf-8") as file:
+            yield _MsSwiftFile(file, self._images)
+
+    def finish(self, lengths: Mapping[SubDataset, int]) -> None:
+        """Write nothing: each file stands for itself."""
+
+
+class _MsSwiftFile:
+    def __init__(self, file: IO[str], images: ImageFolder) -> None:
+        self._file, self._images = file, images
+
+    def add(self, row: Mapping[str, Any]) -> str | None:
+        if len(row["images"]) > 1:
+            return "boxes of a row with several images do not say which image they are of"
+        if any(mark in message["content"] for message in row["messages"] for mark in PLACEHOLDERS):
+            return "the text holds a placeholder of ms-swift"
+        entry: dict[str, Any] = {"messages": row["messages"], "images": []}
+        if row["images"]:
+            picture = self._images.add(row["images"][0]["bytes"])
+            if picture is None:
+                return "the image is not PNG, JPEG, TIFF, WebP or BMP"
+            entry["images"] = [f"images/{picture.name}"]
+            entry["messages"], entry["objects"] = grounded(row["messages"], row["boxes"], picture.size_px)
+        rest = {name: value for name, value in row.items() if name not in ("messages", "images")}
+        self._file.write(json.dumps(entry | rest, ensure_ascii=False) + "\n")
+        return None
+
+
+def grounded(
+    messages: list[dict[str, str]], boxes: list[dict[str, Any]], size_px: tuple[int, int]
+) -> tuple[list[dict[str, str]], dict[str, list[Any]]]:
+    """Return the messages with placeholders, and the `objects` that fill them, in order.
+
+    A box of the text that is one of the sample's own gets its exact pixels; another one gets the nearest pixels.
+
+    Args:
+        messages: With boxes in thousandths.
+        boxes: The sample's, in absolute pixels.
+        size_px: Width and height of the image.
+    """
+    exact = {box_tag([_four(box["xyxy"])], *size_px): list(box["xyxy"]) for box in reversed(boxes)}
+    objects: dict[str, list[Any]] = {"ref": [], "bbox": []}
+
+    def replace(found: re.Match[str]) -> str:
+        label, inner = found.groups()
+        if inner is None:
+            objects["ref"].append(label)
+            return "<ref-object>"
+        tags = [f"<box>[{numbers}]</box>" for numbers in _NUMBERS.findall(inner)]
+        for tag in tags:
+            objects["bbox"].append(exact.get(tag) or list(parse(f"<ref></ref>{tag}", size_px)[0][1]))
+        return "<bbox>" * len(tags)
+
+    return [{**message, "content": _MARKUP.sub(replace, message["content"])} for message in messages], objects
+
+
+def _four(xyxy: list[int]) -> tuple[int, int, int, int]:
+    x1, y1, x2, y2 = xyxy
+    return x1, y1, x2, y2
