@@ -183,7 +183,7 @@ def plan(listings: Sequence[Listing], work: Path, settings: BuildSettings) -> li
     jobs: list[ShardJob] = []
     for listing in listings:
         recipe = listing.source.recipe
-        count = shard_count(len(listing.items))
+        count = shard_count(recipe, len(listing.items))
         shards: dict[int, list[Item]] = defaultdict(list)
         for item in listing.items:
             shards[shard_of(item, recipe, count)].append(item)
@@ -206,8 +206,8 @@ def preview(listings: Sequence[Listing]) -> Iterator[tuple[str, int, int, int, d
             else:
                 splits[split] += 1
                 groups.add(group)
-        count = len(listing.items)
-        yield listing.source.recipe.name, count, len(groups), shard_count(count), dict(splits)
+        recipe, count = listing.source.recipe, len(listing.items)
+        yield recipe.name, count, len(groups), shard_count(recipe, count), dict(splits)
 
 
 @contextlib.contextmanager

@@ -38,8 +38,10 @@ TOOL = f"gmai-data {importlib.metadata.version('gmai-data')}"
 
 SPILL_BYTES = 256 * 1024 * 1024
 """Encoded images of one item above this size wait in a temporary file."""
-ITEMS_PER_SHARD = 64
-"""Aimed at; a source has a power of two of shards, at least 4."""
+SHARDS = {"picture": (64, 4), "volume": (4, 16)}
+"""(items per shard aimed at, least number of shards); a source has a power of two of shards."""
+_VOLUMES = ("volume", "nnunet", "dicom_series", "video")
+"""Layouts of which one item gives many pictures."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,10 @@ class ShardJob:
         return (self.folder / "done.json").is_file()
 
 
-def shard_count(items: int) -> int:
+def shard_count(recipe: Recipe, items: int) -> int:
     """Return the number of shards of a source with so many items."""
-    count = 4
-    while count * ITEMS_PER_SHARD < items:
+    per_shard, count = SHARDS["volume" if recipe.layout.kind in _VOLUMES else "picture"]
+    while count * per_shard < items:
         count *= 2
     return count
 
