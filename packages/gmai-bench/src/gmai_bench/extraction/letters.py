@@ -6,8 +6,15 @@ from gmai_bench.extraction.negation import is_negated
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-_ALONE = re.compile(r"^[\s*\"'(\[{<`_]*([A-Za-z])[\s*\"')\]}>`_.:,、。]*$")
+_ALONE = re.compile(
+    r"^[\s*\"'(\[{<`_]*(?:(?i:answer|option|choice)\s+|(?i:choose|select|pick)\s+(?!a\b))?\(?([A-Za-z])"
+    r"[\s*\"')\]}>`_.:,、。]*$"
+)
 _LEADING = re.compile(r"^[\s*\"']*(?:\(([A-Za-z])\)|([A-Za-z])(?:\*\*)?\s*[.):、](?=\D|$))")
+_ONLY_LETTERS = re.compile(
+    r"(?<=、)\s*[A-Z](?![A-Za-z0-9])|[\s*\"'(\[]*[A-Za-z](?:[\s,;/、&)(\]\[]+[A-Za-z])*[\s*\"')\].。]*$"
+)
+"""What follows "A:" or "A、" where more letters stand in place of the option's text."""
 _LISTED = re.compile(r"(?<!\w)(?:\(([A-Z])\)|([A-Z])[.):、])\s*\w")
 _LISTED_BELOW = re.compile(r"\n[\s*]*(?:\(([A-Z])\)|([A-Z])[.):、])\s*\w")
 _CAPITAL = re.compile(r"[A-Z](?![A-Za-z0-9])(?!['/-]+[A-Za-z0-9])")
@@ -19,7 +26,17 @@ _LETTERED_TERM = re.compile(
     r"image|lobe|streptococcus)\s*$",
     re.IGNORECASE,
 )
-_AFTER_ARTICLE = re.compile(r"\s+(?!or\b|and\b|is\b|was\b|but\b|because\b|since\b|as\b|seems\b|would\b)[A-Za-z0-9]")
+_COORDINATED = re.compile(
+    r"\(?[A-Z]\)?(?:\s*[,、]\s*(?:option\s+)?\(?[A-Z]\)?)*\s*,?\s*(?:\b(?:and|or|nor)\b|[&、和与及或])\s*(?:option\s+)?"
+    r"\(?[A-Z](?![A-Za-z0-9])\)?"
+)
+"""Letters that share what is said of them: "A, C and D are wrong"."""
+_AFTER_ARTICLE = re.compile(
+    r"[^\S\n]+(?!(?:or|and|to|vs|versus|is|was|will|would|can|cannot|could|should|must|may|might|does|has|but|because|"
+    r"since|as|seems|appears|looks|fits|matches|shows|represents|describes|depicts|indicates|corresponds|not)\b)"
+    r"(?![A-Z](?![\w-]))[A-Za-z0-9]"
+)
+_BEFORE_TERM = re.compile(r"[^\S\n]+(?:cells?|lymphocytes?|waves?|lines?|mode|scan)\b", re.IGNORECASE)
 
 
 def letter_alone(text: str, count: int) -> int | None:
@@ -48,6 +65,8 @@ def leading_letter(text: str, count: int) -> int | None:
     if match is None:
         return None
     index = LETTERS.index((match[1] or match[2]).upper())
+    if _ONLY_LETTERS.match(text, match.end()):
+        return None
     if index >= count or is_negated(text, match.start(match.lastindex or 0), match.end()):
         return None
     line_end = text.find("\n")
@@ -70,19 +89,27 @@ def mentioned_letters(text: str, count: int) -> list[int]:
 
     The article "A", the pronoun "I" and letters of terms such as "vitamin B" or "type A" are no mention.
     """
+    mentions = [match for match in _CAPITAL.finditer(text) if _is_mention(text, match, count)]
+    lists = [match.span() for match in _COORDINATED.finditer(text)] if len(mentions) > 1 else []
     found: list[int] = []
-    for match in _CAPITAL.finditer(text):
-        start, end = match.span()
-        before = text[start - 1] if start else " "
+    for match in mentions:
         index = LETTERS.index(match[0])
-        if index >= count or index in found or before in _JOINS or (before.isascii() and before.isalnum()):
-            continue
-        if before != "(" and (
-            (index == 0 and _AFTER_ARTICLE.match(text, end))
-            or match[0] == "I"
-            or _LETTERED_TERM.search(text, max(0, start - 20), start)
-        ):
-            continue
-        if not is_negated(text, start, end):
-            found.append(index)
+        if index not in found:
+            start, end = next((span for span in lists if span[0] <= match.start() < span[1]), match.span())
+            if not is_negated(text, start, end):
+                found.append(index)
     return found
+
+
+def _is_mention(text: str, match: re.Match[str], count: int) -> bool:
+    start, end = match.span()
+    before = text[start - 1] if start else " "
+    index = LETTERS.index(match[0])
+    if index >= count or before in _JOINS or (before.isascii() and before.isalnum()):
+        return False
+    return before == "(" or not (
+        (index == 0 and _AFTER_ARTICLE.match(text, end))
+        or match[0] == "I"
+        or _BEFORE_TERM.match(text, end)
+        or _LETTERED_TERM.search(text, max(0, start - 20), start)
+    )

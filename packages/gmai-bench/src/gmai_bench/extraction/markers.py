@@ -10,16 +10,25 @@ from functools import lru_cache
 from gmai_bench.extraction.text import any_of
 
 _MARKERS: dict[str, re.Pattern[str]] = {
-    "\\boxed": re.compile(r"\\boxed\{(?:\\text\{)?(?P<held>[^{}]*)\}"),
+    "\\boxed": re.compile(r"\\boxed\s*\{(?:\\(?:text|math)\w*\{)?(?P<held>[^{}]*)\}"),
     "<answer>": re.compile(r"<answer>(?P<held>.*?)(?:</answer>|$)", re.DOTALL),
-    "answer": re.compile(r'\banswer(?:\s+(?!is\b)\w+){0,3}?\s*(?:\*\*|")?\s*(?::|=|\b(?:is|would\s+be|must\s+be)\b)'),
-    "choice": re.compile(r'\bchoice(?:\s+(?!is\b)\w+){0,3}?\s*(?:\*\*|")?\s*(?::|=|\bis\b)'),
-    "option": re.compile(r'\boption\s*(?:\*\*|")?\s*(?::|=|\bis\b)'),
+    "<|begin_of_box|>": re.compile(r"<\|begin_of_box\|>(?P<held>.*?)(?:<\|end_of_box\|>|$)", re.DOTALL),
+    "answer": re.compile(
+        r"""(?<!wrong )(?<!incorrect )\banswer(?:\s+(?!is\b)\w+){0,3}?\s*(?:\*\*|"|')?\s*"""
+        r"(?::|=|\s-\s|\b(?:is|(?:would|must|should|could|can|may|might|seems\s+to|appears\s+to)\s+be)\b)"
+    ),
+    "choice": re.compile(r"""\bchoice(?:\s+(?!is\b)\w+){0,3}?\s*(?:\*\*|"|')?\s*(?::|=|\bis\b)"""),
+    "option": re.compile(r"""(?<!each )(?<!every )\boption\s*(?:\*\*|"|')?\s*(?::|=|\bis\b)"""),
     "choose": re.compile(r"choose\b"),
     "chose": re.compile(r"chose\b"),
     "select": re.compile(r"select\b"),
     "pick": re.compile(r"pick\b"),
+    "say": re.compile(r"say\b(?:\s+that\b)?"),
     "go with": re.compile(r"go with\b"),
+    "going with": re.compile(r"going with\b"),
+    "opt for": re.compile(r"opt for\b"),
+    "ans:": re.compile(r"\bans:"),
+    "ans=": re.compile(r"\bans="),
     "答": re.compile(r"答案?\s*(?:应该是|应为|应选|选项|是|为|选|:|=)+"),
     "正确选项": re.compile(r"正确选项\s*(?:应该是|应为|是|为|:)+"),
     "选": re.compile(r"选(?:择|项(?=\s*[a-z是为:]))?\s*(?:是|为|:)?"),
@@ -29,45 +38,62 @@ _MARKERS: dict[str, re.Pattern[str]] = {
 
 _ASCII_MARKERS = tuple(word for word in _MARKERS if word.isascii())
 
-_SPOKEN = ("choose", "chose", "select", "pick", "go with")
-_SPEAKER = re.compile(r"\b(?:i|we)\s+(?:would\s+|will\s+|'d\s+)?$")
+_SPOKEN = ("choose", "chose", "select", "pick", "say", "go with", "going with", "opt for")
+_SPEAKER = re.compile(r"\b(?:i|we)(?:\s+(?:would|will|am|are)|'(?:d|ll|m|re))?\s+$")
 """What stands before a spoken marker: "I would choose"."""
 
 _NO_OBJECT = re.compile(r"(?:it|this|that|these|them)\b")
 """What a spoken marker may be followed by without naming an answer: "I choose it over A"."""
 _REASON = re.compile(r"\b(?:because|since|whereas|while|as)\b|因为")
+_GIVEN_REASON = re.compile(r"(?<=[\w,)*]\s)(?:because|since|whereas)\b[^.\n]*|因为[^。\n]*")
 _SPOKEN_REASON = re.compile(r"\b(?:because|since|whereas|while|as|over|instead of|rather than)\b|因为")
-_LEAD = re.compile(r"[\s:*\"]*(?:\b(?:option|choice|answer)\b\s*:?\s*|选项\s*)?")
+_LEAD = re.compile(r"[\s:*\"']*(?:\b(?:option|choice|answer)\b\s*:?\s*|选项\s*)?")
+_OPTIONS_REPEATED = re.compile(r"[\s*(]*A[.):、][^\n]*\n[\s*(]*B[.):、]")
+"""What follows "consider each option:" and announces no answer."""
 _NEXT = re.compile(r"\banswer\s*(?:is\b|:)|\\boxed|<answer>|答案", re.IGNORECASE)
 _SENTENCE_END = re.compile(
     r"[;。；]|(?:(?<=\w\w)|(?<=[)*\"]))\.(?:\s|$)|(?<=\b[A-Z])\.\s+(?=(?:Here|The|This|It|Because|Option)\b)"
 )
 
 _BEST = re.compile(
-    r"(?<![A-Za-z0-9])(?P<letter>\(?[A-Z]\)?)(?:\*\*)?\s+(?:is|seems|looks)\s+(?:\w+\s+)?(?:\w+\s+)?"
+    r"(?<![A-Za-z0-9])(?P<letter>\(?[A-Z]\)?)(?:\*\*)?\s+(?:is|seems|looks)\s+(?:(?!less\b|least\b)\w+\s+){0,2}"
     r"(?:more\s+likely|most\s+likely|correct|right|best|(?<=the\s)answer)\b"
     r"|(?<![A-Za-z0-9])(?P<zh>[A-Z])\s*(?:选?项)?\s*是?(?:正确|对的|最可能|最合适|最佳)"
 )
 _BEST_WORDS = ("likely", "correct", "right", "best", "answer", "正确", "对的", "最")
 _BEST_VERBS = (" is ", " seems ", " looks ")
 _BEST_WINDOW_CHARS = (6, 60)
+_LISTED_AS_BEST = re.compile(
+    r"(?:^|\n|[.;]\s)[\s*(]*(?P<letter>[A-Z])[.):](?:\*\*)?[^\n.;:]{1,80}?(?:\s-|:|\sis)\s*(?:\*\*)?(?:the\s+)?"
+    r"(?:correct|right|best|most\s+likely)\b"
+)
 _OPTION = re.compile(
-    r"\b(?:option|choice)\s+(?:\*\*)?(?P<letter>\(?[A-Z]\)?)(?![A-Za-z0-9])|选项\s*(?P<zh>[A-Z])", re.IGNORECASE
+    r"\b(?i:option|choice)\s+(?:\*\*)?(?P<letter>\(?[A-Za-z]\)?)(?![A-Za-z0-9])|选项\s*(?P<zh>[A-Za-z])"
 )
 _OPTION_WORDS = ("option", "choice", "选项")
 
 _REFUSAL = re.compile(
-    r"\b(?:can(?:no|')t|can not|unable to|not able to|won't|will not)\s+(?:\w+\s+){0,2}?"
-    r"(?:help|assist|answer|determine|provide|diagnose|identify|tell|interpret|analy[sz]e|comment|offer|give|"
+    r"\b(?:can(?:no|')t|can not|unable to|not able to|not possible to|not qualified to|won't|will not)\s+"
+    r"(?:be\s+|\w+\s+){0,2}?"
+    r"(?:help|assist|answer|determined?|provide|diagnose|identif(?:y|ied)|tell|interpret|analy[sz]e|comment|offer|give|"
     r"(?:see|view|access)\s+(?:the|any|this|an)?\s*images?)\b"
-    r"|^\W*(?:I'm\s+|I\s+am\s+)?sorry\b|\bas an AI\b|\bI (?:do not|don't) know\b"
-    r"|无法(?:回答|判断|确定|识别|提供|诊断|查看)|不能(?:回答|判断|确定|提供|诊断)|^\W*(?:很)?(?:抱歉|对不起)|我不知道",
+    r"|^\W*(?:I'm\s+|I\s+am\s+)?sorry\b(?!\s+(?:for|about)\b)|\bas an AI\b|\bI (?:do not|don't) know\b"
+    r"|\b(?:do not|don't) have (?:enough|sufficient) information\b|\bI (?:must |have to )?decline to\b"
+    r"|(?:无法|不能)[^。，,;；\n]{0,8}?(?:回答|判断|确定|识别|提供|诊断|查看|帮助)|看不到(?:任何)?(?:图|影)"
+    r"|^\W*(?:很)?(?:抱歉|对不起|不好意思)|我不知道",
     re.IGNORECASE,
 )
 _REFUSAL_WORDS = (
-    "can't", "cannot", "can not", "unable to", "able to", "won't", "will not", "sorry", "as an ai", "know",
-    "无法", "不能", "抱歉", "对不起", "不知道",
+    "can't", "cannot", "can not", "unable to", "able to", "not possible", "not qualified", "won't", "will not", "sorry",
+    "as an ai", "know", "information", "decline", "无法", "不能", "看不到", "抱歉", "对不起", "不好意思", "不知道",
 )  # fmt: skip
+_NEVERTHELESS = re.compile(r"\b(?:but|however|nevertheless|nonetheless|that said)\b|但是?|不过|然而", re.IGNORECASE)
+_SENTENCE_START = re.compile(r"\n+|(?<=\w\w)[.!?]\s+|[。！？]\s*")
+_CONCLUSION = re.compile(
+    r"\b(?:so|therefore|thus|hence|consequently|in conclusion|in summary|overall|best|most (?:likely|consistent))\b"
+    r"|因此|所以|综上|总之|故|最可能",
+    re.IGNORECASE,
+)
 
 
 def marked_spans(text: str) -> list[str]:
@@ -94,7 +120,11 @@ def marked_spans(text: str) -> list[str]:
         lead = _LEAD.match(lower, marker.end())
         begin = lead.end() if lead else marker.end()
         position = begin
-        if word not in _SPOKEN:
+        if _OPTIONS_REPEATED.match(text, begin):
+            continue
+        if text[begin - 1] in "\"'" and (quoted := text.find(text[begin - 1], begin)) > 0:
+            spans.append(text[begin:quoted].strip())
+        elif word not in _SPOKEN:
             spans.append(_to_sentence_end(text, begin, _REASON))
         elif not _NO_OBJECT.match(lower, begin):
             spans.append(_to_sentence_end(text, begin, _SPOKEN_REASON))
@@ -110,19 +140,21 @@ def _to_sentence_end(text: str, begin: int, reason: re.Pattern[str]) -> str:
     return line.strip()
 
 
-def favoured_spans(text: str) -> list[str]:
-    """Return the letters said to be best ("B is more likely", "C is correct"), as written."""
+def favoured_letters(text: str) -> list[tuple[int, int]]:
+    """Return the places of letters said to be best: "B is more likely", "C. X-ray - correct"."""
     if not any_of(_BEST_WORDS, text):
         return []
     before, after = _BEST_WINDOW_CHARS
-    if any(word in text for word in _BEST_WORDS[-3:]):
-        windows = [text]
+    if any_of(_BEST_WORDS[-3:], text):
+        windows = [(0, len(text))]
     else:
         ends = (
             place for place, _ in _places(text, _BEST_VERBS) if text[place - 1] in ")*" or text[place - 1].isupper()
         )
-        windows = [text[max(0, place - before) : place + after] for place in ends]
-    return [match["letter"] or match["zh"] for window in windows for match in _BEST.finditer(window)]
+        windows = [(max(0, place - before), place + after) for place in ends]
+    found = [match for first, last in windows for match in _BEST.finditer(text, first, last)]
+    found += _LISTED_AS_BEST.finditer(text)
+    return [match.span("zh" if match.re is _BEST and match["zh"] else "letter") for match in found]
 
 
 def option_letters(text: str) -> list[tuple[int, int]]:
@@ -136,6 +168,25 @@ def option_letters(text: str) -> list[tuple[int, int]]:
 def refuses(text: str) -> bool:
     """Say whether the response declines to answer."""
     return any_of(_REFUSAL_WORDS, _lower(text)) and _REFUSAL.search(text) is not None
+
+
+def answer_after_refusal(text: str) -> str:
+    """Return what follows "…, but" in a response that declines, where that does not decline too; else nothing."""
+    contrasts = list(_NEVERTHELESS.finditer(text))
+    after = text[contrasts[-1].end() :] if contrasts else ""
+    return "" if refuses(after) else after
+
+
+def without_reasons(text: str) -> str:
+    """Return the text without what follows "because" in its sentences: "MRI, because CT would show white bone"."""
+    return _GIVEN_REASON.sub(" ", text)
+
+
+def concluding_sentence(text: str) -> str:
+    """Return the last sentence where it draws a conclusion ("Therefore, …", "… is best"), else nothing."""
+    starts = [boundary.end() for boundary in _SENTENCE_START.finditer(text.rstrip(".!?。！？ \n"))]
+    sentence = text[starts[-1] :] if starts else ""
+    return sentence if _CONCLUSION.search(sentence) else ""
 
 
 @lru_cache(maxsize=8)

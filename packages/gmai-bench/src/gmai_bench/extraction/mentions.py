@@ -14,10 +14,12 @@ SYNONYMS: tuple[tuple[str, ...], ...] = (
     ("oct", "optical coherence tomography"),
     ("pet", "positron emission tomography"),
     ("yes", "是", "是的"),
-    ("no", "否", "不是"),
+    ("no", "否", "不是", "不是的"),
 )
 """Closed table of exact synonyms of options: imaging modalities and yes/no. Nothing is inferred beyond it."""
 
+_WORDS_TOO = ("us",)
+"""Within a sentence these mean something else in small letters: "let us see"."""
 _WITH_EXPANSION = re.compile(r"^(.+?)\s*\((.+?)\)?$")
 _EDGES = " \t\r\n.,;:!?*\"'`()[]{}。，；：！？、"
 
@@ -72,12 +74,14 @@ def options_mentioned(text: str, choices: tuple[str, ...]) -> list[int]:
     A longer option hides the shorter ones inside it ("no pleural effusion" is not "pleural effusion").
     """
     folded = text.casefold()
+    has_case = len(folded) == len(text) and not text.isupper()
     taken: list[tuple[int, int, int]] = []
     for spelling, index in _spellings(choices):
         start = find_whole(folded, spelling)
         while start >= 0:
             end = start + len(spelling)
-            if not any(first < end and start < last for first, last, _ in taken):
+            a_word = spelling in _WORDS_TOO and has_case and not text[start:end].isupper()
+            if not a_word and not any(first < end and start < last for first, last, _ in taken):
                 taken.append((start, end, index))
             start = find_whole(folded, spelling, end)
     spans = tuple((start, end) for start, end, _ in taken)

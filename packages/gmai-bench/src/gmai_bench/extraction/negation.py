@@ -9,22 +9,31 @@ _CLAUSE_BREAK = re.compile(
 )
 _CUE_BEFORE = re.compile(
     r"\b(?:not|no|cannot|neither|nor|never|without|excluding|excludes?|excluded|except|unlike|instead of|rather than|"
-    r"rul(?:e|es|ed|ing) out|eliminat(?:e|es|ed|ing)|absence of|negative for)\b|n't\b|\bnon-$|(?:不|没|非|无|未见|排除)"
+    r"rul(?:e|es|ed|ing) out|eliminat(?:e|es|ed|ing)|absence of|negative for|unlikely|less likely|least likely|"
+    r"doubt\w*|hardly|(?:wrong|incorrect) (?:answer|option|choice)s?)\b"
+    r"|n't\b|\bnon-$|(?:不|没|非|无|未见|(?<![切清根去])除)"
 )
 _NO_CUE = ("not only", "no doubt", "no other than", "cannot be other than", "不仅", "无疑")
+_OTHER_SUBJECT = r"(?!(?:there|it|this|these|they|we|the (?:image|picture|scan|lesion|finding|patient|others?))\b)"
+_IS = r"(?:is|are|was|were|(?:would|can|could|may|should)\s+be|seems?|appears?|looks?)\s+"
+_DENIED = (
+    r"(?:all\s+|both\s+|also\s+|clearly\s+|therefore\s+)?"
+    r"(?:not|no\s+longer|never|hardly|incorrect|wrong|false|excluded|ruled\s+out|eliminated|discarded|dismissed|"
+    r"rejected|unlikely|improbable|implausible|impossible|doubtful|less\s+likely|(?:the\s+)?least|inconsistent|absent)\b"
+)
 _CUE_AFTER = re.compile(
-    r"^\W*(?:\([^)]*\)\s*)?(?:\w+\s+){0,3}?(?:(?:is|are|was|were|would be|can be|could be|seems?|appears?|looks?)\s+"
-    r"(?:not|incorrect|wrong|false|excluded|ruled out|eliminated|unlikely|less likely|inconsistent|absent)"
-    r"|(?:isn't|aren't|wasn't|can't be|cannot be|does not|doesn't)|incorrect\b|wrong\b)"
-    r"|^\W*(?:选?项)?是?(?:错|不正确|不对|不是|不符合|可以排除|被排除)"
+    rf"^\W*(?:\([^)]*\)\s*)?{_OTHER_SUBJECT}(?:\w+\s+){{0,3}}?(?:{_IS}{_DENIED}"
+    r"|(?:\w+n't|cannot|(?:does|do|did|would|could|can|should|must|may)\s+not)\b|incorrect\b|wrong\b)"
+    r"|^\W*(?:选?项)?是?(?:均|都|也|应该?|可以?|被|予以|明显)*(?:错|不(?!仅|但|过)|有误|排除|可能性[较很更]?[小低])"
 )
 _BEFORE_HINTS = (
     "no", "n't", "never", "neither", "without", "exclud", "except", "unlike", "instead", "rather", "rul", "eliminat",
-    "absence", "negative", "不", "没", "非", "无", "未见", "排除",
+    "absence", "negative", "likely", "doubt", "hardly", "wrong ", "incorrect ", "不", "没", "非", "无", "未见", "除",
 )  # fmt: skip
 _AFTER_HINTS = (
-    "no", "n't", "incorrect", "wrong", "false", "exclud", "rul", "eliminat", "unlikely", "less", "inconsistent",
-    "absent", "错", "不", "排除",
+    "no", "n't", "never", "hardly", "incorrect", "wrong", "false", "exclud", "rul", "eliminat", "discard", "dismiss",
+    "reject", "likely", "improb", "implaus", "impossib", "doubt", "less", "least", "inconsistent", "absent",
+    "错", "不", "误", "排除", "可能性",
 )  # fmt: skip
 """Every cue holds one of these; looking for them costs a tenth of the patterns."""
 _WINDOW_CHARS = 60

@@ -8,12 +8,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gmai_bench.extraction.letters import LETTERS, leading_letter, letter_alone, marked_letter, mentioned_letters
-from gmai_bench.extraction.markers import favoured_spans, marked_spans, option_letters, refuses
+from gmai_bench.extraction.markers import (
+    answer_after_refusal,
+    concluding_sentence,
+    favoured_letters,
+    marked_spans,
+    option_letters,
+    refuses,
+    without_reasons,
+)
 from gmai_bench.extraction.mentions import option_equal_to, options_mentioned
 from gmai_bench.extraction.negation import is_negated
 from gmai_bench.extraction.text import strip_thoughts, unify
 
-EXTRACTOR = "gmai-options/1"
+EXTRACTOR = "gmai-options/2"
 """Name and version of these rules; a change of any of them raises the version."""
 
 Style = Literal["letters", "text"]
@@ -21,6 +29,9 @@ Style = Literal["letters", "text"]
 
 _LETTER_RUN = re.compile(r"^[\s*(\[]*[A-Z](?:[\s,;/、&+)(\]\[]*[A-Z])*[\s*)\].。]*$")
 """Capitals and separators only: "ABD", "A, C", "(A)(B)"."""
+
+_SMALL_RUN = re.compile(r"^[\s*(\[]*[a-z](?:[\s,;/、&+)(\]\[]+(?:and\s+)?[(\[]?[a-z])*[\s*)\].。]*$")
+"""The same of small letters, never run together: "a, c", "(a) and (c)"."""
 
 NO_ANSWER = ("ambiguous", "refused", "empty", "unparsed")
 
@@ -68,15 +79,15 @@ def extract(response: str, choices: tuple[str, ...], *, style: Style) -> Extract
     if marked is not None:
         return marked
     if refuses(text):
-        return REFUSED
-    if style == "letters":
-        lettered = _by_letter(text, choices)
-        if lettered is not None:
-            return lettered
-    named = options_mentioned(text, choices)
-    if len(named) == 1:
-        return Extraction(named[0], "option_text_mentioned")
-    return AMBIGUOUS if named else UNPARSED
+        after = answer_after_refusal(text)
+        found = _by_mention(after, choices, style) if after else UNPARSED
+        return found if found.choice is not None else REFUSED
+    found = _by_mention(text, choices, style)
+    for conclusion in (without_reasons(text), concluding_sentence(text)) if found is AMBIGUOUS else ():
+        concluded = _by_mention(conclusion, choices, style)
+        if concluded.choice is not None:
+            return Extraction(concluded.choice, "concluded")
+    return found
 
 
 def extract_set(response: str, choices: tuple[str, ...]) -> tuple[frozenset[int], str]:
@@ -106,10 +117,22 @@ def extract_set(response: str, choices: tuple[str, ...]) -> tuple[frozenset[int]
     return (frozenset(named), "option_text_set") if named else (frozenset(), "unparsed")
 
 
+def _text_behind_letter(span: str, letter: int, choices: tuple[str, ...]) -> int | None:
+    """Return the option whose text follows the letter that opens a span ("(C) X-ray"), if that is all of it."""
+    opened = span.lstrip("*(\"' ")
+    return option_equal_to(opened[1:], choices) if opened[:1].upper() == LETTERS[letter] else None
+
+
+def _is_run(span: str, count: int) -> bool:
+    """Say whether a span is several option letters and no word: "A/B", "ABD" (in the order of the alphabet)."""
+    letters = [letter for letter in span if letter in LETTERS] if _LETTER_RUN.match(span) else []
+    distinct = sorted(set(letters))
+    return len(distinct) > 1 and LETTERS.index(distinct[-1]) < count and (not span.isalpha() or letters == distinct)
+
+
 def _letters_of_set(text: str, count: int) -> set[int]:
-    listed = _LETTER_RUN.match(text)
-    if listed:
-        found = {LETTERS.index(letter) for letter in listed[0] if letter in LETTERS}
+    if _LETTER_RUN.match(text) or _SMALL_RUN.match(text):
+        found = {LETTERS.index(letter.upper()) for letter in re.findall(r"\b[a-z]\b|[A-Z]", text)}
         return found if max(found) < count else set()
     return set(mentioned_letters(text, count))
 
@@ -120,8 +143,9 @@ def _by_marker(text: str, choices: tuple[str, ...], style: Style) -> Extraction 
         if style == "letters":
             letters = marked_letter(span, len(choices))
             if len(letters) == 1:
-                return Extraction(letters[0], "marker_letter")
-            if len(letters) > 1:
+                beside = _text_behind_letter(span, letters[0], choices)
+                return Extraction(letters[0], "marker_letter") if beside in (None, letters[0]) else AMBIGUOUS
+            if len(letters) > 1 or _is_run(span, len(choices)):
                 return AMBIGUOUS
         equal = option_equal_to(span.strip("*\"'() "), choices)
         named = [equal] if equal is not None else options_mentioned(span, choices)
@@ -132,6 +156,18 @@ def _by_marker(text: str, choices: tuple[str, ...], style: Style) -> Extraction 
     return None
 
 
+def _by_mention(text: str, choices: tuple[str, ...], style: Style) -> Extraction:
+    """What the text names without announcing it: a letter, else the text of an option."""
+    if style == "letters":
+        lettered = _by_letter(text, choices)
+        if lettered is not None:
+            return lettered
+    named = options_mentioned(text, choices)
+    if len(named) == 1:
+        return Extraction(named[0], "option_text_mentioned")
+    return AMBIGUOUS if named else UNPARSED
+
+
 def _by_letter(text: str, choices: tuple[str, ...]) -> Extraction | None:
     """A letter at the start, one said to be best, "option X", then letters anywhere.
 
@@ -140,21 +176,19 @@ def _by_letter(text: str, choices: tuple[str, ...]) -> Extraction | None:
     count = len(choices)
     leading = leading_letter(text, count)
     if leading is not None:
-        beside = option_equal_to(text.splitlines()[0].lstrip("*( ")[1:], choices)
+        beside = _text_behind_letter(text.splitlines()[0], leading, choices)
         return Extraction(leading, "letter_leading") if beside in (None, leading) else AMBIGUOUS
-    favoured = {index for letter in favoured_spans(text) for index in mentioned_letters(letter, count)}
-    if len(favoured) == 1:
-        return Extraction(favoured.pop(), "letter_favoured")
-    named_options = {
-        LETTERS.index(text[start:end].strip("()").upper())
-        for start, end in option_letters(text)
-        if not is_negated(text, start, end)
-    } & set(range(count))
-    if len(named_options) == 1:
-        return Extraction(named_options.pop(), "letter_option")
+    for places, rule in ((favoured_letters(text), "letter_favoured"), (option_letters(text), "letter_option")):
+        named_letters = {
+            LETTERS.index(text[start:end].strip("()").upper())
+            for start, end in places
+            if not is_negated(text, start, end)
+        } & set(range(count))
+        if len(named_letters) == 1:
+            return Extraction(named_letters.pop(), rule)
     letters = mentioned_letters(text, count)
     if not letters:
-        return None
+        return AMBIGUOUS if _is_run(text, count) else None
     named = options_mentioned(text, choices)
     if len(letters) > 1 or (named and letters[0] not in named):
         return AMBIGUOUS

@@ -5,12 +5,16 @@ import unicodedata
 from collections.abc import Iterable
 
 _QUOTES = {"’": "'", "‘": "'", "“": '"', "”": '"', "\u00a0": " ", "‐": "-", "‑": "-", "–": "-"}
-_THOUGHT = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.IGNORECASE | re.DOTALL)
-_THOUGHT_END = re.compile(r".*</think(?:ing)?>", re.IGNORECASE | re.DOTALL)
-_THOUGHT_START = re.compile(r"<think(?:ing)?>.*", re.IGNORECASE | re.DOTALL)
+_BEGIN = r"(?:<(?:think(?:ing)?|thought|reasoning)>|◁think▷|\[think\]|<unused94>)"
+_END = r"(?:</(?:think(?:ing)?|thought|reasoning)>|◁/think▷|\[/think\]|<unused95>)"
+_THOUGHT = re.compile(f"{_BEGIN}.*?{_END}", re.IGNORECASE | re.DOTALL)
+_THOUGHT_END = re.compile(f".*{_END}", re.IGNORECASE | re.DOTALL)
+_THOUGHT_START = re.compile(f"{_BEGIN}.*", re.IGNORECASE | re.DOTALL)
+_THOUGHT_WORDS = ("think", "thought", "reasoning>", "<unused9")
 
-
-_IN_NUMBER = (".", ",", "/", ":")
+_IN_NUMBER = (".", ",", "/", ":", "-")
+_RANGE = re.compile(r"\s*(?:or|to|and|/|~|-|或|和|至|到)\s*\d")
+"""Behind "Grade 2" it makes another statement of it: "Grade 2 or 3"."""
 
 
 def any_of(words: Iterable[str], text: str) -> bool:
@@ -22,11 +26,11 @@ def any_of(words: Iterable[str], text: str) -> bool:
 
 
 def strip_thoughts(response: str) -> str:
-    """Return the response without `<think>…</think>`.
+    """Return the response without `<think>…</think>` and the like of other models.
 
     A lone `</think>` ends a thought that began in the prompt; a lone `<think>` is a thought that was cut off.
     """
-    if "<" not in response or "think" not in response.lower():
+    if not any_of("<◁[", response) or not any_of(_THOUGHT_WORDS, response.lower()):
         return response
     text = _THOUGHT.sub(" ", response)
     text = _THOUGHT_END.sub(" ", text)
@@ -60,14 +64,26 @@ def _in_number(text: str, start: int, end: int) -> bool:
     return left or right
 
 
+def _joined(text: str, position: int, wanted: str) -> bool:
+    """Say whether what stands before makes a longer word of it: "Abnormal" of "normal", "pre-malignant", "PET-CT"."""
+    before = text[position - 1]
+    if before == "-" and position > 1:
+        before = text[position - 2]
+    return _is_word(before) and _is_word(wanted[0])
+
+
+def _in_range(text: str, wanted: str, end: int) -> bool:
+    return wanted[-1].isdigit() and not wanted.isdigit() and _RANGE.match(text, end) is not None
+
+
 def find_whole(text: str, wanted: str, start: int = 0) -> int:
     """Return where `wanted` stands in `text` as whole words, or -1. Both are in the same case and form."""
     position = text.find(wanted, start)
     while position >= 0:
         end = position + len(wanted)
-        bound_left = position == 0 or not (_is_word(text[position - 1]) and _is_word(wanted[0]))
+        bound_left = position == 0 or not _joined(text, position, wanted)
         bound_right = end == len(text) or not (_is_word(text[end]) and _is_word(wanted[-1]))
-        if bound_left and bound_right and not _in_number(text, position, end):
+        if bound_left and bound_right and not _in_number(text, position, end) and not _in_range(text, wanted, end):
             return position
         position = text.find(wanted, position + 1)
     return -1
