@@ -4,10 +4,13 @@ import contextlib
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import time
 from pathlib import Path
 
+GPUS = 8
+"""Per node, to the scheduler; there is nothing behind them."""
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol")
 
 
@@ -25,8 +28,10 @@ def missing():
 def cluster(folder, nodes=2):
     """Bring a cluster up below a folder with a short path, yield its environment, and end it."""
     folder = Path(folder)
-    for name in ("ctld", "run", *(f"n{number}" for number in range(nodes))):
+    for name in ("ctld", "run", "dev", *(f"n{number}" for number in range(nodes))):
         (folder / name).mkdir(parents=True)
+    for number in range(GPUS):  # slurmd counts character devices; these are /dev/null by another name
+        os.mknod(folder / "dev" / f"gpu{number}", stat.S_IFCHR | 0o600, os.makedev(1, 3))
     key = folder / "munge.key"
     key.write_bytes(os.urandom(1024))
     key.chmod(0o400)
@@ -124,12 +129,25 @@ def _write_conf(folder, nodes):
         "SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1",
         "ReturnToService=2",
         "MinJobAge=3600",
+        "KillWait=5",
         "MailProg=/bin/true",
+        "GresTypes=gpu",
+        # Jobs of the partition `high` take the nodes of jobs of `low`, which get their --signal and a grace time first.
+        "PreemptType=preempt/partition_prio",
+        "PreemptMode=REQUEUE",
+        "SlurmctldParameters=preempt_send_user_signal",
     ]
     lines += [
-        f"NodeName=n{number} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=4 RealMemory=8000 State=UNKNOWN"
+        f"NodeName=n{number} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=64 RealMemory=64000 "
+        f"Gres=gpu:{GPUS} State=UNKNOWN"
         for number, port in enumerate(ports)
     ]
-    lines.append(f"PartitionName=main Nodes=n[0-{nodes - 1}] Default=YES MaxTime=INFINITE State=UP")
+    everywhere = f"Nodes=n[0-{nodes - 1}] MaxTime=INFINITE State=UP"
+    lines += [
+        f"PartitionName=main {everywhere} Default=YES PriorityTier=5 PreemptMode=OFF",
+        f"PartitionName=low {everywhere} PriorityTier=1 PreemptMode=REQUEUE GraceTime=60",
+        f"PartitionName=high {everywhere} PriorityTier=10 PreemptMode=OFF",
+    ]
     (folder / "slurm.conf").write_text("\n".join(lines) + "\n")
     (folder / "cgroup.conf").write_text("CgroupAutomount=no\n")
+    (folder / "gres.conf").write_text(f"NodeName=n[0-{nodes - 1}] Name=gpu File={folder}/dev/gpu[0-{GPUS - 1}]\n")

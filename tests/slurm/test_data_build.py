@@ -39,7 +39,7 @@ def test_array_and_last_job_give_the_bytes_of_a_local_build(tmp_path):
         environment["PATH"] = f"{GMAI.parent}:{environment['PATH']}"
 
         def submit(*options):
-            command = ["sbatch", "--parsable", "--mem=0", *options, SCRIPT, *recipes, "--out", out]
+            command = ["sbatch", "--parsable", *options, SCRIPT, *recipes, "--out", out]
             done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
             return done.stdout.strip().split(";")[0]
 
