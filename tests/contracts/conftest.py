@@ -28,9 +28,9 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def checkpoint(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny random checkpoint whose tokenizer has read the build's text."""
-    from gmai_model.assembly.tiny import init_tiny
+    from gmai_model.assembly.presets import init_preset
     from gmai_model.batching.texts import iterate_texts
 
     out = tmp_path_factory.mktemp("contracts-model") / "tiny"
-    init_tiny(iterate_texts(build / "mix.yaml"), out, image_mode="pad", seed=0)
+    init_preset("tiny", iterate_texts(build / "mix.yaml"), out, image_mode="pad", seed=0)
     return out

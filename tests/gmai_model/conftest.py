@@ -92,11 +92,11 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def checkpoint(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny random checkpoint."""
-    from gmai_model.assembly.tiny import init_tiny
+    from gmai_model.assembly.presets import init_preset
     from gmai_model.batching.texts import iterate_texts
 
     out = tmp_path_factory.mktemp("model") / "tiny"
-    init_tiny(iterate_texts(samples), out, image_mode="pad", seed=0)
+    init_preset("tiny", iterate_texts(samples), out, image_mode="pad", seed=0)
     return out
 
 

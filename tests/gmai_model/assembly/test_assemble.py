@@ -1,6 +1,9 @@
 """Assembly: the parts' tensors arrive unchanged, and the folder opens in plain transformers."""
 
 import json
+import os
+import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from gmai_model.assembly.assemble import assemble
 from gmai_model.assembly.tokenizer import train_tokenizer
 from gmai_model.assembly.weights import WeightFiles
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
@@ -110,29 +114,112 @@ def copy(folder: Path, to: Path) -> Path:
     return to
 
 
+def refusal(vision: Path, language: Path, out: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        assemble(vision, language, out, image_mode="pad", seed=0)
+    assert not out.exists()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def edit_config(folder: Path, **changes: object) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **changes}))
+
+
+def edit_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
 def test_broken_parts_are_refused_in_one_line(parts: tuple[Path, Path], tmp_path: Path) -> None:
     vision, language = parts
+    out = tmp_path / "out"
     cut = copy(language, tmp_path / "cut")
-    (cut / "model.safetensors").write_bytes((cut / "model.safetensors").read_bytes()[:1000])
-    with pytest.raises(UserError, match="not a readable safetensors file"):
-        assemble(vision, cut, tmp_path / "a", image_mode="pad", seed=0)
+    (cut / "model.safetensors").write_bytes((cut / "model.safetensors").read_bytes()[:-5])
+    assert "not a readable safetensors file" in refusal(vision, cut, out)
     pointer = copy(language, tmp_path / "pointer")
     (pointer / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
-    with pytest.raises(UserError, match="Git LFS pointer"):
-        assemble(vision, pointer, tmp_path / "b", image_mode="pad", seed=0)
+    assert "Git LFS pointer" in refusal(vision, pointer, out)
     pickled = copy(language, tmp_path / "pickled")
     (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
-    with pytest.raises(UserError, match="only pickled weights"):
-        assemble(vision, pickled, tmp_path / "c", image_mode="pad", seed=0)
-    with pytest.raises(UserError, match="must be a CLIP model"):
-        assemble(language, language, tmp_path / "d", image_mode="pad", seed=0)
-    with pytest.raises(UserError, match="must be of the Llama layout"):
-        assemble(vision, vision, tmp_path / "e", image_mode="pad", seed=0)
+    assert "only pickled weights" in refusal(vision, pickled, out)
+    assert "must be a CLIP model" in refusal(language, language, out)
+    assert "must be of the Llama layout" in refusal(vision, vision, out)
+
+
+def test_sharded_source_must_be_whole(parts: tuple[Path, Path], tmp_path: Path) -> None:
+    vision, language = parts
+    out = tmp_path / "out"
+    sharded = copy(language, tmp_path / "sharded")
+    LlamaForCausalLM.from_pretrained(language).save_pretrained(sharded, max_shard_size="60KB")
+    (sharded / "model.safetensors").unlink()
+    shards = sorted(sharded.glob("model-*.safetensors"))
+    assert len(shards) > 2
+    whole = shards[1].read_bytes()
+    shards[1].write_bytes(whole[: len(whole) // 2])
+    assert refusal(vision, sharded, out).startswith(f"{shards[1]}: not a readable safetensors file")
+    shards[1].unlink()
+    assert refusal(vision, sharded, out) == (
+        f"{shards[1]}: missing, but the index lists it. Download the checkpoint again."
+    )
+    shards[1].write_bytes(shards[0].read_bytes())
+    assert "but the file does not hold it" in refusal(vision, sharded, out)
+    shards[1].write_bytes(whole)
+    assemble(vision, sharded, out, image_mode="pad", seed=0)
+
+
+def test_source_that_config_does_not_describe(parts: tuple[Path, Path], tmp_path: Path) -> None:
+    vision, language = parts
+    out = tmp_path / "out"
+    wrong = copy(language, tmp_path / "wrong")
+    edit_config(wrong, hidden_size=64)
+    assert "is (400, 48), config.json says (400, 64) (hidden_size 64" in refusal(vision, wrong, out)
+    edit_config(wrong, hidden_size=48, intermediate_size=63)
+    assert "config.json says (48, 63)" in refusal(vision, wrong, out)
+    edit_config(wrong, intermediate_size=64, num_hidden_layers=1)
+    assert "model.layers.1.input_layernorm.weight is no tensor of a Llama" in refusal(vision, wrong, out)
+    edit_config(wrong, num_hidden_layers=3)
+    assert "no tensor for model.layers.2.input_layernorm.weight (9 such)" in refusal(vision, wrong, out)
+    clip = copy(vision, tmp_path / "clip")
+    edit_config(clip, hidden_size=16)
+    assert "calls for (16" in refusal(clip, language, out)
+    edit_config(clip, hidden_size=32, num_hidden_layers=3)
+    assert "encoder.layers.2" in refusal(clip, language, out)
+
+
+def test_tied_quantised_or_broken_weights(parts: tuple[Path, Path], tmp_path: Path) -> None:
+    vision, language = parts
+    out = tmp_path / "out"
     tied = copy(language, tmp_path / "tied")
-    config = json.loads((tied / "config.json").read_text())
-    (tied / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": True}))
-    with pytest.raises(UserError, match="tie_word_embeddings is true"):
-        assemble(vision, tied, tmp_path / "f", image_mode="pad", seed=0)
-    (tied / "config.json").write_text(json.dumps({**config, "hidden_size": 64}))
-    with pytest.raises(UserError, match=r"the embedding is \(400, 48\), config.json says \(400, 64\)"):
-        assemble(vision, tied, tmp_path / "g", image_mode="pad", seed=0)
+    edit_config(tied, tie_word_embeddings=True)
+    assert "tie_word_embeddings is true" in refusal(vision, tied, out)
+    edit_config(tied, tie_word_embeddings=False)
+    edit_weights(tied, lambda tensors: tensors.__delitem__("lm_head.weight"))
+    assert "a model without it ties its embeddings" in refusal(vision, tied, out)
+
+    quantised = copy(language, tmp_path / "quantised")
+    name = "model.layers.0.mlp.up_proj.weight"
+    edit_weights(quantised, lambda tensors: tensors.update({name: tensors[name].to(torch.int8)}))
+    assert f"{name} is stored as I8" in refusal(vision, quantised, out)
+    edit_config(quantised, quantization_config={"quant_method": "gptq"})
+    assert "a quantised model" in refusal(vision, quantised, out)
+
+    nan = copy(language, tmp_path / "nan")
+    edit_weights(nan, lambda tensors: tensors["model.norm.weight"].__setitem__(7, float("nan")))
+    assert "language_model.model.norm.weight holds values that are not finite" in refusal(vision, nan, out)
+    overflow = copy(language, tmp_path / "overflow")
+    edit_weights(overflow, lambda tensors: tensors.update({k: v.half() for k, v in tensors.items()}))
+    wide = copy(vision, tmp_path / "wide")
+    edit_weights(wide, lambda tensors: tensors["post_layernorm.weight"].fill_(1e6))
+    assert "not finite in torch.float16" in refusal(wide, overflow, out)
+
+
+def test_shards_are_readable_as_the_umask_says(parts: tuple[Path, Path], tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        assemble(*parts, tmp_path / "out", image_mode="pad", seed=0)
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "out").iterdir()} == {0o640}

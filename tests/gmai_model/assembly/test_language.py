@@ -39,6 +39,15 @@ def internlm2_tensors(kv_heads: int) -> dict[str, Tensor]:
     return tensors
 
 
+def internlm2_config(kv_heads: int) -> dict[str, object]:
+    return {
+        "model_type": "internlm2", "vocab_size": VOCAB, "hidden_size": HIDDEN, "intermediate_size": 48,
+        "num_hidden_layers": LAYERS, "num_attention_heads": 4, "num_key_value_heads": kv_heads,
+        "max_position_embeddings": 64, "rms_norm_eps": 1e-5, "rope_theta": 1e6,
+        "rope_scaling": {"type": "dynamic", "factor": 2.0}, "bias": False, "tie_word_embeddings": False,
+    }  # fmt: skip
+
+
 def norm(x: Tensor, weight: Tensor) -> Tensor:
     return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-5) * weight
 
@@ -72,13 +81,7 @@ def internlm2_logits(tensors: dict[str, Tensor], ids: Tensor, kv_heads: int) -> 
 def test_converted_internlm2_gives_the_same_logits(tmp_path: Path, kv_heads: int) -> None:
     tensors = internlm2_tensors(kv_heads)
     save_file(tensors, tmp_path / "model.safetensors")
-    config = {
-        "model_type": "internlm2", "vocab_size": VOCAB, "hidden_size": HIDDEN, "intermediate_size": 48,
-        "num_hidden_layers": LAYERS, "num_attention_heads": 4, "num_key_value_heads": kv_heads,
-        "max_position_embeddings": 64, "rms_norm_eps": 1e-5, "rope_theta": 1e6,
-        "rope_scaling": {"type": "dynamic", "factor": 2.0}, "bias": False, "tie_word_embeddings": False,
-    }  # fmt: skip
-    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "config.json").write_text(json.dumps(internlm2_config(kv_heads)))
     source = LanguageModel(tmp_path)
     assert "rope_scaling" not in source.text_config
     settings = {k: v for k, v in source.text_config.items() if k not in {"model_type", "architectures"}}
@@ -95,3 +98,13 @@ def test_split_wqkv_keeps_every_row_once() -> None:
     assert q[:, 0].tolist() == [0, 1, 2, 3, 4, 5, 12, 13, 14, 15, 16, 17]
     assert k[:, 0].tolist() == [6, 7, 8, 18, 19, 20]
     assert v[:, 0].tolist() == [9, 10, 11, 21, 22, 23]
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_dynamic_scaling_is_kept_on_request(tmp_path: Path, keep: bool) -> None:
+    save_file(internlm2_tensors(2), tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps(internlm2_config(2)))
+    text_config = LanguageModel(tmp_path, keep_rope_scaling=keep).text_config
+    assert text_config.get("rope_scaling") == ({"rope_type": "dynamic", "factor": 2.0} if keep else None)
+    assert text_config["rope_theta"] == text_config["rope_parameters"]["rope_theta"] == 1e6
+    assert text_config["rope_parameters"]["rope_type"] == ("dynamic" if keep else "default")

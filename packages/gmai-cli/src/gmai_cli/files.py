@@ -28,7 +28,7 @@ def replace_atomically(path: Path) -> Generator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).chmod(0o666 & ~umask())
         Path(temporary).replace(path)
         fsync_directory(path.parent)
     except BaseException:
@@ -36,7 +36,8 @@ def replace_atomically(path: Path) -> Generator[IO[bytes]]:
         raise
 
 
-def _umask() -> int:
+def umask() -> int:
+    """Return the process's file mode creation mask."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

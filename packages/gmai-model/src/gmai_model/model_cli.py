@@ -14,6 +14,13 @@ model_app = typer.Typer(
 )
 
 
+class Preset(enum.StrEnum):
+    """Sizes of a model without pretrained parts."""
+
+    TINY = "tiny"
+    SMALL = "small"
+
+
 class ImageMode(enum.StrEnum):
     """How an image becomes square."""
 
@@ -29,14 +36,17 @@ def init(
         str | None, typer.Option(help="CLIP vision encoder: a local folder, or a Hub id (owner/name@revision).")
     ] = None,
     language: Annotated[str | None, typer.Option(help="Language model, Llama layout or InternLM2: likewise.")] = None,
-    preset: Annotated[str | None, typer.Option(help="`tiny`: random small parts, offline, in seconds.")] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="Samples whose text the tiny preset's tokenizer is trained on.")
+    preset: Annotated[
+        Preset | None, typer.Option(help="Random parts, offline: tiny (2 M parameters) or small (50 M).")
     ] = None,
+    data: Annotated[Path | None, typer.Option(help="Samples whose text a preset's tokenizer is trained on.")] = None,
     image_mode: Annotated[
         ImageMode, typer.Option(help="Make images square: pad (authors' code), stretch (paper's words) or crop (CLIP).")
     ] = ImageMode.PAD,
-    seed: Annotated[int, typer.Option(help="Of the projector's weights, and of all weights of the tiny preset.")] = 0,
+    keep_rope_scaling: Annotated[
+        bool, typer.Option(help="Keep InternLM2's dynamic position scaling, which acts beyond 32 k tokens only.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the projector's weights, and of all weights of a preset.")] = 0,
 ) -> None:
     """Assemble vision encoder + projector + language model into one LLaVA checkpoint.
 
@@ -49,15 +59,13 @@ def init(
       gmai model init --preset tiny --data build/mix.yaml --out tiny
     """
     if preset is not None:
-        if preset != "tiny":
-            raise UserError(f"--preset {preset}: the only preset is `tiny`.")
-        if data is None or vision is not None or language is not None:
-            raise UserError("--preset tiny needs --data (for its tokenizer) and takes neither --vision nor --language.")
+        if data is None or vision is not None or language is not None or keep_rope_scaling:
+            raise UserError("--preset needs --data (for its tokenizer) and takes no option about real parts.")
         quiet()
-        from gmai_model.assembly.tiny import init_tiny
+        from gmai_model.assembly.presets import init_preset
         from gmai_model.batching.texts import iterate_texts
 
-        init_tiny(iterate_texts(data), out, image_mode=image_mode.value, seed=seed)
+        init_preset(preset.value, iterate_texts(data), out, image_mode=image_mode.value, seed=seed)
     else:
         if vision is None or language is None:
             raise UserError("give --vision and --language, or --preset tiny.")
@@ -65,7 +73,10 @@ def init(
         from gmai_model.assembly.assemble import assemble
         from gmai_model.assembly.fetch import local_folder
 
-        assemble(local_folder(vision), local_folder(language), out, image_mode=image_mode.value, seed=seed)
+        assemble(
+            local_folder(vision), local_folder(language), out, image_mode=image_mode.value, seed=seed,
+            keep_rope_scaling=keep_rope_scaling,
+        )  # fmt: skip
     typer.echo(f"wrote {out}")
 
 

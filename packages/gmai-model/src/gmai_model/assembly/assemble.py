@@ -1,6 +1,6 @@
 """READ THIS FIRST of the assembly: vision encoder + projector + language model ▶ one LLaVA checkpoint folder."""
 
-import json
+import itertools
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +10,12 @@ import torch
 from gmai_cli.errors import UserError
 from gmai_cli.files import write_json
 from torch import Tensor
-from transformers import CLIPVisionConfig, LlavaConfig, LlavaProcessor, PreTrainedTokenizerFast
-from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
+from transformers import CLIPVisionConfig, LlavaConfig, PreTrainedTokenizerFast
 
 from gmai_model.assembly.language import LanguageModel, read_config
-from gmai_model.assembly.tokenizer import IMAGE_TOKEN, TURN_END, load_tokenizer
+from gmai_model.assembly.layout import vision_shapes
+from gmai_model.assembly.portable import make_portable, write_generation_config, write_processor
+from gmai_model.assembly.tokenizer import IMAGE_TOKEN, load_tokenizer
 from gmai_model.assembly.weights import WeightFiles, WeightWriter
 
 ImageMode = Literal["pad", "stretch", "crop"]
@@ -22,7 +23,9 @@ FEATURE_LAYER = -2
 """The penultimate layer of the vision encoder, as LLaVA and the authors' code take it."""
 
 
-def assemble(vision: Path, language: Path, out: Path, *, image_mode: ImageMode, seed: int) -> None:
+def assemble(
+    vision: Path, language: Path, out: Path, *, image_mode: ImageMode, seed: int, keep_rope_scaling: bool = False
+) -> None:
     """Write a `LlavaForConditionalGeneration` checkpoint made of two local model folders and a fresh projector.
 
     Tensors are streamed, so memory stays near one shard. The names on disk are the classic ones
@@ -35,12 +38,16 @@ def assemble(vision: Path, language: Path, out: Path, *, image_mode: ImageMode, 
         image_mode: How an image becomes square: `pad` with the mean colour (the authors' code), `stretch` (the
             paper's words), or `crop` the centre (CLIP).
         seed: Of the projector's initial weights.
+        keep_rope_scaling: Keep InternLM2's dynamic position scaling, see `LanguageModel`.
+
+    Raises:
+        UserError: `out` exists, or a part is not one that can be taken over whole and unchanged.
     """
     if out.exists():
         raise UserError(
             f"{out} exists. `gmai model init` never overwrites a model. Choose another --out, or remove it."
         )
-    language_model = LanguageModel(language)
+    language_model = LanguageModel(language, keep_rope_scaling=keep_rope_scaling)
     vision_config, vision_weights = _open_vision(vision)
     tokenizer = load_tokenizer(language, vocab_size=language_model.text_config["vocab_size"])
     config = _llava_config(vision_config, language_model.text_config, tokenizer)
@@ -48,23 +55,19 @@ def assemble(vision: Path, language: Path, out: Path, *, image_mode: ImageMode, 
     building = out.with_name(f".{out.name}.building")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
-    dtype = _write_weights(building, vision_weights, language_model, config, seed=seed)
-    config["dtype"] = config["torch_dtype"] = str(dtype).removeprefix("torch.")
-    write_json(building / "config.json", config)
-    _write_generation_config(building, tokenizer)
-    write_processor(building, tokenizer, image_size=vision_config["image_size"],
-                    patch_size=vision_config["patch_size"], image_mode=image_mode)  # fmt: skip
-    write_json(
-        building / "gmai.json",
-        {
-            "made_by": "gmai model init",
-            "vision": str(vision.name),
-            "language": str(language.name),
-            "image_mode": image_mode,
-            "projector_seed": seed,
-            "stages": [],
-        },
-    )
+    try:
+        dtype = _write_weights(building, vision_weights, language_model, config, seed=seed)
+        write_json(building / "config.json", config)
+        write_generation_config(building, tokenizer)
+        write_processor(building, tokenizer, image_size=vision_config["image_size"],
+                        patch_size=vision_config["patch_size"], image_mode=image_mode)  # fmt: skip
+        make_portable(building, dtype=str(dtype).removeprefix("torch."))
+        record = {"made_by": "gmai model init", "vision": vision.name, "language": language.name,
+                  "image_mode": image_mode, "projector_seed": seed, "stages": []}  # fmt: skip
+        write_json(building / "gmai.json", record)
+    except BaseException:
+        shutil.rmtree(building)
+        raise
     building.rename(out)
 
 
@@ -78,18 +81,43 @@ def _open_vision(folder: Path) -> tuple[dict[str, Any], WeightFiles]:
             f"(`clip` or `clip_vision_model`), for example openai/clip-vit-large-patch14-336."
         )
     full = CLIPVisionConfig(**{k: v for k, v in vision_config.items() if k != "model_type"}).to_dict()
-    return {**full, "model_type": "clip_vision_model"}, WeightFiles(folder)
+    weights = WeightFiles(folder)
+    _check_vision(folder, weights, full)
+    return {**full, "model_type": "clip_vision_model"}, weights
 
 
 def _vision_tensors(weights: WeightFiles) -> Iterator[tuple[str, Tensor]]:
     """Yield the vision encoder's tensors under their classic names, leaving out CLIP's text side."""
     for name, tensor in weights.tensors():
-        if name.startswith(("text_model.", "text_projection.", "visual_projection.", "logit_scale")):
-            continue
-        if name.endswith("position_ids"):  # a buffer that old checkpoints saved
-            continue
-        bare = name.removeprefix("vision_model.")
-        yield f"vision_tower.vision_model.{bare}", tensor
+        if _of_the_vision_encoder(name):
+            yield _classic_vision_name(name), tensor
+
+
+def _of_the_vision_encoder(name: str) -> bool:
+    text_side = name.startswith(("text_model.", "text_projection.", "visual_projection.", "logit_scale"))
+    return not text_side and not name.endswith("position_ids")  # a buffer that old checkpoints saved
+
+
+def _classic_vision_name(name: str) -> str:
+    return f"vision_tower.vision_model.{name.removeprefix('vision_model.')}"
+
+
+def _check_vision(folder: Path, weights: WeightFiles, config: dict[str, Any]) -> None:
+    due = {f"vision_tower.{name}": shape for name, shape in vision_shapes(config)}
+    for name in filter(_of_the_vision_encoder, weights.names()):
+        weights.dtype(name)  # refuses a quantised tensor
+        expected, found = due.pop(_classic_vision_name(name), None), weights.shape(name)
+        if found != expected:
+            raise UserError(
+                f"{folder}: {name} is {found}, config.json calls for {expected or 'no such tensor'} (hidden_size "
+                f"{config['hidden_size']}, {config['num_hidden_layers']} layers). The two must agree. Download the "
+                f"model again."
+            )
+    if due:
+        raise UserError(
+            f"{folder}: no tensor for {sorted(due)[0]} ({len(due)} such), which config.json calls for. Download the "
+            f"model again."
+        )
 
 
 def _write_weights(
@@ -97,15 +125,20 @@ def _write_weights(
 ) -> torch.dtype:
     """Write every tensor in the language model's dtype, which is returned."""
     dtype = language.dtype
+    sizes = config["vision_config"]["hidden_size"], config["text_config"]["hidden_size"]
     writer = WeightWriter(folder)
-    for name, tensor in _vision_tensors(vision):
-        writer.add(name, tensor.to(dtype))
-    for name, tensor in _new_projector(
-        config["vision_config"]["hidden_size"], language.text_config["hidden_size"], seed=seed
+    for source, name, tensor in itertools.chain(
+        ((vision.folder, name, tensor) for name, tensor in _vision_tensors(vision)),
+        ((folder, f"multi_modal_projector.{name}", tensor) for name, tensor in _new_projector(*sizes, seed=seed)),
+        ((language.folder, f"language_model.{name}", tensor) for name, tensor in language.tensors()),
     ):
-        writer.add(f"multi_modal_projector.{name}", tensor.to(dtype))
-    for name, tensor in language.tensors():
-        writer.add(f"language_model.{name}", tensor.to(dtype))
+        stored = tensor.to(dtype)
+        if not bool(torch.isfinite(stored).all()):
+            raise UserError(
+                f"{source}: {name} holds values that are not finite in {dtype}. A model with them answers nothing. "
+                f"Download it again; if its own dtype is wider, convert the language model to bfloat16 or float32."
+            )
+        writer.add(name, stored)
     writer.close()
     return dtype
 
@@ -144,49 +177,3 @@ def _llava_config(vision: dict[str, Any], text: dict[str, Any], tokenizer: PreTr
         "architectures": ["LlavaForConditionalGeneration"],
         "image_token_index": image_token,
     }
-
-
-def _write_generation_config(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
-    write_json(
-        folder / "generation_config.json",
-        {
-            "bos_token_id": tokenizer.bos_token_id,
-            # A chat turn ends with <|im_end|>, a plain text with the end token: generation must stop at both.
-            "eos_token_id": [tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids(TURN_END)],
-            "pad_token_id": tokenizer.pad_token_id,
-        },
-    )
-
-
-def write_processor(
-    folder: Path, tokenizer: PreTrainedTokenizerFast, *, image_size: int, patch_size: int, image_mode: ImageMode
-) -> None:
-    """Write the tokenizer and the image processor, in the files of transformers 5 and in those of 4.x and servers."""
-    square = {"height": image_size, "width": image_size}
-    image_processor = LlavaImageProcessorPil(
-        do_pad=image_mode == "pad",
-        do_resize=True,
-        size={"shortest_edge": image_size} if image_mode == "crop" else square,
-        do_center_crop=image_mode == "crop",
-        crop_size=square,  # `_get_num_multimodal_tokens` counts from it even when nothing is cropped
-    )
-    processor = LlavaProcessor(
-        image_processor=image_processor,
-        tokenizer=tokenizer,
-        patch_size=patch_size,
-        vision_feature_select_strategy="default",
-        num_additional_image_tokens=1,
-        image_token=IMAGE_TOKEN,
-        chat_template=tokenizer.chat_template,
-    )
-    processor.save_pretrained(folder)
-    _rewrite(folder / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast"})
-    processor_config: dict[str, Any] = json.loads((folder / "processor_config.json").read_text("utf-8"))
-    flat = {**processor_config["image_processor"], "image_processor_type": "LlavaImageProcessor"}
-    processor_config["image_processor"] = flat
-    write_json(folder / "processor_config.json", processor_config)
-    write_json(folder / "preprocessor_config.json", {**flat, "processor_class": "LlavaProcessor"})
-
-
-def _rewrite(path: Path, changes: dict[str, Any]) -> None:
-    write_json(path, {**json.loads(path.read_text("utf-8")), **changes})

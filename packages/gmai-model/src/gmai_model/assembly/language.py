@@ -9,6 +9,7 @@ import torch
 from gmai_cli.errors import UserError
 from torch import Tensor
 
+from gmai_model.assembly.layout import Shape, llama_shapes
 from gmai_model.assembly.weights import WeightFiles
 
 _INTERNLM2_RENAMES = {
@@ -46,11 +47,16 @@ class LanguageModel:
     InternLM2 and InternLM2.5 are Llamas with other names and one fused projection, so the conversion is exact: see
     `split_wqkv`. Their dynamic position scaling does nothing up to `max_position_embeddings` and is left out.
 
+    Args:
+        folder: A Hugging Face model folder.
+        keep_rope_scaling: Keep InternLM2's dynamic scaling, which acts beyond `max_position_embeddings` only.
+
     Raises:
-        UserError: Another architecture, tied embeddings, biases, or broken weight files.
+        UserError: Another architecture, tied embeddings, biases, quantised or broken weights, or tensors that do not
+            have the names and shapes that `config.json` calls for.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, keep_rope_scaling: bool = False) -> None:
         self.folder = folder
         config = read_config(folder)
         self.is_internlm2 = config.get("model_type") == "internlm2"
@@ -65,45 +71,73 @@ class LanguageModel:
                 f"tensors, since stage 3 trains both. Untie them first (copy embed_tokens to lm_head)."
             )
         if config.get("bias") or config.get("attention_bias") or config.get("mlp_bias"):
-            raise UserError(f"{folder / 'config.json'}: the model has biases, which the Llama layout here has not.")
-        self.weights = WeightFiles(folder)
-        self.text_config = _llama_config(config)
-        self._embedding = "model.tok_embeddings.weight" if self.is_internlm2 else "model.embed_tokens.weight"
-        shape = self.weights.shape(self._embedding)
-        expected = (self.text_config["vocab_size"], self.text_config["hidden_size"])
-        if shape != expected:
             raise UserError(
-                f"{folder}: the embedding is {shape}, config.json says {expected} (vocab_size, hidden_size). "
-                f"The two must agree. Download the model again."
+                f"{folder / 'config.json'}: the model has biases. The Llama layout here has none, and leaving them out "
+                f"would change the model. Choose another model."
             )
+        self.weights = WeightFiles(folder)
+        self.text_config = _llama_config(config, keep_rope_scaling=keep_rope_scaling)
+        self._check_shapes()
 
     @property
     def dtype(self) -> torch.dtype:
         """The dtype of the input embedding, which stands for the whole model."""
-        return self.weights.dtype(self._embedding)
+        return self.weights.dtype("model.tok_embeddings.weight" if self.is_internlm2 else "model.embed_tokens.weight")
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Yield (name in the Llama layout, tensor), one source tensor in memory at a time."""
+        heads, kv_heads = self.text_config["num_attention_heads"], self.text_config["num_key_value_heads"]
         for name, tensor in self.weights.tensors():
-            if not self.is_internlm2:
-                if not name.endswith("rotary_emb.inv_freq"):  # a buffer that old checkpoints saved
-                    yield name, tensor
-            elif name in _INTERNLM2_RENAMES:
-                yield _INTERNLM2_RENAMES[name], tensor
-            else:
-                yield from self._layer_tensor(name, tensor)
+            targets = self._targets(name)
+            if len(targets) > 1:
+                yield from zip(targets, split_wqkv(tensor, heads=heads, kv_heads=kv_heads), strict=True)
+            elif targets:
+                yield targets[0], tensor
 
-    def _layer_tensor(self, name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
-        model, layers, number, rest = name.split(".", 3)
-        prefix = f"{model}.{layers}.{number}"
+    def _targets(self, name: str) -> list[str]:
+        """Return what a tensor of the source becomes: no tensor, one, or q, k and v."""
+        if not self.is_internlm2:
+            return [] if name.endswith("rotary_emb.inv_freq") else [name]  # a buffer that old checkpoints saved
+        if name in _INTERNLM2_RENAMES:
+            return [_INTERNLM2_RENAMES[name]]
+        parts = name.split(".", 3)
+        prefix, rest = ".".join(parts[:3]), parts[-1]
         if rest == "attention.wqkv.weight":
-            heads, kv_heads = self.text_config["num_attention_heads"], self.text_config["num_key_value_heads"]
-            for letter, part in zip("qkv", split_wqkv(tensor, heads=heads, kv_heads=kv_heads), strict=True):
-                yield f"{prefix}.self_attn.{letter}_proj.weight", part
-        elif rest in _INTERNLM2_LAYER_RENAMES:
-            yield f"{prefix}.{_INTERNLM2_LAYER_RENAMES[rest]}", tensor
-        else:
-            raise UserError(f"{self.folder}: tensor {name} is not one of InternLM2's. Check that the folder is right.")
+            return [f"{prefix}.self_attn.{letter}_proj.weight" for letter in "qkv"]
+        return [f"{prefix}.{_INTERNLM2_LAYER_RENAMES.get(rest, rest)}"]
+
+    def _check_shapes(self) -> None:
+        expected = dict(llama_shapes(self.text_config))
+        due = set(expected)
+        for name in self.weights.names():
+            targets = self._targets(name)
+            unknown = [target for target in targets if target not in expected]
+            if unknown:
+                raise UserError(
+                    f"{self.folder}: {name} is no tensor of a {'InternLM2' if self.is_internlm2 else 'Llama'} with the "
+                    f"layers that config.json gives. Nothing of a model may be left out. Check that the folder is "
+                    f"right; a quantised or adapted model must be merged into plain weights first."
+                )
+            if targets:
+                self.weights.dtype(name)  # refuses a quantised tensor
+                self._check_shape(name, [expected[target] for target in targets])
+            due -= set(targets)
+        if due:
+            raise UserError(
+                f"{self.folder}: no tensor for {sorted(due)[0]} ({len(due)} such). config.json calls for it"
+                + (", and a model without it ties its embeddings" if "lm_head.weight" in due else "")
+                + ". Download the model again, or choose another."
+            )
+
+    def _check_shape(self, name: str, targets: list[Shape]) -> None:
+        found = self.weights.shape(name)
+        due = (sum(shape[0] for shape in targets), *targets[0][1:])
+        if found != due:
+            raise UserError(
+                f"{self.folder}: {name} is {found}, config.json says {due} (hidden_size "
+                f"{self.text_config['hidden_size']}, vocab_size {self.text_config['vocab_size']}). The two must agree. "
+                f"Download the model again."
+            )
 
 
 def split_wqkv(wqkv: Tensor, *, heads: int, kv_heads: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -124,13 +158,13 @@ def split_wqkv(wqkv: Tensor, *, heads: int, kv_heads: int) -> tuple[Tensor, Tens
     return q, k, v
 
 
-def _llama_config(config: dict[str, Any]) -> dict[str, Any]:
+def _llama_config(config: dict[str, Any], *, keep_rope_scaling: bool) -> dict[str, Any]:
     heads = config["num_attention_heads"]
     rope: dict[str, Any] = config.get("rope_parameters") or {}
     theta = config.get("rope_theta", rope.get("rope_theta", 10000.0))
     scaling = config.get("rope_scaling") or {key: value for key, value in rope.items() if key != "rope_theta"}
     kind = scaling.get("rope_type", scaling.get("type", "default"))
-    if config["model_type"] == "internlm2" and kind == "dynamic":
+    if config["model_type"] == "internlm2" and kind == "dynamic" and not keep_rope_scaling:
         kind, scaling = "default", {}
     parameters: dict[str, Any] = {"rope_type": kind, "rope_theta": theta}
     result: dict[str, Any] = {

@@ -41,7 +41,7 @@ CHAT_TEMPLATE = (
 )
 
 
-def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> PreTrainedTokenizerFast:
+def train_tokenizer(texts: Iterable[str], *, vocab_size: int, model_max_length: int = 2048) -> PreTrainedTokenizerFast:
     """Return a byte-level BPE tokenizer trained on `texts`, with the special tokens of InternLM2's chat format."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -55,7 +55,7 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> PreTrainedToken
     )
     roles = itertools.repeat("system\nuser\nassistant\n", 1000)  # one token each, as in a real vocabulary
     tokenizer.train_from_iterator(itertools.chain(roles, texts), trainer)
-    return _wrap(tokenizer, model_max_length=2048)
+    return _wrap(tokenizer, model_max_length=model_max_length)
 
 
 def load_tokenizer(folder: Path, *, vocab_size: int) -> PreTrainedTokenizerFast:

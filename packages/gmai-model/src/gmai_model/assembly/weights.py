@@ -7,11 +7,15 @@ from pathlib import Path
 
 import torch
 from gmai_cli.errors import UserError
+from gmai_cli.files import umask
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-MAX_SHARD_BYTES = 2 * 2**30
+MAX_SHARD_BYTES = 2**30
+"""Bounds the memory of writing: a shard is held until it is full."""
+DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+"""As safetensors calls them."""
 
 
 class WeightFiles:
@@ -38,14 +42,19 @@ class WeightFiles:
                 f"safetensors only. Convert them first (`save_pretrained(..., safe_serialization=True)`)."
             )
         self.file_of = file_of
-        for name in sorted(set(file_of.values())):
-            with self._open(name) as file:
-                absent = {key for key, where in file_of.items() if where == name} - set(file.keys())
-            if absent:
-                raise UserError(
-                    f"{folder / name}: the index lists {sorted(absent)[0]} here, but the file does not hold it "
-                    f"({len(absent)} such tensors). Download the checkpoint again."
-                )
+        self._headers: dict[str, tuple[str, tuple[int, ...]]] = {}
+        for file_name in sorted(set(file_of.values())):
+            due = [key for key, where in file_of.items() if where == file_name]
+            with self._open(file_name) as file:
+                absent = set(due) - set(file.keys())
+                if absent:
+                    raise UserError(
+                        f"{folder / file_name}: the index lists {sorted(absent)[0]} here, but the file does not hold "
+                        f"it ({len(absent)} such tensors). Download the checkpoint again."
+                    )
+                for key in due:
+                    view = file.get_slice(key)
+                    self._headers[key] = view.get_dtype(), tuple(view.get_shape())
 
     def _open(self, name: str) -> safe_open:
         path = self.folder / name
@@ -64,23 +73,31 @@ class WeightFiles:
         """Return every tensor's name, in the order of the files."""
         return list(self.file_of)
 
-    def _known(self, name: str) -> str:
-        if name not in self.file_of:
+    def _header(self, name: str) -> tuple[str, tuple[int, ...]]:
+        if name not in self._headers:
             raise UserError(
                 f"{self.folder}: no tensor {name} among {len(self.file_of)} (the first is {next(iter(self.file_of))}). "
                 f"Check that the folder holds the kind of model asked for."
             )
-        return self.file_of[name]
+        return self._headers[name]
 
     def dtype(self, name: str) -> torch.dtype:
-        """Return a tensor's dtype; reads no more than one element."""
-        with self._open(self._known(name)) as file:
-            return file.get_slice(name)[:1].dtype
+        """Return a tensor's dtype without reading its data.
+
+        Raises:
+            UserError: It is none that a plain model has.
+        """
+        kind, _ = self._header(name)
+        if kind not in DTYPES:
+            raise UserError(
+                f"{self.folder / self.file_of[name]}: {name} is stored as {kind}. Plain weights are "
+                f"{', '.join(DTYPES)}; anything else is quantised. Use the original model."
+            )
+        return DTYPES[kind]
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Return a tensor's shape without reading its data."""
-        with self._open(self._known(name)) as file:
-            return tuple(file.get_slice(name).get_shape())
+        return self._header(name)[1]
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Yield (name, tensor), file by file, one tensor in memory at a time."""
@@ -112,7 +129,7 @@ class WeightWriter:
     def _flush(self) -> None:
         path = self._folder / f"shard-{len(self._shards):05d}"
         save_file(self._pending, path, metadata={"format": "pt"})
-        path.chmod(0o644)  # safetensors writes 0600, which hides a checkpoint from the user's group
+        path.chmod(0o666 & ~umask())  # safetensors writes 0600, which hides a checkpoint from the user's group
         self._shards.append(list(self._pending))
         self._pending, self._pending_bytes = {}, 0
 
