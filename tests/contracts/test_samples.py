@@ -23,10 +23,10 @@ def documented_columns() -> set[str]:
 
 def make_source(build: Path, tmp_path: Path, *, stage: int, split: str = "train"):
     from gmai_model.batching.mixture import load_mixture
-    from gmai_model.batching.samples import SampleSource
+    from gmai_model.batching.prepare import open_source
 
     mixture, root = load_mixture(build / "mix.yaml")
-    return SampleSource(mixture, root, stage=stage, split=split, seed=0, cache=tmp_path)
+    return open_source(mixture, root, stage=stage, split=split, seed=0, cache=tmp_path)
 
 
 def test_samples_have_the_documented_columns(build: Path) -> None:

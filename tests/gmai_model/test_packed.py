@@ -7,7 +7,7 @@ import pytest
 import torch
 from gmai_model.batching.collate import Collator, Row
 from gmai_model.batching.mixture import load_mixture
-from gmai_model.batching.samples import SampleSource
+from gmai_model.batching.prepare import open_source
 from gmai_model.batching.tokens import Encoder
 from gmai_model.packed import PackedLlava
 from torch.nn.functional import cross_entropy
@@ -20,7 +20,7 @@ NUMBERS = np.array([0, 3, 1, 2, 7])
 @pytest.fixture(scope="module")
 def collator(checkpoint: Path, samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Collator:
     mixture, root = load_mixture(samples)
-    source = SampleSource(mixture, root, stage=1, split="train", seed=0, cache=tmp_path_factory.mktemp("cache"))
+    source = open_source(mixture, root, stage=1, split="train", seed=0, cache=tmp_path_factory.mktemp("cache"))
     processor = AutoProcessor.from_pretrained(checkpoint)
     encoder = Encoder(processor.tokenizer, tokens_per_image=64, max_tokens=2048)
     return Collator(source, encoder, processor.image_processor, image_size=112)

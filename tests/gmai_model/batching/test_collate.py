@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 from gmai_model.batching.collate import Collator
 from gmai_model.batching.mixture import load_mixture
-from gmai_model.batching.samples import SampleSource
+from gmai_model.batching.prepare import open_source
 from gmai_model.batching.tokens import Encoder
 from transformers import AutoProcessor
 
 
 def test_unreadable_image_is_named_and_left_out(checkpoint: Path, broken_second_image: Path, tmp_path: Path) -> None:
     mixture, root = load_mixture(broken_second_image)
-    source = SampleSource(mixture, root, stage=1, split="train", seed=0, cache=tmp_path / "cache")
+    source = open_source(mixture, root, stage=1, split="train", seed=0, cache=tmp_path / "cache")
     processor = AutoProcessor.from_pretrained(checkpoint)
     encoder = Encoder(processor.tokenizer, tokens_per_image=64, max_tokens=2048)
     collator = Collator(source, encoder, processor.image_processor, image_size=112)

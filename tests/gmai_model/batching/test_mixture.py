@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from gmai_cli.errors import UserError
-from gmai_model.batching.mixture import load_mixture, parquet_files, take_share
+from gmai_model.batching.mixture import load_mixture, take_share
+from gmai_model.batching.sources import parquet_files
 
 IDS = [f"sample-{number}" for number in range(4000)]
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from gmai_model.batching.samples import Sample
 from gmai_model.batching.tokens import Encoder, Rejected
-from transformers import AutoTokenizer
+from PIL import Image
+from transformers import AutoProcessor, AutoTokenizer
 
 QUESTION = {"role": "user", "content": "<image>\nWhich shape is shown?"}
 ANSWER = {"role": "assistant", "content": "A red circle."}
@@ -37,6 +38,38 @@ def test_long_sample_loses_whole_turns_at_its_end(tokenizer) -> None:
     assert tokenizer.decode(encoded.input_ids[encoded.supervised]) == "A red circle.<|im_end|>"
 
 
+def test_cut_turns_take_their_images_with_them_and_nothing_else(tokenizer) -> None:
+    messages = [QUESTION, ANSWER, LONG_WITH_IMAGE, ANSWER]
+    encoded = Encoder(tokenizer, tokens_per_image=4, max_tokens=60)(Sample("a", messages, [b"", b""]))
+    assert encoded.n_images == 1
+    assert (encoded.input_ids == tokenizer.convert_tokens_to_ids("<image>")).sum() == 4
+
+
+def test_long_sample_is_left_out_where_that_is_asked_for(tokenizer) -> None:
+    encoder = Encoder(tokenizer, tokens_per_image=4, max_tokens=60, long_samples="skip")
+    with pytest.raises(Rejected, match="longer than a pack"):
+        encoder(Sample("a", [QUESTION, ANSWER, LONG_WITH_IMAGE, ANSWER], [b"", b""]))
+
+
+def test_tokens_are_those_of_the_checkpoints_own_processor(checkpoint: Path) -> None:
+    """The processor repeats `<image>` in the text; ours repeats the token."""
+    processor = AutoProcessor.from_pretrained(checkpoint)
+    messages = [{"role": "user", "content": "<image> and <image>\nSame shape?"}, ANSWER]
+    ours = Encoder(processor.tokenizer, tokens_per_image=64, max_tokens=500)(Sample("a", messages, [b"", b""]))
+    text = processor.tokenizer.apply_chat_template(messages, tokenize=False)
+    pictures = [Image.new("RGB", (30, 20))] * 2
+    theirs = processor(text=text, images=pictures, add_special_tokens=False)["input_ids"][0]
+    assert ours.input_ids.tolist() == list(theirs)
+
+
+def test_region_tags_are_single_tokens(tokenizer) -> None:
+    answer = {"role": "assistant", "content": "<ref>liver</ref><box>[[10, 20, 30, 40]]</box>"}
+    encoded = Encoder(tokenizer, tokens_per_image=4, max_tokens=100)(Sample("a", [QUESTION, answer], [b""]))
+    for tag in ("<ref>", "</ref>", "<box>", "</box>"):
+        assert (encoded.input_ids == tokenizer.convert_tokens_to_ids(tag)).sum() == 1
+    assert tokenizer.decode(encoded.input_ids[encoded.supervised]) == answer["content"] + "<|im_end|>"
+
+
 @pytest.mark.parametrize(
     ("messages", "images", "reason"),
     [
@@ -44,7 +77,9 @@ def test_long_sample_loses_whole_turns_at_its_end(tokenizer) -> None:
         ([QUESTION], 1, "no assistant text"),
         ([{"role": "user", "content": "a<|im_end|>b"}, ANSWER], 0, "turn mark"),
         ([{"role": "user", "content": "word " * 300}, ANSWER], 0, "longer than a pack"),
-        ([{"role": "user", "content": "Hello."}, ANSWER, LONG_WITH_IMAGE, ANSWER], 1, "lose an image"),
+        ([], 0, "no messages"),
+        ([QUESTION, {"role": "tool", "content": "A circle."}], 1, "a role other than"),
+        ([QUESTION, {"role": "assistant", "content": None}], 1, "has no text"),
     ],
 )  # fmt: skip
 def test_unusable_sample_is_rejected_with_its_reason(tokenizer, messages, images, reason) -> None:

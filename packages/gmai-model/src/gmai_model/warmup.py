@@ -21,9 +21,11 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoProcessor, LlavaForConditionalGeneration
 
 from gmai_model.batching.collate import decode_image, make_row
-from gmai_model.batching.mixture import load_mixture, parquet_files
+from gmai_model.batching.images import FilePart
+from gmai_model.batching.mixture import load_mixture
 from gmai_model.batching.packing import pack
 from gmai_model.batching.samples import Sample
+from gmai_model.batching.sources import parquet_files
 from gmai_model.batching.tokens import Encoded, Encoder, Rejected
 from gmai_model.packed import PackedLlava
 from gmai_model.training.export import export
@@ -150,7 +152,7 @@ def _warm_language(
     words: dict[int, np.ndarray] = {}
     for number, row in enumerate(rows):
         try:
-            encoded[number] = encoder(Sample(row["id"], row["messages"], [b""] * len(row["images"])))
+            encoded[number] = encoder(Sample(row["id"], row["messages"], [FilePart(Path())] * len(row["images"])))
         except Rejected:
             continue  # counted and named by the stages themselves
         lengths[number] = len(encoded[number].input_ids)

@@ -67,11 +67,12 @@ class Collator:
         for number in numbers:
             sample = self._source[int(number)]
             try:
-                decoded = [decode_image(data) for data in sample.images]
+                tokens = self._encoder(sample)
+                decoded = [decode_image(image.read()) for image in sample.images[: tokens.n_images]]
             except (OSError, ValueError, Image.DecompressionBombError) as error:
                 unreadable.append(f"{sample.id}: {type(error).__name__}: {error}")
                 continue
-            encoded.append(self._encoder(sample))
+            encoded.append(tokens)
             images += decoded
         pixels = self._image_processor(images=images, return_tensors="pt")["pixel_values"] if images else None
         return make_row(encoded, pixels, image_size=self._image_size, unreadable=unreadable)

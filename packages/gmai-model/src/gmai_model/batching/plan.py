@@ -1,49 +1,12 @@
 """The plan of a stage: which pack is trained at which step, known before the first step and the same on every rank."""
 
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-from gmai_cli.console import progress
+from gmai_cli.files import replace_atomically
 
-from gmai_model.batching.packing import Method, pack
-from gmai_model.batching.samples import SampleSource
-from gmai_model.batching.tokens import Encoder, Rejected
-
-
-@dataclass(frozen=True)
-class Lengths:
-    """What planning needs to know of the samples."""
-
-    tokens: np.ndarray
-    """int32 per sample; 0 for a rejected one."""
-    supervised: np.ndarray
-    """int32 per sample: tokens that the loss counts."""
-    rejected: Counter[str] = field(default_factory=Counter[str])
-    """Reason ▶ number of samples left out."""
-    cut: int = 0
-    """Samples that lost turns at their end to fit."""
-
-
-def measure(source: SampleSource, encoder: Encoder, *, shown: bool) -> Lengths:
-    """Tokenise every sample once and note its lengths; `shown` draws a progress bar."""
-    tokens = np.zeros(len(source), dtype=np.int32)
-    supervised = np.zeros(len(source), dtype=np.int32)
-    rejected: Counter[str] = Counter()
-    cut = 0
-    with progress("measuring samples", len(source), unit="samples", shown=shown) as bar:
-        for number in range(len(source)):
-            bar.advance()
-            try:
-                encoded = encoder(source[number])
-            except Rejected as reason:
-                rejected[str(reason)] += 1
-                continue
-            tokens[number] = len(encoded.input_ids)
-            # The first token of a segment has nothing before it to be predicted from.
-            supervised[number] = int(encoded.supervised[1:].sum())
-            cut += encoded.cut_turns > 0
-    return Lengths(tokens, supervised, rejected, cut)
+from gmai_model.batching.packing import Method, Packs, pack
 
 
 @dataclass(frozen=True)
@@ -54,7 +17,7 @@ class Plan:
     the same for any number of ranks, and resuming needs the number of the step and nothing else.
     """
 
-    packs: list[np.ndarray]
+    packs: Packs
     """Sample numbers of each pack, all epochs one after the other."""
     packs_per_step: int
     pack_tokens: int
@@ -76,13 +39,36 @@ class Plan:
 
 
 def make_plan(
-    lengths: Lengths, *, pack_tokens: int, packs_per_step: int, method: Method, epochs: int, seed: int
+    tokens: np.ndarray, *, pack_tokens: int, packs_per_step: int, method: Method, epochs: int, seed: int
 ) -> Plan:
-    """Shuffle and pack the usable samples, epoch by epoch, from the seed."""
-    usable = np.flatnonzero(lengths.tokens)
-    packs: list[np.ndarray] = []
+    """Shuffle and pack the usable samples, epoch by epoch, from the seed.
+
+    Args:
+        tokens: Length of each sample; 0 for one that is left out.
+        pack_tokens: Room of a pack in tokens.
+        packs_per_step: Packs of an optimiser step.
+        method: How samples share packs.
+        epochs: Passes over the samples.
+        seed: Of the order.
+    """
+    usable = np.flatnonzero(tokens).astype(np.int32)
+    orders: list[np.ndarray] = []
+    starts: list[np.ndarray] = [np.zeros(1, dtype=np.int64)]
     for epoch in range(epochs):
-        order = np.random.default_rng((seed, epoch)).permutation(usable)
-        packs += [order[positions] for positions in pack(lengths.tokens[order], pack_tokens, method)]
-    total_tokens = int(lengths.tokens.sum(dtype=np.int64)) * epochs
-    return Plan(packs, packs_per_step, pack_tokens, total_tokens)
+        shuffled = np.random.default_rng((seed, epoch)).permutation(usable)
+        packs = pack(tokens[shuffled], pack_tokens, method)
+        orders.append(shuffled[packs.order])
+        starts.append(packs.starts[1:] + epoch * len(usable))
+    total_tokens = int(tokens.sum(dtype=np.int64)) * epochs
+    return Plan(Packs(np.concatenate(orders), np.concatenate(starts)), packs_per_step, pack_tokens, total_tokens)
+
+
+def save_array(folder: Path, name: str, values: np.ndarray) -> None:
+    """Write one array of the plan's folder, whole or not at all."""
+    with replace_atomically(folder / f"{name}.npy") as file:
+        np.save(file, values)
+
+
+def load_array(folder: Path, name: str) -> np.ndarray:
+    """Map one array of the plan's folder: nothing is read until it is used."""
+    return np.load(folder / f"{name}.npy", mmap_mode="r")

@@ -1,13 +1,17 @@
-"""The samples of a mixture, by number: Parquet rows of `images` + `messages`, memory-mapped through `datasets`."""
+"""The samples of a mixture, by number: rows of the datasets' indexes, their images read on demand."""
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from gmai_cli.errors import UserError
 
-from gmai_model.batching.mixture import Mixture, MixtureEntry, parquet_files, take_share
+from gmai_model.batching.images import CopiedImage, FilePart, ImageBytes, ImageCopy
+from gmai_model.batching.index import ROWS_PER_BATCH, index_path
+from gmai_model.batching.sources import SourceFiles
 
 
 @dataclass(frozen=True)
@@ -15,93 +19,115 @@ class Sample:
     """One conversation."""
 
     id: str
-    messages: list[dict[str, str]]
-    images: list[bytes]
-    """Encoded files (PNG, JPEG), in the order of the `<image>` placeholders."""
+    messages: list[dict[str, Any]]
+    images: list[ImageBytes]
+    """In the order of the `<image>` placeholders."""
+    problem: str | None = None
+    """Why the row cannot be used, where that was seen when it was first read."""
 
 
 class SampleTable:
-    """The rows of one dataset."""
+    """The rows of one dataset, over its files.
 
-    def __init__(self, entry: MixtureEntry, files: list[Path], cache: Path) -> None:
-        import datasets
+    Args:
+        source: The files.
+        digests: Of each file; their indexes are in the cache.
+        cache: The cache folder.
 
-        datasets.disable_progress_bars()
-        self.name = entry.name
-        try:
-            table = datasets.Dataset.from_parquet([str(file) for file in files], cache_dir=str(cache))
-        except Exception as error:
-            raise UserError(
-                f"dataset {entry.name}: {files[0]} (or one of its {len(files)} files) is not readable as Parquet: "
-                f"{type(error.__cause__ or error).__name__}: {error.__cause__ or error}. Build or download it again."
-            ) from error
-        missing = {"id", "messages"} - set(table.column_names)
-        if missing:
-            raise UserError(
-                f"{files[0]}: no column {sorted(missing)[0]!r}; found {', '.join(table.column_names)}. "
-                f"Samples have `id`, `messages` and, with pictures, `images`."
-            )
-        self._has_images = "images" in table.column_names
-        wanted = ["id", "messages", *(["images"] if self._has_images else [])]
-        # Plain Arrow rows: the images stay encoded, and no cast writes the table to disk a second time.
-        self._table: Any = table.select_columns(wanted).with_format("arrow")
-        self.ids: list[str] = self._table["id"][:].to_pylist()
+    Raises:
+        UserError: An index is not there.
+    """
+
+    def __init__(self, source: SourceFiles, digests: list[str], cache: Path) -> None:
+        self.source = source
+        self.digests = digests
+        self._readers: list[Any] = []
+        self._copies = [ImageCopy(cache, digest) for digest in digests]
+        counts: list[int] = []
+        for digest in digests:
+            path = index_path(cache, digest)
+            if not path.is_file():
+                raise UserError(
+                    f"{path} is not there, though a process of this run wrote it. The cache must be a folder that all "
+                    f"nodes share. Set GMAI_CACHE to one."
+                )
+            reader = pa.ipc.open_file(pa.memory_map(str(path)))
+            self._readers.append(reader)
+            batches: int = reader.num_record_batches
+            counts.append((batches - 1) * ROWS_PER_BATCH + len(reader.get_batch(batches - 1)) if batches else 0)
+        self.starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return int(self.starts[-1])
+
+    def place(self, row: int) -> tuple[int, int]:
+        """Return (number of the file, row in it)."""
+        file = int(np.searchsorted(self.starts, row, side="right")) - 1
+        return file, row - int(self.starts[file])
 
     def __getitem__(self, row: int) -> Sample:
-        values: dict[str, Any] = self._table[row].to_pylist()[0]
-        images = [image["bytes"] for image in values["images"] or []] if self._has_images else []
-        return Sample(values["id"], values["messages"], images)
+        file, local = self.place(row)
+        batch = self._readers[file].get_batch(local // ROWS_PER_BATCH)
+        values: dict[str, Any] = batch.slice(local % ROWS_PER_BATCH, 1).to_pylist()[0]
+        return Sample(values["id"], values["messages"] or [], self._images(file, values), values["problem"])
+
+    def _images(self, file: int, values: dict[str, Any]) -> list[ImageBytes]:
+        if values["image_names"] is not None:
+            return [FilePart(self.source.images / name) for name in values["image_names"]]
+        if values["image_ranges"] is not None:
+            ranges: list[int] = values["image_ranges"]
+            return [
+                FilePart(self.source.files[file], offset, size)
+                for offset, size in zip(ranges[::2], ranges[1::2], strict=True)
+            ]
+        if values["first_image"] is None:
+            return []
+        first: int = values["first_image"]
+        return [CopiedImage(self._copies[file], first + i) for i in range(values["n_images"])]
+
+    @property
+    def ids(self) -> Collection[str]:
+        """The rows' ids, read as they are asked for."""
+        return _Ids(self._readers, len(self))
 
 
-@dataclass(frozen=True)
-class MixtureShare:
-    """One line of the effective mixture."""
+class _Ids(Collection[str]):
+    def __init__(self, readers: list[Any], count: int) -> None:
+        self._readers, self._count = readers, count
 
-    name: str
-    available: int
-    ratio: float
-    used: int
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, item: object) -> bool:
+        return any(item == own for own in self)
+
+    def __iter__(self) -> Iterator[str]:
+        for reader in self._readers:
+            for number in range(reader.num_record_batches):
+                yield from reader.get_batch(number).column("id").to_pylist()
 
 
 class SampleSource:
     """All samples that one stage (or its validation) sees, numbered from 0.
 
     Args:
-        mixture: The datasets and their shares.
-        root: The folder that the mixture's paths are relative to.
-        stage: 1, 2 or 3.
-        split: `train`, or `validation`, of which everything is taken.
-        seed: Of the shares.
-        cache: Where the memory-mapped copies go.
+        tables: The datasets.
+        dataset: int, shape `(samples,)`: which table each sample is of.
+        row: int, shape `(samples,)`: its row in that table.
     """
 
-    def __init__(self, mixture: Mixture, root: Path, *, stage: int, split: str, seed: int, cache: Path) -> None:
-        self.tables: list[SampleTable] = []
-        self.shares: list[MixtureShare] = []
-        numbers: list[np.ndarray] = []
-        for entry in mixture.datasets:
-            ratio = entry.ratio.get(stage, 0.0)
-            files = parquet_files(entry, root, split=split) if ratio > 0 else []
-            if not files:
-                continue
-            table = SampleTable(entry, files, cache)
-            rows = take_share(table.ids, ratio if split == "train" else 1.0, seed=seed)
-            numbers.append(np.stack([np.full_like(rows, len(self.tables)), rows], axis=1))
-            self.tables.append(table)
-            self.shares.append(MixtureShare(entry.name, len(table), ratio, len(rows)))
-        self._where = np.concatenate(numbers) if numbers else np.empty((0, 2), dtype=np.int64)
-        if split == "train" and len(self) == 0:
-            raise UserError(
-                f"the mixture has no sample for stage {stage}: every ratio is 0 or every dataset is empty. "
-                f"Give a dataset a ratio above 0 for this stage."
-            )
+    def __init__(self, tables: list[SampleTable], dataset: np.ndarray, row: np.ndarray) -> None:
+        self.tables = tables
+        self.dataset, self.row = dataset, row
 
     def __len__(self) -> int:
-        return len(self._where)
+        return len(self.row)
 
     def __getitem__(self, number: int) -> Sample:
-        table, row = self._where[number]
-        return self.tables[table][int(row)]
+        return self.tables[int(self.dataset[number])][int(self.row[number])]
+
+    def origin(self, number: int) -> tuple[Path, int]:
+        """Return the file and the row in it, from 0, that a sample is read from."""
+        table = self.tables[int(self.dataset[number])]
+        file, row = table.place(int(self.row[number]))
+        return table.source.files[file], row

@@ -1,23 +1,28 @@
 """The text of samples alone, for training a tokenizer."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
-from gmai_model.batching.mixture import load_mixture, parquet_files
+from gmai_model.batching.mixture import load_mixture
+from gmai_model.batching.prepare import find_datasets, index_files, open_tables
+from gmai_model.batching.team import Team
 
 
 def iterate_texts(data: Path) -> Iterator[str]:
-    """Yield the content of every message of the training samples.
+    """Yield the content of every message of the training samples, each once.
 
     Args:
-        data: A `mix.yaml`, a folder of `train-*.parquet`, or a Parquet file.
+        data: What `load_mixture` takes.
     """
     mixture, root = load_mixture(data)
-    for entry in mixture.datasets:
-        for file in parquet_files(entry, root, split="train"):
-            for batch in pq.ParquetFile(file).iter_batches(columns=["messages"], batch_size=1024):
-                for messages in batch.column("messages").to_pylist():
-                    for message in messages:
-                        yield message["content"]
+    entries = [entry for entry in mixture.datasets if not entry.skip]
+    team = Team()
+    with tempfile.TemporaryDirectory() as folder:
+        cache = Path(folder)
+        datasets = find_datasets(entries, root, split="train", cache=cache, team=team)
+        index_files(datasets, cache, team)
+        for table in open_tables(datasets, cache):
+            for row in range(len(table)):
+                for message in table[row].messages:
+                    yield message["content"] or ""

@@ -1,13 +1,31 @@
 """One conversation ▶ token ids with the spans to learn; what cannot be learned from is named, never bent."""
 
+import hashlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from gmai_model.assembly.tokenizer import IMAGE_TOKEN, TURN_END, TURN_START
 from gmai_model.batching.samples import Sample
+
+VERSION = 1
+"""Of the way samples become tokens; a new one makes cached lengths invisible."""
+ROLES = frozenset({"system", "user", "assistant"})
+LongSamples = Literal["cut", "skip"]
+
+REASONS = (
+    "the row could not be read as a conversation",
+    "the row has no messages",
+    "a message has no text, or a role other than system, user and assistant",
+    "the number of <image> placeholders differs from the number of images",
+    "a message contains a turn mark of the chat template",
+    "no assistant text to learn from",
+    "longer than a pack",
+    "the first exchange is longer than a pack",
+)
+"""Why a sample is left out; cached lengths refer to them by number."""
 
 
 @dataclass(frozen=True)
@@ -19,12 +37,22 @@ class Encoded:
     supervised: np.ndarray
     """bool, shape `(tokens,)`: the answers and their turn ends, marked by the chat template."""
     n_images: int
+    """Images in the kept messages: the first ones of the sample."""
     cut_turns: int = 0
     """Messages left out at the end, so that the sample fits."""
 
 
 class Rejected(Exception):  # noqa: N818 (an outcome, not an error)
-    """A sample that cannot be used; the message is the reason it is counted under."""
+    """A sample that cannot be used.
+
+    Args:
+        reason: The one of `REASONS` that it is counted under.
+        detail: What the row's reader found, where that is more.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(detail or reason)
+        self.code = REASONS.index(reason)
 
 
 class Encoder:
@@ -33,52 +61,71 @@ class Encoder:
     Args:
         tokenizer: With a chat template that marks the assistant's text by `{% generation %}`.
         tokens_per_image: Features that one image becomes (576 for 336 px and patch 14).
-        max_tokens: Longest sample; a longer one loses whole turns at its end, never a part of an image or a turn.
+        max_tokens: Longest sample.
+        long_samples: What becomes of a longer one: `cut` takes whole turns away at its end (with their images, whole),
+            never a part of an image or a turn; `skip` leaves it out.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, *, tokens_per_image: int, max_tokens: int) -> None:
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, *, tokens_per_image: int, max_tokens: int,
+        long_samples: LongSamples = "cut",
+    ) -> None:  # fmt: skip
         self._tokenizer = tokenizer
+        self._image_id = int(tokenizer.convert_tokens_to_ids(IMAGE_TOKEN))  # pyright: ignore[reportArgumentType]
         self._tokens_per_image = tokens_per_image
         self._max_tokens = max_tokens
+        self._long_samples = long_samples
+
+    @property
+    def digest(self) -> str:
+        """A digest of all that a sample's length depends on beside the sample."""
+        tokenizer: Any = self._tokenizer
+        content = "\0".join(
+            [
+                tokenizer.backend_tokenizer.to_str(), tokenizer.chat_template,
+                f"{VERSION} {self._tokens_per_image} {self._max_tokens} {self._long_samples}",
+            ]
+        )  # fmt: skip
+        return hashlib.sha256(content.encode()).hexdigest()
 
     def __call__(self, sample: Sample) -> Encoded:
         """Encode one sample.
 
         Raises:
-            Rejected: Placeholders and images differ in number, a message holds a turn mark, there is no answer to
-                learn, or the first exchange alone is too long.
+            Rejected: One of `REASONS`.
         """
-        placeholders = sum(message["content"].count(IMAGE_TOKEN) for message in sample.messages)
-        if placeholders != len(sample.images):
-            raise Rejected("the number of <image> placeholders differs from the number of images")
-        if any(mark in message["content"] for message in sample.messages for mark in (TURN_START, TURN_END)):
-            raise Rejected("a message contains a turn mark of the chat template")
+        if sample.problem is not None:
+            raise Rejected("the row could not be read as a conversation", sample.problem)
         messages = list(sample.messages)
+        if not messages:
+            raise Rejected("the row has no messages")
+        if any(message["role"] not in ROLES or not isinstance(message["content"], str) for message in messages):
+            raise Rejected("a message has no text, or a role other than system, user and assistant")
+        if sum(message["content"].count(IMAGE_TOKEN) for message in messages) != len(sample.images):
+            raise Rejected("the number of <image> placeholders differs from the number of images")
+        if any(mark in message["content"] for message in messages for mark in (TURN_START, TURN_END)):
+            raise Rejected("a message contains a turn mark of the chat template")
         while messages:
             encoded = self._encode(messages, cut_turns=len(sample.messages) - len(messages))
             if len(encoded.input_ids) <= self._max_tokens:
-                if encoded.n_images != len(sample.images):
-                    raise Rejected("too long, and cutting turns would lose an image")
-                if not encoded.supervised.any():
+                # The first token of a segment has nothing before it to be predicted from.
+                if not encoded.supervised[1:].any():
                     raise Rejected("no assistant text to learn from")
                 return encoded
+            if self._long_samples == "skip":
+                raise Rejected("longer than a pack")
             messages.pop()
             while messages and messages[-1]["role"] != "assistant":
                 messages.pop()
         raise Rejected("the first exchange is longer than a pack")
 
     def _encode(self, messages: list[dict[str, str]], *, cut_turns: int) -> Encoded:
-        expanded = [
-            {"role": m["role"], "content": m["content"].replace(IMAGE_TOKEN, IMAGE_TOKEN * self._tokens_per_image)}
-            for m in messages
-        ]
         output: Any = self._tokenizer.apply_chat_template(
-            expanded, tokenize=True, return_dict=True, return_assistant_tokens_mask=True
+            messages, tokenize=True, return_dict=True, return_assistant_tokens_mask=True
         )
-        n_images = sum(message["content"].count(IMAGE_TOKEN) for message in messages)
-        return Encoded(
-            np.asarray(output["input_ids"], dtype=np.int32),
-            np.asarray(output["assistant_masks"], dtype=bool),
-            n_images,
-            cut_turns,
-        )
+        ids = np.asarray(output["input_ids"], dtype=np.int32)
+        supervised = np.asarray(output["assistant_masks"], dtype=bool)
+        is_image = ids == self._image_id
+        # Tokenised with one placeholder an image, then spread: the tokenizer need not read 576 of them.
+        repeats = np.where(is_image, self._tokens_per_image, 1)
+        return Encoded(ids.repeat(repeats), supervised.repeat(repeats), int(is_image.sum()), cut_turns)

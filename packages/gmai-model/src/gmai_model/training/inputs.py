@@ -1,18 +1,62 @@
-"""Everything that comes before the model: samples, tokens and the plan, the same on every rank."""
+"""Everything that comes before the model: samples, their lengths and the plan, the same on every rank.
 
+The first start of a run measures and plans; the plan's folder, `OUT/plan/`, then holds it as arrays that a resumed run
+maps instead of computing them again, whatever its position.
+"""
+
+import hashlib
+import json
+import os
+from collections import Counter
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch.distributed as dist
+import numpy as np
+from gmai_cli.console import say, table
 from gmai_cli.errors import UserError
+from gmai_cli.files import replace_atomically, write_json
 from transformers import AutoProcessor
 
 from gmai_model.batching.collate import Collator
-from gmai_model.batching.mixture import load_mixture
-from gmai_model.batching.plan import Lengths, Plan, make_plan, measure
+from gmai_model.batching.lengths import CUT, REJECTED, Lengths, measure, reasons
+from gmai_model.batching.mixture import load_mixture, used_entries
+from gmai_model.batching.packing import Packs
+from gmai_model.batching.plan import Plan, load_array, make_plan, save_array
+from gmai_model.batching.prepare import Dataset, choose_rows, copy_images, find_datasets, index_files, open_tables
 from gmai_model.batching.samples import SampleSource
-from gmai_model.batching.tokens import Encoder
+from gmai_model.batching.team import Team
+from gmai_model.batching.tokens import REASONS, Encoder
 from gmai_model.training.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class MixtureShare:
+    """One dataset of the effective mixture."""
+
+    name: str
+    available: int
+    """Samples it holds."""
+    ratio: float
+    used: int
+    """Samples taken of it, repeats counted."""
+    left_out: int
+    """Of those, samples that cannot be trained on."""
+    images: int
+    tokens: int
+    supervised_tokens: int
+    token_share: float
+    """Of the tokens of all datasets."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """The training or validation samples of a stage."""
+
+    source: SampleSource
+    lengths: Lengths
+    plan: Plan
+    shares: list[MixtureShare]
 
 
 class Inputs:
@@ -21,68 +65,207 @@ class Inputs:
     Args:
         config: The resolved settings.
         model: The checkpoint whose tokenizer and image processor are used.
-        data: The mixture.
-        out: The run's folder, for the memory-mapped cache.
-        is_main: Whether this rank fills the cache and shows progress.
+        data: What `load_mixture` takes.
+        out: The run's folder; the plan goes there, and the cache unless `GMAI_CACHE` names another folder.
+        is_main: Whether this rank shows progress.
+        with_images: Copy the images of Parquet files into the cache; without it no row can be made.
 
     Raises:
-        UserError: The mixture is unusable, or not one of its samples is.
+        UserError: The mixture is unusable, not one of its samples is, or it changed since the run was planned.
     """
 
-    def __init__(self, config: TrainConfig, *, model: Path, data: Path, out: Path, is_main: bool) -> None:
+    def __init__(
+        self, config: TrainConfig, *, model: Path, data: Path, out: Path, is_main: bool, with_images: bool = True
+    ) -> None:
         mixture, root = load_mixture(data)
         self.processor: Any = AutoProcessor.from_pretrained(model, local_files_only=True)
-        image_processor = self.processor.image_processor
-        self.image_size: int = image_processor.crop_size["height"]
+        self.image_size: int = self.processor.image_processor.crop_size["height"]
         tokens_per_image = self.processor._get_num_multimodal_tokens([(self.image_size,) * 2]).num_image_tokens[0]
         self.encoder = Encoder(
-            self.processor.tokenizer, tokens_per_image=tokens_per_image, max_tokens=config.pack_tokens
-        )
-        cache = out / "cache"
-        # The first process fills the memory-mapped cache, the others find it there.
-        if not is_main:
-            dist.barrier()
-        self.source = SampleSource(mixture, root, stage=config.stage, split="train", seed=config.seed, cache=cache)
-        self.held_out = SampleSource(
-            mixture, root, stage=config.stage, split="validation", seed=config.seed, cache=cache
-        )
-        if is_main:
-            dist.barrier()
-        self.lengths = measure(self.source, self.encoder, shown=is_main)
-        self.plan = self._plan(config, self.lengths, config.epochs)
-        if not self.plan.packs:
-            reasons = ", ".join(f"{reason} ({count})" for reason, count in self.lengths.rejected.most_common())
-            raise UserError(f"none of the {len(self.source)} samples can be used: {reasons}.")
-        self.held_out_lengths = measure(self.held_out, self.encoder, shown=False)
-        self.held_out_plan = self._plan(config, self.held_out_lengths, 1)
-
-    def _plan(self, config: TrainConfig, lengths: Lengths, epochs: int) -> Plan:
-        return make_plan(
-            lengths, pack_tokens=config.pack_tokens, packs_per_step=config.global_batch_size,
-            method=config.packing, epochs=epochs, seed=config.seed,
+            self.processor.tokenizer, tokens_per_image=tokens_per_image, max_tokens=config.pack_tokens,
+            long_samples=config.long_samples,
         )  # fmt: skip
+        self._config, self._is_main, self._with_images = config, is_main, with_images
+        self._out, self._cache = out, Path(os.environ.get("GMAI_CACHE") or out / "cache")
+        self._team = Team()
+        self._entries, self._root = used_entries(mixture, stage=config.stage), root
+        self._train, self._held_out = self._prepare("train"), self._prepare("validation")
+        self.source, self.lengths, self.plan = self._train.source, self._train.lengths, self._train.plan
+        self.held_out = self._held_out.source
+        self.held_out_lengths, self.held_out_plan = self._held_out.lengths, self._held_out.plan
+        if not self.plan.packs:
+            found = ", ".join(f"{reason} ({count})" for reason, count in self.lengths.rejected.most_common())
+            raise UserError(f"none of the {len(self.source)} samples can be used: {found}.")
+
+    def _prepare(self, split: str) -> Split:
+        team, cache, folder = self._team, self._cache, self._out / "plan" / split
+        datasets = find_datasets(self._entries, self._root, split=split, cache=cache, team=team)
+        planned = team.from_main(self._is_planned(datasets, folder) if team.is_main else False)
+        index_files(datasets, cache, team)
+        tables = open_tables(datasets, cache)
+        if not planned and team.is_main:
+            stage, seed = self._config.stage, self._config.seed
+            dataset, row = choose_rows(datasets, tables, stage=stage, split=split, seed=seed)
+            save_array(folder, "dataset", dataset)
+            save_array(folder, "row", row)
+        team.agree(None)
+        source = SampleSource(tables, load_array(folder, "dataset"), load_array(folder, "row"))
+        if not planned:
+            measured = measure(source, self.encoder, cache, team, shown=self._is_main)
+            if team.is_main:
+                self._plan(split, datasets, source, measured, folder)
+            team.agree(None)
+        if self._with_images:
+            copy_images(datasets, cache, team)
+        return _open(source, folder)
+
+    def _is_planned(self, datasets: list[Dataset], folder: Path) -> bool:
+        """Tell whether the folder holds the plan of these datasets.
+
+        Raises:
+            UserError: It holds another one.
+        """
+        file = folder / "plan.json"
+        if not file.is_file():
+            return False
+        before, now = json.loads(file.read_text("utf-8"))["made_of"], self._made_of(datasets)
+        changed = [key for key in now if before.get(key) != now[key]]
+        if changed:
+            names = [name for name in {**before["datasets"], **now["datasets"]}
+                     if before["datasets"].get(name) != now["datasets"].get(name)]  # fmt: skip
+            what = f"the samples of {', '.join(names)}" if names else f"the {changed[0]}"
+            raise UserError(
+                f"{folder}: {what} changed since this run was planned. A run is resumed with the data that it began "
+                f"with. Choose another --out, or remove the old run."
+            )
+        return True
+
+    def _made_of(self, datasets: list[Dataset]) -> dict[str, Any]:
+        config = self._config
+        of_dataset = {
+            dataset.entry.name: f"{dataset.entry.share(config.stage)} {_digest(dataset.digests)}"
+            for dataset in datasets
+        }
+        settings = [config.stage, config.seed, config.epochs, config.pack_tokens, config.packing]
+        return {"datasets": of_dataset, "tokenizer or template": self.encoder.digest, "settings": settings}
+
+    def _plan(
+        self, split: str, datasets: list[Dataset], source: SampleSource, measured: np.ndarray, folder: Path
+    ) -> None:
+        config = self._config
+        plan = make_plan(
+            measured["tokens"], pack_tokens=config.pack_tokens, packs_per_step=config.global_batch_size,
+            method=config.packing, epochs=config.epochs if split == "train" else 1, seed=config.seed,
+        )  # fmt: skip
+        for name in ("tokens", "supervised"):
+            save_array(folder, name, np.ascontiguousarray(measured[name]))
+        save_array(folder, "order", plan.packs.order)
+        save_array(folder, "starts", plan.packs.starts)
+        _write_left_out(source, measured, folder / "left_out.jsonl")
+        shares = _shares(datasets, source, measured, stage=config.stage if split == "train" else None)
+        write_json(
+            folder / "plan.json",
+            {
+                "made_of": self._made_of(datasets),
+                "packs_per_step": plan.packs_per_step, "pack_tokens": plan.pack_tokens,
+                "total_tokens": plan.total_tokens,
+                "left_out": dict(reasons(measured["outcome"]).most_common()),
+                "cut": int((measured["outcome"] == CUT).sum()),
+                "shares": [asdict(share) for share in shares],
+            },
+        )  # fmt: skip
+
+    def announce(self) -> None:
+        """Print the effective mixture, and what of it cannot be trained on or is not as its author said."""
+        table(
+            ("dataset", "samples", "ratio", "used", "left out", "images", "tokens", "share"),
+            [
+                (s.name, s.available, s.ratio, s.used, s.left_out, s.images, s.tokens, f"{s.token_share:.1%}")
+                for s in self._train.shares
+            ],
+            news=True,
+        )
+        for entry, share in ((e, s) for e in self._entries for s in self._train.shares if e.name == s.name):
+            if entry.length not in (None, share.available):
+                say(f"{entry.name}: the mixture says {entry.length} samples, {share.available} are there")
+            if entry.augment:
+                say(f"{entry.name}: the mixture asks for augmentation, which is not done")
+        for reason, count in self.lengths.rejected.most_common():
+            say(f"left out {count} samples: {reason}")
+        if self.lengths.rejected:
+            listed = self._out / "plan" / "train" / "left_out.jsonl"
+            first = json.loads(listed.open(encoding="utf-8").readline())
+            say(f"the first one is {first['file']} row {first['row']} ({first['reason']}); all are in {listed}")
+        if self.lengths.cut:
+            say(f"{self.lengths.cut} samples lost turns at their end to fit {self._config.pack_tokens} tokens")
 
     def record(self) -> dict[str, Any]:
         """Return what was taken, what was left out and why, and how it is packed."""
 
-        def of(source: SampleSource, lengths: Lengths, plan: Plan) -> dict[str, Any]:
+        def of(split: Split) -> dict[str, Any]:
             return {
-                "datasets": [vars(share) for share in source.shares],
-                "samples": len(source),
-                "left_out": dict(lengths.rejected.most_common()),
-                "cut": lengths.cut,
-                "tokens": int(lengths.tokens.sum(dtype="int64")),
-                "supervised_tokens": int(lengths.supervised.sum(dtype="int64")),
-                "packs": len(plan.packs),
-                "fill": round(plan.fill, 4),
-                "steps": plan.steps,
+                "datasets": [asdict(share) for share in split.shares],
+                "samples": len(split.source),
+                "left_out": dict(split.lengths.rejected.most_common()),
+                "cut": split.lengths.cut,
+                "tokens": sum(share.tokens for share in split.shares),
+                "supervised_tokens": sum(share.supervised_tokens for share in split.shares),
+                "packs": len(split.plan.packs),
+                "fill": round(split.plan.fill, 4),
+                "steps": split.plan.steps,
             }
 
-        return {
-            "train": of(self.source, self.lengths, self.plan),
-            "validation": of(self.held_out, self.held_out_lengths, self.held_out_plan),
-        }
+        return {"train": of(self._train), "validation": of(self._held_out)}
+
+    @property
+    def shares(self) -> list[MixtureShare]:
+        """The effective mixture of the training samples."""
+        return self._train.shares
 
     def collator(self, source: SampleSource) -> Collator:
         """Return what turns sample numbers into rows."""
         return Collator(source, self.encoder, self.processor.image_processor, image_size=self.image_size)
+
+
+def _open(source: SampleSource, folder: Path) -> Split:
+    values = json.loads((folder / "plan.json").read_text("utf-8"))
+    packs = Packs(load_array(folder, "order"), load_array(folder, "starts"))
+    plan = Plan(packs, values["packs_per_step"], values["pack_tokens"], values["total_tokens"])
+    lengths = Lengths(
+        load_array(folder, "tokens"), load_array(folder, "supervised"), Counter(values["left_out"]), values["cut"]
+    )
+    return Split(source, lengths, plan, [MixtureShare(**share) for share in values["shares"]])
+
+
+def _digest(digests: list[str]) -> str:
+    return hashlib.sha256(" ".join(digests).encode()).hexdigest()
+
+
+def _shares(
+    datasets: list[Dataset], source: SampleSource, measured: np.ndarray, *, stage: int | None
+) -> list[MixtureShare]:
+    """Return the effective mixture; without a stage every dataset is taken whole."""
+    total = max(int(measured["tokens"].sum(dtype=np.int64)), 1)
+    shares: list[MixtureShare] = []
+    for number, dataset in enumerate(datasets):
+        own = measured[source.dataset == number]
+        tokens = int(own["tokens"].sum(dtype=np.int64))
+        shares.append(
+            MixtureShare(
+                dataset.entry.name, len(source.tables[number]), 1.0 if stage is None else dataset.entry.share(stage),
+                len(own), int((own["outcome"] >= REJECTED).sum()), int(own["images"].sum(dtype=np.int64)), tokens,
+                int(own["supervised"].sum(dtype=np.int64)), round(tokens / total, 6),
+            )
+        )  # fmt: skip
+    return shares
+
+
+def _write_left_out(source: SampleSource, measured: np.ndarray, to: Path) -> None:
+    """Name every sample that cannot be trained on, by file, row and reason, one JSON line each."""
+    with replace_atomically(to) as file:
+        for number in np.flatnonzero(measured["outcome"] >= REJECTED):
+            sample = source[int(number)]
+            origin, row = source.origin(int(number))
+            reason = sample.problem or REASONS[int(measured["outcome"][number]) - REJECTED]
+            line = {"file": str(origin), "row": row, "id": sample.id, "reason": reason}
+            file.write((json.dumps(line, ensure_ascii=False) + "\n").encode())

@@ -1,0 +1,105 @@
+"""Where the encoded bytes of an image lie, and how they are read: by offset, never through a memory map."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from gmai_cli.files import replace_atomically
+
+from gmai_model.batching.index import count_images, parquet_columns
+
+_ROWS_AT_ONCE = 256
+
+
+class ImageBytes(Protocol):
+    """One encoded image (PNG, JPEG, …)."""
+
+    def read(self) -> bytes:
+        """Return the file's content.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class FilePart:
+    """An image that is a file, or a part of one (a member of a tar)."""
+
+    file: Path
+    offset: int = 0
+    size: int = -1
+    """In bytes; −1 reads to the end."""
+
+    def read(self) -> bytes:
+        """Return the bytes."""
+        with self.file.open("rb") as handle:
+            handle.seek(self.offset)
+            return handle.read(self.size)
+
+
+class ImageCopy:
+    """The images of one Parquet file, copied end to end into the cache: `DIGEST.bin`, and where each begins.
+
+    Args:
+        cache: The cache folder.
+        digest: Of the Parquet file.
+    """
+
+    def __init__(self, cache: Path, digest: str) -> None:
+        self.path = cache / "images" / f"{digest}.bin"
+        self._starts_path = self.path.with_suffix(".npy")
+
+    @property
+    def exists(self) -> bool:
+        """Whether the copy is whole."""
+        return self._starts_path.is_file()
+
+    def write(self, file: Path) -> None:
+        """Copy the images of a Parquet file."""
+        parquet = pq.ParquetFile(file)
+        _, column = parquet_columns(parquet, file)
+        starts = [0]
+        with replace_atomically(self.path) as copy:
+            if column is not None:
+                for batch in parquet.iter_batches(_ROWS_AT_ONCE, columns=[column]):
+                    for content in _contents(batch.column(column)):
+                        copy.write(content)
+                        starts.append(starts[-1] + len(content))
+        with replace_atomically(self._starts_path) as handle:
+            np.save(handle, np.array(starts, dtype=np.int64))
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        return np.load(self._starts_path, mmap_mode="r")
+
+    def part(self, number: int) -> FilePart:
+        """Return where an image lies."""
+        start, end = int(self._starts[number]), int(self._starts[number + 1])
+        return FilePart(self.path, start, end - start)
+
+
+@dataclass(frozen=True)
+class CopiedImage:
+    """One image of an `ImageCopy`, which need not exist before the image is read."""
+
+    copy: ImageCopy
+    number: int
+
+    def read(self) -> bytes:
+        """Return the bytes; none where the Parquet file names an image without holding it."""
+        return self.copy.part(self.number).read()
+
+
+def _contents(column: Any) -> list[Any]:
+    """Return the bytes of every image of a column in order, as buffers; an image without bytes is empty."""
+    kept = column.filter(pa.array(count_images(column) > 0))
+    values = kept.flatten() if pa.types.is_list(kept.type) or pa.types.is_large_list(kept.type) else kept
+    if pa.types.is_struct(values.type):
+        values = values.field("bytes")
+    return [b"" if not value.is_valid else value.as_buffer() for value in values]

@@ -1,0 +1,142 @@
+"""The datasets of a mixture ▶ open tables: files found, indexed, images copied out of Parquet, by all ranks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from gmai_cli.console import progress
+from gmai_cli.errors import UserError
+
+from gmai_model.batching.images import ImageCopy
+from gmai_model.batching.index import index_path, write_index
+from gmai_model.batching.lengths import in_processes
+from gmai_model.batching.mixture import Mixture, MixtureEntry, take_share, used_entries
+from gmai_model.batching.samples import SampleSource, SampleTable
+from gmai_model.batching.sources import SourceFiles, digest_files, find_files
+from gmai_model.batching.team import Team
+
+_IN_PROCESS_BYTES = 32 * 2**20
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One dataset of a split, found."""
+
+    entry: MixtureEntry
+    source: SourceFiles
+    digests: list[str]
+    """Of each file."""
+
+
+def find_datasets(entries: list[MixtureEntry], root: Path, *, split: str, cache: Path, team: Team) -> list[Dataset]:
+    """Return the datasets that have files of a split, the same on every rank; the disk is asked by rank 0 alone.
+
+    Raises:
+        UserError: A path is missing, or has no samples to train on.
+    """
+    datasets: list[Dataset] = []
+    error: UserError | None = None
+    if team.is_main:
+        try:
+            for entry in entries:
+                source = find_files(entry, root, split=split, cache=cache)
+                if source is not None:
+                    datasets.append(Dataset(entry, source, digest_files(source.files)))
+        except UserError as caught:
+            error = caught
+    team.agree(error)
+    return team.from_main(datasets)
+
+
+def index_files(datasets: list[Dataset], cache: Path, team: Team) -> None:
+    """Write the indexes that the cache lacks.
+
+    Raises:
+        UserError: A file is not whole, or holds no samples.
+    """
+
+    def write(work: tuple[Dataset, int]) -> None:
+        dataset, number = work
+        to = index_path(cache, dataset.digests[number])
+        write_index(dataset.source.files[number], dataset.source.format, dataset.source.name, to)
+
+    missing = _lacking(datasets, lambda digest: index_path(cache, digest).is_file())
+    _together(write, missing, team, what="reading samples")
+
+
+def copy_images(datasets: list[Dataset], cache: Path, team: Team) -> None:
+    """Copy the images of Parquet files that the cache lacks.
+
+    Raises:
+        UserError: A file cannot be read, or the disk is full.
+    """
+
+    def write(work: tuple[Dataset, int]) -> None:
+        dataset, number = work
+        ImageCopy(cache, dataset.digests[number]).write(dataset.source.files[number])
+
+    parquet = [dataset for dataset in datasets if dataset.source.format == "parquet"]
+    missing = _lacking(parquet, lambda digest: ImageCopy(cache, digest).exists)
+    _together(write, missing, team, what="copying images out of Parquet")
+
+
+def _lacking(datasets: list[Dataset], there: Callable[[str], bool]) -> list[tuple[Dataset, int]]:
+    found = {
+        digest: (dataset, number)
+        for dataset in datasets
+        for number, digest in enumerate(dataset.digests)
+        if not there(digest)
+    }
+    return list(found.values())
+
+
+def _together(
+    work: Callable[[tuple[Dataset, int]], None], items: list[tuple[Dataset, int]], team: Team, *, what: str
+) -> None:
+    error: UserError | None = None
+    mine = team.share(items)
+    small = sum(dataset.source.files[number].stat().st_size for dataset, number in mine) < _IN_PROCESS_BYTES
+    try:
+        with progress(what, len(mine), unit="files", shown=team.is_main and not small) as bar:
+            for _ in in_processes(work, mine, alone=small):
+                bar.advance()
+    except UserError as caught:
+        error = caught
+    except OSError as caught:
+        error = UserError(f"{what}: {caught}. GMAI_CACHE names another folder for the cache; the same command goes on.")
+    team.agree(error)
+
+
+def open_tables(datasets: list[Dataset], cache: Path) -> list[SampleTable]:
+    """Open the indexes of every dataset."""
+    return [SampleTable(dataset.source, dataset.digests, cache) for dataset in datasets]
+
+
+def choose_rows(
+    datasets: list[Dataset], tables: list[SampleTable], *, stage: int, split: str, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (dataset, row) of every sample of a split: the shares of the stage, or all of the validation samples.
+
+    Raises:
+        UserError: There is no training sample.
+    """
+    chosen: list[np.ndarray] = [np.empty((2, 0), dtype=np.int64)]
+    for number, (dataset, table) in enumerate(zip(datasets, tables, strict=True)):
+        rows = take_share(table.ids, dataset.entry.share(stage) if split == "train" else 1.0, seed=seed)
+        chosen.append(np.stack([np.full_like(rows, number), rows]))
+    of_dataset, row = np.concatenate(chosen, axis=1).astype(np.int32)
+    if split == "train" and not len(row):
+        raise UserError(f"the mixture has no sample for stage {stage}: every dataset is empty. Build them again.")
+    return of_dataset, row
+
+
+def open_source(mixture: Mixture, root: Path, *, stage: int, split: str, seed: int, cache: Path) -> SampleSource:
+    """Return the samples of a split, on this process alone; what the cache lacks is written there."""
+    team = Team()
+    entries = used_entries(mixture, stage=stage)
+    datasets = find_datasets(entries, root, split=split, cache=cache, team=team)
+    index_files(datasets, cache, team)
+    copy_images(datasets, cache, team)
+    tables = open_tables(datasets, cache)
+    return SampleSource(tables, *choose_rows(datasets, tables, stage=stage, split=split, seed=seed))
