@@ -15,8 +15,8 @@ from gmai_data.untyped import pa, pq
 
 ROWS_PER_GROUP = 256
 """Rows per row group: a reader decodes one group at a time, and every row may hold an image."""
-GROUP_BYTES = 64 * 2**20
-"""A row group of large images is cut before this size, counting every row: a reader holds them all."""
+GROUP_BYTES = 16 * 2**20
+"""A row group is cut before its images, each distinct one counted once, are larger than this."""
 MAX_FILE_BYTES = 500_000_000
 """A file is closed once it passes this size before compression, as the Hub advises for Parquet."""
 
@@ -159,6 +159,7 @@ class TableFiles:
         self._waiting_rows: list[dict[str, Any]] = []
         self._waiting: list[Any] = []
         self._waiting_images: list[list[Image]] = []
+        self._waiting_names: set[str] = set()
         self._waiting_bytes = self._file_bytes = self._files = self.rows = 0
         self._stack: ExitStack | None = None
         self._writer: Any = None
@@ -193,14 +194,16 @@ class TableFiles:
     def _add(self, table: Any, images: Sequence[list[Image]]) -> None:
         start = 0
         for row, shown in enumerate(images):
-            size_bytes = sum(len(encoded) for encoded, _ in shown)
+            new_bytes = sum(len(encoded) for encoded, name in shown if name not in self._waiting_names)
             waiting = len(self._waiting_images)
-            if waiting == ROWS_PER_GROUP or (waiting and self._waiting_bytes + size_bytes > GROUP_BYTES):
+            if waiting == ROWS_PER_GROUP or (waiting and self._waiting_bytes + new_bytes > GROUP_BYTES):
                 self._waiting.append(table.slice(start, row - start))
                 start = row
                 self._write_group()
+                new_bytes = sum(len(encoded) for encoded, _ in shown)
             self._waiting_images.append(shown)
-            self._waiting_bytes += size_bytes
+            self._waiting_names.update(name for _, name in shown)
+            self._waiting_bytes += new_bytes
         self._waiting.append(table.slice(start))
 
     def _write_group(self) -> None:
@@ -218,9 +221,8 @@ class TableFiles:
             self._image_array() if name == self._image_column else plain.column(name) for name in self._schema.names
         ]
         self._writer.write_table(pa.table(columns, schema=self._written_schema), row_group_size=ROWS_PER_GROUP)
-        distinct = {encoded for shown in self._waiting_images for encoded, _ in shown}
-        self._file_bytes += plain.nbytes + sum(map(len, distinct))
-        self._waiting, self._waiting_images, self._waiting_bytes = [], [], 0
+        self._file_bytes += plain.nbytes + self._waiting_bytes
+        self._waiting, self._waiting_images, self._waiting_names, self._waiting_bytes = [], [], set(), 0
         if self._file_bytes >= MAX_FILE_BYTES and not self._single:
             self._close_file()
 
