@@ -113,3 +113,27 @@ def annotation_id(task: Task, modality: Modality, source: str, key: str, labels:
 def boxes_of(annotation: Annotation, label: str) -> tuple[Box, ...]:
     """Return the boxes of one label, in the annotation's order."""
     return tuple(box for box in annotation.boxes if box.label == label)
+
+
+def annotation_of(row: Mapping[str, Any]) -> Annotation:
+    """Return the record of a row of `annotations/part-*.parquet`; which labels are incomplete does not stand there."""
+    return Annotation(
+        id=row["id"],
+        image=row["image"]["bytes"],
+        width_px=row["width"],
+        height_px=row["height"],
+        modality=Modality(row["modality"]),
+        department=Department(row["department"]),
+        clinical_task=ClinicalTask(row["clinical_task"]),
+        anatomy=row["anatomy"],
+        task=Task(row["task"]),
+        labels=tuple(row["labels"]),
+        absent=tuple(row["absent"]),
+        incomplete=(),
+        boxes=tuple(Box(box["label"], tuple(box["xyxy"])) for box in row["boxes"]),
+        split=Split(row["split"]),
+        group=row["group"],
+        source=row["source"],
+        license=row["license"],
+        provenance=json.loads(row["provenance"]),
+    )

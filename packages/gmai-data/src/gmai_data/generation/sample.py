@@ -1,11 +1,12 @@
 """One conversation: a row of the sample files (docs/reference/formats.md)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gmai_data.annotation import Annotation, Box
+from gmai_data.sources.problems import Ledger
 from gmai_data.vocabulary import Kind, Language, SubDataset
 
 IMAGE_PLACEHOLDER = "<image>"
@@ -22,6 +23,8 @@ class Sample:
     language: Language
     boxes: tuple[Box, ...]
     provenance: Mapping[str, Any]
+    parent_id: str | None = None
+    """Of the sample that a translation was made from."""
 
     @property
     def has_image(self) -> bool:
@@ -57,7 +60,7 @@ class Sample:
         images = [{"bytes": annotation.image, "path": annotation.image_path}] if self.has_image else []
         return {
             "id": self.id,
-            "parent_id": None,
+            "parent_id": self.parent_id,
             "images": images,
             "messages": self.messages,
             "kind": str(self.kind),
@@ -76,3 +79,21 @@ class Sample:
 def qualified_id(annotation: Annotation, kind: Kind, number: int) -> str:
     """Return the annotation's id with `#kind#number` behind it."""
     return f"{annotation.id}#{kind}#{number}"
+
+
+def turns_of(messages: Sequence[Mapping[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return the (question, answer) pairs of a row's messages, without the image's placeholder."""
+    contents = [message["content"].removeprefix(f"{IMAGE_PLACEHOLDER}\n") for message in messages]
+    return tuple(zip(contents[::2], contents[1::2], strict=True))
+
+
+def tally(sample: Sample, ledger: Ledger) -> None:
+    """Count a kept sample under the columns of the statistics."""
+    annotation = sample.annotation
+    ledger.tally("sub_dataset", f"{sample.sub_dataset}/{annotation.split}")
+    ledger.tally("kind", str(sample.kind))
+    ledger.tally("language", str(sample.language))
+    ledger.tally("modality", str(annotation.modality))
+    ledger.tally("department", str(annotation.department))
+    ledger.tally("task", str(annotation.task))
+    ledger.tally("clinical_task", str(annotation.clinical_task))

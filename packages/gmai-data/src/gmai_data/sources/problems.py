@@ -90,6 +90,11 @@ class Ledger:
         self.items.quarantined += 1
         self._write_aside(problem)
 
+    def quarantine_sample(self, name: str, reason: str) -> None:
+        """Account for one sample for which no usable text came."""
+        self.samples.quarantined += 1
+        self.quarantine.append({"file": name, "reason": reason})
+
     def mark(self) -> "Mark":
         """Return where the account of pictures and boxes stands, for `roll_back`."""
         return copy.deepcopy(self.images), copy.deepcopy(self.boxes), len(self.quarantine)

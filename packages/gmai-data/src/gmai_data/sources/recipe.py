@@ -136,6 +136,8 @@ class Recipe(_Card):
     layout: Layout
     labels: dict[str, Name] = Field(default_factory=dict)
     """Raw label (an id of a mask, a class folder, a table's value) ▶ full name."""
+    synonyms: dict[str, tuple[Name, ...]] = Field(default_factory=dict)
+    """Raw label ▶ other names, by which a written text may call it, too."""
     background: frozenset[str] = frozenset({"0"})
     """Raw labels of a mask that mean nothing is there."""
     label_noun: Name = Name(en="structure", zh="结构")
@@ -161,10 +163,12 @@ class Recipe(_Card):
     @classmethod
     def _raw_labels_are_text(cls, value: Any) -> Any:
         card = cast(dict[str, Any], value) if isinstance(value, dict) else {}
-        labels = card.get("labels")
-        if not isinstance(labels, dict):
-            return cast(Any, value)
-        return {**card, "labels": {str(raw): name for raw, name in cast(dict[Any, Any], labels).items()}}
+        named = {
+            field: {str(raw): name for raw, name in cast(dict[Any, Any], card[field]).items()}
+            for field in ("labels", "synonyms")
+            if isinstance(card.get(field), dict)
+        }
+        return {**card, **named} if named else cast(Any, value)
 
     @field_validator("windows")
     @classmethod
@@ -180,6 +184,9 @@ class Recipe(_Card):
         for raw in self.labels_of_every_image:
             if raw not in self.labels:
                 raise ValueError(f'labels_of_every_image: "{raw}" is not in labels.{did_you_mean(raw, self.labels)}')
+        for raw in self.synonyms:
+            if raw not in self.labels:
+                raise ValueError(f'synonyms: "{raw}" is not in labels.{did_you_mean(raw, self.labels)}')
         return self
 
     @property

@@ -1,0 +1,35 @@
+"""Strings that may point to a person: numbers, dates, contacts, names. In doubt a text is left out."""
+
+import re
+
+_MONTH = (
+    "(?:January|February|March|April|May|June|July|August|September|October|November|December"
+    "|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)"
+)
+_IDENTIFIER = re.compile(
+    rf"""
+      [\w.+-]+@[\w-]+\.\w+                                          # e-mail
+    | \b(?:https?://|www\.)\S+                                      # address on the web
+    | \b\d{{1,2}}[/.-]\d{{1,2}}[/.-](?:19|20)\d{{2}}\b                  # date with a day
+    | \b(?:19|20)\d{{2}}[/.-]\d{{1,2}}[/.-]\d{{1,2}}\b
+    | (?:19|20)\d{{2}}\s?年\s?\d{{1,2}}\s?月
+    | \b\d{{1,2}}(?:st|nd|rd|th)?\s{_MONTH}\b
+    | \b{_MONTH}\s\d{{1,2}}(?:st|nd|rd|th)?\b
+    | \b[012](?:\.\d+){{4,}}\b                                        # DICOM UID
+    | (?<![\d.])\d{{6,}}(?![\d.])                                     # long number: record, phone, accession
+    | (?<!\w)\+?\d{{1,4}}[ -]\(?\d{{2,4}}\)?[ -]\d{{3,4}}[ -]?\d{{2,4}}\b      # phone
+    | \b[A-Z]{{1,4}}[-_]?\d{{5,}}\b                                     # MRN12345
+    | \b(?:Mr|Mrs|Ms|Dr|Prof)\.?\s[A-Z][a-z]+                       # name with a title
+    | \b(?:MRN|SSN|(?:[Pp]atient|[Aa]ccession|[Cc]ase)\s(?:ID|No\.?|number|name))\b\s*[:#]?\s*\w*\d
+    | \b[Mm]y\sname\sis\s[A-Z]
+    | (?:我叫|姓名[:：])\s*[\u4e00-\u9fff]
+    | \b[1-9]\d{{16}}[\dXx]\b                                         # Chinese identity card
+    """,
+    re.VERBOSE,
+)
+
+
+def find_identifier(text: str) -> str | None:
+    """Return what kind of place an identifier-like string was found at, never the whole string, or None."""
+    found = _IDENTIFIER.search(text)
+    return None if found is None else f"{found.group()[:3]}… at character {found.start()}"

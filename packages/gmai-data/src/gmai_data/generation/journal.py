@@ -1,0 +1,197 @@
+"""What a model replied, by the digest of what it was asked: append-only files of one writer each, which are the cache.
+
+A shard's journal lies in `FOLDER/<recipe>/`; its file names say which range of the recipe's items it covers, so that a
+build with other numbers of shards finds what it needs. Nothing is locked, renamed or rewritten: safe on NFS.
+"""
+
+import json
+import os
+import re
+import socket
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic_core
+
+from gmai_data.checks.written import checks_digest
+
+State = Literal["accepted", "dropped", "quarantined"]
+_NAME = re.compile(r"(\d+)-of-(\d+)\.([0-9a-f]+)-.*\.jsonl")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back for one request.
+
+    Attributes:
+        text: Content of the message.
+        cut: It ended at the token limit.
+        model: The model that the server says it was.
+        input_tokens: As the server counts; 0 where it does not.
+        output_tokens: Likewise.
+        seconds: From sending to the last byte.
+    """
+
+    text: str
+    cut: bool = False
+    model: str = ""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one record's request: it ends in exactly one of the three states.
+
+    Attributes:
+        state: accepted; dropped (a check refused the last reply); quarantined (no usable reply).
+        reply: Digest of the request whose reply was accepted, or refused last.
+        print: Hash of the accepted text, for near-duplicates.
+        check: Name under which a refusal is counted.
+        detail: What was wrong.
+    """
+
+    state: State
+    reply: str = ""
+    print: str = ""
+    check: str = ""
+    detail: str = ""
+
+
+class Journal:
+    """The replies and outcomes of one shard: those of earlier runs, and the file that this run appends to."""
+
+    def __init__(self, folder: Path, recipe: str, number: int, count: int, build: str) -> None:
+        """Read what earlier runs wrote about this shard's items.
+
+        Args:
+            folder: Of all journals: the build's own, or a cache that several builds share.
+            recipe: The source.
+            number: Shard `number` of `count`.
+            count: See `number`.
+            build: Digest of the build: failures and costs count for it alone.
+        """
+        self.replies: dict[str, Reply] = {}
+        self.failures: dict[str, str] = {}
+        self.input_tokens = self.output_tokens = 0
+        self.torn = 0
+        self._outcomes: dict[str, Outcome] = {}
+        self._checks = checks_digest()
+        worker = f"{build}-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._path = folder / recipe / f"{number:05d}-of-{count:05d}.{worker}.jsonl"
+        self._descriptor: int | None = None
+        self.unsynced = False
+        for path in _overlapping(folder / recipe, number, count):
+            own = path.name.split(".", 1)[1].startswith(f"{build}-")
+            for line in _lines(path):
+                self._take(line, own=own)
+
+    def _take(self, line: bytes, *, own: bool) -> None:
+        try:
+            entry = pydantic_core.from_json(line)
+            key = entry["key"]
+        except (ValueError, KeyError, TypeError):
+            self.torn += 1  # the last line of a run that was killed while it wrote; what it said is asked again
+            return
+        if "reply" in entry:
+            tokens = entry.get("tokens", (0, 0))
+            self.replies[key] = Reply(
+                entry["reply"],
+                entry.get("cut", False),
+                entry.get("model", ""),
+                tokens[0],
+                tokens[1],
+                entry.get("s", 0.0),
+            )
+            if own:
+                self.input_tokens += tokens[0]
+                self.output_tokens += tokens[1]
+        elif "state" in entry:
+            if entry["checks"] == self._checks:
+                self._outcomes[key] = Outcome(
+                    entry["state"],
+                    entry.get("by", ""),
+                    entry.get("print", ""),
+                    entry.get("check", ""),
+                    entry.get("detail", ""),
+                )
+        elif "failed" in entry and own:
+            self.failures[key] = entry["failed"]
+        elif "lost" in entry and own:
+            self.input_tokens += entry["lost"][0]
+            self.output_tokens += entry["lost"][1]
+
+    def outcome(self, key: str) -> Outcome | None:
+        """Return what became of a record's first request, if the checks are still the same."""
+        return self._outcomes.get(key)
+
+    def add_reply(self, key: str, reply: Reply) -> None:
+        """Write a reply down."""
+        self.replies[key] = reply
+        self.input_tokens += reply.input_tokens
+        self.output_tokens += reply.output_tokens
+        entry: dict[str, Any] = {"key": key, "reply": reply.text, "model": reply.model}
+        if reply.cut:
+            entry["cut"] = True
+        entry |= {"tokens": [reply.input_tokens, reply.output_tokens], "s": round(reply.seconds, 3)}
+        self._append(entry)
+
+    def add_failure(self, key: str, reason: str) -> None:
+        """Write down that a request gets no reply; another build asks again."""
+        self.failures[key] = reason
+        self._append({"key": key, "failed": reason})
+
+    def add_lost(self, key: str, input_tokens: int, output_tokens: int) -> None:
+        """Write down that an answer was lost on its way; it may have been paid, so it counts."""
+        self.input_tokens += input_tokens
+        self.output_tokens += output_tokens
+        self._append({"key": key, "lost": [input_tokens, output_tokens]})
+
+    def add_outcome(self, key: str, outcome: Outcome) -> None:
+        """Write down what became of a record's first request."""
+        self._outcomes[key] = outcome
+        entry: dict[str, Any] = {"key": key, "state": outcome.state, "checks": self._checks}
+        given = {"by": outcome.reply, "print": outcome.print, "check": outcome.check, "detail": outcome.detail}
+        self._append(entry | {name: value for name, value in given.items() if value})
+
+    def _append(self, entry: Mapping[str, Any]) -> None:
+        if self._descriptor is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        line = json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        while line:
+            line = line[os.write(self._descriptor, line) :]
+        self.unsynced = True
+
+    def sync(self) -> None:
+        """Make what was written survive a loss of power."""
+        self.unsynced = False
+        if self._descriptor is not None:
+            os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Sync and close the file of this run."""
+        self.sync()
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _overlapping(folder: Path, number: int, count: int) -> Iterator[Path]:
+    """Yield the journals about any of the items of shard `number` of `count`: a shard is a range of their hashes."""
+    for path in sorted(folder.glob("*.jsonl")):
+        named = _NAME.fullmatch(path.name)
+        if named is None:
+            continue
+        other, of = int(named[1]), int(named[2])
+        if other * count < (number + 1) * of and number * of < (other + 1) * count:
+            yield path
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from (line for line in file if line.strip())

@@ -1,0 +1,351 @@
+"""What a model is asked about each record, and the way from its replies to an outcome.
+
+`TaskMaker` derives the tasks of a record, `advance` walks one task: first request, one repair with the complaint, one
+new attempt. It looks replies up and never sends anything, so that a live run, the Batch API and a run from the cache
+take the same way.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gmai_data.annotation import Annotation, Box
+from gmai_data.checks.facts import Facts, LabelNames
+from gmai_data.checks.text_prints import text_print
+from gmai_data.checks.written import first_complaint
+from gmai_data.draws import choose, fraction, shuffled
+from gmai_data.generation.journal import Journal, Outcome, Reply
+from gmai_data.generation.prices import Price, text_tokens
+from gmai_data.generation.prompts import Prompt
+from gmai_data.generation.replies import (
+    CONVERSATION_SCHEMA,
+    OPINION_SCHEMA,
+    UnusableReplyError,
+    parse_opinion,
+    parse_turns,
+)
+from gmai_data.generation.requests import (
+    Detail,
+    Parameters,
+    Repair,
+    Request,
+    ResponseFormat,
+    conversation_text,
+    later_key,
+    request_key,
+)
+from gmai_data.generation.sample import qualified_id
+from gmai_data.generation.translation import glossary, lock, unlock
+from gmai_data.generation.wording import Words
+from gmai_data.imaging.box_text import box_text
+from gmai_data.sources.recipe import Recipe
+from gmai_data.vocabulary import Kind, Language, Split
+from gmai_data.vocabulary import Task as SourceTask
+
+SHOWN_BOXES = 6
+"""A model is shown at most this many boxes of an image."""
+UNUSABLE, CUT, FAILED = "unusable reply", "cut at the token limit", "no reply"
+"""Reasons for the quarantine; whatever a check refuses is dropped instead."""
+WRITTEN_KINDS = (Kind.IMAGE_CAPTION, Kind.REGION_CAPTION, Kind.FREE_INSTRUCTION, Kind.DIALOGUE, Kind.TEXT_ONLY)
+"""Perception always follows from the labels alone."""
+
+Turns = tuple[tuple[str, str], ...]
+
+
+class WritingSettings(BaseModel):
+    """What shapes the text that a model writes; part of a build's settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    writer: Literal["openai", "openai-batch"]
+    model: str = Field(min_length=1)
+    temperature: float = Field(default=0.7, ge=0, le=2)
+    detail: Detail = "auto"
+    """How closely the provider looks at an image; `low` costs less where it is known."""
+    response_format: ResponseFormat = "json_schema"
+    translate: Mapping[Kind, float] = Field(default_factory=dict)
+    """Kind ▶ share of its accepted English samples that is also translated to Chinese."""
+    judge: str = ""
+    """A second model that is asked about a share of the accepted samples; it changes nothing."""
+    judge_share: float = Field(default=0.02, gt=0, le=1)
+    prompts: Mapping[str, str] = Field(default_factory=dict)
+    """Name ▶ digest of the prompt files."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One sample to be written, translated or judged.
+
+    Attributes:
+        id: Of the sample.
+        parent_id: Of the sample that a translation or an opinion is about.
+        prompt: See `Prompt`.
+        text: User message.
+        image: Encoded, or nothing.
+        facts: What the reply is held against.
+        parameters: Sent along.
+        key: Digest of the first request.
+        locked: Of a translation: the locked source turns, and what its tokens stand for.
+        judged: The reply is an opinion.
+    """
+
+    id: str
+    parent_id: str | None
+    prompt: Prompt
+    text: str
+    image: bytes
+    facts: Facts
+    parameters: Parameters
+    key: str
+    locked: tuple[Turns, tuple[str, ...]] | None = None
+    judged: bool = False
+    chinese: Mapping[str, str] | None = None
+
+    def turns(self, reply: str) -> Turns:
+        """Return the turns of a reply, before the checks; an opinion is one turn of verdict and reason.
+
+        Raises:
+            UnusableReplyError: The reply is not of the asked form.
+        """
+        if self.judged:
+            opinion = parse_opinion(reply)
+            return (("consistent" if opinion.consistent else "inconsistent", opinion.reason),)
+        turns = parse_turns(reply)
+        if self.locked is not None:
+            return unlock(self.locked[0], turns, self.locked[1], (self.chinese or {}).get)
+        return turns
+
+    def complaint(self, reply: Reply) -> tuple[str, str] | None:
+        """Return (reason to be counted, what is wrong) of a reply that cannot be used, or None."""
+        if reply.cut:
+            return CUT, "it was cut at the token limit; write a shorter one"
+        try:
+            turns = self.turns(reply.text)
+        except UnusableReplyError as error:
+            return UNUSABLE, str(error)
+        return None if self.judged else first_complaint(self.facts, turns)
+
+    def request(self, attempt: int, repair: Repair | None, key: str) -> Request:
+        """Return a request of this task."""
+        schema = OPINION_SCHEMA if self.judged else CONVERSATION_SCHEMA
+        return Request(self.prompt, self.text, self.image, schema, attempt, repair, key)
+
+
+def advance(task: Task, journal: Journal) -> Request | Outcome:
+    """Return the request whose reply is missing, or what became of the task."""
+    known = journal.outcome(task.key)
+    if known is not None:
+        return known
+    attempt, repair, key = 0, None, task.key
+    reason = detail = last = ""
+    for step in ("first", "repair", "again"):
+        if key in journal.failures:
+            return Outcome("quarantined", check=FAILED, detail=journal.failures[key])
+        reply = journal.replies.get(key)
+        if reply is None:
+            return task.request(attempt, repair, key)
+        complaint = task.complaint(reply)
+        if complaint is None:
+            return Outcome("accepted", reply=key, print=text_print(task.turns(reply.text)))
+        reason, detail = complaint
+        last = key
+        if step == "first":
+            repair = Repair(reply.text or "(empty)", detail)
+            key = later_key(task.key, attempt, repair)
+        else:
+            attempt, repair = 1, None
+            key = later_key(task.key, attempt, None)
+    state = "quarantined" if reason in (UNUSABLE, CUT) else "dropped"
+    return Outcome(state, reply=last, check=reason, detail=detail)
+
+
+def input_tokens(task: Task, request: Request, price: Price) -> int:
+    """Return about how many tokens a request sends."""
+    tokens = text_tokens(request.prompt.general.rules) + text_tokens(request.text)
+    if request.repair is not None:
+        tokens += text_tokens(request.repair.reply) + text_tokens(request.repair.complaint)
+    if request.image:
+        annotation = task.facts.annotation
+        tokens += price.image.tokens(annotation.width_px, annotation.height_px, task.parameters.detail)
+    return tokens
+
+
+class TaskMaker:
+    """Derives the tasks of the records of one card."""
+
+    def __init__(
+        self, recipe: Recipe, settings: WritingSettings, prompts: Mapping[str, Prompt], text_share: float, seed: int
+    ) -> None:
+        """Compile what all records of a card share.
+
+        Args:
+            recipe: The card.
+            settings: See `WritingSettings`.
+            prompts: By name.
+            text_share: Share of the records that are also written as text, and of the source's conversations that
+                are written anew.
+            seed: Draws other styles, boxes and shares.
+        """
+        self._recipe, self._settings, self._prompts = recipe, settings, prompts
+        self._text_share, self._seed = text_share, seed
+        self.writer = settings.writer
+        self._names = {language: LabelNames(recipe, language) for language in Language}
+        self._chinese = {name.en: name.zh for name in recipe.labels.values() if name.zh}
+        self._parameters = Parameters(
+            settings.model, settings.temperature, settings.detail, settings.response_format, seed
+        )
+        self._base = self._parameters.digest()
+        self._judge = Parameters(settings.judge, 0.0, settings.detail, settings.response_format, seed)
+        self._judge_base = self._judge.digest()
+
+    def tasks(self, annotation: Annotation, image_digest: str) -> Iterator[Task]:
+        """Yield the tasks about one record; none about a held-out one.
+
+        Args:
+            annotation: The record.
+            image_digest: SHA-256 of its image.
+        """
+        if annotation.split == Split.HELD_OUT:
+            return
+        words = Words(annotation, self._recipe, Language.EN, self._seed)
+        shown = tuple(shuffled(annotation.boxes, self._seed, annotation.id, "boxes")[:SHOWN_BOXES])
+        record = self._record(annotation, words, ())
+        boxed = self._record(annotation, words, shown) if shown else record
+        for kind, name in (
+            (Kind.IMAGE_CAPTION, "image_caption"),
+            (Kind.FREE_INSTRUCTION, "free_instruction"),
+            (Kind.DIALOGUE, "dialogue"),
+        ):
+            yield self._task(annotation, image_digest, kind, name, boxed, shown, words)
+        if shown:
+            all_of_few = len(annotation.boxes) <= SHOWN_BOXES and fraction(self._seed, annotation.id, "grounded") < 0.5
+            chosen = shown if all_of_few else shown[:1]
+            lines = self._record(annotation, words, chosen)
+            yield self._task(annotation, image_digest, Kind.REGION_CAPTION, "region_caption", lines, chosen, words)
+        if annotation.labels and fraction(self._seed, annotation.id, "text") < self._text_share:
+            yield self._task(annotation, "", Kind.TEXT_ONLY, "text_record", record, (), words)
+
+    def text_task(self, annotation: Annotation, sample_id: str, turns: Turns) -> Task | None:
+        """Return the task that writes a source's own conversation anew, or None where it is not drawn."""
+        if fraction(self._seed, sample_id, "text") >= self._text_share:
+            return None
+        words = Words(annotation, self._recipe, Language.EN, self._seed)
+        source = conversation_text(turns)
+        return self._task(
+            annotation, "", Kind.TEXT_ONLY, "text_dialogue", "", (), words, number=1, source=source, conversation=source
+        )
+
+    def follow_ups(self, task: Task, turns: Turns) -> Iterator[Task]:
+        """Yield what an accepted text gives rise to: its translation, and the judge's opinion on it."""
+        if task.judged:
+            return
+        if task.locked is None and task.facts.language == Language.EN:
+            translation = self.translation(task.facts, task.id, turns)
+            if translation is not None:
+                yield translation
+        if self._settings.judge and fraction(self._seed, task.id, "judge") < self._settings.judge_share:
+            yield self._opinion(task, turns)
+
+    def translation(self, facts: Facts, sample_id: str, turns: Turns) -> Task | None:
+        """Return the translation of an English sample, or None where it is not drawn or the card lacks the names."""
+        share = self._settings.translate.get(facts.kind, 0.0)
+        if fraction(self._seed, sample_id, "translate") >= share or not self.speaks_chinese(facts.annotation):
+            return None
+        annotation = facts.annotation
+        prompt = self._prompts["translation"]
+        locked, tokens = lock(turns)
+        names = {label: self._chinese[label] for label in annotation.labels}
+        if self._recipe.anatomy.zh and annotation.labels:
+            names[annotation.anatomy] = self._recipe.anatomy.zh
+        asked = {"glossary": glossary(names), "conversation": conversation_text(locked), "style": ""}
+        text = self._text("", prompt, len(turns), len(turns), asked)
+        english = "\n".join(part for turn in turns for part in turn)
+        told = Facts(
+            annotation, facts.kind, Language.ZH, self._names[Language.ZH], facts.boxes,
+            tuple(self._in_chinese(reference) for reference in facts.references), facts.positions, english,
+            prompt.specific.words, (len(turns), len(turns)),
+        )  # fmt: skip
+        key = request_key(self._base, prompt, text, "")
+        return Task(
+            f"{sample_id}#zh", sample_id, prompt, text, b"", told, self._parameters, key,
+            locked=(locked, tokens), chinese=self._chinese,
+        )  # fmt: skip
+
+    def source_facts(self, annotation: Annotation) -> Facts:
+        """Return the facts of a source's own conversation, for its translation."""
+        return Facts(annotation, Kind.TEXT_ONLY, Language.EN, self._names[Language.EN], (), (), (), "", (0, 0), (1, 1))
+
+    def speaks_chinese(self, annotation: Annotation) -> bool:
+        """Say whether the card has the Chinese names of the record's labels."""
+        return all(label in self._chinese for label in annotation.labels)
+
+    def _in_chinese(self, reference: str) -> str:
+        label = reference[len("<ref>") : reference.index("</ref>")]
+        return reference.replace(f"<ref>{label}</ref>", f"<ref>{self._chinese.get(label, label)}</ref>")
+
+    def _task(
+        self,
+        annotation: Annotation,
+        image_digest: str,
+        kind: Kind,
+        name: str,
+        record: str,
+        boxes: tuple[Box, ...],
+        words: Words,
+        *,
+        number: int = 0,
+        source: str = "",
+        **fields: str,
+    ) -> Task:
+        prompt = self._prompts[name]
+        sample_id = qualified_id(annotation, kind, number)
+        size = (annotation.width_px, annotation.height_px)
+        references = tuple(box_text(box.label, [box.xyxy], *size) for box in boxes)
+        if kind == Kind.REGION_CAPTION:
+            fields["references"] = "\n".join(references)
+        least, most = prompt.specific.turns
+        if kind == Kind.TEXT_ONLY:
+            # Table 6 counts single-round and multi-turn texts as two sub-datasets; each text is drawn into one.
+            single = fraction(self._seed, annotation.id, "text form") < 0.5
+            least, most = (1, 1) if single else (max(2, least), most)
+        fields["style"] = choose(prompt.specific.styles, self._seed, sample_id, "style")
+        text = self._text(record, prompt, least, most, fields)
+        facts = Facts(
+            annotation, kind, Language.EN, self._names[Language.EN], boxes, references,
+            tuple(words.position(box) for box in boxes), source, prompt.specific.words, (least, most),
+        )  # fmt: skip
+        image = annotation.image if image_digest else b""
+        key = request_key(self._base, prompt, text, image_digest)
+        return Task(sample_id, None, prompt, text, image, facts, self._parameters, key)
+
+    def _text(self, record: str, prompt: Prompt, least: int, most: int, fields: Mapping[str, str]) -> str:
+        general = prompt.general
+        turns = general.one_turn if least == most == 1 else general.some_turns.format(least=least, most=most)
+        form = "" if prompt.name == "judge" else general.form.format(turns=turns)
+        return "\n".join(part for part in (record, prompt.specific.task.format(**fields).strip(), form) if part)
+
+    def _record(self, annotation: Annotation, words: Words, boxes: tuple[Box, ...]) -> str:
+        lines = next(iter(self._prompts.values())).general.record
+        known: list[str] = [
+            lines["modality"].format(modality=annotation.modality),
+            lines["anatomy"].format(anatomy=annotation.anatomy),
+            lines["department"].format(department=annotation.department),
+            lines["labels"].format(labels="; ".join(annotation.labels)) if annotation.labels else lines["no_labels"],
+        ]
+        size = (annotation.width_px, annotation.height_px)
+        for box in boxes:
+            reference = box_text(box.label, [box.xyxy], *size)
+            known.append(lines["box"].format(position=words.position(box), box=reference))
+        return "\n".join(known)
+
+    def _opinion(self, task: Task, turns: Turns) -> Task:
+        prompt = self._prompts["judge"]
+        annotation = task.facts.annotation
+        words = Words(annotation, self._recipe, Language.EN, self._seed)
+        record = "" if annotation.task == SourceTask.TEXT else self._record(annotation, words, task.facts.boxes)
+        text = self._text(record, prompt, 1, 1, {"conversation": conversation_text(turns), "style": ""})
+        image = b"" if task.facts.kind == Kind.TEXT_ONLY else annotation.image
+        key = request_key(self._judge_base, prompt, text, annotation.image_id if image else "")
+        return Task(f"{task.id}#opinion", task.id, prompt, text, image, task.facts, self._judge, key, judged=True)
