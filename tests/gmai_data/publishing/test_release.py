@@ -1,0 +1,184 @@
+"""A release: card, Croissant and record say what the files hold; it appears whole or not at all."""
+
+import json
+import re
+import shutil
+from collections import Counter
+
+import datasets
+import mlcroissant
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from gmai_cli.errors import UserError
+from gmai_cli.files import sha256_file
+from gmai_data.publishing import publication
+from gmai_data.publishing.card import _cell, dataset_card, front_matter
+from gmai_data.publishing.facts import ReleaseFacts, count_release
+from gmai_data.publishing.folders import new_folder
+from gmai_data.publishing.publication import publish_build
+from gmai_data.vocabulary import SubDataset
+
+NAMES = ["GMAI-MM-Caption", "GMAI-MM-Instruct", "GMAI-MM-Percept", "GMAI-Text-Single", "GMAI-Text-Multi"]
+
+
+@pytest.fixture(scope="module")
+def release(phantom_build, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("release") / "release"
+    publish_build(phantom_build, folder, leave_out_unlicensed=False)
+    return folder
+
+
+def front(release):
+    _, head, text = (release / "README.md").read_text("utf-8").split("---\n", 2)
+    return yaml.safe_load(head), text
+
+
+def test_datasets_reads_each_sub_dataset_by_the_name_of_table_6(release, tmp_path):
+    configs = datasets.get_dataset_config_names(str(release))
+    assert configs == [*NAMES, "annotations", "held_out"]
+    for name, folder in zip(NAMES, SubDataset, strict=True):
+        loaded = datasets.load_dataset(str(release), name, cache_dir=str(tmp_path))
+        for split, rows in loaded.items():
+            files = sorted((release / "samples" / folder).glob(f"{split}-*.parquet"))
+            assert rows["id"][:] == [each for file in files for each in pq.read_table(file)["id"].to_pylist()]
+    default = datasets.load_dataset(str(release), split="train", cache_dir=str(tmp_path))
+    assert set(default["kind"]) == {"image_caption", "region_caption"}
+    assert default[0]["images"][0].size == (112, 112)
+
+
+def test_the_card_counts_what_the_files_hold(release):
+    head, text = front(release)
+    rows = [row for file in release.glob("samples/*/*.parquet") for row in pq.read_table(file).to_pylist()]
+    assert f"\n{len(rows)} samples on " in text
+    for kind, count in Counter(row["kind"] for row in rows).items():
+        assert f"| kind {_cell(kind)} | {count} |" in text
+    writers = Counter(json.loads(row["provenance"]).get("templates", "") for row in rows)
+    assert f"| template | en-1 | {writers['en-1']} |" in text
+    assert f"| template | zh-1 | {writers['zh-1']} |" in text
+    assert head["language"] == ["en", "zh"]
+    assert head["size_categories"] == ["n<1K"]
+    assert head["license"] == "cc0-1.0"
+    percept = Counter(row["split"] for row in rows if row["kind"] == "visual_perception")
+    assert f"| GMAI-MM-Percept | {percept['train']} | {percept['validation']} |" in text
+    assert "| 1.3 M | 23.6% |" in text  # the paper's own
+    assert "| CT | " in text.split("## Images (Fig. 3)")[1]
+    assert "| 26.8 % |" in text
+
+
+def test_croissant_is_valid_and_reads_the_same_records(release):
+    dataset = mlcroissant.Dataset(str(release / "croissant.json"))
+    assert not list(dataset.metadata.ctx.issues.errors)
+    names = [record_set.name for record_set in dataset.metadata.record_sets]
+    assert names == [*NAMES, "annotations", "held_out"]
+    rows = [
+        row for file in sorted(release.glob("samples/caption/*.parquet")) for row in pq.read_table(file).to_pylist()
+    ]
+    read = {record["GMAI-MM-Caption/id"].decode(): record for record in dataset.records("GMAI-MM-Caption")}
+    assert len(read) == len(rows)
+    for row in rows:
+        found = read[row["id"]]
+        contents = [turn["GMAI-MM-Caption/messages/content"].decode() for turn in found["GMAI-MM-Caption/messages"]]
+        assert contents == [message["content"] for message in row["messages"]]
+        assert found["GMAI-MM-Caption/images"][0].size == (112, 112)
+        boxes = [box["GMAI-MM-Caption/boxes/xyxy"] for box in found["GMAI-MM-Caption/boxes"]]
+        assert [list(map(int, box)) for box in boxes] == [box["xyxy"] for box in row["boxes"]]
+    digests = {node.content_url: node.sha256 for node in dataset.metadata.distribution if hasattr(node, "sha256")}
+    for path, digest in digests.items():
+        assert sha256_file(release / path) == digest
+
+
+def test_the_record_names_every_file_and_nothing_private_is_copied(release, phantom_build):
+    record = json.loads((release / "release.json").read_text("utf-8"))
+    present = {path.relative_to(release).as_posix() for path in release.rglob("*") if path.is_file()}
+    assert present == {*record["files"], "release.json"}
+    assert not present & {"run.json", "manifest.json", "quarantine.jsonl"}
+    assert not [path for path in present if path.startswith(".")]
+    for path, said in record["files"].items():
+        assert said == {"bytes": (release / path).stat().st_size, "sha256": sha256_file(release / path)}
+    for line in (line for entry in record["account"].values() for line in entry.values()):
+        assert line["read"] == line["kept"] + sum(line["dropped"].values()) + line["quarantined"]
+    assert sha256_file(release / "mix.yaml") == sha256_file(phantom_build / "mix.yaml")
+
+
+def test_the_same_build_gives_the_same_bytes(release, phantom_build, tmp_path):
+    publish_build(phantom_build, tmp_path / "again", leave_out_unlicensed=False)
+    for path in sorted(release.rglob("*")):
+        if path.is_file():
+            assert sha256_file(path) == sha256_file(tmp_path / "again" / path.relative_to(release)), path
+
+
+def test_a_failure_leaves_no_folder_that_looks_complete(phantom_build, tmp_path, monkeypatch):
+    monkeypatch.setattr(publication, "croissant", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        publish_build(phantom_build, tmp_path / "release", leave_out_unlicensed=False)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / ".release.partial").mkdir()  # what a kill leaves
+    (tmp_path / ".release.partial" / "README.md").write_text("half")
+    monkeypatch.undo()
+    publish_build(phantom_build, tmp_path / "release", leave_out_unlicensed=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["release"]
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    with pytest.raises(UserError, match="not empty"), new_folder(tmp_path):
+        pass
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+HOSTILE = "a|b</td><script>alert(1)</script>\n---\n# [x](http://evil) `c` *d* =cmd()|A1"
+
+
+def facts_of(phantom_build, **changes):
+    record = json.loads((phantom_build / ".build" / "build.json").read_text("utf-8"))
+    manifest = json.loads((phantom_build / "manifest.json").read_text("utf-8"))
+    return count_release(phantom_build, {n: r | changes for n, r in record["recipes"].items()}, manifest, record)
+
+
+@pytest.mark.parametrize("field", ["title", "homepage", "citation", "license"])
+def test_hostile_words_of_a_card_stay_words(phantom_build, field):
+    text = dataset_card(facts_of(phantom_build, **{field: HOSTILE}), {})
+    head, body = text.split("---\n\n", 1)
+    assert yaml.safe_load(head.removeprefix("---\n"))["configs"]
+    assert "<script" not in body.replace("\\<", "")
+    lines = [line for line in body.splitlines() if "alert" in line]
+    assert lines
+    for line in lines:  # still one row of the table, with its cells
+        assert line.replace("\\|", "").count("|") == 7
+    assert not re.search(r"(?<!\\)\]\(http://evil", body)
+
+
+@pytest.mark.parametrize(
+    ("licences", "expected"),
+    [
+        (["MIT"], {"license": "mit"}),
+        (["MIT", "CC-BY-4.0"], {"license": ["cc-by-4.0", "mit"]}),
+        (["MIT", "House terms"], {"license": "other", "license_name": "per-source", "license_link": "#sources"}),
+    ],
+)
+def test_the_licence_of_the_whole(licences, expected):
+    recipes = {f"r{number}": {"license": licence} for number, licence in enumerate(licences)}
+    counted = {"kind": Counter(), "language": Counter(en=1), "source": Counter()}
+    facts = ReleaseFacts(recipes, {}, counted, Counter(), 0, 0, {}, {}, {})
+    head = front_matter(facts)
+    assert {key: value for key, value in head.items() if key.startswith("license")} == expected
+
+
+def test_leaving_out_a_source_corrects_all_that_counts_it(phantom_build, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(phantom_build, out)
+    record = json.loads((out / ".build" / "build.json").read_text("utf-8"))
+    record["recipes"]["phantom-text"]["license"] = "not stated"
+    record["recipes"]["phantom-ct"]["license"] = "CC-BY-ND-4.0"
+    (out / ".build" / "build.json").write_text(json.dumps(record))
+    publish_build(out, tmp_path / "release", leave_out_unlicensed=True)
+    released = json.loads((tmp_path / "release" / "release.json").read_text("utf-8"))
+    assert not {"phantom-ct", "phantom-text"} & released["sources"].keys()
+    questions = pq.read_table(tmp_path / "release" / "benchmarks" / "held_out.parquet").to_pylist()
+    card = yaml.safe_load((tmp_path / "release" / "benchmarks" / "held_out.yaml").read_text("utf-8"))
+    assert card["expected"] == {"total": len(questions)}
+    assert released["questions"] == len(questions)
+    assert "phantom-ct" not in {row["source"] for row in questions}
+    entries = yaml.safe_load((tmp_path / "release" / "mix.yaml").read_text("utf-8"))["datasets"]
+    assert all((tmp_path / "release" / entry["path"]).is_dir() for entry in entries)
