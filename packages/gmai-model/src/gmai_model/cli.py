@@ -42,11 +42,12 @@ def train(
     if model is None or data is None or out is None:
         raise UserError("give --model, --data and --out (or --print-config to see the settings).")
     quiet()
-    from gmai_model.training.run import StopAsked
     from gmai_model.training.run import train as run
+    from gmai_model.training.signals import StopAsked
 
     try:
         run(resolved, model=model, data=data, out=out)
     except StopAsked as stop:
-        typer.echo(str(stop), err=True)
+        if str(stop):
+            typer.echo(str(stop), err=True)
         raise typer.Exit(EXIT_REQUEUE) from None

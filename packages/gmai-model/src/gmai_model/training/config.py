@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import yaml
 from gmai_cli.errors import UserError, did_you_mean, explain_validation
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gmai_model import stages
 
@@ -40,10 +40,14 @@ class TrainConfig(BaseModel):
     """Room of a pack in tokens. The paper gives none; the authors' launch script says 2048."""
     packing: Literal["best_fit", "next_fit", "none"] = "best_fit"
     """How samples share packs: `next_fit` is the paper's soft packing, `best_fit` the same with fuller packs."""
+    long_samples: Literal["cut", "skip"] = "cut"
+    """A sample longer than a pack loses whole turns at its end, or is left out; both are counted."""
     precision: Literal["bf16", "fp32"] = "bf16"
     """Of weights and activations (Table 8: bf16); master weights and optimiser states are always fp32."""
     zero_stage: Literal[2, 3] = 2
     """DeepSpeed ZeRO stage."""
+    offload: Literal["none", "optimizer", "all"] = "none"
+    """Keep optimiser states, or with ZeRO-3 also the weights, in the host's memory: less GPU memory, slower steps."""
     activation_checkpointing: bool = True
     """Recompute activations in the backward pass: less memory, a third more compute."""
     seed: int = 0
@@ -55,9 +59,38 @@ class TrainConfig(BaseModel):
     keep_checkpoints: int = Field(2, gt=0)
     """Resume checkpoints kept; older ones are removed."""
     validate_every_steps: int | None = Field(None, gt=0)
-    """Steps between two measurements of the held-out loss; it is always measured at the end."""
+    """Steps between two measurements of the held-out loss, and two rounds of answers; the end always has both."""
+    answers: int = Field(8, ge=0)
+    """Held-out questions, always the same ones, that the model answers whenever the held-out loss is measured."""
+    answer_tokens: int = Field(48, gt=0)
+    """Longest of these answers in tokens."""
     max_bad_fraction: float = Field(0.001, ge=0, le=1)
     """Share of samples with an unreadable image above which training stops."""
+    stall_timeout_s: float = Field(1800, gt=0)
+    """Seconds without progress after which the run ends and says which rank it waited for."""
+    trackers: tuple[Literal["tensorboard", "wandb"], ...] = ()
+    """Where metrics go besides `metrics.jsonl`: the extras `gmai-model[tensorboard]` and `gmai-model[wandb]`."""
+    lora_rank: int = Field(0, ge=0)
+    """0 trains all weights (the paper); above, the language model trains adapters of this rank: `gmai-model[lora]`."""
+    lora_alpha: float = Field(32.0, gt=0)
+    """Adapters are scaled by `lora_alpha / lora_rank`."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "TrainConfig":
+        if self.offload == "all" and self.zero_stage != 3:
+            raise ValueError("offload=all moves weights to the host, which ZeRO-3 alone can. Set zero_stage=3.")
+        if self.lora_rank and "language_model" not in self.trainable:
+            raise ValueError(
+                f"lora_rank={self.lora_rank} puts adapters into the language model, which stage {self.stage} freezes."
+            )
+        return self
+
+
+MAY_CHANGE = frozenset({
+    "micro_batch_size", "offload", "activation_checkpointing", "loader_workers", "save_every_steps", "keep_checkpoints",
+    "validate_every_steps", "answers", "answer_tokens", "max_bad_fraction", "stall_timeout_s", "trackers",
+})  # fmt: skip
+"""Settings that leave the result as it is, but for rounding: a resumed run may have others than it began with."""
 
 
 def resolve(stage: int, file: Path | None, overrides: list[str]) -> TrainConfig:

@@ -1,12 +1,22 @@
 """Processes and devices: whoever launched us (srun, torchrun, accelerate, nobody), one way to know who we are."""
 
 import os
+import re
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
 
 import torch
-from gmai_cli.errors import UserError
+from gmai_cli.errors import EXIT_USER_ERROR, UserError
+
+T = TypeVar("T")
+
+
+COLLECTIVE_TIMEOUT = timedelta(days=2)
+"""One rank may measure or convert for long while the others wait; a run that stands still is the watchdog's to end."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,7 @@ def read_launch() -> Launch:
     becomes rank 0 of 1, since accelerate ignores DeepSpeed without LOCAL_RANK.
 
     Raises:
-        UserError: Slurm started several tasks but not through `srun`, so that every task would train alone.
+        UserError: Several processes were asked for, but each of them would train alone.
     """
     env = os.environ
     if "RANK" in env:
@@ -42,11 +52,33 @@ def read_launch() -> Launch:
             f"process would train. Write `srun gmai train …` in the script."
         )
     else:
+        _refuse_broken_promise()
         launch, host, port = Launch(0, 1, 0, "none"), "127.0.0.1", str(_free_port())
     env.update(RANK=str(launch.rank), WORLD_SIZE=str(launch.world), LOCAL_RANK=str(launch.local_rank))
     env.setdefault("MASTER_ADDR", host)
     env.setdefault("MASTER_PORT", port)
     return launch
+
+
+def _refuse_broken_promise() -> None:
+    """Stop where a launcher was asked for several processes but told none of them its rank."""
+    for variable in ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE"):
+        if int(os.environ.get(variable, "1")) > 1:
+            raise UserError(
+                f"mpirun started {os.environ[variable]} processes without RANK, so that each would train alone. Start "
+                f"with `srun gmai train …` or `torchrun --nproc-per-node N -m gmai_cli train …`."
+            )
+    try:
+        parent = Path(f"/proc/{os.getppid()}/cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
+    except OSError:
+        return  # no /proc
+    asked = re.search(r"--num[_-]processes[= ](\d+)", parent)
+    if "accelerate" in parent and asked is not None and int(asked[1]) > 1:
+        raise UserError(
+            f"accelerate launch was asked for {asked[1]} processes but started one (with --cpu, or without "
+            f"--multi_gpu, it does). Write `accelerate launch --multi_gpu --num_processes {asked[1]} -m gmai_cli "
+            f"train …`, on the CPU with ACCELERATE_USE_CPU=true."
+        )
 
 
 def _free_port() -> int:
@@ -75,7 +107,7 @@ def start(launch: Launch, deepspeed_config: dict[str, Any]) -> Any:
         gradient_accumulation_steps=deepspeed_config["gradient_accumulation_steps"],
         deepspeed_plugin=DeepSpeedPlugin(hf_ds_config=deepspeed_config, zero3_init_flag=False),
         # Without naming the backend accelerate counts one process per rank on the CPU, and all train the same data.
-        kwargs_handlers=[InitProcessGroupKwargs(backend="nccl" if on_gpu else "gloo")],
+        kwargs_handlers=[InitProcessGroupKwargs(backend="nccl" if on_gpu else "gloo", timeout=COLLECTIVE_TIMEOUT)],
     )
     seen = {
         "the launcher": launch.world,
@@ -91,17 +123,61 @@ def start(launch: Launch, deepspeed_config: dict[str, Any]) -> Any:
     return accelerator
 
 
+def meeting_store() -> Any:
+    """Return the key-value store that the processes met at."""
+    return torch.distributed.distributed_c10d._get_default_store()  # pyright: ignore[reportPrivateUsage]
+
+
+def on_main(work: Callable[[], T]) -> T:
+    """Let rank 0 do something and give its result to every rank; a failure there ends them all.
+
+    Raises:
+        SystemExit: Elsewhere, where rank 0 raised; its message is the one to read.
+    """
+    if torch.distributed.get_rank() == 0:
+        try:
+            result = [(work(), False)]
+        except BaseException:
+            torch.distributed.broadcast_object_list([(None, True)])
+            raise
+        torch.distributed.broadcast_object_list(result)
+        return result[0][0]
+    received: list[Any] = [None]
+    torch.distributed.broadcast_object_list(received)
+    value, failed = received[0]
+    if failed:
+        raise SystemExit(EXIT_USER_ERROR)
+    return value
+
+
+def end_together(message: str) -> NoReturn:
+    """End a run for a reason that every rank has found: rank 0 says it, the others are silent.
+
+    Raises:
+        UserError: On rank 0.
+        SystemExit: Elsewhere, with the same exit code.
+    """
+    if torch.distributed.get_rank() == 0:
+        raise UserError(message)
+    raise SystemExit(EXIT_USER_ERROR)
+
+
 def deepspeed_config(
-    *, zero_stage: int, precision: str, micro_batch_size: int, accumulation: int, max_grad_norm: float
+    *, zero_stage: int, precision: str, micro_batch_size: int, accumulation: int, max_grad_norm: float, offload: str
 ) -> dict[str, Any]:
     """Return DeepSpeed's settings."""
+    zero: dict[str, Any] = {"stage": zero_stage, "overlap_comm": torch.cuda.is_available()}
+    if offload != "none":
+        zero["offload_optimizer"] = {"device": "cpu"}
+    if offload == "all":
+        zero["offload_param"] = {"device": "cpu"}
     return {
         "train_micro_batch_size_per_gpu": micro_batch_size,
         "gradient_accumulation_steps": accumulation,
         "gradient_clipping": max_grad_norm,
         "bf16": {"enabled": precision == "bf16"},
         "data_types": {"grad_accum_dtype": "fp32"},
-        "zero_optimization": {"stage": zero_stage, "overlap_comm": torch.cuda.is_available()},
+        "zero_optimization": zero,
         # torch's AdamW, whose arithmetic is the same everywhere; DeepSpeed's own CPU one is compiled at first use.
         "zero_allow_untested_optimizer": True,
         "zero_force_ds_cpu_optimizer": False,

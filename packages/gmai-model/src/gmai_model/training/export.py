@@ -11,7 +11,10 @@ import torch
 from gmai_cli.files import fsync_directory, write_json
 from torch import Tensor, nn
 
+from gmai_model.assembly.layout import classic_name
+from gmai_model.assembly.portable import make_portable
 from gmai_model.assembly.weights import WeightFiles, WeightWriter
+from gmai_model.training.lora import Adapter
 from gmai_model.training.parts import disk_names
 
 
@@ -43,13 +46,13 @@ def gather_trained(llava: nn.Module, *, precision: str, zero_stage: int, keep: b
     return trained
 
 
-def export(source: Path, out: Path, trained: Mapping[str, Tensor], *, history: dict[str, Any]) -> None:
+def export(source: Path, out: Path, trained: Mapping[str, Tensor | Adapter], *, history: dict[str, Any]) -> None:
     """Write `out`: every file of `source`, its tensors copied bit by bit except the trained ones.
 
     Args:
         source: The checkpoint that the stage started from.
         out: The folder to write, whole or not at all; an older one is replaced.
-        trained: Name in memory ▶ fp32 tensor; stored in the dtype that it had in `source`.
+        trained: Name in memory ▶ fp32 tensor, or adapter to merge; stored in the dtype that it had in `source`.
         history: Appended to `stages` in `gmai.json`.
     """
     weights = WeightFiles(source)
@@ -62,13 +65,14 @@ def export(source: Path, out: Path, trained: Mapping[str, Tensor], *, history: d
             shutil.copyfile(file, building / file.name)
     writer = WeightWriter(building)
     for name, tensor in weights.tensors():
-        if name in new:
-            if new[name].shape != tensor.shape:
-                raise RuntimeError(f"{name}: trained {tuple(new[name].shape)}, stored {tuple(tensor.shape)}")
-            writer.add(name, new[name].to(tensor.dtype))
-        else:
-            writer.add(name, tensor)
+        value = new.get(name, tensor)
+        if isinstance(value, Adapter):
+            value = value.merge(tensor)
+        if value.shape != tensor.shape:
+            raise RuntimeError(f"{name}: trained {tuple(value.shape)}, stored {tuple(tensor.shape)}")
+        writer.add(classic_name(name), value.to(tensor.dtype))
     writer.close()
+    make_portable(building, dtype=str(weights.dtype(weights.names()[0])).removeprefix("torch."))
     record = source / "gmai.json"
     made: dict[str, Any] = json.loads(record.read_text("utf-8")) if record.is_file() else {"stages": []}
     write_json(building / "gmai.json", {**made, "stages": [*made.get("stages", []), history]})

@@ -10,22 +10,33 @@ from gmai_cli.errors import UserError
 from gmai_cli.files import sha256_file, write_run_record
 
 from gmai_model.batching.mixture import load_mixture
-from gmai_model.training.config import TrainConfig
+from gmai_model.training.config import MAY_CHANGE, TrainConfig
+
+
+def check_inputs(model: Path, data: Path) -> None:
+    """Refuse what cannot be trained before any process waits for another.
+
+    Raises:
+        UserError: No checkpoint at `model`, or an unusable mixture.
+    """
+    if not (model / "config.json").is_file():
+        raise UserError(f"{model}: no config.json. --model takes a checkpoint folder, as `gmai model init` writes it.")
+    load_mixture(data)
 
 
 def claim(config: TrainConfig, *, model: Path, data: Path, out: Path, world: int) -> None:
     """Write `run.json`, or check that the run in `out` is this one.
 
+    The number of processes is no part of a run's identity, nor are the settings of `config.MAY_CHANGE`.
+
     Raises:
-        UserError: No checkpoint at `model`, an unusable mixture, or `out` holds another run.
+        UserError: `out` holds another run.
     """
-    if not (model / "config.json").is_file():
-        raise UserError(f"{model}: no config.json. --model takes a checkpoint folder, as `gmai model init` writes it.")
     mixture, root = load_mixture(data)
     settings: dict[str, Any] = json.loads(config.model_dump_json())
     settings["trainable"].sort()
     identity: dict[str, Any] = {
-        "config": settings,
+        "config": {key: value for key, value in settings.items() if key not in MAY_CHANGE},
         "model": _digest_folder(model),
         "data": [entry.model_dump(mode="json") for entry in mixture.datasets],
     }

@@ -1,11 +1,14 @@
-"""What a run writes while it trains: one JSON line per step, and a line for people."""
+"""What a run writes while it trains: one JSON line per step, and the same numbers to the trackers asked for."""
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from gmai_cli.files import replace_atomically
+
+from gmai_model.training.trackers import Tracker
 
 
 class MetricsFile:
@@ -15,9 +18,11 @@ class MetricsFile:
         path: The file; lines of steps that a resumed run will do again are removed.
         steps_done: Steps in the weights at the start.
         at_the_end: All steps are done and the held-out loss is about to be measured once more.
+        trackers: Get the same numbers.
     """
 
-    def __init__(self, path: Path, *, steps_done: int, at_the_end: bool) -> None:
+    def __init__(self, path: Path, *, steps_done: int, at_the_end: bool, trackers: Sequence[Tracker] = ()) -> None:
+        self._trackers = trackers
         kept: list[str] = []
         if path.is_file():
             for line in path.read_text("utf-8").splitlines():
@@ -36,8 +41,18 @@ class MetricsFile:
         """Append one line and hand it to the operating system."""
         self._file.write(json.dumps(values) + "\n")
         self._file.flush()
+        numbers = {key: value for key, value in values.items() if key != "step"}
+        for tracker in self._trackers:
+            tracker.log(values["step"], numbers)
 
     def close(self) -> None:
         """Make the lines durable."""
         os.fsync(self._file.fileno())
         self._file.close()
+        for tracker in self._trackers:
+            tracker.close()
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a finished or running `metrics.jsonl`."""
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]

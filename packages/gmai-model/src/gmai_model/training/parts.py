@@ -73,6 +73,19 @@ def count_parameters(module: nn.Module) -> dict[Part, tuple[int, int]]:
     return counts
 
 
+def product_weights(llava: LlavaForConditionalGeneration) -> tuple[dict[Part, int], int]:
+    """Return the parameters that a position is multiplied with, by part, and those of the head.
+
+    The embedding is looked up, and the vision encoder's layers beyond the feature layer do nothing useful.
+    """
+    unreached = (*_unreached_prefixes(llava), "model.language_model.embed_tokens.", "lm_head.")
+    weights: dict[Part, int] = dict.fromkeys(PARTS, 0)
+    for name, parameter in llava.named_parameters():
+        if not name.startswith(unreached):
+            weights[part_of(name)] += parameter.numel()
+    return weights, llava.lm_head.weight.numel()
+
+
 def disk_names(names: Iterable[str], on_disk: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield (name in memory, name on disk).
 

@@ -1,50 +1,46 @@
 """READ THIS FIRST of the training: one stage from a checkpoint and a mixture to the next checkpoint.
 
-settings ▶ processes ▶ samples ▶ plan ▶ model ▶ engine ▶ (resume) ▶ steps ▶ held-out loss ▶ checkpoint
+settings ▶ processes ▶ lock ▶ samples ▶ plan ▶ model ▶ engine ▶ (resume) ▶ steps (`loop`) ▶ held-out loss ▶ checkpoint
 """
 
 import json
-import math
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.distributed as dist
-from gmai_cli.console import progress, say, table
+from gmai_cli.console import say, table
 from gmai_cli.errors import UserError
-from gmai_cli.files import write_json
+from gmai_cli.files import installed_versions, write_json
 from torch import nn
 from transformers import LlavaForConditionalGeneration
 
-from gmai_model.batching.collate import Row
-from gmai_model.batching.plan import Plan
-from gmai_model.batching.samples import SampleSource
 from gmai_model.packed import PackedLlava
 from gmai_model.stages import STAGES
-from gmai_model.training import checkpoints, distributed, export, parts
+from gmai_model.training import checkpoints, distributed, export, lora, parts, speed
 from gmai_model.training.config import TrainConfig
-from gmai_model.training.identity import claim, device_name
+from gmai_model.training.failures import explained
+from gmai_model.training.identity import check_inputs, claim, device_name
 from gmai_model.training.inputs import Inputs
-from gmai_model.training.loader import MicroBatches, iterate
-from gmai_model.training.metrics import MetricsFile
-from gmai_model.training.schedule import learning_rate
-from gmai_model.training.signals import StopRequest
+from gmai_model.training.lock import RunLock
+from gmai_model.training.loop import Loop, Place, last_step
+from gmai_model.training.metrics import MetricsFile, read_metrics
+from gmai_model.training.report import write_report
+from gmai_model.training.trackers import open_trackers
+from gmai_model.training.watchdog import Watchdog
 
-
-class StopAsked(Exception):  # noqa: N818 (an outcome, not an error)
-    """A signal asked the run to stop; its state is saved and the same command goes on from there."""
+CURVE_POINTS = 200
+"""Points of the loss curve that the checkpoint carries."""
 
 
 def train(config: TrainConfig, *, model: Path, data: Path, out: Path) -> None:
     """Run one stage; the same command on a half-done `out` goes on where the last checkpoint stands.
 
-    Writes `run.json`, `mixture.json`, `metrics.jsonl`, `checkpoints/` and, at the end, `model/`: a Hugging Face
-    folder like the one it started from.
+    The number of processes may be another one each time. Writes `run.json`, `sessions.jsonl`, `mixture.json`,
+    `metrics.jsonl`, `answers.jsonl`, `checkpoints/` and, at the end, `report.html` and `model/`: a Hugging Face folder
+    like the one it started from.
 
     Args:
         config: The resolved settings.
@@ -53,29 +49,56 @@ def train(config: TrainConfig, *, model: Path, data: Path, out: Path) -> None:
         out: The run's folder.
 
     Raises:
-        UserError: Unusable input, or `out` holds a run with other settings.
+        UserError: Unusable input, `out` holds a run with other settings or is being worked on, or what the run needs
+            is gone: room on the disk, another rank, a finite loss.
         StopAsked: After a signal, once every rank has saved.
     """
+    check_inputs(model, data)
     launch = distributed.read_launch()
-    is_main = launch.rank == 0
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     accumulation = _accumulation(config, launch.world)
-    if is_main:
-        claim(config, model=model, data=data, out=out, world=launch.world)
-    if (out / "model" / "config.json").is_file():
-        say(f"{out / 'model'} is complete; nothing to do")
-        return
     accelerator = distributed.start(
         launch,
         distributed.deepspeed_config(
             zero_stage=config.zero_stage, precision=config.precision, micro_batch_size=config.micro_batch_size,
-            accumulation=accumulation, max_grad_norm=config.max_grad_norm,
+            accumulation=accumulation, max_grad_norm=config.max_grad_norm, offload=config.offload,
         ),
     )  # fmt: skip
+    lock = RunLock(out)
 
+    def begin() -> bool:
+        lock.acquire()
+        claim(config, model=model, data=data, out=out, world=launch.world)
+        return (out / "model" / "config.json").is_file()
+
+    try:
+        with explained(out):
+            if distributed.on_main(begin):
+                if launch.rank == 0:
+                    say(f"{out / 'model'} is complete; nothing to do")
+            else:
+                _train(config, launch, accelerator, accumulation, lock, model=model, data=data, out=out)
+            dist.barrier()
+    finally:
+        lock.release()
+    dist.destroy_process_group()
+
+
+def _train(
+    config: TrainConfig, launch: distributed.Launch, accelerator: Any, accumulation: int, lock: RunLock, *,
+    model: Path, data: Path, out: Path,
+) -> None:  # fmt: skip
+    is_main = launch.rank == 0
+    latest = checkpoints.find_latest(out / "checkpoints")
     inputs = Inputs(config, model=model, data=data, out=out, is_main=is_main)
     llava = _load_model(model, config)
     beyond = parts.set_trainable(llava, config.trainable)
+    trains = config.trainable - {"language_model"} if config.lora_rank else config.trainable
+    meter = speed.of_model(
+        llava, trainable=trains, pack_tokens=config.pack_tokens, device_name=device_name(), world=launch.world
+    )
+    if config.lora_rank:
+        lora.add_adapters(llava, rank=config.lora_rank, alpha=config.lora_alpha, seed=config.seed)
     if config.activation_checkpointing:
         llava.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     if is_main:
@@ -87,20 +110,38 @@ def train(config: TrainConfig, *, model: Path, data: Path, out: Path) -> None:
     optimizer = torch.optim.AdamW(
         trainable, lr=config.learning_rate, betas=config.adam_betas, weight_decay=config.weight_decay
     )
-    engine, _ = accelerator.prepare(packed, optimizer)
-
-    run = _Run(config, inputs, engine, rank=launch.rank, world=launch.world, accumulation=accumulation, out=out)
-    run.resume()
-    run.steps()
-    run.validate()
-    trained = export.gather_trained(llava, precision=config.precision, zero_stage=config.zero_stage, keep=is_main)
+    place, engine = Place(), None
+    if latest is None:
+        engine, _ = accelerator.prepare(packed, optimizer)
+    else:
+        place = Place(latest.step, latest.unreadable)
+        with checkpoints.readable(latest, zero_stage=config.zero_stage) as folder:
+            # Whether a universal checkpoint is to be loaded must be known when the engine is made.
+            universal = latest.world != launch.world
+            accelerator.state.deepspeed_plugin.deepspeed_config["checkpoint"] = {"load_universal": universal}
+            engine, _ = accelerator.prepare(packed, optimizer)
+            checkpoints.load(engine, folder)
+    metrics = None
     if is_main:
+        metrics = _begin_session(config, launch, inputs, place, out=out, accumulation=accumulation)
+
+    watchdog = Watchdog(
+        distributed.meeting_store(), rank=launch.rank, world=launch.world,
+        timeout_s=config.stall_timeout_s, on_exit=lock.release,
+    )  # fmt: skip
+    with watchdog:
+        loop = Loop(config, inputs, engine, rank=launch.rank, world=launch.world, accumulation=accumulation, out=out,
+                    metrics=metrics, speed=meter, watchdog=watchdog, place=place)  # fmt: skip
+        loop.run()
+        loop.validate()
+    trained = export.gather_trained(llava, precision=config.precision, zero_stage=config.zero_stage, keep=is_main)
+    if is_main and metrics is not None:
+        metrics.close()
         export.assert_finite(trained)
-        export.export(model, out / "model", trained, history=run.history())
-        say(f"wrote {out / 'model'}")
-    run.metrics_close()
-    dist.barrier()
-    dist.destroy_process_group()
+        history = _history(config, inputs, place, out)
+        write_report(out, history)
+        export.export(model, out / "model", lora.merged(trained, config.lora_alpha), history=history)
+        say(f"wrote {out / 'model'}; the report is {out / 'report.html'}")
 
 
 def _accumulation(config: TrainConfig, world: int) -> int:
@@ -123,6 +164,26 @@ def _load_model(model: Path, config: TrainConfig) -> LlavaForConditionalGenerati
     return llava
 
 
+def _begin_session(
+    config: TrainConfig, launch: distributed.Launch, inputs: Inputs, place: Place, *, out: Path, accumulation: int
+) -> MetricsFile:
+    """Note that the run goes on here, and open its metrics."""
+    steps = last_step(config, inputs.plan)
+    if place.steps:
+        say(f"resumed from step-{place.steps:08d} of {steps} steps")
+    session = {
+        "started": time.strftime("%Y-%m-%d %H:%M:%S"), "from_step": place.steps, "processes": launch.world,
+        "launcher": launch.launcher, "device": device_name(), "micro_batch_size": config.micro_batch_size,
+        "accumulation": accumulation, "versions": installed_versions(),
+    }  # fmt: skip
+    with (out / "sessions.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(session) + "\n")
+    trackers = open_trackers(config.trackers, out, config=json.loads(config.model_dump_json()), steps_done=place.steps)
+    return MetricsFile(
+        out / "metrics.jsonl", steps_done=place.steps, at_the_end=place.steps == steps, trackers=trackers
+    )
+
+
 def _announce(
     config: TrainConfig, inputs: Inputs, llava: nn.Module, beyond: list[str], *, launch: distributed.Launch,
     accumulation: int,
@@ -131,6 +192,7 @@ def _announce(
     say(
         f"stage {stage.number} ({stage.name}) on {launch.world} process(es) of {device_name()}, started by "
         f"{launch.launcher}: {config.precision}, ZeRO-{config.zero_stage}"
+        + (f", LoRA adapters of rank {config.lora_rank} in the language model" if config.lora_rank else "")
     )
     rows = [
         (part, f"{total:,}", f"{train:,}" if train else "frozen")
@@ -142,16 +204,8 @@ def _announce(
             f"{len(beyond)} tensors of the vision encoder stay frozen: they lie behind its feature layer, "
             f"where no gradient reaches them"
         )
-    table(
-        ("dataset", "samples", "ratio", "used"),
-        [(share.name, share.available, share.ratio, share.used) for share in inputs.source.shares],
-        news=True,
-    )
-    lengths, plan = inputs.lengths, inputs.plan
-    for reason, count in lengths.rejected.most_common():
-        say(f"left out {count} samples: {reason}")
-    if lengths.cut:
-        say(f"{lengths.cut} samples lost turns at their end to fit {config.pack_tokens} tokens")
+    inputs.announce()
+    plan = inputs.plan
     say(
         f"{len(plan.packs)} packs of {config.pack_tokens} tokens, {plan.fill:.1%} full, in {plan.steps} steps of "
         f"{config.global_batch_size} = {launch.world} process(es) × {config.micro_batch_size} packs × {accumulation} "
@@ -159,208 +213,24 @@ def _announce(
     )
 
 
-@dataclass
-class _Totals:
-    """Sums over one step, over all ranks."""
-
-    loss: float = 0.0
-    tokens: float = 0.0
-    supervised: float = 0.0
-    images: float = 0.0
-    unreadable: float = 0.0
-    stop: float = 0.0
-    names: list[str] = field(default_factory=list[str])
-
-    def add(self, loss: torch.Tensor, row: Row) -> None:
-        self.loss += float(loss.detach())
-        self.tokens += row.input_ids.shape[1]
-        self.supervised += len(row.targets)
-        self.images += len(row.pixel_values) if row.has_images else 0
-        self.unreadable += len(row.unreadable)
-        self.names += row.unreadable
-
-    def reduce(self, device: torch.device) -> None:
-        keys = ("loss", "tokens", "supervised", "images", "unreadable", "stop")
-        values = torch.tensor([getattr(self, key) for key in keys], dtype=torch.float64, device=device)
-        dist.all_reduce(values)
-        for key, value in zip(keys, values.tolist(), strict=True):
-            setattr(self, key, value)
-
-
-class _Run:
-    """The steps of a stage on this rank."""
-
-    def __init__(
-        self, config: TrainConfig, inputs: Inputs, engine: Any, *, rank: int, world: int, accumulation: int, out: Path
-    ) -> None:
-        self._config, self._inputs, self._engine = config, inputs, engine
-        self._rank, self._world, self._accumulation = rank, world, accumulation
-        self._out = out
-        self._device: torch.device = engine.device
-        self._done = 0
-        self._unreadable = 0
-        self._held_out_loss: float | None = None
-        self._stop = StopRequest()
-        self._metrics: MetricsFile | None = None
-        steps = inputs.plan.steps
-        self._last_step = min(steps, config.max_steps) if config.max_steps else steps
-
-    @property
-    def _is_main(self) -> bool:
-        return self._rank == 0
-
-    def resume(self) -> None:
-        """Load the newest complete checkpoint, if there is one."""
-        latest = checkpoints.find_latest(self._out / "checkpoints", shown=self._is_main)
-        if latest is not None:
-            checkpoints.load(self._engine, latest)
-            self._done, self._unreadable = latest.step, latest.unreadable
-            if self._is_main:
-                say(f"resumed from {latest.folder.name} of {self._last_step} steps")
-        if self._is_main:
-            self._metrics = MetricsFile(
-                self._out / "metrics.jsonl", steps_done=self._done, at_the_end=self._done == self._last_step
-            )
-
-    def steps(self) -> None:
-        """Train until the last step."""
-        rows = iterate(self._rows(self._inputs.plan, self._inputs.source), start=self._done * self._accumulation,
-                       workers=self._config.loader_workers)  # fmt: skip
-        self._engine.train()
-        left = self._last_step - self._done
-        with progress(f"stage {self._config.stage}", left, unit="steps", shown=self._is_main) as bar:
-            while self._done < self._last_step:
-                note = self._step(rows)
-                bar.advance(note=note)
-
-    def _rows(self, plan: Plan, source: SampleSource) -> MicroBatches:
-        return MicroBatches(
-            plan, self._inputs.collator(source), rank=self._rank, world=self._world,
-            micro_batch_size=self._config.micro_batch_size, accumulation=self._accumulation,
-        )  # fmt: skip
-
-    def _step(self, rows: Iterator[Row]) -> str:
-        started = time.monotonic()
-        config = self._config
-        rate = learning_rate(
-            self._done, steps=self._last_step, peak=config.learning_rate, warmup_ratio=config.warmup_ratio
-        )
-        for group in self._engine.optimizer.param_groups:
-            group["lr"] = rate
-        totals = _Totals()
-        numbers = np.concatenate(self._inputs.plan.step(self._done))
-        targets = int(self._inputs.lengths.supervised[numbers].sum())
-        # DeepSpeed divides by the accumulation and averages over the ranks; the loss is a mean over all targets of
-        # the step, whichever rank and micro-step they fall on.
-        scale = self._world * self._accumulation / max(targets, 1)
-        waited_s = 0.0
-        for micro_step in range(self._accumulation):
-            before = time.monotonic()
-            row = next(rows).to(self._device)
-            waited_s += time.monotonic() - before
-            loss = self._engine(row)
-            totals.add(loss, row)
-            self._engine.set_gradient_accumulation_boundary(micro_step == self._accumulation - 1)
-            self._engine.backward(loss * scale)
-            self._engine.step()
-        totals.stop = float(self._stop.received is not None)
-        for name in totals.names:
-            say(f"[rank {self._rank}] unreadable image, sample left out: {name}")
-        totals.reduce(self._device)
-        return self._after_step(
-            totals, rate=rate, numbers=numbers, seconds=time.monotonic() - started, waited_s=waited_s
-        )
-
-    def _after_step(self, totals: _Totals, *, rate: float, numbers: np.ndarray, seconds: float, waited_s: float) -> str:
-        mean_loss = totals.loss / max(totals.supervised, 1)
-        if not math.isfinite(mean_loss):
-            ids = [self._inputs.source[int(number)].id for number in numbers]
-            write_json(self._out / "not_finite.json", {"step": self._done + 1, "samples": ids})
-            raise UserError(
-                f"step {self._done + 1}: the loss is {mean_loss}. Training stops before the weights are saved; the "
-                f"{len(ids)} samples of the step are listed in {self._out / 'not_finite.json'}. "
-                f"Lower the learning rate, or take the samples out."
-            )
-        self._done += 1
-        self._unreadable += round(totals.unreadable)
-        self._check_unreadable()
-        if self._metrics is not None:
-            self._metrics.write(
-                {
-                    "step": self._done,
-                    "loss": mean_loss,
-                    "learning_rate": rate,
-                    "gradient_norm": float(self._engine.get_global_grad_norm()),
-                    "tokens": round(totals.tokens),
-                    "supervised_tokens": round(totals.supervised),
-                    "images": round(totals.images),
-                    "unreadable": self._unreadable,
-                    "seconds": round(seconds, 4),
-                    "data_wait_seconds": round(waited_s, 4),
-                }
-            )
-        self._save_if_due(stop=totals.stop > 0)
-        every = self._config.validate_every_steps
-        if every and self._done % every == 0 and self._done < self._last_step:
-            self.validate()
-        return f"loss {mean_loss:.3f}, lr {rate:.1e}, {totals.tokens / seconds:.0f} tokens/s"
-
-    def _save_if_due(self, *, stop: bool) -> None:
-        # The end is a checkpoint too: a kill during the export then repeats no step.
-        if stop or self._done % self._config.save_every_steps == 0 or self._done == self._last_step:
-            checkpoints.save(
-                self._engine, self._out / "checkpoints", step=self._done, unreadable=self._unreadable,
-                keep=self._config.keep_checkpoints, is_main=self._is_main,
-            )  # fmt: skip
-        if stop:
-            raise StopAsked(
-                f"stopped by {self._stop.received or 'a signal on another rank'} after step {self._done} of "
-                f"{self._last_step}; the state is saved. The same command goes on from here."
-            )
-
-    def _check_unreadable(self) -> None:
-        allowed = self._config.max_bad_fraction * len(self._inputs.source)
-        if self._unreadable > allowed:
-            raise UserError(
-                f"{self._unreadable} of {len(self._inputs.source)} samples have an image that does not decode, more "
-                f"than max_bad_fraction {self._config.max_bad_fraction:g} allows. Their ids are above. Build the "
-                f"samples again, or raise max_bad_fraction."
-            )
-
-    @torch.no_grad()
-    def validate(self) -> None:
-        """Measure the mean held-out loss over all validation samples, if there are any."""
-        plan = self._inputs.held_out_plan
-        if not plan.packs:
-            return
-        self._engine.eval()
-        totals = _Totals()
-        for row in iterate(self._rows(plan, self._inputs.held_out), start=0, workers=0):
-            on_device = row.to(self._device)
-            totals.add(self._engine(on_device), on_device)
-        totals.reduce(self._device)
-        self._engine.train()
-        self._held_out_loss = totals.loss / max(totals.supervised, 1)
-        if self._metrics is not None:
-            self._metrics.write({"step": self._done, "held_out_loss": self._held_out_loss})
-            say(f"held-out loss {self._held_out_loss:.4f} after step {self._done}")
-
-    def history(self) -> dict[str, Any]:
-        """Return what `gmai.json` says about this stage."""
-        return {
-            "stage": self._config.stage,
-            "name": STAGES[self._config.stage].name,
-            "trainable": sorted(self._config.trainable),
-            "steps": self._done,
-            "samples": len(self._inputs.source),
-            "tokens": self._inputs.plan.total_tokens,
-            "unreadable": self._unreadable,
-            "held_out_loss": self._held_out_loss,
-            "mixture": [vars(share) for share in self._inputs.source.shares],
-            "settings": json.loads(self._config.model_dump_json()),
-        }
-
-    def metrics_close(self) -> None:
-        """Close the metrics file."""
-        if self._metrics is not None:
-            self._metrics.close()
+def _history(config: TrainConfig, inputs: Inputs, place: Place, out: Path) -> dict[str, Any]:
+    """Return what `gmai.json` says about this stage: enough for a model card."""
+    lines = read_metrics(out / "metrics.jsonl")
+    steps = [line for line in lines if "loss" in line]
+    every = max(len(steps) // CURVE_POINTS, 1)
+    return {
+        "stage": config.stage,
+        "name": STAGES[config.stage].name,
+        "trainable": sorted(config.trainable),
+        "lora": {"rank": config.lora_rank, "alpha": config.lora_alpha, "merged": True} if config.lora_rank else None,
+        "steps": place.steps,
+        "samples": len(inputs.source),
+        "tokens": inputs.plan.total_tokens,
+        "unreadable": place.unreadable,
+        "held_out_loss": place.held_out_loss,
+        "loss_curve": [[line["step"], round(line["loss"], 4)] for line in steps[::-1][::every][::-1]],
+        "held_out_curve": [[line["step"], line["held_out_loss"]] for line in lines if "held_out_loss" in line],
+        "mixture": [vars(share) for share in inputs.shares],
+        "settings": json.loads(config.model_dump_json()),
+        "sessions": [json.loads(line) for line in (out / "sessions.jsonl").read_text("utf-8").splitlines()],
+    }

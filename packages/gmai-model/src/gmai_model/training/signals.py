@@ -4,6 +4,10 @@ import signal
 from types import FrameType
 
 
+class StopAsked(Exception):  # noqa: N818 (an outcome, not an error)
+    """A signal asked the run to stop; its state is saved and the same command goes on from there."""
+
+
 class StopRequest:
     """Becomes true once a signal has asked this process to stop; the ranks agree on it after each step."""
 
