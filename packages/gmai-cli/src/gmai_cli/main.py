@@ -3,12 +3,13 @@
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gmai_cli import plugins
-from gmai_cli.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_USER_ERROR, UserError
+from gmai_cli.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, EXIT_USER_ERROR, UserError
 
 HELP = """The open toolkit to make a GMAI-VL of your own.
 
@@ -42,11 +43,33 @@ def build_app(selected: str | None) -> typer.Typer:
         plugins.attach(app, plugin, selected=plugin.name == selected)
 
     @app.command(short_help="Say what is installed, what this machine has, and what to install for what.")
-    def doctor() -> None:
-        """Say what is installed, which devices and launchers this machine has, and what to install for what."""
+    def doctor(
+        slurm: Annotated[bool, typer.Option("--slurm", help="Check this cluster, too, with a small job.")] = False,
+        partition: Annotated[str | None, typer.Option(help="With --slurm: where the job runs.")] = None,
+        account: Annotated[str | None, typer.Option(help="With --slurm: what the job is charged to.")] = None,
+        shared: Annotated[Path, typer.Option(help="With --slurm: a folder that your jobs use.")] = Path(),
+        nodes: Annotated[int, typer.Option(min=1, help="With --slurm: nodes of the job.")] = 2,
+        wait_s: Annotated[float, typer.Option(help="With --slurm: seconds to wait for the job.")] = 300.0,
+    ) -> None:
+        """Say what is installed, which devices and launchers this machine has, and what to install for what.
+
+        With --slurm a job of a minute does what training does on the nodes, and every finding comes with its remedy.
+        """
+        if slurm:
+            from gmai_cli.slurm.checks import run as check
+
+            raise typer.Exit(
+                EXIT_OK
+                if check(partition=partition, account=account, shared=shared, nodes=nodes, wait_s=wait_s)
+                else EXIT_USER_ERROR
+            )
         from gmai_cli.doctor import run
 
         run()
+
+    from gmai_cli.slurm.cli import app as slurm_app
+
+    app.add_typer(slurm_app, name="slurm")
 
     from gmai_cli.demo.run import demo
 

@@ -1,0 +1,1 @@
+"""Slurm scripts for a site, and checks of what usually goes wrong there."""

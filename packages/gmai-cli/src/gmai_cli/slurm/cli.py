@@ -1,0 +1,47 @@
+"""`gmai slurm`: scripts for this site."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Write Slurm scripts for this site.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def slurm() -> None:
+    """Write Slurm scripts for this site."""
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the scripts.")],
+    partition: Annotated[
+        str | None, typer.Option(help="Partition of all jobs; without it, the site's default.")
+    ] = None,
+    account: Annotated[str | None, typer.Option(help="Account that the jobs are charged to.")] = None,
+    nodes: Annotated[int, typer.Option(min=1, help="Nodes of a training job.")] = 4,
+    gpus: Annotated[int, typer.Option(min=0, help="GPUs of a node, one task for each; 0 trains on the CPU.")] = 8,
+    cpus_per_gpu: Annotated[int, typer.Option(min=1, help="Cores for each GPU.")] = 8,
+    time: Annotated[str, typer.Option(help="Time limit of a training job, such as 24:00:00.")] = "24:00:00",
+    venv: Annotated[
+        Path | None, typer.Option(help="Virtual environment with gmai, on a shared folder; without it, this one.")
+    ] = None,
+    container: Annotated[
+        str | None, typer.Option(help="Apptainer image with gmai, instead of a virtual environment.")
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Shared folder for caches; without it, `cache` where a job is submitted.")
+    ] = None,
+) -> None:
+    """Write scripts that build, train and measure, filled in for this site; existing files are never replaced.
+
+    `gmai doctor --slurm` says whether the cluster will run them.
+    """
+    from gmai_cli.slurm.scripts import Site, write
+
+    site = Site(
+        partition=partition, account=account, nodes=nodes, gpus=gpus, cpus_per_gpu=cpus_per_gpu, time=time, venv=venv,
+        container=container, cache=cache,
+    )  # fmt: skip
+    write(site, folder)
