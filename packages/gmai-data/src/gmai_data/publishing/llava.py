@@ -13,18 +13,12 @@ from typing import IO, Any
 from gmai_cli.files import write_json
 
 from gmai_data.publishing.image_files import ImageFolder
+from gmai_data.publishing.row_facts import RowFacts
 from gmai_data.publishing.sub_datasets import TABLE_6
-from gmai_data.publishing.tables import SAMPLES, TableFiles
-from gmai_data.untyped import pa
 from gmai_data.vocabulary import STAGE_SHARES, Split, SubDataset
 
 SPEAKERS = {"system": "system", "user": "human", "assistant": "gpt"}
 """Our role ▶ LLaVA's `from`."""
-
-FACTS = pa.schema([field for field in SAMPLES if field.name not in ("images", "messages")])
-"""The columns of `facts/*.parquet`."""
-
-_FACTS_AT_ONCE = 256
 
 
 class LlavaFolder:
@@ -39,12 +33,10 @@ class LlavaFolder:
         """Begin a split of a sub-dataset."""
         with (
             (self._folder / f"{title}-{split}.json").open("w", encoding="utf-8") as file,
-            TableFiles(self._folder / "facts", f"{title}-{split}", FACTS, single=True) as facts,
+            RowFacts.open(self._folder, f"{title}-{split}") as facts,
         ):
             file.write("[")
-            rows = _LlavaFile(file, facts, self._images)
-            yield rows
-            rows.flush()
+            yield _LlavaFile(file, facts, self._images)
             file.write("\n]\n")
 
     def finish(self, lengths: Mapping[SubDataset, int]) -> None:
@@ -65,10 +57,9 @@ class LlavaFolder:
 
 
 class _LlavaFile:
-    def __init__(self, file: IO[str], facts: TableFiles, images: ImageFolder) -> None:
+    def __init__(self, file: IO[str], facts: RowFacts, images: ImageFolder) -> None:
         self._file, self._facts, self._images = file, facts, images
         self._separator = "\n"
-        self._waiting: list[dict[str, Any]] = []
 
     def add(self, row: Mapping[str, Any]) -> str | None:
         if len(row["images"]) > 1:
@@ -88,11 +79,5 @@ class _LlavaFile:
             entry["width"], entry["height"] = picture.size_px
         self._file.write(self._separator + json.dumps(entry, ensure_ascii=False))
         self._separator = ",\n"
-        self._waiting.append({name: row[name] for name in FACTS.names})
-        if len(self._waiting) == _FACTS_AT_ONCE:
-            self.flush()
+        self._facts.add(row)
         return None
-
-    def flush(self) -> None:
-        self._facts.add_rows(self._waiting)
-        self._waiting = []

@@ -1,18 +1,19 @@
 """ms-swift rows: JSON Lines with `messages`, `images` and, for grounding, `objects` (`ref`, `bbox` in absolute pixels).
 
 Boxes leave the text: `<ref>label</ref><box>[[…]]</box>` becomes `<ref-object><bbox>`, which ms-swift fills in the form
-of the model that is trained. The other columns of a sample stand beside; ms-swift leaves them out by itself.
+of the model that is trained.
 """
 
 import json
 import re
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from gmai_data.imaging.box_text import box_tag, parse
 from gmai_data.publishing.image_files import ImageFolder
+from gmai_data.publishing.row_facts import RowFacts
 from gmai_data.vocabulary import Split, SubDataset
 
 _MARKUP = re.compile(r"<ref>([^<]*)</ref>|<box>\[((?:\[\d+(?:, \d+){3}\](?:, )?)+)\]</box>")
@@ -22,41 +23,55 @@ PLACEHOLDERS = ("<ref-object>", "<bbox>")
 
 
 class MsSwiftFolder:
-    """Writes `NAME-SPLIT.jsonl` and `images/`; paths are relative to the folder."""
+    """Writes `NAME-SPLIT.jsonl`, `NAME-SPLIT-grounding.jsonl`, `facts/` and `images/`.
+
+    Rows with boxes have a file of their own, and all rows of a file have the same keys: readers infer the type of a
+    column from the first rows, and fail on an `objects` that is empty there.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._images = ImageFolder(folder / "images")
 
     @contextmanager
-    def open(self, title: str, split: Split) -> Generator["_MsSwiftFile"]:
+    def open(self, title: str, split: Split) -> Generator["_MsSwiftFiles"]:
         """Begin a split of a sub-dataset."""
-        with (self._folder / f"{title}-{split}.jsonl").open("w", encoding="utf-8") as file:
-            yield _MsSwiftFile(file, self._images)
+        stem = f"{title}-{split}"
+        with RowFacts.open(self._folder, stem) as facts, ExitStack() as stack:
+            yield _MsSwiftFiles(self._folder / stem, stack, facts, self._images)
 
     def finish(self, lengths: Mapping[SubDataset, int]) -> None:
         """Write nothing: each file stands for itself."""
 
 
-class _MsSwiftFile:
-    def __init__(self, file: IO[str], images: ImageFolder) -> None:
-        self._file, self._images = file, images
+class _MsSwiftFiles:
+    def __init__(self, stem: Path, stack: ExitStack, facts: RowFacts, images: ImageFolder) -> None:
+        self._stem, self._stack, self._facts, self._images = stem, stack, facts, images
+        self._files: dict[str, IO[str]] = {}
 
     def add(self, row: Mapping[str, Any]) -> str | None:
         if len(row["images"]) > 1:
             return "boxes of a row with several images do not say which image they are of"
         if any(mark in message["content"] for message in row["messages"] for mark in PLACEHOLDERS):
             return "the text holds a placeholder of ms-swift"
-        entry: dict[str, Any] = {"messages": row["messages"], "images": []}
+        entry: dict[str, Any] = {"id": row["id"], "messages": row["messages"], "images": []}
         if row["images"]:
             picture = self._images.add(row["images"][0]["bytes"])
             if picture is None:
                 return "the image is not PNG, JPEG, TIFF, WebP or BMP"
             entry["images"] = [f"images/{picture.name}"]
-            entry["messages"], entry["objects"] = grounded(row["messages"], row["boxes"], picture.size_px)
-        rest = {name: value for name, value in row.items() if name not in ("messages", "images")}
-        self._file.write(json.dumps(entry | rest, ensure_ascii=False) + "\n")
+            messages, objects = grounded(row["messages"], row["boxes"], picture.size_px)
+            if objects["bbox"]:
+                entry["messages"], entry["objects"] = messages, objects
+        self._file("-grounding" if "objects" in entry else "").write(json.dumps(entry, ensure_ascii=False) + "\n")
+        self._facts.add(row)
         return None
+
+    def _file(self, suffix: str) -> IO[str]:
+        if suffix not in self._files:
+            path = self._stem.with_name(f"{self._stem.name}{suffix}.jsonl")
+            self._files[suffix] = self._stack.enter_context(path.open("w", encoding="utf-8"))
+        return self._files[suffix]
 
 
 def grounded(
