@@ -27,10 +27,12 @@ class PackedLlava(nn.Module):
         llava.set_attn_implementation({"text_config": attention.NAME, "vision_config": "sdpa"})
         self.llava = llava
 
-    def forward(self, row: Row) -> Tensor:
-        """Return the sum of the cross-entropy over the row's targets, fp32, shape `()`."""
-        logits = self.logits(row)
-        return cross_entropy(logits.float(), row.targets, reduction="sum")
+    def forward(self, row: Row, *, logits: bool = False) -> Tensor:
+        """Return the sum of the cross-entropy over the row's targets, fp32, shape `()`; or the logits there."""
+        predicted = self.logits(row)
+        if logits:
+            return predicted
+        return cross_entropy(predicted.float(), row.targets, reduction="sum")
 
     def logits(self, row: Row, *, everywhere: bool = False) -> Tensor:
         """Return the logits at the predicting positions, or at every position.

@@ -80,9 +80,10 @@ class Inputs:
         mixture, root = load_mixture(data)
         self.processor: Any = AutoProcessor.from_pretrained(model, local_files_only=True)
         self.image_size: int = self.processor.image_processor.crop_size["height"]
-        tokens_per_image = self.processor._get_num_multimodal_tokens([(self.image_size,) * 2]).num_image_tokens[0]
+        of_image = self.processor._get_num_multimodal_tokens([(self.image_size,) * 2])
+        self.tokens_per_image: int = of_image.num_image_tokens[0]
         self.encoder = Encoder(
-            self.processor.tokenizer, tokens_per_image=tokens_per_image, max_tokens=config.pack_tokens,
+            self.processor.tokenizer, tokens_per_image=self.tokens_per_image, max_tokens=config.pack_tokens,
             long_samples=config.long_samples,
         )  # fmt: skip
         self._config, self._is_main, self._with_images = config, is_main, with_images
@@ -175,8 +176,12 @@ class Inputs:
             },
         )  # fmt: skip
 
-    def announce(self) -> None:
-        """Print the effective mixture, and what of it cannot be trained on or is not as its author said."""
+    def announce(self, *, listed: bool = True) -> None:
+        """Print the effective mixture, and what of it cannot be trained on or is not as its author said.
+
+        Args:
+            listed: Name the file that lists all samples left out; it goes when the run's folder is temporary.
+        """
         table(
             ("dataset", "samples", "ratio", "used", "left out", "images", "tokens", "share"),
             [
@@ -193,9 +198,11 @@ class Inputs:
         for reason, count in self.lengths.rejected.most_common():
             say(f"left out {count} samples: {reason}")
         if self.lengths.rejected:
-            listed = self._out / "plan" / "train" / "left_out.jsonl"
-            first = json.loads(listed.open(encoding="utf-8").readline())
-            say(f"the first one is {first['file']} row {first['row']} ({first['reason']}); all are in {listed}")
+            names = self._out / "plan" / "train" / "left_out.jsonl"
+            with names.open(encoding="utf-8") as lines:
+                first = json.loads(lines.readline())
+            where = f"; all are in {names}" if listed else ""
+            say(f"the first one is {first['file']} row {first['row']} ({first['reason']}){where}")
         if self.lengths.cut:
             say(f"{self.lengths.cut} samples lost turns at their end to fit {self._config.pack_tokens} tokens")
 

@@ -17,6 +17,7 @@ from gmai_model.batching.collate import Row
 from gmai_model.batching.plan import Plan
 from gmai_model.batching.samples import SampleSource
 from gmai_model.training import checkpoints
+from gmai_model.training.answers import Answers
 from gmai_model.training.config import TrainConfig
 from gmai_model.training.distributed import end_together
 from gmai_model.training.failures import AGAIN
@@ -82,6 +83,7 @@ class Loop:
         accumulation: Rows per rank and step.
         out: The run's folder.
         metrics: Where rank 0 writes; none elsewhere.
+        answers: The questions asked beside each held-out loss.
         speed: What the numbers of a step mean for this model and device.
         watchdog: Told what this rank does.
         place: How far the weights in the engine have come.
@@ -89,11 +91,12 @@ class Loop:
 
     def __init__(
         self, config: TrainConfig, inputs: Inputs, engine: Any, *, rank: int, world: int, accumulation: int, out: Path,
-        metrics: MetricsFile | None, speed: Speed, watchdog: Watchdog, place: Place,
+        metrics: MetricsFile | None, answers: Answers, speed: Speed, watchdog: Watchdog, place: Place,
     ) -> None:  # fmt: skip
         self._config, self._inputs, self._engine = config, inputs, engine
         self._rank, self._world, self._accumulation = rank, world, accumulation
-        self._out, self._metrics, self._speed, self._watchdog = out, metrics, speed, watchdog
+        self._out, self._metrics, self._answers = out, metrics, answers
+        self._speed, self._watchdog = speed, watchdog
         self.place = place
         self._device: torch.device = engine.device
         self._stop = StopRequest()
@@ -217,7 +220,7 @@ class Loop:
 
     @torch.no_grad()
     def validate(self) -> None:
-        """Measure the mean held-out loss over all validation samples, if there are any."""
+        """Measure the mean held-out loss over all validation samples, if there are any, and ask the questions."""
         plan = self._inputs.held_out_plan
         if not plan.packs:
             return
@@ -228,6 +231,8 @@ class Loop:
             on_device = row.to(self._device)
             totals.add(self._engine(on_device), on_device)
         totals.reduce(self._device)
+        self._watchdog.at(self.place.steps, "answering held-out questions after")
+        self._answers.ask(self._engine, step=self.place.steps, write=self._is_main)
         self._engine.train()
         self.place.held_out_loss = totals.mean_loss
         if self._metrics is not None:

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -36,13 +36,13 @@ code { font: .85rem ui-monospace, monospace; overflow-wrap: anywhere; }
 """
 
 
-def write_report(out: Path, history: dict[str, Any], images: Callable[[str], Sequence[bytes]] | None = None) -> None:
+def write_report(out: Path, history: dict[str, Any], images: Mapping[str, Sequence[bytes]]) -> None:
     """Write `OUT/report.html`.
 
     Args:
         out: A run's folder with `metrics.jsonl` and, where questions were asked, `answers.jsonl`.
         history: What the checkpoint says about the stage.
-        images: Sample id ▶ its encoded images, for the answers; none leaves them out.
+        images: Sample id ▶ its encoded images, for the answers.
     """
     lines = read_metrics(out / "metrics.jsonl")
     held_out = history["held_out_loss"]
@@ -128,7 +128,7 @@ def _curve(title: str, line: Points, *, dots: Points = (), number: str = "{:.2f}
     )
 
 
-def _answers(out: Path, images: Callable[[str], Sequence[bytes]] | None) -> Iterable[str]:
+def _answers(out: Path, images: Mapping[str, Sequence[bytes]]) -> Iterable[str]:
     file = out / "answers.jsonl"
     if not file.is_file():
         return
@@ -142,7 +142,7 @@ def _answers(out: Path, images: Callable[[str], Sequence[bytes]] | None) -> Iter
     for name, answers in by_id.items():
         shown = "".join(
             f'<img src="data:{_kind(data)};base64,{base64.b64encode(data).decode()}" alt="">'
-            for data in (images(name) if images is not None else ())
+            for data in images.get(name, ())
         )
         rounds = "".join(
             f"<dt>after step {answer['step']:,}{', cut' if answer['cut'] else ''}</dt>"

@@ -20,6 +20,7 @@ from transformers import LlavaForConditionalGeneration
 from gmai_model.packed import PackedLlava
 from gmai_model.stages import STAGES
 from gmai_model.training import checkpoints, distributed, export, lora, parts, speed
+from gmai_model.training.answers import Answers
 from gmai_model.training.config import TrainConfig
 from gmai_model.training.failures import explained
 from gmai_model.training.identity import check_inputs, claim, device_name
@@ -125,13 +126,15 @@ def _train(
     if is_main:
         metrics = _begin_session(config, launch, inputs, place, out=out, accumulation=accumulation)
 
+    answers = Answers(inputs, count=config.answers, seed=config.seed, max_tokens=config.answer_tokens,
+                      path=out / "answers.jsonl")  # fmt: skip
     watchdog = Watchdog(
         distributed.meeting_store(), rank=launch.rank, world=launch.world,
         timeout_s=config.stall_timeout_s, on_exit=lock.release,
     )  # fmt: skip
     with watchdog:
         loop = Loop(config, inputs, engine, rank=launch.rank, world=launch.world, accumulation=accumulation, out=out,
-                    metrics=metrics, speed=meter, watchdog=watchdog, place=place)  # fmt: skip
+                    metrics=metrics, answers=answers, speed=meter, watchdog=watchdog, place=place)  # fmt: skip
         loop.run()
         loop.validate()
     trained = export.gather_trained(llava, precision=config.precision, zero_stage=config.zero_stage, keep=is_main)
@@ -139,7 +142,7 @@ def _train(
         metrics.close()
         export.assert_finite(trained)
         history = _history(config, inputs, place, out)
-        write_report(out, history)
+        write_report(out, history, images={question.id: question.encoded_images for question in answers.questions})
         export.export(model, out / "model", lora.merged(trained, config.lora_alpha), history=history)
         say(f"wrote {out / 'model'}; the report is {out / 'report.html'}")
 

@@ -1,0 +1,124 @@
+"""A fixed set of held-out questions, answered again and again, so that one can see what the model has learned."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from gmai_cli.files import write_text
+from PIL import Image
+
+from gmai_model.batching.collate import Row, decode_image, make_row
+from gmai_model.batching.tokens import Encoded
+from gmai_model.training.inputs import Inputs
+
+
+@dataclass(frozen=True)
+class Question:
+    """The first turn of a held-out sample."""
+
+    id: str
+    text: str
+    reference: str
+    prompt: np.ndarray
+    """Token ids up to the answer's first."""
+    images: list[Image.Image]
+    encoded_images: list[bytes]
+
+
+class Answers:
+    """Asks the questions and keeps `answers.jsonl`: one line per question and step.
+
+    Args:
+        inputs: Of the held-out samples.
+        count: Questions, drawn once from the seed.
+        seed: Of the draw.
+        max_tokens: Longest answer.
+        path: The file, written by rank 0 only.
+    """
+
+    def __init__(self, inputs: Inputs, *, count: int, seed: int, max_tokens: int, path: Path) -> None:
+        usable = np.flatnonzero(inputs.held_out_lengths.tokens)
+        drawn = np.random.default_rng(seed).permutation(usable)
+        self.questions: list[Question] = []
+        for number in drawn:
+            if len(self.questions) == count:
+                break
+            question = _question(inputs, int(number))
+            if question is not None:
+                self.questions.append(question)
+        self._max_tokens, self._path, self._image_size = max_tokens, path, inputs.image_size
+        tokenizer: Any = inputs.processor.tokenizer
+        self._tokenizer = tokenizer
+        self._ends = {tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids("<|im_end|>")}
+        images = [image for question in self.questions for image in question.images]
+        self._pixels = (
+            inputs.processor.image_processor(images=images, return_tensors="pt")["pixel_values"] if images else None
+        )
+
+    @torch.no_grad()
+    def ask(self, engine: Any, *, step: int, write: bool) -> None:
+        """Answer every question greedily. Every rank must call this.
+
+        All questions stand in one packed row, which is computed anew for each token: the very computation that is
+        trained, in the order of modules that ZeRO-3 needs, without a cache or another kind of attention.
+        """
+        answers: list[list[int]] = [[] for _ in self.questions]
+        open_ones = set(range(len(self.questions)))
+        for _ in range(self._max_tokens):
+            if not open_ones:
+                break
+            row = self._row(answers).to(engine.device)
+            following = engine(row, logits=True).argmax(dim=-1).tolist()
+            for number in sorted(open_ones):
+                answers[number].append(following[number])
+                if following[number] in self._ends:
+                    open_ones.remove(number)
+        if write and self.questions:
+            self._write(answers, step=step, cut=open_ones)
+
+    def _row(self, answers: Sequence[Sequence[int]]) -> Row:
+        segments = [
+            np.concatenate([question.prompt, np.asarray(answer, dtype=np.int32)])
+            for question, answer in zip(self.questions, answers, strict=True)
+        ]
+        row = make_row(
+            [Encoded(ids, np.zeros(len(ids), dtype=bool), 0) for ids in segments], self._pixels,
+            image_size=self._image_size, unreadable=[],
+        )  # fmt: skip
+        last = torch.zeros_like(row.predicts)
+        last[row.cu_seq_lens[1:].long() - 1] = True
+        return replace(row, predicts=last)
+
+    def _write(self, answers: Sequence[Sequence[int]], *, step: int, cut: set[int]) -> None:
+        lines = self._path.read_text("utf-8").splitlines() if self._path.is_file() else []
+        kept = [line for line in lines if json.loads(line)["step"] < step]
+        for number, (question, answer) in enumerate(zip(self.questions, answers, strict=True)):
+            text = self._tokenizer.decode(answer, skip_special_tokens=True)
+            values = {"step": step, "id": question.id, "question": question.text, "reference": question.reference,
+                      "answer": text, "cut": number in cut}  # fmt: skip
+            kept.append(json.dumps(values, ensure_ascii=False))
+        write_text(self._path, "".join(line + "\n" for line in kept))
+
+
+def _question(inputs: Inputs, number: int) -> Question | None:
+    """Return a sample's first turn, or nothing where an image of it does not decode (the loss counts it)."""
+    sample = inputs.held_out[number]
+    encoded = inputs.encoder(sample)
+    prompt = encoded.input_ids[: int(encoded.supervised.argmax())]
+    before: list[str] = []
+    for message in sample.messages:
+        if message["role"] == "assistant":
+            break
+        before.append(message["content"])
+    text = "\n".join(before)
+    try:
+        data = [image.read() for image in sample.images[: text.count("<image>")]]
+        images = [decode_image(image) for image in data]
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None
+    reference = sample.messages[len(before)]["content"]
+    return Question(sample.id, text.replace("<image>", "").strip(), reference, prompt, images, data)
