@@ -13,32 +13,38 @@ _MARKERS: dict[str, re.Pattern[str]] = {
     "\\boxed": re.compile(r"\\boxed\s*\{(?:\\(?:text|math)\w*\{)?(?P<held>[^{}]*)\}"),
     "<answer>": re.compile(r"<answer>(?P<held>.*?)(?:</answer>|$)", re.DOTALL),
     "<|begin_of_box|>": re.compile(r"<\|begin_of_box\|>(?P<held>.*?)(?:<\|end_of_box\|>|$)", re.DOTALL),
-    "answer": re.compile(
-        r"""(?<!wrong )(?<!incorrect )\banswer(?:\s+(?!is\b)\w+){0,3}?\s*(?:\*\*|"|')?\s*"""
-        r"(?::|=|\s-\s|\b(?:is|(?:would|must|should|could|can|may|might|seems\s+to|appears\s+to)\s+be)\b)"
+    "ans": re.compile(
+        r"(?<!wrong )(?<!incorrect )\bans(?:wer(?!\s+(?:choices|options)\b)(?:\s+(?!is\b)\w+){0,3}?\s*"
+        r"""(?:\*\*|"|')?\s*"""
+        r"(?::|=|\s-\s|\b(?:is|(?:would|must|should|could|can|may|might|seems\s+to|appears\s+to)\s+be)\b)|[:=])"
     ),
-    "choice": re.compile(r"""\bchoice(?:\s+(?!is\b)\w+){0,3}?\s*(?:\*\*|"|')?\s*(?::|=|\bis\b)"""),
-    "option": re.compile(r"""(?<!each )(?<!every )\boption\s*(?:\*\*|"|')?\s*(?::|=|\bis\b)"""),
-    "choose": re.compile(r"choose\b"),
-    "chose": re.compile(r"chose\b"),
-    "select": re.compile(r"select\b"),
-    "pick": re.compile(r"pick\b"),
-    "say": re.compile(r"say\b(?:\s+that\b)?"),
-    "go with": re.compile(r"go with\b"),
-    "going with": re.compile(r"going with\b"),
-    "opt for": re.compile(r"opt for\b"),
-    "ans:": re.compile(r"\bans:"),
-    "ans=": re.compile(r"\bans="),
+    "cho": re.compile(r"""cho(?P<spoken>o?se)\b|\bchoice(?:\s+(?!is\b)\w+){0,3}?\s*(?:\*\*|"|')?\s*(?::|=|\bis\b)"""),
+    "opt": re.compile(r"""opt(?P<spoken> for)\b|(?<!each )(?<!every )\boption\s*(?:\*\*|"|')?\s*(?::|=|\bis\b)"""),
+    "select": re.compile(r"(?P<spoken>select)\b"),
+    "pick": re.compile(r"(?P<spoken>pick)\b"),
+    "say": re.compile(r"(?P<spoken>say)\b(?:\s+that\b)?"),
+    "go with": re.compile(r"(?P<spoken>go with)\b"),
+    "going with": re.compile(r"(?P<spoken>going with)\b"),
     "答": re.compile(r"答案?\s*(?:应该是|应为|应选|选项|是|为|选|:|=)+"),
     "正确选项": re.compile(r"正确选项\s*(?:应该是|应为|是|为|:)+"),
     "选": re.compile(r"选(?:择|项(?=\s*[a-z是为:]))?\s*(?:是|为|:)?"),
     "而": re.compile(r"而(?:应)?是"),
 }
-"""Key word ▶ the marker that begins with it, in lower case. `held` is the answer itself; else it follows."""
+"""Key word ▶ the marker that begins with it, in lower case. `held` is the answer itself; else it follows.
 
-_ASCII_MARKERS = tuple(word for word in _MARKERS if word.isascii())
+`spoken` ones announce an answer only after "I" or "we"."""
 
-_SPOKEN = ("choose", "chose", "select", "pick", "say", "go with", "going with", "opt for")
+_TAGS = tuple(word for word in _MARKERS if word[0] in "<\\")
+_WITHOUT_TAGS = tuple(word for word in _MARKERS if word not in _TAGS)
+_TAIL_CHARS = 200
+"""The last marker wins and mostly stands in the last line, so it is looked for there first."""
+_CONTEXT_CHARS = 24
+"""What the patterns look back at, at most."""
+_CLOSING = re.compile(
+    r"(?<!wrong )(?<!incorrect )\b[Aa]nswer(?: is|:) ?\(?([A-Z])\)?[.*]*$"
+    r"|\b(?<!each )(?<!every )option is \(?([A-Z])\)?\.?$|\\boxed\{([A-Z])\}[.$]*$|答案[是为:]([A-Z])[。.]?$"
+)
+
 _SPEAKER = re.compile(r"\b(?:i|we)(?:\s+(?:would|will|am|are)|'(?:d|ll|m|re))?\s+$")
 """What stands before a spoken marker: "I would choose"."""
 
@@ -60,7 +66,8 @@ _BEST = re.compile(
     r"(?:more\s+likely|most\s+likely|correct|right|best|(?<=the\s)answer)\b"
     r"|(?<![A-Za-z0-9])(?P<zh>[A-Z])\s*(?:选?项)?\s*是?(?:正确|对的|最可能|最合适|最佳)"
 )
-_BEST_WORDS = ("likely", "correct", "right", "best", "answer", "正确", "对的", "最")
+_BEST_CHINESE = ("正确", "对的", "最")
+_BEST_WORDS = ("likely", "correct", "right", "best", "answer", *_BEST_CHINESE)
 _BEST_VERBS = (" is ", " seems ", " looks ")
 _BEST_WINDOW_CHARS = (6, 60)
 _LISTED_AS_BEST = re.compile(
@@ -70,6 +77,7 @@ _LISTED_AS_BEST = re.compile(
 _OPTION = re.compile(
     r"\b(?i:option|choice)\s+(?:\*\*)?(?P<letter>\(?[A-Za-z]\)?)(?![A-Za-z0-9])|选项\s*(?P<zh>[A-Za-z])"
 )
+_VERDICT_LEADS = (" -", ":", " is", "\n-", "\nis")
 _OPTION_WORDS = ("option", "choice", "选项")
 
 _REFUSAL = re.compile(
@@ -84,9 +92,13 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _REFUSAL_WORDS = (
-    "can't", "cannot", "can not", "unable to", "able to", "not possible", "not qualified", "won't", "will not", "sorry",
-    "as an ai", "know", "information", "decline", "无法", "不能", "看不到", "抱歉", "对不起", "不好意思", "不知道",
+    "able to", "sorry", "as an ai", "decline", "无法", "不能", "看不到", "抱歉", "对不起", "不好意思", "不知道",
 )  # fmt: skip
+_REFUSAL_NOTS = (
+    "can't", "cannot", "can not", "won't", "will not", "not possible", "not qualified", "not know", "n't know",
+    "not have", "n't have",
+)  # fmt: skip
+"""Every refusal holds one of these two kinds; the second is looked for where "not" or "n't" stands."""
 _NEVERTHELESS = re.compile(r"\b(?:but|however|nevertheless|nonetheless|that said)\b|但是?|不过|然而", re.IGNORECASE)
 _SENTENCE_START = re.compile(r"\n+|(?<=\w\w)[.!?]\s+|[。！？]\s*")
 _CONCLUSION = re.compile(
@@ -96,24 +108,54 @@ _CONCLUSION = re.compile(
 )
 
 
-def marked_spans(text: str) -> list[str]:
-    """Return what stands behind each explicit marker, in the order of the text.
+def closing_letter(text: str) -> str | None:
+    """Return the letter of the commonest endings ("The answer is B."), as `marked_spans` would find it, but sooner."""
+    closing = _CLOSING.search(text, max(0, len(text) - _CONTEXT_CHARS))
+    return closing[closing.lastindex or 0] if closing else None
+
+
+def marked_spans(text: str) -> Iterator[str]:
+    """Yield what stands behind each explicit marker, the last one first.
 
     A span ends with its line or sentence. Inside a span letters and options are weighed like in any text, so
     "the answer is (D), not (A)" gives the span "(D), not (A)".
     """
+    split = max(text.rfind("\n") + 1, len(text) - _TAIL_CHARS, 0)
+    tags = _TAGS if "<" in text or "\\" in text else ()
+    if split and any(_reaches(tag, text, split) for tag in tags):
+        split = 0
+    words = (*tags, *_WITHOUT_TAGS)
+    start = max(0, split - _CONTEXT_CHARS)
+    yield from reversed(_spans(text[start:], words, split - start, len(text) - start))
+    if split:
+        yield from reversed(_spans(text, words, 0, split))
+
+
+def _reaches(tag: str, text: str, split: int) -> bool:
+    """Say whether the last such tag that begins before `split` ends behind it: it may hold other markers."""
+    place = text.rfind(tag, 0, split)
+    marker = _MARKERS[tag].match(text, place) if place >= 0 else None
+    return marker is not None and marker.end() > split
+
+
+def _spans(text: str, words: Iterable[str], first: int, last: int) -> list[str]:
+    """Return the spans of the markers that begin in `text[first:last]`, in order."""
     lower = _lower(text)
     spans: list[str] = []
     position = 0
-    for start, word in sorted(_places(lower, _ASCII_MARKERS if lower.isascii() else _MARKERS)):
-        if start < position or (word in _SPOKEN and not _SPEAKER.search(lower, max(0, start - 16), start)):
+    for start, word in sorted(_places(lower, words, first, last)):
+        if start < position:
             continue
         if word == "选" and lower[start - 1 : start] in ("不", "可", "备", "案"):
             continue
         marker = _MARKERS[word].match(lower, start)
         if marker is None:
             continue
-        if "held" in marker.groupdict():
+        groups = marker.re.groupindex
+        spoken = "spoken" in groups and marker["spoken"] is not None
+        if spoken and not _SPEAKER.search(lower, max(0, start - 16), start):
+            continue
+        if "held" in groups:
             spans.append(text[marker.start("held") : marker.end("held")].strip())
             position = marker.end()
             continue
@@ -124,7 +166,7 @@ def marked_spans(text: str) -> list[str]:
             continue
         if text[begin - 1] in "\"'" and (quoted := text.find(text[begin - 1], begin)) > 0:
             spans.append(text[begin:quoted].strip())
-        elif word not in _SPOKEN:
+        elif not spoken:
             spans.append(_to_sentence_end(text, begin, _REASON))
         elif not _NO_OBJECT.match(lower, begin):
             spans.append(_to_sentence_end(text, begin, _SPOKEN_REASON))
@@ -142,10 +184,11 @@ def _to_sentence_end(text: str, begin: int, reason: re.Pattern[str]) -> str:
 
 def favoured_letters(text: str) -> list[tuple[int, int]]:
     """Return the places of letters said to be best: "B is more likely", "C. X-ray - correct"."""
-    if not any_of(_BEST_WORDS, text):
+    verdicts = [place for place, _ in _places(text, _BEST_WORDS)]
+    if not verdicts:
         return []
     before, after = _BEST_WINDOW_CHARS
-    if any_of(_BEST_WORDS[-3:], text):
+    if any_of(_BEST_CHINESE, text):
         windows = [(0, len(text))]
     else:
         ends = (
@@ -153,7 +196,8 @@ def favoured_letters(text: str) -> list[tuple[int, int]]:
         )
         windows = [(max(0, place - before), place + after) for place in ends]
     found = [match for first, last in windows for match in _BEST.finditer(text, first, last)]
-    found += _LISTED_AS_BEST.finditer(text)
+    if any(any_of(_VERDICT_LEADS, text[max(0, place - before) : place]) for place in verdicts):
+        found += _LISTED_AS_BEST.finditer(text)
     return [match.span("zh" if match.re is _BEST and match["zh"] else "letter") for match in found]
 
 
@@ -167,7 +211,11 @@ def option_letters(text: str) -> list[tuple[int, int]]:
 
 def refuses(text: str) -> bool:
     """Say whether the response declines to answer."""
-    return any_of(_REFUSAL_WORDS, _lower(text)) and _REFUSAL.search(text) is not None
+    lower = _lower(text)
+    hinted = any_of(_REFUSAL_WORDS, lower) or any(
+        any_of(_REFUSAL_NOTS, lower[max(0, place - 5) : place + 14]) for place, _ in _places(lower, ("not", "n't"))
+    )
+    return hinted and _REFUSAL.search(text) is not None
 
 
 def answer_after_refusal(text: str) -> str:
@@ -196,9 +244,13 @@ def _lower(text: str) -> str:
     return lower if len(lower) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
-def _places(text: str, words: Iterable[str]) -> Iterator[tuple[int, str]]:
+def _places(text: str, words: Iterable[str], first: int = 0, last: int | None = None) -> list[tuple[int, str]]:
+    """Return `(place, word)` of every word that begins in `text[first:last]`."""
+    until = len(text) if last is None else last
+    found: list[tuple[int, str]] = []
     for word in words:
-        place = text.find(word)
+        place = text.find(word, first, until + len(word) - 1)
         while place >= 0:
-            yield place, word
-            place = text.find(word, place + len(word))
+            found.append((place, word))
+            place = text.find(word, place + len(word), until + len(word) - 1)
+    return found

@@ -59,13 +59,17 @@ def _spellings(choices: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
 
 
 @lru_cache(maxsize=1024)
-def _lookup(choices: tuple[str, ...]) -> dict[str, int]:
-    return dict(_spellings(choices))
+def _lookup(choices: tuple[str, ...]) -> tuple[dict[str, int], int]:
+    """Return spelling ▶ option and the length of the longest spelling."""
+    spellings = _spellings(choices)
+    return dict(spellings), len(spellings[0][0]) if spellings else 0
 
 
 def option_equal_to(text: str, choices: tuple[str, ...]) -> int | None:
     """Return the option whose text, or a synonym of it, is the whole text, apart from case and outer punctuation."""
-    return _lookup(choices).get(text.casefold().strip(_EDGES))
+    spellings, longest = _lookup(choices)
+    bare = text.strip(_EDGES)
+    return spellings.get(bare.casefold()) if len(bare) <= longest else None  # folding case makes no text shorter
 
 
 def options_mentioned(text: str, choices: tuple[str, ...]) -> list[int]:

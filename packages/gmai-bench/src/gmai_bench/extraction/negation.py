@@ -1,12 +1,28 @@
 """Is a mention denied? "not A", "A is incorrect", "排除A": a cue in the same clause, before or after the mention."""
 
 import re
+from functools import lru_cache
 
 from gmai_bench.extraction.text import any_of
 
-_CLAUSE_BREAK = re.compile(
-    r"[.;:,!?\n。；，！？]|\b(?:but|because|since|so|while|whereas|therefore|thus|hence)\b|但|而是|因为|所以"
+_BREAK_MARK = re.compile(r"[.;:,!?\n。；，！？]")
+_BREAK_WORDS = (
+    "but",
+    "because",
+    "since",
+    "so",
+    "while",
+    "whereas",
+    "therefore",
+    "thus",
+    "hence",
+    "但",
+    "而是",
+    "因为",
+    "所以",
 )
+_BREAK_WORD = re.compile(r"\b(?:but|because|since|so|while|whereas|therefore|thus|hence)\b|但|而是|因为|所以")
+"""Where a clause ends, and a denial with it."""
 _CUE_BEFORE = re.compile(
     r"\b(?:not|no|cannot|neither|nor|never|without|excluding|excludes?|excluded|except|unlike|instead of|rather than|"
     r"rul(?:e|es|ed|ing) out|eliminat(?:e|es|ed|ing)|absence of|negative for|unlikely|less likely|least likely|"
@@ -40,6 +56,7 @@ _WINDOW_CHARS = 60
 _AFTER_OTHER_LETTER = re.compile(r"(?<![A-Za-z0-9])\(?[A-Z]\)?(?![A-Za-z0-9])")
 
 
+@lru_cache(maxsize=256)
 def is_negated(text: str, start: int, end: int, own_cues: tuple[tuple[int, int], ...] = ()) -> bool:
     """Say whether the mention `text[start:end]` is denied in its clause.
 
@@ -57,9 +74,13 @@ def is_negated(text: str, start: int, end: int, own_cues: tuple[tuple[int, int],
 
 
 def _denied_before(before: str, start: int, own_cues: tuple[tuple[int, int], ...]) -> bool:
-    breaks = [clause_break.end() for clause_break in _CLAUSE_BREAK.finditer(before)]
-    clause = before[breaks[-1] :] if breaks else before
-    if not any_of(_BEFORE_HINTS, clause) or any_of(_NO_CUE, clause):
+    ends = [mark.end() for mark in _BREAK_MARK.finditer(before)]
+    clause = before[ends[-1] :] if ends else before
+    if not any_of(_BEFORE_HINTS, clause):
+        return False
+    words = [word.end() for word in _BREAK_WORD.finditer(clause)] if any_of(_BREAK_WORDS, clause) else []
+    clause = clause[words[-1] :] if words else clause
+    if any_of(_NO_CUE, clause):
         return False
     offset = start - len(clause)
     for cue in _CUE_BEFORE.finditer(clause):
@@ -70,7 +91,11 @@ def _denied_before(before: str, start: int, own_cues: tuple[tuple[int, int], ...
 
 
 def _denied_after(after: str) -> bool:
-    clause_end = _CLAUSE_BREAK.search(after, 1 if after[:1] in ".:)" else 0)
-    after = after[: clause_end.start()] if clause_end else after
+    mark = _BREAK_MARK.search(after, 1 if after[:1] in ".:)" else 0)
+    after = after[: mark.start()] if mark else after
+    if not any_of(_AFTER_HINTS, after.lower()):
+        return False
+    word = _BREAK_WORD.search(after) if any_of(_BREAK_WORDS, after) else None
+    after = after[: word.start()] if word else after
     other = _AFTER_OTHER_LETTER.search(after)
     return _CUE_AFTER.match((after[: other.start()] if other else after).lower()) is not None

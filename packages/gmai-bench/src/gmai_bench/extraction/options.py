@@ -7,9 +7,10 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from gmai_bench.extraction.letters import LETTERS, leading_letter, letter_alone, marked_letter, mentioned_letters
+from gmai_bench.extraction.letters import leading_letter, letter_alone, marked_letter, mentioned_letters
 from gmai_bench.extraction.markers import (
     answer_after_refusal,
+    closing_letter,
     concluding_sentence,
     favoured_letters,
     marked_spans,
@@ -19,7 +20,7 @@ from gmai_bench.extraction.markers import (
 )
 from gmai_bench.extraction.mentions import option_equal_to, options_mentioned
 from gmai_bench.extraction.negation import is_negated
-from gmai_bench.extraction.text import strip_thoughts, unify
+from gmai_bench.extraction.text import LETTERS, strip_thoughts, unify
 
 EXTRACTOR = "gmai-options/2"
 """Name and version of these rules; a change of any of them raises the version."""
@@ -32,6 +33,8 @@ _LETTER_RUN = re.compile(r"^[\s*(\[]*[A-Z](?:[\s,;/、&+)(\]\[]*[A-Z])*[\s*)\].�
 
 _SMALL_RUN = re.compile(r"^[\s*(\[]*[a-z](?:[\s,;/、&+)(\]\[]+(?:and\s+)?[(\[]?[a-z])*[\s*)\].。]*$")
 """The same of small letters, never run together: "a, c", "(a) and (c)"."""
+
+_WRAPPING = " *\"'()[]{}.`:,、。"
 
 NO_ANSWER = ("ambiguous", "refused", "empty", "unparsed")
 
@@ -65,19 +68,28 @@ def extract(response: str, choices: tuple[str, ...], *, style: Style) -> Extract
     text = unify(response)
     if not text:
         return EMPTY
-    text = unify(strip_thoughts(text))
+    said = strip_thoughts(text)
+    if said is not text:
+        text = unify(said)
     if not text:
         return UNPARSED
     equal = option_equal_to(text, choices)
     if equal is not None and not (style == "letters" and len(text) == 1 and text.upper() in LETTERS[: len(choices)]):
         return Extraction(equal, "option_text")
+    first = last = None
     if style == "letters":
-        alone = letter_alone(text, len(choices))
-        if alone is not None:
-            return Extraction(alone, "letter_alone")
+        closing = closing_letter(text)
+        if closing and (index := LETTERS.index(closing)) < len(choices):
+            return Extraction(index, "marker_letter")
+        last = letter_alone(text[text.rfind("\n") + 1 :], len(choices))
+        first = letter_alone(text[: text.find("\n")], len(choices)) if "\n" in text else None
+        if last is not None and first in (None, last):
+            return Extraction(last, "letter_alone")
     marked = _by_marker(text, choices, style)
     if marked is not None:
         return marked
+    if first is not None and last is None:
+        return Extraction(first, "letter_alone")
     if refuses(text):
         after = answer_after_refusal(text)
         found = _by_mention(after, choices, style) if after else UNPARSED
@@ -104,7 +116,7 @@ def extract_set(response: str, choices: tuple[str, ...]) -> tuple[frozenset[int]
     if not text:
         return frozenset(), "empty"
     text = unify(strip_thoughts(text))
-    for span in reversed(marked_spans(text)):
+    for span in marked_spans(text):
         found = _letters_of_set(span, len(choices)) or set(options_mentioned(span, choices))
         if found:
             return frozenset(found), "marker_set"
@@ -139,8 +151,11 @@ def _letters_of_set(text: str, count: int) -> set[int]:
 
 def _by_marker(text: str, choices: tuple[str, ...], style: Style) -> Extraction | None:
     """The last explicit marker ("Answer:", 答案, boxed, <answer>) that holds an option wins over everything else."""
-    for span in reversed(marked_spans(text)):
+    for span in marked_spans(text):
         if style == "letters":
+            bare = span.strip(_WRAPPING)
+            if len(bare) == 1 and 0 <= (index := LETTERS.find(bare.upper())) < len(choices):
+                return Extraction(index, "marker_letter")
             letters = marked_letter(span, len(choices))
             if len(letters) == 1:
                 beside = _text_behind_letter(span, letters[0], choices)

@@ -4,7 +4,12 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-_QUOTES = {"’": "'", "‘": "'", "“": '"', "”": '"', "\u00a0": " ", "‐": "-", "‑": "-", "–": "-"}
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+_PLAIN = str.maketrans(
+    {"’": "'", "‘": "'", "“": '"', "”": '"', "\u00a0": " ", "‐": "-", "‑": "-", "–": "-", "\u2028": "\n"}
+)
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _BEGIN = r"(?:<(?:think(?:ing)?|thought|reasoning)>|◁think▷|\[think\]|<unused94>)"
 _END = r"(?:</(?:think(?:ing)?|thought|reasoning)>|◁/think▷|\[/think\]|<unused95>)"
 _THOUGHT = re.compile(f"{_BEGIN}.*?{_END}", re.IGNORECASE | re.DOTALL)
@@ -38,14 +43,18 @@ def strip_thoughts(response: str) -> str:
 
 
 def unify(text: str) -> str:
-    """Return the text in NFKC (full-width letters and punctuation become plain), with plain quotes and hyphens."""
+    """Return the text in NFKC (full-width letters and punctuation become plain), with plain quotes and line ends."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
     if text.isascii():
         return text.strip()
-    unified = unicodedata.normalize("NFKC", text)
-    for character, plain in _QUOTES.items():
-        if character in unified:
-            unified = unified.replace(character, plain)
-    return unified.strip()
+    parts: list[str] = []
+    done = 0
+    for run in _NOT_ASCII.finditer(text):  # with the letter before it, which an accent may combine with
+        start = max(done, run.start() - 1)
+        parts += (text[done:start], unicodedata.normalize("NFKC", text[start : run.end()]).translate(_PLAIN))
+        done = run.end()
+    return ("".join(parts) + text[done:]).strip()
 
 
 def _is_word(character: str) -> bool:
