@@ -1,9 +1,11 @@
 """Phantoms: real formats, the same bytes from the same seed, and classes that are in the pixels."""
 
+import csv
 import hashlib
 import io
 from collections import defaultdict
 
+import av
 import numpy as np
 import pyarrow.parquet as pq
 import pydicom
@@ -83,3 +85,25 @@ def test_classes_can_be_told_apart_wherever_they_lie(draw, labels):
         for seed in range(100, 112)
     )
     assert right / (12 * len(labels)) > 0.7
+
+
+def test_a_cine_video_shows_its_lesion_from_the_frame_its_table_names(phantoms, phantom_build):
+    frames = list(csv.DictReader((phantoms / "phantom-ultrasound" / "frames.csv").open()))
+    assert [(row["frame"], row["finding"]) for row in frames[:4]] == [
+        ("0", "normal"), ("4", "cyst"), ("0", "normal"), ("4", "benign"),
+    ]  # fmt: skip
+    with av.open(str(phantoms / "phantom-ultrasound" / "videos" / "patient000.avi")) as video:
+        pixels = [frame.to_ndarray(format="gray") for frame in video.decode(video=0)]
+    darkest = [np.percentile(each, 2) for each in pixels]
+    assert len(pixels) == 11
+    assert max(darkest[4:]) < 10 < min(darkest[:4]), "the cyst is black, and only its frames are"
+    (path,) = (phantom_build / "annotations").glob("*.parquet")
+    rows = pq.read_table(path, columns=["source", "group", "split", "labels"]).to_pylist()
+    videos = defaultdict(list)
+    for row in rows:
+        if row["source"] == "phantom-ultrasound":
+            videos[row["group"]].append(row)
+    assert len(videos) == 12
+    for sampled in videos.values():
+        assert len({row["split"] for row in sampled}) == 1
+        assert [row["labels"] == ["normal tissue"] for row in sampled] == [True, False, False]

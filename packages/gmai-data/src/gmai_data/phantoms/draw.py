@@ -15,6 +15,7 @@ from gmai_data.phantoms.files import (
     write_json_lines,
     write_nifti,
     write_png,
+    write_video,
     write_voc,
 )
 
@@ -97,8 +98,15 @@ def _fundus(folder: Path, size: Size, seed: int) -> None:
 
 
 def _ultrasound(folder: Path, size: Size, seed: int) -> None:
-    for stem, _, label, rng in _patients(size, seed, pictures.ULTRASOUND):
-        write_png(folder / label / f"{stem}.png", pictures.ultrasound(label, rng))
+    rows: list[tuple[str, str, str]] = []
+    lesions = pictures.ULTRASOUND[1:]  # every sweep begins in normal tissue
+    for patient in range(size.picture_patients):
+        name = f"patient{patient:03d}.avi"
+        frames = list(pictures.cine(lesions[patient % len(lesions)], _rng(seed, patient)))
+        write_video(folder / "videos" / name, [pixels for _, pixels in frames], frames_per_second=10)
+        changes = [number for number in range(len(frames)) if number == 0 or frames[number - 1][0] != frames[number][0]]
+        rows.extend((name, str(number), frames[number][0]) for number in changes)
+    write_csv(folder / "frames.csv", ("video", "frame", "finding"), rows)
 
 
 def _text(folder: Path, size: Size, seed: int) -> None:

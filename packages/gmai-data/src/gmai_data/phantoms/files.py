@@ -5,7 +5,7 @@ import json
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,21 @@ def write_png(path: Path, pixels: npt.NDArray[np.uint8]) -> None:
     """Write an image."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(encode_png(pixels))
+
+
+def write_video(path: Path, frames: Sequence[npt.NDArray[np.uint8]], frames_per_second: int) -> None:
+    """Write grey frames as an AVI, without loss (FFV1)."""
+    import av
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    library = cast(Any, av)
+    with library.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
+        stream = container.add_stream("ffv1", rate=frames_per_second)
+        stream.height, stream.width = frames[0].shape
+        stream.pix_fmt, stream.thread_count = "gray", 1
+        for pixels in frames:
+            container.mux(stream.encode(library.VideoFrame.from_ndarray(pixels, format="gray")))
+        container.mux(stream.encode(None))
 
 
 def write_nifti(path: Path, volume: npt.NDArray[Any], orientation: str) -> None:

@@ -1,6 +1,8 @@
 """Phantom pictures by class: X-ray, dermoscopy, fundus, ultrasound, and microscopy with its cells."""
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,8 @@ XRAY = ("normal", "pneumonia", "effusion", "cardiomegaly")
 SKIN = ("melanoma", "nevus", "vascular", "keratosis")
 FUNDUS = ("healthy", "retinopathy", "glaucoma", "macular")
 ULTRASOUND = ("normal", "cyst", "benign", "malignant")
+CINE_FRAMES, LESION_FRAME = 11, 4
+"""Frames of a sweep, and the first of them that shows its lesion."""
 CELLS = ("erythrocyte", "leukocyte", "platelet", "bacillus", "yeast")
 
 
@@ -97,13 +101,40 @@ def fundus(label: str, rng: Rng) -> Picture:
     return finish(values, rng, 4)
 
 
+@dataclass(frozen=True)
+class _Scan:
+    """Where a lesion lies in the tissue, and the layers of the tissue."""
+
+    spot: Spot
+    layer_px: float
+    phase: float
+
+
 def ultrasound(label: str, rng: Rng) -> Picture:
     """Draw speckled tissue with the lesion of the class; multiplicative noise as in ultrasound."""
-    rows = np.arange(SIDE_PX, dtype=np.float32)[:, None]
-    values = 95 + 18 * np.sin(rows / rng.uniform(5, 7) + rng.uniform(0, 6)) + np.zeros((SIDE_PX, SIDE_PX), np.float32)
+    return _echo(label, _scan(rng), rng)
+
+
+def cine(label: str, rng: Rng) -> Iterator[tuple[str, Picture]]:
+    """Yield (label, picture) of each frame of a sweep: tissue alone at first, then the lesion, which drifts."""
+    scan = _scan(rng)
+    across, down = rng.uniform(-0.8, 0.8, 2)
+    for frame in range(CINE_FRAMES):
+        spot = dataclasses.replace(scan.spot, x=scan.spot.x + across * frame, y=scan.spot.y + down * frame)
+        shown = label if frame >= LESION_FRAME else "normal"
+        yield shown, _echo(shown, dataclasses.replace(scan, spot=spot), rng)
+
+
+def _scan(rng: Rng) -> _Scan:
     size_px = rng.uniform(17, 25)
     x, y = (float(place) for place in rng.uniform(44, 68, 2))
     spot = Spot(x, y, size_px, size_px * rng.uniform(0.75, 0.95), rng.uniform(-0.4, 0.4))
+    return _Scan(spot, rng.uniform(5, 7), rng.uniform(0, 6))
+
+
+def _echo(label: str, scan: _Scan, rng: Rng) -> Picture:
+    spot, rows = scan.spot, np.arange(SIDE_PX, dtype=np.float32)[:, None]
+    values = 95 + 18 * np.sin(rows / scan.layer_px + scan.phase) + np.zeros((SIDE_PX, SIDE_PX), np.float32)
     inside = ellipse(spot)
     if label == "cyst":
         values[inside] = 5
@@ -113,9 +144,9 @@ def ultrasound(label: str, rng: Rng) -> Picture:
         values[ellipse(Spot(spot.x, spot.y, spot.half_width + 4, spot.half_height + 4, spot.angle))] = 235
         values[inside] = 70
     elif label == "malignant":
-        values[jagged(Spot(spot.x, spot.y, size_px * 1.35, size_px * 1.35), rng, 0.8)] = 20
+        values[jagged(Spot(spot.x, spot.y, spot.half_width * 1.35, spot.half_width * 1.35), rng, 0.8)] = 20
         for _ in range(9):
-            x, y = rng.uniform(-0.5, 0.5, 2) * size_px
+            x, y = rng.uniform(-0.5, 0.5, 2) * spot.half_width
             values[ellipse(Spot(spot.x + x, spot.y + y, 1.8, 1.8))] = 255
     speckle = 1 + 0.25 * soften(rng.normal(size=values.shape), 0.7) * 2
     return finish(values * speckle, rng, 3)

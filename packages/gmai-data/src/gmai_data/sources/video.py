@@ -109,7 +109,7 @@ def _rows(path: Path, label: str, frame: str | None, video: str | None, recipe: 
 
 
 def sampled_frames(root: Path, relative: str, every_s: float, max_frames: int) -> Iterator[tuple[int, float, Pixels]]:
-    """Yield (frame number, seconds, RGB pixels) every so many seconds, from the first frame on.
+    """Yield (frame number, seconds, grey or RGB pixels) every so many seconds, from the first frame on.
 
     Raises:
         SourceError: Not a video, without frames, damaged, or with frames above `MAX_PIXELS`.
@@ -136,7 +136,11 @@ def sampled_frames(root: Path, relative: str, every_s: float, max_frames: int) -
                 start_s = seconds if start_s is None else start_s
                 if seconds - start_s + 1e-6 >= taken * step_s and taken < max_frames:
                     taken += 1
-                    yield number, seconds - start_s, frame.to_ndarray(format="rgb24")
+                    yield (
+                        number,
+                        seconds - start_s,
+                        frame.to_ndarray(format="gray" if frame.format.name.startswith("gray") else "rgb24"),
+                    )
     except library.error.FFmpegError as error:
         detail = " ".join(str(error).split()).replace(str(path), relative)
         raise SourceError("video unreadable", f"{detail}; download it again", relative) from error
