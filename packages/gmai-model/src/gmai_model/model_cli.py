@@ -98,3 +98,36 @@ def warmup(
     from gmai_model.warmup import warm_up
 
     warm_up(model, data, out, vision_steps=vision_steps, language_steps=language_steps, seed=seed)
+
+
+@model_app.command()
+def check(
+    checkpoint: Annotated[Path, typer.Argument(help="A LLaVA checkpoint folder, ours or another.")],
+    transformers: Annotated[
+        list[str] | None,
+        typer.Option(help="Open it with this version of transformers too, in an environment of its own; repeatable."),
+    ] = None,
+    python: Annotated[
+        list[Path] | None,
+        typer.Option(help="Open it with this interpreter too (torch, transformers, Pillow); repeatable."),
+    ] = None,
+) -> None:
+    """Prove that a checkpoint opens everywhere: files, tensors, and an answer in a clean process.
+
+    Says what is off, one line each, and ends with exit code 2 if anything is. vLLM's and SGLang's loaders are held to
+    by their rules and not run.
+
+      gmai model check runs/stage3/model --transformers 4.49.0
+    """
+    quiet()
+    from gmai_model.checking.check import check as run
+    from gmai_model.checking.environments import older_python
+
+    outcome = run(checkpoint, [older_python(version) for version in transformers or []] + list(python or []))
+    for fact in outcome.facts:
+        typer.echo(fact)
+    for line in outcome.off:
+        typer.echo(f"OFF  {line}")
+    if outcome.off:
+        raise UserError(f"{checkpoint}: {len(outcome.off)} things are off, see above.")
+    typer.echo(f"{checkpoint}: all is well")

@@ -1,0 +1,1 @@
+"""Does a checkpoint open everywhere? Read `check.py` first."""

@@ -1,0 +1,136 @@
+"""READ THIS FIRST: the files by rule ▶ the model in a clean process ▶ the same in other environments ▶ what is off."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gmai_cli.errors import UserError
+
+from gmai_model.checking import rules
+
+PROBE = Path(__file__).with_name("probe.py")
+LOGIT_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.25, "float16": 0.05}
+"""Largest difference of a logit between two environments that is rounding and not another model."""
+
+
+@dataclass
+class Outcome:
+    """What a check saw."""
+
+    facts: list[str] = field(default_factory=list[str])
+    off: list[str] = field(default_factory=list[str])
+    """What is off, one line each; empty where the checkpoint opens everywhere."""
+
+
+def check(folder: Path, pythons: Sequence[Path] = ()) -> Outcome:
+    """Prove that a checkpoint opens in plain transformers, here and in other environments, and by rule in servers.
+
+    Args:
+        folder: A checkpoint, ours or another LLaVA.
+        pythons: Interpreters of further environments with torch, transformers and Pillow.
+
+    Raises:
+        UserError: The folder holds no checkpoint of the LLaVA layout.
+    """
+    files = rules.Files(folder)
+    if files.config.get("model_type") != "llava":
+        found = f"model_type is {files.config.get('model_type')!r}" if files.config else "no config.json"
+        raise UserError(f"{folder}: {found}. `gmai model check` takes a LLaVA checkpoint folder. Check the path.")
+    outcome = Outcome()
+    outcome.off += rules.check_files(files)
+    off, fact = rules.check_weights(files)
+    outcome.off += off
+    outcome.facts.append(fact)
+    if not off:
+        outcome.facts.append("vLLM, SGLang: every tensor has the name and shape they look for (by rule, not run)")
+    here = probe(folder, Path(sys.executable))
+    _judge(files, here, outcome)
+    for python in pythons:
+        there = probe(folder, python)
+        _judge(files, there, outcome)
+        outcome.off += _compare(here, there)
+    return outcome
+
+
+def probe(folder: Path, python: Path) -> dict[str, Any]:
+    """Run `probe.py` in a clean process of an interpreter, offline and without its user's path settings."""
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch) / "probe.json"
+        try:
+            result = subprocess.run(
+                [str(python), "-I", str(PROBE), str(folder.resolve()), str(out)],
+                env={**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+        except OSError as error:
+            raise UserError(f"{python}: cannot be run ({error.strerror}). --python takes an interpreter.") from error
+        if not out.is_file():
+            last = (result.stderr.strip().splitlines() or ["no output"])[-1]
+            raise UserError(
+                f"{python}: ended with {result.returncode} while it opened {folder} ({last}). It must have torch, "
+                f"transformers and Pillow, and memory for the model."
+            )
+        return json.loads(out.read_text("utf-8"))
+
+
+def _judge(files: rules.Files, seen: dict[str, Any], outcome: Outcome) -> None:
+    name = _name(seen)
+    if "error" in seen:
+        outcome.off.append(f"{name}: {seen.get('step', 'starting')} failed: {seen['error']}")
+        return
+    outcome.off += [f"{name}: {line}" for line in _findings(files, seen)]
+    outcome.facts.append(
+        f"{name} on {seen['device']}: {seen['image_tokens']} image tokens, {seen['dtype']}, "
+        f"answers {len(seen['answer_ids'])} tokens, {seen['answer']!r}"
+    )
+
+
+def _findings(files: rules.Files, seen: dict[str, Any]) -> Iterator[str]:
+    vision: dict[str, Any] = files.config.get("vision_config", {})
+    for key, what in (
+        ("missing_keys", "not found"),
+        ("unexpected_keys", "not used"),
+        ("mismatched_keys", "of another shape"),
+    ):
+        if seen[key]:
+            yield f"{len(seen[key])} tensors {what}, {seen[key][0]} first"
+    if not seen["finite"]:
+        yield "the logits are not finite"
+    if "image_size" in vision and "patch_size" in vision:
+        due = (vision["image_size"] // vision["patch_size"]) ** 2
+        for key, what in (("image_tokens", "makes"), ("planned_tokens", "plans")):
+            if seen.get(key, due) != due:
+                yield f"the processor {what} {seen[key]} tokens for an image, the vision encoder gives {due}"
+        if seen["pixels"] != [vision["image_size"]] * 2:
+            yield f"the processor makes images of {seen['pixels']} px, the vision encoder takes {vision['image_size']}"
+    if seen["start_tokens"] > 1:
+        yield f"a prompt begins with {seen['start_tokens']} start tokens, since template and tokenizer both add one"
+    if seen["tokens"] > seen["embedding_rows"]:
+        yield f"the tokenizer has {seen['tokens']} tokens, the embedding {seen['embedding_rows']} rows"
+    if seen["turn_end"] is not None and seen["turn_end"] not in seen["ends"]:
+        yield f"an answer ends with token {seen['turn_end']} in the chat template, generation stops at {seen['ends']}"
+    rope: dict[str, Any] = files.text.get("rope_parameters") or {}
+    theta = files.text.get("rope_theta", rope.get("rope_theta"))
+    plain = rope.get("rope_type", "default") == "default" and not files.text.get("rope_scaling")
+    if plain and theta and seen["rope_theta"] and abs(seen["rope_theta"] / theta - 1) > 1e-2:
+        yield f"computes with a rotary base of {seen['rope_theta']:.0f}, config.json says {theta:.0f}"
+
+
+def _compare(here: dict[str, Any], there: dict[str, Any]) -> Iterator[str]:
+    if "error" in here or "error" in there:
+        return
+    apart = max(abs(a - b) for a, b in zip(here["logits"], there["logits"], strict=True))
+    if apart > LOGIT_TOLERANCE.get(here["dtype"], 1e-3):
+        yield f"{_name(there)}: logits differ from those of {_name(here)} by {apart:.2g}; it computes another model"
+    elif here["dtype"] == "float32" and there["answer_ids"] != here["answer_ids"]:
+        yield f"{_name(there)}: answers {there['answer']!r}, {_name(here)} answers {here['answer']!r}"
+
+
+def _name(seen: dict[str, Any]) -> str:
+    return f"transformers {seen.get('transformers', '(not importable)')}"
