@@ -1,23 +1,18 @@
-"""`examples/slurm/data_build.sbatch` on a real Slurm: array and last job end with the bytes of a local build."""
+"""`examples/slurm/data_build.sbatch`: an array and a last job end with the bytes of a local build."""
 
 import hashlib
-import importlib.util
-import subprocess
-import sys
-import tempfile
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-spec = importlib.util.spec_from_file_location("loopback", Path(__file__).parent / "loopback.py")
-loopback = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(loopback)
-
+pytestmark = pytest.mark.slurm
 SCRIPT = Path(__file__).parents[2] / "examples" / "slurm" / "data_build.sbatch"
-GMAI = Path(sys.executable).parent / "gmai"
+TASKS = 4
 
 
-def digests(out):
+def digests(out: Path) -> dict[str, str]:
     return {
         path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(out.rglob("*"))
@@ -25,29 +20,20 @@ def digests(out):
     }
 
 
-@pytest.mark.slurm
-def test_array_and_last_job_give_the_bytes_of_a_local_build(tmp_path):
-    reason = loopback.missing()
-    if reason:
-        pytest.skip(reason)
-    data, local, out = tmp_path / "data", tmp_path / "local", tmp_path / "out"
-    subprocess.run([GMAI, "data", "phantoms", data], check=True, capture_output=True)
-    recipes = [f"{name}={data / name}" for name in ("phantom-ct", "phantom-xray")]
-    subprocess.run([GMAI, "data", "build", *recipes, "--out", local], check=True, capture_output=True)
-    # Unix sockets have short paths, so the cluster does not live below pytest's folder.
-    with tempfile.TemporaryDirectory(prefix="slurm-") as state, loopback.cluster(state) as environment:
-        environment["PATH"] = f"{GMAI.parent}:{environment['PATH']}"
-
-        def submit(*options):
-            command = ["sbatch", "--parsable", *options, SCRIPT, *recipes, "--out", out]
-            done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
-            return done.stdout.strip().split(";")[0]
-
-        array = submit("--array=0-3")
-        last = submit(f"--dependency=afterany:{array}")
-        lines = loopback.wait_for_jobs(environment, [array, last], 300)
-    logs = "\n".join(path.read_text() for path in tmp_path.glob("gmai-data-*.log"))
-    assert len(lines) == 5, lines
-    assert all("JobState=COMPLETED" in line for line in lines), logs
-    assert logs.count("shards are this task's, and done") == 4
-    assert digests(out) == digests(local)
+def test_an_array_with_a_task_killed_and_requeued(
+    cluster: Any, recipes: list[str], local_build: Path, tmp_path: Path
+) -> None:
+    command = [SCRIPT, *recipes, "--out", tmp_path / "out"]
+    array = cluster.submit(f"--array=0-{TASKS - 1}", *command, cwd=tmp_path)
+    last = cluster.submit(f"--dependency=afterany:{array}", *command, cwd=tmp_path)
+    victim = f"{array}_2"
+    while "RUNNING" not in cluster.run("squeue", "-h", "-j", victim, "-o", "%T", cwd=tmp_path):
+        time.sleep(0.1)
+    cluster.run("scontrol", "requeue", victim, cwd=tmp_path)  # SIGKILL, and back into the queue
+    jobs = cluster.ended(array, last)
+    logs = {path.name: path.read_text() for path in tmp_path.glob("gmai-data-*.log")}
+    assert len(jobs) == TASKS + 1
+    assert {job["JobState"] for job in jobs} == {"COMPLETED"}, logs
+    assert [job["Restarts"] for job in jobs if job.get("ArrayTaskId") == "2"] == ["1"]
+    assert sum(text.count("shards are this task's, and done") for text in logs.values()) >= TASKS
+    assert digests(tmp_path / "out") == digests(local_build)
