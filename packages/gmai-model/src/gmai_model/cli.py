@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from gmai_cli.errors import EXIT_REQUEUE, UserError
+from gmai_cli.errors import EXIT_BUG, EXIT_OK, EXIT_REQUEUE, UserError
 
 from gmai_model.quiet import quiet
 
@@ -15,13 +15,31 @@ train_app = typer.Typer(name="train", rich_markup_mode=None)
 def train(
     stage: Annotated[int, typer.Option(help="1 shallow alignment, 2 deep alignment, 3 instruction tuning.")],
     model: Annotated[Path | None, typer.Option(help="Checkpoint folder to start from.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Samples: a mix.yaml, a folder or a Parquet file.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Samples: a mix.yaml or mixing list, a folder, a .parquet, .json, .jsonl or .tar."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder; the same command resumes it.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML with settings over those of the paper.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="One setting, key=value; may be repeated.")
     ] = None,
+    max_bad_fraction: Annotated[
+        float | None, typer.Option(help="Share of samples with an unreadable image above which training stops.")
+    ] = None,
     print_config: Annotated[bool, typer.Option(help="Print the resolved settings and end.")] = False,
+    selfcheck: Annotated[
+        bool,
+        typer.Option("--selfcheck", help="Prove on this model and data that packed samples do not see each other."),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print memory, packs, steps, hours and samples; train nothing.")
+    ] = False,
+    gpu: Annotated[str, typer.Option(help="The GPU that --dry-run reckons with, such as a100, h100 or h200.")] = "a100",
+    gpus: Annotated[int, typer.Option(min=1, help="How many of them; the paper had 32.")] = 32,
+    mfu: Annotated[
+        float, typer.Option(min=0.01, max=1.0, help="Share of their peak that --dry-run assumes a run to reach.")
+    ] = 0.4,
 ) -> None:
     """Train one of the three stages of the paper.
 
@@ -35,13 +53,25 @@ def train(
     """
     from gmai_model.training.config import resolve
 
-    resolved = resolve(stage, config, settings or [])
+    overrides = settings or []
+    if max_bad_fraction is not None:
+        overrides = [*overrides, f"max_bad_fraction={max_bad_fraction}"]
+    resolved = resolve(stage, config, overrides)
     if print_config:
         typer.echo(resolved.model_dump_json(indent=2))
         return
-    if model is None or data is None or out is None:
+    if model is None or data is None or (out is None and not dry_run and not selfcheck):
         raise UserError("give --model, --data and --out (or --print-config to see the settings).")
     quiet()
+    if selfcheck:
+        from gmai_model.training.selfcheck import selfcheck as check
+
+        raise typer.Exit(EXIT_OK if check(resolved, model=model, data=data, out=out) else EXIT_BUG)
+    if dry_run or out is None:
+        from gmai_model.training.dry_run import dry_run as reckon
+
+        reckon(resolved, model=model, data=data, gpu=gpu, gpus=gpus, mfu=mfu)
+        return
     from gmai_model.training.run import train as run
     from gmai_model.training.signals import StopAsked
 
