@@ -17,6 +17,7 @@ import threading
 import urllib.parse
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import PurePosixPath
 
 LFS_SUFFIXES = (".parquet", ".safetensors", ".bin", ".png", ".tar", ".zip")
 LFS_SIZE_BYTES = 1_000_000
@@ -171,6 +172,13 @@ class Hub:
                     fault.times -= 1
                     return fault
         return None
+
+
+def _entries(files):
+    """Return the files and folders of a commit, as the Hub lists them."""
+    folders = {str(parent) for path in files for parent in PurePosixPath(path).parents} - {"."}
+    listed = [{"type": "directory", "oid": git_id("tree", path.encode()), "size": 0, "path": path} for path in folders]
+    return sorted([*listed, *(file.listed(path) for path, file in files.items())], key=lambda entry: entry["path"])
 
 
 def _is_large(path, size):
@@ -330,19 +338,25 @@ class _Handler(BaseHTTPRequestHandler):
 
     def tree(self, kind, name, rev, path):
         commit = self._commit(self._repository(kind, name), rev)
+        asked = urllib.parse.parse_qs(self.query)
         prefix = f"{path}/" if path else ""
-        found = [file.listed(each) for each, file in sorted(commit.files.items()) if each.startswith(prefix)]
+        found = [entry for entry in _entries(commit.files) if entry["path"].startswith(prefix)]
         if path and not found:
             raise _Answer(404, {"error": "not found"}, X_Error_Code="EntryNotFound")
-        start = int(urllib.parse.parse_qs(self.query).get("cursor", ["0"])[0])
-        url = f"{self.hub.url}/api/{kind}s/{name}/tree/{rev}?recursive=true&cursor={start + PAGE}"
+        recursive = asked.get("recursive", ["false"])[0].lower()
+        if recursive != "true":
+            found = [entry for entry in found if "/" not in entry["path"].removeprefix(prefix)]
+        start = int(asked.get("cursor", ["0"])[0])
+        url = f"{self.hub.url}{self.path.partition('?')[0]}?recursive={recursive}&cursor={start + PAGE}"
         more = {"Link": f'<{url}>; rel="next"'} if start + PAGE < len(found) else {}
         raise _Answer(200, found[start : start + PAGE], **more)
 
     def paths_info(self, kind, name, rev):
         commit = self._commit(self._repository(kind, name), rev)
-        paths = json.loads(self.body)["paths"]
-        raise _Answer(200, [commit.files[path].listed(path) for path in paths if path in commit.files])
+        # `get_paths_info` sends a form, the file system of `datasets` JSON; both reach the same address.
+        is_json = self.headers.get("Content-Type", "").startswith("application/json")
+        paths = (json.loads(self.body) if is_json else urllib.parse.parse_qs(self.body.decode()))["paths"]
+        raise _Answer(200, [entry for entry in _entries(commit.files) if entry["path"] in paths])
 
     def preupload(self, kind, name, rev):
         commit = self._commit(self._repository(kind, name, write=True), rev)
