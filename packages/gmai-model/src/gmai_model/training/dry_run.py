@@ -1,0 +1,128 @@
+"""`gmai train --dry-run`: what a run would train, need and take, without training or writing to its folder."""
+
+import tempfile
+from pathlib import Path
+
+from gmai_cli.console import say, table
+from gmai_cli.errors import UserError
+
+from gmai_model.flops import Flops
+from gmai_model.stages import STAGES, Part
+from gmai_model.training import estimate, parts, preview, speed
+from gmai_model.training.config import TrainConfig
+from gmai_model.training.identity import check_inputs
+from gmai_model.training.inputs import Inputs
+
+SAMPLES = 3
+
+
+def dry_run(config: TrainConfig, *, model: Path, data: Path, gpu: str, gpus: int, mfu: float) -> None:
+    """Print parameters, memory, packs, steps, operations, hours and a few samples.
+
+    Every sample is read and tokenised as the run would do it; with `GMAI_CACHE` set the run finds that work done.
+    No weight is read, so that an 8 B checkpoint needs no more memory than its tokenizer.
+
+    Args:
+        config: The resolved settings.
+        model: A checkpoint folder; its weights may be absent.
+        data: What `load_mixture` takes.
+        gpu: Name of the GPU to reckon with.
+        gpus: How many of them.
+        mfu: Share of their peak that the run is taken to reach.
+
+    Raises:
+        UserError: What would end the run before its first step.
+    """
+    check_inputs(model, data)
+    peak = estimate.gpu_peak(gpu)
+    accumulation, left = divmod(config.global_batch_size, gpus * config.micro_batch_size)
+    if left:
+        raise UserError(
+            f"global_batch_size {config.global_batch_size} is no multiple of {gpus} GPUs × micro_batch_size "
+            f"{config.micro_batch_size}. Every GPU must compute equally many packs per step. Set --gpus or "
+            f"micro_batch_size to a divisor."
+        )
+    llava = estimate.load_on_meta(model)
+    parts.set_trainable(llava, config.trainable)
+    counts = parts.count_parameters(llava)
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = Inputs(config, model=model, data=data, out=Path(folder), is_main=True, with_images=False)
+        inputs.announce(listed=False)
+        stage = STAGES[config.stage]
+        say("")
+        rows = [(part, f"{total:,}", f"{train:,}" if train else "frozen") for part, (total, train) in counts.items()]
+        table(("part", "parameters", "trainable"), rows, title=f"stage {stage.number} ({stage.name})")
+        _print_packs(config, inputs, gpus=gpus, accumulation=accumulation)
+        full = _per_full_pack(config, inputs)
+        activations = estimate.activation_bytes(llava, config, supervised=full["supervised"], images=full["images"])
+        _print_memory(config, counts, activations, gpus=gpus)
+        meter = speed.of_model(
+            llava, trainable=config.trainable, pack_tokens=config.pack_tokens, device_name=gpu, world=gpus
+        )
+        _print_hours(config, inputs, meter.flops, peak=peak, gpu=gpu, gpus=gpus, mfu=mfu)
+        _print_samples(inputs)
+
+
+def _print_packs(config: TrainConfig, inputs: Inputs, *, gpus: int, accumulation: int) -> None:
+    plan = inputs.plan
+    steps = min(plan.steps, config.max_steps or plan.steps)
+    print(
+        f"\n{len(plan.packs):,} packs of {config.pack_tokens:,} tokens, {plan.fill:.1%} full ({config.packing}), in "
+        f"{steps:,} steps of {config.global_batch_size} packs = {gpus} GPUs × {config.micro_batch_size} packs × "
+        f"{accumulation} accumulated\n"
+    )
+
+
+def _per_full_pack(config: TrainConfig, inputs: Inputs) -> dict[str, float]:
+    shares = inputs.shares
+    room = config.pack_tokens / max(sum(share.tokens for share in shares), 1)
+    return {
+        "supervised": room * sum(share.supervised_tokens for share in shares),
+        "images": room * sum(share.images for share in shares),
+    }
+
+
+def _print_memory(config: TrainConfig, counts: dict[Part, tuple[int, int]], activations: float, *, gpus: int) -> None:
+    total, trainable = (sum(pair[i] for pair in counts.values()) for i in (0, 1))
+    rows: list[tuple[str, ...]] = []
+    for zero_stage in (0, 1, 2, 3):
+        need = estimate.memory(config, zero_stage=zero_stage, world=gpus, parameters=total, trainable=trainable,
+                               activations=activations)  # fmt: skip
+        mark = " (set)" if zero_stage == config.zero_stage else ""
+        sizes = (need.weights, need.gradients, need.optimizer, need.activations, need.total)
+        rows.append((f"{zero_stage}{mark}", *(f"{size / 2**30:.1f}" for size in sizes)))
+    offload = "" if config.offload == "none" else f", offload {config.offload}"
+    table(
+        ("ZeRO stage", "weights", "gradients", "optimiser", "activations", "sum"), rows,
+        title=f"memory per GPU in GiB, estimated, on {gpus} GPUs with {config.precision}{offload}",
+    )  # fmt: skip
+
+
+def _print_hours(
+    config: TrainConfig, inputs: Inputs, flops: Flops, *, peak: float, gpu: str, gpus: int, mfu: float
+) -> None:
+    done = min(inputs.plan.steps, config.max_steps or inputs.plan.steps) / inputs.plan.steps * config.epochs
+    tokens, supervised, images = (
+        done * sum(getattr(share, name) for share in inputs.shares)
+        for name in ("tokens", "supervised_tokens", "images")
+    )
+    count = flops.count(tokens=tokens, supervised=supervised, images=images)
+    hours = count / (peak * gpus * mfu) / 3600
+    print(
+        f"\n{tokens:,.0f} tokens, {supervised:,.0f} of them supervised, and {images:,.0f} images: {count:.3g} FLOPs "
+        f"({flops.factor('language_model')}N per token in the language model, "
+        f"{flops.factor('vision_encoder')}N per patch in the vision encoder)\n"
+        f"{hours:,.3g} hours on {gpus} × {gpu} at an assumed MFU of {mfu:.0%} of {peak / 1e12:,.0f} TFLOP/s (dense "
+        "bf16)"
+    )
+
+
+def _print_samples(inputs: Inputs) -> None:
+    shown = 0
+    for number in range(len(inputs.source)):
+        if inputs.lengths.tokens[number]:
+            sample = inputs.source[number]
+            preview.show(sample.id, inputs.encoder(sample), inputs.processor.tokenizer)
+            shown += 1
+        if shown == SAMPLES:
+            return

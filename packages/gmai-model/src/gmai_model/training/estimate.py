@@ -1,0 +1,112 @@
+"""What a run will need, from the model's configuration and the counted samples alone: memory per GPU and hours.
+
+The formulas stand in docs/explanation/packing.md; the operations are those of `flops.py`.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from gmai_cli.errors import UserError, did_you_mean
+from transformers import AutoConfig, LlavaForConditionalGeneration
+
+from gmai_model.flops import PEAK_BF16_TFLOPS, peak_flops
+from gmai_model.training.config import TrainConfig
+
+_BUCKET_ELEMENTS = 500_000_000
+"""DeepSpeed's `reduce_bucket_size`; two such buckets are filled in turn while gradients travel."""
+
+
+def load_on_meta(model: Path) -> LlavaForConditionalGeneration:
+    """Return a checkpoint's model without its weights: shapes only, whatever its size.
+
+    Raises:
+        UserError: The folder holds no LLaVA.
+    """
+    config: Any = AutoConfig.from_pretrained(model, local_files_only=True)
+    if config.model_type != "llava":
+        raise UserError(f"{model}: a {config.model_type} model. --model takes a LLaVA, as `gmai model init` writes it.")
+    with torch.device("meta"):
+        return LlavaForConditionalGeneration(config)
+
+
+def gpu_peak(name: str) -> float:
+    """Return a named GPU's peak in FLOP/s (dense bf16).
+
+    Raises:
+        UserError: It is not in the table.
+    """
+    peak = peak_flops(name)
+    if peak is None:
+        raise UserError(f"--gpu {name}: no peak known.{did_you_mean(name, PEAK_BF16_TFLOPS)}")
+    return peak
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes on one GPU."""
+
+    weights: float
+    gradients: float
+    optimizer: float
+    activations: float
+
+    @property
+    def total(self) -> float:
+        """Their sum."""
+        return self.weights + self.gradients + self.optimizer + self.activations
+
+
+def memory(
+    config: TrainConfig, *, zero_stage: int, world: int, parameters: int, trainable: int, activations: float
+) -> Memory:
+    """Return the memory of one GPU under a ZeRO stage (0 to 3).
+
+    bf16 keeps a bf16 copy of the weights, fp32 gradients (`grad_accum_dtype`) and, of what trains, fp32 weights with
+    AdamW's two moments. ZeRO-1 divides the optimiser's states by the GPUs, ZeRO-2 the gradients too, ZeRO-3 the weights
+    too. Two buckets of at most 500 M gradients travel at once.
+    """
+    of_weight = 2 if config.precision == "bf16" else 4
+    of_optimizer = 12 if config.precision == "bf16" else 8
+    buckets = 2 * of_weight * min(trainable, _BUCKET_ELEMENTS) if world > 1 else 0
+    on_host = (config.offload != "none") + (config.offload == "all")
+    return Memory(
+        weights=0 if on_host == 2 else of_weight * parameters / (world if zero_stage >= 3 else 1),
+        gradients=4 * trainable / (world if zero_stage >= 2 else 1) + buckets,
+        optimizer=0 if on_host else of_optimizer * trainable / (world if zero_stage >= 1 else 1),
+        activations=activations,
+    )
+
+
+def activation_bytes(
+    llava: LlavaForConditionalGeneration, config: TrainConfig, *, supervised: float, images: float
+) -> float:
+    """Return what one micro-batch keeps for its backward pass, estimated from the layers' widths.
+
+    With activation checkpointing a layer keeps its input, and one layer at a time is recomputed; without, every layer
+    keeps what it computed. Logits exist at the supervised positions alone: in bf16, in fp32 and as a gradient.
+
+    Args:
+        llava: The model; may be on the meta device.
+        config: The settings.
+        supervised: Tokens of a full pack that the loss counts.
+        images: Images of a full pack.
+    """
+    of_value = 2 if config.precision == "bf16" else 4
+    both: Any = llava.config
+    text, vision = both.text_config, both.vision_config
+    tokens = config.micro_batch_size * config.pack_tokens
+    key_values = text.hidden_size * text.num_key_value_heads / text.num_attention_heads
+    text_layer = tokens * of_value * (8 * text.hidden_size + 2 * key_values + 4 * text.intermediate_size)
+    kept = _kept(tokens * text.hidden_size * of_value, text_layer, text.num_hidden_layers, config)
+    if "vision_encoder" in config.trainable:
+        patches = config.micro_batch_size * images * ((vision.image_size // vision.patch_size) ** 2 + 1)
+        vision_layer = patches * of_value * (8 * vision.hidden_size + 2 * vision.intermediate_size)
+        kept += _kept(patches * vision.hidden_size * of_value, vision_layer, vision.num_hidden_layers, config)
+    logits = config.micro_batch_size * supervised * text.vocab_size * (of_value + 4 + 4)
+    return kept + logits
+
+
+def _kept(of_input: float, of_layer: float, layers: int, config: TrainConfig) -> float:
+    return layers * of_input + of_layer if config.activation_checkpointing else layers * of_layer

@@ -1,0 +1,77 @@
+"""Memory reckoned by hand, and the formula for activations held to what torch keeps."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from gmai_cli.errors import UserError
+from gmai_model.batching.collate import make_row
+from gmai_model.batching.tokens import Encoded
+from gmai_model.packed import PackedLlava
+from gmai_model.training import estimate, parts
+from gmai_model.training.config import resolve
+from transformers import LlavaForConditionalGeneration
+
+BILLION = 10**9
+
+
+@pytest.mark.parametrize(
+    ("zero_stage", "weights", "gradients", "optimizer"), [(0, 16, 6, 12), (1, 16, 6, 3), (2, 16, 3, 3), (3, 4, 3, 3)]
+)
+def test_zero_divides_one_thing_more_at_each_stage(zero_stage, weights, gradients, optimizer) -> None:
+    """8 B weights, of which 1 B train, on 4 GPUs; the two buckets in flight are 2 × 2 bytes × 0.5 B."""
+    found = estimate.memory(
+        resolve(2, None, []), zero_stage=zero_stage, world=4, parameters=8 * BILLION, trainable=BILLION, activations=7
+    )
+    expected = (weights * BILLION, gradients * BILLION, optimizer * BILLION)
+    assert (found.weights, found.gradients, found.optimizer) == expected
+    assert found.total == found.weights + found.gradients + found.optimizer + 7
+
+
+def test_offload_takes_the_states_off_the_gpu() -> None:
+    config = resolve(3, None, ["offload=all", "zero_stage=3"])
+    found = estimate.memory(config, zero_stage=3, world=1, parameters=100, trainable=100, activations=0)
+    assert (found.weights, found.optimizer) == (0, 0)
+
+
+def test_a_model_on_meta_has_the_parameters_of_the_loaded_one(checkpoint: Path) -> None:
+    light, loaded = estimate.load_on_meta(checkpoint), LlavaForConditionalGeneration.from_pretrained(checkpoint)
+    assert parts.count_parameters(light) == parts.count_parameters(loaded)
+    assert all(parameter.is_meta for parameter in light.parameters())
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_activations_are_about_what_torch_keeps(checkpoint: Path, stage: int) -> None:
+    """Bytes of the tensors that autograd holds when the forward pass is done."""
+    settings = ["pack_tokens=640", "micro_batch_size=1", "precision=fp32", "activation_checkpointing=false"]
+    config = resolve(stage, None, settings)
+    llava = LlavaForConditionalGeneration.from_pretrained(checkpoint, dtype=torch.float32)
+    llava.train()
+    parts.set_trainable(llava, config.trainable)
+    ids = torch.full((640,), 20)
+    ids[: 8 * 64] = llava.config.image_token_id
+    learned = torch.zeros(640, dtype=torch.bool)
+    learned[-64:] = True
+    encoded = Encoded(ids.numpy(), learned.numpy(), 8)
+    row = make_row([encoded], torch.zeros(8, 3, 112, 112), image_size=112, unreadable=[])
+    weights = {parameter.untyped_storage().data_ptr() for parameter in llava.parameters()}
+    kept: dict[int, int] = {}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        loss = PackedLlava(llava)(row)
+    assert loss.requires_grad
+    estimated = estimate.activation_bytes(llava, config, supervised=64, images=8)
+    assert 0.6 < estimated / sum(kept.values()) < 1.7, (estimated, sum(kept.values()))
+    checkpointed = resolve(stage, None, [*settings[:3], "activation_checkpointing=true"])
+    assert estimate.activation_bytes(llava, checkpointed, supervised=64, images=8) < 0.6 * estimated
+
+
+def test_unknown_gpu_gets_a_suggestion() -> None:
+    with pytest.raises(UserError, match=r'--gpu H10: no peak known. Did you mean "H100"\?'):
+        estimate.gpu_peak("H10")
