@@ -1,5 +1,6 @@
 """The licence gate, the gallery in a browser, and Fig. 3."""
 
+import json
 import shutil
 import subprocess
 
@@ -82,3 +83,18 @@ def test_gallery_in_a_browser(phantom_build, tmp_path):
     shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     assert f"{count} of {count} images" in shown  # the script ran under the page's own policy
     assert "<rect" in shown
+
+
+def test_the_gallery_lists_what_checks_dropped(phantom_build, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(phantom_build, out)
+    entry = {"recipe": "r", "id": "s#1", "kind": "dialogue", "language": "en", "check": "laterality", "detail": "left"}
+    lines = [{**entry, "text": "<script>alert(1)</script>"}, {**entry, "check": "refusal", "text": "I'm sorry"}]
+    (out / "dropped.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    write_gallery(out, tmp_path / "g.html", images=1)
+    page = (tmp_path / "g.html").read_text()
+    assert "Dropped samples (2)" in page
+    assert "laterality: 1, refusal: 1" in page
+    assert "<td>laterality</td><td>left</td><td>dialogue</td>" in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script>alert" not in page

@@ -13,7 +13,7 @@ from gmai_data.publishing.sub_datasets import sample_files
 from gmai_data.untyped import pq
 from gmai_data.vocabulary import SubDataset
 
-GENERATOR = ("writer", "model", "templates", "prompt", "prompt_version", "translator")
+GENERATOR = ("writer", "model", "served_by", "prompt", "templates")
 """Keys of a sample's provenance that say who wrote its text, and from what wording."""
 
 

@@ -1,8 +1,9 @@
-"""`gmai data view`: a page of a build's images with their boxes, filters, and the quarantine with its reasons."""
+"""`gmai data view`: a build's images with boxes and filters, and what was dropped or quarantined, with the reasons."""
 
 import base64
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from gmai_data.untyped import pq
 
 THUMBNAIL_PX = 360
 """Longer side of a picture in the gallery."""
-SHOWN_QUARANTINE = 2000
+SHOWN_LINES = 2000
 """More lines than this would make the page slow; the file has them all."""
 
 _SCRIPT = """
@@ -64,7 +65,7 @@ def write_gallery(out: Path, file: Path, *, images: int) -> int:
     )
     body = (
         f'<div class="filters">{selects}<span id="count" aria-live="polite"></span></div>'
-        f'<div class="cards">{"".join(figures)}</div>{_account(manifest)}{_quarantine(out)}'
+        f'<div class="cards">{"".join(figures)}</div>{_account(manifest)}{_dropped(out)}{_quarantine(out)}'
     )
     write_text(file, page(f"Images of {out.resolve().name}", body, _SCRIPT))
     return len(figures)
@@ -139,15 +140,34 @@ def _reasons(dropped: dict[str, int]) -> str:
 
 
 def _quarantine(out: Path) -> str:
-    entries = [json.loads(line) for line in (out / "quarantine.jsonl").read_text(encoding="utf-8").splitlines()]
+    entries = _lines(out / "quarantine.jsonl")
     if not entries:
         return '<h2 id="quarantine">Quarantine</h2><p>Empty: every input could be used.</p>'
-    lines = "".join(
-        f"<tr><td>{text(entry['recipe'])}</td><td>{text(entry['file'])}</td><td>{text(entry['reason'])}</td></tr>"
-        for entry in entries[:SHOWN_QUARANTINE]
-    )
-    more = (
-        f"<p>The first {SHOWN_QUARANTINE}; all are in quarantine.jsonl.</p>" if len(entries) > SHOWN_QUARANTINE else ""
-    )
-    head = "<tr><th>source</th><th>file</th><th>reason</th></tr>"
-    return f'<h2 id="quarantine">Quarantine ({len(entries)})</h2>{more}<table>{head}{lines}</table>'
+    rows = [(entry["recipe"], entry["file"], entry["reason"]) for entry in entries]
+    return _listing("Quarantine", "quarantine", ("source", "file", "reason"), rows, "quarantine.jsonl")
+
+
+def _dropped(out: Path) -> str:
+    """Return the samples that a check refused, each with the check, what it found, and the refused text."""
+    entries = _lines(out / "dropped.jsonl")
+    if not entries:
+        return ""
+    names = ("check", "detail", "kind", "language", "id", "text")
+    rows = sorted(tuple(str(entry.get(name) or "") for name in names) for entry in entries)
+    counts = Counter(check for check, *_ in rows)
+    words = ", ".join(f"{text(check)}: {count}" for check, count in counts.most_common())
+    listing = _listing("Dropped samples", "dropped", ("check", "found", *names[2:]), rows, "dropped.jsonl")
+    return f"{listing}<p>{words}</p>"
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _listing(title: str, name: str, heads: Sequence[str], rows: Sequence[Sequence[str]], file: str) -> str:
+    head = "".join(f"<th>{each}</th>" for each in heads)
+    lines = "".join(f"<tr>{''.join(f'<td>{text(cell)}</td>' for cell in row)}</tr>" for row in rows[:SHOWN_LINES])
+    more = f"<p>The first {SHOWN_LINES}; all are in {file}.</p>" if len(rows) > SHOWN_LINES else ""
+    return f'<h2 id="{name}">{title} ({len(rows)})</h2>{more}<table><tr>{head}</tr>{lines}</table>'
