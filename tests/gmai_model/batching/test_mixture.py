@@ -1,11 +1,12 @@
 """Mixtures: shares by hash, and one line for what is wrong."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from gmai_cli.errors import UserError
-from gmai_model.batching.mixture import load_mixture, take_share
+from gmai_model.batching.mixture import load_mixture, take_share, used_entries, write_preset
 from gmai_model.batching.sources import parquet_files
 
 IDS = [f"sample-{number}" for number in range(4000)]
@@ -61,3 +62,73 @@ def test_file_that_is_no_whole_parquet_is_named(tmp_path: Path, content: bytes) 
     mixture, root = load_mixture(tmp_path)
     with pytest.raises(UserError, match=r"train-00000.parquet is not a whole Parquet file \(.*\). Build or download"):
         parquet_files(mixture.datasets[0], root, split="train")
+
+
+LIST = """{
+    "FILE1": {
+        "image_dir": "",
+        "annotations": "examples/example_data.json",
+        "sample_ratio": 1.0,
+        "length": 38276,
+        "data_augment": true
+    },
+}
+"""
+
+
+def test_mixing_list_as_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its comma after the last entry, and paths from the folder that the command runs in."""
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "examples" / "example_data.json").write_text("[]")
+    (tmp_path / "examples" / "example_list.json").write_text(LIST)
+    monkeypatch.chdir(tmp_path)
+    mixture, _ = load_mixture(Path("examples/example_list.json"))
+    (entry,) = mixture.datasets
+    assert (entry.name, entry.length, entry.augment) == ("FILE1", 38276, True)
+    assert entry.path == str(tmp_path / "examples" / "example_data.json")
+    assert entry.images == str(tmp_path)
+    assert [entry.share(stage) for stage in (1, 2, 3)] == [1.0, 1.0, 1.0]
+
+
+def test_mixing_list_in_internvls_words(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text("")
+    values = {"root": "pictures", "annotation": "rows.jsonl", "repeat_time": 2.5, "length": 3, "data_augment": False}
+    (tmp_path / "list.json").write_text(json.dumps({"a": values}))
+    (entry,) = load_mixture(tmp_path / "list.json")[0].datasets
+    assert (entry.path, entry.images) == (str(tmp_path / "rows.jsonl"), str(tmp_path / "pictures"))
+    assert entry.share(3) == 2.5
+
+
+def test_unknown_key_of_a_mixing_list_is_named(tmp_path: Path) -> None:
+    (tmp_path / "list.json").write_text('{"a": {"annotations": "x", "sample_ration": 1}}')
+    with pytest.raises(UserError, match=r'list.json: a: sample_ration: unknown key. Did you mean "sample_ratio"\?'):
+        load_mixture(tmp_path / "list.json")
+
+
+def test_table_7_has_the_rows_of_the_paper(tmp_path: Path) -> None:
+    write_preset("table7", tmp_path / "mix.yaml")
+    datasets = load_mixture(tmp_path / "mix.yaml")[0].datasets
+    assert len(datasets) == 47
+    samples = {stage: sum(entry.length * entry.share(stage) for entry in datasets) for stage in (1, 2, 3)}
+    # What the rows of Table 7 add to; section 4.2 says about 11.7 and 10 M.
+    assert samples[1] == samples[2] == pytest.approx(12.0e6, abs=0.06e6)
+    assert samples[3] == pytest.approx(10.6e6, abs=0.06e6)
+
+
+def test_datasets_without_a_path_are_named_unless_skipped(tmp_path: Path) -> None:
+    text = (
+        "datasets:\n  - {name: a, path: x}\n  - {name: b}\n  - {name: c, skip: true}\n"
+        "  - {name: d, ratio: {3: 1}}\n  - {name: e, hub: owner/name}\n"
+    )
+    (tmp_path / "mix.yaml").write_text(text)
+    mixture, _ = load_mixture(tmp_path)
+    with pytest.raises(UserError, match=r"1 of the 3 datasets of stage 1 have neither `path` nor `hub`: b\. Fill one"):
+        used_entries(mixture, stage=1)
+    with pytest.raises(UserError, match=r": b, d\. Fill"):
+        used_entries(mixture, stage=3)
+
+
+def test_a_name_occurs_once(tmp_path: Path) -> None:
+    (tmp_path / "mix.yaml").write_text("datasets: [{name: a, path: x}, {name: a, path: y}]\n")
+    with pytest.raises(UserError, match='the name "a" occurs more than once'):
+        load_mixture(tmp_path)

@@ -3,12 +3,14 @@
 import hashlib
 import json
 from collections.abc import Collection
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import yaml
-from gmai_cli.errors import UserError, explain_validation
+from gmai_cli.errors import UserError, did_you_mean, explain_validation
+from gmai_cli.files import write_text
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 Share = Annotated[float, Field(ge=0)]
@@ -30,7 +32,7 @@ class MixtureEntry(BaseModel):
     ratio: dict[Literal[1, 2, 3], Share] = Field(default_factory=lambda: {1: 1.0, 2: 1.0, 3: 1.0})
     """Stage ▶ share of the dataset used; above 1 repeats samples, 0 leaves the dataset out."""
     length: int | None = Field(None, ge=0)
-    """Samples that the mixture's author counted; another number found is reported."""
+    """Samples that the mixture's author counted; a number more than 1 % off is reported."""
     augment: bool = False
     """The authors' mixing list asks to augment this dataset. It is reported and not done: the paper has none."""
     skip: bool = False
@@ -140,6 +142,22 @@ def _load_list(path: Path) -> tuple[Mixture, Path]:
             )
         )  # fmt: skip
     return Mixture(datasets=entries), path.parent
+
+
+def write_preset(name: str, out: Path) -> None:
+    """Write one of the mixtures that come with the package.
+
+    Raises:
+        UserError: There is none of this name, or `out` exists.
+    """
+    presets = {
+        file.name.removesuffix(".yaml"): file for file in resources.files("gmai_model").joinpath("mixtures").iterdir()
+    }
+    if name not in presets:
+        raise UserError(f"no mixture {name}.{did_you_mean(name, presets)}")
+    if out.exists():
+        raise UserError(f"{out} exists. Choose another --out, or remove it.")
+    write_text(out, presets[name].read_text("utf-8"))
 
 
 def used_entries(mixture: Mixture, *, stage: int) -> list[MixtureEntry]:

@@ -191,7 +191,7 @@ class Inputs:
             news=True,
         )
         for entry, share in ((e, s) for e in self._entries for s in self._train.shares if e.name == s.name):
-            if entry.length not in (None, share.available):
+            if entry.length is not None and abs(entry.length - share.available) > 0.01 * entry.length:
                 say(f"{entry.name}: the mixture says {entry.length} samples, {share.available} are there")
             if entry.augment:
                 say(f"{entry.name}: the mixture asks for augmentation, which is not done")
