@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install format lint types imports check test test-fast docs demo wheels changelog ci
+.PHONY: help install format lint types imports check test test-fast docs lowest demo wheels changelog ci
 
 help: ## Print these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,8 +29,12 @@ test: ## Run all tests
 test-fast: ## Run the tests that take seconds
 	uv run pytest -m "not e2e"
 
-docs: ## Check the links, pages and commands of the docs
+docs: ## Build the docs into site/, and check their links, pages and commands
+	uv run mkdocs build --strict
 	uv run pytest tests/workspace/test_docs.py
+
+lowest: ## Run the tests that take seconds with the oldest versions that the packages name
+	.ci/lowest
 
 demo: ## Run the whole loop on phantoms; writes gmai-demo/
 	uv run gmai demo

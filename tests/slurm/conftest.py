@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,12 @@ class Cluster:
 
     def submit(self, *options: object, cwd: Path, **env: str) -> str:
         return self.run("sbatch", "--parsable", *options, cwd=cwd, **env).strip().split(";")[0]
+
+    def until(self, condition: Callable[[], bool], complaint: Callable[[], str], seconds: int = 200) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, complaint()
+            time.sleep(0.1)
 
     def ended(self, *jobs: str, seconds: int = 300) -> list[dict[str, str]]:
         """Return what Slurm says of each job once all have left the queue."""

@@ -1,7 +1,6 @@
 """`examples/slurm/data_build.sbatch`: an array and a last job end with the bytes of a local build."""
 
 import hashlib
-import time
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +26,9 @@ def test_an_array_with_a_task_killed_and_requeued(
     array = cluster.submit(f"--array=0-{TASKS - 1}", *command, cwd=tmp_path)
     last = cluster.submit(f"--dependency=afterany:{array}", *command, cwd=tmp_path)
     victim = f"{array}_2"
-    while "RUNNING" not in cluster.run("squeue", "-h", "-j", victim, "-o", "%T", cwd=tmp_path):
-        time.sleep(0.1)
+    cluster.until(
+        lambda: "RUNNING" in cluster.run("squeue", "-h", "-j", victim, "-o", "%T", cwd=tmp_path), lambda: "never ran"
+    )
     cluster.run("scontrol", "requeue", victim, cwd=tmp_path)  # SIGKILL, and back into the queue
     jobs = cluster.ended(array, last)
     logs = {path.name: path.read_text() for path in tmp_path.glob("gmai-data-*.log")}

@@ -1,7 +1,6 @@
 """`gmai slurm init` and `pipeline.sh`: build ▶ three stages ▶ bench in one chain, with a stage preempted on its way."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +22,20 @@ def test_the_chain_with_a_preempted_stage(
     jobs = [line.split(": ")[1].split(",")[0] for line in said.splitlines()]
     assert [line.split(":")[0] for line in said.splitlines()] == ["build", "stage 1", "stage 2", "stage 3", "bench"]
 
+    def logs() -> str:
+        return "\n".join(path.read_text() for path in sorted(tmp_path.glob("gmai-*.log")))
+
     # An urgent job takes both nodes as soon as stage 1 has made a step.
     metrics = out / "stage1" / "metrics.jsonl"
-    while not (metrics.is_file() and metrics.read_text().count("\n") >= 2):
-        time.sleep(0.1)
+    cluster.until(lambda: metrics.is_file() and metrics.read_text().count("\n") >= 2, logs)
     urgent = cluster.submit("--partition=high", "--nodes=2", "--exclusive", "--wrap", "true", cwd=tmp_path)
     ended = cluster.ended(*jobs, urgent, seconds=500)
 
-    logs = "\n".join(path.read_text() for path in sorted(tmp_path.glob("gmai-*.log")))
-    assert {job["JobState"] for job in ended} == {"COMPLETED"}, logs
+    assert {job["JobState"] for job in ended} == {"COMPLETED"}, logs()
     (stage1,) = (job for job in ended if job["JobId"] == jobs[1])
     assert stage1["Restarts"] == "1"
-    assert "stopped by SIGUSR1 after step" in logs
-    assert "resumed from step-" in logs
+    assert "stopped by SIGUSR1 after step" in logs()
+    assert "resumed from step-" in logs()
     steps = [json.loads(line)["step"] for line in metrics.read_text().splitlines() if "loss" in json.loads(line)]
     assert steps == list(range(1, SETTINGS["max_steps"] + 1))
 

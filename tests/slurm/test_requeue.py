@@ -69,8 +69,7 @@ def test_exit_codes(cluster: Any, stand_in: str, tmp_path: Path) -> None:
 
 def test_a_cancelled_job_stays_cancelled(cluster: Any, stand_in: str, tmp_path: Path) -> None:
     job = start(cluster, tmp_path / "job", stand_in, "train_stage.sbatch", ("sleep", 0))
-    while "start: " not in log_of(tmp_path / "job"):
-        time.sleep(0.1)
+    cluster.until(lambda: "start: " in log_of(tmp_path / "job"), lambda: "never started")
     cluster.run("scancel", job, cwd=tmp_path)
     (ended,) = cluster.ended(job)
     time.sleep(3)

@@ -12,6 +12,7 @@ TEXT = {
     ".ini",
     ".cfg",
     ".sh",
+    ".sbatch",
     ".css",
     ".js",
     ".j2",
@@ -56,4 +57,4 @@ def test_tests_mirror_the_packages(root: Path) -> None:
     """A folder of tests stands for a package, or is one of those that hold the packages together."""
     folders = {path.name for path in (root / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
     packages = {path.name.replace("-", "_") for path in (root / "packages").iterdir()}
-    assert folders <= packages | {"workspace", "contracts", "e2e", "slurm", "hub"}
+    assert folders <= packages | {"workspace", "contracts", "e2e", "slurm", "servers", "safety"}

@@ -25,7 +25,7 @@ submit() { # print the job's number; sbatch says "number;cluster" where there ar
 }
 
 build=$(submit --array="0-$((${TASKS:-16} - 1))" "$here/data_build.sbatch" "$@" --out "$out/build")
-last=$(submit --dependency="afterany:$build" "$here/data_build.sbatch" "$@" --out "$out/build")
+last=$(submit --dependency="afterany:$build" --output=gmai-data-%j.log "$here/data_build.sbatch" "$@" --out "$out/build")
 echo "build: $build, published by $last"
 
 for stage in 1 2 3; do
