@@ -1,0 +1,198 @@
+"""Samples, lengths and plan: made once, found again, bound to the data; other people's files as they are."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gmai_cli.errors import UserError
+from gmai_model.batching import lengths
+from gmai_model.batching.tokens import Encoder
+from gmai_model.training.config import resolve
+from gmai_model.training.inputs import Inputs
+from PIL import Image
+
+SMALL = ["pack_tokens=512", "global_batch_size=4", "micro_batch_size=1", "epochs=2"]
+
+
+@pytest.fixture
+def open_inputs(checkpoint: Path, samples: Path, tmp_path: Path):
+    def open_them(*, data: Path = samples, out: str = "run", settings: tuple[str, ...] = (), stage: int = 1) -> Inputs:
+        config = resolve(stage, None, [*SMALL, *settings])
+        return Inputs(config, model=checkpoint, data=data, out=tmp_path / out, is_main=True)
+
+    return open_them
+
+
+def count_encodings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    seen: list[str] = []
+    encode = Encoder.__call__
+
+    def counted(self: Encoder, sample: Any) -> Any:
+        seen.append(sample.id)
+        return encode(self, sample)
+
+    monkeypatch.setattr(Encoder, "__call__", counted)
+    return seen
+
+
+def test_resumed_run_measures_nothing_and_has_the_same_plan(open_inputs, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = open_inputs()
+    seen = count_encodings(monkeypatch)
+    again = open_inputs()
+    assert seen == []
+    assert [pack.tolist() for pack in again.plan.packs] == [pack.tolist() for pack in first.plan.packs]
+    assert again.record() == first.record()
+    assert again.lengths.supervised.tolist() == first.lengths.supervised.tolist()
+
+
+def test_stages_share_lengths_through_the_cache(open_inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GMAI_CACHE", str(tmp_path / "cache"))
+    first = open_inputs(out="one")
+    seen = count_encodings(monkeypatch)
+    second = open_inputs(out="two", stage=2, settings=("seed=1",))
+    assert seen == []
+    assert sorted(second.lengths.tokens.tolist()) == sorted(first.lengths.tokens.tolist())
+    open_inputs(out="three", settings=("pack_tokens=90",))
+    assert len(seen) == 60
+
+
+def test_a_share_measures_only_what_it_takes(open_inputs, samples: Path, tmp_path: Path, monkeypatch) -> None:
+    seen = count_encodings(monkeypatch)
+    mix = tmp_path / "mix.yaml"
+    mix.write_text(f"datasets: [{{name: shapes, path: {samples}, ratio: {{1: 0.5}}}}]\n")
+    inputs = open_inputs(data=mix)
+    assert len(inputs.source) == inputs.record()["train"]["datasets"][0]["used"] < 40
+    assert len(seen) == len(inputs.source) + 12  # all of the validation samples
+
+
+def test_repeats_are_measured_once_and_trained_on_twice(
+    open_inputs, samples: Path, tmp_path: Path, monkeypatch
+) -> None:
+    seen = count_encodings(monkeypatch)
+    mix = tmp_path / "mix.yaml"
+    mix.write_text(f"datasets: [{{name: shapes, path: {samples}, ratio: {{1: 2}}}}]\n")
+    inputs = open_inputs(data=mix)
+    assert len(inputs.source) == 96
+    assert len(seen) == 48 + 12
+    ids = [inputs.source[int(number)].id for pack in inputs.plan.packs for number in pack]
+    assert len(ids) == 2 * 96  # two epochs
+    assert set(np.unique(ids, return_counts=True)[1]) == {4}
+
+
+def test_processes_measure_what_one_does(open_inputs, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = open_inputs(out="alone")
+    monkeypatch.setattr(lengths, "_IN_PROCESS_ROWS", 0)
+    monkeypatch.setattr(lengths, "CHUNK_ROWS", 7)
+    together = open_inputs(out="together")
+    assert together.lengths.tokens.tolist() == alone.lengths.tokens.tolist()
+    assert together.record() == alone.record()
+
+
+def test_changed_data_ends_a_resumed_run_by_name(open_inputs, samples: Path, tmp_path: Path) -> None:
+    data = tmp_path / "rows.jsonl"
+    row = {"id": "a", "conversations": [{"from": "human", "value": "Hello."}, {"from": "gpt", "value": "Hello."}]}
+    data.write_text(json.dumps(row))
+    open_inputs(data=data)
+    data.write_text(json.dumps({**row, "id": "b"}))
+    with pytest.raises(UserError, match=r"plan/train: the samples of rows changed since this run was planned"):
+        open_inputs(data=data)
+
+
+def test_what_cannot_be_used_is_counted_and_listed(
+    open_inputs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = [{"from": "human", "value": "Hello."}, {"from": "gpt", "value": "Hello."}]
+    rows = [
+        {"id": "good", "conversations": good},
+        {"id": "roles", "conversations": [{"from": "robot", "value": "x"}]},
+        {"id": "silent", "conversations": good[:1]},
+        {"id": "image", "image": "a.png", "conversations": good},
+        {"id": "long", "conversations": [{"from": "human", "value": "word " * 600}, good[1]]},
+        {"id": "cut", "conversations": [*good, {"from": "human", "value": "word " * 600}, good[1]]},
+    ]
+    (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    inputs = open_inputs(data=tmp_path / "rows.jsonl")
+    listed = tmp_path / "run" / "plan" / "train" / "left_out.jsonl"
+    lines = [json.loads(line) for line in listed.read_text().splitlines()]
+    assert [(line["row"], line["id"]) for line in lines] == [(1, "roles"), (2, "silent"), (3, "image"), (4, "long")]
+    assert lines[0]["reason"].startswith("a turn is of none of the roles")
+    assert {line["file"] for line in lines} == {str(tmp_path / "rows.jsonl")}
+    assert inputs.lengths.cut == 1
+    assert sum(inputs.record()["train"]["left_out"].values()) == 4
+    inputs.announce()
+    printed = capsys.readouterr().err
+    assert "left out 1 samples: no assistant text to learn from" in printed
+    assert "1 samples lost turns at their end to fit 512 tokens" in printed
+    assert f"rows.jsonl row 1 (a turn is of none of the roles system, human, user, gpt, assistant); all are in {listed}"
+
+
+def test_nothing_usable_is_an_error(open_inputs, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"id": "a", "conversations": [{"from": "human", "value": "x"}]}')
+    with pytest.raises(UserError, match=r"none of the 1 samples can be used: no assistant text to learn from \(1\)"):
+        open_inputs(data=tmp_path / "rows.jsonl")
+
+
+EXAMPLE = [
+    {
+        "image": "example.tif",
+        "conversations": [
+            {"from": "human", "value": "<image>\nPlease describe this medical image."},
+            {"from": "gpt", "value": "A section of tissue with glands in regular order.\n\nNo change is seen."},
+        ],
+        "id": "2d#cls#histopathology#crc100k#images#NORM#example.tif",
+        "width": 224,
+        "height": 224,
+    }
+]
+
+
+@pytest.mark.e2e
+def test_published_example_files_train_as_they_are(checkpoint: Path, tmp_path: Path, train) -> None:
+    """The authors' layout: a list with a last comma and paths from the current folder, LLaVA rows, a TIFF."""
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "examples" / "example_data.json").write_text(json.dumps(EXAMPLE, indent=4))
+    (tmp_path / "examples" / "example_list.json").write_text(
+        '{\n    "FILE1": {\n        "image_dir": "",\n        "annotations": "examples/example_data.json",\n'
+        '        "sample_ratio": 1.0,\n        "length": 38276,\n        "data_augment": true\n    },\n}\n'
+    )
+    Image.new("RGB", (224, 224), (200, 120, 160)).save(tmp_path / "example.tif")
+    command = train.command(1, checkpoint, tmp_path / "run", global_batch_size=1, loader_workers=0)
+    command = [part if not part.startswith("--data=") else "--data=examples/example_list.json" for part in command]
+    result = subprocess.run(command, cwd=tmp_path, env=train.environment, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    assert "FILE1: the mixture says 38276 samples, 1 are there" in result.stderr
+    assert "FILE1: the mixture asks for augmentation, which is not done" in result.stderr
+    assert (tmp_path / "run" / "model" / "config.json").is_file()
+    share = json.loads((tmp_path / "run" / "mixture.json").read_text())["train"]["datasets"][0]
+    assert (share["name"], share["used"], share["images"], share["token_share"]) == ("FILE1", 1, 1, 1.0)
+
+
+def test_dataset_of_the_hub_is_downloaded_once(
+    checkpoint: Path, samples: Path, tmp_path: Path, hub_server: Any
+) -> None:
+    environment = {**os.environ, "GMAI_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+    online = environment | hub_server.environment(tmp_path / "hf-home")
+    push = (
+        "from pathlib import Path; from gmai_cli.hub import push_folder; "
+        f"push_folder(Path({str(samples)!r}), 'me/set', repo_type='dataset', message='x')"
+    )
+    subprocess.run([sys.executable, "-c", push], env=online, check=True, capture_output=True, timeout=120)
+    (tmp_path / "mix.yaml").write_text("datasets: [{name: shapes, hub: me/set}]\n")
+    command = [
+        sys.executable, "-m", "gmai_cli", "train", "--stage=1", f"--model={checkpoint}", "--dry-run", "--gpus=1",
+        f"--data={tmp_path / 'mix.yaml'}", *(f"--set={value}" for value in SMALL),
+    ]  # fmt: skip
+    offline = environment | {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "1"}
+    before = subprocess.run(command, env=offline, capture_output=True, text=True, timeout=120)
+    assert before.returncode == 2
+    assert "me/set" in before.stderr
+    assert "Traceback" not in before.stderr
+    for environment in (online, offline):
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        assert result.returncode == 0, result.stderr
+        assert "shapes        48    1.0    48         0      36" in result.stderr
