@@ -96,7 +96,7 @@ def annotations_only(data, out):
 
     card, count = recipe(), 0
     items = tuple(READERS["volume"].list_items(card, data))
-    job = ShardJob(card, data, 0, items, out, TemplateWriter(0, 0, (), 0))
+    job = ShardJob(card, data, 0, 1, items, out, TemplateWriter(0, 0, (), 0))
     with TableFiles(out, "annotations", ANNOTATIONS) as files:
         for item in items:
             for annotation in Spill(_annotations(item, job, Ledger())):

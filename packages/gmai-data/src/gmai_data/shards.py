@@ -16,10 +16,12 @@ from typing import Any
 from gmai_cli.files import sha256_file, write_json, write_text
 
 from gmai_data.annotation import Annotation, annotation_id, boxes_of
+from gmai_data.checks.image_prints import image_print
+from gmai_data.checks.leakage import load_benchmarks
 from gmai_data.checks.samples import reason_to_drop
 from gmai_data.draws import choose, fraction
 from gmai_data.generation.perception import label_offer, modality_offer, region_offer
-from gmai_data.generation.sample import Sample, qualified_id
+from gmai_data.generation.sample import Sample, qualified_id, tally
 from gmai_data.generation.template_writer import TemplateWriter
 from gmai_data.generation.wording import Words
 from gmai_data.imaging.deidentify import words_in_picture
@@ -29,7 +31,7 @@ from gmai_data.sources.digests import source_digests
 from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.problems import Ledger, SetAside, SourceError
 from gmai_data.sources.qa_text import read_turns
-from gmai_data.sources.readers import READERS
+from gmai_data.sources.readers import read_pictures
 from gmai_data.sources.recipe import Recipe
 from gmai_data.sources.splits import split_of
 from gmai_data.vocabulary import Kind, Language, Split, Task
@@ -51,9 +53,13 @@ class ShardJob:
     recipe: Recipe
     root: Path
     number: int
+    count: int
+    """Shards of the source; this one is `number` of them."""
     items: tuple[Item, ...]
     folder: Path
     writer: TemplateWriter
+    leakage: Path | None = None
+    """Fingerprints of benchmarks whose images and questions are left out."""
 
     @property
     def done(self) -> bool:
@@ -107,8 +113,9 @@ def build_shard(job: ShardJob) -> None:
                 if annotation.split == Split.HELD_OUT:
                     offers.extend(_offers(annotation, job))
                 else:
-                    samples.add_rows(_checked(job.writer.samples(annotation, job.recipe), ledger, number))
-            samples.add_rows(_checked(iter(texts), ledger, None))
+                    made_of = job.writer.samples(annotation, job.recipe)
+                    samples.add_rows(_checked(made_of, job, ledger, number))
+            samples.add_rows(_checked(iter(texts), job, ledger, None))
     ledger.check()
     write_text(job.folder / "offers.jsonl", "".join(f"{line}\n" for line in offers))
     files = {path.name: sha256_file(path) for path in sorted(job.folder.glob("[!.]*")) if path.name != "done.json"}
@@ -140,7 +147,7 @@ class Spill:
 def _annotations(item: Item, job: ShardJob, ledger: Ledger) -> Iterator[Annotation]:
     recipe = job.recipe
     split, group = split_of(item, recipe)
-    for picture in READERS[recipe.layout.kind].read(item, recipe, job.root, ledger):
+    for picture in read_pictures(item, recipe, job.root, ledger):
         ledger.images.read += 1
         reason = nothing_to_see(picture.pixels)
         if reason is not None:
@@ -149,8 +156,15 @@ def _annotations(item: Item, job: ShardJob, ledger: Ledger) -> Iterator[Annotati
         if recipe.deidentification.ocr and words_in_picture(picture.pixels, item.key):
             ledger.images.dropped["held back: words in the picture"] += 1
             continue
+        annotation = _annotation(picture, item, job, split, group)
+        if job.leakage is not None:
+            known = annotation.provenance
+            protocol = load_benchmarks(job.leakage).image(known["image_sha256"], known["phash"])
+            if protocol is not None:
+                ledger.images.dropped[f"image of a benchmark: {protocol}"] += 1
+                continue
         ledger.images.kept += 1
-        yield _annotation(picture, item, job, split, group)
+        yield annotation
 
 
 def _annotation(picture: Picture, item: Item, job: ShardJob, split: Split, group: str) -> Annotation:
@@ -181,6 +195,7 @@ def _annotation(picture: Picture, item: Item, job: ShardJob, split: Split, group
             "item": item.key,
             "files": source_digests(job.root, (*item.files, *picture.more_files)),
             "image_sha256": digest(encoded),
+            "phash": image_print(picture.pixels),
             "recipe_version": recipe.version,
             "tool": TOOL,
             **picture.geometry,
@@ -208,22 +223,18 @@ def _text_samples(item: Item, job: ShardJob) -> Iterator[Sample]:
     yield Sample(sample_id, annotation, tuple(turns), Kind.TEXT_ONLY, Language(language), (), provenance)
 
 
-def _checked(samples: Iterator[Sample], ledger: Ledger, annotation: int | None) -> list[dict[str, Any]]:
+def _checked(samples: Iterator[Sample], job: ShardJob, ledger: Ledger, annotation: int | None) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
+    benchmarks = None if job.leakage is None else load_benchmarks(job.leakage)
     for sample in samples:
         ledger.samples.read += 1
-        reason = reason_to_drop(sample)
+        reason = reason_to_drop(sample, benchmarks)
         if reason is not None:
             ledger.samples.dropped[reason] += 1
             continue
         ledger.samples.kept += 1
-        row = sample.row()
-        rows.append({**row, "annotation": annotation if sample.has_image else None})
-        ledger.tally("sub_dataset", f"{sample.sub_dataset}/{row['split']}")
-        for column in ("kind", "language", "modality", "department"):
-            ledger.tally(column, row[column])
-        ledger.tally("task", str(sample.annotation.task))
-        ledger.tally("clinical_task", str(sample.annotation.clinical_task))
+        rows.append({**sample.row(), "annotation": annotation if sample.has_image else None})
+        tally(sample, ledger)
     return rows
 
 

@@ -2,16 +2,24 @@
 
 import re
 
+from gmai_data.checks.identifiers import find_identifier
+from gmai_data.checks.leakage import Benchmarks, normalised
 from gmai_data.generation.sample import IMAGE_PLACEHOLDER, Sample
-from gmai_data.vocabulary import Language
+from gmai_data.vocabulary import Kind, Language
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _UNFILLED = re.compile(r"\{[a-z_]+\}")
 _BOX = re.compile(r"\[(\d+), (\d+), (\d+), (\d+)\]")
 
 
-def reason_to_drop(sample: Sample) -> str | None:
-    """Return why a sample must not be written, or None when it may be."""
+def reason_to_drop(sample: Sample, benchmarks: Benchmarks | None = None) -> str | None:
+    """Return why a sample must not be written, or None when it may be.
+
+    Args:
+        sample: A sample of any writer.
+        benchmarks: Questions that a text must not ask. A question about an image is nothing without the image, and
+            images of benchmarks never come so far.
+    """
     messages = sample.messages
     contents = [message["content"] for message in messages]
     placeholders = sum(content.count(IMAGE_PLACEHOLDER) for content in contents)
@@ -21,6 +29,11 @@ def reason_to_drop(sample: Sample) -> str | None:
         return "empty message"
     if any(_UNFILLED.search(content) for content in contents):
         return "unfilled template"
+    if sample.kind == Kind.TEXT_ONLY:
+        if any(find_identifier(content) for content in contents):
+            return "identifier"
+        if benchmarks is not None and any(normalised(question) in benchmarks.questions for question, _ in sample.turns):
+            return "question of a benchmark"
     annotation = sample.annotation
     for box in sample.boxes:
         x1, y1, x2, y2 = box.xyxy

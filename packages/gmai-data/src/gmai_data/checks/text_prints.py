@@ -1,4 +1,4 @@
-"""Near-duplicate texts: a 64-bit simhash of each, and the pairs whose hashes hardly differ."""
+"""A hash of a text that a few other words hardly change, so that near-duplicates can be found (near_hashes.py)."""
 
 import itertools
 import re
@@ -9,11 +9,7 @@ import numpy as np
 
 from gmai_data.checks.facts import TAG
 
-NEAR_BITS = 3
-"""Texts whose hashes differ in at most so many of 64 bits are near-duplicates."""
 _WORD = re.compile(r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+")
-_BANDS = 4
-_BAND_BITS = 16
 
 
 def text_print(turns: Iterable[tuple[str, str]]) -> str:
@@ -25,28 +21,3 @@ def text_print(turns: Iterable[tuple[str, str]]) -> str:
     bits = np.unpackbits(hashes.view(np.uint8).reshape(-1, 8), axis=1)
     ones = 2 * bits.sum(axis=0, dtype=np.int64) > len(hashes)
     return np.packbits(ones).tobytes().hex()
-
-
-class SeenTexts:
-    """The texts met so far, each kept under four bands of its hash: near hashes agree in one band at least."""
-
-    def __init__(self) -> None:
-        """Begin with no text."""
-        self._bands: list[dict[int, list[tuple[int, str]]]] = [{} for _ in range(_BANDS)]
-
-    def meet(self, print_hex: str, name: str) -> str | None:
-        """Return the name of a near-duplicate that came before; if there is none, remember this text.
-
-        Args:
-            print_hex: From `text_print`.
-            name: Of this text.
-        """
-        value = int(print_hex, 16)
-        parts = [(value >> band * _BAND_BITS) & 0xFFFF for band in range(_BANDS)]
-        for members, part in zip(self._bands, parts, strict=True):
-            for other, known in members.get(part, ()):
-                if (other ^ value).bit_count() <= NEAR_BITS:
-                    return known
-        for members, part in zip(self._bands, parts, strict=True):
-            members.setdefault(part, []).append((value, name))
-        return None

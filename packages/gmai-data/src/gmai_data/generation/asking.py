@@ -217,9 +217,9 @@ class Asker:
             except _Retry as retry:
                 self.asked.retry(retry.reason)
                 paid = (sent_tokens, most_tokens) if retry.sent else (0, 0)
-                self._budget.settle(reserved_usd or 0.0, model, *paid)
-                if retry.sent:
-                    journal.add_lost(request.key, *paid)
+                usd = self._budget.settle(reserved_usd or 0.0, model, *paid)
+                if usd:
+                    journal.add_lost(request.key, usd)
                 if retry.refused:
                     endpoint.refused(retry.wait_s)
                 named = retry.wait_s is not None
@@ -235,8 +235,8 @@ class Asker:
                 self._budget.settle(reserved_usd or 0.0, model, 0, 0)
                 gave_up = str(rejected)
             else:
-                self._budget.settle(reserved_usd, model, reply.input_tokens, reply.output_tokens)
-                journal.add_reply(request.key, reply)
+                usd = self._budget.settle(reserved_usd, model, reply.input_tokens, reply.output_tokens)
+                journal.add_reply(request.key, reply, usd)
                 self.asked.answered += 1
                 endpoint.succeeded()
                 self._suspects = 0

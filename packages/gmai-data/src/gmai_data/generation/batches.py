@@ -248,9 +248,10 @@ class BatchAsker:
         except (KeyError, IndexError, TypeError):
             self._fail(key, "no chat completion in the answer")
             return key
-        self._budget.settle(0.0, missing.model, reply.input_tokens, reply.output_tokens)
+        usd = self._budget.settle(0.0, missing.model, reply.input_tokens, reply.output_tokens)
         for journal in missing.journals:
-            journal.add_reply(key, reply)
+            journal.add_reply(key, reply, usd)
+            usd = 0.0  # paid once, whoever waits for it
         self.asked.answered += 1
         return key
 

@@ -77,7 +77,7 @@ class Journal:
         """
         self.replies: dict[str, Reply] = {}
         self.failures: dict[str, str] = {}
-        self.input_tokens = self.output_tokens = 0
+        self.spent_usd = 0.0
         self.torn = 0
         self._outcomes: dict[str, Outcome] = {}
         self._checks = checks_digest()
@@ -107,9 +107,7 @@ class Journal:
                 tokens[1],
                 entry.get("s", 0.0),
             )
-            if own:
-                self.input_tokens += tokens[0]
-                self.output_tokens += tokens[1]
+            self.spent_usd += entry.get("usd", 0.0) if own else 0.0
         elif "state" in entry:
             if entry["checks"] == self._checks:
                 self._outcomes[key] = Outcome(
@@ -121,23 +119,23 @@ class Journal:
                 )
         elif "failed" in entry and own:
             self.failures[key] = entry["failed"]
-        elif "lost" in entry and own:
-            self.input_tokens += entry["lost"][0]
-            self.output_tokens += entry["lost"][1]
+        elif "lost_usd" in entry and own:
+            self.spent_usd += entry["lost_usd"]
 
     def outcome(self, key: str) -> Outcome | None:
         """Return what became of a record's first request, if the checks are still the same."""
         return self._outcomes.get(key)
 
-    def add_reply(self, key: str, reply: Reply) -> None:
-        """Write a reply down."""
+    def add_reply(self, key: str, reply: Reply, usd: float = 0.0) -> None:
+        """Write a reply and its price down."""
         self.replies[key] = reply
-        self.input_tokens += reply.input_tokens
-        self.output_tokens += reply.output_tokens
+        self.spent_usd += usd
         entry: dict[str, Any] = {"key": key, "reply": reply.text, "model": reply.model}
         if reply.cut:
             entry["cut"] = True
         entry |= {"tokens": [reply.input_tokens, reply.output_tokens], "s": round(reply.seconds, 3)}
+        if usd:
+            entry["usd"] = round(usd, 8)
         self._append(entry)
 
     def add_failure(self, key: str, reason: str) -> None:
@@ -145,11 +143,10 @@ class Journal:
         self.failures[key] = reason
         self._append({"key": key, "failed": reason})
 
-    def add_lost(self, key: str, input_tokens: int, output_tokens: int) -> None:
-        """Write down that an answer was lost on its way; it may have been paid, so it counts."""
-        self.input_tokens += input_tokens
-        self.output_tokens += output_tokens
-        self._append({"key": key, "lost": [input_tokens, output_tokens]})
+    def add_lost(self, key: str, usd: float) -> None:
+        """Write down that an answer was lost on its way; it may have been paid, so its highest price counts."""
+        self.spent_usd += usd
+        self._append({"key": key, "lost_usd": round(usd, 8)})
 
     def add_outcome(self, key: str, outcome: Outcome) -> None:
         """Write down what became of a record's first request."""

@@ -148,10 +148,12 @@ class Budget:
         self.reserved_usd += usd
         return usd
 
-    def settle(self, reserved_usd: float, model: str, input_tokens: int, output_tokens: int) -> None:
-        """Replace what was set aside by what was used."""
+    def settle(self, reserved_usd: float, model: str, input_tokens: int, output_tokens: int) -> float:
+        """Replace what was set aside by what was used, and return it."""
+        usd = self.prices[model].usd(input_tokens, output_tokens, batch=self.batch)
         self.reserved_usd -= reserved_usd
-        self.spent_usd += self.prices[model].usd(input_tokens, output_tokens, batch=self.batch)
+        self.spent_usd += usd
+        return usd
 
 
 def budget_for(models: list[str], table: Table, *, cap_usd: float | None, batch: bool) -> Budget:

@@ -10,6 +10,14 @@ from gmai_data.sources.problems import Ledger
 from gmai_data.vocabulary import Kind, Language, SubDataset
 
 IMAGE_PLACEHOLDER = "<image>"
+SUB_DATASETS = {
+    Kind.IMAGE_CAPTION: SubDataset.CAPTION,
+    Kind.REGION_CAPTION: SubDataset.CAPTION,
+    Kind.FREE_INSTRUCTION: SubDataset.INSTRUCT,
+    Kind.DIALOGUE: SubDataset.INSTRUCT,
+    Kind.VISUAL_PERCEPTION: SubDataset.PERCEPT,
+}
+"""Kind about an image ▶ its sub-dataset of Table 6."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +44,7 @@ class Sample:
         """Return the sub-dataset of Table 6 that the sample belongs to."""
         if self.kind == Kind.TEXT_ONLY:
             return SubDataset.TEXT_SINGLE if len(self.turns) == 1 else SubDataset.TEXT_MULTI
-        return {
-            Kind.IMAGE_CAPTION: SubDataset.CAPTION,
-            Kind.REGION_CAPTION: SubDataset.CAPTION,
-            Kind.FREE_INSTRUCTION: SubDataset.INSTRUCT,
-            Kind.DIALOGUE: SubDataset.INSTRUCT,
-            Kind.VISUAL_PERCEPTION: SubDataset.PERCEPT,
-        }[self.kind]
+        return SUB_DATASETS[self.kind]
 
     @property
     def messages(self) -> list[dict[str, str]]:

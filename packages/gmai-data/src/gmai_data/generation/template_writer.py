@@ -28,17 +28,19 @@ class TemplateWriter:
         text_share: Share of the annotations whose record is also written as a text-only sample.
         modalities: The modalities of the whole build.
         seed: Another seed draws other questions and paraphrases.
+        kinds: What it writes; perception alone where a model writes the rest.
     """
 
     chinese_share: float
     text_share: float
     modalities: tuple[Modality, ...]
     seed: int
+    kinds: tuple[Kind, ...] = tuple(Kind)
 
     def samples(self, annotation: Annotation, recipe: Recipe) -> Iterator[Sample]:
         """Yield the samples about one annotated image."""
         bilingual = speaks_chinese(annotation, recipe)
-        for kind in Kind:
+        for kind in self.kinds:
             chinese = bilingual and fraction(self.seed, annotation.id, kind, "language") < self.chinese_share
             words = Words(annotation, recipe, Language.ZH if chinese else Language.EN, self.seed)
             for number, (turns, boxes, asked) in enumerate(self._conversations(kind, annotation, words)):

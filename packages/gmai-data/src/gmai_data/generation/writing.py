@@ -19,11 +19,14 @@ from typing import Any
 from gmai_cli.files import sha256_file, write_json, write_text
 
 from gmai_data.annotation import Annotation, annotation_of
+from gmai_data.checks.duplicates import left_out
+from gmai_data.checks.leakage import Benchmarks, load_benchmarks
+from gmai_data.checks.near_hashes import NearHashes
 from gmai_data.checks.samples import reason_to_drop
-from gmai_data.checks.text_prints import SeenTexts
 from gmai_data.checks.written import checks_digest
 from gmai_data.generation.asking import Pending, settle
 from gmai_data.generation.journal import Journal, Outcome
+from gmai_data.generation.prices import Budget
 from gmai_data.generation.prompts import Prompt
 from gmai_data.generation.sample import Sample, tally, turns_of
 from gmai_data.generation.tasks import Task, TaskMaker, WritingSettings
@@ -53,11 +56,22 @@ class WriteJob:
     prompts: Mapping[str, Prompt]
     text_share: float
     seed: int
+    leakage: Path | None = None
+    """See `ShardJob`."""
 
     @property
     def done(self) -> bool:
         """Say whether an earlier run assembled this shard."""
         return (self.folder / "written.json").is_file()
+
+    @property
+    def asked(self) -> bool:
+        """Say whether all of its outcomes are in the journal."""
+        return (self.folder / "asked.json").is_file()
+
+    def spent_usd(self) -> float:
+        """Return what the shard cost, once it is asked."""
+        return json.loads((self.folder / "asked.json").read_text(encoding="utf-8"))["spent_usd"]
 
     def journal(self) -> Journal:
         """Open the shard's journal."""
@@ -79,20 +93,19 @@ class _Open:
 class OpenShards:
     """The shards whose tasks are being asked: a journal is open from a shard's first task to its last answer."""
 
-    closed: Callable[[WriteJob], None]
+    closed: Callable[[WriteJob, Journal], None]
     """Called when a shard has all its outcomes."""
+    budget: Budget
+    """Learns what earlier runs spent on a shard."""
     journals: MutableMapping[int, Journal] = field(default_factory=dict[int, Journal])
     """Those in use, by identity."""
-    input_tokens: int = 0
-    output_tokens: int = 0
     _open: dict[int, tuple[WriteJob, _Open]] = field(default_factory=dict[int, tuple[WriteJob, _Open]])
 
     def pending(self, jobs: Sequence[WriteJob]) -> Iterator[Pending]:
         """Yield the tasks of the shards, one shard after another."""
         for job in jobs:
             journal, maker = job.journal(), job.maker()
-            self.input_tokens += journal.input_tokens
-            self.output_tokens += journal.output_tokens
+            self.budget.spent_usd += journal.spent_usd
             state = _Open(journal)
             self.journals[id(journal)] = journal
             self._open[id(journal)] = (job, state)
@@ -112,14 +125,14 @@ class OpenShards:
         if state.all_given and not state.left:
             journal.close()
             del self.journals[id(journal)], self._open[id(journal)]
-            self.closed(job)
+            self.closed(job, journal)
 
 
 def tasks_of(job: WriteJob, maker: TaskMaker) -> Iterator[tuple[Task, int | None]]:
     """Yield the tasks of a shard, each with the row number of its annotation, if it is about an image."""
-    left_out = left_out_rows(job.folder)
+    unused = set(left_out(job.folder)["rows"])
     for number, row in _rows(job.folder / "annotations.parquet"):
-        if row["split"] != Split.HELD_OUT and number not in left_out:
+        if row["split"] != Split.HELD_OUT and str(number) not in unused:
             for task in maker.tasks(annotation_of(row), row["sha256"]):
                 yield task, number if task.facts.kind != Kind.TEXT_ONLY else None
     if job.recipe.task != SourceTask.TEXT:
@@ -132,12 +145,6 @@ def tasks_of(job: WriteJob, maker: TaskMaker) -> Iterator[tuple[Task, int | None
             translation = maker.translation(maker.source_facts(annotation), row["id"], turns)
             if translation is not None:
                 yield translation, None
-
-
-def left_out_rows(folder: Path) -> set[int]:
-    """Return the row numbers of the annotations that a check of the whole build left out."""
-    path = folder / "left_out.json"
-    return {int(number) for number in json.loads(path.read_text(encoding="utf-8"))} if path.is_file() else set()
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -200,7 +207,6 @@ def assemble(job: WriteJob) -> None:
             "account": written.ledger.to_json(),
             "by_kind": {kind: dict(sorted(counts.items())) for kind, counts in sorted(written.by_kind.items())},
             "opinions": dict(sorted(written.opinions.items())),
-            "tokens": {"input": journal.input_tokens, "output": journal.output_tokens},
             "files": {path.name: sha256_file(path)} if path.is_file() else {},
         },
     )
@@ -217,7 +223,8 @@ def outcomes(job: WriteJob, journal: Journal, written: Written) -> Iterator[tupl
     Raises:
         RuntimeError: A task has no outcome.
     """
-    maker, seen = job.maker(), SeenTexts()
+    maker, seen = job.maker(), NearHashes()
+    benchmarks = None if job.leakage is None else load_benchmarks(job.leakage)
     for first, number in tasks_of(job, maker):
         for pending, outcome in settle(Pending(first, journal, maker), write=False):
             if not isinstance(outcome, Outcome):
@@ -225,12 +232,14 @@ def outcomes(job: WriteJob, journal: Journal, written: Written) -> Iterator[tupl
             if pending.task.judged:
                 _take_opinion(pending, outcome, written)
                 continue
-            sample = _sample(pending, outcome, written, seen)
+            sample = _sample(pending, outcome, written, seen, benchmarks)
             if sample is not None:
                 yield sample, number
 
 
-def _sample(pending: Pending, outcome: Outcome, written: Written, seen: SeenTexts) -> Sample | None:
+def _sample(
+    pending: Pending, outcome: Outcome, written: Written, seen: NearHashes, benchmarks: Benchmarks | None
+) -> Sample | None:
     """Return the sample of an accepted text, and account for the task whatever became of it."""
     task, ledger = pending.task, written.ledger
     ledger.samples.read += 1
@@ -241,9 +250,12 @@ def _sample(pending: Pending, outcome: Outcome, written: Written, seen: SeenText
     sample, reason, detail = None, outcome.check, outcome.detail
     if outcome.state == "accepted":
         sample = _made(pending, outcome)
-        reason, detail = reason_to_drop(sample) or "", ""
-        if not reason and (other := seen.meet(outcome.print, task.id)) is not None:
+        reason, detail = reason_to_drop(sample, benchmarks) or "", ""
+        print_ = int(outcome.print, 16)
+        if not reason and (other := seen.find(print_)) is not None:
             reason, detail = NEAR_DUPLICATE, f"of {other}"
+        if not reason:
+            seen.add(print_, task.id)
     if reason or sample is None:
         ledger.samples.dropped[reason] += 1
         written.count(task, "dropped")

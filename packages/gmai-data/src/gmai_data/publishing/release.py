@@ -12,6 +12,7 @@ import yaml
 from gmai_cli.console import Progress
 from gmai_cli.files import write_text
 
+from gmai_data.checks.duplicates import left_out
 from gmai_data.generation.wording import wording
 from gmai_data.publishing.held_out import HeldOut, prior_accuracy, select
 from gmai_data.publishing.tables import ANNOTATIONS, QUESTIONS, SAMPLES, Image, TableFiles
@@ -65,8 +66,11 @@ def _publish_one(shards: Sequence[Path], out: Path, name: str) -> list[Split]:
         if name == _ANNOTATIONS:
             annotations = stack.enter_context(TableFiles(out / name, "part", ANNOTATIONS))
             for shard in shards:
+                unused, start = _unused(shard), 0
                 for table in _tables(shard / "annotations.parquet"):
-                    annotations.add(table)
+                    rows = pa.array(range(start, start + table.num_rows), pa.int64())
+                    annotations.add(table.filter(pc.invert(pc.is_in(rows, value_set=unused))))
+                    start += table.num_rows
             return []
         files = {
             split: stack.enter_context(TableFiles(out / "samples" / name, split, SAMPLES))
@@ -74,12 +78,19 @@ def _publish_one(shards: Sequence[Path], out: Path, name: str) -> list[Split]:
         }
         for shard in shards:
             images = _Images(shard / "annotations.parquet")
-            for table in _tables(shard / "samples.parquet"):
+            unused = _unused(shard)
+            for table in (*_tables(shard / "samples.parquet"), *_tables(shard / "written.parquet")):
+                used = pc.invert(pc.is_in(table["annotation"], value_set=unused, skip_nulls=True))
+                belongs = pc.and_(used, _belongs(table, SubDataset(name)))
                 for split, file in files.items():
-                    chosen = pc.and_(_belongs(table, SubDataset(name)), pc.equal(table["split"], str(split)))
-                    rows = table.filter(chosen)
+                    rows = table.filter(pc.and_(belongs, pc.equal(table["split"], str(split))))
                     file.add(rows, [images.of(number) for number in rows["annotation"].to_pylist()])
         return [split for split, file in files.items() if file.rows]
+
+
+def _unused(shard: Path) -> Any:
+    """Return the row numbers of the annotations that a check of the whole build left out."""
+    return pa.array([int(number) for number in left_out(shard)["rows"]], pa.int64())
 
 
 def _tables(path: Path) -> Iterator[Any]:
@@ -134,7 +145,11 @@ def _belongs(table: Any, name: SubDataset) -> Any:
 
 
 def _publish_benchmark(shards: Sequence[Path], out: Path, seed: int) -> dict[str, Any]:
-    offers = [json.loads(line) for shard in shards for line in (shard / "offers.jsonl").read_text("utf-8").splitlines()]
+    offers: list[dict[str, Any]] = []
+    for shard in shards:
+        unused = set(left_out(shard)["ids"])
+        lines = (shard / "offers.jsonl").read_text("utf-8").splitlines()
+        offers += [offer for offer in map(json.loads, lines) if offer["annotation"] not in unused]
     held_out = select(offers, seed)
     if held_out.questions:
         _write_questions(held_out, shards, out / "benchmarks")

@@ -2,7 +2,7 @@
 
 import copy
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -142,3 +142,29 @@ def add_up(accounts: Iterable[dict[str, Any]]) -> dict[str, Any]:
         total.quarantine.extend(account["quarantine"])
     total.check()
     return total.to_json()
+
+
+def add_counts(total: dict[str, int], more: Mapping[str, int]) -> None:
+    """Add counts to counts of the same names."""
+    for name, count in more.items():
+        total[name] = total.get(name, 0) + count
+
+
+def without(account: dict[str, Any], left_out: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an account of a shard after some of its pictures were left out, with their samples.
+
+    Args:
+        account: As written by `Ledger.to_json`.
+        left_out: `images` (reason ▶ count), `samples`, and `tallies` of those samples.
+    """
+    images, samples = dict(account["images"]), dict(account["samples"])
+    images["kept"] -= sum(left_out["images"].values())
+    images["dropped"] = {**images["dropped"], **left_out["images"]}
+    if left_out["samples"]:
+        samples["kept"] -= left_out["samples"]
+        samples["dropped"] = {**samples["dropped"], "of a duplicate image": left_out["samples"]}
+    tallies = {of: dict(values) for of, values in account["tallies"].items()}
+    for of, values in left_out["tallies"].items():
+        add_counts(tallies[of], {value: -count for value, count in values.items()})
+        tallies[of] = {value: count for value, count in tallies[of].items() if count}
+    return {**account, "images": images, "samples": samples, "tallies": tallies}

@@ -1,0 +1,123 @@
+"""The same picture twice: found over the whole build, by digest and by perceptual hash, before any text is written.
+
+Slices and frames of one item are never compared with one another, and near pictures of one patient are no duplicates.
+Of two equal pictures the held-out one stays, then that of validation: a question's image must not be trained on.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pydantic_core
+from gmai_cli.files import write_json
+
+from gmai_data.checks.near_hashes import NearHashes
+from gmai_data.generation.sample import SUB_DATASETS
+from gmai_data.untyped import pa, pc, pq
+from gmai_data.vocabulary import Kind, Split
+
+SAME, NEAR = "duplicate image", "near-duplicate image"
+_RANK = {Split.HELD_OUT: 0, Split.VALIDATION: 1, Split.TRAIN: 2}
+_COLUMNS = ["id", "sha256", "modality", "split", "group", "source", "provenance"]
+_TALLIED = ("kind", "language", "modality", "department")
+_OF_SHARD = ("task", "clinical_task")
+
+
+@dataclass(frozen=True)
+class _Print:
+    shard: int
+    row: int
+    id: str
+    digest: str
+    hash: int
+    modality: str
+    item: tuple[str, str]
+    group: tuple[str, str]
+    split: Split
+
+
+def screen(folders: Sequence[Path]) -> int:
+    """Write `left_out.json` into each of the shards of a build that holds duplicates, and return how many there are.
+
+    Args:
+        folders: All finished shards, in the build's order.
+    """
+    prints = sorted(
+        (each for shard, folder in enumerate(folders) for each in _prints(shard, folder)),
+        key=lambda each: (_RANK[each.split], each.shard, each.row),
+    )
+    digests: dict[str, _Print] = {}
+    near: dict[str, NearHashes] = {}
+    kept: dict[str, _Print] = {}
+    left: dict[int, dict[str, str]] = {}
+    for each in prints:
+        reason = ""
+        same = digests.get(each.digest)
+        if same is not None and same.item != each.item:
+            reason = f"{SAME}: of {same.id}"
+        else:
+            hashes = near.setdefault(each.modality, NearHashes())
+            like = hashes.find(each.hash)
+            if like is not None and kept[like].group != each.group:
+                reason = f"{NEAR}: of {like}"
+        if reason:
+            left.setdefault(each.shard, {})[str(each.row)] = reason
+            continue
+        digests.setdefault(each.digest, each)
+        kept[each.id] = each
+        near[each.modality].add(each.hash, each.id)
+    for shard, rows in left.items():
+        write_json(folders[shard] / "left_out.json", _account(folders[shard], rows))
+    return sum(map(len, left.values()))
+
+
+def left_out(folder: Path) -> dict[str, Any]:
+    """Return what was left out of a shard: `rows` (row number ▶ reason), `ids`, and the `account` of it."""
+    path = folder / "left_out.json"
+    if not path.is_file():
+        return {"rows": {}, "ids": [], "account": {"images": {}, "samples": 0, "tallies": {}}}
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _prints(shard: int, folder: Path) -> Iterator[_Print]:
+    path = folder / "annotations.parquet"
+    if not path.is_file():
+        return  # a file without rows was not written
+    for number, row in enumerate(pq.read_table(path, columns=_COLUMNS).to_pylist()):
+        known = pydantic_core.from_json(row["provenance"])
+        source = row["source"]
+        yield _Print(
+            shard, number, row["id"], row["sha256"], int(known["phash"], 16), row["modality"],
+            (source, known["item"]), (source, row["group"]), Split(row["split"]),
+        )  # fmt: skip
+
+
+def _account(folder: Path, rows: dict[str, str]) -> dict[str, Any]:
+    """Return what leaves the shard's account with some of its annotations."""
+    annotations = pq.read_table(folder / "annotations.parquet", columns=["id", *_OF_SHARD])
+    tallies: dict[str, Counter[str]] = {}
+    samples = 0
+    path = folder / "samples.parquet"
+    if path.is_file():
+        table = pq.read_table(path)
+        gone = pc.is_in(table["annotation"], value_set=pa.array([int(row) for row in rows], pa.int64()))
+        for row in table.filter(gone).to_pylist():
+            samples += 1
+            for column in _TALLIED:
+                tallies.setdefault(column, Counter())[row[column]] += 1
+            sub_dataset = f"{SUB_DATASETS[Kind(row['kind'])]}/{row['split']}"
+            tallies.setdefault("sub_dataset", Counter())[sub_dataset] += 1
+            for column in _OF_SHARD:
+                tallies.setdefault(column, Counter())[annotations[column][0].as_py()] += 1
+    return {
+        "rows": rows,
+        "ids": [annotations["id"][int(row)].as_py() for row in rows],
+        "account": {
+            "images": dict(Counter(reason.split(":")[0] for reason in rows.values())),
+            "samples": samples,
+            "tallies": {of: dict(values) for of, values in tallies.items()},
+        },
+    }

@@ -1,0 +1,29 @@
+"""64-bit hashes met one after another: was a nearly equal one there before?"""
+
+NEAR_BITS = 3
+"""Hashes that differ in at most so many bits are near."""
+_BANDS, _BAND_BITS = 4, 16
+
+
+class NearHashes:
+    """The hashes met so far, each kept under four bands: near hashes differ in three bits, so one band agrees."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._bands: list[dict[int, list[tuple[int, str]]]] = [{} for _ in range(_BANDS)]
+
+    def find(self, value: int) -> str | None:
+        """Return the name of the first near hash that was met, or None."""
+        for members, part in zip(self._bands, self._parts(value), strict=True):
+            for other, name in members.get(part, ()):
+                if (other ^ value).bit_count() <= NEAR_BITS:
+                    return name
+        return None
+
+    def add(self, value: int, name: str) -> None:
+        """Remember a hash under a name."""
+        for members, part in zip(self._bands, self._parts(value), strict=True):
+            members.setdefault(part, []).append((value, name))
+
+    def _parts(self, value: int) -> list[int]:
+        return [(value >> band * _BAND_BITS) & 0xFFFF for band in range(_BANDS)]
