@@ -70,7 +70,10 @@ class Pictures:
         inside = [path for folder in self._folders if (path := folder / name).is_relative_to(folder)]
         if not inside:
             return Problem("path", f"{_short(name)} leads out of the image folder {self._folders[0]}")
-        found = next((path for path in inside if path.is_file()), None)
+        try:
+            found = next((path for path in inside if path.is_file()), None)
+        except OSError as error:
+            return Problem("path", f"{_short(name)}: {error.strerror}")
         return found or Problem("path", f"{_short(name)} is not in {' or '.join(map(str, self._folders))}")
 
 
@@ -84,7 +87,7 @@ def problems_of(row: Row, pictures: Pictures) -> Iterator[Problem]:
             yield answer
         else:
             sizes.append(answer)
-    if row.messages:
+    if not any(problem.rule == "columns" for problem in row.problems):
         yield from _messages(row)
     if row.size_px is not None and len(sizes) == 1 and sizes[0] != row.size_px:
         yield Problem("size", "the row says {} × {} px, the image has {} × {}".format(*row.size_px, *sizes[0]))
@@ -100,15 +103,17 @@ def problems_of(row: Row, pictures: Pictures) -> Iterator[Problem]:
 
 def _messages(row: Row) -> Iterator[Problem]:
     contents = [content for _, content in row.messages]
-    for number, content in enumerate(contents, start=1):
-        if not content.strip():
-            yield Problem("messages", f"message {number} is empty")
+    misread = {problem.rule for problem in row.problems}
+    if "messages" not in misread:
+        for number, content in enumerate(contents, start=1):
+            if not content.strip():
+                yield Problem("messages", f"message {number} is empty")
     roles = [role for role, _ in row.messages]
-    turns = roles[1:] if roles[0] == "system" else roles
-    if "" not in roles and (not turns or turns != ["user", "assistant"] * (len(turns) // 2)):
-        yield Problem("roles", f"the roles are {', '.join(roles[:8])}{', …' if len(roles) > 8 else ''}")
+    turns = roles[1:] if roles[:1] == ["system"] else roles
+    if not misread & {"messages", "roles"} and (not turns or turns != ["user", "assistant"] * (len(turns) // 2)):
+        yield Problem("roles", f"the roles are {', '.join(roles[:8]) or 'none'}{', …' if len(roles) > 8 else ''}")
     marks = sum(content.count(IMAGE_PLACEHOLDER) for content in contents)
-    if marks != len(row.images) and not any(problem.rule == "images" for problem in row.problems):
+    if marks != len(row.images) and not misread & {"messages", "images"}:
         yield Problem("placeholders", f"{marks} `<image>` for {len(row.images)} images")
 
 

@@ -4,11 +4,14 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from gmai_data.validation.rules import Problem
 
 _CHUNK = 1 << 20
+_TOKEN = 32
+"""What is wrong so near to the end of a portion may be a word or number that goes on in the next one."""
+LONGEST_ENTRY = 1 << 28
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 Entry = tuple[int, Any | Problem]
@@ -17,60 +20,74 @@ Entry = tuple[int, Any | Problem]
 
 def json_list(path: Path) -> Iterator[Entry]:
     """Yield (index from 0, value) of a file that is one JSON list; after what is not JSON nothing more can be read."""
-    decode = json.JSONDecoder().raw_decode
-    buffer, position, index, separator = "", 0, 0, "["
-    with path.open(encoding="utf-8-sig", errors="strict") as file:
-
-        def more() -> bool:
-            nonlocal buffer, position
-            # What waits grows with each attempt, so that a long entry is not parsed again for every chunk.
-            chunk = file.read(max(_CHUNK, len(buffer) - position))
-            buffer, position = buffer[position:] + chunk, 0
-            return bool(chunk)
-
-        def skip_space() -> str:
-            nonlocal position
-            while True:
-                match = _SPACE.match(buffer, position)
-                position = match.end() if match else position
-                if position < len(buffer):
-                    return buffer[position]
-                if not more():
-                    return ""
-
+    with path.open(encoding="utf-8-sig") as file:
+        reader, index = _Portions(file), 0
         try:
+            if reader.next() != "[":
+                yield index, Problem("json", "the file is not one list")
+                return
+            reader.position += 1
+            if reader.next() == "]":
+                return
             while True:
-                found = skip_space()
-                if found == "]" and (separator == "," or index == 0):
-                    return
-                if found != separator:
-                    yield (
-                        index,
-                        Problem("json", f"{found!r} where {separator!r} belongs" if found else "the list ends early"),
-                    )
-                    return
-                position += 1
-                separator = ","
-                if skip_space() == "]":
-                    if index:
-                        yield index, Problem("json", "a comma before the end of the list")
-                    return
-                while True:
-                    try:
-                        value, end = decode(buffer, position)
-                    except json.JSONDecodeError as error:
-                        if not more():
-                            yield index, Problem("json", f"not JSON: {error.msg}")
-                            return
-                        continue
-                    if end == len(buffer) and more():
-                        continue  # a number may go on in the next chunk
-                    break
-                position = end
+                value = reader.entry()
                 yield index, value
                 index += 1
+                if isinstance(value, Problem):
+                    return
+                mark = reader.next()
+                reader.position += 1
+                if mark == "]":
+                    return
+                if mark != ",":
+                    yield index, Problem("json", f"{mark!r} where ',' belongs" if mark else "the list does not end")
+                    return
         except UnicodeDecodeError as error:
             yield index, Problem("json", f"not UTF-8 ({error.reason})")
+
+
+class _Portions:
+    """The text of a file, of which only what waits to be read is held."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self._text, self.position = "", 0
+        self._decode = json.JSONDecoder().raw_decode
+
+    def next(self) -> str:
+        """Return the next character that is no space, without taking it; nothing at the end of the file."""
+        while True:
+            found = _SPACE.match(self._text, self.position)
+            self.position = found.end() if found else self.position
+            if self.position < len(self._text):
+                return self._text[self.position]
+            if not self._more():
+                return ""
+
+    def entry(self) -> Any | Problem:
+        """Take the next value."""
+        self.next()
+        while True:
+            start = self.position
+            try:
+                value, end = self._decode(self._text, start)
+            except json.JSONDecodeError as error:
+                cut = error.pos >= len(self._text) - _TOKEN or error.msg.startswith("Unterminated string")
+                value, end = Problem("json", f"not JSON: {error.msg}"), start
+            else:
+                # 1 may be the beginning of 1.5e3.
+                cut = len(self._text) - end < _TOKEN and self._text[end : end + 1] not in (",", "]", " ", "\n")
+            if cut and len(self._text) - start > LONGEST_ENTRY:
+                return Problem("json", "an entry of more than 256 MB")
+            if not cut or not self._more():
+                self.position += end - start
+                return value
+
+    def _more(self) -> bool:
+        # What waits grows with each attempt, so that a long entry is not parsed again for every portion.
+        portion = self._file.read(max(_CHUNK, len(self._text) - self.position))
+        self._text, self.position = self._text[self.position :] + portion, 0
+        return bool(portion)
 
 
 def json_lines(path: Path) -> Iterator[Entry]:

@@ -17,6 +17,8 @@ Format = Literal["parquet", "webdataset", "json", "jsonl"]
 
 _CHATS = ("messages", "conversations")
 _ROWS_AT_ONCE = 64
+_END_BYTES = 1024
+"""Zeros that end a tar file."""
 _PICTURES = frozenset(SUFFIXES.values()) | {"jpeg", "tiff"}
 
 
@@ -97,6 +99,10 @@ def _webdataset(path: Path) -> Iterator[tuple[int, Any | Problem]]:
                 members[found[2].lower()] = opened.read() if opened else b""
         if key is not None:
             yield number, _sample(members)
+        with path.open("rb") as file:  # tarfile takes a header that was cut for the end
+            file.seek(max(path.stat().st_size - _END_BYTES, 0))
+            if file.read() != bytes(_END_BYTES):
+                yield number + 1, Problem("file", "the archive has no end mark: it was cut")
     except (tarfile.TarError, OSError, EOFError) as error:
         yield number, Problem("file", f"cannot be read on as tar ({error!s:.120})")
 

@@ -66,7 +66,8 @@ class Finding:
     def line(self) -> str:
         """Return the finding as one line: where, what, the rule, the remedy."""
         rule, remedy = RULES[self.problem.rule]
-        return f"{self.where}: {self.problem.found}. {rule} {remedy}"
+        line = f"{self.where}: {self.problem.found}. {rule} {remedy}"
+        return "".join(letter if letter.isprintable() else "\ufffd" for letter in line)
 
     def entry(self) -> dict[str, str | int | None]:
         """Return the finding as an entry of the report file."""
