@@ -20,6 +20,13 @@ def test_percentiles_ignore_zero_and_negative_voxels():
     assert shown.tolist() == [0, 0, 0, 1, 128, 255]
 
 
+def test_values_normalised_to_mean_zero_keep_their_dark_half():
+    volume = np.concatenate([np.full(500, -9.0), np.zeros(500), np.linspace(-2, 2, 1001)])
+    low, high = percentile_bounds(volume)
+    assert (low, high) == pytest.approx((-1.98, 1.98), abs=0.01)
+    assert apply_bounds(np.array([-9.0, -1.98, 0.0, 1.98, np.nan]), low, high).tolist() == [0, 0, 128, 255, 0]
+
+
 @pytest.mark.parametrize("volume", [np.zeros(10), np.full(10, 5.0), np.full(10, -3.0), np.full(10, np.nan)])
 def test_flat_volumes_are_refused(volume):
     with pytest.raises(FlatIntensitiesError):

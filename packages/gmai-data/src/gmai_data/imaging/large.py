@@ -13,6 +13,15 @@ IN_MEMORY_BYTES = 512 * 1024 * 1024
 """Arrays up to this size are held in memory."""
 
 
+BOMB_BYTES, BOMB_RATIO = 4 * 2**30, 200
+"""More than so many bytes, packed more than so many times, are no image and no mask."""
+
+
+def is_bomb(packed_bytes: int, unpacked_bytes: int) -> bool:
+    """Say whether a packed file that claims such a size would only fill the disk."""
+    return unpacked_bytes > BOMB_BYTES and unpacked_bytes > BOMB_RATIO * packed_bytes
+
+
 def allocate(shape: tuple[int, ...], dtype: npt.DTypeLike, *, order: str = "C") -> npt.NDArray[Any]:
     """Return an array to be filled: in memory, or in a file that is already unlinked, in the system's temporary folder.
 

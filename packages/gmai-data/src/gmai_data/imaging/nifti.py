@@ -8,7 +8,7 @@ import numpy.typing as npt
 from isal import igzip
 
 from gmai_data.imaging.grids import Volume, to_display
-from gmai_data.imaging.large import IN_MEMORY_BYTES, allocate, map_file, release
+from gmai_data.imaging.large import IN_MEMORY_BYTES, allocate, is_bomb, map_file, release
 from gmai_data.sources.files import require_data
 from gmai_data.sources.problems import SourceError
 from gmai_data.untyped import nifti
@@ -29,8 +29,8 @@ def open_nifti(root: Path, relative: str) -> tuple[npt.NDArray[Any], npt.NDArray
         image = nifti.load(path)
         affine = np.asarray(image.affine, dtype=np.float64)
         array, slope, intercept = _stored(image)
-    except SourceError:
-        raise
+    except SourceError as problem:
+        raise SourceError(problem.rule, problem.detail, relative) from problem
     except Exception as error:  # damaged headers and streams raise many kinds
         detail = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise SourceError("NIfTI unreadable", f"{detail}; download it again", relative) from error
@@ -73,11 +73,19 @@ def _stored(image: Any) -> tuple[npt.NDArray[Any], float, float]:
     if not 0 < size_bytes <= MAX_VOLUME_BYTES:
         raise ValueError(f"the header claims {size_bytes / 2**30:.1f} GiB")
     source = Path(str(image.file_map["image"].filename))
-    if source.suffix == ".gz":
+    if _is_gzip(source):
+        packed_bytes = source.stat().st_size
+        if is_bomb(packed_bytes, size_bytes):
+            raise SourceError("zip bomb", f"{packed_bytes} bytes claim to unpack to {size_bytes}", source.name)
         return _unpacked(source, shape, dtype, int(proxy.offset)), slope, intercept
     if source.stat().st_size < proxy.offset + size_bytes:
         raise ValueError(f"{source.stat().st_size} bytes, but the header claims {proxy.offset + size_bytes}")
     return map_file(source, shape, dtype, offset=int(proxy.offset)), slope, intercept
+
+
+def _is_gzip(source: Path) -> bool:
+    with source.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
 
 
 def _unpacked(source: Path, shape: tuple[int, ...], dtype: np.dtype[Any], offset: int) -> npt.NDArray[Any]:

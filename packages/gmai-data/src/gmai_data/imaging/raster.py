@@ -4,7 +4,8 @@ import hashlib
 import io
 import struct
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from isal import isal_zlib
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gmai_data.sources.files import require_data
 from gmai_data.sources.problems import SourceError
@@ -34,13 +35,15 @@ class Raster:
 
     pixels: Pixels
     encoded: bytes | None
+    geometry: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What was done to the values, for the provenance."""
 
 
 def load_raster(root: Path, relative: str) -> Raster:
-    """Decode a PNG, JPEG, BMP or TIFF file to 8-bit grey or RGB.
+    """Decode a picture file (PNG, JPEG, TIFF, …) to 8-bit grey or RGB, turned as its EXIF orientation says.
 
     Raises:
-        SourceError: Missing, pointer, not an image, truncated, or above `MAX_PIXELS`.
+        SourceError: Missing, pointer, not an image, truncated, of several pages, or above `MAX_PIXELS`.
     """
     data = require_data(root, relative).read_bytes()
     return decode_raster(data, relative)
@@ -55,26 +58,31 @@ def decode_raster(data: bytes, relative: str) -> Raster:
                 width, height = image.size
                 if width * height > MAX_PIXELS:
                     raise _too_large(width, height, relative)
+                if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
+                    detail = f"{getattr(image, 'n_frames', 0)} pages; which of them counts? Split them into files"
+                    raise SourceError("several pages in one file", detail, relative)
                 image.load()
-                pixels = _to_8_bit(image)
+                pixels, window = _to_8_bit(ImageOps.exif_transpose(image))
                 plain_jpeg = image.format == "JPEG" and image.mode in ("L", "RGB") and image.info.keys() <= _HARMLESS
     except Image.DecompressionBombError as error:
         raise SourceError("image too large", f"{error}; cut it into tiles first", relative) from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         if relative.lower().endswith((".tif", ".tiff")):
-            return Raster(_by_tifffile(io.BytesIO(data), relative), None)
+            return Raster(*_by_tifffile(io.BytesIO(data), relative))
         detail = str(error).split("<")[0].strip()
         raise SourceError("image unreadable", f"{detail}; download it again or take it out", relative) from error
-    return Raster(pixels, data if plain_jpeg else None)
+    return Raster(pixels, data if plain_jpeg else None, {"window": window} if window else {})
 
 
-def _by_tifffile(data: io.BytesIO, relative: str) -> Pixels:
+def _by_tifffile(data: io.BytesIO, relative: str) -> tuple[Pixels, None, dict[str, str]]:
     """Decode the kinds of TIFF that Pillow does not know: 16 bits a channel, floats, planar, newer compressions."""
     import tifffile
 
     try:
         with tifffile.TiffFile(data) as file:
             page: Any = file.pages[0]
+            if len(file.pages) > 1:
+                raise SourceError("several pages in one file", f"{len(file.pages)} pages; split them", relative)
             if page.imagewidth * page.imagelength > MAX_PIXELS:
                 raise _too_large(page.imagewidth, page.imagelength, relative)
             array: npt.NDArray[Any] = np.asarray(page.asarray())
@@ -89,20 +97,39 @@ def _by_tifffile(data: io.BytesIO, relative: str) -> Pixels:
         raise SourceError("image unreadable", f"shape {array.shape}; grey or RGB is expected", relative)
     values = array[..., :3] if array.ndim == 3 else array
     if values.dtype == np.uint8:
-        return values
-    low, high = float(values.min()), float(values.max())
-    return np.clip((values.astype(np.float32) - low) * (255.0 / max(high - low, 1e-6)), 0, 255).astype(np.uint8)
+        return values, None, {}
+    pixels, window = _spread(values)
+    return pixels, None, {"window": window}
+
+
+def _spread(values: npt.NDArray[Any]) -> tuple[Pixels, str]:
+    """Return values spread over 0–255 by their own range, and the range in words; what is not finite becomes black."""
+    numbers = values.astype(np.float32)
+    finite = np.isfinite(numbers)
+    low, high = (float(numbers[finite].min()), float(numbers[finite].max())) if finite.any() else (0.0, 0.0)
+    numbers = np.where(finite, numbers, low)
+    pixels = np.clip((numbers - low) * (255.0 / max(high - low, 1e-6)), 0, 255).astype(np.uint8)
+    return pixels, f"own range {low:g}–{high:g}"
 
 
 def load_index_mask(root: Path, relative: str) -> npt.NDArray[Any]:
-    """Decode a mask whose pixel values are label ids; a palette image gives its indices.
+    """Decode a mask whose pixel values are label ids; a palette image gives its indices, equal channels give one.
 
     Raises:
-        SourceError: As `load_raster`, or the mask has colour channels.
+        SourceError: As `load_raster`, or the mask has colours or fractions.
     """
     mask = _decode_mask(root, relative, palette_to_colour=False)
-    if mask.ndim != 2:
-        raise SourceError("mask has colour channels", f"shape {mask.shape}; index masks have one channel", relative)
+    if mask.ndim == 3:
+        colours = mask[..., :3] if mask.shape[2] >= 3 else mask[..., :1]
+        if np.any(colours != colours[..., :1]):
+            raise SourceError("mask has colour channels", f"shape {mask.shape}; index masks have one channel", relative)
+        mask = colours[..., 0]
+    if mask.dtype.kind == "f":
+        whole = np.rint(mask)
+        if not np.array_equal(whole, mask) or np.abs(whole).max(initial=0) >= 2**31:
+            detail = "it has fractions, or values that are no numbers; store whole label ids"
+            raise SourceError("mask is not a label mask", detail, relative)
+        return whole.astype(np.int32)
     return mask
 
 
@@ -139,11 +166,13 @@ def _too_large(width: int, height: int, relative: str) -> SourceError:
     return SourceError("image too large", detail, relative)
 
 
-def _to_8_bit(image: Image.Image) -> Pixels:
+def _to_8_bit(image: Image.Image) -> tuple[Pixels, str]:
     if image.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
-        values = np.asarray(image).astype(np.float32)
-        low, high = float(values.min()), float(values.max())
-        return np.clip((values - low) * (255.0 / max(high - low, 1e-6)), 0, 255).astype(np.uint8)
+        return _spread(np.asarray(image))
+    return _colours(image), ""
+
+
+def _colours(image: Image.Image) -> Pixels:
     if image.mode in ("1", "L"):
         return np.asarray(image.convert("L"))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:

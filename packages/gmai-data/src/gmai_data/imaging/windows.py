@@ -33,6 +33,8 @@ SUV = "suv"
 """Standardised uptake by body weight, shown from 0 to `SUV_MAX` g/ml."""
 SUV_MAX = 10.0
 
+NEGATIVE_SHARE = 0.05
+"""Fewer negative voxels than this share of those other than 0 are artefacts, and black."""
 MAX_PERCENTILE_VOXELS = 4_000_000
 """Percentiles of larger volumes are taken of every n-th voxel: sorting a volume of 2 GB would need 8 GB."""
 
@@ -88,23 +90,34 @@ def bounds_function(low: float, high: float) -> ToGrey:
 def percentile_bounds(values: npt.NDArray[Any]) -> tuple[float, float]:
     """Return the grey bounds (low, high) of a volume: 0.5th and 99.5th percentile of its finite positive voxels.
 
+    Where more than a twentieth of the voxels other than 0 are negative and not all of one value (normalised to mean 0,
+    say), they are neither artefacts nor padding, and the percentiles are those of all voxels but 0 and the lowest.
+
     Raises:
-        FlatIntensitiesError: No positive voxel, or all of them (nearly) equal.
+        FlatIntensitiesError: No such voxel, or all of them (nearly) equal.
     """
     step = -(-values.size // MAX_PERCENTILE_VOXELS)
     if step > 1 and values.ndim == 3:
         values = values[::step]
-    positive = values[np.isfinite(values) & (values > 0)]
-    if positive.size == 0:
+    some = values[np.isfinite(values) & (values != 0)]
+    lowest = min(float(some.min(initial=0)), 0.0)
+    has_negative_tissue = np.count_nonzero((some < 0) & (some > lowest)) > NEGATIVE_SHARE * some.size
+    some = some[some > (lowest if has_negative_tissue else 0)]
+    if some.size == 0:
         raise FlatIntensitiesError("no voxel is above zero")
-    low, high = (float(bound) for bound in np.percentile(positive, (0.5, 99.5)))
-    if high - low <= 1e-6 * max(abs(high), 1.0):
-        raise FlatIntensitiesError(f"all positive voxels are about {high:g}")
+    low, high = (float(bound) for bound in np.percentile(some, (0.5, 99.5)))
+    if high - low <= 1e-6 * max(abs(low), abs(high)):
+        raise FlatIntensitiesError(f"all voxels other than 0 are about {high:g}")
     return low, high
 
 
 def apply_bounds(values: npt.NDArray[Any], low: float, high: float) -> Grey:
-    """Map `low`–`high` to 1–255 and everything at or below zero (background, not a number) to 0."""
+    """Map `low`–`high` to 1–255 and everything at or below zero (background, not a number) to 0.
+
+    With a negative `low` all of the range is tissue: then it is mapped to 0–255, and what is no number to 0.
+    """
+    if low < 0:
+        return _scale(np.nan_to_num(values.astype(np.float32), nan=low, posinf=high, neginf=low), low, high)
     finite = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=high, neginf=0.0)
     return np.where(finite > 0, np.maximum(_scale(finite, low, high), 1), 0).astype(np.uint8)
 

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gmai_data.imaging.large import is_bomb
 from gmai_data.sources.files import require_data
 from gmai_data.sources.problems import SourceError
 
-MAX_RATIO = 2000
-"""zlib packs no real image more than a thousand times; a file that claims more is a bomb."""
 MAX_UNPACKED_BYTES = 32 * 2**30
 
 
@@ -27,12 +26,14 @@ def open_array(root: Path, relative: str, key: str) -> npt.NDArray[Any]:
     path = require_data(root, relative)
     stat = path.stat()
     try:
-        array = _opened(path, key, stat.st_mtime_ns, stat.st_size)
+        array: Any = _opened(path, key, stat.st_mtime_ns, stat.st_size)
     except SourceError as problem:
         raise SourceError(problem.rule, problem.detail, relative) from problem
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         detail = " ".join(str(error).split())
         raise SourceError("array file unreadable", f"{detail}; download it again", relative) from error
+    if not isinstance(array, np.ndarray):
+        raise SourceError("array file unreadable", "an archive lies inside the archive", relative)
     if array.dtype.kind not in "biuf":
         raise SourceError("array of something else than numbers", f"type {array.dtype}", relative)
     return array
@@ -63,7 +64,7 @@ def _opened(path: Path, key: str, modified: int, size: int) -> npt.NDArray[Any]:
             known = ", ".join(name.removesuffix(".npy") for name in names)
             raise SourceError("no such array", f'"{key}" is not in the file; it has {known}', path.name)
         member = archive.getinfo(f"{key}.npy")
-        if member.file_size > MAX_UNPACKED_BYTES or member.file_size > MAX_RATIO * max(member.compress_size, 1000):
+        if member.file_size > MAX_UNPACKED_BYTES or is_bomb(member.compress_size, member.file_size):
             found = f"{member.compress_size} bytes claim to unpack to {member.file_size}"
             raise SourceError("zip bomb", f"{found}; no image packs so well", path.name)
         # Unpacked once per process into an unlinked file: every image after that is read where it lies.

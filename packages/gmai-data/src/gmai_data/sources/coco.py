@@ -39,6 +39,9 @@ class CocoReader:
             by_image: dict[Any, list[Entry]] = defaultdict(list)
             for entry in document["annotations"]:
                 by_image[entry.get("image_id")].append(entry)
+            listed = {image.get("id") for image in document["images"]}
+            for number in [number for number in by_image if number not in listed]:
+                yield Item(f"{relative_to(root, path)}/image {number}", (relative_to(root, path),))
             folder = PurePosixPath(layout.images.replace("{stem}", path.stem))
             split = next((names[word] for word in path.stem.replace("-", "_").split("_") if word in names), None)
             for image in document["images"]:
@@ -60,6 +63,9 @@ class CocoReader:
         """
         layout = cast(Coco, recipe.layout)
         file = item.files[0]
+        if not item.raw_labels:
+            detail = f"{item.key.rpartition('/')[2]} has annotations, but no entry in `images`"
+            raise SourceError("annotations of no image", detail, file)
         raster = load_picture(root, file, recipe)
         height_px, width_px = raster.pixels.shape[:2]
         counter = BoxCounter(recipe, ledger, file, (width_px, height_px))
@@ -88,7 +94,7 @@ class CocoReader:
             (*boxes, *counter.boxes),
             tuple(sorted({*incomplete, *counter.incomplete})),
             raster.encoded,
-            {"box_origin": f"coco {layout.use}"},
+            {"box_origin": f"coco {layout.use}", **raster.geometry},
         )
 
 
@@ -154,6 +160,8 @@ def segmentation_mask(mark: Entry, shape: tuple[int, int], file: str) -> npt.NDA
                 raise SourceError("mask of another size", detail, file)
             counts: Any = run_lengths["counts"]
             return decode_rle(unpack_counts(counts) if isinstance(counts, str) else counts, shape)
+        if not value:
+            raise ValueError("it has no polygon and no run lengths")
         mask = np.zeros(shape, np.uint8)
         outlines = [np.rint(np.asarray(outline, np.float64).reshape(-1, 2)).astype(np.int32) for outline in value]
         if not outlines or any(len(outline) < 3 for outline in outlines):

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 import warnings
 from pathlib import Path, PurePosixPath
 
@@ -59,19 +60,42 @@ def below(root: Path, relative: str, *, recipe: str) -> Path:
 
 
 def matching(root: Path, pattern: str, *, recipe: str, what: str, folders: bool = False) -> list[Path]:
-    """Return the files (or folders) below `root` that match a pattern, sorted.
+    """Return the files (or folders) below `root` that match a pattern, sorted; endings match in either case.
+
+    Hidden files are none of a dataset's. Links that lead nowhere (git-annex without its data) are listed, so that they
+    end in the quarantine.
 
     Raises:
         UserError: Nothing matches, or the pattern leads out of the root.
     """
     below(root, pattern, recipe=recipe)
-    found = sorted(path for path in root.glob(pattern) if (path.is_dir() if folders else path.is_file()))
+    found = sorted(
+        path for path in root.glob(_either_case(pattern)) if (path.is_dir() if folders else is_listed(path, root))
+    )
     if not found:
         raise UserError(
             f"{root}: recipe {recipe} finds no {what} that match `{pattern}`. The pattern is relative to --root. "
             f"Give the folder that the recipe describes (`gmai data recipes show {recipe}`)."
         )
     return found
+
+
+def is_listed(path: Path, root: Path) -> bool:
+    """Say whether a path below the root is a file, or a link to one that is not there, and none of a system's own."""
+    parts = path.relative_to(root).parts
+    if any(part == "__MACOSX" or part.startswith(".") for part in parts):
+        return False
+    return path.is_file() or (path.is_symlink() and not path.exists())
+
+
+def _either_case(pattern: str) -> str:
+    """Return the pattern with an ending such as `.jpg` as `.[jJ][pP][gG]`."""
+    folder, slash, name = pattern.rpartition("/")
+    stem, dot, ending = name.partition(".")
+    if "[" in ending:
+        return pattern
+    either = re.sub("[a-zA-Z]", lambda letter: f"[{letter[0].lower()}{letter[0].upper()}]", ending)
+    return f"{folder}{slash}{stem}{dot}{either}"
 
 
 def relative_to(root: Path, path: Path) -> str:

@@ -56,16 +56,30 @@ class HubReader:
         value: Any = row[layout.image_column]
         data: Any = value.get("bytes") if isinstance(value, dict) else None
         if not data and isinstance(value, dict) and cast(dict[str, Any], value).get("path"):
-            data = Path(cast(dict[str, Any], value)["path"]).read_bytes()
+            data = _read(root, cast(dict[str, Any], value)["path"], layout, item.key)
         if not isinstance(data, bytes):
             raise SourceError("row without an image", f"column {layout.image_column}", item.key)
         raster = decode_raster(data, item.key)
         raw = _raw_labels(table, layout.label_column, row)
         labels = tuple(full_name(recipe, each, item.key) for each in (*raw, *recipe.labels_of_every_image))
-        geometry = {"row": item.position, "hub_split": item.raw_labels[0], "hub_revision": layout.revision}
+        geometry = {
+            "row": item.position,
+            "hub_split": item.raw_labels[0],
+            "hub_revision": layout.revision,
+            **raster.geometry,
+        }
         yield Picture(
             f"{item.position:08d}", raster.pixels, tuple(dict.fromkeys(labels)), (), (), raster.encoded, geometry
         )
+
+
+def _read(root: Path, name: str, layout: HubDataset, key: str) -> bytes:
+    path = root / layout.path / name
+    if layout.id is None and not path.resolve().is_relative_to(root.resolve()):
+        raise SourceError("path outside the root", f"{name}; a source may only name files below --root", key)
+    if not path.is_file():
+        raise SourceError("file missing", f"{name}; the row names it", key)
+    return path.read_bytes()
 
 
 def _raw_labels(table: Any, column: str | None, row: dict[str, Any]) -> list[str]:

@@ -1,13 +1,14 @@
 """Whole-image labels: one folder per class, or a table with one row per image."""
 
 import csv
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import cast
 
 from gmai_cli.errors import UserError, did_you_mean
 
-from gmai_data.sources.files import below, relative_to
+from gmai_data.sources.files import below, is_listed, relative_to
 from gmai_data.sources.items import Item, Picture, full_name
 from gmai_data.sources.layouts import SPLIT_NAMES, CsvLabels, FolderPerClass
 from gmai_data.sources.pictures import load_picture
@@ -22,7 +23,7 @@ class _WholeImageReader:
         file = item.files[0]
         labels = tuple(dict.fromkeys(full_name(recipe, raw, file) for raw in item.raw_labels))
         raster = load_picture(root, file, recipe)
-        yield Picture(PurePosixPath(file).name, raster.pixels, labels, encoded=raster.encoded)
+        yield Picture(PurePosixPath(file).name, raster.pixels, labels, encoded=raster.encoded, geometry=raster.geometry)
 
 
 class FolderPerClassReader(_WholeImageReader):
@@ -38,7 +39,7 @@ class FolderPerClassReader(_WholeImageReader):
             raise UserError(f"{top}: no such folder. Recipe {recipe.name} expects one folder per class in it.")
         found = False
         for path in sorted(top.rglob("*")):
-            if path.suffix.lower() in layout.extensions and path.is_file() and path.parent != top:
+            if path.suffix.lower() in layout.extensions and path.parent != top and is_listed(path, root):
                 found = True
                 file, parts = relative_to(root, path), path.relative_to(top).parts
                 if layout.split_folder:
@@ -59,7 +60,7 @@ class CsvLabelsReader(_WholeImageReader):
     settings = CsvLabels
 
     def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
-        """Yield one item per row of the table."""
+        """Yield one item per image of the table, with the labels of all its rows."""
         layout = cast(CsvLabels, recipe.layout)
         table = below(root, layout.table, recipe=recipe.name)
         if not table.is_file():
@@ -74,8 +75,8 @@ class CsvLabelsReader(_WholeImageReader):
 
     def _items(self, lines: list[str], table: Path, recipe: Recipe, layout: CsvLabels) -> Iterator[Item]:
         try:
-            rows = csv.DictReader(lines, delimiter=layout.delimiter or ("\t" if layout.table.endswith(".tsv") else ","))
-            columns = rows.fieldnames or []
+            rows = csv.DictReader(lines, delimiter=layout.delimiter or _delimiter(lines, layout.image_column))
+            columns = rows.fieldnames = [name.strip() for name in rows.fieldnames or []]
             named = (layout.image_column, layout.label_column, layout.group_column, layout.split_column)
             for column in (*named, *layout.label_columns):
                 if column is not None and column not in columns:
@@ -83,11 +84,12 @@ class CsvLabelsReader(_WholeImageReader):
                         f'{table}:1: no column "{column}", which recipe {recipe.name} reads.'
                         f"{did_you_mean(column, columns)} Fix the table or the recipe."
                     )
-            empty = True
+            items: dict[str, Item] = {}
             for line, row in enumerate(rows):
-                empty = False
-                yield self._item(row, line, recipe, layout)
-            if empty:
+                item = self._item(row, line, recipe, layout)
+                items[item.key] = _together(items[item.key], item) if item.key in items else item
+            yield from items.values()
+            if not items:
                 raise UserError(f"{table}: the table has a header but no rows. Give a table with one row per image.")
         except csv.Error as error:
             raise UserError(f"{table}: not readable as a table: {error}. Save it as CSV again.") from error
@@ -96,7 +98,9 @@ class CsvLabelsReader(_WholeImageReader):
         name = (row[layout.image_column] or "").strip() + layout.image_suffix
         image = (PurePosixPath(layout.images) / name).as_posix()
         if layout.label_column is None:
-            raw = [column for column in layout.label_columns if (row[column] or "").strip() in layout.positive]
+            raw = [column for column in layout.label_columns if _holds(row[column], layout.positive) is not False]
+            unclear = [column for column in raw if _holds(row[column], layout.positive) is None]
+            raw = [f"{column}: {row[column]}" for column in unclear] or raw
         else:
             cell = (row[layout.label_column] or "").strip()
             raw = cell.split(layout.separator) if layout.separator else [cell]
@@ -111,7 +115,44 @@ class CsvLabelsReader(_WholeImageReader):
         Raises:
             SourceError: The row has no label, or as for every raster.
         """
+        layout = cast(CsvLabels, recipe.layout)
+        for raw in item.raw_labels:
+            if layout.label_columns and raw not in layout.label_columns:
+                detail = f'"{raw}" is neither yes nor no; name it in `positive`, or correct the table'
+                raise SourceError("label cell unreadable", detail, item.files[0])
         # A one-hot row of zeros says that nothing of the list was found; an empty cell says nothing.
-        if not item.raw_labels and not cast(CsvLabels, recipe.layout).label_columns:
+        if not item.raw_labels and not layout.label_columns:
             raise SourceError("row without a label", f"data row {item.position + 1}; fill the label", item.files[0])
         yield from super().read(item, recipe, root, ledger)
+
+
+def _delimiter(lines: list[str], column: str) -> str:
+    """Return the delimiter under which the header has the image column, or a comma."""
+    header = lines[0] if lines else ""
+    for delimiter in ",\t;":
+        if column in [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]:
+            return delimiter
+    return ","
+
+
+def _holds(cell: str | None, positive: tuple[str, ...]) -> bool | None:
+    """Say what a cell of a one-hot table means; None where it is neither yes nor no."""
+    words = (cell or "").strip().lower()
+    if words in [each.lower() for each in positive]:
+        return True
+    try:
+        float(words)
+    except ValueError:
+        return False if words in ("", "false", "no") else None
+    return False
+
+
+def _together(first: Item, other: Item) -> Item:
+    """Return one item for two rows about an image."""
+    if (first.group, first.split) != (other.group, other.split):
+        raise UserError(
+            f"{first.key}: rows {first.position + 1} and {other.position + 1} of the table name it with another "
+            "group or split. An image belongs to one. Correct the table."
+        )
+    labels = tuple(dict.fromkeys((*first.raw_labels, *other.raw_labels)))
+    return dataclasses.replace(first, raw_labels=labels)

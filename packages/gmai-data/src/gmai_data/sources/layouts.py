@@ -10,7 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gmai_data.vocabulary import Split
 
-IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".dcm")
+IMAGE_ENDINGS = (
+    ".png", ".jpg", ".jpeg", ".jfif", ".jp2", ".webp", ".gif", ".bmp", ".pgm", ".ppm", ".tif", ".tiff", ".dcm",
+    ".dicom",
+)  # fmt: skip
 
 
 class _Layout(BaseModel):
@@ -29,7 +32,7 @@ class FolderPerClass(_Layout):
 
 
 class CsvLabels(_Layout):
-    """A CSV or TSV file with one row per image."""
+    """A CSV or TSV file with one row per image, or several: the labels of an image's rows are put together."""
 
     kind: Literal["csv_labels"]
     table: str
@@ -43,14 +46,15 @@ class CsvLabels(_Layout):
     """Column of the label, or of several with `separator`."""
     label_columns: tuple[str, ...] = ()
     """One-hot tables: these columns are the raw labels, and a cell of `positive` says that the label holds."""
-    positive: tuple[str, ...] = ("1", "1.0", "True", "true", "yes")
-    """Cells of a one-hot table that mean yes; any other cell means that the label does not hold."""
+    positive: tuple[str, ...] = ("1", "1.0", "true", "yes")
+    """Cells of a one-hot table that mean yes, in any case. Other numbers, `false`, `no` and empty cells mean that the
+    label does not hold; any other word puts the row into the quarantine."""
     group_column: str | None = None
     """Column of the patient or study; without it every image is a group of its own, or `split.group_pattern` rules."""
     split_column: str | None = None
     """Column with the official split; its values are mapped by `split.names`."""
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
-    """What separates the columns, such as `;`; None: a tab for `.tsv`, else a comma."""
+    """What separates the columns; None: the comma, tab or semicolon that gives the header an image column."""
     separator: str | None = None
     """Separates several labels in one cell, such as `|`; without it a cell is one label."""
 
@@ -92,7 +96,8 @@ class Yolo(_Layout):
     images: str
     """Pattern of the images, such as `images/*/*.jpg`."""
     labels: str = "labels/{stem}.txt"
-    """Path of the label file; `{parent}` is the name of the image's own folder. No file: nothing is marked."""
+    """Path of the label file; `{parent}` is the name of the image's own folder, `{above}` the path of the folder above
+    that one, as in `{above}/labels/{stem}.txt`. No file: nothing is marked."""
 
 
 class ImageMask(_Layout):

@@ -51,12 +51,12 @@ class ImageMaskReader:
             for raw, file in found:
                 mask = _require_size(_binary(root, file, inverted=layout.inverted), shape, file)
                 counters.append(boxes_of_mask(mask, recipe, ledger, file, {1: raw}))
-            geometry = {"box_origin": "mask", "mask": item.pattern}
+            geometry = {"box_origin": "mask", "mask": item.pattern, **raster.geometry}
         else:
             file = item.files[1]
             mask, names = _decoded(root, file, layout)
             counters = [boxes_of_mask(_require_size(mask, shape, file), recipe, ledger, file, names)]
-            geometry = {"box_origin": "mask", "mask": file}
+            geometry = {"box_origin": "mask", "mask": file, **raster.geometry}
         yield Picture(
             PurePosixPath(image_file).name,
             raster.pixels,

@@ -27,5 +27,5 @@ def load_picture(root: Path, relative: str, recipe: Recipe) -> Raster:
         set_aside(dataset, recipe.deidentification, relative)
     stored = decode_pixels(dataset, relative, 0)
     with explained(relative):
-        pixels, _ = frame_picture(dataset, stored, recipe.windows[0] if recipe.windows else HEADER)
-    return Raster(pixels, None)
+        pixels, window = frame_picture(dataset, stored, recipe.windows[0] if recipe.windows else HEADER)
+    return Raster(pixels, None, {"window": window})

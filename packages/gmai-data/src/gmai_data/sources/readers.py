@@ -1,13 +1,21 @@
 """Layout ▶ its reader: the closed table of what a recipe's `layout.kind` can be."""
 
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+from gmai_cli.errors import UserError
+
 from gmai_data.sources.arrays import ArraysReader
 from gmai_data.sources.coco import CocoReader
 from gmai_data.sources.dicom_files import DicomFilesReader
 from gmai_data.sources.hub import HubReader
 from gmai_data.sources.images import CsvLabelsReader, FolderPerClassReader
-from gmai_data.sources.items import Reader
+from gmai_data.sources.items import Item, Picture, Reader
 from gmai_data.sources.masks import ImageMaskReader
+from gmai_data.sources.problems import Ledger, SetAside, SourceError
 from gmai_data.sources.qa_text import QaTextReader
+from gmai_data.sources.recipe import Recipe
 from gmai_data.sources.video import VideoReader
 from gmai_data.sources.voc import VocReader
 from gmai_data.sources.volumes import DicomSeriesReader, NnUnetReader, VolumeReader
@@ -29,3 +37,28 @@ READERS: dict[str, Reader] = {
     "hf_dataset": HubReader(),
     "qa_text": QaTextReader(),
 }
+
+_NOT_OF_THE_INPUT = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
+def read_pictures(item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    """Yield the pictures of an item; whatever its damaged files make a library raise becomes a reason.
+
+    Raises:
+        SourceError: The item cannot be used.
+        SetAside: It is sound, but not meant to be used.
+    """
+    try:
+        yield from READERS[recipe.layout.kind].read(item, recipe, root, ledger)
+    except SourceError as problem:
+        # Libraries name files in full; where the data lie is nobody's business.
+        raise SourceError(problem.rule, problem.detail.replace(f"{root}/", ""), problem.file) from problem
+    except (SetAside, UserError, MemoryError):
+        raise
+    except Exception as error:  # one file among millions must not end the build, whatever it does to a decoder
+        if isinstance(error, OSError) and error.errno in _NOT_OF_THE_INPUT:
+            raise
+        detail = f"{type(error).__name__}: {' '.join(str(error).split())}".replace(f"{root}/", "")
+        raise SourceError(
+            "reading failed", f"{detail}; gmai-data knows no reason, please report it", item.key
+        ) from error

@@ -1,5 +1,6 @@
 """Pascal VOC: one XML file per image, official split lists, boxes that are 1-based and inclusive."""
 
+import glob
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -39,11 +40,11 @@ class VocReader:
         file = item.files[0]
         tree = _parse(require_data(root, file), file)
         name = PurePosixPath((tree.findtext("filename") or "").strip().replace("\\", "/")).name
-        stem_matches = sorted((root / layout.images).glob(f"{item.key}.*"))
         image_file = f"{layout.images}/{name}"
-        if stem_matches and PurePosixPath(name).stem != item.key:
+        if PurePosixPath(name).stem != item.key or not (root / image_file).is_file():
             # Renamed copies keep the old <filename>; VOC pairs image and XML by their stem.
-            image_file = relative_to(root, stem_matches[0])
+            same_stem = sorted((root / layout.images).glob(f"{glob.escape(item.key)}.*"))
+            image_file = relative_to(root, same_stem[0]) if same_stem else image_file
         raster = load_picture(root, image_file, recipe)
         height_px, width_px = raster.pixels.shape[:2]
         boxes: list[Box] = []
@@ -66,7 +67,7 @@ class VocReader:
             tuple(boxes),
             tuple(sorted(incomplete)),
             raster.encoded,
-            {"box_origin": "voc"},
+            {"box_origin": "voc", **raster.geometry},
             (image_file,),
         )
 

@@ -27,6 +27,7 @@ class YoloReader:
         for path in matching(root, layout.images, recipe=recipe.name, what="images"):
             file = relative_to(root, path)
             labels = layout.labels.replace("{stem}", path.stem).replace("{parent}", path.parent.name)
+            labels = labels.replace("{above}", PurePosixPath(file).parent.parent.as_posix())
             split = next((names[part] for part in PurePosixPath(file).parts[:-1] if part in names), None)
             yield Item(file, (file, labels), split=split)
 
@@ -67,7 +68,7 @@ class YoloReader:
             tuple(boxes),
             tuple(sorted(incomplete)),
             raster.encoded,
-            {"box_origin": "yolo"},
+            {"box_origin": "yolo", **raster.geometry},
         )
 
 
