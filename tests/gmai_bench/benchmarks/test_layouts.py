@@ -272,7 +272,7 @@ def test_a_missing_subject_is_named(tmp_path: Path) -> None:
 # GMAI-MMBench
 
 
-def write_tsv(path: Path, n: int, *, answers: bool) -> Path:
+def write_tsv(path: Path, n: int, *, answers: bool, first: int = 0) -> Path:
     columns = ["index", "image", "question", *"ABCDE", *(["answer"] if answers else [])]
     columns += ["Clinical VQA Task", "department", "perceptual granularity"]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -280,10 +280,10 @@ def write_tsv(path: Path, n: int, *, answers: bool) -> Path:
         writer = csv.writer(file, delimiter="\t")
         writer.writerow(columns)
         for i in range(n):
-            image = base64.b64encode(PICTURES[i % 8]).decode() if i < 8 else str(i % 8)
+            image = base64.b64encode(PICTURES[i % 8]).decode() if i < 8 else str(first + i % 8)
             options = ["CT", "MR", "X-ray", "US", "" if i % 2 else "PET"]
             groups = [("DD", "SG")[i % 2], "OM", "image"]
-            writer.writerow([i, image, f'Which, "{i}"?\nLook.', *options, *(["B"] if answers else []), *groups])
+            writer.writerow([first + i, image, f'Which, "{i}"?\nLook.', *options, *(["B"] if answers else []), *groups])
     return path
 
 
@@ -303,10 +303,24 @@ def test_gmai_mmbench_val(tmp_path: Path) -> None:
 
 def test_gmai_mmbench_test_reads_its_parts_in_order_without_answers(tmp_path: Path) -> None:
     for part in (1, 2, 10):
-        write_tsv(tmp_path / f"gmai-mmbench/GMAI-MMBench_TEST_{part}.tsv", 10, answers=False)
+        write_tsv(tmp_path / f"gmai-mmbench/GMAI_mm_bench_TEST_part_{part}.tsv", 10, answers=False)
     with pytest.raises(UserError, match=r'the id "0" occurs twice'):
         load("gmai-mmbench/test", tmp_path, allow_partial=True)
-    assert len(load("gmai-mmbench/test", tmp_path, limit=10).questions) == 10
+    for part in (1, 2, 10):
+        write_tsv(tmp_path / f"gmai-mmbench/GMAI_mm_bench_TEST_part_{part}.tsv", 10, answers=False, first=10 * part)
+    read = load("gmai-mmbench/test", tmp_path, allow_partial=True)
+    assert [q.id for q in read.questions] == [str(i) for i in (*range(10, 30), *range(100, 110))]
+    assert {q.reference for q in read.questions} == {""}
+
+
+@pytest.mark.parametrize("name", ["GMAI_mm_bench_VAL.tsv", "GMAI-MMBench_VAL.tsv"])
+def test_a_count_that_was_never_seen_can_be_given_and_says_so(tmp_path: Path, name: str) -> None:
+    write_tsv(tmp_path / name, 20, answers=True)
+    with pytest.raises(UserError, match=r"found 20 .* due 4550.*not verified .*--expect gmai-mmbench/val=N"):
+        load("gmai-mmbench", tmp_path)
+    given = load("gmai-mmbench", tmp_path, expect={"gmai-mmbench/val": 20})
+    assert (given.coverage.expected, given.coverage.partial, given.card.count_verified) == (20, False, False)
+    assert given.card.count_source == "given with --expect; shipped with the package is 4550, not verified"
 
 
 def test_a_truncated_tsv_is_named(tmp_path: Path) -> None:
@@ -365,3 +379,29 @@ def test_the_huatuo_bundle_in_both_shapes(tmp_path: Path, flat: bool) -> None:
     assert len(load("slake/huatuo-416", tmp_path).questions) == 416
     with pytest.raises(UserError, match=r"found 30 questions, omnimedvqa/huatuo-11124 is due 11124"):
         load("omnimedvqa/huatuo-11124", tmp_path)
+
+
+def test_the_bundle_leaves_open_questions_out_as_its_scorer_does(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/0.png").write_bytes(PICTURES[0])
+    record = {
+        "dataset": "VQA-RAD_test",
+        "question": "Is it?",
+        "answer": "no",
+        "image": ["images/0.png"],
+        "subset": "CT",
+    }
+    records = [
+        {**record, "options": "['yes', 'no']", "question_type": "closed"},
+        {**record, "options": ["yes", "no"], "question_type": "open"},
+        {**record, "options": []},
+        {**record, "options": ["yes", "no"], "dataset": "OmniMedVQA"},
+    ]
+    path = tmp_path / "medical_multimodel_evaluation_data.json"
+    path.write_text(json.dumps(records), encoding="utf-8")
+    assert [q.reference for q in load("vqa-rad/huatuo-251", tmp_path, allow_partial=True).questions] == ["no"]
+    (omni,) = load("omnimedvqa/huatuo-11124", tmp_path, allow_partial=True).questions
+    assert omni.groups == {"modality": "CT"}
+    path.write_text(json.dumps([{**record, "options": "[yes"}]), encoding="utf-8")
+    with pytest.raises(UserError, match=r"record 1: the options '\[yes' are no list"):
+        load("vqa-rad/huatuo-251", tmp_path)

@@ -53,6 +53,18 @@ AllowPartial = Annotated[
         "--allow-partial", help="Accept a copy or answers with another count than is due; the report says so."
     ),
 ]
+Expect = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--expect", help="PROTOCOL=N, the questions due where the shipped count is not verified; the report says so."
+    ),
+]
+Revision = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--revision", help="NAME=REVISION, the commit, tag or branch of a data set of the Hub; pinned from then on."
+    ),
+]
 
 
 @app.callback()
@@ -67,6 +79,8 @@ def bench(
     data_root: DataRoot = None,
     limit: Limit = None,
     allow_partial: AllowPartial = False,
+    expect: Expect = None,
+    revision: Revision = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Questions asked at once; lower it when memory is short.")] = 8,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 64,
     image_ablation: Annotated[
@@ -106,6 +120,7 @@ def bench(
     from gmai_bench.benchmarks.registry import expand, open_benchmark
     from gmai_bench.run import Settings, ask_and_report
 
+    due = _prepare(data_root, expect, revision)
     names = expand(name.strip() for value in benchmarks for name in value.split(",") if name.strip())
     opened = [open_benchmark(name, data_root) for name in names]
     place = ranks.from_environment() if endpoint is None else ranks.Ranks()
@@ -124,7 +139,7 @@ def bench(
             revision=model_revision,
             key_variable=api_key_env,
         )
-    settings = Settings(limit, allow_partial, image_ablation.value, seed)
+    settings = Settings(limit, allow_partial, due, image_ablation.value, seed)
     kept_in = cache_folder() if use_cache else None
     ranks.join(place)
     try:
@@ -160,6 +175,8 @@ def score(
     data_root: DataRoot = None,
     limit: Limit = None,
     allow_partial: AllowPartial = False,
+    expect: Expect = None,
+    revision: Revision = None,
     extractor: Annotated[
         str, typer.Option(help="How options are read: gmai, a published parser, or all of them side by side.")
     ] = "gmai",
@@ -168,7 +185,8 @@ def score(
     from gmai_bench.benchmarks.registry import open_benchmark
     from gmai_bench.run import Settings, score_file
 
-    settings = Settings(limit=limit, allow_partial=allow_partial)
+    due = _prepare(data_root, expect, revision)
+    settings = Settings(limit=limit, allow_partial=allow_partial, expect=due)
     opened = open_benchmark(benchmark, data_root)
     if extractor != "gmai":
         commands.print_extractors(file, opened, settings, extractor, has_out=out is not None)
@@ -199,10 +217,30 @@ app.command()(commands.fingerprints)
 app.command()(commands.push)
 
 
+def _prepare(data_root: Path | None, expect: list[str] | None, revision: list[str] | None) -> dict[str, int]:
+    """Pin the revisions asked for, and return the counts that the user says are due by protocol."""
+    from gmai_cli.errors import UserError
+
+    from gmai_bench.benchmarks.registry import pin_revisions
+
+    if revision and data_root is not None:
+        raise UserError(
+            "--revision: chooses what is downloaded, and --data-root reads local files. Leave one of them out."
+        )
+    due: dict[str, int] = {}
+    for given in expect or []:
+        protocol, _, count = given.rpartition("=")
+        if not protocol or not count.isdecimal() or int(count) == 0:
+            raise UserError(f'--expect "{given}": give PROTOCOL=N, such as --expect gmai-mmbench/val=4550.')
+        due[protocol] = int(count)
+    pin_revisions(revision or [])
+    return due
+
+
 def _print(benchmarks: "Sequence[ScoredBenchmark]", out: Path | None) -> None:
     from gmai_cli.console import table
 
-    from gmai_bench.report.markdown import partial_note, percent, span
+    from gmai_bench.report.markdown import count_note, partial_note, percent, span
 
     results = [benchmark.result for benchmark in benchmarks]
     rows = [
@@ -227,6 +265,8 @@ def _print(benchmarks: "Sequence[ScoredBenchmark]", out: Path | None) -> None:
             print(f"{r.protocol}: the answers are withheld; send {out / r.protocol / 'submission.xlsx'} to the authors")
         if r.cut:
             print(f"{r.protocol}: {r.cut} answers were cut at the token limit (--max-new-tokens)")
+        if count_note(r):
+            print(f"{r.protocol}: {count_note(r)}")
         if r.partial:
             print(f"{r.protocol}: partial, {partial_note(r)}")
     if out is not None:

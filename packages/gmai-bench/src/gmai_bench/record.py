@@ -8,6 +8,7 @@ import dataclasses
 import itertools
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -41,7 +42,14 @@ class Record:
     questions: tuple[Question, ...]
 
 
-def load(benchmark: Benchmark, keep_image: KeepImage, *, limit: int | None, allow_partial: bool) -> Record:
+def load(
+    benchmark: Benchmark,
+    keep_image: KeepImage,
+    *,
+    limit: int | None,
+    allow_partial: bool,
+    expect: Mapping[str, int] | None = None,
+) -> Record:
     """Read a benchmark's questions and hold their count to what is due.
 
     Args:
@@ -49,11 +57,12 @@ def load(benchmark: Benchmark, keep_image: KeepImage, *, limit: int | None, allo
         keep_image: Where the images go.
         limit: Take the first so many questions only.
         allow_partial: Accept a copy whose count differs from the expected one.
+        expect: Protocol ▶ questions that the user says are due, where the shipped count is not verified.
 
     Raises:
         UserError: The copy is incomplete, or holds no question.
     """
-    card = benchmark.card
+    card = _with_count(benchmark.card, (expect or {}).get(benchmark.card.protocol))
     questions = tuple(itertools.islice(benchmark.questions(keep_image), limit))
     if not questions:
         raise UserError(f"{card.name} ({card.source}): holds no question. Check the copy, or --limit.")
@@ -61,12 +70,35 @@ def load(benchmark: Benchmark, keep_image: KeepImage, *, limit: int | None, allo
         raise UserError(
             f"{card.name} ({card.source}): found {len(questions)} questions, {card.protocol} is due {card.expected}. "
             f"A number of a protocol stands for all of its questions. Complete the copy, or pass --allow-partial, "
-            f"which the report will say."
+            f"which the report will say.{_unverified(card)}"
         )
     if limit is None and not allow_partial:
         _check_groups(card, questions)
     limited = limit if limit is not None and (card.expected is None or len(questions) < card.expected) else None
     return Record(card, Coverage(len(questions), card.expected, limited), questions)
+
+
+def _with_count(card: Card, given: int | None) -> Card:
+    """Return the card with the count that `--expect` gives for it."""
+    if given is None:
+        return card
+    if card.count_verified:
+        raise UserError(
+            f"--expect {card.protocol}={given}: the count of {card.protocol} is {card.expected} "
+            f"({card.count_source or 'as its file says'}). --expect is for counts that are not verified. "
+            f"Leave it out; --allow-partial accepts another count."
+        )
+    source = f"given with --expect; shipped with the package is {card.expected}, not verified"
+    return dataclasses.replace(card, expected=given, count_source=source)
+
+
+def _unverified(card: Card) -> str:
+    if card.count_verified:
+        return ""
+    return (
+        f" The count due is not verified ({card.count_source}): if you know the copy to be whole, pass "
+        f"--expect {card.protocol}=N with its count."
+    )
 
 
 def _check_groups(card: Card, questions: tuple[Question, ...]) -> None:

@@ -8,7 +8,7 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +19,7 @@ from gmai_cli.files import sha256_file, write_json, write_run_record
 from gmai_bench import lock, record
 from gmai_bench.backends.asks import Ask, Backend
 from gmai_bench.backends.ranks import Ranks
-from gmai_bench.benchmarks.question import Benchmark
+from gmai_bench.benchmarks.question import Benchmark, Card, KeepImage
 from gmai_bench.cache import AnswerCache, CachedAnswer
 from gmai_bench.foreign import read_answers
 from gmai_bench.images import Ablation, ImageStore, Shown, check
@@ -38,6 +38,8 @@ class Settings:
     """Ask the first so many questions of each benchmark only."""
     allow_partial: bool = False
     """Accept a copy of a benchmark with another count than the protocol is due."""
+    expect: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Protocol ▶ questions due, where the shipped count is not verified."""
     image_ablation: Ablation = "none"
     seed: int = 0
     """Of the noise images; nothing else is random."""
@@ -81,12 +83,14 @@ def ask_and_report(
         return []
     with lock.hold(out), _telling_the_others(ranks) as tell:
         _refuse_other_settings(out, asked)
+        for benchmark in benchmarks:
+            _refuse_other_revision(out, benchmark.card)
         store = ImageStore(out / "images")
-        records = [_load(benchmark, store, settings) for benchmark in benchmarks]
+        records = [_load(benchmark, store.add, settings) for benchmark in benchmarks]
         write_json(out / "asked.json", asked)
         write_run_record(
             out,
-            config={"asked": asked, "limit": settings.limit, "allow_partial": settings.allow_partial},
+            config={"asked": asked, **_coverage(settings)},
             inputs={item.card.protocol: _input(item) for item in records},
             seed=settings.seed,
         )
@@ -125,17 +129,18 @@ def score_file(
     """
     kept = read_answers(predictions)
     if out is None:
-        item = record.load(benchmark, check, limit=settings.limit, allow_partial=settings.allow_partial)
+        item = _load(benchmark, check, settings)
         _refuse_mismatch(predictions, item, kept, settings)
         return [score_benchmark(item, kept)]
     with lock.hold(out):
         asked = {"model": model, "model_digest": f"predictions:{sha256_file(predictions)}", "image_ablation": "none"}
         _refuse_other_settings(out, asked)
-        item = _load(benchmark, ImageStore(out / "images"), settings)
+        _refuse_other_revision(out, benchmark.card)
+        item = _load(benchmark, ImageStore(out / "images").add, settings)
         _refuse_mismatch(predictions, item, kept, settings)
         write_json(out / "asked.json", asked)
         inputs = {item.card.protocol: _input(item), "predictions": asked["model_digest"]}
-        write_run_record(out, config={"asked": asked, "limit": settings.limit}, inputs=inputs)
+        write_run_record(out, config={"asked": asked, **_coverage(settings)}, inputs=inputs)
         folder = folder_of(out, item.card)
         record.write(item, folder)
         with append_to(folder / "predictions.jsonl", whole_bytes=0, extra={}) as writer:
@@ -149,13 +154,15 @@ def cross_table(
 ) -> Mapping[str, ScoredBenchmark]:
     """Score one file of answers under several extractors."""
     kept = read_answers(predictions)
-    item = record.load(benchmark, check, limit=settings.limit, allow_partial=settings.allow_partial)
+    item = _load(benchmark, check, settings)
     _refuse_mismatch(predictions, item, kept, settings)
     return {name: score_benchmark(item, kept, extractor=name) for name in extractors}
 
 
-def _load(benchmark: Benchmark, store: ImageStore, settings: Settings) -> Record:
-    return record.load(benchmark, store.add, limit=settings.limit, allow_partial=settings.allow_partial)
+def _load(benchmark: Benchmark, keep_image: KeepImage, settings: Settings) -> Record:
+    return record.load(
+        benchmark, keep_image, limit=settings.limit, allow_partial=settings.allow_partial, expect=settings.expect
+    )
 
 
 def _predict(
@@ -299,5 +306,27 @@ def _refuse_mismatch(path: Path, item: Record, kept: Kept, settings: Settings) -
         )
 
 
+def _refuse_other_revision(out: Path, card: Card) -> None:
+    """Refuse a benchmark whose commit on the Hub is not the one that the answers in the folder were given to."""
+    folder = folder_of(out, card)
+    before = record.read(folder).card.revision if (folder / "benchmark.json").exists() else ""
+    if before and card.revision and before != card.revision:
+        raise UserError(
+            f"{folder}: its questions are those of {card.hub} at {before}, and now they would be read at "
+            f"{card.revision}. A number must not change its questions silently. "
+            f"Pass --revision {card.protocol}={before}, or use another --out."
+        )
+
+
+def _coverage(settings: Settings) -> dict[str, Any]:
+    return {"limit": settings.limit, "allow_partial": settings.allow_partial, "expect": dict(settings.expect)}
+
+
 def _input(item: Record) -> dict[str, Any]:
-    return {"source": item.card.source, "questions": item.coverage.asked, "expected": item.coverage.expected}
+    return {
+        "source": item.card.source,
+        "revision": item.card.revision or None,
+        "questions": item.coverage.asked,
+        "expected": item.coverage.expected,
+        "expected_from": item.card.count_source or None,
+    }

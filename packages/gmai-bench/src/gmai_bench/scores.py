@@ -79,10 +79,14 @@ class Result:
     measures: dict[str, OtherMeasure]
     questions: int
     expected: int | None
+    expected_from: str
+    """Where `expected` comes from."""
+    expected_verified: bool
     limit: int | None
     unanswered: int
     partial: bool
     source: str
+    revision: str
     license: str
     notes: str
     headline: str
@@ -160,10 +164,13 @@ def _result(record: Record, scored: Sequence[Scored], extractor: str) -> Result:
         },
         questions=coverage.asked,
         expected=coverage.expected,
+        expected_from=card.count_source,
+        expected_verified=card.count_verified,
         limit=coverage.limit,
         unanswered=unanswered,
         partial=coverage.partial or unanswered > 0,
         source=card.source,
+        revision=card.revision,
         license=card.license,
         notes=card.notes,
         headline=card.headline,

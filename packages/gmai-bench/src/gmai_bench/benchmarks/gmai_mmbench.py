@@ -1,10 +1,11 @@
 """GMAI-MMBench (Chen et al. 2024), single choice, in VLMEvalKit's tab-separated layout.
 
-Hugging Face `OpenGVLab/GMAI-MMBench`:
+Hugging Face `OpenGVLab/GMAI-MMBench` (gated), and VLMEvalKit's copy of the validation split:
 
-GMAI-MMBench_VAL.tsv            index, image (base64), question, A to E, answer, clinical vqa task, department,
-                                perceptual granularity
-GMAI-MMBench_TEST_1.tsv … _11   the same without answers: the authors keep them and score what they are sent
+GMAI_mm_bench_VAL.tsv or GMAI-MMBench_VAL.tsv   index, image (base64), question, A to E, answer, clinical vqa task,
+                                                department, perceptual granularity
+GMAI_mm_bench_TEST_part_1.tsv … _11.tsv         the same without answers: the authors keep them and score what they
+                                                are sent; the index goes on from part to part
 """
 
 import base64
@@ -21,7 +22,11 @@ from gmai_bench.benchmarks.hub import HubSource
 from gmai_bench.benchmarks.named import Named, find_copy, option_of
 from gmai_bench.benchmarks.question import Benchmark, Card, KeepImage, Question
 
-HUB = HubSource("OpenGVLab/GMAI-MMBench", ("*.tsv",))
+HUB = HubSource("OpenGVLab/GMAI-MMBench", ("*VAL*.tsv", "*TEST*.tsv"))
+_SPLITS = {
+    "val": HubSource(HUB.repo_id, ("*VAL*.tsv",)),
+    "test": HubSource(HUB.repo_id, ("*TEST*.tsv",)),
+}
 
 TASKS = {
     "AR": "Attribute Recognition", "BVR": "Blood Vessels Recognition", "B": "Bone", "CR": "Cell Recognition",
@@ -48,13 +53,14 @@ def open_gmai_mmbench(protocol: str, data_root: Path | None) -> Benchmark:
     Raises:
         UserError: Its files are not there.
     """
-    copy = find_copy("gmai-mmbench", data_root, HUB)
-    pattern = re.compile(rf"^GMAI[-_]?MMBench_{protocol}(?:_?\d+)?\.tsv$", re.IGNORECASE)
+    copy = find_copy("gmai-mmbench", data_root, _SPLITS[protocol])
+    pattern = re.compile(rf"^GMAI[-_]?MM[-_]?Bench_{protocol}(?:_part)?(?:_?\d+)?\.tsv$", re.IGNORECASE)
     files = [file for file in copy.folder.glob("**/*.tsv") if pattern.match(file.name)]
     if not files:
         raise UserError(
-            f"{copy.folder}: found no GMAI-MMBench_{protocol.upper()}*.tsv. It is read in VLMEvalKit's layout. "
-            f"Get it with `{HUB.command('gmai-mmbench')}` and pass --data-root DATA."
+            f"{copy.folder}: found no GMAI_mm_bench_{'TEST_part_*' if protocol == 'test' else 'VAL'}.tsv (or "
+            f"GMAI-MMBench_{protocol.upper()}*.tsv). It is read in VLMEvalKit's layout. "
+            f"Get it with `{_SPLITS[protocol].command('gmai-mmbench')}` and pass --data-root DATA."
         )
     files.sort(key=lambda file: [int(n) for n in re.findall(r"\d+", file.stem)])
     hidden = protocol == "test"
@@ -74,6 +80,10 @@ def open_gmai_mmbench(protocol: str, data_root: Path | None) -> Benchmark:
         published_extractor="" if hidden else "vlmevalkit-exact",
         hidden=hidden,
         hub=HUB.repo_id,
+        revision=copy.revision,
+        count_source="quoted for this split and not seen in the files; with the other split it gives the authors' "
+        "25,831 single-choice questions",
+        count_verified=False,
     )
     return Named(card, lambda keep_image: _read(files, keep_image, hidden=hidden))
 

@@ -1,13 +1,16 @@
 """HuatuoGPT-Vision's evaluation bundle: the lettered questions behind the baselines of the paper's Table 2.
 
-Hugging Face `FreedomIntelligence/Medical_Multimodal_Evaluation_Data`: one JSON file and an archive of images. The file
-is a mapping of split name ▶ records, or one list whose records name their split in `dataset` or `source`. A record has
-`question`, `options` (mapping of letter ▶ text, or a list), `answer` (letter or text) and `image` (a path, or a list).
+Hugging Face `FreedomIntelligence/Medical_Multimodal_Evaluation_Data`: medical_multimodel_evaluation_data.json and
+images.zip. The file is one list whose records name their split in `dataset` (VQA-RAD_test, SLAKE_test, OmniMedVQA, …)
+and have `question`, `options` (a list, or a list in text), `answer` (the text of an option) and `image` (paths below
+the file's folder). Records of `question_type` open, or without options, are not asked: the bundle's own scorer leaves
+them out too. A mapping of split ▶ records, and of letter ▶ option, is read too.
 """
 
+import ast
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,8 +33,7 @@ def open_split(
     expected: int,
     data_root: Path | None,
     *,
-    groups: Mapping[str, str] | None = None,
-    expected_groups: Mapping[str, Mapping[str, int]] | None = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
 ) -> Named:
     """Return one split of the bundle as a benchmark.
 
@@ -42,8 +44,7 @@ def open_split(
         split: Beginning of the split's name in the bundle, letters and digits only, in lower case.
         expected: Questions due.
         data_root: Where the bundle lies.
-        groups: Our name of a group ▶ the bundle's field.
-        expected_groups: Questions due by group.
+        groups: Our name of a group ▶ the bundle's fields it may stand in, the first one there is taken.
     """
     root = data_root / "huatuo" if data_root is not None and (data_root / "huatuo").is_dir() else data_root
     copy = find_copy(family, root, HUB)
@@ -61,18 +62,21 @@ def open_split(
         license="see the bundle",
         notes="Questions and options of HuatuoGPT-Vision's evaluation bundle, those behind the paper's baselines.",
         published_extractor="huatuo",
-        expected_groups=expected_groups or {},
         hub=HUB.repo_id,
+        revision=copy.revision,
+        count_source="printed by the bundle's own scorer in a published run; fits the published scores as k/n",
     )
     images = Images(copy.folder, ("", "images"))
     return Named(card, lambda keep_image: _read(path, split, fields, images, keep_image))
 
 
 def _read(
-    path: Path, split: str, fields: Mapping[str, str], images: Images, keep_image: KeepImage
+    path: Path, split: str, fields: Mapping[str, Sequence[str]], images: Images, keep_image: KeepImage
 ) -> Iterator[Question]:
     for number, (place, record) in enumerate(_records(path, split)):
         choices = _options(record.get("options"), place)
+        if not choices or record.get("question_type") == "open":
+            continue
         text = str(record.get("question", ""))
         named: Any = record.get("image", [])
         paths = cast("list[str]", named if isinstance(named, list) else [named])
@@ -85,7 +89,7 @@ def _read(
             choices=choices,
             reference=option_of(str(record.get("answer", "")), choices, place),
             cluster="+".join(shown) or f"{split}-{number}",
-            groups={ours: str(record.get(theirs, "(none)")) for ours, theirs in fields.items()},
+            groups={ours: _first(record, theirs) for ours, theirs in fields.items()},
         )
 
 
@@ -112,7 +116,19 @@ def _records(path: Path, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _options(value: Any, place: str) -> tuple[str, ...]:
-    options = list(cast("dict[str, Any]", value).values()) if isinstance(value, dict) else value
-    if not isinstance(options, list) or len(cast("list[Any]", options)) < 2:
-        raise UserError(f"{place}: has no options. A question of the bundle has at least two. Download it again.")
+    """Return the options of a record, none for an open question."""
+    try:
+        parsed: Any = ast.literal_eval(value) if isinstance(value, str) and value.strip() else value
+    except (ValueError, SyntaxError) as error:
+        raise UserError(f"{place}: the options {value!r:.80} are no list ({error}). Download it again.") from error
+    options = list(cast("dict[str, Any]", parsed).values()) if isinstance(parsed, dict) else parsed or []
+    if not isinstance(options, list) or len(cast("list[Any]", options)) == 1:
+        raise UserError(
+            f"{place}: found the options {value!r:.80}. A question of the bundle has two or more, or none where it is "
+            f"open. Download it again."
+        )
     return tuple(str(option) for option in cast("list[Any]", options))
+
+
+def _first(record: Mapping[str, Any], fields: Sequence[str]) -> str:
+    return next((str(record[name]) for name in fields if record.get(name)), "(none)")

@@ -1,15 +1,15 @@
 """Benchmarks from the Hugging Face Hub, each at one pinned revision."""
 
-import importlib
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from gmai_cli.console import say
 from gmai_cli.errors import UserError
 from gmai_cli.files import write_json
+from gmai_cli.hub_calls import library, patiently
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,33 +34,58 @@ def cache_folder() -> Path:
 
 
 def fetch(source: HubSource, name: str) -> tuple[Path, str]:
-    """Return the folder of a data set on the Hub and its revision; only what is missing is downloaded.
+    """Return the folder of a data set on the Hub and its commit; only what is missing is downloaded.
 
-    The revision of the first download is pinned in `hub-revisions.json` of the cache folder, and every later run reads
-    that one, whatever the Hub holds then. Remove the entry to move on.
+    The package cannot know the commits of data sets ahead, so the first download pins the one that it finds, in
+    `hub-revisions.json` of the cache folder, and every later run reads that one, whatever the Hub holds then.
 
     Raises:
         UserError: The Hub cannot be reached, refuses, or does not know the data set.
     """
-    hub: Any = importlib.import_module("huggingface_hub")
-    pins_file = cache_folder() / "hub-revisions.json"
-    pins = _read_pins(pins_file)
+    revision = _read_pins(_pins_file()).get(source.repo_id)
     try:
-        revision = pins.get(source.repo_id) or str(hub.HfApi().dataset_info(source.repo_id).sha)
-        folder: str = hub.snapshot_download(
-            source.repo_id, repo_type="dataset", revision=revision, allow_patterns=list(source.patterns)
+        revision = revision or pin(source.repo_id, None, name)
+        folder: str = patiently(
+            lambda: library().snapshot_download(
+                source.repo_id, repo_type="dataset", revision=revision, allow_patterns=list(source.patterns)
+            ),
+            what=name,
+            where=f"dataset {source.repo_id}",
         )
-    except Exception as error:  # the client lets the errors of its HTTP library through, whichever that is
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+    except UserError as error:
         raise UserError(
-            f"{name}: {source.repo_id} could not be read from the Hub ({reason}). Without --data-root a benchmark is "
-            f"downloaded. On a machine with a network run `{source.command(name)}`, copy DATA here and pass "
-            f"--data-root DATA; a gated data set needs HF_TOKEN."
+            f"{str(error).rstrip('.')}. Without --data-root a benchmark is downloaded. On a machine with a network run "
+            f"`{source.command(name)}`, copy DATA here and pass --data-root DATA."
         ) from error
-    if source.repo_id not in pins:
-        write_json(pins_file, {**pins, source.repo_id: revision})
-        say(f"{name}: pinned {source.repo_id} at {revision} in {pins_file}")
     return Path(folder), revision
+
+
+def pin(repo_id: str, revision: str | None, name: str) -> str:
+    """Let every later run read a data set at one commit, and return it.
+
+    Args:
+        repo_id: The data set.
+        revision: A commit, tag or branch; the newest commit where None.
+        name: The benchmark, for messages.
+
+    Raises:
+        UserError: The Hub knows no such revision, cannot be reached, or refuses.
+    """
+    found = patiently(
+        lambda: str(library().HfApi().dataset_info(repo_id, revision=revision).sha),
+        what=name,
+        where=f"dataset {repo_id}",
+    )
+    pins = _read_pins(_pins_file())
+    if pins.get(repo_id) != found:
+        write_json(_pins_file(), {**pins, repo_id: found})
+        before = f" (it was {pins[repo_id]})" if repo_id in pins else ""
+        say(f"{name}: pinned {repo_id} at {found}{before} in {_pins_file()}")
+    return found
+
+
+def _pins_file() -> Path:
+    return cache_folder() / "hub-revisions.json"
 
 
 def _read_pins(path: Path) -> dict[str, str]:

@@ -69,6 +69,8 @@ def open_mmmu(protocol: str, data_root: Path | None) -> Benchmark:
         published_extractor="mmmu-official" if everything else "huatuo",
         expected_groups={"subject": due},
         hub=HUB.repo_id,
+        revision=copy.revision,
+        count_source="question counts of MMMU's answer_dict_val.json",
     )
     return Named(card, lambda keep_image: _read(files, keep_image, everything=everything))
 

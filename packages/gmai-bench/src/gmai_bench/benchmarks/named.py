@@ -26,6 +26,8 @@ class Copy:
     folder: Path
     source: str
     """What the report calls it: a Hub id with its revision, or "local copy"."""
+    revision: str = ""
+    """Commit of the Hub; empty for a local copy."""
 
 
 def find_copy(name: str, data_root: Path | None, hub: HubSource) -> Copy:
@@ -36,7 +38,7 @@ def find_copy(name: str, data_root: Path | None, hub: HubSource) -> Copy:
     """
     if data_root is None:
         folder, revision = fetch(hub, name)
-        return Copy(folder, f"{hub.repo_id}@{revision[:12]}")
+        return Copy(folder, f"{hub.repo_id}@{revision[:12]}", revision)
     folder = data_root / name if (data_root / name).is_dir() else data_root
     if not folder.is_dir():
         raise UserError(

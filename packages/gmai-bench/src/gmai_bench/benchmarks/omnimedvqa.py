@@ -25,9 +25,6 @@ _OPEN = {
     "Other Biological Attributes": 3498,
     "Lesion Grading": 2098,
 }
-_HUATUO = {
-    "CT": 1991, "Dermoscopy": 796, "Fundus": 626, "MR": 4040, "Microscopy": 728, "OCT": 570, "US": 1354, "X-Ray": 1019,
-}  # fmt: skip
 _QA = (
     "The option's text by extraction; beside it the benchmark's own question-answering score, which takes the option "
     "that difflib finds nearest."
@@ -49,7 +46,7 @@ def open_omnimedvqa(protocol: str, data_root: Path | None) -> Benchmark:
             "omnimedvqa",
             11124,
             data_root,
-            groups={"modality": "modality"},
+            groups={"modality": ("modality", "modality_type", "subset")},
         )
     copy = find_copy("omnimedvqa", data_root, HUB)
     root = copy.folder / "OmniMedVQA" if (copy.folder / "OmniMedVQA").is_dir() else copy.folder
@@ -75,6 +72,10 @@ def open_omnimedvqa(protocol: str, data_root: Path | None) -> Benchmark:
         published_extractor="" if prefix else "omnimedvqa-qa",
         expected_groups={} if whole else {"question_type": _OPEN},
         hub=HUB.repo_id,
+        revision=copy.revision,
+        count_source="the benchmark's README"
+        if whole
+        else "a published count of the open-access files by question type",
     )
     images = Images(root)
     return Named(card, lambda keep_image: _read(files, images, keep_image, prefix=prefix))

@@ -43,6 +43,8 @@ def open_path_vqa(protocol: str, data_root: Path | None) -> Benchmark:
         license="MIT",
         notes=_NOTES[protocol],
         hub=HUB.repo_id,
+        revision=copy.revision,
+        count_source="num_examples of the data set's card",
     )
     return Named(card, lambda keep_image: _read(files, protocol, keep_image))
 

@@ -49,6 +49,8 @@ def open_pmc_vqa(protocol: str, data_root: Path | None) -> Benchmark:
         notes=_NOTES[protocol],
         published_extractor="huatuo" if protocol == "clean-2000" else "medevalkit",
         hub=HUB.repo_id,
+        revision=copy.revision,
+        count_source="the data set's card and paper",
     )
     images = Images(copy.folder, ("images", "figures", "images_2", ""))
     return Named(card, lambda keep_image: _read(path, images, keep_image))

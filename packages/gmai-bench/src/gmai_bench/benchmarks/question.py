@@ -49,6 +49,7 @@ class Card:
     """Questions of a complete copy, `None` where the benchmark does not say."""
     groups: tuple[str, ...]
     source: str
+    """Where the copy comes from: a Hub id with the beginning of its commit, or "local copy"."""
     license: str
     notes: str = ""
     headline: Literal["micro", "macro"] = "micro"
@@ -61,6 +62,12 @@ class Card:
     """Whether the right answers are withheld: a submission file is written in place of a number."""
     hub: str = ""
     """Hub dataset id that results are filed under."""
+    revision: str = ""
+    """Commit of the Hub that the copy is of; empty for a local copy."""
+    count_source: str = ""
+    """Where `expected` comes from."""
+    count_verified: bool = True
+    """Whether that source was seen; the report says so where it was not, and `--expect` may give another count."""
 
 
 class Benchmark(Protocol):

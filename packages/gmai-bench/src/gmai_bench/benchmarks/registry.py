@@ -8,6 +8,7 @@ from typing import cast
 
 from gmai_cli.errors import UserError, did_you_mean
 
+from gmai_bench.benchmarks import hub
 from gmai_bench.benchmarks.question import Benchmark
 
 
@@ -67,6 +68,25 @@ PAPER = ("vqa-rad", "slake", "pmc-vqa", "omnimedvqa", "mmmu-hm", "gmai-mmbench")
 def expand(names: Iterable[str]) -> list[str]:
     """Return benchmark names with `paper` replaced by the benchmarks of the paper's tables."""
     return [name for given in names for name in (PAPER if given == "paper" else (given,))]
+
+
+def pin_revisions(given: Iterable[str]) -> None:
+    """Pin data sets of the Hub as `--revision NAME=REVISION` asks.
+
+    Raises:
+        UserError: Not of that form, an unknown benchmark, or the Hub knows no such revision.
+    """
+    for pair in given:
+        name, equals, revision = pair.partition("=")
+        entry = REGISTRY.get(name.partition("/")[0])
+        if not equals or not revision or entry is None:
+            raise UserError(
+                f'--revision "{pair}": give NAME=REVISION, a name of `gmai bench list` and a commit, tag or branch of '
+                f"its data set, such as --revision vqa-rad=main.{did_you_mean(name.partition('/')[0], REGISTRY)}"
+            )
+        of_bundle = name.partition("/")[2].startswith("huatuo-")
+        module = "gmai_bench.benchmarks.huatuo" if of_bundle else entry.opener.partition(":")[0]
+        hub.pin(importlib.import_module(module).HUB.repo_id, revision, name)
 
 
 def open_benchmark(name: str, data_root: Path | None) -> Benchmark:

@@ -130,6 +130,8 @@ def open_slake(protocol: str, data_root: Path | None) -> Benchmark:
         published_extractor=chosen.published_extractor,
         expected_groups=chosen.expected_groups,
         hub=HUB.repo_id,
+        revision=copy.revision,
+        count_source="counted in test.json as published",
     )  # fmt: skip
     images = Images(path.parent, ("imgs", ""))
     return Named(card, lambda keep_image: _read(path, protocol, chosen, images, keep_image))

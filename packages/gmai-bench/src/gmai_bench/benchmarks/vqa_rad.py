@@ -116,6 +116,7 @@ class VqaRad:
     def __init__(self, protocol: str, copy: Copy, files: list[Path]) -> None:
         """Read the Parquet `files` of the Hugging Face layout, or the OSF layout of the copy when there are none."""
         self._name, self._folder, self._source, self._files = protocol, copy.folder, copy.source, files
+        self._revision = copy.revision
         self._protocol = _PROTOCOLS[protocol]
 
     @property
@@ -134,6 +135,8 @@ class VqaRad:
             notes=self._protocol.notes,
             published_extractor=self._protocol.published_extractor,
             hub=HUB.repo_id,
+            revision=self._revision,
+            count_source="counted in the OSF file as published",
         )
 
     def questions(self, keep_image: KeepImage) -> Iterator[Question]:

@@ -54,6 +54,8 @@ def _section(r: Result) -> list[str]:
     lines = ["", f"## {_plain(r.title)} — {r.protocol}", ""]
     if r.partial:
         lines += [f"**Partial:** {partial_note(r)}", ""]
+    if count_note(r):
+        lines += [_plain(count_note(r)), ""]
     lines += [
         f"{r.correct} of {r.n} right. Wilson interval {span(r.interval)}; clustered by {r.clusters} images "
         f"{span(r.interval_clustered)} (standard error {100 * r.standard_error:.1f} points). Extractor {r.extractor}.",
@@ -98,6 +100,13 @@ def partial_note(r: Result) -> str:
     limit = f" (--limit {r.limit})" if r.limit is not None else ""
     missing = f"; {r.unanswered} of them have no answer yet" if r.unanswered else ""
     return f"{r.questions}{due} questions{limit}{missing}. The number does not stand for the protocol."
+
+
+def count_note(r: Result) -> str:
+    """Say where the count of a protocol comes from, when it was not verified; else nothing."""
+    return (
+        "" if r.expected_verified else f"The count of this protocol, {r.expected}, is not verified: {r.expected_from}."
+    )
 
 
 def _plain(text: str) -> str:

@@ -19,7 +19,7 @@ from PIL import Image
 
 from gmai_bench.images import Ablation, ImageStore
 from gmai_bench.report import charts
-from gmai_bench.report.markdown import partial_note, percent, span
+from gmai_bench.report.markdown import count_note, partial_note, percent, span
 from gmai_bench.scores import Scored, ScoredBenchmark
 
 IMAGE_EDGE_PX = 256
@@ -58,6 +58,7 @@ def as_page(summary: Mapping[str, Any], benchmarks: Sequence[ScoredBenchmark], s
                 ],
                 "judge": kept["judge"],
                 "macro_over": benchmark.record.card.groups[0] if benchmark.result.macro else "",
+                "count": count_note(benchmark.result),
                 "partial": partial_note(benchmark.result) if benchmark.result.partial else "",
                 "listed": len(shown["questions"]),
             }
