@@ -28,6 +28,7 @@ from gmai_data.sources.problems import SetAside, SourceError
 from gmai_data.untyped import dicom, dicom_pixels
 
 Values = npt.NDArray[Any]
+NO_DICOM = "not a DICOM file"
 
 
 def read_dicom(root: Path, relative: str) -> pydicom.Dataset:
@@ -41,7 +42,7 @@ def read_dicom(root: Path, relative: str) -> pydicom.Dataset:
         with quiet_pydicom():
             dataset: pydicom.Dataset = dicom.dcmread(path)
     except InvalidDicomError as error:
-        raise SourceError("not a DICOM file", "the DICM prefix is missing", relative) from error
+        raise SourceError(NO_DICOM, "the DICM prefix is missing", relative) from error
     except Exception as error:  # pydicom raises many kinds on damaged headers
         raise SourceError("DICOM unreadable", f"{type(error).__name__}: {error}", relative) from error
     with explained(relative):
@@ -64,7 +65,7 @@ def read_header(root: Path, relative: str) -> pydicom.Dataset:
         with quiet_pydicom():
             return dicom.dcmread(path, stop_before_pixels=True)
     except InvalidDicomError as error:
-        raise SourceError("not a DICOM file", "the DICM prefix is missing", relative) from error
+        raise SourceError(NO_DICOM, "the DICM prefix is missing", relative) from error
     except Exception as error:  # as above
         raise SourceError("DICOM unreadable", f"{type(error).__name__}: {error}", relative) from error
 

@@ -15,6 +15,7 @@ import pydicom
 
 from gmai_data.imaging.deidentify import header_facts, set_aside
 from gmai_data.imaging.dicom_pixels import (
+    NO_DICOM,
     decode_pixels,
     explained,
     header_windows,
@@ -83,8 +84,8 @@ def _headers(
     for path in sorted((root / folder).iterdir()):
         if path.is_file() and not path.name.startswith("."):
             file = relative_to(root, path)
-            header = read_header(root, file)
             try:
+                header = _image_header(root, file)
                 with explained(file):
                     set_aside(header, rule, file)
             except SetAside as reason:
@@ -92,6 +93,19 @@ def _headers(
             else:
                 kept.append((file, header))
     return kept, aside
+
+
+def _image_header(root: Path, file: str) -> pydicom.Dataset:
+    """Return a header, or set aside what stands among slices without being one: read-me files, DICOMDIR, reports."""
+    try:
+        header = read_header(root, file)
+    except SourceError as problem:
+        if problem.rule == NO_DICOM:
+            raise SetAside("no DICOM file", file) from problem
+        raise
+    if "Rows" not in header:
+        raise SetAside("DICOM file without an image", file)
+    return header
 
 
 def _slices(file: str, header: pydicom.Dataset) -> Iterator[_Slice]:

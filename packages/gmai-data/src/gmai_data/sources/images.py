@@ -14,6 +14,7 @@ from gmai_data.sources.layouts import SPLIT_NAMES, CsvLabels, FolderPerClass
 from gmai_data.sources.pictures import load_picture
 from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.recipe import Recipe
+from gmai_data.sources.tables import delimiter_of
 
 
 class _WholeImageReader:
@@ -75,7 +76,9 @@ class CsvLabelsReader(_WholeImageReader):
 
     def _items(self, lines: list[str], table: Path, recipe: Recipe, layout: CsvLabels) -> Iterator[Item]:
         try:
-            rows = csv.DictReader(lines, delimiter=layout.delimiter or _delimiter(lines, layout.image_column))
+            rows = csv.DictReader(
+                lines, delimiter=layout.delimiter or delimiter_of(lines[0] if lines else "", layout.image_column)
+            )
             columns = rows.fieldnames = [name.strip() for name in rows.fieldnames or []]
             named = (layout.image_column, layout.label_column, layout.group_column, layout.split_column)
             for column in (*named, *layout.label_columns):
@@ -124,15 +127,6 @@ class CsvLabelsReader(_WholeImageReader):
         if not item.raw_labels and not layout.label_columns:
             raise SourceError("row without a label", f"data row {item.position + 1}; fill the label", item.files[0])
         yield from super().read(item, recipe, root, ledger)
-
-
-def _delimiter(lines: list[str], column: str) -> str:
-    """Return the delimiter under which the header has the image column, or a comma."""
-    header = lines[0] if lines else ""
-    for delimiter in ",\t;":
-        if column in [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]:
-            return delimiter
-    return ","
 
 
 def _holds(cell: str | None, positive: tuple[str, ...]) -> bool | None:

@@ -22,7 +22,7 @@ class QaTextReader:
         layout = cast(QaText, recipe.layout)
         for path in matching(root, layout.files, recipe=recipe.name, what="JSON Lines files"):
             file = relative_to(root, path)
-            for position, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines()):
+            for position, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines()):
                 if line.strip():
                     yield Item(f"{file}/{position:06d}", (file,), _patient(line), raw_labels=(line,), position=position)
 

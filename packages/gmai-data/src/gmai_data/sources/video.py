@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
-from gmai_cli.errors import UserError, did_you_mean
+from gmai_cli.errors import did_you_mean
 
 from gmai_data.imaging.raster import MAX_PIXELS, Pixels
 from gmai_data.sources.files import below, matching, relative_to, require_data
@@ -14,8 +14,11 @@ from gmai_data.sources.items import Item, Picture, full_name
 from gmai_data.sources.layouts import Video
 from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.recipe import Recipe
+from gmai_data.sources.tables import delimiter_of
 
 _Rows = list[dict[str, str]]
+COMPLETE_SHARE = 0.95
+"""A video that decodes to fewer frames than this share of what its header names was cut off."""
 
 
 class VideoReader:
@@ -96,13 +99,12 @@ def _rows(path: Path, label: str, frame: str | None, video: str | None, recipe: 
         first = file.readline()
         file.seek(0)
         try:
-            table = csv.DictReader(file, delimiter="\t" if "\t" in first else ",")
-            columns = table.fieldnames or []
+            table = csv.DictReader(file, delimiter=delimiter_of(first, label))
+            columns = table.fieldnames = [name.strip() for name in table.fieldnames or []]
             for column in (label, frame, video):
                 if column is not None and column not in columns:
-                    raise UserError(
-                        f'{path}:1: no column "{column}", which recipe {recipe} reads.{did_you_mean(column, columns)}'
-                    )
+                    detail = f'no column "{column}", which recipe {recipe} reads.{did_you_mean(column, columns)}'
+                    raise SourceError("table unreadable", detail, path.name)
             return [{str(key): (value or "").strip() for key, value in row.items()} for row in table]
         except (csv.Error, UnicodeDecodeError) as error:
             raise SourceError("table unreadable", str(error), path.name) from error
@@ -129,9 +131,10 @@ def sampled_frames(root: Path, relative: str, every_s: float, max_frames: int) -
             stream.thread_type = "NONE"
             duration_s = float(container.duration or 0) / library.time_base
             step_s = max(every_s, duration_s / max_frames)
-            taken = 0
+            taken = decoded = 0
             start_s: float | None = None
             for number, frame in enumerate(container.decode(stream)):
+                decoded = number + 1
                 seconds = float(frame.time) if frame.time is not None else number / float(stream.average_rate or 25)
                 start_s = seconds if start_s is None else start_s
                 if seconds - start_s + 1e-6 >= taken * step_s and taken < max_frames:
@@ -141,6 +144,9 @@ def sampled_frames(root: Path, relative: str, every_s: float, max_frames: int) -
                         seconds - start_s,
                         frame.to_ndarray(format="gray" if frame.format.name.startswith("gray") else "rgb24"),
                     )
+            if decoded < COMPLETE_SHARE * stream.frames:
+                detail = f"{decoded} of the {stream.frames} frames that its header names; download it again"
+                raise SourceError("video ends early", detail, relative)
     except library.error.FFmpegError as error:
         detail = " ".join(str(error).split()).replace(str(path), relative)
         raise SourceError("video unreadable", f"{detail}; download it again", relative) from error
