@@ -71,11 +71,12 @@ def init(
             raise UserError("give --vision and --language, or --preset tiny.")
         quiet()
         from gmai_model.assembly.assemble import assemble
-        from gmai_model.assembly.fetch import local_folder
+        from gmai_model.assembly.fetch import local_folder, part_name
 
+        parts = local_folder(vision), local_folder(language)
         assemble(
-            local_folder(vision), local_folder(language), out, image_mode=image_mode.value, seed=seed,
-            keep_rope_scaling=keep_rope_scaling,
+            *parts, out, image_mode=image_mode.value, seed=seed, keep_rope_scaling=keep_rope_scaling,
+            names=(part_name(vision, parts[0]), part_name(language, parts[1])),
         )  # fmt: skip
     typer.echo(f"wrote {out}")
 
@@ -131,3 +132,102 @@ def check(
     if outcome.off:
         raise UserError(f"{checkpoint}: {len(outcome.off)} things are off, see above.")
     typer.echo(f"{checkpoint}: all is well")
+
+
+@model_app.command()
+def mixture(
+    preset: Annotated[str, typer.Argument(help="`table7`: the training mixture of the paper.")],
+    out: Annotated[Path, typer.Option(help="YAML file to write; must not exist.")] = Path("mix.yaml"),
+) -> None:
+    """Write a mixture to fill in: every dataset with its share per stage, its path or Hub id left to you.
+
+    gmai model mixture table7 --out mix.yaml
+    """
+    from gmai_model.batching.mixture import write_preset
+
+    write_preset(preset, out)
+    typer.echo(f"wrote {out}: give each dataset a `path` or `hub`, or set `skip: true`")
+
+
+@model_app.command()
+def chat(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint folder.")],
+    image: Annotated[list[Path] | None, typer.Option(help="PNG, JPEG, DICOM or NIfTI; may be repeated.")] = None,
+    prompt: Annotated[
+        list[str] | None, typer.Option(help="Ask this and end; repeated: one turn after another. Else you are asked.")
+    ] = None,
+    slice_: Annotated[
+        int | None, typer.Option("--slice", help="Axial slice (from the feet) or frame, from 0; else the middle one.")
+    ] = None,
+    window: Annotated[
+        str | None, typer.Option(help="LEVEL/WIDTH, such as 40/400, or soft_tissue, lung, brain, bone, liver …")
+    ] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer.")] = 512,
+    temperature: Annotated[float, typer.Option(min=0.0, help="0: always the likeliest token.")] = 0.0,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    web: Annotated[bool, typer.Option("--web", help="A page in the browser instead (extra gmai-model[web]).")] = False,
+    host: Annotated[
+        str, typer.Option(help="Address that the page listens on; others can reach it if you change it.")
+    ] = ("127.0.0.1"),
+    port: Annotated[int, typer.Option(help="Of the page.")] = 7860,
+    examples: Annotated[
+        Path | None, typer.Option(help="Folder of PNG and JPEG examples for the page, in place of the drawn ones.")
+    ] = None,
+) -> None:
+    """Ask a checkpoint about images, in the terminal or on a page. English and Chinese.
+
+    gmai model chat runs/stage3/model --image scan.dcm
+
+    gmai model chat runs/stage3/model --image ct.nii.gz --slice 40 --window lung --prompt "Is there a nodule?"
+    """
+    quiet()
+    from gmai_model.chat import Assistant
+
+    def load() -> Assistant:
+        return Assistant(checkpoint, device=device, max_new_tokens=max_new_tokens, temperature=temperature)
+
+    if web:
+        if image or prompt:
+            raise UserError("--web takes neither --image nor --prompt: both are given on the page.")
+        from gmai_model.web.page import serve
+
+        serve(load, title="/".join(checkpoint.resolve().parts[-2:]), host=host, port=port, examples=examples)
+    else:
+        from gmai_model.terminal import Terminal
+
+        Terminal(load(), number=slice_, window=window).run(image or [], prompt or [])
+
+
+@model_app.command()
+def push(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint folder.")],
+    repo_id: Annotated[str, typer.Argument(help="owner/name on the Hub; made where it is absent.")],
+    report: Annotated[
+        Path | None, typer.Option(help="report.json of `gmai bench` about this checkpoint: results for the card.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="The mixture it was trained on: sources and licences for the card.")
+    ] = None,
+    license_: Annotated[str | None, typer.Option("--license", help="Of the weights, such as apache-2.0.")] = None,
+    public: Annotated[bool, typer.Option("--public", help="Let everybody see it; private otherwise.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write the card, list the files, send nothing.")] = False,
+) -> None:
+    """Publish a checkpoint on the Hub with its model card.
+
+    Refused: a checkpoint that fails `gmai model check`, and a folder that holds anything else, such as optimiser states
+    or images. The same command goes on after a kill.
+
+      gmai model push runs/stage3/model my-lab/gmai-vl --report RESULT --data build/mix.yaml --dry-run
+    """
+    quiet()
+    from gmai_model.publishing.push import publish
+
+    publication = publish(
+        checkpoint, repo_id, private=not public, report=report, data=data, licence=license_, dry_run=dry_run
+    )
+    for name, size in publication.files.items():
+        typer.echo(f"{size / 1e6:12,.1f} MB  {name}")
+    if publication.url is None:
+        typer.echo(f"nothing was sent; the card is {checkpoint / 'README.md'}")
+    else:
+        typer.echo(publication.url)

@@ -24,8 +24,9 @@ FEATURE_LAYER = -2
 
 
 def assemble(
-    vision: Path, language: Path, out: Path, *, image_mode: ImageMode, seed: int, keep_rope_scaling: bool = False
-) -> None:
+    vision: Path, language: Path, out: Path, *, image_mode: ImageMode, seed: int, keep_rope_scaling: bool = False,
+    names: tuple[str, str] | None = None,
+) -> None:  # fmt: skip
     """Write a `LlavaForConditionalGeneration` checkpoint made of two local model folders and a fresh projector.
 
     Tensors are streamed, so memory stays near one shard. The names on disk are the classic ones
@@ -39,6 +40,7 @@ def assemble(
             paper's words), or `crop` the centre (CLIP).
         seed: Of the projector's initial weights.
         keep_rope_scaling: Keep InternLM2's dynamic position scaling, see `LanguageModel`.
+        names: Of vision encoder and language model, for the record; those of the folders when None.
 
     Raises:
         UserError: `out` exists, or a part is not one that can be taken over whole and unchanged.
@@ -62,7 +64,8 @@ def assemble(
         write_processor(building, tokenizer, image_size=vision_config["image_size"],
                         patch_size=vision_config["patch_size"], image_mode=image_mode)  # fmt: skip
         make_portable(building, dtype=str(dtype).removeprefix("torch."))
-        record = {"made_by": "gmai model init", "vision": vision.name, "language": language.name,
+        names = names or (vision.name, language.name)
+        record = {"made_by": "gmai model init", "vision": names[0], "language": names[1],
                   "image_mode": image_mode, "projector_seed": seed, "stages": []}  # fmt: skip
         write_json(building / "gmai.json", record)
     except BaseException:

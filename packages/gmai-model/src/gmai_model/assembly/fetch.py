@@ -39,3 +39,8 @@ def local_folder(name: str) -> Path:
         )
     say(f"{name}: {folder}")
     return folder
+
+
+def part_name(name: str, folder: Path) -> str:
+    """Return what a record calls a part: a local folder's own name, or `owner/name@commit`."""
+    return folder.name if Path(name).is_dir() else f"{name.partition('@')[0]}@{folder.name}"

@@ -1,0 +1,142 @@
+"""Ask a checkpoint about images: a conversation of several turns, answered token by token."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from gmai_cli.errors import UserError
+from PIL import Image
+from transformers import (
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    StoppingCriteria,
+    StoppingCriteriaList,
+    TextIteratorStreamer,
+)
+
+DISCLAIMER = (
+    "For research only: answers may be wrong and are no medical advice. 仅供研究使用：回答可能有误，不构成医疗建议。"
+)
+
+
+@dataclass
+class Conversation:
+    """What was said so far, and the images in the order they were shown."""
+
+    messages: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    images: list[Image.Image] = field(default_factory=list[Image.Image])
+
+    def with_question(self, text: str, images: Sequence[Image.Image] = ()) -> "Conversation":
+        """Return the conversation and one question more."""
+        parts = [*({"type": "image"} for _ in images), {"type": "text", "text": text}]
+        return Conversation([*self.messages, {"role": "user", "content": parts}], [*self.images, *images])
+
+    def with_answer(self, text: str) -> "Conversation":
+        """Return the conversation and one answer more."""
+        answer = {"role": "assistant", "content": [{"type": "text", "text": text}]}
+        return Conversation([*self.messages, answer], self.images)
+
+
+class Assistant:
+    """A checkpoint that answers.
+
+    Args:
+        folder: A checkpoint that opens with `AutoModelForImageTextToText`; no remote code is run.
+        device: `auto` (the GPU where there is one), `cpu` or `cuda`.
+        max_new_tokens: Longest answer.
+        temperature: 0 takes the likeliest token each time, so that the same question gets the same answer.
+
+    Raises:
+        UserError: No checkpoint, or no such device.
+    """
+
+    def __init__(
+        self, folder: Path, *, device: str = "auto", max_new_tokens: int = 512, temperature: float = 0.0
+    ) -> None:
+        if not (folder / "config.json").is_file():
+            raise UserError(f"{folder}: no config.json. Give a checkpoint folder, such as runs/stage3/model.")
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        elif device.startswith("cuda") and not torch.cuda.is_available():
+            raise UserError(f"--device {device}: torch finds no GPU here. Leave it out to run on the CPU.")
+        try:
+            self._processor: Any = AutoProcessor.from_pretrained(folder, local_files_only=True)
+            model: Any = AutoModelForImageTextToText.from_pretrained(
+                folder, dtype="auto", local_files_only=True, use_safetensors=True
+            )
+            self._model = model.to(device).eval()
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(
+                f"{folder}: does not open ({reason}). `gmai model check {folder}` says what is off."
+            ) from error
+        self._tokenizer: Any = self._processor.tokenizer
+        self._max_new_tokens, self._temperature = max_new_tokens, temperature
+        self.cut = False
+        """Whether the last answer ended at `max_new_tokens`."""
+
+    def answer(self, conversation: Conversation) -> Iterator[str]:
+        """Yield the answer to the last question, in pieces as they are made; closing the iterator stops the model.
+
+        Raises:
+            UserError: The text holds a token of the chat format, or the conversation is too long for the model.
+        """
+        inputs = self._inputs(conversation)
+        streamer: Any = TextIteratorStreamer(self._tokenizer, skip_prompt=True, skip_special_tokens=True)
+        stop = _Stop()
+        work = threading.Thread(target=self._generate, args=(inputs, streamer, stop), daemon=True)
+        work.start()
+        try:
+            yield from (piece for piece in streamer if piece)
+        finally:
+            stop.asked.set()
+            work.join()
+        if stop.error is not None:
+            raise stop.error
+
+    def _inputs(self, conversation: Conversation) -> Any:
+        own = [*self._tokenizer.all_special_tokens, "<|im_start|>", "<|im_end|>"]
+        for message in conversation.messages:
+            for part in message["content"]:
+                found = next((token for token in own if token in part.get("text", "")), None)
+                if found is not None and message["role"] == "user":
+                    raise UserError(f"a question holds {found}, which the chat format uses itself. Write it otherwise.")
+        prompt = self._processor.apply_chat_template(conversation.messages, add_generation_prompt=True)
+        inputs = self._processor(text=[prompt], images=conversation.images or None, return_tensors="pt")
+        tokens, room = inputs["input_ids"].shape[1], self._model.config.get_text_config().max_position_embeddings
+        if tokens + self._max_new_tokens > room:
+            raise UserError(
+                f"the conversation has {tokens} tokens and an answer may have {self._max_new_tokens}, but the model "
+                f"reads {room}. Begin a new one (/new), show fewer images, or lower --max-new-tokens."
+            )
+        if "pixel_values" in inputs:
+            inputs["pixel_values"] = inputs["pixel_values"].to(self._model.dtype)
+        return inputs.to(self._model.device)
+
+    def _generate(self, inputs: Any, streamer: Any, stop: "_Stop") -> None:
+        sampling = {"do_sample": True, "temperature": self._temperature} if self._temperature else {"do_sample": False}
+        try:
+            with torch.no_grad():
+                ids = self._model.generate(
+                    **inputs, **sampling, max_new_tokens=self._max_new_tokens, streamer=streamer,
+                    stopping_criteria=StoppingCriteriaList([stop]),
+                )  # fmt: skip
+            ends = self._model.generation_config.eos_token_id
+            ends = ends if isinstance(ends, list) else [ends]
+            made = ids.shape[1] - inputs["input_ids"].shape[1]
+            self.cut = made >= self._max_new_tokens and int(ids[0, -1]) not in ends
+        except Exception as error:  # raised again where the answer is read
+            stop.error = error
+            streamer.end()
+
+
+class _Stop(StoppingCriteria):
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.error: Exception | None = None
+
+    def __call__(self, input_ids: Any, scores: Any, **kwargs: Any) -> Any:
+        return torch.full((input_ids.shape[0],), self.asked.is_set(), dtype=torch.bool, device=input_ids.device)

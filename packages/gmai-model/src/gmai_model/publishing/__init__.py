@@ -1,0 +1,1 @@
+"""A checkpoint ▶ a model repository on the Hub with its card. Read `push.py` first."""

@@ -1,0 +1,244 @@
+"""The model card: what the checkpoint is, how it came about, what it was trained on, how well it does, its limits."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from gmai_model.publishing.sources import Source
+
+MARK = "<!-- written by `gmai model push`; edits are replaced by the next one -->"
+CURVE_ROWS = 6
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What a card is made of; nothing else goes into it."""
+
+    repo_id: str
+    record: Mapping[str, Any]
+    """`gmai.json`, or empty for a checkpoint of others."""
+    config: Mapping[str, Any]
+    checked: Sequence[str]
+    """What `gmai model check` saw."""
+    licence: str | None
+    sources: Sequence[Source] | None
+    evaluation: Mapping[str, Any] | None
+    digests: Mapping[str, str]
+    """File ▶ SHA-256."""
+    curves: str | None
+    """File name of the drawn loss curves."""
+
+
+def write_card(facts: CardFacts) -> str:
+    """Return the card as Markdown with the Hub's metadata in front."""
+    stages: list[dict[str, Any]] = list(facts.record.get("stages", []))
+    sections = [
+        _what(facts, stages), _use(facts), _stages(stages, facts.curves), _mixture(stages), _sources(facts.sources),
+        _evaluation(facts.evaluation), LIMITS, _settings(stages), _hashes(facts),
+    ]  # fmt: skip
+    return f"---\n{_metadata(facts)}---\n\n{MARK}\n\n" + "\n\n".join(sections) + "\n"
+
+
+def _metadata(facts: CardFacts) -> str:
+    metadata: dict[str, Any] = {
+        "library_name": "transformers",
+        "pipeline_tag": "image-text-to-text",
+        "language": ["en", "zh"],
+        "tags": ["medical", "llava", "gmai"],
+    }
+    if facts.licence:
+        metadata["license"] = facts.licence.lower()
+    parents = [part for part in (facts.record.get("vision"), facts.record.get("language")) if part and "/" in part]
+    if parents:
+        metadata["base_model"] = [parent.partition("@")[0] for parent in parents]
+    return yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True)
+
+
+def _what(facts: CardFacts, stages: Sequence[Mapping[str, Any]]) -> str:
+    made, vision, text = facts.record, facts.config["vision_config"], facts.config["text_config"]
+    done = ", ".join(f"{stage['stage']} ({stage['name']})" for stage in stages) or "none; the projector is untrained"
+    size, patch = vision["image_size"], vision["patch_size"]
+    lines = [
+        f"# {facts.repo_id.rpartition('/')[2]}",
+        "",
+        "A medical vision-language model: a CLIP vision encoder, a two-layer projector and a Llama-layout language "
+        "model in one `LlavaForConditionalGeneration`. It opens without remote code.",
+        "",
+        f"- Stages done: {done}",
+        f"- Vision encoder: {made.get('vision', 'not recorded')}, {size} px, {(size // patch) ** 2} tokens an image, "
+        f"image mode {made.get('image_mode', 'not recorded')}",
+        f"- Language model: {made.get('language', 'not recorded')}, {text['num_hidden_layers']} layers of "
+        f"{text['hidden_size']}, {text['vocab_size']} tokens",
+        f"- Licence of the weights: {facts.licence or 'not stated; those of its parts and data apply'}",
+    ]
+    return "\n".join(lines)
+
+
+def _use(facts: CardFacts) -> str:
+    return f"""## Use
+
+```python
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+model = AutoModelForImageTextToText.from_pretrained("{facts.repo_id}", dtype="auto", device_map="auto")
+processor = AutoProcessor.from_pretrained("{facts.repo_id}")
+```
+
+```bash
+transformers serve {facts.repo_id}
+vllm serve {facts.repo_id}
+```"""
+
+
+def _stages(stages: Sequence[Mapping[str, Any]], curves: str | None) -> str:
+    if not stages:
+        return "## Training\n\nNo stage has been run."
+    lines = ["## Training", ""]
+    lines += _table(
+        ("stage", "trained", "steps", "samples", "tokens", "held-out loss", "devices"),
+        [
+            (
+                f"{stage['stage']} {stage['name']}",
+                ", ".join(stage["trainable"]) + (f", LoRA rank {stage['lora']['rank']}" if stage.get("lora") else ""),
+                f"{stage['steps']:,}", f"{stage['samples']:,}", f"{stage['tokens']:,}",
+                _number(stage.get("held_out_loss")), _devices(stage),
+            )
+            for stage in stages
+        ],
+    )  # fmt: skip
+    unreadable = sum(int(stage.get("unreadable") or 0) for stage in stages)
+    lines += ["", f"Samples left out because their image could not be read: {unreadable}."]
+    if curves:
+        lines += ["", f"![Loss curves]({curves})", ""]
+        lines += _table(("stage", "loss at step"), [(str(stage["stage"]), _points(stage)) for stage in stages])
+    return "\n".join(lines)
+
+
+def _devices(stage: Mapping[str, Any]) -> str:
+    sessions: list[dict[str, Any]] = stage.get("sessions") or []
+    if not sessions:
+        return "not recorded"
+    return "; ".join(dict.fromkeys(f"{session['processes']} × {session['device']}" for session in sessions))
+
+
+def _points(stage: Mapping[str, Any]) -> str:
+    curve: list[list[float]] = stage.get("loss_curve") or []
+    every = max((len(curve) - 1) // (CURVE_ROWS - 1), 1)
+    chosen = curve[::every]
+    if curve and chosen[-1] != curve[-1]:
+        chosen = [*chosen, curve[-1]]
+    return ", ".join(f"{step:g}: {loss:.3f}" for step, loss in chosen) or "not recorded"
+
+
+def _mixture(stages: Sequence[Mapping[str, Any]]) -> str:
+    if not stages:
+        return "## Mixture\n\nNo stage has been run."
+    lines = [
+        "## Mixture",
+        "",
+        "Tokens include image tokens; ratio is the share of the dataset that the stage used.",
+        "",
+    ]
+    lines += _table(
+        ("stage", "dataset", "samples there", "ratio", "samples used", "left out", "tokens"),
+        [
+            (
+                str(stage["stage"]), share["name"], f"{share['available']:,}", f"{share['ratio']:g}",
+                f"{share['used']:,}", _count(share.get("left_out")), _count(share.get("tokens")),
+            )
+            for stage in stages
+            for share in stage["mixture"]
+        ],
+    )  # fmt: skip
+    return "\n".join(lines)
+
+
+def _sources(sources: Sequence[Source] | None) -> str:
+    if sources is None:
+        return "## Data sources and licences\n\nNot listed: the card was written without `--data`."
+    rows = [(source.dataset, source.source, source.licence, f"{source.samples:,}") for source in sources]
+    return "\n".join(
+        ["## Data sources and licences", "", *_table(("dataset", "source", "licence", "training samples"), rows)]
+    )
+
+
+def _evaluation(report: Mapping[str, Any] | None) -> str:
+    if report is None:
+        return "## Evaluation\n\nNo results are given with this card."
+    rows: list[tuple[str, ...]] = []
+    for entry in report["benchmarks"]:
+        interval = entry.get("interval")
+        scored = entry.get("accuracy") is not None and not entry.get("hidden")
+        rows.append(
+            (
+                str(entry.get("title") or entry["name"]), f"`{entry['protocol']}` v{entry.get('protocol_version', 1)}",
+                f"{entry['n']:,}" + (" (partial)" if entry.get("partial") else ""),
+                f"{entry['accuracy']:.1%}" if scored else "answers not public",
+                f"{interval[0]:.1%} to {interval[1]:.1%}" if scored and interval else "",
+                f"{entry['chance']:.1%}" if entry.get("chance") is not None else "",
+            )
+        )  # fmt: skip
+    lines = ["## Evaluation", "", "With `gmai bench`; two protocols are never comparable.", ""]
+    lines += _table(("benchmark", "protocol", "n", "accuracy", "95 % interval", "chance"), rows)
+    generation = json.dumps(report.get("generation"))
+    lines += ["", f"Digest of the model that was asked: `{report.get('model_digest')}`; generation: `{generation}`."]
+    return "\n".join(lines)
+
+
+LIMITS = """## Intended use and limits
+
+For research on medical vision-language models. It is no medical device and has not been evaluated in clinical use: do
+not use it for diagnosis, triage, treatment or any decision about a patient. Answers may be wrong, may name findings
+that are not there and may miss those that are. It sees single 2-D pictures of low resolution, not volumes, priors or
+the patient's history. How it does on modalities, devices, populations and languages that its data lack is unknown. Its
+training data may hold biases of the sources above. Images of patients that are sent to it stay subject to the law that
+protects them."""
+
+
+def _settings(stages: Sequence[Mapping[str, Any]]) -> str:
+    lines = ["## Settings", ""]
+    for stage in stages:
+        # Paths of somebody's machine say nothing to others.
+        settings = {key: value for key, value in stage["settings"].items() if not str(value).startswith("/")}
+        lines += [f"<details><summary>stage {stage['stage']}</summary>", "", "```yaml"]
+        lines += [yaml.safe_dump(settings, sort_keys=False).strip(), "```", "", "</details>", ""]
+    return "\n".join(lines).strip() if stages else "## Settings\n\nNo stage has been run."
+
+
+def _hashes(facts: CardFacts) -> str:
+    lines = ["## Checks and hashes", ""]
+    lines += [f"- {fact}" for fact in facts.checked]
+    lines += ["", *_table(("file", "SHA-256"), [(name, f"`{digest}`") for name, digest in facts.digests.items()])]
+    versions: dict[str, Any] = {}
+    for stage in facts.record.get("stages", []):
+        for session in stage.get("sessions") or []:
+            versions |= session.get("versions", {})
+    if versions:
+        lines += [
+            "",
+            "Trained with " + ", ".join(f"{name} {number}" for name, number in sorted(versions.items())) + ".",
+        ]
+    return "\n".join(lines)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield "| " + " | ".join(columns) + " |"
+    yield "|" + "---|" * len(columns)
+    for row in rows:
+        yield "| " + " | ".join(_cell(cell) for cell in row) + " |"
+
+
+def _cell(text: str) -> str:
+    """Return text that stays inside its cell and is no HTML."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def _number(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.4f}"
+
+
+def _count(value: int | None) -> str:
+    return "not recorded" if value is None else f"{value:,}"

@@ -1,0 +1,162 @@
+"""READ THIS FIRST: nothing but a checkpoint in the folder ▶ it passes `check` ▶ its card ▶ the Hub."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gmai_cli.errors import UserError
+from gmai_cli.files import replace_atomically, sha256_file, write_text
+from gmai_cli.hub import push_folder
+
+from gmai_model.checking.check import check
+from gmai_model.publishing.card import MARK, CardFacts, write_card
+from gmai_model.publishing.curves import draw_curves
+from gmai_model.publishing.sources import Source, read_sources
+
+CARD, CURVES = "README.md", "loss_curves.png"
+FILES = frozenset(
+    {
+        "config.json", "generation_config.json", "model.safetensors.index.json", "gmai.json", "tokenizer.json",
+        "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model",
+        "chat_template.jinja", "chat_template.json", "processor_config.json", "preprocessor_config.json",
+        "LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "NOTICE.txt",
+    }
+)  # fmt: skip
+"""Beside the weights, what a published checkpoint may hold; anything else is refused, not left out."""
+
+_TRAINING = ("optimizer", "optim", "scheduler", "rng_state", "training_args", "trainer_state", "zero_", "global_step")
+_DATA = "dcm dicom nii png jpg jpeg tif tiff bmp gif webp svs mha nrrd npy npz parquet tar zip gz h5 mp4 avi csv jsonl"
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What is, or would be, on the Hub."""
+
+    files: dict[str, int]
+    """Path ▶ bytes."""
+    url: str | None
+    """None after a dry run."""
+
+
+def publish(
+    checkpoint: Path, repo_id: str, *, private: bool, report: Path | None, data: Path | None, licence: str | None,
+    dry_run: bool,
+) -> Publication:  # fmt: skip
+    """Write a checkpoint's card into its folder and push both.
+
+    Args:
+        checkpoint: The folder.
+        repo_id: `owner/name`.
+        private: Whether only the owner can see it.
+        report: A `report.json` of `gmai bench` about this checkpoint, or its folder.
+        data: The mixture it was trained on, for the sources and licences of its samples.
+        licence: Of the weights, an SPDX identifier.
+        dry_run: Write the card and send nothing.
+
+    Raises:
+        UserError: The folder holds anything but a checkpoint, the checkpoint fails `check`, the report is about another
+            model, or the Hub refuses.
+    """
+    refuse_foreign_files(checkpoint)
+    outcome = check(checkpoint)
+    if outcome.off:
+        raise UserError(
+            f"{checkpoint}: not published, {len(outcome.off)} things are off, first: {outcome.off[0]}. "
+            f"`gmai model check {checkpoint}` lists them all."
+        )
+    record_file = checkpoint / "gmai.json"
+    record: dict[str, Any] = json.loads(record_file.read_text("utf-8")) if record_file.is_file() else {}
+    curves = draw_curves(record.get("stages", []))
+    if curves is not None:
+        with replace_atomically(checkpoint / CURVES) as file:
+            file.write(curves)
+    else:
+        (checkpoint / CURVES).unlink(missing_ok=True)
+    evaluation = None if report is None else _read_report(report, checkpoint)
+    sources: list[Source] | None = None if data is None else read_sources(data)
+    weights = sorted(path.name for path in checkpoint.glob("model*.safetensors"))
+    names = [*weights, *sorted(FILES & {path.name for path in checkpoint.iterdir()}), *([CURVES] if curves else [])]
+    facts = CardFacts(
+        repo_id=repo_id, record=record, config=json.loads((checkpoint / "config.json").read_text("utf-8")),
+        checked=outcome.facts, licence=licence, sources=sources, evaluation=evaluation,
+        digests={name: sha256_file(checkpoint / name) for name in names}, curves=CURVES if curves else None,
+    )  # fmt: skip
+    write_text(checkpoint / CARD, write_card(facts))
+    files = {name: (checkpoint / name).stat().st_size for name in [CARD, *names]}
+    if dry_run:
+        return Publication(files, None)
+    url = push_folder(
+        checkpoint, repo_id, repo_type="model", private=private, files=list(files), message="Publish the checkpoint"
+    )
+    return Publication(files, url)
+
+
+def refuse_foreign_files(checkpoint: Path) -> None:
+    """Make sure that the folder holds a checkpoint's files and nothing else.
+
+    Raises:
+        UserError: Names the first file that must not be published, and what it seems to be.
+    """
+    index = checkpoint / "model.safetensors.index.json"
+    shards = {"model.safetensors"}
+    if index.is_file():
+        shards = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+    for path in sorted(checkpoint.rglob("*")):
+        name = path.relative_to(checkpoint).as_posix()
+        if path.is_dir() or name in FILES or name in shards:
+            continue
+        if name == CARD and MARK in path.read_text("utf-8", errors="replace"):
+            continue
+        if name == CURVES and (checkpoint / CARD).is_file():  # drawn by an earlier push, and drawn anew
+            continue
+        raise UserError(
+            f"{path}: {_kind(path)}. A published folder holds a checkpoint and nothing else. Move the file away; "
+            f"it is not left out silently."
+        )
+
+
+def _kind(path: Path) -> str:
+    lower = path.name.lower()
+    if lower.startswith(_TRAINING) or "optim" in lower or lower.endswith((".distcp", ".pt", ".pth", ".ckpt", ".pkl")):
+        return "an optimiser state or another pickle of training"
+    with path.open("rb") as file:
+        head = file.read(352)
+    pictures = head[128:132] == b"DICM" or head[344:348] in {b"n+1\0", b"ni1\0"} or head[:4] == b"\x89PNG"
+    if pictures or head[:2] == b"\xff\xd8" or any(suffix[1:].lower() in _DATA.split() for suffix in path.suffixes):
+        return "an image or a data file, which may show a patient"
+    if lower == "readme.md":
+        return "a card that gmai did not write"
+    return "no file of a checkpoint"
+
+
+def _read_report(path: Path, checkpoint: Path) -> dict[str, Any]:
+    file = path / "report.json" if path.is_dir() else path
+    if not file.is_file():
+        raise UserError(f"{file}: no such file. --report takes the report.json of `gmai bench`, or its folder.")
+    try:
+        report: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    except ValueError as error:
+        raise UserError(f"{file}: not JSON ({error}). --report takes the report.json of `gmai bench`.") from error
+    if not str(report.get("format", "")).startswith("gmai-bench-report/"):
+        raise UserError(f"{file}: no report of `gmai bench` (format {report.get('format')!r}).")
+    if report.get("image_ablation", "none") != "none":
+        raise UserError(f"{file}: asked with {report['image_ablation']} images. A card holds results on the real ones.")
+    if report.get("model_digest") != model_digest(checkpoint):
+        raise UserError(
+            f"{file}: about {report.get('model')} ({report.get('model_digest')}), which is not this checkpoint. A card "
+            f"holds the results of its own model. Run `gmai bench --model {checkpoint}`."
+        )
+    return report
+
+
+def model_digest(checkpoint: Path) -> str:
+    """Return the digest of the files that shape a model's answers, as reports hold it (docs/reference/formats.md)."""
+    patterns = ("*.safetensors", "*.json", "*.jinja", "*.model", "merges.txt", "vocab.txt")
+    files = {path for pattern in patterns for path in checkpoint.glob(pattern)}
+    total = hashlib.sha256()
+    for path in sorted(files):
+        if path.name not in {"gmai.json", "trainer_state.json", "run.json"}:
+            total.update(f"{path.name}\0{sha256_file(path)}\n".encode())
+    return f"sha256:{total.hexdigest()}"

@@ -1,0 +1,1 @@
+"""A small page to ask a checkpoint in the browser; needs the extra `web`."""
