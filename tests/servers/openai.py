@@ -40,7 +40,8 @@ def answer(prompt: str, variant: str) -> str:
         return json.dumps({"turns": _translated(prompt)}, ensure_ascii=False)
     if "conversation of a patient" in prompt:
         source, _ = json.JSONDecoder().raw_decode(prompt, prompt.index("[{"))
-        return json.dumps({"turns": [_rewritten(turn, variant) for turn in _turns(prompt, source)]})
+        turns = [_rewritten(turn, variant[number:]) for number, turn in enumerate(_turns(prompt, source))]
+        return json.dumps({"turns": turns}, ensure_ascii=False)
     modality, region, labels = (_line(prompt, name) for name in ("Modality", "Region", "Labels"))
     known = [] if labels.startswith("none") else labels.split("; ")
     named = ", ".join(known) or "nothing that was recorded"
@@ -83,8 +84,11 @@ def _turns(prompt: str, source: list[Any]) -> list[Any]:
 
 
 def _rewritten(turn: dict[str, str], variant: str) -> dict[str, str]:
+    if re.search(r"[\u4e00-\u9fff]", turn["question"]):
+        words = "".join("清晰均匀细腻明暗边缘柔和致密疏松"[int(digit, 16)] for digit in variant[:4])
+        return {"question": f"用{words}的话说：{turn['question']}", "answer": f"用{words}的话说：{turn['answer']}"}
     words = " ".join(_WORDS[int(digit, 16)] for digit in variant[:4])
-    return {"question": f"In {words} words: {turn['question']}", "answer": f"{turn['answer']} Told in {words} words."}
+    return {"question": f"In {words} words: {turn['question']}", "answer": f"In {words} words: {turn['answer']}"}
 
 
 def _translated(prompt: str) -> list[dict[str, str]]:

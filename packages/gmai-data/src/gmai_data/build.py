@@ -18,6 +18,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import tempfile
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -33,6 +34,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gmai_data.checks.duplicates import left_out, screen
 from gmai_data.draws import fraction
+from gmai_data.generation.estimate import Line, estimate
+from gmai_data.generation.prices import budget_for, load_table
 from gmai_data.generation.prompts import load_prompts
 from gmai_data.generation.tasks import WritingSettings
 from gmai_data.generation.template_writer import TemplateWriter
@@ -318,6 +321,34 @@ def preview(listings: Sequence[Listing]) -> Iterator[tuple[str, int, int, int, d
                 groups.add(group)
         recipe, count = listing.source.recipe, len(listing.items)
         yield recipe.name, count, len(groups), shard_count(recipe, count), dict(splits)
+
+
+_SAMPLED = 3
+"""Items of each source that an estimate looks at."""
+
+
+def preview_writing(
+    sources: Sequence[Source], out: Path, settings: BuildSettings, options: RunOptions
+) -> Iterator[tuple[str, Line]]:
+    """Yield (kind, requests, tokens and money) of what a model would write, from a few items of each source."""
+    if settings.writing is None:
+        return
+    listings = list_sources(sources, settings.limit)
+    sampled = list_sources(sources, min(_SAMPLED, settings.limit or _SAMPLED))
+    models = [settings.writing.model, *([settings.writing.judge] if settings.writing.judge else [])]
+    batch = settings.writing.writer == "openai-batch"
+    budget = budget_for(models, load_table(options.writer.prices), cap_usd=None, batch=batch)
+    with tempfile.TemporaryDirectory(prefix="gmai-estimate-") as folder:
+        jobs = plan(sampled, Path(folder), settings)
+        for job in jobs:
+            build_shard(job)
+        times = {
+            all_.source.recipe.name: len(all_.items) / max(len(few.items), 1)
+            for all_, few in zip(listings, sampled, strict=True)
+        }
+        written = _write_jobs(jobs, {}, settings, options, out / ".build")
+        weighted = [(job, times[job.recipe.name]) for job in written]
+        yield from sorted(estimate(weighted, settings.writing, budget).items())
 
 
 @contextlib.contextmanager

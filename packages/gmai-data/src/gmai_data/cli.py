@@ -25,13 +25,51 @@ def build(
         Path | None,
         typer.Option(help="The dataset's folder; with several recipes or a group, one sub-folder per recipe name."),
     ] = None,
-    writer: Annotated[str, typer.Option(help="Who writes the text: `template` (offline, no key).")] = "template",
+    writer: Annotated[
+        str, typer.Option(help="Who writes the text: `template` (offline, no key), `openai` or `openai-batch`.")
+    ] = "template",
     workers: Annotated[int, typer.Option(min=1, help="Local processes; the output is the same for any number.")] = 1,
     executor: Annotated[str, typer.Option(help="`local` processes, or `ray` (needs gmai-data[ray]).")] = "local",
     limit: Annotated[int | None, typer.Option(min=1, help="Use only so many items of each source.")] = None,
-    chinese_share: Annotated[float, typer.Option(min=0, max=1, help="Share of samples written in Chinese.")] = 0.2,
+    chinese_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of samples in Chinese: written so, or translated by the model.")
+    ] = 0.2,
+    text_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of records, and of the sources' texts, that become a text.")
+    ] = 0.15,
     seed: Annotated[int, typer.Option(help="Draws other questions and wordings; splits stay.")] = 0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be read and how it is split.")] = False,
+    leakage_list: Annotated[
+        Path | None, typer.Option(help="Leave out what `gmai bench fingerprints` wrote into this file.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List what would be read; with a model, also tokens, time and cost.")
+    ] = False,
+    model: Annotated[str, typer.Option(help="Model that writes, by the name the endpoint knows it by.")] = "",
+    endpoint: Annotated[
+        list[str] | None,
+        typer.Option(help="URL, URL=WEIGHT or a YAML list of url, weight, key_env; without it $OPENAI_BASE_URL."),
+    ] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Most requests in flight, all array tasks together.")] = 64,
+    max_cost_usd: Annotated[
+        float | None, typer.Option(min=0, help="Stop before the cost passes this; exit code 75, and it can go on.")
+    ] = None,
+    prices: Annotated[Path | None, typer.Option(help="Price table (YAML) in place of the bundled one.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder of replies that several builds share.")] = None,
+    temperature: Annotated[float, typer.Option(min=0, max=2, help="Of the model that writes.")] = 0.7,
+    image_detail: Annotated[str, typer.Option(help="`auto`, `low` or `high`, for providers that know it.")] = "auto",
+    response_format: Annotated[
+        str, typer.Option(help="`json_schema`, `json_object`, or `none` for servers that refuse both.")
+    ] = "json_schema",
+    translate: Annotated[
+        list[str] | None, typer.Option(help="KIND=SHARE: translate another share of a kind than --chinese-share.")
+    ] = None,
+    judge: Annotated[str, typer.Option(help="A second model that is asked about a share of the samples.")] = "",
+    judge_share: Annotated[float, typer.Option(min=0, max=1, help="That share.")] = 0.02,
+    prompts: Annotated[Path | None, typer.Option(help="Folder of prompt files in place of bundled ones.")] = None,
+    timeout_s: Annotated[float, typer.Option(min=1, help="Longest wait for one answer.")] = 300.0,
+    batch_requests: Annotated[int, typer.Option(min=1, help="openai-batch: most requests of one batch.")] = 50_000,
+    batch_mb: Annotated[float, typer.Option(min=0.001, help="openai-batch: most megabytes of one batch.")] = 200.0,
+    batch_poll_s: Annotated[float, typer.Option(min=0.01, help="openai-batch: seconds between two looks.")] = 60.0,
 ) -> None:
     """Turn raw datasets into annotated images and instruction samples.
 
@@ -41,29 +79,52 @@ def build(
 
     All phantoms: gmai data phantoms ph; gmai data build phantoms --root ph --out build
 
+    With a model: export OPENAI_BASE_URL and OPENAI_API_KEY, and add --writer openai --model NAME
+
     A killed build goes on with the same command. In a Slurm job array each task works on its share of the shards, and
     the same command outside of it publishes. Exit code 3: done, but some input stands in OUT/quarantine.jsonl.
     """
     from gmai_cli.errors import UserError, did_you_mean
 
-    from gmai_data.build import BuildSettings, list_sources, preview
+    from gmai_data.build import BuildSettings, RunOptions, list_sources, preview, preview_writing
     from gmai_data.build import build as run
+    from gmai_data.checks.leakage import leakage_digest
     from gmai_data.executors import array_share, on_ray
+    from gmai_data.generation.batches import Limits
+    from gmai_data.generation.writers import WriterOptions, writing_settings
     from gmai_data.sources.catalogue import resolve
-    from gmai_data.statistics import print_build, print_preview
+    from gmai_data.statistics import print_build, print_estimate, print_preview
 
-    if writer != "template":
-        raise UserError(f"--writer {writer}: no such writer.{did_you_mean(writer, ['template'])}")
+    writing = writing_settings(
+        writer, model=model, temperature=temperature, detail=image_detail, response_format=response_format,
+        translate=translate or [], chinese_share=chinese_share, judge=judge, judge_share=judge_share, prompts=prompts,
+    )  # fmt: skip
     if executor not in ("local", "ray"):
         raise UserError(f"--executor {executor}: no such executor.{did_you_mean(executor, ['local', 'ray'])}")
     sources = resolve(recipes, root)
+    share = array_share()
+    options = RunOptions(
+        workers=workers,
+        executor=on_ray if executor == "ray" else None,
+        share=share,
+        writer=WriterOptions(
+            tuple(endpoint or ()), concurrency, max_cost_usd, prices, cache, timeout_s,
+            Limits(batch_requests, round(batch_mb * 1e6), batch_poll_s),
+        ),
+        leakage=leakage_list,
+        prompts=prompts,
+    )  # fmt: skip
+    settings = BuildSettings(
+        chinese_share=chinese_share, text_share=text_share, limit=limit, seed=seed, writing=writing,
+        leakage=leakage_digest(leakage_list),
+    )  # fmt: skip
     if dry_run:
         print_preview(list(preview(list_sources(sources, limit))))
+        if writing is not None:
+            print_estimate(list(preview_writing(sources, out, settings, options)), writing, options.writer, out)
         return
-    settings = BuildSettings(chinese_share=chinese_share, limit=limit, seed=seed)
-    share = array_share()
-    code = run(sources, out, settings, workers=workers, executor=on_ray if executor == "ray" else None, share=share)
-    if share is None or (out / "manifest.json").is_file():
+    code = run(sources, out, settings, options=options)
+    if (out / "manifest.json").is_file():
         print_build(out)
     raise typer.Exit(code)
 

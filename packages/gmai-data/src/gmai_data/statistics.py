@@ -11,6 +11,10 @@ from gmai_cli.errors import UserError
 from gmai_cli.files import sha256_file, write_text
 
 from gmai_data.build import list_sources
+from gmai_data.generation.estimate import ASSUMED_S, Line, measured_seconds
+from gmai_data.generation.prices import load_table
+from gmai_data.generation.tasks import WritingSettings
+from gmai_data.generation.writers import WriterOptions
 from gmai_data.publishing.page import bars, page
 from gmai_data.sources.catalogue import bundled_names, find_recipe, resolve
 from gmai_data.sources.recipe import Recipe
@@ -53,7 +57,8 @@ def print_build(out: Path) -> None:
         f"held-out questions: {benchmark['questions']} (chance {benchmark['chance']:.1%}, "
         f"best guess from the options alone {benchmark['prior_accuracy']:.1%})"
     )
-    if any(entry["items"]["quarantined"] + entry["boxes"]["quarantined"] for entry in manifest["recipes"].values()):
+    kinds = ("items", "boxes", "samples")
+    if any(entry[of]["quarantined"] for entry in manifest["recipes"].values() for of in kinds):
         say(f"Some input could not be used: see {out / 'quarantine.jsonl'} for files and reasons.")
 
 
@@ -127,6 +132,50 @@ def print_preview(rows: Sequence[tuple[str, int, int, int, dict[str, int]]]) -> 
         for name, items, groups, shards, splits in rows
     ]
     table(("recipe", "items", "groups", "shards", "items by split"), cells)
+
+
+def print_estimate(
+    lines: Sequence[tuple[str, Line]], writing: WritingSettings, options: WriterOptions, out: Path
+) -> None:
+    """Print what a model would be asked, kind by kind, with tokens, time and money.
+
+    Args:
+        lines: From `build.preview_writing`.
+        writing: The model.
+        options: Its limits and prices.
+        out: Its journals tell how long answers take.
+    """
+    prices = load_table(options.prices)
+    measured = measured_seconds(options.cache or out / ".build" / "journal")
+    seconds = measured or ASSUMED_S
+    rows = [
+        (
+            name,
+            round(line.requests),
+            round(line.input_tokens),
+            round(line.output_tokens),
+            f"{line.requests * seconds / options.concurrency / 3600:.2f}",
+            f"{line.usd:.2f}",
+        )
+        for name, line in lines
+    ]
+    total = Line()
+    for _, line in lines:
+        total.sum_with(line)
+    hours = total.requests * seconds / options.concurrency / 3600
+    rows.append(
+        ("all", round(total.requests), round(total.input_tokens), round(total.output_tokens), f"{hours:.2f}",
+         f"{total.usd:.2f}")
+    )  # fmt: skip
+    table(("prompt", "requests", "input tokens", "output tokens", "hours", "US dollars"), rows)
+    known = [model for model in (writing.model, writing.judge) if model and prices.price(model) is not None]
+    unknown = [model for model in (writing.model, writing.judge) if model and prices.price(model) is None]
+    print(
+        f"From a few items of each source, without repairs. {options.concurrency} requests in flight, "
+        f"{seconds:.1f} s each ({'measured' if measured else 'assumed'}). Prices as of {prices.as_of}"
+        + (f": {', '.join(known)}." if known else ".")
+        + (f" No price is known of {', '.join(unknown)}; give --prices." if unknown else "")
+    )
 
 
 def print_recipes(words: str = "") -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from gmai_cli.errors import UserError
+from gmai_cli.files import sha256_file
 
 NEAR_BITS = 6
 """Hashes that differ in at most so many of their 63 bits are taken for the same picture, as gmai-bench does."""
@@ -67,6 +68,18 @@ class Benchmarks:
         distances = np.bitwise_count(self._hashes ^ np.uint64(int(print_hex, 16)))
         nearest = int(distances.argmin())
         return self._protocols[nearest] if distances[nearest] <= NEAR_BITS else None
+
+
+def leakage_digest(path: Path | None) -> str | None:
+    """Return the SHA-256 of a list, after reading it, or None without one.
+
+    Raises:
+        UserError: See `Benchmarks`.
+    """
+    if path is None:
+        return None
+    load_benchmarks(path)
+    return sha256_file(path)
 
 
 @functools.lru_cache(maxsize=4)

@@ -227,15 +227,16 @@ class TaskMaker:
         if annotation.labels and fraction(self._seed, annotation.id, "text") < self._text_share:
             yield self._task(annotation, "", Kind.TEXT_ONLY, "text_record", record, (), words)
 
-    def text_task(self, annotation: Annotation, sample_id: str, turns: Turns) -> Task | None:
+    def text_task(self, annotation: Annotation, sample_id: str, turns: Turns, language: Language) -> Task | None:
         """Return the task that writes a source's own conversation anew, or None where it is not drawn."""
         if fraction(self._seed, sample_id, "text") >= self._text_share:
             return None
         words = Words(annotation, self._recipe, Language.EN, self._seed)
         source = conversation_text(turns)
         return self._task(
-            annotation, "", Kind.TEXT_ONLY, "text_dialogue", "", (), words, number=1, source=source, conversation=source
-        )
+            annotation, "", Kind.TEXT_ONLY, "text_dialogue", "", (), words,
+            number=1, source=source, language=language, conversation=source,
+        )  # fmt: skip
 
     def follow_ups(self, task: Task, turns: Turns) -> Iterator[Task]:
         """Yield what an accepted text gives rise to: its translation, and the judge's opinion on it."""
@@ -273,6 +274,15 @@ class TaskMaker:
             locked=(locked, tokens), chinese=self._chinese,
         )  # fmt: skip
 
+    def prompt(self, name: str) -> Prompt:
+        """Return one of the prompts."""
+        return self._prompts[name]
+
+    def overhead_tokens(self, name: str) -> int:
+        """Return about how many tokens a prompt sends beside what is filled in."""
+        prompt = self._prompts[name]
+        return text_tokens(prompt.general.rules) + text_tokens(prompt.specific.task)
+
     def source_facts(self, annotation: Annotation) -> Facts:
         """Return the facts of a source's own conversation, for its translation."""
         return Facts(annotation, Kind.TEXT_ONLY, Language.EN, self._names[Language.EN], (), (), (), "", (0, 0), (1, 1))
@@ -297,6 +307,7 @@ class TaskMaker:
         *,
         number: int = 0,
         source: str = "",
+        language: Language = Language.EN,
         **fields: str,
     ) -> Task:
         prompt = self._prompts[name]
@@ -313,7 +324,7 @@ class TaskMaker:
         fields["style"] = choose(prompt.specific.styles, self._seed, sample_id, "style")
         text = self._text(record, prompt, least, most, fields)
         facts = Facts(
-            annotation, kind, Language.EN, self._names[Language.EN], boxes, references,
+            annotation, kind, language, self._names[language], boxes, references,
             tuple(words.position(box) for box in boxes), source, prompt.specific.words, (least, most),
         )  # fmt: skip
         image = annotation.image if image_digest else b""

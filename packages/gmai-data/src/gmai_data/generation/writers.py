@@ -4,21 +4,25 @@ What they answer goes into the shards' journals; `writing.assemble` makes sample
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gmai_cli.console import progress, say
-from gmai_cli.errors import UserError
+from gmai_cli.errors import UserError, did_you_mean, explain_validation
 from gmai_cli.files import write_json
+from pydantic import ValidationError
 
 from gmai_data.generation.asking import Asked, Asker, OutOfBudgetError, Pending
 from gmai_data.generation.batches import BatchAsker, Limits
 from gmai_data.generation.endpoints import Pool, connect
 from gmai_data.generation.journal import Journal
 from gmai_data.generation.prices import Budget, budget_for, load_table
-from gmai_data.generation.tasks import WritingSettings
+from gmai_data.generation.prompts import load_prompts
+from gmai_data.generation.tasks import WRITTEN_KINDS, WritingSettings
 from gmai_data.generation.writing import OpenShards, WriteJob, tasks_of
+from gmai_data.vocabulary import Kind
 
 WRITERS = ("template", "openai", "openai-batch")
 _SHARDS_AT_ONCE = 256
@@ -46,6 +50,72 @@ class WriterOptions:
     cache: Path | None = None
     timeout_s: float = 300.0
     limits: Limits = field(default_factory=Limits)
+
+
+def writing_settings(
+    writer: str,
+    *,
+    model: str,
+    temperature: float,
+    detail: str,
+    response_format: str,
+    translate: Sequence[str],
+    chinese_share: float,
+    judge: str,
+    judge_share: float,
+    prompts: Path | None,
+) -> WritingSettings | None:
+    """Return the settings of a model that writes, or None for the offline writer.
+
+    Args:
+        writer: One of `WRITERS`.
+        model: See `WritingSettings`, as the others are.
+        temperature: See there.
+        detail: See there.
+        response_format: See there.
+        translate: `KIND=SHARE`, for kinds of which another share than `chinese_share` is translated.
+        chinese_share: Share of each written kind that is translated.
+        judge: See there.
+        judge_share: See there.
+        prompts: Folder of prompts in place of the bundled ones.
+
+    Raises:
+        UserError: An option is unknown, or one is given that the writer does not have.
+    """
+    if writer not in WRITERS:
+        raise UserError(f"--writer {writer}: no such writer.{did_you_mean(writer, WRITERS)}")
+    if writer == "template":
+        if model or judge or prompts is not None or translate:
+            raise UserError(
+                "--model, --judge, --prompts, --translate: the writer `template` asks no model. Give --writer openai "
+                "or openai-batch, or leave them out."
+            )
+        return None
+    if not model:
+        raise UserError(f"--writer {writer}: no model is named. Give --model NAME, as the endpoint knows it.")
+    shares = dict.fromkeys(WRITTEN_KINDS, chinese_share)
+    for entry in translate:
+        kind, _, share = entry.partition("=")
+        if kind not in WRITTEN_KINDS or not re.fullmatch(r"0(\.\d+)?|1(\.0+)?", share):
+            known = did_you_mean(kind, WRITTEN_KINDS)
+            raise UserError(f"--translate {entry}: it is KIND=SHARE, the share from 0 to 1.{known}")
+        shares[Kind(kind)] = float(share)
+    try:
+        return WritingSettings.model_validate(
+            {
+                "writer": writer,
+                "model": model,
+                "temperature": temperature,
+                "detail": detail,
+                "response_format": response_format,
+                "translate": shares,
+                "judge": judge,
+                "judge_share": judge_share,
+                "prompts": {name: prompt.digest for name, prompt in load_prompts(prompts).items()},
+            }
+        )
+    except ValidationError as error:
+        raise explain_validation(error, where="gmai data build", known_fields=WritingSettings.model_fields) from error
 
 
 def ask(jobs: Sequence[WriteJob], settings: WritingSettings, options: WriterOptions, work: Path, tasks: int) -> bool:

@@ -139,7 +139,7 @@ def tasks_of(job: WriteJob, maker: TaskMaker) -> Iterator[tuple[Task, int | None
         return
     for _, row in _rows(job.folder / "samples.parquet"):
         annotation, turns = _text_record(row, job.recipe), turns_of(row["messages"])
-        if (task := maker.text_task(annotation, row["id"], turns)) is not None:
+        if (task := maker.text_task(annotation, row["id"], turns, Language(row["language"]))) is not None:
             yield task, None
         if row["language"] == Language.EN:
             translation = maker.translation(maker.source_facts(annotation), row["id"], turns)
