@@ -2,7 +2,9 @@
 
 import io
 import json
+import re
 import tarfile
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -44,7 +46,7 @@ def check(tmp_path):
         code = validate(path, images=options.get("images"), report=report)
         entries = [json.loads(line) for line in report.read_text("utf-8").splitlines()]
         for entry in entries:
-            assert entry["must"], entry["remedy"] == RULES[entry["rule"]]
+            assert (entry["must"], entry["remedy"]) == RULES[entry["rule"]]
         run.entries = entries
         return code, [(entry["file"], entry["row"], entry["rule"]) for entry in entries]
 
@@ -304,3 +306,10 @@ def test_mistakes_are_named(tmp_path):
     ):
         with pytest.raises(UserError, match=message):
             validate(path, images=images, report=None)
+
+
+def test_the_docs_list_every_rule():
+    formats = Path(__file__).parents[3] / "docs" / "reference" / "formats.md"
+    section = formats.read_text("utf-8").split("## Report of `gmai data validate`")[1].split("\n## ")[0]
+    listed = section.split("is one of")[1]
+    assert re.findall(r"`(\w+)`", listed) == list(RULES)

@@ -63,7 +63,7 @@ class Account:
 def validate(path: Path, *, images: Path | None, report: Path | None) -> int:
     """Check every row of a file or folder and return the exit code: 0 all sound, 3 some are not.
 
-    Rows are read in portions; what stays in memory is 24 bytes a row, to find repeated ids.
+    Rows are read in portions; what stays in memory is 28 bytes a row, to find repeated ids.
 
     Args:
         path: A file, or a folder that is searched for samples; hidden files are left alone.
