@@ -229,7 +229,8 @@ def push(
     """Add a run's results to a model's repository on the Hub, with protocol and n."""
     from gmai_bench.push import push as push_results
 
-    files = push_results(out, repo_id, dry_run=dry_run)
+    url, files = push_results(out, repo_id, dry_run=dry_run)
     for path, content in files.items():
-        if content:
-            print(f"--- {path}\n{content}" if dry_run else f"{repo_id}: wrote {path}")
+        print(f"--- {path}\n{content}" if dry_run else f"{repo_id}: wrote {path}")
+    if url:
+        print(url)

@@ -1,13 +1,14 @@
 """A run's numbers ▶ the model's repository on the Hub: evaluation results, and a section of its model card."""
 
-import importlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
 from gmai_cli.errors import UserError
+from gmai_cli.hub import add_files
+from gmai_cli.hub_calls import library
 
 from gmai_bench.report.build import read_folder, run_folders
 from gmai_bench.report.markdown import percent, span
@@ -17,20 +18,20 @@ RESULTS_FILE = ".eval_results/gmai-bench.yaml"
 BEGIN, END = "<!-- gmai-bench: begin -->", "<!-- gmai-bench: end -->"
 
 
-def push(out: Path, repo_id: str, *, dry_run: bool) -> dict[str, str]:
+def push(out: Path, repo_id: str, *, dry_run: bool) -> tuple[str, dict[str, str]]:
     """Add the results of an output folder to a model repository, in one commit.
 
     Each entry names protocol, n, interval and extractor. Results on data sets of the Hub go to `.eval_results`, which
     the model's page shows; the card gets the table of all of them between two markers, which a later push replaces.
 
     Returns:
-        Path in the repository ▶ content.
+        The commit's address, empty on a dry run, and path in the repository ▶ content. A dry run asks the Hub for
+        nothing and shows the card's section alone.
 
     Raises:
         UserError: A result is partial or of an ablation, or the Hub refuses.
     """
     benchmarks = _whole_results(out)
-    hub: Any = importlib.import_module("huggingface_hub")
     asked = cast("dict[str, Any]", json.loads((out / "asked.json").read_text(encoding="utf-8")))
     if asked["image_ablation"] != "none":
         raise UserError(
@@ -38,24 +39,21 @@ def push(out: Path, repo_id: str, *, dry_run: bool) -> dict[str, str]:
             f"Push a run without --image-ablation."
         )
     created = str(json.loads((out / "report.json").read_text(encoding="utf-8"))["created"])
-    files = {RESULTS_FILE: _entries(hub, benchmarks, created), "README.md": ""}
-    try:
-        files["README.md"] = _card(_readme(hub, repo_id), benchmarks)
-        if not dry_run:
-            operations = [
-                hub.CommitOperationAdd(path_in_repo=path, path_or_fileobj=content.encode())
-                for path, content in files.items()
-                if content
-            ]
-            names = ", ".join(b.result.protocol for b in benchmarks)
-            hub.HfApi().create_commit(repo_id, operations, commit_message=f"Add evaluation results: {names}")
-    except Exception as error:  # the client lets the errors of its HTTP library through, whichever that is
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise UserError(
-            f"{repo_id}: the Hub refused ({reason}). Pushing needs a model repository that exists and a token that may "
-            f"write to it. Run `hf auth login` or export HF_TOKEN, create the repository, then run the same command."
-        ) from error
-    return files
+    entries = _entries(library(), benchmarks, created)
+    files: dict[str, str] = {}
+
+    def edit(read: Callable[[str], str | None]) -> dict[str, str]:
+        title = f"# {repo_id.partition('/')[2]}\n"
+        files["README.md"] = _card(read("README.md") or title, benchmarks)
+        if entries:
+            files[RESULTS_FILE] = entries
+        return files
+
+    if dry_run:
+        return "", edit(lambda _: "") | {"README.md": _section(benchmarks)}
+    names = ", ".join(b.result.protocol for b in benchmarks)
+    url = add_files(repo_id, edit, repo_type="model", message=f"Add evaluation results: {names}")
+    return url, files
 
 
 def _whole_results(out: Path) -> list[ScoredBenchmark]:
@@ -79,7 +77,6 @@ def _entries(hub: Any, benchmarks: Sequence[ScoredBenchmark], created: str) -> s
     for benchmark in benchmarks:
         result, card = benchmark.result, benchmark.record.card
         value, interval = _value(benchmark)
-        revision = card.source.partition("@")[2]
         if card.hub:
             notes = (
                 f"protocol {result.protocol} v{result.protocol_version}, n = {result.n}, {result.headline} accuracy in "
@@ -90,7 +87,7 @@ def _entries(hub: Any, benchmarks: Sequence[ScoredBenchmark], created: str) -> s
                     dataset_id=card.hub,
                     task_id=result.protocol.partition("/")[2],
                     value=round(100 * value, 2),
-                    dataset_revision=revision or None,
+                    dataset_revision=card.revision or None,
                     date=created,
                     notes=notes,
                 )
@@ -98,15 +95,16 @@ def _entries(hub: Any, benchmarks: Sequence[ScoredBenchmark], created: str) -> s
     return yaml.safe_dump(hub.eval_result_entries_to_yaml(entries), sort_keys=False, width=120) if entries else ""
 
 
-def _readme(hub: Any, repo_id: str) -> str:
-    try:
-        return Path(hub.hf_hub_download(repo_id, "README.md")).read_text(encoding="utf-8")
-    except hub.errors.EntryNotFoundError:
-        return f"# {repo_id.partition('/')[2]}\n"
-
-
 def _card(readme: str, benchmarks: Sequence[ScoredBenchmark]) -> str:
     """Return the card with the section of results put in, or replaced where it has one."""
+    section = _section(benchmarks)
+    start, end = readme.find(BEGIN), readme.find(END)
+    if 0 <= start < end:
+        return readme[:start] + section + readme[end + len(END) :]
+    return readme.rstrip("\n") + "\n\n" + section + "\n"
+
+
+def _section(benchmarks: Sequence[ScoredBenchmark]) -> str:
     lines = [BEGIN, "## Evaluation", "", "| benchmark | protocol | n | accuracy | 95 % interval |"]
     lines.append("|---|---|---:|---:|---|")
     for benchmark in benchmarks:
@@ -115,8 +113,4 @@ def _card(readme: str, benchmarks: Sequence[ScoredBenchmark]) -> str:
         protocol = f"`{result.protocol}` v{result.protocol_version}"
         lines.append(f"| {result.title} | {protocol} | {result.n} | {percent(value)} | {span(interval)} |")
     lines += ["", "A number stands for its protocol only; numbers of two protocols are not comparable.", END]
-    section = "\n".join(lines)
-    start, end = readme.find(BEGIN), readme.find(END)
-    if 0 <= start < end:
-        return readme[:start] + section + readme[end + len(END) :]
-    return readme.rstrip("\n") + "\n\n" + section + "\n"
+    return "\n".join(lines)
