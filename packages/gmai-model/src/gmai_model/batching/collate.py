@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from gmai_model.batching.pixels import Pixels
 from gmai_model.batching.samples import SampleSource
 from gmai_model.batching.tokens import Encoded, Encoder
 
@@ -53,7 +54,7 @@ class Collator:
 
     def __init__(self, source: SampleSource, encoder: Encoder, image_processor: Any, *, image_size: int) -> None:
         self._source, self._encoder = source, encoder
-        self._image_processor = image_processor
+        self._pixels = Pixels(image_processor, size=image_size)
         self._image_size = image_size
 
     def __call__(self, numbers: np.ndarray) -> Row:
@@ -74,7 +75,7 @@ class Collator:
                 continue
             encoded.append(tokens)
             images += decoded
-        pixels = self._image_processor(images=images, return_tensors="pt")["pixel_values"] if images else None
+        pixels = self._pixels(images) if images else None
         return make_row(encoded, pixels, image_size=self._image_size, unreadable=unreadable)
 
 
@@ -111,4 +112,7 @@ def make_row(encoded: list[Encoded], pixels: Tensor | None, *, image_size: int, 
 def decode_image(data: bytes) -> Image.Image:
     """Decode an encoded image to RGB; Pillow's own limit on the number of pixels stays in force."""
     with Image.open(io.BytesIO(data)) as image:
+        if image.mode == "RGB":
+            image.load()
+            return image
         return image.convert("RGB")

@@ -1,13 +1,17 @@
 """Rows ahead of time: worker processes read, tokenise and decode while the model computes."""
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from gmai_cli.errors import UserError
 from torch.utils.data import DataLoader, Dataset
 
 from gmai_model.batching.collate import Collator, Row
 from gmai_model.batching.plan import Plan
+
+_WORKER_GONE = "DataLoader worker (pid"
 
 
 class MicroBatches(Dataset[Row]):
@@ -35,7 +39,26 @@ class MicroBatches(Dataset[Row]):
 
 
 def iterate(rows: MicroBatches, *, start: int, workers: int) -> Iterator[Row]:
-    """Yield the rows from number `start` on, in order."""
+    """Yield the rows from number `start` on, in order; none before is read.
+
+    Raises:
+        UserError: A worker process died.
+    """
     options: dict[str, Any] = {"prefetch_factor": 4, "multiprocessing_context": "fork"} if workers else {}
+    before = signal.getsignal(signal.SIGCHLD)
     # With batch_size None the rows come as they are: they are batches already.
-    return iter(DataLoader(rows, batch_size=None, sampler=range(start, len(rows)), num_workers=workers, **options))
+    loaded = iter(DataLoader(rows, batch_size=None, sampler=range(start, len(rows)), num_workers=workers, **options))
+    if workers:
+        # torch's handler raises wherever the program stands when a worker dies, in a half-written checkpoint too.
+        # Without it the death is found here, when the next row does not come.
+        signal.signal(signal.SIGCHLD, before)
+    try:
+        yield from loaded
+    except RuntimeError as error:
+        if _WORKER_GONE not in str(error):
+            raise
+        raise UserError(
+            f"a process that reads samples is gone: {str(error).splitlines()[0]}. Most often the node ran out of "
+            f"memory: fewer loader_workers, a smaller micro_batch_size or more memory help. The same command goes on "
+            f"from the last complete checkpoint."
+        ) from error

@@ -1,0 +1,45 @@
+"""Pixels: bit for bit what the checkpoint's own processor makes of an image."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gmai_model.batching.pixels import Pixels
+from PIL import Image
+from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
+
+SIDE = 336
+SIZES = ((512, 400), (400, 512), (336, 336), (1000, 70), (31, 640), (20, 20), (1, 3))
+
+
+def processor(**more: object) -> LlavaImageProcessorPil:
+    square = {"height": SIDE, "width": SIDE}
+    return LlavaImageProcessorPil(**{"size": square, "crop_size": square, "do_center_crop": False, **more})
+
+
+@pytest.mark.parametrize("do_pad", [True, False])
+@pytest.mark.parametrize("size", SIZES)
+def test_pixels_are_those_of_the_processor(do_pad: bool, size: tuple[int, int]) -> None:
+    theirs = processor(do_pad=do_pad)
+    pixels = Pixels(theirs, size=SIDE)
+    assert pixels.short
+    rng = np.random.default_rng(1)
+    noise = Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
+    smooth = Image.fromarray(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8)).resize(size, Image.Resampling.BICUBIC)
+    images = [noise, smooth, Image.new("RGB", size, (255, 255, 255)), Image.new("RGB", size)]
+    expected = theirs(images=images, return_tensors="pt")["pixel_values"]
+    assert float((pixels(images) - expected).abs().max()) == 0.0
+
+
+def test_another_processor_is_called_itself() -> None:
+    theirs = processor(size={"shortest_edge": SIDE}, do_center_crop=True)
+    pixels = Pixels(theirs, size=SIDE)
+    assert not pixels.short
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 80, 3), dtype=np.uint8))
+    assert (pixels([image]) == theirs(images=[image], return_tensors="pt")["pixel_values"]).all()
+
+
+def test_processors_of_our_checkpoints_go_the_short_way(checkpoint: Path) -> None:
+    from transformers import AutoProcessor
+
+    assert Pixels(AutoProcessor.from_pretrained(checkpoint).image_processor, size=112).short

@@ -1,0 +1,87 @@
+"""The loader: rows from any position without passing the others, and what a dead worker leaves."""
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gmai_model.batching.collate import Collator, make_row
+from gmai_model.batching.plan import make_plan
+from gmai_model.training.loader import MicroBatches, iterate
+
+from .conftest import Train
+from .test_run import metrics
+
+
+class Asked(Collator):
+    """Notes which samples are asked for; its rows are empty."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[int]] = []
+
+    def __call__(self, numbers: np.ndarray):
+        self.asked.append(numbers.tolist())
+        return make_row([], None, image_size=4, unreadable=[])
+
+
+def rows(collator: Collator, *, rank: int = 0, world: int = 1) -> MicroBatches:
+    plan = make_plan(np.full(50, 40), pack_tokens=100, packs_per_step=8, method="best_fit", epochs=1, seed=0)
+    assert len(plan.packs) == 25
+    return MicroBatches(plan, collator, rank=rank, world=world, micro_batch_size=2, accumulation=4 // world)
+
+
+def test_a_position_is_reached_without_passing_the_others() -> None:
+    everything, late = Asked(), Asked()
+    list(iterate(rows(everything), start=0, workers=0))
+    list(iterate(rows(late), start=10, workers=0))
+    assert late.asked == everything.asked[10:]
+
+
+@pytest.mark.parametrize("world", [2, 4])
+def test_pack_k_goes_to_rank_k_mod_world_whatever_the_world(world: int) -> None:
+    """Every rank has as many rows as the others, and a step has the same packs on any number of ranks."""
+    alone = Asked()
+    list(iterate(rows(alone), start=0, workers=0))
+    ranks = [Asked() for _ in range(world)]
+    for rank, collator in enumerate(ranks):
+        list(iterate(rows(collator, rank=rank, world=world), start=0, workers=0))
+    assert len({len(collator.asked) for collator in ranks}) == 1
+    micro_steps = 4 // world
+    for step in range(4):
+        of_alone = {n for numbers in alone.asked[step * 4 : step * 4 + 4] for n in numbers}
+        of_ranks = [
+            n for c in ranks for numbers in c.asked[step * micro_steps : (step + 1) * micro_steps] for n in numbers
+        ]
+        assert len(of_ranks) == len(set(of_ranks))
+        assert set(of_ranks) == of_alone
+    pack = rows(alone)._plan.step(1)[5].tolist()
+    assert any(set(pack) <= set(numbers) for numbers in ranks[5 % world].asked)
+
+
+def workers_of(pid: int) -> list[int]:
+    """Forked children, which have their parent's command line."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    return [child for child in children if Path(f"/proc/{child}/cmdline").read_bytes() == command]
+
+
+@pytest.mark.e2e
+def test_a_dead_data_worker_is_said_and_the_same_command_goes_on(
+    train: Train, checkpoint: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    (process,) = train.ranks(1, checkpoint, out, 1, loader_workers=1, save_every_steps=1, epochs=60)
+    train.wait_for_steps(out, 2, process)
+    os.kill(workers_of(process.pid)[0], signal.SIGKILL)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 2, said
+    assert "a process that reads samples is gone: DataLoader worker (pid" in said
+    assert "Traceback" not in said
+    done = metrics(out)[-1]["step"]
+    (process,) = train.ranks(1, checkpoint, out, 1, loader_workers=0, save_every_steps=1, epochs=60)
+    train.wait_for_steps(out, int(done) + 1, process)
+    process.kill()
+    _, said = process.communicate(timeout=60)
+    assert "resumed from step-" in said
