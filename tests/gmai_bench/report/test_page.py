@@ -1,5 +1,7 @@
 """The page holds nothing but text of what models and data sets said."""
 
+import base64
+import gzip
 import html
 import json
 import re
@@ -8,10 +10,11 @@ import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
-from gmai_bench.report import page
+from gmai_bench.report import browse
 from gmai_bench.run import Settings, score_file
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -61,13 +64,16 @@ def test_nothing_a_model_said_becomes_an_element(hostile_report: Path) -> None:
     assert "onerror=" not in re.sub(r"<script.*?</script>", "", without_texts, flags=re.S)
 
 
-def test_the_questions_arrive_unchanged_in_the_json(hostile_report: Path) -> None:
-    text = (hostile_report / "report.html").read_text(encoding="utf-8")
-    block = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)
+def unpacked(text: str) -> dict[str, Any]:
+    block = re.search(r'<script type="text/plain" id="data">(.*?)</script>', text, re.S)
     assert block is not None
-    assert not set("<>&\u2028\u2029") & set(block[1])
-    questions = json.loads(block[1])["benchmarks"][0]["questions"]
-    assert [question["response"] for question in questions[:4]] == list(HOSTILE)
+    assert re.fullmatch(r"[A-Za-z0-9+/=]+", block[1])
+    return json.loads(gzip.decompress(base64.b64decode(block[1])))
+
+
+def test_the_questions_arrive_unchanged_in_the_packed_data(hostile_report: Path) -> None:
+    rows = unpacked((hostile_report / "report.html").read_text(encoding="utf-8"))["benchmarks"][0]["rows"]
+    assert [row[5] for row in rows[:4]] == list(HOSTILE)
 
 
 def test_the_page_asks_the_network_for_nothing(hostile_report: Path) -> None:
@@ -95,14 +101,17 @@ def test_images_are_small(inputs: SimpleNamespace, tmp_path: Path) -> None:
     assert (tmp_path / "o/report.html").stat().st_size < 60_000
 
 
-def test_a_long_benchmark_is_listed_in_part_and_says_so(
+def test_all_questions_are_listed_and_images_beyond_the_limit_are_counted(
     inputs: SimpleNamespace, held_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page, "MOST_BROWSED", 5)
+    monkeypatch.setattr(browse, "MOST_IMAGES", 4)
     file = inputs.write_predictions(tmp_path / "a.jsonl", {row["id"]: "CT" for row in inputs.held_out_rows()})
     score_file(file, DeclaredBenchmark(held_out), tmp_path / "o", Settings(), model="m")
     text = (tmp_path / "o/report.html").read_text(encoding="utf-8")
-    assert "5 of 12, evenly chosen, are shown here" in text
+    assert "All questions are listed; 4 of their 6 images, evenly chosen, are on this page" in text
+    data = unpacked(text)
+    assert len(data["benchmarks"][0]["rows"]) == 12
+    assert [uri is not None for _, uri in data["images"]].count(True) == 4
 
 
 def test_markdown_cannot_be_broken_by_a_name(hostile_report: Path) -> None:
@@ -151,12 +160,34 @@ def test_a_browser_filters_by_group_and_verdict(inputs: SimpleNamespace, held_ou
     pick = (
         "function pick(name, value) { const s = document.querySelector('[data-filter=' + name + ']');"
         "s.value = value; s.dispatchEvent(new Event('change')); }"
+        "function later(act) { setTimeout(act, 500); }"
     )
-    dom = browser_dom(tmp_path / "o/report.html", tmp_path / "p1", f"{pick} pick('verdict', 'right');")
+    dom = browser_dom(tmp_path / "o/report.html", tmp_path / "p1", f"{pick} later(() => pick('verdict', 'right'));")
     assert dom.count('class="card question"') == 4
     dom = browser_dom(
-        tmp_path / "o/report.html", tmp_path / "p2", f"{pick} pick('verdict', 'wrong'); pick('modality', 'MR');"
+        tmp_path / "o/report.html",
+        tmp_path / "p2",
+        f"{pick} later(() => {{ pick('verdict', 'wrong'); pick('modality', 'MR'); }});",
     )
     assert dom.count('class="card question"') == 4
     assert "4 of 12 questions" in dom
     assert '<li class="mistaken">CT</li>' in dom
+
+
+@pytest.mark.browser
+@needs_chromium
+def test_a_browser_turns_the_pages_of_a_long_list(inputs: SimpleNamespace, tmp_path: Path) -> None:
+    rows = inputs.held_out_rows(40)
+    path = inputs.write_held_out(tmp_path / "benchmarks", rows)
+    file = inputs.write_predictions(tmp_path / "a.jsonl", {row["id"]: "CT" for row in rows})
+    score_file(file, DeclaredBenchmark(path), tmp_path / "o", Settings(), model="m")
+    turn = (
+        "setTimeout(() => { const f = document.querySelector('.pages input'); f.value = 4;"
+        "f.dispatchEvent(new Event('change')); }, 500);"
+    )
+    dom = browser_dom(tmp_path / "o/report.html", tmp_path / "p", turn)
+    assert dom.count('class="card question"') == 80 - 3 * 24
+    assert "80 of 80 questions" in dom
+    assert "of 4</span>" in dom
+    assert "q39-1" in dom
+    assert "q0-0" not in dom

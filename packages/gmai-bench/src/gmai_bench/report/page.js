@@ -1,8 +1,15 @@
 "use strict";
 // Lists the questions of each benchmark. Model and data text enters the page through textContent only.
-const data = JSON.parse(document.getElementById("data").textContent);
 const NO_ANSWER = ["ambiguous", "refused", "empty", "unparsed"];
 const PAGE = 24;
+const TYPING_MS = 150;
+
+async function unpack() {
+  const packed = atob(document.getElementById("data").textContent);
+  const bytes = Uint8Array.from(packed, (character) => character.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return JSON.parse(await new Response(stream).text());
+}
 
 function element(tag, className, text) {
   const node = document.createElement(tag);
@@ -11,22 +18,39 @@ function element(tag, className, text) {
   return node;
 }
 
-function verdictOf(question) {
-  if (question.score === 1) return "right";
-  if (NO_ANSWER.includes(question.rule)) return "none";
-  return question.score > 0 ? "part" : "wrong";
+// A row as `report/browse.py` packs it; texts are looked up when they are shown.
+const ID = 0, TEXT = 1, IMAGES = 2, CHOICES = 3, REFERENCE = 4, RESPONSE = 5, ANSWER = 6, RULE = 7, SCORE = 8, GROUPS = 9;
+
+function verdictOf(row, rules) {
+  if (row[SCORE] === 1) return "right";
+  if (NO_ANSWER.includes(rules[row[RULE]])) return "none";
+  return row[SCORE] > 0 ? "part" : "wrong";
 }
 
 const VERDICTS = { right: "right", wrong: "wrong", none: "no answer found", part: "partly right" };
 
-function card(question) {
+function unpackRow(row, benchmark) {
+  const choices = benchmark.choices[row[CHOICES]];
+  const text = (value) => (typeof value === "number" ? choices[value] : value);
+  return {
+    id: row[ID], text: row[TEXT], images: row[IMAGES], choices, reference: text(row[REFERENCE]),
+    response: row[RESPONSE], answer: text(row[ANSWER]), rule: benchmark.rules[row[RULE]], score: row[SCORE],
+    verdict: verdictOf(row, benchmark.rules), groups: row[GROUPS].map((value, i) => benchmark.groups[i][value]),
+  };
+}
+
+function card(question, images) {
   const node = element("div", "card question");
   const pictures = element("div", "pictures");
-  for (const digest of question.images) {
+  for (const number of question.images) {
+    const [digest, uri] = images[number];
+    if (uri === null) {
+      pictures.append(element("p", "absent", "images/" + digest));
+      continue;
+    }
     const image = element("img");
-    image.src = data.images[digest];
+    image.src = uri;
     image.alt = "image of the question";
-    image.loading = "lazy";
     pictures.append(image);
   }
   if (question.images.length) node.append(pictures);
@@ -47,10 +71,10 @@ function card(question) {
   const empty = question.response.trim() === "";
   body.append(element("p", empty ? "said nothing" : "said", empty ? "(empty answer)" : question.response));
   const meta = element("p", "meta");
-  const verdict = verdictOf(question);
+  const verdict = question.verdict;
   const label = verdict === "part" ? Math.round(100 * question.score) + " % of the words" : VERDICTS[verdict];
   meta.append(element("span", "verdict " + verdict, label));
-  meta.append([question.rule, ...Object.values(question.groups), question.id].join(" · "));
+  meta.append([question.rule, ...question.groups, question.id].join(" · "));
   body.append(meta);
   node.append(body);
   return node;
@@ -66,53 +90,91 @@ function select(label, values, onChange) {
   return [wrapper, control];
 }
 
-function browse(section) {
-  const { questions, groups } = data.benchmarks[Number(section.dataset.benchmark)];
-  const filters = section.querySelector(".filters");
-  const list = section.querySelector(".list");
-  const more = section.querySelector(".more");
-  const count = element("span", "count");
-  let shown = PAGE;
+function pager(turn) {
+  const button = (text, step) => {
+    const node = element("button", "", text);
+    node.type = "button";
+    node.addEventListener("click", () => turn((page) => page + step));
+    return node;
+  };
+  const [previous, next] = [button("‹ previous", -1), button("next ›", 1)];
+  const field = element("input");
+  field.type = "number";
+  field.min = "1";
+  field.setAttribute("aria-label", "page");
+  field.addEventListener("change", () => turn(() => Number(field.value) - 1));
+  const total = element("span");
+  const show = (page, pages) => {
+    [previous.disabled, next.disabled] = [page === 0, page === pages - 1];
+    [field.value, field.max, total.textContent] = [page + 1, pages, "of " + pages];
+  };
+  return { nodes: [previous, field, total, next], show };
+}
 
-  const restart = () => { shown = PAGE; draw(); };
+function browse(section, data) {
+  const benchmark = data.benchmarks[Number(section.dataset.benchmark)];
+  const { rows, rules } = benchmark;
+  const [filters, list, pages] = [".filters", ".list", ".pages"].map((name) => section.querySelector(name));
+  const count = element("span", "count");
+  let chosen = rows;
+  let page = 0;
+
   const counted = (key) => {
     const counts = new Map();
-    for (const question of questions) counts.set(key(question), (counts.get(key(question)) || 0) + 1);
-    return [...counts].sort((a, b) => (a[0] < b[0] ? -1 : 1));
+    for (const row of rows) counts.set(key(row), (counts.get(key(row)) || 0) + 1);
+    return counts;
   };
-  const verdicts = counted(verdictOf).map(([value, n]) => [value, VERDICTS[value] + " (" + n + ")"]);
-  const [verdictLabel, verdict] = select("verdict", verdicts, restart);
+  const named = (counts, name) =>
+    [...counts].map(([value, n]) => [name(value), (VERDICTS[name(value)] || name(value)) + " (" + n + ")"]).sort((a, b) => (a[1] < b[1] ? -1 : 1));
+  const [verdictLabel, verdict] = select("verdict", named(counted((r) => verdictOf(r, rules)), (v) => v), choose);
   verdict.dataset.filter = "verdict";
-  const byGroup = groups.map((name) => {
-    const values = counted((question) => question.groups[name]).map(([value, n]) => [value, value + " (" + n + ")"]);
-    const [label, control] = select(name.replaceAll("_", " "), values, restart);
+  const byGroup = benchmark.columns.map((name, i) => {
+    const values = named(counted((row) => row[GROUPS][i]), (value) => benchmark.groups[i][value]);
+    const [label, control] = select(name.replaceAll("_", " "), values, choose);
     control.dataset.filter = name;
-    return { name, label, control };
+    return { label, control };
   });
-  const rules = counted((question) => question.rule).map(([value, n]) => [value, value + " (" + n + ")"]);
-  const [ruleLabel, rule] = select("extraction rule", rules, restart);
+  const [ruleLabel, rule] = select("extraction rule", named(counted((row) => row[RULE]), (value) => rules[value]), choose);
   rule.dataset.filter = "rule";
   const searchLabel = element("label", "", "text");
   const search = element("input");
   search.type = "search";
   search.placeholder = "question or answer";
-  search.addEventListener("input", restart);
+  let typing;
+  search.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(choose, TYPING_MS); });
   searchLabel.append(search);
   filters.append(verdictLabel, ...byGroup.map((group) => group.label), ruleLabel, searchLabel, count);
+  const turning = pager((next) => { page = next(page) || 0; draw(); });
+  pages.append(...turning.nodes);
+
+  function choose() {
+    const wanted = search.value.trim().toLowerCase();
+    const groups = byGroup.map(({ control }) => control.value);
+    chosen = rows.filter((row) =>
+      (!verdict.value || verdictOf(row, rules) === verdict.value) &&
+      (!rule.value || rules[row[RULE]] === rule.value) &&
+      groups.every((value, i) => !value || benchmark.groups[i][row[GROUPS][i]] === value) &&
+      (!wanted || (row[TEXT] + "\n" + row[RESPONSE] + "\n" + row[ID]).toLowerCase().includes(wanted)));
+    page = 0;
+    draw();
+  }
 
   function draw() {
-    const wanted = search.value.trim().toLowerCase();
-    const chosen = questions.filter((question) =>
-      (!verdict.value || verdictOf(question) === verdict.value) &&
-      (!rule.value || question.rule === rule.value) &&
-      byGroup.every(({ name, control }) => !control.value || question.groups[name] === control.value) &&
-      (!wanted || (question.text + "\n" + question.response + "\n" + question.id).toLowerCase().includes(wanted)));
-    list.replaceChildren(...chosen.slice(0, shown).map(card));
-    count.textContent = chosen.length + " of " + questions.length + " questions";
-    more.hidden = chosen.length <= shown;
+    const last = Math.max(1, Math.ceil(chosen.length / PAGE));
+    page = Math.min(Math.max(0, Math.floor(page)), last - 1);
+    const shown = chosen.slice(page * PAGE, (page + 1) * PAGE);
+    list.replaceChildren(...shown.map((row) => card(unpackRow(row, benchmark), data.images)));
+    count.textContent = chosen.length + " of " + rows.length + " questions";
+    pages.hidden = chosen.length <= PAGE;
+    turning.show(page, last);
   }
-  more.addEventListener("click", () => { shown += PAGE; draw(); });
   draw();
 }
 
-document.querySelectorAll(".browse").forEach(browse);
+const sections = document.querySelectorAll(".browse");
+unpack().then(
+  (data) => sections.forEach((section) => browse(section, data)),
+  (error) => sections.forEach((section) => {
+    section.append(element("p", "notice", "The questions could not be unpacked (" + error + "). Open the page in a browser of 2023 or later."));
+  }),
+);
