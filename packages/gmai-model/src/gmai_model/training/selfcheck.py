@@ -105,7 +105,8 @@ def _separate(llava: LlavaForConditionalGeneration, rows: list[Row]) -> tuple[Te
             pixel_values=row.pixel_values.to(llava.dtype) if row.has_images else None,
         )  # fmt: skip
         predicted = output.logits[0][row.predicts]
-        cross_entropy(predicted.float(), row.targets, reduction="sum").backward()
+        if predicted.requires_grad:  # a sample without an image reaches nothing that stage 1 trains
+            cross_entropy(predicted.float(), row.targets, reduction="sum").backward()
         logits.append(predicted.detach())
     return torch.cat(logits), _take_gradients(llava)
 
