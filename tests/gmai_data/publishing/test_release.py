@@ -127,12 +127,27 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
     assert (tmp_path / "mine").read_text() == "mine"
 
 
+def test_the_card_says_what_checks_dropped_and_what_a_second_model_thought(phantom_build):
+    manifest = json.loads((phantom_build / "manifest.json").read_text("utf-8"))
+    for source, count in (("phantom-ct", 2), ("phantom-mr", 3)):
+        line = manifest["recipes"][source]["samples"]
+        line["read"] += count
+        line["dropped"] = {"refusal": count}
+        manifest["recipes"][source]["written"] = {"opinions": {"consistent": 10, "inconsistent": count}}
+    text = dataset_card(facts_of(phantom_build, manifest), {})
+    kept = sum(recipe["samples"]["kept"] for recipe in manifest["recipes"].values())
+    assert f"| samples | {kept + 5} | {kept} | 5 | 0 |" in text
+    assert "| samples | refusal | 5 |" in text
+    assert "| consistent | 20 |" in text
+    assert "| inconsistent | 5 |" in text
+
+
 HOSTILE = "a|b</td><script>alert(1)</script>\n---\n# [x](http://evil) `c` *d* =cmd()|A1"
 
 
-def facts_of(phantom_build, **changes):
+def facts_of(phantom_build, manifest=None, **changes):
     record = json.loads((phantom_build / ".build" / "build.json").read_text("utf-8"))
-    manifest = json.loads((phantom_build / "manifest.json").read_text("utf-8"))
+    manifest = manifest or json.loads((phantom_build / "manifest.json").read_text("utf-8"))
     return count_release(phantom_build, {n: r | changes for n, r in record["recipes"].items()}, manifest, record)
 
 
@@ -160,7 +175,7 @@ def test_hostile_words_of_a_card_stay_words(phantom_build, field):
 def test_the_licence_of_the_whole(licences, expected):
     recipes = {f"r{number}": {"license": licence} for number, licence in enumerate(licences)}
     counted = {"kind": Counter(), "language": Counter(en=1), "source": Counter()}
-    facts = ReleaseFacts(recipes, {}, counted, Counter(), 0, 0, {}, {}, {})
+    facts = ReleaseFacts(recipes, {}, counted, Counter(), 0, 0, {}, Counter(), {}, {})
     head = front_matter(facts)
     assert {key: value for key, value in head.items() if key.startswith("license")} == expected
 

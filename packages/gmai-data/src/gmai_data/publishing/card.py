@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -158,13 +158,22 @@ def _generation(facts: ReleaseFacts) -> str:
         (*(dict(generator).get(key, "") for key in keys), count)
         for generator, count in sorted(facts.generators.items())
     ]
-    versions = ", ".join(f"{name} {version}" for name, version in facts.build["versions"].items())
-    settings = ", ".join(f"{name} {value}" for name, value in facts.build["settings"].items())
+    versions = ", ".join(_flat(facts.build["versions"]))
+    settings = ", ".join(_flat(facts.build["settings"]))
     return (
         "## Who wrote the text\n\n"
         + _table((*keys, "samples"), rows)
         + f"\nVersions: {_cell(versions)}. Settings: {_cell(settings)}.\n"
     )
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield `name value` of each value that is set; names of nested ones are joined by dots."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        elif value not in (None, ""):
+            yield f"{prefix}{name} {str(value).removeprefix(f'{name} ')}"
 
 
 def _keys(generators: Iterable[tuple[tuple[str, str], ...]]) -> list[str]:
@@ -188,6 +197,9 @@ def _account(facts: ReleaseFacts) -> str:
     )
     if reasons:
         text += "\n" + _table(("of", "dropped because", "count"), [(*key, n) for key, n in sorted(reasons.items())])
+    if facts.opinions:
+        opinions = _table(("a second model's opinion", "samples"), sorted(facts.opinions.items()))
+        text += f"\nOf the samples that were drawn for it; it changes nothing.\n\n{opinions}"
     return text
 
 

@@ -29,6 +29,7 @@ class ReleaseFacts:
         annotations: Annotated images.
         questions: Held-out questions.
         account: Source ▶ `items`, `images`, … ▶ read, kept, dropped by reason, quarantined.
+        opinions: A second model's verdict on samples that were drawn for it ▶ how often.
         files: Path relative to the release ▶ (bytes, SHA-256).
         build: The build's `build.json`: versions, settings, digests of the sources.
     """
@@ -40,6 +41,7 @@ class ReleaseFacts:
     annotations: int
     questions: int
     account: Mapping[str, Mapping[str, Any]]
+    opinions: Counter[str]
     files: Mapping[str, tuple[int, str]]
     build: Mapping[str, Any]
 
@@ -73,6 +75,9 @@ def count_release(
                         counter.update(batch[column].to_pylist())
                     generators.update(map(_generator, batch["provenance"].to_pylist()))
         samples.setdefault(name, {})[str(split)] = rows
+    opinions: Counter[str] = Counter()
+    for source in recipes:
+        opinions.update(manifest["recipes"][source].get("written", {}).get("opinions", {}))
     return ReleaseFacts(
         recipes=recipes,
         samples=samples,
@@ -85,6 +90,7 @@ def count_release(
             for source, entry in manifest["recipes"].items()
             if source in recipes
         },
+        opinions=opinions,
         files={
             path.relative_to(folder).as_posix(): (path.stat().st_size, sha256_file(path))
             for path in sorted(folder.rglob("*"))
