@@ -1,12 +1,15 @@
 """The whole build: its account, its refusals, and the same bytes after a kill and with more workers."""
 
+import contextlib
 import hashlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from gmai_cli.errors import UserError
@@ -22,6 +25,17 @@ def digests(out):
         for path in sorted(out.rglob("*"))
         if path.is_file() and path.name != "run.json"
     }
+
+
+def alive_in_session(session):
+    """Return the processes of a session that are neither ended nor waiting to be reaped."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, _, its_session = path.read_text().rpartition(")")[2].split()[:4]
+            if int(its_session) == session and state != "Z":
+                found.append(path.parent.name)
+    return found
 
 
 def test_account_of_every_recipe(phantom_build):
@@ -62,6 +76,39 @@ def test_killed_build_goes_on_and_ends_with_the_same_bytes(phantoms, phantom_bui
     again = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "shards stand from an earlier run" in again.stderr
     assert digests(out) == digests(phantom_build)
+
+
+def test_kills_at_random_points_lose_nothing_and_leave_nobody_working(phantoms, tmp_path):
+    """With two processes, killed again and again wherever it happens to be, also while publishing."""
+    names = ("phantom-fundus", "phantom-ct", "phantom-ultrasound")
+    pairs = [f"{name}={phantoms / name}" for name in names]
+    whole, out = tmp_path / "whole", tmp_path / "killed"
+    assert build(resolve(pairs, None), whole, BuildSettings()) == 0
+    command = [*COMMAND[:-1], *pairs, "--out", str(out), "--workers", "2"]
+    started = time.monotonic()
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")
+    rng, kills, sessions = random.Random(seed), 0, []
+    for wait_s in (rng.uniform(0.5, 6.0) for _ in range(6)):
+        quiet = {"stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+        running = subprocess.Popen(command, start_new_session=True, **quiet)
+        sessions.append(running.pid)
+        try:
+            running.wait(wait_s)
+            break
+        except subprocess.TimeoutExpired:
+            os.kill(running.pid, signal.SIGKILL)
+            running.wait()
+            kills += 1
+        if time.monotonic() - started > 25:
+            break
+    assert kills
+    subprocess.run(command, capture_output=True, text=True, check=True)
+    assert digests(out) == digests(whole)
+    deadline = time.monotonic() + 20
+    while any(alive_in_session(session) for session in sessions) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not [pid for session in sessions for pid in alive_in_session(session)]
 
 
 def test_complete_build_is_left_alone_and_changed_settings_are_refused(phantoms, tmp_path, capsys):
