@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from gmai_cli.errors import UserError
 from PIL import Image
+from safetensors import SafetensorError
 from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
@@ -68,7 +69,7 @@ class Assistant:
                 folder, dtype="auto", local_files_only=True, use_safetensors=True
             )
             self._model = model.to(device).eval()
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             reason = " ".join(str(error).split())[:200]
             raise UserError(
                 f"{folder}: does not open ({reason}). `gmai model check {folder}` says what is off."
