@@ -103,8 +103,12 @@ def modality_pattern(modality: Modality, language: Language) -> re.Pattern[str]:
 
 
 @functools.cache
-def other_modalities(modality: Modality, language: Language) -> Sequence[tuple[Modality, re.Pattern[str]]]:
-    """Return the modalities that a text about this one must not name."""
+def other_modalities(
+    modality: Modality, language: Language
+) -> tuple[re.Pattern[str], Sequence[tuple[Modality, re.Pattern[str]]]]:
+    """Return what names any modality that a text about this one must not name, and each of them."""
     along = _modalities()[str(modality)].get("with", [])
-    others = [each for each in Modality if each != modality and str(each) not in along]
-    return [(each, modality_pattern(each, language)) for each in others]
+    others = [
+        (each, modality_pattern(each, language)) for each in Modality if each != modality and str(each) not in along
+    ]
+    return re.compile("|".join(pattern.pattern for _, pattern in others)), others

@@ -59,10 +59,12 @@ def labels_contradicted(facts: Facts, answers: str) -> str | None:
 def modality_contradicted(facts: Facts, turns: tuple[tuple[str, str], ...]) -> str | None:
     """Return another modality that a question or answer names; a question may offer it beside the right one."""
     own = modality_pattern(facts.annotation.modality, facts.language)
-    others = other_modalities(facts.annotation.modality, facts.language)
+    any_other, others = other_modalities(facts.annotation.modality, facts.language)
     names = " ".join((*facts.annotation.labels, facts.annotation.anatomy, facts.source)).lower()
     for question, answer in turns:
         for text in (answer,) if own.search(question) else (question, answer):
+            if not any_other.search(text):
+                continue
             for modality, pattern in others:
                 if (found := pattern.search(text)) and not pattern.search(names):
                     return f'it speaks of "{found.group()}" ({modality}), but the image is {facts.annotation.modality}'

@@ -29,7 +29,11 @@ _IDENTIFIER = re.compile(
 )
 
 
+_SIGN = re.compile(r"[\d@]|www\.|https?:|\b(?:Mr|Mrs|Ms|Dr|Prof)\b|\bname is\b|我叫|姓名")
+"""Every identifier has one of these; most texts have none, and are done with."""
+
+
 def find_identifier(text: str) -> str | None:
-    """Return what kind of place an identifier-like string was found at, never the whole string, or None."""
-    found = _IDENTIFIER.search(text)
+    """Return how an identifier-like string begins and where, never the whole string, or None."""
+    found = _IDENTIFIER.search(text) if _SIGN.search(text) else None
     return None if found is None else f"{found.group()[:3]}… at character {found.start()}"

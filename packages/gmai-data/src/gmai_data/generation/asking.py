@@ -137,7 +137,7 @@ class Asker:
             UserError: An endpoint refuses the key or the model, or none answers.
             OutOfBudgetError: The cap is reached; no request is in flight any more.
         """
-        most = 2 * sum(endpoint.most for endpoint in self._pool.endpoints)
+        room = asyncio.Semaphore(2 * sum(endpoint.most for endpoint in self._pool.endpoints))
         running: set[asyncio.Task[None]] = set()
         timeout = aiohttp.ClientTimeout(total=self._timeout_s, sock_connect=30)
         connector = aiohttp.TCPConnector(limit=0)
@@ -154,13 +154,12 @@ class Asker:
                         if number % 256 == 255:
                             await asyncio.sleep(0)  # a long run of known tasks must not hold up the answers
                         continue
-                    while len(running) >= most:
-                        await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                    await room.acquire()
                     task = asyncio.create_task(self._bring(session, pending, done))
                     running.add(task)
                     task.add_done_callback(running.discard)
-                while running:
-                    await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                    task.add_done_callback(lambda _: room.release())
+                await asyncio.gather(*running)
             finally:
                 for task in running:
                     task.cancel()

@@ -4,7 +4,6 @@ A shard's journal lies in `FOLDER/<recipe>/`; its file names say which range of 
 build with other numbers of shards finds what it needs. Nothing is locked, renamed or rewritten: safe on NFS.
 """
 
-import json
 import os
 import re
 import socket
@@ -159,7 +158,7 @@ class Journal:
         if self._descriptor is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-        line = json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        line = pydantic_core.to_json(entry) + b"\n"
         while line:
             line = line[os.write(self._descriptor, line) :]
         self.unsynced = True

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pydantic_core import to_json
+
 from gmai_data.generation.prompts import Prompt
 
 Detail = Literal["auto", "low", "high"]
@@ -82,29 +84,29 @@ class Request:
         elif parameters.response_format == "json_object":
             settings["response_format"] = {"type": "json_object"}
         parts = [
-            _json(settings)[:-1],
+            to_json(settings)[:-1],
             b',"messages":[{"role":"system","content":',
-            _json(self.prompt.general.rules),
+            to_json(self.prompt.general.rules),
             b'},{"role":"user","content":[',
         ]
         if self.image:
             parts += [
                 b'{"type":"image_url","image_url":{"detail":',
-                _json(parameters.detail),
+                to_json(parameters.detail),
                 b',"url":"data:image/',
                 b"jpeg" if self.image.startswith(b"\xff\xd8") else b"png",
                 b";base64,",
                 base64.b64encode(self.image),
                 b'"}},',
             ]
-        parts += [b'{"type":"text","text":', _json(self.text), b"}]}"]
+        parts += [b'{"type":"text","text":', to_json(self.text), b"}]}"]
         if self.repair is not None:
             complaint = self.prompt.general.repair.format(complaint=self.repair.complaint)
             parts += [
                 b',{"role":"assistant","content":',
-                _json(self.repair.reply),
+                to_json(self.repair.reply),
                 b'},{"role":"user","content":',
-                _json(complaint),
+                to_json(complaint),
                 b"}",
             ]
         parts.append(b"]}")
@@ -121,10 +123,6 @@ def later_key(first: str, attempt: int, repair: Repair | None) -> str:
     """Return the digest of a request that follows the first one of the same record."""
     told = "" if repair is None else f"{repair.reply}\0{repair.complaint}"
     return hashlib.sha256(f"{first}\0{attempt}\0{told}".encode()).hexdigest()[:32]
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode()
 
 
 def conversation_text(turns: Sequence[tuple[str, str]]) -> str:

@@ -48,7 +48,13 @@ SHOWN_BOXES = 6
 """A model is shown at most this many boxes of an image."""
 UNUSABLE, CUT, FAILED = "unusable reply", "cut at the token limit", "no reply"
 """Reasons for the quarantine; whatever a check refuses is dropped instead."""
-WRITTEN_KINDS = (Kind.IMAGE_CAPTION, Kind.REGION_CAPTION, Kind.FREE_INSTRUCTION, Kind.DIALOGUE, Kind.TEXT_ONLY)
+WRITTEN_KINDS: tuple[Kind, ...] = (
+    Kind.IMAGE_CAPTION,
+    Kind.REGION_CAPTION,
+    Kind.FREE_INSTRUCTION,
+    Kind.DIALOGUE,
+    Kind.TEXT_ONLY,
+)
 """Perception always follows from the labels alone."""
 
 Turns = tuple[tuple[str, str], ...]

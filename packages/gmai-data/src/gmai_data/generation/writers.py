@@ -93,7 +93,7 @@ def writing_settings(
         return None
     if not model:
         raise UserError(f"--writer {writer}: no model is named. Give --model NAME, as the endpoint knows it.")
-    shares = dict.fromkeys(WRITTEN_KINDS, chinese_share)
+    shares: dict[Kind, float] = dict.fromkeys(WRITTEN_KINDS, chinese_share)
     for entry in translate:
         kind, _, share = entry.partition("=")
         if kind not in WRITTEN_KINDS or not re.fullmatch(r"0(\.\d+)?|1(\.0+)?", share):
