@@ -13,7 +13,7 @@ IN_MEMORY_BYTES = 512 * 1024 * 1024
 """Arrays up to this size are held in memory."""
 
 
-BOMB_BYTES, BOMB_RATIO = 4 * 2**30, 200
+BOMB_BYTES, BOMB_RATIO = 4_000_000_000, 200
 """More than so many bytes, packed more than so many times, are no image and no mask."""
 
 

@@ -29,6 +29,10 @@ _HARMLESS = frozenset({"jfif", "jfif_version", "jfif_unit", "jfif_density", "dpi
 """JPEG entries that carry no words: a JPEG with only these is kept byte by byte, anything else is encoded anew."""
 
 
+_TIFF_BITS, _TIFF_PLANAR = 258, 284
+"""Tags of TIFF 6.0: BitsPerSample and PlanarConfiguration."""
+
+
 @dataclass(frozen=True)
 class Raster:
     """A decoded raster; `encoded` are the file's own bytes where they can be published as they are."""
@@ -61,6 +65,8 @@ def decode_raster(data: bytes, relative: str) -> Raster:
                 if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
                     detail = f"{getattr(image, 'n_frames', 0)} pages; which of them counts? Split them into files"
                     raise SourceError("several pages in one file", detail, relative)
+                if _is_deep_or_planar_tiff(image):
+                    return Raster(*_by_tifffile(io.BytesIO(data), relative))
                 image.load()
                 pixels, window = _to_8_bit(ImageOps.exif_transpose(image))
                 plain_jpeg = image.format == "JPEG" and image.mode in ("L", "RGB") and image.info.keys() <= _HARMLESS
@@ -72,6 +78,13 @@ def decode_raster(data: bytes, relative: str) -> Raster:
         detail = str(error).split("<")[0].strip()
         raise SourceError("image unreadable", f"{detail}; download it again or take it out", relative) from error
     return Raster(pixels, data if plain_jpeg else None, {"window": window} if window else {})
+
+
+def _is_deep_or_planar_tiff(image: Image.Image) -> bool:
+    """Say whether a TIFF has colours of 16 bits or in planes, which Pillow 12 decodes to other pixels or not at all."""
+    tags: Any = getattr(image, "tag_v2", {})
+    bits, planar = tags.get(_TIFF_BITS, (8,)), tags.get(_TIFF_PLANAR, 1)
+    return len(bits) > 1 and (max(bits) > 8 or planar == 2)
 
 
 def _by_tifffile(data: io.BytesIO, relative: str) -> tuple[Pixels, None, dict[str, str]]:
