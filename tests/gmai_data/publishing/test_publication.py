@@ -64,6 +64,11 @@ def test_fig3_counts_images(phantom_build, tmp_path):
     assert next(row for row in rings["modality"] if row[0] == "PET")[1:] == (0, 0.0, 0.2)
     write_fig3(phantom_build, tmp_path / "f.html")
     assert "paper 26.8 %" in (tmp_path / "f.html").read_text()
+    shares = {name: (images, paper) for name, images, _, paper in rings["clinical_task"]}
+    organs = sum(images for name, (images, _) in shares.items() if name.startswith("Organ Recognition - "))
+    assert shares["Organ Recognition (all four)"] == (organs, 16.0)
+    assert shares["Disease Diagnosis"][1] == 40.4
+    assert {name: paper for name, _, _, paper in rings["department"]}["Orthopedic Surgery"] == 12.9
 
 
 @pytest.mark.browser

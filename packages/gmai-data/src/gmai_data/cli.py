@@ -150,14 +150,13 @@ def phantoms(
 @app.command()
 def stats(
     out: Annotated[Path, typer.Argument(help="Folder that `gmai data build` wrote.")],
-    html: Annotated[Path | None, typer.Option(help="Also draw the shares into this page.")] = None,
+    html: Annotated[Path | None, typer.Option(help="The page to draw into; without it OUT/fig3.html.")] = None,
 ) -> None:
-    """Count a build's images as Fig. 3 of the paper does, next to the paper's own shares, and its samples by kind."""
+    """Print and draw a build's images as Fig. 3 of the paper does, next to its own shares; print samples by kind."""
     from gmai_data.statistics import print_statistics, write_fig3
 
     print_statistics(out)
-    if html is not None:
-        write_fig3(out, html)
+    write_fig3(out, html or out / "fig3.html")
 
 
 @app.command()
