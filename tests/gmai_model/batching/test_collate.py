@@ -1,12 +1,15 @@
 """Rows: an image that does not decode leaves its sample out, by name, and nothing takes its place."""
 
+import io
 from pathlib import Path
 
 import numpy as np
-from gmai_model.batching.collate import Collator
+import pytest
+from gmai_model.batching.collate import Collator, decode_image
 from gmai_model.batching.mixture import load_mixture
 from gmai_model.batching.prepare import open_source
 from gmai_model.batching.tokens import Encoder
+from PIL import Image
 from transformers import AutoProcessor
 
 
@@ -24,3 +27,18 @@ def test_unreadable_image_is_named_and_left_out(checkpoint: Path, broken_second_
     whole = collator(np.array([0, 2]))
     assert (row.input_ids == whole.input_ids).all()
     assert (row.targets == whole.targets).all()
+
+
+def test_sixteen_bit_image_is_refused_and_not_turned_white() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(np.arange(1024, dtype=np.uint16).reshape(32, 32)).save(buffer, "PNG")
+    with pytest.raises(ValueError, match=r"mode I;16 has more than 8 bits: a window has to be chosen"):
+        decode_image(buffer.getvalue())
+
+
+def test_grey_and_palette_images_become_rgb() -> None:
+    for mode, kept in (("L", "L"), ("P", "RGB"), ("RGBA", "RGB"), ("1", "RGB")):
+        buffer = io.BytesIO()
+        Image.new(mode, (4, 4)).save(buffer, "PNG")
+        assert decode_image(buffer.getvalue()).mode == "RGB"
+        assert decode_image(buffer.getvalue(), keep_grey=True).mode == kept

@@ -26,8 +26,8 @@ def test_pixels_are_those_of_the_processor(do_pad: bool, size: tuple[int, int]) 
     rng = np.random.default_rng(1)
     noise = Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
     smooth = Image.fromarray(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8)).resize(size, Image.Resampling.BICUBIC)
-    images = [noise, smooth, Image.new("RGB", size, (255, 255, 255)), Image.new("RGB", size)]
-    expected = theirs(images=images, return_tensors="pt")["pixel_values"]
+    images = [noise, smooth, noise.convert("L"), Image.new("RGB", size, (255, 255, 255)), Image.new("RGB", size)]
+    expected = theirs(images=[image.convert("RGB") for image in images], return_tensors="pt")["pixel_values"]
     assert float((pixels(images) - expected).abs().max()) == 0.0
 
 

@@ -69,7 +69,7 @@ class Collator:
             sample = self._source[int(number)]
             try:
                 tokens = self._encoder(sample)
-                decoded = [decode_image(image.read()) for image in sample.images[: tokens.n_images]]
+                decoded = [decode_image(image.read(), keep_grey=True) for image in sample.images[: tokens.n_images]]
             except (OSError, ValueError, Image.DecompressionBombError) as error:
                 unreadable.append(f"{sample.id}: {type(error).__name__}: {error}")
                 continue
@@ -109,10 +109,22 @@ def make_row(encoded: list[Encoded], pixels: Tensor | None, *, image_size: int, 
     )
 
 
-def decode_image(data: bytes) -> Image.Image:
-    """Decode an encoded image to RGB; Pillow's own limit on the number of pixels stays in force."""
+def decode_image(data: bytes, *, keep_grey: bool = False) -> Image.Image:
+    """Decode an encoded image to RGB; Pillow's own limit on the number of pixels stays in force.
+
+    Args:
+        data: A PNG, JPEG or another format that Pillow reads.
+        keep_grey: Leave an 8-bit grey image as it is (mode L).
+
+    Raises:
+        OSError: It is not whole, or no image.
+        ValueError: Its pixels have more than 8 bits.
+    """
     with Image.open(io.BytesIO(data)) as image:
-        if image.mode == "RGB":
-            image.load()
-            return image
-        return image.convert("RGB")
+        if image.mode.startswith(("I", "F")):
+            # Pillow would clip all above 255 to white.
+            raise ValueError(
+                f"mode {image.mode} has more than 8 bits: a window has to be chosen when samples are built"
+            )
+        image.load()
+        return image if image.mode == "RGB" or (keep_grey and image.mode == "L") else image.convert("RGB")

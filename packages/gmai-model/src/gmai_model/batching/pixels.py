@@ -14,8 +14,9 @@ _PROBES = ((37, 23), (23, 37), (30, 30))
 class Pixels:
     """Turns images into pixel values.
 
-    Padding happens in bytes, only the picture itself is resized along its rows, and rescaling and normalising are one
-    look-up per byte. Where a processor does something else, as seen on three small images, it is called instead.
+    Padding happens in bytes, only the picture itself is resized along its rows, grey is resized once and not three times,
+    and rescaling and normalising are one look-up per byte. Where a processor does something else, as seen on three small
+    images, it is called instead.
 
     Args:
         processor: The checkpoint's image processor.
@@ -35,10 +36,11 @@ class Pixels:
         """Return float32 of shape `(images, 3, size, size)`.
 
         Args:
-            images: RGB.
+            images: RGB, or grey (mode L), which stands for three equal channels.
         """
         if not self.short:
-            return self._processor(images=images, return_tensors="pt")["pixel_values"]
+            colour = [image.convert("RGB") for image in images]
+            return self._processor(images=colour, return_tensors="pt")["pixel_values"]
         return torch.from_numpy(np.stack([self._read(image) for image in images]))
 
     def _read(self, image: Image.Image) -> np.ndarray:
@@ -48,13 +50,14 @@ class Pixels:
             longest = max(width, height)
             if width > height:  # the rows of padding are constant, so that resizing along them changes nothing
                 image = image.resize((side, height), resample)
+            image = image.convert("RGB")  # the padding has a colour
             square = Image.new("RGB", (image.width if width > height else longest, longest), self._colour)
             square.paste(image, (0, (longest - height) // 2) if width > height else ((longest - width) // 2, 0))
             image = square
-        values = np.asarray(image.resize((side, side), resample))
+        values = np.asarray(image.resize((side, side), resample)).reshape(side, side, -1)
         pixels = np.empty((3, side, side), dtype=np.float32)
         for channel in range(3):
-            np.take(self._table[channel], values[..., channel], out=pixels[channel])
+            np.take(self._table[channel], values[..., channel % values.shape[-1]], out=pixels[channel])
         return pixels
 
     def _agrees(self) -> bool:
