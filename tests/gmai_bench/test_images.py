@@ -24,6 +24,15 @@ def test_an_image_is_stored_once(tmp_path: Path) -> None:
     assert store.open(digest).getpixel((3, 3)) == (40, 40, 40)
 
 
+def test_an_image_that_a_power_cut_left_short_is_written_again(tmp_path: Path) -> None:
+    store = ImageStore(tmp_path / "images")
+    encoded = encode(Image.new("L", (8, 6), 40))
+    digest = store.add(encoded, "row 1")
+    (tmp_path / "images" / digest).write_bytes(encoded[:10])
+    assert store.add(encoded, "row 1") == digest
+    assert (tmp_path / "images" / digest).read_bytes() == encoded
+
+
 def test_noise_is_uniform_and_depends_on_image_and_seed_alone(tmp_path: Path) -> None:
     store = ImageStore(tmp_path)
     first, second = (store.add(encode(Image.new("RGB", (64, 48), (n, n, n))), "") for n in (1, 2))

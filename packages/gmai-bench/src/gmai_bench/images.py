@@ -2,12 +2,12 @@
 
 import hashlib
 import io
+import os
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from gmai_cli.errors import UserError
-from gmai_cli.files import replace_atomically
 from PIL import Image
 
 Ablation = Literal["none", "noise", "blank"]
@@ -33,10 +33,22 @@ class ImageStore:
         """
         digest = check(encoded, place)
         path = self._folder / digest
-        if not path.exists():
-            with replace_atomically(path) as file:
-                file.write(encoded)
+        if not self._holds(path, len(encoded)):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_name(f".{digest}.{os.getpid()}.tmp")
+            temporary.write_bytes(encoded)
+            temporary.replace(path)
         return digest
+
+    def _holds(self, path: Path, size_bytes: int) -> bool:
+        """Say whether an image is stored whole; one that a power cut left short is written again.
+
+        So no image needs an fsync of its own, which on a network file system would cost more than asking the model.
+        """
+        try:
+            return path.stat().st_size == size_bytes
+        except OSError:
+            return False
 
     def open(self, digest: str) -> Image.Image:
         """Return the stored image in RGB.
