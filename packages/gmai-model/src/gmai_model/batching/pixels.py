@@ -14,9 +14,9 @@ _PROBES = ((37, 23), (23, 37), (30, 30))
 class Pixels:
     """Turns images into pixel values.
 
-    Padding happens in bytes, only the picture itself is resized along its rows, grey is resized once and not three times,
-    and rescaling and normalising are one look-up per byte. Where a processor does something else, as seen on three small
-    images, it is called instead.
+    Padding happens in bytes, only the picture itself is resized along its rows, grey is resized once instead of three
+    times, and rescaling and normalising are one look-up per byte. Where a processor does something else, as seen on
+    three small images, it is called instead.
 
     Args:
         processor: The checkpoint's image processor.
