@@ -143,6 +143,8 @@ DEFECTS = {
     "objects of another kind": (row(objects=[1]), "objects"),
     "a kind that is none": (row(kind="poem", provenance="{}"), "vocabulary"),
     "not JSON": ('{"id": "x", ', "json"),
+    "a list in a list in a list": ("[" * 100_000, "json"),
+    "a number without end": ('{"id": ' + "9" * 5000 + "}", "json"),
 }
 
 
@@ -243,6 +245,17 @@ def test_bytes_that_are_not_utf_8(folder, check):
     path = folder / "x.jsonl"
     path.write_bytes(json.dumps(row(1)).encode() + b"\n" + b'{"id": "\xff"}\n' + json.dumps(row(3)).encode())
     assert check(path) == (3, [("x.jsonl", 2, "json")])
+
+
+def test_links_to_nothing_and_hostile_json(folder, check):
+    lines(folder, row(1))
+    (folder / "gone.jsonl").symlink_to(folder / "nothing")
+    (folder / "x.parquet").symlink_to(folder)
+    assert check(folder) == (3, [("gone.jsonl", None, "file")])
+    (folder / "gone.jsonl").unlink()
+    (folder / "deep.json").write_text('[{"messages": ' + "[" * 100_000)
+    (folder / "digits.json").write_text('[{"messages": ' + "9" * 5000 + "}]")
+    assert check(folder) == (3, [("deep.json", 0, "json"), ("digits.json", 0, "json")])
 
 
 def test_web_shards_of_others(tmp_path, check, capsys):

@@ -1,5 +1,6 @@
 """JSON lists and JSON Lines of any size, entry by entry, with what is not JSON named by its place."""
 
+import codecs
 import json
 import re
 from collections.abc import Iterator
@@ -74,6 +75,8 @@ class _Portions:
             except json.JSONDecodeError as error:
                 cut = error.pos >= len(self._text) - _TOKEN or error.msg.startswith("Unterminated string")
                 value, end = Problem("json", f"not JSON: {error.msg}"), start
+            except (ValueError, RecursionError) as error:  # a number of thousands of digits, a list in a list in a …
+                return Problem("json", f"not JSON: {error!s:.100}")
             else:
                 # 1 may be the beginning of 1.5e3.
                 cut = len(self._text) - end < _TOKEN and self._text[end : end + 1] not in (",", "]", " ", "\n")
@@ -96,12 +99,17 @@ def json_lines(path: Path) -> Iterator[Entry]:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
-            try:
-                yield number, json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-            except UnicodeDecodeError as error:
-                yield number, Problem("json", f"not UTF-8 ({error.reason})")
-            except json.JSONDecodeError as error:
-                yield number, Problem("json", f"not JSON: {error.msg}")
+            yield number, parse_json(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line)
+
+
+def parse_json(text: bytes) -> Any | Problem:
+    """Return the value of a JSON text in UTF-8, or what is wrong with it."""
+    try:
+        return json.loads(text.decode())
+    except UnicodeDecodeError as error:
+        return Problem("json", f"not UTF-8 ({error.reason})")
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, a list in a list in a list …
+        return Problem("json", f"not JSON: {error!s:.100}")
 
 
 def first_of(path: Path) -> Any | Problem | None:
@@ -130,8 +138,8 @@ def lenient_object(path: Path) -> tuple[Any | Problem, bool]:
     for lenient in (False, True):
         try:
             return json.loads(_without_last_commas(text) if lenient else text), lenient
-        except json.JSONDecodeError as error:
-            problem = Problem("json", f"not JSON: {error.msg} in line {error.lineno}")
+        except (ValueError, RecursionError) as error:
+            problem = Problem("json", f"not JSON: {error!s:.100}")
     return problem, False
 
 

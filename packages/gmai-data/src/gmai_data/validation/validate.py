@@ -95,9 +95,14 @@ def _works(path: Path, images: Path | None, account: Account) -> Iterator[Work]:
     if path.is_file():
         candidates = [path]
     else:
-        found = (file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
+        found = (file for file in path.rglob("*") if file.suffix in SUFFIXES and not file.is_dir())
         candidates = sorted(file for file in found if not _is_hidden(file.relative_to(path)))
-    forms: dict[Path, Format | Literal["mixture"] | None] = {file: format_of(file) for file in candidates}
+    forms: dict[Path, Format | Literal["mixture"] | None] = {}
+    for file in candidates:
+        try:
+            forms[file] = format_of(file)
+        except OSError as error:
+            account.find(Finding(_name(file, path), None, None, Problem("file", error.strerror or str(error))))
     listed: dict[Path, Entry] = {}
     for file in (file for file, form in forms.items() if form == "mixture"):
         for entry in read_mixture(file):
