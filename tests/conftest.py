@@ -23,3 +23,9 @@ def hub_server() -> Iterator[Any]:
     """A running `tests/servers/hub.py`: repositories, faults on demand, and the environment for a client's process."""
     with _module("servers/hub.py").Hub() as hub:
         yield hub
+
+
+@pytest.fixture
+def openai_server() -> Any:
+    """The module `tests/servers/openai.py`: `Server` is a hostile OpenAI-compatible server with books."""
+    return _module("servers/openai.py")

@@ -17,7 +17,7 @@ _IDENTIFIER = re.compile(
     | \b{_MONTH}\s\d{{1,2}}(?:st|nd|rd|th)?\b
     | \b[012](?:\.\d+){{4,}}\b                                        # DICOM UID
     | (?<![\d.])\d{{6,}}(?![\d.])                                     # long number: record, phone, accession
-    | (?<!\w)\+?\d{{1,4}}[ -]\(?\d{{2,4}}\)?[ -]\d{{3,4}}[ -]?\d{{2,4}}\b      # phone
+    | (?<![\w.])(?:\+?\d{{1,3}}[ -])?\(?\d{{3,4}}\)?[ -]\d{{3,4}}[ -]?\d{{4}}\b  # phone
     | \b[A-Z]{{1,4}}[-_]?\d{{5,}}\b                                     # MRN12345
     | \b(?:Mr|Mrs|Ms|Dr|Prof)\.?\s[A-Z][a-z]+                       # name with a title
     | \b(?:MRN|SSN|(?:[Pp]atient|[Aa]ccession|[Cc]ase)\s(?:ID|No\.?|number|name))\b\s*[:#]?\s*\w*\d

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gmai_data.annotation import Annotation, Box
 from gmai_data.checks.facts import Facts, LabelNames
+from gmai_data.checks.phrases import find_phrase
 from gmai_data.checks.text_prints import text_print
 from gmai_data.checks.written import first_complaint
 from gmai_data.draws import choose, fraction, shuffled
@@ -46,6 +47,7 @@ from gmai_data.vocabulary import Task as SourceTask
 
 SHOWN_BOXES = 6
 """A model is shown at most this many boxes of an image."""
+REFUSED = "refusal"
 UNUSABLE, CUT, FAILED = "unusable reply", "cut at the token limit", "no reply"
 """Reasons for the quarantine; whatever a check refuses is dropped instead."""
 WRITTEN_KINDS: tuple[Kind, ...] = (
@@ -130,7 +132,8 @@ class Task:
         try:
             turns = self.turns(reply.text)
         except UnusableReplyError as error:
-            return UNUSABLE, str(error)
+            said = find_phrase("refusal", (("", reply.text.lower()),), self.facts.language)
+            return (REFUSED, f'it says "{said}"') if said else (UNUSABLE, str(error))
         return None if self.judged else first_complaint(self.facts, turns)
 
     def request(self, attempt: int, repair: Repair | None, key: str) -> Request:

@@ -41,6 +41,7 @@ class WriterOptions:
         cache: Folder of journals that several builds share; without it the build keeps its own.
         timeout_s: Longest wait for one answer.
         limits: Of the Batch API.
+        backoff_s: First wait after a failure.
     """
 
     endpoints: tuple[str, ...] = ()
@@ -50,6 +51,7 @@ class WriterOptions:
     cache: Path | None = None
     timeout_s: float = 300.0
     limits: Limits = field(default_factory=Limits)
+    backoff_s: float = 0.5
 
 
 def writing_settings(
@@ -158,7 +160,9 @@ def ask(jobs: Sequence[WriteJob], settings: WritingSettings, options: WriterOpti
                     _ask_batches(missing[start : start + _SHARDS_AT_ONCE], asker, budget, closed)
             else:
                 concurrency = max(1, options.concurrency // tasks)
-                asker = Asker(Pool(endpoints, concurrency), budget, timeout_s=options.timeout_s)
+                asker = Asker(
+                    Pool(endpoints, concurrency), budget, timeout_s=options.timeout_s, backoff_s=options.backoff_s
+                )
                 shards = OpenShards(closed, budget)
                 asyncio.run(asker.run(shards.pending(missing), shards.done, shards.journals))
         except OutOfBudgetError:
