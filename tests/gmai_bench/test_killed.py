@@ -1,4 +1,4 @@
-"""`gmai bench` killed with SIGKILL at random moments, on both backends that ask: nothing lost, no answer asked twice."""
+"""`gmai bench` killed with SIGKILL at random moments, on both backends: nothing is lost, no answer asked twice."""
 
 import json
 import random

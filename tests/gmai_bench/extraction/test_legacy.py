@@ -7,10 +7,9 @@ from gmai_bench.extraction.legacy import (
     medevalkit_exact,
     medevalkit_yes_no,
     omnimedvqa_qa,
-    token_recall,
-    vqa_words,
 )
 from gmai_bench.extraction.options import extract_set
+from gmai_bench.extraction.vqa_words import CONTRACTIONS, token_recall, vqa_words
 from gmai_bench.protocols import score
 
 ABCD = ("CT", "MRI", "X-ray", "Ultrasound")
@@ -93,6 +92,33 @@ def test_token_recall_by_hand() -> None:
     # a repeated hit weighs twice: (2 + 0) / (2 + 1)
     assert token_recall("right right", "right lobe") == pytest.approx(2 / 3)
     assert token_recall("left", "right") == 0.0
+
+
+def test_contractions_get_their_apostrophe_back() -> None:
+    assert vqa_words("It isnt there, and theyre not; dont") == [
+        "it",
+        "isn't",
+        "there",
+        "and",
+        "they're",
+        "not",
+        "don't",
+    ]
+    assert vqa_words("couldn'tve couldnt've couldntve") == ["couldn't've", "couldn't've", "couldntve"]
+    assert vqa_words("yall'll ows oclock twas 'ow'sat") == ["y'all'll", "ows", "o'clock", "'twas", "'ow's'at"]
+    assert vqa_words("well, he shed ill its wed") == ["well", "he", "shed", "ill", "its", "wed"]  # words of their own
+    assert vqa_words("somebody'd im Ive") == ["somebodyd", "im", "ive"]  # as the published table has it
+    assert not any(word != word.lower() for word in CONTRACTIONS)
+    assert token_recall("The lobes arent enlarged", "aren't enlarged") == 1.0
+
+
+def test_numbers_articles_and_full_stops_as_published() -> None:
+    assert vqa_words("None of the two, ten and eleven") == ["0", "of", "2", "10", "and", "eleven"]
+    assert vqa_words("1,000 ml/h of x-ray") == ["1000", "mlh", "of", "xray"]  # a digit comma joins at every mark
+    assert vqa_words("x-ray/CT (left)") == ["x", "ray", "ct", "left"]
+    assert vqa_words("1.5 cm. v1. A.") == ["1.5", "cm", "v1"]
+    assert vqa_words(". " * 33) == ["."]  # only 32 go
+    assert vqa_words("an the A") == []
 
 
 def test_medevalkits_matching() -> None:

@@ -7,11 +7,11 @@ expected value, one over the number of options, so that the same answers always 
 
 import difflib
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from gmai_bench.extraction.options import Extraction
+from gmai_bench.extraction.vqa_words import token_recall, vqa_words
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -186,35 +186,6 @@ def medevalkit_exact(response: str, reference: str, *, closed: bool) -> bool:
     if closed:
         text = text.replace("\n", "").replace(".", "")
     return text == reference.lower().strip()
-
-
-_NUMBER_WORDS = {
-    "none": "0", "zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6",
-    "seven": "7", "eight": "8", "nine": "9", "ten": "10",
-}  # fmt: skip
-_ARTICLES = ("a", "an", "the")
-_VQA_MARKS = ';/[]"{}()=+\\_-><@`,?!'
-_FULL_STOP = re.compile(r"\.(?!\d)")
-_DIGIT_COMMA = re.compile(r"\d,\d")
-
-
-def vqa_words(text: str) -> list[str]:
-    """Return the words that LLaVA-Med compares: VQA's normalisation without its table of contractions."""
-    joined = _DIGIT_COMMA.search(text) is not None
-    result = text
-    for mark in _VQA_MARKS:
-        beside_blank = f"{mark} " in text or f" {mark}" in text
-        result = result.replace(mark, "" if beside_blank or joined else " ")
-    words = _FULL_STOP.sub("", result).lower().split()
-    return [_NUMBER_WORDS.get(word, word) for word in words if word not in _ARTICLES]
-
-
-def token_recall(response: str, reference: str) -> float:
-    """Return LLaVA-Med's recall: words of the response that occur in the reference, over them and the missing ones."""
-    said, due = Counter(vqa_words(response)), Counter(vqa_words(reference))
-    hits = sum(count for word, count in said.items() if word in due)
-    missed = sum(count for word, count in due.items() if word not in said)
-    return hits / (hits + missed) if hits else 0.0
 
 
 def llava_med(response: str, choices: tuple[str, ...], reference: str) -> Extraction:
