@@ -31,12 +31,35 @@ def local(xray, tmp_path):
     return digests(tmp_path / "local")
 
 
-def test_share_of_an_array():
-    assert array_share({}) is None
-    slurm = {"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_COUNT": "3", "SLURM_ARRAY_TASK_MIN": "3"}
-    assert array_share({**slurm, "SLURM_ARRAY_TASK_STEP": "2"}) == (2, 3)
+def slurm(task, *, count, first, last, step=1):
+    values = {"ID": task, "COUNT": count, "MIN": first, "MAX": last, "STEP": step}
+    return {f"SLURM_ARRAY_TASK_{name}": str(value) for name, value in values.items()}
+
+
+def test_share_of_an_array(tmp_path):
+    assert array_share(tmp_path / "a", {}) is None
+    assert array_share(tmp_path / "a", slurm(7, count=3, first=3, last=7, step=2)) == (2, 3)
     with pytest.raises(UserError, match="SLURM_ARRAY_TASK_COUNT"):
-        array_share({"SLURM_ARRAY_TASK_ID": "7"})
+        array_share(tmp_path / "a", {"SLURM_ARRAY_TASK_ID": "7"})
+
+
+def test_tasks_submitted_again_have_the_shards_they_had(tmp_path):
+    out = tmp_path / "out"
+    assert [array_share(out, slurm(task, count=8, first=0, last=7)) for task in (0, 5)] == [(0, 8), (5, 8)]
+    assert array_share(out, slurm(3, count=2, first=3, last=5)) == (3, 8)
+    assert array_share(out, slurm(5, count=2, first=3, last=5)) == (5, 8)
+    assert array_share(out, slurm(6, count=1, first=6, last=6)) == (6, 8)
+    assert array_share(out, slurm(15, count=16, first=0, last=15)) == (15, 16), "a larger array is a new one"
+    assert array_share(out, slurm(12, count=2, first=4, last=12)) == (12, 16)
+
+
+def test_a_list_with_gaps_cannot_be_the_first_array(tmp_path):
+    with pytest.raises(UserError, match=r"task 5 belongs to a list with gaps.*Submit `--array=0-N` first"):
+        array_share(tmp_path / "out", slurm(5, count=2, first=3, last=5))
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").touch()
+    assert array_share(tmp_path / "thesis", slurm(1, count=2, first=0, last=1)) == (1, 2)
+    assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["chapter.txt"]
 
 
 def test_array_tasks_and_a_last_run_give_the_same_bytes(xray, local, tmp_path):

@@ -21,6 +21,9 @@ def build(
         typer.Argument(help="Recipe names, NAME=FOLDER pairs, paths of YAML cards, or the group `phantoms`."),
     ],
     out: Annotated[Path, typer.Option(help="Folder to write to; one that the same command began is continued.")],
+    release: Annotated[
+        Path | None, typer.Option(help="Then also write a release into this new folder, as `gmai data publish` does.")
+    ] = None,
     root: Annotated[
         Path | None,
         typer.Option(help="The dataset's folder; with several recipes or a group, one sub-folder per recipe name."),
@@ -92,6 +95,7 @@ def build(
     from gmai_data.executors import array_share, on_ray
     from gmai_data.generation.batches import Limits
     from gmai_data.generation.writers import WriterOptions, writing_settings
+    from gmai_data.publishing.publication import check_release, publish_build
     from gmai_data.sources.catalogue import resolve
     from gmai_data.statistics import print_build, print_estimate, print_preview
 
@@ -102,7 +106,10 @@ def build(
     if executor not in ("local", "ray"):
         raise UserError(f"--executor {executor}: no such executor.{did_you_mean(executor, ['local', 'ray'])}")
     sources = resolve(recipes, root)
-    share = array_share()
+    released = release is not None and (release / "release.json").is_file()
+    if release is not None and not released:
+        check_release(out, {each.recipe.name: each.recipe.model_dump(mode="json") for each in sources}, release)
+    share = array_share(out)
     options = RunOptions(
         workers=workers,
         executor=on_ray if executor == "ray" else None,
@@ -126,6 +133,8 @@ def build(
     code = run(sources, out, settings, options=options)
     if (out / "manifest.json").is_file():
         print_build(out)
+        if release is not None and not released:
+            publish_build(out, release, leave_out_unlicensed=False)
     raise typer.Exit(code)
 
 

@@ -1,36 +1,71 @@
 """Where shards are worked on besides local processes: the tasks of a Slurm job array, and a Ray cluster."""
 
+import dataclasses
 import importlib
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gmai_cli.errors import UserError
+from gmai_cli.files import write_json
 
 from gmai_data.shards import ShardJob, build_shard
 
 
-def array_share(environment: Mapping[str, str] = os.environ) -> tuple[int, int] | None:
+@dataclass(frozen=True)
+class _Array:
+    """The task numbers of a job array: `first`, `first + step` …, `count` of them."""
+
+    first: int
+    step: int
+    count: int
+
+    def position(self, task: int) -> int | None:
+        """Return the position of a task, or None where the array does not have it."""
+        position, rest = divmod(task - self.first, self.step)
+        return position if rest == 0 and 0 <= position < self.count else None
+
+
+def array_share(out: Path, environment: Mapping[str, str] = os.environ) -> tuple[int, int] | None:
     """Return (position, count) of this task in its Slurm job array, or None outside of one.
 
+    The first array of a build is remembered in OUT, so that an array of some of its tasks (`--array=3,5`, after they
+    failed) does the shards that those tasks had, and not those of an array of two.
+
     Raises:
-        UserError: Slurm's variables contradict each other.
+        UserError: Slurm's variables contradict each other, or a list with gaps is the first array.
     """
-    task = environment.get("SLURM_ARRAY_TASK_ID")
-    if not task:
+    number = environment.get("SLURM_ARRAY_TASK_ID")
+    if not number:
         return None
     try:
-        count = int(environment["SLURM_ARRAY_TASK_COUNT"])
+        task, count = int(number), int(environment["SLURM_ARRAY_TASK_COUNT"])
         first, step = int(environment.get("SLURM_ARRAY_TASK_MIN", 0)), int(environment.get("SLURM_ARRAY_TASK_STEP", 1))
-        position = (int(task) - first) // max(step, 1)
+        last = int(environment.get("SLURM_ARRAY_TASK_MAX", first + step * (count - 1)))
     except (KeyError, ValueError) as error:
         raise UserError(
-            f"SLURM_ARRAY_TASK_ID is {task}, but SLURM_ARRAY_TASK_COUNT, _MIN or _STEP is missing or no number. Submit "
-            "with `sbatch --array=0-N`, or unset SLURM_ARRAY_TASK_ID."
+            f"SLURM_ARRAY_TASK_ID is {number}, but SLURM_ARRAY_TASK_COUNT, _MIN, _MAX or _STEP is missing or no "
+            "number. Submit with `sbatch --array=0-N`, or unset SLURM_ARRAY_TASK_ID."
         ) from error
-    # An irregular list such as 3,7,8 has positions past its count; what falls twice is done once, and the last run,
-    # which has no array, does what was missed.
-    return position % count, count
+    record = out / ".build" / "shards" / "array.json"
+    if record.is_file():
+        earlier = _Array(**json.loads(record.read_text(encoding="utf-8")))
+        position = earlier.position(task)
+        if position is not None and None not in (earlier.position(first), earlier.position(last)):
+            return position, earlier.count
+    array = _Array(first, max(step, 1), count)
+    position = array.position(task)
+    if position is None or first + array.step * (count - 1) != last:
+        raise UserError(
+            f"task {task} belongs to a list with gaps, and no array of this build says how many tasks share the work. "
+            "Submit `--array=0-N` first; some of its tasks may be submitted again as a list."
+        )
+    if (out / ".build").is_dir() or not out.exists():  # another program's folder is left as it is, and refused later
+        write_json(record, dataclasses.asdict(array))
+    return position, count
 
 
 def on_ray(jobs: Sequence[ShardJob]) -> Iterator[ShardJob]:
