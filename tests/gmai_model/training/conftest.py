@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -47,8 +48,35 @@ class Train:
             capture_output=True,
             text=True,
             env=self.environment,
-            timeout=300,
+            timeout=600,
         )
+
+    def ranks(
+        self, stage: int, model: Path, out: Path, count: int, **settings: object
+    ) -> "list[subprocess.Popen[str]]":
+        """Start the ranks one by one, as srun does, so that a test can hit a single one."""
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = listener.getsockname()[1]
+        return [
+            subprocess.Popen(
+                self.command(stage, model, out, **settings),
+                env={**self.environment, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(count),
+                     "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)},
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            )
+            for rank in range(count)
+        ]  # fmt: skip
+
+    def wait_for_steps(self, out: Path, steps: int, process: "subprocess.Popen[str]") -> None:
+        """Wait until that many steps stand in the run's metrics; earlier sessions' count, so ask for more of them."""
+        deadline = time.monotonic() + 240
+        metrics = out / "metrics.jsonl"
+        while time.monotonic() < deadline and process.poll() is None:
+            if metrics.is_file() and metrics.read_text().count('"loss"') >= steps:
+                return
+            time.sleep(0.005)
+        raise AssertionError(f"{out} never came to step {steps}")
 
     def and_stop(self, stage: int, model: Path, out: Path, *, after_steps: int, by: signal.Signals) -> int:
         """Start a run, send it a signal once `after_steps` steps are in its metrics, and return its exit code."""

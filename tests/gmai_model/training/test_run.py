@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 from pathlib import Path
 
@@ -109,15 +110,85 @@ def test_half_written_checkpoint_is_named_and_passed_over(
 
 
 @pytest.mark.parametrize("zero_stage", [2, 3])
-def test_two_ranks_train_as_one(train: Train, checkpoint: Path, tmp_path: Path, zero_stage: int) -> None:
+def test_any_number_of_ranks_trains_the_same_and_goes_on_as_another(
+    train: Train, checkpoint: Path, tmp_path: Path, zero_stage: int
+) -> None:
     """A quarter of the samples has no image, so that ranks differ in having one."""
-    one = train(3, checkpoint, tmp_path / "one", pack_tokens=200, max_steps=4)
-    assert one.returncode == 0, one.stderr
-    two = train(3, checkpoint, tmp_path / "two", ranks=2, pack_tokens=200, max_steps=4, zero_stage=zero_stage)
-    assert two.returncode == 0, two.stderr
-    for a, b in zip(metrics(tmp_path / "one"), metrics(tmp_path / "two"), strict=True):
-        for key in ("loss", "held_out_loss"):
-            assert a.get(key, 0) == pytest.approx(b.get(key, 0), rel=1e-4)
+    settings = {"pack_tokens": 200, "max_steps": 4, "learning_rate": 1e-3, "zero_stage": zero_stage,
+                "save_every_steps": 1, "keep_checkpoints": 9}  # fmt: skip
+
+    def run(name: str, *, ranks: int, **more: object) -> str:
+        result = train(3, checkpoint, tmp_path / name, ranks=ranks, **settings, **more)
+        assert result.returncode == 0, result.stderr
+        return result.stderr
+
+    # The rows of a step are computed one after the other, at once, or by two ranks.
+    run("one", ranks=1, **({"micro_batch_size": 2} if zero_stage == 3 else {}))
+    run("two", ranks=2)
+    runs = ["one", "two"]
+    for name, ranks in (("one", 2), ("two", 1)):
+        went_on = tmp_path / f"{name} then {ranks}"
+        shutil.copytree(tmp_path / name, went_on)
+        shutil.rmtree(went_on / "model")
+        for step in (3, 4):
+            shutil.rmtree(went_on / "checkpoints" / f"step-{step:08d}")
+        assert "resumed from step-00000002" in run(went_on.name, ranks=ranks)
+        assert not list((went_on / "checkpoints").glob(".step-*"))
+        runs.append(went_on.name)
+    expected = metrics(tmp_path / "one")
+    assert len([line for line in expected if "loss" in line]) == 4
+    for name in runs[1:]:
+        for a, b in zip(expected, metrics(tmp_path / name), strict=True):
+            for key in ("loss", "held_out_loss"):
+                assert a.get(key, 0) == pytest.approx(b.get(key, 0), rel=1e-4), name
+
+
+def test_resume_checkpoints_hold_what_trains_and_nothing_else(stage1: Path) -> None:
+    """The projector has 33,024 parameters of the model's 1.9 million; AdamW keeps two numbers for each."""
+    state = next((stage1 / "checkpoints").glob("step-*")) / "state"
+    weights = torch.load(state / "mp_rank_00_model_states.pt", weights_only=False)["module"]
+    assert weights
+    assert all("multi_modal_projector" in name for name in weights)
+    optimiser = torch.load(next(state.glob("*optim_states.pt")), weights_only=False)["optimizer_state_dict"]
+    moments = optimiser["base_optimizer_state"]["state"][0]
+    assert {name: moments[name].numel() for name in ("exp_avg", "exp_avg_sq")} == dict.fromkeys(
+        ("exp_avg", "exp_avg_sq"), sum(value.numel() for value in weights.values())
+    )
+
+
+def test_a_signal_to_one_rank_stops_all_and_the_run_ends_with_the_same_bits(
+    train: Train, checkpoint: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    both = train.ranks(1, checkpoint, out, 2)
+    train.wait_for_steps(out, 3, both[0])
+    both[1].send_signal(signal.SIGUSR1)
+    said = [process.communicate(timeout=240)[1] for process in both]
+    assert [process.returncode for process in both] == [75, 75], said
+    assert "stopped by a signal on another rank after step" in said[0]
+    for name, ranks in (("run", 2), ("undisturbed", 2)):
+        result = train(1, checkpoint, tmp_path / name, ranks=ranks)
+        assert result.returncode == 0, result.stderr
+    assert digests(out / "model") == digests(tmp_path / "undisturbed" / "model")
+
+
+def test_adapters_train_stop_and_are_merged(train: Train, checkpoint: Path, tmp_path: Path) -> None:
+    pytest.importorskip("peft", reason="install gmai-model[lora]")
+    out, settings = tmp_path / "run", {"lora_rank": 4, "learning_rate": 1e-3, "epochs": 1}
+    result = train(3, checkpoint, out, **settings)
+    assert result.returncode == 0, result.stderr
+    whole = digests(out / "model")
+    shutil.rmtree(out / "model")
+    for folder in sorted((out / "checkpoints").glob("step-*"))[1:]:
+        shutil.rmtree(folder)
+    again = train(3, checkpoint, out, **settings)
+    assert "resumed from" in again.stderr
+    assert digests(out / "model") == whole
+    moved = {name for name in changed(checkpoint, out / "model") if name.startswith("language_model.")}
+    matrices = {name for name in of_part(checkpoint, "language_model.") if ".layers." in name and "_proj." in name}
+    assert moved == matrices
+    history = json.loads((out / "model" / "gmai.json").read_text())["stages"][-1]
+    assert history["lora"] == {"rank": 4, "alpha": 32.0, "merged": True}
 
 
 def test_run_folder_is_bound_to_its_settings(train: Train, checkpoint: Path, stage1: Path) -> None:

@@ -72,12 +72,14 @@ def train(
 
         reckon(resolved, model=model, data=data, gpu=gpu, gpus=gpus, mfu=mfu)
         return
+    from gmai_model.training.signals import StopAsked, StopRequest
+
+    stop = StopRequest()
     from gmai_model.training.run import train as run
-    from gmai_model.training.signals import StopAsked
 
     try:
-        run(resolved, model=model, data=data, out=out)
-    except StopAsked as stop:
-        if str(stop):
-            typer.echo(str(stop), err=True)
+        run(resolved, stop, model=model, data=data, out=out)
+    except StopAsked as stopped:
+        if str(stopped):
+            typer.echo(str(stopped), err=True)
         raise typer.Exit(EXIT_REQUEUE) from None

@@ -86,12 +86,14 @@ class Loop:
         answers: The questions asked beside each held-out loss.
         speed: What the numbers of a step mean for this model and device.
         watchdog: Told what this rank does.
+        stop: Whether a signal asked this process to stop, also before the first step.
         place: How far the weights in the engine have come.
     """
 
     def __init__(
         self, config: TrainConfig, inputs: Inputs, engine: Any, *, rank: int, world: int, accumulation: int, out: Path,
-        metrics: MetricsFile | None, answers: Answers, speed: Speed, watchdog: Watchdog, place: Place,
+        metrics: MetricsFile | None, answers: Answers, speed: Speed, watchdog: Watchdog, stop: StopRequest,
+        place: Place,
     ) -> None:  # fmt: skip
         self._config, self._inputs, self._engine = config, inputs, engine
         self._rank, self._world, self._accumulation = rank, world, accumulation
@@ -99,7 +101,7 @@ class Loop:
         self._speed, self._watchdog = speed, watchdog
         self.place = place
         self._device: torch.device = engine.device
-        self._stop = StopRequest()
+        self._stop = stop
         self._last_step = last_step(config, inputs.plan)
 
     @property

@@ -29,6 +29,7 @@ from gmai_model.training.lock import RunLock
 from gmai_model.training.loop import Loop, Place, last_step
 from gmai_model.training.metrics import MetricsFile, read_metrics
 from gmai_model.training.report import write_report
+from gmai_model.training.signals import StopRequest
 from gmai_model.training.trackers import open_trackers
 from gmai_model.training.watchdog import Watchdog
 
@@ -36,7 +37,7 @@ CURVE_POINTS = 200
 """Points of the loss curve that the checkpoint carries."""
 
 
-def train(config: TrainConfig, *, model: Path, data: Path, out: Path) -> None:
+def train(config: TrainConfig, stop: StopRequest, *, model: Path, data: Path, out: Path) -> None:
     """Run one stage; the same command on a half-done `out` goes on where the last checkpoint stands.
 
     The number of processes may be another one each time. Writes `run.json`, `sessions.jsonl`, `mixture.json`,
@@ -45,6 +46,7 @@ def train(config: TrainConfig, *, model: Path, data: Path, out: Path) -> None:
 
     Args:
         config: The resolved settings.
+        stop: Listens to the signals that ask for an end; made early, since starting takes a while.
         model: A LLaVA checkpoint folder, for example from `gmai model init` or from the stage before.
         data: A `mix.yaml`, a folder of `train-*.parquet`, or a Parquet file.
         out: The run's folder.
@@ -78,7 +80,7 @@ def train(config: TrainConfig, *, model: Path, data: Path, out: Path) -> None:
                 if launch.rank == 0:
                     say(f"{out / 'model'} is complete; nothing to do")
             else:
-                _train(config, launch, accelerator, accumulation, lock, model=model, data=data, out=out)
+                _train(config, launch, accelerator, accumulation, lock, stop, model=model, data=data, out=out)
             dist.barrier()
     finally:
         lock.release()
@@ -86,8 +88,8 @@ def train(config: TrainConfig, *, model: Path, data: Path, out: Path) -> None:
 
 
 def _train(
-    config: TrainConfig, launch: distributed.Launch, accelerator: Any, accumulation: int, lock: RunLock, *,
-    model: Path, data: Path, out: Path,
+    config: TrainConfig, launch: distributed.Launch, accelerator: Any, accumulation: int, lock: RunLock,
+    stop: StopRequest, *, model: Path, data: Path, out: Path,
 ) -> None:  # fmt: skip
     is_main = launch.rank == 0
     latest = checkpoints.find_latest(out / "checkpoints")
@@ -134,7 +136,8 @@ def _train(
     )  # fmt: skip
     with watchdog:
         loop = Loop(config, inputs, engine, rank=launch.rank, world=launch.world, accumulation=accumulation, out=out,
-                    metrics=metrics, answers=answers, speed=meter, watchdog=watchdog, place=place)  # fmt: skip
+                    metrics=metrics, answers=answers, speed=meter, watchdog=watchdog, stop=stop,
+                    place=place)  # fmt: skip
         loop.run()
         loop.validate()
     trained = export.gather_trained(llava, precision=config.precision, zero_stage=config.zero_stage, keep=is_main)
@@ -160,9 +163,16 @@ def _accumulation(config: TrainConfig, world: int) -> int:
 
 def _load_model(model: Path, config: TrainConfig) -> LlavaForConditionalGeneration:
     dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
-    llava = LlavaForConditionalGeneration.from_pretrained(
-        model, dtype=dtype, local_files_only=True, use_safetensors=True, attn_implementation="sdpa"
-    )
+    loaded: Any = LlavaForConditionalGeneration.from_pretrained(
+        model, dtype=dtype, local_files_only=True, use_safetensors=True, attn_implementation="sdpa",
+        output_loading_info=True,
+    )  # fmt: skip
+    llava, missing = loaded[0], sorted(loaded[1]["missing_keys"])
+    if missing:
+        distributed.end_together(
+            f"{model}: {len(missing)} tensors are missing, {missing[0]} first. Every tensor must come from the "
+            f"checkpoint, as others would start at random. `gmai model check {model}` says more."
+        )
     llava.train()
     return llava
 
