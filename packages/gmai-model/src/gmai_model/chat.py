@@ -64,9 +64,9 @@ class Assistant:
         elif device.startswith("cuda") and not torch.cuda.is_available():
             raise UserError(f"--device {device}: torch finds no GPU here. Leave it out to run on the CPU.")
         try:
-            self._processor: Any = AutoProcessor.from_pretrained(folder, local_files_only=True)
+            self._processor: Any = AutoProcessor.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
             model: Any = AutoModelForImageTextToText.from_pretrained(
-                folder, dtype="auto", local_files_only=True, use_safetensors=True
+                folder, dtype="auto", trust_remote_code=False, local_files_only=True, use_safetensors=True
             )
             self._model = model.to(device).eval()
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:

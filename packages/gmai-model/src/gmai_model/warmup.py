@@ -60,7 +60,7 @@ def warm_up(model: Path, data: Path, out: Path, *, vision_steps: int, language_s
     llava = LlavaForConditionalGeneration.from_pretrained(
         model, dtype=torch.float32, local_files_only=True, use_safetensors=True
     )
-    processor: Any = AutoProcessor.from_pretrained(model, local_files_only=True)
+    processor: Any = AutoProcessor.from_pretrained(model, trust_remote_code=False, local_files_only=True)
     rows = _read_rows(data)
     accuracy = _warm_vision(llava, processor, rows, steps=vision_steps, seed=seed)
     loss = _warm_language(llava, processor, rows, steps=language_steps, seed=seed)

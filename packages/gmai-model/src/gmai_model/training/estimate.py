@@ -24,7 +24,7 @@ def load_on_meta(model: Path) -> LlavaForConditionalGeneration:
     Raises:
         UserError: The folder holds no LLaVA.
     """
-    config: Any = AutoConfig.from_pretrained(model, local_files_only=True)
+    config: Any = AutoConfig.from_pretrained(model, trust_remote_code=False, local_files_only=True)
     if config.model_type != "llava":
         raise UserError(f"{model}: a {config.model_type} model. --model takes a LLaVA, as `gmai model init` writes it.")
     with torch.device("meta"):

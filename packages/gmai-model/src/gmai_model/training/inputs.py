@@ -78,7 +78,7 @@ class Inputs:
         self, config: TrainConfig, *, model: Path, data: Path, out: Path, is_main: bool, with_images: bool = True
     ) -> None:
         mixture, root = load_mixture(data)
-        self.processor: Any = AutoProcessor.from_pretrained(model, local_files_only=True)
+        self.processor: Any = AutoProcessor.from_pretrained(model, trust_remote_code=False, local_files_only=True)
         self.image_size: int = self.processor.image_processor.crop_size["height"]
         of_image = self.processor._get_num_multimodal_tokens([(self.image_size,) * 2])
         self.tokens_per_image: int = of_image.num_image_tokens[0]

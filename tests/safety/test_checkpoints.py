@@ -1,0 +1,75 @@
+"""A checkpoint that wants to run code: pickled weights, remote code, a template that reaches for Python."""
+
+import json
+import pickle
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from_gmai = Path(sys.executable).with_name("gmai")
+
+
+class Pwned:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path("PWNED").touch, ()
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Samples, a benchmark and a tiny checkpoint."""
+    folder = tmp_path_factory.mktemp("sound")
+    for words in (
+        ("data", "phantoms", "phantoms"),
+        ("data", "build", "phantom-ct", "phantom-xray", "--root", "phantoms", "--out", "build"),
+        ("model", "init", "--preset", "tiny", "--data", "build/mix.yaml", "--out", "tiny"),
+    ):
+        subprocess.run([from_gmai, *words], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def hostile(sound: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(sound / "tiny", tmp_path / "hostile"))
+
+
+def bench(sound: Path, model: Path) -> tuple[object, ...]:
+    card = sound / "build/benchmarks/held_out.yaml"
+    return "bench", "--model", model, "--benchmarks", card, "--limit", 1, "--out", model.parent / "bench"
+
+
+def train(sound: Path, model: Path) -> tuple[object, ...]:
+    return ("train", "--stage", 1, "--model", model, "--data", sound / "build/mix.yaml", "--out", model.parent / "run",
+            "--set", "max_steps=1", "--set", "global_batch_size=1", "--set", "micro_batch_size=1")  # fmt: skip
+
+
+def test_pickled_weights_are_refused_unopened(refused: Callable[..., str], sound: Path, hostile: Path) -> None:
+    (hostile / "model.safetensors").unlink()
+    (hostile / "pytorch_model.bin").write_bytes(pickle.dumps(Pwned()))
+    for words in (bench(sound, hostile), train(sound, hostile)):
+        assert "safetensors" in refused(*words)
+
+
+def test_remote_code_is_never_run(refused: Callable[..., str], sound: Path, hostile: Path) -> None:
+    code = "from pathlib import Path\nPath('PWNED').touch()\nclass M:\n    pass\n"
+    (hostile / "modeling_evil.py").write_text(code)
+    auto_map = {
+        "AutoConfig": "modeling_evil.M", "AutoModelForImageTextToText": "modeling_evil.M",
+        "AutoProcessor": "modeling_evil.M", "AutoTokenizer": ["modeling_evil.M", "modeling_evil.M"],
+    }  # fmt: skip
+    for name in ("config.json", "processor_config.json", "tokenizer_config.json"):
+        if (hostile / name).is_file():
+            config = json.loads((hostile / name).read_text()) | {"auto_map": auto_map}
+            config |= {"model_type": "evil"} if name == "config.json" else {}
+            (hostile / name).write_text(json.dumps(config))
+    for words in (bench(sound, hostile), train(sound, hostile), ("model", "check", hostile)):
+        refused(*words)
+
+
+def test_a_chat_template_cannot_reach_python(gmai: Any, sound: Path, hostile: Path) -> None:
+    (hostile / "chat_template.jinja").write_text("{{ cycler.__init__.__globals__.os.system('touch PWNED') }}")
+    assert gmai(*bench(sound, hostile)).returncode != 0
