@@ -16,7 +16,7 @@ from gmai_model.assembly.language import LanguageModel, read_config
 from gmai_model.assembly.layout import vision_shapes
 from gmai_model.assembly.portable import make_portable, write_generation_config, write_processor
 from gmai_model.assembly.tokenizer import IMAGE_TOKEN, load_tokenizer
-from gmai_model.assembly.weights import WeightFiles, WeightWriter
+from gmai_model.assembly.weights import WeightFiles, WeightWriter, count_not_finite
 
 ImageMode = Literal["pad", "stretch", "crop"]
 FEATURE_LAYER = -2
@@ -136,7 +136,7 @@ def _write_weights(
         ((language.folder, f"language_model.{name}", tensor) for name, tensor in language.tensors()),
     ):
         stored = tensor.to(dtype)
-        if not bool(torch.isfinite(stored).all()):
+        if count_not_finite(stored):
             raise UserError(
                 f"{source}: {name} holds values that are not finite in {dtype}. A model with them answers nothing. "
                 f"Download it again; if its own dtype is wider, convert the language model to bfloat16 or float32."

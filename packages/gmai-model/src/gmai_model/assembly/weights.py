@@ -100,12 +100,17 @@ class WeightFiles:
         return self._header(name)[1]
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield (name, tensor), file by file, one tensor in memory at a time."""
+        """Yield (name, tensor), file by file, one tensor in memory at a time.
+
+        Each tensor opens its file anew: the pages of a mapped file count as memory until the file is closed.
+        """
         for file_name in dict.fromkeys(self.file_of.values()):
             with self._open(file_name) as file:
-                for name in file.keys():  # noqa: SIM118 (a safetensors handle is no mapping)
-                    if self.file_of.get(name) == file_name:
-                        yield name, file.get_tensor(name)
+                names = [name for name in file.keys() if self.file_of.get(name) == file_name]  # noqa: SIM118 (no mapping)
+            for name in names:
+                with self._open(file_name) as file:
+                    tensor = file.get_tensor(name)
+                yield name, tensor
 
 
 class WeightWriter:
@@ -147,6 +152,11 @@ class WeightWriter:
             weight_map.update(dict.fromkeys(names, name))
         index = {"metadata": {"total_size": self._total_bytes}, "weight_map": weight_map}
         (self._folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n", "utf-8")
+
+
+def count_not_finite(tensor: Tensor) -> int:
+    """Return how many values are NaN or infinite, looking at a part at a time."""
+    return sum(part.numel() - int(torch.isfinite(part).sum()) for part in tensor.reshape(-1).split(2**22))
 
 
 def tensor_digest(tensor: Tensor) -> str:

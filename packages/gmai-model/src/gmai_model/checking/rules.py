@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
 from gmai_cli.console import progress
 from gmai_cli.errors import UserError
 from tokenizers import Tokenizer
 from transformers import LlavaConfig
 
 from gmai_model.assembly.layout import classic_name, expected_shapes
-from gmai_model.assembly.weights import WeightFiles
+from gmai_model.assembly.weights import WeightFiles, count_not_finite
 
 
 class Files:
@@ -157,7 +156,7 @@ def check_weights(files: Files) -> tuple[list[str], str]:
     with progress("check: tensors", len(weights.names()), unit="tensors") as bar:
         for name, tensor in weights.tensors():
             parameters += tensor.numel()
-            bad = tensor.numel() - int(torch.isfinite(tensor).sum())
+            bad = count_not_finite(tensor)
             if bad:
                 found.append(f"{weights.file_of[name]}: {name} has {bad} values that are not finite")
             bar.advance()

@@ -75,10 +75,12 @@ def build(assistant: Assistant, *, title: str, examples: list[str]) -> Any:
                 with gr.Row():
                     number = gr.Textbox(label="Slice or frame / 层")
                     window = gr.Dropdown(["", *WINDOWS], label="Window / 窗", value="", allow_custom_value=True)
-                preview = gr.Image(label="What the model sees / 模型所见", interactive=False, type="pil")
+                preview = gr.Image(label="What the model sees / 模型所见", interactive=False, type="pil", buttons=[])
                 gr.Examples(examples, inputs=file, label="Examples / 示例")
             with gr.Column(scale=2):
-                chat = gr.Chatbot(label="Conversation / 对话", sanitize_html=True, render_markdown=False, height=420)
+                chat = gr.Chatbot(
+                    label="Conversation / 对话", sanitize_html=True, render_markdown=False, buttons=["copy"], height=420
+                )
                 with gr.Row():
                     language = gr.Radio(LANGUAGES, value=LANGUAGES[0], label="Language / 语言")
                     task = gr.Dropdown(list(TASKS), value=next(iter(TASKS)), label="Task / 任务")
@@ -135,9 +137,12 @@ def _nothing() -> tuple[list[Any], Conversation, None]:
 
 
 def _shown(conversation: Conversation, *, cut: bool = False) -> list[dict[str, str]]:
-    """Return the conversation as the page shows it: text, an image as a word."""
+    """Return the conversation as the page shows it: an image as a word, and markup as the text that it is."""
     rows = [
-        {"role": message["role"], "content": "\n".join(part.get("text", "[image]") for part in message["content"])}
+        {
+            "role": message["role"],
+            "content": escape("\n".join(part.get("text", "[image]") for part in message["content"])),
+        }
         for message in conversation.messages
     ]
     if cut:

@@ -1,0 +1,173 @@
+"""Publishing: a checkpoint and nothing else goes to the Hub, with a card that says what is known."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from gmai_cli.errors import UserError
+from gmai_model.chat import Assistant, Conversation
+from gmai_model.checking.check import Outcome
+from gmai_model.publishing import push
+from gmai_model.publishing.push import model_digest, publish, refuse_foreign_files
+from PIL import Image
+
+STAGE: dict[str, Any] = {
+    "stage": 1, "name": "shallow_alignment", "trainable": ["projector"], "lora": None, "steps": 40, "samples": 900,
+    "tokens": 123456, "unreadable": 2, "held_out_loss": 1.25,
+    "loss_curve": [[step, 4 / step] for step in range(1, 41)], "held_out_curve": [[20, 1.5], [40, 1.25]],
+    "mixture": [
+        {"name": "caption|<b>", "available": 1000, "ratio": 0.9, "used": 900, "left_out": 3, "images": 900,
+         "tokens": 123456, "supervised_tokens": 20000, "token_share": 1.0},
+    ],
+    "settings": {"learning_rate": 0.001, "questions": "/home/somebody/questions.yaml"},
+    "sessions": [{"processes": 2, "device": "cpu", "versions": {"torch": "2.15.0"}}],
+}  # fmt: skip
+
+
+@pytest.fixture
+def copied(checkpoint: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(checkpoint, tmp_path / "model"))
+
+
+@pytest.fixture
+def checked(monkeypatch: pytest.MonkeyPatch) -> Outcome:
+    """Stands in for the check, which has tests of its own and takes seconds."""
+    outcome = Outcome(["130 tensors in 1 file"], [])
+    monkeypatch.setattr(push, "check", lambda folder: outcome)
+    return outcome
+
+
+def dry(folder: Path, **more: Any) -> str:
+    options: dict[str, Any] = {"private": True, "report": None, "data": None, "licence": None, **more}
+    publication = publish(folder, "lab/model", **options, dry_run=True)
+    assert publication.url is None
+    return (folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("optimizer.pt", b"x", "an optimiser state"),
+        ("global_step10/zero_pp_rank_0_optim_states.safetensors", b"x", "an optimiser state"),
+        ("optimizer.safetensors", b"x", "an optimiser state"),
+        ("scan", b"\0" * 128 + b"DICM", "which may show a patient"),
+        ("volume", b"\0" * 344 + b"n+1\0", "which may show a patient"),
+        ("images/case7.PNG", b"x", "which may show a patient"),
+        ("photo", b"\xff\xd8\xff", "which may show a patient"),
+        ("brain.nii.gz", b"x", "which may show a patient"),
+        ("samples.parquet", b"x", "which may show a patient"),
+        ("loss_curves.png", b"x", "which may show a patient"),
+        ("README.md", b"# mine", "a card that gmai did not write"),
+        ("modeling.py", b"x", "no file of a checkpoint"),
+        ("model-00009-of-00009.safetensors", b"x", "no file of a checkpoint"),
+        (".env", b"x", "no file of a checkpoint"),
+    ],
+)
+def test_anything_but_a_checkpoint_is_refused(copied: Path, name: str, content: bytes, kind: str) -> None:
+    refuse_foreign_files(copied)
+    (copied / name).parent.mkdir(exist_ok=True)
+    (copied / name).write_bytes(content)
+    with pytest.raises(UserError, match=kind) as caught:
+        refuse_foreign_files(copied)
+    assert str(copied / name) in str(caught.value)
+
+
+def test_checkpoint_that_fails_the_check_is_refused(copied: Path, checked: Outcome) -> None:
+    checked.off.append("config.json: something")
+    with pytest.raises(UserError, match=r"not published, 1 things are off, first: config\.json: something"):
+        dry(copied)
+    assert not (copied / "README.md").exists()
+
+
+def test_card_tells_stages_mixture_settings_curves_and_hashes(copied: Path, checked: Outcome) -> None:
+    record = json.loads((copied / "gmai.json").read_text())
+    record |= {"vision": "openai/clip@abc", "language": "internlm/internlm2_5-7b-chat@def"}
+    (copied / "gmai.json").write_text(json.dumps({**record, "stages": [STAGE, {**STAGE, "stage": 2}]}))
+    card = dry(copied, licence="Apache-2.0")
+    metadata = yaml.safe_load(card.split("---")[1])
+    assert metadata["license"] == "apache-2.0"
+    assert metadata["base_model"] == ["openai/clip", "internlm/internlm2_5-7b-chat"]
+    assert metadata["pipeline_tag"] == "image-text-to-text"
+    assert "| 1 shallow_alignment | projector | 40 | 900 | 123,456 | 1.2500 | 2 × cpu |" in card
+    assert "| 1 | caption\\|&lt;b> | 1,000 | 0.9 | 900 | 3 | 123,456 |" in card
+    assert "1: 4.000, " in card
+    assert "40: 0.100" in card
+    assert "left out because their image could not be read: 4." in card
+    assert "learning_rate: 0.001" in card
+    assert "/home/somebody" not in card
+    assert "130 tensors in 1 file" in card
+    for heading in ("Data sources and licences", "Evaluation", "Intended use and limits", "Checks and hashes"):
+        assert f"## {heading}" in card
+    with Image.open(copied / "loss_curves.png") as curves:
+        assert curves.size == (1040, 300)
+        assert (31, 92, 170) in {colour for _, colour in curves.convert("RGB").getcolors(100000) or []}
+    assert dry(copied, licence="Apache-2.0") == card  # again over its own card and curves
+
+
+def test_sources_and_licences_are_counted(copied: Path, checked: Outcome, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [{"id": str(n), "messages": [], "source": f"s{n % 2}", "license": "CC-BY-4.0"} for n in range(5)]
+    (tmp_path / "data").mkdir()
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "data" / "train-00000.parquet")
+    card = dry(copied, data=tmp_path / "data")
+    assert "| data | s0 | CC-BY-4.0 | 3 |" in card
+    assert "| data | s1 | CC-BY-4.0 | 2 |" in card
+    assert "Not listed: the card was written without" in dry(copied)
+
+
+def test_results_are_those_of_this_model(copied: Path, checked: Outcome, tmp_path: Path) -> None:
+    entry = {
+        "name": "vqa", "title": "VQA", "protocol": "vqa/closed", "protocol_version": 1, "n": 272, "accuracy": 0.5,
+        "interval": [0.44, 0.56], "chance": 0.5, "partial": False,
+    }  # fmt: skip
+    report = {
+        "format": "gmai-bench-report/1", "model": str(copied), "model_digest": model_digest(copied),
+        "generation": {"do_sample": False}, "image_ablation": "none", "benchmarks": [entry],
+    }  # fmt: skip
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(report))
+    assert "| VQA | `vqa/closed` v1 | 272 | 50.0% | 44.0% to 56.0% | 50.0% |" in dry(copied, report=tmp_path)
+    for change, message in (
+        ({"model_digest": "sha256:0"}, "is not this checkpoint"),
+        ({"image_ablation": "noise"}, "asked with noise images"),
+        ({"format": "x"}, "no report of `gmai bench`"),
+    ):
+        path.write_text(json.dumps({**report, **change}))
+        with pytest.raises(UserError, match=message):
+            dry(copied, report=path)
+
+
+@pytest.mark.e2e
+def test_pushed_pulled_and_asked_it_answers_the_same(copied: Path, tmp_path: Path, hub_server: Any) -> None:
+    environment = {name: text for name, text in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
+    environment |= hub_server.environment(tmp_path / "hf-home")
+    gmai = Path(sys.executable).with_name("gmai")
+
+    def run(*command: str) -> str:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    pushed = run(str(gmai), "model", "push", str(copied), "me/model")
+    assert f"{hub_server.url}/me/model/commit/" in pushed
+    repository = hub_server.repositories["model", "me/model"]
+    assert repository.private
+    assert "model.safetensors" in repository.head.files
+    assert repository.head.files["README.md"].content.startswith(b"---\nlibrary_name: transformers")
+    program = (
+        "import sys; from pathlib import Path; from gmai_cli.hub import pull\n"
+        "pull('me/model', repo_type='model', to=Path(sys.argv[1]))"
+    )
+    run(sys.executable, "-c", program, str(tmp_path / "pulled"))
+    asked = Conversation().with_question("Which shape is shown?", [Image.new("RGB", (80, 80), (200, 30, 30))])
+    here, there = (Assistant(folder, device="cpu", max_new_tokens=12) for folder in (copied, tmp_path / "pulled"))
+    assert "".join(here.answer(asked)) == "".join(there.answer(asked))
+    assert model_digest(copied) == model_digest(tmp_path / "pulled")
