@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections import Counter
 
 import datasets
@@ -197,3 +199,32 @@ def test_leaving_out_a_source_corrects_all_that_counts_it(phantom_build, tmp_pat
     assert "phantom-ct" not in {row["source"] for row in questions}
     entries = yaml.safe_load((tmp_path / "release" / "mix.yaml").read_text("utf-8"))["datasets"]
     assert all((tmp_path / "release" / entry["path"]).is_dir() for entry in entries)
+
+
+def run_gmai(*words):
+    command = [sys.executable, "-m", "gmai_cli", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_real_files_become_a_bilingual_release_with_one_command(real_data, tmp_path):
+    sources = (f"bccd={real_data / 'bccd' / 'BCCD'}", f"totalsegmentator-ct={real_data / 'totalsegmentator'}")
+    command = ("data", "build", *sources, "--limit", "6", "--out", tmp_path / "out", "--release", tmp_path / "release")
+    done = run_gmai(*command)
+    assert done.returncode == 0, done.stderr
+    head, _ = front(tmp_path / "release")
+    assert head["language"] == ["en", "zh"]
+    assert head["license"] == ["apache-2.0", "mit"]
+    assert run_gmai("data", "validate", tmp_path / "release").returncode == 0
+    digest = sha256_file(tmp_path / "release" / "release.json")
+    assert run_gmai(*command).returncode == 0  # the same command once more finds it all there
+    assert sha256_file(tmp_path / "release" / "release.json") == digest
+
+
+def test_a_release_that_would_be_refused_is_refused_before_the_build(phantoms, tmp_path):
+    card = yaml.safe_load(run_gmai("data", "recipes", "show", "phantom-xray").stdout)
+    (tmp_path / "card.yaml").write_text(yaml.safe_dump(card | {"license": "not stated"}))
+    command = ("data", "build", tmp_path / "card.yaml", "--root", phantoms / "phantom-xray", "--out", tmp_path / "out")
+    done = run_gmai(*command, "--release", tmp_path / "release")
+    assert done.returncode == 2
+    assert "phantom-xray: its licence is not stated" in done.stderr
+    assert not (tmp_path / "out").exists()

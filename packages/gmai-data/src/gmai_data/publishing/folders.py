@@ -10,6 +10,12 @@ from gmai_cli.errors import UserError
 from gmai_cli.files import fsync_directory
 
 
+def check_new(target: Path) -> None:
+    """Raise `UserError` unless `target` is absent or an empty folder."""
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UserError(f"{target}: not empty. It is written as a whole, into a new folder. Give another one.")
+
+
 @contextmanager
 def new_folder(target: Path) -> Generator[Path]:
     """Yield an empty folder that takes the place of `target` when the block ends without an error.
@@ -19,8 +25,7 @@ def new_folder(target: Path) -> Generator[Path]:
     Raises:
         UserError: `target` holds something.
     """
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UserError(f"{target}: not empty. It is written as a whole, into a new folder. Give another one.")
+    check_new(target)
     partial = target.absolute().parent / f".{target.absolute().name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

@@ -14,7 +14,7 @@ from gmai_cli.files import sha256_file, write_json, write_text
 from gmai_data.publishing.card import dataset_card
 from gmai_data.publishing.croissant import croissant
 from gmai_data.publishing.facts import ReleaseFacts, count_release
-from gmai_data.publishing.folders import new_folder
+from gmai_data.publishing.folders import check_new, new_folder
 from gmai_data.publishing.licences import reason_to_refuse
 from gmai_data.publishing.sub_datasets import TABLE_6
 from gmai_data.publishing.tables import ANNOTATIONS, QUESTIONS, SAMPLES, TableFiles
@@ -59,6 +59,16 @@ def publish_build(out: Path, target: Path, *, leave_out_unlicensed: bool) -> Non
     say(f"{target}: {facts.total} samples, {facts.annotations} images of {len(kept)} sources, with README.md.")
 
 
+def check_release(where: Path, recipes: Mapping[str, Mapping[str, Any]], target: Path) -> None:
+    """Raise what `publish_build` would raise after a build of these sources, before it begins.
+
+    Raises:
+        UserError: A source may not be published, or `target` holds something.
+    """
+    _allowed(where, recipes, leave_out=False)
+    check_new(target)
+
+
 def build_record(out: Path) -> dict[str, Any]:
     """Return a build's versions, settings and recipes, as they were when it began.
 
@@ -71,7 +81,7 @@ def build_record(out: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _allowed(out: Path, recipes: Mapping[str, dict[str, Any]], *, leave_out: bool) -> dict[str, dict[str, Any]]:
+def _allowed(out: Path, recipes: Mapping[str, Mapping[str, Any]], *, leave_out: bool) -> dict[str, Mapping[str, Any]]:
     refused = refusals(recipes)
     if refused and not leave_out:
         lines = "".join(f"\n  {name}: {reason}" for name, reason in refused.items())
