@@ -11,7 +11,6 @@ from gmai_cli.errors import UserError
 from gmai_data.imaging.raster import encode_png
 from gmai_data.sources.catalogue import find_recipe
 from gmai_data.sources.coco import decode_rle, unpack_counts
-from gmai_data.sources.drafts import draft
 from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.readers import READERS
 
@@ -368,17 +367,3 @@ def test_hub_dataset_from_a_folder(tmp_path, toy):
     assert [pictures[0].labels for pictures in found.values()] == [("alpha",), ("beta",), ("beta",)]
     items = list(READERS["hf_dataset"].list_items(recipe, tmp_path))
     assert {(item.group, item.split) for item in items} == {("p", "held_out"), ("q", "held_out")}
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("phantom-ct", "dicom_series"), ("phantom-mr", "volume"), ("phantom-xray", "csv_labels"),
-        ("phantom-microscopy", "voc"), ("phantom-dermoscopy", "image_mask"),
-        ("phantom-fundus", "folder_per_class"), ("phantom-text", "qa_text"),
-    ],
-)  # fmt: skip
-def test_drafts_recognise_the_phantoms(phantoms, name, kind):
-    _, card = draft(phantoms / name)
-    assert f"kind: {kind}" in card
-    assert "TODO" in card

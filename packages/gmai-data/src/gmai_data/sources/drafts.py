@@ -4,11 +4,13 @@ import csv
 import json
 import re
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 import yaml
 from gmai_cli.errors import UserError
+
+from gmai_data.sources.layouts import SPLIT_NAMES
 
 MAX_FILES = 20_000
 """Files looked at; a dataset shows its layout long before."""
@@ -71,7 +73,9 @@ Guess = tuple[str, str, dict[str, Any], list[str]]
 
 
 def _guess(root: Path, files: list[Path]) -> Guess | None:
-    for test in (_nnunet, _voc, _coco, _yolo, _video, _arrays, _text, _dicom, _volumes, _masks, _table, _classes):
+    for test in (
+        _nnunet, _voc, _coco, _yolo, _video, _arrays, _text, _hub, _dicom, _volumes, _masks, _table, _classes,
+    ):  # fmt: skip
         found = test(root, files)
         if found is not None:
             return found
@@ -127,11 +131,14 @@ def _yolo(root: Path, files: list[Path]) -> Guess | None:
     image = next((path for path in files if path.suffix.lower() in _IMAGES), None)
     if image is None:
         return None
-    layout = {
-        "kind": "yolo",
-        "images": _below(root, image.parent / f"*{image.suffix}"),
-        "labels": _below(root, texts[0].parent / "{stem}.txt"),
-    }
+    folder, labels = PurePosixPath(_below(root, image.parent)), PurePosixPath(_below(root, texts[0].parent))
+    if len(folder.parts) > 1 and folder.name == labels.name and folder.name in SPLIT_NAMES:  # images/train
+        places = (f"{folder.parent}/*", f"{labels.parent}/{{parent}}")
+    elif len(folder.parts) > 1 and folder.parent.name in SPLIT_NAMES:  # train/images
+        places = ("*/" + folder.name, f"{{above}}/{labels.name}")
+    else:
+        places = (str(folder), str(labels))
+    layout = {"kind": "yolo", "images": f"{places[0]}/*{image.suffix}", "labels": f"{places[1]}/{{stem}}.txt"}
     return "YOLO", "2d_detection", layout, sorted({line.split()[0] for line in lines if line.strip()}, key=int)
 
 
@@ -139,7 +146,19 @@ def _video(root: Path, files: list[Path]) -> Guess | None:
     videos = [path for path in files if path.suffix.lower() in _VIDEOS]
     if not videos:
         return None
-    layout = {"kind": "video", "files": f"**/*{videos[0].suffix}", "label_folder": videos[0].parent != root}
+    layout: dict[str, Any] = {"kind": "video", "files": f"**/*{videos[0].suffix}"}
+    for path in (path for path in files if path.suffix in (".csv", ".tsv")):
+        rows = _rows(path)
+        video = _column_of_names(rows, {each.stem for each in videos})
+        if video is None:
+            continue
+        frame = next((name for name in rows[0] if "frame" in name.lower()), None)
+        label = _label_column(rows, video, frame)
+        layout |= {"table": _below(root, path), "video_column": video, "label_column": label}
+        if frame is not None:
+            layout["frame_column"] = frame
+        return "videos with a table", "2d_classification", layout, sorted({row.get(label, "") for row in rows} - {""})
+    layout["label_folder"] = videos[0].parent != root
     return "videos", "2d_classification", layout, sorted({path.parent.name for path in videos if path.parent != root})
 
 
@@ -160,6 +179,14 @@ def _text(root: Path, files: list[Path]) -> Guess | None:
     if not texts or '"turns"' not in texts[0].read_text(encoding="utf-8", errors="replace")[:20_000]:
         return None
     return "question–answer text", "text", {"kind": "qa_text", "files": _below(root, texts[0].parent / "*.jsonl")}, []
+
+
+def _hub(root: Path, files: list[Path]) -> Guess | None:
+    written = {"dataset_dict.json", "state.json"} & {path.name for path in files if path.parent == root}
+    if not written and not any(path.suffix == ".parquet" for path in files):
+        return None
+    layout = {"kind": "hf_dataset", "image_column": "image", "label_column": "label"}
+    return "a Hugging Face dataset", "2d_classification", layout, []
 
 
 def _volumes(root: Path, files: list[Path]) -> Guess | None:
@@ -202,53 +229,65 @@ def _is_dicom(path: Path) -> bool:
 
 def _masks(root: Path, files: list[Path]) -> Guess | None:
     images = [path for path in files if path.suffix.lower() in _IMAGES]
-    masks = [
-        path for path in images if re.search(r"mask|ground.?truth|label", _below(root, path.parent), re.IGNORECASE)
-    ]
-    others = [path for path in images if path not in set(masks)]
-    if not masks or not others or {path.stem for path in masks}.isdisjoint(path.stem for path in others):
+    masks = [path for path in images if re.search(r"mask|ground.?truth|label|segm", _below(root, path), re.IGNORECASE)]
+    others = {path.stem: path for path in images if path not in set(masks)}
+    # `x.png` belongs to `x.jpg`, and `x_mask.png`, too.
+    pairs = [(path, others[stem]) for path in masks for stem in _beginnings(path.stem) if stem in others]
+    if not pairs:
         return None
+    mask, image = pairs[0]
     layout = {
         "kind": "image_mask",
-        "images": _below(root, others[0].parent / f"*{others[0].suffix}"),
-        "masks": _below(root, masks[0].parent / f"{{stem}}{masks[0].suffix}"),
+        "images": _below(root, image.parent / f"*{image.suffix}"),
+        "masks": _below(root, mask.parent / f"{{stem}}{mask.stem[len(image.stem) :]}{mask.suffix}"),
     }
     return "images with masks", "2d_segmentation", layout, ["1"]
 
 
+def _beginnings(stem: str) -> list[str]:
+    return [stem[:length] for length in range(len(stem), 0, -1)]
+
+
 def _table(root: Path, files: list[Path]) -> Guess | None:
+    images = {each.stem: each for each in files if each.suffix.lower() in (*_IMAGES, ".dcm")}
     for path in (path for path in files if path.suffix in (".csv", ".tsv")):
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            rows = [
-                row
-                for row, _ in zip(
-                    csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ","), range(500), strict=False
-                )
-            ]
-        stems = {each.stem for each in files if each.suffix.lower() in (*_IMAGES, ".dcm")}
-        column = next((name for name in (rows[0] if rows else {}) if Path(str(rows[0][name])).stem in stems), None)
+        rows = _rows(path)
+        column = _column_of_names(rows, set(images))
         if column is None:
             continue
-        image = next(each for each in files if each.stem == Path(str(rows[0][column])).stem and each != path)
-        label = next(
-            (name for name in rows[0] if name != column and 1 < len({row[name] for row in rows}) <= 50), "TODO"
-        )
-        layout = {
+        image = images[Path(rows[0][column]).stem]
+        layout: dict[str, Any] = {
             "kind": "csv_labels",
             "table": _below(root, path),
             "images": _below(root, image.parent),
             "image_column": column,
-            "label_column": label,
         }
-        if Path(str(rows[0][column])).suffix == "":
+        if Path(rows[0][column]).suffix == "":
             layout["image_suffix"] = image.suffix
-        return (
-            "a table of labels",
-            "2d_classification",
-            layout,
-            sorted({str(row.get(label, "")) for row in rows} - {""}),
-        )
+        flags = [name for name in rows[0] if {row[name] for row in rows} <= {"0", "1", "0.0", "1.0", ""}]
+        if len(flags) > 1:
+            return "a one-hot table", "2d_classification", {**layout, "label_columns": flags}, flags
+        layout["label_column"] = label = _label_column(rows, column)
+        return "a table of labels", "2d_classification", layout, sorted({row.get(label, "") for row in rows} - {""})
     return None
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    """Return the first rows of a table, whatever separates its columns."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        header = file.readline()
+        file.seek(0)
+        table = csv.DictReader(file, delimiter=max(",\t;", key=header.count), restval="")
+        return [{str(name): str(cell) for name, cell in row.items()} for row, _ in zip(table, range(500), strict=False)]
+
+
+def _column_of_names(rows: list[dict[str, str]], stems: set[str]) -> str | None:
+    return next((name for name in (rows[0] if rows else {}) if Path(rows[0][name]).stem in stems), None)
+
+
+def _label_column(rows: list[dict[str, str]], *others: str | None) -> str:
+    names = [name for name in rows[0] if name not in others]
+    return next((name for name in names if 1 < len({row[name] for row in rows}) <= 50), "TODO")
 
 
 def _classes(root: Path, files: list[Path]) -> Guess | None:

@@ -1,0 +1,144 @@
+"""`gmai data recipes new` and `check`: a draft of every layout, completed, reads the folder it was drawn from."""
+
+import hashlib
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+import yaml
+from gmai_cli.errors import UserError
+from gmai_data.imaging.raster import encode_png
+from gmai_data.sources.drafts import draft
+from gmai_data.sources.readers import READERS
+from gmai_data.sources.recipe import Recipe
+from gmai_data.statistics import check_against_folder
+
+KNOWN = {"modality": "CT", "department": "Oncology", "clinical_task": "Bone", "license": "MIT"}
+
+
+def put(path, text=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(0).integers(0, 255, (24, 32, 3), dtype=np.uint8)
+    path.write_bytes(encode_png(pixels) if text is None else text.encode())
+
+
+def volume(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(np.ones((8, 8, 4), np.int16), np.eye(4)), path)
+
+
+def yolo_by_kind(root):
+    for split in ("train", "val"):
+        put(root / "images" / split / f"{split}.jpg")
+        put(root / "labels" / split / f"{split}.txt", "0 0.5 0.5 0.5 0.5\n")
+
+
+def yolo_by_split(root):
+    for split in ("train", "test"):
+        put(root / split / "images" / f"{split}.jpg")
+        put(root / split / "labels" / f"{split}.txt", "0 0.5 0.5 0.5 0.5\n")
+
+
+def coco(root):
+    put(root / "images" / "1.png")
+    document = {"images": [{"id": 1, "file_name": "1.png"}], "annotations": [], "categories": [{"id": 1, "name": "a"}]}
+    put(root / "annotations" / "all.json", json.dumps(document))
+
+
+def nnunet(root):
+    volume(root / "imagesTr" / "case_0000.nii.gz")
+    volume(root / "labelsTr" / "case.nii.gz")
+    put(root / "dataset.json", json.dumps({"labels": {"background": 0, "a": 1}}))
+
+
+def one_hot(root):
+    put(root / "images" / "x1.png")
+    put(root / "labels.csv", "image;MEL;NV\nx1;1.0;0.0\n")
+
+
+def masks_beside(root):
+    put(root / "benign" / "benign (1).png")
+    put(root / "benign" / "benign (1)_mask.png")
+
+
+def masks_elsewhere(root):
+    put(root / "Images" / "ISIC_1.jpg")
+    put(root / "GroundTruth" / "ISIC_1_segmentation.png")
+
+
+def arrays(root):
+    images, labels = np.zeros((2, 8, 8), np.uint8), np.zeros((2, 1), np.uint8)
+    np.savez(root / "mnist.npz", train_images=images, train_labels=labels)
+
+
+def dicom(root):
+    put(root / "scan", "\0" * 128 + "DICM")
+
+
+def split_folders(root):
+    for split in ("train", "test"):
+        put(root / split / "a" / "1.png")
+
+
+def hub(root):
+    datasets = pytest.importorskip("datasets", reason="pip install 'gmai-data[hub]'")
+    pixels = encode_png(np.zeros((8, 8), np.uint8))
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.Value("string")})
+    rows = {"image": [{"bytes": pixels, "path": None}], "label": ["a"]}
+    datasets.Dataset.from_dict(rows, features=features).save_to_disk(root)
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "items"),
+    [
+        ("phantom-ct", "dicom_series", 5), ("phantom-mr", "volume", 5), ("phantom-xray", "csv_labels", 12),
+        ("phantom-microscopy", "voc", 12), ("phantom-dermoscopy", "image_mask", 12),
+        ("phantom-fundus", "folder_per_class", 12), ("phantom-text", "qa_text", 10),
+        ("phantom-ultrasound", "video", 12), (yolo_by_kind, "yolo", 2), (yolo_by_split, "yolo", 2), (coco, "coco", 1),
+        (nnunet, "nnunet", 1), (one_hot, "csv_labels", 1), (masks_beside, "image_mask", 2),
+        (masks_elsewhere, "image_mask", 1), (arrays, "arrays", 2), (dicom, "dicom", 1),
+        (split_folders, "folder_per_class", 2), (hub, "hf_dataset", 1),
+    ],
+)  # fmt: skip
+def test_a_draft_completed_lists_what_is_there(make, kind, items, phantoms, tmp_path):
+    root = tmp_path / "data" if callable(make) else phantoms / make
+    if callable(make):
+        root.mkdir()
+        make(root)
+    _, text = draft(root)
+    assert "TODO" in text
+    card = yaml.safe_load(text) | KNOWN
+    assert card["layout"]["kind"] == kind
+    if kind == "coco":
+        card["layout"]["images"] = "images"
+    recipe = Recipe.model_validate(card)
+    found = list(READERS[kind].list_items(recipe, root))
+    assert len(found) == items
+    assert all((root / file).exists() for item in found for file in item.files if make != masks_beside)
+
+
+def test_the_draft_of_cine_videos_names_their_frames(phantoms):
+    layout = yaml.safe_load(draft(phantoms / "phantom-ultrasound")[1])["layout"]
+    assert layout == {
+        "kind": "video", "files": "**/*.avi", "table": "frames.csv", "video_column": "video", "frame_column": "frame",
+        "label_column": "finding",
+    }  # fmt: skip
+
+
+def test_check_names_what_is_missing_and_compares_digests(card_file, tmp_path, capsys):
+    root = tmp_path / "data"
+    put(root / "1.png")
+    put(root / "labels.csv", "image,dx\n1.png,a\n2.png,b\n")
+    layout = {"kind": "csv_labels", "table": "labels.csv", "image_column": "image", "label_column": "dx"}
+    card = str(card_file(layout=layout))
+    with pytest.raises(UserError, match=r"1 files that toy names are not there:\n  2\.png"):
+        check_against_folder(card, root)
+    put(root / "2.png")
+    digest = hashlib.sha256((root / "labels.csv").read_bytes()).hexdigest()
+    check_against_folder(str(card_file(layout=layout, checksums={"labels.csv": digest}, expected={"items": 2})), root)
+    assert "2 items, as published" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"labels\.csv: missing, or not the published file \(0000000"):
+        check_against_folder(str(card_file(layout=layout, checksums={"labels.csv": "0" * 64})), root)
+    with pytest.raises(UserError, match="2 items, but toy has 3 published ones"):
+        check_against_folder(str(card_file(layout=layout, expected={"items": 3})), root)
