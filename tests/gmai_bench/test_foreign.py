@@ -16,7 +16,7 @@ def said(path: Path) -> dict[str, str]:
 
 
 def write(path: Path, text: str) -> Path:
-    path.write_text(text, encoding="utf-8")
+    path.write_bytes(text.encode())
     return path
 
 
@@ -36,10 +36,20 @@ RECORDS = [{"id": i, "question_type": "multiple-choice", "answer": "A", "respons
         ("commas.json", "[" + "".join(json.dumps(r)[:-1] + ",},\n" for r in RECORDS) + "]"),
         ("comma-lines.jsonl", "[" + ",\n".join(json.dumps(r) for r in RECORDS) + ",]"),
         ("answers.tsv", "index\tprediction\n" + "".join(f'{i}\t"{r}"\n' for i, r in ANSWERS.items())),
+        ("capitals.csv", "Index, Prediction \n" + "".join(f'{i},"{r}"\n' for i, r in ANSWERS.items())),
+        ("bare-lines.jsonl", "".join(json.dumps({"question_id": i, "text": r}) + ",\n" for i, r in ANSWERS.items())),
+        ("inner.jsonl", "".join(json.dumps({"question_id": i, "text": r})[:-1] + ",}\n" for i, r in ANSWERS.items())),
     ],
 )
-def test_files_of_the_field(tmp_path: Path, name: str, text: str) -> None:
+@pytest.mark.parametrize("windows", [False, True])
+def test_files_of_the_field(tmp_path: Path, name: str, text: str, windows: bool) -> None:
+    if windows:
+        text = "\ufeff" + text.replace("\n", "\r\n")
     assert said(write(tmp_path / name, text)) == ANSWERS
+
+
+def test_numbers_are_answers_and_nothing_is_an_empty_one(tmp_path: Path) -> None:
+    assert said(write(tmp_path / "a.json", '{"a": 2, "b": 1.5, "c": null}')) == {"a": "2", "b": "1.5", "c": ""}
 
 
 def test_a_spreadsheet_of_vlmevalkit(tmp_path: Path) -> None:
@@ -67,9 +77,13 @@ def test_trailing_commas_are_counted(tmp_path: Path, capsys: pytest.CaptureFixtu
         ("a.json", "[]", r"holds no answer"),
         ("a.json", '[{"id": 1, "text": "A"}, {"id": 1, "text": "B"}]', r'a second, different answer to "1"'),
         ("a.tsv", "index\tanswer\n1\tB\n", r"row 2: found the keys"),
+        ("a.tsv", "index\tpredicton\n1\tB\n", r"row 2: found the keys .*Did you mean \"prediction\"\?"),
+        ("a.tsv", "index\tprediction\n1\tB\n2", r"row 3: has another number of cells than the header \(2\)"),
+        ("a.json", b"\xff\xfe1", r"a\.json: not UTF-8 text"),
         ("a.xlsx", "no zip", r"a\.xlsx: not readable as a spreadsheet"),
     ],
 )
-def test_files_that_are_none_are_explained(tmp_path: Path, name: str, text: str, message: str) -> None:
+def test_files_that_are_none_are_explained(tmp_path: Path, name: str, text: str | bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(UserError, match=message):
-        read_answers(write(tmp_path / name, text))
+        read_answers(tmp_path / name)

@@ -124,6 +124,13 @@ def test_a_slake_copy_with_other_groups_is_refused_with_both_counts(slake: Path)
     assert len(load("slake", slake, allow_partial=True).questions) == 1061
 
 
+def test_a_copy_that_was_through_windows_is_read(slake: Path) -> None:
+    path = slake / "slake/test.json"
+    text = path.read_text(encoding="utf-8").replace("/source.jpg", "\\\\source.jpg").replace("}, {", "},\r\n{")
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert len(load("slake", slake).questions) == 1061
+
+
 def test_a_missing_image_and_a_missing_field_are_named(slake: Path) -> None:
     records = slake_records()
     records[2]["img_name"] = "xmlab77/source.jpg"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gmai_cli.console import say
-from gmai_cli.errors import UserError
+from gmai_cli.errors import UserError, did_you_mean
 
 from gmai_bench.predictions import Kept, Prediction, read_predictions
 
@@ -38,8 +38,13 @@ def read_answers(path: Path) -> Kept:
         return _kept(_rows_of_table(path, "\t" if path.suffix.lower() == ".tsv" else ","), path)
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
+    except OSError:
         return read_predictions(path)  # explains it
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path}: not UTF-8 text ({error.reason} at byte {error.start}). A file of answers is text in UTF-8, or an "
+            f".xlsx. Save it again as UTF-8."
+        ) from error
     first = next((line for line in text.split("\n") if line.strip()), "")
     if path.suffix.lower() == ".jsonl" and _is_ours(first):
         return read_predictions(path)
@@ -50,48 +55,54 @@ def _is_ours(line: str) -> bool:
     try:
         value: Any = json.loads(line)
     except ValueError:
-        return not line.lstrip().startswith(("[", "{")) or line.rstrip().endswith("}")
+        return not line.lstrip().startswith(("[", "{"))
     return isinstance(value, dict) and (
         "response" in value or not set(RESPONSE_KEYS) & set(cast("dict[str, Any]", value))
     )
 
 
 def _parse(text: str, path: Path) -> Any:
-    """Return the JSON of a file: one value, or a list of the values of its lines."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        pass
-    lines = [line for line in text.split("\n") if line.strip()]
-    try:
-        return [json.loads(line) for line in lines]
-    except ValueError:
-        pass
+    """Return the JSON of a file: one value, or a list of the values of its lines; trailing commas are counted."""
     removed = 0
 
     def without_comma(match: re.Match[str]) -> str:
         nonlocal removed
-        if match[0] == ",":
-            removed += 1
-            return ""
-        return match[0]
+        removed += match[0] == ","
+        return "" if match[0] == "," else match[0]
 
-    tidied = _STRING_OR_COMMA.sub(without_comma, text.strip().removesuffix(","))
-    try:
-        value: Any = json.loads(tidied)
-    except ValueError as error:
-        raise UserError(
-            f"{path}: not readable as JSON or JSON Lines ({error}). A file of answers is a mapping id ▶ answer, a list "
-            f"of records, or one record a line. Correct it at that place."
-        ) from error
-    say(f"{path}: {removed} trailing commas passed over")
-    return value
+    def tidy(part: str) -> str:
+        nonlocal removed
+        bare = part.strip()
+        removed += bare.endswith(",")
+        return _STRING_OR_COMMA.sub(without_comma, bare.removesuffix(","))
+
+    lines = [line for line in text.split("\n") if line.strip()]
+    error: ValueError | None = None
+    for read in (
+        lambda: json.loads(text),
+        lambda: [json.loads(line) for line in lines],
+        lambda: json.loads(tidy(text)),
+        lambda: [json.loads(tidy(line)) for line in lines],
+    ):
+        removed = 0
+        try:
+            value: Any = read()
+        except ValueError as reason:
+            error = reason
+            continue
+        if removed:
+            say(f"{path}: {removed} trailing commas passed over")
+        return value
+    raise UserError(
+        f"{path}: not readable as JSON or JSON Lines ({error}). A file of answers is a mapping id ▶ answer, a list of "
+        f"records, or one record a line. Correct it at that place."
+    ) from error
 
 
 def _records(value: Any, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if isinstance(value, dict):
         mapping = cast("dict[str, Any]", value)
-        if mapping and all(isinstance(answer, str) for answer in mapping.values()):
+        if mapping and all(isinstance(answer, str | int | float | None) for answer in mapping.values()):
             for identity, answer in mapping.items():
                 yield f'{path} "{identity}"', {"id": identity, "response": answer}
             return
@@ -136,7 +147,13 @@ def _rows_of_table(path: Path, delimiter: str) -> Iterator[tuple[str, Mapping[st
     before = csv.field_size_limit(_LONGEST_CELL)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            for number, row in enumerate(csv.DictReader(file, delimiter=delimiter), start=2):
+            reader = csv.DictReader(file, delimiter=delimiter)
+            for number, row in enumerate(reader, start=2):
+                if None in row or None in row.values():
+                    raise UserError(
+                        f"{path} row {number}: has another number of cells than the header "
+                        f"({len(reader.fieldnames or [])}). A file that was cut off ends so. Write or copy it again."
+                    )
                 yield f"{path} row {number}", row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: not readable as a table ({error}). Correct the path or the file.") from error
@@ -168,10 +185,13 @@ def _identity(value: Any) -> str:
 
 
 def _first(fields: Mapping[str, Any], keys: Sequence[str], place: str, what: str) -> Any:
+    """Return the value under the first of the keys that is there; capitals and blanks around a key do not matter."""
+    known = {str(key).strip().lower(): value for key, value in fields.items()}
     for key in keys:
-        if key in fields:
-            return fields[key]
+        if key in known:
+            return known[key]
+    near = next((hint for key in known if "Did you mean" in (hint := did_you_mean(key, keys))), "")
     raise UserError(
         f"{place}: found the keys {sorted(map(str, fields))[:10]}, none of which is {what}. It is looked for under "
-        f"{', '.join(keys)}. Rename the key."
+        f"{', '.join(keys)}.{near} Rename the key."
     )

@@ -21,7 +21,7 @@ from gmai_bench.benchmarks.named import LETTERED, Images, Named, find_copy, need
 from gmai_bench.benchmarks.prompts import fill
 from gmai_bench.benchmarks.question import Card, KeepImage, Question
 
-HUB = HubSource("FreedomIntelligence/Medical_Multimodal_Evaluation_Data", ("*.json", "*.zip"))
+HUB = HubSource("FreedomIntelligence/Medical_Multimodal_Evaluation_Data", ("*.json", "*.zip"), "huatuo")
 _FILES = ("medical_multimodel_evaluation_data.json", "medical_multimodal_evaluation_data.json")
 
 
@@ -95,7 +95,7 @@ def _read(
 
 def _records(path: Path, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
-        loaded: Any = json.loads(path.read_text(encoding="utf-8"))
+        loaded: Any = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: not readable as JSON ({error}). Download it again.") from error
     parts: dict[str, list[Any]] = {}

@@ -19,11 +19,13 @@ class HubSource:
     repo_id: str
     patterns: tuple[str, ...]
     """Files that are needed, as glob patterns."""
+    folder: str = ""
+    """Its folder below `--data-root`, where that is another than the benchmark's name."""
 
     def command(self, name: str) -> str:
         """Return the command that downloads the files on a machine with a network."""
         include = "".join(f" --include '{pattern}'" for pattern in self.patterns)
-        return f"hf download {self.repo_id} --repo-type dataset{include} --local-dir DATA/{name}"
+        return f"hf download {self.repo_id} --repo-type dataset{include} --local-dir DATA/{self.folder or name}"
 
 
 def cache_folder() -> Path:

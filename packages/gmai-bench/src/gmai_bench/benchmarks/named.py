@@ -102,6 +102,7 @@ class Images:
         Raises:
             UserError: It is neither in the folder nor in an archive.
         """
+        path = path.replace("\\", "/")  # as written on Windows
         for prefix in self._prefixes:
             try:
                 return (self._folder / prefix / path).read_bytes()
@@ -159,7 +160,7 @@ def load_json_list(path: Path) -> list[dict[str, Any]]:
         UserError: The file is missing, truncated or something else.
     """
     try:
-        loaded: Any = json.loads(path.read_text(encoding="utf-8"))
+        loaded: Any = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path}: not readable as JSON ({error}). It must be a whole JSON list. Download it again."
