@@ -111,7 +111,7 @@ def _load(settings: str, root: Path, recipe: str) -> dict[str, Any]:
         else:
             found = library.load_dataset(str(folder), layout.config)
     except Exception as error:  # the library raises its own and its file systems' many kinds
-        detail = " ".join(str(error).split())
+        detail = " ".join(str(error).split()).rstrip(".")
         raise UserError(
             f"{layout.id or folder}: does not open as a dataset: {detail}. Check the card's layout."
         ) from error
