@@ -271,3 +271,25 @@ def test_the_judge_reports_and_changes_nothing(phantoms, tmp_path, openai_server
     assert {name: one[name] for name in one if "samples" in name} == {
         name: other[name] for name in other if "samples" in name
     }
+
+
+def test_real_files_become_a_bilingual_build_with_one_command(real_data, tmp_path, openai_server):
+    out = tmp_path / "out"
+    sources = [f"bccd={real_data / 'bccd' / 'BCCD'}", f"totalsegmentator-mr={real_data / 'totalsegmentator'}"]
+    with openai_server.Server() as server:
+        options = ["--writer", "openai", "--model", "m", "--endpoint", server.url, "--out", str(out)]
+        finished = subprocess.run(
+            [*COMMAND, *sources, *options, "--limit", "4", "--chinese-share", "0.5"], capture_output=True, text=True
+        )
+        assert finished.returncode == 0, finished.stderr
+    samples = rows(out)
+    written = [row for row in samples if json.loads(row["provenance"])["writer"] == "openai"]
+    found = {(row["source"], row["language"], row["kind"]) for row in written}
+    for source in ("bccd", "totalsegmentator-mr"):
+        for language in ("en", "zh"):
+            assert (source, language, "image_caption") in found
+            assert (source, language, "region_caption") in found
+    parents = {row["id"]: row for row in samples}
+    for row in written:
+        if row["parent_id"]:
+            assert row["boxes"] == parents[row["parent_id"]]["boxes"]

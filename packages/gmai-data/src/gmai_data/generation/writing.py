@@ -37,7 +37,7 @@ from gmai_data.untyped import pq
 from gmai_data.vocabulary import Kind, Language, Split
 from gmai_data.vocabulary import Task as SourceTask
 
-NEAR_DUPLICATE = "near-duplicate text"
+NEAR_DUPLICATE, OF_DROPPED = "near-duplicate text", "of a dropped sample"
 _EXCERPT = 600
 """Characters of a refused text that are shown in dropped.jsonl."""
 
@@ -226,15 +226,20 @@ def outcomes(job: WriteJob, journal: Journal, written: Written) -> Iterator[tupl
     maker, seen = job.maker(), NearHashes()
     benchmarks = None if job.leakage is None else load_benchmarks(job.leakage)
     for first, number in tasks_of(job, maker):
+        refused: set[str] = set()
         for pending, outcome in settle(Pending(first, journal, maker), write=False):
             if not isinstance(outcome, Outcome):
                 raise RuntimeError(f"{pending.task.id}: assembled before it was answered")  # noqa: TRY004 - a bug
+            if pending.task.parent_id in refused:
+                outcome = Outcome("dropped", check=OF_DROPPED)
             if pending.task.judged:
                 _take_opinion(pending, outcome, written)
                 continue
             sample = _sample(pending, outcome, written, seen, benchmarks)
             if sample is not None:
                 yield sample, number
+            else:
+                refused.add(pending.task.id)
 
 
 def _sample(
@@ -299,7 +304,7 @@ def _made(pending: Pending, outcome: Outcome) -> Sample:
 
 def _take_opinion(pending: Pending, outcome: Outcome, written: Written) -> None:
     if outcome.state != "accepted":
-        written.opinions["no opinion"] += 1
+        written.opinions[OF_DROPPED if outcome.check == OF_DROPPED else "no opinion"] += 1
         return
     verdict, reason = pending.task.turns(pending.journal.replies[outcome.reply].text)[0]
     written.opinions[verdict] += 1
