@@ -21,7 +21,8 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
     code = (
         "import sys\nfrom gmai_bench.cli import app\n"
         f"try: app({words!r})\nexcept SystemExit: pass\n"
-        "heavy = {'torch', 'transformers', 'numpy', 'pyarrow', 'PIL', 'scipy', 'jinja2'} & set(sys.modules)\n"
+        "heavy = {'torch', 'transformers', 'datasets', 'huggingface_hub', 'aiohttp', 'openpyxl', 'numpy', 'pyarrow',"
+        " 'PIL', 'scipy', 'jinja2'} & set(sys.modules)\n"
         "sys.exit(f'loaded {sorted(heavy)}' if heavy else 0)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

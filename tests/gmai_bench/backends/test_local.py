@@ -141,3 +141,17 @@ def test_the_likeliest_continuation_is_the_one_of_lowest_cross_entropy(tiny_llav
                 logits = loaded(**inputs).logits[0, start - 1 : -1]
             losses.append(float(torch.nn.functional.cross_entropy(logits, inputs["input_ids"][0, start:])))
         assert weighed[ask.id] == choices[losses.index(min(losses))]
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_the_model_is_bfloat16_and_answers_alike_twice(tiny_llava: Path) -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    model = LocalModel(str(tiny_llava), batch_size=5, max_new_tokens=12)
+    first, second = ({a.id: a.response for a in model.answers(ASKS, open_image)} for _ in range(2))
+    _, loaded = model._loaded
+    assert (loaded.device.type, loaded.dtype) == ("cuda", torch.bfloat16)
+    assert set(first) == {ask.id for ask in ASKS}
+    assert first == second
