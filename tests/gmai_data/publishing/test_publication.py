@@ -98,7 +98,7 @@ def test_the_gallery_lists_what_checks_dropped(phantom_build, tmp_path):
     (out / "dropped.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     write_gallery(out, tmp_path / "g.html", images=1)
     page = (tmp_path / "g.html").read_text()
-    assert "Dropped samples (2)" in page
+    assert "Dropped by checks (2)" in page
     assert "laterality: 1, refusal: 1" in page
     assert "<td>laterality</td><td>left</td><td>dialogue</td>" in page
     assert "&lt;script&gt;alert(1)" in page

@@ -148,7 +148,7 @@ def _quarantine(out: Path) -> str:
 
 
 def _dropped(out: Path) -> str:
-    """Return the samples that a check refused, each with the check, what it found, and the refused text."""
+    """Return the images and samples that a check refused, each with the check, what it found, and the refused text."""
     entries = _lines(out / "dropped.jsonl")
     if not entries:
         return ""
@@ -156,7 +156,7 @@ def _dropped(out: Path) -> str:
     rows = sorted(tuple(str(entry.get(name) or "") for name in names) for entry in entries)
     counts = Counter(check for check, *_ in rows)
     words = ", ".join(f"{text(check)}: {count}" for check, count in counts.most_common())
-    listing = _listing("Dropped samples", "dropped", ("check", "found", *names[2:]), rows, "dropped.jsonl")
+    listing = _listing("Dropped by checks", "dropped", ("check", "found", *names[2:]), rows, "dropped.jsonl")
     return f"{listing}<p>{words}</p>"
 
 
