@@ -24,6 +24,7 @@ WINDOWS: dict[str, tuple[float, float]] = {
     "pancreas": (50, 300),
 }
 """CT window ▶ (level, width) in HU: those of `gmai data`, so that a picture is asked as samples were shown."""
+NEGATIVE_SHARE = 0.05
 
 
 @dataclass(frozen=True)
@@ -187,15 +188,24 @@ def _window(values: np.ndarray, level: float, width: float) -> Image.Image:
 
 
 def _by_percentiles(values: np.ndarray, why: str, *, of: np.ndarray | None = None) -> tuple[Image.Image, str]:
-    """Spread the 0.5th to 99.5th percentile of the values above 0 over black to white."""
+    """Spread the 0.5th to 99.5th percentile of what is no background over black to white, as `gmai data` does.
+
+    Background is 0 and below; where many values other than 0 are negative, it is 0 and the lowest.
+    """
     whole = values if of is None else of
-    inside = whole[np.isfinite(whole) & (whole > 0)]
-    low, high = np.percentile(inside, (0.5, 99.5)) if inside.size else (0.0, 0.0)
+    some = whole[np.isfinite(whole) & (whole != 0)]
+    lowest = min(float(some.min(initial=0)), 0.0)
+    negative = np.count_nonzero((some < 0) & (some > lowest)) > NEGATIVE_SHARE * some.size
+    some = some[some > (lowest if negative else 0)]
+    low, high = np.percentile(some, (0.5, 99.5)) if some.size else (0.0, 0.0)
     if high <= low:
         raise UserError(
             f"the image has one value only ({why}): there is nothing to see. Choose another slice or window."
         )
-    return _grey((np.nan_to_num(values) - low) / (high - low)), f"{why}: shown from {low:g} to {high:g} (percentiles)"
+    shown = (np.nan_to_num(values, nan=min(low, 0.0)) - low) / (high - low)
+    if low >= 0:
+        shown = np.where(np.nan_to_num(values) > 0, np.maximum(shown, 1 / 255), 0)
+    return _grey(shown), f"{why}: shown from {low:g} to {high:g} (percentiles)"
 
 
 def _grey(values: np.ndarray) -> Image.Image:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gmai_cli.errors import UserError
+from jinja2 import TemplateError
 from gmai_cli.files import sha256_file
 
 from gmai_bench.backends.asks import Answer, Ask, OpenImage
@@ -195,11 +196,14 @@ def _encode(processor: Any, texts: Sequence[str], batch: Sequence[Ask], open_ima
 
 def _render(processor: Any, ask: Ask) -> str:
     content = [*({"type": "image"} for _ in ask.images), {"type": "text", "text": ask.prompt}]
-    return str(
-        processor.apply_chat_template(
-            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
-        )
-    )
+    messages = [{"role": "user", "content": content}]
+    try:
+        return str(processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    except TemplateError as error:  # transformers runs templates in jinja2's sandbox
+        raise UserError(
+            f"the checkpoint's chat template fails ({_first_line(error)}). It must render a user's message with images. "
+            f"Correct its chat_template.jinja."
+        ) from error
 
 
 def _require_libraries() -> None:
@@ -233,7 +237,8 @@ def _check_folder(folder: Path) -> None:
 
 
 def _digest_of(folder: Path) -> str:
-    files = {path for pattern in _SHAPING_FILES for path in folder.glob(pattern) if path.name not in _NOT_SHAPING}
+    found = {path for pattern in _SHAPING_FILES for path in folder.glob(pattern)}
+    files = [path for path in found if path.name not in _NOT_SHAPING and path.name[0] != "."]  # a pull leaves notes
     total = hashlib.sha256()
     for path in sorted(files):
         total.update(f"{path.name}\0{sha256_file(path)}\n".encode())

@@ -157,6 +157,6 @@ def model_digest(checkpoint: Path) -> str:
     files = {path for pattern in patterns for path in checkpoint.glob(pattern)}
     total = hashlib.sha256()
     for path in sorted(files):
-        if path.name not in {"gmai.json", "trainer_state.json", "run.json"}:
+        if path.name not in {"gmai.json", "trainer_state.json", "run.json"} and path.name[0] != ".":
             total.update(f"{path.name}\0{sha256_file(path)}\n".encode())
     return f"sha256:{total.hexdigest()}"
