@@ -127,7 +127,7 @@ def _account(manifest: dict[str, Any]) -> str:
             entry["items"]["read"], entry["items"]["kept"], sum(entry["items"]["dropped"].values()),
             entry["items"]["quarantined"], entry["images"]["kept"], entry["boxes"]["kept"],
         ))
-        + f"<td>{text(_reasons(entry['items']['dropped']))}</td></tr>"
+        + f"<td>{text(_reasons(entry))}</td></tr>"
         for name, entry in manifest["recipes"].items()
     ]  # fmt: skip
     heads = ("source", "items", "kept", "dropped", "quarantined", "images", "boxes", "dropped because")
@@ -135,8 +135,9 @@ def _account(manifest: dict[str, Any]) -> str:
     return f"<h2>Account</h2><table><tr>{head}</tr>{''.join(lines)}</table>"
 
 
-def _reasons(dropped: dict[str, int]) -> str:
-    return ", ".join(f"{reason}: {count}" for reason, count in dropped.items())
+def _reasons(entry: dict[str, Any]) -> str:
+    found = [(what, entry[what]["dropped"]) for what in ("items", "images", "samples")]
+    return ", ".join(f"{what}: {reason}: {count}" for what, each in found for reason, count in each.items())
 
 
 def _quarantine(out: Path) -> str:
@@ -156,8 +157,8 @@ def _dropped(out: Path) -> str:
     rows = sorted(tuple(str(entry.get(name) or "") for name in names) for entry in entries)
     counts = Counter(check for check, *_ in rows)
     words = ", ".join(f"{text(check)}: {count}" for check, count in counts.most_common())
-    listing = _listing("Dropped by checks", "dropped", ("check", "found", *names[2:]), rows, "dropped.jsonl")
-    return f"{listing}<p>{words}</p>"
+    heads = ("check", "found", *names[2:])
+    return _listing("Dropped by checks", "dropped", heads, rows, "dropped.jsonl", f"<p>{words}</p>")
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
@@ -166,8 +167,10 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def _listing(title: str, name: str, heads: Sequence[str], rows: Sequence[Sequence[str]], file: str) -> str:
+def _listing(
+    title: str, name: str, heads: Sequence[str], rows: Sequence[Sequence[str]], file: str, note: str = ""
+) -> str:
     head = "".join(f"<th>{each}</th>" for each in heads)
     lines = "".join(f"<tr>{''.join(f'<td>{text(cell)}</td>' for cell in row)}</tr>" for row in rows[:SHOWN_LINES])
     more = f"<p>The first {SHOWN_LINES}; all are in {file}.</p>" if len(rows) > SHOWN_LINES else ""
-    return f'<h2 id="{name}">{title} ({len(rows)})</h2>{more}<table><tr>{head}</tr>{lines}</table>'
+    return f'<h2 id="{name}">{title} ({len(rows)})</h2>{note}{more}<table><tr>{head}</tr>{lines}</table>'
