@@ -54,9 +54,8 @@ def hostile(server):
     return faults
 
 
-def run(
-    phantoms, out, url, *, sources=SOURCES[1:], share=None, limits=None, cache=None, cap=None, writer="openai", **more
-):
+def run(phantoms, out, url, *, sources=SOURCES[1:], share=None, limits=None, cache=None, cap=None, **more):
+    """Build with a model; `more` are its settings."""
     shares = dict.fromkeys((Kind.IMAGE_CAPTION, Kind.REGION_CAPTION, Kind.DIALOGUE, Kind.TEXT_ONLY), 0.5)
     writing = WritingSettings(**{"writer": "openai", "model": "gpt-4o", "translate": shares, **more})
     options = WriterOptions(
