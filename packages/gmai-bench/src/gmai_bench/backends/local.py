@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gmai_cli.errors import UserError
-from jinja2 import TemplateError
 from gmai_cli.files import sha256_file
+from jinja2 import TemplateError
 
 from gmai_bench.backends.asks import Answer, Ask, OpenImage
 
@@ -201,8 +201,8 @@ def _render(processor: Any, ask: Ask) -> str:
         return str(processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
     except TemplateError as error:  # transformers runs templates in jinja2's sandbox
         raise UserError(
-            f"the checkpoint's chat template fails ({_first_line(error)}). It must render a user's message with images. "
-            f"Correct its chat_template.jinja."
+            f"the checkpoint's chat template fails ({_first_line(error)}). It must render a user's message with "
+            f"images. Correct its chat_template.jinja."
         ) from error
 
 

@@ -163,6 +163,11 @@ def _accumulation(config: TrainConfig, world: int) -> int:
 
 def _load_model(model: Path, config: TrainConfig) -> LlavaForConditionalGeneration:
     dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
+    if not any(model.glob("*.safetensors")):
+        distributed.end_together(
+            f"{model}: no *.safetensors. Pickled weights can run code when they are opened, so they never are. Give a "
+            f"checkpoint that `gmai model init` or `gmai train` wrote."
+        )
     loaded: Any = LlavaForConditionalGeneration.from_pretrained(
         model, dtype=dtype, local_files_only=True, use_safetensors=True, attn_implementation="sdpa",
         output_loading_info=True,
