@@ -87,7 +87,7 @@ class TrainConfig(BaseModel):
 
 
 MAY_CHANGE = frozenset({
-    "micro_batch_size", "offload", "activation_checkpointing", "loader_workers", "save_every_steps", "keep_checkpoints",
+    "micro_batch_size", "activation_checkpointing", "loader_workers", "save_every_steps", "keep_checkpoints",
     "validate_every_steps", "answers", "answer_tokens", "max_bad_fraction", "stall_timeout_s", "trackers",
 })  # fmt: skip
 """Settings that leave the result as it is, but for rounding: a resumed run may have others than it began with."""

@@ -96,6 +96,8 @@ def start(launch: Launch, deepspeed_config: dict[str, Any]) -> Any:
     on_gpu = torch.cuda.is_available()
     if not on_gpu:
         os.environ["DS_ACCELERATOR"] = "cpu"
+        # `accelerate launch` needs it to start processes on the CPU; inside them it would switch DeepSpeed off.
+        os.environ.pop("ACCELERATE_USE_CPU", None)
     import deepspeed.ops
     from accelerate import Accelerator
     from accelerate.utils import DeepSpeedPlugin, InitProcessGroupKwargs
