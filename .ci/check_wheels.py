@@ -103,6 +103,7 @@ def _check_commands(env: Environment, build: Path) -> None:
         env.gmai("train", "--stage", "2", "--print-config")
         env.gmai("model", "init", "--preset", "tiny", "--data", str(build / "mix.yaml"), "--out", "tiny")
         _expect((env.folder / "tiny" / "model.safetensors").is_file(), True, "`gmai model init` wrote a checkpoint")
+        _expect("all is well" in env.gmai("model", "check", "tiny"), True, "`gmai model check` opens the checkpoint")
 
 
 def main() -> None:

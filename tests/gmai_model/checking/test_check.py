@@ -9,11 +9,20 @@ from typing import Any
 import pytest
 import torch
 from gmai_cli.errors import UserError
+from gmai_model.assembly.assemble import assemble
+from gmai_model.assembly.tokenizer import train_tokenizer
 from gmai_model.checking import rules
 from gmai_model.checking.check import check, probe
 from gmai_model.checking.environments import older_python
 from safetensors.torch import load_file, save_file
-from transformers import LlavaConfig, LlavaForConditionalGeneration
+from transformers import (
+    CLIPVisionConfig,
+    CLIPVisionModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+)
 
 
 @pytest.fixture
@@ -144,18 +153,33 @@ def older(version: str) -> Path:
         pytest.skip(f"no environment with transformers {version}, which needs a package index: {error}")
 
 
-@pytest.mark.e2e
-def test_older_transformers_read_the_same_model(checkpoint: Path, copied: Path) -> None:
-    pythons = [older("4.49.0"), older("4.57.6")]
-    outcome = check(checkpoint, pythons)
-    assert not outcome.off
-    assert [fact.partition(" on ")[0] for fact in outcome.facts[2:]][1:] == [
-        "transformers 4.49.0",
-        "transformers 4.57.6",
-    ]
-    assert all("64 image tokens, float32, answers 16 tokens" in fact for fact in outcome.facts[2:])
+@pytest.fixture
+def checkpoint_of_576_tokens(tmp_path: Path) -> Path:
+    """Parts of a few thousand parameters with the image size and patches of CLIP-L/14-336."""
+    vision = CLIPVisionConfig(
+        hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=336, patch_size=14
+    )
+    text = LlamaConfig(
+        vocab_size=400, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
+        num_key_value_heads=1, tie_word_embeddings=False, rope_parameters={"rope_type": "default", "rope_theta": 1e6},
+    )  # fmt: skip
+    CLIPVisionModel(vision).save_pretrained(tmp_path / "clip")
+    LlamaForCausalLM(text).save_pretrained(tmp_path / "llama")
+    train_tokenizer(["hello world"] * 9, vocab_size=380).save_pretrained(tmp_path / "llama")
+    assemble(tmp_path / "clip", tmp_path / "llama", tmp_path / "model", image_mode="pad", seed=0)
+    return tmp_path / "model"
 
-    edit(copied, "config.json", lambda c: c["text_config"].pop("rope_theta"))
-    seen = probe(copied, pythons[0])
+
+@pytest.mark.e2e
+def test_older_transformers_read_the_same_model(checkpoint_of_576_tokens: Path) -> None:
+    pythons = [older("4.49.0"), older("4.57.6")]
+    outcome = check(checkpoint_of_576_tokens, pythons)
+    assert not outcome.off
+    names = [fact.partition(" on ")[0] for fact in outcome.facts[2:]]
+    assert names[1:] == ["transformers 4.49.0", "transformers 4.57.6"]
+    assert all("576 image tokens, float32, answers 16 tokens" in fact for fact in outcome.facts[2:])
+
+    edit(checkpoint_of_576_tokens, "config.json", lambda c: c["text_config"].pop("rope_theta"))
+    seen = probe(checkpoint_of_576_tokens, pythons[0])
     assert round(seen["rope_theta"]) == 10000  # what users met: another model without a word
-    assert any("rope_theta is None" in line for line in rules.check_files(rules.Files(copied)))
+    assert any("rope_theta is None" in line for line in rules.check_files(rules.Files(checkpoint_of_576_tokens)))
