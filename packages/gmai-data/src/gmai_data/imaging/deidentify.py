@@ -61,5 +61,9 @@ def words_in_picture(pixels: Pixels, file: str) -> bool:
         remedy = "pip install 'gmai-data[ocr]' and the tesseract program, or set deidentification.ocr to false"
         raise SourceError("OCR not installed", remedy, file) from error
     engine: Any = pytesseract
-    found: str = engine.image_to_string(pixels)
+    try:
+        found: str = engine.image_to_string(pixels)
+    except engine.TesseractNotFoundError as error:
+        remedy = "install the tesseract program, or set deidentification.ocr to false"
+        raise SourceError("OCR not installed", remedy, file) from error
     return any(len(word) >= 3 for word in re.findall(r"\w+", found))
