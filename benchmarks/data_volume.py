@@ -20,7 +20,6 @@ import importlib.util
 import io
 import json
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from isal import igzip
 
 
 def phantom(slices, size=512, labels=41):
@@ -48,17 +48,20 @@ def phantom(slices, size=512, labels=41):
 
 
 def write_cases(folder, slices, cases):
-    """Write the phantom as NIfTI, once per case."""
+    """Write the phantom as NIfTI, turned, mirrored and shifted: equal cases would be left out as duplicates."""
     import nibabel
 
-    volume, mask = phantom(slices)
     affine = np.diag([-0.8, -0.8, 2.5, 1.0])
-    first = folder / "case00"
-    first.mkdir(parents=True)
-    for name, array in (("ct", volume), ("seg", mask)):
-        nibabel.Nifti1Image(array.transpose(2, 1, 0), affine).to_filename(first / f"{name}.nii.gz")
-    for case in range(1, cases):
-        shutil.copytree(first, folder / f"case{case:02d}")
+    arrays = phantom(slices)
+    for case in range(cases):
+        (folder / f"case{case:02d}").mkdir(parents=True)
+        for name, array in zip(("ct", "seg"), arrays, strict=True):
+            turned = np.rot90(array, case % 4, axes=(1, 2))
+            turned = turned[:, ::-1] if case // 4 % 2 else turned
+            turned = np.roll(turned, (case // 8) * 37, axis=2)
+            header = nibabel.Nifti1Image(turned.transpose(2, 1, 0), affine)
+            with igzip.open(folder / f"case{case:02d}" / f"{name}.nii.gz", "wb", compresslevel=2) as file:
+                file.write(header.to_bytes())
 
 
 def recipe():
