@@ -239,16 +239,18 @@ def test_rows_that_a_format_cannot_hold_are_counted_and_named(tmp_path):
         sample(2, text="What is <bbox>?"),
         sample(3, images=[b"no picture"]),
         sample(4, images=[picture(4, "JPEG")]),
+        sample(5, images=[picture(5, "MPO")]),
+        sample(6, images=[picture(6, "EPS")]),
     ]
     build_of(tmp_path / "build", rows)
-    expected = {"llava": ["s#1", "s#3"], "ms-swift": ["s#1", "s#2", "s#3"], "webdataset": ["s#3"]}
+    expected = {"llava": ["s#1", "s#3", "s#6"], "ms-swift": ["s#1", "s#2", "s#3", "s#6"], "webdataset": ["s#3", "s#6"]}
     for form, ids in expected.items():
         assert export(tmp_path / "build", tmp_path / form, form) == 3
         lines = [json.loads(line) for line in (tmp_path / form / "left_out.jsonl").read_text().splitlines()]
         assert [line["id"] for line in lines] == ids
         account = json.loads((tmp_path / form / "export.json").read_text())
         assert sum(account["left_out"].values()) == len(ids)
-        assert account["samples"]["GMAI-MM-Caption"]["train"] == 5 - len(ids)
+        assert account["samples"]["GMAI-MM-Caption"]["train"] == 7 - len(ids)
     read = {row["id"]: row for row in read_webdataset(tmp_path / "webdataset")}
     assert read["s#1"]["images"] == [picture(1), picture(2)]
     assert read["s#4"]["images"] == [picture(4, "JPEG")]

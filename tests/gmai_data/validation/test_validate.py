@@ -124,6 +124,7 @@ DEFECTS = {
     "a zero byte": (row(images=["a\0.png"]), "path"),
     "a cut picture": (row(images=["cut.png"]), "decode"),
     "a text for a picture": (row(images=["text.png"]), "decode"),
+    "a program for a picture": (row(images=["eps.png"]), "decode"),
     "another size": (row(width=41, height=30), "size"),
     "half a size": (row(width=40), "size"),
     "a box beyond the edge": (row(boxes=[{"label": "l", "xyxy": [0, 0, 41, 30]}]), "boxes"),
@@ -152,6 +153,7 @@ DEFECTS = {
 def test_a_defect_is_named_by_row_and_rule_and_nothing_else_is(folder, check, name):
     (folder / "cut.png").write_bytes(picture()[:-40])
     (folder / "text.png").write_bytes(b"no picture")
+    (folder / "eps.png").write_bytes(picture(form="EPS"))
     broken, rule = DEFECTS[name]
     path = lines(folder, row(1), broken, row(3))
     assert check(path) == (3, [("x.jsonl", 2, rule)])

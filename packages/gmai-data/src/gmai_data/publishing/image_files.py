@@ -8,8 +8,10 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-SUFFIXES = {"PNG": "png", "JPEG": "jpg", "TIFF": "tif", "WEBP": "webp", "BMP": "bmp"}
+SUFFIXES = {"PNG": "png", "JPEG": "jpg", "MPO": "jpg", "TIFF": "tif", "WEBP": "webp", "BMP": "bmp"}
 """Pillow's name of a format ▶ the suffix of its files."""
+OPENED = tuple(name for name in SUFFIXES if name != "MPO")
+"""What Pillow may try: for some of its other formats it runs programs. MPO, of some cameras, is opened as JPEG."""
 
 _REMEMBERED = 4096
 
@@ -25,7 +27,7 @@ class Picture:
 def picture_of(encoded: bytes) -> Picture | None:
     """Return an encoded image's content name, `ab/abcd….png`, and size; None where it is not a picture."""
     try:
-        with Image.open(io.BytesIO(encoded)) as image:
+        with Image.open(io.BytesIO(encoded), formats=OPENED) as image:
             suffix, size_px = SUFFIXES.get(str(image.format)), image.size
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
         return None

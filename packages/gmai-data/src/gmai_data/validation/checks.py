@@ -12,10 +12,13 @@ from typing import Any
 from PIL import Image
 
 from gmai_data.generation.sample import IMAGE_PLACEHOLDER
+from gmai_data.publishing.image_files import OPENED
 from gmai_data.validation.row import ImageSource, Number, Row
 from gmai_data.validation.rules import Problem
 from gmai_data.vocabulary import Department, Kind, Language, Modality
 
+FORMATS = (*OPENED, "GIF", "JPEG2000", "PPM")
+"""What Pillow may try; for some of its other formats (EPS) it runs programs."""
 _REMEMBERED = 4096
 _BOX = re.compile(r"<box>(.*?)</box>", re.DOTALL)
 _VOCABULARIES = {"kind": Kind, "language": Language, "modality": Modality, "department": Department}
@@ -54,7 +57,7 @@ class Pictures:
                 return Problem("path", f"{_short(str(path))}: {error.strerror}")
         self.decoded += 1
         try:
-            with Image.open(io.BytesIO(image)) as opened:
+            with Image.open(io.BytesIO(image), formats=FORMATS) as opened:
                 opened.load()
                 return opened.size
         except Exception as error:  # a decoder may raise anything on bytes that are no picture
