@@ -61,18 +61,16 @@ def measure(source: SampleSource, encoder: Encoder, cache: Path, team: Team, *, 
         `MEASURED`, shape `(samples,)`; on other ranks than 0 shape `(0,)`.
     """
     chunks = _chunks(source, encoder, cache)
-    missing = [chunk for chunk in chunks if (_load(chunk)["outcome"][chunk.rows] == UNMEASURED).any()]
-    mine = team.share(missing)
+    # Shared out before looking, for what is missing changes while the other ranks work.
+    mine = [chunk for chunk in team.share(chunks) if (_load(chunk)["outcome"][chunk.rows] == UNMEASURED).any()]
 
     def run(chunk: _Chunk) -> int:
         return _measure(chunk, source.tables[chunk.table], encoder)
 
     total = sum(len(chunk.rows) for chunk in mine)
-    if mine:
-        with progress("measuring samples", total, unit="samples", shown=shown and team.is_main) as bar:
-            for done in in_processes(run, mine, alone=total < _IN_PROCESS_ROWS):
-                bar.advance(done)
-    team.agree(None)
+    with team.together(), progress("measuring samples", total, unit="samples", shown=shown and total > 0) as bar:
+        for done in in_processes(run, mine, alone=total < _IN_PROCESS_ROWS):
+            bar.advance(done)
     if not team.is_main:
         return np.empty(0, MEASURED)
     return _gather(source, chunks)

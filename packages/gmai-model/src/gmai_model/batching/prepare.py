@@ -36,16 +36,11 @@ def find_datasets(entries: list[MixtureEntry], root: Path, *, split: str, cache:
         UserError: A path is missing, or has no samples to train on.
     """
     datasets: list[Dataset] = []
-    error: UserError | None = None
-    if team.is_main:
-        try:
-            for entry in entries:
-                source = find_files(entry, root, split=split, cache=cache)
-                if source is not None:
-                    datasets.append(Dataset(entry, source, digest_files(source.files)))
-        except UserError as caught:
-            error = caught
-    team.agree(error)
+    with team.together():
+        for entry in entries if team.is_main else []:
+            source = find_files(entry, root, split=split, cache=cache)
+            if source is not None:
+                datasets.append(Dataset(entry, source, digest_files(source.files)))
     return team.from_main(datasets)
 
 
@@ -61,8 +56,7 @@ def index_files(datasets: list[Dataset], cache: Path, team: Team) -> None:
         to = index_path(cache, dataset.digests[number])
         write_index(dataset.source.files[number], dataset.source.format, dataset.source.name, to)
 
-    missing = _lacking(datasets, lambda digest: index_path(cache, digest).is_file())
-    _together(write, missing, team, what="reading samples")
+    _together(write, datasets, lambda digest: index_path(cache, digest).is_file(), team, what="reading samples")
 
 
 def copy_images(datasets: list[Dataset], cache: Path, team: Team) -> None:
@@ -77,35 +71,27 @@ def copy_images(datasets: list[Dataset], cache: Path, team: Team) -> None:
         ImageCopy(cache, dataset.digests[number]).write(dataset.source.files[number])
 
     parquet = [dataset for dataset in datasets if dataset.source.format == "parquet"]
-    missing = _lacking(parquet, lambda digest: ImageCopy(cache, digest).exists)
-    _together(write, missing, team, what="copying images out of Parquet")
-
-
-def _lacking(datasets: list[Dataset], there: Callable[[str], bool]) -> list[tuple[Dataset, int]]:
-    found = {
-        digest: (dataset, number)
-        for dataset in datasets
-        for number, digest in enumerate(dataset.digests)
-        if not there(digest)
-    }
-    return list(found.values())
+    _together(
+        write, parquet, lambda digest: ImageCopy(cache, digest).exists, team, what="copying images out of Parquet"
+    )
 
 
 def _together(
-    work: Callable[[tuple[Dataset, int]], None], items: list[tuple[Dataset, int]], team: Team, *, what: str
-) -> None:
-    error: UserError | None = None
-    mine = team.share(items)
+    work: Callable[[tuple[Dataset, int]], None], datasets: list[Dataset], done: Callable[[str], bool], team: Team, *,
+    what: str,
+) -> None:  # fmt: skip
+    files = {digest: (dataset, number) for dataset in datasets for number, digest in enumerate(dataset.digests)}
+    # Shared out before looking, for what is done changes while the other ranks work.
+    mine = [files[digest] for digest in team.share(list(files)) if not done(digest)]
     small = sum(dataset.source.files[number].stat().st_size for dataset, number in mine) < _IN_PROCESS_BYTES
-    try:
-        with progress(what, len(mine), unit="files", shown=team.is_main and not small) as bar:
+    with team.together(), progress(what, len(mine), unit="files", shown=team.is_main and not small) as bar:
+        try:
             for _ in in_processes(work, mine, alone=small):
                 bar.advance()
-    except UserError as caught:
-        error = caught
-    except OSError as caught:
-        error = UserError(f"{what}: {caught}. GMAI_CACHE names another folder for the cache; the same command goes on.")
-    team.agree(error)
+        except OSError as error:
+            raise UserError(
+                f"{what}: {error}. GMAI_CACHE names another folder for the cache; the same command goes on."
+            ) from error
 
 
 def open_tables(datasets: list[Dataset], cache: Path) -> list[SampleTable]:

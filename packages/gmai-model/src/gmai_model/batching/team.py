@@ -1,6 +1,7 @@
 """The processes of a run as a team that prepares the samples together: work shared out, waiting without a deadline."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -38,12 +39,18 @@ class Team:
             dist.broadcast_object_list(values, src=0, group=self._group)
         return values[0]
 
-    def agree(self, error: UserError | None) -> None:
-        """Wait for every rank; where one of them met an error, raise it on all.
+    @contextmanager
+    def together(self) -> Generator[None]:
+        """Run a block on every rank and wait for the slowest; where one of them fails, all do.
 
         Raises:
             UserError: The first rank's error.
         """
+        error: UserError | None = None
+        try:
+            yield
+        except UserError as caught:
+            error = caught
         errors: list[Any] = [None if error is None else str(error)]
         if self.world > 1:
             own, errors = errors[0], [None] * self.world

@@ -1,5 +1,6 @@
 """The text of samples alone, for training a tokenizer."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ def iterate_texts(data: Path) -> Iterator[str]:
     entries = [entry for entry in mixture.datasets if not entry.skip]
     team = Team()
     with tempfile.TemporaryDirectory() as folder:
-        cache = Path(folder)
+        cache = Path(os.environ.get("GMAI_CACHE") or folder)
         datasets = find_datasets(entries, root, split="train", cache=cache, team=team)
         index_files(datasets, cache, team)
         for table in open_tables(datasets, cache):

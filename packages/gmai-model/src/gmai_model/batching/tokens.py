@@ -75,18 +75,11 @@ class Encoder:
         self._tokens_per_image = tokens_per_image
         self._max_tokens = max_tokens
         self._long_samples = long_samples
-
-    @property
-    def digest(self) -> str:
-        """A digest of all that a sample's length depends on beside the sample."""
-        tokenizer: Any = self._tokenizer
-        content = "\0".join(
-            [
-                tokenizer.backend_tokenizer.to_str(), tokenizer.chat_template,
-                f"{VERSION} {self._tokens_per_image} {self._max_tokens} {self._long_samples}",
-            ]
-        )  # fmt: skip
-        return hashlib.sha256(content.encode()).hexdigest()
+        whole: Any = tokenizer
+        settings = f"{VERSION} {tokens_per_image} {max_tokens} {long_samples}"
+        content = "\0".join([whole.backend_tokenizer.to_str(), whole.chat_template, settings])
+        self.digest = hashlib.sha256(content.encode()).hexdigest()
+        """Of all that a sample's length depends on beside the sample."""
 
     def __call__(self, sample: Sample) -> Encoded:
         """Encode one sample.

@@ -1,11 +1,13 @@
 """`gmai train --dry-run`: what a run would train, need and take, without training or writing to its folder."""
 
+import os
 import tempfile
 from pathlib import Path
 
 from gmai_cli.console import say, table
 from gmai_cli.errors import UserError
 
+from gmai_model.batching.mixture import load_mixture
 from gmai_model.flops import Flops
 from gmai_model.stages import STAGES, Part
 from gmai_model.training import estimate, parts, preview, speed
@@ -41,6 +43,12 @@ def dry_run(config: TrainConfig, *, model: Path, data: Path, gpu: str, gpus: int
             f"global_batch_size {config.global_batch_size} is no multiple of {gpus} GPUs × micro_batch_size "
             f"{config.micro_batch_size}. Every GPU must compute equally many packs per step. Set --gpus or "
             f"micro_batch_size to a divisor."
+        )
+    hubs = [entry.name for entry in load_mixture(data)[0].datasets if entry.hub and entry.share(config.stage) > 0]
+    if hubs and not os.environ.get("GMAI_CACHE"):
+        raise UserError(
+            f"{', '.join(hubs)}: a dry run reads whole datasets of the Hub and keeps nothing of its own. Set "
+            f"GMAI_CACHE to a folder, so that they are downloaded once."
         )
     llava = estimate.load_on_meta(model)
     parts.set_trainable(llava, config.trainable)

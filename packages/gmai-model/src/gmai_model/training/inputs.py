@@ -101,21 +101,23 @@ class Inputs:
     def _prepare(self, split: str) -> Split:
         team, cache, folder = self._team, self._cache, self._out / "plan" / split
         datasets = find_datasets(self._entries, self._root, split=split, cache=cache, team=team)
-        planned = team.from_main(self._is_planned(datasets, folder) if team.is_main else False)
+        with team.together():
+            planned = team.is_main and self._is_planned(datasets, folder)
+        planned = team.from_main(planned)
         index_files(datasets, cache, team)
         tables = open_tables(datasets, cache)
-        if not planned and team.is_main:
-            stage, seed = self._config.stage, self._config.seed
-            dataset, row = choose_rows(datasets, tables, stage=stage, split=split, seed=seed)
-            save_array(folder, "dataset", dataset)
-            save_array(folder, "row", row)
-        team.agree(None)
+        with team.together():
+            if not planned and team.is_main:
+                stage, seed = self._config.stage, self._config.seed
+                dataset, row = choose_rows(datasets, tables, stage=stage, split=split, seed=seed)
+                save_array(folder, "dataset", dataset)
+                save_array(folder, "row", row)
         source = SampleSource(tables, load_array(folder, "dataset"), load_array(folder, "row"))
         if not planned:
             measured = measure(source, self.encoder, cache, team, shown=self._is_main)
-            if team.is_main:
-                self._plan(split, datasets, source, measured, folder)
-            team.agree(None)
+            with team.together():
+                if team.is_main:
+                    self._plan(split, datasets, source, measured, folder)
         if self._with_images:
             copy_images(datasets, cache, team)
         return _open(source, folder)
