@@ -106,6 +106,8 @@ DEFECTS = {
     "messages are text": (row(messages="hello"), "columns"),
     "a message without role": (row(messages=[{"content": "x"}], images=None), "messages"),
     "an empty answer": (row(messages=chat("<image>?", "  ")), "messages"),
+    "half a surrogate pair": (row("\ud800", messages=chat("<image>?", "a\ud800b")), "messages"),
+    "half a surrogate pair in a path": (row(images=["\ud800.png"]), "path"),
     "a number for text": (row(messages=[*chat("<image>?"), {"role": "assistant", "content": 5}]), "messages"),
     "an unknown role": (row(messages=[{"role": "narrator", "content": "<image>"}]), "roles"),
     "two questions in a row": (row(messages=chat("<image>a", "b", roles=("user", "user"))), "roles"),

@@ -21,6 +21,7 @@ FORMATS = (*OPENED, "GIF", "JPEG2000", "PPM")
 """What Pillow may try; for some of its other formats (EPS) it runs programs."""
 _REMEMBERED = 4096
 _BOX = re.compile(r"<box>(.*?)</box>", re.DOTALL)
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _VOCABULARIES = {"kind": Kind, "language": Language, "modality": Modality, "department": Department}
 
 Size = tuple[int, int]
@@ -75,8 +76,8 @@ class Pictures:
             return Problem("path", f"{_short(name)} leads out of the image folder {self._folders[0]}")
         try:
             found = next((path for path in inside if path.is_file()), None)
-        except OSError as error:
-            return Problem("path", f"{_short(name)}: {error.strerror}")
+        except (OSError, ValueError) as error:  # too long, or no name that a file could have
+            return Problem("path", f"{_short(name)}: {error!s:.60}")
         return found or Problem("path", f"{_short(name)} is not in {' or '.join(map(str, self._folders))}")
 
 
@@ -111,6 +112,8 @@ def _messages(row: Row) -> Iterator[Problem]:
         for number, content in enumerate(contents, start=1):
             if not content.strip():
                 yield Problem("messages", f"message {number} is empty")
+            elif _SURROGATE.search(content):
+                yield Problem("messages", f"message {number} holds half of a surrogate pair, which is no text")
     roles = [role for role, _ in row.messages]
     turns = roles[1:] if roles[:1] == ["system"] else roles
     if not misread & {"messages", "roles"} and (not turns or turns != ["user", "assistant"] * (len(turns) // 2)):

@@ -57,7 +57,8 @@ class Account:
         self.by_rule[rule] += 1
         self.first.setdefault(rule, finding)
         if self.report is not None:
-            self.report.write((json.dumps(finding.entry(), ensure_ascii=False) + "\n").encode())
+            line = json.dumps(finding.entry(), ensure_ascii=False) + "\n"
+            self.report.write(line.encode(errors="backslashreplace"))  # half a surrogate pair becomes an escape of JSON
 
 
 def validate(path: Path, *, images: Path | None, report: Path | None) -> int:
