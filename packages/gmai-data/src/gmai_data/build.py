@@ -32,6 +32,7 @@ from gmai_cli.errors import EXIT_OK, EXIT_PARTIAL, EXIT_REQUEUE, UserError
 from gmai_cli.files import write_json, write_run_record, write_text
 from pydantic import BaseModel, ConfigDict, Field
 
+from gmai_data import array_status
 from gmai_data.checks.duplicates import left_out, screen
 from gmai_data.draws import fraction
 from gmai_data.generation.estimate import Line, estimate
@@ -168,7 +169,10 @@ def build(
     jobs = plan(listings, work, settings, options.leakage)
     with _processes(options.workers) as pool:
         if options.share is not None:
-            return _do_share(jobs, fingerprint, settings, options, work, pool)
+            with array_status.task(work, jobs, options.share[0]):
+                return _do_share(jobs, fingerprint, settings, options, work, pool)
+        for line in array_status.summary(out):
+            say(line)
         _work(jobs, pool, options.executor)
         _screen(jobs, work)
         if not _write(_write_jobs(jobs, fingerprint, settings, options, work), settings, options, work, pool):

@@ -169,6 +169,20 @@ def stats(
 
 
 @app.command()
+def status(
+    out: Annotated[Path, typer.Argument(help="Folder that `gmai data build` writes to as a job array.")],
+) -> None:
+    """Say which shards of a job array are missing, why, and the command that does just those; exit code 3 then."""
+    from gmai_cli.errors import EXIT_OK, EXIT_PARTIAL
+
+    from gmai_data.array_status import summary
+
+    lines = summary(out)
+    print("\n".join(lines) if lines else f"{out}: no shard of a job array is missing.")
+    raise typer.Exit(EXIT_PARTIAL if lines else EXIT_OK)
+
+
+@app.command()
 def view(
     out: Annotated[Path, typer.Argument(help="Folder that `gmai data build` wrote.")],
     to: Annotated[Path | None, typer.Option(help="The page to write; without it OUT/gallery.html.")] = None,

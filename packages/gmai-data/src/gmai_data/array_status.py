@@ -1,0 +1,80 @@
+"""What became of the tasks of a job array: which shards are missing, why, and the command that does just those."""
+
+import contextlib
+import json
+import os
+import shlex
+import socket
+import sys
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+from gmai_cli.errors import UserError
+from gmai_cli.files import write_json
+
+from gmai_data.shards import ShardJob
+
+SHOWN = 3
+"""Names of missing shards that stand in a line."""
+
+
+@contextlib.contextmanager
+def task(work: Path, jobs: Sequence[ShardJob], position: int) -> Generator[None]:
+    """Note that a task of the array is at work, and how it ends; a killed one cannot, and stays `running`."""
+    folder = work / "shards"
+    arguments = shlex.join(sys.argv[3:] if sys.argv[1:3] == ["data", "build"] else sys.argv[1:])
+    write_json(folder / "plan.json", {"shards": [job.folder.name for job in jobs], "arguments": arguments})
+    record = folder / f"task-{position:05d}.json"
+    about = {"node": socket.gethostname(), "job": os.environ.get("SLURM_JOB_ID", "")}
+    write_json(record, {**about, "state": "running"})
+    try:
+        yield
+    except BaseException as error:
+        reason = " ".join(str(error).split())[:300]
+        write_json(record, {**about, "state": f"{type(error).__name__}: {reason}".rstrip(": ")})
+        raise
+    write_json(record, {**about, "state": "done"})
+
+
+def summary(out: Path) -> list[str]:
+    """Return a line for each task with shards missing, and the command that does them; nothing where none is.
+
+    Raises:
+        UserError: OUT holds no build.
+    """
+    work = out / ".build"
+    if not (work / "build.json").is_file():
+        raise UserError(f"{out}: no build. Give the --out of a `gmai data build`.")
+    folder = work / "shards"
+    if not (folder / "array.json").is_file() or not (folder / "plan.json").is_file():
+        return []
+    array, plan = _read(folder / "array.json"), _read(folder / "plan.json")
+    lines: list[str] = []
+    numbers: list[str] = []
+    for position in range(array["count"]):
+        mine = plan["shards"][position :: array["count"]]
+        missing = [name for name in mine if not (folder / name / "done.json").is_file()]
+        if missing:
+            number = array["first"] + position * array["step"]
+            numbers.append(str(number))
+            names = ", ".join(missing[:SHOWN]) + (" …" if len(missing) > SHOWN else "")
+            why = _why(folder / f"task-{position:05d}.json")
+            lines.append(f"task {number}: {len(missing)} of {len(mine)} shards are missing ({names}): {why}")
+    if lines:
+        lines.append(f"Just those again: sbatch --array={','.join(numbers)} data_build.sbatch {plan['arguments']}")
+    return lines
+
+
+def _why(record: Path) -> str:
+    if not record.is_file():
+        return "it never began"
+    seen = _read(record)
+    where = f"job {seen['job']} on {seen['node']}" if seen["job"] else f"on {seen['node']}"
+    if seen["state"] == "running":
+        return f"still at work, or killed (time, memory, a lost node), {where}"
+    return f"{seen['state']}, {where}"
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
