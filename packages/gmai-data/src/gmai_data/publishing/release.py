@@ -1,6 +1,7 @@
 """Finished shards ▶ the files of docs/reference/formats.md."""
 
 import functools
+import itertools
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -79,7 +80,7 @@ def _publish_one(shards: Sequence[Path], out: Path, name: str) -> list[Split]:
         for shard in shards:
             images = _Images(shard / "annotations.parquet")
             unused = _unused(shard)
-            for table in (*_tables(shard / "samples.parquet"), *_tables(shard / "written.parquet")):
+            for table in itertools.chain(_tables(shard / "samples.parquet"), _tables(shard / "written.parquet")):
                 used = pc.invert(pc.is_in(table["annotation"], value_set=unused, skip_nulls=True))
                 belongs = pc.and_(used, _belongs(table, SubDataset(name)))
                 for split, file in files.items():
