@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from gmai_bench.extraction.options import Extraction, extract, extract_set
 
-LETTERS = "ABCDE"
+LETTERS = "ABCDEFGHIJ"
 ABCD = ("CT", "MRI", "X-ray", "Ultrasound")
 
 

@@ -21,6 +21,9 @@ SYNONYMS: tuple[tuple[str, ...], ...] = (
 _WORDS_TOO = ("us",)
 """Within a sentence these mean something else in small letters: "let us see"."""
 _WITH_EXPANSION = re.compile(r"^(.+?)\s*\((.+?)\)?$")
+_YES_NO_OPENING = re.compile(
+    r"\W*(yes|no|是的?|不是的?|否)\W*[,.;:!\n-](?!\W*(?:yes|no|是|否|不是)\W*(?:[,.;:!]|$))", re.IGNORECASE
+)
 _EDGES = " \t\r\n.,;:!?*\"'`()[]{}。，；：！？、"
 
 
@@ -70,6 +73,19 @@ def option_equal_to(text: str, choices: tuple[str, ...]) -> int | None:
     spellings, longest = _lookup(choices)
     bare = text.strip(_EDGES)
     return spellings.get(bare.casefold()) if len(bare) <= longest else None  # folding case makes no text shorter
+
+
+def option_that_opens(text: str, choices: tuple[str, ...]) -> int | None:
+    """Return the option that a response opens with and then explains: "Yes, and there is no fracture", or a line of it.
+
+    A yes or no may stand before a comma; another option is all of its line, and no other line is another option.
+    """
+    opening = _YES_NO_OPENING.match(text)
+    if opening and (index := option_equal_to(opening[1], choices)) is not None:
+        return index
+    lines = {index for line in text.split("\n") if (index := option_equal_to(line, choices)) is not None}
+    first = option_equal_to(text.partition("\n")[0], choices)
+    return first if first is not None and lines == {first} else None
 
 
 def options_mentioned(text: str, choices: tuple[str, ...]) -> list[int]:

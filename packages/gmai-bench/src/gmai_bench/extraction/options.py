@@ -18,7 +18,7 @@ from gmai_bench.extraction.markers import (
     refuses,
     without_reasons,
 )
-from gmai_bench.extraction.mentions import option_equal_to, options_mentioned
+from gmai_bench.extraction.mentions import option_equal_to, option_that_opens, options_mentioned
 from gmai_bench.extraction.negation import is_negated
 from gmai_bench.extraction.text import LETTERS, strip_thoughts, unify
 
@@ -95,6 +95,10 @@ def extract(response: str, choices: tuple[str, ...], *, style: Style) -> Extract
         found = _by_mention(after, choices, style) if after else UNPARSED
         return found if found.choice is not None else REFUSED
     found = _by_mention(text, choices, style)
+    if found is AMBIGUOUS:
+        opening = option_that_opens(text, choices)
+        if opening is not None:
+            return Extraction(opening, "option_text_leading")
     for conclusion in (without_reasons(text), concluding_sentence(text)) if found is AMBIGUOUS else ():
         concluded = _by_mention(conclusion, choices, style)
         if concluded.choice is not None:
