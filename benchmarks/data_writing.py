@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import base64
 import contextlib
+import hashlib
 import shutil
 import statistics
 import subprocess
@@ -31,6 +32,8 @@ from gmai_data.generation.prices import budget_for, load_table
 from gmai_data.generation.prompts import load_prompts
 from gmai_data.generation.tasks import TaskMaker, WritingSettings
 from gmai_data.generation.template_writer import TemplateWriter
+from gmai_data.generation.writing import WriteJob, assemble
+from gmai_data.publishing.tables import ANNOTATIONS, TableFiles
 from gmai_data.sources.recipe import Recipe
 from gmai_data.vocabulary import Split
 
@@ -56,7 +59,8 @@ def annotations(count: int, *, boxes: bool = False) -> list[Annotation]:
     box = (Box("alpha", (40, 60, 200, 220)),) if boxes else ()
     return [
         Annotation(
-            id=f"2d#det#dermoscopy#bench#{number}", image=images[number % 50], width_px=336, height_px=336,
+            id=f"2d#det#dermoscopy#bench#{number}", image=images[number % 50] + number.to_bytes(4),
+            width_px=336, height_px=336,
             modality=RECIPE.modality, department=RECIPE.department, clinical_task=RECIPE.clinical_task, anatomy="skin",
             task=RECIPE.task, labels=("alpha",), absent=("beta", "gamma"), incomplete=(), boxes=box,
             split=Split.TRAIN, group=str(number), source="bench", license="CC0-1.0", provenance={"item": str(number)},
@@ -65,10 +69,10 @@ def annotations(count: int, *, boxes: bool = False) -> list[Annotation]:
     ]  # fmt: skip
 
 
-def tasks(journal: Journal, records: list[Annotation]) -> Iterator[Pending]:
+def tasks(journal: Journal, records: list[Annotation], digests: list[str]) -> Iterator[Pending]:
     maker = TaskMaker(RECIPE, SETTINGS, load_prompts(), 0.0, 0)
-    for annotation in records:
-        for task in maker.tasks(annotation, f"digest of {annotation.id}"):
+    for annotation, digest in zip(records, digests, strict=True):
+        for task in maker.tasks(annotation, digest):
             yield Pending(task, journal, maker)
 
 
@@ -93,7 +97,7 @@ def ours(urls: list[str], records: list[Annotation], folder: Path, concurrency: 
     budget = budget_for(["stub"], load_table(), cap_usd=None, batch=False)
     pool = Pool([Endpoint(url, {}, "", _size=concurrency) for url in urls], concurrency)
     asker = Asker(pool, budget)
-    waiting = list(tasks(journal, records))
+    waiting = list(tasks(journal, records, [hashlib.sha256(each.image).hexdigest() for each in records]))
     wall, cpu = time.perf_counter(), time.process_time()
     asyncio.run(asker.run(waiting, lambda _: None, {0: journal}))
     took = time.perf_counter() - wall, time.process_time() - cpu
@@ -136,9 +140,10 @@ def openai_gather(url: str, records: list[Annotation], concurrency: int) -> floa
 def known(records: list[Annotation], folder: Path) -> float:
     journal = Journal(folder, "bench", 0, 4, "cd")
     seen = NearHashes()
+    digests = [hashlib.sha256(each.image).hexdigest() for each in records]  # a column of the annotations
     wall, cpu = time.perf_counter(), time.process_time()
     count = 0
-    for pending in tasks(journal, records):
+    for pending in tasks(journal, records, digests):
         for each, state in settle(pending, write=False):
             assert isinstance(state, Outcome)
             each.task.turns(each.journal.replies[state.reply].text)
@@ -147,6 +152,18 @@ def known(records: list[Annotation], folder: Path) -> float:
     took = time.perf_counter() - wall, time.process_time() - cpu
     timed("second run, everything known", count, *took)
     return count / took[1]
+
+
+def assembled(records: list[Annotation], folder: Path) -> None:
+    """Time the last step of a build whose replies are all known: Parquet in, checks of the whole shard, Parquet out."""
+    shard = folder / "shard"
+    with TableFiles(shard, "annotations", ANNOTATIONS, single=True) as table:
+        table.add_rows([annotation.row() for annotation in records])
+    job = WriteJob(RECIPE, 0, 4, shard, folder / "64", "cd", SETTINGS, load_prompts(), 0.0, 0)
+    wall, cpu = time.perf_counter(), time.process_time()
+    assemble(job)
+    took = time.perf_counter() - wall, time.process_time() - cpu
+    timed("second run, from Parquet to Parquet", 3 * len(records), *took)
 
 
 def offline(records: list[Annotation]) -> float:
@@ -173,6 +190,7 @@ def main() -> None:
             journals = list((folder / str(concurrency)).rglob("*.jsonl"))
             sizes.append(sum(path.stat().st_size for path in journals) / (3 * len(records)))
     known(records, folder / "64")
+    assembled(records, folder)
     offline(annotations(1000, boxes=True))
     print(f"journal: {statistics.fmean(sizes):,.0f} bytes a record")
     shutil.rmtree(folder)

@@ -116,10 +116,13 @@ def boxes_of(annotation: Annotation, label: str) -> tuple[Box, ...]:
 
 
 def annotation_of(row: Mapping[str, Any]) -> Annotation:
-    """Return the record of a row of `annotations/part-*.parquet`; which labels are incomplete does not stand there."""
+    """Return the record of a row of `annotations/part-*.parquet`; which labels are incomplete does not stand there.
+
+    The row may lack its image.
+    """
     return Annotation(
         id=row["id"],
-        image=row["image"]["bytes"],
+        image=row["image"]["bytes"] if "image" in row else b"",
         width_px=row["width"],
         height_px=row["height"],
         modality=Modality(row["modality"]),

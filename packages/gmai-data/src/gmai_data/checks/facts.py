@@ -75,6 +75,7 @@ class Facts:
         source: Text that the writer was shown; numbers and sides may be taken from it.
         words: Fewest and most words (Chinese: characters) of the answers.
         turns: Fewest and most turns.
+        image_digest: SHA-256 of the image that the text is about, or nothing.
     """
 
     annotation: Annotation
@@ -87,6 +88,7 @@ class Facts:
     source: str
     words: tuple[int, int]
     turns: tuple[int, int]
+    image_digest: str = ""
 
 
 @functools.cache

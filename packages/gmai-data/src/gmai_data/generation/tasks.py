@@ -275,7 +275,7 @@ class TaskMaker:
         told = Facts(
             annotation, facts.kind, Language.ZH, self._names[Language.ZH], facts.boxes,
             tuple(self._in_chinese(reference) for reference in facts.references), facts.positions, english,
-            prompt.specific.words, (len(turns), len(turns)),
+            prompt.specific.words, (len(turns), len(turns)), facts.image_digest,
         )  # fmt: skip
         key = request_key(self._base, prompt, text, "")
         return Task(
@@ -335,6 +335,7 @@ class TaskMaker:
         facts = Facts(
             annotation, kind, language, self._names[language], boxes, references,
             tuple(words.position(box) for box in boxes), source, prompt.specific.words, (least, most),
+            image_digest,
         )  # fmt: skip
         image = annotation.image if image_digest else b""
         key = request_key(self._base, prompt, text, image_digest)
@@ -366,6 +367,9 @@ class TaskMaker:
         words = Words(annotation, self._recipe, Language.EN, self._seed)
         record = "" if annotation.task == SourceTask.TEXT else self._record(annotation, words, task.facts.boxes)
         text = self._text(record, prompt, 1, 1, {"conversation": conversation_text(turns), "style": ""})
-        image = b"" if task.facts.kind == Kind.TEXT_ONLY else annotation.image
-        key = request_key(self._judge_base, prompt, text, annotation.image_id if image else "")
-        return Task(f"{task.id}#opinion", task.id, prompt, text, image, task.facts, self._judge, key, judged=True)
+        shown = task.facts.image_digest
+        key = request_key(self._judge_base, prompt, text, shown)
+        image = annotation.image if shown else b""
+        return Task(
+            f"{task.id}#opinion", task.id, prompt, text, image, task.facts, self._judge, key, judged=True
+        )  # fmt: skip

@@ -128,10 +128,16 @@ class OpenShards:
             self.closed(job, journal)
 
 
-def tasks_of(job: WriteJob, maker: TaskMaker) -> Iterator[tuple[Task, int | None]]:
-    """Yield the tasks of a shard, each with the row number of its annotation, if it is about an image."""
+def tasks_of(job: WriteJob, maker: TaskMaker, *, images: bool = True) -> Iterator[tuple[Task, int | None]]:
+    """Yield the tasks of a shard, each with the row number of its annotation, if it is about an image.
+
+    Args:
+        job: The shard.
+        maker: Of its card.
+        images: False where the tasks are only looked up: reading the images would take most of the time.
+    """
     unused = set(left_out(job.folder)["rows"])
-    for number, row in _rows(job.folder / "annotations.parquet"):
+    for number, row in _rows(job.folder / "annotations.parquet", leave_out="" if images else "image"):
         if row["split"] != Split.HELD_OUT and str(number) not in unused:
             for task in maker.tasks(annotation_of(row), row["sha256"]):
                 yield task, number if task.facts.kind != Kind.TEXT_ONLY else None
@@ -147,13 +153,14 @@ def tasks_of(job: WriteJob, maker: TaskMaker) -> Iterator[tuple[Task, int | None
                 yield translation, None
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _rows(path: Path, leave_out: str = "") -> Iterator[tuple[int, dict[str, Any]]]:
     if not path.is_file():
         return  # a file without rows was not written
     number = 0
     with pq.ParquetFile(path) as file:
+        columns = [name for name in file.schema_arrow.names if name != leave_out]
         for group in range(file.num_row_groups):
-            for row in file.read_row_group(group).to_pylist():
+            for row in file.read_row_group(group, columns=columns).to_pylist():
                 yield number, row
                 number += 1
 
@@ -225,7 +232,7 @@ def outcomes(job: WriteJob, journal: Journal, written: Written) -> Iterator[tupl
     """
     maker, seen = job.maker(), NearHashes()
     benchmarks = None if job.leakage is None else load_benchmarks(job.leakage)
-    for first, number in tasks_of(job, maker):
+    for first, number in tasks_of(job, maker, images=False):
         refused: set[str] = set()
         for pending, outcome in settle(Pending(first, journal, maker), write=False):
             if not isinstance(outcome, Outcome):
