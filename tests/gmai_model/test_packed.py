@@ -11,7 +11,13 @@ from gmai_model.batching.prepare import open_source
 from gmai_model.batching.tokens import Encoder
 from gmai_model.packed import PackedLlava
 from torch.nn.functional import cross_entropy
-from transformers import AutoProcessor, LlavaForConditionalGeneration
+from transformers import (
+    AutoProcessor,
+    DataCollatorWithFlattening,
+    LlavaForConditionalGeneration,
+    Trainer,
+    TrainingArguments,
+)
 
 NUMBERS = np.array([0, 3, 1, 2, 7])
 """Samples 3 and 7 have no image."""
@@ -96,6 +102,28 @@ def test_stock_packed_call_contaminates(checkpoint: Path, collator: Collator) ->
     first = int(together.cu_seq_lens[1])
     assert (stock[:first] - expected[:first]).abs().max() < 1e-5
     assert (stock[first:] - expected[first:]).abs().max() > 1e-3
+
+
+def test_hf_trainer_with_the_stock_flattening_collator_contaminates(
+    checkpoint: Path, collator: Collator, tmp_path: Path
+) -> None:
+    """What users would otherwise pick: both from transformers, on a LLaVA, under SDPA."""
+    texts = [collator(np.array([number])) for number in (3, 7, 11)]  # the collator drops images, so none has one
+    data = [{"input_ids": row.input_ids[0].tolist(), "labels": row.input_ids[0].tolist()} for row in texts]
+    trainer = Trainer(
+        load(checkpoint),
+        TrainingArguments(str(tmp_path), use_cpu=True, report_to=[]),
+        data_collator=DataCollatorWithFlattening(),
+    )
+    batch = trainer.data_collator(data)
+    _, stock, _ = trainer.prediction_step(trainer.model, dict(batch), prediction_loss_only=False)
+    with torch.no_grad():
+        expected = separate_logits(load(checkpoint), texts)
+        ours = PackedLlava(load(checkpoint)).logits(collator(np.array([3, 7, 11])), everywhere=True)
+    first = len(data[0]["input_ids"])
+    assert (stock[0][:first] - expected[:first]).abs().max() < 1e-5
+    assert (stock[0][first:] - expected[first:]).abs().max() > 1e-3
+    assert (ours - expected).abs().max() < 1e-5
 
 
 def test_row_without_images_still_reaches_every_parameter(checkpoint: Path, collator: Collator) -> None:

@@ -58,8 +58,9 @@ def write_report(out: Path, history: dict[str, Any], images: Mapping[str, Sequen
         f'<div class="curves">{"".join(_curves(lines))}</div>',
         *_answers(out, images),
         "<h2>Mixture</h2>",
-        _table(("dataset", "samples", "ratio", "used"),
-               [(s["name"], f"{s['available']:,}", s["ratio"], f"{s['used']:,}") for s in history["mixture"]]),
+        _table(("dataset", "samples", "ratio", "used", "left out", "images", "tokens", "share of tokens"),
+               [(s["name"], f"{s['available']:,}", s["ratio"], f"{s['used']:,}", f"{s['left_out']:,}",
+                 f"{s['images']:,}", f"{s['tokens']:,}", f"{s['token_share']:.1%}") for s in history["mixture"]]),
         *_left_out(out),
         "<h2>Sessions</h2>",
         '<p class="soft">Each start of the command; a run goes on after a stop, on any number of processes.</p>',
@@ -146,7 +147,7 @@ def _answers(out: Path, images: Mapping[str, Sequence[bytes]]) -> Iterable[str]:
         )
         rounds = "".join(
             f"<dt>after step {answer['step']:,}{', cut' if answer['cut'] else ''}</dt>"
-            f"<dd>{escape(answer['answer'])}</dd>"
+            f"<dd>{escape(answer['answer']) or '<i>empty</i>'}</dd>"
             for answer in answers
         )
         first = answers[0]
