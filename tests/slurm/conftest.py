@@ -41,7 +41,7 @@ class Cluster:
     def submit(self, *options: object, cwd: Path, **env: str) -> str:
         return self.run("sbatch", "--parsable", *options, cwd=cwd, **env).strip().split(";")[0]
 
-    def until(self, condition: Callable[[], bool], complaint: Callable[[], str], seconds: int = 200) -> None:
+    def until(self, condition: Callable[[], bool], complaint: Callable[[], str], seconds: int = 400) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, complaint()
