@@ -87,7 +87,7 @@ def test_what_is_pushed_comes_back_with_equal_digests_and_reads_by_its_name(rele
     assert read.code == 0, read.news[-2000:]
     found = {(name, split): (ids, sizes) for name, split, ids, sizes in map(json.loads, read.out.splitlines())}
     assert [name for name, split in found if split == "train"] == [
-        "GMAI-MM-Caption", "GMAI-MM-Instruct", "GMAI-MM-Percept", "GMAI-Text-Single", "GMAI-Text-Multi", "annotations",
+        "GMAI-MM-Caption", "GMAI-MM-Instruct", "GMAI-MM-Percept", "GMAI-Text-Single", "GMAI-Text-Multi",
     ]  # fmt: skip
     caption = pq.read_table(release / "samples" / "caption" / "train-00000.parquet")["id"].to_pylist()
     assert found["GMAI-MM-Caption", "train"] == (caption, [[112, 112]])

@@ -64,12 +64,12 @@ def front_matter(facts: ReleaseFacts) -> dict[str, Any]:
     ]
     if configs:
         configs[0]["default"] = True
-    for name, files, rows in (
-        ("annotations", "annotations/*.parquet", facts.annotations),
-        ("held_out", "benchmarks/*.parquet", facts.questions),
+    for name, split, files, rows in (
+        # Not `train`: the records of held-out images are among them.
+        ("annotations", "records", "annotations/*.parquet", facts.annotations),
+        ("held_out", "test", "benchmarks/*.parquet", facts.questions),
     ):
         if rows:
-            split = str(Split.TRAIN) if name == "annotations" else "test"
             configs.append({"config_name": name, "data_files": [{"split": split, "path": files}]})
     return {
         "pretty_name": "GMAI-VL-style medical instruction data",
