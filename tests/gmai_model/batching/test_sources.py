@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -199,3 +202,43 @@ def test_missing_image_is_unreadable_and_not_replaced(checkpoint: Path, samples:
     row = collator(np.arange(2))
     assert [name.split(": ")[1] for name in row.unreadable] == ["FileNotFoundError"]
     assert len(row.pixel_values) == 1
+
+
+FIND = """
+import sys
+from pathlib import Path
+from gmai_cli.errors import UserError
+from gmai_model.batching.mixture import MixtureEntry
+from gmai_model.batching.sources import find_files
+entry = MixtureEntry.model_validate({"name": "shapes", "hub": "me/set@main"})
+try:
+    for split in ("train", "validation"):
+        print(*find_files(entry, Path("."), split=split, cache=Path(sys.argv[1])).files)
+except UserError as error:
+    sys.exit(str(error))
+"""
+
+
+def test_dataset_of_the_hub_is_downloaded_once(samples: Path, tmp_path: Path, hub_server) -> None:
+    online = {**os.environ, **hub_server.environment(tmp_path / "hf-home")}
+    offline = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "1"}
+    push = (
+        "from pathlib import Path; from gmai_cli.hub import push_folder; "
+        f"push_folder(Path({str(samples)!r}), 'me/set', repo_type='dataset', message='x')"
+    )
+    subprocess.run([sys.executable, "-c", push], env=online, check=True, capture_output=True, timeout=120)
+
+    def find(environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-c", FIND, str(tmp_path / "cache")]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+
+    before = find(offline)
+    assert before.returncode == 1
+    assert "me/set" in before.stderr
+    assert "Traceback" not in before.stderr
+    for environment in (online, offline):
+        result = find(environment)
+        assert result.returncode == 0, result.stderr
+        folder = tmp_path / "cache" / "hub" / "me--set@main"
+        assert result.stdout.split() == [f"{folder}/train-00000.parquet", f"{folder}/validation-00000.parquet"]
+    assert (folder / "train-00000.parquet").read_bytes() == (samples / "train-00000.parquet").read_bytes()

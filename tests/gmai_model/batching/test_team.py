@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from gmai_model.training.config import resolve
+from gmai_model.training.inputs import Inputs
 
 SCRIPT = """
 import json, sys
@@ -27,24 +29,24 @@ except UserError as error:
 """
 
 
-def run_ranks(model: Path, data: Path, folder: Path, ranks: int) -> list[object]:
+def run_ranks(model: Path, data: Path, folder: Path) -> list[object]:
     (folder / "script.py").write_text(SCRIPT)
     command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}",
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2",
         str(folder / "script.py"), str(model), str(data), str(folder / "run"),
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
-    return [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in range(ranks)]
+    return [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in range(2)]
 
 
 @pytest.mark.e2e
 def test_ranks_measure_together_and_have_the_plan_of_one(checkpoint: Path, samples: Path, tmp_path: Path) -> None:
-    (tmp_path / "one").mkdir()
-    (tmp_path / "two").mkdir()
-    (alone,) = run_ranks(checkpoint, samples, tmp_path / "one", 1)
-    assert run_ranks(checkpoint, samples, tmp_path / "two", 2) == [alone, alone]
+    config = resolve(1, None, ["pack_tokens=512", "global_batch_size=4"])
+    inputs = Inputs(config, model=checkpoint, data=samples, out=tmp_path / "alone", is_main=True)
+    alone = [pack.tolist() for pack in inputs.plan.packs]
+    assert run_ranks(checkpoint, samples, tmp_path) == [alone, alone]
 
 
 @pytest.mark.e2e
@@ -55,6 +57,6 @@ def test_an_error_of_one_rank_is_the_error_of_all(checkpoint: Path, tmp_path: Pa
     turns = [{"from": "human", "value": "Hello."}, {"from": "gpt", "value": "Hello."}]
     (data / "a.json").write_text(json.dumps([{"id": "a", "conversations": turns}]))
     (data / "b.json").write_text('[{"id": ')
-    first, second = run_ranks(checkpoint, data, tmp_path, 2)
+    first, second = run_ranks(checkpoint, data, tmp_path)
     assert first == second
     assert "b.json is not a whole JSON array" in str(first)

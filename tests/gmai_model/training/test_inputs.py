@@ -1,9 +1,7 @@
 """Samples, lengths and plan: made once, found again, bound to the data; other people's files as they are."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -170,29 +168,3 @@ def test_published_example_files_train_as_they_are(checkpoint: Path, tmp_path: P
     assert (tmp_path / "run" / "model" / "config.json").is_file()
     share = json.loads((tmp_path / "run" / "mixture.json").read_text())["train"]["datasets"][0]
     assert (share["name"], share["used"], share["images"], share["token_share"]) == ("FILE1", 1, 1, 1.0)
-
-
-def test_dataset_of_the_hub_is_downloaded_once(
-    checkpoint: Path, samples: Path, tmp_path: Path, hub_server: Any
-) -> None:
-    environment = {**os.environ, "GMAI_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
-    online = environment | hub_server.environment(tmp_path / "hf-home")
-    push = (
-        "from pathlib import Path; from gmai_cli.hub import push_folder; "
-        f"push_folder(Path({str(samples)!r}), 'me/set', repo_type='dataset', message='x')"
-    )
-    subprocess.run([sys.executable, "-c", push], env=online, check=True, capture_output=True, timeout=120)
-    (tmp_path / "mix.yaml").write_text("datasets: [{name: shapes, hub: me/set}]\n")
-    command = [
-        sys.executable, "-m", "gmai_cli", "train", "--stage=1", f"--model={checkpoint}", "--dry-run", "--gpus=1",
-        f"--data={tmp_path / 'mix.yaml'}", *(f"--set={value}" for value in SMALL),
-    ]  # fmt: skip
-    offline = environment | {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "1"}
-    before = subprocess.run(command, env=offline, capture_output=True, text=True, timeout=120)
-    assert before.returncode == 2
-    assert "me/set" in before.stderr
-    assert "Traceback" not in before.stderr
-    for environment in (online, offline):
-        result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
-        assert result.returncode == 0, result.stderr
-        assert "shapes        48    1.0    48         0      36" in result.stderr
