@@ -13,15 +13,11 @@ A kill at any moment loses at most the shards in work: the same command goes on 
 same bytes. What was built stands in OUT; what is needed to go on stands in OUT/.build.
 """
 
-import contextlib
 import json
-import multiprocessing
-import os
 import shutil
 import tempfile
-import threading
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +31,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gmai_data import array_status
 from gmai_data.checks.duplicates import left_out, screen
 from gmai_data.draws import fraction
+from gmai_data.executors import build_and_return, local_processes
 from gmai_data.generation.estimate import Line, estimate
 from gmai_data.generation.prices import budget_for, load_table
 from gmai_data.generation.prompts import load_prompts
@@ -51,7 +48,6 @@ from gmai_data.sources.items import Item
 from gmai_data.sources.problems import SourceError, add_counts, add_up, without
 from gmai_data.sources.readers import READERS
 from gmai_data.sources.splits import split_of
-from gmai_data.untyped import pa
 from gmai_data.vocabulary import Kind, Language
 
 
@@ -167,7 +163,7 @@ def build(
         say(f"{out}: this build is complete; nothing to do.")
         return _exit_code(manifest)
     jobs = plan(listings, work, settings, options.leakage)
-    with _processes(options.workers) as pool:
+    with local_processes(options.workers) as pool:
         if options.share is not None:
             with array_status.task(work, jobs, options.share[0]):
                 return _do_share(jobs, fingerprint, settings, options, work, pool)
@@ -355,20 +351,6 @@ def preview_writing(
         yield from sorted(estimate(weighted, settings.writing, budget).items())
 
 
-@contextlib.contextmanager
-def _processes(workers: int) -> Generator[ProcessPoolExecutor | None]:
-    """Give local processes that end with this one, or None where this one does the work."""
-    if workers == 1:
-        _one_thread()
-        yield None
-        return
-    # Fresh interpreters: a forked one would inherit the threads of OpenCV and Arrow in an unknown state.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
-    with pool:
-        yield pool
-
-
 def _work(jobs: Sequence[ShardJob], pool: ProcessPoolExecutor | None, executor: Executor | None) -> None:
     missing = [job for job in jobs if not job.done]
     if len(missing) < len(jobs):
@@ -377,34 +359,13 @@ def _work(jobs: Sequence[ShardJob], pool: ProcessPoolExecutor | None, executor: 
         if executor is not None:
             done = executor(missing)
         elif pool is None:
-            done = map(_build_and_return, missing)
+            done = map(build_and_return, missing)
         else:
             # The largest first: no process is left with a long one at the end.
             ordered = sorted(missing, key=lambda job: -len(job.items))
-            done = (task.result() for task in as_completed([pool.submit(_build_and_return, job) for job in ordered]))
+            done = (task.result() for task in as_completed([pool.submit(build_and_return, job) for job in ordered]))
         for job in done:
             bar.advance(len(job.items), note=job.recipe.name)
-
-
-def _build_and_return(job: ShardJob) -> ShardJob:
-    build_shard(job)
-    return job
-
-
-def _start_worker() -> None:
-    """Prepare a process of the pool: one core, and no life after the process that started it was killed."""
-    _one_thread()
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
-
-
-def _one_thread() -> None:
-    import cv2
-
-    cv2.setNumThreads(1)
-    pa.set_cpu_count(1)
-    pa.set_io_thread_count(1)
 
 
 def _fingerprint(listings: Sequence[Listing], settings: BuildSettings) -> dict[str, Any]:

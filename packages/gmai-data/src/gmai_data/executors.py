@@ -1,10 +1,17 @@
-"""Where shards are worked on besides local processes: the tasks of a Slurm job array, and a Ray cluster."""
+"""Where shards are worked on: local processes, the tasks of a Slurm job array, a Ray cluster.
 
+Local processes import this module and what it needs, not all of `build.py`.
+"""
+
+import contextlib
 import dataclasses
 import importlib
 import json
+import multiprocessing
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +20,42 @@ from gmai_cli.errors import UserError
 from gmai_cli.files import write_json
 
 from gmai_data.shards import ShardJob, build_shard
+from gmai_data.untyped import pa
+
+
+@contextlib.contextmanager
+def local_processes(workers: int) -> Generator[ProcessPoolExecutor | None]:
+    """Give local processes that end with this one, or None where this one does the work."""
+    if workers == 1:
+        _one_thread()
+        yield None
+        return
+    # Fresh interpreters: a forked one would inherit the threads of OpenCV and Arrow in an unknown state.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
+        yield pool
+
+
+def build_and_return(job: ShardJob) -> ShardJob:
+    """Build a shard and return its job, for the one who counts them."""
+    build_shard(job)
+    return job
+
+
+def _start_worker() -> None:
+    """Prepare a process of the pool: one core, and no life after the process that started it was killed."""
+    _one_thread()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+
+
+def _one_thread() -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+    pa.set_cpu_count(1)
+    pa.set_io_thread_count(1)
 
 
 @dataclass(frozen=True)
