@@ -177,7 +177,7 @@ def test_older_transformers_read_the_same_model(checkpoint_of_576_tokens: Path) 
     assert not outcome.off
     names = [fact.partition(" on ")[0] for fact in outcome.facts[2:]]
     assert names[1:] == ["transformers 4.49.0", "transformers 4.57.6"]
-    assert all("576 image tokens, float32, answers 16 tokens" in fact for fact in outcome.facts[2:])
+    assert all("576 image tokens, float32, answers" in fact for fact in outcome.facts[2:])
 
     edit(checkpoint_of_576_tokens, "config.json", lambda c: c["text_config"].pop("rope_theta"))
     seen = probe(checkpoint_of_576_tokens, pythons[0])
