@@ -102,5 +102,5 @@ def _summary(items: list[Scored], read: list[str], backend: Backend) -> Mapping[
 
 
 def _choice(item: Scored, text: str) -> str | None:
-    index = letter_alone(text.strip(), len(item.question.choices)) if text.strip() else None
+    index = letter_alone(text.strip().partition("\n")[0], len(item.question.choices))
     return None if index is None else item.question.choices[index]

@@ -35,6 +35,7 @@ _SMALL_RUN = re.compile(r"^[\s*(\[]*[a-z](?:[\s,;/、&+)(\]\[]+(?:and\s+)?[(\[]?
 """The same of small letters, never run together: "a, c", "(a) and (c)"."""
 
 _WRAPPING = " *\"'()[]{}.`:,、。"
+"""What may stand around a letter behind a marker."""
 
 NO_ANSWER = ("ambiguous", "refused", "empty", "unparsed")
 
