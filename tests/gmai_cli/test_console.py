@@ -98,3 +98,32 @@ def test_a_table_without_rows_has_its_headings(capsys: pytest.CaptureFixture[str
 def test_news_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     console.say("done")
     assert capsys.readouterr() == ("", "done\n")
+
+
+@pytest.mark.parametrize(
+    ("environment", "label"),
+    [
+        ({}, ""),
+        ({"RANK": "3", "WORLD_SIZE": "8"}, "[rank 3] "),
+        ({"RANK": "0", "WORLD_SIZE": "1", "SLURM_PROCID": "1", "SLURM_STEP_NUM_TASKS": "2"}, ""),
+        ({"SLURM_PROCID": "1", "SLURM_STEP_NUM_TASKS": "2"}, "[rank 1] "),
+        ({"SLURM_PROCID": "0"}, ""),  # a batch script outside of srun
+    ],
+)
+def test_every_line_of_a_rank_names_it(
+    environment: dict[str, str], label: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    console.say("news")
+    console.table(("a", "b"), [(1, 2)], title="t", news=True)
+    with console.progress("work", 1, unit="steps") as bar:
+        bar.advance()
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 6
+    assert all(line.startswith(label) for line in lines)
+    assert not lines[0].removeprefix(label).startswith("[rank")
+    console.table(("a",), [(1,)])
+    assert "rank" not in capsys.readouterr().out, "results are for programs"

@@ -22,8 +22,20 @@ class Progress(Protocol):
 
 
 def say(message: str) -> None:
-    """Print one line of news to standard error, where it never mixes with results on standard output."""
-    print(message, file=sys.stderr, flush=True)
+    """Print one line of news to standard error, where it never mixes with results on standard output.
+
+    In a run of several processes the line begins with the process's rank.
+    """
+    print(f"{rank_label()}{message}", file=sys.stderr, flush=True)
+
+
+def rank_label() -> str:
+    """Return `[rank N] ` in a run of several processes (torchrun, accelerate or a Slurm step), nothing in one alone."""
+    env = os.environ
+    for rank, size in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")):
+        if rank in env and size in env:
+            return f"[rank {env[rank]}] " if env[size] != "1" else ""
+    return ""
 
 
 @contextlib.contextmanager
@@ -137,9 +149,11 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: st
         padded = (v.rjust(w) if r else v.ljust(w) for v, w, r in zip(values, widths, right, strict=True))
         return "  ".join(padded).rstrip()
 
-    if title:
-        print(title, file=file)
-    print(line(columns), file=file)
-    print(line(["-" * width for width in widths]), file=file)
-    for row in cells:
-        print(line(row), file=file, flush=news)
+    label = rank_label() if news else ""
+    for text in (
+        *([title] if title else []),
+        line(columns),
+        line(["-" * width for width in widths]),
+        *map(line, cells),
+    ):
+        print(f"{label}{text}", file=file, flush=news)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gmai_cli import plugins
+from gmai_cli.console import say
 from gmai_cli.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, EXIT_USER_ERROR, UserError
 
 HELP = """The open toolkit to make a GMAI-VL of your own.
@@ -99,12 +100,12 @@ def main() -> None:
         app = build_app(_selected(sys.argv[1:]))
         typer.main.get_command(app).main(args=sys.argv[1:], prog_name="gmai")
     except UserError as error:
-        print(f"gmai: {error}", file=sys.stderr)
+        say(f"gmai: {error}")
         sys.exit(EXIT_USER_ERROR)
     except KeyboardInterrupt:
-        print("gmai: interrupted", file=sys.stderr)
+        say("gmai: interrupted")
         sys.exit(EXIT_INTERRUPTED)
     except Exception:
         traceback.print_exc()
-        print("gmai: this is a bug. Please report it with the lines above and `gmai doctor`.", file=sys.stderr)
+        say("gmai: this is a bug. Please report it with the lines above and `gmai doctor`.")
         sys.exit(EXIT_BUG)

@@ -157,7 +157,7 @@ class Loop:
             self._engine.step()
         totals.stop = float(self._stop.received is not None)
         for name in totals.names:
-            say(f"[rank {self._rank}] unreadable image, sample left out: {name}")
+            say(f"unreadable image, sample left out: {name}")
         totals.reduce(self._device)
         gradient_norm = float(self._engine.get_global_grad_norm())
         self._assert_finite(totals.mean_loss, gradient_norm, numbers)
