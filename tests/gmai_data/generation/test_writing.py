@@ -175,7 +175,7 @@ def test_the_cap_holds_and_the_build_goes_on(phantoms, tmp_path, openai_server, 
             for path in (out / ".build" / "journal").rglob("*.jsonl")
             for line in path.read_text().splitlines()
         )
-        assert 0 < spent <= cap
+        assert 0.5 * cap < spent <= cap, "what is set aside for requests in flight is used when they cost less"
         assert run(phantoms, out, server.url, cap=100.0) == 0
         assert max(server.books.asked.values()) == 1
         first = json.loads((out / "run.json").read_text())["spent_usd"]

@@ -33,6 +33,8 @@ _SUSPECTS = 8
 """So many requests given up with no answer to any other between them: the endpoint is wrong, not the requests."""
 _SUSPICION_S = 5.0
 """A request is given up when another one is answered, or after so long without one."""
+_HELD_S = 1.0
+"""A request that the budget holds back looks again after the next answer, or after so long."""
 _SYNC_S = 0.2
 """What is written becomes safe against a loss of power this soon; against a kill it is at once."""
 
@@ -78,6 +80,10 @@ class _Retry(Exception):  # noqa: N818 - a signal between two functions, no erro
         super().__init__(reason)
         self.reason, self.wait_s, self.sent = reason, wait_s, sent
         self.refused, self.answered = status in _REFUSALS, status > 0
+
+
+class _Held(Exception):  # noqa: N818 - likewise
+    """What is in flight could use the budget up; when it comes home it will have cost less."""
 
 
 class _RejectedError(Exception):
@@ -204,13 +210,15 @@ class Asker:
         while self._stopped is None:
             endpoint = await self._pool.acquire()
             reserved_usd: float | None = None
-            gave_up, wait_s = "", 0.0
+            gave_up, wait_s, held = "", 0.0, False
             try:
                 if self._stopped is not None:
                     return
                 reserved_usd = self._budget.reserve(model, sent_tokens, most_tokens)
-                if reserved_usd is None:
+                if reserved_usd is None and not self._budget.in_use:
                     raise OutOfBudgetError
+                if reserved_usd is None:
+                    raise _Held
                 self.asked.requests += 1
                 reply = await self._post(session, endpoint, request, task)
             except _Retry as retry:
@@ -230,6 +238,8 @@ class Asker:
                 backoff_s = min(_LONGEST_BACKOFF_S, self._backoff_s * 2 ** max(0, failed - 1))
                 # After a named wait the endpoint is paused, and the next slot may be one of another endpoint.
                 wait_s = 0.0 if named and retry.refused else retry.wait_s or backoff_s * random.uniform(0.75, 1.25)  # noqa: S311
+            except _Held:
+                held = True
             except _RejectedError as rejected:
                 self._budget.settle(reserved_usd or 0.0, model, 0, 0)
                 gave_up = str(rejected)
@@ -244,6 +254,10 @@ class Asker:
                 return
             finally:
                 self._pool.release(endpoint)
+            if held:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._next_answer.wait(), _HELD_S)
+                continue
             if gave_up:
                 await self._suspect(endpoint, gave_up)
                 journal.add_failure(request.key, gave_up)

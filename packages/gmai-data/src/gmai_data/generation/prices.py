@@ -140,6 +140,11 @@ class Budget:
     spent_usd: float = 0.0
     reserved_usd: float = 0.0
 
+    @property
+    def in_use(self) -> bool:
+        """Say whether something is set aside for requests in flight."""
+        return self.reserved_usd > 1e-9
+
     def reserve(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
         """Set the most that a request can cost aside and return it, or None where the cap would be passed."""
         usd = self.prices[model].usd(input_tokens, output_tokens, batch=self.batch)
