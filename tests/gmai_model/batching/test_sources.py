@@ -182,9 +182,17 @@ def test_large_json_is_read_piece_by_piece(tmp_path: Path, monkeypatch: pytest.M
     ]
 
 
-def test_held_out_files_are_not_trained_on(samples: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("a.jsonl", "validation.jsonl", "test.jsonl"),
+        ("caption-train-000.jsonl", "caption-validation-000.jsonl", "mixture_stage1.jsonl"),
+        ("x_train.jsonl", "x_val.jsonl", "x_test1.jsonl"),
+    ],
+)
+def test_held_out_files_are_not_trained_on(samples: Path, tmp_path: Path, names: tuple[str, ...]) -> None:
     rows = rows_of(samples)
-    for name, part in (("a.jsonl", rows[:4]), ("validation.jsonl", rows[4:6]), ("test.jsonl", rows[6:])):
+    for name, part in zip(names, (rows[:4], rows[4:6], rows[6:]), strict=True):
         (tmp_path / name).write_text("\n".join(json.dumps(as_llava(row)) for row in part))
     mixture, root = load_mixture(tmp_path)
     for split, expected in (("train", rows[:4]), ("validation", rows[4:6])):

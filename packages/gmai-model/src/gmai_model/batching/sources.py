@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from gmai_model.batching.mixture import MixtureEntry
 
 Format = Literal["parquet", "llava", "webdataset"]
 FORMATS: dict[str, Format] = {".parquet": "parquet", ".json": "llava", ".jsonl": "llava", ".tar": "webdataset"}
-HELD_OUT_PREFIXES = ("validation", "val-", "val.", "test")
-"""Files of a folder that are never trained on; `validation*` are those of the held-out loss."""
+_SPLIT = re.compile(r"(?:^|[-_.])(train|validation|val|test|held_out)(?=[-_.\d]|$)")
+"""The word in a file's name that says its split: `train-00000.parquet`, `caption-validation-000000.tar`."""
 _WHOLE_BYTES = 64 * 2**20
 _BLOCKS, _BLOCK_BYTES = 32, 2**16
 
@@ -36,8 +37,8 @@ class SourceFiles:
 def find_files(entry: MixtureEntry, root: Path, *, split: str, cache: Path) -> SourceFiles | None:
     """Return a dataset's files of one split, sorted; a single file is its own `train` split.
 
-    In a folder (or its `data/`) Parquet goes before JSON before tar. `train*` are the training files; where no file is
-    called so, all those that are not `validation*`, `val-*` or `test*`.
+    In a folder (or its `data/`) Parquet goes before JSON before tar. Training files are those with `train` as a word of
+    their name; where there are none, those whose name says no split. Validation files say `validation` or `val`.
 
     Args:
         entry: With `path` or `hub`.
@@ -73,12 +74,19 @@ def find_files(entry: MixtureEntry, root: Path, *, split: str, cache: Path) -> S
 def _of_split(folder: Path, suffixes: Sequence[str], split: str) -> list[Path]:
     for place in (folder, folder / "data"):
         files = sorted(file for suffix in suffixes for file in place.glob(f"*{suffix}"))
-        named = [file for file in files if file.name.startswith(split)]
-        if split == "train" and not named:
-            named = [file for file in files if not file.name.startswith(HELD_OUT_PREFIXES)]
+        splits = [_split_of(file) for file in files]
+        wanted = ("train",) if "train" in splits else (None,)
+        if split == "validation":
+            wanted = ("validation", "val")
+        named = [file for file, of_file in zip(files, splits, strict=True) if of_file in wanted]
         if named:
             return named
     return []
+
+
+def _split_of(file: Path) -> str | None:
+    found = _SPLIT.search(file.stem)
+    return None if found is None else found[1]
 
 
 def _pull(hub: str, cache: Path) -> Path:
