@@ -47,7 +47,7 @@ class Cluster:
             assert time.monotonic() < deadline, complaint()
             time.sleep(0.1)
 
-    def ended(self, *jobs: str, seconds: int = 300) -> list[dict[str, str]]:
+    def ended(self, *jobs: str, seconds: int = 600) -> list[dict[str, str]]:
         """Return what Slurm says of each job once all have left the queue."""
         lines = self._module.wait_for_jobs(self.environment, list(jobs), seconds)
         return [dict(pair.split("=", 1) for pair in line.split() if "=" in pair) for line in lines]

@@ -12,6 +12,7 @@ SETTINGS = {"global_batch_size": 4, "micro_batch_size": 1, "pack_tokens": 1024, 
 TRAIN = " ".join(f"--set {name}={value}" for name, value in SETTINGS.items())
 
 
+@pytest.mark.timeout(1800)  # two minutes on two idle cores
 def test_the_chain_with_a_preempted_stage(
     cluster: Any, tiny: Path, recipes: list[str], local_build: Path, tmp_path: Path
 ) -> None:
@@ -29,7 +30,7 @@ def test_the_chain_with_a_preempted_stage(
     metrics = out / "stage1" / "metrics.jsonl"
     cluster.until(lambda: metrics.is_file() and metrics.read_text().count("\n") >= 2, logs)
     urgent = cluster.submit("--partition=high", "--nodes=2", "--exclusive", "--wrap", "true", cwd=tmp_path)
-    ended = cluster.ended(*jobs, urgent, seconds=500)
+    ended = cluster.ended(*jobs, urgent, seconds=1200)
 
     assert {job["JobState"] for job in ended} == {"COMPLETED"}, logs()
     (stage1,) = (job for job in ended if job["JobId"] == jobs[1])
