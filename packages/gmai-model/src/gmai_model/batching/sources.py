@@ -37,8 +37,8 @@ class SourceFiles:
 def find_files(entry: MixtureEntry, root: Path, *, split: str, cache: Path) -> SourceFiles | None:
     """Return a dataset's files of one split, sorted; a single file is its own `train` split.
 
-    In a folder (or its `data/`) Parquet goes before JSON before tar. Training files are those with `train` as a word of
-    their name; where there are none, those whose name says no split. Validation files say `validation` or `val`.
+    Training files of a folder (or of its `data/`) are those with `train` as a word of their name; where there are none,
+    those whose name says no split. Validation files say `validation` or `val`. Parquet goes before JSON before tar.
 
     Args:
         entry: With `path` or `hub`.
@@ -57,8 +57,7 @@ def find_files(entry: MixtureEntry, root: Path, *, split: str, cache: Path) -> S
     if path.is_file() and path.suffix in FORMATS:
         found = [path] if split == "train" else []
     else:
-        found = next((files for suffixes in ((".parquet",), (".json", ".jsonl"), (".tar",))
-                      if (files := _of_split(path, suffixes, split))), [])  # fmt: skip
+        found = _of_split(path, split)
     if not found and split == "train":
         state = "does not exist" if not path.exists() else "holds no training file"
         raise UserError(
@@ -71,16 +70,15 @@ def find_files(entry: MixtureEntry, root: Path, *, split: str, cache: Path) -> S
     return SourceFiles(entry.name, FORMATS[found[0].suffix], tuple(found), images)
 
 
-def _of_split(folder: Path, suffixes: Sequence[str], split: str) -> list[Path]:
-    for place in (folder, folder / "data"):
+def _of_split(folder: Path, split: str) -> list[Path]:
+    """Return a folder's files of one split, in the format of those called `train`, or else of the unnamed ones."""
+    choices = [(wanted, place, suffixes) for wanted in ("train", None) for place in (folder, folder / "data")
+               for suffixes in ((".parquet",), (".json", ".jsonl"), (".tar",))]  # fmt: skip
+    for wanted, place, suffixes in choices:
         files = sorted(file for suffix in suffixes for file in place.glob(f"*{suffix}"))
-        splits = [_split_of(file) for file in files]
-        wanted = ("train",) if "train" in splits else (None,)
-        if split == "validation":
-            wanted = ("validation", "val")
-        named = [file for file, of_file in zip(files, splits, strict=True) if of_file in wanted]
-        if named:
-            return named
+        if any(_split_of(file) == wanted for file in files):
+            kept = (wanted,) if split == "train" else ("validation", "val")
+            return [file for file in files if _split_of(file) in kept]
     return []
 
 
