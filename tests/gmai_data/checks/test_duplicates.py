@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from gmai_cli.errors import UserError
 from gmai_data.build import BuildSettings, RunOptions, build
-from gmai_data.checks.image_prints import image_print
+from gmai_data.checks.image_prints import alike, image_print, thumbnail
 from gmai_data.checks.leakage import NEAR_BITS, Benchmarks, leakage_digest
 from gmai_data.checks.near_hashes import NearHashes
 from gmai_data.checks.text_prints import text_print
@@ -63,6 +63,17 @@ def test_equal_and_nearly_equal_pictures_are_left_out_with_their_samples(classes
         assert not [each for each in ids if any(each.startswith(gone) for gone in left)]
 
 
+def test_pictures_that_differ_in_one_finding_are_both_kept(classes):
+    plain = draw(5, 256)
+    disc = cv2.circle(np.zeros((256, 256), np.uint8), (128, 96), 5, 1, -1)[..., None] > 0
+    finding = np.where(disc, np.where(plain > 127, plain - 70, plain + 70), plain).astype(np.uint8)
+    one, other = thumbnail(plain), thumbnail(finding)
+    assert bits(image_print(one), image_print(other)) <= 3, "the hash alone would call them the same"
+    assert not alike(one, other)
+    _, account = classes({"a/plain.png": plain, "b/finding.png": finding})
+    assert account["images"]["dropped"] == {}
+
+
 def test_slices_of_one_volume_are_never_duplicates(phantom_build):
     manifest = json.loads((phantom_build / "manifest.json").read_text())
     for name in ("phantom-ct", "phantom-mr", "phantom-ultrasound"):
@@ -79,7 +90,7 @@ def test_the_real_slices_and_photographs_are_all_kept(real_data, tmp_path):
 
 def test_images_and_questions_of_a_benchmark_are_left_out(classes, tmp_path):
     listed = tmp_path / "list.jsonl"
-    near = f"{int(image_print(draw(2)[..., ::-1]), 16) ^ 0b111:016x}"
+    near = f"{int(image_print(thumbnail(draw(2)[..., ::-1])), 16) ^ 0b111:016x}"
     entry = {
         "protocol": "vqa/closed",
         "id": "q",
@@ -102,10 +113,10 @@ def test_a_list_that_is_none_is_refused_with_its_line(tmp_path):
 
 
 def test_prints_of_pictures_bear_a_resize_and_tell_pictures_apart():
-    assert bits(image_print(draw(1)), image_print(draw(1, 300))) <= 2
-    assert bits(image_print(draw(1)), image_print(draw(2))) > 10
+    assert bits(image_print(thumbnail(draw(1))), image_print(thumbnail(draw(1, 300)))) <= 2
+    assert bits(image_print(thumbnail(draw(1))), image_print(thumbnail(draw(2)))) > 10
     grey = cv2.cvtColor(draw(1), cv2.COLOR_RGB2GRAY)
-    assert bits(image_print(draw(1)), image_print(grey)) <= 2
+    assert bits(image_print(thumbnail(draw(1))), image_print(thumbnail(grey))) <= 2
 
 
 def test_prints_of_texts_bear_a_word_and_tell_texts_apart():

@@ -51,6 +51,8 @@ class Annotation:
     source: str
     license: str
     provenance: Mapping[str, Any]
+    thumbnail: bytes = b""
+    """32 × 32 grey levels, to compare near-duplicates with; no part of the record."""
 
     @property
     def image_path(self) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from gmai_cli.files import sha256_file, write_json, write_text
 
 from gmai_data.annotation import Annotation, annotation_id, boxes_of
-from gmai_data.checks.image_prints import image_print
+from gmai_data.checks.image_prints import THUMBNAILS, image_print, thumbnail
 from gmai_data.checks.leakage import load_benchmarks
 from gmai_data.checks.samples import reason_to_drop
 from gmai_data.draws import choose, fraction
@@ -84,6 +84,7 @@ def build_shard(job: ShardJob) -> None:
     """Read the items of a shard, write what becomes of them, and mark the shard done with its account."""
     ledger = Ledger()
     offers: list[str] = []
+    thumbnails: list[bytes] = []
     with (
         TableFiles(job.folder, "annotations", ANNOTATIONS, single=True) as annotations,
         TableFiles(job.folder, "samples", SHARD_SAMPLES, single=True) as samples,
@@ -110,6 +111,7 @@ def build_shard(job: ShardJob) -> None:
             for annotation in made:
                 number = annotations.rows
                 annotations.add_rows([annotation.row()])
+                thumbnails.append(annotation.thumbnail)
                 if annotation.split == Split.HELD_OUT:
                     offers.extend(_offers(annotation, job))
                 else:
@@ -118,6 +120,7 @@ def build_shard(job: ShardJob) -> None:
             samples.add_rows(_checked(iter(texts), job, ledger, None))
     ledger.check()
     write_text(job.folder / "offers.jsonl", "".join(f"{line}\n" for line in offers))
+    (job.folder / THUMBNAILS).write_bytes(b"".join(thumbnails))
     files = {path.name: sha256_file(path) for path in sorted(job.folder.glob("[!.]*")) if path.name != "done.json"}
     write_json(job.folder / "done.json", {"account": ledger.to_json(), "files": files})
 
@@ -173,6 +176,7 @@ def _annotation(picture: Picture, item: Item, job: ShardJob, split: Split, group
     height_px, width_px = picture.pixels.shape[:2]
     absent = tuple(name for name in recipe.label_names if name not in picture.labels) if recipe.exhaustive else ()
     folder = item.key.removesuffix(picture.name).rstrip("/")
+    small = thumbnail(picture.pixels)
     return Annotation(
         id=annotation_id(recipe.task, recipe.modality, recipe.name, folder, picture.labels, picture.name),
         image=encoded,
@@ -195,11 +199,12 @@ def _annotation(picture: Picture, item: Item, job: ShardJob, split: Split, group
             "item": item.key,
             "files": source_digests(job.root, (*item.files, *picture.more_files)),
             "image_sha256": digest(encoded),
-            "phash": image_print(picture.pixels),
+            "phash": image_print(small),
             "recipe_version": recipe.version,
             "tool": TOOL,
             **picture.geometry,
         },
+        thumbnail=small.tobytes(),
     )
 
 

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pydantic_core
 from gmai_cli.files import write_json
 
+from gmai_data.checks.image_prints import EDGE_PX, THUMBNAILS, alike
 from gmai_data.checks.near_hashes import NearHashes
 from gmai_data.generation.sample import SUB_DATASETS
 from gmai_data.untyped import pa, pc, pq
@@ -37,6 +40,7 @@ class _Print:
     item: tuple[str, str]
     group: tuple[str, str]
     split: Split
+    thumbnail: npt.NDArray[np.uint8]
 
 
 def screen(folders: Sequence[Path]) -> int:
@@ -59,9 +63,9 @@ def screen(folders: Sequence[Path]) -> int:
         if same is not None and same.item != each.item:
             reason = f"{SAME}: of {same.id}"
         else:
-            hashes = near.setdefault(each.modality, NearHashes())
-            like = hashes.find(each.hash)
-            if like is not None and kept[like].group != each.group:
+            candidates = near.setdefault(each.modality, NearHashes()).near(each.hash)
+            like = next((name for name in candidates if _copies(kept[name], each)), None)
+            if like is not None:
                 reason = f"{NEAR}: of {like}"
         if reason:
             left.setdefault(each.shard, {})[str(each.row)] = reason
@@ -72,6 +76,10 @@ def screen(folders: Sequence[Path]) -> int:
     for shard, rows in left.items():
         write_json(folders[shard] / "left_out.json", _account(folders[shard], rows))
     return sum(map(len, left.values()))
+
+
+def _copies(one: _Print, other: _Print) -> bool:
+    return one.group != other.group and alike(one.thumbnail, other.thumbnail)
 
 
 def left_out(folder: Path) -> dict[str, Any]:
@@ -86,12 +94,15 @@ def _prints(shard: int, folder: Path) -> Iterator[_Print]:
     path = folder / "annotations.parquet"
     if not path.is_file():
         return  # a file without rows was not written
-    for number, row in enumerate(pq.read_table(path, columns=_COLUMNS).to_pylist()):
+    rows = pq.read_table(path, columns=_COLUMNS).to_pylist()
+    thumbnails = np.memmap(folder / THUMBNAILS, np.uint8, "r", shape=(len(rows), EDGE_PX, EDGE_PX))
+    for number, row in enumerate(rows):
         known = pydantic_core.from_json(row["provenance"])
         source = row["source"]
         yield _Print(
             shard, number, row["id"], row["sha256"], int(known["phash"], 16), row["modality"],
             (source, known["item"]), (source, row["group"]), Split(row["split"]),
+            thumbnails[number],
         )  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """64-bit hashes met one after another: was a nearly equal one there before?"""
 
+from collections.abc import Iterator
+
 NEAR_BITS = 3
 """Hashes that differ in at most so many bits are near."""
 _BANDS, _BAND_BITS = 4, 16
@@ -12,13 +14,16 @@ class NearHashes:
         """Begin with none."""
         self._bands: list[dict[int, list[tuple[int, str]]]] = [{} for _ in range(_BANDS)]
 
-    def find(self, value: int) -> str | None:
-        """Return the name of the first near hash that was met, or None."""
+    def near(self, value: int) -> Iterator[str]:
+        """Yield the names of the near hashes that were met, some more than once."""
         for members, part in zip(self._bands, self._parts(value), strict=True):
             for other, name in members.get(part, ()):
                 if (other ^ value).bit_count() <= NEAR_BITS:
-                    return name
-        return None
+                    yield name
+
+    def find(self, value: int) -> str | None:
+        """Return the name of the first near hash that was met, or None."""
+        return next(self.near(value), None)
 
     def add(self, value: int, name: str) -> None:
         """Remember a hash under a name."""
