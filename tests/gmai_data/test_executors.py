@@ -2,13 +2,14 @@
 
 import hashlib
 import importlib.util
+import os
 import subprocess
 import sys
 
 import pytest
 from gmai_cli.errors import UserError
 from gmai_data.build import BuildSettings, build
-from gmai_data.executors import array_share, on_ray
+from gmai_data.executors import array_share, local_processes, on_ray
 from gmai_data.sources.catalogue import resolve
 
 
@@ -101,3 +102,13 @@ def test_ray_missing_is_explained(xray, tmp_path):
         pytest.skip("Ray is installed")
     with pytest.raises(UserError, match=r"pip install 'gmai-data\[ray\]'"):
         build(xray, tmp_path / "out", BuildSettings(), executor=on_ray)
+
+
+def test_a_process_that_is_ended_from_outside_is_explained():
+    def work():
+        with local_processes(2) as pool:
+            assert pool is not None
+            pool.submit(os._exit, 9).result()
+
+    with pytest.raises(UserError, match=r"--workers 2: one of the processes ended before its work.*same command again"):
+        work()

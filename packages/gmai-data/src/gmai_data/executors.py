@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,15 +26,25 @@ from gmai_data.untyped import pa
 
 @contextlib.contextmanager
 def local_processes(workers: int) -> Generator[ProcessPoolExecutor | None]:
-    """Give local processes that end with this one, or None where this one does the work."""
+    """Give local processes that end with this one, or None where this one does the work.
+
+    Raises:
+        UserError: One of them was ended from outside.
+    """
     if workers == 1:
         _one_thread()
         yield None
         return
     # Fresh interpreters: a forked one would inherit the threads of OpenCV and Arrow in an unknown state.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
-        yield pool
+    try:
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
+            yield pool
+    except BrokenProcessPool as error:
+        raise UserError(
+            f"--workers {workers}: one of the processes ended before its work, most often because memory ran out. "
+            "Finished shards stand. Run the same command again, with fewer --workers or more memory."
+        ) from error
 
 
 def build_and_return(job: ShardJob) -> ShardJob:
