@@ -36,12 +36,12 @@ class Tiles(_Entry):
             return self.base
         scale = min(1.0, 2048 / max(width_px, height_px))
         scale = min(scale, 768 / min(width_px, height_px))
-        wide, high = (math.ceil(side * scale / 512) for side in (width_px, height_px))
+        wide, high = (math.ceil(round(side * scale / 512, 6)) for side in (width_px, height_px))
         return self.base + self.tile * wide * high
 
 
 class Patches(_Entry):
-    """One token per patch, at most `most` patches (a larger image is shrunk), times `multiplier`."""
+    """One token per patch, times `multiplier`; an image of more than `most` patches is shrunk to fit."""
 
     by: Literal["patches"]
     patch_px: int
@@ -51,8 +51,13 @@ class Patches(_Entry):
     def tokens(self, width_px: int, height_px: int, detail: str) -> int:
         """Return the tokens of an image."""
         del detail
-        wide, high = math.ceil(width_px / self.patch_px), math.ceil(height_px / self.patch_px)
-        return math.ceil(min(wide * high, self.most) * self.multiplier)
+        wide, high = width_px / self.patch_px, height_px / self.patch_px
+        if math.ceil(wide) * math.ceil(high) > self.most:
+            scale = math.sqrt(self.most / (wide * high))
+            # The side that loses less by it is cut to whole patches, and the other one follows.
+            scale *= min(max(1, math.floor(side * scale)) / (side * scale) for side in (wide, high))
+            wide, high = (round(side * scale, 6) for side in (wide, high))
+        return math.ceil(min(math.ceil(wide) * math.ceil(high), self.most) * self.multiplier)
 
 
 class Fixed(_Entry):
