@@ -105,6 +105,7 @@ def test_a_browser_draws_the_radar(mmmu: Path, tmp_path: Path, inputs: SimpleNam
         "--no-sandbox",
         "--disable-gpu",
         "--disable-dev-shm-usage",
+        "--virtual-time-budget=3000",
         f"--user-data-dir={tmp_path / 'p'}",
     )
     page = (tmp_path / "out/report.html").as_uri()
