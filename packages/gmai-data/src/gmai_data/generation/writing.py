@@ -222,6 +222,10 @@ def assemble(job: WriteJob) -> None:
 def outcomes(job: WriteJob, journal: Journal, written: Written) -> Iterator[tuple[Sample, int | None]]:
     """Yield the accepted samples of a shard in order, each with the row number of its annotation.
 
+    Texts are compared within their shard and not over the build: what is assembled depends on the shard's records and
+    journal alone, so that each task of an array assembles its shards while others are still asking. A model that says
+    the same again and again is caught in every shard; one finding on pictures far apart may be told in like words.
+
     Args:
         job: The shard.
         journal: Has the outcome of every task.
