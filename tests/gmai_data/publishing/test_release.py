@@ -177,7 +177,7 @@ def test_hostile_words_of_a_card_stay_words(phantom_build, field):
 def test_the_licence_of_the_whole(licences, expected):
     recipes = {f"r{number}": {"license": licence} for number, licence in enumerate(licences)}
     counted = {"kind": Counter(), "language": Counter(en=1), "source": Counter()}
-    facts = ReleaseFacts(recipes, {}, counted, Counter(), 0, 0, {}, Counter(), {}, {})
+    facts = ReleaseFacts(recipes, {}, counted, Counter(), 0, 0, {}, {}, {}, Counter(), {}, {})
     head = front_matter(facts)
     assert {key: value for key, value in head.items() if key.startswith("license")} == expected
 
@@ -199,6 +199,42 @@ def test_leaving_out_a_source_corrects_all_that_counts_it(phantom_build, tmp_pat
     assert "phantom-ct" not in {row["source"] for row in questions}
     entries = yaml.safe_load((tmp_path / "release" / "mix.yaml").read_text("utf-8"))["datasets"]
     assert all((tmp_path / "release" / entry["path"]).is_dir() for entry in entries)
+
+
+def test_questions_that_the_options_give_away_are_named(phantom_build, release, tmp_path, capfd):
+    whole = json.loads((release / "release.json").read_text("utf-8"))
+    benchmark = json.loads((phantom_build / "manifest.json").read_text("utf-8"))["benchmark"]
+    assert whole["odds"] == {name: benchmark[name] for name in ("chance", "prior_accuracy")}
+    assert whole["guessable"] == {}
+    assert "give away" not in front(release)[1]
+    out = tmp_path / "out"
+    shutil.copytree(phantom_build, out)
+    record = json.loads((out / ".build" / "build.json").read_text("utf-8"))
+    for name, recipe in record["recipes"].items():
+        recipe["license"] = "MIT" if name == "phantom-fundus" else "not stated"
+    (out / ".build" / "build.json").write_text(json.dumps(record))
+    publish_build(out, tmp_path / "fundus", leave_out_unlicensed=True)
+    # Every question about the modality is now answered by "Fundus photography".
+    questions = pq.read_table(tmp_path / "fundus" / "benchmarks" / "held_out.parquet").to_pylist()
+    told = [len(row["choices"]) for row in questions if row["asks"] == "modality"]
+    assert told
+    chance = round(sum(1 / options for options in told) / len(told), 4)
+    released = json.loads((tmp_path / "fundus" / "release.json").read_text("utf-8"))
+    assert released["guessable"] == {
+        "modality": {"questions": len(told), "chance": chance, "prior_accuracy": 1.0},
+    }
+    assert released["odds"]["chance"] == round(sum(1 / len(row["choices"]) for row in questions) / len(questions), 4)
+    text = front(tmp_path / "fundus")[1]
+    assert f"give away (modality, {len(told)}): a blind guess gets {chance:.1%} right" in text
+    assert "held-out questions about modality: 100.0% can be guessed" in capfd.readouterr().err
+    # A source that has no questions leaves no benchmark behind.
+    for name, recipe in record["recipes"].items():
+        recipe["license"] = "MIT" if name == "phantom-text" else "not stated"
+    (out / ".build" / "build.json").write_text(json.dumps(record))
+    publish_build(out, tmp_path / "text", leave_out_unlicensed=True)
+    assert not (tmp_path / "text" / "benchmarks").exists()
+    released = json.loads((tmp_path / "text" / "release.json").read_text("utf-8"))
+    assert (released["questions"], released["odds"]) == (0, {"chance": 0.0, "prior_accuracy": 0.0})
 
 
 def run_gmai(*words):

@@ -99,7 +99,16 @@ def _summary(facts: ReleaseFacts) -> str:
         "# GMAI-VL-style medical instruction data\n\n"
         f"{facts.total} samples on {facts.annotations} annotated images of {len(facts.recipes)} sources, and "
         f"{facts.questions} held-out questions on images that no sample shows. Made with gmai-data after the method of "
-        "GMAI-VL (Li et al., arXiv:2411.14522). Every row names its source, licence and provenance.\n\n" + counts
+        "GMAI-VL (Li et al., arXiv:2411.14522). Every row names its source, licence and provenance.\n\n"
+        + (f"Of the questions {_odds(facts.odds)}.\n\n" if facts.questions else "")
+        + counts
+    )
+
+
+def _odds(odds: Mapping[str, float]) -> str:
+    return (
+        f"a blind guess gets {odds['chance']:.1%} right, and the best guess from the options alone "
+        f"{odds['prior_accuracy']:.1%}"
     )
 
 
@@ -218,6 +227,10 @@ def _limits(facts: ReleaseFacts) -> str:
             f"{written} of {facts.total} samples come from fixed wording, not from a language model: their sentences "
             "repeat."
         )
+    lines += [
+        f"Held-out questions that the options give away ({_cell(name)}, {entry['questions']:.0f}): {_odds(entry)}."
+        for name, entry in facts.guessable.items()
+    ]
     if unread:
         lines.append(f"Cards that nobody has checked against a real copy of the data: {', '.join(map(_cell, unread))}.")
     return "## Known limits\n\n" + "".join(f"- {line}\n" for line in lines)

@@ -9,6 +9,7 @@ from typing import Any
 
 from gmai_cli.files import sha256_file
 
+from gmai_data.publishing.held_out import guessable, odds
 from gmai_data.publishing.sub_datasets import sample_files
 from gmai_data.untyped import pq
 from gmai_data.vocabulary import SubDataset
@@ -28,6 +29,8 @@ class ReleaseFacts:
         generators: What the samples' provenance says under the keys of `GENERATOR` ▶ samples.
         annotations: Annotated images.
         questions: Held-out questions.
+        odds: Of those: `chance` and `prior_accuracy`, the accuracy of the best guess from the options alone.
+        guessable: Sets of them that such a guess wins (held_out.py).
         account: Source ▶ `items`, `images`, … ▶ read, kept, dropped by reason, quarantined.
         opinions: A second model's verdict on samples that were drawn for it ▶ how often.
         files: Path relative to the release ▶ (bytes, SHA-256).
@@ -40,6 +43,8 @@ class ReleaseFacts:
     generators: Counter[tuple[tuple[str, str], ...]]
     annotations: int
     questions: int
+    odds: Mapping[str, float]
+    guessable: Mapping[str, Mapping[str, float]]
     account: Mapping[str, Mapping[str, Any]]
     opinions: Counter[str]
     files: Mapping[str, tuple[int, str]]
@@ -75,6 +80,7 @@ def count_release(
                         counter.update(batch[column].to_pylist())
                     generators.update(map(_generator, batch["provenance"].to_pylist()))
         samples.setdefault(name, {})[str(split)] = rows
+    questions = _questions(folder / "benchmarks")
     opinions: Counter[str] = Counter()
     for source in recipes:
         opinions.update(manifest["recipes"][source].get("written", {}).get("opinions", {}))
@@ -84,7 +90,9 @@ def count_release(
         counted=counted,
         generators=generators,
         annotations=_rows(folder / "annotations"),
-        questions=_rows(folder / "benchmarks"),
+        questions=len(questions),
+        odds=odds(questions),
+        guessable=guessable(questions),
         account={
             source: {what: line for what, line in entry.items() if isinstance(line, Mapping) and "quarantined" in line}
             for source, entry in manifest["recipes"].items()
@@ -103,6 +111,13 @@ def count_release(
 def _generator(provenance: str) -> tuple[tuple[str, str], ...]:
     facts = json.loads(provenance)
     return tuple((key, str(facts[key])) for key in GENERATOR if facts.get(key) is not None)
+
+
+def _questions(folder: Path) -> list[dict[str, Any]]:
+    columns = ["choices", "reference", "source", "asks"]
+    return [
+        row for path in sorted(folder.glob("*.parquet")) for row in pq.read_table(path, columns=columns).to_pylist()
+    ]
 
 
 def _rows(folder: Path) -> int:

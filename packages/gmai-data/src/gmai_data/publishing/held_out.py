@@ -1,7 +1,7 @@
 """Offered questions ▶ a balanced benchmark: no answer may be guessed from the wording of the options alone."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,7 +38,7 @@ def select(offers: Sequence[Offer], seed: int) -> HeldOut:
     """
     sets: dict[tuple[str, str], list[Offer]] = defaultdict(list)
     for offer in offers:
-        sets["" if offer["asks"] == "modality" else offer["source"], offer["asks"]].append(offer)
+        sets[_set_of(offer)].append(offer)
     chosen = HeldOut([])
     answered: set[str] = set()
     for (source, asks), offered in sorted(sets.items()):  # `label` stands before `region`
@@ -53,6 +53,30 @@ def select(offers: Sequence[Offer], seed: int) -> HeldOut:
         chosen.dropped[reason] += len(offered) - len(questions)
     chosen.questions.sort(key=lambda question: question["id"])
     return chosen
+
+
+def odds(questions: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Return `chance` and `prior_accuracy` of questions, for the manifest."""
+    return {"chance": round(HeldOut(list(questions)).chance, 4), "prior_accuracy": round(prior_accuracy(questions), 4)}
+
+
+def guessable(questions: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Return the sets that are no longer balanced (`SOURCE label`, `modality`, …), each with its size and `odds`.
+
+    A build writes none such; leaving sources out of a release can take all questions of an answer away.
+    """
+    sets: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for question in questions:
+        sets[_set_of(question)].append(question)
+    return {
+        " ".join(filter(None, name)): {"questions": len(members), **odds(members)}
+        for name, members in sorted(sets.items())
+        if prior_accuracy(members) > HeldOut(members).chance + PRIOR_MARGIN
+    }
+
+
+def _set_of(question: Mapping[str, Any]) -> tuple[str, str]:
+    return "" if question["asks"] == "modality" else question["source"], question["asks"]
 
 
 def prior_accuracy(questions: Sequence[dict[str, Any]]) -> float:

@@ -56,6 +56,11 @@ def publish_build(out: Path, target: Path, *, leave_out_unlicensed: bool) -> Non
         write_text(folder / "README.md", dataset_card(facts, rings))
         write_json(folder / "croissant.json", croissant(facts))
         write_json(folder / "release.json", _release_record(folder, facts))
+    for name, entry in facts.guessable.items():
+        say(
+            f"held-out questions about {name}: {entry['prior_accuracy']:.1%} can be guessed from the options alone "
+            f"(chance {entry['chance']:.1%}) without the sources that were left out. README.md says so."
+        )
     say(f"{target}: {facts.total} samples, {facts.annotations} images of {len(kept)} sources, with README.md.")
 
 
@@ -118,6 +123,8 @@ def _release_record(folder: Path, facts: ReleaseFacts) -> dict[str, Any]:
         "samples": {TABLE_6[name][0]: splits for name, splits in facts.samples.items()},
         "annotations": facts.annotations,
         "questions": facts.questions,
+        "odds": facts.odds,
+        "guessable": facts.guessable,
         "account": facts.account,
         "sources": {name: {key: recipe.get(key) for key in _OF_A_SOURCE} for name, recipe in facts.recipes.items()},
         "files": {path: {"bytes": size, "sha256": digest} for path, (size, digest) in sorted(files.items())},

@@ -15,7 +15,7 @@ from gmai_cli.files import write_text
 
 from gmai_data.checks.duplicates import left_out
 from gmai_data.generation.wording import wording
-from gmai_data.publishing.held_out import HeldOut, prior_accuracy, select
+from gmai_data.publishing.held_out import HeldOut, odds, select
 from gmai_data.publishing.tables import ANNOTATIONS, QUESTIONS, SAMPLES, Image, TableFiles
 from gmai_data.untyped import pa, pc, pq
 from gmai_data.vocabulary import STAGE_SHARES, Kind, Language, Split, SubDataset
@@ -158,8 +158,7 @@ def _publish_benchmark(shards: Sequence[Path], out: Path, seed: int) -> dict[str
         "offered": len(offers),
         "questions": len(held_out.questions),
         "dropped": dict(sorted(held_out.dropped.items())),
-        "chance": round(held_out.chance, 4),
-        "prior_accuracy": round(prior_accuracy(held_out.questions), 4),
+        **odds(held_out.questions),
     }
 
 
