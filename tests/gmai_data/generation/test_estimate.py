@@ -77,6 +77,22 @@ def test_what_is_estimated_is_what_is_sent(six_images, toy, tmp_path, openai_ser
         assert line.usd == pytest.approx((line.input_tokens * usd[0] + line.output_tokens * usd[1]) / 1e6)
 
 
+def test_only_what_is_not_held_out_is_estimated(toy, tmp_path, openai_server, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", openai_server.KEY)
+    for number in range(20):
+        path = tmp_path / "data" / "a" / f"{number:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(number).integers(0, 255, (64, 64), np.uint8)).save(path)
+    source = Source(toy(split={"fractions": {"train": 0.2, "held_out": 0.8}}), tmp_path / "data")
+    settings = BuildSettings(text_share=0, writing=WritingSettings(writer="openai", model="gpt-4o"))
+    with openai_server.Server() as server:
+        options = RunOptions(writer=WriterOptions((server.url,)))
+        lines = dict(preview_writing([source], tmp_path / "out", settings, options))
+        build([source], tmp_path / "out", settings, options=options)
+        assert server.books.asked
+        assert sum(line.requests for line in lines.values()) == sum(server.books.asked.values())
+
+
 def test_prices_of_one_s_own(six_images, card_file, tmp_path, openai_server, monkeypatch):
     prices = {"input_usd": 1e6, "output_usd": 0, "batch": 0.5, "image": {"by": "fixed", "per_image": 1000}}
     others = {

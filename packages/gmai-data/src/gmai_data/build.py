@@ -13,6 +13,7 @@ A kill at any moment loses at most the shards in work: the same command goes on 
 same bytes. What was built stands in OUT; what is needed to go on stands in OUT/.build.
 """
 
+import contextlib
 import json
 import shutil
 import tempfile
@@ -48,7 +49,7 @@ from gmai_data.sources.items import Item
 from gmai_data.sources.problems import SourceError, add_counts, add_up, without
 from gmai_data.sources.readers import READERS
 from gmai_data.sources.splits import split_of
-from gmai_data.vocabulary import Kind, Language
+from gmai_data.vocabulary import Kind, Language, Split, Task
 
 
 class BuildSettings(BaseModel):
@@ -333,8 +334,8 @@ def preview_writing(
     """Yield (kind, requests, tokens and money) of what a model would write, from a few items of each source."""
     if settings.writing is None:
         return
-    listings = list_sources(sources, settings.limit)
-    sampled = list_sources(sources, min(_SAMPLED, settings.limit or _SAMPLED))
+    listings = [_asked_about(listing) for listing in list_sources(sources, settings.limit)]
+    sampled = [Listing(listing.source, listing.items[:_SAMPLED]) for listing in listings]
     models = [settings.writing.model, *([settings.writing.judge] if settings.writing.judge else [])]
     batch = settings.writing.writer == "openai-batch"
     budget = budget_for(models, load_table(options.writer.prices), cap_usd=None, batch=batch)
@@ -349,6 +350,17 @@ def preview_writing(
         written = _write_jobs(jobs, {}, settings, options, out / ".build")
         weighted = [(job, times[job.recipe.name]) for job in written]
         yield from sorted(estimate(weighted, settings.writing, budget).items())
+
+
+def _asked_about(listing: Listing) -> Listing:
+    """Return the items that a model writes about, which are not held out, in the order an estimate takes them."""
+    recipe = listing.source.recipe
+    items: list[Item] = []
+    for item in listing.items:
+        with contextlib.suppress(SourceError):  # the build counts it in the quarantine
+            if recipe.task == Task.TEXT or split_of(item, recipe)[0] != Split.HELD_OUT:
+                items.append(item)
+    return Listing(listing.source, tuple(sorted(items, key=lambda item: fraction("limit", recipe.name, item.key))))
 
 
 def _work(jobs: Sequence[ShardJob], pool: ProcessPoolExecutor | None, executor: Executor | None) -> None:
