@@ -27,3 +27,11 @@ def test_steps_cover_all_packs_in_order() -> None:
     assert len(again) == len(made.packs)
     assert all(np.array_equal(a, b) for a, b in zip(again, made.packs, strict=True))
     assert 0.8 < made.fill <= 1.0
+
+
+def test_samples_of_the_first_steps_are_those_that_they_train() -> None:
+    made = plan()
+    first = np.concatenate([pack for step in range(3) for pack in made.step(step)])
+    assert made.samples(3).tolist() == first.tolist()
+    assert made.samples(0).size == 0
+    assert made.samples(made.steps).size == 2 * 198

@@ -18,7 +18,8 @@ from gmai_model.publishing.push import model_digest, publish, refuse_foreign_fil
 from PIL import Image
 
 STAGE: dict[str, Any] = {
-    "stage": 1, "name": "shallow_alignment", "trainable": ["projector"], "lora": None, "steps": 40, "samples": 900,
+    "stage": 1, "name": "shallow_alignment", "trainable": ["projector"], "lora": None, "steps": 40, "steps_planned": 40,
+    "samples": 900,
     "tokens": 123456, "unreadable": 2, "held_out_loss": 1.25,
     "loss_curve": [[step, 4 / step] for step in range(1, 41)], "held_out_curve": [[20, 1.5], [40, 1.25]],
     "mixture": [
@@ -71,6 +72,8 @@ def dry(folder: Path, **more: Any) -> str:
 )
 def test_anything_but_a_checkpoint_is_refused(copied: Path, name: str, content: bytes, kind: str) -> None:
     refuse_foreign_files(copied)
+    if name == "loss_curves.png":
+        (copied / "gmai.json").unlink()  # with it, ours takes the picture's place
     (copied / name).parent.mkdir(exist_ok=True)
     (copied / name).write_bytes(content)
     with pytest.raises(UserError, match=kind) as caught:
@@ -94,7 +97,7 @@ def test_card_tells_stages_mixture_settings_curves_and_hashes(copied: Path, chec
     assert metadata["license"] == "apache-2.0"
     assert metadata["base_model"] == ["openai/clip", "internlm/internlm2_5-7b-chat"]
     assert metadata["pipeline_tag"] == "image-text-to-text"
-    assert "| 1 shallow_alignment | projector | 40 | 900 | 123,456 | 1.2500 | 2 × cpu |" in card
+    assert "| 1 shallow_alignment | projector | 40 of 40 | 900 | 123,456 | 1.2500 | 2 × cpu |" in card
     assert "| 1 | caption\\|&lt;b> | 1,000 | 0.9 | 900 | 3 | 123,456 |" in card
     assert "1: 4.000, " in card
     assert "40: 0.100" in card
@@ -108,6 +111,21 @@ def test_card_tells_stages_mixture_settings_curves_and_hashes(copied: Path, chec
         assert curves.size == (1040, 300)
         assert (31, 92, 170) in {colour for _, colour in curves.convert("RGB").getcolors(100000) or []}
     assert dry(copied, licence="Apache-2.0") == card  # again over its own card and curves
+
+
+def test_card_of_a_warmed_up_model_says_so(copied: Path, checked: Outcome) -> None:
+    warm_up = {
+        "stage": 0, "name": "warm_up", "trainable": ["language_model"], "vision_steps": 800, "language_steps": 1900,
+        "seed": 0, "label_accuracy": 0.8156, "text_loss": 0.79,
+    }  # fmt: skip
+    record = json.loads((copied / "gmai.json").read_text())
+    (copied / "gmai.json").write_text(json.dumps({**record, "stages": [warm_up, STAGE]}))
+    card = dry(copied)
+    assert "Stages done: 1 (shallow_alignment)" in card
+    assert (
+        "in 800 steps (label sets told apart 81.6% of the time), and the language model the training texts in 1,900"
+        in card
+    )
 
 
 def test_sources_and_licences_are_counted(copied: Path, checked: Outcome, tmp_path: Path) -> None:

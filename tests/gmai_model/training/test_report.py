@@ -39,8 +39,9 @@ def write(out: Path) -> Tags:
     (out / "answers.jsonl").write_text(json.dumps(answer) + "\n")
     (out / "mixture.json").write_text(json.dumps({"train": {"left_out": {HOSTILE: 2}, "cut": 1}}))
     history = {
-        "stage": 3, "name": "instruction_tuning", "trainable": ["projector"], "lora": None, "steps": 3, "samples": 24,
-        "tokens": 4000, "unreadable": 1, "held_out_loss": 4.25, "mixture": [share], "settings": {"note": HOSTILE},
+        "stage": 3, "name": "instruction_tuning", "trainable": ["projector"], "lora": None,
+        "steps": 3, "steps_planned": 3, "samples": 24, "tokens": 4000,
+        "unreadable": 1, "held_out_loss": 4.25, "mixture": [share], "settings": {"note": HOSTILE},
         "sessions": [{"started": "2026-11-24", "from_step": 0, "processes": 2, "device": HOSTILE,
                       "micro_batch_size": 1, "accumulation": 1}],
     }  # fmt: skip

@@ -68,6 +68,9 @@ def test_each_stage_changes_exactly_the_tensors_of_table_8(
     mixture = json.loads((tmp_path / "stage3" / "mixture.json").read_text())["train"]
     assert mixture["samples"] == 48
     assert mixture["left_out"] == {}
+    assert stages[-1]["samples"] == 2 * 48, "two epochs"
+    assert stages[-1]["tokens"] == sum(line["tokens"] for line in metrics(tmp_path / "stage3") if "loss" in line)
+    assert stages[-1]["steps"] == stages[-1]["steps_planned"]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

@@ -37,6 +37,11 @@ class Plan:
         """Return the packs of one step."""
         return self.packs[number * self.packs_per_step : (number + 1) * self.packs_per_step]
 
+    def samples(self, steps: int) -> np.ndarray:
+        """Return the numbers of the samples of the first `steps` steps, repeated where an epoch repeats them."""
+        packs = min(steps * self.packs_per_step, len(self.packs))
+        return self.packs.order[: self.packs.starts[packs]]
+
 
 def make_plan(
     tokens: np.ndarray, *, pack_tokens: int, packs_per_step: int, method: Method, epochs: int, seed: int

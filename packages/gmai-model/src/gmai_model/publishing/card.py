@@ -34,10 +34,12 @@ class CardFacts:
 
 def write_card(facts: CardFacts) -> str:
     """Return the card as Markdown with the Hub's metadata in front."""
-    stages: list[dict[str, Any]] = list(facts.record.get("stages", []))
+    entries: list[dict[str, Any]] = list(facts.record.get("stages", []))
+    stages = [entry for entry in entries if entry["stage"]]
+    warm_ups = [entry for entry in entries if not entry["stage"]]
     sections = [
-        _what(facts, stages), _use(facts), _stages(stages, facts.curves), _mixture(stages), _sources(facts.sources),
-        _evaluation(facts.evaluation), LIMITS, _settings(stages), _hashes(facts),
+        _what(facts, stages), _use(facts), *map(_warm_up, warm_ups), _stages(stages, facts.curves), _mixture(stages),
+        _sources(facts.sources), _evaluation(facts.evaluation), LIMITS, _settings(stages), _hashes(facts),
     ]  # fmt: skip
     return f"---\n{_metadata(facts)}---\n\n{MARK}\n\n" + "\n\n".join(sections) + "\n"
 
@@ -93,6 +95,15 @@ vllm serve {facts.repo_id}
 ```"""
 
 
+def _warm_up(entry: Mapping[str, Any]) -> str:
+    return (
+        "## Warm-up in place of pretrained parts\n\n"
+        "The parts were random. Before the stages the vision encoder was taught the labels of the training images in "
+        f"{entry['vision_steps']:,} steps (label sets told apart {entry['label_accuracy']:.1%} of the time), and the "
+        f"language model the training texts in {entry['language_steps']:,} steps."
+    )
+
+
 def _stages(stages: Sequence[Mapping[str, Any]], curves: str | None) -> str:
     if not stages:
         return "## Training\n\nNo stage has been run."
@@ -103,7 +114,7 @@ def _stages(stages: Sequence[Mapping[str, Any]], curves: str | None) -> str:
             (
                 f"{stage['stage']} {stage['name']}",
                 ", ".join(stage["trainable"]) + (f", LoRA rank {stage['lora']['rank']}" if stage.get("lora") else ""),
-                f"{stage['steps']:,}", f"{stage['samples']:,}", f"{stage['tokens']:,}",
+                f"{stage['steps']:,} of {stage['steps_planned']:,}", f"{stage['samples']:,}", f"{stage['tokens']:,}",
                 _number(stage.get("held_out_loss")), _devices(stage),
             )
             for stage in stages
@@ -139,11 +150,11 @@ def _mixture(stages: Sequence[Mapping[str, Any]]) -> str:
     lines = [
         "## Mixture",
         "",
-        "Tokens include image tokens; ratio is the share of the dataset that the stage used.",
+        "What the planned steps of each stage hold. Tokens include image tokens; ratio is the share of the dataset.",
         "",
     ]
     lines += _table(
-        ("stage", "dataset", "samples there", "ratio", "samples used", "left out", "tokens"),
+        ("stage", "dataset", "samples there", "ratio", "samples planned", "left out", "tokens"),
         [
             (
                 str(stage["stage"]), share["name"], f"{share['available']:,}", f"{share['ratio']:g}",

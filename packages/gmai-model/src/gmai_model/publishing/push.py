@@ -15,10 +15,10 @@ from gmai_model.publishing.card import MARK, CardFacts, write_card
 from gmai_model.publishing.curves import draw_curves
 from gmai_model.publishing.sources import Source, read_sources
 
-CARD, CURVES = "README.md", "loss_curves.png"
+CARD, CURVES, RECORD = "README.md", "loss_curves.png", "gmai.json"
 FILES = frozenset(
     {
-        "config.json", "generation_config.json", "model.safetensors.index.json", "gmai.json", "tokenizer.json",
+        "config.json", "generation_config.json", "model.safetensors.index.json", RECORD, "tokenizer.json",
         "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model",
         "chat_template.jinja", "chat_template.json", "processor_config.json", "preprocessor_config.json",
         "LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "NOTICE.txt",
@@ -66,7 +66,7 @@ def publish(
             f"{checkpoint}: not published, {len(outcome.off)} things are off, first: {outcome.off[0]}. "
             f"`gmai model check {checkpoint}` lists them all."
         )
-    record_file = checkpoint / "gmai.json"
+    record_file = checkpoint / RECORD
     record: dict[str, Any] = json.loads(record_file.read_text("utf-8")) if record_file.is_file() else {}
     curves = draw_curves(record.get("stages", []))
     if curves is not None:
@@ -109,7 +109,7 @@ def refuse_foreign_files(checkpoint: Path) -> None:
             continue
         if name == CARD and MARK in path.read_text("utf-8", errors="replace"):
             continue
-        if name == CURVES and (checkpoint / CARD).is_file():  # drawn by an earlier push, and drawn anew
+        if name == CURVES and (checkpoint / RECORD).is_file():  # drawn anew, so that no other picture is published
             continue
         raise UserError(
             f"{path}: {_kind(path)}. A published folder holds a checkpoint and nothing else. Move the file away; "
@@ -157,6 +157,6 @@ def model_digest(checkpoint: Path) -> str:
     files = {path for pattern in patterns for path in checkpoint.glob(pattern)}
     total = hashlib.sha256()
     for path in sorted(files):
-        if path.name not in {"gmai.json", "trainer_state.json", "run.json"} and path.name[0] != ".":
+        if path.name not in {RECORD, "trainer_state.json", "run.json"} and path.name[0] != ".":
             total.update(f"{path.name}\0{sha256_file(path)}\n".encode())
     return f"sha256:{total.hexdigest()}"

@@ -50,7 +50,8 @@ def write_report(out: Path, history: dict[str, Any], images: Mapping[str, Sequen
     title = f"Stage {history['stage']}, {history['name'].replace('_', ' ')}: {outcome}"
     body = [
         f"<h1>{escape(title)}</h1>",
-        f"<p>{history['steps']:,} steps over {history['samples']:,} samples ({history['tokens']:,} tokens planned); "
+        f"<p>{history['steps']:,} of {history['steps_planned']:,} planned steps, {history['samples']:,} samples, "
+        f"{history['tokens']:,} tokens; "
         f"{', '.join(history['trainable']).replace('_', ' ')} trained"
         + (f", the language model by LoRA adapters of rank {history['lora']['rank']}" if history["lora"] else "")
         + f". {history['unreadable']:,} samples were left out for an unreadable image.</p>",

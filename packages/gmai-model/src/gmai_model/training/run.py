@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from gmai_cli.console import say, table
@@ -236,14 +237,16 @@ def _history(config: TrainConfig, inputs: Inputs, place: Place, out: Path) -> di
     lines = read_metrics(out / "metrics.jsonl")
     steps = [line for line in lines if "loss" in line]
     every = max(len(steps) // CURVE_POINTS, 1)
+    trained = inputs.plan.samples(place.steps)
     return {
         "stage": config.stage,
         "name": STAGES[config.stage].name,
         "trainable": sorted(config.trainable),
         "lora": {"rank": config.lora_rank, "alpha": config.lora_alpha, "merged": True} if config.lora_rank else None,
         "steps": place.steps,
-        "samples": len(inputs.source),
-        "tokens": inputs.plan.total_tokens,
+        "steps_planned": inputs.plan.steps,
+        "samples": len(trained),
+        "tokens": int(inputs.lengths.tokens[trained].sum(dtype=np.int64)),
         "unreadable": place.unreadable,
         "held_out_loss": place.held_out_loss,
         "loss_curve": [[line["step"], round(line["loss"], 4)] for line in steps[::-1][::every][::-1]],
