@@ -82,10 +82,10 @@ def recipe():
 
 def ours(data, out, workers):
     """Build everything, samples included."""
-    from gmai_data.build import BuildSettings, build
+    from gmai_data.build import BuildSettings, RunOptions, build
     from gmai_data.sources.catalogue import Source
 
-    build([Source(recipe(), data)], out, BuildSettings(), workers=workers)
+    build([Source(recipe(), data)], out, BuildSettings(), RunOptions(workers=workers))
     return json.loads((out / "manifest.json").read_text())["recipes"]["bench"]["images"]["kept"]
 
 

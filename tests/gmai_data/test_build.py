@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from gmai_cli.errors import UserError
-from gmai_data.build import BuildSettings, build
+from gmai_data.build import BuildSettings, RunOptions, build
 from gmai_data.sources.catalogue import resolve
 
 COMMAND = [sys.executable, "-c", "from gmai_cli.main import main; main()", "data", "build", "phantoms"]
@@ -54,7 +54,7 @@ def test_account_of_every_recipe(phantom_build):
 
 def test_two_workers_give_the_same_bytes(phantoms, phantom_build, tmp_path):
     out = tmp_path / "out"
-    assert build(resolve(["phantoms"], phantoms), out, BuildSettings(), workers=2) == 0
+    assert build(resolve(["phantoms"], phantoms), out, BuildSettings(), RunOptions(workers=2)) == 0
     assert digests(out) == digests(phantom_build)
 
 

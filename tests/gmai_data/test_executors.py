@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from gmai_cli.errors import UserError
-from gmai_data.build import BuildSettings, build
+from gmai_data.build import BuildSettings, RunOptions, build
 from gmai_data.executors import array_share, local_processes, on_ray
 from gmai_data.sources.catalogue import resolve
 
@@ -66,7 +66,7 @@ def test_a_list_with_gaps_cannot_be_the_first_array(tmp_path):
 def test_array_tasks_and_a_last_run_give_the_same_bytes(xray, local, tmp_path):
     out = tmp_path / "out"
     for position in (2, 0):  # the task 1 died
-        assert build(xray, out, BuildSettings(), share=(position, 3)) == 0
+        assert build(xray, out, BuildSettings(), RunOptions(share=(position, 3))) == 0
         assert not (out / "manifest.json").exists()
     assert build(xray, out, BuildSettings()) == 0
     assert digests(out) == local
@@ -93,7 +93,7 @@ def test_two_workers_on_the_same_shards_do_not_corrupt_them(phantoms, local, tmp
 def test_ray_gives_the_same_bytes(xray, local, tmp_path):
     if importlib.util.find_spec("ray") is None:
         pytest.skip("Ray is not installed: pip install 'gmai-data[ray]'")
-    assert build(xray, tmp_path / "out", BuildSettings(), executor=on_ray) == 0
+    assert build(xray, tmp_path / "out", BuildSettings(), RunOptions(executor=on_ray)) == 0
     assert digests(tmp_path / "out") == local
 
 
@@ -101,7 +101,7 @@ def test_ray_missing_is_explained(xray, tmp_path):
     if importlib.util.find_spec("ray") is not None:
         pytest.skip("Ray is installed")
     with pytest.raises(UserError, match=r"pip install 'gmai-data\[ray\]'"):
-        build(xray, tmp_path / "out", BuildSettings(), executor=on_ray)
+        build(xray, tmp_path / "out", BuildSettings(), RunOptions(executor=on_ray))
 
 
 def test_a_process_that_is_ended_from_outside_is_explained():

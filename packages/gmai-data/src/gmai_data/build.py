@@ -125,11 +125,7 @@ def build(
     sources: Sequence[Source],
     out: Path,
     settings: BuildSettings,
-    *,
-    workers: int = 1,
-    executor: Executor | None = None,
-    share: tuple[int, int] | None = None,
-    options: RunOptions | None = None,
+    options: RunOptions = RunOptions(),
 ) -> int:
     """Build everything that the sources give.
 
@@ -137,10 +133,7 @@ def build(
         sources: Recipes with their folders.
         out: Output folder: new, or one that an equal command began.
         settings: See `BuildSettings`.
-        workers: See `RunOptions`.
-        executor: See `RunOptions`.
-        share: See `RunOptions`.
-        options: In place of the three above.
+        options: See `RunOptions`.
 
     Returns:
         `EXIT_OK`; `EXIT_PARTIAL` when something stands in the quarantine; `EXIT_REQUEUE` when the cap on the cost is
@@ -149,7 +142,6 @@ def build(
     Raises:
         UserError: A source is not what its recipe says, or OUT belongs to another build.
     """
-    options = options or RunOptions(workers, executor, share)
     for source in sources:
         if out.resolve().is_relative_to(source.root.resolve()):
             raise UserError(
