@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from gmai_model.batching.collate import Collator, make_row
 from gmai_model.batching.plan import make_plan
-from gmai_model.training.loader import MicroBatches, iterate
+from gmai_model.training.loader import MicroBatches, _worker_is_gone, iterate
 
 from .conftest import Train
 from .test_run import metrics
@@ -36,6 +36,26 @@ def test_a_position_is_reached_without_passing_the_others() -> None:
     list(iterate(rows(everything), start=0, workers=0))
     list(iterate(rows(late), start=10, workers=0))
     assert late.asked == everything.asked[10:]
+
+
+class Failing(Asked):
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    def __call__(self, numbers: np.ndarray):
+        raise self._error
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(104, "reset"), EOFError(), FileNotFoundError(2, "socket")])
+def test_a_row_that_went_with_its_worker_is_a_dead_worker(error: Exception) -> None:
+    assert _worker_is_gone(error)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_fault_of_the_reading_itself_is_not_taken_for_one(workers: int) -> None:
+    with pytest.raises(FileNotFoundError, match="missing"):
+        list(iterate(rows(Failing(FileNotFoundError(2, "missing"))), start=0, workers=workers))
 
 
 @pytest.mark.parametrize("world", [2, 4])

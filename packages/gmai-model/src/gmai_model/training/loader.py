@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from gmai_model.batching.collate import Collator, Row
 from gmai_model.batching.plan import Plan
 
-_WORKER_GONE = "DataLoader worker (pid"
+_WORKER_GONE, _OF_A_WORKER = "DataLoader worker (pid", "in DataLoader worker process"
 
 
 class MicroBatches(Dataset[Row]):
@@ -54,11 +54,19 @@ def iterate(rows: MicroBatches, *, start: int, workers: int) -> Iterator[Row]:
         signal.signal(signal.SIGCHLD, before)
     try:
         yield from loaded
-    except RuntimeError as error:
-        if _WORKER_GONE not in str(error):
+    except (RuntimeError, OSError, EOFError) as error:
+        if not workers or not _worker_is_gone(error):
             raise
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise UserError(
-            f"a process that reads samples is gone: {str(error).splitlines()[0]}. Most often the node ran out of "
+            f"a process that reads samples is gone: {reason}. Most often the node ran out of "
             f"memory: fewer loader_workers, a smaller micro_batch_size or more memory help. The same command goes on "
             f"from the last complete checkpoint."
         ) from error
+
+
+def _worker_is_gone(error: Exception) -> bool:
+    """Say whether torch found a worker dead, or could not fetch from it a row that it had announced."""
+    if isinstance(error, ConnectionError | EOFError | FileNotFoundError):
+        return _OF_A_WORKER not in str(error)
+    return _WORKER_GONE in str(error)
