@@ -29,3 +29,9 @@ def hub_server() -> Iterator[Any]:
 def openai_server() -> Any:
     """The module `tests/servers/openai.py`: `Server` is a hostile OpenAI-compatible server with books."""
     return _module("servers/openai.py")
+
+
+@pytest.fixture
+def serving() -> Any:
+    """The context manager of `tests/servers/transformers_serve.py`: checkpoint, folder ▶ URL of the real server."""
+    return _module("servers/transformers_serve.py").serving

@@ -3,14 +3,9 @@
 import asyncio
 import base64
 import contextlib
-import importlib.util
 import json
-import os
-import subprocess
-import sys
 import threading
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -287,30 +282,12 @@ def test_a_judge_reads_each_answer_once_and_changes_no_number(
 
 
 @pytest.mark.e2e
-def test_a_real_server_answers(tiny_llava: Path, held_out: Path, tmp_path: Path) -> None:
-    port = "18431"
-    env = os.environ | {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1"}
-    (tmp_path / "hf/hub").mkdir(parents=True)
-    serve = Path(sys.executable).with_name("transformers")
-    if not serve.exists() or not all(importlib.util.find_spec(name) for name in ("fastapi", "uvicorn", "openai")):
-        pytest.skip("needs `transformers serve`: pip install 'transformers[serving]'")
-    command = [serve, "serve", str(tiny_llava), "--device", "cpu", "--dtype", "float32", "--port", port]
-    log = (tmp_path / "serve.log").open("w")
-    server = subprocess.Popen(command, env=env, stdout=log, stderr=log)
-    try:
-        for _ in range(180):
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1)
-                break
-            assert server.poll() is None, (tmp_path / "serve.log").read_text(encoding="utf-8")
-            time.sleep(1)
-        endpoint = Endpoint(f"http://127.0.0.1:{port}/v1", str(tiny_llava), max_new_tokens=4, concurrency=4)
+def test_a_real_server_answers(tiny_llava: Path, held_out: Path, tmp_path: Path, serving: Any) -> None:
+    with serving(tiny_llava, tmp_path) as url:
+        endpoint = Endpoint(url, str(tiny_llava), max_new_tokens=4, concurrency=4)
         (result,) = ask_and_report([DeclaredBenchmark(held_out)], endpoint, tmp_path / "out", Settings())
         assert result.result.n == 12
         local = LocalModel(str(tiny_llava), batch_size=4, max_new_tokens=4)
         (alike,) = ask_and_report([DeclaredBenchmark(held_out)], local, tmp_path / "local", Settings())
         said = [[item.prediction.response for item in run.scored] for run in (result, alike)]
         assert said[0] == said[1]
-    finally:
-        server.terminate()
-        server.wait()

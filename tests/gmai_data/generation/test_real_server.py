@@ -1,14 +1,9 @@
 """Random weights behind the real `transformers serve`: every reply is nonsense, and every record is accounted for."""
 
-import contextlib
 import importlib.util
 import json
-import os
 import subprocess
 import sys
-import time
-import urllib.request
-from pathlib import Path
 
 import pytest
 from gmai_data.build import BuildSettings, RunOptions, build
@@ -17,34 +12,18 @@ from gmai_data.generation.writers import WriterOptions
 from gmai_data.sources.catalogue import resolve
 
 GMAI = [sys.executable, "-c", "from gmai_cli.main import main; main()"]
-PORT = 18_437
 
 
 @pytest.fixture
-def served(tmp_path, phantom_build):
+def served(tmp_path, phantom_build, serving):
     """Return (URL, model name) of a tiny checkpoint behind `transformers serve`."""
-    serve = Path(sys.executable).with_name("transformers")
-    needed = ("fastapi", "uvicorn", "openai", "gmai_model")
-    if not serve.exists() or not all(importlib.util.find_spec(name) for name in needed):
-        pytest.skip("needs gmai-model and `transformers serve`: pip install gmai-model 'transformers[serving]'")
+    if importlib.util.find_spec("gmai_model") is None:
+        pytest.skip("needs gmai-model: pip install gmai-model")
     model = tmp_path / "tiny"
     init = [*GMAI, "model", "init", "--preset", "tiny", "--data", phantom_build / "mix.yaml", "--out", model]
     subprocess.run(init, check=True, capture_output=True)
-    (tmp_path / "hf" / "hub").mkdir(parents=True)
-    environment = os.environ | {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1"}
-    command = [serve, "serve", model, "--device", "cpu", "--dtype", "float32", "--port", str(PORT)]
-    log = tmp_path / "serve.log"
-    with log.open("w") as file, subprocess.Popen(command, env=environment, stdout=file, stderr=file) as server:
-        try:
-            for _ in range(180):
-                with contextlib.suppress(OSError):
-                    urllib.request.urlopen(f"http://127.0.0.1:{PORT}/health", timeout=1)
-                    break
-                assert server.poll() is None, log.read_text(encoding="utf-8")
-                time.sleep(1)
-            yield f"http://127.0.0.1:{PORT}/v1", str(model)
-        finally:
-            server.terminate()
+    with serving(model, tmp_path) as url:
+        yield url, str(model)
 
 
 @pytest.mark.e2e
