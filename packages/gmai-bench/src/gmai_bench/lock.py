@@ -13,6 +13,7 @@ from typing import Any, NoReturn, cast
 
 from gmai_cli.console import say
 from gmai_cli.errors import EXIT_REQUEUE, UserError
+from gmai_cli.processes import is_alive
 
 
 @contextlib.contextmanager
@@ -66,7 +67,7 @@ def _explain_or_clear(path: Path) -> None:
         return
     except (OSError, ValueError, KeyError, TypeError):
         pid, host, started = -1, "unknown", "unknown"
-    if host == socket.gethostname() and pid > 0 and not _alive(pid):
+    if host == socket.gethostname() and pid > 0 and not is_alive(pid):
         say(f"{path}: left by process {pid} of {started}, which is gone; taking the folder over")
         path.unlink(missing_ok=True)
         return
@@ -74,13 +75,3 @@ def _explain_or_clear(path: Path) -> None:
         f"{path}: process {pid} on {host} holds this output folder since {started}. One process writes to a folder at "
         f"a time. Wait for it or use another --out; if that process is gone, remove {path} and run the command again."
     )
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -11,6 +11,7 @@ from typing import Any
 
 from gmai_cli.console import say
 from gmai_cli.errors import UserError
+from gmai_cli.processes import is_alive
 
 HEARTBEAT_S = 20.0
 STALE_S = 300.0
@@ -115,7 +116,7 @@ def _abandoned(holder: dict[str, Any], age_s: float) -> str | None:
     job, earlier = _slurm(), holder.get("job")
     if job and earlier and job[0] == earlier[0] and job[1] != earlier[1]:
         return f"it was an earlier start of this Slurm job, {job[0]}"
-    if holder.get("host") == _host() and not _alive(int(holder["pid"])):
+    if holder.get("host") == _host() and not is_alive(int(holder["pid"])):
         return f"its process {holder['pid']} is gone"
     return None
 
@@ -133,13 +134,3 @@ def _host() -> str:
     except OSError:
         namespace = ""
     return f"{socket.gethostname()} {namespace}".strip()
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

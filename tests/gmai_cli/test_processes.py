@@ -1,0 +1,17 @@
+import os
+import subprocess
+import sys
+
+from gmai_cli.processes import is_alive
+
+
+def test_a_process_is_alive_until_it_is_reaped() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert is_alive(child.pid)
+    child.communicate(b"\n")
+    assert not is_alive(child.pid)
+
+
+def test_processes_of_others_are_alive_too() -> None:
+    assert is_alive(1)
+    assert is_alive(os.getpid())
