@@ -1,10 +1,10 @@
 """512×512×120 CTs with 41 labels ▶ slices, boxes, PNG, Parquet: ours beside two ways of doing it by hand.
 
-    python benchmarks/data_volume.py [--cases 4] [--cubic-slices 6] [--pair-cases 24]
+    python benchmarks/data_volume.py [--cases 4] [--cubic-slices 6] [--pair-cases 48] [--pair-rounds 3]
 
 Each way runs in a process of its own, so that its peak memory is its own, and reads the same files. CPU seconds are
-what is compared, imports and loading included; two processes are compared by the wall clock, so the machine must be
-idle.
+what is compared, imports and loading included. One process is compared with two by the wall clock, so the machine must
+be idle: they run by turns, and the best of each counts.
 
 - ours: `gmai data build` as a whole, and the same without any sample text.
 - by hand: nibabel + numpy window + `scipy.ndimage.label` per label + Pillow PNG + one Parquet file, all slices.
@@ -19,7 +19,9 @@ import argparse
 import importlib.util
 import io
 import json
+import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -197,7 +199,8 @@ def main():
     parser.add_argument("--slices", type=int, default=120)
     parser.add_argument("--cubic-slices", type=int, default=6)
     parser.add_argument("--cases", type=int, default=4)
-    parser.add_argument("--pair-cases", type=int, default=24, help="cases of the comparison of one process with two")
+    parser.add_argument("--pair-cases", type=int, default=48, help="cases of the comparison of one process with two")
+    parser.add_argument("--pair-rounds", type=int, default=3, help="times that each of the two runs")
     parser.add_argument("--way", help=argparse.SUPPRESS)
     parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
@@ -226,8 +229,16 @@ def main():
             )
         for name, rate in zip(("whole build", "without samples"), rates, strict=False):
             print(f"{name}: {rate / rates[2]:.1f} × by hand (asked: 5), {rate / rates[3]:.0f} × cubic (asked: 50)")
-        single = measure("ours", many, Path(folder) / "e", 1)
-        double = measure("ours", many, Path(folder) / "f", 2)
+        best: dict[int, dict[str, float]] = {}
+        for _ in range(options.pair_rounds):
+            for workers in (1, 2):
+                out = Path(folder) / "pair"
+                report = measure("ours", many, out, workers)
+                shutil.rmtree(out)
+                os.sync()  # the next run must not wait for the disk to take this one's files
+                print(f"{options.pair_cases} cases, {workers} at work: {report['wall_s']:.1f} s")
+                best[workers] = min(report, best.get(workers, report), key=lambda each: each["wall_s"])
+        single, double = best[1], best[2]
         print(
             f"{options.pair_cases} cases, whole build: one process {single['wall_s']:.1f} s "
             f"({single['slices'] / single['cpu_s']:.1f} slices/s/core, {single['peak_mib']:.0f} MiB), two "
