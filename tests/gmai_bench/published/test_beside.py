@@ -79,9 +79,27 @@ def test_withheld_answers_give_a_submission_and_no_number(tmp_path: Path, inputs
     sheet = openpyxl.load_workbook(tmp_path / "out/gmai-mmbench/test/submission.xlsx").worksheets[0]
     header, first, *rest = sheet.iter_rows(values_only=True)
     assert header[:7] == ("index", "question", "A", "B", "C", "D", "E")
-    assert (first[0], first[-1], len(rest)) == (0, " =B", 11)
+    assert (first[0], first[-1], len(rest)) == (0, "=B", 11)
     assert "withheld" in (tmp_path / "out/report.md").read_text(encoding="utf-8")
     assert "send submission.xlsx" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
+
+
+def test_a_submission_holds_no_formula_and_says_what_it_cut(
+    tmp_path: Path, inputs: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write_tsv(tmp_path / "gmai-mmbench/GMAI-MMBench_TEST_1.tsv", 2, answers=False)
+    hostile = file.read_text(encoding="utf-8").replace("CT", "=HYPERLINK(1)").replace('"Which', '"=1+1, which')
+    file.write_text(hostile.replace("MR", "+1").replace("US", "#N/A"), encoding="utf-8")
+    answer = "@SUM(1)\x01" + "y" * 40_000
+    report_of("gmai-mmbench/test", tmp_path, tmp_path / "out", inputs, answer, allow_partial=True)
+    sheet = openpyxl.load_workbook(tmp_path / "out/gmai-mmbench/test/submission.xlsx").worksheets[0]
+    _, question, *options, _, _, _, said = sheet[2]
+    assert question.value.startswith("=1+1, which")
+    assert [cell.value for cell in options] == ["=HYPERLINK(1)", "+1", "X-ray", "#N/A", "PET"]
+    assert said.value == ("@SUM(1)" + "y" * 40_000)[:32766]  # the control character is left out
+    assert [cell.quotePrefix for cell in (question, *options, said)] == [True, True, True, False, False, False, True]
+    assert [cell.data_type for cell in sheet[2]] == ["n"] + ["s"] * 10
+    assert "submission.xlsx: 2 answers end at 32767 characters" in capsys.readouterr().err
 
 
 def test_a_radar_plot_by_hand() -> None:
