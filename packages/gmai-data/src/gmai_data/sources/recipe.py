@@ -215,23 +215,37 @@ def load_recipe(path: Path) -> Recipe:
         raise UserError(f"{path}: not readable as YAML: {error}. Fix the card.") from error
     if not isinstance(document, dict):
         raise UserError(f"{path}:1: a recipe is a mapping of fields, found {type(document).__name__}. Fix the card.")
+    if left := sorted(_todo_lines(node)):
+        raise UserError(f"{path}: TODO in line {', '.join(map(str, left))}. A draft is a card once each is filled in.")
     try:
         return Recipe.model_validate(document)
     except ValidationError as error:
         raise _explain(error, path, node) from error
 
 
+def _todo_lines(node: yaml.Node | None) -> set[int]:
+    """Return the lines that a draft of `gmai data recipes new` left to a person."""
+    if isinstance(node, yaml.ScalarNode):
+        return {node.start_mark.line + 1} if node.value == "TODO" else set()
+    if isinstance(node, yaml.MappingNode):
+        return set[int]().union(*(_todo_lines(part) for pair in node.value for part in pair))
+    if isinstance(node, yaml.SequenceNode):
+        return set[int]().union(*(_todo_lines(part) for part in node.value))
+    return set()
+
+
 def _explain(error: ValidationError, path: Path, node: yaml.Node | None) -> UserError:
     """Return one line per finding, each with the line of the card it is about."""
     lines: list[str] = []
     for finding in error.errors():
-        single = ValidationError.from_exception_data(error.title, [_init_error(finding)])
-        known = _known_fields(finding["loc"])
-        where = f"{path}:{_line(node, finding['loc'])}"
-        message = str(explain_validation(single, where=where, known_fields=known))
+        location = finding["loc"]
+        where = f"{path}:{_line(node, location)}"
         if finding["type"] == "enum":
-            message += did_you_mean(str(finding["input"]), re.findall("'([^']+)'", finding["msg"]))
-        lines.append(message)
+            field, known = ".".join(map(str, location)), re.findall("'([^']+)'", finding["msg"])
+            lines.append(f'{where}: {field}: "{finding["input"]}" is unknown.{did_you_mean(str(finding["input"]), known)}')
+            continue
+        single = ValidationError.from_exception_data(error.title, [_init_error(finding)])
+        lines.append(str(explain_validation(single, where=where, known_fields=_known_fields(location))))
     return UserError("\n".join(lines))
 
 
