@@ -20,7 +20,7 @@ _FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r")
 def write_submission(benchmark: ScoredBenchmark, path: Path) -> None:
     """Write index, question, options, prediction and groups of every answered question, in the benchmark's order.
 
-    The prediction is the model's whole answer, as the authors' scorer reads it itself; one that is longer than a cell is
+    The prediction is the model's whole answer, as the authors' scorer reads it itself; one longer than a cell is
     cut there, and the number of such answers is said. Text that begins like a formula stays text.
     """
     openpyxl: Any = importlib.import_module("openpyxl")
