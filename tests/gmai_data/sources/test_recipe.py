@@ -28,10 +28,18 @@ def test_unknown_key_has_line_and_suggestion(card_file):
 
 
 def test_unknown_modality_and_window_have_suggestions(card_file):
-    with pytest.raises(UserError, match=r'card.yaml:\d+: modality: .*Did you mean "Dermoscopy"\?'):
+    with pytest.raises(UserError, match=r'card.yaml:\d+: modality: "Dermatoscopy" is unknown\. Did you mean "Dermoscopy"\?$'):
         load_recipe(card_file(modality="Dermatoscopy"))
     with pytest.raises(UserError, match=r'windows: unknown window "lungs"\. Did you mean "lung"\?'):
         load_recipe(card_file(windows=["lungs"]))
+
+
+def test_a_todo_left_in_a_draft_is_named_with_its_line(card_file):
+    path = card_file(license="TODO", labels={"a": {"en": "alpha", "zh": "TODO"}})
+    lines = path.read_text().splitlines()
+    numbers = ", ".join(str(number) for number, line in enumerate(lines, 1) if "TODO" in line)
+    with pytest.raises(UserError, match=rf"card.yaml: TODO in line {numbers}\. "):
+        load_recipe(path)
 
 
 def test_layout_settings_are_checked(card_file):
