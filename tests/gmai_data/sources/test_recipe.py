@@ -28,7 +28,9 @@ def test_unknown_key_has_line_and_suggestion(card_file):
 
 
 def test_unknown_modality_and_window_have_suggestions(card_file):
-    with pytest.raises(UserError, match=r'card.yaml:\d+: modality: "Dermatoscopy" is unknown\. Did you mean "Dermoscopy"\?$'):
+    with pytest.raises(
+        UserError, match=r'card.yaml:\d+: modality: "Dermatoscopy" is unknown\. Did you mean "Dermoscopy"\?$'
+    ):
         load_recipe(card_file(modality="Dermatoscopy"))
     with pytest.raises(UserError, match=r'windows: unknown window "lungs"\. Did you mean "lung"\?'):
         load_recipe(card_file(windows=["lungs"]))
@@ -40,6 +42,30 @@ def test_a_todo_left_in_a_draft_is_named_with_its_line(card_file):
     numbers = ", ".join(str(number) for number, line in enumerate(lines, 1) if "TODO" in line)
     with pytest.raises(UserError, match=rf"card.yaml: TODO in line {numbers}\. "):
         load_recipe(path)
+
+
+def test_only_texts_may_name_no_modality(card_file):
+    path = card_file()
+    path.write_text(path.read_text().replace("modality: Dermoscopy\n", ""))
+    line = path.read_text().splitlines().index("task: 2d_classification") + 1
+    with pytest.raises(UserError) as caught:
+        load_recipe(path)
+    assert str(caught.value).startswith(
+        f"{path}:{line}: task: a card of images names their modality; add `modality:`, one of CT, MR, X-ray, "
+    )
+    text = {"task": "text", "layout": {"kind": "qa_text"}}
+    assert load_recipe(card_file(**text)).modality == Modality.DERMOSCOPY
+    path = card_file(**text)
+    path.write_text(path.read_text().replace("modality: Dermoscopy\n", ""))
+    assert load_recipe(path).modality is None
+    assert find_recipe("phantom-text").modality is None
+
+
+def test_texts_are_read_as_texts_and_images_as_images(card_file):
+    with pytest.raises(UserError, match=r"card.yaml:\d+: layout: task text and layout folder_per_class do not go"):
+        load_recipe(card_file(task="text"))
+    with pytest.raises(UserError, match=r"layout: task 2d_classification and layout qa_text do not go"):
+        load_recipe(card_file(layout={"kind": "qa_text"}))
 
 
 def test_layout_settings_are_checked(card_file):
