@@ -1,22 +1,20 @@
 """READ THIS FIRST: `gmai data build`, in order. Raw datasets ▶ annotations ▶ samples ▶ the files of formats.md.
 
     1. resolve    recipes and their folders                       sources/catalogue.py, sources/recipe.py
-    2. list       what each source holds, by its layout's reader  sources/readers.py
+    2. list       what each source holds, by its layout's reader  sources/listing.py, sources/readers.py
     3. plan       items ▶ shards, fixed by a hash of their keys   shards.py
     4. work       read ▶ picture ▶ annotation ▶ samples ▶ check   shards.py, imaging/, generation/, checks/
     5. screen     the same picture twice: one stays               checks/duplicates.py
     6. write      with a model, what is not left to templates     generation/writing.py
     7. publish    shards ▶ Parquet, benchmark, mixture            publishing/release.py
-    8. account    items read = kept + dropped + quarantined       sources/problems.py
+    8. account    items read = kept + dropped + quarantined       account.py, sources/problems.py
 
 A kill at any moment loses at most the shards in work: the same command goes on with the missing ones and ends with the
 same bytes. What was built stands in OUT; what is needed to go on stands in OUT/.build.
 """
 
-import contextlib
 import json
 import shutil
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -25,16 +23,14 @@ from pathlib import Path
 from typing import Any
 
 from gmai_cli.console import progress, say
-from gmai_cli.errors import EXIT_OK, EXIT_PARTIAL, EXIT_REQUEUE, UserError
-from gmai_cli.files import write_json, write_run_record, write_text
+from gmai_cli.errors import EXIT_OK, EXIT_REQUEUE, UserError
+from gmai_cli.files import write_json, write_run_record
 from pydantic import BaseModel, ConfigDict, Field
 
 from gmai_data import array_status
-from gmai_data.checks.duplicates import left_out, screen
-from gmai_data.draws import fraction
+from gmai_data.account import account, exit_code, spent_usd
+from gmai_data.checks.duplicates import screen
 from gmai_data.executors import build_and_return, local_processes
-from gmai_data.generation.estimate import Line, estimate
-from gmai_data.generation.prices import budget_for, load_table
 from gmai_data.generation.prompts import load_prompts
 from gmai_data.generation.tasks import WritingSettings
 from gmai_data.generation.template_writer import TemplateWriter
@@ -43,13 +39,11 @@ from gmai_data.generation.writers import WriterOptions, ask
 from gmai_data.generation.writing import WriteJob, assemble
 from gmai_data.imaging.raster import digest
 from gmai_data.publishing.release import STEPS, publish
-from gmai_data.shards import TOOL, ShardJob, build_shard, shard_count, shard_of
+from gmai_data.shards import TOOL, ShardJob, shard_count, shard_of
 from gmai_data.sources.catalogue import Source
 from gmai_data.sources.items import Item
-from gmai_data.sources.problems import SourceError, add_counts, add_up, without
-from gmai_data.sources.readers import READERS
-from gmai_data.sources.splits import split_of
-from gmai_data.vocabulary import Kind, Language, Split, Task
+from gmai_data.sources.listing import Listing, list_sources
+from gmai_data.vocabulary import Kind, Language
 
 
 class BuildSettings(BaseModel):
@@ -97,30 +91,6 @@ Executor = Callable[[Sequence[ShardJob]], Iterator[ShardJob]]
 """Works on shards anywhere that sees the same folders, and yields each as it is done."""
 
 
-@dataclass(frozen=True)
-class Listing:
-    """A source and its items, in order."""
-
-    source: Source
-    items: tuple[Item, ...]
-
-    @property
-    def digest(self) -> str:
-        """Return a digest of the items' keys and file sizes: another download, or a new file, changes it."""
-        lines: list[str] = []
-        for item in self.items:
-            sizes = [_size_bytes(path) for path in map(self.source.root.joinpath, item.files)]
-            lines.append(json.dumps([item.key, item.files, sizes, item.group, item.split, item.raw_labels]))
-        return digest("\n".join(lines).encode())
-
-
-def _size_bytes(path: Path) -> int:
-    """Return the size of a file, of all files of a folder, or -1 where there is nothing."""
-    if path.is_dir():
-        return sum(file.stat().st_size for file in path.iterdir() if file.is_file())
-    return path.stat().st_size if path.is_file() else -1
-
-
 def build(
     sources: Sequence[Source],
     out: Path,
@@ -154,7 +124,7 @@ def build(
     if _claim(out, work, fingerprint):
         manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
         say(f"{out}: this build is complete; nothing to do.")
-        return _exit_code(manifest)
+        return exit_code(manifest)
     jobs = plan(listings, work, settings, options.leakage)
     with local_processes(options.workers) as pool:
         if options.share is not None:
@@ -164,22 +134,18 @@ def build(
             say(line)
         _work(jobs, pool, options.executor)
         _screen(jobs, work)
-        if not _write(_write_jobs(jobs, fingerprint, settings, options, work), settings, options, work, pool):
+        if not _write(write_jobs(jobs, fingerprint, settings, options, work), settings, options, work, pool):
             return EXIT_REQUEUE
         with progress("publish", STEPS, unit="files") as bar:
             run = map if pool is None else pool.map
             benchmark = publish([job.folder for job in jobs], out, settings.seed, run, bar)
-    manifest = _account(jobs, benchmark)
-    _write_lines(out / "quarantine.jsonl", manifest, "quarantine")
-    _write_lines(out / "dropped.jsonl", {"recipes": _set_aside(jobs, "dropped")}, "dropped", empty=False)
-    _write_lines(out / "judged.jsonl", {"recipes": _set_aside(jobs, "judged")}, "judged", empty=False)
-    write_json(out / "manifest.json", manifest)
+    manifest = account(jobs, out, benchmark)
     inputs = {listing.source.recipe.name: listing.digest for listing in listings}
-    spent = {} if settings.writing is None else {"spent_usd": round(_spent_usd(jobs), 6)}
+    spent = {} if settings.writing is None else {"spent_usd": round(spent_usd(jobs), 6)}
     write_run_record(out, config=settings.model_dump(mode="json"), inputs=inputs, seed=settings.seed, **spent)
     write_json(work / "complete.json", {"complete": True})
     shutil.rmtree(work / "shards")
-    return _exit_code(manifest)
+    return exit_code(manifest)
 
 
 def _do_share(
@@ -201,7 +167,7 @@ def _do_share(
             say(f"{told} {missing} of other tasks are not. Run the same array once more to write their samples.")
             return EXIT_OK
         _screen(jobs, work)
-        if not _write(_write_jobs(mine, fingerprint, settings, options, work), settings, options, work, pool):
+        if not _write(write_jobs(mine, fingerprint, settings, options, work), settings, options, work, pool):
             return EXIT_REQUEUE
         told += " Their samples are written."
     say(f"{told} Run it without an array to publish.")
@@ -215,9 +181,10 @@ def _screen(jobs: Sequence[ShardJob], work: Path) -> None:
         write_json(mark, {"duplicates": screen([job.folder for job in jobs])})
 
 
-def _write_jobs(
+def write_jobs(
     jobs: Sequence[ShardJob], fingerprint: dict[str, Any], settings: BuildSettings, options: RunOptions, work: Path
 ) -> list[WriteJob]:
+    """Return the shards as work for the model that writes; none where there is none."""
     if settings.writing is None:
         return []
     prompts = load_prompts(options.prompts)
@@ -257,33 +224,12 @@ def _write(
     return True
 
 
-def list_sources(sources: Sequence[Source], limit: int | None) -> list[Listing]:
-    """List the items of every source; with a limit, those whose keys have the smallest hashes.
-
-    Raises:
-        UserError: See `Reader.list_items`; or two items of a source have the same key.
-    """
-    listings: list[Listing] = []
-    for source in sources:
-        recipe = source.recipe
-        items = list(READERS[recipe.layout.kind].list_items(recipe, source.root))
-        seen: set[str] = set()
-        for item in items:
-            if item.key in seen:
-                raise UserError(
-                    f"{source.root}: {recipe.name} lists {item.key} twice. Keys are unique; fix the source."
-                )
-            seen.add(item.key)
-        items.sort(key=lambda item: fraction("limit", recipe.name, item.key) if limit else 0.0)
-        listings.append(Listing(source, tuple(sorted(items[:limit], key=lambda item: item.key))))
-    return listings
-
-
 def plan(
     listings: Sequence[Listing], work: Path, settings: BuildSettings, leakage: Path | None = None
 ) -> list[ShardJob]:
     """Divide the items into shards; the same items give the same shards."""
-    modalities = tuple(sorted({listing.source.recipe.modality for listing in listings}))
+    named = {listing.source.recipe.modality for listing in listings}
+    modalities = tuple(sorted(modality for modality in named if modality is not None))
     kinds = tuple(Kind) if settings.writing is None else (Kind.VISUAL_PERCEPTION,)
     writer = TemplateWriter(settings.chinese_share, settings.text_share, modalities, settings.seed, kinds)
     jobs: list[ShardJob] = []
@@ -297,62 +243,6 @@ def plan(
             folder = work / "shards" / f"{recipe.name}-{number:05d}-of-{count:05d}"
             jobs.append(ShardJob(recipe, listing.source.root, number, count, tuple(items), folder, writer, leakage))
     return jobs
-
-
-def preview(listings: Sequence[Listing]) -> Iterator[tuple[str, int, int, int, dict[str, int]]]:
-    """Yield (recipe, items, groups, shards, items by split) without reading any pixels, for `--dry-run`."""
-    for listing in listings:
-        splits: dict[str, int] = defaultdict(int)
-        groups: set[str] = set()
-        for item in listing.items:
-            try:
-                split, group = split_of(item, listing.source.recipe)
-            except SourceError as problem:
-                splits[problem.rule] += 1
-            else:
-                splits[split] += 1
-                groups.add(group)
-        recipe, count = listing.source.recipe, len(listing.items)
-        yield recipe.name, count, len(groups), shard_count(recipe, count), dict(splits)
-
-
-_SAMPLED = 3
-"""Items of each source that an estimate looks at."""
-
-
-def preview_writing(
-    sources: Sequence[Source], out: Path, settings: BuildSettings, options: RunOptions
-) -> Iterator[tuple[str, Line]]:
-    """Yield (kind, requests, tokens and money) of what a model would write, from a few items of each source."""
-    if settings.writing is None:
-        return
-    listings = [_asked_about(listing) for listing in list_sources(sources, settings.limit)]
-    sampled = [Listing(listing.source, listing.items[:_SAMPLED]) for listing in listings]
-    models = [settings.writing.model, *([settings.writing.judge] if settings.writing.judge else [])]
-    batch = settings.writing.writer == "openai-batch"
-    budget = budget_for(models, load_table(options.writer.prices), cap_usd=None, batch=batch)
-    with tempfile.TemporaryDirectory(prefix="gmai-estimate-") as folder:
-        jobs = plan(sampled, Path(folder), settings)
-        for job in jobs:
-            build_shard(job)
-        times = {
-            all_.source.recipe.name: len(all_.items) / max(len(few.items), 1)
-            for all_, few in zip(listings, sampled, strict=True)
-        }
-        written = _write_jobs(jobs, {}, settings, options, out / ".build")
-        weighted = [(job, times[job.recipe.name]) for job in written]
-        yield from sorted(estimate(weighted, settings.writing, budget).items())
-
-
-def _asked_about(listing: Listing) -> Listing:
-    """Return the items that a model writes about, which are not held out, in the order an estimate takes them."""
-    recipe = listing.source.recipe
-    items: list[Item] = []
-    for item in listing.items:
-        with contextlib.suppress(SourceError):  # the build counts it in the quarantine
-            if recipe.task == Task.TEXT or split_of(item, recipe)[0] != Split.HELD_OUT:
-                items.append(item)
-    return Listing(listing.source, tuple(sorted(items, key=lambda item: fraction("limit", recipe.name, item.key))))
 
 
 def _work(jobs: Sequence[ShardJob], pool: ProcessPoolExecutor | None, executor: Executor | None) -> None:
@@ -410,68 +300,3 @@ def _claim(out: Path, work: Path, fingerprint: dict[str, Any]) -> bool:
         )
     write_json(record, fingerprint)
     return False
-
-
-def _account(jobs: Sequence[ShardJob], benchmark: dict[str, Any]) -> dict[str, Any]:
-    by_recipe: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    written: dict[str, dict[str, Any]] = {}
-    for job in jobs:
-        name = job.recipe.name
-        done = json.loads((job.folder / "done.json").read_text(encoding="utf-8"))
-        by_recipe[name].append(without(done["account"], left_out(job.folder)["account"]))
-        path = job.folder / "written.json"
-        if path.is_file():
-            part = json.loads(path.read_text(encoding="utf-8"))
-            by_recipe[name].append(part["account"])
-            total = written.setdefault(name, {"by_kind": {}, "opinions": {}})
-            for kind, counts in part["by_kind"].items():
-                add_counts(total["by_kind"].setdefault(kind, {}), counts)
-            add_counts(total["opinions"], part["opinions"])
-    recipes: dict[str, Any] = {}
-    for name, accounts in by_recipe.items():
-        total = add_up(accounts)
-        listed = sum(len(job.items) for job in jobs if job.recipe.name == name)
-        if total["items"]["read"] != listed:
-            raise RuntimeError(f"{name}: {listed} items were listed, but {total['items']['read']} are accounted for")
-        tallies = total.pop("tallies")
-        recipes[name] = {**total, "samples_by_kind": tallies.get("kind", {}), "samples_by": tallies}
-        if name in written:
-            recipes[name]["written"] = written[name]
-    return {"recipes": recipes, "benchmark": benchmark}
-
-
-def _set_aside(jobs: Sequence[ShardJob], name: str) -> dict[str, dict[str, list[dict[str, Any]]]]:
-    """Return what checks dropped, or a judge found, by recipe; a dropped picture stands there, too."""
-    recipes: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for job in jobs:
-        entries = recipes.setdefault(job.recipe.name, {name: []})[name]
-        if name == "dropped":
-            left = left_out(job.folder)
-            for id_, reason in zip(left["ids"], left["rows"].values(), strict=True):
-                check, _, detail = reason.partition(": ")
-                entries.append({"id": id_, "kind": "image", "check": check, "detail": detail})
-        path = job.folder / f"{name}.jsonl"
-        if path.is_file():
-            entries += map(json.loads, path.read_text(encoding="utf-8").splitlines())
-    return recipes
-
-
-def _write_lines(path: Path, manifest: dict[str, Any], name: str, *, empty: bool = True) -> None:
-    """Move what each recipe set aside out of the manifest into a file of its own."""
-    lines = [
-        json.dumps({"recipe": recipe, **entry}, ensure_ascii=False)
-        for recipe, account in manifest["recipes"].items()
-        for entry in account.pop(name)
-    ]
-    if lines or empty:
-        write_text(path, "".join(f"{line}\n" for line in lines))
-
-
-def _spent_usd(jobs: Sequence[ShardJob]) -> float:
-    return sum(json.loads((job.folder / "asked.json").read_text(encoding="utf-8"))["spent_usd"] for job in jobs)
-
-
-def _exit_code(manifest: dict[str, Any]) -> int:
-    kinds = ("items", "boxes", "samples")
-    quarantined = sum(recipe[of]["quarantined"] for recipe in manifest["recipes"].values() for of in kinds)
-    return EXIT_PARTIAL if quarantined else EXIT_OK

@@ -89,14 +89,16 @@ def build(
     """
     from gmai_cli.errors import UserError, did_you_mean
 
-    from gmai_data.build import BuildSettings, RunOptions, list_sources, preview, preview_writing
+    from gmai_data.build import BuildSettings, RunOptions
     from gmai_data.build import build as run
     from gmai_data.checks.leakage import leakage_digest
     from gmai_data.executors import array_share, on_ray
     from gmai_data.generation.batches import Limits
     from gmai_data.generation.writers import WriterOptions, writing_settings
+    from gmai_data.preview import preview, preview_writing
     from gmai_data.publishing.publication import check_release, publish_build
     from gmai_data.sources.catalogue import resolve
+    from gmai_data.sources.listing import list_sources
     from gmai_data.statistics import print_build, print_estimate, print_preview
 
     writing = writing_settings(

@@ -10,13 +10,13 @@ from gmai_cli.console import say, table
 from gmai_cli.errors import UserError
 from gmai_cli.files import sha256_file, write_text
 
-from gmai_data.build import list_sources
 from gmai_data.generation.estimate import ASSUMED_S, Line, measured_seconds
 from gmai_data.generation.prices import load_table
 from gmai_data.generation.tasks import WritingSettings
 from gmai_data.generation.writers import WriterOptions
 from gmai_data.publishing.page import bars, page
 from gmai_data.sources.catalogue import bundled_names, find_recipe, resolve
+from gmai_data.sources.listing import list_sources
 from gmai_data.sources.recipe import Recipe
 from gmai_data.untyped import pq
 
@@ -152,7 +152,7 @@ def print_estimate(
     """Print what a model would be asked, kind by kind, with tokens, time and money.
 
     Args:
-        lines: From `build.preview_writing`.
+        lines: From `preview.preview_writing`.
         writing: The model.
         options: Its limits and prices.
         out: Its journals tell how long answers take.
@@ -202,7 +202,7 @@ def print_recipes(words: str = "") -> None:
     if not found:
         raise UserError(f'no recipe says "{words}". `gmai data recipes list` shows all {len(recipes)}.')
     rows = [
-        (each.name, each.modality, each.department, each.task, each.layout.kind, each.license,
+        (each.name, each.modality or "", each.department, each.task, each.layout.kind, each.license,
          "yes" if each.verified else "no", each.title)
         for each in found
     ]  # fmt: skip
@@ -211,7 +211,7 @@ def print_recipes(words: str = "") -> None:
 
 def _searched(recipe: Recipe) -> str:
     labels = " ".join(f"{name.en} {name.zh or ''}" for name in recipe.labels.values())
-    facts = (recipe.name, recipe.title, recipe.modality, recipe.department, recipe.clinical_task, recipe.task)
+    facts = (recipe.name, recipe.title, recipe.modality or "", recipe.department, recipe.clinical_task, recipe.task)
     return " ".join((*facts, recipe.license, recipe.layout.kind, recipe.anatomy.en, labels)).lower()
 
 
