@@ -5,16 +5,20 @@ import hashlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from gmai_cli.errors import UserError
-from gmai_data.build import BuildSettings, RunOptions, build
+from gmai_data.build import BuildSettings, RunOptions, build, plan
 from gmai_data.sources.catalogue import resolve
+from gmai_data.sources.listing import list_sources
+from gmai_data.vocabulary import Modality
 
 COMMAND = [sys.executable, "-c", "from gmai_cli.main import main; main()", "data", "build", "phantoms"]
 
@@ -50,6 +54,21 @@ def test_account_of_every_recipe(phantom_build):
     assert run["config"]["chinese_share"] == 0.2
     assert set(run["inputs"]) == set(manifest["recipes"])
     assert not (phantom_build / ".build" / "shards").exists()
+
+
+def test_texts_of_no_modality_are_counted_under_none_and_offered_nowhere(phantom_build, phantoms, tmp_path):
+    rows = [row for path in phantom_build.glob("samples/text_*/*.parquet") for row in pq.read_table(path).to_pylist()]
+    texts = [row for row in rows if row["source"] == "phantom-text"]
+    assert {row["modality"] for row in texts} == {None}
+    assert {row["modality"] for row in rows if row not in texts} <= set(map(str, Modality))
+    for row in texts:
+        assert re.fullmatch(r"text#qa#none#phantom-text#questions\.jsonl#none#\d{6}#text_only#0", row["id"])
+    manifest = json.loads((phantom_build / "manifest.json").read_text())
+    assert manifest["recipes"]["phantom-text"]["samples_by"]["modality"] == {"none": len(texts)}
+    assert "none" not in manifest["recipes"]["phantom-ct"]["samples_by"]["modality"]
+    sources = resolve([f"{name}={phantoms / name}" for name in ("phantom-text", "phantom-xray")], None)
+    jobs = plan(list_sources(sources, None), tmp_path, BuildSettings())
+    assert {job.writer.modalities for job in jobs} == {(Modality.X_RAY,)}, "no text makes CT an option of a question"
 
 
 def test_two_workers_give_the_same_bytes(phantoms, phantom_build, tmp_path):

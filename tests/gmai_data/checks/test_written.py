@@ -1,5 +1,7 @@
 """Each check on a text: what it refuses, in words, and what it lets pass."""
 
+import dataclasses
+
 import pytest
 from gmai_data.annotation import Annotation, Box
 from gmai_data.checks.facts import Facts, LabelNames
@@ -48,6 +50,14 @@ def facts(toy):
         )
 
     return make
+
+
+def test_a_text_without_a_modality_may_speak_of_any(facts):
+    told = facts(kind=Kind.TEXT_ONLY, boxes=(), references=(), positions=())
+    said = "The left kidney is seen well on ultrasound."
+    assert verdict(told, said)[0] == "modality contradicted"
+    free = dataclasses.replace(told, annotation=dataclasses.replace(told.annotation, modality=None))
+    assert verdict(free, said) is None
 
 
 def verdict(facts, answer, question="What does it show here?"):

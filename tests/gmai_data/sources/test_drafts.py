@@ -118,6 +118,12 @@ def test_a_draft_completed_lists_what_is_there(make, kind, items, phantoms, tmp_
     assert all((root / file).exists() for item in found for file in item.files if make != masks_beside)
 
 
+def test_the_draft_of_texts_asks_for_no_modality(phantoms):
+    card = yaml.safe_load(draft(phantoms / "phantom-text")[1])
+    assert "modality" not in card
+    assert Recipe.model_validate(card | {**KNOWN, "modality": None}).modality is None
+
+
 def test_the_draft_of_cine_videos_names_their_frames(phantoms):
     layout = yaml.safe_load(draft(phantoms / "phantom-ultrasound")[1])["layout"]
     assert layout == {

@@ -145,6 +145,7 @@ DEFECTS = {
     "a bbox of five": (row(**swift([[1, 2, 3, 4, 5]])), "objects"),
     "objects of another kind": (row(objects=[1]), "objects"),
     "a kind that is none": (row(kind="poem", provenance="{}"), "vocabulary"),
+    "a picture of no modality": (row(kind="dialogue", provenance="{}") | {"modality": None}, "vocabulary"),
     "not JSON": ('{"id": "x", ', "json"),
     "a list in a list in a list": ("[" * 100_000, "json"),
     "a number without end": ('{"id": ' + "9" * 5000 + "}", "json"),
@@ -178,6 +179,9 @@ SOUND = {
     "ms-swift, a point": row(**swift([[3, 4]])),
     "ms-swift, objects as JSON": row(messages=chat("<image>", "<bbox>"), objects='{"ref": [], "bbox": [[0, 0, 1, 1]]}'),
     "a kind of somebody else's": row(kind="poem"),
+    "a text of no modality": row(
+        messages=chat("a", "b"), images=[], kind="text_only", language="en", provenance="{}"
+    ) | {"modality": None},
 }  # fmt: skip
 
 

@@ -37,7 +37,8 @@ class Annotation:
     image: bytes
     width_px: int
     height_px: int
-    modality: Modality
+    modality: Modality | None
+    """None of a text whose card names none; an image always has one."""
     department: Department
     clinical_task: ClinicalTask
     anatomy: str
@@ -53,6 +54,17 @@ class Annotation:
     provenance: Mapping[str, Any]
     thumbnail: bytes = b""
     """32 × 32 grey levels, to compare near-duplicates with; no part of the record."""
+
+    @property
+    def image_modality(self) -> Modality:
+        """Return how the image was made.
+
+        Raises:
+            ValueError: The record is of a text that has no modality.
+        """
+        if self.modality is None:
+            raise ValueError(f"{self.id}: a text without an image has no modality")
+        return self.modality
 
     @property
     def image_path(self) -> str:
@@ -78,7 +90,7 @@ class Annotation:
             "width": self.width_px,
             "height": self.height_px,
             "sha256": self.sha256,
-            "modality": str(self.modality),
+            "modality": str(self.image_modality),
             "department": str(self.department),
             "clinical_task": str(self.clinical_task),
             "anatomy": self.anatomy,
@@ -94,12 +106,14 @@ class Annotation:
         }
 
 
-def annotation_id(task: Task, modality: Modality, source: str, key: str, labels: tuple[str, ...], name: str) -> str:
+def annotation_id(
+    task: Task, modality: Modality | None, source: str, key: str, labels: tuple[str, ...], name: str
+) -> str:
     """Return `dim#task#modality#dataset#path…#label#file`, the scheme of the published GMAI-VL-5.5M.
 
     Args:
         task: Gives the first two parts.
-        modality: Third part, in lower case, spaces as `_`.
+        modality: Third part, in lower case, spaces as `_`; `none` for a text without one.
         source: The recipe's name.
         key: The item's path inside the source; each folder becomes a part. May be empty.
         labels: One label becomes its part; several become `multi`, none becomes `none`.
@@ -108,7 +122,8 @@ def annotation_id(task: Task, modality: Modality, source: str, key: str, labels:
     dimension, code = TASK_CODES[task]
     label = labels[0] if len(labels) == 1 else ("multi" if labels else "none")
     folders = [part for part in key.split("/") if part]
-    parts = [dimension, code, modality.lower().replace(" ", "_"), source, *folders, label, name]
+    shown = "none" if modality is None else modality.lower().replace(" ", "_")
+    parts = [dimension, code, shown, source, *folders, label, name]
     return "#".join(part.replace("#", "_") for part in parts)
 
 

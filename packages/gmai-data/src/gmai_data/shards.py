@@ -263,7 +263,7 @@ def _offers(annotation: Annotation, job: ShardJob) -> Iterator[str]:
                 "question": offer.question,
                 "answer": offer.answer,
                 "wrong": list(offer.wrong),
-                "modality": str(annotation.modality),
+                "modality": str(annotation.image_modality),
                 "department": str(annotation.department),
                 "source": annotation.source,
                 "license": annotation.license,

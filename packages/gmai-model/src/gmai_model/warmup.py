@@ -156,7 +156,7 @@ def _warm_language(
         except Rejected:
             continue  # counted and named by the stages themselves
         lengths[number] = len(encoded[number].input_ids)
-        text = " ".join(["", row["modality"], *row["labels"]])
+        text = " ".join(["", *filter(None, [row["modality"]]), *row["labels"]])
         words[number] = np.asarray(processor.tokenizer(text, add_special_tokens=False)["input_ids"], dtype=np.int32)
     packed = PackedLlava(llava)
     image_size: int = processor.image_processor.crop_size["height"]

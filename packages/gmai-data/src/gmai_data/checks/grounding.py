@@ -57,7 +57,12 @@ def labels_contradicted(facts: Facts, answers: str) -> str | None:
 
 
 def modality_contradicted(facts: Facts, turns: tuple[tuple[str, str], ...]) -> str | None:
-    """Return another modality that a question or answer names; a question may offer it beside the right one."""
+    """Return another modality that a question or answer names; a question may offer it beside the right one.
+
+    A text without a modality may speak of any.
+    """
+    if facts.annotation.modality is None:
+        return None
     own = modality_pattern(facts.annotation.modality, facts.language)
     any_other, others = other_modalities(facts.annotation.modality, facts.language)
     names = " ".join((*facts.annotation.labels, facts.annotation.anatomy, facts.source)).lower()

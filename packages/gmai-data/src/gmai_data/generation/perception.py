@@ -53,7 +53,7 @@ def perception_turns(annotation: Annotation, words: Words, modalities: Sequence[
         yield question, words.label(annotation.labels[0]), (), "label"
     else:
         question = words.say(words.templates["perception"]["modality"], "modality open")
-        yield question, words.modality(annotation.modality), (), "modality"
+        yield question, words.modality(annotation.image_modality), (), "modality"
     yield from _regions(annotation, words, *names)
 
 
@@ -73,7 +73,7 @@ def modality_offer(
         rest = [modality for modality in Modality if modality not in (*others, annotation.modality)]
         others += shuffled(rest, annotation.id)[: 3 - len(others)]
     question = words.say(words.templates["perception"]["modality"], "modality")
-    answer = words.modality(annotation.modality)
+    answer = words.modality(annotation.image_modality)
     return Offer("modality", question, answer, tuple(words.modality(other) for other in others))
 
 

@@ -10,6 +10,8 @@ from gmai_data.sources.problems import Ledger
 from gmai_data.vocabulary import Kind, Language, SubDataset
 
 IMAGE_PLACEHOLDER = "<image>"
+NO_MODALITY = "none"
+"""What texts without a modality are counted under."""
 SUB_DATASETS = {
     Kind.IMAGE_CAPTION: SubDataset.CAPTION,
     Kind.REGION_CAPTION: SubDataset.CAPTION,
@@ -67,7 +69,7 @@ class Sample:
             "messages": self.messages,
             "kind": str(self.kind),
             "language": str(self.language),
-            "modality": str(annotation.modality),
+            "modality": annotation.modality and str(annotation.modality),
             "department": str(annotation.department),
             "labels": list(annotation.labels),
             "boxes": [{"label": box.label, "xyxy": list(box.xyxy)} for box in self.boxes],
@@ -95,7 +97,7 @@ def tally(sample: Sample, ledger: Ledger) -> None:
     ledger.tally("sub_dataset", f"{sample.sub_dataset}/{annotation.split}")
     ledger.tally("kind", str(sample.kind))
     ledger.tally("language", str(sample.language))
-    ledger.tally("modality", str(annotation.modality))
+    ledger.tally("modality", str(annotation.modality or NO_MODALITY))
     ledger.tally("department", str(annotation.department))
     ledger.tally("task", str(annotation.task))
     ledger.tally("clinical_task", str(annotation.clinical_task))

@@ -81,7 +81,7 @@ class Words:
     def _facts(self) -> dict[str, str]:
         annotation, recipe = self._annotation, self._recipe
         chinese = self.language == Language.ZH
-        spoken = self.modality(annotation.modality)
+        spoken = self.modality(annotation.image_modality)
         if not chinese and annotation.modality not in _ABBREVIATED:
             spoken = spoken.lower()
         anatomy, noun = recipe.anatomy, recipe.label_noun

@@ -147,7 +147,7 @@ def _sources(facts: ReleaseFacts) -> str:
         (
             _link(str(recipe["title"]), str(recipe["homepage"])),
             recipe["license"],
-            recipe["modality"],
+            recipe["modality"] or "none (text)",
             recipe["department"],
             facts.counted["source"][name],
             recipe["citation"],

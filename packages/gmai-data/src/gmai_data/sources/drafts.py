@@ -39,13 +39,14 @@ def draft(root: Path) -> tuple[str, str]:
             "docs/how-to/add-a-source.md."
         )
     words, task, layout, labels = found
+    about_images: dict[str, Any] = {} if task == "text" else {"modality": "TODO"}
     card: dict[str, Any] = {
         "name": re.sub(r"[^a-z0-9]+", "-", root.resolve().name.lower()).strip("-") or "my-dataset",
         "title": "TODO",
         "homepage": "TODO",
         "citation": "TODO",
         "license": "TODO",
-        "modality": "TODO",
+        **about_images,
         "department": "TODO",
         "clinical_task": "TODO",
         "anatomy": {"en": "TODO", "zh": "TODO"},

@@ -6,7 +6,16 @@ from typing import Annotated, Any, Literal, Self, cast
 
 import yaml
 from gmai_cli.errors import UserError, did_you_mean, explain_validation
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from gmai_data.imaging.windows import HEADER, HEADER_ALL, PERCENTILE, PRESETS, SUV, parse_window
 from gmai_data.sources.layouts import Layout
@@ -127,7 +136,8 @@ class Recipe(_Card):
     """Raised with every change of the card that changes records; stands in every record."""
     verified: bool = False
     """Somebody read a real copy with this card. False: the layout is what the publisher documents, unchecked."""
-    modality: Modality
+    modality: Modality | None = None
+    """How the images were made: required but for texts (task `text`), which may name none."""
     department: Department
     clinical_task: ClinicalTask
     anatomy: Name
@@ -169,6 +179,21 @@ class Recipe(_Card):
             if isinstance(card.get(field), dict)
         }
         return {**card, **named} if named else cast(Any, value)
+
+    @field_validator("task")
+    @classmethod
+    def _images_have_a_modality(cls, value: Task, info: ValidationInfo) -> Task:
+        if value != Task.TEXT and "modality" in info.data and info.data["modality"] is None:
+            raise ValueError(f"a card of images names their modality; add `modality:`, one of {', '.join(Modality)}")
+        return value
+
+    @field_validator("layout")
+    @classmethod
+    def _texts_are_texts(cls, value: Layout, info: ValidationInfo) -> Layout:
+        task = info.data.get("task")
+        if task is not None and (task == Task.TEXT) != (value.kind == "qa_text"):
+            raise ValueError(f"task {task} and layout {value.kind} do not go together; `text` is the task of `qa_text`")
+        return value
 
     @field_validator("windows")
     @classmethod

@@ -67,9 +67,10 @@ def row_of(value: Any) -> Row:
     elif width is not None or height is not None:
         row.problems.append(Problem("size", f"width {width!r:.40} and height {height!r:.40} are not two numbers"))
     if "kind" in value and "provenance" in value:
-        row.values = {
-            name: str(value[name]) for name in ("kind", "language", "modality", "department") if name in value
-        }
+        columns = [name for name in ("kind", "language", "modality", "department") if name in value]
+        if value.get("modality") is None and not row.images and "modality" in columns:
+            columns.remove("modality")  # a text need not be of any
+        row.values = {name: str(value[name]) for name in columns}
     return row
 
 

@@ -31,7 +31,10 @@ RULES = {
         "`objects` has one `ref` for each <ref-object> and one `bbox` for each <bbox> of the text.",
         "Fill the missing ones in.",
     ),
-    "vocabulary": ("kind, language, modality and department are of the closed lists.", "Use a name of the list."),
+    "vocabulary": (
+        "kind, language, modality and department are of the closed lists; modality is null in texts only.",
+        "Use a name of the list.",
+    ),
     "ids": ("An id stands for one row only.", "Number the rows anew, or leave the repeated one out."),
     "mixture": (
         'A mixing list is {"NAME": {"image_dir", "annotations", "sample_ratio", "length", "data_augment"}}.',
