@@ -9,10 +9,10 @@ import pytest
 import yaml
 from gmai_cli.errors import UserError
 from gmai_data.imaging.raster import encode_png
+from gmai_data.sources.compare import check_against_folder
 from gmai_data.sources.drafts import draft
 from gmai_data.sources.readers import READERS
 from gmai_data.sources.recipe import Recipe
-from gmai_data.statistics import check_against_folder
 
 KNOWN = {"modality": "CT", "department": "Oncology", "clinical_task": "Bone", "license": "MIT"}
 
@@ -148,3 +148,20 @@ def test_check_names_what_is_missing_and_compares_digests(card_file, tmp_path, c
         check_against_folder(str(card_file(layout=layout, checksums={"labels.csv": "0" * 64})), root)
     with pytest.raises(UserError, match="2 items, but toy has 3 published ones"):
         check_against_folder(str(card_file(layout=layout, expected={"items": 3})), root)
+
+
+def test_check_names_labels_that_card_and_folder_do_not_share_and_tries_to_read(card_file, tmp_path, capsys):
+    root = tmp_path / "data"
+    put(root / "a" / "1.png")
+    put(root / "a" / "2.png", "no picture")
+    put(root / "other" / "3.png")
+    with pytest.raises(UserError) as caught:
+        check_against_folder(str(card_file(layout={"kind": "folder_per_class"})), root)
+    assert capsys.readouterr().out.endswith(
+        "no item has these labels of the card:\n  b\n  c\n  d\ntoy: 3 items tried, 1 pictures: alpha 1.\n"
+    )
+    first, *rest = str(caught.value).splitlines()
+    assert first == f"{root}: 1 labels are not in the card; a build would quarantine their items:"
+    assert rest[0] == '  "other" (1 items)'
+    assert any(line.startswith(f"{root}: a/2.png: image unreadable: ") for line in rest)
+    assert any("label not in the map" in line for line in rest)

@@ -324,7 +324,7 @@ def check_recipe(
     name: Annotated[str, typer.Argument(help="A bundled name or the path of a YAML card.")],
     root: Annotated[Path | None, typer.Option(help="Compare the card with this folder, too.")] = None,
 ) -> None:
-    """Validate a card; with --root, list its folder and compare the counts with the published ones."""
-    from gmai_data.statistics import check_against_folder
+    """Validate a card; with --root, compare it with its folder: files, labels, counts; and read a few items."""
+    from gmai_data.sources.compare import check_against_folder
 
     check_against_folder(name, root)

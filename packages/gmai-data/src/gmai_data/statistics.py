@@ -8,15 +8,14 @@ from typing import Any
 
 from gmai_cli.console import say, table
 from gmai_cli.errors import UserError
-from gmai_cli.files import sha256_file, write_text
+from gmai_cli.files import write_text
 
 from gmai_data.generation.estimate import ASSUMED_S, Line, measured_seconds
 from gmai_data.generation.prices import load_table
 from gmai_data.generation.tasks import WritingSettings
 from gmai_data.generation.writers import WriterOptions
 from gmai_data.publishing.page import bars, page
-from gmai_data.sources.catalogue import bundled_names, find_recipe, resolve
-from gmai_data.sources.listing import list_sources
+from gmai_data.sources.catalogue import bundled_names, find_recipe
 from gmai_data.sources.recipe import Recipe
 from gmai_data.untyped import pq
 
@@ -213,32 +212,3 @@ def _searched(recipe: Recipe) -> str:
     labels = " ".join(f"{name.en} {name.zh or ''}" for name in recipe.labels.values())
     facts = (recipe.name, recipe.title, recipe.modality or "", recipe.department, recipe.clinical_task, recipe.task)
     return " ".join((*facts, recipe.license, recipe.layout.kind, recipe.anatomy.en, labels)).lower()
-
-
-def check_against_folder(name: str, root: Path | None) -> None:
-    """Validate a card and compare a folder's item count with the published one.
-
-    Raises:
-        UserError: The card is not valid, the folder is not what it describes, or the counts differ.
-    """
-    recipe = find_recipe(name)
-    print(f"{recipe.name}: the card is valid ({len(recipe.labels)} labels, layout {recipe.layout.kind}).")
-    if not recipe.verified:
-        print(f"{recipe.name}: nobody has read a real copy with this card yet (verified: false).")
-    if root is None:
-        return
-    (listing,) = list_sources(resolve([f"{name}={root}"], None), None)
-    missing = sorted({file for item in listing.items for file in item.files if not (root / file).exists()})
-    if missing:
-        shown = "".join(f"\n  {file}" for file in missing[:10]) + ("\n  …" if len(missing) > 10 else "")
-        raise UserError(f"{root}: {len(missing)} files that {recipe.name} names are not there:{shown}")
-    for file, digest in recipe.checksums.items():
-        if not (root / file).is_file() or sha256_file(root / file) != digest:
-            raise UserError(f"{root / file}: missing, or not the published file ({digest[:12]}…). Download it again.")
-    found, expected = len(listing.items), recipe.expected.get("items")
-    if expected is not None and found != expected:
-        raise UserError(
-            f"{root}: {found} items, but {recipe.name} has {expected} published ones. Complete the download, or "
-            "correct `expected` in a copy of the card."
-        )
-    print(f"{root}: {found} items" + (", as published." if expected is not None else "."))

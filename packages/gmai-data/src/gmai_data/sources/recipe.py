@@ -266,8 +266,9 @@ def _explain(error: ValidationError, path: Path, node: yaml.Node | None) -> User
         location = finding["loc"]
         where = f"{path}:{_line(node, location)}"
         if finding["type"] == "enum":
-            field, known = ".".join(map(str, location)), re.findall("'([^']+)'", finding["msg"])
-            lines.append(f'{where}: {field}: "{finding["input"]}" is unknown.{did_you_mean(str(finding["input"]), known)}')
+            field, given = ".".join(map(str, location)), str(finding["input"])
+            known = re.findall("'([^']+)'", finding["msg"])
+            lines.append(f'{where}: {field}: "{given}" is unknown.{did_you_mean(given, known)}')
             continue
         single = ValidationError.from_exception_data(error.title, [_init_error(finding)])
         lines.append(str(explain_validation(single, where=where, known_fields=_known_fields(location))))
