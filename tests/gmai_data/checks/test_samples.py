@@ -32,4 +32,4 @@ def test_good_sample():
     ],
 )
 def test_faults(changes, reason):
-    assert reason_to_drop(dataclasses.replace(GOOD, **changes)) == reason
+    assert reason_to_drop(dataclasses.replace(GOOD, **changes))[0] == reason

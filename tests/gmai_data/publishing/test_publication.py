@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from gmai_cli.errors import UserError
 from gmai_data.build import BuildSettings, build
+from gmai_data.publishing import gallery
 from gmai_data.publishing.gallery import write_gallery
 from gmai_data.publishing.licences import reason_to_refuse
 from gmai_data.publishing.publication import publish_build
@@ -100,6 +101,23 @@ def test_the_gallery_lists_what_checks_dropped(phantom_build, tmp_path):
     page = (tmp_path / "g.html").read_text()
     assert "Dropped by checks (2)" in page
     assert "laterality: 1, refusal: 1" in page
-    assert "<td>laterality</td><td>left</td><td>dialogue</td>" in page
+    assert "<td>laterality</td><td>left</td><td>dialogue</td><td>en</td><td>r</td><td>s#1</td>" in page
     assert "&lt;script&gt;alert(1)" in page
     assert "<script>alert" not in page
+
+
+def test_a_reason_that_comes_often_hides_no_other(phantom_build, tmp_path, monkeypatch):
+    monkeypatch.setattr(gallery, "SHOWN_LINES", 6)
+    out = tmp_path / "out"
+    shutil.copytree(phantom_build, out)
+    bad = [{"recipe": "r", "file": f"{number}.png", "reason": "empty file: 0 bytes"} for number in range(9)]
+    bad.append({"recipe": "r", "file": "x.dcm", "reason": "truncated: it ends: too early"})
+    (out / "quarantine.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in bad))
+    write_gallery(out, tmp_path / "g.html", images=1)
+    page = (tmp_path / "g.html").read_text()
+    assert (
+        "Quarantine (10)</h2><p>empty file: 9, truncated: 1</p><p>At most 3 of each; all are in quarantine.jsonl"
+        in page
+    )
+    assert page.count("<td>empty file</td>") == 3
+    assert "<td>truncated</td><td>it ends: too early</td><td>r</td><td>x.dcm</td>" in page

@@ -24,8 +24,8 @@ def account(jobs: Sequence[ShardJob], out: Path, benchmark: dict[str, Any]) -> d
     """
     manifest = _manifest(jobs, benchmark)
     _write_lines(out / "quarantine.jsonl", manifest, "quarantine")
-    _write_lines(out / "dropped.jsonl", {"recipes": _set_aside(jobs, "dropped")}, "dropped", empty=False)
-    _write_lines(out / "judged.jsonl", {"recipes": _set_aside(jobs, "judged")}, "judged", empty=False)
+    _write_lines(out / "dropped.jsonl", manifest, "dropped", empty=False)
+    _write_lines(out / "judged.jsonl", {"recipes": _judged(jobs)}, "judged", empty=False)
     write_json(out / "manifest.json", manifest)
     return manifest
 
@@ -36,7 +36,7 @@ def _manifest(jobs: Sequence[ShardJob], benchmark: dict[str, Any]) -> dict[str, 
     for job in jobs:
         name = job.recipe.name
         done = json.loads((job.folder / "done.json").read_text(encoding="utf-8"))
-        by_recipe[name].append(without(done["account"], left_out(job.folder)["account"]))
+        by_recipe[name].append(without(done["account"], left_out(job.folder)))
         path = job.folder / "written.json"
         if path.is_file():
             part = json.loads(path.read_text(encoding="utf-8"))
@@ -58,17 +58,12 @@ def _manifest(jobs: Sequence[ShardJob], benchmark: dict[str, Any]) -> dict[str, 
     return {"recipes": recipes, "benchmark": benchmark}
 
 
-def _set_aside(jobs: Sequence[ShardJob], name: str) -> dict[str, dict[str, list[dict[str, Any]]]]:
-    """Return what checks dropped, or a judge found, by recipe; a dropped picture stands there, too."""
+def _judged(jobs: Sequence[ShardJob]) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """Return what a second model called inconsistent, by recipe."""
     recipes: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for job in jobs:
-        entries = recipes.setdefault(job.recipe.name, {name: []})[name]
-        if name == "dropped":
-            left = left_out(job.folder)
-            for id_, reason in zip(left["ids"], left["rows"].values(), strict=True):
-                check, _, detail = reason.partition(": ")
-                entries.append({"id": id_, "kind": "image", "check": check, "detail": detail})
-        path = job.folder / f"{name}.jsonl"
+        entries = recipes.setdefault(job.recipe.name, {"judged": []})["judged"]
+        path = job.folder / "judged.jsonl"
         if path.is_file():
             entries += map(json.loads, path.read_text(encoding="utf-8").splitlines())
     return recipes

@@ -102,10 +102,10 @@ def build_shard(job: ShardJob) -> None:
                 continue
             except SetAside as reason:
                 ledger.roll_back(before)
-                ledger.items.dropped[reason.rule] += 1
+                ledger.drop_item(item.key, reason.rule)
                 continue
             if not made and not texts:
-                ledger.items.dropped["no picture left"] += 1
+                ledger.drop_item(item.key, "no picture left")
                 continue
             ledger.items.kept += 1
             for annotation in made:
@@ -154,17 +154,17 @@ def _annotations(item: Item, job: ShardJob, ledger: Ledger) -> Iterator[Annotati
         ledger.images.read += 1
         reason = nothing_to_see(picture.pixels)
         if reason is not None:
-            ledger.images.dropped[reason] += 1
+            ledger.drop_image(_annotation_id(picture, item, recipe), reason)
             continue
         if recipe.deidentification.ocr and words_in_picture(picture.pixels, item.key):
-            ledger.images.dropped["held back: words in the picture"] += 1
+            ledger.drop_image(_annotation_id(picture, item, recipe), "held back: words in the picture")
             continue
         annotation = _annotation(picture, item, job, split, group)
         if job.leakage is not None:
             known = annotation.provenance
             protocol = load_benchmarks(job.leakage).image(known["image_sha256"], known["phash"])
             if protocol is not None:
-                ledger.images.dropped[f"image of a benchmark: {protocol}"] += 1
+                ledger.drop_image(annotation.id, f"image of a benchmark: {protocol}")
                 continue
         ledger.images.kept += 1
         yield annotation
@@ -175,10 +175,9 @@ def _annotation(picture: Picture, item: Item, job: ShardJob, split: Split, group
     encoded = picture.encoded or encode_png(picture.pixels)
     height_px, width_px = picture.pixels.shape[:2]
     absent = tuple(name for name in recipe.label_names if name not in picture.labels) if recipe.exhaustive else ()
-    folder = item.key.removesuffix(picture.name).rstrip("/")
     small = thumbnail(picture.pixels)
     return Annotation(
-        id=annotation_id(recipe.task, recipe.modality, recipe.name, folder, picture.labels, picture.name),
+        id=_annotation_id(picture, item, recipe),
         image=encoded,
         width_px=width_px,
         height_px=height_px,
@@ -208,6 +207,11 @@ def _annotation(picture: Picture, item: Item, job: ShardJob, split: Split, group
     )
 
 
+def _annotation_id(picture: Picture, item: Item, recipe: Recipe) -> str:
+    folder = item.key.removesuffix(picture.name).rstrip("/")
+    return annotation_id(recipe.task, recipe.modality, recipe.name, folder, picture.labels, picture.name)
+
+
 def _text_samples(item: Item, job: ShardJob) -> Iterator[Sample]:
     recipe = job.recipe
     if recipe.task != Task.TEXT:
@@ -235,7 +239,8 @@ def _checked(samples: Iterator[Sample], job: ShardJob, ledger: Ledger, annotatio
         ledger.samples.read += 1
         reason = reason_to_drop(sample, benchmarks)
         if reason is not None:
-            ledger.samples.dropped[reason] += 1
+            said = "\n".join(part for turn in sample.turns for part in turn)
+            ledger.drop_sample(sample.id, str(sample.kind), str(sample.language), *reason, said)
             continue
         ledger.samples.kept += 1
         rows.append({**sample.row(), "annotation": annotation if sample.has_image else None})

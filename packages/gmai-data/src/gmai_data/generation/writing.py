@@ -38,8 +38,6 @@ from gmai_data.vocabulary import Kind, Language, Split
 from gmai_data.vocabulary import Task as SourceTask
 
 NEAR_DUPLICATE, OF_DROPPED = "near-duplicate text", "of a dropped sample"
-_EXCERPT = 600
-"""Characters of a refused text that are shown in dropped.jsonl."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +182,6 @@ class Written:
     by_kind: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
     """Kind ▶ what became of its tasks."""
     opinions: Counter[str] = field(default_factory=Counter[str])
-    dropped: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     judged: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
 
     def count(self, task: Task, state: str) -> None:
@@ -205,8 +202,8 @@ def assemble(job: WriteJob) -> None:
         for sample, number in outcomes(job, journal, written):
             samples.add_rows([{**sample.row(), "annotation": number}])
     written.ledger.check()
-    for name, lines in (("dropped.jsonl", written.dropped), ("judged.jsonl", written.judged)):
-        write_text(job.folder / name, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    lines = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in written.judged)
+    write_text(job.folder / "judged.jsonl", lines)
     path = job.folder / "written.parquet"
     write_json(
         job.folder / "written.json",
@@ -266,26 +263,17 @@ def _sample(
     sample, reason, detail = None, outcome.check, outcome.detail
     if outcome.state == "accepted":
         sample = _made(pending, outcome)
-        reason, detail = reason_to_drop(sample, benchmarks) or "", ""
+        reason, detail = reason_to_drop(sample, benchmarks) or ("", "")
         print_ = int(outcome.print, 16)
         if not reason and (other := seen.find(print_)) is not None:
             reason, detail = NEAR_DUPLICATE, f"of {other}"
         if not reason:
             seen.add(print_, task.id)
     if reason or sample is None:
-        ledger.samples.dropped[reason] += 1
-        written.count(task, "dropped")
         reply = pending.journal.replies.get(outcome.reply)
-        written.dropped.append(
-            {
-                "id": task.id,
-                "kind": str(task.facts.kind),
-                "language": str(task.facts.language),
-                "check": reason,
-                "detail": detail,
-                "text": reply.text[:_EXCERPT] if reply is not None else "",
-            }
-        )
+        said = "" if reply is None else reply.text
+        ledger.drop_sample(task.id, str(task.facts.kind), str(task.facts.language), reason, detail, said)
+        written.count(task, "dropped")
         return None
     ledger.samples.kept += 1
     tally(sample, ledger)

@@ -1,6 +1,7 @@
 """`gmai data view`: a build's images with boxes and filters, and what was dropped or quarantined, with the reasons."""
 
 import base64
+import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -144,21 +145,17 @@ def _quarantine(out: Path) -> str:
     entries = _lines(out / "quarantine.jsonl")
     if not entries:
         return '<h2 id="quarantine">Quarantine</h2><p>Empty: every input could be used.</p>'
-    rows = [(entry["recipe"], entry["file"], entry["reason"]) for entry in entries]
-    return _listing("Quarantine", "quarantine", ("source", "file", "reason"), rows, "quarantine.jsonl")
+    rows = [(*entry["reason"].partition(": ")[::2], entry["recipe"], entry["file"]) for entry in entries]
+    return _listing("Quarantine", "quarantine", ("reason", "found", "source", "file"), rows, "quarantine.jsonl")
 
 
 def _dropped(out: Path) -> str:
-    """Return the images and samples that a check refused, each with the check, what it found, and the refused text."""
+    """Return the items, images and samples that a check refused, with what it found and the refused text."""
     entries = _lines(out / "dropped.jsonl")
-    if not entries:
-        return ""
-    names = ("check", "detail", "kind", "language", "id", "text")
-    rows = sorted(tuple(str(entry.get(name) or "") for name in names) for entry in entries)
-    counts = Counter(check for check, *_ in rows)
-    words = ", ".join(f"{text(check)}: {count}" for check, count in counts.most_common())
-    heads = ("check", "found", *names[2:])
-    return _listing("Dropped by checks", "dropped", heads, rows, "dropped.jsonl", f"<p>{words}</p>")
+    names = ("check", "detail", "kind", "language", "recipe", "id", "text")
+    rows = [tuple(str(entry.get(name) or "") for name in names) for entry in entries]
+    heads = ("check", "found", "kind", "language", "source", "id", "text")
+    return _listing("Dropped by checks", "dropped", heads, rows, "dropped.jsonl") if rows else ""
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
@@ -167,10 +164,14 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def _listing(
-    title: str, name: str, heads: Sequence[str], rows: Sequence[Sequence[str]], file: str, note: str = ""
-) -> str:
+def _listing(title: str, name: str, heads: Sequence[str], rows: Sequence[tuple[str, ...]], file: str) -> str:
+    """Return a table of rows, whose first column is the reason; however often one comes, all others are seen."""
+    counts = Counter(reason for reason, *_ in rows)
+    words = ", ".join(f"{text(reason)}: {count}" for reason, count in counts.most_common())
+    room = max(SHOWN_LINES // len(counts), 1)
+    by_reason = itertools.groupby(sorted(rows), lambda row: row[0])
+    shown = [row for _, group in by_reason for row in itertools.islice(group, room)]
+    more = f"<p>At most {room} of each; all are in {file}.</p>" if len(shown) < len(rows) else ""
     head = "".join(f"<th>{each}</th>" for each in heads)
-    lines = "".join(f"<tr>{''.join(f'<td>{text(cell)}</td>' for cell in row)}</tr>" for row in rows[:SHOWN_LINES])
-    more = f"<p>The first {SHOWN_LINES}; all are in {file}.</p>" if len(rows) > SHOWN_LINES else ""
-    return f'<h2 id="{name}">{title} ({len(rows)})</h2>{note}{more}<table><tr>{head}</tr>{lines}</table>'
+    lines = "".join(f"<tr>{''.join(f'<td>{text(cell)}</td>' for cell in row)}</tr>" for row in shown)
+    return f'<h2 id="{name}">{title} ({len(rows)})</h2><p>{words}</p>{more}<table><tr>{head}</tr>{lines}</table>'

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gmai_data.checks.identifiers import find_identifier
+
 
 class SourceError(Exception):
     """An input that cannot be used: it goes into the quarantine with its reason, and the build goes on.
@@ -59,6 +61,8 @@ class Count:
         return {"read": self.read, "kept": self.kept, "dropped": dropped, "quarantined": self.quarantined}
 
 
+EXCERPT = 600
+"""Characters of a refused text that are listed."""
 KINDS = ("items", "images", "boxes", "samples")
 """What is accounted for."""
 
@@ -72,6 +76,8 @@ class Ledger:
     boxes: Count = field(default_factory=Count)
     samples: Count = field(default_factory=Count)
     quarantine: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    dropped: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    """Each item, image and sample that counts as dropped, with the check; boxes are counted only."""
     tallies: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
 
     def keep_box(self) -> None:
@@ -95,14 +101,31 @@ class Ledger:
         self.samples.quarantined += 1
         self.quarantine.append({"file": name, "reason": reason})
 
+    def drop_item(self, key: str, check: str) -> None:
+        """Account for one item that is sound, but not meant to be used."""
+        self.items.dropped[check] += 1
+        self.dropped.append(dropped(key, "item", check))
+
+    def drop_image(self, name: str, check: str) -> None:
+        """Account for one picture that a check refused."""
+        self.images.dropped[check] += 1
+        self.dropped.append(dropped(name, "image", check))
+
+    def drop_sample(self, name: str, kind: str, language: str, check: str, detail: str, text: str) -> None:
+        """Account for one sample that a check refused; the beginning of its text tells whether the check was right."""
+        self.samples.dropped[check] += 1
+        # What may point to a person is not copied to where it is looked at.
+        said = {} if find_identifier(text[:EXCERPT]) else {"text": text[:EXCERPT]}
+        self.dropped.append({**dropped(name, kind, check, detail), "language": language, **said})
+
     def mark(self) -> "Mark":
         """Return where the account of pictures and boxes stands, for `roll_back`."""
-        return copy.deepcopy(self.images), copy.deepcopy(self.boxes), len(self.quarantine)
+        return copy.deepcopy(self.images), copy.deepcopy(self.boxes), len(self.quarantine), len(self.dropped)
 
     def roll_back(self, mark: "Mark") -> None:
         """Take back the pictures and boxes of an item that turned out unusable; the item itself is accounted for."""
         self.images, self.boxes = mark[0], mark[1]
-        del self.quarantine[mark[2] :]
+        del self.quarantine[mark[2] :], self.dropped[mark[3] :]
 
     def _write_aside(self, problem: SourceError) -> None:
         self.quarantine.append({"file": problem.file, "reason": str(problem)})
@@ -121,10 +144,15 @@ class Ledger:
         """Return the whole account as plain JSON values."""
         counts = {name: getattr(self, name).row() for name in KINDS}
         tallies = {of: dict(sorted(values.items())) for of, values in sorted(self.tallies.items())}
-        return {**counts, "tallies": tallies, "quarantine": self.quarantine}
+        return {**counts, "tallies": tallies, "quarantine": self.quarantine, "dropped": self.dropped}
 
 
-Mark = tuple[Count, Count, int]
+Mark = tuple[Count, Count, int, int]
+
+
+def dropped(name: str, kind: str, check: str, detail: str = "") -> dict[str, str]:
+    """Return a line of dropped.jsonl; `kind` is `item`, `image`, or that of a sample."""
+    return {"id": name, "kind": kind, "check": check, "detail": detail}
 
 
 def add_up(accounts: Iterable[dict[str, Any]]) -> dict[str, Any]:
@@ -140,6 +168,7 @@ def add_up(accounts: Iterable[dict[str, Any]]) -> dict[str, Any]:
         for of, values in account["tallies"].items():
             total.tallies.setdefault(of, Counter()).update(values)
         total.quarantine.extend(account["quarantine"])
+        total.dropped.extend(account["dropped"])
     total.check()
     return total.to_json()
 
@@ -155,16 +184,21 @@ def without(account: dict[str, Any], left_out: Mapping[str, Any]) -> dict[str, A
 
     Args:
         account: As written by `Ledger.to_json`.
-        left_out: `images` (reason ▶ count), `samples`, and `tallies` of those samples.
+        left_out: `rows` (row ▶ reason) and `ids` of the pictures; `account`: `images` (reason ▶ count), `samples`,
+            and `tallies` of those samples.
     """
+    gone = left_out["account"]
     images, samples = dict(account["images"]), dict(account["samples"])
-    images["kept"] -= sum(left_out["images"].values())
-    images["dropped"] = {**images["dropped"], **left_out["images"]}
-    if left_out["samples"]:
-        samples["kept"] -= left_out["samples"]
-        samples["dropped"] = {**samples["dropped"], "of a duplicate image": left_out["samples"]}
+    images["kept"] -= sum(gone["images"].values())
+    images["dropped"] = {**images["dropped"], **gone["images"]}
+    if gone["samples"]:
+        samples["kept"] -= gone["samples"]
+        samples["dropped"] = {**samples["dropped"], "of a duplicate image": gone["samples"]}
+    reasons = [reason.partition(": ") for reason in left_out["rows"].values()]
+    named = zip(left_out["ids"], reasons, strict=True)
+    listed = account["dropped"] + [dropped(name, "image", check, detail) for name, (check, _, detail) in named]
     tallies = {of: dict(values) for of, values in account["tallies"].items()}
-    for of, values in left_out["tallies"].items():
+    for of, values in gone["tallies"].items():
         add_counts(tallies[of], {value: -count for value, count in values.items()})
         tallies[of] = {value: count for value, count in tallies[of].items() if count}
-    return {**account, "images": images, "samples": samples, "tallies": tallies}
+    return {**account, "images": images, "samples": samples, "tallies": tallies, "dropped": listed}
