@@ -20,12 +20,32 @@ TAG = re.compile(r"<ref>[^<]*</ref>|<box>[^<]*</box>")
 """What is written inside tags is held against the boxes, not against the words."""
 
 
+_SPELLINGS = (
+    ("tumour", "tumor"), ("oedema", "edema"), ("oesoph", "esoph"), ("haem", "hem"), ("anaem", "anem"), ("caec", "cec"),
+    ("leucocyt", "leukocyt"), ("naev", "nev"), ("fibre", "fiber"), ("centre", "center"), ("colour", "color"),
+    ("grey", "gray"), ("paediatr", "pediatr"), ("isation", "ization"), ("’", "'"), ("-", " "),
+)  # fmt: skip
+"""British and American spellings, and hyphens, make no other name."""
+_IRREGULAR = (("y", "ies"), ("is", "es"), ("us", "i"), ("um", "a"), ("a", "ae"), ("x", "ces"), ("oma", "omata"))
+_AROUND = 80
+"""Characters before and behind a name in which its denial is looked for."""
+
+
 @dataclass(frozen=True)
 class Mention:
-    """A label named in a text, and what stands before it in its clause."""
+    """A name in a text.
+
+    Attributes:
+        label: That it stands for, or nothing where only its absence is a label (`no tumor`).
+        opposite: The label that says it is not there, or nothing.
+        before: What stands before it in its clause.
+        after: What stands behind it.
+    """
 
     label: str
+    opposite: str
     before: str
+    after: str
 
 
 class LabelNames:
@@ -33,31 +53,64 @@ class LabelNames:
 
     def __init__(self, recipe: Recipe, language: Language) -> None:
         """Compile the names of `recipe` in `language`."""
+        self._english = language == Language.EN
         self._labels: dict[str, str] = {}
+        self._opposites: dict[str, str] = {}
         for raw, name in recipe.labels.items():
             for each in (name, *recipe.synonyms.get(raw, ())):
-                spoken = each.en if language == Language.EN else each.zh
+                spoken = each.en if self._english else each.zh
                 if spoken:
-                    self._labels.setdefault(spoken.lower(), name.en)
-        longest_first = sorted(self._labels, key=lambda name: (-len(name), name))
-        names = "|".join(re.escape(name) for name in longest_first)
-        if language == Language.EN:
-            self._pattern = re.compile(rf"\b({names})(?:s|es)?\b")
-            self._clause = re.compile(r"[.;:!?\n]")
+                    self._labels.setdefault(self._folded(spoken.lower()), name.en)
+        for spoken, label in self._labels.items():
+            there = spoken.removeprefix("no " if self._english else "无")
+            # "finding" is said of anything; only of a name of its own is "no …" the contrary.
+            if there not in (spoken, recipe.label_noun.en):
+                self._opposites[there] = label
+        every = {*self._labels, *self._opposites}
+        longest_first = sorted(every, key=lambda name: (-len(name), name))
+        if self._english:
+            names = "|".join(map(_with_plural, longest_first))
+            self._pattern = re.compile(rf"(?<!\w)(?<!non )(?:{names})(?!\w)")
+            self._clause = re.compile(r"[.;:!?\n]|\b(?:but|however|whereas|although)\b")
         else:
-            self._pattern = re.compile(f"({names})")
+            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
             self._clause = re.compile(r"[。；：！？，\n]")
-        self._any = bool(self._labels)
+        self._singular = {form: name for name in longest_first[::-1] for form in _plurals(name)}
 
     def mentions(self, text: str) -> list[Mention]:
         """Return the labels that a lower-case text names, longest names first where they overlap."""
-        if not self._any:
+        if not self._labels:
             return []
+        text = self._folded(text)
         found: list[Mention] = []
         for match in self._pattern.finditer(text):
-            before = self._clause.split(text[max(0, match.start() - 60) : match.start()])[-1]
-            found.append(Mention(self._labels[match.group(1)], before))
+            name = self._singular.get(match.group(), match.group())
+            before = self._clause.split(text[max(0, match.start() - _AROUND) : match.start()])[-1]
+            behind = text[match.end() : match.end() + _AROUND]
+            # The mark that ends a Chinese clause belongs to it: only at its end is "肝脏未见。" a denial.
+            end = self._clause.search(behind)
+            after = behind if end is None else behind[: end.start() + (not self._english)]
+            found.append(Mention(self._labels.get(name, ""), self._opposites.get(name, ""), before, after))
         return found
+
+    def _folded(self, text: str) -> str:
+        if self._english:
+            for british, american in _SPELLINGS:
+                text = text.replace(british, american)
+        return text
+
+
+def _plurals(name: str) -> tuple[str, ...]:
+    """Return the other forms of an English name: its plurals, or the singular where the card has the plural."""
+    irregular = [name.removesuffix(one) + many for one, many in _IRREGULAR if name.endswith(one)]
+    if name.endswith("s") and not name.endswith(("ss", "is", "us")):
+        irregular.append(name[:-1])
+    return (f"{name}s", f"{name}es", *irregular)
+
+
+def _with_plural(name: str) -> str:
+    regular = f"{re.escape(name)}(?:e?s)?"
+    return "|".join((regular, *map(re.escape, _plurals(name)[2:])))
 
 
 @dataclass(frozen=True)
@@ -100,8 +153,8 @@ def _modalities() -> dict[str, Any]:
 def modality_pattern(modality: Modality, language: Language) -> re.Pattern[str]:
     """Return what names a modality in lower-case text."""
     words = _modalities()[str(modality)]
-    names = "|".join((*words["en"], *words["zh"]) if language == Language.ZH else words["en"])
-    return re.compile(names if language == Language.ZH else rf"(?<!\w)(?:{names})(?!\w)")
+    english = rf"(?<![a-z0-9])(?:{'|'.join(words['en'])})(?![a-z0-9])"
+    return re.compile("|".join((english, *words["zh"])) if language == Language.ZH else english)
 
 
 @functools.cache

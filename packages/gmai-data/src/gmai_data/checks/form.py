@@ -4,10 +4,12 @@ import re
 from collections import Counter
 
 from gmai_data.checks.facts import TAG, Facts
-from gmai_data.vocabulary import Language
+from gmai_data.vocabulary import Kind, Language
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _LETTER = re.compile(r"[^\W\d_]")
+_ABBREVIATION = re.compile(r"(?<![A-Za-z])[A-Z][A-Z0-9&-]{1,5}(?![A-Za-z])")
+"""CT, FLAIR, H&E: the same in Chinese."""
 _WORD = re.compile(r"[^\W_]+")
 _SENTENCE = re.compile(r"[.!?。！？\n]+")
 _HAN_SHARE = 0.5
@@ -46,7 +48,7 @@ def wrong_language(facts: Facts, turns: tuple[tuple[str, str], ...]) -> str | No
     """Return that a question or answer is not in the asked language."""
     for turn in turns:
         for part in turn:
-            bare = TAG.sub("", part)
+            bare = _ABBREVIATION.sub("", TAG.sub("", part))
             letters, han = len(_LETTER.findall(bare)), len(_HAN.findall(bare))
             if facts.language == Language.ZH and han < _HAN_SHARE * letters:
                 return "it is not in Chinese"
@@ -57,19 +59,20 @@ def wrong_language(facts: Facts, turns: tuple[tuple[str, str], ...]) -> str | No
 
 def repetition(facts: Facts, turns: tuple[tuple[str, str], ...]) -> str | None:
     """Return a sentence said twice, or words that come again and again."""
-    del facts
+    # Like regions are told in like words: there a sentence has its box, and a run of words comes once for each.
+    most_runs = max(_MOST_RUNS, len(facts.boxes) if facts.kind == Kind.REGION_CAPTION else 0)
     answers = [TAG.sub(" ", answer) for _, answer in turns]
     sentences = [
-        each for answer in answers for part in _SENTENCE.split(answer) if len(each := part.strip()) > _LONG_SENTENCE
+        each for _, answer in turns for part in _SENTENCE.split(answer) if len(each := part.strip()) > _LONG_SENTENCE
     ]
     if len(sentences) != len(set(sentences)):
         twice = next(sentence for sentence, count in Counter(sentences).items() if count > 1)
         return f'it says "{twice[:60]}" more than once'
     for answer in answers:
         words = _WORD.findall(answer)
-        if len(words) > _RUN * _MOST_RUNS:
+        if len(words) > _RUN * most_runs:
             runs = Counter(zip(*(words[offset:] for offset in range(_RUN)), strict=False))
             run, count = runs.most_common(1)[0]
-            if count > _MOST_RUNS:
+            if count > most_runs:
                 return f'it repeats "{" ".join(run)}" {count} times'
     return None

@@ -1,21 +1,26 @@
 """Does a text agree with its record: labels, modality, boxes, numbers and sides."""
 
 import re
+import unicodedata
 
-from gmai_data.checks.facts import TAG, Facts, modality_pattern, other_modalities
+from gmai_data.checks.denial import possibly, surely
+from gmai_data.checks.facts import TAG, Facts, Mention, modality_pattern, other_modalities
 from gmai_data.vocabulary import Kind, Language
 
-_NEGATION = {
-    Language.EN: re.compile(r"\b(?:no|not|without|absence of|absent|free of|negative for|neither|nor|exclud\w+|n't)\b"),
-    Language.ZH: re.compile(r"无|没有|未见|不见|未发现|未显示|排除|不是|并非"),
-}
 _BOX = re.compile(r"<box>\[(?:\[\d+(?:, \d+){3}\](?:, )?)+\]</box>")
-_NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*|(?<=[\u4e00-\u9fff])\d+(?:\.\d+)*")
+_NUMBER = re.compile(r"(?:(?<![\w.])|(?<=[\u4e00-\u9fff]))(?![23][- ]?d(?:imension\w*)?(?![a-z]))\d+(?:[.,]\d+)*")
+"""A picture of two dimensions, `2D`, counts nothing."""
+_WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 _SPELLED_SIZE = re.compile(
-    r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|half)[- ](?:a[- ])?"
-    r"(?:mm|cm|milli\w+|centi\w+|year|month|week|day)s?\b"
+    rf"\b({'|'.join(_WORDS)}|half)[- ](?:a[- ])?(?:mm|cm|milli\w+|centi\w+|year|month|week|day)s?\b"
 )
-_CHINESE_SIZE = re.compile(r"[一二三四五六七八九十两半]+(?:毫米|厘米|岁|公分|个月|周)")
+_HAN_DIGITS = "一二三四五六七八九"
+_CHINESE_SIZE = re.compile(
+    rf"([{_HAN_DIGITS}十两半]+)(?:毫米|厘米|岁|公分|个月)|([二三五六七八九十两]|[{_HAN_DIGITS}十]{{2,}})周"
+)
+"""四周 and 一周 are mostly "all around"."""
+_HAN_NUMBER = re.compile(rf"(?:([{_HAN_DIGITS}])?(十))?([{_HAN_DIGITS}两])?")
+_WORD_OR_HAN = re.compile(rf"\b(?:{'|'.join(_WORDS)})\b|[{_HAN_DIGITS}十两]+")
 _SIDES = {
     Language.EN: {
         "left": re.compile(r"\bleft\b"),
@@ -25,6 +30,8 @@ _SIDES = {
     Language.ZH: {"left": re.compile("左"), "right": re.compile("右"), "bilateral": re.compile("双侧|两侧")},
 }
 _SIDE_WORDS = {"left": ("left", "左"), "right": ("right", "右"), "bilateral": ("bilateral", "双侧", "两侧")}
+_UNLIKE = re.compile(r"(?:\b(?:not|unlike|rather than|instead of)\s+(?:an?\s+)?|不是|并非|而非|不同于)$")
+"""Before a modality that the image is said not to be."""
 _MOST_NAMED = 6
 """Of an image with more labels a caption need not name all."""
 
@@ -35,7 +42,9 @@ def labels_mentioned(facts: Facts, answers: str) -> str | None:
     wanted = list(dict.fromkeys(labels))
     if not wanted:
         return None
-    named = {mention.label for mention in facts.names.mentions(answers)}
+    mentions = facts.names.mentions(answers)
+    named = {mention.label for mention in mentions}
+    named |= {mention.opposite for mention in mentions if _possibly(mention, facts)}
     missing = [label for label in wanted if label not in named]
     if facts.kind == Kind.IMAGE_CAPTION and len(wanted) > _MOST_NAMED:
         return None if len(wanted) - len(missing) >= _MOST_NAMED else f"it names fewer than {_MOST_NAMED} labels"
@@ -45,21 +54,33 @@ def labels_mentioned(facts: Facts, answers: str) -> str | None:
 
 
 def labels_contradicted(facts: Facts, answers: str) -> str | None:
-    """Return a label that the answers deny although it is there, or state although it is absent."""
+    """Return a label that the answers deny although it is there, or another one that they state."""
     present, absent = set(facts.annotation.labels), set(facts.annotation.absent)
+    # Where a dyed polyp is, "the polyp" is no other one, and the region has its name whatever lies in this slice.
+    said = f" {' '.join((*present, facts.annotation.anatomy)).lower()} "
     for mention in facts.names.mentions(answers):
-        denied = _NEGATION[facts.language].search(mention.before) is not None
-        if mention.label in present and denied:
-            return f'it denies "{mention.label}", which the image shows'
-        if mention.label in absent and not denied:
-            return f'it states "{mention.label}", which the image does not show'
+        label, opposite = mention.label, mention.opposite
+        if (label in present and _surely(mention, facts)) or (opposite in absent and _surely(mention, facts)):
+            return f'it denies "{label or opposite.removeprefix("no ")}", which the image shows'
+        states = label not in ("", *present) and f" {label.lower()} " not in said
+        if (states or opposite in present) and not _possibly(mention, facts):
+            return f'it states "{label or opposite.removeprefix("no ")}", which the record does not have'
     return None
 
 
-def modality_contradicted(facts: Facts, turns: tuple[tuple[str, str], ...]) -> str | None:
-    """Return another modality that a question or answer names; a question may offer it beside the right one.
+def _surely(mention: Mention, facts: Facts) -> bool:
+    return surely(mention.before, mention.after, facts.language)
 
-    A text without a modality may speak of any.
+
+def _possibly(mention: Mention, facts: Facts) -> bool:
+    return possibly(mention.before, mention.after, facts.language)
+
+
+def modality_contradicted(facts: Facts, turns: tuple[tuple[str, str], ...]) -> str | None:
+    """Return another modality that a question or answer names.
+
+    A question may offer it beside the right one, and so may the answer of a text without an image, which may compare.
+    "Not a CT" names none. A text without a modality may speak of any.
     """
     if facts.annotation.modality is None:
         return None
@@ -67,11 +88,18 @@ def modality_contradicted(facts: Facts, turns: tuple[tuple[str, str], ...]) -> s
     any_other, others = other_modalities(facts.annotation.modality, facts.language)
     names = " ".join((*facts.annotation.labels, facts.annotation.anatomy, facts.source)).lower()
     for question, answer in turns:
-        for text in (answer,) if own.search(question) else (question, answer):
+        for text in (question, answer):
+            if (text == question or facts.kind == Kind.TEXT_ONLY) and own.search(text):
+                continue
             if not any_other.search(text):
                 continue
             for modality, pattern in others:
-                if (found := pattern.search(text)) and not pattern.search(names):
+                if pattern.search(names):
+                    continue
+                found = next(
+                    (each for each in pattern.finditer(text) if not _UNLIKE.search(text[: each.start()])), None
+                )
+                if found is not None:
                     return f'it speaks of "{found.group()}" ({modality}), but the image is {facts.annotation.modality}'
     return None
 
@@ -100,19 +128,34 @@ def boxes_changed(facts: Facts, text: str) -> str | None:
 
 def numbers_invented(facts: Facts, text: str) -> str | None:
     """Return a number that stands neither in the record nor in the source; text inside tags is not looked at."""
-    bare = TAG.sub(" ", text)
-    for pattern in (_SPELLED_SIZE, _CHINESE_SIZE):
-        if (found := pattern.search(bare)) and found.group() not in facts.source.lower():
-            return f'"{found.group()}" is neither in the record nor measurable in the image'
+    bare = unicodedata.normalize("NFKC", TAG.sub(" ", text))
     numbers = _NUMBER.findall(bare)
-    if not numbers:
+    spelled = [found for pattern in (_SPELLED_SIZE, _CHINESE_SIZE) for found in pattern.finditer(bare)]
+    if not numbers and not spelled:
         return None
     annotation = facts.annotation
-    known = set(_NUMBER.findall(" ".join((*annotation.labels, *annotation.absent, annotation.anatomy, facts.source))))
+    told = " ".join((*annotation.labels, *annotation.absent, annotation.anatomy, facts.source)).lower()
+    told = unicodedata.normalize("NFKC", told)
+    known = {*_NUMBER.findall(told), *(_value(word) for word in _WORD_OR_HAN.findall(told))}
+    for found in spelled:
+        if found.group() not in told and _value(found.group(found.lastindex or 1)) not in known:
+            return f'"{found.group()}" is neither in the record nor measurable in the image'
     for number in numbers:
         if number not in known:
             return f'the number "{number}" is not in the record'
     return None
+
+
+def _value(word: str) -> str:
+    """Return a number in words of English (to twelve) or Chinese (to 99) in digits, or the word where it is none."""
+    if word in _WORDS:
+        return str(_WORDS.index(word) + 1)
+    found = _HAN_NUMBER.fullmatch(word)
+    if found is None:
+        return word
+    tens, ten, ones = found.groups()
+    value = 10 * (_HAN_DIGITS.index(tens) + 1 if tens else 1) if ten else 0
+    return str(value + (2 if ones == "两" else _HAN_DIGITS.index(ones) + 1 if ones else 0))
 
 
 def sides_invented(facts: Facts, text: str) -> str | None:
