@@ -64,7 +64,7 @@ def test_the_report_of_a_constant_answer(held_out: Path, tmp_path: Path) -> None
     for name in ("report.md", "report.html", "run.json", f"{FOLDER}/scores.jsonl"):
         assert (tmp_path / "out" / name).stat().st_size > 0
     assert len(list((tmp_path / "out/images").iterdir())) == 6
-    assert not (tmp_path / "out/.lock").exists()
+    assert not (tmp_path / "out/run.lock").exists()
 
 
 def test_a_second_run_asks_nothing(held_out: Path, tmp_path: Path) -> None:
@@ -235,8 +235,8 @@ def test_a_run_told_to_stop_gives_the_folder_back(inputs: SimpleNamespace, tmp_p
     process.terminate()
     _, said = process.communicate(timeout=60)
     assert process.returncode == EXIT_REQUEUE
-    assert "told to stop: the answers so far are kept" in said
-    assert not (tmp_path / "out/.lock").exists()
+    assert "told to stop: what is done so far is kept" in said
+    assert not (tmp_path / "out/run.lock").exists()
     subprocess.run(command, check=True, capture_output=True)
     assert report(tmp_path / "out")["benchmarks"][0]["n"] == 40
 

@@ -5,10 +5,13 @@ import sys
 from gmai_cli.processes import is_alive
 
 
-def test_a_process_is_alive_until_it_is_reaped() -> None:
+def test_a_process_is_alive_until_it_ends() -> None:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     assert is_alive(child.pid)
-    child.communicate(b"\n")
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, and not reaped
+    assert not is_alive(child.pid)
+    child.communicate()
     assert not is_alive(child.pid)
 
 

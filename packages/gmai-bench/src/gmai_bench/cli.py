@@ -197,14 +197,15 @@ def score(
 @app.command()
 def report(out: Annotated[Path, typer.Argument(help="Output folder of an earlier run.")]) -> None:
     """Score the answers of an output folder again and rebuild its report, without the model."""
-    from gmai_bench import lock
+    from gmai_cli.run_lock import hold
+
     from gmai_bench.report.build import rebuild
 
     if not out.is_dir():
         from gmai_cli.errors import UserError
 
         raise UserError(f"{out}: no such folder. Give the --out of an earlier `gmai bench` run.")
-    with lock.hold(out):
+    with hold(out):
         benchmarks = rebuild(out)
     _print(benchmarks, out)
 

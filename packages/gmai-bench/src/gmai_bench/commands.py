@@ -103,14 +103,14 @@ def judge(
 ) -> None:
     """Let a language model read the answers too and report how far it agrees with the rules; no number changes."""
     from gmai_cli.console import table
+    from gmai_cli.run_lock import hold
 
-    from gmai_bench import lock
     from gmai_bench.backends.endpoint import Endpoint
     from gmai_bench.judge import judge_folder
     from gmai_bench.report.build import rebuild
     from gmai_bench.report.markdown import percent
 
-    with lock.hold(out):
+    with hold(out):
         found = judge_folder(out, Endpoint(endpoint, model, max_new_tokens=16, key_variable=api_key_env))
         rebuild(out)
     columns = ("protocol", "n", "rules", "judge", "both read", "agree", "judge only", "neither")

@@ -15,8 +15,9 @@ from typing import Any, cast
 from gmai_cli.console import progress, say
 from gmai_cli.errors import UserError
 from gmai_cli.files import sha256_file, write_json, write_run_record
+from gmai_cli.run_lock import hold
 
-from gmai_bench import lock, record
+from gmai_bench import record
 from gmai_bench.backends.asks import Ask, Backend
 from gmai_bench.backends.ranks import Ranks
 from gmai_bench.benchmarks.question import Benchmark, Card, KeepImage
@@ -81,7 +82,7 @@ def ask_and_report(
         for benchmark in benchmarks:
             _predict(record.read(folder_of(out, benchmark.card)), backend, out, asked, settings, cache, ranks)
         return []
-    with lock.hold(out), _telling_the_others(ranks) as tell:
+    with hold(out), _telling_the_others(ranks) as tell:
         _refuse_other_settings(out, asked)
         for benchmark in benchmarks:
             _refuse_other_revision(out, benchmark.card)
@@ -132,7 +133,7 @@ def score_file(
         item = _load(benchmark, check, settings)
         _refuse_mismatch(predictions, item, kept, settings)
         return [score_benchmark(item, kept)]
-    with lock.hold(out):
+    with hold(out):
         asked = {"model": model, "model_digest": f"predictions:{sha256_file(predictions)}", "image_ablation": "none"}
         _refuse_other_settings(out, asked)
         _refuse_other_revision(out, benchmark.card)

@@ -15,6 +15,7 @@ import torch.distributed as dist
 from gmai_cli.console import say, table
 from gmai_cli.errors import UserError
 from gmai_cli.files import installed_versions, write_json
+from gmai_cli.run_lock import RunLock
 from torch import nn
 from transformers import LlavaForConditionalGeneration
 
@@ -26,7 +27,6 @@ from gmai_model.training.config import TrainConfig
 from gmai_model.training.failures import explained
 from gmai_model.training.identity import check_inputs, claim, device_name
 from gmai_model.training.inputs import Inputs
-from gmai_model.training.lock import RunLock
 from gmai_model.training.loop import Loop, Place, last_step
 from gmai_model.training.metrics import MetricsFile, read_metrics
 from gmai_model.training.report import write_report

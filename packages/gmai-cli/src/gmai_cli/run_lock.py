@@ -1,0 +1,286 @@
+"""One run at a time in a folder: a file that names the process at work, with a sign of life that can go stale."""
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+from gmai_cli.console import say
+from gmai_cli.errors import EXIT_REQUEUE, EXIT_USER_ERROR, UserError
+from gmai_cli.processes import is_alive
+
+NAME = "run.lock"
+HEARTBEAT_S = 20.0
+STALE_S = 300.0
+"""Seconds without a sign of life after which a lock of another machine is taken over."""
+_LOOK_S = 0.5
+"""Seconds between two looks at a lock that is watched."""
+_WRITTEN_S = 0.02
+"""Seconds in which a lock that was just made has its text."""
+
+
+@dataclass(frozen=True)
+class _Holder:
+    """What a lock file said when it was looked at."""
+
+    text: str
+    beaten: float
+    """When it last showed a sign of life, by the clock of the file system's server."""
+    age_s: float
+
+    @property
+    def _entries(self) -> dict[str, Any]:
+        try:
+            entries = json.loads(self.text)
+        except ValueError:
+            return {}  # being written, or cut off by a kill
+        return cast("dict[str, Any]", entries) if isinstance(entries, dict) else {}
+
+    def __str__(self) -> str:
+        known = self._entries
+        return (
+            f"process {known.get('pid', 'unknown')} on {known.get('host', 'an unknown host')} since "
+            f"{known.get('started', 'an unknown time')} (last sign of life {max(self.age_s, 0):.0f} s ago)"
+        )
+
+    @property
+    def is_here(self) -> bool:
+        """Say whether it is a process of this machine, and of this container where there is one."""
+        return (self._entries.get("host"), self._entries.get("processes")) == (socket.gethostname(), _processes())
+
+    def gone(self) -> str | None:
+        """Return how it is known that the holder works no more, or None where it may."""
+        known, job = self._entries, _slurm_job()
+        earlier = known.get("job")
+        if self.age_s > STALE_S:
+            return f"no sign of life for {self.age_s:.0f} s"
+        if job and earlier and job[0] == earlier[0] and job[1] != earlier[1]:
+            return f"it was an earlier start of this Slurm job, {job[0]}"
+        if self.is_here and not is_alive(int(known["pid"])):
+            return f"its process {known['pid']} is gone"
+        return None
+
+
+class RunLock:
+    """Holds a folder from `acquire` until `release`, or until this process is gone.
+
+    The file is created exclusively, which holds on NFS too. A lock is taken over, and that is said, when its process
+    is gone (same machine), when an earlier start of the same Slurm job left it (Slurm never runs a requeued job twice
+    at once), or when it has shown no sign of life for five minutes. One of another machine is watched until it shows
+    one or has gone stale. A process that was suspended so long that another took its lock ends when it wakes.
+
+    Args:
+        folder: What is held; made where it is absent.
+        name: Of the lock file.
+    """
+
+    def __init__(self, folder: Path, name: str = NAME) -> None:
+        self._path = folder / name
+        self._ended = threading.Event()
+        self._text = ""
+
+    def acquire(self) -> None:
+        """Take the lock.
+
+        Raises:
+            UserError: Another process works on this folder, or nothing can be written there.
+        """
+        self._enter(patient=False)
+
+    def wait_until_free(self) -> None:
+        """Return once nobody holds the lock, however long that takes, and take nothing.
+
+        Raises:
+            UserError: Nothing can be written there.
+        """
+        self._enter(patient=True)
+        self.release()
+
+    def refuse_if_held(self) -> None:
+        """Take nothing, but refuse as `acquire` does.
+
+        Raises:
+            UserError: See `acquire`.
+        """
+        self._wait(lambda: _at_work(self._path), patient=False)
+
+    def _enter(self, *, patient: bool) -> None:
+        text = json.dumps({
+            "host": socket.gethostname(), "processes": _processes(), "pid": os.getpid(), "job": _slurm_job(),
+            "started": time.strftime("%Y-%m-%d %H:%M:%S"), "token": secrets.token_hex(8),
+        })  # fmt: skip
+        reason = self._wait(lambda: _take(self._path, text), patient=patient)
+        self._text = text
+        self._ended = threading.Event()
+        if reason:
+            say(f"took over {self._path}: {reason}")
+        threading.Thread(target=self._beat, daemon=True, name="run-lock").start()
+
+    def _wait(self, attempt: Callable[[], str | _Holder], *, patient: bool) -> str:
+        """Try until it is clear that another process works here, or none; return how that is known."""
+        first: _Holder | None = None
+        told = False
+        while isinstance(found := self._explained(attempt), _Holder):
+            alive = found.is_here or (first is not None and first.text == found.text and first.beaten < found.beaten)
+            if alive and not patient and found.gone() is None:
+                raise UserError(
+                    f"{self._path.parent} is being worked on by {found}. Two runs would overwrite each other's files. "
+                    f"Wait for it, or choose another --out. If you know that it is gone, remove {self._path}."
+                )
+            if first is None or first.text != found.text:
+                first, told = found, False
+                time.sleep(_WRITTEN_S)
+                continue
+            if not told:
+                how_long = "its end" if patient else f"a sign of life, or {STALE_S:.0f} s without one"
+                say(f"{self._path} is held by {found}; waiting for {how_long}. If you know that it is gone, remove it.")
+                told = True
+            time.sleep(_LOOK_S)
+        return found
+
+    def _explained(self, attempt: Callable[[], str | _Holder]) -> str | _Holder:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            return attempt()
+        except OSError as error:
+            raise UserError(
+                f"{self._path} cannot be written: {error.strerror or error}. A run needs a folder that it can write "
+                f"to. Choose another --out, make room, or give the right to write there."
+            ) from error
+
+    def _beat(self) -> None:
+        while not self._ended.wait(HEARTBEAT_S):
+            try:
+                mine = self._path.read_text("utf-8") == self._text
+                if mine:
+                    os.utime(self._path)
+            except FileNotFoundError:
+                mine = False
+            except OSError:
+                continue  # a hiccup of the file system; five minutes of them make the lock stale
+            if not mine and not self._ended.is_set():
+                say(
+                    f"gmai: {self._path} is no longer this process's: it was removed, or another run took it after "
+                    f"{STALE_S:.0f} s without a sign of life. This run ends before both write to one folder."
+                )
+                os._exit(EXIT_USER_ERROR)
+
+    def release(self) -> None:
+        """Let the next run begin; does nothing where the lock is not held."""
+        self._ended.set()
+        with contextlib.suppress(OSError):  # where it cannot be removed, the next run finds that this process is gone
+            if self._text and self._path.read_text("utf-8") == self._text:
+                self._path.unlink()
+        self._text = ""
+
+
+@contextlib.contextmanager
+def hold(folder: Path, name: str = NAME) -> Generator[None]:
+    """Hold a folder's lock while the block runs.
+
+    SIGTERM, which Slurm sends before it kills, gives the lock back and ends the process at once with `EXIT_REQUEUE`,
+    so that a requeued job can go on elsewhere: for runs that lose nothing by a kill.
+
+    Raises:
+        UserError: See `RunLock.acquire`.
+    """
+    lock = RunLock(folder, name)
+
+    def stop(_signal: int, _frame: object) -> NoReturn:
+        lock.release()
+        with contextlib.suppress(RuntimeError):  # the signal came while a line was being printed
+            say("told to stop: what is done so far is kept, the same command goes on from there")
+            sys.stdout.flush()
+        os._exit(EXIT_REQUEUE)
+
+    lock.acquire()
+    in_main_thread = threading.current_thread() is threading.main_thread()  # only there can a signal be handled
+    before = signal.signal(signal.SIGTERM, stop) if in_main_thread else None
+    try:
+        yield
+    finally:
+        if in_main_thread:
+            signal.signal(signal.SIGTERM, before)
+        lock.release()
+
+
+def _at_work(path: Path) -> str | _Holder:
+    holder = _look(path)
+    return holder if holder is not None and holder.gone() is None else ""
+
+
+def _take(path: Path, text: str) -> str | _Holder:
+    """Take a lock that is free or whose holder is gone; return how that is known, or who holds it."""
+    reason = ""
+    while not _create(path, text):
+        holder = _look(path)
+        if holder is None:
+            continue  # released in between
+        gone = holder.gone()
+        if gone is None:
+            return holder
+        # Several processes may see that it is gone. Only the one that holds this second lock, which is named for the
+        # lock that was seen, may remove it, and only if it is still that one: a later holder's is never removed.
+        heir = path.with_name(f".{path.name}.{hashlib.sha256(holder.text.encode()).hexdigest()[:16]}")
+        if isinstance(other := _take(heir, text), _Holder):
+            return other
+        try:
+            now = _look(path)
+            if now is not None and now.text == holder.text and now.gone() is not None:
+                path.unlink()
+                reason = gone
+        finally:
+            heir.unlink(missing_ok=True)
+    return reason
+
+
+def _create(path: Path, text: str) -> bool:
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+    except FileExistsError:
+        return False
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError:
+        path.unlink(missing_ok=True)  # a full disk
+        raise
+    return True
+
+
+def _look(path: Path) -> _Holder | None:
+    """Return what a lock says, or None where there is none."""
+    # The time as the server stamps it, which may differ from this machine's.
+    with tempfile.TemporaryFile(dir=path.parent) as probe:
+        now = os.fstat(probe.fileno()).st_mtime
+    try:
+        with path.open(encoding="utf-8") as file:  # opening asks the server; the times of a path may be remembered
+            beaten = os.fstat(file.fileno()).st_mtime
+            return _Holder(file.read(), beaten, now - beaten)
+    except FileNotFoundError:
+        return None
+
+
+def _slurm_job() -> list[str] | None:
+    """Return the job and how often it was requeued, where there is one."""
+    job = os.environ.get("SLURM_JOB_ID")
+    return None if job is None else [job, os.environ.get("SLURM_RESTART_COUNT", "0")]
+
+
+def _processes() -> str:
+    """Return the namespace of process numbers: containers may share a host's name."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
