@@ -258,6 +258,13 @@ def test_pixels_of_a_bad_dicom_file_never_stop_the_others(card_file, phantoms, t
     }  # fmt: skip
 
 
+def test_half_a_download_is_said(card_file, tmp_path, monkeypatch, capsys):
+    root = tmp_path / "data"
+    picture(root / "a" / "1.png")
+    _, said = command(monkeypatch, capsys, card_file(**FOLDERS, expected={"items": 2}), root, tmp_path / "out")
+    assert "toy: 1 items, but 2 are published. Is the download complete?" in said
+
+
 def command(monkeypatch, capsys, card, root, out):
     """Run `gmai data build` and return (exit code, what it said)."""
     monkeypatch.setattr(sys, "argv", ["gmai", "data", "build", str(card), "--root", str(root), "--out", str(out)])

@@ -125,6 +125,10 @@ def build(
         manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
         say(f"{out}: this build is complete; nothing to do.")
         return exit_code(manifest)
+    for listing in listings:
+        found, recipe = len(listing.items), listing.source.recipe
+        if settings.limit is None and recipe.expected.items not in (None, found):
+            say(f"{recipe.name}: {found} items, but {recipe.expected.items} are published. Is the download complete?")
     jobs = plan(listings, work, settings, options.leakage)
     with local_processes(options.workers) as pool:
         if options.share is not None:

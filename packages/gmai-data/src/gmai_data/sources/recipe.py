@@ -94,6 +94,13 @@ class Deidentification(_Card):
     """Hold back pictures in which an OCR finds words; needs `pip install 'gmai-data[ocr]'` and tesseract."""
 
 
+class Expected(_Card):
+    """What the publisher counted, so that half a download is noticed."""
+
+    items: Annotated[int, Field(ge=1)] | None = None
+    """Images, cases, series, videos or texts: whatever the layout lists one by one."""
+
+
 class SplitRule(_Card):
     """How images are divided; a group (patient, study, case) is never divided."""
 
@@ -164,8 +171,8 @@ class Recipe(_Card):
     boxes: BoxRule = BoxRule()
     deidentification: Deidentification = Deidentification()
     split: SplitRule = SplitRule()
-    expected: dict[str, int] = Field(default_factory=dict)
-    """Published counts (`items`, `boxes`) that `gmai data recipes check` compares with."""
+    expected: Expected = Expected()
+    """Published count that `gmai data recipes check` and a build compare with."""
     checksums: dict[str, str] = Field(default_factory=dict)
     """Path below the root ▶ published SHA-256, compared by `gmai data recipes check --root`."""
 
@@ -289,6 +296,7 @@ def _known_fields(location: tuple[int | str, ...]) -> list[str]:
     if location and location[0] == "layout" and len(location) > 1 and location[1] in READERS:
         return list(READERS[str(location[1])].settings.model_fields)
     nested: dict[int | str, type[BaseModel]] = {
+        "expected": Expected,
         "slices": SliceRule,
         "split": SplitRule,
         "boxes": BoxRule,

@@ -27,6 +27,7 @@ def reference() -> str:
         recipe.SliceRule,
         recipe.BoxRule,
         recipe.SplitRule,
+        recipe.Expected,
         recipe.Deidentification,
     ):
         lines += _table(model, f"## {model.__name__}")
