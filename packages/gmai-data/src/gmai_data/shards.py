@@ -152,6 +152,7 @@ def _annotations(item: Item, job: ShardJob, ledger: Ledger) -> Iterator[Annotati
     split, group = split_of(item, recipe)
     for picture in read_pictures(item, recipe, job.root, ledger):
         ledger.images.read += 1
+        ledger.uncertain.update(picture.uncertain)
         reason = nothing_to_see(picture.pixels)
         if reason is not None:
             ledger.drop_image(_annotation_id(picture, item, recipe), reason)
@@ -174,7 +175,9 @@ def _annotation(picture: Picture, item: Item, job: ShardJob, split: Split, group
     recipe = job.recipe
     encoded = picture.encoded or encode_png(picture.pixels)
     height_px, width_px = picture.pixels.shape[:2]
-    absent = tuple(name for name in recipe.label_names if name not in picture.labels) if recipe.exhaustive else ()
+    known = (*picture.labels, *picture.uncertain)
+    absent = tuple(name for name in recipe.label_names if name not in known) if recipe.exhaustive else ()
+    left_open = {"uncertain": list(picture.uncertain)} if picture.uncertain else {}
     small = thumbnail(picture.pixels)
     return Annotation(
         id=_annotation_id(picture, item, recipe),
@@ -201,6 +204,7 @@ def _annotation(picture: Picture, item: Item, job: ShardJob, split: Split, group
             "phash": image_print(small),
             "recipe_version": recipe.version,
             "tool": TOOL,
+            **left_open,
             **picture.geometry,
         },
         thumbnail=small.tobytes(),

@@ -51,6 +51,10 @@ def print_build(out: Path) -> None:
     ]
     columns = ("recipe", "items", "kept", "dropped", "quarantined", "images", "boxes", "bad boxes", "samples")
     table(columns, rows)
+    for name, entry in manifest["recipes"].items():
+        if entry["uncertain"]:
+            labels = ", ".join(f"{label} {count}" for label, count in entry["uncertain"].items())
+            print(f"{name}: left open by the source, so neither present nor absent, in so many images: {labels}")
     benchmark = manifest["benchmark"]
     print(
         f"held-out questions: {benchmark['questions']} (chance {benchmark['chance']:.1%}, "

@@ -60,16 +60,25 @@ class ArraysReader:
             labels = open_array(root, file, layout.labels.replace("{split}", name))
         if len(labels) != len(images):
             raise SourceError("images and labels differ", f"{len(images)} images, {len(labels)} labels", file)
-        raw = _raw_labels(np.asarray(labels[item.position]))
+        raw, left_open = _raw_labels(np.asarray(labels[item.position]), file)
         named = tuple(dict.fromkeys(full_name(recipe, each, file) for each in raw))
+        uncertain = tuple(name for each in left_open if (name := full_name(recipe, each, file)) not in named)
         pixels = _pixels(np.asarray(images[item.position]), file)
-        yield Picture(PurePosixPath(item.key).name, pixels, named, geometry={"position": item.position})
+        name, geometry = PurePosixPath(item.key).name, {"position": item.position}
+        yield Picture(name, pixels, named, geometry=geometry, uncertain=uncertain)
 
 
-def _raw_labels(value: npt.NDArray[Any]) -> list[str]:
-    if value.size == 1:
-        return [str(int(value.reshape(-1)[0]))]
-    return [str(number) for number in np.flatnonzero(value.reshape(-1))]
+def _raw_labels(value: npt.NDArray[Any], file: str) -> tuple[list[str], list[str]]:
+    """Return (labels that hold, labels left open) of a number, or of a one-hot row with -1 or NaN for open."""
+    flat = value.reshape(-1).astype(np.float64)
+    if flat.size == 1:
+        if flat[0] % 1 != 0:
+            raise SourceError("label unreadable", f"{flat[0]} is no whole number; correct the array", file)
+        return [str(int(flat[0]))], []
+    unclear = np.isnan(flat) | (flat == -1)
+    if not np.isin(flat[~unclear], (0, 1)).all():
+        raise SourceError("label unreadable", "a one-hot row holds 0, 1 and, where it is open, -1 or NaN", file)
+    return [str(each) for each in np.flatnonzero(flat == 1)], [str(each) for each in np.flatnonzero(unclear)]
 
 
 def _pixels(value: npt.NDArray[Any], file: str) -> npt.NDArray[np.uint8]:

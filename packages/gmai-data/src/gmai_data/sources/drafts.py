@@ -16,6 +16,7 @@ MAX_FILES = 20_000
 """Files looked at; a dataset shows its layout long before."""
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 _VOLUMES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
+_FLAGS = {"0", "1", "-1", "0.0", "1.0", "-1.0", ""}
 _VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".mpg")
 
 
@@ -265,7 +266,7 @@ def _table(root: Path, files: list[Path]) -> Guess | None:
         }
         if Path(rows[0][column]).suffix == "":
             layout["image_suffix"] = image.suffix
-        flags = [name for name in rows[0] if {row[name] for row in rows} <= {"0", "1", "0.0", "1.0", ""}]
+        flags = [name for name in rows[0] if {row[name] for row in rows} <= _FLAGS]
         if len(flags) > 1:
             return "a one-hot table", "2d_classification", {**layout, "label_columns": flags}, flags
         layout["label_column"] = label = _label_column(rows, column)

@@ -23,8 +23,13 @@ class _WholeImageReader:
         del ledger  # whole-image labels have no boxes
         file = item.files[0]
         labels = tuple(dict.fromkeys(full_name(recipe, raw, file) for raw in item.raw_labels))
+        named = dict.fromkeys(full_name(recipe, raw, file) for raw in item.uncertain)
+        uncertain = tuple(name for name in named if name not in labels)
         raster = load_picture(root, file, recipe)
-        yield Picture(PurePosixPath(file).name, raster.pixels, labels, encoded=raster.encoded, geometry=raster.geometry)
+        name = PurePosixPath(file).name
+        yield Picture(
+            name, raster.pixels, labels, encoded=raster.encoded, geometry=raster.geometry, uncertain=uncertain
+        )
 
 
 class FolderPerClassReader(_WholeImageReader):
@@ -100,17 +105,20 @@ class CsvLabelsReader(_WholeImageReader):
     def _item(self, row: dict[str, str | None], line: int, recipe: Recipe, layout: CsvLabels) -> Item:
         name = (row[layout.image_column] or "").strip() + layout.image_suffix
         image = (PurePosixPath(layout.images) / name).as_posix()
+        uncertain: tuple[str, ...] = ()
         if layout.label_column is None:
-            raw = [column for column in layout.label_columns if _holds(row[column], layout.positive) is not False]
-            unclear = [column for column in raw if _holds(row[column], layout.positive) is None]
-            raw = [f"{column}: {row[column]}" for column in unclear] or raw
+            cells = {column: row[column] or "" for column in layout.label_columns}
+            raw = [column for column, cell in cells.items() if _is_one_of(cell, layout.positive)]
+            rest = [column for column in cells if column not in raw and not _is_one_of(cells[column], layout.negative)]
+            uncertain = tuple(column for column in rest if _is_one_of(cells[column], layout.uncertain))
+            raw = [f"{column}: {cells[column]}" for column in rest if column not in uncertain] or raw
         else:
             cell = (row[layout.label_column] or "").strip()
             raw = cell.split(layout.separator) if layout.separator else [cell]
         split = recipe.split.names.get((row[layout.split_column] or "").strip()) if layout.split_column else None
         group = (row[layout.group_column] or "").strip() if layout.group_column else ""
         labels = tuple(part.strip() for part in raw if part.strip())
-        return Item(image, (image,), group, split, labels, line)
+        return Item(image, (image,), group, split, labels, line, uncertain=uncertain)
 
     def read(self, item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the one picture of the row.
@@ -121,7 +129,7 @@ class CsvLabelsReader(_WholeImageReader):
         layout = cast(CsvLabels, recipe.layout)
         for raw in item.raw_labels:
             if layout.label_columns and raw not in layout.label_columns:
-                detail = f'"{raw}" is neither yes nor no; name it in `positive`, or correct the table'
+                detail = f'"{raw}" is neither yes, no nor open; name it in `positive`, `negative` or `uncertain`'
                 raise SourceError("label cell unreadable", detail, item.files[0])
         # A one-hot row of zeros says that nothing of the list was found; an empty cell says nothing.
         if not item.raw_labels and not layout.label_columns:
@@ -129,16 +137,20 @@ class CsvLabelsReader(_WholeImageReader):
         yield from super().read(item, recipe, root, ledger)
 
 
-def _holds(cell: str | None, positive: tuple[str, ...]) -> bool | None:
-    """Say what a cell of a one-hot table means; None where it is neither yes nor no."""
-    words = (cell or "").strip().lower()
-    if words in [each.lower() for each in positive]:
+def _is_one_of(cell: str, words: tuple[str, ...]) -> bool:
+    """Compare a cell with words in any case, and with numbers by their value."""
+    cell = cell.strip().lower()
+    if cell in [each.lower() for each in words]:
         return True
+    number = _number(cell)
+    return number is not None and number in [_number(each) for each in words]
+
+
+def _number(cell: str) -> float | None:
     try:
-        float(words)
+        return float(cell)
     except ValueError:
-        return False if words in ("", "false", "no") else None
-    return False
+        return None
 
 
 def _together(first: Item, other: Item) -> Item:
@@ -149,4 +161,5 @@ def _together(first: Item, other: Item) -> Item:
             "group or split. An image belongs to one. Correct the table."
         )
     labels = tuple(dict.fromkeys((*first.raw_labels, *other.raw_labels)))
-    return dataclasses.replace(first, raw_labels=labels)
+    uncertain = tuple(dict.fromkeys((*first.uncertain, *other.uncertain)))
+    return dataclasses.replace(first, raw_labels=labels, uncertain=uncertain)

@@ -34,6 +34,8 @@ class Item:
     """Which entry of `files[0]` this is, for files that hold many (JSON Lines), from 0."""
     pattern: str = ""
     """Path of the masks with `{label}` in it, where there is one file per structure."""
+    uncertain: tuple[str, ...] = ()
+    """Raw labels of which the source leaves open whether they hold."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Picture:
     geometry: Mapping[str, Any] = field(default_factory=dict[str, Any])
     more_files: tuple[str, ...] = ()
     """Files that the picture was read from beside those of its item."""
+    uncertain: tuple[str, ...] = ()
+    """Labels that are neither present nor absent: the source leaves it open."""
 
 
 class Reader(Protocol):

@@ -45,10 +45,14 @@ class CsvLabels(_Layout):
     label_column: str | None = None
     """Column of the label, or of several with `separator`."""
     label_columns: tuple[str, ...] = ()
-    """One-hot tables: these columns are the raw labels, and a cell of `positive` says that the label holds."""
-    positive: tuple[str, ...] = ("1", "1.0", "true", "yes")
-    """Cells of a one-hot table that mean yes, in any case. Other numbers, `false`, `no` and empty cells mean that the
-    label does not hold; any other word puts the row into the quarantine."""
+    """One-hot tables: these columns are the raw labels, and their cells say whether the label holds."""
+    positive: tuple[str, ...] = ("1", "true", "yes")
+    """Cells of a one-hot table that mean yes. Words are compared in any case, numbers by value (`1.0` is `1`)."""
+    negative: tuple[str, ...] = ("0", "false", "no")
+    """Cells that mean that the label was looked for and is absent; add `""` where an empty cell says so."""
+    uncertain: tuple[str, ...] = ("-1", "nan", "")
+    """Cells that leave it open, as CheXpert's: the label is neither present nor absent. A cell that is in none of the
+    three puts the row into the quarantine."""
     group_column: str | None = None
     """Column of the patient or study; without it every image is a group of its own, or `split.group_pattern` rules."""
     split_column: str | None = None

@@ -78,6 +78,8 @@ class Ledger:
     quarantine: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     dropped: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     """Each item, image and sample that counts as dropped, with the check; boxes are counted only."""
+    uncertain: Counter[str] = field(default_factory=Counter[str])
+    """Label ▶ pictures of which the source leaves open whether it holds."""
     tallies: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
 
     def keep_box(self) -> None:
@@ -120,12 +122,13 @@ class Ledger:
 
     def mark(self) -> "Mark":
         """Return where the account of pictures and boxes stands, for `roll_back`."""
-        return copy.deepcopy(self.images), copy.deepcopy(self.boxes), len(self.quarantine), len(self.dropped)
+        counts = copy.deepcopy((self.images, self.boxes, self.uncertain))
+        return *counts, len(self.quarantine), len(self.dropped)
 
     def roll_back(self, mark: "Mark") -> None:
         """Take back the pictures and boxes of an item that turned out unusable; the item itself is accounted for."""
-        self.images, self.boxes = mark[0], mark[1]
-        del self.quarantine[mark[2] :], self.dropped[mark[3] :]
+        self.images, self.boxes, self.uncertain, quarantined, dropped = mark
+        del self.quarantine[quarantined:], self.dropped[dropped:]
 
     def _write_aside(self, problem: SourceError) -> None:
         self.quarantine.append({"file": problem.file, "reason": str(problem)})
@@ -144,10 +147,12 @@ class Ledger:
         """Return the whole account as plain JSON values."""
         counts = {name: getattr(self, name).row() for name in KINDS}
         tallies = {of: dict(sorted(values.items())) for of, values in sorted(self.tallies.items())}
-        return {**counts, "tallies": tallies, "quarantine": self.quarantine, "dropped": self.dropped}
+        uncertain = dict(sorted(self.uncertain.items()))
+        lists = {"quarantine": self.quarantine, "dropped": self.dropped}
+        return {**counts, "tallies": tallies, "uncertain": uncertain, **lists}
 
 
-Mark = tuple[Count, Count, int, int]
+Mark = tuple[Count, Count, Counter[str], int, int]
 
 
 def dropped(name: str, kind: str, check: str, detail: str = "") -> dict[str, str]:
@@ -169,6 +174,7 @@ def add_up(accounts: Iterable[dict[str, Any]]) -> dict[str, Any]:
             total.tallies.setdefault(of, Counter()).update(values)
         total.quarantine.extend(account["quarantine"])
         total.dropped.extend(account["dropped"])
+        total.uncertain.update(account["uncertain"])
     total.check()
     return total.to_json()
 
