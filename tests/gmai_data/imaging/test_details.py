@@ -12,6 +12,7 @@ from gmai_data.imaging.dicom_series import load_series
 from gmai_data.imaging.grids import Volume
 from gmai_data.imaging.slices import choose_slices, spread
 from gmai_data.imaging.suv import suv_factor
+from gmai_data.sources.items import SMALL_PART
 from gmai_data.sources.label_volumes import Layer, with_parts
 from gmai_data.sources.problems import SetAside
 from gmai_data.sources.recipe import Deidentification, SliceRule
@@ -84,7 +85,8 @@ def test_regions_connected_in_the_volume_are_one():
     layer = with_parts(Layer(Volume(array, np.eye(4), (1.0, 1.0, 1.0))), min_mm3=5)
     found = layer.regions_of_slice("axial", 0, (1.0, 1.0), whole_labels=False)
     assert found == [(300, (2, 2, 16, 8), 48)]
-    assert layer.regions_of_slice("axial", 2, (1.0, 1.0), whole_labels=False) == []
+    small = layer.regions_of_slice("axial", 2, (1.0, 1.0), whole_labels=False)
+    assert small == [(300, (19, 9, 20, 10), SMALL_PART)], "there, but too small for a box"
 
 
 def test_gap_step_in_mm_and_negatives():

@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,6 +125,20 @@ def annotation_id(
     shown = "none" if modality is None else modality.lower().replace(" ", "_")
     parts = [dimension, code, shown, source, *folders, label, name]
     return "#".join(part.replace("#", "_") for part in parts)
+
+
+def certainly_absent(known: Sequence[str], present: Sequence[str]) -> tuple[str, ...]:
+    """Return the labels that were looked for and are not there.
+
+    A name within the name of a present label is not among them: a `liver tumor` lies in a liver, whatever the masks of
+    this slice hold, and a `dyed polyp` is a polyp. `no pneumonia` says nothing for pneumonia.
+
+    Args:
+        known: Labels that were looked for in every image.
+        present: Labels of the image.
+    """
+    spoken = [f" {name.lower()} ".replace(" no ", " no_") for name in present]
+    return tuple(name for name in known if not any(f" {name.lower()} " in each for each in spoken))
 
 
 def boxes_of(annotation: Annotation, label: str) -> tuple[Box, ...]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from gmai_cli.files import sha256_file, write_json, write_text
 
-from gmai_data.annotation import Annotation, annotation_id, boxes_of
+from gmai_data.annotation import Annotation, annotation_id, boxes_of, certainly_absent
 from gmai_data.checks.image_prints import THUMBNAILS, image_print, thumbnail
 from gmai_data.checks.leakage import load_benchmarks
 from gmai_data.checks.samples import reason_to_drop
@@ -176,7 +176,7 @@ def _annotation(picture: Picture, item: Item, job: ShardJob, split: Split, group
     encoded = picture.encoded or encode_png(picture.pixels)
     height_px, width_px = picture.pixels.shape[:2]
     known = (*picture.labels, *picture.uncertain)
-    absent = tuple(name for name in recipe.label_names if name not in known) if recipe.exhaustive else ()
+    absent = certainly_absent(recipe.label_names, known) if recipe.exhaustive else ()
     left_open = {"uncertain": list(picture.uncertain)} if picture.uncertain else {}
     small = thumbnail(picture.pixels)
     return Annotation(

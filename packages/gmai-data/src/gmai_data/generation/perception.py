@@ -85,11 +85,22 @@ def label_offer(annotation: Annotation, words: Words, label: str, purpose: str) 
 
 
 def region_offer(annotation: Annotation, words: Words, box: Box, purpose: str) -> Offer:
-    """Return the question for what one box holds; wrong answers are all other labels of the source."""
+    """Return the question for what one box holds.
+
+    Wrong answers are the absent labels, and those of which every region has its box, and lies outside this one.
+    """
     tag = box_tag([box.xyxy], annotation.width_px, annotation.height_px)
     question = words.say(words.templates["perception"]["region"], purpose, box=tag)
-    wrong = tuple(words.label(name) for name in (*annotation.labels, *annotation.absent) if name != box.label)
+    outside = [name for name in annotation.labels if _lies_outside(annotation, name, box)]
+    wrong = tuple(words.label(name) for name in (*outside, *annotation.absent))
     return Offer("region", question, words.label(box.label), wrong, min(3, 1 + len(wrong)))
+
+
+def _lies_outside(annotation: Annotation, label: str, box: Box) -> bool:
+    left, top, right, bottom = box.xyxy
+    boxes = [each.xyxy for each in boxes_of(annotation, label)]
+    apart = all(x2 <= left or right <= x1 or y2 <= top or bottom <= y1 for x1, y1, x2, y2 in boxes)
+    return bool(boxes) and apart and label not in annotation.incomplete
 
 
 def _choice_turn(offer: Offer, words: Words, *names: object) -> Iterator[Turn]:
@@ -137,4 +148,6 @@ def _regions(annotation: Annotation, words: Words, *names: object) -> Iterator[T
         named = words.label(label)
         answer = box_text(named, [box.xyxy for box in boxes], *size)
         yield words.say(templates["localisation"]["question"], "locate", label=named), answer, boxes, "localisation"
-        yield words.say(templates["counting"]["question"], "count", label=named), str(len(boxes)), boxes, "counting"
+        if words.one_box_per_region:
+            question = words.say(templates["counting"]["question"], "count", label=named)
+            yield question, str(len(boxes)), boxes, "counting"

@@ -44,6 +44,11 @@ class Words:
         """Return the version of the wording file, such as `en-1`."""
         return f"{self.language}-{self.templates['version']}"
 
+    @property
+    def one_box_per_region(self) -> bool:
+        """Say whether each separate region of a picture has a box of its own, so that they can be counted."""
+        return self._recipe.boxes.per == "component"
+
     def label(self, name: str) -> str:
         """Return a full English label in this language."""
         return name if self.language == Language.EN else self._recipe.chinese(name) or name

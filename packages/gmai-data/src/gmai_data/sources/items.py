@@ -96,6 +96,10 @@ def full_name(recipe: Recipe, raw: str, file: str) -> str:
     return name.en
 
 
+SMALL_PART = -1
+"""In the place of the area of a region that is too small in the volume."""
+
+
 class BoxCounter:
     """Collects the labels and boxes of one picture under the rule of the card, and accounts for each region.
 
@@ -153,6 +157,8 @@ class BoxCounter:
 
     def _too_small(self, area_px: int) -> str | None:
         rule = self._recipe.boxes
+        if area_px == SMALL_PART:
+            return f"smaller than {rule.min_mm3:g} mm³"
         if area_px < rule.min_px:
             return f"smaller than {rule.min_px} px"
         if self._pixel_mm is not None and area_px * self._pixel_mm**2 < rule.min_mm2:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from gmai_data.imaging.boxes import Region, regions
 from gmai_data.imaging.grids import Axis, Volume, require_same_grid, take_slice, to_square_pixels
 from gmai_data.imaging.large import IN_MEMORY_BYTES, allocate, release
+from gmai_data.sources.items import SMALL_PART
 from gmai_data.sources.problems import SourceError
 from gmai_data.untyped import ndimage
 
@@ -20,13 +21,15 @@ class Layer:
     """A label map on the image's grid.
 
     `names` gives the raw label of each id; without it the id itself is the raw label. `parts` numbers the regions that
-    are connected in the volume, and `labels_of_parts` gives the label id of each (index 0 is background).
+    are connected in the volume, and `labels_of_parts` gives the label id of each (index 0 is background); `small_parts`
+    are there, but too small in space for a box.
     """
 
     volume: Volume
     names: Mapping[int, str] | None = None
     parts: Volume | None = None
     labels_of_parts: tuple[int, ...] = field(default=())
+    small_parts: frozenset[int] = frozenset()
 
     def raw(self, label_id: int) -> str:
         """Return the raw label of an id."""
@@ -35,14 +38,20 @@ class Layer:
     def regions_of_slice(
         self, axis: Axis, index: int, spacing_mm: tuple[float, float], *, whole_labels: bool
     ) -> list[Region]:
-        """Return the regions of a slice in the picture's pixels; in a layer with parts, one per part."""
+        """Return the regions of a slice in the picture's pixels; in a layer with parts, one per part.
+
+        A part that is too small in space has the area `SMALL_PART`.
+        """
         shown = self.volume if self.parts is None else self.parts
         picture = to_square_pixels(take_slice(shown, axis, index), spacing_mm, is_mask=True)
         found = regions(picture, whole_labels=whole_labels or self.parts is not None)
         release(shown.array)
         if self.parts is None:
             return found
-        return [(self.labels_of_parts[part], box, area_px) for part, box, area_px in found]
+        return [
+            (self.labels_of_parts[part], box, SMALL_PART if part in self.small_parts else area_px)
+            for part, box, area_px in found
+        ]
 
 
 def whole_numbers(mask: Volume, file: str) -> Volume:
@@ -92,7 +101,7 @@ def layers_of_structures(structures: Sequence[tuple[str, Volume, str]], image: V
 
 
 def with_parts(layer: Layer, min_mm3: float) -> Layer:
-    """Number the regions of each label that are connected in the volume (26 neighbours), without the small ones.
+    """Number the regions of each label that are connected in the volume (26 neighbours), and note the small ones.
 
     A volume above `IN_MEMORY_BYTES` is refused, since every region must be seen as a whole.
 
@@ -106,15 +115,18 @@ def with_parts(layer: Layer, min_mm3: float) -> Layer:
     compact = np.searchsorted(np.array([0, *ids]), array).astype(np.int32)
     parts = np.zeros(array.shape, np.int32)
     labels = [0]
+    small: set[int] = set()
     voxel_mm3 = float(np.prod(layer.volume.spacing_mm))
     for position, extent in enumerate(ndimage.find_objects(compact), start=1):
         numbered, count = ndimage.label(compact[extent] == position, structure=np.ones((3, 3, 3)))
         sizes = np.bincount(numbered.ravel(), minlength=count + 1)
         for number in range(1, count + 1):
-            if sizes[number] * voxel_mm3 >= min_mm3:
-                parts[extent][numbered == number] = len(labels)
-                labels.append(ids[position - 1])
-    return Layer(layer.volume, layer.names, Volume(parts, layer.volume.affine, layer.volume.spacing_mm), tuple(labels))
+            if sizes[number] * voxel_mm3 < min_mm3:
+                small.add(len(labels))
+            parts[extent][numbered == number] = len(labels)
+            labels.append(ids[position - 1])
+    numbered_parts = Volume(parts, layer.volume.affine, layer.volume.spacing_mm)
+    return Layer(layer.volume, layer.names, numbered_parts, tuple(labels), frozenset(small))
 
 
 def structure_files(root: Path, pattern: str, raw_labels: Sequence[str]) -> list[tuple[str, str]]:
