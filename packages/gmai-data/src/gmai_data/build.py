@@ -10,7 +10,8 @@
     8. account    items read = kept + dropped + quarantined       account.py, sources/problems.py
 
 A kill at any moment loses at most the shards in work: the same command goes on with the missing ones and ends with the
-same bytes. What was built stands in OUT; what is needed to go on stands in OUT/.build.
+same bytes. What was built stands in OUT; what is needed to go on stands in OUT/.build. Two builds never work on one OUT
+at once; the tasks of a job array do (at_work.py).
 """
 
 import json
@@ -27,7 +28,7 @@ from gmai_cli.errors import EXIT_OK, EXIT_REQUEUE, UserError
 from gmai_cli.files import write_json, write_run_record
 from pydantic import BaseModel, ConfigDict, Field
 
-from gmai_data import array_status
+from gmai_data import array_status, at_work
 from gmai_data.account import account, exit_code, spent_usd
 from gmai_data.checks.duplicates import screen
 from gmai_data.executors import build_and_return, local_processes
@@ -110,7 +111,7 @@ def build(
         reached.
 
     Raises:
-        UserError: A source is not what its recipe says, or OUT belongs to another build.
+        UserError: A source is not what its recipe says, or OUT belongs to another build or is being worked on.
     """
     for source in sources:
         if out.resolve().is_relative_to(source.root.resolve()):
@@ -121,10 +122,24 @@ def build(
     listings = list_sources(sources, settings.limit)
     fingerprint = _fingerprint(listings, settings)
     work = out / ".build"
-    if _claim(out, work, fingerprint):
-        manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
-        say(f"{out}: this build is complete; nothing to do.")
-        return exit_code(manifest)
+    if not _is_complete(out, work, fingerprint):
+        with at_work.apart(work, options.share[0] if options.share else None):
+            if not _is_complete(out, work, fingerprint):  # what another run did while this one waited
+                return _build(listings, fingerprint, out, work, settings, options)
+    say(f"{out}: this build is complete; nothing to do.")
+    return exit_code(json.loads((out / "manifest.json").read_text(encoding="utf-8")))
+
+
+def _build(
+    listings: Sequence[Listing],
+    fingerprint: dict[str, Any],
+    out: Path,
+    work: Path,
+    settings: BuildSettings,
+    options: RunOptions,
+) -> int:
+    if not (work / "build.json").is_file():
+        write_json(work / "build.json", fingerprint)
     for listing in listings:
         found, recipe = len(listing.items), listing.source.recipe
         if settings.limit is None and recipe.expected.items not in (None, found):
@@ -267,21 +282,22 @@ def _work(jobs: Sequence[ShardJob], pool: ProcessPoolExecutor | None, executor: 
 
 
 def _fingerprint(listings: Sequence[Listing], settings: BuildSettings) -> dict[str, Any]:
+    recipes = {entry.source.recipe.name: entry.source.recipe.model_dump(mode="json") for entry in listings}
+    for recipe in recipes.values():
+        recipe["background"].sort()  # a set, whose order changes from process to process
     return {
         # Another version may write other bytes; the two must not meet in one folder.
         "versions": {"gmai-data": TOOL, **{str(language): wording(language)["version"] for language in Language}},
         "settings": settings.model_dump(mode="json"),
-        "recipes": {entry.source.recipe.name: entry.source.recipe.model_dump(mode="json") for entry in listings},
+        "recipes": recipes,
         "items": {entry.source.recipe.name: entry.digest for entry in listings},
     }
 
 
-def _claim(out: Path, work: Path, fingerprint: dict[str, Any]) -> bool:
-    """Make OUT ours, or find that it is; return whether the build in it is complete."""
+def _is_complete(out: Path, work: Path, fingerprint: dict[str, Any]) -> bool:
+    """Say whether OUT holds this build, complete; it may hold none yet, but no other."""
     record = work / "build.json"
     fingerprint = json.loads(json.dumps(fingerprint))
-    for value in fingerprint["recipes"].values():
-        value["background"].sort()
     if record.is_file():
         begun = json.loads(record.read_text(encoding="utf-8"))
         changed = [
@@ -302,5 +318,4 @@ def _claim(out: Path, work: Path, fingerprint: dict[str, Any]) -> bool:
             f"{out}: not empty, and not begun by `gmai data build`. The output folder is new, or that of a build to "
             "go on with. Give another --out."
         )
-    write_json(record, fingerprint)
     return False

@@ -1,0 +1,31 @@
+"""Who works on a build at the same time: a whole build alone, the tasks of a job array side by side."""
+
+import contextlib
+from collections.abc import Generator
+from pathlib import Path
+
+from gmai_cli.run_lock import RunLock, hold
+
+
+@contextlib.contextmanager
+def apart(work: Path, position: int | None) -> Generator[None]:
+    """Keep runs of one build apart while the block runs, so that none publishes over another or pays a model twice.
+
+    Args:
+        work: The build's folder of what is needed to go on.
+        position: Of this task in its job array: it works beside the other tasks, once at a time, and not beside a
+            whole build. None for a whole build, which waits for the tasks that are still at work.
+
+    Raises:
+        UserError: Another run is at work.
+    """
+    with contextlib.ExitStack() as held:
+        # Each side first says that it is at work and then looks for the other: of two, at least one sees both.
+        if position is None:
+            held.enter_context(hold(work))
+            for task in sorted(work.glob("task-*.lock")):
+                RunLock(work, task.name).wait_until_free()
+        else:
+            held.enter_context(hold(work, f"task-{position:05d}.lock"))
+            RunLock(work).refuse_if_held()
+        yield
