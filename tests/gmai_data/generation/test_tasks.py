@@ -209,10 +209,10 @@ def test_rate_limit_headers_hold_the_queue_back(maker, annotation, journal, open
 
 def test_translation_locks_tags_numbers_and_units():
     turns = (("Where?", f"At {REFERENCE} lies alpha, 12.5 mm wide, 3 of 4."),)
-    locked, tokens = lock(turns)
+    chinese = {"alpha": "阿尔法"}
+    locked, tokens = lock(turns, chinese)
     assert locked == (("Where?", "At ⟦0⟧ lies alpha, ⟦1⟧ wide, ⟦2⟧ of ⟦3⟧."),)
     assert tokens == (REFERENCE, "12.5 mm", "3", "4")
-    chinese = {"alpha": "阿尔法"}.get
     back = unlock(locked, (("哪里？", "阿尔法位于⟦0⟧，宽⟦1⟧，⟦3⟧中的⟦2⟧。"),), tokens, chinese)
     assert back == (("哪里？", f"阿尔法位于{REFERENCE.replace('alpha', '阿尔法')}，宽12.5 mm，4中的3。"),)
 
@@ -226,9 +226,9 @@ def test_translation_locks_tags_numbers_and_units():
     ],
 )
 def test_a_translation_that_loses_a_lock_is_refused(answer, message):
-    locked, tokens = lock((("Where?", f"At {REFERENCE} lies alpha, 12.5 mm wide, 3 of 4."),))
+    locked, tokens = lock((("Where?", f"At {REFERENCE} lies alpha, 12.5 mm wide, 3 of 4."),), {})
     with pytest.raises(UnusableReplyError, match=message):
-        unlock(locked, (("哪里？", answer),), tokens, lambda _: None)
+        unlock(locked, (("哪里？", answer),), tokens, {})
 
 
 def test_replies_are_held_to_the_schema_whatever_the_server_does():

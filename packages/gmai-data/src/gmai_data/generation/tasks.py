@@ -122,7 +122,7 @@ class Task:
             return (("consistent" if opinion.consistent else "inconsistent", opinion.reason),)
         turns = parse_turns(reply)
         if self.locked is not None:
-            return unlock(self.locked[0], turns, self.locked[1], (self.chinese or {}).get)
+            return unlock(self.locked[0], turns, self.locked[1], self.chinese or {})
         return turns
 
     def complaint(self, reply: Reply) -> tuple[str, str] | None:
@@ -265,7 +265,7 @@ class TaskMaker:
             return None
         annotation = facts.annotation
         prompt = self._prompts["translation"]
-        locked, tokens = lock(turns)
+        locked, tokens = lock(turns, self._chinese)
         names = {label: self._chinese[label] for label in annotation.labels}
         if self._recipe.anatomy.zh and annotation.labels:
             names[annotation.anatomy] = self._recipe.anatomy.zh
