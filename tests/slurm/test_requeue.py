@@ -35,7 +35,9 @@ CASES = {
     ("train_stage.sbatch", (2,)): "FAILED",
     ("train_stage.sbatch", (137,)): "FAILED",  # out of memory: the same would happen again
     ("bench.sbatch", (75, 0)): "COMPLETED",
-    ("data_build.sbatch", (143, 0)): "COMPLETED",
+    ("data_build.sbatch", (75, 0)): "COMPLETED",
+    ("data_build.sbatch", (143, 0)): "COMPLETED",  # before it listened for signals
+    ("data_build.sbatch", (2,)): "FAILED",  # also at the cap on the cost
     ("data_build.sbatch", (3,)): "COMPLETED",  # done, with input in the quarantine
     ("data_build.sbatch", (1,)): "FAILED",
 }

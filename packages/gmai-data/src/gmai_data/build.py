@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from gmai_cli.console import progress, say
-from gmai_cli.errors import EXIT_OK, EXIT_REQUEUE, UserError
+from gmai_cli.errors import EXIT_OK, EXIT_USER_ERROR, UserError
 from gmai_cli.files import write_json, write_run_record
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -107,8 +107,8 @@ def build(
         options: See `RunOptions`.
 
     Returns:
-        `EXIT_OK`; `EXIT_PARTIAL` when something stands in the quarantine; `EXIT_REQUEUE` when the cap on the cost is
-        reached.
+        `EXIT_OK`; `EXIT_PARTIAL` when something stands in the quarantine; `EXIT_USER_ERROR` when the cap on the cost
+        is reached.
 
     Raises:
         UserError: A source is not what its recipe says, or OUT belongs to another build or is being worked on.
@@ -154,7 +154,7 @@ def _build(
         _work(jobs, pool, options.executor)
         _screen(jobs, work)
         if not _write(write_jobs(jobs, fingerprint, settings, options, work), settings, options, work, pool):
-            return EXIT_REQUEUE
+            return EXIT_USER_ERROR  # the same command alone would not get further
         with progress("publish", STEPS, unit="files") as bar:
             run = map if pool is None else pool.map
             benchmark = publish([job.folder for job in jobs], out, settings.seed, run, bar)
@@ -187,7 +187,7 @@ def _do_share(
             return EXIT_OK
         _screen(jobs, work)
         if not _write(write_jobs(mine, fingerprint, settings, options, work), settings, options, work, pool):
-            return EXIT_REQUEUE
+            return EXIT_USER_ERROR  # the same command alone would not get further
         told += " Their samples are written."
     say(f"{told} Run it without an array to publish.")
     return EXIT_OK

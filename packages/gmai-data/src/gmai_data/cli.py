@@ -54,7 +54,7 @@ def build(
     ] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Most requests in flight, all array tasks together.")] = 64,
     max_cost_usd: Annotated[
-        float | None, typer.Option(min=0, help="Stop before the cost passes this; exit code 75, and it can go on.")
+        float | None, typer.Option(min=0, help="Stop before the cost passes this; exit code 2, and it can go on.")
     ] = None,
     prices: Annotated[Path | None, typer.Option(help="Price table (YAML) in place of the bundled one.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder of replies that several builds share.")] = None,
