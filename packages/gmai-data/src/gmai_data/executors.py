@@ -139,8 +139,17 @@ def on_ray(jobs: Sequence[ShardJob]) -> Iterator[ShardJob]:
         ) from error
     if not jobs:
         return
-    if not library.is_initialized():
+    started = not library.is_initialized()
+    if started:
         library.init(log_to_driver=False, include_dashboard=False)
+    try:
+        yield from _work_on(library, jobs)
+    finally:
+        if started:
+            library.shutdown()
+
+
+def _work_on(library: Any, jobs: Sequence[ShardJob]) -> Iterator[ShardJob]:
     library.data.DataContext.get_current().enable_progress_bars = False
     plan = library.put(list(jobs))
 
