@@ -111,6 +111,9 @@ def test_what_lies_within_a_region_is_no_wrong_answer_about_it(toy):
     assert set(region_offer(annotation, words, outer, "x").wrong) == {"gamma", "delta"}
     assert set(region_offer(annotation, words, inner, "x").wrong) == {"gamma", "delta"}
     assert set(region_offer(annotation, words, apart, "x").wrong) == {"alpha", "beta", "delta"}
+    touching = _annotation(recipe, outer, Box("beta", (40, 40, 90, 90)))
+    words = Words(touching, recipe, Language.EN, 0)
+    assert set(region_offer(touching, words, outer, "x").wrong) == {"beta", "gamma", "delta"}, "4 % are common"
     unboxed = _annotation(recipe, outer, apart, incomplete=("gamma",), labels=("alpha", "gamma", "beta"))
     words = Words(unboxed, recipe, Language.EN, 0)
     assert set(region_offer(unboxed, words, outer, "x").wrong) == {"delta"}, "gamma and beta may lie anywhere"

@@ -12,6 +12,8 @@ from gmai_data.vocabulary import Modality
 
 LETTER_SHARE = 0.2
 """Share of the multiple-choice questions that are answered with a letter; the others with the option's text."""
+_HALF = 0.5
+"""Cells that touch are not in one another's regions; a gallbladder is in that of its liver."""
 MAX_COUNT = 30
 """More regions than this are not asked for: neither a list of boxes nor a count would be a short answer."""
 
@@ -87,20 +89,25 @@ def label_offer(annotation: Annotation, words: Words, label: str, purpose: str) 
 def region_offer(annotation: Annotation, words: Words, box: Box, purpose: str) -> Offer:
     """Return the question for what one box holds.
 
-    Wrong answers are the absent labels, and those of which every region has its box, and lies outside this one.
+    Wrong answers are the absent labels, and those of which every region has its box and none is the region's, too.
     """
     tag = box_tag([box.xyxy], annotation.width_px, annotation.height_px)
     question = words.say(words.templates["perception"]["region"], purpose, box=tag)
-    outside = [name for name in annotation.labels if _lies_outside(annotation, name, box)]
-    wrong = tuple(words.label(name) for name in (*outside, *annotation.absent))
+    others = [name for name in annotation.labels if not _shares(annotation, name, box)]
+    wrong = tuple(words.label(name) for name in (*others, *annotation.absent))
     return Offer("region", question, words.label(box.label), wrong, min(3, 1 + len(wrong)))
 
 
-def _lies_outside(annotation: Annotation, label: str, box: Box) -> bool:
-    left, top, right, bottom = box.xyxy
-    boxes = [each.xyxy for each in boxes_of(annotation, label)]
-    apart = all(x2 <= left or right <= x1 or y2 <= top or bottom <= y1 for x1, y1, x2, y2 in boxes)
-    return bool(boxes) and apart and label not in annotation.incomplete
+def _shares(annotation: Annotation, label: str, box: Box) -> bool:
+    """Say whether a region may show a label, too: an unknown place, or half of the smaller of two boxes is common."""
+    boxes = boxes_of(annotation, label)
+    return not boxes or label in annotation.incomplete or any(_common(each, box) >= _HALF for each in boxes)
+
+
+def _common(one: Box, other: Box) -> float:
+    (a1, b1, a2, b2), (c1, d1, c2, d2) = one.xyxy, other.xyxy
+    common_px = max(0, min(a2, c2) - max(a1, c1)) * max(0, min(b2, d2) - max(b1, d1))
+    return common_px / min((a2 - a1) * (b2 - b1), (c2 - c1) * (d2 - d1))
 
 
 def _choice_turn(offer: Offer, words: Words, *names: object) -> Iterator[Turn]:
