@@ -12,12 +12,10 @@ import mlcroissant
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from gmai_cli.errors import UserError
 from gmai_cli.files import sha256_file
 from gmai_data.publishing import publication
 from gmai_data.publishing.card import _cell, dataset_card, front_matter
 from gmai_data.publishing.facts import ReleaseFacts, count_release
-from gmai_data.publishing.folders import new_folder
 from gmai_data.publishing.publication import publish_build
 from gmai_data.vocabulary import SubDataset
 
@@ -120,13 +118,6 @@ def test_a_failure_leaves_no_folder_that_looks_complete(phantom_build, tmp_path,
     monkeypatch.undo()
     publish_build(phantom_build, tmp_path / "release", leave_out_unlicensed=False)
     assert [path.name for path in tmp_path.iterdir()] == ["release"]
-
-
-def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
-    (tmp_path / "mine").write_text("mine")
-    with pytest.raises(UserError, match="not empty"), new_folder(tmp_path):
-        pass
-    assert (tmp_path / "mine").read_text() == "mine"
 
 
 def test_the_card_says_what_checks_dropped_and_what_a_second_model_thought(phantom_build):

@@ -83,10 +83,11 @@ class RunLock:
     Args:
         folder: What is held; made where it is absent.
         name: Of the lock file.
+        works_on: What messages say is being worked on; the folder where None.
     """
 
-    def __init__(self, folder: Path, name: str = NAME) -> None:
-        self._path = folder / name
+    def __init__(self, folder: Path, name: str = NAME, *, works_on: Path | None = None) -> None:
+        self._path, self._works_on = folder / name, works_on or folder
         self._ended = threading.Event()
         self._text = ""
 
@@ -135,7 +136,7 @@ class RunLock:
             alive = found.is_here or (first is not None and first.text == found.text and first.beaten < found.beaten)
             if alive and not patient and found.gone() is None:
                 raise UserError(
-                    f"{self._path.parent} is being worked on by {found}. Two runs would overwrite each other's files. "
+                    f"{self._works_on} is being worked on by {found}. Two runs would overwrite each other's files. "
                     f"Wait for it, or choose another --out. If you know that it is gone, remove {self._path}."
                 )
             if first is None or first.text != found.text:
@@ -186,8 +187,8 @@ class RunLock:
 
 
 @contextlib.contextmanager
-def hold(folder: Path, name: str = NAME) -> Generator[None]:
-    """Hold a folder's lock while the block runs.
+def hold(folder: Path, name: str = NAME, *, works_on: Path | None = None) -> Generator[None]:
+    """Hold a folder's lock, see `RunLock`, while the block runs.
 
     SIGTERM, which Slurm sends before it kills, gives the lock back and ends the process at once with `EXIT_REQUEUE`,
     so that a requeued job can go on elsewhere: for runs that lose nothing by a kill.
@@ -195,7 +196,7 @@ def hold(folder: Path, name: str = NAME) -> Generator[None]:
     Raises:
         UserError: See `RunLock.acquire`.
     """
-    lock = RunLock(folder, name)
+    lock = RunLock(folder, name, works_on=works_on)
 
     def stop(_signal: int, _frame: object) -> NoReturn:
         lock.release()

@@ -22,10 +22,10 @@ def apart(work: Path, position: int | None) -> Generator[None]:
     with contextlib.ExitStack() as held:
         # Each side first says that it is at work and then looks for the other: of two, at least one sees both.
         if position is None:
-            held.enter_context(hold(work))
+            held.enter_context(hold(work, works_on=work.parent))
             for task in sorted(work.glob("task-*.lock")):
                 RunLock(work, task.name).wait_until_free()
         else:
-            held.enter_context(hold(work, f"task-{position:05d}.lock"))
-            RunLock(work).refuse_if_held()
+            held.enter_context(hold(work, f"task-{position:05d}.lock", works_on=work.parent))
+            RunLock(work, works_on=work.parent).refuse_if_held()
         yield

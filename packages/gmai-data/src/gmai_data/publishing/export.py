@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from gmai_cli.console import progress, say
 from gmai_cli.errors import EXIT_OK, EXIT_PARTIAL, UserError, did_you_mean
 from gmai_cli.files import write_json
+from gmai_cli.folders import new_folder
 
-from gmai_data.publishing.folders import new_folder
 from gmai_data.publishing.llava import LlavaFolder
 from gmai_data.publishing.ms_swift import MsSwiftFolder
 from gmai_data.publishing.sub_datasets import TABLE_6, sample_files

@@ -10,11 +10,11 @@ import yaml
 from gmai_cli.console import progress, say
 from gmai_cli.errors import UserError
 from gmai_cli.files import sha256_file, write_json, write_text
+from gmai_cli.folders import check_new, new_folder
 
 from gmai_data.publishing.card import dataset_card
 from gmai_data.publishing.croissant import croissant
 from gmai_data.publishing.facts import ReleaseFacts, count_release
-from gmai_data.publishing.folders import check_new, new_folder
 from gmai_data.publishing.licences import reason_to_refuse
 from gmai_data.publishing.sub_datasets import TABLE_6
 from gmai_data.publishing.tables import ANNOTATIONS, QUESTIONS, SAMPLES, TableFiles

@@ -1,7 +1,6 @@
 """READ THIS FIRST of the assembly: vision encoder + projector + language model ▶ one LLaVA checkpoint folder."""
 
 import itertools
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -9,6 +8,7 @@ from typing import Any, Literal, cast
 import torch
 from gmai_cli.errors import UserError
 from gmai_cli.files import write_json
+from gmai_cli.folders import new_folder
 from torch import Tensor
 from transformers import CLIPVisionConfig, LlavaConfig, PreTrainedTokenizerFast
 
@@ -54,10 +54,7 @@ def assemble(
     tokenizer = load_tokenizer(language, vocab_size=language_model.text_config["vocab_size"])
     config = _llava_config(vision_config, language_model.text_config, tokenizer)
 
-    building = out.with_name(f".{out.name}.building")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
-    try:
+    with new_folder(out) as building:
         dtype = _write_weights(building, vision_weights, language_model, config, seed=seed)
         write_json(building / "config.json", config)
         write_generation_config(building, tokenizer)
@@ -68,10 +65,6 @@ def assemble(
         record = {"made_by": "gmai model init", "vision": names[0], "language": names[1],
                   "image_mode": image_mode, "projector_seed": seed, "stages": []}  # fmt: skip
         write_json(building / "gmai.json", record)
-    except BaseException:
-        shutil.rmtree(building)
-        raise
-    building.rename(out)
 
 
 def _open_vision(folder: Path) -> tuple[dict[str, Any], WeightFiles]:

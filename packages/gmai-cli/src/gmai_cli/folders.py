@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gmai_cli.errors import UserError
 from gmai_cli.files import fsync_directory
+from gmai_cli.run_lock import RunLock
 
 
 def check_new(target: Path) -> None:
@@ -23,19 +24,26 @@ def new_folder(target: Path) -> Generator[Path]:
     A kill leaves `.NAME.partial` beside `target`, which the next run with the same target removes.
 
     Raises:
-        UserError: `target` holds something.
+        UserError: `target` holds something, or another process is writing it.
     """
     check_new(target)
-    partial = target.absolute().parent / f".{target.absolute().name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    parent, name = target.absolute().parent, target.absolute().name
+    lock = RunLock(parent, f".{name}.lock", works_on=target)
+    lock.acquire()
     try:
-        yield partial
-        os.sync()  # one flush for all files: they may be a million small images
-        if target.is_dir():
-            target.rmdir()
-        partial.replace(target)
-        fsync_directory(target.absolute().parent)
-    except BaseException:
+        check_new(target)  # what another process did meanwhile
+        partial = parent / f".{name}.partial"
         shutil.rmtree(partial, ignore_errors=True)
-        raise
+        partial.mkdir()
+        try:
+            yield partial
+            os.sync()  # one flush for all files: they may be a million small images
+            if target.is_dir():
+                target.rmdir()
+            partial.replace(target)
+            fsync_directory(parent)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+    finally:
+        lock.release()
