@@ -86,8 +86,20 @@ def test_ci_runs_the_readme_as_it_stands(root: Path) -> None:
         assert commands not in ci, "CI runs the README's own text, never a copy"
 
 
+def test_ci_runs_every_page_and_a_block_says_whether_it_is_run(root: Path) -> None:
+    ci = (root / ".ci" / "run").read_text("utf-8")
+    assert "pages docs docs/getting-started.md docs/*/*.md" in ci
+    assert "pages packages packages/*/README.md" in ci
+    for page in pages(root):
+        for language, block in re.findall(
+            r"^ *```(\w*)\n(.*?)^ *```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
+        ):
+            commands = re.search(r"^ *(gmai|srun|sbatch|pip|git|uv) ", block, re.MULTILINE)
+            assert not commands or language in ("bash", "sh"), f"{page.relative_to(root)}: mark as bash or sh: {block}"
+
+
 def test_a_page_gives_its_unnamed_blocks_in_order(root: Path) -> None:
     script = runpy.run_path(str(root / ".ci" / "readme_commands.py"))
-    page = "<!-- ci: x -->\n```bash\nfirst\n```\n```bash\nsecond\n```\n\n```\nnot run\n```\n```bash\nthird\n```\n"
+    page = "<!-- ci: x -->\n```bash\nfirst\n```\n```bash\nsecond\n```\n\n```sh\nnot run\n```\n```python\nthird()\n```\n"
     assert script["named_blocks"](page) == {"x": "first"}
-    assert script["other_blocks"](page) == ["second", "third"]
+    assert script["other_blocks"](page) == ["second", "python - <<'PYTHON'\nthird()\nPYTHON"]
