@@ -13,6 +13,7 @@ from gmai_data.sources.compare import check_against_folder
 from gmai_data.sources.drafts import draft
 from gmai_data.sources.readers import READERS
 from gmai_data.sources.recipe import Recipe
+from gmai_data.sources.splits import split_of
 
 KNOWN = {"modality": "CT", "department": "Oncology", "clinical_task": "Bone", "license": "MIT"}
 
@@ -116,6 +117,34 @@ def test_a_draft_completed_lists_what_is_there(make, kind, items, phantoms, tmp_
     found = list(READERS[kind].list_items(recipe, root))
     assert len(found) == items
     assert all((root / file).exists() for item in found for file in item.files if make != masks_beside)
+
+
+def test_the_draft_of_a_table_with_paths_keeps_patients_together(tmp_path):
+    root = tmp_path / "data"
+    paths = [f"Chest/train/patient{person:03d}/study{study}/view1.png" for person in range(3) for study in (1, 2)]
+    for path in paths:
+        put(root / path)
+    rows = "".join(f"{path},F,1.0,{-1.0 if number else 0.0}\n" for number, path in enumerate(paths))
+    put(root / "Chest" / "train.csv", f"Path,Sex,Edema,Effusion\n{rows}")
+    card = yaml.safe_load(draft(root)[1])
+    assert card["layout"] == {
+        "kind": "csv_labels", "table": "Chest/train.csv", "images": ".", "image_column": "Path",
+        "label_columns": ["Edema", "Effusion"],
+    }  # fmt: skip
+    assert card["split"] == {"group_pattern": r"(patient\d+)"}
+    recipe = Recipe.model_validate(card | KNOWN)
+    items = list(READERS["csv_labels"].list_items(recipe, root))
+    assert {split_of(item, recipe)[1] for item in items} == {"patient000", "patient001", "patient002"}
+    assert yaml.safe_load(draft(root / "Chest")[1])["layout"]["images"] == "TODO", "its paths begin above the folder"
+
+
+def test_the_draft_of_a_table_takes_its_column_of_patients(tmp_path):
+    root = tmp_path / "data"
+    for number in (1, 2):
+        put(root / f"x{number}.png")
+    put(root / "labels.csv", "image,Patient ID,dx\nx1.png,7,a\nx2.png,7,b\n")
+    layout = yaml.safe_load(draft(root)[1])["layout"]
+    assert (layout["group_column"], layout["label_column"]) == ("Patient ID", "dx")
 
 
 def test_the_draft_of_texts_asks_for_no_modality(phantoms):

@@ -16,6 +16,8 @@ MAX_FILES = 20_000
 """Files looked at; a dataset shows its layout long before."""
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 _VOLUMES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
+_PERSON = re.compile(r"(?:patient|subject|participant)[ _-]?(?:id|no|number)?", re.IGNORECASE)
+_PERSON_IN_PATH = re.compile(r"(?<![a-z])((?:patient|subject|sub)[_-]?)\d+", re.IGNORECASE)
 _FLAGS = {"0", "1", "-1", "0.0", "1.0", "-1.0", ""}
 _VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".mpg")
 
@@ -54,13 +56,25 @@ def draft(root: Path) -> tuple[str, str]:
         "task": task,
         "layout": layout,
         "labels": {label: {"en": re.sub(r"[_-]+", " ", label).strip() or "TODO", "zh": "TODO"} for label in labels},
+        **_groups(root, files, layout),
     }
     head = (
         f"# A draft from {len(files)} files: {words}.\n"
+        "# Unless `split.group_pattern`, a `group_column` or a DICOM header names the patient, every file is its own.\n"
         "# Replace every TODO; the closed vocabularies and every field are in docs/reference/recipes.md.\n"
         "# Then: gmai data recipes check CARD.yaml --root DIR\n"
     )
     return words, head + yaml.safe_dump(card, sort_keys=False, allow_unicode=True)
+
+
+def _groups(root: Path, files: list[Path], layout: dict[str, Any]) -> dict[str, Any]:
+    """Return the pattern of the patient in the files' paths, where there is one and no column or header has it."""
+    if "group_column" in layout or layout["kind"] in ("dicom", "dicom_series", "qa_text"):
+        return {}
+    found = [match for path in files if (match := _PERSON_IN_PATH.search(_below(root, path)))]
+    if len({match.group() for match in found}) < 2:
+        return {}
+    return {"split": {"group_pattern": f"({found[0].group(1)}\\d+)"}}
 
 
 def _walk(root: Path) -> Any:
@@ -257,21 +271,34 @@ def _table(root: Path, files: list[Path]) -> Guess | None:
         column = _column_of_names(rows, set(images))
         if column is None:
             continue
-        image = images[Path(rows[0][column]).stem]
+        cell = rows[0][column]
+        image = next((each for each in files if each.as_posix().endswith(f"/{cell}")), images[Path(cell).stem])
         layout: dict[str, Any] = {
             "kind": "csv_labels",
             "table": _below(root, path),
-            "images": _below(root, image.parent),
+            "images": _folder_of(cell, image, root),
             "image_column": column,
         }
-        if Path(rows[0][column]).suffix == "":
+        if Path(cell).suffix == "":
             layout["image_suffix"] = image.suffix
+        person = next((name for name in rows[0] if _PERSON.fullmatch(name.strip())), None)
+        if person is not None:
+            layout["group_column"] = person
         flags = [name for name in rows[0] if {row[name] for row in rows} <= _FLAGS]
         if len(flags) > 1:
             return "a one-hot table", "2d_classification", {**layout, "label_columns": flags}, flags
-        layout["label_column"] = label = _label_column(rows, column)
+        layout["label_column"] = label = _label_column(rows, column, person)
         return "a table of labels", "2d_classification", layout, sorted({row.get(label, "") for row in rows} - {""})
     return None
+
+
+def _folder_of(cell: str, image: Path, root: Path) -> str:
+    """Return the folder that a cell with the path of an image is relative to; TODO where it is not below the root."""
+    above = len(PurePosixPath(cell).parts)
+    if PurePosixPath(cell).with_suffix("").parts != image.with_suffix("").parts[-above:]:
+        return _below(root, image.parent) if above == 1 else "TODO"
+    folder = image.parents[above - 1]
+    return _below(root, folder) if folder.is_relative_to(root) else "TODO"
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
