@@ -94,6 +94,22 @@ def test_only_what_is_not_held_out_is_estimated(toy, tmp_path, openai_server, mo
         assert sum(line.requests for line in lines.values()) == sum(server.books.asked.values())
 
 
+def test_shares_are_multiplied_and_not_drawn_among_the_few(six_images, toy, tmp_path):
+    (six_images / "talk.jsonl").write_text(
+        '{"turns": [{"question": "What is a mole?", "answer": "A spot of skin."}]}\n'
+    )
+    names = {"a": {"en": "alpha", "zh": "阿尔法"}, "b": {"en": "beta", "zh": "贝塔"}}
+    text = {"name": "talk", "task": "text", "labels": {}, "layout": {"kind": "qa_text"}, "modality": None}
+    sources = [Source(toy(labels=names), six_images), Source(toy(**text), six_images)]
+    translate = {"text_only": 0.5}
+    settings = BuildSettings(text_share=0.1, writing=WritingSettings(writer="openai", model="m", translate=translate))
+    lines = dict(preview_writing(sources, tmp_path / "out", settings, RunOptions()))
+    found = {name: line.requests for name, line in lines.items()}
+    assert found["text_record"] == pytest.approx(6 * 0.1)
+    assert found["text_dialogue"] == pytest.approx(1 * 0.1)
+    assert found["translation"] == pytest.approx((6 * 0.1 + 1 * 0.1) * 0.5 + 1 * 0.5)
+
+
 def test_prices_of_one_s_own(six_images, card_file, tmp_path, openai_server, monkeypatch):
     prices = {"input_usd": 1e6, "output_usd": 0, "batch": 0.5, "image": {"by": "fixed", "per_image": 1000}}
     others = {

@@ -193,6 +193,18 @@ def test_the_same_request_of_two_records_is_asked_once(maker, annotation, journa
     assert sum(server.books.asked.values()) == len(tasks) / 2
 
 
+def test_records_that_say_the_same_are_asked_for_different_texts(maker, annotation):
+    """Without their images two records of one label are one request: its text would come, and be paid, in every shard."""
+    made = maker(1.0)
+    one, other = (by_kind(made, annotation(number)) for number in (1, 2))
+    texts = [each[Kind.TEXT_ONLY].request(0, None, "k").body(each[Kind.TEXT_ONLY].parameters) for each in (one, other)]
+    seeds = [json.loads(body)["seed"] for body in texts]
+    assert seeds[0] != seeds[1]
+    assert one[Kind.TEXT_ONLY].key != other[Kind.TEXT_ONLY].key
+    assert one[Kind.TEXT_ONLY].key == by_kind(made, annotation(1))[Kind.TEXT_ONLY].key, "the same in every run"
+    assert one[Kind.DIALOGUE].parameters.seed == 0
+
+
 def test_rate_limit_headers_hold_the_queue_back(maker, annotation, journal, openai_server):
     made = maker()
     records = [annotation(number, boxes=()) for number in range(8)]

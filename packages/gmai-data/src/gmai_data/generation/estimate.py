@@ -5,7 +5,7 @@ The sampled items are built into a temporary folder, so that slices, windows, bo
 
 import contextlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -15,7 +15,7 @@ from gmai_data.generation.prices import Budget
 from gmai_data.generation.requests import Request
 from gmai_data.generation.tasks import Task, TaskMaker, WritingSettings, input_tokens
 from gmai_data.generation.writing import WriteJob, tasks_of
-from gmai_data.vocabulary import Language
+from gmai_data.vocabulary import Kind, Language
 
 ASSUMED_S = 5.0
 """Seconds from a request to its answer, where no journal says how long earlier ones took."""
@@ -55,10 +55,21 @@ def estimate(jobs: Iterable[tuple[WriteJob, float]], settings: WritingSettings, 
         budget: Knows the prices.
     """
     lines: dict[str, Line] = {}
-    for job, times in jobs:
-        maker = job.maker()
+    drawn = settings.model_copy(update={"translate": {Kind.TEXT_ONLY: 1.0}})
+    for job, items in jobs:
+        # Shares are multiplied: what is drawn of three items says little of what is drawn of a thousand.
+        texts = job.text_share
+        shares = {
+            "text_record": texts,
+            "text_dialogue": texts,
+            "translation": settings.translate.get(Kind.TEXT_ONLY, 0),
+        }
+        maker = replace(job, settings=drawn, text_share=1.0).maker()
         for task, _ in tasks_of(job, maker):
             name = task.prompt.name
+            times = items * shares.get(name, 1.0)
+            if not times:
+                continue
             sent, received = _tokens(task, budget)
             _add(lines, name, settings.model, budget, times, sent, received)
             if task.facts.language != Language.EN:

@@ -6,7 +6,7 @@ take the same way.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -338,8 +338,13 @@ class TaskMaker:
             image_digest,
         )  # fmt: skip
         image = annotation.image if image_digest else b""
-        key = request_key(self._base, prompt, text, image_digest)
-        return Task(sample_id, None, prompt, text, image, facts, self._parameters, key)
+        parameters, base = self._parameters, self._base
+        if not image_digest and not source:
+            # Two records may say the same, and two texts about them should not.
+            parameters = replace(parameters, seed=self._seed + int(fraction(sample_id, "seed") * 2**31))
+            base = parameters.digest()
+        key = request_key(base, prompt, text, image_digest)
+        return Task(sample_id, None, prompt, text, image, facts, parameters, key)
 
     def _text(self, record: str, prompt: Prompt, least: int, most: int, fields: Mapping[str, str]) -> str:
         general = prompt.general
