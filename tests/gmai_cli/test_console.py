@@ -1,5 +1,7 @@
 import io
 import re
+import subprocess
+import sys
 
 import pytest
 from gmai_cli import console
@@ -32,6 +34,16 @@ def test_a_log_gets_a_line_per_interval_with_rate_and_time_left(
         "slices: 40/100 slices, 1.0/s, ETA 0:01:00, ct",
         "slices: 40 slices in 40.0 s, ct",
     ]
+
+
+def test_a_slow_step_says_how_long_each_takes(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+    with console.progress("train", 3, unit="steps") as bar:
+        for _ in range(3):
+            clock[0] += 40
+            bar.advance()
+    assert capsys.readouterr().err.splitlines()[:2] == [
+        "train: 1/3 steps, 40.0 s each, ETA 0:01:20", "train: 2/3 steps, 40.0 s each, ETA 40.0 s",
+    ]  # fmt: skip
 
 
 def test_the_interval_can_be_set(
@@ -127,3 +139,33 @@ def test_every_line_of_a_rank_names_it(
     assert not lines[0].removeprefix(label).startswith("[rank")
     console.table(("a",), [(1,)])
     assert "rank" not in capsys.readouterr().out, "results are for programs"
+
+
+PLUGIN = """
+import logging, sys, warnings
+from gmai_cli import plugins
+from gmai_cli.console import say
+from gmai_cli.main import main
+
+def broken():
+    say("news")
+    print("a library's line", file=sys.stderr)
+    logging.warning("a warning\\nof two lines")
+    print("result")
+    raise ValueError("a bug")
+
+plugins.discover = broken
+main()
+"""
+
+
+@pytest.mark.parametrize("rank", [0, 3])
+def test_whoever_prints_it_a_line_of_a_rank_names_it(rank: int) -> None:
+    environment = {"RANK": str(rank), "WORLD_SIZE": "8"}
+    result = subprocess.run([sys.executable, "-c", PLUGIN], env=environment, capture_output=True, text=True)
+    lines = result.stderr.splitlines()
+    for line in ("news", "a library's line", "WARNING:root:a warning", "of two lines", "ValueError: a bug"):
+        assert f"[rank {rank}] {line}" in lines
+    assert [line for line in lines if not line.startswith(f"[rank {rank}] ")] == []
+    assert not [line for line in lines if line.count("[rank") != 1]
+    assert result.stdout == "result\n"

@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Generator, Sequence
-from typing import Protocol
+from typing import Any, Protocol, TextIO, cast
 
 from gmai_cli.errors import UserError
 
@@ -36,6 +36,29 @@ def rank_label() -> str:
         if rank in env and size in env:
             return f"[rank {env[rank]}] " if env[size] != "1" else ""
     return ""
+
+
+def label_lines() -> None:
+    """Let every line on standard error begin with the rank from here on, be it a warning or of a traceback."""
+    if rank_label():
+        sys.stderr = cast("TextIO", _Labelled(sys.stderr, rank_label()))
+
+
+class _Labelled:
+    """A text stream whose lines begin with a label, unless they bring it along."""
+
+    def __init__(self, stream: TextIO, label: str) -> None:
+        self._stream, self._label, self._in_line = stream, label, False
+
+    def write(self, text: str) -> int:
+        for line in text.splitlines(keepends=True):
+            bare = self._in_line or line.startswith(self._label) or not line.strip()
+            self._stream.write(line if bare else f"{self._label}{line}")
+            self._in_line = not line.endswith("\n")
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 @contextlib.contextmanager
@@ -77,7 +100,7 @@ class _Lines:
     def advance(self, count: int = 1, *, note: str = "") -> None:
         self._done += count
         self._note = note
-        if time.monotonic() - self._last >= self._interval_s:
+        if time.monotonic() - self._last >= self._interval_s and self._done != self._total:  # its end has a line anyway
             self._last = time.monotonic()
             self._print()
 
@@ -85,7 +108,8 @@ class _Lines:
         elapsed_s = max(time.monotonic() - self._start, 1e-9)
         rate = self._done / elapsed_s
         of_total = f"/{self._total}" if self._total is not None else ""
-        line = f"{self._description}: {self._done}{of_total} {self._unit}, {rate:.1f}/s"
+        pace = f"{rate:.1f}/s" if rate >= 1 or not rate else f"{_clock(1 / rate)} each"
+        line = f"{self._description}: {self._done}{of_total} {self._unit}, {pace}"
         if self._total is not None and self._done < self._total and rate > 0:
             line += f", ETA {_clock((self._total - self._done) / rate)}"
         say(f"{line}, {self._note}" if self._note else line)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gmai_cli import plugins
-from gmai_cli.console import say
+from gmai_cli.console import label_lines, say
 from gmai_cli.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, EXIT_USER_ERROR, UserError
 
 HELP = """The open toolkit to make a GMAI-VL of your own.
@@ -96,6 +96,7 @@ def _selected(argv: list[str]) -> str | None:
 
 def main() -> None:
     """Run the command line of this process and exit with its code."""
+    label_lines()
     try:
         app = build_app(_selected(sys.argv[1:]))
         typer.main.get_command(app).main(args=sys.argv[1:], prog_name="gmai")

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from gmai_cli.console import say
 from gmai_cli.errors import EXIT_BUG, EXIT_OK, EXIT_REQUEUE, UserError
 
 from gmai_model.quiet import quiet
@@ -81,5 +82,5 @@ def train(
         run(resolved, stop, model=model, data=data, out=out)
     except StopAsked as stopped:
         if str(stopped):
-            typer.echo(str(stopped), err=True)
+            say(str(stopped))
         raise typer.Exit(EXIT_REQUEUE) from None

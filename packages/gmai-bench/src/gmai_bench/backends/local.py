@@ -3,10 +3,12 @@
 import hashlib
 import importlib
 import importlib.util
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gmai_cli.console import say
 from gmai_cli.errors import UserError
 from gmai_cli.files import sha256_file
 from jinja2 import TemplateError
@@ -136,6 +138,9 @@ class LocalModel:
         transformers: Any = importlib.import_module("transformers")
         safetensors: Any = importlib.import_module("safetensors")
         on_gpu = torch.cuda.is_available()
+        if not sys.stderr.isatty():
+            transformers.utils.logging.disable_progress_bar()
+            say(f"loading {self._model_id}")
         try:
             processor: Any = transformers.AutoProcessor.from_pretrained(self._model_id, trust_remote_code=False)
             model, loading = transformers.AutoModelForImageTextToText.from_pretrained(

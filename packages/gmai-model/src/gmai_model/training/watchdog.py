@@ -3,12 +3,12 @@
 import contextlib
 import os
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
+from gmai_cli.console import say
 from gmai_cli.errors import EXIT_REQUEUE, EXIT_USER_ERROR
 
 from gmai_model.training.signals import StopAsked
@@ -116,11 +116,9 @@ class Watchdog:
         return found
 
     def _exit(self, message: str, *, requeue: bool) -> None:
-        print(
-            f"gmai: [rank {self._rank}] {message}. The last complete checkpoint stands; the same command goes on from "
-            f"there. (`stall_timeout_s` is {self._timeout_s:g}.)",
-            file=sys.stderr,
-            flush=True,
+        say(
+            f"gmai: {message}. The last complete checkpoint stands; the same command goes on from there. "
+            f"(`stall_timeout_s` is {self._timeout_s:g}.)"
         )
         self._on_exit()
         # Worth another try only where this start got further: a fault that comes back at once must not be requeued.
