@@ -194,7 +194,7 @@ def test_the_same_request_of_two_records_is_asked_once(maker, annotation, journa
 
 
 def test_records_that_say_the_same_are_asked_for_different_texts(maker, annotation):
-    """Without their images two records of one label are one request: its text would come, and be paid, in every shard."""
+    """Without their images two records of one label would be one request, asked and paid in every shard."""
     made = maker(1.0)
     one, other = (by_kind(made, annotation(number)) for number in (1, 2))
     texts = [each[Kind.TEXT_ONLY].request(0, None, "k").body(each[Kind.TEXT_ONLY].parameters) for each in (one, other)]
