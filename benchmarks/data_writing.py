@@ -12,6 +12,8 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import json
+import random
 import shutil
 import statistics
 import subprocess
@@ -25,14 +27,16 @@ import cv2
 import numpy as np
 from gmai_data.annotation import Annotation, Box
 from gmai_data.checks.near_hashes import NearHashes
-from gmai_data.generation.asking import Asker, Pending, settle
+from gmai_data.generation.asking import Asker
+from gmai_data.generation.assembling import assemble
 from gmai_data.generation.endpoints import Endpoint, Pool
-from gmai_data.generation.journal import Journal, Outcome
+from gmai_data.generation.journal import Journal, Outcome, Reply
+from gmai_data.generation.pending import Pending, settle
 from gmai_data.generation.prices import budget_for, load_table
 from gmai_data.generation.prompts import load_prompts
 from gmai_data.generation.tasks import TaskMaker, WritingSettings
 from gmai_data.generation.template_writer import TemplateWriter
-from gmai_data.generation.writing import WriteJob, assemble
+from gmai_data.generation.writing import WriteJob
 from gmai_data.publishing.tables import ANNOTATIONS, TableFiles
 from gmai_data.sources.recipe import Recipe
 from gmai_data.vocabulary import Split
@@ -137,6 +141,24 @@ def openai_gather(url: str, records: list[Annotation], concurrency: int) -> floa
     return len(records) / took[0]
 
 
+def answered(records: list[Annotation], folder: Path) -> None:
+    """Write a journal in which every text is another one, as a real model's are: no near-duplicates."""
+    sounds = ["bel", "cor", "dan", "fim", "gor", "lus", "mer", "nal", "pov", "quin", "rat", "sol", "tev"]
+    words = [one + other for one in sounds for other in sounds]
+    journal = Journal(folder, "bench", 0, 4, "ab")
+    digests = [hashlib.sha256(each.image).hexdigest() for each in records]
+    for pending in tasks(journal, records, digests):
+        drawn = random.Random(pending.task.id)  # noqa: S311
+        said = [" ".join(drawn.choices(words, k=16)) for _ in range(2)]
+        turns = [
+            {"question": f"What is {look[:25]}?", "answer": f"Dermoscopy of the skin with alpha, {look}, {look[::-1]}."}
+            for look in said[: 2 if pending.task.prompt.name == "dialogue" else 1]
+        ]
+        journal.add_reply(pending.task.key, Reply(json.dumps({"turns": turns}), False, "stub", 900, 120, 0.1))
+        assert all(isinstance(state, Outcome) and state.state == "accepted" for _, state in settle(pending))
+    journal.close()
+
+
 def known(records: list[Annotation], folder: Path) -> float:
     journal = Journal(folder, "bench", 0, 4, "cd")
     seen = NearHashes()
@@ -144,7 +166,7 @@ def known(records: list[Annotation], folder: Path) -> float:
     wall, cpu = time.perf_counter(), time.process_time()
     count = 0
     for pending in tasks(journal, records, digests):
-        for each, state in settle(pending, write=False):
+        for each, state in settle(pending):
             assert isinstance(state, Outcome)
             each.task.turns(each.journal.replies[state.reply].text)
             seen.find(int(state.print, 16))
@@ -159,7 +181,7 @@ def assembled(records: list[Annotation], folder: Path) -> None:
     shard = folder / "shard"
     with TableFiles(shard, "annotations", ANNOTATIONS, single=True) as table:
         table.add_rows([annotation.row() for annotation in records])
-    job = WriteJob(RECIPE, 0, 4, shard, folder / "64", "cd", SETTINGS, load_prompts(), 0.0, 0)
+    job = WriteJob(RECIPE, 0, 4, shard, folder / "answered", "cd", SETTINGS, load_prompts(), 0.0, 0)
     wall, cpu = time.perf_counter(), time.process_time()
     assemble(job)
     took = time.perf_counter() - wall, time.process_time() - cpu
@@ -189,7 +211,8 @@ def main() -> None:
             print(f"   {rate / peer:.1f} times openai; {1000 * cpu_s:.2f} CPU ms a request")
             journals = list((folder / str(concurrency)).rglob("*.jsonl"))
             sizes.append(sum(path.stat().st_size for path in journals) / (3 * len(records)))
-    known(records, folder / "64")
+    answered(records, folder / "answered")
+    known(records, folder / "answered")
     assembled(records, folder)
     offline(annotations(1000, boxes=True))
     print(f"journal: {statistics.fmean(sizes):,.0f} bytes a record")

@@ -27,6 +27,15 @@ def test_build_never_imports_torch_transformers_or_datasets():
     assert done.stdout.strip() == "[]"
 
 
+def test_build_without_a_model_and_its_workers_import_nothing_that_speaks_to_a_network():
+    code = (
+        "import sys, gmai_data.build, gmai_data.executors, gmai_data.generation.assembling; "
+        "print([m for m in ('aiohttp', 'asyncio', 'openai', 'huggingface_hub') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_mistakes_are_one_line_with_a_remedy(tmp_path):
     done = gmai("data", "build", "bcd", "--root", tmp_path, "--out", tmp_path / "out")
     assert (done.returncode, done.stdout) == (2, "")

@@ -6,9 +6,10 @@ import json
 import pytest
 from gmai_cli.errors import UserError
 from gmai_data.annotation import Annotation, Box
-from gmai_data.generation.asking import Asker, Pending
+from gmai_data.generation.asking import Asker
 from gmai_data.generation.endpoints import Endpoint, Pool
 from gmai_data.generation.journal import Journal, Outcome, Reply
+from gmai_data.generation.pending import Pending
 from gmai_data.generation.prices import Budget, budget_for, load_table, text_tokens
 from gmai_data.generation.prompts import load_prompts
 from gmai_data.generation.replies import UnusableReplyError, parse_turns

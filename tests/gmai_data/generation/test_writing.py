@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from gmai_cli.errors import UserError
 from gmai_data.build import BuildSettings, RunOptions, build
-from gmai_data.generation.batches import Limits
+from gmai_data.generation.pending import Limits
 from gmai_data.generation.tasks import WritingSettings
 from gmai_data.generation.writers import WriterOptions
 from gmai_data.sources.catalogue import resolve

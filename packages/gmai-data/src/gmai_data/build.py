@@ -32,12 +32,13 @@ from gmai_data import array_status, at_work
 from gmai_data.account import account, exit_code, spent_usd
 from gmai_data.checks.duplicates import screen
 from gmai_data.executors import build_and_return, local_processes
+from gmai_data.generation.assembling import assemble
 from gmai_data.generation.prompts import load_prompts
 from gmai_data.generation.tasks import WritingSettings
 from gmai_data.generation.template_writer import TemplateWriter
 from gmai_data.generation.wording import wording
-from gmai_data.generation.writers import WriterOptions, ask
-from gmai_data.generation.writing import WriteJob, assemble
+from gmai_data.generation.writers import WriterOptions
+from gmai_data.generation.writing import WriteJob
 from gmai_data.imaging.raster import digest
 from gmai_data.publishing.release import STEPS, publish
 from gmai_data.shards import TOOL, ShardJob, shard_count, shard_of
@@ -228,19 +229,26 @@ def _write(
     """Let the model write the shards' samples; False when the cap on the cost is reached first."""
     if settings.writing is None:
         return True
-    tasks = options.share[1] if options.share else 1
-    if not ask(jobs, settings.writing, options.writer, work, tasks):
-        return False
+    _assemble([job for job in jobs if job.known], pool)
+    if any(not job.done and not job.asked for job in jobs):
+        # A build that asks nothing loads nothing that speaks to a network.
+        from gmai_data.generation.collecting import ask
+
+        if not ask(jobs, settings.writing, options.writer, work, options.share[1] if options.share else 1):
+            return False
+    if unanswered := _assemble(jobs, pool):
+        raise RuntimeError(f"{unanswered[0].folder}: asked, and not all of it is answered")
+    return True
+
+
+def _assemble(jobs: Sequence[WriteJob], pool: ProcessPoolExecutor | None) -> list[WriteJob]:
+    """Assemble the shards whose answers are all there, and return the others."""
     missing = [job for job in jobs if not job.done]
     with progress("assemble", len(missing), unit="shards") as bar:
-        done = (
-            map(assemble, missing)
-            if pool is None
-            else (task.result() for task in as_completed([pool.submit(assemble, job) for job in missing]))
-        )
-        for _ in done:
+        run = map if pool is None else pool.map
+        for _ in run(assemble, missing):
             bar.advance()
-    return True
+    return [job for job in missing if not job.done]
 
 
 def plan(

@@ -93,7 +93,7 @@ def build(
     from gmai_data.build import build as run
     from gmai_data.checks.leakage import leakage_digest
     from gmai_data.executors import array_share, on_ray
-    from gmai_data.generation.batches import Limits
+    from gmai_data.generation.pending import Limits
     from gmai_data.generation.writers import WriterOptions, writing_settings
     from gmai_data.preview import preview, preview_writing
     from gmai_data.publishing.publication import check_release, publish_build

@@ -9,7 +9,7 @@ _Choice = TypeVar("_Choice")
 
 def fraction(*names: object) -> float:
     """Return a number in [0, 1) that looks random and depends on the names alone."""
-    text = "\x1f".join(str(name) for name in names)
+    text = "\x1f".join(map(str, names))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7]) / 2**56
 
 

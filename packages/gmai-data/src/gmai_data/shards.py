@@ -247,7 +247,7 @@ def _checked(samples: Iterator[Sample], job: ShardJob, ledger: Ledger, annotatio
             ledger.drop_sample(sample.id, str(sample.kind), str(sample.language), *reason, said)
             continue
         ledger.samples.kept += 1
-        rows.append({**sample.row(), "annotation": annotation if sample.has_image else None})
+        rows.append(sample.row(annotation))
         tally(sample, ledger)
     return rows
 

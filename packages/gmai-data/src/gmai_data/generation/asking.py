@@ -8,8 +8,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from typing import Any, cast
 
 import aiohttp
@@ -17,10 +16,11 @@ import pydantic_core
 from gmai_cli.errors import UserError
 
 from gmai_data.generation.endpoints import Endpoint, Pool, retry_after_s
-from gmai_data.generation.journal import Journal, Outcome, Reply
-from gmai_data.generation.prices import Budget
+from gmai_data.generation.journal import Journal, Reply
+from gmai_data.generation.pending import Asked, Pending, settle
+from gmai_data.generation.prices import Budget, OutOfBudgetError
 from gmai_data.generation.requests import Request
-from gmai_data.generation.tasks import Task, TaskMaker, advance, input_tokens
+from gmai_data.generation.tasks import Task, input_tokens
 
 _RETRIED = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 _REFUSALS = (429, 503, 529)
@@ -37,33 +37,6 @@ _HELD_S = 1.0
 """A request that the budget holds back looks again after the next answer, or after so long."""
 _SYNC_S = 0.2
 """What is written becomes safe against a loss of power this soon; against a kill it is at once."""
-
-
-class OutOfBudgetError(Exception):
-    """The next request could pass the cap; what was answered is kept."""
-
-
-@dataclass
-class Pending:
-    """A task, the journal of its shard, and who derives what follows from it."""
-
-    task: Task
-    journal: Journal
-    maker: TaskMaker
-
-
-@dataclass
-class Asked:
-    """What a run did, for its report."""
-
-    requests: int = 0
-    answered: int = 0
-    retried: dict[str, int] = field(default_factory=dict[str, int])
-    """Reason ▶ tries that failed and were repeated."""
-
-    def retry(self, reason: str) -> None:
-        """Count a try that failed."""
-        self.retried[reason] = self.retried.get(reason, 0) + 1
 
 
 class _Retry(Exception):  # noqa: N818 - a signal between two functions, no error a caller sees
@@ -88,24 +61,6 @@ class _Held(Exception):  # noqa: N818 - likewise
 
 class _RejectedError(Exception):
     """The endpoint takes the request for wrong; asking again would not help."""
-
-
-def settle(pending: Pending, *, write: bool = True) -> Iterator[tuple[Pending, Request | Outcome]]:
-    """Yield a task and everything that follows from it, each with its missing request or its outcome.
-
-    Args:
-        pending: The task; its journal says what is known.
-        write: Write new outcomes into the journal.
-    """
-    state = advance(pending.task, pending.journal)
-    yield pending, state
-    if isinstance(state, Outcome):
-        if write and pending.journal.outcome(pending.task.key) is None:
-            pending.journal.add_outcome(pending.task.key, state)
-        if state.state == "accepted":
-            turns = pending.task.turns(pending.journal.replies[state.reply].text)
-            for task in pending.maker.follow_ups(pending.task, turns):
-                yield from settle(Pending(task, pending.journal, pending.maker), write=write)
 
 
 class Asker:

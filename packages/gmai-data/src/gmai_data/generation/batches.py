@@ -19,16 +19,14 @@ from gmai_cli.console import say
 from gmai_cli.errors import UserError
 from gmai_cli.files import write_json
 
-from gmai_data.generation.asking import Asked, OutOfBudgetError, Pending, reply_of, settle
+from gmai_data.generation.asking import reply_of
 from gmai_data.generation.endpoints import Endpoint
 from gmai_data.generation.journal import Journal
-from gmai_data.generation.prices import Budget
+from gmai_data.generation.pending import Asked, Limits, Pending, settle
+from gmai_data.generation.prices import Budget, OutOfBudgetError
 from gmai_data.generation.requests import Request
 from gmai_data.generation.tasks import input_tokens
 
-MAX_REQUESTS = 50_000
-MAX_BYTES = 200_000_000
-"""Limits of one input file of OpenAI's Batch API."""
 _ROUNDS = 5
 """A request that failed in so many batches gets no reply."""
 _ENDED = ("completed", "expired", "cancelled")
@@ -37,15 +35,6 @@ _PASSING = (429, 500, 502, 503, 504)
 _METADATA = "gmai"
 _PATIENCE_S = 600.0
 """A call that is refused for the moment is repeated for so long."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How the requests are divided and waited for."""
-
-    requests: int = MAX_REQUESTS
-    size_bytes: int = MAX_BYTES
-    poll_s: float = 60.0
 
 
 @dataclass

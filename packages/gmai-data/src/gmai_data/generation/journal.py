@@ -9,9 +9,8 @@ import re
 import socket
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pydantic_core
 
@@ -21,8 +20,7 @@ State = Literal["accepted", "dropped", "quarantined"]
 _NAME = re.compile(r"(\d+)-of-(\d+)\.([0-9a-f]+)-.*\.jsonl")
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What came back for one request.
 
     Attributes:
@@ -42,8 +40,7 @@ class Reply:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one record's request: it ends in exactly one of the three states.
 
     Attributes:

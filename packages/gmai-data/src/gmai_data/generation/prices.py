@@ -134,6 +134,10 @@ def text_tokens(text: str) -> int:
     return math.ceil((len(text) - han) / _CHARACTERS_PER_TOKEN) + han
 
 
+class OutOfBudgetError(Exception):
+    """The next request could pass the cap; what was answered is kept."""
+
+
 @dataclass
 class Budget:
     """What a run has spent, and the cap it stops at: before a request that could pass it, not after."""

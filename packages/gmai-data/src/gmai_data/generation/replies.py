@@ -1,5 +1,6 @@
 """A model's reply ▶ turns or an opinion: parsed, and held to the schema here, whatever the server claims to do."""
 
+import functools
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -53,6 +54,7 @@ class UnusableReplyError(ValueError):
     """A reply that is not of the asked form; the text says what is wrong, in words that a model can act on."""
 
 
+@functools.lru_cache(maxsize=256)  # a reply is read when it is judged and when its sample is made
 def parse_turns(reply: str) -> tuple[tuple[str, str], ...]:
     """Return the turns of a reply.
 

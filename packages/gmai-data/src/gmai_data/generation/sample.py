@@ -1,5 +1,6 @@
 """One conversation: a row of the sample files (docs/reference/formats.md)."""
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from gmai_data.annotation import Annotation, Box
 from gmai_data.sources.problems import Ledger
 from gmai_data.vocabulary import Kind, Language, SubDataset
 
+_to_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 IMAGE_PLACEHOLDER = "<image>"
 NO_MODALITY = "none"
 """What texts without a modality are counted under."""
@@ -48,7 +50,7 @@ class Sample:
             return SubDataset.TEXT_SINGLE if len(self.turns) == 1 else SubDataset.TEXT_MULTI
         return SUB_DATASETS[self.kind]
 
-    @property
+    @functools.cached_property
     def messages(self) -> list[dict[str, str]]:
         """Return the turns as messages; the first user message of an image sample begins with the placeholder."""
         messages: list[dict[str, str]] = []
@@ -58,14 +60,12 @@ class Sample:
             messages.append({"role": "assistant", "content": answer})
         return messages
 
-    def row(self) -> dict[str, Any]:
-        """Return the sample as a row of the Parquet files."""
+    def row(self, annotation_row: int | None) -> dict[str, Any]:
+        """Return the sample as a row of a shard's files, with the row number of the annotation that has its image."""
         annotation = self.annotation
-        images = [{"bytes": annotation.image, "path": annotation.image_path}] if self.has_image else []
         return {
             "id": self.id,
             "parent_id": self.parent_id,
-            "images": images,
             "messages": self.messages,
             "kind": str(self.kind),
             "language": str(self.language),
@@ -76,7 +76,8 @@ class Sample:
             "source": annotation.source,
             "license": annotation.license,
             "split": str(annotation.split),
-            "provenance": json.dumps(self.provenance, ensure_ascii=False, sort_keys=True),
+            "provenance": _to_json(self.provenance),
+            "annotation": annotation_row if self.has_image else None,
         }
 
 
@@ -91,13 +92,13 @@ def turns_of(messages: Sequence[Mapping[str, str]]) -> tuple[tuple[str, str], ..
     return tuple(zip(contents[::2], contents[1::2], strict=True))
 
 
-def tally(sample: Sample, ledger: Ledger) -> None:
-    """Count a kept sample under the columns of the statistics."""
+def tally(sample: Sample, ledger: Ledger, times: int = 1) -> None:
+    """Count a kept sample, and others like it, under the columns of the statistics."""
     annotation = sample.annotation
-    ledger.tally("sub_dataset", f"{sample.sub_dataset}/{annotation.split}")
-    ledger.tally("kind", str(sample.kind))
-    ledger.tally("language", str(sample.language))
-    ledger.tally("modality", str(annotation.modality or NO_MODALITY))
-    ledger.tally("department", str(annotation.department))
-    ledger.tally("task", str(annotation.task))
-    ledger.tally("clinical_task", str(annotation.clinical_task))
+    ledger.tally("sub_dataset", f"{sample.sub_dataset}/{annotation.split}", times)
+    ledger.tally("kind", str(sample.kind), times)
+    ledger.tally("language", str(sample.language), times)
+    ledger.tally("modality", str(annotation.modality or NO_MODALITY), times)
+    ledger.tally("department", str(annotation.department), times)
+    ledger.tally("task", str(annotation.task), times)
+    ledger.tally("clinical_task", str(annotation.clinical_task), times)

@@ -208,6 +208,7 @@ class TaskMaker:
         self._base = self._parameters.digest()
         self._judge = Parameters(settings.judge, 0.0, settings.detail, settings.response_format, seed)
         self._judge_base = self._judge.digest()
+        self._forms: dict[tuple[str, int, int], str] = {}
 
     def tasks(self, annotation: Annotation, image_digest: str) -> Iterator[Task]:
         """Yield the tasks about one record; none about a held-out one.
@@ -261,7 +262,8 @@ class TaskMaker:
     def translation(self, facts: Facts, sample_id: str, turns: Turns) -> Task | None:
         """Return the translation of an English sample, or None where it is not drawn or the card lacks the names."""
         share = self._settings.translate.get(facts.kind, 0.0)
-        if fraction(self._seed, sample_id, "translate") >= share or not self.speaks_chinese(facts.annotation):
+        drawn = share and fraction(self._seed, sample_id, "translate") < share
+        if not drawn or not self.speaks_chinese(facts.annotation):
             return None
         annotation = facts.annotation
         prompt = self._prompts["translation"]
@@ -348,8 +350,11 @@ class TaskMaker:
 
     def _text(self, record: str, prompt: Prompt, least: int, most: int, fields: Mapping[str, str]) -> str:
         general = prompt.general
-        turns = general.one_turn if least == most == 1 else general.some_turns.format(least=least, most=most)
-        form = "" if prompt.name == "judge" else general.form.format(turns=turns)
+        form = self._forms.get((prompt.name, least, most))
+        if form is None:
+            turns = general.one_turn if least == most == 1 else general.some_turns.format(least=least, most=most)
+            form = "" if prompt.name == "judge" else general.form.format(turns=turns)
+            self._forms[prompt.name, least, most] = form
         return "\n".join(part for part in (record, prompt.specific.task.format(**fields).strip(), form) if part)
 
     def _record(self, annotation: Annotation, words: Words, boxes: tuple[Box, ...]) -> str:

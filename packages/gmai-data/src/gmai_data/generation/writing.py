@@ -2,36 +2,30 @@
 
     1. derive    records of a shard ▶ tasks, the same in every run        tasks.py, prompts.py
     2. look up   what the journal knows already is not asked again        journal.py
-    3. ask       live or by the Batch API; every reply is written down    asking.py, batches.py
+    3. ask       live or by the Batch API; every reply is written down    collecting.py, asking.py, batches.py
     4. judge     parse ▶ schema ▶ checks ▶ one repair ▶ one more try      tasks.py, ../checks/written.py
-    5. assemble  outcomes ▶ samples, dropped, quarantined: each in one    here
+    5. assemble  outcomes ▶ samples, dropped, quarantined: each in one    assembling.py
 
-A kill repeats at most the requests in flight; what is assembled depends on the records and the journal alone.
+What the journals know is assembled first, without asking. A kill repeats at most the requests in flight; what is
+assembled depends on the records and the journal alone.
 """
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gmai_cli.files import sha256_file, write_json, write_text
+from gmai_cli.files import write_json
 
 from gmai_data.annotation import Annotation, annotation_of
 from gmai_data.checks.duplicates import left_out
-from gmai_data.checks.leakage import Benchmarks, load_benchmarks
-from gmai_data.checks.near_hashes import NearHashes
-from gmai_data.checks.samples import reason_to_drop
-from gmai_data.checks.written import checks_digest
-from gmai_data.generation.asking import Pending, settle
-from gmai_data.generation.journal import Journal, Outcome
+from gmai_data.generation.journal import Journal
+from gmai_data.generation.pending import Pending
 from gmai_data.generation.prices import Budget
 from gmai_data.generation.prompts import Prompt
-from gmai_data.generation.sample import Sample, tally, turns_of
+from gmai_data.generation.sample import turns_of
 from gmai_data.generation.tasks import Task, TaskMaker, WritingSettings
-from gmai_data.publishing.tables import SHARD_SAMPLES, TableFiles
-from gmai_data.sources.problems import Ledger
 from gmai_data.sources.recipe import Recipe
 from gmai_data.untyped import pq
 from gmai_data.vocabulary import Kind, Language, Split
@@ -67,9 +61,18 @@ class WriteJob:
         """Say whether all of its outcomes are in the journal."""
         return (self.folder / "asked.json").is_file()
 
+    def mark_asked(self, journal: Journal) -> None:
+        """Note that all of the shard's outcomes are in its journal, and what they cost."""
+        write_json(self.folder / "asked.json", {"spent_usd": journal.spent_usd})
+
     def spent_usd(self) -> float:
         """Return what the shard cost, once it is asked."""
         return json.loads((self.folder / "asked.json").read_text(encoding="utf-8"))["spent_usd"]
+
+    @property
+    def known(self) -> bool:
+        """Say whether a journal may know something of the shard: of an earlier run, or of another build."""
+        return any((self.journals / self.recipe.name).glob("*.jsonl"))
 
     def journal(self) -> Journal:
         """Open the shard's journal."""
@@ -172,140 +175,3 @@ def _text_record(row: Mapping[str, Any], recipe: Recipe) -> Annotation:
         task=SourceTask.TEXT, labels=(), absent=(), incomplete=(), boxes=(), split=Split(row["split"]),
         group="", source=row["source"], license=row["license"], provenance={"item": item},
     )  # fmt: skip
-
-
-@dataclass
-class Written:
-    """The account of one shard's written samples."""
-
-    ledger: Ledger = field(default_factory=Ledger)
-    by_kind: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
-    """Kind ▶ what became of its tasks."""
-    opinions: Counter[str] = field(default_factory=Counter[str])
-    judged: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
-
-    def count(self, task: Task, state: str) -> None:
-        """Count a task under its kind."""
-        name = f"{task.facts.kind}/{task.facts.language}"
-        self.by_kind.setdefault(name, Counter())[state] += 1
-
-
-def assemble(job: WriteJob) -> None:
-    """Write a shard's samples from its journal, account for every task, and mark the shard written.
-
-    Raises:
-        RuntimeError: A task has no outcome, or the sums do not add up; this is a bug and never the user's mistake.
-    """
-    journal = job.journal()
-    written = Written()
-    with TableFiles(job.folder, "written", SHARD_SAMPLES, single=True) as samples:
-        for sample, number in outcomes(job, journal, written):
-            samples.add_rows([{**sample.row(), "annotation": number}])
-    written.ledger.check()
-    lines = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in written.judged)
-    write_text(job.folder / "judged.jsonl", lines)
-    path = job.folder / "written.parquet"
-    write_json(
-        job.folder / "written.json",
-        {
-            "account": written.ledger.to_json(),
-            "by_kind": {kind: dict(sorted(counts.items())) for kind, counts in sorted(written.by_kind.items())},
-            "opinions": dict(sorted(written.opinions.items())),
-            "files": {path.name: sha256_file(path)} if path.is_file() else {},
-        },
-    )
-
-
-def outcomes(job: WriteJob, journal: Journal, written: Written) -> Iterator[tuple[Sample, int | None]]:
-    """Yield the accepted samples of a shard in order, each with the row number of its annotation.
-
-    Texts are compared within their shard and not over the build: what is assembled depends on the shard's records and
-    journal alone, so that each task of an array assembles its shards while others are still asking. A model that says
-    the same again and again is caught in every shard; one finding on pictures far apart may be told in like words.
-
-    Args:
-        job: The shard.
-        journal: Has the outcome of every task.
-        written: Is told of every task.
-
-    Raises:
-        RuntimeError: A task has no outcome.
-    """
-    maker, seen = job.maker(), NearHashes()
-    benchmarks = None if job.leakage is None else load_benchmarks(job.leakage)
-    for first, number in tasks_of(job, maker, images=False):
-        refused: set[str] = set()
-        for pending, outcome in settle(Pending(first, journal, maker), write=False):
-            if not isinstance(outcome, Outcome):
-                raise RuntimeError(f"{pending.task.id}: assembled before it was answered")  # noqa: TRY004 - a bug
-            if pending.task.parent_id in refused:
-                outcome = Outcome("dropped", check=OF_DROPPED)
-            if pending.task.judged:
-                _take_opinion(pending, outcome, written)
-                continue
-            sample = _sample(pending, outcome, written, seen, benchmarks)
-            if sample is not None:
-                yield sample, number
-            else:
-                refused.add(pending.task.id)
-
-
-def _sample(
-    pending: Pending, outcome: Outcome, written: Written, seen: NearHashes, benchmarks: Benchmarks | None
-) -> Sample | None:
-    """Return the sample of an accepted text, and account for the task whatever became of it."""
-    task, ledger = pending.task, written.ledger
-    ledger.samples.read += 1
-    if outcome.state == "quarantined":
-        ledger.quarantine_sample(task.id, f"{outcome.check}: {outcome.detail}")
-        written.count(task, "quarantined")
-        return None
-    sample, reason, detail = None, outcome.check, outcome.detail
-    if outcome.state == "accepted":
-        sample = _made(pending, outcome)
-        reason, detail = reason_to_drop(sample, benchmarks) or ("", "")
-        print_ = int(outcome.print, 16)
-        if not reason and (other := seen.find(print_)) is not None:
-            reason, detail = NEAR_DUPLICATE, f"of {other}"
-        if not reason:
-            seen.add(print_, task.id)
-    if reason or sample is None:
-        reply = pending.journal.replies.get(outcome.reply)
-        said = "" if reply is None else reply.text
-        ledger.drop_sample(task.id, str(task.facts.kind), str(task.facts.language), reason, detail, said)
-        written.count(task, "dropped")
-        return None
-    ledger.samples.kept += 1
-    tally(sample, ledger)
-    written.count(task, "kept")
-    return sample
-
-
-def _made(pending: Pending, outcome: Outcome) -> Sample:
-    task, annotation = pending.task, pending.task.facts.annotation
-    reply = pending.journal.replies[outcome.reply]
-    provenance = {
-        "writer": pending.maker.writer,
-        "model": task.parameters.model,
-        "served_by": reply.model,
-        "prompt": task.prompt.version,
-        "request": outcome.reply,
-        "checks": checks_digest(),
-        "annotation": annotation.id,
-        **annotation.provenance,
-    }
-    facts, turns = task.facts, task.turns(reply.text)
-    said = "\n".join(part for turn in turns for part in turn)
-    tags = [reference[reference.index("<box>") :] for reference in facts.references]
-    boxes = tuple(box for box, tag in zip(facts.boxes, tags, strict=True) if tag in said)
-    return Sample(task.id, annotation, turns, facts.kind, facts.language, boxes, provenance, task.parent_id)
-
-
-def _take_opinion(pending: Pending, outcome: Outcome, written: Written) -> None:
-    if outcome.state != "accepted":
-        written.opinions[OF_DROPPED if outcome.check == OF_DROPPED else "no opinion"] += 1
-        return
-    verdict, reason = pending.task.turns(pending.journal.replies[outcome.reply].text)[0]
-    written.opinions[verdict] += 1
-    if verdict != "consistent":
-        written.judged.append({"id": pending.task.parent_id or "", "opinion": verdict, "reason": reason})

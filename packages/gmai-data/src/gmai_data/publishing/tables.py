@@ -194,7 +194,9 @@ class TableFiles:
     def _add(self, table: Any, images: Sequence[list[Image]]) -> None:
         start = 0
         for row, shown in enumerate(images):
-            new_bytes = sum(len(encoded) for encoded, name in shown if name not in self._waiting_names)
+            new_bytes = 0
+            if shown:
+                new_bytes = sum(len(encoded) for encoded, name in shown if name not in self._waiting_names)
             waiting = len(self._waiting_images)
             if waiting == ROWS_PER_GROUP or (waiting and self._waiting_bytes + new_bytes > GROUP_BYTES):
                 self._waiting.append(table.slice(start, row - start))
@@ -202,8 +204,9 @@ class TableFiles:
                 self._write_group()
                 new_bytes = sum(len(encoded) for encoded, _ in shown)
             self._waiting_images.append(shown)
-            self._waiting_names.update(name for _, name in shown)
-            self._waiting_bytes += new_bytes
+            if shown:
+                self._waiting_names.update(name for _, name in shown)
+                self._waiting_bytes += new_bytes
         self._waiting.append(table.slice(start))
 
     def _write_group(self) -> None:

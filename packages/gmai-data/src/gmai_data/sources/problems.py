@@ -133,9 +133,9 @@ class Ledger:
     def _write_aside(self, problem: SourceError) -> None:
         self.quarantine.append({"file": problem.file, "reason": str(problem)})
 
-    def tally(self, of: str, value: str) -> None:
-        """Count one sample under a column's value, for the statistics."""
-        self.tallies.setdefault(of, Counter())[value] += 1
+    def tally(self, of: str, value: str, times: int = 1) -> None:
+        """Count samples under a column's value, for the statistics."""
+        self.tallies.setdefault(of, Counter())[value] += times
 
     def check(self) -> None:
         """Check every sum; see `Count.check`."""

@@ -1,0 +1,187 @@
+"""The last step of writing: outcomes of a shard ▶ samples, dropped, quarantined, each task in exactly one."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from gmai_cli.files import sha256_file, write_json, write_text
+
+from gmai_data.checks.leakage import Benchmarks, load_benchmarks
+from gmai_data.checks.near_hashes import NearHashes
+from gmai_data.checks.samples import reason_to_drop
+from gmai_data.checks.written import checks_digest
+from gmai_data.generation.journal import Journal, Outcome
+from gmai_data.generation.pending import Pending, settle
+from gmai_data.generation.sample import Sample, tally
+from gmai_data.generation.writing import WriteJob, tasks_of
+from gmai_data.publishing.tables import SHARD_SAMPLES, TableFiles
+from gmai_data.sources.problems import Ledger
+from gmai_data.vocabulary import ClinicalTask, Department, Kind, Language, Modality, Split, SubDataset
+from gmai_data.vocabulary import Task as SourceTask
+
+NEAR_DUPLICATE, OF_DROPPED = "near-duplicate text", "of a dropped sample"
+_Alike = tuple[SubDataset, Split, Kind, Language, Modality | None, Department, SourceTask, ClinicalTask]
+
+
+class _UnansweredError(Exception):
+    """A task of the shard has no outcome yet."""
+
+
+@dataclass
+class _Written:
+    """The account of one shard's written samples."""
+
+    ledger: Ledger = field(default_factory=Ledger)
+    states: Counter[tuple[Kind, Language, str]] = field(default_factory=Counter[tuple[Kind, Language, str]])
+    """What became of the tasks of each kind."""
+    opinions: Counter[str] = field(default_factory=Counter[str])
+    judged: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    _alike: dict[_Alike, tuple[Sample, int]] = field(default_factory=dict[_Alike, tuple[Sample, int]])
+    """Kept samples that the statistics count alike: one of them, and how many they are."""
+
+    def keep(self, sample: Sample) -> None:
+        """Account for a sample that is kept."""
+        self.ledger.samples.kept += 1
+        self.states[sample.kind, sample.language, "kept"] += 1
+        of = sample.annotation
+        alike = (
+            sample.sub_dataset, of.split, sample.kind, sample.language, of.modality, of.department, of.task,
+            of.clinical_task,
+        )  # fmt: skip
+        one, count = self._alike.get(alike, (sample, 0))
+        self._alike[alike] = (one, count + 1)
+
+    def account(self) -> dict[str, Any]:
+        """Return the whole account as plain JSON values, once every sum was checked."""
+        self.ledger.check()
+        for sample, count in self._alike.values():
+            tally(sample, self.ledger, count)
+        by_kind: dict[str, dict[str, int]] = {}
+        for (kind, language, state), count in sorted(self.states.items()):
+            by_kind.setdefault(f"{kind}/{language}", {})[state] = count
+        opinions = dict(sorted(self.opinions.items()))
+        return {"account": self.ledger.to_json(), "by_kind": by_kind, "opinions": opinions}
+
+
+def assemble(job: WriteJob) -> bool:
+    """Write a shard's samples from its journal, account for every task, and mark the shard written.
+
+    Returns:
+        Whether it was done; not where a task has no outcome yet.
+
+    Raises:
+        RuntimeError: The sums do not add up; this is a bug and never the user's mistake.
+    """
+    journal, written = job.journal(), _Written()
+    try:
+        with TableFiles(job.folder, "written", SHARD_SAMPLES, single=True) as samples:
+            for sample, number in _outcomes(job, journal, written):
+                samples.add_rows([sample.row(number)])
+    except _UnansweredError:
+        return False
+    finally:
+        journal.close()
+    lines = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in written.judged)
+    write_text(job.folder / "judged.jsonl", lines)
+    path = job.folder / "written.parquet"
+    files = {path.name: sha256_file(path)} if path.is_file() else {}
+    if not job.asked:
+        job.mark_asked(journal)
+    write_json(job.folder / "written.json", {**written.account(), "files": files})
+    return True
+
+
+def _outcomes(job: WriteJob, journal: Journal, written: _Written) -> Iterator[tuple[Sample, int | None]]:
+    """Yield the accepted samples of a shard in order, each with the row number of its annotation.
+
+    Texts are compared within their shard and not over the build: what is assembled depends on the shard's records and
+    journal alone, so that each task of an array assembles its shards while others are still asking. A model that says
+    the same again and again is caught in every shard; one finding on pictures far apart may be told in like words.
+
+    Args:
+        job: The shard.
+        journal: Has what was answered.
+        written: Is told of every task.
+
+    Raises:
+        _UnansweredError: A task has no outcome.
+    """
+    maker, seen = job.maker(), NearHashes()
+    benchmarks = None if job.leakage is None else load_benchmarks(job.leakage)
+    for first, number in tasks_of(job, maker, images=False):
+        refused: set[str] = set()
+        for pending, outcome in settle(Pending(first, journal, maker)):
+            if not isinstance(outcome, Outcome):
+                raise _UnansweredError
+            if pending.task.parent_id in refused:
+                outcome = Outcome("dropped", check=OF_DROPPED)
+            if pending.task.judged:
+                _take_opinion(pending, outcome, written)
+                continue
+            sample = _sample(pending, outcome, written, seen, benchmarks)
+            if sample is not None:
+                yield sample, number
+            else:
+                refused.add(pending.task.id)
+
+
+def _sample(
+    pending: Pending, outcome: Outcome, written: _Written, seen: NearHashes, benchmarks: Benchmarks | None
+) -> Sample | None:
+    """Return the sample of an accepted text, and account for the task whatever became of it."""
+    task, ledger = pending.task, written.ledger
+    ledger.samples.read += 1
+    if outcome.state == "quarantined":
+        ledger.quarantine_sample(task.id, f"{outcome.check}: {outcome.detail}")
+        written.states[task.facts.kind, task.facts.language, "quarantined"] += 1
+        return None
+    sample, reason, detail = None, outcome.check, outcome.detail
+    if outcome.state == "accepted":
+        sample = _made(pending, outcome)
+        reason, detail = reason_to_drop(sample, benchmarks) or ("", "")
+        print_ = int(outcome.print, 16)
+        if not reason and (other := seen.find(print_)) is not None:
+            reason, detail = NEAR_DUPLICATE, f"of {other}"
+        if not reason:
+            seen.add(print_, task.id)
+    if reason or sample is None:
+        reply = pending.journal.replies.get(outcome.reply)
+        said = "" if reply is None else reply.text
+        ledger.drop_sample(task.id, str(task.facts.kind), str(task.facts.language), reason, detail, said)
+        written.states[task.facts.kind, task.facts.language, "dropped"] += 1
+        return None
+    written.keep(sample)
+    return sample
+
+
+def _made(pending: Pending, outcome: Outcome) -> Sample:
+    task, annotation, facts = pending.task, pending.task.facts.annotation, pending.task.facts
+    reply = pending.journal.replies[outcome.reply]
+    provenance = {
+        "writer": pending.maker.writer,
+        "model": task.parameters.model,
+        "served_by": reply.model,
+        "prompt": task.prompt.version,
+        "request": outcome.reply,
+        "checks": checks_digest(),
+        "annotation": annotation.id,
+        **annotation.provenance,
+    }
+    turns, boxes = task.turns(reply.text), facts.boxes
+    if boxes:
+        said = "\n".join(part for turn in turns for part in turn)
+        tags = [reference[reference.index("<box>") :] for reference in facts.references]
+        boxes = tuple(box for box, tag in zip(boxes, tags, strict=True) if tag in said)
+    return Sample(task.id, annotation, turns, facts.kind, facts.language, boxes, provenance, task.parent_id)
+
+
+def _take_opinion(pending: Pending, outcome: Outcome, written: _Written) -> None:
+    if outcome.state != "accepted":
+        written.opinions[OF_DROPPED if outcome.check == OF_DROPPED else "no opinion"] += 1
+        return
+    verdict, reason = pending.task.turns(pending.journal.replies[outcome.reply].text)[0]
+    written.opinions[verdict] += 1
+    if verdict != "consistent":
+        written.judged.append({"id": pending.task.parent_id or "", "opinion": verdict, "reason": reason})
