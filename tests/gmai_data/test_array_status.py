@@ -23,6 +23,10 @@ def gmai(*words: object, task: int | None = None, cwd: Path) -> subprocess.Popen
     )
 
 
+def status(folder: Path) -> list[str]:
+    return gmai("data", "status", "out", cwd=folder).communicate()[0].splitlines()
+
+
 def test_what_is_missing_and_why(tmp_path: Path) -> None:
     assert gmai("data", "phantoms", "ph", cwd=tmp_path).wait() == 0
     build = ("data", "build", "phantom-ct=ph/phantom-ct", "--out", "out")
@@ -32,6 +36,10 @@ def test_what_is_missing_and_why(tmp_path: Path) -> None:
     record = tmp_path / "out/.build/shards/task-00001.json"
     while not record.is_file():
         time.sleep(0.01)
+    killed.send_signal(signal.SIGSTOP)
+    (at_work,) = (line for line in status(tmp_path)[:-1] if line.startswith("task 1: "))
+    assert f": at work, process {killed.pid} on " in at_work
+    assert "sbatch --array=2,3 " in status(tmp_path)[-1]
     killed.send_signal(signal.SIGKILL)
     killed.wait()
 

@@ -116,6 +116,10 @@ class RunLock:
         """
         self._wait(lambda: _at_work(self._path), patient=False)
 
+    def at_work(self) -> str:
+        """Return what is known of the process that may be at work; nothing where none is."""
+        return str(_at_work(self._path))
+
     def _enter(self, *, patient: bool) -> None:
         text = json.dumps({
             "host": socket.gethostname(), "processes": _processes(), "pid": os.getpid(), "job": _slurm_job(),
@@ -262,9 +266,12 @@ def _create(path: Path, text: str) -> bool:
 
 def _look(path: Path) -> _Holder | None:
     """Return what a lock says, or None where there is none."""
-    # The time as the server stamps it, which may differ from this machine's.
-    with tempfile.TemporaryFile(dir=path.parent) as probe:
-        now = os.fstat(probe.fileno()).st_mtime
+    try:
+        # The time as the server stamps it, which may differ from this machine's.
+        with tempfile.TemporaryFile(dir=path.parent) as probe:
+            now = os.fstat(probe.fileno()).st_mtime
+    except OSError:  # who may not write here can look
+        now = time.time()
     try:
         with path.open(encoding="utf-8") as file:  # opening asks the server; the times of a path may be remembered
             beaten = os.fstat(file.fileno()).st_mtime

@@ -12,7 +12,9 @@ from typing import Any
 
 from gmai_cli.errors import UserError
 from gmai_cli.files import write_json
+from gmai_cli.run_lock import RunLock
 
+from gmai_data.at_work import task_lock
 from gmai_data.shards import ShardJob
 
 SHOWN = 3
@@ -38,7 +40,7 @@ def task(work: Path, jobs: Sequence[ShardJob], position: int) -> Generator[None]
 
 
 def summary(out: Path) -> list[str]:
-    """Return a line for each task with shards missing, and the command that does them; nothing where none is.
+    """Return a line for each task with shards missing, and the command that does those of tasks that are not at work.
 
     Raises:
         UserError: OUT holds no build.
@@ -57,11 +59,13 @@ def summary(out: Path) -> list[str]:
         missing = [name for name in mine if not (folder / name / "done.json").is_file()]
         if missing:
             number = array["first"] + position * array["step"]
-            numbers.append(str(number))
+            at_work = RunLock(work, task_lock(position)).at_work()
+            if not at_work:
+                numbers.append(str(number))
             names = ", ".join(missing[:SHOWN]) + (" …" if len(missing) > SHOWN else "")
-            why = _why(folder / f"task-{position:05d}.json")
+            why = f"at work, {at_work}" if at_work else _why(folder / f"task-{position:05d}.json")
             lines.append(f"task {number}: {len(missing)} of {len(mine)} shards are missing ({names}): {why}")
-    if lines:
+    if numbers:
         lines.append(f"Just those again: sbatch --array={','.join(numbers)} data_build.sbatch {plan['arguments']}")
     return lines
 
@@ -72,7 +76,7 @@ def _why(record: Path) -> str:
     seen = _read(record)
     where = f"job {seen['job']} on {seen['node']}" if seen["job"] else f"on {seen['node']}"
     if seen["state"] == "running":
-        return f"still at work, or killed (time, memory, a lost node), {where}"
+        return f"stopped or killed (time, memory, a lost node), {where}"
     return f"{seen['state']}, {where}"
 
 

@@ -7,6 +7,11 @@ from pathlib import Path
 from gmai_cli.run_lock import RunLock, hold
 
 
+def task_lock(position: int) -> str:
+    """Return the name of the lock of a task of a job array."""
+    return f"task-{position:05d}.lock"
+
+
 @contextlib.contextmanager
 def apart(work: Path, position: int | None) -> Generator[None]:
     """Keep runs of one build apart while the block runs, so that none publishes over another or pays a model twice.
@@ -26,6 +31,6 @@ def apart(work: Path, position: int | None) -> Generator[None]:
             for task in sorted(work.glob("task-*.lock")):
                 RunLock(work, task.name).wait_until_free()
         else:
-            held.enter_context(hold(work, f"task-{position:05d}.lock", works_on=work.parent))
+            held.enter_context(hold(work, task_lock(position), works_on=work.parent))
             RunLock(work, works_on=work.parent).refuse_if_held()
         yield
