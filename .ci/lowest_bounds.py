@@ -9,7 +9,7 @@ from importlib.metadata import requires, version
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-EXTRAS = ["", "convert", "hub", "local", "lora", "ocr", "ray", "tensorboard", "wandb", "web"]  # .ci/lowest installs them
+EXTRAS = ["", "convert", "hub", "local", "lora", "ocr", "ray", "tensorboard", "wandb", "web"]  # as .ci/lowest does
 
 untried: list[str] = []
 for package in ("gmai-cli", "gmai-data", "gmai-model", "gmai-bench"):
