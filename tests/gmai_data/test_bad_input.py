@@ -35,6 +35,8 @@ SERIES = {
 VOC = {"layout": {"kind": "voc"}, "task": "2d_detection"}
 ARRAYS = {"layout": {"kind": "volume", "image": "*.npz", "mask": "{stem}.npz"}, **{k: VOLUMES[k] for k in ("labels", "task", "modality")}}  # noqa: E501 # fmt: skip
 
+MANY = {"layout": {"kind": "arrays", "files": "*.npz"}, "labels": {"0": "alpha", "1": "beta"}}
+
 
 def noise(*shape):
     return np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
@@ -144,19 +146,34 @@ def gzip_bomb(root, phantoms):
         file.write(header.binaryblock + bytes(2**20))
 
 
+def claim_gigabytes(path, name):
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (9000, 1000, 1000)})
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"{name}.npy", header.getvalue() + bytes(2**20))
+    data = bytearray(path.read_bytes())
+    for mark, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):  # the size that a local and a central header claim
+        at = data.index(mark) + offset
+        data[at : at + 4] = (4_294_967_290).to_bytes(4, "little")
+    path.write_bytes(bytes(data))
+
+
+def bomb_of_many_pictures(root, phantoms):
+    labels = np.zeros((1, 1), np.uint8)
+    np.savez(root / "1.npz", train_images=noise(1, 24, 32), train_labels=labels)
+    claim_gigabytes(root / "2.npz", "train_images")
+
+
+def one_number(root, phantoms):
+    bomb_of_many_pictures(root, phantoms)
+    np.savez(root / "2.npz", train_images=np.uint8(7), train_labels=np.zeros((1, 1), np.uint8))
+
+
 def npz_bomb(root, phantoms):
     mask = np.zeros((8, 24, 32), np.uint8)
     mask[2:6, 4:20, 4:20] = 1
     np.savez_compressed(root / "1.npz", imgs=noise(8, 24, 32), gts=mask)
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (9000, 1000, 1000)})
-    with zipfile.ZipFile(root / "2.npz", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("imgs.npy", header.getvalue() + bytes(2**20))
-    data = bytearray((root / "2.npz").read_bytes())
-    for mark, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):  # the size that a local and a central header claim
-        at = data.index(mark) + offset
-        data[at : at + 4] = (4_294_967_290).to_bytes(4, "little")
-    (root / "2.npz").write_bytes(bytes(data))
+    claim_gigabytes(root / "2.npz", "imgs")
 
 
 def other_grid(root, phantoms):
@@ -183,6 +200,8 @@ def other_grid(root, phantoms):
         (truncated_nifti, VOLUMES, "case2/ct.nii.gz", "NIfTI unreadable"),
         (gzip_bomb, VOLUMES, "case2/ct.nii.gz", "zip bomb"),
         (npz_bomb, ARRAYS, "2.npz", "zip bomb"),
+        (bomb_of_many_pictures, MANY, "2.npz", "zip bomb"),
+        (one_number, MANY, "2.npz", "array file unreadable: it holds one number"),
         (other_grid, VOLUMES, "case2/mask.nii.gz", "image and mask grids differ"),
     ],
 )  # fmt: skip

@@ -161,6 +161,20 @@ def test_the_draft_of_cine_videos_names_their_frames(phantoms):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("make", [coco, arrays, "phantom-text"])
+def test_check_takes_nothing_but_labels_for_labels(make, phantoms, card_file, tmp_path, capsys):
+    root = phantoms / make if isinstance(make, str) else tmp_path / "data"
+    if callable(make):
+        root.mkdir()
+        make(root)
+    card = yaml.safe_load(draft(root)[1]) | {"labels": {"0": "alpha", "a": "alpha"}}
+    if make is coco:
+        card["layout"]["images"] = "images"
+    path = card_file(layout=card["layout"], task=card["task"], labels=card["labels"])
+    check_against_folder(str(path), root)
+    assert "turns" not in capsys.readouterr().out
+
+
 def test_check_names_what_is_missing_and_compares_digests(card_file, tmp_path, capsys):
     root = tmp_path / "data"
     put(root / "1.png")

@@ -34,6 +34,8 @@ def open_array(root: Path, relative: str, key: str) -> npt.NDArray[Any]:
         raise SourceError("array file unreadable", f"{detail}; download it again", relative) from error
     if not isinstance(array, np.ndarray):
         raise SourceError("array file unreadable", "an archive lies inside the archive", relative)
+    if array.ndim == 0:
+        raise SourceError("array file unreadable", "it holds one number, and no list of images or labels", relative)
     if array.dtype.kind not in "biuf":
         raise SourceError("array of something else than numbers", f"type {array.dtype}", relative)
     return array

@@ -37,12 +37,18 @@ class ArraysReader:
                     labels = layout.labels.replace("{stem}", path.stem)
                     below(root, labels, recipe=recipe.name)
                     files = (file, labels)
-                for name, key in parts:
-                    for position in range(len(open_array(root, file, key))):
-                        item_key = f"{file}/{name}/{position:07d}" if name else f"{file}/{position:07d}"
-                        yield Item(item_key, files, split=names.get(name), raw_labels=(name,), position=position)
             except SourceError:
-                yield Item(file, (file,), raw_labels=("",))
+                yield Item(file, (file,))
+                continue
+            for name, key in parts:
+                above = f"{file}/{name}" if name else file
+                try:
+                    count = len(open_array(root, file, key))
+                except SourceError:
+                    yield Item(above, files, split=names.get(name), part=name)
+                    continue
+                for position in range(count):
+                    yield Item(f"{above}/{position:07d}", files, split=names.get(name), position=position, part=name)
 
     def read(self, item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the one picture of the item.
@@ -52,7 +58,7 @@ class ArraysReader:
         """
         del ledger  # whole-image labels have no boxes
         layout = cast(Arrays, recipe.layout)
-        file, name = item.files[0], item.raw_labels[0]
+        file, name = item.files[0], item.part
         images = open_array(root, file, layout.images.replace("{split}", name))
         if len(item.files) > 1:
             labels = open_array(root, item.files[1], "")

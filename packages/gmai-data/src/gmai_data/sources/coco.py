@@ -51,9 +51,9 @@ class CocoReader:
                     for entry in by_image.get(image.get("id"), [])
                 ]
                 group = str(image.get(layout.group_field, "")) if layout.group_field else ""
-                yield Item(
-                    file, (file, relative_to(root, path)), group, split, raw_labels=(json.dumps(marks, sort_keys=True),)
-                )
+                found = tuple(dict.fromkeys(mark["category"] for mark in marks))
+                files = (file, relative_to(root, path))
+                yield Item(file, files, group, split, raw_labels=found, part=json.dumps(marks, sort_keys=True))
 
     def read(self, item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the image with its boxes; an unusable box is quarantined by itself, the image stays.
@@ -63,7 +63,7 @@ class CocoReader:
         """
         layout = cast(Coco, recipe.layout)
         file = item.files[0]
-        if not item.raw_labels:
+        if not item.part:
             detail = f"{item.key.rpartition('/')[2]} has annotations, but no entry in `images`"
             raise SourceError("annotations of no image", detail, file)
         raster = load_picture(root, file, recipe)
@@ -72,7 +72,7 @@ class CocoReader:
         labels: list[str] = []
         boxes: list[Box] = []
         incomplete: set[str] = set()
-        for mark in json.loads(item.raw_labels[0]):
+        for mark in json.loads(item.part):
             label = full_name(recipe, mark["category"], file)
             labels.append(label)
             try:

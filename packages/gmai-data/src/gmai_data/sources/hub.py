@@ -39,9 +39,8 @@ class HubReader:
             groups = table[layout.group_column] if layout.group_column else None
             for position in range(len(table)):
                 group = str(groups[position]) if groups is not None else ""
-                yield Item(
-                    f"{split}/{position:08d}", (), group, names.get(split), raw_labels=(split,), position=position
-                )
+                key = f"{split}/{position:08d}"
+                yield Item(key, (), group, names.get(split), position=position, part=split)
 
     def read(self, item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the picture of a row.
@@ -51,7 +50,7 @@ class HubReader:
         """
         del ledger  # labels of rows have no boxes
         layout = cast(HubDataset, recipe.layout)
-        table = _load(layout.model_dump_json(), root, recipe.name)[item.raw_labels[0]]
+        table = _load(layout.model_dump_json(), root, recipe.name)[item.part]
         row: dict[str, Any] = table[item.position]
         value: Any = row[layout.image_column]
         data: Any = value.get("bytes") if isinstance(value, dict) else None
@@ -64,7 +63,7 @@ class HubReader:
         labels = tuple(full_name(recipe, each, item.key) for each in (*raw, *recipe.labels_of_every_image))
         geometry = {
             "row": item.position,
-            "hub_split": item.raw_labels[0],
+            "hub_split": item.part,
             "hub_revision": layout.revision,
             **raster.geometry,
         }

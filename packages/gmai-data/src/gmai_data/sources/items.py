@@ -32,6 +32,8 @@ class Item:
     raw_labels: tuple[str, ...] = ()
     position: int = 0
     """Which entry of `files[0]` this is, for files that hold many (JSON Lines), from 0."""
+    part: str = ""
+    """The array or split that the entry is in, or the entry itself, where it is text."""
     pattern: str = ""
     """Path of the masks with `{label}` in it, where there is one file per structure."""
     uncertain: tuple[str, ...] = ()

@@ -27,8 +27,8 @@ class Listing:
         lines: list[str] = []
         for item in self.items:
             sizes = [_size_bytes(path) for path in map(self.source.root.joinpath, item.files)]
-            facts = (item.key, item.files, sizes, item.group, item.split, item.raw_labels, item.uncertain)
-            lines.append(json.dumps(facts))
+            told = (item.group, item.split, item.raw_labels, item.uncertain, item.part)
+            lines.append(json.dumps([item.key, item.files, sizes, *told]))
         return digest("\n".join(lines).encode())
 
 

@@ -24,7 +24,7 @@ class QaTextReader:
             file = relative_to(root, path)
             for position, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines()):
                 if line.strip():
-                    yield Item(f"{file}/{position:06d}", (file,), _patient(line), raw_labels=(line,), position=position)
+                    yield Item(f"{file}/{position:06d}", (file,), _patient(line), position=position, part=line)
 
     def read(self, item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield nothing: a text has no picture. See `read_turns`."""
@@ -50,7 +50,7 @@ def read_turns(item: Item, root: Path) -> tuple[str, list[tuple[str, str]]]:
     where = f"line {item.position + 1}"
     require_data(root, file)
     try:
-        document: Any = json.loads(item.raw_labels[0])
+        document: Any = json.loads(item.part)
         turns = [(str(turn["question"]).strip(), str(turn["answer"]).strip()) for turn in document["turns"]]
     except (ValueError, KeyError, TypeError) as error:
         rule = f'{where}: {error}; a line is {{"turns": [{{"question": …, "answer": …}}]}}'
