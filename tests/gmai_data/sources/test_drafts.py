@@ -147,6 +147,16 @@ def test_the_draft_of_a_table_takes_its_column_of_patients(tmp_path):
     assert (layout["group_column"], layout["label_column"]) == ("Patient ID", "dx")
 
 
+def test_the_index_of_an_export_is_no_slice(tmp_path):
+    root = tmp_path / "export"
+    for name in (
+        "DICOMDIR",
+        *(f"PAT{person}/ST0/SE{series}/IM{slice_}" for person in (1, 2) for series in (0, 1) for slice_ in (0, 1)),
+    ):
+        put(root / name, "\0" * 128 + "DICM")
+    assert yaml.safe_load(draft(root)[1])["layout"] == {"kind": "dicom_series", "series": "*/*/*"}
+
+
 def test_the_draft_of_texts_asks_for_no_modality(phantoms):
     card = yaml.safe_load(draft(phantoms / "phantom-text")[1])
     assert "modality" not in card

@@ -56,10 +56,12 @@ def print_build(out: Path) -> None:
             labels = ", ".join(f"{label} {count}" for label, count in entry["uncertain"].items())
             print(f"{name}: left open by the source, so neither present nor absent, in so many images: {labels}")
     benchmark = manifest["benchmark"]
-    print(
-        f"held-out questions: {benchmark['questions']} (chance {benchmark['chance']:.1%}, "
-        f"best guess from the options alone {benchmark['prior_accuracy']:.1%})"
-    )
+    if benchmark["questions"]:
+        odds = f"chance {benchmark['chance']:.1%}, best guess from the options alone {benchmark['prior_accuracy']:.1%}"
+        print(f"held-out questions: {benchmark['questions']} ({odds})")
+    else:
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in benchmark["dropped"].items())
+        print(f"held-out questions: none ({reasons or 'no image is held out'})")
     kinds = ("items", "boxes", "samples")
     if any(entry[of]["quarantined"] for entry in manifest["recipes"].values() for of in kinds):
         say(f"Some input could not be used: see {out / 'quarantine.jsonl'} for files and reasons.")

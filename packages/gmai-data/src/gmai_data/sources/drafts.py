@@ -237,7 +237,7 @@ def _dicom(root: Path, files: list[Path]) -> Guess | None:
 
 
 def _is_dicom(path: Path) -> bool:
-    if path.suffix:
+    if path.suffix or path.name == "DICOMDIR":  # the index of an export, which holds no image
         return False
     with path.open("rb") as file:
         return file.read(132)[128:] == b"DICM"
