@@ -102,3 +102,30 @@ def test_slots_follow_the_weights_and_a_paused_endpoint_gets_none():
         assert await waiting is heavy
 
     asyncio.run(run())
+
+
+def test_freed_slots_are_called_out_in_order_and_never_to_one_who_left():
+    async def run():
+        endpoint = Endpoint("http://a/v1", {}, "", _size=1)
+        pool = Pool([endpoint], 4)
+        got: list[str] = []
+
+        async def take(name):
+            await pool.acquire()
+            got.append(name)
+
+        await take("first")
+        waiting = {name: asyncio.create_task(take(name)) for name in "abcde"}
+        await asyncio.sleep(0)
+        waiting["a"].cancel()
+        await asyncio.sleep(0)
+        endpoint.succeeded()  # room for one more
+        pool.release(endpoint)
+        waiting["b"].cancel()  # called, and gone before it could take the slot
+        await asyncio.sleep(0.01)
+        pool.release(endpoint)
+        await asyncio.sleep(0.01)
+        assert got == ["first", "c", "d", "e"]
+        assert pool.most_in_flight == 2
+
+    asyncio.run(run())

@@ -77,10 +77,11 @@ class LabelNames:
             self._clause = re.compile(r"[。；：！？，\n]")
         self._singular = {form: name for name in longest_first[::-1] for form in _plurals(name)}
 
-    def mentions(self, text: str) -> list[Mention]:
+    @functools.lru_cache(maxsize=16)  # noqa: B019 - of few texts; two checks in a row ask about the same
+    def mentions(self, text: str) -> tuple[Mention, ...]:
         """Return the labels that a lower-case text names, longest names first where they overlap."""
         if not self._labels:
-            return []
+            return ()
         text = self._folded(text)
         found: list[Mention] = []
         for match in self._pattern.finditer(text):
@@ -91,7 +92,7 @@ class LabelNames:
             end = self._clause.search(behind)
             after = behind if end is None else behind[: end.start() + (not self._english)]
             found.append(Mention(self._labels.get(name, ""), self._opposites.get(name, ""), before, after))
-        return found
+        return tuple(found)
 
     def _folded(self, text: str) -> str:
         if self._english:
@@ -152,9 +153,14 @@ def _modalities() -> dict[str, Any]:
 @functools.cache
 def modality_pattern(modality: Modality, language: Language) -> re.Pattern[str]:
     """Return what names a modality in lower-case text."""
-    words = _modalities()[str(modality)]
-    english = rf"(?<![a-z0-9])(?:{'|'.join(words['en'])})(?![a-z0-9])"
-    return re.compile("|".join((english, *words["zh"])) if language == Language.ZH else english)
+    return _any_of([modality], language)
+
+
+def _any_of(modalities: Sequence[Modality], language: Language) -> re.Pattern[str]:
+    words = [_modalities()[str(each)] for each in modalities]
+    english = rf"(?<![a-z0-9])(?:{'|'.join(word for each in words for word in each['en'])})(?![a-z0-9])"
+    chinese = [word for each in words for word in each["zh"]] if language == Language.ZH else []
+    return re.compile("|".join((english, *chinese)))
 
 
 @functools.cache
@@ -166,4 +172,4 @@ def other_modalities(
     others = [
         (each, modality_pattern(each, language)) for each in Modality if each != modality and str(each) not in along
     ]
-    return re.compile("|".join(pattern.pattern for _, pattern in others)), others
+    return _any_of([each for each, _ in others], language), others

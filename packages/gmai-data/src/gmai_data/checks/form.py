@@ -48,6 +48,8 @@ def wrong_language(facts: Facts, turns: tuple[tuple[str, str], ...]) -> str | No
     """Return that a question or answer is not in the asked language."""
     for turn in turns:
         for part in turn:
+            if facts.language == Language.EN and part.isascii():
+                continue
             bare = _ABBREVIATION.sub("", TAG.sub("", part))
             letters, han = len(_LETTER.findall(bare)), len(_HAN.findall(bare))
             if facts.language == Language.ZH and han < _HAN_SHARE * letters:

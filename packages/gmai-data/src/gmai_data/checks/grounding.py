@@ -130,7 +130,8 @@ def numbers_invented(facts: Facts, text: str) -> str | None:
     """Return a number that stands neither in the record nor in the source; text inside tags is not looked at."""
     bare = unicodedata.normalize("NFKC", TAG.sub(" ", text))
     numbers = _NUMBER.findall(bare)
-    spelled = [found for pattern in (_SPELLED_SIZE, _CHINESE_SIZE) for found in pattern.finditer(bare)]
+    sizes = (_SPELLED_SIZE,) if bare.isascii() else (_SPELLED_SIZE, _CHINESE_SIZE)
+    spelled = [found for pattern in sizes for found in pattern.finditer(bare)]
     if not numbers and not spelled:
         return None
     annotation = facts.annotation

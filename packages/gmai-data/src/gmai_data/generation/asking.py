@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import aiohttp
@@ -63,6 +63,11 @@ class _RejectedError(Exception):
     """The endpoint takes the request for wrong; asking again would not help."""
 
 
+def _missing(pending: Pending) -> list[tuple[Pending, Request]]:
+    """Return the requests that a task and what follows from it still lack."""
+    return [(each, state) for each, state in settle(pending) if isinstance(state, Request)]
+
+
 class Asker:
     """Asks the endpoints whatever the tasks still need."""
 
@@ -103,20 +108,21 @@ class Asker:
         timeout = aiohttp.ClientTimeout(total=self._timeout_s, sock_connect=30)
         connector = aiohttp.TCPConnector(limit=0)
         async with (
-            aiohttp.ClientSession(timeout=timeout, connector=connector) as session,
+            aiohttp.ClientSession(timeout=timeout, connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session,
             _synced(journals),
         ):
             try:
                 for number, pending in enumerate(tasks):
                     if self._stopped is not None:
                         break
-                    if not any(isinstance(state, Request) for _, state in settle(pending)):
+                    missing = _missing(pending)
+                    if not missing:
                         done(pending)
                         if number % 256 == 255:
                             await asyncio.sleep(0)  # a long run of known tasks must not hold up the answers
                         continue
                     await room.acquire()
-                    task = asyncio.create_task(self._bring(session, pending, done))
+                    task = asyncio.create_task(self._bring(session, pending, missing, done))
                     running.add(task)
                     task.add_done_callback(running.discard)
                     task.add_done_callback(lambda _: room.release())
@@ -128,14 +134,23 @@ class Asker:
         if self._stopped is not None:
             raise self._stopped
 
-    async def _bring(self, session: aiohttp.ClientSession, pending: Pending, done: Callable[[Pending], None]) -> None:
+    async def _bring(
+        self,
+        session: aiohttp.ClientSession,
+        pending: Pending,
+        missing: Sequence[tuple[Pending, Request]],
+        done: Callable[[Pending], None],
+    ) -> None:
         try:
             while self._stopped is None:
-                missing = [(each, state) for each, state in settle(pending) if isinstance(state, Request)]
+                if len(missing) == 1:
+                    await self._ask_once(session, *missing[0])
+                else:
+                    await asyncio.gather(*(self._ask_once(session, each, request) for each, request in missing))
+                missing = _missing(pending)
                 if not missing:
                     done(pending)
                     return
-                await asyncio.gather(*(self._ask_once(session, each, request) for each, request in missing))
         except (UserError, OutOfBudgetError) as stop:
             self._stopped = self._stopped or stop
         except Exception as bug:  # shown with its traceback once those in flight have come home

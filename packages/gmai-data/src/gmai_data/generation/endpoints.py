@@ -112,7 +112,9 @@ class Pool:
         total = sum(endpoint.weight for endpoint in endpoints)
         for endpoint in endpoints:
             endpoint.most = max(1, round(concurrency * endpoint.weight / total))
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[asyncio.Future[bool]] = deque()
+        self._called = 0
+        """Of those that waited: called, and not back yet."""
         self.most_in_flight = 0
 
     @property
@@ -135,26 +137,35 @@ class Pool:
                 chosen.allowance -= 1
                 self.most_in_flight = max(self.most_in_flight, sum(each.in_flight for each in self.endpoints))
                 return chosen
-            future = asyncio.get_running_loop().create_future()
-            self._waiting.append(future)
             pauses = [each.paused_until_s - now_s for each in self.endpoints if each.paused_until_s > now_s]
             # An allowance of a server that sends no further answer must not hold the queue for ever.
-            await asyncio.wait([future], timeout=min([*pauses, 5.0]))
-            if not future.done():
-                future.cancel()
+            if not await self._wait(min([*pauses, 5.0])):
                 for each in self.endpoints:
                     if each.allowance <= 0 and not each.in_flight and each.paused_until_s <= time.monotonic():
                         each.allowance = float("inf")
 
+    async def _wait(self, most_s: float) -> bool:
+        """Wait for a slot, and return whether one was called out rather than the time over."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[bool] = loop.create_future()
+        self._waiting.append(future)
+        timer = loop.call_later(most_s, lambda: future.done() or future.set_result(False))
+        try:
+            return await future
+        finally:
+            timer.cancel()
+            if future.done() and not future.cancelled() and future.result():
+                self._called -= 1
+
     def release(self, endpoint: Endpoint) -> None:
-        """Give a slot back."""
+        """Give a slot back, and call as many of those that wait as there is room for."""
         endpoint.in_flight -= 1
-        for _ in range(2):
-            while self._waiting:
-                future = self._waiting.popleft()
-                if not future.done():
-                    future.set_result(None)
-                    break
+        room = sum(max(0, each.size - each.in_flight) for each in self.endpoints)
+        while self._waiting and self._called < room:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_result(True)
+                self._called += 1
 
 
 def addresses(given: Sequence[str], environment: Mapping[str, str] = os.environ) -> list[Address]:

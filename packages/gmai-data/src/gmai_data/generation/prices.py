@@ -130,7 +130,7 @@ def _bundled() -> Table:
 
 def text_tokens(text: str) -> int:
     """Return about how many tokens a text has."""
-    han = len(_HAN.findall(text))
+    han = 0 if text.isascii() else len(_HAN.findall(text))
     return math.ceil((len(text) - han) / _CHARACTERS_PER_TOKEN) + han
 
 
