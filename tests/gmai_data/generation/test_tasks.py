@@ -194,6 +194,19 @@ def test_the_same_request_of_two_records_is_asked_once(maker, annotation, journa
     assert sum(server.books.asked.values()) == len(tasks) / 2
 
 
+def test_a_redirect_gets_neither_key_nor_image(maker, annotation, journal, openai_server):
+    made = maker()
+    task = next(iter(made.tasks(annotation(1), "digest")))
+    with openai_server.Server() as elsewhere, openai_server.Server() as server:
+        to = {"Location": elsewhere.url.replace("127.0.0.1", "localhost") + "/chat/completions"}
+        server.route = lambda *_: (307, to, b"", False)
+        budget = budget_for(["m"], load_table(), cap_usd=None, batch=False)
+        asker = Asker(Pool([Endpoint(server.url, {"api-key": openai_server.KEY}, openai_server.KEY)], 4), budget)
+        with pytest.raises(UserError, match=r"HTTP 307.*It is not retried\. Name the address that it points to"):
+            asyncio.run(asker.run([Pending(task, journal, made)], lambda _: None, {0: journal}))
+    assert not elsewhere.books.keys
+
+
 def test_records_that_say_the_same_are_asked_for_different_texts(maker, annotation):
     """Without their images two records of one label would be one request, asked and paid in every shard."""
     made = maker(1.0)

@@ -253,7 +253,8 @@ class Asker:
         body = request.body(task.parameters, self._limit_field)
         start_s = time.monotonic()
         try:
-            async with session.post(endpoint.chat_url(), data=body, headers=headers) as response:
+            # A redirect would take the key and the image to a host that nobody named.
+            async with session.post(endpoint.chat_url(), data=body, headers=headers, allow_redirects=False) as response:
                 content = await response.read()
                 status, told = response.status, response.headers
         except aiohttp.ClientConnectorError as error:
@@ -278,7 +279,9 @@ class Asker:
 
     def _refusal(self, endpoint: Endpoint, status: int, content: bytes) -> Exception:
         told = endpoint.scrub(" ".join(content[:4000].decode("utf-8", errors="replace").split()))[:200]
+        moved = "Name the address that it points to, if you trust it"
         remedy = {
+            **dict.fromkeys((301, 302, 303, 307, 308), moved),
             401: "Export a valid key (OPENAI_API_KEY, or the key_env of the endpoints file)",
             403: "Export a key that may use this model",
             404: "Check the URL (it usually ends in /v1) and --model",

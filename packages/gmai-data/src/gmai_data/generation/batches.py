@@ -270,7 +270,8 @@ class BatchAsker:
         while True:
             try:
                 data = form() if form is not None else None
-                async with session.request(method, url, data=data, json=json) as response:
+                # No redirect: it would take the key to a host that nobody named.
+                async with session.request(method, url, data=data, json=json, allow_redirects=False) as response:
                     content, status = await response.read(), response.status
                 told = self._endpoint.scrub(" ".join(content[:2000].decode("utf-8", errors="replace").split()))[:200]
             except (aiohttp.ClientError, TimeoutError, OSError) as error:

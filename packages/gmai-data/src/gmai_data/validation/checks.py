@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from gmai_data.generation.sample import IMAGE_PLACEHOLDER
 from gmai_data.publishing.image_files import OPENED
@@ -61,6 +61,8 @@ class Pictures:
             with Image.open(io.BytesIO(image), formats=FORMATS) as opened:
                 opened.load()
                 return opened.size
+        except UnidentifiedImageError:  # its words name an object in memory
+            return Problem("decode", "the image does not decode (of no known format)")
         except Exception as error:  # a decoder may raise anything on bytes that are no picture
             return Problem("decode", f"the image does not decode ({_short(str(error) or type(error).__name__)})")
 
