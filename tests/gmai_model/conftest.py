@@ -55,7 +55,7 @@ def make_rows(count: int, *, seed: int = 0) -> list[dict[str, object]]:
                 "id": f"2d#cls#other#shapes#{shape}#{seed}-{number}.png",
                 "images": images,
                 "messages": messages,
-                "modality": "other",
+                "modality": "other" if images else None,
                 "labels": [shape, colour],
             }
         )
