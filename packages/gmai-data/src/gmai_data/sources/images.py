@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import functools
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import cast
@@ -137,6 +138,7 @@ class CsvLabelsReader(_WholeImageReader):
         yield from super().read(item, recipe, root, ledger)
 
 
+@functools.lru_cache(maxsize=4096)
 def _is_one_of(cell: str, words: tuple[str, ...]) -> bool:
     """Compare a cell with words in any case, and with numbers by their value."""
     cell = cell.strip().lower()

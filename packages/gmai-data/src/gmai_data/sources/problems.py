@@ -61,7 +61,7 @@ class Count:
         return {"read": self.read, "kept": self.kept, "dropped": dropped, "quarantined": self.quarantined}
 
 
-EXCERPT = 600
+_EXCERPT = 600
 """Characters of a refused text that are listed."""
 KINDS = ("items", "images", "boxes", "samples")
 """What is accounted for."""
@@ -106,19 +106,19 @@ class Ledger:
     def drop_item(self, key: str, check: str) -> None:
         """Account for one item that is sound, but not meant to be used."""
         self.items.dropped[check] += 1
-        self.dropped.append(dropped(key, "item", check))
+        self.dropped.append(_line(key, "item", check))
 
     def drop_image(self, name: str, check: str) -> None:
         """Account for one picture that a check refused."""
         self.images.dropped[check] += 1
-        self.dropped.append(dropped(name, "image", check))
+        self.dropped.append(_line(name, "image", check))
 
     def drop_sample(self, name: str, kind: str, language: str, check: str, detail: str, text: str) -> None:
         """Account for one sample that a check refused; the beginning of its text tells whether the check was right."""
         self.samples.dropped[check] += 1
         # What may point to a person is not copied to where it is looked at.
-        said = {} if find_identifier(text[:EXCERPT]) else {"text": text[:EXCERPT]}
-        self.dropped.append({**dropped(name, kind, check, detail), "language": language, **said})
+        said = {} if find_identifier(text[:_EXCERPT]) else {"text": text[:_EXCERPT]}
+        self.dropped.append({**_line(name, kind, check, detail), "language": language, **said})
 
     def mark(self) -> "Mark":
         """Return where the account of pictures and boxes stands, for `roll_back`."""
@@ -155,7 +155,7 @@ class Ledger:
 Mark = tuple[Count, Count, Counter[str], int, int]
 
 
-def dropped(name: str, kind: str, check: str, detail: str = "") -> dict[str, str]:
+def _line(name: str, kind: str, check: str, detail: str = "") -> dict[str, str]:
     """Return a line of dropped.jsonl; `kind` is `item`, `image`, or that of a sample."""
     return {"id": name, "kind": kind, "check": check, "detail": detail}
 
@@ -202,7 +202,7 @@ def without(account: dict[str, Any], left_out: Mapping[str, Any]) -> dict[str, A
         samples["dropped"] = {**samples["dropped"], "of a duplicate image": gone["samples"]}
     reasons = [reason.partition(": ") for reason in left_out["rows"].values()]
     named = zip(left_out["ids"], reasons, strict=True)
-    listed = account["dropped"] + [dropped(name, "image", check, detail) for name, (check, _, detail) in named]
+    listed = account["dropped"] + [_line(name, "image", check, detail) for name, (check, _, detail) in named]
     tallies = {of: dict(values) for of, values in account["tallies"].items()}
     for of, values in gone["tallies"].items():
         add_counts(tallies[of], {value: -count for value, count in values.items()})
