@@ -175,6 +175,18 @@ GOOD = {
         "kvasir-v2", ["dyed-lifted-polyps"], CAPTION,
         caption("Endoscopy of the gastrointestinal tract with a dyed and lifted polyp; the polyp has a blue rim."),
     ),
+    "what one screens for": (
+        "brain-tumor-mri", ["notumor"], FREE,
+        caption("In screening for a brain tumor one looks for a mass like this; there is no tumor in this MRI."),
+    ),
+    "Chinese, a comparison": (
+        "ham10000", ["mel"], CAPTION,
+        caption_zh("皮肤镜图像，显示黑色素瘤。与黑素细胞痣不同，其色素网络粗大而紊乱。"), ZH,
+    ),
+    "Chinese, a name within another": (
+        "aptos2019", ["1"], CAPTION,
+        caption_zh("眼底照相，可见轻度非增殖性糖尿病视网膜病变，即非增殖性糖尿病视网膜病变的早期。"), ZH,
+    ),
     "a title that is none": (
         "bccd", ["Platelets"], CAPTION,
         caption("Microscopy of a blood smear: platelets lie between the cells, stained violet, hyphen-free."),

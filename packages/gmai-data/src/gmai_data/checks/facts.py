@@ -73,7 +73,7 @@ class LabelNames:
             self._pattern = re.compile(rf"(?<!\w)(?<!non )(?:{names})(?!\w)")
             self._clause = re.compile(r"[.;:!?\n]|\b(?:but|however|whereas|although)\b")
         else:
-            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+            self._pattern = re.compile(f"(?<!非)(?:{'|'.join(map(re.escape, longest_first))})")
             self._clause = re.compile(r"[。；：！？，\n]")
         self._singular = {form: name for name in longest_first[::-1] for form in _plurals(name)}
 
