@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from gmai_data.imaging.raster import encode_png
+from gmai_data.sources.problems import Ledger, SourceError
+from gmai_data.sources.readers import READERS, read_pictures
 
 
 def test_a_dataset_by_id_and_revision(hub_server, tmp_path, card_file):
@@ -38,3 +40,17 @@ def test_a_dataset_by_id_and_revision(hub_server, tmp_path, card_file):
     assert sorted(labels for labels, _, _ in found) == [["alpha"], ["alpha"], ["beta"], ["beta"]]
     assert {revision for _, revision, _ in found} == {repository.head.id}
     assert {image for _, _, image in found} == {encode_png(each) for each in pixels}, "bytes are kept"
+
+
+def test_rows_of_no_class_are_not_taken_for_healthy(tmp_path, toy):
+    datasets = pytest.importorskip("datasets", reason="pip install 'gmai-data[hub]'")
+    encoded = encode_png(np.random.default_rng(0).integers(0, 255, (24, 32, 3), dtype=np.uint8))
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["a", "b"])})
+    rows = {"image": [{"bytes": encoded, "path": None}] * 3, "label": [1, -1, None]}
+    datasets.Dataset.from_dict(rows, features=features).save_to_disk(tmp_path / "data")
+    card = toy(layout={"kind": "hf_dataset", "path": "data"})
+    good, *bad = READERS["hf_dataset"].list_items(card, tmp_path)
+    assert [picture.labels for picture in read_pictures(good, card, tmp_path, Ledger())] == [("beta",)]
+    for item in bad:
+        with pytest.raises(SourceError, match="row without a label: column label is null or -1"):
+            list(read_pictures(item, card, tmp_path, Ledger()))

@@ -319,6 +319,11 @@ def test_video_with_frame_labels(tmp_path, toy):
     assert [(p.geometry["frame"], p.labels) for p in pictures] == [
         (0, ("alpha",)), (10, ("alpha",)), (20, ("alpha",)), (30, ("beta",)), (40, ("beta",)),
     ]  # fmt: skip
+    put(tmp_path / "one-late.txt", b"Frame\tPhase\n15\ta\n25\tb\n")
+    ((*pictures,),) = read(toy(layout={**layout, "table": "{stem}-late.txt"}), tmp_path).values()
+    assert [(p.labels, p.uncertain) for p in pictures[:3]] == [
+        ((), ("alpha", "beta", "gamma", "delta")), ((), ("alpha", "beta", "gamma", "delta")), (("alpha",), ()),
+    ]  # fmt: skip
     put(tmp_path / "v" / "one.mp4", b"not a video at all")
     with pytest.raises(SourceError, match="video unreadable"):
         read(toy(layout=layout), tmp_path)

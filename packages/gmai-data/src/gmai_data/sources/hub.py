@@ -59,7 +59,7 @@ class HubReader:
         if not isinstance(data, bytes):
             raise SourceError("row without an image", f"column {layout.image_column}", item.key)
         raster = decode_raster(data, item.key)
-        raw = _raw_labels(table, layout.label_column, row)
+        raw = _raw_labels(table, layout.label_column, row, item.key)
         labels = tuple(full_name(recipe, each, item.key) for each in (*raw, *recipe.labels_of_every_image))
         geometry = {
             "row": item.position,
@@ -81,12 +81,14 @@ def _read(root: Path, name: str, layout: HubDataset, key: str) -> bytes:
     return path.read_bytes()
 
 
-def _raw_labels(table: Any, column: str | None, row: dict[str, Any]) -> list[str]:
-    if column is None or row[column] is None:
+def _raw_labels(table: Any, column: str | None, row: dict[str, Any], key: str) -> list[str]:
+    if column is None:
         return []
     feature: Any = table.features[column]
     inner: Any = getattr(feature, "feature", feature)
     values: list[Any] = cast(list[Any], row[column]) if isinstance(row[column], list) else [row[column]]
+    if None in values or (hasattr(inner, "int2str") and -1 in values):  # -1 is no class in a ClassLabel
+        raise SourceError("row without a label", f"column {column} is null or -1; leave such rows out", key)
     return [str(inner.int2str(value)) if hasattr(inner, "int2str") else str(value) for value in values]
 
 

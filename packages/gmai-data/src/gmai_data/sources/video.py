@@ -49,7 +49,12 @@ class VideoReader:
         labels = _FrameLabels(item, recipe, root)
         for number, seconds, pixels in sampled_frames(root, file, layout.every_s, layout.max_frames):
             geometry = {"frame": number, "seconds": round(seconds, 3)}
-            yield Picture(f"{PurePosixPath(file).name}_frame{number:06d}", pixels, labels.at(number), geometry=geometry)
+            name = f"{PurePosixPath(file).name}_frame{number:06d}"
+            known = labels.at(number)
+            left_open = (
+                tuple(each for each in recipe.label_names if each not in known) if labels.open_at(number) else ()
+            )
+            yield Picture(name, pixels, known, geometry=geometry, uncertain=left_open)
 
 
 class _FrameLabels:
@@ -81,6 +86,10 @@ class _FrameLabels:
         except ValueError as error:
             raise SourceError("table unreadable", f"{error}: frames are numbered from 0", table) from error
         self._changes = [(number, full_name(recipe, raw, table)) for number, raw in sorted(numbered)]
+
+    def open_at(self, frame: int) -> bool:
+        """Say whether a frame lies before the first row of its table, which says nothing about it."""
+        return bool(self._changes) and frame < self._changes[0][0]
 
     def at(self, frame: int) -> tuple[str, ...]:
         """Return the labels of a frame: a row holds until the next one."""
