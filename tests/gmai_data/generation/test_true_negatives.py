@@ -1,6 +1,7 @@
 """What is not certain is not asked: incomplete labels, names within names, small regions, boxes within boxes."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -8,9 +9,10 @@ import pytest
 from gmai_data.annotation import Annotation, Box
 from gmai_data.build import BuildSettings, build
 from gmai_data.generation.perception import perception_turns, region_offer
+from gmai_data.generation.template_writer import TemplateWriter
 from gmai_data.generation.wording import Words
 from gmai_data.sources.catalogue import resolve
-from gmai_data.vocabulary import Language, Split
+from gmai_data.vocabulary import Kind, Language, Split
 from PIL import Image
 
 MASKS = {"kind": "image_mask", "images": "images/*.png", "masks": "masks/{stem}.png"}
@@ -101,6 +103,18 @@ def test_regions_are_counted_only_where_each_has_its_box(toy, per):
     assert "counting" in asked["component"]
     assert "counting" not in asked[per], "one box may hold several regions of the picture"
     assert "localisation" in asked[per]
+
+
+@pytest.mark.parametrize("exhaustive", [True, False])
+def test_where_only_some_was_marked_nothing_is_asked_for_completely(toy, exhaustive):
+    recipe = toy(task="2d_detection", exhaustive=exhaustive)
+    annotation = replace(_annotation(recipe, Box("alpha", (0, 0, 10, 10))), absent=())
+    asked = {turn[3] for turn in perception_turns(annotation, Words(annotation, recipe, Language.EN, 0), (), 0)}
+    assert ({"counting", "localisation"} <= asked) == exhaustive
+    writer = TemplateWriter(0.0, 0.0, (), 0, (Kind.FREE_INSTRUCTION,))
+    records = [replace(annotation, id=str(number)) for number in range(40)]
+    questions = {sample.turns[0][0] for record in records for sample in writer.samples(record, recipe)}
+    assert any("every" in question or "each visible" in question for question in questions) == exhaustive
 
 
 def test_what_lies_within_a_region_is_no_wrong_answer_about_it(toy):

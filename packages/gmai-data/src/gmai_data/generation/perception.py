@@ -147,7 +147,7 @@ def _regions(annotation: Annotation, words: Words, *names: object) -> Iterator[T
         offer = region_offer(annotation, words, box, "region")
         yield from ((*turn[:2], (box,), turn[3]) for turn in _choice_turn(offer, words, *names))
     # Only labels of which every region has its box can be located or counted completely.
-    whole = [label for label in annotation.labels if label not in annotation.incomplete]
+    whole = [label for label in annotation.labels if words.exhaustive and label not in annotation.incomplete]
     countable = [label for label in whole if 0 < len(boxes_of(annotation, label)) <= MAX_COUNT]
     if countable:
         label = choose(countable, "countable", *names)

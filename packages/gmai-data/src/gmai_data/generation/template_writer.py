@@ -62,8 +62,9 @@ class TemplateWriter:
         elif kind == Kind.REGION_CAPTION:
             yield from (((turn,), boxes, "region") for turn, boxes in self._region_captions(annotation, words))
         elif kind == Kind.FREE_INSTRUCTION:
-            # The last instruction (the department) needs no label.
-            offered = words.templates["free_instruction"][0 if annotation.labels else -1 :]
+            # The first instruction asks for every label, the last one (the department) for none.
+            first = (0 if words.exhaustive else 1) if annotation.labels else -1
+            offered = words.templates["free_instruction"][first:]
             instruction = choose(offered, self.seed, annotation.id, kind)
             question = words.say(instruction["question"], "instruction")
             yield ((question, words.say(instruction["answer"], "instruction answer")),), (), "instruction"

@@ -45,6 +45,11 @@ class Words:
         return f"{self.language}-{self.templates['version']}"
 
     @property
+    def exhaustive(self) -> bool:
+        """Say whether everything of the card's labels was looked for, so that lists are complete."""
+        return self._recipe.exhaustive
+
+    @property
     def one_box_per_region(self) -> bool:
         """Say whether each separate region of a picture has a box of its own, so that they can be counted."""
         return self._recipe.boxes.per == "component"
