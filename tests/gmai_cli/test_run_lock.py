@@ -166,12 +166,15 @@ def test_a_requeued_slurm_job_takes_over_its_own_lock_only(tmp_path: Path, monke
 
 
 @pytest.mark.parametrize("text", ["", '{"host": "n1', "[]"])
-def test_a_lock_cut_off_while_written_goes_stale_too(tmp_path: Path, text: str) -> None:
+def test_a_lock_cut_off_while_written_is_taken_over_in_seconds(
+    tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "run.lock"
     path.write_text(text)
-    os.utime(path, (0, 0))
+    os.utime(path, (time.time() - 4, time.time() - 4))
     with hold(tmp_path):
         assert json.loads(path.read_text())["pid"] == os.getpid()
+    assert "waiting for a sign of life" in capsys.readouterr().err
 
 
 def test_one_waits_until_others_have_ended(tmp_path: Path) -> None:

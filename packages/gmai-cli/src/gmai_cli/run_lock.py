@@ -27,7 +27,9 @@ STALE_S = 300.0
 _LOOK_S = 0.5
 """Seconds between two looks at a lock that is watched."""
 _WRITTEN_S = 0.02
-"""Seconds in which a lock that was just made has its text."""
+"""Seconds in which a lock that was just made has its text, as a rule."""
+_CUT_OFF_S = 5.0
+"""Seconds without any text after which its writer was killed, or will find that the lock is not its own."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class _Holder:
         """Return how it is known that the holder works no more, or None where it may."""
         known, job = self._entries, _slurm_job()
         earlier = known.get("job")
+        if not known and self.age_s > _CUT_OFF_S:
+            return "it was cut off while written"
         if self.age_s > STALE_S:
             return f"no sign of life for {self.age_s:.0f} s"
         if job and earlier and job[0] == earlier[0] and job[1] != earlier[1]:
@@ -261,7 +265,9 @@ def _create(path: Path, text: str) -> bool:
     except OSError:
         path.unlink(missing_ok=True)  # a full disk
         raise
-    return True
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_text("utf-8") == text  # unless this took so long that the empty lock counted as cut off
+    return False
 
 
 def _look(path: Path) -> _Holder | None:
@@ -273,7 +279,9 @@ def _look(path: Path) -> _Holder | None:
     except OSError:  # who may not write here can look
         now = time.time()
     try:
-        with path.open(encoding="utf-8") as file:  # opening asks the server; the times of a path may be remembered
+        with path.open(
+            encoding="utf-8", errors="replace"
+        ) as file:  # opening asks the server; the times of a path may be remembered
             beaten = os.fstat(file.fileno()).st_mtime
             return _Holder(file.read(), beaten, now - beaten)
     except FileNotFoundError:
