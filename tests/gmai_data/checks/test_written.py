@@ -147,7 +147,7 @@ def test_labels_of_an_image_caption_are_all_named_unless_they_are_many(facts):
     [
         "Mail jane.doe@example.org for it", "Seen 14/03/2019", "on March 14", "UID 1.2.840.10008.1.2", "MRN AB123456",
         "call 555-123-4567 now", "number 12345678", "Dr. Smith said", "My name is Ann", "我叫王芳", "2019年3月",
-        "Patient ID: 4711",
+        "Patient ID: 4711", "Patient's name: Roe", "Name: Jane Roe", "李女士来诊",
     ],
 )  # fmt: skip
 def test_identifier_like_strings_are_found_and_not_told(text):
@@ -158,7 +158,19 @@ def test_identifier_like_strings_are_found_and_not_told(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["A T2 image", "grade 3 of 5", "<box>[[100, 200, 300, 400]]</box>", "in May it may be", "doctor", "2 mg/day"],
+    [
+        "A T2 image",
+        "grade 3 of 5",
+        "<box>[[100, 200, 300, 400]]</box>",
+        "in May it may be",
+        "doctor",
+        "2 mg/day",
+        "Structure name: Liver",
+        "name: left kidney",
+        "由于医生",
+        "任何医生",
+        "先生长的",
+    ],
 )
 def test_plain_texts_are_left_alone(text):
     assert find_identifier(text) is None

@@ -27,7 +27,8 @@ _IDENTIFIER = re.compile(
     | \b[A-Z]{{1,4}}[-_]?\d{{5,}}\b                                     # MRN12345
     | \b(?:Mr|Mrs|Ms|Dr|Prof)\.?\s[A-Z][a-z]+                       # name with a title
     | \b(?:MRN|SSN|(?:[Pp]atient|[Aa]ccession|[Cc]ase)\s(?:ID|No\.?|number|name))\b\s*[:#]?\s*\w*\d
-    | \b(?:[Pp]atient(?:'s)?\s)?[Nn]ame\s?:\s?[A-Z]
+    | \b[Pp]atient(?:'s)?\s[Nn]ame\s?:\s?[A-Z]
+    | \b[Nn]ame\s?:\s?[A-Z][a-z]+\s[A-Z][a-z]+
     | \b[Mm]y\sname\sis\s[A-Z]
     | [{_SURNAMES}](?:先生|女士|小姐)                                 # the same in Chinese
     | (?:我叫|姓名[:：])\s*[\u4e00-\u9fff]
