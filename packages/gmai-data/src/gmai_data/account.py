@@ -82,7 +82,7 @@ def _write_lines(path: Path, manifest: dict[str, Any], name: str, *, empty: bool
 
 def spent_usd(jobs: Sequence[ShardJob]) -> float:
     """Return what the model's answers cost."""
-    return sum(json.loads((job.folder / "asked.json").read_text(encoding="utf-8"))["spent_usd"] for job in jobs)
+    return sum(json.loads((job.folder / "written.json").read_text(encoding="utf-8"))["spent_usd"] for job in jobs)
 
 
 def exit_code(manifest: dict[str, Any]) -> int:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic_core import from_json
+
 from gmai_data.vocabulary import TASK_CODES, ClinicalTask, Department, Modality, Split, Task
 
 
@@ -169,5 +171,5 @@ def annotation_of(row: Mapping[str, Any]) -> Annotation:
         group=row["group"],
         source=row["source"],
         license=row["license"],
-        provenance=json.loads(row["provenance"]),
+        provenance=from_json(row["provenance"]),
     )

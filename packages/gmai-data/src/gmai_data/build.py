@@ -230,7 +230,7 @@ def _write(
     if settings.writing is None:
         return True
     _assemble([job for job in jobs if job.known], pool)
-    if any(not job.done and not job.asked for job in jobs):
+    if not all(job.done for job in jobs):
         # A build that asks nothing loads nothing that speaks to a network.
         from gmai_data.generation.collecting import ask
 

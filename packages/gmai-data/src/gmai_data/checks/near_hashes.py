@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 NEAR_BITS = 3
 """Hashes that differ in at most so many bits are near."""
-_BANDS, _BAND_BITS = 4, 16
+_BANDS = 4
 
 
 class NearHashes:
@@ -23,12 +23,16 @@ class NearHashes:
 
     def find(self, value: int) -> str | None:
         """Return the name of the first near hash that was met, or None."""
-        return next(self.near(value), None)
+        for members, part in zip(self._bands, self._parts(value), strict=True):
+            for other, name in members.get(part, ()):
+                if (other ^ value).bit_count() <= NEAR_BITS:
+                    return name
+        return None
 
     def add(self, value: int, name: str) -> None:
         """Remember a hash under a name."""
         for members, part in zip(self._bands, self._parts(value), strict=True):
             members.setdefault(part, []).append((value, name))
 
-    def _parts(self, value: int) -> list[int]:
-        return [(value >> band * _BAND_BITS) & 0xFFFF for band in range(_BANDS)]
+    def _parts(self, value: int) -> tuple[int, int, int, int]:
+        return value & 0xFFFF, value >> 16 & 0xFFFF, value >> 32 & 0xFFFF, value >> 48

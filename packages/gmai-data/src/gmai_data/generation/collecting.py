@@ -10,7 +10,6 @@ from gmai_cli.errors import UserError
 from gmai_data.generation.asking import Asker
 from gmai_data.generation.batches import BatchAsker
 from gmai_data.generation.endpoints import Pool, connect
-from gmai_data.generation.journal import Journal
 from gmai_data.generation.pending import Asked, Pending
 from gmai_data.generation.prices import Budget, OutOfBudgetError, budget_for, load_table
 from gmai_data.generation.tasks import WritingSettings
@@ -25,7 +24,7 @@ def ask(jobs: Sequence[WriteJob], settings: WritingSettings, options: WriterOpti
     """Get every reply that the shards need.
 
     Args:
-        jobs: Finished shards, some of which may have their answers.
+        jobs: Finished shards; those that are assembled have their answers.
         settings: See `WritingSettings`.
         options: See `WriterOptions`.
         work: Folder of what a killed run needs to go on.
@@ -37,19 +36,18 @@ def ask(jobs: Sequence[WriteJob], settings: WritingSettings, options: WriterOpti
     Raises:
         UserError: An endpoint is not set up, refuses everything or is down.
     """
-    missing = [job for job in jobs if not job.done and not job.asked]
+    missing = [job for job in jobs if not job.done]
     batch = settings.writer == "openai-batch"
     cap_usd = None if options.max_cost_usd is None else options.max_cost_usd / tasks
     models = [settings.model, *([settings.judge] if settings.judge else [])]
     budget = budget_for(models, load_table(options.prices), cap_usd=cap_usd, batch=batch)
-    budget.spent_usd = sum(job.spent_usd() for job in jobs if job.asked or job.done)
+    budget.spent_usd = sum(job.spent_usd() for job in jobs if job.done)
     endpoints = connect(options.endpoints, settings.model)
     if batch and len(endpoints) > 1:
         raise UserError(f"--writer openai-batch: {len(endpoints)} endpoints are named. Batches go to one; name one.")
     with progress("write", len(missing), unit="shards") as bar:
 
-        def closed(job: WriteJob, journal: Journal) -> None:
-            job.mark_asked(journal)
+        def closed() -> None:
             bar.advance(note=f"{asker.asked.answered} answers, ${budget.spent_usd:.2f}")
 
         try:
@@ -75,9 +73,7 @@ def ask(jobs: Sequence[WriteJob], settings: WritingSettings, options: WriterOpti
     return True
 
 
-def _ask_batches(
-    jobs: Sequence[WriteJob], asker: BatchAsker, budget: Budget, closed: Callable[[WriteJob, Journal], None]
-) -> None:
+def _ask_batches(jobs: Sequence[WriteJob], asker: BatchAsker, budget: Budget, closed: Callable[[], None]) -> None:
     journals = [job.journal() for job in jobs]
     budget.spent_usd += sum(journal.spent_usd for journal in journals)
     makers = [job.maker() for job in jobs]
@@ -92,8 +88,8 @@ def _ask_batches(
     finally:
         for journal in journals:
             journal.close()
-    for job, journal in zip(jobs, journals, strict=True):
-        closed(job, journal)
+    for _ in jobs:
+        closed()
 
 
 def _report(asked: Asked, budget: Budget) -> None:

@@ -208,7 +208,8 @@ class TaskMaker:
         self._base = self._parameters.digest()
         self._judge = Parameters(settings.judge, 0.0, settings.detail, settings.response_format, seed)
         self._judge_base = self._judge.digest()
-        self._forms: dict[tuple[str, int, int], str] = {}
+        self._instructions: dict[tuple[str, int, int, str], str] = {}
+        """Prompt, turns and style ▶ what is asked, where it says no more of the record."""
 
     def tasks(self, annotation: Annotation, image_digest: str) -> Iterator[Task]:
         """Yield the tasks about one record; none about a held-out one.
@@ -324,7 +325,7 @@ class TaskMaker:
         prompt = self._prompts[name]
         sample_id = qualified_id(annotation, kind, number)
         size = (annotation.width_px, annotation.height_px)
-        references = tuple(box_text(box.label, [box.xyxy], *size) for box in boxes)
+        references = tuple([box_text(box.label, [box.xyxy], *size) for box in boxes])
         if kind == Kind.REGION_CAPTION:
             fields["references"] = "\n".join(references)
         least, most = prompt.specific.turns
@@ -336,7 +337,7 @@ class TaskMaker:
         text = self._text(record, prompt, least, most, fields)
         facts = Facts(
             annotation, kind, language, self._names[language], boxes, references,
-            tuple(words.position(box) for box in boxes), source, prompt.specific.words, (least, most),
+            tuple([words.position(box) for box in boxes]), source, prompt.specific.words, (least, most),
             image_digest,
         )  # fmt: skip
         image = annotation.image if image_digest else b""
@@ -349,13 +350,16 @@ class TaskMaker:
         return Task(sample_id, None, prompt, text, image, facts, parameters, key)
 
     def _text(self, record: str, prompt: Prompt, least: int, most: int, fields: Mapping[str, str]) -> str:
-        general = prompt.general
-        form = self._forms.get((prompt.name, least, most))
-        if form is None:
+        alike = (prompt.name, least, most, fields["style"]) if len(fields) == 1 else None
+        instructions = self._instructions.get(alike, "") if alike else ""
+        if not instructions:
+            general = prompt.general
             turns = general.one_turn if least == most == 1 else general.some_turns.format(least=least, most=most)
             form = "" if prompt.name == "judge" else general.form.format(turns=turns)
-            self._forms[prompt.name, least, most] = form
-        return "\n".join(part for part in (record, prompt.specific.task.format(**fields).strip(), form) if part)
+            instructions = "\n".join(part for part in (prompt.specific.task.format(**fields).strip(), form) if part)
+            if alike:
+                self._instructions[alike] = instructions
+        return f"{record}\n{instructions}" if record else instructions
 
     def _record(self, annotation: Annotation, words: Words, boxes: tuple[Box, ...]) -> str:
         lines = next(iter(self._prompts.values())).general.record

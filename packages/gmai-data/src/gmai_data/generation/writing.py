@@ -16,8 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gmai_cli.files import write_json
-
 from gmai_data.annotation import Annotation, annotation_of
 from gmai_data.checks.duplicates import left_out
 from gmai_data.generation.journal import Journal
@@ -56,18 +54,9 @@ class WriteJob:
         """Say whether an earlier run assembled this shard."""
         return (self.folder / "written.json").is_file()
 
-    @property
-    def asked(self) -> bool:
-        """Say whether all of its outcomes are in the journal."""
-        return (self.folder / "asked.json").is_file()
-
-    def mark_asked(self, journal: Journal) -> None:
-        """Note that all of the shard's outcomes are in its journal, and what they cost."""
-        write_json(self.folder / "asked.json", {"spent_usd": journal.spent_usd})
-
     def spent_usd(self) -> float:
-        """Return what the shard cost, once it is asked."""
-        return json.loads((self.folder / "asked.json").read_text(encoding="utf-8"))["spent_usd"]
+        """Return what the shard cost, once it is assembled."""
+        return json.loads((self.folder / "written.json").read_text(encoding="utf-8"))["spent_usd"]
 
     @property
     def known(self) -> bool:
@@ -85,7 +74,6 @@ class WriteJob:
 
 @dataclass
 class _Open:
-    journal: Journal
     left: int = 0
     all_given: bool = False
 
@@ -94,22 +82,21 @@ class _Open:
 class OpenShards:
     """The shards whose tasks are being asked: a journal is open from a shard's first task to its last answer."""
 
-    closed: Callable[[WriteJob, Journal], None]
+    closed: Callable[[], None]
     """Called when a shard has all its outcomes."""
     budget: Budget
     """Learns what earlier runs spent on a shard."""
     journals: MutableMapping[int, Journal] = field(default_factory=dict[int, Journal])
     """Those in use, by identity."""
-    _open: dict[int, tuple[WriteJob, _Open]] = field(default_factory=dict[int, tuple[WriteJob, _Open]])
+    _open: dict[int, _Open] = field(default_factory=dict[int, _Open])
 
     def pending(self, jobs: Sequence[WriteJob]) -> Iterator[Pending]:
         """Yield the tasks of the shards, one shard after another."""
         for job in jobs:
             journal, maker = job.journal(), job.maker()
             self.budget.spent_usd += journal.spent_usd
-            state = _Open(journal)
+            state = self._open[id(journal)] = _Open()
             self.journals[id(journal)] = journal
-            self._open[id(journal)] = (job, state)
             for task, _ in tasks_of(job, maker):
                 state.left += 1
                 yield Pending(task, journal, maker)
@@ -118,15 +105,15 @@ class OpenShards:
 
     def done(self, pending: Pending) -> None:
         """Take note that a task has its outcome."""
-        self._open[id(pending.journal)][1].left -= 1
+        self._open[id(pending.journal)].left -= 1
         self._close_if_done(pending.journal)
 
     def _close_if_done(self, journal: Journal) -> None:
-        job, state = self._open[id(journal)]
+        state = self._open[id(journal)]
         if state.all_given and not state.left:
             journal.close()
             del self.journals[id(journal)], self._open[id(journal)]
-            self.closed(job, journal)
+            self.closed()
 
 
 def tasks_of(job: WriteJob, maker: TaskMaker, *, images: bool = True) -> Iterator[tuple[Task, int | None]]:
