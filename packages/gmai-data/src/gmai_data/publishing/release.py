@@ -46,7 +46,7 @@ def publish(shards: Sequence[Path], out: Path, seed: int, run: Runner, progress:
     """
     for name in _PUBLISHED:
         shutil.rmtree(out / name, ignore_errors=True)
-    for left in out.glob(".*.tmp"):
+    for left in (*out.glob(".*.tmp"), *out.glob(".build/.*.json.*.tmp")):
         left.unlink()  # a kill between writing and renaming leaves it
     entries: list[dict[str, Any]] = []
     names = [_ANNOTATIONS, *SubDataset]
