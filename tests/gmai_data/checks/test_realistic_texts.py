@@ -187,6 +187,17 @@ GOOD = {
         "aptos2019", ["1"], CAPTION,
         caption_zh("眼底照相，可见轻度非增殖性糖尿病视网膜病变，即非增殖性糖尿病视网膜病变的早期。"), ZH,
     ),
+    "both of a pair": (
+        "totalsegmentator-mr", ["2", "3", "5"], CAPTION,
+        caption("MR of the abdomen: both kidneys lie beside the spine, and the liver above them."),
+    ),
+    "left and right of a pair": (
+        "totalsegmentator-mr", ["2", "3"], CAPTION, caption("MR of the abdomen with the left and right kidneys."),
+    ),
+    "Chinese, both of a pair": (
+        "totalsegmentator-mr", ["2", "3", "5"], CAPTION,
+        caption_zh("腹部磁共振图像，可见肝脏及双肾，双侧肾轮廓光滑。"), ZH,
+    ),
     "a title that is none": (
         "bccd", ["Platelets"], CAPTION,
         caption("Microscopy of a blood smear: platelets lie between the cells, stained violet, hyphen-free."),
@@ -213,6 +224,10 @@ BAD = {
     "the other kidney": ("label contradicted", "totalsegmentator-mr", ["3"], CAPTION,
                          caption("MR of the abdomen with the left kidney and the right kidney."), Language.EN, (),
                          ("right",)),
+    "both where one is": ("label contradicted", "totalsegmentator-mr", ["3"], CAPTION,
+                          caption("MR of the abdomen: the left kidney, indeed both kidneys, are visible.")),
+    "Chinese, both where one is": ("label contradicted", "totalsegmentator-mr", ["3"], CAPTION,
+                                   caption_zh("腹部磁共振图像，可见左侧肾，双肾轮廓光滑。"), ZH),
     "pneumonia where there is none": ("label contradicted", "pneumoniamnist", ["0"], FREE,
                                       caption("No pneumonia was there, but now a pneumonia of the lung is visible.")),
     "none where there is a tumour": ("label contradicted", "brain-tumor-mri", ["glioma"], CAPTION,

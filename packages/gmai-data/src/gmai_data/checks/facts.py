@@ -27,6 +27,11 @@ _SPELLINGS = (
 )  # fmt: skip
 """British and American spellings, and hyphens, make no other name."""
 _IRREGULAR = (("y", "ies"), ("is", "es"), ("us", "i"), ("um", "a"), ("a", "ae"), ("x", "ces"), ("oma", "omata"))
+_PAIRS = {
+    Language.EN: ("left ", "right ", ("both ", "bilateral ", "left and right ", "right and left ")),
+    Language.ZH: ("左侧", "右侧", ("双侧", "双", "两侧", "左右侧", "左右")),
+}
+"""(the left one, the right one, words for both)."""
 _AROUND = 80
 """Characters before and behind a name in which its denial is looked for."""
 
@@ -66,7 +71,13 @@ class LabelNames:
             # "finding" is said of anything; only of a name of its own is "no …" the contrary.
             if there not in (spoken, recipe.label_noun.en):
                 self._opposites[there] = label
-        every = {*self._labels, *self._opposites}
+        left, right, both = _PAIRS[language]
+        self._pairs: dict[str, tuple[str, str]] = {}
+        for spoken, label in self._labels.items():
+            other = self._labels.get(spoken.replace(left, right, 1))
+            if spoken.startswith(left) and other is not None:
+                self._pairs |= dict.fromkeys((word + spoken.removeprefix(left) for word in both), (label, other))
+        every = {*self._labels, *self._opposites, *self._pairs}
         longest_first = sorted(every, key=lambda name: (-len(name), name))
         if self._english:
             names = "|".join(map(_with_plural, longest_first))
@@ -91,7 +102,8 @@ class LabelNames:
             # The mark that ends a Chinese clause belongs to it: only at its end is "肝脏未见。" a denial.
             end = self._clause.search(behind)
             after = behind if end is None else behind[: end.start() + (not self._english)]
-            found.append(Mention(self._labels.get(name, ""), self._opposites.get(name, ""), before, after))
+            for label in self._pairs.get(name, (self._labels.get(name, ""),)):
+                found.append(Mention(label, self._opposites.get(name, ""), before, after))
         return tuple(found)
 
     def _folded(self, text: str) -> str:
