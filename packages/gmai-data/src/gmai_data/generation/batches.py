@@ -229,7 +229,7 @@ class BatchAsker:
         status, body = int(response.get("status_code") or 0), response.get("body") or {}
         if status != 200:
             error = entry.get("error") or body.get("error") or {}
-            told = self._endpoint.scrub(str(error.get("message", "no reason")))[:200]
+            told = self._endpoint.scrub(str(error.get("message", "no answer in its line")))[:200]
             self._fail(key, f"HTTP {status}: {told}" if status else told, for_good=status in _FOR_GOOD)
             return key
         try:
