@@ -51,10 +51,7 @@ def print_build(out: Path) -> None:
     ]
     columns = ("recipe", "items", "kept", "dropped", "quarantined", "images", "boxes", "bad boxes", "samples")
     table(columns, rows)
-    for name, entry in manifest["recipes"].items():
-        if entry["uncertain"]:
-            labels = ", ".join(f"{label} {count}" for label, count in entry["uncertain"].items())
-            print(f"{name}: left open by the source, so neither present nor absent, in so many images: {labels}")
+    _print_left_open(manifest)
     benchmark = manifest["benchmark"]
     if benchmark["questions"]:
         odds = f"chance {benchmark['chance']:.1%}, best guess from the options alone {benchmark['prior_accuracy']:.1%}"
@@ -65,6 +62,13 @@ def print_build(out: Path) -> None:
     kinds = ("items", "boxes", "samples")
     if any(entry[of]["quarantined"] for entry in manifest["recipes"].values() for of in kinds):
         say(f"Some input could not be used: see {out / 'quarantine.jsonl'} for files and reasons.")
+
+
+def _print_left_open(manifest: dict[str, Any]) -> None:
+    for name, entry in manifest["recipes"].items():
+        if entry["uncertain"]:
+            labels = ", ".join(f"{label} {count}" for label, count in entry["uncertain"].items())
+            print(f"{name}: left open by the source, so neither present nor absent, in so many images: {labels}")
 
 
 def print_statistics(out: Path) -> None:
@@ -79,6 +83,7 @@ def print_statistics(out: Path) -> None:
         rows = [(name, count, f"{count / total:.1%}") for name, count in counts.most_common()]
         table((of.replace("_", " "), "samples", "share"), rows)
         print()
+    _print_left_open(manifest)
 
 
 PAPER_SHARES: dict[str, dict[str, float]] = {
