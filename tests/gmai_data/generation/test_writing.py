@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from gmai_cli.errors import UserError
 from gmai_data.build import BuildSettings, RunOptions, build
+from gmai_data.checks.written import checks_digest
 from gmai_data.generation.pending import Limits
 from gmai_data.generation.tasks import WritingSettings
 from gmai_data.generation.writers import WriterOptions
@@ -163,6 +164,13 @@ def test_a_shared_cache_pays_nothing_twice(phantoms, tmp_path, openai_server):
         assert run(phantoms, tmp_path / "two", server.url, cache=tmp_path / "cache") == 0
         assert sum(server.books.asked.values()) == asked
     assert release(tmp_path / "one") == release(tmp_path / "two")
+    # Where everything is known no endpoint is needed, not even to judge the answers by other checks than at that time.
+    for journal in (tmp_path / "cache").rglob("*.jsonl"):
+        journal.write_text(journal.read_text().replace(checks_digest(), "of-other-checks"))
+    assert run(phantoms, tmp_path / "three", "http://127.0.0.1:9/v1", cache=tmp_path / "cache") == 0
+    assert release(tmp_path / "one") == release(tmp_path / "three")
+    judged = [path for path in (tmp_path / "cache").rglob("*.jsonl") if checks_digest() in path.read_text()]
+    assert judged, "the new verdicts are kept, too"
 
 
 def test_the_cap_holds_and_the_build_goes_on(phantoms, tmp_path, openai_server, capfd):

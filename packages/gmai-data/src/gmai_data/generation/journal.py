@@ -176,13 +176,17 @@ class Journal:
 
 def _overlapping(folder: Path, number: int, count: int) -> Iterator[Path]:
     """Yield the journals about any of the items of shard `number` of `count`: a shard is a range of their hashes."""
-    for path in sorted(folder.glob("*.jsonl")):
-        named = _NAME.fullmatch(path.name)
-        if named is None:
-            continue
-        other, of = int(named[1]), int(named[2])
-        if other * count < (number + 1) * of and number * of < (other + 1) * count:
-            yield path
+    if not folder.is_dir():
+        return
+    found: list[str] = []
+    with os.scandir(folder) as entries:  # every shard looks through the names of all, and there may be thousands
+        for entry in entries:
+            named = _NAME.fullmatch(entry.name)
+            if named is not None:
+                other, of = int(named[1]), int(named[2])
+                if other * count < (number + 1) * of and number * of < (other + 1) * count:
+                    found.append(entry.name)
+    yield from (folder / name for name in sorted(found))
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ assembled depends on the records and the journal alone.
 """
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,7 +62,11 @@ class WriteJob:
     @property
     def known(self) -> bool:
         """Say whether a journal may know something of the shard: of an earlier run, or of another build."""
-        return any((self.journals / self.recipe.name).glob("*.jsonl"))
+        folder = self.journals / self.recipe.name
+        if not folder.is_dir():
+            return False
+        with os.scandir(folder) as entries:
+            return next(entries, None) is not None
 
     def journal(self) -> Journal:
         """Open the shard's journal."""
