@@ -173,6 +173,24 @@ def test_a_shared_cache_pays_nothing_twice(phantoms, tmp_path, openai_server):
     assert judged, "the new verdicts are kept, too"
 
 
+def test_a_build_ends_where_only_what_no_model_takes_is_left(phantoms, tmp_path, openai_server):
+    refused = "exactly one turn"  # every caption
+
+    def faults(body, _times):
+        return "400" if refused in openai_server.prompt_of(body) else None
+
+    with openai_server.Server() as server:
+        # The other kinds are known from another build, and each request of this one is refused.
+        assert run(phantoms, tmp_path / "one", server.url, sources=SOURCES[:1], cache=tmp_path / "cache") == 0
+        for journal in (tmp_path / "cache").rglob("*.jsonl"):
+            lines = journal.read_text().splitlines(keepends=True)
+            journal.write_text("".join(line for line in lines if line.count("question") > 1))
+        server.faults = faults
+        assert run(phantoms, tmp_path / "two", server.url, sources=SOURCES[:1], cache=tmp_path / "cache") == 3
+    quarantine = (tmp_path / "two" / "quarantine.jsonl").read_text()
+    assert quarantine.count("no reply: HTTP 400") > 8
+
+
 def test_the_cap_holds_and_the_build_goes_on(phantoms, tmp_path, openai_server, capfd):
     out, cap = tmp_path / "out", 0.05
     with openai_server.Server() as server:

@@ -31,6 +31,8 @@ _NAMED_WAITS = 100
 _LONGEST_BACKOFF_S = 30.0
 _SUSPECTS = 8
 """So many requests given up with no answer to any other between them: the endpoint is wrong, not the requests."""
+_SUSPECTS_OF_A_GOOD_ENDPOINT = 128
+"""The same where it has answered before: what is left at the end of a build may be what no model takes."""
 _SUSPICION_S = 5.0
 """A request is given up when another one is answered, or after so long without one."""
 _HELD_S = 1.0
@@ -229,15 +231,16 @@ class Asker:
                     await asyncio.wait_for(self._next_answer.wait(), _HELD_S)
                 continue
             if gave_up:
-                await self._suspect(endpoint, gave_up)
+                await self._suspect(endpoint, journal, gave_up)
                 journal.add_failure(request.key, gave_up)
                 return
             await asyncio.sleep(wait_s)
 
-    async def _suspect(self, endpoint: Endpoint, reason: str) -> None:
+    async def _suspect(self, endpoint: Endpoint, journal: Journal, reason: str) -> None:
         """Return when it is clear that a request is at fault and not the endpoint."""
         self._suspects += 1
-        if self._suspects >= _SUSPECTS:
+        good = self._pool.answered or journal.replies
+        if self._suspects >= (_SUSPECTS_OF_A_GOOD_ENDPOINT if good else _SUSPECTS):
             raise UserError(
                 f"{endpoint.url}: gives no answer, to none of {self._suspects} requests: {reason}. Check --model, "
                 "--response-format and that the model takes images, then give the same command again: the answers so "
