@@ -97,6 +97,19 @@ def test_killed_build_goes_on_and_ends_with_the_same_bytes(phantoms, phantom_bui
     assert digests(out) == digests(phantom_build)
 
 
+def test_finished_shards_whose_files_were_cleared_are_built_again(phantoms, phantom_build, tmp_path, capsys):
+    out, sources = tmp_path / "out", resolve(["phantoms"], phantoms)
+    for position in range(2):
+        build(sources, out, BuildSettings(), RunOptions(share=(position, 2)))
+    first, second, *_ = sorted(out.glob(".build/shards/*/annotations.parquet"))
+    first.unlink()
+    second.write_bytes(second.read_bytes()[:-9])
+    capsys.readouterr()
+    assert build(sources, out, BuildSettings()) == 0
+    assert "2 finished shards have lost files since" in capsys.readouterr().err
+    assert digests(out) == digests(phantom_build)
+
+
 def test_kills_at_random_points_lose_nothing_and_leave_nobody_working(phantoms, tmp_path):
     """With two processes, killed again and again wherever it happens to be, also while publishing."""
     names = ("phantom-fundus", "phantom-ct", "phantom-ultrasound")

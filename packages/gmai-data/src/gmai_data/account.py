@@ -10,6 +10,7 @@ from gmai_cli.errors import EXIT_OK, EXIT_PARTIAL
 from gmai_cli.files import write_json, write_text
 
 from gmai_data.checks.duplicates import left_out
+from gmai_data.marks import BUILT, WRITTEN
 from gmai_data.shards import ShardJob
 from gmai_data.sources.problems import add_counts, add_up, without
 
@@ -35,9 +36,9 @@ def _manifest(jobs: Sequence[ShardJob], benchmark: dict[str, Any]) -> dict[str, 
     written: dict[str, dict[str, Any]] = {}
     for job in jobs:
         name = job.recipe.name
-        done = json.loads((job.folder / "done.json").read_text(encoding="utf-8"))
+        done = json.loads((job.folder / BUILT).read_text(encoding="utf-8"))
         by_recipe[name].append(without(done["account"], left_out(job.folder)))
-        path = job.folder / "written.json"
+        path = job.folder / WRITTEN
         if path.is_file():
             part = json.loads(path.read_text(encoding="utf-8"))
             by_recipe[name].append(part["account"])
@@ -82,7 +83,7 @@ def _write_lines(path: Path, manifest: dict[str, Any], name: str, *, empty: bool
 
 def spent_usd(jobs: Sequence[ShardJob]) -> float:
     """Return what the model's answers cost."""
-    return sum(json.loads((job.folder / "written.json").read_text(encoding="utf-8"))["spent_usd"] for job in jobs)
+    return sum(json.loads((job.folder / WRITTEN).read_text(encoding="utf-8"))["spent_usd"] for job in jobs)
 
 
 def exit_code(manifest: dict[str, Any]) -> int:

@@ -15,6 +15,7 @@ from gmai_cli.files import write_json
 from gmai_cli.run_lock import RunLock
 
 from gmai_data.at_work import task_lock
+from gmai_data.marks import BUILT, is_marked
 from gmai_data.shards import ShardJob
 
 SHOWN = 3
@@ -56,7 +57,7 @@ def summary(out: Path) -> list[str]:
     numbers: list[str] = []
     for position in range(array["count"]):
         mine = plan["shards"][position :: array["count"]]
-        missing = [name for name in mine if not (folder / name / "done.json").is_file()]
+        missing = [name for name in mine if not is_marked(folder / name, BUILT)]
         if missing:
             number = array["first"] + position * array["step"]
             at_work = RunLock(work, task_lock(position)).at_work()

@@ -40,6 +40,7 @@ from gmai_data.generation.wording import wording
 from gmai_data.generation.writers import WriterOptions
 from gmai_data.generation.writing import WriteJob
 from gmai_data.imaging.raster import digest
+from gmai_data.marks import BUILT
 from gmai_data.publishing.release import STEPS, publish
 from gmai_data.shards import TOOL, ShardJob, shard_count, shard_of
 from gmai_data.sources.catalogue import Source
@@ -276,6 +277,8 @@ def _work(jobs: Sequence[ShardJob], pool: ProcessPoolExecutor | None, executor: 
     missing = [job for job in jobs if not job.done]
     if len(missing) < len(jobs):
         say(f"{len(jobs) - len(missing)} of {len(jobs)} shards stand from an earlier run.")
+    if cleared := sum((job.folder / BUILT).is_file() for job in missing):
+        say(f"{cleared} finished shards have lost files since, as where old ones are cleared. They are built again.")
     with progress("build", sum(len(job.items) for job in missing), unit="items") as bar:
         if executor is not None:
             done = executor(missing)

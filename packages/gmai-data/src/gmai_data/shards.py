@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gmai_cli.files import sha256_file, write_json, write_text
+from gmai_cli.files import write_text
 
 from gmai_data.annotation import Annotation, annotation_id, boxes_of, certainly_absent
 from gmai_data.checks.image_prints import THUMBNAILS, image_print, thumbnail
@@ -26,6 +26,7 @@ from gmai_data.generation.template_writer import TemplateWriter
 from gmai_data.generation.wording import Words
 from gmai_data.imaging.deidentify import words_in_picture
 from gmai_data.imaging.raster import digest, encode_png, nothing_to_see
+from gmai_data.marks import BUILT, is_marked, set_mark
 from gmai_data.publishing.tables import ANNOTATIONS, SHARD_SAMPLES, TableFiles
 from gmai_data.sources.digests import source_digests
 from gmai_data.sources.items import Item, Picture
@@ -64,7 +65,7 @@ class ShardJob:
     @property
     def done(self) -> bool:
         """Say whether an earlier run completed this shard."""
-        return (self.folder / "done.json").is_file()
+        return is_marked(self.folder, BUILT)
 
 
 def shard_count(recipe: Recipe, items: int) -> int:
@@ -121,8 +122,8 @@ def build_shard(job: ShardJob) -> None:
     ledger.check()
     write_text(job.folder / "offers.jsonl", "".join(f"{line}\n" for line in offers))
     (job.folder / THUMBNAILS).write_bytes(b"".join(thumbnails))
-    files = {path.name: sha256_file(path) for path in sorted(job.folder.glob("[!.]*")) if path.name != "done.json"}
-    write_json(job.folder / "done.json", {"account": ledger.to_json(), "files": files})
+    files = ("annotations.parquet", "samples.parquet", "offers.jsonl", THUMBNAILS)
+    set_mark(job.folder, BUILT, {"account": ledger.to_json()}, files)
 
 
 class Spill:

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from gmai_cli.files import sha256_file, write_json, write_text
+from gmai_cli.files import write_text
 
 from gmai_data.checks.leakage import Benchmarks, load_benchmarks
 from gmai_data.checks.near_hashes import NearHashes
@@ -18,6 +18,7 @@ from gmai_data.generation.journal import Journal, Outcome
 from gmai_data.generation.pending import Pending, settle
 from gmai_data.generation.sample import Sample, tally
 from gmai_data.generation.writing import WriteJob, tasks_of
+from gmai_data.marks import WRITTEN, set_mark
 from gmai_data.publishing.tables import SHARD_SAMPLES, TableFiles
 from gmai_data.sources.problems import Ledger
 from gmai_data.vocabulary import ClinicalTask, Department, Kind, Language, Modality, Split, SubDataset
@@ -91,10 +92,8 @@ def assemble(job: WriteJob) -> bool:
     if written.judged:
         lines = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in written.judged)
         write_text(job.folder / "judged.jsonl", lines)
-    path = job.folder / "written.parquet"
-    files = {path.name: sha256_file(path)} if path.is_file() else {}
-    told = {**written.account(), "spent_usd": journal.spent_usd, "files": files}
-    write_json(job.folder / "written.json", told)
+    told = {**written.account(), "spent_usd": journal.spent_usd}
+    set_mark(job.folder, WRITTEN, told, ("written.parquet", "judged.jsonl"))
     return True
 
 

@@ -25,6 +25,7 @@ from gmai_data.generation.prices import Budget
 from gmai_data.generation.prompts import Prompt
 from gmai_data.generation.sample import turns_of
 from gmai_data.generation.tasks import Task, TaskMaker, WritingSettings
+from gmai_data.marks import WRITTEN, is_marked
 from gmai_data.sources.recipe import Recipe
 from gmai_data.untyped import pq
 from gmai_data.vocabulary import Kind, Language, Split
@@ -53,11 +54,11 @@ class WriteJob:
     @property
     def done(self) -> bool:
         """Say whether an earlier run assembled this shard."""
-        return (self.folder / "written.json").is_file()
+        return is_marked(self.folder, WRITTEN)
 
     def spent_usd(self) -> float:
         """Return what the shard cost, once it is assembled."""
-        return json.loads((self.folder / "written.json").read_text(encoding="utf-8"))["spent_usd"]
+        return json.loads((self.folder / WRITTEN).read_text(encoding="utf-8"))["spent_usd"]
 
     @property
     def known(self) -> bool:
