@@ -56,7 +56,7 @@ def make_rows(count: int, *, seed: int = 0) -> list[dict[str, object]]:
                 "images": images,
                 "messages": messages,
                 "modality": "other" if images else None,
-                "labels": [shape, colour],
+                "labels": [shape, colour] if images else [],
             }
         )
     return rows

@@ -156,7 +156,9 @@ def _warm_language(
         except Rejected:
             continue  # counted and named by the stages themselves
         lengths[number] = len(encoded[number].input_ids)
-        text = " ".join(["", *filter(None, [row["modality"]]), *row["labels"]])
+        if not row["images"]:
+            continue
+        text = " ".join(["", row["modality"], *row["labels"]])
         words[number] = np.asarray(processor.tokenizer(text, add_special_tokens=False)["input_ids"], dtype=np.int32)
     packed = PackedLlava(llava)
     image_size: int = processor.image_processor.crop_size["height"]
@@ -171,12 +173,14 @@ def _warm_language(
             epoch += 1
 
     source = packs()
-    any_words = np.unique(np.concatenate(list(words.values())))
+    any_words = np.unique(np.concatenate([np.zeros(0, np.int32), *words.values()]))
     rng = np.random.default_rng(seed)
 
     def compute() -> Tensor:
         samples = [
             _in_words(encoded[number], words[number], any_words, llava.config.image_token_id, rng)
+            if number in words
+            else encoded[number]
             for number in next(source)
         ]
         row = make_row(samples, None, image_size=image_size, unreadable=[])
