@@ -1,10 +1,11 @@
 """The writing of samples by a model, against a local OpenAI-compatible stub that answers after 100 ms.
 
-    python benchmarks/data_writing.py [--requests 3000] [--stubs 1]
+    python benchmarks/data_writing.py [--requests 3000]
 
 Measured, in one run: our engine with journal, checks and quarantine on at 64 and 256 requests in flight; the `openai`
-library with `asyncio.gather` at the same; a second run in which everything is known; the offline writer; the journal's
-size. The stub runs in a process of its own. Wall time depends on the other load of the machine; CPU time hardly.
+library with `asyncio.gather` at the same; a second run in which everything is known, in memory and from Parquet to
+Parquet; the offline writer; the journal's size. The stub runs in a process of its own. Wall time depends on the other
+load of the machine; CPU time hardly.
 """
 
 import argparse
@@ -27,6 +28,7 @@ import cv2
 import numpy as np
 from gmai_data.annotation import Annotation, Box
 from gmai_data.checks.near_hashes import NearHashes
+from gmai_data.executors import local_processes
 from gmai_data.generation.asking import Asker
 from gmai_data.generation.assembling import assemble
 from gmai_data.generation.endpoints import Endpoint, Pool
@@ -48,6 +50,8 @@ CARD = {
     "labels": {"a": {"en": "alpha", "zh": "阿尔法"}, "b": {"en": "beta", "zh": "贝塔"}, "c": "gamma"},
 }  # fmt: skip
 RECIPE = Recipe.model_validate(CARD)
+SHARDS = 8
+"""Of so many a fully known build is made, which is timed with one process and with two."""
 SETTINGS = WritingSettings(writer="openai", model="stub")
 
 
@@ -176,16 +180,23 @@ def known(records: list[Annotation], folder: Path) -> float:
     return count / took[1]
 
 
-def assembled(records: list[Annotation], folder: Path) -> None:
-    """Time the last step of a build whose replies are all known: Parquet in, checks of the whole shard, Parquet out."""
-    shard = folder / "shard"
-    with TableFiles(shard, "annotations", ANNOTATIONS, single=True) as table:
-        table.add_rows([annotation.row() for annotation in records])
-    job = WriteJob(RECIPE, 0, 4, shard, folder / "answered", "cd", SETTINGS, load_prompts(), 0.0, 0)
-    wall, cpu = time.perf_counter(), time.process_time()
-    assemble(job)
-    took = time.perf_counter() - wall, time.process_time() - cpu
-    timed("second run, from Parquet to Parquet", 3 * len(records), *took)
+def assembled(records: list[Annotation], folder: Path, processes: int) -> None:
+    """Time the last step of a build whose replies are all known: Parquet in, checks of each shard, Parquet out."""
+    jobs: list[WriteJob] = []
+    for number in range(SHARDS):
+        shard = folder / f"shards-{processes}" / str(number)
+        with TableFiles(shard, "annotations", ANNOTATIONS, single=True) as table:
+            table.add_rows([annotation.row() for annotation in records])
+        jobs.append(WriteJob(RECIPE, 0, 4, shard, folder / "answered", "cd", SETTINGS, load_prompts(), 0.0, 0))
+    with local_processes(processes) as pool:
+        run = map if pool is None else pool.map
+        list(run(assemble, jobs[:processes]))  # the processes of a build have started and imported long before
+        wall, cpu = time.perf_counter(), time.process_time()
+        assert all(run(assemble, jobs))
+        took = time.perf_counter() - wall, time.process_time() - cpu
+    count = 3 * len(records) * len(jobs)
+    print(f"second run, from Parquet to Parquet, {processes} at work{'':9} {count / took[0]:9,.0f} /s", end="")
+    print(f"{'':28}{count / took[1]:9,.0f} per CPU s" if pool is None else "")
 
 
 def offline(records: list[Annotation]) -> float:
@@ -213,7 +224,8 @@ def main() -> None:
             sizes.append(sum(path.stat().st_size for path in journals) / (3 * len(records)))
     answered(records, folder / "answered")
     known(records, folder / "answered")
-    assembled(records, folder)
+    for processes in (1, 2):
+        assembled(records, folder, processes)
     offline(annotations(1000, boxes=True))
     print(f"journal: {statistics.fmean(sizes):,.0f} bytes a record")
     shutil.rmtree(folder)
