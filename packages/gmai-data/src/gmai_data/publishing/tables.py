@@ -235,14 +235,16 @@ class TableFiles:
     def _image_array(self) -> Any:
         """Return the images of the waiting rows, each distinct one once."""
         shown = [image for images in self._waiting_images for image in images]
+        names = [name for _, name in shown]
+        # By its name: to hash the bytes of every image takes longer than to compare those of equal names.
+        first: dict[str, bytes] = {}
+        keys = [name if first.setdefault(name, encoded) == encoded else encoded for encoded, name in shown]
         parts: list[Any] = []
-        for values, kind in (
-            ([image[0] for image in shown], pa.binary()),
-            ([image[1] for image in shown], pa.string()),
-        ):
-            positions: dict[Any, int] = {}
-            indices = [positions.setdefault(value, len(positions)) for value in values]
-            parts.append(pa.DictionaryArray.from_arrays(pa.array(indices, pa.int32()), pa.array(list(positions), kind)))
+        for values, of, kind in (([encoded for encoded, _ in shown], keys, pa.binary()), (names, names, pa.string())):
+            distinct = dict(zip(of, values, strict=True))
+            positions = {key: position for position, key in enumerate(distinct)}
+            indices = pa.array([positions[key] for key in of], pa.int32())
+            parts.append(pa.DictionaryArray.from_arrays(indices, pa.array(list(distinct.values()), kind)))
         images = pa.StructArray.from_arrays(parts, ["bytes", "path"])
         if self._image_column == "image":
             return images
