@@ -164,6 +164,25 @@ def test_masks_in_colour_binary_inverted_and_one_per_structure(tmp_path, toy):
     assert boxes(picture) == [("alpha", (3, 2, 9, 9)), ("beta", (5, 5, 15, 15))]
 
 
+@pytest.mark.parametrize(("missing", "uncertain"), [({}, ("gamma",)), ({"missing": "absent"}, ())])
+def test_a_structure_without_a_file_is_left_open(tmp_path, toy, missing, uncertain):
+    values, mask = volume_pair()
+    put(tmp_path / "1.png", values[..., 4].astype(np.uint8))
+    nifti(tmp_path / "ct.nii.gz", values)
+    for name, value in (("a", 1), ("b", 9)):  # alpha is there, beta was looked for and is not
+        put(tmp_path / f"1_{name}.png", (mask[..., 4] == value) * np.uint8(255))
+        nifti(tmp_path / f"{name}.nii.gz", (mask == value).astype(np.uint8))
+    base = {"labels": {"a": "alpha", "b": "beta", "c": "gamma"}, "modality": "CT"}
+    rasters = {"kind": "image_mask", "images": "1.png", "masks": "{stem}_{label}.png", **missing}
+    volumes = {"kind": "volume", "image": "ct.nii.gz", "mask": "{label}.nii.gz", **missing}
+    for recipe in (
+        toy(layout=rasters, task="2d_segmentation", **base),
+        toy(layout=volumes, task="3d_segmentation", **base),
+    ):
+        ((picture, *_),) = read(recipe, tmp_path).values()
+        assert (picture.labels, picture.uncertain) == (("alpha",), uncertain)
+
+
 def volume_pair(shape=(20, 24, 10)):
     mask = np.zeros(shape, np.uint16)
     mask[4:12, 5:15, 3:6], mask[14:19, 15:22, 2:9] = 1, 300

@@ -10,7 +10,7 @@ from typing import cast
 from gmai_cli.errors import UserError, did_you_mean
 
 from gmai_data.sources.files import below, is_listed, relative_to
-from gmai_data.sources.items import Item, Picture, full_name
+from gmai_data.sources.items import Item, Picture, full_name, left_open
 from gmai_data.sources.layouts import SPLIT_NAMES, CsvLabels, FolderPerClass
 from gmai_data.sources.pictures import load_picture
 from gmai_data.sources.problems import Ledger, SourceError
@@ -24,8 +24,7 @@ class _WholeImageReader:
         del ledger  # whole-image labels have no boxes
         file = item.files[0]
         labels = tuple(dict.fromkeys(full_name(recipe, raw, file) for raw in item.raw_labels))
-        named = dict.fromkeys(full_name(recipe, raw, file) for raw in item.uncertain)
-        uncertain = tuple(name for name in named if name not in labels)
+        uncertain = left_open(item, recipe, labels)
         raster = load_picture(root, file, recipe)
         name = PurePosixPath(file).name
         yield Picture(

@@ -98,6 +98,16 @@ def full_name(recipe: Recipe, raw: str, file: str) -> str:
     return name.en
 
 
+def left_open(item: Item, recipe: Recipe, labels: Sequence[str]) -> tuple[str, ...]:
+    """Return the full names of the labels that are neither present nor absent: the source leaves them open.
+
+    Raises:
+        SourceError: As `full_name`.
+    """
+    named = dict.fromkeys(full_name(recipe, raw, item.key) for raw in item.uncertain)
+    return tuple(name for name in named if name not in labels)
+
+
 SMALL_PART = -1
 """In the place of the area of a region that is too small in the volume."""
 

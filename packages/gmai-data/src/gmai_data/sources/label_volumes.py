@@ -130,6 +130,6 @@ def with_parts(layer: Layer, min_mm3: float) -> Layer:
 
 
 def structure_files(root: Path, pattern: str, raw_labels: Sequence[str]) -> list[tuple[str, str]]:
-    """Return (raw label, file) for each raw label whose file is there; a structure that is not in the body has none."""
+    """Return (raw label, file) for each raw label whose file is there."""
     named = [(raw, pattern.replace("{label}", raw)) for raw in raw_labels]
     return [(raw, file) for raw, file in named if (root / file).is_file()]

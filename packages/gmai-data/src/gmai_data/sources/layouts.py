@@ -111,7 +111,9 @@ class ImageMask(_Layout):
     images: str
     """Pattern of the images, such as `images/*.png`."""
     masks: str
-    """Path of the mask; with `{label}` one file per structure, and a missing one means that it is not there."""
+    """Path of the mask; with `{label}` one file per structure."""
+    missing: Literal["uncertain", "absent"] = "uncertain"
+    """What a structure is whose file is missing: nobody may have drawn it, or it is known not to be there."""
     encoding: Literal["index", "binary", "colour"] = "index"
     """index: values (or palette entries) are raw labels; binary: values of half the range and above are raw label `1`;
     colour: colours are raw labels, written `#rrggbb`. Structure files are always binary."""
@@ -128,6 +130,8 @@ class VolumeMask(_Layout):
     mask: str | None = None
     """Path of the mask; `{stem}` is the image's name without ending, `{parent}` the path of its folder, `{folder}` the
     folder's name; with `{label}` one file per structure. None: the labels are the card's `labels_of_every_image`."""
+    missing: Literal["uncertain", "absent"] = "uncertain"
+    """What a structure is whose file is missing: nobody may have drawn it, or it is known not to be there."""
     frames: Literal["none", "first", "centre", "all"] = "none"
     """What to do with a fourth axis (cine, channels): refuse it, or export the volumes of these frames."""
     image_key: str = "imgs"

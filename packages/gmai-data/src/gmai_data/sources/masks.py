@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from gmai_data.imaging.raster import load_index_mask, load_mask_channels
 from gmai_data.sources.files import below, matching, relative_to
-from gmai_data.sources.items import BoxCounter, Item, Picture, boxes_of_mask
+from gmai_data.sources.items import BoxCounter, Item, Picture, boxes_of_mask, left_open
 from gmai_data.sources.label_volumes import structure_files
 from gmai_data.sources.layouts import ImageMask
 from gmai_data.sources.pictures import load_picture
@@ -30,8 +30,9 @@ class ImageMaskReader:
             file = relative_to(root, path)
             mask = layout.masks.replace("{stem}", path.stem).replace("{parent}", relative_to(root, path.parent))
             if "{label}" in mask:
-                files = [name for _, name in structure_files(root, mask, list(recipe.labels))]
-                yield Item(file, (file, *files), pattern=mask)
+                files = dict(structure_files(root, mask, list(recipe.labels)))
+                missing = tuple(raw for raw in recipe.labels if raw not in files and layout.missing == "uncertain")
+                yield Item(file, (file, *files.values()), pattern=mask, uncertain=missing)
             else:
                 yield Item(file, (file, mask))
 
@@ -57,14 +58,16 @@ class ImageMaskReader:
             mask, names = _decoded(root, file, layout)
             counters = [boxes_of_mask(_require_size(mask, shape, file), recipe, ledger, file, names)]
             geometry = {"box_origin": "mask", "mask": file, **raster.geometry}
+        labels = tuple(dict.fromkeys(label for counter in counters for label in counter.labels))
         yield Picture(
             PurePosixPath(image_file).name,
             raster.pixels,
-            tuple(dict.fromkeys(label for counter in counters for label in counter.labels)),
+            labels,
             tuple(box for counter in counters for box in counter.boxes),
             tuple(sorted({label for counter in counters for label in counter.incomplete})),
             raster.encoded,
             geometry,
+            uncertain=left_open(item, recipe, labels),
         )
 
 

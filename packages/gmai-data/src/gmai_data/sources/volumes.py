@@ -36,7 +36,7 @@ from gmai_data.imaging.windows import (
     window_function,
 )
 from gmai_data.sources.files import below, matching, patient_digest, relative_to, require_data
-from gmai_data.sources.items import BoxCounter, Item, Picture, full_name
+from gmai_data.sources.items import BoxCounter, Item, Picture, full_name, left_open
 from gmai_data.sources.label_volumes import Layer, layers_of_structures, structure_files, whole_numbers, with_parts
 from gmai_data.sources.layouts import DicomSeries, NnUnet, VolumeMask
 from gmai_data.sources.problems import Ledger, SourceError
@@ -61,8 +61,9 @@ class VolumeReader:
             mask = layout.mask.replace("{stem}", volume_stem(path.name))
             mask = mask.replace("{parent}", relative_to(root, path.parent)).replace("{folder}", path.parent.name)
             if "{label}" in mask:
-                files = [name for _, name in structure_files(root, mask, list(recipe.labels))]
-                yield Item(file, (file, *files), pattern=mask)
+                files = dict(structure_files(root, mask, list(recipe.labels)))
+                missing = tuple(raw for raw in recipe.labels if raw not in files and layout.missing == "uncertain")
+                yield Item(file, (file, *files.values()), pattern=mask, uncertain=missing)
             else:
                 yield Item(file, (file, mask))
 
@@ -197,7 +198,10 @@ def slices_of_volume(
                 geometry = {**base, "axis": axis, "slice": index, "window": window}
                 labels = counter.labels if layers else card_labels
                 pixels = to_square_pixels(grey(stored), spacing_mm)
-                yield Picture(name, pixels, labels, counter.boxes, counter.incomplete, geometry=geometry)
+                open_ = left_open(item, recipe, labels)
+                yield Picture(
+                    name, pixels, labels, counter.boxes, counter.incomplete, geometry=geometry, uncertain=open_
+                )
             release(image.array)
 
 
