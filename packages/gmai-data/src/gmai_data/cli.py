@@ -163,7 +163,7 @@ def stats(
     out: Annotated[Path, typer.Argument(help="Folder that `gmai data build` wrote.")],
     html: Annotated[Path | None, typer.Option(help="The page to draw into; without it OUT/fig3.html.")] = None,
 ) -> None:
-    """Print and draw a build's images as Fig. 3 of the paper does, next to its own shares; print samples by kind."""
+    """Print and draw a build's images as figure 3 of the paper does, next to its own shares; print samples by kind."""
     from gmai_data.statistics import print_statistics, write_fig3
 
     print_statistics(out)
