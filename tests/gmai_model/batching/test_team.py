@@ -26,6 +26,7 @@ try:
 except UserError as error:
     said = str(error)
 (out.parent / f"rank-{dist.get_rank()}.json").write_text(json.dumps(said))
+dist.destroy_process_group()  # gloo's threads may abort a process that ends with them running
 """
 
 

@@ -46,14 +46,14 @@ class Team:
         Raises:
             UserError: The first rank's error.
         """
-        error: UserError | None = None
+        own: str | None = None
         try:
             yield
-        except UserError as caught:
-            error = caught
-        errors: list[Any] = [None if error is None else str(error)]
+        except UserError as error:
+            own = str(error)  # the error itself would hold this frame, and with it the group, beyond the end of the run
+        errors: list[Any] = [own]
         if self.world > 1:
-            own, errors = errors[0], [None] * self.world
+            errors = [None] * self.world
             dist.all_gather_object(errors, own, group=self._group)
         first = next((text for text in errors if text is not None), None)
         if first is not None:

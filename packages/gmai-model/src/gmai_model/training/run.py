@@ -30,7 +30,7 @@ from gmai_model.training.inputs import Inputs
 from gmai_model.training.loop import Loop, Place, last_step
 from gmai_model.training.metrics import MetricsFile, read_metrics
 from gmai_model.training.report import write_report
-from gmai_model.training.signals import StopRequest
+from gmai_model.training.signals import StopAsked, StopRequest
 from gmai_model.training.trackers import open_trackers
 from gmai_model.training.watchdog import Watchdog
 
@@ -83,6 +83,12 @@ def train(config: TrainConfig, stop: StopRequest, *, model: Path, data: Path, ou
             else:
                 _train(config, launch, accelerator, accumulation, lock, stop, model=model, data=data, out=out)
             dist.barrier()
+    except (StopAsked, UserError, SystemExit) as end:
+        # The threads of gloo may abort a process that ends while they run, and the exit code is lost. NCCL may wait for
+        # ranks that have not come to this end; after a stop all have.
+        if isinstance(end, StopAsked) or dist.get_backend() == "gloo":
+            dist.destroy_process_group()
+        raise
     finally:
         lock.release()
     dist.destroy_process_group()
