@@ -3,35 +3,32 @@
 import subprocess
 import sys
 
+import pytest
+
 
 def gmai(*words):
     command = [sys.executable, "-c", "from gmai_cli.main import main; main()", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_cli_module_imports_typer_only():
-    code = (
-        "import sys, gmai_data.cli; "
-        "print([m for m in ('numpy', 'pydantic', 'pyarrow', 'yaml', 'cv2', 'pydicom', 'torch') if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
-def test_build_never_imports_torch_transformers_or_datasets():
-    code = (
-        "import sys, gmai_data.build, gmai_data.statistics, gmai_data.phantoms.draw; "
-        "print([m for m in ('torch', 'transformers', 'datasets') if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
-def test_build_without_a_model_and_its_workers_import_nothing_that_speaks_to_a_network():
-    code = (
-        "import sys, gmai_data.build, gmai_data.executors, gmai_data.generation.assembling; "
-        "print([m for m in ('aiohttp', 'asyncio', 'openai', 'huggingface_hub') if m in sys.modules])"
-    )
+@pytest.mark.parametrize(
+    ("modules", "absent"),
+    [
+        pytest.param("gmai_data.cli", "numpy pydantic pyarrow yaml cv2 pydicom torch", id="the command line"),
+        pytest.param(
+            "gmai_data.build, gmai_data.statistics, gmai_data.phantoms.draw",
+            "torch transformers datasets",
+            id="a build",
+        ),
+        pytest.param(
+            "gmai_data.build, gmai_data.executors, gmai_data.generation.assembling",
+            "aiohttp asyncio openai huggingface_hub",
+            id="a build without a model, and its workers",
+        ),
+    ],
+)
+def test_what_is_never_imported(modules, absent):
+    code = f"import sys, {modules}; print([m for m in {absent.split()} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -279,9 +279,8 @@ def _look(path: Path) -> _Holder | None:
     except OSError:  # who may not write here can look
         now = time.time()
     try:
-        with path.open(
-            encoding="utf-8", errors="replace"
-        ) as file:  # opening asks the server; the times of a path may be remembered
+        # Opening asks the server; the times of a path may be remembered.
+        with path.open(encoding="utf-8", errors="replace") as file:
             beaten = os.fstat(file.fileno()).st_mtime
             return _Holder(file.read(), beaten, now - beaten)
     except FileNotFoundError:

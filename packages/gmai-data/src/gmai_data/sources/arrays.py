@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from gmai_data.sources.array_files import array_names, open_array
 from gmai_data.sources.files import below, matching, relative_to
-from gmai_data.sources.items import Item, Picture, full_name
+from gmai_data.sources.items import Item, Picture, full_name, left_open
 from gmai_data.sources.layouts import SPLIT_NAMES, Arrays
 from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.recipe import Recipe
@@ -66,9 +66,9 @@ class ArraysReader:
             labels = open_array(root, file, layout.labels.replace("{split}", name))
         if len(labels) != len(images):
             raise SourceError("images and labels differ", f"{len(images)} images, {len(labels)} labels", file)
-        raw, left_open = _raw_labels(np.asarray(labels[item.position]), file)
+        raw, unclear = _raw_labels(np.asarray(labels[item.position]), file)
         named = tuple(dict.fromkeys(full_name(recipe, each, file) for each in raw))
-        uncertain = tuple(name for each in left_open if (name := full_name(recipe, each, file)) not in named)
+        uncertain = left_open(recipe, unclear, named, file)
         pixels = _pixels(np.asarray(images[item.position]), file)
         name, geometry = PurePosixPath(item.key).name, {"position": item.position}
         yield Picture(name, pixels, named, geometry=geometry, uncertain=uncertain)

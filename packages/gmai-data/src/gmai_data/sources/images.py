@@ -24,7 +24,7 @@ class _WholeImageReader:
         del ledger  # whole-image labels have no boxes
         file = item.files[0]
         labels = tuple(dict.fromkeys(full_name(recipe, raw, file) for raw in item.raw_labels))
-        uncertain = left_open(item, recipe, labels)
+        uncertain = left_open(recipe, item.uncertain, labels, file)
         raster = load_picture(root, file, recipe)
         name = PurePosixPath(file).name
         yield Picture(

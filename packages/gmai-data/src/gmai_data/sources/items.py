@@ -98,13 +98,13 @@ def full_name(recipe: Recipe, raw: str, file: str) -> str:
     return name.en
 
 
-def left_open(item: Item, recipe: Recipe, labels: Sequence[str]) -> tuple[str, ...]:
-    """Return the full names of the labels that are neither present nor absent: the source leaves them open.
+def left_open(recipe: Recipe, uncertain: Sequence[str], labels: Sequence[str], file: str) -> tuple[str, ...]:
+    """Return the full names of uncertain raw labels, without those of labels that are present.
 
     Raises:
         SourceError: As `full_name`.
     """
-    named = dict.fromkeys(full_name(recipe, raw, item.key) for raw in item.uncertain)
+    named = dict.fromkeys(full_name(recipe, raw, file) for raw in uncertain)
     return tuple(name for name in named if name not in labels)
 
 

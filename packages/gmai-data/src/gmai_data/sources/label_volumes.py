@@ -11,8 +11,9 @@ import numpy.typing as npt
 from gmai_data.imaging.boxes import Region, regions
 from gmai_data.imaging.grids import Axis, Volume, require_same_grid, take_slice, to_square_pixels
 from gmai_data.imaging.large import IN_MEMORY_BYTES, allocate, release
-from gmai_data.sources.items import SMALL_PART
+from gmai_data.sources.items import SMALL_PART, Item
 from gmai_data.sources.problems import SourceError
+from gmai_data.sources.recipe import Recipe
 from gmai_data.untyped import ndimage
 
 
@@ -127,6 +128,21 @@ def with_parts(layer: Layer, min_mm3: float) -> Layer:
             labels.append(ids[position - 1])
     numbered_parts = Volume(parts, layer.volume.affine, layer.volume.spacing_mm)
     return Layer(layer.volume, layer.names, numbered_parts, tuple(labels), frozenset(small))
+
+
+def item_of_structures(root: Path, recipe: Recipe, file: str, pattern: str, missing: str) -> Item:
+    """Return the item of an image with one mask file per structure.
+
+    Args:
+        root: The source's folder.
+        recipe: Gives the structures.
+        file: The image.
+        pattern: Path of the masks, with `{label}` in it.
+        missing: The layout's `missing`: `uncertain` leaves the structures without a file open.
+    """
+    files = dict(structure_files(root, pattern, list(recipe.labels)))
+    uncertain = tuple(raw for raw in recipe.labels if raw not in files and missing == "uncertain")
+    return Item(file, (file, *files.values()), pattern=pattern, uncertain=uncertain)
 
 
 def structure_files(root: Path, pattern: str, raw_labels: Sequence[str]) -> list[tuple[str, str]]:

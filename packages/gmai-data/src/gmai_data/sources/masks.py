@@ -10,7 +10,7 @@ import numpy.typing as npt
 from gmai_data.imaging.raster import load_index_mask, load_mask_channels
 from gmai_data.sources.files import below, matching, relative_to
 from gmai_data.sources.items import BoxCounter, Item, Picture, boxes_of_mask, left_open
-from gmai_data.sources.label_volumes import structure_files
+from gmai_data.sources.label_volumes import item_of_structures, structure_files
 from gmai_data.sources.layouts import ImageMask
 from gmai_data.sources.pictures import load_picture
 from gmai_data.sources.problems import Ledger, SourceError
@@ -30,9 +30,7 @@ class ImageMaskReader:
             file = relative_to(root, path)
             mask = layout.masks.replace("{stem}", path.stem).replace("{parent}", relative_to(root, path.parent))
             if "{label}" in mask:
-                files = dict(structure_files(root, mask, list(recipe.labels)))
-                missing = tuple(raw for raw in recipe.labels if raw not in files and layout.missing == "uncertain")
-                yield Item(file, (file, *files.values()), pattern=mask, uncertain=missing)
+                yield item_of_structures(root, recipe, file, mask, layout.missing)
             else:
                 yield Item(file, (file, mask))
 
@@ -67,7 +65,7 @@ class ImageMaskReader:
             tuple(sorted({label for counter in counters for label in counter.incomplete})),
             raster.encoded,
             geometry,
-            uncertain=left_open(item, recipe, labels),
+            uncertain=left_open(recipe, item.uncertain, labels, image_file),
         )
 
 

@@ -37,7 +37,14 @@ from gmai_data.imaging.windows import (
 )
 from gmai_data.sources.files import below, matching, patient_digest, relative_to, require_data
 from gmai_data.sources.items import BoxCounter, Item, Picture, full_name, left_open
-from gmai_data.sources.label_volumes import Layer, layers_of_structures, structure_files, whole_numbers, with_parts
+from gmai_data.sources.label_volumes import (
+    Layer,
+    item_of_structures,
+    layers_of_structures,
+    structure_files,
+    whole_numbers,
+    with_parts,
+)
 from gmai_data.sources.layouts import DicomSeries, NnUnet, VolumeMask
 from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.recipe import Recipe
@@ -61,9 +68,7 @@ class VolumeReader:
             mask = layout.mask.replace("{stem}", volume_stem(path.name))
             mask = mask.replace("{parent}", relative_to(root, path.parent)).replace("{folder}", path.parent.name)
             if "{label}" in mask:
-                files = dict(structure_files(root, mask, list(recipe.labels)))
-                missing = tuple(raw for raw in recipe.labels if raw not in files and layout.missing == "uncertain")
-                yield Item(file, (file, *files.values()), pattern=mask, uncertain=missing)
+                yield item_of_structures(root, recipe, file, mask, layout.missing)
             else:
                 yield Item(file, (file, mask))
 
@@ -198,7 +203,7 @@ def slices_of_volume(
                 geometry = {**base, "axis": axis, "slice": index, "window": window}
                 labels = counter.labels if layers else card_labels
                 pixels = to_square_pixels(grey(stored), spacing_mm)
-                open_ = left_open(item, recipe, labels)
+                open_ = left_open(recipe, item.uncertain, labels, image_file)
                 yield Picture(
                     name, pixels, labels, counter.boxes, counter.incomplete, geometry=geometry, uncertain=open_
                 )
