@@ -6,7 +6,7 @@ from gmai_bench.benchmarks.declared import DeclaredBenchmark
 from gmai_bench.compare import compare
 from gmai_bench.run import Settings, score_file
 from gmai_bench.statistics import macro_bootstrap, mcnemar_exact, minimum_detectable_difference
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from scipy.stats import binomtest
 
 

@@ -10,7 +10,7 @@ import pytest
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
 from gmai_bench.contamination import contamination, fingerprints, normalised, write_fingerprints
 from gmai_bench.perceptual import NearHashes, _dct_matrix, perceptual_hash
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from PIL import Image, ImageFilter
 from scipy.fft import dct
 

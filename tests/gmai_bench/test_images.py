@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from gmai_bench.images import ImageStore
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from PIL import Image
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 from gmai_bench.predictions import Prediction, append_to, read_predictions, request_digest
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 
 def test_answers_survive_the_round_trip(tmp_path: Path) -> None:

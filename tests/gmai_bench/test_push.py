@@ -14,7 +14,7 @@ import yaml
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
 from gmai_bench.push import BEGIN, END, push
 from gmai_bench.run import Settings, score_file
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 README = "---\nlicense: apache-2.0\n---\n# Tiny\n\nA model.\n"
 SHA = "a" * 40

@@ -15,7 +15,8 @@ from gmai_bench.backends.asks import Answer, Ask, OpenImage
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
 from gmai_bench.report.build import rebuild
 from gmai_bench.run import Settings, ask_and_report, score_file
-from gmai_cli.errors import EXIT_REQUEUE, UserError
+from gmai_cli.exit_codes import EXIT_REQUEUE
+from gmai_formats.errors import UserError
 
 FOLDER = "held_out/option-text"
 

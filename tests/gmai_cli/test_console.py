@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from gmai_cli import console
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 
 class Terminal(io.StringIO):

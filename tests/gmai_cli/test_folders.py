@@ -1,8 +1,8 @@
 from pathlib import Path
 
 import pytest
-from gmai_cli.errors import UserError
 from gmai_cli.folders import new_folder
+from gmai_formats.errors import UserError
 
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:

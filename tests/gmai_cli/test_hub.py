@@ -20,7 +20,7 @@ PROGRAM = """
 import json, sys, time
 from pathlib import Path
 from gmai_cli import hub
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 action, speed, arguments = sys.argv[1], float(sys.argv[2]), json.loads(sys.argv[3])
 sleep = time.sleep

@@ -8,7 +8,8 @@ from .conftest import PROGRAM, Gmai, Site
 
 TRIP = """
 import time, typer
-from gmai_cli.errors import EXIT_PARTIAL, UserError
+from gmai_cli.exit_codes import EXIT_PARTIAL
+from gmai_formats.errors import UserError
 app = typer.Typer()
 @app.command()
 def mistake():

@@ -2,7 +2,7 @@ import importlib.metadata
 
 import pytest
 from gmai_cli import plugins
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 from .conftest import Gmai, Site
 

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 from gmai_cli import run_lock
-from gmai_cli.errors import EXIT_REQUEUE, EXIT_USER_ERROR, UserError
+from gmai_cli.exit_codes import EXIT_REQUEUE, EXIT_USER_ERROR
 from gmai_cli.run_lock import STALE_S, RunLock, hold
+from gmai_formats.errors import UserError
 
 HOLD = """
 import sys, time
@@ -34,7 +35,7 @@ RACE = """
 import os, random, sys, time
 from pathlib import Path
 from gmai_cli import run_lock
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from gmai_cli.run_lock import RunLock
 
 out, racers, rounds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])

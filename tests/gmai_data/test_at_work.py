@@ -9,10 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
-from gmai_cli.errors import EXIT_REQUEUE, UserError
+from gmai_cli.exit_codes import EXIT_REQUEUE
 from gmai_data.at_work import apart
 from gmai_data.build import BuildSettings, build
 from gmai_data.sources.catalogue import resolve
+from gmai_formats.errors import UserError
 
 GMAI = Path(sys.executable).with_name("gmai")
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from gmai_cli.errors import UserError
 from gmai_data.build import BuildSettings, RunOptions, build, plan
 from gmai_data.sources.catalogue import resolve
 from gmai_data.sources.listing import list_sources
 from gmai_data.vocabulary import Modality
+from gmai_formats.errors import UserError
 
 COMMAND = [sys.executable, "-c", "from gmai_cli.main import main; main()", "data", "build", "phantoms"]
 

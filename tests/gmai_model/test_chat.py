@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from gmai_model.chat import DISCLAIMER, Assistant, Conversation
 from gmai_model.terminal import Terminal
 from PIL import Image

@@ -7,7 +7,7 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from gmai_model.pictures import open_picture
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from gmai_model.assembly.weights import WeightFiles, tensor_digest
 from gmai_model.warmup import warm_up
 

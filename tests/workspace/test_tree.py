@@ -56,5 +56,5 @@ def test_text_files_end_with_one_line_end(tracked: list[Path]) -> None:
 def test_tests_mirror_the_packages(root: Path) -> None:
     """A folder of tests stands for a package, or is one of those that hold the packages together."""
     folders = {path.name for path in (root / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
-    packages = {path.name.replace("-", "_") for path in (root / "packages").iterdir()}
+    packages = {path.name for path in root.glob("packages/*/src/*")}
     assert folders <= packages | {"workspace", "contracts", "e2e", "slurm", "servers", "safety"}

@@ -21,7 +21,7 @@ from gmai_bench.benchmarks.declared import DeclaredBenchmark
 from gmai_bench.images import ImageStore, Shown
 from gmai_bench.judge import judge_folder
 from gmai_bench.run import Settings, ask_and_report, score_file
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 KEY = "secret-key-of-the-test"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from gmai_bench.backends.asks import Answer, Ask
 from gmai_bench.backends.local import LocalModel, _render, encode
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from PIL import Image
 
 COLOURS = {"red": (200, 0, 0), "green": (0, 200, 0), "blue": (0, 0, 200)}

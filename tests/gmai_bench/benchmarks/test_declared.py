@@ -10,7 +10,7 @@ from gmai_bench import record
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
 from gmai_bench.images import check
 from gmai_bench.protocols import score
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from PIL import Image
 
 

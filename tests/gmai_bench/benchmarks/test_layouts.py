@@ -17,7 +17,7 @@ from gmai_bench.benchmarks import omnimedvqa
 from gmai_bench.benchmarks.mmmu import SUBJECTS
 from gmai_bench.benchmarks.registry import PAPER, REGISTRY, expand, open_benchmark
 from gmai_bench.images import check
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from PIL import Image
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])

@@ -11,7 +11,7 @@ import pytest
 from gmai_bench import record
 from gmai_bench.benchmarks.registry import open_benchmark
 from gmai_bench.images import check
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from PIL import Image
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from gmai_bench.published.audit import RowAudit, attainable, audit, tells_nothing
 from gmai_bench.published.tables import PAPER_TABLES, Count, cells_of, paper_cells, paper_table, read_table
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 
 def row(table: str, model: str, question_set: str) -> RowAudit:

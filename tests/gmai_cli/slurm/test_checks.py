@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gmai_cli.errors import UserError
 from gmai_cli.slurm.checks import Finding, from_configuration, from_tasks, run
+from gmai_formats.errors import UserError
 
 GOOD = {"SLURM_VERSION": "23.11.4", "MaxArraySize": "1001", "PreemptMode": "REQUEUE", "KillWait": "30 sec"}
 

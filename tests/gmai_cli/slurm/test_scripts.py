@@ -2,8 +2,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from gmai_cli.errors import UserError
 from gmai_cli.slurm.scripts import SCRIPTS, Site, fill, template, write
+from gmai_formats.errors import UserError
 
 ROOT = Path(__file__).parents[3]
 

@@ -5,13 +5,13 @@ import json
 import cv2
 import numpy as np
 import pytest
-from gmai_cli.errors import UserError
 from gmai_data.build import BuildSettings, RunOptions, build
 from gmai_data.checks.image_prints import alike, image_print, thumbnail
 from gmai_data.checks.leakage import NEAR_BITS, Benchmarks, leakage_digest
 from gmai_data.checks.near_hashes import NearHashes
 from gmai_data.checks.text_prints import text_print
 from gmai_data.sources.catalogue import resolve
+from gmai_formats.errors import UserError
 
 
 def draw(seed, size=96):

@@ -4,8 +4,8 @@ import asyncio
 import time
 
 import pytest
-from gmai_cli.errors import UserError
 from gmai_data.generation.endpoints import Endpoint, Pool, addresses, connect, retry_after_s, span_s
+from gmai_formats.errors import UserError
 
 
 def test_endpoints_come_from_options_files_and_the_environment(tmp_path):

@@ -4,7 +4,6 @@ import asyncio
 import json
 
 import pytest
-from gmai_cli.errors import UserError
 from gmai_data.annotation import Annotation, Box
 from gmai_data.generation.asking import Asker
 from gmai_data.generation.endpoints import Endpoint, Pool
@@ -17,6 +16,7 @@ from gmai_data.generation.requests import Parameters, Request
 from gmai_data.generation.tasks import TaskMaker, WritingSettings, advance
 from gmai_data.generation.translation import lock, unlock
 from gmai_data.vocabulary import Kind, Split
+from gmai_formats.errors import UserError
 
 ANSWER = "A Dermoscopy image of the skin, on which alpha stands out with a smooth and dark texture."
 GOOD = json.dumps({"turns": [{"question": "What is seen here?", "answer": ANSWER}]})

@@ -11,7 +11,6 @@ import time
 
 import pyarrow.parquet as pq
 import pytest
-from gmai_cli.errors import UserError
 from gmai_data.build import BuildSettings, RunOptions, build
 from gmai_data.checks.written import checks_digest
 from gmai_data.generation.pending import Limits
@@ -19,6 +18,7 @@ from gmai_data.generation.tasks import WritingSettings
 from gmai_data.generation.writers import WriterOptions
 from gmai_data.sources.catalogue import resolve
 from gmai_data.vocabulary import Kind
+from gmai_formats.errors import UserError
 
 COMMAND = [sys.executable, "-c", "from gmai_cli.main import main; main()", "data", "build"]
 SOURCES = ("phantom-dermoscopy", "phantom-microscopy", "phantom-text")

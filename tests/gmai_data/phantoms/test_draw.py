@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pydicom
 import pytest
-from gmai_cli.errors import UserError
 from gmai_data.phantoms import pictures
 from gmai_data.phantoms.draw import draw_all
+from gmai_formats.errors import UserError
 from PIL import Image
 
 

@@ -6,7 +6,6 @@ import subprocess
 
 import pyarrow.parquet as pq
 import pytest
-from gmai_cli.errors import UserError
 from gmai_data.build import BuildSettings, build
 from gmai_data.publishing import gallery
 from gmai_data.publishing.gallery import write_gallery
@@ -14,6 +13,7 @@ from gmai_data.publishing.licences import reason_to_refuse
 from gmai_data.publishing.publication import publish_build
 from gmai_data.sources.catalogue import Source, resolve
 from gmai_data.statistics import fig3, write_fig3
+from gmai_formats.errors import UserError
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import gmai_data.publishing.push as module
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from gmai_cli.errors import UserError
-from gmai_cli.files import sha256_file
 from gmai_data.publishing.publication import publish_build
+from gmai_formats.errors import UserError
+from gmai_formats.files import sha256_file
 
 OWNER = "hf_owner00000000"
 

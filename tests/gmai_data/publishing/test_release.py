@@ -12,12 +12,12 @@ import mlcroissant
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from gmai_cli.files import sha256_file
 from gmai_data.publishing import publication
 from gmai_data.publishing.card import _cell, dataset_card, front_matter
 from gmai_data.publishing.facts import ReleaseFacts, count_release
 from gmai_data.publishing.publication import publish_build
 from gmai_data.vocabulary import SubDataset
+from gmai_formats.files import sha256_file
 
 NAMES = ["GMAI-MM-Caption", "GMAI-MM-Instruct", "GMAI-MM-Percept", "GMAI-Text-Single", "GMAI-Text-Multi"]
 

@@ -7,13 +7,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 import yaml
-from gmai_cli.errors import UserError
 from gmai_data.imaging.raster import encode_png
 from gmai_data.sources.compare import check_against_folder
 from gmai_data.sources.drafts import draft
 from gmai_data.sources.readers import READERS
 from gmai_data.sources.recipe import Recipe
 from gmai_data.sources.splits import split_of
+from gmai_formats.errors import UserError
 
 KNOWN = {"modality": "CT", "department": "Oncology", "clinical_task": "Bone", "license": "MIT"}
 

@@ -7,12 +7,12 @@ import zipfile
 import nibabel as nib
 import numpy as np
 import pytest
-from gmai_cli.errors import UserError
 from gmai_data.imaging.raster import encode_png
 from gmai_data.sources.catalogue import find_recipe
 from gmai_data.sources.coco import decode_rle, unpack_counts
 from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.readers import READERS
+from gmai_formats.errors import UserError
 
 
 def noise(seed=0, shape=(24, 32, 3)):

@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from gmai_cli.errors import UserError
 from gmai_data.build import BuildSettings, build
 from gmai_data.imaging.raster import encode_png
 from gmai_data.sources.catalogue import Source, resolve
 from gmai_data.sources.problems import Ledger
 from gmai_data.sources.readers import READERS
+from gmai_formats.errors import UserError
 
 
 def noise(seed=0, shape=(24, 32, 3)):

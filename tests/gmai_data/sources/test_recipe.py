@@ -3,10 +3,10 @@
 import nibabel as nib
 import numpy as np
 import pytest
-from gmai_cli.errors import UserError
 from gmai_data.sources.catalogue import bundled_names, find_recipe, resolve
 from gmai_data.sources.recipe import load_recipe
 from gmai_data.vocabulary import CHINESE, Department, Modality
+from gmai_formats.errors import UserError
 
 
 @pytest.mark.parametrize("name", bundled_names())

@@ -9,10 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from gmai_cli.errors import UserError
 from gmai_data.publishing.export import FORMATS, export
 from gmai_data.validation.rules import RULES
 from gmai_data.validation.validate import validate
+from gmai_formats.errors import UserError
 from PIL import Image
 
 TEXT = "This picture shows a section of tissue with glands."

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from gmai_model.assembly import fetch
 
 

@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 
 import pytest
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from gmai_model.assembly import sentencepiece as ours
 from gmai_model.assembly.tokenizer import load_tokenizer
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from gmai_model.batching.mixture import load_mixture, take_share, used_entries, write_preset
 from gmai_model.batching.sources import parquet_files
 

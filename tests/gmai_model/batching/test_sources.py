@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from gmai_model.batching.collate import Collator
 from gmai_model.batching.index import ROWS_PER_BATCH
 from gmai_model.batching.mixture import load_mixture
@@ -215,7 +215,7 @@ def test_missing_image_is_unreadable_and_not_replaced(checkpoint: Path, samples:
 FIND = """
 import sys
 from pathlib import Path
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from gmai_model.batching.mixture import MixtureEntry
 from gmai_model.batching.sources import find_files
 entry = MixtureEntry.model_validate({"name": "shapes", "hub": "me/set@main"})

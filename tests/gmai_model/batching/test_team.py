@@ -15,7 +15,7 @@ import json, sys
 from pathlib import Path
 import torch.distributed as dist
 dist.init_process_group("gloo")
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from gmai_model.training.config import resolve
 from gmai_model.training.inputs import Inputs
 model, data, out = map(Path, sys.argv[1:])

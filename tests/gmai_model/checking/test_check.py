@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from gmai_model.assembly.assemble import assemble
 from gmai_model.assembly.tokenizer import train_tokenizer
 from gmai_model.checking import rules

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from gmai_model.chat import Assistant, Conversation
 from gmai_model.checking.check import Outcome
 from gmai_model.publishing import push

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from gmai_model.training.config import resolve
 from gmai_model.training.reference import write_reference
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from gmai_model.training.distributed import read_launch
 
 from .conftest import Train

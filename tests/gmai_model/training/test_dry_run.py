@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from gmai_model.batching.images import FilePart
 from gmai_model.batching.samples import Sample
 from gmai_model.batching.tokens import Encoder

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from gmai_model.batching.collate import make_row
 from gmai_model.batching.tokens import Encoded
 from gmai_model.packed import PackedLlava

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from gmai_model.batching import lengths
 from gmai_model.batching.tokens import Encoder
 from gmai_model.training.config import resolve

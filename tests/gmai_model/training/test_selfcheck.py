@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from gmai_model.training.config import resolve
 from gmai_model.training.selfcheck import selfcheck
 

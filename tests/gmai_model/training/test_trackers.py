@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from gmai_model.training.metrics import MetricsFile
 from gmai_model.training.trackers import open_trackers
 

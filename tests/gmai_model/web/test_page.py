@@ -14,7 +14,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from gmai_model.chat import Conversation
 from gmai_model.web.presets import REGIONS, TASKS, example_images, question
 from PIL import Image

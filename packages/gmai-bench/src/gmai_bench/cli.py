@@ -109,7 +109,7 @@ def bench(
         if len(missing) == len(given):
             typer.echo(context.get_help())
             raise typer.Exit
-        from gmai_cli.errors import UserError
+        from gmai_formats.errors import UserError
 
         raise UserError(
             f"gmai bench: {', '.join(missing)} missing. Asking a model needs --model, --benchmarks and --out. "
@@ -202,7 +202,7 @@ def report(out: Annotated[Path, typer.Argument(help="Output folder of an earlier
     from gmai_bench.report.build import rebuild
 
     if not out.is_dir():
-        from gmai_cli.errors import UserError
+        from gmai_formats.errors import UserError
 
         raise UserError(f"{out}: no such folder. Give the --out of an earlier `gmai bench` run.")
     with hold(out):
@@ -220,7 +220,7 @@ app.command()(commands.push)
 
 def _prepare(data_root: Path | None, expect: list[str] | None, revision: list[str] | None) -> dict[str, int]:
     """Pin the revisions asked for, and return the counts that the user says are due by protocol."""
-    from gmai_cli.errors import UserError
+    from gmai_formats.errors import UserError
 
     from gmai_bench.benchmarks.registry import pin_revisions
 

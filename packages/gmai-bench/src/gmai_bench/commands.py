@@ -54,7 +54,7 @@ def audit_table(
 ) -> None:
     """Check a published table: which cells can be k/n, and is the overall the micro or the macro mean?"""
     from gmai_cli.console import table as print_table
-    from gmai_cli.errors import UserError
+    from gmai_formats.errors import UserError
 
     from gmai_bench.published.audit import audit
     from gmai_bench.published.tables import PAPER_TABLES, paper_table, parse_count, read_table
@@ -135,7 +135,7 @@ def print_extractors(
 ) -> None:
     """Print the same answers as several extractors read them."""
     from gmai_cli.console import table
-    from gmai_cli.errors import UserError, did_you_mean
+    from gmai_formats.errors import UserError, did_you_mean
 
     from gmai_bench.protocols import EXTRACTOR_NAMES
     from gmai_bench.report.markdown import percent, span

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
 
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 from gmai_bench.report.build import read_folder, run_folders
 from gmai_bench.scores import ScoredBenchmark

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from gmai_cli.console import progress
-from gmai_cli.errors import UserError
-from gmai_cli.files import replace_atomically, write_json
+from gmai_formats.errors import UserError
+from gmai_formats.files import replace_atomically, write_json
 
 from gmai_bench import record
 from gmai_bench.benchmarks.question import Benchmark, Question

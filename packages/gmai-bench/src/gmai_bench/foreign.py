@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gmai_cli.console import say
-from gmai_cli.errors import UserError, did_you_mean
+from gmai_formats.errors import UserError, did_you_mean
 
 from gmai_bench.predictions import Kept, Prediction, read_predictions
 

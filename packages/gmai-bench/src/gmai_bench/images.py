@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from PIL import Image
 
 Ablation = Literal["none", "noise", "blank"]

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gmai_cli.console import progress
-from gmai_cli.errors import UserError
-from gmai_cli.files import write_json
+from gmai_formats.errors import UserError
+from gmai_formats.files import write_json
 
 from gmai_bench.backends.asks import Ask, Backend
 from gmai_bench.benchmarks.prompts import LETTERS

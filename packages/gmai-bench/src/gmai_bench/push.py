@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import yaml
-from gmai_cli.errors import UserError
 from gmai_cli.hub import add_files
 from gmai_cli.hub_calls import library
+from gmai_formats.errors import UserError
 
 from gmai_bench.report.build import read_folder, run_folders
 from gmai_bench.report.markdown import percent, span

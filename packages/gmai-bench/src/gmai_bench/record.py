@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from gmai_cli.errors import UserError
-from gmai_cli.files import write_json, write_text
+from gmai_formats.errors import UserError
+from gmai_formats.files import write_json, write_text
 
 from gmai_bench.benchmarks.question import Benchmark, Card, KeepImage, Question
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from gmai_cli.console import progress, say
-from gmai_cli.errors import UserError
-from gmai_cli.files import sha256_file, write_json, write_run_record
 from gmai_cli.run_lock import hold
+from gmai_formats.errors import UserError
+from gmai_formats.files import sha256_file, write_json, write_run_record
 
 from gmai_bench import record
 from gmai_bench.backends.asks import Ask, Backend

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gmai_cli.console import say
-from gmai_cli.files import replace_atomically
+from gmai_formats.files import replace_atomically
 
 from gmai_bench.benchmarks.prompts import LETTERS
 from gmai_bench.scores import ScoredBenchmark

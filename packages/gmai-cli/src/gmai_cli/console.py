@@ -7,7 +7,7 @@ import time
 from collections.abc import Generator, Sequence
 from typing import Any, Protocol, TextIO, cast
 
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 LOG_INTERVAL_S = 15.0
 """Seconds between two progress lines when the output is not a terminal; `GMAI_LOG_INTERVAL_S` overrides it."""

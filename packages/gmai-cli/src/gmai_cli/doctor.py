@@ -8,10 +8,11 @@ import shutil
 import subprocess
 import sys
 
+from gmai_formats.errors import UserError
+from gmai_formats.files import installed_versions
+
 from gmai_cli import plugins
 from gmai_cli.console import table
-from gmai_cli.errors import UserError
-from gmai_cli.files import installed_versions
 
 CAPABILITIES = (
     ("build samples from medical datasets", "gmai-data", ("gmai_data",)),

@@ -6,8 +6,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gmai_cli.errors import UserError
-from gmai_cli.files import fsync_directory
+from gmai_formats.errors import UserError
+from gmai_formats.files import fsync_directory
+
 from gmai_cli.run_lock import RunLock
 
 

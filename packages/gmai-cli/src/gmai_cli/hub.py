@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
+from gmai_formats.errors import UserError
+from gmai_formats.files import write_json
+
 from gmai_cli.console import progress, say
-from gmai_cli.errors import UserError
-from gmai_cli.files import write_json
 from gmai_cli.hub_calls import RepoType, library, patiently
 
 RECORD = ".gmai-push.json"

@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeVar
 
+from gmai_formats.errors import UserError
+
 from gmai_cli.console import say
-from gmai_cli.errors import UserError
 
 RepoType = Literal["model", "dataset"]
 _T = TypeVar("_T")

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from gmai_formats.errors import UserError
 
 from gmai_cli import plugins
 from gmai_cli.console import label_lines, say
-from gmai_cli.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, EXIT_USER_ERROR, UserError
+from gmai_cli.exit_codes import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, EXIT_USER_ERROR
 
 HELP = """The open toolkit to make a GMAI-VL of your own.
 
@@ -81,7 +82,7 @@ def build_app(selected: str | None) -> typer.Typer:
 def _print_versions(asked: bool) -> None:
     if not asked:
         return
-    from gmai_cli.files import installed_versions
+    from gmai_formats.files import installed_versions
 
     for name, number in installed_versions().items():
         if name.startswith("gmai-"):

@@ -4,8 +4,7 @@ import importlib.metadata
 from dataclasses import dataclass
 
 import typer
-
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 GROUP = "gmai.commands"
 

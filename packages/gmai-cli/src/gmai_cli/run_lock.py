@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
+from gmai_formats.errors import UserError
+
 from gmai_cli.console import say
-from gmai_cli.errors import EXIT_REQUEUE, EXIT_USER_ERROR, UserError
+from gmai_cli.exit_codes import EXIT_REQUEUE, EXIT_USER_ERROR
 from gmai_cli.processes import is_alive
 
 NAME = "run.lock"

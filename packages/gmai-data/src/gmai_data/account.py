@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gmai_cli.errors import EXIT_OK, EXIT_PARTIAL
-from gmai_cli.files import write_json, write_text
+from gmai_cli.exit_codes import EXIT_OK, EXIT_PARTIAL
+from gmai_formats.files import write_json, write_text
 
 from gmai_data.checks.duplicates import left_out
 from gmai_data.marks import BUILT, WRITTEN

@@ -10,9 +10,9 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from gmai_cli.errors import UserError
-from gmai_cli.files import write_json
 from gmai_cli.run_lock import RunLock
+from gmai_formats.errors import UserError
+from gmai_formats.files import write_json
 
 from gmai_data.at_work import task_lock
 from gmai_data.marks import BUILT, is_marked

@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from gmai_cli.console import progress, say
-from gmai_cli.errors import EXIT_OK, EXIT_USER_ERROR, UserError
-from gmai_cli.files import write_json, write_run_record
+from gmai_cli.exit_codes import EXIT_OK, EXIT_USER_ERROR
+from gmai_formats.errors import UserError
+from gmai_formats.files import write_json, write_run_record
 from pydantic import BaseModel, ConfigDict, Field
 
 from gmai_data import array_status, at_work

@@ -87,7 +87,7 @@ def build(
     A killed build goes on with the same command. In a Slurm job array each task works on its share of the shards, and
     the same command outside of it publishes. Exit code 3: done, but some input stands in OUT/quarantine.jsonl.
     """
-    from gmai_cli.errors import UserError, did_you_mean
+    from gmai_formats.errors import UserError, did_you_mean
 
     from gmai_data.build import BuildSettings, RunOptions
     from gmai_data.build import build as run
@@ -175,7 +175,7 @@ def status(
     out: Annotated[Path, typer.Argument(help="Folder that `gmai data build` writes to as a job array.")],
 ) -> None:
     """Say which shards of a job array are missing, why, and the command that does just those; exit code 3 then."""
-    from gmai_cli.errors import EXIT_OK, EXIT_PARTIAL
+    from gmai_cli.exit_codes import EXIT_OK, EXIT_PARTIAL
 
     from gmai_data.array_status import summary
 
@@ -294,8 +294,8 @@ def new_recipe(
 ) -> None:
     """Inspect a folder, guess its layout and write a draft card; what it cannot know says TODO."""
     from gmai_cli.console import say
-    from gmai_cli.errors import UserError
-    from gmai_cli.files import write_text
+    from gmai_formats.errors import UserError
+    from gmai_formats.files import write_text
 
     from gmai_data.sources.drafts import draft
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gmai_cli.errors import UserError
-from gmai_cli.files import write_json
+from gmai_formats.errors import UserError
+from gmai_formats.files import write_json
 
 from gmai_data.shards import ShardJob, build_shard
 from gmai_data.untyped import pa

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gmai_cli.files import write_json
+from gmai_formats.files import write_json
 
 BUILT, WRITTEN = "done.json", "written.json"
 

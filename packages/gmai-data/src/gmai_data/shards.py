@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gmai_cli.files import write_text
+from gmai_formats.files import write_text
 
 from gmai_data.annotation import Annotation, annotation_id, boxes_of, certainly_absent
 from gmai_data.checks.image_prints import THUMBNAILS, image_print, thumbnail

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from gmai_cli.console import say, table
-from gmai_cli.errors import UserError
-from gmai_cli.files import write_text
+from gmai_formats.errors import UserError
+from gmai_formats.files import write_text
 
 from gmai_data.generation.estimate import ASSUMED_S, Line, measured_seconds
 from gmai_data.generation.prices import load_table

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from PIL import Image
 from safetensors import SafetensorError
 from transformers import (

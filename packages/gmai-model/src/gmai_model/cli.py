@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 from gmai_cli.console import say
-from gmai_cli.errors import EXIT_BUG, EXIT_OK, EXIT_REQUEUE, UserError
+from gmai_cli.exit_codes import EXIT_BUG, EXIT_OK, EXIT_REQUEUE
+from gmai_formats.errors import UserError
 
 from gmai_model.quiet import quiet
 

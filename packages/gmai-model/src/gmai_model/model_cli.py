@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 from gmai_model.quiet import quiet
 

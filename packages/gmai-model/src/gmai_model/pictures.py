@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from PIL import Image, ImageOps
 
 WINDOWS: dict[str, tuple[float, float]] = {

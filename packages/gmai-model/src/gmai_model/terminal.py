@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gmai_cli.console import say
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from PIL import Image
 
 from gmai_model.chat import DISCLAIMER, Assistant, Conversation

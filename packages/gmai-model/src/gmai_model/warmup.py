@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from gmai_cli.console import progress, say
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import AutoProcessor, LlavaForConditionalGeneration

@@ -18,7 +18,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 from gmai_bench.backends.adaptive import AdaptiveLimit
 from gmai_bench.backends.asks import Answer, Ask, OpenImage

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from gmai_cli.console import say
-from gmai_cli.errors import UserError
-from gmai_cli.files import sha256_file
+from gmai_formats.errors import UserError
+from gmai_formats.files import sha256_file
 from jinja2 import TemplateError
 
 from gmai_bench.backends.asks import Answer, Ask, OpenImage

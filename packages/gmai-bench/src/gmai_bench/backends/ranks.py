@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)

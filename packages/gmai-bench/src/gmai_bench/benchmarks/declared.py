@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import yaml
-from gmai_cli.errors import UserError, explain_validation
+from gmai_formats.errors import UserError, explain_validation
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gmai_bench.benchmarks.prompts import LETTERS, fill

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 from gmai_bench.benchmarks.hub import HubSource
 from gmai_bench.benchmarks.named import LETTERED, Images, Named, find_copy, need_file, option_of

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import cast
 
 from gmai_cli.console import say
-from gmai_cli.errors import UserError
-from gmai_cli.files import write_json
 from gmai_cli.hub_calls import library, patiently
+from gmai_formats.errors import UserError
+from gmai_formats.files import write_json
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 from gmai_bench.benchmarks.hub import HubSource
 from gmai_bench.benchmarks.named import Named, find_copy, option_of

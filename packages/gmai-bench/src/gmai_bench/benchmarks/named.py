@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 from gmai_bench.benchmarks.hub import HubSource, fetch
 from gmai_bench.benchmarks.prompts import LETTERS

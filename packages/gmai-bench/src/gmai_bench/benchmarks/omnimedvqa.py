@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 from gmai_bench.benchmarks import huatuo
 from gmai_bench.benchmarks.hub import HubSource

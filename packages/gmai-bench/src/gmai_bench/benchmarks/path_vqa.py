@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 from gmai_bench.benchmarks.hub import HubSource
 from gmai_bench.benchmarks.named import SHORT, YES_NO, Named, find_copy

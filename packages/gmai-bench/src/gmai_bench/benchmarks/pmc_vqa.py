@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from gmai_cli.errors import UserError, did_you_mean
+from gmai_formats.errors import UserError, did_you_mean
 
 from gmai_bench.benchmarks.hub import HubSource
 from gmai_bench.benchmarks.named import LETTERED, Images, Named, find_copy, need_file, option_of

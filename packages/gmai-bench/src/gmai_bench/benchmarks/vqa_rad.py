@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 from gmai_bench.benchmarks import huatuo
 from gmai_bench.benchmarks.hub import HubSource

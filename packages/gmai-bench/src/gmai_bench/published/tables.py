@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
-from gmai_cli.errors import UserError, did_you_mean
+from gmai_formats.errors import UserError, did_you_mean
 
 PAPER_TABLES: Mapping[str, str] = {
     "table2": "GMAI-VL paper, Table 2: VQA-RAD, SLAKE and PMC-VQA",

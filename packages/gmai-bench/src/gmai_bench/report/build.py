@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from gmai_cli.errors import UserError
-from gmai_cli.files import write_json, write_text
+from gmai_formats.errors import UserError
+from gmai_formats.files import write_json, write_text
 
 from gmai_bench import record
 from gmai_bench.benchmarks.question import Card

@@ -8,8 +8,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from gmai_formats.files import write_text
+
 from gmai_cli.demo.run import Measured, written
-from gmai_cli.files import write_text
 
 SHOWN = 12
 """Questions shown with their image."""

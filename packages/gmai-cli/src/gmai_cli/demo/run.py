@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from gmai_formats.errors import UserError
+from gmai_formats.files import write_json
 
 from gmai_cli.console import say, table
-from gmai_cli.errors import EXIT_BUG, UserError
-from gmai_cli.files import write_json
+from gmai_cli.exit_codes import EXIT_BUG
 
 TINY_SETTINGS = (
     "precision=fp32",

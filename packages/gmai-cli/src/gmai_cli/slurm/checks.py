@@ -16,8 +16,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from gmai_formats.errors import UserError
+
 from gmai_cli.console import say, table
-from gmai_cli.errors import UserError
 
 COMMANDS = ("sbatch", "srun", "squeue", "scontrol", "sinfo")
 ENOUGH_TASKS = 16

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from gmai_cli.files import write_json
+from gmai_formats.files import write_json
 
 PATIENCE_S = 30.0
 

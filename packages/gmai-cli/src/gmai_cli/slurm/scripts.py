@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from gmai_formats.errors import UserError
+
 from gmai_cli.console import say
-from gmai_cli.errors import UserError
 
 SCRIPTS = ("data_build.sbatch", "train_stage.sbatch", "bench.sbatch", "pipeline.sh")
 

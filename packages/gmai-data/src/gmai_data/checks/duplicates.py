@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pydantic_core
-from gmai_cli.files import write_json
+from gmai_formats.files import write_json
 
 from gmai_data.checks.image_prints import EDGE_PX, THUMBNAILS, alike
 from gmai_data.checks.near_hashes import NearHashes

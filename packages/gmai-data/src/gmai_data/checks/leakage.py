@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from gmai_cli.errors import UserError
-from gmai_cli.files import sha256_file
+from gmai_formats.errors import UserError
+from gmai_formats.files import sha256_file
 
 NEAR_BITS = 6
 """Hashes that differ in at most so many of their 63 bits are taken for the same picture, as gmai-bench does."""

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import aiohttp
 import pydantic_core
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 from gmai_data.generation.endpoints import Endpoint, Pool, retry_after_s
 from gmai_data.generation.journal import Journal, Reply

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from gmai_cli.files import write_text
+from gmai_formats.files import write_text
 
 from gmai_data.checks.leakage import Benchmarks, load_benchmarks
 from gmai_data.checks.near_hashes import NearHashes

@@ -16,8 +16,8 @@ from typing import IO, Any, cast
 import aiohttp
 import pydantic_core
 from gmai_cli.console import say
-from gmai_cli.errors import UserError
-from gmai_cli.files import write_json
+from gmai_formats.errors import UserError
+from gmai_formats.files import write_json
 
 from gmai_data.generation.asking import reply_of
 from gmai_data.generation.endpoints import Endpoint

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from gmai_cli.console import progress, say
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 from gmai_data.generation.asking import Asker
 from gmai_data.generation.batches import BatchAsker

@@ -13,7 +13,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 import yaml
-from gmai_cli.errors import UserError, explain_validation
+from gmai_formats.errors import UserError, explain_validation
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 BASE_URL, KEY, ORGANISATION = "OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_ORG_ID"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from gmai_cli.errors import UserError, did_you_mean, explain_validation
+from gmai_formats.errors import UserError, did_you_mean, explain_validation
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 _DATED = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from gmai_cli.errors import UserError, explain_validation
+from gmai_formats.errors import UserError, explain_validation
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 GENERAL = "general"

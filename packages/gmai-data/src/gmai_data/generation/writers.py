@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gmai_cli.errors import UserError, did_you_mean, explain_validation
+from gmai_formats.errors import UserError, did_you_mean, explain_validation
 from pydantic import ValidationError
 
 from gmai_data.generation.pending import Limits

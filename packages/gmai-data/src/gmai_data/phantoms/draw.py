@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from gmai_cli.console import progress, say
-from gmai_cli.errors import UserError, did_you_mean
+from gmai_formats.errors import UserError, did_you_mean
 
 from gmai_data.phantoms import pictures, texts, volumes
 from gmai_data.phantoms.files import (

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gmai_cli.console import progress, say
-from gmai_cli.errors import EXIT_OK, EXIT_PARTIAL, UserError, did_you_mean
-from gmai_cli.files import write_json
+from gmai_cli.exit_codes import EXIT_OK, EXIT_PARTIAL
 from gmai_cli.folders import new_folder
+from gmai_formats.errors import UserError, did_you_mean
+from gmai_formats.files import write_json
 
 from gmai_data.publishing.llava import LlavaFolder
 from gmai_data.publishing.ms_swift import MsSwiftFolder

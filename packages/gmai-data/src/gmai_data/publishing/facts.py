@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gmai_cli.files import sha256_file
+from gmai_formats.files import sha256_file
 
 from gmai_data.publishing.held_out import guessable, odds
 from gmai_data.publishing.sub_datasets import sample_files

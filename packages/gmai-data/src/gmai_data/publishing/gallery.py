@@ -10,7 +10,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from gmai_cli.files import write_text
+from gmai_formats.files import write_text
 
 from gmai_data.draws import fraction
 from gmai_data.publishing.page import page, text

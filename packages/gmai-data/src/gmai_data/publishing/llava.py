@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from gmai_cli.files import write_json
+from gmai_formats.files import write_json
 
 from gmai_data.publishing.image_files import ImageFolder
 from gmai_data.publishing.row_facts import RowFacts

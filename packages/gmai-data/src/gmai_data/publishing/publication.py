@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 from gmai_cli.console import progress, say
-from gmai_cli.errors import UserError
-from gmai_cli.files import sha256_file, write_json, write_text
 from gmai_cli.folders import check_new, new_folder
+from gmai_formats.errors import UserError
+from gmai_formats.files import sha256_file, write_json, write_text
 
 from gmai_data.publishing.card import dataset_card
 from gmai_data.publishing.croissant import croissant

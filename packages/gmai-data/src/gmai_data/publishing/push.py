@@ -6,9 +6,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gmai_cli.console import progress, say
-from gmai_cli.errors import UserError
-from gmai_cli.files import sha256_file
 from gmai_cli.hub import push_folder
+from gmai_formats.errors import UserError
+from gmai_formats.files import sha256_file
 
 from gmai_data.publishing.publication import RELEASE_FORMAT, refusals
 from gmai_data.untyped import pq

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 from gmai_cli.console import Progress
-from gmai_cli.files import write_text
+from gmai_formats.files import write_text
 
 from gmai_data.checks.duplicates import left_out
 from gmai_data.generation.wording import wording

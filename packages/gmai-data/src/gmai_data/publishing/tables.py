@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from gmai_cli.files import replace_atomically
+from gmai_formats.files import replace_atomically
 
 from gmai_data.untyped import pa, pq
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from gmai_cli.files import write_text
+from gmai_formats.files import write_text
 
 from gmai_data.publishing.image_files import picture_of
 from gmai_data.publishing.tables import SAMPLES

@@ -10,7 +10,7 @@ from typing import Any, cast
 import cv2
 import numpy as np
 import numpy.typing as npt
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 from gmai_data.annotation import Box
 from gmai_data.imaging.boxes import regions

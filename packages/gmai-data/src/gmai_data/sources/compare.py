@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from gmai_cli.errors import UserError
-from gmai_cli.files import sha256_file
+from gmai_formats.errors import UserError
+from gmai_formats.files import sha256_file
 
 from gmai_data.draws import fraction
 from gmai_data.sources.catalogue import find_recipe, resolve

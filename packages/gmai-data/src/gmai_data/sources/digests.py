@@ -4,7 +4,7 @@ import functools
 import hashlib
 from pathlib import Path
 
-from gmai_cli.files import sha256_file
+from gmai_formats.files import sha256_file
 
 MANY = 4
 """More files than this stand in a record as one digest over all of them."""

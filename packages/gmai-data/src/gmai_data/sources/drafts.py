@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 import yaml
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 from gmai_data.sources.layouts import SPLIT_NAMES
 

@@ -6,7 +6,7 @@ import re
 import warnings
 from pathlib import Path, PurePosixPath
 
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 from gmai_data.sources.problems import SourceError
 from gmai_data.untyped import dicom

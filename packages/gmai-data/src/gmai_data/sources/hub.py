@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from gmai_cli.errors import UserError, did_you_mean
+from gmai_formats.errors import UserError, did_you_mean
 
 from gmai_data.imaging.raster import decode_raster
 from gmai_data.sources.files import below

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import cast
 
-from gmai_cli.errors import UserError, did_you_mean
+from gmai_formats.errors import UserError, did_you_mean
 
 from gmai_data.sources.files import below, is_listed, relative_to
 from gmai_data.sources.items import Item, Picture, full_name, left_open

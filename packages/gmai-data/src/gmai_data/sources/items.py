@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy.typing as npt
-from gmai_cli.errors import did_you_mean
+from gmai_formats.errors import did_you_mean
 from pydantic import BaseModel
 
 from gmai_data.annotation import Box

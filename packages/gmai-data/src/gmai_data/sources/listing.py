@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 from gmai_data.draws import fraction
 from gmai_data.imaging.raster import digest

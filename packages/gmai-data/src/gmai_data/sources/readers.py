@@ -4,7 +4,7 @@ import errno
 from collections.abc import Iterator
 from pathlib import Path
 
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 from gmai_data.sources.arrays import ArraysReader
 from gmai_data.sources.coco import CocoReader

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 
 import yaml
-from gmai_cli.errors import UserError, did_you_mean, explain_validation
+from gmai_formats.errors import UserError, did_you_mean, explain_validation
 from pydantic import (
     BaseModel,
     ConfigDict,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
-from gmai_cli.errors import did_you_mean
+from gmai_formats.errors import did_you_mean
 
 from gmai_data.imaging.raster import MAX_PIXELS, Pixels
 from gmai_data.sources.files import below, matching, relative_to, require_data

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import cast
 
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 from gmai_data.annotation import Box
 from gmai_data.sources.files import below, matching, relative_to, require_data

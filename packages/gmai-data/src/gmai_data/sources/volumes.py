@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 from gmai_data.imaging.dicom_seg import load_segmentation
 from gmai_data.imaging.dicom_series import load_series

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import IO, Literal
 
 from gmai_cli.console import Progress, progress, say, table
-from gmai_cli.errors import EXIT_OK, EXIT_PARTIAL, UserError
-from gmai_cli.files import replace_atomically
+from gmai_cli.exit_codes import EXIT_OK, EXIT_PARTIAL
+from gmai_formats.errors import UserError
+from gmai_formats.files import replace_atomically
 
 from gmai_data.validation.checks import Pictures, problems_of
 from gmai_data.validation.ids import Ids

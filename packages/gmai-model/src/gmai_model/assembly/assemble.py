@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
-from gmai_cli.errors import UserError
-from gmai_cli.files import write_json
 from gmai_cli.folders import new_folder
+from gmai_formats.errors import UserError
+from gmai_formats.files import write_json
 from torch import Tensor
 from transformers import CLIPVisionConfig, LlavaConfig, PreTrainedTokenizerFast
 

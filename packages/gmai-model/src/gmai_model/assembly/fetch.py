@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gmai_cli.console import say
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 

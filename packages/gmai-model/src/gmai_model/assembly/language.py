@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from torch import Tensor
 
 from gmai_model.assembly.layout import Shape, llama_shapes

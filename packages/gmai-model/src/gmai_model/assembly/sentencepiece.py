@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 
 # InternLM2's chat and tool tokens take the place of unused pieces (its `chat_format.md`).

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from gmai_cli.errors import UserError
-from gmai_cli.files import umask
+from gmai_formats.errors import UserError
+from gmai_formats.files import umask
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor

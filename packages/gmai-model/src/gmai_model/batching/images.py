@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from gmai_cli.files import replace_atomically
+from gmai_formats.files import replace_atomically
 
 from gmai_model.batching.index import count_images, parquet_columns
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from gmai_cli.errors import UserError
-from gmai_cli.files import replace_atomically
+from gmai_formats.errors import UserError
+from gmai_formats.files import replace_atomically
 
 from gmai_model.batching.conversations import Conversation, read_conversation
 from gmai_model.batching.sources import Format, check_parquet

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 from gmai_cli.console import progress
-from gmai_cli.errors import UserError
-from gmai_cli.files import replace_atomically
+from gmai_formats.errors import UserError
+from gmai_formats.files import replace_atomically
 
 from gmai_model.batching.samples import SampleSource, SampleTable
 from gmai_model.batching.team import Team

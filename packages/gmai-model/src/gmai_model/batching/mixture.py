@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import yaml
-from gmai_cli.errors import UserError, did_you_mean, explain_validation
-from gmai_cli.files import write_text
+from gmai_formats.errors import UserError, did_you_mean, explain_validation
+from gmai_formats.files import write_text
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 Share = Annotated[float, Field(ge=0)]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from gmai_cli.files import replace_atomically
+from gmai_formats.files import replace_atomically
 
 from gmai_model.batching.packing import Method, Packs, pack
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from gmai_cli.console import progress
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 from gmai_model.batching.images import ImageCopy
 from gmai_model.batching.index import index_path, write_index

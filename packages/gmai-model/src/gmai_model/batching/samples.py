@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 from gmai_model.batching.images import CopiedImage, FilePart, ImageBytes, ImageCopy
 from gmai_model.batching.index import ROWS_PER_BATCH, index_path

@@ -11,7 +11,7 @@ from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 from gmai_model.batching.mixture import MixtureEntry
 

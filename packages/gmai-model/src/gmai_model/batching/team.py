@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch.distributed as dist
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 T = TypeVar("T")
 _PATIENCE = timedelta(days=7)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 from gmai_model.checking import rules
 

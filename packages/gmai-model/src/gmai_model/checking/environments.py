@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from gmai_cli.console import say
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 
 def older_python(version: str) -> Path:

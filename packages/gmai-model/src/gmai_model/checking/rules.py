@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gmai_cli.console import progress
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from tokenizers import Tokenizer
 from transformers import LlavaConfig
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gmai_cli.errors import UserError
-from gmai_cli.files import replace_atomically, sha256_file, write_text
 from gmai_cli.hub import push_folder
+from gmai_formats.errors import UserError
+from gmai_formats.files import replace_atomically, sha256_file, write_text
 
 from gmai_model.checking.check import check
 from gmai_model.publishing.card import MARK, CardFacts, write_card

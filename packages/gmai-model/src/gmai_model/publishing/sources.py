@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 from gmai_model.batching.mixture import load_mixture
 from gmai_model.batching.sources import parquet_files

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from gmai_cli.files import write_text
+from gmai_formats.files import write_text
 from PIL import Image
 
 from gmai_model.batching.collate import Row, decode_image, make_row

@@ -13,8 +13,8 @@ from typing import Any
 
 import torch.distributed as dist
 from gmai_cli.console import say
-from gmai_cli.errors import UserError
-from gmai_cli.files import fsync_directory, write_json
+from gmai_formats.errors import UserError
+from gmai_formats.files import fsync_directory, write_json
 
 from gmai_model.training.distributed import end_together, on_main
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from gmai_cli.errors import UserError, did_you_mean, explain_validation
+from gmai_formats.errors import UserError, did_you_mean, explain_validation
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gmai_model import stages

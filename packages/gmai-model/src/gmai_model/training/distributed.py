@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import torch
-from gmai_cli.errors import EXIT_USER_ERROR, UserError
+from gmai_cli.exit_codes import EXIT_USER_ERROR
+from gmai_formats.errors import UserError
 
 T = TypeVar("T")
 

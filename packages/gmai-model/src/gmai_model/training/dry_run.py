@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from gmai_cli.console import say, table
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 from gmai_model.batching.mixture import load_mixture
 from gmai_model.flops import Flops

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gmai_cli.errors import UserError, did_you_mean
+from gmai_formats.errors import UserError, did_you_mean
 from transformers import AutoConfig, LlavaForConditionalGeneration
 
 from gmai_model.flops import PEAK_BF16_TFLOPS, peak_flops

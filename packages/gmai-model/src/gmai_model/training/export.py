@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gmai_cli.files import fsync_directory, write_json
+from gmai_formats.files import fsync_directory, write_json
 from torch import Tensor, nn
 
 from gmai_model.assembly.layout import classic_name

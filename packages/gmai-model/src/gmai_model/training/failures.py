@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch.distributed as dist
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from safetensors import SafetensorError
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

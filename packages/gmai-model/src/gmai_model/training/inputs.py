@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 from gmai_cli.console import say, table
-from gmai_cli.errors import UserError
-from gmai_cli.files import replace_atomically, write_json
+from gmai_formats.errors import UserError
+from gmai_formats.files import replace_atomically, write_json
 from transformers import AutoProcessor
 
 from gmai_model.batching.collate import Collator

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from torch.utils.data import DataLoader, Dataset
 
 from gmai_model.batching.collate import Collator, Row

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from gmai_cli.console import progress, say
-from gmai_cli.files import write_json
+from gmai_formats.files import write_json
 
 from gmai_model.batching.collate import Row
 from gmai_model.batching.plan import Plan

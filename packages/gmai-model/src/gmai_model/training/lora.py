@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from torch import Tensor
 from transformers import LlavaForConditionalGeneration
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gmai_cli.files import replace_atomically
+from gmai_formats.files import replace_atomically
 
 from gmai_model.training.trackers import Tracker
 

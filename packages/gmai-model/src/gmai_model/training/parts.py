@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from torch import nn
 from transformers import LlavaForConditionalGeneration
 

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from gmai_cli.files import write_text
+from gmai_formats.files import write_text
 
 from gmai_model.training.metrics import read_metrics
 

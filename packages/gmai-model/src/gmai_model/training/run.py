@@ -13,9 +13,9 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from gmai_cli.console import say, table
-from gmai_cli.errors import UserError
-from gmai_cli.files import installed_versions, write_json
 from gmai_cli.run_lock import RunLock
+from gmai_formats.errors import UserError
+from gmai_formats.files import installed_versions, write_json
 from torch import nn
 from transformers import LlavaForConditionalGeneration
 

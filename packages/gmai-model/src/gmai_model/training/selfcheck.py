@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from gmai_cli.console import say, table
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import LlavaForConditionalGeneration

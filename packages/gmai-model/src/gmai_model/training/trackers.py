@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 
 class Tracker(Protocol):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gmai_cli.console import say
-from gmai_cli.errors import EXIT_REQUEUE, EXIT_USER_ERROR
+from gmai_cli.exit_codes import EXIT_REQUEUE, EXIT_USER_ERROR
 
 from gmai_model.training.signals import StopAsked
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gmai_cli.console import say
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 
 from gmai_model.chat import DISCLAIMER, Assistant, Conversation
 from gmai_model.pictures import WINDOWS, open_picture

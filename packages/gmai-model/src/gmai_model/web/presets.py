@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gmai_cli.errors import UserError
+from gmai_formats.errors import UserError
 from PIL import Image, ImageDraw, ImageFilter
 
 TASKS = {

@@ -1,5 +1,5 @@
 import pytest
-from gmai_cli.errors import UserError, did_you_mean, explain_validation
+from gmai_formats.errors import UserError, did_you_mean, explain_validation
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 

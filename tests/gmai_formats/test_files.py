@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from gmai_cli.files import (
+from gmai_formats.files import (
     installed_versions,
     replace_atomically,
     sha256_file,
@@ -46,7 +46,7 @@ def test_a_kill_leaves_the_old_file(tmp_path: Path) -> None:
     program = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from gmai_cli.files import replace_atomically\n"
+        "from gmai_formats.files import replace_atomically\n"
         "with replace_atomically(Path(sys.argv[1])) as file:\n"
         "    file.write(b'new' * 1000)\n"
         "    file.flush()\n"

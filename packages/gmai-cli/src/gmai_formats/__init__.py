@@ -1,0 +1,1 @@
+"""What the gmai packages must agree on, each thing once: rows, pictures, fingerprints, the client for models, pages."""
