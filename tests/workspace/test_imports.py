@@ -31,7 +31,11 @@ def test_a_command_line_imports_typer_and_the_standard_library_only(module: str)
         "print(json.dumps(sorted({name.partition('.')[0] for name in set(sys.modules) - before})))"
     )
     assert isinstance(loaded, list)
-    foreign = set(loaded) - set(sys.stdlib_module_names) - {"gmai_cli", "gmai_formats", "typer", "click", module.partition(".")[0]}
+    foreign = (
+        set(loaded)
+        - set(sys.stdlib_module_names)
+        - {"gmai_cli", "gmai_formats", "typer", "click", module.partition(".")[0]}
+    )
     assert not foreign, f"{module} imports {sorted(foreign)} before a command runs"
 
 
