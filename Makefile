@@ -24,10 +24,10 @@ imports: ## Check that the packages import one another only as they may
 check: lint types imports ## All of the above checks
 
 test: ## Run all tests
-	uv run pytest
+	uv run pytest -n auto --dist loadgroup
 
 test-fast: ## Run the tests that take seconds
-	uv run pytest -m "not e2e"
+	uv run pytest -n auto --dist loadgroup -m "not e2e"
 
 docs: ## Build the docs into site/, and check their links, pages and commands
 	uv run mkdocs build --strict

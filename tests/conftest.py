@@ -1,11 +1,13 @@
 """Fixtures for the tests of every package."""
 
 import importlib.util
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 
 def _module(path: str) -> Any:
@@ -16,6 +18,36 @@ def _module(path: str) -> Any:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, so that no process waits alone for the last test."""
+    long = ("slurm", "e2e", "browser")
+    items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in long))
+
+
+@pytest.fixture(scope="session")
+def made_once(
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Return a function of a name and a maker: the folder of that name, made once for all processes of this run.
+
+    The maker gets the folder's path, where nothing is yet. Tests only read what lies there.
+    """
+    root = tmp_path_factory.getbasetemp()
+    shared = root if worker_id == "master" else root.parent
+
+    def once(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = shared / "made" / name, shared / "made" / f"{name}.done"
+        folder.parent.mkdir(exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # a maker before this one failed
+                make(folder)
+                done.touch()
+        return folder
+
+    return once
 
 
 @pytest.fixture

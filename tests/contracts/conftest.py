@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,20 +18,23 @@ def run_gmai(*words: object) -> None:
 
 
 @pytest.fixture(scope="session")
-def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def build(made_once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
     """What `gmai data build` makes of the small phantoms."""
-    folder = tmp_path_factory.mktemp("contracts")
-    run_gmai("data", "phantoms", folder / "phantoms")
-    run_gmai("data", "build", "phantoms", "--root", folder / "phantoms", "--out", folder / "build")
-    return folder / "build"
+
+    def make(folder: Path) -> None:
+        run_gmai("data", "phantoms", folder / "phantoms")
+        run_gmai("data", "build", "phantoms", "--root", folder / "phantoms", "--out", folder / "build")
+
+    return made_once("contracts", make) / "build"
 
 
 @pytest.fixture(scope="session")
-def checkpoint(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checkpoint(build: Path, made_once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
     """A tiny random checkpoint whose tokenizer has read the build's text."""
     from gmai_model.assembly.presets import init_preset
     from gmai_model.batching.texts import iterate_texts
 
-    out = tmp_path_factory.mktemp("contracts-model") / "tiny"
-    init_preset("tiny", iterate_texts(build / "mix.yaml"), out, image_mode="pad", seed=0)
-    return out
+    def make(out: Path) -> None:
+        init_preset("tiny", iterate_texts(build / "mix.yaml"), out, image_mode="pad", seed=0)
+
+    return made_once("contracts-tiny", make)

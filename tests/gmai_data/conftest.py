@@ -37,17 +37,16 @@ def real_data():
 
 
 @pytest.fixture(scope="session")
-def phantoms(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("phantoms") / "all"
-    draw_all(folder, "small", 0)
-    return folder
+def phantoms(made_once):
+    return made_once("phantoms", lambda folder: draw_all(folder, "small", 0))
 
 
 @pytest.fixture(scope="session")
-def phantom_build(phantoms, tmp_path_factory):
-    out = tmp_path_factory.mktemp("build") / "out"
-    assert build(resolve(["phantoms"], phantoms), out, BuildSettings()) == 0
-    return out
+def phantom_build(phantoms, made_once):
+    def make(folder):
+        assert build(resolve(["phantoms"], phantoms), folder, BuildSettings()) == 0
+
+    return made_once("phantom-build", make)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -81,23 +82,23 @@ def write_rows(path: Path, rows: list[dict[str, object]]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def samples(made_once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
     """A folder of 48 training and 12 validation samples, a quarter of them without an image."""
-    folder = tmp_path_factory.mktemp("samples")
-    write_rows(folder / "train-00000.parquet", make_rows(48))
-    write_rows(folder / "validation-00000.parquet", make_rows(12, seed=1))
-    return folder
+
+    def make(folder: Path) -> None:
+        write_rows(folder / "train-00000.parquet", make_rows(48))
+        write_rows(folder / "validation-00000.parquet", make_rows(12, seed=1))
+
+    return made_once("samples", make)
 
 
 @pytest.fixture(scope="session")
-def checkpoint(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checkpoint(samples: Path, made_once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
     """A tiny random checkpoint."""
     from gmai_model.assembly.presets import init_preset
     from gmai_model.batching.texts import iterate_texts
 
-    out = tmp_path_factory.mktemp("model") / "tiny"
-    init_preset("tiny", iterate_texts(samples), out, image_mode="pad", seed=0)
-    return out
+    return made_once("tiny", lambda out: init_preset("tiny", iterate_texts(samples), out, image_mode="pad", seed=0))
 
 
 @pytest.fixture

@@ -19,17 +19,20 @@ class Pwned:
         return Path("PWNED").touch, ()
 
 
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session")
+def sound(made_once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
     """Samples, a benchmark and a tiny checkpoint."""
-    folder = tmp_path_factory.mktemp("sound")
-    for words in (
-        ("data", "phantoms", "phantoms"),
-        ("data", "build", "phantom-ct", "phantom-xray", "--root", "phantoms", "--out", "build"),
-        ("model", "init", "--preset", "tiny", "--data", "build/mix.yaml", "--out", "tiny"),
-    ):
-        subprocess.run([from_gmai, *words], cwd=folder, check=True, capture_output=True)
-    return folder
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        for words in (
+            ("data", "phantoms", "phantoms"),
+            ("data", "build", "phantom-ct", "phantom-xray", "--root", "phantoms", "--out", "build"),
+            ("model", "init", "--preset", "tiny", "--data", "build/mix.yaml", "--out", "tiny"),
+        ):
+            subprocess.run([from_gmai, *words], cwd=folder, check=True, capture_output=True)
+
+    return made_once("sound", make)
 
 
 @pytest.fixture

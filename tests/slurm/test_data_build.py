@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
 SCRIPT = Path(__file__).parents[2] / "examples" / "slurm" / "data_build.sbatch"
 TASKS = 4
 

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -99,9 +100,11 @@ def train(samples: Path) -> Train:
 
 
 @pytest.fixture(scope="session")
-def stage1(train: Train, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def stage1(train: Train, checkpoint: Path, made_once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
     """An undisturbed run of stage 1."""
-    out = tmp_path_factory.mktemp("runs") / "stage1"
-    result = train(1, checkpoint, out)
-    assert result.returncode == 0, result.stderr
-    return out
+
+    def make(out: Path) -> None:
+        result = train(1, checkpoint, out)
+        assert result.returncode == 0, result.stderr
+
+    return made_once("stage1", make)
