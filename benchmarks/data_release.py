@@ -27,7 +27,7 @@ A_IMAGE = 8
 def write_build(folder, samples, size_px):
     """Write one sub-dataset of samples with noisy pictures, as JPEG."""
     import cv2
-    from gmai_data.publishing.tables import SAMPLES, TableFiles
+    from gmai_data.tables import SAMPLES, TableFiles
 
     rng = np.random.default_rng(0)
     with TableFiles(folder / "samples" / "caption", "train", SAMPLES) as files:

@@ -94,10 +94,10 @@ def ours(data, out, workers):
 def annotations_only(data, out):
     """Read, window, find boxes, encode and write the records, without any sample text."""
     from gmai_data.generation.template_writer import TemplateWriter
-    from gmai_data.publishing.tables import ANNOTATIONS, TableFiles
+    from gmai_data.ledger import Ledger
     from gmai_data.shards import ShardJob, Spill, _annotations
-    from gmai_data.sources.problems import Ledger
     from gmai_data.sources.readers import READERS
+    from gmai_data.tables import ANNOTATIONS, TableFiles
 
     card, count = recipe(), 0
     items = tuple(READERS["volume"].list_items(card, data))

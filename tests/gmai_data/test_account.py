@@ -8,8 +8,8 @@ import pydicom
 import pytest
 from gmai_data.build import BuildSettings, RunOptions, build
 from gmai_data.imaging.raster import encode_png
+from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.catalogue import Source
-from gmai_data.sources.problems import Ledger, SourceError
 from pydicom.data import get_testdata_file
 
 

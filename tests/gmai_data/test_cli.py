@@ -16,7 +16,7 @@ def gmai(*words):
     [
         pytest.param("gmai_data.cli", "numpy pydantic pyarrow yaml cv2 pydicom torch", id="the command line"),
         pytest.param(
-            "gmai_data.build, gmai_data.statistics, gmai_data.phantoms.draw",
+            "gmai_data.build, gmai_data.publishing.statistics, gmai_data.phantoms.draw",
             "torch transformers datasets",
             id="a build",
         ),

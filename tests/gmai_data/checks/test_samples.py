@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from gmai_data.annotation import Annotation, Box
 from gmai_data.checks.samples import reason_to_drop
-from gmai_data.generation.sample import Sample
+from gmai_data.sample import Sample
 from gmai_data.vocabulary import ClinicalTask, Department, Kind, Language, Modality, Split, Task
 
 ANNOTATION = Annotation(

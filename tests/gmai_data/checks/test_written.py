@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 from gmai_data.annotation import Annotation, Box
 from gmai_data.checks.facts import Facts, LabelNames
-from gmai_data.checks.identifiers import find_identifier
 from gmai_data.checks.written import CHECKS, checks_digest, first_complaint
+from gmai_data.identifiers import find_identifier
 from gmai_data.vocabulary import Kind, Language, Split
 
 LEFT = "<ref>left kidney</ref><box>[[0, 100, 500, 600]]</box>"

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from gmai_data.build import BuildSettings, RunOptions, build
-from gmai_data.draws import fraction
 from gmai_data.generation.tasks import WritingSettings
 from gmai_data.generation.writers import WriterOptions
+from gmai_data.seeded import hash_fraction
 from gmai_data.shards import SHARDS
 from gmai_data.sources.catalogue import Source
 from PIL import Image
@@ -48,7 +48,7 @@ def test_a_text_stays_once_in_a_shard_whoever_builds_it(toy, tmp_path, repeating
     assert kept["one"] == kept["array"]
 
     shard = {
-        number: int(fraction("shard", "toy", f"a/{number:02d}.png") * SHARDS["picture"][1])
+        number: int(hash_fraction("shard", "toy", f"a/{number:02d}.png") * SHARDS["picture"][1])
         for number in range(PICTURES)
     }
     by_shard = defaultdict(list)

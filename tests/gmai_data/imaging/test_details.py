@@ -10,12 +10,12 @@ import pytest
 from gmai_data.imaging.deidentify import header_facts, set_aside
 from gmai_data.imaging.dicom_series import load_series
 from gmai_data.imaging.grids import Volume
+from gmai_data.imaging.rules import Deidentification, SliceRule
 from gmai_data.imaging.slices import choose_slices, spread
 from gmai_data.imaging.suv import suv_factor
+from gmai_data.ledger import SetAside
 from gmai_data.sources.items import SMALL_PART
 from gmai_data.sources.label_volumes import Layer, with_parts
-from gmai_data.sources.problems import SetAside
-from gmai_data.sources.recipe import Deidentification, SliceRule
 
 
 def pet(**changes):
@@ -120,7 +120,7 @@ for name, kind in (("x.nii", np.int16), ("m.nii", np.uint8)):
             file.seek(352 + k * plane.nbytes); file.write(plane.tobytes())
 from gmai_data.sources.recipe import Recipe
 from gmai_data.sources.readers import READERS
-from gmai_data.sources.problems import Ledger
+from gmai_data.ledger import Ledger
 recipe = Recipe.model_validate(dict(name="big", title="b", homepage="h", citation="c", license="MIT", modality="MR",
     department="Oncology", clinical_task="Bone", anatomy="a", task="3d_segmentation", labels={{1: "one"}},
     layout=dict(kind="volume", image="x.nii", mask="m.nii")))

@@ -8,8 +8,8 @@ import pydicom.data
 import pytest
 from gmai_data.build import BuildSettings, build
 from gmai_data.imaging.dicom_pixels import decode_pixels, frame_picture, read_dicom
+from gmai_data.ledger import SourceError
 from gmai_data.sources.catalogue import Source, resolve
-from gmai_data.sources.problems import SourceError
 
 FILES = Path(pydicom.data.__file__).parent / "test_files"
 

@@ -6,7 +6,7 @@ import pytest
 from gmai_data.imaging.dicom_series import load_series
 from gmai_data.imaging.grids import pixel_spacing_mm, require_same_grid, take_slice, to_display, to_square_pixels
 from gmai_data.imaging.nifti import load_nifti
-from gmai_data.sources.problems import SourceError
+from gmai_data.ledger import SourceError
 
 RAS = np.diag([2.0, 3.0, 5.0, 1.0])
 

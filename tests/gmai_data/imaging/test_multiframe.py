@@ -7,7 +7,7 @@ import numpy as np
 import pydicom
 import pytest
 from gmai_data.imaging.dicom_series import load_series
-from gmai_data.sources.problems import SourceError
+from gmai_data.ledger import SourceError
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import EnhancedCTImageStorage

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from gmai_data.imaging.raster import encode_png, load_index_mask, load_raster, nothing_to_see
-from gmai_data.sources.problems import SourceError
+from gmai_data.ledger import SourceError
 from PIL import Image
 
 

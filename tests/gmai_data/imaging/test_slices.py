@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from gmai_data.imaging.grids import Volume
+from gmai_data.imaging.rules import SliceRule
 from gmai_data.imaging.slices import choose_slices
-from gmai_data.sources.recipe import SliceRule
 
 
 def volume():

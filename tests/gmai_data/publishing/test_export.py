@@ -18,7 +18,7 @@ from gmai_data.imaging.box_text import render
 from gmai_data.publishing import web_shards
 from gmai_data.publishing.export import FORMATS, export
 from gmai_data.publishing.ms_swift import grounded
-from gmai_data.publishing.tables import SAMPLES, TableFiles
+from gmai_data.tables import SAMPLES, TableFiles
 from gmai_formats.errors import UserError
 from gmai_formats.files import sha256_file
 from hypothesis import given, settings

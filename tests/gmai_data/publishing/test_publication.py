@@ -11,8 +11,8 @@ from gmai_data.publishing import gallery
 from gmai_data.publishing.gallery import write_gallery
 from gmai_data.publishing.licences import reason_to_refuse
 from gmai_data.publishing.publication import publish_build
+from gmai_data.publishing.statistics import fig3, write_fig3
 from gmai_data.sources.catalogue import Source, resolve
-from gmai_data.statistics import fig3, write_fig3
 from gmai_formats.errors import UserError
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from gmai_data.imaging.raster import encode_png
-from gmai_data.sources.problems import Ledger, SourceError
+from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.readers import READERS, read_pictures
 
 

@@ -8,9 +8,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 from gmai_data.imaging.raster import encode_png
+from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.catalogue import find_recipe
 from gmai_data.sources.coco import decode_rle, unpack_counts
-from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.readers import READERS
 from gmai_formats.errors import UserError
 

@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from gmai_data.imaging.raster import encode_png
-from gmai_data.sources.problems import Ledger, SourceError
+from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.readers import READERS, read_pictures
 from PIL import Image
 

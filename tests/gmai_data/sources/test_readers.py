@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from gmai_data.build import BuildSettings, build
 from gmai_data.imaging.raster import encode_png
+from gmai_data.ledger import Ledger
 from gmai_data.sources.catalogue import Source, resolve
-from gmai_data.sources.problems import Ledger
 from gmai_data.sources.readers import READERS
 from gmai_formats.errors import UserError
 

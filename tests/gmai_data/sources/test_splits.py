@@ -3,8 +3,8 @@
 from collections import defaultdict
 
 import pytest
+from gmai_data.ledger import SourceError
 from gmai_data.sources.items import Item
-from gmai_data.sources.problems import SourceError
 from gmai_data.sources.splits import split_of
 from gmai_data.vocabulary import Split
 

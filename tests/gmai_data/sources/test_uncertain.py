@@ -7,11 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 from gmai_data.build import BuildSettings, build
 from gmai_data.imaging.raster import encode_png
+from gmai_data.ledger import Ledger, SourceError
+from gmai_data.publishing.statistics import print_build, print_statistics
 from gmai_data.sources.catalogue import Source
 from gmai_data.sources.listing import Listing
-from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.readers import READERS, read_pictures
-from gmai_data.statistics import print_build, print_statistics
 
 NAMES = {"Edema": "edema", "Effusion": "effusion", "Fracture": "fracture", "Opacity": "opacity"}
 LAYOUT = {"kind": "csv_labels", "table": "train.csv", "image_column": "Path", "label_columns": list(NAMES)}

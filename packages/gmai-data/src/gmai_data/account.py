@@ -10,9 +10,9 @@ from gmai_cli.exit_codes import EXIT_OK, EXIT_PARTIAL
 from gmai_formats.files import write_json, write_text
 
 from gmai_data.checks.duplicates import left_out
-from gmai_data.marks import BUILT, WRITTEN
+from gmai_data.ledger import add_counts, add_up, without
+from gmai_data.markers import BUILT, WRITTEN
 from gmai_data.shards import ShardJob
-from gmai_data.sources.problems import add_counts, add_up, without
 
 
 def account(jobs: Sequence[ShardJob], out: Path, benchmark: dict[str, Any]) -> dict[str, Any]:

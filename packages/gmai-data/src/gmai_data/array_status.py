@@ -14,8 +14,8 @@ from gmai_cli.run_lock import RunLock
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
 
-from gmai_data.at_work import task_lock
-from gmai_data.marks import BUILT, is_marked
+from gmai_data.build_lock import task_lock
+from gmai_data.markers import BUILT, has_marker
 from gmai_data.shards import ShardJob
 
 SHOWN = 3
@@ -57,7 +57,7 @@ def summary(out: Path) -> list[str]:
     numbers: list[str] = []
     for position in range(array["count"]):
         mine = plan["shards"][position :: array["count"]]
-        missing = [name for name in mine if not is_marked(folder / name, BUILT)]
+        missing = [name for name in mine if not has_marker(folder / name, BUILT)]
         if missing:
             number = array["first"] + position * array["step"]
             at_work = RunLock(work, task_lock(position)).at_work()

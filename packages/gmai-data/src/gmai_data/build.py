@@ -7,11 +7,11 @@
     5. screen     the same picture twice: one stays               checks/duplicates.py
     6. write      with a model, what is not left to templates     generation/writing.py
     7. publish    shards ▶ Parquet, benchmark, mixture            publishing/release.py
-    8. account    items read = kept + dropped + quarantined       account.py, sources/problems.py
+    8. account    items read = kept + dropped + quarantined       account.py, ledger.py
 
 A kill at any moment loses at most the shards in work: the same command goes on with the missing ones and ends with the
 same bytes. What was built stands in OUT; what is needed to go on stands in OUT/.build. Two builds never work on one OUT
-at once; the tasks of a job array do (at_work.py).
+at once; the tasks of a job array do (build_lock.py).
 """
 
 import json
@@ -29,7 +29,7 @@ from gmai_formats.errors import UserError
 from gmai_formats.files import write_json, write_run_record
 from pydantic import BaseModel, ConfigDict, Field
 
-from gmai_data import array_status, at_work
+from gmai_data import array_status, build_lock
 from gmai_data.account import account, exit_code, spent_usd
 from gmai_data.checks.duplicates import screen
 from gmai_data.executors import build_and_return, local_processes
@@ -41,7 +41,7 @@ from gmai_data.generation.wording import wording
 from gmai_data.generation.writers import WriterOptions
 from gmai_data.generation.writing import WriteJob
 from gmai_data.imaging.raster import digest
-from gmai_data.marks import BUILT
+from gmai_data.markers import BUILT
 from gmai_data.publishing.release import STEPS, publish
 from gmai_data.shards import TOOL, ShardJob, shard_count, shard_of
 from gmai_data.sources.catalogue import Source
@@ -126,7 +126,7 @@ def build(
     fingerprint = _fingerprint(listings, settings)
     work = out / ".build"
     if not _is_complete(out, work, fingerprint):
-        with at_work.apart(work, options.share[0] if options.share else None):
+        with build_lock.exclusive(work, options.share[0] if options.share else None):
             if not _is_complete(out, work, fingerprint):  # what another run did while this one waited
                 return _build(listings, fingerprint, out, work, settings, options)
     say(f"{out}: this build is complete; nothing to do.")

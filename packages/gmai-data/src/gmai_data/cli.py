@@ -97,9 +97,9 @@ def build(
     from gmai_data.generation.writers import WriterOptions, writing_settings
     from gmai_data.preview import preview, preview_writing
     from gmai_data.publishing.publication import check_release, publish_build
+    from gmai_data.publishing.statistics import print_build, print_estimate, print_preview
     from gmai_data.sources.catalogue import resolve
     from gmai_data.sources.listing import list_sources
-    from gmai_data.statistics import print_build, print_estimate, print_preview
 
     writing = writing_settings(
         writer, model=model, temperature=temperature, detail=image_detail, response_format=response_format,
@@ -164,7 +164,7 @@ def stats(
     html: Annotated[Path | None, typer.Option(help="The page to draw into; without it OUT/fig3.html.")] = None,
 ) -> None:
     """Print and draw a build's images as figure 3 of the paper does, next to its own shares; print samples by kind."""
-    from gmai_data.statistics import print_statistics, write_fig3
+    from gmai_data.publishing.statistics import print_statistics, write_fig3
 
     print_statistics(out)
     write_fig3(out, html or out / "fig3.html")
@@ -272,7 +272,7 @@ def validate(
 @recipes_app.command("list")
 def list_recipes() -> None:
     """List the bundled recipes."""
-    from gmai_data.statistics import print_recipes
+    from gmai_data.publishing.statistics import print_recipes
 
     print_recipes()
 
@@ -282,7 +282,7 @@ def search_recipes(
     words: Annotated[list[str], typer.Argument(help="Words of a modality, department, label, licence, title, …")],
 ) -> None:
     """List the recipes whose card says all of the words."""
-    from gmai_data.statistics import print_recipes
+    from gmai_data.publishing.statistics import print_recipes
 
     print_recipes(" ".join(words))
 

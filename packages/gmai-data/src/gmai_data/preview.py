@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gmai_data.build import BuildSettings, RunOptions, plan, write_jobs
-from gmai_data.draws import fraction
 from gmai_data.generation.estimate import Line, estimate
 from gmai_data.generation.prices import budget_for, load_table
+from gmai_data.ledger import SourceError
+from gmai_data.seeded import hash_fraction
 from gmai_data.shards import build_shard, shard_count
 from gmai_data.sources.catalogue import Source
 from gmai_data.sources.items import Item
 from gmai_data.sources.listing import Listing, list_sources
-from gmai_data.sources.problems import SourceError
 from gmai_data.sources.splits import split_of
 from gmai_data.vocabulary import Split, Task
 
@@ -72,4 +72,4 @@ def _asked_about(listing: Listing) -> Listing:
         with contextlib.suppress(SourceError):  # the build counts it in the quarantine
             if recipe.task == Task.TEXT or split_of(item, recipe)[0] != Split.HELD_OUT:
                 items.append(item)
-    return Listing(listing.source, tuple(sorted(items, key=lambda item: fraction("limit", recipe.name, item.key))))
+    return Listing(listing.source, tuple(sorted(items, key=lambda item: hash_fraction("limit", recipe.name, item.key))))

@@ -19,22 +19,22 @@ from gmai_data.annotation import Annotation, annotation_id, boxes_of, certainly_
 from gmai_data.checks.image_prints import THUMBNAILS, image_print, thumbnail
 from gmai_data.checks.leakage import load_benchmarks
 from gmai_data.checks.samples import reason_to_drop
-from gmai_data.draws import choose, fraction
 from gmai_data.generation.perception import label_offer, modality_offer, region_offer
-from gmai_data.generation.sample import Sample, qualified_id, tally
 from gmai_data.generation.template_writer import TemplateWriter
 from gmai_data.generation.wording import Words
 from gmai_data.imaging.deidentify import words_in_picture
 from gmai_data.imaging.raster import digest, encode_png, nothing_to_see
-from gmai_data.marks import BUILT, is_marked, set_mark
-from gmai_data.publishing.tables import ANNOTATIONS, SHARD_SAMPLES, TableFiles
+from gmai_data.ledger import Ledger, SetAside, SourceError
+from gmai_data.markers import BUILT, has_marker, set_marker
+from gmai_data.sample import Sample, qualified_id, tally
+from gmai_data.seeded import choose, hash_fraction
 from gmai_data.sources.digests import source_digests
 from gmai_data.sources.items import Item, Picture
-from gmai_data.sources.problems import Ledger, SetAside, SourceError
 from gmai_data.sources.qa_text import read_turns
 from gmai_data.sources.readers import read_pictures
 from gmai_data.sources.recipe import Recipe
 from gmai_data.sources.splits import split_of
+from gmai_data.tables import ANNOTATIONS, SHARD_SAMPLES, TableFiles
 from gmai_data.vocabulary import Kind, Language, Split, Task
 
 TOOL = f"gmai-data {importlib.metadata.version('gmai-data')}"
@@ -65,7 +65,7 @@ class ShardJob:
     @property
     def done(self) -> bool:
         """Say whether an earlier run completed this shard."""
-        return is_marked(self.folder, BUILT)
+        return has_marker(self.folder, BUILT)
 
 
 def shard_count(recipe: Recipe, items: int) -> int:
@@ -78,7 +78,7 @@ def shard_count(recipe: Recipe, items: int) -> int:
 
 def shard_of(item: Item, recipe: Recipe, shards: int) -> int:
     """Return the number of the shard that an item belongs to, whoever works on it."""
-    return int(fraction("shard", recipe.name, item.key) * shards)
+    return int(hash_fraction("shard", recipe.name, item.key) * shards)
 
 
 def build_shard(job: ShardJob) -> None:
@@ -123,7 +123,7 @@ def build_shard(job: ShardJob) -> None:
     write_text(job.folder / "offers.jsonl", "".join(f"{line}\n" for line in offers))
     (job.folder / THUMBNAILS).write_bytes(b"".join(thumbnails))
     files = ("annotations.parquet", "samples.parquet", "offers.jsonl", THUMBNAILS)
-    set_mark(job.folder, BUILT, {"account": ledger.to_json()}, files)
+    set_marker(job.folder, BUILT, {"account": ledger.to_json()}, files)
 
 
 class Spill:

@@ -18,7 +18,7 @@ from gmai_formats.files import write_json
 
 from gmai_data.checks.image_prints import EDGE_PX, THUMBNAILS, alike
 from gmai_data.checks.near_hashes import NearHashes
-from gmai_data.generation.sample import SUB_DATASETS
+from gmai_data.sample import SUB_DATASETS
 from gmai_data.untyped import pa, pc, pq
 from gmai_data.vocabulary import Kind, Split
 

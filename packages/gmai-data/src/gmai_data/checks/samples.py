@@ -2,9 +2,9 @@
 
 import re
 
-from gmai_data.checks.identifiers import find_identifier
 from gmai_data.checks.leakage import Benchmarks, normalised
-from gmai_data.generation.sample import IMAGE_PLACEHOLDER, Sample
+from gmai_data.identifiers import find_identifier
+from gmai_data.sample import IMAGE_PLACEHOLDER, Sample
 from gmai_data.vocabulary import Kind, Language
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")

@@ -8,8 +8,8 @@ from importlib import resources
 
 from gmai_data.checks import form, grounding
 from gmai_data.checks.facts import Facts
-from gmai_data.checks.identifiers import find_identifier
 from gmai_data.checks.phrases import find_phrase
+from gmai_data.identifiers import find_identifier
 from gmai_data.vocabulary import Kind
 
 Turns = tuple[tuple[str, str], ...]
@@ -102,8 +102,9 @@ def first_complaint(facts: Facts, turns: Turns) -> tuple[str, str] | None:
 def checks_digest() -> str:
     """Return a digest of the checks' code and word lists: a verdict stands only for the checks that gave it."""
     digest = hashlib.sha256()
-    folder = resources.files("gmai_data.checks")
-    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+    package = resources.files("gmai_data")
+    files = [package / "identifiers.py", *(package / "checks").iterdir()]
+    for file in sorted(files, key=lambda file: file.name):
         if file.name.endswith((".py", ".yaml")):
             digest.update(file.read_bytes())
     return digest.hexdigest()[:16]

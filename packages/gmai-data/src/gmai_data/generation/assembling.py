@@ -16,11 +16,11 @@ from gmai_data.checks.samples import reason_to_drop
 from gmai_data.checks.written import checks_digest
 from gmai_data.generation.journal import Journal, Outcome
 from gmai_data.generation.pending import Pending, settle
-from gmai_data.generation.sample import Sample, tally
 from gmai_data.generation.writing import WriteJob, tasks_of
-from gmai_data.marks import WRITTEN, set_mark
-from gmai_data.publishing.tables import SHARD_SAMPLES, TableFiles
-from gmai_data.sources.problems import Ledger
+from gmai_data.ledger import Ledger
+from gmai_data.markers import WRITTEN, set_marker
+from gmai_data.sample import Sample, tally
+from gmai_data.tables import SHARD_SAMPLES, TableFiles
 from gmai_data.vocabulary import ClinicalTask, Department, Kind, Language, Modality, Split, SubDataset
 from gmai_data.vocabulary import Task as SourceTask
 
@@ -93,7 +93,7 @@ def assemble(job: WriteJob) -> bool:
         lines = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in written.judged)
         write_text(job.folder / "judged.jsonl", lines)
     told = {**written.account(), "spent_usd": journal.spent_usd}
-    set_mark(job.folder, WRITTEN, told, ("written.parquet", "judged.jsonl"))
+    set_marker(job.folder, WRITTEN, told, ("written.parquet", "judged.jsonl"))
     return True
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gmai_data.draws import shuffled
+from gmai_data.seeded import shuffled
 
 OPTIONS = 4
 """Options per question where enough wrong answers are known."""

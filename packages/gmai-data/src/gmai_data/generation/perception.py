@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gmai_data.annotation import Annotation, Box, boxes_of
-from gmai_data.draws import choose, fraction, shuffled
 from gmai_data.generation.choices import LETTERS, lettered, options_for
 from gmai_data.generation.wording import Words
 from gmai_data.imaging.box_text import box_tag, box_text
+from gmai_data.seeded import choose, hash_fraction, shuffled
 from gmai_data.vocabulary import Modality
 
 LETTER_SHARE = 0.2
@@ -115,7 +115,7 @@ def _choice_turn(offer: Offer, words: Words, *names: object) -> Iterator[Turn]:
     if options is None or len(options) < offer.least_options:
         return
     templates = words.templates["perception"]
-    if fraction("letter", *names, offer.family) < LETTER_SHARE:
+    if hash_fraction("letter", *names, offer.family) < LETTER_SHARE:
         question = templates["option_letter"].format(question=offer.question, options=lettered(options))
         yield question, LETTERS[options.index(offer.answer)], (), f"{offer.family} option_letter"
     else:

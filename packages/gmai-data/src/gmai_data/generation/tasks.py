@@ -16,7 +16,6 @@ from gmai_data.checks.facts import Facts, LabelNames
 from gmai_data.checks.phrases import find_phrase
 from gmai_data.checks.text_prints import text_print
 from gmai_data.checks.written import first_complaint
-from gmai_data.draws import choose, fraction, shuffled
 from gmai_data.generation.journal import Journal, Outcome, Reply
 from gmai_data.generation.prices import Price, text_tokens
 from gmai_data.generation.prompts import Prompt
@@ -37,10 +36,11 @@ from gmai_data.generation.requests import (
     later_key,
     request_key,
 )
-from gmai_data.generation.sample import qualified_id
 from gmai_data.generation.translation import glossary, lock, unlock
 from gmai_data.generation.wording import Words
 from gmai_data.imaging.box_text import box_text
+from gmai_data.sample import qualified_id
+from gmai_data.seeded import choose, hash_fraction, shuffled
 from gmai_data.sources.recipe import Recipe
 from gmai_data.vocabulary import Kind, Language, Split
 from gmai_data.vocabulary import Task as SourceTask
@@ -231,16 +231,18 @@ class TaskMaker:
         ):
             yield self._task(annotation, image_digest, kind, name, boxed, shown, words)
         if shown:
-            all_of_few = len(annotation.boxes) <= SHOWN_BOXES and fraction(self._seed, annotation.id, "grounded") < 0.5
+            all_of_few = (
+                len(annotation.boxes) <= SHOWN_BOXES and hash_fraction(self._seed, annotation.id, "grounded") < 0.5
+            )
             chosen = shown if all_of_few else shown[:1]
             lines = self._record(annotation, words, chosen)
             yield self._task(annotation, image_digest, Kind.REGION_CAPTION, "region_caption", lines, chosen, words)
-        if annotation.labels and fraction(self._seed, annotation.id, "text") < self._text_share:
+        if annotation.labels and hash_fraction(self._seed, annotation.id, "text") < self._text_share:
             yield self._task(annotation, "", Kind.TEXT_ONLY, "text_record", record, (), words)
 
     def text_task(self, annotation: Annotation, sample_id: str, turns: Turns, language: Language) -> Task | None:
         """Return the task that writes a source's own conversation anew, or None where it is not drawn."""
-        if fraction(self._seed, sample_id, "text") >= self._text_share:
+        if hash_fraction(self._seed, sample_id, "text") >= self._text_share:
             return None
         words = Words(annotation, self._recipe, Language.EN, self._seed)
         source = conversation_text(turns)
@@ -257,13 +259,13 @@ class TaskMaker:
             translation = self.translation(task.facts, task.id, turns)
             if translation is not None:
                 yield translation
-        if self._settings.judge and fraction(self._seed, task.id, "judge") < self._settings.judge_share:
+        if self._settings.judge and hash_fraction(self._seed, task.id, "judge") < self._settings.judge_share:
             yield self._opinion(task, turns)
 
     def translation(self, facts: Facts, sample_id: str, turns: Turns) -> Task | None:
         """Return the translation of an English sample, or None where it is not drawn or the card lacks the names."""
         share = self._settings.translate.get(facts.kind, 0.0)
-        drawn = share and fraction(self._seed, sample_id, "translate") < share
+        drawn = share and hash_fraction(self._seed, sample_id, "translate") < share
         if not drawn or not self.speaks_chinese(facts.annotation):
             return None
         annotation = facts.annotation
@@ -331,7 +333,7 @@ class TaskMaker:
         least, most = prompt.specific.turns
         if kind == Kind.TEXT_ONLY:
             # Table 6 counts single-round and multi-turn texts as two sub-datasets; each text is drawn into one.
-            single = fraction(self._seed, annotation.id, "text form") < 0.5
+            single = hash_fraction(self._seed, annotation.id, "text form") < 0.5
             least, most = (1, 1) if single else (max(2, least), most)
         fields["style"] = choose(prompt.specific.styles, self._seed, sample_id, "style")
         text = self._text(record, prompt, least, most, fields)
@@ -344,7 +346,7 @@ class TaskMaker:
         parameters, base = self._parameters, self._base
         if not image_digest and not source:
             # Two records may say the same, and two texts about them should not.
-            parameters = replace(parameters, seed=self._seed + int(fraction(sample_id, "seed") * 2**31))
+            parameters = replace(parameters, seed=self._seed + int(hash_fraction(sample_id, "seed") * 2**31))
             base = parameters.digest()
         key = request_key(base, prompt, text, image_digest)
         return Task(sample_id, None, prompt, text, image, facts, parameters, key)

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gmai_data.annotation import Annotation, Box
-from gmai_data.draws import choose, fraction
 from gmai_data.generation.perception import perception_turns
-from gmai_data.generation.sample import Sample, qualified_id
 from gmai_data.generation.wording import Words, speaks_chinese
 from gmai_data.imaging.box_text import box_tag, box_text
+from gmai_data.sample import Sample, qualified_id
+from gmai_data.seeded import choose, hash_fraction
 from gmai_data.sources.recipe import Recipe
 from gmai_data.vocabulary import Kind, Language, Modality
 
@@ -41,7 +41,7 @@ class TemplateWriter:
         """Yield the samples about one annotated image."""
         bilingual = speaks_chinese(annotation, recipe)
         for kind in self.kinds:
-            chinese = bilingual and fraction(self.seed, annotation.id, kind, "language") < self.chinese_share
+            chinese = bilingual and hash_fraction(self.seed, annotation.id, kind, "language") < self.chinese_share
             words = Words(annotation, recipe, Language.ZH if chinese else Language.EN, self.seed)
             for number, (turns, boxes, asked) in enumerate(self._conversations(kind, annotation, words)):
                 provenance = {
@@ -73,7 +73,7 @@ class TemplateWriter:
         elif kind == Kind.VISUAL_PERCEPTION:
             for question, answer, boxes, asked in perception_turns(annotation, words, self.modalities, self.seed):
                 yield ((question, answer),), boxes, asked
-        elif annotation.labels and fraction(self.seed, annotation.id, "text") < self.text_share:
+        elif annotation.labels and hash_fraction(self.seed, annotation.id, "text") < self.text_share:
             yield from ((turns, (), "record") for turns in self._texts(annotation, words))
 
     def _region_captions(
@@ -103,7 +103,7 @@ class TemplateWriter:
     def _texts(self, annotation: Annotation, words: Words) -> Iterator[tuple[tuple[str, str], ...]]:
         templates = words.templates["text_only"]
         record = words.say([templates["record"]], "record")
-        form = "single" if fraction(self.seed, annotation.id, "text form") < 0.5 else "multi"
+        form = "single" if hash_fraction(self.seed, annotation.id, "text form") < 0.5 else "multi"
         yield tuple(_turns(templates[form], words, "text", record=record))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from gmai_data.annotation import Annotation, Box
-from gmai_data.draws import choose
+from gmai_data.seeded import choose
 from gmai_data.sources.recipe import Recipe
 from gmai_data.vocabulary import CHINESE, Language, Modality
 

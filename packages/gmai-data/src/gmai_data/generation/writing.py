@@ -23,9 +23,9 @@ from gmai_data.generation.journal import Journal
 from gmai_data.generation.pending import Pending
 from gmai_data.generation.prices import Budget
 from gmai_data.generation.prompts import Prompt
-from gmai_data.generation.sample import turns_of
 from gmai_data.generation.tasks import Task, TaskMaker, WritingSettings
-from gmai_data.marks import WRITTEN, is_marked
+from gmai_data.markers import WRITTEN, has_marker
+from gmai_data.sample import turns_of
 from gmai_data.sources.recipe import Recipe
 from gmai_data.untyped import pq
 from gmai_data.vocabulary import Kind, Language, Split
@@ -54,7 +54,7 @@ class WriteJob:
     @property
     def done(self) -> bool:
         """Say whether an earlier run assembled this shard."""
-        return is_marked(self.folder, WRITTEN)
+        return has_marker(self.folder, WRITTEN)
 
     def spent_usd(self) -> float:
         """Return what the shard cost, once it is assembled."""

@@ -6,8 +6,8 @@ from typing import Any
 import pydicom
 
 from gmai_data.imaging.raster import Pixels
-from gmai_data.sources.problems import SetAside, SourceError
-from gmai_data.sources.recipe import Deidentification
+from gmai_data.imaging.rules import Deidentification
+from gmai_data.ledger import SetAside, SourceError
 
 ALLOWED_FIELDS = (
     "Modality", "BodyPartExamined", "ViewPosition", "ImageLaterality", "SliceThickness", "SpacingBetweenSlices",

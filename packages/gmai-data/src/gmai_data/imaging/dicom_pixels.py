@@ -13,6 +13,7 @@ import pydicom
 from pydicom.errors import InvalidDicomError
 
 from gmai_data.imaging.raster import MAX_PIXELS, Pixels
+from gmai_data.imaging.source_files import require_data
 from gmai_data.imaging.windows import (
     HEADER,
     HEADER_ALL,
@@ -23,8 +24,7 @@ from gmai_data.imaging.windows import (
     parse_window,
     percentile_bounds,
 )
-from gmai_data.sources.files import require_data
-from gmai_data.sources.problems import SetAside, SourceError
+from gmai_data.ledger import SetAside, SourceError
 from gmai_data.untyped import dicom, dicom_pixels
 
 Values = npt.NDArray[Any]

@@ -7,8 +7,8 @@ import numpy as np
 
 from gmai_data.imaging.dicom_pixels import quiet_pydicom
 from gmai_data.imaging.grids import Volume, to_display
-from gmai_data.sources.files import require_data
-from gmai_data.sources.problems import SourceError
+from gmai_data.imaging.source_files import require_data
+from gmai_data.ledger import SourceError
 
 
 def load_segmentation(root: Path, relative: str, image: Volume) -> list[tuple[str, Volume]]:

@@ -25,10 +25,10 @@ from gmai_data.imaging.dicom_pixels import (
 )
 from gmai_data.imaging.grids import Volume, to_display
 from gmai_data.imaging.large import allocate, release
+from gmai_data.imaging.rules import Deidentification
+from gmai_data.imaging.source_files import relative_to
 from gmai_data.imaging.suv import suv_factor
-from gmai_data.sources.files import relative_to
-from gmai_data.sources.problems import SetAside, SourceError
-from gmai_data.sources.recipe import Deidentification
+from gmai_data.ledger import SetAside, SourceError
 
 TILT_DEGREES = 0.5
 """Slices whose stack leans more than this from their normal are flagged: the volume is sheared, not a box."""

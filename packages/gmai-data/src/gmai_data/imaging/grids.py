@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from gmai_data.sources.problems import SourceError
+from gmai_data.ledger import SourceError
 from gmai_data.untyped import orientations
 
 Axis = Literal["axial", "coronal", "sagittal"]

@@ -9,8 +9,8 @@ from isal import igzip
 
 from gmai_data.imaging.grids import Volume, to_display
 from gmai_data.imaging.large import IN_MEMORY_BYTES, allocate, is_bomb, map_file, release
-from gmai_data.sources.files import require_data
-from gmai_data.sources.problems import SourceError
+from gmai_data.imaging.source_files import require_data
+from gmai_data.ledger import SourceError
 from gmai_data.untyped import nifti
 
 MAX_VOLUME_BYTES = 64 * 2**30

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from isal import isal_zlib
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from gmai_data.sources.files import require_data
-from gmai_data.sources.problems import SourceError
+from gmai_data.imaging.source_files import require_data
+from gmai_data.ledger import SourceError
 
 Pixels = npt.NDArray[np.uint8]
 """`[height, width]` grey or `[height, width, 3]` RGB."""

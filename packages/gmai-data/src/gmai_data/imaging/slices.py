@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from gmai_data.imaging.grids import Axis, Volume, slice_count, slice_spacing_mm, take_slice
 from gmai_data.imaging.large import release
-from gmai_data.sources.recipe import SliceRule
+from gmai_data.imaging.rules import SliceRule
 
 
 def choose_slices(masks: Sequence[Volume], rule: SliceRule, axis: Axis) -> list[int]:

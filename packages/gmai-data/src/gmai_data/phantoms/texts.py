@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gmai_data.draws import choose, fraction
+from gmai_data.seeded import choose, hash_fraction
 
 _EXAMS = {
     "en": {
@@ -39,7 +39,7 @@ def conversations(count: int, seed: int) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for number in range(count):
         names = ("phantom text", seed, number)
-        language = "zh" if fraction(*names, "language") < 0.25 else "en"
+        language = "zh" if hash_fraction(*names, "language") < 0.25 else "en"
         exam = choose(sorted(_EXAMS[language]), *names, "exam")
         how, course = _EXAMS[language][exam]
         first, second, answers = _TURNS[language]
@@ -50,7 +50,7 @@ def conversations(count: int, seed: int) -> list[dict[str, Any]]:
                 "answer": choose(answers, *names, "answer").format(how=how),
             }
         ]
-        if fraction(*names, "turns") < 0.5:
+        if hash_fraction(*names, "turns") < 0.5:
             turns.append({"question": choose(second, *names, "second"), "answer": course + stop})
         rows.append({"patient": f"patient{number:03d}", "language": language, "turns": turns})
     return rows

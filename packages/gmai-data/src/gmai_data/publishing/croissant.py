@@ -6,7 +6,7 @@ from typing import Any
 from gmai_data.publishing.card import licences_of
 from gmai_data.publishing.facts import ReleaseFacts
 from gmai_data.publishing.sub_datasets import TABLE_6
-from gmai_data.publishing.tables import ANNOTATIONS, QUESTIONS, SAMPLES
+from gmai_data.tables import ANNOTATIONS, QUESTIONS, SAMPLES
 from gmai_data.untyped import pa
 
 _CONTEXT: dict[str, Any] = {

@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from gmai_formats.files import write_text
 
-from gmai_data.draws import fraction
 from gmai_data.publishing.page import page, text
-from gmai_data.statistics import read_manifest
+from gmai_data.publishing.statistics import read_manifest
+from gmai_data.seeded import hash_fraction
 from gmai_data.untyped import pq
 
 THUMBNAIL_PX = 360
@@ -81,7 +81,7 @@ def _chosen(out: Path, images: int) -> set[str]:
     return {
         name
         for names in by_source.values()
-        for name in sorted(names, key=lambda name: fraction("gallery", name))[:share]
+        for name in sorted(names, key=lambda name: hash_fraction("gallery", name))[:share]
     }
 
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gmai_data.draws import fraction
 from gmai_data.generation.choices import options_for
+from gmai_data.seeded import hash_fraction
 
 MIN_OPTIONS = 3
 PRIOR_MARGIN = 0.15
@@ -136,7 +136,7 @@ def _draw(offers: Sequence[Offer], answers: set[str], quota: int, seed: int) -> 
             by_image[offer["annotation"]].append(offer)
     used: Counter[str] = Counter()
     questions: list[dict[str, Any]] = []
-    for image in sorted(by_image, key=lambda name: fraction(seed, "held out", name)):
+    for image in sorted(by_image, key=lambda name: hash_fraction(seed, "held out", name)):
         for offer in sorted(by_image[image], key=lambda offer: (used[offer["answer"]], offer["id"])):
             if used[offer["answer"]] >= quota:
                 continue

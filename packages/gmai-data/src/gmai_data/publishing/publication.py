@@ -16,9 +16,9 @@ from gmai_data.publishing.card import dataset_card
 from gmai_data.publishing.croissant import croissant
 from gmai_data.publishing.facts import ReleaseFacts, count_release
 from gmai_data.publishing.licences import reason_to_refuse
+from gmai_data.publishing.statistics import RINGS, fig3, read_manifest
 from gmai_data.publishing.sub_datasets import TABLE_6
-from gmai_data.publishing.tables import ANNOTATIONS, QUESTIONS, SAMPLES, TableFiles
-from gmai_data.statistics import RINGS, fig3, read_manifest
+from gmai_data.tables import ANNOTATIONS, QUESTIONS, SAMPLES, TableFiles
 from gmai_data.untyped import pa, pc, pq
 
 RELEASE_FORMAT = "gmai-data-release/1"

@@ -16,7 +16,7 @@ from gmai_formats.files import write_text
 from gmai_data.checks.duplicates import left_out
 from gmai_data.generation.wording import wording
 from gmai_data.publishing.held_out import HeldOut, odds, select
-from gmai_data.publishing.tables import ANNOTATIONS, QUESTIONS, SAMPLES, Image, TableFiles
+from gmai_data.tables import ANNOTATIONS, QUESTIONS, SAMPLES, Image, TableFiles
 from gmai_data.untyped import pa, pc, pq
 from gmai_data.vocabulary import STAGE_SHARES, Kind, Language, Split, SubDataset
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gmai_data.publishing.tables import SAMPLES, TableFiles
+from gmai_data.tables import SAMPLES, TableFiles
 from gmai_data.untyped import pa
 
 FACTS = pa.schema([field for field in SAMPLES if field.name not in ("images", "messages")])

@@ -12,7 +12,7 @@ import yaml
 from gmai_formats.files import write_text
 
 from gmai_data.publishing.image_files import picture_of
-from gmai_data.publishing.tables import SAMPLES
+from gmai_data.tables import SAMPLES
 from gmai_data.untyped import pa
 from gmai_data.vocabulary import Split, SubDataset
 

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gmai_data.imaging.large import is_bomb
-from gmai_data.sources.files import require_data
-from gmai_data.sources.problems import SourceError
+from gmai_data.imaging.source_files import require_data
+from gmai_data.ledger import SourceError
 
 MAX_UNPACKED_BYTES = 32 * 2**30
 

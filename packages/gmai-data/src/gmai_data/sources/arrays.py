@@ -7,11 +7,11 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from gmai_data.imaging.source_files import below, matching, relative_to
+from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.array_files import array_names, open_array
-from gmai_data.sources.files import below, matching, relative_to
 from gmai_data.sources.items import Item, Picture, full_name, left_open
 from gmai_data.sources.layouts import SPLIT_NAMES, Arrays
-from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.recipe import Recipe
 
 

@@ -14,11 +14,11 @@ from gmai_formats.errors import UserError
 
 from gmai_data.annotation import Box
 from gmai_data.imaging.boxes import regions
-from gmai_data.sources.files import matching, relative_to
+from gmai_data.imaging.source_files import matching, relative_to
+from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.items import BoxCounter, Item, Picture, full_name
 from gmai_data.sources.layouts import SPLIT_NAMES, Coco
 from gmai_data.sources.pictures import load_picture
-from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.recipe import Recipe
 
 Entry = dict[str, Any]

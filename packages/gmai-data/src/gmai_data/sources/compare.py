@@ -8,11 +8,11 @@ from pathlib import Path
 from gmai_formats.errors import UserError
 from gmai_formats.files import sha256_file
 
-from gmai_data.draws import fraction
+from gmai_data.ledger import Ledger, SetAside, SourceError
+from gmai_data.seeded import hash_fraction
 from gmai_data.sources.catalogue import find_recipe, resolve
 from gmai_data.sources.items import Item
 from gmai_data.sources.listing import list_sources
-from gmai_data.sources.problems import Ledger, SetAside, SourceError
 from gmai_data.sources.readers import read_pictures
 from gmai_data.sources.recipe import Recipe
 from gmai_data.sources.splits import split_of
@@ -78,7 +78,7 @@ def _try_items(recipe: Recipe, root: Path, items: Sequence[Item]) -> list[str]:
     """Read a few items as a build would, print what came of them, and return what is wrong with them."""
     if recipe.task == Task.TEXT:
         return []
-    chosen = sorted(items, key=lambda item: fraction("check", recipe.name, item.key))[:_READ_ITEMS]
+    chosen = sorted(items, key=lambda item: hash_fraction("check", recipe.name, item.key))[:_READ_ITEMS]
     ledger, problems, pictures, labels = Ledger(), list[str](), 0, Counter[str]()
     for item in chosen:
         try:

@@ -9,11 +9,11 @@ import pydicom
 from gmai_data.imaging.deidentify import header_facts, set_aside
 from gmai_data.imaging.dicom_pixels import decode_pixels, explained, frame_picture, read_dicom, window_names
 from gmai_data.imaging.grids import to_square_pixels
+from gmai_data.imaging.source_files import matching, patient_digest, relative_to
 from gmai_data.imaging.windows import HEADER
-from gmai_data.sources.files import matching, patient_digest, relative_to
+from gmai_data.ledger import Ledger
 from gmai_data.sources.items import Item, Picture, full_name
 from gmai_data.sources.layouts import DicomFiles
-from gmai_data.sources.problems import Ledger
 from gmai_data.sources.recipe import Recipe
 
 

@@ -8,10 +8,10 @@ from typing import Any, cast
 from gmai_formats.errors import UserError, did_you_mean
 
 from gmai_data.imaging.raster import decode_raster
-from gmai_data.sources.files import below
+from gmai_data.imaging.source_files import below
+from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.items import Item, Picture, full_name
 from gmai_data.sources.layouts import SPLIT_NAMES, HubDataset
-from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.recipe import Recipe
 
 

@@ -9,11 +9,11 @@ from typing import cast
 
 from gmai_formats.errors import UserError, did_you_mean
 
-from gmai_data.sources.files import below, is_listed, relative_to
+from gmai_data.imaging.source_files import below, is_listed, relative_to
+from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.items import Item, Picture, full_name, left_open
 from gmai_data.sources.layouts import SPLIT_NAMES, CsvLabels, FolderPerClass
 from gmai_data.sources.pictures import load_picture
-from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.recipe import Recipe
 from gmai_data.sources.tables import delimiter_of
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from gmai_data.annotation import Box
 from gmai_data.imaging.boxes import regions
 from gmai_data.imaging.raster import Pixels
-from gmai_data.sources.problems import Ledger, SourceError
+from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.recipe import Recipe
 from gmai_data.vocabulary import Split
 

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from gmai_data.imaging.boxes import Region, regions
 from gmai_data.imaging.grids import Axis, Volume, require_same_grid, take_slice, to_square_pixels
 from gmai_data.imaging.large import IN_MEMORY_BYTES, allocate, release
+from gmai_data.ledger import SourceError
 from gmai_data.sources.items import SMALL_PART, Item
-from gmai_data.sources.problems import SourceError
 from gmai_data.sources.recipe import Recipe
 from gmai_data.untyped import ndimage
 

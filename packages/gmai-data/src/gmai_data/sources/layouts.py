@@ -4,7 +4,7 @@ All paths and patterns are relative to the recipe's root; patterns are those of 
 `{stem}`, `{parent}` and `{label}` stand for the image's name without ending, its folder, and each raw label.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -250,6 +250,11 @@ Layout = Annotated[
     | QaText,
     Field(discriminator="kind"),
 ]
+
+LAYOUTS: dict[str, type[BaseModel]] = {
+    kind: model for model in get_args(get_args(Layout)[0]) for kind in get_args(model.model_fields["kind"].annotation)
+}
+"""Name of a layout ▶ the model of its settings."""
 
 SPLIT_NAMES = {
     "train": Split.TRAIN,

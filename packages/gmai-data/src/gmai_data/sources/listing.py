@@ -7,8 +7,8 @@ from pathlib import Path
 
 from gmai_formats.errors import UserError
 
-from gmai_data.draws import fraction
 from gmai_data.imaging.raster import digest
+from gmai_data.seeded import hash_fraction
 from gmai_data.sources.catalogue import Source
 from gmai_data.sources.items import Item
 from gmai_data.sources.readers import READERS
@@ -56,6 +56,6 @@ def list_sources(sources: Sequence[Source], limit: int | None) -> list[Listing]:
                     f"{source.root}: {recipe.name} lists {item.key} twice. Keys are unique; fix the source."
                 )
             seen.add(item.key)
-        items.sort(key=lambda item: fraction("limit", recipe.name, item.key) if limit else 0.0)
+        items.sort(key=lambda item: hash_fraction("limit", recipe.name, item.key) if limit else 0.0)
         listings.append(Listing(source, tuple(sorted(items[:limit], key=lambda item: item.key))))
     return listings

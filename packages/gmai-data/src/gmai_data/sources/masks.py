@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gmai_data.imaging.raster import load_index_mask, load_mask_channels
-from gmai_data.sources.files import below, matching, relative_to
+from gmai_data.imaging.source_files import below, matching, relative_to
+from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.items import BoxCounter, Item, Picture, boxes_of_mask, left_open
 from gmai_data.sources.label_volumes import item_of_structures, structure_files
 from gmai_data.sources.layouts import ImageMask
 from gmai_data.sources.pictures import load_picture
-from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.recipe import Recipe
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from gmai_data.sources.files import matching, relative_to, require_data
+from gmai_data.imaging.source_files import matching, relative_to, require_data
+from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.layouts import QaText
-from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.recipe import Recipe
 
 

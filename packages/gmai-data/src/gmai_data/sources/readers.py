@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gmai_formats.errors import UserError
 
+from gmai_data.ledger import Ledger, SetAside, SourceError
 from gmai_data.sources.arrays import ArraysReader
 from gmai_data.sources.coco import CocoReader
 from gmai_data.sources.dicom_files import DicomFilesReader
@@ -13,7 +14,6 @@ from gmai_data.sources.hub import HubReader
 from gmai_data.sources.images import CsvLabelsReader, FolderPerClassReader
 from gmai_data.sources.items import Item, Picture, Reader
 from gmai_data.sources.masks import ImageMaskReader
-from gmai_data.sources.problems import Ledger, SetAside, SourceError
 from gmai_data.sources.qa_text import QaTextReader
 from gmai_data.sources.recipe import Recipe
 from gmai_data.sources.video import VideoReader

@@ -17,8 +17,9 @@ from pydantic import (
     model_validator,
 )
 
+from gmai_data.imaging.rules import BoxRule, Deidentification, SliceRule
 from gmai_data.imaging.windows import HEADER, HEADER_ALL, PERCENTILE, PRESETS, SUV, parse_window
-from gmai_data.sources.layouts import Layout
+from gmai_data.sources.layouts import LAYOUTS, Layout
 from gmai_data.vocabulary import ClinicalTask, Department, Modality, Split, Task
 
 _Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -45,53 +46,6 @@ class Name(_Card):
         if value is not None and re.search(r"[;；<>\[\]\n]", value):
             raise ValueError("a name must not hold ; < > [ ] or a line break: they separate options and mark boxes")
         return value
-
-
-class SliceRule(_Card):
-    """Which slices of a volume are exported. Without a mask every slice counts as labelled."""
-
-    rule: Literal["all_positive", "every_n", "max_area", "centre", "top_k"] = "all_positive"
-    """all_positive: every slice with a labelled pixel; every_n: of those, every n-th; max_area: for each label the
-    slice where it is largest; centre: the middle positive slice; top_k: the k slices with the largest labelled area."""
-    n: int = Field(default=3, ge=1)
-    """Step of `every_n`, in slices."""
-    k: int = Field(default=8, ge=1)
-    """Number of slices of `top_k`."""
-    every_mm: float | None = Field(default=None, gt=0)
-    """Step of `every_n` in millimetres instead of slices."""
-    min_gap_mm: float = Field(default=0.0, ge=0)
-    """Exported slices of one axis lie at least so far apart; of two that are closer the one with more labels stays."""
-    negatives: float = Field(default=0.0, ge=0, le=1)
-    """Slices without any label, as a share of those with one; spread evenly."""
-    axes: Annotated[tuple[Literal["axial", "coronal", "sagittal"], ...], Field(min_length=1)] = ("axial",)
-    """The planes that are exported."""
-
-
-class BoxRule(_Card):
-    """How a mask becomes boxes. A region below any of the limits gets no box, but its label still counts as present."""
-
-    per: Literal["component", "class", "component_3d"] = "component"
-    """component: one box per 8-connected region of a label in the picture; class: one box around all of a label;
-    component_3d: one box per region that is connected in the volume (26 neighbours), wherever it shows."""
-    min_px: int = Field(default=16, ge=1)
-    """Smallest area in pixels of the picture."""
-    min_mm2: float = Field(default=0.0, ge=0)
-    """Smallest area in mm², where the pixel spacing is known."""
-    min_share: float = Field(default=0.0, ge=0, le=1)
-    """Smallest area as a share of the picture."""
-    min_mm3: float = Field(default=0.0, ge=0)
-    """Smallest volume of a region of `component_3d`, in mm³."""
-
-
-class Deidentification(_Card):
-    """What is held back because pixels may name a patient. Of the headers only an allow-list ever leaves."""
-
-    secondary_captures: Literal["hold_back", "export"] = "hold_back"
-    """Screen captures and scanned documents (PS3.3 A.8). `export` is for sources whose publisher cleaned them."""
-    burned_in: Literal["hold_back", "export"] = "hold_back"
-    """Images whose header says that patient data are burned in (PS3.3 C.7.6.1.1.1)."""
-    ocr: bool = False
-    """Hold back pictures in which an OCR finds words; needs `pip install 'gmai-data[ocr]'` and tesseract."""
 
 
 class Expected(_Card):
@@ -291,10 +245,8 @@ def _init_error(finding: Any) -> Any:
 
 
 def _known_fields(location: tuple[int | str, ...]) -> list[str]:
-    from gmai_data.sources.readers import READERS
-
-    if location and location[0] == "layout" and len(location) > 1 and location[1] in READERS:
-        return list(READERS[str(location[1])].settings.model_fields)
+    if len(location) > 1 and location[0] == "layout":
+        return list(LAYOUTS[str(location[1])].model_fields)
     nested: dict[int | str, type[BaseModel]] = {
         "expected": Expected,
         "slices": SliceRule,

@@ -2,9 +2,9 @@
 
 import re
 
-from gmai_data.draws import fraction
+from gmai_data.ledger import SourceError
+from gmai_data.seeded import hash_fraction
 from gmai_data.sources.items import Item
-from gmai_data.sources.problems import SourceError
 from gmai_data.sources.recipe import Recipe
 from gmai_data.vocabulary import Split
 
@@ -23,7 +23,7 @@ def split_of(item: Item, recipe: Recipe) -> tuple[Split, str]:
     if recipe.split.official or recipe.split.names:
         rule = "the publisher's split does not name it; add it to a list, or leave the file out"
         raise SourceError("not in the official split", rule, item.key)
-    position = fraction("split", recipe.name, group)
+    position = hash_fraction("split", recipe.name, group)
     for split in Split:
         position -= recipe.split.fractions.get(split, 0.0)
         if position < 0:

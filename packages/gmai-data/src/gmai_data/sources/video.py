@@ -9,10 +9,10 @@ from typing import Any, cast
 from gmai_formats.errors import did_you_mean
 
 from gmai_data.imaging.raster import MAX_PIXELS, Pixels
-from gmai_data.sources.files import below, matching, relative_to, require_data
+from gmai_data.imaging.source_files import below, matching, relative_to, require_data
+from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.items import Item, Picture, full_name
 from gmai_data.sources.layouts import Video
-from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.recipe import Recipe
 from gmai_data.sources.tables import delimiter_of
 

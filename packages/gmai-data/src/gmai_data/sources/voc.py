@@ -9,11 +9,11 @@ from typing import cast
 from gmai_formats.errors import UserError
 
 from gmai_data.annotation import Box
-from gmai_data.sources.files import below, matching, relative_to, require_data
+from gmai_data.imaging.source_files import below, matching, relative_to, require_data
+from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.items import Item, Picture, full_name
 from gmai_data.sources.layouts import Voc
 from gmai_data.sources.pictures import load_picture
-from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.recipe import Recipe
 from gmai_data.vocabulary import Split
 

@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 from gmai_data.imaging.grids import Volume, to_display
 from gmai_data.imaging.nifti import open_nifti, scaled
+from gmai_data.imaging.source_files import require_data
+from gmai_data.ledger import SourceError
 from gmai_data.sources.array_files import open_array
-from gmai_data.sources.files import require_data
-from gmai_data.sources.problems import SourceError
 
 _ITK_ENDINGS = (".nrrd", ".nhdr", ".mha", ".mhd")
 VOLUME_ENDINGS = (".nii.gz", ".nii", *_ITK_ENDINGS, ".npz", ".npy")

@@ -22,6 +22,7 @@ from gmai_data.imaging.grids import (
 )
 from gmai_data.imaging.large import release
 from gmai_data.imaging.slices import choose_slices, choose_unlabelled
+from gmai_data.imaging.source_files import below, matching, patient_digest, relative_to, require_data
 from gmai_data.imaging.windows import (
     HEADER,
     HEADER_ALL,
@@ -35,7 +36,7 @@ from gmai_data.imaging.windows import (
     percentile_bounds,
     window_function,
 )
-from gmai_data.sources.files import below, matching, patient_digest, relative_to, require_data
+from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.items import BoxCounter, Item, Picture, full_name, left_open
 from gmai_data.sources.label_volumes import (
     Layer,
@@ -46,7 +47,6 @@ from gmai_data.sources.label_volumes import (
     with_parts,
 )
 from gmai_data.sources.layouts import DicomSeries, NnUnet, VolumeMask
-from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.recipe import Recipe
 from gmai_data.sources.volume_files import VOLUME_ENDINGS, load_channel, load_volumes, volume_stem
 from gmai_data.vocabulary import Modality

@@ -5,12 +5,12 @@ from pathlib import Path, PurePosixPath
 from typing import cast
 
 from gmai_data.annotation import Box
+from gmai_data.imaging.source_files import below, inside, matching, relative_to, require_data
+from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.coco import whole_pixels
-from gmai_data.sources.files import below, inside, matching, relative_to, require_data
 from gmai_data.sources.items import Item, Picture, full_name
 from gmai_data.sources.layouts import SPLIT_NAMES, Yolo
 from gmai_data.sources.pictures import load_picture
-from gmai_data.sources.problems import Ledger, SourceError
 from gmai_data.sources.recipe import Recipe
 
 

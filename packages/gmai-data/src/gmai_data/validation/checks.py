@@ -11,8 +11,8 @@ from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
-from gmai_data.generation.sample import IMAGE_PLACEHOLDER
 from gmai_data.publishing.image_files import OPENED
+from gmai_data.sample import IMAGE_PLACEHOLDER
 from gmai_data.validation.row import ImageSource, Number, Row
 from gmai_data.validation.rules import Problem
 from gmai_data.vocabulary import Department, Kind, Language, Modality

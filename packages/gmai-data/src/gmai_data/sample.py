@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gmai_data.annotation import Annotation, Box
-from gmai_data.sources.problems import Ledger
+from gmai_data.ledger import Ledger
 from gmai_data.vocabulary import Kind, Language, SubDataset
 
 _to_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode

@@ -13,8 +13,8 @@ def task_lock(position: int) -> str:
 
 
 @contextlib.contextmanager
-def apart(work: Path, position: int | None) -> Generator[None]:
-    """Keep runs of one build apart while the block runs, so that none publishes over another or pays a model twice.
+def exclusive(work: Path, position: int | None) -> Generator[None]:
+    """Keep other runs of the build out while the block runs, so that none publishes over another or pays a model twice.
 
     Args:
         work: The build's folder of what is needed to go on.

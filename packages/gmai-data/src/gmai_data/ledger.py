@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gmai_data.checks.identifiers import find_identifier
+from gmai_data.identifiers import find_identifier
 
 
 class SourceError(Exception):

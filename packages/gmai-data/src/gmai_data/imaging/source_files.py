@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from gmai_formats.errors import UserError
 
-from gmai_data.sources.problems import SourceError
+from gmai_data.ledger import SourceError
 from gmai_data.untyped import dicom
 
 _LFS_HEADER = b"version https://git-lfs"

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from gmai_data.publishing.tables import TableFiles
+from gmai_data.tables import TableFiles
 from PIL import Image
 
 

@@ -1,4 +1,4 @@
-"""Draws that depend on names only: the same names give the same draw on every machine, in every order of work."""
+"""Random choices seeded by names: the same names give the same choice on every machine, in every order of work."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import TypeVar
 _Choice = TypeVar("_Choice")
 
 
-def fraction(*names: object) -> float:
+def hash_fraction(*names: object) -> float:
     """Return a number in [0, 1) that looks random and depends on the names alone."""
     text = "\x1f".join(map(str, names))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7]) / 2**56
@@ -15,9 +15,9 @@ def fraction(*names: object) -> float:
 
 def choose(choices: Sequence[_Choice], *names: object) -> _Choice:
     """Return one of the (non-empty) choices."""
-    return choices[int(fraction(*names) * len(choices))]
+    return choices[int(hash_fraction(*names) * len(choices))]
 
 
 def shuffled(choices: Sequence[_Choice], *names: object) -> list[_Choice]:
     """Return the choices in an order that depends on the names and on each choice, not on the order given."""
-    return sorted(choices, key=lambda choice: (fraction(*names, choice), str(choice)))
+    return sorted(choices, key=lambda choice: (hash_fraction(*names, choice), str(choice)))

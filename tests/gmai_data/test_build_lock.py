@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from gmai_cli.exit_codes import EXIT_REQUEUE
-from gmai_data.at_work import apart
 from gmai_data.build import BuildSettings, build
+from gmai_data.build_lock import exclusive
 from gmai_data.sources.catalogue import resolve
 from gmai_formats.errors import UserError
 
@@ -56,11 +56,11 @@ def test_a_build_told_to_stop_leaves_nothing_to_take_over(phantoms: Path, tmp_pa
 
 
 def test_tasks_of_an_array_work_side_by_side_and_not_beside_a_whole_build(tmp_path: Path) -> None:
-    with apart(tmp_path, 0), apart(tmp_path, 1):
-        with pytest.raises(UserError, match=r"remove .*task-00001\.lock"), apart(tmp_path, 1):
+    with exclusive(tmp_path, 0), exclusive(tmp_path, 1):
+        with pytest.raises(UserError, match=r"remove .*task-00001\.lock"), exclusive(tmp_path, 1):
             pass
         assert sorted(path.name for path in tmp_path.iterdir()) == ["task-00000.lock", "task-00001.lock"]
-    with apart(tmp_path, None), pytest.raises(UserError, match=r"remove .*run\.lock"), apart(tmp_path, 1):
+    with exclusive(tmp_path, None), pytest.raises(UserError, match=r"remove .*run\.lock"), exclusive(tmp_path, 1):
         pass
     assert list(tmp_path.iterdir()) == []
 
@@ -69,15 +69,15 @@ def test_a_whole_build_waits_for_the_tasks_at_work(tmp_path: Path) -> None:
     alone, done = threading.Event(), threading.Event()
 
     def whole() -> None:
-        with apart(tmp_path, None):
+        with exclusive(tmp_path, None):
             alone.set()
             done.wait()
 
     waiting = threading.Thread(target=whole)
-    with apart(tmp_path, 3):
+    with exclusive(tmp_path, 3):
         waiting.start()
         assert not alone.wait(timeout=1.5)
-        with pytest.raises(UserError, match="is being worked on"), apart(tmp_path, 4):
+        with pytest.raises(UserError, match="is being worked on"), exclusive(tmp_path, 4):
             pass  # no task begins meanwhile
     assert alone.wait(timeout=60)
     done.set()
