@@ -8,6 +8,7 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
+from gmai_data.imaging import rules
 from gmai_data.sources import layouts, recipe
 from gmai_data.sources.readers import READERS
 from gmai_data.vocabulary import ClinicalTask, Department, Modality, Task
@@ -24,11 +25,11 @@ def reference() -> str:
     for model in (
         recipe.Recipe,
         recipe.Name,
-        recipe.SliceRule,
-        recipe.BoxRule,
+        rules.SliceRule,
+        rules.BoxRule,
         recipe.SplitRule,
         recipe.Expected,
-        recipe.Deidentification,
+        rules.Deidentification,
     ):
         lines += _table(model, f"## {model.__name__}")
     lines += ["# Layouts", "", *(inspect.getdoc(layouts) or "").splitlines()[2:], ""]
