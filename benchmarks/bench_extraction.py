@@ -11,12 +11,12 @@ import random
 import time
 from collections.abc import Callable, Sequence
 
+from gmai_bench.answers.predictions import Kept, Prediction
 from gmai_bench.benchmarks.question import Card, Question
+from gmai_bench.benchmarks.record import Coverage, Record
 from gmai_bench.extraction.legacy import LEGACY
 from gmai_bench.extraction.options import extract
-from gmai_bench.predictions import Kept, Prediction
-from gmai_bench.record import Coverage, Record
-from gmai_bench.scores import score_benchmark
+from gmai_bench.scoring.results import score_benchmark
 
 CHOICES = ("Pneumothorax of the left lung", "Pleural effusion", "Lobar pneumonia", "No abnormality")
 SENTENCES = (

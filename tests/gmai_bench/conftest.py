@@ -4,12 +4,16 @@ import io
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from gmai_bench.benchmarks.question import Question
+from gmai_bench.scoring.scorers import scorer
+from gmai_bench.scoring.verdict import Verdict
 from PIL import Image
 
 MODALITIES = ("CT", "MR", "X-ray")
@@ -105,7 +109,16 @@ def inputs() -> SimpleNamespace:
         write_held_out=write_held_out,
         write_predictions=write_predictions,
         image_type=IMAGE,
+        verdict=verdict,
     )
+
+
+def verdict(
+    response: str, choices: tuple[str, ...], reference: str, scoring: str = "option-letter", **fields: Any
+) -> Verdict:
+    """Return what a scorer makes of one answer."""
+    question = Question("1", "?", "?", (), choices, reference, "1", **fields)
+    return scorer(scoring).score(response, question)
 
 
 def write_predictions(path: Path, answers: dict[str, str]) -> Path:

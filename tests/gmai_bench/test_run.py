@@ -167,10 +167,10 @@ def test_a_file_of_answers_is_scored(inputs: SimpleNamespace, held_out: Path, tm
     answers = {row["id"]: row["reference"] for row in inputs.held_out_rows()}
     answers["q0-0"] = "MR"
     file = inputs.write_predictions(tmp_path / "answers.jsonl", answers)
-    (scored,) = score_file(file, DeclaredBenchmark(held_out), tmp_path / "out", Settings(), model="theirs")
+    (scored,) = score_file(file, [DeclaredBenchmark(held_out)], tmp_path / "out", Settings(), model="theirs")
     assert (scored.result.correct, scored.result.n) == (11, 12)
     assert report(tmp_path / "out")["model"] == "theirs"
-    (alone,) = score_file(file, DeclaredBenchmark(held_out), None, Settings(), model="theirs")
+    (alone,) = score_file(file, [DeclaredBenchmark(held_out)], None, Settings(), model="theirs")
     assert alone.result == scored.result
 
 
@@ -178,12 +178,12 @@ def test_missing_and_unknown_answers_are_refused(inputs: SimpleNamespace, held_o
     benchmark = DeclaredBenchmark(held_out)
     file = inputs.write_predictions(tmp_path / "answers.jsonl", {"q0-0": "CT"})
     with pytest.raises(UserError, match=r'no answer to 11 of 12 questions, such as "q0-1".*--allow-partial'):
-        score_file(file, benchmark, None, Settings(), model="")
-    (scored,) = score_file(file, benchmark, None, Settings(allow_partial=True), model="")
+        score_file(file, [benchmark], None, Settings(), model="")
+    (scored,) = score_file(file, [benchmark], None, Settings(allow_partial=True), model="")
     assert (scored.result.n, scored.result.unanswered, scored.result.partial) == (1, 11, True)
     inputs.write_predictions(file, {"elsewhere": "CT"})
     with pytest.raises(UserError, match=r'answers 1 questions that held_out/option-text does not ask, such as "elsew'):
-        score_file(file, benchmark, None, Settings(), model="")
+        score_file(file, [benchmark], None, Settings(), model="")
 
 
 SLOW_RUN = """
@@ -209,7 +209,7 @@ def test_runs_killed_at_random_moments_end_with_the_same_bytes(inputs: SimpleNam
     command = [sys.executable, "-c", SLOW_RUN, str(path)]
     subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True)
     predictions = tmp_path / "killed" / FOLDER / "predictions.jsonl"
-    moments = sorted(random.Random().sample(range(1, 39), 4))
+    moments = sorted(random.Random(7).sample(range(1, 39), 4))
     for lines_before_kill in moments:
         process = subprocess.Popen([*command, str(tmp_path / "killed")], stderr=subprocess.DEVNULL)
         while process.poll() is None:

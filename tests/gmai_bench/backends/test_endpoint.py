@@ -19,8 +19,8 @@ from gmai_bench.backends.endpoint import Endpoint
 from gmai_bench.backends.local import LocalModel
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
 from gmai_bench.images import ImageStore, Shown
-from gmai_bench.judge import judge_folder
 from gmai_bench.run import Settings, ask_and_report, score_file
+from gmai_bench.tools.judge import judge_folder
 from gmai_formats.errors import UserError
 
 KEY = "secret-key-of-the-test"
@@ -269,7 +269,7 @@ def test_a_judge_reads_each_answer_once_and_changes_no_number(
     rows = inputs.held_out_rows()
     said = {row["id"]: ("CT", "slices of a rotating tube")[i % 2] for i, row in enumerate(rows)}
     file = inputs.write_predictions(tmp_path / "a.jsonl", said)
-    (before,) = score_file(file, DeclaredBenchmark(held_out), tmp_path / "out", Settings(), model="m")
+    (before,) = score_file(file, [DeclaredBenchmark(held_out)], tmp_path / "out", Settings(), model="m")
     stub.say = lambda prompt: "A" if "rotating" in prompt or "X-ray" not in prompt else "NONE"
     found = judge_folder(tmp_path / "out", Endpoint(stub.url, "judge", max_new_tokens=4))["held_out/option-text"]
     assert (found["n"], found["both_read"], found["agreement"]) == (12, 6, 0.0)

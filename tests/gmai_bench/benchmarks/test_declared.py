@@ -6,10 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from gmai_bench import record
+from gmai_bench.benchmarks import record
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
 from gmai_bench.images import check
-from gmai_bench.protocols import score
 from gmai_formats.errors import UserError
 from PIL import Image
 
@@ -168,7 +167,7 @@ def test_a_question_with_several_right_choices(inputs: SimpleNamespace, tmp_path
     benchmark = DeclaredBenchmark(tmp_path / "own.yaml")
     (question,) = benchmark.questions(check)
     assert (benchmark.card.scoring, question.reference) == ("option-letter-set", "CT + MR")
-    assert score("B and C", question.choices, question.reference, "option-letter-set").score == 1.0
+    assert inputs.verdict("B and C", question.choices, question.reference, "option-letter-set").score == 1.0
     (tmp_path / "own.yaml").write_text(yaml.safe_dump({**declaration, "choices_style": "text"}), encoding="utf-8")
     with pytest.raises(UserError, match=r"multiple needs choices_style: letters"):
         DeclaredBenchmark(tmp_path / "own.yaml")

@@ -12,8 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from gmai_bench import record
-from gmai_bench.benchmarks import omnimedvqa
+from gmai_bench.benchmarks import omnimedvqa, record
 from gmai_bench.benchmarks.mmmu import SUBJECTS
 from gmai_bench.benchmarks.registry import PAPER, REGISTRY, expand, open_benchmark
 from gmai_bench.images import check

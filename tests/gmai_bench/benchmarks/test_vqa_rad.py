@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from gmai_bench import record
+from gmai_bench.benchmarks import record
 from gmai_bench.benchmarks.registry import open_benchmark
 from gmai_bench.images import check
 from gmai_formats.errors import UserError

@@ -13,7 +13,7 @@ import pytest
 from gmai_bench.benchmarks.registry import open_benchmark
 from gmai_bench.report.charts import radar
 from gmai_bench.run import Settings, score_file
-from gmai_bench.scores import GroupResult
+from gmai_bench.scoring.results import GroupResult
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from test_layouts import write_mmmu, write_tsv
@@ -25,7 +25,7 @@ def report_of(
     benchmark = open_benchmark(name, root)
     ids = [q.id for q in benchmark.questions(lambda _encoded, _place: "0" * 64)][: settings.get("limit")]
     file = inputs.write_predictions(root / "answers.jsonl", dict.fromkeys(ids, answer))
-    score_file(file, benchmark, out, Settings(**settings), model="models/ours")
+    score_file(file, [benchmark], out, Settings(**settings), model="models/ours")
     return json.loads((out / "report.json").read_text(encoding="utf-8"))
 
 

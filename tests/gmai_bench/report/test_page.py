@@ -47,7 +47,7 @@ def hostile_report(inputs: SimpleNamespace, tmp_path: Path) -> Path:
     path = inputs.write_held_out(tmp_path / "benchmarks", rows, title=HOSTILE[0])
     answers = {row["id"]: HOSTILE[i % len(HOSTILE)] for i, row in enumerate(rows)}
     file = inputs.write_predictions(tmp_path / "answers.jsonl", answers)
-    score_file(file, DeclaredBenchmark(path), tmp_path / "out", Settings(), model=HOSTILE[1])
+    score_file(file, [DeclaredBenchmark(path)], tmp_path / "out", Settings(), model=HOSTILE[1])
     return tmp_path / "out"
 
 
@@ -96,7 +96,7 @@ def test_images_are_small(inputs: SimpleNamespace, tmp_path: Path) -> None:
         row["images"] = [{"bytes": inputs.draw(5, (2000, 1500)), "path": "big.png"}]
     file = inputs.write_predictions(tmp_path / "a.jsonl", {row["id"]: "CT" for row in rows})
     score_file(
-        file, DeclaredBenchmark(inputs.write_held_out(tmp_path / "b", rows)), tmp_path / "o", Settings(), model="m"
+        file, [DeclaredBenchmark(inputs.write_held_out(tmp_path / "b", rows))], tmp_path / "o", Settings(), model="m"
     )
     assert (tmp_path / "o/report.html").stat().st_size < 60_000
 
@@ -106,7 +106,7 @@ def test_all_questions_are_listed_and_images_beyond_the_limit_are_counted(
 ) -> None:
     monkeypatch.setattr(browse, "MOST_IMAGES", 4)
     file = inputs.write_predictions(tmp_path / "a.jsonl", {row["id"]: "CT" for row in inputs.held_out_rows()})
-    score_file(file, DeclaredBenchmark(held_out), tmp_path / "o", Settings(), model="m")
+    score_file(file, [DeclaredBenchmark(held_out)], tmp_path / "o", Settings(), model="m")
     text = (tmp_path / "o/report.html").read_text(encoding="utf-8")
     assert "All questions are listed; 4 of their 6 images, evenly chosen, are on this page" in text
     data = unpacked(text)
@@ -156,7 +156,7 @@ def test_a_browser_runs_our_script_and_nothing_a_model_said(hostile_report: Path
 @needs_chromium
 def test_a_browser_filters_by_group_and_verdict(inputs: SimpleNamespace, held_out: Path, tmp_path: Path) -> None:
     file = inputs.write_predictions(tmp_path / "a.jsonl", {row["id"]: "CT" for row in inputs.held_out_rows()})
-    score_file(file, DeclaredBenchmark(held_out), tmp_path / "o", Settings(), model="m")
+    score_file(file, [DeclaredBenchmark(held_out)], tmp_path / "o", Settings(), model="m")
     pick = (
         "function pick(name, value) { const s = document.querySelector('[data-filter=' + name + ']');"
         "s.value = value; s.dispatchEvent(new Event('change')); }"
@@ -180,7 +180,7 @@ def test_a_browser_turns_the_pages_of_a_long_list(inputs: SimpleNamespace, tmp_p
     rows = inputs.held_out_rows(40)
     path = inputs.write_held_out(tmp_path / "benchmarks", rows)
     file = inputs.write_predictions(tmp_path / "a.jsonl", {row["id"]: "CT" for row in rows})
-    score_file(file, DeclaredBenchmark(path), tmp_path / "o", Settings(), model="m")
+    score_file(file, [DeclaredBenchmark(path)], tmp_path / "o", Settings(), model="m")
     turn = (
         "setTimeout(() => { const f = document.querySelector('.pages input'); f.value = 4;"
         "f.dispatchEvent(new Event('change')); }, 500);"

@@ -11,7 +11,7 @@ from gmai_bench import commands
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gmai_bench.scores import ScoredBenchmark
+    from gmai_bench.scoring.results import ScoredBenchmark
 
 HELP = """Ask a model benchmark questions and score the answers under named protocols.
 
@@ -121,8 +121,7 @@ def bench(
     from gmai_bench.run import Settings, ask_and_report
 
     due = _prepare(data_root, expect, revision)
-    names = expand(name.strip() for value in benchmarks for name in value.split(",") if name.strip())
-    opened = [open_benchmark(name, data_root) for name in names]
+    opened = [open_benchmark(name, data_root) for name in expand(_names(benchmarks))]
     place = ranks.from_environment() if endpoint is None else ranks.Ranks()
     if endpoint is None:
         from gmai_bench.backends.local import LocalModel
@@ -169,7 +168,10 @@ def list_benchmarks() -> None:
 @app.command()
 def score(
     file: Annotated[Path, typer.Argument(help="Answers: ours (.jsonl), MMMU's JSON, VLMEvalKit's .xlsx or .tsv, …")],
-    benchmark: Annotated[str, typer.Option(help="Name (vqa-rad, vqa-rad/llava-med) or path of a YAML file.")],
+    benchmark: Annotated[
+        list[str],
+        typer.Option(help="Names (vqa-rad, vqa-rad/llava-med) or YAML paths, separated by commas or given repeatedly."),
+    ],
     out: Annotated[Path | None, typer.Option(help="Folder for the report; without it only the table is shown.")] = None,
     model_name: Annotated[str | None, typer.Option(help="What the report calls the model; default: the file.")] = None,
     data_root: DataRoot = None,
@@ -182,16 +184,19 @@ def score(
     ] = "gmai",
 ) -> None:
     """Score answers that are already there, whoever gave them. Needs no torch."""
-    from gmai_bench.benchmarks.registry import open_benchmark
+    from gmai_bench.benchmarks.registry import expand, open_benchmark
     from gmai_bench.run import Settings, score_file
 
     due = _prepare(data_root, expect, revision)
     settings = Settings(limit=limit, allow_partial=allow_partial, expect=due)
-    opened = open_benchmark(benchmark, data_root)
-    if extractor != "gmai":
-        commands.print_extractors(file, opened, settings, extractor, has_out=out is not None)
+    opened = [open_benchmark(name, data_root) for name in expand(_names(benchmark))]
+    report_in = out if extractor == "gmai" else None
+    scored = score_file(file, opened, report_in, settings, model=model_name or file.name, data_root=data_root)
+    if extractor == "gmai":
+        _print(scored, out)
         return
-    _print(score_file(file, opened, out, settings, model=model_name or file.name), out)
+    for one in scored:
+        commands.print_extractors(one, f"{one.result.protocol}, {file}", extractor, has_out=out is not None)
 
 
 @app.command()
@@ -216,6 +221,10 @@ app.command()(commands.judge)
 app.command()(commands.contamination)
 app.command()(commands.fingerprints)
 app.command()(commands.push)
+
+
+def _names(given: list[str]) -> list[str]:
+    return [name.strip() for value in given for name in value.split(",") if name.strip()]
 
 
 def _prepare(data_root: Path | None, expect: list[str] | None, revision: list[str] | None) -> dict[str, int]:

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from gmai_bench.benchmarks.question import Benchmark
-    from gmai_bench.contamination import Fingerprints
-    from gmai_bench.run import Settings
+    from gmai_bench.scoring.results import ScoredBenchmark
+    from gmai_bench.tools.contamination import Fingerprints
 
 
 def compare(
@@ -18,7 +17,7 @@ def compare(
     """Compare two runs question by question: exact McNemar, clustered difference, what could have been found."""
     from gmai_cli.console import table
 
-    from gmai_bench.compare import compare as compare_runs
+    from gmai_bench.tools.compare import compare as compare_runs
 
     found = compare_runs(first, second)
     columns = ("protocol", "n", "A", "B", "only A", "only B", "B - A", "95 % (clustered)", "p exact", "p clustered")
@@ -106,9 +105,9 @@ def judge(
     from gmai_cli.run_lock import hold
 
     from gmai_bench.backends.endpoint import Endpoint
-    from gmai_bench.judge import judge_folder
     from gmai_bench.report.build import rebuild
     from gmai_bench.report.markdown import percent
+    from gmai_bench.tools.judge import judge_folder
 
     with hold(out):
         found = judge_folder(out, Endpoint(endpoint, model, max_new_tokens=16, key_variable=api_key_env))
@@ -130,36 +129,21 @@ def judge(
     table(columns, rows)
 
 
-def print_extractors(
-    file: Path, benchmark: "Benchmark", settings: "Settings", extractor: str, *, has_out: bool
-) -> None:
+def print_extractors(benchmark: "ScoredBenchmark", title: str, extractor: str, *, has_out: bool) -> None:
     """Print the same answers as several extractors read them."""
     from gmai_cli.console import table
-    from gmai_formats.errors import UserError, did_you_mean
 
-    from gmai_bench.protocols import EXTRACTOR_NAMES
     from gmai_bench.report.markdown import percent, span
-    from gmai_bench.run import cross_table
-    from gmai_bench.statistics import wilson
+    from gmai_bench.tools.extractors import readings
 
-    if extractor not in ("all", *EXTRACTOR_NAMES):
-        raise UserError(f'--extractor "{extractor}": unknown.{did_you_mean(extractor, ("all", *EXTRACTOR_NAMES))}')
-    if has_out:
-        raise UserError("--out: a report is always read by the protocol's own rules. Leave --out or --extractor out.")
-    names = EXTRACTOR_NAMES if extractor == "all" else (extractor,)
-    rows: list[tuple[object, ...]] = []
-    for scored in cross_table(file, benchmark, settings, names).values():
-        items = [item for item in scored.scored if item.question.measure == "accuracy"]
-        points = sum(item.verdict.score for item in items)
-        unread = sum(item.verdict.answer is None and item.verdict.rule in _UNREAD for item in items)
-        share, low_high = points / max(1, len(items)), wilson(points, len(items))
-        rows.append(
-            (scored.result.extractor, len(items), percent(share), span(low_high), percent(unread / max(1, len(items))))
-        )
-    table(("extractor", "n", "score", "95 % interval", "not read"), rows, title=f"{benchmark.card.protocol}, {file}")
+    rows = [
+        (r.extractor, r.n, percent(r.score), span(r.interval), percent(r.unread))
+        if r.n
+        else (r.extractor, 0, "does not apply", "–", "–")
+        for r in readings(benchmark, extractor, has_out=has_out)
+    ]
+    table(("extractor", "n", "score", "95 % interval", "not read"), rows, title=title)
 
-
-_UNREAD = ("ambiguous", "refused", "empty", "unparsed", "random", "letter_of_no_option")
 
 BenchmarkNames = Annotated[
     list[str], typer.Option(help="Names or YAML paths, separated by commas; the option may be given several times.")
@@ -178,7 +162,7 @@ def contamination(
     """List the benchmark images and questions that occur in training samples. A finding is a report, not an error."""
     from gmai_cli.console import table
 
-    from gmai_bench.contamination import contamination as look
+    from gmai_bench.tools.contamination import contamination as look
 
     found = look(_fingerprints(benchmarks, data_root, allow_partial=allow_partial), samples, out)
     columns = ("protocol", "questions", "images", "same image", "near image", "on seen images", "same words", "both")
@@ -207,7 +191,7 @@ def fingerprints(
     allow_partial: AllowPartial = False,
 ) -> None:
     """Write digests, perceptual hashes and words of benchmarks, for a data build to keep clear of them."""
-    from gmai_bench.contamination import write_fingerprints
+    from gmai_bench.tools.contamination import write_fingerprints
 
     count = write_fingerprints(_fingerprints(benchmarks, data_root, allow_partial=allow_partial), out)
     print(f"{out}: {count} questions")
@@ -215,7 +199,7 @@ def fingerprints(
 
 def _fingerprints(names: list[str], data_root: Path | None, *, allow_partial: bool) -> "list[Fingerprints]":
     from gmai_bench.benchmarks.registry import expand, open_benchmark
-    from gmai_bench.contamination import fingerprints as take
+    from gmai_bench.tools.contamination import fingerprints as take
 
     chosen = expand(name.strip() for value in names for name in value.split(",") if name.strip())
     return [take(open_benchmark(name, data_root), limit=None, allow_partial=allow_partial) for name in chosen]
@@ -227,7 +211,7 @@ def push(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the files and commit nothing.")] = False,
 ) -> None:
     """Add a run's results to a model's repository on the Hub, with protocol and n."""
-    from gmai_bench.push import push as push_results
+    from gmai_bench.tools.push import push as push_results
 
     url, files = push_results(out, repo_id, dry_run=dry_run)
     for path, content in files.items():

@@ -9,9 +9,8 @@ from gmai_formats.errors import UserError, explain_validation
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gmai_bench.benchmarks.prompts import LETTERS, fill
-from gmai_bench.benchmarks.question import Card, KeepImage, Question
+from gmai_bench.benchmarks.question import SET_JOIN, Card, KeepImage, Question
 from gmai_bench.benchmarks.tables import image_bytes, read_rows
-from gmai_bench.protocols import SET_JOIN, Scoring
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 
@@ -161,7 +160,7 @@ class DeclaredBenchmark:
         )
 
 
-def _scoring(d: Declaration) -> Scoring:
+def _scoring(d: Declaration) -> str:
     if d.multiple:
         return "option-letter-set"
     return "option-letter" if d.choices_style == "letters" else "option-text"

@@ -25,6 +25,15 @@ SUBJECTS = {
 }
 """Folder of a subject ▶ multiple-choice questions among its 30."""
 
+_OTHER_SUBJECTS = (
+    "Accounting", "Agriculture", "Architecture_and_Engineering", "Art", "Art_Theory", "Biology", "Chemistry",
+    "Computer_Science", "Design", "Economics", "Electronics", "Energy_and_Power", "Finance", "Geography", "History",
+    "Literature", "Manage", "Marketing", "Materials", "Math", "Mechanical_Engineering", "Music", "Physics",
+    "Psychology", "Sociology",
+)  # fmt: skip
+OTHER_IDS = frozenset(f"validation_{subject}_{n}" for subject in _OTHER_SUBJECTS for n in range(1, 31))
+"""Ids of MMMU's other subjects, 30 questions each: a file may hold the answers to all of MMMU."""
+
 HUB = HubSource("MMMU/MMMU", tuple(f"{subject}/validation-*" for subject in SUBJECTS))
 _IMAGES = tuple(f"image_{number}" for number in range(1, 8))
 _COLUMNS = ("id", "question", "options", "answer", "question_type", "topic_difficulty", *_IMAGES)

@@ -4,7 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from gmai_bench.protocols import Scoring
+HEADLINE = "accuracy"
+"""The measure of the questions behind a protocol's number."""
+
+SET_JOIN = " + "
+"""Between the texts of a question with several right choices, in its reference and in the answer read."""
 
 KeepImage = Callable[[bytes, str], str]
 """Takes one encoded image and the place it came from (for messages); returns its SHA-256 hex digest."""
@@ -26,11 +30,13 @@ class Question:
     """Text of the right choice, or of the answer."""
     cluster: str
     """Questions of one cluster (one image, usually) are not independent."""
-    measure: str = "accuracy"
+    alternatives: tuple[str, ...] = ()
+    """Other answers that count as right."""
+    measure: str = HEADLINE
     """Which number of the protocol this question counts in."""
     groups: Mapping[str, str] = field(default_factory=dict[str, str])
-    scoring: Scoring | None = None
-    """Of this question, where it is another than its protocol's."""
+    scoring: str | None = None
+    """Name of its scorer, where it is another than its protocol's."""
     continuations: tuple[str, ...] = ()
     """What the model is to weigh by likelihood in place of answering; the first words of its answer."""
 
@@ -44,7 +50,8 @@ class Card:
     protocol: str
     """`family/name`; a number never appears without it."""
     protocol_version: int
-    scoring: Scoring
+    scoring: str
+    """Name of the scorer."""
     expected: int | None
     """Questions of a complete copy, `None` where the benchmark does not say."""
     groups: tuple[str, ...]
@@ -56,6 +63,8 @@ class Card:
     """The protocol's number: over all questions, or the plain mean over the first column of `groups`."""
     published_extractor: str = ""
     """The parser that published numbers under this protocol were made with; its number is reported beside ours."""
+    published_option: str = "{text}"
+    """How that parser's own program passes it an option, such as `{letter}. {text}`."""
     expected_groups: Mapping[str, Mapping[str, int]] = field(default_factory=dict[str, Mapping[str, int]])
     """Column ▶ value ▶ questions of a complete copy."""
     hidden: bool = False

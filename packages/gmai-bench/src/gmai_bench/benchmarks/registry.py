@@ -1,14 +1,16 @@
 """Name or YAML path ▶ benchmark. Names load their module on first use."""
 
+import contextlib
 import importlib
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from gmai_formats.errors import UserError, did_you_mean
 
-from gmai_bench.benchmarks import hub
+from gmai_bench.benchmarks import hub, mmmu
 from gmai_bench.benchmarks.question import Benchmark
 
 
@@ -117,3 +119,24 @@ def open_benchmark(name: str, data_root: Path | None) -> Benchmark:
     module, _, attribute = entry.opener.partition(":")
     opener = cast("Callable[[str, Path | None], Benchmark]", getattr(importlib.import_module(module), attribute))
     return opener(protocol, data_root)
+
+
+def other_ids(protocol: str, data_root: Path | None, wanted: AbstractSet[str]) -> set[str]:
+    """Return which of some ids other protocols of the same benchmark ask, or its data set has besides.
+
+    Copies that are not there are passed over, and nothing is downloaded that the protocol itself does not need.
+    """
+    family, _, own = protocol.partition("/")
+    entry = REGISTRY.get(family)
+    found = set(wanted) & set(mmmu.OTHER_IDS) if family == "mmmu-hm" else set[str]()
+    for name in entry.protocols if entry else ():
+        if name == own or not wanted - found or (data_root is None and _has_own_files(family, name)):
+            continue
+        with contextlib.suppress(UserError):
+            benchmark = open_benchmark(f"{family}/{name}", data_root)
+            found |= {question.id for question in benchmark.questions(lambda _, __: "")} & wanted
+    return found
+
+
+def _has_own_files(family: str, protocol: str) -> bool:
+    return protocol.startswith("huatuo-") or family == "gmai-mmbench"

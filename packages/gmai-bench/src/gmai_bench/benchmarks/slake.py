@@ -15,7 +15,6 @@ from gmai_bench.benchmarks.hub import HubSource
 from gmai_bench.benchmarks.named import SHORT, YES_NO, Images, Named, find_copy, need_file, read_json_records
 from gmai_bench.benchmarks.prompts import fill
 from gmai_bench.benchmarks.question import Benchmark, Card, KeepImage, Question
-from gmai_bench.protocols import Scoring
 
 HUB = HubSource("BoKelvin/SLAKE", ("test.json", "imgs.zip"))
 _FIELDS = ("img_name", "question", "answer", "q_lang", "answer_type", "content_type", "modality", "qid")
@@ -36,7 +35,7 @@ _EN_GROUPS = {
 
 @dataclass(frozen=True, slots=True)
 class _Protocol:
-    scoring: Scoring
+    scoring: str
     expected: int
     languages: tuple[str, ...]
     prompts: Mapping[str, str]

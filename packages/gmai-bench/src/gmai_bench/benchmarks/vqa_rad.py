@@ -20,7 +20,6 @@ from gmai_bench.benchmarks.path_vqa import medevalkit_prompt
 from gmai_bench.benchmarks.prompts import fill
 from gmai_bench.benchmarks.question import Benchmark, Card, KeepImage, Question
 from gmai_bench.benchmarks.tables import image_bytes, read_image_file, read_rows
-from gmai_bench.protocols import Scoring
 
 OSF_JSON = "VQA_RAD Dataset Public.json"
 OSF_IMAGES = "VQA_RAD Image Folder"
@@ -32,7 +31,7 @@ _OSF_FIELDS = ("qid", "image_name", "question", "answer", "answer_type", "phrase
 @dataclass(frozen=True, slots=True)
 class _Protocol:
     prompt: str
-    scoring: Scoring
+    scoring: str
     expected: int
     notes: str
     published_extractor: str = ""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gmai_bench.published.tables import PAPER_TABLES, PublishedTable, cells_of, paper_table
-from gmai_bench.scores import Result
+from gmai_bench.scoring.results import Result
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image
 
 from gmai_bench.images import Ablation, ImageStore
-from gmai_bench.scores import Scored, ScoredBenchmark
+from gmai_bench.scoring.results import Scored, ScoredBenchmark
 
 IMAGE_EDGE_PX = 256
 """Longest edge of an embedded image."""

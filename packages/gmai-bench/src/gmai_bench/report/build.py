@@ -10,15 +10,15 @@ from typing import Any, cast
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json, write_text
 
-from gmai_bench import record
+from gmai_bench.answers.predictions import read_predictions
+from gmai_bench.benchmarks import record
 from gmai_bench.benchmarks.question import Card
 from gmai_bench.images import ImageStore
-from gmai_bench.predictions import read_predictions
 from gmai_bench.published.compare import beside_paper
 from gmai_bench.report.markdown import as_markdown
 from gmai_bench.report.page import as_page
-from gmai_bench.scores import ScoredBenchmark, score_benchmark
-from gmai_bench.submission import write_submission
+from gmai_bench.scoring.results import ScoredBenchmark, score_benchmark
+from gmai_bench.tools.submission import write_submission
 
 FORMAT = "gmai-bench-report/1"
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gmai_bench.report.markdown import percent, span
-from gmai_bench.scores import GroupResult, Result
+from gmai_bench.scoring.results import GroupResult, Result
 
 
 @dataclass(frozen=True, slots=True)

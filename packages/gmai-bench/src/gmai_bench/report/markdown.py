@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gmai_bench.scores import GroupResult, Result, ScoredBenchmark
+from gmai_bench.scoring.results import GroupResult, Result, ScoredBenchmark
 
 
 def as_markdown(summary: Mapping[str, Any], benchmarks: Sequence[ScoredBenchmark]) -> str:

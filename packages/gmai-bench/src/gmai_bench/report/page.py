@@ -18,7 +18,7 @@ from gmai_bench.images import Ablation, ImageStore
 from gmai_bench.report import charts
 from gmai_bench.report.browse import Thumbnails, browsable, pack
 from gmai_bench.report.markdown import count_note, partial_note, percent, span
-from gmai_bench.scores import ScoredBenchmark
+from gmai_bench.scoring.results import ScoredBenchmark
 
 
 def as_page(summary: Mapping[str, Any], benchmarks: Sequence[ScoredBenchmark], store: ImageStore) -> str:

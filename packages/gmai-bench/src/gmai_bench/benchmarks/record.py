@@ -145,6 +145,9 @@ def read(folder: Path) -> Record:
     return Record(card, coverage, questions)
 
 
+_ARRAYS = ("images", "choices", "continuations", "alternatives")
+
+
 def _question(fields: dict[str, Any]) -> Question:
-    arrays: dict[str, Any] = {name: tuple(fields[name]) for name in ("images", "choices", "continuations")}
+    arrays: dict[str, Any] = {name: tuple(fields[name]) for name in _ARRAYS if name in fields}
     return Question(**(fields | arrays))

@@ -4,20 +4,20 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gmai_bench.benchmarks.question import Question
+from gmai_bench.answers.predictions import Kept, Prediction
+from gmai_bench.benchmarks.question import HEADLINE, Question
+from gmai_bench.benchmarks.record import Record
 from gmai_bench.extraction.options import NO_ANSWER
-from gmai_bench.predictions import Kept, Prediction
-from gmai_bench.protocols import EXTRACTORS, Verdict, score
-from gmai_bench.record import Record
-from gmai_bench.statistics import (
+from gmai_bench.scoring import published
+from gmai_bench.scoring.scorers import scorer
+from gmai_bench.scoring.statistics import (
     clustered_standard_error,
     macro_bootstrap,
     mean_interval,
     wilson,
     wilson_clustered,
 )
-
-HEADLINE = "accuracy"
+from gmai_bench.scoring.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,28 +106,28 @@ class ScoredBenchmark:
     scored: Sequence[Scored] = field(repr=False)
 
 
-def score_benchmark(record: Record, kept: Kept, *, extractor: str = "gmai") -> ScoredBenchmark:
-    """Score the answered questions of a record; unanswered ones are counted and make the result partial.
-
-    Args:
-        record: The questions.
-        kept: The answers.
-        extractor: How choices are read: `gmai`, or the name of a published parser.
-    """
-    scored = [
-        Scored(question, prediction, _verdict(record, question, prediction, extractor))
+def score_benchmark(record: Record, kept: Kept) -> ScoredBenchmark:
+    """Score the answered questions of a record; unanswered ones are counted and make the result partial."""
+    answered = [
+        (question, prediction)
         for question in record.questions
         if (prediction := kept.by_id.get(question.id)) is not None
     ]
-    return ScoredBenchmark(record, _result(record, scored, extractor), scored)
+    scored = [
+        Scored(question, given, scorer(question.scoring or record.card.scoring).score(given.response, question))
+        for question, given in answered
+    ]
+    return ScoredBenchmark(record, _result(record, scored), scored)
 
 
-def _verdict(record: Record, question: Question, prediction: Prediction, extractor: str) -> Verdict:
-    scoring = question.scoring or record.card.scoring
-    return score(prediction.response, question.choices, question.reference, scoring, extractor=extractor)
+def read_by(name: str, record: Record, scored: Sequence[Scored]) -> list[Scored]:
+    """Return the answers as a published parser reads them, without those that it says nothing about."""
+    option = record.card.published_option if record.card.published_extractor == name else "{text}"
+    read = ((item, published.read(name, item.prediction.response, item.question, option)) for item in scored)
+    return [Scored(item.question, item.prediction, verdict) for item, verdict in read if verdict is not None]
 
 
-def _result(record: Record, scored: Sequence[Scored], extractor: str) -> Result:
+def _result(record: Record, scored: Sequence[Scored]) -> Result:
     card, coverage = record.card, record.coverage
     answered = [item for item in scored if item.question.measure == HEADLINE]
     headline = [] if card.hidden else answered
@@ -153,14 +153,14 @@ def _result(record: Record, scored: Sequence[Scored], extractor: str) -> Result:
         standard_error_method="clustered by image",
         clusters=clusters,
         interval_clustered=wilson_clustered(total.correct, total.n, standard_error, clusters),
-        extractor=EXTRACTORS[card.scoring] if extractor == "gmai" else extractor,
+        extractor=scorer(card.scoring).version,
         rules=dict(sorted(rules.items(), key=lambda pair: (-pair[1], pair[0]))),
         no_answer={rule: rules[rule] / len(answered) if answered else 0.0 for rule in NO_ANSWER},
         cut=sum(item.prediction.cut for item in answered),
         groups={column: _by_group(headline, column) for column in card.groups},
         measures={
             **{name: _other([item for item in scored if item.question.measure == name]) for name in others},
-            **_published_measure(record, headline, extractor),
+            **_published_measures(record, [] if card.hidden else scored, others),
         },
         questions=coverage.asked,
         expected=coverage.expected,
@@ -179,16 +179,15 @@ def _result(record: Record, scored: Sequence[Scored], extractor: str) -> Result:
     )
 
 
-def _published_measure(record: Record, headline: Sequence[Scored], extractor: str) -> dict[str, OtherMeasure]:
-    """Return the number that the protocol's published parser gives the same answers."""
+def _published_measures(record: Record, scored: Sequence[Scored], others: Sequence[str]) -> dict[str, OtherMeasure]:
+    """Return the numbers that the protocol's published parser gives the same answers, one per measure it reads."""
     name = record.card.published_extractor
-    if not name or not headline or extractor != "gmai":
-        return {}
-    read = [
-        Scored(item.question, item.prediction, _verdict(record, item.question, item.prediction, name))
-        for item in headline
-    ]
-    return {f"as read by {name}": _other(read)}
+    found: dict[str, OtherMeasure] = {}
+    for measure in (HEADLINE, *others) if name else ():
+        read = read_by(name, record, [item for item in scored if item.question.measure == measure])
+        if read:
+            found[f"{'' if measure == HEADLINE else measure + ' '}as read by {name}"] = _other(read)
+    return found
 
 
 def _macro(headline: Sequence[Scored], column: str) -> OtherMeasure:

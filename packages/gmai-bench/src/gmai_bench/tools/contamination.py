@@ -17,7 +17,7 @@ from gmai_cli.console import progress
 from gmai_formats.errors import UserError
 from gmai_formats.files import replace_atomically, write_json
 
-from gmai_bench import record
+from gmai_bench.benchmarks import record
 from gmai_bench.benchmarks.question import Benchmark, Question
 from gmai_bench.images import check
 from gmai_bench.perceptual import NearHashes, perceptual_hash

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from gmai_bench.foreign import read_answers
+from gmai_bench.answers.imported import read_answers
 from gmai_formats.errors import UserError
 
 ANSWERS = {"validation_Pharmacy_1": "B", "validation_Pharmacy_2": "The answer, of course, is C.,]"}

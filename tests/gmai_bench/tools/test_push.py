@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
-from gmai_bench.push import BEGIN, END, push
 from gmai_bench.run import Settings, score_file
+from gmai_bench.tools.push import BEGIN, END, push
 from gmai_formats.errors import UserError
 
 README = "---\nlicense: apache-2.0\n---\n# Tiny\n\nA model.\n"
@@ -25,7 +25,7 @@ Push = Callable[..., "subprocess.CompletedProcess[str]"]
 @pytest.fixture
 def result(inputs: SimpleNamespace, held_out: Path, tmp_path: Path) -> Path:
     file = inputs.write_predictions(tmp_path / "a.jsonl", {r["id"]: "CT" for r in inputs.held_out_rows()})
-    score_file(file, DeclaredBenchmark(held_out), tmp_path / "out", Settings(), model="m")
+    score_file(file, [DeclaredBenchmark(held_out)], tmp_path / "out", Settings(), model="m")
     card = tmp_path / "out/held_out/option-text/benchmark.json"
     kept = json.loads(card.read_text(encoding="utf-8"))
     kept["card"] |= {"hub": "someone/held-out", "source": f"someone/held-out@{SHA[:12]}", "revision": SHA}
@@ -108,6 +108,6 @@ def test_a_refusal_is_one_line_with_the_remedy(
 
 def test_partial_results_are_not_published(inputs: SimpleNamespace, held_out: Path, tmp_path: Path) -> None:
     file = inputs.write_predictions(tmp_path / "a.jsonl", {"q0-0": "CT"})
-    score_file(file, DeclaredBenchmark(held_out), tmp_path / "out", Settings(limit=1), model="m")
+    score_file(file, [DeclaredBenchmark(held_out)], tmp_path / "out", Settings(limit=1), model="m")
     with pytest.raises(UserError, match=r"held_out/option-text is partial.*Only whole results are published"):
         push(tmp_path / "out", "me/tiny", dry_run=True)

@@ -12,7 +12,7 @@ from gmai_formats.errors import UserError
 
 from gmai_bench.report.build import read_folder, run_folders
 from gmai_bench.report.markdown import percent, span
-from gmai_bench.scores import ScoredBenchmark
+from gmai_bench.scoring.results import ScoredBenchmark
 
 RESULTS_FILE = ".eval_results/gmai-bench.yaml"
 BEGIN, END = "<!-- gmai-bench: begin -->", "<!-- gmai-bench: end -->"

@@ -8,8 +8,8 @@ from statistics import NormalDist
 from gmai_formats.errors import UserError
 
 from gmai_bench.report.build import read_folder, run_folders
-from gmai_bench.scores import ScoredBenchmark
-from gmai_bench.statistics import clustered_standard_error, mcnemar_exact, minimum_detectable_difference
+from gmai_bench.scoring.results import ScoredBenchmark
+from gmai_bench.scoring.statistics import clustered_standard_error, mcnemar_exact, minimum_detectable_difference
 
 
 @dataclass(frozen=True, slots=True)

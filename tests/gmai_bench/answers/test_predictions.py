@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from gmai_bench.predictions import Prediction, append_to, read_predictions, request_digest
+from gmai_bench.answers.predictions import Prediction, append_to, read_predictions, request_digest
 from gmai_formats.errors import UserError
 
 

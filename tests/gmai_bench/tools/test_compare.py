@@ -3,9 +3,9 @@ from types import SimpleNamespace
 
 import pytest
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
-from gmai_bench.compare import compare
 from gmai_bench.run import Settings, score_file
-from gmai_bench.statistics import macro_bootstrap, mcnemar_exact, minimum_detectable_difference
+from gmai_bench.scoring.statistics import macro_bootstrap, mcnemar_exact, minimum_detectable_difference
+from gmai_bench.tools.compare import compare
 from gmai_formats.errors import UserError
 from scipy.stats import binomtest
 
@@ -33,7 +33,7 @@ def folders(inputs: SimpleNamespace, held_out: Path, tmp_path: Path) -> tuple[Pa
     answers = {"a": {r["id"]: "CT" for r in rows}, "b": {r["id"]: r["reference"] for r in rows}}
     for name, said in answers.items():
         file = inputs.write_predictions(tmp_path / f"{name}.jsonl", said)
-        score_file(file, DeclaredBenchmark(held_out), tmp_path / name, Settings(), model=name)
+        score_file(file, [DeclaredBenchmark(held_out)], tmp_path / name, Settings(), model=name)
     return tmp_path / "a", tmp_path / "b"
 
 
@@ -56,11 +56,11 @@ def test_other_protocols_and_other_questions_are_refused(
     rows = inputs.held_out_rows()
     file = inputs.write_predictions(tmp_path / "c.jsonl", {r["id"]: "CT" for r in rows})
     other = inputs.write_held_out(tmp_path / "c", rows, protocol="held_out/other")
-    score_file(file, DeclaredBenchmark(other), tmp_path / "c-out", Settings(), model="c")
+    score_file(file, [DeclaredBenchmark(other)], tmp_path / "c-out", Settings(), model="c")
     with pytest.raises(UserError, match=r"no protocol in common\. held_out/option-text and held_out/other differ in"):
         compare(folders[0], tmp_path / "c-out")
     changed = inputs.write_held_out(tmp_path / "d", rows, prompt="{question} {choices}")
-    score_file(file, DeclaredBenchmark(changed), tmp_path / "d-out", Settings(), model="d")
+    score_file(file, [DeclaredBenchmark(changed)], tmp_path / "d-out", Settings(), model="d")
     with pytest.raises(UserError, match=r'were asked different questions \("q0-0" differs\)'):
         compare(folders[0], tmp_path / "d-out")
     with pytest.raises(UserError, match=r"holds no answers yet"):

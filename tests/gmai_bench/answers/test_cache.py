@@ -3,9 +3,9 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+from gmai_bench.answers.cache import AnswerCache, CachedAnswer
 from gmai_bench.backends.asks import Answer
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
-from gmai_bench.cache import AnswerCache, CachedAnswer
 from gmai_bench.run import Settings, ask_and_report
 
 
@@ -68,7 +68,7 @@ def test_half_written_lines_are_passed_over(tmp_path: Path) -> None:
 
 def test_processes_share_a_cache_with_a_file_each(tmp_path: Path) -> None:
     code = (
-        "import sys\nfrom pathlib import Path\nfrom gmai_bench.cache import *\n"
+        "import sys\nfrom pathlib import Path\nfrom gmai_bench.answers.cache import *\n"
         "cache = AnswerCache(Path(sys.argv[1]), 'm')\n"
         "for i in range(200): cache.add(f'{sys.argv[2]}-{i}', CachedAnswer('x' * 300, False))"
     )

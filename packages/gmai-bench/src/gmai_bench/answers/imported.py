@@ -15,7 +15,7 @@ from typing import Any, cast
 from gmai_cli.console import say
 from gmai_formats.errors import UserError, did_you_mean
 
-from gmai_bench.predictions import Kept, Prediction, read_predictions
+from gmai_bench.answers.predictions import Kept, Prediction, read_predictions
 
 ID_KEYS = ("id", "question_id", "index", "qid")
 RESPONSE_KEYS = ("response", "prediction", "text", "output", "model_pred", "pred_response")

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
-from gmai_bench.contamination import contamination, fingerprints, normalised, write_fingerprints
 from gmai_bench.perceptual import NearHashes, _dct_matrix, perceptual_hash
+from gmai_bench.tools.contamination import contamination, fingerprints, normalised, write_fingerprints
 from gmai_formats.errors import UserError
 from PIL import Image, ImageFilter
 from scipy.fft import dct

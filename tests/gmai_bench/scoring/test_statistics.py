@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from gmai_bench.statistics import clustered_standard_error, mean_interval, wilson, wilson_clustered
+from gmai_bench.scoring.statistics import clustered_standard_error, mean_interval, wilson, wilson_clustered
 from scipy.stats import binomtest
 
 

@@ -8,7 +8,7 @@ from gmai_cli.console import say
 from gmai_formats.files import replace_atomically
 
 from gmai_bench.benchmarks.prompts import LETTERS
-from gmai_bench.scores import ScoredBenchmark
+from gmai_bench.scoring.results import ScoredBenchmark
 
 _LONGEST_CELL = 32767
 """Characters; a spreadsheet cannot hold more in a cell."""

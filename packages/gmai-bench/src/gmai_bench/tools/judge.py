@@ -13,14 +13,14 @@ from gmai_cli.console import progress
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
 
+from gmai_bench.answers.predictions import Kept, Prediction, append_to, read_predictions, request_digest
 from gmai_bench.backends.asks import Ask, Backend
 from gmai_bench.benchmarks.prompts import LETTERS
 from gmai_bench.extraction.letters import letter_alone
 from gmai_bench.images import ImageStore, Shown
-from gmai_bench.predictions import Kept, Prediction, append_to, read_predictions, request_digest
 from gmai_bench.report.build import read_folder, run_folders
-from gmai_bench.scores import Scored
-from gmai_bench.statistics import wilson
+from gmai_bench.scoring.results import Scored
+from gmai_bench.scoring.statistics import wilson
 
 PROMPT = """Below are a question, its options and an answer that someone gave. Which option does the answer choose?
 Do not judge whether it is right. Reply with the letter of that option alone, or with NONE if the answer chooses none

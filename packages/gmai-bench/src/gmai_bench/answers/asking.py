@@ -1,0 +1,115 @@
+"""Ask a backend the questions that have no answer yet; each answer is on the disk before the next is asked."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gmai_cli.console import progress, say
+from gmai_formats.errors import UserError
+
+from gmai_bench.answers.cache import AnswerCache, CachedAnswer
+from gmai_bench.answers.predictions import Kept, Prediction, append_to, read_predictions, request_digest
+from gmai_bench.backends.asks import Ask, Backend
+from gmai_bench.backends.ranks import Ranks
+from gmai_bench.benchmarks.record import Record
+from gmai_bench.images import Shown
+
+PROMPT_VERSION = 1
+"""Raised whenever the text sent for the same question changes; part of every request digest."""
+
+
+def ask_missing(
+    item: Record,
+    backend: Backend,
+    folder: Path,
+    asked: Mapping[str, Any],
+    shown: Shown,
+    cache: AnswerCache | None,
+    ranks: Ranks,
+) -> None:
+    """Ask the questions without an answer; append each answer as it comes.
+
+    Args:
+        item: The questions.
+        backend: The model.
+        folder: The benchmark's folder, which keeps the answers.
+        asked: What shapes an answer beside prompt and images.
+        shown: The images.
+        cache: Answers shared with other runs.
+        ranks: This process's place; each rank asks its share.
+
+    Raises:
+        UserError: An answer in the folder was given to something else than is asked now.
+    """
+    path = folder / "predictions.jsonl"
+    kept = read_predictions(path) if path.exists() else Kept({}, 0, 0)
+    # not the name: a checkpoint that was moved gives the same answers
+    shaping = {key: value for key, value in asked.items() if key != "model"}
+    requests = {q.id: request_digest(q.prompt, q.images, shaping) for q in item.questions}
+    for identity, request in requests.items():
+        earlier = kept.by_id.get(identity)
+        if earlier is not None and earlier.request != request:
+            raise UserError(
+                f'{path}: the answer to "{identity}" was given to another prompt, image or setting than is asked now. '
+                f"Answers are reused only for the very same request. Use another --out, or remove {folder}."
+            )
+    missing = [q for q in item.questions if q.id not in kept.by_id]
+    cached = {q.id: hit for q in missing if cache and (hit := cache.get(requests[q.id]))}
+    asks = [Ask(q.id, q.prompt, q.images, q.continuations) for q in missing if q.id not in cached]
+    if kept.by_id or cached:
+        torn = " (one half-written line dropped)" if kept.torn_lines else ""
+        from_cache = f", {len(cached)} from the cache" if cached else ""
+        news = f"{item.card.protocol}: {len(kept.by_id)} answers kept{torn}{from_cache}, {len(asks)} to ask"
+        if ranks.rank == 0:
+            say(news)
+    extra = {} if asked["image_ablation"] == "none" else {"image_ablation": asked["image_ablation"]}
+    ranks.wait()  # every rank has read the answers before one is added
+    own = asks[ranks.rank :: ranks.size]
+    target, whole_bytes = (path, kept.whole_bytes) if ranks.size == 1 else (_rank_file(folder, ranks.rank), 0)
+    with (
+        append_to(target, whole_bytes=whole_bytes, extra=extra) as writer,
+        progress(item.card.protocol, len(own), unit="answers", shown=ranks.rank == 0) as bar,
+    ):
+        for identity, answer in cached.items() if ranks.rank == 0 else ():
+            writer.write(Prediction(identity, answer.response, requests[identity], answer.cut))
+        for answer in backend.answers(own, shown) if own else ():
+            writer.write(Prediction(answer.id, answer.response, requests[answer.id], answer.cut))
+            if cache:
+                cache.add(requests[answer.id], CachedAnswer(answer.response, answer.cut))
+            bar.advance()
+    ranks.wait()
+    if ranks.rank == 0:
+        merge_ranks(folder)
+
+
+def _rank_file(folder: Path, rank: int) -> Path:
+    return folder / f"predictions.rank-{rank}.jsonl"
+
+
+def merge_ranks(folder: Path) -> None:
+    """Append what the ranks of a data-parallel run wrote to the folder's predictions, of a killed run too.
+
+    A kill in between leaves some answers in both files; they are the same and are written once.
+    """
+    files = sorted(folder.glob("predictions.rank-*.jsonl"))
+    if not files:
+        return
+    path = folder / "predictions.jsonl"
+    kept = read_predictions(path) if path.exists() else Kept({}, 0, 0)
+    written = set(kept.by_id)
+    with path.open("ab") as target:
+        target.truncate(kept.whole_bytes)
+        if kept.whole_bytes and not path.read_bytes().endswith(b"\n"):
+            target.write(b"\n")
+        for file in files:
+            for line in file.read_bytes().split(b"\n")[:-1]:
+                identity = str(json.loads(line)["id"])
+                if identity not in written:
+                    written.add(identity)
+                    target.write(line + b"\n")
+        target.flush()
+        os.fsync(target.fileno())
+    for file in files:
+        file.unlink()

@@ -1,0 +1,56 @@
+"""What an output folder refuses, so that its report means one thing: other settings, other questions, twins."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from gmai_formats.errors import UserError
+
+from gmai_bench.benchmarks import record
+from gmai_bench.benchmarks.question import Benchmark, Card
+from gmai_bench.report.build import folder_of
+
+
+def refuse_other_settings(out: Path, asked: Mapping[str, Any]) -> None:
+    """Refuse an output folder that holds answers to other settings."""
+    path = out / "asked.json"
+    if not path.exists():
+        return
+    try:
+        earlier = cast("dict[str, Any]", json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise UserError(f"{path}: not readable as JSON ({error}). Remove the file if its answers are yours.") from error
+    differing = [
+        f"{key} was {earlier.get(key)}, is {asked.get(key)}"
+        for key in sorted({*asked, *earlier} - {"model"})
+        if earlier.get(key) != asked.get(key)
+    ]
+    if differing:
+        raise UserError(
+            f"{out}: holds answers to other settings ({'; '.join(differing)}). One output folder is one model under "
+            f"one setting, so that its report means one thing. Use another --out, or remove {out}."
+        )
+
+
+def refuse_twins(benchmarks: Sequence[Benchmark]) -> None:
+    """Refuse a protocol that is asked for twice."""
+    protocols = [benchmark.card.protocol for benchmark in benchmarks]
+    twins = sorted({protocol for protocol in protocols if protocols.count(protocol) > 1})
+    if twins:
+        raise UserError(
+            f"--benchmarks: {', '.join(twins)} is asked for twice. A protocol names one folder of answers. "
+            f"Give each benchmark once, and each YAML file its own `protocol`."
+        )
+
+
+def refuse_other_revision(out: Path, card: Card) -> None:
+    """Refuse a benchmark whose commit on the Hub is not the one that the answers in the folder were given to."""
+    folder = folder_of(out, card)
+    before = record.read(folder).card.revision if (folder / "benchmark.json").exists() else ""
+    if before and card.revision and before != card.revision:
+        raise UserError(
+            f"{folder}: its questions are those of {card.hub} at {before}, and now they would be read at "
+            f"{card.revision}. A number must not change its questions silently. "
+            f"Pass --revision {card.protocol}={before}, or use another --out."
+        )
