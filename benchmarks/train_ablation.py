@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     demo, out = arguments.demo.resolve(), arguments.out.resolve()
-    print(f"{'stages':22} {'held-out accuracy':>18} {'95 % interval':>18} {'held-out loss':>14}")
+    print(f"{'stages':22} {'held-out accuracy':>18} {'95 % interval':>18} {'validation loss':>14}")
     for name, stages in WAYS.items():
         model, loss, answers = Path("models/warm"), 0.0, out
         for position, stage in enumerate(stages):
@@ -40,7 +40,7 @@ def main() -> None:
                 folder = out / "-".join(map(str, stages[: position + 1]))
                 answers = folder / "bench"
                 _run(_step(f"runs/stage{stage}"), demo, model=model, out=folder)
-            model, loss = folder / "model", _held_out_loss(folder)
+            model, loss = folder / "model", _validation_loss(folder)
         if not (answers / "report.json").is_file():
             _run(_step("bench/stage3"), demo, model=model, out=answers)
         scored = json.loads((answers / "report.json").read_text("utf-8"))["benchmarks"][0]
@@ -60,9 +60,9 @@ def _run(step: Step, demo: Path, *, model: Path, out: Path) -> None:
     subprocess.run([sys.executable, "-m", "gmai_cli", *words], cwd=demo, check=True)
 
 
-def _held_out_loss(run: Path) -> float:
+def _validation_loss(run: Path) -> float:
     history = json.loads((run / "model" / "gmai.json").read_text("utf-8"))
-    return float(history["stages"][-1]["held_out_loss"])
+    return float(history["stages"][-1]["validation_loss"])
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def write_demo_folder(out: Path) -> None:
     for stage in (1, 2, 3):
         run = out / "runs" / f"stage{stage}"
         run.mkdir(parents=True)
-        lines = [{"step": 1, "loss": 3.0}, {"step": 2, "loss": 1.0}, {"step": 2, "held_out_loss": 1.2}]
+        lines = [{"step": 1, "loss": 3.0}, {"step": 2, "loss": 1.0}, {"step": 2, "validation_loss": 1.2}]
         (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (out / "demo.json").write_text(json.dumps({"phantoms": {"command": f"gmai {HOSTILE}", "seconds": 1.0}}))
 
@@ -97,7 +97,7 @@ def test_page_is_self_contained_and_escapes_everything(tmp_path: Path) -> None:
     assert "&lt;script&gt;" in html
     assert "http://" not in html.replace("http://www.w3.org", "")
     assert "90.0% of 600 held-out questions right" in html
-    assert "held-out loss 1.20" in html
+    assert "validation loss 1.20" in html
 
 
 def test_a_folder_that_no_demo_began_is_left_alone(tmp_path: Path) -> None:

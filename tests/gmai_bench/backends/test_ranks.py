@@ -1,5 +1,4 @@
 import pytest
-from gmai_bench.backends import ranks
 from gmai_bench.backends.ranks import Ranks, from_environment, join
 
 VARIABLES = (
@@ -34,9 +33,3 @@ def test_one_process_alone_needs_no_connection() -> None:
     join(Ranks())
     Ranks().wait()
     assert Ranks().share("value") == "value"
-
-
-def test_a_node_whose_name_does_not_resolve_is_reached_as_slurm_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranks, "_scontrol", lambda what, name: f"NodeName={name} NodeAddr=10.0.0.7 State=IDLE")
-    assert ranks._address_of("no-such-node.invalid") == "10.0.0.7"
-    assert ranks._address_of("localhost") == "localhost"

@@ -20,8 +20,8 @@ from PIL import Image
 STAGE: dict[str, Any] = {
     "stage": 1, "name": "shallow_alignment", "trainable": ["projector"], "lora": None, "steps": 40, "steps_planned": 40,
     "samples": 900,
-    "tokens": 123456, "unreadable": 2, "held_out_loss": 1.25,
-    "loss_curve": [[step, 4 / step] for step in range(1, 41)], "held_out_curve": [[20, 1.5], [40, 1.25]],
+    "tokens": 123456, "unreadable": 2, "validation_loss": 1.25,
+    "loss_curve": [[step, 4 / step] for step in range(1, 41)], "validation_curve": [[20, 1.5], [40, 1.25]],
     "mixture": [
         {"name": "caption|<b>", "available": 1000, "ratio": 0.9, "used": 900, "left_out": 3, "images": 900,
          "tokens": 123456, "supervised_tokens": 20000, "token_share": 1.0},

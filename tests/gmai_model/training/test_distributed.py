@@ -13,7 +13,7 @@ from .conftest import Train
 from .test_run import metrics
 
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "SLURM_JOB_ID", "SLURM_STEP_ID",
-             "SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")  # fmt: skip
+             "SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", "SLURM_STEP_NODELIST", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -24,12 +24,13 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_srun_needs_no_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_PROCID": "5", "SLURM_NTASKS": "16", "SLURM_LOCALID": "1"}
+    given = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_PROCID": "5", "SLURM_NTASKS": "16", "SLURM_LOCALID": "1",
+             "SLURM_STEP_NODELIST": "localhost,node[07-08]"}  # fmt: skip
     for name, value in {**given, "SLURM_LAUNCH_NODE_IPADDR": "10.0.0.3"}.items():
         monkeypatch.setenv(name, value)
     launch = read_launch()
     assert (launch.rank, launch.world, launch.local_rank, launch.launcher) == (5, 16, 1, "srun")
-    assert (os.environ["MASTER_ADDR"], os.environ["WORLD_SIZE"]) == ("10.0.0.3", "16")
+    assert (os.environ["MASTER_ADDR"], os.environ["WORLD_SIZE"]) == ("localhost", "16")
 
 
 def test_alone_is_rank_0_of_1() -> None:

@@ -8,7 +8,7 @@ from gmai_model.training.metrics import MetricsFile
 LINES = [
     {"step": 1, "loss": 3.0},
     {"step": 2, "loss": 2.0},
-    {"step": 2, "held_out_loss": 2.5},
+    {"step": 2, "validation_loss": 2.5},
     {"step": 3, "loss": 1.0},
 ]
 
@@ -23,5 +23,5 @@ def test_steps_to_be_done_again_and_a_torn_line_are_removed(tmp_path: Path) -> N
     assert resumed(tmp_path / "m.jsonl", steps_done=2, at_the_end=False) == LINES[:3]
 
 
-def test_held_out_loss_of_the_end_is_measured_once(tmp_path: Path) -> None:
+def test_validation_loss_of_the_end_is_measured_once(tmp_path: Path) -> None:
     assert resumed(tmp_path / "m.jsonl", steps_done=2, at_the_end=True) == LINES[:2]

@@ -33,7 +33,7 @@ def write(out: Path) -> Tags:
          "fill": 0.97, "data_wait_share": 0.01, "mfu": 0.41}
         for step in (1, 2, 3)
     ]  # fmt: skip
-    lines.append({"step": 3, "held_out_loss": 4.25})
+    lines.append({"step": 3, "validation_loss": 4.25})
     (out / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     answer = {"step": 3, "id": "a", "question": HOSTILE, "reference": HOSTILE, "answer": HOSTILE, "cut": True}
     (out / "answers.jsonl").write_text(json.dumps(answer) + "\n")
@@ -41,7 +41,7 @@ def write(out: Path) -> Tags:
     history = {
         "stage": 3, "name": "instruction_tuning", "trainable": ["projector"], "lora": None,
         "steps": 3, "steps_planned": 3, "samples": 24, "tokens": 4000,
-        "unreadable": 1, "held_out_loss": 4.25, "mixture": [share], "settings": {"note": HOSTILE},
+        "unreadable": 1, "validation_loss": 4.25, "mixture": [share], "settings": {"note": HOSTILE},
         "sessions": [{"started": "2026-11-24", "from_step": 0, "processes": 2, "device": HOSTILE,
                       "micro_batch_size": 1, "accumulation": 1}],
     }  # fmt: skip
@@ -57,7 +57,7 @@ def test_everything_is_there_and_escaped(tmp_path: Path) -> None:
     assert tags.text.count(HOSTILE) == 7
     assert tags.names.count("svg") == 7
     assert tags.names.count("img") == 1
-    for words in ("Stage 3, instruction tuning: held-out loss 4.2500", "after step 3, cut", "last 41.0%"):
+    for words in ("Stage 3, instruction tuning: validation loss 4.2500", "after step 3, cut", "last 41.0%"):
         assert words in tags.text
 
 

@@ -142,7 +142,7 @@ def test_any_number_of_ranks_trains_the_same_and_goes_on_as_another(
     assert len([line for line in expected if "loss" in line]) == 4
     for name in runs[1:]:
         for a, b in zip(expected, metrics(tmp_path / name), strict=True):
-            for key in ("loss", "held_out_loss"):
+            for key in ("loss", "validation_loss"):
                 assert a.get(key, 0) == pytest.approx(b.get(key, 0), rel=1e-4), name
 
 

@@ -2,14 +2,12 @@
 
 import importlib
 import os
-import re
-import socket
-import subprocess
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from gmai_formats.errors import UserError
+from gmai_formats.slurm_hosts import meeting_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +55,8 @@ def join(ranks: Ranks) -> None:
     if ranks.size == 1:
         return
     distributed: Any = importlib.import_module("torch.distributed")
-    if "MASTER_ADDR" not in os.environ:
-        os.environ["MASTER_ADDR"] = _address_of(_scontrol("hostnames", os.environ["SLURM_STEP_NODELIST"]).split()[0])
-        step = int(os.environ.get("SLURM_STEP_ID", "0"))
-        os.environ["MASTER_PORT"] = str(20000 + (int(os.environ.get("SLURM_JOB_ID", "0")) * 7 + step) % 20000)
+    host, port = meeting_place(os.environ)
+    os.environ.update(MASTER_ADDR=host, MASTER_PORT=str(port))
     try:
         # a rank that has few questions left waits for the slowest one, however long that takes
         distributed.init_process_group("gloo", rank=ranks.rank, world_size=ranks.size, timeout=timedelta(days=7))
@@ -70,20 +66,6 @@ def join(ranks: Ranks) -> None:
             f"{os.environ.get('MASTER_PORT')} ({str(error).splitlines()[0]}). Set MASTER_ADDR and MASTER_PORT to an "
             f"address of rank 0 that all nodes reach."
         ) from error
-
-
-def _address_of(node: str) -> str:
-    """Return a node's name, or the address Slurm itself reaches it by where the name does not resolve."""
-    try:
-        socket.getaddrinfo(node, None)
-    except OSError:
-        known = re.search(r"NodeAddr=(\S+)", _scontrol("node", node))
-        return known[1] if known else node
-    return node
-
-
-def _scontrol(what: str, name: str) -> str:
-    return subprocess.run(["scontrol", "show", what, name], capture_output=True, text=True, check=True).stdout
 
 
 def leave(ranks: Ranks) -> None:

@@ -102,14 +102,14 @@ def _bars(result: Sequence[Measured]) -> str:
 def _curve(out: Path, stage: int) -> str:
     lines = (out / "runs" / f"stage{stage}" / "metrics.jsonl").read_text("utf-8").splitlines()
     values = [record["loss"] for record in map(json.loads, lines) if "loss" in record]
-    held_out = [record["held_out_loss"] for record in map(json.loads, lines) if "held_out_loss" in record]
+    held_out = [record["validation_loss"] for record in map(json.loads, lines) if "validation_loss" in record]
     width, height, left, bottom = 300, 170, 34, 22
     top = max([*values, 0.1]) * 1.05
     points = " ".join(
         f"{left + (width - left - 6) * i / max(len(values) - 1, 1):.1f},{(height - bottom) * (1 - v / top) + 6:.1f}"
         for i, v in enumerate(values)
     )
-    title = f"stage {stage}: {len(values)} steps, held-out loss {held_out[-1]:.2f}" if held_out else f"stage {stage}"
+    title = f"stage {stage}: {len(values)} steps, validation loss {held_out[-1]:.2f}" if held_out else f"stage {stage}"
     return (
         f'<svg viewBox="0 0 {width} {height + 16}" role="img" aria-label="loss of stage {stage}">'
         f'<text x="{left}" y="{height + 12}">{title}</text>'

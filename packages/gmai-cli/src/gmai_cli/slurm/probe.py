@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from gmai_formats.files import write_json
+from gmai_formats.slurm_hosts import meeting_place
 
 PATIENCE_S = 30.0
 
@@ -36,8 +37,7 @@ def main() -> None:
 
 def _meet(rank: int, world: int) -> str:
     """Connect with task 0 where training would, and return what went wrong."""
-    host = os.environ.get("SLURM_LAUNCH_NODE_IPADDR", "127.0.0.1")
-    port = 20000 + int(os.environ["SLURM_JOB_ID"]) % 20000
+    host, port = meeting_place(os.environ)
     where = f"{host}:{port}"
     if rank == 0:
         try:

@@ -109,13 +109,13 @@ def _stages(stages: Sequence[Mapping[str, Any]], curves: str | None) -> str:
         return "## Training\n\nNo stage has been run."
     lines = ["## Training", ""]
     lines += _table(
-        ("stage", "trained", "steps", "samples", "tokens", "held-out loss", "devices"),
+        ("stage", "trained", "steps", "samples", "tokens", "validation loss", "devices"),
         [
             (
                 f"{stage['stage']} {stage['name']}",
                 ", ".join(stage["trainable"]) + (f", LoRA rank {stage['lora']['rank']}" if stage.get("lora") else ""),
                 f"{stage['steps']:,} of {stage['steps_planned']:,}", f"{stage['samples']:,}", f"{stage['tokens']:,}",
-                _number(stage.get("held_out_loss")), _devices(stage),
+                _number(stage.get("validation_loss")), _devices(stage),
             )
             for stage in stages
         ],

@@ -11,10 +11,10 @@ LINE, DOTS, INK = (31, 92, 170), (190, 80, 20), (70, 70, 70)
 
 
 def draw_curves(stages: Sequence[dict[str, Any]]) -> bytes | None:
-    """Return one panel a stage: the training loss as a line, the held-out loss as dots.
+    """Return one panel a stage: the training loss as a line, the validation loss as dots.
 
     Args:
-        stages: Those of `gmai.json`; `loss_curve` and `held_out_curve` are lists of `[step, loss]`.
+        stages: Those of `gmai.json`; `loss_curve` and `validation_curve` are lists of `[step, loss]`.
     """
     drawn = [stage for stage in stages if len(stage.get("loss_curve") or []) > 1]
     if not drawn:
@@ -22,7 +22,7 @@ def draw_curves(stages: Sequence[dict[str, Any]]) -> bytes | None:
     sheet = Image.new("RGB", (WIDTH * len(drawn), HEIGHT), "white")
     for number, stage in enumerate(drawn):
         panel = _panel(
-            f"stage {stage['stage']}: {stage['name']}", stage["loss_curve"], stage.get("held_out_curve") or []
+            f"stage {stage['stage']}: {stage['name']}", stage["loss_curve"], stage.get("validation_curve") or []
         )
         sheet.paste(panel, (WIDTH * number, 0))
     buffer = io.BytesIO()

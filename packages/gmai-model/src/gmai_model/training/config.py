@@ -59,9 +59,9 @@ class TrainConfig(BaseModel):
     keep_checkpoints: int = Field(2, gt=0)
     """Resume checkpoints kept; older ones are removed."""
     validate_every_steps: int | None = Field(None, gt=0)
-    """Steps between two measurements of the held-out loss, and two rounds of answers; the end always has both."""
+    """Steps between two measurements of the validation loss, and two rounds of answers; the end always has both."""
     answers: int = Field(8, ge=0)
-    """Held-out questions, always the same ones, that the model answers whenever the held-out loss is measured."""
+    """Held-out questions, always the same ones, that the model answers whenever the validation loss is measured."""
     answer_tokens: int = Field(48, gt=0)
     """Longest of these answers in tokens."""
     max_bad_fraction: float = Field(0.001, ge=0, le=1)

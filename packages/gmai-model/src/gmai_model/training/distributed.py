@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TypeVar
 import torch
 from gmai_cli.exit_codes import EXIT_USER_ERROR
 from gmai_formats.errors import UserError
+from gmai_formats.slurm_hosts import meeting_place
 
 T = TypeVar("T")
 
@@ -45,8 +46,8 @@ def read_launch() -> Launch:
         return Launch(int(env["RANK"]), world, int(env.get("LOCAL_RANK", "0")), "torchrun or accelerate")
     if "SLURM_STEP_ID" in env and "SLURM_PROCID" in env:
         launch = Launch(int(env["SLURM_PROCID"]), int(env["SLURM_NTASKS"]), int(env["SLURM_LOCALID"]), "srun")
-        host = env.get("SLURM_LAUNCH_NODE_IPADDR", "127.0.0.1") if launch.world > 1 else "127.0.0.1"
-        port = str(20000 + int(env["SLURM_JOB_ID"]) % 20000)
+        meeting = meeting_place(env)
+        host, port = meeting[0] if launch.world > 1 else "127.0.0.1", str(meeting[1])
     elif int(env.get("SLURM_NTASKS", "1")) > 1 and "SLURM_JOB_ID" in env:
         raise UserError(
             f"this Slurm job has {env['SLURM_NTASKS']} tasks, but the command was not started by srun, so only one "

@@ -60,7 +60,7 @@ class Split:
 
 
 class Inputs:
-    """The samples of a stage and of its held-out loss, measured and planned.
+    """The samples of a stage and of its validation loss, measured and planned.
 
     Args:
         config: The resolved settings.

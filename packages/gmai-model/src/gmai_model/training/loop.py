@@ -1,4 +1,4 @@
-"""The steps of a stage on one rank: rows ▶ loss ▶ optimiser ▶ metrics, checkpoints, held-out loss and answers."""
+"""The steps of a stage on one rank: rows ▶ loss ▶ optimiser ▶ metrics, checkpoints, validation loss and answers."""
 
 import math
 import time
@@ -68,7 +68,7 @@ class Place:
 
     steps: int = 0
     unreadable: int = 0
-    held_out_loss: float | None = field(default=None)
+    validation_loss: float | None = field(default=None)
 
 
 class Loop:
@@ -83,7 +83,7 @@ class Loop:
         accumulation: Rows per rank and step.
         out: The run's folder.
         metrics: Where rank 0 writes; none elsewhere.
-        answers: The questions asked beside each held-out loss.
+        answers: The questions asked beside each validation loss.
         speed: What the numbers of a step mean for this model and device.
         watchdog: Told what this rank does.
         stop: Whether a signal asked this process to stop, also before the first step.
@@ -222,24 +222,24 @@ class Loop:
 
     @torch.no_grad()
     def validate(self) -> None:
-        """Measure the mean held-out loss over all validation samples, if there are any, and ask the questions."""
+        """Measure the mean validation loss over all validation samples, if there are any, and ask the questions."""
         plan = self._inputs.held_out_plan
         if not plan.packs:
             return
         self._engine.eval()
         totals = Totals()
         for row in iterate(self._rows(plan, self._inputs.held_out), start=0, workers=0):
-            self._watchdog.at(self.place.steps, "measuring the held-out loss after")
+            self._watchdog.at(self.place.steps, "measuring the validation loss after")
             on_device = row.to(self._device)
             totals.add(self._engine(on_device), on_device)
         totals.reduce(self._device)
         self._watchdog.at(self.place.steps, "answering held-out questions after")
         self._answers.ask(self._engine, step=self.place.steps, write=self._is_main)
         self._engine.train()
-        self.place.held_out_loss = totals.mean_loss
+        self.place.validation_loss = totals.mean_loss
         if self._metrics is not None:
-            self._metrics.write({"step": self.place.steps, "held_out_loss": totals.mean_loss})
-            say(f"held-out loss {totals.mean_loss:.4f} after step {self.place.steps}")
+            self._metrics.write({"step": self.place.steps, "validation_loss": totals.mean_loss})
+            say(f"validation loss {totals.mean_loss:.4f} after step {self.place.steps}")
 
 
 def last_step(config: TrainConfig, plan: Plan) -> int:

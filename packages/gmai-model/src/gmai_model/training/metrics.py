@@ -17,7 +17,7 @@ class MetricsFile:
     Args:
         path: The file; lines of steps that a resumed run will do again are removed.
         steps_done: Steps in the weights at the start.
-        at_the_end: All steps are done and the held-out loss is about to be measured once more.
+        at_the_end: All steps are done and the validation loss is about to be measured once more.
         trackers: Get the same numbers.
     """
 
@@ -30,7 +30,7 @@ class MetricsFile:
                     values: dict[str, Any] = json.loads(line)
                 except ValueError:
                     continue  # the torn last line of a killed run
-                again = at_the_end and values["step"] == steps_done and "held_out_loss" in values
+                again = at_the_end and values["step"] == steps_done and "validation_loss" in values
                 if values["step"] <= steps_done and not again:
                     kept.append(line + "\n")
         with replace_atomically(path) as file:

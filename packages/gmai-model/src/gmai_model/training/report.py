@@ -45,8 +45,8 @@ def write_report(out: Path, history: dict[str, Any], images: Mapping[str, Sequen
         images: Sample id ▶ its encoded images, for the answers.
     """
     lines = read_metrics(out / "metrics.jsonl")
-    held_out = history["held_out_loss"]
-    outcome = f"held-out loss {held_out:.4f}" if held_out is not None else "no validation samples"
+    held_out = history["validation_loss"]
+    outcome = f"validation loss {held_out:.4f}" if held_out is not None else "no validation samples"
     title = f"Stage {history['stage']}, {history['name'].replace('_', ' ')}: {outcome}"
     body = [
         f"<h1>{escape(title)}</h1>",
@@ -90,7 +90,7 @@ def _curves(lines: Sequence[dict[str, Any]]) -> Iterable[str]:
     def points(key: str) -> Points:
         return [(line["step"], line[key]) for line in lines if key in line]
 
-    yield _curve("loss per target; dots: held-out", points("loss"), dots=points("held_out_loss"))
+    yield _curve("loss per target; dots: validation", points("loss"), dots=points("validation_loss"))
     yield _curve("learning rate", points("learning_rate"), number="{:.1e}")
     yield _curve("gradient norm before clipping", points("gradient_norm"))
     yield _curve("tokens per second, all devices", points("tokens_per_second"), number="{:,.0f}")

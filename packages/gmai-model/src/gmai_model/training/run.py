@@ -1,6 +1,6 @@
 """READ THIS FIRST of the training: one stage from a checkpoint and a mixture to the next checkpoint.
 
-settings ▶ processes ▶ lock ▶ samples ▶ plan ▶ model ▶ engine ▶ (resume) ▶ steps (`loop`) ▶ held-out loss ▶ checkpoint
+settings ▶ processes ▶ lock ▶ samples ▶ plan ▶ model ▶ engine ▶ (resume) ▶ steps (`loop`) ▶ validation loss ▶ checkpoint
 """
 
 import json
@@ -254,9 +254,9 @@ def _history(config: TrainConfig, inputs: Inputs, place: Place, out: Path) -> di
         "samples": len(trained),
         "tokens": int(inputs.lengths.tokens[trained].sum(dtype=np.int64)),
         "unreadable": place.unreadable,
-        "held_out_loss": place.held_out_loss,
+        "validation_loss": place.validation_loss,
         "loss_curve": [[line["step"], round(line["loss"], 4)] for line in steps[::-1][::every][::-1]],
-        "held_out_curve": [[line["step"], line["held_out_loss"]] for line in lines if "held_out_loss" in line],
+        "validation_curve": [[line["step"], line["validation_loss"]] for line in lines if "validation_loss" in line],
         "mixture": [vars(share) for share in inputs.shares],
         "settings": json.loads(config.model_dump_json()),
         "sessions": [json.loads(line) for line in (out / "sessions.jsonl").read_text("utf-8").splitlines()],

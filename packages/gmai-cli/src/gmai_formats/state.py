@@ -1,0 +1,113 @@
+"""State that a later run reads: written aside with a digest, verified when read, never used where it is damaged.
+
+A reader gets what was written, or learns that the file is absent or damaged, and then does one of three things and says
+which: it makes the file again, falls back to the newest whole one, or refuses with the command that mends it.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gmai_formats.files import replace_atomically, sha256_file, write_json
+
+DIGEST = "sha256"
+"""The last key of a state file: the digest of everything before it."""
+
+
+class DamagedError(Exception):
+    """A state file does not hold what was written; the message names the file and says how that is known."""
+
+
+def write_state(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a mapping as JSON with its digest, durably: the old file or the whole new one is there after a power cut."""
+    plain: dict[str, Any] = json.loads(json.dumps(dict(values), default=str))
+    write_json(path, {**plain, DIGEST: _digest(plain)})
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """Return what `write_state` wrote.
+
+    Raises:
+        FileNotFoundError: There is none.
+        DamagedError: It is cut short, zeroed or altered.
+    """
+    try:
+        found: Any = json.loads(path.read_bytes())
+    except ValueError as error:  # a UnicodeDecodeError is one
+        raise DamagedError(f"{path} is damaged: it is not JSON") from error
+    except RecursionError as error:
+        raise DamagedError(f"{path} is damaged: its JSON is nested too deeply") from error
+    if not isinstance(found, dict) or DIGEST not in found:
+        raise DamagedError(f"{path} is damaged: it has no digest")
+    values: dict[str, Any] = dict(found)  # pyright: ignore[reportUnknownArgumentType]
+    if values.pop(DIGEST) != _digest(values):
+        raise DamagedError(f"{path} is damaged: its content differs from its digest")
+    return values
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def seal(path: Path, digest: str = "") -> dict[str, Any]:
+    """Return the size and digest of a file, to be kept in the state that stands for it.
+
+    Args:
+        path: The file.
+        digest: Its SHA-256 where that was computed while it was written.
+    """
+    return {"bytes": path.stat().st_size, DIGEST: digest or sha256_file(path)}
+
+
+def damage(path: Path, sealed: Mapping[str, Any]) -> str:
+    """Return how a file differs from its seal; nothing where it is whole."""
+    try:
+        size = path.stat().st_size
+        if size != sealed["bytes"]:
+            return f"{path.name} has {size:,} bytes instead of {sealed['bytes']:,}"
+        return "" if sha256_file(path) == sealed[DIGEST] else f"the content of {path.name} differs from its digest"
+    except OSError as error:
+        return f"{path.name} cannot be read: {error.strerror or error}"
+
+
+def append_line(path: Path, values: Mapping[str, Any]) -> None:
+    """Append one JSON line durably; it never continues a line that a power cut tore."""
+    line = json.dumps(dict(values), ensure_ascii=False).encode() + b"\n"
+    with path.open("a+b") as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(end - 1, 0))
+        file.write(b"\n" + line if end and file.read(1) != b"\n" else line)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_lines(path: Path, *, needs: Iterable[str] = ()) -> tuple[list[dict[str, Any]], int]:
+    """Return the objects of a JSON Lines file that is appended to, and how many lines are damaged.
+
+    Args:
+        path: The file; an absent one has no lines.
+        needs: Keys without which a line is damaged.
+    """
+    if not path.is_file():
+        return [], 0
+    needed = set(needs)
+    good: list[dict[str, Any]] = []
+    lines = [line for line in path.read_bytes().split(b"\n") if line.strip()]
+    for line in lines:
+        try:
+            values: Any = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(values, dict) and needed <= values.keys():
+            good.append(values)  # pyright: ignore[reportUnknownArgumentType]
+    return good, len(lines) - len(good)
+
+
+def rewrite_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
+    """Replace a JSON Lines file by these objects, durably."""
+    with replace_atomically(path) as file:
+        for values in lines:
+            file.write(json.dumps(dict(values), ensure_ascii=False).encode() + b"\n")

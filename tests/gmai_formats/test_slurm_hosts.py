@@ -1,0 +1,79 @@
+import subprocess
+from typing import Any
+
+import pytest
+from gmai_formats import slurm_hosts
+from gmai_formats.slurm_hosts import expand_hosts, meeting_place
+
+STEP = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_STEP_NODELIST": "node[07-08]"}
+
+
+@pytest.mark.parametrize(
+    ("text", "hosts"),
+    [
+        ("node1", ["node1"]),
+        ("node[07-08]", ["node07", "node08"]),
+        ("node[08-11]", ["node08", "node09", "node10", "node11"]),
+        ("n[1,3-4],gpu[2]", ["n1", "n3", "n4", "gpu2"]),
+        ("gpu-a100,n[001]", ["gpu-a100", "n001"]),
+        ("n[2-3]-ib", ["n2-ib", "n3-ib"]),
+        ("rack[0-1]n[1-2].site", ["rack0n1.site", "rack0n2.site", "rack1n1.site", "rack1n2.site"]),
+        (" n[9-10] ", ["n9", "n10"]),
+    ],
+)
+def test_host_lists(text: str, hosts: list[str]) -> None:
+    assert expand_hosts(text) == hosts
+
+
+@pytest.mark.parametrize("text", ["", "n[1-2", "n]1[", "n[]", "n[a-b]", "n[3-1]", "n[1-999999999]"])
+def test_what_is_no_host_list(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\[|no list|int"):
+        expand_hosts(text)
+
+
+def no_name_resolves(monkeypatch: pytest.MonkeyPatch, scontrol: str | None) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError("unknown")
+
+    def run(command: list[str], **_: Any) -> Any:
+        if scontrol is None:
+            raise FileNotFoundError(command[0])
+        return subprocess.CompletedProcess(command, 0, stdout=scontrol)
+
+    monkeypatch.setattr(slurm_hosts.socket, "getaddrinfo", fail)
+    monkeypatch.setattr(slurm_hosts.subprocess, "run", run)
+
+
+@pytest.mark.parametrize("scontrol", [None, "", "slurm_load_node error"])
+def test_the_first_host_of_the_step_is_met(monkeypatch: pytest.MonkeyPatch, scontrol: str | None) -> None:
+    no_name_resolves(monkeypatch, scontrol)
+    env = {**STEP, "SLURM_LAUNCH_NODE_IPADDR": "198.51.100.7", "SLURM_JOB_NODELIST": "login,node[07-08]"}
+    assert meeting_place(env) == ("node07", 20049)
+
+
+def test_slurm_knows_the_address_of_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
+    no_name_resolves(monkeypatch, "NodeName=node07 Arch=x86_64\n   NodeAddr=10.0.0.7 NodeHostName=node07")
+    assert meeting_place(STEP)[0] == "10.0.0.7"
+
+
+def test_a_name_that_resolves_is_kept() -> None:
+    assert meeting_place({**STEP, "SLURM_STEP_NODELIST": "localhost,node[1-2]"})[0] == "localhost"
+
+
+def test_the_nodes_of_the_job_stand_in_for_those_of_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    no_name_resolves(monkeypatch, None)
+    assert meeting_place({"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "n[3-4]"})[0] == "n3"
+
+
+def test_what_the_user_set_wins() -> None:
+    assert meeting_place({**STEP, "MASTER_ADDR": "10.1.1.1", "MASTER_PORT": "2222"}) == ("10.1.1.1", 2222)
+
+
+def test_two_steps_of_a_job_have_two_ports() -> None:
+    ports = {meeting_place({"SLURM_JOB_ID": "123456", "SLURM_STEP_ID": str(step)})[1] for step in range(3)}
+    assert len(ports) == 3
+    assert all(20000 <= port < 40000 for port in ports)
+
+
+def test_alone_a_process_meets_itself() -> None:
+    assert meeting_place({})[0] == "127.0.0.1"
