@@ -13,7 +13,8 @@ from .conftest import Train
 from .test_run import metrics
 
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "SLURM_JOB_ID", "SLURM_STEP_ID",
-             "SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", "SLURM_STEP_NODELIST", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")  # fmt: skip
+             "SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", "SLURM_STEP_NODELIST",
+             "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

@@ -46,7 +46,7 @@ def require_usable_gpu(torch: Any, *, ask_for_cpu: str = 'CUDA_VISIBLE_DEVICES="
     given = gpus_given(os.environ)
     if not given:
         return False
-    built = torch.version.cuda and f"CUDA {torch.version.cuda}" or getattr(torch.version, "hip", None)
+    built = (torch.version.cuda and f"CUDA {torch.version.cuda}") or getattr(torch.version, "hip", None)
     if built:
         reason = f"torch {torch.__version__} (made for {built}) can use none: {_why(torch)}"
         remedy = (

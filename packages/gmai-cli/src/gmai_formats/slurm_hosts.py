@@ -1,6 +1,5 @@
 """Where the processes of a Slurm step meet: on the first host of the step, never where `srun` was typed."""
 
-import os
 import re
 import socket
 import subprocess

@@ -22,7 +22,7 @@ class DamagedError(Exception):
 
 
 def write_state(path: Path, values: Mapping[str, Any]) -> None:
-    """Write a mapping as JSON with its digest, durably: the old file or the whole new one is there after a power cut."""
+    """Write a mapping as JSON with its digest, durably: after a power cut the old or the new one is there."""
     plain: dict[str, Any] = json.loads(json.dumps(dict(values), default=str))
     write_json(path, {**plain, DIGEST: _digest(plain)})
 
