@@ -96,11 +96,10 @@ def annotations_only(data, out):
     from gmai_data.generation.template_writer import TemplateWriter
     from gmai_data.ledger import Ledger
     from gmai_data.shards import ShardJob, Spill, _annotations
-    from gmai_data.sources.readers import READERS
     from gmai_data.tables import ANNOTATIONS, TableFiles
 
     card, count = recipe(), 0
-    items = tuple(READERS["volume"].list_items(card, data))
+    items = tuple(card.layout.list_items(card, data))
     job = ShardJob(card, data, 0, 1, items, out, TemplateWriter(0, 0, (), 0))
     with TableFiles(out, "annotations", ANNOTATIONS) as files:
         for item in items:

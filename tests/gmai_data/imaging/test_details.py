@@ -119,13 +119,12 @@ for name, kind in (("x.nii", np.int16), ("m.nii", np.uint8)):
             if kind is np.uint8: plane = (plane > 0).astype(kind)
             file.seek(352 + k * plane.nbytes); file.write(plane.tobytes())
 from gmai_data.sources.recipe import Recipe
-from gmai_data.sources.readers import READERS
 from gmai_data.ledger import Ledger
 recipe = Recipe.model_validate(dict(name="big", title="b", homepage="h", citation="c", license="MIT", modality="MR",
     department="Oncology", clinical_task="Bone", anatomy="a", task="3d_segmentation", labels={{1: "one"}},
     layout=dict(kind="volume", image="x.nii", mask="m.nii")))
-(item,) = READERS["volume"].list_items(recipe, root)
-count = sum(1 for _ in READERS["volume"].read(item, recipe, root, Ledger()))
+(item,) = recipe.layout.list_items(recipe, root)
+count = sum(1 for _ in recipe.layout.read(item, recipe, root, Ledger()))
 print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -10,7 +10,6 @@ import yaml
 from gmai_data.imaging.raster import encode_png
 from gmai_data.sources.compare import check_against_folder
 from gmai_data.sources.drafts import draft
-from gmai_data.sources.readers import READERS
 from gmai_data.sources.recipe import Recipe
 from gmai_data.sources.splits import split_of
 from gmai_formats.errors import UserError
@@ -114,7 +113,7 @@ def test_a_draft_completed_lists_what_is_there(make, kind, items, phantoms, tmp_
     if kind == "coco":
         card["layout"]["images"] = "images"
     recipe = Recipe.model_validate(card)
-    found = list(READERS[kind].list_items(recipe, root))
+    found = list(recipe.layout.list_items(recipe, root))
     assert len(found) == items
     assert all((root / file).exists() for item in found for file in item.files if make != masks_beside)
 
@@ -133,7 +132,7 @@ def test_the_draft_of_a_table_with_paths_keeps_patients_together(tmp_path):
     }  # fmt: skip
     assert card["split"] == {"group_pattern": r"(patient\d+)"}
     recipe = Recipe.model_validate(card | KNOWN)
-    items = list(READERS["csv_labels"].list_items(recipe, root))
+    items = list(recipe.layout.list_items(recipe, root))
     assert {split_of(item, recipe)[1] for item in items} == {"patient000", "patient001", "patient002"}
     assert yaml.safe_load(draft(root / "Chest")[1])["layout"]["images"] == "TODO", "its paths begin above the folder"
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from gmai_data.imaging.raster import encode_png
 from gmai_data.ledger import Ledger, SourceError
-from gmai_data.sources.readers import READERS, read_pictures
+from gmai_data.sources.reading import read_pictures
 
 
 def test_a_dataset_by_id_and_revision(hub_server, tmp_path, card_file):
@@ -49,7 +49,7 @@ def test_rows_of_no_class_are_not_taken_for_healthy(tmp_path, toy):
     rows = {"image": [{"bytes": encoded, "path": None}] * 3, "label": [1, -1, None]}
     datasets.Dataset.from_dict(rows, features=features).save_to_disk(tmp_path / "data")
     card = toy(layout={"kind": "hf_dataset", "path": "data"})
-    good, *bad = READERS["hf_dataset"].list_items(card, tmp_path)
+    good, *bad = card.layout.list_items(card, tmp_path)
     assert [picture.labels for picture in read_pictures(good, card, tmp_path, Ledger())] == [("beta",)]
     for item in bad:
         with pytest.raises(SourceError, match="row without a label: column label is null or -1"):

@@ -10,8 +10,7 @@ import pytest
 from gmai_data.imaging.raster import encode_png
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.catalogue import find_recipe
-from gmai_data.sources.coco import decode_rle, unpack_counts
-from gmai_data.sources.readers import READERS
+from gmai_data.sources.run_lengths import decode_rle, unpack_counts
 from gmai_formats.errors import UserError
 
 
@@ -26,7 +25,7 @@ def put(path, data):
 
 def read(recipe, root, ledger=None):
     """Return the pictures of all items, by item key."""
-    reader, ledger = READERS[recipe.layout.kind], ledger or Ledger()
+    reader, ledger = recipe.layout, ledger or Ledger()
     return {item.key: list(reader.read(item, recipe, root, ledger)) for item in reader.list_items(recipe, root)}
 
 
@@ -59,7 +58,7 @@ def test_coco_boxes(tmp_path, toy):
     assert picture.incomplete == ("beta",)
     reasons = [entry["reason"].split(":")[0] for entry in ledger.quarantine]
     assert reasons == ["box outside the image", "degenerate box", "box unreadable"]
-    (item,) = READERS["coco"].list_items(recipe, tmp_path)
+    (item,) = recipe.layout.list_items(recipe, tmp_path)
     assert (item.group, item.split) == ("p1", "train")
 
 
@@ -119,7 +118,7 @@ def test_yolo(tmp_path, toy):
     assert boxes(pictures["images/train/1.png"][0]) == [("alpha", (12, 6, 20, 18)), ("beta", (3, 2, 10, 10))]
     assert pictures["images/val/2.png"][0].labels == ()
     assert len(ledger.quarantine) == 2
-    assert [item.split for item in READERS["yolo"].list_items(recipe, tmp_path)] == ["train", "validation"]
+    assert [item.split for item in recipe.layout.list_items(recipe, tmp_path)] == ["train", "validation"]
 
 
 def test_one_hot_and_split_folders(tmp_path, toy):
@@ -135,7 +134,7 @@ def test_one_hot_and_split_folders(tmp_path, toy):
     put(tmp_path / "set" / "train" / "a" / "1.png", noise(1))
     put(tmp_path / "set" / "test" / "b" / "2.png", noise(2))
     recipe = toy(layout={"kind": "folder_per_class", "images": "set", "split_folder": True})
-    items = {item.raw_labels: item.split for item in READERS["folder_per_class"].list_items(recipe, tmp_path)}
+    items = {item.raw_labels: item.split for item in recipe.layout.list_items(recipe, tmp_path)}
     assert items == {("a",): "train", ("b",): "held_out"}
 
 
@@ -359,20 +358,20 @@ def test_arrays_and_a_zip_bomb(tmp_path, toy):
         val_labels=labels[3:],
     )
     recipe = toy(layout={"kind": "arrays", "files": "m.npz"}, labels={0: "alpha", 1: "beta", 2: "gamma"})
-    items = list(READERS["arrays"].list_items(recipe, tmp_path))
+    items = list(recipe.layout.list_items(recipe, tmp_path))
     assert [item.split for item in items] == ["train"] * 3 + ["validation"] * 2
-    (picture,) = READERS["arrays"].read(items[1], recipe, tmp_path, Ledger())
+    (picture,) = recipe.layout.read(items[1], recipe, tmp_path, Ledger())
     assert picture.labels == ("beta",)
     assert np.array_equal(picture.pixels, images[1])
     with pytest.raises(SourceError, match="label not in the map"):
-        list(READERS["arrays"].read(items[4], recipe, tmp_path, Ledger()))
+        list(recipe.layout.read(items[4], recipe, tmp_path, Ledger()))
     with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for _ in range(3):
             archive.writestr("train_images.npy", bytes(80_000_000)) if not archive.namelist() else None
     bomb = toy(layout={"kind": "arrays", "files": "bomb.npz"})
-    (item,) = READERS["arrays"].list_items(bomb, tmp_path)
+    (item,) = bomb.layout.list_items(bomb, tmp_path)
     with pytest.raises(SourceError):
-        list(READERS["arrays"].read(item, bomb, tmp_path, Ledger()))
+        list(bomb.layout.read(item, bomb, tmp_path, Ledger()))
 
 
 def test_hub_dataset_from_a_folder(tmp_path, toy):
@@ -389,5 +388,5 @@ def test_hub_dataset_from_a_folder(tmp_path, toy):
     recipe = toy(layout={"kind": "hf_dataset", "path": "d", "group_column": "who"})
     found = read(recipe, tmp_path)
     assert [pictures[0].labels for pictures in found.values()] == [("alpha",), ("beta",), ("beta",)]
-    items = list(READERS["hf_dataset"].list_items(recipe, tmp_path))
+    items = list(recipe.layout.list_items(recipe, tmp_path))
     assert {(item.group, item.split) for item in items} == {("p", "held_out"), ("q", "held_out")}

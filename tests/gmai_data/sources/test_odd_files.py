@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from gmai_data.imaging.raster import encode_png
 from gmai_data.ledger import Ledger, SourceError
-from gmai_data.sources.readers import READERS, read_pictures
+from gmai_data.sources.reading import read_pictures
 from PIL import Image
 
 
@@ -24,7 +24,7 @@ def put(path, pixels=None):
 def read(recipe, root):
     """Return (pictures by item key, reason by item key)."""
     pictures, reasons = {}, {}
-    for item in READERS[recipe.layout.kind].list_items(recipe, root):
+    for item in recipe.layout.list_items(recipe, root):
         try:
             pictures[item.key] = list(read_pictures(item, recipe, root, Ledger()))
         except SourceError as problem:
@@ -222,11 +222,11 @@ def test_what_a_decoder_never_should_raise_is_a_reason(tmp_path, toy, monkeypatc
     def break_down(*_):
         raise IndexError(f"bad index in {tmp_path}/a/1.png")
 
-    monkeypatch.setattr("gmai_data.sources.images.load_picture", break_down)
-    (item,) = READERS["folder_per_class"].list_items(toy(), tmp_path)
+    monkeypatch.setattr("gmai_data.sources.pictures.load_picture", break_down)
+    (item,) = toy().layout.list_items(toy(), tmp_path)
     with pytest.raises(SourceError, match=r"reading failed: IndexError: bad index in a/1\.png; gmai-data knows no"):
         list(read_pictures(item, toy(), tmp_path, Ledger()))
     full = OSError(28, "No space left on device")
-    monkeypatch.setattr("gmai_data.sources.images.load_picture", lambda *_: (_ for _ in ()).throw(full))
+    monkeypatch.setattr("gmai_data.sources.pictures.load_picture", lambda *_: (_ for _ in ()).throw(full))
     with pytest.raises(OSError, match="No space left"):
         list(read_pictures(item, toy(), tmp_path, Ledger()))

@@ -8,7 +8,6 @@ from gmai_data.build import BuildSettings, build
 from gmai_data.imaging.raster import encode_png
 from gmai_data.ledger import Ledger
 from gmai_data.sources.catalogue import Source, resolve
-from gmai_data.sources.readers import READERS
 from gmai_formats.errors import UserError
 
 
@@ -44,7 +43,7 @@ def test_folder_per_class(tmp_path, toy):
 
 def test_folder_without_images(tmp_path, toy):
     with pytest.raises(UserError, match="no images with the endings"):
-        list(READERS["folder_per_class"].list_items(toy(), tmp_path))
+        list(toy().layout.list_items(toy(), tmp_path))
 
 
 def test_csv_labels(tmp_path, toy):
@@ -64,7 +63,7 @@ def test_csv_labels(tmp_path, toy):
     assert reasons["img/4.png"].startswith("file missing")
     wrong = toy(layout={**layout, "label_column": "lable"})
     with pytest.raises(UserError, match=r'labels\.csv:1: no column "lable".* Did you mean "label"\?'):
-        list(READERS["csv_labels"].list_items(wrong, root))
+        list(wrong.layout.list_items(wrong, root))
 
 
 def voc_xml(name, *boxes):
@@ -194,13 +193,14 @@ def test_totalsegmentator_ct(tmp_path, real_data):
 def test_layout_must_stay_below_the_root_and_tables_must_be_text(tmp_path, toy):
     outside = toy(layout={"kind": "folder_per_class", "images": "../elsewhere"})
     with pytest.raises(UserError, match=r"layout names `\.\./elsewhere`\. Its paths are relative to --root"):
-        list(READERS["folder_per_class"].list_items(outside, tmp_path))
+        list(outside.layout.list_items(outside, tmp_path))
+    outside = toy(layout={"kind": "dicom", "files": "/etc/*"})
     with pytest.raises(UserError, match="layout names `/etc/"):
-        list(READERS["dicom"].list_items(toy(layout={"kind": "dicom", "files": "/etc/*"}), tmp_path))
+        list(outside.layout.list_items(outside, tmp_path))
     (tmp_path / "labels.csv").write_bytes(b"file,label\n\xff\xfe,a\n")
     layout = {"kind": "csv_labels", "table": "labels.csv", "image_column": "file", "label_column": "label"}
     with pytest.raises(UserError, match=r"labels\.csv: not UTF-8 text .* Save it as UTF-8"):
-        list(READERS["csv_labels"].list_items(toy(layout=layout), tmp_path))
+        list(toy(layout=layout).layout.list_items(toy(layout=layout), tmp_path))
 
 
 def test_out_inside_the_data_is_refused(tmp_path, toy):
@@ -213,8 +213,8 @@ def test_several_windows_give_several_pictures(tmp_path, phantoms, toy):
     from gmai_data.sources.catalogue import find_recipe
 
     recipe = find_recipe("phantom-ct").model_copy(update={"windows": ("soft_tissue", "lung")})
-    items = list(READERS["dicom_series"].list_items(recipe, phantoms / "phantom-ct"))
-    pictures = list(READERS["dicom_series"].read(items[0], recipe, phantoms / "phantom-ct", Ledger()))
+    items = list(recipe.layout.list_items(recipe, phantoms / "phantom-ct"))
+    pictures = list(recipe.layout.read(items[0], recipe, phantoms / "phantom-ct", Ledger()))
     first, second = pictures[:2]
     assert (first.geometry["window"], second.geometry["window"]) == ("soft_tissue 40/400", "lung -600/1500")
     assert first.boxes == second.boxes

@@ -11,7 +11,7 @@ from gmai_data.ledger import Ledger, SourceError
 from gmai_data.publishing.statistics import print_build, print_statistics
 from gmai_data.sources.catalogue import Source
 from gmai_data.sources.listing import Listing
-from gmai_data.sources.readers import READERS, read_pictures
+from gmai_data.sources.reading import read_pictures
 
 NAMES = {"Edema": "edema", "Effusion": "effusion", "Fracture": "fracture", "Opacity": "opacity"}
 LAYOUT = {"kind": "csv_labels", "table": "train.csv", "image_column": "Path", "label_columns": list(NAMES)}
@@ -71,7 +71,7 @@ def test_what_is_left_open_is_never_a_negative(source, tmp_path, capsys):
 def labels_of(source):
     """Return (labels, left open) by image, and the reasons of those that cannot be read."""
     found, reasons = {}, {}
-    for item in READERS["csv_labels"].list_items(source.recipe, source.root):
+    for item in source.recipe.layout.list_items(source.recipe, source.root):
         try:
             (picture,) = read_pictures(item, source.recipe, source.root, Ledger())
             found[item.key] = (picture.labels, picture.uncertain)
@@ -98,7 +98,7 @@ def test_another_uncertain_cell_is_another_input(source):
     digests = set()
     for cell in ("0.0", "-1.0", "1.0"):
         made = source(f"Path,Edema,Effusion,Fracture,Opacity\n1.png,1.0,0.0,0.0,{cell}\n")
-        digests.add(Listing(made, tuple(READERS["csv_labels"].list_items(made.recipe, made.root))).digest)
+        digests.add(Listing(made, tuple(made.recipe.layout.list_items(made.recipe, made.root))).digest)
     assert len(digests) == 3
 
 
@@ -107,7 +107,7 @@ def test_one_hot_arrays_have_open_labels_too(toy, tmp_path):
     labels = np.array([[1, 0, -1], [0, np.nan, 1], [0, 0, 0], [0, 0.5, 0]])
     np.savez(tmp_path / "x.npz", train_images=images, train_labels=labels)
     card = toy(layout={"kind": "arrays", "files": "x.npz"}, labels={"0": "alpha", "1": "beta", "2": "gamma"})
-    items = list(READERS["arrays"].list_items(card, tmp_path))
+    items = list(card.layout.list_items(card, tmp_path))
     pictures = [next(iter(read_pictures(item, card, tmp_path, Ledger()))) for item in items[:3]]
     assert [(each.labels, each.uncertain) for each in pictures] == [
         (("alpha",), ("gamma",)), (("gamma",), ("beta",)), ((), ()),

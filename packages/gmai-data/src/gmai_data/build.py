@@ -1,7 +1,7 @@
 """READ THIS FIRST: `gmai data build`, in order. Raw datasets ▶ annotations ▶ samples ▶ the files of formats.md.
 
     1. resolve    recipes and their folders                       sources/catalogue.py, sources/recipe.py
-    2. list       what each source holds, by its layout's reader  sources/listing.py, sources/readers.py
+    2. list       what each source holds, by its layout's reader  sources/listing.py, sources/layouts/
     3. plan       items ▶ shards, fixed by a hash of their keys   shards.py
     4. work       read ▶ picture ▶ annotation ▶ samples ▶ check   shards.py, imaging/, generation/, checks/
     5. screen     the same picture twice: one stays               checks/duplicates.py

@@ -30,8 +30,8 @@ from gmai_data.sample import Sample, qualified_id, tally
 from gmai_data.seeded import choose, hash_fraction
 from gmai_data.sources.digests import source_digests
 from gmai_data.sources.items import Item, Picture
-from gmai_data.sources.qa_text import read_turns
-from gmai_data.sources.readers import read_pictures
+from gmai_data.sources.layouts.qa_text import read_turns
+from gmai_data.sources.reading import read_pictures
 from gmai_data.sources.recipe import Recipe
 from gmai_data.sources.splits import split_of
 from gmai_data.tables import ANNOTATIONS, SHARD_SAMPLES, TableFiles
@@ -43,8 +43,6 @@ SPILL_BYTES = 256 * 1024 * 1024
 """Encoded images of one item above this size wait in a temporary file."""
 SHARDS = {"picture": (64, 4), "volume": (4, 16)}
 """(items per shard aimed at, least number of shards); a source has a power of two of shards."""
-_VOLUMES = ("volume", "nnunet", "dicom_series", "video")
-"""Layouts of which one item gives many pictures."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class ShardJob:
 
 def shard_count(recipe: Recipe, items: int) -> int:
     """Return the number of shards of a source with so many items."""
-    per_shard, count = SHARDS["volume" if recipe.layout.kind in _VOLUMES else "picture"]
+    per_shard, count = SHARDS["volume" if recipe.layout.is_of_volumes else "picture"]
     while count * per_shard < items:
         count *= 2
     return count

@@ -13,7 +13,7 @@ from gmai_data.seeded import hash_fraction
 from gmai_data.sources.catalogue import find_recipe, resolve
 from gmai_data.sources.items import Item
 from gmai_data.sources.listing import list_sources
-from gmai_data.sources.readers import read_pictures
+from gmai_data.sources.reading import read_pictures
 from gmai_data.sources.recipe import Recipe
 from gmai_data.sources.splits import split_of
 from gmai_data.vocabulary import Task

@@ -1,19 +1,17 @@
 """What a reader lists (`Item`) and what it makes of one (`Picture`, or the turns of a text)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy.typing as npt
 from gmai_formats.errors import did_you_mean
-from pydantic import BaseModel
 
 from gmai_data.annotation import Box
 from gmai_data.imaging.boxes import regions
 from gmai_data.imaging.raster import Pixels
 from gmai_data.ledger import Ledger, SourceError
-from gmai_data.sources.recipe import Recipe
+from gmai_data.sources.card import Card
 from gmai_data.vocabulary import Split
 
 
@@ -60,51 +58,26 @@ class Picture:
     """Labels that are neither present nor absent: the source leaves it open."""
 
 
-class Reader(Protocol):
-    """Reads one layout. Listing is cheap and touches no pixels; reading takes one item at a time."""
-
-    @property
-    def settings(self) -> type[BaseModel]:
-        """The model of the layout's settings."""
-        ...
-
-    def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
-        """Yield what the source holds, in a stable order.
-
-        Raises:
-            UserError: The source as a whole is not what the recipe describes (no such folder, table or column).
-        """
-        ...
-
-    def read(self, item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
-        """Yield the pictures of one item; unusable boxes go to the ledger.
-
-        Raises:
-            SourceError: The item cannot be used.
-        """
-        ...
-
-
-def full_name(recipe: Recipe, raw: str, file: str) -> str:
+def full_name(card: Card, raw: str, file: str) -> str:
     """Return the full English name of a raw label.
 
     Raises:
         SourceError: The recipe's map does not have it.
     """
-    name = recipe.labels.get(raw)
+    name = card.labels.get(raw)
     if name is None:
-        hint = did_you_mean(raw, recipe.labels) if len(recipe.labels) <= 20 else ""
-        raise SourceError("label not in the map", f'"{raw}" is not in the labels of {recipe.name}.{hint}', file)
+        hint = did_you_mean(raw, card.labels) if len(card.labels) <= 20 else ""
+        raise SourceError("label not in the map", f'"{raw}" is not in the labels of {card.name}.{hint}', file)
     return name.en
 
 
-def left_open(recipe: Recipe, uncertain: Sequence[str], labels: Sequence[str], file: str) -> tuple[str, ...]:
+def left_open(card: Card, uncertain: Sequence[str], labels: Sequence[str], file: str) -> tuple[str, ...]:
     """Return the full names of uncertain raw labels, without those of labels that are present.
 
     Raises:
         SourceError: As `full_name`.
     """
-    named = dict.fromkeys(full_name(recipe, raw, file) for raw in uncertain)
+    named = dict.fromkeys(full_name(card, raw, file) for raw in uncertain)
     return tuple(name for name in named if name not in labels)
 
 
@@ -116,7 +89,7 @@ class BoxCounter:
     """Collects the labels and boxes of one picture under the rule of the card, and accounts for each region.
 
     Args:
-        recipe: Gives names, background and the rule.
+        card: Gives names, background and the rule.
         ledger: Takes the account.
         file: Named in the reasons.
         size_px: Width and height of the picture.
@@ -124,9 +97,9 @@ class BoxCounter:
     """
 
     def __init__(
-        self, recipe: Recipe, ledger: Ledger, file: str, size_px: tuple[int, int], pixel_mm: float | None = None
+        self, card: Card, ledger: Ledger, file: str, size_px: tuple[int, int], pixel_mm: float | None = None
     ) -> None:
-        self._recipe, self._ledger, self._file = recipe, ledger, file
+        self._card, self._ledger, self._file = card, ledger, file
         self._share_px, self._pixel_mm = size_px[0] * size_px[1], pixel_mm
         self._present: dict[str, None] = {}
         self._incomplete: set[str] = set()
@@ -154,9 +127,9 @@ class BoxCounter:
             SourceError: A raw label that the card does not name.
         """
         for raw, xyxy, area_px in found:
-            if raw in self._recipe.background:
+            if raw in self._card.background:
                 continue
-            label = full_name(self._recipe, raw, self._file)
+            label = full_name(self._card, raw, self._file)
             self._present[label] = None
             self._ledger.boxes.read += 1
             reason = self._too_small(area_px)
@@ -168,7 +141,7 @@ class BoxCounter:
             self._boxes.append(Box(label, xyxy))
 
     def _too_small(self, area_px: int) -> str | None:
-        rule = self._recipe.boxes
+        rule = self._card.boxes
         if area_px == SMALL_PART:
             return f"smaller than {rule.min_mm3:g} mm³"
         if area_px < rule.min_px:
@@ -181,14 +154,14 @@ class BoxCounter:
 
 
 def boxes_of_mask(
-    mask: npt.NDArray[Any], recipe: Recipe, ledger: Ledger, file: str, names: Mapping[int, str] | None = None
+    mask: npt.NDArray[Any], card: Card, ledger: Ledger, file: str, names: Mapping[int, str] | None = None
 ) -> BoxCounter:
     """Return what a 2-D label mask shows; `names` gives the raw label of each id where the id itself is none.
 
     Raises:
         SourceError: A label id that the recipe does not name.
     """
-    counter = BoxCounter(recipe, ledger, file, (mask.shape[1], mask.shape[0]))
-    found = regions(mask, whole_labels=recipe.boxes.per == "class")
+    counter = BoxCounter(card, ledger, file, (mask.shape[1], mask.shape[0]))
+    found = regions(mask, whole_labels=card.boxes.per == "class")
     counter.add([(str(label) if names is None else names[label], box, area_px) for label, box, area_px in found])
     return counter

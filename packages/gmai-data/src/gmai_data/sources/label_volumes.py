@@ -12,8 +12,8 @@ from gmai_data.imaging.boxes import Region, regions
 from gmai_data.imaging.grids import Axis, Volume, require_same_grid, take_slice, to_square_pixels
 from gmai_data.imaging.large import IN_MEMORY_BYTES, allocate, release
 from gmai_data.ledger import SourceError
+from gmai_data.sources.card import Card
 from gmai_data.sources.items import SMALL_PART, Item
-from gmai_data.sources.recipe import Recipe
 from gmai_data.untyped import ndimage
 
 
@@ -130,18 +130,18 @@ def with_parts(layer: Layer, min_mm3: float) -> Layer:
     return Layer(layer.volume, layer.names, numbered_parts, tuple(labels), frozenset(small))
 
 
-def item_of_structures(root: Path, recipe: Recipe, file: str, pattern: str, missing: str) -> Item:
+def item_of_structures(root: Path, card: Card, file: str, pattern: str, missing: str) -> Item:
     """Return the item of an image with one mask file per structure.
 
     Args:
         root: The source's folder.
-        recipe: Gives the structures.
+        card: Gives the structures.
         file: The image.
         pattern: Path of the masks, with `{label}` in it.
         missing: The layout's `missing`: `uncertain` leaves the structures without a file open.
     """
-    files = dict(structure_files(root, pattern, list(recipe.labels)))
-    uncertain = tuple(raw for raw in recipe.labels if raw not in files and missing == "uncertain")
+    files = dict(structure_files(root, pattern, list(card.labels)))
+    uncertain = tuple(raw for raw in card.labels if raw not in files and missing == "uncertain")
     return Item(file, (file, *files.values()), pattern=pattern, uncertain=uncertain)
 
 

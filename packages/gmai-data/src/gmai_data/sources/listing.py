@@ -11,7 +11,6 @@ from gmai_data.imaging.raster import digest
 from gmai_data.seeded import hash_fraction
 from gmai_data.sources.catalogue import Source
 from gmai_data.sources.items import Item
-from gmai_data.sources.readers import READERS
 
 
 @dataclass(frozen=True)
@@ -43,12 +42,12 @@ def list_sources(sources: Sequence[Source], limit: int | None) -> list[Listing]:
     """List the items of every source; with a limit, those whose keys have the smallest hashes.
 
     Raises:
-        UserError: See `Reader.list_items`; or two items of a source have the same key.
+        UserError: See `Layout.list_items`; or two items of a source have the same key.
     """
     listings: list[Listing] = []
     for source in sources:
         recipe = source.recipe
-        items = list(READERS[recipe.layout.kind].list_items(recipe, source.root))
+        items = list(recipe.layout.list_items(recipe, source.root))
         seen: set[str] = set()
         for item in items:
             if item.key in seen:

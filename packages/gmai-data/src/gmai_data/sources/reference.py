@@ -9,8 +9,7 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from gmai_data.imaging import rules
-from gmai_data.sources import layouts, recipe
-from gmai_data.sources.readers import READERS
+from gmai_data.sources import card, layout, recipe
 from gmai_data.vocabulary import ClinicalTask, Department, Modality, Task
 
 
@@ -24,17 +23,17 @@ def reference() -> str:
     ]
     for model in (
         recipe.Recipe,
-        recipe.Name,
+        card.Name,
         rules.SliceRule,
         rules.BoxRule,
-        recipe.SplitRule,
-        recipe.Expected,
+        card.SplitRule,
+        card.Expected,
         rules.Deidentification,
     ):
         lines += _table(model, f"## {model.__name__}")
-    lines += ["# Layouts", "", *(inspect.getdoc(layouts) or "").splitlines()[2:], ""]
-    for kind, reader in READERS.items():
-        lines += _table(reader.settings, f"## {kind}")
+    lines += ["# Layouts", "", *(inspect.getdoc(layout) or "").splitlines()[2:], ""]
+    for kind, settings in sorted(recipe.LAYOUTS.items()):
+        lines += _table(settings, f"## {kind}")
     lines += ["# Vocabularies", ""]
     for vocabulary in (Modality, Department, ClinicalTask, Task):
         lines += [f"## {vocabulary.__name__}", "", (inspect.getdoc(vocabulary) or "").splitlines()[0], ""]
@@ -61,7 +60,8 @@ def _table(model: type[BaseModel], heading: str) -> list[str]:
 
 def _docstrings(model: type[BaseModel]) -> dict[str, str]:
     (body,) = ast.parse(inspect.cleandoc("\n" + inspect.getsource(model))).body
-    found: dict[str, str] = {}
+    above = model.__bases__[0]
+    found = _docstrings(above) if issubclass(above, BaseModel) and above is not BaseModel else {}
     statements = body.body if isinstance(body, ast.ClassDef) else []
     for before, after in itertools.pairwise(statements):
         if not (isinstance(before, ast.AnnAssign) and isinstance(before.target, ast.Name)):

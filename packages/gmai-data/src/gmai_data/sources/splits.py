@@ -4,12 +4,12 @@ import re
 
 from gmai_data.ledger import SourceError
 from gmai_data.seeded import hash_fraction
+from gmai_data.sources.card import Card
 from gmai_data.sources.items import Item
-from gmai_data.sources.recipe import Recipe
 from gmai_data.vocabulary import Split
 
 
-def split_of(item: Item, recipe: Recipe) -> tuple[Split, str]:
+def split_of(item: Item, card: Card) -> tuple[Split, str]:
     """Return (split, group) of an item.
 
     The hash is of the source's and the group's name only: adding data, or another seed, never moves a patient.
@@ -17,25 +17,25 @@ def split_of(item: Item, recipe: Recipe) -> tuple[Split, str]:
     Raises:
         SourceError: The recipe's group pattern does not match the item, or an official split leaves it out.
     """
-    group = _group(item, recipe)
+    group = _group(item, card)
     if item.split is not None:
         return item.split, group
-    if recipe.split.official or recipe.split.names:
+    if card.split.official or card.split.names:
         rule = "the publisher's split does not name it; add it to a list, or leave the file out"
         raise SourceError("not in the official split", rule, item.key)
-    position = hash_fraction("split", recipe.name, group)
+    position = hash_fraction("split", card.name, group)
     for split in Split:
-        position -= recipe.split.fractions.get(split, 0.0)
+        position -= card.split.fractions.get(split, 0.0)
         if position < 0:
             return split, group
     return Split.TRAIN, group  # the fractions add up to 1 up to rounding
 
 
-def _group(item: Item, recipe: Recipe) -> str:
-    if recipe.split.group_pattern is None:
+def _group(item: Item, card: Card) -> str:
+    if card.split.group_pattern is None:
         return item.group or item.key
-    found = re.search(recipe.split.group_pattern, item.key)
+    found = re.search(card.split.group_pattern, item.key)
     if found is None:
-        rule = f"the recipe's group_pattern {recipe.split.group_pattern!r} does not match; without a group it may leak"
+        rule = f"the recipe's group_pattern {card.split.group_pattern!r} does not match; without a group it may leak"
         raise SourceError("no group", rule, item.key)
     return found.group(1)

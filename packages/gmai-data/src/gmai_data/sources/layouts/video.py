@@ -4,73 +4,108 @@ import csv
 import functools
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any, ClassVar, Literal, cast
 
 from gmai_formats.errors import did_you_mean
+from pydantic import Field
 
 from gmai_data.imaging.raster import MAX_PIXELS, Pixels
 from gmai_data.imaging.source_files import below, matching, relative_to, require_data
 from gmai_data.ledger import Ledger, SourceError
+from gmai_data.sources.card import Card
+from gmai_data.sources.folder import Folder, Guess, column_of_labels, column_of_names, values_of
 from gmai_data.sources.items import Item, Picture, full_name
-from gmai_data.sources.layouts import Video
-from gmai_data.sources.recipe import Recipe
+from gmai_data.sources.layout import Layout
 from gmai_data.sources.tables import delimiter_of
 
 _Rows = list[dict[str, str]]
+_VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".mpg")
 COMPLETE_SHARE = 0.95
 """A video that decodes to fewer frames than this share of what its header names was cut off."""
 
 
-class VideoReader:
-    """`videos/*.mp4` with one label table per video, one for all, or a folder per class."""
+class Video(Layout):
+    """Video files; labels of their frames, or of the whole video."""
 
-    settings = Video
+    is_of_volumes: ClassVar[bool] = True
+    kind: Literal["video"]
+    files: str
+    """Pattern of the videos."""
+    every_s: float = Field(default=1.0, gt=0)
+    """Distance of the exported frames in seconds."""
+    max_frames: int = Field(default=2000, ge=1)
+    """At most so many frames of one video; a longer one is sampled more thinly, evenly."""
+    table: str | None = None
+    """Table of the labels; with `{stem}` one per video. None: the card's `labels_of_every_image`, or `label_folder`."""
+    label_folder: bool = False
+    """The name of the folder that holds the video is its raw label."""
+    video_column: str | None = None
+    """Column with the video's name, of a table for all videos."""
+    frame_column: str | None = None
+    """Column with the frame's number, from 0; a label holds until the next row. None: a row holds for its video."""
+    label_column: str = "label"
 
-    def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
+    def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield one item per video: a video is never divided between splits."""
-        layout = cast(Video, recipe.layout)
-        for path in matching(root, layout.files, recipe=recipe.name, what="videos"):
+        for path in matching(root, self.files, recipe=card.name, what="videos"):
             file = relative_to(root, path)
-            table = layout.table.replace("{stem}", path.stem) if layout.table else None
+            table = self.table.replace("{stem}", path.stem) if self.table else None
             if table is not None:
-                below(root, table, recipe=recipe.name)
-            folder = (path.parent.name,) if layout.label_folder else ()
+                below(root, table, recipe=card.name)
+            folder = (path.parent.name,) if self.label_folder else ()
             yield Item(file, (file, table) if table else (file,), raw_labels=folder)
 
-    def read(self, item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the sampled frames with the labels that hold for each.
 
         Raises:
             SourceError: The video or its table is unreadable, or a label is unknown.
         """
         del ledger  # labels of frames have no boxes
-        layout = cast(Video, recipe.layout)
         file = item.files[0]
-        labels = _FrameLabels(item, recipe, root)
-        for number, seconds, pixels in sampled_frames(root, file, layout.every_s, layout.max_frames):
+        labels = _FrameLabels(self, item, card, root)
+        for number, seconds, pixels in sampled_frames(root, file, self.every_s, self.max_frames):
             geometry = {"frame": number, "seconds": round(seconds, 3)}
             name = f"{PurePosixPath(file).name}_frame{number:06d}"
             known = labels.at(number)
-            left_open = (
-                tuple(each for each in recipe.label_names if each not in known) if labels.open_at(number) else ()
-            )
+            left_open = tuple(each for each in card.label_names if each not in known) if labels.open_at(number) else ()
             yield Picture(name, pixels, known, geometry=geometry, uncertain=left_open)
+
+    @classmethod
+    def recognise(cls, folder: Folder) -> Guess | None:
+        """Return a draft where there are videos, with a table of labels or a folder per class."""
+        videos = folder.with_ending(*_VIDEOS)
+        if not videos:
+            return None
+        layout: dict[str, Any] = {"kind": "video", "files": f"**/*{videos[0].suffix}"}
+        for path, rows in folder.tables:
+            video = column_of_names(rows, {each.stem for each in videos})
+            if video is None:
+                continue
+            frame = next((name for name in rows[0] if "frame" in name.lower()), None)
+            label = column_of_labels(rows, video, frame)
+            layout |= {"table": folder.below(path), "video_column": video, "label_column": label}
+            if frame is not None:
+                layout["frame_column"] = frame
+            return Guess("videos with a table", "2d_classification", layout, values_of(rows, label))
+        layout["label_folder"] = videos[0].parent != folder.root
+        classes = sorted({path.parent.name for path in videos if path.parent != folder.root})
+        return Guess("videos", "2d_classification", layout, classes)
 
 
 class _FrameLabels:
     """The labels of each frame of one video."""
 
-    def __init__(self, item: Item, recipe: Recipe, root: Path) -> None:
-        layout = cast(Video, recipe.layout)
+    def __init__(self, layout: Video, item: Item, card: Card, root: Path) -> None:
         self._whole = tuple(
-            full_name(recipe, raw, item.files[0]) for raw in (*item.raw_labels, *recipe.labels_of_every_image)
+            full_name(card, raw, item.files[0]) for raw in (*item.raw_labels, *card.labels_of_every_image)
         )
         self._changes: list[tuple[int, str]] = []
         if len(item.files) < 2:
             return
         table = item.files[1]
         rows = _rows(
-            require_data(root, table), layout.label_column, layout.frame_column, layout.video_column, recipe.name
+            require_data(root, table), layout.label_column, layout.frame_column, layout.video_column, card.name
         )
         if layout.video_column is not None:
             names = (PurePosixPath(item.files[0]).stem, PurePosixPath(item.files[0]).name, item.files[0])
@@ -78,14 +113,14 @@ class _FrameLabels:
         if not rows:
             raise SourceError("video without labels", f"{table} has no row for it", item.files[0])
         if layout.frame_column is None:
-            named = [full_name(recipe, row[layout.label_column], table) for row in rows]
+            named = [full_name(card, row[layout.label_column], table) for row in rows]
             self._whole = tuple(dict.fromkeys((*self._whole, *named)))
             return
         try:
             numbered = [(int(row[layout.frame_column]), row[layout.label_column]) for row in rows]
         except ValueError as error:
             raise SourceError("table unreadable", f"{error}: frames are numbered from 0", table) from error
-        self._changes = [(number, full_name(recipe, raw, table)) for number, raw in sorted(numbered)]
+        self._changes = [(number, full_name(card, raw, table)) for number, raw in sorted(numbered)]
 
     def open_at(self, frame: int) -> bool:
         """Say whether a frame lies before the first row of its table, which says nothing about it."""

@@ -3,33 +3,43 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from gmai_data.imaging.source_files import matching, relative_to, require_data
 from gmai_data.ledger import Ledger, SourceError
+from gmai_data.sources.card import Card
+from gmai_data.sources.folder import Folder, Guess
 from gmai_data.sources.items import Item, Picture
-from gmai_data.sources.layouts import QaText
-from gmai_data.sources.recipe import Recipe
+from gmai_data.sources.layout import Layout
 
 
-class QaTextReader:
-    """`*.jsonl`; a line's own `patient` or `id` names its group."""
+class QaText(Layout):
+    """Patient question–answer text, JSON Lines: `{"id"?, "language"?, "turns": [{"question", "answer"}, …]}`."""
 
-    settings = QaText
+    kind: Literal["qa_text"]
+    files: str = "*.jsonl"
 
-    def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
+    def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield one item per non-empty line."""
-        layout = cast(QaText, recipe.layout)
-        for path in matching(root, layout.files, recipe=recipe.name, what="JSON Lines files"):
+        for path in matching(root, self.files, recipe=card.name, what="JSON Lines files"):
             file = relative_to(root, path)
             for position, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines()):
                 if line.strip():
                     yield Item(f"{file}/{position:06d}", (file,), _patient(line), position=position, part=line)
 
-    def read(self, item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield nothing: a text has no picture. See `read_turns`."""
-        del item, recipe, root, ledger
+        del item, card, root, ledger
         yield from ()
+
+    @classmethod
+    def recognise(cls, folder: Folder) -> Guess | None:
+        """Return a draft where JSON Lines hold turns."""
+        texts = folder.with_ending(".jsonl")
+        if not texts or '"turns"' not in texts[0].read_text(encoding="utf-8", errors="replace")[:20_000]:
+            return None
+        layout = {"kind": "qa_text", "files": folder.below(texts[0].parent / "*.jsonl")}
+        return Guess("question–answer text", "text", layout)
 
 
 def _patient(line: str) -> str:

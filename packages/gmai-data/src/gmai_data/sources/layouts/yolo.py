@@ -1,44 +1,50 @@
 """YOLO: one text file per image, a class number and a box or polygon a line, in shares of the image."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import cast
+from typing import Literal
 
 from gmai_data.annotation import Box
 from gmai_data.imaging.source_files import below, inside, matching, relative_to, require_data
 from gmai_data.ledger import Ledger, SourceError
-from gmai_data.sources.coco import whole_pixels
+from gmai_data.sources.card import Card
+from gmai_data.sources.folder import Folder, Guess
 from gmai_data.sources.items import Item, Picture, full_name
-from gmai_data.sources.layouts import SPLIT_NAMES, Yolo
+from gmai_data.sources.layout import SPLIT_NAMES, Layout
 from gmai_data.sources.pictures import load_picture
-from gmai_data.sources.recipe import Recipe
+from gmai_data.sources.pixel_boxes import whole_pixels
 
 
-class YoloReader:
-    """`images/train/*.jpg` with `labels/train/*.txt`."""
+class Yolo(Layout):
+    """YOLO text files: `class x y width height` (or a polygon) in shares of the image; raw labels are class numbers."""
 
-    settings = Yolo
+    kind: Literal["yolo"]
+    images: str
+    """Pattern of the images, such as `images/*/*.jpg`."""
+    labels: str = "labels/{stem}.txt"
+    """Path of the label file; `{parent}` is the name of the image's own folder, `{above}` the path of the folder above
+    that one, as in `{above}/labels/{stem}.txt`. No file: nothing is marked."""
 
-    def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
+    def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield one item per image; a folder of its path that is named like a split gives the split."""
-        layout = cast(Yolo, recipe.layout)
-        names = recipe.split.names or SPLIT_NAMES
-        below(root, layout.labels, recipe=recipe.name)
-        for path in matching(root, layout.images, recipe=recipe.name, what="images"):
+        names = card.split.names or SPLIT_NAMES
+        below(root, self.labels, recipe=card.name)
+        for path in matching(root, self.images, recipe=card.name, what="images"):
             file = relative_to(root, path)
-            labels = layout.labels.replace("{stem}", path.stem).replace("{parent}", path.parent.name)
+            labels = self.labels.replace("{stem}", path.stem).replace("{parent}", path.parent.name)
             labels = labels.replace("{above}", PurePosixPath(file).parent.parent.as_posix())
             split = next((names[part] for part in PurePosixPath(file).parts[:-1] if part in names), None)
             yield Item(file, (file, labels), split=split)
 
-    def read(self, item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the image with its boxes; an unusable line is quarantined by itself, the image stays.
 
         Raises:
             SourceError: A file is unreadable, or a class is unknown.
         """
         image_file, label_file = item.files
-        raster = load_picture(root, image_file, recipe)
+        raster = load_picture(root, image_file, card)
         height_px, width_px = raster.pixels.shape[:2]
         lines: list[str] = []
         path = inside(root, label_file)
@@ -51,7 +57,7 @@ class YoloReader:
             words = line.split()
             if not words:
                 continue
-            label = full_name(recipe, words[0], label_file)
+            label = full_name(card, words[0], label_file)
             labels.append(label)
             try:
                 xyxy = _corners(words[1:], (width_px, height_px), f"line {number}", label_file)
@@ -70,6 +76,27 @@ class YoloReader:
             raster.encoded,
             {"box_origin": "yolo", **raster.geometry},
         )
+
+    @classmethod
+    def recognise(cls, folder: Folder) -> Guess | None:
+        """Return a draft where label files hold a class and four shares a line."""
+        texts = [path for path in folder.with_ending(".txt") if "label" in path.parent.as_posix().lower()]
+        lines = [line for path in texts[:500] for line in path.read_text(errors="replace").splitlines()]
+        form = re.compile(r"\d+(\s+[\d.eE+-]+){4,}\s*")
+        if not (lines and folder.images and all(form.fullmatch(line) for line in lines[:50] if line.strip())):
+            return None
+        image = folder.images[0]
+        place = PurePosixPath(folder.below(image.parent))
+        labels = PurePosixPath(folder.below(texts[0].parent))
+        if len(place.parts) > 1 and place.name == labels.name and place.name in SPLIT_NAMES:  # images/train
+            places = (f"{place.parent}/*", f"{labels.parent}/{{parent}}")
+        elif len(place.parts) > 1 and place.parent.name in SPLIT_NAMES:  # train/images
+            places = ("*/" + place.name, f"{{above}}/{labels.name}")
+        else:
+            places = (str(place), str(labels))
+        layout = {"kind": "yolo", "images": f"{places[0]}/*{image.suffix}", "labels": f"{places[1]}/{{stem}}.txt"}
+        classes = sorted({line.split()[0] for line in lines if line.strip()}, key=int)
+        return Guess("YOLO", "2d_detection", layout, classes)
 
 
 def _corners(words: list[str], size_px: tuple[int, int], where: str, file: str) -> tuple[float, float, float, float]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any, Literal
 
 import pydicom
 
@@ -12,40 +12,43 @@ from gmai_data.imaging.grids import to_square_pixels
 from gmai_data.imaging.source_files import matching, patient_digest, relative_to
 from gmai_data.imaging.windows import HEADER
 from gmai_data.ledger import Ledger
+from gmai_data.sources.card import Card
+from gmai_data.sources.folder import Folder, Guess, dicom_files
 from gmai_data.sources.items import Item, Picture, full_name
-from gmai_data.sources.layouts import DicomFiles
-from gmai_data.sources.recipe import Recipe
+from gmai_data.sources.layout import Layout
 
 
-class DicomFilesReader:
-    """A file, or a folder of single files."""
+class DicomFiles(Layout):
+    """Single DICOM files; the labels come from the card (`labels_of_every_image`), the split group from the header."""
 
-    settings = DicomFiles
+    kind: Literal["dicom"]
+    files: str = "**/*"
+    """Pattern of the files."""
+    frames: Literal["centre", "all"] = "centre"
+    """Which frames of a multi-frame file are exported."""
 
-    def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
+    def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield one item per file; its group is a digest of the header's patient, or the file itself."""
-        layout = cast(DicomFiles, recipe.layout)
-        for path in matching(root, layout.files, recipe=recipe.name, what="files"):
+        for path in matching(root, self.files, recipe=card.name, what="files"):
             file = relative_to(root, path)
             yield Item(file, (file,), patient_digest(path))
 
-    def read(self, item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
-        """Yield the file's picture, or those of its frames, in every window of the recipe.
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+        """Yield the file's picture, or those of its frames, in every window of the card.
 
         Raises:
             SourceError: Not decodable, or nothing to see.
         """
         del ledger  # labels from the card have no boxes
-        layout = cast(DicomFiles, recipe.layout)
         file = item.files[0]
-        labels = tuple(full_name(recipe, raw, file) for raw in recipe.labels_of_every_image)
+        labels = tuple(full_name(card, raw, file) for raw in card.labels_of_every_image)
         dataset = read_dicom(root, file)
         with explained(file):
-            set_aside(dataset, recipe.deidentification, file)
+            set_aside(dataset, card.deidentification, file)
             frames, spacing_mm = int(dataset.get("NumberOfFrames", 1) or 1), _spacing_mm(dataset)
-            windows = window_names(dataset, recipe.windows or (HEADER,))
+            windows = window_names(dataset, card.windows or (HEADER,))
             facts = header_facts(dataset)
-        chosen = range(frames) if layout.frames == "all" else [frames // 2]
+        chosen = range(frames) if self.frames == "all" else [frames // 2]
         for index in chosen:
             # One frame at a time: a cine run decoded as a whole can take gigabytes.
             stored = decode_pixels(dataset, file, index)
@@ -57,6 +60,15 @@ class DicomFilesReader:
                 name += f"_{window.replace('/', '-')}{number or ''}" if len(windows) > 1 else ""
                 geometry = {"frame": index, "window": words, "header": facts}
                 yield Picture(name, to_square_pixels(pixels, spacing_mm), labels, geometry=geometry)
+
+    @classmethod
+    def recognise(cls, folder: Folder) -> Guess | None:
+        """Return a draft where there are DICOM files."""
+        files = dicom_files(folder)
+        if not files:
+            return None
+        layout = {"kind": "dicom", "files": f"**/*{files[0].suffix}"}
+        return Guess("single DICOM files", "2d_classification", layout)
 
 
 def _spacing_mm(dataset: pydicom.Dataset) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,32 +10,38 @@ import numpy.typing as npt
 from gmai_data.imaging.source_files import below, matching, relative_to
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.array_files import array_names, open_array
+from gmai_data.sources.card import Card
+from gmai_data.sources.folder import Folder, Guess
 from gmai_data.sources.items import Item, Picture, full_name, left_open
-from gmai_data.sources.layouts import SPLIT_NAMES, Arrays
-from gmai_data.sources.recipe import Recipe
+from gmai_data.sources.layout import SPLIT_NAMES, Layout
 
 
-class ArraysReader:
-    """`pathmnist.npz` with `train_images`, `train_labels` and so on; or `x.npy` with its labels in another file."""
+class Arrays(Layout):
+    """Many images in one `.npz` (MedMNIST) or `.npy` file, with their labels beside them."""
 
-    settings = Arrays
+    kind: Literal["arrays"]
+    files: str
+    """Pattern of the files."""
+    images: str = "{split}_images"
+    """Name of the array of images; `{split}` stands for each name of `split.names`. Unused for `.npy`."""
+    labels: str = "{split}_labels"
+    """Name of the array of labels (numbers, or one-hot rows); for `.npy` the path of a second file (`{stem}`)."""
 
-    def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
+    def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield one item per image of each array; a damaged file is one item, whose reading says what is wrong."""
-        layout = cast(Arrays, recipe.layout)
-        names = recipe.split.names or SPLIT_NAMES
-        for path in matching(root, layout.files, recipe=recipe.name, what="array files"):
+        names = card.split.names or SPLIT_NAMES
+        for path in matching(root, self.files, recipe=card.name, what="array files"):
             file = relative_to(root, path)
             try:
                 if path.suffix.lower() == ".npz":
                     inside = array_names(root, file)
-                    wanted = [(name, layout.images.replace("{split}", name)) for name in names]
-                    parts = [(name, key) for name, key in wanted if key in inside] or [("", layout.images)]
+                    wanted = [(name, self.images.replace("{split}", name)) for name in names]
+                    parts = [(name, key) for name, key in wanted if key in inside] or [("", self.images)]
                     files = (file,)
                 else:
                     parts = [("", "")]
-                    labels = layout.labels.replace("{stem}", path.stem)
-                    below(root, labels, recipe=recipe.name)
+                    labels = self.labels.replace("{stem}", path.stem)
+                    below(root, labels, recipe=card.name)
                     files = (file, labels)
             except SourceError:
                 yield Item(file, (file,))
@@ -50,28 +56,36 @@ class ArraysReader:
                 for position in range(count):
                     yield Item(f"{above}/{position:07d}", files, split=names.get(name), position=position, part=name)
 
-    def read(self, item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the one picture of the item.
 
         Raises:
             SourceError: The file is damaged, no image, or a label is unknown.
         """
         del ledger  # whole-image labels have no boxes
-        layout = cast(Arrays, recipe.layout)
         file, name = item.files[0], item.part
-        images = open_array(root, file, layout.images.replace("{split}", name))
+        images = open_array(root, file, self.images.replace("{split}", name))
         if len(item.files) > 1:
             labels = open_array(root, item.files[1], "")
         else:
-            labels = open_array(root, file, layout.labels.replace("{split}", name))
+            labels = open_array(root, file, self.labels.replace("{split}", name))
         if len(labels) != len(images):
             raise SourceError("images and labels differ", f"{len(images)} images, {len(labels)} labels", file)
         raw, unclear = _raw_labels(np.asarray(labels[item.position]), file)
-        named = tuple(dict.fromkeys(full_name(recipe, each, file) for each in raw))
-        uncertain = left_open(recipe, unclear, named, file)
+        named = tuple(dict.fromkeys(full_name(card, each, file) for each in raw))
+        uncertain = left_open(card, unclear, named, file)
         pixels = _pixels(np.asarray(images[item.position]), file)
         name, geometry = PurePosixPath(item.key).name, {"position": item.position}
         yield Picture(name, pixels, named, geometry=geometry, uncertain=uncertain)
+
+    @classmethod
+    def recognise(cls, folder: Folder) -> Guess | None:
+        """Return a draft where there is an archive of arrays."""
+        archives = folder.with_ending(".npz")
+        if not archives:
+            return None
+        layout = {"kind": "arrays", "files": folder.below(archives[0])}
+        return Guess("npz arrays (MedMNIST's names)", "2d_classification", layout)
 
 
 def _raw_labels(value: npt.NDArray[Any], file: str) -> tuple[list[str], list[str]]:

@@ -1,4 +1,4 @@
-"""Layout ▶ its reader: the closed table of what a recipe's `layout.kind` can be."""
+"""The pictures of an item, whatever its damaged files make a library raise."""
 
 import errno
 from collections.abc import Iterator
@@ -7,36 +7,8 @@ from pathlib import Path
 from gmai_formats.errors import UserError
 
 from gmai_data.ledger import Ledger, SetAside, SourceError
-from gmai_data.sources.arrays import ArraysReader
-from gmai_data.sources.coco import CocoReader
-from gmai_data.sources.dicom_files import DicomFilesReader
-from gmai_data.sources.hub import HubReader
-from gmai_data.sources.images import CsvLabelsReader, FolderPerClassReader
-from gmai_data.sources.items import Item, Picture, Reader
-from gmai_data.sources.masks import ImageMaskReader
-from gmai_data.sources.qa_text import QaTextReader
+from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.recipe import Recipe
-from gmai_data.sources.video import VideoReader
-from gmai_data.sources.voc import VocReader
-from gmai_data.sources.volumes import DicomSeriesReader, NnUnetReader, VolumeReader
-from gmai_data.sources.yolo import YoloReader
-
-READERS: dict[str, Reader] = {
-    "folder_per_class": FolderPerClassReader(),
-    "csv_labels": CsvLabelsReader(),
-    "voc": VocReader(),
-    "coco": CocoReader(),
-    "yolo": YoloReader(),
-    "image_mask": ImageMaskReader(),
-    "volume": VolumeReader(),
-    "nnunet": NnUnetReader(),
-    "dicom": DicomFilesReader(),
-    "dicom_series": DicomSeriesReader(),
-    "video": VideoReader(),
-    "arrays": ArraysReader(),
-    "hf_dataset": HubReader(),
-    "qa_text": QaTextReader(),
-}
 
 _NOT_OF_THE_INPUT = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
@@ -49,7 +21,7 @@ def read_pictures(item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Ite
         SetAside: It is sound, but not meant to be used.
     """
     try:
-        yield from READERS[recipe.layout.kind].read(item, recipe, root, ledger)
+        yield from recipe.layout.read(item, recipe, root, ledger)
     except SourceError as problem:
         # Libraries name files in full; where the data lie is nobody's business.
         raise SourceError(problem.rule, problem.detail.replace(f"{root}/", ""), problem.file) from problem

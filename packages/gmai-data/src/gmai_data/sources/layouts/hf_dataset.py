@@ -3,73 +3,98 @@
 import functools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, Self, cast
 
 from gmai_formats.errors import UserError, did_you_mean
+from pydantic import model_validator
 
 from gmai_data.imaging.raster import decode_raster
 from gmai_data.imaging.source_files import below
 from gmai_data.ledger import Ledger, SourceError
+from gmai_data.sources.card import Card
+from gmai_data.sources.folder import Folder, Guess
 from gmai_data.sources.items import Item, Picture, full_name
-from gmai_data.sources.layouts import SPLIT_NAMES, HubDataset
-from gmai_data.sources.recipe import Recipe
+from gmai_data.sources.layout import SPLIT_NAMES, Layout
 
 
-class HubReader:
-    """Rows with an image and a label column; `ClassLabel` columns give names, others their values."""
+class HubDataset(Layout):
+    """A Hugging Face dataset: a local folder, or an id of the Hub (needs `pip install 'gmai-data[hub]'`)."""
 
-    settings = HubDataset
+    kind: Literal["hf_dataset"]
+    path: str = "."
+    """Folder below the root: written by `save_to_disk`, or with Parquet files. Unused when `id` is given."""
+    id: str | None = None
+    """Id on the Hub; the root is then the folder that the download is kept in."""
+    revision: str | None = None
+    """Commit or tag; needed with `id`, so that a rerun reads the same data."""
+    config: str | None = None
+    image_column: str = "image"
+    label_column: str | None = "label"
+    group_column: str | None = None
 
-    def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
+    @model_validator(mode="after")
+    def _pinned(self) -> Self:
+        if self.id is not None and self.revision is None:
+            raise ValueError("an id needs a revision: without it two runs may read different data")
+        return self
+
+    def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield one item per row of each split.
 
         Raises:
             UserError: The library is missing, the dataset does not open, or lacks a column.
         """
-        layout = cast(HubDataset, recipe.layout)
-        names = recipe.split.names or SPLIT_NAMES
-        for split, table in _load(layout.model_dump_json(), root, recipe.name).items():
-            columns = [layout.image_column, layout.label_column, layout.group_column]
+        names = card.split.names or SPLIT_NAMES
+        for split, table in _load(self.model_dump_json(), root, card.name).items():
+            columns = [self.image_column, self.label_column, self.group_column]
             for column in columns:
                 if column is not None and column not in table.column_names:
                     raise UserError(
-                        f'{layout.id or root}: no column "{column}" in split {split}.'
+                        f'{self.id or root}: no column "{column}" in split {split}.'
                         f"{did_you_mean(column, table.column_names)} Fix the card's layout."
                     )
-            groups = table[layout.group_column] if layout.group_column else None
+            groups = table[self.group_column] if self.group_column else None
             for position in range(len(table)):
                 group = str(groups[position]) if groups is not None else ""
                 key = f"{split}/{position:08d}"
                 yield Item(key, (), group, names.get(split), position=position, part=split)
 
-    def read(self, item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the picture of a row.
 
         Raises:
             SourceError: The image is missing or damaged, or the label is unknown.
         """
         del ledger  # labels of rows have no boxes
-        layout = cast(HubDataset, recipe.layout)
-        table = _load(layout.model_dump_json(), root, recipe.name)[item.part]
+        table = _load(self.model_dump_json(), root, card.name)[item.part]
         row: dict[str, Any] = table[item.position]
-        value: Any = row[layout.image_column]
+        value: Any = row[self.image_column]
         data: Any = value.get("bytes") if isinstance(value, dict) else None
         if not data and isinstance(value, dict) and cast(dict[str, Any], value).get("path"):
-            data = _read(root, cast(dict[str, Any], value)["path"], layout, item.key)
+            data = _read(root, cast(dict[str, Any], value)["path"], self, item.key)
         if not isinstance(data, bytes):
-            raise SourceError("row without an image", f"column {layout.image_column}", item.key)
+            raise SourceError("row without an image", f"column {self.image_column}", item.key)
         raster = decode_raster(data, item.key)
-        raw = _raw_labels(table, layout.label_column, row, item.key)
-        labels = tuple(full_name(recipe, each, item.key) for each in (*raw, *recipe.labels_of_every_image))
+        raw = _raw_labels(table, self.label_column, row, item.key)
+        labels = tuple(full_name(card, each, item.key) for each in (*raw, *card.labels_of_every_image))
         geometry = {
             "row": item.position,
             "hub_split": item.part,
-            "hub_revision": layout.revision,
+            "hub_revision": self.revision,
             **raster.geometry,
         }
         yield Picture(
             f"{item.position:08d}", raster.pixels, tuple(dict.fromkeys(labels)), (), (), raster.encoded, geometry
         )
+
+    @classmethod
+    def recognise(cls, folder: Folder) -> Guess | None:
+        """Return a draft where the library saved a dataset, or where there is Parquet."""
+        saved = any((folder.root / name).is_file() for name in ("dataset_dict.json", "state.json"))
+        if not saved and not folder.with_ending(".parquet"):
+            return None
+        layout = {"kind": "hf_dataset", "image_column": "image", "label_column": "label"}
+        return Guess("a Hugging Face dataset", "2d_classification", layout)
 
 
 def _read(root: Path, name: str, layout: HubDataset, key: str) -> bytes:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,51 +10,61 @@ import numpy.typing as npt
 from gmai_data.imaging.raster import load_index_mask, load_mask_channels
 from gmai_data.imaging.source_files import below, matching, relative_to
 from gmai_data.ledger import Ledger, SourceError
+from gmai_data.sources.card import Card
+from gmai_data.sources.folder import Folder, Guess, is_mask_name
 from gmai_data.sources.items import BoxCounter, Item, Picture, boxes_of_mask, left_open
 from gmai_data.sources.label_volumes import item_of_structures, structure_files
-from gmai_data.sources.layouts import ImageMask
+from gmai_data.sources.layout import Layout
 from gmai_data.sources.pictures import load_picture
-from gmai_data.sources.recipe import Recipe
 
 
-class ImageMaskReader:
-    """`images/<stem>.jpg` with `masks/<stem>.png`."""
+class ImageMask(Layout):
+    """Raster images with masks."""
 
-    settings = ImageMask
+    kind: Literal["image_mask"]
+    images: str
+    """Pattern of the images, such as `images/*.png`."""
+    masks: str
+    """Path of the mask; with `{label}` one file per structure."""
+    missing: Literal["uncertain", "absent"] = "uncertain"
+    """What a structure is whose file is missing: nobody may have drawn it, or it is known not to be there."""
+    encoding: Literal["index", "binary", "colour"] = "index"
+    """index: values (or palette entries) are raw labels; binary: values of half the range and above are raw label `1`;
+    colour: colours are raw labels, written `#rrggbb`. Structure files are always binary."""
+    inverted: bool = False
+    """Binary masks in which the structure is dark."""
 
-    def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
+    def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield one item per image; the mask is looked for when the item is read."""
-        layout = cast(ImageMask, recipe.layout)
-        below(root, layout.masks, recipe=recipe.name)
-        for path in matching(root, layout.images, recipe=recipe.name, what="images"):
+        below(root, self.masks, recipe=card.name)
+        for path in matching(root, self.images, recipe=card.name, what="images"):
             file = relative_to(root, path)
-            mask = layout.masks.replace("{stem}", path.stem).replace("{parent}", relative_to(root, path.parent))
+            mask = self.masks.replace("{stem}", path.stem).replace("{parent}", relative_to(root, path.parent))
             if "{label}" in mask:
-                yield item_of_structures(root, recipe, file, mask, layout.missing)
+                yield item_of_structures(root, card, file, mask, self.missing)
             else:
                 yield Item(file, (file, mask))
 
-    def read(self, item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the picture with one box per connected region of its mask.
 
         Raises:
             SourceError: A file is missing or unreadable, the sizes differ, or a label is unknown.
         """
-        layout = cast(ImageMask, recipe.layout)
         image_file = item.files[0]
-        raster = load_picture(root, image_file, recipe)
+        raster = load_picture(root, image_file, card)
         shape = raster.pixels.shape[:2]
         if item.pattern:
-            found = structure_files(root, item.pattern, list(recipe.labels))
+            found = structure_files(root, item.pattern, list(card.labels))
             counters: list[BoxCounter] = []
             for raw, file in found:
-                mask = _require_size(_binary(root, file, inverted=layout.inverted), shape, file)
-                counters.append(boxes_of_mask(mask, recipe, ledger, file, {1: raw}))
+                mask = _require_size(_binary(root, file, inverted=self.inverted), shape, file)
+                counters.append(boxes_of_mask(mask, card, ledger, file, {1: raw}))
             geometry = {"box_origin": "mask", "mask": item.pattern, **raster.geometry}
         else:
             file = item.files[1]
-            mask, names = _decoded(root, file, layout)
-            counters = [boxes_of_mask(_require_size(mask, shape, file), recipe, ledger, file, names)]
+            mask, names = _decoded(root, file, self)
+            counters = [boxes_of_mask(_require_size(mask, shape, file), card, ledger, file, names)]
             geometry = {"box_origin": "mask", "mask": file, **raster.geometry}
         labels = tuple(dict.fromkeys(label for counter in counters for label in counter.labels))
         yield Picture(
@@ -65,8 +75,26 @@ class ImageMaskReader:
             tuple(sorted({label for counter in counters for label in counter.incomplete})),
             raster.encoded,
             geometry,
-            uncertain=left_open(recipe, item.uncertain, labels, image_file),
+            uncertain=left_open(card, item.uncertain, labels, image_file),
         )
+
+    @classmethod
+    def recognise(cls, folder: Folder) -> Guess | None:
+        """Return a draft where an image and a mask share their name."""
+        masks = [path for path in folder.images if is_mask_name(folder.below(path))]
+        others = {path.stem: path for path in folder.images if path not in set(masks)}
+        for mask in masks:
+            # `x.png` belongs to `x.jpg`, and `x_mask.png`, too.
+            beginnings = (mask.stem[:length] for length in range(len(mask.stem), 0, -1))
+            image = next((others[stem] for stem in beginnings if stem in others), None)
+            if image is not None:
+                layout = {
+                    "kind": "image_mask",
+                    "images": folder.below(image.parent / f"*{image.suffix}"),
+                    "masks": folder.below(mask.parent / f"{{stem}}{mask.stem[len(image.stem) :]}{mask.suffix}"),
+                }
+                return Guess("images with masks", "2d_segmentation", layout, ["1"])
+        return None
 
 
 def _decoded(root: Path, file: str, layout: ImageMask) -> tuple[npt.NDArray[Any], dict[int, str] | None]:

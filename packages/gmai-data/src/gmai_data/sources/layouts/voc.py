@@ -1,57 +1,61 @@
 """Pascal VOC: one XML file per image, official split lists, boxes that are 1-based and inclusive."""
 
 import glob
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import cast
+from typing import Literal
 
 from gmai_formats.errors import UserError
 
 from gmai_data.annotation import Box
 from gmai_data.imaging.source_files import below, matching, relative_to, require_data
 from gmai_data.ledger import Ledger, SourceError
+from gmai_data.sources.card import Card
+from gmai_data.sources.folder import Folder, Guess
 from gmai_data.sources.items import Item, Picture, full_name
-from gmai_data.sources.layouts import Voc
+from gmai_data.sources.layout import Layout
 from gmai_data.sources.pictures import load_picture
-from gmai_data.sources.recipe import Recipe
 from gmai_data.vocabulary import Split
 
 
-class VocReader:
-    """`Annotations/*.xml`, `JPEGImages/*`, `ImageSets/Main/*.txt`."""
+class Voc(Layout):
+    """Pascal VOC: one XML file per image with `<object>` boxes (1-based, inclusive)."""
 
-    settings = Voc
+    kind: Literal["voc"]
+    annotations: str = "Annotations"
+    images: str = "JPEGImages"
+    lists: str = "ImageSets/Main"
+    """Folder of the split lists named in `split.official`."""
 
-    def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
+    def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield one item per XML file, with the split of the official lists."""
-        layout = cast(Voc, recipe.layout)
-        splits = _official_splits(recipe, below(root, layout.lists, recipe=recipe.name))
-        for path in matching(root, f"{layout.annotations}/*.xml", recipe=recipe.name, what="VOC annotations"):
+        splits = _official_splits(card, below(root, self.lists, recipe=card.name))
+        for path in matching(root, f"{self.annotations}/*.xml", recipe=card.name, what="VOC annotations"):
             yield Item(path.stem, (relative_to(root, path),), split=splits.get(path.stem))
 
-    def read(self, item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the image with its boxes; a degenerate or outside box is quarantined by itself, the image stays.
 
         Raises:
             SourceError: The XML or the image is unreadable, or a label is unknown.
         """
-        layout = cast(Voc, recipe.layout)
         file = item.files[0]
         tree = _parse(require_data(root, file), file)
         name = PurePosixPath((tree.findtext("filename") or "").strip().replace("\\", "/")).name
-        image_file = f"{layout.images}/{name}"
+        image_file = f"{self.images}/{name}"
         if PurePosixPath(name).stem != item.key or not (root / image_file).is_file():
             # Renamed copies keep the old <filename>; VOC pairs image and XML by their stem.
-            same_stem = sorted((root / layout.images).glob(f"{glob.escape(item.key)}.*"))
+            same_stem = sorted((root / self.images).glob(f"{glob.escape(item.key)}.*"))
             image_file = relative_to(root, same_stem[0]) if same_stem else image_file
-        raster = load_picture(root, image_file, recipe)
+        raster = load_picture(root, image_file, card)
         height_px, width_px = raster.pixels.shape[:2]
         boxes: list[Box] = []
         labels: list[str] = []
         incomplete: set[str] = set()
         for number, element in enumerate(tree.iter("object"), start=1):
-            label = full_name(recipe, (element.findtext("name") or "").strip(), file)
+            label = full_name(card, (element.findtext("name") or "").strip(), file)
             labels.append(label)
             try:
                 boxes.append(Box(label, _half_open(element, number, (width_px, height_px), file)))
@@ -71,14 +75,26 @@ class VocReader:
             (image_file,),
         )
 
+    @classmethod
+    def recognise(cls, folder: Folder) -> Guess | None:
+        """Return a draft where XML files are annotations."""
+        texts = [path.read_text(encoding="utf-8", errors="replace") for path in folder.with_ending(".xml")[:500]]
+        if not texts or "<annotation" not in texts[0][:2000]:
+            return None
+        names = sorted({name for text in texts for name in re.findall(r"<name>([^<]+)</name>", text)})
+        images = folder.images[0].parent if folder.images else folder.root
+        annotations = folder.below(folder.with_ending(".xml")[0].parent)
+        layout = {"kind": "voc", "annotations": annotations, "images": folder.below(images)}
+        return Guess("Pascal VOC", "2d_detection", layout, names)
 
-def _official_splits(recipe: Recipe, folder: Path) -> dict[str, Split]:
+
+def _official_splits(card: Card, folder: Path) -> dict[str, Split]:
     splits: dict[str, Split] = {}
-    for split, name in recipe.split.official.items():
+    for split, name in card.split.official.items():
         path = folder / name
         if not path.is_file():
             raise UserError(
-                f"{path}: no such split list. Recipe {recipe.name} takes the publisher's split from it; "
+                f"{path}: no such split list. Recipe {card.name} takes the publisher's split from it; "
                 "add the list, or take `split.official` out of a copy of the recipe to split by hash."
             )
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():

@@ -5,7 +5,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import cv2
 import numpy as np
@@ -16,24 +16,34 @@ from gmai_data.annotation import Box
 from gmai_data.imaging.boxes import regions
 from gmai_data.imaging.source_files import matching, relative_to
 from gmai_data.ledger import Ledger, SourceError
+from gmai_data.sources.card import Card
+from gmai_data.sources.folder import Folder, Guess
 from gmai_data.sources.items import BoxCounter, Item, Picture, full_name
-from gmai_data.sources.layouts import SPLIT_NAMES, Coco
+from gmai_data.sources.layout import SPLIT_NAMES, Layout
 from gmai_data.sources.pictures import load_picture
-from gmai_data.sources.recipe import Recipe
+from gmai_data.sources.pixel_boxes import whole_pixels
+from gmai_data.sources.run_lengths import decode_rle, unpack_counts
 
 Entry = dict[str, Any]
 
 
-class CocoReader:
-    """`annotations/*.json` with `images`, `annotations` and `categories`."""
+class Coco(Layout):
+    """COCO JSON: `images`, `annotations` (box, polygons or RLE) and `categories`; raw labels are category names."""
 
-    settings = Coco
+    kind: Literal["coco"]
+    annotations: str
+    """Pattern of the JSON files."""
+    images: str = "."
+    """Folder that `file_name` is relative to; `{stem}` is the JSON file's name without ending."""
+    use: Literal["bbox", "segmentation"] = "bbox"
+    """Boxes from `bbox`, or from the regions of `segmentation` (polygons, RLE, compressed RLE)."""
+    group_field: str | None = None
+    """Field of an image's entry that names the patient or study."""
 
-    def list_items(self, recipe: Recipe, root: Path) -> Iterator[Item]:
+    def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield one item per entry of `images`, with the annotations that name it."""
-        layout = cast(Coco, recipe.layout)
-        names = recipe.split.names or SPLIT_NAMES
-        for path in matching(root, layout.annotations, recipe=recipe.name, what="COCO files"):
+        names = card.split.names or SPLIT_NAMES
+        for path in matching(root, self.annotations, recipe=card.name, what="COCO files"):
             document = _load(path)
             categories = {entry["id"]: str(entry["name"]) for entry in document["categories"]}
             by_image: dict[Any, list[Entry]] = defaultdict(list)
@@ -42,7 +52,7 @@ class CocoReader:
             listed = {image.get("id") for image in document["images"]}
             for number in [number for number in by_image if number not in listed]:
                 yield Item(f"{relative_to(root, path)}/image {number}", (relative_to(root, path),))
-            folder = PurePosixPath(layout.images.replace("{stem}", path.stem))
+            folder = PurePosixPath(self.images.replace("{stem}", path.stem))
             split = next((names[word] for word in path.stem.replace("-", "_").split("_") if word in names), None)
             for image in document["images"]:
                 file = (folder / str(image.get("file_name", ""))).as_posix()
@@ -50,35 +60,34 @@ class CocoReader:
                     {**entry, "category": categories.get(entry.get("category_id"), str(entry.get("category_id")))}
                     for entry in by_image.get(image.get("id"), [])
                 ]
-                group = str(image.get(layout.group_field, "")) if layout.group_field else ""
+                group = str(image.get(self.group_field, "")) if self.group_field else ""
                 found = tuple(dict.fromkeys(mark["category"] for mark in marks))
                 files = (file, relative_to(root, path))
                 yield Item(file, files, group, split, raw_labels=found, part=json.dumps(marks, sort_keys=True))
 
-    def read(self, item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the image with its boxes; an unusable box is quarantined by itself, the image stays.
 
         Raises:
             SourceError: The image is unreadable, or a category is unknown.
         """
-        layout = cast(Coco, recipe.layout)
         file = item.files[0]
         if not item.part:
             detail = f"{item.key.rpartition('/')[2]} has annotations, but no entry in `images`"
             raise SourceError("annotations of no image", detail, file)
-        raster = load_picture(root, file, recipe)
+        raster = load_picture(root, file, card)
         height_px, width_px = raster.pixels.shape[:2]
-        counter = BoxCounter(recipe, ledger, file, (width_px, height_px))
+        counter = BoxCounter(card, ledger, file, (width_px, height_px))
         labels: list[str] = []
         boxes: list[Box] = []
         incomplete: set[str] = set()
         for mark in json.loads(item.part):
-            label = full_name(recipe, mark["category"], file)
+            label = full_name(card, mark["category"], file)
             labels.append(label)
             try:
-                if layout.use == "segmentation":
+                if self.use == "segmentation":
                     mask = segmentation_mask(mark, (height_px, width_px), file)
-                    whole = recipe.boxes.per == "class"
+                    whole = card.boxes.per == "class"
                     found = [(mark["category"], box, area) for _, box, area in regions(mask, whole_labels=whole)]
                     counter.add(found)
                 else:
@@ -94,8 +103,22 @@ class CocoReader:
             (*boxes, *counter.boxes),
             tuple(sorted({*incomplete, *counter.incomplete})),
             raster.encoded,
-            {"box_origin": f"coco {layout.use}", **raster.geometry},
+            {"box_origin": f"coco {self.use}", **raster.geometry},
         )
+
+    @classmethod
+    def recognise(cls, folder: Folder) -> Guess | None:
+        """Return a draft where a JSON file has COCO's lists."""
+        for path in folder.with_ending(".json"):
+            try:
+                document: Any = json.loads(path.read_text(encoding="utf-8"))
+            except (ValueError, OSError):
+                continue
+            if isinstance(document, dict) and {"images", "annotations", "categories"} <= document.keys():
+                categories = cast(list[Entry], document["categories"])
+                layout = {"kind": "coco", "annotations": folder.below(path.parent / "*.json"), "images": "TODO"}
+                return Guess("COCO", "2d_detection", layout, [str(entry["name"]) for entry in categories])
+        return None
 
 
 @functools.lru_cache(maxsize=1)
@@ -122,26 +145,6 @@ def half_open_box(value: Any, size_px: tuple[int, int], mark: Entry, file: str) 
     except (TypeError, ValueError) as error:
         raise SourceError("box unreadable", f"{where} has no four numbers in bbox", file) from error
     return whole_pixels((x, y, x + width, y + height), size_px, where, file)
-
-
-def whole_pixels(
-    xyxy: tuple[float, float, float, float], size_px: tuple[int, int], where: str, file: str
-) -> tuple[int, int, int, int]:
-    """Return the whole pixels that a box covers; up to one pixel beyond the border is rounding and is cut off.
-
-    Raises:
-        SourceError: Not finite, without area, or outside the image.
-    """
-    x1, y1, x2, y2 = xyxy
-    words = f"{where} spans x {x1:g}–{x2:g}, y {y1:g}–{y2:g}"
-    if not all(np.isfinite(xyxy)) or x2 <= x1 or y2 <= y1:
-        raise SourceError("degenerate box", f"{words}; the maximum must be above the minimum", file)
-    width_px, height_px = size_px
-    if x1 < -1 or y1 < -1 or x2 > width_px + 1 or y2 > height_px + 1 or x1 >= width_px or y1 >= height_px:
-        raise SourceError("box outside the image", f"{words}, but the image is {width_px}×{height_px}", file)
-    left, top = max(int(np.floor(x1 + 1e-6)), 0), max(int(np.floor(y1 + 1e-6)), 0)
-    right, bottom = min(int(np.ceil(x2 - 1e-6)), width_px), min(int(np.ceil(y2 - 1e-6)), height_px)
-    return left, top, max(right, left + 1), max(bottom, top + 1)
 
 
 def segmentation_mask(mark: Entry, shape: tuple[int, int], file: str) -> npt.NDArray[np.uint8]:
@@ -176,42 +179,3 @@ def segmentation_mask(mark: Entry, shape: tuple[int, int], file: str) -> npt.NDA
     except (KeyError, TypeError, ValueError) as error:
         raise SourceError("segmentation unreadable", f"{where}: {error}", file) from error
     return mask
-
-
-def decode_rle(counts: list[int], shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Return the mask of COCO's run lengths: columns first, beginning with background.
-
-    Raises:
-        ValueError: The runs do not add up to the image.
-    """
-    lengths = np.asarray(counts, dtype=np.int64)
-    if lengths.min(initial=0) < 0 or int(lengths.sum()) != shape[0] * shape[1]:
-        raise ValueError(f"the runs add up to {int(lengths.sum())} pixels of {shape[0] * shape[1]}")
-    flat = np.repeat(np.arange(len(lengths)) % 2, lengths)
-    return flat.reshape(shape, order="F").astype(np.uint8)
-
-
-def unpack_counts(text: str) -> list[int]:
-    """Return the run lengths of COCO's compressed text.
-
-    Each number is written in groups of 5 bits, lowest first, as characters from `0` (48) on; bit 6 says that more
-    follow, and from the third on a number is the difference to the one before the last.
-
-    Raises:
-        ValueError: The text ends within a number.
-    """
-    counts: list[int] = []
-    position = 0
-    while position < len(text):
-        value, shift, more = 0, 0, True
-        while more:
-            if position >= len(text):
-                raise ValueError("compressed run lengths end within a number")
-            group = ord(text[position]) - 48
-            value |= (group & 0x1F) << shift
-            more = bool(group & 0x20)
-            position, shift = position + 1, shift + 5
-            if not more and group & 0x10:
-                value |= -1 << shift
-        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
-    return counts

@@ -1,0 +1,172 @@
+"""What the card of one source dataset says, but for its layout: what every record repeats, and the rules of reading."""
+
+import re
+from typing import Annotated, Any, Literal, Self, cast
+
+from gmai_formats.errors import did_you_mean
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from gmai_data.imaging.rules import BoxRule, Deidentification, SliceRule
+from gmai_data.imaging.windows import HEADER, HEADER_ALL, PERCENTILE, PRESETS, SUV, parse_window
+from gmai_data.vocabulary import ClinicalTask, Department, Modality, Split, Task
+
+_Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Name(_Part):
+    """A full name in English and, where the card gives one, in Chinese."""
+
+    en: _Words
+    zh: _Words | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_string(cls, value: Any) -> Any:
+        return {"en": value} if isinstance(value, str) else value
+
+    @field_validator("en", "zh")
+    @classmethod
+    def _no_separator(cls, value: str | None) -> str | None:
+        if value is not None and re.search(r"[;；<>\[\]\n]", value):
+            raise ValueError("a name must not hold ; < > [ ] or a line break: they separate options and mark boxes")
+        return value
+
+
+class Expected(_Part):
+    """What the publisher counted, so that half a download is noticed."""
+
+    items: Annotated[int, Field(ge=1)] | None = None
+    """Images, cases, series, videos or texts: whatever the layout lists one by one."""
+
+
+class SplitRule(_Part):
+    """How images are divided; a group (patient, study, case) is never divided."""
+
+    fractions: dict[Split, Annotated[float, Field(ge=0, le=1)]] = Field(
+        default_factory=lambda: {Split.TRAIN: 0.8, Split.VALIDATION: 0.1, Split.HELD_OUT: 0.1}
+    )
+    """Shares of the groups where there is no official split; the sum is 1."""
+    group_pattern: str | None = None
+    """Regular expression on the item's path whose first group names the patient, such as `(patient\\d+)`."""
+    official: dict[Split, str] = Field(default_factory=dict[Split, str])
+    """Split ▶ list file of the publisher (one stem per line), for layouts that have lists."""
+    names: dict[str, Split] = Field(default_factory=dict[str, Split])
+    """Value of a split column ▶ our split."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        total = sum(self.fractions.values())
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the fractions add up to {total:g}; they must add up to 1")
+        if self.group_pattern is not None and re.compile(self.group_pattern).groups != 1:
+            raise ValueError(f"group_pattern {self.group_pattern!r} must hold exactly one (group)")
+        return self
+
+
+class Card(_Part):
+    """One source dataset, as its card describes it; the layout of its files is the recipe's."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    title: _Words
+    homepage: _Words
+    citation: _Words
+    license: _Words
+    """SPDX identifier or the name of a custom licence; `not stated` where the publisher says none."""
+    redistribution: bool | None = None
+    """Whether the licence lets others pass on images made from the data; needed for custom licences to be published.
+    For SPDX identifiers the table in `publishing/licences.py` answers."""
+    access: Literal["open", "registration", "agreement", "request"] = "open"
+    """How one gets the data: download, with an account, after signing an agreement, by asking the owners."""
+    version: int = Field(default=1, ge=1)
+    """Raised with every change of the card that changes records; stands in every record."""
+    verified: bool = False
+    """Somebody read a real copy with this card. False: the layout is what the publisher documents, unchecked."""
+    modality: Modality | None = None
+    """How the images were made: required but for texts (task `text`), which may name none."""
+    department: Department
+    clinical_task: ClinicalTask
+    anatomy: Name
+    """What the images show, as it stands in a sentence: `abdomen`, `blood smear`."""
+    task: Task
+    labels: dict[str, Name] = Field(default_factory=dict)
+    """Raw label (an id of a mask, a class folder, a table's value) ▶ full name."""
+    synonyms: dict[str, tuple[Name, ...]] = Field(default_factory=dict)
+    """Raw label ▶ other names, by which a written text may call it, too."""
+    background: frozenset[str] = frozenset({"0"})
+    """Raw labels of a mask that mean nothing is there."""
+    label_noun: Name = Name(en="structure", zh="结构")
+    """What one label is, as it stands in a question: "Which {label_noun} does this image show?"."""
+    labels_of_every_image: tuple[str, ...] = ()
+    """Raw labels that hold for every image, for layouts without labels of their own."""
+    exhaustive: bool = True
+    """Every label of the map was looked for in every image, so what is not marked is absent."""
+    windows: tuple[str, ...] = ()
+    """One picture per window: CT preset names, `LEVEL/WIDTH` in HU, `header` (the first window of the header),
+    `header_all` (each of them), `percentile`, `suv` (PET, 0–10 g/ml). Empty: `soft_tissue` for CT volumes, `suv` for
+    PET series whose header allows it, the header's window for single DICOM files, `percentile` for other volumes."""
+    slices: SliceRule = SliceRule()
+    boxes: BoxRule = BoxRule()
+    deidentification: Deidentification = Deidentification()
+    split: SplitRule = SplitRule()
+    expected: Expected = Expected()
+    """Published count that `gmai data recipes check` and a build compare with."""
+    checksums: dict[str, str] = Field(default_factory=dict)
+    """Path below the root ▶ published SHA-256, compared by `gmai data recipes check --root`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _raw_labels_are_text(cls, value: Any) -> Any:
+        card = cast(dict[str, Any], value) if isinstance(value, dict) else {}
+        named = {
+            field: {str(raw): name for raw, name in cast(dict[Any, Any], card[field]).items()}
+            for field in ("labels", "synonyms")
+            if isinstance(card.get(field), dict)
+        }
+        return {**card, **named} if named else cast(Any, value)
+
+    @field_validator("task")
+    @classmethod
+    def _images_have_a_modality(cls, value: Task, info: ValidationInfo) -> Task:
+        if value != Task.TEXT and "modality" in info.data and info.data["modality"] is None:
+            raise ValueError(f"a card of images names their modality; add `modality:`, one of {', '.join(Modality)}")
+        return value
+
+    @field_validator("windows")
+    @classmethod
+    def _windows_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        known = (*PRESETS, HEADER, HEADER_ALL, PERCENTILE, SUV)
+        for window in value:
+            if window not in known and parse_window(window) is None:
+                raise ValueError(f'unknown window "{window}".{did_you_mean(window, known)}')
+        return value
+
+    @model_validator(mode="after")
+    def _labels_known(self) -> Self:
+        for raw in self.labels_of_every_image:
+            if raw not in self.labels:
+                raise ValueError(f'labels_of_every_image: "{raw}" is not in labels.{did_you_mean(raw, self.labels)}')
+        for raw in self.synonyms:
+            if raw not in self.labels:
+                raise ValueError(f'synonyms: "{raw}" is not in labels.{did_you_mean(raw, self.labels)}')
+        return self
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Return the full English names of the label map, in its order, without repeats."""
+        return tuple(dict.fromkeys(name.en for name in self.labels.values()))
+
+    def chinese(self, label: str) -> str | None:
+        """Return the Chinese name of a full English label, or None where the card has none."""
+        return next((name.zh for name in self.labels.values() if name.en == label), None)

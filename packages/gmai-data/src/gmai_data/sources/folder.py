@@ -1,0 +1,111 @@
+"""A folder of unknown files as a layout sees it that asks: could this be mine?"""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+MAX_FILES = 20_000
+"""Files looked at; a dataset shows its layout long before."""
+IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+VOLUMES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
+_ROWS = 500
+"""Rows of a table that are looked at."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What a layout makes of a folder: the draft of a card is written from it."""
+
+    description: str
+    """In words, as `a table of labels`."""
+    task: str
+    layout: Mapping[str, Any]
+    """The card's `layout`; what the folder cannot tell is the word TODO."""
+    labels: Sequence[str] = ()
+    """Raw labels, as far as the folder tells them."""
+
+
+class Folder:
+    """The files of a folder, sorted, without hidden ones."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        listed = (path for path in sorted(root.rglob("*")) if path.is_file() and not path.name.startswith("."))
+        self.files = [path for path, _ in zip(listed, range(MAX_FILES), strict=False)]
+
+    def below(self, path: Path) -> str:
+        """Return a path as it stands in a card, relative to the folder."""
+        return path.relative_to(self.root).as_posix()
+
+    def with_ending(self, *endings: str) -> list[Path]:
+        """Return the files with one of the endings, in lower case."""
+        return [path for path in self.files if path.name.lower().endswith(endings)]
+
+    @cached_property
+    def images(self) -> list[Path]:
+        """Return the raster images."""
+        return self.with_ending(*IMAGES)
+
+    @cached_property
+    def volumes(self) -> list[Path]:
+        """Return the files of volumes."""
+        return self.with_ending(*VOLUMES)
+
+    @cached_property
+    def tables(self) -> list[tuple[Path, list[dict[str, str]]]]:
+        """Return the tables with rows, each with its first rows."""
+        return [(path, rows) for path in self.with_ending(".csv", ".tsv") if (rows := _first_rows(path))]
+
+    def endings(self) -> Counter[str]:
+        """Return how many files have which ending."""
+        return Counter(
+            next((end for end in VOLUMES if path.name.endswith(end)), path.suffix.lower()) for path in self.files
+        )
+
+
+def _first_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        header = file.readline()
+        file.seek(0)
+        table = csv.DictReader(file, delimiter=max(",\t;", key=header.count), restval="")
+        return [
+            {str(name): str(cell) for name, cell in row.items()} for row, _ in zip(table, range(_ROWS), strict=False)
+        ]
+
+
+def column_of_names(rows: Sequence[Mapping[str, str]], stems: set[str]) -> str | None:
+    """Return the first column whose first cell is the name of a file, with or without folder and ending."""
+    return next((name for name in rows[0] if Path(rows[0][name]).stem in stems), None)
+
+
+def column_of_labels(rows: Sequence[Mapping[str, str]], *others: str | None) -> str:
+    """Return the first other column of words or codes that repeat, or TODO."""
+    names = [name for name in rows[0] if name not in others]
+    return next((name for name in names if 1 < len(values_of(rows, name)) <= 50), "TODO")
+
+
+def values_of(rows: Sequence[Mapping[str, str]], column: str) -> list[str]:
+    """Return the values of a column, sorted, without empty cells."""
+    return sorted({row.get(column, "") for row in rows} - {""})
+
+
+def is_mask_name(path: str) -> bool:
+    """Return whether a path says that it leads to a mask."""
+    return re.search(r"mask|ground.?truth|label|segm|annotation|(?<![a-z])(gt|seg)(?![a-z])", path, re.I) is not None
+
+
+def dicom_files(folder: Folder) -> list[Path]:
+    """Return the DICOM files, by their ending or, without one, by their preamble (PS3.10, 7.1)."""
+    return [path for path in folder.files if path.suffix.lower() in (".dcm", ".ima") or _has_preamble(path)]
+
+
+def _has_preamble(path: Path) -> bool:
+    if path.suffix or path.name == "DICOMDIR":  # the index of an export, which holds no image
+        return False
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"

@@ -1,0 +1,195 @@
+"""Labels in a table: a CSV or TSV file with one row per image, or several."""
+
+import csv
+import dataclasses
+import functools
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, Self
+
+from gmai_formats.errors import UserError, did_you_mean
+from pydantic import Field, model_validator
+
+from gmai_data.imaging.source_files import below
+from gmai_data.ledger import Ledger, SourceError
+from gmai_data.sources.card import Card
+from gmai_data.sources.folder import Folder, Guess, column_of_labels, column_of_names, values_of
+from gmai_data.sources.items import Item, Picture
+from gmai_data.sources.layout import Layout
+from gmai_data.sources.pictures import whole_image
+from gmai_data.sources.tables import delimiter_of
+
+_PERSON = re.compile(r"(?:patient|subject|participant)[ _-]?(?:id|no|number)?", re.IGNORECASE)
+_FLAGS = {"0", "1", "-1", "0.0", "1.0", "-1.0", ""}
+
+
+class CsvLabels(Layout):
+    """A CSV or TSV file with one row per image, or several: the labels of an image's rows are put together."""
+
+    kind: Literal["csv_labels"]
+    table: str
+    """The CSV (`,`) or TSV (`.tsv`: tab) file, with a header line."""
+    images: str = "."
+    """Folder that the image column is relative to."""
+    image_column: str
+    image_suffix: str = ""
+    """Put behind every value of the image column, such as `.jpg`."""
+    label_column: str | None = None
+    """Column of the label, or of several with `separator`."""
+    label_columns: tuple[str, ...] = ()
+    """One-hot tables: these columns are the raw labels, and their cells say whether the label holds."""
+    positive: tuple[str, ...] = ("1", "true", "yes")
+    """Cells of a one-hot table that mean yes. Words are compared in any case, numbers by value (`1.0` is `1`)."""
+    negative: tuple[str, ...] = ("0", "false", "no")
+    """Cells that mean that the label was looked for and is absent; add `""` where an empty cell says so."""
+    uncertain: tuple[str, ...] = ("-1", "nan", "")
+    """Cells that leave it open, as CheXpert's: the label is neither present nor absent. A cell that is in none of the
+    three puts the row into the quarantine."""
+    group_column: str | None = None
+    """Column of the patient or study; without it every image is a group of its own, or `split.group_pattern` rules."""
+    split_column: str | None = None
+    """Column with the official split; its values are mapped by `split.names`."""
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    """What separates the columns; None: the comma, tab or semicolon that gives the header an image column."""
+    separator: str | None = None
+    """Separates several labels in one cell, such as `|`; without it a cell is one label."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.label_column is None) == (not self.label_columns):
+            raise ValueError("give either label_column (one cell holds the labels) or label_columns (one-hot)")
+        return self
+
+    def list_items(self, card: Card, root: Path) -> Iterator[Item]:
+        """Yield one item per image of the table, with the labels of all its rows."""
+        table = below(root, self.table, recipe=card.name)
+        if not table.is_file():
+            raise UserError(f"{table}: no such file. Recipe {card.name} reads its labels there. Check --root.")
+        try:
+            lines = table.read_text(encoding="utf-8-sig").splitlines(keepends=True)
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"{table}: not UTF-8 text ({error.reason} at byte {error.start}). Save it as UTF-8."
+            ) from error
+        yield from self._items(lines, table, card)
+
+    def _items(self, lines: list[str], table: Path, card: Card) -> Iterator[Item]:
+        try:
+            rows = csv.DictReader(
+                lines, delimiter=self.delimiter or delimiter_of(lines[0] if lines else "", self.image_column)
+            )
+            columns = rows.fieldnames = [name.strip() for name in rows.fieldnames or []]
+            named = (self.image_column, self.label_column, self.group_column, self.split_column)
+            for column in (*named, *self.label_columns):
+                if column is not None and column not in columns:
+                    raise UserError(
+                        f'{table}:1: no column "{column}", which recipe {card.name} reads.'
+                        f"{did_you_mean(column, columns)} Fix the table or the card."
+                    )
+            items: dict[str, Item] = {}
+            for line, row in enumerate(rows):
+                item = self._item(row, line, card)
+                items[item.key] = _together(items[item.key], item) if item.key in items else item
+            yield from items.values()
+            if not items:
+                raise UserError(f"{table}: the table has a header but no rows. Give a table with one row per image.")
+        except csv.Error as error:
+            raise UserError(f"{table}: not readable as a table: {error}. Save it as CSV again.") from error
+
+    def _item(self, row: dict[str, str | None], line: int, card: Card) -> Item:
+        name = (row[self.image_column] or "").strip() + self.image_suffix
+        image = (PurePosixPath(self.images) / name).as_posix()
+        uncertain: tuple[str, ...] = ()
+        if self.label_column is None:
+            cells = {column: row[column] or "" for column in self.label_columns}
+            raw = [column for column, cell in cells.items() if _is_one_of(cell, self.positive)]
+            rest = [column for column in cells if column not in raw and not _is_one_of(cells[column], self.negative)]
+            uncertain = tuple(column for column in rest if _is_one_of(cells[column], self.uncertain))
+            raw = [f"{column}: {cells[column]}" for column in rest if column not in uncertain] or raw
+        else:
+            cell = (row[self.label_column] or "").strip()
+            raw = cell.split(self.separator) if self.separator else [cell]
+        split = card.split.names.get((row[self.split_column] or "").strip()) if self.split_column else None
+        group = (row[self.group_column] or "").strip() if self.group_column else ""
+        labels = tuple(part.strip() for part in raw if part.strip())
+        return Item(image, (image,), group, split, labels, line, uncertain=uncertain)
+
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+        """Yield the one picture of the row.
+
+        Raises:
+            SourceError: The row has no label, or as for every raster.
+        """
+        for raw in item.raw_labels:
+            if self.label_columns and raw not in self.label_columns:
+                detail = f'"{raw}" is neither yes, no nor open; name it in `positive`, `negative` or `uncertain`'
+                raise SourceError("label cell unreadable", detail, item.files[0])
+        # A one-hot row of zeros says that nothing of the list was found; an empty cell says nothing.
+        if not item.raw_labels and not self.label_columns:
+            raise SourceError("row without a label", f"data row {item.position + 1}; fill the label", item.files[0])
+        yield whole_image(item, card, root)
+
+    @classmethod
+    def recognise(cls, folder: Folder) -> Guess | None:
+        """Return a draft where a column of a table names images."""
+        images = {path.stem: path for path in (*folder.images, *folder.with_ending(".dcm"))}
+        for path, rows in folder.tables:
+            column = column_of_names(rows, set(images))
+            if column is None:
+                continue
+            cell = rows[0][column]
+            ending = f"/{cell}"
+            image = next((each for each in folder.files if each.as_posix().endswith(ending)), images[Path(cell).stem])
+            place = _folder_of(cell, image, folder)
+            layout: dict[str, Any] = {"kind": "csv_labels", "table": folder.below(path), "images": place}
+            layout["image_column"] = column
+            if Path(cell).suffix == "":
+                layout["image_suffix"] = image.suffix
+            person = next((name for name in rows[0] if _PERSON.fullmatch(name.strip())), None)
+            if person is not None:
+                layout["group_column"] = person
+            flags = [name for name in rows[0] if {row[name] for row in rows} <= _FLAGS]
+            if len(flags) > 1:
+                return Guess("a one-hot table", "2d_classification", {**layout, "label_columns": flags}, flags)
+            layout["label_column"] = label = column_of_labels(rows, column, person)
+            return Guess("a table of labels", "2d_classification", layout, values_of(rows, label))
+        return None
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_one_of(cell: str, words: tuple[str, ...]) -> bool:
+    """Compare a cell with words in any case, and with numbers by their value."""
+    cell = cell.strip().lower()
+    if cell in [each.lower() for each in words]:
+        return True
+    number = _number(cell)
+    return number is not None and number in [_number(each) for each in words]
+
+
+def _number(cell: str) -> float | None:
+    try:
+        return float(cell)
+    except ValueError:
+        return None
+
+
+def _together(first: Item, other: Item) -> Item:
+    """Return one item for two rows about an image."""
+    if (first.group, first.split) != (other.group, other.split):
+        raise UserError(
+            f"{first.key}: rows {first.position + 1} and {other.position + 1} of the table name it with another "
+            "group or split. An image belongs to one. Correct the table."
+        )
+    labels = tuple(dict.fromkeys((*first.raw_labels, *other.raw_labels)))
+    uncertain = tuple(dict.fromkeys((*first.uncertain, *other.uncertain)))
+    return dataclasses.replace(first, raw_labels=labels, uncertain=uncertain)
+
+
+def _folder_of(cell: str, image: Path, folder: Folder) -> str:
+    """Return the folder that a cell with the path of an image is relative to; TODO where it is not below the root."""
+    above = len(PurePosixPath(cell).parts)
+    if PurePosixPath(cell).with_suffix("").parts != image.with_suffix("").parts[-above:]:
+        return folder.below(image.parent) if above == 1 else "TODO"
+    place = image.parents[above - 1]
+    return folder.below(place) if place.is_relative_to(folder.root) else "TODO"

@@ -1,0 +1,65 @@
+"""Labels as folders: one folder per class."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from gmai_formats.errors import UserError
+
+from gmai_data.imaging.source_files import below, is_listed, relative_to
+from gmai_data.ledger import Ledger
+from gmai_data.sources.card import Card
+from gmai_data.sources.folder import Folder, Guess
+from gmai_data.sources.items import Item, Picture
+from gmai_data.sources.layout import IMAGE_ENDINGS, SPLIT_NAMES, Layout
+from gmai_data.sources.pictures import whole_image
+
+
+class FolderPerClass(Layout):
+    """`<images>/<class>/**/<file>`: the folder's name is the raw label."""
+
+    kind: Literal["folder_per_class"]
+    images: str = "."
+    """Folder that holds one folder per class."""
+    extensions: tuple[str, ...] = IMAGE_ENDINGS
+    split_folder: bool = False
+    """`<images>/<split>/<class>/<file>`: the first folder names the publisher's split, mapped by `split.names`."""
+
+    def list_items(self, card: Card, root: Path) -> Iterator[Item]:
+        """Yield every image file; its class is the first folder below `self.images`."""
+        top = below(root, self.images, recipe=card.name)
+        if not top.is_dir():
+            raise UserError(f"{top}: no such folder. Recipe {card.name} expects one folder per class in it.")
+        found = False
+        for path in sorted(top.rglob("*")):
+            if path.suffix.lower() in self.extensions and path.parent != top and is_listed(path, root):
+                found = True
+                file, parts = relative_to(root, path), path.relative_to(top).parts
+                if self.split_folder:
+                    split = (card.split.names or SPLIT_NAMES).get(parts[0])
+                    yield Item(file, (file,), split=split, raw_labels=(parts[1] if len(parts) > 2 else "",))
+                else:
+                    yield Item(file, (file,), raw_labels=(parts[0],))
+        if not found:
+            raise UserError(
+                f"{top}: no images with the endings {', '.join(self.extensions)} in sub-folders. Recipe "
+                f"{card.name} expects one folder per class. Give its folder with --root."
+            )
+
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+        """Yield the one picture of the item, with its class."""
+        del ledger  # whole-image labels have no boxes
+        yield whole_image(item, card, root)
+
+    @classmethod
+    def recognise(cls, folder: Folder) -> Guess | None:
+        """Return a draft where images lie in folders: anything that is no other layout."""
+        places = [path.relative_to(folder.root).parts[:-1] for path in folder.images if path.parent != folder.root]
+        if not places:
+            return None
+        layout: dict[str, Any] = {"kind": "folder_per_class"}
+        if all(parts[0].lower() in (*SPLIT_NAMES, "testing") for parts in places):
+            layout["split_folder"] = True
+            classes = sorted({parts[1] for parts in places if len(parts) > 1})
+            return Guess("a folder per split and class", "2d_classification", layout, classes)
+        return Guess("a folder per class", "2d_classification", layout, sorted({parts[0] for parts in places}))

@@ -1,0 +1,43 @@
+"""Masks as run lengths: COCO's lists of numbers and its compressed text."""
+
+import numpy as np
+import numpy.typing as npt
+
+
+def decode_rle(counts: list[int], shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Return the mask of COCO's run lengths: columns first, beginning with background.
+
+    Raises:
+        ValueError: The runs do not add up to the image.
+    """
+    lengths = np.asarray(counts, dtype=np.int64)
+    if lengths.min(initial=0) < 0 or int(lengths.sum()) != shape[0] * shape[1]:
+        raise ValueError(f"the runs add up to {int(lengths.sum())} pixels of {shape[0] * shape[1]}")
+    flat = np.repeat(np.arange(len(lengths)) % 2, lengths)
+    return flat.reshape(shape, order="F").astype(np.uint8)
+
+
+def unpack_counts(text: str) -> list[int]:
+    """Return the run lengths of COCO's compressed text.
+
+    Each number is written in groups of 5 bits, lowest first, as characters from `0` (48) on; bit 6 says that more
+    follow, and from the third on a number is the difference to the one before the last.
+
+    Raises:
+        ValueError: The text ends within a number.
+    """
+    counts: list[int] = []
+    position = 0
+    while position < len(text):
+        value, shift, more = 0, 0, True
+        while more:
+            if position >= len(text):
+                raise ValueError("compressed run lengths end within a number")
+            group = ord(text[position]) - 48
+            value |= (group & 0x1F) << shift
+            more = bool(group & 0x20)
+            position, shift = position + 1, shift + 5
+            if not more and group & 0x10:
+                value |= -1 << shift
+        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
+    return counts

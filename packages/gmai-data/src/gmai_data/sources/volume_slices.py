@@ -1,0 +1,135 @@
+"""A volume and its masks ▶ slices with boxes, each in every window of the card."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from gmai_data.imaging.grids import (
+    Volume,
+    pixel_spacing_mm,
+    require_same_grid,
+    square_size,
+    take_slice,
+    to_square_pixels,
+)
+from gmai_data.imaging.large import release
+from gmai_data.imaging.slices import choose_slices, choose_unlabelled
+from gmai_data.imaging.windows import (
+    HEADER,
+    HEADER_ALL,
+    PERCENTILE,
+    SUV,
+    SUV_MAX,
+    FlatIntensitiesError,
+    ToGrey,
+    bounds_function,
+    parse_window,
+    percentile_bounds,
+    window_function,
+)
+from gmai_data.ledger import Ledger, SourceError
+from gmai_data.sources.card import Card
+from gmai_data.sources.items import BoxCounter, Item, Picture, full_name, left_open
+from gmai_data.sources.label_volumes import (
+    Layer,
+    with_parts,
+)
+from gmai_data.vocabulary import Modality
+
+
+def slices_of_volume(
+    image: Volume, layers: list[Layer], item: Item, card: Card, ledger: Ledger, *, frame: int | None = None
+) -> Iterator[Picture]:
+    """Yield the chosen slices of a volume with boxes from the masks, in the display convention.
+
+    Without a mask the labels are those that the card gives to every image.
+
+    Raises:
+        SourceError: A mask lies on another grid, is empty, or has unknown labels.
+    """
+    image_file, *mask_files = item.files
+    mask_file = mask_files[0] if mask_files else image_file
+    for layer in layers:
+        require_same_grid(image, layer.volume, file=mask_file)
+    if card.boxes.per == "component_3d":
+        layers = [with_parts(layer, card.boxes.min_mm3) for layer in layers]
+    greys = _greys(image, card, image_file)
+    card_labels = tuple(full_name(card, raw, image_file) for raw in card.labels_of_every_image)
+    base: dict[str, Any] = {"box_origin": "mask", "mask": item.pattern or mask_file} if layers else {}
+    if frame is not None:
+        base["frame"] = frame
+    if image.flags:
+        base["flags"] = list(image.flags)
+    if image.facts:
+        base["header"] = dict(image.facts)
+    for axis in card.slices.axes:
+        masks = [layer.volume for layer in layers]
+        chosen = choose_slices(masks, card.slices, axis) if masks else choose_unlabelled(image, card.slices, axis)
+        if not chosen:
+            raise SourceError("empty mask", "no voxel is labelled, so no slice is chosen", mask_file)
+        spacing_mm = pixel_spacing_mm(image, axis)
+        for index in chosen:
+            stored = np.ascontiguousarray(take_slice(image, axis, index))
+            size_px = square_size(stored.shape[:2], spacing_mm)
+            counter = BoxCounter(card, ledger, mask_file, size_px, min(spacing_mm))
+            for layer in layers:
+                found = layer.regions_of_slice(axis, index, spacing_mm, whole_labels=card.boxes.per == "class")
+                counter.add([(layer.raw(label), box, area_px) for label, box, area_px in found])
+            for short, window, grey in greys:
+                name = "" if frame is None else f"frame{frame:04d}_"
+                name += f"{axis}_{index:04d}" + (f"_{short}" if len(greys) > 1 else "")
+                geometry = {**base, "axis": axis, "slice": index, "window": window}
+                labels = counter.labels if layers else card_labels
+                pixels = to_square_pixels(grey(stored), spacing_mm)
+                open_ = left_open(card, item.uncertain, labels, image_file)
+                yield Picture(
+                    name, pixels, labels, counter.boxes, counter.incomplete, geometry=geometry, uncertain=open_
+                )
+            release(image.array)
+
+
+def _greys(image: Volume, card: Card, file: str) -> list[tuple[str, str, ToGrey]]:
+    """Return (short name, window in words, function from stored values to grey) for each window of the card."""
+    default = PERCENTILE
+    if card.modality == Modality.CT:
+        default = "soft_tissue"
+    elif card.modality == Modality.PET and image.suv_per_unit is not None:
+        default = SUV
+    greys: list[tuple[str, str, ToGrey]] = []
+    for window in card.windows or (default,):
+        bounds = parse_window(window)
+        if bounds is not None:
+            short = window.replace("/", "-")
+            greys.append((short, f"{window} {bounds[0]:g}/{bounds[1]:g}", window_function(*bounds)))
+        elif window in (HEADER, HEADER_ALL):
+            if not image.windows:
+                raise SourceError("no window in the header", "name a window in the card instead", file)
+            offered = image.windows if window == HEADER_ALL else image.windows[:1]
+            greys.extend(
+                (f"{HEADER}{number}", f"{HEADER} {level:g}/{width:g}", window_function(level, width))
+                for number, (level, width) in enumerate(offered)
+            )
+        elif window == SUV:
+            if image.suv_per_unit is None:
+                raise SourceError("no SUV", "the header lacks units, weight, dose, times or corrections", file)
+            high = SUV_MAX / image.suv_per_unit
+            greys.append((SUV, f"suv 0–{SUV_MAX:g}", window_function(high / 2, high)))
+        else:
+            greys.append((PERCENTILE, *_percentile(image, file)))
+    return greys
+
+
+def _percentile(image: Volume, file: str) -> tuple[str, ToGrey]:
+    step = max(image.array.size // 20_000_000, 1)
+    part = dataclasses.replace(image, array=image.array[::step])
+    try:
+        if (image.slope, image.intercept) == (1.0, 0.0):
+            low, high = percentile_bounds(part.array)
+        else:
+            low, high = percentile_bounds(part.array.astype(np.float32) * image.slope + image.intercept)
+    except FlatIntensitiesError as error:
+        raise SourceError("nothing to see in the volume", str(error), file) from error
+    release(image.array)
+    return f"percentile {low:g}–{high:g}", bounds_function(low, high)
