@@ -19,7 +19,7 @@ from typing import Any, cast
 from gmai_formats.errors import UserError, did_you_mean
 
 from gmai_bench.benchmarks.hub import HubSource
-from gmai_bench.benchmarks.named import Named, find_copy, option_of
+from gmai_bench.benchmarks.named import Named, find_copy, option_at
 from gmai_bench.benchmarks.question import Benchmark, Card, KeepImage, Question
 
 HUB = HubSource("OpenGVLab/GMAI-MMBench", ("*VAL*.tsv", "*TEST*.tsv"))
@@ -68,7 +68,7 @@ def open_gmai_mmbench(protocol: str, data_root: Path | None) -> Benchmark:
         name="gmai-mmbench",
         title=f"GMAI-MMBench, {'test' if hidden else 'validation'} split, single choice",
         protocol=f"gmai-mmbench/{protocol}",
-        protocol_version=1,
+        protocol_version=2,
         scoring="option-letter",
         expected=21281 if hidden else 4550,
         groups=GROUPS,
@@ -93,7 +93,7 @@ def _read(files: Sequence[Path], keep_image: KeepImage, *, hidden: bool) -> Iter
     for file in files:
         for place, row in _rows(file, hidden=hidden):
             index = str(row["index"])
-            choices = tuple(str(row[letter]).strip() for letter in _LETTERS if str(row.get(letter) or "").strip())
+            choices = _choices(row)
             cell = str(row["image"] or "").strip()
             if len(cell) <= _LONGEST_REFERENCE:
                 digest = digests.get(cell)
@@ -112,14 +112,20 @@ def _read(files: Sequence[Path], keep_image: KeepImage, *, hidden: bool) -> Iter
                 prompt=_prompt(text, choices),
                 images=(digest,),
                 choices=choices,
-                reference="" if hidden else option_of(str(row["answer"]), choices, place),
+                reference="" if hidden else option_at(str(row["answer"]), choices, place),
                 cluster=digest,
                 groups=_groups(row),
             )
 
 
+def _choices(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the options up to the last one that has a text; an empty one before it keeps its letter, unshown."""
+    texts = [str(row.get(letter) or "").strip() for letter in _LETTERS]
+    return tuple(texts[: max((i + 1 for i, text in enumerate(texts) if text), default=0)])
+
+
 def _prompt(question: str, choices: Sequence[str]) -> str:
-    listed = "".join(f"{letter}. {choice}\n" for letter, choice in zip(_LETTERS, choices, strict=False))
+    listed = "".join(f"{letter}. {choice}\n" for letter, choice in zip(_LETTERS, choices, strict=False) if choice)
     last = "Please select the correct answer from the options above. \n"
     return f"Question: {question}\nOptions:\n{listed}{last}"
 

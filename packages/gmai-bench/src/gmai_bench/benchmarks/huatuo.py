@@ -17,7 +17,7 @@ from typing import Any, cast
 from gmai_formats.errors import UserError
 
 from gmai_bench.benchmarks.hub import HubSource
-from gmai_bench.benchmarks.named import LETTERED, Images, Named, find_copy, need_file, option_of
+from gmai_bench.benchmarks.named import LETTERED, Images, Named, find_copy, need_file, option_at, option_called
 from gmai_bench.benchmarks.prompts import fill
 from gmai_bench.benchmarks.question import Card, KeepImage, Question
 
@@ -54,7 +54,7 @@ def open_split(
         name=family,
         title=title,
         protocol=f"{family}/{protocol}",
-        protocol_version=1,
+        protocol_version=2,
         scoring="option-letter",
         expected=expected,
         groups=tuple(fields),
@@ -87,7 +87,7 @@ def _read(
             prompt=fill(LETTERED, text, choices, letters=True),
             images=shown,
             choices=choices,
-            reference=option_of(str(record.get("answer", "")), choices, place),
+            reference=_right(str(record.get("answer", "")), choices, place),
             cluster="+".join(shown) or f"{split}-{number}",
             groups={ours: _first(record, theirs) for ours, theirs in fields.items()},
         )
@@ -128,6 +128,12 @@ def _options(value: Any, place: str) -> tuple[str, ...]:
             f"open. Download it again."
         )
     return tuple(str(option) for option in cast("list[Any]", options))
+
+
+def _right(answer: str, choices: tuple[str, ...], place: str) -> str:
+    """Return the option of that text; a letter only where no option is called so."""
+    is_text = answer.strip() in map(str.strip, choices) or len(answer.strip()) > 1
+    return option_called(answer, choices, place) if is_text else option_at(answer, choices, place)
 
 
 def _first(record: Mapping[str, Any], fields: Sequence[str]) -> str:

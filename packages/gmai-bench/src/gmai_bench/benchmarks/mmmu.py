@@ -12,7 +12,7 @@ from typing import Any, cast
 from gmai_formats.errors import UserError
 
 from gmai_bench.benchmarks.hub import HubSource
-from gmai_bench.benchmarks.named import Named, find_copy, option_of
+from gmai_bench.benchmarks.named import Named, find_copy, option_at
 from gmai_bench.benchmarks.question import Benchmark, Card, KeepImage, Question
 from gmai_bench.benchmarks.tables import image_bytes, read_rows
 
@@ -67,7 +67,7 @@ def open_mmmu(protocol: str, data_root: Path | None) -> Benchmark:
         name="mmmu-hm",
         title="MMMU Health & Medicine, validation split",
         protocol=f"mmmu-hm/{protocol}",
-        protocol_version=1,
+        protocol_version=2,
         scoring="mmmu",
         expected=sum(due.values()),
         groups=("subject", "difficulty"),
@@ -111,7 +111,7 @@ def _read(files: dict[str, list[Path]], keep_image: KeepImage, *, everything: bo
                 prompt=(_OPEN if is_open else _LETTERED).replace("{choices}", listed).replace("{question}", text),
                 images=shown,
                 choices=choices,
-                reference=answer if is_open else option_of(answer, choices, place),
+                reference=answer if is_open else option_at(answer, choices, place),
                 cluster="+".join(shown) or str(row["id"]),
                 groups={"subject": _title(subject), "difficulty": str(row["topic_difficulty"])},
             )

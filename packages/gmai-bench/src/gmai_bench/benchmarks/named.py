@@ -170,19 +170,33 @@ def load_json_list(path: Path) -> list[dict[str, Any]]:
     return cast("list[dict[str, Any]]", loaded)
 
 
-def option_of(letter_or_text: str, choices: Sequence[str], place: str) -> str:
-    """Return the text of the right option, named by its letter or by its text.
+def option_at(letter: str, choices: Sequence[str], place: str) -> str:
+    """Return the text of the right option where the publisher stores its letter, whatever the options are called.
 
     Raises:
-        UserError: It is none of the options.
+        UserError: It is no letter of an option.
     """
-    value = letter_or_text.strip()
-    if value in choices:
-        return value
+    value = letter.strip().strip("().").upper()
     index = LETTERS.find(value) if len(value) == 1 else -1
     if 0 <= index < len(choices):
         return choices[index]
     raise UserError(
-        f'{place}: the answer "{value:.60}" is none of the options {list(choices)!r:.120}. The right answer is an '
-        f"option's letter or text. Download the file again."
+        f'{place}: the answer "{letter:.60}" is no letter of the options {list(choices)!r:.120}. The right answer is '
+        f"stored as the letter of an option. Download the file again."
+    )
+
+
+def option_called(text: str, choices: Sequence[str], place: str) -> str:
+    """Return the right option where the publisher stores its text.
+
+    Raises:
+        UserError: It is none of the options.
+    """
+    value = text.strip()
+    for choice in choices:
+        if choice.strip() == value:
+            return choice
+    raise UserError(
+        f'{place}: the answer "{value:.60}" is none of the options {list(choices)!r:.120}. The right answer is '
+        f"stored as the text of an option. Download the file again."
     )

@@ -13,7 +13,7 @@ from gmai_formats.errors import UserError
 
 from gmai_bench.benchmarks import huatuo
 from gmai_bench.benchmarks.hub import HubSource
-from gmai_bench.benchmarks.named import Images, Named, find_copy, option_of, read_json_records
+from gmai_bench.benchmarks.named import Images, Named, find_copy, option_called, read_json_records
 from gmai_bench.benchmarks.question import Benchmark, Card, KeepImage, Question
 
 HUB = HubSource("foreverbeliever/OmniMedVQA", ("*.zip", "QA_information/**", "Images/**"))
@@ -62,7 +62,7 @@ def open_omnimedvqa(protocol: str, data_root: Path | None) -> Benchmark:
         name="omnimedvqa",
         title=f"OmniMedVQA, {'open and restricted part' if whole else 'open-access part'}",
         protocol=f"omnimedvqa/{protocol}",
-        protocol_version=1,
+        protocol_version=1 if prefix else 2,
         scoring="likelihood" if prefix else "option-text",
         expected=127995 if whole else 88996,
         groups=("question_type", "modality"),
@@ -93,7 +93,7 @@ def _read(files: list[Path], images: Images, keep_image: KeepImage, *, prefix: b
                 prompt=text if prefix else _prompt(text, choices),
                 images=(image,),
                 choices=choices,
-                reference=option_of(str(record["gt_answer"]), choices, place),
+                reference=option_called(str(record["gt_answer"]), choices, place),
                 cluster=image,
                 groups={
                     "question_type": str(record["question_type"]).strip(),

@@ -13,7 +13,7 @@ from pathlib import Path
 from gmai_formats.errors import UserError, did_you_mean
 
 from gmai_bench.benchmarks.hub import HubSource
-from gmai_bench.benchmarks.named import LETTERED, Images, Named, find_copy, need_file, option_of
+from gmai_bench.benchmarks.named import LETTERED, Images, Named, find_copy, need_file, option_at
 from gmai_bench.benchmarks.prompts import fill
 from gmai_bench.benchmarks.question import Benchmark, Card, KeepImage, Question
 
@@ -40,7 +40,7 @@ def open_pmc_vqa(protocol: str, data_root: Path | None) -> Benchmark:
         name="pmc-vqa",
         title="PMC-VQA, test questions",
         protocol=f"pmc-vqa/{protocol}",
-        protocol_version=1,
+        protocol_version=2,
         scoring="option-letter",
         expected=expected,
         groups=(),
@@ -48,6 +48,8 @@ def open_pmc_vqa(protocol: str, data_root: Path | None) -> Benchmark:
         license="CC-BY-SA-4.0",
         notes=_NOTES[protocol],
         published_extractor="huatuo" if protocol == "clean-2000" else "medevalkit",
+        # MedEvalKit passes the cells of the file as they stand
+        published_option="{text}" if protocol == "clean-2000" else " {letter}:{text}",
         hub=HUB.repo_id,
         revision=copy.revision,
         count_source="the data set's card and paper",
@@ -82,7 +84,7 @@ def _read(path: Path, images: Images, keep_image: KeepImage) -> Iterator[Questio
                     prompt=fill(LETTERED, text, choices, letters=True),
                     images=(image,),
                     choices=choices,
-                    reference=option_of(_LABEL.sub("", row[label]), choices, place),
+                    reference=option_at(row[label], choices, place),
                     cluster=image,
                 )
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -118,7 +118,7 @@ def open_slake(protocol: str, data_root: Path | None) -> Benchmark:
         name="slake",
         title=f"SLAKE, test split, {' and '.join({'en': 'English', 'zh': 'Chinese'}[x] for x in chosen.languages)}",
         protocol=f"slake/{protocol}",
-        protocol_version=1,
+        protocol_version=2 if protocol in ("llava-med", "zh-closed-420") else 1,
         scoring=chosen.scoring,
         expected=chosen.expected,
         groups=("q_lang", "answer_type", "content_type", "modality") if len(chosen.languages) > 1 else

@@ -125,7 +125,7 @@ class VqaRad:
             name="vqa-rad",
             title="VQA-RAD, test split",
             protocol=f"vqa-rad/{self._name}",
-            protocol_version=1,
+            protocol_version=2 if self._name in ("yes-no-251", "llava-med") else 1,
             scoring=self._protocol.scoring,
             expected=self._protocol.expected,
             groups=("answer_kind",) if self._files else ("answer_type", "image_organ", "question_type"),

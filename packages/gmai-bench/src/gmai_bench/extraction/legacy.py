@@ -131,7 +131,8 @@ def _medevalkit_span(response: str) -> str:
     if "boxed" in text:
         text = _boxed(text)
     elif "<answer>" in text:
-        held = re.findall(r"<answer>(.*?)</answer>", text, re.DOTALL)
+        closed = text[: text.rfind("</answer>") + len("</answer>")] if "</answer>" in text else ""
+        held = re.findall(r"<answer>(.*?)</answer>", closed, re.DOTALL)
         text = " ".join(held).strip() or text
     for marker in _MEDEVALKIT_MARKERS:
         if marker in text:
@@ -175,13 +176,13 @@ def medevalkit(response: str, choices: tuple[str, ...], _reference: str) -> Extr
 
 
 def medevalkit_yes_no(response: str, reference: str) -> bool:
-    """Say whether MedEvalKit takes a yes/no answer for right: just one of the two as a substring, the right one."""
+    """Return whether MedEvalKit takes a yes/no answer for right: just one of the two as a substring, the right one."""
     text = _medevalkit_span(response).replace("\n", "").replace(".", "")
     return (("yes" in text) != ("no" in text)) and reference.lower() in text
 
 
 def medevalkit_exact(response: str, reference: str, *, closed: bool) -> bool:
-    """Say whether MedEvalKit's exact match holds; in closed questions full stops and line ends are taken out."""
+    """Return whether MedEvalKit's exact match holds; in closed questions full stops and line ends are taken out."""
     text = _medevalkit_span(response).strip()
     if closed:
         text = text.replace("\n", "").replace(".", "")

@@ -1,14 +1,18 @@
 """Which option letters a text names: alone, at the start, behind a marker, anywhere; always as whole words."""
 
+import bisect
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
+from gmai_bench.extraction.agreement import lists_others, undecorated
 from gmai_bench.extraction.negation import is_negated
-from gmai_bench.extraction.text import LETTERS
+from gmai_bench.extraction.text import LETTERS, find_whole, unify
 
 _ALONE = re.compile(
-    r"^[\s*\"'(\[{<`_]*(?:(?i:answer|option|choice)\s+|(?i:choose|select|pick)\s+(?!a\b))?\(?([A-Za-z])"
-    r"[\s*\"')\]}>`_.:,、。]*$"
+    r"^[\s*\"'(\[{<`_#>]*"  # "**B", "(B", "<B>", "### B", "> B"
+    r"(?:(?i:answer|option|choice)\s+|(?i:choose|select|pick)\s+(?!a\b))?"  # "Answer B", "Option (B)"; no "choose a"
+    r"[\"'(\[{]*([A-Za-z])[\s*\"')\]}>`_.:,、。;]*$"  # "B)", "B.", "B**"
 )
 _LONGEST_ALONE = 40
 """Characters of a line that may hold a letter alone; longer ones are not looked at."""
@@ -17,8 +21,6 @@ _ONLY_LETTERS = re.compile(
     r"(?<=、)\s*[A-Z](?![A-Za-z0-9])|[\s*\"'(\[]*[A-Za-z](?:[\s,;/、&)(\]\[]+[A-Za-z])*[\s*\"')\].。]*$"
 )
 """What follows "A:" or "A、" where more letters stand in place of the option's text."""
-_LISTED = re.compile(r"(?<!\w)(?:\(([A-Z])\)|([A-Z])[.):、])\s*\w")
-_LISTED_BELOW = re.compile(r"\n[\s*]*(?:\(([A-Z])\)|([A-Z])[.):、])\s*\w")
 _NO_WORD_AFTER = re.compile(r"(?![A-Za-z0-9])(?!['/-]+[A-Za-z0-9])")
 _JOINS = "'/-_"
 """Before a letter these make it a part of a word: T-A, n/A."""
@@ -29,7 +31,7 @@ _TERMS = (
 )  # fmt: skip
 _LETTERED_TERM = re.compile(rf"\b(?:{'|'.join(_TERMS)})$")
 _COORDINATED = re.compile(
-    r"\(?[A-Z]\)?(?:\s*[,、]\s*(?:option\s+)?\(?[A-Z]\)?)*\s*,?\s*(?:\b(?:and|or|nor)\b|[&、和与及或])\s*(?:option\s+)?"
+    r"\(?[A-Z]\)?(?:\s*[,、]\s*(?:option\s+)?\(?[A-Z]\)?){0,24}\s*,?\s*(?:\b(?:and|or|nor)\b|[&、和与及或])\s*(?:option\s+)?"
     r"\(?[A-Z](?![A-Za-z0-9])\)?"
 )
 """Letters that share what is said of them: "A, C and D are wrong"."""
@@ -43,14 +45,26 @@ _AFTER_ARTICLE = re.compile(
 _BEFORE_TERM = re.compile(r"[^\S\n]+(?:cells?|lymphocytes?|waves?|lines?|mode|scan)\b", re.IGNORECASE)
 
 
+_NO_PRONOUN = re.compile(r"[)\].,:;*]*\s*(?:[)\].,:;*]|$|\n)")
+"""Behind the ninth letter where it is no pronoun: "B, I", "(I)", "I."."""
+_FORMULA_AFTER = re.compile(r"\s*(?:[=≈^_]|[<>+×·]\s*\d)")
+_OPERATORS = ("=", "≈", "+", "×", "·", "^")
+"""Around a letter these make a variable of it: "A = 3 m2", "F = A + B"."""
+_LONE_CAPITAL = re.compile(r"(?<![A-Za-z0-9])[A-Z](?![A-Za-z0-9])")
+_MOST_PLACES = 50
+
+
 def letter_alone(line: str, count: int) -> int | None:
-    """Return the option whose letter, in any case, is all of a line.
+    r"""Return the option whose letter, in any case and any wrapping ("(B)", "**B**", r"\text{B}"), is all of a line.
 
     Args:
         line: The response, or a line of it.
         count: How many options were shown; a letter beyond them is none.
     """
-    match = _ALONE.match(line) if len(line.strip(" *\t")) <= _LONGEST_ALONE else None
+    if len(line) > 3 * _LONGEST_ALONE or len(line := line.strip(" *\t")) > _LONGEST_ALONE:
+        return None
+    marked = ("\\" in line or "$" in line) and "boxed" not in line
+    match = _ALONE.match(undecorated(line) if marked else line)
     index = LETTERS.index(match[1].upper()) if match else count
     return index if index < count else None
 
@@ -69,45 +83,64 @@ def leading_letter(text: str, count: int) -> int | None:
         return None
     if index >= count or is_negated(text, match.start(match.lastindex or 0), match.end()):
         return None
-    line_end = text.find("\n")
-    beside = _LISTED.findall(text, match.end(), line_end if line_end >= 0 else len(text))
-    listed = {letter for pair in beside + _LISTED_BELOW.findall(text) for letter in pair if letter}
-    return index if not {LETTERS.index(letter) for letter in listed} & (set(range(count)) - {index}) else None
+    return None if lists_others(text, match.end(), index, count) else index
 
 
-def marked_letter(span: str, count: int) -> list[int]:
+def marked_letter(span: str, choices: tuple[str, ...]) -> list[int]:
     """Return the un-negated letters of a span that follows a marker; a small letter counts if it opens the span."""
+    count = len(choices)
     small = _MARKED_SMALL.match(span)
     if small and (index := LETTERS.index(small[1].upper())) < count:
         return [index]
     opening = leading_letter(span, count)
-    return [opening] if opening is not None else mentioned_letters(span, count)
+    return [opening] if opening is not None else mentioned_letters(span, choices)
 
 
-def mentioned_letters(text: str, count: int) -> list[int]:
+def mentioned_letters(text: str, choices: tuple[str, ...]) -> list[int]:
     """Return the distinct un-negated option letters of a text, in order.
 
-    The article "A", the pronoun "I" and letters of terms such as "vitamin B" or "type A" are no mention.
+    The article "A", the pronoun "I", letters of terms such as "vitamin B" or "type A", of formulas ("A = 3") and of the
+    texts of options ("Region A") are no mention.
     """
+    within = _within_options(text, choices)
     mentions = sorted(
         (place, index)
-        for index, letter in enumerate(LETTERS[:count])
+        for index, letter in enumerate(LETTERS[: len(choices)])
         for place in _occurrences(text, letter)
-        if _is_mention(text, place, index)
+        if _is_mention(text, place, index) and not any(first <= place < last for first, last in within)
     )
     listed = len(mentions) > 1 and any(_is_listed(text, place) for place, _ in mentions)
     lists = [match.span() for match in _COORDINATED.finditer(text)] if listed else []
     found: list[int] = []
     for place, index in mentions:
         if index not in found:
-            start, end = next((span for span in lists if span[0] <= place < span[1]), (place, place + 1))
+            before = bisect.bisect_right(lists, (place, len(text))) - 1
+            in_list = before >= 0 and place < lists[before][1]
+            start, end = lists[before] if in_list else (place, place + 1)
             if not is_negated(text, start, end):
                 found.append(index)
     return found
 
 
+@lru_cache(maxsize=1024)
+def _with_letters_inside(choices: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the texts of options that hold a lone capital beside other words: "Region A", "D, A, C"."""
+    return tuple(choice for choice in map(unify, choices) if len(choice) > 1 and _LONE_CAPITAL.search(choice))
+
+
+def _within_options(text: str, choices: tuple[str, ...]) -> list[tuple[int, int]]:
+    """Return where such texts stand; of many places the first, for then the answer is a list of them anyway."""
+    found: list[tuple[int, int]] = []
+    for wanted in _with_letters_inside(choices):
+        place = find_whole(text, wanted)
+        while place >= 0 and len(found) < _MOST_PLACES:
+            found.append((place, place + len(wanted)))
+            place = find_whole(text, wanted, place + len(wanted))
+    return found
+
+
 def _is_listed(text: str, place: int) -> bool:
-    """Say whether a letter can be part of a list, which is cheaper to see than to find the list."""
+    """Return whether a letter can be part of a list, which is cheaper to see than to find the list."""
     before = text[max(0, place - 12) : place].rstrip(" (\t\n")
     return before.endswith(_LIST_WENT_ON) or _LIST_GOES_ON.match(text, place + 1) is not None
 
@@ -126,7 +159,11 @@ def _is_mention(text: str, start: int, index: int) -> bool:
         return False
     if before == "(":
         return True
-    if (index == 0 and _AFTER_ARTICLE.match(text, end)) or LETTERS[index] == "I" or _BEFORE_TERM.match(text, end):
+    if (index == 0 and _AFTER_ARTICLE.match(text, end)) or _BEFORE_TERM.match(text, end):
+        return False
+    if LETTERS[index] == "I" and not _NO_PRONOUN.match(text, end):
         return False
     lead = text[max(0, start - 20) : start].rstrip().lower()
+    if lead.endswith(_OPERATORS) or _FORMULA_AFTER.match(text, end):
+        return False
     return not (lead.endswith(_TERMS) and _LETTERED_TERM.search(lead))

@@ -6,29 +6,36 @@ Long answers are read at the speed of `str.find`: a pattern is tried only where 
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 from gmai_bench.extraction.text import any_of
 
 _MARKERS: dict[str, re.Pattern[str]] = {
-    "\\boxed": re.compile(r"\\boxed\s*\{(?:\\(?:text|math)\w*\{)?(?P<held>[^{}]*)\}"),
+    "\\boxed": re.compile(r"\\boxed\s*\{(?:\\(?:text|math)\w*\{)?(?P<held>[^{}]*)\}"),  # \boxed{\text{B}}
     "<answer>": re.compile(r"<answer>(?P<held>.*?)(?:</answer>|$)", re.DOTALL),
-    "<|begin_of_box|>": re.compile(r"<\|begin_of_box\|>(?P<held>.*?)(?:<\|end_of_box\|>|$)", re.DOTALL),
+    "<|begin_of_box|>": re.compile(r"<\|begin_of_box\|>(?P<held>.*?)(?:<\|end_of_box\|>|$)", re.DOTALL),  # GLM-V
     "ans": re.compile(
+        # "answer", "the answer to this question", "ans"; none in "the wrong answer is", "the answer choices are"
         r"(?<!wrong )(?<!incorrect )\bans(?:wer(?!\s+(?:choices|options)\b)(?:\s+(?!is\b)\w+){0,3}?\s*"
-        r"""(?:\*\*|"|')?\s*"""
+        r"""(?:\*\*|"|')?\s*"""  # **Answer**: B, {"answer": "B"}
+        # "answer: B", "answer = B", "answer - B", "answer is B", "answer should be B", "answer appears to be B"
         r"(?::|=|\s-\s|\b(?:is|(?:would|must|should|could|can|may|might|seems\s+to|appears\s+to)\s+be)\b)|[:=])"
     ),
-    "cho": re.compile(r"""cho(?P<spoken>o?se)\b|\bchoice(?:\s+(?!is\b)\w+){0,3}?\s*(?:\*\*|"|')?\s*(?::|=|\bis\b)"""),
-    "opt": re.compile(r"""opt(?P<spoken> for)\b|(?<!each )(?<!every )\boption\s*(?:\*\*|"|')?\s*(?::|=|\bis\b)"""),
+    "cho": re.compile(  # "I choose B", "we chose B"; "my choice is B", "Choice: B"
+        r"""cho(?P<spoken>o?se)\b|\bchoice(?:\s+(?!is\b)\w+){0,3}?\s*(?:\*\*|"|')?\s*(?::|=|\bis\b)"""
+    ),
+    "opt": re.compile(  # "I opt for B"; "the correct option is B"; none in "each option is"
+        r"""opt(?P<spoken> for)\b|(?<!each )(?<!every )\boption\s*(?:\*\*|"|')?\s*(?::|=|\bis\b)"""
+    ),
     "select": re.compile(r"(?P<spoken>select)\b"),
     "pick": re.compile(r"(?P<spoken>pick)\b"),
     "say": re.compile(r"(?P<spoken>say)\b(?:\s+that\b)?"),
     "go with": re.compile(r"(?P<spoken>go with)\b"),
     "going with": re.compile(r"(?P<spoken>going with)\b"),
-    "答": re.compile(r"答案?\s*(?:应该是|应为|应选|选项|是|为|选|:|=)+"),
+    "答": re.compile(r"答案?\s*(?:应该是|应为|应选|选项|是|为|选|:|=)+"),  # 答案是B, 答:B
     "正确选项": re.compile(r"正确选项\s*(?:应该是|应为|是|为|:)+"),
-    "选": re.compile(r"选(?:择|项(?=\s*[a-z是为:]))?\s*(?:是|为|:)?"),
-    "而": re.compile(r"而(?:应)?是"),
+    "选": re.compile(r"选(?:择|项(?=\s*[a-z是为:]))?\s*(?:是|为|:)?"),  # 选B, 选择B, 选项是B
+    "而": re.compile(r"而(?:应)?是"),  # 不是A,而是B
 }
 """Key word ▶ the marker that begins with it, in lower case. `held` is the answer itself; else it follows.
 
@@ -38,11 +45,17 @@ _TAGS = tuple(word for word in _MARKERS if word[0] in "<\\")
 _WITHOUT_TAGS = tuple(word for word in _MARKERS if word not in _TAGS)
 _TAIL_CHARS = 200
 """The last marker wins and mostly stands in the last line, so it is looked for there first."""
+_MOST_MARKERS = 200
+"""Only the last markers are looked at: a model in a loop writes thousands."""
+_LONGEST_SPAN = 600
+"""Characters of a span at most, so that thousands of markers on one line cost no square of them."""
 _CONTEXT_CHARS = 24
 """What the patterns look back at, at most."""
 _CLOSING = re.compile(
-    r"(?<!wrong )(?<!incorrect )\b[Aa]nswer(?: is|:) ?\(?([A-Z])\)?[.*]*$"
-    r"|\b(?<!each )(?<!every )option is \(?([A-Z])\)?\.?$|\\boxed\{([A-Z])\}[.$]*$|答案[是为:]([A-Z])[。.]?$"
+    r"(?<!wrong )(?<!incorrect )\b[Aa]nswer(?: is|:) ?\(?([A-Z])\)?[.*]*$"  # "The answer is (B)."
+    r"|\b(?<!each )(?<!every )option is \(?([A-Z])\)?\.?$"  # "the correct option is B"
+    r"|\\boxed\{([A-Z])\}[.$]*$"  # "$\boxed{B}$."
+    r"|答案[是为:]([A-Z])[。.]?$"
 )
 
 _SPEAKER = re.compile(r"\b(?:i|we)(?:\s+(?:would|will|am|are)|'(?:d|ll|m|re))?\s+$")
@@ -58,7 +71,9 @@ _OPTIONS_REPEATED = re.compile(r"[\s*(]*A[.):、][^\n]*\n[\s*(]*B[.):、]")
 """What follows "consider each option:" and announces no answer."""
 _NEXT = re.compile(r"\banswer\s*(?:is\b|:)|\\boxed|<answer>|答案", re.IGNORECASE)
 _SENTENCE_END = re.compile(
-    r"[;。；]|(?:(?<=\w\w)|(?<=[)*\"]))\.(?:\s|$)|(?<=\b[A-Z])\.\s+(?=(?:Here|The|This|It|Because|Option)\b)"
+    r"[;。；]"
+    r"|(?:(?<=\w\w)|(?<=[)*\"]))\.(?:\s|$)"  # "is MRI. It", "is (B). It"; none in "B. MRI"
+    r"|(?<=\b[A-Z])\.\s+(?=(?:Here|The|This|It|Because|Option)\b)"  # "is B. Here is why"
 )
 
 _BEST = re.compile(
@@ -81,14 +96,16 @@ _VERDICT_LEADS = (" -", ":", " is", "\n-", "\nis")
 _OPTION_WORDS = ("option", "choice", "选项")
 
 _REFUSAL = re.compile(
+    # "I cannot help", "I am unable to be of assistance", "it is not possible to determine", "I can't see the image"
     r"\b(?:can(?:no|')t|can not|unable to|not able to|not possible to|not qualified to|won't|will not)\s+"
     r"(?:be\s+|\w+\s+){0,2}?"
     r"(?:help|assist|answer|determined?|provide|diagnose|identif(?:y|ied)|tell|interpret|analy[sz]e|comment|offer|give|"
     r"(?:see|view|access)\s+(?:the|any|this|an)?\s*images?)\b"
-    r"|^\W*(?:I'm\s+|I\s+am\s+)?sorry\b(?!\s+(?:for|about)\b)|\bas an AI\b|\bI (?:do not|don't) know\b"
+    r"|^\W*(?:I'm\s+|I\s+am\s+)?sorry\b(?!\s+(?:for|about)\b)"  # "I'm sorry, but"; none in "Sorry for the confusion"
+    r"|\bas an AI\b|\bI (?:do not|don't) know\b"
     r"|\b(?:do not|don't) have (?:enough|sufficient) information\b|\bI (?:must |have to )?decline to\b"
-    r"|(?:无法|不能)[^。，,;；\n]{0,8}?(?:回答|判断|确定|识别|提供|诊断|查看|帮助)|看不到(?:任何)?(?:图|影)"
-    r"|^\W*(?:很)?(?:抱歉|对不起|不好意思)|我不知道",
+    r"|(?:无法|不能)[^。，,;；\n]{0,8}?(?:回答|判断|确定|识别|提供|诊断|查看|帮助)"  # 无法判断
+    r"|看不到(?:任何)?(?:图|影)|^\W*(?:很)?(?:抱歉|对不起|不好意思)|我不知道",
     re.IGNORECASE,
 )
 _REFUSAL_WORDS = (
@@ -114,11 +131,19 @@ def closing_letter(text: str) -> str | None:
     return closing[closing.lastindex or 0] if closing else None
 
 
-def marked_spans(text: str) -> Iterator[str]:
+class Span(NamedTuple):
+    """What a marker announces."""
+
+    text: str
+    """To the end of the sentence or the reason: letters and options are weighed in it like in any text."""
+    line: str
+    """To the end of the line: the text of an option may hold a full stop or a "because"."""
+
+
+def marked_spans(text: str) -> Iterator[Span]:
     """Yield what stands behind each explicit marker, the last one first.
 
-    A span ends with its line or sentence. Inside a span letters and options are weighed like in any text, so
-    "the answer is (D), not (A)" gives the span "(D), not (A)".
+    "The answer is (D), not (A)" gives the span "(D), not (A)".
     """
     split = max(text.rfind("\n") + 1, len(text) - _TAIL_CHARS, 0)
     tags = _TAGS if "<" in text or "\\" in text else ()
@@ -132,18 +157,18 @@ def marked_spans(text: str) -> Iterator[str]:
 
 
 def _reaches(tag: str, text: str, split: int) -> bool:
-    """Say whether the last such tag that begins before `split` ends behind it: it may hold other markers."""
+    """Return whether the last such tag that begins before `split` ends behind it: it may hold other markers."""
     place = text.rfind(tag, 0, split)
     marker = _MARKERS[tag].match(text, place) if place >= 0 else None
     return marker is not None and marker.end() > split
 
 
-def _spans(text: str, words: Iterable[str], first: int, last: int) -> list[str]:
+def _spans(text: str, words: Iterable[str], first: int, last: int) -> list[Span]:
     """Return the spans of the markers that begin in `text[first:last]`, in order."""
     lower = _lower(text)
-    spans: list[str] = []
+    spans: list[Span] = []
     position = 0
-    for start, word in sorted(_places(lower, words, first, last)):
+    for start, word in sorted(_places(lower, words, first, last))[-_MOST_MARKERS:]:
         if start < position:
             continue
         if word == "选" and lower[start - 1 : start] in ("不", "可", "备", "案"):
@@ -156,7 +181,8 @@ def _spans(text: str, words: Iterable[str], first: int, last: int) -> list[str]:
         if spoken and not _SPEAKER.search(lower, max(0, start - 16), start):
             continue
         if "held" in groups:
-            spans.append(text[marker.start("held") : marker.end("held")].strip())
+            held = text[marker.start("held") : marker.end("held")].strip()
+            spans.append(Span(held, held))
             position = marker.end()
             continue
         lead = _LEAD.match(lower, marker.end())
@@ -164,22 +190,24 @@ def _spans(text: str, words: Iterable[str], first: int, last: int) -> list[str]:
         position = begin
         if _OPTIONS_REPEATED.match(text, begin):
             continue
-        if text[begin - 1] in "\"'" and (quoted := text.find(text[begin - 1], begin)) > 0:
-            spans.append(text[begin:quoted].strip())
+        quote_end = text.find(text[begin - 1], begin, begin + _LONGEST_SPAN) if text[begin - 1] in "\"'" else -1
+        if quote_end > 0:
+            quoted = text[begin:quote_end].strip()
+            spans.append(Span(quoted, quoted))
         elif not spoken:
             spans.append(_to_sentence_end(text, begin, _REASON))
         elif not _NO_OBJECT.match(lower, begin):
             spans.append(_to_sentence_end(text, begin, _SPOKEN_REASON))
-    return [span for span in spans if span]
+    return [span for span in spans if span.text]
 
 
-def _to_sentence_end(text: str, begin: int, reason: re.Pattern[str]) -> str:
-    end = text.find("\n", begin)
-    line = text[begin : end if end >= 0 else len(text)]
-    for stop in (_NEXT.search(line), reason.search(line), _SENTENCE_END.search(line)):
-        if stop:
-            line = line[: min(stop.start(), len(line))]
-    return line.strip()
+def _to_sentence_end(text: str, begin: int, reason: re.Pattern[str]) -> Span:
+    end = text.find("\n", begin, begin + _LONGEST_SPAN)
+    line = span = text[begin : end if end >= 0 else begin + _LONGEST_SPAN]
+    for stop in (_NEXT, reason, _SENTENCE_END):
+        if found := stop.search(span):
+            span = span[: found.start()]
+    return Span(span.strip(), line)
 
 
 def favoured_letters(text: str) -> list[tuple[int, int]]:
@@ -210,7 +238,7 @@ def option_letters(text: str) -> list[tuple[int, int]]:
 
 
 def refuses(text: str) -> bool:
-    """Say whether the response declines to answer."""
+    """Return whether the response declines to answer."""
     lower = _lower(text)
     hinted = any_of(_REFUSAL_WORDS, lower) or any(
         any_of(_REFUSAL_NOTS, lower[max(0, place - 5) : place + 14]) for place, _ in _places(lower, ("not", "n't"))

@@ -3,8 +3,8 @@
 import re
 from functools import lru_cache
 
-from gmai_bench.extraction.negation import is_negated
-from gmai_bench.extraction.text import find_whole, unify
+from gmai_bench.extraction.negation import WINDOW_CHARS, is_negated
+from gmai_bench.extraction.text import LETTERS, find_whole, unify
 
 SYNONYMS: tuple[tuple[str, ...], ...] = (
     ("ct", "computed tomography"),
@@ -50,7 +50,7 @@ def _spellings(choices: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
     own: dict[str, list[int]] = {}
     derived: dict[str, list[int]] = {}
     for index, choice in enumerate(choices):
-        if choice in choices[:index]:
+        if not choice.strip() or choice in choices[:index]:
             continue
         itself, *others = _forms(choice)
         own.setdefault(itself, []).append(index)
@@ -88,22 +88,37 @@ def option_that_opens(text: str, choices: tuple[str, ...]) -> int | None:
     return first if first is not None and lines == {first} else None
 
 
-def options_mentioned(text: str, choices: tuple[str, ...]) -> list[int]:
+def options_mentioned(text: str, choices: tuple[str, ...], *, letters: bool = False) -> list[int]:
     """Return the distinct options named in the text and not denied.
 
     A longer option hides the shorter ones inside it ("no pleural effusion" is not "pleural effusion").
+
+    Args:
+        text: The response or a part of it.
+        choices: Texts of the options.
+        letters: Whether they were shown with letters: then a text that is an option's letter names that one.
     """
     folded = text.casefold()
     has_case = len(folded) == len(text) and not text.isupper()
+    covered = bytearray(len(folded))
     taken: list[tuple[int, int, int]] = []
     for spelling, index in _spellings(choices):
+        if letters and len(spelling) == 1 and 0 <= LETTERS.find(spelling.upper()) < len(choices):
+            continue
         start = find_whole(folded, spelling)
         while start >= 0:
             end = start + len(spelling)
             a_word = spelling in _WORDS_TOO and has_case and not text[start:end].isupper()
-            if not a_word and not any(first < end and start < last for first, last, _ in taken):
+            if not a_word and not any(covered[start:end]):
                 taken.append((start, end, index))
+                covered[start:end] = b"\1" * (end - start)
             start = find_whole(folded, spelling, end)
-    spans = tuple((start, end) for start, end, _ in taken)
-    named = [index for start, end, index in sorted(taken) if not is_negated(folded, start, end, spans)]
-    return list(dict.fromkeys(named))
+    taken.sort()
+    named: list[int] = []
+    for number, (start, end, index) in enumerate(taken):
+        if index in named:
+            continue
+        near = [(first, last) for first, last, _ in taken[max(0, number - WINDOW_CHARS) : number]]
+        if not is_negated(folded, start, end, tuple(span for span in near if span[1] > start - WINDOW_CHARS)):
+            named.append(index)
+    return named

@@ -7,30 +7,22 @@ from gmai_bench.extraction.text import any_of
 
 _BREAK_MARK = re.compile(r"[.;:,!?\n。；，！？]")
 _BREAK_WORDS = (
-    "but",
-    "because",
-    "since",
-    "so",
-    "while",
-    "whereas",
-    "therefore",
-    "thus",
-    "hence",
-    "但",
-    "而是",
-    "因为",
-    "所以",
-)
-_BREAK_WORD = re.compile(r"\b(?:but|because|since|so|while|whereas|therefore|thus|hence)\b|但|而是|因为|所以")
-"""Where a clause ends, and a denial with it."""
+    "but", "because", "since", "so", "while", "whereas", "therefore", "thus", "hence", "但", "而是", "因为", "所以",
+)  # fmt: skip
+_BREAK_WORD = re.compile("|".join(rf"\b{word}\b" if word.isascii() else word for word in _BREAK_WORDS))
+"""Where a clause ends, and a denial with it: "not A but B"."""
 _CUE_BEFORE = re.compile(
-    r"\b(?:not|no|cannot|neither|nor|never|without|excluding|excludes?|excluded|except|unlike|instead of|rather than|"
-    r"rul(?:e|es|ed|ing) out|eliminat(?:e|es|ed|ing)|absence of|negative for|unlikely|less likely|least likely|"
-    r"doubt\w*|hardly|(?:wrong|incorrect) (?:answer|option|choice)s?)\b"
-    r"|n't\b|\bnon-$|(?:不|没|非|无|未见|(?<![切清根去])除)"
+    r"\b(?:not|no|cannot|neither|nor|never|without"  # "not A", "no effusion", "neither A nor B"
+    r"|excluding|excludes?|excluded|except|unlike|instead of|rather than"  # "all except A", "rather than CT"
+    r"|rul(?:e|es|ed|ing) out|eliminat(?:e|es|ed|ing)|absence of|negative for"  # "we rule out A"
+    r"|unlikely|less likely|least likely|doubt\w*|hardly"  # "unlikely to be A"
+    r"|(?:wrong|incorrect) (?:answer|option|choice)s?)\b"  # "the wrong options are A"
+    r"|n't\b|\bnon-$"  # "isn't A", "non-malignant"
+    r"|(?:不|没|非|无|未见|(?<![切清根去])除)"  # "不是A", "排除A"; 切除 is a resection
 )
 _NO_CUE = ("not only", "no doubt", "no other than", "cannot be other than", "不仅", "无疑")
 _OTHER_SUBJECT = r"(?!(?:there|it|this|these|they|we|the (?:image|picture|scan|lesion|finding|patient|others?))\b)"
+"""What follows the mention is about something else: "A. It is not …"."""
 _IS = r"(?:is|are|was|were|(?:would|can|could|may|should)\s+be|seems?|appears?|looks?)\s+"
 _DENIED = (
     r"(?:all\s+|both\s+|also\s+|clearly\s+|therefore\s+)?"
@@ -38,8 +30,11 @@ _DENIED = (
     r"rejected|unlikely|improbable|implausible|impossible|doubtful|less\s+likely|(?:the\s+)?least|inconsistent|absent)\b"
 )
 _CUE_AFTER = re.compile(
+    # "A is wrong", "A (CT) can be ruled out", "B seems unlikely"
     rf"^\W*(?:\([^)]*\)\s*)?{_OTHER_SUBJECT}(?:\w+\s+){{0,3}}?(?:{_IS}{_DENIED}"
-    r"|(?:\w+n't|cannot|(?:does|do|did|would|could|can|should|must|may)\s+not)\b|incorrect\b|wrong\b)"
+    r"|(?:\w+n't|cannot|(?:does|do|did|would|could|can|should|must|may)\s+not)\b"  # "A doesn't fit", "A does not fit"
+    r"|incorrect\b|wrong\b)"  # "A: wrong"
+    # "A项错误", "A不正确", "A可以排除"
     r"|^\W*(?:选?项)?是?(?:均|都|也|应该?|可以?|被|予以|明显)*(?:错|不(?!仅|但|过)|有误|排除|可能性[较很更]?[小低])"
 )
 _BEFORE_HINTS = (
@@ -52,13 +47,14 @@ _AFTER_HINTS = (
     "错", "不", "误", "排除", "可能性",
 )  # fmt: skip
 """Every cue holds one of these; looking for them costs a tenth of the patterns."""
-_WINDOW_CHARS = 60
+WINDOW_CHARS = 60
+"""How far from a mention a denial is looked for."""
 _AFTER_OTHER_LETTER = re.compile(r"(?<![A-Za-z0-9])\(?[A-Z]\)?(?![A-Za-z0-9])")
 
 
 @lru_cache(maxsize=256)
 def is_negated(text: str, start: int, end: int, own_cues: tuple[tuple[int, int], ...] = ()) -> bool:
-    """Say whether the mention `text[start:end]` is denied in its clause.
+    """Return whether the mention `text[start:end]` is denied in its clause.
 
     Args:
         text: The response, case kept or folded.
@@ -66,10 +62,10 @@ def is_negated(text: str, start: int, end: int, own_cues: tuple[tuple[int, int],
         end: Where it ends.
         own_cues: Spans whose words are options themselves ("No", "Not seen") and deny nothing.
     """
-    before = text[max(0, start - _WINDOW_CHARS) : start].lower()
+    before = text[max(0, start - WINDOW_CHARS) : start].lower()
     if any_of(_BEFORE_HINTS, before) and _denied_before(before, start, own_cues):
         return True
-    after = text[end : end + _WINDOW_CHARS]
+    after = text[end : end + WINDOW_CHARS]
     return any_of(_AFTER_HINTS, after.lower()) and _denied_after(after)
 
 

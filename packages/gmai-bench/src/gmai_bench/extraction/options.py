@@ -5,8 +5,10 @@ The rules run from the most to the least explicit and the first that finds somet
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
+from gmai_bench.extraction.agreement import agreeing_line, agreeing_lines, agreeing_places, agreeing_start, undecorated
 from gmai_bench.extraction.letters import leading_letter, letter_alone, marked_letter, mentioned_letters
 from gmai_bench.extraction.markers import (
     answer_after_refusal,
@@ -22,7 +24,7 @@ from gmai_bench.extraction.mentions import option_equal_to, option_that_opens, o
 from gmai_bench.extraction.negation import is_negated
 from gmai_bench.extraction.text import LETTERS, strip_thoughts, unify
 
-EXTRACTOR = "gmai-options/2"
+EXTRACTOR = "gmai-options/3"
 """Name and version of these rules; a change of any of them raises the version."""
 
 Style = Literal["letters", "text"]
@@ -36,6 +38,9 @@ _SMALL_RUN = re.compile(r"^[\s*(\[]*[a-z](?:[\s,;/、&+)(\]\[]+(?:and\s+)?[(\[]?
 
 _WRAPPING = " *\"'()[]{}.`:,、。"
 """What may stand around a letter behind a marker."""
+
+_NO_CONTENT = " \t*`$\\[](){}_#-=~.。"
+"""What a line may consist of that says nothing."""
 
 NO_ANSWER = ("ambiguous", "refused", "empty", "unparsed")
 
@@ -63,34 +68,56 @@ def extract(response: str, choices: tuple[str, ...], *, style: Style) -> Extract
 
     Args:
         response: What the model said.
-        choices: Texts of the options in the order shown, all different.
+        choices: Texts of the options in the order shown; of equal ones the first is returned.
         style: Whether the options were shown with letters.
     """
     text = unify(response)
     if not text:
         return EMPTY
+    lettered = style == "letters"
+    verbatim = _verbatim(choices).get(response.strip())
+    if verbatim is not None and not (lettered and letter_alone(text, len(choices)) is not None):
+        return Extraction(verbatim, "option_text")
     said = strip_thoughts(text)
     if said is not text:
         text = unify(said)
     if not text:
         return UNPARSED
-    equal = option_equal_to(text, choices)
-    if equal is not None and not (style == "letters" and len(text) == 1 and text.upper() in LETTERS[: len(choices)]):
-        return Extraction(equal, "option_text")
     first = last = None
-    if style == "letters":
+    if lettered:
         closing = closing_letter(text)
         if closing and (index := LETTERS.index(closing)) < len(choices):
             return Extraction(index, "marker_letter")
-        last = letter_alone(text[text.rfind("\n") + 1 :], len(choices))
+        last_line = _last_line(text)
+        last = letter_alone(last_line, len(choices))
         first = letter_alone(text[: text.find("\n")], len(choices)) if "\n" in text else None
         if last is not None and first in (None, last):
             return Extraction(last, "letter_alone")
+        if last is None and (own := agreeing_line(last_line, choices)) is not None:
+            alone = "\n" not in text
+            if alone or (first in (None, own) and agreeing_lines(text, choices) == [own]):
+                return Extraction(own, "letter_leading" if alone else "letter_with_text")
+    equal = option_equal_to(text, choices)
+    if equal is not None:
+        return Extraction(equal, "option_text")
     marked = _by_marker(text, choices, style)
     if marked is not None:
         return marked
     if first is not None and last is None:
         return Extraction(first, "letter_alone")
+    if lettered and (own := agreeing_start(text, choices)) is not None:
+        others = agreeing_lines(text, choices)
+        if others in ([], [own]):
+            return Extraction(own, "letter_leading")
+    found = _refused_or_mentioned(text, choices, style)
+    if lettered and found.choice is None:
+        places = agreeing_places(text, choices)
+        if len(places) == 1:
+            return Extraction(places[0], "letter_with_text")
+    return found
+
+
+def _refused_or_mentioned(text: str, choices: tuple[str, ...], style: Style) -> Extraction:
     if refuses(text):
         after = answer_after_refusal(text)
         found = _by_mention(after, choices, style) if after else UNPARSED
@@ -107,6 +134,24 @@ def extract(response: str, choices: tuple[str, ...], *, style: Style) -> Extract
     return found
 
 
+@lru_cache(maxsize=1024)
+def _verbatim(choices: tuple[str, ...]) -> dict[str, int]:
+    """Return text ▶ option as they stand: "Rh" and "RH" are two, "?" is one."""
+    return {choice.strip(): index for index, choice in reversed(tuple(enumerate(choices))) if choice.strip()}
+
+
+def _last_line(text: str) -> str:
+    """Return the last line that holds a word or letter: a fence or the end of a formula may stand behind it."""
+    end = len(text)
+    while end > 0:
+        start = text.rfind("\n", 0, end) + 1
+        line = text[start:end]
+        if line.strip(_NO_CONTENT):
+            return line
+        end = start - 1
+    return text
+
+
 def extract_set(response: str, choices: tuple[str, ...]) -> tuple[frozenset[int], str]:
     """Return all the options that a response to a question with several right ones chooses, and the rule that fired.
 
@@ -121,16 +166,16 @@ def extract_set(response: str, choices: tuple[str, ...]) -> tuple[frozenset[int]
     if not text:
         return frozenset(), "empty"
     text = unify(strip_thoughts(text))
-    for span in marked_spans(text):
-        found = _letters_of_set(span, len(choices)) or set(options_mentioned(span, choices))
+    for span, _ in marked_spans(text):
+        found = _letters_of_set(span, choices) or set(options_mentioned(span, choices, letters=True))
         if found:
             return frozenset(found), "marker_set"
     if refuses(text):
         return frozenset(), "refused"
-    letters = _letters_of_set(text, len(choices))
+    letters = _letters_of_set(text, choices)
     if letters:
         return frozenset(letters), "letter_set"
-    named = options_mentioned(text, choices)
+    named = options_mentioned(text, choices, letters=True)
     return (frozenset(named), "option_text_set") if named else (frozenset(), "unparsed")
 
 
@@ -141,34 +186,40 @@ def _text_behind_letter(span: str, letter: int, choices: tuple[str, ...]) -> int
 
 
 def _is_run(span: str, count: int) -> bool:
-    """Say whether a span is several option letters and no word: "A/B", "ABD" (in the order of the alphabet)."""
+    """Return whether a span is several option letters and no word: "A/B", "ABD" (in the order of the alphabet)."""
     letters = [letter for letter in span if letter in LETTERS] if _LETTER_RUN.match(span) else []
     distinct = sorted(set(letters))
     return len(distinct) > 1 and LETTERS.index(distinct[-1]) < count and (not span.isalpha() or letters == distinct)
 
 
-def _letters_of_set(text: str, count: int) -> set[int]:
+def _letters_of_set(text: str, choices: tuple[str, ...]) -> set[int]:
     if _LETTER_RUN.match(text) or _SMALL_RUN.match(text):
         found = {LETTERS.index(letter.upper()) for letter in re.findall(r"\b[a-z]\b|[A-Z]", text)}
-        return found if max(found) < count else set()
-    return set(mentioned_letters(text, count))
+        return found if max(found) < len(choices) else set()
+    return set(mentioned_letters(text, choices))
 
 
 def _by_marker(text: str, choices: tuple[str, ...], style: Style) -> Extraction | None:
     """The last explicit marker ("Answer:", 答案, boxed, <answer>) that holds an option wins over everything else."""
-    for span in marked_spans(text):
+    for span, line in marked_spans(text):
         if style == "letters":
-            bare = span.strip(_WRAPPING)
+            bare = undecorated(span).strip(_WRAPPING)
             if len(bare) == 1 and 0 <= (index := LETTERS.find(bare.upper())) < len(choices):
                 return Extraction(index, "marker_letter")
-            letters = marked_letter(span, len(choices))
+            own = agreeing_start(line, choices)
+            if own is not None:
+                return Extraction(own, "marker_letter")
+        equal = option_equal_to(undecorated(span).strip("\"'() "), choices)
+        if equal is not None:
+            return Extraction(equal, "marker_text")
+        if style == "letters":
+            letters = marked_letter(span, choices)
             if len(letters) == 1:
                 beside = _text_behind_letter(span, letters[0], choices)
                 return Extraction(letters[0], "marker_letter") if beside in (None, letters[0]) else AMBIGUOUS
             if len(letters) > 1 or _is_run(span, len(choices)):
                 return AMBIGUOUS
-        equal = option_equal_to(span.strip("*\"'() "), choices)
-        named = [equal] if equal is not None else options_mentioned(span, choices)
+        named = options_mentioned(span, choices, letters=style == "letters")
         if len(named) == 1:
             return Extraction(named[0], "marker_text")
         if named:
@@ -182,7 +233,7 @@ def _by_mention(text: str, choices: tuple[str, ...], style: Style) -> Extraction
         lettered = _by_letter(text, choices)
         if lettered is not None:
             return lettered
-    named = options_mentioned(text, choices)
+    named = options_mentioned(text, choices, letters=style == "letters")
     if len(named) == 1:
         return Extraction(named[0], "option_text_mentioned")
     return AMBIGUOUS if named else UNPARSED
@@ -206,10 +257,10 @@ def _by_letter(text: str, choices: tuple[str, ...]) -> Extraction | None:
         } & set(range(count))
         if len(named_letters) == 1:
             return Extraction(named_letters.pop(), rule)
-    letters = mentioned_letters(text, count)
+    letters = mentioned_letters(text, choices)
     if not letters:
         return AMBIGUOUS if _is_run(text, count) else None
-    named = options_mentioned(text, choices)
-    if len(letters) > 1 or (named and letters[0] not in named):
+    named = options_mentioned(text, choices, letters=True)
+    if len(letters) > 1 or set(named) - set(letters):
         return AMBIGUOUS
     return Extraction(letters[0], "letter_mentioned")

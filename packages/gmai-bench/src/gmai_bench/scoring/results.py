@@ -38,7 +38,7 @@ class GroupResult:
     accuracy: float
     interval: tuple[float, float]
     chance: float | None
-    """Mean of 1/choices, an open question counting 0; `None` where every question is open."""
+    """Of a uniform guess, an open question counting 0; `None` where every question is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +202,15 @@ def _macro(headline: Sequence[Scored], column: str) -> OtherMeasure:
 def _group(scored: Sequence[Scored]) -> GroupResult:
     n = len(scored)
     correct = sum(item.verdict.score == 1.0 for item in scored)
-    by_chance = [1 / len(item.question.choices) for item in scored if item.question.choices]
+    by_chance = [_chance(item.question) for item in scored if item.question.choices]
     share = correct / n if n else 0.0
     return GroupResult(n, correct, share, wilson(correct, n), sum(by_chance) / n if by_chance else None)
+
+
+def _chance(question: Question) -> float:
+    """Return how often a uniform guess is right: of equal right options each counts."""
+    right = sum(text == question.reference or text in question.alternatives for text in question.choices)
+    return max(1, right) / len(question.choices)
 
 
 def _by_group(scored: Sequence[Scored], column: str) -> dict[str, GroupResult]:

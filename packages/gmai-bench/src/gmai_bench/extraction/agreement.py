@@ -1,0 +1,164 @@
+"""A letter beside the text of its own option ("C. Cannot be determined"): the plainest answer there is.
+
+It decides before every rule that listens to words, for the text of an option may sound like a refusal, deny something,
+or be made of letters and formulas.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from gmai_bench.extraction.negation import is_negated
+from gmai_bench.extraction.text import LETTERS, unify
+
+_MARKUP = re.compile(r"\\(?:text|math|bold|boxed|fbox)\w*\s*(?=\{)|\\[()\[\]]|[*`${}]")
+r"""**bold**, `code`, $math$, \( \), \[ \], \text{…}, \mathrm{…}, \boxed{…}."""
+_OPENING = re.compile(
+    r"[\s#>•\"'(\[_-]*"
+    r"(?:(?i:option|choice)\b[\s:]*)?"  # "Option C: …"
+    # "C. …", "(c) …", "C) …", "C: …", "<C> …", "C - …", "C, …"; without a sign only a capital before a word: "C MRI"
+    r"[(\[<\"']*(?P<letter>[A-Za-z])(?:[)\]>\"'_]*\s*[.):、,=–—-]+\s*|[)\]>]+\s*|(?<=[A-Z])\s+(?=\w\w))"
+)
+_CLOSING = re.compile(r"[\s,;:.–—-]*[(\[]?(?<![A-Za-z0-9])(?P<letter>[A-Z])[)\].]*\s*$")
+"""The letter behind its text: "Cannot be determined (C)"."""
+_BEFORE = re.compile(r"(?<![A-Za-z0-9])[(\[]?([A-Z]|[a-z](?=[)\].:]))[)\]]*\s*[.):、,–—-]*\s*[\"'(]*$")
+"""The letter in front of a text that stands anywhere: "I would rule it out: C) cannot be determined"."""
+_LISTED = re.compile(r"(?<!\w)(?:\(([A-Z])\)|([A-Z])[.):、])[\s*]*\w")
+_LISTED_BELOW = re.compile(r"\n[\s*]*(?:\(([A-Z])\)|([A-Z])[.):、])[\s*]*\w")
+_DENIED_NEXT = re.compile(
+    # "C. MRI: this is unlikely", "C. MRI - incorrect", "C. MRI (ruled out)"; none in "C. MRI, not CT"
+    r"[\W_]*(?:(?:this|it|that|which|option|choice)\s+){0,3}(?:(?:is|are|was|seems|appears|looks|(?:can|would|could)\s+be)"
+    r"\s+(?:not\b|n't\b)?)?\s*(?:(?:very|highly|also|clearly|therefore)\s+)?(?:unlikely|incorrect|wrong|false|excluded|"
+    r"ruled\s+out|less\s+likely|least\s+likely|impossible|improbable|implausible|inconsistent|不|错|排除)"
+    r"|[\W_]*(?:(?:this|it|that|which|option|choice)\s+){1,3}(?:\w+\s+not\b|\w+n't\b|cannot\b)",
+    re.IGNORECASE,
+)
+_EDGES = " \t\r\n.,;:!?\"'()[]_。，；：！？、"
+_BEFORE_CHARS = 10
+_MARKS_CHARS = 60
+"""What a line may hold beside letter and text."""
+
+
+@lru_cache(maxsize=1024)
+def plain_options(choices: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the texts of options as they are compared: without markup, case and outer punctuation."""
+    return tuple(_fold(undecorated(unify(choice))) or choice.casefold().strip() for choice in choices)
+
+
+@lru_cache(maxsize=1024)
+def _longest(choices: tuple[str, ...]) -> int:
+    return max(map(len, choices)) + _MARKS_CHARS
+
+
+def undecorated(text: str) -> str:
+    """Return a text without markup of Markdown and LaTeX."""
+    return _MARKUP.sub("", text)
+
+
+def _fold(text: str) -> str:
+    return " ".join(text.casefold().split()).strip(_EDGES)
+
+
+def agreeing_line(line: str, choices: tuple[str, ...]) -> int | None:
+    """Return the option whose letter and text are all of a line, in either order."""
+    if len(line) > _longest(choices):
+        return None
+    line = undecorated(line)
+    options = plain_options(choices)
+    opening = _OPENING.match(line)
+    if opening:
+        index = LETTERS.index(opening["letter"].upper())
+        if index < len(options) and options[index] and _fold(line[opening.end() :]) == options[index]:
+            return index
+    closing = _CLOSING.search(line)
+    if closing:
+        index = LETTERS.index(closing["letter"])
+        if index < len(options) and len(options[index]) > 1 and _fold(line[: closing.start()]) == options[index]:
+            return index
+    return None
+
+
+def agreeing_start(text: str, choices: tuple[str, ...]) -> int | None:
+    """Return the option whose letter and text open a text that then goes on, and is not denied there.
+
+    None where a longer option begins with the same words, or where other letters are listed behind it.
+    """
+    opening = _OPENING.match(undecorated(text[:_MARKS_CHARS]))
+    if opening is None or LETTERS.index(opening["letter"].upper()) >= len(choices):
+        return None
+    index = LETTERS.index(opening["letter"].upper())
+    text = undecorated(text)
+    line_end = text.find("\n")
+    line = text[opening.end() : line_end if line_end >= 0 else len(text)]
+    options = plain_options(choices)
+    said = " ".join(line.casefold().split()).lstrip(_EDGES)
+    fits = [
+        option for option in options if option and said.startswith(option) and not _goes_on(said, len(option), option)
+    ]
+    if not fits or options[index] != max(fits, key=len):
+        return None
+    if lists_others(text, opening.end() + len(options[index]), index, len(choices)):
+        return None
+    return None if _is_denied(said, 0, len(options[index])) else index
+
+
+def lists_others(text: str, start: int, index: int, count: int) -> bool:
+    """Return whether letters of other options are listed behind a place in its line, or open lines below it."""
+    line_end = text.find("\n", start)
+    beside = _LISTED.findall(text, start, line_end if line_end >= 0 else len(text))
+    letters = {letter for pair in beside + _LISTED_BELOW.findall(text) for letter in pair if letter}
+    return bool({LETTERS.index(letter) for letter in letters} & (set(range(count)) - {index}))
+
+
+def _goes_on(text: str, end: int, option: str) -> bool:
+    return end < len(text) and text[end].isalnum() and option[-1:].isalnum() and ord(text[end]) < 0x2E80
+
+
+def agreeing_lines(text: str, choices: tuple[str, ...]) -> list[int]:
+    """Return the distinct options that lines of a text are; the options repeated as they were shown count not."""
+    found = [index for line in text.split("\n") if line and (index := agreeing_line(line, choices)) is not None]
+    everything = list(range(len(choices)))
+    for start in range(len(found) - len(everything) + 1):
+        if found[start : start + len(everything)] == everything:
+            found[start : start + len(everything)] = []
+            break
+    return list(dict.fromkeys(found))
+
+
+def agreeing_places(text: str, choices: tuple[str, ...]) -> list[int]:
+    """Return the distinct options that stand somewhere as letter and text beside each other, and are not denied."""
+    text = undecorated(text)
+    folded = text.casefold()
+    if len(folded) != len(text):
+        return []
+    return [
+        index
+        for index, option in enumerate(plain_options(choices))
+        if len(option) > 1
+        and any(_named(text, folded, start, option, index, choices) for start in _starts(folded, option))
+    ]
+
+
+def _starts(text: str, wanted: str) -> Iterator[int]:
+    place = text.find(wanted)
+    while place >= 0:
+        yield place
+        place = text.find(wanted, place + len(wanted))
+
+
+def _named(text: str, folded: str, start: int, option: str, index: int, choices: tuple[str, ...]) -> bool:
+    if _goes_on(text, start + len(option), option):
+        return False
+    before = _BEFORE.search(text, max(0, start - _BEFORE_CHARS), start)
+    if before is None or before[1].upper() != LETTERS[index]:
+        return False
+    longer = (other for other in plain_options(choices) if len(other) > len(option) and other.startswith(option))
+    if any(folded.startswith(other, start) for other in longer):
+        return False
+    end = start + len(option)
+    return not _is_denied(text, before.start(1), end)
+
+
+def _is_denied(text: str, start: int, end: int) -> bool:
+    """Return whether what stands around letter and text denies them; the text itself may deny what it likes."""
+    return _DENIED_NEXT.match(text, end) is not None or is_negated(text, start, end, ((start, end),))
