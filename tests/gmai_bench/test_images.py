@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gmai_bench.images import ImageStore
+from gmai_bench.images import ImageStore, Shown
 from gmai_formats.errors import UserError
 from PIL import Image
 
@@ -51,3 +51,42 @@ def test_pixels_that_do_not_decode_are_named(tmp_path: Path) -> None:
     digest = store.add(whole[: len(whole) // 2], "row 9")  # a JPEG shows its damage only when it is decoded
     with pytest.raises(UserError, match=rf"{digest}: the image cannot be decoded .*Repair it in the benchmark"):
         store.open(digest)
+
+
+def test_only_pictures_that_are_shown_anew_change_the_request(tmp_path: Path) -> None:
+    """Answers to all others are reused from runs of any version."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = io.BytesIO()
+    Image.new("RGB", (8, 6)).save(turned, "JPEG", exif=exif)
+    store = ImageStore(tmp_path)
+    for encoded, rule in (
+        (encode(Image.new("RGB", (8, 6))), ""),
+        (encode(Image.new("L", (8, 6)), "JPEG"), ""),
+        (encode(Image.new("P", (8, 6))), ""),
+        (encode(Image.new("RGBA", (8, 6))), " pictures/2"),
+        (encode(Image.new("LA", (8, 6))), " pictures/2"),
+        (turned.getvalue(), " pictures/2"),
+    ):
+        digest = store.add(encoded, "")
+        assert Shown(store, "none", 0).guard(digest) == digest + rule
+
+
+def test_the_file_itself_is_sent_where_it_is_shown_as_it_is(tmp_path: Path) -> None:
+    store = ImageStore(tmp_path)
+    shown = Shown(store, "none", 0)
+    for image, format_, mime in (
+        (Image.new("RGB", (8, 6), (9, 8, 7)), "JPEG", "image/jpeg"),
+        (Image.new("L", (8, 6), 9), "PNG", "image/png"),
+        (Image.new("RGB", (8, 6), (9, 8, 7)), "WEBP", "image/webp"),
+    ):
+        encoded = encode(image, format_)
+        assert shown.encoded(store.add(encoded, "")) == (mime, encoded)
+    for image, format_ in ((Image.new("RGBA", (8, 6), (9, 8, 7, 0)), "PNG"), (Image.new("RGB", (8, 6)), "BMP")):
+        digest = store.add(encode(image, format_), "")
+        mime, sent = shown.encoded(digest)
+        with Image.open(io.BytesIO(sent)) as opened:
+            assert (mime, opened.mode) == ("image/png", "RGB")
+            assert np.array_equal(np.asarray(opened), np.asarray(shown(digest)))
+    blank = Shown(store, "blank", 0).encoded(digest)
+    assert np.asarray(Image.open(io.BytesIO(blank[1]))).tolist() == [[[127] * 3] * 8] * 6

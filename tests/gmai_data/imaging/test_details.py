@@ -7,13 +7,12 @@ import sys
 import numpy as np
 import pydicom
 import pytest
-from gmai_data.imaging.deidentify import header_facts, set_aside
+from gmai_data.imaging.deidentify import header_facts
 from gmai_data.imaging.dicom_series import load_series
 from gmai_data.imaging.grids import Volume
-from gmai_data.imaging.rules import Deidentification, SliceRule
+from gmai_data.imaging.rules import SliceRule
 from gmai_data.imaging.slices import choose_slices, spread
 from gmai_data.imaging.suv import suv_factor
-from gmai_data.ledger import SetAside
 from gmai_data.sources.items import SMALL_PART
 from gmai_data.sources.label_volumes import Layer, with_parts
 
@@ -35,25 +34,6 @@ def test_suv_by_body_weight():
     assert suv_factor(pet(Units="CNTS")) is None
     assert suv_factor(pet(CorrectedImage=["ATTN"])) is None
     assert suv_factor(pet(PatientWeight=None)) is None
-
-
-@pytest.mark.parametrize(
-    ("fields", "reason"),
-    [
-        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "localizer"),
-        ({"SeriesDescription": "Dose Report"}, "dose page"),
-        ({"BurnedInAnnotation": "YES"}, "held back: burned-in annotation"),
-        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "held back: secondary capture"),
-    ],
-)
-def test_pages_are_set_aside(fields, reason):
-    header = pydicom.Dataset()
-    for name, value in fields.items():
-        setattr(header, name, value)
-    with pytest.raises(SetAside, match=reason):
-        set_aside(header, Deidentification(), "f")
-    if "secondary" in reason:
-        set_aside(header, Deidentification(secondary_captures="export"), "f")
 
 
 def test_only_allowed_header_fields_leave():

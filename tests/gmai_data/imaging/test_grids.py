@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from gmai_data.imaging.dicom_series import load_series
-from gmai_data.imaging.grids import pixel_spacing_mm, require_same_grid, take_slice, to_display, to_square_pixels
+from gmai_data.imaging.grids import pixel_spacing_mm, require_same_grid, take_slice, to_display
 from gmai_data.imaging.nifti import load_nifti
 from gmai_data.ledger import SourceError
 
@@ -75,14 +75,6 @@ def test_degenerate_affine_and_4d_are_refused():
         to_display(np.zeros((2, 2, 2)), np.zeros((4, 4)), file="f")
     with pytest.raises(SourceError, match="not a 3-D volume"):
         to_display(np.zeros((2, 2, 2, 2)), RAS, file="f")
-
-
-def test_anisotropic_pixels_become_square_and_masks_keep_their_labels():
-    picture = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    assert to_square_pixels(picture, (2.0, 1.0)).shape == (6, 4)
-    mask = to_square_pixels(np.array([[0, 7], [3, 0]], np.uint8), (1.0, 3.0), is_mask=True)
-    assert mask.shape == (2, 6)
-    assert set(np.unique(mask)) == {0, 3, 7}
 
 
 def test_real_pair_of_different_depth_is_refused(real_data):

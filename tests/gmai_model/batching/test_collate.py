@@ -4,7 +4,6 @@ import io
 from pathlib import Path
 
 import numpy as np
-import pytest
 from gmai_model.batching.collate import Collator, decode_image
 from gmai_model.batching.mixture import load_mixture
 from gmai_model.batching.prepare import open_source
@@ -29,15 +28,15 @@ def test_unreadable_image_is_named_and_left_out(checkpoint: Path, broken_second_
     assert (row.targets == whole.targets).all()
 
 
-def test_sixteen_bit_image_is_refused_and_not_turned_white() -> None:
+def test_sixteen_bit_image_is_spread_and_not_turned_white() -> None:
     buffer = io.BytesIO()
     Image.fromarray(np.arange(1024, dtype=np.uint16).reshape(32, 32)).save(buffer, "PNG")
-    with pytest.raises(ValueError, match=r"mode I;16 has more than 8 bits: a window has to be chosen"):
-        decode_image(buffer.getvalue())
+    shown = np.asarray(decode_image(buffer.getvalue(), keep_grey=True))
+    assert 120 < shown.mean() < 135
 
 
 def test_grey_and_palette_images_become_rgb() -> None:
-    for mode, kept in (("L", "L"), ("P", "RGB"), ("RGBA", "RGB"), ("1", "RGB")):
+    for mode, kept in (("L", "L"), ("P", "RGB"), ("RGBA", "RGB"), ("1", "L")):
         buffer = io.BytesIO()
         Image.new(mode, (4, 4)).save(buffer, "PNG")
         assert decode_image(buffer.getvalue()).mode == "RGB"

@@ -8,14 +8,16 @@ from typing import Literal
 
 import numpy as np
 from gmai_formats.errors import UserError
+from gmai_formats.pictures.picture import PICTURES_VERSION, Picture
+from gmai_formats.pictures.problems import PictureError
+from gmai_formats.pictures.raster import needs_white_or_turn
+from gmai_formats.pictures.read import read_picture, verify_picture
 from PIL import Image
 
 Ablation = Literal["none", "noise", "blank"]
 """What a model is shown: the image, uniform noise of the same size, or mid-grey of the same size."""
 
 _GREY = (127, 127, 127)
-_MIME = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
-"""Formats that every endpoint reads."""
 
 
 class ImageStore:
@@ -51,16 +53,19 @@ class ImageStore:
             return False
 
     def open(self, digest: str) -> Image.Image:
-        """Return the stored image in RGB.
+        """Return the stored image in RGB; see `picture`."""
+        return self.picture(digest).rgb
+
+    def picture(self, digest: str) -> Picture:
+        """Return the stored image as `gmai data`, training and chat show it.
 
         Raises:
             UserError: It is not there, or its pixels cannot be decoded.
         """
         path = self._folder / digest
         try:
-            with Image.open(path) as image:
-                return image.convert("RGB")
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            return read_picture(path)
+        except (OSError, PictureError) as error:
             raise UserError(
                 f"{path}: the image cannot be decoded ({error}). Every image that a question shows must be whole. "
                 f"Repair it in the benchmark and remove this file, then run the same command again."
@@ -94,15 +99,28 @@ class Shown:
         """Return the RGB image."""
         return self._store.show(digest, self._ablation, self._seed)
 
+    def guard(self, digest: str) -> str:
+        """Return what stands for an image in a request's digest: its own, and how its pixels are read if that changed.
+
+        Up to pictures/1, transparency and EXIF orientation were left out of account; all other answers stay valid.
+        """
+        try:
+            is_changed = needs_white_or_turn(self._store.read(digest))
+        except OSError:
+            return digest  # its loss is told where it is shown
+        return f"{digest} pictures/{PICTURES_VERSION}" if is_changed else digest
+
     def encoded(self, digest: str) -> tuple[str, bytes]:
-        """Return media type and bytes: the file itself where every endpoint reads its format, else a PNG of it."""
+        """Return media type and bytes of the very pixels that a local model is shown.
+
+        The file itself where any program decodes it to them, else a PNG of them.
+        """
         if self._ablation == "none":
-            stored = self._store.read(digest)
-            mime = _MIME.get(Image.open(io.BytesIO(stored)).format or "")
-            if mime:
-                return mime, stored
+            picture = self._store.picture(digest)
+            if picture.is_as_stored:
+                return Image.MIME[picture.format], self._store.read(digest)
         buffer = io.BytesIO()
-        self(digest).save(buffer, format="PNG")
+        self(digest).save(buffer, format="PNG", compress_level=1)
         return "image/png", buffer.getvalue()
 
 
@@ -110,20 +128,13 @@ def check(encoded: bytes, place: str) -> str:
     """Return the digest of one encoded image after a look at its header.
 
     Raises:
-        UserError: The bytes are no image that Pillow can open, or hold more than 8 bits a channel.
+        UserError: It is no picture, see `read_picture`.
     """
     try:
-        with Image.open(io.BytesIO(encoded)) as image:
-            mode = image.mode
-            image.verify()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        verify_picture(encoded)
+    except PictureError as error:
         raise UserError(
-            f"{place}: the image is not readable ({' '.join(str(error).split())[:120]}; {len(encoded)} bytes). "
-            f"An image must be a whole PNG, JPEG or another format of Pillow. Repair or replace it."
+            f"{place}: {error} ({len(encoded)} bytes). An image must be a whole PNG, JPEG or another picture that "
+            f"gmai shows. Repair or replace it."
         ) from error
-    if mode.startswith(("I", "F")):
-        raise UserError(
-            f'{place}: the image has more than 8 bits a channel (mode "{mode}"). A model is shown 8-bit images, and '
-            f"which window of the values it should see is not ours to guess. Convert it with a window first."
-        )
     return hashlib.sha256(encoded).hexdigest()

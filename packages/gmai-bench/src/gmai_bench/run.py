@@ -13,6 +13,7 @@ from typing import Any
 from gmai_cli.run_lock import hold
 from gmai_formats.errors import UserError
 from gmai_formats.files import sha256_file, write_json, write_run_record
+from gmai_formats.pictures.picture import PICTURES_VERSION
 
 from gmai_bench.answers.asking import PROMPT_VERSION, ask_missing, merge_ranks
 from gmai_bench.answers.cache import AnswerCache
@@ -95,7 +96,7 @@ def ask_and_report(
         write_json(out / "asked.json", asked)
         write_run_record(
             out,
-            config={"asked": asked, **_coverage(settings)},
+            config={"asked": asked, "pictures": PICTURES_VERSION, **_coverage(settings)},
             inputs={item.card.protocol: _input(item) for item in records},
             seed=settings.seed,
         )
@@ -161,7 +162,9 @@ def score_file(
         matched = answers_to(items, kept, predictions, data_root, allow_partial=settings.allow_partial)
         write_json(out / "asked.json", asked)
         inputs = {item.card.protocol: _input(item) for item in items} | {"predictions": asked["model_digest"]}
-        write_run_record(out, config={"asked": asked, **_coverage(settings)}, inputs=inputs)
+        write_run_record(
+            out, config={"asked": asked, "pictures": PICTURES_VERSION, **_coverage(settings)}, inputs=inputs
+        )
         for item, own in zip(items, matched, strict=True):
             folder = folder_of(out, item.card)
             record.write(item, folder)

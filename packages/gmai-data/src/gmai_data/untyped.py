@@ -11,12 +11,10 @@ import pyarrow  # pyright: ignore[reportMissingTypeStubs]
 import pyarrow.compute  # pyright: ignore[reportMissingTypeStubs]
 import pyarrow.parquet  # pyright: ignore[reportMissingTypeStubs]
 import pydicom
-import pydicom.pixels
 import scipy.ndimage  # pyright: ignore[reportMissingTypeStubs]
 
 opencv: Any = cast(Any, cv2)
 dicom: Any = cast(Any, pydicom)
-dicom_pixels: Any = cast(Any, pydicom.pixels)
 ndimage: Any = cast(Any, scipy.ndimage)
 nifti: Any = cast(Any, nibabel)
 orientations: Any = cast(Any, nibabel.orientations)

@@ -73,8 +73,8 @@ class Terminal:
     def show(self, path: Path) -> None:
         """Add an image to the next question."""
         picture = open_picture(path, number=self._number, window=self._window)
-        say(f"{path.name}: {picture.words}")
-        self._shown.append(picture.image)
+        say(f"{path.name}: {picture.description}")
+        self._shown.append(picture.rgb)
 
     def ask(self, question: str) -> None:
         """Print the answer to a question as it is made, and keep both."""

@@ -47,7 +47,10 @@ def ask_missing(
     kept = read_predictions(path) if path.exists() else Kept({}, 0, 0)
     # not the name: a checkpoint that was moved gives the same answers
     shaping = {key: value for key, value in asked.items() if key != "model"}
-    requests = {q.id: request_digest(q.prompt, q.images, shaping) for q in item.questions}
+    guards = {digest: shown.guard(digest) for q in item.questions for digest in q.images}
+    requests = {
+        q.id: request_digest(q.prompt, tuple(guards[digest] for digest in q.images), shaping) for q in item.questions
+    }
     for identity, request in requests.items():
         earlier = kept.by_id.get(identity)
         if earlier is not None and earlier.request != request:

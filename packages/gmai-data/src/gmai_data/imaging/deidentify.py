@@ -4,8 +4,8 @@ import re
 from typing import Any
 
 import pydicom
+from gmai_formats.pictures.picture import Pixels
 
-from gmai_data.imaging.raster import Pixels
 from gmai_data.imaging.rules import Deidentification
 from gmai_data.ledger import SetAside, SourceError
 
@@ -16,8 +16,20 @@ ALLOWED_FIELDS = (
 """The header fields that stand in records: how the picture was made, never of whom, when or where. Free text (series
 and study descriptions, comments) is not among them, because people write names into it."""
 
-_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-_DOSE = re.compile(r"dose|protocol page|patient protocol", re.IGNORECASE)
+_SECONDARY_CAPTURES = frozenset(f"1.2.840.10008.5.1.4.1.1.7{part}" for part in ("", ".1", ".2", ".3", ".4"))
+"""The classes of PS3.3 A.8, and no other: those of visible light (A.32), fundus and OCT begin with ….1.1.77."""
+_NO_PICTURES = {
+    "1.2.840.10008.5.1.4.1.1.481.2": "dose grid",
+    "1.2.840.10008.5.1.4.1.1.66.4": "segmentation",
+    "1.2.840.10008.5.1.4.1.1.66.7": "segmentation",
+    "1.2.840.10008.5.1.4.1.1.30": "parametric map",
+}
+"""SOP class ▶ what such an object is: it has pixels, but they are no picture of the patient (PS3.4 B.5)."""
+_DOSE_TYPES = re.compile(r"DOSE(_INFO)?|.+ PROT")
+"""Values of Image Type by which scanners mark a page of the dose (`DOSE_INFO`; `CT_SOM5 PROT` and later ones); what a
+person wrote into a description says nothing."""
+_SCREEN = "SCREEN SAVE"
+"""The same for a screen capture that is stored under the class of its modality."""
 _CODE = re.compile(r"[A-Za-z0-9 ._+/-]{1,32}")
 
 
@@ -38,13 +50,17 @@ def set_aside(dataset: pydicom.Dataset, rule: Deidentification, file: str) -> No
         SetAside: A localizer, a dose page, a secondary capture, or burned-in annotation (PS3.3 C.7.6.1.1).
     """
     image_type: Any = dataset.get("ImageType") or ()
-    if "LOCALIZER" in image_type:
+    kinds = {str(kind).upper() for kind in ([image_type] if isinstance(image_type, str) else image_type)}
+    sop_class = str(dataset.get("SOPClassUID", ""))
+    if "LOCALIZER" in kinds:
         raise SetAside("localizer", file)
-    if _DOSE.search(str(dataset.get("SeriesDescription", ""))) or "DOSE_INFO" in image_type:
+    if any(_DOSE_TYPES.fullmatch(kind) for kind in kinds):
         raise SetAside("dose page", file)
+    if sop_class in _NO_PICTURES:
+        raise SetAside(_NO_PICTURES[sop_class], file)
     if rule.burned_in == "hold_back" and str(dataset.get("BurnedInAnnotation", "")).upper() == "YES":
         raise SetAside("held back: burned-in annotation", file)
-    is_capture = str(dataset.get("SOPClassUID", "")).startswith(_SECONDARY_CAPTURE)
+    is_capture = sop_class in _SECONDARY_CAPTURES or _SCREEN in kinds
     if rule.secondary_captures == "hold_back" and is_capture:
         raise SetAside("held back: secondary capture", file)
 

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from gmai_formats.pictures.dicom import quiet_pydicom
 
-from gmai_data.imaging.dicom_pixels import quiet_pydicom
 from gmai_data.imaging.grids import Volume, to_display
 from gmai_data.imaging.source_files import require_data
 from gmai_data.ledger import SourceError

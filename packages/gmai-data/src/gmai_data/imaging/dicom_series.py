@@ -12,17 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pydicom
+from gmai_formats.pictures.dicom import NO_DICOM, frame_header
+from gmai_formats.pictures.display import header_windows, modality_values
 
 from gmai_data.imaging.deidentify import header_facts, set_aside
-from gmai_data.imaging.dicom_pixels import (
-    NO_DICOM,
-    decode_pixels,
-    explained,
-    header_windows,
-    modality_values,
-    read_dicom,
-    read_header,
-)
+from gmai_data.imaging.dicom_pixels import decode_pixels, explained, read_dicom, read_header
 from gmai_data.imaging.grids import Volume, to_display
 from gmai_data.imaging.large import allocate, release
 from gmai_data.imaging.rules import Deidentification
@@ -67,7 +61,7 @@ def load_series(root: Path, folder: str, rule: Deidentification | None = None) -
     with explained(first_file):
         return dataclasses.replace(
             volume,
-            windows=header_windows(first),
+            windows=header_windows(frame_header(first)),
             facts=header_facts(first),
             flags=(*volume.flags, *(f"{count} set aside: {reason}" for reason, count in sorted(aside.items()))),
             suv_per_unit=suv_factor(first),
@@ -112,28 +106,13 @@ def _slices(file: str, header: pydicom.Dataset) -> Iterator[_Slice]:
     with explained(file):
         frames: Any = header.get("PerFrameFunctionalGroupsSequence")
         rows_columns = (int(header.Rows), int(header.Columns))
-    if not frames:
-        yield _Slice(
-            file, None, rows_columns, _numbers(header, "ImageOrientationPatient", 6, file),
-            _numbers(header, "ImagePositionPatient", 3, file), _spacing(header, file),
-        )  # fmt: skip
-        return
-    # PS3.3 C.7.6.16: what all frames share stands in the shared groups, what differs in those of the frame.
-    shared: Any = header.get("SharedFunctionalGroupsSequence") or [pydicom.Dataset()]
-    for number, frame in enumerate(frames):
+    for number in range(len(frames)) if frames else (None,):
         with explained(file):
-            orientation = _group(frame, shared[0], "PlaneOrientationSequence")
-            position = _group(frame, shared[0], "PlanePositionSequence")
-            measures = _group(frame, shared[0], "PixelMeasuresSequence")
+            own = frame_header(header, number or 0)
         yield _Slice(
-            file, number, rows_columns, _numbers(orientation, "ImageOrientationPatient", 6, file),
-            _numbers(position, "ImagePositionPatient", 3, file), _spacing(measures, file),
+            file, number, rows_columns, _numbers(own, "ImageOrientationPatient", 6, file),
+            _numbers(own, "ImagePositionPatient", 3, file), _spacing(own, file),
         )  # fmt: skip
-
-
-def _group(frame: Any, shared: Any, name: str) -> pydicom.Dataset:
-    found: Any = frame.get(name) or shared.get(name) or [pydicom.Dataset()]
-    return found[0]
 
 
 def _spacing(header: pydicom.Dataset, file: str) -> tuple[float, float]:
@@ -201,11 +180,7 @@ def _values(dataset: pydicom.Dataset, each: _Slice) -> npt.NDArray[Any]:
     if frame.ndim != 2:
         raise SourceError("slice is not one grey frame", f"shape {frame.shape}", each.file)
     with explained(each.file):
-        if each.frame is None:
-            return modality_values(dataset, frame)
-        groups: Any = dataset.PerFrameFunctionalGroupsSequence[each.frame]
-        shared: Any = (dataset.get("SharedFunctionalGroupsSequence") or [pydicom.Dataset()])[0]
-        return modality_values(_group(groups, shared, "PixelValueTransformationSequence"), frame)
+        return modality_values(frame_header(dataset, each.frame or 0), frame)
 
 
 def _fits(values: npt.NDArray[Any]) -> bool:

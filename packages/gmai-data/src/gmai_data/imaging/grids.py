@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 import numpy.typing as npt
+from gmai_formats.pictures import nifti
 
+from gmai_data.imaging.dicom_pixels import about
 from gmai_data.ledger import SourceError
-from gmai_data.untyped import orientations
 
 Axis = Literal["axial", "coronal", "sagittal"]
 
@@ -49,15 +49,9 @@ def to_display(array: npt.NDArray[Any], affine: npt.NDArray[np.float64], *, file
     Raises:
         SourceError: Not three-dimensional, or the affine is degenerate.
     """
-    if array.ndim != 3:
-        raise SourceError("not a 3-D volume", f"shape {array.shape}; cut it into 3-D volumes first", file)
-    if not np.all(np.isfinite(affine)) or abs(float(np.linalg.det(affine[:3, :3]))) < 1e-9:
-        raise SourceError("degenerate affine", "the header does not say how the volume lies in the patient", file)
-    transform = orientations.ornt_transform(orientations.io_orientation(affine), orientations.axcodes2ornt("LPS"))
-    display = orientations.apply_orientation(array, transform)
-    new_affine = np.asarray(affine @ orientations.inv_ornt_aff(transform, array.shape), dtype=np.float64)
-    x_mm, y_mm, z_mm = (float(np.linalg.norm(new_affine[:3, column])) for column in range(3))
-    return Volume(display.transpose(2, 1, 0), new_affine, (z_mm, y_mm, x_mm))
+    with about(file):
+        display, display_affine = nifti.to_display(array, affine)
+    return Volume(display, display_affine, nifti.voxel_sizes_mm(display_affine))
 
 
 def require_same_grid(image: Volume, mask: Volume, *, file: str) -> None:
@@ -104,33 +98,3 @@ def pixel_spacing_mm(volume: Volume, axis: Axis) -> tuple[float, float]:
     """Return (row distance, column distance) of a slice's pixels in millimetres."""
     z, y, x = volume.spacing_mm
     return {"axial": (y, x), "coronal": (z, x), "sagittal": (z, y)}[axis]
-
-
-def square_size(shape: tuple[int, ...], spacing_mm: tuple[float, float]) -> tuple[int, int]:
-    """Return (width, height) that `to_square_pixels` gives a picture of `shape` (rows, columns)."""
-    row_mm, column_mm = spacing_mm
-    height, width = shape[:2]
-    if abs(row_mm / column_mm - 1) <= 0.01:
-        return width, height
-    target_mm = min(row_mm, column_mm)
-    return max(round(width * column_mm / target_mm), 1), max(round(height * row_mm / target_mm), 1)
-
-
-def to_square_pixels(
-    picture: npt.NDArray[Any], spacing_mm: tuple[float, float], *, is_mask: bool = False
-) -> npt.NDArray[Any]:
-    """Resample a picture whose pixels are not square to the smaller of its two spacings.
-
-    Spacings within 1 % count as square. Masks take the nearest label, so no label is invented at a border.
-    """
-    size = square_size(picture.shape, spacing_mm)
-    if size == picture.shape[1::-1]:
-        return picture
-    if is_mask and picture.dtype.itemsize > 2:
-        # OpenCV resizes no integers above 16 bits: the nearest rows and columns are taken by index.
-        rows = (np.arange(size[1]) * picture.shape[0] / size[1]).astype(np.intp)
-        columns = (np.arange(size[0]) * picture.shape[1] / size[0]).astype(np.intp)
-        return picture[rows[:, None], columns[None, :]]
-    return cv2.resize(
-        np.ascontiguousarray(picture), size, interpolation=cv2.INTER_NEAREST if is_mask else cv2.INTER_LINEAR
-    )

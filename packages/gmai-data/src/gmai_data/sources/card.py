@@ -4,6 +4,7 @@ import re
 from typing import Annotated, Any, Literal, Self, cast
 
 from gmai_formats.errors import did_you_mean
+from gmai_formats.pictures.windows import HEADER, HEADER_ALL, PERCENTILE, PRESETS, SUV, parse_window
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -15,7 +16,6 @@ from pydantic import (
 )
 
 from gmai_data.imaging.rules import BoxRule, Deidentification, SliceRule
-from gmai_data.imaging.windows import HEADER, HEADER_ALL, PERCENTILE, PRESETS, SUV, parse_window
 from gmai_data.vocabulary import ClinicalTask, Department, Modality, Split, Task
 
 _Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy.typing as npt
 from gmai_formats.errors import did_you_mean
+from gmai_formats.pictures.picture import Pixels
 
 from gmai_data.annotation import Box
 from gmai_data.imaging.boxes import regions
-from gmai_data.imaging.raster import Pixels
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.card import Card
 from gmai_data.vocabulary import Split

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from gmai_formats.pictures.squares import to_square_labels
 
 from gmai_data.imaging.boxes import Region, regions
-from gmai_data.imaging.grids import Axis, Volume, require_same_grid, take_slice, to_square_pixels
+from gmai_data.imaging.grids import Axis, Volume, require_same_grid, take_slice
 from gmai_data.imaging.large import IN_MEMORY_BYTES, allocate, release
 from gmai_data.ledger import SourceError
 from gmai_data.sources.card import Card
@@ -44,7 +45,7 @@ class Layer:
         A part that is too small in space has the area `SMALL_PART`.
         """
         shown = self.volume if self.parts is None else self.parts
-        picture = to_square_pixels(take_slice(shown, axis, index), spacing_mm, is_mask=True)
+        picture = to_square_labels(take_slice(shown, axis, index), spacing_mm)
         found = regions(picture, whole_labels=whole_labels or self.parts is not None)
         release(shown.array)
         if self.parts is None:

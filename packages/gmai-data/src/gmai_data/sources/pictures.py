@@ -2,33 +2,45 @@
 
 from pathlib import Path, PurePosixPath
 
+from gmai_formats.pictures.dicom import frame_count, frame_header
+from gmai_formats.pictures.display import frame_picture, made_square
+from gmai_formats.pictures.read import kind_of
+from gmai_formats.pictures.windows import HEADER
+
 from gmai_data.imaging.deidentify import set_aside
-from gmai_data.imaging.dicom_pixels import decode_pixels, explained, frame_picture, read_dicom
+from gmai_data.imaging.dicom_pixels import decode_pixels, explained, read_dicom
 from gmai_data.imaging.raster import Raster, load_raster
-from gmai_data.imaging.windows import HEADER
+from gmai_data.imaging.source_files import require_data
 from gmai_data.sources.card import Card
 from gmai_data.sources.items import Item, Picture, full_name, left_open
 
-DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
 
-
-def load_picture(root: Path, relative: str, card: Card) -> Raster:
+def load_picture(root: Path, relative: str, card: Card, *, square: bool = False) -> Raster:
     """Decode a picture file that a table or a folder of classes names.
 
-    Its pixels keep their shape, so that boxes and masks of the source still fit.
+    Args:
+        root: The source's folder.
+        relative: Path below it.
+        card: Gives window and de-identification.
+        square: Make the pixels of a DICOM file square; without it they keep their shape, so that boxes and masks of the
+            source still fit.
 
     Raises:
         SourceError: As `load_raster` or `read_dicom`.
         SetAside: A DICOM file that must be held back.
     """
-    if not relative.lower().endswith(DICOM_ENDINGS):
+    if kind_of(require_data(root, relative)) != "dicom":
         return load_raster(root, relative)
     dataset = read_dicom(root, relative)
     with explained(relative):
         set_aside(dataset, card.deidentification, relative)
-    stored = decode_pixels(dataset, relative, 0)
+        middle = frame_count(dataset) // 2
+        header = frame_header(dataset, middle)
+    stored = decode_pixels(dataset, relative, middle)
     with explained(relative):
-        pixels, window = frame_picture(dataset, stored, card.windows[0] if card.windows else HEADER)
+        pixels, window = frame_picture(header, stored, card.windows[0] if card.windows else HEADER)
+        if square:
+            pixels, _ = made_square(pixels, header)
     return Raster(pixels, None, {"window": window})
 
 
@@ -41,6 +53,6 @@ def whole_image(item: Item, card: Card, root: Path) -> Picture:
     file = item.files[0]
     labels = tuple(dict.fromkeys(full_name(card, raw, file) for raw in item.raw_labels))
     uncertain = left_open(card, item.uncertain, labels, file)
-    raster = load_picture(root, file, card)
+    raster = load_picture(root, file, card, square=True)
     name = PurePosixPath(file).name
     return Picture(name, raster.pixels, labels, encoded=raster.encoded, geometry=raster.geometry, uncertain=uncertain)

@@ -5,18 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-
-from gmai_data.imaging.grids import (
-    Volume,
-    pixel_spacing_mm,
-    require_same_grid,
-    square_size,
-    take_slice,
-    to_square_pixels,
-)
-from gmai_data.imaging.large import release
-from gmai_data.imaging.slices import choose_slices, choose_unlabelled
-from gmai_data.imaging.windows import (
+from gmai_formats.pictures.squares import square_size, to_square_pixels
+from gmai_formats.pictures.windows import (
     HEADER,
     HEADER_ALL,
     PERCENTILE,
@@ -29,6 +19,10 @@ from gmai_data.imaging.windows import (
     percentile_bounds,
     window_function,
 )
+
+from gmai_data.imaging.grids import Volume, pixel_spacing_mm, require_same_grid, take_slice
+from gmai_data.imaging.large import release
+from gmai_data.imaging.slices import choose_slices, choose_unlabelled
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.card import Card
 from gmai_data.sources.items import BoxCounter, Item, Picture, full_name, left_open

@@ -1,11 +1,12 @@
 """Packs ▶ one row of tensors, with segment boundaries, images decoded and the loss mask shifted."""
 
-import io
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
+from gmai_formats.pictures.problems import PictureError
+from gmai_formats.pictures.read import read_picture
 from PIL import Image
 from torch import Tensor
 
@@ -70,8 +71,8 @@ class Collator:
             try:
                 tokens = self._encoder(sample)
                 decoded = [decode_image(image.read(), keep_grey=True) for image in sample.images[: tokens.n_images]]
-            except (OSError, ValueError, Image.DecompressionBombError) as error:
-                unreadable.append(f"{sample.id}: {type(error).__name__}: {error}")
+            except (OSError, PictureError) as error:
+                unreadable.append(f"{sample.id}: {error}")
                 continue
             encoded.append(tokens)
             images += decoded
@@ -110,21 +111,14 @@ def make_row(encoded: list[Encoded], pixels: Tensor | None, *, image_size: int, 
 
 
 def decode_image(data: bytes, *, keep_grey: bool = False) -> Image.Image:
-    """Decode an encoded image to RGB; Pillow's own limit on the number of pixels stays in force.
+    """Return the picture that an image of a sample shows, in RGB: that of `gmai data`, chat and bench.
 
     Args:
-        data: A PNG, JPEG or another format that Pillow reads.
-        keep_grey: Leave an 8-bit grey image as it is (mode L).
+        data: The encoded image.
+        keep_grey: Leave a grey picture as it is (mode L).
 
     Raises:
-        OSError: It is not whole, or no image.
-        ValueError: Its pixels have more than 8 bits.
+        PictureError: It is not whole, no image, or of several pages.
     """
-    with Image.open(io.BytesIO(data)) as image:
-        if image.mode.startswith(("I", "F")):
-            # Pillow would clip all above 255 to white.
-            raise ValueError(
-                f"mode {image.mode} has more than 8 bits: a window has to be chosen when samples are built"
-            )
-        image.load()
-        return image if image.mode == "RGB" or (keep_grey and image.mode == "L") else image.convert("RGB")
+    picture = read_picture(data)
+    return picture.image if keep_grey else picture.rgb

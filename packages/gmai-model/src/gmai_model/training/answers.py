@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from gmai_formats.files import write_text
+from gmai_formats.pictures.problems import PictureError
 from PIL import Image
 
 from gmai_model.batching.collate import Row, decode_image, make_row
@@ -118,7 +119,7 @@ def _question(inputs: Inputs, number: int) -> Question | None:
     try:
         data = [image.read() for image in sample.images[: text.count("<image>")]]
         images = [decode_image(image) for image in data]
-    except (OSError, ValueError, Image.DecompressionBombError):
+    except (OSError, PictureError):
         return None
     reference = sample.messages[len(before)]["content"]
     return Question(sample.id, text.replace("<image>", "").strip(), reference, prompt, images, data)

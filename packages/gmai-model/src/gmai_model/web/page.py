@@ -12,9 +12,10 @@ from typing import Any
 
 from gmai_cli.console import say
 from gmai_formats.errors import UserError
+from gmai_formats.pictures.windows import PRESETS
 
 from gmai_model.chat import DISCLAIMER, Assistant, Conversation
-from gmai_model.pictures import WINDOWS, open_picture
+from gmai_model.pictures import open_picture
 from gmai_model.web.presets import LANGUAGES, REGIONS, TASKS, example_images, question
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -74,7 +75,7 @@ def build(assistant: Assistant, *, title: str, examples: list[str]) -> Any:
                 file = gr.File(label="Image / 图像 (PNG, JPEG, DICOM, NIfTI)", file_types=FILE_TYPES, type="filepath")
                 with gr.Row():
                     number = gr.Textbox(label="Slice or frame / 层")
-                    window = gr.Dropdown(["", *WINDOWS], label="Window / 窗", value="", allow_custom_value=True)
+                    window = gr.Dropdown(["", *PRESETS], label="Window / 窗", value="", allow_custom_value=True)
                 preview = gr.Image(label="What the model sees / 模型所见", interactive=False, type="pil", buttons=[])
                 gr.Examples(examples, inputs=file, label="Examples / 示例")
             with gr.Column(scale=2):
@@ -97,7 +98,7 @@ def build(assistant: Assistant, *, title: str, examples: list[str]) -> Any:
             try:
                 if at.strip() and not at.strip().isdigit():
                     raise UserError(f"slice {at}: give a number from 0, or leave it empty for the middle one.")
-                return open_picture(Path(path), number=int(at) if at.strip() else None, window=words or None).image
+                return open_picture(Path(path), number=int(at) if at.strip() else None, window=words or None).rgb
             except UserError as error:
                 raise gr.Error(escape(str(error).replace(f"{path}: ", ""))) from error
 

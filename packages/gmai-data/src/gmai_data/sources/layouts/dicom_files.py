@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Literal
 
-import pydicom
+from gmai_formats.pictures.dicom import frame_count, frame_header
+from gmai_formats.pictures.display import frame_picture, made_square, window_names
+from gmai_formats.pictures.windows import HEADER
 
 from gmai_data.imaging.deidentify import header_facts, set_aside
-from gmai_data.imaging.dicom_pixels import decode_pixels, explained, frame_picture, read_dicom, window_names
-from gmai_data.imaging.grids import to_square_pixels
+from gmai_data.imaging.dicom_pixels import decode_pixels, explained, read_dicom
 from gmai_data.imaging.source_files import matching, patient_digest, relative_to
-from gmai_data.imaging.windows import HEADER
 from gmai_data.ledger import Ledger
 from gmai_data.sources.card import Card
 from gmai_data.sources.folder import Folder, Guess, dicom_files
@@ -45,21 +45,23 @@ class DicomFiles(Layout):
         dataset = read_dicom(root, file)
         with explained(file):
             set_aside(dataset, card.deidentification, file)
-            frames, spacing_mm = int(dataset.get("NumberOfFrames", 1) or 1), _spacing_mm(dataset)
-            windows = window_names(dataset, card.windows or (HEADER,))
-            facts = header_facts(dataset)
+            frames, facts = frame_count(dataset), header_facts(dataset)
         chosen = range(frames) if self.frames == "all" else [frames // 2]
         for index in chosen:
             # One frame at a time: a cine run decoded as a whole can take gigabytes.
             stored = decode_pixels(dataset, file, index)
+            with explained(file):
+                header = frame_header(dataset, index)
+                windows = window_names(header, card.windows or (HEADER,))
             for window, number in windows:
                 with explained(file):
-                    pixels, words = frame_picture(dataset, stored, window, number)
+                    pixels, words = frame_picture(header, stored, window, number)
+                    pixels, _ = made_square(pixels, header)
                 name = PurePosixPath(file).name
                 name += f"_frame{index:04d}" if frames > 1 else ""
                 name += f"_{window.replace('/', '-')}{number or ''}" if len(windows) > 1 else ""
                 geometry = {"frame": index, "window": words, "header": facts}
-                yield Picture(name, to_square_pixels(pixels, spacing_mm), labels, geometry=geometry)
+                yield Picture(name, pixels, labels, geometry=geometry)
 
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:
@@ -69,13 +71,3 @@ class DicomFiles(Layout):
             return None
         layout = {"kind": "dicom", "files": f"**/*{files[0].suffix}"}
         return Guess("single DICOM files", "2d_classification", layout)
-
-
-def _spacing_mm(dataset: pydicom.Dataset) -> tuple[float, float]:
-    """Return (row, column) distance; the aspect ratio stands in where no spacing is given (PS3.3 C.7.6.3.1.7)."""
-    value: Any = dataset.get("PixelSpacing") or dataset.get("PixelAspectRatio") or (1, 1)
-    try:
-        row, column = float(value[0]), float(value[1])
-    except (TypeError, ValueError, IndexError):
-        return 1.0, 1.0
-    return (row, column) if row > 0 and column > 0 else (1.0, 1.0)

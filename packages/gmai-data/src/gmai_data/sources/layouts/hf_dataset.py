@@ -8,7 +8,7 @@ from typing import Any, Literal, Self, cast
 from gmai_formats.errors import UserError, did_you_mean
 from pydantic import model_validator
 
-from gmai_data.imaging.raster import decode_raster
+from gmai_data.imaging.raster import raster_of
 from gmai_data.imaging.source_files import below
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.card import Card
@@ -74,7 +74,7 @@ class HubDataset(Layout):
             data = _read(root, cast(dict[str, Any], value)["path"], self, item.key)
         if not isinstance(data, bytes):
             raise SourceError("row without an image", f"column {self.image_column}", item.key)
-        raster = decode_raster(data, item.key)
+        raster = raster_of(data, item.key)
         raw = _raw_labels(table, self.label_column, row, item.key)
         labels = tuple(full_name(card, each, item.key) for each in (*raw, *card.labels_of_every_image))
         geometry = {

@@ -7,9 +7,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Literal, cast
 
 from gmai_formats.errors import did_you_mean
+from gmai_formats.pictures.picture import MAX_PIXELS, Pixels
 from pydantic import Field
 
-from gmai_data.imaging.raster import MAX_PIXELS, Pixels
 from gmai_data.imaging.source_files import below, matching, relative_to, require_data
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.card import Card

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from gmai_data.imaging.windows import FlatIntensitiesError, apply_bounds, apply_window, percentile_bounds
+from gmai_formats.pictures.windows import FlatIntensitiesError, apply_bounds, apply_window, percentile_bounds
 
 
 def test_window_maps_its_bounds_and_not_the_data():

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,32 @@ def parse_window(words: str) -> tuple[float, float] | None:
         return PRESETS[words]
     found = re.fullmatch(r"(-?\d+(?:\.\d+)?)/(\d+(?:\.\d+)?)", words)
     return (float(found[1]), float(found[2])) if found and float(found[2]) > 0 else None
+
+
+@dataclass(frozen=True)
+class ValueWindow:
+    """A window on values that stand in another scale than its unit."""
+
+    name: str
+    level: float
+    width: float
+    offset: float = 0.0
+    scale: float = 1.0
+    """A stored value times `scale` plus `offset` is in the window's unit."""
+
+    @property
+    def words(self) -> str:
+        """Return the window in words."""
+        unit = "" if (self.scale, self.offset) == (1.0, 0.0) else f" of values × {self.scale:g} + {self.offset:g}"
+        return f"{self.name} {self.level:g}/{self.width:g}{unit}"
+
+    def grey(self, values: npt.NDArray[Any]) -> Grey:
+        """Apply it; what is no number becomes black."""
+        low = self.level - self.width / 2
+        numbers = values.astype(np.float64) * self.scale + self.offset
+        return apply_window(
+            np.nan_to_num(numbers, nan=low, posinf=low + self.width, neginf=low), self.level, self.width
+        )
 
 
 def apply_window(values: npt.NDArray[Any], level: float, width: float) -> Grey:

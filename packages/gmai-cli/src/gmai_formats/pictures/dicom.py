@@ -1,0 +1,153 @@
+"""DICOM files ▶ frames of stored values, each with the header that holds for it (PS3.3 C.7.6.16)."""
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pydicom
+import pydicom.pixels
+from pydicom.errors import InvalidDicomError
+
+from gmai_formats.pictures.picture import Values, require_size
+from gmai_formats.pictures.problems import PictureError, decoding
+
+NO_DICOM = "not a DICOM file"
+_LIBRARY: Any = cast(Any, pydicom)
+_PIXELS: Any = cast(Any, pydicom.pixels)
+
+_MACROS = (
+    "PixelValueTransformationSequence", "FrameVOILUTSequence", "PixelMeasuresSequence", "PlanePositionSequence",
+    "PlaneOrientationSequence", "FrameContentSequence", "MREchoSequence", "CTImageFrameTypeSequence",
+    "MRImageFrameTypeSequence", "PETFrameTypeSequence",
+)  # fmt: skip
+"""Modules that stand in the functional groups of a multi-frame object, each one item (PS3.3 C.7.6.16.2)."""
+_OF_A_FRAME = (
+    "Modality", "PhotometricInterpretation", "SamplesPerPixel", "Rows", "Columns", "BitsAllocated", "BitsStored",
+    "HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit", "RescaleSlope",
+    "RescaleIntercept", "RescaleType", "ModalityLUTSequence", "VOILUTSequence", "VOILUTFunction", "WindowCenter",
+    "WindowWidth", "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "PixelAspectRatio",
+    "ImageOrientationPatient", "ImagePositionPatient", "ImageType", "SeriesInstanceUID", "AcquisitionNumber",
+    "EchoNumbers", "EchoTime", "TemporalPositionIdentifier", "TriggerTime", "InstanceNumber",
+    "RedPaletteColorLookupTableDescriptor", "RedPaletteColorLookupTableData",
+    "GreenPaletteColorLookupTableDescriptor", "GreenPaletteColorLookupTableData",
+    "BluePaletteColorLookupTableDescriptor", "BluePaletteColorLookupTableData",
+)  # fmt: skip
+"""What of the top of a header holds for each frame unless its functional groups say otherwise."""
+
+
+def read_dicom(content: bytes | Path) -> pydicom.Dataset:
+    """Parse a file with its pixels, or the bytes of one.
+
+    Raises:
+        PictureError: No DICOM file, damaged, without pixels, or too large.
+    """
+    dataset = _parse(content, pixels=True)
+    with header_errors():
+        if "PixelData" not in dataset:
+            raise PictureError("DICOM without pixels", f"SOP class {dataset.get('SOPClassUID', 'unknown')}")
+        require_size(int(dataset.Columns), int(dataset.Rows))
+    return dataset
+
+
+def read_header(path: Path) -> pydicom.Dataset:
+    """Parse a file up to its pixels.
+
+    Raises:
+        PictureError: No DICOM file, or damaged.
+    """
+    return _parse(path, pixels=False)
+
+
+def _parse(content: bytes | Path, *, pixels: bool) -> pydicom.Dataset:
+    with quiet_pydicom(), decoding("DICOM unreadable"):
+        try:
+            source = io.BytesIO(content) if isinstance(content, bytes) else content
+            return _LIBRARY.dcmread(source, stop_before_pixels=not pixels)
+        except InvalidDicomError as error:
+            raise PictureError(NO_DICOM, "the DICM prefix is missing") from error
+
+
+@contextlib.contextmanager
+def header_errors() -> Generator[None]:
+    """Turn whatever a damaged header makes pydicom raise into a `PictureError`: values are parsed on first use."""
+    with quiet_pydicom(), decoding("DICOM header unusable"):
+        yield
+
+
+@contextlib.contextmanager
+def quiet_pydicom() -> Generator[None]:
+    """Keep pydicom's own log and warnings off the terminal: what fails is raised, and stands in the quarantine."""
+    logger = logging.getLogger("pydicom")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def frame_count(dataset: pydicom.Dataset) -> int:
+    """Return the number of frames of a file."""
+    return int(dataset.get("NumberOfFrames") or 1)
+
+
+def stored_values(dataset: pydicom.Dataset, frame: int | None = None) -> Values:
+    """Return the stored values of one frame, `[rows, columns]`, samples behind; YBR is turned into RGB.
+
+    Args:
+        dataset: The header and the encoded pixels.
+        frame: Number from 0; None decodes all frames of the file, frames in front where there are several.
+
+    Raises:
+        PictureError: No decoder for the transfer syntax, or the pixel data are truncated or damaged.
+    """
+    with quiet_pydicom(), decoding("DICOM pixels unreadable"):
+        return np.asarray(_PIXELS.pixel_array(dataset, raw=False, index=frame))
+
+
+def frame_header(dataset: pydicom.Dataset, frame: int = 0) -> pydicom.Dataset:
+    """Return the part of a header that pixels and geometry depend on, as it holds for one frame.
+
+    What the frame's own functional groups say goes before the shared ones, and these before the top of the header.
+    """
+    header = pydicom.Dataset()
+    for name in _OF_A_FRAME:
+        if name in dataset:
+            header[name] = dataset[name]
+    shared: Any = dataset.get("SharedFunctionalGroupsSequence") or ()
+    own: Any = dataset.get("PerFrameFunctionalGroupsSequence") or ()
+    for groups in (*shared[:1], *own[frame : frame + 1]):
+        for macro in _MACROS:
+            for item in (groups.get(macro) or ())[:1]:
+                header.update({element.tag: element for element in item})
+    return header
+
+
+def spacing_mm(header: pydicom.Dataset) -> tuple[float, float]:
+    """Return (row, column) distance of a frame; an aspect ratio stands in where no distance is given.
+
+    In the body (Pixel Spacing), else at the detector or on film, else Pixel Aspect Ratio (PS3.3 C.7.6.3.1.7).
+    """
+    for name in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "PixelAspectRatio"):
+        value: Any = header.get(name)
+        try:
+            row, column = float(value[0]), float(value[1])
+        except (TypeError, ValueError, IndexError):
+            continue
+        if row > 0 and column > 0:
+            return row, column
+    return 1.0, 1.0
+
+
+def numbers(value: Any) -> list[float]:
+    """Return the numbers of an element of any multiplicity."""
+    if value is None or value == "":
+        return []
+    return [float(each) for each in (value if isinstance(value, Sequence) and not isinstance(value, str) else [value])]

@@ -1,0 +1,196 @@
+"""Encoded rasters (PNG, JPEG, TIFF, …) ▶ pictures as a viewer shows them: turned, on white, in 8 bits."""
+
+import io
+import warnings
+from typing import Any
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from gmai_formats.pictures.picture import Picture, Pixels, Values, require_size
+from gmai_formats.pictures.problems import PictureError, decoding
+from gmai_formats.pictures.tiff import DeepTiff, needs_tifffile, read_deep_tiff
+from gmai_formats.pictures.windows import FlatIntensitiesError, ValueWindow, apply_bounds, percentile_bounds
+
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "DIB", "WEBP", "GIF", "JPEG2000", "PPM", "ICO", "PCX", "SGI", "TGA")
+"""What Pillow may try: for some of its other formats it runs programs. MPO, of some cameras, is opened as JPEG."""
+
+_REMEDY = "download it again, or leave it out"
+_DEEP = ("I", "I;16", "I;16B", "I;16L", "F")
+_TRANSPARENT = ("RGBA", "RGBa", "LA", "La", "PA")
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
+_PNG_DEPTH = 24
+"""Offset of the bit depth in a PNG (ISO/IEC 15948, 11.2.2)."""
+
+
+def decode_raster(data: bytes, *, window: ValueWindow | None = None) -> Picture:
+    """Return the picture of an encoded raster.
+
+    It is turned as its EXIF orientation says, and lies on white where it is transparent, as viewers show it. Values of
+    more than 8 bits are shown from their 0.5th to their 99.5th percentile: one hot pixel must not decide the contrast.
+
+    Args:
+        data: The file's content.
+        window: Applied to grey values of any depth instead.
+
+    Raises:
+        PictureError: No image of a known format, damaged, of several pages, too large, or nothing to see.
+    """
+    with decoding("image unreadable", _REMEDY), warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own, lower limit follows
+        try:
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                require_size(*image.size)
+                _require_one_page(image)
+                if needs_tifffile(image):
+                    return _deep_tiff(data, window)
+                orientation = _orientation(image)  # Pillow turns a TIFF when it is loaded, and forgets it
+                image.load()
+                return _shown(image, data, window, orientation)
+        except Image.DecompressionBombError as error:
+            raise PictureError("image too large", f"{error}; cut it into tiles first") from error
+        except UnidentifiedImageError as error:
+            if data[:2] in (b"II", b"MM"):  # TIFF
+                return _deep_tiff(data, window)
+            raise PictureError("image unreadable", f"no image of a known format; {_REMEDY}") from error
+        except (OSError, ValueError):
+            if data[:2] in (b"II", b"MM"):  # kinds of TIFF that Pillow does not know
+                return _deep_tiff(data, window)
+            raise
+
+
+def verify_raster(data: bytes) -> None:
+    """Look at the header of an encoded raster, without decoding it.
+
+    Raises:
+        PictureError: No image of a known format, of several pages, or too large.
+    """
+    with decoding("image unreadable", _REMEDY), warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                require_size(*image.size)
+                _require_one_page(image)
+                image.verify()
+        except UnidentifiedImageError as error:
+            if data[:2] not in (b"II", b"MM"):
+                raise PictureError("image unreadable", f"no image of a known format; {_REMEDY}") from error
+
+
+def needs_white_or_turn(data: bytes) -> bool:
+    """Return whether an encoded raster has transparency or an EXIF orientation; what is no raster has neither."""
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            if image.mode in _TRANSPARENT or "transparency" in image.info:
+                return True
+            # Pillow decodes a whole PNG in search of an EXIF chunk.
+            return (image.format != "PNG" or b"eXIf" in data) and _orientation(image) != 1
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 where there is none or no such one."""
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return orientation if orientation in range(2, 9) else 1
+
+
+def _require_one_page(image: Image.Image) -> None:
+    pages = getattr(image, "n_frames", 1)
+    if image.format != "MPO" and pages > 1:
+        detail = f"{pages} pages or frames; which of them counts? Split them into files"
+        raise PictureError("several pages in one file", detail)
+
+
+def _shown(image: Image.Image, data: bytes, window: ValueWindow | None, orientation: int) -> Picture:
+    changes: list[str] = []
+    format_, metadata = str(image.format), frozenset(map(str, image.info))
+    is_inverted = getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    clear: Any = image.info.get("transparency")
+    if orientation != 1:
+        image = ImageOps.exif_transpose(image) if _orientation(image) != 1 else image
+        changes.append(f"turned by EXIF orientation {orientation}")
+    shown = ""
+    if image.mode in _DEEP:
+        values = np.asarray(image)
+        stored = values
+        if is_inverted:
+            values = _inverted(values)
+            changes.append("white is zero")
+        pixels, shown = to_8_bit(values, window)
+        if isinstance(clear, int) and (hidden := stored == clear).any():
+            pixels = np.where(hidden, np.uint8(255), pixels)
+            changes.append("transparency laid on white")
+        image = Image.fromarray(pixels)
+        changes.append(shown)
+    else:
+        if data[:8] == b"\x89PNG\r\n\x1a\n" and data[_PNG_DEPTH] == 16:
+            changes.append("16 bits a channel: the upper 8")
+        image = _in_8_bits(image, changes)
+        if window is not None:
+            if image.mode != "L":
+                raise PictureError("no window for a colour image", "it has no values in a unit; leave the window out")
+            pixels, shown = to_8_bit(np.asarray(image), window)
+            image = Image.fromarray(pixels)
+            changes.append(shown)
+    return Picture(image, tuple(changes), shown, format_, metadata)
+
+
+def _in_8_bits(image: Image.Image, changes: list[str]) -> Image.Image:
+    if image.mode in _TRANSPARENT or "transparency" in image.info:
+        coloured = image.convert("RGBA")
+        if coloured.getchannel("A").getextrema() == (255, 255):
+            changes.append("opaque alpha left out")
+            return coloured.convert("RGB")
+        changes.append("transparency laid on white")
+        # Transparent pixels have no colour of their own; a viewer shows them on white.
+        on_white = Image.new("RGBA", image.size, "white")
+        on_white.alpha_composite(coloured)
+        return on_white.convert("RGB")
+    if image.mode in ("L", "RGB"):
+        return image
+    if image.mode == "LAB":
+        raise PictureError("image unreadable", "colours in CIELAB; save it in RGB")
+    changes.append({"1": "1 bit", "P": "palette"}.get(image.mode, image.mode) + " in 8 bits")
+    return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _deep_tiff(data: bytes, window: ValueWindow | None) -> Picture:
+    found: DeepTiff = read_deep_tiff(data)
+    changes = [*found.changes]
+    values = _inverted(found.values) if found.is_inverted else found.values
+    shown = ""
+    if values.dtype == np.uint8 and window is None:
+        pixels: Pixels = values
+    else:
+        if window is not None and values.ndim == 3:
+            raise PictureError("no window for a colour image", "it has no values in a unit; leave the window out")
+        pixels, shown = to_8_bit(values, window)
+        changes.append(shown)
+    if found.opacity is not None:
+        share = found.opacity if pixels.ndim == 2 else found.opacity[..., None]
+        pixels = np.rint(pixels * share + 255.0 * (1 - share)).astype(np.uint8)
+        changes.append("transparency laid on white")
+    return Picture(Image.fromarray(np.ascontiguousarray(pixels)), tuple(changes), shown, "TIFF")
+
+
+def to_8_bit(values: Values, window: ValueWindow | None) -> tuple[Pixels, str]:
+    """Return values in a window, or spread between their percentiles, and that in words.
+
+    Raises:
+        PictureError: There is nothing to see.
+    """
+    if window is not None:
+        return window.grey(values), window.words
+    try:
+        low, high = percentile_bounds(values)
+    except FlatIntensitiesError as error:
+        raise PictureError("nothing to see in the image", str(error)) from error
+    return apply_bounds(values, low, high), f"percentiles {low:g}–{high:g}"
+
+
+def _inverted(values: Values) -> Values:
+    """Return the values of a picture whose 0 is white, with 0 as black."""
+    if values.dtype.kind == "u":
+        return np.iinfo(values.dtype).max - values
+    return values.max(initial=0) + values.min(initial=0) - values

@@ -1,0 +1,97 @@
+"""Files and frames: the header that holds for a frame, and damaged files that end in a reason."""
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pydicom.data
+import pytest
+from gmai_formats.pictures.dicom import frame_count, frame_header, read_dicom, read_header, spacing_mm, stored_values
+from gmai_formats.pictures.problems import PictureError
+from pydicom.encaps import encapsulate
+from pydicom.uid import RLELossless
+
+FILES = Path(pydicom.data.__file__).parent / "test_files"
+
+
+def group(**fields: Any) -> pydicom.Sequence:
+    item = pydicom.Dataset()
+    for name, value in fields.items():
+        setattr(item, name, value)
+    return pydicom.Sequence([item])
+
+
+def outcome(read: Callable[[], np.ndarray]) -> str | tuple[int, ...]:
+    """Return the shape of what was read, or the rule under which it was refused."""
+    try:
+        return read().shape
+    except PictureError as problem:
+        return problem.rule
+
+
+def test_the_frames_own_group_goes_before_the_shared_one_and_that_before_the_top() -> None:
+    dataset = pydicom.Dataset()
+    dataset.RescaleIntercept, dataset.WindowCenter, dataset.PixelSpacing, dataset.Modality = 1, 1, [1, 1], "MR"
+    dataset.SharedFunctionalGroupsSequence = group(
+        PixelMeasuresSequence=group(PixelSpacing=[2, 2]),
+        PixelValueTransformationSequence=group(RescaleSlope=2, RescaleIntercept=2),
+    )
+    own = group(
+        PixelValueTransformationSequence=group(RescaleSlope=3, RescaleIntercept=3),
+        FrameVOILUTSequence=group(WindowCenter=[40, 50], WindowWidth=[400, 500]),
+    )[0]
+    dataset.PerFrameFunctionalGroupsSequence = pydicom.Sequence([pydicom.Dataset(), own])
+    first, second = frame_header(dataset, 0), frame_header(dataset, 1)
+    assert (first.RescaleIntercept, first.WindowCenter, spacing_mm(first)) == (2, 1, (2.0, 2.0))
+    assert (second.RescaleSlope, second.RescaleIntercept, list(second.WindowCenter)) == (3, 3, [40, 50])
+    assert second.Modality == "MR"
+    assert "PixelData" not in second
+    assert (dataset.RescaleIntercept, dataset.WindowCenter) == (1, 1)  # the file's header is left alone
+
+
+def test_frames_are_decoded_one_by_one() -> None:
+    dataset = read_dicom(FILES / "examples_ybr_color.dcm")
+    assert frame_count(dataset) == 30
+    assert np.array_equal(stored_values(dataset, 3), stored_values(dataset)[3])
+    assert frame_count(read_header(FILES / "CT_small.dcm")) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [("README.txt", "not a DICOM file"), ("rtplan.dcm", "DICOM without pixels"), ("MR_truncated.dcm", None)],
+)
+def test_files_without_pixels_are_refused(name: str, rule: str | None) -> None:
+    if rule is None:
+        with pytest.raises(PictureError, match="DICOM pixels unreadable"):
+            stored_values(read_dicom(FILES / name), 0)
+    else:
+        with pytest.raises(PictureError, match=rule):
+            read_dicom(FILES / name)
+
+
+@pytest.mark.parametrize("runs", [0, 10, 41, 300])
+def test_a_damaged_rle_segment_costs_the_file_and_not_the_process(runs: int, tmp_path: Path) -> None:
+    """A run too many made the decoder in Rust panic, which is no Exception."""
+    dataset = pydicom.dcmread(FILES / "CT_small.dcm")
+    dataset.Rows, dataset.Columns = 64, 80
+    dataset.PixelData = np.zeros((64, 80), "<u2").tobytes()
+    dataset.compress(RLELossless)
+    segment = b"\x81\x05" * runs  # runs of 128 bytes (PS3.5 annex G): 64 × 80 pixels are 40
+    dataset.PixelData = encapsulate([struct.pack("<16I", 2, 64, 64 + len(segment), *[0] * 13) + segment * 2])
+    dataset.save_as(tmp_path / "a.dcm")
+    read = read_dicom((tmp_path / "a.dcm").read_bytes())
+    assert outcome(lambda: stored_values(read, 0)) in ("DICOM pixels unreadable", (64, 80))
+
+
+def test_random_damage_ends_in_a_picture_or_a_reason() -> None:
+    data = bytearray((FILES / "CT_small.dcm").read_bytes())
+    random = np.random.default_rng(0)
+    for _ in range(150):
+        damaged = bytearray(data)
+        for place in random.integers(132, 2000, 3):
+            damaged[place] = int(random.integers(256))
+        found = outcome(lambda data=bytes(damaged): stored_values(read_dicom(data), 0))
+        assert isinstance(found, tuple) or found.startswith(("DICOM", "image too large", "not a DICOM"))
