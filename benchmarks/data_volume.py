@@ -93,17 +93,15 @@ def ours(data, out, workers):
 
 def annotations_only(data, out):
     """Read, window, find boxes, encode and write the records, without any sample text."""
-    from gmai_data.generation.template_writer import TemplateWriter
+    from gmai_data.annotating import annotations_of
     from gmai_data.ledger import Ledger
-    from gmai_data.shards import ShardJob, Spill, _annotations
+    from gmai_data.spill import Spill
     from gmai_data.tables import ANNOTATIONS, TableFiles
 
     card, count = recipe(), 0
-    items = tuple(card.layout.list_items(card, data))
-    job = ShardJob(card, data, 0, 1, items, out, TemplateWriter(0, 0, (), 0))
     with TableFiles(out, "annotations", ANNOTATIONS) as files:
-        for item in items:
-            for annotation in Spill(_annotations(item, job, Ledger())):
+        for item in card.layout.list_items(card, data):
+            for annotation in Spill(annotations_of(item, card, data, Ledger(), None)):
                 files.add_rows([annotation.row()])
                 count += 1
     return count

@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,18 +27,10 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Annotation:
-    """What is known about one exported image, and where it was learned.
-
-    `labels` are the full English names of what the image shows. `incomplete` are those of them that have regions
-    without a box (too small, or unusable): they are present, but must not be counted. `absent` are the labels the
-    annotators looked for and did not find: the only ones a sample may call absent.
-    """
+class Record:
+    """What is known about anything that a sample is about: a text of a source as it stands, or an image."""
 
     id: str
-    image: bytes
-    width_px: int
-    height_px: int
     modality: Modality | None
     """None of a text whose card names none; an image always has one."""
     department: Department
@@ -46,14 +38,29 @@ class Annotation:
     anatomy: str
     task: Task
     labels: tuple[str, ...]
-    absent: tuple[str, ...]
-    incomplete: tuple[str, ...]
-    boxes: tuple[Box, ...]
+    """Full English names of what the image shows."""
     split: Split
     group: str
     source: str
     license: str
     provenance: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Annotation(Record):
+    """What is known about one exported image, and where it was learned.
+
+    `incomplete` are those of its labels that have regions without a box (too small, or unusable): they are present, but
+    must not be counted. `absent` are the labels the annotators looked for and did not find: the only ones a sample may
+    call absent.
+    """
+
+    image: bytes
+    width_px: int
+    height_px: int
+    absent: tuple[str, ...]
+    incomplete: tuple[str, ...]
+    boxes: tuple[Box, ...]
     thumbnail: bytes = b""
     """32 × 32 grey levels, to compare near-duplicates with; no part of the record."""
 
@@ -127,20 +134,6 @@ def annotation_id(
     shown = "none" if modality is None else modality.lower().replace(" ", "_")
     parts = [dimension, code, shown, source, *folders, label, name]
     return "#".join(part.replace("#", "_") for part in parts)
-
-
-def certainly_absent(known: Sequence[str], present: Sequence[str]) -> tuple[str, ...]:
-    """Return the labels that were looked for and are not there.
-
-    A name within the name of a present label is not among them: a `liver tumor` lies in a liver, whatever the masks of
-    this slice hold, and a `dyed polyp` is a polyp. `no pneumonia` says nothing for pneumonia.
-
-    Args:
-        known: Labels that were looked for in every image.
-        present: Labels of the image.
-    """
-    spoken = [f" {name.lower()} ".replace(" no ", " no_") for name in present]
-    return tuple(name for name in known if not any(f" {name.lower()} " in each for each in spoken))
 
 
 def boxes_of(annotation: Annotation, label: str) -> tuple[Box, ...]:

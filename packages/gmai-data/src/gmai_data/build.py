@@ -3,7 +3,7 @@
     1. resolve    recipes and their folders                       sources/catalogue.py, sources/recipe.py
     2. list       what each source holds, by its layout's reader  sources/listing.py, sources/layouts/
     3. plan       items ▶ shards, fixed by a hash of their keys   shards.py
-    4. work       read ▶ picture ▶ annotation ▶ samples ▶ check   shards.py, imaging/, generation/, checks/
+    4. work       read ▶ picture ▶ annotation ▶ samples ▶ check   shards.py, annotating.py, generation/, checks/
     5. screen     the same picture twice: one stays               checks/duplicates.py
     6. write      with a model, what is not left to templates     generation/writing.py
     7. publish    shards ▶ Parquet, benchmark, mixture            publishing/release.py
@@ -31,7 +31,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gmai_data import array_status, build_lock
 from gmai_data.account import account, exit_code, spent_usd
+from gmai_data.annotating import TOOL
 from gmai_data.checks.duplicates import screen
+from gmai_data.checks.samples import added_checks
 from gmai_data.executors import build_and_return, local_processes
 from gmai_data.generation.assembling import assemble
 from gmai_data.generation.prompts import load_prompts
@@ -43,7 +45,7 @@ from gmai_data.generation.writing import WriteJob
 from gmai_data.imaging.raster import digest
 from gmai_data.markers import BUILT
 from gmai_data.publishing.release import STEPS, publish
-from gmai_data.shards import TOOL, ShardJob, shard_count, shard_of
+from gmai_data.shards import ShardJob, shard_count, shard_of
 from gmai_data.sources.catalogue import Source
 from gmai_data.sources.items import Item
 from gmai_data.sources.listing import Listing, list_sources
@@ -299,7 +301,11 @@ def _fingerprint(listings: Sequence[Listing], settings: BuildSettings) -> dict[s
         recipe["background"].sort()  # a set, whose order changes from process to process
     return {
         # Another version may write other bytes; the two must not meet in one folder.
-        "versions": {"gmai-data": TOOL, **{str(language): wording(language)["version"] for language in Language}},
+        "versions": {
+            "gmai-data": TOOL,
+            **added_checks(),
+            **{str(language): wording(language)["version"] for language in Language},
+        },
         "settings": settings.model_dump(mode="json"),
         "recipes": recipes,
         "items": {entry.source.recipe.name: entry.digest for entry in listings},

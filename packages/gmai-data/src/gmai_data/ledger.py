@@ -108,10 +108,10 @@ class Ledger:
         self.items.dropped[check] += 1
         self.dropped.append(_line(key, "item", check))
 
-    def drop_image(self, name: str, check: str) -> None:
+    def drop_image(self, name: str, check: str, detail: str = "") -> None:
         """Account for one picture that a check refused."""
         self.images.dropped[check] += 1
-        self.dropped.append(_line(name, "image", check))
+        self.dropped.append(_line(name, "image", check, detail))
 
     def drop_sample(self, name: str, kind: str, language: str, check: str, detail: str, text: str) -> None:
         """Account for one sample that a check refused; the beginning of its text tells whether the check was right."""

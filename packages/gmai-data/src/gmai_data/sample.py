@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gmai_data.annotation import Annotation, Box
+from gmai_data.annotation import Box, Record
 from gmai_data.ledger import Ledger
 from gmai_data.vocabulary import Kind, Language, SubDataset
 
@@ -26,10 +26,10 @@ SUB_DATASETS = {
 
 @dataclass(frozen=True)
 class Sample:
-    """One conversation about one annotation; `turns` are (question, answer) in order."""
+    """One conversation about one annotated image, or a text; `turns` are (question, answer) in order."""
 
     id: str
-    annotation: Annotation
+    about: Record
     turns: tuple[tuple[str, str], ...]
     kind: Kind
     language: Language
@@ -40,7 +40,7 @@ class Sample:
 
     @property
     def has_image(self) -> bool:
-        """Say whether the conversation is about an image."""
+        """Return whether the conversation is about an image."""
         return self.kind != Kind.TEXT_ONLY
 
     @property
@@ -62,28 +62,28 @@ class Sample:
 
     def row(self, annotation_row: int | None) -> dict[str, Any]:
         """Return the sample as a row of a shard's files, with the row number of the annotation that has its image."""
-        annotation = self.annotation
+        about = self.about
         return {
             "id": self.id,
             "parent_id": self.parent_id,
             "messages": self.messages,
             "kind": str(self.kind),
             "language": str(self.language),
-            "modality": annotation.modality and str(annotation.modality),
-            "department": str(annotation.department),
-            "labels": list(annotation.labels),
+            "modality": about.modality and str(about.modality),
+            "department": str(about.department),
+            "labels": list(about.labels),
             "boxes": [{"label": box.label, "xyxy": list(box.xyxy)} for box in self.boxes],
-            "source": annotation.source,
-            "license": annotation.license,
-            "split": str(annotation.split),
+            "source": about.source,
+            "license": about.license,
+            "split": str(about.split),
             "provenance": _to_json(self.provenance),
             "annotation": annotation_row if self.has_image else None,
         }
 
 
-def qualified_id(annotation: Annotation, kind: Kind, number: int) -> str:
-    """Return the annotation's id with `#kind#number` behind it."""
-    return f"{annotation.id}#{kind}#{number}"
+def qualified_id(about: Record, kind: Kind, number: int) -> str:
+    """Return the record's id with `#kind#number` behind it."""
+    return f"{about.id}#{kind}#{number}"
 
 
 def turns_of(messages: Sequence[Mapping[str, str]]) -> tuple[tuple[str, str], ...]:
@@ -94,11 +94,11 @@ def turns_of(messages: Sequence[Mapping[str, str]]) -> tuple[tuple[str, str], ..
 
 def tally(sample: Sample, ledger: Ledger, times: int = 1) -> None:
     """Count a kept sample, and others like it, under the columns of the statistics."""
-    annotation = sample.annotation
-    ledger.tally("sub_dataset", f"{sample.sub_dataset}/{annotation.split}", times)
+    about = sample.about
+    ledger.tally("sub_dataset", f"{sample.sub_dataset}/{about.split}", times)
     ledger.tally("kind", str(sample.kind), times)
     ledger.tally("language", str(sample.language), times)
-    ledger.tally("modality", str(annotation.modality or NO_MODALITY), times)
-    ledger.tally("department", str(annotation.department), times)
-    ledger.tally("task", str(annotation.task), times)
-    ledger.tally("clinical_task", str(annotation.clinical_task), times)
+    ledger.tally("modality", str(about.modality or NO_MODALITY), times)
+    ledger.tally("department", str(about.department), times)
+    ledger.tally("task", str(about.task), times)
+    ledger.tally("clinical_task", str(about.clinical_task), times)

@@ -50,7 +50,7 @@ class _Written:
         """Account for a sample that is kept."""
         self.ledger.samples.kept += 1
         self.states[sample.kind, sample.language, "kept"] += 1
-        of = sample.annotation
+        of = sample.about
         alike = (
             sample.sub_dataset, of.split, sample.kind, sample.language, of.modality, of.department, of.task,
             of.clinical_task,

@@ -1,6 +1,8 @@
 """What the card of one source dataset says, but for its layout: what every record repeats, and the rules of reading."""
 
+import functools
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self, cast
 
 from gmai_formats.errors import did_you_mean
@@ -18,6 +20,7 @@ from pydantic import (
 from gmai_data.imaging.rules import BoxRule, Deidentification, SliceRule
 from gmai_data.vocabulary import ClinicalTask, Department, Modality, Split, Task
 
+_ALONE = ("no finding", "no findings", "normal", "healthy")
 _Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
@@ -108,6 +111,13 @@ class Card(_Part):
     """Raw labels of a mask that mean nothing is there."""
     label_noun: Name = Name(en="structure", zh="结构")
     """What one label is, as it stands in a question: "Which {label_noun} does this image show?"."""
+    alone: tuple[str, ...] = ()
+    """Raw labels that exclude every other, such as `No Finding`: a picture that has one of them and another label
+    contradicts itself and is dropped. Labels whose whole name is `no finding`, `normal` or `healthy` exclude others
+    without being listed, and `no X` excludes a label with the name X."""
+    within: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Raw label ▶ the raw labels that it lies in or is a kind of: where a tumour of the liver shows, the liver is not
+    called absent, whatever the masks of the picture hold."""
     labels_of_every_image: tuple[str, ...] = ()
     """Raw labels that hold for every image, for layouts without labels of their own."""
     exhaustive: bool = True
@@ -131,9 +141,14 @@ class Card(_Part):
         card = cast(dict[str, Any], value) if isinstance(value, dict) else {}
         named = {
             field: {str(raw): name for raw, name in cast(dict[Any, Any], card[field]).items()}
-            for field in ("labels", "synonyms")
+            for field in ("labels", "synonyms", "within")
             if isinstance(card.get(field), dict)
         }
+        if "within" in named:
+            named["within"] = {
+                raw: [str(each) for each in cast(list[Any], around)] if isinstance(around, list) else around
+                for raw, around in named["within"].items()
+            }
         return {**card, **named} if named else cast(Any, value)
 
     @field_validator("task")
@@ -154,18 +169,69 @@ class Card(_Part):
 
     @model_validator(mode="after")
     def _labels_known(self) -> Self:
-        for raw in self.labels_of_every_image:
-            if raw not in self.labels:
-                raise ValueError(f'labels_of_every_image: "{raw}" is not in labels.{did_you_mean(raw, self.labels)}')
-        for raw in self.synonyms:
-            if raw not in self.labels:
-                raise ValueError(f'synonyms: "{raw}" is not in labels.{did_you_mean(raw, self.labels)}')
+        within = (*self.within, *(raw for around in self.within.values() for raw in around))
+        named = {
+            "labels_of_every_image": self.labels_of_every_image,
+            "synonyms": self.synonyms,
+            "alone": self.alone,
+            "within": within,
+        }
+        for field, raws in named.items():
+            for raw in raws:
+                if raw not in self.labels:
+                    raise ValueError(f'{field}: "{raw}" is not in labels.{did_you_mean(raw, self.labels)}')
         return self
 
     @property
     def label_names(self) -> tuple[str, ...]:
         """Return the full English names of the label map, in its order, without repeats."""
         return tuple(dict.fromkeys(name.en for name in self.labels.values()))
+
+    def absent(self, known: Sequence[str]) -> tuple[str, ...]:
+        """Return the labels that were looked for and are not there.
+
+        Args:
+            known: Full names of the labels that are present or left open.
+        """
+        if not self.exhaustive:
+            return ()
+        around = self._around
+        held = {*known, *(name for label in known for name in around.get(label, ()))}
+        return tuple(name for name in self.label_names if name not in held)
+
+    def contradiction(self, present: Sequence[str]) -> str | None:
+        """Return two labels that cannot both hold, in words, or None.
+
+        Args:
+            present: Full names of the labels that hold.
+        """
+        for label in present:
+            others = present if label in self._alone else (label.removeprefix("no "),)
+            other = next((other for other in others if other != label and other in present), None)
+            if other is not None:
+                return f'"{label}" and "{other}"'
+        return None
+
+    @functools.cached_property
+    def _alone(self) -> frozenset[str]:
+        listed = {self.labels[raw].en for raw in self.alone}
+        return frozenset(listed | {name for name in self.label_names if name.lower() in _ALONE})
+
+    @functools.cached_property
+    def _around(self) -> dict[str, frozenset[str]]:
+        """Return the labels around each label, and around those."""
+        direct = {
+            self.labels[raw].en: {self.labels[other].en for other in around} for raw, around in self.within.items()
+        }
+        found: dict[str, frozenset[str]] = {}
+        for label in direct:
+            reached, ahead = set[str](), [label]
+            while ahead:
+                new = direct.get(ahead.pop(), set()) - reached
+                reached |= new
+                ahead += new
+            found[label] = frozenset(reached)
+        return found
 
     def chinese(self, label: str) -> str | None:
         """Return the Chinese name of a full English label, or None where the card has none."""

@@ -1,0 +1,62 @@
+"""A card's own rules: what its labels say of one another."""
+
+import pytest
+from pydantic import ValidationError
+
+LESIONS = {"L": "liver", "T": "liver tumor", "K": "kidney", "C": "cyst of a liver tumor"}
+
+
+def test_a_present_label_is_never_absent_whatever_it_is_called(toy):
+    for names in (
+        {"NORMAL": "no pneumonia", "PNEUMONIA": "pneumonia"},
+        {"0": "no diabetic retinopathy", "1": "mild diabetic retinopathy"},
+        {"a": "non-COVID", "b": "COVID"},
+        {"a": "nothing", "b": "no nothing"},
+    ):
+        card = toy(labels=names)
+        one, other = names.values()
+        assert card.absent([one]) == (other,)
+        assert card.absent([other]) == (one,)
+        assert card.absent([one, other]) == ()
+
+
+def test_only_what_the_card_says_lies_within_another_label(toy):
+    plain = toy(labels=LESIONS)
+    assert plain.absent(["liver tumor"]) == ("liver", "kidney", "cyst of a liver tumor")
+    card = toy(labels=LESIONS, within={"T": ["L"], "C": ["T"]})
+    assert card.absent(["liver tumor"]) == ("kidney", "cyst of a liver tumor")
+    assert card.absent(["cyst of a liver tumor"]) == ("kidney",)
+    assert card.absent(["liver"]) == ("liver tumor", "kidney", "cyst of a liver tumor")
+    assert toy(labels=LESIONS, exhaustive=False).absent(["liver"]) == ()
+    numbers = toy(labels={1: "liver", 2: "liver tumor"}, within={2: [1]})
+    assert numbers.absent(["liver tumor"]) == ()
+
+
+def test_a_circle_of_labels_within_one_another_ends(toy):
+    card = toy(labels={"a": "alpha", "b": "beta", "c": "gamma"}, within={"a": ["b"], "b": ["a"]})
+    assert card.absent(["alpha"]) == ("gamma",)
+
+
+@pytest.mark.parametrize(
+    ("labels", "present", "found"),
+    [
+        ({"n": "no finding", "m": "mass"}, ["no finding", "mass"], '"no finding" and "mass"'),
+        ({"n": "Healthy", "m": "mass"}, ["mass", "Healthy"], '"Healthy" and "mass"'),
+        ({"n": "no tumor", "m": "tumor", "o": "cyst"}, ["tumor", "no tumor"], '"no tumor" and "tumor"'),
+        ({"n": "no tumor", "m": "tumor", "o": "cyst"}, ["cyst", "no tumor"], None),
+        ({"n": "no finding", "m": "mass"}, ["no finding"], None),
+        ({"n": "normal cecum", "m": "polyp"}, ["normal cecum", "polyp"], None),
+        ({"n": "no"}, ["no"], None),
+    ],
+)
+def test_labels_that_contradict_one_another(toy, labels, present, found):
+    assert toy(labels=labels).contradiction(present) == found
+
+
+def test_a_card_names_labels_that_hold_alone(toy):
+    card = toy(labels={"U": "uninfected cell", "P": "parasite", "Q": "artefact"}, alone=["U"])
+    assert card.contradiction(["artefact", "uninfected cell"]) == '"uninfected cell" and "artefact"'
+    assert card.contradiction(["artefact", "parasite"]) is None
+    for field, value in (("alone", ["X"]), ("within", {"P": ["X"]}), ("within", {"X": ["P"]})):
+        with pytest.raises(ValidationError, match=f'{field}: "X" is not in labels'):
+            toy(labels={"U": "uninfected cell", "P": "parasite"}, **{field: value})

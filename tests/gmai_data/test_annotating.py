@@ -1,0 +1,56 @@
+"""Pictures ▶ annotations: what is stated absent, what is dropped and why."""
+
+import numpy as np
+import pytest
+from gmai_data.annotating import annotations_of
+from gmai_data.imaging.raster import encode_png
+from gmai_data.ledger import Ledger
+
+TABLE = {"kind": "csv_labels", "table": "t.csv", "image_column": "image", "label_column": "label", "separator": "|"}
+NAMES = {"no": "no finding", "m": "mass", "n": "nodule"}
+
+
+@pytest.fixture
+def annotated(tmp_path, toy):
+    """Return a function of the table's label cells: (annotations by image, ledger)."""
+
+    def make(*cells, **changes):
+        card = toy(**{"layout": TABLE, "labels": NAMES, **changes})
+        rows = ["image,label"]
+        for number, cell in enumerate(cells):
+            pixels = np.random.default_rng(number).integers(0, 255, (24, 32, 3), dtype=np.uint8)
+            (tmp_path / f"{number}.png").write_bytes(encode_png(pixels))
+            rows.append(f"{number}.png,{cell}")
+        (tmp_path / "t.csv").write_text("\n".join(rows) + "\n")
+        ledger, found = Ledger(), {}
+        for item in card.layout.list_items(card, tmp_path):
+            for annotation in annotations_of(item, card, tmp_path, ledger, None):
+                found[item.key] = annotation
+        return found, ledger
+
+    return make
+
+
+def test_present_and_absent_labels_never_meet(annotated):
+    found, _ = annotated("no", "m", "m|n")
+    assert {key: (each.labels, each.absent) for key, each in found.items()} == {
+        "0.png": (("no finding",), ("mass", "nodule")),
+        "1.png": (("mass",), ("no finding", "nodule")),
+        "2.png": (("mass", "nodule"), ("no finding",)),
+    }
+
+
+def test_a_row_that_contradicts_itself_is_dropped_with_its_reason(annotated):
+    found, ledger = annotated("m|no", "m", "no|n|m")
+    assert list(found) == ["1.png"]
+    assert ledger.images.dropped == {"labels contradict one another": 2}
+    assert [line["detail"] for line in ledger.dropped] == ['"no finding" and "mass"', '"no finding" and "nodule"']
+
+
+def test_flat_pictures_are_dropped(tmp_path, toy):
+    card = toy(labels={"a": "alpha"})
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "0.png").write_bytes(encode_png(np.full((24, 32), 7, np.uint8)))
+    (item,), ledger = card.layout.list_items(card, tmp_path), Ledger()
+    assert list(annotations_of(item, card, tmp_path, ledger, None)) == []
+    assert ledger.images.dropped == {"near-constant image": 1}
