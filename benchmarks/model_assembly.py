@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch  # noqa: TID253
-from gmai_model.assembly.language import split_wqkv
+from gmai_model.assembly.internlm2 import split_wqkv
 from gmai_model.assembly.layout import vision_shapes
 from gmai_model.assembly.tokenizer import train_tokenizer
 from gmai_model.assembly.weights import WeightFiles
@@ -81,7 +81,7 @@ def write_sources(folder: Path) -> tuple[Path, Path]:
     vision.mkdir()
     language.mkdir()
     (vision / "config.json").write_text(json.dumps(VISION))
-    write_sparse(vision / "model.safetensors", list(vision_shapes(VISION)), "F32")
+    write_sparse(vision / "model.safetensors", list(vision_shapes(VISION).items()), "F32")
     (language / "config.json").write_text(json.dumps(LANGUAGE))
     train_tokenizer(["the liver is shown"] * 9, vocab_size=400).save_pretrained(language)
     shards: list[list[tuple[str, tuple[int, ...]]]] = [[]]
@@ -105,7 +105,7 @@ def write_sources(folder: Path) -> tuple[Path, Path]:
 def check_samples(out: Path) -> int:
     """Compare tensors of the output with what the sources held; returns how many."""
     due: dict[str, Tensor] = {}
-    for name, shape in vision_shapes(VISION):
+    for name, shape in vision_shapes(VISION).items():
         due[f"vision_tower.{name}"] = rows_of(name, shape, "F32").to(torch.bfloat16)
     shapes = dict(internlm2_shapes())
     embedding, head = "model.tok_embeddings.weight", "output.weight"

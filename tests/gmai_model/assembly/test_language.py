@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from gmai_model.assembly.language import LanguageModel, split_wqkv
+from gmai_model.assembly.internlm2 import split_wqkv
+from gmai_model.assembly.language import LanguageModel
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import linear, scaled_dot_product_attention, silu

@@ -19,6 +19,7 @@ class Preset(enum.StrEnum):
 
     TINY = "tiny"
     SMALL = "small"
+    SMALL_REAL = "small-real"
 
 
 class ImageMode(enum.StrEnum):
@@ -33,13 +34,22 @@ class ImageMode(enum.StrEnum):
 def init(
     out: Annotated[Path, typer.Option(help="Folder to write the checkpoint to; must not exist.")],
     vision: Annotated[
-        str | None, typer.Option(help="CLIP vision encoder: a local folder, or a Hub id (owner/name@revision).")
+        str | None, typer.Option(help="CLIP, SigLIP or open_clip: a local folder, or a Hub id (owner/name@revision).")
     ] = None,
-    language: Annotated[str | None, typer.Option(help="Language model, Llama layout or InternLM2: likewise.")] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Language model (`gmai model families`): likewise, or a GGUF file.")
+    ] = None,
     preset: Annotated[
-        Preset | None, typer.Option(help="Random parts, offline: tiny (2 M parameters) or small (50 M).")
+        Preset | None,
+        typer.Option(help="Offline: tiny (2 M random parameters), small (50 M), small-real (SmolLM2-135M-Instruct)."),
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="Samples whose text a preset's tokenizer is trained on.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Samples whose text the tokenizer of tiny or small is trained on.")
+    ] = None,
+    chat_template: Annotated[
+        str | None,
+        typer.Option(help="In place of the language model's own: chatml, vicuna, or a Jinja file."),
+    ] = None,
     image_mode: Annotated[
         ImageMode, typer.Option(help="Make images square: pad (authors' code), stretch (paper's words) or crop (CLIP).")
     ] = ImageMode.PAD,
@@ -59,26 +69,46 @@ def init(
       gmai model init --preset tiny --data build/mix.yaml --out tiny
     """
     if preset is not None:
-        if data is None or vision is not None or language is not None or keep_rope_scaling:
-            raise UserError("--preset needs --data (for its tokenizer) and takes no option about real parts.")
+        if vision is not None or language is not None or keep_rope_scaling or chat_template is not None:
+            raise UserError("--preset takes no option about real parts.")
+        if (data is None) != (preset is Preset.SMALL_REAL):
+            raise UserError("--preset tiny and small need --data for their tokenizer; small-real has its own.")
         quiet()
-        from gmai_model.assembly.presets import init_preset
-        from gmai_model.batching.texts import iterate_texts
+        from gmai_model.assembly.presets import init_preset, init_small_real
 
-        init_preset(preset.value, iterate_texts(data), out, image_mode=image_mode.value, seed=seed)
+        if data is None:
+            init_small_real(out, image_mode=image_mode.value, seed=seed)
+        else:
+            from gmai_model.batching.texts import iterate_texts
+
+            init_preset(preset.value, iterate_texts(data), out, image_mode=image_mode.value, seed=seed)
     else:
         if vision is None or language is None:
             raise UserError("give --vision and --language, or --preset tiny.")
         quiet()
+        import tempfile
+
         from gmai_model.assembly.assemble import assemble
         from gmai_model.assembly.fetch import local_folder, part_name
 
-        parts = local_folder(vision), local_folder(language)
-        assemble(
-            *parts, out, image_mode=image_mode.value, seed=seed, keep_rope_scaling=keep_rope_scaling,
-            names=(part_name(vision, parts[0]), part_name(language, parts[1])),
-        )  # fmt: skip
+        if chat_template is not None and Path(chat_template).is_file():
+            chat_template = Path(chat_template).read_text("utf-8")
+        with tempfile.TemporaryDirectory() as scratch:
+            parts = local_folder(vision), local_folder(language, Path(scratch))
+            assemble(
+                *parts, out, image_mode=image_mode.value, seed=seed, keep_rope_scaling=keep_rope_scaling,
+                chat_template=chat_template, names=(part_name(vision, parts[0]), part_name(language, parts[1])),
+            )  # fmt: skip
     typer.echo(f"wrote {out}")
+
+
+@model_app.command()
+def families() -> None:
+    """List the language models and vision encoders that `gmai model init` takes, with the evidence of each."""
+    quiet()
+    from gmai_model.assembly.families import describe
+
+    typer.echo(describe())
 
 
 @model_app.command()

@@ -11,17 +11,25 @@ PATTERNS = ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"]
 """No Python files and no pickles."""
 
 
-def local_folder(name: str) -> Path:
+def local_folder(name: str, scratch: Path | None = None) -> Path:
     """Return a folder as it is, or download a Hub id (or find it in the cache) and return its folder.
 
     Args:
-        name: A folder, `owner/name`, or `owner/name@revision`.
+        name: A folder, `owner/name`, or `owner/name@revision`; with `scratch` also a GGUF file.
+        scratch: Where to write a GGUF file as a folder.
 
     Raises:
         UserError: Neither a folder nor a model that the Hub gives, or one without safetensors.
     """
     if Path(name).is_dir():
         return Path(name)
+    if scratch is not None and Path(name).is_file() and name.lower().endswith(".gguf"):
+        from gmai_model.assembly.gguf import convert
+
+        folder = scratch / Path(name).stem
+        folder.mkdir()
+        convert(Path(name), folder)
+        return folder
     repository, _, revision = name.partition("@")
     try:
         folder = Path(snapshot_download(repository, revision=revision or None, allow_patterns=PATTERNS))
@@ -43,4 +51,4 @@ def local_folder(name: str) -> Path:
 
 def part_name(name: str, folder: Path) -> str:
     """Return what a record calls a part: a local folder's own name, or `owner/name@commit`."""
-    return folder.name if Path(name).is_dir() else f"{name.partition('@')[0]}@{folder.name}"
+    return folder.name if Path(name).exists() else f"{name.partition('@')[0]}@{folder.name}"

@@ -1,74 +1,81 @@
-"""The tensors of a checkpoint: classic name ▶ shape, from its configuration alone."""
+"""The tensors of a checkpoint: classic name ▶ shape, from its configuration alone, as transformers' classes say."""
 
-from collections.abc import Iterator, Mapping
+import copy
+from collections.abc import Mapping
 from typing import Any
 
+import torch
+from gmai_formats.errors import UserError
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, LlavaConfig, LlavaForConditionalGeneration
+
 Shape = tuple[int, ...]
+_BOUNDS = {
+    "num_hidden_layers": 512, "hidden_size": 2**17, "intermediate_size": 2**19, "vocab_size": 2**23,
+    "image_size": 2**14,
+}  # fmt: skip
+"""Beyond these no model is, and building even an empty one would take hours."""
 
 
 def expected_shapes(config: Mapping[str, Any]) -> dict[str, Shape]:
-    """Return every tensor of a CLIP + Llama LLaVA under its name on disk.
+    """Return every tensor of a LLaVA under its classic name.
 
     Args:
         config: The checkpoint's `config.json`.
+
+    Raises:
+        UserError: A size that no model has, or settings that transformers does not take.
     """
-    vision, text = config["vision_config"], config["text_config"]
-    shapes = {f"vision_tower.{name}": shape for name, shape in vision_shapes(vision)}
-    sizes = {"linear_1": vision["hidden_size"], "linear_2": text["hidden_size"]}
-    for layer, inputs in sizes.items():
-        shapes[f"multi_modal_projector.{layer}.weight"] = (text["hidden_size"], inputs)
-        shapes[f"multi_modal_projector.{layer}.bias"] = (text["hidden_size"],)
-    return shapes | {f"language_model.{name}": shape for name, shape in llama_shapes(text)}
+    _check_sizes(config["text_config"])
+    _check_sizes(config["vision_config"])
+    whole = LlavaConfig(**copy.deepcopy({key: value for key, value in config.items() if key != "model_type"}))
+    return {classic_name(name): shape for name, shape in _shapes(LlavaForConditionalGeneration, whole).items()}
 
 
-def vision_shapes(vision: Mapping[str, Any]) -> Iterator[tuple[str, Shape]]:
-    """Yield the tensors of a `CLIPVisionModel`."""
-    size, inner = vision["hidden_size"], vision["intermediate_size"]
-    patch, patches = vision["patch_size"], (vision["image_size"] // vision["patch_size"]) ** 2
-    yield "vision_model.embeddings.class_embedding", (size,)
-    yield "vision_model.embeddings.patch_embedding.weight", (size, vision.get("num_channels", 3), patch, patch)
-    yield "vision_model.embeddings.position_embedding.weight", (patches + 1, size)
-    for norm in ("pre_layrnorm", "post_layernorm"):  # the name is misspelt in every CLIP checkpoint
-        yield from _with_bias(f"vision_model.{norm}", (size,))
-    for number in range(vision["num_hidden_layers"]):
-        layer = f"vision_model.encoder.layers.{number}"
-        for name in ("k_proj", "v_proj", "q_proj", "out_proj"):
-            yield from _with_bias(f"{layer}.self_attn.{name}", (size, size))
-        for norm in ("layer_norm1", "layer_norm2"):
-            yield from _with_bias(f"{layer}.{norm}", (size,))
-        yield from _with_bias(f"{layer}.mlp.fc1", (inner, size))
-        yield from _with_bias(f"{layer}.mlp.fc2", (size, inner))
+def text_shapes(text: Mapping[str, Any]) -> dict[str, Shape]:
+    """Return the tensors of a language model with an output matrix of its own."""
+    return _shapes(AutoModelForCausalLM.from_config, configuration(text))
 
 
-def _with_bias(name: str, shape: Shape) -> Iterator[tuple[str, Shape]]:
-    yield f"{name}.weight", shape
-    yield f"{name}.bias", shape[:1]
+def vision_shapes(vision: Mapping[str, Any]) -> dict[str, Shape]:
+    """Return the tensors of a vision encoder, as `vision_model.…`."""
+    shapes = _shapes(AutoModel.from_config, configuration(vision))
+    return {f"vision_model.{name.removeprefix('vision_model.')}": shape for name, shape in shapes.items()}
 
 
-def llama_shapes(text: Mapping[str, Any]) -> Iterator[tuple[str, Shape]]:
-    """Yield the tensors of a `LlamaForCausalLM` without biases and with an output matrix of its own."""
-    size, inner = text["hidden_size"], text["intermediate_size"]
-    heads = text["num_attention_heads"]
-    head_dim = text.get("head_dim") or size // heads
-    queries, keys = heads * head_dim, (text.get("num_key_value_heads") or heads) * head_dim
-    yield "model.embed_tokens.weight", (text["vocab_size"], size)
-    for number in range(text["num_hidden_layers"]):
-        layer = f"model.layers.{number}"
-        yield f"{layer}.self_attn.q_proj.weight", (queries, size)
-        yield f"{layer}.self_attn.k_proj.weight", (keys, size)
-        yield f"{layer}.self_attn.v_proj.weight", (keys, size)
-        yield f"{layer}.self_attn.o_proj.weight", (size, queries)
-        yield f"{layer}.mlp.gate_proj.weight", (inner, size)
-        yield f"{layer}.mlp.up_proj.weight", (inner, size)
-        yield f"{layer}.mlp.down_proj.weight", (size, inner)
-        yield f"{layer}.input_layernorm.weight", (size,)
-        yield f"{layer}.post_attention_layernorm.weight", (size,)
-    yield "model.norm.weight", (size,)
-    yield "lm_head.weight", (text["vocab_size"], size)
+def configuration(settings: Mapping[str, Any]) -> Any:
+    """Return a text or vision configuration as transformers has it.
+
+    Raises:
+        UserError: A size that no model has, or settings that transformers does not take.
+    """
+    _check_sizes(settings)
+    try:
+        return AutoConfig.for_model(**copy.deepcopy(dict(settings)))  # it writes into nested ones
+    except (TypeError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"config.json: transformers does not take it as {settings.get('model_type')!r} ({reason}). Download the "
+            f"model again."
+        ) from error
+
+
+def _check_sizes(settings: Mapping[str, Any]) -> None:
+    for key, bound in _BOUNDS.items():
+        value = settings.get(key)
+        if value is not None and (not isinstance(value, int) or not 0 < value <= bound):
+            raise UserError(
+                f"config.json: {key} is {value!r}. It must be a whole number from 1 to {bound:,}. Correct it, or "
+                f"download the model again."
+            )
+
+
+def _shapes(build: Any, config: Any) -> dict[str, Shape]:
+    with torch.device("meta"):
+        return {name: tuple(tensor.shape) for name, tensor in build(config).state_dict().items()}
 
 
 def classic_name(name: str) -> str:
-    """Return the name that 4.x, vLLM and SGLang look for, given one that transformers 5 may have written.
+    """Return the name that 4.x and vLLM look for, given one that transformers 5 may have written.
 
     A LLaVA built in memory by transformers 5 is saved with `vision_tower.embeddings…`; older ones have
     `model.language_model…` and a top-level `lm_head`.
@@ -81,6 +88,6 @@ def classic_name(name: str) -> str:
     if name.startswith("lm_head."):
         name = f"language_model.{name}"
     rest = name.removeprefix("vision_tower.")
-    if rest != name and rest.split(".")[0] in {"embeddings", "encoder", "pre_layrnorm", "post_layernorm"}:
+    if rest != name and rest.split(".")[0] in {"embeddings", "encoder", "pre_layrnorm", "post_layernorm", "head"}:
         name = f"vision_tower.vision_model.{rest}"
     return name

@@ -4,8 +4,9 @@ transformers 5 leaves out what older readers need, and they fall back without a 
 chat template. Each rule below was found by opening a checkpoint with the older one.
 """
 
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,19 @@ from transformers import LlavaProcessor, PreTrainedTokenizerFast
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
 
-from gmai_model.assembly.tokenizer import IMAGE_TOKEN, TURN_END
+from gmai_model.assembly.families import TEXT_CLASSES
+from gmai_model.assembly.tokenizer import IMAGE_TOKEN
+from gmai_model.assembly.vision import VisionEncoder
+
+SETTINGS_FILES = ("config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json",
+                  "tokenizer_config.json", "tokenizer.json", "chat_template.jinja")  # fmt: skip
+_NOT_SHAPING = {"transformers_version", "_name_or_path"}
 
 
 def write_processor(
-    folder: Path, tokenizer: PreTrainedTokenizerFast, *, image_size: int, patch_size: int, image_mode: str
+    folder: Path, tokenizer: PreTrainedTokenizerFast, vision: VisionEncoder, *, image_mode: str
 ) -> None:
-    """Write the tokenizer and the image processor.
+    """Write the tokenizer and the image processor, which normalises and resamples as the vision encoder's own does.
 
     `stretch` and `crop` are CLIP's own processor, which every version has. `pad` is LLaVA's, which came with 4.49:
     older ones refuse it, where CLIP's would stretch the image without a word.
@@ -28,17 +35,21 @@ def write_processor(
     Args:
         folder: Where to.
         tokenizer: Holds `<image>` and the chat template.
-        image_size: Side of the vision encoder's square input, in px.
-        patch_size: Side of its patches, in px.
+        vision: The vision encoder.
         image_mode: `pad`, `stretch` or `crop`.
     """
-    square = {"height": image_size, "width": image_size}
+    size, own = vision.config["image_size"], vision.preparation
+    square = {"height": size, "width": size}
     crop = image_mode == "crop"
     settings: dict[str, Any] = {
         "do_resize": True,
-        "size": {"shortest_edge": image_size} if crop else square,
+        "size": {"shortest_edge": size} if crop else square,
         "do_center_crop": crop,
         "crop_size": square,  # transformers counts the image tokens from it even when nothing is cropped
+        "image_mean": own.mean,
+        "image_std": own.std,
+        "resample": own.resample,
+        "rescale_factor": own.rescale_factor,
     }
     image_processor = (
         LlavaImageProcessorPil(do_pad=True, **settings) if image_mode == "pad" else CLIPImageProcessorPil(**settings)
@@ -46,24 +57,49 @@ def write_processor(
     LlavaProcessor(
         image_processor=image_processor,
         tokenizer=tokenizer,
-        patch_size=patch_size,
-        vision_feature_select_strategy="default",
-        num_additional_image_tokens=1,
+        patch_size=vision.config["patch_size"],
+        vision_feature_select_strategy=vision.strategy,
+        num_additional_image_tokens=int(vision.strategy == "default"),
         image_token=IMAGE_TOKEN,
         chat_template=tokenizer.chat_template,
     ).save_pretrained(folder)
 
 
-def write_generation_config(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Write the token ids of generation: a chat turn ends with `<|im_end|>`, a plain text with the end token."""
+def write_generation_config(folder: Path, tokenizer: PreTrainedTokenizerFast, ends: list[int]) -> None:
+    """Write the token ids of generation: what ends a plain text, and what ends a chat turn."""
     write_json(
         folder / "generation_config.json",
-        {
-            "bos_token_id": tokenizer.bos_token_id,
-            "eos_token_id": [tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids(TURN_END)],
-            "pad_token_id": tokenizer.pad_token_id,
-        },
+        {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": ends, "pad_token_id": tokenizer.pad_token_id},
     )
+
+
+def settings_digests(folder: Path) -> dict[str, dict[str, str]]:
+    """Return file ▶ field ▶ digest of every setting that shapes an answer, as `gmai model check` compares them.
+
+    A nested field is written as `text_config.hidden_act`; tokenizer.json and the chat template are one field each.
+    """
+    digests: dict[str, dict[str, str]] = {}
+    for name in SETTINGS_FILES:
+        path = folder / name
+        if not path.is_file():
+            continue
+        if name in {"chat_template.jinja", "tokenizer.json"}:
+            digests[name] = {"": _digest(path.read_text("utf-8"))}
+        else:
+            digests[name] = {key: _digest(value) for key, value in _flat(json.loads(path.read_text("utf-8")))}
+    return digests
+
+
+def _flat(content: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key, value in content.items():
+        if key in {"text_config", "vision_config"} and isinstance(value, dict):
+            yield from ((f"{key}.{inner}", each) for inner, each in value.items() if inner not in _NOT_SHAPING)
+        elif key not in _NOT_SHAPING:
+            yield key, value
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def make_portable(folder: Path, *, dtype: str) -> None:
@@ -94,7 +130,8 @@ def _portable_config(config: dict[str, Any], dtype: str) -> dict[str, Any]:
     text |= {"rope_theta": rope["rope_theta"], "rope_parameters": rope}
     if rope["rope_type"] != "default":
         text["rope_scaling"] = {key: value for key, value in rope.items() if key != "rope_theta"}
-    text.setdefault("architectures", ["LlamaForCausalLM"])  # vLLM picks the language model's class by it
+    if text.get("model_type", "llama") in TEXT_CLASSES:  # vLLM picks the language model's class by it
+        text.setdefault("architectures", [TEXT_CLASSES[text.get("model_type", "llama")]])
     image_token = config.get("image_token_id", config.get("image_token_index"))
     return {
         **config,

