@@ -27,7 +27,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from gmai_data.annotation import Annotation, Box
-from gmai_data.checks.near_hashes import NearHashes
+from gmai_data.checks.simhash import NEAR_BITS
 from gmai_data.executors import local_processes
 from gmai_data.generation.asking import Asker
 from gmai_data.generation.assembling import assemble
@@ -42,6 +42,7 @@ from gmai_data.generation.writing import WriteJob
 from gmai_data.sources.recipe import Recipe
 from gmai_data.tables import ANNOTATIONS, TableFiles
 from gmai_data.vocabulary import Split
+from gmai_formats.fingerprints.near import NearHashes
 
 CARD = {
     "name": "bench", "title": "Bench", "homepage": "https://example.org", "citation": "None.", "license": "CC0-1.0",
@@ -165,7 +166,7 @@ def answered(records: list[Annotation], folder: Path) -> None:
 
 def known(records: list[Annotation], folder: Path) -> float:
     journal = Journal(folder, "bench", 0, 4, "cd")
-    seen = NearHashes()
+    seen = NearHashes(NEAR_BITS)
     digests = [hashlib.sha256(each.image).hexdigest() for each in records]  # a column of the annotations
     wall, cpu = time.perf_counter(), time.process_time()
     count = 0

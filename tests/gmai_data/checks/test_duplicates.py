@@ -6,21 +6,14 @@ import cv2
 import numpy as np
 import pytest
 from gmai_data.build import BuildSettings, RunOptions, build
-from gmai_data.checks.image_prints import alike, image_print, thumbnail
-from gmai_data.checks.leakage import NEAR_BITS, Benchmarks, leakage_digest
-from gmai_data.checks.near_hashes import NearHashes
-from gmai_data.checks.text_prints import text_print
+from gmai_data.checks.duplicates import hash_of, named_hash
 from gmai_data.sources.catalogue import resolve
-from gmai_formats.errors import UserError
+from gmai_formats.fingerprints.perceptual import HASH, perceptual_hash, thumbnail
 
 
 def draw(seed, size=96):
     small = np.random.default_rng(seed).integers(0, 255, (6, 6, 3), np.uint8)
     return cv2.resize(small, (size, size), interpolation=cv2.INTER_CUBIC)
-
-
-def bits(one, other):
-    return (int(one, 16) ^ int(other, 16)).bit_count()
 
 
 @pytest.fixture
@@ -33,8 +26,7 @@ def classes(tmp_path, card_file):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             assert cv2.imwrite(str(root / name), pixels)
         out = tmp_path / "out"
-        settings = BuildSettings(leakage=leakage_digest(options.get("leakage")))
-        assert build(resolve([str(card_file())], root), out, settings, options=RunOptions(**options)) == 0
+        assert build(resolve([str(card_file())], root), out, BuildSettings(), options=RunOptions(**options)) == 0
         return out, json.loads((out / "manifest.json").read_text())["recipes"]["toy"]
 
     return make
@@ -67,9 +59,8 @@ def test_pictures_that_differ_in_one_finding_are_both_kept(classes):
     plain = draw(5, 256)
     disc = cv2.circle(np.zeros((256, 256), np.uint8), (128, 96), 5, 1, -1)[..., None] > 0
     finding = np.where(disc, np.where(plain > 127, plain - 70, plain + 70), plain).astype(np.uint8)
-    one, other = thumbnail(plain), thumbnail(finding)
-    assert bits(image_print(one), image_print(other)) <= 3, "the hash alone would call them the same"
-    assert not alike(one, other)
+    one, other = perceptual_hash(thumbnail(plain)), perceptual_hash(thumbnail(finding))
+    assert (one ^ other).bit_count() <= 3, "the hash alone would call them the same"
     _, account = classes({"a/plain.png": plain, "b/finding.png": finding})
     assert account["images"]["dropped"] == {}
 
@@ -88,55 +79,55 @@ def test_the_real_slices_and_photographs_are_all_kept(real_data, tmp_path):
     assert images["dropped"] == {}, "no two of the first 60 photographs are the same"
 
 
-def test_images_and_questions_of_a_benchmark_are_left_out(classes, tmp_path):
-    listed = tmp_path / "list.jsonl"
-    near = f"{int(image_print(thumbnail(draw(2)[..., ::-1])), 16) ^ 0b111:016x}"
-    entry = {
-        "protocol": "vqa/closed",
-        "id": "q",
-        "question": "which gamma is it",
-        "images": [{"sha256": "0" * 64, "phash": near}],
-    }
-    listed.write_text(json.dumps(entry) + "\n")
-    _, account = classes({f"a/{seed}.png": draw(seed) for seed in range(4)}, leakage=listed)
-    assert account["images"]["dropped"] == {"image of a benchmark: vqa/closed": 1}
-    assert account["images"]["kept"] == 3
-    benchmarks = Benchmarks(listed)
-    assert benchmarks.image("0" * 64, "f" * 16) == "vqa/closed"
-    assert benchmarks.image("1" * 64, f"{int(near, 16) ^ (2 ** (NEAR_BITS + 1) - 1):016x}") is None
+COPIES = {
+    "rows less": lambda pixels: (pixels[4:], 60),
+    "columns less": lambda pixels: (pixels[:, :-5], 90),
+    "quality 40": lambda pixels: (pixels, 40),
+    "brighter": lambda pixels: (np.round(255 * (pixels / 255) ** 0.85).astype(np.uint8), 90),
+    "less contrast, on three sides less": lambda pixels: ((pixels * 0.8 + 20).astype(np.uint8)[3:, 3:-3], 75),
+}
 
 
-def test_a_list_that_is_none_is_refused_with_its_line(tmp_path):
-    (tmp_path / "list.jsonl").write_text('{"protocol": "p", "question": "q", "images": []}\n{"a": 1}\n')
-    with pytest.raises(UserError, match=r"list\.jsonl:2: KeyError 'protocol'.*gmai bench fingerprints"):
-        leakage_digest(tmp_path / "list.jsonl")
-
-
-def test_prints_of_pictures_bear_a_resize_and_tell_pictures_apart():
-    assert bits(image_print(thumbnail(draw(1))), image_print(thumbnail(draw(1, 300)))) <= 2
-    assert bits(image_print(thumbnail(draw(1))), image_print(thumbnail(draw(2)))) > 10
-    grey = cv2.cvtColor(draw(1), cv2.COLOR_RGB2GRAY)
-    assert bits(image_print(thumbnail(draw(1))), image_print(thumbnail(grey))) <= 2
-
-
-def test_prints_of_texts_bear_a_word_and_tell_texts_apart():
-    words = (
-        "the left kidney has a smooth even outline and lies beside a darker band of tissue in this image of the abdomen"
+def radiograph(seed, size=(360, 330)):
+    """Draw a body with ribs, a heart and noise."""
+    random, width = np.random.default_rng(seed), size[1]
+    canvas = np.full(size, 40, np.uint8)
+    for rib in range(10):
+        center, axes = (width // 2, 40 + 32 * rib + int(random.integers(8))), (width // 2 - 30, 40)
+        cv2.ellipse(canvas, center, axes, 0, 180, 360, 90, 6)
+    cv2.ellipse(
+        canvas, (width // 2 + int(random.integers(40)), 200), (70, 50), int(random.integers(60)), 0, 360, 150, -1
     )
-    long = f"{words} while {words.replace('left', 'other')}"
-    one = text_print([("What is seen?", long)])
-    assert bits(one, text_print([("What is seen?", long.replace("darker", "darker,"))])) == 0
-    assert (
-        bits(one, text_print([("What is seen?", "Erythrocytes of even size surround one large lobed nucleus.")])) > 10
-    )
+    return np.clip(canvas + random.normal(0, 6, size), 0, 255).astype(np.uint8)
 
 
-def test_near_hashes_finds_all_within_three_bits_and_none_beyond():
-    generator = np.random.default_rng(0)
-    hashes = NearHashes()
-    value = int(generator.integers(0, 2**63))
-    hashes.add(value, "one")
-    for _ in range(200):
-        places = generator.choice(64, 4, replace=False).tolist()
-        assert hashes.find(value ^ sum(1 << place for place in places[:3])) == "one"
-        assert hashes.find(value ^ sum(1 << place for place in places)) is None
+@pytest.mark.parametrize("change", COPIES)
+def test_a_changed_copy_in_another_source_is_left_out(classes, tmp_path, change):
+    root = tmp_path / "data"
+    (root / "b").mkdir(parents=True)
+    pixels, quality = COPIES[change](radiograph(1))
+    assert cv2.imwrite(str(root / "b" / "copy.jpg"), pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    _, account = classes({f"a/{seed}.png": radiograph(seed) for seed in range(4)})
+    assert account["images"]["dropped"] == {"near-duplicate image": 1}
+    assert account["images"]["kept"] == 4
+
+
+def test_an_exact_duplicate_is_not_counted_again_as_a_near_one(classes):
+    pixels = {f"{folder}/{seed}.png": draw(seed) for folder in "abc" for seed in range(2)}
+    _, account = classes(pixels)
+    assert account["images"]["dropped"] == {"duplicate image": 4}
+
+
+def test_a_hash_in_the_provenance_says_which_hash_it_is(phantom_build):
+    import pyarrow.parquet as pq
+
+    (path, *_) = sorted((phantom_build / "annotations").rglob("*.parquet"))
+    row = pq.read_table(path).slice(0, 1).to_pylist()[0]
+    pixels = cv2.imdecode(np.frombuffer(row["image"]["bytes"], np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    expected = perceptual_hash(thumbnail(np.ascontiguousarray(pixels)))
+    assert json.loads(row["provenance"])["phash"] == f"{HASH}:{expected:016x}"
+
+
+@pytest.mark.parametrize("value", [0, 5, 2**63 - 1, None])
+def test_a_named_hash_is_read_again(value):
+    assert hash_of(named_hash(value)) == value

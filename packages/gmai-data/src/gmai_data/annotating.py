@@ -4,8 +4,11 @@ import importlib.metadata
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+from gmai_formats.fingerprints.perceptual import perceptual_hash, thumbnail
+
 from gmai_data.annotation import Annotation, annotation_id
-from gmai_data.checks.image_prints import image_print, thumbnail
+from gmai_data.checks.duplicates import hash_of, named_hash
 from gmai_data.checks.leakage import Benchmarks
 from gmai_data.imaging.deidentify import words_in_picture
 from gmai_data.imaging.raster import digest, encode_png, nothing_to_see
@@ -36,7 +39,7 @@ def annotations_of(
         if not check:
             annotation = _annotation(picture, item, recipe, root)
             known = annotation.provenance
-            of = None if benchmarks is None else benchmarks.image(known["image_sha256"], known["phash"])
+            of = None if benchmarks is None else benchmarks.image(known["image_sha256"], hash_of(known["phash"]))
             if of is None:
                 ledger.images.kept += 1
                 yield annotation
@@ -85,13 +88,13 @@ def _annotation(picture: Picture, item: Item, recipe: Recipe, root: Path) -> Ann
             "item": item.key,
             "files": source_digests(root, (*item.files, *picture.more_files)),
             "image_sha256": digest(encoded),
-            "phash": image_print(small),
+            "phash": named_hash(perceptual_hash(small)),
             "recipe_version": recipe.version,
             "tool": TOOL,
             **left_open,
             **picture.geometry,
         },
-        thumbnail=small.tobytes(),
+        thumbnail=small.round().astype(np.uint8).tobytes(),
     )
 
 

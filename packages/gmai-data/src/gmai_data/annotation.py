@@ -62,7 +62,7 @@ class Annotation(Record):
     incomplete: tuple[str, ...]
     boxes: tuple[Box, ...]
     thumbnail: bytes = b""
-    """32 × 32 grey levels, to compare near-duplicates with; no part of the record."""
+    """64 × 64 grey levels, to compare near-duplicates with; no part of the record."""
 
     @property
     def image_modality(self) -> Modality:

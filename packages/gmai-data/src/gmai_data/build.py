@@ -27,6 +27,7 @@ from gmai_cli.console import progress, say
 from gmai_cli.exit_codes import EXIT_OK, EXIT_USER_ERROR
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json, write_run_record
+from gmai_formats.fingerprints.perceptual import HASH
 from pydantic import BaseModel, ConfigDict, Field
 
 from gmai_data import array_status, build_lock
@@ -303,6 +304,7 @@ def _fingerprint(listings: Sequence[Listing], settings: BuildSettings) -> dict[s
         # Another version may write other bytes; the two must not meet in one folder.
         "versions": {
             "gmai-data": TOOL,
+            "perceptual hash": HASH,
             **added_checks(),
             **{str(language): wording(language)["version"] for language in Language},
         },

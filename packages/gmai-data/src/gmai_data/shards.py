@@ -12,7 +12,7 @@ from typing import Any
 from gmai_formats.files import write_text
 
 from gmai_data.annotating import annotations_of
-from gmai_data.checks.image_prints import THUMBNAILS
+from gmai_data.checks.duplicates import THUMBNAILS
 from gmai_data.checks.leakage import Benchmarks, load_benchmarks
 from gmai_data.checks.samples import reason_to_drop
 from gmai_data.generation.held_out_offers import held_out_offers

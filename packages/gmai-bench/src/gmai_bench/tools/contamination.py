@@ -6,8 +6,6 @@ it means is the reader's to say.
 
 import hashlib
 import importlib
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,20 +13,19 @@ from typing import Any, cast
 
 from gmai_cli.console import progress
 from gmai_formats.errors import UserError
-from gmai_formats.files import replace_atomically, write_json
+from gmai_formats.files import write_json
+from gmai_formats.fingerprints.listed import ListedQuestion, write_list
+from gmai_formats.fingerprints.near import NearHashes
+from gmai_formats.fingerprints.perceptual import NEAR_BITS, perceptual_hash, thumbnail
+from gmai_formats.fingerprints.texts import normalised
+from gmai_formats.pictures.problems import PictureError
+from gmai_formats.pictures.read import read_picture
 
 from gmai_bench.benchmarks import record
 from gmai_bench.benchmarks.question import Benchmark, Question
 from gmai_bench.images import check
-from gmai_bench.perceptual import NearHashes, perceptual_hash
 
-_WORDS = re.compile(r"[^\W_]+")
 _ROWS_AT_ONCE = 256
-
-
-def normalised(text: str) -> str:
-    """Return the lower-case words of a question, image placeholders left out."""
-    return " ".join(_WORDS.findall(text.replace("<image>", " ").lower()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,7 @@ def fingerprints(benchmark: Benchmark, *, limit: int | None, allow_partial: bool
 
     def keep(encoded: bytes, place: str) -> str:
         digest = check(encoded, place)
-        if digest not in hashes and (value := perceptual_hash(encoded)) is not None:
+        if digest not in hashes and (value := _hash(encoded)) is not None:
             hashes[digest] = value
         return digest
 
@@ -55,29 +52,30 @@ def fingerprints(benchmark: Benchmark, *, limit: int | None, allow_partial: bool
     return Fingerprints(read.card.protocol, read.questions, hashes)
 
 
-def write_fingerprints(prints: Sequence[Fingerprints], path: Path) -> int:
-    """Write one JSON line per question: protocol, id, normalised question, digests and hashes of its images.
+def write_fingerprints(benchmarks: Sequence[Fingerprints], path: Path) -> int:
+    """Write the list that `gmai data build --leakage-list` reads, and return how many questions it has."""
+    return write_list(
+        path,
+        (
+            ListedQuestion(
+                one.protocol,
+                question.id,
+                normalised(question.text),
+                {digest: one.hashes.get(digest) for digest in question.images},
+            )
+            for one in benchmarks
+            for question in one.questions
+        ),
+    )
 
-    Returns:
-        How many lines there are. A data build can leave out what is listed there.
-    """
-    count = 0
-    with replace_atomically(path) as file:
-        for item in prints:
-            for question in item.questions:
-                images = [
-                    {"sha256": digest, "phash": f"{item.hashes[digest]:016x}" if digest in item.hashes else None}
-                    for digest in question.images
-                ]
-                line = {
-                    "protocol": item.protocol,
-                    "id": question.id,
-                    "question": normalised(question.text),
-                    "images": images,
-                }
-                file.write((json.dumps(line, ensure_ascii=False) + "\n").encode())
-                count += 1
-    return count
+
+def _hash(encoded: bytes) -> int | None:
+    """Return the hash of an encoded image, or None for one that cannot be decoded or has no contrast."""
+    try:
+        pixels = read_picture(encoded).pixels
+    except PictureError:
+        return None
+    return perceptual_hash(thumbnail(pixels))
 
 
 @dataclass(slots=True)
@@ -98,11 +96,11 @@ class Finding:
     questions_on_seen_images: int = 0
 
 
-def contamination(prints: Sequence[Fingerprints], samples: Path, out: Path | None) -> list[Finding]:
+def contamination(benchmarks: Sequence[Fingerprints], samples: Path, out: Path | None) -> list[Finding]:
     """Look for the benchmarks' images and questions in a folder of samples.
 
     Args:
-        prints: The benchmarks.
+        benchmarks: What is looked for.
         samples: Folder with Parquet files that have `messages` and `images`, at any depth, or one such file.
         out: JSON file for the findings in full.
 
@@ -115,14 +113,14 @@ def contamination(prints: Sequence[Fingerprints], samples: Path, out: Path | Non
             f"{samples}: holds no Parquet file. --samples is what `gmai data build` wrote to OUT/samples, or any "
             f"folder of Parquet files with the columns `messages` and `images`. Correct the path."
         )
-    watches = [_Watch(item) for item in prints]
+    watches = [_Watch(one) for one in benchmarks]
     hashed: dict[str, int | None] = {}
     with progress("samples", None, unit="rows") as bar:
         for place, texts, encoded_images in _samples(files):
             digests = [hashlib.sha256(encoded).hexdigest() for encoded in encoded_images]
             for digest, encoded in zip(digests, encoded_images, strict=True):
                 if digest not in hashed:
-                    hashed[digest] = perceptual_hash(encoded)
+                    hashed[digest] = _hash(encoded)
             for watch in watches:
                 watch.meet(place, texts, [(digest, hashed[digest]) for digest in digests])
             bar.advance()
@@ -135,14 +133,16 @@ def contamination(prints: Sequence[Fingerprints], samples: Path, out: Path | Non
 class _Watch:
     """One benchmark, watched for while the samples go by."""
 
-    def __init__(self, prints: Fingerprints) -> None:
-        self._prints = prints
-        self._images = {digest for question in prints.questions for digest in question.images}
-        self._near = NearHashes(prints.hashes)
+    def __init__(self, benchmark: Fingerprints) -> None:
+        self._benchmark = benchmark
+        self._images = {digest for question in benchmark.questions for digest in question.images}
+        self._near = NearHashes(NEAR_BITS)
+        for digest, value in benchmark.hashes.items():
+            self._near.add(value, digest)
         self._by_text: dict[str, list[Question]] = {}
-        for question in prints.questions:
+        for question in benchmark.questions:
             self._by_text.setdefault(normalised(question.text), []).append(question)
-        self._finding = Finding(prints.protocol, len(prints.questions), len(self._images))
+        self._finding = Finding(benchmark.protocol, len(benchmark.questions), len(self._images))
         self._met: dict[str, set[str]] = {}
 
     def meet(self, place: str, texts: set[str], images: Sequence[tuple[str, int | None]]) -> None:
@@ -153,7 +153,7 @@ class _Watch:
                 found.exact_images.setdefault(digest, place)
                 shown.add(digest)
             if digest not in self._met:
-                self._met[digest] = self._near.find(value) if value is not None else set()
+                self._met[digest] = set() if value is None else set(self._near.near(value))
             for near in self._met[digest]:
                 if near != digest:
                     found.near_images.setdefault(near, place)
@@ -169,7 +169,7 @@ class _Watch:
         for digest in found.exact_images:
             found.near_images.pop(digest, None)
         seen = found.exact_images.keys() | found.near_images.keys()
-        found.questions_on_seen_images = sum(bool(seen & set(q.images)) for q in self._prints.questions)
+        found.questions_on_seen_images = sum(bool(seen & set(q.images)) for q in self._benchmark.questions)
         return found
 
 
@@ -197,8 +197,8 @@ def _samples(files: Sequence[Path]) -> Iterator[tuple[str, set[str], list[bytes]
 
 
 def _texts(messages: Any) -> set[str]:
-    said = [str(m["content"]) for m in cast("list[dict[str, Any]]", messages or []) if m.get("role") == "user"]
-    return {text for whole in said for part in (whole, *whole.split("\n")) if (text := normalised(part))}
+    asked = [str(m["content"]) for m in cast("list[dict[str, Any]]", messages or []) if m.get("role") == "user"]
+    return {text for whole in asked for part in (whole, *whole.split("\n")) if (text := normalised(part))}
 
 
 def _encoded(images: Any) -> list[bytes]:

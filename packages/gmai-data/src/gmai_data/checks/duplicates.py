@@ -1,12 +1,15 @@
 """The same picture twice: found over the whole build, by digest and by perceptual hash, before any text is written.
 
+A near-duplicate is a copy that was cropped, compressed, scaled or given another contrast: the hash finds candidates and
+`gmai_formats.fingerprints.copies` compares them.
+
 Slices and frames of one item are never compared with one another, and near pictures of one patient are no duplicates.
 Of two equal pictures the held-out one stays, then that of validation: a question's image must not be trained on.
 """
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +18,16 @@ import numpy as np
 import numpy.typing as npt
 import pydantic_core
 from gmai_formats.files import write_json
+from gmai_formats.fingerprints.copies import CANDIDATE_BITS, find_copy
+from gmai_formats.fingerprints.near import NearHashes
+from gmai_formats.fingerprints.perceptual import EDGE_PX, HASH
 
-from gmai_data.checks.image_prints import EDGE_PX, THUMBNAILS, alike
-from gmai_data.checks.near_hashes import NearHashes
 from gmai_data.sample import SUB_DATASETS
 from gmai_data.untyped import pa, pc, pq
 from gmai_data.vocabulary import Kind, Split
 
+THUMBNAILS = "thumbnails.bin"
+"""File of a shard: the thumbnails of its annotations, in their order."""
 SAME, NEAR = "duplicate image", "near-duplicate image"
 _RANK = {Split.HELD_OUT: 0, Split.VALIDATION: 1, Split.TRAIN: 2}
 _COLUMNS = ["id", "sha256", "modality", "split", "group", "source", "provenance"]
@@ -30,17 +36,27 @@ _OF_SHARD = ("task", "clinical_task")
 
 
 @dataclass(frozen=True)
-class _Print:
+class _Image:
     shard: int
     row: int
     id: str
     digest: str
-    hash: int
+    hash: int | None
     modality: str
     item: tuple[str, str]
     group: tuple[str, str]
     split: Split
     thumbnail: npt.NDArray[np.uint8]
+
+
+def named_hash(value: int | None) -> str | None:
+    """Return a perceptual hash as provenance has it: the name of the hash, a colon, 16 hex digits."""
+    return None if value is None else f"{HASH}:{value:016x}"
+
+
+def hash_of(named: str | None) -> int | None:
+    """Return the value of a hash that `named_hash` wrote."""
+    return None if named is None else int(named.partition(":")[2], 16)
 
 
 def screen(folders: Sequence[Path]) -> int:
@@ -49,22 +65,21 @@ def screen(folders: Sequence[Path]) -> int:
     Args:
         folders: All finished shards, in the build's order.
     """
-    prints = sorted(
-        (each for shard, folder in enumerate(folders) for each in _prints(shard, folder)),
+    images = sorted(
+        (each for shard, folder in enumerate(folders) for each in _images(shard, folder)),
         key=lambda each: (_RANK[each.split], each.shard, each.row),
     )
-    digests: dict[str, _Print] = {}
+    digests: dict[str, _Image] = {}
     near: dict[str, NearHashes] = {}
-    kept: dict[str, _Print] = {}
+    kept: dict[str, _Image] = {}
     left: dict[int, dict[str, str]] = {}
-    for each in prints:
+    for each in images:
         reason = ""
         same = digests.get(each.digest)
         if same is not None and same.item != each.item:
             reason = f"{SAME}: of {same.id}"
         else:
-            candidates = near.setdefault(each.modality, NearHashes()).near(each.hash)
-            like = next((name for name in candidates if _copies(kept[name], each)), None)
+            like = _original(each, near.setdefault(each.modality, NearHashes(CANDIDATE_BITS)), kept)
             if like is not None:
                 reason = f"{NEAR}: of {like}"
         if reason:
@@ -72,14 +87,20 @@ def screen(folders: Sequence[Path]) -> int:
             continue
         digests.setdefault(each.digest, each)
         kept[each.id] = each
-        near[each.modality].add(each.hash, each.id)
+        if each.hash is not None:
+            near.setdefault(each.modality, NearHashes(CANDIDATE_BITS)).add(each.hash, each.id)
     for shard, rows in left.items():
         write_json(folders[shard] / "left_out.json", _account(folders[shard], rows))
     return sum(map(len, left.values()))
 
 
-def _copies(one: _Print, other: _Print) -> bool:
-    return one.group != other.group and alike(one.thumbnail, other.thumbnail)
+def _original(image: _Image, near: NearHashes, kept: Mapping[str, _Image]) -> str | None:
+    """Return the id of the kept picture, of another patient, that this one is a copy of, or None."""
+    if image.hash is None:
+        return None
+    others = [other for name in near.near(image.hash) if (other := kept[name]).group != image.group]
+    place = find_copy(image.thumbnail, [other.thumbnail for other in others])
+    return None if place is None else others[place].id
 
 
 def left_out(folder: Path) -> dict[str, Any]:
@@ -90,7 +111,7 @@ def left_out(folder: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _prints(shard: int, folder: Path) -> Iterator[_Print]:
+def _images(shard: int, folder: Path) -> Iterator[_Image]:
     path = folder / "annotations.parquet"
     if not path.is_file():
         return  # a file without rows was not written
@@ -99,8 +120,8 @@ def _prints(shard: int, folder: Path) -> Iterator[_Print]:
     for number, row in enumerate(rows):
         known = pydantic_core.from_json(row["provenance"])
         source = row["source"]
-        yield _Print(
-            shard, number, row["id"], row["sha256"], int(known["phash"], 16), row["modality"],
+        yield _Image(
+            shard, number, row["id"], row["sha256"], hash_of(known["phash"]), row["modality"],
             (source, known["item"]), (source, row["group"]), Split(row["split"]),
             thumbnails[number],
         )  # fmt: skip

@@ -1,23 +1,12 @@
 """Images and questions of benchmarks, which must not be trained on: the list that `gmai bench fingerprints` writes."""
 
 import functools
-import json
-import re
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from gmai_formats.errors import UserError
 from gmai_formats.files import sha256_file
-
-NEAR_BITS = 6
-"""Hashes that differ in at most so many of their 63 bits are taken for the same picture, as gmai-bench does."""
-_WORDS = re.compile(r"[^\W_]+")
-
-
-def normalised(text: str) -> str:
-    """Return the lower-case words of a question, image placeholders left out, as the list has them."""
-    return " ".join(_WORDS.findall(text.replace("<image>", " ").lower()))
+from gmai_formats.fingerprints.listed import read_list
+from gmai_formats.fingerprints.near import NearHashes
+from gmai_formats.fingerprints.perceptual import NEAR_BITS
 
 
 class Benchmarks:
@@ -28,46 +17,34 @@ class Benchmarks:
     """
 
     def __init__(self, path: Path) -> None:
-        """Read a list: JSON Lines of protocol, id, normalised question, and sha256 and phash of the images.
+        """Read a list.
 
         Raises:
-            UserError: The file is missing, or a line is not of this form.
+            UserError: See `gmai_formats.fingerprints.listed.read_list`.
         """
         self.questions: dict[str, str] = {}
         self._digests: dict[str, str] = {}
-        hashes: dict[int, str] = {}
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(
-                f"{path}: not readable ({error}). Write the list with `gmai bench fingerprints`."
-            ) from error
-        for number, line in enumerate(lines, start=1):
-            try:
-                entry = json.loads(line)
-                protocol = str(entry["protocol"])
-                self.questions.setdefault(str(entry["question"]), protocol)
-                for image in entry["images"]:
-                    self._digests.setdefault(image["sha256"], protocol)
-                    if image["phash"] is not None:
-                        hashes.setdefault(int(image["phash"], 16), protocol)
-            except (ValueError, KeyError, TypeError) as error:
-                raise UserError(
-                    f"{path}:{number}: {type(error).__name__} {error}. A line has protocol, id, question and images "
-                    "with sha256 and phash. Write the list with `gmai bench fingerprints`."
-                ) from error
-        self._hashes = np.array(list(hashes), dtype=np.uint64)
-        self._protocols: Sequence[str] = list(hashes.values())
+        self._near = NearHashes(NEAR_BITS)
+        hashes: set[int] = set()
+        for one in read_list(path):
+            self.questions.setdefault(one.question, one.protocol)
+            for digest, value in one.images.items():
+                self._digests.setdefault(digest, one.protocol)
+                if value is not None and value not in hashes:
+                    hashes.add(value)
+                    self._near.add(value, one.protocol)
 
-    def image(self, digest: str, print_hex: str) -> str | None:
-        """Return the protocol that has this picture, or a nearly equal one, among its images, or None."""
+    def image(self, digest: str, value: int | None) -> str | None:
+        """Return the protocol that has this picture, or a nearly equal one, among its images, or None.
+
+        Args:
+            digest: SHA-256 of the picture as it is published.
+            value: Its perceptual hash.
+        """
         if digest in self._digests:
             return self._digests[digest]
-        if not len(self._hashes):
-            return None
-        distances = np.bitwise_count(self._hashes ^ np.uint64(int(print_hex, 16)))
-        nearest = int(distances.argmin())
-        return self._protocols[nearest] if distances[nearest] <= NEAR_BITS else None
+        near = [] if value is None else self._near.near(value)
+        return near[0] if near else None
 
 
 def leakage_digest(path: Path | None) -> str | None:

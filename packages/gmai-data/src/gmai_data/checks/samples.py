@@ -14,9 +14,10 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
 from gmai_formats.errors import UserError
+from gmai_formats.fingerprints.texts import normalised
 
 from gmai_data.annotation import Annotation
-from gmai_data.checks.leakage import Benchmarks, normalised
+from gmai_data.checks.leakage import Benchmarks
 from gmai_data.identifiers import find_identifier
 from gmai_data.sample import IMAGE_PLACEHOLDER, Sample
 from gmai_data.vocabulary import Kind, Language

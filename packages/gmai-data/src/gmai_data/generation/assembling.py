@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gmai_formats.files import write_text
+from gmai_formats.fingerprints.near import NearHashes
 
 from gmai_data.checks.leakage import Benchmarks, load_benchmarks
-from gmai_data.checks.near_hashes import NearHashes
 from gmai_data.checks.samples import reason_to_drop
+from gmai_data.checks.simhash import NEAR_BITS
 from gmai_data.checks.written import checks_digest
 from gmai_data.generation.journal import Journal, Outcome
 from gmai_data.generation.pending import Pending, settle
@@ -124,7 +125,7 @@ def _outcomes(job: WriteJob, journal: Journal, written: _Written) -> Iterator[tu
     Raises:
         _UnansweredError: A task has no outcome.
     """
-    maker, seen = job.maker(), NearHashes()
+    maker, seen = job.maker(), NearHashes(NEAR_BITS)
     benchmarks = None if job.leakage is None else load_benchmarks(job.leakage)
     for first, number in tasks_of(job, maker, images=False):
         refused: set[str] = set()
@@ -157,11 +158,10 @@ def _sample(
     if outcome.state == "accepted":
         sample = _made(pending, outcome)
         reason, detail = reason_to_drop(sample, benchmarks) or ("", "")
-        print_ = int(outcome.print, 16)
-        if not reason and (other := seen.find(print_)) is not None:
-            reason, detail = NEAR_DUPLICATE, f"of {other}"
+        if not reason and (near := seen.near(int(outcome.print, 16))):
+            reason, detail = NEAR_DUPLICATE, f"of {near[0]}"
         if not reason:
-            seen.add(print_, task.id)
+            seen.add(int(outcome.print, 16), task.id)
     if reason or sample is None:
         reply = pending.journal.replies.get(outcome.reply)
         said = "" if reply is None else reply.text

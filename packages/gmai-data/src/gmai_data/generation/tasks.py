@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gmai_data.annotation import Annotation, Box
 from gmai_data.checks.facts import Facts, LabelNames
 from gmai_data.checks.phrases import find_phrase
-from gmai_data.checks.text_prints import text_print
+from gmai_data.checks.simhash import simhash
 from gmai_data.checks.written import first_complaint
 from gmai_data.generation.journal import Journal, Outcome, Reply
 from gmai_data.generation.prices import Price, text_tokens
@@ -157,7 +157,7 @@ def advance(task: Task, journal: Journal) -> Request | Outcome:
             return task.request(attempt, repair, key)
         complaint = task.complaint(reply)
         if complaint is None:
-            return Outcome("accepted", reply=key, print=text_print(task.turns(reply.text)))
+            return Outcome("accepted", reply=key, print=simhash(task.turns(reply.text)))
         reason, detail = complaint
         last = key
         if step == "first":

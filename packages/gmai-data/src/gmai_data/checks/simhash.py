@@ -1,4 +1,4 @@
-"""A hash of a text that a few other words hardly change, so that near-duplicates can be found (near_hashes.py)."""
+"""A hash of a text (simhash) that a few other words hardly change, so that near-duplicates can be found."""
 
 import itertools
 import re
@@ -9,10 +9,12 @@ import numpy as np
 
 from gmai_data.checks.facts import TAG
 
+NEAR_BITS = 3
+"""Texts whose hashes differ in at most so many of 64 bits say the same."""
 _WORD = re.compile(r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+")
 
 
-def text_print(turns: Iterable[tuple[str, str]]) -> str:
+def simhash(turns: Iterable[tuple[str, str]]) -> str:
     """Return the simhash of a conversation's pairs of words (Chinese: characters) in 16 hex digits, tags left out."""
     words = _WORD.findall(TAG.sub(" ", "\n".join(part for turn in turns for part in turn).lower()))
     shingles = {f"{one} {two}".encode() for one, two in itertools.pairwise(words)} or {b""}

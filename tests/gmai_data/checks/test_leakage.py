@@ -1,0 +1,63 @@
+"""Images and questions of benchmarks are left out of a build."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from gmai_data.build import BuildSettings, RunOptions, build
+from gmai_data.checks.leakage import Benchmarks, leakage_digest
+from gmai_data.sources.catalogue import resolve
+from gmai_formats.errors import UserError
+from gmai_formats.files import sha256_file
+from gmai_formats.fingerprints.listed import ListedQuestion, write_list
+from gmai_formats.fingerprints.perceptual import NEAR_BITS, perceptual_hash, thumbnail
+
+
+def draw(seed):
+    small = np.random.default_rng(seed).integers(0, 255, (6, 6, 3), np.uint8)
+    return cv2.resize(small, (96, 96), interpolation=cv2.INTER_CUBIC)
+
+
+def listed(path, images, protocol="vqa/closed", question="which gamma is it"):
+    write_list(path, [ListedQuestion(protocol, "q", question, images)])
+    return path
+
+
+def test_images_of_a_benchmark_are_left_out_by_their_hash(card_file, tmp_path):
+    near = perceptual_hash(thumbnail(np.ascontiguousarray(draw(2)[..., ::-1]))) ^ 0b111
+    path = listed(tmp_path / "list.jsonl", {"0" * 64: near})
+    for seed in range(4):
+        (tmp_path / "data" / "a").mkdir(parents=True, exist_ok=True)
+        assert cv2.imwrite(str(tmp_path / "data" / "a" / f"{seed}.png"), draw(seed))
+    settings = BuildSettings(leakage=leakage_digest(path))
+    sources = resolve([str(card_file())], tmp_path / "data")
+    assert build(sources, tmp_path / "out", settings, options=RunOptions(leakage=path)) == 0
+    images = json.loads((tmp_path / "out" / "manifest.json").read_text())["recipes"]["toy"]["images"]
+    assert images["dropped"] == {"image of a benchmark: vqa/closed": 1}
+    assert images["kept"] == 3
+
+
+def test_a_picture_is_known_by_its_digest_or_a_near_hash(tmp_path):
+    benchmarks = Benchmarks(listed(tmp_path / "list.jsonl", {"0" * 64: 0b1111, "2" * 64: None}))
+    assert benchmarks.image("0" * 64, None) == "vqa/closed"
+    assert benchmarks.image("2" * 64, 2**40) == "vqa/closed"
+    assert benchmarks.image("1" * 64, 0b1111 ^ ((1 << NEAR_BITS) - 1) << 20) == "vqa/closed"
+    assert benchmarks.image("1" * 64, 0b1111 ^ ((2 << NEAR_BITS) - 1) << 20) is None
+    assert benchmarks.image("1" * 64, None) is None
+
+
+def test_of_several_benchmarks_the_nearest_one_is_named(tmp_path):
+    first = [ListedQuestion("far", "q", "a", {"0" * 64: 0b111}), ListedQuestion("near", "q", "b", {"1" * 64: 0b1})]
+    write_list(tmp_path / "list.jsonl", first)
+    assert Benchmarks(tmp_path / "list.jsonl").image("2" * 64, 0) == "near"
+    assert Benchmarks(tmp_path / "list.jsonl").questions == {"a": "far", "b": "near"}
+
+
+def test_the_digest_of_a_list_is_taken_once_it_was_read(tmp_path):
+    path = listed(tmp_path / "list.jsonl", {})
+    assert leakage_digest(path) == sha256_file(path)
+    assert leakage_digest(None) is None
+    (tmp_path / "bad.jsonl").write_text('{"a": 1}\n')
+    with pytest.raises(UserError, match=r"bad\.jsonl:1: .*gmai bench fingerprints"):
+        leakage_digest(tmp_path / "bad.jsonl")
