@@ -96,7 +96,7 @@ def write_samples(folder: Path) -> Path:
 
 def open_inputs(folder: Path) -> Inputs:
     config = resolve(3, None, ["pack_tokens=1024"])
-    return Inputs(config, model=folder / "tiny", data=folder / "mix.yaml", out=folder / "run", is_main=False)
+    return Inputs(config.samples, model=folder / "tiny", data=folder / "mix.yaml", out=folder / "run", is_main=False)
 
 
 def first_step(folder: Path, position: float) -> None:

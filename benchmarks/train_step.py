@@ -189,19 +189,19 @@ def _ours(model: Path) -> dict[str, float]:
 
     llava, samples, tokens = _prepare(model)
     parts.set_trainable(llava, ("vision_encoder", "projector", "language_model"))
-    accelerator = distributed.start(
-        distributed.read_launch(),
-        distributed.deepspeed_config(
-            zero_stage=2, precision="fp32", micro_batch_size=1, accumulation=1, max_grad_norm=1.0, offload="none"
-        ),
+    launch = distributed.read_launch()
+    distributed.choose_device(launch, device="cpu", precision="fp32")
+    settings = distributed.deepspeed_config(
+        zero_stage=2, precision="fp32", micro_batch_size=1, accumulation=1, max_grad_norm=1.0, offload="none"
     )
+    accelerator = distributed.start(launch, settings, on_gpu=False)
     packed = PackedLlava(llava)
     optimizer = torch.optim.AdamW([p for p in packed.parameters() if p.requires_grad], lr=1e-5)
     engine, _ = accelerator.prepare(packed, optimizer)
     rows = _rows(_packs(samples))
 
     def step(row: Any) -> None:
-        loss = engine(row)
+        loss, _ = engine(row)
         sums = torch.tensor([float(loss.detach())], dtype=torch.float64)
         engine.set_gradient_accumulation_boundary(True)
         engine.backward(loss / len(row.targets))
@@ -246,7 +246,7 @@ def _our_row(model: Path) -> dict[str, float]:
     llava, samples, _ = _prepare(model)
     packed = PackedLlava(llava)
     (row,) = _rows([_long_row(samples)])
-    return _repeat(lambda: packed(row), llava, row.input_ids.shape[1])
+    return _repeat(lambda: packed(row)[0], llava, row.input_ids.shape[1])
 
 
 WAYS = {

@@ -66,7 +66,7 @@ def test_isolation_does_not_depend_on_the_cache_setting(checkpoint: Path, collat
 
 def test_packed_gradients_equal_separate_gradients(checkpoint: Path, collator: Collator) -> None:
     packed = PackedLlava(load(checkpoint))
-    packed(collator(NUMBERS)).backward()
+    packed(collator(NUMBERS))[0].backward()
     stock = load(checkpoint)
     for i in range(len(NUMBERS)):
         row = collator(NUMBERS[i : i + 1])
@@ -128,16 +128,17 @@ def test_hf_trainer_with_the_stock_flattening_collator_contaminates(
 
 def test_row_without_images_still_reaches_every_parameter(checkpoint: Path, collator: Collator) -> None:
     packed = PackedLlava(load(checkpoint))
-    packed(collator(np.array([3]))).backward()
+    packed(collator(np.array([3])))[0].backward()
     projector = packed.llava.model.multi_modal_projector
     assert all(p.grad is not None and not p.grad.any() for p in projector.parameters())
 
 
 def test_empty_row_has_loss_zero_and_a_gradient_everywhere(checkpoint: Path, collator: Collator) -> None:
     packed = PackedLlava(load(checkpoint))
-    loss = packed(collator(np.empty(0, dtype=np.int64)))
+    loss, of_targets = packed(collator(np.empty(0, dtype=np.int64)))
     loss.backward()
     assert loss.item() == 0.0
+    assert of_targets.shape == (0,)
     assert packed.llava.lm_head.weight.grad is not None
 
 
@@ -145,3 +146,18 @@ def test_attention_without_boundaries_is_refused(checkpoint: Path, collator: Col
     packed = PackedLlava(load(checkpoint))
     with pytest.raises(ValueError, match="cu_seq_lens_q"):
         packed.llava(input_ids=collator(np.array([3])).input_ids)
+
+
+def test_the_loss_is_the_cross_entropy_to_the_bit_and_each_target_has_its_share(
+    checkpoint: Path, collator: Collator
+) -> None:
+    packed = PackedLlava(load(checkpoint))
+    row = collator(np.array([3, 7, 11, 1]))
+    loss, of_targets = packed(row)
+    expected = cross_entropy(packed.logits(row).float(), row.targets, reduction="sum")
+    assert torch.equal(loss, expected)
+    assert not of_targets.requires_grad
+    torch.testing.assert_close(of_targets.sum(), loss.detach())
+    (mine,) = torch.autograd.grad(loss, packed.llava.lm_head.weight)
+    (stock,) = torch.autograd.grad(expected, packed.llava.lm_head.weight)
+    assert torch.equal(mine, stock)

@@ -21,7 +21,7 @@ from gmai_model.training.inputs import Inputs
 model, data, out = map(Path, sys.argv[1:])
 config = resolve(1, None, ["pack_tokens=512", "global_batch_size=4"])
 try:
-    inputs = Inputs(config, model=model, data=data, out=out, is_main=dist.get_rank() == 0)
+    inputs = Inputs(config.samples, model=model, data=data, out=out, is_main=dist.get_rank() == 0)
     said = [pack.tolist() for pack in inputs.plan.packs]
 except UserError as error:
     said = str(error)
@@ -45,7 +45,7 @@ def run_ranks(model: Path, data: Path, folder: Path) -> list[object]:
 @pytest.mark.e2e
 def test_ranks_measure_together_and_have_the_plan_of_one(checkpoint: Path, samples: Path, tmp_path: Path) -> None:
     config = resolve(1, None, ["pack_tokens=512", "global_batch_size=4"])
-    inputs = Inputs(config, model=checkpoint, data=samples, out=tmp_path / "alone", is_main=True)
+    inputs = Inputs(config.samples, model=checkpoint, data=samples, out=tmp_path / "alone", is_main=True)
     alone = [pack.tolist() for pack in inputs.plan.packs]
     assert run_ranks(checkpoint, samples, tmp_path) == [alone, alone]
 

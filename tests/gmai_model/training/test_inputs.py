@@ -21,7 +21,7 @@ SMALL = ["pack_tokens=512", "global_batch_size=4", "micro_batch_size=1", "epochs
 def open_inputs(checkpoint: Path, samples: Path, tmp_path: Path):
     def open_them(*, data: Path = samples, out: str = "run", settings: tuple[str, ...] = (), stage: int = 1) -> Inputs:
         config = resolve(stage, None, [*SMALL, *settings])
-        return Inputs(config, model=checkpoint, data=data, out=tmp_path / out, is_main=True)
+        return Inputs(config.samples, model=checkpoint, data=data, out=tmp_path / out, is_main=True)
 
     return open_them
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from gmai_model.assembly.weights import WeightFiles, tensor_digest
+from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText
 
 from .conftest import Train
@@ -104,11 +105,11 @@ def test_half_written_checkpoint_is_named_and_passed_over(
 ) -> None:
     train.and_stop(1, checkpoint, tmp_path / "run", after_steps=5, by=signal.SIGKILL)
     newest = sorted((tmp_path / "run" / "checkpoints").glob("step-*"))[-1]
-    state = next((newest / "state").glob("*optim_states.pt"))
+    state = newest / "rank-00000.safetensors"
     state.write_bytes(state.read_bytes()[:100])
     result = train(1, checkpoint, tmp_path / "run")
     assert result.returncode == 0, result.stderr
-    assert f"{newest.name} has files of another size" in result.stderr
+    assert f"{newest.name} is damaged (rank-00000.safetensors has 100 bytes instead of" in result.stderr
     assert digests(tmp_path / "run" / "model") == digests(stage1 / "model")
 
 
@@ -148,15 +149,12 @@ def test_any_number_of_ranks_trains_the_same_and_goes_on_as_another(
 
 def test_resume_checkpoints_hold_what_trains_and_nothing_else(stage1: Path) -> None:
     """The projector has 33,024 parameters of the model's 1.9 million; AdamW keeps two numbers for each."""
-    state = next((stage1 / "checkpoints").glob("step-*")) / "state"
-    weights = torch.load(state / "mp_rank_00_model_states.pt", weights_only=False)["module"]
-    assert weights
-    assert all("multi_modal_projector" in name for name in weights)
-    optimiser = torch.load(next(state.glob("*optim_states.pt")), weights_only=False)["optimizer_state_dict"]
-    moments = optimiser["base_optimizer_state"]["state"][0]
-    assert {name: moments[name].numel() for name in ("exp_avg", "exp_avg_sq")} == dict.fromkeys(
-        ("exp_avg", "exp_avg_sq"), sum(value.numel() for value in weights.values())
-    )
+    folder = next((stage1 / "checkpoints").glob("step-*"))
+    assert sorted(path.name for path in folder.iterdir()) == ["complete.json", "rank-00000.safetensors"]
+    tensors = load_file(folder / "rank-00000.safetensors")
+    assert all(name.startswith("llava.model.multi_modal_projector.") for name in tensors)
+    for kind in ("fp32", "exp_avg", "exp_avg_sq"):
+        assert sum(value.numel() for name, value in tensors.items() if name.endswith(f":{kind}")) == 33_024
 
 
 def test_a_signal_to_one_rank_stops_all_and_the_run_ends_with_the_same_bits(

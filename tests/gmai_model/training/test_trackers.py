@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from gmai_formats.errors import UserError
-from gmai_model.training.metrics import MetricsFile
+from gmai_model.training.callbacks.metrics import MetricsFile
+from gmai_model.training.place import Place
 from gmai_model.training.trackers import open_trackers
 
 
@@ -15,7 +16,7 @@ def test_tensorboard_shows_each_step_once_after_a_resume(tmp_path: Path) -> None
 
     for done, steps in ((0, (1, 2, 3)), (2, (3, 4))):
         trackers = open_trackers(["tensorboard"], tmp_path, config={"seed": 0}, steps_done=done)
-        metrics = MetricsFile(tmp_path / "m.jsonl", steps_done=done, at_the_end=False, trackers=trackers)
+        metrics = MetricsFile(tmp_path / "m.jsonl", Place(done), trackers)
         for step in steps:
             metrics.write({"step": step, "loss": float(step)})
         metrics.close()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 from gmai_cli.console import say
-from gmai_cli.exit_codes import EXIT_BUG, EXIT_OK, EXIT_REQUEUE
+from gmai_cli.exit_codes import EXIT_BUG, EXIT_OK
 from gmai_formats.errors import UserError
 
 from gmai_model.quiet import quiet
@@ -47,7 +47,7 @@ def train(
 
     Settings are those of the paper's Table 8; --print-config shows them all. One process per GPU: start it alone, with
     `srun gmai train …` (no other launcher needed) or with torchrun. The same command resumes a run that was killed or
-    asked to stop (SIGUSR1, SIGTERM: the state is saved and the exit code is 75).
+    asked to stop: SIGUSR1 and SIGTERM save the state and end with exit code 75, Ctrl-C with 130.
 
       gmai train --stage 1 --model gmai-vl --data build/mix.yaml --out runs/stage1
 
@@ -84,4 +84,4 @@ def train(
     except StopAsked as stopped:
         if str(stopped):
             say(str(stopped))
-        raise typer.Exit(EXIT_REQUEUE) from None
+        raise typer.Exit(stopped.code) from None

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import log_softmax, nll_loss
 from transformers import LlavaForConditionalGeneration
 
 from gmai_model import attention
@@ -12,7 +12,7 @@ from gmai_model.batching.collate import Row
 
 
 class PackedLlava(nn.Module):
-    """Computes the summed loss of one packed row.
+    """Computes the loss of one packed row.
 
     Embedding, vision encoder, projector, language model and head are called in this order on every rank, with or
     without an image in the row: ZeRO-3 needs the same order everywhere, and ZeRO-2 a gradient for every trainable
@@ -27,12 +27,19 @@ class PackedLlava(nn.Module):
         llava.set_attn_implementation({"text_config": attention.NAME, "vision_config": "sdpa"})
         self.llava = llava
 
-    def forward(self, row: Row, *, logits: bool = False) -> Tensor:
-        """Return the sum of the cross-entropy over the row's targets, fp32, shape `()`; or the logits there."""
+    def forward(self, row: Row, *, logits: bool = False) -> Any:
+        """Return what the row's targets cost, or the logits there.
+
+        Returns:
+            The sum of the cross-entropy over the targets, fp32, shape `()`, and each target's share of it without a
+            gradient, shape `(targets,)`. The log-probabilities of the one serve the other: nothing is computed twice.
+        """
         predicted = self.logits(row)
         if logits:
             return predicted
-        return cross_entropy(predicted.float(), row.targets, reduction="sum")
+        log_probabilities = log_softmax(predicted.float(), dim=-1)
+        of_targets = -log_probabilities.detach().gather(1, row.targets[:, None])[:, 0]
+        return nll_loss(log_probabilities, row.targets, reduction="sum"), of_targets
 
     def logits(self, row: Row, *, everywhere: bool = False) -> Tensor:
         """Return the logits at the predicting positions, or at every position.

@@ -1,5 +1,6 @@
 """Packs ▶ one row of tensors, with segment boundaries, images decoded and the loss mask shifted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from gmai_formats.pictures.read import read_picture
 from PIL import Image
 from torch import Tensor
 
+from gmai_model.batching.groups import number_of
 from gmai_model.batching.pixels import Pixels
 from gmai_model.batching.samples import SampleSource
 from gmai_model.batching.tokens import Encoded, Encoder
@@ -30,6 +32,8 @@ class Row:
     """bool, shape `(tokens,)`: positions whose next token the loss counts."""
     targets: Tensor
     """int64, shape `(predicts.sum(),)`: those next tokens."""
+    target_groups: Tensor
+    """int64, shape like `targets`: the number of the `groups.LossGroup` that each target is of."""
     pixel_values: Tensor
     """float32, shape `(images, 3, size, size)`; one grey image where the row has none."""
     has_images: bool
@@ -51,10 +55,15 @@ class Collator:
         encoder: The tokeniser used for the plan.
         image_processor: The checkpoint's image processor.
         image_size: Side of its output in px.
+        sources: Number of each table's source among the groups that losses are kept apart for; by default its own.
     """
 
-    def __init__(self, source: SampleSource, encoder: Encoder, image_processor: Any, *, image_size: int) -> None:
+    def __init__(
+        self, source: SampleSource, encoder: Encoder, image_processor: Any, *, image_size: int,
+        sources: Sequence[int] = (),
+    ) -> None:  # fmt: skip
         self._source, self._encoder = source, encoder
+        self._sources = list(sources) or list(range(len(source.tables)))
         self._pixels = Pixels(image_processor, size=image_size)
         self._image_size = image_size
 
@@ -64,6 +73,7 @@ class Collator:
         A sample whose image does not decode is left out and reported in `unreadable`; nothing takes its place.
         """
         encoded: list[Encoded] = []
+        groups: list[int] = []
         images: list[Image.Image] = []
         unreadable: list[str] = []
         for number in numbers:
@@ -75,12 +85,16 @@ class Collator:
                 unreadable.append(f"{sample.id}: {error}")
                 continue
             encoded.append(tokens)
+            groups.append(number_of(self._sources[int(self._source.dataset[number])], sample.id))
             images += decoded
         pixels = self._pixels(images) if images else None
-        return make_row(encoded, pixels, image_size=self._image_size, unreadable=unreadable)
+        return make_row(encoded, pixels, image_size=self._image_size, unreadable=unreadable, groups=groups)
 
 
-def make_row(encoded: list[Encoded], pixels: Tensor | None, *, image_size: int, unreadable: list[str]) -> Row:
+def make_row(
+    encoded: list[Encoded], pixels: Tensor | None, *, image_size: int, unreadable: list[str],
+    groups: Sequence[int] = (),
+) -> Row:  # fmt: skip
     """Lay tokenised samples end to end.
 
     Args:
@@ -88,6 +102,7 @@ def make_row(encoded: list[Encoded], pixels: Tensor | None, *, image_size: int, 
         pixels: Shape `(images, 3, image_size, image_size)`, all images of the samples in order, or none.
         image_size: Side of an image in px.
         unreadable: Passed through.
+        groups: Of each sample, the number of its `groups.LossGroup`; without them all are of the first.
     """
     if not encoded:
         encoded = [Encoded(np.zeros(1, dtype=np.int32), np.zeros(1, dtype=bool), 0)]
@@ -97,6 +112,7 @@ def make_row(encoded: list[Encoded], pixels: Tensor | None, *, image_size: int, 
     learn = np.concatenate([sample.supervised for sample in encoded])
     learn[starts[:-1]] = False
     predicts = torch.from_numpy(np.concatenate([learn[1:], [False]]))
+    of_sample = np.repeat(np.asarray(groups or [0] * len(encoded), dtype=np.int64), lengths)
     return Row(
         input_ids=input_ids[None],
         position_ids=torch.from_numpy(np.concatenate([np.arange(length) for length in lengths]))[None],
@@ -104,6 +120,7 @@ def make_row(encoded: list[Encoded], pixels: Tensor | None, *, image_size: int, 
         max_length=int(lengths.max()),
         predicts=predicts,
         targets=input_ids[1:][predicts[:-1]],
+        target_groups=torch.from_numpy(of_sample)[predicts],
         pixel_values=torch.zeros(1, 3, image_size, image_size) if pixels is None else pixels,
         has_images=pixels is not None,
         unreadable=unreadable,

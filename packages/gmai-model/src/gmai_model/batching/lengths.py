@@ -19,6 +19,7 @@ from gmai_formats.files import replace_atomically
 from gmai_model.batching.samples import SampleSource, SampleTable
 from gmai_model.batching.team import Team
 from gmai_model.batching.tokens import REASONS, Encoder, Rejected
+from gmai_model.training.signals import shield_worker
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -168,7 +169,7 @@ def in_processes(work: Callable[[T], R], items: Sequence[T], *, alone: bool) -> 
         return
     global _work
     _work = work
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("fork")) as pool:
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("fork"), initializer=shield_worker) as pool:
         try:
             for future in as_completed([pool.submit(_call, item) for item in items]):
                 yield future.result()

@@ -1,6 +1,7 @@
 """The datasets of a mixture ▶ open tables: files found, indexed, images copied out of Parquet, by all ranks."""
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 from gmai_cli.console import progress
 from gmai_formats.errors import UserError
 
+from gmai_model.batching.groups import kind_of
 from gmai_model.batching.images import ImageCopy
 from gmai_model.batching.index import index_path, write_index
 from gmai_model.batching.lengths import in_processes
@@ -100,9 +102,17 @@ def open_tables(datasets: list[Dataset], cache: Path) -> list[SampleTable]:
 
 
 def choose_rows(
-    datasets: list[Dataset], tables: list[SampleTable], *, stage: int, split: str, seed: int
+    datasets: list[Dataset], tables: list[SampleTable], *, stage: int, split: str, seed: int, limit: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return (dataset, row) of every sample of a split: the shares of the stage, or all of the validation samples.
+    """Return (dataset, row) of every sample of a split: the shares of the stage, or of the validation samples.
+
+    Args:
+        datasets: Those that have the split.
+        tables: Their rows.
+        stage: Its shares are taken of the training samples.
+        split: `train` or `validation`.
+        seed: Of the choice.
+        limit: Most validation samples; see `stratified`.
 
     Raises:
         UserError: There is no training sample.
@@ -112,9 +122,50 @@ def choose_rows(
         rows = take_share(table.ids, dataset.entry.share(stage) if split == "train" else 1.0, seed=seed)
         chosen.append(np.stack([np.full_like(rows, number), rows]))
     of_dataset, row = np.concatenate(chosen, axis=1).astype(np.int32)
+    if split != "train" and limit is not None and len(row) > limit:
+        kept = stratified([table.ids for table in tables], limit, seed=seed)
+        of_dataset, row = of_dataset[kept], row[kept]
     if split == "train" and not len(row):
         raise UserError(f"the mixture has no sample for stage {stage}: every dataset is empty. Build them again.")
     return of_dataset, row
+
+
+def stratified(ids: Sequence[Collection[str]], limit: int, *, seed: int) -> np.ndarray:
+    """Return the numbers of `limit` samples, ascending, with the shares of sources and kinds that all samples have.
+
+    Of each source and kind those with the smallest hashes of id and seed are taken, so that the draw depends on the
+    samples alone, never on their order; each has one sample where the limit allows it.
+
+    Args:
+        ids: Of each source's samples; they are numbered through.
+        limit: Samples to take, fewer than there are.
+        seed: Of the draw.
+    """
+    strata: dict[tuple[int, int], list[tuple[bytes, int]]] = {}
+    number = 0
+    for source, of_source in enumerate(ids):
+        for sample_id in of_source:
+            draw = hashlib.blake2b(f"{seed}:validation:{sample_id}".encode("utf-8", "replace"), digest_size=8).digest()
+            strata.setdefault((source, kind_of(sample_id)), []).append((draw, number))
+            number += 1
+    taken = _allot([len(stratum) for stratum in strata.values()], limit)
+    kept = [n for stratum, count in zip(strata.values(), taken, strict=True) for _, n in sorted(stratum)[:count]]
+    return np.sort(np.array(kept, dtype=np.int64))
+
+
+def _allot(sizes: Sequence[int], limit: int) -> list[int]:
+    """Divide `limit` among strata by their sizes: whole shares first, then by the greatest remainder, none left out."""
+    total = sum(sizes)
+    exact = [size * limit / total for size in sizes]
+    taken = [max(int(share), 1) if limit >= len(sizes) else int(share) for share in exact]
+    order = sorted(range(len(sizes)), key=lambda i: taken[i] - exact[i])
+    while sum(taken) < limit:
+        for i in order:
+            if sum(taken) < limit and taken[i] < sizes[i]:
+                taken[i] += 1
+    while sum(taken) > limit:  # strata that got their one sample are paid for by the largest
+        taken[max(range(len(sizes)), key=lambda i: taken[i])] -= 1
+    return taken
 
 
 def open_source(mixture: Mixture, root: Path, *, stage: int, split: str, seed: int, cache: Path) -> SampleSource:

@@ -1,24 +1,29 @@
-"""Checkpoints to resume from: written aside, fsynced, marked complete, renamed, pruned; read by any number of ranks."""
+"""Checkpoints to resume from: written aside, fsynced, sealed, renamed, pruned; read by any number of ranks.
 
-import json
-import os
+Each rank writes `rank-NNNNN.safetensors`, its pieces of the optimiser's state (`master_state`); `complete.json` names
+the run's place and every file with its digest. Nothing in a checkpoint can run code.
+"""
+
 import shutil
-import subprocess
-import sys
-from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch.distributed as dist
 from gmai_cli.console import say
-from gmai_formats.errors import UserError
-from gmai_formats.files import fsync_directory, write_json
+from gmai_formats.files import fsync_directory
+from gmai_formats.state import DamagedError, damage, read_state, seal, write_state
 
+from gmai_model.training import master_state
 from gmai_model.training.distributed import end_together, on_main
+from gmai_model.training.failures import AGAIN
+from gmai_model.training.place import Place
+from gmai_model.training.tensor_file import NotFiniteError, write_tensors
 
-MARK = "complete.json"
+MARKER = "complete.json"
+FORMAT = 2
+"""Of the files: 1 was DeepSpeed's own, pickles, which are not opened."""
 
 
 @dataclass(frozen=True)
@@ -26,63 +31,108 @@ class Checkpoint:
     """One complete checkpoint."""
 
     folder: Path
-    step: int
-    """Optimiser steps done."""
-    unreadable: int
-    """Samples left out so far because an image did not decode."""
+    place: Place
     world: int
     """Number of ranks that wrote it."""
+    files: dict[str, dict[str, Any]]
+    """Name ▶ seal."""
 
 
 def find_latest(root: Path) -> Checkpoint | None:
-    """Return the newest complete checkpoint, as rank 0 sees it; half-written ones are named and passed over.
+    """Return the newest checkpoint that is whole; what is half-written or damaged is named and passed over.
 
-    Every rank must call this: on a network file system each may see another state.
+    Every rank must call this: they share the reading of the files, and rank 0 decides for all.
     """
-    return on_main(lambda: _newest(root))
+    for checkpoint in on_main(lambda: _marked(root)):
+        problem = _first_damage(checkpoint)
+        if not problem:
+            return checkpoint
+        if dist.get_rank() == 0:
+            say(f"checkpoint {checkpoint.folder} is damaged ({problem}), passed over")
+    return None
 
 
-def _newest(root: Path) -> Checkpoint | None:
+def find_step(root: Path, step: int) -> Checkpoint:
+    """Return the checkpoint of a step. Every rank must call this.
+
+    Raises:
+        UserError: It is not there or not whole.
+    """
+    folder = _folder(root, step)
+    found = on_main(lambda: next((each for each in _marked(root) if each.folder == folder), None))
+    problem = _first_damage(found) if found is not None else "it is not there"
+    if found is None or problem:
+        end_together(f"checkpoint {folder}, the best one by its validation loss, cannot be read: {problem}.")
+    return found
+
+
+def _folder(root: Path, step: int) -> Path:
+    return root / f"step-{step:08d}"
+
+
+def _marked(root: Path) -> list[Checkpoint]:
+    """Return the checkpoints with a whole marker, the newest first; half-written folders are removed."""
     for unfinished in root.glob(".step-*"):
         shutil.rmtree(unfinished)
     found: list[Checkpoint] = []
-    for folder in sorted(root.glob("step-*")):
+    for folder in sorted(root.glob("step-*"), reverse=True):
         try:
-            mark: dict[str, Any] = json.loads((folder / MARK).read_text("utf-8"))
-            sizes: dict[str, int] = mark["files"]
-            whole = all((folder / name).stat().st_size == size for name, size in sizes.items())
-            checkpoint = Checkpoint(folder, mark["step"], mark["unreadable"], mark["world"])
-        except (OSError, ValueError, KeyError) as error:
-            say(f"checkpoint {folder} is incomplete ({type(error).__name__}), passed over")
-            continue
-        if whole:
-            found.append(checkpoint)
-        else:
-            say(f"checkpoint {folder} has files of another size than it was written with, passed over")
-    return max(found, key=lambda checkpoint: checkpoint.step, default=None)
+            values = read_state(folder / MARKER)
+            if values["format"] != FORMAT:
+                raise DamagedError(f"its format is {values['format']}, this version reads {FORMAT}")
+            place = Place.read(values["place"])
+            found.append(Checkpoint(folder, place, values["world"], values["files"]))
+        except (OSError, KeyError, TypeError, DamagedError) as error:
+            say(f"checkpoint {folder} is not complete ({error}), passed over")
+    return found
 
 
-def save(engine: Any, root: Path, *, step: int, unreadable: int, keep: int) -> None:
+def _first_damage(checkpoint: Checkpoint) -> str:
+    """Return what is wrong with a checkpoint's files, the same on every rank; each of them reads its share."""
+    mine = sorted(checkpoint.files.items())[dist.get_rank() :: dist.get_world_size()]
+    own = next((found for name, sealed in mine if (found := damage(checkpoint.folder / name, sealed))), "")
+    return _first(own)[1]
+
+
+def _first(own: str) -> tuple[int, str]:
+    """Return the first rank that has something to say, and what."""
+    texts: list[str] = [""] * dist.get_world_size()
+    dist.all_gather_object(texts, own)
+    return next(((rank, text) for rank, text in enumerate(texts) if text), (0, ""))
+
+
+def save(engine: Any, root: Path, *, place: Place, keep: int, keep_step: int | None = None) -> None:
     """Write a checkpoint. Every rank must call this; frozen weights are left out.
 
+    Args:
+        engine: DeepSpeed's engine.
+        root: The folder of checkpoints.
+        place: Of the weights in the engine.
+        keep: How many of the newest stay.
+        keep_step: A step whose checkpoint stays, too.
+
     Raises:
-        UserError: A rank could not write, for example because the disk is full; the last complete checkpoint stays.
+        UserError: A rank could not write, for example because the disk is full, or its weights are no numbers; the
+            last complete checkpoint stays.
     """
-    is_main = dist.get_rank() == 0
-    final = root / f"step-{step:08d}"
-    building = root / f".step-{step:08d}.building"
-    problem = ""
+    final = _folder(root, place.steps)
+    building = root / f".{final.name}.building"
+    is_main, rank = dist.get_rank() == 0, dist.get_rank()
+    _agree(_attempt(lambda: _begin(building)) if is_main else "", place.steps, building)
+    name = f"rank-{rank:05d}.safetensors"
+    sealed: dict[str, Any] = {}
+
+    def write() -> None:
+        digest = write_tensors(building / name, master_state.tensors(engine))
+        sealed.update(seal(building / name, digest))
+
+    _agree(_attempt(write), place.steps, building)
+    seals: list[tuple[str, dict[str, Any]]] = [("", {})] * dist.get_world_size()
+    dist.all_gather_object(seals, (name, sealed))
+    problem = _attempt(lambda: _finish(building, final, place, dict(seals))) if is_main else ""
+    _agree(problem, place.steps, building)
     if is_main:
-        problem = _attempt(lambda: _begin(building))
-    _agree(problem, step=step, building=building)
-    with _remembering_writer(engine) as writer:
-        engine.save_checkpoint(str(building), tag="state", exclude_frozen_parameters=True, save_latest=False)
-    _agree(writer.problem, step=step, building=building)
-    if is_main:
-        problem = _attempt(lambda: _finish(building, final, step=step, unreadable=unreadable))
-        if not problem:
-            _prune(root, keep=keep)
-    _agree(problem, step=step, building=building)
+        _prune(root, keep=keep, keep_step=keep_step)
 
 
 def _begin(building: Path) -> None:
@@ -90,126 +140,57 @@ def _begin(building: Path) -> None:
     building.mkdir(parents=True)
 
 
-def _finish(building: Path, final: Path, *, step: int, unreadable: int) -> None:
-    files = sorted(path for path in building.rglob("*") if path.is_file())
-    sizes = {str(file.relative_to(building)): file.stat().st_size for file in files}
-    world = dist.get_world_size()
-    write_json(building / MARK, {"step": step, "unreadable": unreadable, "world": world, "files": sizes})
-    for folder in {file.parent for file in files}:
-        fsync_directory(folder)
+def _finish(building: Path, final: Path, place: Place, files: dict[str, dict[str, Any]]) -> None:
+    write_state(
+        building / MARKER, {"format": FORMAT, "place": asdict(place), "world": dist.get_world_size(), "files": files}
+    )
+    fsync_directory(building)
     if final.exists():
         shutil.rmtree(final)
     building.rename(final)
     fsync_directory(final.parent)
 
 
-class _RememberingWriter:
-    """Writes DeepSpeed's files durably, and remembers a failure instead of raising it amid collectives."""
-
-    def __init__(self, engine: Any) -> None:
-        self._inner = engine.checkpoint_engine
-        self.problem = ""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def save(self, state_dict: Any, path: str) -> None:  # called by these names
-        def write() -> None:
-            self._inner.save(state_dict, path)
-            # Each rank makes its own file durable: on a network file system no other can.
-            with Path(path).open("rb") as file:
-                os.fsync(file.fileno())
-
-        self.problem = self.problem or _attempt(write)
-
-
-@contextmanager
-def _remembering_writer(engine: Any) -> Generator[_RememberingWriter]:
-    writer = _RememberingWriter(engine)
-    inner, engine.checkpoint_engine = engine.checkpoint_engine, writer
-    try:
-        yield writer
-    finally:
-        engine.checkpoint_engine = inner
-
-
-def _attempt(write: Any) -> str:
+def _attempt(write: Callable[[], None]) -> str:
     """Return what went wrong, or nothing. torch reports a full disk as a RuntimeError of its own."""
     try:
         write()
+    except NotFiniteError as error:
+        return f"{error} holds a value that is not finite"
     except (OSError, RuntimeError) as error:
         return str(error).splitlines()[0]
     return ""
 
 
-def _agree(problem: str, *, step: int, building: Path) -> None:
+def _agree(problem: str, step: int, building: Path) -> None:
     """Raise on every rank when one has a problem, so that none waits for it."""
-    problems: list[str] = [""] * dist.get_world_size()
-    dist.all_gather_object(problems, problem)
-    failed = next((rank for rank, text in enumerate(problems) if text), None)
-    if failed is None:
+    rank, text = _first(problem)
+    if not text:
         return
     if dist.get_rank() == 0:
         shutil.rmtree(building, ignore_errors=True)
     root = building.parent
-    free_gib = shutil.disk_usage(root).free / 2**30 if root.is_dir() else 0
     last = max((folder.name for folder in root.glob("step-*")), default="none yet")
+    if text.endswith("not finite"):
+        end_together(
+            f"step {step}: {text} on rank {rank}. Such weights are never saved. The last complete checkpoint is "
+            f"{last}. Lower the learning rate in a new --out, or look for a faulty device or file."
+        )
+    free_gib = shutil.disk_usage(root).free / 2**30 if root.is_dir() else 0
     end_together(
-        f"step {step}: rank {failed} could not write the checkpoint in {root}: {problems[failed]} ({free_gib:.2f} GiB "
-        f"free there). The last complete checkpoint is {last}. Make room (keep_checkpoints keeps fewer) and run the "
-        f"same command: it goes on from there."
+        f"step {step}: rank {rank} could not write the checkpoint in {root}: {text} ({free_gib:.2f} GiB free there). "
+        f"The last complete checkpoint is {last}. Make room (keep_checkpoints keeps fewer). {AGAIN}"
     )
 
 
-def _prune(root: Path, *, keep: int) -> None:
+def _prune(root: Path, *, keep: int, keep_step: int | None) -> None:
+    kept = None if keep_step is None else _folder(root, keep_step)
     for folder in sorted(root.glob("step-*"))[:-keep]:
-        shutil.rmtree(folder)
+        if folder != kept:
+            shutil.rmtree(folder)
 
 
-@contextmanager
-def readable(checkpoint: Checkpoint, *, zero_stage: int) -> Generator[Path]:
-    """Yield the folder to load from. Every rank must call this.
-
-    Of a checkpoint that another number of ranks wrote, rank 0 makes a DeepSpeed universal checkpoint, which lasts as
-    long as the block.
-
-    Raises:
-        UserError: The conversion failed.
-    """
-    if checkpoint.world == dist.get_world_size():
-        yield checkpoint.folder
-        return
-    universal = checkpoint.folder.with_name(f".{checkpoint.folder.name}.universal")
-    on_main(lambda: _convert(checkpoint, universal, zero_stage=zero_stage))
-    try:
-        yield universal
-    finally:
-        dist.barrier()
-        if dist.get_rank() == 0:
-            shutil.rmtree(universal, ignore_errors=True)
-
-
-def _convert(checkpoint: Checkpoint, universal: Path, *, zero_stage: int) -> None:
-    world = dist.get_world_size()
-    say(f"{checkpoint.folder.name} was written by {checkpoint.world} process(es), now there are {world}: converting it")
-    # A process of its own, without our ranks' variables; it reads what DeepSpeed wrote, file by file.
-    environment = {k: v for k, v in os.environ.items() if k not in {"RANK", "WORLD_SIZE", "LOCAL_RANK"}}
-    command = [sys.executable, "-m", "deepspeed.checkpoint.ds_to_universal", "--input_folder",
-               str(checkpoint.folder / "state"), "--output_folder", str(universal / "state")]  # fmt: skip
-    if zero_stage == 2:
-        command.append("--inject_missing_state")
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    if done.returncode != 0:
-        shutil.rmtree(universal, ignore_errors=True)
-        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise UserError(
-            f"{checkpoint.folder}: written by {checkpoint.world} processes, and converting it for {world} failed: "
-            f"{reason}. Make room if the disk is full, or go on with {checkpoint.world} processes."
-        )
-
-
-def load(engine: Any, folder: Path) -> None:
-    """Put weights and optimiser states into the engine. Every rank must call this."""
-    path, _ = engine.load_checkpoint(str(folder), tag="state", load_module_strict=False, load_lr_scheduler_states=False)
-    if path is None:
-        raise RuntimeError(f"DeepSpeed did not load {folder}")
+def load(engine: Any, checkpoint: Checkpoint) -> None:
+    """Put a checkpoint's weights and optimiser states into the engine. Every rank must call this."""
+    files = [checkpoint.folder / name for name in sorted(checkpoint.files)]
+    master_state.restore(engine, files, steps=checkpoint.place.steps)

@@ -1,5 +1,6 @@
 """The settings of one stage: Table 8 as defaults, a YAML file over them, `--set key=value` over that."""
 
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,24 +53,37 @@ class TrainConfig(BaseModel):
     """Recompute activations in the backward pass: less memory, a third more compute."""
     seed: int = 0
     """Of the mixture's shares and the order of samples."""
+    device: Literal["auto", "cpu"] = "auto"
+    """`auto` takes a GPU; where GPUs were given that torch cannot use, it stops, and only `cpu` trains without them."""
     loader_workers: int = Field(2, ge=0)
-    """Processes per device that read, tokenise and decode ahead; 0 does it in between steps."""
+    """Processes per device that read, tokenise and decode ahead; 0 does it in between steps. Fewer are started where
+    `/dev/shm` is too small for their rows."""
     save_every_steps: int = Field(200, gt=0)
     """Steps between two checkpoints to resume from."""
     keep_checkpoints: int = Field(2, gt=0)
     """Resume checkpoints kept; older ones are removed."""
     validate_every_steps: int | None = Field(None, gt=0)
     """Steps between two measurements of the validation loss, and two rounds of answers; the end always has both."""
+    validation_samples: int = Field(500, gt=0)
+    """Most validation samples that are measured: a fixed draw, with the shares of sources and kinds that all have."""
+    patience: int | None = Field(None, gt=0)
+    """End the run when the validation loss has not fallen in this many measurements; none never does."""
+    export: Literal["last", "best"] = "last"
+    """Weights that become the model: after the last step (the paper), or those of the lowest validation loss."""
     answers: int = Field(8, ge=0)
     """Held-out questions, always the same ones, that the model answers whenever the validation loss is measured."""
     answer_tokens: int = Field(48, gt=0)
     """Longest of these answers in tokens."""
     max_bad_fraction: float = Field(0.001, ge=0, le=1)
     """Share of samples with an unreadable image above which training stops."""
+    startup_timeout_s: float = Field(300, gt=0)
+    """Seconds within which all processes must have met; also how long one may give no sign of life later."""
     stall_timeout_s: float = Field(1800, gt=0)
     """Seconds without progress after which the run ends and says which rank it waited for."""
     trackers: tuple[Literal["tensorboard", "wandb"], ...] = ()
     """Where metrics go besides `metrics.jsonl`: the extras `gmai-model[tensorboard]` and `gmai-model[wandb]`."""
+    callbacks: tuple[str, ...] = ()
+    """Behaviours of other packages beside the steps: names of entry points of the group `gmai.training_callbacks`."""
     lora_rank: int = Field(0, ge=0)
     """0 trains all weights (the paper); above, the language model trains adapters of this rank: `gmai-model[lora]`."""
     lora_alpha: float = Field(32.0, gt=0)
@@ -83,12 +97,34 @@ class TrainConfig(BaseModel):
             raise ValueError(
                 f"lora_rank={self.lora_rank} puts adapters into the language model, which stage {self.stage} freezes."
             )
+        if self.patience and self.validate_every_steps is None:
+            raise ValueError("patience counts measurements of the validation loss. Set validate_every_steps, too.")
         return self
+
+    @property
+    def samples(self) -> "SampleSettings":
+        """What the choice, the order and the packing of samples depend on."""
+        return SampleSettings(**{field.name: getattr(self, field.name) for field in fields(SampleSettings)})
+
+
+@dataclass(frozen=True)
+class SampleSettings:
+    """The settings of `TrainConfig` by these names that samples are read, chosen and packed by."""
+
+    stage: int
+    seed: int
+    epochs: int
+    pack_tokens: int
+    packing: Literal["best_fit", "next_fit", "none"]
+    long_samples: Literal["cut", "skip"]
+    global_batch_size: int
+    validation_samples: int
 
 
 MAY_CHANGE = frozenset({
-    "micro_batch_size", "activation_checkpointing", "loader_workers", "save_every_steps", "keep_checkpoints",
-    "validate_every_steps", "answers", "answer_tokens", "max_bad_fraction", "stall_timeout_s", "trackers",
+    "micro_batch_size", "activation_checkpointing", "device", "loader_workers", "save_every_steps", "keep_checkpoints",
+    "validate_every_steps", "patience", "answers", "answer_tokens", "max_bad_fraction", "startup_timeout_s",
+    "stall_timeout_s", "trackers", "callbacks",
 })  # fmt: skip
 """Settings that leave the result as it is, but for rounding: a resumed run may have others than it began with."""
 

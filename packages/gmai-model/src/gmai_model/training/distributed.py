@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import torch
+from gmai_cli.console import say
 from gmai_cli.exit_codes import EXIT_USER_ERROR
 from gmai_formats.errors import UserError
+from gmai_formats.gpus import require_usable_gpu
 from gmai_formats.slurm_hosts import meeting_place
 
 T = TypeVar("T")
@@ -89,17 +91,50 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def start(launch: Launch, deepspeed_config: dict[str, Any]) -> Any:
-    """Join the other processes and return the `accelerate.Accelerator` that holds DeepSpeed.
+def choose_device(launch: Launch, *, device: str, precision: str) -> bool:
+    """Return whether this process computes on a GPU, and point every library at that one.
+
+    With `--gpus-per-task=1` a process sees one GPU, whose number is 0 whatever the local rank.
 
     Raises:
-        UserError: The libraries do not agree on the number of processes: each would train the same data.
+        UserError: GPUs were given that torch cannot use, there are fewer than processes, or the GPU is too old.
     """
-    on_gpu = torch.cuda.is_available()
+    on_gpu = device != "cpu" and require_usable_gpu(torch, ask_for_cpu="--set device=cpu")
     if not on_gpu:
         os.environ["DS_ACCELERATOR"] = "cpu"
         # `accelerate launch` needs it to start processes on the CPU; inside them it would switch DeepSpeed off.
         os.environ.pop("ACCELERATE_USE_CPU", None)
+        return False
+    visible = torch.cuda.device_count()
+    alone = visible == 1 and "SLURM_STEP_ID" in os.environ
+    local_rank = 0 if alone else launch.local_rank
+    if local_rank >= visible:
+        raise UserError(
+            f"local rank {launch.local_rank} has no GPU of its own: {visible} visible. One process per GPU: start as "
+            f"many as there are, or give each task one (`srun --gpus-per-task=1`)."
+        )
+    os.environ["LOCAL_RANK"] = str(local_rank)
+    # Rows differ in length, and the allocator's blocks with them.
+    os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
+    torch.cuda.set_device(local_rank)
+    major, minor = torch.cuda.get_device_capability()
+    if precision == "bf16" and major < 8:
+        raise UserError(
+            f"{torch.cuda.get_device_name()} (compute capability {major}.{minor}) has no bf16, which came with 8.0. "
+            f"Write --set precision=fp32, or use a newer GPU."
+        )
+    processes = 1 if launch.world == 1 else int(os.environ.get("LOCAL_WORLD_SIZE") or visible)
+    if launch.rank == 0 and visible > processes and not alone:
+        say(f"{visible} GPUs are visible and {processes} used: start one process per GPU, such as with torchrun")
+    return True
+
+
+def start(launch: Launch, deepspeed_config: dict[str, Any], *, on_gpu: bool) -> Any:
+    """Return the `accelerate.Accelerator` that holds DeepSpeed; the processes have met.
+
+    Raises:
+        UserError: The libraries do not agree on the number of processes: each would train the same data.
+    """
     import deepspeed.ops
     from accelerate import Accelerator
     from accelerate.utils import DeepSpeedPlugin, InitProcessGroupKwargs
@@ -111,7 +146,7 @@ def start(launch: Launch, deepspeed_config: dict[str, Any]) -> Any:
         gradient_accumulation_steps=deepspeed_config["gradient_accumulation_steps"],
         deepspeed_plugin=DeepSpeedPlugin(hf_ds_config=deepspeed_config, zero3_init_flag=False),
         # Without naming the backend accelerate counts one process per rank on the CPU, and all train the same data.
-        kwargs_handlers=[InitProcessGroupKwargs(backend="nccl" if on_gpu else "gloo", timeout=COLLECTIVE_TIMEOUT)],
+        kwargs_handlers=[InitProcessGroupKwargs(backend=_backend(on_gpu), timeout=COLLECTIVE_TIMEOUT)],
     )
     seen = {
         "the launcher": launch.world,
@@ -127,9 +162,8 @@ def start(launch: Launch, deepspeed_config: dict[str, Any]) -> Any:
     return accelerator
 
 
-def meeting_store() -> Any:
-    """Return the key-value store that the processes met at."""
-    return torch.distributed.distributed_c10d._get_default_store()  # pyright: ignore[reportPrivateUsage]
+def _backend(on_gpu: bool) -> str:
+    return "nccl" if on_gpu else "gloo"
 
 
 def on_main(work: Callable[[], T]) -> T:

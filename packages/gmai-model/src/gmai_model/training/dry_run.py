@@ -10,7 +10,8 @@ from gmai_formats.errors import UserError
 from gmai_model.batching.mixture import load_mixture
 from gmai_model.flops import Flops
 from gmai_model.stages import STAGES, Part
-from gmai_model.training import estimate, parts, preview, speed
+from gmai_model.training import estimate, parts, preflight, preview
+from gmai_model.training.callbacks import speed
 from gmai_model.training.config import TrainConfig
 from gmai_model.training.identity import check_inputs
 from gmai_model.training.inputs import Inputs
@@ -54,8 +55,10 @@ def dry_run(config: TrainConfig, *, model: Path, data: Path, gpu: str, gpus: int
     parts.set_trainable(llava, config.trainable)
     counts = parts.count_parameters(llava)
     with tempfile.TemporaryDirectory() as folder:
-        inputs = Inputs(config, model=model, data=data, out=Path(folder), is_main=True, with_images=False)
+        inputs = Inputs(config.samples, model=model, data=data, out=Path(folder), is_main=True, with_images=False)
         inputs.announce(listed=False)
+        if problem := preflight.image_problem(inputs, copied=False):
+            raise UserError(problem)
         stage = STAGES[config.stage]
         say("")
         rows = [(part, f"{total:,}", f"{train:,}" if train else "frozen") for part, (total, train) in counts.items()]

@@ -9,6 +9,7 @@ import json
 import os
 from collections import Counter
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from gmai_formats.files import replace_atomically, write_json
 from transformers import AutoProcessor
 
 from gmai_model.batching.collate import Collator
+from gmai_model.batching.groups import LossGroup, groups_of
 from gmai_model.batching.lengths import CUT, REJECTED, Lengths, measure, reasons
 from gmai_model.batching.mixture import load_mixture, used_entries
 from gmai_model.batching.packing import Packs
@@ -27,7 +29,7 @@ from gmai_model.batching.prepare import Dataset, choose_rows, copy_images, find_
 from gmai_model.batching.samples import SampleSource
 from gmai_model.batching.team import Team
 from gmai_model.batching.tokens import REASONS, Encoder
-from gmai_model.training.config import TrainConfig
+from gmai_model.training.config import SampleSettings
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Inputs:
     """The samples of a stage and of its validation loss, measured and planned.
 
     Args:
-        config: The resolved settings.
+        config: What they are chosen and packed by.
         model: The checkpoint whose tokenizer and image processor are used.
         data: What `load_mixture` takes.
         out: The run's folder; the plan goes there, and the cache unless `GMAI_CACHE` names another folder.
@@ -75,7 +77,7 @@ class Inputs:
     """
 
     def __init__(
-        self, config: TrainConfig, *, model: Path, data: Path, out: Path, is_main: bool, with_images: bool = True
+        self, config: SampleSettings, *, model: Path, data: Path, out: Path, is_main: bool, with_images: bool = True
     ) -> None:
         mixture, root = load_mixture(data)
         self.processor: Any = AutoProcessor.from_pretrained(model, trust_remote_code=False, local_files_only=True)
@@ -109,7 +111,8 @@ class Inputs:
         with team.together():
             if not planned and team.is_main:
                 stage, seed = self._config.stage, self._config.seed
-                dataset, row = choose_rows(datasets, tables, stage=stage, split=split, seed=seed)
+                limit = self._config.validation_samples
+                dataset, row = choose_rows(datasets, tables, stage=stage, split=split, seed=seed, limit=limit)
                 save_array(folder, "dataset", dataset)
                 save_array(folder, "row", row)
         source = SampleSource(tables, load_array(folder, "dataset"), load_array(folder, "row"))
@@ -149,7 +152,7 @@ class Inputs:
             dataset.entry.name: f"{dataset.entry.share(config.stage)} {_digest(dataset.digests)}"
             for dataset in datasets
         }
-        settings = [config.stage, config.seed, config.epochs, config.pack_tokens, config.packing]
+        settings = list(asdict(config).values())
         return {"datasets": of_dataset, "tokenizer or template": self.encoder.digest, "settings": settings}
 
     def _plan(
@@ -226,6 +229,11 @@ class Inputs:
 
         return {"train": of(self._train), "validation": of(self._held_out)}
 
+    @cached_property
+    def groups(self) -> list[LossGroup]:
+        """What losses are kept apart for: sources and kinds, of the training and of the validation samples."""
+        return groups_of([entry.name for entry in self._entries])
+
     @property
     def shares(self) -> list[MixtureShare]:
         """The effective mixture of the training samples."""
@@ -233,7 +241,11 @@ class Inputs:
 
     def collator(self, source: SampleSource) -> Collator:
         """Return what turns sample numbers into rows."""
-        return Collator(source, self.encoder, self.processor.image_processor, image_size=self.image_size)
+        names = [entry.name for entry in self._entries]
+        return Collator(
+            source, self.encoder, self.processor.image_processor, image_size=self.image_size,
+            sources=[names.index(table.source.name) for table in source.tables],
+        )  # fmt: skip
 
 
 def _open(source: SampleSource, folder: Path) -> Split:

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from gmai_model.batching.collate import Collator, Row
 from gmai_model.batching.plan import Plan
+from gmai_model.training.signals import shield_worker
 
 _WORKER_GONE, _OF_A_WORKER = "DataLoader worker (pid", "in DataLoader worker process"
 
@@ -38,13 +39,21 @@ class MicroBatches(Dataset[Row]):
         return self._collator(np.concatenate(packs) if packs else np.empty(0, dtype=np.int64))
 
 
-def iterate(rows: MicroBatches, *, start: int, workers: int) -> Iterator[Row]:
+def iterate(rows: MicroBatches, *, start: int, workers: int, ahead: int = 4) -> Iterator[Row]:
     """Yield the rows from number `start` on, in order; none before is read.
+
+    Args:
+        rows: Of this rank.
+        start: The first one.
+        workers: Processes that read ahead; 0 reads in between.
+        ahead: Rows that each of them keeps ready, in shared memory.
 
     Raises:
         UserError: A worker process died.
     """
-    options: dict[str, Any] = {"prefetch_factor": 4, "multiprocessing_context": "fork"} if workers else {}
+    options: dict[str, Any] = {}
+    if workers:
+        options = {"prefetch_factor": ahead, "multiprocessing_context": "fork", "worker_init_fn": shield_worker}
     before = signal.getsignal(signal.SIGCHLD)
     # With batch_size None the rows come as they are: they are batches already.
     loaded = iter(DataLoader(rows, batch_size=None, sampler=range(start, len(rows)), num_workers=workers, **options))
@@ -66,7 +75,7 @@ def iterate(rows: MicroBatches, *, start: int, workers: int) -> Iterator[Row]:
 
 
 def _worker_is_gone(error: Exception) -> bool:
-    """Say whether torch found a worker dead, or could not fetch from it a row that it had announced."""
+    """Return whether torch found a worker dead, or could not fetch from it a row that it had announced."""
     if isinstance(error, ConnectionError | EOFError | FileNotFoundError):
         return _OF_A_WORKER not in str(error)
     return _WORKER_GONE in str(error)

@@ -1,247 +1,204 @@
-"""The steps of a stage on one rank: rows ▶ loss ▶ optimiser ▶ metrics, checkpoints, validation loss and answers."""
+"""The steps of a stage on one rank: rows ▶ loss ▶ optimiser. What happens beside them is in `callbacks/`."""
 
-import math
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from signal import SIGINT
 from typing import Any
 
 import numpy as np
 import torch
 import torch.distributed as dist
 from gmai_cli.console import progress, say
-from gmai_formats.files import write_json
+from gmai_cli.exit_codes import EXIT_INTERRUPTED, EXIT_REQUEUE
 
 from gmai_model.batching.collate import Row
 from gmai_model.batching.plan import Plan
 from gmai_model.batching.samples import SampleSource
-from gmai_model.training import checkpoints
-from gmai_model.training.answers import Answers
-from gmai_model.training.config import TrainConfig
-from gmai_model.training.distributed import end_together
+from gmai_model.training.callbacks.callback import Callback, Step
 from gmai_model.training.failures import AGAIN
 from gmai_model.training.inputs import Inputs
-from gmai_model.training.loader import MicroBatches, iterate
-from gmai_model.training.metrics import MetricsFile
-from gmai_model.training.schedule import learning_rate
+from gmai_model.training.loader import MicroBatches
+from gmai_model.training.place import Place
 from gmai_model.training.signals import StopAsked, StopRequest
-from gmai_model.training.speed import Speed
-from gmai_model.training.watchdog import Watchdog
 
 
 class Totals:
-    """Sums over the rows of a step, over all ranks once reduced."""
+    """Sums over the rows of a step or of a validation, over all ranks once reduced.
 
-    _KEYS = ("loss", "tokens", "supervised", "images", "unreadable", "stop", "waited_s")
+    Args:
+        groups: Number of groups that losses are kept apart for, see `Inputs.groups`.
+        device: Where the rows are.
+    """
 
-    def __init__(self) -> None:
+    _KEYS = ("loss", "tokens", "supervised", "images", "unreadable", "stop", "waited_s", "interrupted")
+
+    def __init__(self, groups: int, device: torch.device) -> None:
         self.loss: Any = 0.0
-        self.tokens = self.supervised = self.images = self.unreadable = self.stop = self.waited_s = 0.0
+        self.tokens = self.supervised = self.images = self.unreadable = self.waited_s = 0.0
+        self.stop = self.interrupted = 0.0
+        self.by_group = torch.zeros(2, groups, dtype=torch.float64, device=device)
+        """Summed loss and number of targets of each group."""
         self.names: list[str] = []
 
-    def add(self, loss: torch.Tensor, row: Row) -> None:
-        """Count a row; its loss stays on the device, so that nothing waits for it here."""
+    def add(self, loss: torch.Tensor, of_targets: torch.Tensor, row: Row) -> None:
+        """Count a row; its losses stay on the device, so that nothing waits for them here."""
         self.loss = self.loss + loss.detach().double()
+        self.by_group[0].index_add_(0, row.target_groups, of_targets.double())
+        self.by_group[1].index_add_(0, row.target_groups, torch.ones_like(of_targets, dtype=torch.float64))
         self.tokens += row.input_ids.shape[1]
         self.supervised += len(row.targets)
         self.images += len(row.pixel_values) if row.has_images else 0
         self.unreadable += len(row.unreadable)
         self.names += row.unreadable
 
-    def reduce(self, device: torch.device) -> None:
+    def reduce(self) -> None:
         """Sum over the ranks."""
-        values = torch.tensor([float(getattr(self, key)) for key in self._KEYS], dtype=torch.float64, device=device)
+        own = [float(getattr(self, key)) for key in self._KEYS]
+        values = torch.cat([torch.tensor(own, dtype=torch.float64, device=self.by_group.device), self.by_group.ravel()])
         dist.all_reduce(values)
-        for key, value in zip(self._KEYS, values.tolist(), strict=True):
+        for key, value in zip(self._KEYS, values.tolist(), strict=False):
             setattr(self, key, value)
+        self.by_group = values[len(self._KEYS) :].view_as(self.by_group)
 
     @property
     def mean_loss(self) -> float:
         """Loss per target."""
         return self.loss / max(self.supervised, 1)
 
+    def mean_by_group(self) -> list[tuple[float, int]]:
+        """Return (loss per target, number of targets) of each group."""
+        return [(total / max(count, 1), int(count)) for total, count in self.by_group.T.tolist()]
+
 
 @dataclass
-class Place:
-    """How far a run has come; what a checkpoint's mark holds."""
+class Run:
+    """What the steps and the callbacks of one rank share."""
 
-    steps: int = 0
-    unreadable: int = 0
-    validation_loss: float | None = field(default=None)
+    engine: Any
+    """DeepSpeed's engine around `PackedLlava`."""
+    inputs: Inputs
+    rank: int
+    world: int
+    micro_batch_size: int
+    accumulation: int
+    """Rows per rank and step."""
+    out: Path
+    place: Place
+    """How far the weights in the engine have come."""
+    last_step: int
+    """Steps that the run takes; a callback may end it earlier, on every rank alike."""
+    stop: StopRequest
+    callbacks: Sequence[Callback]
+    validation_totals: Totals | None = None
+    """Of the last measurement of the validation loss in this session."""
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this rank writes and speaks for all."""
+        return self.rank == 0
+
+    @property
+    def device(self) -> torch.device:
+        """Where this rank computes."""
+        return self.engine.device
+
+    def notify(self, call: Callable[[Callback], None]) -> None:
+        """Call every callback, in order."""
+        for callback in self.callbacks:
+            call(callback)
+
+    def doing(self, what: str) -> None:
+        """Tell the callbacks what this rank begins to do."""
+        self.notify(lambda callback: callback.doing(self, what))
+
+    def rows(self, plan: Plan, source: SampleSource) -> MicroBatches:
+        """Return this rank's rows of a plan."""
+        return MicroBatches(
+            plan, self.inputs.collator(source), rank=self.rank, world=self.world,
+            micro_batch_size=self.micro_batch_size, accumulation=self.accumulation,
+        )  # fmt: skip
+
+    def totals(self) -> Totals:
+        """Return empty sums."""
+        return Totals(len(self.inputs.groups), self.device)
+
+    def any_stop(self) -> bool:
+        """Return whether a signal has asked any rank to stop. Every rank must call this."""
+        asked = torch.tensor(float(self.stop.received is not None), device=self.device)
+        dist.all_reduce(asked)
+        return bool(asked)
+
+    def stopped(self, totals: Totals) -> StopAsked:
+        """Return the end that a signal has asked for, once the state is saved."""
+        who = self.stop.received.name if self.stop.received else "a signal on another rank"
+        done = f"stopped by {who} after step {self.place.steps} of {self.last_step}; the state is saved. {AGAIN}"
+        code = EXIT_INTERRUPTED if 0 < totals.stop == totals.interrupted else EXIT_REQUEUE
+        return StopAsked(done if self.is_main else "", code=code)
 
 
 class Loop:
     """Trains from the step that a checkpoint left until the last one.
 
     Args:
-        config: The resolved settings.
-        inputs: Samples and plans.
-        engine: DeepSpeed's engine around `PackedLlava`.
-        rank: Of this process.
-        world: Number of ranks.
-        accumulation: Rows per rank and step.
-        out: The run's folder.
-        metrics: Where rank 0 writes; none elsewhere.
-        answers: The questions asked beside each validation loss.
-        speed: What the numbers of a step mean for this model and device.
-        watchdog: Told what this rank does.
-        stop: Whether a signal asked this process to stop, also before the first step.
-        place: How far the weights in the engine have come.
+        run: What is shared with the callbacks.
+        rows: This rank's rows, from the first one of the next step on.
+        rate: Step, from 0 ▶ its learning rate.
     """
 
-    def __init__(
-        self, config: TrainConfig, inputs: Inputs, engine: Any, *, rank: int, world: int, accumulation: int, out: Path,
-        metrics: MetricsFile | None, answers: Answers, speed: Speed, watchdog: Watchdog, stop: StopRequest,
-        place: Place,
-    ) -> None:  # fmt: skip
-        self._config, self._inputs, self._engine = config, inputs, engine
-        self._rank, self._world, self._accumulation = rank, world, accumulation
-        self._out, self._metrics, self._answers = out, metrics, answers
-        self._speed, self._watchdog = speed, watchdog
-        self.place = place
-        self._device: torch.device = engine.device
-        self._stop = stop
-        self._last_step = last_step(config, inputs.plan)
+    def __init__(self, run: Run, rows: Iterator[Row], rate: Callable[[int], float]) -> None:
+        self._run, self._rows, self._rate = run, rows, rate
 
-    @property
-    def _is_main(self) -> bool:
-        return self._rank == 0
-
-    def run(self) -> None:
+    def run(self, title: str) -> None:
         """Train until the last step.
 
         Raises:
             StopAsked: After a signal, once every rank has saved.
-            UserError: The loss is no number, too many images are unreadable, or a checkpoint could not be written.
+            UserError: What a callback found: a loss that is no number, too many unreadable images, a full disk.
         """
-        rows = iterate(self._rows(self._inputs.plan, self._inputs.source),
-                       start=self.place.steps * self._accumulation, workers=self._config.loader_workers)  # fmt: skip
-        self._engine.train()
-        left = self._last_step - self.place.steps
-        with progress(f"stage {self._config.stage}", left, unit="steps", shown=self._is_main) as bar:
-            while self.place.steps < self._last_step:
-                bar.advance(note=self._step(rows))
+        run = self._run
+        run.engine.train()
+        run.notify(lambda callback: callback.begin(run))
+        with progress(title, run.last_step - run.place.steps, unit="steps", shown=run.is_main) as bar:
+            while run.place.steps < run.last_step:
+                step = self._step()
+                run.notify(lambda callback, step=step: callback.after_step(run, step))
+                notes = [callback.note() for callback in run.callbacks]
+                first = f"loss {step.totals.mean_loss:.3f}, lr {step.learning_rate:.1e}"
+                bar.advance(note=", ".join([first, *filter(None, notes)]))
+        run.notify(lambda callback: callback.end(run))
 
-    def _rows(self, plan: Plan, source: SampleSource) -> MicroBatches:
-        return MicroBatches(
-            plan, self._inputs.collator(source), rank=self._rank, world=self._world,
-            micro_batch_size=self._config.micro_batch_size, accumulation=self._accumulation,
-        )  # fmt: skip
-
-    def _step(self, rows: Iterator[Row]) -> str:
-        started = time.monotonic()
-        config = self._config
-        rate = learning_rate(
-            self.place.steps, steps=self._last_step, peak=config.learning_rate, warmup_ratio=config.warmup_ratio
-        )
-        for group in self._engine.optimizer.param_groups:
+    def _step(self) -> Step:
+        run, started = self._run, time.monotonic()
+        rate = self._rate(run.place.steps)
+        for group in run.engine.optimizer.param_groups:
             group["lr"] = rate
-        totals = Totals()
-        packs = self._inputs.plan.step(self.place.steps)
-        numbers = np.concatenate(packs)
-        targets = int(self._inputs.lengths.supervised[numbers].sum())
+        packs = run.inputs.plan.step(run.place.steps)
+        targets = int(run.inputs.lengths.supervised[np.concatenate(packs)].sum())
         # DeepSpeed divides by the accumulation and averages over the ranks; the loss is a mean over all targets of
         # the step, whichever rank and micro-step they fall on.
-        scale = self._world * self._accumulation / max(targets, 1)
-        for micro_step in range(self._accumulation):
+        scale = run.world * run.accumulation / max(targets, 1)
+        totals = run.totals()
+        for micro_step in range(run.accumulation):
             before = time.monotonic()
-            self._watchdog.at(self.place.steps, "waiting for its data")
-            row = next(rows).to(self._device)
+            run.doing("waiting for its data")
+            row = next(self._rows).to(run.device)
             totals.waited_s += time.monotonic() - before
-            self._watchdog.at(self.place.steps, "computing")
-            loss = self._engine(row)
-            totals.add(loss, row)
-            self._engine.set_gradient_accumulation_boundary(micro_step == self._accumulation - 1)
-            self._engine.backward(loss * scale)
-            self._engine.step()
-        totals.stop = float(self._stop.received is not None)
+            run.doing("computing")
+            loss, of_targets = run.engine(row)
+            totals.add(loss, of_targets, row)
+            run.engine.set_gradient_accumulation_boundary(micro_step == run.accumulation - 1)
+            run.engine.backward(loss * scale)
+            run.engine.step()
+        totals.stop = float(run.stop.received is not None)
+        totals.interrupted = float(run.stop.received == SIGINT)
         for name in totals.names:
             say(f"unreadable image, sample left out: {name}")
-        totals.reduce(self._device)
-        gradient_norm = float(self._engine.get_global_grad_norm())
-        self._assert_finite(totals.mean_loss, gradient_norm, numbers)
-        self.place.steps += 1
-        self.place.unreadable += round(totals.unreadable)
-        self._check_unreadable()
-        seconds = time.monotonic() - started
-        measured = self._speed.of_step(
-            tokens=totals.tokens, supervised=totals.supervised, images=totals.images, packs=len(packs),
-            seconds=seconds, waited_s=totals.waited_s / self._world,
+        totals.reduce()
+        run.place.steps += 1
+        run.place.unreadable += round(totals.unreadable)
+        return Step(
+            run.place.steps, packs, rate, totals, float(run.engine.get_global_grad_norm()),
+            time.monotonic() - started, stop=totals.stop > 0,
         )  # fmt: skip
-        if self._metrics is not None:
-            self._metrics.write(
-                {
-                    "step": self.place.steps, "loss": totals.mean_loss, "learning_rate": rate,
-                    "gradient_norm": gradient_norm, "tokens": round(totals.tokens),
-                    "supervised_tokens": round(totals.supervised), "images": round(totals.images),
-                    "unreadable": self.place.unreadable, "seconds": round(seconds, 4),
-                    "data_wait_seconds": round(totals.waited_s / self._world, 4), **measured,
-                }
-            )  # fmt: skip
-        self._save_if_due(stop=totals.stop > 0)
-        every = config.validate_every_steps
-        if every and self.place.steps % every == 0 and self.place.steps < self._last_step:
-            self.validate()
-        return f"loss {totals.mean_loss:.3f}, lr {rate:.1e}, {self._speed.note(measured)}"
-
-    def _assert_finite(self, loss: float, gradient_norm: float, numbers: np.ndarray) -> None:
-        if math.isfinite(loss) and math.isfinite(gradient_norm):
-            return
-        listed = self._out / "not_finite.json"
-        if self._is_main:
-            ids = [self._inputs.source[int(number)].id for number in numbers]
-            found = {"step": self.place.steps + 1, "loss": str(loss), "gradient_norm": str(gradient_norm)}
-            write_json(listed, {**found, "samples": ids})
-        end_together(
-            f"step {self.place.steps + 1}: the loss is {loss} and the gradient's norm {gradient_norm}. Training stops "
-            f"before these weights are saved; the {len(numbers)} samples of the step are listed in {listed}. Lower the "
-            f"learning rate in a new --out, or take the samples out."
-        )
-
-    def _save_if_due(self, *, stop: bool) -> None:
-        done = self.place.steps
-        # The end is a checkpoint too: a kill during the export then repeats no step.
-        if stop or done % self._config.save_every_steps == 0 or done == self._last_step:
-            self._watchdog.at(done, "writing a checkpoint after")
-            checkpoints.save(self._engine, self._out / "checkpoints", step=done, unreadable=self.place.unreadable,
-                             keep=self._config.keep_checkpoints)  # fmt: skip
-        if stop:
-            who = self._stop.received or "a signal on another rank"
-            said = f"stopped by {who} after step {done} of {self._last_step}; the state is saved. {AGAIN}"
-            raise StopAsked(said if self._is_main else "")
-
-    def _check_unreadable(self) -> None:
-        unreadable, samples = self.place.unreadable, len(self._inputs.source)
-        if unreadable > self._config.max_bad_fraction * samples:
-            end_together(
-                f"{unreadable} of {samples} samples have an image that does not decode, more than --max-bad-fraction "
-                f"{self._config.max_bad_fraction:g} allows. Their ids are above. Build the samples again, or allow "
-                f"more of them. {AGAIN}"
-            )
-
-    @torch.no_grad()
-    def validate(self) -> None:
-        """Measure the mean validation loss over all validation samples, if there are any, and ask the questions."""
-        plan = self._inputs.held_out_plan
-        if not plan.packs:
-            return
-        self._engine.eval()
-        totals = Totals()
-        for row in iterate(self._rows(plan, self._inputs.held_out), start=0, workers=0):
-            self._watchdog.at(self.place.steps, "measuring the validation loss after")
-            on_device = row.to(self._device)
-            totals.add(self._engine(on_device), on_device)
-        totals.reduce(self._device)
-        self._watchdog.at(self.place.steps, "answering held-out questions after")
-        self._answers.ask(self._engine, step=self.place.steps, write=self._is_main)
-        self._engine.train()
-        self.place.validation_loss = totals.mean_loss
-        if self._metrics is not None:
-            self._metrics.write({"step": self.place.steps, "validation_loss": totals.mean_loss})
-            say(f"validation loss {totals.mean_loss:.4f} after step {self.place.steps}")
-
-
-def last_step(config: TrainConfig, plan: Plan) -> int:
-    """Return the number of steps that a run takes."""
-    return min(plan.steps, config.max_steps) if config.max_steps else plan.steps

@@ -10,7 +10,7 @@ from typing import Any
 
 from gmai_formats.files import write_text
 
-from gmai_model.training.metrics import read_metrics
+from gmai_model.training.callbacks.metrics import read_metrics
 
 Points = Sequence[tuple[float, float]]
 

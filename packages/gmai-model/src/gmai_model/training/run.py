@@ -1,41 +1,51 @@
 """READ THIS FIRST of the training: one stage from a checkpoint and a mixture to the next checkpoint.
 
-settings ▶ processes ▶ lock ▶ samples ▶ plan ▶ model ▶ engine ▶ (resume) ▶ steps (`loop`) ▶ validation loss ▶ checkpoint
+settings ▶ device ▶ the ranks meet ▶ lock ▶ samples ▶ plan ▶ preflight ▶ model ▶ engine ▶ (resume) ▶ steps (`loop`, and
+beside them `callbacks/`) ▶ checkpoint
 """
 
-import json
 import os
-import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from signal import SIGINT
 from typing import Any
 
-import numpy as np
 import torch
 import torch.distributed as dist
-from gmai_cli.console import say, table
+from gmai_cli.console import say
+from gmai_cli.exit_codes import EXIT_INTERRUPTED, EXIT_REQUEUE
 from gmai_cli.run_lock import RunLock
 from gmai_formats.errors import UserError
-from gmai_formats.files import installed_versions, write_json
-from torch import nn
+from gmai_formats.files import write_json
+from gmai_formats.weights import not_finite
 from transformers import LlavaForConditionalGeneration
 
 from gmai_model.packed import PackedLlava
-from gmai_model.stages import STAGES
-from gmai_model.training import checkpoints, distributed, export, lora, parts, speed
-from gmai_model.training.answers import Answers
+from gmai_model.training import checkpoints, distributed, export, lora, parts, preflight
+from gmai_model.training.callbacks import speed
+from gmai_model.training.callbacks.answers import Answers
+from gmai_model.training.callbacks.callback import Callback, load_callbacks
+from gmai_model.training.callbacks.guard import Guard
+from gmai_model.training.callbacks.metrics import Metrics, MetricsFile
+from gmai_model.training.callbacks.save import Save
+from gmai_model.training.callbacks.validate import Validate
+from gmai_model.training.callbacks.watchdog import Watch, Watchdog
 from gmai_model.training.config import TrainConfig
-from gmai_model.training.failures import explained
+from gmai_model.training.distributed import Launch
+from gmai_model.training.failures import AGAIN, explained
 from gmai_model.training.identity import check_inputs, claim, device_name
 from gmai_model.training.inputs import Inputs
-from gmai_model.training.loop import Loop, Place, last_step
-from gmai_model.training.metrics import MetricsFile, read_metrics
+from gmai_model.training.loader import iterate
+from gmai_model.training.loop import Loop, Run
+from gmai_model.training.meeting import Meeting
+from gmai_model.training.place import Place
+from gmai_model.training.record import announce, begin_session, history_of
 from gmai_model.training.report import write_report
+from gmai_model.training.schedule import learning_rate
 from gmai_model.training.signals import StopAsked, StopRequest
 from gmai_model.training.trackers import open_trackers
-from gmai_model.training.watchdog import Watchdog
-
-CURVE_POINTS = 200
-"""Points of the loss curve that the checkpoint carries."""
 
 
 def train(config: TrainConfig, stop: StopRequest, *, model: Path, data: Path, out: Path) -> None:
@@ -58,50 +68,81 @@ def train(config: TrainConfig, stop: StopRequest, *, model: Path, data: Path, ou
         StopAsked: After a signal, once every rank has saved.
     """
     check_inputs(model, data)
+    others = load_callbacks(config.callbacks)
     launch = distributed.read_launch()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    on_gpu = distributed.choose_device(launch, device=config.device, precision=config.precision)
+    preflight.check_versions()
     accumulation = _accumulation(config, launch.world)
-    accelerator = distributed.start(
-        launch,
-        distributed.deepspeed_config(
-            zero_stage=config.zero_stage, precision=config.precision, micro_batch_size=config.micro_batch_size,
-            accumulation=accumulation, max_grad_norm=config.max_grad_norm, offload=config.offload,
-        ),
-    )  # fmt: skip
     lock = RunLock(out)
+    stop.before_exit.append(lambda _: lock.release())
+    meeting = Meeting(launch, timeout_s=config.startup_timeout_s)
+    watchdog = Watchdog(
+        meeting.connect(), rank=launch.rank, world=launch.world, silence_s=config.startup_timeout_s,
+        stall_s=config.stall_timeout_s, on_exit=lock.release,
+    )  # fmt: skip
+    stop.before_exit.insert(0, watchdog.leave)
+    with watchdog, _ending(stop, watchdog, lock):
+        watchdog.begin("connecting with the other ranks", limited=True)
+        meeting.join("nccl" if on_gpu else "gloo")
+        accelerator = distributed.start(
+            launch,
+            distributed.deepspeed_config(
+                zero_stage=config.zero_stage, precision=config.precision, micro_batch_size=config.micro_batch_size,
+                accumulation=accumulation, max_grad_norm=config.max_grad_norm, offload=config.offload,
+            ),
+            on_gpu=on_gpu,
+        )  # fmt: skip
 
-    def begin() -> bool:
-        lock.acquire()
-        claim(config, model=model, data=data, out=out, world=launch.world)
-        return (out / "model" / "config.json").is_file()
+        def begin() -> bool:
+            lock.acquire()
+            claim(config, model=model, data=data, out=out, world=launch.world)
+            return (out / "model" / "config.json").is_file()
 
-    try:
         with explained(out):
             if distributed.on_main(begin):
                 if launch.rank == 0:
                     say(f"{out / 'model'} is complete; nothing to do")
             else:
-                _train(config, launch, accelerator, accumulation, lock, stop, model=model, data=data, out=out)
+                _train(
+                    config, launch, accelerator, accumulation, stop, watchdog, others, model=model, data=data, out=out
+                )
             dist.barrier()
-    except (StopAsked, UserError, SystemExit) as end:
-        # The threads of gloo may abort a process that ends while they run, and the exit code is lost. NCCL may wait for
-        # ranks that have not come to this end; after a stop all have.
-        if isinstance(end, StopAsked) or dist.get_backend() == "gloo":
-            dist.destroy_process_group()
-        raise
-    finally:
-        lock.release()
     dist.destroy_process_group()
 
 
+@contextmanager
+def _ending(stop: StopRequest, watchdog: Watchdog, lock: RunLock) -> Generator[None]:
+    """Let every rank end alike: the lock is given back, and a signal wins over the errors that it brings about."""
+    try:
+        yield
+    except (StopAsked, UserError, SystemExit) as end:
+        # The threads of gloo may abort a process that ends while they run, and the exit code is lost. NCCL may wait for
+        # ranks that have not come to this end; after a stop all have.
+        if dist.is_initialized() and (isinstance(end, StopAsked) or dist.get_backend() == "gloo"):
+            dist.destroy_process_group()
+        if isinstance(end, StopAsked):
+            raise
+        who = stop.received.name if stop.received else watchdog.left()
+        if not who:
+            raise
+        code = EXIT_INTERRUPTED if who.startswith(SIGINT.name) else EXIT_REQUEUE
+        raise StopAsked(f"stopped by {who}. {AGAIN} (It was found by this: {end})", code=code) from None
+    finally:
+        lock.release()
+
+
 def _train(
-    config: TrainConfig, launch: distributed.Launch, accelerator: Any, accumulation: int, lock: RunLock,
-    stop: StopRequest, *, model: Path, data: Path, out: Path,
+    config: TrainConfig, launch: Launch, accelerator: Any, accumulation: int, stop: StopRequest, watchdog: Watchdog,
+    others: list[Callback], *, model: Path, data: Path, out: Path,
 ) -> None:  # fmt: skip
     is_main = launch.rank == 0
+    watchdog.begin("reading the samples", limited=False)
     latest = checkpoints.find_latest(out / "checkpoints")
-    inputs = Inputs(config, model=model, data=data, out=out, is_main=is_main)
-    llava = _load_model(model, config)
+    inputs = Inputs(config.samples, model=model, data=data, out=out, is_main=is_main)
+    watchdog.begin("loading the model", limited=True)
+    workers, ahead = preflight.check(config, inputs, model=model, out=out, world=launch.world, is_main=is_main)
+    llava = _load_model(model, config.precision)
     beyond = parts.set_trainable(llava, config.trainable)
     trains = config.trainable - {"language_model"} if config.lora_rank else config.trainable
     meter = speed.of_model(
@@ -113,48 +154,59 @@ def _train(
         llava.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     if is_main:
         write_json(out / "mixture.json", inputs.record())
-        _announce(config, inputs, llava, beyond, launch=launch, accumulation=accumulation)
+        announce(config, inputs, llava, beyond, launch=launch, accumulation=accumulation)
+    engine = _make_engine(config, accelerator, llava)
+    if latest is not None:
+        checkpoints.load(engine, latest)
+    planned = min(inputs.plan.steps, config.max_steps or inputs.plan.steps)
+    place = latest.place if latest is not None else Place()
 
-    packed = PackedLlava(llava)
-    trainable = [parameter for parameter in packed.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(
-        trainable, lr=config.learning_rate, betas=config.adam_betas, weight_decay=config.weight_decay
-    )
-    place, engine = Place(), None
-    if latest is None:
-        engine, _ = accelerator.prepare(packed, optimizer)
-    else:
-        place = Place(latest.step, latest.unreadable)
-        with checkpoints.readable(latest, zero_stage=config.zero_stage) as folder:
-            # Whether a universal checkpoint is to be loaded must be known when the engine is made.
-            universal = latest.world != launch.world
-            accelerator.state.deepspeed_plugin.deepspeed_config["checkpoint"] = {"load_universal": universal}
-            engine, _ = accelerator.prepare(packed, optimizer)
-            checkpoints.load(engine, folder)
-    metrics = None
-    if is_main:
-        metrics = _begin_session(config, launch, inputs, place, out=out, accumulation=accumulation)
+    def open_metrics() -> MetricsFile:
+        begin_session(config, launch, place, out=out, accumulation=accumulation, steps=planned)
+        settings = config.model_dump(mode="json")
+        return MetricsFile(
+            out / "metrics.jsonl", place, open_trackers(config.trackers, out, config=settings, steps_done=place.steps)
+        )
 
     answers = Answers(inputs, count=config.answers, seed=config.seed, max_tokens=config.answer_tokens,
                       path=out / "answers.jsonl")  # fmt: skip
-    watchdog = Watchdog(
-        distributed.meeting_store(), rank=launch.rank, world=launch.world,
-        timeout_s=config.stall_timeout_s, on_exit=lock.release,
-    )  # fmt: skip
-    with watchdog:
-        loop = Loop(config, inputs, engine, rank=launch.rank, world=launch.world, accumulation=accumulation, out=out,
-                    metrics=metrics, answers=answers, speed=meter, watchdog=watchdog, stop=stop,
-                    place=place)  # fmt: skip
-        loop.run()
-        loop.validate()
+    # What others add comes after what a step has measured, and before the checkpoint that closes it.
+    callbacks: list[Callback] = [
+        Watch(watchdog), Guard(config.max_bad_fraction), speed.Meter(meter), Metrics(open_metrics), answers, *others,
+        Validate(every_steps=config.validate_every_steps, patience=config.patience),
+        Save(every_steps=config.save_every_steps, keep=config.keep_checkpoints, best=config.export == "best"),
+    ]  # fmt: skip
+    run = Run(engine, inputs, rank=launch.rank, world=launch.world, micro_batch_size=config.micro_batch_size,
+              accumulation=accumulation, out=out, place=place, last_step=planned, stop=stop,
+              callbacks=callbacks)  # fmt: skip
+    rows = iterate(run.rows(inputs.plan, inputs.source), start=place.steps * accumulation, workers=workers, ahead=ahead)
+    rate = partial(learning_rate, steps=planned, peak=config.learning_rate, warmup_ratio=config.warmup_ratio)
+    with stop.saving():
+        Loop(run, rows, rate).run(f"stage {config.stage}")
+    watchdog.begin("writing the model", limited=False)
+    exported = place.steps
+    if config.export == "best" and place.best_step not in {None, place.steps}:
+        exported = place.best_step or 0
+        checkpoints.load(engine, checkpoints.find_step(out / "checkpoints", exported))
     trained = export.gather_trained(llava, precision=config.precision, zero_stage=config.zero_stage, keep=is_main)
-    if is_main and metrics is not None:
-        metrics.close()
+    if is_main:
         export.assert_finite(trained)
-        history = _history(config, inputs, place, out)
+        history = history_of(config, inputs, place, out, exported=exported)
         write_report(out, history, images={question.id: question.encoded_images for question in answers.questions})
         export.export(model, out / "model", lora.merged(trained, config.lora_alpha), history=history)
         say(f"wrote {out / 'model'}; the report is {out / 'report.html'}")
+
+
+def _make_engine(config: TrainConfig, accelerator: Any, llava: LlavaForConditionalGeneration) -> Any:
+    packed = PackedLlava(llava)
+    optimizer = torch.optim.AdamW(
+        [parameter for parameter in packed.parameters() if parameter.requires_grad],
+        lr=config.learning_rate, betas=config.adam_betas, weight_decay=config.weight_decay,
+        # On a GPU one kernel for all parameters needs no temporary copy of them.
+        fused=torch.distributed.get_backend() == "nccl" and config.offload == "none",
+    )  # fmt: skip
+    engine, _ = accelerator.prepare(packed, optimizer)
+    return engine
 
 
 def _accumulation(config: TrainConfig, world: int) -> int:
@@ -168,16 +220,15 @@ def _accumulation(config: TrainConfig, world: int) -> int:
     return config.global_batch_size // at_once
 
 
-def _load_model(model: Path, config: TrainConfig) -> LlavaForConditionalGeneration:
-    dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
+def _load_model(model: Path, precision: str) -> LlavaForConditionalGeneration:
     if not any(model.glob("*.safetensors")):
         distributed.end_together(
             f"{model}: no *.safetensors. Pickled weights can run code when they are opened, so they never are. Give a "
             f"checkpoint that `gmai model init` or `gmai train` wrote."
         )
     loaded: Any = LlavaForConditionalGeneration.from_pretrained(
-        model, dtype=dtype, local_files_only=True, use_safetensors=True, attn_implementation="sdpa",
-        output_loading_info=True,
+        model, dtype=torch.bfloat16 if precision == "bf16" else torch.float32, local_files_only=True,
+        use_safetensors=True, attn_implementation="sdpa", output_loading_info=True,
     )  # fmt: skip
     llava, missing = loaded[0], sorted(loaded[1]["missing_keys"])
     if missing:
@@ -185,79 +236,7 @@ def _load_model(model: Path, config: TrainConfig) -> LlavaForConditionalGenerati
             f"{model}: {len(missing)} tensors are missing, {missing[0]} first. Every tensor must come from the "
             f"checkpoint, as others would start at random. `gmai model check {model}` says more."
         )
+    if problem := not_finite(llava.named_parameters()):
+        distributed.end_together(f"{model}: {problem}")
     llava.train()
     return llava
-
-
-def _begin_session(
-    config: TrainConfig, launch: distributed.Launch, inputs: Inputs, place: Place, *, out: Path, accumulation: int
-) -> MetricsFile:
-    """Note that the run goes on here, and open its metrics."""
-    steps = last_step(config, inputs.plan)
-    if place.steps:
-        say(f"resumed from step-{place.steps:08d} of {steps} steps")
-    session = {
-        "started": time.strftime("%Y-%m-%d %H:%M:%S"), "from_step": place.steps, "processes": launch.world,
-        "launcher": launch.launcher, "device": device_name(), "micro_batch_size": config.micro_batch_size,
-        "accumulation": accumulation, "versions": installed_versions(),
-    }  # fmt: skip
-    with (out / "sessions.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(session) + "\n")
-    trackers = open_trackers(config.trackers, out, config=json.loads(config.model_dump_json()), steps_done=place.steps)
-    return MetricsFile(
-        out / "metrics.jsonl", steps_done=place.steps, at_the_end=place.steps == steps, trackers=trackers
-    )
-
-
-def _announce(
-    config: TrainConfig, inputs: Inputs, llava: nn.Module, beyond: list[str], *, launch: distributed.Launch,
-    accumulation: int,
-) -> None:  # fmt: skip
-    stage = STAGES[config.stage]
-    say(
-        f"stage {stage.number} ({stage.name}) on {launch.world} process(es) of {device_name()}, started by "
-        f"{launch.launcher}: {config.precision}, ZeRO-{config.zero_stage}"
-        + (f", LoRA adapters of rank {config.lora_rank} in the language model" if config.lora_rank else "")
-    )
-    rows = [
-        (part, f"{total:,}", f"{train:,}" if train else "frozen")
-        for part, (total, train) in parts.count_parameters(llava).items()
-    ]
-    table(("part", "parameters", "trainable"), rows, news=True)
-    if beyond:
-        say(
-            f"{len(beyond)} tensors of the vision encoder stay frozen: they lie behind its feature layer, "
-            f"where no gradient reaches them"
-        )
-    inputs.announce()
-    plan = inputs.plan
-    say(
-        f"{len(plan.packs)} packs of {config.pack_tokens} tokens, {plan.fill:.1%} full, in {plan.steps} steps of "
-        f"{config.global_batch_size} = {launch.world} process(es) × {config.micro_batch_size} packs × {accumulation} "
-        f"accumulated (Table 8 ran 32 × {stage.micro_batch_size} × {stage.gradient_accumulation_steps})"
-    )
-
-
-def _history(config: TrainConfig, inputs: Inputs, place: Place, out: Path) -> dict[str, Any]:
-    """Return what `gmai.json` says about this stage: enough for a model card."""
-    lines = read_metrics(out / "metrics.jsonl")
-    steps = [line for line in lines if "loss" in line]
-    every = max(len(steps) // CURVE_POINTS, 1)
-    trained = inputs.plan.samples(place.steps)
-    return {
-        "stage": config.stage,
-        "name": STAGES[config.stage].name,
-        "trainable": sorted(config.trainable),
-        "lora": {"rank": config.lora_rank, "alpha": config.lora_alpha, "merged": True} if config.lora_rank else None,
-        "steps": place.steps,
-        "steps_planned": inputs.plan.steps,
-        "samples": len(trained),
-        "tokens": int(inputs.lengths.tokens[trained].sum(dtype=np.int64)),
-        "unreadable": place.unreadable,
-        "validation_loss": place.validation_loss,
-        "loss_curve": [[line["step"], round(line["loss"], 4)] for line in steps[::-1][::every][::-1]],
-        "validation_curve": [[line["step"], line["validation_loss"]] for line in lines if "validation_loss" in line],
-        "mixture": [vars(share) for share in inputs.shares],
-        "settings": json.loads(config.model_dump_json()),
-        "sessions": [json.loads(line) for line in (out / "sessions.jsonl").read_text("utf-8").splitlines()],
-    }

@@ -42,7 +42,7 @@ def selfcheck(config: TrainConfig, *, model: Path, data: Path, out: Path | None)
         UserError: Unusable input.
     """
     with tempfile.TemporaryDirectory(prefix="gmai-selfcheck-") as scratch:
-        inputs = Inputs(config, model=model, data=data, out=out or Path(scratch), is_main=True)
+        inputs = Inputs(config.samples, model=model, data=data, out=out or Path(scratch), is_main=True)
         pack = max(inputs.plan.step(0), key=len)
         if len(pack) < 2:
             raise UserError(

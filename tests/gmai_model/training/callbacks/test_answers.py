@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from gmai_model.packed import PackedLlava
-from gmai_model.training.answers import Answers
+from gmai_model.training.callbacks.answers import Answers
 from gmai_model.training.config import resolve
 from gmai_model.training.inputs import Inputs
 from transformers import AutoProcessor, LlavaForConditionalGeneration
@@ -16,7 +16,9 @@ SETTINGS = ["precision=fp32", "pack_tokens=512", "global_batch_size=2", "micro_b
 
 @pytest.fixture
 def inputs(checkpoint: Path, samples: Path, tmp_path: Path) -> Inputs:
-    return Inputs(resolve(1, None, SETTINGS), model=checkpoint, data=samples, out=tmp_path / "run", is_main=False)
+    return Inputs(
+        resolve(1, None, SETTINGS).samples, model=checkpoint, data=samples, out=tmp_path / "run", is_main=False
+    )
 
 
 def load(checkpoint: Path) -> LlavaForConditionalGeneration:

@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transformers import LlavaForConditionalGeneration
 
 from gmai_model.flops import Flops, peak_flops
 from gmai_model.stages import Part
+from gmai_model.training.callbacks.callback import Callback, Step
 from gmai_model.training.parts import product_weights
+
+if TYPE_CHECKING:
+    from gmai_model.training.loop import Run
 
 
 @dataclass(frozen=True)
@@ -65,3 +69,24 @@ def of_model(
         None if peak is None else peak * world,
         pack_tokens,
     )
+
+
+class Meter(Callback):
+    """Adds the speed of each step to its values."""
+
+    def __init__(self, speed: Speed) -> None:
+        self._speed, self._note = speed, ""
+
+    def after_step(self, run: "Run", step: Step) -> None:
+        """Measure."""
+        totals = step.totals
+        measured = self._speed.of_step(
+            tokens=totals.tokens, supervised=totals.supervised, images=totals.images, packs=len(step.packs),
+            seconds=step.seconds, waited_s=totals.waited_s / run.world,
+        )  # fmt: skip
+        step.values.update(measured)
+        self._note = self._speed.note(measured)
+
+    def note(self) -> str:
+        """Return the speed of the last step."""
+        return self._note

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,7 +14,11 @@ from PIL import Image
 
 from gmai_model.batching.collate import Row, decode_image, make_row
 from gmai_model.batching.tokens import Encoded
+from gmai_model.training.callbacks.callback import Callback
 from gmai_model.training.inputs import Inputs
+
+if TYPE_CHECKING:
+    from gmai_model.training.loop import Run
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,8 @@ class Question:
     encoded_images: list[bytes]
 
 
-class Answers:
-    """Asks the questions and keeps `answers.jsonl`: one line per question and step.
+class Answers(Callback):
+    """Asks the questions whenever the validation loss is measured; `answers.jsonl` has a line per question and step.
 
     Args:
         inputs: Of the held-out samples.
@@ -59,6 +63,11 @@ class Answers:
         self._pixels = (
             inputs.processor.image_processor(images=images, return_tensors="pt")["pixel_values"] if images else None
         )
+
+    def after_validation(self, run: "Run", loss: float) -> None:
+        """Ask."""
+        run.doing("answering held-out questions after")
+        self.ask(run.engine, step=run.place.steps, write=run.is_main)
 
     @torch.no_grad()
     def ask(self, engine: Any, *, step: int, write: bool) -> None:

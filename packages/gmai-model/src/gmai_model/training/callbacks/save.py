@@ -1,0 +1,40 @@
+"""When a checkpoint is written: every so many steps, at the best validation loss, at the end, and at a signal."""
+
+from typing import TYPE_CHECKING
+
+from gmai_model.training import checkpoints
+from gmai_model.training.callbacks.callback import Callback, Step
+
+if TYPE_CHECKING:
+    from gmai_model.training.loop import Run
+
+
+class Save(Callback):
+    """Writes checkpoints.
+
+    Args:
+        every_steps: Steps between two of them.
+        keep: How many of the newest stay.
+        best: Whether that of the lowest validation loss is written and stays, too.
+    """
+
+    def __init__(self, *, every_steps: int, keep: int, best: bool) -> None:
+        self._every_steps, self._keep, self._best = every_steps, keep, best
+
+    def after_step(self, run: "Run", step: Step) -> None:
+        """Save where that is due.
+
+        Raises:
+            StopAsked: After a signal, once every rank has saved.
+            UserError: A rank could not write.
+        """
+        best = run.place.best_step if self._best else None
+        # The end is a checkpoint too: a kill during the export then repeats no step.
+        due = step.stop or step.number % self._every_steps == 0 or step.number >= run.last_step or best == step.number
+        if due:
+            run.doing("writing a checkpoint after")
+            checkpoints.save(
+                run.engine, run.out / "checkpoints", place=run.place, keep=self._keep, keep_step=best
+            )  # fmt: skip
+        if step.stop:
+            raise run.stopped(step.totals)

@@ -1,0 +1,66 @@
+"""The ranks meet within the time, or say who has not come."""
+
+import socket
+import threading
+from typing import Any
+
+import pytest
+from gmai_formats.errors import UserError
+from gmai_model.training.distributed import Launch
+from gmai_model.training.meeting import Meeting
+
+
+@pytest.fixture
+def port(monkeypatch: pytest.MonkeyPatch) -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        number = listener.getsockname()[1]
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setenv("MASTER_PORT", str(number))
+    monkeypatch.delenv("TORCHELASTIC_USE_AGENT_STORE", raising=False)
+    return number
+
+
+def launch(rank: int, world: int) -> Launch:
+    return Launch(rank, world, rank, "none")
+
+
+@pytest.mark.parametrize("world", [1, 3])
+def test_all_ranks_meet(port: int, world: int) -> None:
+    met: dict[int, Any] = {}
+
+    def come(rank: int) -> None:
+        met[rank] = Meeting(launch(rank, world), timeout_s=30)
+
+    threads = [threading.Thread(target=come, args=(rank,)) for rank in range(world)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(met) == list(range(world))
+    met[0].connect().set("greeting", "hello")
+    assert met[world - 1].connect().get("greeting") == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("world", "named"), [(2, "rank 1 of 2 has not come"), (4, "rank 1, 2, 3 of 4 has not come"), (40, "16, … of 40")]
+)
+def test_ranks_that_do_not_come_are_named(port: int, world: int, named: str) -> None:
+    with pytest.raises(UserError, match=rf"{named}.* to 127\.0\.0\.1:{port} within 0\.3 s; 1 has\."):
+        Meeting(launch(0, world), timeout_s=0.3)
+
+
+def test_rank_0_that_is_not_there_is_named_with_its_address(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gmai_model.training.meeting._PATIENCE_S", 0.2)
+    with pytest.raises(UserError, match=rf"rank 1 on \S+ does not reach rank 0 at 127\.0\.0\.1:{port} within 0\.3 s"):
+        Meeting(launch(1, 2), timeout_s=0.3)
+
+
+def test_a_port_that_is_taken_is_named(port: int) -> None:
+    with socket.socket() as other:
+        other.bind(("", port))
+        other.listen()
+        with pytest.raises(
+            UserError, match=rf"rank 0 cannot listen on port {port} of .*Set MASTER_PORT to a free port"
+        ):
+            Meeting(launch(0, 2), timeout_s=5)
