@@ -2,10 +2,10 @@
 
     python benchmarks/data_writing.py [--requests 3000]
 
-Measured, in one run: our engine with journal, checks and quarantine on at 64 and 256 requests in flight; the `openai`
-library with `asyncio.gather` at the same; a second run in which everything is known, in memory and from Parquet to
-Parquet; the offline writer; the journal's size. The stub runs in a process of its own. Wall time depends on the other
-load of the machine; CPU time hardly.
+Measured, in one run: our engine with journal, checks and quarantine on at 64 and 256 requests in flight; the same
+client alone; the `openai` library in its typed way with `asyncio.gather` at the same; a second run in which everything
+is known, in memory and from Parquet to Parquet; the offline writer; the journal's size. The stub runs in a process of
+its own. Wall time depends on the other load of the machine; CPU time hardly.
 """
 
 import argparse
@@ -31,7 +31,6 @@ from gmai_data.checks.simhash import NEAR_BITS
 from gmai_data.executors import local_processes
 from gmai_data.generation.asking import Asker
 from gmai_data.generation.assembling import assemble
-from gmai_data.generation.endpoints import Endpoint, Pool
 from gmai_data.generation.journal import Journal, Outcome, Reply
 from gmai_data.generation.pending import Pending, settle
 from gmai_data.generation.prices import budget_for, load_table
@@ -42,6 +41,12 @@ from gmai_data.generation.writing import WriteJob
 from gmai_data.sources.recipe import Recipe
 from gmai_data.tables import ANNOTATIONS, TableFiles
 from gmai_data.vocabulary import Split
+from gmai_formats.chat.addresses import Address
+from gmai_formats.chat.client import Client
+from gmai_formats.chat.completion import Completion
+from gmai_formats.chat.dialect import Dialect
+from gmai_formats.chat.driver import Driver
+from gmai_formats.chat.pool import Endpoint, Pool
 from gmai_formats.fingerprints.near import NearHashes
 
 CARD = {
@@ -53,6 +58,7 @@ CARD = {
 RECIPE = Recipe.model_validate(CARD)
 SHARDS = 8
 """Of so many a fully known build is made, which is timed with one process and with two."""
+TEXT = "Write a caption. " * 60
 SETTINGS = WritingSettings(writer="openai", model="stub")
 
 
@@ -101,11 +107,54 @@ def timed(name: str, count: int, wall_s: float, cpu_s: float) -> None:
     )
 
 
+def pool_of(urls: list[str], concurrency: int) -> Pool:
+    dialect = SETTINGS.dialect()
+    return Pool(
+        [Endpoint(Client(Address(url=url), "stub"), dialect, size_at_start=concurrency) for url in urls], concurrency
+    )
+
+
+class Bare:
+    """A request of the same size without journal, budget and checks."""
+
+    def __init__(self, annotation: Annotation) -> None:
+        self.image = annotation.image
+
+    def body(self, dialect: Dialect) -> bytes:
+        uri = f"data:image/jpeg;base64,{base64.b64encode(self.image).decode()}"
+        content = [{"type": "image_url", "image_url": {"url": uri}}, {"type": "text", "text": TEXT}]
+        messages = json.dumps([{"role": "user", "content": content}]).encode()
+        return dialect.head("stub", 500, temperature=0.7) + b',"messages":' + messages + b"}"
+
+    def reserve(self) -> bool:
+        return True
+
+    def settle(self, completion: Completion | None, *, lost: bool = False) -> None:
+        assert completion is not None, lost
+
+
+def client_alone(url: str, records: list[Annotation], concurrency: int) -> tuple[float, float]:
+    async def run() -> None:
+        driver = Driver(pool_of([url], concurrency))
+
+        async def one(call: Bare) -> None:
+            await driver.ask(call)
+
+        async with driver:
+            await driver.run(map(Bare, records), one)
+        assert driver.answered == len(records)
+
+    wall, cpu = time.perf_counter(), time.process_time()
+    asyncio.run(run())
+    took = time.perf_counter() - wall, time.process_time() - cpu
+    timed(f"the client alone, {concurrency} in flight", len(records), *took)
+    return len(records) / took[0], took[1] / len(records)
+
+
 def ours(urls: list[str], records: list[Annotation], folder: Path, concurrency: int) -> tuple[float, float]:
     journal = Journal(folder, "bench", 0, 4, "ab")
     budget = budget_for(["stub"], load_table(), cap_usd=None, batch=False)
-    pool = Pool([Endpoint(url, {}, "", _size=concurrency) for url in urls], concurrency)
-    asker = Asker(pool, budget)
+    asker = Asker(pool_of(urls, concurrency), budget)
     waiting = list(tasks(journal, records, [hashlib.sha256(each.image).hexdigest() for each in records]))
     wall, cpu = time.perf_counter(), time.process_time()
     asyncio.run(asker.run(waiting, lambda _: None, {0: journal}))
@@ -120,15 +169,13 @@ def ours(urls: list[str], records: list[Annotation], folder: Path, concurrency: 
     return len(waiting) / took[0], took[1] / len(waiting)
 
 
-def openai_gather(url: str, records: list[Annotation], concurrency: int) -> float:
+def openai_gather(url: str, records: list[Annotation], concurrency: int) -> tuple[float, float]:
     from openai import AsyncOpenAI
-
-    text = "Write a caption. " * 60
 
     async def one(client: AsyncOpenAI, slots: asyncio.Semaphore, annotation: Annotation) -> str | None:
         async with slots:
             uri = f"data:image/jpeg;base64,{base64.b64encode(annotation.image).decode()}"
-            content = [{"type": "image_url", "image_url": {"url": uri}}, {"type": "text", "text": text}]
+            content = [{"type": "image_url", "image_url": {"url": uri}}, {"type": "text", "text": TEXT}]
             reply = await client.chat.completions.create(
                 model="stub", messages=[{"role": "user", "content": content}], max_tokens=500
             )
@@ -142,8 +189,8 @@ def openai_gather(url: str, records: list[Annotation], concurrency: int) -> floa
     wall, cpu = time.perf_counter(), time.process_time()
     asyncio.run(run())
     took = time.perf_counter() - wall, time.process_time() - cpu
-    timed(f"openai + asyncio.gather, {concurrency} in flight", len(records), *took)
-    return len(records) / took[0]
+    timed(f"openai, typed, + asyncio.gather, {concurrency} in flight", len(records), *took)
+    return len(records) / took[0], took[1] / len(records)
 
 
 def answered(records: list[Annotation], folder: Path) -> None:
@@ -219,8 +266,12 @@ def main() -> None:
         sizes = []
         for concurrency in (64, 256):
             rate, cpu_s = ours([url], records, folder / str(concurrency), concurrency)
-            peer = openai_gather(url, records, concurrency)
-            print(f"   {rate / peer:.1f} times openai; {1000 * cpu_s:.2f} CPU ms a request")
+            _, alone_s = client_alone(url, records, concurrency)
+            peer, peer_s = openai_gather(url, records, concurrency)
+            print(
+                f"   {rate:,.0f} requests/s at {1000 * cpu_s:.2f} CPU ms each, {rate / peer:.1f} times openai's; its "
+                f"CPU time is {peer_s / cpu_s:.1f} times the engine's and {peer_s / alone_s:.1f} times the client's"
+            )
             journals = list((folder / str(concurrency)).rglob("*.jsonl"))
             sizes.append(sum(path.stat().st_size for path in journals) / (3 * len(records)))
     answered(records, folder / "answered")

@@ -1,8 +1,11 @@
 """An OpenAI-compatible chat server that fails on demand and keeps books of what was asked, paid and delivered.
 
 It answers as an obedient model would: it reads the record, the references and the number of turns out of the prompt.
-`faults(request, times)` names the fault of a request that was asked `times` times before, or None. The same request
-always gets the same answer. `python tests/servers/openai.py --latency 0.1` runs it alone and prints its URL.
+`faults(request, times)` names the fault of a request that was asked `times` times before, or None. `behaviour` is
+what a kind of model does with each request: `reasoning` refuses the older fields and thinks at the cost of its limit,
+`thinking aloud` wraps its answer, `no usage` counts no tokens. The same request always gets the same answer.
+
+`python tests/servers/openai.py --latency 0.1` runs it alone and prints its URL.
 """
 
 import argparse
@@ -106,6 +109,26 @@ def _translated(prompt: str) -> list[dict[str, str]]:
     return [{"question": chinese(turn["question"]), "answer": chinese(turn["answer"])} for turn in source]
 
 
+THOUGHT_TOKENS = 900
+"""More than any prompt's limit leaves beside the answer."""
+_OLDER = {
+    "max_tokens": "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens'.",
+    "temperature": "Unsupported value: 'temperature' does not support 0.7. Only the default (1) is supported.",
+}
+_QUOTA = {
+    "message": "You exceeded your current quota, please check your plan and billing details.",
+    "code": "insufficient_quota",
+}
+_REFUSALS: dict[str, tuple[int, dict[str, str], dict[str, str]]] = {
+    "quota": (429, {}, _QUOTA),
+    "a day": (429, {"Retry-After": "86400"}, {"message": "daily limit"}),
+    "milliseconds": (429, {"retry-after-ms": "150"}, {"message": "slow down"}),
+    "529": (529, {"Retry-After": "0.1"}, {"message": "overloaded"}),
+    "filtered": (400, {}, {"message": "The prompt was filtered by the content policy.", "code": "content_filter"}),
+    "too large": (413, {}, {"message": "image too large"}),
+}
+
+
 @dataclass
 class Books:
     """What happened, by the digest of the request's body."""
@@ -118,13 +141,21 @@ class Books:
     in_flight: int = 0
     most_in_flight: int = 0
     arrived_s: list[float] = field(default_factory=list)
+    targets: Counter[str] = field(default_factory=Counter)
+    """Request lines' targets: a whole URL where the server is asked as a proxy."""
+    heads: list[str] = field(default_factory=list)
 
 
 class Server:
     """The server on a thread of its own; use it in a `with` block."""
 
-    def __init__(self, faults: Faults | None = None, latency_s: float = 0.0, canned: bytes | None = None) -> None:
+    def __init__(
+        self, faults: Faults | None = None, latency_s: float = 0.0, canned: bytes | None = None, behaviour: str = ""
+    ) -> None:
         self.faults: Faults = faults or (lambda _body, _times: None)
+        self.behaviour = behaviour
+        self.location = ""
+        """Where the fault `redirect` points to."""
         self.latency_s, self.canned = latency_s, canned
         self.books = Books()
         self.files: dict[str, bytes] = {}
@@ -169,8 +200,18 @@ class Server:
             return int(fault), {}, json.dumps({"error": {"message": told}}).encode(), False
         if fault == "drop":
             return 0, {}, b"", True
+        if fault in _REFUSALS:
+            status, headers, error = _REFUSALS[fault]
+            return status, headers, json.dumps({"error": error}).encode(), False
+        if fault == "redirect":
+            return 307, {"Location": self.location}, b"", False
+        if self.behaviour == "reasoning" and (refused := next((each for each in _OLDER if each in body), "")):
+            error = {"message": _OLDER[refused], "param": refused, "code": "unsupported_parameter"}
+            return 400, {}, json.dumps({"error": error}).encode(), False
         self.books.paid[name] += 1
         text, finish = answer(prompt_of(body), name), "stop"
+        if self.behaviour == "thinking aloud":
+            text = f"<think>\nThe record {{names}} it.\n</think>\nHere it is:\n```json\n{text}\n```\nAnything else?"
         if fault == "cut":
             text, finish = text[: len(text) // 2], "length"
         elif fault == "refusal":
@@ -190,8 +231,15 @@ class Server:
         elif fault == "drop after":
             return 0, {}, b"", True
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}
-        usage = {"prompt_tokens": len(prompt_of(body)) // 4, "completion_tokens": len(text) // 4}
-        document = {"model": f"{body['model']}-0613", "choices": [choice], "usage": usage}
+        usage: dict[str, Any] = {"prompt_tokens": len(prompt_of(body)) // 4, "completion_tokens": len(text) // 4}
+        if self.behaviour == "reasoning":
+            usage["completion_tokens"] += THOUGHT_TOKENS
+            usage["completion_tokens_details"] = {"reasoning_tokens": THOUGHT_TOKENS}
+            if usage["completion_tokens"] > body["max_completion_tokens"]:
+                choice |= {"message": {"role": "assistant", "content": None}, "finish_reason": "length"}
+        document = {"model": f"{body['model']}-0613", "choices": [choice]}
+        if self.behaviour != "no usage":
+            document["usage"] = usage
         self.books.delivered[name] += 1
         return 200, dict(self.rate_headers), json.dumps(document, ensure_ascii=False).encode(), False
 
@@ -299,6 +347,8 @@ class _Connection(asyncio.Protocol):
         books.in_flight += 1
         books.most_in_flight = max(books.most_in_flight, books.in_flight)
         books.arrived_s.append(server.loop.time())
+        books.targets[path] += 1
+        books.heads.append(head)
         status, headers, body, broken = server.route(method, path, content, head)
         delay_s = server.latency_s if path.split("?")[0].endswith("/chat/completions") else 0.0
         if delay_s:

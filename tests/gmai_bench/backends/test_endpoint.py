@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import itertools
 import json
 import threading
 import time
@@ -13,7 +14,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from gmai_bench.backends.adaptive import AdaptiveLimit
 from gmai_bench.backends.asks import Answer, Ask
 from gmai_bench.backends.endpoint import Endpoint
 from gmai_bench.backends.local import LocalModel
@@ -78,6 +78,10 @@ class Stub:
                 self.in_flight -= 1
                 if raw == b"":
                     break
+                if raw == b"cut off":
+                    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\nhalf")
+                    await writer.drain()
+                    break
                 writer.write(raw or good(self.say(prompt)))
                 await writer.drain()
         writer.close()
@@ -127,63 +131,33 @@ def test_every_question_is_asked_once_and_many_at_once(stub: Stub, shown: Shown)
         http("200 OK", b"<html>garbage</html>"),
         http("200 OK", b'{"choices": []}'),
         b"",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\nhalf",
+        b"cut off",
     ],
     ids=["500", "503", "garbage", "no choice", "dropped", "cut off"],
 )
 def test_a_failure_is_tried_again(stub: Stub, shown: Shown, failure: bytes) -> None:
     stub.fault = lambda _prompt, times: failure if times == 0 else None
-    if failure.endswith(b"half"):
-        stub.fault = lambda _prompt, times: b"" if times == 0 else None
     answers = ask_all(stub, shown)
     assert len(answers) == 20
     assert set(stub.asked.values()) == {2}
 
 
-def test_retry_after_is_honoured_and_frees_the_slot(stub: Stub, shown: Shown) -> None:
-    refusal = http("429 Too Many Requests", b"slow down", "Retry-After: 1")
-    refused_s: list[float] = []
-
-    def fault(prompt: str, times: int) -> bytes | None:
-        if prompt == "question 0" and times == 0:
-            refused_s.append(time.monotonic())
-            return refusal
-        return None
-
-    stub.fault = fault
-    answers = ask_all(stub, shown, 30, concurrency=1)
-    assert len(answers) == 30
-    assert stub.asked["question 0"] == 2
-    # the others did not wait for the one that was refused, which came back after the second it was told to wait
-    assert stub.arrived_s[-1] - refused_s[0] >= 1.0
-    assert stub.arrived_s[-2] - refused_s[0] < 0.9
-
-
-def test_refusals_halve_the_requests_in_flight() -> None:
-    async def grow_and_cut() -> list[int]:
-        limit = AdaptiveLimit(start=4, most=64)
-        sizes = [limit.size]
-        for _ in range(4):
-            limit.succeeded()
-        sizes.append(limit.size)  # doubled in one round trip
-        limit.refused()
-        limit.refused()  # of the same round trip: no second cut
-        sizes.append(limit.size)
-        for _ in range(4):
-            limit.succeeded()
-        sizes.append(limit.size)  # about one more in a round trip
-        return sizes
-
-    sizes = asyncio.run(grow_and_cut())
-    assert sizes[:3] == [4, 8, 4]
-    assert sizes[3] in (4, 5)
+def test_retry_after_holds_the_server_s_queue_back(stub: Stub, shown: Shown) -> None:
+    refusal = http("429 Too Many Requests", b"slow down", "Retry-After: 0.5")
+    stub.fault = lambda prompt, times: refusal if prompt == "question 3" and times == 0 else None
+    answers = ask_all(stub, shown, 10, concurrency=1)
+    assert len(answers) == 10
+    assert stub.asked["question 3"] == 2
+    gaps_s = [after - before for before, after in itertools.pairwise(stub.arrived_s)]
+    assert gaps_s.index(max(gaps_s)) == 3
+    assert gaps_s[3] >= 0.5, "nothing is sent in the time that the server asked for"
 
 
 def test_a_server_that_stays_broken_ends_the_run_with_the_remedy(stub: Stub, shown: Shown) -> None:
     stub.fault = lambda prompt, _times: http("500 Oops", b"no GPU") if prompt == "question 7" else None
     endpoint = Endpoint(stub.url, "m", max_new_tokens=8, backoff_s=0.01)
     arrived: list[str] = []
-    with pytest.raises(UserError, match=r'question "q7" failed 6 times, at last with HTTP 500: no GPU.*are kept'):
+    with pytest.raises(UserError, match=r'question "q7" failed: HTTP 500: no GPU, 6 times.*are kept'):
         arrived += (a.id for a in endpoint.answers([Ask(f"q{i}", f"question {i}", ()) for i in range(12)], shown))
     got: list[str] = []
     with contextlib.suppress(UserError):
@@ -195,9 +169,9 @@ def test_a_server_that_stays_broken_ends_the_run_with_the_remedy(stub: Stub, sho
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        ("401 Unauthorized", r"HTTP 401 .*valid key in \$OPENAI_API_KEY"),
-        ("404 Not Found", r"HTTP 404 .*Check the URL .* and the model's name"),
-        ("400 Bad Request", r"HTTP 400 .*context length"),
+        ("401 Unauthorized", r"HTTP 401: refused.*valid key in \$OPENAI_API_KEY"),
+        ("404 Not Found", r"HTTP 404: refused.*Check the URL .* and the model's name"),
+        ("400 Bad Request", r"1 of 1 questions are refused.*HTTP 400: refused.*context length"),
     ],
 )
 def test_what_cannot_succeed_is_not_tried_again(stub: Stub, shown: Shown, status: str, message: str) -> None:
@@ -209,7 +183,7 @@ def test_what_cannot_succeed_is_not_tried_again(stub: Stub, shown: Shown, status
 
 def test_an_endpoint_that_is_down_and_urls_that_are_none(shown: Shown) -> None:
     endpoint = Endpoint("http://127.0.0.1:9/v1", "m", max_new_tokens=8, backoff_s=0.001)
-    with pytest.raises(UserError, match=r"ClientConnectorError.*must be up .*Start or repair it"):
+    with pytest.raises(UserError, match=r"no connection: .*Connection refused.*must be up.*Start or repair it"):
         list(endpoint.answers([Ask("a", "?", ())], shown))
     with pytest.raises(UserError, match=r"no http URL"):
         Endpoint("localhost:8000", "m", max_new_tokens=8)
@@ -252,7 +226,7 @@ def test_the_key_is_sent_and_never_written(
     stub.say = lambda _prompt: "CT"
     out = tmp_path / "out"
     ask_and_report([DeclaredBenchmark(held_out)], Endpoint(stub.url, "m", max_new_tokens=8), out, Settings())
-    assert all(f"Authorization: Bearer {KEY}" in head for head in stub.headers)
+    assert all(f"authorization: bearer {KEY}" in head.lower() for head in stub.headers)
     assert json.loads((out / "report.json").read_text(encoding="utf-8"))["benchmarks"][0]["correct"] == 4
     stub.fault = lambda _prompt, _times: http("401 Unauthorized", f"bad key {KEY}".encode())
     with pytest.raises(UserError) as refused:

@@ -88,7 +88,12 @@ def bench(
         typer.Option(help="Replace each image by noise or grey: a model that looks at images must fall to chance."),
     ] = ImageAblation.none,
     seed: Annotated[int, typer.Option(help="Seed of the noise images.")] = 0,
-    endpoint: Annotated[str | None, typer.Option(help="Base URL of an OpenAI-compatible server.")] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(help="Base URL of an OpenAI-compatible server, or a YAML list of such.")
+    ] = None,
+    max_errors: Annotated[
+        float, typer.Option(min=0, max=1, help="End the run when the server refuses more than this share of questions.")
+    ] = 0.1,
     concurrency: Annotated[int, typer.Option(min=1, help="Most requests in flight at the endpoint.")] = 128,
     api_key_env: Annotated[
         str, typer.Option("--api-key-env", help="Environment variable with the endpoint's key.")
@@ -137,6 +142,7 @@ def bench(
             concurrency=concurrency,
             revision=model_revision,
             key_variable=api_key_env,
+            max_errors=max_errors,
         )
     settings = Settings(limit, allow_partial, due, image_ablation.value, seed)
     kept_in = cache_folder() if use_cache else None
@@ -275,6 +281,8 @@ def _print(benchmarks: "Sequence[ScoredBenchmark]", out: Path | None) -> None:
             print(f"{r.protocol}: the answers are withheld; send {out / r.protocol / 'submission.xlsx'} to the authors")
         if r.cut:
             print(f"{r.protocol}: {r.cut} answers were cut at the token limit (--max-new-tokens)")
+        if r.refused_by_server:
+            print(f"{r.protocol}: {r.refused_by_server} questions were refused by the server and count as not answered")
         if count_note(r):
             print(f"{r.protocol}: {count_note(r)}")
         if r.partial:

@@ -159,7 +159,8 @@ def _build(
             say(line)
         _work(jobs, pool, options.executor)
         _screen(jobs, work)
-        if not _write(write_jobs(jobs, fingerprint, settings, options, work), settings, options, work, pool):
+        written = write_jobs(jobs, fingerprint, settings, options, work)
+        if not _write(written, settings, options, work, pool):
             return EXIT_USER_ERROR  # the same command alone would not get further
         with progress("publish", STEPS, unit="files") as bar:
             run = map if pool is None else pool.map
@@ -168,6 +169,12 @@ def _build(
     inputs = {listing.source.recipe.name: listing.digest for listing in listings}
     spent = {} if settings.writing is None else {"spent_usd": round(spent_usd(jobs), 6)}
     write_run_record(out, config=settings.model_dump(mode="json"), inputs=inputs, seed=settings.seed, **spent)
+    if passing := sum(job.passing() for job in written):
+        say(
+            f"{passing} requests got no reply for reasons that may pass; their samples are in the quarantine. The same "
+            "command asks again and publishes anew."
+        )
+        return exit_code(manifest)
     write_json(work / "complete.json", {"complete": True})
     shutil.rmtree(work / "shards")
     return exit_code(manifest)
@@ -253,7 +260,7 @@ def _assemble(jobs: Sequence[WriteJob], pool: ProcessPoolExecutor | None) -> lis
         run = map if pool is None else pool.map
         for _ in run(assemble, missing):
             bar.advance()
-    return [job for job in missing if not job.done]
+    return [job for job in missing if not job.assembled]
 
 
 def plan(

@@ -56,6 +56,9 @@ def build(
     max_cost_usd: Annotated[
         float | None, typer.Option(min=0, help="Stop before the cost passes this; exit code 2, and it can go on.")
     ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Spend what the look before the build says, without asking.")
+    ] = False,
     prices: Annotated[Path | None, typer.Option(help="Price table (YAML) in place of the bundled one.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder of replies that several builds share.")] = None,
     temperature: Annotated[float, typer.Option(min=0, max=2, help="Of the model that writes.")] = 0.7,
@@ -118,7 +121,7 @@ def build(
         share=share,
         writer=WriterOptions(
             tuple(endpoint or ()), concurrency, max_cost_usd, prices, cache, timeout_s,
-            Limits(batch_requests, round(batch_mb * 1e6), batch_poll_s),
+            Limits(batch_requests, round(batch_mb * 1e6), batch_poll_s), yes=yes,
         ),
         leakage=leakage_list,
         prompts=prompts,

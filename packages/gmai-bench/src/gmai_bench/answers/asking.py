@@ -78,8 +78,8 @@ def ask_missing(
         for identity, answer in cached.items() if ranks.rank == 0 else ():
             writer.write(Prediction(identity, answer.response, requests[identity], answer.cut))
         for answer in backend.answers(own, shown) if own else ():
-            writer.write(Prediction(answer.id, answer.response, requests[answer.id], answer.cut))
-            if cache:
+            writer.write(Prediction(answer.id, answer.response, requests[answer.id], answer.cut, answer.refused))
+            if cache and not answer.refused:
                 cache.add(requests[answer.id], CachedAnswer(answer.response, answer.cut))
             bar.advance()
     ranks.wait()

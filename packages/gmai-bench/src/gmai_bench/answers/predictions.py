@@ -22,6 +22,8 @@ class Prediction:
     """SHA-256 of what was asked: prompt, images, model, generation settings. Empty for answers from elsewhere."""
     cut: bool = False
     """Whether the token limit ended the answer."""
+    refused: str = ""
+    """Why the server refused the question; it counts as no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,8 @@ def _parse(line: bytes, place: str) -> Prediction:
             f'{place}: found the keys {sorted(fields)}. {rule} "id" names the question and "response" is the text that '
             f"the model said. Rename the keys."
         )
-    return Prediction(str(identity), response, request, cut=fields.get("cut") is True)
+    refused = str(fields.get("refused") or "")
+    return Prediction(str(identity), response, request, cut=fields.get("cut") is True, refused=refused)
 
 
 class PredictionWriter:
@@ -120,6 +123,8 @@ class PredictionWriter:
         line = {"id": prediction.id, "response": prediction.response, "request": prediction.request, **self._extra}
         if prediction.cut:
             line["cut"] = True
+        if prediction.refused:
+            line["refused"] = prediction.refused
         data = (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8", errors="replace")
         while data:
             data = data[os.write(self._descriptor, data) :]

@@ -27,6 +27,8 @@ class Answer:
     response: str
     cut: bool
     """Whether the token limit ended it, not the model."""
+    refused: str = ""
+    """Why the server refused the question, or its content filter the answer; it counts as no answer."""
 
 
 class OpenImage(Protocol):

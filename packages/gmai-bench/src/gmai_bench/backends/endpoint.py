@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible chat endpoint (vLLM, `transformers serve`, OpenAI), with as many requests at once as it bears.
+"""Any OpenAI-compatible chat endpoint (vLLM, `transformers serve`, OpenAI, Azure), with as many requests as it bears.
 
 The event loop runs inside the iterator and only while an answer is awaited, so the caller writes each answer down
 before the next is taken, and a run that is stopped leaves no thread behind.
@@ -8,41 +8,83 @@ import asyncio
 import base64
 import contextlib
 import json
-import os
-import random
-import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from email.utils import parsedate_to_datetime
-from typing import Any, cast
-from urllib.parse import urlsplit, urlunsplit
+from dataclasses import dataclass
+from typing import Any
 
-import aiohttp
+from gmai_cli.console import say
+from gmai_formats.chat.addresses import KEY, addresses
+from gmai_formats.chat.client import Client
+from gmai_formats.chat.completion import Completion
+from gmai_formats.chat.dialect import Dialect
+from gmai_formats.chat.driver import Driver, GaveUpError, RefusedError
+from gmai_formats.chat.pool import KEPT, Pool
+from gmai_formats.chat.pool import Endpoint as Server
 from gmai_formats.errors import UserError
 
-from gmai_bench.backends.adaptive import AdaptiveLimit
 from gmai_bench.backends.asks import Answer, Ask, OpenImage
 
-KEY_VARIABLE = "OPENAI_API_KEY"
-_RETRIED = (408, 409, 425, 429, 500, 502, 503, 504)
-_ATTEMPTS = 6
-"""Tries of one question before the run stops; a refusal that names its wait does not count as one."""
-_NAMED_WAITS = 100
-"""Refusals with Retry-After that one question bears."""
-_LONGEST_BACKOFF_S = 30.0
+FILTERED = "the provider's content filter ended the answer"
 _ENCODED_BYTES = 256 << 20
 """Encoded images kept for the next question about the same image."""
-_START = 16
 
 
-class _Retry(Exception):  # noqa: N818 - a signal between two functions, no error a caller sees
-    def __init__(self, reason: str, wait_s: float | None, *, refused: bool) -> None:
-        super().__init__(reason)
-        self.reason, self.wait_s, self.refused = reason, wait_s, refused
+@dataclass
+class _Call:
+    """One question: `gmai_formats.chat.driver.Call` without a budget."""
+
+    model: "Endpoint"
+    ask: Ask
+    open_image: OpenImage
+
+    def body(self, dialect: Dialect) -> bytes:
+        """Return the JSON body."""
+        return self.model.body(dialect, self.ask, self.open_image)
+
+    def reserve(self) -> bool:
+        """Return that nothing holds the question back."""
+        return True
+
+    def settle(self, completion: Completion | None, *, lost: bool = False) -> None:
+        """Count what the server says it used."""
+        del lost
+        if completion is not None:
+            self.model.used.add(completion)
+
+
+@dataclass
+class Used:
+    """What the answers of a run took, as far as the server tells."""
+
+    answers: int = 0
+    uncounted: int = 0
+    """Answers without `usage`."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    seconds: float = 0.0
+
+    def add(self, completion: Completion) -> None:
+        """Add one answer."""
+        self.answers += 1
+        self.uncounted += completion.input_tokens is None
+        self.input_tokens += completion.input_tokens or 0
+        self.output_tokens += completion.output_tokens or 0
+        self.reasoning_tokens += completion.reasoning_tokens
+        self.seconds += completion.seconds
+
+    def line(self) -> str:
+        """Return it in words."""
+        thought = f" ({self.reasoning_tokens:,} of them thinking)" if self.reasoning_tokens else ""
+        without = f"; {self.uncounted} answers came without usage" if self.uncounted else ""
+        mean_s = self.seconds / max(1, self.answers)
+        tokens = f"{self.input_tokens:,} tokens in, {self.output_tokens:,} out{thought}"
+        return f"{self.answers} answers, {mean_s:.1f} s each, {tokens}{without}"
 
 
 class Endpoint:
-    """A model behind an OpenAI-compatible URL."""
+    """A model behind one or more OpenAI-compatible URLs."""
 
     def __init__(
         self,
@@ -52,35 +94,46 @@ class Endpoint:
         max_new_tokens: int,
         concurrency: int = 128,
         revision: str = "",
-        key_variable: str = KEY_VARIABLE,
+        key_variable: str = KEY,
         timeout_s: float = 300.0,
         backoff_s: float = 0.5,
+        max_errors: float = 0.1,
     ) -> None:
         """Take the address; nothing is sent before the first question.
 
         Args:
-            url: Base URL such as `http://127.0.0.1:8000/v1`.
+            url: Base URL such as `http://127.0.0.1:8000/v1`, or a YAML list of endpoints with their parameters and
+                system message (`gmai_formats.chat.addresses.Address`).
             model: Name that the server knows the model by.
-            max_new_tokens: Longest answer, in tokens.
+            max_new_tokens: Longest answer, in tokens; what a model may think comes on top (`reasoning_tokens`).
             concurrency: Most requests in flight at once.
             revision: What the user says changes whenever the model behind the name does; without it answers are not
                 taken from the cache.
             key_variable: Environment variable with the key; it is sent and never written anywhere.
             timeout_s: Longest wait for one answer.
             backoff_s: First wait after a failure; each further one is twice as long.
+            max_errors: Share of the questions that the server may refuse before the run ends.
 
         Raises:
-            UserError: The URL is none, or the variable was named and is empty.
+            UserError: The URL is none, an entry of the file is wrong, or the variable was named and is empty.
         """
-        self._base = _base_url(url)
+        self._addresses = addresses([url])
+        if key_variable != KEY:
+            self._addresses = [each.model_copy(update={"key_env": key_variable}) for each in self._addresses]
+        shaping = {(each.parameters.model_dump_json(exclude={"limit_field"}), each.system) for each in self._addresses}
+        if len(shaping) > 1:
+            raise UserError(
+                f"--endpoint {url}: its endpoints have different parameters or system messages. One run is one model "
+                "under one setting. Give all of them the same, or run them apart."
+            )
+        self._dialect, self._system = self._addresses[0].parameters, self._addresses[0].system
         self._model, self._max_new_tokens, self._revision = model, max_new_tokens, revision
         self._concurrency, self._timeout_s, self._backoff_s = concurrency, timeout_s, backoff_s
-        self._key_variable, self._key = key_variable, os.environ.get(key_variable, "")
-        if key_variable != KEY_VARIABLE and not self._key:
-            raise UserError(f"--api-key-env: ${key_variable} is not set. Export the key in it and run again.")
-        self._limit_field = "max_tokens"
+        self._max_errors = max_errors
+        self._clients = [Client(each, model, timeout_s=timeout_s) for each in self._addresses]
         self._encoded: OrderedDict[str, bytes] = OrderedDict()
         self._encoded_bytes = 0
+        self.used = Used()
 
     @property
     def name(self) -> str:
@@ -89,8 +142,9 @@ class Endpoint:
 
     @property
     def digest(self) -> str:
-        """Address, model name and the revision that the user gave."""
-        return f"endpoint:{self._base}#{self._model}" + (f"@{self._revision}" if self._revision else "")
+        """Addresses, model name and the revision that the user gave."""
+        urls = ",".join(sorted(each.url for each in self._addresses))
+        return f"endpoint:{urls}#{self._model}" + (f"@{self._revision}" if self._revision else "")
 
     @property
     def cacheable(self) -> bool:
@@ -99,125 +153,98 @@ class Endpoint:
 
     @property
     def generation(self) -> Mapping[str, Any]:
-        """Greedy decoding and its token limit."""
-        return {"temperature": 0, "max_new_tokens": self._max_new_tokens}
+        """Greedy decoding and its token limit, and what the endpoints file says otherwise."""
+        otherwise = self._dialect.model_dump(mode="json", exclude={"limit_field", "seed"}, exclude_defaults=True)
+        system = {"system": self._system} if self._system else {}
+        return {"temperature": 0, "max_new_tokens": self._max_new_tokens, **otherwise, **system}
 
     def answers(self, asks: Sequence[Ask], open_image: OpenImage) -> Iterator[Answer]:
-        """Yield answers as they come.
+        """Yield answers as they come; those that the server refused come last, with its reason.
 
         Raises:
-            UserError: The endpoint is down, refuses the request, or keeps failing; answers so far have been yielded.
+            UserError: The endpoint is down, refuses the key or more questions than may be, or keeps failing; answers
+                so far have been yielded.
         """
         if any(ask.continuations for ask in asks):
             raise UserError(
-                f"{self._base}: this protocol needs the likelihood of each option, which a chat endpoint does not "
-                f"give. Ask a local checkpoint with --model, or choose another protocol of `gmai bench list`."
+                f"{self._addresses[0].url}: this protocol needs the likelihood of each option, which a chat endpoint "
+                f"does not give. Ask a local checkpoint with --model, or choose another protocol of `gmai bench list`."
             )
         loop = asyncio.new_event_loop()
-        arrived: asyncio.Queue[Answer | UserError | None] = asyncio.Queue()
-        driver = loop.create_task(self._drive(asks, open_image, arrived))
+        arrived: asyncio.Queue[Answer | Exception | None] = asyncio.Queue()
+        run = loop.create_task(self._run(asks, open_image, arrived))
         try:
             while (item := loop.run_until_complete(arrived.get())) is not None:
-                if isinstance(item, UserError):
+                if isinstance(item, Exception):
                     raise item
                 yield item
-            loop.run_until_complete(driver)
+            loop.run_until_complete(run)
         finally:
-            driver.cancel()
+            run.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                loop.run_until_complete(driver)
+                loop.run_until_complete(run)
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
 
-    async def _drive(
-        self, asks: Sequence[Ask], open_image: OpenImage, arrived: "asyncio.Queue[Answer | UserError | None]"
+    async def _run(
+        self, asks: Sequence[Ask], open_image: OpenImage, arrived: "asyncio.Queue[Answer | Exception | None]"
     ) -> None:
         """Send every question; at the first failure for good let those in flight come home, then report it."""
-        limit = AdaptiveLimit(start=_START, most=self._concurrency)
-        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {self._key}"} if self._key else {})
-        running: set[asyncio.Task[None]] = set()
-        failures: list[UserError] = []
-        timeout = aiohttp.ClientTimeout(total=self._timeout_s)
-        connector = aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(headers=headers, timeout=timeout, connector=connector) as session:
+        pool = Pool([Server(client, self._dialect) for client in self._clients], self._concurrency)
+        refused: list[Answer] = []
 
-            async def one(ask: Ask) -> None:
-                try:
-                    arrived.put_nowait(await self._ask(session, ask, open_image, limit))
-                except UserError as error:
-                    failures.append(error)
-
+        async def one(ask: Ask) -> None:
             try:
-                for ask in asks:
-                    # questions that wait for another try hold no slot, but no more of them than slots may pile up
-                    while len(running) >= 2 * self._concurrency:
-                        await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                    await limit.acquire()
-                    if failures:
-                        limit.release()
-                        break
-                    task = asyncio.create_task(one(ask))
-                    running.add(task)
-                    task.add_done_callback(running.discard)
-                while running and not failures:
-                    await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                if running:
-                    await asyncio.wait(running, timeout=_LONGEST_BACKOFF_S)
-            finally:
-                for task in running:
-                    task.cancel()
-                await asyncio.gather(*running, return_exceptions=True)
-        arrived.put_nowait(failures[0] if failures else None)
-
-    async def _ask(
-        self, session: aiohttp.ClientSession, ask: Ask, open_image: OpenImage, limit: AdaptiveLimit
-    ) -> Answer:
-        """Return the answer to one question; the caller has taken the first slot, later tries take their own."""
-        failed = named_waits = 0
-        while True:
-            try:
-                answer = await self._request(session, ask, open_image)
-            except _Retry as retry:
-                if retry.refused:
-                    limit.refused()
-                named = retry.wait_s is not None
-                failed, named_waits = failed + (not named), named_waits + named
-                if failed >= _ATTEMPTS or named_waits > _NAMED_WAITS:
-                    raise self._failure(ask, retry.reason, failed + named_waits) from retry
-                backoff_s = min(_LONGEST_BACKOFF_S, self._backoff_s * 2 ** max(0, failed - 1))
-                wait_s = retry.wait_s if retry.wait_s is not None else backoff_s * random.uniform(0.75, 1.25)  # noqa: S311 - spreads retries
+                completion = await driver.ask(_Call(self, ask, open_image))
+            except RefusedError as refusal:
+                # Kept back: where too many are refused the cause may be mended, and they are asked again.
+                refused.append(Answer(ask.id, "", cut=False, refused=str(refusal)))
+                if len(refused) > self._max_errors * len(asks):
+                    raise self._too_many(refused, len(asks), pool) from refusal
+            except GaveUpError as failure:
+                raise UserError(
+                    f'{self._addresses[0].url}: question "{ask.id}" failed: {failure}. The endpoint must be up and '
+                    f"answer chat completions. Start or repair it, then {KEPT}"
+                ) from failure
             else:
-                limit.succeeded()
-                return answer
-            finally:
-                limit.release()
-            await asyncio.sleep(wait_s)
-            await limit.acquire()
+                answer = Answer(ask.id, completion.text, completion.cut, FILTERED if completion.filtered else "")
+                arrived.put_nowait(answer)
 
-    async def _request(self, session: aiohttp.ClientSession, ask: Ask, open_image: OpenImage) -> Answer:
-        try:
-            async with session.post(f"{self._base}/chat/completions", data=self._body(ask, open_image)) as response:
-                content = await response.read()
-                status, retry_after = response.status, response.headers.get("Retry-After")
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _Retry(f"{type(error).__name__}: {error}"[:200], None, refused=False) from error
-        if status in _RETRIED:
-            raise _Retry(f"HTTP {status}: {self._excerpt(content)}", _wait_s(retry_after), refused=status != 500)
-        if status == 400 and b"max_completion_tokens" in content and self._limit_field == "max_tokens":
-            self._limit_field = "max_completion_tokens"  # newer OpenAI models refuse the older name
-            return await self._request(session, ask, open_image)
-        if status != 200:
-            raise self._refusal(ask, status, content)
-        try:
-            choice = cast("dict[str, Any]", json.loads(content)["choices"][0])
-            return Answer(ask.id, _text_of(choice["message"]).strip(), cut=choice.get("finish_reason") == "length")
-        except (ValueError, KeyError, IndexError, TypeError) as error:
-            raise _Retry(f"no chat completion in {self._excerpt(content)}", None, refused=False) from error
+        async with Driver(pool, backoff_s=self._backoff_s, adaptable=self._adaptable, news=say) as driver:
+            try:
+                await driver.run(asks, one)
+            except Exception as error:
+                arrived.put_nowait(error)
+                return
+        for answer in refused:
+            arrived.put_nowait(answer)
+        arrived.put_nowait(None)
 
-    def _body(self, ask: Ask, open_image: OpenImage) -> bytes:
+    def _adaptable(self, field: str) -> bool:
+        """Return whether a refused field may be sent otherwise: only the name of the limit changes no answer."""
+        if field == "limit_field":
+            return True
+        raise UserError(
+            f"{self._addresses[0].url}: the model does not take `{field}` as it is sent, and a benchmark does not "
+            f"change its settings by itself. Give --endpoint a YAML list with `parameters: {{{field}: false}}`, "
+            "which the report then shows."
+        )
+
+    def _too_many(self, refused: Sequence[Answer], of: int, pool: Pool) -> UserError:
+        return UserError(
+            f"{self._addresses[0].url}: {len(refused)} of {of} questions are refused and {pool.answered} answered; "
+            f"the last refusal: {refused[-1].refused}. More than {self._max_errors:.0%} (--max-errors) end the run, "
+            f"and none of these is recorded. Check the model's name, that it takes images, its context length, "
+            f"then {KEPT}"
+        )
+
+    def body(self, dialect: Dialect, ask: Ask, open_image: OpenImage) -> bytes:
         """Return the request; images go in as they were encoded once, past the JSON writer."""
-        settings = {"model": self._model, "temperature": 0, self._limit_field: self._max_new_tokens}
-        parts = [json.dumps(settings)[:-1].encode(), b', "messages": [{"role": "user", "content": [']
+        system = json.dumps({"role": "system", "content": self._system}) + ", " if self._system else ""
+        parts = [
+            dialect.head(self._model, self._max_new_tokens, temperature=0),
+            f', "messages": [{system}{{"role": "user", "content": ['.encode(),
+        ]
         for digest in ask.images:
             parts += (b'{"type": "image_url", "image_url": {"url": "', self._data_uri(digest, open_image), b'"}}, ')
         parts += (json.dumps({"type": "text", "text": ask.prompt}).encode(), b"]}]}")
@@ -234,61 +261,3 @@ class Endpoint:
         while self._encoded_bytes > _ENCODED_BYTES and len(self._encoded) > 1:
             self._encoded_bytes -= len(self._encoded.popitem(last=False)[1])
         return uri
-
-    def _excerpt(self, content: bytes) -> str:
-        text = " ".join(content[:400].decode("utf-8", errors="replace").split())[:200] or "an empty answer"
-        return text.replace(self._key, "(key)") if self._key else text
-
-    def _failure(self, ask: Ask, reason: str, tries: int) -> UserError:
-        return UserError(
-            f'{self._base}: question "{ask.id}" failed {tries} times, at last with {reason}. The endpoint must be '
-            f"up and answer chat completions. Start or repair it, then give the same command again: the answers so far "
-            f"are kept."
-        )
-
-    def _refusal(self, ask: Ask, status: int, content: bytes) -> UserError:
-        remedy = {
-            401: f"Export a valid key in ${self._key_variable}" + ("" if self._key else " (it is not set)"),
-            403: f"Export a key that may use this model in ${self._key_variable}",
-            404: "Check the URL (it usually ends in /v1) and the model's name in --model",
-            413: "The images are larger than the server takes; make them smaller or raise its limit",
-        }.get(status, "Check the model's name, that it takes images, and its context length")
-        return UserError(
-            f'{self._base}: HTTP {status} to question "{ask.id}": {self._excerpt(content)}. It is not retried. '
-            f"{remedy}, then give the same command again: the answers so far are kept."
-        )
-
-
-def _text_of(message: Mapping[str, Any]) -> str:
-    content: Any = message.get("content")
-    if isinstance(content, list):
-        return "".join(str(part.get("text", "")) for part in cast("list[dict[str, Any]]", content))
-    if content is None:
-        return str(message.get("refusal") or "")
-    if not isinstance(content, str):
-        raise TypeError("content")
-    return content
-
-
-def _wait_s(header: str | None) -> float | None:
-    """Return the wait that a Retry-After header asks for, in seconds or as a date (RFC 9110, 10.2.3)."""
-    if not header:
-        return None
-    with contextlib.suppress(ValueError):
-        return max(0.0, float(header))
-    with contextlib.suppress(ValueError, TypeError):
-        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
-    return None
-
-
-def _base_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UserError(f'--endpoint "{url}": no http URL. Give the base, such as http://127.0.0.1:8000/v1.')
-    if parts.username or parts.password:
-        raise UserError(
-            "--endpoint: the URL holds a user or password, which would stand in every report. "
-            f"Take it out and export the key in ${KEY_VARIABLE}."
-        )
-    path = parts.path.rstrip("/").removesuffix("/chat/completions") or "/v1"
-    return urlunsplit((parts.scheme, parts.netloc, path, "", ""))

@@ -67,6 +67,8 @@ def _section(r: Result) -> list[str]:
         ]
     if r.cut:
         lines += ["", f"{r.cut} answers were cut at the token limit (`--max-new-tokens`)."]
+    if r.refused_by_server:
+        lines += ["", f"{r.refused_by_server} questions were refused by the server; they count as not answered."]
     if r.notes:
         lines += ["", r.notes]
     for name, measure in r.measures.items():

@@ -75,6 +75,8 @@ class Result:
     """Share of the answers that were ambiguous, refused, empty or unparsed; all of them count as wrong."""
     cut: int
     """Answers that the token limit ended."""
+    refused_by_server: int
+    """Questions that the server refused; they count as not answered."""
     groups: dict[str, dict[str, GroupResult]]
     measures: dict[str, OtherMeasure]
     questions: int
@@ -157,6 +159,7 @@ def _result(record: Record, scored: Sequence[Scored]) -> Result:
         rules=dict(sorted(rules.items(), key=lambda pair: (-pair[1], pair[0]))),
         no_answer={rule: rules[rule] / len(answered) if answered else 0.0 for rule in NO_ANSWER},
         cut=sum(item.prediction.cut for item in answered),
+        refused_by_server=sum(bool(item.prediction.refused) for item in answered),
         groups={column: _by_group(headline, column) for column in card.groups},
         measures={
             **{name: _other([item for item in scored if item.question.measure == name]) for name in others},

@@ -93,7 +93,7 @@ def assemble(job: WriteJob) -> bool:
     if written.judged:
         lines = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in written.judged)
         write_text(job.folder / "judged.jsonl", lines)
-    told = {**written.account(), "spent_usd": journal.spent_usd}
+    told = {**written.account(), "spent_usd": journal.spent_usd, "passing": len(journal.passing)}
     set_marker(job.folder, WRITTEN, told, ("written.parquet", "judged.jsonl"))
     return True
 

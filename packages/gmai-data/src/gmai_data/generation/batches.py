@@ -8,33 +8,41 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
-import aiohttp
 import pydantic_core
 from gmai_cli.console import say
+from gmai_formats.chat.completion import completion_of
+from gmai_formats.chat.control import patiently
+from gmai_formats.chat.dialect import Dialect
+from gmai_formats.chat.driver import stop
+from gmai_formats.chat.pool import Endpoint
+from gmai_formats.chat.refusals import refusal_of
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
 
-from gmai_data.generation.asking import reply_of
-from gmai_data.generation.endpoints import Endpoint
-from gmai_data.generation.journal import Journal
+from gmai_data.generation.asking import FILTERED
+from gmai_data.generation.journal import Journal, Reply
 from gmai_data.generation.pending import Asked, Limits, Pending, settle
-from gmai_data.generation.prices import Budget, OutOfBudgetError
+from gmai_data.generation.prices import Budget, OutOfBudgetError, used_tokens
 from gmai_data.generation.requests import Request
 from gmai_data.generation.tasks import input_tokens
 
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
 _ROUNDS = 5
-"""A request that failed in so many batches gets no reply."""
+"""A request that failed in so many batches gets no reply in this run."""
+_DIALECTS = 8
+"""Fields that are sent otherwise before the requests themselves are taken for wrong."""
 _ENDED = ("completed", "expired", "cancelled")
-_FOR_GOOD = (400, 413, 422)
-_PASSING = (429, 500, 502, 503, 504)
+_QUEUE_FULL = "token_limit_exceeded"
+"""The provider holds as many tokens of this account as it takes at a time."""
 _METADATA = "gmai"
-_PATIENCE_S = 600.0
-"""A call that is refused for the moment is repeated for so long."""
 
 
 @dataclass
@@ -43,6 +51,7 @@ class _Missing:
 
     journals: list[Journal]
     model: str
+    sent_tokens: int
 
 
 class BatchAsker:
@@ -60,6 +69,8 @@ class BatchAsker:
         self._endpoint, self._budget, self._folder, self._limits = endpoint, budget, folder, limits
         self._missing: dict[str, _Missing] = {}
         self._failed: dict[str, int] = {}
+        self._queue_full = False
+        self._sdk = cast("AsyncOpenAI", None)
         self.asked = Asked()
 
     async def run(self, tasks: Callable[[], Iterable[Pending]]) -> None:
@@ -73,8 +84,8 @@ class BatchAsker:
             OutOfBudgetError: The next batch could pass the cap; nothing of it was submitted.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=300)
-        async with aiohttp.ClientSession(timeout=timeout, headers=self._endpoint.headers) as session:
+        async with self._endpoint.client as client:
+            self._sdk = client.sdk
             while True:
                 waiting = [record for record in self._records() if not record.get("collected")]
                 asked = {key for record in waiting for key in record["keys"]}
@@ -82,10 +93,58 @@ class BatchAsker:
                 new = list(self._split(self._requests(tasks(), asked)))
                 if not self._missing:
                     return
-                for record in [*waiting, *new]:
-                    if "id" not in record:
-                        await self._submit(session, record)
-                await self._wait([*waiting, *new], session)
+                await self._work([*waiting, *new])
+
+    async def _work(self, records: Sequence[dict[str, Any]]) -> None:
+        """Submit batches and collect their answers; where the provider's queue is full, one after another."""
+        active = [record for record in records if "id" in record]
+        queue = deque(record for record in records if "id" not in record)
+        self._budget.reserved_usd = sum(record["most_usd"] for record in active)
+        refused = 0
+        while queue or active:
+            while queue and not (self._queue_full and active):
+                record = queue.popleft()
+                await self._submit(record)
+                active.append(record)
+            still: list[dict[str, Any]] = []
+            for record in active:
+                batch = await patiently(
+                    self._endpoint, "look at the batch", lambda batch=record["id"]: self._sdk.batches.retrieve(batch)
+                )
+                if batch.status in _ENDED:
+                    await self._collect(record, batch)
+                    refused = 0
+                elif batch.status != "failed":
+                    still.append(record)
+                elif _code(batch) == _QUEUE_FULL:
+                    self._take_back(record)
+                    queue.append(record)
+                    refused += not still
+                else:
+                    raise self._failed_whole(record, batch)
+            active = still
+            if refused > 1 and not active:
+                self._halve(queue)
+                return
+            if queue or active:
+                await asyncio.sleep(self._limits.poll_s)
+
+    def _take_back(self, record: dict[str, Any]) -> None:
+        if not self._queue_full:
+            say("The provider's queue of batches is full. The rest is submitted one after another as it empties.")
+        self._queue_full = True
+        del record["id"]
+        self._budget.reserved_usd -= record["most_usd"]
+        write_json(self._folder / f"batch-{record['name']}.json", record)
+
+    def _halve(self, queue: Iterable[dict[str, Any]]) -> None:
+        """Make batches smaller: one alone was refused again, so that the queue never holds it."""
+        for record in queue:
+            for suffix in ("json", "jsonl"):
+                (self._folder / f"batch-{record['name']}.{suffix}").unlink(missing_ok=True)
+        most = max(1, max(len(record["keys"]) for record in queue) // 2)
+        self._limits = replace(self._limits, requests=most)
+        say(f"The provider's queue takes no batch of this size. They have at most {most} requests from here on.")
 
     def _requests(self, tasks: Iterable[Pending], asked: set[str]) -> Iterator[tuple[Pending, Request]]:
         """Note every request without a reply, and yield those that are in no batch yet."""
@@ -98,7 +157,9 @@ class BatchAsker:
                     if pending.journal not in known.journals:
                         known.journals.append(pending.journal)
                     continue
-                self._missing[state.key] = _Missing([pending.journal], pending.task.parameters.model)
+                model = pending.task.parameters.model
+                sent = input_tokens(pending.task, state, self._budget.prices[model])
+                self._missing[state.key] = _Missing([pending.journal], model, sent)
                 if state.key not in asked:
                     yield pending, state
 
@@ -114,7 +175,7 @@ class BatchAsker:
         record: dict[str, Any] = {}
         size_bytes = 0
         for pending, request in requests:
-            line = _line(pending, request)
+            line = self._line(pending, request)
             if len(line) > self._limits.size_bytes:
                 self._fail(request.key, f"its {len(line)} bytes are more than a batch may have", for_good=True)
                 continue
@@ -129,97 +190,97 @@ class BatchAsker:
                 name = hashlib.sha256(f"{time.time_ns()} {request.key}".encode()).hexdigest()[:24]
                 file = (self._folder / f"batch-{name}.jsonl").open("wb")
                 record, size_bytes = {"name": name, "keys": [], "most_usd": 0.0}, 0
+                record["dialect"] = self._endpoint.dialect.model_dump()
             file.write(line)
             size_bytes += len(line)
             price = self._budget.prices[pending.task.parameters.model]
             record["keys"].append(request.key)
-            tokens = input_tokens(pending.task, request, price)
-            record["most_usd"] += price.usd(tokens, request.prompt.specific.max_tokens, batch=True)
+            most_tokens = request.prompt.specific.max_tokens + self._endpoint.dialect.reasoning_tokens
+            record["most_usd"] += price.usd(self._missing[request.key].sent_tokens, most_tokens, batch=True)
         if file is not None:
             file.close()
             yield record
 
-    async def _submit(self, session: aiohttp.ClientSession, record: dict[str, Any]) -> None:
+    def _line(self, pending: Pending, request: Request) -> bytes:
+        """Return a line of an input file."""
+        body = request.body(pending.task.parameters, self._endpoint.dialect)
+        head = json.dumps({"custom_id": request.key, "method": "POST", "url": self._path})[:-1].encode()
+        return head + b', "body": ' + body + b"}\n"
+
+    @property
+    def _path(self) -> Any:
+        return "/chat/completions" if self._endpoint.client.address.azure else "/v1/chat/completions"
+
+    async def _submit(self, record: dict[str, Any]) -> None:
         path = self._folder / f"batch-{record['name']}.json"
-        lines = path.with_suffix(".jsonl")
         # Where a run ended while it submitted, the provider knows whether it came that far.
-        batch = await self._find(session, record["name"]) if record.get("submitting") else None
+        batch = await self._find(record["name"]) if record.get("submitting") else None
         if batch is None:
-            budget = self._budget
-            if (
-                budget.cap_usd is not None
-                and budget.spent_usd + budget.reserved_usd + record["most_usd"] > budget.cap_usd
-            ):
+            budget, lines = self._budget, path.with_suffix(".jsonl")
+            cap_usd = budget.cap_usd
+            if cap_usd is not None and budget.spent_usd + budget.reserved_usd + record["most_usd"] > cap_usd:
                 path.unlink(missing_ok=True)
                 lines.unlink(missing_ok=True)
                 raise OutOfBudgetError
             write_json(path, record | {"submitting": True})
-
-            def form() -> aiohttp.FormData:
-                data = aiohttp.FormData({"purpose": "batch"})
-                data.add_field("file", lines.read_bytes(), filename=lines.name, content_type="application/jsonl")
-                return data
-
-            uploaded = await self._call(session, "POST", "/files", form=form)
-            asked = {
-                "input_file_id": uploaded["id"],
-                "endpoint": "/v1/chat/completions",
-                "completion_window": "24h",
-                "metadata": {_METADATA: record["name"]},
-            }
-            batch = await self._call(session, "POST", "/batches", json=asked)
+            content = lines.read_bytes()
+            named = (lines.name, content, "application/jsonl")
+            uploaded = await patiently(
+                self._endpoint, "send the file", lambda: self._sdk.files.create(file=named, purpose="batch")
+            )
+            batch = await patiently(
+                self._endpoint,
+                "submit the batch",
+                lambda: self._sdk.batches.create(
+                    input_file_id=uploaded.id, endpoint=self._path, completion_window="24h",
+                    metadata={_METADATA: record["name"]},
+                ),
+                once=True,
+            )  # fmt: skip
             self.asked.requests += len(record["keys"])
-            say(f"batch {batch['id']}: {len(record['keys'])} requests submitted.")
-        record["id"] = batch["id"]
+            say(f"batch {batch.id}: {len(record['keys'])} requests submitted.")
+        self._budget.reserved_usd += record["most_usd"]
+        record["id"] = batch.id
         write_json(path, record)
-        lines.unlink(missing_ok=True)
 
-    async def _find(self, session: aiohttp.ClientSession, name: str) -> dict[str, Any] | None:
-        """Return the batch that carries a name, or None where it never came to be."""
-        after = ""
-        while True:
-            page = await self._call(session, "GET", f"/batches?limit=100{after}")
-            listed = cast("list[dict[str, Any]]", page["data"])
-            for batch in listed:
-                if (batch.get("metadata") or {}).get(_METADATA) == name:
+    async def _find(self, name: str) -> Any:
+        """Return the batch that carries a name, or None where it never came to be, or was refused as a whole."""
+
+        async def found() -> Any:
+            async for batch in self._sdk.batches.list(limit=100):
+                if (batch.metadata or {}).get(_METADATA) == name and batch.status != "failed":
                     return batch
-            if not page.get("has_more") or not listed:
-                return None
-            after = f"&after={listed[-1]['id']}"
+            return None
 
-    async def _wait(self, records: list[dict[str, Any]], session: aiohttp.ClientSession) -> None:
-        self._budget.reserved_usd = sum(record["most_usd"] for record in records)
-        while records:
-            still: list[dict[str, Any]] = []
-            for record in records:
-                batch = await self._call(session, "GET", f"/batches/{record['id']}")
-                if batch["status"] in _ENDED:
-                    await self._collect(session, record, batch)
-                elif batch["status"] == "failed":
-                    raise self._failed_whole(record, batch)
-                else:
-                    still.append(record)
-            records = still
-            if records:
-                await asyncio.sleep(self._limits.poll_s)
+        return await patiently(self._endpoint, "list the batches", found)
 
-    async def _collect(self, session: aiohttp.ClientSession, record: dict[str, Any], batch: Mapping[str, Any]) -> None:
+    async def _collect(self, record: dict[str, Any], batch: Any) -> None:
         """Write the replies of a batch into the journals; what has none failed once more."""
-        told: set[str] = set()
-        for name in ("output_file_id", "error_file_id"):
-            if batch.get(name):
-                content = await self._call(session, "GET", f"/files/{batch[name]}/content", raw=True)
-                told.update(self._take(line) for line in cast(bytes, content).splitlines() if line.strip())
+        seen: set[str] = set()
+        dialect = Dialect.model_validate(record.get("dialect", {}))
+        for file in (batch.output_file_id, batch.error_file_id):
+            if file:
+                content = await patiently(
+                    self._endpoint, "read the answers", lambda file=file: self._sdk.files.content(file)
+                )
+                seen.update(self._take(line, dialect) for line in content.content.splitlines() if line.strip())
         for key in record["keys"]:
-            if key not in told:
-                self._fail(key, f"no line in a batch that is {batch['status']}")
+            if key not in seen:
+                self._fail(key, f"no line in a batch that is {batch.status}")
         for journal in {id(each): each for missing in self._missing.values() for each in missing.journals}.values():
             journal.close()
         self._budget.reserved_usd -= record["most_usd"]
-        write_json(self._folder / f"batch-{record['name']}.json", record | {"collected": True})
+        path = self._folder / f"batch-{record['name']}.json"
+        write_json(path, record | {"collected": True})
+        path.with_suffix(".jsonl").unlink(missing_ok=True)
 
-    def _take(self, line: bytes) -> str:
-        """Write the reply or the failure of one line down, and return its request's key."""
+    def _take(self, line: bytes, dialect: Dialect) -> str:
+        """Write the reply or the failure of one line down, and return its request's key.
+
+        Args:
+            line: Of an output or error file.
+            dialect: That its body was written in.
+        """
         entry = pydantic_core.from_json(line)
         key = str(entry["custom_id"])
         missing = self._missing.get(key)
@@ -228,79 +289,62 @@ class BatchAsker:
         response = cast("Mapping[str, Any]", entry.get("response") or {})
         status, body = int(response.get("status_code") or 0), response.get("body") or {}
         if status != 200:
-            error = entry.get("error") or body.get("error") or {}
-            told = self._endpoint.scrub(str(error.get("message", "no answer in its line")))[:200]
-            self._fail(key, f"HTTP {status}: {told}" if status else told, for_good=status in _FOR_GOOD)
+            error = json.dumps({"error": entry.get("error") or body.get("error") or body}).encode()
+            refusal = refusal_of(status, {}, error, self._endpoint.client.scrub)
+            if refusal.of_account and status:
+                raise stop(self._endpoint, refusal)
+            field = dialect.refused_field(refusal.param, refusal.words) if status in (400, 422) else ""
+            if field and len(self._endpoint.left_out) < _DIALECTS:
+                self._reword(dialect, field, refusal.words)
+                return key
+            reason = refusal.reason if status else refusal.words or "no answer in its line"
+            self._fail(key, reason, for_good=bool(status) and not refusal.passing)
             return key
         try:
-            reply = reply_of(body, 0.0)
-        except (KeyError, IndexError, TypeError):
+            completion = completion_of(body)
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
             self._fail(key, "no chat completion in the answer")
             return key
-        usd = self._budget.settle(0.0, missing.model, reply.input_tokens, reply.output_tokens)
+        sent, received, estimated = used_tokens(completion, missing.sent_tokens)
+        self._budget.estimated += estimated
+        usd = self._budget.settle(0.0, missing.model, sent, received)
+        if completion.filtered:
+            missing.journals[0].add_lost(key, usd)
+            self._fail(key, FILTERED, for_good=True)
+            return key
+        text = completion.text or ("" if completion.cut else completion.reasoning)
         for journal in missing.journals:
-            journal.add_reply(key, reply, usd)
+            journal.add_reply(key, Reply(text, completion.cut, completion.model, sent, received), usd)
             usd = 0.0  # paid once, whoever waits for it
         self.asked.answered += 1
         return key
 
+    def _reword(self, dialect: Dialect, field: str, words: str) -> None:
+        """Send a refused field otherwise in the next round, which asks again; many lines say the same."""
+        if getattr(self._endpoint.dialect, field) == getattr(dialect, field):
+            self._endpoint.dialect = dialect.without(field)
+            self._endpoint.left_out.append(field)
+            say(f"{self._endpoint.url}: {field} is sent otherwise in the next batches, for: {words}")
+
     def _fail(self, key: str, reason: str, *, for_good: bool = False) -> None:
         self._failed[key] = self._failed.get(key, 0) + 1
-        self.asked.retry(reason.split(":")[0])
+        self.asked.retried[reason.partition(":")[0]] += 1
         if (for_good or self._failed[key] >= _ROUNDS) and key in self._missing:
-            told = reason if for_good else f"{reason}, in {_ROUNDS} batches"
+            said = reason if for_good else f"{reason}, in {_ROUNDS} batches"
             for journal in self._missing[key].journals:
-                journal.add_failure(key, told)
+                journal.add_failure(key, said, passing=not for_good)
 
-    async def _call(
-        self,
-        session: aiohttp.ClientSession,
-        method: str,
-        path: str,
-        *,
-        raw: bool = False,
-        form: Callable[[], aiohttp.FormData] | None = None,
-        json: Any = None,
-    ) -> Any:
-        """Return the JSON of an answer, or its bytes; refusals that pass are waited for."""
-        base, _, query = path.partition("?")
-        joined = "&".join(part for part in (self._endpoint.query.removeprefix("?"), query) if part)
-        url = f"{self._endpoint.url}{base}{'?' + joined if joined else ''}"
-        wait_s, deadline_s = 1.0, time.monotonic() + _PATIENCE_S
-        while True:
-            try:
-                data = form() if form is not None else None
-                # No redirect: it would take the key to a host that nobody named.
-                async with session.request(method, url, data=data, json=json, allow_redirects=False) as response:
-                    content, status = await response.read(), response.status
-                told = self._endpoint.scrub(" ".join(content[:2000].decode("utf-8", errors="replace").split()))[:200]
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                told, status, content = type(error).__name__, 0, b""
-            if status == 200:
-                return content if raw else pydantic_core.from_json(content)
-            # A POST that was lost is not repeated: the next run asks the provider whether it arrived.
-            passing = status in _PASSING or (status == 0 and method == "GET")
-            if not passing or time.monotonic() > deadline_s:
-                raise UserError(
-                    f"{self._endpoint.url}{base}: HTTP {status or 'without an answer'}: {told}. The Batch API must "
-                    "take files and batches. Check the key and the URL, then give the same command again: what was "
-                    "submitted and answered is kept."
-                )
-            await asyncio.sleep(wait_s)
-            wait_s = min(60.0, wait_s * 2)
-
-    def _failed_whole(self, record: Mapping[str, Any], batch: Mapping[str, Any]) -> UserError:
-        errors = (batch.get("errors") or {}).get("data") or [{}]
-        told = self._endpoint.scrub(str(errors[0].get("message", "no reason")))[:200]
-        (self._folder / f"batch-{record['name']}.json").unlink(missing_ok=True)
+    def _failed_whole(self, record: Mapping[str, Any], batch: Any) -> UserError:
+        errors = (batch.errors.data if batch.errors else None) or []
+        words = self._endpoint.client.scrub(str(errors[0].message if errors else "no reason"))[:200]
+        for suffix in ("json", "jsonl"):
+            (self._folder / f"batch-{record['name']}.{suffix}").unlink(missing_ok=True)
         return UserError(
-            f"{self._endpoint.url}: batch {record['id']} failed as a whole: {told}. Nothing of it was answered. Mend "
+            f"{self._endpoint.url}: batch {record['id']} failed as a whole: {words}. Nothing of it was answered. Mend "
             "the cause, then give the same command again."
         )
 
 
-def _line(pending: Pending, request: Request) -> bytes:
-    """Return a line of an input file."""
-    body = request.body(pending.task.parameters)
-    head = json.dumps({"custom_id": request.key, "method": "POST", "url": "/v1/chat/completions"})[:-1].encode()
-    return head + b', "body": ' + body + b"}\n"
+def _code(batch: Any) -> str:
+    errors = (batch.errors.data if batch.errors else None) or []
+    return str(errors[0].code or "") if errors else ""

@@ -1,16 +1,21 @@
 """Shards ▶ all of their answers in the journals, live or by the Batch API, with what they cost."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from gmai_cli.console import progress, say
+from gmai_cli.console import Progress, progress, say
+from gmai_formats.chat.addresses import addresses
+from gmai_formats.chat.client import Client
+from gmai_formats.chat.pool import Endpoint, Pool
 from gmai_formats.errors import UserError
 
 from gmai_data.generation.asking import Asker
 from gmai_data.generation.batches import BatchAsker
-from gmai_data.generation.endpoints import Pool, connect
 from gmai_data.generation.pending import Asked, Pending
+from gmai_data.generation.preflight import preflight
 from gmai_data.generation.prices import Budget, OutOfBudgetError, budget_for, load_table
 from gmai_data.generation.tasks import WritingSettings
 from gmai_data.generation.writers import WriterOptions
@@ -18,6 +23,8 @@ from gmai_data.generation.writing import OpenShards, WriteJob, tasks_of
 
 _SHARDS_AT_ONCE = 256
 """Shards whose requests go into batches together; the replies of all of them are in memory meanwhile."""
+_SHOWN_S = 0.5
+"""How often the line of progress changes."""
 
 
 def ask(jobs: Sequence[WriteJob], settings: WritingSettings, options: WriterOptions, work: Path, tasks: int) -> bool:
@@ -34,7 +41,7 @@ def ask(jobs: Sequence[WriteJob], settings: WritingSettings, options: WriterOpti
         Whether all of them are there; False when the next request could pass the cap.
 
     Raises:
-        UserError: An endpoint is not set up, refuses everything or is down.
+        UserError: An endpoint is not set up, refuses everything or is down, or its replies cannot be used.
     """
     missing = [job for job in jobs if not job.done]
     batch = settings.writer == "openai-batch"
@@ -42,39 +49,123 @@ def ask(jobs: Sequence[WriteJob], settings: WritingSettings, options: WriterOpti
     models = [settings.model, *([settings.judge] if settings.judge else [])]
     budget = budget_for(models, load_table(options.prices), cap_usd=cap_usd, batch=batch)
     budget.spent_usd = sum(job.spent_usd() for job in jobs if job.done)
-    endpoints = connect(options.endpoints, settings.model)
+    endpoints = connect(settings, options)
     if batch and len(endpoints) > 1:
         raise UserError(f"--writer openai-batch: {len(endpoints)} endpoints are named. Batches go to one; name one.")
-    with progress("write", len(missing), unit="shards") as bar:
-
-        def closed() -> None:
-            bar.advance(note=f"{asker.asked.answered} answers, ${budget.spent_usd:.2f}")
-
-        try:
-            if batch:
-                asker = BatchAsker(endpoints[0], budget, work / "batches", options.limits)
-                for start in range(0, len(missing), _SHARDS_AT_ONCE):
-                    _ask_batches(missing[start : start + _SHARDS_AT_ONCE], asker, budget, closed)
-            else:
-                concurrency = max(1, options.concurrency // tasks)
-                asker = Asker(
-                    Pool(endpoints, concurrency), budget, timeout_s=options.timeout_s, backoff_s=options.backoff_s
-                )
-                shards = OpenShards(closed, budget)
-                asyncio.run(asker.run(shards.pending(missing), shards.done, shards.journals))
-        except OutOfBudgetError:
-            say(
-                f"--max-cost-usd: ${budget.spent_usd:.2f} are spent, and the next request could pass the cap of "
-                f"${budget.cap_usd:.2f}{' of this task' if tasks > 1 else ''}. What was answered is kept; the same "
-                "command with a higher cap goes on."
-            )
-            return False
-    _report(asker.asked, budget)
+    try:
+        if batch:
+            asked = _by_batches(missing, endpoints[0], budget, options, work)
+        else:
+            spent_before_usd = budget.spent_usd
+            usd = preflight(
+                missing, settings, endpoints, budget, work / "preflight.json",
+                yes=options.yes, backoff_s=options.backoff_s,
+            )  # fmt: skip
+            budget.spent_usd = spent_before_usd  # the journals know what the look cost
+            asked = _live(missing, Pool(endpoints, max(1, options.concurrency // tasks)), budget, options, usd)
+    except OutOfBudgetError:
+        say(
+            f"--max-cost-usd: ${budget.spent_usd:.2f} are spent{_by_estimate(budget)}, and the next request could pass "
+            f"the cap of ${budget.cap_usd:.2f}{' of this task' if tasks > 1 else ''}. What was answered is kept; the "
+            "same command with a higher cap goes on."
+        )
+        return False
+    retried = ", ".join(f"{reason}: {count}" for reason, count in sorted(asked.retried.items()))
+    say(
+        f"{asked.requests} requests, {asked.answered} answers, ${budget.spent_usd:.2f} in all{_by_estimate(budget)}"
+        + (f"; tried again: {retried}" if retried else "")
+    )
     return True
 
 
+def connect(settings: WritingSettings, options: WriterOptions) -> list[Endpoint]:
+    """Return the endpoints, each with its key and with what it takes otherwise than the build says.
+
+    Raises:
+        UserError: None is named, or one is wrong.
+    """
+    # A batch's file takes as long as it takes; a live answer has its limit.
+    timeout_s = None if settings.writer == "openai-batch" else options.timeout_s
+    named = addresses(options.endpoints)
+    if any(address.system for address in named):
+        raise UserError(
+            "--endpoint: `system` is for benchmarks. A build takes its system message from the prompt files."
+        )
+    return [
+        Endpoint(
+            Client(address, settings.model, timeout_s=timeout_s),
+            settings.dialect().model_copy(
+                update={name: getattr(address.parameters, name) for name in address.parameters.model_fields_set}
+            ),
+        )
+        for address in named
+    ]
+
+
+def _by_estimate(budget: Budget) -> str:
+    return f" ({budget.estimated} answers by estimate: the server reports no usage)" if budget.estimated else ""
+
+
+@dataclass
+class _Shown:
+    """The line of progress of a live run."""
+
+    bar: Progress
+    budget: Budget
+    pool: Pool
+    expected_usd: float | None
+    asker: Asker = field(init=False)
+    _last_s: float = 0.0
+
+    def closed(self) -> None:
+        """Count a shard that has all its outcomes."""
+        self.bar.advance(note=self._note())
+
+    def done(self) -> None:
+        """Show where the run stands, a few times a second at most."""
+        if (now_s := time.monotonic()) - self._last_s >= _SHOWN_S:
+            self._last_s = now_s
+            self.bar.advance(0, note=self._note())
+
+    def _note(self) -> str:
+        outcomes = self.asker.asked.outcomes
+        dropped = "".join(f", {count} {reason}" for reason, count in outcomes.most_common(4) if reason != "kept")
+        spent_usd, expected_usd = self.budget.spent_usd, self.expected_usd
+        coming = "" if expected_usd is None else f", about ${max(0.0, expected_usd - spent_usd):.2f} to come"
+        return f"{outcomes['kept']} kept{dropped}, {self.pool.in_flight} in flight, ${spent_usd:.2f} so far{coming}"
+
+
+def _live(
+    jobs: Sequence[WriteJob], pool: Pool, budget: Budget, options: WriterOptions, expected_usd: float | None
+) -> Asked:
+    with progress("write", len(jobs), unit="shards") as bar:
+        shown = _Shown(bar, budget, pool, expected_usd)
+        asker = shown.asker = Asker(pool, budget, backoff_s=options.backoff_s, news=say)
+        shards = OpenShards(shown.closed, budget)
+
+        def done(pending: Pending) -> None:
+            shards.done(pending)
+            shown.done()
+
+        asyncio.run(asker.run(shards.pending(jobs), done, shards.journals))
+    return asker.asked
+
+
+def _by_batches(
+    jobs: Sequence[WriteJob], endpoint: Endpoint, budget: Budget, options: WriterOptions, work: Path
+) -> Asked:
+    asker = BatchAsker(endpoint, budget, work / "batches", options.limits)
+    with progress("write", len(jobs), unit="shards") as bar:
+        for start in range(0, len(jobs), _SHARDS_AT_ONCE):
+            _ask_batches(
+                jobs[start : start + _SHARDS_AT_ONCE], asker, budget,
+                lambda: bar.advance(note=f"{asker.asked.answered} answers, ${budget.spent_usd:.2f}"),
+            )  # fmt: skip
+    return asker.asked
+
+
 def _ask_batches(jobs: Sequence[WriteJob], asker: BatchAsker, budget: Budget, closed: Callable[[], None]) -> None:
-    journals = [job.journal() for job in jobs]
+    journals = [job.journal(retry=True) for job in jobs]
     budget.spent_usd += sum(journal.spent_usd for journal in journals)
     makers = [job.maker() for job in jobs]
 
@@ -90,11 +181,3 @@ def _ask_batches(jobs: Sequence[WriteJob], asker: BatchAsker, budget: Budget, cl
             journal.close()
     for _ in jobs:
         closed()
-
-
-def _report(asked: Asked, budget: Budget) -> None:
-    retried = ", ".join(f"{reason}: {count}" for reason, count in sorted(asked.retried.items()))
-    say(
-        f"{asked.requests} requests, {asked.answered} answers, ${budget.spent_usd:.2f} in all"
-        + (f"; tried again: {retried}" if retried else "")
-    )

@@ -4,7 +4,8 @@ The sampled items are built into a temporary folder, so that slices, windows, bo
 """
 
 import contextlib
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -15,6 +16,7 @@ from gmai_data.generation.prices import Budget
 from gmai_data.generation.requests import Request
 from gmai_data.generation.tasks import Task, TaskMaker, WritingSettings, input_tokens
 from gmai_data.generation.writing import WriteJob, tasks_of
+from gmai_data.untyped import pq
 from gmai_data.vocabulary import Kind, Language
 
 ASSUMED_S = 5.0
@@ -104,6 +106,32 @@ def _add(
 ) -> None:
     usd = budget.prices[model].usd(round(sent), round(received), batch=budget.batch)
     lines.setdefault(name, Line()).add(times, sent, received, usd)
+
+
+def expected_requests(jobs: Sequence[WriteJob], settings: WritingSettings) -> dict[str, float]:
+    """Return about how many requests shards give rise to, by prompt, from the first shard of each recipe.
+
+    Args:
+        jobs: Built shards.
+        settings: See `WritingSettings`.
+    """
+    expected: defaultdict[str, float] = defaultdict(float)
+    for recipe in {job.recipe.name: job.recipe for job in jobs}.values():
+        shards = [job for job in jobs if job.recipe.name == recipe.name]
+        first, maker = shards[0], shards[0].maker()
+        counted = Counter((task.prompt.name, task.facts.kind) for task, _ in tasks_of(first, maker, images=False))
+        times = sum(map(_rows, shards)) / max(1, _rows(first))
+        for (name, kind), count in counted.items():
+            expected[name] += count * times
+            if name != "translation":
+                expected["translation"] += count * times * settings.translate.get(kind, 0.0)
+                expected["judge"] += count * times * (settings.judge_share if settings.judge else 0.0)
+    return {name: count for name, count in expected.items() if count}
+
+
+def _rows(job: WriteJob) -> int:
+    files = [job.folder / f"{name}.parquet" for name in ("annotations", "samples")]
+    return sum(pq.read_metadata(file).num_rows for file in files if file.is_file())
 
 
 def measured_seconds(journals: Path) -> float | None:

@@ -61,7 +61,7 @@ class Outcome(NamedTuple):
 class Journal:
     """The replies and outcomes of one shard: those of earlier runs, and the file that this run appends to."""
 
-    def __init__(self, folder: Path, recipe: str, number: int, count: int, build: str) -> None:
+    def __init__(self, folder: Path, recipe: str, number: int, count: int, build: str, *, retry: bool = False) -> None:
         """Read what earlier runs wrote about this shard's items.
 
         Args:
@@ -70,9 +70,12 @@ class Journal:
             number: Shard `number` of `count`.
             count: See `number`.
             build: Digest of the build: failures and costs count for it alone.
+            retry: Failures of earlier runs that may have passed do not count: they are asked again.
         """
         self.replies: dict[str, Reply] = {}
         self.failures: dict[str, str] = {}
+        self.passing: set[str] = set()
+        """Failures that may pass: they stand in the quarantine of this run, and the next one asks again."""
         self.spent_usd = 0.0
         self.torn = 0
         self._outcomes: dict[str, Outcome] = {}
@@ -83,10 +86,16 @@ class Journal:
         self.unsynced = False
         for path in _overlapping(folder / recipe, number, count):
             own = path.name.split(".", 1)[1].startswith(f"{build}-")
+            of_file: dict[str, Reply] = {}
             for line in _lines(path):
-                self._take(line, own=own)
+                self._take(line, of_file, own=own)
+            self.replies |= of_file
+        for key in [key for key in self.failures if key in self.replies or (retry and key in self.passing)]:
+            del self.failures[key]
+        self.passing &= self.failures.keys()
+        self._outcomes = {key: each for key, each in self._outcomes.items() if each.reply in self.replies}
 
-    def _take(self, line: bytes, *, own: bool) -> None:
+    def _take(self, line: bytes, of_file: dict[str, Reply], *, own: bool) -> None:
         try:
             entry = pydantic_core.from_json(line)
             key = entry["key"]
@@ -95,7 +104,7 @@ class Journal:
             return
         if "reply" in entry:
             tokens = entry.get("tokens", (0, 0))
-            self.replies[key] = Reply(
+            of_file[key] = Reply(
                 entry["reply"],
                 entry.get("cut", False),
                 entry.get("model", ""),
@@ -115,6 +124,10 @@ class Journal:
                 )
         elif "failed" in entry and own:
             self.failures[key] = entry["failed"]
+            if entry.get("passing"):
+                self.passing.add(key)
+        elif "set_aside" in entry:
+            of_file.pop(key, None)
         elif "lost_usd" in entry and own:
             self.spent_usd += entry["lost_usd"]
 
@@ -134,10 +147,23 @@ class Journal:
             entry["usd"] = round(usd, 8)
         self._append(entry)
 
-    def add_failure(self, key: str, reason: str) -> None:
-        """Write down that a request gets no reply; another build asks again."""
+    def add_failure(self, key: str, reason: str, *, passing: bool = False) -> None:
+        """Write down that a request gets no reply; another build asks again.
+
+        Args:
+            key: Of the request.
+            reason: Why.
+            passing: The cause may pass, and the next run of this build asks again too.
+        """
         self.failures[key] = reason
-        self._append({"key": key, "failed": reason})
+        if passing:
+            self.passing.add(key)
+        self._append({"key": key, "failed": reason, **({"passing": True} if passing else {})})
+
+    def set_aside(self, key: str) -> None:
+        """Let a reply of this run count no more, though it was paid: it is asked for anew."""
+        if self.replies.pop(key, None) is not None:
+            self._append({"key": key, "set_aside": True})
 
     def add_lost(self, key: str, usd: float) -> None:
         """Write down that an answer was lost on its way; it may have been paid, so its highest price counts."""

@@ -1,11 +1,12 @@
 """Tasks on their way to an outcome, without any network: what is known, what is missing, what a run did."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from gmai_data.generation.journal import Journal, Outcome
 from gmai_data.generation.requests import Request
-from gmai_data.generation.tasks import Task, TaskMaker, advance
+from gmai_data.generation.tasks import FAILED, Task, TaskMaker, advance
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,10 @@ class Asked:
 
     requests: int = 0
     answered: int = 0
-    retried: dict[str, int] = field(default_factory=dict[str, int])
+    retried: Counter[str] = field(default_factory=Counter[str])
     """Reason ▶ tries that failed and were repeated."""
-
-    def retry(self, reason: str) -> None:
-        """Count a try that failed."""
-        self.retried[reason] = self.retried.get(reason, 0) + 1
+    outcomes: Counter[str] = field(default_factory=Counter[str])
+    """`kept`, or the reason why not ▶ samples."""
 
 
 def settle(pending: Pending) -> Iterator[tuple[Pending, Request | Outcome]]:
@@ -49,7 +48,8 @@ def settle(pending: Pending) -> Iterator[tuple[Pending, Request | Outcome]]:
     state = advance(pending.task, pending.journal)
     yield pending, state
     if isinstance(state, Outcome):
-        if pending.journal.outcome(pending.task.key) is None:
+        known = pending.journal.outcome(pending.task.key) is not None
+        if not known and state.check != FAILED:  # a failure is written down as such, and may pass
             pending.journal.add_outcome(pending.task.key, state)
         if state.state == "accepted":
             turns = pending.task.turns(pending.journal.replies[state.reply].text)

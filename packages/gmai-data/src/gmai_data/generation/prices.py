@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
+from gmai_formats.chat.completion import Completion
 from gmai_formats.errors import UserError, did_you_mean, explain_validation
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -134,6 +135,21 @@ def text_tokens(text: str) -> int:
     return math.ceil((len(text) - han) / _CHARACTERS_PER_TOKEN) + han
 
 
+def used_tokens(completion: Completion, sent: int) -> tuple[int, int, bool]:
+    """Return the tokens that an answer used: as the server counts, or estimated where it does not.
+
+    Args:
+        completion: The answer.
+        sent: Estimate of what the request sent.
+
+    Returns:
+        Tokens in, tokens out, and whether one of them is estimated.
+    """
+    received = text_tokens(completion.text) + text_tokens(completion.reasoning)
+    estimated = not completion.input_tokens or (not completion.output_tokens and received > 0)
+    return completion.input_tokens or sent, completion.output_tokens or received, estimated
+
+
 class OutOfBudgetError(Exception):
     """The next request could pass the cap; what was answered is kept."""
 
@@ -148,10 +164,12 @@ class Budget:
     cap_usd: float | None = None
     spent_usd: float = 0.0
     reserved_usd: float = 0.0
+    estimated: int = 0
+    """Answers whose tokens the server does not count."""
 
     @property
     def in_use(self) -> bool:
-        """Say whether something is set aside for requests in flight."""
+        """Return whether something is set aside for requests in flight."""
         return self.reserved_usd > 1e-9
 
     def reserve(self, model: str, input_tokens: int, output_tokens: int) -> float | None:

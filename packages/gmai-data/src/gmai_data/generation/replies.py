@@ -1,7 +1,16 @@
-"""A model's reply ▶ turns or an opinion: parsed, and held to the schema here, whatever the server claims to do."""
+"""A model's reply ▶ turns or an opinion: read generously where nobody could misread it, and held to the schema here.
 
+Taken off: what was thought aloud before the answer, prose and a fence around it, a byte-order mark, trailing commas,
+line ends inside strings, keys beyond those asked for, capitals in keys, and the missing object around a bare list.
+Refused: two records, a record cut short, anything inside the JSON that would have to be guessed.
+"""
+
+import contextlib
 import functools
-from typing import Any
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -74,14 +83,76 @@ def parse_opinion(reply: str) -> Opinion:
     return _parse(Opinion, reply)
 
 
-def _parse(model: Any, reply: str) -> Any:
-    text = reply.strip()
-    if text.startswith("```"):
-        # A fence around the JSON is the one thing that servers without structured output add and nobody can mistake.
-        text = text.removeprefix("```json").removeprefix("```").removesuffix("```").strip()
-    try:
-        return model.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UnusableReplyError(f"{where}: {first['msg']}" if where else f"no JSON: {first['msg']}") from error
+_THOUGHT = re.compile(r"</(?:think|thinking|thought|reasoning)>|\[/THINK\]", re.IGNORECASE)
+_THINKS = re.compile(r"<(?:think|thinking|thought|reasoning)>|\[THINK\]", re.IGNORECASE)
+_START = re.compile(r'\{(?=\s*["}])|\[(?=\s*\{)')
+"""Where JSON begins: an object with a key, or a list of objects; `{a}` and `[1]` in prose are neither."""
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
+_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(\s*[}\]])', re.DOTALL)
+
+
+def _parse(model: type[BaseModel], reply: str) -> Any:
+    with contextlib.suppress(ValidationError):
+        return model.model_validate_json(reply)  # what nearly every reply is
+    found: list[Any] = []
+    complaint = "no JSON in it"
+    for value in _values(_answer(reply)):
+        try:
+            found.append(model.model_validate(_asked(model, value)))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            complaint = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    if len(found) > 1:
+        raise UnusableReplyError(f"it holds {len(found)} records; exactly one is asked for")
+    if not found:
+        raise UnusableReplyError(complaint)
+    return found[0]
+
+
+def _answer(reply: str) -> str:
+    """Return what follows the thinking."""
+    ends = list(_THOUGHT.finditer(reply))
+    answer = reply[ends[-1].end() :] if ends else reply
+    if _THINKS.search(answer):
+        raise UnusableReplyError("the thinking in it has no end, and no answer follows")
+    return answer
+
+
+def _values(text: str) -> Iterator[Any]:
+    """Yield each outermost JSON object, or list of objects, in a text."""
+    position = 0
+    while start := _START.search(text, position):
+        position = _end(text, start.start())
+        part = text[start.start() : position]
+        try:
+            yield json.loads(part, strict=False)
+        except ValueError:
+            try:
+                yield json.loads(_COMMA.sub(lambda each: each[1] or each[2], part), strict=False)
+            except ValueError as error:
+                raise UnusableReplyError(f"no JSON: {error}") from error
+
+
+def _end(text: str, start: int) -> int:
+    """Return where the bracket that opens at `start` is closed."""
+    depth = 0
+    for token in _TOKEN.finditer(text, start):
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(token[0], 0)
+        if not depth:
+            return token.end()
+    raise UnusableReplyError("no JSON: it ends before its last bracket")
+
+
+def _asked(model: type[BaseModel], value: Any) -> Any:
+    """Return a value with the keys that are asked for, and no others."""
+    if isinstance(value, list) and model is Conversation:
+        value = {"turns": value}
+    if not isinstance(value, dict):
+        return cast("Any", value)
+    keyed = {str(key).lower(): each for key, each in cast("dict[Any, Any]", value).items()}
+    if len(keyed) < len(cast("dict[Any, Any]", value)):
+        raise UnusableReplyError("two of its keys differ in capitals only")
+    asked = {key: each for key, each in keyed.items() if key in model.model_fields}
+    if isinstance(asked.get("turns"), list):
+        asked["turns"] = [_asked(Turn, each) for each in cast("list[Any]", asked["turns"])]
+    return asked

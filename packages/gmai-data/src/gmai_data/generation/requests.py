@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from gmai_formats.chat.dialect import Dialect, ResponseFormat
 from pydantic_core import to_json
 
 from gmai_data.generation.prompts import Prompt
 
 Detail = Literal["auto", "low", "high"]
-ResponseFormat = Literal["json_schema", "json_object", "none"]
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,13 @@ class Parameters:
     detail: Detail
     response_format: ResponseFormat
     seed: int
+    further: str = ""
+    """JSON of what is asked for beyond these: reasoning, and fields of the provider."""
 
     def digest(self) -> str:
         """Return a digest of the parameters."""
-        told = (self.model, self.temperature, self.detail, self.response_format, self.seed)
-        return hashlib.sha256(repr(told).encode()).hexdigest()
+        sent = (self.model, self.temperature, self.detail, self.response_format, self.seed)
+        return hashlib.sha256(repr((*sent, self.further) if self.further else sent).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -65,26 +67,19 @@ class Request:
     repair: Repair | None
     key: str
 
-    def body(self, parameters: Parameters, limit_field: str = "max_tokens") -> bytes:
+    def body(self, parameters: Parameters, dialect: Dialect) -> bytes:
         """Return the JSON body; the image goes in past the JSON writer.
 
         Args:
             parameters: Of the build.
-            limit_field: `max_tokens`, or `max_completion_tokens` for servers that know only that.
+            dialect: Of the endpoint.
         """
-        settings: dict[str, Any] = {
-            "model": parameters.model,
-            "temperature": parameters.temperature,
-            limit_field: self.prompt.specific.max_tokens,
-            "seed": parameters.seed + self.attempt,
-        }
-        if parameters.response_format == "json_schema":
-            named = {"name": "reply", "strict": True, "schema": self.schema}
-            settings["response_format"] = {"type": "json_schema", "json_schema": named}
-        elif parameters.response_format == "json_object":
-            settings["response_format"] = {"type": "json_object"}
+        head = dialect.head(
+            parameters.model, self.prompt.specific.max_tokens, temperature=parameters.temperature,
+            seed=parameters.seed + self.attempt, schema=self.schema,
+        )  # fmt: skip
         parts = [
-            to_json(settings)[:-1],
+            head,
             b',"messages":[{"role":"system","content":',
             to_json(self.prompt.general.rules),
             b'},{"role":"user","content":[',

@@ -5,10 +5,12 @@ new attempt. It looks replies up and never sends anything, so that a live run, t
 take the same way.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
+from gmai_formats.chat.dialect import Dialect, ResponseFormat
 from pydantic import BaseModel, ConfigDict, Field
 
 from gmai_data.annotation import Annotation, Box
@@ -31,7 +33,6 @@ from gmai_data.generation.requests import (
     Parameters,
     Repair,
     Request,
-    ResponseFormat,
     conversation_text,
     later_key,
     request_key,
@@ -80,6 +81,25 @@ class WritingSettings(BaseModel):
     judge_share: float = Field(default=0.02, gt=0, le=1)
     prompts: Mapping[str, str] = Field(default_factory=dict)
     """Name ▶ digest of the prompt files."""
+    reasoning_effort: str = ""
+    """As the provider names it: `minimal`, `low`, `medium`, `high`; nothing is sent where it is empty."""
+    reasoning_tokens: int = Field(default=0, ge=0)
+    """Tokens that the model may think beside its answer; added to the limit of each prompt."""
+    extra_body: Mapping[str, Any] = Field(default_factory=dict)
+    """Further fields of each request, as the server names them."""
+
+    def dialect(self) -> Dialect:
+        """Return what the requests look like, until a server takes a field otherwise."""
+        return Dialect(
+            response_format=self.response_format, reasoning_effort=self.reasoning_effort,
+            reasoning_tokens=self.reasoning_tokens, extra_body=self.extra_body,
+        )  # fmt: skip
+
+    def further(self) -> str:
+        """Return what shapes a reply beyond model, temperature, detail, format and seed, as JSON."""
+        asked = {name: getattr(self, name) for name in ("reasoning_effort", "reasoning_tokens", "extra_body")}
+        asked = {name: value for name, value in asked.items() if value}
+        return json.dumps(asked, sort_keys=True) if asked else ""
 
 
 @dataclass(frozen=True)
@@ -203,10 +223,10 @@ class TaskMaker:
         self._names = {language: LabelNames(recipe, language) for language in Language}
         self._chinese = {name.en: name.zh for name in recipe.labels.values() if name.zh}
         self._parameters = Parameters(
-            settings.model, settings.temperature, settings.detail, settings.response_format, seed
+            settings.model, settings.temperature, settings.detail, settings.response_format, seed, settings.further()
         )
         self._base = self._parameters.digest()
-        self._judge = Parameters(settings.judge, 0.0, settings.detail, settings.response_format, seed)
+        self._judge = replace(self._parameters, model=settings.judge, temperature=0.0)
         self._judge_base = self._judge.digest()
         self._instructions: dict[tuple[str, int, int, str], str] = {}
         """Prompt, turns and style ▶ what is asked, where it says no more of the record."""

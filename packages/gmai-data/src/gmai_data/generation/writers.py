@@ -21,7 +21,7 @@ class WriterOptions:
     """What a run of a writer is given and the samples do not depend on.
 
     Attributes:
-        endpoints: See `endpoints.addresses`.
+        endpoints: See `gmai_formats.chat.addresses`.
         concurrency: Most requests in flight, over all endpoints and all tasks of a job array.
         max_cost_usd: Most that the whole build may cost.
         prices: A price table in place of the bundled one.
@@ -29,6 +29,7 @@ class WriterOptions:
         timeout_s: Longest wait for one answer.
         limits: Of the Batch API.
         backoff_s: First wait after a failure.
+        yes: The cost is not asked about before money is spent.
     """
 
     endpoints: tuple[str, ...] = ()
@@ -39,6 +40,7 @@ class WriterOptions:
     timeout_s: float = 300.0
     limits: Limits = field(default_factory=Limits)
     backoff_s: float = 0.5
+    yes: bool = False
 
 
 def writing_settings(

@@ -52,9 +52,18 @@ class WriteJob:
     """See `ShardJob`."""
 
     @property
-    def done(self) -> bool:
-        """Say whether an earlier run assembled this shard."""
+    def assembled(self) -> bool:
+        """Return whether the samples of this shard are written."""
         return has_marker(self.folder, WRITTEN)
+
+    @property
+    def done(self) -> bool:
+        """Return whether it is assembled, and nothing of it is left that may still get a reply."""
+        return self.assembled and not self.passing()
+
+    def passing(self) -> int:
+        """Return how many requests of the assembled shard got no reply for a reason that may pass."""
+        return json.loads((self.folder / WRITTEN).read_text(encoding="utf-8")).get("passing", 0)
 
     def spent_usd(self) -> float:
         """Return what the shard cost, once it is assembled."""
@@ -62,16 +71,16 @@ class WriteJob:
 
     @property
     def known(self) -> bool:
-        """Say whether a journal may know something of the shard: of an earlier run, or of another build."""
+        """Return whether a journal may know something of the shard: of an earlier run, or of another build."""
         folder = self.journals / self.recipe.name
         if not folder.is_dir():
             return False
         with os.scandir(folder) as entries:
             return next(entries, None) is not None
 
-    def journal(self) -> Journal:
-        """Open the shard's journal."""
-        return Journal(self.journals, self.recipe.name, self.number, self.count, self.build)
+    def journal(self, *, retry: bool = False) -> Journal:
+        """Open the shard's journal; `retry` asks again for what failed in a way that may pass."""
+        return Journal(self.journals, self.recipe.name, self.number, self.count, self.build, retry=retry)
 
     def maker(self) -> TaskMaker:
         """Return what derives the tasks of this shard's records."""
@@ -99,7 +108,7 @@ class OpenShards:
     def pending(self, jobs: Sequence[WriteJob]) -> Iterator[Pending]:
         """Yield the tasks of the shards, one shard after another."""
         for job in jobs:
-            journal, maker = job.journal(), job.maker()
+            journal, maker = job.journal(retry=True), job.maker()
             self.budget.spent_usd += journal.spent_usd
             state = self._open[id(journal)] = _Open()
             self.journals[id(journal)] = journal
