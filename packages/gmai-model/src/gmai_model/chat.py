@@ -18,6 +18,9 @@ from transformers import (
     TextIteratorStreamer,
 )
 
+from gmai_model.assembly.tokenizer import REGION_TOKENS
+from gmai_model.regions import check_question
+
 DISCLAIMER = (
     "For research only: answers may be wrong and are no medical advice. 仅供研究使用：回答可能有误，不构成医疗建议。"
 )
@@ -76,19 +79,31 @@ class Assistant:
             ) from error
         self._tokenizer: Any = self._processor.tokenizer
         self._max_new_tokens, self._temperature = max_new_tokens, temperature
+        self.folder = folder
         self.cut = False
         """Whether the last answer ended at `max_new_tokens`."""
 
-    def answer(self, conversation: Conversation) -> Iterator[str]:
+    def answer(
+        self, conversation: Conversation, *, max_new_tokens: int | None = None, temperature: float | None = None
+    ) -> Iterator[str]:
         """Yield the answer to the last question, in pieces as they are made; closing the iterator stops the model.
 
+        The tags of regions are part of the answer, see `regions`.
+
+        Args:
+            conversation: Ends with a question.
+            max_new_tokens: In place of the assistant's own.
+            temperature: Likewise.
+
         Raises:
-            UserError: The text holds a token of the chat format, or the conversation is too long for the model.
+            UserError: The text holds a token of the chat format or a tag that names no region, or the conversation is
+                too long for the model.
         """
-        inputs = self._inputs(conversation)
+        length = max_new_tokens or self._max_new_tokens
+        inputs = self._inputs(conversation, length)
         streamer: Any = TextIteratorStreamer(self._tokenizer, skip_prompt=True, skip_special_tokens=True)
         stop = _Stop()
-        work = threading.Thread(target=self._generate, args=(inputs, streamer, stop), daemon=True)
+        work = threading.Thread(target=self._generate, args=(inputs, streamer, stop, length, temperature), daemon=True)
         work.start()
         try:
             yield from (piece for piece in streamer if piece)
@@ -98,37 +113,45 @@ class Assistant:
         if stop.error is not None:
             raise stop.error
 
-    def _inputs(self, conversation: Conversation) -> Any:
-        own = [*self._tokenizer.all_special_tokens, "<|im_start|>", "<|im_end|>"]
+    def _inputs(self, conversation: Conversation, length: int) -> Any:
+        added = self._tokenizer.added_tokens_decoder.values()
+        own = [token.content for token in added if token.special and token.content not in REGION_TOKENS]
         for message in conversation.messages:
             for part in message["content"]:
                 found = next((token for token in own if token in part.get("text", "")), None)
                 if found is not None and message["role"] == "user":
                     raise UserError(f"a question holds {found}, which the chat format uses itself. Write it otherwise.")
+                if message["role"] == "user":
+                    check_question(part.get("text", ""))
         prompt = self._processor.apply_chat_template(conversation.messages, add_generation_prompt=True)
-        inputs = self._processor(text=[prompt], images=conversation.images or None, return_tensors="pt")
+        begins = self._tokenizer.bos_token
+        inputs = self._processor(
+            text=[prompt], images=conversation.images or None, return_tensors="pt",
+            add_special_tokens=not (begins and prompt.startswith(begins)),
+        )  # fmt: skip
         tokens, room = inputs["input_ids"].shape[1], self._model.config.get_text_config().max_position_embeddings
-        if tokens + self._max_new_tokens > room:
+        if tokens + length > room:
             raise UserError(
-                f"the conversation has {tokens} tokens and an answer may have {self._max_new_tokens}, but the model "
+                f"the conversation has {tokens} tokens and an answer may have {length}, but the model "
                 f"reads {room}. Begin a new one (/new), show fewer images, or lower --max-new-tokens."
             )
         if "pixel_values" in inputs:
             inputs["pixel_values"] = inputs["pixel_values"].to(self._model.dtype)
         return inputs.to(self._model.device)
 
-    def _generate(self, inputs: Any, streamer: Any, stop: "_Stop") -> None:
-        sampling = {"do_sample": True, "temperature": self._temperature} if self._temperature else {"do_sample": False}
+    def _generate(self, inputs: Any, streamer: Any, stop: "_Stop", length: int, temperature: float | None) -> None:
+        chosen = self._temperature if temperature is None else temperature
+        sampling = {"do_sample": True, "temperature": chosen} if chosen else {"do_sample": False}
         try:
             with torch.no_grad():
                 ids = self._model.generate(
-                    **inputs, **sampling, max_new_tokens=self._max_new_tokens, streamer=streamer,
+                    **inputs, **sampling, max_new_tokens=length, streamer=streamer,
                     stopping_criteria=StoppingCriteriaList([stop]),
                 )  # fmt: skip
             ends = self._model.generation_config.eos_token_id
             ends = ends if isinstance(ends, list) else [ends]
             made = ids.shape[1] - inputs["input_ids"].shape[1]
-            self.cut = made >= self._max_new_tokens and int(ids[0, -1]) not in ends
+            self.cut = made >= length and int(ids[0, -1]) not in ends
         except Exception as error:  # raised again where the answer is read
             stop.error = error
             streamer.end()

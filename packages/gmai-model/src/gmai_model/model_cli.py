@@ -142,18 +142,25 @@ def check(
         list[Path] | None,
         typer.Option(help="Open it with this interpreter too (torch, transformers, Pillow); repeatable."),
     ] = None,
+    accept_settings: Annotated[
+        bool,
+        typer.Option("--accept-settings", help="Record settings that were changed on purpose, before checking."),
+    ] = False,
 ) -> None:
-    """Prove that a checkpoint opens everywhere: files, tensors, and an answer in a clean process.
+    """Prove that a checkpoint opens and sees: files, tensors, settings, and answers in a clean process.
 
-    Says what is off, one line each, and ends with exit code 2 if anything is. vLLM's and SGLang's loaders are held to
-    by their rules and not run.
+    Says what is off, one line each with its remedy, and ends with exit code 2 if anything is. What other programs do
+    with it is said for each: run here, or by the rules of its loader.
 
       gmai model check runs/stage3/model --transformers 4.49.0
     """
     quiet()
+    from gmai_model.checking.check import accept_settings as accept
     from gmai_model.checking.check import check as run
     from gmai_model.checking.environments import older_python
 
+    if accept_settings:
+        accept(checkpoint)
     outcome = run(checkpoint, [older_python(version) for version in transformers or []] + list(python or []))
     for fact in outcome.facts:
         typer.echo(fact)
@@ -187,7 +194,10 @@ def chat(
         list[str] | None, typer.Option(help="Ask this and end; repeated: one turn after another. Else you are asked.")
     ] = None,
     slice_: Annotated[
-        int | None, typer.Option("--slice", help="Axial slice (from the feet) or frame, from 0; else the middle one.")
+        list[int] | None,
+        typer.Option(
+            "--slice", help="Axial slice (from the feet) or frame, from 0; else the middle one. Once, or once an image."
+        ),
     ] = None,
     window: Annotated[
         str | None, typer.Option(help="LEVEL/WIDTH, such as 40/400, or soft_tissue, lung, brain, bone, liver …")
@@ -197,7 +207,7 @@ def chat(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     web: Annotated[bool, typer.Option("--web", help="A page in the browser instead (extra gmai-model[web]).")] = False,
     host: Annotated[
-        str, typer.Option(help="Address that the page listens on; others can reach it if you change it.")
+        str, typer.Option(help="Address that the page listens on; any but this machine's own asks for a password.")
     ] = ("127.0.0.1"),
     port: Annotated[int, typer.Option(help="Of the page.")] = 7860,
     examples: Annotated[
@@ -225,7 +235,7 @@ def chat(
     else:
         from gmai_model.terminal import Terminal
 
-        Terminal(load(), number=slice_, window=window).run(image or [], prompt or [])
+        Terminal(load(), numbers=slice_ or [], window=window).run(image or [], prompt or [])
 
 
 @model_app.command()

@@ -7,34 +7,40 @@ from pathlib import Path
 
 from gmai_cli.console import say
 from gmai_formats.errors import UserError
-from PIL import Image
+from gmai_formats.pictures.picture import Picture
+from gmai_formats.pictures.read import kind_of
 
 from gmai_model.chat import DISCLAIMER, Assistant, Conversation
 from gmai_model.pictures import open_picture
+from gmai_model.regions import find_regions
 
-HELP = "/image FILE shows another image, /new begins again, /quit ends; Ctrl-C stops an answer"
+HELP = (
+    "/image FILE [SLICE] begins a new conversation about another image, /add FILE [SLICE] shows one more in this one, "
+    "/new begins again, /quit ends; Ctrl-C stops an answer"
+)
 
 
 class Terminal:
-    """One conversation.
+    """One conversation, about one patient.
 
     Args:
         assistant: Answers.
-        number: Slice or frame of the images, see `open_picture`.
-        window: Of the images, see `open_picture`.
+        numbers: Slices or frames of the images that have some, in their order; a single one is that of all.
+        window: Of the images that have values in a unit, see `open_picture`.
     """
 
-    def __init__(self, assistant: Assistant, *, number: int | None, window: str | None) -> None:
+    def __init__(self, assistant: Assistant, *, numbers: Sequence[int] = (), window: str | None = None) -> None:
         self._assistant = assistant
-        self._number, self._window = number, window
+        self._numbers, self._window = list(numbers), window
         self._conversation = Conversation()
-        self._shown: list[Image.Image] = []
+        self._waiting: list[Picture] = []
+        self._last: Picture | None = None
 
     def run(self, images: Sequence[Path], prompts: Sequence[str]) -> None:
         """Ask the prompts one after another, or, without any, what is typed or piped in, until its end."""
         say(DISCLAIMER)
-        for path in images:
-            self.show(path)
+        for path, number in zip(images, self._slices(images), strict=True):
+            self.show(path, number)
         if prompts:
             for prompt in prompts:
                 self.ask(prompt)
@@ -45,6 +51,16 @@ class Terminal:
             if line and not self._command(line):
                 return
 
+    def _slices(self, images: Sequence[Path]) -> list[int | None]:
+        sliced = [path for path in images if path.is_file() and kind_of(path) != "raster"] or list(images)
+        if len(self._numbers) not in {0, 1, len(sliced)}:
+            raise UserError(
+                f"--slice is given {len(self._numbers)} times for {len(sliced)} images with slices. Give it once for "
+                f"all, or once for each of them."
+            )
+        numbers = iter(self._numbers * len(sliced) if len(self._numbers) == 1 else self._numbers)
+        return [next(numbers, None) if path in sliced else None for path in images]
+
     def _read(self) -> str | None:
         try:
             return input("> " if sys.stdin.isatty() else "").strip()
@@ -52,14 +68,19 @@ class Terminal:
             return None
 
     def _command(self, line: str) -> bool:
-        """Do what a line says; a mistake is told and the conversation goes on."""
+        """Do what a line says; a mistake is shown and the conversation goes on."""
         try:
+            name, _, rest = line.partition(" ")
             if line == "/quit":
                 return False
             if line == "/new":
-                self._conversation, self._shown = Conversation(), []
-            elif line.startswith("/image "):
-                self.show(Path(line.removeprefix("/image ").strip()).expanduser())
+                self._begin()
+            elif name in {"/image", "/add"} and rest:
+                path, number = _with_slice(rest.strip())
+                if name == "/image" and self._conversation.messages:
+                    say("a new conversation: nothing of the earlier one is sent again")
+                    self._begin()
+                self.show(path, number)
             elif line.startswith("/"):
                 say(HELP)
             else:
@@ -70,15 +91,21 @@ class Terminal:
             say(str(error))
         return True
 
-    def show(self, path: Path) -> None:
+    def _begin(self) -> None:
+        self._conversation, self._waiting, self._last = Conversation(), [], None
+
+    def show(self, path: Path, number: int | None = None) -> None:
         """Add an image to the next question."""
-        picture = open_picture(path, number=self._number, window=self._window)
+        window = self._window if path.is_file() and kind_of(path) != "raster" else None
+        picture = open_picture(path, number=number, window=window)
         say(f"{path.name}: {picture.description}")
-        self._shown.append(picture.rgb)
+        self._waiting.append(picture)
 
     def ask(self, question: str) -> None:
-        """Print the answer to a question as it is made, and keep both."""
-        asked = self._conversation.with_question(question, self._shown)
+        """Print the answer to a question as it is made, say where it points, and keep both."""
+        asked = self._conversation.with_question(question, [picture.rgb for picture in self._waiting])
+        if not asked.images:
+            say("no image is shown with this question")
         pieces: list[str] = []
         answer = self._assistant.answer(asked)
         try:
@@ -94,4 +121,17 @@ class Terminal:
         print(flush=True)
         if self._assistant.cut:
             say("[the answer was cut at --max-new-tokens]")
-        self._conversation, self._shown = asked.with_answer("".join(pieces)), []
+        self._last = self._waiting[-1] if self._waiting else self._last
+        if self._last is not None:
+            several = " (on the image shown last)" if len(asked.images) > 1 else ""
+            for region in find_regions("".join(pieces)):
+                say(region.describe(self._last.image.size, self._last.pixel_mm) + several)
+        self._conversation, self._waiting = asked.with_answer("".join(pieces)), []
+
+
+def _with_slice(words: str) -> tuple[Path, int | None]:
+    """Read `FILE` or `FILE SLICE`; a file's own name comes first."""
+    path, _, last = words.rpartition(" ")
+    if path and last.isdigit() and not Path(words).expanduser().exists():
+        return Path(path).expanduser(), int(last)
+    return Path(words).expanduser(), None

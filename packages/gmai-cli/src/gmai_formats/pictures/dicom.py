@@ -40,6 +40,10 @@ _OF_A_FRAME = (
 """What of the top of a header holds for each frame unless its functional groups say otherwise."""
 
 
+DISTANCES = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
+"""Distances of pixels in mm: in the body, at the detector, on film."""
+
+
 def read_dicom(content: bytes | Path) -> pydicom.Dataset:
     """Parse a file with its pixels, or the bytes of one.
 
@@ -135,7 +139,7 @@ def spacing_mm(header: pydicom.Dataset) -> tuple[float, float]:
 
     In the body (Pixel Spacing), else at the detector or on film, else Pixel Aspect Ratio (PS3.3 C.7.6.3.1.7).
     """
-    for name in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "PixelAspectRatio"):
+    for name in (*DISTANCES, "PixelAspectRatio"):
         value: Any = header.get(name)
         try:
             row, column = float(value[0]), float(value[1])

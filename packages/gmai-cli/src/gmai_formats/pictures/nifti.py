@@ -90,7 +90,13 @@ def slice_picture(content: bytes | Path, number: int | None, window: str | None)
     if square_size(pixels.shape, spacing_mm) != pixels.shape[1::-1]:
         pixels = to_square_pixels(pixels, spacing_mm)
         changes.append("pixels made square")
-    return Picture(Image.fromarray(np.ascontiguousarray(pixels)), tuple(changes), shown)
+    return Picture(
+        Image.fromarray(np.ascontiguousarray(pixels)),
+        tuple(changes),
+        shown,
+        slices=len(volume),
+        pixel_mm=min(spacing_mm),
+    )
 
 
 def _open(content: bytes | Path) -> Any:

@@ -40,6 +40,10 @@ class Picture:
     """Pillow's name of a raster's format."""
     metadata: frozenset[str] = frozenset()
     """Names of what a raster holds beside its pixels."""
+    slices: int = 1
+    """Of the file: axial slices or frames, of which this is one."""
+    pixel_mm: float | None = None
+    """Side of its square pixels, None where the file gives no distance."""
 
     @property
     def pixels(self) -> Pixels:

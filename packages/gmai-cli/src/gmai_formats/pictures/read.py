@@ -84,7 +84,15 @@ def kind_of(content: bytes | Path) -> Kind:
 
 
 def _dicom_picture(content: bytes | Path, number: int | None, window: str | None) -> Picture:
-    from gmai_formats.pictures.dicom import frame_count, frame_header, header_errors, read_dicom, stored_values
+    from gmai_formats.pictures.dicom import (
+        DISTANCES,
+        frame_count,
+        frame_header,
+        header_errors,
+        read_dicom,
+        spacing_mm,
+        stored_values,
+    )
     from gmai_formats.pictures.display import frame_picture, made_square
     from gmai_formats.pictures.nifti import choose
 
@@ -100,4 +108,8 @@ def _dicom_picture(content: bytes | Path, number: int | None, window: str | None
         pixels, shown = frame_picture(header, stored, window or HEADER)
         squared, words = made_square(pixels, header)
     changes = ([f"frame {index} of {frames}"] if frames > 1 else []) + [shown, *words]
-    return Picture(Image.fromarray(np.ascontiguousarray(squared)), tuple(changes), shown)
+    known = any(header.get(name) for name in DISTANCES)
+    return Picture(
+        Image.fromarray(np.ascontiguousarray(squared)), tuple(changes), shown, slices=frames,
+        pixel_mm=min(spacing_mm(header)) if known else None,
+    )  # fmt: skip

@@ -6,9 +6,12 @@ from typing import Any
 
 import torch
 from gmai_formats.errors import UserError
+from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, LlavaConfig, LlavaForConditionalGeneration
 
 Shape = tuple[int, ...]
+UNBUILDABLE = (TypeError, ValueError, KeyError, StrictDataclassError)
+"""What transformers raises for settings that no model has."""
 _BOUNDS = {
     "num_hidden_layers": 512, "hidden_size": 2**17, "intermediate_size": 2**19, "vocab_size": 2**23,
     "image_size": 2**14,
@@ -51,7 +54,7 @@ def configuration(settings: Mapping[str, Any]) -> Any:
     _check_sizes(settings)
     try:
         return AutoConfig.for_model(**copy.deepcopy(dict(settings)))  # it writes into nested ones
-    except (TypeError, ValueError, KeyError) as error:
+    except UNBUILDABLE as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"config.json: transformers does not take it as {settings.get('model_type')!r} ({reason}). Download the "

@@ -1,4 +1,4 @@
-"""READ THIS FIRST: the files by rule ▶ the model in a clean process ▶ the same in other environments ▶ what is off."""
+"""READ THIS FIRST: the files by rule ▶ the model in a clean process ▶ in other environments ▶ what is off."""
 
 import json
 import os
@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from gmai_formats.errors import UserError
+from gmai_formats.files import write_json
 
+from gmai_model.assembly.portable import settings_digests
 from gmai_model.checking import rules
+from gmai_model.checking.consumers import check_settings, consumers
+from gmai_model.checking.tensors import check_weights
 
 PROBE = Path(__file__).with_name("probe.py")
 LOGIT_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.25, "float16": 0.05}
@@ -44,11 +48,14 @@ def check(folder: Path, pythons: Sequence[Path] = ()) -> Outcome:
         raise UserError(f"{folder}: {found}. `gmai model check` takes a LLaVA checkpoint folder. Check the path.")
     outcome = Outcome()
     outcome.off += rules.check_files(files)
-    off, fact = rules.check_weights(files)
+    off, fact = check_weights(files, list(outcome.off))
     outcome.off += off
+    outcome.off += check_settings(files, list(outcome.off))
     outcome.facts.append(fact)
-    if not off:
-        outcome.facts.append("vLLM, SGLang: every tensor has the name and shape they look for (by rule, not run)")
+    if outcome.off:
+        outcome.facts.append("not opened by any program: the lines below change what it would find")
+        return outcome
+    outcome.facts += consumers(files)
     here = probe(folder, Path(sys.executable))
     _judge(files, here, outcome)
     for python in pythons:
@@ -56,6 +63,14 @@ def check(folder: Path, pythons: Sequence[Path] = ()) -> Outcome:
         _judge(files, there, outcome)
         outcome.off += _compare(here, there)
     return outcome
+
+
+def accept_settings(folder: Path) -> None:
+    """Record the settings of a checkpoint as they are now in its `gmai.json`, where it has one."""
+    path = folder / "gmai.json"
+    if path.is_file():
+        record: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        write_json(path, {**record, "settings": settings_digests(folder)})
 
 
 def probe(folder: Path, python: Path) -> dict[str, Any]:
@@ -82,44 +97,73 @@ def probe(folder: Path, python: Path) -> dict[str, Any]:
 def _judge(files: rules.Files, seen: dict[str, Any], outcome: Outcome) -> None:
     name = _name(seen)
     if "error" in seen:
-        outcome.off.append(f"{name}: {seen.get('step', 'starting')} failed: {seen['error']}")
+        outcome.off.append(
+            f"{name}: {seen.get('step', 'starting')} failed: {seen['error']}. It must open and answer there; correct "
+            "what "
+            f"it names, or assemble the checkpoint again"
+        )
         return
     outcome.off += [f"{name}: {line}" for line in _findings(files, seen)]
     outcome.facts.append(
-        f"{name} on {seen['device']}: {seen['image_tokens']} image tokens, {seen['dtype']}, "
+        f"{name} on {seen['device']}, run: {seen['image_tokens']} image tokens, {seen['dtype']}, "
         f"answers {len(seen['answer_ids'])} tokens, {seen['answer']!r}"
     )
 
 
 def _findings(files: rules.Files, seen: dict[str, Any]) -> Iterator[str]:
-    vision: dict[str, Any] = files.config.get("vision_config", {})
+    vision = files.vision
     for key, what in (
         ("missing_keys", "not found"),
         ("unexpected_keys", "not used"),
         ("mismatched_keys", "of another shape"),
     ):
         if seen[key]:
-            yield f"{len(seen[key])} tensors {what}, {seen[key][0]} first"
+            yield f"{len(seen[key])} tensors {what}, {seen[key][0]} first. Restore config.json or the weights"
     if not seen["finite"]:
-        yield "the logits are not finite"
-    if "image_size" in vision and "patch_size" in vision:
-        due = (vision["image_size"] // vision["patch_size"]) ** 2
+        yield "the logits are not finite. Take an earlier checkpoint"
+    elif seen["influence"] <= 1e-6 * max(abs(value) for value in seen["logits"]):
+        yield (
+            "the logits of two different images are equal, so that no image has an influence. Its projector is dead, "
+            "or its "
+            "features are not used; take an earlier checkpoint"
+        )
+    due = files.features
+    if due is not None:
         for key, what in (("image_tokens", "makes"), ("planned_tokens", "plans")):
             if seen.get(key, due) != due:
-                yield f"the processor {what} {seen[key]} tokens for an image, the vision encoder gives {due}"
+                yield (
+                    f"the processor {what} {seen[key]} tokens for an image, the vision encoder gives {due}. Correct "
+                    "processor_config.json"
+                )
         if seen["pixels"] != [vision["image_size"]] * 2:
-            yield f"the processor makes images of {seen['pixels']} px, the vision encoder takes {vision['image_size']}"
+            yield (
+                f"the processor makes images of {seen['pixels']} px, the vision encoder takes "
+                f"{vision['image_size']}. Correct preprocessor_config.json"
+            )
     if seen["start_tokens"] > 1:
-        yield f"a prompt begins with {seen['start_tokens']} start tokens, since template and tokenizer both add one"
+        yield (
+            f"a prompt begins with {seen['start_tokens']} start tokens, since template and tokenizer both add one. "
+            "Take it out of the template"
+        )
     if seen["tokens"] > seen["embedding_rows"]:
-        yield f"the tokenizer has {seen['tokens']} tokens, the embedding {seen['embedding_rows']} rows"
+        yield (
+            f"the tokenizer has {seen['tokens']} tokens, the embedding {seen['embedding_rows']} rows. Restore the "
+            "tokenizer"
+        )
     if seen["turn_end"] is not None and seen["turn_end"] not in seen["ends"]:
-        yield f"an answer ends with token {seen['turn_end']} in the chat template, generation stops at {seen['ends']}"
+        yield (
+            f"an answer ends with token {seen['turn_end']} in the chat template, generation stops at {seen['ends']}. "
+            "Add it "
+            f"to eos_token_id in generation_config.json"
+        )
     rope: dict[str, Any] = files.text.get("rope_parameters") or {}
     theta = files.text.get("rope_theta", rope.get("rope_theta"))
     plain = rope.get("rope_type", "default") == "default" and not files.text.get("rope_scaling")
     if plain and theta and seen["rope_theta"] and abs(seen["rope_theta"] / theta - 1) > 1e-2:
-        yield f"computes with a rotary base of {seen['rope_theta']:.0f}, config.json says {theta:.0f}"
+        yield (
+            f"computes with a rotary base of {seen['rope_theta']:.0f}, config.json says {theta:.0f}. Write "
+            "rope_theta and rope_parameters"
+        )
 
 
 def _compare(here: dict[str, Any], there: dict[str, Any]) -> Iterator[str]:
@@ -127,7 +171,10 @@ def _compare(here: dict[str, Any], there: dict[str, Any]) -> Iterator[str]:
         return
     apart = max(abs(a - b) for a, b in zip(here["logits"], there["logits"], strict=True))
     if apart > LOGIT_TOLERANCE.get(here["dtype"], 1e-3):
-        yield f"{_name(there)}: logits differ from those of {_name(here)} by {apart:.2g}; it computes another model"
+        yield (
+            f"{_name(there)}: logits differ from those of {_name(here)} by {apart:.2g}; it computes another model. "
+            "Write what it reads, or name the version that is right"
+        )
     elif here["dtype"] == "float32" and there["answer_ids"] != here["answer_ids"]:
         yield f"{_name(there)}: answers {there['answer']!r}, {_name(here)} answers {here['answer']!r}"
 

@@ -51,7 +51,9 @@ def probe(folder: str, seen: dict[str, Any]) -> None:
     seen["turn_end"] = turn_end
     seen["step"] = "processing an image"
     image = Image.linear_gradient("L").resize((90, 60)).convert("RGB")
+    other = Image.radial_gradient("L").resize((90, 60)).convert("RGB")
     inputs = processor(images=[image], text=[prompt], return_tensors="pt").to(device)
+    pixels = processor(images=[other], text=[prompt], return_tensors="pt").to(device)["pixel_values"]
     ids = inputs["input_ids"][0].tolist()
     image_token = getattr(config, "image_token_index", None) or getattr(config, "image_token_id", None)
     seen["image_tokens"] = ids.count(image_token)
@@ -63,6 +65,8 @@ def probe(folder: str, seen: dict[str, Any]) -> None:
     seen["step"] = "computing logits"
     with torch.no_grad():
         logits = model(**{**inputs, "pixel_values": inputs["pixel_values"].to(model.dtype)}).logits[0, -1].float()
+        others = model(**{**inputs, "pixel_values": pixels.to(model.dtype)}).logits[0, -1].float()
+    seen["influence"] = float((logits - others).abs().max())
     seen["finite"] = bool(torch.isfinite(logits).all())
     seen["logits"] = logits.tolist()
     seen["step"] = "generating an answer"

@@ -1,7 +1,7 @@
 """What a checkpoint's files must say, so that every reader finds the same model in them. Nothing is loaded here.
 
-The rules for vLLM and SGLang are those of their loaders' name tables (`vllm/model_executor/models/llava.py`,
-`sglang/srt/models/llava.py`): both look for the classic prefixes and take the language model's class from
+Each line names one fault and its remedy. The rules for vLLM are those of its loader
+(`vllm/model_executor/models/llava.py`): classic prefixes, and the language model's class by
 `text_config.architectures`.
 """
 
@@ -10,13 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gmai_cli.console import progress
 from gmai_formats.errors import UserError
 from tokenizers import Tokenizer
-from transformers import LlavaConfig
+from transformers.activations import ACT2FN
 
-from gmai_model.assembly.layout import classic_name, expected_shapes
-from gmai_model.assembly.weights import WeightFiles, count_not_finite
+from gmai_model.assembly.tokenizer import REGION_TOKENS
 
 
 class Files:
@@ -24,14 +22,16 @@ class Files:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.config = self._read("config.json")
+        self.config = self.read("config.json")
         self.text: dict[str, Any] = self.config.get("text_config", {})
-        self.tokenizer = self._read("tokenizer_config.json")
-        self.processor = self._read("processor_config.json")
-        self.image_processor = self._read("preprocessor_config.json")
-        self.generation = self._read("generation_config.json")
+        self.tokenizer = self.read("tokenizer_config.json")
+        self.processor = self.read("processor_config.json")
+        self.image_processor = self.read("preprocessor_config.json")
+        self.generation = self.read("generation_config.json")
+        self.vision: dict[str, Any] = self.config.get("vision_config", {})
 
-    def _read(self, name: str) -> dict[str, Any]:
+    def read(self, name: str) -> dict[str, Any]:
+        """Return a JSON file, empty where it is absent."""
         path = self.folder / name
         if not path.is_file():
             return {}
@@ -39,6 +39,15 @@ class Files:
             return json.loads(path.read_text("utf-8"))
         except ValueError as error:
             raise UserError(f"{path}: not JSON ({error}). Write or download the checkpoint again.") from error
+
+    @property
+    def features(self) -> int | None:
+        """Features of one image, None where config.json does not say."""
+        size, patch = self.vision.get("image_size"), self.vision.get("patch_size")
+        if not isinstance(size, int) or not isinstance(patch, int) or not patch:
+            return None
+        whole = self.config.get("vision_feature_select_strategy", "default") == "full"
+        return (size // patch) ** 2 + int(whole and self.vision.get("model_type") == "clip_vision_model")
 
     def has(self, name: str) -> bool:
         """Return whether the folder holds a file."""
@@ -49,14 +58,38 @@ def check_files(files: Files) -> Iterator[str]:
     """Yield what is off in the JSON files and in what lies beside them, one line each."""
     yield from _config(files)
     yield from _tokenizer(files)
+    yield from _templates(files)
     yield from _processor(files)
+    yield from _image_tokens(files)
     if not files.has("generation_config.json"):
-        yield "generation_config.json is missing: servers then stop at the configuration's end token alone"
+        yield (
+            "generation_config.json is missing: servers then stop at the configuration's end token alone. Write it "
+            "with "
+            "eos_token_id as a list of all tokens that end an answer"
+        )
+    shards = _indexed(files.folder)
     for file in sorted(files.folder.iterdir()):
         if file.suffix in {".bin", ".pt", ".pth", ".pkl", ".ckpt"}:
-            yield f"{file.name}: a pickle, which runs code when it is opened; weights belong in safetensors"
+            yield (
+                f"{file.name}: a pickle, which runs code when it is opened; weights belong in safetensors. Remove it; "
+                f"weights are converted by `save_pretrained` of transformers, on a machine that trusts them"
+            )
         if file.suffix == ".py":
-            yield f"{file.name}: code of the checkpoint's own; it must open without remote code"
+            yield f"{file.name}: code of the checkpoint's own; it must open without remote code. Remove it"
+        if shards and file.suffix == ".safetensors" and file.name not in shards:
+            yield (
+                f"{file.name}: not in model.safetensors.index.json, and readers differ in which they open. Remove "
+                "the one "
+                f"that is not the model"
+            )
+
+
+def _indexed(folder: Path) -> set[str]:
+    index = folder / "model.safetensors.index.json"
+    try:
+        return set(json.loads(index.read_text("utf-8"))["weight_map"].values()) if index.is_file() else set()
+    except (ValueError, KeyError) as error:
+        raise UserError(f"{index}: no index of weights ({error}). Write or download the checkpoint again.") from error
 
 
 def _config(files: Files) -> Iterator[str]:
@@ -64,130 +97,188 @@ def _config(files: Files) -> Iterator[str]:
     if config.get("architectures") != ["LlavaForConditionalGeneration"]:
         yield (
             f"config.json: architectures is {config.get('architectures')}; servers know "
-            f'["LlavaForConditionalGeneration"]'
+            f'["LlavaForConditionalGeneration"]. Write that'
         )
     if any("auto_map" in part for part in (config, text, files.tokenizer, files.processor)):
-        yield "config.json or tokenizer_config.json: auto_map asks for remote code"
+        yield "config.json or tokenizer_config.json: auto_map asks for remote code. Take the entry out"
     if "image_token_index" not in config:
-        yield "config.json: no image_token_index, by which 4.x and servers know the image's token"
+        yield (
+            "config.json: no image_token_index, by which 4.x and servers know the image's token. Write the id of "
+            "<image>"
+        )
     dtypes = {key: config.get(key) for key in ("dtype", "torch_dtype")}
     if dtypes["torch_dtype"] is None or dtypes["dtype"] not in {None, dtypes["torch_dtype"]}:
-        yield f"config.json: dtype is {dtypes['dtype']}, torch_dtype {dtypes['torch_dtype']}; both must say the same"
+        yield (
+            f"config.json: dtype is {dtypes['dtype']}, torch_dtype {dtypes['torch_dtype']}; both must say the same. "
+            f"Write that of the weights"
+        )
     if not text.get("architectures"):
-        yield "config.json: text_config has no architectures, by which vLLM picks the language model's class"
+        yield (
+            "config.json: text_config has no architectures, by which vLLM picks the language model's class. "
+            "Write that of its model_type, such as LlamaForCausalLM"
+        )
     old, new = text.get("rope_theta"), (text.get("rope_parameters") or {}).get("rope_theta")
     if old != new and {old, new} != {None, 10000.0}:
         yield (
             f"config.json: rope_theta is {old}, rope_parameters.rope_theta {new}; a reader of the absent or other one "
-            f"computes other positions"
+            f"computes other positions. Write the trained one in both"
         )
+    for key in ("image_size", "hidden_size"):
+        by = {"image_size": "patch_size", "hidden_size": "num_attention_heads"}[key]
+        whole, part = files.vision.get(key), files.vision.get(by)
+        if files.vision.get("model_type") == "clip_vision_model" and whole and part and whole % part:
+            yield (
+                f"config.json: vision_config.{key} {whole} is no multiple of {by} {part}, which vLLM asserts. "
+                "Correct it"
+            )
+    heads, groups = text.get("num_attention_heads"), text.get("num_key_value_heads")
+    if heads and groups and heads % groups:
+        yield f"config.json: {heads} heads are no multiple of {groups} key-value heads. Correct text_config"
+    layers, chosen = files.vision.get("num_hidden_layers"), config.get("vision_feature_layer", -2)
+    if layers and any(
+        not -layers - 1 <= layer <= layers for layer in ([chosen] if isinstance(chosen, int) else chosen)
+    ):
+        yield f"config.json: vision_feature_layer {chosen} is none of {layers} layers. LLaVA takes -2"
+    projector = config.get("projector_hidden_act", "gelu")
+    if projector not in ACT2FN:
+        yield f"config.json: projector_hidden_act {projector!r} is no activation of transformers. LLaVA has gelu"
 
 
 def _tokenizer(files: Files) -> Iterator[str]:
     config = files.tokenizer
     if not files.has("tokenizer.json"):
-        yield "tokenizer.json is missing"
+        yield "tokenizer.json is missing. Copy that of the language model, or assemble the checkpoint again"
         return
     if config.get("tokenizer_class") == "TokenizersBackend":
-        yield "tokenizer_config.json: tokenizer_class TokenizersBackend does not exist before transformers 5"
+        yield (
+            "tokenizer_config.json: tokenizer_class TokenizersBackend does not exist before transformers 5. "
+            "Write PreTrainedTokenizerFast"
+        )
     if isinstance(config.get("extra_special_tokens"), list):
-        yield "tokenizer_config.json: extra_special_tokens is a list, which transformers 4.x does not open"
+        yield (
+            "tokenizer_config.json: extra_special_tokens is a list, which transformers 4.x does not open. Write an "
+            "object"
+        )
     plain = config.get("tokenizer_class") in {None, "PreTrainedTokenizerFast", "TokenizersBackend"}
     if plain and "token_type_ids" in config.get("model_input_names", ["token_type_ids"]):
-        yield "tokenizer_config.json: no model_input_names; 4.x then makes token_type_ids, which stop generate()"
-    templates = [name for name in ("chat_template.jinja", "chat_template.json") if files.has(name)]
-    if not templates and "chat_template" not in config:
-        yield "no chat template (chat_template.jinja): a server cannot be asked"
-    elif "chat_template" not in config and "chat_template.json" not in templates:
-        yield "tokenizer_config.json: no chat_template, where readers before transformers 4.49 look for it"
-    tokenizer = Tokenizer.from_file(str(files.folder / "tokenizer.json"))
+        yield (
+            "tokenizer_config.json: no model_input_names; 4.x then makes token_type_ids, which stop generate(). Write "
+            '["input_ids", "attention_mask"]'
+        )
+    try:
+        tokenizer = Tokenizer.from_file(str(files.folder / "tokenizer.json"))
+    except Exception as error:  # the library raises plain Exception
+        yield f"tokenizer.json: not readable ({str(error)[:150]}). Write or download it again"
+        return
     rows = files.text.get("vocab_size")
     highest = max(tokenizer.get_vocab(with_added_tokens=True).values())
     if rows is not None and highest >= rows:
-        yield f"tokenizer.json: id {highest} lies beyond the embedding's {rows} rows"
+        yield (
+            f"tokenizer.json: id {highest} lies beyond the embedding's {rows} rows. Restore the tokenizer that it "
+            "was trained with"
+        )
+    ends = files.generation.get("eos_token_id")
+    for number in ends if isinstance(ends, list) else [ends]:
+        if number is not None and tokenizer.id_to_token(number) is None:
+            yield f"generation_config.json: eos_token_id {number} is no token. Write the ids that end an answer"
+    hidden = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
+    if regions := [token for token in REGION_TOKENS if token in hidden]:
+        yield (
+            f"tokenizer.json: {', '.join(regions)} are special tokens, which chat programs and servers leave out of "
+            "what "
+            f'they show. Write "special": false at each, in tokenizer_config.json as well'
+        )
     image_token = files.processor.get("image_token") or "<image>"
-    if tokenizer.token_to_id(image_token) != files.config.get("image_token_index"):
+    if tokenizer.token_to_id(image_token) != files.config.get("image_token_index", tokenizer.token_to_id(image_token)):
         yield (
             f"tokenizer.json: {image_token} is {tokenizer.token_to_id(image_token)}, config.json's image_token_index "
-            f"is {files.config.get('image_token_index')}"
+            f"is {files.config.get('image_token_index')}. Write the tokenizer's"
+        )
+
+
+def _templates(files: Files) -> Iterator[str]:
+    """Compare the places in which readers of different versions look for the chat template."""
+    found: dict[str, Any] = {}
+    if files.has("chat_template.jinja"):
+        found["chat_template.jinja"] = (files.folder / "chat_template.jinja").read_text("utf-8")
+    if files.has("chat_template.json"):
+        found["chat_template.json"] = files.read("chat_template.json").get("chat_template")
+    for name, content in (("tokenizer_config.json", files.tokenizer), ("processor_config.json", files.processor)):
+        if "chat_template" in content:
+            found[name] = content["chat_template"]
+    if not found:
+        yield "no chat template (chat_template.jinja): a server cannot be asked. Write the one that it was trained with"
+    elif "tokenizer_config.json" not in found and "chat_template.json" not in found:
+        yield (
+            "tokenizer_config.json: no chat_template, where readers before transformers 4.49 look for it. Copy "
+            "chat_template.jinja there"
+        )
+    first, *others = found or [""]
+    if other := next((name for name in others if found[name] != found[first]), None):
+        yield (
+            f"{first} and {other} hold two chat templates, and it depends on the reader which one is used. Keep the "
+            "one "
+            f"that the model was trained with in both"
         )
 
 
 def _processor(files: Files) -> Iterator[str]:
-    vision: dict[str, Any] = files.config.get("vision_config", {})
+    vision = files.vision
     if not files.has("preprocessor_config.json"):
-        yield "preprocessor_config.json is missing, from which transformers 4.x reads how images are prepared"
+        yield (
+            "preprocessor_config.json is missing, from which transformers 4.x reads how images are prepared. Copy "
+            "that of "
+            "the vision encoder"
+        )
     elif "image_processor_type" not in files.image_processor:
-        yield "preprocessor_config.json: no image_processor_type"
+        yield "preprocessor_config.json: no image_processor_type. Write that of the vision encoder's own file"
+    for key in ("do_normalize", "do_rescale", "do_resize"):
+        if files.image_processor.get(key) is False:
+            yield f"preprocessor_config.json: {key} is false, without which no vision encoder was trained. Write true"
+    for key in ("image_mean", "image_std"):
+        value = files.image_processor.get(key)
+        if value is not None and (not isinstance(value, list) or len(value) != 3 or (key[6] == "s" and 0 in value)):
+            yield f"preprocessor_config.json: {key} is {value}. Write the three numbers of the vision encoder"
     if not files.has("processor_config.json"):
-        yield "processor_config.json is missing: the number of image tokens is then guessed"
+        yield "processor_config.json is missing: the number of image tokens is then guessed. Assemble it again"
         return
     if "image_processor" in files.processor:
-        yield "processor_config.json: holds the image processor too, which transformers 4.49 does not open"
+        yield (
+            "processor_config.json: holds the image processor too, which transformers 4.49 does not open. Move it to "
+            "preprocessor_config.json"
+        )
     for key, due in (
         ("patch_size", vision.get("patch_size")),
         ("vision_feature_select_strategy", files.config.get("vision_feature_select_strategy", "default")),
     ):
         if due is not None and files.processor.get(key) != due:
-            yield f"processor_config.json: {key} is {files.processor.get(key)}, config.json says {due}"
+            yield f"processor_config.json: {key} is {files.processor.get(key)}, config.json says {due}. Write that"
     size, crop = vision.get("image_size"), files.image_processor.get("crop_size")
     if files.image_processor and size is not None and crop not in ({"height": size, "width": size}, size):
         yield (
             f"preprocessor_config.json: crop_size is {crop}, the vision encoder takes {size} px; image tokens are "
-            f"counted from it"
+            f"counted from it. Write the vision encoder's"
         )
 
 
-def check_weights(files: Files) -> tuple[list[str], str]:
-    """Read every tensor once: names, shapes, dtype and values.
-
-    Returns:
-        What is off, one line each; and a line about what is there.
-    """
-    try:
-        weights = WeightFiles(files.folder)
-        dtypes = {str(weights.dtype(name)).removeprefix("torch.") for name in weights.names()}
-    except UserError as error:
-        return [str(error)], "weights: not readable"
-    found = list(_names_and_shapes(files, weights))
-    if dtypes != {files.config.get("torch_dtype")}:
-        found.append(f"config.json: torch_dtype is {files.config.get('torch_dtype')}, the tensors are {sorted(dtypes)}")
-    parameters = 0
-    with progress("check: tensors", len(weights.names()), unit="tensors") as bar:
-        for name, tensor in weights.tensors():
-            parameters += tensor.numel()
-            bad = count_not_finite(tensor)
-            if bad:
-                found.append(f"{weights.file_of[name]}: {name} has {bad} values that are not finite")
-            bar.advance()
-    shards = len(set(weights.file_of.values()))
-    return found, (
-        f"{len(weights.names())} tensors in {shards} file{'s' if shards > 1 else ''}, {', '.join(sorted(dtypes))}, "
-        f"{parameters / 1e6:,.1f} million parameters"
-    )
-
-
-def _names_and_shapes(files: Files, weights: WeightFiles) -> Iterator[str]:
-    renamed = [name for name in weights.names() if classic_name(name) != name]
-    if renamed:
+def _image_tokens(files: Files) -> Iterator[str]:
+    """Count the tokens of an image as the processor does, and compare with the vision encoder's features."""
+    strategy = files.config.get("vision_feature_select_strategy", "default")
+    if strategy == "default" and files.vision.get("model_type") == "siglip_vision_model":
         yield (
-            f"{weights.file_of[renamed[0]]}: {renamed[0]} ({len(renamed)} such): transformers 4.x, vLLM and SGLang "
-            f"look for {classic_name(renamed[0])}"
+            "config.json: vision_feature_select_strategy default leaves out a class token, which SigLIP has not: the "
+            "first "
+            "patch is lost. Write full, in processor_config.json as well"
         )
-    config = LlavaConfig(**{k: v for k, v in files.config.items() if k != "model_type"}).to_dict()
-    vision, text = config["vision_config"], config["text_config"]
-    if (vision["model_type"], text["model_type"]) != ("clip_vision_model", "llama") or text.get("attention_bias"):
-        return  # parts of other families: their own classes say what they need, when the model is loaded
-    expected = expected_shapes(config)
-    shapes = {classic_name(name): weights.shape(name) for name in weights.names()}
-    absent = (
-        expected.keys() - shapes.keys() - ({"language_model.lm_head.weight"} if text["tie_word_embeddings"] else set())
-    )
-    if absent:
-        yield f"no tensor {sorted(absent)[0]} ({len(absent)} such), which config.json calls for"
-    unknown = [name for name in shapes.keys() - expected.keys() if not name.endswith(("position_ids", "inv_freq"))]
-    if unknown:
-        yield f"{sorted(unknown)[0]} ({len(unknown)} such) is no tensor of the model that config.json describes"
-    for name in sorted(expected.keys() & shapes.keys()):
-        if shapes[name] != expected[name]:
-            yield f"{name} is {shapes[name]}, config.json calls for {expected[name]}"
+        return
+    patch, more = files.processor.get("patch_size"), files.processor.get("num_additional_image_tokens", 0)
+    size, same = files.vision.get("image_size"), files.processor.get("vision_feature_select_strategy") == strategy
+    if not patch or not size or not same or patch != files.vision.get("patch_size"):
+        return  # said above
+    planned = (size // patch) ** 2 + more - int(strategy == "default")
+    if planned != files.features:
+        yield (
+            f"processor_config.json: num_additional_image_tokens {more} makes {planned} tokens for an image, the "
+            "vision "
+            f"encoder gives {files.features} features. Write 1 for an encoder with a class token, 0 for others"
+        )

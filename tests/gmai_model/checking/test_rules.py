@@ -1,0 +1,130 @@
+"""The files of a checkpoint by rule: a sound one has no line, each fault one, with its remedy."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gmai_model.checking.rules import Files, check_files
+from gmai_model.checking.tensors import check_weights
+from safetensors.torch import load_file, save_file
+
+
+@pytest.fixture
+def copied(checkpoint: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(checkpoint, tmp_path / "copy"))
+
+
+def edit(folder: Path, name: str, change: Callable[[dict[str, Any]], Any]) -> None:
+    content = json.loads((folder / name).read_text())
+    change(content)
+    (folder / name).write_text(json.dumps(content))
+
+
+def off(folder: Path) -> str:
+    """Return what the rules say; one fault gives one line."""
+    files = Files(folder)
+    found = [*check_files(files)]
+    found += check_weights(files, found)[0]
+    assert len(found) == 1, found
+    assert "\n" not in found[0]
+    assert ". " in found[0], "every line has its remedy"
+    return found[0]
+
+
+FAULTS: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
+    ("config.json", lambda c: c.update(architectures=["GmaiVL"]), "architectures is ['GmaiVL']"),
+    ("config.json", lambda c: c.update(auto_map={"AutoModel": "x.py"}), "asks for remote code"),
+    (
+        "config.json",
+        lambda c: c["text_config"].pop("rope_theta"),
+        "rope_theta is None, rope_parameters.rope_theta 1000",
+    ),
+    ("config.json", lambda c: c["text_config"].pop("rope_parameters"), "rope_theta is 1000000.0, rope_parameters"),
+    ("config.json", lambda c: c["text_config"].pop("architectures"), "text_config has no architectures"),
+    ("config.json", lambda c: c.update(dtype="bfloat16"), "dtype is bfloat16, torch_dtype float32"),
+    ("config.json", lambda c: c.update(dtype="bfloat16", torch_dtype="bfloat16"), "the tensors are ['float32']"),
+    ("config.json", lambda c: c["text_config"].update(num_hidden_layers=5), "no tensor language_model.model.layers.4"),
+    ("tokenizer_config.json", lambda c: c.update(tokenizer_class="TokenizersBackend"), "does not exist before"),
+    ("tokenizer_config.json", lambda c: c.update(extra_special_tokens=[]), "extra_special_tokens is a list"),
+    ("tokenizer_config.json", lambda c: c.pop("model_input_names"), "token_type_ids"),
+    ("tokenizer_config.json", lambda c: c.pop("chat_template"), "before transformers 4.49"),
+    ("config.json", lambda c: c.pop("image_token_index"), "no image_token_index"),
+    (
+        "config.json",
+        lambda c: c["vision_config"].update(num_attention_heads=5),
+        "hidden_size 128 is no multiple of num",
+    ),
+    ("config.json", lambda c: c.update(vision_feature_layer=-9), "vision_feature_layer -9 is none of 5 layers"),
+    ("config.json", lambda c: c.update(vision_feature_layer=8), "vision_feature_layer 8 is none of 5"),
+    ("config.json", lambda c: c.update(projector_hidden_act="gelly"), "'gelly' is no activation"),
+    ("config.json", lambda c: c.update(tie_word_embeddings=True), "lm_head is a tensor of its own"),
+    ("config.json", lambda c: c["text_config"].update(num_hidden_layers=10**9), "must be a whole number from 1 to 512"),
+    ("generation_config.json", lambda c: c.update(eos_token_id=[2, 99999]), "eos_token_id 99999 is no token"),
+    ("tokenizer_config.json", lambda c: c.update(chat_template="{{ messages }}"), "hold two chat templates"),
+    ("processor_config.json", lambda c: c.update(chat_template="{{ messages }}"), "hold two chat templates"),
+    (
+        "processor_config.json",
+        lambda c: c.update(num_additional_image_tokens=0),
+        "makes 63 tokens for an image, the vision",
+    ),
+    ("preprocessor_config.json", lambda c: c.update(do_normalize=False), "do_normalize is false"),
+    ("preprocessor_config.json", lambda c: c.update(image_std=[0.2, 0.2, 0]), "image_std is [0.2, 0.2, 0]"),
+    ("preprocessor_config.json", lambda c: c.update(image_mean=0.5), "image_mean is 0.5"),
+    ("processor_config.json", lambda c: c.update(image_processor={}), "holds the image processor too"),
+    ("processor_config.json", lambda c: c.update(patch_size=16), "patch_size is 16, config.json says 14"),
+    ("preprocessor_config.json", lambda c: c.pop("crop_size"), "crop_size is None, the vision encoder takes 112 px"),
+    ("preprocessor_config.json", lambda c: c.pop("image_processor_type"), "no image_processor_type"),
+]
+
+
+def test_good_checkpoint_has_no_finding(checkpoint: Path) -> None:
+    files = Files(checkpoint)
+    assert not list(check_files(files))
+    found, fact = check_weights(files)
+    assert not found
+    assert fact == "130 tensors in 1 file, float32, 1.9 million parameters"
+
+
+@pytest.mark.parametrize(("name", "change", "line"), FAULTS, ids=[line for _, _, line in FAULTS])
+def test_each_fault_of_the_json_files_is_one_line(
+    copied: Path, name: str, change: Callable[[dict[str, Any]], Any], line: str
+) -> None:
+    edit(copied, name, change)
+    assert line in off(copied)
+
+
+@pytest.mark.parametrize("name", ["preprocessor_config.json", "processor_config.json", "generation_config.json"])
+def test_missing_file_is_named(copied: Path, name: str) -> None:
+    (copied / name).unlink()
+    assert f"{name} is missing" in off(copied)
+
+
+def test_pickles_and_code_are_named(copied: Path) -> None:
+    (copied / "optimizer.pt").write_bytes(b"\x80")
+    assert "optimizer.pt: a pickle" in off(copied)
+    (copied / "optimizer.pt").rename(copied / "modeling.py")
+    assert "modeling.py: code of the checkpoint's own" in off(copied)
+
+
+def test_region_tokens_that_nobody_sees(copied: Path) -> None:
+    content = json.loads((copied / "tokenizer.json").read_text())
+    for token in content["added_tokens"]:
+        token["special"] = True
+    (copied / "tokenizer.json").write_text(json.dumps(content))
+    assert "<ref>, </ref>, <box>, </box> are special tokens" in off(copied)
+
+
+def test_siglip_has_no_class_token_to_leave_out(copied: Path) -> None:
+    edit(copied, "config.json", lambda c: c["vision_config"].update(model_type="siglip_vision_model"))
+    assert "which SigLIP has not" in next(line for line in check_files(Files(copied)) if "SigLIP" in line)
+
+
+def test_second_set_of_weights(copied: Path) -> None:
+    names = load_file(copied / "model.safetensors")
+    save_file(names, copied / "model-00001-of-00001.safetensors", metadata={"format": "pt"})
+    index = {"weight_map": dict.fromkeys(names, "model-00001-of-00001.safetensors")}
+    (copied / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert "model.safetensors: not in model.safetensors.index.json" in off(copied)
