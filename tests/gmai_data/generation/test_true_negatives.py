@@ -48,7 +48,7 @@ def test_a_tumour_of_an_organ_leaves_it_open_whether_the_organ_is_labelled(card_
     tumour[20:40, 20:40] = 2
     pictures(tmp_path / "source", {"only_tumour": tumour})
     names = {"1": "liver", "2": "liver tumor", "3": "spleen", "4": "large liver tumor"}
-    card = card_file(task="2d_segmentation", layout=MASKS, labels=names)
+    card = card_file(task="2d_segmentation", layout=MASKS, labels=names, within={"2": ["1"], "4": ["2"]})
     records, asked = perception(card, tmp_path / "source", tmp_path / "out")
     (record,) = records.values()
     assert record["labels"] == ["liver tumor"]

@@ -11,7 +11,7 @@ from gmai_data.imaging.raster import encode_png
 from gmai_data.sources.compare import check_against_folder
 from gmai_data.sources.drafts import draft
 from gmai_data.sources.recipe import Recipe
-from gmai_data.sources.splits import split_of
+from gmai_data.sources.splits import group_of
 from gmai_formats.errors import UserError
 
 KNOWN = {"modality": "CT", "department": "Oncology", "clinical_task": "Bone", "license": "MIT"}
@@ -133,7 +133,7 @@ def test_the_draft_of_a_table_with_paths_keeps_patients_together(tmp_path):
     assert card["split"] == {"group_pattern": r"(patient\d+)"}
     recipe = Recipe.model_validate(card | KNOWN)
     items = list(recipe.layout.list_items(recipe, root))
-    assert {split_of(item, recipe)[1] for item in items} == {"patient000", "patient001", "patient002"}
+    assert {group_of(item, recipe) for item in items} == {"patient000", "patient001", "patient002"}
     assert yaml.safe_load(draft(root / "Chest")[1])["layout"]["images"] == "TODO", "its paths begin above the folder"
 
 

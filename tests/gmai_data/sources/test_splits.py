@@ -5,7 +5,7 @@ from collections import defaultdict
 import pytest
 from gmai_data.ledger import SourceError
 from gmai_data.sources.items import Item
-from gmai_data.sources.splits import split_of
+from gmai_data.sources.splits import group_of, split_of
 from gmai_data.vocabulary import Split
 
 
@@ -19,8 +19,8 @@ def test_groups_are_whole_and_shares_are_near(toy):
     splits = defaultdict(set)
     counts = defaultdict(int)
     for item in items(4000):
-        split, group = split_of(item, recipe)
-        splits[group].add(split)
+        split = split_of(item, recipe)
+        splits[group_of(item, recipe)].add(split)
         counts[split] += 1
     assert all(len(found) == 1 for found in splits.values())
     for split, share in fractions.items():
@@ -35,7 +35,7 @@ def test_more_data_moves_nobody(toy):
 
 def test_official_split_is_honoured_and_gaps_are_refused(toy):
     recipe = toy(split={"official": {"train": "train.txt"}})
-    assert split_of(Item("a", ("f",), split=Split.TRAIN), recipe) == (Split.TRAIN, "a")
+    assert split_of(Item("a", ("f",), split=Split.TRAIN), recipe) == Split.TRAIN
     with pytest.raises(SourceError, match="not in the official split"):
         split_of(Item("b", ("f",)), recipe)
 

@@ -43,10 +43,10 @@ def source(toy, tmp_path):
 def test_what_is_left_open_is_never_a_negative(source, tmp_path, capsys):
     out = tmp_path / "out"
     assert build([source(CHEXPERT)], out, BuildSettings(chinese_share=0.0, text_share=1.0)) == 0
-    rows = {row["group"]: row for row in pq.read_table(out / "annotations").to_pylist()}
+    rows = {json.loads(row["provenance"])["item"]: row for row in pq.read_table(out / "annotations").to_pylist()}
     known = {
-        group.split("/")[0]: (row["labels"], row["absent"], json.loads(row["provenance"]).get("uncertain"))
-        for group, row in rows.items()
+        item.split("/")[0]: (row["labels"], row["absent"], json.loads(row["provenance"]).get("uncertain"))
+        for item, row in rows.items()
     }
     assert known == {
         "patient1": (["edema"], ["effusion", "opacity"], ["fracture"]),

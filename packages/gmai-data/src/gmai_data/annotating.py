@@ -62,7 +62,6 @@ def _reason_to_drop(picture: Picture, item: Item, recipe: Recipe) -> tuple[str, 
 def _annotation(picture: Picture, item: Item, recipe: Recipe, root: Path) -> Annotation:
     encoded = picture.encoded or encode_png(picture.pixels)
     height_px, width_px = picture.pixels.shape[:2]
-    split, group = split_of(item, recipe)
     known = (*picture.labels, *picture.uncertain)
     left_open = {"uncertain": list(picture.uncertain)} if picture.uncertain else {}
     small = thumbnail(picture.pixels)
@@ -80,8 +79,8 @@ def _annotation(picture: Picture, item: Item, recipe: Recipe, root: Path) -> Ann
         absent=recipe.absent(known),
         incomplete=picture.incomplete,
         boxes=picture.boxes,
-        split=split,
-        group=group,
+        split=split_of(item, recipe),
+        group=str(item.group_number),
         source=recipe.name,
         license=recipe.license,
         provenance={

@@ -106,6 +106,7 @@ class Annotation(Record):
             "task": str(self.task),
             "labels": list(self.labels),
             "absent": list(self.absent),
+            "incomplete": list(self.incomplete),
             "boxes": [{"label": box.label, "xyxy": list(box.xyxy)} for box in self.boxes],
             "split": str(self.split),
             "group": self.group,
@@ -142,10 +143,7 @@ def boxes_of(annotation: Annotation, label: str) -> tuple[Box, ...]:
 
 
 def annotation_of(row: Mapping[str, Any]) -> Annotation:
-    """Return the record of a row of `annotations/part-*.parquet`; which labels are incomplete does not stand there.
-
-    The row may lack its image.
-    """
+    """Return the record of a row of `annotations/part-*.parquet`, which may lack its image."""
     return Annotation(
         id=row["id"],
         image=row["image"]["bytes"] if "image" in row else b"",
@@ -158,7 +156,7 @@ def annotation_of(row: Mapping[str, Any]) -> Annotation:
         task=Task(row["task"]),
         labels=tuple(row["labels"]),
         absent=tuple(row["absent"]),
-        incomplete=(),
+        incomplete=tuple(row["incomplete"]),
         boxes=tuple(Box(box["label"], tuple(box["xyxy"])) for box in row["boxes"]),
         split=Split(row["split"]),
         group=row["group"],

@@ -23,15 +23,15 @@ def preview(listings: Sequence[Listing]) -> Iterator[tuple[str, int, int, int, d
     """Yield (recipe, items, groups, shards, items by split) without reading any pixels, for `--dry-run`."""
     for listing in listings:
         splits: dict[str, int] = defaultdict(int)
-        groups: set[str] = set()
+        groups: set[int] = set()
         for item in listing.items:
             try:
-                split, group = split_of(item, listing.source.recipe)
+                split = split_of(item, listing.source.recipe)
             except SourceError as problem:
                 splits[problem.rule] += 1
             else:
                 splits[split] += 1
-                groups.add(group)
+                groups.add(item.group_number)
         recipe, count = listing.source.recipe, len(listing.items)
         yield recipe.name, count, len(groups), shard_count(recipe, count), dict(splits)
 
@@ -70,6 +70,6 @@ def _asked_about(listing: Listing) -> Listing:
     items: list[Item] = []
     for item in listing.items:
         with contextlib.suppress(SourceError):  # the build counts it in the quarantine
-            if recipe.task == Task.TEXT or split_of(item, recipe)[0] != Split.HELD_OUT:
+            if recipe.task == Task.TEXT or split_of(item, recipe) != Split.HELD_OUT:
                 items.append(item)
     return Listing(listing.source, tuple(sorted(items, key=lambda item: hash_fraction("limit", recipe.name, item.key))))

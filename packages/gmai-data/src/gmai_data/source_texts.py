@@ -20,7 +20,7 @@ def text_samples(item: Item, recipe: Recipe, root: Path) -> Iterator[Sample]:
     """
     if recipe.task != Task.TEXT:
         return
-    split, group = split_of(item, recipe)
+    split = split_of(item, recipe)
     language, turns = read_turns(item, root)
     record = Record(
         id=annotation_id(recipe.task, recipe.modality, recipe.name, item.files[0], (), f"{item.position:06d}"),
@@ -32,7 +32,7 @@ def text_samples(item: Item, recipe: Recipe, root: Path) -> Iterator[Sample]:
         labels=(),
         # A text has no question for the benchmark, so what is held out is still good for validation.
         split=Split.VALIDATION if split == Split.HELD_OUT else split,
-        group=group,
+        group=str(item.group_number),
         source=recipe.name,
         license=recipe.license,
         provenance={"item": item.key},

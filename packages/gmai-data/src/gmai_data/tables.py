@@ -76,6 +76,7 @@ ANNOTATIONS = _schema(
         "task": pa.string(),
         "labels": _TEXTS,
         "absent": _TEXTS,
+        "incomplete": _TEXTS,
         "boxes": _BOXES,
         "split": pa.string(),
         "group": pa.string(),

@@ -3,6 +3,7 @@
 It says what the annotation knows and nothing else: no finding, size, age or sex is invented.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -116,7 +117,8 @@ def _image_caption(annotation: Annotation, words: Words) -> tuple[str, str]:
 def _dialogue(annotation: Annotation, words: Words) -> Iterator[tuple[str, str]]:
     parts = words.templates["dialogue"]
     steps = ["modality", *(["labels"] if annotation.labels else []), "department"]
-    single = [box for box in annotation.boxes if [each.label for each in annotation.boxes].count(box.label) == 1]
+    times = Counter(box.label for box in annotation.boxes)
+    single = [box for box in annotation.boxes if times[box.label] == 1]
     located = next((box for box in single if box.label not in annotation.incomplete), None)
     for step in steps:
         yield from _turns([parts[step]], words, step)

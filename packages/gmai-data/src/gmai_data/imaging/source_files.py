@@ -1,8 +1,10 @@
 """Files of a source: inside the root, really there, and what they claim to be."""
 
+import functools
 import hashlib
 import logging
 import re
+import unicodedata
 import warnings
 from pathlib import Path, PurePosixPath
 
@@ -47,6 +49,39 @@ def require_data(root: Path, relative: str) -> Path:
     return path
 
 
+def as_on_disk(root: Path, relative: str) -> str:
+    """Return the path that a table or an annotation means, as the file is called on disk.
+
+    Names are the same whose letters are composed or decomposed (Unicode Standard Annex 15), that have blanks around
+    them, or whose ending is in another case. Where no single file is meant, the path is returned as it stands.
+    """
+    if (root / relative).is_file():
+        return relative
+    place = ""
+    parts = PurePosixPath(relative.strip()).parts
+    for number, part in enumerate(parts):
+        names = _names_in(root / place)
+        found = names.get(_spelled(part), ())
+        if part not in found and len(found) != 1:
+            return relative
+        name = part if part in found else found[0]
+        place = name if number == 0 else f"{place}/{name}"
+    return place
+
+
+@functools.lru_cache(maxsize=64)
+def _names_in(folder: Path) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
+        found.setdefault(_spelled(entry.name), []).append(entry.name)
+    return {name: tuple(names) for name, names in found.items()}
+
+
+def _spelled(name: str) -> str:
+    stem, dot, ending = unicodedata.normalize("NFC", name).strip().rpartition(".")
+    return f"{stem}{dot}{ending.lower()}" if dot else ending
+
+
 def below(root: Path, relative: str, *, recipe: str) -> Path:
     """Return a folder, file or pattern that a recipe's layout names.
 
@@ -81,7 +116,7 @@ def matching(root: Path, pattern: str, *, recipe: str, what: str, folders: bool 
 
 
 def is_listed(path: Path, root: Path) -> bool:
-    """Say whether a path below the root is a file, or a link to one that is not there, and none of a system's own."""
+    """Return whether a path below the root is a file, or a link to one that is not there, and no system's own."""
     parts = path.relative_to(root).parts
     if any(part == "__MACOSX" or part.startswith(".") for part in parts):
         return False

@@ -15,7 +15,7 @@ from gmai_data.sources.items import Item
 from gmai_data.sources.listing import list_sources
 from gmai_data.sources.reading import read_pictures
 from gmai_data.sources.recipe import Recipe
-from gmai_data.sources.splits import split_of
+from gmai_data.sources.splits import group_of, split_of
 from gmai_data.vocabulary import Task
 
 _SHOWN = 10
@@ -46,6 +46,7 @@ def check_against_folder(name: str, root: Path | None) -> None:
             f"{found} items, but {recipe.name} has {expected} published ones. Complete the download, or correct "
             "`expected` in a copy of the card."
         )
+    problems += _group_problems(recipe, listing.items)
     problems += _try_items(recipe, root, listing.items)
     if problems:
         raise UserError("\n".join(f"{root}: {problem}" for problem in problems))
@@ -72,6 +73,18 @@ def _label_problems(recipe: Recipe, items: Sequence[Item]) -> list[str]:
     if not unknown:
         return []
     return [f"{len(unknown)} labels are not in the card; a build would quarantine their items:{_lines(unknown)}"]
+
+
+def _group_problems(recipe: Recipe, items: Sequence[Item]) -> list[str]:
+    """Hold the pattern of the groups against every item, which needs no pixels."""
+    missed = [item.key for item in items if group_of(item, recipe) is None]
+    if recipe.split.group_pattern is None:
+        return []
+    print(f"{recipe.name}: {len({item.group_number for item in items} - {0})} groups by split.group_pattern.")
+    if not missed:
+        return []
+    pattern = recipe.split.group_pattern
+    return [f"group_pattern {pattern!r} misses {len(missed)} items; a build would quarantine them:{_lines(missed)}"]
 
 
 def _try_items(recipe: Recipe, root: Path, items: Sequence[Item]) -> list[str]:

@@ -36,6 +36,12 @@ class Item:
     """Path of the masks with `{label}` in it, where there is one file per structure."""
     uncertain: tuple[str, ...] = ()
     """Raw labels of which the source leaves open whether they hold."""
+    problem: tuple[str, str] | None = None
+    """Rule and detail of what was found wrong while listing: the item goes to the quarantine unread."""
+    set_aside: str = ""
+    """Why the item is sound, but not meant to be used."""
+    group_number: int = 0
+    """Stands for the group in what is published; 0 before the whole source is listed."""
 
 
 @dataclass(frozen=True)

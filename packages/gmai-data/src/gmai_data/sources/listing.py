@@ -1,16 +1,17 @@
 """The items of every source: step 2 of a build."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-from gmai_formats.errors import UserError
 
 from gmai_data.imaging.raster import digest
 from gmai_data.seeded import hash_fraction
 from gmai_data.sources.catalogue import Source
 from gmai_data.sources.items import Item
+from gmai_data.sources.recipe import Recipe
+from gmai_data.sources.splits import group_of
 
 
 @dataclass(frozen=True)
@@ -42,19 +43,41 @@ def list_sources(sources: Sequence[Source], limit: int | None) -> list[Listing]:
     """List the items of every source; with a limit, those whose keys have the smallest hashes.
 
     Raises:
-        UserError: See `Layout.list_items`; or two items of a source have the same key.
+        UserError: See `Layout.list_items`.
     """
     listings: list[Listing] = []
     for source in sources:
         recipe = source.recipe
         items = list(recipe.layout.list_items(recipe, source.root))
-        seen: set[str] = set()
-        for item in items:
-            if item.key in seen:
-                raise UserError(
-                    f"{source.root}: {recipe.name} lists {item.key} twice. Keys are unique; fix the source."
-                )
-            seen.add(item.key)
+        items = _numbered(_by_key(items), recipe)
         items.sort(key=lambda item: hash_fraction("limit", recipe.name, item.key) if limit else 0.0)
         listings.append(Listing(source, tuple(sorted(items[:limit], key=lambda item: item.key))))
     return listings
+
+
+def _by_key(items: Iterable[Item]) -> list[Item]:
+    """Return one item per key: of several, only that they are several is known, and none is read."""
+    found: dict[str, Item] = {}
+    times: Counter[str] = Counter()
+    for item in items:
+        times[item.key] += 1
+        found.setdefault(item.key, item)
+    for key, count in times.items():
+        if count > 1 and found[key].problem is None:
+            detail = f"{count} entries of the source have this key; keep one of them"
+            found[key] = replace(found[key], problem=("listed several times", detail))
+    return list(found.values())
+
+
+def _numbered(items: Sequence[Item], recipe: Recipe) -> list[Item]:
+    """Give each group a running number, in the order of the items' keys.
+
+    The number says nothing about the patient whose id the group may hold (45 CFR 164.514(c), PS3.15 E.1).
+    """
+    numbers: dict[str, int] = {}
+    numbered: list[Item] = []
+    for item in sorted(items, key=lambda item: item.key):
+        group = group_of(item, recipe)
+        number = 0 if group is None else numbers.setdefault(group, len(numbers) + 1)
+        numbered.append(replace(item, group_number=number))
+    return numbered

@@ -20,6 +20,10 @@ def read_pictures(item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Ite
         SourceError: The item cannot be used.
         SetAside: It is sound, but not meant to be used.
     """
+    if item.problem is not None:
+        raise SourceError(*item.problem, item.files[0] if item.files else item.key)
+    if item.set_aside:
+        raise SetAside(item.set_aside, item.key)
     try:
         yield from recipe.layout.read(item, recipe, root, ledger)
     except SourceError as problem:

@@ -9,17 +9,20 @@ from gmai_data.sources.items import Item
 from gmai_data.vocabulary import Split
 
 
-def split_of(item: Item, card: Card) -> tuple[Split, str]:
-    """Return (split, group) of an item.
+def split_of(item: Item, card: Card) -> Split:
+    """Return the split of an item.
 
     The hash is of the source's and the group's name only: adding data, or another seed, never moves a patient.
 
     Raises:
-        SourceError: The recipe's group pattern does not match the item, or an official split leaves it out.
+        SourceError: The card's group pattern does not match the item, or an official split leaves it out.
     """
-    group = _group(item, card)
+    group = group_of(item, card)
+    if group is None:
+        rule = f"the recipe's group_pattern {card.split.group_pattern!r} does not match; without a group it may leak"
+        raise SourceError("no group", rule, item.key)
     if item.split is not None:
-        return item.split, group
+        return item.split
     if card.split.official or card.split.names:
         rule = "the publisher's split does not name it; add it to a list, or leave the file out"
         raise SourceError("not in the official split", rule, item.key)
@@ -27,15 +30,16 @@ def split_of(item: Item, card: Card) -> tuple[Split, str]:
     for split in Split:
         position -= card.split.fractions.get(split, 0.0)
         if position < 0:
-            return split, group
-    return Split.TRAIN, group  # the fractions add up to 1 up to rounding
+            return split
+    return Split.TRAIN  # the fractions add up to 1 up to rounding
 
 
-def _group(item: Item, card: Card) -> str:
+def group_of(item: Item, card: Card) -> str | None:
+    """Return what a split must not divide, by its name in the source; None where the card's pattern does not match.
+
+    The name may be a patient's id: it is never published.
+    """
     if card.split.group_pattern is None:
         return item.group or item.key
     found = re.search(card.split.group_pattern, item.key)
-    if found is None:
-        rule = f"the recipe's group_pattern {card.split.group_pattern!r} does not match; without a group it may leak"
-        raise SourceError("no group", rule, item.key)
-    return found.group(1)
+    return None if found is None else found.group(1)

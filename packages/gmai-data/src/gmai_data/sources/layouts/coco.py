@@ -7,21 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, cast
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from gmai_formats.errors import UserError
 
-from gmai_data.annotation import Box
-from gmai_data.imaging.boxes import regions
-from gmai_data.imaging.source_files import matching, relative_to
+from gmai_data.imaging.source_files import as_on_disk, matching, relative_to
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.card import Card
+from gmai_data.sources.fits import Size
 from gmai_data.sources.folder import Folder, Guess
-from gmai_data.sources.items import BoxCounter, Item, Picture, full_name
+from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.layout import SPLIT_NAMES, Layout
-from gmai_data.sources.pictures import load_picture
-from gmai_data.sources.pixel_boxes import whole_pixels
+from gmai_data.sources.marked_picture import CROWD, MarkedPicture
+from gmai_data.sources.polygons import polygon_mask
 from gmai_data.sources.run_lengths import decode_rle, unpack_counts
 
 Entry = dict[str, Any]
@@ -41,70 +39,64 @@ class Coco(Layout):
     """Field of an image's entry that names the patient or study."""
 
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
-        """Yield one item per entry of `images`, with the annotations that name it."""
+        """Yield one item per picture that `images` names, with the annotations of all its entries."""
         names = card.split.names or SPLIT_NAMES
         for path in matching(root, self.annotations, recipe=card.name, what="COCO files"):
-            document = _load(path)
-            categories = {entry["id"]: str(entry["name"]) for entry in document["categories"]}
-            by_image: dict[Any, list[Entry]] = defaultdict(list)
+            document, file = _load(path, path.stat().st_mtime_ns), relative_to(root, path)
+            categories = {_id(entry.get("id")): str(entry.get("name")) for entry in document["categories"]}
+            by_image: dict[str, list[Entry]] = defaultdict(list)
             for entry in document["annotations"]:
-                by_image[entry.get("image_id")].append(entry)
-            listed = {image.get("id") for image in document["images"]}
+                number = _id(entry.get("category_id"))
+                by_image[_id(entry.get("image_id"))].append({**entry, "category": categories.get(number, number)})
+            # An annotation of no image may be of any: what it marks is not called absent in the pictures of this file.
+            unplaced = tuple(dict.fromkeys(entry["category"] for entry in by_image.get("", [])))
+            listed = {_id(image.get("id")) for image in document["images"]}
             for number in [number for number in by_image if number not in listed]:
-                yield Item(f"{relative_to(root, path)}/image {number}", (relative_to(root, path),))
+                detail = f"{len(by_image[number])} have image_id {number or 'null'}, which has no entry in `images`"
+                yield Item(f"{file}/image {number}", (file,), problem=("annotations of no image", detail))
             folder = PurePosixPath(self.images.replace("{stem}", path.stem))
             split = next((names[word] for word in path.stem.replace("-", "_").split("_") if word in names), None)
-            for image in document["images"]:
-                file = (folder / str(image.get("file_name", ""))).as_posix()
-                marks = [
-                    {**entry, "category": categories.get(entry.get("category_id"), str(entry.get("category_id")))}
-                    for entry in by_image.get(image.get("id"), [])
-                ]
-                group = str(image.get(self.group_field, "")) if self.group_field else ""
+            for name, entries in _entries_by_file(document["images"]).items():
+                picture = as_on_disk(root, (folder / name).as_posix())
+                numbers = dict.fromkeys(_id(entry.get("id")) for entry in entries)
+                marks = [mark for number in numbers for mark in by_image.get(number, [])]
+                group = str(entries[0].get(self.group_field, "")) if self.group_field else ""
                 found = tuple(dict.fromkeys(mark["category"] for mark in marks))
-                files = (file, relative_to(root, path))
-                yield Item(file, files, group, split, raw_labels=found, part=json.dumps(marks, sort_keys=True))
+                part = json.dumps({"size": _stated_size(entries), "marks": marks}, sort_keys=True)
+                problem = None
+                if self.group_field and len({str(entry.get(self.group_field, "")) for entry in entries}) > 1:
+                    problem = ("one picture, two groups", f"its entries in {file} differ in {self.group_field}")
+                yield Item(
+                    picture, (picture, file), group, split, found, part=part, uncertain=unplaced, problem=problem
+                )
 
     def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the image with its boxes; an unusable box is quarantined by itself, the image stays.
 
         Raises:
-            SourceError: The image is unreadable, or a category is unknown.
+            SourceError: The image is unreadable or of another size than stated, or a category is unknown.
         """
         file = item.files[0]
-        if not item.part:
-            detail = f"{item.key.rpartition('/')[2]} has annotations, but no entry in `images`"
-            raise SourceError("annotations of no image", detail, file)
-        raster = load_picture(root, file, card)
-        height_px, width_px = raster.pixels.shape[:2]
-        counter = BoxCounter(card, ledger, file, (width_px, height_px))
-        labels: list[str] = []
-        boxes: list[Box] = []
-        incomplete: set[str] = set()
-        for mark in json.loads(item.part):
-            label = full_name(card, mark["category"], file)
-            labels.append(label)
+        document = json.loads(item.part)
+        size = document["size"]
+        if size is not None and len(size) > 2:
+            raise SourceError("annotated at another size", f"its entries in {item.files[1]} state several sizes", file)
+        picture = MarkedPicture(card, ledger, root, file, file, None if size is None else (size[0], size[1]))
+        for mark in document["marks"]:
+            if mark.get("iscrowd"):
+                picture.leave_out_box(mark["category"], CROWD)
+                continue
+            where = f"annotation {mark.get('id')} ({mark['category']})"
             try:
                 if self.use == "segmentation":
-                    mask = segmentation_mask(mark, (height_px, width_px), file)
-                    whole = card.boxes.per == "class"
-                    found = [(mark["category"], box, area) for _, box, area in regions(mask, whole_labels=whole)]
-                    counter.add(found)
+                    picture.add_mask(mark["category"], segmentation_mask(mark, picture, where, file))
                 else:
-                    boxes.append(Box(label, half_open_box(mark.get("bbox"), (width_px, height_px), mark, file)))
-                    ledger.keep_box()
+                    picture.add_box(mark["category"], _corners(mark.get("bbox"), where, file), where)
             except SourceError as problem:
-                incomplete.add(label)
-                ledger.quarantine_box(problem)
-        yield Picture(
-            PurePosixPath(file).name,
-            raster.pixels,
-            tuple(dict.fromkeys(labels)),
-            (*boxes, *counter.boxes),
-            tuple(sorted({*incomplete, *counter.incomplete})),
-            raster.encoded,
-            {"box_origin": f"coco {self.use}", **raster.geometry},
-        )
+                if problem.rule == "label not in the map":
+                    raise
+                picture.refuse_box(mark["category"], problem)
+        yield picture.picture(f"coco {self.use}", item.uncertain)
 
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:
@@ -122,7 +114,8 @@ class Coco(Layout):
 
 
 @functools.lru_cache(maxsize=1)
-def _load(path: Path) -> dict[str, Any]:
+def _load(path: Path, modified_ns: int) -> dict[str, Any]:
+    del modified_ns  # another file under the same name is another entry of the cache
     try:
         document: Any = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -133,49 +126,77 @@ def _load(path: Path) -> dict[str, Any]:
     return cast(dict[str, Any], document)
 
 
-def half_open_box(value: Any, size_px: tuple[int, int], mark: Entry, file: str) -> tuple[int, int, int, int]:
-    """Return a COCO box `[x, y, width, height]` as half-open pixels.
+def _id(value: Any) -> str:
+    """Return an id as text, so that `1`, `"1"` and `1.0` meet; nothing for none."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return "" if value is None else str(value).strip()
 
-    Raises:
-        SourceError: No four numbers, no area, or outside the image.
-    """
-    where = f"annotation {mark.get('id')} ({mark['category']})"
+
+def _entries_by_file(images: list[Entry]) -> dict[str, list[Entry]]:
+    """Return file name ▶ its entries, of which a picture has several where it was listed under several ids."""
+    found: dict[str, list[Entry]] = {}
+    for image in images:
+        found.setdefault(str(image.get("file_name", "")), []).append(image)
+    return found
+
+
+def _stated_size(entries: list[Entry]) -> list[int] | None:
+    """Return width and height, both of each size where the entries differ, or None where they state none."""
+    sizes = {
+        (int(entry["width"]), int(entry["height"]))
+        for entry in entries
+        if isinstance(entry.get("width"), int | float) and isinstance(entry.get("height"), int | float)
+        and entry["width"] > 0 and entry["height"] > 0
+    }  # fmt: skip
+    return [number for size in sorted(sizes) for number in size] or None
+
+
+def _corners(value: Any, where: str, file: str) -> tuple[float, float, float, float]:
+    """Return the corners of a COCO box `[x, y, width, height]`."""
     try:
         x, y, width, height = (float(number) for number in value)
     except (TypeError, ValueError) as error:
         raise SourceError("box unreadable", f"{where} has no four numbers in bbox", file) from error
-    return whole_pixels((x, y, x + width, y + height), size_px, where, file)
+    return x, y, x + width, y + height
 
 
-def segmentation_mask(mark: Entry, shape: tuple[int, int], file: str) -> npt.NDArray[np.uint8]:
-    """Return the mask of one annotation: polygons, RLE, or compressed RLE.
+def segmentation_mask(mark: Entry, picture: MarkedPicture, where: str, file: str) -> npt.NDArray[np.uint8]:
+    """Return the mask of one annotation on the shown picture: polygons, RLE, or compressed RLE.
 
     Raises:
-        SourceError: None of them, or one that does not fit the image.
+        SourceError: None of them, one that does not fit the image, or polygons that hold no pixel's centre.
     """
     value: Any = mark.get("segmentation")
-    where = f"annotation {mark.get('id')} ({mark['category']})"
+    annotated: Size = picture.fit.annotated
     try:
         if isinstance(value, dict):
             run_lengths = cast(dict[str, Any], value)
-            if tuple(int(size) for size in run_lengths["size"]) != shape:
-                detail = f"{where}: its mask is {run_lengths['size']}, the image {list(shape)} (rows, columns)"
+            rows, columns = (int(size) for size in run_lengths["size"])
+            if (columns, rows) != annotated:
+                detail = f"{where}: its mask is {run_lengths['size']}, the image {[*annotated[::-1]]} (rows, columns)"
                 raise SourceError("mask of another size", detail, file)
             counts: Any = run_lengths["counts"]
-            return decode_rle(unpack_counts(counts) if isinstance(counts, str) else counts, shape)
+            return picture.fit.mask(
+                decode_rle(unpack_counts(counts) if isinstance(counts, str) else counts, (rows, columns))
+            )
         if not value:
             raise ValueError("it has no polygon and no run lengths")
-        mask = np.zeros(shape, np.uint8)
-        outlines = [np.rint(np.asarray(outline, np.float64).reshape(-1, 2)).astype(np.int32) for outline in value]
-        if not outlines or any(len(outline) < 3 for outline in outlines):
+        outlines = [np.asarray(outline, np.float64).reshape(-1, 2) for outline in value]
+        if any(len(outline) < 3 or not np.isfinite(outline).all() for outline in outlines):
             raise ValueError("a polygon has at least three points")
-        low = min(int(outline.min()) for outline in outlines)
-        right, bottom = (max(int(outline[:, side].max()) for outline in outlines) for side in (0, 1))
-        if low < -1 or right > shape[1] + 1 or bottom > shape[0] + 1:
-            detail = f"{where} reaches {right}, {bottom}; the image is {shape[1]}×{shape[0]}"
-            raise SourceError("polygon outside the image", detail, file)
-        for outline in outlines:
-            cv2.fillPoly(mask, [outline], 1)  # one by one: together, overlapping parts would cancel out
     except (KeyError, TypeError, ValueError) as error:
         raise SourceError("segmentation unreadable", f"{where}: {error}", file) from error
+    shown = [picture.fit.points(outline) for outline in outlines]
+    width, height = picture.size_px
+    low = min(float(outline.min()) for outline in shown)
+    right, bottom = (max(float(outline[:, side].max()) for outline in shown) for side in (0, 1))
+    if low < -1 or right > width + 1 or bottom > height + 1:
+        detail = f"{where} reaches {right:g}, {bottom:g}; the image is {width}×{height}"
+        raise SourceError("polygon outside the image", detail, file)
+    mask = np.zeros((height, width), np.uint8)
+    for outline in shown:
+        mask |= polygon_mask(outline, (height, width))  # one by one: together, overlapping parts would cancel out
+    if not mask.any():
+        raise SourceError("polygon without a pixel", f"{where} holds the centre of no pixel", file)
     return mask

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 from gmai_formats.errors import UserError, did_you_mean
 from pydantic import Field, model_validator
 
-from gmai_data.imaging.source_files import below
+from gmai_data.imaging.source_files import as_on_disk, below
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.card import Card
 from gmai_data.sources.folder import Folder, Guess, column_of_labels, column_of_names, values_of
@@ -72,9 +72,9 @@ class CsvLabels(Layout):
             raise UserError(
                 f"{table}: not UTF-8 text ({error.reason} at byte {error.start}). Save it as UTF-8."
             ) from error
-        yield from self._items(lines, table, card)
+        yield from self._items(lines, table, card, root)
 
-    def _items(self, lines: list[str], table: Path, card: Card) -> Iterator[Item]:
+    def _items(self, lines: list[str], table: Path, card: Card, root: Path) -> Iterator[Item]:
         try:
             rows = csv.DictReader(
                 lines, delimiter=self.delimiter or delimiter_of(lines[0] if lines else "", self.image_column)
@@ -89,7 +89,7 @@ class CsvLabels(Layout):
                     )
             items: dict[str, Item] = {}
             for line, row in enumerate(rows):
-                item = self._item(row, line, card)
+                item = self._item(row, line, card, root)
                 items[item.key] = _together(items[item.key], item) if item.key in items else item
             yield from items.values()
             if not items:
@@ -97,9 +97,9 @@ class CsvLabels(Layout):
         except csv.Error as error:
             raise UserError(f"{table}: not readable as a table: {error}. Save it as CSV again.") from error
 
-    def _item(self, row: dict[str, str | None], line: int, card: Card) -> Item:
+    def _item(self, row: dict[str, str | None], line: int, card: Card, root: Path) -> Item:
         name = (row[self.image_column] or "").strip() + self.image_suffix
-        image = (PurePosixPath(self.images) / name).as_posix()
+        image = as_on_disk(root, (PurePosixPath(self.images) / name).as_posix())
         uncertain: tuple[str, ...] = ()
         if self.label_column is None:
             cells = {column: row[column] or "" for column in self.label_columns}
@@ -176,14 +176,13 @@ def _number(cell: str) -> float | None:
 
 def _together(first: Item, other: Item) -> Item:
     """Return one item for two rows about an image."""
+    problem = first.problem
     if (first.group, first.split) != (other.group, other.split):
-        raise UserError(
-            f"{first.key}: rows {first.position + 1} and {other.position + 1} of the table name it with another "
-            "group or split. An image belongs to one. Correct the table."
-        )
+        detail = f"data rows {first.position + 1} and {other.position + 1}; an image belongs to one: correct the table"
+        problem = ("one picture, two groups or splits", detail)
     labels = tuple(dict.fromkeys((*first.raw_labels, *other.raw_labels)))
     uncertain = tuple(dict.fromkeys((*first.uncertain, *other.uncertain)))
-    return dataclasses.replace(first, raw_labels=labels, uncertain=uncertain)
+    return dataclasses.replace(first, raw_labels=labels, uncertain=uncertain, problem=problem)
 
 
 def _folder_of(cell: str, image: Path, folder: Folder) -> str:

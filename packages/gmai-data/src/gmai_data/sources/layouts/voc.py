@@ -9,14 +9,14 @@ from typing import Literal
 
 from gmai_formats.errors import UserError
 
-from gmai_data.annotation import Box
 from gmai_data.imaging.source_files import below, matching, relative_to, require_data
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.card import Card
+from gmai_data.sources.fits import Size
 from gmai_data.sources.folder import Folder, Guess
-from gmai_data.sources.items import Item, Picture, full_name
+from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.layout import Layout
-from gmai_data.sources.pictures import load_picture
+from gmai_data.sources.marked_picture import DIFFICULT, MarkedPicture
 from gmai_data.vocabulary import Split
 
 
@@ -49,31 +49,19 @@ class Voc(Layout):
             # Renamed copies keep the old <filename>; VOC pairs image and XML by their stem.
             same_stem = sorted((root / self.images).glob(f"{glob.escape(item.key)}.*"))
             image_file = relative_to(root, same_stem[0]) if same_stem else image_file
-        raster = load_picture(root, image_file, card)
-        height_px, width_px = raster.pixels.shape[:2]
-        boxes: list[Box] = []
-        labels: list[str] = []
-        incomplete: set[str] = set()
+        picture = MarkedPicture(card, ledger, root, image_file, file, _stated_size(tree))
         for number, element in enumerate(tree.iter("object"), start=1):
-            label = full_name(card, (element.findtext("name") or "").strip(), file)
-            labels.append(label)
+            raw = (element.findtext("name") or "").strip()
+            if (element.findtext("difficult") or "").strip() == "1":
+                picture.leave_out_box(raw, DIFFICULT)
+                continue
             try:
-                boxes.append(Box(label, _half_open(element, number, (width_px, height_px), file)))
+                xyxy, where = _corners(element, number, picture.fit.annotated, file)
             except SourceError as problem:
-                incomplete.add(label)
-                ledger.quarantine_box(problem)
+                picture.refuse_box(raw, problem)
             else:
-                ledger.keep_box()
-        yield Picture(
-            PurePosixPath(image_file).name,
-            raster.pixels,
-            tuple(dict.fromkeys(labels)),
-            tuple(boxes),
-            tuple(sorted(incomplete)),
-            raster.encoded,
-            {"box_origin": "voc", **raster.geometry},
-            (image_file,),
-        )
+                picture.add_box(raw, xyxy, where)
+        yield picture.picture("voc", more_files=(image_file,))
 
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:
@@ -114,9 +102,19 @@ def _parse(path: Path, file: str) -> ElementTree.Element:
         raise SourceError("XML unreadable", str(error), file) from error
 
 
-def _half_open(
-    element: ElementTree.Element, number: int, size_px: tuple[int, int], file: str
-) -> tuple[int, int, int, int]:
+def _stated_size(tree: ElementTree.Element) -> Size | None:
+    """Return width and height of `<size>`; None where it is missing or zero, as some writers leave it."""
+    try:
+        width, height = (int(float(tree.findtext(f"size/{side}") or "")) for side in ("width", "height"))
+    except ValueError:
+        return None
+    return (width, height) if width > 0 and height > 0 else None
+
+
+def _corners(
+    element: ElementTree.Element, number: int, size_px: Size, file: str
+) -> tuple[tuple[float, float, float, float], str]:
+    """Return a half-open box of the annotated picture, and its place in words."""
     try:
         x1, y1, x2, y2 = (
             round(float(element.findtext(f"bndbox/{side}") or "")) for side in ("xmin", "ymin", "xmax", "ymax")
@@ -130,4 +128,4 @@ def _half_open(
     if x1 < 0 or y1 < 0 or x2 > width_px or y2 > height_px:
         raise SourceError("box outside the image", f"{where}, but the image is {width_px}×{height_px}", file)
     # VOC counts from 1 and includes the maximum, so only the minimum moves; some writers count from 0.
-    return max(x1 - 1, 0), max(y1 - 1, 0), x2, y2
+    return (max(x1 - 1, 0), max(y1 - 1, 0), x2, y2), where

@@ -5,15 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from gmai_data.annotation import Box
 from gmai_data.imaging.source_files import below, inside, matching, relative_to, require_data
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.card import Card
 from gmai_data.sources.folder import Folder, Guess
-from gmai_data.sources.items import Item, Picture, full_name
+from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.layout import SPLIT_NAMES, Layout
-from gmai_data.sources.pictures import load_picture
-from gmai_data.sources.pixel_boxes import whole_pixels
+from gmai_data.sources.marked_picture import MarkedPicture
 
 
 class Yolo(Layout):
@@ -44,38 +42,22 @@ class Yolo(Layout):
             SourceError: A file is unreadable, or a class is unknown.
         """
         image_file, label_file = item.files
-        raster = load_picture(root, image_file, card)
-        height_px, width_px = raster.pixels.shape[:2]
+        picture = MarkedPicture(card, ledger, root, image_file, label_file)
         lines: list[str] = []
         path = inside(root, label_file)
         if path.is_file() and path.stat().st_size:
             lines = require_data(root, label_file).read_text(encoding="utf-8", errors="replace").splitlines()
-        labels: list[str] = []
-        boxes: list[Box] = []
-        incomplete: set[str] = set()
         for number, line in enumerate(lines, start=1):
             words = line.split()
             if not words:
                 continue
-            label = full_name(card, words[0], label_file)
-            labels.append(label)
             try:
-                xyxy = _corners(words[1:], (width_px, height_px), f"line {number}", label_file)
-                boxes.append(Box(label, whole_pixels(xyxy, (width_px, height_px), f"line {number}", label_file)))
+                xyxy = _corners(words[1:], picture.size_px, f"line {number}", label_file)
             except SourceError as problem:
-                incomplete.add(label)
-                ledger.quarantine_box(problem)
+                picture.refuse_box(words[0], problem)
             else:
-                ledger.keep_box()
-        yield Picture(
-            PurePosixPath(image_file).name,
-            raster.pixels,
-            tuple(dict.fromkeys(labels)),
-            tuple(boxes),
-            tuple(sorted(incomplete)),
-            raster.encoded,
-            {"box_origin": "yolo", **raster.geometry},
-        )
+                picture.add_box(words[0], xyxy, f"line {number}")
+        yield picture.picture("yolo")
 
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:

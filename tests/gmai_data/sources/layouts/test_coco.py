@@ -1,0 +1,145 @@
+"""COCO as labelling tools and scripts really write it."""
+
+import json
+
+import numpy as np
+import pytest
+from gmai_data.annotating import annotations_of
+from gmai_data.imaging.raster import encode_png
+from gmai_data.ledger import Ledger, SourceError
+from gmai_data.sources.reading import read_pictures
+
+LAYOUT = {"kind": "coco", "annotations": "*.json", "images": "images"}
+BOX = [10, 4, 8, 6]
+
+
+@pytest.fixture
+def coco(tmp_path, toy):
+    """Return a function of `images` and `annotations`: pictures by item key, reasons by key, ledger, card, items."""
+
+    def make(images, annotations, categories=({"id": 1, "name": "a"}, {"id": 2, "name": "b"}), **layout):
+        (tmp_path / "images").mkdir(exist_ok=True)
+        for number, entry in enumerate(images):
+            pixels = np.random.default_rng(number).integers(0, 255, (24, 32, 3), dtype=np.uint8)
+            (tmp_path / "images" / str(entry["file_name"])).write_bytes(encode_png(pixels))
+        document = {"images": images, "annotations": annotations, "categories": list(categories)}
+        (tmp_path / "train.json").write_text(json.dumps(document))
+        make.card = card = toy(layout={**LAYOUT, **layout}, task="2d_detection", labels={"a": "alpha", "b": "beta"})
+        found, reasons, ledger = {}, {}, Ledger()
+        for item in card.layout.list_items(card, tmp_path):
+            try:
+                (found[item.key],) = read_pictures(item, card, tmp_path, ledger)
+            except SourceError as problem:
+                reasons[item.key] = str(problem)
+        return found, reasons, ledger
+
+    make.root = tmp_path
+    return make
+
+
+def image(number, name="1.png", **more):
+    return {"id": number, "file_name": name, **more}
+
+
+def mark(image_id, box=BOX, category=1, **more):
+    return {"id": 5, "image_id": image_id, "category_id": category, "bbox": box, **more}
+
+
+@pytest.mark.parametrize(
+    ("listed", "named", "category"), [(7, "7", 1), ("7", 7, "1"), (7, 7.0, 1.0), (" 7", "7 ", "1"), ("x-7", "x-7", 1)]
+)
+def test_ids_meet_by_value(coco, listed, named, category):
+    found, reasons, _ = coco([image(listed)], [mark(named, category=category)])
+    assert reasons == {}
+    assert [(box.label, box.xyxy) for box in found["images/1.png"].boxes] == [("alpha", (10, 4, 18, 10))]
+
+
+def test_an_annotation_of_no_image_leaves_its_label_open_in_every_picture_of_the_file(coco, toy):
+    found, reasons, _ = coco([image(1), image(2, "2.png")], [mark(None), mark(2, category=2)])
+    assert reasons == {
+        "train.json/image ": "annotations of no image: 1 have image_id null, which has no entry in `images`"
+    }
+    assert {key: each.uncertain for key, each in found.items()} == {
+        "images/1.png": ("alpha",),
+        "images/2.png": ("alpha",),
+    }
+    card = toy(layout=LAYOUT, task="2d_detection", labels={"a": "alpha", "b": "beta"})
+    absent = {
+        annotation.provenance["item"]: annotation.absent
+        for item in card.layout.list_items(card, coco.root) if item.problem is None
+        for annotation in annotations_of(item, card, coco.root, Ledger(), None)
+    }  # fmt: skip
+    assert absent == {"images/1.png": ("beta",), "images/2.png": ()}
+
+
+def test_an_image_that_is_not_listed_has_a_reason_of_its_own(coco):
+    found, reasons, _ = coco([image(1)], [mark(9), mark(9), mark(1)])
+    assert reasons == {
+        "train.json/image 9": "annotations of no image: 2 have image_id 9, which has no entry in `images`"
+    }
+    assert found["images/1.png"].uncertain == ()
+
+
+def test_a_picture_under_two_ids_has_the_annotations_of_both(coco):
+    found, reasons, _ = coco([image(1), image(7), image(2, "2.png")], [mark(1), mark(7, [1, 1, 4, 4], 2), mark(2)])
+    assert reasons == {}
+    assert [box.xyxy for box in found["images/1.png"].boxes] == [(10, 4, 18, 10), (1, 1, 5, 5)]
+    assert found["images/1.png"].labels == ("alpha", "beta")
+
+
+def test_a_picture_of_two_patients_or_sizes_is_refused_alone(coco):
+    entries = [image(1, patient="p"), image(7, patient="q"), image(2, "2.png", patient="p")]
+    found, reasons, _ = coco(entries, [mark(1), mark(2)], group_field="patient")
+    assert reasons == {"images/1.png": "one picture, two groups: its entries in train.json differ in patient"}
+    assert list(found) == ["images/2.png"]
+    found, reasons, _ = coco([image(1, width=32, height=24), image(7, width=64, height=48)], [])
+    assert "state several sizes" in reasons["images/1.png"]
+
+
+@pytest.mark.parametrize("crowd", [1, True, 1.0])
+def test_a_crowd_is_present_but_no_object(coco, crowd):
+    run_lengths = {"size": [24, 32], "counts": [0, 768]}
+    for use in ("bbox", "segmentation"):
+        outline = [[10, 4, 18, 4, 18, 10, 10, 10]]
+        marks = [
+            mark(1, [0, 0, 32, 24], iscrowd=crowd, segmentation=run_lengths),
+            mark(1, iscrowd=0, segmentation=outline),
+        ]
+        found, _, ledger = coco([image(1)], marks, use=use)
+        (picture,) = found.values()
+        assert [box.xyxy for box in picture.boxes] == [(10, 4, 18, 10)]
+        assert (picture.labels, picture.incomplete) == (("alpha",), ("alpha",))
+        assert ledger.boxes.dropped == {"region of many objects": 1}
+
+
+def test_sizes_that_are_stated_move_boxes_and_outlines(coco):
+    big = image(1, width=128, height=96)
+    marks = [mark(1, [40, 16, 32, 24], segmentation=[[40, 16, 72, 16, 72, 40, 40, 40]])]
+    for use in ("bbox", "segmentation"):
+        found, _, _ = coco([big], marks, use=use)
+        (picture,) = found.values()
+        assert [box.xyxy for box in picture.boxes] == [(10, 4, 18, 10)]
+        assert picture.geometry["boxes_scaled"] == 0.25
+    _, reasons, _ = coco([image(1, width=128, height=128)], marks)
+    assert reasons["images/1.png"].startswith(
+        "annotated at another size: it was annotated at 128×128, but the picture is 32"
+    )
+    for nothing in ({}, {"width": 0, "height": 0}, {"width": None, "height": 3}):
+        found, _, _ = coco([image(1, **nothing)], [mark(1)])
+        assert [box.xyxy for box in found["images/1.png"].boxes] == [(10, 4, 18, 10)]
+
+
+def test_a_polygon_between_pixels_is_refused_and_its_label_stays(coco):
+    found, _, ledger = coco([image(1)], [mark(1, segmentation=[[3.6, 3.6, 4.4, 3.6, 4.4, 4.4]])], use="segmentation")
+    (picture,) = found.values()
+    assert (picture.labels, picture.boxes, picture.incomplete) == (("alpha",), (), ("alpha",))
+    assert ledger.quarantine[0]["reason"].startswith("polygon without a pixel")
+
+
+def test_a_name_in_another_letter_form_or_case_is_found(coco):
+    coco([image(1, "La\u0308sion.PNG")], [])
+    document = json.loads((coco.root / "train.json").read_text())
+    document["images"][0]["file_name"] = "L\u00e4sion.png"
+    (coco.root / "train.json").write_text(json.dumps(document))
+    (item,) = coco.card.layout.list_items(coco.card, coco.root)
+    assert item.files[0] == "images/La\u0308sion.PNG"
