@@ -51,7 +51,7 @@ def case(root, name="case1", ending="nii.gz"):
     (root / name).mkdir(parents=True)
     mask = np.zeros((32, 24, 8), np.uint8)
     mask[4:20, 4:20, 2:6] = 1
-    for file, values in ((f"ct.{ending}", noise(32, 24, 8).astype(np.int16)), ("mask.nii.gz", mask)):
+    for file, values in ((f"ct.{ending}", noise(32, 24, 8).astype(np.int16) * 8 - 1000), ("mask.nii.gz", mask)):
         nib.save(nib.Nifti1Image(values, np.diag([-1, -1, 2, 1.0])), root / name / file)
     return root / name
 
@@ -172,7 +172,7 @@ def one_number(root, phantoms):
 def npz_bomb(root, phantoms):
     mask = np.zeros((8, 24, 32), np.uint8)
     mask[2:6, 4:20, 4:20] = 1
-    np.savez_compressed(root / "1.npz", imgs=noise(8, 24, 32), gts=mask)
+    np.savez_compressed(root / "1.npz", imgs=noise(8, 24, 32).astype(np.int16) * 8 - 1000, gts=mask)
     claim_gigabytes(root / "2.npz", "imgs")
 
 

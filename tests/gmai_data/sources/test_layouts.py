@@ -226,7 +226,7 @@ def test_volume_formats_agree(tmp_path, toy):
 
 def test_cine_and_channels(tmp_path, toy):
     values, mask = volume_pair()
-    nifti(tmp_path / "x.nii.gz", np.stack([values, values + 50, values], axis=3))
+    nifti(tmp_path / "x.nii.gz", np.stack([values, values + 5, values], axis=3) - 50)
     nifti(tmp_path / "m.nii.gz", mask)
     layout = {"kind": "volume", "image": "x.nii.gz", "mask": "m.nii.gz"}
     with pytest.raises(SourceError, match="say in the layout which `frames`"):

@@ -96,16 +96,18 @@ def test_one_hot_pixel_does_not_decide_the_contrast(kind: Any) -> None:
 def test_a_window_is_applied_with_offset_and_scale() -> None:
     hu = np.array([[-1000, -160, 40], [140, 240, 3000]], np.int32)
     due = [[0, 0, 128], [191, 255, 255]]
-    deeplesion = decode_raster(encode((hu + 32768).astype(np.uint16)), window=ValueWindow("w", 40, 400, -32768))
+    deeplesion = decode_raster(
+        encode((hu + 32768).astype(np.uint16)), window=lambda _: ValueWindow("w", 40, 400, -32768)
+    )
     assert deeplesion.pixels.tolist() == due
     assert deeplesion.window == "w 40/400 of values × 1 + -32768"
     halves = ((hu + 1024) // 2).astype(np.uint16)
-    scaled = decode_raster(encode(halves), window=ValueWindow("w", 40, 400, -1024, 2))
+    scaled = decode_raster(encode(halves), window=lambda _: ValueWindow("w", 40, 400, -1024, 2))
     assert scaled.pixels.tolist() == due
-    shallow = decode_raster(encode(np.array([[0, 60, 120]], np.uint8)), window=ValueWindow("w", 60, 120))
+    shallow = decode_raster(encode(np.array([[0, 60, 120]], np.uint8)), window=lambda _: ValueWindow("w", 60, 120))
     assert shallow.pixels.tolist() == [[0, 128, 255]]
     with pytest.raises(PictureError, match="no window for a colour image"):
-        decode_raster(encode(UPRIGHT), window=ValueWindow("w", 40, 400))
+        decode_raster(encode(UPRIGHT), window=lambda _: ValueWindow("w", 40, 400))
 
 
 def test_colour_of_16_bits_in_a_png_says_so() -> None:

@@ -79,6 +79,11 @@ def modality_values(header: pydicom.Dataset, stored: Values) -> Values:
     return _PIXELS.apply_rescale(stored, header) if table is None else table(stored)
 
 
+def has_modality(header: pydicom.Dataset) -> bool:
+    """Return whether a header says how stored values get their unit (PS3.3 C.11.1): for CT, how they become HU."""
+    return header.get("RescaleIntercept") is not None or bool(header.get("ModalityLUTSequence"))
+
+
 def _modality_lookup(header: pydicom.Dataset) -> Lookup | None:
     if not header.get("ModalityLUTSequence"):
         return None
@@ -103,7 +108,7 @@ def window_names(header: pydicom.Dataset, windows: Sequence[str]) -> list[tuple[
 
 
 def _by_the_header(header: pydicom.Dataset, values: Values, number: int) -> tuple[Pixels, str] | None:
-    """Apply the VOI LUT or window of the header; without one, soft tissue for CT and nothing for others."""
+    """Apply the VOI LUT or window of the header; without one, soft tissue for CT in HU and nothing for others."""
     if header.get("VOILUTSequence"):
         item = header.VOILUTSequence[0]
         table = Lookup(item.LUTDescriptor, item.LUTData, signed=output_range(header)[0] < 0)
@@ -112,7 +117,7 @@ def _by_the_header(header: pydicom.Dataset, values: Values, number: int) -> tupl
     if windows:
         level, width = windows[min(number, len(windows) - 1)]
         return _spread(_voi(values, level, width, _function(header)), 1.0), f"{HEADER} {level:g}/{width:g}"
-    if header.get("Modality") == "CT":
+    if header.get("Modality") == "CT" and has_modality(header):
         level, width = PRESETS["soft_tissue"]
         return apply_window(values, level, width), f"soft_tissue {level:g}/{width:g}"
     return None

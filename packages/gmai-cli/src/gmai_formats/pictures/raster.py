@@ -10,7 +10,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from gmai_formats.pictures.picture import Picture, Pixels, Values, require_size
 from gmai_formats.pictures.problems import PictureError, decoding
 from gmai_formats.pictures.tiff import DeepTiff, needs_tifffile, read_deep_tiff
-from gmai_formats.pictures.windows import FlatIntensitiesError, ValueWindow, apply_bounds, percentile_bounds
+from gmai_formats.pictures.windows import ChooseWindow, FlatIntensitiesError, apply_bounds, percentile_bounds
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "DIB", "WEBP", "GIF", "JPEG2000", "PPM", "ICO", "PCX", "SGI", "TGA")
 """What Pillow may try: for some of its other formats it runs programs. MPO, of some cameras, is opened as JPEG."""
@@ -23,7 +23,7 @@ _PNG_DEPTH = 24
 """Offset of the bit depth in a PNG (ISO/IEC 15948, 11.2.2)."""
 
 
-def decode_raster(data: bytes, *, window: ValueWindow | None = None) -> Picture:
+def decode_raster(data: bytes, *, window: ChooseWindow | None = None) -> Picture:
     """Return the picture of an encoded raster.
 
     It is turned as its EXIF orientation says, and lies on white where it is transparent, as viewers show it. Values of
@@ -31,7 +31,7 @@ def decode_raster(data: bytes, *, window: ValueWindow | None = None) -> Picture:
 
     Args:
         data: The file's content.
-        window: Applied to grey values of any depth instead.
+        window: Chooses the window that is applied to grey values of any depth instead.
 
     Raises:
         PictureError: No image of a known format, damaged, of several pages, too large, or nothing to see.
@@ -102,7 +102,7 @@ def _require_one_page(image: Image.Image) -> None:
         raise PictureError("several pages in one file", detail)
 
 
-def _shown(image: Image.Image, data: bytes, window: ValueWindow | None, orientation: int) -> Picture:
+def _shown(image: Image.Image, data: bytes, window: ChooseWindow | None, orientation: int) -> Picture:
     changes: list[str] = []
     format_, metadata = str(image.format), frozenset(map(str, image.info))
     is_inverted = getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
@@ -155,7 +155,7 @@ def _in_8_bits(image: Image.Image, changes: list[str]) -> Image.Image:
     return image.convert("L" if image.mode == "1" else "RGB")
 
 
-def _deep_tiff(data: bytes, window: ValueWindow | None) -> Picture:
+def _deep_tiff(data: bytes, window: ChooseWindow | None) -> Picture:
     found: DeepTiff = read_deep_tiff(data)
     changes = [*found.changes]
     values = _inverted(found.values) if found.is_inverted else found.values
@@ -174,14 +174,15 @@ def _deep_tiff(data: bytes, window: ValueWindow | None) -> Picture:
     return Picture(Image.fromarray(np.ascontiguousarray(pixels)), tuple(changes), shown, "TIFF")
 
 
-def to_8_bit(values: Values, window: ValueWindow | None) -> tuple[Pixels, str]:
+def to_8_bit(values: Values, window: ChooseWindow | None) -> tuple[Pixels, str]:
     """Return values in a window, or spread between their percentiles, and that in words.
 
     Raises:
         PictureError: There is nothing to see.
     """
     if window is not None:
-        return window.grey(values), window.words
+        chosen = window(values)
+        return chosen.grey(values), chosen.words
     try:
         low, high = percentile_bounds(values)
     except FlatIntensitiesError as error:

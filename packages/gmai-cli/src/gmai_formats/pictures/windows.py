@@ -78,6 +78,10 @@ class ValueWindow:
         )
 
 
+ChooseWindow = Callable[[npt.NDArray[Any]], ValueWindow]
+"""Stored values ▶ the window to show them in."""
+
+
 def apply_window(values: npt.NDArray[Any], level: float, width: float) -> Grey:
     """Map `level ± width/2` to 0–255, linearly, and clip.
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 from gmai_formats.pictures.dicom import NO_DICOM, frame_header
-from gmai_formats.pictures.display import header_windows, modality_values
+from gmai_formats.pictures.display import has_modality, header_windows, modality_values
 
 from gmai_data.imaging.deidentify import header_facts, set_aside
 from gmai_data.imaging.dicom_pixels import decode_pixels, explained, read_dicom, read_header
@@ -65,6 +65,7 @@ def load_series(root: Path, folder: str, rule: Deidentification | None = None) -
             facts=header_facts(first),
             flags=(*volume.flags, *(f"{count} set aside: {reason}" for reason, count in sorted(aside.items()))),
             suv_per_unit=suv_factor(first),
+            in_hounsfield=has_modality(frame_header(first)),
         )
 
 

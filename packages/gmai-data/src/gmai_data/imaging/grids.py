@@ -36,6 +36,8 @@ class Volume:
     facts: Mapping[str, str] = field(default_factory=dict[str, str])
     flags: tuple[str, ...] = ()
     suv_per_unit: float | None = None
+    in_hounsfield: bool = False
+    """Whether the file itself says that the values are HU."""
 
 
 def to_display(array: npt.NDArray[Any], affine: npt.NDArray[np.float64], *, file: str) -> Volume:

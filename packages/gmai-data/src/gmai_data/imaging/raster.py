@@ -14,7 +14,7 @@ import numpy.typing as npt
 from gmai_formats.pictures.picture import Pixels, require_size
 from gmai_formats.pictures.problems import decoding
 from gmai_formats.pictures.raster import FORMATS, decode_raster
-from gmai_formats.pictures.windows import ValueWindow
+from gmai_formats.pictures.windows import ChooseWindow
 from isal import isal_zlib
 from PIL import Image
 
@@ -36,7 +36,7 @@ class Raster:
     """What was done to the values, for the provenance."""
 
 
-def load_raster(root: Path, relative: str, window: ValueWindow | None = None) -> Raster:
+def load_raster(root: Path, relative: str, window: ChooseWindow | None = None) -> Raster:
     """Decode a picture file (PNG, JPEG, TIFF, …) to 8-bit grey or RGB; see `gmai_formats.pictures.raster`.
 
     Raises:
@@ -45,7 +45,7 @@ def load_raster(root: Path, relative: str, window: ValueWindow | None = None) ->
     return raster_of(require_data(root, relative).read_bytes(), relative, window)
 
 
-def raster_of(data: bytes, relative: str, window: ValueWindow | None = None) -> Raster:
+def raster_of(data: bytes, relative: str, window: ChooseWindow | None = None) -> Raster:
     """Decode encoded bytes; see `load_raster`."""
     with about(relative):
         picture = decode_raster(data, window=window)

@@ -45,6 +45,29 @@ class BoxRule(_Rule):
     """Smallest volume of a region of `component_3d`, in mm³."""
 
 
+class ValueRule(_Rule):
+    """What the numbers of an image mean, where its file does not say."""
+
+    scale: float | None = None
+    """A stored value times `scale` plus `offset` is in the unit of `windows` (HU for CT). With either of the two given,
+    windows are applied to rasters without a look at their values."""
+    offset: float | None = None
+    """See `scale`."""
+    hounsfield: Literal["checked", "trusted"] = "checked"
+    """checked: a CT whose header states no HU is refused for a window in HU when it holds no air (nothing below -200),
+    as its values may be of another scale; trusted: they are HU, as in crops without air."""
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the card states the scale of the values."""
+        return self.scale is not None or self.offset is not None
+
+    @property
+    def linear(self) -> tuple[float, float]:
+        """Return (scale, offset)."""
+        return (1.0 if self.scale is None else self.scale), (self.offset or 0.0)
+
+
 class Deidentification(_Rule):
     """What is held back because pixels may name a patient. Of the headers only an allow-list ever leaves."""
 

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from gmai_data.imaging.rules import BoxRule, Deidentification, SliceRule
+from gmai_data.imaging.rules import BoxRule, Deidentification, SliceRule, ValueRule
 from gmai_data.vocabulary import ClinicalTask, Department, Modality, Split, Task
 
 _ALONE = ("no finding", "no findings", "normal", "healthy")
@@ -126,6 +126,7 @@ class Card(_Part):
     """One picture per window: CT preset names, `LEVEL/WIDTH` in HU, `header` (the first window of the header),
     `header_all` (each of them), `percentile`, `suv` (PET, 0–10 g/ml). Empty: `soft_tissue` for CT volumes, `suv` for
     PET series whose header allows it, the header's window for single DICOM files, `percentile` for other volumes."""
+    values: ValueRule = ValueRule()
     slices: SliceRule = SliceRule()
     boxes: BoxRule = BoxRule()
     deidentification: Deidentification = Deidentification()

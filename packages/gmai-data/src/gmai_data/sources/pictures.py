@@ -11,6 +11,8 @@ from gmai_data.imaging.deidentify import set_aside
 from gmai_data.imaging.dicom_pixels import decode_pixels, explained, read_dicom
 from gmai_data.imaging.raster import Raster, load_raster
 from gmai_data.imaging.source_files import require_data
+from gmai_data.imaging.units import calibrate_header, raster_window, require_hounsfield_frame
+from gmai_data.ledger import SourceError
 from gmai_data.sources.card import Card
 from gmai_data.sources.items import Item, Picture, full_name, left_open
 
@@ -30,18 +32,23 @@ def load_picture(root: Path, relative: str, card: Card, *, square: bool = False)
         SetAside: A DICOM file that must be held back.
     """
     if kind_of(require_data(root, relative)) != "dicom":
-        return load_raster(root, relative)
+        return load_raster(root, relative, raster_window(card.windows, card.modality, card.values, relative))
     dataset = read_dicom(root, relative)
     with explained(relative):
         set_aside(dataset, card.deidentification, relative)
         middle = frame_count(dataset) // 2
         header = frame_header(dataset, middle)
+        calibrate_header(header, card.values, relative)
+    if len(card.windows) > 1:
+        raise SourceError("several windows", "this layout shows one picture a file; name one in the card", relative)
+    window = card.windows[0] if card.windows else HEADER
     stored = decode_pixels(dataset, relative, middle)
     with explained(relative):
-        pixels, window = frame_picture(header, stored, card.windows[0] if card.windows else HEADER)
+        require_hounsfield_frame(header, stored, window, card.values, relative)
+        pixels, shown = frame_picture(header, stored, window)
         if square:
             pixels, _ = made_square(pixels, header)
-    return Raster(pixels, None, {"window": window})
+    return Raster(pixels, None, {"window": shown})
 
 
 def whole_image(item: Item, card: Card, root: Path) -> Picture:

@@ -8,7 +8,7 @@ import yaml
 from gmai_formats.errors import UserError, did_you_mean, explain_validation
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
-from gmai_data.imaging.rules import BoxRule, Deidentification, SliceRule
+from gmai_data.imaging.rules import BoxRule, Deidentification, SliceRule, ValueRule
 from gmai_data.sources.card import Card, Expected, SplitRule
 from gmai_data.sources.layout import Layout
 from gmai_data.sources.layouts.arrays import Arrays
@@ -130,6 +130,7 @@ def _known_fields(location: tuple[int | str, ...]) -> list[str]:
     nested: dict[int | str, type[BaseModel]] = {
         "expected": Expected,
         "slices": SliceRule,
+        "values": ValueRule,
         "split": SplitRule,
         "boxes": BoxRule,
         "deidentification": Deidentification,

@@ -28,6 +28,7 @@ def reference() -> str:
         rules.BoxRule,
         card.SplitRule,
         card.Expected,
+        rules.ValueRule,
         rules.Deidentification,
     ):
         lines += _table(model, f"## {model.__name__}")

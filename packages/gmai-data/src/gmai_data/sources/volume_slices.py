@@ -23,6 +23,7 @@ from gmai_formats.pictures.windows import (
 from gmai_data.imaging.grids import Volume, pixel_spacing_mm, require_same_grid, take_slice
 from gmai_data.imaging.large import release
 from gmai_data.imaging.slices import choose_slices, choose_unlabelled
+from gmai_data.imaging.units import calibrated, is_in_hounsfield, require_hounsfield
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.card import Card
 from gmai_data.sources.items import BoxCounter, Item, Picture, full_name, left_open
@@ -49,6 +50,7 @@ def slices_of_volume(
         require_same_grid(image, layer.volume, file=mask_file)
     if card.boxes.per == "component_3d":
         layers = [with_parts(layer, card.boxes.min_mm3) for layer in layers]
+    image = calibrated(image, card.values)
     greys = _greys(image, card, image_file)
     card_labels = tuple(full_name(card, raw, image_file) for raw in card.labels_of_every_image)
     base: dict[str, Any] = {"box_origin": "mask", "mask": item.pattern or mask_file} if layers else {}
@@ -94,6 +96,8 @@ def _greys(image: Volume, card: Card, file: str) -> list[tuple[str, str, ToGrey]
     greys: list[tuple[str, str, ToGrey]] = []
     for window in card.windows or (default,):
         bounds = parse_window(window)
+        if is_in_hounsfield(window, card.modality):
+            require_hounsfield(image, card.values, file)
         if bounds is not None:
             short = window.replace("/", "-")
             greys.append((short, f"{window} {bounds[0]:g}/{bounds[1]:g}", window_function(*bounds)))

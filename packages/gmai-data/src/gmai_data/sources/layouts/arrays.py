@@ -6,8 +6,12 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from gmai_formats.pictures.raster import to_8_bit
+from gmai_formats.pictures.windows import ChooseWindow
 
+from gmai_data.imaging.dicom_pixels import about
 from gmai_data.imaging.source_files import below, matching, relative_to
+from gmai_data.imaging.units import raster_window
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.array_files import array_names, open_array
 from gmai_data.sources.card import Card
@@ -74,8 +78,10 @@ class Arrays(Layout):
         raw, unclear = _raw_labels(np.asarray(labels[item.position]), file)
         named = tuple(dict.fromkeys(full_name(card, each, file) for each in raw))
         uncertain = left_open(card, unclear, named, file)
-        pixels = _pixels(np.asarray(images[item.position]), file)
-        name, geometry = PurePosixPath(item.key).name, {"position": item.position}
+        window = raster_window(card.windows, card.modality, card.values, file)
+        pixels, shown = _pixels(np.asarray(images[item.position]), window, file)
+        name = PurePosixPath(item.key).name
+        geometry = {"position": item.position, **({"window": shown} if shown else {})}
         yield Picture(name, pixels, named, geometry=geometry, uncertain=uncertain)
 
     @classmethod
@@ -101,16 +107,17 @@ def _raw_labels(value: npt.NDArray[Any], file: str) -> tuple[list[str], list[str
     return [str(each) for each in np.flatnonzero(flat == 1)], [str(each) for each in np.flatnonzero(unclear)]
 
 
-def _pixels(value: npt.NDArray[Any], file: str) -> npt.NDArray[np.uint8]:
+def _pixels(value: npt.NDArray[Any], window: ChooseWindow | None, file: str) -> tuple[npt.NDArray[np.uint8], str]:
+    """Return an image in 8 bits, and the window in words where there is one."""
     if value.ndim == 3 and value.shape[0] in (1, 3) and value.shape[2] not in (1, 3):
         value = np.moveaxis(value, 0, 2)
     if value.ndim == 3 and value.shape[2] == 1:
         value = value[..., 0]
     if value.ndim not in (2, 3) or (value.ndim == 3 and value.shape[2] != 3):
         raise SourceError("not an image", f"shape {value.shape}; grey or RGB is expected", file)
-    if value.dtype == np.uint8:
-        return value
-    numbers = value.astype(np.float32)
-    # Floats between 0 and 1 are a share of white; anything else is spread over its own range.
-    low, high = (0.0, 1.0) if numbers.min() >= 0 and numbers.max() <= 1 else (numbers.min(), numbers.max())
-    return np.clip((numbers - low) * (255.0 / max(float(high - low), 1e-6)), 0, 255).astype(np.uint8)
+    if window is None and value.dtype == np.uint8:
+        return value, ""
+    if window is None and value.dtype.kind == "f" and value.min() >= 0 and value.max() <= 1:
+        return np.clip(value * 255.0, 0, 255).astype(np.uint8), ""  # a share of white
+    with about(file):
+        return to_8_bit(value, window)

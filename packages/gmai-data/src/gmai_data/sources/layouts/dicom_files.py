@@ -11,6 +11,7 @@ from gmai_formats.pictures.windows import HEADER
 from gmai_data.imaging.deidentify import header_facts, set_aside
 from gmai_data.imaging.dicom_pixels import decode_pixels, explained, read_dicom
 from gmai_data.imaging.source_files import matching, patient_digest, relative_to
+from gmai_data.imaging.units import calibrate_header, require_hounsfield_frame
 from gmai_data.ledger import Ledger
 from gmai_data.sources.card import Card
 from gmai_data.sources.folder import Folder, Guess, dicom_files
@@ -52,9 +53,11 @@ class DicomFiles(Layout):
             stored = decode_pixels(dataset, file, index)
             with explained(file):
                 header = frame_header(dataset, index)
+                calibrate_header(header, card.values, file)
                 windows = window_names(header, card.windows or (HEADER,))
             for window, number in windows:
                 with explained(file):
+                    require_hounsfield_frame(header, stored, window, card.values, file)
                     pixels, words = frame_picture(header, stored, window, number)
                     pixels, _ = made_square(pixels, header)
                 name = PurePosixPath(file).name

@@ -10,6 +10,7 @@ from pydantic import model_validator
 
 from gmai_data.imaging.raster import raster_of
 from gmai_data.imaging.source_files import below
+from gmai_data.imaging.units import raster_window
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.card import Card
 from gmai_data.sources.folder import Folder, Guess
@@ -74,7 +75,7 @@ class HubDataset(Layout):
             data = _read(root, cast(dict[str, Any], value)["path"], self, item.key)
         if not isinstance(data, bytes):
             raise SourceError("row without an image", f"column {self.image_column}", item.key)
-        raster = raster_of(data, item.key)
+        raster = raster_of(data, item.key, raster_window(card.windows, card.modality, card.values, item.key))
         raw = _raw_labels(table, self.label_column, row, item.key)
         labels = tuple(full_name(card, each, item.key) for each in (*raw, *card.labels_of_every_image))
         geometry = {
