@@ -33,7 +33,9 @@ def write(out: Path) -> Tags:
          "fill": 0.97, "data_wait_share": 0.01, "mfu": 0.41}
         for step in (1, 2, 3)
     ]  # fmt: skip
-    lines.append({"step": 3, "validation_loss": 4.25})
+    lines[0]["loss_by_source"] = {"ct": 6.5, HOSTILE: 5.5}
+    lines[2]["loss_by_source"] = {"ct": 4.125}
+    lines.append({"step": 3, "validation_loss": 4.25, "validation_loss_by_kind": {"dialogue": 4.0, "other": 4.5}})
     (out / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     answer = {"step": 3, "id": "a", "question": HOSTILE, "reference": HOSTILE, "answer": HOSTILE, "cut": True}
     (out / "answers.jsonl").write_text(json.dumps(answer) + "\n")
@@ -54,11 +56,20 @@ def write(out: Path) -> Tags:
 def test_everything_is_there_and_escaped(tmp_path: Path) -> None:
     tags = write(tmp_path)
     assert "script" not in tags.names
-    assert tags.text.count(HOSTILE) == 7
+    assert tags.text.count(HOSTILE) == 8
     assert tags.names.count("svg") == 7
     assert tags.names.count("img") == 1
     for words in ("Stage 3, instruction tuning: validation loss 4.2500", "after step 3, cut", "last 41.0%"):
         assert words in tags.text
+
+
+def test_each_source_and_kind_has_its_last_losses(tmp_path: Path) -> None:
+    write(tmp_path)
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "<td>ct</td><td>4.1250</td><td></td>" in page
+    assert "<td>5.5000</td>" in page
+    assert "<h2>Loss of each kind</h2>" in page
+    assert "<td>dialogue</td><td></td><td>4.0000</td>" in page
 
 
 def test_nothing_is_loaded_from_elsewhere(tmp_path: Path) -> None:

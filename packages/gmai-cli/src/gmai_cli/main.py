@@ -46,6 +46,9 @@ def build_app(selected: str | None) -> typer.Typer:
 
     @app.command(short_help="Say what is installed, what this machine has, and what to install for what.")
     def doctor(
+        train: Annotated[
+            bool, typer.Option("--train", help="Check whether this machine can train, as a run does.")
+        ] = False,
         slurm: Annotated[bool, typer.Option("--slurm", help="Check this cluster, too, with a small job.")] = False,
         partition: Annotated[str | None, typer.Option(help="With --slurm: where the job runs.")] = None,
         account: Annotated[str | None, typer.Option(help="With --slurm: what the job is charged to.")] = None,
@@ -55,8 +58,13 @@ def build_app(selected: str | None) -> typer.Typer:
     ) -> None:
         """Say what is installed, which devices and launchers this machine has, and what to install for what.
 
-        With --slurm a job of a minute does what training does on the nodes, and every finding comes with its remedy.
+        With --slurm a job of a minute does what training does on the nodes, and every finding comes with its remedy;
+        --train looks at this machine as a training run does before it starts.
         """
+        if train:
+            from gmai_cli.plugins import load_doctor
+
+            raise typer.Exit(EXIT_OK if load_doctor("train")() else EXIT_USER_ERROR)
         if slurm:
             from gmai_cli.slurm.checks import run as check
 

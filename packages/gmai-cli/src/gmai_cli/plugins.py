@@ -1,12 +1,15 @@
 """Commands of the other packages, found by the entry-point group `gmai.commands` and imported on first use."""
 
 import importlib.metadata
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import typer
 from gmai_formats.errors import UserError
 
 GROUP = "gmai.commands"
+DOCTORS = "gmai.doctors"
+"""The group of what `gmai doctor` can look at for another package: a function that returns whether all is good."""
 
 KNOWN = {
     "data": ("gmai-data", "Turn raw medical datasets into records and instruction samples."),
@@ -84,3 +87,16 @@ def attach(app: typer.Typer, plugin: Plugin, *, selected: bool) -> None:
 
 def _stub() -> None:
     """Stand in `gmai --help` for a command that is not the one being run."""
+
+
+def load_doctor(name: str) -> Callable[[], bool]:
+    """Import what `gmai doctor --NAME` runs.
+
+    Raises:
+        UserError: The package that brings it is not installed.
+    """
+    found = next(iter(importlib.metadata.entry_points(group=DOCTORS, name=name)), None)
+    if found is None:
+        package = KNOWN[name][0]
+        raise UserError(f"`gmai doctor --{name}` comes with {package}. Install it with `pip install {package}`.")
+    return found.load()

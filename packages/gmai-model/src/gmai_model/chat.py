@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 from gmai_formats.errors import UserError
+from gmai_formats.gpus import require_usable_gpu
+from gmai_formats.weights import not_finite
 from PIL import Image
 from safetensors import SafetensorError
 from transformers import (
@@ -63,7 +65,7 @@ class Assistant:
         if not (folder / "config.json").is_file():
             raise UserError(f"{folder}: no config.json. Give a checkpoint folder, such as runs/stage3/model.")
         if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
+            device = "cuda" if require_usable_gpu(torch, ask_for_cpu="--device cpu") else "cpu"
         elif device.startswith("cuda") and not torch.cuda.is_available():
             raise UserError(f"--device {device}: torch finds no GPU here. Leave it out to run on the CPU.")
         try:
@@ -77,6 +79,8 @@ class Assistant:
             raise UserError(
                 f"{folder}: does not open ({reason}). `gmai model check {folder}` says what is off."
             ) from error
+        if problem := not_finite(model.named_parameters()):
+            raise UserError(f"{folder}: {problem}")
         self._tokenizer: Any = self._processor.tokenizer
         self._max_new_tokens, self._temperature = max_new_tokens, temperature
         self.folder = folder

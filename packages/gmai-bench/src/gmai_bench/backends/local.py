@@ -11,6 +11,8 @@ from typing import Any
 from gmai_cli.console import say
 from gmai_formats.errors import UserError
 from gmai_formats.files import sha256_file
+from gmai_formats.gpus import require_usable_gpu
+from gmai_formats.weights import not_finite
 from jinja2 import TemplateError
 
 from gmai_bench.backends.asks import Answer, Ask, OpenImage
@@ -137,7 +139,7 @@ class LocalModel:
 
         transformers: Any = importlib.import_module("transformers")
         safetensors: Any = importlib.import_module("safetensors")
-        on_gpu = torch.cuda.is_available()
+        on_gpu = require_usable_gpu(torch)
         if not sys.stderr.isatty():
             transformers.utils.logging.disable_progress_bar()
             say(f"loading {self._model_id}")
@@ -162,6 +164,8 @@ class LocalModel:
                 f"{self._model_id}: lacks {len(missing)} weights that its config.json asks for, such as {missing[0]}. "
                 f"Missing weights would be random numbers. Save the checkpoint again, or correct config.json."
             )
+        if problem := not_finite(model.named_parameters()):
+            raise UserError(f"{self._model_id}: {problem}")
         if getattr(processor, "chat_template", None) is None:
             raise UserError(
                 f"{self._model_id}: has no chat template. Questions are asked as a chat turn. "

@@ -57,6 +57,8 @@ def write_report(out: Path, history: dict[str, Any], images: Mapping[str, Sequen
         + f". {history['unreadable']:,} samples were left out for an unreadable image.</p>",
         "<h2>Curves</h2>",
         f'<div class="curves">{"".join(_curves(lines))}</div>',
+        *_losses_of(lines, "source"),
+        *_losses_of(lines, "kind"),
         *_answers(out, images),
         "<h2>Mixture</h2>",
         _table(("dataset", "samples", "ratio", "used", "left out", "images", "tokens", "share of tokens"),
@@ -128,6 +130,21 @@ def _curve(title: str, line: Points, *, dots: Points = (), number: str = "{:.2f}
         f'<text x="{width - right}" y="{height - 4}" text-anchor="end">{last:g}</text>'
         f'<polyline class="line" points="{drawn}"/>{marks}{only}</svg>'
     )
+
+
+def _losses_of(lines: Sequence[dict[str, Any]], what: str) -> Iterable[str]:
+    """Yield the last losses of each source or kind, where there are several."""
+    trained: dict[str, float] = {}
+    validated: dict[str, float] = {}
+    for line in lines:
+        trained |= line.get(f"loss_by_{what}", {})
+        validated |= line.get(f"validation_loss_by_{what}", {})
+    if trained or validated:
+        yield f"<h2>Loss of each {what}</h2>"
+        yield f'<p class="soft">Per target: of the last step with such a {what}, and of the last validation.</p>'
+        names = sorted({*trained, *validated})
+        cells = [[f"{of[name]:.4f}" if name in of else "" for of in (trained, validated)] for name in names]
+        yield _table((what, "training", "validation"), [(name, *row) for name, row in zip(names, cells, strict=True)])
 
 
 def _answers(out: Path, images: Mapping[str, Sequence[bytes]]) -> Iterable[str]:

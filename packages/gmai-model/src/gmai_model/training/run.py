@@ -170,9 +170,9 @@ def _train(
 
     answers = Answers(inputs, count=config.answers, seed=config.seed, max_tokens=config.answer_tokens,
                       path=out / "answers.jsonl")  # fmt: skip
-    # What others add comes after what a step has measured, and before the checkpoint that closes it.
+    # What others add comes after what a step has measured, and before its line and its checkpoint are written.
     callbacks: list[Callback] = [
-        Watch(watchdog), Guard(config.max_bad_fraction), speed.Meter(meter), Metrics(open_metrics), answers, *others,
+        Watch(watchdog), Guard(config.max_bad_fraction), speed.Meter(meter), *others, Metrics(open_metrics), answers,
         Validate(every_steps=config.validate_every_steps, patience=config.patience),
         Save(every_steps=config.save_every_steps, keep=config.keep_checkpoints, best=config.export == "best"),
     ]  # fmt: skip

@@ -5,7 +5,8 @@ A package adds one with an entry point of the group `gmai.training_callbacks`, w
     [project.entry-points."gmai.training_callbacks"]
     slack = "our_package.slack:Slack"
 
-The object is called without arguments and returns a `Callback`. It comes after gmai's own, on every rank.
+The object is called without arguments and returns a `Callback`. It comes after what gmai measures in a step and before
+the step's line and checkpoint are written, on every rank.
 """
 
 import importlib.metadata

@@ -160,7 +160,7 @@ class Watchdog:
         if not silent:
             return ""
         named = "; ".join(f"rank {rank} on {found[rank][2]}, last {found[rank][3]}" for rank in silent[:8])
-        return f"no sign of life for {self._silence_s:.0f} s from {named}"
+        return f"no sign of life for {self._silence_s:g} s from {named}"
 
     def _stall(self) -> str:
         if not self._stands_still():

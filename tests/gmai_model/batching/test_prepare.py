@@ -1,0 +1,47 @@
+"""Which validation samples are measured: a fixed draw with the shares of all."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from gmai_model.batching.prepare import _allot, stratified
+
+
+def ids(**kinds: int) -> list[str]:
+    return [f"x{n}#{kind}#{n}" for kind, count in kinds.items() for n in range(count)]
+
+
+def test_sources_and_kinds_keep_their_shares() -> None:
+    sources = [ids(dialogue=600, text_only=200), ids(dialogue=200)]
+    kept = stratified(sources, 100, seed=0)
+    assert len(kept) == len(set(kept.tolist())) == 100
+    assert (np.diff(kept) > 0).all()
+    strata = Counter("a dialogue" if n < 600 else "a text" if n < 800 else "b" for n in kept.tolist())
+    assert strata == {"a dialogue": 60, "a text": 20, "b": 20}
+
+
+def test_the_draw_depends_on_samples_and_seed_alone() -> None:
+    names = ids(dialogue=50)
+    first = {names[n] for n in stratified([names], 10, seed=0)}
+    turned = list(reversed(names))
+    assert {turned[n] for n in stratified([turned], 10, seed=0)} == first
+    assert {names[n] for n in stratified([names], 10, seed=1)} != first
+    assert first < {names[n] for n in stratified([names], 20, seed=0)}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "limit", "expected"),
+    [
+        ([1000, 1], 10, [9, 1]),
+        ([10, 10, 10], 3, [1, 1, 1]),
+        ([10, 10, 10], 10, [4, 3, 3]),
+        ([5, 5, 5], 2, [1, 1, 0]),
+        ([1, 1, 98], 50, [1, 1, 48]),
+        ([3, 4], 6, [3, 3]),
+    ],
+)
+def test_the_limit_is_divided_among_strata(sizes: list[int], limit: int, expected: list[int]) -> None:
+    found = _allot(sizes, limit)
+    assert sum(found) == limit
+    assert sorted(found) == sorted(expected)
+    assert all(count <= size for count, size in zip(found, sizes, strict=True))
