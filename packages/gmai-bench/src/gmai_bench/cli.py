@@ -283,6 +283,8 @@ def _print(benchmarks: "Sequence[ScoredBenchmark]", out: Path | None) -> None:
             print(f"{r.protocol}: {r.cut} answers were cut at the token limit (--max-new-tokens)")
         if r.refused_by_server:
             print(f"{r.protocol}: {r.refused_by_server} questions were refused by the server and count as not answered")
+        for notice in r.notices:
+            print(f"{r.protocol}: {notice}")
         if count_note(r):
             print(f"{r.protocol}: {count_note(r)}")
         if r.partial:

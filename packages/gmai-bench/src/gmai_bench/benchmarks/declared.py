@@ -1,97 +1,44 @@
-"""A benchmark declared in YAML beside a Parquet file: what `gmai data build` writes, and any of a user's own."""
+"""A benchmark declared in YAML beside its rows: of `gmai data build`, bundled here, or one's own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, NoReturn, cast
 
-import yaml
-from gmai_formats.errors import UserError, explain_validation
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from gmai_formats.errors import UserError
 
+from gmai_bench.benchmarks.cells import AnswerKind, Options, field, kind_of, options_of, place_of, refuse, text_of
+from gmai_bench.benchmarks.declaration import Declaration, read_declaration
+from gmai_bench.benchmarks.hub import HubSource
+from gmai_bench.benchmarks.named import Copy, Images, find_copy
 from gmai_bench.benchmarks.prompts import LETTERS, fill
 from gmai_bench.benchmarks.question import SET_JOIN, Card, KeepImage, Question
 from gmai_bench.benchmarks.tables import image_bytes, read_rows
-
-_STRICT = ConfigDict(frozen=True, extra="forbid")
-
-
-class Columns(BaseModel):
-    """Our names ▶ the columns of the file."""
-
-    model_config = _STRICT
-
-    id: str = "id"
-    """Unique among the questions."""
-    images: str = "images"
-    """List of struct `{bytes, path}`, one such struct, or paths relative to the YAML."""
-    question: str = "question"
-    choices: str | None = None
-    """List of string; empty for an open question. Left out where every question is open."""
-    reference: str = "reference"
-    """Text of the right choice, or of the answer."""
-    cluster: str | None = None
-    """Which answers are not independent; the images themselves where left out."""
-
-
-class Expected(BaseModel):
-    """Counts of a complete copy."""
-
-    model_config = _STRICT
-
-    total: int = Field(gt=0)
-    """Questions."""
-
-
-class Declaration(BaseModel):
-    """The YAML file, as in `docs/reference/formats.md`."""
-
-    model_config = _STRICT
-
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
-    title: str
-    protocol: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*$")
-    """`family/name`."""
-    protocol_version: int = Field(default=1, ge=1)
-    questions: str
-    """Parquet file, relative to the YAML."""
-    columns: Columns = Columns()
-    groups: tuple[str, ...] = ()
-    """Columns to report by."""
-    prompt: str = "{question}"
-    choices_style: Literal["text", "letters"] = "text"
-    """How `{choices}` is written: `text` "CT; MR" or `letters` "A. CT" per line. Letters not shown do not count."""
-    multiple: bool = False
-    """Whether several choices may be right: the reference is then a list of texts, and all of them must be chosen."""
-    expected: Expected | None = None
-    license: str = "unknown"
-
-    @field_validator("prompt")
-    @classmethod
-    def _asks_the_question(cls, prompt: str) -> str:
-        if "{question}" not in prompt:
-            raise ValueError("the prompt must contain {question}")
-        if "<image>" in prompt:
-            raise ValueError("the prompt must not contain <image>: the asker puts it in front")
-        return prompt
-
-    @model_validator(mode="after")
-    def _shows_letters_of_a_set(self) -> "Declaration":
-        if self.multiple and (self.choices_style != "letters" or self.columns.choices is None):
-            raise ValueError("multiple needs choices_style: letters and a column of choices")
-        return self
 
 
 class DeclaredBenchmark:
     """A benchmark that a YAML file describes."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, data_root: Path | None = None) -> None:
         """Read and check the YAML; the questions are read by `questions`.
 
+        Args:
+            path: The YAML file.
+            data_root: Where the copy of a dataset of the Hub lies; else it is downloaded.
+
         Raises:
-            UserError: The file is missing, no YAML mapping, or breaks the format.
+            UserError: The file is missing, no YAML mapping, or breaks the format; or the copy is not there.
         """
         self._path = path
-        self._declaration = _read_declaration(path)
+        self._declaration = d = read_declaration(path)
+        if d.hub is None:
+            self._copy = Copy(path.parent, path.name)
+        else:
+            self._copy = find_copy(d.name, data_root, HubSource(d.hub.repo_id, tuple(d.hub.files)))
+
+    @property
+    def declaration(self) -> Declaration:
+        """What the YAML says."""
+        return self._declaration
 
     @property
     def card(self) -> Card:
@@ -105,106 +52,143 @@ class DeclaredBenchmark:
             scoring=_scoring(d),
             expected=d.expected.total if d.expected else None,
             groups=d.groups,
-            source=self._path.name,
+            source=self._copy.source,
             license=d.license,
+            notes=d.notes,
+            published_extractor=d.published_extractor,
+            published_option=d.published_option,
+            expected_groups=d.expected.groups if d.expected else {},
+            hub=d.hub.repo_id if d.hub else "",
+            revision=self._copy.revision,
+            count_source=d.expected.source if d.expected else "",
         )
 
     def questions(self, keep_image: KeepImage) -> Iterator[Question]:
-        """Yield the rows of the Parquet file as questions."""
-        d, columns = self._declaration, self._declaration.columns
-        optional = [column for column in (columns.choices, columns.cluster) if column]
-        needed = [columns.id, columns.images, columns.question, columns.reference, *optional, *d.groups]
+        """Yield the rows of the files as questions."""
+        kind = self._answer_kind()
+        images = Images(self._copy.folder, self._declaration.image_folders)
         seen: dict[str, str] = {}
-        for place, row in read_rows([self._path.parent / d.questions], needed, named_in=str(self._path)):
-            identity = str(row[columns.id])
+        for number, (place, row) in enumerate(self._rows(with_images=True)):
+            name = self._declaration.columns.id
+            identity = f"{number:05d}" if name is None else text_of(field(row, name))
             if identity in seen:
                 raise UserError(
                     f'{place}: id "{identity}" is also that of {seen[identity]}. Ids must be unique, for an answer is '
                     f"kept by its id. Rename one of them."
                 )
             seen[identity] = place
-            yield self._question(identity, row, place, keep_image)
+            yield self._question(identity, row, place, kind, images, keep_image)
 
-    def _question(self, identity: str, row: dict[str, Any], place: str, keep_image: KeepImage) -> Question:
+    def _files(self) -> list[Path]:
+        pattern = self._declaration.questions
+        found = sorted(self._copy.folder.glob(pattern)) if any(c in pattern for c in "*?[") else []
+        return found or [self._copy.folder / pattern]
+
+    def _rows(self, *, with_images: bool) -> Iterator[tuple[str, dict[str, Any]]]:
         d, columns = self._declaration, self._declaration.columns
-        text = _text(row[columns.question])
-        choices = tuple(_text(c) for c in cast("list[Any]", row[columns.choices] or [])) if columns.choices else ()
-        given: Any = row[columns.reference]
-        references = [_text(r) for r in cast("list[Any]", given)] if isinstance(given, list) else [_text(given)]
-        if (len(references) != 1 and not d.multiple) or not references:
-            raise UserError(
-                f"{place}: has {len(references)} references. A question has one, or several under `multiple: true`. "
-                f"Correct the row."
-            )
-        for one in references:
-            _check_choices(choices, one, place)
-        reference = SET_JOIN.join(sorted(references, key=choices.index)) if d.multiple else references[0]
+        choices = [columns.choices] if isinstance(columns.choices, str) else columns.choices or []
+        more = [name for name in (columns.id, columns.cluster, columns.context, columns.alternatives) if name]
+        needed = [columns.question, columns.reference, *choices, *more, *d.groups, *d.where]
+        given = "images" in columns.model_fields_set  # else a file without such a column is one of texts
+        needed += _listed(columns.images) if with_images and given else []
+        tops = [name.partition(".")[0] for name in needed]
+        optional = _listed(columns.images) if with_images and not given else []
+        for place, row in read_rows(self._files(), tops, named_in=str(self._path), optional=optional):
+            if all(text_of(field(row, column)) in values for column, values in d.where.items()):
+                yield place, row
+
+    def _answer_kind(self) -> AnswerKind:
+        """Return what the references are: as declared, else what every row of the file fits."""
+        d = self._declaration
+        if d.answer is not None or d.columns.choices is None:
+            return d.answer or "text"
+        rows = (
+            (place, self._references(row, place), options)
+            for place, row in self._rows(with_images=False)
+            if (options := options_of(row, d.columns.choices, place)).texts
+        )
+        return kind_of(rows, str(self._path))
+
+    def _references(self, row: dict[str, Any], place: str) -> list[Any]:
+        d = self._declaration
+        given: Any = field(row, d.columns.reference)
+        if not isinstance(given, list):
+            together = d.multiple and d.answer == "letter"
+            return [letter for letter in text_of(given) if letter.isalpha()] if together else [given]
+        listed = cast("list[Any]", given)
+        if not listed:
+            raise UserError(f"{place}: has 0 references. A question has one, or several. Correct the row.")
+        return listed
+
+    def _question(
+        self, identity: str, row: dict[str, Any], place: str, kind: AnswerKind, images: Images, keep_image: KeepImage
+    ) -> Question:
+        d, columns = self._declaration, self._declaration.columns
+        text = text_of(field(row, columns.question))
+        options = options_of(row, columns.choices, place)
+        right = self._right(row, options, kind, place)
         if not text.strip() or "<image>" in text:
             raise UserError(
                 f"{place}: the question is empty or contains `<image>` ({text!r:.60}). The asker puts the images in "
                 f"front of the question. Take the placeholder out, or drop the row."
             )
-        images = tuple(
-            keep_image(image, place)
-            for image in image_bytes(row[columns.images], place=place, folder=self._path.parent)
-        )
+        cells: Sequence[Any] = [field(row, name) for name in _listed(columns.images)]
+        encoded = image_bytes(list(cells), place=place, folder=self._copy.folder, read=images.read)
+        shown = tuple(keep_image(image, place) for image in encoded)
+        context = text_of(field(row, columns.context)) if columns.context else ""
         return Question(
             id=identity,
             text=text,
-            prompt=fill(d.prompt, text, choices, letters=d.choices_style == "letters"),
-            images=images,
-            choices=choices,
-            reference=reference,
-            cluster=_text(row[columns.cluster]) if columns.cluster else "+".join(images) or identity,
-            groups={column: _text(row[column]) or "(none)" for column in d.groups},
+            prompt=fill(d.prompt, text, options.texts, letters=d.choices_style == "letters", context=context),
+            images=shown,
+            choices=options.texts,
+            reference=SET_JOIN.join(right) if d.multiple else right[0],
+            alternatives=() if d.multiple else tuple(right[1:]),
+            cluster=text_of(field(row, columns.cluster)) if columns.cluster else "+".join(shown) or identity,
+            groups={column: text_of(field(row, column)) or "(none)" for column in d.groups},
         )
+
+    def _right(self, row: dict[str, Any], options: Options, kind: AnswerKind, place: str) -> list[str]:
+        """Return the right options or answers, the first one being the reference."""
+        d = self._declaration
+        references = self._references(row, place)
+        if len(references) > 1 and options.texts and not d.multiple:
+            raise UserError(
+                f"{place}: has {len(references)} references. Where all must be chosen, declare `multiple: true`. "
+                f"Where each alone is right, name the column of the others as `alternatives`."
+            )
+        if d.columns.alternatives:
+            more: Any = field(row, d.columns.alternatives)
+            references += cast("list[Any]", more) if isinstance(more, list) else [more] if text_of(more) else []
+        if not options.texts:
+            answers = [text for reference in references if (text := text_of(reference)).strip()]
+            if not answers:
+                raise UserError(f"{place}: the reference is empty. An open question needs its answer. Drop the row.")
+            return list(dict.fromkeys(answers))
+        if not 2 <= len(options.texts) <= len(LETTERS):
+            _refuse_count(options, place)
+        found = [place_of(reference, options, kind) for reference in references]
+        if None in found:
+            refuse(place, references[found.index(None)], options, d.answer)
+        indices = [index for index in found if index is not None]
+        ordered = sorted(set(indices)) if d.multiple else list(dict.fromkeys(indices))
+        return [options.texts[index] for index in ordered]
+
+
+def _refuse_count(options: Options, place: str) -> NoReturn:
+    raise UserError(
+        f"{place}: found the choices {list(options.texts)!r:.120}. A question has 2 to {len(LETTERS)} choices, or "
+        f"none. Correct the row."
+    )
+
+
+def _listed(columns: str | list[str] | None) -> list[str]:
+    return [columns] if isinstance(columns, str) else columns or []
 
 
 def _scoring(d: Declaration) -> str:
+    if d.scoring:
+        return d.scoring
     if d.multiple:
         return "option-letter-set"
     return "option-letter" if d.choices_style == "letters" else "option-text"
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)
-
-
-def _check_choices(choices: tuple[str, ...], reference: str, place: str) -> None:
-    if not choices:
-        if not reference.strip():
-            raise UserError(f"{place}: the reference is empty. An open question needs its answer. Drop the row.")
-        return
-    if len(choices) < 2 or len(choices) > len(LETTERS) or len(set(choices)) < len(choices):
-        raise UserError(
-            f"{place}: found the choices {list(choices)!r:.120}. A question has 2 to {len(LETTERS)} choices, all "
-            f"different, or none. Correct the row."
-        )
-    if reference not in choices:
-        raise UserError(
-            f'{place}: the reference "{reference}" is none of its choices {list(choices)!r:.120}. The reference is the '
-            f"text of the right choice. Correct the row."
-        )
-
-
-def _read_declaration(path: Path) -> Declaration:
-    try:
-        loaded: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be read ({error.strerror}). A benchmark is a name (`gmai bench list`) or a YAML file. "
-            f"`gmai data build` writes one to OUT/benchmarks/held_out.yaml."
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: not readable as YAML ({reason}). Correct the file at that place.") from error
-    if not isinstance(loaded, dict):
-        raise UserError(
-            f"{path}: found a {type(loaded).__name__}, not a mapping. A benchmark file has the keys "
-            f"{', '.join(Declaration.model_fields)}."
-        )
-    try:
-        return Declaration.model_validate(cast("dict[str, Any]", loaded))
-    except ValidationError as error:
-        known = [*Declaration.model_fields, *Columns.model_fields, *Expected.model_fields]
-        raise explain_validation(error, where=str(path), known_fields=known) from error

@@ -8,8 +8,6 @@ GMAI_mm_bench_TEST_part_1.tsv … _11.tsv         the same without answers: the 
                                                 are sent; the index goes on from part to part
 """
 
-import base64
-import binascii
 import importlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +19,7 @@ from gmai_formats.errors import UserError, did_you_mean
 from gmai_bench.benchmarks.hub import HubSource
 from gmai_bench.benchmarks.named import Named, find_copy, option_at
 from gmai_bench.benchmarks.question import Benchmark, Card, KeepImage, Question
+from gmai_bench.benchmarks.tables import decoded
 
 HUB = HubSource("OpenGVLab/GMAI-MMBench", ("*VAL*.tsv", "*TEST*.tsv"))
 _SPLITS = {
@@ -103,7 +102,7 @@ def _read(files: Sequence[Path], keep_image: KeepImage, *, hidden: bool) -> Iter
                         f"Download the file again."
                     )
             else:
-                digest = keep_image(_decode(cell, place), place)
+                digest = keep_image(decoded(cell, place), place)
             digests[index] = digest
             text = str(row["question"])
             yield Question(
@@ -133,16 +132,6 @@ def _prompt(question: str, choices: Sequence[str]) -> str:
 def _groups(row: Mapping[str, Any]) -> dict[str, str]:
     values = {name: str(row.get(column) or "(none)").strip() for name, column in _GROUP_COLUMNS.items()}
     return values | {"clinical_vqa_task": TASKS.get(values["clinical_vqa_task"], values["clinical_vqa_task"])}
-
-
-def _decode(cell: str, place: str) -> bytes:
-    try:
-        return base64.b64decode(cell, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise UserError(
-            f"{place}: the image is not whole base64 ({error}; {len(cell)} characters). The file is damaged or cut "
-            f"off. Download it again."
-        ) from error
 
 
 def _rows(path: Path, *, hidden: bool) -> Iterator[tuple[str, dict[str, Any]]]:

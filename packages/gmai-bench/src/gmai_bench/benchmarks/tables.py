@@ -1,67 +1,190 @@
-"""Read Parquet tables of questions with errors that name file, row, rule and remedy."""
+"""Read tables of questions (Parquet, JSON Lines, JSON, CSV, TSV) with errors that name file, row, rule and remedy."""
 
+import base64
+import binascii
+import csv
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from gmai_formats.errors import UserError, did_you_mean
 
 _ROWS_AT_ONCE = 64
+_RECORDS_LOOKED_AT = 1000
+"""Of JSON, for its columns."""
+_LONGEST_CELL = 1 << 30
+"""Characters; a table may carry whole images as text."""
+_LONGEST_PATH = 1024
+"""A longer text is an image in base64."""
+
+Row = tuple[str, dict[str, Any]]
+"""Place, for messages, and cells."""
 
 
-def read_rows(files: Sequence[Path], columns: Sequence[str], *, named_in: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield `(place, row)` of several Parquet files, a few rows in memory at a time.
+def read_rows(
+    files: Sequence[Path], columns: Sequence[str], *, named_in: str, optional: Sequence[str] = ()
+) -> Iterator[Row]:
+    """Yield `(place, row)` of several files, a few rows in memory at a time (but for JSON).
 
     Args:
-        files: Parquet files, read in the order given.
-        columns: Columns to read; every one must be there.
+        files: Parquet, .jsonl, .json, .csv or .tsv, read in the order given.
+        columns: Columns to read; every one must be there, in JSON in some record of a file.
+        optional: Columns that are read where they are there.
         named_in: What asked for these columns, for the message about an unknown one.
 
     Raises:
-        UserError: A file is missing, no Parquet, truncated, or lacks a column.
+        UserError: A file is missing, not what its name says, truncated, or lacks a column.
     """
-    pa: Any = importlib.import_module("pyarrow")  # has no types
-    pq: Any = importlib.import_module("pyarrow.parquet")
     for path in files:
         if not path.is_file():
             raise UserError(
                 f"{path}: no such file. {named_in} names it as the file of its questions. "
                 f"Correct the path, or copy the file there."
             )
-        try:
-            with pq.ParquetFile(path) as file:
-                known = cast("list[str]", file.schema_arrow.names)
-                for column in columns:
-                    if column not in known:
-                        raise UserError(
-                            f'{path}: no column "{column}". {named_in} asks for it.{did_you_mean(column, known)}'
-                        )
-                row_number = 0
-                for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=list(dict.fromkeys(columns))):
-                    for row in cast("list[dict[str, Any]]", batch.to_pylist()):
-                        row_number += 1
-                        yield f"{path} row {row_number}", row
-        except (pa.ArrowException, OSError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        read = _READERS.get(path.suffix.lower())
+        if read is None:
             raise UserError(
-                f"{path}: not readable as Parquet ({reason}). "
-                f"A questions file must be a whole Parquet file. Copy or download it again."
-            ) from error
+                f"{path}: a file of questions is one of {', '.join(_READERS)}, by its name. Convert or rename it."
+            )
+        yield from read(path, _Wanted(tuple(dict.fromkeys(columns)), tuple(optional), named_in))
 
 
-def image_bytes(value: Any, *, place: str, folder: Path) -> list[bytes]:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    columns: tuple[str, ...]
+    optional: tuple[str, ...]
+    named_in: str
+
+    def check(self, known: Collection[str], path: Path) -> None:
+        for column in self.columns:
+            if column not in known:
+                raise UserError(
+                    f'{path}: no column "{column}". {self.named_in} asks for it.{did_you_mean(column, known)}'
+                )
+
+
+def _parquet(path: Path, wanted: _Wanted) -> Iterator[Row]:
+    pa: Any = importlib.import_module("pyarrow")  # has no types
+    pq: Any = importlib.import_module("pyarrow.parquet")
+    try:
+        with pq.ParquetFile(path) as file:
+            known = cast("list[str]", file.schema_arrow.names)
+            wanted.check(known, path)
+            columns = [*wanted.columns, *(name for name in wanted.optional if name in known)]
+            row_number = 0
+            for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=list(dict.fromkeys(columns))):
+                for row in cast("list[dict[str, Any]]", batch.to_pylist()):
+                    row_number += 1
+                    yield f"{path} row {row_number}", row
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"{path}: not readable as Parquet ({reason}). "
+            f"A questions file must be a whole Parquet file. Copy or download it again."
+        ) from error
+
+
+def _json_lines(path: Path, wanted: _Wanted) -> Iterator[Row]:
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            records = (
+                _record(json.loads(line), f"{path} line {number}")
+                for number, line in enumerate(file, start=1)
+                if line.strip()
+            )
+            yield from _checked(records, wanted, path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not readable as JSON Lines ({error}). Correct it there, or copy it again.") from error
+
+
+def _json(path: Path, wanted: _Wanted) -> Iterator[Row]:
+    try:
+        loaded: Any = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not readable as JSON ({error}). Copy or download it again.") from error
+    if isinstance(loaded, dict):
+        mapping = cast("dict[str, Any]", loaded)
+        lists = [value for value in mapping.values() if isinstance(value, list)]
+        if mapping and all(isinstance(value, dict) for value in mapping.values()):
+            loaded = [{"id": key, **value} for key, value in mapping.items()]
+        elif len(lists) == 1:
+            loaded = lists[0]
+    if not isinstance(loaded, list):
+        raise UserError(
+            f"{path}: found a {type(loaded).__name__}. Questions are a list of records, a mapping id ▶ record, "
+            f"or a mapping with one such list. Take it out of the file."
+        )
+    records = (_record(record, f"{path} record {n}") for n, record in enumerate(cast("list[Any]", loaded), start=1))
+    yield from _checked(records, wanted, path)
+
+
+def _checked(records: Iterator[Row], wanted: _Wanted, path: Path) -> Iterator[Row]:
+    """Yield the records once the columns were seen: a record may lack one, for empty fields are often left out."""
+    first = list(itertools.islice(records, _RECORDS_LOOKED_AT))
+    wanted.check({name for _, record in first for name in record}, path)
+    yield from first
+    yield from records
+
+
+def _record(record: Any, place: str) -> Row:
+    if not isinstance(record, dict):
+        raise UserError(f"{place}: found a {type(record).__name__}. A question is an object. Correct it.")
+    return place, cast("dict[str, Any]", record)
+
+
+def _separated(delimiter: str) -> Callable[[Path, _Wanted], Iterator[Row]]:
+    def read(path: Path, wanted: _Wanted) -> Iterator[Row]:
+        before = csv.field_size_limit(_LONGEST_CELL)
+        try:
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                reader = csv.DictReader(file, delimiter=delimiter, strict=True)
+                names = [name.strip() for name in reader.fieldnames or []]
+                reader.fieldnames = names
+                wanted.check(names, path)
+                for number, row in enumerate(reader, start=1):
+                    if None in row.values() or None in row:
+                        raise UserError(
+                            f"{path} row {number}: has another number of cells than the header ({len(names)}). The "
+                            f"file is damaged or cut off. Copy or download it again."
+                        )
+                    yield f"{path} row {number}", dict(row)
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise UserError(f"{path}: not readable as a table ({error}). Copy or download it again.") from error
+        finally:
+            csv.field_size_limit(before)
+
+    return read
+
+
+_READERS: Mapping[str, Callable[[Path, _Wanted], Iterator[Row]]] = {
+    ".parquet": _parquet,
+    ".jsonl": _json_lines,
+    ".json": _json,
+    ".csv": _separated(","),
+    ".tsv": _separated("\t"),
+}
+
+
+def image_bytes(
+    value: Any, *, place: str, folder: Path, read: Callable[[str, str], bytes] | None = None
+) -> list[bytes]:
     """Return the encoded images of one cell.
 
     Args:
-        value: A Hugging Face `Image` struct `{bytes, path}`, a path (relative to `folder`), or a list of either.
+        value: A Hugging Face `Image` struct `{bytes, path}`, a path, base64, or a list of these.
         place: File and row, for messages.
         folder: Where the paths start.
+        read: Reads a path in place of that.
     """
-    if value is None:
+    if value is None or value == "":
         return []
     if isinstance(value, list):
-        return [image for entry in cast("list[Any]", value) for image in image_bytes(entry, place=place, folder=folder)]
+        entries = cast("list[Any]", value)
+        return [one for entry in entries for one in image_bytes(entry, place=place, folder=folder, read=read)]
     if isinstance(value, bytes):
         return [value]
     path: Any = value
@@ -75,7 +198,33 @@ def image_bytes(value: Any, *, place: str, folder: Path) -> list[bytes]:
             f"{place}: an image has neither bytes nor a path. Each image is a struct {{bytes, path}} or a path. "
             f"Write the encoded image into `bytes`."
         )
-    return [read_image_file(folder / path, place=place)]
+    if len(path) > _LONGEST_PATH:
+        return [decoded(path, place)]
+    if path.startswith("["):
+        listed = _listed_paths(path)
+        if listed is not None:
+            return image_bytes(listed, place=place, folder=folder, read=read)
+    return [read(path, place) if read else read_image_file(folder / path, place=place)]
+
+
+def _listed_paths(text: str) -> list[Any] | None:
+    """Return the paths of a cell that is a list as text, as tables of VLMEvalKit have it."""
+    try:
+        parsed: Any = json.loads(text.replace("'", '"'))
+    except ValueError:
+        return None
+    return cast("list[Any]", parsed) if isinstance(parsed, list) else None
+
+
+def decoded(text: str, place: str) -> bytes:
+    """Return the bytes of an image in base64, with or without `data:image/png;base64,` in front."""
+    try:
+        return base64.b64decode(text.partition("base64,")[2] or text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise UserError(
+            f"{place}: the image is not whole base64 ({error}; {len(text)} characters). The file is damaged or cut "
+            f"off. Download it again."
+        ) from error
 
 
 def read_image_file(path: Path, *, place: str) -> bytes:

@@ -14,7 +14,8 @@ from typing import Any
 from PIL import Image
 
 from gmai_bench.images import Ablation, ImageStore
-from gmai_bench.scoring.results import Scored, ScoredBenchmark
+from gmai_bench.scoring.results import ScoredBenchmark
+from gmai_bench.scoring.verdict import Scored
 
 IMAGE_EDGE_PX = 256
 """Longest edge of an embedded image."""

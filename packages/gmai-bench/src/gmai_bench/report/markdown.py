@@ -54,8 +54,8 @@ def _section(r: Result) -> list[str]:
     lines = ["", f"## {_plain(r.title)} — {r.protocol}", ""]
     if r.partial:
         lines += [f"**Partial:** {partial_note(r)}", ""]
-    if count_note(r):
-        lines += [_plain(count_note(r)), ""]
+    for note in (*r.notices, count_note(r)):
+        lines += [_plain(note), ""] if note else []
     lines += [
         f"{r.correct} of {r.n} right. Wilson interval {span(r.interval)}; clustered by {r.clusters} images "
         f"{span(r.interval_clustered)} (standard error {100 * r.standard_error:.1f} points). Extractor {r.extractor}.",

@@ -23,4 +23,4 @@ def score(response: str, question: Question) -> Verdict:
     return Verdict(float(any(answer == normalise(text) for text in accepted)), "exact", answer)
 
 
-SCORER = Scorer("normalised-exact/1", score, equality=True)
+SCORER = Scorer("normalised-exact/1", score)

@@ -26,5 +26,5 @@ def score_closed(response: str, question: Question) -> Verdict:
     return _score(response, question, closed=True)
 
 
-OPEN = Scorer("medevalkit/1", score_open, equality=True)
-CLOSED = Scorer("medevalkit/1", score_closed, equality=True)
+OPEN = Scorer("medevalkit/1", score_open)
+CLOSED = Scorer("medevalkit/1", score_closed)

@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gmai_bench.answers.predictions import Kept, Prediction
+from gmai_bench.answers.predictions import Kept
 from gmai_bench.benchmarks.question import HEADLINE, Question
 from gmai_bench.benchmarks.record import Record
 from gmai_bench.extraction.options import NO_ANSWER
 from gmai_bench.scoring import published
+from gmai_bench.scoring.notices import notices
 from gmai_bench.scoring.scorers import scorer
 from gmai_bench.scoring.statistics import (
     clustered_standard_error,
@@ -17,16 +18,7 @@ from gmai_bench.scoring.statistics import (
     wilson,
     wilson_clustered,
 )
-from gmai_bench.scoring.verdict import Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """One answered question with its verdict."""
-
-    question: Question
-    prediction: Prediction
-    verdict: Verdict
+from gmai_bench.scoring.verdict import Scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +89,8 @@ class Result:
     """Plain mean over the values of the first group column, where the protocol's number is that."""
     hidden: bool
     """Whether the right answers are withheld: then there is no number, and n is 0."""
+    notices: list[str]
+    """What to know before believing the number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +173,7 @@ def _result(record: Record, scored: Sequence[Scored]) -> Result:
         headline=card.headline,
         macro=_macro(headline, card.groups[0]) if card.headline == "macro" and headline else None,
         hidden=card.hidden,
+        notices=notices(card, headline),
     )
 
 

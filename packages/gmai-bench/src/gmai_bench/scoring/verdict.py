@@ -1,8 +1,9 @@
-"""What one answer is worth, and what a scorer is: a version and a function from answer and question to a verdict."""
+"""What an answer is worth, and what a scorer is: a version and a function from answer and question to a verdict."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gmai_bench.answers.predictions import Prediction
 from gmai_bench.benchmarks.question import Question
 
 
@@ -19,6 +20,15 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Scored:
+    """One answered question with its verdict."""
+
+    question: Question
+    prediction: Prediction
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
 class Scorer:
     """One rule of scoring."""
 
@@ -26,5 +36,3 @@ class Scorer:
     """Name and version, as the report shows it; runs are compared under one version only."""
     score: Callable[[str, Question], Verdict]
     """Response and question ▶ verdict."""
-    equality: bool = False
-    """Whether an answer must equal its reference, so that whole sentences never count; the report warns of those."""

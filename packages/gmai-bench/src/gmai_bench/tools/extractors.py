@@ -7,8 +7,9 @@ from gmai_formats.errors import UserError, did_you_mean
 
 from gmai_bench.benchmarks.question import HEADLINE
 from gmai_bench.scoring import published
-from gmai_bench.scoring.results import Scored, ScoredBenchmark, read_by
+from gmai_bench.scoring.results import ScoredBenchmark, read_by
 from gmai_bench.scoring.statistics import wilson
+from gmai_bench.scoring.verdict import Scored
 
 NAMES = ("gmai", *published.PARSERS)
 """What `--extractor` takes beside `all`: the protocol's own rules, or a parser of published numbers."""

@@ -19,8 +19,8 @@ from gmai_bench.benchmarks.prompts import LETTERS
 from gmai_bench.extraction.letters import letter_alone
 from gmai_bench.images import ImageStore, Shown
 from gmai_bench.report.build import read_folder, run_folders
-from gmai_bench.scoring.results import Scored
 from gmai_bench.scoring.statistics import wilson
+from gmai_bench.scoring.verdict import Scored
 
 PROMPT = """Below are a question, its options and an answer that someone gave. Which option does the answer choose?
 Do not judge whether it is right. Reply with the letter of that option alone, or with NONE if the answer chooses none
