@@ -1,6 +1,7 @@
 """Fixtures for the tests of every package."""
 
 import importlib.util
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +25,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long, so that no process waits alone for the last test."""
     long = ("slurm", "e2e", "browser")
     items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in long))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep what is made of datasets out of the user's cache folder, and out of the next run's sight."""
+    os.environ["GMAI_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from .conftest import run_gmai
 
 def seen(data: Path, cache: Path, stage: int = 3) -> dict[str, tuple]:
     """Return id ▶ (turns, digests of the pictures) of all training samples, as gmai-model has them."""
-    from gmai_model.batching.mixture import load_mixture
+    from gmai_formats.rows.mixtures import load_mixture
     from gmai_model.batching.prepare import open_source
 
     mixture, root = load_mixture(data)

@@ -22,7 +22,7 @@ def documented_columns() -> set[str]:
 
 
 def make_source(build: Path, tmp_path: Path, *, stage: int, split: str = "train"):
-    from gmai_model.batching.mixture import load_mixture
+    from gmai_formats.rows.mixtures import load_mixture
     from gmai_model.batching.prepare import open_source
 
     mixture, root = load_mixture(build / "mix.yaml")

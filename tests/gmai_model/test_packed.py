@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from gmai_formats.rows.mixtures import load_mixture
 from gmai_model.batching.collate import Collator, Row
-from gmai_model.batching.mixture import load_mixture
 from gmai_model.batching.prepare import open_source
 from gmai_model.batching.tokens import Encoder
 from gmai_model.packed import PackedLlava

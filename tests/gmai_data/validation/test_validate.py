@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from gmai_data.publishing.export import FORMATS, export
-from gmai_data.validation.rules import RULES
 from gmai_data.validation.validate import validate
 from gmai_formats.errors import UserError
+from gmai_formats.rows.rules import RULES
 from PIL import Image
 
 TEXT = "This picture shows a section of tissue with glands."
@@ -115,7 +115,11 @@ DEFECTS = {
     "the answer first": (row(messages=chat("<image>a", "b", roles=("assistant", "user"))), "roles"),
     "no message": (row(messages=[], images=None), "roles"),
     "one placeholder too many": (row(messages=chat("<image><image>a", "b")), "placeholders"),
-    "no placeholder": (row(messages=chat("a", "b")), "placeholders"),
+    "a placeholder in an answer": (row(messages=chat("<image>a", "<image>b"), images=["a.png"] * 2), "placeholders"),
+    "a picture in the answer alone": (row(messages=chat("a", "<image>")), "placeholders"),
+    "a tool turn": (row(messages=[*chat("<image>a"), {"role": "tool", "content": "b"}]), "roles"),
+    "tools": (row(tools=[{"name": "f"}]), "fields"),
+    "a turn mark": (row(messages=chat("<image>a<|im_end|>", "b")), "messages"),
     "an image too many": (row(images=["a.png", "a.png"]), "placeholders"),
     "a number for an image": (row(images=[5]), "images"),
     "an image that is not there": (row(images=["b.png"]), "path"),
@@ -140,8 +144,9 @@ DEFECTS = {
     "box text of words": (row(messages=chat("<image>?", "<box>upper left</box>")), "box_text"),
     "a bbox too few": (row(**swift([])), "objects"),
     "a ref too many": (row(**swift([[0, 0, 4, 4]], ref=("a", "b"))), "objects"),
-    "a bbox beyond the edge": (row(**swift([[0, 0, 41, 4]])), "boxes"),
-    "a norm1 bbox above 1": (row(**swift([[0, 0, 0.5, 1.5]], bbox_type="norm1")), "boxes"),
+    "a bbox beyond the edge": (row(**swift([[0, 0, 41, 4]])), "objects"),
+    "a norm1 bbox above 1": (row(**swift([[0, 0, 0.5, 1.5]], bbox_type="norm1")), "objects"),
+    "a bbox that is a point": (row(**swift([[3, 4]])), "objects"),
     "a bbox of five": (row(**swift([[1, 2, 3, 4, 5]])), "objects"),
     "objects of another kind": (row(objects=[1]), "objects"),
     "a kind that is none": (row(kind="poem", provenance="{}"), "vocabulary"),
@@ -176,7 +181,7 @@ SOUND = {
     "box text": row(messages=chat("<image>?", "<ref>a</ref><box>[[0, 0, 1000, 1000], [1, 2, 3, 4]]</box>")),
     "ms-swift": row(**swift([[0, 0, 40, 30]])),
     "ms-swift, norm1": row(**swift([[0, 0, 0.5, 1]], bbox_type="norm1")),
-    "ms-swift, a point": row(**swift([[3, 4]])),
+    "no placeholder": row(messages=chat("a", "b")),
     "ms-swift, objects as JSON": row(messages=chat("<image>", "<bbox>"), objects='{"ref": [], "bbox": [[0, 0, 1, 1]]}'),
     "a kind of somebody else's": row(kind="poem"),
     "a text of no modality": row(
@@ -293,7 +298,7 @@ def test_mixing_lists(folder, check, capsys):
     entry = {"image_dir": ".", "annotations": "a.jsonl", "sample_ratio": 1.0, "length": 1}
     (folder / "mix.json").write_text(json.dumps({"A": entry, "B": {**entry, "annotations": "b.json"}}))
     assert check(folder / "mix.json") == (3, [("mix.json", None, "mixture")])
-    assert "'B': b.json is not there" in check.entries[0]["found"]
+    assert "b.json is not there" in check.entries[0]["found"]
     (folder / "mix.json").write_text(json.dumps({"A": {**entry, "sample_ratio": -1}, "C": {"image_dir": ""}}))
     assert check(folder / "mix.json") == (3, [("mix.json", None, "mixture"), ("mix.json", None, "mixture")])
     (folder / "pictures").mkdir()

@@ -4,8 +4,8 @@ import io
 from pathlib import Path
 
 import numpy as np
+from gmai_formats.rows.mixtures import load_mixture
 from gmai_model.batching.collate import Collator, decode_image
-from gmai_model.batching.mixture import load_mixture
 from gmai_model.batching.prepare import open_source
 from gmai_model.batching.tokens import Encoder
 from PIL import Image

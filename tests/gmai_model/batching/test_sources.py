@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from gmai_formats.errors import UserError
+from gmai_formats.rows.mixtures import load_mixture
 from gmai_model.batching.collate import Collator
 from gmai_model.batching.index import ROWS_PER_BATCH
-from gmai_model.batching.mixture import load_mixture
 from gmai_model.batching.prepare import open_source
 from gmai_model.batching.samples import SampleSource
 from gmai_model.batching.tokens import Encoder, Rejected
@@ -118,11 +118,11 @@ def test_rows_keep_their_place_over_batches_and_files(samples: Path, tmp_path: P
 
 
 BAD = [
-    ({"id": "a", "conversations": []}, "neither `conversations` nor `messages`"),
-    ({"id": "b", "conversations": [{"from": "robot", "value": "x"}]}, "none of the roles"),
-    ({"id": "c", "conversations": [{"from": "human", "value": 3}]}, "has no text"),
-    ({"id": "d", "conversations": [{"from": "human", "value": "x"}], "image": 7}, "neither a path nor a list"),
-    ([], "no JSON object"),
+    ({"id": "a", "conversations": []}, "roles: the roles are none"),
+    ({"id": "b", "conversations": [{"from": "robot", "value": "x"}]}, "roles: message 1 is from 'robot'"),
+    ({"id": "c", "conversations": [{"from": "human", "value": 3}]}, "messages: message 1 is a number, not text"),
+    ({"id": "d", "conversations": [{"from": "human", "value": "x"}], "image": 7}, "neither a picture nor a path"),
+    ([], "columns: a row is an object, not a list"),
 ]
 
 
@@ -132,7 +132,7 @@ def test_a_bad_row_keeps_its_number_and_says_what_is_wrong(tmp_path: Path, suffi
     text = "[" + ",\n".join(rows) + "]" if suffix == ".json" else "\n".join([*rows, '{"id": "torn'])
     (tmp_path / f"rows{suffix}").write_text(text)
     source = open_samples(tmp_path / f"rows{suffix}", tmp_path / "cache")
-    reasons = [*(reason for _, reason in BAD), *(["not readable as JSON"] if suffix == ".jsonl" else [])]
+    reasons = [*(reason for _, reason in BAD), *(["json: not JSON"] if suffix == ".jsonl" else [])]
     assert len(source) == len(reasons)
     for number, reason in enumerate(reasons):
         assert reason in (source[number].problem or "")
@@ -154,10 +154,10 @@ def test_parquet_row_without_roles_is_named(checkpoint: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("rows.json", b'[{"id": "a"}, {"id": ', r"rows.json is not a whole JSON array: entry 1 is not readable"),
-        ("rows.json", b"3", r"entry 0 is not readable \(it does not start with \[\)"),
-        ("rows.tar", b"x" * 2000, r"rows.tar is not a whole, uncompressed tar file"),
-        ("rows.parquet", b"PAR1", r"rows.parquet is not a whole Parquet file"),
+        ("rows.json", b'[{"id": "a"}, {"id": ', r"rows.json row 1: not JSON: Expecting value"),
+        ("rows.json", b"3", r"row 0: the file is not one list"),
+        ("rows.tar", b"x" * 2000, r"rows.tar row 0: cannot be read on \(.*\)\. A file can be read to its end"),
+        ("rows.parquet", b"PAR1", r"rows.parquet is not whole: cannot be read on"),
     ],
 )
 def test_file_that_is_not_whole_is_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:
@@ -168,13 +168,16 @@ def test_file_that_is_not_whole_is_named(tmp_path: Path, name: str, content: byt
 
 def test_parquet_without_texts_says_what_it_has(tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": ["a"], "caption": ["b"]}), tmp_path / "train-0.parquet")
-    with pytest.raises(UserError, match="no column 'messages'; found id, caption"):
+    with pytest.raises(UserError, match="holds no samples: its columns are id, caption"):
         open_samples(tmp_path, tmp_path / "cache")
 
 
 def test_large_json_is_read_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gmai_model.batching.index._CHUNK_CHARACTERS", 7)
-    rows = [{"id": f"é{i}", "conversations": [{"from": "human", "value": "[1, {" * i}]} for i in range(20)]
+    monkeypatch.setattr("gmai_formats.rows.json_stream._CHUNK", 7)
+    answer = {"from": "gpt", "value": "é"}
+    rows = [
+        {"id": f"é{i}", "conversations": [{"from": "human", "value": "[1, {" * (i + 1)}, answer]} for i in range(20)
+    ]
     (tmp_path / "rows.json").write_text(json.dumps(rows, indent=2, ensure_ascii=False), encoding="utf-8")
     source = open_samples(tmp_path / "rows.json", tmp_path / "cache")
     assert [(source[i].id, source[i].messages[0]["content"]) for i in range(20)] == [
@@ -208,7 +211,7 @@ def test_missing_image_is_unreadable_and_not_replaced(checkpoint: Path, samples:
     encoder = Encoder(processor.tokenizer, tokens_per_image=64, max_tokens=2048)
     collator = Collator(open_samples(data, tmp_path / "cache"), encoder, processor.image_processor, image_size=112)
     row = collator(np.arange(2))
-    assert [name.split(": ")[1] for name in row.unreadable] == ["FileNotFoundError"]
+    assert "0.png is missing: it is not in" in row.unreadable[0]
     assert len(row.pixel_values) == 1
 
 

@@ -60,4 +60,4 @@ def test_an_error_of_one_rank_is_the_error_of_all(checkpoint: Path, tmp_path: Pa
     (data / "b.json").write_text('[{"id": ')
     first, second = run_ranks(checkpoint, data, tmp_path)
     assert first == second
-    assert "b.json is not a whole JSON array" in str(first)
+    assert "b.json row 0: not JSON" in str(first)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from gmai_formats.errors import UserError
-from gmai_model.batching.images import FilePart
+from gmai_formats.rows.images import FilePart
 from gmai_model.batching.samples import Sample
 from gmai_model.batching.tokens import Encoder
 from gmai_model.training.config import resolve

@@ -60,10 +60,7 @@ def test_unreadable_images_are_named_counted_and_bounded(
     train = Train(broken_second_image)
     result = train(1, checkpoint, tmp_path / "run", max_bad_fraction=0.1, epochs=1)
     assert result.returncode == 2
-    assert (
-        "1 of 3 samples have an image that does not decode or is not there, more than --max-bad-fraction 0.1"
-        in result.stderr
-    )
+    assert "1 of 3 samples have an image that is missing or broken, more than --max-bad-fraction 0.1" in result.stderr
     assert result.stderr.count("unreadable image, sample left out: 2d#cls#other#shapes#") == 1
     # How many are allowed may change when a run goes on.
     allowed = train(1, checkpoint, tmp_path / "run", max_bad_fraction=0.5, epochs=1)

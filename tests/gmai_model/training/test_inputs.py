@@ -18,7 +18,9 @@ SMALL = ["pack_tokens=512", "global_batch_size=4", "micro_batch_size=1", "epochs
 
 
 @pytest.fixture
-def open_inputs(checkpoint: Path, samples: Path, tmp_path: Path):
+def open_inputs(checkpoint: Path, samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GMAI_CACHE", str(tmp_path / "cache"))
+
     def open_them(*, data: Path = samples, out: str = "run", settings: tuple[str, ...] = (), stage: int = 1) -> Inputs:
         config = resolve(stage, None, [*SMALL, *settings])
         return Inputs(config.samples, model=checkpoint, data=data, out=tmp_path / out, is_main=True)
@@ -48,8 +50,7 @@ def test_resumed_run_measures_nothing_and_has_the_same_plan(open_inputs, monkeyp
     assert again.lengths.supervised.tolist() == first.lengths.supervised.tolist()
 
 
-def test_stages_share_lengths_through_the_cache(open_inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GMAI_CACHE", str(tmp_path / "cache"))
+def test_stages_share_lengths_through_the_cache(open_inputs, monkeypatch: pytest.MonkeyPatch) -> None:
     first = open_inputs(out="one")
     seen = count_encodings(monkeypatch)
     second = open_inputs(out="two", stage=2, settings=("seed=1",))
@@ -82,8 +83,9 @@ def test_repeats_are_measured_once_and_trained_on_twice(
     assert set(np.unique(ids, return_counts=True)[1]) == {4}
 
 
-def test_processes_measure_what_one_does(open_inputs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_measure_what_one_does(open_inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = open_inputs(out="alone")
+    monkeypatch.setenv("GMAI_CACHE", str(tmp_path / "another"))
     monkeypatch.setattr(lengths, "_IN_PROCESS_ROWS", 0)
     monkeypatch.setattr(lengths, "CHUNK_ROWS", 7)
     together = open_inputs(out="together")
@@ -109,7 +111,7 @@ def test_what_cannot_be_used_is_counted_and_listed(
         {"id": "good", "conversations": good},
         {"id": "roles", "conversations": [{"from": "robot", "value": "x"}]},
         {"id": "silent", "conversations": good[:1]},
-        {"id": "image", "image": "a.png", "conversations": good},
+        {"id": "image", "image": ["a.png"] * 2, "conversations": [{**good[0], "value": "<image>?"}, good[1]]},
         {"id": "long", "conversations": [{"from": "human", "value": "word " * 600}, good[1]]},
         {"id": "cut", "conversations": [*good, {"from": "human", "value": "word " * 600}, good[1]]},
     ]
@@ -118,20 +120,20 @@ def test_what_cannot_be_used_is_counted_and_listed(
     listed = tmp_path / "run" / "plan" / "train" / "left_out.jsonl"
     lines = [json.loads(line) for line in listed.read_text().splitlines()]
     assert [(line["row"], line["id"]) for line in lines] == [(1, "roles"), (2, "silent"), (3, "image"), (4, "long")]
-    assert lines[0]["reason"].startswith("a turn is of none of the roles")
+    assert lines[0]["reason"] == "roles: message 1 is from 'robot'"
     assert {line["file"] for line in lines} == {str(tmp_path / "rows.jsonl")}
     assert inputs.lengths.cut == 1
     assert sum(inputs.record()["train"]["left_out"].values()) == 4
     inputs.announce()
     printed = capsys.readouterr().err
-    assert "left out 1 samples: no assistant text to learn from" in printed
+    assert "left out 2 samples: roles: Roles are an optional system, then user and assistant in turn" in printed
     assert "1 samples lost turns at their end to fit 512 tokens" in printed
-    assert f"rows.jsonl row 1 (a turn is of none of the roles system, human, user, gpt, assistant); all are in {listed}"
+    assert f"rows.jsonl row 1 (roles: message 1 is from 'robot'); all are in {listed}" in printed
 
 
 def test_nothing_usable_is_an_error(open_inputs, tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text('{"id": "a", "conversations": [{"from": "human", "value": "x"}]}')
-    with pytest.raises(UserError, match=r"none of the 1 samples can be used: no assistant text to learn from \(1\)"):
+    with pytest.raises(UserError, match=r"none of the 1 samples can be used: roles: Roles are .* \(1\)"):
         open_inputs(data=tmp_path / "rows.jsonl")
 
 
@@ -151,14 +153,14 @@ EXAMPLE = [
 
 @pytest.mark.e2e
 def test_published_example_files_train_as_they_are(checkpoint: Path, tmp_path: Path, train) -> None:
-    """The authors' layout: a list with a last comma and paths from the current folder, LLaVA rows, a TIFF."""
+    """The authors' layout: a list with a last comma, paths from the current folder, a TIFF beside its annotations."""
     (tmp_path / "examples").mkdir()
     (tmp_path / "examples" / "example_data.json").write_text(json.dumps(EXAMPLE, indent=4))
     (tmp_path / "examples" / "example_list.json").write_text(
         '{\n    "FILE1": {\n        "image_dir": "",\n        "annotations": "examples/example_data.json",\n'
         '        "sample_ratio": 1.0,\n        "length": 38276,\n        "data_augment": true\n    },\n}\n'
     )
-    Image.new("RGB", (224, 224), (200, 120, 160)).save(tmp_path / "example.tif")
+    Image.new("RGB", (224, 224), (200, 120, 160)).save(tmp_path / "examples" / "example.tif")
     command = train.command(1, checkpoint, tmp_path / "run", global_batch_size=1, loader_workers=0)
     command = [part if not part.startswith("--data=") else "--data=examples/example_list.json" for part in command]
     result = subprocess.run(command, cwd=tmp_path, env=train.environment, capture_output=True, text=True, timeout=300)

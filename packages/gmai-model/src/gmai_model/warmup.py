@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from gmai_cli.console import progress, say
 from gmai_formats.errors import UserError
+from gmai_formats.rows.images import FilePart
+from gmai_formats.rows.mixtures import load_mixture
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import AutoProcessor, LlavaForConditionalGeneration
 
 from gmai_model.batching.collate import decode_image, make_row
-from gmai_model.batching.images import FilePart
-from gmai_model.batching.mixture import load_mixture
 from gmai_model.batching.packing import pack
 from gmai_model.batching.samples import Sample
 from gmai_model.batching.sources import parquet_files

@@ -6,23 +6,25 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 from gmai_cli.console import Progress, progress, say, table
 from gmai_cli.exit_codes import EXIT_OK, EXIT_PARTIAL
 from gmai_formats.errors import UserError
 from gmai_formats.files import replace_atomically
+from gmai_formats.rows.files import SUFFIXES, Format, format_by_name, format_of, read_rows
+from gmai_formats.rows.mixtures import Mixture, MixtureEntry, read_mixing_list, read_mixture_file
+from gmai_formats.rows.rules import RULES, Problem
+from gmai_formats.rows.sample import id_of, read_row
+from gmai_formats.rows.splits import files_of, image_folders
 
-from gmai_data.validation.checks import Pictures, problems_of
+from gmai_data.validation.facts import COLUMNS, KNOWN, Pictures, problems_of
+from gmai_data.validation.finding import Finding
 from gmai_data.validation.ids import Ids
-from gmai_data.validation.mixture import Entry, read_mixture
-from gmai_data.validation.readers import Format, format_of, read_rows
-from gmai_data.validation.row import row_of
-from gmai_data.validation.rules import RULES, Finding, Problem
 
 SHOWN = 20
 """Findings that are printed; the report has them all."""
-SUFFIXES = (".parquet", ".tar", ".json", ".jsonl")
+MIXTURES = (".yaml", ".yml")
 
 
 @dataclass
@@ -46,6 +48,7 @@ class Account:
     no_id: int = 0
     by_rule: Counter[str] = field(default_factory=Counter[str])
     first: dict[str, Finding] = field(default_factory=dict[str, Finding])
+    read: Counter[str] = field(default_factory=Counter[str])
     unknown: Counter[str] = field(default_factory=Counter[str])
     notes: list[str] = field(default_factory=list[str])
     left_alone: list[str] = field(default_factory=list[str])
@@ -84,8 +87,8 @@ def validate(path: Path, *, images: Path | None, report: Path | None) -> int:
         works = list(_works(path, images, account))
         if not works and not account.by_rule:
             raise UserError(
-                f"{path}: no samples. They are Parquet, JSON, JSON Lines or WebDataset tar files with `messages` or "
-                "`conversations`, or a mixing list of such files."
+                f"{path}: no samples. They are {', '.join(SUFFIXES)} files with `messages` or `conversations` (or a "
+                "question and its answer), or a mixture of such files."
             )
         bar = stack.enter_context(progress("validate", None, unit="rows"))
         _check_all(path, works, account, bar)
@@ -94,6 +97,9 @@ def validate(path: Path, *, images: Path | None, report: Path | None) -> int:
 
 
 def _works(path: Path, images: Path | None, account: Account) -> Iterator[Work]:
+    if path.suffix in MIXTURES:
+        yield from _of_mixture(read_mixture_file(path), path, images, account)
+        return
     if path.is_file():
         candidates = [path]
     else:
@@ -102,30 +108,50 @@ def _works(path: Path, images: Path | None, account: Account) -> Iterator[Work]:
     forms: dict[Path, Format | Literal["mixture"] | None] = {}
     for file in candidates:
         try:
-            forms[file] = format_of(file)
+            form = format_of(file)
+            forms[file] = format_by_name(file) if form is None and file == path else form
         except OSError as error:
             account.find(Finding(_name(file, path), None, None, Problem("file", error.strerror or str(error))))
-    listed: dict[Path, Entry] = {}
+    listed: dict[Path, MixtureEntry] = {}
     for file in (file for file, form in forms.items() if form == "mixture"):
-        for entry in read_mixture(file):
-            if isinstance(entry, Entry):
-                listed.setdefault(entry.annotations.resolve(), entry)
+        for entry in read_mixing_list(file):
+            if isinstance(entry, MixtureEntry):
+                listed.setdefault(Path(entry.path or "").resolve(), entry)
             elif isinstance(entry, Problem):
                 account.find(Finding(_name(file, path), None, None, entry))
             else:
                 account.notes.append(entry)
-    for entry in listed.values():
-        form = format_of(entry.annotations)
-        if form is not None and form != "mixture":
-            yield Work(entry.annotations, form, (images,) if images else entry.images, entry.length)
-        else:
-            problem = Problem("mixture", f"{entry.name!r:.80}: {entry.annotations.name} holds no samples")
-            account.find(Finding(_name(path, path), None, None, problem))
+    for annotations, entry in listed.items():
+        yield from _of_entry(entry, annotations, path, images, account)
     for file, form in forms.items():
         if form is None:
             account.left_alone.append(_name(file, path))
         elif form != "mixture" and file.resolve() not in listed:
-            yield Work(file, form, (images,) if images else (file.parent.absolute(), file.parent.absolute() / "images"))
+            yield Work(file, form, image_folders(file, images))
+
+
+def _of_mixture(mixture: Mixture, path: Path, images: Path | None, account: Account) -> Iterator[Work]:
+    for entry in mixture.datasets:
+        if entry.hub is not None or entry.path is None or entry.skip:
+            reason = "skipped" if entry.skip else "on the Hub" if entry.hub else "without a path"
+            account.notes.append(f"{entry.name!r:.80} is {reason} and was not checked")
+        else:
+            yield from _of_entry(entry, path.parent / entry.path, path, images, account)
+
+
+def _of_entry(entry: MixtureEntry, place: Path, path: Path, images: Path | None, account: Account) -> Iterator[Work]:
+    """Yield the files of a dataset of a mixture; paths that do not exist are problems of the mixture."""
+    files = [file for split in ("train", "validation") for file in files_of(place, split)] if place.exists() else []
+    forms: list[tuple[Path, Format | None]] = [(file, format_by_name(file)) for file in files]
+    if not files or None in [form for _, form in forms]:
+        state = "holds no samples" if place.exists() else "is not there"
+        problem = Problem("mixture", f"{entry.name!r:.80}: {str(place)[-200:]} {state}")
+        account.find(Finding(_name(path, path), None, None, problem))
+        return
+    folder = images or (None if entry.images is None else path.parent / entry.images)
+    for file, form in forms:
+        if form is not None:
+            yield Work(file, form, image_folders(file, folder), entry.length if len(files) == 1 else None)
 
 
 def _is_hidden(path: Path) -> bool:
@@ -144,20 +170,22 @@ def _check_all(path: Path, works: list[Work], account: Account, bar: Progress) -
         ids = shared if work.form in ("parquet", "webdataset") else Ids()
         name, rows = _name(work.path, path), 0
         pictures = Pictures(work.images)
-        for number, value in read_rows(work.path, work.form):
+        for number, value in read_rows(work.path, work.form, COLUMNS):
             rows += 1
             bar.advance(note=name)
-            if isinstance(value, Problem):
-                account.find(Finding(name, number, None, value))
+            verdict = read_row(value, work.images)
+            row: dict[str, Any] = value if isinstance(value, dict) else {}
+            own = id_of(row)
+            account.unknown.update(str(column) for column in row.keys() - KNOWN)
+            account.no_id += bool(row) and own is None
+            if own is not None:
+                ids.add(own, name, number)
+            if isinstance(verdict, Problem):
+                account.find(Finding(name, number, own, verdict))
                 continue
-            row = row_of(value)
-            account.unknown.update(row.unknown)
-            if row.id is None:
-                account.no_id += 1
-            else:
-                ids.add(row.id, name, number)
-            for problem in problems_of(row, pictures):
-                account.find(Finding(name, number, row.id, problem))
+            account.read[verdict.note or ""] += 1
+            for problem in problems_of(verdict, row, pictures):
+                account.find(Finding(name, number, own, problem))
         if work.length is not None and work.length != rows:
             account.notes.append(f"{name}: the mixing list says {work.length} rows, the file has {rows}")
         account.rows += rows
@@ -188,6 +216,9 @@ def _print(path: Path, account: Account, report: Path | None) -> None:
     )
     if account.no_id:
         say(f"note: {account.no_id} rows have no id")
+    for note, count in account.read.items():
+        if note:
+            say(f"note: {count} rows: {note}")
     for name, count in sorted(account.unknown.items()):
         say(f"note: unknown column {name!r:.60} in {count} rows; it was not checked")
     for note in account.notes:

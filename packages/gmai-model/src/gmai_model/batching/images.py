@@ -1,46 +1,18 @@
-"""Where the encoded bytes of an image lie, and how they are read: by offset, never through a memory map."""
+"""The images of Parquet files, copied once into the cache: read by offset, never through a memory map."""
 
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from gmai_formats.files import replace_atomically
-
-from gmai_model.batching.index import count_images, parquet_columns
+from gmai_formats.rows.images import FilePart
+from gmai_formats.rows.tables import flat_images, image_column
 
 _ROWS_AT_ONCE = 256
-
-
-class ImageBytes(Protocol):
-    """One encoded image (PNG, JPEG, …)."""
-
-    def read(self) -> bytes:
-        """Return the file's content.
-
-        Raises:
-            OSError: It cannot be read.
-        """
-        ...
-
-
-@dataclass(frozen=True)
-class FilePart:
-    """An image that is a file, or a part of one (a member of a tar)."""
-
-    file: Path
-    offset: int = 0
-    size: int = -1
-    """In bytes; −1 reads to the end."""
-
-    def read(self) -> bytes:
-        """Return the bytes."""
-        with self.file.open("rb") as handle:
-            handle.seek(self.offset)
-            return handle.read(self.size)
 
 
 class ImageCopy:
@@ -63,7 +35,7 @@ class ImageCopy:
     def write(self, file: Path) -> None:
         """Copy the images of a Parquet file."""
         parquet = pq.ParquetFile(file)
-        _, column = parquet_columns(parquet, file)
+        column = image_column(parquet.schema_arrow.names)
         starts = [0]
         with replace_atomically(self.path) as copy:
             if column is not None:
@@ -98,8 +70,10 @@ class CopiedImage:
 
 def _contents(column: Any) -> list[Any]:
     """Return the bytes of every image of a column in order, as buffers; an image without bytes is empty."""
-    kept = column.filter(pa.array(count_images(column) > 0))
-    values = kept.flatten() if pa.types.is_list(kept.type) or pa.types.is_large_list(kept.type) else kept
+    _, values = flat_images(column)
     if pa.types.is_struct(values.type):
-        values = values.field("bytes")
+        names = [field.name for field in values.type]
+        values = values.field("bytes") if "bytes" in names else pa.nulls(len(values), pa.binary())
+    if pa.types.is_string(values.type):
+        values = pa.nulls(len(values), pa.binary())
     return [b"" if not value.is_valid else value.as_buffer() for value in values]

@@ -5,37 +5,42 @@ without reading the rows around it, so its images are copied once, end to end, w
 """
 
 import json
-import re
-import tarfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute
 from gmai_formats.errors import UserError
-from gmai_formats.files import replace_atomically
+from gmai_formats.files import replace_atomically, write_json
+from gmai_formats.rows.files import Format, format_by_name, read_batches, read_rows
+from gmai_formats.rows.images import FilePart, Image, find_image, images_of
+from gmai_formats.rows.plain import MESSAGES, plain_rows
+from gmai_formats.rows.rules import Problem, printable
+from gmai_formats.rows.sample import Sample, id_of, read_row
+from gmai_formats.rows.shapes import IMAGES
+from gmai_formats.rows.tables import Batch, table_columns
 
-from gmai_model.batching.conversations import Conversation, read_conversation
-from gmai_model.batching.sources import Format, check_parquet
-
-VERSION = 1
+VERSION = 2
 """Of the index's content; a new one makes old caches invisible."""
 ROWS_PER_BATCH = 1024
 """Every batch of an index but the last has as many rows, so that a row's batch needs no search."""
-_CHUNK_CHARACTERS = 2**22
-_IMAGE_SUFFIXES = {"png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"}
+Folders = tuple[Path, ...]
+
+pc: Any = cast(Any, pyarrow.compute)
 
 SCHEMA = pa.schema(
     [
         ("id", pa.string()),
-        ("messages", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))),
-        ("image_names", pa.list_(pa.string())),  # LLaVA: path of each image
-        ("image_ranges", pa.list_(pa.int64())),  # tar: offset and size of each image in turn
+        ("messages", MESSAGES),
+        ("image_names", pa.list_(pa.string())),  # path of each image; null for one that a table holds
+        ("image_ranges", pa.list_(pa.int64())),  # tar, Arrow: offset and size in the file of each image in turn
         ("first_image", pa.int64()),  # Parquet: number of the row's first image in the file
         ("n_images", pa.int32()),
-        ("problem", pa.string()),
+        ("unlearned", pa.list_(pa.int32())),  # messages that are no target; null for none
+        ("note", pa.string()),  # what was read into the row, one of `NOTES`
+        ("problem", pa.string()),  # RULE: what was found
     ]
 )
 
@@ -45,16 +50,47 @@ def index_path(cache: Path, digest: str) -> Path:
     return cache / "index" / f"{digest}-v{VERSION}.arrow"
 
 
-def write_index(file: Path, file_format: Format, dataset: str, to: Path) -> None:
+def missing_path(index: Path) -> Path:
+    """Return where an index names the images that were not there when it was written, if there were any."""
+    return index.with_suffix(".missing.json")
+
+
+def is_current(index: Path, folders: Folders) -> bool:
+    """Return whether an index is there, and no image that it lacked has come since.
+
+    Only boxes in pixels (`objects`) need their image so early.
+    """
+    lacked = missing_path(index)
+    if not index.is_file() or not lacked.is_file():
+        return index.is_file()
+    names: list[str] = json.loads(lacked.read_text("utf-8"))
+    return not any(isinstance(find_image(name, folders), Path) for name in names)
+
+
+def write_index(file: Path, dataset: str, to: Path, folders: Folders = ()) -> None:
     """Write the index of one file.
 
+    Args:
+        file: Samples in any format of `gmai_formats.rows.files`.
+        dataset: Its name in messages.
+        to: The index.
+        folders: Where the images are that rows name.
+
     Raises:
-        UserError: The file is not whole, or has none of the columns or members that samples have.
+        UserError: The file is not whole, or has none of the columns that samples have.
     """
-    batches = {"parquet": _parquet_batches, "llava": _llava_batches, "webdataset": _tar_batches}[file_format]
+    form = format_by_name(file)
+    if form is None:
+        columns = f": its columns are {', '.join(table_columns(file))}" if file.suffix in (".parquet", ".arrow") else ""
+        raise UserError(
+            f"dataset {dataset}: {file} holds no samples{columns}. Samples have `messages` (or `conversations`, or a "
+            f"question and its answer) and, with pictures, `images` (or `image`). Rename the columns, or name the file."
+        )
+    missing: set[str] = set()
+    batches = _table_batches if form in ("parquet", "arrow") else _row_batches
     with replace_atomically(to) as handle, pa.ipc.new_file(handle, SCHEMA) as writer:
         pending: list[Any] = []
-        for batch in batches(file, dataset):
+        for batch in batches(file, form, dataset, folders, missing):
             pending.append(batch)
             if sum(map(len, pending)) >= ROWS_PER_BATCH:
                 rows = pa.Table.from_batches(pending).combine_chunks()
@@ -64,184 +100,40 @@ def write_index(file: Path, file_format: Format, dataset: str, to: Path) -> None
                 pending = rows[whole:].to_batches()
         if pending:
             writer.write_table(pa.Table.from_batches(pending).combine_chunks())
+        if missing:
+            write_json(missing_path(to), sorted(missing))
+    if not missing:
+        missing_path(to).unlink(missing_ok=True)
 
 
-def _parquet_batches(file: Path, dataset: str) -> Iterator[Any]:
-    check_parquet(file, dataset)
-    parquet = pq.ParquetFile(file)
-    texts, images = parquet_columns(parquet, file)
-    columns = [name for name in ("id", texts) if name in parquet.schema_arrow.names]
-    leaves = [parquet.schema.column(i).path for i in range(len(parquet.schema))]
-    if images is not None:
-        # One small leaf is enough to count the images: their bytes are not read here.
-        of_images = [leaf for leaf in leaves if leaf == images or leaf.startswith(f"{images}.")]
-        columns.append(next((leaf for leaf in of_images if leaf.endswith(".path")), of_images[0]))
-    first_row = first_image = 0
-    for batch in parquet.iter_batches(ROWS_PER_BATCH, columns=columns):
-        counts = np.zeros(len(batch), dtype=np.int32)
-        if images is not None:
-            counts = count_images(batch.column(images))
-        ids = [f"{file.name}#{first_row + i}" for i in range(len(batch))]
-        if "id" in columns:
-            own = batch.column("id").to_pylist()
-            ids = [fallback if value in (None, "") else str(value) for value, fallback in zip(own, ids, strict=True)]
-        starts = first_image + np.concatenate([[0], counts[:-1].cumsum(dtype=np.int64)])
-        messages, problems = _parquet_messages(batch.column(texts))
-        yield pa.record_batch(
-            [ids, messages, pa.nulls(len(batch), SCHEMA.field("image_names").type),
-             pa.nulls(len(batch), SCHEMA.field("image_ranges").type), starts, counts, pa.array(problems, pa.string())],
-            schema=SCHEMA,
-        )  # fmt: skip
-        first_row += len(batch)
-        first_image += int(counts.sum())
-
-
-def parquet_columns(parquet: pq.ParquetFile, file: Path) -> tuple[str, str | None]:
-    """Return the columns that hold the texts and the images of a Parquet file; it may have no images.
-
-    Raises:
-        UserError: It has no texts.
-    """
-    names = parquet.schema_arrow.names
-    texts = next((name for name in ("messages", "conversations") if name in names), None)
-    if texts is None:
-        raise UserError(
-            f"{file}: no column 'messages'; found {', '.join(names)}. Samples have `id`, `messages` (or "
-            f"`conversations`) and, with pictures, `images` (or `image`)."
-        )
-    return texts, next((name for name in ("images", "image") if name in names), None)
-
-
-def count_images(column: Any) -> np.ndarray:
-    """Return the images of each row: of a list column its lengths, of any other whether there is one."""
-    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
-        return np.asarray(column.value_lengths().fill_null(0), dtype=np.int32)
-    return np.asarray(column.is_valid(), dtype=np.int32)
-
-
-def _parquet_messages(column: Any) -> tuple[Any, list[str | None]]:
-    wanted = SCHEMA.field("messages").type
-    if column.type == wanted:  # as gmai-data writes it: no row is touched
-        return column, [None] * len(column)
-    rows = [read_conversation({"id": "-", "messages": value}, fallback_id="-") for value in column.to_pylist()]
-    return pa.array([row.messages for row in rows], wanted), [row.problem for row in rows]
-
-
-def _llava_batches(file: Path, dataset: str) -> Iterator[Any]:
-    rows = _jsonl_rows(file) if file.suffix == ".jsonl" else _array_rows(file, dataset)
-    conversations = (
-        read_conversation(row, fallback_id=f"{file.name}#{number}")
-        if not isinstance(row, _Malformed)
-        else Conversation(f"{file.name}#{number}", problem="the line is not readable as JSON")
-        for number, row in enumerate(rows)
+def _broken(file: Path, dataset: str, problem: Problem, place: str) -> UserError:
+    return UserError(
+        f"dataset {dataset}: {file} {place}: {problem.found}. {problem.must} Nothing after it can be read. Build or "
+        f"download the file again."
     )
-    for batch in _batched(conversations):
-        yield _make_batch(
-            batch, names=[row.images for row in batch], ranges=None, counts=[len(r.images) for r in batch]
-        )
 
 
-class _Malformed:
-    pass
+def _verdict(row: Any, folders: Folders, missing: set[str]) -> Sample | Problem:
+    verdict = read_row(row, folders)
+    if isinstance(verdict, Problem) and verdict.rule == "path" and row.get("objects"):
+        images = images_of(next((row[name] for name in IMAGES if row.get(name)), None))
+        names = [image for image in images if isinstance(image, str)] if not isinstance(images, Problem) else []
+        missing.update(name for name in names if isinstance(find_image(name, folders), Problem))
+    return verdict
 
 
-def _jsonl_rows(file: Path) -> Iterator[Any]:
-    with file.open("rb") as lines:
-        for line in lines:
-            if line.strip():
-                try:
-                    yield json.loads(line)
-                except ValueError:
-                    yield _Malformed()
-
-
-def _array_rows(file: Path, dataset: str) -> Iterator[Any]:
-    """Yield the entries of a JSON array, holding a few megabytes of it at a time."""
-    decoder = json.JSONDecoder()
+def _row_batches(file: Path, form: Format, dataset: str, folders: Folders, missing: set[str]) -> Iterator[Any]:
+    rows = ((place, row, _verdict(row, folders, missing)) for place, row in read_rows(file, form))
     number = 0
-    with file.open(encoding="utf-8-sig") as text:
-        buffer, at_end = "", False
-        started = False
-        while True:
-            stripped = buffer.lstrip(" \t\r\n,") if started else buffer.lstrip()
-            if not started and stripped.startswith("["):
-                started, stripped = True, stripped[1:].lstrip(" \t\r\n,")
-            if started and stripped.startswith("]"):
-                return
-            try:
-                if not started:
-                    raise ValueError("it does not start with [")
-                row, end = decoder.raw_decode(stripped)
-                if end == len(stripped) and not at_end:
-                    raise ValueError("the entry may go on")
-                buffer = stripped[end:]
-            except ValueError as error:
-                if at_end:
-                    raise UserError(
-                        f"dataset {dataset}: {file} is not a whole JSON array: entry {number} is not readable "
-                        f"({error}). A LLaVA file is an array of rows, or .jsonl with a row a line. Build it again."
-                    ) from error
-                more = text.read(max(_CHUNK_CHARACTERS, len(stripped)))
-                at_end = not more
-                buffer = stripped + more
-            else:
-                yield row
-                number += 1
-
-
-def _tar_batches(file: Path, dataset: str) -> Iterator[Any]:
-    for batch in _batched(_tar_samples(file, dataset)):
-        yield _make_batch(
-            [row for row, _ in batch], names=None, ranges=[ranges for _, ranges in batch],
-            counts=[len(ranges) // 2 for _, ranges in batch],
-        )  # fmt: skip
-
-
-def _tar_samples(file: Path, dataset: str) -> Iterator[tuple[Conversation, list[int]]]:
-    """Yield the samples of a WebDataset tar: neighbouring members that share their name up to the first dot."""
-    key, text, images, number = None, None, list[tuple[str, int, int]](), 0
-
-    def sample() -> tuple[Conversation, list[int]]:
-        in_order = sorted(
-            images, key=lambda image: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", image[0])]
-        )
-        ranges = [value for _, offset, size in in_order for value in (offset, size)]
-        fallback = f"{file.name}#{key}"
-        if text is None:
-            return Conversation(fallback, problem="the sample has no .json member"), ranges
-        try:
-            row = read_conversation(json.loads(text), fallback_id=fallback)
-        except ValueError:
-            return Conversation(fallback, problem="the .json member is not readable as JSON"), ranges
-        return row, ranges
-
-    try:
-        with tarfile.open(file, "r:") as tar:
-            for member in tar:
-                if not member.isfile():
-                    continue
-                folder, _, name = member.name.rpartition("/")
-                stem, _, extension = name.partition(".")
-                if key is not None and (folder, stem) != key:
-                    yield sample()
-                    text, images, number = None, [], number + 1
-                key = (folder, stem)
-                suffix = extension.rpartition(".")[2].lower()
-                if suffix == "json":
-                    text = _read_member(tar, member)
-                elif suffix in _IMAGE_SUFFIXES:
-                    images.append((extension, member.offset_data, member.size))
-            if key is not None:
-                yield sample()
-    except tarfile.TarError as error:
-        raise UserError(
-            f"dataset {dataset}: {file} is not a whole, uncompressed tar file ({error}). Build or download it again."
-        ) from error
-
-
-def _read_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    handle = tar.extractfile(member)
-    return b"" if handle is None else handle.read()
+    for batch in _batched(rows):
+        ids: list[str] = []
+        for place, row, verdict in batch:
+            if isinstance(verdict, Problem) and verdict.ends:
+                raise _broken(file, dataset, verdict, f"row {place}")
+            own = verdict.id if isinstance(verdict, Sample) else id_of(row) if isinstance(row, dict) else None
+            ids.append(own or f"{file.name}#{number}")
+            number += 1
+        yield _make_batch(ids, [verdict for _, _, verdict in batch])
 
 
 def _batched(rows: Iterator[Any]) -> Generator[list[Any]]:
@@ -255,14 +147,81 @@ def _batched(rows: Iterator[Any]) -> Generator[list[Any]]:
         yield batch
 
 
-def _make_batch(
-    rows: list[Conversation], *, names: list[list[str]] | None, ranges: list[list[int]] | None, counts: list[int]
-) -> Any:
+def _make_batch(ids: list[str], verdicts: list[Sample | Problem]) -> Any:
+    samples = [verdict if isinstance(verdict, Sample) else None for verdict in verdicts]
+    images: list[list[Image]] = [sample.images if sample else [] for sample in samples]
     return pa.record_batch(
         [
-            [row.id for row in rows], [row.messages for row in rows],
-            names or [None] * len(rows), ranges or [None] * len(rows), [None] * len(rows), counts,
-            [row.problem for row in rows],
+            ids, [sample.messages if sample else [] for sample in samples],
+            [_names(own) for own in images], [_ranges(own) for own in images],
+            [None] * len(ids), [len(own) for own in images], *_details(verdicts),
         ],
         schema=SCHEMA,
     )  # fmt: skip
+
+
+def _details(verdicts: list[Sample | Problem]) -> tuple[list[Any], list[Any], list[Any]]:
+    """Return the columns `unlearned`, `note` and `problem`."""
+    unlearned, notes, problems = ([None] * len(verdicts) for _ in range(3))
+    for number, verdict in enumerate(verdicts):
+        if isinstance(verdict, Problem):
+            problems[number] = cast(Any, printable(f"{verdict.rule}: {verdict.found}"))
+        else:
+            unlearned[number] = cast(Any, list(verdict.unlearned) or None)
+            notes[number] = cast(Any, verdict.note)
+    return unlearned, notes, problems
+
+
+def _names(images: list[Image]) -> list[str | None] | None:
+    if not images or not any(type(image) is str for image in images):
+        return None
+    return [image if isinstance(image, str) else None for image in images]
+
+
+def _ranges(images: list[Image]) -> list[int] | None:
+    if not images or not isinstance(images[0], FilePart):
+        return None
+    return [value for image in images if isinstance(image, FilePart) for value in (image.offset, image.size)]
+
+
+def _table_batches(file: Path, form: Format, dataset: str, folders: Folders, missing: set[str]) -> Iterator[Any]:
+    for batch in read_batches(file, form):
+        if isinstance(batch, Problem):
+            raise _broken(file, dataset, batch, "is not whole")
+        count = len(batch.columns)
+        plain = plain_rows(batch)
+        others = np.flatnonzero(~plain)
+        rows = batch.rows(others)
+        verdicts: list[Sample | Problem] = [_verdict(row, folders, missing) for row in rows]
+        messages = batch.columns.column("messages") if plain.any() else None
+        if messages is None or any(_differs(row, verdict) for row, verdict in zip(rows, verdicts, strict=True)):
+            values: list[Any] = [[] for _ in range(count)] if messages is None else messages.to_pylist()
+            for number, verdict in zip(others, verdicts, strict=True):
+                values[number] = verdict.messages if isinstance(verdict, Sample) else []
+            messages = pa.array(values, MESSAGES)
+        starts = batch.first_image + np.concatenate([[0], batch.lengths[:-1].cumsum(dtype=np.int64)])
+        names, ranges, *details = ([None] * count for _ in range(5))
+        counts = batch.lengths.copy()
+        for number, verdict, *of_row in zip(others, verdicts, *_details(verdicts), strict=True):
+            if isinstance(verdict, Sample):
+                counts[number] = len(verdict.images)
+                names[number], ranges[number] = cast(Any, _names(verdict.images)), cast(Any, _ranges(verdict.images))
+            for column, value in zip(details, of_row, strict=True):
+                column[number] = value
+        columns = [_ids(batch, file), messages, names, ranges, starts, counts, *details]
+        arrays = [pa.array(values, field.type) if isinstance(values, list | np.ndarray) else values
+                  for values, field in zip(columns, SCHEMA, strict=True)]  # fmt: skip
+        yield pa.record_batch(arrays, schema=SCHEMA)
+
+
+def _differs(row: dict[str, Any], verdict: Sample | Problem) -> bool:
+    return isinstance(verdict, Sample) and verdict.messages != row.get("messages")
+
+
+def _ids(batch: Batch, file: Path) -> Any:
+    """Return the column of ids; a row that has none is known by its file and number."""
+    own = batch.columns.column("id") if "id" in batch.columns.schema.names else None
+    if own is not None and own.type == pa.string() and pc.min(pc.binary_length(own), skip_nulls=False).as_py():
+        return own
+    values = [None] * len(batch.columns) if own is None else own.to_pylist()
+    return [id_of({"id": value}) or f"{file.name}#{batch.first + number}" for number, value in enumerate(values)]

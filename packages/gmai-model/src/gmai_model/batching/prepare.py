@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 from gmai_cli.console import progress
 from gmai_formats.errors import UserError
+from gmai_formats.rows.mixtures import Mixture, MixtureEntry
 
 from gmai_model.batching.groups import kind_of
 from gmai_model.batching.images import ImageCopy
-from gmai_model.batching.index import index_path, write_index
+from gmai_model.batching.index import index_path, is_current, write_index
 from gmai_model.batching.lengths import in_processes
-from gmai_model.batching.mixture import Mixture, MixtureEntry, take_share, used_entries
+from gmai_model.batching.mixture import take_share, used_entries
 from gmai_model.batching.samples import SampleSource, SampleTable
 from gmai_model.batching.sources import SourceFiles, digest_files, find_files
 from gmai_model.batching.team import Team
@@ -56,9 +57,13 @@ def index_files(datasets: list[Dataset], cache: Path, team: Team) -> None:
     def write(work: tuple[Dataset, int]) -> None:
         dataset, number = work
         to = index_path(cache, dataset.digests[number])
-        write_index(dataset.source.files[number], dataset.source.format, dataset.source.name, to)
+        write_index(dataset.source.files[number], dataset.source.name, to, dataset.source.folders)
 
-    _together(write, datasets, lambda digest: index_path(cache, digest).is_file(), team, what="reading samples")
+    folders = {digest: dataset.source.folders for dataset in datasets for digest in dataset.digests}
+    _together(
+        write, datasets, lambda digest: is_current(index_path(cache, digest), folders[digest]), team,
+        what="reading samples",
+    )  # fmt: skip
 
 
 def copy_images(datasets: list[Dataset], cache: Path, team: Team) -> None:
@@ -72,7 +77,7 @@ def copy_images(datasets: list[Dataset], cache: Path, team: Team) -> None:
         dataset, number = work
         ImageCopy(cache, dataset.digests[number]).write(dataset.source.files[number])
 
-    parquet = [dataset for dataset in datasets if dataset.source.format == "parquet"]
+    parquet = [dataset for dataset in datasets if dataset.source.is_parquet]
     _together(
         write, parquet, lambda digest: ImageCopy(cache, digest).exists, team, what="copying images out of Parquet"
     )

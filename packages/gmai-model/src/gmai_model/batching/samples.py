@@ -1,5 +1,6 @@
 """The samples of a mixture, by number: rows of the datasets' indexes, their images read on demand."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from gmai_formats.errors import UserError
+from gmai_formats.rows.images import FilePart, ImageBytes, NamedImage, find_image
+from gmai_formats.rows.rules import Problem
 
-from gmai_model.batching.images import CopiedImage, FilePart, ImageBytes, ImageCopy
+from gmai_model.batching.images import CopiedImage, ImageCopy
 from gmai_model.batching.index import ROWS_PER_BATCH, index_path
 from gmai_model.batching.sources import SourceFiles
 
@@ -23,7 +26,9 @@ class Sample:
     images: list[ImageBytes]
     """In the order of the `<image>` placeholders."""
     problem: str | None = None
-    """Why the row cannot be used, where that was seen when it was first read."""
+    """Why the row cannot be used, as `RULE: what was found`."""
+    unlearned: tuple[int, ...] = ()
+    """Messages, by their place, that are no target."""
 
 
 class SampleTable:
@@ -69,21 +74,35 @@ class SampleTable:
         file, local = self.place(row)
         batch = self._readers[file].get_batch(local // ROWS_PER_BATCH)
         values: dict[str, Any] = batch.slice(local % ROWS_PER_BATCH, 1).to_pylist()[0]
-        return Sample(values["id"], values["messages"] or [], self._images(file, values), values["problem"])
+        return Sample(
+            values["id"], values["messages"] or [], self._images(file, values), values["problem"],
+            tuple(values["unlearned"] or ()),
+        )  # fmt: skip
 
     def _images(self, file: int, values: dict[str, Any]) -> list[ImageBytes]:
-        if values["image_names"] is not None:
-            return [FilePart(self.source.images / name) for name in values["image_names"]]
         if values["image_ranges"] is not None:
             ranges: list[int] = values["image_ranges"]
             return [
                 FilePart(self.source.files[file], offset, size)
                 for offset, size in zip(ranges[::2], ranges[1::2], strict=True)
             ]
-        if values["first_image"] is None:
-            return []
-        first: int = values["first_image"]
-        return [CopiedImage(self._copies[file], first + i) for i in range(values["n_images"])]
+        names: list[str | None] = values["image_names"] or [None] * values["n_images"]
+        return [
+            NamedImage(name, self.source.folders) if name is not None
+            else CopiedImage(self._copies[file], values["first_image"] + number)
+            for number, name in enumerate(names)
+        ]  # fmt: skip
+
+    @property
+    def notes(self) -> Counter[str]:
+        """What was read into rows, and into how many."""
+        found: Counter[str] = Counter()
+        for reader in self._readers:
+            for number in range(reader.num_record_batches):
+                notes = reader.get_batch(number).column("note")
+                if notes.null_count < len(notes):
+                    found.update(note for note in notes.to_pylist() if note is not None)
+        return found
 
     @property
     def ids(self) -> Collection[str]:
@@ -125,6 +144,13 @@ class SampleSource:
 
     def __getitem__(self, number: int) -> Sample:
         return self.tables[int(self.dataset[number])][int(self.row[number])]
+
+    def missing_images(self, looked_at: int) -> tuple[int, list[str]]:
+        """Return how many images of some evenly spread samples were looked for, and those that are not there."""
+        numbers = np.unique(np.linspace(0, len(self) - 1, looked_at, dtype=np.int64)) if len(self) else ()
+        names = [image for number in numbers for image in self[int(number)].images if isinstance(image, NamedImage)]
+        found = (find_image(image.name, image.folders) for image in names if not image.name.startswith("data:"))
+        return len(names), [answer.found for answer in found if isinstance(answer, Problem)]
 
     def origin(self, number: int) -> tuple[Path, int]:
         """Return the file and the row in it, from 0, that a sample is read from."""

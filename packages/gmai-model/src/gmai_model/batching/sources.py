@@ -2,23 +2,18 @@
 
 import hashlib
 import os
-import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from gmai_formats.errors import UserError
+from gmai_formats.rows.files import SUFFIXES
+from gmai_formats.rows.mixtures import MixtureEntry
+from gmai_formats.rows.splits import files_of, image_folders
 
-from gmai_model.batching.mixture import MixtureEntry
-
-Format = Literal["parquet", "llava", "webdataset"]
-FORMATS: dict[str, Format] = {".parquet": "parquet", ".json": "llava", ".jsonl": "llava", ".tar": "webdataset"}
-_SPLIT = re.compile(r"(?:^|[-_.])(train|validation|val|test|held_out)(?=[-_.\d]|$)")
-"""The word in a file's name that says its split: `train-00000.parquet`, `caption-validation-000000.tar`."""
 _WHOLE_BYTES = 64 * 2**20
 _BLOCKS, _BLOCK_BYTES = 32, 2**16
 
@@ -28,17 +23,18 @@ class SourceFiles:
     """The files of one split of a dataset, in the order of their rows."""
 
     name: str
-    format: Format
     files: tuple[Path, ...]
-    images: Path
-    """The folder that image paths in the rows are relative to."""
+    folders: tuple[Path, ...]
+    """Where the images that rows name are looked for."""
+
+    @property
+    def is_parquet(self) -> bool:
+        """Whether the images that the files hold have to be copied out of them."""
+        return self.files[0].suffix == ".parquet"
 
 
 def find_files(entry: MixtureEntry, root: Path, *, split: str, cache: Path) -> SourceFiles | None:
-    """Return a dataset's files of one split, sorted; a single file is its own `train` split.
-
-    Training files of a folder (or of its `data/`) are those with `train` as a word of their name; where there are none,
-    those whose name says no split. Validation files say `validation` or `val`. Parquet goes before JSON before tar.
+    """Return a dataset's files of one split, as `files_of` finds them.
 
     Args:
         entry: With `path` or `hub`.
@@ -54,37 +50,17 @@ def find_files(entry: MixtureEntry, root: Path, *, split: str, cache: Path) -> S
     """
     base = root if entry.hub is None else _pull(entry.hub, cache)
     path = (base / (entry.path or ".")).resolve()
-    if path.is_file() and path.suffix in FORMATS:
-        found = [path] if split == "train" else []
-    else:
-        found = _of_split(path, split)
+    found = files_of(path, split)
     if not found and split == "train":
         state = "does not exist" if not path.exists() else "holds no training file"
         raise UserError(
-            f"dataset {entry.name}: {path} {state}. A dataset is a .parquet, .json, .jsonl or .tar file, or a folder "
-            f"of them (train-*.parquet). Fix `path` in the mixture, or set its ratio to 0."
+            f"dataset {entry.name}: {path} {state}. A dataset is a {', '.join(SUFFIXES)} file, a folder of them "
+            f"(train-*.parquet), or a folder of `save_to_disk`. Fix `path` in the mixture, or set its ratio to 0."
         )
     if not found:
         return None
-    images = found[0].parent if entry.images is None else (base / entry.images).resolve()
-    return SourceFiles(entry.name, FORMATS[found[0].suffix], tuple(found), images)
-
-
-def _of_split(folder: Path, split: str) -> list[Path]:
-    """Return a folder's files of one split, in the format of those called `train`, or else of the unnamed ones."""
-    choices = [(wanted, place, suffixes) for wanted in ("train", None) for place in (folder, folder / "data")
-               for suffixes in ((".parquet",), (".json", ".jsonl"), (".tar",))]  # fmt: skip
-    for wanted, place, suffixes in choices:
-        files = sorted(file for suffix in suffixes for file in place.glob(f"*{suffix}"))
-        if any(_split_of(file) == wanted for file in files):
-            kept = (wanted,) if split == "train" else ("validation", "val")
-            return [file for file in files if _split_of(file) in kept]
-    return []
-
-
-def _split_of(file: Path) -> str | None:
-    found = _SPLIT.search(file.stem)
-    return None if found is None else found[1]
+    folders = image_folders(found[0], None if entry.images is None else (base / entry.images).resolve())
+    return SourceFiles(entry.name, tuple(found), folders)
 
 
 def _pull(hub: str, cache: Path) -> Path:
@@ -106,7 +82,7 @@ def parquet_files(entry: MixtureEntry, root: Path, *, split: str) -> list[Path]:
         UserError: It is not, a path is missing, or a file is not whole.
     """
     found = find_files(entry, root, split=split, cache=root) if entry.hub is None else None
-    if entry.hub is not None or (found is not None and found.format != "parquet"):
+    if entry.hub is not None or (found is not None and not found.is_parquet):
         raise UserError(f"dataset {entry.name} is not Parquet in a local folder, which is needed here.")
     files = [] if found is None else list(found.files)
     for file in files:

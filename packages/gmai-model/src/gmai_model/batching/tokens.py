@@ -1,22 +1,24 @@
 """One conversation ▶ token ids with the spans to learn; what cannot be learned from is named, never bent."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from gmai_formats.rows.rules import RULES
 from transformers import PreTrainedTokenizerBase
 
 from gmai_model.assembly.tokenizer import IMAGE_TOKEN, TURN_END, TURN_START
 from gmai_model.batching.samples import Sample
 
-VERSION = 1
+VERSION = 2
 """Of the way samples become tokens; a new one makes cached lengths invisible."""
 ROLES = frozenset({"system", "user", "assistant"})
 LongSamples = Literal["cut", "skip"]
 
+RULE_REASONS = {rule: f"{rule}: {must.rstrip('.')}" for rule, (must, _) in RULES.items()}
 REASONS = (
-    "the row could not be read as a conversation",
     "the row has no messages",
     "a message has no text, or a role other than system, user and assistant",
     "the number of <image> placeholders differs from the number of images",
@@ -24,6 +26,7 @@ REASONS = (
     "no assistant text to learn from",
     "longer than a pack",
     "the first exchange is longer than a pack",
+    *RULE_REASONS.values(),
 )
 """Why a sample is left out; cached lengths refer to them by number."""
 
@@ -88,7 +91,7 @@ class Encoder:
             Rejected: One of `REASONS`.
         """
         if sample.problem is not None:
-            raise Rejected("the row could not be read as a conversation", sample.problem)
+            raise Rejected(RULE_REASONS[sample.problem.partition(":")[0]], sample.problem)
         messages = list(sample.messages)
         if not messages:
             raise Rejected("the row has no messages")
@@ -99,7 +102,7 @@ class Encoder:
         if any(mark in message["content"] for message in messages for mark in (TURN_START, TURN_END)):
             raise Rejected("a message contains a turn mark of the chat template")
         while messages:
-            encoded = self._encode(messages, cut_turns=len(sample.messages) - len(messages))
+            encoded = self._encode(messages, sample.unlearned, cut_turns=len(sample.messages) - len(messages))
             if len(encoded.input_ids) <= self._max_tokens:
                 # The first token of a segment has nothing before it to be predicted from.
                 if not encoded.supervised[1:].any():
@@ -112,12 +115,17 @@ class Encoder:
                 messages.pop()
         raise Rejected("the first exchange is longer than a pack")
 
-    def _encode(self, messages: list[dict[str, str]], *, cut_turns: int) -> Encoded:
+    def _encode(self, messages: list[dict[str, str]], unlearned: Sequence[int], *, cut_turns: int) -> Encoded:
         output: Any = self._tokenizer.apply_chat_template(
             messages, tokenize=True, return_dict=True, return_assistant_tokens_mask=True
         )
         ids = np.asarray(output["input_ids"], dtype=np.int32)
         supervised = np.asarray(output["assistant_masks"], dtype=bool)
+        if unlearned:  # each answer is one run of marked tokens
+            starts = np.flatnonzero(np.diff(supervised, prepend=False) & supervised)
+            of_answer = np.cumsum(np.isin(np.arange(len(ids)), starts)) - 1
+            answers = [number for number, message in enumerate(messages) if message["role"] == "assistant"]
+            supervised &= ~np.isin(of_answer, [answers.index(number) for number in unlearned if number in answers])
         is_image = ids == self._image_id
         # Tokenised with one placeholder an image, then spread: the tokenizer need not read 576 of them.
         repeats = np.where(is_image, self._tokens_per_image, 1)

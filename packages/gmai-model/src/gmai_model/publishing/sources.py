@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 from gmai_formats.errors import UserError
+from gmai_formats.rows.mixtures import load_mixture
 
-from gmai_model.batching.mixture import load_mixture
 from gmai_model.batching.sources import parquet_files
 
 

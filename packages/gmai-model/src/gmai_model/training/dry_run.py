@@ -6,8 +6,8 @@ from pathlib import Path
 
 from gmai_cli.console import say, table
 from gmai_formats.errors import UserError
+from gmai_formats.rows.mixtures import load_mixture
 
-from gmai_model.batching.mixture import load_mixture
 from gmai_model.flops import Flops
 from gmai_model.stages import STAGES, Part
 from gmai_model.training import estimate, parts, preflight, preview

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from gmai_formats.errors import UserError
 from gmai_formats.files import sha256_file, write_run_record
+from gmai_formats.rows.mixtures import load_mixture
 
-from gmai_model.batching.mixture import load_mixture
 from gmai_model.training.config import MAY_CHANGE, TrainConfig
 
 

@@ -6,7 +6,6 @@ maps instead of computing them again, whatever its position.
 
 import hashlib
 import json
-import os
 from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -17,12 +16,14 @@ import numpy as np
 from gmai_cli.console import say, table
 from gmai_formats.errors import UserError
 from gmai_formats.files import replace_atomically, write_json
+from gmai_formats.rows.mixtures import load_mixture
 from transformers import AutoProcessor
 
+from gmai_model.batching.caches import cache_folder
 from gmai_model.batching.collate import Collator
 from gmai_model.batching.groups import LossGroup, groups_of
 from gmai_model.batching.lengths import CUT, REJECTED, Lengths, measure, reasons
-from gmai_model.batching.mixture import load_mixture, used_entries
+from gmai_model.batching.mixture import used_entries
 from gmai_model.batching.packing import Packs
 from gmai_model.batching.plan import Plan, load_array, make_plan, save_array
 from gmai_model.batching.prepare import Dataset, choose_rows, copy_images, find_datasets, index_files, open_tables
@@ -30,6 +31,9 @@ from gmai_model.batching.samples import SampleSource
 from gmai_model.batching.team import Team
 from gmai_model.batching.tokens import REASONS, Encoder
 from gmai_model.training.config import SampleSettings
+
+_IMAGES_LOOKED_FOR = 1000
+"""Samples, spread over the mixture, whose image files are looked for before the model is loaded."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class Inputs:
         config: What they are chosen and packed by.
         model: The checkpoint whose tokenizer and image processor are used.
         data: What `load_mixture` takes.
-        out: The run's folder; the plan goes there, and the cache unless `GMAI_CACHE` names another folder.
+        out: The run's folder; the plan goes there.
         is_main: Whether this rank shows progress.
         with_images: Copy the images of Parquet files into the cache; without it no row can be made.
 
@@ -89,7 +93,7 @@ class Inputs:
             long_samples=config.long_samples,
         )  # fmt: skip
         self._config, self._is_main, self._with_images = config, is_main, with_images
-        self._out, self._cache = out, Path(os.environ.get("GMAI_CACHE") or out / "cache")
+        self._out, self._cache = out, cache_folder()
         self._team = Team()
         self._entries, self._root = used_entries(mixture, stage=config.stage), root
         self._train, self._held_out = self._prepare("train"), self._prepare("validation")
@@ -200,6 +204,12 @@ class Inputs:
                 say(f"{entry.name}: the mixture says {entry.length} samples, {share.available} are there")
             if entry.augment:
                 say(f"{entry.name}: the mixture asks for augmentation, which is not done")
+        for table_, share in zip(self.source.tables, self._train.shares, strict=True):
+            for note, count in table_.notes.items():
+                say(f"{share.name}: {count} rows: {note}")
+        looked, missing = self.source.missing_images(_IMAGES_LOOKED_FOR)
+        if missing:
+            say(f"{len(missing)} of {looked} image files that were looked for are missing; the first: {missing[0]}")
         for reason, count in self.lengths.rejected.most_common():
             say(f"left out {count} samples: {reason}")
         if self.lengths.rejected:

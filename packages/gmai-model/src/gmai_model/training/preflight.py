@@ -205,7 +205,7 @@ def image_problem(inputs: Inputs, *, copied: bool = True) -> str:
         copied: Whether the images of Parquet files have been copied into the cache, so that they can be tried.
     """
     for table, source in enumerate(inputs.source.tables):
-        if source.source.format == "parquet" and not copied:
+        if source.source.is_parquet and not copied:
             continue
         failed: list[str] = []
         tried = 0
@@ -221,8 +221,8 @@ def image_problem(inputs: Inputs, *, copied: bool = True) -> str:
         if tried and len(failed) == tried:
             return (
                 f"{source.source.name}: none of the {tried} images tried can be read, the first one being of "
-                f"{failed[0]}. Image paths are relative to {source.source.images}. Correct the paths, put the files "
-                f"there, or leave the dataset out."
+                f"{failed[0]}. Image paths are relative to {source.source.folders[0]}. Correct the paths, put the "
+                f"files there, or leave the dataset out."
             )
     return ""
 

@@ -35,7 +35,7 @@ class Guard(Callback):
         unreadable, samples = run.place.unreadable, len(run.inputs.source)
         if unreadable > self._max_bad_fraction * samples:
             end_together(
-                f"{unreadable} of {samples} samples have an image that does not decode or is not there, more than "
+                f"{unreadable} of {samples} samples have an image that is missing or broken, more than "
                 f"--max-bad-fraction {self._max_bad_fraction:g} allows. Their ids and reasons are above. Put missing "
                 f"files back, build damaged samples again, or allow more of them. {AGAIN}"
             )

@@ -3,9 +3,9 @@
 import json
 import tracemalloc
 
-from gmai_data.validation import json_stream
-from gmai_data.validation.json_stream import json_list, lenient_object
-from gmai_data.validation.rules import Problem
+from gmai_formats.rows import json_stream
+from gmai_formats.rows.json_stream import json_list, lenient_object
+from gmai_formats.rows.rules import Problem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

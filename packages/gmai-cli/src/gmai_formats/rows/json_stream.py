@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from gmai_data.validation.rules import Problem
+from gmai_formats.rows.rules import Problem
 
 _CHUNK = 1 << 20
 _TOKEN = 32
@@ -25,7 +25,7 @@ def json_list(path: Path) -> Iterator[Entry]:
         reader, index = _Portions(file), 0
         try:
             if reader.next() != "[":
-                yield index, Problem("json", "the file is not one list")
+                yield index, Problem("json", "the file is not one list", ends=True)
                 return
             reader.position += 1
             if reader.next() == "]":
@@ -41,10 +41,11 @@ def json_list(path: Path) -> Iterator[Entry]:
                 if mark == "]":
                     return
                 if mark != ",":
-                    yield index, Problem("json", f"{mark!r} where ',' belongs" if mark else "the list does not end")
+                    found = f"{mark!r} where ',' belongs" if mark else "the list does not end"
+                    yield index, Problem("json", found, ends=True)
                     return
         except UnicodeDecodeError as error:
-            yield index, Problem("json", f"not UTF-8 ({error.reason})")
+            yield index, Problem("json", f"not UTF-8 ({error.reason})", ends=True)
 
 
 class _Portions:
@@ -74,14 +75,14 @@ class _Portions:
                 value, end = self._decode(self._text, start)
             except json.JSONDecodeError as error:
                 cut = error.pos >= len(self._text) - _TOKEN or error.msg.startswith("Unterminated string")
-                value, end = Problem("json", f"not JSON: {error.msg}"), start
+                value, end = Problem("json", f"not JSON: {error.msg}", ends=True), start
             except (ValueError, RecursionError) as error:  # a number of thousands of digits, a list in a list in a …
-                return Problem("json", f"not JSON: {error!s:.100}")
+                return Problem("json", f"not JSON: {error!s:.100}", ends=True)
             else:
                 # 1 may be the beginning of 1.5e3.
                 cut = len(self._text) - end < _TOKEN and self._text[end : end + 1] not in (",", "]", " ", "\n")
             if cut and len(self._text) - start > LONGEST_ENTRY:
-                return Problem("json", "an entry of more than 256 MB")
+                return Problem("json", "an entry of more than 256 MB", ends=True)
             if not cut or not self._more():
                 self.position += end - start
                 return value
@@ -119,11 +120,16 @@ def first_of(path: Path) -> Any | Problem | None:
     """
     if path.suffix == ".jsonl":
         return next((value for _, value in json_lines(path)), None)
-    with path.open("rb") as file:
-        start = file.read(4096).decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")
-    if start.startswith("["):
+    start = first_character(path)
+    if start == "[":
         return next((value for _, value in json_list(path)), None)
-    return lenient_object(path)[0] if start.startswith("{") else None
+    return lenient_object(path)[0] if start == "{" else None
+
+
+def first_character(path: Path) -> str:
+    """Return the first character of a file that is no space; nothing where it is empty."""
+    with path.open("rb") as file:
+        return file.read(4096).decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")[:1]
 
 
 def lenient_object(path: Path) -> tuple[Any | Problem, bool]:

@@ -1,0 +1,182 @@
+"""A file of samples of any format ▶ its rows, each with its number: one pass, in portions of bounded size."""
+
+import csv
+import re
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, cast
+
+import numpy as np
+import pyarrow
+
+from gmai_formats.rows.images import SUFFIXES as PICTURES
+from gmai_formats.rows.images import FilePart
+from gmai_formats.rows.json_stream import first_of, json_lines, json_list, parse_json
+from gmai_formats.rows.rules import Problem
+from gmai_formats.rows.shapes import is_row, shape_of
+from gmai_formats.rows.tables import Batch, arrow_batches, parquet_batches, parquet_rows, table_columns
+
+pa: Any = cast(Any, pyarrow)
+
+Format = Literal["parquet", "arrow", "json", "jsonl", "csv", "webdataset"]
+SUFFIXES = (".parquet", ".arrow", ".json", ".jsonl", ".csv", ".tsv", ".tar")
+_END_BYTES = 1024
+"""Zeros that end a tar file."""
+_LONGEST_CELL = 2**27
+
+
+def format_of(path: Path) -> Format | Literal["mixture"] | None:
+    """Return what a file holds by its name and first entry; None where it holds no samples.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+    if path.suffix in (".parquet", ".arrow"):
+        form: Format = "parquet" if path.suffix == ".parquet" else "arrow"
+        try:
+            return form if shape_of(table_columns(path)) is not None else None
+        except (pa.ArrowException, OSError):
+            return form  # reading it says what is wrong
+    if path.suffix == ".tar":
+        return "webdataset"
+    if path.suffix in (".csv", ".tsv"):
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            header = next(csv.reader(file, delimiter=_delimiter(path)), [])
+        return "csv" if shape_of(header) is not None else None
+    return _json_format(path) if path.suffix in (".json", ".jsonl") else None
+
+
+def format_by_name(path: Path) -> Format | None:
+    """Return what a file that was named by the user is to be read as, whatever its first entry."""
+    found = format_of(path)
+    if found is not None and found != "mixture":
+        return found
+    names: dict[str, Format] = {".json": "json", ".jsonl": "jsonl", ".tar": "webdataset"}
+    return names.get(path.suffix)
+
+
+def _delimiter(path: Path) -> str:
+    return "\t" if path.suffix == ".tsv" else ","
+
+
+def _json_format(path: Path) -> Format | Literal["mixture"] | None:
+    if path.suffix == ".json" and is_row(next((value for _, value in json_lines(path)), None)):
+        return "jsonl"  # JSON Lines under another name
+    first = first_of(path)
+    if path.suffix == ".json" and is_mixing_list(first):
+        return "mixture"
+    if isinstance(first, Problem) or is_row(first):
+        return "json" if path.suffix == ".json" else "jsonl"
+    return None
+
+
+def is_mixing_list(value: Any) -> bool:
+    """Return whether a JSON object is a mixing list: every value is an object, and one of them names annotations."""
+    return (
+        isinstance(value, dict)
+        and bool(value)
+        and all(isinstance(entry, dict) for entry in value.values())
+        and any("annotations" in entry or "annotation" in entry for entry in value.values())
+    )
+
+
+def read_rows(path: Path, form: Format, also: frozenset[str] = frozenset()) -> Iterator[tuple[int, Any | Problem]]:
+    """Yield (number, value) of each row: from 0, in JSON Lines the line, from 1. A `Problem` stands for a bad one.
+
+    Args:
+        path: The file.
+        form: As `format_of` says.
+        also: Columns of a table that are read beside those of the conversation.
+    """
+    readers = {"webdataset": _webdataset, "json": json_list, "jsonl": json_lines, "csv": _csv, "arrow": _arrow}
+    number = -1
+    try:
+        for number, value in parquet_rows(path, also) if form == "parquet" else readers[form](path):
+            yield number, value
+    except (OSError, pa.ArrowException, tarfile.TarError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        yield number + 1, broken(error)
+
+
+def read_batches(path: Path, form: Format) -> Iterator[Batch | Problem]:
+    """Yield the rows of a table in batches; a `Problem` is the last thing of a file that is not whole."""
+    try:
+        yield from parquet_batches(path) if form == "parquet" else arrow_batches(path)
+    except (OSError, pa.ArrowException) as error:
+        yield broken(error)
+
+
+def broken(error: Exception) -> Problem:
+    """Return the problem of a file that cannot be read on."""
+    return Problem("file", f"cannot be read on ({(str(error).splitlines() or [''])[0]:.120})", ends=True)
+
+
+def _arrow(path: Path) -> Iterator[tuple[int, Any]]:
+    for batch in arrow_batches(path):
+        for number, row in enumerate(batch.rows(np.arange(len(batch.columns)))):
+            yield batch.first + number, row
+
+
+def _csv(path: Path) -> Iterator[tuple[int, Any]]:
+    """Yield (number from 0, row); an empty cell is a missing value."""
+    csv.field_size_limit(_LONGEST_CELL)  # the module's default, 128 KB, is shorter than a report may be
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, delimiter=_delimiter(path), strict=True)
+        for number, row in enumerate(reader):
+            if None in row or None in row.values():
+                columns = len(reader.fieldnames or [])
+                yield number, Problem("columns", f"the row has not as many cells as the header, which has {columns}")
+            else:
+                yield number, {name: value or None for name, value in row.items()}
+
+
+def _webdataset(path: Path) -> Iterator[tuple[int, Any | Problem]]:
+    """Yield the samples of a tar: neighbouring members that share their name up to the first dot."""
+    number, key = 0, None
+    members: dict[str, FilePart] = {}
+    with tarfile.open(path, "r:") as tar:
+        for member in tar:
+            cast(Any, tar).members.clear()  # else the list of them grows with the file
+            if not member.isfile():
+                continue
+            found = re.fullmatch(r"((?:.*/)?[^./][^.]*)\.(.+)", member.name, re.DOTALL)
+            if found is None or PurePosixPath(member.name).is_absolute() or ".." in PurePosixPath(member.name).parts:
+                yield number, Problem("file", f"the member {member.name!r:.100} is not KEY.SUFFIX")
+                number += 1
+                continue
+            if found[1] != key and key is not None:
+                yield number, _sample(members)
+                number, members = number + 1, {}
+            key = found[1]
+            members[found[2].lower()] = FilePart(path, member.offset_data, member.size)
+    if key is not None:
+        yield number, _sample(members)
+    with path.open("rb") as file:  # tarfile takes a header that was cut for the end
+        file.seek(max(path.stat().st_size - _END_BYTES, 0))
+        if file.read() != bytes(_END_BYTES):
+            yield number + 1, Problem("file", "the archive has no end mark: it was cut", ends=True)
+
+
+def _sample(members: dict[str, FilePart]) -> Any | Problem:
+    texts = [name for name in members if name == "json" or name.endswith(".json")]
+    pictures = [name for name in members if name.rpartition(".")[2] in PICTURES]
+    if len(texts) > 1:
+        return Problem("columns", f"the sample has {len(texts)} json members")
+    value: Any
+    if texts:
+        value = parse_json(members[texts[0]].read())
+    elif "txt" in members and pictures:
+        value = {"caption": members["txt"].read().decode("utf-8", "surrogateescape")}
+    else:
+        return Problem("columns", f"the sample has {', '.join(sorted(members))[:100]}, but no json")
+    if type(value) is dict:
+        value.pop("image", None)
+        value["images"] = [members[name] for name in sorted(pictures, key=_order)]
+        others = members.keys() - set(texts) - set(pictures)
+        value.update({f".{name}": None for name in others})
+    return value
+
+
+def _order(name: str) -> list[int | str]:
+    """Order 2 before 10, whatever stands around the numbers."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]

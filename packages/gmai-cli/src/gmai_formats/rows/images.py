@@ -1,0 +1,147 @@
+"""Where the images of rows are: inside a file, in a file of their own below the image folders, or in the row itself."""
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol, runtime_checkable
+
+from gmai_formats.rows.rules import Problem, shortened
+
+SUFFIXES = frozenset({"png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"})
+"""Of the members of a WebDataset that are images."""
+_MAY_BE_ODD = re.compile(r"\.\.|:|\0")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+@runtime_checkable
+class ImageBytes(Protocol):
+    """One encoded image (PNG, JPEG, …)."""
+
+    def read(self) -> bytes:
+        """Return the file's content.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class FilePart:
+    """An image that is a file, or a part of one (a member of a tar)."""
+
+    file: Path
+    offset: int = 0
+    size: int = -1
+    """In bytes; −1 reads to the end."""
+
+    def read(self) -> bytes:
+        """Return the bytes."""
+        with self.file.open("rb") as handle:
+            handle.seek(self.offset)
+            return handle.read(self.size)
+
+
+@dataclass(frozen=True)
+class InTable:
+    """An image of a Parquet file that is not read with its row: the file's `number`-th one."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class NamedImage:
+    """An image that a row names by its path, or holds as a `data:` URI."""
+
+    name: str
+    folders: tuple[Path, ...]
+
+    def read(self) -> bytes:
+        """Return the bytes.
+
+        Raises:
+            OSError: There is no such file below the folders, or it cannot be read.
+        """
+        content = read_named(self.name, self.folders)
+        if isinstance(content, Problem):
+            raise FileNotFoundError(content.found)
+        return content
+
+
+Image = str | bytes | FilePart | InTable
+"""A path or a `data:` URI, the encoded picture, or where it lies."""
+
+
+def images_of(value: Any) -> list[Image] | Problem:
+    """Return the images of a column: a path, bytes, `{"bytes", "path"}`, or a list of them; none for null or ""."""
+    if type(value) is str and value and value.isascii() and not _MAY_BE_ODD.search(value):
+        return [value]
+    if value is None or value == "":
+        return []
+    images: list[Image] = []
+    for number, image in enumerate(value if isinstance(value, list) else [value], start=1):
+        if isinstance(image, dict):
+            image = image["bytes"] if image.get("bytes") is not None else image.get("path")
+        if not isinstance(image, str | bytes | FilePart | InTable) or image in ("", b""):
+            return Problem("images", f"image {number} is neither a picture nor a path")
+        if isinstance(image, str) and (found := _unusable(image)):
+            return Problem("path", found)
+        images.append(image)
+    return images
+
+
+def _unusable(name: str) -> str | None:
+    """Return what is wrong with a path whatever folder it is in."""
+    if not name.isascii() and _SURROGATE.search(name):
+        return "an image path holds half of a surrogate pair, which is no text"
+    if name.startswith("data:"):
+        return None if ";base64," in name[:100] else f"{shortened(name)} is a data: URI without base64"
+    if "://" in name:
+        return f"{shortened(name)} is an address, and nothing is fetched from the network"
+    if "\0" in name or (".." in name and ".." in PurePosixPath(name.replace("\\", "/")).parts):
+        return f"{shortened(name)} leads out of the image folder"
+    return None
+
+
+def read_named(name: str, folders: Sequence[Path]) -> bytes | Problem:
+    """Return the content of an image that a row names.
+
+    Args:
+        name: Relative to one of the folders, or absolute and inside one of them, or a `data:` URI.
+        folders: Tried one after the other.
+    """
+    if name.startswith("data:"):
+        try:
+            return base64.b64decode(name.partition(",")[2], validate=True)
+        except (binascii.Error, ValueError):
+            return Problem("decode", f"{shortened(name, 40)} is not base64")
+    path = find_image(name, folders)
+    if isinstance(path, Problem):
+        return path
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        return Problem("path", f"{shortened(str(path))}: {error.strerror or error}")
+
+
+def find_image(name: str, folders: Sequence[Path]) -> Path | Problem:
+    """Return the file that a path means in the first of the folders that has it."""
+    if (found := _unusable(name)) is not None:
+        return Problem("path", found)
+    if not folders:
+        return Problem("path", f"{shortened(name)}: the image is not in the file, and there is no folder to look in")
+    inside = [path for folder in folders if (path := folder / name).is_relative_to(folder)]
+    if not inside:
+        return Problem("path", f"{shortened(name)} leads out of the image folder {folders[0]}")
+    try:
+        for path in inside:
+            if path.is_file():
+                return path
+        if any(path.exists() for path in inside):
+            return Problem("path", f"{shortened(name)} is no file")
+    except (OSError, ValueError) as error:  # too long, not allowed, or no name that a file could have
+        return Problem("path", f"{shortened(name)}: {error!s:.60}")
+    return Problem("path", f"{shortened(name)} is missing: it is not in {' or '.join(map(str, folders))}")

@@ -1,0 +1,159 @@
+"""Mixtures: the datasets that a stage trains on with a share each, as YAML or as the authors' mixing list."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from gmai_formats.errors import UserError, explain_validation
+from gmai_formats.rows.files import SUFFIXES, format_of
+from gmai_formats.rows.json_stream import first_character, lenient_object
+from gmai_formats.rows.rules import Problem
+
+Share = Annotated[float, Field(ge=0)]
+
+
+class MixtureEntry(BaseModel):
+    """One dataset of a mixture."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    path: str | None = None
+    """A file or folder of samples; relative to the mixture file, or, with `hub`, inside the repository."""
+    hub: str | None = None
+    """A dataset on the Hub: `owner/name` or `owner/name@revision`."""
+    images: str | None = None
+    """The folder that image paths in the rows are relative to; without it, the file's own folder."""
+    ratio: dict[Literal[1, 2, 3], Share] = Field(default_factory=lambda: {1: 1.0, 2: 1.0, 3: 1.0})
+    """Stage ▶ share of the dataset used; above 1 repeats samples, 0 leaves the dataset out."""
+    length: int | None = Field(None, ge=0)
+    """Samples that the mixture's author counted; a number more than 1 % off is reported."""
+    augment: bool = False
+    """The authors' mixing list asks to augment this dataset. It is reported and not done: the paper has none."""
+    skip: bool = False
+    """Leave the dataset out of every stage."""
+    note: str | None = None
+    """For readers: where the files are, and what is to be known of them."""
+
+    def share(self, stage: int) -> float:
+        """Return the share of the dataset that a stage uses."""
+        return 0.0 if self.skip else self.ratio.get(stage, 0.0)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+class Mixture(BaseModel):
+    """A mixture file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    datasets: list[MixtureEntry] = Field(min_length=1)
+
+    @field_validator("datasets")
+    @classmethod
+    def _names_differ(cls, entries: list[MixtureEntry]) -> list[MixtureEntry]:
+        names = [entry.name for entry in entries]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f'the name "{repeated[0]}" occurs more than once; reports go by the name')
+        return entries
+
+
+class _ListEntry(BaseModel):
+    """One dataset of the authors' mixing list, in their words and in those of InternVL, which the list goes back to."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    annotations: str = Field(alias="annotation")
+    image_dir: str = Field("", alias="root")
+    sample_ratio: float = Field(1.0, alias="repeat_time", ge=0)
+    length: int | None = None
+    data_augment: bool = False
+
+
+def load_mixture(path: Path) -> tuple[Mixture, Path]:
+    """Read a mixture file, or make one of a single folder or file of samples.
+
+    Args:
+        path: A `mix.yaml`, the authors' mixing list (JSON), or samples: a folder, or a file of samples.
+
+    Returns:
+        The mixture, and the folder that its paths are relative to.
+
+    Raises:
+        UserError: The path is missing, is no mixture, or has unknown or ill-typed keys.
+    """
+    if not path.exists():
+        raise UserError(
+            f"{path} does not exist. --data takes a mix.yaml, a mixing list, or samples: a folder, or a "
+            f"{', '.join(SUFFIXES)} file."
+        )
+    if path.is_dir() and (path / "mix.yaml").is_file():
+        path = path / "mix.yaml"
+    if path.is_dir() or path.suffix in SUFFIXES:
+        is_object = path.suffix == ".json" and path.is_file() and first_character(path) == "{"
+        if is_object and format_of(path) != "jsonl":
+            return _load_list(path), path.parent
+        own = MixtureEntry.model_validate({"name": path.stem, "path": str(path.resolve())})
+        return Mixture(datasets=[own]), path.parent
+    return read_mixture_file(path), path.parent
+
+
+def _load_list(path: Path) -> Mixture:
+    entries = list(read_mixing_list(path))
+    for problem in (entry for entry in entries if isinstance(entry, Problem)):
+        raise UserError(f"{path}: {problem.line()}")
+    found = [entry for entry in entries if isinstance(entry, MixtureEntry)]
+    if not found:
+        raise UserError(f"{path}: the mixing list is empty. It names at least one dataset. Fill it in.")
+    return Mixture(datasets=found)
+
+
+def read_mixture_file(path: Path) -> Mixture:
+    """Read a mixture in YAML.
+
+    Raises:
+        UserError: It is none, or has unknown or ill-typed keys.
+    """
+    try:
+        content: Any = yaml.safe_load(path.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not readable as YAML: {error}") from error
+    try:
+        return Mixture.model_validate(content)
+    except ValidationError as error:
+        known = [*Mixture.model_fields, *MixtureEntry.model_fields]
+        raise explain_validation(error, where=str(path), known_fields=known) from error
+
+
+def read_mixing_list(path: Path) -> Iterator[MixtureEntry | Problem | str]:
+    """Yield the entries of a mixing list, what is wrong with it, and notes on what was overlooked.
+
+    Paths are relative to the list's folder, to the one above it (GMAI-VL's own example is read from the root of its
+    repository) or to the current folder, which is how the authors' code takes them. The ratio holds for every stage,
+    for the list is given per stage.
+    """
+    value, lenient = lenient_object(path)
+    if lenient:
+        yield f"{path.name}: a comma before a closing bracket was overlooked; strict readers refuse the file"
+    if isinstance(value, Problem):
+        yield value
+        return
+    folder = path.parent.absolute()
+    bases = (folder, folder.parent, Path.cwd())
+    for name, values in (value if isinstance(value, dict) else {}).items():
+        try:
+            entry = _ListEntry.model_validate(values)
+        except ValidationError as error:
+            fields = _ListEntry.model_fields
+            known = [*fields, *(str(field.alias) for field in fields.values() if field.alias)]
+            yield Problem("mixture", str(explain_validation(error, where=f"{name!r:.80}", known_fields=known)))
+            continue
+        base = next((base for base in bases if (base / entry.annotations).exists()), folder)
+        if base != folder:
+            yield f"{path.name}: paths of {name!r:.80} are relative to {base}"
+        yield MixtureEntry(
+            name=name, path=str((base / entry.annotations).resolve()), images=str((base / entry.image_dir).resolve()),
+            ratio=dict.fromkeys((1, 2, 3), entry.sample_ratio), length=entry.length, augment=entry.data_augment,
+        )  # fmt: skip

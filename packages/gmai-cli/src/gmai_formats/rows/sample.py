@@ -1,0 +1,159 @@
+"""A row of any format and shape ▶ exactly one `Sample` or one `Problem`: the verdict of every command on every row."""
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from PIL import Image as Pillow
+
+from gmai_formats.rows.box_text import BOX_MARK, REF_MARK, Size, with_objects, wrong_box_text
+from gmai_formats.rows.images import FilePart, Image, InTable, read_named
+from gmai_formats.rows.rules import PLACED, Problem
+from gmai_formats.rows.shapes import PLACEHOLDER, Refused, Turns, kind_of, turns_of
+
+TURN_MARKS = ("<|im_start|>", "<|im_end|>")
+"""Of the checkpoint's chat template: with one in its text a sample could speak for the other side."""
+_ODD = r"<image[ _-]?\d+>|<\|image(?:_\d+|_pad|)\|>|<ImageHere>|<IMG_CONTEXT>|<video>|<audio>"
+MARKS = rf"</?box>|<ref-object>|<bbox>|<\|im_(?:start|end)\|>|{_ODD}"
+"""What asks for a second look at a text, as a regular expression of Python and of RE2."""
+_MARKED, _ODD_PLACEHOLDER = re.compile(MARKS), re.compile(_ODD)
+_IN_TURN = ["user", "assistant"]
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+class Sample(NamedTuple):
+    """One conversation, wherever it was read."""
+
+    id: str | None
+    """None where the row has none."""
+    messages: list[dict[str, str]]
+    """`role` and `content`: an optional system, then user and assistant in turn."""
+    images: list[Image]
+    """In the order of the `<image>` placeholders."""
+    unlearned: tuple[int, ...] = ()
+    """Answers, by their place in `messages`, that are not to be learned."""
+    note: str | None = None
+    """One of `NOTES`: what was read into the row."""
+
+
+def read_row(row: Any, folders: Sequence[Path] = ()) -> Sample | Problem:
+    """Return what a row says, or the rule that it breaks; it never raises, and leaves the row as it is.
+
+    Args:
+        row: As it stands in Parquet, JSON, CSV or a WebDataset; `Problem` stays what it is.
+        folders: Where its images are, in whose pixels `objects` may count.
+    """
+    if isinstance(row, Problem):
+        return row
+    if not isinstance(row, dict):
+        return Problem("columns", f"a row is an object, not {kind_of(row)}")
+    try:
+        turns = turns_of(row)
+    except Refused as refused:
+        return refused.problem
+    except RecursionError:
+        return Problem("columns", "the row is nested too deep")
+    problem = _wrong_roles(turns)
+    if problem is not None:
+        return problem
+    contents = [message["content"] for message in turns.messages]
+    for number, content in enumerate(contents, start=1):
+        if not content or content.isspace():
+            return Problem("messages", f"message {number} is empty")
+    text = "\n".join(contents)
+    if not text.isascii() and _SURROGATE.search(text):
+        number = next(number for number, content in enumerate(contents, start=1) if _SURROGATE.search(content))
+        return Problem("messages", f"message {number} holds half of a surrogate pair, which is no text")
+    if turns.images or "<" in text:
+        problem = _place_images(turns)
+        if problem is None and (_MARKED.search(text) is not None or row.get("objects")):
+            problem = _read_marks(turns, row, folders)
+    elif row.get("objects"):
+        problem = _read_marks(turns, row, folders)
+    if problem is not None:
+        return problem
+    return Sample(id_of(row), turns.messages, turns.images, tuple(turns.unlearned), turns.note)
+
+
+def id_of(row: Mapping[str, Any]) -> str | None:
+    """Return a row's id as text that a file can hold; None where it has none."""
+    name = row.get("id")
+    if name is None or name == "":
+        return None
+    text = str(name)
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def _wrong_roles(turns: Turns) -> Problem | None:
+    roles = [message["role"] for message in turns.messages]
+    own = roles[1:] if roles and roles[0] == "system" else roles
+    if not own or own != _IN_TURN * (len(own) // 2):
+        return Problem("roles", f"the roles are {', '.join(roles[:8]) or 'none'}{', …' if len(roles) > 8 else ''}")
+    if turns.unlearned and len(set(turns.unlearned)) == len(own) // 2:
+        return Problem("messages", "no answer of the row is to be learned")
+    return None
+
+
+def _place_images(turns: Turns) -> Problem | None:
+    """Hold the placeholders to the images.
+
+    A row without any has its images before its first question, one a line, as the publishers' own code puts them:
+    `insert_image_placeholder` in https://github.com/FreedomIntelligence/HuatuoGPT-Vision (cli.py), TRL's
+    `prepare_multimodal_messages`.
+    """
+    count = 0
+    for number, message in enumerate(turns.messages, start=1):
+        found = message["content"].count(PLACEHOLDER)
+        if found and message["role"] == "assistant":
+            return Problem("placeholders", f"message {number}, an answer, has `<image>`, which is never to be learned")
+        count += found
+    if count == 0 and turns.images:
+        first = next(message for message in turns.messages if message["role"] == "user")
+        first["content"] = f"{PLACEHOLDER}\n" * len(turns.images) + first["content"]
+        turns.note = PLACED
+    elif count != len(turns.images):
+        return Problem("placeholders", f"{count} `<image>` for {len(turns.images)} images")
+    return None
+
+
+def _read_marks(turns: Turns, row: Mapping[str, Any], folders: Sequence[Path]) -> Problem | None:
+    """Read the marks that a text may hold beside `<image>`: boxes, `objects`, other programs' placeholders."""
+    for number, message in enumerate(turns.messages, start=1):
+        content = message["content"]
+        if mark := next((mark for mark in TURN_MARKS if mark in content), None):
+            return Problem("messages", f"message {number} holds {mark}, a turn mark of the chat template")
+        if (turns.images or "<video>" in content or "<audio>" in content) and (odd := _ODD_PLACEHOLDER.search(content)):
+            return Problem("placeholders", f"message {number} has {odd[0]}, which is no placeholder here")
+        if "box>" in content and (found := wrong_box_text(content)):
+            return Problem("box_text", f"message {number}: {found}")
+    if row.get("objects") or any(mark in m["content"] for m in turns.messages for mark in (REF_MARK, BOX_MARK)):
+        width, height = row.get("width"), row.get("height")
+
+        def size_of(number: int) -> Size | Problem:
+            if isinstance(width, int) and isinstance(height, int) and len(turns.images) == 1 and width > 0 < height:
+                return width, height
+            return _size_px(turns.images[number], folders) if turns.images else Problem("objects", "there is no image")
+
+        messages = with_objects(turns.messages, row.get("objects"), size_of, len(turns.images))
+        if isinstance(messages, Problem):
+            return messages
+        turns.messages = messages
+    return None
+
+
+def _size_px(image: Image, folders: Sequence[Path]) -> Size | Problem:
+    """Return an image's size by its header."""
+    if isinstance(image, InTable):
+        return Problem("objects", "the boxes are in pixels, and the row does not hold its image")
+    content = image if isinstance(image, bytes) else (
+        image.read() if isinstance(image, FilePart) else read_named(image, folders)
+    )  # fmt: skip
+    if isinstance(content, Problem):
+        return content
+    try:
+        with Pillow.open(io.BytesIO(content)) as opened:
+            return opened.size
+    except (OSError, ValueError, Pillow.DecompressionBombError) as error:
+        return Problem("objects", f"the boxes are in pixels of an image that is not readable ({type(error).__name__})")
