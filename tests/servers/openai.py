@@ -162,6 +162,9 @@ class Server:
         self.batches: dict[str, dict[str, Any]] = {}
         self.batch_polls = 0
         """A batch is finished when it was asked for so often."""
+        self.queue_most: int | None = None
+        """So many requests may be in batches at a time; a batch beyond them fails as a whole."""
+        self.queue_refused = 0
         self.rate_headers: dict[str, str] = {}
         self.loop = asyncio.new_event_loop()
         self._started = threading.Event()
@@ -264,7 +267,11 @@ class Server:
         if path.endswith("/batches") and method == "POST":
             asked = json.loads(content)
             name = f"batch-{len(self.batches)}"
-            self.batches[name] = {"id": name, "status": "in_progress", "polls": 0, **asked}
+            batch = self.batches[name] = {"id": name, "status": "in_progress", "polls": 0, **asked}
+            if self.queue_most is not None and self._queued() > self.queue_most:
+                self.queue_refused += 1
+                error = {"code": "token_limit_exceeded", "message": "Enqueued token limit reached"}
+                batch |= {"status": "failed", "errors": {"object": "list", "data": [error]}}
             return 200, {}, json.dumps(self.batches[name]).encode(), False
         if path.endswith("/batches"):
             return 200, {}, json.dumps({"data": list(self.batches.values()), "has_more": False}).encode(), False
@@ -275,6 +282,10 @@ class Server:
                 self._finish(batch)
             return 200, {}, json.dumps(batch).encode(), False
         return 404, {}, b'{"error": {"message": "no such path"}}', False
+
+    def _queued(self) -> int:
+        waiting = [each for each in self.batches.values() if each["status"] == "in_progress"]
+        return sum(self.files[each["input_file_id"]].count(b"\n") for each in waiting)
 
     def _finish(self, batch: dict[str, Any]) -> None:
         good: list[str] = []

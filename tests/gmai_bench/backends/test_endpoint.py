@@ -38,6 +38,7 @@ class Stub:
         self.headers: list[str] = []
         self.in_flight = self.most_in_flight = 0
         self.latency_s = 0.0
+        self.prompt_at = 0
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -55,7 +56,8 @@ class Stub:
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._server.close)
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(lambda: [task.cancel() for task in asyncio.all_tasks(self._loop)])
+        self._loop.call_soon_threadsafe(lambda: self._loop.call_soon(self._loop.stop))
         self._thread.join()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -66,7 +68,7 @@ class Stub:
                     int(h.split(":")[1]) for h in head.split("\r\n") if h.lower().startswith("content-length")
                 )
                 body = json.loads(await reader.readexactly(length))
-                prompt = body["messages"][0]["content"][-1]["text"]
+                prompt = body["messages"][self.prompt_at]["content"][-1]["text"]
                 self.in_flight += 1
                 self.most_in_flight = max(self.most_in_flight, self.in_flight)
                 self.headers.append(head)
@@ -193,6 +195,87 @@ def test_an_endpoint_that_is_down_and_urls_that_are_none(shown: Shown) -> None:
         Endpoint("http://host/v1", "m", max_new_tokens=8, key_variable="MY_KEY")
     with pytest.raises(UserError, match=r"needs the likelihood of each option"):
         list(endpoint.answers([Ask("a", "?", (), ("CT", "MR"))], shown))
+
+
+def test_a_refused_question_is_recorded_with_its_reason_and_the_run_goes_on(
+    stub: Stub, held_out: Path, tmp_path: Path
+) -> None:
+    stub.say = lambda _prompt: "CT"
+    first: list[str] = []
+
+    def fault(prompt: str, _times: int) -> bytes | None:
+        first.append(prompt)
+        return http("400 Bad Request", b'{"error": {"message": "filtered by policy"}}') if prompt == first[0] else None
+
+    stub.fault = fault
+    out = tmp_path / "out"
+    for _ in range(2):
+        endpoint = Endpoint(stub.url, "m", max_new_tokens=8, max_errors=0.5)
+        (scored,) = ask_and_report([DeclaredBenchmark(held_out)], endpoint, out, Settings())
+        refused = {item.question.id: item.prediction for item in scored.scored if item.prediction.refused}
+        assert scored.result.refused_by_server == len(refused) >= 1
+        assert scored.result.n == 12
+        assert {item.refused for item in refused.values()} == {"HTTP 400: filtered by policy"}
+        asked = len(first)
+    assert asked == len(first) == 12, "a refusal is an answer, and not asked for again"
+    lines = [json.loads(line) for line in next(out.rglob("predictions.jsonl")).read_text().splitlines()]
+    assert sum("refused" in line for line in lines) == len(refused)
+    usage = [json.loads(line) for line in next(out.rglob("usage.jsonl")).read_text().splitlines()]
+    assert len(usage) == 12 - len(refused)
+    assert all(line["seconds"] >= 0 and "input_tokens" not in line for line in usage), "the stub counts no tokens"
+
+
+@pytest.mark.parametrize(("status", "n"), [("400 Bad Request", 40), ("413 Too Large", 40), ("422 No", 5)])
+def test_too_many_refusals_end_the_run_and_none_of_them_is_recorded(
+    stub: Stub, shown: Shown, status: str, n: int
+) -> None:
+    stub.fault = lambda prompt, _times: http(status, b"no images") if int(prompt.split()[1]) % 2 else None
+    endpoint = Endpoint(stub.url, "m", max_new_tokens=8, concurrency=4, max_errors=0.1)
+    arrived: list[Answer] = []
+    with pytest.raises(UserError, match=rf"HTTP {status[:3]}: no images.*More than 10% \(--max-errors\)"):
+        arrived += endpoint.answers([Ask(f"q{i}", f"question {i}", ()) for i in range(n)], shown)
+    assert not any(answer.refused for answer in arrived)
+    assert sum(stub.asked.values()) < n or n == 5
+
+
+def test_an_answer_that_the_content_filter_ended_counts_as_refused(stub: Stub, shown: Shown) -> None:
+    stub.fault = lambda _prompt, _times: good("half an", "content_filter")
+    (answer,) = ask_all(stub, shown, 1).values()
+    assert answer.refused == "the provider's content filter ended the answer"
+    assert not answer.cut
+
+
+def test_an_endpoints_file_gives_parameters_and_a_system_message(stub: Stub, shown: Shown, tmp_path: Path) -> None:
+    file = tmp_path / "model.yaml"
+    file.write_text(
+        f"- {{url: {stub.url}, system: Be brief., parameters: {{temperature: false, reasoning_effort: low, "
+        "reasoning_tokens: 100, extra_body: {top_k: 1}}}\n"
+    )
+    endpoint = Endpoint(str(file), "m", max_new_tokens=8)
+    stub.prompt_at = 1
+    assert [each.response for each in endpoint.answers([Ask("a", "why", ())], shown)] == ["echo why"]
+    (body,) = stub.bodies
+    assert body["messages"][0] == {"role": "system", "content": "Be brief."}
+    assert {key: body[key] for key in body if key != "messages"} == {
+        "model": "m", "max_tokens": 108, "reasoning_effort": "low", "top_k": 1,
+    }  # fmt: skip
+    assert endpoint.generation == {
+        "temperature": False, "max_new_tokens": 8, "system": "Be brief.", "reasoning_effort": "low",
+        "reasoning_tokens": 100, "extra_body": {"top_k": 1},
+    }  # fmt: skip
+    assert endpoint.digest == f"endpoint:{stub.url}#m"
+    plain = Endpoint(stub.url, "m", max_new_tokens=8)
+    assert plain.generation == {"temperature": 0, "max_new_tokens": 8}
+    file.write_text(f"- {{url: {stub.url}}}\n- {{url: {stub.url}, parameters: {{temperature: 1}}}}\n")
+    with pytest.raises(UserError, match="its endpoints have different parameters"):
+        Endpoint(str(file), "m", max_new_tokens=8)
+
+
+def test_a_setting_of_the_benchmark_is_never_dropped_by_itself(stub: Stub, shown: Shown) -> None:
+    complaint = b'{"error": {"message": "temperature is not supported", "param": "temperature"}}'
+    stub.fault = lambda *_: http("400 Bad Request", complaint)
+    with pytest.raises(UserError, match=r"does not take `temperature`.*`parameters: \{temperature: false\}`"):
+        ask_all(stub, shown, 3)
 
 
 def test_newer_openai_models_get_the_name_they_want(stub: Stub, shown: Shown) -> None:

@@ -191,6 +191,32 @@ def test_a_build_ends_where_only_what_no_model_takes_is_left(phantoms, tmp_path,
     assert quarantine.count("no reply: HTTP 400") > 8
 
 
+def test_what_may_pass_is_quarantined_for_now_and_asked_again_by_the_same_command(
+    phantoms, tmp_path, openai_server, capfd
+):
+    out = tmp_path / "out"
+
+    def faults(body, _times):
+        return "500" if number_of(openai_server, body) == 3 else None
+
+    with openai_server.Server(faults) as server:
+        assert run(phantoms, out, server.url) == 3
+        told = capfd.readouterr().err
+        quarantine = (out / "quarantine.jsonl").read_text()
+        assert "reasons that may pass" in told
+        assert 0 < quarantine.count("no reply: HTTP 500: boom, 6 times") < 60
+        before = sum(server.books.delivered.values())
+        assert run(phantoms, out, server.url) == 3, "still broken"
+        server.faults = lambda *_: None
+        assert run(phantoms, out, server.url) == 0
+        assert max(server.books.delivered.values()) == 1
+        assert sum(server.books.delivered.values()) > before
+        assert run(phantoms, tmp_path / "whole", server.url) == 0
+        assert run(phantoms, out, server.url) == 0
+        assert "this build is complete; nothing to do" in capfd.readouterr().err
+    assert release(out) == release(tmp_path / "whole")
+
+
 def test_the_cap_holds_and_the_build_goes_on(phantoms, tmp_path, openai_server, capfd):
     out, cap = tmp_path / "out", 0.05
     with openai_server.Server() as server:

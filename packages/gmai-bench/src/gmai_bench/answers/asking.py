@@ -1,5 +1,6 @@
 """Ask a backend the questions that have no answer yet; each answer is on the disk before the next is asked."""
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -73,14 +74,19 @@ def ask_missing(
     target, whole_bytes = (path, kept.whole_bytes) if ranks.size == 1 else (_rank_file(folder, ranks.rank), 0)
     with (
         append_to(target, whole_bytes=whole_bytes, extra=extra) as writer,
+        contextlib.ExitStack() as files,
         progress(item.card.protocol, len(own), unit="answers", shown=ranks.rank == 0) as bar,
     ):
         for identity, answer in cached.items() if ranks.rank == 0 else ():
             writer.write(Prediction(identity, answer.response, requests[identity], answer.cut))
+        usage = None
         for answer in backend.answers(own, shown) if own else ():
             writer.write(Prediction(answer.id, answer.response, requests[answer.id], answer.cut, answer.refused))
             if cache and not answer.refused:
                 cache.add(requests[answer.id], CachedAnswer(answer.response, answer.cut))
+            if answer.usage:
+                usage = usage or files.enter_context((folder / "usage.jsonl").open("a", encoding="utf-8"))
+                usage.write(json.dumps({"id": answer.id, **answer.usage}) + "\n")
             bar.advance()
     ranks.wait()
     if ranks.rank == 0:

@@ -29,6 +29,8 @@ class Answer:
     """Whether the token limit ended it, not the model."""
     refused: str = ""
     """Why the server refused the question, or its content filter the answer; it counts as no answer."""
+    usage: Mapping[str, float] | None = None
+    """What the answer took as the server counts: tokens in, out, of these spent on thinking, and seconds."""
 
 
 class OpenImage(Protocol):

@@ -83,6 +83,17 @@ class Used:
         return f"{self.answers} answers, {mean_s:.1f} s each, {tokens}{without}"
 
 
+def usage_of(completion: Completion) -> dict[str, float]:
+    """Return what an answer took; what the server does not count is left out."""
+    counted = {
+        "input_tokens": completion.input_tokens,
+        "output_tokens": completion.output_tokens,
+        "reasoning_tokens": completion.reasoning_tokens or None,
+        "seconds": round(completion.seconds, 3),
+    }
+    return {name: value for name, value in counted.items() if value is not None}
+
+
 class Endpoint:
     """A model behind one or more OpenAI-compatible URLs."""
 
@@ -179,6 +190,7 @@ class Endpoint:
                     raise item
                 yield item
             loop.run_until_complete(run)
+            say(f"{self._model}: {self.used.line()}")
         finally:
             run.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -207,8 +219,8 @@ class Endpoint:
                     f"answer chat completions. Start or repair it, then {KEPT}"
                 ) from failure
             else:
-                answer = Answer(ask.id, completion.text, completion.cut, FILTERED if completion.filtered else "")
-                arrived.put_nowait(answer)
+                refusal = FILTERED if completion.filtered else ""
+                arrived.put_nowait(Answer(ask.id, completion.text, completion.cut, refusal, usage_of(completion)))
 
         async with Driver(pool, backoff_s=self._backoff_s, adaptable=self._adaptable, news=say) as driver:
             try:

@@ -25,7 +25,7 @@ from gmai_formats.chat.refusals import refusal_of
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
 
-from gmai_data.generation.asking import FILTERED
+from gmai_data.generation.asking import FILTERED, Usable
 from gmai_data.generation.journal import Journal, Reply
 from gmai_data.generation.pending import Asked, Limits, Pending, settle
 from gmai_data.generation.prices import Budget, OutOfBudgetError, used_tokens
@@ -69,7 +69,10 @@ class BatchAsker:
         self._endpoint, self._budget, self._folder, self._limits = endpoint, budget, folder, limits
         self._missing: dict[str, _Missing] = {}
         self._failed: dict[str, int] = {}
-        self._queue_full = False
+        self._queue_full = self._answered = False
+        self._usable = Usable()
+        self._stopped: UserError | None = None
+        """Raised once the batch whose lines were refused for the account is collected; they are asked again later."""
         self._sdk = cast("AsyncOpenAI", None)
         self.asked = Asked()
 
@@ -94,6 +97,7 @@ class BatchAsker:
                 if not self._missing:
                     return
                 await self._work([*waiting, *new])
+                self._answered = True
 
     async def _work(self, records: Sequence[dict[str, Any]]) -> None:
         """Submit batches and collect their answers; where the provider's queue is full, one after another."""
@@ -150,6 +154,8 @@ class BatchAsker:
         """Note every request without a reply, and yield those that are in no batch yet."""
         for first in tasks:
             for pending, state in settle(first):
+                if self._answered and (reply := pending.journal.replies.get(pending.task.key)) is not None:
+                    self._usable.judge(pending, pending.task.key, reply)
                 if not isinstance(state, Request):
                     continue
                 known = self._missing.get(state.key)
@@ -273,6 +279,8 @@ class BatchAsker:
         path = self._folder / f"batch-{record['name']}.json"
         write_json(path, record | {"collected": True})
         path.with_suffix(".jsonl").unlink(missing_ok=True)
+        if self._stopped is not None:
+            raise self._stopped
 
     def _take(self, line: bytes, dialect: Dialect) -> str:
         """Write the reply or the failure of one line down, and return its request's key.
@@ -292,7 +300,8 @@ class BatchAsker:
             error = json.dumps({"error": entry.get("error") or body.get("error") or body}).encode()
             refusal = refusal_of(status, {}, error, self._endpoint.client.scrub)
             if refusal.of_account and status:
-                raise stop(self._endpoint, refusal)
+                self._stopped = stop(self._endpoint, refusal)
+                return key
             field = dialect.refused_field(refusal.param, refusal.words) if status in (400, 422) else ""
             if field and len(self._endpoint.left_out) < _DIALECTS:
                 self._reword(dialect, field, refusal.words)
