@@ -71,20 +71,26 @@ def audit_table(
     for chosen in read.sets.values():
         sizes = ", ".join(f"{c} {'' if k.exact else '~'}{k.n}" for c, k in chosen.counts.items()) or "none"
         print(f"  questions of the set {chosen.name}: {sizes}" if chosen.name else f"  questions: {sizes}")
+    if read.scale == 1:
+        print("  every cell is at most 1: read as fractions")
     found = audit(read)
     rows = [
         (
             a.row.name,
             (a.set.name + ("" if a.row.set else " ?")).strip(),
             a.checked,
+            a.unchecked,
             len(a.impossible),
+            len(a.artefacts),
             "; ".join(f"{o.column} {o.kind}" for o in a.overall) or "-",
         )
         for a in found
     ]
-    print_table(("row", "set", "checked", "impossible", "overall"), rows)
+    print_table(("row", "set", "checked", "not checked", "impossible", "cut otherwise", "overall"), rows)
     for a in found:
-        lines = [str(cell) for cell in a.impossible] + [str(o) for o in a.overall if o.kind == "neither"]
+        lines = [str(cell) for cell in (*a.impossible, *a.artefacts)] + [
+            str(o) for o in a.overall if o.kind == "neither"
+        ]
         under = f" (as {a.set.name})" if not a.row.set and a.set.name else ""
         for line in lines:
             print(f"{a.row.name}{under}: {line}")

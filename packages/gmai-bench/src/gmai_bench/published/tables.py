@@ -9,7 +9,7 @@ where only about that many are known, "-" where a cell is no share of questions)
 import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 
@@ -25,8 +25,17 @@ PAPER_TABLES: Mapping[str, str] = {
 
 _ABOUT = ("set", "group", "source")
 _DECLARATIONS = ("n", "protocol")
-_OVERALL = re.compile(r"^(?:overall|avg|average|mean)(?:$|[\s_.-])", re.IGNORECASE)
-_NUMBER = re.compile(r"^\d+(?:\.(\d+))?$")
+_MOST_NAMED = 8
+"""Bad cells that a message lists."""
+_OVERALL = re.compile(r"^(?:overall|avg|average|mean|total|all)(?:$|[\s_.(-])", re.IGNORECASE)
+_NUMBER = re.compile(
+    # "66.3", "**66.3**", "\\textbf{66.3}", "66.3%", "66.3±1.2", "66.3 (1.2)", "66.3 [64.1, 68.5]", "66.3*", "66,3"
+    r"^(?P<number>\d+(?:[.,]\d+)?|[.,]\d+)\s*(?P<percent>%)?\s*[*†‡]*\s*"
+    r"(?:(?:±|\+/-|\\pm)\s*\d*[.,]?\d+\s*%?|\([^()]*\)|\[[^\[\]]*\])?\s*%?\s*[*†‡]*$"
+)
+_MARKUP = re.compile(r"\\(?:textbf|underline|mathbf|emph|text)\s*\{|[{}$`]|\*\*|__|</?(?:b|u|i|em|strong|sup|sub)>")
+_ABSENT = frozenset(("", "-", "–", "—", "/", "n/a", "na", "n.a.", "none", "nan", "null", "?", "x", "…", "..."))
+"""Cells that say that there is no number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,7 @@ class PublishedRow:
     group: str
     source: str
     cells: Mapping[str, str]
-    """Column ▶ the cell as printed, empty cells left out."""
+    """Column ▶ the number as printed, without signs and markup; cells without a number are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,8 @@ class PublishedTable:
     rows: tuple[PublishedRow, ...]
     independent: frozenset[str] = field(default_factory=frozenset[str])
     """Columns that some `n` row marks with "-": no share of the questions of the other columns."""
+    scale: int = 100
+    """What a share of 1 is printed as: 100 in percent, 1 in fractions, told by whether any cell is above 1."""
 
     @property
     def overall(self) -> tuple[str, ...]:
@@ -137,16 +148,43 @@ def _parse(text: str, place: str, title: str, given: Mapping[str, Count]) -> Pub
     for row in rows:
         if row.set and row.set not in sets:
             raise UserError(f'{place}: row "{row.name}" answers the set "{row.set}".{did_you_mean(row.set, sets)}')
-        for column, cell in row.cells.items():
-            if not _NUMBER.match(cell):
-                raise UserError(
-                    f'{place}: row "{row.name}", column "{column}" holds "{cell}". A cell is a percentage such '
-                    f"as 50.3, or empty. Correct it, or put the row's name in front."
-                )
+    rows = _with_numbers(rows, place)
     independent = frozenset(
         column for rows_of in declared.values() for column, cell in rows_of.get("n", {}).items() if cell == "-"
     )
-    return PublishedTable(place, title, columns, sets, tuple(rows), independent)
+    numbers = [float(cell) for row in rows for cell in row.cells.values()]
+    fractions = bool(numbers) and max(numbers) <= 1 and any("." in c for row in rows for c in row.cells.values())
+    return PublishedTable(place, title, columns, sets, tuple(rows), independent, 1 if fractions else 100)
+
+
+def _with_numbers(rows: Sequence[PublishedRow], place: str) -> list[PublishedRow]:
+    """Return the rows with bare numbers as cells.
+
+    Raises:
+        UserError: Cells hold something else; the message lists all of them, so that one reading mends the table.
+    """
+    wrong: list[str] = []
+    read: list[PublishedRow] = []
+    for row in rows:
+        cells: dict[str, str] = {}
+        for column, cell in row.cells.items():
+            bare = _MARKUP.sub("", cell).strip()
+            if bare.lower() in _ABSENT:
+                continue
+            number = _NUMBER.match(bare)
+            if number is None:
+                wrong.append(f'row "{row.name}", column "{column}" holds "{cell}"')
+                continue
+            text = number["number"].replace(",", ".")
+            cells[column] = f"0{text}" if text.startswith(".") else text
+        read.append(replace(row, cells=cells))
+    if wrong:
+        more = f" (and {len(wrong) - _MOST_NAMED} more)" if len(wrong) > _MOST_NAMED else ""
+        raise UserError(
+            f"{place}: {'; '.join(wrong[:_MOST_NAMED])}{more}. A cell is a number such as 50.3, 50.3%, **50.3** or "
+            f"50.3±1.2, or one of n/a and -. Correct it, or put the row's name in front."
+        )
+    return read
 
 
 def _question_set(
