@@ -161,13 +161,17 @@ bench.__doc__ = HELP
 
 @app.command("list")
 def list_benchmarks() -> None:
-    """List the benchmarks that have a name, with their protocols (the first is the default)."""
+    """List the named benchmarks: protocols (the first is the default), metric, who reports them, how to get them."""
     from gmai_cli.console import table
 
-    from gmai_bench.benchmarks.registry import REGISTRY
+    from gmai_bench.benchmarks.registry import listings
 
-    rows = [(name, entry.title, ", ".join(entry.protocols)) for name, entry in REGISTRY.items()]
-    table(("benchmark", "title", "protocols"), rows)
+    listed = listings()
+    columns = ("benchmark", "title", "protocols, with their questions", "metric", "reported by")
+    table(columns, [(one.name, one.title, ", ".join(one.protocols), one.metric, one.reported_by) for one in listed])
+    print("\nWithout --data-root they come from the Hub; on a machine with a network:")
+    for one in listed:
+        print(f"  {one.command}")
     print("\nAny YAML file in the benchmark format is one too; `gmai data build` writes benchmarks/held_out.yaml.")
 
 

@@ -44,6 +44,8 @@ class Expected(BaseModel):
     """Column ▶ value ▶ questions."""
     source: str = ""
     """Where the counts come from."""
+    verified: bool = True
+    """Whether that source was seen; else `--expect` may give another count."""
 
 
 class Hub(BaseModel):
@@ -75,6 +77,8 @@ class Declaration(BaseModel):
     """Column ▶ values: only such rows are asked."""
     image_folders: tuple[str, ...] = (".", "images")
     """Where image paths start, below the folder of the YAML or of the copy; zip archives there are looked into."""
+    fixed_choices: tuple[str, ...] = ()
+    """The choices of every question, where no column has them: yes, no, maybe."""
     answer: Literal["text", "letter", "index", "number"] | None = None
     """What the reference of a question with choices is: a choice's text, its letter, its place from 0 (`index`) or from
     1 (`number`). Left out, it is what every row fits."""
@@ -111,6 +115,8 @@ class Declaration(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Declaration":
+        if self.columns.choices is not None and self.fixed_choices:
+            raise ValueError("fixed_choices and columns.choices exclude each other")
         if self.multiple and (self.choices_style != "letters" or self.columns.choices is None):
             raise ValueError("multiple needs choices_style: letters and a column of choices")
         if ("{context}" in self.prompt) != (self.columns.context is not None):

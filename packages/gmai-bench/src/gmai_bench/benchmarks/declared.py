@@ -61,6 +61,7 @@ class DeclaredBenchmark:
             hub=d.hub.repo_id if d.hub else "",
             revision=self._copy.revision,
             count_source=d.expected.source if d.expected else "",
+            count_verified=d.expected is None or d.expected.verified,
         )
 
     def questions(self, keep_image: KeepImage) -> Iterator[Question]:
@@ -100,14 +101,20 @@ class DeclaredBenchmark:
     def _answer_kind(self) -> AnswerKind:
         """Return what the references are: as declared, else what every row of the file fits."""
         d = self._declaration
-        if d.answer is not None or d.columns.choices is None:
+        if d.answer is not None or (d.columns.choices is None and not d.fixed_choices):
             return d.answer or "text"
         rows = (
             (place, self._references(row, place), options)
             for place, row in self._rows(with_images=False)
-            if (options := options_of(row, d.columns.choices, place)).texts
+            if (options := self._options(row, place)).texts
         )
         return kind_of(rows, str(self._path))
+
+    def _options(self, row: dict[str, Any], place: str) -> Options:
+        d = self._declaration
+        if d.fixed_choices:
+            return Options(d.fixed_choices, tuple(LETTERS[: len(d.fixed_choices)]))
+        return options_of(row, d.columns.choices, place)
 
     def _references(self, row: dict[str, Any], place: str) -> list[Any]:
         d = self._declaration
@@ -125,7 +132,7 @@ class DeclaredBenchmark:
     ) -> Question:
         d, columns = self._declaration, self._declaration.columns
         text = text_of(field(row, columns.question))
-        options = options_of(row, columns.choices, place)
+        options = self._options(row, place)
         right = self._right(row, options, kind, place)
         if not text.strip() or "<image>" in text:
             raise UserError(

@@ -1,67 +1,151 @@
 """Name or YAML path ▶ benchmark. Names load their module on first use."""
 
 import contextlib
+import functools
 import importlib
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from gmai_formats.errors import UserError, did_you_mean
 
-from gmai_bench.benchmarks import hub, mmmu
+from gmai_bench.benchmarks import huatuo, hub, mmmu
+from gmai_bench.benchmarks.declaration import read_declaration
+from gmai_bench.benchmarks.declared import DeclaredBenchmark
+from gmai_bench.benchmarks.hub import HubSource
 from gmai_bench.benchmarks.question import Benchmark
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One benchmark that ships with the package."""
+    """One benchmark that ships with the package as code."""
 
     opener: str
     """`module:object`; the object takes (protocol, data root) and returns a `Benchmark`."""
     title: str
     protocols: tuple[str, ...]
     """The first is the default."""
+    metric: str
+    reported_by: str
 
+
+_MEDICAL = "GMAI-VL, Lingshu, Hulu-Med, HuatuoGPT-Vision"
 
 REGISTRY: dict[str, Entry] = {
     "vqa-rad": Entry(
         "gmai_bench.benchmarks.vqa_rad:open_vqa_rad",
         "VQA-RAD: questions of clinicians about radiology images",
         ("exact-451", "yes-no-251", "llava-med", "huatuo-251", "medevalkit"),
+        "exact match, options, recall",
+        f"{_MEDICAL}, LLaVA-Med, MedGemma",
     ),
     "slake": Entry(
         "gmai_bench.benchmarks.slake:open_slake",
         "SLAKE: English and Chinese questions about radiology images",
         ("exact-1061", "llava-med", "huatuo-416", "medevalkit", "zh-exact-1033", "zh-closed-420"),
+        "exact match, options, recall",
+        f"{_MEDICAL}, LLaVA-Med, MedGemma",
     ),
     "pmc-vqa": Entry(
         "gmai_bench.benchmarks.pmc_vqa:open_pmc_vqa",
         "PMC-VQA: option questions about figures of papers",
         ("clean-2000", "test2-33430"),
+        "options",
+        _MEDICAL,
     ),
     "omnimedvqa": Entry(
         "gmai_bench.benchmarks.omnimedvqa:open_omnimedvqa",
         "OmniMedVQA: option questions from 73 data sets of 12 modalities",
         ("open-88996", "open-88996-prefix", "full-127995", "full-127995-prefix", "huatuo-11124"),
+        "options",
+        _MEDICAL,
     ),
     "mmmu-hm": Entry(
         "gmai_bench.benchmarks.mmmu:open_mmmu",
         "MMMU Health & Medicine: five subjects of the validation split",
         ("official-150", "mc-145"),
+        "options, MMMU's open rule",
+        _MEDICAL,
     ),
     "gmai-mmbench": Entry(
         "gmai_bench.benchmarks.gmai_mmbench:open_gmai_mmbench",
         "GMAI-MMBench: 18 clinical tasks, 18 departments, 4 granularities",
         ("val", "test"),
+        "options",
+        "GMAI-VL",
     ),
     "path-vqa": Entry(
         "gmai_bench.benchmarks.path_vqa:open_path_vqa",
         "PathVQA: questions about pathology images",
         ("exact-6719", "medevalkit"),
+        "exact match",
+        "Lingshu, Hulu-Med, LLaVA-Med",
     ),
 }
+"""Benchmarks whose layout needs code of its own; the others are declared in `bundled/*.yaml`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A line of `gmai bench list`."""
+
+    name: str
+    title: str
+    protocols: tuple[str, ...]
+    """The first is the default; a number in a name is its count of questions."""
+    metric: str
+    reported_by: str
+    command: str
+    """What downloads it."""
+
+
+@functools.cache
+def bundled() -> dict[str, dict[str, Path]]:
+    """Return the declared benchmarks of the package: name ▶ protocol ▶ YAML file."""
+    found: dict[str, dict[str, Path]] = {}
+    for path in sorted(Path(__file__).parent.glob("bundled/*.yaml")):
+        family, _, protocol = read_declaration(path).protocol.partition("/")
+        found.setdefault(family, {})[protocol] = path
+    return found
+
+
+def protocols_of(family: str) -> tuple[str, ...]:
+    """Return the protocols of a named benchmark, none of an unknown one."""
+    entry = REGISTRY.get(family)
+    return entry.protocols if entry else tuple(bundled().get(family, ()))
+
+
+def listings() -> list[Listing]:
+    """Return every benchmark with a name."""
+    coded = [
+        Listing(name, e.title, e.protocols, e.metric, e.reported_by, _module(e).HUB.command(name))
+        for name, e in REGISTRY.items()
+    ]
+    declared: list[Listing] = []
+    for name, protocols in bundled().items():
+        read = [read_declaration(path) for path in protocols.values()]
+        metrics = (d.scoring or ("options" if d.choices_style == "letters" else "text") for d in read)
+        files = [pattern for d in read if d.hub for pattern in d.hub.files]
+        command = HubSource(read[0].hub.repo_id, tuple(dict.fromkeys(files))).command(name) if read[0].hub else ""
+        title = read[0].title if len(read) == 1 else "; ".join(d.title for d in read)
+        declared.append(
+            Listing(
+                name,
+                title,
+                tuple(protocols),
+                ", ".join(dict.fromkeys(metrics)),
+                ", ".join(read[0].reported_by),
+                command,
+            )
+        )
+    return coded + declared
+
+
+def _module(entry: Entry) -> Any:
+    return importlib.import_module(entry.opener.partition(":")[0])
+
 
 PAPER = ("vqa-rad", "slake", "pmc-vqa", "omnimedvqa", "mmmu-hm", "gmai-mmbench")
 """The benchmarks of the paper's Tables 2 to 5, each under its default protocol; `paper` stands for all of them."""
@@ -80,15 +164,21 @@ def pin_revisions(given: Iterable[str]) -> None:
     """
     for pair in given:
         name, equals, revision = pair.partition("=")
-        entry = REGISTRY.get(name.partition("/")[0])
-        if not equals or not revision or entry is None:
+        family = name.partition("/")[0]
+        if not equals or not revision or not protocols_of(family):
             raise UserError(
                 f'--revision "{pair}": give NAME=REVISION, a name of `gmai bench list` and a commit, tag or branch of '
-                f"its data set, such as --revision vqa-rad=main.{did_you_mean(name.partition('/')[0], REGISTRY)}"
+                f"its data set, such as --revision vqa-rad=main.{did_you_mean(family, [*REGISTRY, *bundled()])}"
             )
-        of_bundle = name.partition("/")[2].startswith("huatuo-")
-        module = "gmai_bench.benchmarks.huatuo" if of_bundle else entry.opener.partition(":")[0]
-        hub.pin(importlib.import_module(module).HUB.repo_id, revision, name)
+        hub.pin(_repo_id(family, name.partition("/")[2]), revision, name)
+
+
+def _repo_id(family: str, protocol: str) -> str:
+    if family not in REGISTRY:
+        declared = read_declaration(next(iter(bundled()[family].values()))).hub
+        return declared.repo_id if declared else ""
+    module = huatuo if protocol.startswith("huatuo-") else _module(REGISTRY[family])
+    return module.HUB.repo_id
 
 
 def open_benchmark(name: str, data_root: Path | None) -> Benchmark:
@@ -103,22 +193,21 @@ def open_benchmark(name: str, data_root: Path | None) -> Benchmark:
         UserError: Unknown name or protocol, or its files are not there.
     """
     if name.endswith((".yaml", ".yml")):
-        from gmai_bench.benchmarks.declared import DeclaredBenchmark
-
         return DeclaredBenchmark(Path(name))
     family, _, protocol = name.partition("/")
-    entry = REGISTRY.get(family)
-    if entry is None:
+    protocols = protocols_of(family)
+    if not protocols:
         raise UserError(
-            f'unknown benchmark "{name}".{did_you_mean(family, REGISTRY)} A benchmark is a name of `gmai bench list` '
-            f"or the path of a YAML file (*.yaml)."
+            f'unknown benchmark "{name}".{did_you_mean(family, [*REGISTRY, *bundled()])} A benchmark is a name of '
+            f"`gmai bench list` or the path of a YAML file (*.yaml)."
         )
-    protocol = protocol or entry.protocols[0]
-    if protocol not in entry.protocols:
-        raise UserError(f'{family} has no protocol "{protocol}".{did_you_mean(protocol, entry.protocols)}')
-    module, _, attribute = entry.opener.partition(":")
-    opener = cast("Callable[[str, Path | None], Benchmark]", getattr(importlib.import_module(module), attribute))
-    return opener(protocol, data_root)
+    protocol = protocol or protocols[0]
+    if protocol not in protocols:
+        raise UserError(f'{family} has no protocol "{protocol}".{did_you_mean(protocol, protocols)}')
+    if family not in REGISTRY:
+        return DeclaredBenchmark(bundled()[family][protocol], data_root)
+    opener = getattr(_module(REGISTRY[family]), REGISTRY[family].opener.partition(":")[2])
+    return cast("Callable[[str, Path | None], Benchmark]", opener)(protocol, data_root)
 
 
 def other_ids(protocol: str, data_root: Path | None, wanted: AbstractSet[str]) -> set[str]:
@@ -127,9 +216,8 @@ def other_ids(protocol: str, data_root: Path | None, wanted: AbstractSet[str]) -
     Copies that are not there are passed over, and nothing is downloaded that the protocol itself does not need.
     """
     family, _, own = protocol.partition("/")
-    entry = REGISTRY.get(family)
     found = set(wanted) & set(mmmu.OTHER_IDS) if family == "mmmu-hm" else set[str]()
-    for name in entry.protocols if entry else ():
+    for name in protocols_of(family):
         if name == own or not wanted - found or (data_root is None and _has_own_files(family, name)):
             continue
         with contextlib.suppress(UserError):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from gmai_bench.benchmarks.question import Card
-from gmai_bench.benchmarks.registry import REGISTRY
+from gmai_bench.benchmarks.registry import protocols_of
 from gmai_bench.scoring.verdict import Scored
 
 _EQUALITY = ("exact", "medevalkit_exact")
@@ -28,9 +28,7 @@ def _sentences(card: Card, scored: Sequence[Scored]) -> str:
     if words < max(_FEWEST_WORDS, 2 * due):
         return ""
     equal = "None of the" if not right else f"Only {right} of the"
-    entry = REGISTRY.get(card.name)
-    names = entry.protocols if entry else ()
-    others = [name for name in names if not name.startswith(("exact", "zh-exact", "medevalkit"))]
+    others = [name for name in protocols_of(card.name) if not name.startswith(("exact", "zh-exact", "medevalkit"))]
     remedy = (
         f"{' or '.join(others)} read sentences" if others else "ask for a word, give options, or change the scoring"
     )

@@ -1,0 +1,199 @@
+"""Every bundled declaration on a tiny copy in its published layout: official answers score 100 %, "A" chance."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from gmai_bench.answers.predictions import Kept, Prediction
+from gmai_bench.benchmarks import record
+from gmai_bench.benchmarks.declaration import read_declaration
+from gmai_bench.benchmarks.registry import bundled, listings, open_benchmark
+from gmai_bench.images import check
+from gmai_bench.scoring.results import score_benchmark
+from PIL import Image
+
+FOUR = (
+    ("E", "B", "C", "A"),
+    ("No", "Not seen", "None of the above", "No evidence of fracture"),
+    ("Benign", "Unable to determine", "Cannot be determined", "I don't know"),
+    ("1", "2", "0", "3"),
+)
+
+
+def cases(more: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], int]]:
+    """Every set of options with each of its options right once."""
+    return [((*options, *more), right) for options in FOUR for right in range(4 + len(more))]
+
+
+TEN = ("five", "six", "seven", "eight", "nine", "ten")
+LETTERS = "ABCDEFGHIJ"
+
+
+def png() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (6, 4), (9, 90, 30)).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def json_lines(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def parquet(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows), path)
+
+
+def mapping(options: tuple[str, ...]) -> dict[str, str]:
+    return dict(zip(LETTERS, options, strict=False))
+
+
+def medxpertqa(folder: Path, part: str, more: tuple[str, ...]) -> list[str]:
+    about = {"medical_task": "Diagnosis", "body_system": "Digestive", "question_type": "Reasoning"}
+    rows: list[dict[str, Any]] = [
+        {
+            "id": f"{part}-{n}",
+            "question": "Which?",
+            "options": mapping(options),
+            "label": LETTERS[right],
+            **about,
+        }
+        for n, (options, right) in enumerate(cases(more))
+    ]
+    if part == "MM":
+        rows = [{**row, "images": [f"{row['id']}-a.jpeg", f"{row['id']}-b.jpeg"]} for row in rows]
+        with zipfile.ZipFile(folder / "images.zip", "w") as archive:
+            for name in (name for row in rows for name in row["images"]):
+                archive.writestr(f"images/{name}", png())
+    json_lines(folder / part / "test.jsonl", rows)
+    return [row["label"] for row in rows]
+
+
+def mmmu_pro(folder: Path) -> list[str]:
+    empty = {f"image_{i}": None for i in range(2, 8)}
+    rows = [
+        {"id": f"test_{n}", "question": "Which of <image 1>?", "options": repr(list(options)), "answer": LETTERS[right],
+         "subject": "Art" if n == 40 else "Pharmacy", "topic_difficulty": "Hard",
+         "image_1": {"bytes": png(), "path": None}, **empty}
+        for n, (options, right) in enumerate([*cases(TEN), *cases()[:1]])
+    ]  # fmt: skip
+    parquet(folder / "standard (10 options)/test-00000-of-00001.parquet", rows)
+    return [row["answer"] for row in rows[:-1]]
+
+
+def medframeqa(folder: Path) -> list[str]:
+    frames = {f"image_{i}": {"bytes": png(), "path": None} if i < 3 else None for i in range(1, 6)}
+    rows = [{"question": "?", "options": list(o), "correct_answer": LETTERS[r], **frames} for o, r in cases()]
+    parquet(folder / "data/test-00000-of-00001.parquet", rows)
+    return [LETTERS[right] for _, right in cases()]
+
+
+def medqa(folder: Path) -> list[str]:
+    rows = [
+        {"question": "?", "answer": o[r], "options": mapping(o), "meta_info": "step1", "answer_idx": LETTERS[r],
+         "metamap_phrases": []}
+        for o, r in cases()
+    ]  # fmt: skip
+    json_lines(folder / "phrases_no_exclude_test.jsonl", rows)
+    return [LETTERS[right] for _, right in cases()]
+
+
+def medmcqa(folder: Path) -> list[str]:
+    names = ("opa", "opb", "opc", "opd")
+    rows = [
+        {"id": str(n), "question": "?", **dict(zip(names, o, strict=True)), "cop": r, "choice_type": "single",
+         "subject_name": "ENT", "topic_name": None, "exp": None}
+        for n, (o, r) in enumerate(cases())
+    ]  # fmt: skip
+    parquet(folder / "data/validation-00000-of-00001.parquet", rows)
+    return [LETTERS[right] for _, right in cases()]
+
+
+def pubmedqa(folder: Path) -> list[str]:
+    decisions = ["yes", "no", "maybe"] * 4
+    rows = [
+        {"pubid": n, "question": "?", "context": {"contexts": ["One.", "Two."], "labels": ["A", "B"], "meshes": []},
+         "long_answer": "…", "final_decision": decision}
+        for n, decision in enumerate(decisions)
+    ]  # fmt: skip
+    parquet(folder / "pqa_labeled/train-00000-of-00001.parquet", rows)
+    return [LETTERS[("yes", "no", "maybe").index(decision)] for decision in decisions]
+
+
+def mmlu(folder: Path) -> list[str]:
+    rows = [{"question": "?", "subject": "anatomy", "choices": list(o), "answer": r} for o, r in cases()]
+    parquet(folder / "all/test-00000-of-00001.parquet", [*rows, {**rows[0], "subject": "astronomy"}])
+    return [LETTERS[right] for _, right in cases()]
+
+
+def supergpqa(folder: Path) -> list[str]:
+    rows = [
+        {"uuid": str(n), "question": "?", "options": list(o), "answer": o[r], "answer_letter": LETTERS[r],
+         "discipline": "Medicine", "field": "Surgery", "subfield": "x", "difficulty": "hard", "is_calculation": False}
+        for n, (o, r) in enumerate(cases(TEN))
+    ]  # fmt: skip
+    json_lines(folder / "SuperGPQA-all.jsonl", [{**rows[0], "uuid": "x", "discipline": "Law"}, *rows])
+    return [LETTERS[right] for _, right in cases(TEN)]
+
+
+COPIES: dict[str, tuple[Callable[[Path], list[str]], float]] = {
+    "medxpertqa/mm-2000": (lambda folder: medxpertqa(folder, "MM", TEN[:1]), 0.2),
+    "medxpertqa/text-2450": (lambda folder: medxpertqa(folder, "Text", TEN), 0.1),
+    "mmmu-pro-hm/standard-286": (mmmu_pro, 0.1),
+    "medframeqa/test-2851": (medframeqa, 0.25),
+    "medqa/usmle-1273": (medqa, 0.25),
+    "medmcqa/validation-4183": (medmcqa, 0.25),
+    "pubmedqa/labelled-1000": (pubmedqa, 1 / 3),
+    "mmlu-medical/six-1089": (mmlu, 0.25),
+    "supergpqa-medicine/all-2755": (supergpqa, 0.1),
+}
+"""Protocol ▶ what writes a tiny copy and returns its official answers, and the chance."""
+
+
+def test_every_bundled_benchmark_has_a_tiny_copy() -> None:
+    assert set(COPIES) == {f"{name}/{protocol}" for name, protocols in bundled().items() for protocol in protocols}
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_official_answers_are_right_and_always_the_first_is_chance(name: str, tmp_path: Path) -> None:
+    write, chance = COPIES[name]
+    folder = tmp_path / name.partition("/")[0]
+    folder.mkdir()
+    answers = write(folder)
+    item = record.load(open_benchmark(name, tmp_path), check, limit=None, allow_partial=True)
+    ids = [question.id for question in item.questions]
+
+    def result(said: list[str]) -> tuple[float, float | None]:
+        kept = {i: Prediction(i, text, "") for i, text in zip(ids, said, strict=True)}
+        scored = score_benchmark(item, Kept(kept, 0, 0)).result
+        return scored.accuracy, scored.chance
+
+    assert result(answers) == (1.0, pytest.approx(chance))
+    assert result(["A"] * len(ids))[0] == pytest.approx(chance)
+    assert all(question.prompt.count("\nA. ") == 1 for question in item.questions)
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_a_bundled_benchmark_says_where_its_layout_and_count_come_from(name: str) -> None:
+    family, _, protocol = name.partition("/")
+    declared = read_declaration(bundled()[family][protocol])
+    assert declared.hub is not None
+    assert declared.layout == f"https://huggingface.co/datasets/{declared.hub.repo_id}"
+    assert declared.reported_by
+    assert declared.expected is not None
+    assert declared.expected.source
+    assert str(declared.expected.total) in protocol or family == "mmlu-medical"
+
+
+def test_the_list_names_everything_once() -> None:
+    listed = listings()
+    names = [one.name for one in listed]
+    assert len(set(names)) == len(names) >= 15
+    assert all(one.reported_by and one.metric and one.command.startswith("hf download ") for one in listed)
