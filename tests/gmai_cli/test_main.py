@@ -18,6 +18,20 @@ def mistake():
 def bug():
     raise ZeroDivisionError("nobody expected this")
 @app.command()
+def full():
+    raise OSError(28, "No space left on device", "/data/out")
+@app.command()
+def same():
+    raise typer.Exit(130)
+@app.command()
+def stubborn():
+    try:
+        print("ready", flush=True)
+        time.sleep(30)
+    finally:
+        print("closing", flush=True)
+        time.sleep(30)
+@app.command()
 def partial():
     raise typer.Exit(EXIT_PARTIAL)
 @app.command()
@@ -57,18 +71,48 @@ def test_a_command_may_end_with_a_code_of_its_own(gmai: Gmai) -> None:
 
 
 @pytest.mark.usefixtures("trip")
-def test_ctrl_c_ends_with_130(site: Site) -> None:
+def test_an_error_of_the_system_is_one_line_and_code_2(gmai: Gmai) -> None:
+    result = gmai("trip", "full")
+    assert result.returncode == 2
+    assert result.stderr.startswith("gmai: /data/out: no space is left on the device")
+    assert result.stderr.count("\n") == 1
+
+
+def started(site: Site, command: str) -> "subprocess.Popen[str]":
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, "trip", "wait"],
+        [sys.executable, "-c", PROGRAM, "trip", command],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=site.environment(),
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored in what a shell starts with `&`
     )  # fmt: skip
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
+    return process
+
+
+@pytest.mark.usefixtures("trip")
+def test_ctrl_c_says_so_in_one_line_and_ends_with_130(site: Site) -> None:
+    process = started(site, "wait")
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert errors == "gmai: interrupted. What is finished stays; run the same command to resume.\n"
+
+
+@pytest.mark.usefixtures("trip")
+def test_a_second_ctrl_c_ends_what_closes(site: Site) -> None:
+    process = started(site, "stubborn")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "closing\n"
+    process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Traceback" not in errors
+
+
+@pytest.mark.usefixtures("trip")
+def test_a_code_130_of_a_command_is_no_interrupt(gmai: Gmai) -> None:
+    result = gmai("trip", "same")
+    assert (result.returncode, result.stderr) == (130, "")
 
 
 def test_version_alone_lists_the_packages(gmai: Gmai) -> None:

@@ -1,8 +1,11 @@
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 from gmai_bench.answers.cache import AnswerCache, CachedAnswer
 from gmai_bench.backends.asks import Answer
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
@@ -77,3 +80,35 @@ def test_processes_share_a_cache_with_a_file_each(tmp_path: Path) -> None:
     cache = AnswerCache(tmp_path, "m")
     assert all(cache.get(f"{n}-{i}") for n in range(3) for i in range(200))
     assert len(list(tmp_path.rglob("*.jsonl"))) == 3
+
+
+def test_a_cache_that_cannot_be_written_costs_the_cache_and_not_the_run(
+    held_out: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "taken").write_text("a file where the folder should be")
+    assert run(held_out, tmp_path / "a", tmp_path / "taken", Counting()).asked == 12
+    assert (tmp_path / "a/held_out/option-text/scores.jsonl").is_file()
+    assert capfd.readouterr().err.count("The run goes on and keeps no more answers for other runs.") == 1
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS])
+def test_a_cache_that_fills_up_is_given_up_with_one_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    cache = AnswerCache(tmp_path, "sha256:1")
+    cache.add("first", CachedAnswer("MR", cut=False))
+    real = os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "write", full)
+    cache.add("second", CachedAnswer("CT", cut=False))
+    cache.add("third", CachedAnswer("CT", cut=False))
+    monkeypatch.setattr(os, "write", real)
+    cache.add("fourth", CachedAnswer("CT", cut=False))
+    assert cache.get("third") == CachedAnswer("CT", cut=False), "within the run it still serves"
+    assert capsys.readouterr().err.count(os.strerror(number)) == 1
+    again = AnswerCache(tmp_path, "sha256:1")
+    assert again.get("first") == CachedAnswer("MR", cut=False)
+    assert again.get("second") is again.get("fourth") is None

@@ -5,7 +5,7 @@ import pytest
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
 from gmai_bench.run import Settings, score_file
 from gmai_bench.scoring.statistics import macro_bootstrap, mcnemar_exact, minimum_detectable_difference
-from gmai_bench.tools.compare import compare
+from gmai_bench.tools.compare import FEWEST_DIFFERING, Comparison, compare, power
 from gmai_formats.errors import UserError
 from scipy.stats import binomtest
 
@@ -65,3 +65,58 @@ def test_other_protocols_and_other_questions_are_refused(
         compare(folders[0], tmp_path / "d-out")
     with pytest.raises(UserError, match=r"holds no answers yet"):
         compare(folders[0], tmp_path / "none")
+
+
+@pytest.fixture
+def paired(inputs: SimpleNamespace, held_out: Path, tmp_path: Path):
+    """Return a function that compares two runs, of which the second changes the first answers of the first."""
+    rows = inputs.held_out_rows()
+
+    def make(first: str, changed: int) -> Comparison:
+        wrong = {row["id"]: next(choice for choice in row["choices"] if choice != row["reference"]) for row in rows}
+        right = {row["id"]: row["reference"] for row in rows}
+        before, after = (right, wrong) if first == "right" else (wrong, right)
+        names = list(before)
+        answers = {"a": before, "b": {**before, **{name: after[name] for name in names[:changed]}}}
+        for name, each in answers.items():
+            file = inputs.write_predictions(tmp_path / f"{name}.jsonl", each)
+            score_file(file, [DeclaredBenchmark(held_out)], tmp_path / name, Settings(), model=name)
+        (found,) = compare(tmp_path / "a", tmp_path / "b")
+        return found
+
+    return make
+
+
+@pytest.mark.parametrize("first", ["right", "wrong"])
+def test_without_a_differing_pair_nothing_is_said_about_power(paired, first: str) -> None:
+    found = paired(first, 0)
+    assert found.detectable is None
+    assert (found.p_exact, found.p_clustered, found.difference) == (1.0, 1.0, 0.0)
+    bound = 1 - 0.05 ** (1 / 6)  # six clusters: with 95 % fewer than 39 % of the pairs differ
+    assert found.interval == pytest.approx((-bound, bound))
+    assert "no pair differs, so the smallest difference that they could find cannot be estimated" in power(found)
+    assert "80 % power" not in power(found)
+
+
+def test_when_all_pairs_differ_alike_no_spread_was_seen_either(paired) -> None:
+    found = paired("wrong", 12)
+    assert found.detectable is None
+    assert found.difference == 1.0
+    assert found.p_clustered == found.p_exact == pytest.approx(2 / 2**12)
+    assert found.interval[1] == 1.0
+    assert found.interval[0] < 0.3
+    assert "12 pairs differ" in power(found)
+
+
+@pytest.mark.parametrize(("changed", "words"), [(1, "one pair differs"), (3, "3 pairs differ"), (5, "5 pairs differ")])
+def test_a_few_differing_pairs_are_too_few(paired, changed: int, words: str) -> None:
+    found = paired("right", changed)
+    assert found.detectable is None
+    assert words in power(found)
+    assert found.interval[0] < found.difference < found.interval[1]
+
+
+def test_six_differing_pairs_give_an_estimate(paired) -> None:
+    found = paired("right", FEWEST_DIFFERING)
+    assert found.detectable == pytest.approx(minimum_detectable_difference(found.standard_error))
+    assert "points with 80 % power" in power(found)

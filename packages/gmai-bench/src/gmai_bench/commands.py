@@ -18,6 +18,7 @@ def compare(
     from gmai_cli.console import table
 
     from gmai_bench.tools.compare import compare as compare_runs
+    from gmai_bench.tools.compare import power
 
     found = compare_runs(first, second)
     columns = ("protocol", "n", "A", "B", "only A", "only B", "B - A", "95 % (clustered)", "p exact", "p clustered")
@@ -38,10 +39,7 @@ def compare(
     ]
     table(columns, rows, title=f"A = {first}, B = {second}")
     for c in found:
-        print(
-            f"{c.protocol}: {c.n} questions in {c.clusters} clusters detect a difference of "
-            f"{100 * c.detectable:.1f} points with 80 % power"
-        )
+        print(power(c))
 
 
 def audit_table(

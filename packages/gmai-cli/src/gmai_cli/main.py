@@ -1,10 +1,11 @@
 """The `gmai` script: finds the command, runs it, and turns errors into messages and exit codes."""
 
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from gmai_formats.errors import UserError
@@ -113,9 +114,31 @@ def main() -> None:
         say(f"gmai: {error}")
         sys.exit(EXIT_USER_ERROR)
     except KeyboardInterrupt:
-        say("gmai: interrupted")
-        sys.exit(EXIT_INTERRUPTED)
-    except Exception:
+        _interrupted()
+    except SystemExit as end:
+        if end.code == EXIT_INTERRUPTED and _is_of_an_interrupt(end):  # typer makes an exit of Ctrl-C
+            _interrupted()
+        raise
+    except Exception as error:
+        from gmai_cli.system_errors import explain
+
+        if line := explain(error):
+            say(f"gmai: {line}")
+            sys.exit(EXIT_USER_ERROR)
         traceback.print_exc()
         say("gmai: this is a bug. Please report it with the lines above and `gmai doctor`.")
         sys.exit(EXIT_BUG)
+
+
+def _is_of_an_interrupt(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _interrupted() -> NoReturn:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second Ctrl-C does not wait for what closes
+    say("gmai: interrupted. What is finished stays; run the same command to resume.")
+    sys.exit(EXIT_INTERRUPTED)

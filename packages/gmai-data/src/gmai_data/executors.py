@@ -9,14 +9,17 @@ import importlib
 import json
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
+from gmai_cli.exit_codes import EXIT_INTERRUPTED
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
 
@@ -56,9 +59,15 @@ def build_and_return(job: ShardJob) -> ShardJob:
 def _start_worker() -> None:
     """Prepare a process of the pool: one core, and no life after the process that started it was killed."""
     _one_thread()
+    signal.signal(signal.SIGINT, _end)  # Ctrl-C reaches every process; the one that started them speaks
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    os._exit(EXIT_INTERRUPTED)
 
 
 def _one_thread() -> None:

@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from gmai_cli.console import say
+
 
 class CachedAnswer(NamedTuple):
     """An answer given earlier to the very same request."""
@@ -28,9 +30,18 @@ class AnswerCache:
         self._folder = folder / "answers" / hashlib.sha256(model_digest.encode()).hexdigest()[:32]
         self._descriptor: int | None = None
         self._answers: dict[str, CachedAnswer] = {}
-        for file in sorted(self._folder.glob("*.jsonl")):
-            for line in file.read_bytes().split(b"\n"):
-                self._take(line)
+        self._is_lost = False
+        try:
+            for file in sorted(self._folder.glob("*.jsonl")):
+                for line in file.read_bytes().split(b"\n"):
+                    self._take(line)
+        except OSError as error:
+            self._lose(error)
+
+    def _lose(self, error: OSError) -> None:
+        """Go on without the folder; a cache may be full, forbidden or gone, and the run has its own answers."""
+        self._is_lost = True
+        say(f"{self._folder}: {error.strerror or error}. The run goes on and keeps no more answers for other runs.")
 
     def _take(self, line: bytes) -> None:
         try:
@@ -45,6 +56,15 @@ class AnswerCache:
 
     def add(self, request: str, answer: CachedAnswer) -> None:
         """Keep an answer."""
+        self._answers[request] = answer
+        if self._is_lost:
+            return
+        try:
+            self._append(request, answer)
+        except OSError as error:
+            self._lose(error)
+
+    def _append(self, request: str, answer: CachedAnswer) -> None:
         if self._descriptor is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             name = f"{socket.gethostname()}-{os.getpid()}-{time.time_ns()}.jsonl"
@@ -53,4 +73,3 @@ class AnswerCache:
         data = (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8", errors="replace")
         while data:
             data = data[os.write(self._descriptor, data) :]
-        self._answers[request] = answer

@@ -5,6 +5,7 @@ from typing import Any, Literal, cast
 
 import yaml
 from gmai_formats.errors import UserError, explain_validation
+from gmai_formats.safe_yaml import load_yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
@@ -133,7 +134,7 @@ def read_declaration(path: Path) -> Declaration:
         UserError: The file is missing, no YAML mapping, or breaks the format.
     """
     try:
-        loaded: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        loaded: Any = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(
             f"{path}: cannot be read ({error.strerror}). A benchmark is a name (`gmai bench list`) or a YAML file. "

@@ -11,6 +11,9 @@ from gmai_bench.report.build import read_folder, run_folders
 from gmai_bench.scoring.results import ScoredBenchmark
 from gmai_bench.scoring.statistics import clustered_standard_error, mcnemar_exact, minimum_detectable_difference
 
+FEWEST_DIFFERING = 6
+"""Pairs that must differ, all one way, before the exact test can fall below p = 0.05 (2 · 0.5⁶ = 0.03)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -31,10 +34,11 @@ class Comparison:
     """Of the difference, clustered by image."""
     clusters: int
     interval: tuple[float, float]
-    """95 %, clustered."""
+    """95 %, clustered; where every pair says the same, what so many pairs leave possible."""
     p_clustered: float
-    detectable: float
-    """Smallest true difference that so many questions find with 80 % power, clustered."""
+    detectable: float | None
+    """Smallest true difference that so many questions find with 80 % power, clustered; None where fewer than
+    `FEWEST_DIFFERING` pairs differ or all differ alike: no spread was seen, so none can be estimated."""
 
 
 def compare(first: Path, second: Path) -> list[Comparison]:
@@ -94,7 +98,7 @@ def _compare(a: ScoredBenchmark, b: ScoredBenchmark, first: Path, second: Path) 
     error, clusters = clustered_standard_error(differences, [item.question.cluster for item in paired])
     n, difference = len(paired), sum(differences) / len(paired)
     only_first, only_second = differences.count(-1.0), differences.count(1.0)
-    z = NormalDist().inv_cdf(0.975)
+    p_exact = mcnemar_exact(only_first, only_second)
     return Comparison(
         protocol=protocol,
         n=n,
@@ -102,11 +106,38 @@ def _compare(a: ScoredBenchmark, b: ScoredBenchmark, first: Path, second: Path) 
         accuracy_second=sum(theirs) / n,
         only_first=only_first,
         only_second=only_second,
-        p_exact=mcnemar_exact(only_first, only_second),
+        p_exact=p_exact,
         difference=difference,
         standard_error=error,
         clusters=clusters,
-        interval=(difference - z * error, difference + z * error),
-        p_clustered=2 * NormalDist().cdf(-abs(difference) / error) if error > 0 else 1.0,
-        detectable=minimum_detectable_difference(error),
+        interval=_interval(difference, error, clusters),
+        p_clustered=2 * NormalDist().cdf(-abs(difference) / error) if error > 0 else p_exact,
+        detectable=(
+            minimum_detectable_difference(error) if error > 0 and only_first + only_second >= FEWEST_DIFFERING else None
+        ),
+    )
+
+
+def _interval(difference: float, error: float, clusters: int) -> tuple[float, float]:
+    """Return the 95 % interval of a difference.
+
+    Without any spread the normal interval is a point. Then the share of pairs that say otherwise is bounded: 1 - 0.05 ^
+    (1 / n), about 3 / n (https://en.wikipedia.org/wiki/Rule_of_three_(statistics)), with clusters for n.
+    """
+    reach = NormalDist().inv_cdf(0.975) * error
+    if error == 0:
+        reach = (1 - 0.05 ** (1 / clusters)) * (1 + abs(difference))  # from +1 to -1 a pair moves by two
+    return max(-1.0, difference - reach), min(1.0, difference + reach)
+
+
+def power(found: Comparison) -> str:
+    """Return a sentence on what so many questions can find."""
+    asked = f"{found.protocol}: {found.n} questions in {found.clusters} clusters"
+    if found.detectable is not None:
+        return f"{asked} detect a difference of {100 * found.detectable:.1f} points with 80 % power"
+    differing = found.only_first + found.only_second
+    pairs = {0: "no pair differs", 1: "one pair differs"}.get(differing, f"{differing} pairs differ")
+    return (
+        f"{asked}: {pairs}, so the smallest difference that they could find cannot be estimated. "
+        f"Ask more questions (at least {FEWEST_DIFFERING} pairs must differ before the exact test can say p < 0.05)"
     )

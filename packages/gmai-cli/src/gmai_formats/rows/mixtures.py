@@ -11,6 +11,7 @@ from gmai_formats.errors import UserError, explain_validation
 from gmai_formats.rows.files import SUFFIXES, format_of
 from gmai_formats.rows.json_stream import first_character, lenient_object
 from gmai_formats.rows.rules import Problem
+from gmai_formats.safe_yaml import load_yaml
 
 Share = Annotated[float, Field(ge=0)]
 
@@ -117,7 +118,7 @@ def read_mixture_file(path: Path) -> Mixture:
         UserError: It is none, or has unknown or ill-typed keys.
     """
     try:
-        content: Any = yaml.safe_load(path.read_text("utf-8"))
+        content: Any = load_yaml(path.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not readable as YAML: {error}") from error
     try:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from gmai_formats.chat.completion import Completion
 from gmai_formats.errors import UserError, did_you_mean, explain_validation
+from gmai_formats.safe_yaml import load_yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 _DATED = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")
@@ -116,7 +117,7 @@ def load_table(path: Path | None = None) -> Table:
     if path is None:
         return _bundled()
     try:
-        return Table.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Table.model_validate(load_yaml(path.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError) as error:
         raise UserError(f"{path}: not readable as YAML ({error}). --prices is a table like the bundled one.") from error
     except ValidationError as error:
@@ -126,7 +127,7 @@ def load_table(path: Path | None = None) -> Table:
 @functools.cache
 def _bundled() -> Table:
     text = (resources.files("gmai_data.generation") / "prices.yaml").read_text(encoding="utf-8")
-    return Table.model_validate(yaml.safe_load(text))
+    return Table.model_validate(load_yaml(text))
 
 
 def text_tokens(text: str) -> int:

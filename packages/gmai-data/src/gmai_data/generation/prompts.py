@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import yaml
 from gmai_formats.errors import UserError, explain_validation
+from gmai_formats.safe_yaml import load_yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 GENERAL = "general"
@@ -112,7 +113,7 @@ def load_prompts(folder: Path | None = None) -> dict[str, Prompt]:
 
 def _parse(model: Any, text: str, where: str) -> Any:
     try:
-        return model.model_validate(yaml.safe_load(text))
+        return model.model_validate(load_yaml(text))
     except yaml.YAMLError as error:
         raise UserError(f"{where}: not readable as YAML: {error}. Fix the file.") from error
     except ValidationError as error:

@@ -11,6 +11,7 @@ from gmai_cli.console import progress, say
 from gmai_cli.folders import check_new, new_folder
 from gmai_formats.errors import UserError
 from gmai_formats.files import sha256_file, write_json, write_text
+from gmai_formats.safe_yaml import load_yaml
 
 from gmai_data.publishing.card import dataset_card
 from gmai_data.publishing.croissant import croissant
@@ -109,7 +110,7 @@ def refusals(recipes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 def _copy_mixture(out: Path, folder: Path) -> None:
     """Copy `mix.yaml` without the entries whose rows were all left out."""
-    mixture = yaml.safe_load((out / "mix.yaml").read_text(encoding="utf-8"))
+    mixture = load_yaml((out / "mix.yaml").read_text(encoding="utf-8"))
     mixture["datasets"] = [entry for entry in mixture["datasets"] if (folder / entry["path"]).is_dir()]
     write_text(folder / "mix.yaml", yaml.safe_dump(mixture, sort_keys=False, allow_unicode=True))
 
@@ -154,7 +155,7 @@ def _copy_rows(path: Path, target: Path, schema: Any, sources: list[str]) -> Non
 
 
 def _correct_benchmark(path: Path, questions: int, kept: Mapping[str, Mapping[str, Any]]) -> None:
-    card = yaml.safe_load(path.read_text(encoding="utf-8"))
+    card = load_yaml(path.read_text(encoding="utf-8"))
     card["expected"] = {"total": questions}
     card["license"] = " AND ".join(sorted({str(recipe["license"]) for recipe in kept.values()}))
     write_text(path, yaml.safe_dump(card, sort_keys=False, allow_unicode=True))

@@ -6,6 +6,7 @@ from typing import Annotated, Any, get_args
 
 import yaml
 from gmai_formats.errors import UserError, did_you_mean, explain_validation
+from gmai_formats.safe_yaml import compose_yaml, load_yaml
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
 from gmai_data.imaging.rules import BoxRule, Deidentification, SliceRule, ValueRule
@@ -73,8 +74,8 @@ def load_recipe(path: Path) -> Recipe:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        document = yaml.safe_load(text)
+        node = compose_yaml(text)
+        document = load_yaml(text)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such recipe file. Give the path of a YAML card.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import yaml
 from gmai_formats.errors import UserError, did_you_mean, explain_validation
+from gmai_formats.safe_yaml import load_yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gmai_model import stages
@@ -160,7 +161,7 @@ def resolve(stage: int, file: Path | None, overrides: list[str]) -> TrainConfig:
         if key not in TrainConfig.model_fields:
             raise UserError(f"--set {override}: unknown key.{did_you_mean(key, TrainConfig.model_fields)}")
         # YAML 1.1 reads 1e-3 as a text, so numbers are tried first.
-        values[key] = _number(text) if _number(text) is not None else yaml.safe_load(text)
+        values[key] = _number(text) if _number(text) is not None else load_yaml(text)
     try:
         return TrainConfig.model_validate(values)
     except ValidationError as error:
@@ -180,7 +181,7 @@ def _read_yaml(file: Path) -> dict[str, Any]:
     if not file.is_file():
         raise UserError(f"--config {file}: no such file.")
     try:
-        content = yaml.safe_load(file.read_text("utf-8"))
+        content = load_yaml(file.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"--config {file}: not readable as YAML: {error}") from error
     if not isinstance(content, dict):

@@ -1,0 +1,85 @@
+"""YAML that users write, read with bounds: a short file cannot stand for billions of values, nor nest without end.
+
+Aliases are allowed while what they stand for stays small (https://en.wikipedia.org/wiki/Billion_laughs_attack).
+"""
+
+from typing import Any
+
+import yaml
+
+MOST_DEPTH = 100
+MOST_NODES = 100_000
+"""Values that a document with aliases may stand for; one without aliases is as large as its file."""
+
+
+class YamlBoundsError(yaml.YAMLError):
+    """The document is well formed, and larger or deeper than any that a person writes."""
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, which ends at a depth of `MOST_DEPTH` and notices aliases."""
+
+    depth = 0
+    has_aliases = False
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self.has_aliases = self.has_aliases or self.check_event(yaml.AliasEvent)
+        self.depth += 1
+        if self.depth > MOST_DEPTH:
+            line = self.peek_event().start_mark.line + 1
+            raise YamlBoundsError(f"line {line}: nested more than {MOST_DEPTH} deep")
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+def compose_yaml(text: str) -> yaml.Node | None:
+    """Return the nodes of a document, None for an empty one.
+
+    Raises:
+        yaml.YAMLError: It is no YAML, or exceeds the bounds.
+    """
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is not None and loader.has_aliases:
+            _count(node, {})
+        return node
+    finally:
+        loader.dispose()
+
+
+def load_yaml(text: str) -> Any:
+    """Return a document's values, in place of `yaml.safe_load`.
+
+    Raises:
+        yaml.YAMLError: It is no YAML, exceeds the bounds, or holds a value that cannot be (the month 13).
+    """
+    node = compose_yaml(text)
+    constructor = _Loader("")
+    try:
+        return None if node is None else constructor.construct_document(node)
+    except (ValueError, OverflowError) as error:
+        raise YamlBoundsError(str(error)) from error
+    finally:
+        constructor.dispose()
+
+
+def _count(node: yaml.Node, sizes: dict[int, int]) -> int:
+    """Return how many values a node stands for, every alias in full."""
+    key = id(node)
+    if key in sizes:
+        if not sizes[key]:
+            raise YamlBoundsError(f"line {node.start_mark.line + 1}: an alias stands for what it is a part of")
+        return sizes[key]
+    sizes[key] = 0
+    parts: list[yaml.Node] = []
+    if isinstance(node, yaml.SequenceNode):
+        parts = node.value
+    elif isinstance(node, yaml.MappingNode):
+        parts = [part for pair in node.value for part in pair]
+    size = 1 + sum(_count(part, sizes) for part in parts)
+    if size > MOST_NODES:
+        raise YamlBoundsError(f"line {node.start_mark.line + 1}: its aliases stand for more than {MOST_NODES} values")
+    sizes[key] = size
+    return size

@@ -1,0 +1,116 @@
+"""Errors of the system become one line with place and remedy; what is unknown stays a bug."""
+
+import errno
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+from gmai_cli.system_errors import explain
+
+
+def caught(act):
+    """The error that an action raises, with its traceback."""
+    try:
+        act()
+    except BaseException as error:
+        return error
+    raise AssertionError("no error was raised")
+
+
+@pytest.mark.parametrize(
+    ("number", "found"),
+    [
+        (errno.EROFS, "the file system is read-only"),
+        (errno.EACCES, "permission denied"),
+        (errno.EPERM, "not permitted"),
+        (errno.EISDIR, "this is a folder"),
+        (errno.ENOTDIR, "a part of the path is no folder"),
+        (errno.ENAMETOOLONG, "the name is too long"),
+        (errno.EFBIG, "the file would be larger than allowed"),
+        (errno.ESTALE, "the network file system"),
+    ],
+)
+def test_path_fault_and_remedy_stand_in_one_line(number, found):
+    line = explain(OSError(number, os.strerror(number), "/data/out/x.parquet"))
+    assert line.startswith(f"/data/out/x.parquet: {found}")
+    assert line.endswith(".")
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_says_how_much_is_free(tmp_path, number):
+    line = explain(OSError(number, os.strerror(number), str(tmp_path / "no" / "such" / "file")))
+    assert "MB are free). Make room or choose another folder, then run the same command again." in line
+
+
+def test_writing_names_the_open_file_though_the_error_does_not(tmp_path):
+    def write():
+        with (tmp_path / "table.bin").open("wb") as file:
+            file.write(b"x")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    assert explain(caught(write)).startswith(f"{tmp_path / 'table.bin'}: no space is left on the device (")
+
+
+@pytest.mark.parametrize("words", [["--out", "/data/out"], ["--out=/data/out"], ["build", "--release", "/data/out"]])
+def test_without_any_path_the_output_folder_is_named(monkeypatch, words):
+    monkeypatch.setattr("sys.argv", ["gmai", *words])
+    assert explain(OSError(errno.ENOSPC, "No space left on device")).startswith("/data/out: no space is left")
+
+
+def test_a_real_write_to_a_full_device():
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    assert explain(caught(lambda: Path("/dev/full").write_text("x"))).startswith("/dev/full: no space is left")
+
+
+def test_a_missing_program_is_no_missing_file(tmp_path):
+    line = explain(caught(lambda: subprocess.run(["no-such-program-of-gmai"], check=False)))
+    assert line.startswith("no-such-program-of-gmai: not installed, or not on the PATH")
+    missing = explain(caught(lambda: (tmp_path / "none.txt").read_text()))
+    assert missing == f"{tmp_path / 'none.txt'}: no such file or folder. Correct the path."
+
+
+def test_two_paths_of_a_rename_are_both_named(tmp_path):
+    line = explain(caught(lambda: (tmp_path / "a").rename(tmp_path / "b")))
+    assert line.startswith(f"{tmp_path / 'a'} ▶ {tmp_path / 'b'}: no such file")
+
+
+def test_a_taken_port_names_its_address():
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        with socket.socket() as other:
+            taken = caught(lambda: other.bind(("127.0.0.1", port)))
+    assert explain(taken) == "the server: the port is taken. Choose another port, or end the program that has it."
+    message = f"error while attempting to bind on address ('127.0.0.1', {port}): address already in use"
+    assert explain(OSError(errno.EADDRINUSE, message)).startswith(f"127.0.0.1:{port}: the port is taken")
+
+
+@pytest.mark.parametrize(
+    ("error", "found"),
+    [
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), "nothing listens there"),
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), "the network cannot be reached"),
+        (TimeoutError(errno.ETIMEDOUT, "Connection timed out"), "no answer in time"),
+        (socket.gaierror(-2, "Name or service not known"), "the host's name is unknown"),
+    ],
+)
+def test_the_network_is_the_users_world(error, found):
+    assert explain(error).startswith(found)
+
+
+def test_a_group_of_such_errors_is_one_of_them():
+    full = OSError(errno.ENOSPC, "No space left on device", "/data/a")
+    assert explain(ExceptionGroup("two", [full, ExceptionGroup("in", [full])])).startswith("/data/a: no space")
+    assert explain(ExceptionGroup("two", [full, ValueError("bug")])) is None
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("x"), OSError("cannot identify image"), KeyError("a"), OSError(9999, "new")]
+)
+def test_what_is_unknown_stays_a_bug(error):
+    assert explain(error) is None

@@ -1,0 +1,101 @@
+"""YAML of users: what people write is read as before, and what only an attack writes ends at once."""
+
+import datetime
+
+import pytest
+import yaml
+from gmai_formats.safe_yaml import MOST_DEPTH, MOST_NODES, compose_yaml, load_yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.floats(allow_nan=False),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(VALUES)
+def test_what_yaml_writes_is_read_as_safe_load_reads_it(value):
+    text = yaml.safe_dump(value, allow_unicode=True)
+    assert load_yaml(text) == yaml.safe_load(text)
+
+
+def multiplied(levels, width=10, *, mapping=False):
+    """Each line stands for the one before, so many times."""
+    first = f"l0: &l0 [{','.join('x' * width)}]"
+    lines = [first]
+    for level in range(1, levels):
+        names = [f"*l{level - 1}"] * width
+        inner = (
+            f"{{{', '.join(f'k{i}: {name}' for i, name in enumerate(names))}}}" if mapping else f"[{','.join(names)}]"
+        )
+        lines.append(f"l{level}: &l{level} {inner}")
+    return "\n".join(lines)
+
+
+def merged(levels):
+    """Each mapping merges the one before and holds it once more."""
+    lines = ["l0: &l0 {x: 1}"]
+    lines += [f"l{n}: &l{n} {{<<: *l{n - 1}, k{n}: *l{n - 1}}}" for n in range(1, levels)]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        multiplied(9),
+        multiplied(9, mapping=True),
+        multiplied(20, 2),
+        multiplied(6, 50),
+        merged(40),
+    ],
+)  # fmt: skip
+def test_aliases_that_multiply_are_refused(text):
+    with pytest.raises(yaml.YAMLError, match=rf"line \d+: its aliases stand for more than {MOST_NODES} values"):
+        load_yaml(text)
+
+
+def test_a_few_aliases_and_merge_keys_are_read():
+    assert load_yaml("base: &b {a: 1}\none: {<<: *b, c: 2}\ntwo: *b") == {
+        "base": {"a": 1},
+        "one": {"a": 1, "c": 2},
+        "two": {"a": 1},
+    }
+
+
+@pytest.mark.parametrize("text", ["&a [*a]", "a: &a {b: *a}", "&a [1, [2, {k: *a}]]"])
+def test_an_alias_inside_itself_is_refused(text):
+    with pytest.raises(yaml.YAMLError, match=r"line 1: an alias stands for what it is a part of"):
+        load_yaml(text)
+
+
+@pytest.mark.parametrize("text", ["[" * 20_000, "{a: " * 5_000, "- " * 3_000 + "x", "[" * 101 + "]" * 101])
+def test_nesting_without_end_is_refused(text):
+    with pytest.raises(yaml.YAMLError, match=rf"line 1: nested more than {MOST_DEPTH} deep"):
+        load_yaml(text)
+
+
+def test_a_depth_that_people_write_is_read():
+    assert load_yaml("[" * 90 + "]" * 90)
+
+
+@pytest.mark.parametrize("text", ["2026-13-45", "when: 2026-02-30", "9" * 5000])
+def test_a_value_that_cannot_be_is_a_yaml_error(text):
+    with pytest.raises(yaml.YAMLError):
+        load_yaml(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["!!python/object/apply:os.system ['true']", "!!python/name:os.system", "a: [", "\x00"]
+)
+def test_code_and_broken_text_are_yaml_errors(text):
+    with pytest.raises(yaml.YAMLError):
+        load_yaml(text)
+
+
+def test_empty_documents_and_many_plain_values():
+    assert load_yaml("") is None
+    assert compose_yaml("# only a comment\n") is None
+    assert load_yaml("2026-11-29") == datetime.date(2026, 11, 29)
+    assert len(load_yaml("[" + "1," * 150_000 + "]")) == 150_000, "without aliases a file is as large as it is"
