@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 from gmai_formats.errors import UserError
-from gmai_model.training.distributed import read_launch
+from gmai_model.training import distributed
+from gmai_model.training.distributed import Launch, read_launch
 
 from .conftest import Train
 from .test_run import metrics
 
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "SLURM_JOB_ID", "SLURM_STEP_ID",
              "SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", "SLURM_STEP_NODELIST",
-             "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")  # fmt: skip
+             "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "LOCAL_WORLD_SIZE", "PYTORCH_CUDA_ALLOC_CONF")  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -91,3 +92,70 @@ def test_other_launchers_train_as_one_process_does(
     assert result.returncode == 0, said
     assert "on 2 process(es) of" in said
     assert metrics(tmp_path / "run")[0]["loss"] == pytest.approx(metrics(stage1)[0]["loss"], rel=1e-5)
+
+
+class Cuda:
+    """A machine with some GPUs, as torch shows it."""
+
+    def __init__(self, visible: int, capability: tuple[int, int] = (9, 0)) -> None:
+        self._visible, self._capability = visible, capability
+        self.chosen: list[int] = []
+
+    def is_available(self) -> bool:
+        return self._visible > 0
+
+    def device_count(self) -> int:
+        return self._visible
+
+    def set_device(self, number: int) -> None:
+        self.chosen.append(number)
+
+    def get_device_capability(self) -> tuple[int, int]:
+        return self._capability
+
+    def get_device_name(self) -> str:
+        return "NVIDIA H100"
+
+
+@pytest.mark.parametrize(
+    ("visible", "local_rank", "step", "chosen"),
+    [(8, 5, True, 5), (8, 5, False, 5), (1, 0, False, 0), (1, 7, True, 0)],
+)
+def test_each_process_has_its_gpu_also_where_it_sees_one_alone(
+    monkeypatch: pytest.MonkeyPatch, visible: int, local_rank: int, step: bool, chosen: int
+) -> None:
+    cuda = Cuda(visible)
+    monkeypatch.setattr(distributed.torch, "cuda", cuda)
+    if step:
+        monkeypatch.setenv("SLURM_STEP_ID", "0")
+    assert distributed.choose_device(Launch(local_rank, 8, local_rank, "srun"), device="auto", precision="bf16")
+    assert cuda.chosen == [chosen]
+    assert os.environ["LOCAL_RANK"] == str(chosen)
+
+
+@pytest.mark.parametrize(("visible", "local_rank"), [(4, 4), (1, 1), (2, 7)])
+def test_a_process_without_a_gpu_of_its_own_is_refused(
+    monkeypatch: pytest.MonkeyPatch, visible: int, local_rank: int
+) -> None:
+    monkeypatch.setattr(distributed.torch, "cuda", Cuda(visible))
+    with pytest.raises(UserError, match=rf"local rank {local_rank} has no GPU of its own: {visible} visible"):
+        distributed.choose_device(Launch(local_rank, 8, local_rank, "torchrun"), device="auto", precision="bf16")
+
+
+def test_bf16_needs_a_gpu_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed.torch, "cuda", Cuda(1, (7, 0)))
+    with pytest.raises(UserError, match=r"compute capability 7\.0\) has no bf16.*precision=fp32"):
+        distributed.choose_device(Launch(0, 1, 0, "none"), device="auto", precision="bf16")
+    assert distributed.choose_device(Launch(0, 1, 0, "none"), device="auto", precision="fp32")
+
+
+def test_idle_gpus_are_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(distributed.torch, "cuda", Cuda(8))
+    distributed.choose_device(Launch(0, 1, 0, "none"), device="auto", precision="bf16")
+    assert "8 GPUs are visible and 1 used" in capsys.readouterr().err
+
+
+def test_the_cpu_is_used_when_it_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed.torch, "cuda", Cuda(8))
+    assert not distributed.choose_device(Launch(0, 1, 0, "none"), device="cpu", precision="bf16")
+    assert os.environ["DS_ACCELERATOR"] == "cpu"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from gmai_formats.errors import UserError
-from gmai_model.training import preflight
+from gmai_model.training import estimate, preflight
 from gmai_model.training.config import resolve
 from gmai_model.training.inputs import Inputs
 from gmai_model.training.preflight import AHEAD, Need, check_versions, disk_problem, loader_room, memory_problem
@@ -107,7 +107,8 @@ def inputs(model: Path, data: Path, out: Path) -> Inputs:
 def test_readable_images_are_no_problem(checkpoint: Path, samples: Path, tmp_path: Path) -> None:
     made = inputs(checkpoint, samples, tmp_path / "run")
     assert preflight.image_problem(made) == ""
-    found = preflight.needs(resolve(1, None, SETTINGS), made, checkpoint, world=1)
+    shapes = estimate.load_on_meta(checkpoint)
+    found = preflight.needs(resolve(1, None, SETTINGS), made, shapes, checkpoint, world=1)
     assert found.checkpoint == 12 * 33_024
     assert found.row == 8 * 3 * 4 * 112**2 + 3 * 8 * 512
     assert found.model == sum(file.stat().st_size for file in checkpoint.glob("*.safetensors"))

@@ -321,12 +321,23 @@ def _fingerprint(listings: Sequence[Listing], settings: BuildSettings) -> dict[s
     }
 
 
+def _begun(record: Path) -> dict[str, Any]:
+    try:
+        begun: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+        return {part: dict(begun[part]) for part in begun}
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(
+            f"{record} is damaged, so that it cannot be told whether this is the build that was begun. Remove "
+            f"{record.parent} and start again, or put the file back."
+        ) from error
+
+
 def _is_complete(out: Path, work: Path, fingerprint: dict[str, Any]) -> bool:
     """Say whether OUT holds this build, complete; it may hold none yet, but no other."""
     record = work / "build.json"
     fingerprint = json.loads(json.dumps(fingerprint))
     if record.is_file():
-        begun = json.loads(record.read_text(encoding="utf-8"))
+        begun = _begun(record)
         changed = [
             f"{part}.{name}"
             for part in fingerprint

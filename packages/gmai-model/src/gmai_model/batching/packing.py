@@ -70,6 +70,7 @@ def _next_fit(lengths: list[int], pack_tokens: int) -> np.ndarray:
     numbers: list[int] = []
     room, number = 0, -1
     for length in lengths:
+        # An earlier pack is never looked at again, though it may have room: that is what the paper's packing does.
         if length > room:
             number += 1
             room = pack_tokens
@@ -88,17 +89,21 @@ def _best_fit(lengths: list[int], pack_tokens: int) -> np.ndarray:
     rooms: list[int] = []
     opened, mask = 0, (1 << _NUMBER_BITS) - 1
     for length in lengths:
+        # Number 0 is the smallest, so that a pack whose room is exactly the length is found, too.
         taken = length << _NUMBER_BITS
         found = bisect_left(rooms, taken)
         if found < len(rooms):
+            # Subtracting changes the room alone: the number lies in the lower bits.
             left = rooms.pop(found) - taken
             numbers.append(left & mask)
         else:
             if len(rooms) == OPEN_PACKS:
+                # The fullest one is closed: it has the least chance to take another sample.
                 del rooms[0]
             left = ((pack_tokens - length) << _NUMBER_BITS) | opened
             numbers.append(opened)
             opened += 1
+        # A full pack takes nothing any more, and would stand in the way of open ones.
         if left >> _NUMBER_BITS:
             insort(rooms, left)
     return np.array(numbers, dtype=np.int32)

@@ -14,6 +14,7 @@ import torch.distributed as dist
 from gmai_cli.console import say
 from gmai_formats.files import fsync_directory
 from gmai_formats.state import DamagedError, damage, read_state, seal, write_state
+from safetensors import SafetensorError, safe_open
 
 from gmai_model.training import master_state
 from gmai_model.training.distributed import end_together, on_main
@@ -90,8 +91,18 @@ def _marked(root: Path) -> list[Checkpoint]:
 def _first_damage(checkpoint: Checkpoint) -> str:
     """Return what is wrong with a checkpoint's files, the same on every rank; each of them reads its share."""
     mine = sorted(checkpoint.files.items())[dist.get_rank() :: dist.get_world_size()]
-    own = next((found for name, sealed in mine if (found := damage(checkpoint.folder / name, sealed))), "")
+    own = next((found for name, sealed in mine if (found := _damage(checkpoint.folder / name, sealed))), "")
     return _first(own)[1]
+
+
+def _damage(file: Path, sealed: dict[str, Any]) -> str:
+    if found := damage(file, sealed):
+        return found
+    try:
+        safe_open(file, framework="pt")
+    except SafetensorError as error:  # whoever can write here can adapt the digest, too
+        return f"{file.name} is no safetensors file: {error}"
+    return ""
 
 
 def _first(own: str) -> tuple[int, str]:

@@ -10,7 +10,7 @@ from gmai_formats.errors import UserError
 from gmai_formats.files import sha256_file, write_run_record
 from gmai_formats.rows.mixtures import load_mixture
 
-from gmai_model.training.config import MAY_CHANGE, TrainConfig
+from gmai_model.training.config import MAY_CHANGE
 
 
 def check_inputs(model: Path, data: Path) -> None:
@@ -24,17 +24,23 @@ def check_inputs(model: Path, data: Path) -> None:
     load_mixture(data)
 
 
-def claim(config: TrainConfig, *, model: Path, data: Path, out: Path, world: int) -> None:
+def claim(settings: dict[str, Any], *, model: Path, data: Path, out: Path, world: int) -> None:
     """Write `run.json`, or check that the run in `out` is this one.
 
     The number of processes is no part of a run's identity, nor are the settings of `config.MAY_CHANGE`.
+
+    Args:
+        settings: All of them, as JSON stores them.
+        model: The checkpoint to start from.
+        data: The mixture.
+        out: The run's folder.
+        world: Number of processes.
 
     Raises:
         UserError: `out` holds another run.
     """
     mixture, root = load_mixture(data)
-    settings: dict[str, Any] = json.loads(config.model_dump_json())
-    settings["trainable"].sort()
+    settings = {**settings, "trainable": sorted(settings["trainable"])}
     identity: dict[str, Any] = {
         "config": {key: value for key, value in settings.items() if key not in MAY_CHANGE},
         "model": _digest_folder(model),
@@ -42,10 +48,10 @@ def claim(config: TrainConfig, *, model: Path, data: Path, out: Path, world: int
     }
     record = out / "run.json"
     if record.is_file():
-        before: dict[str, Any] = json.loads(record.read_text("utf-8"))
-        changed = [key for key in identity if before["identity"][key] != identity[key]]
+        before = _read_identity(record)
+        changed = [key for key in identity if before.get(key) != identity[key]]
         if changed:
-            old, new = before["identity"][changed[0]], identity[changed[0]]
+            old, new = before.get(changed[0]), identity[changed[0]]
             detail = ""
             if isinstance(old, dict) and isinstance(new, dict):
                 keys = [key for key in new if old.get(key) != new[key]]
@@ -57,8 +63,20 @@ def claim(config: TrainConfig, *, model: Path, data: Path, out: Path, world: int
         return
     write_run_record(
         out, config=settings, inputs={"model": str(model), "data": str(data), "root": str(root)},
-        identity=identity, seed=config.seed, world=world, device=device_name(),
+        identity=identity, seed=settings["seed"], world=world, device=device_name(),
     )  # fmt: skip
+
+
+def _read_identity(record: Path) -> dict[str, Any]:
+    try:
+        identity = dict(json.loads(record.read_text("utf-8"))["identity"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(
+            f"{record} is damaged, so that it cannot be told whether this command is the one that the run began with. "
+            f"Put the file back; or, if settings, model and data are the same, remove it and start again: the run goes "
+            f"on from its last checkpoint."
+        ) from error
+    return identity
 
 
 def device_name() -> str:

@@ -130,7 +130,7 @@ class Inputs:
         return _open(source, folder)
 
     def _is_planned(self, datasets: list[Dataset], folder: Path) -> bool:
-        """Tell whether the folder holds the plan of these datasets.
+        """Return whether the folder holds the plan of these datasets.
 
         Raises:
             UserError: It holds another one.

@@ -91,18 +91,20 @@ def restore(engine: Any, files: Sequence[Path], *, steps: int) -> None:
     saved = Saved(files)
     optimizer = engine.optimizer
     inner: torch.optim.Optimizer = optimizer.optimizer
-    for group in inner.param_groups:
-        on_device = group.get("fused") or group.get("capturable")
-        for flat in group["params"]:
-            count = torch.tensor(float(steps), device=flat.device if on_device else "cpu")
-            inner.state[flat] = {"step": count, **{kind: torch.zeros_like(flat) for kind in MOMENTS}}
+    zero_3 = hasattr(optimizer, "fp32_partitioned_groups_flat")
+    # ZeRO-3 empties the torch optimiser's groups between steps, so its own lists are asked.
+    flats = optimizer.fp32_partitioned_groups_flat if zero_3 else optimizer.single_partition_of_fp32_groups
+    on_device = inner.defaults.get("fused") or inner.defaults.get("capturable")
+    for flat in flats:
+        count = torch.tensor(float(steps), device=flat.device if on_device else "cpu")
+        inner.state[flat] = {"step": count, **{kind: torch.zeros_like(flat) for kind in MOMENTS}}
     for piece in fragments(engine):
         saved.read(piece, "fp32", into=piece.of(piece.flat.data))
         for kind in MOMENTS:
             saved.read(piece, kind, into=piece.of(inner.state[piece.flat][kind]))
     # The weights that the model computes with follow from the fp32 ones, as they do after a step.
-    if hasattr(optimizer, "fp32_partitioned_groups_flat"):
-        for number in range(len(optimizer.fp32_partitioned_groups_flat)):
+    if zero_3:
+        for number in range(len(flats)):
             optimizer._reassign_or_swap_out_partitioned_parameters(number)
         if optimizer.persistent_parameters:
             _gather_persistent(optimizer)

@@ -14,6 +14,7 @@ import torch
 from gmai_cli.console import say
 from gmai_formats.errors import UserError
 from gmai_formats.pictures.problems import PictureError
+from transformers import LlavaForConditionalGeneration
 
 from gmai_model.batching.collate import decode_image
 from gmai_model.training import estimate, parts
@@ -70,9 +71,10 @@ class Need:
     """The exported model, on disk."""
 
 
-def needs(config: TrainConfig, inputs: Inputs, model: Path, *, world: int) -> Need:
-    """Return what a run needs, from the model's configuration and the plan."""
-    llava = estimate.load_on_meta(model)
+def needs(
+    config: TrainConfig, inputs: Inputs, llava: LlavaForConditionalGeneration, model: Path, *, world: int
+) -> Need:
+    """Return what a run needs, from the model's shapes and the plan."""
     parts.set_trainable(llava, config.trainable)
     counts = parts.count_parameters(llava).values()
     total, trainable = (sum(pair[i] for pair in counts) for i in (0, 1))
@@ -96,8 +98,20 @@ def needs(config: TrainConfig, inputs: Inputs, model: Path, *, world: int) -> Ne
     )
 
 
-def check(config: TrainConfig, inputs: Inputs, *, model: Path, out: Path, world: int, is_main: bool) -> tuple[int, int]:
+def check(
+    config: TrainConfig, inputs: Inputs, llava: LlavaForConditionalGeneration, *, model: Path, out: Path, world: int,
+    is_main: bool,
+) -> tuple[int, int]:  # fmt: skip
     """Refuse what cannot end well. Every rank must call this.
+
+    Args:
+        config: The resolved settings.
+        inputs: The samples.
+        llava: The model's shapes, without memory.
+        model: Its folder.
+        out: The run's folder.
+        world: Number of ranks.
+        is_main: Whether this rank speaks for all.
 
     Returns:
         Loader processes that `/dev/shm` has room for, and the rows that each of them may keep ready.
@@ -105,7 +119,7 @@ def check(config: TrainConfig, inputs: Inputs, *, model: Path, out: Path, world:
     Raises:
         UserError: Says what is missing, and what to do.
     """
-    need = needs(config, inputs, model, world=world)
+    need = needs(config, inputs, llava, model, world=world)
     local = int(os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("SLURM_NTASKS_PER_NODE") or "1")
     problem = (
         memory_problem(need, config, free_bytes(), local=1 if torch.cuda.is_available() else local)

@@ -23,7 +23,7 @@ from gmai_formats.weights import not_finite
 from transformers import LlavaForConditionalGeneration
 
 from gmai_model.packed import PackedLlava
-from gmai_model.training import checkpoints, distributed, export, lora, parts, preflight
+from gmai_model.training import checkpoints, distributed, estimate, export, lora, parts, preflight
 from gmai_model.training.callbacks import speed
 from gmai_model.training.callbacks.answers import Answers
 from gmai_model.training.callbacks.callback import Callback, load_callbacks
@@ -76,6 +76,7 @@ def train(config: TrainConfig, stop: StopRequest, *, model: Path, data: Path, ou
     accumulation = _accumulation(config, launch.world)
     lock = RunLock(out)
     stop.before_exit.append(lambda _: lock.release())
+    shapes = estimate.load_on_meta(model)  # before DeepSpeed takes part in the making of models
     meeting = Meeting(launch, timeout_s=config.startup_timeout_s)
     watchdog = Watchdog(
         meeting.connect(), rank=launch.rank, world=launch.world, silence_s=config.startup_timeout_s,
@@ -96,7 +97,7 @@ def train(config: TrainConfig, stop: StopRequest, *, model: Path, data: Path, ou
 
         def begin() -> bool:
             lock.acquire()
-            claim(config, model=model, data=data, out=out, world=launch.world)
+            claim(config.model_dump(mode="json"), model=model, data=data, out=out, world=launch.world)
             return (out / "model" / "config.json").is_file()
 
         with explained(out):
@@ -104,9 +105,8 @@ def train(config: TrainConfig, stop: StopRequest, *, model: Path, data: Path, ou
                 if launch.rank == 0:
                     say(f"{out / 'model'} is complete; nothing to do")
             else:
-                _train(
-                    config, launch, accelerator, accumulation, stop, watchdog, others, model=model, data=data, out=out
-                )
+                _train(config, launch, accelerator, accumulation, stop, watchdog, others, shapes,
+                       model=model, data=data, out=out)  # fmt: skip
             dist.barrier()
     dist.destroy_process_group()
 
@@ -134,14 +134,14 @@ def _ending(stop: StopRequest, watchdog: Watchdog, lock: RunLock) -> Generator[N
 
 def _train(
     config: TrainConfig, launch: Launch, accelerator: Any, accumulation: int, stop: StopRequest, watchdog: Watchdog,
-    others: list[Callback], *, model: Path, data: Path, out: Path,
+    others: list[Callback], shapes: LlavaForConditionalGeneration, *, model: Path, data: Path, out: Path,
 ) -> None:  # fmt: skip
     is_main = launch.rank == 0
     watchdog.begin("reading the samples", limited=False)
     latest = checkpoints.find_latest(out / "checkpoints")
     inputs = Inputs(config.samples, model=model, data=data, out=out, is_main=is_main)
     watchdog.begin("loading the model", limited=True)
-    workers, ahead = preflight.check(config, inputs, model=model, out=out, world=launch.world, is_main=is_main)
+    workers, ahead = preflight.check(config, inputs, shapes, model=model, out=out, world=launch.world, is_main=is_main)
     llava = _load_model(model, config.precision)
     beyond = parts.set_trainable(llava, config.trainable)
     trains = config.trainable - {"language_model"} if config.lora_rank else config.trainable

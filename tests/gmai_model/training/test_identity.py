@@ -1,0 +1,43 @@
+"""A folder holds one run: its settings, model and data."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gmai_formats.errors import UserError
+from gmai_model.training.config import resolve
+from gmai_model.training.identity import claim
+
+
+def take(out: Path, model: Path, data: Path, *overrides: str) -> None:
+    out.mkdir(exist_ok=True)
+    settings: dict[str, Any] = resolve(1, None, list(overrides)).model_dump(mode="json")
+    claim(settings, model=model, data=data, out=out, world=1)
+
+
+def test_the_same_run_may_go_on_also_with_other_settings_of_speed(
+    checkpoint: Path, samples: Path, tmp_path: Path
+) -> None:
+    take(tmp_path / "run", checkpoint, samples)
+    take(tmp_path / "run", checkpoint, samples, "loader_workers=0", "device=cpu", "startup_timeout_s=5", "patience=3",
+         "validate_every_steps=2")  # fmt: skip
+
+
+def test_another_run_is_refused_by_what_differs(checkpoint: Path, samples: Path, tmp_path: Path) -> None:
+    take(tmp_path / "run", checkpoint, samples)
+    with pytest.raises(UserError, match=r"another config: validation_samples was 500, is 7\. A run is resumed with"):
+        take(tmp_path / "run", checkpoint, samples, "validation_samples=7")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", bytes(300), b"[]", b'{"identity": 3}', b'{"x": 1}', b"\xff"])
+def test_a_damaged_record_is_refused_with_the_remedy(
+    checkpoint: Path, samples: Path, tmp_path: Path, content: bytes
+) -> None:
+    take(tmp_path / "run", checkpoint, samples)
+    (tmp_path / "run" / "run.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"run\.json is damaged, .*remove it and start again"):
+        take(tmp_path / "run", checkpoint, samples)
+    (tmp_path / "run" / "run.json").unlink()
+    take(tmp_path / "run", checkpoint, samples)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["identity"]["config"]["stage"] == 1
