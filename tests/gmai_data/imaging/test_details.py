@@ -53,9 +53,9 @@ def test_tilt_is_flagged_and_localizers_counted(tmp_path, phantoms):
         if number == 0:
             header.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
         header.save_as(path)
-    flags = load_series(tmp_path, "s").flags
+    flags = load_series(tmp_path, ["s"])[0].flags
     assert flags == ("gantry tilt 11.3 degrees", "1 set aside: localizer")
-    assert load_series(tmp_path, "s").windows == ((40.0, 400.0),)
+    assert load_series(tmp_path, ["s"])[0].windows == ((40.0, 400.0),)
 
 
 def test_regions_connected_in_the_volume_are_one():

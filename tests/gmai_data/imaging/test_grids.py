@@ -86,7 +86,7 @@ def test_real_pair_of_different_depth_is_refused(real_data):
 
 def test_real_las_mask_lies_on_the_muscles_of_the_dicom_series(real_data):
     root = real_data / "totalsegmentator"
-    image, mask = load_series(root, "example_ct_dicom"), load_nifti(root, "example_seg_dicom.nii.gz")
+    image, mask = load_series(root, ["example_ct_dicom"])[0], load_nifti(root, "example_seg_dicom.nii.gz")
     require_same_grid(image, mask, file="example_seg_dicom.nii.gz")
     assert image.array[mask.array == 86].mean() == pytest.approx(24.5, abs=0.1)
     assert image.array[mask.array == 87].mean() == pytest.approx(20.8, abs=0.1)

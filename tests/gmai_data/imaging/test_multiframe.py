@@ -45,7 +45,7 @@ def test_frames_are_sorted_and_scaled_as_single_files_are(phantoms, tmp_path):
     shutil.copytree(source, tmp_path / "single")
     order = [3, 0, 1, 2, *range(4, 12)]
     enhanced(source, tmp_path / "enhanced", order)
-    single, frames = load_series(tmp_path, "single"), load_series(tmp_path, "enhanced")
+    single, frames = load_series(tmp_path, ["single"])[0], load_series(tmp_path, ["enhanced"])[0]
     assert np.array_equal(frames.array, single.array)
     assert np.allclose(frames.affine, single.affine)
     assert frames.array.min() < -900, "in HU"
@@ -55,4 +55,4 @@ def test_a_frame_that_is_missing_is_a_gap(phantoms, tmp_path):
     source = sorted((phantoms / "phantom-ct").glob("*/dicom"))[0]
     enhanced(source, tmp_path / "enhanced", [0, 1, 2, 4, 5, 6])
     with pytest.raises(SourceError, match="uneven slice spacing"):
-        load_series(tmp_path, "enhanced")
+        load_series(tmp_path, ["enhanced"])

@@ -280,7 +280,7 @@ def test_dicom_seg_lies_where_the_nifti_mask_lies(tmp_path, phantoms):
 
     case = sorted((phantoms / "phantom-ct").iterdir())[0]
     shutil.copytree(case, tmp_path / case.name)
-    image = load_series(tmp_path, f"{case.name}/dicom")
+    (image,) = load_series(tmp_path, [f"{case.name}/dicom"])
     ((_, mask),) = load_volumes(tmp_path, f"{case.name}/mask.nii.gz", key="", frames="none")
     series = [pydicom.dcmread(path) for path in sorted((tmp_path / case.name / "dicom").iterdir())]
     for header in series:

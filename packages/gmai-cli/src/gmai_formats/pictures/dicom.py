@@ -23,7 +23,7 @@ _PIXELS: Any = cast(Any, pydicom.pixels)
 _MACROS = (
     "PixelValueTransformationSequence", "FrameVOILUTSequence", "PixelMeasuresSequence", "PlanePositionSequence",
     "PlaneOrientationSequence", "FrameContentSequence", "MREchoSequence", "CTImageFrameTypeSequence",
-    "MRImageFrameTypeSequence", "PETFrameTypeSequence",
+    "MRImageFrameTypeSequence", "PETFrameTypeSequence", "MRDiffusionSequence", "CardiacSynchronizationSequence",
 )  # fmt: skip
 """Modules that stand in the functional groups of a multi-frame object, each one item (PS3.3 C.7.6.16.2)."""
 _OF_A_FRAME = (
@@ -32,7 +32,8 @@ _OF_A_FRAME = (
     "RescaleIntercept", "RescaleType", "ModalityLUTSequence", "VOILUTSequence", "VOILUTFunction", "WindowCenter",
     "WindowWidth", "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "PixelAspectRatio",
     "ImageOrientationPatient", "ImagePositionPatient", "ImageType", "SeriesInstanceUID", "AcquisitionNumber",
-    "EchoNumbers", "EchoTime", "TemporalPositionIdentifier", "TriggerTime", "InstanceNumber",
+    "EchoNumbers", "EchoTime", "TemporalPositionIdentifier", "TriggerTime", "InstanceNumber", "DiffusionBValue",
+    "ConvolutionKernel", "AcquisitionTime",
     "RedPaletteColorLookupTableDescriptor", "RedPaletteColorLookupTableData",
     "GreenPaletteColorLookupTableDescriptor", "GreenPaletteColorLookupTableData",
     "BluePaletteColorLookupTableDescriptor", "BluePaletteColorLookupTableData",

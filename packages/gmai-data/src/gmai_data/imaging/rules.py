@@ -27,6 +27,9 @@ class SliceRule(_Rule):
     """Slices without any label, as a share of those with one; spread evenly."""
     axes: Annotated[tuple[Literal["axial", "coronal", "sagittal"], ...], Field(min_length=1)] = ("axial",)
     """The planes that are exported."""
+    gaps: Literal["refuse", "flag", "split"] = "refuse"
+    """What is done with a DICOM volume that has missing slices or uneven spacing: refuse it, export it with a flag in
+    its provenance, or divide it into even volumes. With a mask it is always refused, which would be shifted."""
 
 
 class BoxRule(_Rule):

@@ -152,4 +152,9 @@ def patient_digest(path: Path) -> str:
         return ""
     finally:
         logger.setLevel(level)
+    return patient_group(identity)
+
+
+def patient_group(identity: str) -> str:
+    """Return a digest that stands for a patient's identifier, or nothing where there is none."""
     return hashlib.sha256(identity.encode()).hexdigest()[:16] if identity else ""

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from gmai_data.imaging.dicom_folder import series_of_folder
 from gmai_data.imaging.dicom_seg import load_segmentation
 from gmai_data.imaging.dicom_series import load_series
-from gmai_data.imaging.source_files import matching, patient_digest, relative_to, require_data
-from gmai_data.ledger import Ledger
+from gmai_data.imaging.source_files import matching, relative_to, require_data
+from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.card import Card
 from gmai_data.sources.folder import Folder, Guess, dicom_files
 from gmai_data.sources.items import Item, Picture
@@ -24,40 +25,53 @@ from gmai_data.sources.volume_slices import slices_of_volume
 
 
 class DicomSeries(Layout):
-    """Folders of DICOM slices of one series each, with a mask (NIfTI in any orientation, or DICOM SEG)."""
+    """Folders of DICOM slices, as a PACS exports them, or of one series each with a mask (NIfTI in any orientation, or
+    DICOM SEG). Without a mask a folder is sorted by its headers into series, and a series into volumes.
+    """
 
     is_of_volumes: ClassVar[bool] = True
     kind: Literal["dicom_series"]
     series: str
-    """Pattern of the folders that hold one series each, such as `*/dicom`."""
+    """Pattern of the folders that hold the files, such as `*/dicom`."""
     mask: str | None = None
     """Path of the mask; `{name}` is the folder's name, `{parent}` the folder above it; a file that ends in `.dcm` is a
     DICOM SEG, whose raw labels are its segment labels. May be a pattern with one match. None: labels of the card."""
 
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
-        """Yield one item per series folder; its group is a digest of the header's patient."""
+        """Yield one item per series; its group is a digest of the patient in the headers, whichever file is first."""
         for path in matching(root, self.series, recipe=card.name, what="series folders", folders=True):
             folder = relative_to(root, path)
-            group = patient_digest(next((file for file in sorted(path.iterdir()) if file.is_file()), path))
-            if self.mask is None:
-                yield Item(folder, (folder,), group)
-                continue
-            mask = self.mask.replace("{name}", path.name).replace("{parent}", relative_to(root, path.parent))
-            found = sorted(root.glob(mask)) if re.search(r"[*?\[]", mask) else []
-            yield Item(folder, (folder, relative_to(root, found[0]) if len(found) == 1 else mask), group)
+            found = series_of_folder(root, path, card.deidentification)
+            for series in found if self.mask is None else ():
+                key = f"{folder}/{series.name}" if series.name else folder
+                yield Item(key, series.files, series.group)
+            if self.mask is not None:
+                mask = self.mask.replace("{name}", path.name).replace("{parent}", relative_to(root, path.parent))
+                masks = sorted(root.glob(mask)) if re.search(r"[*?\[]", mask) else []
+                mask = relative_to(root, masks[0]) if len(masks) == 1 else mask
+                yield Item(folder, (folder, mask), found[0].group)
 
     def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the chosen slices, each in every window of the recipe; see `slices_of_volume`."""
-        image = load_series(root, item.files[0], card.deidentification)
-        layers: list[Layer] = []
-        for file in item.files[1:]:
-            if file.lower().endswith((".dcm", ".dicom")):
-                found = load_segmentation(root, file, image)
-                layers = layers_of_structures([(raw, volume, file) for raw, volume in found], image)
-            else:
-                require_data(root, file)
-                ((_, mask),) = load_volumes(root, file, key="gts", frames="none")
-                layers = [Layer(whole_numbers(mask, file))]
+        if self.mask is None:
+            volumes = load_series(root, item.files, card.deidentification, card.slices.gaps)
+            numbered = list(enumerate(volumes)) if len(volumes) > 1 else [(None, volumes[0])]
+            for number, volume in numbered:
+                yield from slices_of_volume(volume, [], item, card, ledger, frame=number)
+            return
+        folder, file = item.files
+        volumes = load_series(root, (folder,), card.deidentification)
+        if len(volumes) > 1:
+            detail = f"{len(volumes)} volumes, and one mask; put each volume into a folder of its own"
+            raise SourceError("several volumes in one series", detail, folder)
+        (image,) = volumes
+        if file.lower().endswith((".dcm", ".dicom")):
+            found = load_segmentation(root, file, image)
+            layers = layers_of_structures([(raw, volume, file) for raw, volume in found], image)
+        else:
+            require_data(root, file)
+            ((_, mask),) = load_volumes(root, file, key="gts", frames="none")
+            layers = [Layer(whole_numbers(mask, file))]
         yield from slices_of_volume(image, layers, item, card, ledger)
 
     @classmethod

@@ -1,0 +1,103 @@
+"""A folder as a PACS exports it ▶ its series by header, each with its patient."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pydicom
+from gmai_formats.pictures.dicom import header_errors
+from gmai_formats.pictures.problems import PictureError
+
+from gmai_data.imaging.deidentify import set_aside
+from gmai_data.imaging.rules import Deidentification
+from gmai_data.imaging.source_files import patient_group, relative_to
+from gmai_data.ledger import SetAside
+from gmai_data.untyped import dicom
+
+_READ = (
+    "PatientID", "StudyInstanceUID", "SeriesInstanceUID", "Rows", "ImageType", "SOPClassUID", "BurnedInAnnotation",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Series:
+    """The files of one series of a folder."""
+
+    name: str
+    """A digest of its UID, or nothing where the folder holds one series only."""
+    files: tuple[str, ...]
+    """The folder itself where it holds one series only."""
+    group: str
+    """What stands for the patient, see `patient_group`; nothing where no file names one."""
+
+
+def series_of_folder(root: Path, folder: Path, rule: Deidentification) -> list[Series]:
+    """Return the image series of a folder, in the order of their first files.
+
+    What is no image of a series (localizers, dose pages, reports, stray files) goes with the first one, whose volume
+    counts it. The patient is that of the series' own files, whichever comes first; where none of them names one, that
+    of the folder's other files.
+    """
+    kept: dict[str, list[str]] = {}
+    people: dict[str, str] = {}
+    studies: dict[str, str] = {}
+    others: list[str] = []
+    patients: dict[str, str] = {}
+    for path in sorted(folder.iterdir()):
+        if not path.is_file() or path.name.startswith("."):
+            continue
+        file = relative_to(root, path)
+        header = _facts(path)
+        patient, study = (str(header.get(name) or "").strip() for name in ("PatientID", "StudyInstanceUID"))
+        if patient:
+            patients.setdefault(study, patient)
+        if _is_image(header, rule, file):
+            uid = str(header.get("SeriesInstanceUID") or "")
+            kept.setdefault(uid, []).append(file)
+            people[uid] = people.get(uid) or patient
+            studies[uid] = studies.get(uid) or study
+        else:
+            others.append(file)
+    alone = next(iter(patients.values())) if len(set(patients.values())) == 1 else ""
+
+    def group(uid: str) -> str:
+        study = studies.get(uid, "")
+        return patient_group(people.get(uid) or patients.get(study) or alone or study)
+
+    if len(kept) < 2:
+        return [Series("", (relative_to(root, folder),), group(next(iter(kept), "")))]
+    names = {uid: hashlib.sha256(uid.encode()).hexdigest()[:12] for uid in kept}
+    first = next(iter(kept))
+    return [Series(names[uid], (*files, *(others if uid == first else ())), group(uid)) for uid, files in kept.items()]
+
+
+def _facts(path: Path) -> pydicom.Dataset:
+    try:
+        with header_errors():
+            found: Any = dicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_READ))
+            return found
+    except PictureError:  # no DICOM file, or a damaged one: it is judged when the series is read
+        return pydicom.Dataset()
+
+
+def _is_image(header: pydicom.Dataset, rule: Deidentification, file: str) -> bool:
+    if "Rows" not in header:
+        return False
+    try:
+        set_aside(header, rule, file)
+    except SetAside:
+        return False
+    return True
+
+
+def files_of(root: Path, files: tuple[str, ...]) -> Iterator[str]:
+    """Yield files, and those inside folders, hidden ones left out."""
+    for file in files:
+        path = root / file
+        if path.is_dir():
+            inside = sorted(each for each in path.iterdir() if each.is_file() and not each.name.startswith("."))
+            yield from (relative_to(root, each) for each in inside)
+        else:
+            yield file
