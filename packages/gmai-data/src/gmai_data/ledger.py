@@ -9,6 +9,16 @@ from typing import Any
 from gmai_data.identifiers import find_identifier
 
 
+def printable(name: str) -> str:
+    r"""Return a name as text: bytes that are no UTF-8, as old archives have them, as escapes such as `\xe9`."""
+    if name.isascii():
+        return name
+    try:
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half of a surrogate pair, which no file system gave
+        return name.encode("utf-8", "backslashreplace").decode()
+
+
 class SourceError(Exception):
     """An input that cannot be used: it goes into the quarantine with its reason, and the build goes on.
 
@@ -19,8 +29,8 @@ class SourceError(Exception):
     """
 
     def __init__(self, rule: str, detail: str, file: str) -> None:
-        super().__init__(f"{rule}: {detail}")
-        self.rule, self.detail, self.file = rule, detail, file
+        self.rule, self.detail, self.file = rule, printable(detail), printable(file)
+        super().__init__(f"{rule}: {self.detail}")
 
 
 class SetAside(Exception):  # noqa: N818 - no error: the input is sound

@@ -12,7 +12,7 @@ from gmai_formats.pictures.problems import PictureError
 
 from gmai_data.imaging.deidentify import set_aside
 from gmai_data.imaging.rules import Deidentification
-from gmai_data.imaging.source_files import patient_group, relative_to
+from gmai_data.imaging.source_files import on_disk, patient_group, relative_to
 from gmai_data.ledger import SetAside
 from gmai_data.untyped import dicom
 
@@ -95,7 +95,7 @@ def _is_image(header: pydicom.Dataset, rule: Deidentification, file: str) -> boo
 def files_of(root: Path, files: tuple[str, ...]) -> Iterator[str]:
     """Yield files, and those inside folders, hidden ones left out."""
     for file in files:
-        path = root / file
+        path = on_disk(root, file)
         if path.is_dir():
             inside = sorted(each for each in path.iterdir() if each.is_file() and not each.name.startswith("."))
             yield from (relative_to(root, each) for each in inside)

@@ -30,6 +30,7 @@ from gmai_data.imaging.dicom_stacks import (
 from gmai_data.imaging.grids import Volume, to_display
 from gmai_data.imaging.large import allocate, release
 from gmai_data.imaging.rules import Deidentification
+from gmai_data.imaging.source_files import on_disk
 from gmai_data.imaging.suv import suv_factor
 from gmai_data.ledger import SetAside, SourceError
 
@@ -65,7 +66,7 @@ def load_series(
             raise SourceError(rule_, f"{len(found)} of them among the slices; a volume has one", place)
     if not kept and aside:
         raise SetAside(", ".join(sorted(aside)), place)
-    is_sorted = not (root / files[0]).is_dir()
+    is_sorted = not on_disk(root, files[0]).is_dir()
     try:
         slices = [each for file, header in kept for each in _slices(file, header)]
     except SourceError as problem:
@@ -104,7 +105,7 @@ def _volume(root: Path, stack: Stack, header: pydicom.Dataset, place: str, aside
 def _headers(
     root: Path, files: Sequence[str], rule: Deidentification
 ) -> tuple[list[tuple[str, pydicom.Dataset]], dict[str, int]]:
-    if len(files) == 1 and not (root / files[0]).exists():
+    if len(files) == 1 and not on_disk(root, files[0]).exists():
         raise SourceError("folder missing", "the recipe lists it; download it or take it off the list", files[0])
     kept: list[tuple[str, pydicom.Dataset]] = []
     aside: dict[str, int] = {}

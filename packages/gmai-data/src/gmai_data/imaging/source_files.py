@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import logging
+import os
 import re
 import unicodedata
 import warnings
@@ -10,10 +11,22 @@ from pathlib import Path, PurePosixPath
 
 from gmai_formats.errors import UserError
 
-from gmai_data.ledger import SourceError
+from gmai_data.ledger import SourceError, printable
 from gmai_data.untyped import dicom
 
 _LFS_HEADER = b"version https://git-lfs"
+
+
+_ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
+
+
+def on_disk(root: Path, relative: str) -> Path:
+    """Return `root/relative`, of a name that `printable` gave back as it is on disk."""
+    path = root / relative
+    if "\\x" not in relative or path.exists():
+        return path
+    name = _ESCAPED.sub(lambda escape: bytes.fromhex(escape[1].decode()), relative.encode())
+    return root / os.fsdecode(name)
 
 
 def inside(root: Path, relative: str) -> Path:
@@ -22,7 +35,7 @@ def inside(root: Path, relative: str) -> Path:
     Raises:
         SourceError: The path leaves the root.
     """
-    path = root / relative
+    path = on_disk(root, relative)
     if not path.resolve().is_relative_to(root.resolve()):
         raise SourceError("path outside the root", "a source may only name files below --root", relative)
     return path
@@ -135,7 +148,7 @@ def _either_case(pattern: str) -> str:
 
 def relative_to(root: Path, path: Path) -> str:
     """Return the path below the root with forward slashes, as it stands in ids and in the quarantine."""
-    return path.relative_to(root).as_posix()
+    return printable(path.relative_to(root).as_posix())
 
 
 def patient_digest(path: Path) -> str:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from gmai_formats.files import sha256_file
 
+from gmai_data.imaging.source_files import on_disk
+from gmai_data.ledger import printable
+
 MANY = 4
 """More files than this stand in a record as one digest over all of them."""
 
@@ -15,7 +18,7 @@ def source_digests(root: Path, files: tuple[str, ...]) -> dict[str, str]:
 
     Many files (one per structure) are given as one entry under their common folder.
     """
-    found = {file: _of_path(root / file) for file in files if (root / file).exists()}
+    found = {file: _of_path(path) for file in files if (path := on_disk(root, file)).exists()}
     if len(found) <= MANY:
         return found
     first, *rest = found.items()
@@ -25,7 +28,7 @@ def source_digests(root: Path, files: tuple[str, ...]) -> dict[str, str]:
 
 def _of_path(path: Path) -> str:
     if path.is_dir():
-        pairs = [(file.name, _of_path(file)) for file in sorted(path.iterdir()) if file.is_file()]
+        pairs = [(printable(file.name), _of_path(file)) for file in sorted(path.iterdir()) if file.is_file()]
         return _of_pairs(pairs)
     stat = path.stat()
     return _of_file(path, stat.st_mtime_ns, stat.st_size)

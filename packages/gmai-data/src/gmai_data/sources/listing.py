@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gmai_data.imaging.raster import digest
+from gmai_data.imaging.source_files import on_disk
+from gmai_data.ledger import printable
 from gmai_data.seeded import hash_fraction
 from gmai_data.sources.catalogue import Source
 from gmai_data.sources.items import Item
@@ -26,7 +28,7 @@ class Listing:
         """Return a digest of the items' keys and file sizes: another download, or a new file, changes it."""
         lines: list[str] = []
         for item in self.items:
-            sizes = [_size_bytes(path) for path in map(self.source.root.joinpath, item.files)]
+            sizes = [_size_bytes(on_disk(self.source.root, file)) for file in item.files]
             told = (item.group, item.split, item.raw_labels, item.uncertain, item.part)
             lines.append(json.dumps([item.key, item.files, sizes, *told]))
         return digest("\n".join(lines).encode())
@@ -48,11 +50,16 @@ def list_sources(sources: Sequence[Source], limit: int | None) -> list[Listing]:
     listings: list[Listing] = []
     for source in sources:
         recipe = source.recipe
-        items = list(recipe.layout.list_items(recipe, source.root))
+        items = [_printable(item) for item in recipe.layout.list_items(recipe, source.root)]
         items = _numbered(_by_key(items), recipe)
         items.sort(key=lambda item: hash_fraction("limit", recipe.name, item.key) if limit else 0.0)
         listings.append(Listing(source, tuple(sorted(items[:limit], key=lambda item: item.key))))
     return listings
+
+
+def _printable(item: Item) -> Item:
+    """Return an item of which every name can be written down."""
+    return replace(item, key=printable(item.key), files=tuple(map(printable, item.files)))
 
 
 def _by_key(items: Iterable[Item]) -> list[Item]:
