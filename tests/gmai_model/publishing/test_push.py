@@ -64,7 +64,6 @@ def dry(folder: Path, **more: Any) -> str:
         ("brain.nii.gz", b"x", "which may show a patient"),
         ("samples.parquet", b"x", "which may show a patient"),
         ("loss_curves.png", b"x", "which may show a patient"),
-        ("README.md", b"# mine", "a card that gmai did not write"),
         ("modeling.py", b"x", "no file of a checkpoint"),
         ("model-00009-of-00009.safetensors", b"x", "no file of a checkpoint"),
         (".env", b"x", "no file of a checkpoint"),
@@ -161,6 +160,77 @@ def test_results_are_those_of_this_model(copied: Path, checked: Outcome, tmp_pat
         path.write_text(json.dumps({**report, **change}))
         with pytest.raises(UserError, match=message):
             dry(copied, report=path)
+
+
+def report_of(checkpoint: Path, path: Path) -> Path:
+    entry = {
+        "name": "vqa",
+        "title": "VQA",
+        "protocol": "vqa/closed",
+        "n": 272,
+        "accuracy": 0.5,
+        "interval": [0.44, 0.56],
+    }
+    report = {
+        "format": "gmai-bench-report/1",
+        "model": "m",
+        "model_digest": model_digest(checkpoint),
+        "benchmarks": [entry],
+    }
+    path.write_text(json.dumps(report))
+    return path
+
+
+def test_results_and_sources_stay_on_the_card(copied: Path, checked: Outcome, tmp_path: Path) -> None:
+    card = dry(copied, report=report_of(copied, tmp_path / "report.json"), licence="MIT")
+    results = {"name": "vqa/closed v1, n = 272", "type": "accuracy", "value": 50.0}
+    assert yaml.safe_load(card.split("---")[1])["model-index"][0]["results"][0]["metrics"] == [results]
+    assert "| VQA | `vqa/closed` v1 | 272 | 50.0% |" in card
+    again = dry(copied)
+    assert again == card  # licence, results and metadata as well
+    edit = json.loads((copied / "generation_config.json").read_text())
+    (copied / "generation_config.json").write_text(json.dumps({**edit, "temperature": 0.5}))
+    with pytest.raises(UserError, match="results of other files than these, and no --report is given"):
+        dry(copied)
+
+
+def test_card_written_by_hand_is_kept_with_gmais_sections_below(copied: Path, checked: Outcome) -> None:
+    (copied / "README.md").write_text(
+        "---\nlicense: mit\ntags: [mine]\nauthor: Li\n---\n\n# Our model\n\nBy Li.\n\n## Contact\n\nli@example.org\n\n"
+        "## Evaluation\n\nBy three readers.\n\n```md\n## no section\n```\n"
+    )
+    first = dry(copied)
+    for kept in (
+        "# Our model\n\nBy Li.",
+        "## Contact\n\nli@example.org",
+        "## Evaluation, as written by hand",
+        "## no section",
+    ):
+        assert first.count(kept) == 1
+    metadata = yaml.safe_load(first.split("---")[1])
+    assert (metadata["license"], metadata["author"]) == ("mit", "Li")
+    assert set(metadata["tags"]) == {"mine", "medical", "llava", "gmai"}
+    second = dry(copied)
+    assert second.count("## Contact") == second.count("By three readers.") == second.count("## Evaluation\n") == 1
+
+
+def test_sections_added_to_gmais_card_are_kept(copied: Path, checked: Outcome) -> None:
+    card = dry(copied) + "\n## Citation\n\n@misc{us}\n"
+    (copied / "README.md").write_text(
+        card.replace("library_name: transformers\n", "library_name: transformers\ndoi: 10.1\n")
+    )
+    again = dry(copied)
+    assert "## Citation\n\n@misc{us}" in again
+    assert "doi: '10.1'" in again or "doi: 10.1" in again
+
+
+def test_card_says_how_to_use_it_and_what_goes_in_and_out(copied: Path, checked: Outcome) -> None:
+    card = dry(copied)
+    program = card.split("```python\n")[1].split("```")[0]
+    compile(program, "card", "exec")
+    assert "112 × 112 px by the processor; 64 tokens each" in card
+    assert "<box>[[x1, y1, x2, y2]]</box>`, in thousandths" in card
+    assert "language" not in yaml.safe_load(card.split("---")[1])
 
 
 @pytest.mark.e2e

@@ -44,6 +44,7 @@ def push_folder(
     private: bool = True,
     files: Sequence[str] | None = None,
     message: str,
+    merged: Mapping[str, str] | None = None,
 ) -> str:
     """Make a repository of the Hub hold a folder, in one commit, and return the commit's address.
 
@@ -58,6 +59,7 @@ def push_folder(
         private: Whether it must be private; an existing public one is then refused.
         files: Paths below the folder, with `/`; all of them where None.
         message: First line of the commit.
+        merged: Path ▶ present text of files that the folder's own take account of: replaced whoever wrote them.
 
     Raises:
         UserError: Nothing to push, a path out of the folder, files of others in the repository, or the Hub refuses.
@@ -67,8 +69,9 @@ def push_folder(
     local = _digests(folder, paths, what)
     patiently(lambda: _create(api, repo_id, repo_type, private), what=what, where=_named(repo_type, repo_id))
     additions: dict[str, Any] = {}
+    known = {path: _digest(text.encode()) for path, text in (merged or {}).items()}
     return patiently(
-        lambda: _push(api, folder, repo_id, repo_type, local, message, additions),
+        lambda: _push(api, folder, repo_id, repo_type, local, message, additions, known),
         what=what,
         where=_named(repo_type, repo_id),
     )
@@ -113,6 +116,30 @@ def add_files(
         return _commit(api, repo_id, repo_type, operations, message, head)
 
     return patiently(add, what=f"push {repo_id}", where=_named(repo_type, repo_id))
+
+
+def read_text_file(repo_id: str, path: str, *, repo_type: RepoType) -> str | None:
+    """Return the present text of a file of a repository, None where there is no such file or repository.
+
+    Raises:
+        UserError: The Hub refuses.
+    """
+    hub = library()
+
+    def read() -> str | None:
+        try:
+            found = hub.hf_hub_download(repo_id, path, repo_type=repo_type)
+        except (hub.errors.EntryNotFoundError, hub.errors.RepositoryNotFoundError) as error:
+            if (
+                isinstance(error, hub.errors.LocalEntryNotFoundError)
+                or getattr(error.response, "status_code", 404) == 401
+            ):
+                raise  # the Hub was not asked, did not answer, or does not know who asks
+            return None
+        with Path(found).open(encoding="utf-8", newline="") as file:
+            return file.read()
+
+    return patiently(read, what=f"push {repo_id}", where=_named(repo_type, repo_id))
 
 
 def pull(repo_id: str, *, repo_type: RepoType, revision: str | None = None, to: Path) -> Path:
@@ -292,6 +319,7 @@ def _push(
     local: Mapping[str, _Digests],
     message: str,
     additions: dict[str, Any],
+    merged: Mapping[str, _Digests],
 ) -> str:
     """Look at the repository, send what it lacks and commit; `additions` keeps what was sent for the next try."""
     hub = library()
@@ -305,6 +333,7 @@ def _push(
         if path not in _OF_THE_HUB
         and not (path in local and local[path].matches(entry))
         and not (path in ours and ours[path].matches(entry))
+        and not (path in merged and merged[path].matches(entry))
     ]
     if foreign:
         raise UserError(

@@ -1,15 +1,17 @@
 """The model card: what the checkpoint is, how it came about, what it was trained on, how well it does, its limits."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
 
+from gmai_model.publishing.earlier import EVALUATION, SOURCES, Card
 from gmai_model.publishing.sources import Source
 
-MARK = "<!-- written by `gmai model push`; edits are replaced by the next one -->"
+MARK = "<!-- written by `gmai model push`: your own sections and metadata are kept, edits of its sections not -->"
 CURVE_ROWS = 6
 
 
@@ -32,31 +34,65 @@ class CardFacts:
     """File name of the drawn loss curves."""
 
 
-def write_card(facts: CardFacts) -> str:
-    """Return the card as Markdown with the Hub's metadata in front."""
+def write_card(facts: CardFacts, before: Card | None = None) -> str:
+    """Return the card as Markdown with the Hub's metadata in front.
+
+    Args:
+        facts: What gmai knows.
+        before: The card that this one takes the place of: what others wrote in it is kept, and its results and sources
+            where `facts` has none.
+    """
+    before = before or Card()
+    licence = facts.licence or before.metadata.get("license")
+    facts = replace(facts, licence=str(licence).lower() if licence else None)
     entries: list[dict[str, Any]] = list(facts.record.get("stages", []))
     stages = [entry for entry in entries if entry["stage"]]
     warm_ups = [entry for entry in entries if not entry["stage"]]
     sections = [
-        _what(facts, stages), _use(facts), *map(_warm_up, warm_ups), _stages(stages, facts.curves), _mixture(stages),
-        _sources(facts.sources), _evaluation(facts.evaluation), LIMITS, _settings(stages), _hashes(facts),
+        before.preamble or _what(facts, stages), _use(facts), _contract(facts), *before.own_sections(),
+        *map(_warm_up, warm_ups), _stages(stages, facts.curves), _mixture(stages),
+        (facts.sources is None and before.section(SOURCES)) or _sources(facts.sources),
+        (facts.evaluation is None and before.section(EVALUATION)) or _evaluation(facts.evaluation),
+        LIMITS, _settings(stages), _hashes(facts),
     ]  # fmt: skip
-    return f"---\n{_metadata(facts)}---\n\n{MARK}\n\n" + "\n\n".join(sections) + "\n"
+    metadata = yaml.safe_dump({**before.metadata, **_metadata(facts, before)}, sort_keys=False, allow_unicode=True)
+    return f"---\n{metadata}---\n\n{MARK}\n\n" + "\n\n".join(sections) + "\n"
 
 
-def _metadata(facts: CardFacts) -> str:
+def _metadata(facts: CardFacts, before: Card) -> dict[str, Any]:
+    tags = ["medical", "llava", "gmai", *before.metadata.get("tags", [])]
     metadata: dict[str, Any] = {
         "library_name": "transformers",
         "pipeline_tag": "image-text-to-text",
-        "language": ["en", "zh"],
-        "tags": ["medical", "llava", "gmai"],
+        "tags": list(dict.fromkeys(tags)),
     }
     if facts.licence:
         metadata["license"] = facts.licence.lower()
+    if facts.sources:
+        known = {source.source for source in facts.sources if re.fullmatch(r"[\w.-]+/[\w.-]+", source.source)}
+        metadata |= {"datasets": sorted(known)} if known else {}
+    if facts.evaluation is not None:
+        metadata["model-index"] = _model_index(facts.repo_id, facts.evaluation)
     parents = [part for part in (facts.record.get("vision"), facts.record.get("language")) if part and "/" in part]
     if parents:
         metadata["base_model"] = [parent.partition("@")[0] for parent in parents]
-    return yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True)
+        metadata["base_model_relation"] = "finetune"
+    return metadata
+
+
+def _model_index(repo_id: str, report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the results in the form that the Hub shows (huggingface_hub, `ModelCardData.eval_results`)."""
+    results = [
+        {
+            "task": {"type": "image-text-to-text"},
+            "dataset": {"name": str(entry.get("title") or entry["name"]), "type": str(entry["name"])},
+            "metrics": [{"type": "accuracy", "value": round(100 * entry["accuracy"], 2),
+                         "name": f"{entry['protocol']} v{entry.get('protocol_version', 1)}, n = {entry['n']}"}],
+        }
+        for entry in report["benchmarks"]
+        if entry.get("accuracy") is not None and not entry.get("hidden")
+    ]  # fmt: skip
+    return [{"name": repo_id.rpartition("/")[2], "results": results}]
 
 
 def _what(facts: CardFacts, stages: Sequence[Mapping[str, Any]]) -> str:
@@ -66,8 +102,9 @@ def _what(facts: CardFacts, stages: Sequence[Mapping[str, Any]]) -> str:
     lines = [
         f"# {facts.repo_id.rpartition('/')[2]}",
         "",
-        "A medical vision-language model: a CLIP vision encoder, a two-layer projector and a Llama-layout language "
-        "model in one `LlavaForConditionalGeneration`. It opens without remote code.",
+        f"A medical vision-language model: a vision encoder ({vision.get('model_type', 'not recorded')}), a two-layer "
+        f"projector and a language model ({text.get('model_type', 'not recorded')}) in one "
+        "`LlavaForConditionalGeneration`. It opens without remote code.",
         "",
         f"- Stages done: {done}",
         f"- Vision encoder: {made.get('vision', 'not recorded')}, {size} px, {(size // patch) ** 2} tokens an image, "
@@ -83,16 +120,37 @@ def _use(facts: CardFacts) -> str:
     return f"""## Use
 
 ```python
+from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 model = AutoModelForImageTextToText.from_pretrained("{facts.repo_id}", dtype="auto", device_map="auto")
 processor = AutoProcessor.from_pretrained("{facts.repo_id}")
+content = [{{"type": "image"}}, {{"type": "text", "text": "Describe this image."}}]
+prompt = processor.apply_chat_template([{{"role": "user", "content": content}}], add_generation_prompt=True)
+image = Image.open("image.png").convert("RGB")
+inputs = processor(images=[image], text=[prompt], return_tensors="pt", add_special_tokens=False)
+answer = model.generate(**inputs.to(model.device, model.dtype), max_new_tokens=256)
+print(processor.decode(answer[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))
 ```
 
 ```bash
 transformers serve {facts.repo_id}
 vllm serve {facts.repo_id}
 ```"""
+
+
+def _contract(facts: CardFacts) -> str:
+    vision, text = facts.config["vision_config"], facts.config["text_config"]
+    return (
+        "## Input and output\n\n"
+        f"- Images: RGB, 8 bit, made {vision['image_size']} × {vision['image_size']} px by the processor; "
+        f"{(vision['image_size'] // vision['patch_size']) ** 2} tokens each. Values with a unit, such as those of CT, "
+        "must be windowed first.\n"
+        f"- Text: chat turns by the checkpoint's template; {text.get('max_position_embeddings', 'unknown')} tokens "
+        "in all, images included.\n"
+        "- Answers: text; a region is written `<ref>label</ref><box>[[x1, y1, x2, y2]]</box>`, in thousandths of the "
+        "image's width and height from its upper left corner."
+    )
 
 
 def _warm_up(entry: Mapping[str, Any]) -> str:
@@ -169,16 +227,14 @@ def _mixture(stages: Sequence[Mapping[str, Any]]) -> str:
 
 def _sources(sources: Sequence[Source] | None) -> str:
     if sources is None:
-        return "## Data sources and licences\n\nNot listed: the card was written without `--data`."
+        return f"## {SOURCES}\n\nNot listed: the card was written without `--data`."
     rows = [(source.dataset, source.source, source.licence, f"{source.samples:,}") for source in sources]
-    return "\n".join(
-        ["## Data sources and licences", "", *_table(("dataset", "source", "licence", "training samples"), rows)]
-    )
+    return "\n".join([f"## {SOURCES}", "", *_table(("dataset", "source", "licence", "training samples"), rows)])
 
 
 def _evaluation(report: Mapping[str, Any] | None) -> str:
     if report is None:
-        return "## Evaluation\n\nNo results are given with this card."
+        return f"## {EVALUATION}\n\nNo results are given with this card."
     rows: list[tuple[str, ...]] = []
     for entry in report["benchmarks"]:
         interval = entry.get("interval")
@@ -192,7 +248,7 @@ def _evaluation(report: Mapping[str, Any] | None) -> str:
                 f"{entry['chance']:.1%}" if entry.get("chance") is not None else "",
             )
         )  # fmt: skip
-    lines = ["## Evaluation", "", "With `gmai bench`; two protocols are never comparable.", ""]
+    lines = [f"## {EVALUATION}", "", "With `gmai bench`; two protocols are never comparable.", ""]
     lines += _table(("benchmark", "protocol", "n", "accuracy", "95 % interval", "chance"), rows)
     generation = json.dumps(report.get("generation"))
     lines += ["", f"Digest of the model that was asked: `{report.get('model_digest')}`; generation: `{generation}`."]

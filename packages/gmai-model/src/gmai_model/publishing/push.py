@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gmai_cli.hub import push_folder
+from gmai_cli.hub import push_folder, read_text_file
 from gmai_formats.errors import UserError
 from gmai_formats.files import replace_atomically, sha256_file, write_text
 
 from gmai_model.checking.check import check
-from gmai_model.publishing.card import MARK, CardFacts, write_card
+from gmai_model.publishing.card import CardFacts, write_card
 from gmai_model.publishing.curves import draw_curves
+from gmai_model.publishing.earlier import EVALUATION, read_card
 from gmai_model.publishing.sources import Source, read_sources
 
 CARD, CURVES, RECORD = "README.md", "loss_curves.png", "gmai.json"
@@ -83,13 +84,22 @@ def publish(
         checked=outcome.facts, licence=licence, sources=sources, evaluation=evaluation,
         digests={name: sha256_file(checkpoint / name) for name in names}, curves=CURVES if curves else None,
     )  # fmt: skip
-    write_text(checkpoint / CARD, write_card(facts))
+    published = None if dry_run else read_text_file(repo_id, CARD, repo_type="model")
+    local = checkpoint / CARD
+    before = read_card(published).with_sections_of(read_card(local.read_text("utf-8") if local.is_file() else None))
+    if evaluation is None and (results := before.section(EVALUATION)) and model_digest(checkpoint) not in results:
+        raise UserError(
+            f"{repo_id}: its card holds results of other files than these, and no --report is given. A card holds the "
+            f"results of its own model. Give --report, or take the section {EVALUATION} out of the card."
+        )
+    write_text(local, write_card(facts, before))
     files = {name: (checkpoint / name).stat().st_size for name in [CARD, *names]}
     if dry_run:
         return Publication(files, None)
     url = push_folder(
-        checkpoint, repo_id, repo_type="model", private=private, files=list(files), message="Publish the checkpoint"
-    )
+        checkpoint, repo_id, repo_type="model", private=private, files=list(files), message="Publish the checkpoint",
+        merged={} if published is None else {CARD: published},
+    )  # fmt: skip
     return Publication(files, url)
 
 
@@ -105,9 +115,7 @@ def refuse_foreign_files(checkpoint: Path) -> None:
         shards = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
     for path in sorted(checkpoint.rglob("*")):
         name = path.relative_to(checkpoint).as_posix()
-        if path.is_dir() or name in FILES or name in shards:
-            continue
-        if name == CARD and MARK in path.read_text("utf-8", errors="replace"):
+        if path.is_dir() or name in FILES or name in shards or name == CARD:  # what others wrote in a card is kept
             continue
         if name == CURVES and (checkpoint / RECORD).is_file():  # drawn anew, so that no other picture is published
             continue
@@ -126,8 +134,6 @@ def _kind(path: Path) -> str:
     pictures = head[128:132] == b"DICM" or head[344:348] in {b"n+1\0", b"ni1\0"} or head[:4] == b"\x89PNG"
     if pictures or head[:2] == b"\xff\xd8" or any(suffix[1:].lower() in _DATA.split() for suffix in path.suffixes):
         return "an image or a data file, which may show a patient"
-    if lower == "readme.md":
-        return "a card that gmai did not write"
     return "no file of a checkpoint"
 
 
