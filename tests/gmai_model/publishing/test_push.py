@@ -137,6 +137,9 @@ def test_sources_and_licences_are_counted(copied: Path, checked: Outcome, tmp_pa
     card = dry(copied, data=tmp_path / "data")
     assert "| data | s0 | CC-BY-4.0 | 3 |" in card
     assert "| data | s1 | CC-BY-4.0 | 2 |" in card
+    kept = dry(copied)
+    assert "| CC-BY-4.0 |" in kept
+    (copied / "README.md").unlink()
     assert "Not listed: the card was written without" in dry(copied)
 
 

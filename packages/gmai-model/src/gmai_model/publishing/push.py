@@ -86,7 +86,9 @@ def publish(
     )  # fmt: skip
     published = None if dry_run else read_text_file(repo_id, CARD, repo_type="model")
     local = checkpoint / CARD
-    before = read_card(published).with_sections_of(read_card(local.read_text("utf-8") if local.is_file() else None))
+    before = read_card(local.read_text("utf-8") if local.is_file() else None)
+    if published is not None:  # what the Hub shows counts; a card that lies here adds what is not there
+        before = read_card(published).with_sections_of(before)
     if evaluation is None and (results := before.section(EVALUATION)) and model_digest(checkpoint) not in results:
         raise UserError(
             f"{repo_id}: its card holds results of other files than these, and no --report is given. A card holds the "
