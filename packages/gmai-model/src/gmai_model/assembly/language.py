@@ -116,9 +116,10 @@ class LanguageModel:
             elif targets:
                 yield targets[0], tensor
 
-    def source_tensor(self, name: str) -> Tensor:
-        """Return a tensor of the source under its own name, in fp32."""
-        return self.weights.tensor(name).float()
+    def source_tensor(self, name: str, rows: Tensor | None = None) -> Tensor:
+        """Return a tensor of the source under its own name, or some of its rows, in fp32."""
+        found = self.weights.tensor(name)
+        return (found if rows is None else found[rows]).float()
 
     def _grown(self, tensor: Tensor) -> Tensor:
         more = self.text_config["vocab_size"] - len(tensor)

@@ -117,23 +117,23 @@ def _logits(made: WeightFiles, language: LanguageModel, tokenizer: Any) -> str:
     settings = {**language.text_config, "vocab_size": len(rows)}
 
     def tensor(name: str) -> Tensor:
-        found = made.tensor(f"language_model.{name}").float()
-        return found[rows] if name in {EMBEDDING, HEAD} else found
+        found = made.tensor(f"language_model.{name}")
+        return (found[rows] if name in {EMBEDDING, HEAD} else found).float()
 
     return _compare("logits", due, _run_text(settings, tensor, place), f"{len(ids)} tokens")
 
 
 def _source_logits(language: LanguageModel, rows: Tensor, place: Tensor) -> Tensor:
     if language.kind == "internlm2":
-        embedding = language.source_tensor("model.tok_embeddings.weight")[rows]
-        head = embedding if language.untied else language.source_tensor("output.weight")[rows]
+        embedding = language.source_tensor("model.tok_embeddings.weight", rows)
+        head = embedding if language.untied else language.source_tensor("output.weight", rows)
         config = {**language.config, "rope_theta": language.text_config["rope_theta"]}
         layers = min(LAYERS, language.text_config["num_hidden_layers"])
         return reference_logits(language.source_tensor, config, embedding[place], head, layers=layers)
 
     def tensor(name: str) -> Tensor:
-        found = language.source_tensor(EMBEDDING if name == HEAD and language.untied else name)
-        return found[rows] if name in {EMBEDDING, HEAD} else found
+        own_name = EMBEDDING if name == HEAD and language.untied else name
+        return language.source_tensor(own_name, rows if name in {EMBEDDING, HEAD} else None)
 
     kind = language.kind if language.kind == language.family.text_type else language.family.text_type
     own = {
