@@ -170,3 +170,44 @@ def test_published_example_files_train_as_they_are(checkpoint: Path, tmp_path: P
     assert (tmp_path / "run" / "model" / "config.json").is_file()
     share = json.loads((tmp_path / "run" / "mixture.json").read_text())["train"]["datasets"][0]
     assert (share["name"], share["used"], share["images"], share["token_share"]) == ("FILE1", 1, 1, 1.0)
+
+
+@pytest.mark.parametrize("name", ["order", "starts", "dataset", "row", "tokens", "supervised", "plan.json"])
+@pytest.mark.parametrize("damage", ["zeros", "half", "bit"])
+def test_a_damaged_plan_is_said_and_made_again_as_it_was(
+    open_inputs, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, damage: str
+) -> None:
+    """Zeros behind the header of the order would train the first sample again and again."""
+    first = open_inputs()
+    packs = [pack.tolist() for pack in first.plan.packs]
+    supervised = first.lengths.supervised.tolist()
+    file = tmp_path / "run" / "plan" / "train" / (name if "." in name else f"{name}.npy")
+    content = bytearray(file.read_bytes())
+    if damage == "zeros":
+        content[128:] = bytes(len(content) - 128)
+    elif damage == "half":
+        content = content[: len(content) // 2]
+    else:
+        content[-3] ^= 0x10
+    if content == file.read_bytes():
+        pytest.skip("the array holds nothing but zeros")
+    file.write_bytes(content)
+    again = open_inputs()
+    assert [pack.tolist() for pack in again.plan.packs] == packs
+    assert again.lengths.supervised.tolist() == supervised
+    assert f"{tmp_path / 'run' / 'plan' / 'train'}: " in (said := capsys.readouterr().err)
+    assert "the plan is made again, which gives the same one" in said
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", bytes(500)])
+def test_damaged_lengths_are_measured_again(
+    open_inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    first = open_inputs(out="one")
+    files = list((tmp_path / "cache" / "lengths").rglob("*.npy"))
+    for file in files:
+        file.write_bytes(content)
+    seen = count_encodings(monkeypatch)
+    again = open_inputs(out="two")
+    assert len(seen) == 60
+    assert again.lengths.tokens.tolist() == first.lengths.tokens.tolist()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from gmai_cli.console import progress
+from gmai_cli.console import progress, say
 from gmai_formats.errors import UserError
 from gmai_formats.files import replace_atomically
 
@@ -95,7 +95,13 @@ def _chunks(source: SampleSource, encoder: Encoder, cache: Path) -> list[_Chunk]
 
 def _load(chunk: _Chunk) -> np.ndarray:
     if chunk.path.is_file():
-        return np.load(chunk.path)
+        try:
+            measured: np.ndarray = np.load(chunk.path)
+        except (ValueError, OSError, EOFError):
+            measured = np.empty(0)
+        if measured.dtype == MEASURED and len(measured) == chunk.size:
+            return measured
+        say(f"{chunk.path} is damaged; its samples are measured again")
     return np.zeros(chunk.size, MEASURED)
 
 

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from gmai_cli.console import say, table
 from gmai_formats.errors import UserError
-from gmai_formats.files import replace_atomically, write_json
+from gmai_formats.files import replace_atomically
 from gmai_formats.rows.mixtures import load_mixture
+from gmai_formats.state import DamagedError, damage, read_state, seal, write_state
 from transformers import AutoProcessor
 
 from gmai_model.batching.caches import cache_folder
@@ -34,6 +35,9 @@ from gmai_model.training.config import SampleSettings
 
 _IMAGES_LOOKED_FOR = 1000
 """Samples, spread over the mixture, whose image files are looked for before the model is loaded."""
+
+_ARRAYS = ("dataset", "row", "tokens", "supervised", "order", "starts")
+"""Of the plan's folder."""
 
 
 @dataclass(frozen=True)
@@ -135,10 +139,18 @@ class Inputs:
         Raises:
             UserError: It holds another one.
         """
-        file = folder / "plan.json"
-        if not file.is_file():
+        try:
+            planned = read_state(folder / "plan.json")
+            found = [damage(folder / name, sealed) for name, sealed in planned["arrays"].items()]
+            problem = next(filter(None, found), "")
+        except FileNotFoundError:
             return False
-        before, now = json.loads(file.read_text("utf-8"))["made_of"], self._made_of(datasets)
+        except (DamagedError, KeyError) as error:
+            planned, problem = {}, str(error)
+        if problem:
+            say(f"{folder}: {problem}; the plan is made again, which gives the same one")
+            return False
+        before, now = planned["made_of"], self._made_of(datasets)
         changed = [key for key in now if before.get(key) != now[key]]
         if changed:
             names = [name for name in {**before["datasets"], **now["datasets"]}
@@ -173,10 +185,11 @@ class Inputs:
         save_array(folder, "starts", plan.packs.starts)
         _write_left_out(source, measured, folder / "left_out.jsonl")
         shares = _shares(datasets, source, measured, stage=config.stage if split == "train" else None)
-        write_json(
+        write_state(
             folder / "plan.json",
             {
                 "made_of": self._made_of(datasets),
+                "arrays": {f"{name}.npy": seal(folder / f"{name}.npy") for name in _ARRAYS},
                 "packs_per_step": plan.packs_per_step, "pack_tokens": plan.pack_tokens,
                 "total_tokens": plan.total_tokens,
                 "left_out": dict(reasons(measured["outcome"]).most_common()),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gmai_formats.files import write_text
+from gmai_formats.state import read_lines
 
 from gmai_model.training.callbacks.metrics import read_metrics
 
@@ -152,8 +153,7 @@ def _answers(out: Path, images: Mapping[str, Sequence[bytes]]) -> Iterable[str]:
     if not file.is_file():
         return
     by_id: dict[str, list[dict[str, Any]]] = {}
-    for line in file.read_text("utf-8").splitlines():
-        answer: dict[str, Any] = json.loads(line)
+    for answer in read_lines(file, needs=["step", "id", "question", "reference", "answer", "cut"])[0]:
         by_id.setdefault(answer["id"], []).append(answer)
     yield "<h2>Answers to held-out questions</h2>"
     yield '<p class="soft">Always the same questions, none of them trained on, answered greedily.</p>'

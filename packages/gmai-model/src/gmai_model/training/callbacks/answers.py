@@ -1,6 +1,5 @@
 """A fixed set of held-out questions, answered again and again, so that one can see what the model has learned."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from gmai_formats.files import write_text
 from gmai_formats.pictures.problems import PictureError
+from gmai_formats.state import read_lines, rewrite_lines
 from PIL import Image
 
 from gmai_model.batching.collate import Row, decode_image, make_row
@@ -104,14 +103,14 @@ class Answers(Callback):
         return replace(row, predicts=last)
 
     def _write(self, answers: Sequence[Sequence[int]], *, step: int, cut: set[int]) -> None:
-        lines = self._path.read_text("utf-8").splitlines() if self._path.is_file() else []
-        kept = [line for line in lines if json.loads(line)["step"] < step]
+        lines, _ = read_lines(self._path, needs=["step", "id"])
+        kept = [line for line in lines if line["step"] < step]
         for number, (question, answer) in enumerate(zip(self.questions, answers, strict=True)):
             text = self._tokenizer.decode(answer, skip_special_tokens=True)
             values = {"step": step, "id": question.id, "question": question.text, "reference": question.reference,
                       "answer": text, "cut": number in cut}  # fmt: skip
-            kept.append(json.dumps(values, ensure_ascii=False))
-        write_text(self._path, "".join(line + "\n" for line in kept))
+            kept.append(values)
+        rewrite_lines(self._path, kept)
 
 
 def _question(inputs: Inputs, number: int) -> Question | None:
