@@ -147,7 +147,7 @@ def _build(
     if not (work / "build.json").is_file():
         write_json(work / "build.json", fingerprint)
     for listing in listings:
-        found, recipe = len(listing.items), listing.source.recipe
+        found, recipe = listing.used, listing.source.recipe
         if settings.limit is None and recipe.expected.items not in (None, found):
             say(f"{recipe.name}: {found} items, but {recipe.expected.items} are published. Is the download complete?")
     jobs = plan(listings, work, settings, options.leakage)

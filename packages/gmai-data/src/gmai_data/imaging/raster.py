@@ -71,7 +71,7 @@ def load_index_mask(root: Path, relative: str) -> npt.NDArray[Any]:
         mask = colours[..., 0]
     if mask.dtype.kind == "f":
         whole = np.rint(mask)
-        if not np.array_equal(whole, mask) or np.abs(whole).max(initial=0) >= 2**31:
+        if not np.allclose(whole, mask, rtol=0, atol=1e-3) or np.abs(whole).max(initial=0) >= 2**31:
             detail = "it has fractions, or values that are no numbers; store whole label ids"
             raise SourceError("mask is not a label mask", detail, relative)
         return whole.astype(np.int32)
@@ -79,15 +79,12 @@ def load_index_mask(root: Path, relative: str) -> npt.NDArray[Any]:
 
 
 def load_mask_channels(root: Path, relative: str) -> npt.NDArray[Any]:
-    """Decode a mask whose colours or brightness matter, `[height, width]` or `[height, width, channels]`, 8 bits each.
+    """Decode a mask whose colours or brightness matter, `[height, width]` or `[height, width, channels]`, as stored.
 
     Raises:
         SourceError: As `load_raster`.
     """
-    mask = _decode_mask(root, relative, palette_to_colour=True)
-    if mask.dtype != np.uint8:
-        return np.clip(mask.astype(np.float64) * (255.0 / max(float(mask.max()), 1.0)), 0, 255).astype(np.uint8)
-    return mask
+    return _decode_mask(root, relative, palette_to_colour=True)
 
 
 def _decode_mask(root: Path, relative: str, *, palette_to_colour: bool) -> npt.NDArray[Any]:

@@ -38,7 +38,7 @@ def check_against_folder(name: str, root: Path | None) -> None:
         return
     (listing,) = list_sources(resolve([f"{name}={root}"], None), None)
     _require_files(recipe, root, listing.items)
-    found, expected = len(listing.items), recipe.expected.items
+    found, expected = listing.used, recipe.expected.items
     print(f"{root}: {found} items" + (", as published." if expected == found else "."))
     problems = _label_problems(recipe, listing.items)
     if expected not in (None, found):

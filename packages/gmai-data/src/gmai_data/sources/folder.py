@@ -109,3 +109,34 @@ def _has_preamble(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         return file.read(132)[128:] == b"DICM"
+
+
+def paired(images: Sequence[Path], masks: Sequence[Path]) -> tuple[str, str] | None:
+    """Return (pattern of the images' names, name of the mask with `{match}`) where one part of the names pairs them.
+
+    Images and masks each lie in one folder: `img0001.nii.gz` and `label0001.nii.gz` have the number in common.
+    """
+    if not masks or len({path.parent for path in images}) > 1 or len({path.parent for path in masks}) > 1:
+        return None
+    of_image, of_mask = (_affixes([path.name for path in paths]) for paths in (images, masks))
+    cores = [{path.name[len(p) : len(path.name) - len(s)] for path in paths} for paths, (p, s) in
+             ((images, of_image), (masks, of_mask))]  # fmt: skip
+    if "" in cores[1] or not cores[1] <= cores[0]:
+        return None
+    return f"{of_image[0]}*{of_image[1]}", f"{of_mask[0]}{{match}}{of_mask[1]}"
+
+
+def _affixes(names: Sequence[str]) -> tuple[str, str]:
+    """Return what the names begin and end with, without digits at the inner sides."""
+    if len(names) == 1:
+        found = re.search(r"\d+", names[0])
+        return (names[0][: found.start()], names[0][found.end() :]) if found else ("", "")
+    begin = re.sub(r"\d+$", "", _common_beginning(names))
+    end = _common_beginning([name[len(begin) :][::-1] for name in names])[::-1]
+    return begin, re.sub(r"^\d+", "", end)
+
+
+def _common_beginning(names: Sequence[str]) -> str:
+    first, last = min(names), max(names)
+    length = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
+    return first[:length]

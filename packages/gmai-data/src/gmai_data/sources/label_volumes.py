@@ -2,20 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from gmai_formats.pictures.squares import to_square_labels
 
+from gmai_data.imaging.binary_masks import marked_voxels
 from gmai_data.imaging.boxes import Region, regions
 from gmai_data.imaging.grids import Axis, Volume, require_same_grid, take_slice
 from gmai_data.imaging.large import IN_MEMORY_BYTES, allocate, release
 from gmai_data.ledger import SourceError
-from gmai_data.sources.card import Card
-from gmai_data.sources.items import SMALL_PART, Item
+from gmai_data.sources.items import SMALL_PART
 from gmai_data.untyped import ndimage
+
+ROUNDING = 1e-3
+"""Label ids that a resampling stored as 0.99999994 are whole."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def whole_numbers(mask: Volume, file: str) -> Volume:
     for index in range(mask.array.shape[0]):
         values = take_slice(mask, "axial", index)
         rounded[index] = np.rint(values)
-        if not np.array_equal(rounded[index], values):
+        if not np.allclose(rounded[index], values, rtol=0, atol=ROUNDING):
             raise SourceError("mask is not a label mask", "it has fractions; resample it with nearest neighbour", file)
         release(mask.array)
         release(rounded)
@@ -80,13 +82,13 @@ def layers_of_structures(structures: Sequence[tuple[str, Volume, str]], image: V
     """Put (raw label, binary volume, file) into as few label maps as the overlaps allow.
 
     Raises:
-        SourceError: A structure lies on another grid than the image.
+        SourceError: A structure lies on another grid than the image, or has more than two values.
     """
     arrays: list[npt.NDArray[Any]] = []
     names = {position: raw for position, (raw, _, _) in enumerate(structures, start=1)}
     for position, (_, volume, file) in enumerate(structures, start=1):
         require_same_grid(image, volume, file=file)
-        marked = volume.array > 0
+        marked = marked_voxels(volume.array, file)
         (extent,) = ndimage.find_objects(marked.astype(np.uint8)) or (None,)
         if extent is None:
             continue
@@ -129,24 +131,3 @@ def with_parts(layer: Layer, min_mm3: float) -> Layer:
             labels.append(ids[position - 1])
     numbered_parts = Volume(parts, layer.volume.affine, layer.volume.spacing_mm)
     return Layer(layer.volume, layer.names, numbered_parts, tuple(labels), frozenset(small))
-
-
-def item_of_structures(root: Path, card: Card, file: str, pattern: str, missing: str) -> Item:
-    """Return the item of an image with one mask file per structure.
-
-    Args:
-        root: The source's folder.
-        card: Gives the structures.
-        file: The image.
-        pattern: Path of the masks, with `{label}` in it.
-        missing: The layout's `missing`: `uncertain` leaves the structures without a file open.
-    """
-    files = dict(structure_files(root, pattern, list(card.labels)))
-    uncertain = tuple(raw for raw in card.labels if raw not in files and missing == "uncertain")
-    return Item(file, (file, *files.values()), pattern=pattern, uncertain=uncertain)
-
-
-def structure_files(root: Path, pattern: str, raw_labels: Sequence[str]) -> list[tuple[str, str]]:
-    """Return (raw label, file) for each raw label whose file is there."""
-    named = [(raw, pattern.replace("{label}", raw)) for raw in raw_labels]
-    return [(raw, file) for raw, file in named if (root / file).is_file()]

@@ -24,6 +24,11 @@ class Listing:
     items: tuple[Item, ...]
 
     @property
+    def used(self) -> int:
+        """Return the number of items that are meant to be used."""
+        return sum(not item.set_aside for item in self.items)
+
+    @property
     def digest(self) -> str:
         """Return a digest of the items' keys and file sizes: another download, or a new file, changes it."""
         lines: list[str] = []

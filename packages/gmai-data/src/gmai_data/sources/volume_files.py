@@ -51,6 +51,40 @@ def load_volumes(root: Path, relative: str, *, key: str, frames: str) -> list[tu
     ]
 
 
+def load_masks(root: Path, relative: str, *, key: str, frames: str) -> list[tuple[int | None, Volume]]:
+    """Return the label maps of a file as `load_volumes` does; a fourth axis that is one-hot becomes ids.
+
+    Raises:
+        SourceError: As `load_volumes`, or the channels of a fourth axis overlap.
+    """
+    array, affine, slope, intercept = _open(root, relative, key)
+    if array.ndim != 4 or frames != "none":
+        return load_volumes(root, relative, key=key, frames=frames)
+    return [(None, scaled(to_display(_ids_of_one_hot(array, relative), affine, file=relative), slope, intercept))]
+
+
+def _ids_of_one_hot(array: npt.NDArray[Any], relative: str) -> npt.NDArray[np.uint16]:
+    """Return the ids of `[x, y, z, channel]`.
+
+    Where each voxel has a channel, the first one is the background, 0; else channels count from 1, and 0 is none.
+    """
+    channels = array.shape[3]
+    total = np.zeros(array.shape[:3], np.uint16)
+    ids = np.zeros(array.shape[:3], np.uint16)
+    for channel in range(channels):
+        values = array[..., channel]
+        is_set = values == 1
+        if not np.all(is_set | (values == 0)):
+            detail = f"shape {array.shape}, and not one-hot; say in the layout which `frames` of the fourth axis to use"
+            raise SourceError("not a 3-D volume", detail, relative)
+        total += is_set
+        ids[is_set] = channel + 1
+    if int(total.max(initial=0)) > 1:
+        detail = f"{channels} channels, of which several are set in one voxel; store one file per structure"
+        raise SourceError("channels of a mask overlap", detail, relative)
+    return ids - 1 if total.all() else ids
+
+
 def load_channel(root: Path, relative: str, channel: int) -> Volume:
     """Return one channel of a volume file; a file without a fourth axis has only channel 0.
 

@@ -20,11 +20,11 @@ from gmai_formats.pictures.windows import (
     window_function,
 )
 
-from gmai_data.imaging.grids import Volume, pixel_spacing_mm, require_same_grid, take_slice
+from gmai_data.imaging.grids import Volume, pixel_spacing_mm, require_same_grid, slice_count, take_slice
 from gmai_data.imaging.large import release
-from gmai_data.imaging.slices import choose_slices, choose_unlabelled
+from gmai_data.imaging.slices import choose_slices, choose_unlabelled, spread
 from gmai_data.imaging.units import calibrated, is_in_hounsfield, require_hounsfield
-from gmai_data.ledger import Ledger, SourceError
+from gmai_data.ledger import Ledger, SetAside, SourceError
 from gmai_data.sources.card import Card
 from gmai_data.sources.items import BoxCounter, Item, Picture, full_name, left_open
 from gmai_data.sources.label_volumes import (
@@ -33,16 +33,21 @@ from gmai_data.sources.label_volumes import (
 )
 from gmai_data.vocabulary import Modality
 
+HEALTHY_SLICES = 8
+"""Of a case without any labelled voxel, times the card's `slices.negatives`; at least one is shown."""
+
 
 def slices_of_volume(
     image: Volume, layers: list[Layer], item: Item, card: Card, ledger: Ledger, *, frame: int | None = None
 ) -> Iterator[Picture]:
     """Yield the chosen slices of a volume with boxes from the masks, in the display convention.
 
-    Without a mask the labels are those that the card gives to every image.
+    Without a mask the labels are those of the item, and those that the card gives to every image. Of a case whose mask
+    is empty a few slices are shown, as negatives.
 
     Raises:
-        SourceError: A mask lies on another grid, is empty, or has unknown labels.
+        SourceError: A mask lies on another grid, or has unknown labels.
+        SetAside: The mask is empty, and the card does not say that everything was looked for.
     """
     image_file, *mask_files = item.files
     mask_file = mask_files[0] if mask_files else image_file
@@ -52,7 +57,9 @@ def slices_of_volume(
         layers = [with_parts(layer, card.boxes.min_mm3) for layer in layers]
     image = calibrated(image, card.values)
     greys = _greys(image, card, image_file)
-    card_labels = tuple(full_name(card, raw, image_file) for raw in card.labels_of_every_image)
+    card_labels = tuple(
+        dict.fromkeys(full_name(card, raw, image_file) for raw in (*card.labels_of_every_image, *item.raw_labels))
+    )
     base: dict[str, Any] = {"box_origin": "mask", "mask": item.pattern or mask_file} if layers else {}
     if frame is not None:
         base["frame"] = frame
@@ -63,8 +70,11 @@ def slices_of_volume(
     for axis in card.slices.axes:
         masks = [layer.volume for layer in layers]
         chosen = choose_slices(masks, card.slices, axis) if masks else choose_unlabelled(image, card.slices, axis)
-        if not chosen:
-            raise SourceError("empty mask", "no voxel is labelled, so no slice is chosen", mask_file)
+        if not chosen and not card.exhaustive:
+            raise SetAside("no voxel is labelled", image_file)
+        if not chosen:  # nothing was found where everything was looked for: a healthy case
+            everything = range(slice_count(image, axis))
+            chosen = spread(everything, max(round(card.slices.negatives * HEALTHY_SLICES), 1))
         spacing_mm = pixel_spacing_mm(image, axis)
         for index in chosen:
             stored = np.ascontiguousarray(take_slice(image, axis, index))

@@ -16,8 +16,8 @@ from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.card import Card
 from gmai_data.sources.folder import Folder, Guess, column_of_labels, column_of_names, values_of
 from gmai_data.sources.items import Item, Picture
+from gmai_data.sources.labelled import labelled_pictures
 from gmai_data.sources.layout import Layout
-from gmai_data.sources.pictures import whole_image
 from gmai_data.sources.tables import delimiter_of
 
 _PERSON = re.compile(r"(?:patient|subject|participant)[ _-]?(?:id|no|number)?", re.IGNORECASE)
@@ -116,7 +116,7 @@ class CsvLabels(Layout):
         return Item(image, (image,), group, split, labels, line, uncertain=uncertain)
 
     def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
-        """Yield the one picture of the row.
+        """Yield the picture of the row, or the slices of its volume or series.
 
         Raises:
             SourceError: The row has no label, or as for every raster.
@@ -128,7 +128,7 @@ class CsvLabels(Layout):
         # A one-hot row of zeros says that nothing of the list was found; an empty cell says nothing.
         if not item.raw_labels and not self.label_columns:
             raise SourceError("row without a label", f"data row {item.position + 1}; fill the label", item.files[0])
-        yield whole_image(item, card, root)
+        yield from labelled_pictures(item, card, root, ledger)
 
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:

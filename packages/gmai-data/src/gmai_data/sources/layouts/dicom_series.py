@@ -20,7 +20,7 @@ from gmai_data.sources.label_volumes import (
     whole_numbers,
 )
 from gmai_data.sources.layout import Layout
-from gmai_data.sources.volume_files import load_volumes
+from gmai_data.sources.volume_files import load_masks
 from gmai_data.sources.volume_slices import slices_of_volume
 
 
@@ -70,7 +70,7 @@ class DicomSeries(Layout):
             layers = layers_of_structures([(raw, volume, file) for raw, volume in found], image)
         else:
             require_data(root, file)
-            ((_, mask),) = load_volumes(root, file, key="gts", frames="none")
+            ((_, mask),) = load_masks(root, file, key="gts", frames="none")
             layers = [Layer(whole_numbers(mask, file))]
         yield from slices_of_volume(image, layers, item, card, ledger)
 

@@ -9,10 +9,10 @@ from gmai_formats.errors import UserError
 from gmai_data.imaging.source_files import below, is_listed, relative_to
 from gmai_data.ledger import Ledger
 from gmai_data.sources.card import Card
-from gmai_data.sources.folder import Folder, Guess
+from gmai_data.sources.folder import VOLUMES, Folder, Guess
 from gmai_data.sources.items import Item, Picture
+from gmai_data.sources.labelled import labelled_pictures
 from gmai_data.sources.layout import IMAGE_ENDINGS, SPLIT_NAMES, Layout
-from gmai_data.sources.pictures import whole_image
 
 
 class FolderPerClass(Layout):
@@ -22,6 +22,7 @@ class FolderPerClass(Layout):
     images: str = "."
     """Folder that holds one folder per class."""
     extensions: tuple[str, ...] = IMAGE_ENDINGS
+    """Endings of the files; those of volumes (`.nii.gz`) give slices, whose class is the volume's."""
     split_folder: bool = False
     """`<images>/<split>/<class>/<file>`: the first folder names the publisher's split, mapped by `split.names`."""
 
@@ -32,7 +33,7 @@ class FolderPerClass(Layout):
             raise UserError(f"{top}: no such folder. Recipe {card.name} expects one folder per class in it.")
         found = False
         for path in sorted(top.rglob("*")):
-            if path.suffix.lower() in self.extensions and path.parent != top and is_listed(path, root):
+            if path.name.lower().endswith(self.extensions) and path.parent != top and is_listed(path, root):
                 found = True
                 file, parts = relative_to(root, path), path.relative_to(top).parts
                 if self.split_folder:
@@ -47,17 +48,21 @@ class FolderPerClass(Layout):
             )
 
     def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
-        """Yield the one picture of the item, with its class."""
-        del ledger  # whole-image labels have no boxes
-        yield whole_image(item, card, root)
+        """Yield the picture, or the slices of the volume, with its class."""
+        yield from labelled_pictures(item, card, root, ledger)
 
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:
         """Return a draft where images lie in folders: anything that is no other layout."""
-        places = [path.relative_to(folder.root).parts[:-1] for path in folder.images if path.parent != folder.root]
+        files = folder.volumes or folder.images
+        places = [path.relative_to(folder.root).parts[:-1] for path in files if path.parent != folder.root]
         if not places:
             return None
         layout: dict[str, Any] = {"kind": "folder_per_class"}
+        if folder.volumes:
+            layout["extensions"] = [ending for ending in VOLUMES if folder.with_ending(ending)]
+            classes = sorted({parts[0] for parts in places})
+            return Guess("a folder of volumes per class", "3d_classification", layout, classes)
         if all(parts[0].lower() in (*SPLIT_NAMES, "testing") for parts in places):
             layout["split_folder"] = True
             classes = sorted({parts[1] for parts in places if len(parts) > 1})

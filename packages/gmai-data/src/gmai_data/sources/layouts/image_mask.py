@@ -7,14 +7,15 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from gmai_data.imaging.binary_masks import marked_pixels
 from gmai_data.imaging.raster import load_index_mask, load_mask_channels
-from gmai_data.imaging.source_files import below, matching, relative_to
+from gmai_data.imaging.source_files import matching
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.card import Card
 from gmai_data.sources.folder import Folder, Guess, is_mask_name
 from gmai_data.sources.items import BoxCounter, Item, Picture, boxes_of_mask, left_open
-from gmai_data.sources.label_volumes import item_of_structures, structure_files
 from gmai_data.sources.layout import Layout
+from gmai_data.sources.mask_files import items_with_masks, structure_files
 from gmai_data.sources.pictures import load_picture
 
 
@@ -25,47 +26,43 @@ class ImageMask(Layout):
     images: str
     """Pattern of the images, such as `images/*.png`."""
     masks: str
-    """Path of the mask; with `{label}` one file per structure."""
+    """Path of the mask, or a pattern of all masks of an image, such as `masks/{stem}_*.png`; with `{label}` files per
+    structure. `{stem}` is the name without ending, `{parent}` the path of its folder, `{folder}` the folder's name,
+    `{tree}` the path of the folder below the fixed part of `images` (for masks in a tree beside it), `{match}` what the
+    last `*` in the name of `images` stands for: `*_image.png` with `{match}_label.png`."""
     missing: Literal["uncertain", "absent"] = "uncertain"
     """What a structure is whose file is missing: nobody may have drawn it, or it is known not to be there."""
+    without_mask: Literal["refuse", "leave_out"] = "refuse"
+    """What becomes of an image without any mask: the quarantine, or counted as left out, where the publisher gives
+    masks for a part of the images only."""
     encoding: Literal["index", "binary", "colour"] = "index"
-    """index: values (or palette entries) are raw labels; binary: values of half the range and above are raw label `1`;
-    colour: colours are raw labels, written `#rrggbb`. Structure files are always binary."""
+    """index: values (or palette entries) are raw labels; binary: the higher of two values, whatever they are, is raw
+    label `1`; colour: colours are raw labels, written `#rrggbb`. Structure files are binary. Alpha never marks."""
     inverted: bool = False
     """Binary masks in which the structure is dark."""
 
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
-        """Yield one item per image; the mask is looked for when the item is read."""
-        below(root, self.masks, recipe=card.name)
-        for path in matching(root, self.images, recipe=card.name, what="images"):
-            file = relative_to(root, path)
-            mask = self.masks.replace("{stem}", path.stem).replace("{parent}", relative_to(root, path.parent))
-            if "{label}" in mask:
-                yield item_of_structures(root, card, file, mask, self.missing)
-            else:
-                yield Item(file, (file, mask))
+        """Yield one item per image; a mask that is missing is judged when the item is read."""
+        paths = matching(root, self.images, recipe=card.name, what="images")
+        yield from items_with_masks(card, root, paths, self.images, self.masks, self.missing, self.without_mask)
 
     def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
-        """Yield the picture with one box per connected region of its mask.
+        """Yield the picture with one box per connected region of each of its masks.
 
         Raises:
             SourceError: A file is missing or unreadable, the sizes differ, or a label is unknown.
         """
-        image_file = item.files[0]
+        image_file, *mask_files = item.files
         raster = load_picture(root, image_file, card)
         shape = raster.pixels.shape[:2]
+        named = [("", file) for file in mask_files]
         if item.pattern:
-            found = structure_files(root, item.pattern, list(card.labels))
-            counters: list[BoxCounter] = []
-            for raw, file in found:
-                mask = _require_size(_binary(root, file, inverted=self.inverted), shape, file)
-                counters.append(boxes_of_mask(mask, card, ledger, file, {1: raw}))
-            geometry = {"box_origin": "mask", "mask": item.pattern, **raster.geometry}
-        else:
-            file = item.files[1]
-            mask, names = _decoded(root, file, self)
-            counters = [boxes_of_mask(_require_size(mask, shape, file), card, ledger, file, names)]
-            geometry = {"box_origin": "mask", "mask": file, **raster.geometry}
+            named = structure_files(root, item.pattern, list(card.labels))
+        counters: list[BoxCounter] = []
+        for raw, file in named:
+            mask, names = self._decoded(root, file, raw)
+            counters.append(boxes_of_mask(_require_size(mask, shape, file), card, ledger, file, names))
+        place = item.pattern or (mask_files[0] if len(mask_files) == 1 else mask_files)
         labels = tuple(dict.fromkeys(label for counter in counters for label in counter.labels))
         yield Picture(
             PurePosixPath(image_file).name,
@@ -74,9 +71,18 @@ class ImageMask(Layout):
             tuple(box for counter in counters for box in counter.boxes),
             tuple(sorted({label for counter in counters for label in counter.incomplete})),
             raster.encoded,
-            geometry,
+            {"box_origin": "mask", "mask": place, **raster.geometry},
             uncertain=left_open(card, item.uncertain, labels, image_file),
         )
+
+    def _decoded(self, root: Path, file: str, structure: str) -> tuple[npt.NDArray[Any], dict[int, str] | None]:
+        """Return (label map, id ▶ raw label where the ids are not the raw labels)."""
+        if structure or self.encoding == "binary":
+            mask = load_mask_channels(root, file)
+            return marked_pixels(mask, file, inverted=self.inverted), {1: structure or "1"}
+        if self.encoding == "index":
+            return load_index_mask(root, file), None
+        return _of_colours(load_mask_channels(root, file), file)
 
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:
@@ -97,15 +103,12 @@ class ImageMask(Layout):
         return None
 
 
-def _decoded(root: Path, file: str, layout: ImageMask) -> tuple[npt.NDArray[Any], dict[int, str] | None]:
-    """Return (label map, id ▶ raw label where the ids are not the raw labels)."""
-    if layout.encoding == "index":
-        return load_index_mask(root, file), None
-    if layout.encoding == "binary":
-        return _binary(root, file, inverted=layout.inverted), {1: "1"}
-    channels = load_mask_channels(root, file)
-    if channels.ndim == 2:
-        channels = np.repeat(channels[..., None], 3, axis=2)
+def _of_colours(channels: npt.NDArray[Any], file: str) -> tuple[npt.NDArray[Any], dict[int, str]]:
+    if channels.dtype != np.uint8:
+        raise SourceError("mask is not a label mask", f"{channels.dtype}; colours have 8 bits a channel", file)
+    if channels.ndim == 2 or channels.shape[2] < 3:
+        grey = channels if channels.ndim == 2 else channels[..., 0]
+        channels = np.repeat(grey[..., None], 3, axis=2)
     codes = (channels[..., :3].astype(np.int32) << np.array([16, 8, 0])).sum(axis=2)
     colours = np.unique(codes)
     if len(colours) > 256:
@@ -114,15 +117,6 @@ def _decoded(root: Path, file: str, layout: ImageMask) -> tuple[npt.NDArray[Any]
     black_is_nothing = np.concatenate([[0], colours[colours != 0]])
     ids = np.searchsorted(black_is_nothing, codes).astype(np.int32)
     return ids, {number: f"#{int(code):06x}" for number, code in enumerate(black_is_nothing)}
-
-
-def _binary(root: Path, file: str, *, inverted: bool) -> npt.NDArray[np.uint8]:
-    channels = load_mask_channels(root, file)
-    values = channels if channels.ndim == 2 else channels[..., :3].max(axis=2)
-    # Files of 0 and 1 and files of 0 and 255 are both common; JPEG masks have values in between.
-    highest = int(values.max())
-    marked = values >= (max(highest, 1) if highest <= 1 else 128)
-    return (~marked if inverted else marked).astype(np.uint8)
 
 
 def _require_size(mask: npt.NDArray[Any], shape: tuple[int, ...], file: str) -> npt.NDArray[Any]:

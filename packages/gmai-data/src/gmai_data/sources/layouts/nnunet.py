@@ -18,7 +18,7 @@ from gmai_data.sources.label_volumes import (
     whole_numbers,
 )
 from gmai_data.sources.layout import Layout
-from gmai_data.sources.volume_files import VOLUME_ENDINGS, load_channel, load_volumes, volume_stem
+from gmai_data.sources.volume_files import VOLUME_ENDINGS, load_channel, load_masks, volume_stem
 from gmai_data.sources.volume_slices import slices_of_volume
 
 
@@ -52,7 +52,7 @@ class NnUnet(Layout):
         image_file, mask_file = item.files
         own_file = image_file.endswith(tuple(f"_{self.channel:04d}{ending}" for ending in VOLUME_ENDINGS))
         image = load_channel(root, image_file, 0 if own_file else self.channel)
-        ((_, mask),) = load_volumes(root, mask_file, key="gts", frames="none")
+        ((_, mask),) = load_masks(root, mask_file, key="gts", frames="none")
         yield from slices_of_volume(image, [Layer(whole_numbers(mask, mask_file))], item, card, ledger)
 
     @classmethod
