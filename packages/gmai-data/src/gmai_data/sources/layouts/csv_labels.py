@@ -1,15 +1,17 @@
 """Labels in a table: a CSV or TSV file with one row per image, or several."""
 
+import codecs
 import csv
 import dataclasses
 import functools
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Self
 
 from gmai_formats.errors import UserError, did_you_mean
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from gmai_data.imaging.source_files import as_on_disk, below
 from gmai_data.ledger import Ledger, SourceError
@@ -18,6 +20,8 @@ from gmai_data.sources.folder import Folder, Guess, column_of_labels, column_of_
 from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.labelled import labelled_pictures
 from gmai_data.sources.layout import Layout
+from gmai_data.sources.marked_picture import MarkedPicture
+from gmai_data.sources.table_marks import TableMarks, box_columns, run_length_column
 from gmai_data.sources.tables import delimiter_of
 
 _PERSON = re.compile(r"(?:patient|subject|participant)[ _-]?(?:id|no|number)?", re.IGNORECASE)
@@ -55,8 +59,27 @@ class CsvLabels(Layout):
     separator: str | None = None
     """Separates several labels in one cell, such as `|`; without it a cell is one label."""
 
+    marks: TableMarks | None = None
+    """Boxes or masks in the table, one a row: `{box: [x, y, width, height]}`, `{run_lengths: EncodedPixels}`. A row
+    without one whose label is one of `negative`, or empty, says that nothing was found."""
+    encoding: str = "utf-8-sig"
+    """Of the table's text, such as `cp1252` or `utf-16`."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_known(cls, value: str) -> str:
+        try:
+            codecs.lookup(value)
+        except LookupError as error:
+            raise ValueError(f'unknown encoding "{value}"; give one such as utf-8, cp1252, gb18030') from error
+        return value
+
     @model_validator(mode="after")
     def _one_way(self) -> Self:
+        if self.marks is not None and self.label_columns:
+            raise ValueError("boxes and masks of a table have their label in label_column")
+        if self.marks is not None and self.label_column is None:
+            return self
         if (self.label_column is None) == (not self.label_columns):
             raise ValueError("give either label_column (one cell holds the labels) or label_columns (one-hot)")
         return self
@@ -67,10 +90,12 @@ class CsvLabels(Layout):
         if not table.is_file():
             raise UserError(f"{table}: no such file. Recipe {card.name} reads its labels there. Check --root.")
         try:
-            lines = table.read_text(encoding="utf-8-sig").splitlines(keepends=True)
-        except UnicodeDecodeError as error:
+            lines = table.read_text(encoding=self.encoding).splitlines(keepends=True)
+        except UnicodeError as error:
+            name = "UTF-8" if self.encoding == "utf-8-sig" else self.encoding
             raise UserError(
-                f"{table}: not UTF-8 text ({error.reason} at byte {error.start}). Save it as UTF-8."
+                f"{table}: not {name} text ({getattr(error, 'reason', error)} at byte {getattr(error, 'start', 0)}). "
+                "Save it as UTF-8, or name its `encoding` in the layout, such as cp1252."
             ) from error
         yield from self._items(lines, table, card, root)
 
@@ -81,7 +106,7 @@ class CsvLabels(Layout):
             )
             columns = rows.fieldnames = [name.strip() for name in rows.fieldnames or []]
             named = (self.image_column, self.label_column, self.group_column, self.split_column)
-            for column in (*named, *self.label_columns):
+            for column in (*named, *self.label_columns, *(self.marks.columns if self.marks else ())):
                 if column is not None and column not in columns:
                     raise UserError(
                         f'{table}:1: no column "{column}", which recipe {card.name} reads.'
@@ -113,7 +138,15 @@ class CsvLabels(Layout):
         split = card.split.names.get((row[self.split_column] or "").strip()) if self.split_column else None
         group = (row[self.group_column] or "").strip() if self.group_column else ""
         labels = tuple(part.strip() for part in raw if part.strip())
-        return Item(image, (image,), group, split, labels, line, uncertain=uncertain)
+        part = ""
+        if self.marks is not None:
+            mark = self.marks.mark(row)
+            if mark is None:
+                labels = tuple(raw for raw in labels if not _is_one_of(raw, self.negative))
+            raw_of_mark = list(labels or card.labels_of_every_image) if mark else []
+            marks = [{**mark, "labels": raw_of_mark, "row": line + 1}] if mark else []
+            part = json.dumps({"marks": marks, "size": self.marks.stated_size(row)})
+        return Item(image, (image,), group, split, labels, line, part=part, uncertain=uncertain)
 
     def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the picture of the row, or the slices of its volume or series.
@@ -125,10 +158,28 @@ class CsvLabels(Layout):
             if self.label_columns and raw not in self.label_columns:
                 detail = f'"{raw}" is neither yes, no nor open; name it in `positive`, `negative` or `uncertain`'
                 raise SourceError("label cell unreadable", detail, item.files[0])
+        if self.marks is not None:
+            yield self._marked(self.marks, item, card, root, ledger)
+            return
         # A one-hot row of zeros says that nothing of the list was found; an empty cell says nothing.
         if not item.raw_labels and not self.label_columns:
             raise SourceError("row without a label", f"data row {item.position + 1}; fill the label", item.files[0])
         yield from labelled_pictures(item, card, root, ledger)
+
+    def _marked(self, marks: TableMarks, item: Item, card: Card, root: Path, ledger: Ledger) -> Picture:
+        document = json.loads(item.part)
+        size = document["size"]
+        file = item.files[0]
+        picture = MarkedPicture(card, ledger, root, file, file, None if size is None else (size[0], size[1]))
+        for raw in item.raw_labels:
+            picture.add_label(raw)
+        for mark in document["marks"]:
+            where = f"data row {mark['row']}"
+            if not mark["labels"]:
+                raise SourceError("row without a label", f"{where}; fill the label", file)
+            for raw in mark["labels"]:
+                marks.add(picture, raw, mark, where, file)
+        return picture.picture("table")
 
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:
@@ -149,6 +200,16 @@ class CsvLabels(Layout):
             person = next((name for name in rows[0] if _PERSON.fullmatch(name.strip())), None)
             if person is not None:
                 layout["group_column"] = person
+            found = box_columns(list(rows[0]))
+            runs = None if found else run_length_column(rows)
+            if found or runs:
+                layout["marks"] = {"box": list(found[0]), "form": found[1]} if found else {"run_lengths": runs}
+                others = found[0] if found else (runs,)
+                layout["label_column"] = label = column_of_labels(rows, column, person, *others)
+                marked = [row for row in rows if any(row[name].strip() for name in others if name)]
+                task = "2d_detection" if found else "2d_segmentation"
+                return Guess("a table of boxes" if found else "a table of run lengths", task, layout,
+                             values_of(marked, label))  # fmt: skip
             flags = [name for name in rows[0] if {row[name] for row in rows} <= _FLAGS]
             if len(flags) > 1:
                 return Guess("a one-hot table", "2d_classification", {**layout, "label_columns": flags}, flags)
@@ -176,13 +237,18 @@ def _number(cell: str) -> float | None:
 
 def _together(first: Item, other: Item) -> Item:
     """Return one item for two rows about an image."""
-    problem = first.problem
+    problem, part = first.problem, first.part
+    if first.part:
+        one, two = json.loads(first.part), json.loads(other.part)
+        if one["size"] != two["size"]:
+            problem = ("annotated at another size", f"data rows {first.position + 1} and {other.position + 1} differ")
+        part = json.dumps({"marks": one["marks"] + two["marks"], "size": one["size"]})
     if (first.group, first.split) != (other.group, other.split):
         detail = f"data rows {first.position + 1} and {other.position + 1}; an image belongs to one: correct the table"
         problem = ("one picture, two groups or splits", detail)
     labels = tuple(dict.fromkeys((*first.raw_labels, *other.raw_labels)))
     uncertain = tuple(dict.fromkeys((*first.uncertain, *other.uncertain)))
-    return dataclasses.replace(first, raw_labels=labels, uncertain=uncertain, problem=problem)
+    return dataclasses.replace(first, raw_labels=labels, uncertain=uncertain, problem=problem, part=part)
 
 
 def _folder_of(cell: str, image: Path, folder: Folder) -> str:

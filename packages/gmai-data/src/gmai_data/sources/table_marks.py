@@ -1,0 +1,152 @@
+"""Boxes and run lengths in the cells of a table: where they stand, and what they mean."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from gmai_data.ledger import SourceError
+from gmai_data.sources.fits import Size
+from gmai_data.sources.marked_picture import MarkedPicture
+
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+EMPTY = ("", "-1", "nan", "none", "null", "[]")
+"""Cells, in lower case, that say that there is no box or mask."""
+
+
+class TableMarks(BaseModel):
+    """Boxes or masks in a table, one a row."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    box: tuple[str, ...] = ()
+    """The four columns of a box, or one column with four numbers in its cells."""
+    form: Literal["xywh", "xyxy", "cxcywh"] = "xywh"
+    """What the numbers are: corner and size, two corners, or centre and size; in pixels, the end not included."""
+    run_lengths: str | None = None
+    """Column with run lengths: pairs of start and length."""
+    order: Literal["columns", "rows"] = "columns"
+    """How run lengths count the pixels: down each column, as Kaggle's do, or along each row."""
+    first: Literal[0, 1] = 1
+    """Number of the first pixel."""
+    relative: bool = False
+    """A start counts from the end of the run before it, as in SIIM-ACR."""
+    width: str | None = None
+    """Column with the width of the picture that was annotated, held against the picture's."""
+    height: str | None = None
+    """Column with its height."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if bool(self.box) == bool(self.run_lengths):
+            raise ValueError("give either box (columns of boxes) or run_lengths (a column of masks)")
+        if len(self.box) not in (0, 1, 4):
+            raise ValueError(f"box names {len(self.box)} columns; give the four of a box, or one with four numbers")
+        if (self.width is None) != (self.height is None):
+            raise ValueError("give both width and height, or none")
+        return self
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return every column that is read."""
+        return tuple(column for column in (*self.box, self.run_lengths, self.width, self.height) if column is not None)
+
+    def mark(self, row: Mapping[str, str | None]) -> dict[str, Any] | None:
+        """Return what a row marks, as it stands, or None where it marks nothing."""
+        cells = [(row[column] or "").strip() for column in self.box or (self.run_lengths or "",)]
+        return None if all(cell.lower() in EMPTY for cell in cells) else {"cells": cells}
+
+    def stated_size(self, row: Mapping[str, str | None]) -> list[int] | None:
+        """Return [width, height] as the row states them, or None."""
+        if self.width is None or self.height is None:
+            return None
+        try:
+            size = [int(float(row[column] or "")) for column in (self.width, self.height)]
+        except ValueError:
+            return None
+        return size if min(size) > 0 else None
+
+    def add(self, picture: MarkedPicture, raw: str, mark: Mapping[str, Any], where: str, file: str) -> None:
+        """Add what a row marks to its picture; what cannot be used goes to the quarantine, its label stays."""
+        try:
+            if self.run_lengths is not None:
+                mask = self._mask(mark["cells"][0], picture.fit.annotated, where, file)
+                picture.add_mask(raw, picture.fit.mask(mask))
+            else:
+                picture.add_box(raw, self._corners(mark["cells"], where, file), where)
+        except SourceError as problem:
+            if problem.rule == "label not in the map":
+                raise
+            picture.refuse_box(raw, problem)
+
+    def _corners(self, cells: Sequence[str], where: str, file: str) -> tuple[float, float, float, float]:
+        numbers = _NUMBER.findall(cells[0]) if len(cells) == 1 else cells
+        try:
+            a, b, c, d = (float(number) for number in numbers)
+        except ValueError as error:
+            detail = f"{where} has {' '.join(cells)!r}; a box has four numbers"
+            raise SourceError("box unreadable", detail, file) from error
+        if self.form == "xyxy":
+            return a, b, c, d
+        return (a, b, a + c, b + d) if self.form == "xywh" else (a - c / 2, b - d / 2, a + c / 2, b + d / 2)
+
+    def _mask(self, cell: str, size: Size, where: str, file: str) -> npt.NDArray[np.uint8]:
+        words = cell.replace(",", " ").split()
+        try:
+            numbers = np.array([int(word) for word in words], np.int64)
+        except ValueError as error:
+            raise SourceError("run lengths unreadable", f"{where}: {error}", file) from error
+        starts, lengths = numbers[::2].copy(), numbers[1::2]
+        if len(starts) != len(lengths) or (lengths <= 0).any():
+            detail = f"{where} has {len(numbers)} numbers; run lengths are pairs of a start and a length above 0"
+            raise SourceError("run lengths unreadable", detail, file)
+        if self.relative:
+            starts = np.cumsum(starts) + np.concatenate([[0], np.cumsum(lengths)[:-1]])
+        starts -= self.first
+        width, height = size
+        ends = starts + lengths
+        if starts.min() < 0 or ends.max() > width * height or (starts[1:] < ends[:-1]).any():
+            detail = f"{where} reaches from pixel {starts.min()} to {ends.max()} of {width}×{height}, or runs overlap"
+            raise SourceError("run lengths outside the image", detail, file)
+        flat = np.zeros(width * height + 1, np.int8)
+        flat[starts] += 1
+        flat[ends] -= 1
+        marked = np.cumsum(flat[:-1], dtype=np.int8).astype(np.uint8)
+        order: Literal["F", "C"] = "F" if self.order == "columns" else "C"
+        return np.ascontiguousarray(marked.reshape((height, width), order=order))
+
+
+def box_columns(names: Sequence[str]) -> tuple[tuple[str, ...], str] | None:
+    """Return (the four columns of a box, their form) that a table has by their names, or None."""
+    known = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in names}
+    for form, alternatives in _BOX_NAMES.items():
+        for columns in alternatives:
+            if all(column in known for column in columns):
+                return tuple(known[column] for column in columns), form
+    return None
+
+
+_BOX_NAMES = {
+    "xyxy": (("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"), ("left", "top", "right", "bottom")),
+    "xywh": (
+        ("x", "y", "width", "height"),
+        ("x", "y", "w", "h"),
+        ("xmin", "ymin", "width", "height"),
+        ("left", "top", "width", "height"),
+        ("bboxx", "bboxy", "bboxw", "bboxh"),
+    ),
+}
+"""Form of a box ▶ names of its columns, without signs and in lower case. `x, y, width, height` is RSNA's."""
+
+
+def run_length_column(rows: Sequence[Mapping[str, str]]) -> str | None:
+    """Return the first column whose cells are run lengths or empty, and not all of them empty."""
+    runs = re.compile(r"\d+ \d+(?: \d+ \d+)*")
+    for name in rows[0]:
+        cells = [row[name].strip() for row in rows if row[name].strip().lower() not in EMPTY]
+        if cells and all(runs.fullmatch(cell) for cell in cells) and max(map(len, cells)) > len("100 100"):
+            return name
+    return None
