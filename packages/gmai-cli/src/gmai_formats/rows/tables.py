@@ -188,13 +188,18 @@ def arrow_batches(path: Path) -> Iterator[Batch]:
         source.seek(0)
 
         def parts(held: Any) -> list[Image | None]:
-            buffers = [value.as_buffer() if value.is_valid else None for value in held]
-            inside = [
-                None if buffer is None else FilePart(path, buffer.address - start, buffer.size) for buffer in buffers
-            ]
-            if any(part is not None and not 0 <= part.offset <= size - part.size for part in inside):
+            _, offsets, content = held.buffers()
+            if content is None:
+                return [None] * len(held)
+            wide = pa.types.is_large_binary(held.type)
+            ends = np.frombuffer(offsets, np.int64 if wide else np.int32)[held.offset :][: len(held) + 1].astype(int)
+            ends += content.address - start
+            if ends[0] < 0 or ends[-1] > size:
                 raise pa.ArrowInvalid("the file is compressed, so that its images cannot be read where they lie")
-            return cast("list[Image | None]", inside)
+            return [
+                FilePart(path, int(begin), int(end - begin)) if valid else None
+                for begin, end, valid in zip(ends[:-1], ends[1:], held.is_valid().to_pylist(), strict=True)
+            ]
 
         first = first_image = 0
         for batch in pa.ipc.open_stream(source):

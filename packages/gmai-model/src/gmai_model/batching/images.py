@@ -74,6 +74,6 @@ def _contents(column: Any) -> list[Any]:
     if pa.types.is_struct(values.type):
         names = [field.name for field in values.type]
         values = values.field("bytes") if "bytes" in names else pa.nulls(len(values), pa.binary())
-    if pa.types.is_string(values.type):
+    if not pa.types.is_binary(values.type) and not pa.types.is_large_binary(values.type):
         values = pa.nulls(len(values), pa.binary())
     return [b"" if not value.is_valid else value.as_buffer() for value in values]
