@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from gmai_model.batching.samples import Sample
-from gmai_model.batching.tokens import Encoder, Rejected
+from gmai_model.batching.tokens import REASONS, Encoder, Rejected
 from PIL import Image
 from transformers import AutoProcessor, AutoTokenizer
 
@@ -85,3 +85,24 @@ def test_region_tags_are_single_tokens(tokenizer) -> None:
 def test_unusable_sample_is_rejected_with_its_reason(tokenizer, messages, images, reason) -> None:
     with pytest.raises(Rejected, match=reason):
         Encoder(tokenizer, tokens_per_image=4, max_tokens=60)(Sample("a", messages, [b""] * images))
+
+
+def test_an_answer_that_is_not_to_be_learned_is_read_only(tokenizer) -> None:
+    again = {"role": "user", "content": "And now?"}
+    other = {"role": "assistant", "content": "A blue square."}
+    messages = [QUESTION, ANSWER, again, other]
+    encoder = Encoder(tokenizer, tokens_per_image=4, max_tokens=100)
+    whole = encoder(Sample("a", messages, [b""]))
+    for unlearned, learned in (((1,), "A blue square.<|im_end|>"), ((3,), "A red circle.<|im_end|>")):
+        encoded = encoder(Sample("a", messages, [b""], unlearned=unlearned))
+        assert encoded.input_ids.tolist() == whole.input_ids.tolist()
+        assert tokenizer.decode(encoded.input_ids[encoded.supervised]) == learned
+    with pytest.raises(Rejected, match="no assistant text to learn from"):
+        encoder(Sample("a", messages, [b""], unlearned=(1, 3)))
+
+
+def test_a_row_with_a_problem_is_counted_under_its_rule(tokenizer) -> None:
+    encoder = Encoder(tokenizer, tokens_per_image=4, max_tokens=100)
+    with pytest.raises(Rejected, match="fields: `tools` is not read") as caught:
+        encoder(Sample("a", [], [], "fields: `tools` is not read"))
+    assert REASONS[caught.value.code].startswith("fields: A field that changes what a row means")
