@@ -40,6 +40,36 @@ ENDS = (
 )
 
 
+WHAT = ("Pneumonia", "Effusion", "Nodule", "Collapse", "Fibrosis")
+TEN = tuple(f"{what} of the {side} lung" for what in WHAT for side in ("left", "right"))
+DOUBTS = (
+    "Option A (Pneumonia of the left lung) can be ruled out, because lung markings reach the chest wall.",
+    "- **C. Effusion of the left lung**: this is unlikely, given the findings.",
+    "It could be B or D, but D is not consistent with the findings.",
+    "If E = 5 and F = 3 then the ratio is higher.",
+)
+TEN_ENDS = (
+    "The answer is {x}.",
+    "**Answer: {x}. {t}**",
+    "**{x}. {t}**",
+    "Therefore, the correct option is ({x}).",
+    "So I choose {x}, {t}.",
+    "In summary, this is a {t}.",
+    "Thus, option {x} is correct, because the meniscus is seen.",
+)
+
+
+def ten_option_answers(n: int, seed: int = 0) -> list[tuple[str, int]]:
+    """Return chains of thought over ten options that weigh others before they end, and the option each one chooses."""
+    draw = random.Random(seed)  # noqa: S311 - test data
+    made: list[tuple[str, int]] = []
+    for i in range(n):
+        k = draw.randrange(10)
+        thoughts = " ".join(draw.choices(SENTENCES + DOUBTS, k=draw.randint(5, 12)))
+        made.append((f"{thoughts} (case {i})\n\n" + draw.choice(TEN_ENDS).format(x="ABCDEFGHIJ"[k], t=TEN[k]), k))
+    return made
+
+
 def answers(n: int, seed: int = 0) -> list[str]:
     draw = random.Random(seed)  # noqa: S311 - test data
     return [
@@ -93,6 +123,12 @@ def main() -> None:
         print(f"  {name:18} {per_s:10,.0f} answers/s   ours is {rates['gmai-options'] / per_s:6.1f} ×")
     unread = sum(extract(text, CHOICES, style="letters").choice != 1 for text in said[:5000])
     print(f"  read as B by ours: {5000 - unread} of the first 5000")
+
+    ten = ten_option_answers(n // 4)
+    per_s = rate(lambda text: extract(text, TEN, style="letters"), [text for text, _ in ten])
+    right = sum(extract(text, TEN, style="letters").choice == k for text, k in ten)
+    mean = sum(len(text) for text, _ in ten) / len(ten)
+    print(f"ten options, {mean:.0f} characters on average: {per_s:,.0f} answers/s, {right} of {len(ten)} read right")
 
     record = omnimedvqa(88_996)
     short = (*CHOICES, "It is a pleural effusion.", "Lobar pneumonia is seen.", "pleural effusion", "")

@@ -1,7 +1,17 @@
 import math
 
 import pytest
-from gmai_bench.scoring.statistics import clustered_standard_error, mean_interval, wilson, wilson_clustered
+from gmai_bench.scoring.statistics import (
+    clustered_standard_error,
+    macro_bootstrap,
+    mcnemar_exact,
+    mean_interval,
+    minimum_detectable_difference,
+    t_quantile,
+    wilson,
+    wilson_clustered,
+)
+from scipy import special
 from scipy.stats import binomtest
 
 
@@ -54,3 +64,37 @@ def test_mean_interval_by_the_t_table() -> None:
     assert (low, high) == pytest.approx((0.5 - 2.228139 * 0.1, 0.5 + 2.228139 * 0.1), abs=1e-6)
     assert mean_interval(0.9, 0.2, clusters=5)[1] == 1.0
     assert mean_interval(0.9, 0.2, clusters=1) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("freedom", [*range(1, 60), 99, 100, 999, 1000, 12_345, 88_996, 250_001])
+def test_the_t_quantile_is_scipys(freedom: int) -> None:
+    for level in (0.5, 0.8, 0.9, 0.95, 0.99):
+        due = float(special.stdtrit(freedom, 0.5 + level / 2))
+        assert t_quantile(freedom, level) == pytest.approx(due, rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 61, 500, 4001])
+def test_mcnemar_is_scipys_binomial(n: int) -> None:
+    for k in {0, 1, n // 4, n // 3, n // 2}:
+        due = min(1.0, 2 * float(special.bdtr(min(k, n - k), n, 0.5)))
+        assert mcnemar_exact(k, n - k) == mcnemar_exact(n - k, k) == pytest.approx(due, rel=1e-11, abs=1e-300)
+
+
+def test_mcnemar_is_exact_where_it_is_known() -> None:
+    assert mcnemar_exact(0, 0) == 1.0
+    assert mcnemar_exact(0, 5) == 2 / 32
+    assert mcnemar_exact(1, 5) == 2 * 7 / 64
+    assert mcnemar_exact(5, 5) == 1.0
+    assert mcnemar_exact(0, 2000) == 0.0  # below the smallest number
+
+
+def test_a_detectable_difference_is_2_8_standard_errors() -> None:
+    assert minimum_detectable_difference(1.0) == pytest.approx(2.801585, abs=1e-6)
+
+
+def test_the_macro_mean_weighs_strata_alike() -> None:
+    mean, (low, high) = macro_bootstrap([1, 1, 1, 0], ["a", "a", "a", "b"], ["1", "2", "3", "4"])
+    assert (mean, low, high) == (0.5, 0.5, 0.5)
+    mean, (low, high) = macro_bootstrap([1, 0, 1, 0], ["a", "a", "b", "b"], ["1", "2", "3", "4"])
+    assert mean == 0.5
+    assert (low, high) == (0.0, 1.0)

@@ -6,14 +6,14 @@ _SENTENCES = re.compile(r"\.\s(?=[A-Z])|\n")
 _KEYS = ("could be ", "so ", "is ", "thus ", "therefore ", "final ", "answer ", "result ")
 _NUMBERS = (
     re.compile(r"-?\b\d{1,3}(?:,\d{3})+\b"),
-    re.compile(r"-?\d+(?:\.\d+)?[eE][+-]?\d+"),
-    re.compile(r"-?(?:\d+\.\d+|\.\d+|\d+\b)(?![eE][+-]?\d+)(?![,\d])"),
+    re.compile(r"(?:-|(?<!\d))\d+(?:\.\d+)?[eE][+-]?\d+"),
+    re.compile(r"(?:-?\.\d+|(?:-|(?<!\d))(?:\d+\.\d+|\d+\b))(?![eE][+-]?\d+)(?![,\d])"),
 )
-"""Numbers with thousands separators, in scientific notation, and plain ones."""
+"""Numbers with thousands separators, in scientific notation, and plain ones; none is tried from its middle."""
 
 
 def is_right(response: str, reference: str) -> bool:
-    """Say whether the reference is found: as part of a key phrase, or as an equal number (two decimals)."""
+    """Return whether the reference is found: as part of a key phrase, or as an equal number (two decimals)."""
     due = _forms(reference)
     for phrase in _phrases(response):
         for form in {f for text in (phrase, *_numbers(phrase)) for f in _forms(text)}:

@@ -1,14 +1,14 @@
 """Intervals and standard errors of a share of right answers."""
 
-import importlib
 import math
 from collections.abc import Sequence
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 
 LEVEL = 0.95
+_MOST_STEPS = 100
+_CLOSE = 1e-15
 
 
 def wilson(correct: float, n: float, level: float = LEVEL) -> tuple[float, float]:
@@ -58,9 +58,36 @@ def mean_interval(mean: float, standard_error: float, clusters: int, level: floa
     """Return mean ± t · standard error with `clusters - 1` degrees of freedom, cut to 0 to 1."""
     if clusters < 2:
         return 0.0, 1.0
-    special: Any = importlib.import_module("scipy.special")  # has no types
-    half = float(special.stdtrit(clusters - 1, 0.5 + level / 2)) * standard_error
+    half = t_quantile(clusters - 1, level) * standard_error
     return max(0.0, mean - half), min(1.0, mean + half)
+
+
+def t_quantile(freedom: int, level: float = LEVEL) -> float:
+    """Return the t that holds `level` of Student's distribution between -t and t.
+
+    Source: Abramowitz and Stegun 1964, 26.7.3 and 26.7.4, the finite series of whole degrees of freedom, solved by
+    Newton's method. The series has positive terms only, so that it keeps all digits but a few.
+    """
+    odd = freedom % 2
+    steps = np.arange(1, (freedom - odd) // 2, dtype=np.float64)
+    weights = np.cumprod(2 * steps / (2 * steps + 1) if odd else (2 * steps - 1) / (2 * steps))
+    log_peak = math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2) - math.log(freedom * math.pi) / 2
+    t = NormalDist().inv_cdf(0.5 + level / 2)
+    for _ in range(_MOST_STEPS):
+        # not cosine**2 by powers: its own rounding would grow with the power
+        series = 1.0 + float((weights * np.exp(-steps * math.log1p(t * t / freedom))).sum())
+        angle = math.atan2(t, math.sqrt(freedom))
+        if odd:
+            product = math.sin(angle) * math.cos(angle) * series if freedom > 1 else 0.0
+            inside = 2 / math.pi * (angle + product)
+        else:
+            inside = math.sin(angle) * series
+        density = math.exp(log_peak - (freedom + 1) / 2 * math.log1p(t * t / freedom))
+        step = (inside - level) / (2 * density)
+        t -= step
+        if abs(step) <= _CLOSE * t:
+            break
+    return t
 
 
 def mcnemar_exact(only_first: int, only_second: int) -> float:
@@ -75,8 +102,11 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
     discordant = only_first + only_second
     if discordant == 0:
         return 1.0
-    special: Any = importlib.import_module("scipy.special")
-    return min(1.0, 2 * float(special.bdtr(min(only_first, only_second), discordant, 0.5)))
+    ways = total = 1
+    for chosen in range(min(only_first, only_second)):
+        ways = ways * (discordant - chosen) // (chosen + 1)
+        total += ways
+    return min(1.0, 2 * total / 2**discordant)  # whole numbers until the last step, which rounds once
 
 
 def minimum_detectable_difference(standard_error: float, *, level: float = LEVEL, power: float = 0.8) -> float:

@@ -1,0 +1,46 @@
+import json
+from pathlib import Path
+
+import pytest
+from gmai_bench.answers.guards import refuse_other_revision, refuse_other_settings, refuse_twins
+from gmai_bench.benchmarks import record
+from gmai_bench.benchmarks.declared import DeclaredBenchmark
+from gmai_bench.benchmarks.question import Card
+from gmai_formats.errors import UserError
+
+ASKED = {"model": "a", "model_digest": "1", "image_ablation": "none"}
+
+
+def test_other_settings_are_named_but_for_the_models_name(tmp_path: Path) -> None:
+    refuse_other_settings(tmp_path, ASKED)
+    (tmp_path / "asked.json").write_text(json.dumps(ASKED))
+    refuse_other_settings(tmp_path, {**ASKED, "model": "b"})
+    with pytest.raises(UserError, match=r"model_digest was 1, is 2\)"):
+        refuse_other_settings(tmp_path, {**ASKED, "model_digest": "2"})
+    (tmp_path / "asked.json").write_text("{")
+    with pytest.raises(UserError, match=r"asked\.json: not readable as JSON"):
+        refuse_other_settings(tmp_path, ASKED)
+
+
+def test_a_protocol_asked_for_twice_is_named(held_out: Path) -> None:
+    benchmark = DeclaredBenchmark(held_out)
+    refuse_twins([benchmark])
+    with pytest.raises(UserError, match=r"held_out/option-text is asked for twice"):
+        refuse_twins([benchmark, benchmark])
+
+
+def test_questions_of_another_commit_are_refused(tmp_path: Path) -> None:
+    def card(revision: str) -> Card:
+        return Card(
+            name="n", title="", protocol="n/p", protocol_version=1, scoring="exact", expected=None, groups=(),
+            source="", license="", hub="owner/n", revision=revision,
+        )  # fmt: skip
+
+    refuse_other_revision(tmp_path, card("one"))
+    record.write(record.Record(card("one"), record.Coverage(0, None, None), ()), tmp_path / "n/p")
+    refuse_other_revision(tmp_path, card("one"))
+    refuse_other_revision(tmp_path, card(""))
+    with pytest.raises(
+        UserError, match=r"those of owner/n at one, and now they would be read at two.*--revision n/p=one"
+    ):
+        refuse_other_revision(tmp_path, card("two"))

@@ -1,0 +1,32 @@
+from pathlib import Path
+
+import pytest
+from gmai_bench.benchmarks.registry import PAPER, REGISTRY, bundled, expand, open_benchmark, other_ids, protocols_of
+from gmai_formats.errors import UserError
+
+
+def test_names_are_expanded_and_unique() -> None:
+    assert expand(["path-vqa", "paper"]) == ["path-vqa", *PAPER]
+    assert not REGISTRY.keys() & bundled().keys()
+    assert protocols_of("medxpertqa") == ("mm-2000", "text-2450")
+    assert protocols_of("none") == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("vqa-rd", r'unknown benchmark "vqa-rd"\. Did you mean "vqa-rad"\?'),
+        ("medxpertqua", r'Did you mean "medxpertqa"\?'),
+        ("vqa-rad/yes-no", r'vqa-rad has no protocol "yes-no"\. Did you mean "yes-no-251"'),
+        ("medqa/x", r'medqa has no protocol "x"'),
+    ],
+)
+def test_an_unknown_name_is_named_with_the_nearest(name: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message):
+        open_benchmark(name, tmp_path)
+
+
+def test_other_ids_are_those_of_protocols_whose_copies_are_there(tmp_path: Path) -> None:
+    assert other_ids("vqa-rad/yes-no-251", tmp_path, {"test-0001"}) == set()
+    assert other_ids("own/p", tmp_path, {"1"}) == set()
+    assert other_ids("mmmu-hm/mc-145", tmp_path, {"validation_Math_1", "validation_Math_99"}) == {"validation_Math_1"}

@@ -1,0 +1,56 @@
+import pytest
+from gmai_bench.extraction.letters import leading_letter, letter_alone, marked_letter, mentioned_letters
+
+FOUR = ("CT", "MRI", "X-ray", "Ultrasound")
+TEN = tuple(f"finding {n}" for n in range(10))
+REGIONS = ("Region C", "Region A", "Region D", "Region B")
+
+
+@pytest.mark.parametrize(
+    "line", ["B", "b.", "(B)", "**B**", "<B>", "$B$", "\\( B \\)", "\\text{B}", "Option B", "> B", "B;"]
+)
+def test_a_letter_in_any_wrapping(line: str) -> None:
+    assert letter_alone(line, 4) == 1
+
+
+@pytest.mark.parametrize("line", ["E", "AB", "A B", "B is right", "", "pick a", "x" * 50, "5"])
+def test_no_letter_alone(line: str) -> None:
+    assert letter_alone(line, 4) is None
+
+
+def test_a_letter_opens_unless_it_is_denied_or_one_of_a_list() -> None:
+    assert leading_letter("(B) because", 4) == 1
+    assert leading_letter("B. is wrong", 4) is None
+    assert leading_letter("A. CT B. MRI", 4) is None
+    assert leading_letter("A. CT\n**B.** MRI", 4) is None
+    assert leading_letter("E. none", 4) is None
+    assert leading_letter("1.5 B.", 4) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "choices", "letters"),
+    [
+        ("either A or C", FOUR, [0, 2]),
+        ("A lesion", FOUR, []),
+        ("vitamin B and type A", FOUR, []),
+        ("T-A and n/A", FOUR, []),
+        ("not A but B", FOUR, [1]),
+        ("A, C and D are wrong", FOUR, []),
+        ("A = 3 and B = 4, so C", FOUR, [2]),
+        ("F = A + B", FOUR, []),
+        ("Region C and Region A", REGIONS, []),
+        ("C, near Region A", REGIONS, [2]),
+        ("B, I", TEN, [1, 8]),
+        ("I think so", TEN, []),
+        ("(I)", TEN, [8]),
+        ("B, I", FOUR, [1]),
+    ],
+)
+def test_mentions_of_letters(text: str, choices: tuple[str, ...], letters: list[int]) -> None:
+    assert mentioned_letters(text, choices) == letters
+
+
+def test_a_small_letter_counts_behind_a_marker() -> None:
+    assert marked_letter("b) MRI", FOUR) == [1]
+    assert marked_letter("a CT scan", FOUR) == []
+    assert marked_letter("(D), not (A)", FOUR) == [3]

@@ -1,0 +1,90 @@
+import pytest
+from gmai_bench.extraction.markers import (
+    answer_after_refusal,
+    closing_letter,
+    concluding_sentence,
+    favoured_letters,
+    marked_spans,
+    option_letters,
+    refuses,
+    without_reasons,
+)
+
+
+def spans(text: str) -> list[str]:
+    return [span.text for span in marked_spans(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        ("The answer is (D), not (A)", "(D), not (A)"),
+        ("Answer: B. MRI", "B. MRI"),
+        ("The answer is B. Here is why", "B"),
+        ("Answer: A. Answer: C", "C"),
+        ("\\boxed{\\text{B}}", "B"),
+        ("<answer>B", "B"),
+        ('{"answer": "B", "why": "x"}', "B"),
+        ("I choose B because A is wrong", "B"),
+        ("答案是B", "B"),
+        ("不是A,而是C", "C"),
+        ("My choice is C", "C"),
+    ],
+)
+def test_the_last_marker_announces(text: str, last: str) -> None:
+    assert spans(text)[0] == last
+
+
+@pytest.mark.parametrize(
+    "text", ["They choose B", "the wrong answer is B", "the answer choices are", "I choose it over A"]
+)
+def test_no_marker(text: str) -> None:
+    assert spans(text) == []
+
+
+def test_a_span_keeps_its_whole_line_beside_the_sentence() -> None:
+    (span,) = marked_spans("Answer: B. Treat as outpatient. Repeat\nmore")
+    assert (span.text, span.line.strip()) == ("B. Treat", "B. Treat as outpatient. Repeat")
+
+
+def test_a_loop_of_markers_is_looked_at_from_its_end() -> None:
+    assert spans("answer is A\n" * 3000 + "answer is B")[0] == "B"
+    assert len(spans("answer is A\n" * 3000)) <= 400
+
+
+def test_closing_letters() -> None:
+    assert closing_letter("The answer is (B).") == "B"
+    assert closing_letter("$\\boxed{C}$") == "C"
+    assert closing_letter("答案:D") == "D"
+    assert closing_letter("the wrong answer is B") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("I cannot determine this.", True),
+        ("I'm sorry, but I can't help", True),
+        ("As an AI, I do not diagnose", True),
+        ("抱歉，我无法判断", True),
+        ("Sorry for the confusion, B", False),
+        ("The lesion cannot be seen on MRI", False),
+        ("it is not possible to miss", False),
+    ],
+)
+def test_refusals(text: str, refused: bool) -> None:
+    assert refuses(text) is refused
+
+
+def test_what_stands_behind_a_refusal_and_in_a_conclusion() -> None:
+    assert answer_after_refusal("I cannot help, but it looks like CT").strip() == "it looks like CT"
+    assert answer_after_refusal("I cannot help, but I do not know") == ""
+    assert without_reasons("MRI, because CT would show bone.") == "MRI,  ."
+    assert concluding_sentence("It may be CT. Therefore it is MRI.") == "Therefore it is MRI."
+    assert concluding_sentence("It may be CT. It is MRI.") == ""
+
+
+def test_letters_said_to_be_best_and_options() -> None:
+    text = "A is wrong; C is the most likely"
+    assert {text[a:b] for a, b in favoured_letters(text)} == {"C"}
+    text = "Option B fits, not option (c)"
+    assert [text[a:b] for a, b in option_letters(text)] == ["B", "(c)"]
