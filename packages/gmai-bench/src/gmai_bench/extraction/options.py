@@ -127,8 +127,9 @@ def _refused_or_mentioned(text: str, choices: tuple[str, ...], style: Style) -> 
         opening = option_that_opens(text, choices)
         if opening is not None:
             return Extraction(opening, "option_text_leading")
-    for conclusion in (without_reasons(text), concluding_sentence(text)) if found is AMBIGUOUS else ():
-        concluded = _by_mention(conclusion, choices, style)
+    for shorten in (without_reasons, concluding_sentence) if found is AMBIGUOUS else ():
+        conclusion = shorten(text)
+        concluded = _by_mention(conclusion, choices, style) if conclusion != text else AMBIGUOUS
         if concluded.choice is not None:
             return Extraction(concluded.choice, "concluded")
     return found
@@ -260,7 +261,6 @@ def _by_letter(text: str, choices: tuple[str, ...]) -> Extraction | None:
     letters = mentioned_letters(text, choices)
     if not letters:
         return AMBIGUOUS if _is_run(text, count) else None
-    named = options_mentioned(text, choices, letters=True)
-    if len(letters) > 1 or set(named) - set(letters):
+    if len(letters) > 1 or set(options_mentioned(text, choices, letters=True)) - set(letters):
         return AMBIGUOUS
     return Extraction(letters[0], "letter_mentioned")
