@@ -1,6 +1,5 @@
 """The demo's own parts; its whole run is the README's first command, which CI runs as it stands."""
 
-import io
 import json
 import subprocess
 import sys
@@ -60,25 +59,16 @@ def test_each_step_reads_what_an_earlier_one_wrote() -> None:
 
 def write_demo_folder(out: Path) -> None:
     """Everything the page reads, with hostile text wherever a model or a file speaks."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.new("RGB", (8, 8), (200, 0, 0)).save(buffer, "PNG")
-    row = {
-        "id": "a",
-        "images": [{"bytes": buffer.getvalue(), "path": "a.png"}],
-        "question": HOSTILE,
-        "choices": [HOSTILE, "CT"],
-        "reference": "CT",
-        "source": "s",
-        "modality": HOSTILE,
-    }
-    (out / "build" / "benchmarks").mkdir(parents=True)
-    pq.write_table(pa.Table.from_pylist([row]), out / "build" / "benchmarks" / "held_out.parquet")
+    images = out / "bench" / "stage3" / "images"
+    images.mkdir(parents=True)
+    (images / "d1").write_bytes(b"\x89PNG\r\n\x1a\n")
+    question = {
+        "id": "a", "text": HOSTILE, "images": ["d1"], "choices": [HOSTILE, "CT"], "reference": "CT",
+        "groups": {"source": "s", "modality": HOSTILE},
+    }  # fmt: skip
     answers = out / "bench" / "stage3" / "held_out" / "option-text"
     answers.mkdir(parents=True)
+    (answers / "questions.jsonl").write_text(json.dumps(question) + "\n")
     (answers / "predictions.jsonl").write_text(json.dumps({"id": "a", "response": HOSTILE}) + "\n")
     (answers / "scores.jsonl").write_text(json.dumps({"id": "a", "score": 0}) + "\n")
     for stage in (1, 2, 3):

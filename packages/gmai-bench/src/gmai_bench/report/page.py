@@ -5,14 +5,13 @@ packed data that the script puts in place with `textContent`. The Content-Securi
 and style by their digests and nothing else.
 """
 
-import base64
 import functools
-import hashlib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any, cast
 
 import jinja2
+from gmai_formats.pages.shell import policy
 
 from gmai_bench.images import Ablation, ImageStore
 from gmai_bench.report import charts
@@ -60,8 +59,7 @@ def as_page(summary: Mapping[str, Any], benchmarks: Sequence[ScoredBenchmark], s
         ],
         style=style,
         script=script,
-        style_digest=_csp_digest(style),
-        script_digest=_csp_digest(script),
+        policy=policy(style, script),
         data=pack(data),
     )
 
@@ -69,7 +67,3 @@ def as_page(summary: Mapping[str, Any], benchmarks: Sequence[ScoredBenchmark], s
 @functools.cache
 def _asset(name: str) -> str:
     return resources.files("gmai_bench.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _csp_digest(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")

@@ -11,8 +11,8 @@ from typing import Any
 import cv2
 import numpy as np
 from gmai_formats.files import write_text
+from gmai_formats.pages.shell import page, text
 
-from gmai_data.publishing.page import page, text
 from gmai_data.publishing.statistics import read_manifest
 from gmai_data.seeded import hash_fraction
 from gmai_data.untyped import pq
@@ -22,6 +22,20 @@ THUMBNAIL_PX = 360
 SHOWN_LINES = 2000
 """More lines than this would make the page slow; the file has them all."""
 
+_COLOURS = ("#ffd400", "#4cc9f0", "#f72585", "#70e000", "#ff8c42", "#b388ff", "#00e5a8", "#ff5c5c")
+"""Of the boxes, by label."""
+_STYLE = """
+.filters { display: flex; gap: .8rem; flex-wrap: wrap; position: sticky; top: 0; padding: .6rem 0; z-index: 1;
+  background: var(--ground); } .filters label { display: flex; gap: .35rem; align-items: center; }
+.filters select { max-width: 16rem; }
+figure { margin: 0; border: 1px solid var(--line); border-radius: 8px; overflow: hidden; }
+figure[hidden] { display: none; } .frame { position: relative; background: #000; }
+.frame img { display: block; width: 100%; } .frame svg { position: absolute; inset: 0; width: 100%; height: 100%; }
+.frame rect { fill: none; stroke-width: 2; vector-effect: non-scaling-stroke; pointer-events: all; }
+figcaption { padding: .45rem .6rem; font-size: .85rem; overflow-wrap: anywhere; } figcaption b { display: block; }
+.id { color: var(--soft); font-size: .75rem; } .key { display: inline-block; width: .7rem; height: .7rem; }
+@media (max-width: 40rem) { .filters { position: static; } }
+"""
 _SCRIPT = """
 const figures = [...document.querySelectorAll('figure')], selects = [...document.querySelectorAll('select')];
 function show() {
@@ -30,7 +44,8 @@ function show() {
     const fits = selects.every(s => !s.value || JSON.parse(figure.dataset[s.name]).includes(s.value));
     figure.hidden = !fits; count += fits;
   }
-  document.getElementById('count').textContent = count + ' of ' + figures.length + ' images';
+  const place = document.getElementById('count'), all = place.dataset.all;
+  place.textContent = count + ' of ' + figures.length + ' images shown; the build has ' + all;
 }
 selects.forEach(s => s.addEventListener('change', show)); show();
 """
@@ -45,7 +60,7 @@ def write_gallery(out: Path, file: Path, *, images: int) -> int:
         images: At most so many.
     """
     manifest = read_manifest(out)
-    chosen = _chosen(out, images)
+    chosen, total = _chosen(out, images)
     values: dict[str, set[str]] = {"source": set(), "modality": set(), "label": set(), "split": set()}
     figures: list[str] = []
     for row in _rows(out, chosen):
@@ -65,24 +80,26 @@ def write_gallery(out: Path, file: Path, *, images: int) -> int:
         for name, found in values.items()
     )
     body = (
-        f'<div class="filters">{selects}<span id="count" aria-live="polite"></span></div>'
+        f'<div class="filters">{selects}<span id="count" data-all="{total}" aria-live="polite"></span></div>'
         f'<div class="cards">{"".join(figures)}</div>{_account(manifest)}{_dropped(out)}{_quarantine(out)}'
     )
-    write_text(file, page(f"Images of {out.resolve().name}", body, _SCRIPT))
+    write_text(file, page(f"Images of {out.resolve().name}", [body], style=_STYLE, script=_SCRIPT))
     return len(figures)
 
 
-def _chosen(out: Path, images: int) -> set[str]:
+def _chosen(out: Path, images: int) -> tuple[set[str], int]:
+    """Return the ids of the images shown, and how many there are."""
     by_source: dict[str, list[str]] = {}
     for path in sorted((out / "annotations").glob("*.parquet")):
         for row in pq.read_table(path, columns=["id", "source"]).to_pylist():
             by_source.setdefault(row["source"], []).append(row["id"])
     share = max(images // max(len(by_source), 1), 1)
-    return {
+    chosen = {
         name
         for names in by_source.values()
         for name in sorted(names, key=lambda name: hash_fraction("gallery", name))[:share]
     }
+    return chosen, sum(map(len, by_source.values()))
 
 
 def _rows(out: Path, chosen: set[str]) -> Iterator[dict[str, Any]]:
@@ -94,9 +111,17 @@ def _rows(out: Path, chosen: set[str]) -> Iterator[dict[str, Any]]:
 
 def _figure(row: dict[str, Any], facts: dict[str, list[str]]) -> str:
     data = " ".join(f'data-{name}="{text(json.dumps(found, ensure_ascii=False))}"' for name, found in facts.items())
+    boxed = list(dict.fromkeys(box["label"] for box in row["boxes"]))
+    colours = {label: _COLOURS[number % len(_COLOURS)] for number, label in enumerate(boxed)}
+    key = "".join(
+        f'<svg class="key" viewBox="0 0 9 9" aria-hidden="true"><rect width="9" height="9" fill="{colour}"/></svg> '
+        f"{text(label)} "
+        for label, colour in colours.items()
+    )
     rectangles = "".join(
         f'<rect x="{box["xyxy"][0]}" y="{box["xyxy"][1]}" width="{box["xyxy"][2] - box["xyxy"][0]}" '
-        f'height="{box["xyxy"][3] - box["xyxy"][1]}"><title>{text(box["label"])}</title></rect>'
+        f'height="{box["xyxy"][3] - box["xyxy"][1]}" stroke="{colours[box["label"]]}">'
+        f"<title>{text(box['label'])}</title></rect>"
         for box in row["boxes"]
     )
     window = json.loads(row["provenance"]).get("window", "")
@@ -106,7 +131,7 @@ def _figure(row: dict[str, Any], facts: dict[str, list[str]]) -> str:
         f'<svg viewBox="0 0 {row["width"]} {row["height"]}" preserveAspectRatio="none">{rectangles}</svg></div>'
         f"<figcaption><b>{text(', '.join(row['labels']) or 'no label')}</b>{text(row['modality'])}, "
         f"{text(row['source'])}, {text(row['split'])}{', ' + text(window) if window else ''}"
-        f'<div class="id">{text(row["id"])}</div></figcaption></figure>'
+        f'<div>{key}</div><div class="id">{text(row["id"])}</div></figcaption></figure>'
     )
 
 
@@ -133,7 +158,7 @@ def _account(manifest: dict[str, Any]) -> str:
     ]  # fmt: skip
     heads = ("source", "items", "kept", "dropped", "quarantined", "images", "boxes", "dropped because")
     head = "".join(f"<th>{name}</th>" for name in heads)
-    return f"<h2>Account</h2><table><tr>{head}</tr>{''.join(lines)}</table>"
+    return f"<h2>Account</h2><div class='scroll'><table><tr>{head}</tr>{''.join(lines)}</table></div>"
 
 
 def _reasons(entry: dict[str, Any]) -> str:
@@ -174,4 +199,5 @@ def _listing(title: str, name: str, heads: Sequence[str], rows: Sequence[tuple[s
     more = f"<p>At most {room} of each; all are in {file}.</p>" if len(shown) < len(rows) else ""
     head = "".join(f"<th>{each}</th>" for each in heads)
     lines = "".join(f"<tr>{''.join(f'<td>{text(cell)}</td>' for cell in row)}</tr>" for row in shown)
-    return f'<h2 id="{name}">{title} ({len(rows)})</h2><p>{words}</p>{more}<table><tr>{head}</tr>{lines}</table>'
+    body = f'<div class="scroll"><table><tr>{head}</tr>{lines}</table></div>'
+    return f'<h2 id="{name}">{title} ({len(rows)})</h2><p>{words}</p>{more}{body}'

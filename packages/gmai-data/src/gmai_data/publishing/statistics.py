@@ -9,12 +9,13 @@ from typing import Any
 from gmai_cli.console import say, table
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_text
+from gmai_formats.pages.charts import Bar, bar_chart
+from gmai_formats.pages.shell import page, text
 
 from gmai_data.generation.estimate import ASSUMED_S, Line, measured_seconds
 from gmai_data.generation.prices import load_table
 from gmai_data.generation.tasks import WritingSettings
 from gmai_data.generation.writers import WriterOptions
-from gmai_data.publishing.page import bars, page
 from gmai_data.sources.catalogue import bundled_names, find_recipe
 from gmai_data.sources.recipe import Recipe
 from gmai_data.untyped import pq
@@ -135,10 +136,18 @@ def print_fig3(out: Path) -> None:
 
 def write_fig3(out: Path, file: Path) -> None:
     """Draw what `print_fig3` prints into a self-contained page."""
-    rings = "".join(bars(f"{RINGS[of]} (images)", rows) for of, rows in fig3(out).items())
-    note = "<p>Upper bar: this build. Lower bar: the paper's Fig. 3, where it gives a number.</p>"
-    write_text(file, page(f"Fig. 3 of {out.resolve().name}", note + rings))
+    body = ["<p>Upper bar: this build. Lower bar: the paper's Fig. 3, where it gives a number.</p>"]
+    for of, rows in fig3(out).items():
+        widest = max([1.0, *(max(share, paper or 0) for _, _, share, paper in rows)])
+        body += [f"<h2>{text(RINGS[of])} (images)</h2>", bar_chart(_bar(*row, widest) for row in rows)]
+    title = f"Dataset composition of {out.resolve().name} beside the paper's Fig. 3"
+    write_text(file, page(title, body))
     say(f"{file}: drawn.")
+
+
+def _bar(name: str, count: int, share: float, paper: float | None, widest: float) -> Bar:
+    words = f"{share:.1f} % ({count})" + ("" if paper is None else f", paper {paper:.1f} %")
+    return Bar(name, share / widest, words, second=0.0 if paper is None else paper / widest)
 
 
 RINGS = {
