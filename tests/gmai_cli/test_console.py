@@ -169,3 +169,20 @@ def test_whoever_prints_it_a_line_of_a_rank_names_it(rank: int) -> None:
     assert [line for line in lines if not line.startswith(f"[rank {rank}] ")] == []
     assert not [line for line in lines if line.count("[rank") != 1]
     assert result.stdout == "result\n"
+
+
+def test_the_time_left_is_that_of_recent_progress(monkeypatch, capsys) -> None:
+    """Ten slow steps at the start, then fast ones: after a minute only the fast ones count."""
+    clock = [0.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: clock[0])
+    monkeypatch.setenv("GMAI_LOG_INTERVAL_S", "15")
+    with console.progress("train", 1000, unit="steps") as bar:
+        for _ in range(10):
+            clock[0] += 30
+            bar.advance()
+        for _ in range(200):
+            clock[0] += 0.5
+            bar.advance()
+        line = [each for each in capsys.readouterr().err.splitlines() if "ETA" in each][-1]
+        assert "2.0/s, ETA 0:06:" in line
+        bar.advance(790)

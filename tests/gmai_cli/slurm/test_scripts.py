@@ -1,8 +1,9 @@
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
-from gmai_cli.slurm.scripts import SCRIPTS, Site, fill, template, write
+from gmai_cli.slurm.scripts import SCRIPTS, Site, fill, merge, template, write
 from gmai_formats.errors import UserError
 
 ROOT = Path(__file__).parents[3]
@@ -75,10 +76,90 @@ def test_what_slurm_would_misread_is_refused(site: Site, due: str, tmp_path: Pat
     assert not (tmp_path / "scripts").exists()
 
 
-def test_changed_scripts_are_not_replaced(tmp_path: Path) -> None:
+def test_running_it_again_updates_what_it_wrote(tmp_path: Path) -> None:
     write(Site(), tmp_path)
+    write(Site(account="p_1", qos="long"), tmp_path)
+    assert options((tmp_path / "bench.sbatch").read_text()).items() >= {"account": "p_1", "qos": "long"}.items()
     write(Site(), tmp_path)
+    assert "account" not in options((tmp_path / "bench.sbatch").read_text())
+
+
+def test_what_was_changed_by_hand_stays(tmp_path: Path) -> None:
+    write(Site(), tmp_path)
+    train = tmp_path / "train_stage.sbatch"
+    train.write_text(
+        train.read_text().replace("--time=24:00:00", "--time=03:00:00").replace("srun --", "sleep 1\nsrun --")
+    )
+    write(Site(account="p_1", nodes=2), tmp_path)
+    found = options(train.read_text())
+    assert (found["time"], found["account"], found["nodes"]) == ("03:00:00", "p_1", "2")
+    assert "sleep 1\nsrun --" in train.read_text()
+    write(Site(account="p_2"), tmp_path)
+    assert (options(train.read_text())["time"], options(train.read_text())["account"]) == ("03:00:00", "p_2")
+
+
+def test_a_script_that_cannot_be_merged_is_kept_beside_the_new_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(Site(), tmp_path)
+    train = tmp_path / "train_stage.sbatch"
+    train.write_text(train.read_text().replace("--nodes=4", "--nodes=9"))
     (tmp_path / "bench.sbatch").write_text("mine")
-    with pytest.raises(UserError, match=r"bench.sbatch is there and differs"):
-        write(Site(), tmp_path)
+    write(Site(nodes=2), tmp_path)
+    assert options(train.read_text())["nodes"] == "9"
+    assert options((tmp_path / "train_stage.sbatch.new").read_text())["nodes"] == "2"
     assert (tmp_path / "bench.sbatch").read_text() == "mine"
+    assert "changed by hand, and kept" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("base", "mine", "theirs", "merged"),
+    [
+        ("a\nb\nc\n", "x\nb\nc\n", "a\nb\ny\n", "x\nb\ny\n"),
+        ("a\nb\n", "x\nb\n", "a\ny\n", "x\ny\n"),
+        ("a\nb\n", "a\nm\nb\n", "b\n", "m\nb\n"),
+        ("a\n", "x\n", "x\n", "x\n"),
+        ("a\n", "x\n", "y\n", None),
+        ("a\nb\n", "a\nm\nb\n", "a\nn\nb\n", None),
+    ],
+)
+def test_changes_are_merged_line_by_line(base: str, mine: str, theirs: str, merged: str | None) -> None:
+    assert merge(base, mine, theirs) == merged
+
+
+def test_a_cpu_partition_modules_conda_and_a_proxy_are_filled_in() -> None:
+    site = Site(partition="gpu", build_partition="cpu", build_mem="32G", gres="gpu:a100:8", modules=("cuda/12", "gcc"),
+                conda="gmai", proxy="http://proxy:3128")  # fmt: skip
+    build = fill(template("data_build.sbatch"), site, "data_build.sbatch")
+    assert options(build).items() >= {"partition": "cpu", "mem": "32G"}.items()
+    assert "gres" not in options(build)
+    train = fill(template("train_stage.sbatch"), site, "train_stage.sbatch")
+    assert options(train).items() >= {"partition": "gpu", "gres": "gpu:a100:8"}.items()
+    assert "gpus-per-node" not in options(train)
+    assert "\nmodule load cuda/12 gcc\nexport HTTP_PROXY=http://proxy:3128 HTTPS_PROXY=" in train
+    assert '\neval "$(conda shell.bash hook)"\nconda activate gmai\nRUN=""\n' in train
+
+
+def test_a_container_is_absolute_and_sees_its_binds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("gmai.sif").write_text("")
+    write(Site(container="gmai.sif", binds=("/data", "/scratch:/scratch")), tmp_path / "s")
+    text = (tmp_path / "s/train_stage.sbatch").read_text()
+    assert f"RUN='apptainer exec --nv --bind /data,/scratch:/scratch {tmp_path}/gmai.sif'\n" in text
+    assert "docker://gmai:1" in fill(template("bench.sbatch"), Site(container="docker://gmai:1"), "bench.sbatch")
+
+
+@pytest.mark.parametrize(
+    ("site", "due"),
+    [
+        (Site(container="/nowhere/x.sif"), "no such image"),
+        (Site(binds=("/data",)), "only a container needs it"),
+        (Site(conda="a", venv=Path("x")), "--venv and --conda: gmai comes from one of them"),
+        (Site(proxy="http://p; reboot"), "--proxy"),
+        (Site(modules=("a b",)), "--module 'a b' is no name"),
+        (Site(qos="a\nb"), "--qos"),
+    ],
+)
+def test_new_options_are_checked(site: Site, due: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=re.escape(due)):
+        write(site, tmp_path / "scripts")

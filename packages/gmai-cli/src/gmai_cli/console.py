@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Generator, Sequence
 from typing import Any, Protocol, TextIO, cast
 
@@ -11,6 +12,10 @@ from gmai_formats.errors import UserError
 
 LOG_INTERVAL_S = 15.0
 """Seconds between two progress lines when the output is not a terminal; `GMAI_LOG_INTERVAL_S` overrides it."""
+
+RECENT_S = 60.0
+"""Rate and time left are those of so many seconds: the first step, which compiles and fills caches, tells little."""
+_RECENT_COUNT = 10_000
 
 
 class Progress(Protocol):
@@ -95,18 +100,22 @@ class _Lines:
         self._description, self._total, self._unit = description, total, unit
         self._done, self._note = 0, ""
         self._start = self._last = time.monotonic()
+        self._recent = deque([(self._start, 0)])
         self._interval_s = interval_s
 
     def advance(self, count: int = 1, *, note: str = "") -> None:
         self._done += count
         self._note = note
+        self._recent.append((time.monotonic(), self._done))
+        while len(self._recent) > _RECENT_COUNT or self._recent[1][0] < self._recent[-1][0] - RECENT_S:
+            self._recent.popleft()
         if time.monotonic() - self._last >= self._interval_s and self._done != self._total:  # its end has a line anyway
             self._last = time.monotonic()
             self._print()
 
     def _print(self) -> None:
-        elapsed_s = max(time.monotonic() - self._start, 1e-9)
-        rate = self._done / elapsed_s
+        since, before = self._recent[0]
+        rate = (self._done - before) / max(time.monotonic() - since, 1e-9)
         of_total = f"/{self._total}" if self._total is not None else ""
         pace = f"{rate:.1f}/s" if rate >= 1 or not rate else f"{_clock(1 / rate)} each"
         line = f"{self._description}: {self._done}{of_total} {self._unit}, {pace}"

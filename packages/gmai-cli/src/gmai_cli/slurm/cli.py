@@ -33,8 +33,22 @@ def init(
     cache: Annotated[
         Path | None, typer.Option(help="Shared folder for caches; without it, `cache` where a job is submitted.")
     ] = None,
+    build_partition: Annotated[str | None, typer.Option(help="Partition of the build, which needs no GPU.")] = None,
+    build_mem: Annotated[str | None, typer.Option(help="Memory of a task of the build, such as 16G.")] = None,
+    qos: Annotated[str | None, typer.Option(help="Quality of service of all jobs.")] = None,
+    gres: Annotated[
+        str | None, typer.Option(help="Where a site wants --gres instead of --gpus-per-node, such as gpu:a100:8.")
+    ] = None,
+    module: Annotated[list[str] | None, typer.Option(help="Module to load; may be given several times.")] = None,
+    conda: Annotated[str | None, typer.Option(help="Conda environment with gmai: its name or folder.")] = None,
+    bind: Annotated[
+        list[str] | None, typer.Option(help="Folder that the container sees; may be given several times.")
+    ] = None,
+    proxy: Annotated[str | None, typer.Option(help="Proxy of the compute nodes, such as http://proxy:3128.")] = None,
 ) -> None:
-    """Write scripts that build, train and measure, filled in for this site; existing files are never replaced.
+    """Write scripts that build, train and measure, filled in for this site.
+
+    Run it again with other options: scripts are updated, and the lines that you changed by hand stay.
 
     `gmai doctor --slurm` says whether the cluster will run them.
     """
@@ -42,6 +56,7 @@ def init(
 
     site = Site(
         partition=partition, account=account, nodes=nodes, gpus=gpus, cpus_per_gpu=cpus_per_gpu, time=time, venv=venv,
-        container=container, cache=cache,
+        container=container, cache=cache, build_partition=build_partition, build_mem=build_mem, qos=qos, gres=gres,
+        modules=tuple(module or ()), conda=conda, binds=tuple(bind or ()), proxy=proxy,
     )  # fmt: skip
     write(site, folder)
