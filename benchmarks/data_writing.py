@@ -33,7 +33,6 @@ from gmai_data.generation.asking import Asker
 from gmai_data.generation.assembling import assemble
 from gmai_data.generation.journal import Journal, Outcome, Reply
 from gmai_data.generation.pending import Pending, settle
-from gmai_data.generation.prices import budget_for, load_table
 from gmai_data.generation.prompts import load_prompts
 from gmai_data.generation.tasks import TaskMaker, WritingSettings
 from gmai_data.generation.template_writer import TemplateWriter
@@ -47,6 +46,7 @@ from gmai_formats.chat.completion import Completion
 from gmai_formats.chat.dialect import Dialect
 from gmai_formats.chat.driver import Driver
 from gmai_formats.chat.pool import Endpoint, Pool
+from gmai_formats.chat.prices import budget_for, load_table
 from gmai_formats.fingerprints.near import NearHashes
 
 CARD = {

@@ -271,6 +271,25 @@ def test_an_endpoints_file_gives_parameters_and_a_system_message(stub: Stub, sho
         Endpoint(str(file), "m", max_new_tokens=8)
 
 
+def test_the_cap_holds_with_and_without_usage_and_the_answers_are_kept(
+    stub: Stub, shown: Shown, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "prices.yaml"
+    price = "{input_usd: 0, output_usd: 1000, image: {by: fixed, per_image: 9}}"
+    table.write_text(f"as_of: now\nsource: us\nmodels: {{m: {price}}}\n")
+    stub.say = lambda _prompt: "x" * 16  # 4 tokens, where 8 are set aside
+    arrived: list[Answer] = []
+    endpoint = Endpoint(stub.url, "m", max_new_tokens=8, max_cost_usd=0.05, prices=table)
+    with pytest.raises(UserError, match=r"--max-cost-usd: \$0\.04 are spent in this run.*higher cap goes on"):
+        arrived += endpoint.answers([Ask(f"q{i}", f"question {i}", ()) for i in range(40)], shown)
+    with pytest.raises(UserError, match='has no model "other"'):
+        Endpoint(stub.url, "other", max_new_tokens=8, max_cost_usd=1.0, prices=table)
+    assert sum(stub.asked.values()) == 11
+    assert len(list(Endpoint(stub.url, "m", max_new_tokens=8, prices=table).answers([Ask("a", "?", ())], shown))) == 1
+    assert "1 answers" in (told := capsys.readouterr().err)
+    assert "1 answers came without usage, $0.00" in told
+
+
 def test_a_setting_of_the_benchmark_is_never_dropped_by_itself(stub: Stub, shown: Shown) -> None:
     complaint = b'{"error": {"message": "temperature is not supported", "param": "temperature"}}'
     stub.fault = lambda *_: http("400 Bad Request", complaint)

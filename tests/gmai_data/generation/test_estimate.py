@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from gmai_data.build import BuildSettings, RunOptions, build
 from gmai_data.cli import app
-from gmai_data.generation.prices import Patches, Tiles, text_tokens
 from gmai_data.generation.prompts import load_prompts
 from gmai_data.generation.tasks import WritingSettings
 from gmai_data.generation.writers import WriterOptions
 from gmai_data.preview import preview_writing
 from gmai_data.sources.catalogue import Source
+from gmai_formats.chat.prices import Patches, Tiles, text_tokens
 from PIL import Image
 from typer.testing import CliRunner
 

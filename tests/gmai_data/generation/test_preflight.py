@@ -8,7 +8,6 @@ import pytest
 from gmai_data.annotation import Annotation
 from gmai_data.generation import preflight as look
 from gmai_data.generation.preflight import preflight
-from gmai_data.generation.prices import budget_for, load_table
 from gmai_data.generation.prompts import load_prompts
 from gmai_data.generation.tasks import WritingSettings
 from gmai_data.generation.writing import WriteJob
@@ -17,6 +16,7 @@ from gmai_formats.chat.addresses import Address
 from gmai_formats.chat.client import Client
 from gmai_formats.chat.dialect import Dialect
 from gmai_formats.chat.pool import Endpoint
+from gmai_formats.chat.prices import budget_for, load_table
 from gmai_formats.errors import UserError
 
 KINDS = {"image_caption", "free_instruction", "dialogue"}

@@ -94,6 +94,10 @@ def bench(
     max_errors: Annotated[
         float, typer.Option(min=0, max=1, help="End the run when the server refuses more than this share of questions.")
     ] = 0.1,
+    max_cost_usd: Annotated[
+        float | None, typer.Option(min=0, help="End the run before a question to the endpoint could pass this.")
+    ] = None,
+    prices: Annotated[Path | None, typer.Option(help="Price table (YAML) in place of the bundled one.")] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Most requests in flight at the endpoint.")] = 128,
     api_key_env: Annotated[
         str, typer.Option("--api-key-env", help="Environment variable with the endpoint's key.")
@@ -143,6 +147,8 @@ def bench(
             revision=model_revision,
             key_variable=api_key_env,
             max_errors=max_errors,
+            max_cost_usd=max_cost_usd,
+            prices=prices,
         )
     settings = Settings(limit, allow_partial, due, image_ablation.value, seed)
     kept_in = cache_folder() if use_cache else None

@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from gmai_formats.chat.prices import budget_for, load_table
+
 from gmai_data.build import BuildSettings, RunOptions, plan, write_jobs
 from gmai_data.generation.estimate import Line, estimate
-from gmai_data.generation.prices import budget_for, load_table
 from gmai_data.ledger import SourceError
 from gmai_data.seeded import hash_fraction
 from gmai_data.shards import build_shard, shard_count

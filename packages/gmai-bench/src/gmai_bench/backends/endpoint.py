@@ -11,6 +11,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gmai_cli.console import say
@@ -21,36 +22,56 @@ from gmai_formats.chat.dialect import Dialect
 from gmai_formats.chat.driver import Driver, GaveUpError, RefusedError
 from gmai_formats.chat.pool import KEPT, Pool
 from gmai_formats.chat.pool import Endpoint as Server
+from gmai_formats.chat.prices import Budget, budget_for, load_table, text_tokens, used_tokens
 from gmai_formats.errors import UserError
 
 from gmai_bench.backends.asks import Answer, Ask, OpenImage
 
 FILTERED = "the provider's content filter ended the answer"
+_LARGEST_PX = 2048
+"""Side of the picture for which is set aside before an answer says what it took."""
 _ENCODED_BYTES = 256 << 20
 """Encoded images kept for the next question about the same image."""
 
 
 @dataclass
 class _Call:
-    """One question: `gmai_formats.chat.driver.Call` without a budget."""
+    """One question, and its books: `gmai_formats.chat.driver.Call`."""
 
     model: "Endpoint"
     ask: Ask
     open_image: OpenImage
+    budget: Budget
+    reserved_usd: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Count the most that the question can send and bring back."""
+        price = self.budget.prices[self.model.name]
+        image_tokens = len(self.ask.images) * price.image.tokens(_LARGEST_PX, _LARGEST_PX, "high")
+        self.sent_tokens = text_tokens(self.ask.prompt) + image_tokens
 
     def body(self, dialect: Dialect) -> bytes:
         """Return the JSON body."""
         return self.model.body(dialect, self.ask, self.open_image)
 
     def reserve(self) -> bool:
-        """Return that nothing holds the question back."""
-        return True
+        """Set the most that a try can cost aside."""
+        reserved_usd = self.budget.reserve(self.model.name, self.sent_tokens, self.model.most_tokens)
+        if reserved_usd is None and not self.budget.in_use:
+            raise UserError(
+                f"--max-cost-usd: ${self.budget.spent_usd:.2f} are spent in this run, and the next question could pass "
+                f"${self.budget.cap_usd:.2f}. The answers so far are kept; the same command with a higher cap goes on."
+            )
+        self.reserved_usd = reserved_usd or 0.0
+        return reserved_usd is not None
 
     def settle(self, completion: Completion | None, *, lost: bool = False) -> None:
-        """Count what the server says it used."""
-        del lost
+        """Count what the server says it used; of a lost answer the most that it can have cost."""
+        used = (self.sent_tokens, self.model.most_tokens) if lost else (0, 0)
         if completion is not None:
             self.model.used.add(completion)
+            used = used_tokens(completion, self.sent_tokens)[:2]
+        self.budget.settle(self.reserved_usd, self.model.name, *used)
 
 
 @dataclass
@@ -109,6 +130,8 @@ class Endpoint:
         timeout_s: float = 300.0,
         backoff_s: float = 0.5,
         max_errors: float = 0.1,
+        max_cost_usd: float | None = None,
+        prices: Path | None = None,
     ) -> None:
         """Take the address; nothing is sent before the first question.
 
@@ -124,9 +147,12 @@ class Endpoint:
             timeout_s: Longest wait for one answer.
             backoff_s: First wait after a failure; each further one is twice as long.
             max_errors: Share of the questions that the server may refuse before the run ends.
+            max_cost_usd: The run ends before a question could pass it.
+            prices: A price table in place of the bundled one.
 
         Raises:
-            UserError: The URL is none, an entry of the file is wrong, or the variable was named and is empty.
+            UserError: The URL is none, an entry of the file is wrong, the variable was named and is empty, or there is
+                a cap and the model has no price.
         """
         self._addresses = addresses([url])
         if key_variable != KEY:
@@ -141,6 +167,8 @@ class Endpoint:
         self._model, self._max_new_tokens, self._revision = model, max_new_tokens, revision
         self._concurrency, self._timeout_s, self._backoff_s = concurrency, timeout_s, backoff_s
         self._max_errors = max_errors
+        self._budget = budget_for([model], load_table(prices), cap_usd=max_cost_usd, batch=False)
+        self.most_tokens = max_new_tokens + self._dialect.reasoning_tokens
         self._clients = [Client(each, model, timeout_s=timeout_s) for each in self._addresses]
         self._encoded: OrderedDict[str, bytes] = OrderedDict()
         self._encoded_bytes = 0
@@ -190,7 +218,8 @@ class Endpoint:
                     raise item
                 yield item
             loop.run_until_complete(run)
-            say(f"{self._model}: {self.used.line()}")
+            cost = f", ${self._budget.spent_usd:.2f}" if self._budget.spent_usd else ""
+            say(f"{self._model}: {self.used.line()}{cost}")
         finally:
             run.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -207,7 +236,7 @@ class Endpoint:
 
         async def one(ask: Ask) -> None:
             try:
-                completion = await driver.ask(_Call(self, ask, open_image))
+                completion = await driver.ask(_Call(self, ask, open_image, self._budget))
             except RefusedError as refusal:
                 # Kept back: where too many are refused the cause may be mended, and they are asked again.
                 refused.append(Answer(ask.id, "", cut=False, refused=str(refusal)))

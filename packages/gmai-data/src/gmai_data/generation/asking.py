@@ -9,11 +9,11 @@ from gmai_formats.chat.completion import Completion
 from gmai_formats.chat.dialect import Dialect
 from gmai_formats.chat.driver import Driver, GaveUpError, RefusedError
 from gmai_formats.chat.pool import Pool
+from gmai_formats.chat.prices import Budget, OutOfBudgetError, used_tokens
 from gmai_formats.errors import UserError
 
 from gmai_data.generation.journal import Journal, Outcome, Reply
 from gmai_data.generation.pending import Asked, Pending, settle
-from gmai_data.generation.prices import Budget, OutOfBudgetError, used_tokens
 from gmai_data.generation.requests import Request
 from gmai_data.generation.tasks import input_tokens
 

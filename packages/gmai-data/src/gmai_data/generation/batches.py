@@ -21,6 +21,7 @@ from gmai_formats.chat.control import patiently
 from gmai_formats.chat.dialect import Dialect
 from gmai_formats.chat.driver import stop
 from gmai_formats.chat.pool import Endpoint
+from gmai_formats.chat.prices import Budget, OutOfBudgetError, used_tokens
 from gmai_formats.chat.refusals import refusal_of
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
@@ -28,7 +29,6 @@ from gmai_formats.files import write_json
 from gmai_data.generation.asking import FILTERED, Usable
 from gmai_data.generation.journal import Journal, Reply
 from gmai_data.generation.pending import Asked, Limits, Pending, settle
-from gmai_data.generation.prices import Budget, OutOfBudgetError, used_tokens
 from gmai_data.generation.requests import Request
 from gmai_data.generation.tasks import input_tokens
 

@@ -10,13 +10,13 @@ from gmai_cli.console import Progress, progress, say
 from gmai_formats.chat.addresses import addresses
 from gmai_formats.chat.client import Client
 from gmai_formats.chat.pool import Endpoint, Pool
+from gmai_formats.chat.prices import Budget, OutOfBudgetError, budget_for, load_table
 from gmai_formats.errors import UserError
 
 from gmai_data.generation.asking import Asker
 from gmai_data.generation.batches import BatchAsker
 from gmai_data.generation.pending import Asked, Pending
 from gmai_data.generation.preflight import preflight
-from gmai_data.generation.prices import Budget, OutOfBudgetError, budget_for, load_table
 from gmai_data.generation.tasks import WritingSettings
 from gmai_data.generation.writers import WriterOptions
 from gmai_data.generation.writing import OpenShards, WriteJob, tasks_of

@@ -11,8 +11,8 @@ from pathlib import Path
 from statistics import fmean
 
 import pydantic_core
+from gmai_formats.chat.prices import Budget
 
-from gmai_data.generation.prices import Budget
 from gmai_data.generation.requests import Request
 from gmai_data.generation.tasks import Task, TaskMaker, WritingSettings, input_tokens
 from gmai_data.generation.writing import WriteJob, tasks_of

@@ -14,6 +14,7 @@ from gmai_cli.console import say, table
 from gmai_formats.chat.dialect import Dialect
 from gmai_formats.chat.driver import Driver, GaveUpError, RefusedError
 from gmai_formats.chat.pool import Endpoint, Pool
+from gmai_formats.chat.prices import Budget
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
 
@@ -21,7 +22,6 @@ from gmai_data.generation.asking import Call
 from gmai_data.generation.estimate import Line, expected_requests
 from gmai_data.generation.journal import Reply
 from gmai_data.generation.pending import Pending, settle
-from gmai_data.generation.prices import Budget
 from gmai_data.generation.replies import UnusableReplyError
 from gmai_data.generation.requests import Request
 from gmai_data.generation.tasks import WritingSettings

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from gmai_formats.chat.dialect import Dialect, ResponseFormat
+from gmai_formats.chat.prices import Price, text_tokens
 from pydantic import BaseModel, ConfigDict, Field
 
 from gmai_data.annotation import Annotation, Box
@@ -19,7 +20,6 @@ from gmai_data.checks.phrases import find_phrase
 from gmai_data.checks.simhash import simhash
 from gmai_data.checks.written import first_complaint
 from gmai_data.generation.journal import Journal, Outcome, Reply
-from gmai_data.generation.prices import Price, text_tokens
 from gmai_data.generation.prompts import Prompt
 from gmai_data.generation.replies import (
     CONVERSATION_SCHEMA,

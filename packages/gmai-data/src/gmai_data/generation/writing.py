@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gmai_formats.chat.prices import Budget
+
 from gmai_data.annotation import Annotation, annotation_of
 from gmai_data.checks.duplicates import left_out
 from gmai_data.generation.journal import Journal
 from gmai_data.generation.pending import Pending
-from gmai_data.generation.prices import Budget
 from gmai_data.generation.prompts import Prompt
 from gmai_data.generation.tasks import Task, TaskMaker, WritingSettings
 from gmai_data.markers import WRITTEN, has_marker

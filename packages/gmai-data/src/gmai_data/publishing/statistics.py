@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from gmai_cli.console import say, table
+from gmai_formats.chat.prices import load_table
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_text
 from gmai_formats.pages.charts import Bar, bar_chart
 from gmai_formats.pages.shell import page, text
 
 from gmai_data.generation.estimate import ASSUMED_S, Line, measured_seconds
-from gmai_data.generation.prices import load_table
 from gmai_data.generation.tasks import WritingSettings
 from gmai_data.generation.writers import WriterOptions
 from gmai_data.sources.catalogue import bundled_names, find_recipe

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from gmai_formats.chat.completion import Completion
 from gmai_formats.errors import UserError, did_you_mean, explain_validation
 from gmai_formats.safe_yaml import load_yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 _DATED = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")
 _HAN = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff]")
@@ -126,7 +127,7 @@ def load_table(path: Path | None = None) -> Table:
 
 @functools.cache
 def _bundled() -> Table:
-    text = (resources.files("gmai_data.generation") / "prices.yaml").read_text(encoding="utf-8")
+    text = (resources.files("gmai_formats.chat") / "prices.yaml").read_text(encoding="utf-8")
     return Table.model_validate(load_yaml(text))
 
 

@@ -1,8 +1,8 @@
 """Tokens and money: providers' formulas, the cap, and answers whose usage nobody reports."""
 
 import pytest
-from gmai_data.generation.prices import Budget, budget_for, load_table, text_tokens, used_tokens
 from gmai_formats.chat.completion import Completion
+from gmai_formats.chat.prices import Budget, budget_for, load_table, text_tokens, used_tokens
 from gmai_formats.errors import UserError
 
 
