@@ -42,6 +42,8 @@ class Step:
     """The folder it writes, relative to the demo's."""
     resumes: bool = False
     """Whether the command itself goes on with a half-written folder."""
+    beside: bool = False
+    """Whether it runs beside the steps after it, none of which reads what it writes."""
 
 
 def steps() -> list[Step]:
@@ -58,7 +60,7 @@ def steps() -> list[Step]:
         out = f"bench/{name}"
         command = ("bench", "--model", model, "--benchmarks", held_out, "--out", out, "--max-new-tokens", "16",
                    "--batch-size", "32", *more)  # fmt: skip
-        return Step(f"held-out questions, {name}", command, out, resumes=True)
+        return Step(f"held-out questions, {name}", command, out, resumes=True, beside=True)
 
     return [
         Step("practice datasets in real file formats", ("data", "phantoms", "phantoms", "--size", "demo"), "phantoms"),
@@ -120,26 +122,76 @@ def _run_all(out: Path) -> None:
             )
         write_json(record, {})
     done: dict[str, Any] = json.loads(record.read_text("utf-8"))
+
+    def finish(running: _Running) -> None:
+        seconds = running.finish()
+        done[running.step.output] = {"command": running.line, "seconds": seconds}
+        write_json(record, done)
+
     everything = steps()
-    for number, step in enumerate(everything, start=1):
-        line = shlex.join(("gmai", *step.arguments))
-        say(f"\n[{number}/{len(everything)}] {step.title}\n$ {line}")
-        if done.get(step.output, {}).get("command") == line:
-            say(f"done before, in {done[step.output]['seconds']:.0f} s")
-            continue
-        if not step.resumes and (out / step.output).exists():
-            shutil.rmtree(out / step.output)
-        started = time.monotonic()
-        code = subprocess.run(
-            [sys.executable, "-m", "gmai_cli", *step.arguments], cwd=out, env=_environment()
-        ).returncode
+    beside: list[_Running] = []
+    try:
+        for number, step in enumerate(everything, start=1):
+            line = shlex.join(("gmai", *step.arguments))
+            say(f"\n[{number}/{len(everything)}] {step.title}\n$ {line}")
+            if done.get(step.output, {}).get("command") == line:
+                say(f"done before, in {done[step.output]['seconds']:.0f} s")
+                continue
+            if not step.resumes and (out / step.output).exists():
+                shutil.rmtree(out / step.output)
+            if step.beside:
+                say("runs beside the next steps; what it prints is shown when it has ended")
+                beside.append(_Running(step, line, out, shown=False))
+                continue
+            finish(_Running(step, line, out, shown=True))
+            while beside and beside[0].has_ended():
+                finish(beside.pop(0))
+        while beside:
+            finish(beside.pop(0))
+    finally:
+        for running in beside:
+            running.stop()
+
+
+class _Running:
+    """A step in a process of its own; what is not shown at once goes to `logs/`."""
+
+    def __init__(self, step: Step, line: str, out: Path, *, shown: bool) -> None:
+        self.step, self.line, self._out = step, line, out
+        self._started = time.monotonic()
+        self._log = None if shown else out / "logs" / f"{step.output.replace('/', '-')}.log"
+        command = [sys.executable, "-m", "gmai_cli", *step.arguments]
+        if self._log is None:
+            self._process = subprocess.Popen(command, cwd=out, env=_environment())
+            return
+        self._log.parent.mkdir(exist_ok=True)
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(command, cwd=out, env=_environment(), stdout=log, stderr=log)
+
+    def has_ended(self) -> bool:
+        """Return whether the process is over."""
+        return self._process.poll() is not None
+
+    def finish(self) -> float:
+        """Wait for the end, show what was printed and return how many seconds it took.
+
+        Raises:
+            UserError: The step failed.
+        """
+        code = self._process.wait()
+        if self._log:
+            say(f"\n{self.step.title}:\n{self._log.read_text('utf-8', errors='replace').rstrip()}")
         if code != 0:
             raise UserError(
-                f"step {number} of the demo ended with code {code}: `{line}` in {out}. Its own message stands above. "
-                f"The same `gmai demo` goes on from this step."
+                f"a step of the demo ended with code {code}: `{self.line}` in {self._out}. Its own message stands "
+                f"above. The same `gmai demo` goes on from this step."
             )
-        done[step.output] = {"command": line, "seconds": round(time.monotonic() - started, 1)}
-        write_json(record, done)
+        return round(time.monotonic() - self._started, 1)
+
+    def stop(self) -> None:
+        """End the process; the same command goes on where it was."""
+        self._process.terminate()
+        self._process.wait()
 
 
 def _environment() -> dict[str, str]:
