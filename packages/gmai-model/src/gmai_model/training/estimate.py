@@ -22,9 +22,13 @@ def load_on_meta(model: Path) -> LlavaForConditionalGeneration:
     """Return a checkpoint's model without its weights: shapes only, whatever its size.
 
     Raises:
-        UserError: The folder holds no LLaVA.
+        UserError: The folder holds no LLaVA, or one that needs code of its own.
     """
-    config: Any = AutoConfig.from_pretrained(model, trust_remote_code=False, local_files_only=True)
+    try:
+        config: Any = AutoConfig.from_pretrained(model, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{model}: does not open ({reason}). `gmai model check {model}` says what is off.") from error
     if config.model_type != "llava":
         raise UserError(f"{model}: a {config.model_type} model. --model takes a LLaVA, as `gmai model init` writes it.")
     with torch.device("meta"):
