@@ -34,6 +34,16 @@ class Raster:
     encoded: bytes | None
     geometry: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What was done to the values, for the provenance."""
+    spacing: tuple[float, float] = (1.0, 1.0)
+    """Distance of the stored rows and columns; where they differ, the pixels were made square."""
+    stored_px: tuple[int, int] | None = None
+    """Width and height before that."""
+
+    @property
+    def annotated_px(self) -> tuple[int, int]:
+        """Return the width and height that masks and boxes of the source are made for."""
+        height, width = self.pixels.shape[:2]
+        return self.stored_px or (width, height)
 
 
 def load_raster(root: Path, relative: str, window: ChooseWindow | None = None) -> Raster:

@@ -1,6 +1,7 @@
 """A picture whose boxes an annotation file gives: labels and boxes are collected, and each is accounted for."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -43,7 +44,8 @@ class MarkedPicture:
         self._raster = load_picture(root, image, card)
         height_px, width_px = self._raster.pixels.shape[:2]
         self.size_px: Size = (width_px, height_px)
-        self.fit = fit_of(stated, self.size_px, root, image)
+        # Boxes are made for the stored pixels, of which those of a DICOM file were made square.
+        self.fit = replace(fit_of(stated, self._raster.annotated_px, root, image), shown=self.size_px)
         self._labels: dict[str, None] = {}
         self._incomplete: set[str] = set()
         self._boxes: list[Box] = []

@@ -2,7 +2,7 @@
 
 from pathlib import Path, PurePosixPath
 
-from gmai_formats.pictures.dicom import frame_count, frame_header
+from gmai_formats.pictures.dicom import frame_count, frame_header, spacing_mm
 from gmai_formats.pictures.display import frame_picture, made_square
 from gmai_formats.pictures.read import kind_of
 from gmai_formats.pictures.windows import HEADER
@@ -17,15 +17,8 @@ from gmai_data.sources.card import Card
 from gmai_data.sources.items import Item, Picture, full_name, left_open
 
 
-def load_picture(root: Path, relative: str, card: Card, *, square: bool = False) -> Raster:
-    """Decode a picture file that a table or a folder of classes names.
-
-    Args:
-        root: The source's folder.
-        relative: Path below it.
-        card: Gives window and de-identification.
-        square: Make the pixels of a DICOM file square; without it they keep their shape, so that boxes and masks of the
-            source still fit.
+def load_picture(root: Path, relative: str, card: Card) -> Raster:
+    """Decode a picture file that a table or a folder of classes names; the pixels of a DICOM file are made square.
 
     Raises:
         SourceError: As `load_raster` or `read_dicom`.
@@ -46,9 +39,9 @@ def load_picture(root: Path, relative: str, card: Card, *, square: bool = False)
     with explained(relative):
         require_hounsfield_frame(header, stored, window, card.values, relative)
         pixels, shown = frame_picture(header, stored, window)
-        if square:
-            pixels, _ = made_square(pixels, header)
-    return Raster(pixels, None, {"window": shown})
+        squared, changes = made_square(pixels, header)
+        geometry = {"window": shown, **({"changes": list(changes)} if changes else {})}
+        return Raster(squared, None, geometry, spacing_mm(header), (pixels.shape[1], pixels.shape[0]))
 
 
 def whole_image(item: Item, card: Card, root: Path) -> Picture:
@@ -60,6 +53,6 @@ def whole_image(item: Item, card: Card, root: Path) -> Picture:
     file = item.files[0]
     labels = tuple(dict.fromkeys(full_name(card, raw, file) for raw in item.raw_labels))
     uncertain = left_open(card, item.uncertain, labels, file)
-    raster = load_picture(root, file, card, square=True)
+    raster = load_picture(root, file, card)
     name = PurePosixPath(file).name
     return Picture(name, raster.pixels, labels, encoded=raster.encoded, geometry=raster.geometry, uncertain=uncertain)

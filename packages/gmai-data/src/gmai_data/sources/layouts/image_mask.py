@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from gmai_formats.pictures.squares import to_square_labels
 
 from gmai_data.imaging.binary_masks import marked_pixels
 from gmai_data.imaging.raster import load_index_mask, load_mask_channels
@@ -54,14 +55,15 @@ class ImageMask(Layout):
         """
         image_file, *mask_files = item.files
         raster = load_picture(root, image_file, card)
-        shape = raster.pixels.shape[:2]
+        shape = raster.annotated_px[::-1]
         named = [("", file) for file in mask_files]
         if item.pattern:
             named = structure_files(root, item.pattern, list(card.labels))
         counters: list[BoxCounter] = []
         for raw, file in named:
             mask, names = self._decoded(root, file, raw)
-            counters.append(boxes_of_mask(_require_size(mask, shape, file), card, ledger, file, names))
+            squared = to_square_labels(_require_size(mask, shape, file), raster.spacing)
+            counters.append(boxes_of_mask(squared, card, ledger, file, names))
         place = item.pattern or (mask_files[0] if len(mask_files) == 1 else mask_files)
         labels = tuple(dict.fromkeys(label for counter in counters for label in counter.labels))
         yield Picture(

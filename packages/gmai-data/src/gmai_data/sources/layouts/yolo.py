@@ -52,7 +52,7 @@ class Yolo(Layout):
             if not words:
                 continue
             try:
-                xyxy = _corners(words[1:], picture.size_px, f"line {number}", label_file)
+                xyxy = _corners(words[1:], picture.fit.annotated, f"line {number}", label_file)
             except SourceError as problem:
                 picture.refuse_box(words[0], problem)
             else:
