@@ -9,6 +9,10 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
+
+settings.register_profile("same in every run", derandomize=True, deadline=None)
+settings.load_profile("same in every run")
 
 
 def _module(path: str) -> Any:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from gmai_cli.demo.page import write_page
-from gmai_cli.demo.run import Measured, shortfall, steps
+from gmai_cli.demo.result import Measured, shortfall
+from gmai_cli.demo.run import steps
 
 HOSTILE = '</p><script>alert("x")</script><img src=x onerror=alert(1)>'
 

@@ -1,5 +1,6 @@
 """`gmai data` as a user types it."""
 
+import shutil
 import subprocess
 import sys
 
@@ -52,17 +53,16 @@ def test_dry_run_reads_no_pixels_and_writes_nothing(phantoms, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_recipes_and_stats(phantom_build):
+def test_recipes_and_stats(phantom_build, tmp_path):
     assert "totalsegmentator-ct" in gmai("data", "recipes", "list").stdout
     assert "license: MIT" in gmai("data", "recipes", "show", "bccd").stdout
-    stats = gmai("data", "stats", phantom_build).stdout
+    build = shutil.copytree(phantom_build, tmp_path / "build")
+    stats = gmai("data", "stats", build).stdout
     assert "visual_perception" in stats
     assert "Fundus photography" in stats
 
 
 def test_truncated_dicom_gives_exit_code_3(tmp_path, phantoms):
-    import shutil
-
     shutil.copytree(phantoms / "phantom-ct", tmp_path / "ct")
     victim = sorted((tmp_path / "ct").glob("*/dicom/003.dcm"))[0]
     victim.write_bytes(victim.read_bytes()[:2000])

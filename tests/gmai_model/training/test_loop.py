@@ -14,8 +14,8 @@ from gmai_model.batching.collate import Row, make_row
 from gmai_model.batching.groups import groups_of
 from gmai_model.batching.plan import make_plan
 from gmai_model.batching.tokens import Encoded
-from gmai_model.training.callbacks.callback import Callback, Step
-from gmai_model.training.loop import Loop, Run, Totals
+from gmai_model.training.callbacks.callback import Callback, Run, Step, Totals
+from gmai_model.training.loop import Loop
 from gmai_model.training.place import Place
 from gmai_model.training.signals import StopAsked
 

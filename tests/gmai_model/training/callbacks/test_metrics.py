@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import torch
 from gmai_model.batching.groups import groups_of
-from gmai_model.training.callbacks.callback import Step
+from gmai_model.training.callbacks.callback import Step, Totals
 from gmai_model.training.callbacks.metrics import Metrics, MetricsFile, read_metrics
-from gmai_model.training.loop import Totals
 from gmai_model.training.place import Place
 
 LINES = [

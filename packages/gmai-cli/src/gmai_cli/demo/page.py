@@ -9,7 +9,7 @@ from gmai_formats.files import write_text
 from gmai_formats.pages.charts import Bar, bar_chart, line_chart
 from gmai_formats.pages.shell import image, page, table, text
 
-from gmai_cli.demo.run import Measured, written
+from gmai_cli.demo.result import Measured, written
 
 SHOWN = 12
 """Questions shown with their image."""

@@ -16,6 +16,8 @@ from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
 
 from gmai_cli.console import say, table
+from gmai_cli.demo.page import write_page
+from gmai_cli.demo.result import read_result, shortfall, written
 from gmai_cli.exit_codes import EXIT_BUG
 
 TINY_SETTINGS = (
@@ -27,9 +29,6 @@ TINY_SETTINGS = (
     "loader_workers=1",
 )
 """What a model of two million parameters on a CPU needs instead of Table 8's settings for eight billion."""
-
-TARGET_ACCURACY = 0.80
-"""Held-out accuracy after stage 3 below which the demo counts as failed."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +92,6 @@ def demo(
     started = time.monotonic()
     _run_all(out)
     result = read_result(out)
-    from gmai_cli.demo.page import write_page
-
     page = write_page(out, result)
     table(
         ("after", "held-out accuracy", "95 % interval", "chance", "questions"),
@@ -198,56 +195,3 @@ def _environment() -> dict[str, str]:
     # Without bytecode every process would compile torch and transformers anew, which takes longer than the training.
     inherited = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     return {**inherited, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One benchmark run."""
-
-    name: str
-    accuracy: float
-    low: float
-    high: float
-    chance: float
-    questions: int
-
-
-NAMES = {
-    "stage1": "stage 1",
-    "stage2": "stage 2",
-    "stage3": "stage 3",
-    "stage3-noise": "stage 3, images replaced by noise",
-}
-
-
-def read_result(out: Path) -> list[Measured]:
-    """Return what the benchmark runs measured, in the order of the steps."""
-    result: list[Measured] = []
-    for folder, name in NAMES.items():
-        report: dict[str, Any] = json.loads((out / "bench" / folder / "report.json").read_text("utf-8"))
-        scored = report["benchmarks"][0]
-        low, high = scored["interval"]
-        result.append(Measured(name, scored["accuracy"], low, high, scored["chance"], scored["n"]))
-    return result
-
-
-def shortfall(result: list[Measured]) -> str:
-    """Return what the demo promises and did not reach, or nothing."""
-    stage1, _, stage3, noise = result
-    if stage3.accuracy < TARGET_ACCURACY:
-        return f"accuracy after stage 3 is {stage3.accuracy:.1%}, expected at least {TARGET_ACCURACY:.0%}"
-    if stage3.accuracy <= stage1.accuracy:
-        return f"stage 3 ({stage3.accuracy:.1%}) is no better than stage 1 ({stage1.accuracy:.1%})"
-    if noise.accuracy > (stage3.accuracy + noise.chance) / 2:
-        return f"with noise for images accuracy is still {noise.accuracy:.1%}: the model does not look at the image"
-    return ""
-
-
-def written(out: Path) -> list[tuple[str, Path]]:
-    """Return what lies where."""
-    return [
-        ("samples", out / "build" / "samples"),
-        ("questions", out / "build" / "benchmarks" / "held_out.yaml"),
-        ("checkpoint", out / "runs" / "stage3" / "model"),
-        ("report", out / "bench" / "stage3" / "report.html"),
-    ]

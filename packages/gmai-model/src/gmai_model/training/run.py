@@ -26,7 +26,7 @@ from gmai_model.packed import PackedLlava
 from gmai_model.training import checkpoints, distributed, estimate, export, lora, parts, preflight
 from gmai_model.training.callbacks import speed
 from gmai_model.training.callbacks.answers import Answers
-from gmai_model.training.callbacks.callback import Callback, load_callbacks
+from gmai_model.training.callbacks.callback import Callback, Run, load_callbacks
 from gmai_model.training.callbacks.guard import Guard
 from gmai_model.training.callbacks.metrics import Metrics, MetricsFile
 from gmai_model.training.callbacks.save import Save
@@ -38,7 +38,7 @@ from gmai_model.training.failures import AGAIN, explained
 from gmai_model.training.identity import check_inputs, claim, device_name
 from gmai_model.training.inputs import Inputs
 from gmai_model.training.loader import iterate
-from gmai_model.training.loop import Loop, Run
+from gmai_model.training.loop import Loop
 from gmai_model.training.meeting import Meeting
 from gmai_model.training.place import Place
 from gmai_model.training.record import announce, begin_session, history_of

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,11 +13,8 @@ from PIL import Image
 
 from gmai_model.batching.collate import Row, decode_image, make_row
 from gmai_model.batching.tokens import Encoded
-from gmai_model.training.callbacks.callback import Callback
+from gmai_model.training.callbacks.callback import Callback, Run
 from gmai_model.training.inputs import Inputs
-
-if TYPE_CHECKING:
-    from gmai_model.training.loop import Run
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ class Answers(Callback):
             inputs.processor.image_processor(images=images, return_tensors="pt")["pixel_values"] if images else None
         )
 
-    def after_validation(self, run: "Run", loss: float) -> None:
+    def after_validation(self, run: Run, loss: float) -> None:
         """Ask."""
         run.doing("answering held-out questions after")
         self.ask(run.engine, step=run.place.steps, write=run.is_main)

@@ -1,17 +1,13 @@
 """Ends a run that can lead to nothing: a loss that is no number, or too many samples whose image cannot be read."""
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 from gmai_formats.files import write_json
 
-from gmai_model.training.callbacks.callback import Callback, Step
+from gmai_model.training.callbacks.callback import Callback, Run, Step
 from gmai_model.training.distributed import end_together
 from gmai_model.training.failures import AGAIN
-
-if TYPE_CHECKING:
-    from gmai_model.training.loop import Run
 
 
 class Guard(Callback):
@@ -24,7 +20,7 @@ class Guard(Callback):
     def __init__(self, max_bad_fraction: float) -> None:
         self._max_bad_fraction = max_bad_fraction
 
-    def after_step(self, run: "Run", step: Step) -> None:
+    def after_step(self, run: Run, step: Step) -> None:
         """End the run on every rank.
 
         Raises:
@@ -40,7 +36,7 @@ class Guard(Callback):
                 f"files back, build damaged samples again, or allow more of them. {AGAIN}"
             )
 
-    def _not_finite(self, run: "Run", step: Step) -> None:
+    def _not_finite(self, run: Run, step: Step) -> None:
         loss, numbers = step.totals.mean_loss, np.concatenate(step.packs)
         listed = run.out / "not_finite.json"
         if run.is_main:

@@ -4,18 +4,15 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gmai_cli.console import say
 from gmai_formats.state import read_lines, rewrite_lines
 
 from gmai_model.batching.groups import LossGroup, by_kind, by_source
-from gmai_model.training.callbacks.callback import Callback, Step
+from gmai_model.training.callbacks.callback import Callback, Run, Step, Totals
 from gmai_model.training.place import Place
 from gmai_model.training.trackers import Tracker
-
-if TYPE_CHECKING:
-    from gmai_model.training.loop import Run, Totals
 
 
 class MetricsFile:
@@ -77,11 +74,11 @@ class Metrics(Callback):
         self._open_file = open_file
         self._file: MetricsFile | None = None
 
-    def begin(self, run: "Run") -> None:
+    def begin(self, run: Run) -> None:
         """Open the file."""
         self._file = self._open_file() if run.is_main else None
 
-    def after_step(self, run: "Run", step: Step) -> None:
+    def after_step(self, run: Run, step: Step) -> None:
         """Write the step's line."""
         totals = step.totals
         if self._file is not None:
@@ -94,19 +91,19 @@ class Metrics(Callback):
                 **_of_groups(totals, run.inputs.groups, ""),
             })  # fmt: skip
 
-    def after_validation(self, run: "Run", loss: float) -> None:
+    def after_validation(self, run: Run, loss: float) -> None:
         """Write the validation's line."""
         if self._file is not None and run.validation_totals is not None:
             groups = _of_groups(run.validation_totals, run.inputs.groups, "validation_")
             self._file.write({"step": run.place.steps, "validation_loss": loss, **groups})
 
-    def end(self, run: "Run") -> None:
+    def end(self, run: Run) -> None:
         """Close the file."""
         if self._file is not None:
             self._file.close()
 
 
-def _of_groups(totals: "Totals", groups: Sequence[LossGroup], prefix: str) -> dict[str, dict[str, float]]:
+def _of_groups(totals: Totals, groups: Sequence[LossGroup], prefix: str) -> dict[str, dict[str, float]]:
     losses = totals.mean_by_group()
     found = {f"{prefix}loss_by_source": by_source(groups, losses), f"{prefix}loss_by_kind": by_kind(groups, losses)}
     return {name: values for name, values in found.items() if len(values) > 1}

@@ -1,12 +1,7 @@
 """When a checkpoint is written: every so many steps, at the best validation loss, at the end, and at a signal."""
 
-from typing import TYPE_CHECKING
-
 from gmai_model.training import checkpoints
-from gmai_model.training.callbacks.callback import Callback, Step
-
-if TYPE_CHECKING:
-    from gmai_model.training.loop import Run
+from gmai_model.training.callbacks.callback import Callback, Run, Step
 
 
 class Save(Callback):
@@ -21,7 +16,7 @@ class Save(Callback):
     def __init__(self, *, every_steps: int, keep: int, best: bool) -> None:
         self._every_steps, self._keep, self._best = every_steps, keep, best
 
-    def after_step(self, run: "Run", step: Step) -> None:
+    def after_step(self, run: Run, step: Step) -> None:
         """Save where that is due.
 
         Raises:

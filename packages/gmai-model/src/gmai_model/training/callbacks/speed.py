@@ -2,17 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from transformers import LlavaForConditionalGeneration
 
 from gmai_model.flops import Flops, peak_flops
 from gmai_model.stages import Part
-from gmai_model.training.callbacks.callback import Callback, Step
+from gmai_model.training.callbacks.callback import Callback, Run, Step
 from gmai_model.training.parts import product_weights
-
-if TYPE_CHECKING:
-    from gmai_model.training.loop import Run
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ class Meter(Callback):
     def __init__(self, speed: Speed) -> None:
         self._speed, self._note = speed, ""
 
-    def after_step(self, run: "Run", step: Step) -> None:
+    def after_step(self, run: Run, step: Step) -> None:
         """Measure."""
         totals = step.totals
         measured = self._speed.of_step(

@@ -1,15 +1,10 @@
 """The validation loss: every so many steps and at the end, always on the same samples, and what follows from it."""
 
-from typing import TYPE_CHECKING
-
 import torch
 from gmai_cli.console import say
 
-from gmai_model.training.callbacks.callback import Callback, Step
+from gmai_model.training.callbacks.callback import Callback, Run, Step
 from gmai_model.training.loader import iterate
-
-if TYPE_CHECKING:
-    from gmai_model.training.loop import Run
 
 
 class Validate(Callback):
@@ -23,24 +18,24 @@ class Validate(Callback):
     def __init__(self, *, every_steps: int | None, patience: int | None) -> None:
         self._every_steps, self._patience = every_steps, patience
 
-    def begin(self, run: "Run") -> None:
+    def begin(self, run: Run) -> None:
         """Measure what a kill or a signal has left out, and end a run whose patience was at its end."""
         if run.place.steps and self._is_due(run) and not run.place.validated:
             self._measure(run)
         self._end_if_idle(run)
 
-    def after_step(self, run: "Run", step: Step) -> None:
+    def after_step(self, run: Run, step: Step) -> None:
         """Measure where that is due; a signal puts it off to the next session."""
         if not step.stop and self._is_due(run):
             step.stop = not self._measure(run)
             self._end_if_idle(run)
 
-    def _is_due(self, run: "Run") -> bool:
+    def _is_due(self, run: Run) -> bool:
         at_end = run.place.steps >= run.last_step
         return at_end or (self._every_steps is not None and run.place.steps % self._every_steps == 0)
 
     @torch.no_grad()
-    def _measure(self, run: "Run") -> bool:
+    def _measure(self, run: Run) -> bool:
         """Measure, and let the callbacks know; returns whether it was done, not broken off by a signal."""
         plan = run.inputs.held_out_plan
         if not plan.packs:
@@ -66,7 +61,7 @@ class Validate(Callback):
         run.engine.train()
         return done
 
-    def _end_if_idle(self, run: "Run") -> None:
+    def _end_if_idle(self, run: Run) -> None:
         idle = run.place.validations_without_gain()
         if self._patience is not None and idle >= self._patience and run.place.steps < run.last_step:
             run.last_step = run.place.steps

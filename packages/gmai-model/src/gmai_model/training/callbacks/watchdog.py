@@ -11,16 +11,13 @@ import threading
 import time
 from collections.abc import Callable
 from signal import SIGINT, Signals
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gmai_cli.console import say
 from gmai_cli.exit_codes import EXIT_INTERRUPTED, EXIT_REQUEUE, EXIT_USER_ERROR
 
-from gmai_model.training.callbacks.callback import Callback
+from gmai_model.training.callbacks.callback import Callback, Run
 from gmai_model.training.signals import StopAsked
-
-if TYPE_CHECKING:
-    from gmai_model.training.loop import Run
 
 BEAT_S = 2.0
 LOOK_S = 10.0
@@ -212,6 +209,6 @@ class Watch(Callback):
     def __init__(self, watchdog: Watchdog) -> None:
         self._watchdog = watchdog
 
-    def doing(self, run: "Run", what: str) -> None:
+    def doing(self, run: Run, what: str) -> None:
         """Note the move."""
         self._watchdog.at(run.place.steps, what)
