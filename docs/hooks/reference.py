@@ -10,8 +10,8 @@ import typer
 from gmai_bench.benchmarks.declared import Declaration
 from gmai_bench.benchmarks.registry import PAPER, REGISTRY
 from gmai_cli.main import build_app
-from gmai_data.build import BuildSettings
 from gmai_data import tables
+from gmai_data.build import BuildSettings
 from gmai_data.sources.reference import _table as model_table
 from gmai_model import stages
 from gmai_model.training.config import TrainConfig
