@@ -30,3 +30,14 @@ def test_other_ids_are_those_of_protocols_whose_copies_are_there(tmp_path: Path)
     assert other_ids("vqa-rad/yes-no-251", tmp_path, {"test-0001"}) == set()
     assert other_ids("own/p", tmp_path, {"1"}) == set()
     assert other_ids("mmmu-hm/mc-145", tmp_path, {"validation_Math_1", "validation_Math_99"}) == {"validation_Math_1"}
+
+
+def test_the_papers_benchmarks_have_a_default_protocol() -> None:
+    assert {name: REGISTRY[name].protocols[0] for name in PAPER} == {
+        "vqa-rad": "exact-451",
+        "slake": "exact-1061",
+        "pmc-vqa": "clean-2000",
+        "omnimedvqa": "open-88996",
+        "mmmu-hm": "official-150",
+        "gmai-mmbench": "val",
+    }

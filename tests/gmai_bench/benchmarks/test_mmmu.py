@@ -1,0 +1,86 @@
+"""MMMU's Health & Medicine, drawn in code with the counts of the real subjects."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from gmai_bench.benchmarks.mmmu import OTHER_IDS, SUBJECTS
+from gmai_bench.benchmarks.registry import open_benchmark
+from gmai_formats.errors import UserError
+
+IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+
+def write_mmmu(pictures: list[bytes], root: Path) -> Path:
+    images = [pa.field(f"image_{i}", IMAGE) for i in range(1, 8)]
+    names = ("id", "question", "options", "answer", "question_type", "topic_difficulty")
+    schema = pa.schema([*(pa.field(name, pa.string()) for name in names), *images])
+    for subject, choice in SUBJECTS.items():
+        rows = []
+        for i in range(30):
+            lettered = i < choice
+            rows.append(
+                {
+                    "id": f"validation_{subject}_{i + 1}",
+                    "question": f"What is {{this}} in <image 1>, {i}?",
+                    "options": "['it\\'s CT', \"MR\", 'X-ray']" if lettered else "[]",
+                    "answer": "B" if lettered else "Transformation",
+                    "question_type": "multiple-choice" if lettered else "open",
+                    "topic_difficulty": "Easy",
+                    "image_1": {"bytes": pictures[i % 8], "path": None},
+                }
+            )
+        (root / "mmmu-hm" / subject).mkdir(parents=True)
+        file = root / "mmmu-hm" / subject / "validation-00000-of-00001.parquet"
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), file)
+    return root
+
+
+def test_mmmu_has_150_questions_145_of_them_lettered(tmp_path: Path, load: Any, pictures: list[bytes]) -> None:
+    write_mmmu(pictures, tmp_path)
+    whole = load("mmmu-hm", tmp_path)
+    assert (len(whole.questions), sum(not q.choices for q in whole.questions)) == (150, 5)
+    assert whole.questions[0].choices == ("it's CT", "MR", "X-ray")
+    assert whole.questions[0].prompt == (
+        "What is {this} in <image 1>, 0?\n\n(A) it's CT\n(B) MR\n(C) X-ray\n\n"
+        "Answer with the option's letter from the given choices directly."
+    )
+    lettered = load("mmmu-hm/mc-145", tmp_path)
+    assert Counter(q.groups["subject"] for q in lettered.questions)["Pharmacy"] == 27
+    assert (len(lettered.questions), lettered.card.headline) == (145, "macro")
+
+
+def test_a_missing_subject_is_named(tmp_path: Path, pictures: list[bytes]) -> None:
+    write_mmmu(pictures, tmp_path)
+    (tmp_path / "mmmu-hm/Pharmacy").rename(tmp_path / "mmmu-hm/Farmacy")
+    with pytest.raises(UserError, match=r"found no Pharmacy/validation-\*\.parquet"):
+        open_benchmark("mmmu-hm", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("['CT'", r"row 1: the options \"\['CT'\" are no list"),
+        ("['CT']", r"row 1: found the options \"\['CT'\]\"\. A choice has two or more"),
+        ("{'A': 'CT', 'B': 'MR'}", r"A choice has two or more"),
+    ],
+)
+def test_options_that_are_no_list_of_two_are_refused(
+    options: str, message: str, tmp_path: Path, load: Any, pictures: list[bytes]
+) -> None:
+    write_mmmu(pictures, tmp_path)
+    file = next((tmp_path / "mmmu-hm/Basic_Medical_Science").glob("*.parquet"))
+    table = pq.read_table(file)
+    rows = [{**row, "options": options} for row in table.to_pylist()]
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), file)
+    with pytest.raises(UserError, match=message):
+        load("mmmu-hm", tmp_path)
+
+
+def test_the_ids_of_the_other_subjects_are_known() -> None:
+    assert len(OTHER_IDS) == 750
+    assert {"validation_Accounting_1", "validation_Sociology_30"} <= OTHER_IDS
+    assert not any(identity.startswith(f"validation_{subject}") for identity in OTHER_IDS for subject in SUBJECTS)
