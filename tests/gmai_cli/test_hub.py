@@ -12,7 +12,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from gmai_cli.hub_calls import _retry_after_s, discreet
 
 OWNER, READER = "hf_owner00000000", "hf_reader0000000"
 
@@ -340,25 +339,3 @@ def test_a_token_in_the_hubs_own_words_is_not_printed(act: Act, folder: Path, hu
     assert done.code == 2
     assert "Authorization: Bearer <token>" in done.refusal  # `act` looks for the token itself
     assert "curl" in done.news, "HF_DEBUG logs every request"
-
-
-@pytest.mark.parametrize(
-    ("headers", "due"),
-    [
-        ({"Retry-After": "30"}, 30),
-        ({"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0),
-        ({"RateLimit": '"api";r=0;t=55'}, 55),
-        ({"Retry-After": "soon"}, None),
-        ({}, None),
-    ],
-)
-def test_how_long_the_hub_asks_to_wait(headers: dict[str, str], due: float | None) -> None:
-    assert _retry_after_s(headers) == due
-
-
-def test_what_counts_as_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_TOKEN", "not-of-the-usual-form")
-    text = (
-        "token not-of-the-usual-form, hf_abcdefghijk, Bearer xyz, PUT https://s3.eu/a/b?X-Amz-Signature=9f&x=1 failed"
-    )
-    assert discreet(text) == "token <token>, <token>, Bearer <token>, PUT https://s3.eu/a/b failed"
