@@ -3,53 +3,10 @@
 import dataclasses
 
 import pytest
-from gmai_data.annotation import Annotation, Box
-from gmai_data.checks.facts import Facts, LabelNames
 from gmai_data.checks.written import CHECKS, checks_digest, first_complaint
-from gmai_data.identifiers import find_identifier
-from gmai_data.vocabulary import Kind, Language, Split
+from gmai_data.vocabulary import Kind, Language
 
 LEFT = "<ref>left kidney</ref><box>[[0, 100, 500, 600]]</box>"
-
-
-@pytest.fixture
-def facts(toy):
-    recipe = toy(
-        modality="CT",
-        anatomy={"en": "abdomen", "zh": "腹部"},
-        task="2d_detection",
-        labels={
-            "1": {"en": "left kidney", "zh": "左肾"},
-            "2": {"en": "right kidney", "zh": "右肾"},
-            "3": {"en": "liver", "zh": "肝脏"},
-        },
-        synonyms={"1": ["kidney of the left side"]},
-    )
-
-    def make(kind=Kind.FREE_INSTRUCTION, language=Language.EN, **changes):
-        annotation = Annotation(
-            id="a", image=b"", width_px=100, height_px=100, modality=recipe.modality, department=recipe.department,
-            clinical_task=recipe.clinical_task, anatomy="abdomen", task=recipe.task, labels=("left kidney",),
-            absent=("right kidney", "liver"), incomplete=(), boxes=(), split=Split.TRAIN, group="g", source="toy",
-            license="CC0-1.0", provenance={},
-        )  # fmt: skip
-        return Facts(
-            **{
-                "annotation": annotation,
-                "kind": kind,
-                "language": language,
-                "names": LabelNames(recipe, language),
-                "boxes": (Box("left kidney", (0, 10, 50, 60)),),
-                "references": (LEFT,),
-                "positions": ("upper left",),
-                "source": "",
-                "words": (4, 200),
-                "turns": (1, 3),
-                **changes,
-            }
-        )
-
-    return make
 
 
 def test_a_text_without_a_modality_may_speak_of_any(facts):
@@ -140,40 +97,6 @@ def test_turns_are_counted(facts):
 def test_labels_of_an_image_caption_are_all_named_unless_they_are_many(facts):
     base = facts(Kind.IMAGE_CAPTION)
     assert verdict(base, "A CT image of the abdomen and its organs.")[0] == "label not mentioned"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Mail jane.doe@example.org for it", "Seen 14/03/2019", "on March 14", "UID 1.2.840.10008.1.2", "MRN AB123456",
-        "call 555-123-4567 now", "number 12345678", "Dr. Smith said", "My name is Ann", "我叫王芳", "2019年3月",
-        "Patient ID: 4711", "Patient's name: Roe", "Name: Jane Roe", "李女士来诊",
-    ],
-)  # fmt: skip
-def test_identifier_like_strings_are_found_and_not_told(text):
-    found = find_identifier(text)
-    assert found is not None
-    assert len(found.split("…")[0]) <= 3
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "A T2 image",
-        "grade 3 of 5",
-        "<box>[[100, 200, 300, 400]]</box>",
-        "in May it may be",
-        "doctor",
-        "2 mg/day",
-        "Structure name: Liver",
-        "name: left kidney",
-        "由于医生",
-        "任何医生",
-        "先生长的",
-    ],
-)
-def test_plain_texts_are_left_alone(text):
-    assert find_identifier(text) is None
 
 
 def test_every_check_is_described_and_the_digest_is_stable():

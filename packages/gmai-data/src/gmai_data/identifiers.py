@@ -26,7 +26,7 @@ _IDENTIFIER = re.compile(
     | (?<![\w.])(?:\+?\d{{1,3}}[ -])?\(?\d{{3,4}}\)?[ -]\d{{3,4}}[ -]?\d{{4}}\b  # phone
     | \b[A-Z]{{1,4}}[-_]?\d{{5,}}\b                                     # MRN12345
     | \b(?:Mr|Mrs|Ms|Dr|Prof)\.?\s[A-Z][a-z]+                       # name with a title
-    | \b(?:MRN|SSN|(?:[Pp]atient|[Aa]ccession|[Cc]ase)\s(?:ID|No\.?|number|name))\b\s*[:#]?\s*\w*\d
+    | \b(?:(?:MRN|SSN)\b|(?:[Pp]atient|[Aa]ccession|[Cc]ase)\s(?:(?:ID|number|name)\b|No\b\.?))\s*[:#]?\s*\w*\d
     | \b[Pp]atient(?:'s)?\s[Nn]ame\s?:\s?[A-Z]
     | \b[Nn]ame\s?:\s?[A-Z][a-z]+\s[A-Z][a-z]+
     | \b[Mm]y\sname\sis\s[A-Z]

@@ -1,0 +1,48 @@
+"""A card of paired organs, and the facts of one picture of it."""
+
+import pytest
+from gmai_data.annotation import Annotation, Box
+from gmai_data.checks.facts import Facts, LabelNames
+from gmai_data.vocabulary import Kind, Language, Split
+
+LEFT = "<ref>left kidney</ref><box>[[0, 100, 500, 600]]</box>"
+
+
+@pytest.fixture
+def facts(toy):
+    recipe = toy(
+        modality="CT",
+        anatomy={"en": "abdomen", "zh": "腹部"},
+        task="2d_detection",
+        labels={
+            "1": {"en": "left kidney", "zh": "左肾"},
+            "2": {"en": "right kidney", "zh": "右肾"},
+            "3": {"en": "liver", "zh": "肝脏"},
+        },
+        synonyms={"1": ["kidney of the left side"]},
+    )
+
+    def make(kind=Kind.FREE_INSTRUCTION, language=Language.EN, **changes):
+        annotation = Annotation(
+            id="a", image=b"", width_px=100, height_px=100, modality=recipe.modality, department=recipe.department,
+            clinical_task=recipe.clinical_task, anatomy="abdomen", task=recipe.task, labels=("left kidney",),
+            absent=("right kidney", "liver"), incomplete=(), boxes=(), split=Split.TRAIN, group="g", source="toy",
+            license="CC0-1.0", provenance={},
+        )  # fmt: skip
+        return Facts(
+            **{
+                "annotation": annotation,
+                "kind": kind,
+                "language": language,
+                "names": LabelNames(recipe, language),
+                "boxes": (Box("left kidney", (0, 10, 50, 60)),),
+                "references": (LEFT,),
+                "positions": ("upper left",),
+                "source": "",
+                "words": (4, 200),
+                "turns": (1, 3),
+                **changes,
+            }
+        )
+
+    return make
