@@ -8,7 +8,6 @@ import pydicom
 import pytest
 from gmai_data.build import BuildSettings, RunOptions, build
 from gmai_data.imaging.raster import encode_png
-from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.catalogue import Source
 from pydicom.data import get_testdata_file
 
@@ -83,15 +82,3 @@ def test_the_list_is_the_same_in_every_run(sources, tmp_path):
     build(sources, tmp_path / "two", BuildSettings(), RunOptions(share=(0, 2)))
     build(sources, tmp_path / "two", BuildSettings(), RunOptions(workers=2))
     assert lines(tmp_path / "one") == lines(tmp_path / "two")
-
-
-def test_an_item_that_fails_takes_its_list_with_it():
-    ledger = Ledger()
-    ledger.drop_image("first", "near-constant image")
-    mark = ledger.mark()
-    ledger.drop_image("second", "near-constant image")
-    ledger.drop_sample("s#1", "text_only", "en", "not in Chinese", "", "words " * 500)
-    ledger.roll_back(mark)
-    ledger.quarantine_item(SourceError("truncated", "it ends too early", "file"))
-    assert [line["id"] for line in ledger.dropped] == ["first"]
-    assert dict(ledger.images.dropped) == {"near-constant image": 1}

@@ -4,14 +4,10 @@ import json
 
 import pytest
 from gmai_data.generation.journal import Reply
-from gmai_data.generation.prompts import load_prompts
-from gmai_data.generation.replies import UnusableReplyError
-from gmai_data.generation.requests import Parameters, Request
+from gmai_data.generation.requests import Request
 from gmai_data.generation.tasks import WritingSettings, advance
-from gmai_data.generation.translation import lock, unlock
 from gmai_data.vocabulary import Kind, Split
 from gmai_formats.chat.dialect import Dialect
-from gmai_formats.errors import UserError
 
 ANSWER = "A Dermoscopy image of the skin, on which alpha stands out with a smooth and dark texture."
 GOOD = json.dumps({"turns": [{"question": "What is seen here?", "answer": ANSWER}]})
@@ -115,67 +111,3 @@ def test_records_that_say_the_same_are_asked_for_different_texts(maker, annotati
     assert one[Kind.TEXT_ONLY].key != other[Kind.TEXT_ONLY].key
     assert one[Kind.TEXT_ONLY].key == by_kind(made, annotation(1))[Kind.TEXT_ONLY].key, "the same in every run"
     assert one[Kind.DIALOGUE].parameters.seed == 0
-
-
-def test_translation_locks_tags_numbers_and_units():
-    turns = (("Where?", f"At {REFERENCE} lies alpha, 12.5 mm wide, 3 of 4."),)
-    chinese = {"alpha": "阿尔法"}
-    locked, tokens = lock(turns, chinese)
-    assert locked == (("Where?", "At ⟦0⟧ lies alpha, ⟦1⟧ wide, ⟦2⟧ of ⟦3⟧."),)
-    assert tokens == (REFERENCE, "12.5 mm", "3", "4")
-    back = unlock(locked, (("哪里？", "阿尔法位于⟦0⟧，宽⟦1⟧，⟦3⟧中的⟦2⟧。"),), tokens, chinese)
-    assert back == (("哪里？", f"阿尔法位于{REFERENCE.replace('alpha', '阿尔法')}，宽12.5 mm，4中的3。"),)
-
-
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
-        ("⟦0⟧，⟦1⟧，⟦2⟧", "must hold ⟦0⟧, ⟦1⟧, ⟦2⟧, ⟦3⟧, each once, and holds"),
-        ("⟦0⟧⟦1⟧⟦2⟧⟦3⟧⟦3⟧", "each once"),
-        ("⟦0⟧⟦1⟧⟦2⟧⟦3⟧⟦", "broken"),
-    ],
-)
-def test_a_translation_that_loses_a_lock_is_refused(answer, message):
-    locked, tokens = lock((("Where?", f"At {REFERENCE} lies alpha, 12.5 mm wide, 3 of 4."),), {})
-    with pytest.raises(UnusableReplyError, match=message):
-        unlock(locked, (("哪里？", answer),), tokens, {})
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "message"),
-    [
-        ("dialog.yaml", "version: 1", "no prompt has this name"),
-        ("dialogue.yaml", "version: 0", "version: Input should be greater"),
-        ("dialogue.yaml", None, r"task has the fields box, style"),
-        ("region_caption.yaml", "", "valid dictionary"),
-    ],
-)
-def test_prompts_of_one_s_own_are_checked(tmp_path, name, text, message):
-    if text is None:
-        text = json.dumps(
-            {"version": 2, "max_tokens": 9, "expected_tokens": 9, "turns": [1, 2], "words": [1, 9],
-             "task": "Write {box} {style}", "styles": ["x"]}
-        )  # fmt: skip
-    (tmp_path / name).write_text(text)
-    with pytest.raises(UserError, match=message):
-        load_prompts(tmp_path)
-
-
-def test_another_text_is_another_prompt(tmp_path):
-    source = load_prompts()["dialogue"]
-    specific = source.specific.model_dump() | {"task": source.specific.task + " Be brief."}
-    (tmp_path / "dialogue.yaml").write_text(json.dumps(specific))
-    own = load_prompts(tmp_path)
-    assert own["dialogue"].digest != source.digest
-    assert own["image_caption"].digest == load_prompts()["image_caption"].digest
-
-
-def test_parameters_have_no_place_for_keys():
-    assert set(Parameters.__dataclass_fields__) == {
-        "model",
-        "temperature",
-        "detail",
-        "response_format",
-        "seed",
-        "further",
-    }

@@ -4,6 +4,7 @@ import pytest
 from gmai_data.generation.replies import UnusableReplyError
 from gmai_data.generation.translation import lock, unlock
 
+REFERENCE = "<ref>alpha</ref><box>[[100, 100, 500, 500]]</box>"
 NAMES = {"left rib 4": "左侧第四肋", "vertebra L4": "第四腰椎", "COVID-19": "新冠肺炎", "liver": "肝脏"}
 
 
@@ -47,3 +48,27 @@ def test_a_swapped_side_is_refused():
 def test_a_lock_that_is_lost_changed_or_doubled_is_refused(answer):
     with pytest.raises(UnusableReplyError, match="each once"):
         translated("T1-weighted", answer)
+
+
+def test_translation_locks_tags_numbers_and_units():
+    turns = (("Where?", f"At {REFERENCE} lies alpha, 12.5 mm wide, 3 of 4."),)
+    chinese = {"alpha": "阿尔法"}
+    locked, tokens = lock(turns, chinese)
+    assert locked == (("Where?", "At ⟦0⟧ lies alpha, ⟦1⟧ wide, ⟦2⟧ of ⟦3⟧."),)
+    assert tokens == (REFERENCE, "12.5 mm", "3", "4")
+    back = unlock(locked, (("哪里？", "阿尔法位于⟦0⟧，宽⟦1⟧，⟦3⟧中的⟦2⟧。"),), tokens, chinese)
+    assert back == (("哪里？", f"阿尔法位于{REFERENCE.replace('alpha', '阿尔法')}，宽12.5 mm，4中的3。"),)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ("⟦0⟧，⟦1⟧，⟦2⟧", "must hold ⟦0⟧, ⟦1⟧, ⟦2⟧, ⟦3⟧, each once, and holds"),
+        ("⟦0⟧⟦1⟧⟦2⟧⟦3⟧⟦3⟧", "each once"),
+        ("⟦0⟧⟦1⟧⟦2⟧⟦3⟧⟦", "broken"),
+    ],
+)
+def test_a_translation_that_loses_a_lock_is_refused(answer, message):
+    locked, tokens = lock((("Where?", f"At {REFERENCE} lies alpha, 12.5 mm wide, 3 of 4."),), {})
+    with pytest.raises(UnusableReplyError, match=message):
+        unlock(locked, (("哪里？", answer),), tokens, {})

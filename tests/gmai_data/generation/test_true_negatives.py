@@ -1,18 +1,12 @@
 """What is not certain is not asked: incomplete labels, names within names, small regions, boxes within boxes."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from gmai_data.annotation import Annotation, Box
 from gmai_data.build import BuildSettings, build
-from gmai_data.generation.perception import perception_turns, region_offer
-from gmai_data.generation.template_writer import TemplateWriter
-from gmai_data.generation.wording import Words
 from gmai_data.sources.catalogue import resolve
-from gmai_data.vocabulary import Kind, Language, Split
 from PIL import Image
 
 MASKS = {"kind": "image_mask", "images": "images/*.png", "masks": "masks/{stem}.png"}
@@ -90,54 +84,3 @@ def test_a_region_too_small_in_space_is_still_there(card_file, tmp_path):
     assert account["dropped"] == {"smaller than 100 mm³": 1}
     assert not any(what in ("counting", "localisation") and "beta" in question
                    for record, what, question, _ in asked if record is slice_2)  # fmt: skip
-
-
-@pytest.mark.parametrize("per", ["class", "component_3d"])
-def test_regions_are_counted_only_where_each_has_its_box(toy, per):
-    made = {rule: toy(task="2d_segmentation", boxes={"per": rule}) for rule in (per, "component")}
-    annotation = _annotation(made[per], Box("alpha", (0, 0, 10, 10)), Box("beta", (20, 20, 40, 40)))
-    asked = {
-        rule: {turn[3] for turn in perception_turns(annotation, Words(annotation, recipe, Language.EN, 0), (), 0)}
-        for rule, recipe in made.items()
-    }
-    assert "counting" in asked["component"]
-    assert "counting" not in asked[per], "one box may hold several regions of the picture"
-    assert "localisation" in asked[per]
-
-
-@pytest.mark.parametrize("exhaustive", [True, False])
-def test_where_only_some_was_marked_nothing_is_asked_for_completely(toy, exhaustive):
-    recipe = toy(task="2d_detection", exhaustive=exhaustive)
-    annotation = replace(_annotation(recipe, Box("alpha", (0, 0, 10, 10))), absent=())
-    asked = {turn[3] for turn in perception_turns(annotation, Words(annotation, recipe, Language.EN, 0), (), 0)}
-    assert ({"counting", "localisation"} <= asked) == exhaustive
-    writer = TemplateWriter(0.0, 0.0, (), 0, (Kind.FREE_INSTRUCTION,))
-    records = [replace(annotation, id=str(number)) for number in range(40)]
-    questions = {sample.turns[0][0] for record in records for sample in writer.samples(record, recipe)}
-    assert any("every" in question or "each visible" in question for question in questions) == exhaustive
-
-
-def test_what_lies_within_a_region_is_no_wrong_answer_about_it(toy):
-    recipe = toy(task="2d_detection")
-    outer, inner, apart = Box("alpha", (0, 0, 50, 50)), Box("beta", (10, 10, 20, 20)), Box("gamma", (60, 60, 80, 80))
-    annotation = _annotation(recipe, outer, inner, apart)
-    words = Words(annotation, recipe, Language.EN, 0)
-    assert set(region_offer(annotation, words, outer, "x").wrong) == {"gamma", "delta"}
-    assert set(region_offer(annotation, words, inner, "x").wrong) == {"gamma", "delta"}
-    assert set(region_offer(annotation, words, apart, "x").wrong) == {"alpha", "beta", "delta"}
-    touching = _annotation(recipe, outer, Box("beta", (40, 40, 90, 90)))
-    words = Words(touching, recipe, Language.EN, 0)
-    assert set(region_offer(touching, words, outer, "x").wrong) == {"beta", "gamma", "delta"}, "4 % are common"
-    unboxed = _annotation(recipe, outer, apart, incomplete=("gamma",), labels=("alpha", "gamma", "beta"))
-    words = Words(unboxed, recipe, Language.EN, 0)
-    assert set(region_offer(unboxed, words, outer, "x").wrong) == {"delta"}, "gamma and beta may lie anywhere"
-
-
-def _annotation(recipe, *boxes, incomplete=(), labels=()):
-    labels = labels or tuple(dict.fromkeys(box.label for box in boxes))
-    return Annotation(
-        id="a", image=b"", width_px=100, height_px=100, modality=recipe.modality, department=recipe.department,
-        clinical_task=recipe.clinical_task, anatomy="skin", task=recipe.task, labels=labels,
-        absent=tuple(name for name in recipe.label_names if name not in labels), incomplete=incomplete, boxes=boxes,
-        split=Split.TRAIN, group="g", source="toy", license="CC0-1.0", provenance={},
-    )  # fmt: skip
