@@ -127,6 +127,22 @@ def read_webdataset(folder, split="train"):
         yield facts | {"images": [item[name] for name in names]}
 
 
+def read_trl(folder, split="train"):
+    facts = {
+        row["id"]: row for path in folder.glob(f"facts/*-{split}.parquet") for row in pq.read_table(path).to_pylist()
+    }
+    for path in sorted(folder.glob(f"GMAI-*-{split}.parquet")):
+        for row in pq.read_table(path).to_pylist():
+            messages = [
+                {
+                    "role": message["role"],
+                    "content": "".join("<image>\n" if p["type"] == "image" else p["text"] for p in message["content"]),
+                }
+                for message in row["messages"]
+            ]
+            yield facts[row["id"]] | {"images": [image["bytes"] for image in row["images"]], "messages": messages}
+
+
 @pytest.mark.parametrize("split", ["train", "validation"])
 @pytest.mark.parametrize("form", FORMATS)
 def test_each_export_gives_back_the_same_samples(phantom_build, tmp_path, form, split):
@@ -134,6 +150,7 @@ def test_each_export_gives_back_the_same_samples(phantom_build, tmp_path, form, 
     read = {
         "llava": lambda: read_llava(tmp_path / "out", split),
         "ms-swift": lambda: read_ms_swift(tmp_path / "out", tmp_path / "cache", split),
+        "trl": lambda: read_trl(tmp_path / "out", split),
         "webdataset": lambda: read_webdataset(tmp_path / "out", split),
     }[form]()
     rows = encoded(rows_of(phantom_build, split=split))
@@ -193,6 +210,7 @@ def test_hostile_words_name_no_file_and_come_back_unchanged(tmp_path, form):
     read = {
         "llava": lambda: read_llava(out),
         "ms-swift": lambda: read_ms_swift(out, tmp_path / "cache"),
+        "trl": lambda: read_trl(out),
         "webdataset": lambda: read_webdataset(out),
     }[form]()
     assert digest(list(read)) == digest(encoded(rows))

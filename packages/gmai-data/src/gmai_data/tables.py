@@ -20,26 +20,26 @@ GROUP_BYTES = 16 * 2**20
 MAX_FILE_BYTES = 500_000_000
 """A file is closed once it passes this size before compression, as the Hub advises for Parquet."""
 
-_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _TEXTS = pa.list_(pa.string())
 _BOXES = pa.list_(pa.struct([("label", pa.string()), ("xyxy", pa.list_(pa.int32()))]))
-_STRING = {"dtype": "string", "_type": "Value"}
+STRING = {"dtype": "string", "_type": "Value"}
 _INT = {"dtype": "int32", "_type": "Value"}
-_BOX_FEATURE = [{"label": _STRING, "xyxy": [_INT]}]
+_BOX_FEATURE = [{"label": STRING, "xyxy": [_INT]}]
 
 
-def _schema(fields: dict[str, Any], features: dict[str, Any]) -> Any:
+def typed_schema(fields: dict[str, Any], features: dict[str, Any]) -> Any:
     """Return a schema whose metadata tell the Hugging Face `datasets` library which columns are images."""
-    described = {name: features.get(name, [_STRING] if kind == _TEXTS else _STRING) for name, kind in fields.items()}
+    described = {name: features.get(name, [STRING] if kind == _TEXTS else STRING) for name, kind in fields.items()}
     metadata = {"huggingface": json.dumps({"info": {"features": described}})}
     return pa.schema(list(fields.items()), metadata=metadata)
 
 
-SAMPLES = _schema(
+SAMPLES = typed_schema(
     {
         "id": pa.string(),
         "parent_id": pa.string(),
-        "images": pa.list_(_IMAGE),
+        "images": pa.list_(IMAGE),
         "messages": pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())])),
         "kind": pa.string(),
         "language": pa.string(),
@@ -54,7 +54,7 @@ SAMPLES = _schema(
     },
     {
         "images": [{"_type": "Image"}],
-        "messages": [{"role": _STRING, "content": _STRING}],
+        "messages": [{"role": STRING, "content": STRING}],
         "boxes": _BOX_FEATURE,
     },
 )
@@ -62,10 +62,10 @@ SAMPLES = _schema(
 SHARD_SAMPLES = SAMPLES.remove(SAMPLES.get_field_index("images")).append(pa.field("annotation", pa.int64()))
 """Samples within a shard: instead of its image each row has the row number of the annotation that holds it, or null."""
 
-ANNOTATIONS = _schema(
+ANNOTATIONS = typed_schema(
     {
         "id": pa.string(),
-        "image": _IMAGE,
+        "image": IMAGE,
         "width": pa.int32(),
         "height": pa.int32(),
         "sha256": pa.string(),
@@ -87,10 +87,10 @@ ANNOTATIONS = _schema(
     {"image": {"_type": "Image"}, "width": _INT, "height": _INT, "boxes": _BOX_FEATURE},
 )
 
-QUESTIONS = _schema(
+QUESTIONS = typed_schema(
     {
         "id": pa.string(),
-        "images": pa.list_(_IMAGE),
+        "images": pa.list_(IMAGE),
         "question": pa.string(),
         "choices": _TEXTS,
         "reference": pa.string(),

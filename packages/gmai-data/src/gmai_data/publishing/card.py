@@ -242,9 +242,11 @@ def _use(facts: ReleaseFacts) -> str:
         "## Use\n\n"
         "```python\nfrom datasets import load_dataset\n\n"
         f'data = load_dataset("REPO_ID", "{first}", split="train")\n```\n\n'
-        "`messages` and `images` are what TRL, LLaMA-Factory and ms-swift read; boxes in the text are "
-        "`<ref>label</ref><box>[[x1, y1, x2, y2]]</box>` in thousandths of width and height, the column `boxes` has "
-        "absolute pixels, half-open. `mix.yaml` is for `gmai train --data`. Do not train on `held_out`, nor on rows of "
+        "`messages` are plain text with one `<image>` for each entry of `images`, the columns that LLaMA-Factory and "
+        "ms-swift document. A trainer that wants image parts in `content` takes what `gmai data export` writes. Boxes "
+        "in the text are `<ref>label</ref><box>[[x1, y1, x2, y2]]</box>` in thousandths of width and height, the "
+        "column `boxes` has absolute pixels, half-open. `mix.yaml` is for `gmai train --data`. Do not train on "
+        "`held_out`, nor on rows of "
         "`annotations` whose `split` is `held_out`.\n"
     )
 

@@ -16,6 +16,7 @@ from gmai_formats.files import write_json
 from gmai_data.publishing.llava import LlavaFolder
 from gmai_data.publishing.ms_swift import MsSwiftFolder
 from gmai_data.publishing.sub_datasets import TABLE_6, sample_files
+from gmai_data.publishing.trl import TrlFolder
 from gmai_data.publishing.web_shards import WebShardFolder
 from gmai_data.untyped import pq
 from gmai_data.vocabulary import Split, SubDataset
@@ -51,9 +52,10 @@ class ExportFolder(Protocol):
         ...
 
 
-FORMATS: dict[str, type[LlavaFolder] | type[MsSwiftFolder] | type[WebShardFolder]] = {
+FORMATS: dict[str, type[LlavaFolder] | type[MsSwiftFolder] | type[TrlFolder] | type[WebShardFolder]] = {
     "llava": LlavaFolder,
     "ms-swift": MsSwiftFolder,
+    "trl": TrlFolder,
     "webdataset": WebShardFolder,
 }
 
