@@ -26,7 +26,16 @@ _SPELLINGS = (
     ("grey", "gray"), ("paediatr", "pediatr"), ("isation", "ization"), ("’", "'"), ("-", " "),
 )  # fmt: skip
 """British and American spellings, and hyphens, make no other name."""
-_IRREGULAR = (("y", "ies"), ("is", "es"), ("us", "i"), ("um", "a"), ("a", "ae"), ("x", "ces"), ("oma", "omata"))
+_IRREGULAR = (
+    ("y", "ies"),
+    ("is", "es"),
+    ("us", "i"),
+    ("um", "a"),
+    ("a", "ae"),
+    ("x", "ces"),
+    ("ex", "ices"),
+    ("oma", "omata"),
+)
 _PAIRS = {
     Language.EN: ("left ", "right ", ("both ", "bilateral ", "left and right ", "right and left ")),
     Language.ZH: ("左侧", "右侧", ("双侧", "双", "两侧", "左右侧", "左右")),
