@@ -42,4 +42,6 @@ def _waited_s(dataset: pydicom.Dataset, dose: Any) -> float:
 
 
 def _moment(date: str, time: str) -> datetime:
+    if not time:
+        raise ValueError("an empty time is not midnight")
     return datetime.strptime(f"{date}{time.split('.')[0][:6]:0<6}", "%Y%m%d%H%M%S")

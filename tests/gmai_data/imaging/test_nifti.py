@@ -1,0 +1,112 @@
+"""NIfTI files: values, slope and intercept, and a reason for each that is damaged."""
+
+import gzip
+
+import nibabel as nib
+import numpy as np
+import pytest
+from gmai_data.imaging import nifti
+from gmai_data.imaging.grids import Volume, take_slice
+from gmai_data.imaging.nifti import load_nifti, open_nifti, scaled
+from gmai_data.ledger import SourceError
+
+LPS = np.diag([-1.0, -2.0, 3.0, 1.0])
+VALUES = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+
+
+def write(path, array=VALUES, slope=None):
+    image = nib.Nifti1Image(array, LPS)
+    if slope is not None:
+        image.header.set_slope_inter(*slope)
+    nib.save(image, path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["x.nii", "x.nii.gz"])
+def test_values_and_geometry(tmp_path, name):
+    write(tmp_path / name)
+    volume = load_nifti(tmp_path, name)
+    assert np.array_equal(volume.array, VALUES.transpose(2, 1, 0))
+    assert volume.spacing_mm == (3.0, 2.0, 1.0)
+    assert (volume.slope, volume.intercept) == (1.0, 0.0)
+
+
+def test_a_packed_file_without_the_ending_and_a_plain_one_with_it_open(tmp_path):
+    plain = write(tmp_path / "x.nii").read_bytes()
+    (tmp_path / "p.nii.gz").write_bytes(gzip.compress(plain))
+    assert np.array_equal(open_nifti(tmp_path, "p.nii.gz")[0], VALUES)
+
+
+def test_axes_of_length_1_behind_the_third_are_taken_off(tmp_path):
+    write(tmp_path / "x.nii", VALUES[..., None, None])
+    assert open_nifti(tmp_path, "x.nii")[0].shape == (2, 3, 4)
+    write(tmp_path / "y.nii", np.stack([VALUES, VALUES], axis=3))
+    assert open_nifti(tmp_path, "y.nii")[0].shape == (2, 3, 4, 2)
+    with pytest.raises(SourceError, match="not a 3-D volume"):
+        load_nifti(tmp_path, "y.nii")
+
+
+def test_a_slope_of_the_header_is_applied_where_a_slice_is_taken(tmp_path):
+    write(tmp_path / "x.nii", slope=(0.5, -3.0))
+    volume = load_nifti(tmp_path, "x.nii")
+    assert (volume.array.dtype, volume.slope, volume.intercept) == (np.int16, 0.5, -3.0)
+    assert np.array_equal(take_slice(volume, "axial", 2), VALUES.transpose(2, 1, 0)[2] * 0.5 - 3)
+
+
+@pytest.mark.parametrize(
+    ("values", "slope", "intercept", "at_once"),
+    [
+        ([0, 10], 1.0, -1024.0, True),
+        ([-32768 + 1024, 0], 1.0, -1024.0, True),
+        ([-32768 + 1023, 0], 1.0, -1024.0, False),
+        ([0, 32767 - 8], 1.0, 8.0, True),
+        ([0, 32767 - 7], 1.0, 8.0, False),
+        ([0, 10], 1.0, 0.5, False),
+        ([0, 10], 2.0, -1024.0, False),
+    ],
+)
+def test_a_whole_intercept_is_applied_at_once_where_16_bits_hold_it(values, slope, intercept, at_once):
+    stored = np.array(values, np.int16).reshape(1, 1, 2)
+    volume = scaled(Volume(stored, np.eye(4), (1.0, 1.0, 1.0)), slope, intercept)
+    if at_once:
+        assert (volume.slope, volume.intercept, volume.array.dtype) == (1.0, 0.0, np.int16)
+        assert volume.array.ravel().tolist() == [value + int(intercept) for value in values]
+    else:
+        assert (volume.slope, volume.intercept) == (slope, intercept)
+        assert volume.array.ravel().tolist() == values
+
+
+def test_a_file_that_ends_early_is_refused(tmp_path):
+    data = write(tmp_path / "x.nii").read_bytes()
+    (tmp_path / "x.nii").write_bytes(data[:-1])
+    with pytest.raises(SourceError, match=r"NIfTI unreadable: ValueError: 399 bytes, but the header claims 400; "):
+        open_nifti(tmp_path, "x.nii")
+    (tmp_path / "p.nii.gz").write_bytes(gzip.compress(data[:-5]))
+    with pytest.raises(SourceError, match=r"NIfTI unreadable: ValueError: ends after 43 of 48 bytes; download it"):
+        open_nifti(tmp_path, "p.nii.gz")
+
+
+def test_a_header_that_claims_too_much_is_refused(tmp_path, monkeypatch):
+    write(tmp_path / "x.nii")
+    monkeypatch.setattr(nifti, "MAX_VOLUME_BYTES", VALUES.nbytes)
+    open_nifti(tmp_path, "x.nii")
+    monkeypatch.setattr(nifti, "MAX_VOLUME_BYTES", VALUES.nbytes - 1)
+    with pytest.raises(SourceError, match=r"NIfTI unreadable: ValueError: the header claims 0\.0 GiB"):
+        open_nifti(tmp_path, "x.nii")
+
+
+def test_a_bomb_is_named_with_its_file(tmp_path, monkeypatch):
+    write(tmp_path / "x.nii.gz")
+    monkeypatch.setattr(nifti, "is_bomb", lambda packed, unpacked: unpacked == VALUES.nbytes and packed > 0)
+    with pytest.raises(SourceError, match=r"zip bomb: \d+ bytes claim to unpack to 48") as caught:
+        open_nifti(tmp_path, "x.nii.gz")
+    assert caught.value.file == "x.nii.gz"
+
+
+def test_voxels_that_are_no_numbers_are_refused(tmp_path):
+    write(tmp_path / "x.nii", VALUES.astype(np.complex64))
+    with pytest.raises(SourceError, match="not a grey volume: its voxels are of type complex64"):
+        open_nifti(tmp_path, "x.nii")
+    (tmp_path / "y.nii").write_bytes(b"no header at all")
+    with pytest.raises(SourceError, match="NIfTI unreadable: "):
+        open_nifti(tmp_path, "y.nii")
