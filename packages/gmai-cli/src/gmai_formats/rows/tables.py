@@ -71,7 +71,7 @@ def flat_images(column: Any) -> tuple[np.ndarray, Any]:
     if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
         return np.asarray(column.value_lengths().fill_null(0), dtype=np.int32), column.flatten()
     valid = column.is_valid()
-    return np.asarray(valid, dtype=np.int32), column.filter(valid)
+    return np.asarray(valid, dtype=np.int32), column.filter(valid) if column.null_count else column  # filter copies
 
 
 def _references(flat: Any, of_bytes: Callable[[Any], list[Image | None]]) -> list[Image | None]:

@@ -1,0 +1,111 @@
+import json
+from pathlib import Path
+
+import pytest
+from gmai_formats.errors import UserError
+from gmai_formats.rows.mixtures import MixtureEntry, load_mixture, read_mixing_list
+from gmai_formats.rows.rules import Problem
+
+
+def yaml(folder: Path, text: str) -> Path:
+    (folder / "mix.yaml").write_text(text, encoding="utf-8")
+    return folder / "mix.yaml"
+
+
+def test_a_share_is_whole_for_every_stage_unless_it_says_another(tmp_path: Path) -> None:
+    path = yaml(
+        tmp_path, "datasets:\n- {name: a, path: a}\n- {name: b, ratio: {1: 0.5, 3: 2}}\n- {name: c, skip: true}\n"
+    )
+    mixture, root = load_mixture(path)
+    assert root == tmp_path
+    assert [[entry.share(stage) for stage in (1, 2, 3)] for entry in mixture.datasets] == [
+        [1.0, 1.0, 1.0],
+        [0.5, 0.0, 2.0],
+        [0.0, 0.0, 0.0],
+    ]
+    assert load_mixture(tmp_path) == (mixture, root)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("datasets: []", r"datasets"),
+        ("datasets: [{name: a}, {name: b}, {name: a}]", r'the name "a" occurs more than once; reports go by the name'),
+        ("datasets: [{name: a, rato: {1: 1}}]", r"rato.*ratio"),
+        ("datasets: [{name: a, ratio: {1: -0.1}}]", r"greater than or equal to 0"),
+        ("datasets: [{name: a, ratio: {4: 1}}]", r"ratio"),
+        ("datasets: [{name: a, length: -1}]", r"length"),
+        ("datasets: [", r"not readable as YAML"),
+    ],
+)
+def test_a_mistake_in_a_mixture_is_named(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message) as refused:
+        load_mixture(yaml(tmp_path, text))
+    assert "mix.yaml" in str(refused.value)
+
+
+def test_samples_alone_are_a_mixture_of_one(tmp_path: Path) -> None:
+    (tmp_path / "chest.parquet").touch()
+    mixture, root = load_mixture(tmp_path / "chest.parquet")
+    assert (mixture.datasets, root) == ([MixtureEntry(name="chest", path=str(tmp_path / "chest.parquet"))], tmp_path)
+    (tmp_path / "folder").mkdir()
+    assert load_mixture(tmp_path / "folder")[0].datasets[0].name == "folder"
+
+
+def test_a_path_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"gone does not exist\. --data takes a mix\.yaml, a mixing list, or samples: a"
+    ):
+        load_mixture(tmp_path / "gone")
+
+
+def mixing(folder: Path, text: str) -> Path:
+    (folder / "list.json").write_text(text, encoding="utf-8")
+    return folder / "list.json"
+
+
+def test_a_mixing_list_is_read_in_the_words_of_both_programs(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").touch()
+    entries = {
+        "a": {"image_dir": "pics", "annotations": "a.jsonl", "sample_ratio": 0.5, "length": 7, "data_augment": True},
+        "b": {"root": "pics", "annotation": "b.jsonl", "repeat_time": 2},
+    }
+    mixture, root = load_mixture(mixing(tmp_path, json.dumps(entries)))
+    assert root == tmp_path
+    first, second = mixture.datasets
+    assert first == MixtureEntry(
+        name="a", path=str(tmp_path / "a.jsonl"), images=str(tmp_path / "pics"), ratio={1: 0.5, 2: 0.5, 3: 0.5},
+        length=7, augment=True,
+    )  # fmt: skip
+    assert (second.path, second.ratio, second.augment) == (str(tmp_path / "b.jsonl"), {1: 2, 2: 2, 3: 2}, False)
+
+
+def test_paths_may_be_relative_to_the_folder_above(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a.jsonl").touch()
+    (tmp_path / "shell").mkdir()
+    path = mixing(tmp_path / "shell", '{"a": {"annotations": "data/a.jsonl",},}')
+    notes = list(read_mixing_list(path))
+    assert notes[0] == "list.json: a comma before a closing bracket was overlooked; strict readers refuse the file"
+    assert notes[1] == f"list.json: paths of 'a' are relative to {tmp_path}"
+    assert isinstance(notes[2], MixtureEntry)
+    assert notes[2].path == str(tmp_path / "data/a.jsonl")
+
+
+def test_a_wrong_entry_is_a_problem_and_the_next_one_is_read(tmp_path: Path) -> None:
+    path = mixing(
+        tmp_path, '{"a": {"annotatons": "a"}, "b": {"annotations": "b", "sample_ratio": -1}, "c": {"annotation": "c"}}'
+    )
+    first, second, third = read_mixing_list(path)
+    assert isinstance(first, Problem)
+    assert isinstance(second, Problem)
+    assert isinstance(third, MixtureEntry)
+    assert (first.rule, second.rule, third.name) == ("mixture", "mixture", "c")
+    assert "'a'" in first.found
+    with pytest.raises(UserError, match=r"list\.json: .*'a'.* A mixing list is .* Mend the entry\."):
+        load_mixture(path)
+
+
+def test_an_empty_mixing_list_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"the mixing list is empty\. It names at least one dataset\. Fill it in"):
+        load_mixture(mixing(tmp_path, "{}"))
