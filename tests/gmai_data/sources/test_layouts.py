@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import zipfile
 
 import nibabel as nib
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 from gmai_data.imaging.raster import encode_png
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.catalogue import find_recipe
-from gmai_data.sources.run_lengths import decode_rle, unpack_counts
 from gmai_formats.errors import UserError
 
 
@@ -82,43 +80,6 @@ def test_coco_polygons_and_run_lengths(tmp_path, toy):
     assert [entry["reason"].split(":")[0] for entry in ledger.quarantine] == [
         "mask of another size", "polygon outside the image",
     ]  # fmt: skip
-
-
-def pack(counts):
-    """Write run lengths as COCO's compressed text does."""
-    text = ""
-    for position, value in enumerate(counts):
-        number = value - counts[position - 2] if position > 2 else value
-        more = True
-        while more:
-            group = number & 0x1F
-            number >>= 5
-            more = number != (-1 if group & 0x10 else 0)
-            text += chr(48 + (group | (0x20 if more else 0)))
-    return text
-
-
-def test_compressed_run_lengths():
-    counts = [6, 1, 40, 4, 5, 4, 5, 4, 21, 1000, 2]
-    assert unpack_counts(pack(counts)) == counts
-    with pytest.raises(ValueError, match="end within a number"):
-        unpack_counts("o")
-    with pytest.raises(ValueError, match="add up to 5 pixels of 6"):
-        decode_rle([2, 3], (2, 3))
-
-
-def test_yolo(tmp_path, toy):
-    put(tmp_path / "images" / "train" / "1.png", noise(1))
-    put(tmp_path / "images" / "val" / "2.png", noise(2))
-    lines = b"0 0.5 0.5 0.25 0.5\n1 0.1 0.1 0.3 0.1 0.3 0.4\n1 0.9 0.5 0.9 0.5\n0 0.5\n"
-    put(tmp_path / "labels" / "train" / "1.txt", lines)
-    layout = {"kind": "yolo", "images": "images/*/*.png", "labels": "labels/{parent}/{stem}.txt"}
-    recipe, ledger = toy(layout=layout, labels={0: "alpha", 1: "beta"}, task="2d_detection"), Ledger()
-    pictures = read(recipe, tmp_path, ledger)
-    assert boxes(pictures["images/train/1.png"][0]) == [("alpha", (12, 6, 20, 18)), ("beta", (3, 2, 10, 10))]
-    assert pictures["images/val/2.png"][0].labels == ()
-    assert len(ledger.quarantine) == 2
-    assert [item.split for item in recipe.layout.list_items(recipe, tmp_path)] == ["train", "validation"]
 
 
 def test_one_hot_and_split_folders(tmp_path, toy):
@@ -345,33 +306,6 @@ def test_video_with_frame_labels(tmp_path, toy):
     put(tmp_path / "v" / "one.mp4", b"not a video at all")
     with pytest.raises(SourceError, match="video unreadable"):
         read(toy(layout=layout), tmp_path)
-
-
-def test_arrays_and_a_zip_bomb(tmp_path, toy):
-    images = noise(shape=(5, 28, 28, 3))
-    labels = np.array([[0], [1], [2], [1], [9]])
-    np.savez(
-        tmp_path / "m.npz",
-        train_images=images[:3],
-        train_labels=labels[:3],
-        val_images=images[3:],
-        val_labels=labels[3:],
-    )
-    recipe = toy(layout={"kind": "arrays", "files": "m.npz"}, labels={0: "alpha", 1: "beta", 2: "gamma"})
-    items = list(recipe.layout.list_items(recipe, tmp_path))
-    assert [item.split for item in items] == ["train"] * 3 + ["validation"] * 2
-    (picture,) = recipe.layout.read(items[1], recipe, tmp_path, Ledger())
-    assert picture.labels == ("beta",)
-    assert np.array_equal(picture.pixels, images[1])
-    with pytest.raises(SourceError, match="label not in the map"):
-        list(recipe.layout.read(items[4], recipe, tmp_path, Ledger()))
-    with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for _ in range(3):
-            archive.writestr("train_images.npy", bytes(80_000_000)) if not archive.namelist() else None
-    bomb = toy(layout={"kind": "arrays", "files": "bomb.npz"})
-    (item,) = bomb.layout.list_items(bomb, tmp_path)
-    with pytest.raises(SourceError):
-        list(bomb.layout.read(item, bomb, tmp_path, Ledger()))
 
 
 def test_hub_dataset_from_a_folder(tmp_path, toy):

@@ -1,0 +1,100 @@
+"""Many images in one array file, with their labels beside them."""
+
+import numpy as np
+import pytest
+from gmai_data.sources.folder import Folder
+from gmai_data.sources.layouts.arrays import Arrays
+
+LABELS = {"0": "alpha", "1": "beta", "2": "gamma"}
+LAYOUT = {"kind": "arrays", "files": "m.npz"}
+
+
+def one(images, labels, read, toy, tmp_path, **changes):
+    """Return (picture, reason) of an archive of one image."""
+    np.savez(tmp_path / "m.npz", train_images=np.asarray(images)[None], train_labels=np.asarray(labels)[None])
+    pictures, reasons = read(toy(layout=LAYOUT, labels=LABELS, **changes))
+    return (next(iter(pictures.values()))[0] if pictures else None), next(iter(reasons.values()), None)
+
+
+def test_splits_of_an_archive_are_told_by_the_names_of_its_arrays(tmp_path, pixels, read, toy):
+    images = pixels(0, (5, 28, 28, 3))
+    labels = np.array([[0], [1], [2], [1], [9]])
+    np.savez(tmp_path / "m.npz", train_images=images[:3], train_labels=labels[:3], val_images=images[3:],
+             val_labels=labels[3:])  # fmt: skip
+    card = toy(layout=LAYOUT, labels=LABELS)
+    items = {item.key: item.split for item in card.layout.list_items(card, tmp_path)}
+    assert items == {
+        "m.npz/train/0000000": "train", "m.npz/train/0000001": "train", "m.npz/train/0000002": "train",
+        "m.npz/val/0000000": "validation", "m.npz/val/0000001": "validation",
+    }  # fmt: skip
+    pictures, reasons = read(card)
+    assert [found[0].labels for found in pictures.values()] == [("alpha",), ("beta",), ("gamma",), ("beta",)]
+    assert np.array_equal(pictures["m.npz/train/0000001"][0].pixels, images[1])
+    assert pictures["m.npz/train/0000001"][0].geometry == {"position": 1}
+    assert list(reasons) == ["m.npz/val/0000001"]
+    assert reasons["m.npz/val/0000001"].startswith('label not in the map: "9"')
+
+
+def test_npy_files_have_their_labels_in_a_second_file(tmp_path, pixels, read, toy):
+    np.save(tmp_path / "x.npy", pixels(0, (3, 28, 28)))
+    np.save(tmp_path / "x_labels.npy", np.array([2, 1, 0]))
+    layout = {"kind": "arrays", "files": "x.npy", "labels": "{stem}_labels.npy"}
+    found, reasons = read(toy(layout=layout, labels=LABELS))
+    assert ([each[0].labels for each in found.values()], reasons) == ([("gamma",), ("beta",), ("alpha",)], {})
+    np.save(tmp_path / "x_labels.npy", np.array([2, 1]))
+    _, reasons = read(toy(layout=layout, labels=LABELS))
+    assert set(reasons.values()) == {"images and labels differ: 3 images, 2 labels"}
+
+
+@pytest.mark.parametrize(
+    ("label", "labels", "uncertain"),
+    [
+        ([2], ("gamma",), ()),
+        (1.0, ("beta",), ()),
+        ([1, 0, 1], ("alpha", "gamma"), ()),
+        ([0, 0, 0], (), ()),
+        ([1, -1, 0], ("alpha",), ("beta",)),
+        ([np.nan, 1, 0], ("beta",), ("alpha",)),
+    ],
+)
+def test_numbers_and_one_hot_rows(tmp_path, pixels, read, toy, label, labels, uncertain):
+    picture, _ = one(pixels(), label, read, toy, tmp_path)
+    assert (picture.labels, picture.uncertain) == (labels, uncertain)
+
+
+@pytest.mark.parametrize(
+    ("label", "reason"),
+    [
+        ([0.5], "label unreadable: 0.5 is no whole number; correct the array"),
+        ([1, 2, 0], "label unreadable: a one-hot row holds 0, 1 and, where it is open, -1 or NaN"),
+        ([0.5, 0, 0], "label unreadable: a one-hot row holds"),
+    ],
+)
+def test_labels_that_are_neither(tmp_path, pixels, read, toy, label, reason):
+    assert one(pixels(), label, read, toy, tmp_path)[1].startswith(reason)
+
+
+def test_forms_of_images(tmp_path, pixels, read, toy):
+    colour, grey = pixels(), pixels(1)[..., 0]
+    for stored, shown in ((colour.transpose(2, 0, 1), colour), (grey[..., None], grey), (grey[None], grey)):
+        picture, _ = one(stored, 0, read, toy, tmp_path)
+        assert np.array_equal(picture.pixels, shown)
+    picture, _ = one(grey / np.float32(255), 0, read, toy, tmp_path)
+    assert np.abs(picture.pixels.astype(int) - grey).max() <= 1, "a share of white"
+    assert "window" not in picture.geometry
+    picture, _ = one(grey.astype(np.int16) * 20, 0, read, toy, tmp_path)
+    assert picture.geometry["window"].startswith("percentiles ")
+    _, reason = one(pixels(0, (24, 32, 4)), 0, read, toy, tmp_path)
+    assert reason == "not an image: shape (24, 32, 4); grey or RGB is expected"
+
+
+def test_a_damaged_file_is_one_item_with_a_reason(put, read, toy):
+    put("m.npz", b"no archive")
+    _, reasons = read(toy(layout=LAYOUT, labels=LABELS))
+    assert reasons == {"m.npz": "array file unreadable: File is not a zip file; download it again"}
+
+
+def test_what_looks_like_it(put, tmp_path):
+    assert Arrays.recognise(Folder(tmp_path)) is None
+    put("d/m.npz", b"x")
+    assert Arrays.recognise(Folder(tmp_path)).layout == {"kind": "arrays", "files": "d/m.npz"}

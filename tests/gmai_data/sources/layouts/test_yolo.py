@@ -1,0 +1,83 @@
+"""YOLO: shares of the image ▶ pixels; a line that cannot be used goes alone."""
+
+import pytest
+from gmai_data.ledger import Ledger
+from gmai_data.sources.folder import Folder
+from gmai_data.sources.layouts.yolo import Yolo
+
+LAYOUT = {"kind": "yolo", "images": "images/*.png"}
+LABELS = {"0": "alpha", "1": "beta"}
+
+
+@pytest.mark.parametrize(
+    ("line", "box"),
+    [
+        ("0 0.5 0.5 0.25 0.5", (12, 6, 20, 18)),
+        ("0 0.5 0.5 1 1", (0, 0, 32, 24)),
+        ("0 0.1 0.1 0.3 0.1 0.3 0.4", (3, 2, 10, 10)),
+        ("0 0.25 0.25 0.75 0.25 0.75 0.75 0.25 0.75", (8, 6, 24, 18)),
+    ],
+)
+def test_a_box_or_polygon(put, read, toy, line, box):
+    put("images/1.png")
+    put("labels/1.txt", f"\n{line}\n\n")
+    ((picture,),) = read(toy(layout=LAYOUT, labels=LABELS))[0].values()
+    assert [(each.label, each.xyxy) for each in picture.boxes] == [("alpha", box)]
+    assert picture.geometry["box_origin"] == "yolo"
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("1 0.5", "box unreadable: line 2 has 1 numbers; 4, or 6 and more in pairs"),
+        ("1 0.1 0.2 0.3 0.4 0.5", "box unreadable: line 2 has 5 numbers; 4, or 6 and more in pairs"),
+        ("1 0.1 0.2 0.3 0.4 0.5 0.6 0.7", "box unreadable: line 2 has 7 numbers; 4, or 6 and more in pairs"),
+        ("1 0.5 0.5 x 0.5", "box unreadable: line 2: could not convert string to float: 'x'"),
+        ("1 0.9 0.5 0 0.5", "degenerate box: line 2 spans x 28.8–28.8"),
+        ("1 1.5 0.5 0.5 0.5", "box outside the image: line 2 spans x 40–56"),
+        ("1 nan 0.5 0.5 0.5", "degenerate box: line 2 spans x nan–nan"),
+    ],
+)
+def test_a_line_that_cannot_be_used_leaves_the_image(put, read, toy, line, reason):
+    put("images/1.png")
+    put("labels/1.txt", f"0 0.5 0.5 0.25 0.5\n{line}\n")
+    ledger = Ledger()
+    ((picture,),) = read(toy(layout=LAYOUT, labels=LABELS), ledger)[0].values()
+    assert (picture.labels, picture.incomplete, len(picture.boxes)) == (("alpha", "beta"), ("beta",), 1)
+    (entry,) = ledger.quarantine
+    assert entry["file"] == "labels/1.txt"
+    assert entry["reason"].startswith(reason)
+
+
+def test_no_file_or_an_empty_one_marks_nothing_and_an_unknown_class_is_an_error(put, read, toy):
+    for name in "123":
+        put(f"images/{name}.png")
+    put("labels/2.txt", "")
+    put("labels/3.txt", "7 0.5 0.5 0.25 0.5\n")
+    pictures, reasons = read(toy(layout=LAYOUT, labels=LABELS))
+    assert {key: found[0].labels for key, found in pictures.items()} == {"images/1.png": (), "images/2.png": ()}
+    assert reasons["images/3.png"].startswith('label not in the map: "7"')
+
+
+def test_splits_and_label_files_by_the_folders(put, tmp_path, toy):
+    put("images/train/1.png")
+    put("val/images/2.png")
+    layout = {**LAYOUT, "images": "images/*/*.png", "labels": "labels/{parent}/{stem}.txt"}
+    card = toy(layout=layout, labels=LABELS)
+    (item,) = card.layout.list_items(card, tmp_path)
+    assert (item.files, item.split) == (("images/train/1.png", "labels/train/1.txt"), "train")
+    card = toy(layout={**LAYOUT, "images": "*/images/*.png", "labels": "{above}/labels/{stem}.txt"}, labels=LABELS)
+    (item,) = card.layout.list_items(card, tmp_path)
+    assert (item.files, item.split) == (("val/images/2.png", "val/labels/2.txt"), "validation")
+
+
+def test_what_looks_like_it(put, tmp_path):
+    put("images/train/1.jpg")
+    put("labels/train/1.txt", "10 0.5 0.5 0.2 0.2\n2 0.5 0.5 2e-1 0.2\n")
+    guess = Yolo.recognise(Folder(tmp_path))
+    assert guess.layout == {
+        "kind": "yolo", "images": "images/*/*.jpg", "labels": "labels/{parent}/{stem}.txt",
+    }  # fmt: skip
+    assert (guess.task, guess.labels) == ("2d_detection", ["2", "10"])
+    put("labels/train/1.txt", "a report\n")
+    assert Yolo.recognise(Folder(tmp_path)) is None

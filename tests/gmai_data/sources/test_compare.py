@@ -1,0 +1,89 @@
+"""A card beside a real folder: what is missing, unknown or unreadable is named."""
+
+import hashlib
+
+import numpy as np
+import pytest
+from gmai_data.imaging.raster import encode_png
+from gmai_data.sources.compare import check_against_folder
+from gmai_formats.errors import UserError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return a function that puts noise (or bytes) below a folder, and returns the folder."""
+    root = tmp_path / "data"
+
+    def put(name, data=None):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(len(name)).integers(0, 255, (24, 32, 3), dtype=np.uint8)
+        path.write_bytes(encode_png(pixels) if data is None else data)
+        return root
+
+    return put
+
+
+def test_a_folder_that_is_what_the_card_says(card_file, folder, capsys):
+    folder("a/1.png")
+    root = folder("b/2.png")
+    check_against_folder(str(card_file(expected={"items": 2}, labels={"a": "alpha", "b": "beta"})), root)
+    assert capsys.readouterr().out.splitlines() == [
+        "toy: the card is valid (2 labels, layout folder_per_class).",
+        "toy: nobody has read a real copy with this card yet (verified: false).",
+        f"{root}: 2 items, as published.",
+        "toy: 2 items tried, 2 pictures: beta 1, alpha 1.",
+    ]
+
+
+def test_without_a_folder_only_the_card_is_read(card_file, capsys):
+    check_against_folder(str(card_file(verified=True)), None)
+    assert capsys.readouterr().out == "toy: the card is valid (4 labels, layout folder_per_class).\n"
+
+
+def test_everything_that_differs_is_named_at_once(card_file, folder, capsys):
+    folder("a/1.png")
+    folder("z/2.png")
+    root = folder("z/3.png", b"no picture")
+    with pytest.raises(UserError) as caught:
+        check_against_folder(str(card_file(expected={"items": 5})), root)
+    lines = str(caught.value).splitlines()
+    assert lines[:2] == [
+        f"{root}: 1 labels are not in the card; a build would quarantine their items:", '  "z" (2 items)',
+    ]  # fmt: skip
+    assert lines[2].startswith(f"{root}: 3 items, but toy has 5 published ones. Complete the download, or correct")
+    assert any(line.startswith(f"{root}: z/2.png: label not in the map") for line in lines)
+    assert any(line.startswith(f"{root}: z/3.png: ") for line in lines)
+    out = capsys.readouterr().out
+    assert "toy: no item has these labels of the card:\n  b\n  c\n  d\n" in out
+    assert "toy: 3 items tried, 1 pictures: alpha 1." in out
+
+
+def test_groups_that_the_pattern_misses(card_file, folder, capsys):
+    folder("a/p1_1.png")
+    folder("a/p1_2.png")
+    root = folder("a/x.png")
+    with pytest.raises(UserError, match=r"group_pattern '\(p\\\\d\+\)' misses 1 items; .*:\n  a/x\.png"):
+        check_against_folder(str(card_file(split={"group_pattern": r"(p\d+)", "fractions": {"train": 1.0}})), root)
+    assert "toy: 1 groups by split.group_pattern." in capsys.readouterr().out
+
+
+def test_digests_of_published_files(card_file, folder):
+    root = folder("a/1.png", data=None)
+    digest = hashlib.sha256((root / "a" / "1.png").read_bytes()).hexdigest()
+    check_against_folder(str(card_file(checksums={"a/1.png": digest})), root)
+    for checksums in ({"a/1.png": "0" * 64}, {"gone.zip": "0" * 64}):
+        with pytest.raises(UserError, match=r": missing, or not the published file \(000000000000…\)\. Download it ag"):
+            check_against_folder(str(card_file(checksums=checksums)), root)
+
+
+def test_files_that_a_table_names_and_are_not_there(card_file, folder):
+    rows = "".join(f"{number}.png,a\n" for number in range(12))
+    root = folder("t.csv", f"image,label\n{rows}".encode())
+    layout = {"kind": "csv_labels", "table": "t.csv", "image_column": "image", "label_column": "label"}
+    with pytest.raises(UserError) as caught:
+        check_against_folder(str(card_file(layout=layout)), root)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == f"{root}: 12 files that toy names are not there:"
+    assert len(lines) == 12
+    assert lines[-1] == "  … and 2 more"

@@ -1,0 +1,121 @@
+"""Volume files of any format ▶ the display convention."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+from gmai_data.ledger import SourceError
+from gmai_data.sources.volume_files import VOLUME_ENDINGS, load_channel, load_masks, load_volumes, volume_stem
+
+SHAPE = (4, 3, 2)
+"""`[x, y, z]` as NIfTI stores it."""
+VALUES = np.arange(24, dtype=np.int16).reshape(SHAPE)
+AFFINE = np.diag([-1.0, -1.5, 2.0, 1.0])
+
+
+def nifti(path, array, affine=AFFINE):
+    nib.save(nib.Nifti1Image(array, affine), path)
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("a.nii.gz", "a"), ("a.NII.GZ", "a"), ("a.b.nii", "a.b"), ("a.nrrd", "a"), ("a.mha", "a"), ("a.npz", "a"),
+        ("a.npy", "a"), ("a.png", "a"), ("a.b.png", "a.b"), ("a", "a"),
+    ],
+)  # fmt: skip
+def test_stems(name, stem):
+    assert volume_stem(name) == stem
+
+
+def test_endings():
+    assert VOLUME_ENDINGS == (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".npz", ".npy")
+
+
+@pytest.mark.parametrize("ending", ["nrrd", "mha", "mhd", "nhdr"])
+def test_itk_files_lie_where_the_nifti_file_lies(tmp_path, ending):
+    import SimpleITK
+
+    nifti(tmp_path / "x.nii", VALUES)
+    image = SimpleITK.GetImageFromArray(VALUES.transpose(2, 1, 0))
+    image.SetSpacing((1.0, 1.5, 2.0))
+    SimpleITK.WriteImage(image, str(tmp_path / f"x.{ending}"))
+    ((_, expected),) = load_volumes(tmp_path, "x.nii", key="", frames="none")
+    ((_, found),) = load_volumes(tmp_path, f"x.{ending}", key="", frames="none")
+    assert np.array_equal(found.array, expected.array)
+    assert np.allclose(found.affine, expected.affine)
+    assert found.spacing_mm == expected.spacing_mm == (2.0, 1.5, 1.0)
+
+
+def test_an_itk_file_in_colour_or_damaged(tmp_path):
+    import SimpleITK
+
+    image = SimpleITK.GetImageFromArray(np.zeros((2, 3, 4, 3), np.uint8), isVector=True)
+    SimpleITK.WriteImage(image, str(tmp_path / "c.mha"))
+    with pytest.raises(SourceError, match=r"not a grey volume: shape \(2, 3, 4, 3\), uint8"):
+        load_volumes(tmp_path, "c.mha", key="", frames="none")
+    (tmp_path / "d.nrrd").write_bytes(b"no header")
+    with pytest.raises(SourceError, match=r"volume unreadable: .*; download it again"):
+        load_volumes(tmp_path, "d.nrrd", key="", frames="none")
+
+
+def test_arrays_are_as_they_are_shown_with_voxels_of_1_mm(tmp_path):
+    np.savez(tmp_path / "x.npz", imgs=VALUES, gts=VALUES + 1)
+    np.save(tmp_path / "x.npy", VALUES)
+    for name, key, more in (("x.npz", "imgs", 0), ("x.npz", "gts", 1), ("x.npy", "imgs", 0)):
+        ((number, found),) = load_volumes(tmp_path, name, key=key, frames="none")
+        assert number is None
+        assert np.array_equal(found.array, VALUES + more)
+        assert found.spacing_mm == (1.0, 1.0, 1.0)
+
+
+def test_a_single_picture_is_a_volume_of_one_slice(tmp_path):
+    nifti(tmp_path / "x.nii", VALUES[..., 0])
+    ((_, found),) = load_volumes(tmp_path, "x.nii", key="", frames="none")
+    assert np.array_equal(found.array, VALUES[..., 0].T[None])
+
+
+@pytest.mark.parametrize(("frames", "numbers"), [("first", [0]), ("centre", [2]), ("all", [0, 1, 2, 3, 4])])
+def test_frames_of_a_fourth_axis(tmp_path, frames, numbers):
+    nifti(tmp_path / "x.nii", np.stack([VALUES + 100 * number for number in range(5)], axis=3))
+    found = load_volumes(tmp_path, "x.nii", key="", frames=frames)
+    assert [number for number, _ in found] == numbers
+    for number, volume in found:
+        assert np.array_equal(volume.array, VALUES.transpose(2, 1, 0) + 100 * number)
+    with pytest.raises(SourceError, match=r"not a 3-D volume: shape \(4, 3, 2, 5\); say in the layout which `frames`"):
+        load_volumes(tmp_path, "x.nii", key="", frames="none")
+
+
+def one_hot(*channels):
+    array = np.zeros((*SHAPE, len(channels)), np.uint8)
+    for number, place in enumerate(channels):
+        array[place][..., number] = 1
+    return array
+
+
+def test_channels_of_a_mask_become_ids(tmp_path):
+    left, right = np.s_[:2], np.s_[3:]
+    nifti(tmp_path / "some.nii", one_hot(left, right))
+    ((_, mask),) = load_masks(tmp_path, "some.nii", key="", frames="none")
+    assert mask.array[0, 0].tolist() == [1, 1, 0, 2], "channels count from 1"
+    nifti(tmp_path / "all.nii", one_hot(np.s_[2:], np.s_[:2]))
+    ((_, mask),) = load_masks(tmp_path, "all.nii", key="", frames="none")
+    assert mask.array[0, 0].tolist() == [1, 1, 0, 0], "where each voxel has a channel, the first is the background"
+
+
+def test_channels_that_overlap_or_hold_other_numbers(tmp_path):
+    nifti(tmp_path / "o.nii", one_hot(np.s_[:2], np.s_[1:]))
+    with pytest.raises(SourceError, match="channels of a mask overlap: 2 channels, of which several are set in one vo"):
+        load_masks(tmp_path, "o.nii", key="", frames="none")
+    nifti(tmp_path / "n.nii", one_hot(np.s_[:2], np.s_[3:]) * np.uint8(2))
+    with pytest.raises(SourceError, match="and not one-hot; say in the layout which `frames`"):
+        load_masks(tmp_path, "n.nii", key="", frames="none")
+    assert len(load_masks(tmp_path, "n.nii", key="", frames="all")) == 2
+
+
+def test_a_channel_of_a_file(tmp_path):
+    nifti(tmp_path / "x.nii", np.stack([VALUES, VALUES + 50], axis=3))
+    assert load_channel(tmp_path, "x.nii", 1).array.max() == 73
+    with pytest.raises(SourceError, match="no such channel: channel 2, but the file has 2"):
+        load_channel(tmp_path, "x.nii", 2)
+    nifti(tmp_path / "y.nii", VALUES)
+    assert load_channel(tmp_path, "y.nii", 0).array.max() == 23
