@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from gmai_data.generation.asking import FILTERED, Asker
+from gmai_data.generation.asking import FILTERED, Asker, Call
 from gmai_data.generation.journal import Journal
 from gmai_data.generation.pending import Pending
 from gmai_formats.chat.addresses import Address
@@ -210,3 +210,56 @@ def test_thinking_in_a_field_of_its_own_is_read_where_there_is_no_content(captio
         document = {"choices": [{"message": message, "finish_reason": "stop"}]}
         server.route = lambda *_: (200, {}, json.dumps(document).encode(), False)
         assert ask(server.url, made, tasks, journal).asked.outcomes == {"kept": 1}
+
+
+@pytest.fixture
+def call(captions, journal):
+    """A request of a caption of an unknown size of answer, with something set aside for it."""
+    made, (task,) = captions(1)
+    budget = Budget({"m": load_table().price("gpt-4o")}, batch=False)
+    pending = Pending(task, journal, made)
+    made_call = Call(pending, task.request(0, None, task.key), budget)
+    assert made_call.reserve()
+    return made_call
+
+
+def test_a_lost_answer_costs_the_most_that_it_can_have_cost(call, journal, tmp_path):
+    most_tokens = call.request.prompt.specific.max_tokens
+    usd = (2.5 * call.sent_tokens + 10 * most_tokens) / 1e6
+    assert call.reserved_usd == call.budget.reserved_usd == pytest.approx(usd)
+    call.settle(None, lost=True)
+    assert call.budget.spent_usd == journal.spent_usd == pytest.approx(usd)
+    assert call.budget.reserved_usd == pytest.approx(0)
+    journal.close()
+    again = Journal(tmp_path, "toy", 0, 4, "ab")
+    assert again.spent_usd == pytest.approx(usd, abs=1e-8)
+    assert again.replies == {}
+
+
+def test_a_lost_answer_of_a_model_that_thinks_may_have_thought_all_it_may(call, journal):
+    before = call.reserved_usd
+    call.body(Dialect(reasoning_tokens=5000))
+    call.settle(None, lost=True)
+    assert journal.spent_usd == pytest.approx(before + 5000 * 10 / 1e6)
+
+
+def test_what_was_refused_before_it_was_answered_costs_nothing(call, journal, tmp_path):
+    call.settle(None)
+    assert (call.budget.spent_usd, journal.spent_usd) == (0, 0)
+    assert call.budget.reserved_usd == pytest.approx(0)
+    journal.close()
+    assert not list(tmp_path.rglob("*.jsonl"))
+
+
+def test_an_answer_lost_between_server_and_run_is_counted_and_asked_again(captions, journal, openai_server):
+    made, (task,) = captions(1)
+    budget = Budget({"m": load_table().price("gpt-4o")}, batch=False)
+    lost = Call(Pending(task, journal, made), task.request(0, None, task.key), budget)
+    most_usd = (2.5 * lost.sent_tokens + 10 * lost.most_tokens) / 1e6
+    with openai_server.Server(faults=lambda body, times: "drop after" if times == 0 else None) as server:
+        ask(server.url, made, [task], journal, budget=budget)
+        assert sum(server.books.paid.values()) == 2
+    reply = journal.replies[task.key]
+    paid_usd = (2.5 * reply.input_tokens + 10 * reply.output_tokens) / 1e6
+    assert journal.spent_usd == budget.spent_usd == pytest.approx(most_usd + paid_usd)
+    assert budget.reserved_usd == pytest.approx(0)
