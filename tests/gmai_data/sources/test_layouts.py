@@ -9,7 +9,6 @@ import pytest
 from gmai_data.imaging.raster import encode_png
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.catalogue import find_recipe
-from gmai_formats.errors import UserError
 
 
 def noise(seed=0, shape=(24, 32, 3)):
@@ -80,48 +79,6 @@ def test_coco_polygons_and_run_lengths(tmp_path, toy):
     assert [entry["reason"].split(":")[0] for entry in ledger.quarantine] == [
         "mask of another size", "polygon outside the image",
     ]  # fmt: skip
-
-
-def test_one_hot_and_split_folders(tmp_path, toy):
-    for name in "123":
-        put(tmp_path / f"{name}.png", noise(int(name)))
-    put(tmp_path / "t.csv", b"image;a;b\n1;1.0;1\n2;0;0\n3;0;1\n")
-    layout = {
-        "kind": "csv_labels", "table": "t.csv", "image_column": "image", "image_suffix": ".png",
-        "label_columns": ["a", "b"], "delimiter": ";",
-    }  # fmt: skip
-    found = {key: pictures[0].labels for key, pictures in read(toy(layout=layout), tmp_path).items()}
-    assert found == {"1.png": ("alpha", "beta"), "2.png": (), "3.png": ("beta",)}
-    put(tmp_path / "set" / "train" / "a" / "1.png", noise(1))
-    put(tmp_path / "set" / "test" / "b" / "2.png", noise(2))
-    recipe = toy(layout={"kind": "folder_per_class", "images": "set", "split_folder": True})
-    items = {item.raw_labels: item.split for item in recipe.layout.list_items(recipe, tmp_path)}
-    assert items == {("a",): "train", ("b",): "held_out"}
-
-
-def test_masks_in_colour_binary_inverted_and_one_per_structure(tmp_path, toy):
-    put(tmp_path / "i" / "1.png", noise())
-    colour = np.zeros((24, 32, 3), np.uint8)
-    colour[2:9, 3:9], colour[12:20, 20:30] = (255, 0, 0), (0, 0, 255)
-    put(tmp_path / "c" / "1.png", colour)
-    base = {"kind": "image_mask", "images": "i/*.png"}
-    recipe = toy(
-        layout={**base, "masks": "c/{stem}.png", "encoding": "colour"},
-        labels={"#ff0000": "alpha", "#0000ff": "beta"},
-        task="2d_segmentation",
-    )
-    ((picture,),) = read(recipe, tmp_path).values()
-    assert sorted(boxes(picture)) == [("alpha", (3, 2, 9, 9)), ("beta", (20, 12, 30, 20))]
-    binary = np.full((24, 32), 255, np.uint8)
-    binary[5:15, 5:15] = 0
-    put(tmp_path / "b" / "1.png", binary)
-    recipe = toy(layout={**base, "masks": "b/{stem}.png", "encoding": "binary", "inverted": True}, labels={1: "alpha"})
-    ((picture,),) = read(recipe, tmp_path).values()
-    assert boxes(picture) == [("alpha", (5, 5, 15, 15))]
-    put(tmp_path / "s" / "1_a.png", colour[..., 0])
-    put(tmp_path / "s" / "1_b.png", 255 - binary)
-    ((picture,),) = read(toy(layout={**base, "masks": "s/{stem}_{label}.png"}), tmp_path).values()
-    assert boxes(picture) == [("alpha", (3, 2, 9, 9)), ("beta", (5, 5, 15, 15))]
 
 
 @pytest.mark.parametrize(("missing", "uncertain"), [({}, ("gamma",)), ({"missing": "absent"}, ())])
@@ -197,22 +154,6 @@ def test_cine_and_channels(tmp_path, toy):
     assert pictures[-1].geometry["frame"] == 2
 
 
-def test_nnunet_and_decathlon(tmp_path, toy):
-    values, mask = volume_pair()
-    nifti(tmp_path / "imagesTr" / "c1_0000.nii.gz", values)
-    nifti(tmp_path / "imagesTr" / "c2.nii.gz", np.stack([values, values], axis=3))
-    for case in ("c1", "c2"):
-        nifti(tmp_path / "labelsTr" / f"{case}.nii.gz", mask)
-    put(tmp_path / "labelsTr" / "._c1.nii.gz", b"Mac")
-    put(tmp_path / "dataset.json", json.dumps({"labels": {"background": 0, "x": 1, "y": 300}}).encode())
-    recipe = toy(layout={"kind": "nnunet"}, **SEGMENTED)
-    found = read(recipe, tmp_path)
-    assert {key: len(pictures) for key, pictures in found.items()} == {"c1": 7, "c2": 7}
-    put(tmp_path / "dataset.json", json.dumps({"labels": {"0": "background", "9": "z"}}).encode())
-    with pytest.raises(UserError, match=r"has the label\(s\) 9, which recipe toy does not name"):
-        read(recipe, tmp_path)
-
-
 def test_structure_files_give_the_boxes_of_the_single_file(real_data, toy):
     root = real_data / "totalsegmentator"
     together = np.asarray(nib.load(root / "example_seg_fast.nii.gz").dataobj)
@@ -269,58 +210,3 @@ def test_dicom_seg_lies_where_the_nifti_mask_lies(tmp_path, phantoms):
     assert common
     assert all(found[name] == expected[name] for name in common)
     assert image.array.shape == mask.array.shape
-
-
-def write_video(path, frames=50, rate=10):
-    import av
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=rate)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for number in range(frames):
-            pixels = np.full((48, 64, 3), 40, np.uint8)
-            pixels[:, : number + 5] = 200
-            for packet in stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")):
-                container.mux(packet)
-        for packet in stream.encode():
-            container.mux(packet)
-
-
-def test_video_with_frame_labels(tmp_path, toy):
-    write_video(tmp_path / "v" / "one.mp4")
-    put(tmp_path / "one-phase.txt", b"Frame\tPhase\n0\ta\n25\tb\n")
-    layout = {
-        "kind": "video", "files": "v/*.mp4", "table": "{stem}-phase.txt", "frame_column": "Frame",
-        "label_column": "Phase", "every_s": 1.0,
-    }  # fmt: skip
-    ((*pictures,),) = read(toy(layout=layout), tmp_path).values()
-    assert [(p.geometry["frame"], p.labels) for p in pictures] == [
-        (0, ("alpha",)), (10, ("alpha",)), (20, ("alpha",)), (30, ("beta",)), (40, ("beta",)),
-    ]  # fmt: skip
-    put(tmp_path / "one-late.txt", b"Frame\tPhase\n15\ta\n25\tb\n")
-    ((*pictures,),) = read(toy(layout={**layout, "table": "{stem}-late.txt"}), tmp_path).values()
-    assert [(p.labels, p.uncertain) for p in pictures[:3]] == [
-        ((), ("alpha", "beta", "gamma", "delta")), ((), ("alpha", "beta", "gamma", "delta")), (("alpha",), ()),
-    ]  # fmt: skip
-    put(tmp_path / "v" / "one.mp4", b"not a video at all")
-    with pytest.raises(SourceError, match="video unreadable"):
-        read(toy(layout=layout), tmp_path)
-
-
-def test_hub_dataset_from_a_folder(tmp_path, toy):
-    datasets = pytest.importorskip("datasets", reason="pip install 'gmai-data[hub]'")
-    rows = {
-        "image": [{"bytes": encode_png(noise(n)), "path": None} for n in range(3)],
-        "label": [0, 1, 1],
-        "who": ["p", "p", "q"],
-    }
-    features = datasets.Features(
-        {"image": datasets.Image(), "label": datasets.ClassLabel(names=["a", "b"]), "who": datasets.Value("string")}
-    )
-    datasets.DatasetDict({"test": datasets.Dataset.from_dict(rows, features=features)}).save_to_disk(tmp_path / "d")
-    recipe = toy(layout={"kind": "hf_dataset", "path": "d", "group_column": "who"})
-    found = read(recipe, tmp_path)
-    assert [pictures[0].labels for pictures in found.values()] == [("alpha",), ("beta",), ("beta",)]
-    items = list(recipe.layout.list_items(recipe, tmp_path))
-    assert {(item.group, item.split) for item in items} == {("p", "held_out"), ("q", "held_out")}

@@ -1,0 +1,153 @@
+"""Labels in a table: cells, several rows of an image, patients, splits, and what a draft makes of it."""
+
+import pytest
+from gmai_data.ledger import Ledger
+from gmai_data.sources.folder import Folder
+from gmai_data.sources.layouts.csv_labels import CsvLabels
+from gmai_formats.errors import UserError
+from pydantic import ValidationError
+
+LAYOUT = {"kind": "csv_labels", "table": "t.csv", "image_column": "image", "label_column": "dx"}
+ONE_HOT = {"kind": "csv_labels", "table": "t.csv", "image_column": "image", "label_columns": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"label_column": None}, "give either label_column"),
+        ({"label_columns": ["a"]}, "give either label_column"),
+        ({"encoding": "utf-9"}, 'unknown encoding "utf-9"; give one such as utf-8, cp1252, gb18030'),
+        ({"delimiter": "::"}, "at most 1 character"),
+        (
+            {"label_column": None, "label_columns": ["a"], "marks": {"run_lengths": "rle"}},
+            "boxes and masks of a table have their label in label_column",
+        ),
+    ],
+)
+def test_settings_that_contradict_each_other(fields, words):
+    with pytest.raises(ValidationError, match=words):
+        CsvLabels.model_validate({**LAYOUT, **fields})
+
+
+@pytest.mark.parametrize(
+    ("cell", "labels", "uncertain"),
+    [
+        ("1", ("alpha",), ()), ("1.0", ("alpha",), ()), ("TRUE", ("alpha",), ()), (" yes ", ("alpha",), ()),
+        ("0", (), ()), ("0.00", (), ()), ("No", (), ()), ("-1.0", (), ("alpha",)), ("", (), ("alpha",)),
+        ("NaN", (), ("alpha",)),
+    ],
+)  # fmt: skip
+def test_cells_of_a_one_hot_table(put, read, toy, cell, labels, uncertain):
+    put("1.png")
+    put("t.csv", f"image,a,b\n1.png,{cell},0\n")
+    ((picture,),) = read(toy(layout=ONE_HOT))[0].values()
+    assert (picture.labels, picture.uncertain) == (labels, uncertain)
+
+
+def test_a_cell_that_is_neither(put, read, toy):
+    put("1.png")
+    put("t.csv", "image,a,b\n1.png,maybe,1\n")
+    assert read(toy(layout=ONE_HOT))[1] == {
+        "1.png": 'label cell unreadable: "a: maybe" is neither yes, no nor open; name it in `positive`, `negative` or '
+        "`uncertain`"
+    }
+    card = toy(layout={**ONE_HOT, "positive": ["maybe"], "negative": ["1"]})
+    assert read(card)[0]["1.png"][0].labels == ("alpha",)
+
+
+def test_rows_of_an_image_are_put_together(put, read, toy):
+    put("i/1.png")
+    put("i/2.png")
+    put("t.csv", "image;dx\n1;a|c\n2;d\n1;b|a\n")
+    card = toy(layout={**LAYOUT, "images": "i", "image_suffix": ".png", "separator": "|"})
+    labels = {key: found[0].labels for key, found in read(card)[0].items()}
+    assert labels == {"i/1.png": ("alpha", "gamma", "beta"), "i/2.png": ("delta",)}
+
+
+def test_an_image_of_two_patients_is_refused_and_splits_are_mapped(put, read, tmp_path, toy):
+    for name in "12":
+        put(f"{name}.png")
+    put("t.csv", "image,dx,who,set\n1.png,a,p,T\n2.png,a,q,V\n1.png,b,r,T\n")
+    split = {"names": {"T": "train", "V": "validation"}}
+    card = toy(layout={**LAYOUT, "group_column": "who", "split_column": "set"}, split=split)
+    second = list(card.layout.list_items(card, tmp_path))[1]
+    assert (second.group, second.split) == ("q", "validation")
+    assert read(card)[1] == {
+        "1.png": "one picture, two groups or splits: data rows 1 and 3; an image belongs to one: correct the table"
+    }
+
+
+def test_a_row_without_a_label(put, read, toy):
+    put("1.png")
+    put("t.csv", "image,dx\n1.png, \n")
+    assert read(toy(layout=LAYOUT))[1] == {"1.png": "row without a label: data row 1; fill the label"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"image,label\n1.png,a\n", r't\.csv:1: no column "dx", which recipe toy reads\.'),
+        (b"image,dxx\n1.png,a\n", r'no column "dx", .* Did you mean "dxx"\? Fix the table or the card\.'),
+        (b"image,dx\n", r"the table has a header but no rows\. Give a table with one row per image\."),
+        (b"image,dx\n\xe4.png,a\n", r"not UTF-8 text \(invalid continuation byte at byte 9\)\. Save it as UTF-8, or"),
+        (b"image,dx\n" + b"x" * 140_000 + b",a\n", r"not readable as a table: field larger than field limit"),
+    ],
+)
+def test_a_table_that_is_none(put, tmp_path, toy, text, words):
+    put("t.csv", text)
+    card = toy(layout=LAYOUT)
+    with pytest.raises(UserError, match=words):
+        list(card.layout.list_items(card, tmp_path))
+
+
+def test_a_table_that_is_missing_or_in_another_encoding(put, read, tmp_path, toy):
+    card = toy(layout=LAYOUT)
+    with pytest.raises(UserError, match=r"t\.csv: no such file\. Recipe toy reads its labels there\. Check --root\."):
+        list(card.layout.list_items(card, tmp_path))
+    put("ä.png")
+    put("t.csv", "image,dx\nä.png,a\n".encode("cp1252"))
+    assert read(toy(layout={**LAYOUT, "encoding": "cp1252"}))[0]["ä.png"][0].labels == ("alpha",)
+
+
+def test_boxes_in_the_table(put, read, toy):
+    put("1.png")
+    put("2.png")
+    put("t.csv", "image,x,y,w,h,dx\n1.png,2,3,5,6,a\n1.png,4,4,0,6,b\n2.png,,,,,none\n")
+    marks = {"box": ["x", "y", "w", "h"], "form": "xywh"}
+    card = toy(layout={**LAYOUT, "marks": marks, "negative": ["none"]}, task="2d_detection")
+    ledger = Ledger()
+    pictures, reasons = read(card, ledger)
+    assert reasons == {}
+    first, second = (found[0] for found in pictures.values())
+    assert [(box.label, box.xyxy) for box in first.boxes] == [("alpha", (2, 3, 7, 9))]
+    assert (first.labels, first.incomplete) == (("alpha", "beta"), ("beta",))
+    assert (second.labels, second.boxes) == ((), ())
+    assert ledger.quarantine[0]["reason"].startswith("degenerate box: data row 2 ")
+
+
+@pytest.mark.parametrize(
+    ("text", "layout", "task"),
+    [
+        ("image,dx\nx1,a\nx2,b\n", {"image_column": "image", "image_suffix": ".png", "label_column": "dx"}, "2d_class"),
+        ("image,a,b\nx1.png,1,0\nx2.png,0,-1\n", {"image_column": "image", "label_columns": ["a", "b"]}, "2d_class"),
+        (
+            "image,Patient ID,dx\nx1.png,p,a\nx2.png,q,b\n",
+            {"image_column": "image", "group_column": "Patient ID", "label_column": "dx"},
+            "2d_class",
+        ),
+    ],
+)
+def test_what_looks_like_it(put, tmp_path, text, layout, task):
+    put("i/x1.png")
+    put("i/x2.png")
+    put("t.csv", text)
+    guess = CsvLabels.recognise(Folder(tmp_path))
+    assert guess.layout == {"kind": "csv_labels", "table": "t.csv", "images": "i", **layout}
+    assert guess.labels == ["a", "b"]
+    assert guess.task.startswith(task)
+
+
+def test_a_table_about_something_else(put, tmp_path):
+    put("i/x1.png")
+    put("t.csv", "site,count\nA,3\nB,4\n")
+    assert CsvLabels.recognise(Folder(tmp_path)) is None

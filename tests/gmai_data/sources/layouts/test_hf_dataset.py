@@ -1,0 +1,113 @@
+"""A Hugging Face dataset from a folder: splits, groups, labels, and a reason for each row that is none."""
+
+import io
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from gmai_data.imaging.raster import encode_png
+from gmai_data.sources.folder import Folder
+from gmai_data.sources.layouts.hf_dataset import HubDataset
+from gmai_formats.errors import UserError
+from PIL import Image
+from pydantic import ValidationError
+
+LAYOUT = {"kind": "hf_dataset", "path": "d"}
+
+
+def test_hub_dataset_from_a_folder(tmp_path, toy, read, pixels):
+    datasets = pytest.importorskip("datasets", reason="pip install 'gmai-data[hub]'")
+    rows = {
+        "image": [{"bytes": encode_png(pixels(n)), "path": None} for n in range(3)],
+        "label": [0, 1, 1],
+        "who": ["p", "p", "q"],
+    }
+    features = datasets.Features(
+        {"image": datasets.Image(), "label": datasets.ClassLabel(names=["a", "b"]), "who": datasets.Value("string")}
+    )
+    datasets.DatasetDict({"test": datasets.Dataset.from_dict(rows, features=features)}).save_to_disk(tmp_path / "d")
+    recipe = toy(layout={"kind": "hf_dataset", "path": "d", "group_column": "who"})
+    found, _ = read(recipe)
+    assert [pictures[0].labels for pictures in found.values()] == [("alpha",), ("beta",), ("beta",)]
+    items = list(recipe.layout.list_items(recipe, tmp_path))
+    assert {(item.group, item.split) for item in items} == {("p", "held_out"), ("q", "held_out")}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Return a function of rows and the feature of their labels that saves a dataset of one split."""
+    datasets = pytest.importorskip("datasets", reason="pip install 'gmai-data[hub]'")
+
+    def save(rows, label=None):
+        features = datasets.Features({"image": datasets.Image(), "label": label or datasets.Value("string")})
+        datasets.Dataset.from_dict(rows, features=features).save_to_disk(tmp_path / "d")
+        return datasets
+
+    return save
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_a_row_is_shown_as_it_was_encoded_and_has_its_record(saved, toy, read, pixels, form):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels()).save(buffer, form)
+    saved({"image": [{"bytes": buffer.getvalue(), "path": None}], "label": ["b"]})
+    pictures, reasons = read(toy(layout=LAYOUT))
+    assert reasons == {}
+    ((picture,),) = pictures.values()
+    assert list(pictures) == ["train/00000000"]
+    assert (picture.labels, picture.name) == (("beta",), "00000000")
+    assert np.array_equal(picture.pixels, np.asarray(Image.open(buffer)))
+    assert picture.encoded == (buffer.getvalue() if form == "JPEG" else None), "JPEG would lose once more"
+    assert (picture.geometry["row"], picture.geometry["hub_split"]) == (0, "train")
+
+
+def test_rows_without_an_image_or_a_label(tmp_path, toy, read, pixels, monkeypatch):
+    pytest.importorskip("datasets", reason="pip install 'gmai-data[hub]'")
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    data = encode_png(pixels())
+    images = [None, {"bytes": data, "path": None}, {"bytes": None, "path": "gone.png"},
+              {"bytes": None, "path": "../../x.png"}, {"bytes": data, "path": None}]  # fmt: skip
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    features = {"image": {"_type": "Image"}, "label": {"dtype": "string", "_type": "Value"}}
+    table = pa.table({"image": pa.array(images, kind), "label": ["a", None, "a", "a", "z"]})
+    table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    (tmp_path / "d").mkdir()
+    pq.write_table(table, tmp_path / "d" / "train.parquet")
+    reasons = list(read(toy(layout=LAYOUT))[1].values())
+    assert reasons[:4] == [
+        "row without an image: column image",
+        "row without a label: column label is null or -1; leave such rows out",
+        "file missing: gone.png; the row names it",
+        "path outside the root: ../../x.png; a source may only name files below --root",
+    ]
+    assert reasons[4].startswith('label not in the map: "z"')
+
+
+def test_a_column_that_is_not_there(saved, tmp_path, toy, pixels):
+    saved({"image": [{"bytes": encode_png(pixels()), "path": None}], "label": ["a"]})
+    card = toy(layout={**LAYOUT, "label_column": "lable"})
+    with pytest.raises(UserError, match=r'no column "lable" in split train\. Did you mean "label"\? Fix the card'):
+        list(card.layout.list_items(card, tmp_path))
+
+
+def test_a_folder_that_is_no_dataset(put, tmp_path, toy):
+    pytest.importorskip("datasets", reason="pip install 'gmai-data[hub]'")
+    put("d/state.json", "{}")
+    card = toy(layout=LAYOUT)
+    with pytest.raises(UserError, match=r"d: does not open as a dataset: .*\. Check the card's layout\."):
+        list(card.layout.list_items(card, tmp_path))
+
+
+def test_an_id_needs_a_revision():
+    with pytest.raises(ValidationError, match="an id needs a revision: without it two runs may read different data"):
+        HubDataset(kind="hf_dataset", id="a/b")
+    assert HubDataset(kind="hf_dataset", id="a/b", revision="1").revision == "1"
+
+
+@pytest.mark.parametrize("name", ["dataset_dict.json", "state.json", "data/x.parquet"])
+def test_what_looks_like_it(put, tmp_path, name):
+    assert HubDataset.recognise(Folder(tmp_path)) is None
+    put(name, "{}")
+    assert HubDataset.recognise(Folder(tmp_path)).layout["kind"] == "hf_dataset"

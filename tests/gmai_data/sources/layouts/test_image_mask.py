@@ -1,0 +1,108 @@
+"""Images with masks: encodings, sizes, one file per structure."""
+
+import numpy as np
+import pytest
+from gmai_data.ledger import Ledger
+from gmai_data.sources.folder import Folder
+from gmai_data.sources.layouts.image_mask import ImageMask
+
+BASE = {"kind": "image_mask", "images": "i/*.png", "masks": "m/{stem}.png"}
+
+
+def shown(read, toy, labels, **layout):
+    """Return (boxes, reason) of the one image."""
+    pictures, reasons = read(toy(layout={**BASE, **layout}, labels=labels, task="2d_segmentation"))
+    boxes = [(box.label, box.xyxy) for found in pictures.values() for box in found[0].boxes]
+    return sorted(boxes), next(iter(reasons.values()), None)
+
+
+@pytest.fixture
+def colour(put):
+    mask = np.zeros((24, 32, 3), np.uint8)
+    mask[2:9, 3:9], mask[12:20, 20:30] = (255, 0, 0), (0, 0, 255)
+    put("i/1.png")
+    put("m/1.png", mask)
+    return mask
+
+
+def test_colours_are_raw_labels_and_black_is_nothing(colour, read, toy):
+    boxes, _ = shown(read, toy, {"#ff0000": "alpha", "#0000ff": "beta"}, encoding="colour")
+    assert boxes == [("alpha", (3, 2, 9, 9)), ("beta", (20, 12, 30, 20))]
+    _, reason = shown(read, toy, {"#ff0000": "alpha"}, encoding="colour")
+    assert reason.startswith('label not in the map: "#0000ff"')
+
+
+def test_more_colours_than_a_mask_has(put, read, toy, pixels):
+    put("i/1.png")
+    put("m/1.png", pixels())
+    _, reason = shown(read, toy, {"#ff0000": "alpha"}, encoding="colour")
+    assert "colours; a colour mask has a few (JPEG blurs them: get the masks as PNG)" in reason
+
+
+@pytest.mark.parametrize(("inverted", "box"), [(False, (5, 4, 15, 14)), (True, (0, 0, 32, 24))])
+def test_the_higher_of_two_values_marks_unless_inverted(put, read, toy, inverted, box):
+    mask = np.full((24, 32), 3, np.uint8)
+    mask[4:14, 5:15] = 200
+    put("i/1.png")
+    put("m/1.png", mask)
+    assert shown(read, toy, {"1": "alpha"}, encoding="binary", inverted=inverted)[0] == [("alpha", box)]
+
+
+def test_index_masks_name_labels_by_value(put, read, toy):
+    mask = np.zeros((24, 32), np.uint8)
+    mask[2:10, 3:12], mask[20:22, 20:22] = 1, 2
+    put("i/1.png")
+    put("m/1.png", mask)
+    card = toy(layout=BASE, labels={"1": "alpha", "2": "beta"}, task="2d_segmentation")
+    ledger = Ledger()
+    ((picture,),) = read(card, ledger)[0].values()
+    assert [box.xyxy for box in picture.boxes] == [(3, 2, 12, 10)]
+    assert (picture.labels, picture.incomplete) == (("alpha", "beta"), ("beta",))
+    assert ledger.boxes.dropped == {"smaller than 16 px": 1}
+    assert (picture.geometry["box_origin"], picture.geometry["mask"]) == ("mask", "m/1.png")
+
+
+def test_a_mask_of_another_size_and_one_that_is_missing(put, read, toy):
+    put("i/1.png")
+    put("m/1.png", np.zeros((10, 32), np.uint8))
+    _, reason = shown(read, toy, {"1": "alpha"})
+    assert reason == "image and mask sizes differ: image 32×24, mask 32×10; they must be equal"
+    put("i/1.png")
+    _, reason = shown(read, toy, {"1": "alpha"}, masks="gone/{stem}.png")
+    assert reason.startswith("file missing")
+
+
+def test_a_file_per_structure_and_one_that_is_not_there(put, read, toy):
+    mask = np.zeros((24, 32), np.uint8)
+    mask[2:9, 3:9] = 255
+    put("i/1.png")
+    put("s/1_a.png", mask)
+    put("s/1_b.png", np.zeros((24, 32), np.uint8))
+    for missing, uncertain in (("uncertain", ("gamma",)), ("absent", ())):
+        layout = {**BASE, "masks": "s/{stem}_{label}.png", "missing": missing}
+        card = toy(layout=layout, labels={"a": "alpha", "b": "beta", "c": "gamma"}, task="2d_segmentation")
+        ((picture,),) = read(card)[0].values()
+        assert (picture.labels, picture.uncertain) == (("alpha",), uncertain)
+        assert picture.geometry["mask"] == "s/1_{label}.png"
+
+
+@pytest.mark.parametrize(
+    ("image", "mask", "masks"),
+    [
+        ("i/1.jpg", "masks/1.png", "masks/{stem}.png"),
+        ("i/1.jpg", "i/1_mask.png", "i/{stem}_mask.png"),
+        ("i/ISIC_1.jpg", "GroundTruth/ISIC_1_segmentation.png", "GroundTruth/{stem}_segmentation.png"),
+    ],
+)
+def test_what_looks_like_it(put, tmp_path, image, mask, masks):
+    put(image)
+    put(mask)
+    guess = ImageMask.recognise(Folder(tmp_path))
+    assert guess.layout == {"kind": "image_mask", "images": "i/*.jpg", "masks": masks}
+    assert (guess.task, guess.labels) == ("2d_segmentation", ["1"])
+
+
+def test_images_without_a_mask_of_their_name(put, tmp_path):
+    put("i/1.png")
+    put("masks/x.png")
+    assert ImageMask.recognise(Folder(tmp_path)) is None
