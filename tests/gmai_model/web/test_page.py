@@ -20,7 +20,7 @@ import aiohttp
 import pytest
 from gmai_formats.errors import UserError
 from gmai_model.chat import Conversation
-from gmai_model.web.presets import REGIONS, TASKS, example_images, question
+from gmai_model.web.presets import example_images
 from PIL import Image
 
 pytest.importorskip("gradio", reason="install gmai-model[web]")
@@ -241,19 +241,6 @@ def test_uploads_are_removed_at_sigterm() -> None:
         process.terminate()
         assert process.wait(30) == 143
     assert not folder.exists()
-
-
-def test_questions_by_task_and_region() -> None:
-    assert question("Modality / 成像方式", "chest / 胸部", "English") == "Which imaging modality is this chest image?"
-    assert question("Modality / 成像方式", "any / 不限", "中文") == "这张图像是哪种成像方式？"
-    assert len({question(task, region, "English") for task in TASKS for region in REGIONS}) == len(TASKS) * len(REGIONS)
-
-
-def test_examples_of_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no PNG or JPEG file"):
-        example_images(tmp_path, tmp_path)
-    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
-    assert example_images(tmp_path, tmp_path) == [str(tmp_path / "a.png")]
 
 
 def test_without_gradio_or_with_a_taken_port(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,0 +1,67 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gmai_model.assembly.portable import settings_digests
+from gmai_model.checking.consumers import check_settings, consumers
+from gmai_model.checking.rules import Files
+
+
+def folder_of(folder: Path, **files: Any) -> Path:
+    for name, content in files.items():
+        (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    return folder
+
+
+def recorded(folder: Path) -> Path:
+    folder_of(folder, config={"text_config": {"hidden_act": "silu"}, "a": 1}, generation_config={"top_k": 1})
+    (folder / "chat_template.jinja").write_text("x")
+    return folder_of(folder, gmai={"settings": settings_digests(folder)})
+
+
+def test_settings_as_they_were_written_are_no_finding(tmp_path: Path) -> None:
+    assert list(check_settings(Files(recorded(tmp_path)), [])) == []
+
+
+def test_without_a_record_nothing_is_compared(tmp_path: Path) -> None:
+    assert list(check_settings(Files(folder_of(tmp_path, config={"a": 1})), [])) == []
+
+
+def test_changed_added_and_lost_fields_are_named(tmp_path: Path) -> None:
+    recorded(tmp_path)
+    folder_of(tmp_path, config={"text_config": {"hidden_act": "gelu"}, "b": 1})
+    (line,) = check_settings(Files(tmp_path), [])
+    assert line.startswith("config.json: a, b, text_config.hidden_act are not as gmai wrote it. Restore the file of")
+    assert line.endswith("where the change is meant, `gmai model check --accept-settings` records it")
+    assert list(check_settings(Files(tmp_path), ["config.json: is broken"])) == []
+
+
+def test_a_changed_template_and_a_lost_file_are_named(tmp_path: Path) -> None:
+    recorded(tmp_path)
+    (tmp_path / "chat_template.jinja").write_text("y")
+    (tmp_path / "generation_config.json").unlink()
+    lines = sorted(check_settings(Files(tmp_path), []))
+    assert lines[0].startswith("chat_template.jinja: its content is not as gmai wrote it.")
+    assert lines[1].startswith("generation_config.json: top_k is not as gmai wrote it.")
+
+
+@pytest.mark.parametrize(
+    ("vision", "text", "processor", "transformers", "vllm"),
+    [
+        ("clip_vision_model", {}, "LlavaImageProcessor", "4.49", "takes CLIP encoders"),
+        ("siglip_vision_model", {"model_type": "llama"}, "CLIPImageProcessor", "4.45", "takes SigLIP encoders"),
+        ("dinov2", {}, "", "4.45", "not known, for this vision encoder or language model"),
+        ("clip_vision_model", {"model_type": "odd"}, "", "4.45", "not known, for this vision encoder"),
+    ],
+)
+def test_each_program_is_named_with_what_it_does(
+    tmp_path: Path, vision: str, text: dict[str, str], processor: str, transformers: str, vllm: str
+) -> None:
+    config = {"vision_config": {"model_type": vision}, "text_config": text}
+    folder_of(tmp_path, config=config, preprocessor_config={"image_processor_type": processor})
+    first, second, third, fourth = consumers(Files(tmp_path))
+    assert first.startswith(f"transformers {transformers} and later")
+    assert (second.startswith("vLLM"), vllm in second) == (True, True)
+    assert third.startswith("SGLang (llava.py of 0.5.23): no.")
+    assert fourth.startswith("llama.cpp, Ollama: no.")
