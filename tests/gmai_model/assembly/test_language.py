@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from gmai_model.assembly.internlm2 import split_wqkv
 from gmai_model.assembly.language import LanguageModel
 from safetensors.torch import save_file
 from torch import Tensor
@@ -91,14 +90,6 @@ def test_converted_internlm2_gives_the_same_logits(tmp_path: Path, kv_heads: int
     ids = torch.randint(0, VOCAB, (20,), generator=torch.Generator().manual_seed(9))
     with torch.no_grad():
         assert (llama(ids[None]).logits[0] - internlm2_logits(tensors, ids, kv_heads)).abs().max() < 1e-5
-
-
-def test_split_wqkv_keeps_every_row_once() -> None:
-    fused = torch.arange((4 + 2 * 2) * 3).float()[:, None]
-    q, k, v = split_wqkv(fused, heads=4, kv_heads=2)
-    assert q[:, 0].tolist() == [0, 1, 2, 3, 4, 5, 12, 13, 14, 15, 16, 17]
-    assert k[:, 0].tolist() == [6, 7, 8, 18, 19, 20]
-    assert v[:, 0].tolist() == [9, 10, 11, 21, 22, 23]
 
 
 @pytest.mark.parametrize("keep", [False, True])

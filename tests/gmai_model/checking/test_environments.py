@@ -36,8 +36,8 @@ def test_an_environment_is_made_once(
     assert not (folder / "half-made").exists()
     assert commands == [
         [sys.executable, "-m", "venv", str(folder)],
-        [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "torch==2.9.1", "transformers==4.49.0", "pillow",
-         "jinja2"],
+        [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "torch==2.9.1",
+         "transformers==4.49.0", "pillow", "jinja2"],
     ]  # fmt: skip
     assert "this is done once and takes about 5 GB" in capsys.readouterr().err
     folder.mkdir()
@@ -56,6 +56,6 @@ def test_uv_makes_it_where_there_is_one(commands: list[list[str]], monkeypatch: 
 def test_what_pip_says_is_one_line_with_the_remedy(commands: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     failed = SimpleNamespace(returncode=1, stderr="  × No solution\n\n ╰─▶ no 9.9\nc\nd\n")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
-    message = r"^--transformers 9\.9: no environment could be made: No solution; no 9\.9; c\. It needs a package index"
+    message = r"--transformers 9\.9: no environment could be made: No solution; no 9\.9; c\. It needs a package index"
     with pytest.raises(UserError, match=message):
         older_python("9.9")

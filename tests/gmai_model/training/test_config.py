@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from gmai_formats.errors import UserError
 from gmai_model.training.config import resolve
-from gmai_model.training.reference import write_reference
 
 TABLE_8 = Path(__file__).parents[4] / "shared" / "paper" / "table8_training_settings.csv"
 
@@ -59,11 +58,6 @@ def test_unknown_key_in_file_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("epoch: 3\n")
     with pytest.raises(UserError, match=r'c.yaml: epoch: unknown key. Did you mean "epochs"\?'):
         resolve(1, tmp_path / "c.yaml", [])
-
-
-def test_reference_is_up_to_date() -> None:
-    page = Path(__file__).parents[3] / "docs" / "reference" / "train-settings.md"
-    assert page.read_text("utf-8") == write_reference(), "run: python -m gmai_model.training.reference"
 
 
 @pytest.mark.parametrize(

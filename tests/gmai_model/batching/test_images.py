@@ -1,0 +1,56 @@
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from gmai_model.batching.images import CopiedImage, ImageCopy
+
+IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+
+def held(content: bytes | None) -> dict[str, Any]:
+    return {"bytes": content, "path": "x.png"}
+
+
+def copied(folder: Path, column: Any, name: str = "images") -> list[bytes]:
+    pq.write_table(
+        pa.table({"id": [str(i) for i in range(len(column))], name: column}), folder / "a.parquet", row_group_size=2
+    )
+    copy = ImageCopy(folder / "cache", "d1")
+    assert not copy.exists
+    copy.write(folder / "a.parquet")
+    assert copy.exists
+    whole = copy.path.read_bytes()
+    parts = [CopiedImage(copy, number).read() for number in range(len(copy._starts) - 1)]
+    assert b"".join(parts) == whole
+    return parts
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "parts"),
+    [
+        ([[held(b"a"), held(b"bc")], None, [], [held(b"def")]], pa.list_(IMAGE), [b"a", b"bc", b"def"]),
+        ([held(b"a"), None, held(b"bc")], IMAGE, [b"a", b"bc"]),
+        ([held(b"a"), held(None)], IMAGE, [b"a", b""]),
+        ([b"a", None, b"bc"], pa.binary(), [b"a", b"bc"]),
+        ([b"a", b"bc"], pa.large_binary(), [b"a", b"bc"]),
+        (["a.png", "b.png"], pa.string(), [b"", b""]),
+        ([{"path": "a.png"}], pa.struct([("path", pa.string())]), [b""]),
+        ([], IMAGE, []),
+    ],
+)
+def test_images_lie_end_to_end_in_their_order(tmp_path: Path, values: list[Any], kind: Any, parts: list[bytes]) -> None:
+    assert copied(tmp_path, pa.array(values, kind)) == parts
+
+
+def test_a_file_without_images_has_an_empty_copy(tmp_path: Path) -> None:
+    assert copied(tmp_path, pa.array([1, 2]), "score") == []
+
+
+def test_a_copy_that_was_begun_is_not_whole(tmp_path: Path) -> None:
+    copy = ImageCopy(tmp_path, "d1")
+    copy.path.parent.mkdir()
+    copy.path.write_bytes(b"half")
+    assert not copy.exists
+    assert copy.path == tmp_path / "images/d1.bin"

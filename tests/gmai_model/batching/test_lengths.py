@@ -1,0 +1,110 @@
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from gmai_formats.errors import UserError
+from gmai_model.batching import lengths
+from gmai_model.batching.lengths import CUT, MEASURED, REJECTED, UNMEASURED, WHOLE, in_processes, measure, reasons
+from gmai_model.batching.samples import SampleSource
+from gmai_model.batching.team import Team
+from gmai_model.batching.tokens import REASONS, Encoded, Rejected
+
+
+class Table:
+    """Rows that are numbers, in files of some lengths."""
+
+    def __init__(self, *counts: int) -> None:
+        self.digests = [f"file{number}" for number in range(len(counts))]
+        self.starts = np.concatenate([[0], np.cumsum(counts)])
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def __getitem__(self, row: int) -> int:
+        return row
+
+
+class Encoder:
+    """A row takes as many tokens as its number and 3; all but the first two are learned."""
+
+    digest = "e1"
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def __call__(self, row: int) -> Encoded:
+        self.seen.append(row)
+        if row == 5:
+            raise Rejected(REASONS[4])
+        supervised = np.arange(row + 3) >= 2
+        return Encoded(np.zeros(row + 3, np.int32), supervised, n_images=row % 2, cut_turns=2 if row == 4 else 0)
+
+
+def source(table: Any, rows: list[int]) -> SampleSource:
+    return SampleSource([table], np.zeros(len(rows), int), np.array(rows))
+
+
+def measured(table: Any, rows: list[int], cache: Path, encoder: Encoder) -> list[tuple[int, ...]]:
+    found = measure(source(table, rows), encoder, cache, Team(), shown=False)  # type: ignore[arg-type]
+    assert found.dtype == MEASURED
+    return [tuple(one) for one in found.tolist()]
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lengths, "CHUNK_ROWS", 3)
+
+
+def test_samples_are_measured_once_in_any_order(tmp_path: Path) -> None:
+    encoder = Encoder()
+    assert measured(Table(4, 3), [6, 0, 4, 5, 0], tmp_path, encoder) == [
+        (9, 7, 0, WHOLE), (3, 1, 0, WHOLE), (7, 5, 0, CUT), (0, 0, 0, REJECTED + 4), (3, 1, 0, WHOLE),
+    ]  # fmt: skip
+    assert encoder.seen == [0, 4, 5, 6]
+    again = Encoder()
+    assert measured(Table(4, 3), [1, 0], tmp_path, again) == [(4, 2, 1, WHOLE), (3, 1, 0, WHOLE)]
+    assert again.seen == [1]
+
+
+def test_another_encoder_measures_anew(tmp_path: Path) -> None:
+    measured(Table(2), [0, 1], tmp_path, Encoder())
+    other = Encoder()
+    other.digest = "e2"
+    measured(Table(2), [0, 1], tmp_path, other)
+    assert other.seen == [0, 1]
+
+
+@pytest.mark.parametrize("content", [b"", b"damaged", b"\x93NUMPY"])
+def test_a_damaged_chunk_is_measured_again(tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    due = measured(Table(2), [0, 1], tmp_path, Encoder())
+    (path,) = (tmp_path / "lengths").rglob("*.npy")
+    path.write_bytes(content)
+    assert measured(Table(2), [0, 1], tmp_path, Encoder()) == due
+    assert f"{path} is damaged; its samples are measured again" in capsys.readouterr().err
+
+
+def test_a_cache_of_one_node_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lengths, "_measure", lambda *_: 1)
+    with pytest.raises(UserError, match=r"lengths lacks lengths that other processes .* Set GMAI_CACHE to one"):
+        measured(Table(2), [0], tmp_path, Encoder())
+
+
+def test_only_rank_0_gets_the_measurements(tmp_path: Path) -> None:
+    team = Team()
+    team.rank = 1
+    assert len(measure(source(Table(2), [0]), Encoder(), tmp_path, team, shown=False)) == 0  # type: ignore[arg-type]
+
+
+def test_samples_left_out_are_counted_by_reason() -> None:
+    outcomes = np.array([WHOLE, CUT, UNMEASURED, REJECTED, REJECTED + 2, REJECTED + 2])
+    assert reasons(outcomes) == {REASONS[0]: 1, REASONS[2]: 2}
+    assert sum(reasons(np.array([WHOLE])).values()) == 0
+
+
+def test_work_is_done_in_this_process_where_it_is_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lengths, "ProcessPoolExecutor", SimpleNamespace)
+    assert list(in_processes(lambda item: item + 1, [1, 2], alone=True)) == [2, 3]
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "100000")
+    assert list(in_processes(lambda item: item + 1, [1, 2], alone=False)) == [2, 3]
