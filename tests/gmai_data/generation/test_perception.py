@@ -7,10 +7,17 @@ from dataclasses import replace
 import pyarrow.parquet as pq
 import pytest
 from gmai_data.annotation import Annotation, Box
-from gmai_data.generation.perception import perception_turns, region_offer
+from gmai_data.generation.perception import (
+    LETTER_SHARE,
+    MAX_COUNT,
+    label_offer,
+    modality_offer,
+    perception_turns,
+    region_offer,
+)
 from gmai_data.generation.template_writer import TemplateWriter
 from gmai_data.generation.wording import Words
-from gmai_data.vocabulary import Kind, Language, Split
+from gmai_data.vocabulary import Kind, Language, Modality, Split
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +64,7 @@ def test_no_wrong_option_is_right(perception):
 def test_modalities_and_counts_are_those_of_the_record(perception):
     counted = 0
     for record, what, question, answer in perception:
-        if what in ("modality open", "modality option_text"):
+        if what in ("modality", "modality option_text"):
             assert answer == record["modality"]
         if what == "counting":
             counts = {label: sum(box["label"] == label for box in record["boxes"]) for label in record["labels"]}
@@ -116,3 +123,106 @@ def _annotation(recipe, *boxes, incomplete=(), labels=()):
         absent=tuple(name for name in recipe.label_names if name not in labels), incomplete=incomplete, boxes=boxes,
         split=Split.TRAIN, group="g", source="toy", license="CC0-1.0", provenance={},
     )  # fmt: skip
+
+
+def asked(record, recipe, modalities=(), seed=0):
+    """Return what is asked about a record ▶ its turns."""
+    made = {}
+    words = Words(record, recipe, Language.EN, seed)
+    for question, answer, boxes, what in perception_turns(record, words, modalities, seed):
+        made.setdefault(what, []).append((question, answer, boxes))
+    return made
+
+
+def regions(count, label="alpha"):
+    return tuple(Box(label, (number, 0, number + 1, 1)) for number in range(count))
+
+
+@pytest.mark.parametrize(("count", "counted"), [(1, True), (MAX_COUNT, True), (MAX_COUNT + 1, False)])
+def test_so_many_regions_are_counted_and_listed_and_no_more(toy, count, counted):
+    recipe = toy(task="2d_detection")
+    made = asked(_annotation(recipe, *regions(count)), recipe)
+    assert MAX_COUNT == 30
+    assert ("counting" in made) == ("localisation" in made) == counted
+    if counted:
+        ((question, answer, boxes),) = made["counting"]
+        assert (answer, len(boxes)) == (str(count), count)
+        assert "alpha" in question
+        ((_, answer, boxes),) = made["localisation"]
+        assert answer.startswith("<ref>alpha</ref><box>[[")
+        assert boxes == regions(count)
+
+
+def test_a_label_with_a_region_that_has_no_box_is_not_counted(toy):
+    recipe = toy(task="2d_detection")
+    made = asked(_annotation(recipe, *regions(2), incomplete=("alpha",)), recipe)
+    assert not {"counting", "localisation"} & made.keys()
+
+
+def test_presence_is_asked_both_ways_or_not_at_all(toy):
+    recipe = toy(task="2d_detection")
+    record = _annotation(recipe, *regions(1))
+    yes, no = asked(record, recipe)["presence"]
+    assert ("alpha" in yes[0], yes[1], no[1]) == (True, "Yes", "No")
+    assert any(label in no[0] for label in record.absent)
+    assert "presence" not in asked(replace(record, absent=()), recipe)
+    assert "presence" not in asked(replace(record, labels=(), boxes=()), recipe)
+
+
+def test_the_open_question_is_for_the_label_only_where_there_is_one(toy):
+    recipe = toy(task="2d_detection")
+    record = _annotation(recipe, *regions(1))
+    assert asked(record, recipe)["label"][0][1:] == ("alpha", ())
+    for other in (replace(record, absent=()), replace(record, labels=("alpha", "beta"))):
+        assert asked(other, recipe)["modality"][0][1:] == ("Dermoscopy", ())
+        assert "label" not in asked(other, recipe)
+
+
+def test_modalities_of_the_build_are_offered_first_and_filled_to_three(toy):
+    recipe = toy(task="2d_detection")
+    record = _annotation(recipe, *regions(1))
+    words = Words(record, recipe, Language.EN, 0)
+    few = modality_offer(record, words, (Modality.DERMOSCOPY, Modality.CT))
+    assert (few.answer, few.wrong[0], len(few.wrong)) == ("Dermoscopy", "CT", 3)
+    assert "Dermoscopy" not in few.wrong
+    assert len(set(few.wrong)) == 3
+    assert modality_offer(record, words, (Modality.CT,), only_these=True).wrong == ("CT",)
+    many = (Modality.CT, Modality.MR, Modality.PET, Modality.OCT, Modality.DERMOSCOPY)
+    assert modality_offer(record, words, many).wrong == ("CT", "MR", "PET", "OCT")
+
+
+@pytest.mark.parametrize(("absent", "least"), [((), 1), (("beta",), 2), (("beta", "gamma"), 3), (("b", "c", "d"), 3)])
+def test_with_a_small_vocabulary_fewer_options_will_do(toy, absent, least):
+    recipe = toy(task="2d_detection")
+    record = replace(_annotation(recipe, *regions(1)), absent=absent)
+    words = Words(record, recipe, Language.EN, 0)
+    offer = label_offer(record, words, "alpha", "x")
+    assert (offer.answer, offer.wrong, offer.least_options) == ("alpha", absent, least)
+    region = region_offer(record, words, record.boxes[0], "x")
+    assert (region.answer, region.wrong, region.least_options) == ("alpha", absent, least)
+
+
+@pytest.mark.parametrize(("edge", "wrong"), [(4, {"beta"}), (5, set()), (6, set())])
+def test_half_of_the_smaller_box_in_common_is_too_much_for_a_wrong_answer(toy, edge, wrong):
+    recipe = toy(task="2d_detection")
+    outer, other = Box("alpha", (0, 0, 40, 10)), Box("beta", (0, 10 - edge, 20, 20 - edge))
+    record = replace(_annotation(recipe, outer, other), absent=())
+    assert set(region_offer(record, Words(record, recipe, Language.EN, 0), outer, "x").wrong) == wrong
+
+
+def test_a_fifth_of_the_choices_is_answered_by_letter(toy):
+    recipe = toy(task="2d_detection")
+    record = _annotation(recipe, *regions(1))
+    letters = texts = 0
+    for number in range(300):
+        each = replace(record, id=str(number))
+        for question, answer, _, what in perception_turns(each, Words(each, recipe, Language.EN, 0), (), 0):
+            if what.endswith("option_letter"):
+                letters += 1
+                assert answer in "ABCD"
+                assert f"{answer}. " in question
+            elif what.endswith("option_text"):
+                texts += 1
+                assert answer in question
+    assert LETTER_SHARE == 0.2
+    assert 0.15 < letters / (letters + texts) < 0.25
