@@ -79,6 +79,7 @@ LONG = "the edge of it is smooth all round"
         ([f"{LONG}. {LONG}."], f'it says "{LONG}" more than once'),
         ([f"{LONG}.", f"so. {LONG}!"], f'it says "{LONG}" more than once'),
         (["a kidney is visible here. a kidney is visible here."], None),
+        ([f"the first one is said but once. {LONG}. {LONG}."], f'it says "{LONG}" more than once'),
         ([("x" * 26 + ". ") * 2], f'it says "{"x" * 26}" more than once'),
         ([("x" * 25 + ". ") * 2], None),
         ([("y" * 70 + ". ") * 2], f'it says "{"y" * 60}" more than once'),

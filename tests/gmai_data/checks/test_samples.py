@@ -6,10 +6,12 @@ import sys
 import pytest
 from gmai_data.annotation import Annotation, Box
 from gmai_data.checks import samples
-from gmai_data.checks.samples import CHECKS, added_checks, reason_to_drop
+from gmai_data.checks.leakage import Benchmarks
+from gmai_data.checks.samples import BENCHMARK_QUESTION, CHECKS, added_checks, reason_to_drop
 from gmai_data.sample import Sample
 from gmai_data.vocabulary import ClinicalTask, Department, Kind, Language, Modality, Split, Task
 from gmai_formats.errors import UserError
+from gmai_formats.fingerprints.listed import ListedQuestion, write_list
 
 ANNOTATION = Annotation(
     id="a", image=b"x", width_px=10, height_px=20, modality=Modality.CT, department=Department.UROLOGY,
@@ -111,3 +113,16 @@ def test_two_labs_cannot_share_a_name(lab):
     lab(("x", "our-lab", "lab_checks:no_hips"), ("x", "their-lab", "lab_checks:no_hips"))
     with pytest.raises(UserError, match="there is one of that name"):
         reason_to_drop(GOOD)
+
+
+def test_a_text_must_not_ask_a_question_of_a_benchmark(tmp_path):
+    path = tmp_path / "list.jsonl"
+    write_list(path, [ListedQuestion("vqa/closed", "q", "which gamma is it", {})])
+    benchmarks = Benchmarks(path)
+    turns = (("What else?", "A hip."), ("Which GAMMA is it?", "A hip."))
+    text = dataclasses.replace(GOOD, kind=Kind.TEXT_ONLY, turns=turns)
+    assert reason_to_drop(text, benchmarks) == (BENCHMARK_QUESTION, 'it asks "Which GAMMA is it?"')
+    assert reason_to_drop(text) is None
+    assert reason_to_drop(dataclasses.replace(text, turns=turns[:1]), benchmarks) is None
+    assert reason_to_drop(dataclasses.replace(text, turns=(("A?", "Which gamma is it?"),)), benchmarks) is None
+    assert reason_to_drop(dataclasses.replace(GOOD, turns=turns), benchmarks) is None, "it is nothing without its image"

@@ -26,3 +26,18 @@ def test_options_that_contain_one_another_are_left_out():
 
 def test_letters():
     assert lettered(["x", "y"]) == "A. x\nB. y"
+
+
+def test_wrong_answers_that_cannot_be_told_from_the_right_one_are_never_options():
+    assert options_for("a", [], 1) is None
+    assert options_for("alpha", ["ALPHA", "alpha"], 1) is None
+    for number in range(20):
+        options = options_for("cyst", ["kidney", "left kidney", "kidney"], number)
+        assert len(options) == 2
+        assert "cyst" in options
+
+
+def test_another_draw_takes_other_wrong_answers():
+    drawn = {frozenset(options_for("a", "bcdefgh", number)) for number in range(30)}
+    assert len(drawn) > 10
+    assert all("a" in options for options in drawn)
