@@ -1,0 +1,139 @@
+"""The page of a build's images: what is shown, and that words of data stay words."""
+
+import base64
+import io
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+from gmai_data.publishing import gallery
+from gmai_data.publishing.gallery import THUMBNAIL_PX, write_gallery
+from gmai_data.tables import ANNOTATIONS, TableFiles
+from PIL import Image
+
+
+def row(number, **changes):
+    """Return an annotated image of 40×30 px."""
+    return {
+        "id": f"i#{number}", "image": None, "width": 40, "height": 30, "sha256": "", "modality": "CT",
+        "department": "Urology", "clinical_task": "Disease Diagnosis", "anatomy": "a", "task": "2d_classification",
+        "labels": ["cyst"], "absent": [], "incomplete": [], "boxes": [], "split": "train", "group": "g",
+        "source": "s", "license": "MIT", "provenance": "{}",
+    } | changes  # fmt: skip
+
+
+@pytest.fixture
+def page_of(tmp_path, picture):
+    """Return a function of annotated images that makes a build and its page: (images shown, page)."""
+
+    def make(*rows, images=60, encoded=None):
+        out = tmp_path / "out"
+        with TableFiles(out / "annotations", "s", ANNOTATIONS) as files:
+            files.add_rows([each | {"image": {"bytes": encoded or picture(), "path": "1.png"}} for each in rows])
+        line = {"read": 3, "kept": 2, "dropped": {"blank": 1}, "quarantined": 0}
+        entry = dict.fromkeys(("items", "images", "boxes", "samples"), line)
+        (out / "manifest.json").write_text(json.dumps({"recipes": {"s": entry}}))
+        count = write_gallery(out, tmp_path / "g.html", images=images)
+        return count, (tmp_path / "g.html").read_text("utf-8")
+
+    return make
+
+
+def test_boxes_and_captions(page_of):
+    boxes = [{"label": "cyst", "xyxy": [2, 3, 12, 9]}, {"label": "stone", "xyxy": [0, 0, 4, 4]}]
+    count, page = page_of(row(1, boxes=boxes, provenance='{"window": "lung -600/1500"}'))
+    assert count == 1
+    assert '<rect x="2" y="3" width="10" height="6" stroke="#ffd400"><title>cyst</title></rect>' in page
+    assert '<rect x="0" y="0" width="4" height="4" stroke="#4cc9f0"><title>stone</title></rect>' in page
+    assert '<svg viewBox="0 0 40 30"' in page
+    assert "<b>cyst</b>CT, s, train, lung -600/1500" in page
+    assert 'data-all="1"' in page
+    assert "items: blank: 1, images: blank: 1, samples: blank: 1" in page
+    assert "Empty: every input could be used." in page
+
+
+def test_an_image_without_labels_says_so(page_of):
+    _, page = page_of(row(1, labels=[]))
+    assert "<b>no label</b>" in page
+    assert 'alt="CT"' in page
+
+
+def test_every_source_has_its_share(page_of):
+    rows = [row(number, source="s" if number < 18 else "t") for number in range(20)]
+    count, page = page_of(*rows, images=4)
+    assert count == 4
+    assert page.count("CT, s, train") == page.count("CT, t, train") == 2
+    assert 'data-all="20"' in page
+
+
+def test_words_of_data_stay_words(page_of):
+    words = "<script>alert(1)</script>"
+    _, page = page_of(row(1, labels=[words], source=words, boxes=[{"label": words, "xyxy": [0, 0, 1, 1]}]))
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+def test_large_pictures_are_shown_small(page_of, picture):
+    def size(page):
+        data = re.search(r"data:image/jpeg;base64,([^\"]+)", page).group(1)
+        return Image.open(io.BytesIO(base64.b64decode(data))).size
+
+    large = io.BytesIO()
+    Image.new("L", (720, 300), 9).save(large, "PNG")
+    assert size(page_of(row(1), encoded=large.getvalue())[1]) == (THUMBNAIL_PX, 150)
+    assert size(page_of(row(1))[1]) == (40, 30)
+    with pytest.raises(RuntimeError, match="an image of the build does not decode"):
+        page_of(row(1), encoded=b"x")
+
+
+@pytest.mark.browser
+def test_gallery_in_a_browser(phantom_build, tmp_path):
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    page = tmp_path / "g.html"
+    count = write_gallery(phantom_build, page, images=60)
+    text = page.read_text()
+    assert "default-src 'none'" in text
+    assert "http://" not in text
+    command = [
+        chromium, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=4000",
+        f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", page.as_uri(),
+    ]  # fmt: skip
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    assert f"{count} of {count} images shown; the build has 128" in shown  # the script ran under the page's own policy
+    assert "<rect" in shown
+
+
+def test_the_gallery_lists_what_checks_dropped(phantom_build, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(phantom_build, out)
+    entry = {"recipe": "r", "id": "s#1", "kind": "dialogue", "language": "en", "check": "laterality", "detail": "left"}
+    lines = [{**entry, "text": "<script>alert(1)</script>"}, {**entry, "check": "refusal", "text": "I'm sorry"}]
+    (out / "dropped.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    write_gallery(out, tmp_path / "g.html", images=1)
+    page = (tmp_path / "g.html").read_text()
+    assert "Dropped by checks (2)" in page
+    assert "laterality: 1, refusal: 1" in page
+    assert "<td>laterality</td><td>left</td><td>dialogue</td><td>en</td><td>r</td><td>s#1</td>" in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script>alert" not in page
+
+
+def test_a_reason_that_comes_often_hides_no_other(phantom_build, tmp_path, monkeypatch):
+    monkeypatch.setattr(gallery, "SHOWN_LINES", 6)
+    out = tmp_path / "out"
+    shutil.copytree(phantom_build, out)
+    bad = [{"recipe": "r", "file": f"{number}.png", "reason": "empty file: 0 bytes"} for number in range(9)]
+    bad.append({"recipe": "r", "file": "x.dcm", "reason": "truncated: it ends: too early"})
+    (out / "quarantine.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in bad))
+    write_gallery(out, tmp_path / "g.html", images=1)
+    page = (tmp_path / "g.html").read_text()
+    assert (
+        "Quarantine (10)</h2><p>empty file: 9, truncated: 1</p><p>At most 3 of each; all are in quarantine.jsonl"
+        in page
+    )
+    assert page.count("<td>empty file</td>") == 3
+    assert "<td>truncated</td><td>it ends: too early</td><td>r</td><td>x.dcm</td>" in page
