@@ -1,20 +1,15 @@
-"""Asking a checkpoint: the same answer as plain `generate`, in pieces, over several turns, in the terminal too."""
+"""Asking a checkpoint: the same answer as plain `generate`, in pieces, over several turns."""
 
-import io
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import nibabel
-import numpy as np
 import pytest
 import torch
 from gmai_formats.errors import UserError
-from gmai_model.chat import DISCLAIMER, Assistant, Conversation
-from gmai_model.terminal import Terminal
+from gmai_model.chat import Assistant, Conversation
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
@@ -72,77 +67,6 @@ def test_checkpoint_that_does_not_open(tmp_path: Path, checkpoint: Path) -> None
     if not torch.cuda.is_available():
         with pytest.raises(UserError, match="torch finds no GPU"):
             Assistant(checkpoint, device="cuda")
-
-
-def test_terminal_answers_what_is_piped_in(
-    assistant: Assistant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    RED.save(tmp_path / "red.png")
-    monkeypatch.setattr(
-        "sys.stdin", io.StringIO(f"Which shape?\n\n/new\n/image {tmp_path / 'red.png'}\nAnd now?\n/quit\nno\n")
-    )
-    Terminal(assistant).run([], [])
-    shown = capsys.readouterr()
-    alone = "".join(assistant.answer(Conversation().with_question("Which shape?")))
-    with_image = "".join(assistant.answer(Conversation().with_question("And now?", [RED])))
-    assert shown.out == f"{alone}\n{with_image}\n"
-    assert shown.err.count(DISCLAIMER) == 1
-    assert "red.png: 90×60 px" in shown.err
-    assert shown.err.count("cut at --max-new-tokens") == 2
-
-
-class Pointing:
-    """Stands in for a checkpoint: keeps what it is asked and points at the middle."""
-
-    cut = False
-
-    def __init__(self) -> None:
-        self.asked: list[Conversation] = []
-
-    def answer(self, conversation: Conversation) -> Iterator[str]:
-        self.asked.append(conversation)
-        yield "<ref>cyst</ref><box>[[250, 250, 750, 750]]</box>"
-
-
-def test_terminal_names_regions_and_says_when_no_image_is_shown(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    RED.save(tmp_path / "red.png")
-    Terminal(Pointing()).run([], ["Where?"])  # type: ignore[arg-type]
-    assert "no image is shown with this question" in capsys.readouterr().err
-    Terminal(Pointing()).run([tmp_path / "red.png"], ["Where?"])  # type: ignore[arg-type]
-    shown = capsys.readouterr()
-    assert shown.out == "<ref>cyst</ref><box>[[250, 250, 750, 750]]</box>\n"
-    assert "cyst: x 22–68, y 15–45 px (46×30 px)" in shown.err
-
-
-def test_a_new_image_is_a_new_conversation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, colour in (("first.png", (9, 9, 9)), ("second.png", (200, 0, 0)), ("third.png", (0, 200, 0))):
-        Image.new("RGB", (20, 20), colour).save(tmp_path / name)
-    lines = ["/image first.png", "Whose?", "/image second.png", "/add third.png", "And whose?", "/new", "Nobody?"]
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(lines)))
-    pointing = Pointing()
-    Terminal(pointing).run([], [])  # type: ignore[arg-type]
-    assert [[image.getpixel((1, 1)) for image in asked.images] for asked in pointing.asked] == [
-        [(9, 9, 9)], [(200, 0, 0), (0, 200, 0)], [],
-    ]  # fmt: skip
-    assert [len(asked.messages) for asked in pointing.asked] == [1, 1, 1]
-
-
-def test_slices_are_for_the_images_that_have_some(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    RED.save(tmp_path / "red.png")
-    volume = np.arange(5 * 8 * 9, dtype=np.int16).reshape(9, 8, 5)
-    for name in ("a.nii", "b.nii"):
-        nibabel.save(nibabel.Nifti1Image(volume, np.diag([2.0, 2.0, 3.0, 1.0])), tmp_path / name)
-    images = [tmp_path / "a.nii", tmp_path / "red.png", tmp_path / "b.nii"]
-    Terminal(Pointing(), numbers=[1, 3], window="40/400").run(images, ["?"])  # type: ignore[arg-type]
-    shown = capsys.readouterr().err
-    assert "a.nii: 9×8 px, axial slice 1 of 5" in shown
-    assert "b.nii: 9×8 px, axial slice 3 of 5" in shown
-    assert "mm)" in shown
-    with pytest.raises(UserError, match="--slice is given 3 times for 2 images with slices"):
-        Terminal(Pointing(), numbers=[1, 2, 3]).run(images, ["?"])  # type: ignore[arg-type]
 
 
 def test_half_a_region_in_a_question_is_refused(assistant: Assistant) -> None:

@@ -10,7 +10,6 @@ import torch
 from gmai_model.assembly.assemble import FEATURE_LAYER, assemble
 from gmai_model.assembly.layout import classic_name, expected_shapes
 from gmai_model.assembly.portable import make_portable
-from gmai_model.assembly.presets import init_preset
 from gmai_model.assembly.weights import WeightFiles
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor, CLIPVisionModel, LlamaForCausalLM
@@ -132,10 +131,3 @@ def test_image_modes_make_the_squares_they_say(checkpoint: Path, tmp_path: Path)
         expected = (np.asarray(square) / 255 - mean) / deviation
         assert np.abs(pixels.permute(1, 2, 0).numpy() - expected).max() < 1e-5, mode
         assert read(tmp_path / mode, "gmai.json")["image_mode"] == mode
-
-
-def test_small_preset_has_some_tens_of_millions_of_parameters(tmp_path: Path) -> None:
-    init_preset("small", ["the liver is shown"] * 9, tmp_path / "small", image_mode="pad", seed=0)
-    weights = WeightFiles(tmp_path / "small")
-    assert 30e6 < sum(int(np.prod(weights.shape(name))) for name in weights.names()) < 90e6
-    assert read(tmp_path / "small", "config.json")["image_seq_length"] == 256

@@ -1,0 +1,63 @@
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from gmai_bench.benchmarks.declared import DeclaredBenchmark
+from gmai_bench.commands import audit_table, compare, fingerprints, print_extractors
+from gmai_bench.run import Settings, score_file
+from gmai_formats.errors import UserError
+
+
+def run(inputs: SimpleNamespace, held_out: Path, out: Path, answer: str) -> Path:
+    file = inputs.write_predictions(out.with_suffix(".jsonl"), {row["id"]: answer for row in inputs.held_out_rows()})
+    score_file(file, [DeclaredBenchmark(held_out)], out, Settings(), model=answer)
+    return out
+
+
+def test_two_runs_are_compared_in_one_row(
+    inputs: SimpleNamespace, held_out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = (run(inputs, held_out, tmp_path / name, name) for name in ("CT", "none"))
+    capsys.readouterr()
+    compare(first, second)
+    shown = capsys.readouterr().out
+    assert f"A = {first}, B = {second}" in shown
+    row = next(line for line in shown.splitlines() if line.startswith("held_out/option-text"))
+    assert row.split()[1:9] == ["12", "33.3", "%", "0.0", "%", "4", "0", "-33.3"]
+
+
+def test_a_table_of_the_paper_is_audited_with_its_own_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    audit_table("table2", None)
+    assert "rows, " in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"--n: table2 declares its questions itself\. Leave --n out"):
+        audit_table("table2", ["a=7"])
+
+
+def test_counts_are_given_by_column(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "t.csv").write_text("model,a,b\nx,50.0,33.3\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r'--n "27": give COLUMN=N, such as --n pharmacy=27'):
+        audit_table(str(tmp_path / "t.csv"), ["27"])
+    audit_table(str(tmp_path / "t.csv"), ["a=3", "b=3"])
+    shown = capsys.readouterr().out
+    assert "questions: a 3, b 3" in shown
+    audit_table(str(tmp_path / "t.csv"), None)
+    assert "No questions are declared, so only the macro mean was checked." in capsys.readouterr().out
+
+
+def test_extractors_stand_beside_one_another(
+    inputs: SimpleNamespace, held_out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = inputs.write_predictions(tmp_path / "a.jsonl", {row["id"]: "CT" for row in inputs.held_out_rows()})
+    (benchmark,) = score_file(file, [DeclaredBenchmark(held_out)], tmp_path / "o", Settings(), model="m")
+    print_extractors(benchmark, "Readings", "all", has_out=False)
+    shown = capsys.readouterr().out
+    assert "Readings" in shown
+    assert "33.3 %" in shown
+
+
+def test_names_are_separated_by_commas(held_out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fingerprints([f" {held_out} , "], tmp_path / "f.jsonl")
+    assert capsys.readouterr().out == f"{tmp_path / 'f.jsonl'}: 12 questions\n"
+    lines = (tmp_path / "f.jsonl").read_text(encoding="utf-8").splitlines()
+    assert all(isinstance(json.loads(line), dict) for line in lines)

@@ -1,0 +1,45 @@
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from gmai_model.checking.probe import QUESTION, _prompt, _rope_theta
+
+
+class Tokenizer:
+    """Writes turns as `<role>text</end>`; every mark is one id."""
+
+    chat_template = "own"
+    all_special_ids = (1,)
+    added_tokens_decoder = {2: "x"}  # noqa: RUF012
+
+    def __init__(self) -> None:
+        self.templates: list[Any] = []
+
+    def apply_chat_template(self, messages: Any, *, chat_template: Any, tokenize: bool, **more: Any) -> str:
+        self.templates.append(chat_template)
+        turns = [f"{m['role']}:{''.join(part.get('text', '[image]') for part in m['content'])}</end>" for m in messages]
+        return "\n".join([*turns, "assistant:"] if more.get("add_generation_prompt") else turns)
+
+    def __call__(self, text: str, *, add_special_tokens: bool) -> dict[str, list[int]]:
+        assert not add_special_tokens
+        return {"input_ids": [7, 2, 1] if text == "</end>" else [7]}
+
+
+def test_a_question_about_an_image_and_the_token_that_ends_an_answer() -> None:
+    tokenizer = Tokenizer()
+    prompt, end = _prompt(SimpleNamespace(tokenizer=tokenizer))
+    assert prompt == f"user:[image]{QUESTION}</end>\nassistant:"
+    assert end == 2
+    assert set(tokenizer.templates) == {"own"}
+    _prompt(SimpleNamespace(tokenizer=tokenizer, chat_template="of the processor"))
+    assert tokenizer.templates[-1] == "of the processor"
+
+
+@pytest.mark.parametrize("theta", [10_000.0, 1e6])
+def test_the_rotary_base_is_read_from_the_frequencies(theta: float) -> None:
+    frequencies = theta ** (-torch.arange(0, 16, 2).double() / 16)
+    buffers = [("vision.inv_freq", torch.ones(4)), ("other", torch.ones(4)), ("layer.inv_freq", frequencies)]
+    model = SimpleNamespace(named_buffers=lambda: buffers)
+    assert _rope_theta(model) == pytest.approx(theta)
+    assert _rope_theta(SimpleNamespace(named_buffers=lambda: buffers[:2])) is None
