@@ -2,7 +2,7 @@
 
 import pydicom
 import pytest
-from gmai_data.imaging.deidentify import set_aside
+from gmai_data.imaging.deidentify import ALLOWED_FIELDS, header_facts, set_aside
 from gmai_data.imaging.rules import Deidentification
 from gmai_data.ledger import SetAside
 
@@ -52,3 +52,26 @@ def test_pictures_of_every_modality_go_through_whatever_is_written_about_them(so
     )
     set_aside(header(**fields), Deidentification(), "f")
     set_aside(header(ImageType="ORIGINAL", **fields), Deidentification(), "f")
+
+
+def test_only_allowed_header_fields_leave():
+    header = pydicom.Dataset()
+    header.PatientName, header.InstitutionName, header.Modality = "Doe^Jane", "General Hospital", "CT"
+    header.BodyPartExamined = "CHEST of Jane Doe, born 1950-01-01, seen here"
+    assert header_facts(header) == {"Modality": "CT"}
+
+
+def test_the_fields_that_may_leave_say_how_and_never_of_whom():
+    assert ALLOWED_FIELDS == (
+        "Modality", "BodyPartExamined", "ViewPosition", "ImageLaterality", "SliceThickness", "SpacingBetweenSlices",
+        "KVP", "ConvolutionKernel", "MagneticFieldStrength", "RepetitionTime", "EchoTime", "NumberOfFrames",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "leaves"),
+    [("CHEST", True), ("HEAD-NECK_1.5+/x", True), ("A" * 16, True), ("", False), ("M\u00fcller", False), ("a^b", False),
+     ("a\\b", False)],
+)  # fmt: skip
+def test_only_short_codes_leave(value, leaves):
+    assert header_facts(header(BodyPartExamined=value)) == ({"BodyPartExamined": value} if leaves else {})

@@ -136,3 +136,19 @@ def test_a_slice_in_colour_is_refused(series):
     header.save_as(path)
     with pytest.raises(SourceError, match=r"slice is not one grey frame: shape \(6, 8, 3\)"):
         load_series(series, ["s"])
+
+
+def test_padding_is_the_darkest_value_that_is_none(tmp_path, hu):
+    hu = np.maximum(hu, -900)
+    hu[:, :2, :2] = -1024  # stored as 0
+    write_dicom_series(tmp_path / "s", hu, "p")
+    for path in (tmp_path / "s").iterdir():
+        header = pydicom.dcmread(path)
+        header.add_new("PixelPaddingValue", "US", 0)
+        header.save_as(path)
+    (volume,) = load_series(tmp_path, ["s"])
+    shown = np.ones(SHAPE, bool)
+    shown[:, :2, :2] = False
+    assert np.array_equal(volume.array[shown], hu[shown])
+    for number, values in enumerate(volume.array):
+        assert (values[:2, :2] == hu[number][shown[number]].min()).all()

@@ -116,3 +116,14 @@ def test_a_volume_that_cannot_be_seen_as_a_whole_is_refused(monkeypatch):
     monkeypatch.setattr(label_volumes, "IN_MEMORY_BYTES", 74)
     with pytest.raises(SourceError, match=r"too large for regions in 3-D: shape \(3, 5, 5\); use boxes.per: component"):
         with_parts(layer, 0)
+
+
+def test_regions_connected_in_the_volume_are_one():
+    array = np.zeros((3, 10, 20), np.uint16)
+    array[0, 2:8, 2:6] = array[0, 2:8, 12:16] = array[1, 2:8, 2:16] = 300
+    array[2, 9, 19] = 300
+    layer = with_parts(Layer(Volume(array, np.eye(4), (1.0, 1.0, 1.0))), min_mm3=5)
+    found = layer.regions_of_slice("axial", 0, (1.0, 1.0), whole_labels=False)
+    assert found == [(300, (2, 2, 16, 8), 48)]
+    small = layer.regions_of_slice("axial", 2, (1.0, 1.0), whole_labels=False)
+    assert small == [(300, (19, 9, 20, 10), SMALL_PART)], "there, but too small for a box"
