@@ -62,7 +62,7 @@ def trains(made: Path) -> list[float]:
     for stage in STAGES.values():
         set_trainable(llava, stage.trainable)
         llava.zero_grad()
-        loss = PackedLlava(llava)(row)
+        loss, _ = PackedLlava(llava)(row)
         loss.backward()
         without = [name for name, each in llava.named_parameters() if each.requires_grad and each.grad is None]
         assert not without
