@@ -1,6 +1,7 @@
 """Whoever launches: every process knows its place, or none trains."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -57,12 +58,22 @@ def test_processes_that_would_train_alone_are_refused(
         read_launch()
 
 
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
 def launched(
     train: Train, launcher: list[str], model: Path, out: Path, **more: str
 ) -> "subprocess.CompletedProcess[str]":
-    arguments = train.command(1, model, out, max_steps=2, answers=0)[1:]
+    # DeepSpeed's launcher names GPUs to its processes even where there are none, so the CPU is asked for by name.
+    arguments = train.command(1, model, out, max_steps=2, answers=0, device="cpu")[1:]
     module = arguments[1:] if launcher[-1] == "--module" else arguments
     beside_python = Path(sys.executable).parent
+    option = "--master_port" if launcher[0] == "deepspeed" else "--main_process_port"
+    words = 1 if launcher[0] == "deepspeed" else 2
+    launcher = [*launcher[:words], f"{option}={free_port()}", *launcher[words:]]
     return subprocess.run(
         [str(beside_python / launcher[0]), *launcher[1:], *module], capture_output=True, text=True, timeout=600,
         env={**train.environment, "PATH": f"{beside_python}:{os.environ['PATH']}", **more},

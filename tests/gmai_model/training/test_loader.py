@@ -97,7 +97,7 @@ def test_a_dead_data_worker_is_said_and_the_same_command_goes_on(
     os.kill(workers_of(process.pid)[0], signal.SIGKILL)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 2, said
-    assert "a process that reads samples is gone: DataLoader worker (pid" in said
+    assert "a process that reads samples is gone: " in said  # torch may notice by its own check or by the closed pipe
     assert "Traceback" not in said
     done = metrics(out)[-1]["step"]
     (process,) = train.ranks(1, checkpoint, out, 1, loader_workers=0, save_every_steps=1, epochs=60)
