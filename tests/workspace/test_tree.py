@@ -1,3 +1,4 @@
+import ast
 import re
 from pathlib import Path
 
@@ -58,3 +59,31 @@ def test_tests_mirror_the_packages(root: Path) -> None:
     folders = {path.name for path in (root / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
     packages = {path.name for path in root.glob("packages/*/src/*")}
     assert folders <= packages | {"workspace", "contracts", "e2e", "slurm", "servers", "safety"}
+
+
+def lacks_tests(root: Path) -> set[str]:
+    """Return the modules with logic that have no test file at the same place below tests/."""
+    found: set[str] = set()
+    for package in root.glob("packages/*/src/*"):
+        for path in package.rglob("*.py"):
+            inner = path.relative_to(package)
+            has_logic = any(
+                isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+                for node in ast.walk(ast.parse(path.read_text("utf-8")))
+            )
+            mirror = root / "tests" / package.name / inner.parent / f"test_{inner.name.lstrip('_')}"
+            if has_logic and path.name != "__main__.py" and not mirror.is_file():
+                found.add(f"{package.name}/{inner.as_posix()}")
+    return found
+
+
+def test_every_module_with_logic_has_its_test_file(root: Path) -> None:
+    assert not lacks_tests(root)
+
+
+def test_the_mirror_would_notice(tmp_path: Path) -> None:
+    package = tmp_path / "packages" / "a" / "src" / "a"
+    package.mkdir(parents=True)
+    (package / "plain.py").write_text("X = 1\n")
+    (package / "logic.py").write_text("def f():\n    return 1\n")
+    assert lacks_tests(tmp_path) == {"a/logic.py"}
