@@ -61,7 +61,7 @@ def cluster() -> Iterator[Cluster]:
         pytest.skip(reason)
     # Unix sockets have short paths, so the cluster does not live below pytest's folder. Jobs get no token and no cache.
     with tempfile.TemporaryDirectory(prefix="slurm-") as state, module.cluster(state) as environment:
-        kept = {name: text for name, text in environment.items() if not name.startswith(("HF_", "XDG_"))}
+        kept = {name: text for name, text in environment.items() if not name.startswith(("GMAI_", "HF_", "XDG_"))}
         yield Cluster(module, kept | {"HOME": str(_home(Path(state)))})
 
 
