@@ -155,7 +155,7 @@ class _Running:
 
     def __init__(self, step: Step, line: str, out: Path, *, shown: bool) -> None:
         self.step, self.line, self._out = step, line, out
-        self._started = time.monotonic()
+        self._started_s = time.time()
         self._log = None if shown else out / "logs" / f"{step.output.replace('/', '-')}.log"
         command = [sys.executable, "-m", "gmai_cli", *step.arguments]
         if self._log is None:
@@ -183,7 +183,9 @@ class _Running:
                 f"a step of the demo ended with code {code}: `{self.line}` in {self._out}. Its own message stands "
                 f"above. The same `gmai demo` goes on from this step."
             )
-        return round(time.monotonic() - self._started, 1)
+        # A step beside others ends unseen; its last line, the report's, tells when.
+        ended_s = self._log.stat().st_mtime if self._log else time.time()
+        return round(ended_s - self._started_s, 1)
 
     def stop(self) -> None:
         """End the process; the same command goes on where it was."""
