@@ -1,7 +1,10 @@
 """Inputs drawn in code: a tiny LLaVA with random weights, a held-out benchmark, both layouts of VQA-RAD."""
 
+import base64
+import csv
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from gmai_bench.benchmarks.mmmu import SUBJECTS
 from gmai_bench.benchmarks.question import Question
 from gmai_bench.scoring.scorers import scorer
 from gmai_bench.scoring.verdict import Verdict
@@ -194,3 +198,68 @@ def tiny_llava(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def pictures() -> list[bytes]:
+    """Eight PNGs that differ."""
+    drawn: list[bytes] = []
+    for shade in range(8):
+        buffer = io.BytesIO()
+        Image.new("RGB", (12, 8), (shade, 3 * shade, 90)).save(buffer, format="PNG")
+        drawn.append(buffer.getvalue())
+    return drawn
+
+
+@pytest.fixture(scope="session")
+def write_mmmu(pictures: list[bytes]) -> Callable[[Path], Path]:
+    """Return a writer of MMMU's Health & Medicine with the counts of the real subjects, under a root."""
+
+    def write(root: Path) -> Path:
+        images = [pa.field(f"image_{i}", IMAGE) for i in range(1, 8)]
+        names = ("id", "question", "options", "answer", "question_type", "topic_difficulty")
+        schema = pa.schema([*(pa.field(name, pa.string()) for name in names), *images])
+        for subject, choice in SUBJECTS.items():
+            rows = []
+            for i in range(30):
+                lettered = i < choice
+                rows.append(
+                    {
+                        "id": f"validation_{subject}_{i + 1}",
+                        "question": f"What is {{this}} in <image 1>, {i}?",
+                        "options": "['it\\'s CT', \"MR\", 'X-ray']" if lettered else "[]",
+                        "answer": "B" if lettered else "Transformation",
+                        "question_type": "multiple-choice" if lettered else "open",
+                        "topic_difficulty": "Easy",
+                        "image_1": {"bytes": pictures[i % 8], "path": None},
+                    }
+                )
+            (root / "mmmu-hm" / subject).mkdir(parents=True)
+            file = root / "mmmu-hm" / subject / "validation-00000-of-00001.parquet"
+            pq.write_table(pa.Table.from_pylist(rows, schema=schema), file)
+        return root
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_tsv(pictures: list[bytes]) -> Callable[..., Path]:
+    """Return a writer of a table of GMAI-MMBench with so many questions."""
+
+    def write(path: Path, n: int, *, answers: bool, first: int = 0) -> Path:
+        columns = ["index", "image", "question", *"ABCDE", *(["answer"] if answers else [])]
+        columns += ["Clinical VQA Task", "department", "perceptual granularity"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, delimiter="\t")
+            writer.writerow(columns)
+            for i in range(n):
+                image = base64.b64encode(pictures[i % 8]).decode() if i < 8 else str(first + i % 8)
+                options = ["CT", "MR", "X-ray", "US", "" if i % 2 else "PET"]
+                groups = [("DD", "SG")[i % 2], "OM", "image"]
+                writer.writerow(
+                    [first + i, image, f'Which, "{i}"?\nLook.', *options, *(["B"] if answers else []), *groups]
+                )
+        return path
+
+    return write

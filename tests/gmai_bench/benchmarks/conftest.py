@@ -1,6 +1,5 @@
 """What the tests of the published layouts share."""
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,18 +8,6 @@ import pytest
 from gmai_bench.benchmarks import record
 from gmai_bench.benchmarks.registry import open_benchmark
 from gmai_bench.images import check
-from PIL import Image
-
-
-@pytest.fixture(scope="session")
-def pictures() -> list[bytes]:
-    """Eight PNGs that differ."""
-    drawn: list[bytes] = []
-    for shade in range(8):
-        buffer = io.BytesIO()
-        Image.new("RGB", (12, 8), (shade, 3 * shade, 90)).save(buffer, format="PNG")
-        drawn.append(buffer.getvalue())
-    return drawn
 
 
 @pytest.fixture(scope="session")

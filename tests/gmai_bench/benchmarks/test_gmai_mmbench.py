@@ -1,7 +1,7 @@
 """GMAI-MMBench's tables, drawn in code."""
 
 import base64
-import csv
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +11,8 @@ from gmai_formats.errors import UserError
 FOUR = ("CT", "MR", "X-ray", "US")
 
 
-def write_tsv(pictures: list[bytes], path: Path, n: int, *, answers: bool, first: int = 0) -> Path:
-    columns = ["index", "image", "question", *"ABCDE", *(["answer"] if answers else [])]
-    columns += ["Clinical VQA Task", "department", "perceptual granularity"]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, delimiter="\t")
-        writer.writerow(columns)
-        for i in range(n):
-            image = base64.b64encode(pictures[i % 8]).decode() if i < 8 else str(first + i % 8)
-            options = ["CT", "MR", "X-ray", "US", "" if i % 2 else "PET"]
-            groups = [("DD", "SG")[i % 2], "OM", "image"]
-            writer.writerow([first + i, image, f'Which, "{i}"?\nLook.', *options, *(["B"] if answers else []), *groups])
-    return path
-
-
-def test_gmai_mmbench_val(tmp_path: Path, load: Any, pictures: list[bytes]) -> None:
-    write_tsv(pictures, tmp_path / "gmai-mmbench/GMAI-MMBench_VAL.tsv", 4550, answers=True)
+def test_gmai_mmbench_val(tmp_path: Path, load: Any, write_tsv: Callable[..., Path]) -> None:
+    write_tsv(tmp_path / "gmai-mmbench/GMAI-MMBench_VAL.tsv", 4550, answers=True)
     read = load("gmai-mmbench", tmp_path)
     assert len(read.questions) == 4550
     assert len({image for q in read.questions for image in q.images}) == 8
@@ -41,16 +26,14 @@ def test_gmai_mmbench_val(tmp_path: Path, load: Any, pictures: list[bytes]) -> N
 
 
 def test_gmai_mmbench_test_reads_its_parts_in_order_without_answers(
-    tmp_path: Path, load: Any, pictures: list[bytes]
+    tmp_path: Path, load: Any, pictures: list[bytes], write_tsv: Callable[..., Path]
 ) -> None:
     for part in (1, 2, 10):
-        write_tsv(pictures, tmp_path / f"gmai-mmbench/GMAI_mm_bench_TEST_part_{part}.tsv", 10, answers=False)
+        write_tsv(tmp_path / f"gmai-mmbench/GMAI_mm_bench_TEST_part_{part}.tsv", 10, answers=False)
     with pytest.raises(UserError, match=r'the id "0" occurs twice'):
         load("gmai-mmbench/test", tmp_path, allow_partial=True)
     for part in (1, 2, 10):
-        write_tsv(
-            pictures, tmp_path / f"gmai-mmbench/GMAI_mm_bench_TEST_part_{part}.tsv", 10, answers=False, first=10 * part
-        )
+        write_tsv(tmp_path / f"gmai-mmbench/GMAI_mm_bench_TEST_part_{part}.tsv", 10, answers=False, first=10 * part)
     read = load("gmai-mmbench/test", tmp_path, allow_partial=True)
     assert [q.id for q in read.questions] == [str(i) for i in (*range(10, 30), *range(100, 110))]
     assert {q.reference for q in read.questions} == {""}
@@ -58,9 +41,9 @@ def test_gmai_mmbench_test_reads_its_parts_in_order_without_answers(
 
 @pytest.mark.parametrize("name", ["GMAI_mm_bench_VAL.tsv", "GMAI-MMBench_VAL.tsv"])
 def test_a_count_that_was_never_seen_can_be_given_and_says_so(
-    tmp_path: Path, name: str, load: Any, pictures: list[bytes]
+    tmp_path: Path, name: str, load: Any, write_tsv: Callable[..., Path]
 ) -> None:
-    write_tsv(pictures, tmp_path / name, 20, answers=True)
+    write_tsv(tmp_path / name, 20, answers=True)
     with pytest.raises(UserError, match=r"found 20 .* due 4550.*not verified .*--expect gmai-mmbench/val=N"):
         load("gmai-mmbench", tmp_path)
     given = load("gmai-mmbench", tmp_path, expect={"gmai-mmbench/val": 20})
@@ -68,8 +51,8 @@ def test_a_count_that_was_never_seen_can_be_given_and_says_so(
     assert given.card.count_source == "given with --expect; shipped with the package is 4550, not verified"
 
 
-def test_a_truncated_tsv_is_named(tmp_path: Path, load: Any, pictures: list[bytes]) -> None:
-    file = write_tsv(pictures, tmp_path / "GMAI-MMBench_VAL.tsv", 20, answers=True)
+def test_a_truncated_tsv_is_named(tmp_path: Path, load: Any, write_tsv: Callable[..., Path]) -> None:
+    file = write_tsv(tmp_path / "GMAI-MMBench_VAL.tsv", 20, answers=True)
     file.write_bytes(file.read_bytes()[:-25])
     with pytest.raises(UserError, match=r"VAL\.tsv: not readable as a tab-separated table .*a file that was cut off"):
         load("gmai-mmbench", tmp_path, allow_partial=True)

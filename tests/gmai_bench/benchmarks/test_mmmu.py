@@ -1,6 +1,7 @@
 """MMMU's Health & Medicine, drawn in code with the counts of the real subjects."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,33 +15,10 @@ from gmai_formats.errors import UserError
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
-def write_mmmu(pictures: list[bytes], root: Path) -> Path:
-    images = [pa.field(f"image_{i}", IMAGE) for i in range(1, 8)]
-    names = ("id", "question", "options", "answer", "question_type", "topic_difficulty")
-    schema = pa.schema([*(pa.field(name, pa.string()) for name in names), *images])
-    for subject, choice in SUBJECTS.items():
-        rows = []
-        for i in range(30):
-            lettered = i < choice
-            rows.append(
-                {
-                    "id": f"validation_{subject}_{i + 1}",
-                    "question": f"What is {{this}} in <image 1>, {i}?",
-                    "options": "['it\\'s CT', \"MR\", 'X-ray']" if lettered else "[]",
-                    "answer": "B" if lettered else "Transformation",
-                    "question_type": "multiple-choice" if lettered else "open",
-                    "topic_difficulty": "Easy",
-                    "image_1": {"bytes": pictures[i % 8], "path": None},
-                }
-            )
-        (root / "mmmu-hm" / subject).mkdir(parents=True)
-        file = root / "mmmu-hm" / subject / "validation-00000-of-00001.parquet"
-        pq.write_table(pa.Table.from_pylist(rows, schema=schema), file)
-    return root
-
-
-def test_mmmu_has_150_questions_145_of_them_lettered(tmp_path: Path, load: Any, pictures: list[bytes]) -> None:
-    write_mmmu(pictures, tmp_path)
+def test_mmmu_has_150_questions_145_of_them_lettered(
+    tmp_path: Path, load: Any, write_mmmu: Callable[[Path], Path]
+) -> None:
+    write_mmmu(tmp_path)
     whole = load("mmmu-hm", tmp_path)
     assert (len(whole.questions), sum(not q.choices for q in whole.questions)) == (150, 5)
     assert whole.questions[0].choices == ("it's CT", "MR", "X-ray")
@@ -53,8 +31,8 @@ def test_mmmu_has_150_questions_145_of_them_lettered(tmp_path: Path, load: Any, 
     assert (len(lettered.questions), lettered.card.headline) == (145, "macro")
 
 
-def test_a_missing_subject_is_named(tmp_path: Path, pictures: list[bytes]) -> None:
-    write_mmmu(pictures, tmp_path)
+def test_a_missing_subject_is_named(tmp_path: Path, write_mmmu: Callable[[Path], Path]) -> None:
+    write_mmmu(tmp_path)
     (tmp_path / "mmmu-hm/Pharmacy").rename(tmp_path / "mmmu-hm/Farmacy")
     with pytest.raises(UserError, match=r"found no Pharmacy/validation-\*\.parquet"):
         open_benchmark("mmmu-hm", tmp_path)
@@ -69,9 +47,9 @@ def test_a_missing_subject_is_named(tmp_path: Path, pictures: list[bytes]) -> No
     ],
 )
 def test_options_that_are_no_list_of_two_are_refused(
-    options: str, message: str, tmp_path: Path, load: Any, pictures: list[bytes]
+    options: str, message: str, tmp_path: Path, load: Any, write_mmmu: Callable[[Path], Path]
 ) -> None:
-    write_mmmu(pictures, tmp_path)
+    write_mmmu(tmp_path)
     file = next((tmp_path / "mmmu-hm/Basic_Medical_Science").glob("*.parquet"))
     table = pq.read_table(file)
     rows = [{**row, "options": options} for row in table.to_pylist()]

@@ -3,7 +3,7 @@
 import json
 import shutil
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,9 +14,6 @@ from gmai_bench.benchmarks.registry import open_benchmark
 from gmai_bench.report.charts import radar
 from gmai_bench.run import Settings, score_file
 from gmai_bench.scoring.results import GroupResult
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-from test_layouts import write_mmmu, write_tsv
 
 
 def report_of(
@@ -30,7 +27,7 @@ def report_of(
 
 
 @pytest.fixture(scope="module")
-def mmmu(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def mmmu(tmp_path_factory: pytest.TempPathFactory, write_mmmu: Callable[[Path], Path]) -> Path:
     return write_mmmu(tmp_path_factory.mktemp("mmmu"))
 
 
@@ -70,7 +67,9 @@ def test_a_partial_run_is_not_set_beside_the_paper(mmmu: Path, tmp_path: Path, i
     assert report_of("mmmu-hm", mmmu, tmp_path / "out", inputs, "B", limit=10)["published"] == []
 
 
-def test_withheld_answers_give_a_submission_and_no_number(tmp_path: Path, inputs: SimpleNamespace) -> None:
+def test_withheld_answers_give_a_submission_and_no_number(
+    tmp_path: Path, inputs: SimpleNamespace, write_tsv: Callable[..., Path]
+) -> None:
     write_tsv(tmp_path / "gmai-mmbench/GMAI-MMBench_TEST_1.tsv", 12, answers=False)
     report = report_of("gmai-mmbench/test", tmp_path, tmp_path / "out", inputs, "=B", allow_partial=True)
     (result,) = report["benchmarks"]
@@ -85,7 +84,7 @@ def test_withheld_answers_give_a_submission_and_no_number(tmp_path: Path, inputs
 
 
 def test_a_submission_holds_no_formula_and_says_what_it_cut(
-    tmp_path: Path, inputs: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, inputs: SimpleNamespace, capsys: pytest.CaptureFixture[str], write_tsv: Callable[..., Path]
 ) -> None:
     file = write_tsv(tmp_path / "gmai-mmbench/GMAI-MMBench_TEST_1.tsv", 2, answers=False)
     hostile = file.read_text(encoding="utf-8").replace("CT", "=HYPERLINK(1)").replace('"Which', '"=1+1, which')
