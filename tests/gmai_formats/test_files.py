@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from gmai_formats.files import (
     installed_versions,
+    is_file,
+    is_folder,
     replace_atomically,
     sha256_file,
     write_json,
@@ -109,3 +111,10 @@ def test_a_run_names_the_commit_and_whether_it_was_changed(tmp_path: Path, monke
 
 def test_versions_name_the_gmai_packages() -> None:
     assert installed_versions()["gmai-cli"]
+
+
+def test_a_name_longer_than_any_files_is_no_file(tmp_path: Path) -> None:
+    assert not is_file(tmp_path / ("x" * 300))
+    assert not is_folder(tmp_path / ("x" * 300))
+    (tmp_path / "a").write_bytes(b"")
+    assert is_file(tmp_path / "a")

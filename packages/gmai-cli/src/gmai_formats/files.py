@@ -1,6 +1,7 @@
 """Durable files and run records, the same for every package: written aside, fsynced, renamed."""
 
 import contextlib
+import errno
 import hashlib
 import importlib.metadata
 import json
@@ -9,7 +10,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -34,6 +35,25 @@ def replace_atomically(path: Path) -> Generator[IO[bytes]]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def is_file(path: Path) -> bool:
+    """Return whether a file is there; False, unlike `Path.is_file`, for a name longer than any file's."""
+    return _answer(path.is_file)
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether a folder is there; False, unlike `Path.is_dir`, for a name longer than any folder's."""
+    return _answer(path.is_dir)
+
+
+def _answer(question: Callable[[], bool]) -> bool:
+    try:
+        return question()
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return False
 
 
 def umask() -> int:

@@ -90,7 +90,7 @@ def test_a_row_without_a_label(put, read, toy):
         (b"image,dxx\n1.png,a\n", r'no column "dx", .* Did you mean "dxx"\? Fix the table or the card\.'),
         (b"image,dx\n", r"the table has a header but no rows\. Give a table with one row per image\."),
         (b"image,dx\n\xe4.png,a\n", r"not UTF-8 text \(invalid continuation byte at byte 9\)\. Save it as UTF-8, or"),
-        (b"image,dx\n" + b"x" * 140_000 + b",a\n", r"not readable as a table: field larger than field limit"),
+        (b'image,dx\n1.png,a\n"2.png,b\n3.png,a\n', r"not readable as a table: unexpected end of data\. Save it as"),
     ],
 )
 def test_a_table_that_is_none(put, tmp_path, toy, text, words):
@@ -98,6 +98,12 @@ def test_a_table_that_is_none(put, tmp_path, toy, text, words):
     card = toy(layout=LAYOUT)
     with pytest.raises(UserError, match=words):
         list(card.layout.list_items(card, tmp_path))
+
+
+def test_a_name_that_no_file_can_have(put, read, toy):
+    put("t.csv", f"image,dx\n{'x' * 140_000}.png,a\n")
+    (reason,) = read(toy(layout=LAYOUT))[1].values()
+    assert reason.startswith("file missing: the source lists it")
 
 
 def test_a_table_that_is_missing_or_in_another_encoding(put, read, tmp_path, toy):

@@ -4,7 +4,6 @@ MMMU's JSON (id ▶ answer, or a list of records), LLaVA-Med's JSON Lines (quest
 (index or id, prediction), and the like; JSON may have trailing commas, and a list may stand in a .jsonl file.
 """
 
-import csv
 import importlib
 import json
 import re
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gmai_cli.console import say
+from gmai_formats import separated
 from gmai_formats.errors import UserError, did_you_mean
 
 from gmai_bench.answers.predictions import Kept, Prediction, read_predictions
@@ -22,7 +22,6 @@ RESPONSE_KEYS = ("response", "prediction", "text", "output", "model_pred", "pred
 """In this order; `answer` is not among them, for in most of these files it is the right one."""
 
 _STRING_OR_COMMA = re.compile(r'"(?:\\.|[^"\\])*"|,(?=\s*[}\]])')
-_LONGEST_CELL = 1 << 30
 """A table may carry whole images as text."""
 
 
@@ -144,10 +143,9 @@ def _rows_of_sheet(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _rows_of_table(path: Path, delimiter: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    before = csv.field_size_limit(_LONGEST_CELL)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, delimiter=delimiter)
+            reader = separated.DictReader(file, delimiter=delimiter)
             for number, row in enumerate(reader, start=2):
                 if None in row or None in row.values():
                     raise UserError(
@@ -155,10 +153,8 @@ def _rows_of_table(path: Path, delimiter: str) -> Iterator[tuple[str, Mapping[st
                         f"({len(reader.fieldnames or [])}). A file that was cut off ends so. Write or copy it again."
                     )
                 yield f"{path} row {number}", row
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, separated.TableError) as error:
         raise UserError(f"{path}: not readable as a table ({error}). Correct the path or the file.") from error
-    finally:
-        csv.field_size_limit(before)
 
 
 def _kept(records: Iterable[tuple[str, Mapping[str, Any]]], path: Path) -> Kept:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gmai_formats.errors import UserError
+from gmai_formats.files import is_file
 
 from gmai_bench.benchmarks.hub import HubSource, fetch
 from gmai_bench.benchmarks.prompts import LETTERS
@@ -55,7 +56,7 @@ def need_file(copy: Copy, name: str, paths: Sequence[str], hub: HubSource) -> Pa
         UserError: It is in none of them.
     """
     for path in paths:
-        if (copy.folder / path).is_file():
+        if is_file(copy.folder / path):
             return copy.folder / path
     raise UserError(
         f"{copy.folder}: found no {' or '.join(paths)}. {name} is read in its published layout. "

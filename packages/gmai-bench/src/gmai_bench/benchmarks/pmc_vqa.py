@@ -5,11 +5,11 @@ test_2.csv       33,430 about single-panel figures: the same with Caption, split
 The caption gives the answer away and is never shown.
 """
 
-import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from gmai_formats import separated
 from gmai_formats.errors import UserError, did_you_mean
 
 from gmai_bench.benchmarks.hub import HubSource
@@ -61,7 +61,7 @@ def open_pmc_vqa(protocol: str, data_root: Path | None) -> Benchmark:
 def _read(path: Path, images: Images, keep_image: KeepImage) -> Iterator[Question]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True, skipinitialspace=True)
+            reader = separated.DictReader(file, strict=True, skipinitialspace=True)
             columns = [name.strip() for name in reader.fieldnames or []]
             reader.fieldnames = columns
             label = "Answer_label" if "Answer_label" in columns else "Answer"
@@ -87,5 +87,5 @@ def _read(path: Path, images: Images, keep_image: KeepImage) -> Iterator[Questio
                     reference=option_at(row[label], choices, place),
                     cluster=image,
                 )
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, separated.TableError) as error:
         raise UserError(f"{path}: not readable as CSV ({error}). Download it again.") from error

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import csv
 import importlib
 import itertools
 import json
@@ -11,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from gmai_formats import separated
 from gmai_formats.errors import UserError, did_you_mean
 
 _ROWS_AT_ONCE = 64
 _RECORDS_LOOKED_AT = 1000
 """Of JSON, for its columns."""
-_LONGEST_CELL = 1 << 30
 """Characters; a table may carry whole images as text."""
 _LONGEST_PATH = 1024
 """A longer text is an image in base64."""
@@ -138,10 +137,9 @@ def _record(record: Any, place: str) -> Row:
 
 def _separated(delimiter: str) -> Callable[[Path, _Wanted], Iterator[Row]]:
     def read(path: Path, wanted: _Wanted) -> Iterator[Row]:
-        before = csv.field_size_limit(_LONGEST_CELL)
         try:
             with path.open(encoding="utf-8-sig", newline="") as file:
-                reader = csv.DictReader(file, delimiter=delimiter, strict=True)
+                reader = separated.DictReader(file, delimiter=delimiter, strict=True)
                 names = [name.strip() for name in reader.fieldnames or []]
                 reader.fieldnames = names
                 wanted.check(names, path)
@@ -152,10 +150,8 @@ def _separated(delimiter: str) -> Callable[[Path, _Wanted], Iterator[Row]]:
                             f"file is damaged or cut off. Copy or download it again."
                         )
                     yield f"{path} row {number}", dict(row)
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
+        except (OSError, UnicodeDecodeError, separated.TableError) as error:
             raise UserError(f"{path}: not readable as a table ({error}). Copy or download it again.") from error
-        finally:
-            csv.field_size_limit(before)
 
     return read
 

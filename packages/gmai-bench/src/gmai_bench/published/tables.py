@@ -6,13 +6,13 @@ where only about that many are known, "-" where a cell is no share of questions)
 (`family/name`, with `#column=value` for one group of it).
 """
 
-import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 
+from gmai_formats import separated
 from gmai_formats.errors import UserError, did_you_mean
 
 PAPER_TABLES: Mapping[str, str] = {
@@ -121,7 +121,7 @@ def read_table(path: Path, counts: Mapping[str, Count]) -> PublishedTable:
 
 
 def _parse(text: str, place: str, title: str, given: Mapping[str, Count]) -> PublishedTable:
-    lines = [line for line in csv.reader(text.splitlines()) if any(cell.strip() for cell in line)]
+    lines = [line for line in separated.reader(text.splitlines()) if any(cell.strip() for cell in line)]
     if len(lines) < 2:
         raise UserError(f"{place}: has no rows below its header. A table has one row per model. Check the file.")
     header = [cell.strip() for cell in lines[0]]

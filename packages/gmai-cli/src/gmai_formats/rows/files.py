@@ -1,6 +1,5 @@
 """A file of samples of any format ▶ its rows, each with its number: one pass, in portions of bounded size."""
 
-import csv
 import re
 import tarfile
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import pyarrow
 
+from gmai_formats import separated
 from gmai_formats.rows.images import SUFFIXES as PICTURES
 from gmai_formats.rows.images import FilePart
 from gmai_formats.rows.json_stream import first_of, json_lines, json_list, parse_json
@@ -23,7 +23,6 @@ Format = Literal["parquet", "arrow", "json", "jsonl", "csv", "webdataset"]
 SUFFIXES = (".parquet", ".arrow", ".json", ".jsonl", ".csv", ".tsv", ".tar")
 _END_BYTES = 1024
 """Zeros that end a tar file."""
-_LONGEST_CELL = 2**27
 
 
 def format_of(path: Path) -> Format | Literal["mixture"] | None:
@@ -42,7 +41,7 @@ def format_of(path: Path) -> Format | Literal["mixture"] | None:
         return "webdataset"
     if path.suffix in (".csv", ".tsv"):
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            header = next(csv.reader(file, delimiter=_delimiter(path)), [])
+            header = next(separated.reader(file, delimiter=_delimiter(path)), [])
         return "csv" if shape_of(header) is not None else None
     return _json_format(path) if path.suffix in (".json", ".jsonl") else None
 
@@ -94,7 +93,7 @@ def read_rows(path: Path, form: Format, also: frozenset[str] = frozenset()) -> I
     try:
         for number, value in parquet_rows(path, also) if form == "parquet" else readers[form](path):
             yield number, value
-    except (OSError, pa.ArrowException, tarfile.TarError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, pa.ArrowException, tarfile.TarError, EOFError, UnicodeDecodeError, separated.TableError) as error:
         yield number + 1, broken(error)
 
 
@@ -119,9 +118,8 @@ def _arrow(path: Path) -> Iterator[tuple[int, Any]]:
 
 def _csv(path: Path) -> Iterator[tuple[int, Any]]:
     """Yield (number from 0, row); an empty cell is a missing value."""
-    csv.field_size_limit(_LONGEST_CELL)  # the module's default, 128 KB, is shorter than a report may be
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, delimiter=_delimiter(path), strict=True)
+        reader = separated.DictReader(file, delimiter=_delimiter(path), strict=True)
         for number, row in enumerate(reader):
             if None in row or None in row.values():
                 columns = len(reader.fieldnames or [])

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pydicom
+from gmai_formats.files import is_folder
 from gmai_formats.pictures.dicom import NO_DICOM, frame_header
 from gmai_formats.pictures.display import has_modality, header_windows, modality_values
 
@@ -66,7 +67,7 @@ def load_series(
             raise SourceError(rule_, f"{len(found)} of them among the slices; a volume has one", place)
     if not kept and aside:
         raise SetAside(", ".join(sorted(aside)), place)
-    is_sorted = not on_disk(root, files[0]).is_dir()
+    is_sorted = not is_folder(on_disk(root, files[0]))
     try:
         slices = [each for file, header in kept for each in _slices(file, header)]
     except SourceError as problem:

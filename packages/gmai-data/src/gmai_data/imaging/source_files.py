@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path, PurePosixPath
 
 from gmai_formats.errors import UserError
+from gmai_formats.files import is_file
 
 from gmai_data.ledger import SourceError, printable
 from gmai_data.untyped import dicom
@@ -23,7 +24,7 @@ _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 def on_disk(root: Path, relative: str) -> Path:
     """Return `root/relative`, of a name that `printable` gave back as it is on disk."""
     path = root / relative
-    if "\\x" not in relative or path.exists():
+    if "\\x" not in relative or is_file(path):
         return path
     name = _ESCAPED.sub(lambda escape: bytes.fromhex(escape[1].decode()), relative.encode())
     return root / os.fsdecode(name)
@@ -48,7 +49,7 @@ def require_data(root: Path, relative: str) -> Path:
         SourceError: Missing, empty, a Git LFS pointer, or outside the root.
     """
     path = inside(root, relative)
-    if not path.is_file():
+    if not is_file(path):
         raise SourceError("file missing", "the source lists it; download it or take it off the list", relative)
     try:
         with path.open("rb") as file:
@@ -68,7 +69,7 @@ def as_on_disk(root: Path, relative: str) -> str:
     Names are the same whose letters are composed or decomposed (Unicode Standard Annex 15), that have blanks around
     them, or whose ending is in another case. Where no single file is meant, the path is returned as it stands.
     """
-    if (root / relative).is_file():
+    if is_file(root / relative):
         return relative
     place = ""
     parts = PurePosixPath(relative.strip()).parts

@@ -1,6 +1,5 @@
 """A folder of unknown files as a layout sees it that asks: could this be mine?"""
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from gmai_formats import separated
 
 MAX_FILES = 20_000
 """Files looked at; a dataset shows its layout long before."""
@@ -72,7 +73,7 @@ def _first_rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         header = file.readline()
         file.seek(0)
-        table = csv.DictReader(file, delimiter=max(",\t;", key=header.count), restval="")
+        table = separated.DictReader(file, delimiter=max(",\t;", key=header.count), restval="")
         return [
             {str(name): str(cell) for name, cell in row.items()} for row, _ in zip(table, range(_ROWS), strict=False)
         ]

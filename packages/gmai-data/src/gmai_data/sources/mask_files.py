@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from gmai_formats.files import is_file
+
 from gmai_data.imaging.source_files import as_on_disk, below, relative_to
 from gmai_data.sources.card import Card
 from gmai_data.sources.items import Item
@@ -71,7 +73,7 @@ def _files(root: Path, place: str) -> list[str]:
     if _is_pattern(place):
         return sorted(relative_to(root, path) for path in root.glob(place) if path.is_file())
     file = as_on_disk(root, place)
-    return [file] if (root / file).is_file() else []
+    return [file] if is_file(root / file) else []
 
 
 def _is_pattern(place: str) -> bool:

@@ -1,7 +1,6 @@
 """Labels in a table: a CSV or TSV file with one row per image, or several."""
 
 import codecs
-import csv
 import dataclasses
 import functools
 import json
@@ -10,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Self
 
+from gmai_formats import separated
 from gmai_formats.errors import UserError, did_you_mean
 from pydantic import Field, field_validator, model_validator
 
@@ -101,8 +101,10 @@ class CsvLabels(Layout):
 
     def _items(self, lines: list[str], table: Path, card: Card, root: Path) -> Iterator[Item]:
         try:
-            rows = csv.DictReader(
-                lines, delimiter=self.delimiter or delimiter_of(lines[0] if lines else "", self.image_column)
+            rows = separated.DictReader(
+                lines,
+                delimiter=self.delimiter or delimiter_of(lines[0] if lines else "", self.image_column),
+                strict=True,
             )
             columns = rows.fieldnames = [name.strip() for name in rows.fieldnames or []]
             named = (self.image_column, self.label_column, self.group_column, self.split_column)
@@ -119,7 +121,7 @@ class CsvLabels(Layout):
             yield from items.values()
             if not items:
                 raise UserError(f"{table}: the table has a header but no rows. Give a table with one row per image.")
-        except csv.Error as error:
+        except separated.TableError as error:
             raise UserError(f"{table}: not readable as a table: {error}. Save it as CSV again.") from error
 
     def _item(self, row: dict[str, str | None], line: int, card: Card, root: Path) -> Item:

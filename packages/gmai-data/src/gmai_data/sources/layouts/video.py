@@ -1,11 +1,11 @@
 """Video files ▶ frames with labels, decoded one at a time (PyAV)."""
 
-import csv
 import functools
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Literal, cast
 
+from gmai_formats import separated
 from gmai_formats.errors import did_you_mean
 from gmai_formats.pictures.picture import MAX_PIXELS, Pixels
 from pydantic import Field
@@ -143,14 +143,14 @@ def _rows(path: Path, label: str, frame: str | None, video: str | None, recipe: 
         first = file.readline()
         file.seek(0)
         try:
-            table = csv.DictReader(file, delimiter=delimiter_of(first, label))
+            table = separated.DictReader(file, delimiter=delimiter_of(first, label))
             columns = table.fieldnames = [name.strip() for name in table.fieldnames or []]
             for column in (label, frame, video):
                 if column is not None and column not in columns:
                     detail = f'no column "{column}", which recipe {recipe} reads.{did_you_mean(column, columns)}'
                     raise SourceError("table unreadable", detail, path.name)
             return [{str(key): (value or "").strip() for key, value in row.items()} for row in table]
-        except (csv.Error, UnicodeDecodeError) as error:
+        except (separated.TableError, UnicodeDecodeError) as error:
             raise SourceError("table unreadable", str(error), path.name) from error
 
 

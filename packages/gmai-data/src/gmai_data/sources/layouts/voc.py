@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from gmai_formats.errors import UserError
+from gmai_formats.files import is_file
 
 from gmai_data.imaging.source_files import below, matching, relative_to, require_data
 from gmai_data.ledger import Ledger, SourceError
@@ -45,7 +46,7 @@ class Voc(Layout):
         tree = _parse(require_data(root, file), file)
         name = PurePosixPath((tree.findtext("filename") or "").strip().replace("\\", "/")).name
         image_file = f"{self.images}/{name}"
-        if PurePosixPath(name).stem != item.key or not (root / image_file).is_file():
+        if PurePosixPath(name).stem != item.key or not is_file(root / image_file):
             # Renamed copies keep the old <filename>; VOC pairs image and XML by their stem.
             same_stem = sorted((root / self.images).glob(f"{glob.escape(item.key)}.*"))
             image_file = relative_to(root, same_stem[0]) if same_stem else image_file
