@@ -147,3 +147,15 @@ def test_a_system_message_of_an_endpoint_is_for_benchmarks(job, tmp_path):
     file.write_text("- {url: http://127.0.0.1:9/v1, system: Answer briefly.}\n")
     with pytest.raises(UserError, match=r"`system` is for benchmarks\. A build takes its system message from"):
         connect(job().settings, options(str(file)))
+
+
+def test_what_a_later_shard_cost_in_an_earlier_run_counts_before_the_first_request(job, tmp_path, openai_server, capfd):
+    first, later = job(0), job(1)
+    before = later.journal()
+    before.add_reply("paid", Reply("paid"), 0.75)
+    before.add_lost("lost", 0.25)
+    before.close()
+    with openai_server.Server() as server:
+        assert not ask([first, later], first.settings, options(server.url, max_cost_usd=1.0), tmp_path / "work", 1)
+        assert not server.books.paid
+    assert "--max-cost-usd: $1.00 are spent" in capfd.readouterr().err

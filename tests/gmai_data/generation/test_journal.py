@@ -1,7 +1,7 @@
 """What a journal remembers, of which build, and for how long."""
 
 import pytest
-from gmai_data.generation.journal import Journal, Outcome, Reply
+from gmai_data.generation.journal import Journal, Outcome, Reply, spent_before_usd
 from gmai_data.generation.requests import Request
 from gmai_data.generation.tasks import advance
 
@@ -70,3 +70,16 @@ def test_journals_are_found_whatever_the_number_of_shards_and_torn_lines_are_ask
     assert not Journal(tmp_path, "toy", 2, 8, "cd").replies, "another range of items"
     assert not Journal(tmp_path, "other", 0, 4, "cd").replies
     assert set(Journal(tmp_path, "toy", 0, 2, "cd").replies) == {"k1"}
+
+
+def test_what_a_build_spent_is_known_without_opening_its_journal(tmp_path):
+    journal = Journal(tmp_path, "toy", 1, 4, "0123abcd")
+    journal.add_reply("a", Reply('an answer about usd"'), 0.5)
+    journal.add_reply("free", Reply("nothing"))
+    journal.add_lost("b", 0.25)
+    journal.close()
+    other = Journal(tmp_path, "toy", 1, 4, "4567abcd")
+    other.add_reply("c", Reply("of another build"), 7.0)
+    other.close()
+    assert spent_before_usd(tmp_path, "toy", 1, 4, "0123abcd") == journal.spent_usd == 0.75
+    assert spent_before_usd(tmp_path, "toy", 2, 4, "0123abcd") == 0.0

@@ -48,7 +48,7 @@ def ask(jobs: Sequence[WriteJob], settings: WritingSettings, options: WriterOpti
     cap_usd = None if options.max_cost_usd is None else options.max_cost_usd / tasks
     models = [settings.model, *([settings.judge] if settings.judge else [])]
     budget = budget_for(models, load_table(options.prices), cap_usd=cap_usd, batch=batch)
-    budget.spent_usd = sum(job.spent_usd() for job in jobs if job.done)
+    budget.spent_usd = sum(job.spent_usd() for job in jobs)  # before the first request: the cap counts what was paid
     endpoints = connect(settings, options)
     if batch and len(endpoints) > 1:
         raise UserError(f"--writer openai-batch: {len(endpoints)} endpoints are named. Batches go to one; name one.")
@@ -56,12 +56,10 @@ def ask(jobs: Sequence[WriteJob], settings: WritingSettings, options: WriterOpti
         if batch:
             asked = _by_batches(missing, endpoints[0], budget, options, work)
         else:
-            spent_before_usd = budget.spent_usd
             usd = preflight(
                 missing, settings, endpoints, budget, work / "preflight.json",
                 yes=options.yes, backoff_s=options.backoff_s,
             )  # fmt: skip
-            budget.spent_usd = spent_before_usd  # the journals know what the look cost
             asked = _live(missing, Pool(endpoints, max(1, options.concurrency // tasks)), budget, options, usd)
     except OutOfBudgetError:
         say(
@@ -114,6 +112,9 @@ class _Shown:
     budget: Budget
     pool: Pool
     expected_usd: float | None
+    """What the replies that are missing cost."""
+    before_usd: float
+    """Spent when the first of them was asked for."""
     asker: Asker = field(init=False)
     _last_s: float = 0.0
 
@@ -131,7 +132,8 @@ class _Shown:
         outcomes = self.asker.asked.outcomes
         dropped = "".join(f", {count} {reason}" for reason, count in outcomes.most_common(4) if reason != "kept")
         spent_usd, expected_usd = self.budget.spent_usd, self.expected_usd
-        coming = "" if expected_usd is None else f", about ${max(0.0, expected_usd - spent_usd):.2f} to come"
+        to_come_usd = None if expected_usd is None else max(0.0, expected_usd - (spent_usd - self.before_usd))
+        coming = "" if to_come_usd is None else f", about ${to_come_usd:.2f} to come"
         return f"{outcomes['kept']} kept{dropped}, {self.pool.in_flight} in flight, ${spent_usd:.2f} so far{coming}"
 
 
@@ -139,9 +141,9 @@ def _live(
     jobs: Sequence[WriteJob], pool: Pool, budget: Budget, options: WriterOptions, expected_usd: float | None
 ) -> Asked:
     with progress("write", len(jobs), unit="shards") as bar:
-        shown = _Shown(bar, budget, pool, expected_usd)
+        shown = _Shown(bar, budget, pool, expected_usd, budget.spent_usd)
         asker = shown.asker = Asker(pool, budget, backoff_s=options.backoff_s, news=say)
-        shards = OpenShards(shown.closed, budget)
+        shards = OpenShards(shown.closed)
 
         def done(pending: Pending) -> None:
             shards.done(pending)
@@ -166,7 +168,6 @@ def _by_batches(
 
 def _ask_batches(jobs: Sequence[WriteJob], asker: BatchAsker, budget: Budget, closed: Callable[[], None]) -> None:
     journals = [job.journal(retry=True) for job in jobs]
-    budget.spent_usd += sum(journal.spent_usd for journal in journals)
     makers = [job.maker() for job in jobs]
 
     def tasks() -> Iterator[Pending]:

@@ -17,11 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gmai_formats.chat.prices import Budget
-
 from gmai_data.annotation import Annotation, annotation_of
 from gmai_data.checks.duplicates import left_out
-from gmai_data.generation.journal import Journal
+from gmai_data.generation.journal import Journal, spent_before_usd
 from gmai_data.generation.pending import Pending
 from gmai_data.generation.prompts import Prompt
 from gmai_data.generation.tasks import Task, TaskMaker, WritingSettings
@@ -67,7 +65,9 @@ class WriteJob:
         return json.loads((self.folder / WRITTEN).read_text(encoding="utf-8")).get("passing", 0)
 
     def spent_usd(self) -> float:
-        """Return what the shard cost, once it is assembled."""
+        """Return what the shard has cost so far."""
+        if not self.done:
+            return spent_before_usd(self.journals, self.recipe.name, self.number, self.count, self.build)
         return json.loads((self.folder / WRITTEN).read_text(encoding="utf-8"))["spent_usd"]
 
     @property
@@ -100,8 +100,6 @@ class OpenShards:
 
     closed: Callable[[], None]
     """Called when a shard has all its outcomes."""
-    budget: Budget
-    """Learns what earlier runs spent on a shard."""
     journals: MutableMapping[int, Journal] = field(default_factory=dict[int, Journal])
     """Those in use, by identity."""
     _open: dict[int, _Open] = field(default_factory=dict[int, _Open])
@@ -110,7 +108,6 @@ class OpenShards:
         """Yield the tasks of the shards, one shard after another."""
         for job in jobs:
             journal, maker = job.journal(retry=True), job.maker()
-            self.budget.spent_usd += journal.spent_usd
             state = self._open[id(journal)] = _Open()
             self.journals[id(journal)] = journal
             for task, _ in tasks_of(job, maker):
