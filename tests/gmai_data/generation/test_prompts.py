@@ -61,7 +61,7 @@ def test_another_general_prompt_makes_every_prompt_another(tmp_path):
 
 def test_a_folder_without_prompts_is_refused(tmp_path):
     (tmp_path / "dialogue.yml").write_text("version: 1")
-    with pytest.raises(UserError, match=r"holds no \.yaml file\. --prompts is a folder with any of general, image_"):
+    with pytest.raises(UserError, match=r"holds no \.yaml file\. writing.prompts is a folder with any of general"):
         load_prompts(tmp_path)
 
 

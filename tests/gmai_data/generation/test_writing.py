@@ -126,7 +126,7 @@ def test_every_record_ends_in_exactly_one_place(phantoms, tmp_path, openai_serve
 def test_killed_writing_repeats_at_most_what_was_in_flight(phantoms, tmp_path, openai_server):
     chance = random.Random(time.time_ns())
     arguments = ["phantom-microscopy", "--root", str(phantoms / "phantom-microscopy"), "--writer", "openai"]
-    arguments += ["--model", "m", "--concurrency", str(IN_FLIGHT), "--translate", "dialogue=0.5"]
+    arguments += ["--model", "m", "--concurrency", str(IN_FLIGHT), "--set", "writing.translate.dialogue=0.5"]
 
     def command(url, out):
         return [*COMMAND, *arguments, "--endpoint", url, "--out", str(out)]

@@ -1,8 +1,7 @@
 from pathlib import Path
 
-import pytest
 from gmai_model.training.config import MAY_CHANGE, TrainConfig
-from gmai_model.training.reference import _default, write_reference
+from gmai_model.training.reference import write_reference
 
 
 def test_the_page_is_up_to_date() -> None:
@@ -17,11 +16,3 @@ def test_every_setting_is_a_row_with_its_meaning() -> None:
     for name, line in rows.items():
         assert line.replace("\\|", "").count("|") == 4, name
         assert line.split("|")[3].strip(), name
-
-
-@pytest.mark.parametrize(
-    ("default", "shown"),
-    [(None, "none"), (True, "`true`"), (0.1, "`0.1`"), ("cut", "`cut`"), ((), "none"), ((1, 2), "`1`, `2`")],
-)
-def test_a_default_is_shown_as_it_is_written(default: object, shown: str) -> None:
-    assert _default("x", default) == shown

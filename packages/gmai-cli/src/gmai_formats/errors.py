@@ -36,7 +36,7 @@ def explain_validation(error: Any, *, where: str, known_fields: Iterable[str] = 
         message = finding["msg"].removeprefix("Value error, ")
         if finding["type"] == "extra_forbidden":
             message = "unknown key." + did_you_mean(str(finding["loc"][-1]), known)
-        elif finding["type"] != "missing":
+        elif finding["type"] != "missing" and not isinstance(finding["input"], dict):
             message += f" (found {finding['input']!r:.80})"
         lines.append(f"{where}: {field}: {message}")
     return UserError("\n".join(lines))

@@ -20,7 +20,9 @@ def build(
         list[str],
         typer.Argument(help="Recipe names, NAME=FOLDER pairs, paths of YAML cards, or the group `phantoms`."),
     ],
-    out: Annotated[Path, typer.Option(help="Folder to write to; one that the same command began is continued.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to; one that the same command began is continued.")
+    ] = None,
     release: Annotated[
         Path | None, typer.Option(help="Then also write a release into this new folder, as `gmai data publish` does.")
     ] = None,
@@ -28,31 +30,43 @@ def build(
         Path | None,
         typer.Option(help="The dataset's folder; with several recipes or a group, one sub-folder per recipe name."),
     ] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML with settings of the build; see --print-config.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="One setting, such as writing.temperature=0.2; may be repeated.")
+    ] = None,
+    print_config: Annotated[bool, typer.Option("--print-config", help="Print the resolved settings and end.")] = False,
     writer: Annotated[
-        str, typer.Option(help="Who writes the text: `template` (offline, no key), `openai` or `openai-batch`.")
-    ] = "template",
+        str | None,
+        typer.Option(
+            help="Who writes the text: `template` (offline, no key; the default), `openai` or `openai-batch`."
+        ),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Local processes; the output is the same for any number.")] = 1,
     executor: Annotated[str, typer.Option(help="`local` processes, or `ray` (needs gmai-data[ray]).")] = "local",
     limit: Annotated[int | None, typer.Option(min=1, help="Use only so many items of each source.")] = None,
     chinese_share: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of samples in Chinese: written so, or translated by the model.")
-    ] = 0.2,
+        float | None,
+        typer.Option(min=0, max=1, help="Share of samples in Chinese, written so or translated; 0.2 by default."),
+    ] = None,
     text_share: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of records, and of the sources' texts, that become a text.")
-    ] = 0.15,
-    seed: Annotated[int, typer.Option(help="Draws other questions and wordings; splits stay.")] = 0,
+        float | None,
+        typer.Option(min=0, max=1, help="Share of records and sources' texts that become a text; 0.15 by default."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Draws other questions and wordings; splits stay.")] = None,
     leakage_list: Annotated[
         Path | None, typer.Option(help="Leave out what `gmai bench fingerprints` wrote into this file.")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List what would be read; with a model, also tokens, time and cost.")
     ] = False,
-    model: Annotated[str, typer.Option(help="Model that writes, by the name the endpoint knows it by.")] = "",
+    model: Annotated[str | None, typer.Option(help="Model that writes, by the name the endpoint knows it by.")] = None,
     endpoint: Annotated[
         list[str] | None,
         typer.Option(help="URL, URL=WEIGHT or a YAML list of url, weight, key_env; without it $OPENAI_BASE_URL."),
     ] = None,
-    concurrency: Annotated[int, typer.Option(min=1, help="Most requests in flight, all array tasks together.")] = 64,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, help="Most requests in flight, all array tasks together; 64 by default.")
+    ] = None,
     max_cost_usd: Annotated[
         float | None, typer.Option(min=0, help="Stop before the cost passes this; exit code 2, and it can go on.")
     ] = None,
@@ -60,22 +74,6 @@ def build(
         bool, typer.Option("--yes", help="Spend what the look before the build says, without asking.")
     ] = False,
     prices: Annotated[Path | None, typer.Option(help="Price table (YAML) in place of the bundled one.")] = None,
-    cache: Annotated[Path | None, typer.Option(help="Folder of replies that several builds share.")] = None,
-    temperature: Annotated[float, typer.Option(min=0, max=2, help="Of the model that writes.")] = 0.7,
-    image_detail: Annotated[str, typer.Option(help="`auto`, `low` or `high`, for providers that know it.")] = "auto",
-    response_format: Annotated[
-        str, typer.Option(help="`json_schema`, `json_object`, or `none` for servers that refuse both.")
-    ] = "json_schema",
-    translate: Annotated[
-        list[str] | None, typer.Option(help="KIND=SHARE: translate another share of a kind than --chinese-share.")
-    ] = None,
-    judge: Annotated[str, typer.Option(help="A second model that is asked about a share of the samples.")] = "",
-    judge_share: Annotated[float, typer.Option(min=0, max=1, help="That share.")] = 0.02,
-    prompts: Annotated[Path | None, typer.Option(help="Folder of prompt files in place of bundled ones.")] = None,
-    timeout_s: Annotated[float, typer.Option(min=1, help="Longest wait for one answer.")] = 300.0,
-    batch_requests: Annotated[int, typer.Option(min=1, help="openai-batch: most requests of one batch.")] = 50_000,
-    batch_mb: Annotated[float, typer.Option(min=0.001, help="openai-batch: most megabytes of one batch.")] = 200.0,
-    batch_poll_s: Annotated[float, typer.Option(min=0.01, help="openai-batch: seconds between two looks.")] = 60.0,
 ) -> None:
     """Turn raw datasets into annotated images and instruction samples.
 
@@ -87,6 +85,8 @@ def build(
 
     With a model: export OPENAI_BASE_URL and OPENAI_API_KEY, and add --writer openai --model NAME
 
+    Settings stand in a YAML file (--config) or are given one by one (--set); --print-config shows them all.
+
     A killed build goes on with the same command. In a Slurm job array each task works on its share of the shards, and
     the same command outside of it publishes. Exit code 3: done, but some input stands in OUT/quarantine.jsonl.
     """
@@ -95,19 +95,36 @@ def build(
     from gmai_data.build import BuildSettings, RunOptions
     from gmai_data.build import build as run
     from gmai_data.checks.leakage import leakage_digest
+    from gmai_data.config import resolve as resolve_settings
     from gmai_data.executors import array_share, on_ray
-    from gmai_data.generation.pending import Limits
-    from gmai_data.generation.writers import WriterOptions, writing_settings
     from gmai_data.preview import preview, preview_writing
     from gmai_data.publishing.publication import check_release, publish_build
     from gmai_data.publishing.statistics import print_build, print_estimate, print_preview
     from gmai_data.sources.catalogue import resolve
     from gmai_data.sources.listing import list_sources
 
-    writing = writing_settings(
-        writer, model=model, temperature=temperature, detail=image_detail, response_format=response_format,
-        translate=translate or [], chinese_share=chinese_share, judge=judge, judge_share=judge_share, prompts=prompts,
-    )  # fmt: skip
+    resolved = resolve_settings(
+        config,
+        settings or [],
+        {
+            "chinese_share": chinese_share,
+            "text_share": text_share,
+            "limit": limit,
+            "seed": seed,
+            "writing.writer": writer,
+            "writing.model": model,
+            "writing.endpoints": tuple(endpoint) if endpoint else None,
+            "writing.concurrency": concurrency,
+            "writing.max_cost_usd": max_cost_usd,
+            "writing.prices": prices,
+        },
+    )
+    if print_config:
+        typer.echo(resolved.model_dump_json(indent=2))
+        return
+    if out is None:
+        raise UserError("give --out (or --print-config to see the settings).")
+    writing = resolved.writing.settings(resolved.chinese_share)
     if executor not in ("local", "ray"):
         raise UserError(f"--executor {executor}: no such executor.{did_you_mean(executor, ['local', 'ray'])}")
     sources = resolve(recipes, root)
@@ -119,23 +136,20 @@ def build(
         workers=workers,
         executor=on_ray if executor == "ray" else None,
         share=share,
-        writer=WriterOptions(
-            tuple(endpoint or ()), concurrency, max_cost_usd, prices, cache, timeout_s,
-            Limits(batch_requests, round(batch_mb * 1e6), batch_poll_s), yes=yes,
-        ),
+        writer=resolved.writing.options(yes=yes),
         leakage=leakage_list,
-        prompts=prompts,
-    )  # fmt: skip
-    settings = BuildSettings(
-        chinese_share=chinese_share, text_share=text_share, limit=limit, seed=seed, writing=writing,
-        leakage=leakage_digest(leakage_list),
+        prompts=resolved.writing.prompts,
+    )
+    built = BuildSettings(
+        chinese_share=resolved.chinese_share, text_share=resolved.text_share, limit=resolved.limit, seed=resolved.seed,
+        writing=writing, leakage=leakage_digest(leakage_list),
     )  # fmt: skip
     if dry_run:
-        print_preview(list(preview(list_sources(sources, limit))))
+        print_preview(list(preview(list_sources(sources, resolved.limit))))
         if writing is not None:
-            print_estimate(list(preview_writing(sources, out, settings, options)), writing, options.writer, out)
+            print_estimate(list(preview_writing(sources, out, built, options)), writing, options.writer, out)
         return
-    code = run(sources, out, settings, options=options)
+    code = run(sources, out, built, options=options)
     if (out / "manifest.json").is_file():
         print_build(out)
         if release is not None and not released:

@@ -215,8 +215,8 @@ class Asker:
             urls = ", ".join(endpoint.url for endpoint in self.pool.endpoints)
             raise UserError(
                 f"{urls}: gives no answer, to none of {self._suspects} requests: {reason}. Check --model, "
-                "--response-format and that the model takes images, then give the same command again: the answers so "
-                "far are kept."
+                "writing.response_format and that the model takes images, then give the same command again: the "
+                "answers so far are kept."
             )
         await self._driver.wait_for_an_answer(_SUSPICION_S)
         if self.pool.stopped is not None:

@@ -143,7 +143,7 @@ async def _look_at_all(
             reason = next(iter(look.refused.values()))
             raise UserError(
                 f"{endpoint.url}: gives no answer, to none of {len(look.refused)} requests, one of each kind: "
-                f"{reason}. Check --model, --response-format and that the model takes images, then give the same "
+                f"{reason}. Check --model, writing.response_format and that the model takes images, then give the same "
                 "command again: nothing is lost."
             )
         looks.append(look)

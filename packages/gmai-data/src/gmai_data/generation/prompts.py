@@ -94,7 +94,7 @@ def load_prompts(folder: Path | None = None) -> dict[str, Prompt]:
         own = sorted(folder.glob("*.yaml"))
         if not own:
             raise UserError(
-                f"{folder}: holds no .yaml file. --prompts is a folder with any of {', '.join(files)}.yaml."
+                f"{folder}: holds no .yaml file. writing.prompts is a folder with any of {', '.join(files)}.yaml."
             )
         for path in own:
             if path.stem not in files:

@@ -1,15 +1,17 @@
 """The writers and their options: `template` needs nothing, `openai` asks live, `openai-batch` by the Batch API."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Any
 
-from gmai_formats.errors import UserError, did_you_mean, explain_validation
-from pydantic import ValidationError
+from gmai_formats.chat.dialect import ResponseFormat
+from gmai_formats.errors import did_you_mean
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gmai_data.generation.pending import Limits
 from gmai_data.generation.prompts import load_prompts
+from gmai_data.generation.requests import Detail
 from gmai_data.generation.tasks import WRITTEN_KINDS, WritingSettings
 from gmai_data.vocabulary import Kind
 
@@ -43,67 +45,96 @@ class WriterOptions:
     yes: bool = False
 
 
-def writing_settings(
-    writer: str,
-    *,
-    model: str,
-    temperature: float,
-    detail: str,
-    response_format: str,
-    translate: Sequence[str],
-    chinese_share: float,
-    judge: str,
-    judge_share: float,
-    prompts: Path | None,
-) -> WritingSettings | None:
-    """Return the settings of a model that writes, or None for the offline writer.
+class Writing(BaseModel):
+    """The block `writing:` of a build's settings: who writes the text, and how it is asked."""
 
-    Args:
-        writer: One of `WRITERS`.
-        model: See `WritingSettings`, as the others are.
-        temperature: See there.
-        detail: See there.
-        response_format: See there.
-        translate: `KIND=SHARE`, for kinds of which another share than `chinese_share` is translated.
-        chinese_share: Share of each written kind that is translated.
-        judge: See there.
-        judge_share: See there.
-        prompts: Folder of prompts in place of the bundled ones.
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    Raises:
-        UserError: An option is unknown, or one is given that the writer does not have.
-    """
-    if writer not in WRITERS:
-        raise UserError(f"--writer {writer}: no such writer.{did_you_mean(writer, WRITERS)}")
-    if writer == "template":
-        if model or judge or prompts is not None or translate:
-            raise UserError(
-                "--model, --judge, --prompts, --translate: the writer `template` asks no model. Give --writer openai "
-                "or openai-batch, or leave them out."
-            )
-        return None
-    if not model:
-        raise UserError(f"--writer {writer}: no model is named. Give --model NAME, as the endpoint knows it.")
-    shares: dict[Kind, float] = dict.fromkeys(WRITTEN_KINDS, chinese_share)
-    for entry in translate:
-        kind, _, share = entry.partition("=")
-        if kind not in WRITTEN_KINDS or not re.fullmatch(r"0(\.\d+)?|1(\.0+)?", share):
-            known = did_you_mean(kind, WRITTEN_KINDS)
-            raise UserError(f"--translate {entry}: it is KIND=SHARE, the share from 0 to 1.{known}")
-        shares[Kind(kind)] = float(share)
-    try:
-        return WritingSettings.model_validate(
-            {
-                "writer": writer,
-                "model": model,
-                "temperature": temperature,
-                "detail": detail,
-                "response_format": response_format,
-                "translate": shares,
-                "judge": judge,
-                "judge_share": judge_share,
-                "prompts": {name: prompt.digest for name, prompt in load_prompts(prompts).items()},
-            }
-        )
-    except ValidationError as error:
-        raise explain_validation(error, where="gmai data build", known_fields=WritingSettings.model_fields) from error
+    writer: str = "template"
+    """`template` (offline, no key), `openai` or `openai-batch`; `--writer`."""
+    model: str = ""
+    """Name by which the endpoint knows the model; `--model`."""
+    endpoints: tuple[str, ...] = ()
+    """URL, URL=WEIGHT or the path of a YAML list; none takes `$OPENAI_BASE_URL`; `--endpoint`."""
+    concurrency: int = Field(default=64, ge=1)
+    """Most requests in flight, all array tasks together; `--concurrency`."""
+    max_cost_usd: float | None = Field(default=None, ge=0)
+    """Stop before the cost passes this; `--max-cost-usd`."""
+    prices: Path | None = None
+    """Price table (YAML) in place of the bundled one; `--prices`."""
+    prompts: Path | None = None
+    """Folder of prompt files in place of bundled ones."""
+    temperature: float = Field(default=0.7, ge=0, le=2)
+    """Randomness of the model's answers: 0 is least."""
+    detail: Detail = "auto"
+    """How closely the provider looks at an image, for those that know it: `auto`, `low` or `high`."""
+    response_format: ResponseFormat = "json_schema"
+    """`json_schema`, `json_object`, or `none` for servers that refuse both."""
+    reasoning_effort: str = ""
+    """As the provider names it: `minimal`, `low`, `medium`, `high`; nothing is sent where it is empty."""
+    reasoning_tokens: int = Field(default=0, ge=0)
+    """Tokens that the model may think beside its answer; added to the limit of each prompt."""
+    extra_body: Mapping[str, Any] = Field(default_factory=dict[str, Any])
+    """Further fields of each request, as the server names them."""
+    translate: Mapping[Kind, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict[Kind, float])
+    """Kind ▶ share of its samples that is translated to Chinese, where it is not the build's `chinese_share`."""
+    judge: str = ""
+    """A second model that is asked about a share of the accepted samples; it changes nothing."""
+    judge_share: float = Field(default=0.02, gt=0, le=1)
+    """That share."""
+    cache: Path | None = None
+    """Folder of replies that several builds share; none keeps them in the build."""
+    timeout_s: float = Field(default=300.0, ge=1)
+    """Longest wait for one answer, in seconds."""
+    batch_requests: int = Field(default=50_000, ge=1)
+    """openai-batch: most requests of one batch."""
+    batch_mb: float = Field(default=200.0, ge=0.001)
+    """openai-batch: most megabytes of one batch."""
+    batch_poll_s: float = Field(default=60.0, ge=0.01)
+    """openai-batch: seconds between two looks at a batch."""
+
+    @field_validator("translate")
+    @classmethod
+    def _written(cls, translate: Mapping[Kind, float]) -> Mapping[Kind, float]:
+        for kind in translate:
+            if kind not in WRITTEN_KINDS:
+                raise ValueError(f"no model writes {kind}. Kinds: {', '.join(WRITTEN_KINDS)}.")
+        return translate
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> "Writing":
+        if self.writer not in WRITERS:
+            raise ValueError(f"writer {self.writer}: no such writer.{did_you_mean(self.writer, WRITERS)}")
+        if self.writer == "template":
+            of_a_model = ("model", "judge", "prompts", "translate")
+            if given := [name for name in of_a_model if getattr(self, name)]:
+                raise ValueError(
+                    f"{', '.join(given)}: the writer `template` asks no model. Give --writer openai or openai-batch, "
+                    "or leave them out."
+                )
+        elif not self.model:
+            raise ValueError(f"writer {self.writer}: no model is named. Give --model NAME, as the endpoint knows it.")
+        return self
+
+    def settings(self, chinese_share: float) -> WritingSettings | None:
+        """Return what the samples depend on, or None for the offline writer.
+
+        Args:
+            chinese_share: Share of each written kind that is translated, where `translate` has no other.
+
+        Raises:
+            UserError: The folder of prompts is not usable.
+        """
+        if self.writer == "template":
+            return None
+        shared = {name: getattr(self, name) for name in WritingSettings.model_fields if name in Writing.model_fields}
+        shared["translate"] = {**dict.fromkeys(WRITTEN_KINDS, chinese_share), **self.translate}
+        shared["prompts"] = {name: prompt.digest for name, prompt in load_prompts(self.prompts).items()}
+        return WritingSettings.model_validate(shared)
+
+    def options(self, *, yes: bool) -> WriterOptions:
+        """Return what a run is given and the samples do not depend on."""
+        return WriterOptions(
+            self.endpoints, self.concurrency, self.max_cost_usd, self.prices, self.cache, self.timeout_s,
+            Limits(self.batch_requests, round(self.batch_mb * 1e6), self.batch_poll_s), yes=yes,
+        )  # fmt: skip

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import yaml
-from gmai_formats.errors import UserError, did_you_mean, explain_validation
-from gmai_formats.safe_yaml import load_yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from gmai_formats import settings
+from gmai_formats.errors import UserError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gmai_model import stages
 
@@ -18,6 +17,7 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     stage: Literal[1, 2, 3]
+    """The stage, 1, 2 or 3."""
     trainable: frozenset[stages.Part]
     """Parts that train (Table 8)."""
     learning_rate: float = Field(gt=0)
@@ -144,49 +144,10 @@ def resolve(stage: int, file: Path | None, overrides: list[str]) -> TrainConfig:
     if stage not in stages.STAGES:
         raise UserError(f"--stage {stage}: the paper has the stages 1, 2 and 3 (Table 8).")
     row = stages.STAGES[stage]
-    values: dict[str, Any] = {
+    defaults = {
         "stage": stage,
         "trainable": sorted(row.trainable),
         "learning_rate": row.learning_rate,
         "micro_batch_size": row.micro_batch_size,
     }
-    where = "settings"
-    if file is not None:
-        values.update(_read_yaml(file))
-        where = str(file)
-    for override in overrides:
-        key, separator, text = override.partition("=")
-        if not separator:
-            raise UserError(f"--set {override}: expected key=value.")
-        if key not in TrainConfig.model_fields:
-            raise UserError(f"--set {override}: unknown key.{did_you_mean(key, TrainConfig.model_fields)}")
-        # YAML 1.1 reads 1e-3 as a text, so numbers are tried first.
-        values[key] = _number(text) if _number(text) is not None else load_yaml(text)
-    try:
-        return TrainConfig.model_validate(values)
-    except ValidationError as error:
-        raise explain_validation(error, where=where, known_fields=TrainConfig.model_fields) from error
-
-
-def _number(text: str) -> int | float | None:
-    for convert in (int, float):
-        try:
-            return convert(text)
-        except ValueError:
-            continue
-    return None
-
-
-def _read_yaml(file: Path) -> dict[str, Any]:
-    if not file.is_file():
-        raise UserError(f"--config {file}: no such file.")
-    try:
-        content = load_yaml(file.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"--config {file}: not readable as YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"--config {file}: expected a mapping of settings, found {type(content).__name__}.")
-    return {
-        str(key): _number(value) if isinstance(value, str) and _number(value) is not None else value
-        for key, value in content.items()
-    }
+    return settings.resolve(TrainConfig, file, overrides, defaults=defaults)

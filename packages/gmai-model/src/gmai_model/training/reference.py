@@ -1,9 +1,8 @@
 """The reference of the settings, written from the model and its docstrings: docs/reference/train-settings.md."""
 
 from pathlib import Path
-from typing import Any
 
-from pydantic_core import PydanticUndefined
+from gmai_formats import settings
 
 from gmai_model.stages import STAGES
 from gmai_model.training.config import MAY_CHANGE, TrainConfig
@@ -21,24 +20,17 @@ that it began with; those marked ↻ may change, as they leave the result as it 
 
 def write_reference() -> str:
     """Return the page."""
-    rows: list[str] = []
-    for name, field in TrainConfig.model_fields.items():
-        mark = " ↻" if name in MAY_CHANGE else ""
-        meaning = (field.description or "The stage, 1, 2 or 3.").replace("|", "\\|").replace("\n", " ")
-        rows.append(f"| `{name}`{mark} | {_default(name, field.default)} | {meaning} |")
-    return HEAD + "\n".join(rows) + "\n"
+    given = {
+        "stage": "`--stage`",
+        **{name: _of_stages(name) for name in ("trainable", "learning_rate", "micro_batch_size")},
+    }
+    return HEAD + "\n".join(settings.reference(TrainConfig, marked=MAY_CHANGE, given=given)) + "\n"
 
 
-def _default(name: str, default: Any) -> str:
-    if default is PydanticUndefined:
-        if name == "stage":
-            return "`--stage`"
-        of_stage = [getattr(stage, name) for stage in STAGES.values()]
-        shown = [", ".join(sorted(value)) if isinstance(value, frozenset) else f"{value:g}" for value in of_stage]
-        return "; ".join(f"{number}: {value}" for number, value in zip(STAGES, shown, strict=True))
-    if isinstance(default, tuple):
-        return ", ".join(f"`{value}`" for value in default) or "none"
-    return "none" if default is None else f"`{str(default).lower() if isinstance(default, bool) else default}`"
+def _of_stages(name: str) -> str:
+    of_stage = [getattr(stage, name) for stage in STAGES.values()]
+    shown = [", ".join(sorted(value)) if isinstance(value, frozenset) else f"{value:g}" for value in of_stage]
+    return "; ".join(f"{number}: {value}" for number, value in zip(STAGES, shown, strict=True))
 
 
 if __name__ == "__main__":
