@@ -165,3 +165,87 @@ def test_a_column_of_run_lengths():
     rows = [{"id": "1", "n": "3 4", "EncodedPixels": "12 3 100 5"}, {"id": "2", "n": "", "EncodedPixels": "-1"}]
     assert run_length_column(rows) == "EncodedPixels"
     assert run_length_column([{"id": "1", "n": "3 4"}]) is None
+
+
+@pytest.mark.parametrize(
+    ("cell", "marks"),
+    [
+        ('"[0.3125, 0.25, 0.25, 0.25]"', {"box": ["bbox"], "unit": "shares"}),
+        ("31.25 25 56.25 50", {"box": ["bbox"], "unit": "percent", "form": "xyxy"}),
+        ("0.4375 0.375 0.25 0.25", {"box": ["bbox"], "unit": "shares", "form": "cxcywh"}),
+        ("5 11 12 18", {"box": ["bbox"], "form": "yxyx", "first": 1, "ends": "included"}),
+        ("6 10 11 17", {"box": ["bbox"], "form": "yxyx", "ends": "included"}),
+        ("11 7 8 6", {"box": ["bbox"], "first": 1}),
+    ],
+)
+def test_units_and_ends(table, cell, marks):
+    """Each is the box from x 10 to 18 and y 6 to 12 of a picture of 32×24."""
+    if marks.get("first") == 1 and marks.get("form") == "yxyx":
+        cell = "7 11 12 18"
+    found, reasons, ledger = table(f"image,bbox,label\na,{cell},m\n", marks)
+    assert (reasons, ledger.quarantine) == ({}, [])
+    assert boxes(found["a"]) == [("beta", (10, 6, 18, 12))]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        '"[[1, 2, 4, 6], [10, 4, 18, 10]]"',
+        "1 2 4 6 10 4 18 10",
+        "\"[{'x1': 1, 'y1': 2, 'x2': 4, 'y2': 6}, {'y2': 10, 'y1': 4, 'x2': 18, 'x1': 10}]\"",
+    ],
+)
+def test_several_boxes_in_a_cell(table, cell):
+    found, _, _ = table(f"image,bbox,label\na,{cell},m\n", {"box": ["bbox"], "form": "xyxy"})
+    assert boxes(found["a"]) == [("beta", (1, 2, 4, 6)), ("beta", (10, 4, 18, 10))]
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("\"{'x': 1, 'y': 2, 'w': 4, 'h': 6}\"", "its names give no box of the form xyxy"),
+        ("\"{'a': 1, 'b': 2}\"", "its names give no box"),
+        ("1 2 3", "a box has four numbers"),
+        ("1 2 3 4 5", "a box has four numbers"),
+        ("0.1 0.2 0.3 0.4", "within one pixel; set `unit: shares` where these are shares"),
+    ],
+)
+def test_cells_that_hold_no_box(table, cell, words):
+    found, _, ledger = table(f"image,bbox,label\na,{cell},m\n", {"box": ["bbox"], "form": "xyxy"})
+    assert (found["a"].labels, found["a"].incomplete, boxes(found["a"])) == (("beta",), ("beta",), [])
+    assert words in ledger.quarantine[0]["reason"]
+
+
+@pytest.mark.parametrize("order", ["columns", "rows"])
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("relative", [False, True])
+def test_run_lengths_are_those_of_pycocotools(table, order, first, relative):
+    masks = pytest.importorskip("pycocotools.mask")
+    shapes = np.zeros((24, 32), np.uint8)
+    shapes[2:9, 3:30] = 1
+    shapes[12:20, 5:12] = 1
+    shapes[14:17, 7:10] = 0
+    # COCO's runs go down the columns and begin with background: of the transposed mask they go along the rows.
+    of = shapes if order == "columns" else shapes.T
+    counts = _counts(masks.encode(np.asfortranarray(of))["counts"], of.shape, masks)
+    ends = np.cumsum(counts)
+    starts, lengths = ends[:-1:2] + first, counts[1::2]
+    if relative:
+        starts = counts[::2][: len(lengths)] + np.array([first, *[0] * (len(lengths) - 1)])
+    text = " ".join(f"{start} {length}" for start, length in zip(starts, lengths, strict=True))
+    found, _, _ = table(
+        f"image,rle,label\na,{text},m\n",
+        {"run_lengths": "rle", "order": order, "first": first, "relative": relative},
+    )
+    regions = [shapes[:10], shapes[10:]]
+    wanted = [masks.toBbox(masks.encode(np.asfortranarray(part))) for part in regions]
+    corners = [
+        (int(x), int(y + top), int(x + w), int(y + top + h)) for (x, y, w, h), top in zip(wanted, (0, 10), strict=True)
+    ]
+    assert [box for _, box in boxes(found["a"])] == corners
+
+
+def _counts(packed, shape, masks):
+    flat = masks.decode({"counts": packed, "size": list(shape)}).ravel(order="F")
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flat, [0]])))
+    return np.diff(np.concatenate([[0], edges, [flat.size]]))

@@ -1,7 +1,10 @@
-"""What separates the columns of a label table."""
+"""Tables as people save them: encodings, delimiters, workbooks, and what is wrong with some."""
+
+import datetime
 
 import pytest
-from gmai_data.sources.tables import delimiter_of
+from gmai_data.sources.tables import delimiter_of, read_table
+from gmai_formats.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -10,6 +13,7 @@ from gmai_data.sources.tables import delimiter_of
         ("image,label", ","),
         ("image;label", ";"),
         ("image\tlabel", "\t"),
+        ("image|label", "|"),
         (" image ; label", ";"),
         ('"image";"a,b"', ";"),
         ("image", ","),
@@ -20,3 +24,132 @@ from gmai_data.sources.tables import delimiter_of
 )
 def test_the_delimiter_is_the_one_that_gives_the_column(header, delimiter):
     assert delimiter_of(header, "image") == delimiter
+
+
+def rows_of(path, **settings):
+    names, rows = read_table(path, lambda names: "image" in names, **settings)
+    return names, [row for _, row, problem in rows if not problem]
+
+
+@pytest.fixture
+def book(tmp_path):
+    """Return a function of sheets, each a list of rows, that saves a workbook."""
+
+    def save(**sheets):
+        openpyxl = pytest.importorskip("openpyxl")
+        document = openpyxl.Workbook()
+        document.remove(document.active)
+        for name, rows in sheets.items():
+            sheet = document.create_sheet(name)
+            for row in rows:
+                sheet.append(row)
+        document.save(tmp_path / "t.xlsx")
+        return tmp_path / "t.xlsx"
+
+    return save
+
+
+@pytest.mark.parametrize(
+    ("saved", "encoding"),
+    [
+        ("utf-8", "utf-8-sig"), ("utf-8-sig", "utf-8-sig"), ("utf-16", "utf-8-sig"), ("utf-32", "utf-8-sig"),
+        ("cp1252", "cp1252"), ("utf-16-le", "utf-16-le"),
+    ],
+)  # fmt: skip
+def test_encodings(tmp_path, saved, encoding):
+    (tmp_path / "t.csv").write_bytes("image,dx\nä.png, \nb.png,größer\n".encode(saved))
+    names, rows = rows_of(tmp_path / "t.csv", encoding=encoding)
+    assert names == ["image", "dx"]
+    assert rows == [{"image": "ä.png", "dx": ""}, {"image": "b.png", "dx": "größer"}]
+
+
+def test_chinese_tables(tmp_path):
+    (tmp_path / "t.csv").write_bytes("image,诊断\n1,肺炎\n".encode("gb18030"))
+    assert rows_of(tmp_path / "t.csv", encoding="gb18030")[1] == [{"image": "1", "诊断": "肺炎"}]
+    with pytest.raises(UserError, match=r"not UTF-8 text .* name its `encoding` in the layout"):
+        rows_of(tmp_path / "t.csv")
+
+
+def test_the_place_of_a_wrong_byte_counts_from_the_start_of_the_file(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"image,dx\n" + b"1.png,a\n" * 5000 + b"\xe4.png,a\n")
+    with pytest.raises(UserError, match="at byte 40009"):
+        rows_of(tmp_path / "t.csv")
+
+
+def test_rows_that_do_not_fit_the_header(tmp_path):
+    (tmp_path / "t.csv").write_text("image,dx\n1,a\n\n2,a, b\n3\n4,a,,\n")
+    _, rows = read_table(tmp_path / "t.csv")
+    assert list(rows) == [
+        (1, {"image": "1", "dx": "a"}, ""),
+        (2, {"image": "2", "dx": "a"}, "data row 2 has 3 cells, the header 2; correct it"),
+        (3, {"image": "3", "dx": ""}, ""),
+        (4, {"image": "4", "dx": "a"}, ""),
+    ]
+
+
+def test_cells_with_line_ends_and_odd_separators_stay_whole(tmp_path):
+    (tmp_path / "t.csv").write_bytes('image,note\r\n1,"two\r\nlines"\r\n2,a\x0cb\u2028c\r\n'.encode())
+    assert [row["note"] for row in rows_of(tmp_path / "t.csv")[1]] == ["two\r\nlines", "a\x0cb\u2028c"]
+
+
+def test_a_column_that_stands_twice(tmp_path):
+    (tmp_path / "t.csv").write_text("image,dx,dx\n1,a,b\n")
+    with pytest.raises(UserError, match=r't\.csv:1: two columns are called "dx"\. Rename one of them\.'):
+        rows_of(tmp_path / "t.csv")
+
+
+def test_cells_of_a_workbook_are_what_its_csv_would_hold(book):
+    day = datetime.datetime(2020, 5, 1)
+    path = book(
+        s=[
+            ["image", "n", "f", "b", "d", "none"],
+            ["001", 7, 2.0, True, day, None],
+            [None] * 6,
+            ["2", 1.5, 0, False, day, " x "],
+        ]
+    )
+    names, rows = rows_of(path)
+    assert names == ["image", "n", "f", "b", "d", "none"]
+    assert rows == [
+        {"image": "001", "n": "7", "f": "2", "b": "true", "d": "2020-05-01 00:00:00", "none": ""},
+        {"image": "2", "n": "1.5", "f": "0", "b": "false", "d": "2020-05-01 00:00:00", "none": "x"},
+    ]
+
+
+def test_numbers_that_a_workbook_shows_with_zeros(book):
+    openpyxl = pytest.importorskip("openpyxl")
+    path = book(s=[["image"], [7], [8]])
+    document = openpyxl.load_workbook(path)
+    document.active["A2"].number_format = "00000"
+    document.save(path)
+    assert [row["image"] for row in rows_of(path)[1]] == ["00007", "8"]
+
+
+def test_which_sheet_is_read(book):
+    path = book(about=[["words"]], data=[["image", "dx"], [1, "a"]], more=[["image"], [2]])
+    with pytest.raises(UserError, match=r"it has the sheets about, data, more\. Name one as `sheet` in the layout"):
+        rows_of(path)
+    assert rows_of(path, sheet="data")[1] == [{"image": "1", "dx": "a"}]
+    with pytest.raises(UserError, match='no sheet "Data"; it has about, data, more'):
+        rows_of(path, sheet="Data")
+    assert rows_of(book(about=[["words"]], data=[["image"], [3]]))[1] == [{"image": "3"}]
+
+
+def test_a_formula_without_a_value_is_refused(book):
+    with pytest.raises(UserError, match=r"sheet s: the formula in B2 has no value\. Open and save the file"):
+        rows_of(book(s=[["image", "dx"], [1, "=1+1"]]))
+
+
+def test_workbooks_that_are_none(tmp_path):
+    (tmp_path / "t.xls").write_bytes(b"x")
+    with pytest.raises(UserError, match=r"t\.xls: \.xls files are not read\. Save the table as \.xlsx or \.csv\."):
+        read_table(tmp_path / "t.xls")
+    (tmp_path / "t.xlsx").write_bytes(b"not a zip")
+    with pytest.raises(UserError, match="not readable as a workbook: File is not a zip file"):
+        read_table(tmp_path / "t.xlsx")
+
+
+def test_a_workbook_that_would_fill_the_disk_is_not_unpacked(book, monkeypatch):
+    monkeypatch.setattr("gmai_data.sources.tables.is_bomb", lambda packed, unpacked: unpacked > 3 * packed)
+    with pytest.raises(UserError, match=r"it claims to unpack to \d+ bytes, as no table does"):
+        rows_of(book(s=[["image"], *([["a" * 1000]] * 100)]))

@@ -23,15 +23,20 @@ class TableMarks(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     box: tuple[str, ...] = ()
-    """The four columns of a box, or one column with four numbers in its cells."""
-    form: Literal["xywh", "xyxy", "cxcywh"] = "xywh"
-    """What the numbers are: corner and size, two corners, or centre and size; in pixels, the end not included."""
+    """The four columns of a box, or one column whose cells hold the four numbers of a box, or of several: as
+    `[x, y, w, h]`, `x y w h`, or with names, `[{'x': 1, 'y': 2, 'width': 3, 'height': 4}]`."""
+    form: Literal["xywh", "xyxy", "yxyx", "cxcywh"] = "xywh"
+    """What the numbers are: corner and size, two corners (`yxyx`: rows first), or centre and size."""
+    unit: Literal["pixels", "shares", "percent"] = "pixels"
+    """pixels; or shares (0 to 1) or percent of the picture's width and height."""
+    ends: Literal["excluded", "included"] = "excluded"
+    """Whether the last row and column that a box names still belong to it (two corners, in pixels)."""
     run_lengths: str | None = None
     """Column with run lengths: pairs of start and length."""
     order: Literal["columns", "rows"] = "columns"
     """How run lengths count the pixels: down each column, as Kaggle's do, or along each row."""
-    first: Literal[0, 1] = 1
-    """Number of the first pixel."""
+    first: Literal[0, 1] | None = None
+    """Number of the first pixel, of run lengths and of boxes in pixels; None: 1 for run lengths, 0 for boxes."""
     relative: bool = False
     """A start counts from the end of the run before it, as in SIIM-ACR."""
     width: str | None = None
@@ -45,6 +50,10 @@ class TableMarks(BaseModel):
             raise ValueError("give either box (columns of boxes) or run_lengths (a column of masks)")
         if len(self.box) not in (0, 1, 4):
             raise ValueError(f"box names {len(self.box)} columns; give the four of a box, or one with four numbers")
+        if self.ends == "included" and (self.form not in ("xyxy", "yxyx") or self.unit != "pixels"):
+            raise ValueError("ends: included is for boxes of two corners in pixels")
+        if self.first == 1 and self.box and self.unit != "pixels":
+            raise ValueError("first: 1 is for boxes in pixels")
         if (self.width is None) != (self.height is None):
             raise ValueError("give both width and height, or none")
         return self
@@ -75,23 +84,58 @@ class TableMarks(BaseModel):
             if self.run_lengths is not None:
                 mask = self._mask(mark["cells"][0], picture.fit.annotated, where, file)
                 picture.add_mask(raw, picture.fit.mask(mask))
-            else:
-                picture.add_box(raw, self._corners(mark["cells"], where, file), where)
+                return
+            boxes = self._boxes(mark["cells"], where, file)
         except SourceError as problem:
             if problem.rule == "label not in the map":
                 raise
             picture.refuse_box(raw, problem)
+            return
+        for box in boxes:
+            picture.add_box(raw, self._corners(box, picture.fit.annotated), where)
 
-    def _corners(self, cells: Sequence[str], where: str, file: str) -> tuple[float, float, float, float]:
-        numbers = _NUMBER.findall(cells[0]) if len(cells) == 1 else cells
+    def _boxes(self, cells: Sequence[str], where: str, file: str) -> list[list[float]]:
+        """Return the boxes of a row, each as four numbers in the order of `form`."""
+        if len(cells) == 1 and "{" in cells[0]:
+            return [self._named(part, where, file) for part in re.findall(r"\{[^{}]*\}", cells[0])]
+        words = _NUMBER.findall(cells[0]) if len(cells) == 1 else cells
         try:
-            a, b, c, d = (float(number) for number in numbers)
-        except ValueError as error:
+            numbers = [float(word) for word in words]
+        except ValueError:
+            numbers = []
+        if not numbers or len(numbers) % 4:
             detail = f"{where} has {' '.join(cells)!r}; a box has four numbers"
-            raise SourceError("box unreadable", detail, file) from error
-        if self.form == "xyxy":
-            return a, b, c, d
-        return (a, b, a + c, b + d) if self.form == "xywh" else (a - c / 2, b - d / 2, a + c / 2, b + d / 2)
+            raise SourceError("box unreadable", detail, file)
+        if self.unit == "pixels" and max(numbers) <= 1 and any(number % 1 for number in numbers):
+            detail = f"{where} has {' '.join(cells)!r}, within one pixel; set `unit: shares` where these are shares"
+            raise SourceError("box unreadable", detail, file)
+        return [numbers[start : start + 4] for start in range(0, len(numbers), 4)]
+
+    def _named(self, part: str, where: str, file: str) -> list[float]:
+        """Return the numbers of `{'x': 1, 'y': 2, 'width': 3, 'height': 4}` in the order of `form`."""
+        pairs = re.findall(rf"[\"']?(\w+)[\"']?\s*:\s*[\"']?({_NUMBER.pattern})", part)
+        form = "xyxy" if self.form == "yxyx" else self.form
+        found = box_columns([name for name, _ in pairs])
+        if found is None or found[1] != form:
+            detail = f"{where} has {part!r}; its names give no box of the form {self.form}"
+            raise SourceError("box unreadable", detail, file)
+        values = dict(pairs)
+        x1, y1, x2, y2 = (float(values[name]) for name in found[0])
+        return [y1, x1, y2, x2] if self.form == "yxyx" else [x1, y1, x2, y2]
+
+    def _corners(self, box: Sequence[float], size: Size) -> tuple[float, float, float, float]:
+        a, b, c, d = box
+        if self.form == "yxyx":
+            a, b, c, d = b, a, d, c
+        if self.form == "cxcywh":
+            a, b, c, d = a - c / 2, b - d / 2, a + c / 2, b + d / 2
+        elif self.form == "xywh":
+            c, d = a + c, b + d
+        if self.unit != "pixels":
+            width, height = (side / (100 if self.unit == "percent" else 1) for side in size)
+            return a * width, b * height, c * width, d * height
+        end, first = int(self.ends == "included"), self.first or 0
+        return a - first, b - first, c - first + end, d - first + end
 
     def _mask(self, cell: str, size: Size, where: str, file: str) -> npt.NDArray[np.uint8]:
         words = cell.replace(",", " ").split()
@@ -105,7 +149,7 @@ class TableMarks(BaseModel):
             raise SourceError("run lengths unreadable", detail, file)
         if self.relative:
             starts = np.cumsum(starts) + np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        starts -= self.first
+        starts -= 1 if self.first is None else self.first
         width, height = size
         ends = starts + lengths
         if starts.min() < 0 or ends.max() > width * height or (starts[1:] < ends[:-1]).any():
@@ -138,6 +182,7 @@ _BOX_NAMES = {
         ("left", "top", "width", "height"),
         ("bboxx", "bboxy", "bboxw", "bboxh"),
     ),
+    "cxcywh": (("cx", "cy", "w", "h"), ("xcenter", "ycenter", "width", "height"), ("xc", "yc", "w", "h")),
 }
 """Form of a box ▶ names of its columns, without signs and in lower case. `x, y, width, height` is RSNA's."""
 
