@@ -157,3 +157,41 @@ def test_a_table_about_something_else(put, tmp_path):
     put("i/x1.png")
     put("t.csv", "site,count\nA,3\nB,4\n")
     assert CsvLabels.recognise(Folder(tmp_path)) is None
+
+
+def pictures_in(root, *names):
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_pictures_in_several_folders_are_found_and_two_of_one_name_are_refused(toy, tmp_path):
+    pictures_in(
+        tmp_path, "images_001/images/a.png", "images_002/images/b.png", "images_002/images/c.png", "images/c.png"
+    )
+    (tmp_path / "t.csv").write_text("image,dx\na.png,a\nb.png,b\nc.png,a\nd.png,a\n")
+    layout = {"kind": "csv_labels", "table": "t.csv", "image_column": "image", "label_column": "dx",
+              "images": ["images", "images_*/images", "elsewhere"]}  # fmt: skip
+    recipe = toy(layout=layout)
+    found = {item.key: item.problem for item in recipe.layout.list_items(recipe, tmp_path)}
+    assert list(found) == ["images_001/images/a.png", "images_002/images/b.png", "images/c.png", "images/d.png"]
+    assert found["images/c.png"] == (
+        "picture in two folders",
+        "images/c.png and images_002/images/c.png; keep one of them",
+    )
+    assert found["images_001/images/a.png"] is None
+    recipe = toy(layout={**layout, "images": ["elsewhere"]})
+    with pytest.raises(UserError, match=r"finds no folder \('elsewhere',\) of pictures"):
+        list(recipe.layout.list_items(recipe, tmp_path))
+
+
+def test_each_of_several_tables_has_its_own_pictures(toy, tmp_path):
+    for split, label in (("Training", "a"), ("Test", "b")):
+        pictures_in(tmp_path, f"{split}_Set/{split}/1.png")
+        (tmp_path / f"{split}_Set" / f"{split}_Labels.csv").write_text(f"ID,dx\n1,{label}\n")
+    layout = {"kind": "csv_labels", "table": "*_Set/*.csv", "images": "{parent}/*", "image_column": "ID",
+              "image_suffix": ".png", "label_column": "dx"}  # fmt: skip
+    recipe = toy(layout=layout)
+    found = {item.key: item.raw_labels for item in recipe.layout.list_items(recipe, tmp_path)}
+    assert found == {"Test_Set/Test/1.png": ("b",), "Training_Set/Training/1.png": ("a",)}

@@ -38,7 +38,7 @@ _IRREGULAR = (
 )
 _PAIRS = {
     Language.EN: ("left ", "right ", ("both ", "bilateral ", "left and right ", "right and left ")),
-    Language.ZH: ("左侧", "右侧", ("双侧", "双", "两侧", "左右侧", "左右")),
+    Language.ZH: ("左", "右", ("双侧", "双", "两侧", "左右")),
 }
 """(the left one, the right one, words for both)."""
 _AROUND = 80
@@ -119,7 +119,8 @@ class LabelNames:
         if self._english:
             for british, american in _SPELLINGS:
                 text = text.replace(british, american)
-        return text
+            return text
+        return text.replace("左侧", "左").replace("右侧", "右")  # a side is said either way
 
 
 def _plurals(name: str) -> tuple[str, ...]:

@@ -47,11 +47,35 @@ class Name(_Part):
         return value
 
 
+def _one_group(field: str, pattern: str | None) -> str | None:
+    if pattern is not None and re.compile(pattern).groups != 1:
+        raise ValueError(f"{field} {pattern!r} must hold exactly one (group)")
+    return pattern
+
+
 class Expected(_Part):
     """What the publisher counted, so that half a download is noticed."""
 
     items: Annotated[int, Field(ge=1)] | None = None
     """Images, cases, series, videos or texts: whatever the layout lists one by one."""
+
+
+class JoinedColumn(_Part):
+    """A column of a table beside the pictures, with a row per picture, case or patient."""
+
+    table: str
+    """The table, CSV or TSV, below the root."""
+    key: str
+    """Column that names the item: by its path, file name or stem, or by what `of` finds in its path."""
+    value: str
+    """Column that is read."""
+    of: str | None = None
+    """Regular expression on the item's path whose one group is the key, such as `^(s\\d+)/`."""
+
+    @field_validator("of")
+    @classmethod
+    def _one_group(cls, value: str | None) -> str | None:
+        return _one_group("of", value)
 
 
 class SplitRule(_Part):
@@ -63,18 +87,35 @@ class SplitRule(_Part):
     """Shares of the groups where there is no official split; the sum is 1."""
     group_pattern: str | None = None
     """Regular expression on the item's path whose first group names the patient, such as `(patient\\d+)`."""
+    group_table: JoinedColumn | None = None
+    """Column of a second table that names the patient, study or lesion. An empty cell: the item is its own group."""
+    no_group: str = ""
+    """Why there is no group: each picture is of another patient, or the publisher does not say."""
     official: dict[Split, str] = Field(default_factory=dict[Split, str])
-    """Split ▶ list file of the publisher (one stem per line), for layouts that have lists."""
+    """Split ▶ list file of the publisher, with a path, file name or stem per line; below the layout's `lists`, or the
+    root."""
+    table: JoinedColumn | None = None
+    """Column of a table that names the publisher's split; its values are mapped by `names`."""
+    pattern: str | None = None
+    """Regular expression on the item's path whose one group names the publisher's split, such as `^(train|test)/`."""
     names: dict[str, Split] = Field(default_factory=dict[str, Split])
-    """Value of a split column ▶ our split."""
+    """The publisher's name of a split, in a column or a path ▶ our split. Empty: the usual names (train, val, test)."""
+    without: Literal["refuse", "fractions"] = "refuse"
+    """What becomes of a copy that has none of the lists or tables that the split is in: refused, or split by
+    `fractions`, with a word about it."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         total = sum(self.fractions.values())
         if abs(total - 1) > 1e-6:
             raise ValueError(f"the fractions add up to {total:g}; they must add up to 1")
-        if self.group_pattern is not None and re.compile(self.group_pattern).groups != 1:
-            raise ValueError(f"group_pattern {self.group_pattern!r} must hold exactly one (group)")
+        _one_group("group_pattern", self.group_pattern)
+        _one_group("pattern", self.pattern)
+        ways = [name for name in ("official", "table", "pattern") if getattr(self, name)]
+        if len(ways) > 1:
+            raise ValueError(f"{' and '.join(ways)} each name the publisher's split; keep one of them")
+        if self.group_pattern is not None and self.group_table is not None:
+            raise ValueError("group_pattern and group_table each name the group; keep one of them")
         return self
 
 

@@ -41,6 +41,11 @@ class Layout(BaseModel, ABC):
     is_of_volumes: ClassVar[bool] = False
     """One item gives many pictures."""
 
+    @property
+    def lists_folder(self) -> str:
+        """Return the folder below the root that the split lists of `split.official` lie in."""
+        return "."
+
     @abstractmethod
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield what the source holds, in a stable order.

@@ -12,6 +12,7 @@ from gmai_data.ledger import printable
 from gmai_data.seeded import hash_fraction
 from gmai_data.sources.catalogue import Source
 from gmai_data.sources.items import Item
+from gmai_data.sources.joined import with_joined_facts
 from gmai_data.sources.recipe import Recipe
 from gmai_data.sources.splits import group_of
 
@@ -55,7 +56,8 @@ def list_sources(sources: Sequence[Source], limit: int | None) -> list[Listing]:
     listings: list[Listing] = []
     for source in sources:
         recipe = source.recipe
-        items = [_printable(item) for item in recipe.layout.list_items(recipe, source.root)]
+        listed = map(_printable, recipe.layout.list_items(recipe, source.root))
+        items = list(with_joined_facts(listed, recipe, source.root, recipe.layout.lists_folder))
         items = _numbered(_by_key(items), recipe)
         items.sort(key=lambda item: hash_fraction("limit", recipe.name, item.key) if limit else 0.0)
         listings.append(Listing(source, tuple(sorted(items[:limit], key=lambda item: item.key))))

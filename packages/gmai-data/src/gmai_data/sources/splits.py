@@ -23,9 +23,14 @@ def split_of(item: Item, card: Card) -> Split:
         raise SourceError("no group", rule, item.key)
     if item.split is not None:
         return item.split
-    if card.split.official or card.split.names:
+    if card.split.official or card.split.names or card.split.table or card.split.pattern:
         rule = "the publisher's split does not name it; add it to a list, or leave the file out"
         raise SourceError("not in the official split", rule, item.key)
+    return drawn_split(group, card)
+
+
+def drawn_split(group: str, card: Card) -> Split:
+    """Return the split that the hash of a group draws by the card's fractions."""
     position = hash_fraction("split", card.name, group)
     for split in Split:
         position -= card.split.fractions.get(split, 0.0)

@@ -11,9 +11,10 @@ from typing import Any, Literal, Self
 
 from gmai_formats import separated
 from gmai_formats.errors import UserError, did_you_mean
+from gmai_formats.files import is_file
 from pydantic import Field, field_validator, model_validator
 
-from gmai_data.imaging.source_files import as_on_disk, below
+from gmai_data.imaging.source_files import as_on_disk, below, relative_to
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.card import Card
 from gmai_data.sources.folder import Folder, Guess, column_of_labels, column_of_names, values_of
@@ -33,9 +34,10 @@ class CsvLabels(Layout):
 
     kind: Literal["csv_labels"]
     table: str
-    """The CSV (`,`) or TSV (`.tsv`: tab) file, with a header line."""
-    images: str = "."
-    """Folder that the image column is relative to."""
+    """The CSV (`,`) or TSV (`.tsv`: tab) file, with a header line; a pattern may find several."""
+    images: str | tuple[str, ...] = "."
+    """Folder that the image column is relative to, or several, of which one has the picture: patterns such as
+    `images_*/images`, or a list. `{parent}` is the path of the table's folder."""
     image_column: str
     image_suffix: str = ""
     """Put behind every value of the image column, such as `.jpg`."""
@@ -85,21 +87,43 @@ class CsvLabels(Layout):
         return self
 
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
-        """Yield one item per image of the table, with the labels of all its rows."""
-        table = below(root, self.table, recipe=card.name)
-        if not table.is_file():
-            raise UserError(f"{table}: no such file. Recipe {card.name} reads its labels there. Check --root.")
+        """Yield one item per image of the tables, with the labels of all its rows."""
+        place = below(root, self.table, recipe=card.name)
+        tables = [place] if place.is_file() else [path for path in sorted(root.glob(self.table)) if path.is_file()]
+        if not tables:
+            raise UserError(f"{place}: no such file. Recipe {card.name} reads its labels there. Check --root.")
+        items: dict[str, Item] = {}
+        for table in tables:
+            folders = self._folders(table, card, root)
+            for item in self._items(self._lines(table), table, card, root, folders):
+                items[item.key] = _together(items[item.key], item) if item.key in items else item
+        yield from items.values()
+
+    def _folders(self, table: Path, card: Card, root: Path) -> list[str]:
+        """Return the folders that may hold the pictures of a table."""
+        found: list[str] = []
+        for folder in (self.images,) if isinstance(self.images, str) else self.images:
+            place = folder.replace("{parent}", table.parent.relative_to(root).as_posix())
+            below(root, place, recipe=card.name)
+            if re.search(r"[*?\[]", place):
+                found += sorted(relative_to(root, path) for path in root.glob(place) if path.is_dir())
+            elif isinstance(self.images, str) or (root / place).is_dir():
+                found.append(place)
+        if not found:
+            raise UserError(f"{root}: recipe {card.name} finds no folder {self.images} of pictures. Check --root.")
+        return list(dict.fromkeys(found))
+
+    def _lines(self, table: Path) -> list[str]:
         try:
-            lines = table.read_text(encoding=self.encoding).splitlines(keepends=True)
+            return table.read_text(encoding=self.encoding).splitlines(keepends=True)
         except UnicodeError as error:
             name = "UTF-8" if self.encoding == "utf-8-sig" else self.encoding
             raise UserError(
                 f"{table}: not {name} text ({getattr(error, 'reason', error)} at byte {getattr(error, 'start', 0)}). "
                 "Save it as UTF-8, or name its `encoding` in the layout, such as cp1252."
             ) from error
-        yield from self._items(lines, table, card, root)
 
-    def _items(self, lines: list[str], table: Path, card: Card, root: Path) -> Iterator[Item]:
+    def _items(self, lines: list[str], table: Path, card: Card, root: Path, folders: list[str]) -> Iterator[Item]:
         try:
             rows = separated.DictReader(
                 lines,
@@ -114,19 +138,20 @@ class CsvLabels(Layout):
                         f'{table}:1: no column "{column}", which recipe {card.name} reads.'
                         f"{did_you_mean(column, columns)} Fix the table or the card."
                     )
-            items: dict[str, Item] = {}
+            line = -1
             for line, row in enumerate(rows):
-                item = self._item(row, line, card, root)
-                items[item.key] = _together(items[item.key], item) if item.key in items else item
-            yield from items.values()
-            if not items:
+                yield self._item(row, line, card, root, folders)
+            if line < 0:
                 raise UserError(f"{table}: the table has a header but no rows. Give a table with one row per image.")
         except separated.TableError as error:
             raise UserError(f"{table}: not readable as a table: {error}. Save it as CSV again.") from error
 
-    def _item(self, row: dict[str, str | None], line: int, card: Card, root: Path) -> Item:
+    def _item(self, row: dict[str, str | None], line: int, card: Card, root: Path, folders: list[str]) -> Item:
         name = (row[self.image_column] or "").strip() + self.image_suffix
-        image = as_on_disk(root, (PurePosixPath(self.images) / name).as_posix())
+        places = [as_on_disk(root, (PurePosixPath(folder) / name).as_posix()) for folder in folders]
+        there = [place for place in places if is_file(root / place)] if len(places) > 1 else places
+        image = (there or places)[0]
+        problem = ("picture in two folders", f"{' and '.join(there)}; keep one of them") if len(there) > 1 else None
         uncertain: tuple[str, ...] = ()
         if self.label_column is None:
             cells = {column: row[column] or "" for column in self.label_columns}
@@ -148,7 +173,7 @@ class CsvLabels(Layout):
             raw_of_mark = list(labels or card.labels_of_every_image) if mark else []
             marks = [{**mark, "labels": raw_of_mark, "row": line + 1}] if mark else []
             part = json.dumps({"marks": marks, "size": self.marks.stated_size(row)})
-        return Item(image, (image,), group, split, labels, line, part=part, uncertain=uncertain)
+        return Item(image, (image,), group, split, labels, line, part=part, uncertain=uncertain, problem=problem)
 
     def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the picture of the row, or the slices of its volume or series.

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from gmai_formats.errors import UserError
 from gmai_formats.files import is_file
 
-from gmai_data.imaging.source_files import below, matching, relative_to, require_data
+from gmai_data.imaging.source_files import matching, relative_to, require_data
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.card import Card
 from gmai_data.sources.fits import Size
@@ -18,7 +17,6 @@ from gmai_data.sources.folder import Folder, Guess
 from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.layout import Layout
 from gmai_data.sources.marked_picture import DIFFICULT, MarkedPicture
-from gmai_data.vocabulary import Split
 
 
 class Voc(Layout):
@@ -30,11 +28,15 @@ class Voc(Layout):
     lists: str = "ImageSets/Main"
     """Folder of the split lists named in `split.official`."""
 
+    @property
+    def lists_folder(self) -> str:
+        """Return the folder of the split lists."""
+        return self.lists
+
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
-        """Yield one item per XML file, with the split of the official lists."""
-        splits = _official_splits(card, below(root, self.lists, recipe=card.name))
+        """Yield one item per XML file."""
         for path in matching(root, f"{self.annotations}/*.xml", recipe=card.name, what="VOC annotations"):
-            yield Item(path.stem, (relative_to(root, path),), split=splits.get(path.stem))
+            yield Item(path.stem, (relative_to(root, path),))
 
     def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the image with its boxes; a degenerate or outside box is quarantined by itself, the image stays.
@@ -75,21 +77,6 @@ class Voc(Layout):
         annotations = folder.below(folder.with_ending(".xml")[0].parent)
         layout = {"kind": "voc", "annotations": annotations, "images": folder.below(images)}
         return Guess("Pascal VOC", "2d_detection", layout, names)
-
-
-def _official_splits(card: Card, folder: Path) -> dict[str, Split]:
-    splits: dict[str, Split] = {}
-    for split, name in card.split.official.items():
-        path = folder / name
-        if not path.is_file():
-            raise UserError(
-                f"{path}: no such split list. Recipe {card.name} takes the publisher's split from it; "
-                "add the list, or take `split.official` out of a copy of the recipe to split by hash."
-            )
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.strip():
-                splits[line.split()[0]] = split
-    return splits
 
 
 def _parse(path: Path, file: str) -> ElementTree.Element:

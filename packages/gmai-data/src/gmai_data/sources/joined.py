@@ -1,0 +1,135 @@
+"""What other files of the publisher, or its path, say of an item: the group in a second table, the official split."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from gmai_cli.console import say
+from gmai_formats import separated
+from gmai_formats.errors import UserError, did_you_mean
+
+from gmai_data.imaging.source_files import below
+from gmai_data.sources.card import Card, JoinedColumn
+from gmai_data.sources.items import Item
+from gmai_data.sources.layout import SPLIT_NAMES
+from gmai_data.sources.splits import drawn_split, group_of
+from gmai_data.sources.tables import delimiter_of
+from gmai_data.vocabulary import Split
+
+
+def with_joined_facts(items: Iterable[Item], card: Card, root: Path, lists: str = ".") -> Iterator[Item]:
+    """Yield the items with the group of `split.group_table` and the publisher's split.
+
+    Args:
+        items: As the layout lists them.
+        card: Gives the rules.
+        root: The source's folder.
+        lists: Folder of the split lists, below the root.
+
+    Raises:
+        UserError: A table or list that the card names is not there, or has no such column.
+    """
+    rule = card.split
+    groups = _column(rule.group_table, card, root) if rule.group_table else {}
+    split_in = _split_finder(card, root, lists)
+    for item in items:
+        found = item
+        if rule.group_table:
+            key = _key(item.key, rule.group_table.of, groups)
+            if key is None and item.problem is None:
+                detail = f"{rule.group_table.table} has no row of it; without a group it may leak"
+                found = replace(found, problem=("no group", detail))
+            # Two tables may use one number for a patient and a file: what has no patient is called by its path.
+            found = replace(found, group=(groups.get(key, "") if key else "") or found.group)
+        if split_in is not None and found.split is None:
+            found = replace(found, split=split_in(found))
+        yield found
+
+
+def _split_finder(card: Card, root: Path, lists: str) -> Callable[[Item], Split | None] | None:
+    """Return what finds the split of an item, or None where the card names no publisher's split."""
+    rule = card.split
+    if rule.pattern is not None:
+        names, pattern = rule.names or SPLIT_NAMES, re.compile(rule.pattern)
+        return lambda item: names.get(found.group(1)) if (found := pattern.search(item.key)) else None
+    if rule.table is None and not rule.official:
+        return None
+    files = [rule.table.table] if rule.table else [f"{lists}/{name}" for name in rule.official.values()]
+    if rule.without == "fractions" and not any(below(root, name, recipe=card.name).is_file() for name in files):
+        say(f"{card.name}: the publisher's split ({', '.join(files)}) is not there; split by the card's fractions.")
+        return lambda item: None if (group := group_of(item, card)) is None else drawn_split(group, card)
+    if rule.table is not None:
+        names = rule.names or SPLIT_NAMES
+        splits = {key: names[name] for key, name in _column(rule.table, card, root).items() if name in names}
+        of = rule.table.of
+        return lambda item: splits.get(_key(item.key, of, splits) or "")
+    listed = _lists(card, root, lists)
+    return lambda item: listed.get(_key(item.key, None, listed) or "")
+
+
+def _key(path: str, of: str | None, known: dict[str, str] | dict[str, Split]) -> str | None:
+    """Return what a table or list calls an item: its path, the end of it, its file name or stem."""
+    if of is not None:
+        found = re.search(of, path)
+        return found.group(1) if found and found.group(1) in known else None
+    parts = PurePosixPath(path).parts
+    for first in range(len(parts)):
+        name = "/".join(parts[first:])
+        for candidate in (name, _without_ending(name)):
+            if candidate in known:
+                return candidate
+    return None
+
+
+def _without_ending(name: str) -> str:
+    return name[: -len(".nii.gz")] if name.endswith(".nii.gz") else PurePosixPath(name).with_suffix("").as_posix()
+
+
+def _column(column: JoinedColumn, card: Card, root: Path) -> dict[str, str]:
+    """Return key ▶ value of the rows of a table."""
+    path = below(root, column.table, recipe=card.name)
+    if not path.is_file():
+        raise UserError(
+            f"{path}: no such table. Recipe {card.name} takes {column.value} from it, by which pictures are kept "
+            "together or split; download it, too, or take it out of a copy of the recipe."
+        )
+    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines(keepends=True)
+    found: dict[str, str] = {}
+    try:
+        rows = separated.DictReader(lines, delimiter=delimiter_of(lines[0] if lines else "", column.key), strict=True)
+        names = rows.fieldnames = [name.strip() for name in rows.fieldnames or []]
+        _require_columns(names, (column.key, column.value), path, card)
+        for number, row in enumerate(rows, start=2):
+            key, value = ((row[name] or "").strip() for name in (column.key, column.value))
+            if found.setdefault(key, value) != value:
+                said = f'"{found[key]}" and "{value}"'
+                raise UserError(f"{path}:{number}: {key} has {said} in {column.value}. Correct the table.")
+    except separated.TableError as error:
+        raise UserError(f"{path}: not readable as a table: {error}. Save it as CSV again.") from error
+    return found
+
+
+def _require_columns(names: Sequence[str], wanted: Sequence[str], path: Path, card: Card) -> None:
+    for name in wanted:
+        if name not in names:
+            hint = did_you_mean(name, names)
+            raise UserError(f'{path}:1: no column "{name}", which recipe {card.name} reads.{hint} Fix table or card.')
+
+
+def _lists(card: Card, root: Path, lists: str) -> dict[str, Split]:
+    """Return name ▶ split of the publisher's list files; a line may have more words behind the name, as VOC's do."""
+    splits: dict[str, Split] = {}
+    for split, name in card.split.official.items():
+        path = below(root, f"{lists}/{name}", recipe=card.name)
+        if not path.is_file():
+            raise UserError(
+                f"{path}: no such split list. Recipe {card.name} takes the publisher's split from it; "
+                "add the list, or take `split.official` out of a copy of the recipe to split by hash."
+            )
+        for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines():
+            if line.strip():
+                for listed in {line.strip(), line.split()[0]}:
+                    if splits.setdefault(listed, split) != split and listed == line.strip():
+                        raise UserError(f"{path}: {listed} is in the list of {splits[listed]}, too. Correct the lists.")
+    return splits

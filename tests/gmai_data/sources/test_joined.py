@@ -1,0 +1,95 @@
+"""Facts of an item that stand in other files: its group in a second table, its split in lists, a table or its path."""
+
+import pytest
+from gmai_data.sources.catalogue import Source, bundled_names, find_recipe
+from gmai_data.sources.items import Item
+from gmai_data.sources.joined import with_joined_facts
+from gmai_data.sources.listing import list_sources
+from gmai_data.sources.splits import group_of, split_of
+from gmai_data.vocabulary import Split
+from gmai_formats.errors import UserError
+
+
+def joined(recipe, root, *paths):
+    return list(with_joined_facts([Item(path, (path,)) for path in paths], recipe, root))
+
+
+def test_a_second_table_names_the_group(toy, tmp_path):
+    (tmp_path / "meta.csv").write_text("image;lesion\na;L1\nb;L1\nc;\n")
+    recipe = toy(split={"group_table": {"table": "meta.csv", "key": "image", "value": "lesion"}})
+    items = joined(recipe, tmp_path, "pictures/a.jpg", "pictures/b.JPG", "pictures/c.jpg", "pictures/d.jpg")
+    assert [group_of(item, recipe) for item in items[:3]] == ["L1", "L1", "pictures/c.jpg"]
+    assert items[3].problem == ("no group", "meta.csv has no row of it; without a group it may leak")
+
+
+@pytest.mark.parametrize("listed", ["x/a.nii.gz", "a.nii.gz", "a", "a 1"])
+def test_a_list_may_name_path_file_or_stem(toy, tmp_path, listed):
+    (tmp_path / "train.txt").write_text("b\n")
+    (tmp_path / "test.txt").write_text(listed + "\n")
+    recipe = toy(split={"official": {"train": "train.txt", "held_out": "test.txt"}})
+    held, train, neither = joined(recipe, tmp_path, "x/a.nii.gz", "x/b.nii.gz", "x/aa.nii.gz")
+    assert (held.split, train.split, neither.split) == (Split.HELD_OUT, Split.TRAIN, None)
+
+
+def test_a_name_on_two_lists_is_refused(toy, tmp_path):
+    for name in ("train", "test"):
+        (tmp_path / f"{name}.txt").write_text("a.png\n")
+    recipe = toy(split={"official": {"train": "train.txt", "held_out": "test.txt"}})
+    with pytest.raises(UserError, match=r"test\.txt: a\.png is in the list of train, too\. Correct the lists\."):
+        joined(recipe, tmp_path, "a.png")
+
+
+def test_a_table_names_the_split_of_a_folder(toy, tmp_path):
+    (tmp_path / "meta.csv").write_text("id;split\ns1;train\ns2;test\ns3;unheard of\n")
+    table = {"table": "meta.csv", "key": "id", "value": "split", "of": r"^(s\d+)/"}
+    found = joined(toy(split={"table": table}), tmp_path, "s1/ct.nii.gz", "s2/ct.nii.gz", "s3/ct.nii.gz")
+    assert [item.split for item in found] == [Split.TRAIN, Split.HELD_OUT, None]
+    with pytest.raises(UserError, match=r'no column "spilt".* Did you mean "split"'):
+        joined(toy(split={"table": {**table, "value": "spilt"}}), tmp_path, "s1/ct.nii.gz")
+
+
+def test_a_path_names_the_split_and_what_it_does_not_name_is_refused(toy, tmp_path):
+    recipe = toy(split={"pattern": "(training|testing)/", "names": {"training": "train", "testing": "held_out"}})
+    train, held, stray = joined(recipe, tmp_path, "db/training/1.png", "testing/1.png", "other/1.png")
+    assert (train.split, held.split) == (Split.TRAIN, Split.HELD_OUT)
+    with pytest.raises(Exception, match="not in the official split"):
+        split_of(stray, recipe)
+
+
+def test_a_copy_without_the_lists_is_split_by_the_fractions_where_the_card_says_so(toy, tmp_path, capsys):
+    rule = {"official": {"held_out": "test.txt"}, "fractions": {"held_out": 1}}
+    with pytest.raises(UserError, match=r"test\.txt: no such split list"):
+        joined(toy(split=rule), tmp_path, "a.png")
+    (found,) = joined(toy(split={**rule, "without": "fractions"}), tmp_path, "a.png")
+    assert found.split == Split.HELD_OUT
+    assert "the publisher's split (./test.txt) is not there; split by the card's fractions" in capsys.readouterr().err
+
+
+def test_a_row_that_contradicts_another_is_named(toy, tmp_path):
+    (tmp_path / "meta.csv").write_text("image,lesion\na,L1\na,L2\n")
+    recipe = toy(split={"group_table": {"table": "meta.csv", "key": "image", "value": "lesion"}})
+    with pytest.raises(UserError, match=r'meta\.csv:3: a has "L1" and "L2" in lesion\. Correct the table'):
+        joined(recipe, tmp_path, "a.png")
+
+
+@pytest.mark.parametrize("name", [name for name in bundled_names() if not name.startswith(("phantom-", "pydicom-"))])
+def test_every_card_names_its_group_or_why_there_is_none(name):
+    recipe = find_recipe(name)
+    rule = recipe.split
+    grouped = rule.group_pattern or rule.group_table or getattr(recipe.layout, "group_column", None)
+    assert bool(grouped) != bool(rule.no_group), "either a group, or a reason"
+
+
+def test_copies_of_one_picture_that_no_name_tells_apart_are_never_held_out(tmp_path):
+    for name in ("lc25000-lung", "lc25000-colon", "cvc-clinicdb"):
+        recipe = find_recipe(name)
+        assert {split_of(Item(f"{number}.jpeg", ("f",)), recipe) for number in range(300)} == {Split.TRAIN}
+
+
+def test_kvasir_capsule_keeps_videos_together(tmp_path):
+    for name in ("Erosion/bca26705313a4644_20403.jpg", "Erosion/bca26705313a4644_20404.jpg", "Polyp/0a_1.jpg"):
+        path = tmp_path / "labelled_images" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (listing,) = list_sources([Source(find_recipe("kvasir-capsule"), tmp_path)], None)
+    assert len({item.group_number for item in listing.items} - {0}) == 2
