@@ -12,7 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gmai_cli.demo.run import Step, steps
+from gmai_cli.demo.run import steps
+from gmai_cli.steps import Step
 
 WAYS = {
     "all three": (1, 2, 3),

@@ -17,8 +17,8 @@ from gmai_cli.exit_codes import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, EXIT_USER_E
 HELP = """The open toolkit to make a GMAI-VL of your own.
 
 `gmai data build` turns medical datasets into instruction samples, `gmai train --stage 1|2|3` trains a LLaVA-style
-model on them, `gmai bench` measures it. New here? `gmai demo` runs all of it on a laptop in a few minutes;
-`gmai doctor` says what this machine has and what to install.
+model on them, `gmai bench` measures it. New here? `gmai demo` runs all of it on a laptop in minutes, `gmai init DATA`
+takes your own folder to a first report; `gmai doctor` says what this machine has and what to install.
 """
 
 
@@ -83,8 +83,10 @@ def build_app(selected: str | None) -> typer.Typer:
     app.add_typer(slurm_app, name="slurm")
 
     from gmai_cli.demo.run import demo
+    from gmai_cli.guided import init
 
     app.command()(demo)
+    app.command()(init)
     return app
 
 

@@ -1,0 +1,90 @@
+"""`gmai init`: a folder of one's own data ▶ a card to complete ▶ samples ▶ a tiny trained model ▶ a first report."""
+
+import os
+import re
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from gmai_formats.errors import UserError
+
+from gmai_cli.console import say
+from gmai_cli.demo.run import ROOM_MB, from_build_to_report
+from gmai_cli.exit_codes import EXIT_PARTIAL
+from gmai_cli.steps import Step, claim, look_ahead, run_all
+
+CARD = "card.yaml"
+TAKES = "ten minutes or so on two cores, more for volumes"
+_TODO = re.compile(r"\bTODO\b")
+
+
+def steps(data: Path, limit: int) -> list[Step]:
+    """Return the commands from a complete card on.
+
+    Args:
+        data: The dataset's folder, absolute.
+        limit: Most items that are built.
+    """
+    of_card = (CARD, "--root", str(data))
+    return [
+        Step("is the card right?", ("data", "recipes", "check", *of_card), "check", again=True),
+        Step("samples and held-out questions",
+             ("data", "build", *of_card, "--out", "build", "--limit", str(limit)), "build", resumes=True,
+             accepts=(0, EXIT_PARTIAL)),
+        Step("a page with the images, their boxes and what could not be used", ("data", "view", "build"), "view"),
+        *from_build_to_report(),
+    ]  # fmt: skip
+
+
+def init(
+    data: Annotated[Path, typer.Argument(help="Folder of your dataset; nothing is written into it.")],
+    out: Annotated[Path, typer.Option(help="Folder to write to; the same command goes on with it.")] = Path(
+        "gmai-init"
+    ),
+    limit: Annotated[int, typer.Option(min=1, help="Most items of the dataset that the first report uses.")] = 200,
+) -> None:
+    """Take a folder of your own data to a first report: card, samples, a tiny model, a benchmark. CPU only.
+
+    The first call drafts a card and lists what only you can know. Fill it in and give the same command again: it
+    checks the card, builds samples from up to 200 items, trains a tiny model through the three stages and measures it
+    on images that it never saw. Each command is printed before it runs, so that you can go on by yourself. The tiny
+    model knows no medicine: the report shows that the data can be read and learned from.
+    """
+    if not data.is_dir():
+        raise UserError(f"{data}: no such folder. Give the folder of a dataset.")
+    data = data.resolve()
+    if out.resolve().is_relative_to(data):
+        raise UserError(f"--out {out} lies inside {data}, the data. Give an --out outside of it.")
+    again = shlex.join(("gmai", "init", str(data), "--out", str(out)))
+    record, card = out / "init.json", out / CARD
+    claim(out, record, command="gmai init")
+    if not card.exists():
+        drafting = Step("a draft of the card", ("data", "recipes", "new", str(data), "--to", CARD), "draft", again=True)
+        run_all([drafting], out, record, command=again)
+    if open_lines := todo_lines(card):
+        say(f"\n{card}: {len(open_lines)} lines want what only you can know:")
+        for line in open_lines:
+            say(f"  {line}")
+        say(f"\nFill them in (docs/reference/recipes.md says what each field takes), then: {again}")
+        raise typer.Exit(EXIT_PARTIAL)
+    look_ahead(out, steps(data, limit), room_mb=ROOM_MB, takes=TAKES)
+    run_all(steps(data, limit), out, record, command=again)
+    for title, place in (
+        ("images", out / "build" / "gallery.html"),
+        ("report", out / "bench" / "stage3" / "report.html"),
+        ("on noise", out / "bench" / "stage3-noise" / "report.html"),
+        ("checkpoint", out / "runs" / "stage3" / "model"),
+    ):
+        print(f"{title:10} {place}")
+    say(f"next: gmai model chat {shlex.quote(os.fspath(out / 'runs/stage3/model'))} --image IMAGE")
+
+
+def todo_lines(card: Path) -> list[str]:
+    """Return `NUMBER: TEXT` of each line of a card that still says TODO; remarks do not count."""
+    lines = card.read_text("utf-8", errors="replace").splitlines()
+    return [
+        f"{number}: {line.strip()}"
+        for number, line in enumerate(lines, start=1)
+        if _TODO.search(line.partition("#")[0])
+    ]

@@ -1,0 +1,174 @@
+"""Guided runs: commands of gmai in order, each in a process of its own, with a record by which the same run goes on."""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gmai_formats.errors import UserError
+from gmai_formats.files import write_json
+
+from gmai_cli import plugins
+from gmai_cli.console import say
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of a guided run."""
+
+    title: str
+    arguments: tuple[str, ...]
+    output: str
+    """The folder it writes, relative to the run's; its name in the record."""
+    resumes: bool = False
+    """Whether the command itself goes on with a half-written folder."""
+    beside: bool = False
+    """Whether it runs beside the steps after it, none of which reads what it writes."""
+    again: bool = False
+    """Whether it runs each time, whatever the record says."""
+    accepts: tuple[int, ...] = (0,)
+    """Exit codes with which the run goes on."""
+
+
+def claim(out: Path, record: Path, *, command: str) -> None:
+    """Make a folder that of a guided run, or find that it is.
+
+    Raises:
+        UserError: It holds something else.
+    """
+    if record.is_file():
+        return
+    if out.exists() and any(out.iterdir()):
+        raise UserError(
+            f"{out} is not empty and no `{command}` began it (there is no {record.name}). It replaces what a step left "
+            f"half-done, so it takes a folder of its own. Give another --out."
+        )
+    write_json(record, {})
+
+
+def look_ahead(out: Path, steps: Sequence[Step], *, room_mb: int, takes: str) -> None:
+    """Check before the first command that all of them can run, and say what is to come.
+
+    Args:
+        out: Folder to write to.
+        steps: The commands.
+        room_mb: Megabytes that they write together.
+        takes: How long, in words.
+
+    Raises:
+        UserError: A package is missing, or the disk has not the room.
+    """
+    commands = plugins.discover()
+    wanted = dict.fromkeys(step.arguments[0] for step in steps)
+    absent = [commands[name].package for name in wanted if commands[name].entry_point is None]
+    if absent:
+        named = " ".join(dict.fromkeys(absent))
+        raise UserError(
+            f"not installed: {named}. The commands to come need it. Install it, such as pip install {named}."
+        )
+    place = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.is_dir())
+    free_mb = shutil.disk_usage(place).free // 1_000_000
+    if free_mb < room_mb:
+        raise UserError(
+            f"{place}: {free_mb} MB are free, and about {room_mb} are written. Make room, or give another --out."
+        )
+    say(f"{len(steps)} commands, {takes}; about {room_mb} MB in {out}. The same command goes on after a stop.")
+
+
+def run_all(steps: Sequence[Step], out: Path, record: Path, *, command: str) -> None:
+    """Run commands one after the other, those that were done before not again, each printed before it runs.
+
+    Args:
+        steps: In order.
+        out: Folder that they run in.
+        record: JSON file in `out` with each step's command and seconds; made by `claim`.
+        command: What goes on with the run, for messages.
+
+    Raises:
+        UserError: A step ended with a code that it may not end with.
+    """
+    done: dict[str, Any] = json.loads(record.read_text("utf-8"))
+
+    def finish(running: _Running) -> None:
+        seconds = running.finish(command)
+        done[running.step.output] = {"command": running.line, "seconds": seconds}
+        write_json(record, done)
+
+    beside: list[_Running] = []
+    try:
+        for number, step in enumerate(steps, start=1):
+            line = shlex.join(("gmai", *step.arguments))
+            say(f"\n[{number}/{len(steps)}] {step.title}\n$ {line}")
+            if not step.again and done.get(step.output, {}).get("command") == line:
+                say(f"done before, in {done[step.output]['seconds']:.0f} s")
+                continue
+            if not step.resumes and (out / step.output).exists():
+                shutil.rmtree(out / step.output)
+            if step.beside:
+                say("runs beside the next steps; what it prints is shown when it has ended")
+                beside.append(_Running(step, line, out, shown=False))
+                continue
+            finish(_Running(step, line, out, shown=True))
+            while beside and beside[0].has_ended():
+                finish(beside.pop(0))
+        while beside:
+            finish(beside.pop(0))
+    finally:
+        for running in beside:
+            running.stop()
+
+
+class _Running:
+    """A step in a process of its own; what is not shown at once goes to `logs/`."""
+
+    def __init__(self, step: Step, line: str, out: Path, *, shown: bool) -> None:
+        self.step, self.line, self._out = step, line, out
+        self._started_s = time.time()
+        self._log = None if shown else out / "logs" / f"{step.output.replace('/', '-')}.log"
+        command = [sys.executable, "-m", "gmai_cli", *step.arguments]
+        if self._log is None:
+            self._process = subprocess.Popen(command, cwd=out, env=_environment())
+            return
+        self._log.parent.mkdir(exist_ok=True)
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(command, cwd=out, env=_environment(), stdout=log, stderr=log)
+
+    def has_ended(self) -> bool:
+        """Return whether the process is over."""
+        return self._process.poll() is not None
+
+    def finish(self, command: str) -> float:
+        """Wait for the end, show what was printed and return how many seconds it took.
+
+        Raises:
+            UserError: The step failed.
+        """
+        code = self._process.wait()
+        if self._log:
+            say(f"\n{self.step.title}:\n{self._log.read_text('utf-8', errors='replace').rstrip()}")
+        if code not in self.step.accepts:
+            raise UserError(
+                f"a step ended with code {code}: `{self.line}` in {self._out}. Its own message stands above. The same "
+                f"`{command}` goes on from this step."
+            )
+        # A step beside others ends unseen; its last line, the report's, tells when.
+        ended_s = self._log.stat().st_mtime if self._log else time.time()
+        return round(ended_s - self._started_s, 1)
+
+    def stop(self) -> None:
+        """End the process; the same command goes on where it was."""
+        self._process.terminate()
+        self._process.wait()
+
+
+def _environment() -> dict[str, str]:
+    # Without bytecode every process would compile torch and transformers anew, which takes longer than the training.
+    inherited = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    return {**inherited, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}

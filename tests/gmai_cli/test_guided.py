@@ -1,0 +1,52 @@
+"""`gmai init`: the draft, what it asks for, and the way on."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from gmai_cli import guided
+from gmai_cli.guided import init, steps, todo_lines
+from gmai_formats.errors import UserError
+
+
+def test_lines_that_say_todo_and_remarks_that_do_not(tmp_path: Path) -> None:
+    card = tmp_path / "card.yaml"
+    card.write_text("# Replace every TODO\ntitle: TODO # really\nname: TODOS\nlabels:\n  a: {zh: TODO}\n", "utf-8")
+    assert todo_lines(card) == ["2: title: TODO # really", "5: a: {zh: TODO}"]
+
+
+def test_a_folder_becomes_a_draft_and_the_list_of_what_is_open(tmp_path: Path) -> None:
+    for name in ("cat/1.png", "cat/2.png", "dog/3.png"):
+        (tmp_path / "animals" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "animals" / name).write_bytes(b"")
+    command = [sys.executable, "-m", "gmai_cli", "init", "animals", "--out", "out"]
+    for _ in range(2):
+        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert ended.returncode == 3, ended.stderr
+        assert "want what only you can know:" in ended.stderr
+        assert "license: TODO" in ended.stderr
+        assert ended.stderr.rstrip().endswith(f"then: gmai init {tmp_path / 'animals'} --out out")
+    assert "[1/1] a draft of the card" not in ended.stderr  # what was filled in stays
+    assert (tmp_path / "out/card.yaml").is_file()
+
+
+def test_a_whole_card_is_checked_built_and_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[str]] = []
+    monkeypatch.setattr(guided, "run_all", lambda steps, *_, **__: ran.append([step.arguments[0] for step in steps]))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/init.json").write_text("{}")
+    (tmp_path / "out/card.yaml").write_text("name: a\n")
+    init(tmp_path / "data", tmp_path / "out", 7)
+    assert ran == [["data"] * 3 + ["model"] * 2 + ["train", "bench"] * 3 + ["bench"]]
+    build = steps(tmp_path / "data", 7)[1]
+    assert build.arguments[-2:] == ("--limit", "7")
+    assert build.accepts == (0, 3)
+
+
+def test_folders_that_will_not_do(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such folder"):
+        init(tmp_path / "absent", tmp_path / "out", 1)
+    with pytest.raises(UserError, match="lies inside"):
+        init(tmp_path, tmp_path / "out", 1)
