@@ -5,14 +5,14 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from gmai_bench.answers.imported import read_answers
+from gmai_bench.answers.imported import digest_of, read_answers
 from gmai_formats.errors import UserError
 
 ANSWERS = {"validation_Pharmacy_1": "B", "validation_Pharmacy_2": "The answer, of course, is C.,]"}
 
 
 def said(path: Path) -> dict[str, str]:
-    return {identity: answer.response for identity, answer in read_answers(path).by_id.items()}
+    return {next(iter(one.ids.values())): one.prediction.response for one in read_answers(path)}
 
 
 def write(path: Path, text: str) -> Path:
@@ -73,9 +73,9 @@ def test_trailing_commas_are_counted(tmp_path: Path, capsys: pytest.CaptureFixtu
         ("a.json", '{"id": ', r"a\.json: not readable as JSON or JSON Lines"),
         ("a.json", "3", r"found a int"),
         ("a.json", '[{"id": 1, "answer": "A"}]', r"record 1: found the keys \['answer', 'id'\], none of which is what"),
-        ("a.json", '[{"key": 1, "text": "A"}]', r"none of which is the question's id"),
         ("a.json", "[]", r"holds no answer"),
-        ("a.json", '[{"id": 1, "text": "A"}, {"id": 1, "text": "B"}]', r'a second, different answer to "1"'),
+        ("a.json", '[{"id": 1, "text": ["A", "B"]}]', r"record 1: holds 2 different answers to one question"),
+        ("a.pkl", "", r"a\.pkl: is a pickle, and reading one runs what is in it"),
         ("a.tsv", "index\tanswer\n1\tB\n", r"row 2: found the keys"),
         ("a.tsv", "index\tpredicton\n1\tB\n", r"row 2: found the keys .*Did you mean \"prediction\"\?"),
         ("a.tsv", "index\tprediction\n1\tB\n2", r"row 3: has another number of cells than the header \(2\)"),
@@ -87,3 +87,44 @@ def test_files_that_are_none_are_explained(tmp_path: Path, name: str, text: str 
     (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(UserError, match=message):
         read_answers(tmp_path / name)
+
+
+def test_answers_of_lmms_eval_stand_in_lists_and_ids_in_its_metrics(tmp_path: Path) -> None:
+    lines = [
+        {"doc_id": 0, "input": "Which?", "target": "CT", "filtered_resps": "CT", "slake_accuracy": {"id": "11930"}},
+        {"doc_id": 1, "input": "Which?", "target": "CT", "resps": [["MR"]], "filtered_resps": ["M"], "acc": 1.0},
+    ]
+    path = write(tmp_path / "samples.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    first, second = read_answers(path)
+    assert first.ids == {"doc_id": "0", "its metrics' id": "11930"}
+    assert (first.prediction.response, first.prompt, first.gold) == ("CT", "Which?", "CT")
+    assert (second.ids, second.prediction.response) == ({"doc_id": "1"}, "MR")
+
+
+def test_a_folder_of_subjects_is_read_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As MedEvalKit writes MMMU: answers twice, and counts beside them."""
+    for subject in ("Pharmacy", "Public_Health"):
+        records = json.dumps([{"id": f"validation_{subject}_1", "response": "B", "answer": "A"}])
+        (tmp_path / subject).mkdir()
+        for name in ("output_sample.json", "parsed_output.json"):
+            write(tmp_path / subject / name, records)
+        write(tmp_path / subject / "result.json", '{"acc": 0.5, "total": 30}')
+    assert said(tmp_path) == {"validation_Pharmacy_1": "B", "validation_Public_Health_1": "B"}
+    assert "2 files without answers passed over (result.json)" in capsys.readouterr().err
+
+
+def test_chunks_beside_the_whole_are_not_read_twice(tmp_path: Path) -> None:
+    for name in ("results.json", "results_0.json", "results_1.json"):
+        write(tmp_path / name, '[{"question": "?", "response": "B"}]')
+    assert len(read_answers(tmp_path)) == 1
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"holds no file of answers"):
+        read_answers(tmp_path / "empty")
+
+
+def test_digest_of_a_folder_changes_with_its_files(tmp_path: Path) -> None:
+    write(tmp_path / "a.json", "{}")
+    before = digest_of(tmp_path)
+    write(tmp_path / "a.json", "[]")
+    assert digest_of(tmp_path) != before
+    assert len(digest_of(tmp_path / "a.json")) == len(before) == 64

@@ -1,7 +1,16 @@
 from pathlib import Path
 
 import pytest
-from gmai_bench.benchmarks.registry import PAPER, REGISTRY, bundled, expand, open_benchmark, other_ids, protocols_of
+from gmai_bench.benchmarks.registry import (
+    PAPER,
+    REGISTRY,
+    bundled,
+    expand,
+    is_other_id,
+    open_benchmark,
+    protocols_of,
+    siblings,
+)
 from gmai_formats.errors import UserError
 
 
@@ -26,10 +35,12 @@ def test_an_unknown_name_is_named_with_the_nearest(name: str, message: str, tmp_
         open_benchmark(name, tmp_path)
 
 
-def test_other_ids_are_those_of_protocols_whose_copies_are_there(tmp_path: Path) -> None:
-    assert other_ids("vqa-rad/yes-no-251", tmp_path, {"test-0001"}) == set()
-    assert other_ids("own/p", tmp_path, {"1"}) == set()
-    assert other_ids("mmmu-hm/mc-145", tmp_path, {"validation_Math_1", "validation_Math_99"}) == {"validation_Math_1"}
+def test_siblings_are_protocols_whose_copies_are_there(tmp_path: Path) -> None:
+    assert list(siblings("vqa-rad/yes-no-251", tmp_path)) == []
+    assert list(siblings("own/p", tmp_path)) == []
+    assert is_other_id("mmmu-hm", "validation_Math_1")
+    assert not is_other_id("mmmu-hm", "validation_Math_99")
+    assert not is_other_id("vqa-rad", "validation_Math_1")
 
 
 def test_the_papers_benchmarks_have_a_default_protocol() -> None:

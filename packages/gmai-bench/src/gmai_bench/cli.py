@@ -183,7 +183,10 @@ def list_benchmarks() -> None:
 
 @app.command()
 def score(
-    file: Annotated[Path, typer.Argument(help="Answers: ours (.jsonl), MMMU's JSON, VLMEvalKit's .xlsx or .tsv, …")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="Answers: ours (.jsonl), lmms-eval's, VLMEvalKit's, MedEvalKit's, …, or their folder."),
+    ],
     benchmark: Annotated[
         list[str],
         typer.Option(help="Names (vqa-rad, vqa-rad/llava-med) or YAML paths, separated by commas or given repeatedly."),
@@ -195,11 +198,17 @@ def score(
     allow_partial: AllowPartial = False,
     expect: Expect = None,
     revision: Revision = None,
+    id_key: Annotated[str, typer.Option(help="Key or column of the questions' ids, where it is not found.")] = "",
+    response_key: Annotated[str, typer.Option(help="Key or column of the answers, where it is not found.")] = "",
+    in_order: Annotated[
+        bool, typer.Option("--in-order", help="Take the answers in the order of the benchmark, whatever their ids.")
+    ] = False,
     extractor: Annotated[
         str, typer.Option(help="How options are read: gmai, a published parser, or all of them side by side.")
     ] = "gmai",
 ) -> None:
     """Score answers that are already there, whoever gave them. Needs no torch."""
+    from gmai_bench.answers.records import Keys
     from gmai_bench.benchmarks.registry import expand, open_benchmark
     from gmai_bench.run import Settings, score_file
 
@@ -207,7 +216,16 @@ def score(
     settings = Settings(limit=limit, allow_partial=allow_partial, expect=due)
     opened = [open_benchmark(name, data_root) for name in expand(_names(benchmark))]
     report_in = out if extractor == "gmai" else None
-    scored = score_file(file, opened, report_in, settings, model=model_name or file.name, data_root=data_root)
+    scored = score_file(
+        file,
+        opened,
+        report_in,
+        settings,
+        model=model_name or file.name,
+        data_root=data_root,
+        keys=Keys(id_key, response_key),
+        in_order=in_order,
+    )
     if extractor == "gmai":
         _print(scored, out)
         return

@@ -12,15 +12,16 @@ from typing import Any
 
 from gmai_cli.run_lock import hold
 from gmai_formats.errors import UserError
-from gmai_formats.files import sha256_file, write_json, write_run_record
+from gmai_formats.files import write_json, write_run_record
 from gmai_formats.pictures.picture import PICTURES_VERSION
 
 from gmai_bench.answers.asking import PROMPT_VERSION, ask_missing, merge_ranks
 from gmai_bench.answers.cache import AnswerCache
 from gmai_bench.answers.guards import refuse_other_revision, refuse_other_settings, refuse_twins
-from gmai_bench.answers.imported import read_answers
+from gmai_bench.answers.imported import digest_of, read_answers
 from gmai_bench.answers.matching import answers_to
-from gmai_bench.answers.predictions import append_to
+from gmai_bench.answers.predictions import Kept, append_to
+from gmai_bench.answers.records import Keys
 from gmai_bench.backends.asks import Backend
 from gmai_bench.backends.ranks import Ranks
 from gmai_bench.benchmarks import record
@@ -133,6 +134,8 @@ def score_file(
     *,
     model: str,
     data_root: Path | None = None,
+    keys: Keys | None = None,
+    in_order: bool = False,
 ) -> list[ScoredBenchmark]:
     """Score a file of answers, whoever gave them, under every protocol asked for; with `out`, write the report there.
 
@@ -143,23 +146,31 @@ def score_file(
         settings: How much must be answered.
         model: What the report calls the model.
         data_root: Where the other protocols of the same benchmarks lie, whose answers are passed over.
+        keys: Under which keys ids and answers stand, where they are not found by themselves.
+        in_order: Take the answers in the order of the benchmark, whatever their ids.
 
     Raises:
         UserError: The file cannot be used, answers unknown questions, or leaves some unanswered (see `allow_partial`).
     """
     refuse_twins(benchmarks)
-    kept = read_answers(predictions)
+    answered = read_answers(predictions, keys)
+
+    def match(items: Sequence[Record]) -> list[Kept]:
+        return answers_to(
+            items, answered, predictions, data_root, allow_partial=settings.allow_partial, by_order=in_order
+        )
+
     if out is None:
         items = [_load(benchmark, check, settings) for benchmark in benchmarks]
-        matched = answers_to(items, kept, predictions, data_root, allow_partial=settings.allow_partial)
+        matched = match(items)
         return [score_benchmark(item, own) for item, own in zip(items, matched, strict=True)]
     with hold(out):
-        asked = {"model": model, "model_digest": f"predictions:{sha256_file(predictions)}", "image_ablation": "none"}
+        asked = {"model": model, "model_digest": f"predictions:{digest_of(predictions)}", "image_ablation": "none"}
         refuse_other_settings(out, asked)
         for benchmark in benchmarks:
             refuse_other_revision(out, benchmark.card)
         items = [_load(benchmark, ImageStore(out / "images").add, settings) for benchmark in benchmarks]
-        matched = answers_to(items, kept, predictions, data_root, allow_partial=settings.allow_partial)
+        matched = match(items)
         write_json(out / "asked.json", asked)
         inputs = {item.card.protocol: _input(item) for item in items} | {"predictions": asked["model_digest"]}
         write_run_record(

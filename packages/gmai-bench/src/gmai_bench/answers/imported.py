@@ -1,63 +1,141 @@
-"""Files of answers that other programs wrote ▶ answers by question id.
+"""Files and folders of answers that other programs wrote ▶ records.
 
-MMMU's JSON (id ▶ answer, or a list of records), LLaVA-Med's JSON Lines (question_id, text), VLMEvalKit's xlsx and tsv
-(index or id, prediction), and the like; JSON may have trailing commas, and a list may stand in a .jsonl file.
+MMMU             JSON id ▶ answer, or a list of records; a folder with one file a subject
+LLaVA-Med        JSON Lines: question_id, text (https://github.com/microsoft/LLaVA-Med, llava/eval/model_vqa.py)
+VLMEvalKit       xlsx, tsv: index or id, prediction
+lmms-eval        *_samples_TASK.jsonl: doc_id, input, target, resps or filtered_resps, metrics that hold the id
+                 (https://github.com/EvolvingLMMs-Lab/lmms-eval, lmms_eval/loggers/evaluation_tracker.py)
+MedEvalKit       results.json: the data set's fields and `response`, often no id; a folder of subjects for MMMU
+                 (https://github.com/alibaba-damo-academy/MedEvalKit, utils/base_dataset.py, utils/MMMU/eval_val.py)
+HuatuoGPT-Vision one JSON of all its data sets: the bundle's records and `model_output`
+                 (https://github.com/FreedomIntelligence/HuatuoGPT-Vision)
+OmniMedVQA       DATASET.json: pred_dict, a list of the data set's records and `model_pred`
+                 (https://github.com/OpenGVLab/Multi-Modality-Arena, MedicalEval/Question-answering_Score)
+
+JSON may have trailing commas, and a list may stand in a .jsonl file. Pickle files are refused: reading one runs it.
 """
 
+import hashlib
 import importlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from gmai_cli.console import say
 from gmai_formats import separated
-from gmai_formats.errors import UserError, did_you_mean
+from gmai_formats.errors import UserError
+from gmai_formats.files import sha256_file
 
-from gmai_bench.answers.predictions import Kept, Prediction, read_predictions
+from gmai_bench.answers.predictions import read_predictions
+from gmai_bench.answers.records import RESPONSE_KEYS, Answered, Keys, Seen, answered, has_answer
 
-ID_KEYS = ("id", "question_id", "index", "qid")
-RESPONSE_KEYS = ("response", "prediction", "text", "output", "model_pred", "pred_response")
-"""In this order; `answer` is not among them, for in most of these files it is the right one."""
-
+_OURS = {"id", "response", "request", "cut", "refused", "shown", "image_ablation"}
+_SUFFIXES = (".json", ".jsonl", ".xlsx", ".tsv", ".csv")
+_Record = tuple[str, Mapping[str, Any]]
 _STRING_OR_COMMA = re.compile(r'"(?:\\.|[^"\\])*"|,(?=\s*[}\]])')
 """A table may carry whole images as text."""
 
 
-def read_answers(path: Path) -> Kept:
-    """Read a file of answers, ours or another program's.
+def read_answers(path: Path, keys: Keys | None = None) -> list[Answered]:
+    """Read a file of answers, ours or another program's, or a folder of such files.
+
+    Args:
+        path: The file or folder.
+        keys: Under which keys ids and answers stand, where they are not found by themselves.
 
     Raises:
-        UserError: The file cannot be read, or has no column of ids or answers; the message names what was found.
+        UserError: A file cannot be read, or has no answers; the message names what was found.
     """
-    if path.suffix.lower() == ".xlsx":
-        return _kept(_rows_of_sheet(path), path)
-    if path.suffix.lower() in (".tsv", ".csv"):
-        return _kept(_rows_of_table(path, "\t" if path.suffix.lower() == ".tsv" else ","), path)
+    keys, seen = keys or Keys(), Seen()
+    files = _files(path) if path.is_dir() else [path]
+    found: list[Answered] = []
+    passed_over: list[str] = []
+    for file in files:
+        within = (file.stem, file.parent.name) if path.is_dir() else (file.stem,)
+        if _is_ours(file, keys):
+            kept = read_predictions(file).by_id.values()
+            found += [Answered(f'{file} "{one.id}"', one, {"id": one.id}, within) for one in kept]
+            continue
+        records = list(_read(file))
+        if path.is_dir() and not any(_answers(fields, keys) for _, fields in records):
+            passed_over.append(file.name)
+            continue
+        found += [answered(fields, place, keys, within, seen) for place, fields in records]
+    if not found:
+        raise UserError(f"{path}: holds no answer. Check that it is the file of the model's answers.")
+    if passed_over:
+        say(f"{path}: {len(passed_over)} files without answers passed over ({', '.join(sorted(set(passed_over))[:5])})")
+    for read, other in seen.others.items():
+        say(f'{path}: the answers are read under "{read}"; "{other}" holds others (--response-key {other} takes them)')
+    return found
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file, of a folder that of its files and their names."""
+    if not path.is_dir():
+        return sha256_file(path)
+    listed = "".join(f"{file.relative_to(path)} {sha256_file(file)}\n" for file in _files(path))
+    return hashlib.sha256(listed.encode()).hexdigest()
+
+
+def _answers(fields: Mapping[str, Any], keys: Keys) -> bool:
+    """Return whether a record of a folder holds an answer: beside answers lie counts and scores, as id ▶ number."""
+    is_number = set(fields) == {"id", "response"} and isinstance(fields["response"], int | float)
+    return has_answer(fields, keys) and not is_number
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the files of a folder; what MedEvalKit writes chunk by chunk stands in its results.json again."""
+    files = [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in _SUFFIXES and file.is_file()]
+    whole = {file.parent for file in files if file.name == "results.json"}
+    kept = [file for file in files if not (file.parent in whole and re.fullmatch(r"results_\d+\.json", file.name))]
+    if not kept:
+        raise UserError(f"{folder}: holds no file of answers ({', '.join(_SUFFIXES)}). Correct the path.")
+    return kept
+
+
+def _read(path: Path) -> Iterator[_Record]:
+    suffix = path.suffix.lower()
+    if suffix in (".pkl", ".pickle"):
+        raise UserError(f"{path}: is a pickle, and reading one runs what is in it. Write it as .xlsx, .tsv or .json.")
+    if suffix == ".xlsx":
+        yield from _rows_of_sheet(path)
+    elif suffix in (".tsv", ".csv"):
+        yield from _rows_of_table(path, "\t" if suffix == ".tsv" else ",")
+    else:
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except OSError as error:
+            raise UserError(
+                f"{path}: cannot be read ({error.strerror}). Give the file of the model's answers, or a folder of such."
+            ) from error
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"{path}: not UTF-8 text ({error.reason} at byte {error.start}). A file of answers is text in UTF-8, "
+                f"or an .xlsx. Save it again as UTF-8."
+            ) from error
+        yield from _records(_parse(text, path), path)
+
+
+def _is_ours(path: Path, keys: Keys) -> bool:
+    """Return whether a file is JSON Lines with id and response, or broken where only ours explains it."""
+    if path.suffix.lower() != ".jsonl" or keys != Keys():
+        return False
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            line = next((line for line in file if line.strip()), "")
     except OSError:
-        return read_predictions(path)  # explains it
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path}: not UTF-8 text ({error.reason} at byte {error.start}). A file of answers is text in UTF-8, or an "
-            f".xlsx. Save it again as UTF-8."
-        ) from error
-    first = next((line for line in text.split("\n") if line.strip()), "")
-    if path.suffix.lower() == ".jsonl" and _is_ours(first):
-        return read_predictions(path)
-    return _kept(_records(_parse(text, path), path), path)
-
-
-def _is_ours(line: str) -> bool:
+        return True  # explains it
     try:
         value: Any = json.loads(line)
     except ValueError:
         return not line.lstrip().startswith(("[", "{"))
-    return isinstance(value, dict) and (
-        "response" in value or not set(RESPONSE_KEYS) & set(cast("dict[str, Any]", value))
-    )
+    if not isinstance(value, dict):
+        return False
+    found = set(cast("dict[str, Any]", value))
+    return found <= _OURS or not set(RESPONSE_KEYS) & found
 
 
 def _parse(text: str, path: Path) -> Any:
@@ -98,7 +176,7 @@ def _parse(text: str, path: Path) -> Any:
     ) from error
 
 
-def _records(value: Any, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _records(value: Any, path: Path) -> Iterator[_Record]:
     if isinstance(value, dict):
         mapping = cast("dict[str, Any]", value)
         if mapping and all(isinstance(answer, str | int | float | None) for answer in mapping.values()):
@@ -124,7 +202,7 @@ def _records(value: Any, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         yield f"{path} record {number}", cast("dict[str, Any]", fields)
 
 
-def _rows_of_sheet(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _rows_of_sheet(path: Path) -> Iterator[_Record]:
     openpyxl: Any = importlib.import_module("openpyxl")
     try:
         book: Any = openpyxl.load_workbook(path, read_only=True, data_only=True)
@@ -142,7 +220,7 @@ def _rows_of_sheet(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         ) from error
 
 
-def _rows_of_table(path: Path, delimiter: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _rows_of_table(path: Path, delimiter: str) -> Iterator[_Record]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = separated.DictReader(file, delimiter=delimiter)
@@ -155,39 +233,3 @@ def _rows_of_table(path: Path, delimiter: str) -> Iterator[tuple[str, Mapping[st
                 yield f"{path} row {number}", row
     except (OSError, UnicodeDecodeError, separated.TableError) as error:
         raise UserError(f"{path}: not readable as a table ({error}). Correct the path or the file.") from error
-
-
-def _kept(records: Iterable[tuple[str, Mapping[str, Any]]], path: Path) -> Kept:
-    by_id: dict[str, Prediction] = {}
-    for place, fields in records:
-        identity = _first(fields, ID_KEYS, place, "the question's id")
-        said = _first(fields, RESPONSE_KEYS, place, "what the model said")
-        prediction = Prediction(_identity(identity), "" if said is None else str(said), "")
-        earlier = by_id.get(prediction.id)
-        if earlier is not None and earlier != prediction:
-            raise UserError(
-                f'{place}: a second, different answer to "{prediction.id}". A question has one answer. '
-                f"Remove one of the two."
-            )
-        by_id[prediction.id] = prediction
-    if not by_id:
-        raise UserError(f"{path}: holds no answer. Check that it is the file of the model's answers.")
-    return Kept(by_id, 0, 0)
-
-
-def _identity(value: Any) -> str:
-    """Return an id as text; a spreadsheet makes 7 of "7" and pandas 7.0."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _first(fields: Mapping[str, Any], keys: Sequence[str], place: str, what: str) -> Any:
-    """Return the value under the first of the keys that is there; capitals and blanks around a key do not matter."""
-    known = {str(key).strip().lower(): value for key, value in fields.items()}
-    for key in keys:
-        if key in known:
-            return known[key]
-    near = next((hint for key in known if "Did you mean" in (hint := did_you_mean(key, keys))), "")
-    raise UserError(
-        f"{place}: found the keys {sorted(map(str, fields))[:10]}, none of which is {what}. It is looked for under "
-        f"{', '.join(keys)}.{near} Rename the key."
-    )

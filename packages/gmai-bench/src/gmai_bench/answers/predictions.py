@@ -24,6 +24,8 @@ class Prediction:
     """Whether the token limit ended the answer."""
     refused: str = ""
     """Why the server refused the question; it counts as no answer."""
+    shown: tuple[str, ...] = ()
+    """The options in the order shown, where that is another than the question's: letters are meant in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,8 @@ def _parse(line: bytes, place: str) -> Prediction:
             f"the model said. Rename the keys."
         )
     refused = str(fields.get("refused") or "")
-    return Prediction(str(identity), response, request, cut=fields.get("cut") is True, refused=refused)
+    shown = tuple(str(option) for option in cast("list[Any]", fields.get("shown") or []))
+    return Prediction(str(identity), response, request, cut=fields.get("cut") is True, refused=refused, shown=shown)
 
 
 class PredictionWriter:
@@ -125,6 +128,8 @@ class PredictionWriter:
             line["cut"] = True
         if prediction.refused:
             line["refused"] = prediction.refused
+        if prediction.shown:
+            line["shown"] = list(prediction.shown)
         data = (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8", errors="replace")
         while data:
             data = data[os.write(self._descriptor, data) :]

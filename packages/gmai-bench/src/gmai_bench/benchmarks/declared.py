@@ -14,6 +14,9 @@ from gmai_bench.benchmarks.prompts import LETTERS, fill
 from gmai_bench.benchmarks.question import SET_JOIN, Card, KeepImage, Question
 from gmai_bench.benchmarks.tables import image_bytes, read_rows
 
+_LONGEST_NAME = 200
+"""Characters; a longer text is an image in base64."""
+
 
 class DeclaredBenchmark:
     """A benchmark that a YAML file describes."""
@@ -153,6 +156,7 @@ class DeclaredBenchmark:
             alternatives=() if d.multiple else tuple(right[1:]),
             cluster=text_of(field(row, columns.cluster)) if columns.cluster else "+".join(shown) or identity,
             groups={column: text_of(field(row, column)) or "(none)" for column in d.groups},
+            image_names=_names(cells),
         )
 
     def _right(self, row: dict[str, Any], options: Options, kind: AnswerKind, place: str) -> list[str]:
@@ -187,6 +191,18 @@ def _refuse_count(options: Options, place: str) -> NoReturn:
         f"{place}: found the choices {list(options.texts)!r:.120}. A question has 2 to {len(LETTERS)} choices, or "
         f"none. Correct the row."
     )
+
+
+def _names(cells: Sequence[Any]) -> tuple[str, ...]:
+    """Return the paths of a row's images, where it has paths of them."""
+    found: list[str] = []
+    for cell in cells:
+        path: Any = cast("dict[str, Any]", cell).get("path") if isinstance(cell, dict) else cell
+        if isinstance(path, list):
+            found += _names(cast("list[Any]", path))
+        elif isinstance(path, str) and 0 < len(path) <= _LONGEST_NAME:
+            found.append(path)
+    return tuple(found)
 
 
 def _listed(columns: str | list[str] | None) -> list[str]:

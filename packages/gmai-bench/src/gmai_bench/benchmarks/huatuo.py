@@ -90,6 +90,7 @@ def _read(
             reference=_right(str(record.get("answer", "")), choices, place),
             cluster="+".join(shown) or f"{split}-{number}",
             groups={ours: _first(record, theirs) for ours, theirs in fields.items()},
+            image_names=tuple(str(p) for p in paths),
         )
 
 

@@ -101,6 +101,7 @@ def _read(files: list[Path], images: Images, keep_image: KeepImage, *, prefix: b
                     "modality": str(record.get("modality_type") or record.get("modality") or "(none)").strip(),
                 },
                 continuations=choices if prefix else (),
+                image_names=(str(record["image_path"]),),
             )
 
 

@@ -86,6 +86,7 @@ def _read(path: Path, images: Images, keep_image: KeepImage) -> Iterator[Questio
                     choices=choices,
                     reference=option_at(row[label], choices, place),
                     cluster=image,
+                    image_names=(row["Figure_path"].strip(),),
                 )
     except (OSError, UnicodeDecodeError, separated.TableError) as error:
         raise UserError(f"{path}: not readable as CSV ({error}). Download it again.") from error

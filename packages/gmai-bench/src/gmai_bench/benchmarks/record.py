@@ -145,7 +145,7 @@ def read(folder: Path) -> Record:
     return Record(card, coverage, questions)
 
 
-_ARRAYS = ("images", "choices", "continuations", "alternatives")
+_ARRAYS = ("images", "choices", "continuations", "alternatives", "image_names")
 
 
 def _question(fields: dict[str, Any]) -> Question:

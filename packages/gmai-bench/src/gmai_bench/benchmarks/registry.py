@@ -3,8 +3,7 @@
 import contextlib
 import functools
 import importlib
-from collections.abc import Callable, Iterable
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +14,7 @@ from gmai_bench.benchmarks import huatuo, hub, mmmu
 from gmai_bench.benchmarks.declaration import read_declaration
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
 from gmai_bench.benchmarks.hub import HubSource
-from gmai_bench.benchmarks.question import Benchmark
+from gmai_bench.benchmarks.question import Benchmark, Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,20 +209,23 @@ def open_benchmark(name: str, data_root: Path | None) -> Benchmark:
     return cast("Callable[[str, Path | None], Benchmark]", opener)(protocol, data_root)
 
 
-def other_ids(protocol: str, data_root: Path | None, wanted: AbstractSet[str]) -> set[str]:
-    """Return which of some ids other protocols of the same benchmark ask, or its data set has besides.
+def siblings(protocol: str, data_root: Path | None) -> Iterator[tuple[str, Sequence[Question]]]:
+    """Yield the other protocols of the same benchmark with their questions, without looking at images.
 
     Copies that are not there are passed over, and nothing is downloaded that the protocol itself does not need.
     """
     family, _, own = protocol.partition("/")
-    found = set(wanted) & set(mmmu.OTHER_IDS) if family == "mmmu-hm" else set[str]()
     for name in protocols_of(family):
-        if name == own or not wanted - found or (data_root is None and _has_own_files(family, name)):
+        if name == own or (data_root is None and _has_own_files(family, name)):
             continue
         with contextlib.suppress(UserError):
             benchmark = open_benchmark(f"{family}/{name}", data_root)
-            found |= {question.id for question in benchmark.questions(lambda _, __: "")} & wanted
-    return found
+            yield f"{family}/{name}", tuple(benchmark.questions(lambda _, __: ""))
+
+
+def is_other_id(family: str, identity: str) -> bool:
+    """Return whether an id is one of the data set's questions that no protocol of the benchmark asks."""
+    return family == "mmmu-hm" and identity in mmmu.OTHER_IDS
 
 
 def _has_own_files(family: str, protocol: str) -> bool:

@@ -158,6 +158,7 @@ def _read(path: Path, name: str, protocol: _Protocol, images: Images, keep_image
             measure="open_token_recall" if open_recall else "accuracy",
             groups=_groups(record),
             scoring="medevalkit-closed" if name == "medevalkit" and closed else None,
+            image_names=(str(record["img_name"]),),
         )
 
 

@@ -76,6 +76,7 @@ class _Row:
     image: str
     """Digest."""
     groups: dict[str, str]
+    image_name: str = ""
 
 
 def open_vqa_rad(protocol: str, data_root: Path | None) -> Benchmark:
@@ -159,6 +160,7 @@ class VqaRad:
                 cluster=row.image,
                 measure="open_token_recall" if is_open else "accuracy",
                 groups=row.groups,
+                image_names=(row.image_name,) if row.image_name else (),
             )
 
     def _read_parquet(self, keep_image: KeepImage) -> Iterator[_Row]:
@@ -200,4 +202,5 @@ class VqaRad:
                     "image_organ": str(fields["image_organ"]).strip(),
                     "question_type": str(fields["question_type"]).strip(),
                 },
+                str(fields["image_name"]),
             )

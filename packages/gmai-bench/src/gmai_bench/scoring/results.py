@@ -1,10 +1,11 @@
 """Questions + answers ▶ verdicts ▶ the numbers of one benchmark."""
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gmai_bench.answers.predictions import Kept
+from gmai_bench.answers.predictions import Kept, Prediction
 from gmai_bench.benchmarks.question import HEADLINE, Question
 from gmai_bench.benchmarks.record import Record
 from gmai_bench.extraction.options import NO_ANSWER
@@ -105,7 +106,7 @@ class ScoredBenchmark:
 def score_benchmark(record: Record, kept: Kept) -> ScoredBenchmark:
     """Score the answered questions of a record; unanswered ones are counted and make the result partial."""
     answered = [
-        (question, prediction)
+        (as_shown(question, prediction), prediction)
         for question in record.questions
         if (prediction := kept.by_id.get(question.id)) is not None
     ]
@@ -114,6 +115,11 @@ def score_benchmark(record: Record, kept: Kept) -> ScoredBenchmark:
         for question, given in answered
     ]
     return ScoredBenchmark(record, _result(record, scored), scored)
+
+
+def as_shown(question: Question, prediction: Prediction) -> Question:
+    """Return the question with its options in the order that the model saw."""
+    return dataclasses.replace(question, choices=prediction.shown) if prediction.shown else question
 
 
 def read_by(name: str, record: Record, scored: Sequence[Scored]) -> list[Scored]:

@@ -1,0 +1,151 @@
+"""Records without usable ids ▶ their questions: by their order where every record shows it, else by what they show."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from gmai_cli.console import say
+from gmai_formats.errors import UserError
+
+from gmai_bench.answers.clues import is_right, plain, shows, shows_image
+from gmai_bench.answers.records import Answered
+from gmai_bench.benchmarks.question import Question
+
+Sequences = Sequence[tuple[str, Sequence[Question]]]
+"""Protocol and its questions in order, those asked for first."""
+_MOST_OTHER_GOLDS = 0.1
+"""Share of records that may name another right answer and still be in order: lists of errata change a few."""
+
+
+def in_order(records: Sequence[Answered], sequences: Sequences, path: Path) -> list[tuple[Answered, Question]]:
+    """Return records with the questions of the first protocol that asks so many.
+
+    Raises:
+        UserError: None asks so many, or a record shows another question than stands at its place.
+    """
+    for protocol, questions in sequences:
+        if len(questions) != len(records):
+            continue
+        for record, question in zip(records, questions, strict=True):
+            if shows(record, question) is False:
+                raise UserError(
+                    f'{record.place}: shows the question "{(record.question or record.prompt)[:80]}", and in '
+                    f'{protocol} "{question.text[:80]}" stands there. --in-order takes answers in the order of the '
+                    f"benchmark. Leave it out, or name the ids with --id-key."
+                )
+        say(f"{path}: {len(records)} answers taken in the order of {protocol}, as --in-order says")
+        return list(zip(records, questions, strict=True))
+    counts = ", ".join(f"{protocol} {len(questions)}" for protocol, questions in sequences)
+    raise UserError(
+        f"{path}: holds {len(records)} answers, and --in-order needs as many as a protocol asks ({counts}). "
+        f"Complete the file, or name the ids with --id-key."
+    )
+
+
+def aligned(records: Sequence[Answered], sequences: Sequences, path: Path) -> list[tuple[Answered, Question]]:
+    """Return the records whose questions are sure, by order where the file keeps a protocol's, else by what they show.
+
+    Records of one data set, where they name it, are looked at together; those of a data set of which none is known
+    are passed over and counted.
+
+    Raises:
+        UserError: A record shows nothing, shows a question that is not known, or one that stands several times.
+    """
+    found: list[tuple[Answered, Question]] = []
+    groups: dict[str, list[Answered]] = defaultdict(list)
+    for record in records:
+        groups[record.data_set].append(record)
+    texts = _by_text(sequences)
+    strange: list[str] = []
+    for name, group in groups.items():
+        pairs = _ordered(group, sequences, path) or _shown(group, texts)
+        if not pairs and len(groups) > 1:
+            strange.append(f"{name or 'none named'} ({len(group)})")
+        elif len(pairs) < len(group):
+            _refuse(group, {id(record) for record, _ in pairs}, sequences)
+        found += pairs
+    if not found:
+        _refuse(records, set(), sequences)
+    if strange:
+        say(f"{path}: answers of data sets that are not asked for passed over: {', '.join(strange)}")
+    return found
+
+
+def _ordered(group: Sequence[Answered], sequences: Sequences, path: Path) -> list[tuple[Answered, Question]]:
+    """Return a group by order, where each of its records shows the question, or all but a few the right answer."""
+    placed = _places(group)
+    for protocol, questions in sequences:
+        if placed is None or max(placed) >= len(questions) or (len(placed) < len(questions) and not _numbered(group)):
+            continue
+        pairs = [(record, questions[place]) for record, place in zip(group, placed, strict=True)]
+        by_text = [shows(record, question) for record, question in pairs]
+        golds = [gold for record, question in pairs if (gold := is_right(record, question)) is not None]
+        if False in by_text or golds.count(False) > _MOST_OTHER_GOLDS * len(golds):
+            continue
+        if None in by_text and len(golds) < len(pairs):
+            continue  # some record shows neither
+        shown = "right answer" if None in by_text else "question"
+        say(f"{path}: {len(pairs)} answers have no ids; they stand in the order of {protocol}, each with its {shown}")
+        return pairs
+    return []
+
+
+def _numbered(group: Sequence[Answered]) -> bool:
+    return all("doc_id" in record.ids for record in group)
+
+
+def _places(group: Sequence[Answered]) -> list[int] | None:
+    """Return the places of records in their data set: lmms-eval's `doc_id`, else as they stand."""
+    if not _numbered(group):
+        return list(range(len(group)))
+    places = [int(record.ids["doc_id"]) if record.ids["doc_id"].isdecimal() else -1 for record in group]
+    return places if min(places) >= 0 and len(set(places)) == len(places) else None
+
+
+def _by_text(sequences: Sequences) -> dict[str, list[Question]]:
+    texts: dict[str, dict[str, Question]] = defaultdict(dict)
+    for _, questions in sequences:
+        for question in questions:
+            texts[plain(question.text)].setdefault(question.id, question)
+    return {text: list(questions.values()) for text, questions in texts.items()}
+
+
+def _shown(group: Sequence[Answered], texts: dict[str, list[Question]]) -> list[tuple[Answered, Question]]:
+    """Return the records that show one known question only, by text, image, right answer and options."""
+    found: list[tuple[Answered, Question]] = []
+    for record in group:
+        candidates = [
+            question
+            for question in texts.get(plain(record.question), []) if record.question
+            if shows_image(record, question) is not False
+        ]  # fmt: skip
+        if len(candidates) > 1:
+            candidates = [q for q in candidates if is_right(record, q) is not False and _same_options(record, q)]
+        if len(candidates) == 1:
+            found.append((record, candidates[0]))
+        elif len(candidates) > 1:
+            raise UserError(
+                f'{record.place}: the question "{record.question[:80]}" stands {len(candidates)} times in the '
+                f"benchmark ({candidates[0].id}, {candidates[1].id}, …), and the record does not say which is meant. "
+                f"Name its id with --id-key, add its image's name, or pass --in-order if the file keeps the order."
+            )
+    return found
+
+
+def _same_options(record: Answered, question: Question) -> bool:
+    if not record.options or not question.choices:
+        return True
+    return sorted(map(plain, record.options)) == sorted(map(plain, question.choices))
+
+
+def _refuse(group: Sequence[Answered], known: set[int], sequences: Sequences) -> None:
+    record = next(one for one in group if id(one) not in known)
+    strange = len(group) - len(known)
+    protocol, questions = sequences[0]
+    named = next(iter(record.ids.values()), "") or record.question[:80] or record.prompt[:80] or record.prediction.id
+    raise UserError(
+        f'{record.place}: answers {strange} questions that {protocol} does not ask, such as "{named}" (the first of '
+        f'{protocol} is {questions[0].id}, "{questions[0].text[:60]}"). An answer is matched by id, or by the question '
+        f"that it shows. Check that the file belongs to this benchmark, name the key of its ids with --id-key, or pass "
+        f"--in-order if it has one answer per question in the benchmark's order."
+    )

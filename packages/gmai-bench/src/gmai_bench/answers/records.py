@@ -1,0 +1,193 @@
+"""One record of a file of answers: what it may be called, what was said, and what it shows of its question."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from gmai_formats.errors import UserError, did_you_mean
+
+from gmai_bench.answers.predictions import Prediction
+from gmai_bench.benchmarks.cells import options_of
+from gmai_bench.benchmarks.prompts import LETTERS
+
+ID_KEYS = ("id", "question_id", "index", "qid", "test_id", "uuid", "doc_id")
+RESPONSE_KEYS = (
+    "response", "prediction", "text", "output", "model_pred", "pred_response", "model_output", "answer_pred",
+    "model_answer", "model_response", "generated_text", "generated_answer", "pred_answer", "resps", "filtered_resps",
+)  # fmt: skip
+"""In this order; `answer` is not among them, for in most of these files it is the right one."""
+
+QUESTION_KEYS = ("question", "question_text")
+PROMPT_KEYS = ("prompt", "input", "query", "final_input_prompt")
+"""Texts that hold the question and more."""
+GOLD_KEYS = ("answer", "gt_answer", "target", "gold", "ground_truth", "reference", "answer_label", "label")
+OPTION_KEYS = ("options", "choices")
+IMAGE_KEYS = ("image", "image_path", "img_name", "image_name", "figure_path", "images", "image_file")
+SET_KEYS = ("dataset", "dataset_name", "data_source")
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One record."""
+
+    place: str
+    """File and record, for messages."""
+    prediction: Prediction
+    """What was said; its id is empty until the question is known."""
+    ids: Mapping[str, str]
+    """Key ▶ what stands under it, of all keys that may hold the question's id."""
+    within: tuple[str, ...] = ()
+    """What may stand in front of an id: the data set that the record names, its file, its folder."""
+    question: str = ""
+    prompt: str = ""
+    gold: str = ""
+    options: tuple[str, ...] = ()
+    image: str = ""
+    data_set: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Keys that the user names; empty ones are looked for."""
+
+    id: str = ""
+    response: str = ""
+
+
+@dataclass
+class Seen:
+    """What is counted while a file is read."""
+
+    others: dict[str, str] = field(default_factory=dict[str, str])
+    """Key that was read ▶ another one that may hold answers too."""
+
+
+def answered(fields: Mapping[str, Any], place: str, keys: Keys, within: Sequence[str], seen: Seen) -> Answered:
+    """Return a record of another program.
+
+    Raises:
+        UserError: It has no answer, or not under the key that the user names.
+    """
+    known = {str(key).strip().lower(): value for key, value in fields.items()}
+    ids = _ids(known, fields, place, keys)
+    data_set = _text(known, SET_KEYS)
+    return Answered(
+        place,
+        Prediction("", _response(known, fields, place, keys, seen), ""),
+        ids,
+        tuple(dict.fromkeys(name for name in (data_set, *within) if name)),
+        question=_text(known, QUESTION_KEYS),
+        prompt=_text(known, PROMPT_KEYS),
+        gold=_text(known, GOLD_KEYS),
+        options=_options(known, place),
+        image=_text(known, IMAGE_KEYS),
+        data_set=data_set,
+    )
+
+
+def has_answer(fields: Mapping[str, Any], keys: Keys) -> bool:
+    """Return whether a record has a key of answers."""
+    known = {str(key).strip().lower() for key in fields}
+    return bool(known & ({keys.response.lower()} if keys.response else set(RESPONSE_KEYS)))
+
+
+def _ids(known: Mapping[str, Any], fields: Mapping[str, Any], place: str, keys: Keys) -> dict[str, str]:
+    if keys.id:
+        if keys.id.lower() not in known:
+            raise UserError(f"{place}: found the keys {_listed(fields)}, and no {keys.id} (--id-key). Correct the key.")
+        return {keys.id: identity(known[keys.id.lower()])}
+    found = {key: identity(known[key]) for key in ID_KEYS if known.get(key) not in (None, "")}
+    if "doc_id" in known:
+        found |= _inner_ids(known)
+    return {key: value for key, value in found.items() if value}
+
+
+def _inner_ids(known: Mapping[str, Any]) -> dict[str, str]:
+    """Return the ids that lmms-eval writes into a record's metrics: https://github.com/EvolvingLMMs-Lab/lmms-eval,
+    `process_results` of its tasks; `doc_id` is only the place in the split.
+    """
+    for value in known.values():
+        if isinstance(value, Mapping):
+            inner = cast("Mapping[str, Any]", value)
+            for key in ("id", "question_id", "qid"):
+                if isinstance(inner.get(key), str | int) and inner[key] != "":
+                    return {f"its metrics' {key}": identity(inner[key])}
+    return {}
+
+
+def identity(value: Any) -> str:
+    """Return an id as text; a spreadsheet makes 7 of "7" and pandas 7.0."""
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else "" if value != value else str(value)
+    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def _response(known: Mapping[str, Any], fields: Mapping[str, Any], place: str, keys: Keys, seen: Seen) -> str:
+    if keys.response:
+        if keys.response.lower() not in known:
+            raise UserError(
+                f"{place}: found the keys {_listed(fields)}, and no {keys.response} (--response-key). Correct the key."
+            )
+        return _said(known[keys.response.lower()], place)
+    there = [key for key in RESPONSE_KEYS if key in known]
+    if there[1:] and not there[1].endswith("resps") and known[there[0]] != known[there[1]]:
+        seen.others.setdefault(there[0], there[1])
+    if there:
+        return _said(known[there[0]], place)
+    near = next((hint for key in known if "Did you mean" in (hint := did_you_mean(key, RESPONSE_KEYS))), "")
+    raise UserError(
+        f"{place}: found the keys {_listed(fields)}, none of which is what the model said. It is looked for under "
+        f"{', '.join(RESPONSE_KEYS)}.{near} Name it with --response-key, or rename the key."
+    )
+
+
+def _said(value: Any, place: str) -> str:
+    """Return an answer as text: lmms-eval and HuatuoGPT-Vision put it into a list, pandas makes NaN of an empty one."""
+    while isinstance(value, list):
+        listed = cast("list[Any]", value)
+        if len(listed) > 1 and any(other != listed[0] for other in listed):
+            raise UserError(
+                f"{place}: holds {len(listed)} different answers to one question. A question has one answer here. "
+                f"Keep one of them, or write each into a file of its own."
+            )
+        value = listed[0] if listed else None
+    if value is None or (isinstance(value, float) and value != value):
+        return ""
+    if isinstance(value, Mapping):
+        raise UserError(f"{place}: the answer is an object ({value!r:.60}). An answer is a text. Name its key.")
+    return str(value)
+
+
+def _text(known: Mapping[str, Any], keys: Sequence[str]) -> str:
+    for key in keys:
+        value = known.get(key)
+        if isinstance(value, list) and value:
+            value = cast("list[Any]", value)[0]
+        if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
+            return str(value)
+    return ""
+
+
+def _options(known: Mapping[str, Any], place: str) -> tuple[str, ...]:
+    """Return the options that a record shows, none where they cannot be read: they only help to find the question."""
+    for key in OPTION_KEYS:
+        try:
+            if known.get(key):
+                return _bare(options_of(known, key, place).texts)
+        except UserError:
+            continue
+    lettered = [known.get(f"option_{letter.lower()}", known.get(letter.lower())) for letter in LETTERS]
+    texts = [str(option) for option in lettered if option not in (None, "") and option == option]
+    return tuple(texts) if len(texts) > 1 else ()
+
+
+def _bare(options: tuple[str, ...]) -> tuple[str, ...]:
+    """Return options without the letters in front that MedEvalKit puts there, where every one has its own."""
+    for mark in (". ", ":", ") "):
+        if options and all(o.strip().startswith(f"{x}{mark}") for x, o in zip(LETTERS, options, strict=False)):
+            return tuple(option.strip()[1 + len(mark) :].strip() for option in options)
+    return options
+
+
+def _listed(fields: Mapping[str, Any]) -> str:
+    return str(sorted(map(str, fields))[:10])

@@ -1,0 +1,187 @@
+"""Files as other programs write them, scored end to end against numbers that are known by construction."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from gmai_bench.answers.records import Keys
+from gmai_bench.benchmarks.registry import open_benchmark
+from gmai_bench.run import Settings, score_file
+from gmai_formats.errors import UserError
+from PIL import Image
+
+PARTIAL = Settings(allow_partial=True)
+VQA = (("Is it CT?", "yes"), ("Is there air?", "no"), ("Is there air?", "yes"), ("Which organ is shown?", "Liver"))
+
+
+def png(shade: int = 9) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (6, 4), (shade, 90, 30)).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def score(path: Path, root: Path, *names: str, **more: Any) -> dict[str, tuple[int, int]]:
+    benchmarks = [open_benchmark(name, root) for name in names]
+    scored = score_file(path, benchmarks, None, PARTIAL, model="m", data_root=root, **more)
+    return {one.result.protocol: (one.result.correct, one.result.n) for one in scored}
+
+
+def write(path: Path, value: Any) -> Path:
+    lines = "".join(json.dumps(one) + "\n" for one in value) if path.suffix == ".jsonl" else json.dumps(value)
+    path.write_text(lines, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def vqa_rad(tmp_path: Path) -> Path:
+    rows = [{"image": {"bytes": png(n), "path": None}, "question": q, "answer": a} for n, (q, a) in enumerate(VQA)]
+    (tmp_path / "root/vqa-rad/data").mkdir(parents=True)
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "root/vqa-rad/data/test-00000-of-00001.parquet")
+    return tmp_path / "root"
+
+
+@pytest.fixture
+def slake(tmp_path: Path) -> Path:
+    (tmp_path / "root/slake/imgs/x").mkdir(parents=True)
+    (tmp_path / "root/slake/imgs/x/source.jpg").write_bytes(png())
+    records = [
+        {"img_name": "x/source.jpg", "question": q, "answer": a, "q_lang": lang, "answer_type": kind, "qid": 900 + n,
+         "content_type": "Organ", "modality": "CT"}
+        for n, (q, a, lang, kind) in enumerate(
+            [
+                ("Is it CT?", "Yes", "en", "CLOSED"),
+                ("是CT吗？", "是的", "zh", "CLOSED"),
+                ("Which?", "Liver", "en", "OPEN"),
+            ]
+        )
+    ]  # fmt: skip
+    write(tmp_path / "root/slake/test.json", records)
+    return tmp_path / "root"
+
+
+def test_medevalkit_without_ids(vqa_rad: Path, tmp_path: Path) -> None:
+    """`results.json` of VQA_RAD: the row of the data set, `response`, and what its own rules say."""
+    said = ("Yes", "no", "No.", "liver")
+    results = [
+        {"question": q, "answer": a, "response": r, "correct": True} for (q, a), r in zip(VQA, said, strict=True)
+    ]
+    path = write(tmp_path / "results.json", results)
+    both = score(path, vqa_rad, "vqa-rad/medevalkit", "vqa-rad/yes-no-251")
+    assert both == {"vqa-rad/medevalkit": (3, 4), "vqa-rad/yes-no-251": (2, 3)}
+    assert score(path, vqa_rad, "vqa-rad/yes-no-251") == {"vqa-rad/yes-no-251": (2, 3)}
+    chunks = write(tmp_path / "results_of_chunks.json", [results[i] for i in (0, 2, 1, 3)])
+    assert score(chunks, vqa_rad, "vqa-rad/medevalkit") == {"vqa-rad/medevalkit": (3, 4)}  # the golds tell them apart
+
+
+def test_medevalkit_of_both_languages_of_slake(slake: Path, tmp_path: Path) -> None:
+    kept = [
+        ("Is it CT?", "Yes", "en", "CLOSED"),
+        ("是CT吗？", "是的", "zh", "CLOSED"),
+        ("Which?", "Liver", "en", "OPEN"),
+    ]
+    results = [
+        {"lang": lang, "answer_type": kind, "answer": a, "question": q, "prompt": f"{q}\nAnswer.", "response": a}
+        for q, a, lang, kind in kept
+    ]
+    path = write(tmp_path / "results.json", results)
+    assert score(path, slake, "slake/medevalkit", "slake/exact-1061", "slake/zh-exact-1033") == {
+        "slake/medevalkit": (3, 3), "slake/exact-1061": (2, 2), "slake/zh-exact-1033": (1, 1),
+    }  # fmt: skip
+
+
+def test_lmms_eval_by_the_id_in_its_metrics(slake: Path, tmp_path: Path) -> None:
+    """`doc_id` counts the English questions only; the id stands in the record of each metric."""
+    lines = [
+        {"doc_id": n, "target": a, "filtered_resps": r, "doc_hash": "x", "input": f"{q}\nAnswer shortly.",
+         "slake_accuracy": {"id": str(qid), "prediction": r, "is_correct": True}}
+        for n, (qid, q, a, r) in enumerate([(900, "Is it CT?", "Yes", "yes"), (902, "Which?", "Liver", "Lung")])
+    ]  # fmt: skip
+    path = write(tmp_path / "samples_slake_en.jsonl", lines)
+    assert score(path, slake, "slake/exact-1061") == {"slake/exact-1061": (1, 2)}
+    bare = [{key: value for key, value in line.items() if key != "slake_accuracy"} for line in lines]
+    assert score(write(path, bare), slake, "slake/exact-1061") == {"slake/exact-1061": (1, 2)}
+
+
+def test_huatuo_one_file_of_all_data_sets_in_any_order(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "huatuo/images").mkdir(parents=True)
+    records = []
+    for n, (name, question, options, answer) in enumerate(
+        [("VQA-RAD_test", "Is there air?", ["yes", "no"], "no"), ("SLAKE_test", "Which?", ["Lung", "Liver"], "Liver"),
+         ("VQA-RAD_test", "Is there air?", ["yes", "no"], "yes"), ("PathVQA_test", "Which stain?", ["HE", "PAS"], "HE")]
+    ):  # fmt: skip
+        (root / f"huatuo/images/{n}.png").write_bytes(png(n))
+        records.append({"dataset": name, "question": question, "options": options, "answer": answer,
+                        "image": [f"images/{n}.png"]})  # fmt: skip
+    write(root / "huatuo/medical_multimodel_evaluation_data.json", records)
+    said = ["B", "B. Liver", "B", "A"]
+    results = [{**record, "model_output": r} for record, r in zip(records, said, strict=True)]
+    path = write(tmp_path / "result.json", [results[i] for i in (3, 2, 1, 0)])
+    both = score(path, root, "vqa-rad/huatuo-251", "slake/huatuo-416")
+    assert both == {"vqa-rad/huatuo-251": (1, 2), "slake/huatuo-416": (1, 1)}
+    shuffled = [{**results[0], "options": ["no", "yes"], "model_output": "A"}, *results[1:]]
+    assert score(write(path, shuffled), root, "vqa-rad/huatuo-251") == {"vqa-rad/huatuo-251": (1, 2)}
+
+
+def test_omnimedvqa_a_file_per_data_set(tmp_path: Path) -> None:
+    root, answers = tmp_path / "root", tmp_path / "answers"
+    (root / "omnimedvqa/QA_information/Open-access").mkdir(parents=True)
+    (root / "omnimedvqa/Images").mkdir()
+    (root / "omnimedvqa/Images/i.png").write_bytes(png())
+    answers.mkdir()
+    for name in ("ACRIMA", "Chest CT Scan"):
+        records = [
+            {"dataset": name, "question_id": f"{n:04d}", "question_type": "Disease Diagnosis", "question": "Which?",
+             "gt_answer": "CT", "image_path": "Images/i.png", "option_A": "CT", "option_B": "MR",
+             "modality_type": "CT"}
+            for n in range(2)
+        ]  # fmt: skip
+        write(root / f"omnimedvqa/QA_information/Open-access/{name}.json", records)
+        predicted = [
+            {**r, "model_pred": said, "is_correct": "yes"} for r, said in zip(records, ("CT", "MR"), strict=True)
+        ]
+        run = {"model_name": "m", "dataset_name": name, "correct_precentage": 0.5, "pred_dict": predicted}
+        write(answers / f"{name}.json", run)
+    assert score(answers, root, "omnimedvqa/open-88996") == {"omnimedvqa/open-88996": (2, 4)}
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+def test_mmmu_by_subject_and_by_vlmevalkit(write_mmmu: Callable[[Path], Path], tmp_path: Path, keyed: bool) -> None:
+    root = write_mmmu(tmp_path / "root")
+    ids = [f"validation_{s}_{n}" for s in ("Pharmacy", "Public_Health") for n in (1, 2)]
+    if keyed:
+        book = openpyxl.Workbook()
+        sheet = book.active
+        assert sheet is not None
+        for row in [("index", "question", "name", "said"), *((n, "?", i, "B") for n, i in enumerate(ids))]:
+            sheet.append(row)
+        book.save(tmp_path / "m.xlsx")
+        with pytest.raises(UserError, match=r"none of which is what the model said.*--response-key"):
+            score(tmp_path / "m.xlsx", root, "mmmu-hm/mc-145")
+        found = score(tmp_path / "m.xlsx", root, "mmmu-hm/mc-145", keys=Keys("name", "said"))
+    else:
+        for subject in ("Pharmacy", "Public_Health"):
+            (tmp_path / "out" / subject).mkdir(parents=True)
+            records = [{"id": i, "response": "B", "answer": "B"} for i in ids if subject in i]
+            write(tmp_path / "out" / subject / "output_sample.json", records)
+        found = score(tmp_path / "out", root, "mmmu-hm/mc-145")
+    assert found == {"mmmu-hm/mc-145": (4, 4)}
+
+
+def test_llava_med_with_running_numbers(vqa_rad: Path, tmp_path: Path) -> None:
+    lines = [
+        {"question_id": n, "prompt": q, "text": a, "answer_id": "x", "model_id": "llava-med", "metadata": {}}
+        for n, (q, a) in enumerate(VQA)
+    ]
+    path = write(tmp_path / "answers.jsonl", lines)
+    assert score(path, vqa_rad, "vqa-rad/exact-451") == {"vqa-rad/exact-451": (4, 4)}
+    bare = write(path, [{"question_id": n, "text": a} for n, (_, a) in enumerate(VQA)])
+    with pytest.raises(UserError, match=r"pass --in-order"):
+        score(bare, vqa_rad, "vqa-rad/exact-451")
+    assert score(bare, vqa_rad, "vqa-rad/exact-451", in_order=True) == {"vqa-rad/exact-451": (4, 4)}
