@@ -88,3 +88,36 @@ def test_pictures_that_were_published_without_a_mask(masked, tmp_path, masks):
     card, items = masked(files, images="i/*.png", masks=masks)
     with pytest.raises(SourceError, match="file missing"):
         list(read_pictures(items[1], card, tmp_path, Ledger()))
+
+
+def test_captured_parts_pair_trees_and_give_class_patient_and_split(masked, tmp_path):
+    files = [f"Train/{name}/{kind}/p{number}_1.png" for name, number in (("covid", 1), ("normal", 2))
+             for kind in ("images", "lung masks")]  # fmt: skip
+    pattern = "{split}/{class}/images/{patient}_{id}.png"
+    labels = {"1": "lung", "covid": "COVID-19", "normal": "normal"}
+    card, items = masked(
+        files, labels, images=pattern, masks="{split}/{class}/lung masks/{patient}_{id}.png"
+    )  # fmt: skip
+    assert [(item.raw_labels, item.group, item.split) for item in items] == [
+        (("covid",), "p1", "train"),
+        (("normal",), "p2", "train"),
+    ]
+    picture = next(iter(read_pictures(items[0], card, tmp_path, Ledger())))
+    assert (picture.labels, len(picture.boxes)) == (("COVID-19", "lung"), 1)
+
+
+def test_a_path_per_structure_and_several_paths_of_masks(masked, tmp_path):
+    files = ["a.png", "1. disc mask/a_OD.png", "2. cup mask/a_OC.png"]
+    card, items = masked(
+        files, {"OD": "disc", "OC": "cup", "EX": "exudate"}, images="*.png",
+        masks={"OD": "1. disc mask/{stem}_OD.png", "OC": "2. cup mask/{stem}_OC.png", "EX": "3/{stem}.png"},
+    )  # fmt: skip
+    assert (items[0].structures, items[0].uncertain) == (("OD", "OC"), ("EX",))
+    assert next(iter(read_pictures(items[0], card, tmp_path, Ledger()))).labels == ("disc", "cup")
+    _, items = masked(files, images="*.png", masks=["1. disc mask/{stem}_*.png", "2. cup mask/{stem}_*.png"])
+    assert items[0].files == ("a.png", "1. disc mask/a_OD.png", "2. cup mask/a_OC.png")
+
+
+def test_a_mask_with_a_part_that_no_image_captures_is_refused(masked):
+    with pytest.raises(ValueError, match=r"\{id\}, which the pattern of the images does not capture"):
+        masked(["a.png"], images="*.png", masks="m/{id}.png")

@@ -33,7 +33,9 @@ class Item:
     part: str = ""
     """The array or split that the entry is in, or the entry itself, where it is text."""
     pattern: str = ""
-    """Path of the masks with `{label}` in it, where there is one file per structure."""
+    """Path of the masks with `{label}` in it, where the card gives one path for all structures."""
+    structures: tuple[str, ...] | None = None
+    """Raw label of each file but the first, where there is one file per structure."""
     uncertain: tuple[str, ...] = ()
     """Raw labels of which the source leaves open whether they hold."""
     problem: tuple[str, str] | None = None

@@ -1,111 +1,122 @@
 """Which masks belong to a picture or volume: the path that a card gives, with what the picture is called in it."""
 
-import fnmatch
 import glob
-import re
-from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from gmai_formats.files import is_file
 
 from gmai_data.imaging.source_files import as_on_disk, below, relative_to
 from gmai_data.sources.card import Card
 from gmai_data.sources.items import Item
-from gmai_data.sources.volume_files import volume_stem
+from gmai_data.sources.names import Named, find_named, is_pattern, placeholders, require_known
 
-PLACEHOLDERS = """`{stem}` is the name without ending, `{parent}` the path of its folder, `{folder}` the folder's
-    name, `{tree}` the path of the folder below the fixed part of the pattern (for masks in a tree beside it), `{match}`
-    what the last `*` in the name of the pattern stands for: `img*.png` with `label{match}.png`"""
 NO_MASK = "published without a mask"
+Masks = str | tuple[str, ...] | dict[str, str]
+"""A path; several, each of which may have masks of the picture; or raw label ▶ path, for files per structure."""
+
+
+def masks_known(masks: Masks, images: Sequence[str]) -> None:
+    """Refuse masks with a placeholder that the patterns of the images do not fill.
+
+    Raises:
+        ValueError: There is one, or a pattern is none.
+    """
+    for path in _paths(masks).values():
+        require_known(path, *images)
+
+
+def named_items(card: Card, root: Path, images: Sequence[str], *, what: str) -> Iterator[Item]:
+    """Yield an item per file, with the patient, class and split that its name says.
+
+    Raises:
+        UserError: No file fits.
+    """
+    for _, image in find_named(root, images, recipe=card.name, what=what):
+        yield image.item(card)
 
 
 def items_with_masks(
-    card: Card, root: Path, paths: Sequence[Path], pattern: str, masks: str, missing: str, without_mask: str
+    card: Card, root: Path, images: Sequence[str], masks: Masks, missing: str, without_mask: str, *, what: str
 ) -> Iterator[Item]:
-    """Yield an item per picture with all of its masks.
+    """Yield an item per picture with all of its masks, and with the patient, class and split that its name says.
 
     Args:
         card: Gives the structures.
         root: The source's folder.
-        paths: The pictures or volumes.
-        pattern: By which they were found.
+        images: Patterns of the pictures or volumes.
         masks: Path of the masks below the root, with placeholders; with `{label}` one file per structure; a pattern may
             find several masks, which then all belong to the picture.
         missing: `uncertain` leaves structures without a file open.
         without_mask: `leave_out` sets pictures without a mask aside.
+        what: What the pictures are, in messages.
+
+    Raises:
+        UserError: No picture fits, or a path leads out of the root.
     """
-    below(root, masks, recipe=card.name)
+    for path in _paths(masks).values():
+        below(root, path, recipe=card.name)
     owners: dict[str, str] = {}
-    for path in paths:
-        file = relative_to(root, path)
-        place = _filled(masks, file, pattern, escape=_is_pattern(masks))
-        uncertain: tuple[str, ...] = ()
-        if "{label}" in masks:
-            found = structure_files(root, place, list(card.labels))
-            files = tuple(each for _, each in found)
-            known = {raw for raw, _ in found}
-            uncertain = tuple(raw for raw in card.labels if raw not in known and missing == "uncertain")
-        else:
-            files = tuple(_files(root, place))
-        if not files and without_mask == "leave_out":
-            yield Item(file, (file,), set_aside=NO_MASK)
+    for pattern, image in find_named(root, images, recipe=card.name, what=what):
+        found = _masks_of(card, root, image, pattern, masks)
+        per_structure = isinstance(masks, dict) or any("{label}" in path for path in _paths(masks).values())
+        item = image.item(card)
+        if not found and without_mask == "leave_out":
+            yield replace(item, set_aside=NO_MASK)
             continue
-        problem = None
-        for mask in files:
-            if owners.setdefault(mask, file) != file:
-                problem = ("mask of two pictures", f"{mask} belongs to {owners[mask]}, too; make the pattern narrower")
-        if not files and "{label}" not in masks:
-            files = (place,)
-        pattern_of_structures = place if "{label}" in masks else ""
-        yield Item(file, (file, *files), pattern=pattern_of_structures, uncertain=uncertain, problem=problem)
+        problem = item.problem
+        for _, mask in found:
+            owner = owners.setdefault(mask, image.file)
+            if owner != image.file:
+                problem = ("mask of two pictures", f"{mask} belongs to {owner}, too; make the pattern narrower")
+        known = {raw for raw, _ in found}
+        uncertain = tuple(
+            raw for raw in _structures(card, masks) if per_structure and raw not in known and missing == "uncertain"
+        )
+        files, structures = tuple(mask for _, mask in found), tuple(raw for raw, _ in found)
+        if not files and not per_structure:
+            files = tuple(_filled(path, image, pattern) for path in _paths(masks).values())
+        yield replace(
+            item,
+            files=(image.file, *files),
+            uncertain=uncertain,
+            problem=problem,
+            pattern=_filled(masks, image, pattern) if isinstance(masks, str) and per_structure else "",
+            structures=structures if per_structure else None,
+        )
 
 
-def structure_files(root: Path, place: str, raw_labels: Sequence[str]) -> list[tuple[str, str]]:
-    """Return (raw label, file) for each file of each raw label that is there."""
-    return [
-        (raw, file)
-        for raw in raw_labels
-        for file in _files(root, place.replace("{label}", glob.escape(raw) if _is_pattern(place) else raw))
-    ]
+def _masks_of(card: Card, root: Path, image: Named, pattern: str, masks: Masks) -> list[tuple[str, str]]:
+    """Return (raw label or nothing, file) for each mask of a picture that is there, without the picture itself."""
+    found: list[tuple[str, str]] = []
+    for raw, path in _paths(masks).items():
+        escape = is_pattern(path)
+        for label in card.labels if "{label}" in path else (raw if isinstance(masks, dict) else "",):
+            own = path.replace("{label}", glob.escape(label) if escape else label)
+            found += [(label, file) for file in _files(root, _filled(own, image, pattern), escape)]
+    return [pair for pair in dict.fromkeys(found) if pair[1] != image.file]
 
 
-def _files(root: Path, place: str) -> list[str]:
-    if _is_pattern(place):
+def _paths(masks: Masks) -> Mapping[str, str]:
+    if isinstance(masks, str):
+        return {"": masks}
+    return masks if isinstance(masks, dict) else {path: path for path in masks}
+
+
+def _structures(card: Card, masks: Masks) -> tuple[str, ...]:
+    return tuple(masks) if isinstance(masks, dict) else tuple(card.labels)
+
+
+def _files(root: Path, place: str, pattern: bool) -> list[str]:
+    if pattern:
         return sorted(relative_to(root, path) for path in root.glob(place) if path.is_file())
     file = as_on_disk(root, place)
     return [file] if is_file(root / file) else []
 
 
-def _is_pattern(place: str) -> bool:
-    return re.search(r"[*?\[]", place) is not None
-
-
-def _filled(masks: str, file: str, pattern: str, *, escape: bool) -> str:
-    path = PurePosixPath(file)
-    values = {
-        "stem": volume_stem(path.name),
-        "parent": path.parent.as_posix(),
-        "folder": path.parent.name,
-        "tree": path.parent.relative_to(_fixed_part(pattern, path)).as_posix(),
-        "match": _matched(path.name, PurePosixPath(pattern).name),
-    }
-    for name, value in values.items():
-        masks = masks.replace(f"{{{name}}}", glob.escape(value) if escape else value)
-    return masks
-
-
-def _fixed_part(pattern: str, path: PurePosixPath) -> str:
-    parts = PurePosixPath(pattern).parent.parts
-    fixed = next((number for number, part in enumerate(parts) if _is_pattern(part)), len(parts))
-    return PurePosixPath(*path.parts[:fixed]).as_posix()
-
-
-def _matched(name: str, pattern: str) -> str:
-    """Return what the last `*` of a pattern stands for in a name, or the name's stem where there is none."""
-    before, star, after = pattern.rpartition("*")
-    found = re.fullmatch(
-        fnmatch.translate(before).removesuffix(r"\Z").removesuffix(r"\z") + "(?P<last>.*)" + fnmatch.translate(after),
-        name,
-        re.IGNORECASE,
-    )
-    return found["last"] if star and found else volume_stem(name)
+def _filled(path: str, image: Named, pattern: str) -> str:
+    escape = is_pattern(path)
+    for name, value in placeholders(image, pattern).items():
+        path = path.replace(f"{{{name}}}", glob.escape(value) if escape else value)
+    return path

@@ -2,21 +2,22 @@
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from gmai_formats.pictures.squares import to_square_labels
+from pydantic import model_validator
 
 from gmai_data.imaging.binary_masks import marked_pixels
 from gmai_data.imaging.raster import load_index_mask, load_mask_channels
-from gmai_data.imaging.source_files import matching
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.card import Card
 from gmai_data.sources.folder import Folder, Guess, is_mask_name
-from gmai_data.sources.items import BoxCounter, Item, Picture, boxes_of_mask, left_open
+from gmai_data.sources.items import BoxCounter, Item, Picture, boxes_of_mask, full_name, left_open
 from gmai_data.sources.layout import Layout
-from gmai_data.sources.mask_files import items_with_masks, structure_files
+from gmai_data.sources.mask_files import items_with_masks, masks_known
+from gmai_data.sources.names import patterns_of
 from gmai_data.sources.pictures import load_picture
 
 
@@ -24,13 +25,16 @@ class ImageMask(Layout):
     """Raster images with masks."""
 
     kind: Literal["image_mask"]
-    images: str
-    """Pattern of the images, such as `images/*.png`."""
-    masks: str
-    """Path of the mask, or a pattern of all masks of an image, such as `masks/{stem}_*.png`; with `{label}` files per
-    structure. `{stem}` is the name without ending, `{parent}` the path of its folder, `{folder}` the folder's name,
-    `{tree}` the path of the folder below the fixed part of `images` (for masks in a tree beside it), `{match}` what the
-    last `*` in the name of `images` stands for: `*_image.png` with `{match}_label.png`."""
+    images: str | tuple[str, ...]
+    """Pattern of the images, or several, such as `images/*.png`. `{name}` captures a part of a path,
+    `{name:REGEX}` what an expression allows: `img{id}.png` goes with the mask `label{id}.png`. `{patient}` is the group,
+    `{class}` a raw label of the picture, `{split}` the publisher's split."""
+    masks: str | tuple[str, ...] | dict[str, str]
+    """Path of the mask, or a pattern of all masks of an image, such as `masks/{stem}_*.png`; several paths, each of
+    which may have masks; or raw label ▶ path, as `{label}` in a path also says: files per structure. Beside what
+    `images` captures, `{stem}` is the name without ending, `{parent}` the path of its folder, `{folder}` the folder's
+    name, `{tree}` the path of the folder below the fixed part of `images` (for masks in a tree beside it), `{match}`
+    what the last `*` in the name of `images` stands for."""
     missing: Literal["uncertain", "absent"] = "uncertain"
     """What a structure is whose file is missing: nobody may have drawn it, or it is known not to be there."""
     without_mask: Literal["refuse", "leave_out"] = "refuse"
@@ -42,10 +46,15 @@ class ImageMask(Layout):
     inverted: bool = False
     """Binary masks in which the structure is dark."""
 
+    @model_validator(mode="after")
+    def _masks_known(self) -> Self:
+        masks_known(self.masks, patterns_of(self.images))
+        return self
+
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield one item per image; a mask that is missing is judged when the item is read."""
-        paths = matching(root, self.images, recipe=card.name, what="images")
-        yield from items_with_masks(card, root, paths, self.images, self.masks, self.missing, self.without_mask)
+        rules = (self.masks, self.missing, self.without_mask)
+        yield from items_with_masks(card, root, patterns_of(self.images), *rules, what="images")
 
     def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the picture with one box per connected region of each of its masks.
@@ -56,16 +65,16 @@ class ImageMask(Layout):
         image_file, *mask_files = item.files
         raster = load_picture(root, image_file, card)
         shape = raster.annotated_px[::-1]
-        named = [("", file) for file in mask_files]
-        if item.pattern:
-            named = structure_files(root, item.pattern, list(card.labels))
+        structures = [""] * len(mask_files) if item.structures is None else item.structures
+        named = list(zip(structures, mask_files, strict=True))
         counters: list[BoxCounter] = []
         for raw, file in named:
             mask, names = self._decoded(root, file, raw)
             squared = to_square_labels(_require_size(mask, shape, file), raster.spacing)
             counters.append(boxes_of_mask(squared, card, ledger, file, names))
         place = item.pattern or (mask_files[0] if len(mask_files) == 1 else mask_files)
-        labels = tuple(dict.fromkeys(label for counter in counters for label in counter.labels))
+        of_class = [full_name(card, raw, image_file) for raw in item.raw_labels]
+        labels = tuple(dict.fromkeys((*of_class, *(label for counter in counters for label in counter.labels))))
         yield Picture(
             PurePosixPath(image_file).name,
             raster.pixels,

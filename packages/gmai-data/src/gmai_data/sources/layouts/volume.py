@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from gmai_data.imaging.source_files import matching, relative_to
+from pydantic import model_validator
+
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.card import Card
 from gmai_data.sources.folder import Folder, Guess, is_mask_name, paired
 from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.label_volumes import Layer, layers_of_structures, whole_numbers
 from gmai_data.sources.layout import Layout
-from gmai_data.sources.mask_files import items_with_masks, structure_files
+from gmai_data.sources.mask_files import items_with_masks, masks_known, named_items
+from gmai_data.sources.names import patterns_of
 from gmai_data.sources.volume_files import load_masks, load_volumes
 from gmai_data.sources.volume_slices import slices_of_volume
 
@@ -21,12 +23,13 @@ class VolumeMask(Layout):
 
     is_of_volumes: ClassVar[bool] = True
     kind: Literal["volume"]
-    image: str
-    """Pattern of the image volumes, such as `*/ct.nii.gz`."""
-    mask: str | None = None
-    """Path of the mask, or a pattern; with `{label}` one file per structure. `{stem}`, `{parent}`, `{folder}`, `{tree}`
-    and `{match}` as in `image_mask`: `img/img*.nii.gz` with `label/label{match}.nii.gz`. None: the labels are those of
-    the card, `labels_of_every_image`. A mask with a fourth axis is read where it is one-hot."""
+    image: str | tuple[str, ...]
+    """Pattern of the image volumes, or several, such as `*/ct.nii.gz`, with captured parts as in `image_mask`:
+    `volume-{id}.nii` goes with the mask `segmentation-{id}.nii`."""
+    mask: str | tuple[str, ...] | dict[str, str] | None = None
+    """Path of the mask, or a pattern, as `masks` in `image_mask`; with `{label}`, or raw label ▶ path, one file per
+    structure. None: the labels are those of the card, `labels_of_every_image`, or of the names, `{class}`. A mask with
+    a fourth axis is read where it is one-hot."""
     missing: Literal["uncertain", "absent"] = "uncertain"
     """What a structure is whose file is missing: nobody may have drawn it, or it is known not to be there."""
     without_mask: Literal["refuse", "leave_out"] = "refuse"
@@ -39,27 +42,35 @@ class VolumeMask(Layout):
     mask_key: str = "gts"
     """Array of an `.npz` that holds the mask."""
 
+    @model_validator(mode="after")
+    def _masks_known(self) -> Self:
+        if self.mask is not None:
+            masks_known(self.mask, patterns_of(self.image))
+        return self
+
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield one item per image volume."""
-        paths = matching(root, self.image, recipe=card.name, what="volumes")
+        images = patterns_of(self.image)
         if self.mask is None:
-            yield from (Item(relative_to(root, path), (relative_to(root, path),)) for path in paths)
+            yield from named_items(card, root, images, what="volumes")
             return
-        yield from items_with_masks(card, root, paths, self.image, self.mask, self.missing, self.without_mask)
+        rules = (self.mask, self.missing, self.without_mask)
+        yield from items_with_masks(card, root, images, *rules, what="volumes")
 
     def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the chosen slices, each in every window of the recipe; see `slices_of_volume`."""
         images = load_volumes(root, item.files[0], key=self.image_key, frames=self.frames)
         masks: dict[int | None, list[Layer]] = {}
-        if item.pattern:
+        if item.structures is not None:
             structures = [
                 (raw, load_masks(root, file, key=self.mask_key, frames="none")[0][1], file)
-                for raw, file in structure_files(root, item.pattern, list(card.labels))
+                for raw, file in zip(item.structures, item.files[1:], strict=True)
             ]
             if not structures:
-                raise SourceError("file missing", f"no file matches {item.pattern} for any label", item.files[0])
+                place = item.pattern or ", ".join(self.mask.values() if isinstance(self.mask, dict) else ())
+                raise SourceError("file missing", f"no file matches {place} for any label", item.files[0])
             masks[None] = layers_of_structures(structures, images[0][1])
-        for file in () if item.pattern else item.files[1:]:
+        for file in () if item.structures is not None else item.files[1:]:
             for number, mask in load_masks(root, file, key=self.mask_key, frames=self.frames):
                 masks.setdefault(number, []).append(Layer(whole_numbers(mask, file)))
         for number, image in images:

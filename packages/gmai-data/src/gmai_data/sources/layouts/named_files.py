@@ -1,0 +1,46 @@
+"""Labels in names: the class is a part of each file's name or path."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from gmai_data.ledger import Ledger
+from gmai_data.sources.card import Card
+from gmai_data.sources.folder import Folder, Guess
+from gmai_data.sources.items import Item, Picture
+from gmai_data.sources.labelled import labelled_pictures
+from gmai_data.sources.layout import Layout
+from gmai_data.sources.mask_files import named_items
+from gmai_data.sources.names import CLASS, name_pattern, patterns_of
+
+
+class NamedFiles(Layout):
+    """Files whose name or path holds the class: `CXR_png/CHNCXR_{id}_{class}.png`."""
+
+    kind: Literal["named_files"]
+    files: str | tuple[str, ...]
+    """Pattern of the images or volumes, or several. `{name}` captures a part of the path, `{name:REGEX}` what an
+    expression allows: `{class}` is the raw label, `{patient}` the group, `{split}` the publisher's split."""
+
+    @model_validator(mode="after")
+    def _has_class(self) -> Self:
+        for pattern in patterns_of(self.files):
+            if CLASS not in name_pattern(pattern).names:
+                raise ValueError(f"`{pattern}` captures no {{class}}; say where the name has it")
+        return self
+
+    def list_items(self, card: Card, root: Path) -> Iterator[Item]:
+        """Yield one item per file that fits a pattern."""
+        yield from named_items(card, root, patterns_of(self.files), what="files")
+
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+        """Yield the picture, or the slices of the volume, with its class."""
+        yield from labelled_pictures(item, card, root, ledger)
+
+    @classmethod
+    def recognise(cls, folder: Folder) -> Guess | None:
+        """Return nothing: which part of a name is the class, no machine can know."""
+        del folder
+        return None
