@@ -30,7 +30,7 @@ def test_a_folder_that_is_what_the_card_says(card_file, folder, capsys):
     check_against_folder(str(card_file(expected={"items": 2}, labels={"a": "alpha", "b": "beta"})), root)
     assert capsys.readouterr().out.splitlines() == [
         "toy: the card is valid (2 labels, layout folder_per_class).",
-        "toy: nobody has read a real copy with this card yet (verified: false).",
+        "toy: not tried; nobody has read a real copy with this card yet (verified: none).",
         f"{root}: 2 items, as published.",
         "toy: 2 items tried, 2 pictures: beta 1, alpha 1.",
     ]

@@ -214,7 +214,7 @@ def _account(facts: ReleaseFacts) -> str:
 
 def _limits(facts: ReleaseFacts) -> str:
     written = sum(count for generator, count in facts.generators.items() if dict(generator).get("writer") == "template")
-    unread = sorted(name for name, recipe in facts.recipes.items() if not recipe.get("verified"))
+    unread = sorted(name for name, recipe in facts.recipes.items() if recipe.get("verified") not in ("copy", True))
     lines = [
         "No clinician has read the texts. They are for research; they are no medical advice.",
         "Labels and boxes are those of the sources, with their errors; a box around a mask is not a radiologist's box.",

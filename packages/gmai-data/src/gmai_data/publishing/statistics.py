@@ -222,7 +222,7 @@ def print_recipes(words: str = "") -> None:
         raise UserError(f'no recipe says "{words}". `gmai data recipes list` shows all {len(recipes)}.')
     rows = [
         (each.name, each.modality or "", each.department, each.task, each.layout.kind, each.license,
-         "yes" if each.verified else "no", each.title)
+         each.verified, each.title)
         for each in found
     ]  # fmt: skip
     table(("recipe", "modality", "department", "task", "layout", "licence", "verified", "title"), rows)

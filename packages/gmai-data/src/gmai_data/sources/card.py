@@ -128,6 +128,8 @@ class Card(_Part):
     citation: _Words
     license: _Words
     """SPDX identifier or the name of a custom licence; `not stated` where the publisher says none."""
+    license_source: str = ""
+    """Address of the page or file that the licence was read in."""
     redistribution: bool | None = None
     """Whether the licence lets others pass on images made from the data; needed for custom licences to be published.
     For SPDX identifiers the table in `publishing/licences.py` answers."""
@@ -135,8 +137,11 @@ class Card(_Part):
     """How one gets the data: download, with an account, after signing an agreement, by asking the owners."""
     version: int = Field(default=1, ge=1)
     """Raised with every change of the card that changes records; stands in every record."""
-    verified: bool = False
-    """Somebody read a real copy with this card. False: the layout is what the publisher documents, unchecked."""
+    verified: Literal["none", "listing", "copy"] = "none"
+    """How far the card was tried: `copy` on a real copy of the data, `listing` on a miniature that a test draws from the
+    publisher's file names, `none` not at all. `true` and `false` of older cards are `copy` and `none`."""
+    sources: tuple[_Words, ...] = ()
+    """Addresses of the public pages and code that layout, labels and counts were read in."""
     modality: Modality | None = None
     """How the images were made: required but for texts (task `text`), which may name none."""
     department: Department
@@ -192,6 +197,11 @@ class Card(_Part):
                 for raw, around in named["within"].items()
             }
         return {**card, **named} if named else cast(Any, value)
+
+    @field_validator("verified", mode="before")
+    @classmethod
+    def _grade_of_older_cards(cls, value: Any) -> Any:
+        return {True: "copy", False: "none"}[value] if isinstance(value, bool) else value
 
     @field_validator("task")
     @classmethod

@@ -32,8 +32,9 @@ def check_against_folder(name: str, root: Path | None) -> None:
     """
     recipe = find_recipe(name)
     print(f"{recipe.name}: the card is valid ({len(recipe.labels)} labels, layout {recipe.layout.kind}).")
-    if not recipe.verified:
-        print(f"{recipe.name}: nobody has read a real copy with this card yet (verified: false).")
+    if recipe.verified != "copy":
+        tried = "tried on a miniature of its publisher's file names" if recipe.verified == "listing" else "not tried"
+        print(f"{recipe.name}: {tried}; nobody has read a real copy with this card yet (verified: {recipe.verified}).")
     if root is None:
         return
     (listing,) = list_sources(resolve([f"{name}={root}"], None), None)

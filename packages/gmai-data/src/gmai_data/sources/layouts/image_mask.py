@@ -27,7 +27,7 @@ class ImageMask(Layout):
     kind: Literal["image_mask"]
     images: str | tuple[str, ...]
     """Pattern of the images, or several, such as `images/*.png`. `{name}` captures a part of a path,
-    `{name:REGEX}` what an expression allows: `img{id}.png` goes with the mask `label{id}.png`. `{patient}` is the group,
+    `{name:REGEX}` what an expression allows: `img{id}.png` goes with `label{id}.png`. `{patient}` is the group,
     `{class}` a raw label of the picture, `{split}` the publisher's split."""
     masks: str | tuple[str, ...] | dict[str, str]
     """Path of the mask, or a pattern of all masks of an image, such as `masks/{stem}_*.png`; several paths, each of

@@ -1,0 +1,135 @@
+"""Miniatures: a folder drawn from a listing, with tiny pictures in the right formats."""
+
+import fnmatch
+import gzip
+import math
+import zlib
+from pathlib import Path, PurePosixPath
+
+import cv2
+import nibabel as nib
+import numpy as np
+import pytest
+from PIL import Image
+
+SIDE = 10
+"""Pixels of one marked square and the gap beside it."""
+VOLUMES = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd", ".nhdr")
+
+
+def draw_listing(root, listing):
+    """Write every file of a listing below a folder.
+
+    `files` maps names to text; `names` and `items` name the others, which are drawn by their ending and by the first
+    pattern of `masks` that fits: a list of ids, `binary`, `inverted`, or a list of colours. Each id is a square of its own.
+    """
+    for name, text in listing.get("files", {}).items():
+        _place(root, name).write_text(text, encoding="utf-8")
+    for name in dict.fromkeys((*listing.get("items", {}), *listing.get("names", "").splitlines())):
+        if name.strip() and name not in listing.get("files", {}) and "|" not in name:
+            marks = next(
+                (marks for pattern, marks in listing.get("masks", {}).items() if fnmatch.fnmatchcase(name, pattern)),
+                None,
+            )
+            _draw(_place(root, name), marks, _cells(listing))
+
+
+def _cells(listing):
+    """Return how many squares stand in a row: room for every id of every mask."""
+    counts = [len(marks) for marks in listing.get("masks", {}).values() if isinstance(marks, list)]
+    return max(2, math.ceil(math.sqrt(max(counts, default=1))))
+
+
+def _place(root, name):
+    path = root / PurePosixPath(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _draw(path, marks, cells):
+    side, name = cells * SIDE, path.name.lower()
+    noise = np.random.default_rng(zlib.crc32(path.as_posix().split("/", 3)[-1].encode()))
+    if name.endswith(VOLUMES):
+        _volume(path, noise.integers(-1000, 400, (side, side, 3), dtype=np.int16) if marks is None else marks, side)
+    elif name.endswith(".dcm"):
+        _dicom(path, noise.integers(0, 1400, (side, side), dtype=np.uint16))
+    elif name.endswith((".mp4", ".avi", ".mpg")):
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 5.0, (64, 64))
+        for _ in range(10):
+            writer.write(noise.integers(0, 255, (64, 64, 3), dtype=np.uint8))
+        writer.release()
+    elif name.endswith((".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".pgm", ".ppm")):
+        _picture(path, noise, marks, side)
+    else:
+        path.write_bytes(b"\n")
+
+
+def _squares(marks, side, dtype=np.int16):
+    """Return a map with a square of each value."""
+    drawn, cells = np.zeros((side, side), dtype), side // SIDE
+    for number, value in enumerate(marks):
+        row, column = divmod(number, cells)
+        drawn[row * SIDE + 1 : row * SIDE + SIDE - 1, column * SIDE + 1 : column * SIDE + SIDE - 1] = value
+    return drawn
+
+
+def _picture(path, noise, marks, side):
+    if marks is None:
+        pixels = noise.integers(0, 255, (side, side, 3), dtype=np.uint8)
+        if path.suffix.lower() in (".pgm", ".gif"):
+            pixels = pixels[..., 0]
+        Image.fromarray(pixels).save(path, quality=90) if path.suffix.lower() in (".jpg", ".jpeg") else Image.fromarray(
+            pixels
+        ).save(path)
+    elif marks in ("binary", "inverted"):
+        mask = _squares([255], side, np.uint8)
+        Image.fromarray(mask if marks == "binary" else 255 - mask).save(path)
+    elif isinstance(marks[0], str):
+        ids, colours = _squares(range(1, len(marks) + 1), side), [(0, 0, 0)]
+        colours += [tuple(bytes.fromhex(colour.removeprefix("#"))) for colour in marks]
+        Image.fromarray(np.array(colours, np.uint8)[ids]).save(path)
+    else:
+        Image.fromarray(_squares(marks, side, np.uint16 if max(marks) > 255 else np.uint8)).save(path)
+
+
+def _volume(path, marks, side):
+    if isinstance(marks, np.ndarray):
+        array = marks
+    else:
+        array = np.zeros((side, side, 3), np.int16)
+        array[..., 1] = _squares([1] if marks == "binary" else marks, side).T
+    if path.name.endswith((".nii", ".nii.gz")):
+        packed = nib.Nifti1Image(array, np.diag([-1.0, -1.0, 2.0, 1.0])).to_bytes()
+        path.write_bytes(gzip.compress(packed, 1, mtime=0) if path.name.endswith(".gz") else packed)
+    else:
+        import SimpleITK as sitk
+
+        sitk.WriteImage(sitk.GetImageFromArray(array.transpose(2, 1, 0)), str(path))
+
+
+def _dicom(path, pixels):
+    from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[path.as_posix()])
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    header = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
+    header.SOPClassUID, header.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.1.1", meta.MediaStorageSOPInstanceUID
+    header.Rows, header.Columns = pixels.shape
+    header.SamplesPerPixel, header.PhotometricInterpretation = 1, "MONOCHROME2"
+    header.BitsAllocated, header.BitsStored, header.HighBit, header.PixelRepresentation = 16, 16, 15, 0
+    header.PixelData = pixels.tobytes()
+    header.save_as(path, enforce_file_format=True)
+
+
+@pytest.fixture
+def draw(tmp_path):
+    """Return a function of a listing that draws its folder and returns it."""
+
+    def make(listing) -> Path:
+        draw_listing(tmp_path, listing)
+        return tmp_path
+
+    return make

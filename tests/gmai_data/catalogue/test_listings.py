@@ -1,0 +1,98 @@
+"""Each card over a miniature of its publisher's folder: items, labels, boxes, groups, splits, and no group in two splits.
+
+What is asserted stands in `listings/NAME.yaml`, written from the publisher's source and not from the card; how to add
+one is in docs/how-to/add-a-card.md.
+"""
+
+import itertools
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from gmai_data.ledger import Ledger, SetAside, SourceError
+from gmai_data.sources.catalogue import Source, find_recipe
+from gmai_data.sources.listing import list_sources
+from gmai_data.sources.reading import read_pictures
+from gmai_data.sources.splits import split_of
+from gmai_formats.safe_yaml import load_yaml
+
+LISTINGS = sorted((Path(__file__).parent / "listings").glob("*.yaml"))
+FACTS = {"labels", "group", "split", "boxes", "uncertain"}
+FIELDS = {"card", "source", "note", "count", "names", "files", "masks", "each", "items", "left_out", "refused", "counts"}
+
+
+def expected_items(listing):
+    """Return item ▶ its facts, with those of `each` where it says nothing else."""
+    each = listing.get("each", {})
+    return {name: {**each, **(facts or {})} for name, facts in listing.get("items", {}).items()}
+
+
+def built(recipe, root):
+    """Return (item ▶ what became of it, items that were left out, items that were refused)."""
+    (found,) = list_sources([Source(recipe, root)], None)
+    kept, left_out, refused = {}, {}, {}
+    for item in found.items:
+        try:
+            split = split_of(item, recipe)
+            pictures = list(itertools.islice(read_pictures(item, recipe, root, Ledger()), 6))
+        except SourceError as problem:
+            refused[item.key] = str(problem)
+        except SetAside as reason:
+            left_out[item.key] = reason.rule
+        else:
+            kept[item.key] = {
+                "files": item.files,
+                "group": item.group_number,
+                "split": str(split),
+                "pictures": pictures,
+                "labels": {label for picture in pictures for label in picture.labels},
+                "uncertain": {label for picture in pictures for label in picture.uncertain},
+                "boxes": max((len(picture.boxes) for picture in pictures), default=0),
+            }
+    return kept, left_out, refused
+
+
+@pytest.mark.parametrize("path", LISTINGS, ids=[path.stem for path in LISTINGS])
+def test_the_card_builds_what_its_source_says(path, draw):
+    listing = load_yaml(path.read_text(encoding="utf-8"))
+    assert not set(listing) - FIELDS
+    assert listing["source"].startswith("https://"), "the listing names the address that it was written from"
+    recipe = find_recipe(listing.get("card", path.stem))
+    assert recipe.verified in ("listing", "copy"), "a card with a listing says `verified: listing`"
+    assert recipe.expected.items == listing.get("count")
+    kept, left_out, refused = built(recipe, draw(listing))
+    assert refused.keys() == set(listing.get("refused", [])), refused
+    assert left_out.keys() == set(listing.get("left_out", [])), left_out
+    if "counts" in listing:  # entries of one file, which have no names of their own
+        found = defaultdict(int)
+        for facts in kept.values():
+            found[facts["split"]] += 1
+            for label in facts["labels"]:
+                found[label] += 1
+        assert dict(found) == listing["counts"]
+        return
+    by_file = {key: key for key in kept} | {file: key for key, facts in kept.items() for file in facts["files"][:1]}
+    expected = expected_items(listing)
+    assert {by_file.get(name, name) for name in expected} == kept.keys()
+    groups = defaultdict(set)
+    for name, facts in expected.items():
+        assert not set(facts) - FACTS, name
+        found = kept[by_file[name]]
+        for fact in ("labels", "uncertain"):
+            assert found[fact] == set(facts.get(fact, [])), (name, fact)
+        for fact in ("split", "boxes"):
+            if fact in facts:
+                assert found[fact] == facts[fact], (name, fact)
+        groups[str(facts.get("group", name))].add(by_file[name])
+    by_number = defaultdict(set)
+    for key, facts in kept.items():
+        by_number[facts["group"]].add(key)
+    assert sorted(map(sorted, by_number.values())) == sorted(map(sorted, groups.values())), "groups"
+    for group, keys in groups.items():
+        assert len({kept[key]["split"] for key in keys}) == 1, f"{group} is on two sides of the split"
+
+
+def test_every_listing_belongs_to_a_card_and_every_grade_has_its_listing():
+    of_cards = {load_yaml(path.read_text(encoding="utf-8")).get("card", path.stem) for path in LISTINGS}
+    for name in of_cards:
+        find_recipe(name)
