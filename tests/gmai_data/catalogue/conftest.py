@@ -21,7 +21,7 @@ def draw_listing(root, listing):
     """Write every file of a listing below a folder.
 
     `files` maps names to text; `names` and `items` name the others, which are drawn by their ending and by the first
-    pattern of `masks` that fits: a list of ids, `binary`, `inverted`, or a list of colours. Each id is a square of its own.
+    pattern of `masks` that fits: a list of ids, `binary`, `inverted`, or a list of colours. An id is one square.
     """
     for name, text in listing.get("files", {}).items():
         _place(root, name).write_text(text, encoding="utf-8")
@@ -102,9 +102,9 @@ def _volume(path, marks, side):
         packed = nib.Nifti1Image(array, np.diag([-1.0, -1.0, 2.0, 1.0])).to_bytes()
         path.write_bytes(gzip.compress(packed, 1, mtime=0) if path.name.endswith(".gz") else packed)
     else:
-        import SimpleITK as sitk
+        import SimpleITK
 
-        sitk.WriteImage(sitk.GetImageFromArray(array.transpose(2, 1, 0)), str(path))
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(array.transpose(2, 1, 0)), str(path))
 
 
 def _dicom(path, pixels):

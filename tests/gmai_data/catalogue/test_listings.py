@@ -1,4 +1,4 @@
-"""Each card over a miniature of its publisher's folder: items, labels, boxes, groups, splits, and no group in two splits.
+"""Each card over a miniature of its publisher's folder: items, labels, boxes, groups and splits, without a leak.
 
 What is asserted stands in `listings/NAME.yaml`, written from the publisher's source and not from the card; how to add
 one is in docs/how-to/add-a-card.md.
@@ -18,7 +18,20 @@ from gmai_formats.safe_yaml import load_yaml
 
 LISTINGS = sorted((Path(__file__).parent / "listings").glob("*.yaml"))
 FACTS = {"labels", "group", "split", "boxes", "uncertain"}
-FIELDS = {"card", "source", "note", "count", "names", "files", "masks", "each", "items", "left_out", "refused", "counts"}
+FIELDS = {
+    "card",
+    "source",
+    "note",
+    "count",
+    "names",
+    "files",
+    "masks",
+    "each",
+    "items",
+    "left_out",
+    "refused",
+    "counts",
+}
 
 
 def expected_items(listing):

@@ -138,8 +138,8 @@ class Card(_Part):
     version: int = Field(default=1, ge=1)
     """Raised with every change of the card that changes records; stands in every record."""
     verified: Literal["none", "listing", "copy"] = "none"
-    """How far the card was tried: `copy` on a real copy of the data, `listing` on a miniature that a test draws from the
-    publisher's file names, `none` not at all. `true` and `false` of older cards are `copy` and `none`."""
+    """How far the card was tried: `copy` on a real copy of the data, `listing` on a miniature that a test draws from
+    the publisher's file names, `none` not at all. `true` and `false` of older cards are `copy` and `none`."""
     sources: tuple[_Words, ...] = ()
     """Addresses of the public pages and code that layout, labels and counts were read in."""
     modality: Modality | None = None
