@@ -26,7 +26,7 @@ def test_it_says_what_is_here(gmai: Gmai) -> None:
     assert result.stderr == ""
     assert row(result.stdout, "gmai", "data") == "gmai data gmai-data ok"
     assert "cores usable" in row(result.stdout, "cpu")
-    assert row(result.stdout, "build", "samples").endswith("pip install gmai-data ok")
+    assert row(result.stdout, "build", "samples").endswith("gmai-data ok")
     assert "several nodes under Slurm" in row(result.stdout, "srun")
 
 

@@ -1,4 +1,5 @@
 import importlib.metadata
+import re
 
 import pytest
 from gmai_cli import plugins
@@ -80,7 +81,7 @@ def test_an_absent_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
     found = plugins.discover()
     assert set(found) == {"data", "model", "train", "bench"}
     for name, package in (("data", "gmai-data"), ("train", "gmai-model"), ("bench", "gmai-bench")):
-        with pytest.raises(UserError, match=f"pip install {package}"):
+        with pytest.raises(UserError, match=f"pip install .*{package}"):
             found[name].load()
 
 
@@ -94,7 +95,7 @@ def test_help_says_which_packages_are_absent(
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: ())
     with pytest.raises(SystemExit):
         typer.main.get_command(build_app(None)).main(args=["--help"], prog_name="gmai")
-    assert "not installed: pip install gmai-data" in " ".join(capsys.readouterr().out.split())
+    assert re.search(r"not installed: (uv )?pip install \S*gmai-data", " ".join(capsys.readouterr().out.split()))
 
 
 def test_the_commands_of_this_workspace_load() -> None:

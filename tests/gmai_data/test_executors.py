@@ -102,7 +102,7 @@ def test_ray_gives_the_same_bytes(phantoms, local, tmp_path):
 def test_ray_missing_is_explained(xray, tmp_path):
     if importlib.util.find_spec("ray") is not None:
         pytest.skip("Ray is installed")
-    with pytest.raises(UserError, match=r"pip install 'gmai-data\[ray\]'"):
+    with pytest.raises(UserError, match=r"gmai-data\[ray\]'"):
         build(xray, tmp_path / "out", BuildSettings(), RunOptions(executor=on_ray))
 
 

@@ -45,4 +45,4 @@ def test_without_an_ocr_nothing_is_let_through(tmp_path, toy, monkeypatch):
     assert build([source(tmp_path / "data", toy)], tmp_path / "out", BuildSettings()) == 3
     assert account(tmp_path / "out")["items"]["quarantined"] == 2
     reasons = (tmp_path / "out" / "quarantine.jsonl").read_text()
-    assert "OCR not installed: pip install 'gmai-data[ocr]'" in reasons
+    assert "gmai-data[ocr]' and the tesseract program" in reasons

@@ -257,5 +257,5 @@ def test_without_gradio_or_with_a_taken_port(monkeypatch: pytest.MonkeyPatch, tm
         with pytest.raises(UserError, match="Another program uses it"):
             page.serve(load, title="x", host="127.0.0.1", port=taken.getsockname()[1], examples=None)
     monkeypatch.setitem(sys.modules, "gradio", None)
-    with pytest.raises(UserError, match=r"pip install 'gmai-model\[web\]'"):
+    with pytest.raises(UserError, match=r"gmai-model\[web\]'"):
         page.serve(load, title="x", host="127.0.0.1", port=1, examples=None)

@@ -10,6 +10,7 @@ import sys
 
 from gmai_formats.errors import UserError
 from gmai_formats.files import installed_versions
+from gmai_formats.installing import pip_install
 
 from gmai_cli import plugins
 from gmai_cli.console import table
@@ -42,7 +43,7 @@ def run() -> None:
     print()
     table(("command", "from", "state"), [_command_row(plugin) for plugin in plugins.discover().values()])
     print()
-    rows = [(what, f"pip install {_quoted(install)}", _missing(modules)) for what, install, modules in CAPABILITIES]
+    rows = [(what, pip_install(install), _missing(modules)) for what, install, modules in CAPABILITIES]
     table(("to", "install", "state"), rows)
     print()
     table(("device", "detail"), _devices())
@@ -50,10 +51,6 @@ def run() -> None:
     table(("launcher", "for", "found"), [(name, use, _which(name)) for name, use in LAUNCHERS])
     print()
     table(("environment", "value"), _environment())
-
-
-def _quoted(requirement: str) -> str:
-    return f"'{requirement}'" if "[" in requirement else requirement
 
 
 def _command_row(plugin: plugins.Plugin) -> tuple[str, str, str]:

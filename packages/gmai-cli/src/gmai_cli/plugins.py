@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import typer
 from gmai_formats.errors import UserError
+from gmai_formats.installing import pip_install
 
 GROUP = "gmai.commands"
 DOCTORS = "gmai.doctors"
@@ -38,8 +39,8 @@ class Plugin:
         if self.entry_point is None:
             raise UserError(
                 f"`gmai {self.name}` comes with the package {self.package}, which is not installed in this "
-                f"environment. Install it with `pip install {self.package}` (or everything with "
-                f"`pip install 'gmai-cli[all]'`)."
+                f"environment. Install it with `{pip_install(self.package)}` (or everything with "
+                f"`{pip_install('gmai-cli[all]')}`)."
             )
         try:
             app = self.entry_point.load()
@@ -47,7 +48,7 @@ class Plugin:
             raise UserError(
                 f"`gmai {self.name}` is installed ({self.package}) but does not load: "
                 f"{type(error).__name__}: {error}. The other commands are not affected. "
-                f"Reinstall it with `pip install --force-reinstall {self.package}`; `gmai doctor` shows the versions."
+                f"Reinstall it with `{pip_install(self.package)} --force-reinstall`; `gmai doctor` shows the versions."
             ) from error
         if not isinstance(app, typer.Typer):
             raise UserError(
@@ -72,7 +73,7 @@ def attach(app: typer.Typer, plugin: Plugin, *, selected: bool) -> None:
     if not selected:
         summary = plugin.summary
         if plugin.entry_point is None:
-            summary += f" (not installed: pip install {plugin.package})"
+            summary += f" (not installed: {pip_install(plugin.package)})"
 
         # A short help of its own: from `help` alone the list would show the first sentence only.
         app.command(plugin.name, help=summary, short_help=summary)(_stub)
@@ -98,5 +99,5 @@ def load_doctor(name: str) -> Callable[[], bool]:
     found = next(iter(importlib.metadata.entry_points(group=DOCTORS, name=name)), None)
     if found is None:
         package = KNOWN[name][0]
-        raise UserError(f"`gmai doctor --{name}` comes with {package}. Install it with `pip install {package}`.")
+        raise UserError(f"`gmai doctor --{name}` comes with {package}. Install it with `{pip_install(package)}`.")
     return found.load()

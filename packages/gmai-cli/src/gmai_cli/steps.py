@@ -14,6 +14,7 @@ from typing import Any
 
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
+from gmai_formats.installing import pip_install
 
 from gmai_cli import plugins
 from gmai_cli.console import say
@@ -71,7 +72,7 @@ def look_ahead(out: Path, steps: Sequence[Step], *, room_mb: int, takes: str) ->
     if absent:
         named = " ".join(dict.fromkeys(absent))
         raise UserError(
-            f"not installed: {named}. The commands to come need it. Install it, such as pip install {named}."
+            f"not installed: {named}. The commands to come need it. Install it: {pip_install(*dict.fromkeys(absent))}"
         )
     place = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.is_dir())
     free_mb = shutil.disk_usage(place).free // 1_000_000

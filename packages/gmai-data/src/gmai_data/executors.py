@@ -22,6 +22,7 @@ from typing import Any
 from gmai_cli.exit_codes import EXIT_INTERRUPTED
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
+from gmai_formats.installing import pip_install
 
 from gmai_data.shards import ShardJob, build_shard
 from gmai_data.untyped import pa
@@ -144,7 +145,7 @@ def on_ray(jobs: Sequence[ShardJob]) -> Iterator[ShardJob]:
         importlib.import_module("ray.data")
     except ImportError as error:
         raise UserError(
-            "--executor ray: Ray is not installed. Install it with: pip install 'gmai-data[ray]'"
+            f"--executor ray: Ray is not installed. Install it with: {pip_install('gmai-data[ray]')}"
         ) from error
     if not jobs:
         return

@@ -12,6 +12,7 @@ from gmai_cli.console import say
 from gmai_formats.errors import UserError
 from gmai_formats.files import sha256_file
 from gmai_formats.gpus import require_usable_gpu
+from gmai_formats.installing import pip_install
 from gmai_formats.weights import not_finite
 from jinja2 import TemplateError
 
@@ -220,7 +221,7 @@ def _require_libraries() -> None:
     if missing:
         raise UserError(
             f"{' and '.join(missing)} not installed. A local checkpoint needs torch and transformers. Install them "
-            f"with `pip install 'gmai-bench[local]'`, or score a file of answers with `gmai bench score`."
+            f"with `{pip_install('gmai-bench[local]')}`, or score a file of answers with `gmai bench score`."
         )
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from gmai_formats.installing import pip_install
 from gmai_formats.pictures.picture import Picture
 from gmai_formats.pictures.problems import PictureError
 from gmai_formats.pictures.raster import decode_raster, verify_raster
@@ -66,7 +67,7 @@ def verify_picture(data: bytes) -> None:
 def _require_libraries() -> None:
     missing = [name for name in ("nibabel", "pydicom") if importlib.util.find_spec(name) is None]
     if missing:
-        raise PictureError("no reader for DICOM and NIfTI", f"it needs {missing[0]}: pip install 'gmai-cli[dicom]'")
+        raise PictureError("no reader for DICOM and NIfTI", f"it needs {missing[0]}: {pip_install('gmai-cli[dicom]')}")
 
 
 def kind_of(content: bytes | Path) -> Kind:

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pydicom
+from gmai_formats.installing import pip_install
 from gmai_formats.pictures.picture import Pixels
 
 from gmai_data.imaging.rules import Deidentification
@@ -74,7 +75,7 @@ def words_in_picture(pixels: Pixels, file: str) -> bool:
     try:
         import pytesseract  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        remedy = "pip install 'gmai-data[ocr]' and the tesseract program, or set deidentification.ocr to false"
+        remedy = f"{pip_install('gmai-data[ocr]')} and the tesseract program, or set deidentification.ocr to false"
         raise SourceError("OCR not installed", remedy, file) from error
     engine: Any = pytesseract
     try:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from gmai_formats import separated
 from gmai_formats.errors import UserError
+from gmai_formats.installing import pip_install
 
 from gmai_data.imaging.large import is_bomb
 
@@ -115,7 +116,7 @@ def _sheet_rows(path: Path, is_header: IsHeader, sheet: str | None) -> Iterator[
     try:
         import openpyxl  # pyright: ignore[reportMissingModuleSource]
     except ImportError as error:
-        raise UserError(f"{path}: workbooks need openpyxl. Run `pip install 'gmai-data[tables]'`.") from error
+        raise UserError(f"{path}: workbooks need openpyxl. Run `{pip_install('gmai-data[tables]')}`.") from error
     library = cast(Any, openpyxl)
     try:
         with zipfile.ZipFile(path) as archive:

@@ -8,6 +8,7 @@ import torch
 from gmai_cli.console import say
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
+from gmai_formats.installing import pip_install
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from gmai_model.assembly.language import HEAD
@@ -46,7 +47,7 @@ def convert(file: Path, folder: Path) -> None:
     """
     if importlib.util.find_spec("gguf") is None:
         raise UserError(
-            f"{file}: a GGUF file, which the package gguf reads. Install it with `pip install 'gmai-model[gguf]'`."
+            f"{file}: a GGUF file, which the package gguf reads. Install it with `{pip_install('gmai-model[gguf]')}`."
         )
     options: dict[str, Any] = {"gguf_file": file.name, "local_files_only": True, "trust_remote_code": False}
     try:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gmai_formats.errors import UserError
+from gmai_formats.installing import pip_install
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 # InternLM2's chat and tool tokens take the place of unused pieces (its `chat_format.md`).
@@ -39,7 +40,7 @@ def convert(folder: Path) -> tuple[Tokenizer, Callable[[str], list[int]]]:
     except ImportError as error:
         raise UserError(
             f"{folder}: the tokenizer comes as a sentencepiece model (tokenizer.model). Reading it needs the packages "
-            f"sentencepiece and protobuf. Install them with `pip install 'gmai-model[convert]'`."
+            f"sentencepiece and protobuf. Install them with `{pip_install('gmai-model[convert]')}`."
         ) from error
     path = folder / "tokenizer.model"
     proto: Any = sentencepiece_model_pb2.ModelProto()  # pyright: ignore[reportAttributeAccessIssue]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from gmai_formats.errors import UserError
+from gmai_formats.installing import pip_install
 from torch import Tensor
 from transformers import LlavaForConditionalGeneration
 
@@ -22,7 +23,7 @@ def add_adapters(llava: LlavaForConditionalGeneration, *, rank: int, alpha: floa
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
         raise UserError(
-            f"lora_rank={rank} needs peft ({error}). Install it with `pip install 'gmai-model[lora]'`."
+            f"lora_rank={rank} needs peft ({error}). Install it with `{pip_install('gmai-model[lora]')}`."
         ) from error
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

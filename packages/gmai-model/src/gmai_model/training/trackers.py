@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gmai_formats.errors import UserError
+from gmai_formats.installing import pip_install
 
 
 class Tracker(Protocol):
@@ -33,8 +34,8 @@ def open_trackers(names: Iterable[str], out: Path, *, config: dict[str, Any], st
             trackers.append(makers[name](out, config, steps_done))
         except ImportError as error:
             raise UserError(
-                f"trackers: {name} is not installed ({error}). Install it with `pip install 'gmai-model[{name}]'`, or "
-                f"leave it out; metrics.jsonl has every number."
+                f"trackers: {name} is not installed ({error}). Install it with "
+                f"`{pip_install(f'gmai-model[{name}]')}`, or leave it out; metrics.jsonl has every number."
             ) from error
     return trackers
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from gmai_cli.console import say
 from gmai_formats.errors import UserError
+from gmai_formats.installing import pip_install
 from gmai_formats.pictures.windows import PRESETS
 
 from gmai_model.chat import DISCLAIMER, Assistant
@@ -94,7 +95,7 @@ def _import_gradio() -> Any:
     try:
         import gradio
     except ImportError as error:
-        raise UserError("--web needs gradio. Install it with `pip install 'gmai-model[web]'`.") from error
+        raise UserError(f"--web needs gradio. Install it with `{pip_install('gmai-model[web]')}`.") from error
     return gradio
 
 

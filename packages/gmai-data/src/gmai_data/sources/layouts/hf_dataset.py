@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, cast
 
 from gmai_formats.errors import UserError, did_you_mean
+from gmai_formats.installing import pip_install
 from pydantic import model_validator
 
 from gmai_data.imaging.raster import raster_of
@@ -126,7 +127,7 @@ def _load(settings: str, root: Path, recipe: str) -> dict[str, Any]:
     except ImportError as error:
         raise UserError(
             f"recipe {recipe} reads a Hugging Face dataset, and the `datasets` library is not installed. "
-            "Install it with: pip install 'gmai-data[hub]'"
+            f"Install it with: {pip_install('gmai-data[hub]')}"
         ) from error
     library: Any = datasets
     folder = below(root, layout.path, recipe=recipe)
