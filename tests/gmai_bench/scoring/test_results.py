@@ -76,3 +76,24 @@ def test_options_reach_the_published_parser_as_its_program_passes_them() -> None
     (verdict,) = (one.verdict for one in read_by("medevalkit", item, read.scored))
     assert verdict.answer == "12 mm"
     assert not read_by("llava-med", item, read.scored)
+
+
+def test_a_graded_number_is_the_mean_of_its_scores_with_an_interval_of_that() -> None:
+    said = ["left lung", "the lung", "liver", ""]
+    questions = tuple(Question(str(n), "?", "?", (), (), "left lung", str(n)) for n in range(4))
+    card = Card("own", "Own", "own/f1", 1, "token-f1", None, (), "local copy", "", also=("exact", "radgraph-f1"))
+    kept = Kept({str(n): Prediction(str(n), text, "") for n, text in enumerate(said)}, 0, 0)
+    result = score_benchmark(Record(card, Coverage(4, None, None), questions), kept).result
+    assert (result.metric, result.accuracy, result.correct) == ("token F1", pytest.approx((1 + 2 / 3) / 4), 1)
+    assert result.interval == result.interval_clustered
+    assert result.interval[0] < result.accuracy < result.interval[1]
+    assert result.chance is None
+    assert result.measures["accuracy"].mean == 0.25
+    assert any(notice.startswith("RadGraph F1 is not computed: ") for notice in result.notices)
+
+
+def test_options_in_the_order_shown_are_read_in_that_order() -> None:
+    question = Question("1", "?", "?", (), ("CT", "MR"), "MR", "1")
+    record = Record(Card("o", "", "o/p", 1, "option-letter", None, (), "", ""), Coverage(1, None, None), (question,))
+    shown = score_benchmark(record, Kept({"1": Prediction("1", "A", "", shown=("MR", "CT"))}, 0, 0))
+    assert shown.result.correct == 1

@@ -284,7 +284,7 @@ def _prepare(data_root: Path | None, expect: list[str] | None, revision: list[st
 def _print(benchmarks: "Sequence[ScoredBenchmark]", out: Path | None) -> None:
     from gmai_cli.console import table
 
-    from gmai_bench.report.markdown import count_note, partial_note, percent, span
+    from gmai_bench.report.markdown import count_note, named_number, partial_note, percent, span
 
     results = [benchmark.result for benchmark in benchmarks]
     rows = [
@@ -292,7 +292,7 @@ def _print(benchmarks: "Sequence[ScoredBenchmark]", out: Path | None) -> None:
             r.name,
             f"{r.protocol} v{r.protocol_version}",
             r.questions if r.hidden else r.n,
-            "withheld" if r.hidden else percent(r.accuracy),
+            "withheld" if r.hidden else named_number(r),
             "–" if r.hidden else span(r.interval),
             percent(r.chance),
             percent(sum(r.no_answer.values())),

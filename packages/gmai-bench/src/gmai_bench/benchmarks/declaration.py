@@ -93,6 +93,8 @@ class Declaration(BaseModel):
     """Whether several choices may be right: the reference is then a list, and all of them must be chosen."""
     scoring: str | None = None
     """Name of a scorer; left out, options by their style, exact match without them."""
+    also: tuple[str, ...] = ()
+    """Further scorers whose numbers stand beside."""
     published_extractor: str = ""
     """Published parser whose number stands beside ours."""
     published_option: str = "{text}"

@@ -53,6 +53,7 @@ class DeclaredBenchmark:
             protocol=d.protocol,
             protocol_version=d.protocol_version,
             scoring=_scoring(d),
+            also=d.also,
             expected=d.expected.total if d.expected else None,
             groups=d.groups,
             source=self._copy.source,

@@ -77,6 +77,8 @@ class Card:
     """Commit of the Hub that the copy is of; empty for a local copy."""
     count_source: str = ""
     """Where `expected` comes from."""
+    also: tuple[str, ...] = ()
+    """Further scorers whose numbers stand beside the protocol's."""
     count_verified: bool = True
     """Whether that source was seen; the report says so where it was not, and `--expect` may give another count."""
 

@@ -132,7 +132,8 @@ def read(folder: Path) -> Record:
     """
     try:
         kept = cast("dict[str, dict[str, Any]]", json.loads((folder / "benchmark.json").read_text(encoding="utf-8")))
-        card_fields: dict[str, Any] = {**kept["card"], "groups": tuple(kept["card"]["groups"])}
+        tuples = {name: tuple(kept["card"][name]) for name in ("groups", "also") if name in kept["card"]}
+        card_fields: dict[str, Any] = {**kept["card"], **tuples}
         card, coverage = Card(**card_fields), Coverage(**kept["coverage"])
         # not splitlines: a question may hold U+2028, which JSON leaves as it is
         lines = (folder / "questions.jsonl").read_text(encoding="utf-8").split("\n")

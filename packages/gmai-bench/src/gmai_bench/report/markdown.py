@@ -46,7 +46,7 @@ def _row(r: Result) -> str:
         return f"| {_plain(r.title)} | {protocol} | {r.questions} | withheld | – | – | {unread} |"
     return (
         f"| {_plain(r.title)} | {r.protocol} v{r.protocol_version}{' (partial)' if r.partial else ''} | {r.n} | "
-        f"{percent(r.accuracy)} | {span(r.interval)} | {percent(r.chance)} | {percent(sum(r.no_answer.values()))} |"
+        f"{named_number(r)} | {span(r.interval)} | {percent(r.chance)} | {percent(sum(r.no_answer.values()))} |"
     )
 
 
@@ -56,9 +56,12 @@ def _section(r: Result) -> list[str]:
         lines += [f"**Partial:** {partial_note(r)}", ""]
     for note in (*r.notices, count_note(r)):
         lines += [_plain(note), ""] if note else []
+    error = f"(standard error {100 * r.standard_error:.1f} points). Extractor {r.extractor}."
     lines += [
         f"{r.correct} of {r.n} right. Wilson interval {span(r.interval)}; clustered by {r.clusters} images "
-        f"{span(r.interval_clustered)} (standard error {100 * r.standard_error:.1f} points). Extractor {r.extractor}.",
+        f"{span(r.interval_clustered)} {error}"
+        if r.metric == "accuracy"
+        else f"Mean {named_number(r)} of {r.n} answers, {span(r.interval)} ({r.interval_method}) {error}"
     ]
     if r.macro:
         lines += [
@@ -89,6 +92,11 @@ def _group_row(value: str, g: GroupResult) -> str:
 def percent(share: float | None) -> str:
     """Return a share as `81.3 %`, or `–` where there is none."""
     return "–" if share is None else f"{100 * share:.1f} %"
+
+
+def named_number(r: Result) -> str:
+    """Return a result's number, with the name of its metric where that is not accuracy: `12.3 % BLEU`."""
+    return percent(r.accuracy) if r.metric == "accuracy" else f"{percent(r.accuracy)} {r.metric}"
 
 
 def span(interval: tuple[float, float]) -> str:

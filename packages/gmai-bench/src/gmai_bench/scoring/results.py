@@ -5,8 +5,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from gmai_formats.errors import UserError
+
 from gmai_bench.answers.predictions import Kept, Prediction
-from gmai_bench.benchmarks.question import HEADLINE, Question
+from gmai_bench.benchmarks.question import HEADLINE, Card, Question
 from gmai_bench.benchmarks.record import Record
 from gmai_bench.extraction.options import NO_ANSWER
 from gmai_bench.scoring import published
@@ -19,7 +21,7 @@ from gmai_bench.scoring.statistics import (
     wilson,
     wilson_clustered,
 )
-from gmai_bench.scoring.verdict import Scored
+from gmai_bench.scoring.verdict import Scored, Scorer, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ class Result:
     """Whether the right answers are withheld: then there is no number, and n is 0."""
     notices: list[str]
     """What to know before believing the number."""
+    metric: str = "accuracy"
+    """What `accuracy` is the number of: of any other metric it is the mean score, and the intervals are of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +114,20 @@ def score_benchmark(record: Record, kept: Kept) -> ScoredBenchmark:
         for question in record.questions
         if (prediction := kept.by_id.get(question.id)) is not None
     ]
-    scored = [
-        Scored(question, given, scorer(question.scoring or record.card.scoring).score(given.response, question))
-        for question, given in answered
-    ]
+    scored = _scored(record.card.scoring, answered)
     return ScoredBenchmark(record, _result(record, scored), scored)
+
+
+def _scored(scoring: str, answered: Sequence[tuple[Question, Prediction]]) -> list[Scored]:
+    """Return the verdicts in order; each scorer is given all of its answers at once."""
+    by_scorer: dict[str, list[int]] = {}
+    for place, (question, _) in enumerate(answered):
+        by_scorer.setdefault(question.scoring or scoring, []).append(place)
+    verdicts: dict[int, Verdict] = {}
+    for name, places in by_scorer.items():
+        given = [(answered[place][1].response, answered[place][0]) for place in places]
+        verdicts.update(zip(places, scorer(name).verdicts(given), strict=True))
+    return [Scored(question, given, verdicts[place]) for place, (question, given) in enumerate(answered)]
 
 
 def as_shown(question: Question, prediction: Prediction) -> Question:
@@ -133,13 +146,15 @@ def _result(record: Record, scored: Sequence[Scored]) -> Result:
     card, coverage = record.card, record.coverage
     answered = [item for item in scored if item.question.measure == HEADLINE]
     headline = [] if card.hidden else answered
-    total = _group(headline)
+    used = scorer(card.scoring)
+    total = _group(headline, used)
     rules = Counter(item.verdict.rule for item in answered)
     standard_error, clusters = clustered_standard_error(
-        [float(item.verdict.score == 1.0) for item in headline], [item.question.cluster for item in headline]
+        [_value(item, used) for item in headline], [item.question.cluster for item in headline]
     )
     unanswered = len(record.questions) - len(scored)
     others = sorted({item.question.measure for item in scored} - {HEADLINE})
+    also, missing = _also(card, headline)
     return Result(
         name=card.name,
         title=card.title,
@@ -149,21 +164,25 @@ def _result(record: Record, scored: Sequence[Scored]) -> Result:
         correct=total.correct,
         accuracy=total.accuracy,
         interval=total.interval,
-        interval_method="wilson 95 %, answers taken as independent",
+        metric=used.measure,
+        interval_method="t 95 %, clustered by image" if used.is_graded else "wilson 95 %, answers taken as independent",
         chance=total.chance,
         standard_error=standard_error if headline else 0.0,
         standard_error_method="clustered by image",
         clusters=clusters,
-        interval_clustered=wilson_clustered(total.correct, total.n, standard_error, clusters),
-        extractor=scorer(card.scoring).version,
+        interval_clustered=(
+            total.interval if used.is_graded else wilson_clustered(total.correct, total.n, standard_error, clusters)
+        ),
+        extractor=used.version,
         rules=dict(sorted(rules.items(), key=lambda pair: (-pair[1], pair[0]))),
         no_answer={rule: rules[rule] / len(answered) if answered else 0.0 for rule in NO_ANSWER},
         cut=sum(item.prediction.cut for item in answered),
         refused_by_server=sum(bool(item.prediction.refused) for item in answered),
-        groups={column: _by_group(headline, column) for column in card.groups},
+        groups={column: _by_group(headline, column, used) for column in card.groups},
         measures={
             **{name: _other([item for item in scored if item.question.measure == name]) for name in others},
             **_published_measures(record, [] if card.hidden else scored, others),
+            **also,
         },
         questions=coverage.asked,
         expected=coverage.expected,
@@ -177,9 +196,9 @@ def _result(record: Record, scored: Sequence[Scored]) -> Result:
         license=card.license,
         notes=card.notes,
         headline=card.headline,
-        macro=_macro(headline, card.groups[0]) if card.headline == "macro" and headline else None,
+        macro=_macro(headline, card.groups[0], used) if card.headline == "macro" and headline else None,
         hidden=card.hidden,
-        notices=notices(card, headline),
+        notices=[*notices(card, headline), *missing],
     )
 
 
@@ -194,18 +213,44 @@ def _published_measures(record: Record, scored: Sequence[Scored], others: Sequen
     return found
 
 
-def _macro(headline: Sequence[Scored], column: str) -> OtherMeasure:
+def _also(card: Card, headline: Sequence[Scored]) -> tuple[dict[str, OtherMeasure], list[str]]:
+    """Return the numbers of the protocol's further scorers, and which of them cannot be computed here."""
+    found: dict[str, OtherMeasure] = {}
+    missing: list[str] = []
+    for name in card.also if headline else ():
+        used = scorer(name)
+        try:
+            verdicts = used.verdicts([(item.prediction.response, item.question) for item in headline])
+        except UserError as error:
+            missing.append(f"{used.measure} is not computed: {error}")
+            continue
+        rescored = [Scored(i.question, i.prediction, v) for i, v in zip(headline, verdicts, strict=True)]
+        found[used.measure] = _other(rescored, used.most)
+    return found, missing
+
+
+def _value(item: Scored, used: Scorer) -> float:
+    """Return what an answer adds to the number: its score where that is graded, else whether it is right."""
+    return item.verdict.score if used.is_graded else float(item.verdict.score == 1.0)
+
+
+def _macro(headline: Sequence[Scored], column: str, used: Scorer) -> OtherMeasure:
     mean, interval = macro_bootstrap(
-        [float(item.verdict.score == 1.0) for item in headline],
+        [_value(item, used) for item in headline],
         [item.question.groups[column] for item in headline],
         [item.question.cluster for item in headline],
     )
     return OtherMeasure(len(headline), mean, interval, f"bootstrap 95 % over images within {column}")
 
 
-def _group(scored: Sequence[Scored]) -> GroupResult:
+def _group(scored: Sequence[Scored], used: Scorer) -> GroupResult:
     n = len(scored)
     correct = sum(item.verdict.score == 1.0 for item in scored)
+    if used.is_graded:
+        values, clusters = [item.verdict.score for item in scored], [item.question.cluster for item in scored]
+        error, count = clustered_standard_error(values, clusters)
+        mean = sum(values) / n if n else 0.0
+        return GroupResult(n, correct, mean, mean_interval(mean, error, count, most=used.most), None)
     by_chance = [_chance(item.question) for item in scored if item.question.choices]
     share = correct / n if n else 0.0
     return GroupResult(n, correct, share, wilson(correct, n), sum(by_chance) / n if by_chance else None)
@@ -217,16 +262,16 @@ def _chance(question: Question) -> float:
     return max(1, right) / len(question.choices)
 
 
-def _by_group(scored: Sequence[Scored], column: str) -> dict[str, GroupResult]:
+def _by_group(scored: Sequence[Scored], column: str, used: Scorer) -> dict[str, GroupResult]:
     members: dict[str, list[Scored]] = {}
     for item in scored:
         members.setdefault(item.question.groups[column], []).append(item)
-    return {value: _group(members[value]) for value in sorted(members)}
+    return {value: _group(members[value], used) for value in sorted(members)}
 
 
-def _other(scored: Sequence[Scored]) -> OtherMeasure:
+def _other(scored: Sequence[Scored], most: float = 1.0) -> OtherMeasure:
     values = [item.verdict.score for item in scored]
     standard_error, clusters = clustered_standard_error(values, [item.question.cluster for item in scored])
     mean = sum(values) / len(values)
-    interval = mean_interval(mean, standard_error, clusters)
+    interval = mean_interval(mean, standard_error, clusters, most=most)
     return OtherMeasure(len(values), mean, interval, "t 95 %, clustered by image")

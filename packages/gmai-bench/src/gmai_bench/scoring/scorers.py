@@ -14,7 +14,20 @@ from typing import Any
 
 from gmai_formats.errors import UserError, did_you_mean
 
-from gmai_bench.scoring import exact, likelihood, medevalkit, mmmu, option_sets, options, recall
+from gmai_bench.scoring import (
+    accepted,
+    boxes,
+    exact,
+    likelihood,
+    medevalkit,
+    mmmu,
+    option_sets,
+    options,
+    recall,
+    reports,
+    texts,
+    token_f1,
+)
 from gmai_bench.scoring.verdict import Scorer
 
 GROUP = "gmai.scorers"
@@ -30,6 +43,14 @@ SCORERS: Mapping[str, Scorer] = MappingProxyType(
         "medevalkit-open": medevalkit.OPEN,
         "medevalkit-closed": medevalkit.CLOSED,
         "likelihood": likelihood.SCORER,
+        "alternatives": accepted.ALTERNATIVES,
+        "yes-no": accepted.YES_NO,
+        "token-f1": token_f1.SCORER,
+        "bleu": texts.BLEU,
+        "rouge-l": texts.ROUGE_L,
+        "cider": texts.CIDER,
+        "box-iou": boxes.SCORER,
+        **reports.SCORERS,
     }
 )
 """Those that ship with the package."""

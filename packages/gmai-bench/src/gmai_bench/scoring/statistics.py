@@ -54,12 +54,14 @@ def wilson_clustered(
     return wilson(share * effective, effective, level)
 
 
-def mean_interval(mean: float, standard_error: float, clusters: int, level: float = LEVEL) -> tuple[float, float]:
-    """Return mean ± t · standard error with `clusters - 1` degrees of freedom, cut to 0 to 1."""
+def mean_interval(
+    mean: float, standard_error: float, clusters: int, level: float = LEVEL, *, most: float = 1.0
+) -> tuple[float, float]:
+    """Return mean ± t · standard error with `clusters - 1` degrees of freedom, cut to 0 to the best score."""
     if clusters < 2:
-        return 0.0, 1.0
+        return 0.0, most
     half = t_quantile(clusters - 1, level) * standard_error
-    return max(0.0, mean - half), min(1.0, mean + half)
+    return max(0.0, mean - half), min(most, mean + half)
 
 
 def t_quantile(freedom: int, level: float = LEVEL) -> float:

@@ -10,6 +10,7 @@ from gmai_formats.errors import UserError
 from gmai_bench.report.build import read_folder, run_folders
 from gmai_bench.scoring.results import ScoredBenchmark
 from gmai_bench.scoring.statistics import clustered_standard_error, mcnemar_exact, minimum_detectable_difference
+from gmai_bench.scoring.verdict import Scored
 
 FEWEST_DIFFERING = 6
 """Pairs that must differ, all one way, before the exact test can fall below p = 0.05 (2 · 0.5⁶ = 0.03)."""
@@ -88,17 +89,18 @@ def _compare(a: ScoredBenchmark, b: ScoredBenchmark, first: Path, second: Path) 
             f"{protocol}: {first} and {second} were asked different questions ({what}). A paired test needs the same "
             f"questions, prompts and images. Ask both from one copy of the benchmark, with the same --limit."
         )
-    right = {item.question.id: item.verdict.score == 1.0 for item in b.scored if item.question.measure == "accuracy"}
+    graded = a.result.metric != "accuracy"
+    right = {i.question.id: _value(i, graded=graded) for i in b.scored if i.question.measure == "accuracy"}
     paired = [item for item in a.scored if item.question.id in right]
     if not paired:
         raise UserError(f"{protocol}: no question is answered in both {first} and {second}. Finish both runs first.")
-    mine = [item.verdict.score == 1.0 for item in paired]
+    mine = [_value(item, graded=graded) for item in paired]
     theirs = [right[item.question.id] for item in paired]
-    differences = [float(y) - float(x) for x, y in zip(mine, theirs, strict=True)]
+    differences = [y - x for x, y in zip(mine, theirs, strict=True)]
     error, clusters = clustered_standard_error(differences, [item.question.cluster for item in paired])
     n, difference = len(paired), sum(differences) / len(paired)
-    only_first, only_second = differences.count(-1.0), differences.count(1.0)
-    p_exact = mcnemar_exact(only_first, only_second)
+    only_first, only_second = sum(d < 0 for d in differences), sum(d > 0 for d in differences)
+    p_exact = mcnemar_exact(only_first, only_second)  # of graded scores: the sign test, which one is better
     return Comparison(
         protocol=protocol,
         n=n,
@@ -116,6 +118,10 @@ def _compare(a: ScoredBenchmark, b: ScoredBenchmark, first: Path, second: Path) 
             minimum_detectable_difference(error) if error > 0 and only_first + only_second >= FEWEST_DIFFERING else None
         ),
     )
+
+
+def _value(item: Scored, *, graded: bool) -> float:
+    return item.verdict.score if graded else float(item.verdict.score == 1.0)
 
 
 def _interval(difference: float, error: float, clusters: int) -> tuple[float, float]:
