@@ -9,7 +9,6 @@ from gmai_data.publishing.statistics import (
     fig3,
     print_build,
     print_preview,
-    print_recipes,
     print_statistics,
     read_manifest,
     write_fig3,
@@ -115,12 +114,6 @@ def test_samples_by_column(built, capsys):
     assert "Fig. 3: modality" in out
 
 
-def test_the_preview_and_the_recipes(capsys):
+def test_the_preview(capsys):
     print_preview([("toy", 9, 5, 2, {"train": 7, "validation": 2})])
     assert "train 7, validation 2" in capsys.readouterr().out
-    print_recipes("Blood BCCD")
-    out = capsys.readouterr().out
-    assert "bccd" in out
-    assert "phantom" not in out
-    with pytest.raises(UserError, match=r'no recipe says "xyzzy"\. `gmai data recipes list` shows all \d+\.'):
-        print_recipes("xyzzy")

@@ -9,9 +9,10 @@ import pytest
 import yaml
 from gmai_data.imaging.raster import encode_png
 from gmai_data.sources.compare import check_against_folder
-from gmai_data.sources.drafts import draft
+from gmai_data.sources.drafts import draft, draft_like
 from gmai_data.sources.recipe import Recipe
 from gmai_data.sources.splits import group_of
+from gmai_data.sources.summaries import find_known
 from gmai_formats.errors import UserError
 
 KNOWN = {"modality": "CT", "department": "Oncology", "clinical_task": "Bone", "license": "MIT"}
@@ -217,3 +218,15 @@ def test_check_names_labels_that_card_and_folder_do_not_share_and_tries_to_read(
     assert rest[0] == '  "other" (1 items)'
     assert any(line.startswith(f"{root}: a/2.png: image unreadable: ") for line in rest)
     assert any("label not in the map" in line for line in rest)
+
+
+def test_a_draft_like_a_known_dataset_takes_its_facts_and_the_folders_layout(tmp_path):
+    root = tmp_path / "data"
+    put(root / "a" / "1.png")
+    known = find_known("chexpert")
+    _, text = draft_like(known, root)
+    card = yaml.safe_load(text)
+    assert (card["name"], card["modality"], card["department"]) == ("chexpert", "X-ray", "Pulmonary Medicine")
+    assert (card["layout"]["kind"], card["citation"], card["license"]) == ("folder_per_class", "TODO", "TODO")
+    assert yaml.safe_load(draft_like(known, None)[1])["layout"] == {"kind": "TODO"}
+    assert "# samples: 224316" in text

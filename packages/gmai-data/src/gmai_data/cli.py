@@ -1,7 +1,7 @@
 """`gmai data`: build, phantoms, recipes, stats, view, publish, export, push, validate."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -289,43 +289,72 @@ def validate(
 
 
 @recipes_app.command("list")
-def list_recipes() -> None:
+def list_recipes(
+    modality: Annotated[str | None, typer.Option(help="Only of this modality, such as MR, MRI or 超声.")] = None,
+    department: Annotated[str | None, typer.Option(help="Only of this department, in English or Chinese.")] = None,
+    clinical_task: Annotated[str | None, typer.Option(help="Only of this clinical task, such as Counting.")] = None,
+    task: Annotated[str | None, typer.Option(help="Only for this task, such as segmentation or 2d_detection.")] = None,
+    licence: Annotated[
+        str | None, typer.Option("--license", "--licence", help="Only under this licence, such as CC-BY.")
+    ] = None,
+    publishable: Annotated[
+        bool, typer.Option("--publishable", help="Only those whose licence lets pass on what is made of the data.")
+    ] = False,
+    min_items: Annotated[int | None, typer.Option(min=0, help="Only with at least so many published items.")] = None,
+    max_items: Annotated[int | None, typer.Option(min=0, help="Only with at most so many published items.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")] = False,
+) -> None:
     """List the bundled recipes."""
-    from gmai_data.publishing.statistics import print_recipes
+    from gmai_data.publishing.searching import Filters, print_recipes
 
-    print_recipes()
+    filters = Filters(modality, department, clinical_task, task, licence, publishable, min_items, max_items)
+    print_recipes(filters=filters, as_json=as_json)
 
 
 @recipes_app.command("search")
 def search_recipes(
-    words: Annotated[list[str], typer.Argument(help="Words of a modality, department, label, licence, title, …")],
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            help='Whole words, English or Chinese: MRI, CXR, 眼科, an organ, a task, a licence; "may be published", '
+            '">1000".'
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of tables.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Print all known datasets that are found.")] = False,
 ) -> None:
-    """List the recipes whose card says all of the words."""
-    from gmai_data.publishing.statistics import print_recipes
+    """List the recipes that say all of the words, and known datasets that have no recipe yet."""
+    from gmai_data.publishing.searching import print_recipes
 
-    print_recipes(" ".join(words))
+    print_recipes(" ".join(words), as_json=as_json, every=every)
 
 
 @recipes_app.command("new")
 def new_recipe(
-    folder: Annotated[Path, typer.Argument(help="Folder of a dataset.")],
+    folder: Annotated[Path | None, typer.Argument(help="Folder of a dataset; may be left out with --like.")] = None,
     to: Annotated[Path | None, typer.Option(help="The card to write; without it the card is printed.")] = None,
+    like: Annotated[
+        str | None, typer.Option(help="Take the facts of this known dataset (`gmai data recipes search`).")
+    ] = None,
 ) -> None:
     """Inspect a folder, guess its layout and write a draft card; what it cannot know says TODO."""
     from gmai_cli.console import say
     from gmai_formats.errors import UserError
     from gmai_formats.files import write_text
 
-    from gmai_data.sources.drafts import draft
+    from gmai_data.sources.drafts import draft, draft_like
+    from gmai_data.sources.summaries import find_known
 
-    words, card = draft(folder)
+    if folder is None and like is None:
+        raise UserError("no folder. Give the folder of a dataset, or --like NAME to begin from a known one.")
+    words, card = draft_like(find_known(like), folder) if like is not None else draft(cast(Path, folder))
     if to is None:
         print(card, end="")
     elif to.exists():
         raise UserError(f"{to}: exists already. Give a new file.")
     else:
         write_text(to, card)
-        say(f"{to}: a draft ({words}). Replace every TODO, then: gmai data recipes check {to} --root {folder}")
+        say(f"{to}: a draft ({words}). Replace every TODO, then: gmai data recipes check {to} --root {folder or 'DIR'}")
 
 
 @recipes_app.command("show")

@@ -16,8 +16,6 @@ from gmai_formats.pages.shell import page, text
 from gmai_data.generation.estimate import ASSUMED_S, Line, measured_seconds
 from gmai_data.generation.tasks import WritingSettings
 from gmai_data.generation.writers import WriterOptions
-from gmai_data.sources.catalogue import bundled_names, find_recipe
-from gmai_data.sources.recipe import Recipe
 from gmai_data.untyped import pq
 
 
@@ -207,28 +205,3 @@ def print_estimate(
         + (f": {', '.join(known)}." if known else ".")
         + (f" No price is known of {', '.join(unknown)}; give --prices." if unknown else "")
     )
-
-
-def print_recipes(words: str = "") -> None:
-    """Print the bundled recipes; with words, those whose card says all of them.
-
-    Raises:
-        UserError: No card has the words.
-    """
-    recipes = [find_recipe(name) for name in bundled_names()]
-    wanted = words.lower().split()
-    found = [each for each in recipes if all(word in _searched(each) for word in wanted)]
-    if not found:
-        raise UserError(f'no recipe says "{words}". `gmai data recipes list` shows all {len(recipes)}.')
-    rows = [
-        (each.name, each.modality or "", each.department, each.task, each.layout.kind, each.license,
-         each.verified, each.title)
-        for each in found
-    ]  # fmt: skip
-    table(("recipe", "modality", "department", "task", "layout", "licence", "verified", "title"), rows)
-
-
-def _searched(recipe: Recipe) -> str:
-    labels = " ".join(f"{name.en} {name.zh or ''}" for name in recipe.labels.values())
-    facts = (recipe.name, recipe.title, recipe.modality or "", recipe.department, recipe.clinical_task, recipe.task)
-    return " ".join((*facts, recipe.license, recipe.layout.kind, recipe.anatomy.en, labels)).lower()

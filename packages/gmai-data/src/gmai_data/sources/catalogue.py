@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 from gmai_formats.errors import UserError, did_you_mean
 
 from gmai_data.sources.recipe import Recipe, load_recipe
+from gmai_data.sources.summaries import PHANTOM_PREFIX, bundled_folder
 
-PHANTOM_PREFIX = "phantom-"
 GROUPS = {"phantoms": PHANTOM_PREFIX}
 """Group ▶ the prefix of its recipes. Each recipe of a group has its own folder, named like the recipe, below --root."""
 
@@ -24,7 +23,7 @@ class Source:
 
 def bundled_names() -> list[str]:
     """Return the names of the bundled recipes, sorted."""
-    return sorted(path.stem for path in _folder().iterdir() if path.suffix == ".yaml")
+    return sorted(path.stem for path in bundled_folder().iterdir() if path.suffix == ".yaml")
 
 
 def find_recipe(name: str) -> Recipe:
@@ -40,7 +39,7 @@ def find_recipe(name: str) -> Recipe:
             f'unknown recipe "{name}".{did_you_mean(name, [*bundled_names(), *GROUPS])} '
             "Give a bundled name (`gmai data recipes list`), a group, or the path of a YAML card."
         )
-    return load_recipe(_folder() / f"{name}.yaml")
+    return load_recipe(bundled_folder() / f"{name}.yaml")
 
 
 def resolve(requests: Sequence[str], root: Path | None) -> list[Source]:
@@ -84,8 +83,3 @@ def _require_folder(recipe: Recipe, folder: Path) -> None:
         raise UserError(f"{folder}: no such folder, but recipe {recipe.name} reads there. {hint}")
     if next(folder.iterdir(), None) is None:
         raise UserError(f"{folder}: the folder is empty. Recipe {recipe.name} expects data from {recipe.homepage}.")
-
-
-def _folder() -> Path:
-    with resources.as_file(resources.files("gmai_data") / "recipes") as folder:
-        return folder

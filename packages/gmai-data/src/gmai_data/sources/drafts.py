@@ -9,8 +9,53 @@ from gmai_formats.errors import UserError
 
 from gmai_data.sources.folder import Folder, Guess
 from gmai_data.sources.recipe import LAYOUTS
+from gmai_data.sources.summaries import Known
+from gmai_data.vocabulary import Modality, Task
 
 _PERSON_IN_PATH = re.compile(r"(?<![a-z])((?:patient|subject|sub)[_-]?)\d+", re.IGNORECASE)
+
+
+_SPDX = re.compile(r"CC0-1\.0|CC-BY(?:-NC)?(?:-SA|-ND)?-\d\.\d|MIT|Apache-2\.0")
+_ACCESS = {"open": "open", "registration": "registration", "application": "agreement"}
+
+
+def draft_like(known: Known, root: Path | None) -> tuple[str, str]:
+    """Return (what it is, the text of a draft card) with the facts that are known of a dataset.
+
+    Args:
+        known: The dataset.
+        root: Its folder, from which the layout is drafted; None leaves the layout open.
+
+    Raises:
+        UserError: See `draft`.
+    """
+    folder: dict[str, Any] = {"layout": {"kind": "TODO"}, "labels": {}}
+    words = f"facts of {known.name}"
+    if root is not None:
+        guessed, text = draft(root)
+        folder, words = yaml.safe_load(text), f"{words}; {guessed}"
+    modality = [word for word in known.modality if word in list(Modality)]
+    facts = {
+        "name": known.slug,
+        "title": known.title,
+        "homepage": known.homepage or "TODO",
+        "citation": "TODO",
+        "license": found.group() if (found := _SPDX.fullmatch(known.license.replace(" ", "-"))) else "TODO",
+        "access": _ACCESS.get(known.access, "TODO"),
+        "modality": modality[0] if len(modality) == 1 else "TODO",
+        "department": known.department or "TODO",
+        "clinical_task": known.clinical_task or "TODO",
+        "anatomy": {"en": known.structure.lower() or "TODO", "zh": "TODO"},
+        "task": known.task if known.task in list(Task) else folder.get("task", "TODO"),
+    }
+    card = {**facts, **{name: value for name, value in folder.items() if name not in facts}}
+    about = {"licence": known.license, "modality": ", ".join(known.modality), "samples": known.samples, **known.about}
+    told = "".join(f"# {name}: {' '.join(value.split())}\n" for name, value in about.items() if value)
+    head = (
+        f"# A draft from what is known of {known.name}, unchecked: see {known.homepage or 'its publisher'}.\n"
+        f"{told}# Replace every TODO, then: gmai data recipes check CARD.yaml --root DIR\n"
+    )
+    return words, head + yaml.safe_dump(card, sort_keys=False, allow_unicode=True)
 
 
 def draft(root: Path) -> tuple[str, str]:

@@ -1,0 +1,294 @@
+"""`gmai data recipes list` and `search`: the cards that say something, and datasets that are known beside them."""
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gmai_cli.console import table
+from gmai_formats.errors import UserError, did_you_mean
+
+from gmai_data.publishing.licences import reason_to_refuse
+from gmai_data.sources.summaries import Known, Summary, card_of, cards_by_name, known_datasets, summaries
+from gmai_data.vocabulary import CHINESE, ClinicalTask, Department, Modality, Task
+
+_SHOWN_KNOWN = 20
+_LEAST = 7
+"""Characters that a column keeps however narrow the terminal is."""
+_ALTERNATIVES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "mri": (("mr",),),
+    "fmri": (("mr", "functional"), ("fmri",)),
+    "cxr": (("x ray", "chest"), ("x ray", "lung"), ("x ray", "thorax")),
+    "mammogram": (("x ray", "breast"),),
+    "mammography": (("x ray", "breast"),),
+    "eye": (("ophthalmology",), ("retina",), ("fundus",)),
+    "heart": (("heart",), ("cardiac",), ("cardiovascular",)),
+    "cardiac": (("heart",), ("cardiac",)),
+    "brain": (("brain",), ("cerebral",)),
+    "kidney": (("kidney",), ("renal",)),
+    "renal": (("kidney",), ("renal",)),
+    "liver": (("liver",), ("hepatic",)),
+    "hepatic": (("liver",), ("hepatic",)),
+    "lung": (("lung",), ("pulmonary",)),
+    "skin": (("skin",), ("dermatology",)),
+    "chest": (("chest",), ("thorax",)),
+    "thorax": (("chest",), ("thorax",)),
+    "spine": (("spine",), ("vertebra",), ("spinal",)),
+    "cancer": (("cancer",), ("carcinoma",), ("tumor",), ("malignant",)),
+    "tumor": (("tumor",), ("cancer",), ("carcinoma",), ("neoplasm",)),
+    "qa": (("text",),),
+    "胸片": (("x ray", "chest"),),
+}
+"""A word of a question ▶ the ways to be found by it, each of words that must all be said."""
+_SAID_FOR: dict[str, tuple[str, ...]] = {
+    Modality.CT: ("computed tomography", "计算机断层扫描"),
+    Modality.MR: ("magnetic resonance imaging", "磁共振", "核磁共振"),
+    Modality.X_RAY: ("xray", "radiograph", "radiography", "X线", "平片"),
+    Modality.HISTOPATHOLOGY: ("histology", "pathology", "whole slide image", "wsi", "病理"),
+    Modality.DERMOSCOPY: ("dermatoscopy",),
+    Modality.MICROSCOPY: ("显微",),
+    Modality.PET: ("positron emission tomography", "正电子发射断层扫描"),
+    Modality.FUNDUS: ("cfp", "retinal photography", "眼底"),
+    Modality.ULTRASOUND: ("us", "sonography", "echography", "超声波", "B超"),
+    Modality.ENDOSCOPY: ("endoscope", "内镜"),
+    Modality.OCT: ("optical coherence tomography",),
+    Modality.INFRARED: ("slo", "红外"),
+    Modality.COLPOSCOPY: (),
+    Task.CLASSIFICATION_2D: ("classification", "分类"),
+    Task.DETECTION_2D: ("detection", "检测"),
+    Task.SEGMENTATION_2D: ("segmentation", "分割"),
+    Task.CLASSIFICATION_3D: ("classification", "分类"),
+    Task.SEGMENTATION_3D: ("segmentation", "分割"),
+    Task.TEXT: ("文本",),
+}
+"""Entry of a vocabulary ▶ what else it is called."""
+_CHINESE: dict[str, str] = {str(entry): name for entry, name in CHINESE.items()}
+_SPELLINGS = (("tumour", "tumor"), ("oedema", "edema"), ("haem", "hem"), ("paed", "ped"), ("oesoph", "esoph"))
+_MAY_BE_PUBLISHED = ("may be published", "publishable", "可发布", "可以发布")
+_SIZE = re.compile(r"(?:^|\s)(>=|<=|>|<)\s*(\d+)(k?)(?=\s|$)")
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a card must have to be listed; None and empty ask for nothing."""
+
+    modality: str | None = None
+    department: str | None = None
+    clinical_task: str | None = None
+    task: str | None = None
+    license: str | None = None
+    publishable: bool = False
+    min_items: int | None = None
+    max_items: int | None = None
+
+    def holds(self, card: Summary) -> bool:
+        """Return whether a card has all of it.
+
+        Raises:
+            UserError: A word that is in no vocabulary.
+        """
+        asked = (
+            (self.modality, card.modality, Modality),
+            (self.department, card.department, Department),
+            (self.clinical_task, card.clinical_task, ClinicalTask),
+            (self.task, card.task, Task),
+        )
+        for word, value, vocabulary in asked:
+            if word is not None and value not in _meant(word, [str(entry) for entry in vocabulary]):
+                return False
+        if self.license is not None and _words(self.license) not in _words(card.license):
+            return False
+        if self.publishable and not may_be_published(card):
+            return False
+        if self.min_items is not None and (card.items is None or card.items < self.min_items):
+            return False
+        return self.max_items is None or (card.items is not None and card.items <= self.max_items)
+
+
+def _meant(word: str, entries: list[str]) -> list[str]:
+    """Return the entries of a vocabulary that a word names: in English or Chinese, whole or by one of its words."""
+    exact = [entry for entry in entries if entry.lower() == word.lower()]
+    alternatives = _ALTERNATIVES.get(word.lower(), ((word,),))
+    texts = {entry: _text(entry, _CHINESE.get(entry, ""), *_SAID_FOR.get(entry, ())) for entry in entries}
+    found = exact or [
+        entry for entry, text in texts.items() if any(all(_says(text, each) for each in way) for way in alternatives)
+    ]
+    if not found:
+        raise UserError(f'"{word}" names none of: {", ".join(entries)}.{did_you_mean(word, entries)}')
+    return found
+
+
+def may_be_published(card: Summary) -> bool:
+    """Return whether the licence lets others pass on what is made of the data."""
+    return reason_to_refuse({"license": card.license, "redistribution": card.redistribution}) is None
+
+
+def print_recipes(
+    words: str = "", filters: Filters | None = None, *, as_json: bool = False, every: bool = False
+) -> None:
+    """Print the bundled cards that say all of the words and pass the filters; with words, known datasets, too.
+
+    Args:
+        words: A question: whole words, in English or Chinese; `>1000`, `<=500` ask for the number of items, and
+            `may be published` for the licence.
+        filters: What else must hold.
+        as_json: Print a list of objects in place of a table.
+        every: Print all known datasets that are found, not the first of them.
+
+    Raises:
+        UserError: Nothing is found, or a filter is in no vocabulary.
+    """
+    filters, rest = _with_asked(filters or Filters(), words)
+    cards = summaries()
+    asked = _terms(rest)
+    found = [card for card in cards if filters.holds(card) and _answers(_text_of_card(card), asked)]
+    plain = filters == Filters()
+    names = cards_by_name(cards)
+    known = [(each, card_of(each, names)) for each in known_datasets() if _answers(_text_of_known(each), asked)] if (
+        words and plain
+    ) else []  # fmt: skip
+    if not found and not known:
+        asked_for = f'says "{words}"' if words else "has all of that"
+        raise UserError(f"no recipe {asked_for}. `gmai data recipes list` shows all {len(cards)}.")
+    if as_json:
+        rows = [{**_facts(card), "may_be_published": may_be_published(card)} for card in found]
+        more = [{**dataclasses.asdict(each), "card": card or None} for each, card in known]
+        print(json.dumps({"recipes": rows, "known": more} if words else rows, ensure_ascii=False, indent=1))
+        return
+    if found:
+        _print_cards(found)
+    _print_known(known, every=every, after=bool(found))
+
+
+def _facts(card: Summary) -> dict[str, Any]:
+    return {name: value for name, value in dataclasses.asdict(card).items() if name != "spoken"}
+
+
+def _print_cards(cards: Sequence[Summary]) -> None:
+    columns = ("recipe", "modality", "task", "items", "licence", "verified", "title")
+    rows = [
+        (card.name, card.modality, card.task, "" if card.items is None else str(card.items), card.license,
+         card.verified, card.title)
+        for card in cards
+    ]  # fmt: skip
+    table(columns, _fitted(columns, rows, narrow=("modality", "task", "licence", "title")))
+
+
+def _print_known(known: Sequence[tuple[Known, str]], *, every: bool, after: bool) -> None:
+    open_ = [(each, card) for each, card in known if not card]
+    shown = open_ if every else open_[:_SHOWN_KNOWN]
+    if not shown:
+        return
+    if after:
+        print()
+    columns = ("known, without a card", "modality", "structure", "samples", "task", "access", "homepage")
+    rows = [
+        (each.name, ", ".join(each.modality), each.structure, each.samples, each.task, each.access, each.homepage)
+        for each, _ in shown
+    ]
+    narrow = ("known, without a card", "samples", "structure", "homepage")
+    table(columns, _fitted(columns, rows, narrow=narrow))
+    if len(shown) < len(open_):
+        print(f"… and {len(open_) - len(shown)} more: add --all")
+    print("A card from one of them: gmai data recipes new FOLDER --like NAME")
+
+
+def _fitted(
+    columns: Sequence[str], rows: Sequence[tuple[str, ...]], *, narrow: tuple[str, ...]
+) -> list[tuple[str, ...]]:
+    """Return the rows cut to the width of the terminal: the widest of the columns that may be narrow, again and again.
+
+    What is written into a file or a pipe is not cut, unless COLUMNS asks for it.
+    """
+    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
+        return list(rows)
+    room = shutil.get_terminal_size().columns
+    widths = [max(len(column), *(len(row[at]) for row in rows)) for at, column in enumerate(columns)]
+    may = [at for at, column in enumerate(columns) if column in narrow]
+    least = {at: max(len(columns[at]), _LEAST) for at in may}
+    while sum(widths) + 2 * (len(widths) - 1) > room:
+        at = max(may, key=lambda at: widths[at] - least[at])
+        if widths[at] <= least[at]:
+            break
+        widths[at] -= 1
+    cut: Callable[[str, int], str] = lambda cell, width: cell if len(cell) <= width else cell[: width - 1] + "…"  # noqa: E731
+    return [tuple(cut(cell, widths[at]) for at, cell in enumerate(row)) for row in rows]
+
+
+def _with_asked(filters: Filters, words: str) -> tuple[Filters, str]:
+    """Return the filters with what the words ask of size and licence, and the other words."""
+    more: dict[str, Any] = {}
+    for phrase in _MAY_BE_PUBLISHED:
+        if phrase in words.lower():
+            more["publishable"] = True
+            words = re.sub(re.escape(phrase), " ", words, flags=re.IGNORECASE)
+    for sign, digits, thousand in _SIZE.findall(words):
+        number = int(digits) * (1000 if thousand else 1)
+        if sign[0] == ">":
+            more["min_items"] = number + (sign == ">")
+        else:
+            more["max_items"] = number - (sign == "<")
+    return dataclasses.replace(filters, **more), _SIZE.sub(" ", words).strip()
+
+
+def _terms(words: str) -> list[str]:
+    return words.lower().split()
+
+
+def _answers(text: str, terms: Sequence[str]) -> bool:
+    """Return whether a text says every term, or one of the ways to say it."""
+    return all(
+        any(all(_says(text, word) for word in way) for way in _ALTERNATIVES.get(_singular(term), ((term,),)))
+        or _says(text, term)
+        for term in terms
+    )
+
+
+def _says(text: str, term: str) -> bool:
+    """Return whether a text has a term: its words one behind the other and whole, Chinese anywhere."""
+    if re.search(r"[\u3400-\u9fff]", term):
+        return term.lower() in text
+    words = _words(term)
+    return bool(words.strip()) and words in text
+
+
+def _text(*parts: str) -> str:
+    return " ".join(_words(part) if part.isascii() else f" {part.lower()} {_words(part)}" for part in parts)
+
+
+def _words(text: str) -> str:
+    """Return the words of a text in lower case and the singular, with a blank around each."""
+    text = text.lower()
+    for british, american in _SPELLINGS:
+        text = text.replace(british, american)
+    return f" {' '.join(map(_singular, re.findall(r'[a-z0-9]+', text)))} "
+
+
+def _singular(word: str) -> str:
+    if len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
+        return word
+    return word.removesuffix("ies") + "y" if word.endswith("ies") else word[:-1]
+
+
+def _text_of_card(card: Summary) -> str:
+    spoken = [card.modality, card.department, card.clinical_task, card.task]
+    more = [word for entry in spoken for word in (_CHINESE.get(entry, ""), *_SAID_FOR.get(entry, ()))]
+    facts = (card.name, card.title, card.license, card.access, card.layout, card.anatomy)
+    return _text(*facts, *spoken, *more, card.spoken)
+
+
+def _text_of_known(known: Known) -> str:
+    spoken = [*known.modality, known.department, known.clinical_task, known.task]
+    more = [word for entry in spoken for word in (_CHINESE.get(entry, ""), *_SAID_FOR.get(entry, ()))]
+    tasks = [word for short, word in _SHORT_TASKS.items() if re.search(rf"\b{short}\b", known.task)]
+    about = [known.about.get(name, "") for name in ("diseases", "labels", "dimension")]
+    facts = (known.name, known.title, known.structure, known.license, known.access)
+    return _text(*facts, *spoken, *more, *tasks, *about)
+
+
+_SHORT_TASKS = {"Cls": "classification", "Seg": "segmentation", "Det": "detection", "Reg": "registration"}

@@ -1,0 +1,111 @@
+"""Finding cards by the words of the field, whole words only, and listing them so that they fit."""
+
+import json
+
+import pytest
+from gmai_data.publishing.searching import Filters, print_recipes
+from gmai_data.sources.summaries import summaries
+from gmai_formats.errors import UserError
+
+CARDS = {card.name: card for card in summaries()}
+
+
+def found(capsys, words="", **filters):
+    print_recipes(words, Filters(**filters), as_json=True)
+    said = json.loads(capsys.readouterr().out)
+    return {card["name"] for card in (said["recipes"] if words else said)}
+
+
+def with_modality(*names):
+    return {name for name, card in CARDS.items() if card.modality in names}
+
+
+@pytest.mark.parametrize(
+    ("words", "modality"),
+    [
+        ("MRI", "MR"), ("mr", "MR"), ("magnetic resonance imaging", "MR"), ("磁共振", "MR"), ("核磁共振", "MR"),
+        ("x-ray", "X-ray"), ("radiographs", "X-ray"), ("X光", "X-ray"), ("超声", "Ultrasound"),
+        ("sonography", "Ultrasound"), ("内镜", "Endoscopy"), ("dermatoscopy", "Dermoscopy"), ("皮肤镜", "Dermoscopy"),
+        ("CFP", "Fundus photography"), ("眼底", "Fundus photography"), ("阴道镜", "Colposcopy"),
+    ],
+)  # fmt: skip
+def test_a_modality_is_found_by_every_name_it_has(words, modality, capsys):
+    assert with_modality(modality) <= found(capsys, words)
+
+
+def test_words_are_whole(capsys):
+    assert found(capsys, "PET") == with_modality("PET"), "not the PET in competition"
+    assert "kits19" not in found(capsys, "us"), "not the us in -us-"
+    assert not any("ear" in name for name in found(capsys, "heart") if "heart" not in CARDS[name].spoken + name)
+    with pytest.raises(UserError, match=r'no recipe says "etitio"'):
+        print_recipes("etitio")
+
+
+def test_a_chest_x_ray_is_a_cxr(capsys):
+    came = found(capsys, "CXR")
+    assert {"chestxray14", "chest-xray-pneumonia", "tb-chest-xray"} <= came <= with_modality("X-ray")
+    assert "knee-oa" not in came
+    assert found(capsys, "胸片") == came
+
+
+@pytest.mark.parametrize(
+    ("words", "department"),
+    [
+        ("眼科", "Ophthalmology"),
+        ("ophthalmology", "Ophthalmology"),
+        ("皮肤科", "Dermatology"),
+        ("骨科", "Orthopedic Surgery"),
+    ],
+)
+def test_a_department_is_found_in_both_languages(words, department, capsys):
+    assert {name for name, card in CARDS.items() if card.department == department} <= found(capsys, words)
+
+
+def test_organs_tasks_and_licences_are_words_like_others(capsys):
+    assert "kits19" in found(capsys, "kidney CT segmentation")
+    assert "kits19" in found(capsys, "renal") & found(capsys, "肾") & found(capsys, "kidney tumours")
+    assert found(capsys, "CC0") == {name for name, card in CARDS.items() if "CC0" in card.license}
+
+
+def test_what_may_be_published_is_what_publishing_lets_pass(capsys):
+    came = found(capsys, "may be published")
+    assert came == found(capsys, publishable=True) == found(capsys, "可发布")
+    assert {"kits19", "spider"} <= came
+    assert not came & {"autopet", "bach", "chestxray14", "busi"}
+
+
+def test_sizes_are_asked_for_in_words_and_by_filter(capsys):
+    large = {name for name, card in CARDS.items() if (card.items or 0) > 10_000}
+    assert found(capsys, ">10000") == found(capsys, ">10k") == found(capsys, min_items=10_001) == large
+    assert "kits19" in found(capsys, "CT <= 210")
+    assert "kits19" not in found(capsys, "CT < 210")
+
+
+def test_filters_take_words_of_the_vocabulary_and_name_it(capsys):
+    assert found(capsys, modality="mri") == with_modality("MR")
+    assert found(capsys, department="眼科", modality="OCT") >= {"octdl", "oct2017"}
+    assert found(capsys, task="detection") == {name for name, card in CARDS.items() if card.task == "2d_detection"}
+    with pytest.raises(UserError, match=r'"xrya" names none of: CT, MR, X-ray'):
+        print_recipes(filters=Filters(modality="xrya"))
+    with pytest.raises(UserError, match="no recipe has all of that"):
+        print_recipes(filters=Filters(modality="PET", department="眼科"))
+
+
+def test_known_datasets_stand_below_the_cards_and_those_with_a_card_do_not(capsys):
+    print_recipes("prostate MR")
+    said = capsys.readouterr().out
+    cards, known = said.split("known, without a card")
+    assert "promise12" in cards
+    assert "PROMISE12" not in known
+    assert "gmai data recipes new FOLDER --like NAME" in known
+    print_recipes("prostate", every=True)
+    assert len(capsys.readouterr().out.splitlines()) > len(said.splitlines())
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_the_list_fits_the_terminal(width, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(width))
+    print_recipes()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(CARDS) + 2
+    assert max(map(len, lines)) <= max(width, 90)
