@@ -57,10 +57,10 @@ def slices_of_volume(
         layers = [with_parts(layer, card.boxes.min_mm3) for layer in layers]
     image = calibrated(image, card.values)
     greys = _greys(image, card, image_file)
-    card_labels = tuple(
-        dict.fromkeys(full_name(card, raw, image_file) for raw in (*card.labels_of_every_image, *item.raw_labels))
-    )
-    base: dict[str, Any] = {"box_origin": "mask", "mask": item.pattern or mask_file} if layers else {}
+    of_every_image = () if layers else card.labels_of_every_image
+    of_item = tuple(dict.fromkeys(full_name(card, raw, image_file) for raw in (*of_every_image, *item.raw_labels)))
+    place = item.pattern or (mask_files if item.structures else mask_file)
+    base: dict[str, Any] = {"box_origin": "mask", "mask": place} if layers else {}
     if frame is not None:
         base["frame"] = frame
     if image.flags:
@@ -87,7 +87,7 @@ def slices_of_volume(
                 name = "" if frame is None else f"frame{frame:04d}_"
                 name += f"{axis}_{index:04d}" + (f"_{short}" if len(greys) > 1 else "")
                 geometry = {**base, "axis": axis, "slice": index, "window": window}
-                labels = counter.labels if layers else card_labels
+                labels = tuple(dict.fromkeys((*of_item, *counter.labels)))
                 pixels = to_square_pixels(grey(stored), spacing_mm)
                 open_ = left_open(card, item.uncertain, labels, image_file)
                 yield Picture(
