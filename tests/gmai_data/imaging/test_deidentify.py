@@ -2,9 +2,10 @@
 
 import pydicom
 import pytest
-from gmai_data.imaging.deidentify import ALLOWED_FIELDS, header_facts, set_aside
+from gmai_data.imaging.deidentify import ALLOWED_FIELDS, header_facts, require_modality, set_aside
 from gmai_data.imaging.rules import Deidentification
 from gmai_data.ledger import SetAside
+from gmai_data.vocabulary import Modality
 
 EXPORT = Deidentification(secondary_captures="export", burned_in="export")
 PREFIX = "1.2.840.10008.5.1.4.1.1"
@@ -75,3 +76,20 @@ def test_the_fields_that_may_leave_say_how_and_never_of_whom():
 )  # fmt: skip
 def test_only_short_codes_leave(value, leaves):
     assert header_facts(header(BodyPartExamined=value)) == ({"BodyPartExamined": value} if leaves else {})
+
+
+@pytest.mark.parametrize(
+    ("code", "modality", "is_other"),
+    [
+        ("CT", Modality.CT, False), ("CT", Modality.MR, True), ("MR", Modality.CT, True), ("DX", Modality.X_RAY, False),
+        ("MG", Modality.X_RAY, False), ("CR", Modality.CT, True), ("PT", Modality.PET, False),
+        ("SEG", Modality.CT, True),
+        ("OT", Modality.CT, False), ("XC", Modality.DERMOSCOPY, False), (None, Modality.CT, False), ("CT", None, False),
+    ],
+)  # fmt: skip
+def test_what_another_device_made_is_set_aside(code, modality, is_other):
+    if not is_other:
+        require_modality(code, modality, "f")
+        return
+    with pytest.raises(SetAside, match=f"of modality {code}, which is not the card's {modality}"):
+        require_modality(code, modality, "f")

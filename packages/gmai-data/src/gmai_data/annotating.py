@@ -85,7 +85,7 @@ def _annotation(picture: Picture, item: Item, recipe: Recipe, root: Path) -> Ann
         license=recipe.license,
         provenance={
             "item": item.key,
-            "files": source_digests(root, (*item.files, *picture.more_files)),
+            "files": source_digests(root, (*item.files, *item.masks, *picture.more_files)),
             "image_sha256": digest(encoded),
             "phash": named_hash(perceptual_hash(small)),
             "recipe_version": recipe.version,

@@ -9,6 +9,7 @@ from gmai_formats.pictures.picture import Pixels
 
 from gmai_data.imaging.rules import Deidentification
 from gmai_data.ledger import SetAside, SourceError
+from gmai_data.vocabulary import Modality
 
 ALLOWED_FIELDS = (
     "Modality", "BodyPartExamined", "ViewPosition", "ImageLaterality", "SliceThickness", "SpacingBetweenSlices",
@@ -64,6 +65,30 @@ def set_aside(dataset: pydicom.Dataset, rule: Deidentification, file: str) -> No
     is_capture = sop_class in _SECONDARY_CAPTURES or _SCREEN in kinds
     if rule.secondary_captures == "hold_back" and is_capture:
         raise SetAside("held back: secondary capture", file)
+
+
+_CODES: dict[str, frozenset[Modality]] = {
+    "CT": frozenset({Modality.CT}),
+    "MR": frozenset({Modality.MR}),
+    "PT": frozenset({Modality.PET}),
+    "NM": frozenset({Modality.PET}),
+    "US": frozenset({Modality.ULTRASOUND}),
+    "IVUS": frozenset({Modality.ULTRASOUND}),
+    "OPT": frozenset({Modality.OCT}),
+    **dict.fromkeys(("CR", "DX", "MG", "RG", "RF", "XA", "IO", "PX"), frozenset({Modality.X_RAY})),
+    **dict.fromkeys(("SEG", "RTSTRUCT", "RTDOSE", "RTPLAN", "SR", "PR", "KO", "REG"), frozenset[Modality]()),
+}
+"""Modality of a header (PS3.3 C.7.3.1.1.1) ▶ what a card may call it; codes that say little are not listed."""
+
+
+def require_modality(code: str | None, modality: Modality | None, file: str) -> None:
+    """Set aside what was made by another kind of device than the card is of.
+
+    Raises:
+        SetAside: The header's code is known, and of another modality.
+    """
+    if code in _CODES and modality is not None and modality not in _CODES[code]:
+        raise SetAside(f"of modality {code}, which is not the card's {modality}", file)
 
 
 def words_in_picture(pixels: Pixels, file: str) -> bool:

@@ -1,7 +1,8 @@
 """A folder as a PACS exports it ▶ its series by header, each with its patient."""
 
+import dataclasses
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from gmai_data.untyped import dicom
 
 _READ = (
     "PatientID", "StudyInstanceUID", "SeriesInstanceUID", "Rows", "ImageType", "SOPClassUID", "BurnedInAnnotation",
+    "SOPInstanceUID", "FrameOfReferenceUID",
 )  # fmt: skip
 
 
@@ -31,24 +33,44 @@ class Series:
     """The folder itself where it holds one series only."""
     group: str
     """What stands for the patient, see `patient_group`; nothing where no file names one."""
+    uid: str = ""
+    """Series Instance UID."""
+    images: frozenset[str] = frozenset()
+    """SOP Instance UIDs of its images."""
+    space: str = ""
+    """Frame of Reference UID of its first image."""
 
 
-def series_of_folder(root: Path, folder: Path, rule: Deidentification) -> list[Series]:
+def series_of_folder(root: Path, folder: Path, rule: Deidentification, masks: Collection[str] = ()) -> list[Series]:
     """Return the image series of a folder, in the order of their first files.
+
+    A folder of folders only, or of masks only, has none.
 
     What is no image of a series (localizers, dose pages, reports, stray files) goes with the first one, whose volume
     counts it. The patient is that of the series' own files, whichever comes first; where none of them names one, that
     of the folder's other files.
+
+    Args:
+        root: The source's folder.
+        folder: The folder.
+        rule: What is held back.
+        masks: Files that are read as masks, and are no images.
     """
     kept: dict[str, list[str]] = {}
     people: dict[str, str] = {}
     studies: dict[str, str] = {}
     others: list[str] = []
     patients: dict[str, str] = {}
-    for path in sorted(folder.iterdir()):
-        if not path.is_file() or path.name.startswith("."):
+    images: dict[str, list[str]] = {}
+    spaces: dict[str, str] = {}
+    entries = sorted(folder.iterdir())
+    inside = [path for path in entries if path.is_file() and not path.name.startswith(".")]
+    named = [relative_to(root, path) for path in inside]
+    if (entries and not inside) or (inside and all(file in masks for file in named)):
+        return []
+    for path, file in zip(inside, named, strict=True):
+        if file in masks:
             continue
-        file = relative_to(root, path)
         header = _facts(path)
         patient, study = (str(header.get(name) or "").strip() for name in ("PatientID", "StudyInstanceUID"))
         if patient:
@@ -58,6 +80,8 @@ def series_of_folder(root: Path, folder: Path, rule: Deidentification) -> list[S
             kept.setdefault(uid, []).append(file)
             people[uid] = people.get(uid) or patient
             studies[uid] = studies.get(uid) or study
+            images.setdefault(uid, []).append(str(header.get("SOPInstanceUID") or ""))
+            spaces.setdefault(uid, str(header.get("FrameOfReferenceUID") or ""))
         else:
             others.append(file)
     alone = next(iter(patients.values())) if len(set(patients.values())) == 1 else ""
@@ -66,11 +90,14 @@ def series_of_folder(root: Path, folder: Path, rule: Deidentification) -> list[S
         study = studies.get(uid, "")
         return patient_group(people.get(uid) or patients.get(study) or alone or study)
 
+    def made(name: str, files: tuple[str, ...], uid: str) -> Series:
+        return Series(name, files, group(uid), uid, frozenset(images.get(uid, ())) - {""}, spaces.get(uid, ""))
+
     if len(kept) < 2:
-        return [Series("", (relative_to(root, folder),), group(next(iter(kept), "")))]
+        return [made("", (relative_to(root, folder),), next(iter(kept), ""))]
     names = {uid: hashlib.sha256(uid.encode()).hexdigest()[:12] for uid in kept}
     first = next(iter(kept))
-    return [Series(names[uid], (*files, *(others if uid == first else ())), group(uid)) for uid, files in kept.items()]
+    return [made(names[uid], (*files, *(others if uid == first else ())), uid) for uid, files in kept.items()]
 
 
 def _facts(path: Path) -> pydicom.Dataset:
@@ -101,3 +128,17 @@ def files_of(root: Path, files: tuple[str, ...]) -> Iterator[str]:
             yield from (relative_to(root, each) for each in inside)
         else:
             yield file
+
+
+def together(root: Path, listed: Sequence[tuple[str, Series]]) -> list[tuple[str, Series]]:
+    """Return (key, series) with the files of a series that lies in several folders as one, under its first key."""
+    found: dict[str, tuple[str, Series]] = {}
+    for key, series in listed:
+        name = series.uid or f"no series: {key}"
+        if name in found:
+            first, known = found[name]
+            files = (*files_of(root, known.files), *files_of(root, series.files))
+            series = dataclasses.replace(known, files=files, images=known.images | series.images)
+            key = first
+        found[name] = (key, series)
+    return list(found.values())

@@ -4,7 +4,7 @@ Headers are read first and pixels one slice at a time, so memory holds the volum
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,13 +22,14 @@ from gmai_data.imaging.dicom_stacks import (
     EVEN_SHARE,
     GAP_SHARE,
     Gaps,
+    Planes,
     Slice,
     Stack,
     apart_of,
     distances_mm,
     stacks_of,
 )
-from gmai_data.imaging.grids import Volume, to_display
+from gmai_data.imaging.grids import Volume, on_planes
 from gmai_data.imaging.large import allocate, release
 from gmai_data.imaging.rules import Deidentification
 from gmai_data.imaging.source_files import on_disk
@@ -41,7 +42,11 @@ TILT_DEGREES = 0.5
 
 
 def load_series(
-    root: Path, files: Sequence[str], rule: Deidentification | None = None, gaps: Gaps = "refuse"
+    root: Path,
+    files: Sequence[str],
+    rule: Deidentification | None = None,
+    gaps: Gaps = "refuse",
+    masks: Collection[str] = (),
 ) -> list[Volume]:
     """Read the volumes of one series: slices sorted along their normal, values after the modality LUT (HU for CT).
 
@@ -52,6 +57,7 @@ def load_series(
         files: Files of the series, or its folder.
         rule: What is held back.
         gaps: What a missing slice does, see `stacks_of`.
+        masks: Files that lie among the slices and are read as masks.
 
     Raises:
         SourceError: No slices, several series or patients, missing positions, or gaps: a volume with a missing slice
@@ -60,7 +66,7 @@ def load_series(
             no volume.
     """
     place = files[0] if len(files) == 1 else str(PurePosixPath(files[0]).parent)
-    kept, aside = _headers(root, files, rule or Deidentification())
+    kept, aside = _headers(root, files, rule or Deidentification(), masks)
     for name, rule_ in (("SeriesInstanceUID", "several series in one folder"), ("PatientID", "several patients")):
         found = {str(header.get(name) or "").strip() for _, header in kept} - {""}
         if len(found) > 1:
@@ -69,7 +75,7 @@ def load_series(
         raise SetAside(", ".join(sorted(aside)), place)
     is_sorted = not is_folder(on_disk(root, files[0]))
     try:
-        slices = [each for file, header in kept for each in _slices(file, header)]
+        slices = [each for file, header in kept for each in slices_of_file(file, header)]
     except SourceError as problem:
         if is_sorted and problem.rule == NO_PLACE:
             raise SetAside("images without a place in space", place) from problem
@@ -104,13 +110,15 @@ def _volume(root: Path, stack: Stack, header: pydicom.Dataset, place: str, aside
 
 
 def _headers(
-    root: Path, files: Sequence[str], rule: Deidentification
+    root: Path, files: Sequence[str], rule: Deidentification, masks: Collection[str]
 ) -> tuple[list[tuple[str, pydicom.Dataset]], dict[str, int]]:
     if len(files) == 1 and not on_disk(root, files[0]).exists():
         raise SourceError("folder missing", "the recipe lists it; download it or take it off the list", files[0])
     kept: list[tuple[str, pydicom.Dataset]] = []
     aside: dict[str, int] = {}
     for file in files_of(root, tuple(files)):
+        if file in masks:
+            continue
         try:
             header = _image_header(root, file)
             with explained(file):
@@ -135,16 +143,42 @@ def _image_header(root: Path, file: str) -> pydicom.Dataset:
     return header
 
 
-def _slices(file: str, header: pydicom.Dataset) -> Iterator[Slice]:
+def slices_of_file(file: str, header: pydicom.Dataset) -> Iterator[Slice]:
+    """Yield the places of a file's frames, or of its only image.
+
+    Raises:
+        SourceError: The header does not give them.
+    """
     with explained(file):
         frames: Any = header.get("PerFrameFunctionalGroupsSequence")
         rows_columns = (int(header.Rows), int(header.Columns))
+        uid, space = (str(header.get(name) or "") for name in ("SOPInstanceUID", "FrameOfReferenceUID"))
     for number in range(len(frames)) if frames else (None,):
         with explained(file):
             own = frame_header(header, number or 0)
         yield Slice(
             file, number, rows_columns, _numbers(own, "ImageOrientationPatient", 6, file),
             _numbers(own, "ImagePositionPatient", 3, file), _spacing(own, file), apart_of(own),
+            uid, space,
+        )  # fmt: skip
+
+
+def slice_of_image(file: str, header: pydicom.Dataset, frame: int) -> Slice:
+    """Return the place of one frame; where its header gives none, as in an X-ray, what is left says which image it is.
+
+    Raises:
+        SourceError: The header is damaged.
+    """
+    try:
+        return list(slices_of_file(file, header))[frame if header.get("PerFrameFunctionalGroupsSequence") else 0]
+    except SourceError as problem:
+        if problem.rule != NO_PLACE:
+            raise
+    with explained(file):
+        nowhere = np.empty(0)
+        return Slice(
+            file, frame, (int(header.Rows), int(header.Columns)), nowhere, nowhere, (1.0, 1.0),
+            uid=str(header.get("SOPInstanceUID") or ""),
         )  # fmt: skip
 
 
@@ -165,14 +199,14 @@ def _stack(root: Path, stack: Stack, folder: str) -> Volume:
     if EVEN_SHARE * mean_mm < spread_mm <= GAP_SHARE * mean_mm:
         flags.append(f"uneven slice spacing {gaps_mm.min():.2f}-{gaps_mm.max():.2f} mm")
     row_mm, column_mm = first.spacing_mm
-    # `[row, column]` per slice ▶ `[column, row, slice]`; PS3.3 C.7.6.2.1.1 gives the affine in LPS, NIfTI's is RAS.
-    array = _pixels(root, placed).transpose(2, 1, 0)
+    # PS3.3 C.7.6.2.1.1 gives the affine of (column, row, slice) in LPS, NIfTI's is RAS.
     affine = np.eye(4)
     affine[:3, 0] = first.orientation[:3] * column_mm
     affine[:3, 1] = first.orientation[3:] * row_mm
     affine[:3, 2], affine[:3, 3] = step, placed[0].position
-    volume = to_display(array, np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine, file=folder)
-    return dataclasses.replace(volume, flags=(*flags, *stack.flags))
+    planes = Planes(placed, np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine)
+    volume = on_planes(_pixels(root, placed), planes, file=folder)
+    return dataclasses.replace(volume, flags=(*flags, *stack.flags), planes=planes)
 
 
 def _pixels(root: Path, placed: Sequence[Slice]) -> npt.NDArray[Any]:

@@ -40,6 +40,10 @@ class Slice:
     spacing_mm: tuple[float, float]
     apart: tuple[tuple[str, str], ...] = ()
     """(field, value) of `APART`, of those that the header has."""
+    uid: str = ""
+    """SOP Instance UID of the file."""
+    space: str = ""
+    """Frame of Reference UID: positions of two objects can be compared only where it is the same."""
 
     def is_like(self, other: "Slice") -> bool:
         """Return whether two slices can be of one volume: of one size, orientation and pixel spacing."""
@@ -48,6 +52,11 @@ class Slice:
             and np.allclose(self.orientation, other.orientation, atol=1e-3)
             and np.allclose(self.spacing_mm, other.spacing_mm, rtol=1e-3)
         )
+
+    @property
+    def has_place(self) -> bool:
+        """Return whether the header says where the image lies in space."""
+        return self.orientation.size == 6 and self.position.size == 3
 
     @property
     def place_mm(self) -> float:
@@ -62,6 +71,28 @@ class Stack:
     slices: tuple[Slice, ...]
     told_by: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Planes:
+    """Where the slices of a volume lie, so that what was drawn on them can be placed slice by slice.
+
+    `affine` maps (column, row, slice, 1) as stored to RAS+ millimetres; where slices are missing, a slice is found by
+    its own position, never by the affine.
+    """
+
+    slices: tuple[Slice, ...]
+    affine: npt.NDArray[np.float64]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Return the number of slices, rows and columns."""
+        return (len(self.slices), *self.slices[0].rows_columns)
+
+    @property
+    def uids(self) -> frozenset[str]:
+        """Return the SOP Instance UIDs of the slices."""
+        return frozenset(each.uid for each in self.slices) - {""}
 
 
 def apart_of(header: pydicom.Dataset) -> tuple[tuple[str, str], ...]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from gmai_formats.pictures import nifti
 
 from gmai_data.imaging.dicom_pixels import about
+from gmai_data.imaging.dicom_stacks import Planes
 from gmai_data.ledger import SourceError
 
 Axis = Literal["axial", "coronal", "sagittal"]
@@ -38,6 +39,8 @@ class Volume:
     suv_per_unit: float | None = None
     in_hounsfield: bool = False
     """Whether the file itself says that the values are HU."""
+    planes: Planes | None = None
+    """Where its slices lie, if it was stacked from DICOM images."""
 
 
 def to_display(array: npt.NDArray[Any], affine: npt.NDArray[np.float64], *, file: str) -> Volume:
@@ -54,6 +57,11 @@ def to_display(array: npt.NDArray[Any], affine: npt.NDArray[np.float64], *, file
     with about(file):
         display, display_affine = nifti.to_display(array, affine)
     return Volume(display, display_affine, nifti.voxel_sizes_mm(display_affine))
+
+
+def on_planes(array: npt.NDArray[Any], planes: Planes, *, file: str) -> Volume:
+    """Return what was drawn on the slices of a volume, `[slice, row, column]` as they are stored, on its grid."""
+    return to_display(array.transpose(2, 1, 0), planes.affine, file=file)
 
 
 def require_same_grid(image: Volume, mask: Volume, *, file: str) -> None:

@@ -42,6 +42,8 @@ class Item:
     """Rule and detail of what was found wrong while listing: the item goes to the quarantine unread."""
     set_aside: str = ""
     """Why the item is sound, but not meant to be used."""
+    masks: tuple[str, ...] = ()
+    """Files that mark its images and name them: DICOM SEG, RTSTRUCT, LIDC XML."""
     group_number: int = 0
     """Stands for the group in what is published; 0 before the whole source is listed."""
 

@@ -1,6 +1,6 @@
 """Masks of a volume as layers: one label map, or as few as it takes to hold structures that overlap."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,15 +78,16 @@ def whole_numbers(mask: Volume, file: str) -> Volume:
     return Volume(rounded, mask.affine, mask.spacing_mm)
 
 
-def layers_of_structures(structures: Sequence[tuple[str, Volume, str]], image: Volume) -> list[Layer]:
+def layers_of_structures(structures: Iterable[tuple[str, Volume, str]], image: Volume) -> list[Layer]:
     """Put (raw label, binary volume, file) into as few label maps as the overlaps allow.
 
     Raises:
         SourceError: A structure lies on another grid than the image, or has more than two values.
     """
     arrays: list[npt.NDArray[Any]] = []
-    names = {position: raw for position, (raw, _, _) in enumerate(structures, start=1)}
-    for position, (_, volume, file) in enumerate(structures, start=1):
+    names: dict[int, str] = {}
+    for position, (raw, volume, file) in enumerate(structures, start=1):
+        names[position] = raw
         require_same_grid(image, volume, file=file)
         marked = marked_voxels(volume.array, file)
         (extent,) = ndimage.find_objects(marked.astype(np.uint8)) or (None,)

@@ -34,7 +34,7 @@ class Listing:
         """Return a digest of the items' keys and file sizes: another download, or a new file, changes it."""
         lines: list[str] = []
         for item in self.items:
-            sizes = [_size_bytes(on_disk(self.source.root, file)) for file in item.files]
+            sizes = [_size_bytes(on_disk(self.source.root, file)) for file in (*item.files, *item.masks)]
             told = (item.group, item.split, item.raw_labels, item.uncertain, item.part)
             lines.append(json.dumps([item.key, item.files, sizes, *told]))
         return digest("\n".join(lines).encode())
@@ -66,7 +66,12 @@ def list_sources(sources: Sequence[Source], limit: int | None) -> list[Listing]:
 
 def _printable(item: Item) -> Item:
     """Return an item of which every name can be written down."""
-    return replace(item, key=printable(item.key), files=tuple(map(printable, item.files)))
+    return replace(
+        item,
+        key=printable(item.key),
+        files=tuple(map(printable, item.files)),
+        masks=tuple(map(printable, item.masks)),
+    )
 
 
 def _by_key(items: Iterable[Item]) -> list[Item]:

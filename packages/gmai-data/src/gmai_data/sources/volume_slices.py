@@ -50,7 +50,7 @@ def slices_of_volume(
         SetAside: The mask is empty, and the card does not say that everything was looked for.
     """
     image_file, *mask_files = item.files
-    mask_file = mask_files[0] if mask_files else image_file
+    mask_file = next(iter((*item.masks, *mask_files, image_file)))
     for layer in layers:
         require_same_grid(image, layer.volume, file=mask_file)
     if card.boxes.per == "component_3d":

@@ -1,21 +1,28 @@
-"""Single DICOM files whose labels come from the card: whole-image labels for every file."""
+"""Single DICOM files: labels of the card for every file, and what DICOM SEG and RTSTRUCT mark on them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from gmai_formats.pictures.dicom import frame_count, frame_header
+import pydicom
+from gmai_formats.pictures.dicom import DISTANCES, frame_count, frame_header, spacing_mm
 from gmai_formats.pictures.display import frame_picture, made_square, window_names
+from gmai_formats.pictures.picture import Values
+from gmai_formats.pictures.squares import square_size, to_square_labels
 from gmai_formats.pictures.windows import HEADER
 
-from gmai_data.imaging.deidentify import header_facts, set_aside
+from gmai_data.imaging.boxes import regions
+from gmai_data.imaging.deidentify import header_facts, require_modality, set_aside
 from gmai_data.imaging.dicom_pixels import decode_pixels, explained, read_dicom
+from gmai_data.imaging.dicom_series import slice_of_image
 from gmai_data.imaging.source_files import matching, patient_digest, relative_to
 from gmai_data.imaging.units import calibrate_header, require_hounsfield_frame
 from gmai_data.ledger import Ledger
 from gmai_data.sources.card import Card
+from gmai_data.sources.drawn import DrawnRule, Notes, drawn_on, given_to, image_of_file, list_marks, lost_items
 from gmai_data.sources.folder import Folder, Guess, dicom_files
-from gmai_data.sources.items import Item, Picture, full_name
+from gmai_data.sources.items import BoxCounter, Item, Picture, full_name, left_open
 from gmai_data.sources.layout import Layout
 
 
@@ -27,12 +34,28 @@ class DicomFiles(Layout):
     """Pattern of the files."""
     frames: Literal["centre", "all"] = "centre"
     """Which frames of a multi-frame file are exported."""
+    drawn: DrawnRule | None = None
+    """Where DICOM SEG and RTSTRUCT are; each is given to the images that it names. An image that none names is set
+    aside."""
 
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield one item per file; its group is a digest of the header's patient, or the file itself."""
-        for path in matching(root, self.files, recipe=card.name, what="files"):
-            file = relative_to(root, path)
-            yield Item(file, (file,), patient_digest(path))
+        paths = matching(root, self.files, recipe=card.name, what="files")
+        if self.drawn is None:
+            for path in paths:
+                file = relative_to(root, path)
+                yield Item(file, (file,), patient_digest(path))
+            return
+        marks = list_marks(root, self.drawn.files, recipe=card.name)
+        mask_files = {each.file for each in marks}
+        files = [(file, path) for path in paths if (file := relative_to(root, path)) not in mask_files]
+        known = [image_of_file(path) for _, path in files]
+        # A series is named by each of its images, so only the images themselves count, unless none is named.
+        given, lost = given_to([replace(each, series=frozenset()) if each.images else each for each in marks], known)
+        for (file, path), own in zip(files, given, strict=True):
+            aside = "" if own else "no mask names the image"
+            yield Item(file, (file,), patient_digest(path), set_aside=aside, masks=tuple(each.file for each in own))
+        yield from lost_items(lost)
 
     def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the file's picture, or those of its frames, in every window of the card.
@@ -40,12 +63,12 @@ class DicomFiles(Layout):
         Raises:
             SourceError: Not decodable, or nothing to see.
         """
-        del ledger  # labels from the card have no boxes
         file = item.files[0]
         labels = tuple(full_name(card, raw, file) for raw in card.labels_of_every_image)
         dataset = read_dicom(root, file)
         with explained(file):
             set_aside(dataset, card.deidentification, file)
+            require_modality(str(dataset.get("Modality") or ""), card.modality, file)
             frames, facts = frame_count(dataset), header_facts(dataset)
         chosen = range(frames) if self.frames == "all" else [frames // 2]
         for index in chosen:
@@ -55,6 +78,12 @@ class DicomFiles(Layout):
                 header = frame_header(dataset, index)
                 calibrate_header(header, card.values, file)
                 windows = window_names(header, card.windows or (HEADER,))
+            counter, notes = self._marked(dataset, stored, index, item, card, root, ledger)
+            base = {"box_origin": "mask", "mask": ", ".join(item.masks)} if item.masks else {}
+            if notes.left_out:
+                base["flags"] = ", ".join(f"{count} left out: {what}" for what, count in notes.left_out.items())
+            found = tuple(dict.fromkeys((*labels, *counter.labels)))
+            open_ = left_open(card, tuple(notes.uncertain), found, file)
             for window, number in windows:
                 with explained(file):
                     require_hounsfield_frame(header, stored, window, card.values, file)
@@ -63,8 +92,29 @@ class DicomFiles(Layout):
                 name = PurePosixPath(file).name
                 name += f"_frame{index:04d}" if frames > 1 else ""
                 name += f"_{window.replace('/', '-')}{number or ''}" if len(windows) > 1 else ""
-                geometry = {"frame": index, "window": words, "header": facts}
-                yield Picture(name, pixels, labels, geometry=geometry)
+                geometry = {**base, "frame": index, "window": words, "header": facts}
+                yield Picture(
+                    name, pixels, found, counter.boxes, counter.incomplete, geometry=geometry, uncertain=open_
+                )
+
+    def _marked(
+        self, dataset: pydicom.Dataset, stored: Values, frame: int, item: Item, card: Card, root: Path, ledger: Ledger
+    ) -> tuple[BoxCounter, Notes]:
+        """Return the boxes of one frame's masks, in its square pixels."""
+        file, shape, notes = item.files[0], (stored.shape[0], stored.shape[1]), Notes()
+        with explained(file):
+            distances = spacing_mm(frame_header(dataset, frame))
+            in_mm = any(name in frame_header(dataset, frame) for name in DISTANCES)
+        pixel_mm = min(distances) if in_mm else None
+        counter = BoxCounter(card, ledger, file, square_size(shape, distances), pixel_mm)
+        if self.drawn is not None:
+            image = slice_of_image(file, dataset, frame)
+            drawn = drawn_on(root, item.masks, [image], self.drawn, card.background, notes, partial=True)
+            for raw, mask, _ in drawn:
+                square = to_square_labels(mask[0], distances)
+                found = regions(square, whole_labels=card.boxes.per == "class")
+                counter.add([(raw, box, area_px) for _, box, area_px in found])
+        return counter, notes
 
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:

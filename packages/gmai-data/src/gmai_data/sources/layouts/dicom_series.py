@@ -1,17 +1,33 @@
-"""DICOM series with a NIfTI mask or a DICOM SEG per case."""
+"""DICOM series, as a PACS exports them; masks lie beside them (NIfTI, SEG) or name them (SEG, RTSTRUCT, LIDC XML)."""
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from gmai_data.imaging.dicom_folder import series_of_folder
-from gmai_data.imaging.dicom_seg import load_segmentation
+from pydantic import model_validator
+
+from gmai_data.imaging.deidentify import require_modality
+from gmai_data.imaging.dicom_folder import Series, series_of_folder, together
+from gmai_data.imaging.dicom_seg import load_segments
 from gmai_data.imaging.dicom_series import load_series
-from gmai_data.imaging.source_files import matching, relative_to, require_data
+from gmai_data.imaging.grids import Volume, on_planes
+from gmai_data.imaging.source_files import matching, on_disk, relative_to, require_data
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.card import Card
+from gmai_data.sources.drawn import (
+    DrawnRule,
+    Images,
+    Marks,
+    Notes,
+    drawn_on,
+    given_to,
+    list_marks,
+    lost_items,
+    marks_of,
+)
 from gmai_data.sources.folder import Folder, Guess, dicom_files
 from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.label_volumes import (
@@ -25,49 +41,124 @@ from gmai_data.sources.volume_slices import slices_of_volume
 
 
 class DicomSeries(Layout):
-    """Folders of DICOM slices, as a PACS exports them, or of one series each with a mask (NIfTI in any orientation, or
-    DICOM SEG). Without a mask a folder is sorted by its headers into series, and a series into volumes.
+    """Folders of DICOM slices, as a PACS exports them, or of one series each with a mask beside it.
+
+    Without a mask beside it a folder is sorted by its headers into series, and a series into volumes. Series of another
+    modality than the card's are set aside, so that one export is read by one card for each modality.
     """
 
     is_of_volumes: ClassVar[bool] = True
     kind: Literal["dicom_series"]
     series: str
-    """Pattern of the folders that hold the files, such as `*/dicom`."""
+    """Pattern of the folders that hold the files, such as `*/dicom`; `**` takes every folder."""
     mask: str | None = None
-    """Path of the mask; `{name}` is the folder's name, `{parent}` the folder above it; a file that ends in `.dcm` is a
-    DICOM SEG, whose raw labels are its segment labels. May be a pattern with one match. None: labels of the card."""
+    """Path of a mask in NIfTI or the like; `{name}` is the folder's name, `{parent}` the folder above it; a file that
+    ends in `.dcm` is a DICOM SEG. May be a pattern with one match. None: labels of the card, or `drawn`."""
+    drawn: DrawnRule | None = None
+    """Where DICOM SEG, RTSTRUCT and LIDC XML are. Each is given to the series that it names (by series, image or frame
+    of reference); its raw labels are segment labels and names of structures. A series that none names is set aside."""
+
+    @model_validator(mode="after")
+    def _one_place_of_masks(self) -> Self:
+        if self.mask is not None and self.drawn is not None:
+            raise ValueError("`mask` and `drawn` both say where the masks are; give one of them")
+        return self
 
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield one item per series; its group is a digest of the patient in the headers, whichever file is first."""
-        for path in matching(root, self.series, recipe=card.name, what="series folders", folders=True):
+        folders = matching(root, self.series, recipe=card.name, what="series folders", folders=True)
+        if self.mask is not None:
+            yield from self._with_masks_beside(card, root, folders, self.mask)
+            return
+        marks = [] if self.drawn is None else list_marks(root, self.drawn.files, recipe=card.name)
+        mask_files = {each.file for each in marks}
+        listed: list[tuple[str, Series]] = []
+        for path in folders:
             folder = relative_to(root, path)
+            for series in series_of_folder(root, path, card.deidentification, mask_files):
+                listed.append((f"{folder}/{series.name}" if series.name else folder, series))
+        listed = together(root, listed)
+        known = [Images(series.uid, series.images, series.space) for _, series in listed]
+        given, lost = given_to(marks, known)
+        for (key, series), own in zip(listed, given, strict=True):
+            unmarked = self.drawn is not None and bool(series.images) and not own
+            aside = "no mask names the series" if unmarked else ""
+            masks = tuple(each.file for each in own)
+            yield Item(key, series.files, series.group, set_aside=aside, masks=masks)
+        yield from lost_items(lost)
+
+    def _with_masks_beside(self, card: Card, root: Path, folders: Sequence[Path], pattern: str) -> Iterator[Item]:
+        for path in folders:
             found = series_of_folder(root, path, card.deidentification)
-            for series in found if self.mask is None else ():
-                key = f"{folder}/{series.name}" if series.name else folder
-                yield Item(key, series.files, series.group)
-            if self.mask is not None:
-                mask = self.mask.replace("{name}", path.name).replace("{parent}", relative_to(root, path.parent))
-                masks = sorted(root.glob(mask)) if re.search(r"[*?\[]", mask) else []
-                mask = relative_to(root, masks[0]) if len(masks) == 1 else mask
-                yield Item(folder, (folder, mask), found[0].group)
+            mask = pattern.replace("{name}", path.name).replace("{parent}", relative_to(root, path.parent))
+            masks = sorted(root.glob(mask)) if re.search(r"[*?\[]", mask) else []
+            mask = relative_to(root, masks[0]) if len(masks) == 1 else mask
+            folder = relative_to(root, path)
+            yield Item(folder, (folder, mask), found[0].group if found else "")
 
     def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the chosen slices, each in every window of the recipe; see `slices_of_volume`."""
-        if self.mask is None:
-            volumes = load_series(root, item.files, card.deidentification, card.slices.gaps)
-            numbered = list(enumerate(volumes)) if len(volumes) > 1 else [(None, volumes[0])]
+        if self.mask is not None:
+            yield from self._read_with_mask_beside(item, card, root, ledger)
+            return
+        volumes = load_series(root, item.files, card.deidentification, card.slices.gaps, item.masks)
+        require_modality(volumes[0].facts.get("Modality"), card.modality, item.key)
+        numbered = list(enumerate(volumes)) if len(volumes) > 1 else [(None, volumes[0])]
+        if self.drawn is None:
             for number, volume in numbered:
                 yield from slices_of_volume(volume, [], item, card, ledger, frame=number)
             return
+        marks = [marks for file in item.masks if (marks := marks_of(root, on_disk(root, file))) is not None]
+        named = [_named_by(marks, volume, alone=len(volumes) == 1) for volume in volumes]
+        if not any(named):
+            detail = f"{len(volumes)} volumes, and the masks name none of their images"
+            raise SourceError("several volumes in one series", detail, item.key)
+        partial = len(volumes) > 1 or card.slices.gaps != "refuse"
+        for (number, volume), files in zip(numbered, named, strict=True):
+            if files:
+                yield from self._marked(volume, files, item, card, root, ledger, number, named, partial=partial)
+
+    def _marked(
+        self,
+        volume: Volume,
+        files: Sequence[str],
+        item: Item,
+        card: Card,
+        root: Path,
+        ledger: Ledger,
+        number: int | None,
+        named: Sequence[Sequence[str]],
+        *,
+        partial: bool,
+    ) -> Iterator[Picture]:
+        rule, planes = self.drawn, volume.planes
+        if rule is None or planes is None:
+            raise RuntimeError("a series is to have planes to draw on")
+        notes = Notes()
+        drawn = drawn_on(root, files, planes.slices, rule, card.background, notes, partial=partial)
+        layers = layers_of_structures(
+            ((raw, on_planes(mask, planes, file=file), file) for raw, mask, file in drawn), volume
+        )
+        left = sum(not each for each in named)
+        flags = [f"{count} left out: {reason}" for reason, count in sorted(notes.left_out.items())]
+        flags += [f"{left} other volume(s) of the series left out: no mask names them"] if left else []
+        marked = replace(item, uncertain=tuple(notes.uncertain), pattern=", ".join(files))
+        volume = replace(volume, flags=(*volume.flags, *flags))
+        yield from slices_of_volume(volume, layers, marked, card, ledger, frame=number)
+
+    def _read_with_mask_beside(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
         folder, file = item.files
         volumes = load_series(root, (folder,), card.deidentification)
+        require_modality(volumes[0].facts.get("Modality"), card.modality, item.key)
         if len(volumes) > 1:
             detail = f"{len(volumes)} volumes, and one mask; put each volume into a folder of its own"
             raise SourceError("several volumes in one series", detail, folder)
         (image,) = volumes
-        if file.lower().endswith((".dcm", ".dicom")):
-            found = load_segmentation(root, file, image)
-            layers = layers_of_structures([(raw, volume, file) for raw, volume in found], image)
+        if file.lower().endswith((".dcm", ".dicom")) and image.planes is not None:
+            planes = image.planes
+            segments = load_segments(root, file, planes.slices)
+            structures = ((raw, on_planes(mask, planes, file=file), file) for raw, mask in segments)
+            layers = layers_of_structures(structures, image)
         else:
             require_data(root, file)
             ((_, mask),) = load_masks(root, file, key="gts", frames="none")
@@ -89,3 +180,9 @@ class DicomSeries(Layout):
         layout["series"] = "/".join([*"*" * (len(parts) - 1), parts[-1]])
         layout["mask"] = f"{{parent}}/{mask.name}" if mask.parent == files[0].parent.parent else "TODO"
         return Guess("DICOM series with masks", "3d_segmentation", layout, ["1"])
+
+
+def _named_by(marks: Sequence[Marks], volume: Volume, *, alone: bool) -> list[str]:
+    """Return the files that mark a volume: those that name one of its images, or all where it is the only volume."""
+    uids = frozenset[str]() if volume.planes is None else volume.planes.uids
+    return [each.file for each in marks if alone or uids & each.images]
