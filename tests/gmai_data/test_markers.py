@@ -1,12 +1,12 @@
 from pathlib import Path
 
 import pytest
-from gmai_data.markers import BUILT, has_marker, set_marker
+from gmai_data.markers import BUILT, has_marker, lost, set_marker
 
 
 @pytest.fixture
 def shard(tmp_path: Path) -> Path:
-    (tmp_path / "samples.parquet").write_bytes(bytes(100))
+    (tmp_path / "samples.parquet").write_bytes(bytes(range(100)))
     set_marker(tmp_path, BUILT, {"account": {"items": 3}}, ["samples.parquet", "absent.parquet"])
     return tmp_path
 
@@ -20,11 +20,35 @@ def test_without_a_marker_nothing_is_finished(tmp_path: Path) -> None:
     assert not has_marker(tmp_path / "no" / "folder", BUILT)
 
 
-@pytest.mark.parametrize("change", ["cut", "gone"])
-def test_a_step_whose_files_were_lost_is_not(shard: Path, change: str) -> None:
+@pytest.mark.parametrize("change", ["cut", "gone", "zeroed", "one bit"])
+def test_a_step_whose_files_were_lost_is_not(shard: Path, change: str, capsys: pytest.CaptureFixture[str]) -> None:
     file = shard / "samples.parquet"
-    file.write_bytes(bytes(50)) if change == "cut" else file.unlink()
+    assert has_marker(shard, BUILT)
+    content = file.read_bytes()
+    if change == "gone":
+        file.unlink()
+    else:
+        damaged = {"cut": content[:50], "zeroed": bytes(100), "one bit": content[:7] + b"\6" + content[8:]}
+        file.write_bytes(damaged[change])
     assert not has_marker(shard, BUILT)
+    assert f"{shard}: " in (said := capsys.readouterr().err)
+    assert "samples.parquet" in said
+
+
+def test_a_quick_look_compares_sizes_alone(shard: Path) -> None:
+    (shard / "samples.parquet").write_bytes(bytes(100))
+    assert has_marker(shard, BUILT, thorough=False)
+    (shard / "samples.parquet").write_bytes(bytes(99))
+    assert not has_marker(shard, BUILT, thorough=False)
+
+
+def test_only_some_files_may_be_looked_at(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(name)
+    set_marker(tmp_path, BUILT, {}, ["one", "two"])
+    (tmp_path / "two").write_text("tow")
+    assert lost(tmp_path, BUILT, only=["one"]) == {}
+    assert list(lost(tmp_path, BUILT)) == ["two"]
 
 
 @pytest.mark.parametrize("damage", ["empty", "NULs", "half", "other digit", "not UTF-8", "a list", "old"])

@@ -8,10 +8,12 @@ from gmai_formats.state import (
     DamagedError,
     append_line,
     damage,
+    framed,
     read_lines,
     read_state,
     rewrite_lines,
     seal,
+    unframed,
     write_state,
 )
 
@@ -112,3 +114,34 @@ def test_rewriting_leaves_the_good_lines(tmp_path: Path) -> None:
     assert damaged == 2
     rewrite_lines(path, good)
     assert [json.loads(line)["n"] for line in path.read_text().splitlines()] == [0, 1]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_flipped_bit_of_a_framed_line_never_gives_other_values(seed: int) -> None:
+    random = Random(seed)
+    line = json.dumps(VALUES, ensure_ascii=False).encode()
+    whole = framed(line)
+    assert unframed(whole) == line
+    assert json.loads(whole).items() > VALUES.items()  # any program reads it
+    content = bytearray(whole[:-1])
+    place = random.randrange(len(content))
+    content[place] ^= 1 << random.randrange(8)
+    found: dict[str, object] = {}
+    with contextlib.suppress(ValueError):
+        found = json.loads(unframed(bytes(content)) or b"")
+    assert not found or found.items() >= VALUES.items()
+
+
+@pytest.mark.parametrize("end", [1, 5, 12, 19, 30])
+def test_a_torn_line_is_damaged(end: int) -> None:
+    torn = unframed(framed(b'{"a": 1, "b": "some text that is longer"}')[:-end]) or b""
+    try:
+        json.loads(torn)
+    except ValueError:
+        assert end > 1
+    else:
+        assert end == 1
+
+
+def test_a_line_of_an_earlier_version_has_no_check() -> None:
+    assert unframed(b'{"a": 1}\n') == b'{"a": 1}'

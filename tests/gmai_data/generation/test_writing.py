@@ -277,7 +277,7 @@ def test_a_batch_that_was_submitted_is_not_paid_again(phantoms, tmp_path, openai
     from gmai_data.generation import batches
 
     with openai_server.Server() as server:
-        real, calls = batches.write_json, []
+        real, calls = batches.write_state, []
 
         def killed_before_the_id_was_written(path, record):
             if "id" in record and not calls:
@@ -285,7 +285,7 @@ def test_a_batch_that_was_submitted_is_not_paid_again(phantoms, tmp_path, openai
                 raise KeyboardInterrupt
             real(path, record)
 
-        monkeypatch.setattr(batches, "write_json", killed_before_the_id_was_written)
+        monkeypatch.setattr(batches, "write_state", killed_before_the_id_was_written)
         with pytest.raises(KeyboardInterrupt):
             run(phantoms, out, server.url, writer="openai-batch")
         assert len(server.batches) == 1

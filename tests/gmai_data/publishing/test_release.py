@@ -16,8 +16,10 @@ from gmai_data.publishing import publication
 from gmai_data.publishing.card import _cell, dataset_card, front_matter
 from gmai_data.publishing.facts import ReleaseFacts, count_release
 from gmai_data.publishing.publication import publish_build
+from gmai_data.publishing.record import build_record
 from gmai_data.vocabulary import SubDataset
 from gmai_formats.files import sha256_file
+from gmai_formats.state import write_state
 
 NAMES = ["GMAI-MM-Caption", "GMAI-MM-Instruct", "GMAI-MM-Percept", "GMAI-Text-Single", "GMAI-Text-Multi"]
 
@@ -176,10 +178,10 @@ def test_the_licence_of_the_whole(licences, expected):
 def test_leaving_out_a_source_corrects_all_that_counts_it(phantom_build, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(phantom_build, out)
-    record = json.loads((out / ".build" / "build.json").read_text("utf-8"))
+    record = build_record(out)
     record["recipes"]["phantom-text"]["license"] = "not stated"
     record["recipes"]["phantom-ct"]["license"] = "CC-BY-ND-4.0"
-    (out / ".build" / "build.json").write_text(json.dumps(record))
+    write_state(out / ".build" / "build.json", record)
     publish_build(out, tmp_path / "release", leave_out_unlicensed=True)
     released = json.loads((tmp_path / "release" / "release.json").read_text("utf-8"))
     assert not {"phantom-ct", "phantom-text"} & released["sources"].keys()
@@ -200,10 +202,10 @@ def test_questions_that_the_options_give_away_are_named(phantom_build, release, 
     assert "give away" not in front(release)[1]
     out = tmp_path / "out"
     shutil.copytree(phantom_build, out)
-    record = json.loads((out / ".build" / "build.json").read_text("utf-8"))
+    record = build_record(out)
     for name, recipe in record["recipes"].items():
         recipe["license"] = "MIT" if name == "phantom-fundus" else "not stated"
-    (out / ".build" / "build.json").write_text(json.dumps(record))
+    write_state(out / ".build" / "build.json", record)
     publish_build(out, tmp_path / "fundus", leave_out_unlicensed=True)
     # Every question about the modality is now answered by "Fundus photography".
     questions = pq.read_table(tmp_path / "fundus" / "benchmarks" / "held_out.parquet").to_pylist()
@@ -221,7 +223,7 @@ def test_questions_that_the_options_give_away_are_named(phantom_build, release, 
     # A source that has no questions leaves no benchmark behind.
     for name, recipe in record["recipes"].items():
         recipe["license"] = "MIT" if name == "phantom-text" else "not stated"
-    (out / ".build" / "build.json").write_text(json.dumps(record))
+    write_state(out / ".build" / "build.json", record)
     publish_build(out, tmp_path / "text", leave_out_unlicensed=True)
     assert not (tmp_path / "text" / "benchmarks").exists()
     released = json.loads((tmp_path / "text" / "release.json").read_text("utf-8"))

@@ -47,8 +47,8 @@ class _Holder:
     def _entries(self) -> dict[str, Any]:
         try:
             entries = json.loads(self.text)
-        except ValueError:
-            return {}  # being written, or cut off by a kill
+        except (ValueError, RecursionError):
+            return {}  # being written, cut off by a kill, or damaged
         return cast("dict[str, Any]", entries) if isinstance(entries, dict) else {}
 
     def __str__(self) -> str:
@@ -66,15 +66,18 @@ class _Holder:
     def gone(self) -> str | None:
         """Return how it is known that the holder works no more, or None where it may."""
         known, job = self._entries, _slurm_job()
-        earlier = known.get("job")
+        earlier: Any = known.get("job")
+        if not isinstance(earlier, list) or len(cast("list[Any]", earlier)) != 2:
+            earlier = None
         if not known and self.age_s > _CUT_OFF_S:
             return "it was cut off while written"
         if self.age_s > STALE_S:
             return f"no sign of life for {self.age_s:.0f} s"
         if job and earlier and job[0] == earlier[0] and job[1] != earlier[1]:
             return f"it was an earlier start of this Slurm job, {job[0]}"
-        if self.is_here and not is_alive(int(known["pid"])):
-            return f"its process {known['pid']} is gone"
+        pid = known.get("pid")
+        if self.is_here and isinstance(pid, int) and pid > 0 and not is_alive(pid):
+            return f"its process {pid} is gone"
         return None
 
 

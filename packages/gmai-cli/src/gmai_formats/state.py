@@ -7,18 +7,27 @@ which: it makes the file again, falls back to the newest whole one, or refuses w
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gmai_formats.files import replace_atomically, sha256_file, write_json
+from gmai_formats.errors import UserError
+from gmai_formats.files import as_json, replace_atomically, sha256_file, write_json
 
 DIGEST = "sha256"
 """The last key of a state file: the digest of everything before it."""
 
 
-class DamagedError(Exception):
-    """A state file does not hold what was written; the message names the file and says how that is known."""
+CHECK = "crc"
+"""The last key of a line that is appended: the CRC-32 of the line without it."""
+
+
+class DamagedError(UserError):
+    """A state file does not hold what was written; the message names the file and says how that is known.
+
+    Who can make the file again, or do without it, catches this; otherwise the command ends with the message.
+    """
 
 
 def write_state(path: Path, values: Mapping[str, Any]) -> None:
@@ -35,7 +44,8 @@ def read_state(path: Path) -> dict[str, Any]:
         DamagedError: It is cut short, zeroed or altered.
     """
     try:
-        found: Any = json.loads(path.read_bytes())
+        content = path.read_bytes()
+        found: Any = json.loads(content)
     except ValueError as error:  # a UnicodeDecodeError is one
         raise DamagedError(f"{path} is damaged: it is not JSON") from error
     except RecursionError as error:
@@ -43,7 +53,8 @@ def read_state(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict) or DIGEST not in found:
         raise DamagedError(f"{path} is damaged: it has no digest")
     values: dict[str, Any] = dict(found)  # pyright: ignore[reportUnknownArgumentType]
-    if values.pop(DIGEST) != _digest(values):
+    # The digest is of the values. The text is compared too: a file is whole or it is not.
+    if values.pop(DIGEST) != _digest(values) or content != as_json(found).encode():
         raise DamagedError(f"{path} is damaged: its content differs from its digest")
     return values
 
@@ -73,9 +84,35 @@ def damage(path: Path, sealed: Mapping[str, Any]) -> str:
         return f"{path.name} cannot be read: {error.strerror or error}"
 
 
+def framed(line: bytes) -> bytes:
+    """Return a JSON object, written on one line, with its check as the last key and a line feed.
+
+    Args:
+        line: The object, with at least one key.
+    """
+    return b'%b, "%b": "%08x"}\n' % (line[:-1], CHECK.encode(), zlib.crc32(line))
+
+
+def unframed(line: bytes) -> bytes | None:
+    """Return the object that `framed` was given, or None where the line is damaged.
+
+    A line without a check is returned as it is: earlier versions wrote none.
+    """
+    line = line.rstrip(b"\r\n")
+    head, frame = line[:-_FRAME_BYTES], line[-_FRAME_BYTES:]
+    if not frame.startswith(_FRAME):
+        return line
+    given = head + b"}"
+    return given if frame == framed(given)[-_FRAME_BYTES - 1 : -1] else None
+
+
+_FRAME = b', "%b": "' % CHECK.encode()
+_FRAME_BYTES = len(_FRAME) + len('00000000"}')
+
+
 def append_line(path: Path, values: Mapping[str, Any]) -> None:
-    """Append one JSON line durably; it never continues a line that a power cut tore."""
-    line = json.dumps(dict(values), ensure_ascii=False).encode() + b"\n"
+    """Append one JSON line with its check, durably; it never continues a line that a power cut tore."""
+    line = framed(json.dumps(dict(values), ensure_ascii=False).encode())
     with path.open("a+b") as file:
         end = file.seek(0, os.SEEK_END)
         file.seek(max(end - 1, 0))
@@ -98,7 +135,7 @@ def read_lines(path: Path, *, needs: Iterable[str] = ()) -> tuple[list[dict[str,
     lines = [line for line in path.read_bytes().split(b"\n") if line.strip()]
     for line in lines:
         try:
-            values: Any = json.loads(line)
+            values: Any = json.loads(unframed(line) or b"")
         except (ValueError, RecursionError):
             continue
         if isinstance(values, dict) and needed <= values.keys():

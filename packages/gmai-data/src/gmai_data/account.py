@@ -11,7 +11,7 @@ from gmai_formats.files import write_json, write_text
 
 from gmai_data.checks.duplicates import left_out
 from gmai_data.ledger import add_counts, add_up, without
-from gmai_data.markers import BUILT, WRITTEN
+from gmai_data.markers import BUILT, WRITTEN, read_marker
 from gmai_data.shards import ShardJob
 
 
@@ -36,11 +36,10 @@ def _manifest(jobs: Sequence[ShardJob], benchmark: dict[str, Any]) -> dict[str, 
     written: dict[str, dict[str, Any]] = {}
     for job in jobs:
         name = job.recipe.name
-        done = json.loads((job.folder / BUILT).read_text(encoding="utf-8"))
+        done = read_marker(job.folder, BUILT)
         by_recipe[name].append(without(done["account"], left_out(job.folder)))
-        path = job.folder / WRITTEN
-        if path.is_file():
-            part = json.loads(path.read_text(encoding="utf-8"))
+        if (job.folder / WRITTEN).is_file():
+            part = read_marker(job.folder, WRITTEN)
             by_recipe[name].append(part["account"])
             total = written.setdefault(name, {"by_kind": {}, "opinions": {}})
             for kind, counts in part["by_kind"].items():
@@ -83,7 +82,7 @@ def _write_lines(path: Path, manifest: dict[str, Any], name: str, *, empty: bool
 
 def spent_usd(jobs: Sequence[ShardJob]) -> float:
     """Return what the model's answers cost."""
-    return sum(json.loads((job.folder / WRITTEN).read_text(encoding="utf-8"))["spent_usd"] for job in jobs)
+    return sum(read_marker(job.folder, WRITTEN)["spent_usd"] for job in jobs)
 
 
 def exit_code(manifest: dict[str, Any]) -> int:

@@ -1,18 +1,16 @@
 """What became of the tasks of a job array: which shards are missing, why, and the command that does just those."""
 
 import contextlib
-import json
 import os
 import shlex
 import socket
 import sys
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Any
 
 from gmai_cli.run_lock import RunLock
 from gmai_formats.errors import UserError
-from gmai_formats.files import write_json
+from gmai_formats.state import DamagedError, read_state, write_state
 
 from gmai_data.build_lock import task_lock
 from gmai_data.markers import BUILT, has_marker
@@ -27,17 +25,17 @@ def task(work: Path, jobs: Sequence[ShardJob], position: int) -> Generator[None]
     """Note that a task of the array is at work, and how it ends; a killed one cannot, and stays `running`."""
     folder = work / "shards"
     arguments = shlex.join(sys.argv[3:] if sys.argv[1:3] == ["data", "build"] else sys.argv[1:])
-    write_json(folder / "plan.json", {"shards": [job.folder.name for job in jobs], "arguments": arguments})
+    write_state(folder / "plan.json", {"shards": [job.folder.name for job in jobs], "arguments": arguments})
     record = folder / f"task-{position:05d}.json"
     about = {"node": socket.gethostname(), "job": os.environ.get("SLURM_JOB_ID", "")}
-    write_json(record, {**about, "state": "running"})
+    write_state(record, {**about, "state": "running"})
     try:
         yield
     except BaseException as error:
         reason = " ".join(str(error).split())[:300]
-        write_json(record, {**about, "state": f"{type(error).__name__}: {reason}".rstrip(": ")})
+        write_state(record, {**about, "state": f"{type(error).__name__}: {reason}".rstrip(": ")})
         raise
-    write_json(record, {**about, "state": "done"})
+    write_state(record, {**about, "state": "done"})
 
 
 def summary(out: Path) -> list[str]:
@@ -52,12 +50,15 @@ def summary(out: Path) -> list[str]:
     folder = work / "shards"
     if not (folder / "array.json").is_file() or not (folder / "plan.json").is_file():
         return []
-    array, plan = _read(folder / "array.json"), _read(folder / "plan.json")
+    try:
+        array, plan = read_state(folder / "array.json"), read_state(folder / "plan.json")
+    except DamagedError as error:
+        return [f"{error}. The same array, submitted once more, writes it anew and does the shards that are missing."]
     lines: list[str] = []
     numbers: list[str] = []
     for position in range(array["count"]):
         mine = plan["shards"][position :: array["count"]]
-        missing = [name for name in mine if not has_marker(folder / name, BUILT)]
+        missing = [name for name in mine if not has_marker(folder / name, BUILT, thorough=False)]
         if missing:
             number = array["first"] + position * array["step"]
             at_work = RunLock(work, task_lock(position)).at_work()
@@ -74,12 +75,11 @@ def summary(out: Path) -> list[str]:
 def _why(record: Path) -> str:
     if not record.is_file():
         return "it never began"
-    seen = _read(record)
+    try:
+        seen = read_state(record)
+    except DamagedError as error:
+        return str(error)
     where = f"job {seen['job']} on {seen['node']}" if seen["job"] else f"on {seen['node']}"
     if seen["state"] == "running":
         return f"stopped or killed (time, memory, a lost node), {where}"
     return f"{seen['state']}, {where}"
-
-
-def _read(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))

@@ -26,14 +26,15 @@ from typing import Any
 from gmai_cli.console import progress, say
 from gmai_cli.exit_codes import EXIT_OK, EXIT_USER_ERROR
 from gmai_formats.errors import UserError
-from gmai_formats.files import write_json, write_run_record
+from gmai_formats.files import write_run_record
 from gmai_formats.fingerprints.perceptual import HASH
+from gmai_formats.state import DamagedError, write_state
 from pydantic import BaseModel, ConfigDict, Field
 
 from gmai_data import array_status, build_lock
 from gmai_data.account import account, exit_code, spent_usd
 from gmai_data.annotating import TOOL
-from gmai_data.checks.duplicates import screen
+from gmai_data.checks.duplicates import LEFT_OUT, screen
 from gmai_data.checks.samples import added_checks
 from gmai_data.executors import build_and_return, local_processes
 from gmai_data.generation.assembling import assemble
@@ -44,8 +45,9 @@ from gmai_data.generation.wording import wording
 from gmai_data.generation.writers import WriterOptions
 from gmai_data.generation.writing import WriteJob
 from gmai_data.imaging.raster import digest
-from gmai_data.markers import BUILT
-from gmai_data.publishing.release import STEPS, publish
+from gmai_data.markers import BUILT, COMPLETE, SCREENED, has_marker, lost, set_marker
+from gmai_data.publishing.record import RECORDS, build_record, read_manifest
+from gmai_data.publishing.release import STEPS, publish, published_files
 from gmai_data.shards import ShardJob, shard_count, shard_of
 from gmai_data.sources.catalogue import Source
 from gmai_data.sources.items import Item
@@ -133,7 +135,7 @@ def build(
             if not _is_complete(out, work, fingerprint):  # what another run did while this one waited
                 return _build(listings, fingerprint, out, work, settings, options)
     say(f"{out}: this build is complete; nothing to do.")
-    return exit_code(json.loads((out / "manifest.json").read_text(encoding="utf-8")))
+    return exit_code(read_manifest(out))
 
 
 def _build(
@@ -144,8 +146,9 @@ def _build(
     settings: BuildSettings,
     options: RunOptions,
 ) -> int:
-    if not (work / "build.json").is_file():
-        write_json(work / "build.json", fingerprint)
+    for record in (out / name for name in RECORDS):
+        if not record.is_file():
+            write_state(record, fingerprint)
     for listing in listings:
         found, recipe = listing.used, listing.source.recipe
         if settings.limit is None and recipe.expected.items not in (None, found):
@@ -175,7 +178,8 @@ def _build(
             "command asks again and publishes anew."
         )
         return exit_code(manifest)
-    write_json(work / "complete.json", {"complete": True})
+    set_marker(out, COMPLETE, {"complete": True}, published_files(out))
+    (work / SCREENED).unlink(missing_ok=True)
     shutil.rmtree(work / "shards")
     return exit_code(manifest)
 
@@ -208,9 +212,10 @@ def _do_share(
 
 def _screen(jobs: Sequence[ShardJob], work: Path) -> None:
     """Leave duplicates out, once; every task of a job array comes to the same result."""
-    mark = work / "screened.json"
-    if not mark.is_file():
-        write_json(mark, {"duplicates": screen([job.folder for job in jobs])})
+    if not has_marker(work, SCREENED):
+        count = screen([job.folder for job in jobs])
+        left_out = [str((job.folder / LEFT_OUT).relative_to(work)) for job in jobs]
+        set_marker(work, SCREENED, {"duplicates": count}, left_out)
 
 
 def write_jobs(
@@ -321,23 +326,28 @@ def _fingerprint(listings: Sequence[Listing], settings: BuildSettings) -> dict[s
     }
 
 
-def _begun(record: Path) -> dict[str, Any]:
+def _is_whole(out: Path) -> bool:
+    """Say whether a build was completed and what it published is as it was; otherwise its shards are built again."""
     try:
-        begun: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
-        return {part: dict(begun[part]) for part in begun}
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise UserError(
-            f"{record} is damaged, so that it cannot be told whether this is the build that was begun. Remove "
-            f"{record.parent} and start again, or put the file back."
-        ) from error
+        found = lost(out, COMPLETE)
+    except FileNotFoundError:
+        return False
+    except DamagedError as error:
+        say(f"{error}; this build is done again.")
+        return False
+    if "mix.yaml" in found and (out / "mix.yaml").is_file():  # a user may well change the shares
+        say(f"{out / 'mix.yaml'} differs from what was built, and is left as it is. Remove it to have it built again.")
+        del found["mix.yaml"]
+    for name, reason in found.items():
+        say(f"{out / name}: {reason}; this build is done again.")
+    return not found
 
 
 def _is_complete(out: Path, work: Path, fingerprint: dict[str, Any]) -> bool:
     """Say whether OUT holds this build, complete; it may hold none yet, but no other."""
-    record = work / "build.json"
     fingerprint = json.loads(json.dumps(fingerprint))
-    if record.is_file():
-        begun = _begun(record)
+    if (work / "build.json").is_file():
+        begun = build_record(out)
         changed = [
             f"{part}.{name}"
             for part in fingerprint
@@ -349,7 +359,7 @@ def _is_complete(out: Path, work: Path, fingerprint: dict[str, Any]) -> bool:
                 f"{out}: holds a build with other {', '.join(changed)}. One folder holds one build: its settings, "
                 "recipes and inputs stay the same. Give another --out, or delete this one."
             )
-        return (work / "complete.json").is_file()
+        return _is_whole(out)
     # The tasks of a job array start together: one may find the folder that another is about to claim.
     if out.exists() and (not out.is_dir() or any(path.name != work.name for path in out.iterdir())):
         raise UserError(

@@ -6,7 +6,6 @@ Local processes import this module and what it needs, not all of `build.py`.
 import contextlib
 import dataclasses
 import importlib
-import json
 import multiprocessing
 import os
 import signal
@@ -19,10 +18,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from gmai_cli.console import say
 from gmai_cli.exit_codes import EXIT_INTERRUPTED
 from gmai_formats.errors import UserError
-from gmai_formats.files import write_json
 from gmai_formats.installing import pip_install
+from gmai_formats.state import DamagedError, read_state, write_state
 
 from gmai_data.shards import ShardJob, build_shard
 from gmai_data.untyped import pa
@@ -115,8 +115,7 @@ def array_share(out: Path, environment: Mapping[str, str] = os.environ) -> tuple
             "number. Submit with `sbatch --array=0-N`, or unset SLURM_ARRAY_TASK_ID."
         ) from error
     record = out / ".build" / "shards" / "array.json"
-    if record.is_file():
-        earlier = _Array(**json.loads(record.read_text(encoding="utf-8")))
+    if (earlier := _first_array(record)) is not None:
         position = earlier.position(task)
         if position is not None and None not in (earlier.position(first), earlier.position(last)):
             return position, earlier.count
@@ -128,8 +127,18 @@ def array_share(out: Path, environment: Mapping[str, str] = os.environ) -> tuple
             "Submit `--array=0-N` first; some of its tasks may be submitted again as a list."
         )
     if (out / ".build").is_dir() or not out.exists():  # another program's folder is left as it is, and refused later
-        write_json(record, dataclasses.asdict(array))
+        write_state(record, dataclasses.asdict(array))
     return position, count
+
+
+def _first_array(record: Path) -> _Array | None:
+    try:
+        return _Array(**read_state(record))
+    except FileNotFoundError:
+        return None
+    except DamagedError as error:
+        say(f"{error}; the array of this task is taken for the first.")
+        return None
 
 
 def on_ray(jobs: Sequence[ShardJob]) -> Iterator[ShardJob]:

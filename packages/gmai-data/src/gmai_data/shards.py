@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gmai_formats.files import write_text
+from gmai_formats.files import replace_atomically, write_text
 
 from gmai_data.annotating import annotations_of
 from gmai_data.checks.duplicates import THUMBNAILS
@@ -93,7 +93,8 @@ def build_shard(job: ShardJob) -> None:
             samples.add_rows(_checked(texts, ledger, benchmarks, None))
     ledger.check()
     write_text(job.folder / "offers.jsonl", "".join(f"{line}\n" for line in offers))
-    (job.folder / THUMBNAILS).write_bytes(b"".join(thumbnails))
+    with replace_atomically(job.folder / THUMBNAILS) as file:
+        file.write(b"".join(thumbnails))
     files = ("annotations.parquet", "samples.parquet", "offers.jsonl", THUMBNAILS)
     set_marker(job.folder, BUILT, {"account": ledger.to_json()}, files)
 

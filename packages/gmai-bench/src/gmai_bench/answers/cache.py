@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from gmai_cli.console import say
+from gmai_formats.state import framed, unframed
 
 
 class CachedAnswer(NamedTuple):
@@ -31,10 +32,14 @@ class AnswerCache:
         self._descriptor: int | None = None
         self._answers: dict[str, CachedAnswer] = {}
         self._is_lost = False
+        self._damaged = 0
         try:
             for file in sorted(self._folder.glob("*.jsonl")):
-                for line in file.read_bytes().split(b"\n"):
+                *lines, _ = file.read_bytes().split(b"\n")  # the last may be of a kill, or of a run at work
+                for line in filter(None, lines):
                     self._take(line)
+            if self._damaged:
+                say(f"{self._folder}: {self._damaged} damaged lines are passed over; their questions are asked again.")
         except OSError as error:
             self._lose(error)
 
@@ -45,10 +50,10 @@ class AnswerCache:
 
     def _take(self, line: bytes) -> None:
         try:
-            fields = cast("dict[str, Any]", json.loads(line))
+            fields = cast("dict[str, Any]", json.loads(unframed(line) or b""))
             self._answers[str(fields["request"])] = CachedAnswer(str(fields["response"]), fields.get("cut") is True)
         except (ValueError, KeyError, TypeError):
-            return
+            self._damaged += 1
 
     def get(self, request: str) -> CachedAnswer | None:
         """Return the answer to a request, if there is one."""
@@ -70,6 +75,6 @@ class AnswerCache:
             name = f"{socket.gethostname()}-{os.getpid()}-{time.time_ns()}.jsonl"
             self._descriptor = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         line = {"request": request, "response": answer.response, "cut": answer.cut}
-        data = (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8", errors="replace")
+        data = framed(json.dumps(line, ensure_ascii=False).encode("utf-8", errors="replace"))
         while data:
             data = data[os.write(self._descriptor, data) :]

@@ -7,7 +7,6 @@ Slices and frames of one item are never compared with one another, and near pict
 Of two equal pictures the held-out one stays, then that of validation: a question's image must not be trained on.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,15 +16,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pydantic_core
-from gmai_formats.files import write_json
 from gmai_formats.fingerprints.copies import CANDIDATE_BITS, find_copy
 from gmai_formats.fingerprints.near import NearHashes
 from gmai_formats.fingerprints.perceptual import EDGE_PX, HASH
+from gmai_formats.state import read_state, write_state
 
 from gmai_data.sample import SUB_DATASETS
 from gmai_data.untyped import pa, pc, pq
 from gmai_data.vocabulary import Kind, Split
 
+LEFT_OUT = "left_out.json"
+"""File of a shard that holds duplicates."""
 THUMBNAILS = "thumbnails.bin"
 """File of a shard: the thumbnails of its annotations, in their order."""
 SAME, NEAR = "duplicate image", "near-duplicate image"
@@ -90,7 +91,7 @@ def screen(folders: Sequence[Path]) -> int:
         if each.hash is not None:
             near.setdefault(each.modality, NearHashes(CANDIDATE_BITS)).add(each.hash, each.id)
     for shard, rows in left.items():
-        write_json(folders[shard] / "left_out.json", _account(folders[shard], rows))
+        write_state(folders[shard] / LEFT_OUT, _account(folders[shard], rows))
     return sum(map(len, left.values()))
 
 
@@ -105,10 +106,10 @@ def _original(image: _Image, near: NearHashes, kept: Mapping[str, _Image]) -> st
 
 def left_out(folder: Path) -> dict[str, Any]:
     """Return what was left out of a shard: `rows` (row number ▶ reason), `ids`, and the `account` of it."""
-    path = folder / "left_out.json"
+    path = folder / LEFT_OUT
     if not path.is_file():
         return {"rows": {}, "ids": [], "account": {"images": {}, "samples": 0, "tallies": {}}}
-    return json.loads(path.read_text(encoding="utf-8"))
+    return read_state(path)
 
 
 def _images(shard: int, folder: Path) -> Iterator[_Image]:

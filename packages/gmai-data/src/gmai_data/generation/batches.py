@@ -24,7 +24,7 @@ from gmai_formats.chat.pool import Endpoint
 from gmai_formats.chat.prices import Budget, OutOfBudgetError, used_tokens
 from gmai_formats.chat.refusals import refusal_of
 from gmai_formats.errors import UserError
-from gmai_formats.files import write_json
+from gmai_formats.state import DamagedError, read_state, write_state
 
 from gmai_data.generation.asking import FILTERED, Usable
 from gmai_data.generation.journal import Journal, Reply
@@ -139,7 +139,7 @@ class BatchAsker:
         self._queue_full = True
         del record["id"]
         self._budget.reserved_usd -= record["most_usd"]
-        write_json(self._folder / f"batch-{record['name']}.json", record)
+        write_state(self._folder / f"batch-{record['name']}.json", record)
 
     def _halve(self, queue: Iterable[dict[str, Any]]) -> None:
         """Make batches smaller: one alone was refused again, so that the queue never holds it."""
@@ -173,7 +173,24 @@ class BatchAsker:
         for lines in self._folder.glob("batch-*.jsonl"):
             if not lines.with_suffix(".json").is_file():
                 lines.unlink()  # a run ended while it wrote; nothing of it was submitted
-        return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(self._folder.glob("batch-*.json"))]
+        records = map(self._record, sorted(self._folder.glob("batch-*.json")))
+        return [record for record in records if record is not None]
+
+    def _record(self, path: Path) -> dict[str, Any] | None:
+        """Return what is known of a batch; of a damaged record, what its requests tell, so that it is looked for."""
+        try:
+            return read_state(path)
+        except DamagedError as error:
+            lines = path.with_suffix(".jsonl")
+            if not lines.is_file():
+                say(f"{error}; its answers are in the journals, so that nothing is lost.")
+                path.unlink()
+                return None
+            say(f"{error}; the batch is looked for at the provider.")
+        keys = [str(pydantic_core.from_json(line)["custom_id"]) for line in lines.read_bytes().splitlines()]
+        dialect = self._endpoint.dialect.model_dump()
+        name = path.stem.removeprefix("batch-")
+        return {"name": name, "keys": keys, "most_usd": 0.0, "dialect": dialect, "submitting": True}
 
     def _split(self, requests: Iterable[tuple[Pending, Request]]) -> Iterator[dict[str, Any]]:
         """Write input files within the limits and yield the record of each."""
@@ -228,7 +245,7 @@ class BatchAsker:
                 path.unlink(missing_ok=True)
                 lines.unlink(missing_ok=True)
                 raise OutOfBudgetError
-            write_json(path, record | {"submitting": True})
+            write_state(path, record | {"submitting": True})
             content = lines.read_bytes()
             named = (lines.name, content, "application/jsonl")
             uploaded = await patiently(
@@ -247,7 +264,7 @@ class BatchAsker:
             say(f"batch {batch.id}: {len(record['keys'])} requests submitted.")
         self._budget.reserved_usd += record["most_usd"]
         record["id"] = batch.id
-        write_json(path, record)
+        write_state(path, record)
 
     async def _find(self, name: str) -> Any:
         """Return the batch that carries a name, or None where it never came to be, or was refused as a whole."""
@@ -277,7 +294,7 @@ class BatchAsker:
             journal.close()
         self._budget.reserved_usd -= record["most_usd"]
         path = self._folder / f"batch-{record['name']}.json"
-        write_json(path, record | {"collected": True})
+        write_state(path, record | {"collected": True})
         path.with_suffix(".jsonl").unlink(missing_ok=True)
         if self._stopped is not None:
             raise self._stopped

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import pydantic_core
+from gmai_formats.state import framed, unframed
 
 from gmai_data.checks.written import checks_digest
 
@@ -79,6 +80,9 @@ class Journal:
         """Failures that may pass: they stand in the quarantine of this run, and the next one asks again."""
         self.spent_usd = 0.0
         self.torn = 0
+        """Lines cut short by a kill: each is the last of its file."""
+        self.damaged = 0
+        """Whole lines whose content is not what was written."""
         self._outcomes: dict[str, Outcome] = {}
         self._checks = checks_digest()
         worker = f"{build}-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
@@ -98,10 +102,14 @@ class Journal:
 
     def _take(self, line: bytes, of_file: dict[str, Reply], *, own: bool) -> None:
         try:
-            entry = pydantic_core.from_json(line)
+            entry = pydantic_core.from_json(unframed(line) or b"")
             key = entry["key"]
         except (ValueError, KeyError, TypeError):
-            self.torn += 1  # the last line of a run that was killed while it wrote; what it said is asked again
+            # What it said is asked again.
+            if line.endswith(b"\n"):
+                self.damaged += 1
+            else:
+                self.torn += 1
             return
         if "reply" in entry:
             tokens = entry.get("tokens", (0, 0))
@@ -182,7 +190,7 @@ class Journal:
         if self._descriptor is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-        line = pydantic_core.to_json(entry) + b"\n"
+        line = framed(pydantic_core.to_json(entry))
         while line:
             line = line[os.write(self._descriptor, line) :]
         self.unsynced = True
@@ -209,7 +217,7 @@ def spent_before_usd(folder: Path, recipe: str, number: int, count: int, build: 
             for line in _lines(path):
                 if b'usd"' in line:
                     with contextlib.suppress(ValueError):  # the last line of a run that was killed while it wrote
-                        entry = pydantic_core.from_json(line)
+                        entry = pydantic_core.from_json(unframed(line) or b"")
                         spent_usd += entry.get("usd", 0.0) if "reply" in entry else entry.get("lost_usd", 0.0)
     return spent_usd
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from gmai_cli.console import say, table
 from gmai_formats.chat.dialect import Dialect
@@ -16,7 +16,7 @@ from gmai_formats.chat.driver import Driver, GaveUpError, RefusedError
 from gmai_formats.chat.pool import Endpoint, Pool
 from gmai_formats.chat.prices import Budget
 from gmai_formats.errors import UserError
-from gmai_formats.files import write_json
+from gmai_formats.state import DamagedError, read_state, write_state
 
 from gmai_data.generation.asking import Call
 from gmai_data.generation.estimate import Line, expected_requests
@@ -83,7 +83,7 @@ def preflight(
     )
     if record.is_file():
         known = read_record(record)
-        if known["settings"] == asked:
+        if known is not None and known["settings"] == asked:
             for endpoint in endpoints:
                 endpoint.dialect = Dialect.model_validate(known["dialects"][endpoint.url])
             return known["usd"]
@@ -94,15 +94,17 @@ def preflight(
     usd = _estimate(jobs, settings, looks, budget)
     _confirm(usd, yes=yes)
     dialects = {each.url: each.dialect.model_dump(mode="json") for each in endpoints}
-    write_json(record, Record(settings=asked, dialects=dialects, usd=usd))
+    write_state(record, Record(settings=asked, dialects=dialects, usd=usd))
     return usd
 
 
-def read_record(path: Path) -> Record:
-    """Return what an earlier look found."""
-    import json
-
-    return json.loads(path.read_text(encoding="utf-8"))
+def read_record(path: Path) -> Record | None:
+    """Return what an earlier look found, or None where that is damaged, so that one looks again."""
+    try:
+        return cast("Record", read_state(path))
+    except DamagedError as error:
+        say(f"{error}; the endpoints are looked at again.")
+        return None
 
 
 def _first_of_each_kind(jobs: Sequence[WriteJob], count: int) -> Iterator[tuple[Pending, Request]]:

@@ -17,13 +17,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gmai_cli.console import say
+
 from gmai_data.annotation import Annotation, annotation_of
 from gmai_data.checks.duplicates import left_out
 from gmai_data.generation.journal import Journal, spent_before_usd
 from gmai_data.generation.pending import Pending
 from gmai_data.generation.prompts import Prompt
 from gmai_data.generation.tasks import Task, TaskMaker, WritingSettings
-from gmai_data.markers import WRITTEN, has_marker
+from gmai_data.markers import WRITTEN, has_marker, read_marker
 from gmai_data.sample import turns_of
 from gmai_data.sources.recipe import Recipe
 from gmai_data.untyped import pq
@@ -62,13 +64,13 @@ class WriteJob:
 
     def passing(self) -> int:
         """Return how many requests of the assembled shard got no reply for a reason that may pass."""
-        return json.loads((self.folder / WRITTEN).read_text(encoding="utf-8")).get("passing", 0)
+        return read_marker(self.folder, WRITTEN).get("passing", 0)
 
     def spent_usd(self) -> float:
         """Return what the shard has cost so far."""
         if not self.done:
             return spent_before_usd(self.journals, self.recipe.name, self.number, self.count, self.build)
-        return json.loads((self.folder / WRITTEN).read_text(encoding="utf-8"))["spent_usd"]
+        return read_marker(self.folder, WRITTEN)["spent_usd"]
 
     @property
     def known(self) -> bool:
@@ -81,7 +83,13 @@ class WriteJob:
 
     def journal(self, *, retry: bool = False) -> Journal:
         """Open the shard's journal; `retry` asks again for what failed in a way that may pass."""
-        return Journal(self.journals, self.recipe.name, self.number, self.count, self.build, retry=retry)
+        journal = Journal(self.journals, self.recipe.name, self.number, self.count, self.build, retry=retry)
+        if retry and journal.damaged:
+            say(
+                f"{self.journals / self.recipe.name}: {journal.damaged} lines of the journal of shard {self.number} "
+                "are damaged; what they said is asked again, and what it cost is not counted."
+            )
+        return journal
 
     def maker(self) -> TaskMaker:
         """Return what derives the tasks of this shard's records."""

@@ -13,7 +13,7 @@ import numpy as np
 from gmai_formats.files import write_text
 from gmai_formats.pages.shell import page, text
 
-from gmai_data.publishing.statistics import read_manifest
+from gmai_data.publishing.record import read_manifest
 from gmai_data.seeded import hash_fraction
 from gmai_data.untyped import pq
 

@@ -1,6 +1,5 @@
 """`gmai data publish`: a finished build ▶ a release, a folder to be handed on, if every source's licence allows it."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +16,8 @@ from gmai_data.publishing.card import dataset_card
 from gmai_data.publishing.croissant import croissant
 from gmai_data.publishing.facts import ReleaseFacts, count_release
 from gmai_data.publishing.licences import reason_to_refuse
-from gmai_data.publishing.statistics import RINGS, fig3, read_manifest
+from gmai_data.publishing.record import build_record, read_manifest, refuse_damaged
+from gmai_data.publishing.statistics import RINGS, fig3
 from gmai_data.publishing.sub_datasets import TABLE_6
 from gmai_data.tables import ANNOTATIONS, QUESTIONS, SAMPLES, TableFiles
 from gmai_data.untyped import pa, pc, pq
@@ -44,6 +44,7 @@ def publish_build(out: Path, target: Path, *, leave_out_unlicensed: bool) -> Non
     manifest = read_manifest(out)
     record = build_record(out)
     kept = _allowed(out, record["recipes"], leave_out=leave_out_unlicensed)
+    refuse_damaged(out)
     with new_folder(target) as folder:
         _copy_tables(out, folder, sorted(kept) if len(kept) < len(record["recipes"]) else None)
         _copy_mixture(out, folder)
@@ -73,18 +74,6 @@ def check_release(where: Path, recipes: Mapping[str, Mapping[str, Any]], target:
     """
     _allowed(where, recipes, leave_out=False)
     check_new(target)
-
-
-def build_record(out: Path) -> dict[str, Any]:
-    """Return a build's versions, settings and recipes, as they were when it began.
-
-    Raises:
-        UserError: The build's record is gone.
-    """
-    path = out / ".build" / "build.json"
-    if not path.is_file():
-        raise UserError(f"{path}: no such file. It holds the sources' licences; copy `.build` along with the build.")
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _allowed(out: Path, recipes: Mapping[str, Mapping[str, Any]], *, leave_out: bool) -> dict[str, Mapping[str, Any]]:

@@ -20,6 +20,7 @@ from gmai_data.tables import ANNOTATIONS, QUESTIONS, SAMPLES, Image, TableFiles
 from gmai_data.untyped import pa, pc, pq
 from gmai_data.vocabulary import STAGE_SHARES, Kind, Language, Split, SubDataset
 
+_BESIDE = ("manifest.json", "mix.yaml", "quarantine.jsonl", "dropped.jsonl", "judged.jsonl")
 _PUBLISHED = ("annotations", "samples", "benchmarks")
 _ANNOTATIONS = "annotations"
 STEPS = len(SubDataset) + 2
@@ -59,6 +60,12 @@ def publish(shards: Sequence[Path], out: Path, seed: int, run: Runner, progress:
     benchmark = _publish_benchmark(shards, out, seed)
     progress.advance()
     return benchmark
+
+
+def published_files(out: Path) -> list[str]:
+    """Return the files of a build that was published, by their paths in OUT."""
+    written = [path for name in _PUBLISHED for path in sorted((out / name).rglob("*")) if path.is_file()]
+    return [*_BESIDE, *(str(path.relative_to(out)) for path in written)]
 
 
 def _publish_one(shards: Sequence[Path], out: Path, name: str) -> list[Split]:

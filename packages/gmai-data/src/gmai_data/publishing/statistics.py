@@ -1,6 +1,5 @@
 """What a build holds, as tables: by recipe, task, modality, department and kind."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +7,6 @@ from typing import Any
 
 from gmai_cli.console import say, table
 from gmai_formats.chat.prices import load_table
-from gmai_formats.errors import UserError
 from gmai_formats.files import write_text
 from gmai_formats.pages.charts import Bar, bar_chart
 from gmai_formats.pages.shell import page, text
@@ -16,19 +14,8 @@ from gmai_formats.pages.shell import page, text
 from gmai_data.generation.estimate import ASSUMED_S, Line, measured_seconds
 from gmai_data.generation.tasks import WritingSettings
 from gmai_data.generation.writers import WriterOptions
+from gmai_data.publishing.record import read_manifest
 from gmai_data.untyped import pq
-
-
-def read_manifest(out: Path) -> dict[str, Any]:
-    """Return the manifest of a finished build.
-
-    Raises:
-        UserError: There is none.
-    """
-    path = out / "manifest.json"
-    if not path.is_file():
-        raise UserError(f"{path}: no such file. A finished build has one; run `gmai data build … --out {out}`.")
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def print_build(out: Path) -> None:

@@ -1,0 +1,86 @@
+"""What a build says of itself: the record of what it was begun with, and the manifest of what came of it."""
+
+import contextlib
+import json
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from gmai_cli.console import say
+from gmai_formats.errors import UserError
+from gmai_formats.state import DamagedError, read_state, write_state
+
+from gmai_data.markers import COMPLETE, lost
+
+RECORDS = (".build/build.json", ".build/build-copy.json")
+"""Versions, settings, recipes and inputs, twice: without them paid answers could belong to any build."""
+
+
+def build_record(out: Path) -> dict[str, Any]:
+    """Return a build's versions, settings and recipes, as they were when it began.
+
+    A damaged record is replaced by its copy, which is said.
+
+    Raises:
+        UserError: The record is gone, or damaged together with its copy.
+    """
+    first, second = (out / name for name in RECORDS)
+    if not first.is_file():
+        raise UserError(f"{first}: no such file. It holds the sources' licences; copy `.build` along with the build.")
+    record: dict[str, Any] | None = None
+    damaged: list[Path] = []
+    for path in (first, second):
+        try:
+            found = read_state(path)
+            record = record or found
+        except DamagedError:
+            damaged.append(path)
+        except FileNotFoundError:
+            continue
+    if record is not None:
+        for path in damaged:
+            say(f"{path} is damaged; it is replaced by its copy.")
+            with contextlib.suppress(OSError):  # a finished build may lie where nothing can be written
+                write_state(path, record)
+        return record
+    raise DamagedError(
+        f"{first} is damaged, and so is its copy: it cannot be told whether this is the build that was begun. Start "
+        f"again: `mv {out} {out}.damaged`, then the same command. Answers of a model that were paid are kept with "
+        f"`--cache {out}.damaged/.build/journal`."
+    )
+
+
+def read_manifest(out: Path) -> dict[str, Any]:
+    """Return the manifest of a finished build.
+
+    Raises:
+        UserError: There is none, or it is damaged.
+    """
+    path = out / "manifest.json"
+    if not path.is_file():
+        raise UserError(f"{path}: no such file. A finished build has one; run `gmai data build … --out {out}`.")
+    try:
+        refuse_damaged(out, only=["manifest.json"])
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DamagedError(f"{path} is damaged. {_AGAIN}") from error
+
+
+def refuse_damaged(out: Path, *, only: Collection[str] = ()) -> None:
+    """Compare the published files of a build with what was written.
+
+    Args:
+        out: The build.
+        only: Names of the files that are looked at; all of them where there are none.
+
+    Raises:
+        DamagedError: One is gone or damaged.
+    """
+    with contextlib.suppress(FileNotFoundError):  # some replies of the model are still missing
+        found = lost(out, COMPLETE, only=only)
+        found.pop("mix.yaml", None)  # its shares are the user's to change
+        if found:
+            raise DamagedError(f"{out}: damaged: {'; '.join(found.values())}. {_AGAIN}")
+
+
+_AGAIN = "Give the `gmai data build` command of this build again: it finds what is damaged and builds it anew."
