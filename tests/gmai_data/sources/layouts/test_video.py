@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from gmai_data.phantoms.files import write_video
 from gmai_data.sources.folder import Folder
-from gmai_data.sources.layouts.video import COMPLETE_SHARE, Video, sampled_frames
+from gmai_data.sources.layouts.video import Video
+from gmai_data.sources.video_frames import COMPLETE_SHARE, sampled_frames
 from pydantic import ValidationError
 
 LAYOUT = {"kind": "video", "files": "v/*.avi"}

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from gmai_data.annotation import Box
 from gmai_data.imaging.boxes import regions
+from gmai_data.imaging.raster import Raster
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.card import Card
 from gmai_data.sources.fits import Size, fit_of
@@ -32,16 +33,24 @@ class MarkedPicture:
         image: The picture's file.
         named: The file that is named in the reasons.
         stated: Size of the picture that was annotated, where the annotation states it.
+        raster: The picture, where it is not a file's only one.
 
     Raises:
         SourceError: The picture is unreadable, or was annotated at a size that does not fit it.
     """
 
     def __init__(
-        self, card: Card, ledger: Ledger, root: Path, image: str, named: str, stated: Size | None = None
+        self,
+        card: Card,
+        ledger: Ledger,
+        root: Path,
+        image: str,
+        named: str,
+        stated: Size | None = None,
+        raster: Raster | None = None,
     ) -> None:
         self._card, self._ledger, self._image, self._named = card, ledger, image, named
-        self._raster = load_picture(root, image, card)
+        self._raster = raster or load_picture(root, image, card)
         height_px, width_px = self._raster.pixels.shape[:2]
         self.size_px: Size = (width_px, height_px)
         # Boxes are made for the stored pixels, of which those of a DICOM file were made square.
@@ -71,11 +80,12 @@ class MarkedPicture:
             self._ledger.keep_box()
             self._boxes.append(box)
 
-    def add_mask(self, raw: str, mask: npt.NDArray[np.uint8]) -> None:
-        """Add the regions of a mask of the shown picture."""
+    def add_mask(self, raw: str, mask: npt.NDArray[np.uint8], *, is_one_object: bool = False) -> None:
+        """Add the regions of a mask of the shown picture, or all of it as one object, in however many parts."""
         self.add_label(raw)
         counter = BoxCounter(self._card, self._ledger, self._named, self.size_px)
-        counter.add([(raw, box, area) for _, box, area in regions(mask, whole_labels=self._card.boxes.per == "class")])
+        whole = is_one_object or self._card.boxes.per == "class"
+        counter.add([(raw, box, area) for _, box, area in regions(mask, whole_labels=whole)])
         self._boxes += counter.boxes
         self._incomplete.update(counter.incomplete)
 
@@ -90,18 +100,21 @@ class MarkedPicture:
         self._ledger.boxes.read += 1
         self._ledger.boxes.dropped[reason] += 1
 
-    def picture(self, origin: str, uncertain: Sequence[str] = (), more_files: tuple[str, ...] = ()) -> Picture:
+    def picture(
+        self, origin: str, uncertain: Sequence[str] = (), more_files: tuple[str, ...] = (), name: str = ""
+    ) -> Picture:
         """Return the picture.
 
         Args:
             origin: Where the boxes come from, for the provenance.
             uncertain: Raw labels that are left open.
             more_files: See `Picture`.
+            name: Of the picture, where it is not the file's.
         """
         labels = tuple(self._labels)
         geometry: dict[str, Any] = {"box_origin": origin, **self._raster.geometry, **self.fit.facts}
         return Picture(
-            PurePosixPath(self._image).name,
+            name or PurePosixPath(self._image).name,
             self._raster.pixels,
             labels,
             tuple(self._boxes),

@@ -1,7 +1,11 @@
 """Outlines ▶ masks: a pixel belongs to a polygon when its centre lies inside."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
+
+from gmai_data.ledger import SourceError
 
 
 def polygon_mask(outline: npt.NDArray[np.float64], shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
@@ -26,3 +30,34 @@ def polygon_mask(outline: npt.NDArray[np.float64], shape: tuple[int, int]) -> np
         first = np.clip(np.ceil(crossings - 0.5), 0, width).astype(np.int64)
         np.add.at(flips, (rows, first), 1)
     return (np.cumsum(flips[:, :width], axis=1) & 1).astype(np.uint8)
+
+
+def outlines_mask(
+    outlines: Sequence[npt.NDArray[np.float64]], size_px: tuple[int, int], where: str, file: str
+) -> npt.NDArray[np.uint8]:
+    """Return the mask of one object's polygons together.
+
+    Args:
+        outlines: Each `[n, 2]`, x and y in the shown picture.
+        size_px: Its width and height.
+        where: Which object, in words.
+        file: Named in the reasons.
+
+    Raises:
+        SourceError: A polygon is none, or reaches out of the picture by more than a pixel, or holds no pixel's
+            centre.
+    """
+    if not outlines or any(len(outline) < 3 or not np.isfinite(outline).all() for outline in outlines):
+        raise SourceError("segmentation unreadable", f"{where}: a polygon has at least three points", file)
+    width, height = size_px
+    low = min(float(outline.min()) for outline in outlines)
+    right, bottom = (max(float(outline[:, side].max()) for outline in outlines) for side in (0, 1))
+    if low < -1 or right > width + 1 or bottom > height + 1:
+        detail = f"{where} reaches {right:g}, {bottom:g}; the image is {width}×{height}"
+        raise SourceError("polygon outside the image", detail, file)
+    mask = np.zeros((height, width), np.uint8)
+    for outline in outlines:
+        mask |= polygon_mask(outline, (height, width))  # one by one: together, overlapping parts would cancel out
+    if not mask.any():
+        raise SourceError("polygon without a pixel", f"{where} holds the centre of no pixel", file)
+    return mask

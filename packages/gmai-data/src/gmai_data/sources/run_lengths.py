@@ -1,5 +1,7 @@
 """Masks as run lengths: COCO's lists of numbers and its compressed text."""
 
+import itertools
+
 import numpy as np
 import numpy.typing as npt
 
@@ -41,3 +43,11 @@ def unpack_counts(text: str) -> list[int]:
                 value |= -1 << shift
         counts.append(value + (counts[-2] if len(counts) > 2 else 0))
     return counts
+
+
+def runs_of(mask: npt.NDArray[np.bool_]) -> list[int]:
+    """Return lengths of background and mark by turns, along the rows, beginning with background."""
+    flat = mask.ravel()
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flat, [False]])))
+    ends = [0, *edges.tolist()] if flat.size and flat[-1] else [0, *edges.tolist(), int(flat.size)]
+    return [end - start for start, end in itertools.pairwise(ends)]

@@ -19,7 +19,7 @@ from gmai_data.sources.folder import Folder, Guess
 from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.layout import SPLIT_NAMES, Layout
 from gmai_data.sources.marked_picture import CROWD, MarkedPicture
-from gmai_data.sources.polygons import polygon_mask
+from gmai_data.sources.polygons import outlines_mask
 from gmai_data.sources.run_lengths import decode_rle, unpack_counts
 
 Entry = dict[str, Any]
@@ -183,20 +183,6 @@ def segmentation_mask(mark: Entry, picture: MarkedPicture, where: str, file: str
         if not value:
             raise ValueError("it has no polygon and no run lengths")
         outlines = [np.asarray(outline, np.float64).reshape(-1, 2) for outline in value]
-        if any(len(outline) < 3 or not np.isfinite(outline).all() for outline in outlines):
-            raise ValueError("a polygon has at least three points")
     except (KeyError, TypeError, ValueError) as error:
         raise SourceError("segmentation unreadable", f"{where}: {error}", file) from error
-    shown = [picture.fit.points(outline) for outline in outlines]
-    width, height = picture.size_px
-    low = min(float(outline.min()) for outline in shown)
-    right, bottom = (max(float(outline[:, side].max()) for outline in shown) for side in (0, 1))
-    if low < -1 or right > width + 1 or bottom > height + 1:
-        detail = f"{where} reaches {right:g}, {bottom:g}; the image is {width}×{height}"
-        raise SourceError("polygon outside the image", detail, file)
-    mask = np.zeros((height, width), np.uint8)
-    for outline in shown:
-        mask |= polygon_mask(outline, (height, width))  # one by one: together, overlapping parts would cancel out
-    if not mask.any():
-        raise SourceError("polygon without a pixel", f"{where} holds the centre of no pixel", file)
-    return mask
+    return outlines_mask([picture.fit.points(outline) for outline in outlines], picture.size_px, where, file)

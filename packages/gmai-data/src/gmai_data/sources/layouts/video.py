@@ -3,11 +3,10 @@
 import functools
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 from gmai_formats import separated
 from gmai_formats.errors import did_you_mean
-from gmai_formats.pictures.picture import MAX_PIXELS, Pixels
 from pydantic import Field
 
 from gmai_data.imaging.source_files import below, matching, relative_to, require_data
@@ -17,11 +16,9 @@ from gmai_data.sources.folder import Folder, Guess, column_of_labels, column_of_
 from gmai_data.sources.items import Item, Picture, full_name
 from gmai_data.sources.layout import Layout
 from gmai_data.sources.tables import delimiter_of
+from gmai_data.sources.video_frames import VIDEO_ENDINGS, sampled_frames
 
 _Rows = list[dict[str, str]]
-_VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".mpg")
-COMPLETE_SHARE = 0.95
-"""A video that decodes to fewer frames than this share of what its header names was cut off."""
 
 
 class Video(Layout):
@@ -74,7 +71,7 @@ class Video(Layout):
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:
         """Return a draft where there are videos, with a table of labels or a folder per class."""
-        videos = folder.with_ending(*_VIDEOS)
+        videos = folder.with_ending(*VIDEO_ENDINGS)
         if not videos:
             return None
         layout: dict[str, Any] = {"kind": "video", "files": f"**/*{videos[0].suffix}"}
@@ -152,47 +149,3 @@ def _rows(path: Path, label: str, frame: str | None, video: str | None, recipe: 
             return [{str(key): (value or "").strip() for key, value in row.items()} for row in table]
         except (separated.TableError, UnicodeDecodeError) as error:
             raise SourceError("table unreadable", str(error), path.name) from error
-
-
-def sampled_frames(root: Path, relative: str, every_s: float, max_frames: int) -> Iterator[tuple[int, float, Pixels]]:
-    """Yield (frame number, seconds, grey or RGB pixels) every so many seconds, from the first frame on.
-
-    Raises:
-        SourceError: Not a video, without frames, damaged, or with frames above `MAX_PIXELS`.
-    """
-    import av
-
-    library = cast(Any, av)
-    path = require_data(root, relative)
-    try:
-        # Closed in any case: PyAV keeps threads and buffers of open containers.
-        with library.open(str(path)) as container:
-            if not container.streams.video:
-                raise SourceError("no video in the file", "it holds sound or data only", relative)
-            stream = container.streams.video[0]
-            if stream.width * stream.height > MAX_PIXELS:
-                raise SourceError("image too large", f"frames of {stream.width}×{stream.height}", relative)
-            stream.thread_type = "NONE"
-            duration_s = float(container.duration or 0) / library.time_base
-            step_s = max(every_s, duration_s / max_frames)
-            taken = decoded = 0
-            start_s: float | None = None
-            for number, frame in enumerate(container.decode(stream)):
-                decoded = number + 1
-                seconds = float(frame.time) if frame.time is not None else number / float(stream.average_rate or 25)
-                start_s = seconds if start_s is None else start_s
-                if seconds - start_s + 1e-6 >= taken * step_s and taken < max_frames:
-                    taken += 1
-                    yield (
-                        number,
-                        seconds - start_s,
-                        frame.to_ndarray(format="gray" if frame.format.name.startswith("gray") else "rgb24"),
-                    )
-            if decoded < COMPLETE_SHARE * stream.frames:
-                detail = f"{decoded} of the {stream.frames} frames that its header names; download it again"
-                raise SourceError("video ends early", detail, relative)
-    except library.error.FFmpegError as error:
-        detail = " ".join(str(error).split()).replace(str(path), relative)
-        raise SourceError("video unreadable", f"{detail}; download it again", relative) from error
-    if taken == 0:
-        raise SourceError("no video in the file", "not one frame could be decoded", relative)

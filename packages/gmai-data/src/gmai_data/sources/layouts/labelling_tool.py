@@ -1,0 +1,271 @@
+"""What labelling tools export: LabelMe, CVAT, VIA, Supervisely, Labelbox, Pascal's outlines, frames in JSON."""
+
+import functools
+import glob
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from gmai_formats.files import is_file
+from pydantic import Field
+
+from gmai_data.imaging.raster import Raster
+from gmai_data.imaging.source_files import as_on_disk, below, matching, relative_to, require_data
+from gmai_data.ledger import Ledger, SetAside, SourceError
+from gmai_data.sources.card import Card
+from gmai_data.sources.folder import Folder, Guess
+from gmai_data.sources.items import Item, Picture, full_name
+from gmai_data.sources.layout import IMAGE_ENDINGS, Layout
+from gmai_data.sources.marked_picture import MarkedPicture
+from gmai_data.sources.shapes import add_shape
+from gmai_data.sources.tools import cvat, frames, labelbox, labelme, pascal, supervisely, via
+from gmai_data.sources.tools.marked import Marked
+from gmai_data.sources.video_frames import VIDEO_ENDINGS, frames_numbered
+
+_ONE_PICTURE = ("labelme", "supervisely", "pascal")
+"""Tools that write a file for each picture."""
+_LISTED, _VIDEO = "listed", "video"
+"""Items that are one of the pictures of a file, and those that are a whole video; others are a file each."""
+
+
+class LabellingTool(Layout):
+    """What a labelling tool exports.
+
+    Each shape is one object: a box stays a box, polygons, circles, ellipses and masks become the box of the pixels they
+    cover. Points, lines and other shapes without an area go to the quarantine by name, and their labels hold.
+    """
+
+    kind: Literal["labelling_tool"]
+    tool: Literal["labelme", "cvat", "via", "supervisely", "labelbox", "pascal", "frames"]
+    """labelme, supervisely: JSON per picture; pascal: XML or JSON per picture with `object`s and their `polygon`; cvat:
+    XML for images or for a video; via: VGG Image Annotator 1 or 2, JSON or CSV; labelbox: NDJSON, or the JSON of before
+    2023; frames: JSON per video with a list of objects for each frame."""
+    annotations: str
+    """Pattern of the files, such as `**/*.json`."""
+    images: str = "{parent}"
+    """Folder of the pictures; `{stem}` is the annotation file's name without ending, `{parent}` its folder, `{above}`
+    the folder above that (Supervisely: `{above}/img`). Where the annotation has frames of a video: the video
+    (`videos/{stem}.mp4`), or the path of their pictures with the number as `{frame}` or `{frame:06d}`
+    (`{parent}/images/frame_{frame:06d}.png`)."""
+    label_attribute: str | None = None
+    """VIA: the attribute that is the label; None: the only one."""
+    form: Literal["xywh", "xyxy"] = "xywh"
+    """frames: what the four numbers of a box are."""
+    every_n: int = Field(default=1, ge=1)
+    """Frames of videos: only those whose number is a multiple; neighbouring frames are near-copies."""
+    leave_out: tuple[str, ...] = ()
+    """Shapes that are left out and counted as dropped, as the tool calls them, such as `point`, `linestrip`."""
+    tags: bool = True
+    """Labels that the tool gives to a picture as a whole (flags, tags, answers) are labels, too."""
+
+    def list_items(self, card: Card, root: Path) -> Iterator[Item]:
+        """Yield one item per picture, or per video; files of other tools in the same folders are left out."""
+        below(root, self._place("a/b/c"), recipe=card.name)
+        for path in matching(root, self.annotations, recipe=card.name, what=f"annotations of {self.tool}"):
+            file = relative_to(root, path)
+            if self.tool in _ONE_PICTURE:
+                yield Item(file, (file,))
+                continue
+            try:
+                pictures = _pictures(self, root, file)
+            except SourceError as problem:
+                yield Item(file, (file,), problem=(problem.rule, problem.detail))
+                continue
+            if pictures and pictures[0].frame is not None and not self._is_of_pictures:
+                yield Item(file, (file, self._place(file)), part=_VIDEO)
+                continue
+            for number, picture in enumerate(pictures):
+                if (picture.frame or 0) % self.every_n:
+                    continue
+                image = self._image(picture, file, root)
+                labels = tuple(dict.fromkeys((*picture.labels, *(shape.label for shape in picture.shapes))))
+                group = file if picture.frame is not None else ""  # frames of one video are never divided
+                yield Item(
+                    image,
+                    (image, file),
+                    group,
+                    raw_labels=labels,
+                    position=number,
+                    part=_LISTED,
+                    problem=picture.problem,
+                    set_aside=picture.set_aside,
+                )
+
+    @property
+    def _is_of_pictures(self) -> bool:
+        return not self.images.lower().endswith(VIDEO_ENDINGS)
+
+    def _place(self, file: str) -> str:
+        path = PurePosixPath(file)
+        values = {"stem": path.stem, "parent": path.parent.as_posix(), "above": path.parent.parent.as_posix()}
+        place = self.images
+        for name, value in values.items():
+            place = place.replace(f"{{{name}}}", value)
+        return place.removeprefix("./")
+
+    def _image(self, picture: Marked, file: str, root: Path) -> str:
+        place = self._place(file)
+        if picture.frame is not None:
+            return as_on_disk(root, place.replace("{frame", "{0").format(picture.frame))
+        if not picture.name:  # called as the annotation is: `NAME.png.json`, or `NAME.json`
+            stem = PurePosixPath(file).stem
+            if stem.lower().endswith(IMAGE_ENDINGS):
+                return as_on_disk(root, (PurePosixPath(place) / stem).as_posix())
+            return _of_stem(root, place, stem) or as_on_disk(root, (PurePosixPath(place) / stem).as_posix())
+        # A path as it was on the annotator's disk: as much of its end as is there.
+        parts = [part for part in PurePosixPath(picture.name).parts if part not in ("/", "..", ".")]
+        for first in range(len(parts)):
+            found = as_on_disk(root, PurePosixPath(place, *parts[first:]).as_posix())
+            if is_file(root / found):
+                return found
+        named = (PurePosixPath(place) / parts[-1]).as_posix() if parts else place
+        return (self.tool in _ONE_PICTURE and _of_stem(root, place, PurePosixPath(file).stem)) or named
+
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+        """Yield the picture with its boxes, or the annotated frames of a video.
+
+        Raises:
+            SourceError: The annotation or picture is unreadable, sizes differ, or a label is unknown.
+            SetAside: The picture was not annotated.
+        """
+        if item.part == _VIDEO:
+            yield from self._video(item, card, root, ledger)
+            return
+        file = item.files[-1]
+        pictures = _pictures(self, root, file)
+        picture = pictures[item.position]
+        if item.part == _LISTED:
+            yield self._marked(picture, item.files[0], card, root, ledger, file)
+        else:
+            image = self._image(picture, file, root)
+            yield self._marked(picture, image, card, root, ledger, file, (image,))
+
+    def _video(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+        file, video = item.files
+        pictures = _pictures(self, root, file)
+        wanted = {each.frame: each for each in pictures if each.frame is not None and each.frame % self.every_n == 0}
+        missing = set(wanted)
+        for number, pixels in frames_numbered(root, video, wanted.keys()):
+            missing.discard(number)
+            name = f"{PurePosixPath(video).name}_frame{number:06d}"
+            raster = Raster(pixels, None, {"frame": number})
+            yield self._marked(wanted[number], video, card, root, ledger, file, raster=raster, name=name)
+        if missing:
+            detail = f"{len(missing)} annotated frames are not in it, the first is {min(missing)}"
+            raise SourceError("video ends early", detail, video)
+
+    def _marked(
+        self,
+        picture: Marked,
+        image: str,
+        card: Card,
+        root: Path,
+        ledger: Ledger,
+        file: str,
+        more_files: tuple[str, ...] = (),
+        raster: Raster | None = None,
+        name: str = "",
+    ) -> Picture:
+        if picture.set_aside:
+            raise SetAside(picture.set_aside, image)
+        if picture.problem is not None:
+            raise SourceError(*picture.problem, file)
+        marked = MarkedPicture(card, ledger, root, image, file, picture.size, raster)
+        for raw in picture.labels if self.tags else ():
+            marked.add_label(raw)
+        for number, shape in enumerate(picture.shapes, start=1):
+            where = f"shape {number} ({shape.label})" + ("" if picture.frame is None else f" of frame {picture.frame}")
+            if shape.name in self.leave_out and shape.kind == "other":
+                marked.leave_out_box(shape.label, f"a {shape.name}")
+                continue
+            if not shape.label:
+                full_name(card, shape.label, file)
+            add_shape(marked, shape, where, file)
+        return marked.picture(self.tool, picture.unclear, more_files, name)
+
+    @classmethod
+    def recognise(cls, folder: Folder) -> Guess | None:
+        """Return a draft where the first JSON or XML files, or a table, are those of a tool."""
+        for path in (*folder.with_ending(".json")[:20], *folder.with_ending(".xml", ".csv", ".ndjson")[:5]):
+            for tool in ("labelme", "supervisely", "cvat", "via", "labelbox"):
+                layout: dict[str, Any] = {"kind": "labelling_tool", "tool": tool}
+                probe = cls.model_validate({**layout, "annotations": folder.below(path)})
+                try:
+                    pictures = _pictures(probe, folder.root, folder.below(path))
+                except (SourceError, OSError):
+                    continue
+                pattern = f"*{path.suffix}" if tool in _ONE_PICTURE else path.name
+                layout["annotations"] = folder.below(path.parent / pattern)
+                layout["images"] = _folder_of(pictures, probe, path, folder)
+                labels = sorted({shape.label for each in _probed(probe, path, folder) for shape in each.shapes} - {""})
+                return Guess(f"annotations of {_NAMES[tool]}", "2d_detection", layout, labels)
+        return None
+
+
+_NAMES = {"labelme": "LabelMe", "supervisely": "Supervisely", "cvat": "CVAT", "via": "VGG Image Annotator",
+          "labelbox": "Labelbox"}  # fmt: skip
+_PROBED = 200
+
+
+def _probed(layout: LabellingTool, path: Path, folder: Folder) -> Iterator[Marked]:
+    files = folder.with_ending(path.suffix)[:_PROBED] if layout.tool in _ONE_PICTURE else [path]
+    for each in files:
+        try:
+            yield from _pictures(layout, folder.root, folder.below(each))
+        except (SourceError, OSError):
+            continue
+
+
+def _folder_of(pictures: Sequence[Marked], layout: LabellingTool, path: Path, folder: Folder) -> str:
+    first = pictures[0]
+    if first.frame is not None:
+        return "TODO"
+    stem = PurePosixPath(first.name).stem if first.name else path.stem
+    image = next((each for each in folder.images if each.stem == stem or each.name == stem), None)
+    if image is None:
+        return "TODO"
+    if layout.tool in _ONE_PICTURE and image.parent == path.parent:
+        return "{parent}"
+    if layout.tool in _ONE_PICTURE and image.parent.parent == path.parent.parent != folder.root:
+        return f"{{above}}/{image.parent.name}"
+    return folder.below(image.parent)
+
+
+def _of_stem(root: Path, place: str, stem: str) -> str | None:
+    """Return the one picture of that stem in a folder, or None."""
+    found = [
+        relative_to(root, path)
+        for path in sorted((root / place).glob(f"{glob.escape(stem)}.*"))
+        if path.name.lower().endswith(IMAGE_ENDINGS)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _pictures(layout: LabellingTool, root: Path, file: str) -> list[Marked]:
+    path = require_data(root, file)
+    return _parsed(layout.tool, layout.label_attribute, layout.form, path, file, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=2)
+def _parsed(
+    tool: str, attribute: str | None, form: Literal["xywh", "xyxy"], path: Path, file: str, modified_ns: int
+) -> list[Marked]:
+    del modified_ns  # another file under the same name is another entry of the cache
+    if tool == "via":
+        found = via.read(path, file, attribute)
+    elif tool == "frames":
+        found = frames.read(path, file, form)
+    else:
+        found = _READERS[tool](path, file)
+    if not found:
+        raise SourceError("no annotation of the tool", f"it is no file of {tool}, or holds no picture", file)
+    return found
+
+
+_READERS = {
+    "labelme": labelme.read,
+    "cvat": cvat.read,
+    "supervisely": supervisely.read,
+    "labelbox": labelbox.read,
+    "pascal": pascal.read,
+}
