@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install format lint types imports check test test-fast docs lowest mutants demo wheels changelog ci
+.PHONY: help install format lint types imports check test test-fast docs lowest mutants demo pictures wheels changelog ci
 
 help: ## Print these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ mutants: ## Put small faults into the code where a mistake costs most; the tests
 
 demo: ## Run the whole loop on phantoms; writes gmai-demo/
 	uv run gmai demo
+
+pictures: ## Draw the pictures of README and docs from the pages of gmai-demo/, in Chromium
+	uv run .ci/pictures.py gmai-demo
 
 wheels: ## Build the four packages and prove each wheel alone in a clean environment
 	rm -rf dist

@@ -1,0 +1,66 @@
+"""A headless Chromium that opens one page, runs a script in it and takes a picture; no other host is reached."""
+
+import asyncio
+import base64
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+
+async def visit(
+    url: str, profile: Path, *, script: str = "''", width: int = 1300, height: int = 900
+) -> tuple[Any, bytes]:
+    """Return what a script returned in a page, and a PNG of the page after it.
+
+    Args:
+        url: Of this machine, or a file's.
+        profile: New folder for the browser.
+        script: JavaScript; a promise is waited for.
+        width: CSS pixels.
+        height: CSS pixels.
+
+    Raises:
+        RuntimeError: The script threw.
+    """
+    chromium = await asyncio.create_subprocess_exec(
+        "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+        "--hide-scrollbars", "--disable-background-networking", "--remote-debugging-port=0",
+        f"--user-data-dir={profile}", f"--window-size={width},{height}",
+        "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1", "about:blank",
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert chromium.stderr is not None
+        async with asyncio.timeout(60):
+            while not (found := re.search(rb"ws://([^/]+)/", await chromium.stderr.readline())):
+                pass
+        address = found[1].decode()
+        async with aiohttp.ClientSession() as session:
+            async with session.put(f"http://{address}/json/new?{url}") as answer:
+                target = (await answer.json())["webSocketDebuggerUrl"]
+            async with session.ws_connect(target, max_msg_size=0) as socket:
+
+                async def call(number: int, method: str, **params: Any) -> dict[str, Any]:
+                    await socket.send_json({"id": number, "method": method, "params": params})
+                    while (reply := json.loads((await socket.receive()).data)).get("id") != number:
+                        pass
+                    return reply.get("result") or reply
+
+                ready = f"location.href.startsWith({json.dumps(url)}) && document.readyState == 'complete'"
+                async with asyncio.timeout(60):
+                    while not (await call(1, "Runtime.evaluate", expression=ready)).get("result", {}).get("value"):
+                        await asyncio.sleep(0.1)
+                size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+                await call(2, "Emulation.setDeviceMetricsOverride", **size)
+                result = await call(3, "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+                picture = await call(4, "Page.captureScreenshot")
+        if "exceptionDetails" in result:
+            raise RuntimeError(json.dumps(result)[:2000])
+        return result["result"].get("value"), base64.b64decode(picture["data"])
+    finally:
+        chromium.kill()
+        await chromium.wait()
