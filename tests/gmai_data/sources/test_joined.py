@@ -65,10 +65,36 @@ def test_a_copy_without_the_lists_is_split_by_the_fractions_where_the_card_says_
     assert "the publisher's split (./test.txt) is not there; split by the card's fractions" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("val.csv", "image,label\na.png,1\nd/b.png,0\n"),
+        ("val.csv", "a.png\nd/b\n"),
+        ("val.csv", "a\nb.png\n"),
+        ("val.csv:image", "label,image\n1,a.png\n0,b\n"),
+        ("val.tsv", "image\tlabel\na.png\t1\nb\t0\n"),
+        ("val.txt", "./a.png\nd/b.png\n"),
+        ("val.txt", "a 1\nb -1\n"),
+    ],
+)
+def test_lists_in_texts_and_tables(toy, tmp_path, name, text):
+    (tmp_path / name.split(":")[0]).write_text(text)
+    (tmp_path / "rest.csv").write_text("image,label\nc.png,a\n")
+    recipe = toy(split={"official": {"validation": name, "train": "rest.csv"}})
+    found = joined(recipe, tmp_path, "a.png", "d/b.png", "c.png", "e.png")
+    assert [item.split for item in found] == ["validation", "validation", "train", None]
+
+
+def test_a_column_of_a_list_that_is_not_there(toy, tmp_path):
+    (tmp_path / "val.csv").write_text("image,label\na.png,1\n")
+    with pytest.raises(UserError, match=r'val\.csv:1: no column "imag", which recipe toy reads\. Did you mean "image"'):
+        joined(toy(split={"official": {"validation": "val.csv:imag"}}), tmp_path, "a.png")
+
+
 def test_a_row_that_contradicts_another_is_named(toy, tmp_path):
     (tmp_path / "meta.csv").write_text("image,lesion\na,L1\na,L2\n")
     recipe = toy(split={"group_table": {"table": "meta.csv", "key": "image", "value": "lesion"}})
-    with pytest.raises(UserError, match=r'meta\.csv:3: a has "L1" and "L2" in lesion\. Correct the table'):
+    with pytest.raises(UserError, match=r'meta\.csv: data row 2: a has "L1" and "L2" in lesion\. Correct the table'):
         joined(recipe, tmp_path, "a.png")
 
 

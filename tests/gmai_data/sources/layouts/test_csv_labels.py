@@ -1,5 +1,6 @@
 """Labels in a table: cells, several rows of an image, patients, splits, and what a draft makes of it."""
 
+import numpy as np
 import pytest
 from gmai_data.ledger import Ledger
 from gmai_data.sources.folder import Folder
@@ -195,3 +196,113 @@ def test_each_of_several_tables_has_its_own_pictures(toy, tmp_path):
     recipe = toy(layout=layout)
     found = {item.key: item.raw_labels for item in recipe.layout.list_items(recipe, tmp_path)}
     assert found == {"Test_Set/Test/1.png": ("b",), "Training_Set/Training/1.png": ("a",)}
+
+
+@pytest.fixture
+def book(tmp_path):
+    """Return a function of a name and sheets, each a list of rows, that saves a workbook."""
+
+    def save(name, **sheets):
+        openpyxl = pytest.importorskip("openpyxl")
+        document = openpyxl.Workbook()
+        document.remove(document.active)
+        for title, rows in sheets.items():
+            sheet = document.create_sheet(title)
+            for row in rows:
+                sheet.append(row)
+        document.save(tmp_path / name)
+
+    return save
+
+
+def test_a_workbook(put, read, toy, book):
+    for name in ("1.png", "002.png"):
+        put(name)
+    book("t.xlsx", about=[["read me"]], data=[["image", "dx", "x", "y", "w", "h"], [1, "a", 2, 3, 5.0, 6],
+                                              ["002", "b", None, None, None, None]])  # fmt: skip
+    layout = {**LAYOUT, "table": "t.xlsx", "image_suffix": ".png"}
+    assert {key: found[0].labels for key, found in read(toy(layout=layout))[0].items()} == {
+        "1.png": ("alpha",), "002.png": ("beta",)
+    }  # fmt: skip
+    card = toy(layout={**layout, "marks": {"box": ["x", "y", "w", "h"]}}, task="2d_detection")
+    assert [box.xyxy for box in read(card)[0]["1.png"][0].boxes] == [(2, 3, 7, 9)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-32"])
+def test_tables_that_say_their_encoding_need_no_setting(put, read, toy, encoding):
+    put("ä.png")
+    put("t.csv", "image;dx\nä.png;a\n".encode(encoding))
+    assert read(toy(layout=LAYOUT))[0]["ä.png"][0].labels == ("alpha",)
+
+
+def test_a_row_that_is_longer_than_the_header_goes_to_the_quarantine_alone(put, read, toy):
+    for name in "12":
+        put(f"{name}.png")
+    put("t.csv", "image,dx\n1.png,a, b\n2.png,b\n,a\n")
+    pictures, reasons = read(toy(layout=LAYOUT))
+    assert list(pictures) == ["2.png"]
+    assert reasons == {
+        "1.png": "row unreadable: data row 1 has 3 cells, the header 2; correct it",
+        "t.csv/row 0000003": "row without a picture: data row 3; fill image",
+    }
+
+
+def test_a_path_of_several_columns_and_one_of_several_endings(put, read, toy, tmp_path):
+    for name in ("s1/a.png", "s1/b.jpg", "s2/a.jpg"):
+        put(f"i/{name}")
+    put("t.csv", "study,image,dx\ns1,a,a\ns1,b,b\ns2,a,c\ns3,a,d\n,x,a\n")
+    card = toy(layout={**LAYOUT, "images": "i", "image_column": "{study}/{image}", "image_suffix": [".png", ".jpg"],
+                       "group_column": "study"})  # fmt: skip
+    pictures, reasons = read(card)
+    assert {key: found[0].labels for key, found in pictures.items()} == {
+        "i/s1/a.png": ("alpha",), "i/s1/b.jpg": ("beta",), "i/s2/a.jpg": ("gamma",)
+    }  # fmt: skip
+    assert [reason.split(":")[0] for reason in reasons.values()] == ["file missing", "row without a picture"]
+    put("i/s1/a.jpg")
+    assert read(card)[1]["i/s1/a.png"].startswith("picture in two folders: i/s1/a.png and i/s1/a.jpg; keep one")
+
+
+def test_labels_and_patients_in_further_tables(put, read, toy, tmp_path):
+    for name in "123":
+        put(f"{name}.png")
+    put("t.csv", "image,study\n1.png,s1\n2.png,s2\n3.png,s3\n")
+    put("labels.csv", "study_id;dx\ns1;a\ns1;b\ns2;c\n")
+    put("people.tsv", "study_id\tpatient\ns1\tp\ns2\tq\n")
+    joins = [{"table": "labels.csv", "key": "study_id", "on": "study"}, {"table": "people.tsv", "key": "study_id"}]
+    card = toy(layout={**LAYOUT, "joins": joins, "group_column": "patient"})
+    pictures, reasons = read(card)
+    assert {key: found[0].labels for key, found in pictures.items()} == {
+        "1.png": ("alpha", "beta"), "2.png": ("gamma",)
+    }  # fmt: skip
+    assert reasons == {"3.png": 'row unreadable: data row 3: study "s3" is not in labels.csv'}
+    assert [item.group for item in card.layout.list_items(card, tmp_path)] == ["p", "q", ""]
+
+
+def test_usual_names_of_splits_need_no_map_and_others_are_refused(put, read, toy, tmp_path):
+    for name in "123":
+        put(f"{name}.png")
+    put("t.csv", "image,dx,set\n1.png,a,train\n2.png,b,val\n3.png,c,fold7\n")
+    card = toy(layout={**LAYOUT, "split_column": "set"})
+    assert [item.split for item in card.layout.list_items(card, tmp_path)] == ["train", "validation", None]
+    assert read(card)[1] == {
+        "3.png": 'not in the official split: data row 3: "fold7" is no known split; name it in `split.names`'
+    }
+
+
+def test_labels_of_volumes(put, read, toy, nifti, tmp_path):
+    values = np.random.default_rng(0).integers(0, 900, (20, 24, 5)).astype(np.int16)
+    nifti("v/s1.nii.gz", values)
+    nifti("v/s2/scan.nii", values)
+    np.save(tmp_path / "v" / "s3.npy", values.transpose(2, 1, 0))
+    put("t.csv", "image,dx,lesion\ns1,a,1\ns2/scan,b,0\ns3,c,-1\n")
+    layout = {**LAYOUT, "images": "v", "image_suffix": [".nii.gz", ".nii", ".npy"]}
+    changes = {"task": "3d_classification", "modality": "MR", "slices": {"rule": "every_n", "n": 2}}
+    pictures, reasons = read(toy(layout=layout, **changes))
+    assert reasons == {}
+    assert {key: (len(found), {each.labels for each in found}) for key, found in pictures.items()} == {
+        "v/s1.nii.gz": (3, {("alpha",)}), "v/s2/scan.nii": (3, {("beta",)}), "v/s3.npy": (3, {("gamma",)})
+    }  # fmt: skip
+    flags = {**layout, "label_column": None, "label_columns": ["lesion"]}
+    pictures, _ = read(toy(layout=flags, labels={"lesion": "lesion"}, **changes))
+    assert [found[0].labels for found in pictures.values()] == [("lesion",), (), ()]
+    assert pictures["v/s3.npy"][0].uncertain == ("lesion",)

@@ -64,13 +64,16 @@ class JoinedColumn(_Part):
     """A column of a table beside the pictures, with a row per picture, case or patient."""
 
     table: str
-    """The table, CSV or TSV, below the root."""
+    """The table, CSV, TSV or XLSX, below the root."""
     key: str
     """Column that names the item: by its path, file name or stem, or by what `of` finds in its path."""
     value: str
     """Column that is read."""
     of: str | None = None
     """Regular expression on the item's path whose one group is the key, such as `^(s\\d+)/`."""
+
+    encoding: str = "utf-8-sig"
+    """Of the table's text, such as `cp1252`."""
 
     @field_validator("of")
     @classmethod
@@ -93,7 +96,7 @@ class SplitRule(_Part):
     """Why there is no group: each picture is of another patient, or the publisher does not say."""
     official: dict[Split, str] = Field(default_factory=dict[Split, str])
     """Split ▶ list file of the publisher, with a path, file name or stem per line; below the layout's `lists`, or the
-    root."""
+    root. Of a table (CSV, TSV, XLSX) the first column, or the one that is named: `val.csv:image_id`."""
     table: JoinedColumn | None = None
     """Column of a table that names the publisher's split; its values are mapped by `names`."""
     pattern: str | None = None

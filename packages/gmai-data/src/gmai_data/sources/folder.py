@@ -1,5 +1,6 @@
 """A folder of unknown files as a layout sees it that asks: could this be mine?"""
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,7 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gmai_formats import separated
+from gmai_formats.errors import UserError
+
+from gmai_data.sources.tables import TABLE_ENDINGS, UTF_8, read_table
 
 MAX_FILES = 20_000
 """Files looked at; a dataset shows its layout long before."""
@@ -60,7 +63,7 @@ class Folder:
     @cached_property
     def tables(self) -> list[tuple[Path, list[dict[str, str]]]]:
         """Return the tables with rows, each with its first rows."""
-        return [(path, rows) for path in self.with_ending(".csv", ".tsv") if (rows := _first_rows(path))]
+        return [(path, rows) for path in self.with_ending(*TABLE_ENDINGS) if (rows := _first_rows(path))]
 
     def endings(self) -> Counter[str]:
         """Return how many files have which ending."""
@@ -70,13 +73,14 @@ class Folder:
 
 
 def _first_rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        header = file.readline()
-        file.seek(0)
-        table = separated.DictReader(file, delimiter=max(",\t;", key=header.count), restval="")
-        return [
-            {str(name): str(cell) for name, cell in row.items()} for row, _ in zip(table, range(_ROWS), strict=False)
-        ]
+    """Return the first rows of a table in UTF-8 or else Windows-1252; nothing of one that cannot be read."""
+    for encoding in (UTF_8, "cp1252"):
+        try:
+            _, rows = read_table(path, encoding=encoding)
+            return [row for _, row, _ in itertools.islice(rows, _ROWS)]
+        except UserError:
+            continue
+    return []
 
 
 def column_of_names(rows: Sequence[Mapping[str, str]], stems: set[str]) -> str | None:

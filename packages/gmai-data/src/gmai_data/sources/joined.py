@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from gmai_cli.console import say
-from gmai_formats import separated
 from gmai_formats.errors import UserError, did_you_mean
 
 from gmai_data.imaging.source_files import below
@@ -14,7 +13,7 @@ from gmai_data.sources.card import Card, JoinedColumn
 from gmai_data.sources.items import Item
 from gmai_data.sources.layout import SPLIT_NAMES
 from gmai_data.sources.splits import drawn_split, group_of
-from gmai_data.sources.tables import delimiter_of
+from gmai_data.sources.tables import TABLE_ENDINGS, read_table
 from gmai_data.vocabulary import Split
 
 
@@ -94,19 +93,16 @@ def _column(column: JoinedColumn, card: Card, root: Path) -> dict[str, str]:
             f"{path}: no such table. Recipe {card.name} takes {column.value} from it, by which pictures are kept "
             "together or split; download it, too, or take it out of a copy of the recipe."
         )
-    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines(keepends=True)
+    names, rows = read_table(path, lambda found: column.key in found, encoding=column.encoding)
+    _require_columns(names, (column.key, column.value), path, card)
     found: dict[str, str] = {}
-    try:
-        rows = separated.DictReader(lines, delimiter=delimiter_of(lines[0] if lines else "", column.key), strict=True)
-        names = rows.fieldnames = [name.strip() for name in rows.fieldnames or []]
-        _require_columns(names, (column.key, column.value), path, card)
-        for number, row in enumerate(rows, start=2):
-            key, value = ((row[name] or "").strip() for name in (column.key, column.value))
-            if found.setdefault(key, value) != value:
-                said = f'"{found[key]}" and "{value}"'
-                raise UserError(f"{path}:{number}: {key} has {said} in {column.value}. Correct the table.")
-    except separated.TableError as error:
-        raise UserError(f"{path}: not readable as a table: {error}. Save it as CSV again.") from error
+    for number, row, problem in rows:
+        if problem:
+            raise UserError(f"{path}: {problem}.")
+        key, value = row[column.key], row[column.value]
+        if found.setdefault(key, value) != value:
+            said = f'"{found[key]}" and "{value}"'
+            raise UserError(f"{path}: data row {number}: {key} has {said} in {column.value}. Correct the table.")
     return found
 
 
@@ -122,14 +118,33 @@ def _lists(card: Card, root: Path, lists: str) -> dict[str, Split]:
     splits: dict[str, Split] = {}
     for split, name in card.split.official.items():
         path = below(root, f"{lists}/{name}", recipe=card.name)
+        file, colon, column = name.rpartition(":")
+        if not path.is_file() and colon and column:
+            path = below(root, f"{lists}/{file}", recipe=card.name)
         if not path.is_file():
             raise UserError(
                 f"{path}: no such split list. Recipe {card.name} takes the publisher's split from it; "
                 "add the list, or take `split.official` out of a copy of the recipe to split by hash."
             )
+        for sure, perhaps in _listed(path, column if colon else None, card):
+            for listed in (sure, perhaps):
+                if listed and splits.setdefault(listed, split) != split and listed == sure:
+                    raise UserError(f"{path}: {listed} is in the list of {splits[listed]}, too. Correct the lists.")
+    return splits
+
+
+def _listed(path: Path, column: str | None, card: Card) -> Iterator[tuple[str, str]]:
+    """Yield (what a line of a list means, what it may mean): a line of a text and its first word, a cell of a table."""
+    if path.suffix.lower() not in TABLE_ENDINGS:
         for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines():
             if line.strip():
-                for listed in {line.strip(), line.split()[0]}:
-                    if splits.setdefault(listed, split) != split and listed == line.strip():
-                        raise UserError(f"{path}: {listed} is in the list of {splits[listed]}, too. Correct the lists.")
-    return splits
+                yield line.strip().removeprefix("./"), line.split()[0].removeprefix("./")
+        return
+    names, rows = read_table(path, (lambda found: column in found) if column else (lambda found: not found))
+    if column is not None:
+        _require_columns(names, (column,), path, card)
+    elif names:
+        yield "", names[0]  # the first line of a list without a header; no picture is called as a column is
+    for _, row, _ in rows:
+        if row[column or names[0]]:
+            yield row[column or names[0]].removeprefix("./"), ""

@@ -9,7 +9,7 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from gmai_data.imaging import rules
-from gmai_data.sources import card, drawn, layout, recipe, table_marks
+from gmai_data.sources import card, drawn, layout, recipe, table_joins, table_marks
 from gmai_data.vocabulary import ClinicalTask, Department, Modality, Task
 
 
@@ -35,7 +35,7 @@ def reference() -> str:
     lines += ["# Layouts", "", *(inspect.getdoc(layout) or "").splitlines()[2:], ""]
     for kind, settings in sorted(recipe.LAYOUTS.items()):
         lines += _table(settings, f"## {kind}")
-    lines += _table(table_marks.TableMarks, "## TableMarks")
+    lines += _table(table_marks.TableMarks, "## TableMarks") + _table(table_joins.TableJoin, "## TableJoin")
     lines += _table(drawn.DrawnRule, "## DrawnRule")
     lines += ["# Vocabularies", ""]
     for vocabulary in (Modality, Department, ClinicalTask, Task):

@@ -1,4 +1,4 @@
-"""Labels in a table: a CSV or TSV file with one row per image, or several."""
+"""Labels in a table: a CSV, TSV or XLSX file with one row per image, volume or series, or several."""
 
 import codecs
 import dataclasses
@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Self
 
-from gmai_formats import separated
 from gmai_formats.errors import UserError, did_you_mean
-from gmai_formats.files import is_file
 from pydantic import Field, field_validator, model_validator
 
 from gmai_data.imaging.source_files import as_on_disk, below, relative_to
@@ -20,27 +18,32 @@ from gmai_data.sources.card import Card
 from gmai_data.sources.folder import Folder, Guess, column_of_labels, column_of_names, values_of
 from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.labelled import labelled_pictures
-from gmai_data.sources.layout import Layout
+from gmai_data.sources.layout import SPLIT_NAMES, Layout
 from gmai_data.sources.marked_picture import MarkedPicture
+from gmai_data.sources.table_joins import TableJoin, with_joins
 from gmai_data.sources.table_marks import TableMarks, box_columns, run_length_column
-from gmai_data.sources.tables import delimiter_of
+from gmai_data.sources.tables import Row, read_table
 
 _PERSON = re.compile(r"(?:patient|subject|participant)[ _-]?(?:id|no|number)?", re.IGNORECASE)
 _FLAGS = {"0", "1", "-1", "0.0", "1.0", "-1.0", ""}
 
 
 class CsvLabels(Layout):
-    """A CSV or TSV file with one row per image, or several: the labels of an image's rows are put together."""
+    """A CSV, TSV or XLSX file with one row per image, or several: the labels of an image's rows are put together.
+
+    What a row names may be a picture, a volume file, or a folder with a DICOM series, whose slices have the labels.
+    """
 
     kind: Literal["csv_labels"]
     table: str
-    """The CSV (`,`) or TSV (`.tsv`: tab) file, with a header line; a pattern may find several."""
+    """The CSV, TSV or XLSX file, with a header line; a pattern may find several."""
     images: str | tuple[str, ...] = "."
     """Folder that the image column is relative to, or several, of which one has the picture: patterns such as
     `images_*/images`, or a list. `{parent}` is the path of the table's folder."""
     image_column: str
-    image_suffix: str = ""
-    """Put behind every value of the image column, such as `.jpg`."""
+    """Column with the file's name or path, or a path of several, such as `{study_id}/{image_id}`."""
+    image_suffix: str | tuple[str, ...] = ""
+    """Put behind every value of the image column, such as `.jpg`, or several, of which one makes a file."""
     label_column: str | None = None
     """Column of the label, or of several with `separator`."""
     label_columns: tuple[str, ...] = ()
@@ -57,7 +60,8 @@ class CsvLabels(Layout):
     split_column: str | None = None
     """Column with the official split; its values are mapped by `split.names`."""
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
-    """What separates the columns; None: the comma, tab or semicolon that gives the header an image column."""
+    """What separates the columns; None: the comma, tab, semicolon or bar that gives the header an image
+    column."""
     separator: str | None = None
     """Separates several labels in one cell, such as `|`; without it a cell is one label."""
 
@@ -65,7 +69,11 @@ class CsvLabels(Layout):
     """Boxes or masks in the table, one a row: `{box: [x, y, width, height]}`, `{run_lengths: EncodedPixels}`. A row
     without one whose label is one of `negative`, or empty, says that nothing was found."""
     encoding: str = "utf-8-sig"
-    """Of the table's text, such as `cp1252` or `utf-16`."""
+    """Of the table's text, such as `cp1252` or `gb18030`. One with a byte order mark is read as that says."""
+    sheet: str | None = None
+    """Of a workbook with several; None: the one with the image column."""
+    joins: tuple[TableJoin, ...] = ()
+    """Further tables whose columns are read as if they were the first one's: `[{table: meta.csv, key: image_id}]`."""
 
     @field_validator("encoding")
     @classmethod
@@ -95,7 +103,7 @@ class CsvLabels(Layout):
         items: dict[str, Item] = {}
         for table in tables:
             folders = self._folders(table, card, root)
-            for item in self._items(self._lines(table), table, card, root, folders):
+            for item in self._items(table, card, root, folders):
                 items[item.key] = _together(items[item.key], item) if item.key in items else item
         yield from items.values()
 
@@ -113,57 +121,64 @@ class CsvLabels(Layout):
             raise UserError(f"{root}: recipe {card.name} finds no folder {self.images} of pictures. Check --root.")
         return list(dict.fromkeys(found))
 
-    def _lines(self, table: Path) -> list[str]:
-        try:
-            return table.read_text(encoding=self.encoding).splitlines(keepends=True)
-        except UnicodeError as error:
-            name = "UTF-8" if self.encoding == "utf-8-sig" else self.encoding
-            raise UserError(
-                f"{table}: not {name} text ({getattr(error, 'reason', error)} at byte {getattr(error, 'start', 0)}). "
-                "Save it as UTF-8, or name its `encoding` in the layout, such as cp1252."
-            ) from error
+    @property
+    def _parts_of_name(self) -> list[str]:
+        """Return the columns that name the picture."""
+        return re.findall(r"\{([^{}]+)\}", self.image_column) or [self.image_column]
 
-    def _items(self, lines: list[str], table: Path, card: Card, root: Path, folders: list[str]) -> Iterator[Item]:
-        try:
-            rows = separated.DictReader(
-                lines,
-                delimiter=self.delimiter or delimiter_of(lines[0] if lines else "", self.image_column),
-                strict=True,
-            )
-            columns = rows.fieldnames = [name.strip() for name in rows.fieldnames or []]
-            named = (self.image_column, self.label_column, self.group_column, self.split_column)
-            for column in (*named, *self.label_columns, *(self.marks.columns if self.marks else ())):
-                if column is not None and column not in columns:
-                    raise UserError(
-                        f'{table}:1: no column "{column}", which recipe {card.name} reads.'
-                        f"{did_you_mean(column, columns)} Fix the table or the card."
-                    )
-            line = -1
-            for line, row in enumerate(rows):
-                yield self._item(row, line, card, root, folders)
-            if line < 0:
-                raise UserError(f"{table}: the table has a header but no rows. Give a table with one row per image.")
-        except separated.TableError as error:
-            raise UserError(f"{table}: not readable as a table: {error}. Save it as CSV again.") from error
+    def _items(self, table: Path, card: Card, root: Path, folders: list[str]) -> Iterator[Item]:
+        first = self._parts_of_name[0]
+        marks = self.marks.columns if self.marks else ()
+        named = (*self._parts_of_name, self.label_column, self.group_column, self.split_column, *self.label_columns)
+        wanted = [column for column in (*named, *marks) if column is not None]
+        names, rows = read_table(
+            table, lambda found: first in found, encoding=self.encoding, delimiter=self.delimiter, sheet=self.sheet
+        )
+        if self.joins:
+            names, rows = with_joins(names, rows, self.joins, wanted, root, card.name)
+        for column in wanted:
+            if column not in names:
+                raise UserError(
+                    f'{table}:1: no column "{column}", which recipe {card.name} reads.'
+                    f"{did_you_mean(column, names)} Fix the table or the card."
+                )
+        number = 0
+        for number, row, problem in rows:
+            item = self._item(row, number - 1, card, root, folders)
+            yield dataclasses.replace(item, problem=("row unreadable", problem)) if problem else item
+        if not number:
+            raise UserError(f"{table}: the table has a header but no rows. Give a table with one row per image.")
 
-    def _item(self, row: dict[str, str | None], line: int, card: Card, root: Path, folders: list[str]) -> Item:
-        name = (row[self.image_column] or "").strip() + self.image_suffix
-        places = [as_on_disk(root, (PurePosixPath(folder) / name).as_posix()) for folder in folders]
-        there = [place for place in places if is_file(root / place)] if len(places) > 1 else places
+    def _item(self, row: Row, line: int, card: Card, root: Path, folders: list[str]) -> Item:
+        name = row.get(self.image_column, "")
+        if "{" in self.image_column:
+            name = re.sub(r"\{([^{}]+)\}", lambda part: row[part[1]], self.image_column)
+        suffixes = (self.image_suffix,) if isinstance(self.image_suffix, str) else self.image_suffix
+        paths = [PurePosixPath(folder) / (name + suffix) for folder in folders for suffix in suffixes]
+        places = list(dict.fromkeys(as_on_disk(root, path.as_posix()) for path in paths))
+        there = [place for place in places if (root / place).exists()] if len(places) > 1 else places
         image = (there or places)[0]
-        problem = ("picture in two folders", f"{' and '.join(there)}; keep one of them") if len(there) > 1 else None
+        problem = None
+        if not name or any(not row[column] for column in self._parts_of_name):
+            problem = ("row without a picture", f"data row {line + 1}; fill {self.image_column}")
+            image = f"{self.table}/row {line + 1:07d}"
+        elif len(there) > 1:
+            problem = ("picture in two folders", f"{' and '.join(there)}; keep one of them")
         uncertain: tuple[str, ...] = ()
         if self.label_column is None:
-            cells = {column: row[column] or "" for column in self.label_columns}
+            cells = {column: row[column] for column in self.label_columns}
             raw = [column for column, cell in cells.items() if _is_one_of(cell, self.positive)]
             rest = [column for column in cells if column not in raw and not _is_one_of(cells[column], self.negative)]
             uncertain = tuple(column for column in rest if _is_one_of(cells[column], self.uncertain))
             raw = [f"{column}: {cells[column]}" for column in rest if column not in uncertain] or raw
         else:
-            cell = (row[self.label_column] or "").strip()
+            cell = row[self.label_column]
             raw = cell.split(self.separator) if self.separator else [cell]
-        split = card.split.names.get((row[self.split_column] or "").strip()) if self.split_column else None
-        group = (row[self.group_column] or "").strip() if self.group_column else ""
+        split = (card.split.names or SPLIT_NAMES).get(row[self.split_column]) if self.split_column else None
+        if self.split_column and split is None and problem is None and not card.split.names:
+            detail = f'data row {line + 1}: "{row[self.split_column]}" is no known split; name it in `split.names`'
+            problem = ("not in the official split", detail)
+        group = row[self.group_column] if self.group_column else ""
         labels = tuple(part.strip() for part in raw if part.strip())
         part = ""
         if self.marks is not None:
