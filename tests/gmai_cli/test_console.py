@@ -2,6 +2,7 @@ import io
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from gmai_cli import console
@@ -186,3 +187,8 @@ def test_the_time_left_is_that_of_recent_progress(monkeypatch, capsys) -> None:
         line = [each for each in capsys.readouterr().err.splitlines() if "ETA" in each][-1]
         assert "2.0/s, ETA 0:06:" in line
         bar.advance(790)
+
+
+def test_the_next_command_can_be_typed_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    console.say_next("data", "view", Path("a build"), "--images", 3)
+    assert capsys.readouterr().err == "next: gmai data view 'a build' --images 3\n"

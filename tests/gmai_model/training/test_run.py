@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from gmai_model.assembly.weights import WeightFiles, tensor_digest
+from gmai_model.training import run
 from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText
 
@@ -200,3 +201,13 @@ def test_run_folder_is_bound_to_its_settings(train: Train, checkpoint: Path, sta
     again = train(1, checkpoint, stage1)
     assert again.returncode == 0
     assert "is complete; nothing to do" in again.stderr
+
+
+def test_what_follows_a_stage(tmp_path: Path) -> None:
+    (tmp_path / "build/benchmarks").mkdir(parents=True)
+    mix, out = tmp_path / "build/mix.yaml", tmp_path / "runs/stage1"
+    assert run._next(1, mix, out)[-1] == tmp_path / "runs/stage2"
+    assert run._next(2, mix, Path("mine"))[-1] == Path("mine3")
+    assert run._next(3, mix, out) == ("bench", "--model", out / "model", "--benchmark", "NAME", "--out", "result")
+    (tmp_path / "build/benchmarks/held_out.yaml").write_bytes(b"")
+    assert "--benchmarks" in run._next(3, mix, out)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import sys
 import time
 from collections import deque
@@ -32,6 +33,11 @@ def say(message: str) -> None:
     In a run of several processes the line begins with the process's rank.
     """
     print(f"{rank_label()}{message}", file=sys.stderr, flush=True)
+
+
+def say_next(*words: object) -> None:
+    """Print the command that commonly follows, as it can be typed; its placeholders are words in capitals."""
+    say(f"next: {shlex.join(('gmai', *map(str, words)))}")
 
 
 def rank_label() -> str:

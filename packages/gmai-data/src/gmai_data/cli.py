@@ -208,12 +208,13 @@ def view(
     images: Annotated[int, typer.Option(min=1, help="At most so many images, the same share of every source.")] = 400,
 ) -> None:
     """Write a page with a build's images, their boxes and filters, and the quarantine with its reasons."""
-    from gmai_cli.console import say
+    from gmai_cli.console import say, say_next
 
     from gmai_data.publishing.gallery import write_gallery
 
     page = to or out / "gallery.html"
     say(f"{page}: {write_gallery(out, page, images=images)} images. Open it in a browser; it needs no network.")
+    say_next("model", "init", "--preset", "tiny", "--data", out / "mix.yaml", "--out", "tiny")
 
 
 @app.command()

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from gmai_cli.console import say_next
 from gmai_formats.errors import UserError
 
 from gmai_model.quiet import quiet
@@ -100,6 +101,10 @@ def init(
                 chat_template=chat_template, names=(part_name(vision, parts[0]), part_name(language, parts[1])),
             )  # fmt: skip
     typer.echo(f"wrote {out}")
+    if preset is not None and preset is not Preset.SMALL_REAL:
+        say_next("model", "warmup", "--model", out, "--data", data or "DATA", "--out", "warm")
+    else:
+        say_next("train", "--stage", 1, "--model", out, "--data", data or "DATA", "--out", "runs/stage1")
 
 
 @model_app.command()

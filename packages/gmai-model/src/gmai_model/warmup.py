@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from gmai_cli.console import progress, say
+from gmai_cli.console import progress, say, say_next
 from gmai_formats.errors import UserError
 from gmai_formats.rows.images import FilePart
 from gmai_formats.rows.mixtures import load_mixture
@@ -76,6 +76,7 @@ def warm_up(model: Path, data: Path, out: Path, *, vision_steps: int, language_s
     }  # fmt: skip
     export(model, out, trained, history=history)
     say(f"wrote {out}: label sets told apart {accuracy:.0%} of the time, text loss {loss:.3f}; projector untouched")
+    say_next("train", "--stage", 1, "--model", out, "--data", data, "--out", "runs/stage1")
 
 
 def _read_rows(data: Path) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from gmai_cli.console import progress, say
+from gmai_cli.console import progress, say_next
 from gmai_formats.errors import UserError, did_you_mean
 
 from gmai_data.phantoms import pictures, texts, volumes
@@ -47,7 +47,7 @@ def draw_all(directory: Path, size: str, seed: int) -> None:
         for number, (name, draw) in enumerate(DATASETS.items()):
             draw(directory / name, SIZES[size], seed * 1000 + number)
             bar.advance(note=name)
-    say(f"Build them with: gmai data build phantoms --root {directory} --out OUT")
+    say_next("data", "build", "phantoms", "--root", directory, "--out", "build")
 
 
 def _rng(seed: int, patient: int) -> np.random.Generator:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from gmai_cli.console import progress, say
+from gmai_cli.console import progress, say, say_next
 from gmai_cli.folders import check_new, new_folder
 from gmai_formats.errors import UserError
 from gmai_formats.files import sha256_file, write_json, write_text
@@ -64,6 +64,7 @@ def publish_build(out: Path, target: Path, *, leave_out_unlicensed: bool) -> Non
             f"(chance {entry['chance']:.1%}) without the sources that were left out. README.md says so."
         )
     say(f"{target}: {facts.total} samples, {facts.annotations} images of {len(kept)} sources, with README.md.")
+    say_next("data", "push", target, "OWNER/NAME")
 
 
 def check_release(where: Path, recipes: Mapping[str, Mapping[str, Any]], target: Path) -> None:

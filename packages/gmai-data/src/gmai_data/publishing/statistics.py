@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gmai_cli.console import say, table
+from gmai_cli.console import say, say_next, table
 from gmai_formats.chat.prices import load_table
 from gmai_formats.files import write_text
 from gmai_formats.pages.charts import Bar, bar_chart
@@ -48,6 +48,7 @@ def print_build(out: Path) -> None:
     kinds = ("items", "boxes", "samples")
     if any(entry[of]["quarantined"] for entry in manifest["recipes"].values() for of in kinds):
         say(f"Some input could not be used: see {out / 'quarantine.jsonl'} for files and reasons.")
+    say_next("data", "view", out)
 
 
 def _print_left_open(manifest: dict[str, Any]) -> None:

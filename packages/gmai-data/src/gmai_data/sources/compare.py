@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from gmai_cli.console import say_next
 from gmai_formats.errors import UserError
 from gmai_formats.files import sha256_file
 
@@ -51,6 +52,7 @@ def check_against_folder(name: str, root: Path | None) -> None:
     problems += _try_items(recipe, root, listing.items)
     if problems:
         raise UserError("\n".join(f"{root}: {problem}" for problem in problems))
+    say_next("data", "build", name, "--root", root, "--out", "build")
 
 
 def _require_files(recipe: Recipe, root: Path, items: Sequence[Item]) -> None:

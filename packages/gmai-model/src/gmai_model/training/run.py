@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from gmai_cli.console import say
+from gmai_cli.console import say, say_next
 from gmai_cli.exit_codes import EXIT_INTERRUPTED, EXIT_REQUEUE
 from gmai_cli.run_lock import RunLock
 from gmai_formats.errors import UserError
@@ -195,6 +195,17 @@ def _train(
         write_report(out, history, images={question.id: question.encoded_images for question in answers.questions})
         export.export(model, out / "model", lora.merged(trained, config.lora_alpha), history=history)
         say(f"wrote {out / 'model'}; the report is {out / 'report.html'}")
+        say_next(*_next(config.stage, data, out))
+
+
+def _next(stage: int, data: Path, out: Path) -> tuple[object, ...]:
+    """Return what follows a stage: the one after it, or a benchmark of the build's held-out questions."""
+    if stage < 3:
+        following = out.with_name(f"{out.name.replace(str(stage), '') or 'stage'}{stage + 1}")
+        return ("train", "--stage", stage + 1, "--model", out / "model", "--data", data, "--out", following)
+    held_out = (data if data.is_dir() else data.parent) / "benchmarks" / "held_out.yaml"
+    of = ("--benchmarks", held_out) if held_out.is_file() else ("--benchmark", "NAME")
+    return ("bench", "--model", out / "model", *of, "--out", "result")
 
 
 def _make_engine(config: TrainConfig, accelerator: Any, llava: LlavaForConditionalGeneration) -> Any:
