@@ -2,7 +2,18 @@ from datetime import date
 from typing import Any
 
 import pytest
-from gmai_bench.benchmarks.cells import Options, field, kind_of, options_of, place_of, text_of
+from gmai_bench.benchmarks.cells import (
+    Options,
+    field,
+    fields_of,
+    filled,
+    first_letter,
+    kind_of,
+    options_of,
+    place_of,
+    text_of,
+    without_letters,
+)
 from gmai_formats.errors import UserError
 
 THREE = ("fibroma", "cyst", "abscess")
@@ -102,3 +113,23 @@ def test_cells_as_text() -> None:
     assert field({"a": {"b": 1}, "a.b": 2}, "a.b") == 2
     assert field({"a": {"b": 1}}, "a.b") == 1
     assert field({"a": 1}, "a.b") is None
+
+
+def test_a_template_is_filled_with_the_cells_of_its_columns() -> None:
+    row = {"image": "synpic7", "a": {"b": "x"}, "image.jpg": "whole"}
+    assert (filled(row, "{image}.jpg"), filled(row, "image.jpg"), filled(row, "{a.b} {none}!")) == (
+        "synpic7.jpg",
+        "whole",
+        "x !",
+    )
+    assert (fields_of("{image}.jpg"), fields_of("image"), fields_of(None)) == (["image"], ["image"], [])
+
+
+def test_letters_in_front_of_options_are_taken_off() -> None:
+    options = Options(("A) CT", "B. B) cells", "(C) MR: T1"), ("A", "B", "C"))
+    assert without_letters(options, "p").texts == ("CT", "B) cells", "MR: T1")
+    with pytest.raises(UserError, match=r'p: the option "CT" does not begin with its letter A'):
+        without_letters(Options(("CT", "B) MR"), ("A", "B")), "p")
+    assert [first_letter(text, "p") for text in ("A) CT", "(B) MR", "C", "D.")] == ["A", "B", "C", "D"]
+    with pytest.raises(UserError, match=r'the reference "CT scan" does not begin with a letter'):
+        first_letter("CT scan", "p")

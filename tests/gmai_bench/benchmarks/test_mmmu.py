@@ -1,5 +1,6 @@
 """MMMU's Health & Medicine, drawn in code with the counts of the real subjects."""
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -62,3 +63,39 @@ def test_the_ids_of_the_other_subjects_are_known() -> None:
     assert len(OTHER_IDS) == 750
     assert {"validation_Accounting_1", "validation_Sociology_30"} <= OTHER_IDS
     assert not any(identity.startswith(f"validation_{subject}") for identity in OTHER_IDS for subject in SUBJECTS)
+
+
+def write_test_split(root: Path) -> None:
+    for subject in SUBJECTS:
+        (root / "mmmu-hm" / subject).mkdir(parents=True)
+        rows = [
+            {"id": f"test_{subject}_{n}", "question": "Which?", "options": "['E', 'B', 'A']" if n else "[]",
+             "answer": "?",
+             "question_type": "multiple-choice" if n else "open", "topic_difficulty": "Hard",
+             **{f"image_{i}": None for i in range(1, 8)}}
+            for n in range(2)
+        ]  # fmt: skip
+        pq.write_table(pa.Table.from_pylist(rows), root / "mmmu-hm" / subject / "test-00000-of-00001.parquet")
+
+
+def test_the_test_split_is_hidden_unless_its_answers_lie_beside_it(tmp_path: Path) -> None:
+    write_test_split(tmp_path)
+    benchmark = open_benchmark("mmmu-hm/test-1752", tmp_path)
+    assert benchmark.card.hidden
+    assert {question.reference for question in benchmark.questions(lambda _, __: "")} == {""}
+    answers = {
+        f"test_{s}_{n}": {"question_type": "", "ground_truth": "C" if n else ["7", "VII"]}
+        for s in SUBJECTS
+        for n in (0, 1)
+    }
+    path = tmp_path / "mmmu-hm/answer.json"
+    path.write_text(json.dumps(answers), encoding="utf-8")
+    known = open_benchmark("mmmu-hm/test-1752", tmp_path)
+    assert not known.card.hidden
+    assert [question.reference for question in known.questions(lambda _, __: "")][:2] == ["7", "A"]
+    path.write_text(json.dumps(dict([*answers.items()][1:])), encoding="utf-8")
+    with pytest.raises(UserError, match=r'the answers have none to "test_Basic_Medical_Science_0"'):
+        list(open_benchmark("mmmu-hm/test-1752", tmp_path).questions(lambda _, __: ""))
+    path.write_text("[]", encoding="utf-8")
+    with pytest.raises(UserError, match=r"answer\.json: not readable as answers of MMMU"):
+        open_benchmark("mmmu-hm/test-1752", tmp_path)

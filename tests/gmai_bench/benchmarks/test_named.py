@@ -3,7 +3,16 @@ from pathlib import Path
 
 import pytest
 from gmai_bench.benchmarks.hub import HubSource
-from gmai_bench.benchmarks.named import Copy, Images, find_copy, load_json_list, need_file, option_at, option_called
+from gmai_bench.benchmarks.named import (
+    Copy,
+    Images,
+    find_copy,
+    find_local,
+    load_json_list,
+    need_file,
+    option_at,
+    option_called,
+)
 from gmai_formats.errors import UserError
 
 HUB = HubSource("owner/data", ("*.csv",))
@@ -66,3 +75,11 @@ def test_a_broken_list_is_named(tmp_path: Path, text: str, message: str) -> None
     (tmp_path / "q.json").write_text(text)
     with pytest.raises(UserError, match=rf"q\.json: {message}"):
         load_json_list(tmp_path / "q.json")
+
+
+def test_a_benchmark_beside_the_hub_lies_below_the_root_or_is_it(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    assert find_local("own", tmp_path, "ask for it").folder == tmp_path / "own"
+    assert find_local("other", tmp_path, "ask for it").folder == tmp_path
+    with pytest.raises(UserError, match=r"own: needs --data-root\. own is not on the Hub: ask for it\."):
+        find_local("own", None, "ask for it")

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from gmai_bench.benchmarks.tables import image_bytes, read_rows
+from gmai_bench.benchmarks.tables import Layout, image_bytes, read_rows
 from gmai_formats.errors import UserError
 
 ROWS = [{"id": "1", "text": 'a, "b"\tc'}, {"id": "2", "text": "Größe"}]
@@ -88,3 +88,24 @@ def test_images_as_bytes_paths_base64_and_lists_of_them(tmp_path: Path, inputs: 
     assert read(encoded) == read(f"data:image/png;base64,{encoded}") == [picture * 3]
     with pytest.raises(UserError, match=r"row 1: the image is not whole base64"):
         read(encoded[:-3])
+
+
+def test_a_text_without_names_of_columns_and_records_deep_in_json(tmp_path: Path) -> None:
+    """VQA-Med's lines, whose last cells are as many as there are answers, and PathMMU's parts."""
+    text = tmp_path / "answers.txt"
+    text.write_text('i1|one "half|two\ni2|three\n', encoding="utf-8")
+    layout = Layout("|", ("id", "answers..."))
+    rows = list(read_rows([text], ["id", "answers"], named_in="own.yaml", layout=layout))
+    assert [row for _, row in rows] == [
+        {"id": "i1", "answers": ['one "half', "two"]},
+        {"id": "i2", "answers": ["three"]},
+    ]
+    parts = tmp_path / "data.json"
+    parts.write_text('{"PubMed": {"test": [{"q": 1}], "val": []}, "Atlas": {"test": [{"q": 2}]}}', encoding="utf-8")
+    found = list(read_rows([parts], ["q"], named_in="own.yaml", layout=Layout(records="{source}.{split}")))
+    assert [row for _, row in found] == [
+        {"source": s, "split": "test", "q": q} for s, q in (("PubMed", 1), ("Atlas", 2))
+    ]
+    assert found[1][0].endswith("data.json Atlas test record 1")
+    with pytest.raises(UserError, match=r'data\.json: has no "Atlass" \(it has PubMed, Atlas\)'):
+        list(read_rows([parts], ["q"], named_in="own.yaml", layout=Layout(records="Atlass.test")))

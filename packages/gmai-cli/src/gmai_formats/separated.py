@@ -12,5 +12,6 @@ LONGEST_CELL = 2**30
 csv.field_size_limit(LONGEST_CELL)
 
 DictReader = csv.DictReader
+QUOTE_MINIMAL, QUOTE_NONE = csv.QUOTE_MINIMAL, csv.QUOTE_NONE
 reader = csv.reader
 TableError = csv.Error

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, cast
@@ -34,6 +35,21 @@ def field(row: Mapping[str, Any], name: str) -> Any:
     for part in name.split("."):
         value = cast("Mapping[str, Any]", value).get(part) if isinstance(value, Mapping) else None
     return value
+
+
+_FIELD = re.compile(r"\{([^{}]+)\}")
+
+
+def fields_of(column: str | None) -> list[str]:
+    """Return the columns that a name or a template such as `{image}.jpg` needs."""
+    return [] if not column else _FIELD.findall(column) or [column]
+
+
+def filled(row: Mapping[str, Any], column: str) -> Any:
+    """Return a column's cell, or a template with the cells of its columns."""
+    if not _FIELD.search(column):
+        return field(row, column)
+    return _FIELD.sub(lambda match: text_of(field(row, match[1])), column)
 
 
 def text_of(value: Any) -> str:
@@ -76,6 +92,38 @@ def options_of(row: Mapping[str, Any], columns: str | list[str] | None, place: s
     return Options(texts, tuple(LETTERS[: len(texts)]))
 
 
+def without_letters(options: Options, place: str) -> Options:
+    """Return options without the letters that the file puts in front of them.
+
+    Raises:
+        UserError: One has none, or that of another.
+    """
+    texts: list[str] = []
+    for key, text in zip(options.keys, options.texts, strict=True):
+        match = _LETTERED.match(text)
+        if match is None or match[1] != key:
+            raise UserError(
+                f'{place}: the option "{text:.60}" does not begin with its letter {key}, as `lettered_options: true` '
+                f"says. Correct the row, or leave `lettered_options` out."
+            )
+        texts.append(text[match.end() :].strip())
+    return Options(tuple(texts), options.keys)
+
+
+def first_letter(reference: str, place: str) -> str:
+    """Return the letter that a reference begins with, such as A of "A) CT", or is.
+
+    Raises:
+        UserError: It begins with none.
+    """
+    match = _LETTERED.match(reference)
+    bare = reference.strip().strip("().")
+    if match is None and not (len(bare) == 1 and bare in LETTERS):
+        raise UserError(f'{place}: the reference "{reference:.60}" does not begin with a letter. Correct the row.')
+    return match[1] if match else bare
+
+
+_LETTERED = re.compile(r"\s*\(?([A-Z])\s*[).:]\s*")
 _OPTIONS = (
     " Options are a list of texts, a mapping letter ▶ text, a list of {key, value}, one of these as JSON, or a column "
     "each (`choices: [opa, opb]`). Correct the row or the declaration."

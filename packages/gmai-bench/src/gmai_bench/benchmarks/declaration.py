@@ -19,13 +19,16 @@ class Columns(BaseModel):
     id: str | None = "id"
     """Unique among the questions; null numbers the rows."""
     images: str | list[str] | None = "images"
-    """List of struct `{bytes, path}`, one such struct, paths, or base64; several columns; null where there are none."""
-    question: str = "question"
+    """List of struct `{bytes, path}`, one such struct, paths, or base64; several columns; a template of columns such as
+    `{image}.jpg`; null where there are none."""
+    question: str | None = "question"
+    """Null where every row is asked the same (`fixed_question`)."""
     choices: str | list[str] | None = None
     """List of text, mapping letter ▶ text, list of `{key, value}`, or either as text; or one column per option. Empty
     for an open question; left out where every question is open."""
     reference: str = "reference"
-    """The right choice as its text, letter or number, or the answer; a list where several are right."""
+    """The right choice as its text, letter or number, or the answer; a list where several are right; or a template of
+    columns, such as `Findings: {findings} Impression: {impression}`."""
     alternatives: str | None = None
     """Other answers that count as right, a list."""
     context: str | None = None
@@ -47,6 +50,22 @@ class Expected(BaseModel):
     """Where the counts come from."""
     verified: bool = True
     """Whether that source was seen; else `--expect` may give another count."""
+
+
+class Join(BaseModel):
+    """A second file whose columns stand beside those of the questions, row by row with the same key."""
+
+    model_config = _STRICT
+
+    file: str
+    """Like `questions`."""
+    header: tuple[str, ...] = ()
+    delimiter: str = Field(default="", max_length=1)
+    """Both as of the questions."""
+    key: str = "id"
+    """Column of both files."""
+    columns: list[str] = Field(min_length=1)
+    """Columns that are taken from it."""
 
 
 class Hub(BaseModel):
@@ -71,15 +90,33 @@ class Declaration(BaseModel):
     protocol_version: int = Field(default=1, ge=1)
     questions: str
     """Parquet, JSON Lines, JSON, CSV or TSV file, relative to the YAML or to the copy; a glob pattern names several."""
+    header: tuple[str, ...] = ()
+    """Names of the columns of a file without a first line of names; a last one with three dots behind it takes all
+    cells that are left, as a list."""
+    delimiter: str = Field(default="", max_length=1)
+    """What stands between the cells of a text file whose name does not say it."""
+    records: str = ""
+    """Where in a JSON file the rows stand: keys with dots between them; `{part}` stands for every key at that place,
+    kept as the column `part`."""
+    join: Join | None = None
     hub: Hub | None = None
     """Where the files come from when `--data-root` does not name a copy."""
     columns: Columns = Columns()
     where: dict[str, list[str]] = {}
     """Column ▶ values: only such rows are asked."""
+    skip_empty: tuple[str, ...] = ()
+    """Columns: a row in which all of them are empty is no question."""
+    fixed_question: str = ""
+    """The question of every row, where no column has one: a caption, a report."""
+    split_answers: str = ""
+    """What stands between several accepted answers in one cell."""
     image_folders: tuple[str, ...] = (".", "images")
     """Where image paths start, below the folder of the YAML or of the copy; zip archives there are looked into."""
     fixed_choices: tuple[str, ...] = ()
     """The choices of every question, where no column has them: yes, no, maybe."""
+    lettered_options: bool = False
+    """Whether the options carry their own letters in the file, such as "A) CT": these are taken off, and the reference
+    is the letter that it begins with."""
     answer: Literal["text", "letter", "index", "number"] | None = None
     """What the reference of a question with choices is: a choice's text, its letter, its place from 0 (`index`) or from
     1 (`number`). Left out, it is what every row fits."""
@@ -104,6 +141,8 @@ class Declaration(BaseModel):
     notes: str = ""
     layout: str = ""
     """Address where the layout of the files is documented."""
+    get: str = ""
+    """How to get the files, where they are not on the Hub."""
     reported_by: tuple[str, ...] = ()
     """Models whose papers report a number on it."""
 
@@ -118,6 +157,8 @@ class Declaration(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Declaration":
+        if (self.columns.question is None) != bool(self.fixed_question):
+            raise ValueError("fixed_question and `question: null` in columns belong together")
         if self.columns.choices is not None and self.fixed_choices:
             raise ValueError("fixed_choices and columns.choices exclude each other")
         if self.multiple and (self.choices_style != "letters" or self.columns.choices is None):
@@ -153,6 +194,6 @@ def read_declaration(path: Path) -> Declaration:
     try:
         return Declaration.model_validate(cast("dict[str, Any]", loaded))
     except ValidationError as error:
-        models = (Declaration, Columns, Expected, Hub)
+        models = (Declaration, Columns, Expected, Hub, Join)
         known = [field for model in models for field in model.model_fields]
         raise explain_validation(error, where=str(path), known_fields=known) from error

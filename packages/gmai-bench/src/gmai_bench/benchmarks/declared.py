@@ -6,13 +6,26 @@ from typing import Any, NoReturn, cast
 
 from gmai_formats.errors import UserError
 
-from gmai_bench.benchmarks.cells import AnswerKind, Options, field, kind_of, options_of, place_of, refuse, text_of
+from gmai_bench.benchmarks.cells import (
+    AnswerKind,
+    Options,
+    field,
+    fields_of,
+    filled,
+    first_letter,
+    kind_of,
+    options_of,
+    place_of,
+    refuse,
+    text_of,
+    without_letters,
+)
 from gmai_bench.benchmarks.declaration import Declaration, read_declaration
 from gmai_bench.benchmarks.hub import HubSource
-from gmai_bench.benchmarks.named import Copy, Images, find_copy
+from gmai_bench.benchmarks.named import Copy, Images, find_copy, find_local
 from gmai_bench.benchmarks.prompts import LETTERS, fill
 from gmai_bench.benchmarks.question import SET_JOIN, Card, KeepImage, Question
-from gmai_bench.benchmarks.tables import image_bytes, read_rows
+from gmai_bench.benchmarks.tables import Layout, image_bytes, read_rows
 
 _LONGEST_NAME = 200
 """Characters; a longer text is an image in base64."""
@@ -33,7 +46,9 @@ class DeclaredBenchmark:
         """
         self._path = path
         self._declaration = d = read_declaration(path)
-        if d.hub is None:
+        if d.hub is None and d.get:
+            self._copy = find_local(d.name, data_root, d.get)
+        elif d.hub is None:
             self._copy = Copy(path.parent, path.name)
         else:
             self._copy = find_copy(d.name, data_root, HubSource(d.hub.repo_id, tuple(d.hub.files)))
@@ -84,8 +99,7 @@ class DeclaredBenchmark:
             seen[identity] = place
             yield self._question(identity, row, place, kind, images, keep_image)
 
-    def _files(self) -> list[Path]:
-        pattern = self._declaration.questions
+    def _files(self, pattern: str) -> list[Path]:
         found = sorted(self._copy.folder.glob(pattern)) if any(c in pattern for c in "*?[") else []
         return found or [self._copy.folder / pattern]
 
@@ -93,14 +107,46 @@ class DeclaredBenchmark:
         d, columns = self._declaration, self._declaration.columns
         choices = [columns.choices] if isinstance(columns.choices, str) else columns.choices or []
         more = [name for name in (columns.id, columns.cluster, columns.context, columns.alternatives) if name]
-        needed = [columns.question, columns.reference, *choices, *more, *d.groups, *d.where]
+        needed = [*fields_of(columns.question), *fields_of(columns.reference), *choices, *more]
+        needed += [*d.groups, *d.where, *d.skip_empty]
         given = "images" in columns.model_fields_set  # else a file without such a column is one of texts
-        needed += _listed(columns.images) if with_images and given else []
-        tops = [name.partition(".")[0] for name in needed]
-        optional = _listed(columns.images) if with_images and not given else []
-        for place, row in read_rows(self._files(), tops, named_in=str(self._path), optional=optional):
-            if all(text_of(field(row, column)) in values for column, values in d.where.items()):
-                yield place, row
+        pictures = [name for column in _listed(columns.images) for name in fields_of(column)]
+        needed += pictures if with_images and given else []
+        joined = self._joined()
+        beside = d.join.columns if d.join else []
+        tops = [*dict.fromkeys(name.partition(".")[0] for name in needed if name not in beside)]
+        layout = Layout(d.delimiter, d.header, d.records)
+        key = [d.join.key] if d.join else []
+        optional = pictures if with_images and not given else []
+        rows = read_rows(
+            self._files(d.questions), [*tops, *key], named_in=str(self._path), optional=optional, layout=layout
+        )
+        for place, row in rows:
+            whole = row | self._beside(row, joined, place)
+            empty = bool(d.skip_empty) and not any(text_of(field(whole, name)).strip() for name in d.skip_empty)
+            if not empty and all(text_of(field(whole, column)) in values for column, values in d.where.items()):
+                yield place, whole
+
+    def _joined(self) -> dict[str, dict[str, Any]]:
+        """Return the rows of the second file by their key."""
+        join = self._declaration.join
+        if join is None:
+            return {}
+        layout = Layout(join.delimiter, join.header)
+        rows = read_rows(self._files(join.file), [join.key, *join.columns], named_in=str(self._path), layout=layout)
+        return {text_of(row[join.key]): {name: row.get(name) for name in join.columns} for _, row in rows}
+
+    def _beside(self, row: dict[str, Any], joined: dict[str, dict[str, Any]], place: str) -> dict[str, Any]:
+        join = self._declaration.join
+        if join is None:
+            return {}
+        key = text_of(field(row, join.key))
+        if key not in joined:
+            raise UserError(
+                f'{place}: {join.file} has no row with {join.key} "{key}". It belongs to the questions of '
+                f"{self._path}. Download both files again."
+            )
+        return joined[key]
 
     def _answer_kind(self) -> AnswerKind:
         """Return what the references are: as declared, else what every row of the file fits."""
@@ -118,11 +164,16 @@ class DeclaredBenchmark:
         d = self._declaration
         if d.fixed_choices:
             return Options(d.fixed_choices, tuple(LETTERS[: len(d.fixed_choices)]))
-        return options_of(row, d.columns.choices, place)
+        found = options_of(row, d.columns.choices, place)
+        return without_letters(found, place) if d.lettered_options else found
 
     def _references(self, row: dict[str, Any], place: str) -> list[Any]:
         d = self._declaration
-        given: Any = field(row, d.columns.reference)
+        given: Any = filled(row, d.columns.reference)
+        if d.lettered_options and isinstance(given, str):
+            given = first_letter(given, place)
+        if d.split_answers and isinstance(given, str):
+            given = [part.strip() for part in given.split(d.split_answers) if part.strip()]
         if not isinstance(given, list):
             together = d.multiple and d.answer == "letter"
             return [letter for letter in text_of(given) if letter.isalpha()] if together else [given]
@@ -135,7 +186,7 @@ class DeclaredBenchmark:
         self, identity: str, row: dict[str, Any], place: str, kind: AnswerKind, images: Images, keep_image: KeepImage
     ) -> Question:
         d, columns = self._declaration, self._declaration.columns
-        text = text_of(field(row, columns.question))
+        text = text_of(field(row, columns.question)) if columns.question else d.fixed_question
         options = self._options(row, place)
         right = self._right(row, options, kind, place)
         if not text.strip() or "<image>" in text:
@@ -143,7 +194,7 @@ class DeclaredBenchmark:
                 f"{place}: the question is empty or contains `<image>` ({text!r:.60}). The asker puts the images in "
                 f"front of the question. Take the placeholder out, or drop the row."
             )
-        cells: Sequence[Any] = [field(row, name) for name in _listed(columns.images)]
+        cells: Sequence[Any] = [filled(row, name) for name in _listed(columns.images)]
         encoded = image_bytes(list(cells), place=place, folder=self._copy.folder, read=images.read)
         shown = tuple(keep_image(image, place) for image in encoded)
         context = text_of(field(row, columns.context)) if columns.context else ""

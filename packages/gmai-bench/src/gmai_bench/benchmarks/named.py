@@ -49,6 +49,19 @@ def find_copy(name: str, data_root: Path | None, hub: HubSource) -> Copy:
     return Copy(folder, "local copy")
 
 
+def find_local(name: str, data_root: Path | None, get: str) -> Copy:
+    """Return the folder of a named benchmark that is not on the Hub.
+
+    Raises:
+        UserError: It is not there; the message says how it is got.
+    """
+    folder = None if data_root is None else data_root / name if (data_root / name).is_dir() else data_root
+    if folder is None or not folder.is_dir():
+        given = f"{data_root}: no such folder" if data_root else f"{name}: needs --data-root"
+        raise UserError(f"{given}. {name} is not on the Hub: {get}.")
+    return Copy(folder, "local copy")
+
+
 def need_file(copy: Copy, name: str, paths: Sequence[str], hub: HubSource) -> Path:
     """Return the first of several places where a file of the published layout may lie.
 

@@ -63,8 +63,8 @@ REGISTRY: dict[str, Entry] = {
     ),
     "mmmu-hm": Entry(
         "gmai_bench.benchmarks.mmmu:open_mmmu",
-        "MMMU Health & Medicine: five subjects of the validation split",
-        ("official-150", "mc-145"),
+        "MMMU Health & Medicine (MMMU-Med): five subjects, validation and test",
+        ("official-150", "mc-145", "test-1752"),
         "options, MMMU's open rule",
         _MEDICAL,
     ),
@@ -81,6 +81,13 @@ REGISTRY: dict[str, Entry] = {
         ("exact-6719", "medevalkit"),
         "exact match",
         "Lingshu, Hulu-Med, LLaVA-Med",
+    ),
+    "rad-restruct": Entry(
+        "gmai_bench.benchmarks.rad_restruct:open_rad_restruct",
+        "Rad-ReStruct: structured reports of chest radiographs, question by question",
+        ("flat-18186",),
+        "options, one or several",
+        "MedEvalKit",
     ),
 }
 """Benchmarks whose layout needs code of its own; the others are declared in `bundled/*.yaml`."""
@@ -119,15 +126,22 @@ def protocols_of(family: str) -> tuple[str, ...]:
 def listings() -> list[Listing]:
     """Return every benchmark with a name."""
     coded = [
-        Listing(name, e.title, e.protocols, e.metric, e.reported_by, _module(e).HUB.command(name))
-        for name, e in REGISTRY.items()
+        Listing(name, e.title, e.protocols, e.metric, e.reported_by, _command(name, e)) for name, e in REGISTRY.items()
     ]
     declared: list[Listing] = []
     for name, protocols in bundled().items():
         read = [read_declaration(path) for path in protocols.values()]
         metrics = (d.scoring or ("options" if d.choices_style == "letters" else "text") for d in read)
-        files = [pattern for d in read if d.hub for pattern in d.hub.files]
-        command = HubSource(read[0].hub.repo_id, tuple(dict.fromkeys(files))).command(name) if read[0].hub else ""
+        repos = {d.hub.repo_id: d for d in read if d.hub}
+        commands = [
+            HubSource(
+                repo, tuple(dict.fromkeys(f for d in read if d.hub and d.hub.repo_id == repo for f in d.hub.files))
+            )
+            for repo in repos
+        ]
+        command = "; ".join(
+            [*(source.command(name) for source in commands), *dict.fromkeys(d.get for d in read if d.get)]
+        )
         title = read[0].title if len(read) == 1 else "; ".join(d.title for d in read)
         declared.append(
             Listing(
@@ -135,11 +149,16 @@ def listings() -> list[Listing]:
                 title,
                 tuple(protocols),
                 ", ".join(dict.fromkeys(metrics)),
-                ", ".join(read[0].reported_by),
+                ", ".join(dict.fromkeys(who for d in read for who in d.reported_by)),
                 command,
             )
         )
     return coded + declared
+
+
+def _command(name: str, entry: Entry) -> str:
+    module = _module(entry)
+    return str(module.GET) if hasattr(module, "GET") else module.HUB.command(name)
 
 
 def _module(entry: Entry) -> Any:
@@ -169,7 +188,10 @@ def pin_revisions(given: Iterable[str]) -> None:
                 f'--revision "{pair}": give NAME=REVISION, a name of `gmai bench list` and a commit, tag or branch of '
                 f"its data set, such as --revision vqa-rad=main.{did_you_mean(family, [*REGISTRY, *bundled()])}"
             )
-        hub.pin(_repo_id(family, name.partition("/")[2]), revision, name)
+        repo_id = _repo_id(family, name.partition("/")[2])
+        if not repo_id:
+            raise UserError(f'--revision "{pair}": {family} is not on the Hub, so it has no revision. Leave it out.')
+        hub.pin(repo_id, revision, name)
 
 
 def _repo_id(family: str, protocol: str) -> str:
@@ -177,7 +199,7 @@ def _repo_id(family: str, protocol: str) -> str:
         declared = read_declaration(next(iter(bundled()[family].values()))).hub
         return declared.repo_id if declared else ""
     module = huatuo if protocol.startswith("huatuo-") else _module(REGISTRY[family])
-    return module.HUB.repo_id
+    return module.HUB.repo_id if hasattr(module, "HUB") else ""
 
 
 def open_benchmark(name: str, data_root: Path | None) -> Benchmark:

@@ -24,8 +24,25 @@ Row = tuple[str, dict[str, Any]]
 """Place, for messages, and cells."""
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How files are laid out where their names do not say it."""
+
+    delimiter: str = ""
+    """Of a text file."""
+    header: tuple[str, ...] = ()
+    """Names of columns, where the first line has none."""
+    records: str = ""
+    """Where in JSON the rows stand, see `Declaration.records`."""
+
+
 def read_rows(
-    files: Sequence[Path], columns: Sequence[str], *, named_in: str, optional: Sequence[str] = ()
+    files: Sequence[Path],
+    columns: Sequence[str],
+    *,
+    named_in: str,
+    optional: Sequence[str] = (),
+    layout: Layout | None = None,
 ) -> Iterator[Row]:
     """Yield `(place, row)` of several files, a few rows in memory at a time (but for JSON).
 
@@ -34,6 +51,7 @@ def read_rows(
         columns: Columns to read; every one must be there, in JSON in some record of a file.
         optional: Columns that are read where they are there.
         named_in: What asked for these columns, for the message about an unknown one.
+        layout: How the files are laid out where their names do not say it.
 
     Raises:
         UserError: A file is missing, not what its name says, truncated, or lacks a column.
@@ -44,12 +62,13 @@ def read_rows(
                 f"{path}: no such file. {named_in} names it as the file of its questions. "
                 f"Correct the path, or copy the file there."
             )
-        read = _READERS.get(path.suffix.lower())
+        wanted = _Wanted(tuple(dict.fromkeys(columns)), tuple(optional), named_in, layout or Layout())
+        read = _separated(layout.delimiter) if layout and layout.delimiter else _READERS.get(path.suffix.lower())
         if read is None:
             raise UserError(
                 f"{path}: a file of questions is one of {', '.join(_READERS)}, by its name. Convert or rename it."
             )
-        yield from read(path, _Wanted(tuple(dict.fromkeys(columns)), tuple(optional), named_in))
+        yield from read(path, wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +76,7 @@ class _Wanted:
     columns: tuple[str, ...]
     optional: tuple[str, ...]
     named_in: str
+    layout: Layout = Layout()
 
     def check(self, known: Collection[str], path: Path) -> None:
         for column in self.columns:
@@ -105,6 +125,10 @@ def _json(path: Path, wanted: _Wanted) -> Iterator[Row]:
         loaded: Any = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: not readable as JSON ({error}). Copy or download it again.") from error
+    if wanted.layout.records:
+        found = [(place, dict(row)) for place, row in _nested(loaded, wanted.layout.records.split("."), str(path), {})]
+        yield from _checked(iter(found), wanted, path)
+        return
     if isinstance(loaded, dict):
         mapping = cast("dict[str, Any]", loaded)
         lists = [value for value in mapping.values() if isinstance(value, list)]
@@ -119,6 +143,25 @@ def _json(path: Path, wanted: _Wanted) -> Iterator[Row]:
         )
     records = (_record(record, f"{path} record {n}") for n, record in enumerate(cast("list[Any]", loaded), start=1))
     yield from _checked(records, wanted, path)
+
+
+def _nested(value: Any, keys: Sequence[str], place: str, kept: dict[str, str]) -> Iterator[Row]:
+    """Yield the records of the lists at a path of keys, each with the keys that the path names."""
+    if not keys:
+        for number, record in enumerate(cast("list[Any]", value if isinstance(value, list) else [value]), start=1):
+            where, row = _record(record, f"{place} record {number}")
+            yield where, {**kept, **row}
+        return
+    mapping = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    name = keys[0][1:-1] if keys[0].startswith("{") else ""
+    chosen = list(mapping) if name else [keys[0]]
+    if not mapping or (not name and keys[0] not in mapping):
+        raise UserError(
+            f'{place}: has no "{keys[0]}" (it has {", ".join(list(mapping)[:8]) or "no keys"}). `records` of the '
+            f"declaration names where the questions stand. Correct it, or download the file again."
+        )
+    for key in chosen:
+        yield from _nested(mapping[key], keys[1:], f"{place} {key}", {**kept, **({name: key} if name else {})})
 
 
 def _checked(records: Iterator[Row], wanted: _Wanted, path: Path) -> Iterator[Row]:
@@ -139,10 +182,16 @@ def _separated(delimiter: str) -> Callable[[Path, _Wanted], Iterator[Row]]:
     def read(path: Path, wanted: _Wanted) -> Iterator[Row]:
         try:
             with path.open(encoding="utf-8-sig", newline="") as file:
-                reader = separated.DictReader(file, delimiter=delimiter, strict=True)
+                given = [name for name in wanted.layout.header if not name.endswith("...")] or None
+                rest = next((name[:-3] for name in wanted.layout.header if name.endswith("...")), None)
+                # a text without names of columns has no rules of quoting either
+                quoting = separated.QUOTE_NONE if given else separated.QUOTE_MINIMAL
+                reader = separated.DictReader(
+                    file, given, restkey=rest, delimiter=delimiter, strict=not given, quoting=quoting
+                )
                 names = [name.strip() for name in reader.fieldnames or []]
                 reader.fieldnames = names
-                wanted.check(names, path)
+                wanted.check([*names, *([rest] if rest else [])], path)
                 for number, row in enumerate(reader, start=1):
                     if None in row.values() or None in row:
                         raise UserError(
