@@ -37,6 +37,10 @@ def test_what_is_no_pattern_is_refused(pattern, message):
         name_pattern(pattern)
 
 
+def test_the_glob_has_no_two_stars_in_one_component():
+    assert NamePattern("{class}/**/IM{patient:\\d{3}}*.jpg").glob == "*/**/IM*.jpg"
+
+
 def test_the_first_pattern_that_finds_a_file_names_it(tmp_path, put):
     for name in ("a_1.png", "b_2.png"):
         put(name)

@@ -106,3 +106,14 @@ def test_images_without_a_mask_of_their_name(put, tmp_path):
     put("i/1.png")
     put("masks/x.png")
     assert ImageMask.recognise(Folder(tmp_path)) is None
+
+
+def test_every_number_of_an_instance_map_is_one_object(put, read, toy):
+    numbered = np.zeros((24, 32), np.uint8)
+    numbered[1:7, 1:7], numbered[1:7, 7:13], numbered[12:20, 12:20] = 1, 2, 9
+    put("a.png")
+    put("a_map.png", numbered)
+    layout = {"kind": "image_mask", "images": "a.png", "masks": "{stem}_map.png", "encoding": "instances"}
+    pictures, _ = read(toy(layout=layout, task="2d_segmentation", labels={"1": "gland"}))
+    (picture,) = pictures["a.png"]
+    assert (picture.labels, len(picture.boxes)) == (("gland",), 3)

@@ -58,7 +58,8 @@ class NamePattern:
         rest = _PART.sub("", text)
         if "{" in rest or "}" in rest:
             raise ValueError(f"`{text}` has a brace that is no {{name}} or {{name:REGEX}} (letters and _ in a name)")
-        self.glob = _PART.sub("*", text)
+        parts = [_PART.sub("*", part) for part in _split_components(text)]
+        self.glob = "/".join(part if part == "**" else re.sub(r"\*{2,}", "*", part) for part in parts)
         expression, at, seen = "", 0, set[str]()
         for found in _PART.finditer(text):
             expression += _of_glob(text[at : found.start()])
@@ -171,6 +172,11 @@ def _matched(name: str, pattern: str) -> str:
     before, star, after = pattern.rpartition("*")
     found = re.fullmatch(_of_glob(before) + "(?P<last>.*)" + _of_glob(after), name, re.IGNORECASE)
     return found["last"] if star and found else volume_stem(name)
+
+
+def _split_components(text: str) -> list[str]:
+    """Split at the slashes outside of braces."""
+    return re.split(r"/(?![^{]*\})", text)
 
 
 def _inside(expression: str | None) -> str:

@@ -40,9 +40,10 @@ class ImageMask(Layout):
     without_mask: Literal["refuse", "leave_out"] = "refuse"
     """What becomes of an image without any mask: the quarantine, or counted as left out, where the publisher gives
     masks for a part of the images only."""
-    encoding: Literal["index", "binary", "colour"] = "index"
+    encoding: Literal["index", "binary", "colour", "instances"] = "index"
     """index: values (or palette entries) are raw labels; binary: the higher of two values, whatever they are, is raw
-    label `1`; colour: colours are raw labels, written `#rrggbb`. Structure files are binary. Alpha never marks."""
+    label `1`; colour: colours are raw labels, written `#rrggbb`; instances: every value but 0 is one object of raw label
+    `1`. Structure files are binary. Alpha never marks."""
     inverted: bool = False
     """Binary masks in which the structure is dark."""
 
@@ -93,6 +94,9 @@ class ImageMask(Layout):
             return marked_pixels(mask, file, inverted=self.inverted), {1: structure or "1"}
         if self.encoding == "index":
             return load_index_mask(root, file), None
+        if self.encoding == "instances":
+            numbered = load_index_mask(root, file)
+            return numbered, {int(number): "1" for number in np.unique(numbered) if number}
         return _of_colours(load_mask_channels(root, file), file)
 
     @classmethod
