@@ -42,7 +42,7 @@ class ImageMask(Layout):
     masks for a part of the images only."""
     encoding: Literal["index", "binary", "colour", "instances"] = "index"
     """index: values (or palette entries) are raw labels; binary: the higher of two values, whatever they are, is raw
-    label `1`; colour: colours are raw labels, written `#rrggbb`; instances: every value but 0 is one object of raw label
+    label `1`; colour: colours are raw labels, written `#rrggbb`; instances: every value but 0 is an object of raw label
     `1`. Structure files are binary. Alpha never marks."""
     inverted: bool = False
     """Binary masks in which the structure is dark."""
