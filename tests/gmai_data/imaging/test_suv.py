@@ -1,5 +1,8 @@
 """SUV by body weight: the factor where the header says enough, and nothing where it does not."""
 
+import math
+
+import numpy as np
 import pydicom
 import pytest
 from gmai_data.imaging.suv import suv_factor
@@ -43,7 +46,7 @@ def test_weight_over_the_dose_that_is_left():
         ("003000", "233000", 3600),
         ("000001", "235959", 2),
         ("000000", "000000", 0),
-        ("100000.75", "095959.5", 1),
+        ("100000.75", "095959.5", 1.25),
         ("1000", "0900", 3600),
     ],
 )
@@ -68,7 +71,10 @@ def test_an_injection_on_a_later_date_gives_no_factor():
     [
         {"Modality": "CT"},
         {"Units": "CNTS"},
-        {"Units": "GML"},
+        {"Units": "GML", "SUVType": "LBM"},
+        {"Units": "PROPCPS"},
+        {"AcquisitionTime": "095900"},
+        {"AcquisitionTime": "nonsense"},
         {"DecayCorrection": "ADMIN"},
         {"DecayCorrection": "NONE"},
         {"CorrectedImage": ["ATTN"]},
@@ -105,3 +111,41 @@ def test_a_header_that_lacks_something_gives_no_factor(changes):
 )
 def test_an_injection_that_lacks_something_gives_no_factor(dose):
     assert suv_factor(pet(dose)) is None
+
+
+def test_a_series_that_was_saved_again_is_counted_back_from_its_frame():
+    """A frame of 180 s from 09:40 on, whose mean count rate is that of 600 s after the scan began."""
+    frame = {"AcquisitionDate": "20200101", "AcquisitionTime": "094000", "FrameReferenceTime": 600_000}
+    short = pet(**frame, ActualFrameDuration=2)
+    # A short frame has its mean rate in its middle: the scan began at 09:40 less 600 s.
+    assert suv_factor(short) == pytest.approx(70_000 / (DOSE_BQ * 2 ** (-1800 / HALF_LIFE_S)), rel=1e-6)
+    long = suv_factor(pet(**frame, ActualFrameDuration=3600_000 * 2))
+    rate = math.log(2) / HALF_LIFE_S
+    seconds = np.linspace(0, 7200, 100_001)
+    mean_s = -math.log(float(np.exp(-rate * seconds).mean())) / rate
+    assert long == pytest.approx(70_000 / (DOSE_BQ * 2 ** (-(1800 + mean_s) / HALF_LIFE_S)), rel=1e-5)
+    assert mean_s < 3600, "decay puts it before the middle"
+    late = pet(**frame, ActualFrameDuration=2, SeriesDate="20250607")
+    assert suv_factor(late) == pytest.approx(suv_factor(short)), "whenever it was saved"
+
+
+def test_a_series_at_or_before_its_acquisition_says_when_the_scan_began():
+    for acquired in ("100000", "101500.5", "235900"):
+        assert suv_factor(pet(AcquisitionDate="20200101", AcquisitionTime=acquired)) == after(3600)
+
+
+def test_the_private_time_of_ge_goes_before_the_frame():
+    header = pet(AcquisitionTime="094000", FrameReferenceTime=600_000, ActualFrameDuration=2000)
+    header.private_block(0x0009, "GEMS_PETD_01", create=True).add_new(0x0D, "DT", "20200101093000.00")
+    assert suv_factor(header) == after(1800)
+
+
+def test_counts_by_the_factors_of_philips_and_grams_as_they_are():
+    header = pet(Units="CNTS")
+    assert suv_factor(header) is None
+    block = header.private_block(0x7053, "Philips PET Private Group", create=True)
+    block.add_new(0x09, "DS", "2.5")
+    assert suv_factor(header) == pytest.approx(2.5 * suv_factor(pet()))
+    block.add_new(0x00, "DS", "0.000551")
+    assert suv_factor(header) == 0.000551
+    assert suv_factor(pet(Units="GML")) == suv_factor(pet(Units="GML", SUVType="BW")) == 1

@@ -10,9 +10,10 @@ import pydicom
 import pydicom.data
 import pytest
 from gmai_formats.pictures.dicom import frame_count, frame_header, read_dicom, read_header, spacing_mm, stored_values
+from gmai_formats.pictures.display import frame_picture
 from gmai_formats.pictures.problems import PictureError
 from pydicom.encaps import encapsulate
-from pydicom.uid import RLELossless
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, RLELossless
 
 FILES = Path(pydicom.data.__file__).parent / "test_files"
 
@@ -95,3 +96,42 @@ def test_random_damage_ends_in_a_picture_or_a_reason() -> None:
             damaged[place] = int(random.integers(256))
         found = outcome(lambda data=bytes(damaged): stored_values(read_dicom(data), 0))
         assert isinstance(found, tuple) or found.startswith(("DICOM", "image too large", "not a DICOM"))
+
+
+@pytest.mark.parametrize("part", ["modality", "voi", "palette"])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_tables_of_a_big_endian_file_are_those_of_its_little_endian_twin(part: str, bits: int, tmp_path: Path) -> None:
+    """Explicit VR Big Endian holds tables as words, which pydicom leaves as bytes."""
+    entries = (np.arange(256) * (257 if bits == 16 else 1)).astype("<u2")
+    packed = entries.astype(np.uint8).tobytes() if bits == 8 else entries.tobytes()
+    pictures = []
+    for order in "<>":
+        made = pydicom.Dataset()
+        made.file_meta = pydicom.dataset.FileMetaDataset()
+        made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian if order == "<" else ExplicitVRBigEndian
+        made.file_meta.MediaStorageSOPClassUID, made.file_meta.MediaStorageSOPInstanceUID = "1.2", "1.3"
+        made.SOPClassUID, made.SOPInstanceUID = "1.2", "1.3"
+        made.Rows = made.Columns = 16
+        made.SamplesPerPixel, made.PixelRepresentation = 1, 0
+        made.PhotometricInterpretation = "PALETTE COLOR" if part == "palette" else "MONOCHROME2"
+        made.BitsAllocated, made.BitsStored, made.HighBit = 16, 16, 15
+        made.PixelData = np.arange(256).astype(f"{order}u2").tobytes()
+        table = np.frombuffer(packed, "<u2").astype(f"{order}u2").tobytes()
+        if part == "palette":
+            for colour in ("Red", "Green", "Blue"):
+                setattr(made, f"{colour}PaletteColorLookupTableDescriptor", [256, 0, bits])
+                made[f"{colour}PaletteColorLookupTableDescriptor"].VR = "US"
+                setattr(made, f"{colour}PaletteColorLookupTableData", table)
+        else:
+            item = pydicom.Dataset()
+            item.LUTDescriptor = [256, 0, bits]
+            item["LUTDescriptor"].VR = "US"
+            item.add_new("LUTData", "OW", table)
+            setattr(made, "ModalityLUTSequence" if part == "modality" else "VOILUTSequence", [item])
+        path = tmp_path / f"{'little' if order == '<' else 'big'}.dcm"
+        made.save_as(path, enforce_file_format=True)
+        dataset = read_dicom(path)
+        pictures.append(frame_picture(frame_header(dataset), stored_values(dataset))[0])
+    assert np.array_equal(*pictures)
+    if part == "voi":
+        assert np.array_equal(pictures[0].ravel(), np.arange(256)), "a ramp is a ramp"

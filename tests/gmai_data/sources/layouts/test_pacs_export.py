@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pydicom
 import pytest
 from gmai_data.build import BuildSettings, build
 from gmai_data.sources.catalogue import Source
@@ -201,3 +202,43 @@ def test_single_images_with_their_segs(tmp_path, toy):
     for row in rows:
         assert (row["width"], row["height"], row["labels"], row["absent"]) == (12, 8, ["lesion"], ["nodule"])
         assert [box["xyxy"] for box in row["boxes"]] == [[2, 1, 8, 5]], "in square pixels"
+
+
+@pytest.mark.parametrize("windows", [["percentile"], ["header"]])
+@pytest.mark.parametrize("padding", [None, 0])
+def test_a_series_of_monochrome1_is_shown_as_its_monochrome2_twin(tmp_path, toy, read, windows, padding):
+    """A detector that stores 4095 - x as MONOCHROME1 shows what one shows that stores x (PS3.3 C.7.6.3.1.2)."""
+    fields = {"RescaleIntercept": -1000, "WindowCenter": 0, "WindowWidth": 801, "VOILUTFunction": "LINEAR_EXACT"}
+    write_series(tmp_path / "a", series="a", **fields)
+    for path in sorted((tmp_path / "a").iterdir()):
+        twin = pydicom.dcmread(path)
+        stored = twin.pixel_array.astype(int)
+        if padding is not None:
+            stored[:2] = padding
+            twin.add_new("PixelPaddingValue", "US", padding)
+            twin.PixelData = stored.astype("<u2").tobytes()
+            twin.save_as(path)
+        mirrored = 4095 - stored
+        twin.WindowCenter = 2095
+        if padding is not None:
+            mirrored[:2] = padding
+        twin.PixelData, twin.PhotometricInterpretation = mirrored.astype("<u2").tobytes(), "MONOCHROME1"
+        twin.SeriesInstanceUID = "1.2.3"
+        (tmp_path / "b").mkdir(exist_ok=True)
+        twin.save_as(tmp_path / "b" / path.name)
+    card = toy(
+        modality="CT", layout={"kind": "dicom_series", "series": "?"}, labels_of_every_image=["a"], windows=windows
+    )
+    pictures, reasons = read(card)
+    assert reasons == {}
+    for one, other in zip(pictures["a"], pictures["b"], strict=True):
+        assert np.abs(one.pixels.astype(int) - other.pixels).max() <= 1
+        assert one.pixels.std() > 20
+
+
+def test_a_series_of_two_kinds_of_grey_is_refused(tmp_path, toy, read):
+    write_series(tmp_path / "a")
+    write_series(tmp_path / "a", only=[2], PhotometricInterpretation="MONOCHROME1")
+    card = toy(modality="CT", layout={"kind": "dicom_series", "series": "a"}, labels_of_every_image=["a"])
+    (reason,) = read(card)[1].values()
+    assert reason.startswith("several kinds of grey in one series: 2 of them among the slices")

@@ -41,6 +41,7 @@ _OF_A_FRAME = (
 """What of the top of a header holds for each frame unless its functional groups say otherwise."""
 
 
+_TABLES = ("LUTData", "ColorLookupTableData")
 DISTANCES = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 """Distances of pixels in mm: in the body, at the detector, on film."""
 
@@ -72,9 +73,22 @@ def _parse(content: bytes | Path, *, pixels: bool) -> pydicom.Dataset:
     with quiet_pydicom(), decoding("DICOM unreadable"):
         try:
             source = io.BytesIO(content) if isinstance(content, bytes) else content
-            return _LIBRARY.dcmread(source, stop_before_pixels=not pixels)
+            dataset: pydicom.Dataset = _LIBRARY.dcmread(source, stop_before_pixels=not pixels)
         except InvalidDicomError as error:
             raise PictureError(NO_DICOM, "the DICM prefix is missing") from error
+        if dataset.original_encoding[1] is False:
+            _turn_tables(dataset)
+        return dataset
+
+
+def _turn_tables(dataset: pydicom.Dataset) -> None:
+    """Turn the bytes of look-up tables that a big-endian file holds as words: pydicom leaves them as they stand."""
+    for element in dataset:
+        if element.VR == "SQ":
+            for item in element.value:
+                _turn_tables(item)
+        elif element.keyword.endswith(_TABLES) and isinstance(element.value, bytes) and len(element.value) % 2 == 0:
+            element.value = np.frombuffer(element.value, ">u2").astype("<u2").tobytes()
 
 
 @contextlib.contextmanager

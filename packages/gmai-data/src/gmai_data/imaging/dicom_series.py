@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pydicom
 from gmai_formats.files import is_folder
 from gmai_formats.pictures.dicom import NO_DICOM, frame_header
-from gmai_formats.pictures.display import has_modality, header_windows, modality_values
+from gmai_formats.pictures.display import has_modality, header_windows, modality_values, output_range
 
 from gmai_data.imaging.deidentify import header_facts, set_aside
 from gmai_data.imaging.dicom_folder import files_of
@@ -37,6 +37,7 @@ from gmai_data.imaging.suv import suv_factor
 from gmai_data.ledger import SetAside, SourceError
 
 NO_PLACE = "DICOM geometry missing"
+_COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
 TILT_DEGREES = 0.5
 """Slices whose stack leans more than this from their normal are flagged: the volume is sheared, not a box."""
 
@@ -67,8 +68,12 @@ def load_series(
     """
     place = files[0] if len(files) == 1 else str(PurePosixPath(files[0]).parent)
     kept, aside = _headers(root, files, rule or Deidentification(), masks)
-    for name, rule_ in (("SeriesInstanceUID", "several series in one folder"), ("PatientID", "several patients")):
-        found = {str(header.get(name) or "").strip() for _, header in kept} - {""}
+    for name, rule_ in (
+        ("SeriesInstanceUID", "several series in one folder"),
+        ("PatientID", "several patients"),
+        ("PhotometricInterpretation", "several kinds of grey in one series"),
+    ):  # colours are refused where the slice is read, by the slice
+        found = {str(header.get(name) or "").strip() for _, header in kept} - {"", *_COLOURS}
         if len(found) > 1:
             raise SourceError(rule_, f"{len(found)} of them among the slices; a volume has one", place)
     if not kept and aside:
@@ -106,6 +111,7 @@ def _volume(root: Path, stack: Stack, header: pydicom.Dataset, place: str, aside
             flags=(*volume.flags, *told, *counted),
             suv_per_unit=suv_factor(header),
             in_hounsfield=has_modality(own),
+            mirror=sum(output_range(own)) if own.get("PhotometricInterpretation") == "MONOCHROME1" else None,
         )
 
 

@@ -39,6 +39,9 @@ class Volume:
     suv_per_unit: float | None = None
     in_hounsfield: bool = False
     """Whether the file itself says that the values are HU."""
+    mirror: float | None = None
+    """Where the smallest value is shown white (MONOCHROME1): its sum with the largest, so that `mirror` less a value is
+    that of the MONOCHROME2 twin (PS3.3 C.7.6.3.1.2)."""
     planes: Planes | None = None
     """Where its slices lie, if it was stacked from DICOM images."""
 

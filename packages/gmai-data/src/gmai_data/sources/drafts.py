@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from gmai_formats.errors import UserError
 
+from gmai_data.sources.bids import bids_guess
 from gmai_data.sources.folder import Folder, Guess
 from gmai_data.sources.recipe import LAYOUTS
 from gmai_data.sources.summaries import Known
@@ -70,7 +71,8 @@ def draft(root: Path) -> tuple[str, str]:
     if not root.is_dir():
         raise UserError(f"{root}: no such folder. Give the folder of a dataset.")
     folder = Folder(root)
-    guess = next(filter(None, (layout.recognise(folder) for layout in LAYOUTS.values())), None)
+    guesses = (layout.recognise(folder) for layout in LAYOUTS.values())
+    guess = bids_guess(folder) or next(filter(None, guesses), None)
     if guess is None:
         endings = folder.endings().most_common(5)
         words = ", ".join(f"{count} {ending or 'without ending'}" for ending, count in endings)

@@ -89,6 +89,7 @@ def slices_of_volume(
                 geometry = {**base, "axis": axis, "slice": index, "window": window}
                 labels = tuple(dict.fromkeys((*of_item, *counter.labels)))
                 pixels = to_square_pixels(grey(stored), spacing_mm)
+                pixels = pixels if image.mirror is None else 255 - pixels
                 open_ = left_open(card, item.uncertain, labels, image_file)
                 yield Picture(
                     name, pixels, labels, counter.boxes, counter.incomplete, geometry=geometry, uncertain=open_
@@ -132,6 +133,8 @@ def _greys(image: Volume, card: Card, file: str) -> list[tuple[str, str, ToGrey]
 def _percentile(image: Volume, file: str) -> tuple[str, ToGrey]:
     step = max(image.array.size // 20_000_000, 1)
     part = dataclasses.replace(image, array=image.array[::step])
+    if (mirror := image.mirror) is not None:  # percentiles know what is air, which is black in the twin only
+        part = dataclasses.replace(part, array=mirror - part.array.astype(np.float32))
     try:
         if (image.slope, image.intercept) == (1.0, 0.0):
             low, high = percentile_bounds(part.array)
@@ -140,4 +143,7 @@ def _percentile(image: Volume, file: str) -> tuple[str, ToGrey]:
     except FlatIntensitiesError as error:
         raise SourceError("nothing to see in the volume", str(error), file) from error
     release(image.array)
-    return f"percentile {low:g}–{high:g}", bounds_function(low, high)
+    grey = bounds_function(low, high)
+    if mirror is not None:
+        return f"percentile {low:g}–{high:g}", lambda stored: 255 - grey(mirror - stored.astype(np.float32))
+    return f"percentile {low:g}–{high:g}", grey
