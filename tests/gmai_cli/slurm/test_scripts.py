@@ -66,6 +66,9 @@ def test_without_gpus_nothing_asks_for_one() -> None:
         (Site(time="a day"), "--time 'a day' is no time limit"),
         (Site(container="x.sif; rm -rf ~"), "holds no spaces or quotes"),
         (Site(container="x.sif", venv=Path("x")), "Give one."),
+        (Site(bench_time="soon"), "--bench-time 'soon' is no time limit"),
+        (Site(build_mem="8 GB"), "--build-mem '8 GB' is no memory. Write a number and M, G or T"),
+        (Site(train_mem="lots"), "--train-mem 'lots' is no memory"),
         (Site(venv=Path("/nowhere")), "/nowhere: no virtual environment"),
     ],
 )
@@ -163,3 +166,49 @@ def test_a_container_is_absolute_and_sees_its_binds(tmp_path: Path, monkeypatch:
 def test_new_options_are_checked(site: Site, due: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=re.escape(due)):
         write(site, tmp_path / "scripts")
+
+
+def test_memory_and_time_of_each_kind_of_job(tmp_path: Path) -> None:
+    site = Site(time="3-00", train_mem="500G", build_time="30", build_mem="16G", bench_time="1:00:00", bench_mem="64G")
+    write(site, tmp_path)
+    found = {name: options((tmp_path / name).read_text("utf-8")) for name in SCRIPTS}
+    limits = {name: (of["time"], of["mem"]) for name, of in found.items() if of}
+    assert limits == {
+        "data_build.sbatch": ("30", "16G"),
+        "train_stage.sbatch": ("3-00", "500G"),
+        "bench.sbatch": ("1:00:00", "64G"),
+    }
+
+
+def test_a_site_without_requeue_says_what_to_do(tmp_path: Path) -> None:
+    write(Site(requeue=False), tmp_path)
+    for name in SCRIPTS[:3]:
+        text = (tmp_path / name).read_text("utf-8")
+        assert "no-requeue" in options(text)
+        assert "scontrol requeue" not in text
+        assert "submit the same line again to go on" in text
+        assert subprocess.run(["bash", "-n", tmp_path / name]).returncode == 0
+
+
+@pytest.mark.parametrize("arrays", [True, False])
+def test_the_pipeline_of_a_site_with_and_without_arrays(tmp_path: Path, arrays: bool) -> None:
+    write(Site(arrays=arrays), tmp_path / "scripts")
+    (tmp_path / "bin").mkdir()
+    stub = tmp_path / "bin/sbatch"
+    stub.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/asked\nwc -l <{tmp_path}/asked | tr -d " "\n')
+    stub.chmod(0o755)
+    ended = subprocess.run(
+        [tmp_path / "scripts/pipeline.sh", "model", tmp_path / "out", "bccd=/data"],
+        env={"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    asked = (tmp_path / "asked").read_text("utf-8").splitlines()
+    assert len(asked) == 5 + arrays
+    assert ("--array=0-15" in asked[0]) == arrays
+    assert "--dependency" not in asked[0]
+    assert all("--dependency=after" in line for line in asked[1:])
+
+
+def test_nodes_with_a_network_may_download(tmp_path: Path) -> None:
+    write(Site(online=True), tmp_path)
+    assert "HF_HUB_OFFLINE" not in (tmp_path / "train_stage.sbatch").read_text("utf-8")

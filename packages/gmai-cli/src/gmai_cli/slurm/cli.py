@@ -45,6 +45,21 @@ def init(
         list[str] | None, typer.Option(help="Folder that the container sees; may be given several times.")
     ] = None,
     proxy: Annotated[str | None, typer.Option(help="Proxy of the compute nodes, such as http://proxy:3128.")] = None,
+    train_mem: Annotated[
+        str | None, typer.Option(help="Memory of a node of a training job, such as 500G; without it, all of it.")
+    ] = None,
+    build_time: Annotated[str | None, typer.Option(help="Time limit of a task of the build; 04:00:00.")] = None,
+    bench_time: Annotated[str | None, typer.Option(help="Time limit of a benchmark job; 08:00:00.")] = None,
+    bench_mem: Annotated[str | None, typer.Option(help="Memory of a benchmark job; without it, the node's.")] = None,
+    requeue: Annotated[
+        bool, typer.Option("--requeue/--no-requeue", help="Whether the site takes jobs back into the queue.")
+    ] = True,
+    arrays: Annotated[
+        bool, typer.Option("--arrays/--no-arrays", help="Whether the site allows job arrays; else one job builds.")
+    ] = True,
+    online: Annotated[
+        bool, typer.Option("--online/--offline", help="Whether compute nodes reach the Hugging Face Hub.")
+    ] = False,
 ) -> None:
     """Write scripts that build, train and measure, filled in for this site.
 
@@ -57,6 +72,8 @@ def init(
     site = Site(
         partition=partition, account=account, nodes=nodes, gpus=gpus, cpus_per_gpu=cpus_per_gpu, time=time, venv=venv,
         container=container, cache=cache, build_partition=build_partition, build_mem=build_mem, qos=qos, gres=gres,
-        modules=tuple(module or ()), conda=conda, binds=tuple(bind or ()), proxy=proxy,
+        modules=tuple(module or ()), conda=conda, binds=tuple(bind or ()), proxy=proxy, train_mem=train_mem,
+        build_time=build_time, bench_time=bench_time, bench_mem=bench_mem, requeue=requeue, arrays=arrays,
+        online=online,
     )  # fmt: skip
     write(site, folder)

@@ -46,6 +46,20 @@ class Site:
     binds: tuple[str, ...] = ()
     """Folders that a container sees."""
     proxy: str | None = None
+    train_mem: str | None = None
+    """Of a node, as Slurm writes it; all of it (`--mem=0`) where None."""
+    build_time: str | None = None
+    bench_time: str | None = None
+    bench_mem: str | None = None
+    requeue: bool = True
+    """Whether the site takes jobs back into the queue."""
+    arrays: bool = True
+    """Whether the site allows job arrays."""
+    online: bool = False
+    """Whether the compute nodes reach the Hub."""
+
+
+_OF_KIND = {"data_build.sbatch": "build", "train_stage.sbatch": "train", "bench.sbatch": "bench"}
 
 
 def write(site: Site, folder: Path) -> None:
@@ -112,22 +126,41 @@ def fill(text: str, site: Site, name: str) -> str:
     limits = {"ntasks-per-node": site.gpus or 1, "gpus-per-node": site.gpus, "cpus-per-task": site.cpus_per_gpu}
     if name == "train_stage.sbatch":
         limits |= {"nodes": site.nodes, "time": site.time}
-    for option, value in {} if name == "data_build.sbatch" else limits.items():
+    given: dict[str, object] = {} if name == "data_build.sbatch" else dict(limits)
+    for option in ("time", "mem"):
+        if value := getattr(site, f"{_OF_KIND.get(name, '')}_{option}", None):
+            given[option] = value
+    for option, value in given.items():
         text = re.sub(rf"^(#SBATCH --{option}=).*$", rf"\g<1>{value}", text, flags=re.MULTILINE)
     if site.gres and site.gpus:
         text = re.sub(r"^#SBATCH --gpus-per-node=.*$", f"#SBATCH --gres={site.gres}", text, flags=re.MULTILINE)
-    if site.build_mem and name == "data_build.sbatch":
-        text = re.sub(r"^(#SBATCH --mem=).*$", rf"\g<1>{site.build_mem}", text, flags=re.MULTILINE)
+    text = _without(text, site)
     if not site.gpus:
         text = re.sub(r"^#SBATCH --gpus-per-node=.*\n", "", text, flags=re.MULTILINE)
     partition = (site.build_partition if name == "data_build.sbatch" else None) or site.partition
-    given = {"partition": partition, "account": site.account, "qos": site.qos}
-    lines = "".join(f"#SBATCH --{option}={value}\n" for option, value in given.items() if value)
+    charged = {"partition": partition, "account": site.account, "qos": site.qos}
+    lines = "".join(f"#SBATCH --{option}={value}\n" for option, value in charged.items() if value)
     text = re.sub(r"^(#SBATCH --job-name=.*\n)", lambda found: found[1] + lines, text, flags=re.MULTILINE)
     if site.cache:
         cache = shlex.quote(str(site.cache.resolve()))
         text = re.sub(r"^(export XDG_CACHE_HOME=)\S+", lambda found: found[1] + cache, text, flags=re.MULTILINE)
     return re.sub(r'^RUN=""\n', lambda _: _environment(site), text, flags=re.MULTILINE)
+
+
+def _without(text: str, site: Site) -> str:
+    """Return a script without what the site does not have."""
+    if not site.requeue:
+        text = text.replace("#SBATCH --requeue\n", "#SBATCH --no-requeue\n")
+        text = text.replace('; back into the queue"\n', '; submit the same line again to go on"\n')
+        text = re.sub(r"^    scontrol requeue .*\n", "", text, flags=re.MULTILINE)
+    if not site.arrays:
+        # One job does what the tasks of an array and the job behind them would do.
+        text = re.sub(r"^submit --array=.*\nbuild=\$job\nsubmit --dependency=\S+ ", "submit ", text, flags=re.MULTILINE)
+        text = text.replace('echo "build: $build, published by $job"', 'echo "build: $job"')
+        text = re.sub(r"^#   TASKS=16 .*\n", "#\n", text, flags=re.MULTILINE)
+    if site.online:
+        text = re.sub(r"^export HF_HUB_OFFLINE=1 .*\n", "", text, flags=re.MULTILINE)
+    return text
 
 
 def _environment(site: Site) -> str:
@@ -167,8 +200,17 @@ def _check(site: Site) -> None:
             raise UserError(
                 f"--{option} {value!r} is no name. Slurm's names hold no spaces; see `sinfo` and `sacctmgr`."
             )
-    if not re.fullmatch(r"\d+(-\d+)?(:\d+){0,2}", site.time):
-        raise UserError(f"--time {site.time!r} is no time limit. Write minutes, hours:minutes:seconds or days-hours.")
+    for option in ("time", "build_time", "bench_time"):
+        limit = getattr(site, option)
+        if limit is not None and not re.fullmatch(r"\d+(-\d+)?(:\d+){0,2}", limit):
+            raise UserError(
+                f"--{option.replace('_', '-')} {limit!r} is no time limit. Write minutes, hours:minutes:seconds or "
+                "days-hours."
+            )
+    for option in ("train_mem", "build_mem", "bench_mem"):
+        memory = getattr(site, option)
+        if memory is not None and not re.fullmatch(r"\d+[KMGT]?", memory):
+            raise UserError(f"--{option.replace('_', '-')} {memory!r} is no memory. Write a number and M, G or T.")
     given = [f"--{name}" for name in ("container", "venv", "conda") if getattr(site, name)]
     if len(given) > 1:
         raise UserError(f"{' and '.join(given)}: gmai comes from one of them. Give one.")
@@ -188,7 +230,7 @@ def _check(site: Site) -> None:
 
 def _names(site: Site) -> list[tuple[str, str | None]]:
     """Return (option, value) of all that stands in the scripts as it is."""
-    single = ("partition", "account", "build_partition", "build_mem", "qos", "gres", "conda", "proxy")
+    single = ("partition", "account", "build_partition", "qos", "gres", "conda", "proxy")
     several = {"module": site.modules, "bind": site.binds}
     return [(name.replace("_", "-"), getattr(site, name)) for name in single] + [
         (name, value) for name, values in several.items() for value in values
