@@ -28,7 +28,9 @@ def test_stems(name, stem):
 
 
 def test_endings():
-    assert VOLUME_ENDINGS == (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".npz", ".npy")
+    assert VOLUME_ENDINGS == (
+        ".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".npy", ".npz", ".h5", ".hdf5", ".hdf", ".he5", ".mat",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("ending", ["nrrd", "mha", "mhd", "nhdr"])
@@ -119,3 +121,23 @@ def test_a_channel_of_a_file(tmp_path):
         load_channel(tmp_path, "x.nii", 2)
     nifti(tmp_path / "y.nii", VALUES)
     assert load_channel(tmp_path, "y.nii", 0).array.max() == 23
+
+
+@pytest.mark.parametrize("name", ["a.h5", "a.mat", "a7.mat", "a.npz", "a.npy"])
+def test_slices_of_arrays_are_those_that_were_written(tmp_path, name):
+    h5py, scipy_io = pytest.importorskip("h5py"), pytest.importorskip("scipy.io")
+    values = np.random.default_rng(0).integers(0, 900, (5, 20, 24)).astype(np.int16)  # z, y, x
+    if name == "a.h5":
+        with h5py.File(tmp_path / name, "w") as file:
+            file["imgs"] = values
+    elif name == "a.mat":
+        scipy_io.savemat(tmp_path / name, {"imgs": np.moveaxis(values, 0, 2)})
+    elif name == "a7.mat":
+        with h5py.File(tmp_path / name, "w", userblock_size=512) as file:
+            file["imgs"] = np.moveaxis(values, 0, 2).T  # as MATLAB 7.3 stores [y, x, z]
+    elif name == "a.npz":
+        np.savez_compressed(tmp_path / name, imgs=values)
+    else:
+        np.save(tmp_path / name, values)
+    ((_, volume),) = load_volumes(tmp_path, name, key="imgs", frames="none")
+    assert np.array_equal(volume.array, values)

@@ -98,3 +98,70 @@ def test_what_looks_like_it(put, tmp_path):
     assert Arrays.recognise(Folder(tmp_path)) is None
     put("d/m.npz", b"x")
     assert Arrays.recognise(Folder(tmp_path)).layout == {"kind": "arrays", "files": "d/m.npz"}
+
+
+def test_hdf5_with_labels_in_a_second_file(put, read, toy, tmp_path, pixels):
+    h5py = pytest.importorskip("h5py")
+    stack = np.stack([pixels(number) for number in range(3)])
+    with h5py.File(tmp_path / "split_train_x.h5", "w") as file:
+        file["x"] = stack
+    with h5py.File(tmp_path / "split_train_y.h5", "w") as file:
+        file["y"] = np.array([1, 0, 1]).reshape(3, 1, 1, 1)
+    layout = {"kind": "arrays", "files": "*_x.h5", "images": "x", "labels": "{stem}.h5:y", "cut": ["_x", "_y"]}
+    pictures, reasons = read(toy(layout=layout, labels={"0": "normal", "1": "tumour"}))
+    assert reasons == {}
+    found = [each[0] for each in pictures.values()]
+    assert [each.labels for each in found] == [("tumour",), ("normal",), ("tumour",)]
+    assert np.array_equal(np.stack([each.pixels for each in found]), stack)
+
+
+def boxes(pictures):
+    return [sorted((box.label, box.xyxy) for box in each[0].boxes) for each in pictures.values()]
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_stacks_of_masks_with_a_channel_per_class(read, toy, tmp_path, pixels, first):
+    """PanNuke: images.npy and masks.npy, five classes of numbered nuclei and the background."""
+    masks = np.zeros((2, 24, 32, 3), np.float64)
+    masks[0, 2:8, 3:9, 0], masks[0, 2:8, 9:15, 0], masks[0, 10:20, 3:9, 1] = 4, 5, 9
+    masks[..., 2] = masks[..., :2].sum(axis=3) == 0
+    np.save(tmp_path / "images.npy", np.stack([pixels(number) for number in range(2)]).astype(np.float64))
+    np.save(tmp_path / "masks.npy", np.moveaxis(masks, 3, 1) if first else masks)
+    layout = {"kind": "arrays", "files": "images.npy", "labels": None, "masks": "masks.npy",
+              "mask_form": "instances_per_class"}  # fmt: skip
+    card = toy(layout=layout, labels={"0": "alpha", "1": "beta"}, background=["2"], task="2d_detection")
+    pictures, reasons = read(card)
+    assert reasons == {}
+    assert boxes(pictures) == [
+        [("alpha", (3, 2, 9, 8)), ("alpha", (9, 2, 15, 8)), ("beta", (3, 10, 9, 20))], []
+    ]  # fmt: skip
+    assert [each[0].labels for each in pictures.values()] == [("alpha", "beta"), ()]
+
+
+def test_a_stack_with_masks_and_labels_in_one_archive(read, toy, tmp_path, pixels):
+    masks = np.zeros((2, 24, 32, 2), np.int32)
+    masks[0, 2:8, 3:9], masks[1, 10:20, 3:9] = (7, 1), (8, 3)
+    np.savez(tmp_path / "a.npz", train_images=np.stack([pixels(number) for number in range(2)]), train_masks=masks,
+             train_labels=np.array([[2], [2]]))  # fmt: skip
+    layout = {"kind": "arrays", "files": "a.npz", "masks": "{split}_masks", "mask_form": "instances_and_classes"}
+    card = toy(layout=layout, labels={"1": "alpha", "2": "beta", "3": "gamma"}, task="2d_detection")
+    pictures, reasons = read(card)
+    assert reasons == {}
+    assert boxes(pictures) == [[("alpha", (3, 2, 9, 8))], [("gamma", (3, 10, 9, 20))]]
+    assert [each[0].labels for each in pictures.values()] == [("beta", "alpha"), ("beta", "gamma")]
+
+
+@pytest.mark.parametrize(
+    ("masks", "reason"),
+    [
+        (np.zeros((1, 24, 32)), "images and masks differ: 2 images, 1 masks"),
+        (np.zeros((2, 12, 32)), "image and mask sizes differ: image 32×24, mask 12×32; they must be equal"),
+        (np.full((2, 24, 32), 0.25), "mask is not a label mask"),
+    ],
+)
+def test_masks_that_do_not_fit(read, toy, tmp_path, pixels, masks, reason):
+    np.savez(tmp_path / "a.npz", x=np.stack([pixels(number) for number in range(2)]), m=masks)
+    layout = {"kind": "arrays", "files": "a.npz", "images": "x", "labels": None, "masks": "m"}
+    _, reasons = read(toy(layout=layout))
+    assert all(each.startswith(reason) for each in reasons.values())
+    assert len(reasons) == 2

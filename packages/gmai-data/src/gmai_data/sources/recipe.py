@@ -20,6 +20,7 @@ from gmai_data.sources.layouts.dicom_series import DicomSeries
 from gmai_data.sources.layouts.folder_per_class import FolderPerClass
 from gmai_data.sources.layouts.hf_dataset import HubDataset
 from gmai_data.sources.layouts.image_mask import ImageMask
+from gmai_data.sources.layouts.instance_mask import InstanceMask
 from gmai_data.sources.layouts.labelling_tool import LabellingTool
 from gmai_data.sources.layouts.named_files import NamedFiles
 from gmai_data.sources.layouts.nnunet import NnUnet
@@ -44,6 +45,7 @@ AnyLayout = Annotated[
     | DicomFiles
     | VolumeMask
     | ImageMask
+    | InstanceMask
     | CsvLabels
     | NamedFiles
     | FolderPerClass,

@@ -1,4 +1,4 @@
-"""A volume file of any format ▶ the display convention: NIfTI (nibabel), NRRD and MetaImage (SimpleITK), npz, npy."""
+"""A volume file of any format ▶ the display convention: NIfTI (nibabel), NRRD, MetaImage (SimpleITK), arrays."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -10,10 +10,11 @@ from gmai_data.imaging.grids import Volume, to_display
 from gmai_data.imaging.nifti import open_nifti, scaled
 from gmai_data.imaging.source_files import require_data
 from gmai_data.ledger import SourceError
-from gmai_data.sources.array_files import open_array
+from gmai_data.sources.array_containers import MAT_ENDINGS
+from gmai_data.sources.array_files import ARRAY_ENDINGS, open_array
 
 _ITK_ENDINGS = (".nrrd", ".nhdr", ".mha", ".mhd")
-VOLUME_ENDINGS = (".nii.gz", ".nii", *_ITK_ENDINGS, ".npz", ".npy")
+VOLUME_ENDINGS = (".nii.gz", ".nii", *_ITK_ENDINGS, *ARRAY_ENDINGS)
 
 
 def volume_stem(name: str) -> str:
@@ -104,9 +105,11 @@ def _open(root: Path, relative: str, key: str) -> tuple[npt.NDArray[Any], npt.ND
     if lower.endswith(_ITK_ENDINGS):
         array, affine = _read_itk(root, relative)
         return array, affine, 1.0, 0.0
-    if lower.endswith((".npz", ".npy")):
-        # Such files have no geometry: `[z, y, x]` as it is shown, with cubic voxels of 1 mm.
-        array = open_array(root, relative, key)
+    if lower.endswith(ARRAY_ENDINGS):
+        # Such files have no geometry: `[z, y, x]` as it is shown, with cubic voxels of 1 mm. MATLAB's slices are last.
+        array = np.asarray(open_array(root, relative, key)[:])
+        if lower.endswith(MAT_ENDINGS) and array.ndim == 3:
+            array = np.moveaxis(array, 2, 0)
         return array.transpose(*reversed(range(array.ndim))), np.diag([-1.0, -1.0, 1.0, 1.0]), 1.0, 0.0
     return open_nifti(root, relative)
 

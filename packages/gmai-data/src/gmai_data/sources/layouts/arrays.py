@@ -1,4 +1,4 @@
-"""`.npz` and `.npy` files that hold many images and their labels."""
+"""Files that hold many images as one array, and their labels or masks."""
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from gmai_formats.pictures.picture import MAX_PIXELS
 from gmai_formats.pictures.raster import to_8_bit
 from gmai_formats.pictures.windows import ChooseWindow
 
@@ -13,42 +14,56 @@ from gmai_data.imaging.dicom_pixels import about
 from gmai_data.imaging.source_files import below, matching, relative_to
 from gmai_data.imaging.units import raster_window
 from gmai_data.ledger import Ledger, SourceError
-from gmai_data.sources.array_files import array_names, open_array
+from gmai_data.sources.array_files import ARRAY_ENDINGS, array_names, open_array
 from gmai_data.sources.card import Card
 from gmai_data.sources.folder import Folder, Guess
-from gmai_data.sources.items import Item, Picture, full_name, left_open
+from gmai_data.sources.instance_masks import MaskForm, objects_of
+from gmai_data.sources.items import BoxCounter, Item, Picture, full_name, left_open
 from gmai_data.sources.layout import SPLIT_NAMES, Layout
 
 
 class Arrays(Layout):
-    """Many images in one `.npz` (MedMNIST) or `.npy` file, with their labels beside them."""
+    """Many images in one array (`.npz` as MedMNIST's, `.npy`, HDF5, MATLAB), with labels or masks in others.
+
+    The first axis counts the images. Arrays of objects are refused: they would run code.
+    """
 
     kind: Literal["arrays"]
     files: str
     """Pattern of the files."""
     images: str = "{split}_images"
     """Name of the array of images; `{split}` stands for each name of `split.names`. Unused for `.npy`."""
-    labels: str = "{split}_labels"
-    """Name of the array of labels (numbers, or one-hot rows); for `.npy` the path of a second file (`{stem}`)."""
+    labels: str | None = "{split}_labels"
+    """Name of the array of labels (numbers, or one-hot rows), or, where it lies in a second file, the path of that with
+    `{stem}` or `{parent}`, and behind a `:` the array's name: `{stem}_y.h5:y`. For `.npy` always a path. None: labels
+    are those of the masks, and the card's `labels_of_every_image`."""
+    masks: str | None = None
+    """Name of the array of masks, or the path of a second file, as for `labels`."""
+    mask_form: MaskForm = "classes"
+    """classes: values are raw labels; instances: each value is one object of raw label `1`; one_hot: a channel per raw
+    label `0`, `1`, `2` …; instances_per_class: such channels with numbered objects (PanNuke); instances_and_classes:
+    two channels, the number of the object and its raw label (CoNIC)."""
+    cut: tuple[str, str] = ("", "")
+    """A part of the files' names that `{stem}` has otherwise, as `[_x, _y]` for `train_x.h5` with `train_y.h5`."""
 
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield one item per image of each array; a damaged file is one item, whose reading says what is wrong."""
         names = card.split.names or SPLIT_NAMES
         for path in matching(root, self.files, recipe=card.name, what="array files"):
             file = relative_to(root, path)
+            others = [place for place in (self._place(part, file) for part in (self.labels, self.masks)) if place]
+            for other in others:
+                below(root, other, recipe=card.name)
+            files = (file, *dict.fromkeys(others))
             try:
-                if path.suffix.lower() == ".npz":
+                parts = [("", "")]
+                if path.suffix.lower() != ".npy":
                     inside = array_names(root, file)
                     wanted = [(name, self.images.replace("{split}", name)) for name in names]
-                    parts = [(name, key) for name, key in wanted if key in inside] or [("", self.images)]
-                    files = (file,)
-                else:
-                    parts = [("", "")]
-                    labels = self.labels.replace("{stem}", path.stem)
-                    below(root, labels, recipe=card.name)
-                    files = (file, labels)
+                    parts = [(name, key) for name, key in wanted if key in inside and "{split}" in self.images]
+                    parts = parts or [("", self.images)]
             except SourceError:
-                yield Item(file, (file,))
+                yield Item(file, files)
                 continue
             for name, key in parts:
                 above = f"{file}/{name}" if name else file
@@ -60,29 +75,66 @@ class Arrays(Layout):
                 for position in range(count):
                     yield Item(f"{above}/{position:07d}", files, split=names.get(name), position=position, part=name)
 
+    def _place(self, part: str | None, file: str) -> str | None:
+        """Return the second file that a setting names, or None where it names an array of the first."""
+        if part is None:
+            return None
+        place, colon, _ = part.rpartition(":")
+        place = place if colon else part
+        if not file.lower().endswith(".npy") and not place.lower().endswith(ARRAY_ENDINGS):
+            return None
+        path = PurePosixPath(file)
+        stem = path.stem.replace(*self.cut) if self.cut[0] else path.stem
+        return place.replace("{stem}", stem).replace("{parent}", path.parent.as_posix()).removeprefix("./")
+
+    def _array(self, part: str, item: Item, root: Path) -> npt.NDArray[Any]:
+        place = self._place(part, item.files[0])
+        key = part.rpartition(":")[2] if place and ":" in part else part
+        return open_array(root, place or item.files[0], key.replace("{split}", item.part))
+
     def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the one picture of the item.
 
         Raises:
-            SourceError: The file is damaged, no image, or a label is unknown.
+            SourceError: The file is damaged, no image, a label is unknown, or a mask has another size or form.
         """
-        del ledger  # whole-image labels have no boxes
-        file, name = item.files[0], item.part
-        images = open_array(root, file, self.images.replace("{split}", name))
-        if len(item.files) > 1:
-            labels = open_array(root, item.files[1], "")
-        else:
-            labels = open_array(root, file, self.labels.replace("{split}", name))
-        if len(labels) != len(images):
-            raise SourceError("images and labels differ", f"{len(images)} images, {len(labels)} labels", file)
-        raw, unclear = _raw_labels(np.asarray(labels[item.position]), file)
-        named = tuple(dict.fromkeys(full_name(card, each, file) for each in raw))
-        uncertain = left_open(card, unclear, named, file)
+        file = item.files[0]
+        images = open_array(root, file, self.images.replace("{split}", item.part))
+        height, width = images.shape[1:3] if images.ndim > 2 else (0, 0)
+        if height * width > MAX_PIXELS:
+            raise SourceError("image too large", f"{width}×{height}; cut it into tiles first", file)
+        raw, unclear = list(card.labels_of_every_image), list[str]()
+        if self.labels is not None:
+            labels = self._array(self.labels, item, root)
+            if len(labels) != len(images):
+                raise SourceError("images and labels differ", f"{len(images)} images, {len(labels)} labels", file)
+            raw, unclear = _raw_labels(np.asarray(labels[item.position]), file)
         window = raster_window(card.windows, card.modality, card.values, file)
         pixels, shown = _pixels(np.asarray(images[item.position]), window, file)
+        geometry: dict[str, Any] = {"position": item.position, **({"window": shown} if shown else {})}
+        counter = BoxCounter(card, ledger, file, (pixels.shape[1], pixels.shape[0]))
+        if self.masks is not None:
+            counter.add(self._objects(self.masks, item, card, root, pixels.shape[:2], len(images)))
+            geometry["box_origin"] = "mask"
+        named = tuple(dict.fromkeys((*(full_name(card, each, file) for each in raw), *counter.labels)))
+        uncertain = left_open(card, unclear, named, file)
         name = PurePosixPath(item.key).name
-        geometry = {"position": item.position, **({"window": shown} if shown else {})}
-        yield Picture(name, pixels, named, geometry=geometry, uncertain=uncertain)
+        yield Picture(name, pixels, named, counter.boxes, counter.incomplete, geometry=geometry, uncertain=uncertain)
+
+    def _objects(
+        self, part: str, item: Item, card: Card, root: Path, shape: tuple[int, ...], count: int
+    ) -> list[tuple[str, tuple[int, int, int, int], int]]:
+        file = item.files[0]
+        masks = self._array(part, item, root)
+        if len(masks) != count:
+            raise SourceError("images and masks differ", f"{count} images, {len(masks)} masks", file)
+        mask = np.asarray(masks[item.position])
+        if mask.ndim == 3 and mask.shape[:2] != shape and mask.shape[1:] == shape:
+            mask = np.moveaxis(mask, 0, 2)
+        if mask.shape[:2] != shape:
+            detail = f"image {shape[1]}×{shape[0]}, mask {'×'.join(map(str, mask.shape))}; they must be equal"
+            raise SourceError("image and mask sizes differ", detail, file)
+        return objects_of(mask, self.mask_form, file, whole_labels=card.boxes.per == "class")
 
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:

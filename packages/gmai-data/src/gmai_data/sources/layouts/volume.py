@@ -19,7 +19,7 @@ from gmai_data.sources.volume_slices import slices_of_volume
 
 
 class VolumeMask(Layout):
-    """Volumes (NIfTI, NRRD, MHA, MHD, npz, npy), with a label mask each; one case or many."""
+    """Volumes (NIfTI, NRRD, MHA, MHD, npz, npy, HDF5, MATLAB), with a label mask each; one case or many."""
 
     is_of_volumes: ClassVar[bool] = True
     kind: Literal["volume"]
@@ -38,9 +38,9 @@ class VolumeMask(Layout):
     frames: Literal["none", "first", "centre", "all"] = "none"
     """What to do with a fourth axis (cine, channels): refuse it, or export the volumes of these frames."""
     image_key: str = "imgs"
-    """Array of an `.npz` that holds the image, `[z, y, x]`."""
+    """Array of an `.npz`, HDF5 or MATLAB file that holds the image, `[z, y, x]` (MATLAB: `[y, x, z]`)."""
     mask_key: str = "gts"
-    """Array of an `.npz` that holds the mask."""
+    """Array of such a file that holds the mask."""
 
     @model_validator(mode="after")
     def _masks_known(self) -> Self:

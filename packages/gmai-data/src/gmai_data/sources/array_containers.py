@@ -1,0 +1,167 @@
+"""Arrays in HDF5, MATLAB and sparse files: read as numbers, and never as objects."""
+
+import re
+import zipfile
+from math import prod
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+from gmai_formats.errors import UserError
+
+from gmai_data.imaging.large import BOMB_BYTES, allocate
+from gmai_data.ledger import SourceError
+
+HDF5_ENDINGS, MAT_ENDINGS = (".h5", ".hdf5", ".hdf", ".he5"), (".mat",)
+MAX_BYTES = 32 * 2**30
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_SHAPE_IN_NAME = re.compile(r"\((\d+(?:\s*,\s*\d+)+)\s*\)")
+
+
+class LazyArray:
+    """An array of an HDF5 file, of which only what is asked for is read."""
+
+    def __init__(self, dataset: Any) -> None:
+        self._dataset = dataset
+        self.shape: tuple[int, ...] = tuple(int(size) for size in dataset.shape)
+        self.dtype: np.dtype[Any] = dataset.dtype
+        self.ndim = len(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> npt.NDArray[Any]:
+        return np.asarray(self._dataset[index])
+
+    def whole(self) -> npt.NDArray[Any]:
+        """Return all of it, in a file where it is large."""
+        array = allocate(self.shape, self.dtype)
+        if array.size:
+            self._dataset.read_direct(array)
+        return array
+
+
+def is_hdf5(path: Path) -> bool:
+    """Return whether a file is HDF5, as MATLAB's are from version 7.3 on."""
+    with path.open("rb") as file:
+        head = file.read(512 + 8)
+    return head.startswith(_HDF5_SIGNATURE) or head[512:] == _HDF5_SIGNATURE  # behind MATLAB's own header
+
+
+def hdf5_names(path: Path) -> list[str]:
+    """Return the paths of the arrays in an HDF5 file.
+
+    Raises:
+        OSError: It is damaged.
+    """
+    names: list[str] = []
+
+    def note(name: str, thing: Any) -> None:
+        if hasattr(thing, "shape") and not name.startswith("#"):
+            names.append(name)
+
+    with _h5py(path).File(path, "r") as file:
+        file.visititems(note)  # follows no links
+    return names
+
+
+def open_hdf5(path: Path, key: str) -> LazyArray:
+    """Return an array of an HDF5 file.
+
+    Raises:
+        SourceError: No such array, or one whose numbers lie in another file.
+        OSError: It is damaged.
+    """
+    library = _h5py(path)
+    file = library.File(path, "r")
+    place: Any = file
+    for part in [part for part in key.split("/") if part]:
+        link = place.get(part, getlink=True) if hasattr(place, "keys") else None
+        if link is None:
+            known = ", ".join(hdf5_names(path)[:20]) or "nothing"
+            raise SourceError("no such array", f'"{key}" is not in the file; it has {known}', path.name)
+        if not isinstance(link, library.HardLink):
+            raise SourceError("array in another place", f'"{key}" is a link, which may lead out of the file', path.name)
+        place = place[part]
+    if not isinstance(place, library.Dataset):
+        known = ", ".join(hdf5_names(path)[:20]) or "nothing"
+        raise SourceError("no such array", f'"{key}" is a group; the file has {known}', path.name)
+    if place.is_virtual or place.external:
+        raise SourceError("array in another place", f'the numbers of "{key}" lie in another file', path.name)
+    return LazyArray(place)
+
+
+def _h5py(path: Path) -> Any:
+    try:
+        import h5py  # pyright: ignore[reportMissingTypeStubs]
+    except ImportError as error:
+        raise UserError(f"{path}: HDF5 files need h5py. Run `pip install 'gmai-data[arrays]'`.") from error
+    return cast(Any, h5py)
+
+
+def mat_names(path: Path) -> list[str]:
+    """Return the names of the arrays in a MATLAB file.
+
+    Raises:
+        OSError, ValueError: It is damaged.
+    """
+    if is_hdf5(path):
+        return hdf5_names(path)
+    return [name for name, _, _ in _scipy_io().whosmat(str(path))]
+
+
+def open_mat(path: Path, key: str) -> npt.NDArray[Any]:
+    """Return an array of a MATLAB file of any version, with rows first as MATLAB shows it.
+
+    Raises:
+        SourceError: No such array, or too large.
+        OSError, ValueError: It is damaged.
+    """
+    if is_hdf5(path):
+        return open_hdf5(path, key).whole().T  # MATLAB stores its last axis first
+    listed = {name: shape for name, shape, _ in _scipy_io().whosmat(str(path))}
+    if key not in listed:
+        raise SourceError("no such array", f'"{key}" is not in the file; it has {", ".join(listed)}', path.name)
+    if prod(listed[key]) > MAX_BYTES // 8:
+        raise SourceError("array too large", f"{key} has the shape {listed[key]}", path.name)
+    return _scipy_io().loadmat(str(path), variable_names=[key])[key]
+
+
+def _scipy_io() -> Any:
+    import scipy.io  # pyright: ignore[reportMissingTypeStubs]
+
+    return cast(Any, scipy.io)
+
+
+def is_sparse(names: list[str]) -> bool:
+    """Return whether an `.npz` with these arrays is a sparse matrix as `scipy.sparse.save_npz` writes it."""
+    return {"format", "shape", "data"} <= set(names)
+
+
+def open_sparse(path: Path) -> npt.NDArray[Any]:
+    """Return the dense array of a sparse matrix.
+
+    A matrix has two axes; a file name that holds a shape of as many values, `mask_(1, 96, 512, 512).npz`, gives the
+    axes of what was stored.
+
+    Raises:
+        SourceError: It would be too large.
+        OSError, ValueError: It is damaged.
+    """
+    import scipy.sparse  # pyright: ignore[reportMissingTypeStubs]
+
+    library: Any = cast(Any, scipy.sparse)
+    with zipfile.ZipFile(path) as archive:
+        if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
+            raise SourceError("zip bomb", "it claims to unpack to more than 32 GiB", path.name)
+    matrix: Any = library.load_npz(path).tocoo()  # allow_pickle is off there
+    rows, columns = (int(size) for size in matrix.shape)
+    if rows * columns * matrix.dtype.itemsize > BOMB_BYTES:
+        raise SourceError("array too large", f"a sparse matrix of {rows}×{columns}", path.name)
+    dense = allocate((rows, columns), matrix.dtype)
+    dense[...] = 0
+    dense[matrix.row, matrix.col] = matrix.data
+    named = _SHAPE_IN_NAME.search(path.name)
+    shape = tuple(int(size) for size in named[1].split(",")) if named else ()
+    return dense.reshape(shape) if shape and prod(shape) == dense.size else dense
