@@ -32,6 +32,8 @@ def test_a_folder_that_is_what_the_card_says(card_file, folder, capsys):
         "toy: the card is valid (2 labels, layout folder_per_class).",
         "toy: not tried; nobody has read a real copy with this card yet (verified: none).",
         f"{root}: 2 items, as published.",
+        "toy: every item is a group of its own.",
+        "toy: train 2.",
         "toy: 2 items tried, 2 pictures: beta 1, alpha 1.",
     ]
 
@@ -46,12 +48,12 @@ def test_everything_that_differs_is_named_at_once(card_file, folder, capsys):
     folder("z/2.png")
     root = folder("z/3.png", b"no picture")
     with pytest.raises(UserError) as caught:
-        check_against_folder(str(card_file(expected={"items": 5})), root)
+        check_against_folder(str(card_file(expected={"items": 2})), root)
     lines = str(caught.value).splitlines()
-    assert lines[:2] == [
+    assert lines[0].startswith(f"{root}: 3 items, but toy has 2 published ones: the card takes files that are no items")
+    assert lines[1:3] == [
         f"{root}: 1 labels are not in the card; a build would quarantine their items:", '  "z" (2 items)',
     ]  # fmt: skip
-    assert lines[2].startswith(f"{root}: 3 items, but toy has 5 published ones. Complete the download, or correct")
     assert any(line.startswith(f"{root}: z/2.png: label not in the map") for line in lines)
     assert any(line.startswith(f"{root}: z/3.png: ") for line in lines)
     out = capsys.readouterr().out
@@ -87,3 +89,37 @@ def test_files_that_a_table_names_and_are_not_there(card_file, folder):
     assert lines[0] == f"{root}: 12 files that toy names are not there:"
     assert len(lines) == 12
     assert lines[-1] == "  … and 2 more"
+
+
+def test_a_partial_copy_is_told_and_no_error(card_file, folder, capsys):
+    folder("t.csv", b"image,label\n1.png,a\n2.png,b\n3.png,b\n")
+    folder("notes.txt", b"x")
+    root = folder("1.png")
+    layout = {"kind": "csv_labels", "table": "t.csv", "image_column": "image", "label_column": "label"}
+    check_against_folder(str(card_file(layout=layout, expected={"items": 5})), root)
+    out = capsys.readouterr().out
+    assert "2 files that toy names are not there:\n  2.png\n  3.png\n2 of 3 items lack a file: a partial copy?" in out
+    assert "3 of 5 published items: a partial copy?" in out
+    assert "that are no item's own (tables, parts that are not used):\n  1 .csv, such as t.csv\n  1 .txt" in out
+    assert "toy: 1 items tried, 1 pictures: alpha 1." in out
+
+
+def test_names_are_enough(card_file, folder, capsys):
+    for name in ("train/a/p1_1.png", "train/b/p1_2.png", "test/a/p2_1.png"):
+        root = folder(name, b"")
+    layout = {"kind": "named_files", "files": "{split}/{class}/{patient}_*.png"}
+    check_against_folder(str(card_file(layout=layout)), root)
+    out = capsys.readouterr().out
+    assert "toy: 2 groups by the layout." in out
+    assert "toy: held_out 1, train 2." in out
+    assert "the files hold no data (0 bytes): their names were checked" in out
+
+
+def test_a_split_that_divides_a_group_or_misses_items_is_an_error(card_file, folder):
+    for name in ("train/a/p1_1.png", "test/a/p1_2.png", "extra/a/p3_1.png"):
+        root = folder(name, b"")
+    layout = {"kind": "named_files", "files": "{split}/{class}/{patient}_*.png"}
+    with pytest.raises(UserError) as caught:
+        check_against_folder(str(card_file(layout=layout)), root)
+    assert "1 items would be quarantined: not in the official split" in str(caught.value)
+    assert "1 groups lie in two splits" in str(caught.value)

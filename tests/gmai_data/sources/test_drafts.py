@@ -191,16 +191,16 @@ def test_check_names_what_is_missing_and_compares_digests(card_file, tmp_path, c
     put(root / "labels.csv", "image,dx\n1.png,a\n2.png,b\n")
     layout = {"kind": "csv_labels", "table": "labels.csv", "image_column": "image", "label_column": "dx"}
     card = str(card_file(layout=layout))
-    with pytest.raises(UserError, match=r"1 files that toy names are not there:\n  2\.png"):
-        check_against_folder(card, root)
+    check_against_folder(card, root)
+    assert "1 files that toy names are not there:\n  2.png" in capsys.readouterr().out
     put(root / "2.png")
     digest = hashlib.sha256((root / "labels.csv").read_bytes()).hexdigest()
     check_against_folder(str(card_file(layout=layout, checksums={"labels.csv": digest}, expected={"items": 2})), root)
     assert "2 items, as published" in capsys.readouterr().out
     with pytest.raises(UserError, match=r"labels\.csv: missing, or not the published file \(0000000"):
         check_against_folder(str(card_file(layout=layout, checksums={"labels.csv": "0" * 64})), root)
-    with pytest.raises(UserError, match="2 items, but toy has 3 published ones"):
-        check_against_folder(str(card_file(layout=layout, expected={"items": 3})), root)
+    with pytest.raises(UserError, match="2 items, but toy has 1 published ones"):
+        check_against_folder(str(card_file(layout=layout, expected={"items": 1})), root)
 
 
 def test_check_names_labels_that_card_and_folder_do_not_share_and_tries_to_read(card_file, tmp_path, capsys):
@@ -211,7 +211,8 @@ def test_check_names_labels_that_card_and_folder_do_not_share_and_tries_to_read(
     with pytest.raises(UserError) as caught:
         check_against_folder(str(card_file(layout={"kind": "folder_per_class"})), root)
     assert capsys.readouterr().out.endswith(
-        "no item has these labels of the card:\n  b\n  c\n  d\ntoy: 3 items tried, 1 pictures: alpha 1.\n"
+        "no item has these labels of the card:\n  b\n  c\n  d\ntoy: every item is a group of its own.\ntoy: train 3.\n"
+        "toy: 3 items tried, 1 pictures: alpha 1.\n"
     )
     first, *rest = str(caught.value).splitlines()
     assert first == f"{root}: 1 labels are not in the card; a build would quarantine their items:"

@@ -3,12 +3,13 @@
 import itertools
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from gmai_cli.console import say_next
 from gmai_formats.errors import UserError
 from gmai_formats.files import sha256_file
 
+from gmai_data.imaging.source_files import is_listed, relative_to
 from gmai_data.ledger import Ledger, SetAside, SourceError
 from gmai_data.seeded import hash_fraction
 from gmai_data.sources.catalogue import find_recipe, resolve
@@ -25,11 +26,15 @@ _READ_ITEMS, _READ_PICTURES = 5, 20
 
 
 def check_against_folder(name: str, root: Path | None) -> None:
-    """Validate a card; with a folder, print what it holds, and read a few of its items.
+    """Validate a card; with a folder, hold its rules against every name in it, and read a few items.
+
+    Names, labels, groups and splits need no pixels: files without data (0 bytes) are enough. A part of the published
+    data is no error; more than was published is.
 
     Raises:
-        UserError: The card is not valid, or the folder is not what it describes: files, digests, labels or the number
-            of items differ, or an item that was tried cannot be read.
+        UserError: The card is not valid, or the folder is not what it describes: no item is whole, digests or labels
+            differ, there are more items than published, the rules of groups or splits miss items, a group lies in two
+            splits, or an item that was tried cannot be read.
     """
     recipe = find_recipe(name)
     print(f"{recipe.name}: the card is valid ({len(recipe.labels)} labels, layout {recipe.layout.kind}).")
@@ -39,29 +44,74 @@ def check_against_folder(name: str, root: Path | None) -> None:
     if root is None:
         return
     (listing,) = list_sources(resolve([f"{name}={root}"], None), None)
-    _require_files(recipe, root, listing.items)
-    found, expected = listing.used, recipe.expected.items
-    print(f"{root}: {found} items" + (", as published." if expected == found else "."))
-    problems = _label_problems(recipe, listing.items)
-    if expected not in (None, found):
-        problems.append(
-            f"{found} items, but {recipe.name} has {expected} published ones. Complete the download, or correct "
-            "`expected` in a copy of the card."
-        )
+    whole = _whole_items(recipe, root, listing.items)
+    _tell_unused(recipe, root, listing.items)
+    problems = _count_problems(recipe, root, listing.used, len(listing.items) - len(whole))
+    problems += _label_problems(recipe, listing.items)
     problems += _group_problems(recipe, listing.items)
-    problems += _try_items(recipe, root, listing.items)
+    problems += _split_problems(recipe, listing.items)
+    problems += _try_items(recipe, root, whole)
     if problems:
         raise UserError("\n".join(f"{root}: {problem}" for problem in problems))
     say_next("data", "build", name, "--root", root, "--out", "build")
 
 
-def _require_files(recipe: Recipe, root: Path, items: Sequence[Item]) -> None:
-    missing = sorted({file for item in items for file in item.files if not (root / file).exists()})
+def _whole_items(recipe: Recipe, root: Path, items: Sequence[Item]) -> list[Item]:
+    """Return the items all of whose files are there, and say which files are missing.
+
+    Raises:
+        UserError: No item is whole, or a file is not the published one.
+    """
+    there: dict[str, bool] = {}
+    for item in items:
+        for file in item.files:
+            if file not in there:
+                there[file] = (root / file).exists()
+    missing = sorted(file for file, found in there.items() if not found)
+    whole = [item for item in items if all(there[file] for file in item.files)]
     if missing:
-        raise UserError(f"{root}: {len(missing)} files that {recipe.name} names are not there:{_lines(missing)}")
+        told = f"{len(missing)} files that {recipe.name} names are not there:{_lines(missing)}"
+        if not whole:
+            raise UserError(f"{root}: {told}")
+        print(f"{root}: {told}\n{len(items) - len(whole)} of {len(items)} items lack a file: a partial copy?")
     for file, digest in recipe.checksums.items():
         if not (root / file).is_file() or sha256_file(root / file) != digest:
             raise UserError(f"{root / file}: missing, or not the published file ({digest[:12]}…). Download it again.")
+    return whole
+
+
+def _tell_unused(recipe: Recipe, root: Path, items: Sequence[Item]) -> None:
+    """Print how many files of the folder no item names, by their endings: what a pattern passes over is seen here."""
+    named = {file for item in items for file in item.files}
+    folders = {file for file in named if (root / file).is_dir()}
+    unused: dict[str, list[str]] = {}
+    for path in sorted(root.rglob("*")):
+        file = relative_to(root, path)
+        if (
+            file in named
+            or not is_listed(path, root)
+            or any(str(above) in folders for above in PurePosixPath(file).parents)
+        ):
+            continue
+        ending = "".join(path.suffixes[-2:]) if path.name.endswith(".nii.gz") else path.suffix
+        unused.setdefault(ending.lower() or "no ending", []).append(file)
+    told = [f"{len(files)} {ending}, such as {files[0]}" for ending, files in sorted(unused.items())]
+    if told:
+        print(f"{recipe.name}: files that are no item's own (tables, parts that are not used):{_lines(told)}")
+
+
+def _count_problems(recipe: Recipe, root: Path, found: int, incomplete: int) -> list[str]:
+    expected = recipe.expected.items
+    if expected is None or expected == found:
+        print(f"{root}: {found} items" + (", as published." if expected and not incomplete else "."))
+        return []
+    if found < expected:
+        print(f"{root}: {found} of {expected} published items: a partial copy?")
+        return []
+    return [
+        f"{found} items, but {recipe.name} has {expected} published ones: the card takes files that are no items, or "
+        "the folder holds copies. Look at the list of items, or correct `expected` in a copy of the card."
+    ]
 
 
 def _label_problems(recipe: Recipe, items: Sequence[Item]) -> list[str]:
@@ -79,20 +129,62 @@ def _label_problems(recipe: Recipe, items: Sequence[Item]) -> list[str]:
 
 
 def _group_problems(recipe: Recipe, items: Sequence[Item]) -> list[str]:
-    """Hold the pattern of the groups against every item, which needs no pixels."""
+    """Hold the rule of the groups against every item, and say how many groups there are, or why there is none."""
+    rule = recipe.split
     missed = [item.key for item in items if group_of(item, recipe) is None]
-    if recipe.split.group_pattern is None:
-        return []
-    print(f"{recipe.name}: {len({item.group_number for item in items} - {0})} groups by split.group_pattern.")
+    count = len({item.group_number for item in items} - {0})
+    if rule.group_pattern is not None:
+        print(f"{recipe.name}: {count} groups by split.group_pattern.")
+    elif count < len(items) - len(missed):
+        print(f"{recipe.name}: {count} groups by the {'second table' if rule.group_table else 'layout'}.")
+    else:
+        print(f"{recipe.name}: every item is a group of its own{': ' + rule.no_group if rule.no_group else ''}.")
     if not missed:
         return []
-    pattern = recipe.split.group_pattern
-    return [f"group_pattern {pattern!r} misses {len(missed)} items; a build would quarantine them:{_lines(missed)}"]
+    return [
+        f"group_pattern {rule.group_pattern!r} misses {len(missed)} items; a build would quarantine them:"
+        f"{_lines(missed)}"
+    ]
+
+
+def _split_problems(recipe: Recipe, items: Sequence[Item]) -> list[str]:
+    """Hold the split against every item; print how many lie in each, and return what is left out or divided."""
+    found: Counter[str] = Counter()
+    missed: dict[str, list[str]] = {}
+    sides: dict[int, set[str]] = {}
+    for item in items:
+        if item.set_aside:
+            continue
+        if item.problem is not None:
+            missed.setdefault(f"{item.problem[0]}: {item.problem[1]}", []).append(item.key)
+            continue
+        try:
+            split = str(split_of(item, recipe))
+        except SourceError as problem:
+            if problem.rule != "no group":  # told by the groups
+                missed.setdefault(f"{problem.rule}: {problem.detail}", []).append(item.key)
+            continue
+        found[split] += 1
+        sides.setdefault(item.group_number, set()).add(split)
+    told = ", ".join(f"{split} {count}" for split, count in found.items())
+    print(f"{recipe.name}: {told or 'no item is in a split'}.")
+    divided = sum(len(splits) > 1 for splits in sides.values())
+    problems = [
+        f"{len(keys)} items would be quarantined: {reason}:{_lines(keys)}" for reason, keys in sorted(missed.items())
+    ]
+    if divided:
+        problems.append(
+            f"{divided} groups lie in two splits: the publisher's split divides them. Correct the group or the split."
+        )
+    return problems
 
 
 def _try_items(recipe: Recipe, root: Path, items: Sequence[Item]) -> list[str]:
     """Read a few items as a build would, print what came of them, and return what is wrong with them."""
     if recipe.task == Task.TEXT:
+        return []
+    if items and not any(_has_data(root, item) for item in items):
+        print(f"{recipe.name}: the files hold no data (0 bytes): their names were checked, and nothing was read.")
         return []
     chosen = sorted(items, key=lambda item: hash_fraction("check", recipe.name, item.key))[:_READ_ITEMS]
     ledger, problems, pictures, labels = Ledger(), list[str](), 0, Counter[str]()
@@ -109,6 +201,12 @@ def _try_items(recipe: Recipe, root: Path, items: Sequence[Item]) -> list[str]:
     told = ", ".join(f"{label} {count}" for label, count in labels.most_common(_SHOWN))
     print(f"{recipe.name}: {len(chosen)} items tried, {pictures} pictures: {told or 'without labels'}.")
     return problems
+
+
+def _has_data(root: Path, item: Item) -> bool:
+    """Return whether the picture of an item is more than a name; folders are taken to be."""
+    path = root / item.files[0]
+    return not path.is_file() or path.stat().st_size > 0
 
 
 def _lines(entries: Sequence[str]) -> str:
