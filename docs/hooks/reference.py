@@ -1,6 +1,5 @@
 """MkDocs hook: pages written from the code at every build, and links that lead out of docs/."""
 
-import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +10,7 @@ from gmai_bench.benchmarks.declared import Declaration
 from gmai_bench.benchmarks.registry import PAPER, REGISTRY
 from gmai_cli.main import build_app
 from gmai_data import tables
-from gmai_data.build import BuildSettings
 from gmai_data.sources.reference import _table as model_table
-from gmai_model import stages
-from gmai_model.training.config import TrainConfig
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +27,7 @@ def on_files(files: Any, config: Any) -> Any:
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Show a link out of docs/ (to the examples, say) as the path in the repository; it must exist."""
     folder = Path(config.docs_dir, page.file.src_uri).parent
+    markdown = markdown.replace("<!-- registry -->", "\n".join(benchmarks()))
 
     def keep(link: re.Match[str]) -> str:
         target = (folder / link[2]).resolve()
@@ -47,7 +44,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
 def command_line() -> Iterator[str]:
     """Yield the page of every command."""
     yield from ("# Commands", "", "Written from the commands themselves: what `--help` prints.", "")
-    for name in ("data", "model", "train", "bench", "slurm", "doctor", "demo"):
+    for name in ("data", "model", "train", "bench", "slurm", "doctor", "demo", "init"):
         command: Any = typer.main.get_command(build_app(name)).commands[name]
         yield from _commands(command, f"gmai {name}")
 
@@ -61,22 +58,11 @@ def _commands(command: Any, path: str) -> Iterator[str]:
         yield from _commands(child, f"{path} {name}")
 
 
-def settings() -> Iterator[str]:
-    """Yield the page of settings."""
-    yield from ("# Settings", "", "Written from the models and their docstrings.", "")
-    yield from model_table(TrainConfig, "## gmai train (`--config FILE`, `--set key=value`)")
-    yield from ("## What each stage sets (Table 8)", "")
-    fields = [field.name for field in dataclasses.fields(next(iter(stages.STAGES.values())))]
-    yield from (f"| {' | '.join(fields)} |", f"|{'---|' * len(fields)}")
-    for stage in stages.STAGES.values():
-        yield f"| {' | '.join(_cell(getattr(stage, name)) for name in fields)} |"
-    yield ""
-    yield from model_table(BuildSettings, "## gmai data build")
-    yield from model_table(Declaration, "## A benchmark of your own (YAML)")
-
-
-def _cell(value: object) -> str:
-    return ", ".join(sorted(map(str, value))) if isinstance(value, frozenset) else str(value)
+def benchmark_files() -> Iterator[str]:
+    """Yield the page of a benchmark of one's own."""
+    yield from ("# A benchmark of your own", "", "Written from the model and its docstrings; give the file to", "")
+    yield from ("`gmai bench --benchmarks FILE.yaml`.", "")
+    yield from model_table(Declaration, "## Fields of the file")
 
 
 def schemas() -> Iterator[str]:
@@ -98,13 +84,7 @@ def schemas() -> Iterator[str]:
 
 
 def benchmarks() -> Iterator[str]:
-    """Yield the page of benchmarks."""
-    yield from (
-        "# Benchmarks and their protocols",
-        "",
-        "Written from the registry; [protocols](protocols.md) explains.",
-        "",
-    )
+    """Yield the table of benchmarks, which stands in the page about their protocols."""
     yield from ("| name | benchmark | protocols, the default first | in the paper |", "|---|---|---|---|")
     for name, entry in REGISTRY.items():
         protocols = ", ".join(f"`{protocol}`" for protocol in entry.protocols)
@@ -113,7 +93,6 @@ def benchmarks() -> Iterator[str]:
 
 PAGES = {
     "reference/commands.md": command_line,
-    "reference/settings.md": settings,
+    "reference/benchmark-files.md": benchmark_files,
     "reference/schemas.md": schemas,
-    "reference/benchmarks.md": benchmarks,
 }
