@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
-from gmai_bench.commands import audit_table, compare, fingerprints, print_extractors
+from gmai_bench.commands import audit_table, compare, fingerprints, plan, print_extractors, reproduce, table
 from gmai_bench.run import Settings, score_file
 from gmai_formats.errors import UserError
 
@@ -61,3 +61,29 @@ def test_names_are_separated_by_commas(held_out: Path, tmp_path: Path, capsys: p
     assert capsys.readouterr().out == f"{tmp_path / 'f.jsonl'}: 12 questions\n"
     lines = (tmp_path / "f.jsonl").read_text(encoding="utf-8").splitlines()
     assert all(isinstance(json.loads(line), dict) for line in lines)
+
+
+def test_a_plan_a_published_row_and_a_table(
+    inputs: SimpleNamespace, held_out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan(["150,vqa-rad"])
+    assert (
+        "a difference of 5 points between two models on the same questions needs 660 questions"
+        in capsys.readouterr().out
+    )
+    reproduce("lingshu-7b")
+    shown = capsys.readouterr().out
+    assert "Medbullets: whether four or five options, or the mean of both, is not said" in shown
+    assert "source: https://github.com/alibaba-damo-academy/MedEvalKit" in shown
+    with pytest.raises(UserError, match=r"--out is missing"):
+        reproduce("lingshu-7b", model="m")
+    one = run(inputs, held_out, tmp_path / "CT", "CT")
+    table([one], tmp_path / "tables")
+    assert f"wrote {tmp_path / 'tables/table.tex'}" in capsys.readouterr().out
+    reproduce("lingshu-7b", out=one)
+    assert "not asked here" in capsys.readouterr().out
+
+
+def test_what_is_not_here_is_left_out_of_a_reproduction(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"medgemma: none of its benchmarks is here"):
+        reproduce("medgemma", model="m", out=tmp_path / "out", data_root=tmp_path)

@@ -223,6 +223,7 @@ COPIES: dict[str, tuple[Callable[[Path], list[str]], float]] = {
     "cmexam/test-6811": (lambda folder: chinese(folder, "cmexam"), 0.25),
     "cmb/test-11200": (lambda folder: chinese(folder, "cmb"), 0.25),
     "mmlu-medical/six-1089": (mmlu, 0.25),
+    "mmlu-medical/nine-1871": (mmlu, 0.25),
     "supergpqa-medicine/all-2755": (supergpqa, 0.1),
 }
 """Protocol ▶ what writes a tiny copy and returns its official answers, and the chance."""

@@ -3,6 +3,7 @@ import math
 import pytest
 from gmai_bench.scoring.statistics import (
     clustered_standard_error,
+    holm,
     macro_bootstrap,
     mcnemar_exact,
     mean_interval,
@@ -98,3 +99,10 @@ def test_the_macro_mean_weighs_strata_alike() -> None:
     mean, (low, high) = macro_bootstrap([1, 0, 1, 0], ["a", "a", "b", "b"], ["1", "2", "3", "4"])
     assert mean == 0.5
     assert (low, high) == (0.0, 1.0)
+
+
+def test_holm_as_worked_by_hand() -> None:
+    """Sorted 0.005, 0.01, 0.03, 0.04 times 4, 3, 2, 1, none below the one before."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02], abs=1e-12)
+    assert holm([0.5, 0.6]) == [1.0, 1.0]
+    assert holm([]) == []

@@ -67,6 +67,12 @@ Revision = Annotated[
 ]
 
 
+Errata = Annotated[
+    Path | None,
+    typer.Option("--errata", help="CSV of questions with wrong answers (id, source): scored with and without them."),
+]
+
+
 @app.callback()
 def bench(
     context: typer.Context,
@@ -81,6 +87,7 @@ def bench(
     allow_partial: AllowPartial = False,
     expect: Expect = None,
     revision: Revision = None,
+    errata: Errata = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Questions asked at once; lower it when memory is short.")] = 8,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 64,
     image_ablation: Annotated[
@@ -150,7 +157,7 @@ def bench(
             max_cost_usd=max_cost_usd,
             prices=prices,
         )
-    settings = Settings(limit, allow_partial, due, image_ablation.value, seed)
+    settings = Settings(limit, allow_partial, due, _errata(errata), image_ablation.value, seed)
     kept_in = cache_folder() if use_cache else None
     ranks.join(place)
     try:
@@ -198,6 +205,7 @@ def score(
     allow_partial: AllowPartial = False,
     expect: Expect = None,
     revision: Revision = None,
+    errata: Errata = None,
     id_key: Annotated[str, typer.Option(help="Key or column of the questions' ids, where it is not found.")] = "",
     response_key: Annotated[str, typer.Option(help="Key or column of the answers, where it is not found.")] = "",
     in_order: Annotated[
@@ -213,7 +221,7 @@ def score(
     from gmai_bench.run import Settings, score_file
 
     due = _prepare(data_root, expect, revision)
-    settings = Settings(limit=limit, allow_partial=allow_partial, expect=due)
+    settings = Settings(limit=limit, allow_partial=allow_partial, expect=due, errata=_errata(errata))
     opened = [open_benchmark(name, data_root) for name in expand(_names(benchmark))]
     report_in = out if extractor == "gmai" else None
     scored = score_file(
@@ -250,6 +258,9 @@ def report(out: Annotated[Path, typer.Argument(help="Output folder of an earlier
 
 
 app.command()(commands.compare)
+app.command()(commands.table)
+app.command()(commands.plan)
+app.command()(commands.reproduce)
 app.command("audit-table")(commands.audit_table)
 app.command()(commands.judge)
 app.command()(commands.contamination)
@@ -259,6 +270,12 @@ app.command()(commands.push)
 
 def _names(given: list[str]) -> list[str]:
     return [name.strip() for value in given for name in value.split(",") if name.strip()]
+
+
+def _errata(path: Path | None) -> dict[tuple[str, str], str]:
+    from gmai_bench.benchmarks.errata import read_errata
+
+    return {} if path is None else read_errata(path)
 
 
 def _prepare(data_root: Path | None, expect: list[str] | None, revision: list[str] | None) -> dict[str, int]:

@@ -6,8 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from gmai_bench.benchmarks.question import Benchmark
     from gmai_bench.scoring.results import ScoredBenchmark
     from gmai_bench.tools.contamination import Fingerprints
+
+
+BenchmarkNames = Annotated[
+    list[str], typer.Option(help="Names or YAML paths, separated by commas; the option may be given several times.")
+]
+DataRoot = Annotated[Path | None, typer.Option(help="Folder with one folder of files per named benchmark.")]
+AllowPartial = Annotated[bool, typer.Option("--allow-partial", help="Accept an incomplete copy of a benchmark.")]
 
 
 def compare(
@@ -40,6 +48,132 @@ def compare(
     table(columns, rows, title=f"A = {first}, B = {second}")
     for c in found:
         print(power(c))
+
+
+def table(
+    runs: Annotated[list[Path], typer.Argument(help="Output folders of runs, one per model.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for table.csv, .tex, .md, .svg and .html.")] = None,
+) -> None:
+    """Put several models and benchmarks into one table: n, interval, chance, differences with Holm's correction."""
+    from gmai_bench.tools.table import collect, write
+
+    found = collect(runs)
+    for line in found.lines():
+        print(line)
+    if out is not None:
+        for path in write(found, out):
+            print(f"wrote {path}")
+
+
+def plan(
+    n: Annotated[
+        list[str],
+        typer.Argument(help="Numbers of questions, or benchmarks of `gmai bench list` (vqa-rad, slake/llava-med)."),
+    ],
+    accuracy: Annotated[float, typer.Option(min=0, max=1, help="Share of right answers that is expected.")] = 0.7,
+    agreement: Annotated[
+        float, typer.Option(min=0, max=1, help="Correlation of two models' answers to one question, 0 to 1.")
+    ] = 0.5,
+    per_cluster: Annotated[float, typer.Option(min=1, help="Questions about one image, on average.")] = 1.0,
+    within: Annotated[
+        float, typer.Option(min=0, max=1, help="Correlation of the answers about one image, 0 to 1.")
+    ] = 0.2,
+) -> None:
+    """Say which difference so many questions can show, before they are asked: 95 % confidence, 80 % power."""
+    from gmai_cli.console import table as print_table
+
+    from gmai_bench.tools.plan import planned, questions_for, sizes
+
+    rows = [
+        (
+            name,
+            count,
+            f"±{100 * found.half_width:.1f}",
+            f"{100 * found.unpaired:.1f}",
+            f"{100 * found.paired:.1f}",
+        )
+        for name, count in sizes(n)
+        for found in [planned(count, accuracy, agreement, per_cluster, within)]
+    ]
+    columns = ("questions of", "n", "95 % interval", "difference, other questions", "difference, the same questions")
+    print_table(columns, rows, title=f"points; {100 * accuracy:.0f} % right, {per_cluster:g} questions per image")
+    for points in (1, 2, 5):
+        needed = questions_for(points / 100, accuracy, agreement, per_cluster, within)
+        print(f"a difference of {points} points between two models on the same questions needs {needed:,} questions")
+
+
+def reproduce(
+    name: Annotated[
+        str, typer.Argument(help="lingshu, hulu-med, medgemma, huatuogpt-vision, gmai-vl, or a model of these.")
+    ],
+    model: Annotated[str | None, typer.Option(help="Checkpoint folder, Hub id, or the endpoint's name of it.")] = None,
+    endpoint: Annotated[str | None, typer.Option(help="Base URL of an OpenAI-compatible server.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder; its answers are kept and used.")] = None,
+    data_root: DataRoot = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Take the first N questions of each benchmark.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Questions asked at once.")] = 8,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 512,
+    api_key_env: Annotated[
+        str, typer.Option("--api-key-env", help="Environment variable with the endpoint's key.")
+    ] = "OPENAI_API_KEY",
+) -> None:
+    """Run the protocols behind a published row and print our numbers beside theirs, or what is not public."""
+    from gmai_cli.console import say
+    from gmai_cli.console import table as print_table
+    from gmai_formats.errors import UserError
+
+    from gmai_bench.benchmarks.registry import open_benchmark
+    from gmai_bench.published.rows import beside, rows_of
+    from gmai_bench.report.build import read_folder, run_folders
+    from gmai_bench.run import Settings, ask_and_report
+
+    rows = rows_of(name)
+    scored: list[ScoredBenchmark] = []
+    if model is not None:
+        if out is None:
+            raise UserError("gmai bench reproduce: --out is missing. Answers and report are written there.")
+        opened: list[Benchmark] = []
+        for protocol in dict.fromkeys(row.protocol for row in rows if row.protocol):
+            try:
+                opened.append(open_benchmark(protocol, data_root))
+            except UserError as error:
+                say(f"{protocol} is left out: {error}")
+        if not opened:
+            raise UserError(f"{name}: none of its benchmarks is here. Get them (`gmai bench list`), give --data-root.")
+        if endpoint is None:
+            from gmai_bench.backends.local import LocalModel
+
+            backend = LocalModel(model, batch_size=batch_size, max_new_tokens=max_new_tokens)
+        else:
+            from gmai_bench.backends.endpoint import Endpoint
+
+            backend = Endpoint(endpoint, model, max_new_tokens=max_new_tokens, key_variable=api_key_env)
+        scored = ask_and_report(opened, backend, out, Settings(limit=limit))
+    elif out is not None:
+        scored = [read_folder(folder) for folder in run_folders(out)]
+    found = beside(rows, [one.result for one in scored])
+    columns = ("model", "benchmark", "protocol", "n", "by", "theirs", "ours", "95 % interval", "ours - theirs")
+    print_table(
+        columns,
+        [
+            (
+                b.theirs.model,
+                b.theirs.benchmark,
+                b.theirs.protocol or "–",
+                b.theirs.n or "?",
+                " + ".join(part for part in (b.theirs.scorer, b.theirs.judge) if part) or "?",
+                b.theirs.value,
+                "–" if b.ours is None else f"{100 * b.ours:.1f}",
+                "–" if b.interval is None else f"{100 * b.interval[0]:.1f} to {100 * b.interval[1]:.1f}",
+                "–" if b.difference is None else f"{b.difference:+.1f}",
+            )
+            for b in found
+        ],
+    )
+    for note in dict.fromkeys(f"{b.theirs.benchmark}: {b.note}" for b in found if b.note):
+        print(note)
+    for source in dict.fromkeys(b.theirs.source for b in found):
+        print(f"source: {source}")
 
 
 def audit_table(
@@ -147,13 +281,6 @@ def print_extractors(benchmark: "ScoredBenchmark", title: str, extractor: str, *
         for r in readings(benchmark, extractor, has_out=has_out)
     ]
     table(("extractor", "n", "score", "95 % interval", "not read"), rows, title=title)
-
-
-BenchmarkNames = Annotated[
-    list[str], typer.Option(help="Names or YAML paths, separated by commas; the option may be given several times.")
-]
-DataRoot = Annotated[Path | None, typer.Option(help="Folder with one folder of files per named benchmark.")]
-AllowPartial = Annotated[bool, typer.Option("--allow-partial", help="Accept an incomplete copy of a benchmark.")]
 
 
 def contamination(

@@ -25,6 +25,7 @@ from gmai_bench.answers.records import Keys
 from gmai_bench.backends.asks import Backend
 from gmai_bench.backends.ranks import Ranks
 from gmai_bench.benchmarks import record
+from gmai_bench.benchmarks.errata import Errata
 from gmai_bench.benchmarks.question import Benchmark, KeepImage
 from gmai_bench.benchmarks.record import Record
 from gmai_bench.images import Ablation, ImageStore, Shown, check
@@ -42,6 +43,8 @@ class Settings:
     """Accept a copy of a benchmark with another count than the protocol is due."""
     expect: Mapping[str, int] = field(default_factory=dict[str, int])
     """Protocol ▶ questions due, where the shipped count is not verified."""
+    errata: Errata = field(default_factory=dict[tuple[str, str], str])
+    """Questions whose right answers are known to be wrong: the number without them stands beside."""
     image_ablation: Ablation = "none"
     seed: int = 0
     """Of the noise images; nothing else is random."""
@@ -187,7 +190,12 @@ def score_file(
 
 def _load(benchmark: Benchmark, keep_image: KeepImage, settings: Settings) -> Record:
     return record.load(
-        benchmark, keep_image, limit=settings.limit, allow_partial=settings.allow_partial, expect=settings.expect
+        benchmark,
+        keep_image,
+        limit=settings.limit,
+        allow_partial=settings.allow_partial,
+        expect=settings.expect,
+        errata=settings.errata,
     )
 
 

@@ -39,6 +39,8 @@ class Question:
     """Name of its scorer, where it is another than its protocol's."""
     continuations: tuple[str, ...] = ()
     """What the model is to weigh by likelihood in place of answering; the first words of its answer."""
+    erratum: str = field(default="", compare=False)
+    """Who found its right answer to be wrong, an address; empty where nobody did."""
     image_names: tuple[str, ...] = field(default=(), compare=False)
     """What the publisher calls the images, by which files of answers without ids are told apart."""
 

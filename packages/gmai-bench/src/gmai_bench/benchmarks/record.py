@@ -16,6 +16,7 @@ from typing import Any, cast
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json, write_text
 
+from gmai_bench.benchmarks.errata import Errata, marked
 from gmai_bench.benchmarks.question import Benchmark, Card, KeepImage, Question
 
 
@@ -49,6 +50,7 @@ def load(
     limit: int | None,
     allow_partial: bool,
     expect: Mapping[str, int] | None = None,
+    errata: Errata | None = None,
 ) -> Record:
     """Read a benchmark's questions and hold their count to what is due.
 
@@ -58,6 +60,7 @@ def load(
         limit: Take the first so many questions only.
         allow_partial: Accept a copy whose count differs from the expected one.
         expect: Protocol ▶ questions that the user says are due, where the shipped count is not verified.
+        errata: Questions whose right answers are known to be wrong.
 
     Raises:
         UserError: The copy is incomplete, or holds no question.
@@ -75,6 +78,7 @@ def load(
     if limit is None and not allow_partial:
         _check_groups(card, questions)
     limited = limit if limit is not None and (card.expected is None or len(questions) < card.expected) else None
+    questions = marked(questions, card.name, card.protocol, errata) if errata else questions
     return Record(card, Coverage(len(questions), card.expected, limited), questions)
 
 

@@ -252,3 +252,17 @@ def is_other_id(family: str, identity: str) -> bool:
 
 def _has_own_files(family: str, protocol: str) -> bool:
     return protocol.startswith("huatuo-") or family == "gmai-mmbench"
+
+
+def default_count(name: str) -> int | None:
+    """Return how many questions a benchmark asks, by its protocol's name; none where that does not say it."""
+    family, _, protocol = name.partition("/")
+    protocols = protocols_of(family)
+    protocol = protocol or (protocols[0] if protocols else "")
+    if protocol not in protocols:
+        return None
+    if family in bundled():
+        expected = read_declaration(bundled()[family][protocol]).expected
+        return expected.total if expected else None
+    counts = [int(part) for part in protocol.split("-") if part.isdecimal()]
+    return counts[-1] if counts else None

@@ -183,6 +183,7 @@ def _result(record: Record, scored: Sequence[Scored]) -> Result:
             **{name: _other([item for item in scored if item.question.measure == name]) for name in others},
             **_published_measures(record, [] if card.hidden else scored, others),
             **also,
+            **_without_errata(headline, used),
         },
         questions=coverage.asked,
         expected=coverage.expected,
@@ -227,6 +228,17 @@ def _also(card: Card, headline: Sequence[Scored]) -> tuple[dict[str, OtherMeasur
         rescored = [Scored(i.question, i.prediction, v) for i, v in zip(headline, verdicts, strict=True)]
         found[used.measure] = _other(rescored, used.most)
     return found, missing
+
+
+def _without_errata(headline: Sequence[Scored], used: Scorer) -> dict[str, OtherMeasure]:
+    """Return the number over the questions whose right answers nobody found to be wrong, where there are others."""
+    kept = [item for item in headline if not item.question.erratum]
+    if len(kept) == len(headline) or not kept:
+        return {}
+    sources = ", ".join(dict.fromkeys(item.question.erratum for item in headline if item.question.erratum))
+    name = f"without {len(headline) - len(kept)} errata ({sources})"
+    values = [Scored(i.question, i.prediction, Verdict(_value(i, used), i.verdict.rule, None)) for i in kept]
+    return {name: _other(values, used.most)}
 
 
 def _value(item: Scored, used: Scorer) -> float:

@@ -111,6 +111,16 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
     return min(1.0, 2 * total / 2**discordant)  # whole numbers until the last step, which rounds once
 
 
+def holm(values: Sequence[float]) -> list[float]:
+    """Return p-values corrected for how many there are, so that all of them hold together (Holm 1979)."""
+    order = sorted(range(len(values)), key=lambda place: values[place])
+    found, least = [0.0] * len(values), 0.0
+    for rank, place in enumerate(order):
+        least = max(least, min(1.0, (len(values) - rank) * values[place]))
+        found[place] = least
+    return found
+
+
 def minimum_detectable_difference(standard_error: float, *, level: float = LEVEL, power: float = 0.8) -> float:
     """Return the smallest true difference that a two-sided test at 1 - `level` finds with the given power."""
     normal = NormalDist()

@@ -61,7 +61,7 @@ def compare(first: Path, second: Path) -> list[Comparison]:
             f"{first} and {second}: no protocol in common. {reason}. Numbers are compared under one protocol only. "
             f"Ask both models under the same one."
         )
-    return [_compare(ours[protocol], theirs[protocol], first, second) for protocol in shared]
+    return [compare_benchmarks(ours[protocol], theirs[protocol], first, second) for protocol in shared]
 
 
 def _read(out: Path) -> Mapping[str, ScoredBenchmark]:
@@ -69,7 +69,12 @@ def _read(out: Path) -> Mapping[str, ScoredBenchmark]:
     return {benchmark.result.protocol: benchmark for benchmark in read}
 
 
-def _compare(a: ScoredBenchmark, b: ScoredBenchmark, first: Path, second: Path) -> Comparison:
+def compare_benchmarks(a: ScoredBenchmark, b: ScoredBenchmark, first: Path, second: Path) -> Comparison:
+    """Compare two runs under one protocol; `first` and `second` name them in messages.
+
+    Raises:
+        UserError: They were scored by different versions, or asked different questions.
+    """
     protocol = a.result.protocol
     for name, mine, other in (
         ("protocol version", a.result.protocol_version, b.result.protocol_version),
