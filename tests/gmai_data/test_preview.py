@@ -1,9 +1,10 @@
 """What `--dry-run` counts before anything is read: items, groups, shards and splits, and what a model would cost."""
 
+import numpy as np
 import pytest
 from gmai_data import preview as module
 from gmai_data.build import BuildSettings, RunOptions
-from gmai_data.preview import preview, preview_writing
+from gmai_data.preview import preview, preview_writing, write_preview
 from gmai_data.sources.catalogue import Source
 from gmai_data.sources.items import Item
 from gmai_data.sources.listing import Listing
@@ -59,3 +60,48 @@ def test_what_a_model_writes_about_is_not_held_out_and_in_an_order_of_its_own(li
     assert 5 < len(asked.items) < 35
     assert asked.items == module._asked_about(Listing(made.source, items[::-1])).items
     assert asked.items != tuple(sorted(asked.items, key=lambda item: items.index(item)))
+
+
+def test_a_page_before_the_build_shows_what_the_card_makes_of_a_folder(phantoms, tmp_path):
+    from gmai_data.sources.catalogue import resolve
+
+    (source,) = resolve(["phantom-ct"], phantoms / "phantom-ct")
+    page = tmp_path / "p.html"
+    assert write_preview(source, page, 20) == (5, 0)
+    shown = page.read_text("utf-8")
+    assert shown.count("<figure") == shown.count('<img class="mask"') == 15, "three slices of each, with their masks"
+    for words in (
+        "liver</text>",
+        '<dl lang="zh">',
+        '<dl lang="en">',
+        "offered to the benchmark",
+        "phantom-ct, train",
+        "phantom-ct, held_out",
+    ):
+        assert words in shown
+    assert not (tmp_path / ".build").exists()
+    assert write_preview(source, page, 2) == (2, 0)
+
+
+def test_a_wrong_card_is_seen_there(toy, tmp_path):
+    from gmai_data.imaging.raster import encode_png
+
+    for name, label in (("a/1.png", "a"), ("x/2.png", "x"), ("b/3.png", "b")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        pixels = np.random.default_rng(ord(label)).integers(0, 255, (24, 32, 3), dtype=np.uint8)
+        (tmp_path / name).write_bytes(encode_png(pixels) if label != "b" else b"broken")
+    page = tmp_path.parent / f"{tmp_path.name}.html"
+    assert write_preview(Source(toy(), tmp_path), page, 20) == (1, 2)
+    shown = page.read_text("utf-8")
+    assert "<h2>What was not used</h2>" in shown
+    assert "label not in the map" in shown
+    assert "x/2.png" in shown
+
+
+def test_texts_are_shown_without_pictures(phantoms, tmp_path):
+    from gmai_data.sources.catalogue import resolve
+
+    (source,) = resolve(["phantom-text"], phantoms / "phantom-text")
+    shown, refused = write_preview(source, tmp_path / "p.html", 3)
+    assert (shown, refused) == (3, 0)
+    assert (tmp_path / "p.html").read_text("utf-8").count("<summary>1 texts</summary>") == 3

@@ -1,6 +1,7 @@
 """The page of a build's images: what is shown, and that words of data stay words."""
 
 import base64
+import html
 import io
 import json
 import re
@@ -9,7 +10,8 @@ import subprocess
 
 import pytest
 from gmai_data.publishing import gallery
-from gmai_data.publishing.gallery import THUMBNAIL_PX, write_gallery
+from gmai_data.publishing.figures import THUMBNAIL_PX
+from gmai_data.publishing.gallery import write_gallery
 from gmai_data.tables import ANNOTATIONS, TableFiles
 from PIL import Image
 
@@ -137,3 +139,54 @@ def test_a_reason_that_comes_often_hides_no_other(phantom_build, tmp_path, monke
     )
     assert page.count("<td>empty file</td>") == 3
     assert "<td>truncated</td><td>it ends: too early</td><td>r</td><td>x.dcm</td>" in page
+
+
+def test_pages_show_every_image_once(page_of, tmp_path):
+    page_of(*(row(number) for number in range(11)), images=4)
+    out, first = tmp_path / "out", tmp_path / "all.html"
+    assert write_gallery(out, first, images=4, pages=0) == 11
+    pages = [first, tmp_path / "all-2.html", tmp_path / "all-3.html"]
+    found = [re.findall(r"i#(\d+)<", path.read_text("utf-8")) for path in pages]
+    assert [len(each) for each in found] == [4, 4, 3]
+    assert sorted(int(name) for each in found for name in each) == list(range(11))
+    assert '<b>2</b> <a href="all-3.html">3</a>' in pages[1].read_text("utf-8")
+    assert "<h2>Account</h2>" in pages[0].read_text("utf-8")
+    assert write_gallery(out, first, images=4, pages=2) == 8
+    assert write_gallery(out, first, images=40, pages=0) == 11
+    assert "<nav>" not in first.read_text("utf-8")
+
+
+def test_the_texts_of_a_picture_stand_with_it(phantom_build, tmp_path):
+    write_gallery(phantom_build, tmp_path / "g.html", images=1000)
+    page = (tmp_path / "g.html").read_text("utf-8")
+    from gmai_data.publishing.sub_datasets import sample_files
+    from gmai_data.untyped import pq
+
+    rows = [
+        row for _, _, files in sample_files(phantom_build) for path in files for row in pq.read_table(path).to_pylist()
+    ]
+    pictured = {row["id"].rsplit("#", 2)[0] for row in rows if row["images"]}
+    about_images = [row for row in rows if row["id"].rsplit("#", 2)[0] in pictured]  # texts of their records, too
+    assert {row["language"] for row in about_images} == {"en", "zh"}
+    assert page.count('<dl lang="zh">') == sum(row["language"] == "zh" for row in about_images)
+    for sample in about_images[::97]:
+        assert f"<dd>{html.escape(sample['messages'][1]['content'])}</dd>" in page
+        figure = page[page.index(f">{html.escape(sample['id'].rsplit('#', 2)[0])}<") :]
+        assert html.escape(sample["messages"][1]["content"]) in figure[: figure.index("</figure>")]
+
+
+def test_a_dropped_text_stands_with_its_reason(page_of, tmp_path):
+    page_of(row(1))
+    line = {
+        "id": "i#1#dialogue#0",
+        "check": "too long",
+        "detail": "9",
+        "kind": "dialogue",
+        "language": "en",
+        "text": "a <b>",
+    }
+    (tmp_path / "out" / "dropped.jsonl").write_text(json.dumps(line) + "\n")
+    write_gallery(tmp_path / "out", tmp_path / "g.html", images=9)
+    page = (tmp_path / "g.html").read_text("utf-8")
+    assert '<span class="left-out">dropped: too long: 9</span>' in page
+    assert "<dd>a &lt;b&gt;</dd>" in page

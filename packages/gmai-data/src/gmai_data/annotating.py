@@ -35,9 +35,9 @@ def annotations_of(
     for picture in read_pictures(item, recipe, root, ledger):
         ledger.images.read += 1
         ledger.uncertain.update(picture.uncertain)
-        check, detail = _reason_to_drop(picture, item, recipe)
+        check, detail = reason_to_leave_out(picture, item, recipe)
         if not check:
-            annotation = _annotation(picture, item, recipe, root)
+            annotation = annotation_of(picture, item, recipe, root)
             known = annotation.provenance
             of = None if benchmarks is None else benchmarks.image(known["image_sha256"], hash_of(known["phash"]))
             if of is None:
@@ -48,7 +48,7 @@ def annotations_of(
         ledger.drop_image(_id(picture, item, recipe), check, detail)
 
 
-def _reason_to_drop(picture: Picture, item: Item, recipe: Recipe) -> tuple[str, str]:
+def reason_to_leave_out(picture: Picture, item: Item, recipe: Recipe) -> tuple[str, str]:
     """Return (check, what it found) of the first check that refuses a picture, or two empty texts."""
     if contradiction := recipe.contradiction(picture.labels):
         return "labels contradict one another", contradiction
@@ -59,7 +59,8 @@ def _reason_to_drop(picture: Picture, item: Item, recipe: Recipe) -> tuple[str, 
     return "", ""
 
 
-def _annotation(picture: Picture, item: Item, recipe: Recipe, root: Path) -> Annotation:
+def annotation_of(picture: Picture, item: Item, recipe: Recipe, root: Path) -> Annotation:
+    """Return the record of a picture."""
     encoded = picture.encoded or encode_png(picture.pixels)
     height_px, width_px = picture.pixels.shape[:2]
     known = (*picture.labels, *picture.uncertain)

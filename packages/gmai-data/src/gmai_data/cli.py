@@ -1,4 +1,4 @@
-"""`gmai data`: build, phantoms, recipes, stats, view, publish, export, push, validate."""
+"""`gmai data`: build, phantoms, recipes, preview, stats, view, publish, export, push, validate."""
 
 from pathlib import Path
 from typing import Annotated, cast
@@ -202,18 +202,42 @@ def status(
 
 
 @app.command()
+def preview(
+    card: Annotated[str, typer.Argument(help="A bundled name or the path of a YAML card.")],
+    root: Annotated[Path, typer.Option(help="The dataset's folder.")],
+    to: Annotated[Path | None, typer.Option(help="The page to write; without it preview-NAME.html.")] = None,
+    items: Annotated[int, typer.Option(min=1, help="Items to show, drawn by hash.")] = 20,
+) -> None:
+    """Write a page with a few items as the card reads them: pictures, masks, boxes, labels, split and texts.
+
+    Nothing is built; a wrong card is seen in a minute.
+    """
+    from gmai_cli.console import say
+
+    from gmai_data.preview import write_preview
+    from gmai_data.sources.catalogue import resolve
+
+    (source,) = resolve([card], root)
+    page = to or Path(f"preview-{source.recipe.name}.html")
+    shown, refused = write_preview(source, page, items)
+    say(f"{page}: {shown} items shown, {refused} with a reason why not. Open it in a browser; it needs no network.")
+
+
+@app.command()
 def view(
     out: Annotated[Path, typer.Argument(help="Folder that `gmai data build` wrote.")],
     to: Annotated[Path | None, typer.Option(help="The page to write; without it OUT/gallery.html.")] = None,
-    images: Annotated[int, typer.Option(min=1, help="At most so many images, the same share of every source.")] = 400,
+    images: Annotated[int, typer.Option(min=1, help="Most images of a page, the same share of every source.")] = 400,
+    pages: Annotated[int, typer.Option(min=0, help="Most pages (gallery-2.html, …); 0 for all images.")] = 25,
 ) -> None:
-    """Write a page with a build's images, their boxes and filters, and the quarantine with its reasons."""
+    """Write pages with a build's images, their boxes, texts and filters, and the quarantine with its reasons."""
     from gmai_cli.console import say, say_next
 
     from gmai_data.publishing.gallery import write_gallery
 
     page = to or out / "gallery.html"
-    say(f"{page}: {write_gallery(out, page, images=images)} images. Open it in a browser; it needs no network.")
+    shown = write_gallery(out, page, images=images, pages=pages)
+    say(f"{page}: {shown} images. Open it in a browser; it needs no network.")
     say_next("model", "init", "--preset", "tiny", "--data", out / "mix.yaml", "--out", "tiny")
 
 

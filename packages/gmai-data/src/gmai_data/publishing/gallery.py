@@ -1,41 +1,38 @@
 """`gmai data view`: a build's images with boxes and filters, and what was dropped or quarantined, with the reasons."""
 
-import base64
+import contextlib
 import itertools
 import json
+import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-import cv2
-import numpy as np
 from gmai_formats.files import write_text
 from gmai_formats.pages.shell import page, text
 
+from gmai_data.publishing.figures import STYLE, Text, figure
 from gmai_data.publishing.record import read_manifest
+from gmai_data.publishing.sub_datasets import sample_files
+from gmai_data.sample import turns_of
 from gmai_data.seeded import hash_fraction
 from gmai_data.untyped import pq
 
-THUMBNAIL_PX = 360
-"""Longer side of a picture in the gallery."""
 SHOWN_LINES = 2000
 """More lines than this would make the page slow; the file has them all."""
 
-_COLOURS = ("#ffd400", "#4cc9f0", "#f72585", "#70e000", "#ff8c42", "#b388ff", "#00e5a8", "#ff5c5c")
-"""Of the boxes, by label."""
-_STYLE = """
+_STYLE = (
+    STYLE
+    + """
 .filters { display: flex; gap: .8rem; flex-wrap: wrap; position: sticky; top: 0; padding: .6rem 0; z-index: 1;
   background: var(--ground); } .filters label { display: flex; gap: .35rem; align-items: center; }
-.filters select { max-width: 16rem; }
-figure { margin: 0; border: 1px solid var(--line); border-radius: 8px; overflow: hidden; }
-figure[hidden] { display: none; } .frame { position: relative; background: #000; }
-.frame img { display: block; width: 100%; } .frame svg { position: absolute; inset: 0; width: 100%; height: 100%; }
-.frame rect { fill: none; stroke-width: 2; vector-effect: non-scaling-stroke; pointer-events: all; }
-figcaption { padding: .45rem .6rem; font-size: .85rem; overflow-wrap: anywhere; } figcaption b { display: block; }
-.id { color: var(--soft); font-size: .75rem; } .key { display: inline-block; width: .7rem; height: .7rem; }
+.filters select { max-width: 16rem; } nav a, nav b { margin-right: .6rem; }
 @media (max-width: 40rem) { .filters { position: static; } }
 """
+)
+_FILTERS = ("source", "modality", "label", "split")
 _SCRIPT = """
 const figures = [...document.querySelectorAll('figure')], selects = [...document.querySelectorAll('select')];
 function show() {
@@ -51,99 +48,110 @@ selects.forEach(s => s.addEventListener('change', show)); show();
 """
 
 
-def write_gallery(out: Path, file: Path, *, images: int) -> int:
-    """Write the page and return how many images it shows, drawn by hash so that every source has its share.
+def write_gallery(out: Path, file: Path, *, images: int, pages: int = 1) -> int:
+    """Write the pages and return how many images they show, drawn by hash so that every source has its share.
 
     Args:
         out: A finished build.
-        file: The page to write.
-        images: At most so many.
+        file: The first page to write; the others have a number behind its name.
+        images: At most so many on a page.
+        pages: At most so many pages; 0 for all images.
     """
     manifest = read_manifest(out)
-    chosen, total = _chosen(out, images)
-    values: dict[str, set[str]] = {"source": set(), "modality": set(), "label": set(), "split": set()}
-    figures: list[str] = []
-    for row in _rows(out, chosen):
-        facts = {
-            "source": [row["source"]],
-            "modality": [row["modality"]],
-            "label": sorted(set(row["labels"])),
-            "split": [row["split"]],
-        }
-        for name, found in facts.items():
-            values[name].update(found)
-        figures.append(_figure(row, facts))
+    ordered = _ordered(out)
+    count = -(-len(ordered) // images) or 1
+    count = min(count, pages) if pages else count
+    place = {name: number // images for number, name in enumerate(ordered[: count * images])}
+    texts = _texts_of(out, place.keys())
+    filters: list[dict[str, set[str]]]
+    filters = [{name: set[str]() for name in _FILTERS} for _ in range(count)]
+    with contextlib.ExitStack() as opened:
+        # Figures wait on disk: all of them together can be larger than memory.
+        figures = [opened.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8")) for _ in range(count)]
+        for row in _rows(out, place.keys()):
+            facts = {
+                "source": [row["source"]],
+                "modality": [row["modality"]],
+                "label": sorted(set(row["labels"])),
+                "split": [row["split"]],
+            }
+            number = place[row["id"]]
+            for name, found in facts.items():
+                filters[number][name].update(found)
+            figures[number].write(figure(row, facts, texts.get(row["id"], ())))
+        names = [file if not number else file.with_stem(f"{file.stem}-{number + 1}") for number in range(count)]
+        account = f"{_account(manifest)}{_dropped(out)}{_quarantine(out)}"
+        for number, (name, written) in enumerate(zip(names, figures, strict=True)):
+            written.seek(0)
+            links = _links(names, number)
+            body = (
+                f"{links}{_filters(filters[number], len(ordered))}"
+                f'<div class="cards">{written.read()}</div>{links}{account if number == 0 else ""}'
+            )
+            write_text(name, page(f"Images of {out.resolve().name}", [body], style=_STYLE, script=_SCRIPT))
+    return len(place)
+
+
+def _links(names: Sequence[Path], number: int) -> str:
+    if len(names) == 1:
+        return ""
+    links = " ".join(
+        f"<b>{each + 1}</b>" if each == number else f'<a href="{text(quote(name.name))}">{each + 1}</a>'
+        for each, name in enumerate(names)
+    )
+    return f"<nav>Page {links}</nav>"
+
+
+def _filters(values: Mapping[str, set[str]], total: int) -> str:
     selects = "".join(
         f'<label>{name}<select name="{name}"><option value="">all</option>'
         + "".join(f'<option value="{text(value)}">{text(value)}</option>' for value in sorted(found))
         + "</select></label>"
         for name, found in values.items()
     )
-    body = (
-        f'<div class="filters">{selects}<span id="count" data-all="{total}" aria-live="polite"></span></div>'
-        f'<div class="cards">{"".join(figures)}</div>{_account(manifest)}{_dropped(out)}{_quarantine(out)}'
-    )
-    write_text(file, page(f"Images of {out.resolve().name}", [body], style=_STYLE, script=_SCRIPT))
-    return len(figures)
+    return f'<div class="filters">{selects}<span id="count" data-all="{total}" aria-live="polite"></span></div>'
 
 
-def _chosen(out: Path, images: int) -> tuple[set[str], int]:
-    """Return the ids of the images shown, and how many there are."""
+def _ordered(out: Path) -> list[str]:
+    """Return the ids of all images, by hash, the sources in turn."""
     by_source: dict[str, list[str]] = {}
     for path in sorted((out / "annotations").glob("*.parquet")):
         for row in pq.read_table(path, columns=["id", "source"]).to_pylist():
             by_source.setdefault(row["source"], []).append(row["id"])
-    share = max(images // max(len(by_source), 1), 1)
-    chosen = {
-        name
-        for names in by_source.values()
-        for name in sorted(names, key=lambda name: hash_fraction("gallery", name))[:share]
-    }
-    return chosen, sum(map(len, by_source.values()))
+    drawn = [sorted(names, key=lambda name: hash_fraction("gallery", name)) for names in by_source.values()]
+    return [name for turn in itertools.zip_longest(*drawn) for name in turn if name is not None]
 
 
-def _rows(out: Path, chosen: set[str]) -> Iterator[dict[str, Any]]:
+def _rows(out: Path, chosen: Collection[str]) -> Iterator[dict[str, Any]]:
     for path in sorted((out / "annotations").glob("*.parquet")):
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=64):
                 yield from (row for row in batch.to_pylist() if row["id"] in chosen)
 
 
-def _figure(row: dict[str, Any], facts: dict[str, list[str]]) -> str:
-    data = " ".join(f'data-{name}="{text(json.dumps(found, ensure_ascii=False))}"' for name, found in facts.items())
-    boxed = list(dict.fromkeys(box["label"] for box in row["boxes"]))
-    colours = {label: _COLOURS[number % len(_COLOURS)] for number, label in enumerate(boxed)}
-    key = "".join(
-        f'<svg class="key" viewBox="0 0 9 9" aria-hidden="true"><rect width="9" height="9" fill="{colour}"/></svg> '
-        f"{text(label)} "
-        for label, colour in colours.items()
-    )
-    rectangles = "".join(
-        f'<rect x="{box["xyxy"][0]}" y="{box["xyxy"][1]}" width="{box["xyxy"][2] - box["xyxy"][0]}" '
-        f'height="{box["xyxy"][3] - box["xyxy"][1]}" stroke="{colours[box["label"]]}">'
-        f"<title>{text(box['label'])}</title></rect>"
-        for box in row["boxes"]
-    )
-    window = json.loads(row["provenance"]).get("window", "")
-    return (
-        f'<figure {data}><div class="frame"><img alt="{text(", ".join(row["labels"]) or row["modality"])}" '
-        f'loading="lazy" src="data:image/jpeg;base64,{_thumbnail(row["image"]["bytes"])}">'
-        f'<svg viewBox="0 0 {row["width"]} {row["height"]}" preserveAspectRatio="none">{rectangles}</svg></div>'
-        f"<figcaption><b>{text(', '.join(row['labels']) or 'no label')}</b>{text(row['modality'])}, "
-        f"{text(row['source'])}, {text(row['split'])}{', ' + text(window) if window else ''}"
-        f'<div>{key}</div><div class="id">{text(row["id"])}</div></figcaption></figure>'
-    )
+def _texts_of(out: Path, chosen: Collection[str]) -> dict[str, list[Text]]:
+    """Return the samples about pictures by the picture's id, those that a check dropped with its reason behind."""
+    found: dict[str, list[Text]] = {}
+    columns = ["id", "messages", "kind", "language"]
+    for _, _, files in sample_files(out):
+        for path in files:
+            for row in pq.read_table(path, columns=columns).to_pylist():
+                about = _about(row["id"])
+                if about in chosen:
+                    sample = Text(row["kind"], row["language"], turns_of(row["messages"]))
+                    found.setdefault(about, []).append(sample)
+    for entry in _lines(out / "dropped.jsonl"):
+        about = _about(str(entry.get("id") or ""))
+        if about in chosen and entry.get("language"):
+            reason = ": ".join(filter(None, (str(entry.get("check") or ""), str(entry.get("detail") or ""))))
+            sample = Text(str(entry.get("kind")), str(entry["language"]), (("", str(entry.get("text") or "")),), reason)
+            found.setdefault(about, []).append(sample)
+    return found
 
 
-def _thumbnail(encoded: bytes) -> str:
-    pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None:
-        raise RuntimeError("an image of the build does not decode")
-    scale = THUMBNAIL_PX / max(pixels.shape[:2])
-    if scale < 1:
-        pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    _, buffer = cv2.imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, 85))
-    return base64.b64encode(buffer.tobytes()).decode()
+def _about(sample_id: str) -> str:
+    """Return the id of the record that a sample is about, see `qualified_id`."""
+    return sample_id.rsplit("#", 2)[0]
 
 
 def _account(manifest: dict[str, Any]) -> str:

@@ -66,6 +66,8 @@ class Picture:
     """Files that the picture was read from beside those of its item."""
     uncertain: tuple[str, ...] = ()
     """Labels that are neither present nor absent: the source leaves it open."""
+    masks: tuple[npt.NDArray[Any], ...] = ()
+    """The masks that the boxes come from, `[height, width]`, for looking at; they are not written."""
 
 
 def full_name(card: Card, raw: str, file: str) -> str:
@@ -114,6 +116,8 @@ class BoxCounter:
         self._present: dict[str, None] = {}
         self._incomplete: set[str] = set()
         self._boxes: list[Box] = []
+        self.masks: list[npt.NDArray[Any]] = []
+        """What was looked at, for `Picture.masks`."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -173,5 +177,6 @@ def boxes_of_mask(
     """
     counter = BoxCounter(card, ledger, file, (mask.shape[1], mask.shape[0]))
     found = regions(mask, whole_labels=card.boxes.per == "class")
+    counter.masks.append(mask)
     counter.add([(str(label) if names is None else names[label], box, area_px) for label, box, area_px in found])
     return counter

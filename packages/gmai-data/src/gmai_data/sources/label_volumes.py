@@ -40,15 +40,23 @@ class Layer:
         return str(label_id) if self.names is None else self.names[label_id]
 
     def regions_of_slice(
-        self, axis: Axis, index: int, spacing_mm: tuple[float, float], *, whole_labels: bool
+        self,
+        axis: Axis,
+        index: int,
+        spacing_mm: tuple[float, float],
+        *,
+        whole_labels: bool,
+        seen: list[npt.NDArray[Any]] | None = None,
     ) -> list[Region]:
         """Return the regions of a slice in the picture's pixels; in a layer with parts, one per part.
 
-        A part that is too small in space has the area `SMALL_PART`.
+        A part that is too small in space has the area `SMALL_PART`. `seen` takes the mask that was looked at.
         """
         shown = self.volume if self.parts is None else self.parts
         picture = to_square_labels(take_slice(shown, axis, index), spacing_mm)
         found = regions(picture, whole_labels=whole_labels or self.parts is not None)
+        if seen is not None:
+            seen.append(picture)
         release(shown.array)
         if self.parts is None:
             return found

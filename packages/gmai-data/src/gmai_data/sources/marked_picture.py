@@ -58,6 +58,7 @@ class MarkedPicture:
         self._labels: dict[str, None] = {}
         self._incomplete: set[str] = set()
         self._boxes: list[Box] = []
+        self._masks: list[npt.NDArray[Any]] = []
 
     def add_label(self, raw: str) -> str:
         """Note that a label holds, and return its full name.
@@ -88,6 +89,7 @@ class MarkedPicture:
         counter.add([(raw, box, area) for _, box, area in regions(mask, whole_labels=whole)])
         self._boxes += counter.boxes
         self._incomplete.update(counter.incomplete)
+        self._masks.append(mask)
 
     def refuse_box(self, raw: str, problem: SourceError) -> None:
         """Put a box into the quarantine; its label holds, but its objects must not be counted."""
@@ -123,4 +125,5 @@ class MarkedPicture:
             geometry,
             more_files,
             left_open(self._card, uncertain, labels, self._named),
+            tuple(self._masks),
         )

@@ -81,7 +81,8 @@ def slices_of_volume(
             size_px = square_size(stored.shape[:2], spacing_mm)
             counter = BoxCounter(card, ledger, mask_file, size_px, min(spacing_mm))
             for layer in layers:
-                found = layer.regions_of_slice(axis, index, spacing_mm, whole_labels=card.boxes.per == "class")
+                whole = card.boxes.per == "class"
+                found = layer.regions_of_slice(axis, index, spacing_mm, whole_labels=whole, seen=counter.masks)
                 counter.add([(layer.raw(label), box, area_px) for label, box, area_px in found])
             for short, window, grey in greys:
                 name = "" if frame is None else f"frame{frame:04d}_"
@@ -92,7 +93,14 @@ def slices_of_volume(
                 pixels = pixels if image.mirror is None else 255 - pixels
                 open_ = left_open(card, item.uncertain, labels, image_file)
                 yield Picture(
-                    name, pixels, labels, counter.boxes, counter.incomplete, geometry=geometry, uncertain=open_
+                    name,
+                    pixels,
+                    labels,
+                    counter.boxes,
+                    counter.incomplete,
+                    geometry=geometry,
+                    uncertain=open_,
+                    masks=tuple(counter.masks),
                 )
             release(image.array)
 

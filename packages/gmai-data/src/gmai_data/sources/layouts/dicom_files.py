@@ -94,7 +94,14 @@ class DicomFiles(Layout):
                 name += f"_{window.replace('/', '-')}{number or ''}" if len(windows) > 1 else ""
                 geometry = {**base, "frame": index, "window": words, "header": facts}
                 yield Picture(
-                    name, pixels, found, counter.boxes, counter.incomplete, geometry=geometry, uncertain=open_
+                    name,
+                    pixels,
+                    found,
+                    counter.boxes,
+                    counter.incomplete,
+                    geometry=geometry,
+                    uncertain=open_,
+                    masks=tuple(counter.masks),
                 )
 
     def _marked(
@@ -113,6 +120,7 @@ class DicomFiles(Layout):
             for raw, mask, _ in drawn:
                 square = to_square_labels(mask[0], distances)
                 found = regions(square, whole_labels=card.boxes.per == "class")
+                counter.masks.append(square)
                 counter.add([(raw, box, area_px) for _, box, area_px in found])
         return counter, notes
 

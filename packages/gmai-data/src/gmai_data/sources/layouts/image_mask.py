@@ -85,6 +85,7 @@ class ImageMask(Layout):
             raster.encoded,
             {"box_origin": "mask", "mask": place, **raster.geometry},
             uncertain=left_open(card, item.uncertain, labels, image_file),
+            masks=tuple(mask for counter in counters for mask in counter.masks),
         )
 
     def _decoded(self, root: Path, file: str, structure: str) -> tuple[npt.NDArray[Any], dict[int, str] | None]:
