@@ -97,7 +97,7 @@ def hub(root):
         ("phantom-microscopy", "voc", 12), ("phantom-dermoscopy", "image_mask", 12),
         ("phantom-fundus", "folder_per_class", 12), ("phantom-text", "qa_text", 10),
         ("phantom-ultrasound", "video", 12), (yolo_by_kind, "yolo", 2), (yolo_by_split, "yolo", 2), (coco, "coco", 1),
-        (nnunet, "nnunet", 1), (one_hot, "csv_labels", 1), (masks_beside, "image_mask", 2),
+        (nnunet, "nnunet", 1), (one_hot, "csv_labels", 1), (masks_beside, "image_mask", 1),
         (masks_elsewhere, "image_mask", 1), (arrays, "arrays", 2), (dicom, "dicom", 1),
         (split_folders, "folder_per_class", 2), (hub, "hf_dataset", 1),
     ],

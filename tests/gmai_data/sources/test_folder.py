@@ -6,11 +6,8 @@ import pytest
 from gmai_data.sources import folder as module
 from gmai_data.sources.folder import (
     Folder,
-    column_of_labels,
     column_of_names,
     dicom_files,
-    is_mask_name,
-    paired,
     values_of,
 )
 
@@ -65,47 +62,11 @@ def test_columns():
     assert column_of_names(rows, {"x1", "x2"}) == "file"
     assert column_of_names(rows, {"y"}) is None
     assert values_of(rows, "dx") == ["a", "b"]
-    assert column_of_labels(rows, "file", "n") == "dx"
-    assert column_of_labels(rows, "file", "n", "dx") == "TODO"
-    many = [{"a": str(number), "b": str(number % 50)} for number in range(51)]
-    assert column_of_labels(many) == "b", "more than 50 values are names"
-    assert column_of_labels([{"a": "x"}, {"a": "x"}]) == "TODO", "one value tells nothing"
-
-
-@pytest.mark.parametrize(
-    "path",
-    ["masks/1.png", "1_Mask.png", "GroundTruth/1.png", "ground-truth/1.png", "labels/1.png", "1_segmentation.png",
-     "annotations/1.png", "gt/1.png", "1_seg.png", "1_GT.png"],
-)  # fmt: skip
-def test_names_of_masks(path):
-    assert is_mask_name(path)
-
-
-@pytest.mark.parametrize("path", ["images/1.png", "length/1.png", "agt/1.png", "msegx.png", "gtx.png"])
-def test_names_of_no_masks(path):
-    assert not is_mask_name(path)
 
 
 def test_dicom_by_ending_or_by_preamble(made):
     head = bytes(128) + b"DICM"
-    folder = made("a.dcm", "b.IMA", "c.txt", "short", **{"scan": head, "DICOMDIR": head, "e.bin": head})
-    assert names(folder, dicom_files(folder)) == ["a.dcm", "b.IMA", "scan"]
-
-
-@pytest.mark.parametrize(
-    ("images", "masks", "found"),
-    [
-        (["i/img0001.nii.gz", "i/img0002.nii.gz"], ["m/label0001.nii.gz", "m/label0002.nii.gz"],
-         ("img*.nii.gz", "label{match}.nii.gz")),
-        (["i/img0001.nii.gz", "i/img0002.nii.gz"], ["m/label0002.nii.gz"], ("img*.nii.gz", "label{match}.nii.gz")),
-        (["i/a1_x.png", "i/b2_x.png"], ["m/a1_y.png", "m/b2_y.png"], ("*_x.png", "{match}_y.png")),
-        (["i/img1.png"], [], None),
-        (["i/img1.png", "j/img2.png"], ["m/l1.png"], None),
-        (["i/img1.png"], ["m/l1.png", "n/l2.png"], None),
-        (["i/img1.png", "i/img2.png"], ["m/l3.png", "m/l4.png"], None),
-        (["i/img1.png"], ["m/mask.png"], None),
-    ],
-)  # fmt: skip
-def test_images_and_masks_with_a_part_of_their_names_in_common(made, images, masks, found):
-    folder = made(*images, *masks)
-    assert paired([folder.root / name for name in images], [folder.root / name for name in masks]) == found
+    folder = made(
+        "a.dcm", "b.IMA", "c.txt", "short", **{"scan": head, "DICOMDIR": head, "CT.1.2.3": head, "e.png": head}
+    )
+    assert names(folder, dicom_files(folder)) == ["CT.1.2.3", "a.dcm", "b.IMA", "scan"], "the end of a UID is no ending"

@@ -182,8 +182,8 @@ def test_pictures_in_several_folders_are_found_and_two_of_one_name_are_refused(t
         "images/c.png and images_002/images/c.png; keep one of them",
     )
     assert found["images_001/images/a.png"] is None
-    recipe = toy(layout={**layout, "images": ["elsewhere"]})
-    with pytest.raises(UserError, match=r"finds no folder \('elsewhere',\) of pictures"):
+    recipe = toy(layout={**layout, "images": ["elsewhere", "nowhere"]})
+    with pytest.raises(UserError, match="finds no folder elsewhere, nowhere of pictures"):
         list(recipe.layout.list_items(recipe, tmp_path))
 
 

@@ -87,18 +87,23 @@ def test_a_file_per_structure_and_one_that_is_not_there(put, read, toy):
 
 
 @pytest.mark.parametrize(
-    ("image", "mask", "masks"),
+    ("image", "mask", "images", "masks"),
     [
-        ("i/1.jpg", "masks/1.png", "masks/{stem}.png"),
-        ("i/1.jpg", "i/1_mask.png", "i/{stem}_mask.png"),
-        ("i/ISIC_1.jpg", "GroundTruth/ISIC_1_segmentation.png", "GroundTruth/{stem}_segmentation.png"),
+        ("i/1.jpg", "masks/1.png", "i/{id}.jpg", "masks/{id}.png"),
+        ("i/1.jpg", "i/1_mask.png", "i/{id}.jpg", "{folder}/{id}_mask.png"),
+        (
+            "i/ISIC_1.jpg",
+            "GroundTruth/ISIC_1_segmentation.png",
+            "i/ISIC_{id}.jpg",
+            "GroundTruth/{stem}_segmentation.png",
+        ),
     ],
 )
-def test_what_looks_like_it(put, tmp_path, image, mask, masks):
+def test_what_looks_like_it(put, tmp_path, image, mask, images, masks):
     put(image)
     put(mask)
     guess = ImageMask.recognise(Folder(tmp_path))
-    assert guess.layout == {"kind": "image_mask", "images": "i/*.jpg", "masks": masks}
+    assert guess.layout == {"kind": "image_mask", "images": images, "masks": masks, "encoding": "binary"}
     assert (guess.task, guess.labels) == ("2d_segmentation", ["1"])
 
 

@@ -75,11 +75,13 @@ def test_a_description_that_is_none(cases, put, tmp_path, toy, text):
 
 
 def test_what_looks_like_it(cases, put, tmp_path):
-    assert NnUnet.recognise(Folder(tmp_path)).labels == []
+    assert NnUnet.recognise(Folder(tmp_path)).labels == ["1", "3"], "the values of the masks"
     put("dataset.json", json.dumps({"labels": {"background": 0, "x": 1, "y": 3}}))
     guess = NnUnet.recognise(Folder(tmp_path))
     assert (guess.task, guess.layout, guess.labels) == ("3d_segmentation", {"kind": "nnunet"}, ["1", "3"])
+    assert guess.names == {"1": "x", "3": "y"}
     put("dataset.json", json.dumps({"labels": {"0": "background", "2": "x"}}))
-    assert NnUnet.recognise(Folder(tmp_path)).labels == ["2"]
+    guess = NnUnet.recognise(Folder(tmp_path))
+    assert (guess.labels, guess.names) == (["2"], {"2": "x"})
     (tmp_path / "labelsTr").rename(tmp_path / "labels")
     assert NnUnet.recognise(Folder(tmp_path)) is None

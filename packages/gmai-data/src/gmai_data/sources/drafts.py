@@ -93,23 +93,40 @@ def draft(root: Path) -> tuple[str, str]:
         "anatomy": {"en": "TODO", "zh": "TODO"},
         "task": guess.task,
         "layout": dict(guess.layout),
-        "labels": {raw: {"en": re.sub(r"[_-]+", " ", raw).strip() or "TODO", "zh": "TODO"} for raw in guess.labels},
-        **_groups(folder, guess),
+        "labels": {raw: {"en": _english(raw, guess), "zh": "TODO"} for raw in guess.labels},
+        **_split(folder, guess),
     }
+    told = "".join(f"# {' '.join(note.split())}\n" for note in guess.notes)
     head = (
         f"# A draft from {len(folder.files)} files: {guess.description}.\n"
         "# Unless `split.group_pattern`, a `group_column` or a DICOM header names the patient, every file is its own.\n"
+        f"{told}"
         "# Replace every TODO; the closed vocabularies and every field are in docs/reference/recipes.md.\n"
         "# Then: gmai data recipes check CARD.yaml --root DIR\n"
     )
     return guess.description, head + yaml.safe_dump(card, sort_keys=False, allow_unicode=True)
 
 
+def _english(raw: str, guess: Guess) -> str:
+    """Return the name that the folder gives a raw label, or the raw label where it is a word."""
+    name = guess.names.get(raw) or ("" if re.fullmatch(r"[-\d.]+|#[0-9a-f]{6}", raw) else raw)
+    return re.sub(r"[;；<>\[\]\s_-]+", " ", name).strip() or "TODO"
+
+
+def _split(folder: Folder, guess: Guess) -> dict[str, Any]:
+    """Return the card's `split`, as far as the folder tells it."""
+    names = {"names": dict(guess.splits)} if guess.splits else {}
+    groups = {} if "group_table" in guess.split else _groups(folder, guess)
+    split = {**names, **guess.split, **groups}
+    return {"split": split} if split else {}
+
+
 def _groups(folder: Folder, guess: Guess) -> dict[str, Any]:
     """Return the pattern of the patient in the files' paths, where there is one and no column or header has it."""
-    if "group_column" in guess.layout or guess.layout["kind"] in ("dicom", "dicom_series", "qa_text"):
+    named = "group_column" in guess.layout or "{patient}" in str(guess.layout)
+    if named or guess.layout["kind"] in ("dicom", "dicom_series", "qa_text"):
         return {}
     found = [match for path in folder.files if (match := _PERSON_IN_PATH.search(folder.below(path)))]
     if len({match.group() for match in found}) < 2:
         return {}
-    return {"split": {"group_pattern": f"({found[0].group(1)}\\d+)"}}
+    return {"group_pattern": f"({found[0].group(1)}\\d+)"}

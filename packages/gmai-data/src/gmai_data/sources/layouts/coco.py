@@ -101,16 +101,87 @@ class Coco(Layout):
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:
         """Return a draft where a JSON file has COCO's lists."""
-        for path in folder.with_ending(".json"):
-            try:
-                document: Any = json.loads(path.read_text(encoding="utf-8"))
-            except (ValueError, OSError):
-                continue
-            if isinstance(document, dict) and {"images", "annotations", "categories"} <= document.keys():
-                categories = cast(list[Entry], document["categories"])
-                layout = {"kind": "coco", "annotations": folder.below(path.parent / "*.json"), "images": "TODO"}
-                return Guess("COCO", "2d_detection", layout, [str(entry["name"]) for entry in categories])
+        found = [(path, document) for path in folder.with_ending(".json") if (document := _coco_of(path)) is not None]
+        if not found:
+            return None
+        names = [str(entry["name"]) for _, document in found for entry in document["categories"] if _is_category(entry)]
+        paths = [PurePosixPath(folder.below(path)) for path, _ in found]
+        places = [_place_of(document, path, folder) for path, document in found]
+        annotations = _as_pattern(paths)
+        notes: tuple[str, ...] = ()
+        by_stem = {place.replace(path.stem, "{stem}") for path, place in zip(paths, places, strict=True)}
+        if "TODO" not in places and len(set(places)) == 1:
+            images = places[0]
+        elif "TODO" not in places and len(by_stem) == 1:
+            images = by_stem.pop()
+        else:
+            images = "TODO"
+            notes = (
+                f"images: the pictures of {', '.join(map(str, paths[:6]))} lie in {', '.join(sorted(set(places)))}",
+            )
+        others = [path for path in folder.root.glob(annotations) if path not in {each for each, _ in found}]
+        if others:
+            notes = (*notes, f"annotations: {annotations} also finds {folder.below(others[0])}, which is no COCO file")
+        layout = {"kind": "coco", "annotations": annotations, "images": images}
+        masks = any(mark.get("segmentation") for _, document in found for mark in document["annotations"][:50])
+        if masks and not all(mark.get("bbox") for _, document in found for mark in document["annotations"][:50]):
+            layout["use"] = "segmentation"
+        return Guess("COCO", "2d_detection", layout, list(dict.fromkeys(names)), notes=notes)
+
+
+def _coco_of(path: Path) -> dict[str, Any] | None:
+    """Return the document of a file that has COCO's lists, or None."""
+    try:
+        document: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError):
         return None
+    parts = ("images", "annotations", "categories")
+    if not isinstance(document, dict) or any(not isinstance(document.get(part), list) for part in parts):
+        return None
+    found = cast(dict[str, Any], document)
+    return {part: [entry for entry in found[part] if isinstance(entry, dict)] for part in parts}
+
+
+def _is_category(entry: Entry) -> bool:
+    return "name" in entry
+
+
+def _place_of(document: dict[str, Any], path: Path, folder: Folder) -> str:
+    """Return the folder that the file names of a document are relative to, nearest to the file; TODO where none is."""
+    names = [str(image.get("file_name", "")) for image in document["images"][:20]]
+    by_name: dict[str, list[Path]] = defaultdict(list)
+    for image in folder.images:
+        by_name[image.name].append(image)
+    candidates: dict[Path, None] = {}
+    for name in names:
+        pure = PurePosixPath(name)
+        for image in by_name.get(pure.name, []):
+            if image.as_posix().endswith(f"/{name}"):
+                candidates[image.parents[len(pure.parts) - 1]] = None
+    fitting = [place for place in candidates if all((place / name).is_file() for name in names)]
+    if not fitting:
+        return "TODO"
+    shared = {place: _shared_depth(place, path.parent) for place in fitting}
+    best = max(shared.values())
+    nearest = [place for place in fitting if shared[place] == best]
+    said = [place for place in nearest if path.stem.split("_")[-1] in place.parts or path.stem in place.parts]
+    chosen = said if len(said) == 1 else nearest
+    return folder.below(chosen[0]) if len(chosen) == 1 else "TODO"
+
+
+def _shared_depth(one: Path, other: Path) -> int:
+    return sum(a == b for a, b in zip(one.parts, other.parts, strict=False))
+
+
+def _as_pattern(paths: list[PurePosixPath]) -> str:
+    """Return one pattern for the files."""
+    if len(paths) == 1:
+        return str(paths[0])
+    if len({len(path.parts) for path in paths}) > 1:
+        return "**/*.json"
+    columns = list(zip(*(path.parts for path in paths), strict=True))
+    written = [column[0] if len(set(column)) == 1 else "*" for column in columns[:-1]]
+    return "/".join([*written, "*.json"])
 
 
 @functools.lru_cache(maxsize=1)
@@ -123,6 +194,10 @@ def _load(path: Path, modified_ns: int) -> dict[str, Any]:
     parts = ("images", "annotations", "categories")
     if not isinstance(document, dict) or any(not isinstance(document.get(part), list) for part in parts):
         raise UserError(f"{path}: not a COCO file: it needs the lists `images`, `annotations` and `categories`.")
+    for part in parts:
+        odd = next((entry for entry in cast(list[Any], document[part]) if not isinstance(entry, dict)), None)
+        if odd is not None:
+            raise UserError(f"{path}: not a COCO file: `{part}` holds {odd!r:.40}, where each entry is an object.")
     return cast(dict[str, Any], document)
 
 

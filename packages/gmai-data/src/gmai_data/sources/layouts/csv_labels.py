@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from gmai_formats.errors import UserError, did_you_mean
 from pydantic import Field, field_validator, model_validator
@@ -15,17 +15,15 @@ from pydantic import Field, field_validator, model_validator
 from gmai_data.imaging.source_files import as_on_disk, below, relative_to
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.card import Card
-from gmai_data.sources.folder import Folder, Guess, column_of_labels, column_of_names, values_of
+from gmai_data.sources.folder import Folder, Guess
 from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.labelled import labelled_pictures
 from gmai_data.sources.layout import SPLIT_NAMES, Layout
 from gmai_data.sources.marked_picture import MarkedPicture
+from gmai_data.sources.table_guess import table_guess
 from gmai_data.sources.table_joins import TableJoin, with_joins
-from gmai_data.sources.table_marks import TableMarks, box_columns, run_length_column
+from gmai_data.sources.table_marks import TableMarks
 from gmai_data.sources.tables import Row, read_table
-
-_PERSON = re.compile(r"(?:patient|subject|participant)[ _-]?(?:id|no|number)?", re.IGNORECASE)
-_FLAGS = {"0", "1", "-1", "0.0", "1.0", "-1.0", ""}
 
 
 class CsvLabels(Layout):
@@ -35,8 +33,9 @@ class CsvLabels(Layout):
     """
 
     kind: Literal["csv_labels"]
-    table: str
-    """The CSV, TSV or XLSX file, with a header line; a pattern may find several."""
+    table: str | tuple[str, ...]
+    """The CSV, TSV or XLSX file, with a header line; a pattern may find several. A list of tables goes with a list of
+    as many `images`, one for each."""
     images: str | tuple[str, ...] = "."
     """Folder that the image column is relative to, or several, of which one has the picture: patterns such as
     `images_*/images`, or a list. `{parent}` is the path of the table's folder."""
@@ -86,6 +85,8 @@ class CsvLabels(Layout):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
+        if isinstance(self.table, tuple) and not isinstance(self.images, str) and len(self.images) != len(self.table):
+            raise ValueError(f"{len(self.table)} tables, {len(self.images)} images; give a folder for each table")
         if self.marks is not None and self.label_columns:
             raise ValueError("boxes and masks of a table have their label in label_column")
         if self.marks is not None and self.label_column is None:
@@ -96,29 +97,39 @@ class CsvLabels(Layout):
 
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield one item per image of the tables, with the labels of all its rows."""
-        place = below(root, self.table, recipe=card.name)
-        tables = [place] if place.is_file() else [path for path in sorted(root.glob(self.table)) if path.is_file()]
-        if not tables:
-            raise UserError(f"{place}: no such file. Recipe {card.name} reads its labels there. Check --root.")
         items: dict[str, Item] = {}
-        for table in tables:
-            folders = self._folders(table, card, root)
-            for item in self._items(table, card, root, folders):
-                items[item.key] = _together(items[item.key], item) if item.key in items else item
+        for pattern, images in self._pairs():
+            place = below(root, pattern, recipe=card.name)
+            tables = [place] if place.is_file() else [path for path in sorted(root.glob(pattern)) if path.is_file()]
+            if not tables:
+                raise UserError(f"{place}: no such file. Recipe {card.name} reads its labels there. Check --root.")
+            for table in tables:
+                folders = self._folders(table, images, card, root)
+                for item in self._items(table, card, root, folders):
+                    items[item.key] = _together(items[item.key], item) if item.key in items else item
         yield from items.values()
 
-    def _folders(self, table: Path, card: Card, root: Path) -> list[str]:
+    def _pairs(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Return (table, its folders of pictures)."""
+        if isinstance(self.table, str):
+            return [(self.table, (self.images,) if isinstance(self.images, str) else self.images)]
+        places = [self.images] * len(self.table) if isinstance(self.images, str) else self.images
+        return [(table, (place,)) for table, place in zip(self.table, places, strict=True)]
+
+    def _folders(self, table: Path, images: tuple[str, ...], card: Card, root: Path) -> list[str]:
         """Return the folders that may hold the pictures of a table."""
         found: list[str] = []
-        for folder in (self.images,) if isinstance(self.images, str) else self.images:
+        for folder in images:
             place = folder.replace("{parent}", table.parent.relative_to(root).as_posix())
             below(root, place, recipe=card.name)
             if re.search(r"[*?\[]", place):
                 found += sorted(relative_to(root, path) for path in root.glob(place) if path.is_dir())
-            elif isinstance(self.images, str) or (root / place).is_dir():
+            elif len(images) == 1 or (root / place).is_dir():
                 found.append(place)
         if not found:
-            raise UserError(f"{root}: recipe {card.name} finds no folder {self.images} of pictures. Check --root.")
+            raise UserError(
+                f"{root}: recipe {card.name} finds no folder {', '.join(images)} of pictures. Check --root."
+            )
         return list(dict.fromkeys(found))
 
     @property
@@ -144,12 +155,12 @@ class CsvLabels(Layout):
                 )
         number = 0
         for number, row, problem in rows:
-            item = self._item(row, number - 1, card, root, folders)
+            item = self._item(row, number - 1, card, root, folders, relative_to(root, table))
             yield dataclasses.replace(item, problem=("row unreadable", problem)) if problem else item
         if not number:
             raise UserError(f"{table}: the table has a header but no rows. Give a table with one row per image.")
 
-    def _item(self, row: Row, line: int, card: Card, root: Path, folders: list[str]) -> Item:
+    def _item(self, row: Row, line: int, card: Card, root: Path, folders: list[str], table: str) -> Item:
         name = row.get(self.image_column, "")
         if "{" in self.image_column:
             name = re.sub(r"\{([^{}]+)\}", lambda part: row[part[1]], self.image_column)
@@ -161,7 +172,7 @@ class CsvLabels(Layout):
         problem = None
         if not name or any(not row[column] for column in self._parts_of_name):
             problem = ("row without a picture", f"data row {line + 1}; fill {self.image_column}")
-            image = f"{self.table}/row {line + 1:07d}"
+            image = f"{table}/row {line + 1:07d}"
         elif len(there) > 1:
             problem = ("picture in two folders", f"{' and '.join(there)}; keep one of them")
         uncertain: tuple[str, ...] = ()
@@ -226,38 +237,7 @@ class CsvLabels(Layout):
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:
         """Return a draft where a column of a table names images."""
-        images = {path.stem: path for path in (*folder.images, *folder.with_ending(".dcm"))}
-        for path, rows in folder.tables:
-            column = column_of_names(rows, set(images))
-            if column is None:
-                continue
-            cell = rows[0][column]
-            ending = f"/{cell}"
-            image = next((each for each in folder.files if each.as_posix().endswith(ending)), images[Path(cell).stem])
-            place = _folder_of(cell, image, folder)
-            layout: dict[str, Any] = {"kind": "csv_labels", "table": folder.below(path), "images": place}
-            layout["image_column"] = column
-            if Path(cell).suffix == "":
-                layout["image_suffix"] = image.suffix
-            person = next((name for name in rows[0] if _PERSON.fullmatch(name.strip())), None)
-            if person is not None:
-                layout["group_column"] = person
-            found = box_columns(list(rows[0]))
-            runs = None if found else run_length_column(rows)
-            if found or runs:
-                layout["marks"] = {"box": list(found[0]), "form": found[1]} if found else {"run_lengths": runs}
-                others = found[0] if found else (runs,)
-                layout["label_column"] = label = column_of_labels(rows, column, person, *others)
-                marked = [row for row in rows if any(row[name].strip() for name in others if name)]
-                task = "2d_detection" if found else "2d_segmentation"
-                return Guess("a table of boxes" if found else "a table of run lengths", task, layout,
-                             values_of(marked, label))  # fmt: skip
-            flags = [name for name in rows[0] if {row[name] for row in rows} <= _FLAGS]
-            if len(flags) > 1:
-                return Guess("a one-hot table", "2d_classification", {**layout, "label_columns": flags}, flags)
-            layout["label_column"] = label = column_of_labels(rows, column, person)
-            return Guess("a table of labels", "2d_classification", layout, values_of(rows, label))
-        return None
+        return table_guess(folder)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -291,12 +271,3 @@ def _together(first: Item, other: Item) -> Item:
     labels = tuple(dict.fromkeys((*first.raw_labels, *other.raw_labels)))
     uncertain = tuple(dict.fromkeys((*first.uncertain, *other.uncertain)))
     return dataclasses.replace(first, raw_labels=labels, uncertain=uncertain, problem=problem, part=part)
-
-
-def _folder_of(cell: str, image: Path, folder: Folder) -> str:
-    """Return the folder that a cell with the path of an image is relative to; TODO where it is not below the root."""
-    above = len(PurePosixPath(cell).parts)
-    if PurePosixPath(cell).with_suffix("").parts != image.with_suffix("").parts[-above:]:
-        return folder.below(image.parent) if above == 1 else "TODO"
-    place = image.parents[above - 1]
-    return folder.below(place) if place.is_relative_to(folder.root) else "TODO"

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
@@ -36,6 +36,7 @@ from gmai_data.sources.label_volumes import (
     whole_numbers,
 )
 from gmai_data.sources.layout import Layout
+from gmai_data.sources.mask_values import values_of_masks
 from gmai_data.sources.volume_files import load_masks
 from gmai_data.sources.volume_slices import slices_of_volume
 
@@ -176,10 +177,40 @@ class DicomSeries(Layout):
         layout = {"kind": "dicom_series", "series": "/".join("*" * len(parts))}
         if not folder.volumes:
             return Guess("DICOM series", "3d_classification", layout)
-        mask = folder.volumes[0]
-        layout["series"] = "/".join([*"*" * (len(parts) - 1), parts[-1]])
-        layout["mask"] = f"{{parent}}/{mask.name}" if mask.parent == files[0].parent.parent else "TODO"
-        return Guess("DICOM series with masks", "3d_segmentation", layout, ["1"])
+        series = sorted(folders)
+        mask, notes = _mask_of_series(folder, series)
+        values = values_of_masks(folder.root, [folder.below(path) for path in folder.volumes])
+        layout = {"kind": "dicom_series", "series": _pattern_of(series, folder), "mask": mask}
+        return Guess("DICOM series with masks", "3d_segmentation", layout, values.raw_labels,
+                     notes=(*notes, f"masks: {values.in_words()}"))  # fmt: skip
+
+
+def _pattern_of(series: Sequence[Path], folder: Folder) -> str:
+    """Return the pattern of the folders: what all share as it stands; of one folder alone, only its name."""
+    columns = list(zip(*(PurePosixPath(folder.below(place)).parts for place in series), strict=False))
+    if len(series) == 1:
+        return "/".join([*"*" * (len(columns) - 1), columns[-1][0]])
+    return "/".join(column[0] if len(set(column)) == 1 else "*" for column in columns)
+
+
+def _mask_of_series(folder: Folder, series: Sequence[Path]) -> tuple[str, tuple[str, ...]]:
+    """Return (path of the mask with `{parent}` and `{name}`, notes), where one path finds the mask of every series."""
+    candidates: dict[str, None] = {}
+    for place in series[:5]:
+        for path in folder.volumes:
+            inside = folder.below(path)
+            if place.parent != folder.root and path.is_relative_to(place.parent):
+                inside = f"{{parent}}/{path.relative_to(place.parent).as_posix()}"
+            candidates[inside.replace(place.name, "{name}")] = None
+    for candidate in candidates:
+        paths = [candidate.replace("{name}", place.name) for place in series]
+        found = [
+            path.replace("{parent}", folder.below(place.parent)) for path, place in zip(paths, series, strict=True)
+        ]
+        if len(set(found)) == len(series) and all((folder.root / file).is_file() for file in found):
+            return candidate, ()
+    names = ", ".join(folder.below(path) for path in folder.volumes[:6])
+    return "TODO", (f"mask: no one path finds a mask for each of {len(series)} series; volumes are {names}",)
 
 
 def _named_by(marks: Sequence[Marks], volume: Volume, *, alone: bool) -> list[str]:

@@ -9,6 +9,7 @@ from gmai_formats.errors import UserError
 from gmai_data.imaging.source_files import below, is_listed, relative_to
 from gmai_data.ledger import Ledger
 from gmai_data.sources.card import Card
+from gmai_data.sources.class_tree import class_tree
 from gmai_data.sources.folder import VOLUMES, Folder, Guess
 from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.labelled import labelled_pictures
@@ -55,16 +56,18 @@ class FolderPerClass(Layout):
     def recognise(cls, folder: Folder) -> Guess | None:
         """Return a draft where images lie in folders: anything that is no other layout."""
         files = folder.volumes or folder.images
-        places = [path.relative_to(folder.root).parts[:-1] for path in files if path.parent != folder.root]
-        if not places:
+        tree = class_tree([folder.below(path) for path in files])
+        if tree is None:
             return None
-        layout: dict[str, Any] = {"kind": "folder_per_class"}
+        layout: dict[str, Any] = {"kind": "folder_per_class", **({"images": tree.above} if tree.above else {})}
+        words, task = "a folder per class", "2d_classification"
         if folder.volumes:
             layout["extensions"] = [ending for ending in VOLUMES if folder.with_ending(ending)]
-            classes = sorted({parts[0] for parts in places})
-            return Guess("a folder of volumes per class", "3d_classification", layout, classes)
-        if all(parts[0].lower() in (*SPLIT_NAMES, "testing") for parts in places):
+            words, task = "a folder of volumes per class", "3d_classification"
+        if tree.has_splits:
             layout["split_folder"] = True
-            classes = sorted({parts[1] for parts in places if len(parts) > 1})
-            return Guess("a folder per split and class", "2d_classification", layout, classes)
-        return Guess("a folder per class", "2d_classification", layout, sorted({parts[0] for parts in places}))
+            words = words.replace("a folder", "a folder per split and", 1).replace("and per", "and")
+        if tree.pattern:
+            layout = {"kind": "named_files", "files": tree.pattern}
+        splits = {name: str(split) for name, split in tree.splits.items()}
+        return Guess(words, task, layout, list(tree.classes), notes=tree.notes, splits=splits)

@@ -13,11 +13,12 @@ from gmai_data.imaging.binary_masks import marked_pixels
 from gmai_data.imaging.raster import load_index_mask, load_mask_channels
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.card import Card
-from gmai_data.sources.folder import Folder, Guess, is_mask_name
+from gmai_data.sources.folder import Folder, Guess
 from gmai_data.sources.items import BoxCounter, Item, Picture, boxes_of_mask, full_name, left_open
 from gmai_data.sources.layout import Layout
 from gmai_data.sources.mask_files import items_with_masks, masks_known
 from gmai_data.sources.names import patterns_of
+from gmai_data.sources.paired_folder import paired_guess
 from gmai_data.sources.pictures import load_picture
 
 
@@ -103,20 +104,7 @@ class ImageMask(Layout):
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:
         """Return a draft where an image and a mask share their name."""
-        masks = [path for path in folder.images if is_mask_name(folder.below(path))]
-        others = {path.stem: path for path in folder.images if path not in set(masks)}
-        for mask in masks:
-            # `x.png` belongs to `x.jpg`, and `x_mask.png`, too.
-            beginnings = (mask.stem[:length] for length in range(len(mask.stem), 0, -1))
-            image = next((others[stem] for stem in beginnings if stem in others), None)
-            if image is not None:
-                layout = {
-                    "kind": "image_mask",
-                    "images": folder.below(image.parent / f"*{image.suffix}"),
-                    "masks": folder.below(mask.parent / f"{{stem}}{mask.stem[len(image.stem) :]}{mask.suffix}"),
-                }
-                return Guess("images with masks", "2d_segmentation", layout, ["1"])
-        return None
+        return paired_guess(folder, folder.images, volumes=False) if folder.images else None
 
 
 def _of_colours(channels: npt.NDArray[Any], file: str) -> tuple[npt.NDArray[Any], dict[int, str]]:

@@ -18,6 +18,7 @@ from gmai_data.sources.label_volumes import (
     whole_numbers,
 )
 from gmai_data.sources.layout import Layout
+from gmai_data.sources.mask_values import values_of_masks
 from gmai_data.sources.volume_files import VOLUME_ENDINGS, load_channel, load_masks, volume_stem
 from gmai_data.sources.volume_slices import slices_of_volume
 
@@ -60,12 +61,32 @@ class NnUnet(Layout):
         """Return a draft where both folders have their names."""
         if not ((folder.root / "imagesTr").is_dir() and (folder.root / "labelsTr").is_dir()):
             return None
-        labels: list[str] = []
-        if (folder.root / "dataset.json").is_file():
-            named = json.loads((folder.root / "dataset.json").read_text(encoding="utf-8")).get("labels", {})
-            labels = [str(key) if str(key).isdigit() else str(value) for key, value in named.items()]
-        labels = [raw for raw in labels if raw != "0"]
-        return Guess("nnU-Net or Decathlon folders", "3d_segmentation", {"kind": "nnunet"}, labels)
+        names: dict[str, str] = {}
+        path = folder.root / "dataset.json"
+        if path.is_file():
+            names = _names_of(path)
+        masks = [each for each in folder.volumes if each.parent.name == "labelsTr"]
+        found = values_of_masks(folder.root, [folder.below(each) for each in masks])
+        labels = list(names) or (found.raw_labels if found.files else [])
+        notes = [f"labelsTr: {found.in_words()}"]
+        if (folder.root / "labelsTs").is_dir():
+            notes.append(
+                "labelsTs has masks, too; the layout reads labelsTr, so that the publisher's test part is left out"
+            )
+        layout: dict[str, Any] = {"kind": "nnunet"}
+        return Guess("nnU-Net or Decathlon folders", "3d_segmentation", layout, labels, names, tuple(notes))
+
+
+def _names_of(path: Path) -> dict[str, str]:
+    """Return raw label ▶ name of a dataset.json, of either kind, without the background."""
+    try:
+        said: Any = json.loads(path.read_text(encoding="utf-8"))["labels"]
+        pairs = [(str(key), value) for key, value in said.items()]
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return {}
+    found = {key: str(value) for key, value in pairs if key.isdigit()}
+    found |= {str(value): key for key, value in pairs if not key.isdigit() and isinstance(value, int)}
+    return {raw: name for raw, name in found.items() if raw != "0"}
 
 
 def _require_known_labels(card: Card, path: Path) -> None:

@@ -1,6 +1,7 @@
 """Video files ▶ frames with labels, decoded one at a time (PyAV)."""
 
 import functools
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Literal
@@ -12,9 +13,11 @@ from pydantic import Field
 from gmai_data.imaging.source_files import below, matching, relative_to, require_data
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.card import Card
-from gmai_data.sources.folder import Folder, Guess, column_of_labels, column_of_names, values_of
+from gmai_data.sources.class_tree import class_tree
+from gmai_data.sources.folder import Folder, Guess, column_of_names, values_of
 from gmai_data.sources.items import Item, Picture, full_name
 from gmai_data.sources.layout import Layout
+from gmai_data.sources.table_guess import label_column
 from gmai_data.sources.tables import delimiter_of
 from gmai_data.sources.video_frames import VIDEO_ENDINGS, sampled_frames
 
@@ -80,14 +83,27 @@ class Video(Layout):
             if video is None:
                 continue
             frame = next((name for name in rows[0] if "frame" in name.lower()), None)
-            label = column_of_labels(rows, video, frame)
+            label, notes = label_column(rows, {video, frame or ""})
             layout |= {"table": folder.below(path), "video_column": video, "label_column": label}
             if frame is not None:
                 layout["frame_column"] = frame
-            return Guess("videos with a table", "2d_classification", layout, values_of(rows, label))
-        layout["label_folder"] = videos[0].parent != folder.root
-        classes = sorted({path.parent.name for path in videos if path.parent != folder.root})
-        return Guess("videos", "2d_classification", layout, classes)
+            return Guess("videos with a table", "2d_classification", layout, values_of(rows, label), notes=tuple(notes))
+        tree = class_tree([folder.below(path) for path in videos])
+        if tree is not None and not tree.has_splits and not tree.pattern:
+            layout["label_folder"] = True
+            return Guess(
+                "videos in a folder per class", "2d_classification", layout, list(tree.classes), notes=tree.notes
+            )
+        tails = Counter(
+            path.name[len(stem) :]
+            for path in folder.with_ending(".txt", ".csv")
+            for stem in {video.stem for video in videos}
+            if path.name.startswith(stem)
+        )
+        beside = ", ".join(f"*{tail} ({count})" for tail, count in tails.most_common(6))
+        note = "table or label_folder: no table names the videos and no folders are classes"
+        layout["label_folder"] = "TODO"
+        return Guess("videos", "2d_classification", layout, notes=(f"{note}; files beside: {beside or 'none'}",))
 
 
 class _FrameLabels:

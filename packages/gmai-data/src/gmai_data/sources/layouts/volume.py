@@ -1,20 +1,21 @@
 """Volume files with a mask each, which may be one file per structure."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.card import Card
-from gmai_data.sources.folder import Folder, Guess, is_mask_name, paired
+from gmai_data.sources.folder import Folder, Guess
 from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.label_volumes import Layer, layers_of_structures, whole_numbers
 from gmai_data.sources.layout import Layout
 from gmai_data.sources.mask_files import items_with_masks, masks_known, named_items
 from gmai_data.sources.names import patterns_of
-from gmai_data.sources.volume_files import load_masks, load_volumes
+from gmai_data.sources.paired_folder import paired_guess
+from gmai_data.sources.volume_files import load_masks, load_volumes, volume_stem
 from gmai_data.sources.volume_slices import slices_of_volume
 
 
@@ -84,23 +85,21 @@ class VolumeMask(Layout):
         """Return a draft where there are volume files."""
         if not folder.volumes:
             return None
-        masks = [path for path in folder.volumes if is_mask_name(folder.below(path))]
-        images = [path for path in folder.volumes if path not in set(masks)] or folder.volumes
-        if not masks and len({path.parent for path in images}) > 1 and _is_of_classes(images):
-            return None
-        image = images[0]
-        pair = paired(images, masks)
-        if pair is not None:
-            mask = folder.below(masks[0].parent / pair[1])
-            paths = {"kind": "volume", "image": folder.below(image.parent / pair[0]), "mask": mask}
-            return Guess("volumes", "3d_segmentation", paths, ["1"])
-        per_case = image.parent != folder.root
-        layout: dict[str, Any] = {"kind": "volume", "image": f"*/{image.name}" if per_case else image.name}
-        if masks and masks[0].parent == image.parent:
-            layout["mask"] = f"{{parent}}/{masks[0].name}" if per_case else masks[0].name
-        elif masks or len(folder.volumes) > 1:
+        guess = paired_guess(folder, folder.volumes, volumes=True)
+        if guess is not None or (len({path.parent for path in folder.volumes}) > 1 and _is_of_classes(folder.volumes)):
+            return guess
+        below = [PurePosixPath(folder.below(path)) for path in folder.volumes]
+        name = below[0].name
+        ending = name[len(volume_stem(name)) :]
+        alike = len({path.name for path in below}) == 1 and len(below[0].parts) > 1
+        place = "/".join(["*"] * (len(below[0].parts) - 1) + [name]) if alike else str(below[0].parent / f"*{ending}")
+        layout: dict[str, Any] = {"kind": "volume", "image": place}
+        note = (
+            f"mask: none of {len(folder.volumes)} volumes is a mask by its name or its values; name it, or leave it out"
+        )
+        if len(folder.volumes) > 1:
             layout["mask"] = "TODO"
-        return Guess("volumes", "3d_segmentation", layout, ["1"])
+        return Guess("volumes", "3d_segmentation", layout, ["1"], notes=(note,) if "mask" in layout else ())
 
 
 def _is_of_classes(images: list[Path]) -> bool:

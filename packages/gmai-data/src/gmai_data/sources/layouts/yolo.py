@@ -3,7 +3,10 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Any, Literal, cast
+
+import yaml
+from gmai_formats.safe_yaml import load_yaml
 
 from gmai_data.imaging.source_files import below, inside, matching, relative_to, require_data
 from gmai_data.ledger import Ledger, SourceError
@@ -62,23 +65,64 @@ class Yolo(Layout):
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:
         """Return a draft where label files hold a class and four shares a line."""
-        texts = [path for path in folder.with_ending(".txt") if "label" in path.parent.as_posix().lower()]
+        lists = [path for path in folder.with_ending(".txt") if path.name in _NAMES_FILES]
+        texts = [path for path in folder.with_ending(".txt") if _is_of_labels(path, folder) and path not in lists]
         lines = [line for path in texts[:500] for line in path.read_text(errors="replace").splitlines()]
         form = re.compile(r"\d+(\s+[\d.eE+-]+){4,}\s*")
-        if not (lines and folder.images and all(form.fullmatch(line) for line in lines[:50] if line.strip())):
+        written = [line for line in lines if line.strip()]
+        names, place_of_names = _class_names(folder, lists)
+        if not (texts and folder.images and all(form.fullmatch(line) for line in written[:50]) and (written or names)):
             return None
-        image = folder.images[0]
-        place = PurePosixPath(folder.below(image.parent))
-        labels = PurePosixPath(folder.below(texts[0].parent))
+        stems = {path.stem: path for path in texts}
+        image = next((path for path in folder.images if path.stem in stems), folder.images[0])
+        text = stems.get(image.stem, texts[0])
+        place, labels = PurePosixPath(folder.below(image.parent)), PurePosixPath(folder.below(text.parent))
         if len(place.parts) > 1 and place.name == labels.name and place.name in SPLIT_NAMES:  # images/train
             places = (f"{place.parent}/*", f"{labels.parent}/{{parent}}")
         elif len(place.parts) > 1 and place.parent.name in SPLIT_NAMES:  # train/images
-            places = ("*/" + place.name, f"{{above}}/{labels.name}")
+            above = f"{place.parent.parent}/" if len(place.parts) > 2 else ""
+            places = (f"{above}*/{place.name}", f"{{above}}/{labels.name}")
         else:
             places = (str(place), str(labels))
-        layout = {"kind": "yolo", "images": f"{places[0]}/*{image.suffix}", "labels": f"{places[1]}/{{stem}}.txt"}
-        classes = sorted({line.split()[0] for line in lines if line.strip()}, key=int)
-        return Guess("YOLO", "2d_detection", layout, classes)
+        notes: tuple[str, ...] = ()
+        parents = {path.parent for path in folder.images}
+        if places[0] == str(place) and len(parents) > 1:
+            others = ", ".join(sorted(folder.below(path) for path in parents)[:6])
+            places = ("TODO", places[1])
+            notes = (f"images: the label files lie in {labels}; pictures lie in {others}",)
+        image_pattern = "TODO" if places[0] == "TODO" else f"{places[0]}/*{image.suffix}"
+        layout = {"kind": "yolo", "images": image_pattern, "labels": f"{places[1]}/{{stem}}.txt"}
+        found = {line.split()[0] for line in written} | set(names)
+        if place_of_names:
+            notes = (*notes, f"The names of the classes are from {place_of_names}.")
+        return Guess("YOLO", "2d_detection", layout, sorted(found, key=int), names, notes)
+
+
+_NAMES_FILES = ("classes.txt", "obj.names", "names.txt", "labels.txt")
+
+
+def _is_of_labels(path: Path, folder: Folder) -> bool:
+    """Return whether a text file lies where label files lie: in a folder of labels, or beside a picture of its name."""
+    inside = path.parent.relative_to(folder.root).as_posix().lower()
+    return "label" in inside or path.stem in folder.stems
+
+
+def _class_names(folder: Folder, lists: list[Path]) -> tuple[dict[str, str], str]:
+    """Return (class number ▶ name, the file that says so): `names` of a YAML file, or a list with a name a line."""
+    for path in folder.with_ending(".yaml", ".yml"):
+        try:
+            document: Any = load_yaml(path.read_text(encoding="utf-8", errors="replace"))
+        except yaml.YAMLError:
+            continue
+        said = cast(dict[str, Any], document).get("names") if isinstance(document, dict) else None
+        if isinstance(said, list):
+            return {str(number): str(name) for number, name in enumerate(cast(list[Any], said))}, folder.below(path)
+        if isinstance(said, dict):
+            return {str(number): str(name) for number, name in cast(dict[Any, Any], said).items()}, folder.below(path)
+    for path in lists:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
+        return {str(number): line for number, line in enumerate(lines) if line}, folder.below(path)
+    return {}, ""
 
 
 def _corners(words: list[str], size_px: tuple[int, int], where: str, file: str) -> tuple[float, float, float, float]:

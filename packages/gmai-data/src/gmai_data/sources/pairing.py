@@ -1,0 +1,482 @@
+"""Which mask belongs to which picture, worked out from the names of a folder's files, and written as patterns.
+
+Names are taken apart into words and numbers. A mask and its picture share what names the case; what only one of them
+has says that it is a mask, of which structure, by whom. A pattern is given where it pairs every file as the names do.
+"""
+
+import itertools
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+
+from gmai_data.sources.layout import SPLIT_NAMES
+from gmai_data.sources.names import Named, NamePattern, placeholders
+from gmai_data.sources.volume_files import volume_stem
+from gmai_data.vocabulary import Split
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
+
+def _these(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_OF_MASKS = _these(
+    "mask masks msk label labels seg segs segm segmentation segmentations dseg gt groundtruth truth annotation "
+    "annotations manual ho roi rois contour contours lesion lesions delineation delineations"
+)
+_PLAINLY = _these("mask masks msk gt groundtruth truth label labels segmentation segmentations")
+_OF_IMAGES = _these(
+    "image images img imgs imaging original originals raw rawdata data input inputs scan scans volume volumes "
+    "photo photos picture pictures frame frames ct mr mri cases jpegimages derivatives"
+)
+_OF_READERS = _these("and or maj st nd rd ho manual reader rater observer expert annotator consensus staple ah vk")
+_SPLIT_WORDS: dict[str, Split] = {
+    **SPLIT_NAMES,
+    **dict.fromkeys(("trainval", "trn", "tr"), Split.TRAIN),
+    **dict.fromkeys(("dev", "valid"), Split.VALIDATION),
+    **dict.fromkeys(("testing", "tst", "ts", "eval", "evaluation", "autotest"), Split.HELD_OUT),
+}
+_MOST_MASKS = 2000
+"""Masks that are paired; a pattern shows long before."""
+_MOST_CLASSES = 30
+_NO_PATIENT = re.compile(
+    r"(?:batch|part|set|fold|split|site|cent(?:er|re)|group|chunk|shard|volume|grade|type|class)[ _-]?$", re.I
+)
+
+
+def words_of(path: str) -> list[str]:
+    """Return the words and numbers of a path, in lower case."""
+    return [word.lower() for word in _WORD.findall(path)]
+
+
+def split_of_name(name: str) -> Split | None:
+    """Return the split that a folder's or file's name says, or None where it says none, or two."""
+    if name.lower() in _SPLIT_WORDS:
+        return _SPLIT_WORDS[name.lower()]
+    said = {_SPLIT_WORDS[word] for word in words_of(name) if word in _SPLIT_WORDS}
+    return said.pop() if len(said) == 1 else Split.TRAIN if said == {Split.TRAIN, Split.VALIDATION} else None
+
+
+def mask_files(files: Sequence[str]) -> list[str]:
+    """Return the files whose path says that they are masks, by a word that not every file has in that folder."""
+    shared = _shared_parts(files)
+    said = {file: {word for part in _told(file, shared) for word in words_of(part)} for file in files}
+    found = [file for file in files if said[file] & _OF_MASKS]
+    # Of folders such as CT-Seg and Mask, where every file says it, the plainer word counts.
+    plain = [file for file in found if said[file] & _PLAINLY]
+    return plain if len(found) == len(files) and len(plain) < len(found) else found
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Patterns of pictures and their masks.
+
+    Attributes:
+        images: Pattern of the pictures.
+        masks: Path of the mask, several where cases differ in it, or None where a picture has several candidates.
+        structures: Raw labels of `{label}`, where there is a file per structure.
+        candidates: Other paths of masks, or all of them where `masks` is None.
+        other_images: Names of other pictures of the first case, to which the masks may belong as well.
+        classes: Raw labels that `{class}` captures.
+        splits: What `{split}` captures ▶ our split, where it is not one of the usual names.
+        mask_files: Masks that were paired, by their candidate.
+    """
+
+    images: str
+    masks: str | tuple[str, ...] | None
+    structures: tuple[str, ...] = ()
+    candidates: tuple[str, ...] = ()
+    other_images: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    splits: Mapping[str, Split] = field(default_factory=dict[str, Split])
+    mask_files: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+
+def pair(images: Sequence[str], masks: Sequence[str], *, classes: bool) -> Pairing | None:
+    """Return how pictures and masks go together, or None where no mask has a picture.
+
+    Args:
+        images: Paths below the root.
+        masks: Paths below the root.
+        classes: Whether a folder of words may be a class of the picture.
+    """
+    found = _partners(images, masks[:_MOST_MASKS])
+    if not found:
+        return None
+    by_extra: Counter[tuple[str, ...]] = Counter()
+    for mask, partners in found.items():
+        by_extra.update({_extra(image, mask) for image in partners})
+    order = sorted(by_extra, key=lambda extra: (-by_extra[extra], len(set(extra) - _OF_IMAGES), extra))
+    chosen: dict[str, list[str]] = defaultdict(list)
+    others: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for mask, partners in found.items():
+        ranked = sorted(partners, key=lambda image: order.index(_extra(image, mask)))
+        chosen[ranked[0]].append(mask)
+        for image in ranked[1:]:
+            others[_extra(image, mask)].append(image)
+    strangers = {*images, *masks} - {*chosen, *(image for image in images if _is_like(image, chosen, others))}
+    template = _template(sorted(chosen), classes=classes).without(sorted(strangers))
+    kinds: dict[tuple[str, ...], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for image, belonging in chosen.items():
+        for mask in belonging:
+            kinds[tuple(word for word in _extra(mask, image) if not word.isdigit())][image].append(mask)
+    first = min((image for files in others.values() for image in files), default="")
+    beside = PurePosixPath(first).parent
+    every = {image for files in others.values() for image in files if PurePosixPath(image).parent == beside}
+    other_images = tuple(sorted(PurePosixPath(image).name for image in every))
+    about = Pairing(template.text, None, other_images=other_images, classes=template.classes, splits=template.splits)
+    if len(kinds) >= 3 and not any(_OF_READERS & set(kind) for kind in kinds):
+        merged: dict[str, list[str]] = defaultdict(list)
+        for by_image in kinds.values():
+            for image, belonging in by_image.items():
+                merged[image] += belonging
+        path, structures = _path(template, merged, labels=True)
+        if structures and _holds(template.text, path, merged, structures):
+            files = {path: tuple(mask for belonging in merged.values() for mask in belonging)}
+            return replace(about, masks=path, structures=structures, mask_files=files)
+    candidates: dict[str, tuple[str, ...]] = {}
+    for by_image in kinds.values():
+        path, _ = _path(template, by_image)
+        if _holds(template.text, path, by_image, ()):
+            candidates[path] = tuple(mask for belonging in by_image.values() for mask in belonging)
+    owners = [image for by_image in kinds.values() for image in by_image]
+    if candidates and len(candidates) == len(kinds) and len(owners) == len(set(owners)):
+        # One mask a picture, whatever it is called: each name is tried.
+        paths = tuple(candidates)
+        return replace(about, masks=paths[0] if len(paths) == 1 else paths, mask_files=candidates)
+    return replace(about, candidates=tuple(candidates), mask_files=candidates)
+
+
+def _is_like(image: str, chosen: Iterable[str], others: Mapping[tuple[str, ...], Sequence[str]]) -> bool:
+    """Return whether a picture without a mask is like those that have one: of no other modality or kind."""
+    if any(image in files for files in others.values()):
+        return False
+    return _skeleton(image) in {_skeleton(each) for each in chosen}
+
+
+def _skeleton(path: str) -> str:
+    return re.sub(r"\d+", "0", path)
+
+
+def _told(path: str, shared: frozenset[tuple[int, str]]) -> list[str]:
+    parts = PurePosixPath(path).parts
+    return [part for at, part in enumerate(parts) if (at, part) not in shared]
+
+
+def _shared_parts(files: Sequence[str]) -> frozenset[tuple[int, str]]:
+    """Return (position, folder) for the folders that all files lie in."""
+    parts = [PurePosixPath(file).parts[:-1] for file in files]
+    shared: set[tuple[int, str]] = set()
+    for at in range(min(map(len, parts), default=0)):
+        if len({each[at] for each in parts}) > 1:
+            break
+        shared.add((at, parts[0][at]))
+    return frozenset(shared)
+
+
+def _partners(images: Sequence[str], masks: Sequence[str]) -> dict[str, list[str]]:
+    """Return mask ▶ the pictures that share most of its words: one, or several of another modality."""
+    shared = _shared_parts([*images, *masks])
+    roles = _OF_MASKS | _OF_IMAGES
+    words: dict[str, Counter[str]] = {}
+    for file in (*images, *masks):
+        said = [word for part in _told(_stem(file), shared) for word in words_of(part)]
+        words[file] = Counter(word for word in said if word not in roles) or Counter(said)
+    index: dict[str, list[str]] = defaultdict(list)
+    for image in images:
+        for word in words[image]:
+            index[word].append(image)
+    alike_of: dict[str, tuple[str, list[str]]] = {}
+    for mask in masks:
+        known = sorted((word for word in words[mask] if word in index), key=lambda word: len(index[word]))
+        near = dict.fromkeys(image for word in known[:2] for image in index[word])
+        fitting = [image for image in near if _same_split(image, mask)]
+        if not fitting:
+            continue
+        rank = {image: _likeness(image, mask, words) for image in fitting}
+        best = max(rank.values())
+        alike = [image for image in fitting if rank[image][0] == best[0]]
+        top = max(alike, key=lambda image: rank[image])
+        place = PurePosixPath(top).parent
+        beside = [image for image in alike if PurePosixPath(image).parent == place and _is_of_case(image, top)]
+        alike_of[mask] = (top, [image for image in beside if image != top])
+    # Beside pictures of their own masks, those that no mask fits best are of other modalities of the case.
+    tops = {top for top, _ in alike_of.values()}
+    return {mask: [top, *(image for image in beside if image not in tops)] for mask, (top, beside) in alike_of.items()}
+
+
+def _is_of_case(image: str, other: str) -> bool:
+    """Return whether two pictures of a folder differ in words only, or in words such as t1 and t2: not in the case."""
+    one, two = (re.findall(r"\d{3,}|(?<![A-Za-z])\d+", _stem(path)) for path in (image, other))
+    return one == two
+
+
+def _likeness(image: str, mask: str, words: Mapping[str, Counter[str]]) -> tuple[int, int, int]:
+    common = sum((words[image] & words[mask]).values())
+    extra = sum(words[image].values()) - common
+    beside = len(_neighbours(image) & _neighbours(mask))
+    return common, beside - extra, _common_beginning(PurePosixPath(image).name, PurePosixPath(mask).name)
+
+
+def _neighbours(path: str) -> set[tuple[str, str]]:
+    """Return the words of a path that stand side by side, as `sub` and `03` do."""
+    return {pair for part in PurePosixPath(_stem(path)).parts for pair in itertools.pairwise(words_of(part))}
+
+
+def _common_beginning(one: str, other: str) -> int:
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _same_split(one: str, other: str) -> bool:
+    said = [{split_of_name(part) for part in PurePosixPath(path).parts[:-1]} - {None} for path in (one, other)]
+    return not said[0] or not said[1] or said[0] == said[1]
+
+
+def _extra(path: str, other: str) -> tuple[str, ...]:
+    """Return the words that a path has and another has not, in order."""
+    left = Counter(words_of(_stem(other)))
+    extra: list[str] = []
+    for word in words_of(_stem(path)):
+        if left[word] > 0:
+            left[word] -= 1
+        else:
+            extra.append(word)
+    return tuple(extra)
+
+
+def _stem(path: str) -> str:
+    pure = PurePosixPath(path)
+    return (pure.parent / volume_stem(pure.name)).as_posix()
+
+
+@dataclass(frozen=True)
+class _Template:
+    text: str
+    classes: tuple[str, ...]
+    splits: Mapping[str, Split]
+    ids: tuple[str, ...] = ()
+    """What `{id}` captures."""
+
+    def without(self, strangers: Sequence[str]) -> "_Template":
+        """Return the pattern with an expression for `{id}` where it would find files that are none of its pictures."""
+        if not any(NamePattern(self.text).read(file) is not None for file in strangers) or "{id}" not in self.text:
+            return self
+        for expression in (_expression(self.ids), _without_words(self.ids, strangers)):
+            text = self.text.replace("{id}", f"{{id:{expression}}}", 1)
+            pattern = NamePattern(text)
+            if not any(pattern.read(file) is not None for file in strangers):
+                return replace(self, text=text)
+        return self
+
+
+def _expression(values: Sequence[str]) -> str:
+    """Return a regular expression for values: numbers as such, words that all have as they stand."""
+    forms: dict[str, list[list[str]]] = defaultdict(list)
+    for value in values:
+        runs = re.findall(r"\d+|[A-Za-z]+|[^\dA-Za-z]", value)
+        forms["".join("0" if run.isdigit() else "a" if run.isalpha() else run for run in runs)].append(runs)
+    written: list[str] = []
+    for form in sorted(forms)[:6]:
+        columns = list(zip(*forms[form], strict=True))
+        written.append("".join(
+            r"\d+" if column[0].isdigit() else re.escape(column[0]) if len(set(column)) == 1 else "[A-Za-z]+"
+            for column in columns
+        ))  # fmt: skip
+    return "|".join(written)
+
+
+def _without_words(values: Sequence[str], strangers: Sequence[str]) -> str:
+    known = {word for value in values for word in words_of(value)}
+    said = {word for file in strangers for word in _WORD.findall(PurePosixPath(file).name)}
+    foreign = sorted(word for word in said if word.lower() not in known and not word.isdigit() and len(word) > 1)
+    return f"(?!.*(?:{'|'.join(map(re.escape, foreign))}))[^/]+" if foreign else "[^/]+"
+
+
+def _template(files: Sequence[str], *, classes: bool) -> _Template:
+    """Return a pattern with captured parts that fits the files, which lie equally deep in most cases."""
+    depth = Counter(len(PurePosixPath(file).parts) for file in files).most_common(1)[0][0]
+    rows = [PurePosixPath(file).parts for file in files if len(PurePosixPath(file).parts) == depth]
+    written: list[str] = []
+    captured: dict[str, tuple[str, ...]] = {}
+    found_classes: tuple[str, ...] = ()
+    splits: dict[str, Split] = {}
+    for at in range(depth):
+        values = [row[at] for row in rows]
+        if len(set(values)) == 1 and (at < depth - 1 or len(rows) > 1):
+            written.append(_literal(values[0]))
+            continue
+        text, behind, rest = "", "", values
+        if at == depth - 1 and len({_ending(value) for value in values}) == 1:
+            behind = _ending(values[0])
+            rest = [value.removesuffix(behind) for value in values]
+        for name, column in captured.items():
+            both = list(zip(rest, column, strict=True))
+            if not text and all(
+                value.startswith(part) and not value[len(part) :][:1].isalnum() for value, part in both
+            ):
+                text, rest = f"{{{name}}}", [value[len(part) :] for value, part in both]
+            elif all(value.endswith(part) and not value[: -len(part)][-1:].isalnum() for value, part in both):
+                behind, rest = f"{{{name}}}{behind}", [value[: -len(part)] for value, part in both]
+                break
+        before, middles, after = _affixes(rest)
+        if not any(middles) or (len(set(middles)) == 1 and len(files) > 1):
+            written.append(text + _literal(before + middles[0] + after) + behind)
+            continue
+        again = next((name for name, column in captured.items() if list(column) == middles), None)
+        name = again or _name_of(middles, before, at == depth - 1, set(captured), classes=classes and at < depth - 1)
+        captured.setdefault(name, tuple(middles))
+        if name == "class":
+            found_classes = tuple(sorted(set(middles)))
+        if name == "split":
+            said = {value: split for value in middles if (split := split_of_name(value)) is not None}
+            splits = {} if all(value.lower() in SPLIT_NAMES for value in said) else said
+        written.append(f"{text}{_literal(before)}{{{name}}}{_literal(after)}{behind}")
+    return _Template("/".join(written), found_classes, splits, captured.get("id", ()))
+
+
+def _name_of(values: Sequence[str], before: str, is_file: bool, taken: set[str], *, classes: bool) -> str:
+    distinct = set(values)
+    if is_file:
+        return "id" if "id" not in taken else "item"
+    if "split" not in taken and all(split_of_name(value) is not None for value in distinct):
+        return "split"
+    has_numbers = sum(bool(re.search(r"\d", value)) for value in distinct) > len(distinct) / 2
+    if classes and "class" not in taken and not has_numbers and len(distinct) <= _MOST_CLASSES:
+        return "class"
+    if has_numbers and "patient" not in taken and not _NO_PATIENT.search(before):
+        return "patient"
+    return next(
+        name for name in ("folder_a", "folder_b", "folder_c", "folder_d", "folder_e", "folder_f") if name not in taken
+    )
+
+
+def _affixes(values: Sequence[str]) -> tuple[str, list[str], str]:
+    """Return (what all begin with, what differs, what all end with); words and numbers are not cut in two."""
+    if len(set(values)) == 1:
+        found = list(re.finditer(r"\d+", values[0].partition(".")[0]))
+        if not found:
+            return values[0], [""] * len(values), ""
+        first, last = found[-1].span()
+        return values[0][:first], [found[-1].group()] * len(values), values[0][last:]
+    low, high = min(values), max(values)
+    begin = low[: _common_beginning(low, high)]
+    backwards = [value[len(begin) :][::-1] for value in values]
+    low, high = min(backwards), max(backwards)
+    end = low[: _common_beginning(low, high)][::-1]
+    numbers = all(
+        value[len(begin.rstrip("0123456789")) : len(value) - len(end.lstrip("0123456789"))].isdigit()
+        for value in values
+    )
+    while begin and any(_cuts(value, len(begin), numbers=numbers) for value in values):
+        begin = begin[:-1]
+    while end and any(_cuts(value, len(value) - len(end), numbers=numbers) for value in values):
+        end = end[1:]
+    return begin, [value[len(begin) : len(value) - len(end)] for value in values], end
+
+
+def _cuts(value: str, at: int, *, numbers: bool) -> bool:
+    """Return whether a place is inside of a word or number; a word ends where all that differs are numbers."""
+    before, behind = value[at - 1 : at], value[at : at + 1]
+    if numbers and before.isdigit() != behind.isdigit():
+        return False
+    return before.isalnum() and behind.isalnum()
+
+
+def _ending(name: str) -> str:
+    return name[len(volume_stem(name)) :] if volume_stem(name) != name else PurePosixPath(name).suffix
+
+
+def _literal(text: str) -> str:
+    return re.sub(r"[\[*?]", lambda sign: f"[{sign[0]}]", text)
+
+
+def _path(
+    template: _Template, belonging: Mapping[str, Sequence[str]], *, labels: bool = False
+) -> tuple[str, tuple[str, ...]]:
+    """Return (path of the masks with the placeholders of the picture, raw labels of `{label}`)."""
+    pattern = NamePattern(template.text)
+    rows: list[tuple[str, ...]] = []
+    as_named: list[tuple[str, ...]] = []
+    for image, masks in belonging.items():
+        parts = pattern.read(image)
+        if parts is not None:
+            filled = placeholders(Named(image, parts), template.text)
+            values = {name: filled[name] for name in (*pattern.names, "stem", "folder")}
+            for mask in masks:
+                as_named.append(PurePosixPath(mask).parts)
+                *folders, name = PurePosixPath(mask).parts
+                rows.append((*(_with(values, part) for part in folders), _with(values, name, first="id")))
+    depth = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
+    rows = [row for row in rows if len(row) == depth]
+    as_named = [row for row in as_named if len(row) == depth]
+    written: list[str] = []
+    structures: tuple[str, ...] = ()
+    for at in range(depth):
+        column, plain = [row[at] for row in rows], {row[at] for row in as_named}
+        if len(plain) == 1 and len(belonging) > 1:
+            written.append(_literal(plain.pop()))
+            continue
+        if len(set(column)) == 1:
+            written.append(column[0])
+            continue
+        before, middles, after = _affixes(column)
+        open_, close = before.count("{") - before.count("}"), after.count("}") - after.count("{")
+        before = before[: before.rindex("{")] if open_ > 0 else before
+        after = after[after.index("}") + 1 :] if close > 0 else after
+        if labels and at == depth - 1 and not any("{" in middle for middle in middles):
+            structures = tuple(sorted(set(middles)))
+            written.append(f"{before}{{label}}{after}")
+        else:
+            written.append(f"{before}*{after}")
+    return "/".join(written), structures
+
+
+def _with(values: Mapping[str, str], part: str, first: str = "") -> str:
+    """Return a part of a mask's path with what the picture's name says as placeholders, longest first, each once."""
+    taken: list[tuple[int, int, str]] = []
+    order = sorted(values.items(), key=lambda each: (-len(each[1]), each[0] != first, each[0] in ("stem", "folder")))
+    for name, value in order:
+        if not value:
+            continue
+        alone = rf"(?<![0-9A-Za-z]){re.escape(value)}(?![0-9A-Za-z])"
+        for found in re.finditer(alone + (rf"|(?<!\d){value}(?![0-9A-Za-z])" if value.isdigit() else ""), part):
+            if all(found.end() <= first or found.start() >= last for first, last, _ in taken):
+                taken.append((*found.span(), name))
+                break
+    written, at = "", 0
+    for start, end, name in sorted(taken):
+        written += _literal(part[at:start]) + f"{{{name}}}"
+        at = end
+    return written + _literal(part[at:])
+
+
+def _holds(images: str, path: str, belonging: Mapping[str, Sequence[str]], structures: Iterable[str]) -> bool:
+    """Return whether a path finds the masks of each picture, and none of another's, among those that were paired."""
+    try:
+        pattern = NamePattern(images)
+    except ValueError:
+        return False
+    every = {mask: image for image, masks in belonging.items() for mask in masks}
+    for image, masks in belonging.items():
+        parts = pattern.read(image)
+        if parts is None:
+            return False
+        place = path
+        for name, value in placeholders(Named(image, parts), images).items():
+            place = place.replace(f"{{{name}}}", _literal(value))
+        for label in structures or ("",):
+            fits = _compiled(place.replace("{label}", label))
+            if any(every[mask] != image for mask in every if fits.fullmatch(mask)) if len(every) <= 400 else False:
+                return False
+        fits = [_compiled(place.replace("{label}", label)) for label in structures or ("",)]
+        if any(not any(each.fullmatch(mask) for each in fits) for mask in masks):
+            return False
+    return True
+
+
+def _compiled(place: str) -> re.Pattern[str]:
+    text = re.escape(place).replace(r"\[\*\]", r"\*").replace(r"\[\?\]", r"\?").replace(r"\[\[\]", r"\[")
+    return re.compile(text.replace(r"\*", "[^/]*"))
