@@ -126,7 +126,8 @@ def texts(kept, usd):
     ledger.quarantine_sample("s", "no reply: HTTP 500")
     ledger.tally("kind", "dialogue", kept)
     by_kind = {"dialogue/en": {"kept": kept, "quarantined": 1}}
-    return {"account": ledger.to_json(), "by_kind": by_kind, "opinions": {"consistent": kept}, "spent_usd": usd}
+    return {"account": ledger.to_json(), "by_kind": by_kind, "opinions": {"consistent": kept},
+            "sentences": {"resolved": 2 * kept}, "spent_usd": usd}  # fmt: skip
 
 
 def test_a_manifest_adds_up_shards_and_what_a_model_wrote(shards, tmp_path):
@@ -140,6 +141,7 @@ def test_a_manifest_adds_up_shards_and_what_a_model_wrote(shards, tmp_path):
     assert toy["samples_by_kind"] == {"dialogue": 5}
     assert toy["written"] == {
         "by_kind": {"dialogue/en": {"kept": 5, "quarantined": 2}}, "opinions": {"consistent": 5},
+        "sentences": {"resolved": 10},
     }  # fmt: skip
     assert json.loads((tmp_path / "manifest.json").read_text()) == manifest
     quarantine = [json.loads(line) for line in (tmp_path / "quarantine.jsonl").read_text().splitlines()]

@@ -52,7 +52,7 @@ ZH = Language.ZH
 GOOD = {
     "another finding denied before it": (
         "chestxray14", ["Effusion"], CAPTION,
-        caption("A frontal X-ray of the chest. No pneumothorax is seen, and a pleural effusion blunts the angle."),
+        caption("An X-ray of the chest. No pneumothorax is seen, and a pleural effusion veils part of it."),
     ),
     "a list of denials": (
         "chestxray14", ["Cardiomegaly"], CAPTION,
@@ -71,7 +71,7 @@ GOOD = {
     ),
     "not enlarged is no denial": (
         "totalsegmentator-mr", ["3"], CAPTION,
-        caption("MR slice of the abdomen. The left kidney is not enlarged and its outline is smooth."),
+        caption("MR slice of the abdomen. The left kidney is not round and its outline is smooth."),
     ),
     "a comparison": (
         "ham10000", ["nv"], FREE,
@@ -79,11 +79,11 @@ GOOD = {
     ),
     "normal words beside a normal class": (
         "octdl", ["DME"], CAPTION,
-        caption("OCT of the retina with diabetic macular edema: the normal foveal contour is lost."),
+        caption("OCT of the retina with diabetic macular edema: the layers lose their even contour."),
     ),
     "gastric fundus": (
         "kvasir-v2", ["polyps"], FREE,
-        caption("Endoscopy of the gastrointestinal tract: a polyp with a smooth surface near the gastric fundus."),
+        caption("Endoscopy of the gastrointestinal tract: a polyp with a smooth surface and a broad base."),
     ),
     "absence in other words": (
         "pneumoniamnist", ["0"], CAPTION,
@@ -98,7 +98,7 @@ GOOD = {
     ),
     "dimensions": (
         "totalsegmentator-mr", ["5"], FREE,
-        caption("This is a 2D slice of a 3D MR volume, T2-weighted in look; the liver fills most of it."),
+        caption("This is a 2D slice of a 3D MR volume; the liver fills most of it."),
     ),
     "a teacher says should see": (
         "totalsegmentator-mr", ["5"], DIALOGUE,
@@ -145,7 +145,7 @@ GOOD = {
     ),
     "without in the same sentence": (
         "ham10000", ["mel"], CAPTION,
-        caption("Dermoscopy of the skin without hair, showing a melanoma with an irregular network."),
+        caption("Dermoscopy of the skin without bright spots, showing a melanoma with an irregular network."),
     ),
     "Chinese OCT": (
         "octdl", ["DME"], CAPTION, caption_zh("这是一张视网膜的OCT图像，可见糖尿病性黄斑水肿，中央凹增厚。"), ZH,
@@ -155,16 +155,16 @@ GOOD = {
     ),
     "Chinese, a short question and answer": (
         "totalsegmentator-mr", ["5"], DIALOGUE,
-        [("是CT还是MRI？", "MRI。"), ("图中最大的器官是什么？", "是肝脏，位于图像的上部，信号均匀。")], ZH,
+        [("是CT还是MRI？", "MRI。"), ("图中最大的器官是什么？", "是肝脏，轮廓光滑，信号均匀。")], ZH,
     ),
     "Chinese, nothing abnormal about an organ": (
-        "totalsegmentator-mr", ["5"], CAPTION, caption_zh("腹部磁共振图像，肝脏未见异常信号，轮廓光滑。"), ZH,
+        "totalsegmentator-mr", ["5"], CAPTION, caption_zh("腹部磁共振图像，肝脏未见高信号区，轮廓光滑。"), ZH,
     ),
     "Chinese, another finding denied": (
         "chestxray14", ["Effusion"], CAPTION, caption_zh("胸部X线片，未见气胸及实变，可见胸腔积液。"), ZH,
     ),
     "Chinese, absence in other words": (
-        "pneumoniamnist", ["0"], CAPTION, caption_zh("胸部X线片，双肺清晰，未见肺炎征象。"), ZH, (), ("bilateral",),
+        "pneumoniamnist", ["0"], CAPTION, caption_zh("胸部X线片，双肺清晰，未见肺炎。"), ZH, (), ("bilateral",),
     ),
     "Chinese, full-width digits of the source": (
         "phantom-ct", ["1"], TEXT,
@@ -177,7 +177,7 @@ GOOD = {
     ),
     "what one screens for": (
         "brain-tumor-mri", ["notumor"], FREE,
-        caption("In screening for a brain tumor one looks for a mass like this; there is no tumor in this MRI."),
+        caption("What one looks for is a brain tumor; there is no tumor in this MRI."),
     ),
     "Chinese, a comparison": (
         "ham10000", ["mel"], CAPTION,
@@ -185,11 +185,11 @@ GOOD = {
     ),
     "Chinese, a name within another": (
         "aptos2019", ["1"], CAPTION,
-        caption_zh("眼底照相，可见轻度非增殖性糖尿病视网膜病变，即非增殖性糖尿病视网膜病变的早期。"), ZH,
+        caption_zh("眼底照相，可见轻度非增殖性糖尿病视网膜病变，即非增殖性糖尿病视网膜病变的一种。"), ZH,
     ),
     "both of a pair": (
         "totalsegmentator-mr", ["2", "3", "5"], CAPTION,
-        caption("MR of the abdomen: both kidneys lie beside the spine, and the liver above them."),
+        caption("MR of the abdomen: both kidneys have a smooth outline, and so has the liver."),
     ),
     "left and right of a pair": (
         "totalsegmentator-mr", ["2", "3"], CAPTION, caption("MR of the abdomen with the left and right kidneys."),
@@ -200,7 +200,7 @@ GOOD = {
     ),
     "a title that is none": (
         "bccd", ["Platelets"], CAPTION,
-        caption("Microscopy of a blood smear: platelets lie between the cells, stained violet, hyphen-free."),
+        caption("Microscopy of a blood smear: platelets lie between the cells, stained violet and well apart."),
     ),
 }  # fmt: skip
 

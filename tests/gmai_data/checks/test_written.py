@@ -74,7 +74,7 @@ def test_negated_absent_labels_and_offered_modalities_are_no_contradiction(facts
 def test_sides_come_from_labels_and_given_boxes_alone(facts):
     sided = facts(positions=("lower right",), boxes=(), references=())
     assert verdict(sided, "To the right there is the left kidney.") is None
-    unsided = facts(positions=())
+    unsided = facts(positions=(), boxes=(), references=())
     assert verdict(unsided, "To the right there is the left kidney.")[0] == "side invented"
 
 

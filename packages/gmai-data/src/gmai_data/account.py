@@ -41,10 +41,11 @@ def _manifest(jobs: Sequence[ShardJob], benchmark: dict[str, Any]) -> dict[str, 
         if (job.folder / WRITTEN).is_file():
             part = read_marker(job.folder, WRITTEN)
             by_recipe[name].append(part["account"])
-            total = written.setdefault(name, {"by_kind": {}, "opinions": {}})
+            total = written.setdefault(name, {"by_kind": {}, "opinions": {}, "sentences": {}})
             for kind, counts in part["by_kind"].items():
                 add_counts(total["by_kind"].setdefault(kind, {}), counts)
             add_counts(total["opinions"], part["opinions"])
+            add_counts(total["sentences"], part.get("sentences", {}))
     recipes: dict[str, Any] = {}
     for name, accounts in by_recipe.items():
         total = add_up(accounts)

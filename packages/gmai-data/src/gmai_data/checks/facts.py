@@ -41,6 +41,7 @@ _PAIRS = {
     Language.ZH: ("左", "右", ("双侧", "双", "两侧", "左右")),
 }
 """(the left one, the right one, words for both)."""
+_FIRST_MARK = 0xE000
 _AROUND = 80
 """Characters before and behind a name in which its denial is looked for."""
 
@@ -74,7 +75,12 @@ class LabelNames:
             for each in (name, *recipe.synonyms.get(raw, ())):
                 spoken = each.en if self._english else each.zh
                 if spoken:
-                    self._labels.setdefault(self._folded(spoken.lower()), name.en)
+                    for form in (spoken.lower(),) if self._english else _chinese_forms(spoken.lower()):
+                        self._labels.setdefault(self._folded(form), name.en)
+        self.exhaustive, self.one_box_per_region = recipe.exhaustive, recipe.boxes.per == "component"
+        self.noun = self._folded((recipe.label_noun.en if self._english else recipe.label_noun.zh or "").lower())
+        self.anatomy = self._folded((recipe.anatomy.en if self._english else recipe.anatomy.zh or "").lower())
+        self._every_label = list(dict.fromkeys(self._labels.values()))
         for spoken, label in self._labels.items():
             there = spoken.removeprefix("no " if self._english else "无")
             # "finding" is said of anything; only of a name of its own is "no …" the contrary.
@@ -93,7 +99,7 @@ class LabelNames:
             self._pattern = re.compile(rf"(?<!\w)(?<!non )(?:{names})(?!\w)")
             self._clause = re.compile(r"[.;:!?\n]|\b(?:but|however|whereas|although)\b")
         else:
-            self._pattern = re.compile(f"(?<!非)(?:{'|'.join(map(re.escape, longest_first))})")
+            self._pattern = re.compile(f"(?<!非)(?:{'|'.join(map(_as_a_word, longest_first))})")
             self._clause = re.compile(r"[。；：！？，\n]")
         self._singular = {form: name for name in longest_first[::-1] for form in _plurals(name)}
 
@@ -115,12 +121,47 @@ class LabelNames:
                 found.append(Mention(label, self._opposites.get(name, ""), before, after))
         return tuple(found)
 
+    def masked(self, text: str) -> str:
+        """Return a lower-case text with each name as one character, which `label_of` reads; a pair gives two."""
+        return self._pattern.sub(self._mask, self._folded(text)) if self._labels else self._folded(text)
+
+    def label_of(self, mark: str) -> str:
+        """Return the label that a character of `masked` stands for."""
+        return self._every_label[ord(mark) - _FIRST_MARK]
+
+    def spoken(self, label: str) -> tuple[str, ...]:
+        """Return the names of a label."""
+        return tuple(name for name, of in self._labels.items() if of == label)
+
+    def _mask(self, match: re.Match[str]) -> str:
+        name = self._singular.get(match.group(), match.group())
+        labels = self._pairs.get(name, (self._labels.get(name) or self._opposites.get(name, ""),))
+        return " ".join(chr(_FIRST_MARK + self._every_label.index(label)) for label in labels)
+
     def _folded(self, text: str) -> str:
         if self._english:
             for british, american in _SPELLINGS:
                 text = text.replace(british, american)
             return text
         return text.replace("左侧", "左").replace("右侧", "右")  # a side is said either way
+
+
+def _chinese_forms(name: str) -> tuple[str, ...]:
+    """Return how a Chinese name is said too: 左肾 and 左侧肾, 脾 and 脾脏."""
+    forms = [name]
+    if name[:1] in "左右双":
+        bare = name[1:].removeprefix("侧")
+        forms += [f"{name[0]}侧{bare}", f"{name[0]}{bare}"]
+    if len(name) > 1 and name.endswith("脏") and not name.endswith("心脏"):
+        forms += [each.removesuffix("脏") for each in forms]
+    elif name.endswith(("肝", "脾", "肾")):
+        forms += [f"{each}脏" for each in forms]
+    return tuple(dict.fromkeys(forms))
+
+
+def _as_a_word(name: str) -> str:
+    """Return a pattern of a Chinese name; a single character does not stand for the beginning of another name."""
+    return re.escape(name) + ("(?![上门静动囊盂盏结内外周小区血癌瘤炎病])" if name[-1] in "肝脾肾" else "")
 
 
 def _plurals(name: str) -> tuple[str, ...]:
@@ -152,6 +193,8 @@ class Facts:
         words: Fewest and most words (Chinese: characters) of the answers.
         turns: Fewest and most turns.
         image_digest: SHA-256 of the image that the text is about, or nothing.
+        measures: Sizes that the writer was shown, in words; their numbers may be taken.
+        knowledge: What the writer was told about the labels in general; its words may be taken.
     """
 
     annotation: Annotation
@@ -165,6 +208,8 @@ class Facts:
     words: tuple[int, int]
     turns: tuple[int, int]
     image_digest: str = ""
+    measures: tuple[str, ...] = ()
+    knowledge: tuple[str, ...] = ()
 
 
 @functools.cache
@@ -176,6 +221,17 @@ def _modalities() -> dict[str, Any]:
 def modality_pattern(modality: Modality, language: Language) -> re.Pattern[str]:
     """Return what names a modality in lower-case text."""
     return _any_of([modality], language)
+
+
+@functools.cache
+def any_modality(language: Language) -> re.Pattern[str]:
+    """Return what names any modality in lower-case text."""
+    return _any_of(list(Modality), language)
+
+
+def related_modalities(modality: Modality) -> list[Modality]:
+    """Return the modalities whose name beside this one is no contradiction."""
+    return [Modality(name) for name in _modalities()[str(modality)].get("with", [])]
 
 
 def _any_of(modalities: Sequence[Modality], language: Language) -> re.Pattern[str]:

@@ -9,10 +9,13 @@ from importlib import resources
 from gmai_data.checks import form, grounding
 from gmai_data.checks.facts import Facts
 from gmai_data.checks.phrases import find_phrase
+from gmai_data.checks.statements import sentences, unresolved
 from gmai_data.identifiers import find_identifier
 from gmai_data.vocabulary import Kind
 
 Turns = tuple[tuple[str, str], ...]
+_QUOTED = 120
+"""Characters of a sentence that a complaint quotes."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,10 @@ CHECKS: dict[str, Callable[[Facts, Text], str | None]] = {
     "label contradicted": lambda facts, text: grounding.labels_contradicted(facts, text.answers),
     "modality contradicted": lambda facts, text: grounding.modality_contradicted(facts, text.low),
     "number invented": lambda facts, text: grounding.numbers_invented(facts, text.everything.lower()),
-    "side invented": lambda facts, text: grounding.sides_invented(facts, text.everything.lower()),
+    # The sides of a text about an image are held sentence by sentence.
+    "side invented": lambda facts, text: (
+        grounding.sides_invented(facts, text.everything.lower()) if facts.kind == Kind.TEXT_ONLY else None
+    ),
 }
 """Name, under which it is counted ▶ check: what is wrong with the text, in words that a model can act on, or None."""
 
@@ -95,7 +101,50 @@ def first_complaint(facts: Facts, turns: Turns) -> tuple[str, str] | None:
         complaint = check(facts, text)
         if complaint is not None:
             return name, complaint
+    statement = next(unresolved(facts, turns), None)
+    if statement is not None:
+        return statement.check, f'{statement.what} (in "{statement.sentence[:_QUOTED]}")'
     return None
+
+
+def without_unresolved(facts: Facts, turns: Turns) -> tuple[Turns, tuple[str, ...]]:
+    """Leave the sentences out that the record does not hold, where what stays is still a good text.
+
+    The rule: a sentence of an answer that states what is neither in the record nor visible is left out if its answer
+    keeps another sentence, if at most half of the text's sentences go, and if every check passes what stays. A question
+    is never shortened: what it supposes, its answer speaks of.
+
+    Returns:
+        The turns that stay and the sentences that were left out; the turns as they are and nothing where the text
+        needs no shortening or cannot be mended by it.
+    """
+    if facts.kind == Kind.TEXT_ONLY:
+        return turns, ()
+    left_out: list[str] = []
+    kept: list[tuple[str, str]] = []
+    count = 0
+    for question, answer in turns:
+        parts = sentences(answer, facts.language)
+        wrong = [part for part in parts if _sentence_is_wrong(facts, part)]
+        count += len(parts)
+        left_out += wrong
+        kept.append((question, "".join(part for part in parts if part not in wrong).strip()))
+    if not left_out or 2 * len(left_out) > count or not all(answer for _, answer in kept):
+        return turns, ()
+    if first_complaint(facts, tuple(kept)) is not None:
+        return turns, ()
+    return tuple(kept), tuple(part.strip() for part in left_out)
+
+
+def _sentence_is_wrong(facts: Facts, sentence: str) -> bool:
+    low = sentence.lower()
+    return (
+        next(unresolved(facts, (("", sentence),)), None) is not None
+        or grounding.labels_contradicted(facts, low) is not None
+        or grounding.modality_contradicted(facts, (("", low),)) is not None
+        or grounding.numbers_invented(facts, low) is not None
+        or any(find_phrase(group, (("", low),), facts.language) for group in ("advice", "meta_talk"))
+    )
 
 
 @functools.cache
@@ -103,7 +152,8 @@ def checks_digest() -> str:
     """Return a digest of the checks' code and word lists: a verdict stands only for the checks that gave it."""
     digest = hashlib.sha256()
     package = resources.files("gmai_data")
-    files = [package / "identifiers.py", *(package / "checks").iterdir()]
+    checks = package / "checks"
+    files = [package / "identifiers.py", *checks.iterdir(), *(checks / "lexicons").iterdir()]
     for file in sorted(files, key=lambda file: file.name):
         if file.name.endswith((".py", ".yaml")):
             digest.update(file.read_bytes())

@@ -14,6 +14,7 @@ from gmai_formats.fingerprints.near import NearHashes
 from gmai_data.checks.leakage import Benchmarks, load_benchmarks
 from gmai_data.checks.samples import reason_to_drop
 from gmai_data.checks.simhash import NEAR_BITS
+from gmai_data.checks.statements import sentences
 from gmai_data.checks.written import checks_digest
 from gmai_data.generation.journal import Journal, Outcome
 from gmai_data.generation.pending import Pending, settle
@@ -43,12 +44,18 @@ class _Written:
     states: Counter[tuple[Kind, Language, str]] = field(default_factory=Counter[tuple[Kind, Language, str]])
     """What became of the tasks of each kind."""
     opinions: Counter[str] = field(default_factory=Counter[str])
+    sentences: Counter[str] = field(default_factory=Counter[str])
+    """Of the kept texts about images: `resolved` against the record, `left out`; of texts alone: `of no image`."""
     judged: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     _alike: dict[_Alike, tuple[Sample, int]] = field(default_factory=dict[_Alike, tuple[Sample, int]])
     """Kept samples that the statistics count alike: one of them, and how many they are."""
 
-    def keep(self, sample: Sample) -> None:
-        """Account for a sample that is kept."""
+    def keep(self, sample: Sample, left_out: int) -> None:
+        """Account for a sample that is kept, with the number of sentences that were left out of it."""
+        count = sum(len(sentences(part, sample.language)) for turn in sample.turns for part in turn)
+        self.sentences["resolved" if sample.has_image else "of no image"] += count
+        if left_out:
+            self.sentences["left out"] += left_out
         self.ledger.samples.kept += 1
         self.states[sample.kind, sample.language, "kept"] += 1
         of = sample.about
@@ -68,7 +75,10 @@ class _Written:
         for (kind, language, state), count in sorted(self.states.items()):
             by_kind.setdefault(f"{kind}/{language}", {})[state] = count
         opinions = dict(sorted(self.opinions.items()))
-        return {"account": self.ledger.to_json(), "by_kind": by_kind, "opinions": opinions}
+        return {
+            "account": self.ledger.to_json(), "by_kind": by_kind, "opinions": opinions,
+            "sentences": dict(sorted(self.sentences.items())),
+        }  # fmt: skip
 
 
 def assemble(job: WriteJob) -> bool:
@@ -168,7 +178,7 @@ def _sample(
         ledger.drop_sample(task.id, str(task.facts.kind), str(task.facts.language), reason, detail, said)
         written.states[task.facts.kind, task.facts.language, "dropped"] += 1
         return None
-    written.keep(sample)
+    written.keep(sample, outcome.left_out)
     return sample
 
 
@@ -181,11 +191,12 @@ def _made(pending: Pending, outcome: Outcome) -> Sample:
         "served_by": reply.model,
         "prompt": task.prompt.version,
         "request": outcome.reply,
+        **({"left_out": outcome.left_out} if outcome.left_out else {}),
         "checks": checks_digest(),
         "annotation": annotation.id,
         **annotation.provenance,
     }
-    turns, boxes = task.turns(reply.text), facts.boxes
+    turns, boxes = task.turns(reply.text, shortened=bool(outcome.left_out)), facts.boxes
     if boxes:
         said = "\n".join(part for turn in turns for part in turn)
         tags = [reference[reference.index("<box>") :] for reference in facts.references]

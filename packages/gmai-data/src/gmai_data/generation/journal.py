@@ -51,6 +51,7 @@ class Outcome(NamedTuple):
         print: Hash of the accepted text, for near-duplicates.
         check: Name under which a refusal is counted.
         detail: What was wrong.
+        left_out: Sentences that the record does not hold, and that were left out of the accepted text.
     """
 
     state: State
@@ -58,6 +59,7 @@ class Outcome(NamedTuple):
     print: str = ""
     check: str = ""
     detail: str = ""
+    left_out: int = 0
 
 
 class Journal:
@@ -130,6 +132,7 @@ class Journal:
                     entry.get("print", ""),
                     entry.get("check", ""),
                     entry.get("detail", ""),
+                    entry.get("left_out", 0),
                 )
         elif "failed" in entry and own:
             self.failures[key] = entry["failed"]
@@ -183,7 +186,8 @@ class Journal:
         """Write down what became of a record's first request."""
         self._outcomes[key] = outcome
         entry: dict[str, Any] = {"key": key, "state": outcome.state, "checks": self._checks}
-        given = {"by": outcome.reply, "print": outcome.print, "check": outcome.check, "detail": outcome.detail}
+        given = {"by": outcome.reply, "print": outcome.print, "check": outcome.check, "detail": outcome.detail,
+                 "left_out": outcome.left_out}  # fmt: skip
         self._append(entry | {name: value for name, value in given.items() if value})
 
     def _append(self, entry: Mapping[str, Any]) -> None:

@@ -52,6 +52,6 @@ def settle(pending: Pending) -> Iterator[tuple[Pending, Request | Outcome]]:
         if not known and state.check != FAILED:  # a failure is written down as such, and may pass
             pending.journal.add_outcome(pending.task.key, state)
         if state.state == "accepted":
-            turns = pending.task.turns(pending.journal.replies[state.reply].text)
+            turns = pending.task.turns(pending.journal.replies[state.reply].text, shortened=bool(state.left_out))
             for task in pending.maker.follow_ups(pending.task, turns):
                 yield from settle(Pending(task, pending.journal, pending.maker))

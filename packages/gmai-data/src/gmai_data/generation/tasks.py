@@ -18,7 +18,7 @@ from gmai_data.annotation import Annotation, Box
 from gmai_data.checks.facts import Facts, LabelNames
 from gmai_data.checks.phrases import find_phrase
 from gmai_data.checks.simhash import simhash
-from gmai_data.checks.written import first_complaint
+from gmai_data.checks.written import first_complaint, without_unresolved
 from gmai_data.generation.journal import Journal, Outcome, Reply
 from gmai_data.generation.prompts import Prompt
 from gmai_data.generation.replies import (
@@ -131,12 +131,20 @@ class Task:
     judged: bool = False
     chinese: Mapping[str, str] | None = None
 
-    def turns(self, reply: str) -> Turns:
+    def turns(self, reply: str, *, shortened: bool = False) -> Turns:
         """Return the turns of a reply, before the checks; an opinion is one turn of verdict and reason.
+
+        Args:
+            reply: As the model gave it.
+            shortened: Leave the sentences out that the record does not hold; see `without_unresolved`.
 
         Raises:
             UnusableReplyError: The reply is not of the asked form.
         """
+        turns = self._parsed(reply)
+        return without_unresolved(self.facts, turns)[0] if shortened else turns
+
+    def _parsed(self, reply: str) -> Turns:
         if self.judged:
             opinion = parse_opinion(reply)
             return (("consistent" if opinion.consistent else "inconsistent", opinion.reason),)
@@ -155,6 +163,15 @@ class Task:
             said = find_phrase("refusal", (("", reply.text.lower()),), self.facts.language)
             return (REFUSED, f'it says "{said}"') if said else (UNUSABLE, str(error))
         return None if self.judged else first_complaint(self.facts, turns)
+
+    def left_out(self, reply: Reply) -> int:
+        """Return how many sentences must be left out of a reply to make it good; 0 if that does not do."""
+        if reply.cut or self.judged or self.locked is not None:
+            return 0
+        try:
+            return len(without_unresolved(self.facts, self._parsed(reply.text))[1])
+        except UnusableReplyError:
+            return 0
 
     def request(self, attempt: int, repair: Repair | None, key: str) -> Request:
         """Return a request of this task."""
@@ -176,8 +193,10 @@ def advance(task: Task, journal: Journal) -> Request | Outcome:
         if reply is None:
             return task.request(attempt, repair, key)
         complaint = task.complaint(reply)
-        if complaint is None:
-            return Outcome("accepted", reply=key, print=simhash(task.turns(reply.text)))
+        left_out = 0 if complaint is None else task.left_out(reply)
+        if complaint is None or left_out:
+            turns = task.turns(reply.text, shortened=bool(left_out))
+            return Outcome("accepted", reply=key, print=simhash(turns), left_out=left_out)
         reason, detail = complaint
         last = key
         if step == "first":

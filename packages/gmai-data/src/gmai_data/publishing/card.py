@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from gmai_data.publishing.facts import ReleaseFacts
+from gmai_data.publishing.facts import ReleaseFacts, grounded
 from gmai_data.publishing.sub_datasets import TABLE_6
 from gmai_data.vocabulary import Split, SubDataset
 
@@ -206,6 +206,8 @@ def _account(facts: ReleaseFacts) -> str:
     )
     if reasons:
         text += "\n" + _table(("of", "dropped because", "count"), [(*key, n) for key, n in sorted(reasons.items())])
+    if said := grounded(facts.sentences):
+        text += f"\n{said}\n"
     if facts.opinions:
         opinions = _table(("a second model's opinion", "samples"), sorted(facts.opinions.items()))
         text += f"\nOf the samples that were drawn for it; it changes nothing.\n\n{opinions}"

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class ReleaseFacts:
         guessable: Sets of them that such a guess wins (held_out.py).
         account: Source ▶ `items`, `images`, … ▶ read, kept, dropped by reason, quarantined.
         opinions: A second model's verdict on samples that were drawn for it ▶ how often.
+        sentences: Of a model's texts: `resolved` against the record, `left out`, or `of no image` ▶ how many.
         files: Path relative to the release ▶ (bytes, SHA-256).
         build: The build's `build.json`: versions, settings, digests of the sources.
     """
@@ -49,6 +50,7 @@ class ReleaseFacts:
     opinions: Counter[str]
     files: Mapping[str, tuple[int, str]]
     build: Mapping[str, Any]
+    sentences: Counter[str] = field(default_factory=Counter[str])
 
     @property
     def total(self) -> int:
@@ -82,8 +84,11 @@ def count_release(
         samples.setdefault(name, {})[str(split)] = rows
     questions = _questions(folder / "benchmarks")
     opinions: Counter[str] = Counter()
+    sentences: Counter[str] = Counter()
     for source in recipes:
-        opinions.update(manifest["recipes"][source].get("written", {}).get("opinions", {}))
+        of_model = manifest["recipes"][source].get("written", {})
+        opinions.update(of_model.get("opinions", {}))
+        sentences.update(of_model.get("sentences", {}))
     return ReleaseFacts(
         recipes=recipes,
         samples=samples,
@@ -99,6 +104,7 @@ def count_release(
             if source in recipes
         },
         opinions=opinions,
+        sentences=sentences,
         files={
             path.relative_to(folder).as_posix(): (path.stat().st_size, sha256_file(path))
             for path in sorted(folder.rglob("*"))
@@ -106,6 +112,20 @@ def count_release(
         },
         build=build,
     )
+
+
+def grounded(sentences: Mapping[str, int]) -> str:
+    """Say how many of the sentences that a model wrote about images the records hold; nothing where it wrote none."""
+    resolved, left_out = sentences.get("resolved", 0), sentences.get("left out", 0)
+    if not resolved + left_out:
+        return ""
+    share = f"{100 * resolved / (resolved + left_out):.1f} %"
+    text = (
+        f"Of {resolved + left_out:,} sentences that a model wrote about images in the texts kept, {resolved:,} "
+        f"({share}) are resolved against the record, {left_out:,} were left out of their texts."
+    )
+    alone = sentences.get("of no image", 0)
+    return text + (f" {alone:,} more are of texts without an image and are held against no record." if alone else "")
 
 
 def _generator(provenance: str) -> tuple[tuple[str, str], ...]:

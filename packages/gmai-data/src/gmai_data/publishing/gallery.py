@@ -13,6 +13,7 @@ from urllib.parse import quote
 from gmai_formats.files import write_text
 from gmai_formats.pages.shell import page, text
 
+from gmai_data.publishing.facts import grounded
 from gmai_data.publishing.figures import STYLE, Text, figure
 from gmai_data.publishing.record import read_manifest
 from gmai_data.publishing.sub_datasets import sample_files
@@ -166,7 +167,11 @@ def _account(manifest: dict[str, Any]) -> str:
     ]  # fmt: skip
     heads = ("source", "items", "kept", "dropped", "quarantined", "images", "boxes", "dropped because")
     head = "".join(f"<th>{name}</th>" for name in heads)
-    return f"<h2>Account</h2><div class='scroll'><table><tr>{head}</tr>{''.join(lines)}</table></div>"
+    table = f"<h2>Account</h2><div class='scroll'><table><tr>{head}</tr>{''.join(lines)}</table></div>"
+    sentences: Counter[str] = Counter()
+    for entry in manifest["recipes"].values():
+        sentences.update(entry.get("written", {}).get("sentences", {}))
+    return table + (f"<p>{text(said)}</p>" if (said := grounded(sentences)) else "")
 
 
 def _reasons(entry: dict[str, Any]) -> str:

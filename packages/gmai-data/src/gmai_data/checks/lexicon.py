@@ -1,0 +1,77 @@
+"""The words that statements are resolved by: plain and visual words, claims, parts of the body. All are data files."""
+
+import functools
+import re
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from gmai_data.vocabulary import Language
+
+LABEL = "[\ue000-\uf7ff]"
+"""A label in a masked sentence: one character of the private use area each (see `LabelNames.masked`)."""
+_ENDINGS = (("", ""), ("'s", ""), ("s", ""), ("es", ""), ("ed", ""), ("ed", "e"), ("ing", ""), ("ing", "e"), ("ly", ""))
+_OF_VISUAL_WORDS = (
+    *_ENDINGS, ("ies", "y"), ("ily", "y"), ("er", ""), ("er", "e"), ("est", ""), ("est", "e"), ("ness", ""),
+    ("ish", ""), ("ally", ""), ("y", ""), ("less", ""),
+)  # fmt: skip
+
+
+def _read(name: str) -> str:
+    return (resources.files("gmai_data.checks") / "lexicons" / name).read_text(encoding="utf-8")
+
+
+@functools.cache
+def claims(language: Language) -> dict[str, tuple[bool, re.Pattern[str]]]:
+    """Return name of a class of statements ▶ (also looked for in questions, what makes one in lower-case text)."""
+    found: dict[str, tuple[bool, re.Pattern[str]]] = {}
+    document: dict[str, Any] = yaml.safe_load(_read(f"claims_{language}.yaml"))
+    for name, entry in document.items():
+        either = "|".join(entry["any"]).replace("{L}", LABEL)
+        pattern = rf"\b(?:{either})(?!\w)" if language == Language.EN else either
+        found[name] = (entry["in"] == "both", re.compile(pattern))
+    return found
+
+
+@functools.cache
+def _visual() -> dict[str, frozenset[str]]:
+    document: dict[str, Any] = yaml.safe_load(_read("visual.yaml"))
+    english = frozenset(word for text in document["en"].values() for word in re.findall(r"[a-z]+", text))
+    return {"en": english, "zh": frozenset(document["zh"].split())}
+
+
+@functools.cache
+def plain_words() -> frozenset[str]:
+    """Return the English words that pass in any sentence: those that state nothing, and the visual ones."""
+    lines = [line for line in _read("plain_en.txt").splitlines() if not line.startswith("#")]
+    return frozenset(" ".join(lines).split()) | _visual()["en"]
+
+
+@functools.cache
+def visual_chinese() -> re.Pattern[str]:
+    """Return what names a visual property, a picture or its part in Chinese, longest first."""
+    words = sorted(_visual()["zh"], key=lambda word: (-len(word), word))
+    return re.compile("|".join(map(re.escape, words)))
+
+
+@functools.lru_cache(maxsize=65536)
+def is_plain(word: str) -> bool:
+    """Say whether an English word, or what it is an inflexion of, passes in any sentence."""
+    return _stands_in(word, plain_words(), _ENDINGS) or _stands_in(word, _visual()["en"], _OF_VISUAL_WORDS)
+
+
+def _stands_in(word: str, words: frozenset[str], endings: tuple[tuple[str, str], ...]) -> bool:
+    for ending, rest in endings:
+        if word.endswith(ending):
+            stem = word[: len(word) - len(ending)] + rest
+            doubled = len(stem) > 3 and stem[-1] == stem[-2] and ending in ("ed", "ing", "er", "est")
+            if (stem in words and (len(stem) > 2 or stem == word)) or (doubled and stem[:-1] in words):
+                return True
+    return False
+
+
+@functools.cache
+def regions(language: Language) -> dict[str, list[str]]:
+    """Return word of a label or of a region of the body ▶ its other words."""
+    return yaml.safe_load(_read("regions.yaml"))[str(language)]
