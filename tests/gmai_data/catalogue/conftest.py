@@ -20,11 +20,17 @@ VOLUMES = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd", ".nhdr")
 def draw_listing(root, listing):
     """Write every file of a listing below a folder.
 
-    `files` maps names to text; `names` and `items` name the others, which are drawn by their ending and by the first
-    pattern of `masks` that fits: a list of ids, `binary`, `inverted`, or a list of colours. An id is one square.
+    `files` maps names to text, `arrays` names to arrays (values, or a shape that is filled with noise). `names` and
+    `items` name the others, which are drawn by their ending and by the first pattern of `masks` that fits: a list of
+    ids, `binary`, `inverted`, or a list of colours. An id is one square.
     """
     for name, text in listing.get("files", {}).items():
         _place(root, name).write_text(text, encoding="utf-8")
+    for name, arrays in listing.get("arrays", {}).items():
+        noise = np.random.default_rng(zlib.crc32(name.encode()))
+        drawn = {key: noise.integers(0, 255, value["shape"], dtype=np.uint8) if isinstance(value, dict) else
+                 np.array(value, np.uint8) for key, value in arrays.items()}  # fmt: skip
+        np.savez(_place(root, name), **drawn)
     for name in dict.fromkeys((*listing.get("items", {}), *listing.get("names", "").splitlines())):
         if name.strip() and name not in listing.get("files", {}) and "|" not in name:
             marks = next(

@@ -5,32 +5,25 @@ one is in docs/how-to/add-a-card.md.
 """
 
 import itertools
+import re
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
 from gmai_data.ledger import Ledger, SetAside, SourceError
-from gmai_data.sources.catalogue import Source, find_recipe
+from gmai_data.sources.catalogue import PHANTOM_PREFIX, Source, bundled_names, find_recipe
 from gmai_data.sources.listing import list_sources
 from gmai_data.sources.reading import read_pictures
 from gmai_data.sources.splits import split_of
 from gmai_formats.safe_yaml import load_yaml
 
 LISTINGS = sorted((Path(__file__).parent / "listings").glob("*.yaml"))
+PICTURES = 60
+"""So many pictures of an item are read at most."""
 FACTS = {"labels", "group", "split", "boxes", "uncertain"}
-FIELDS = {
-    "card",
-    "source",
-    "note",
-    "count",
-    "names",
-    "files",
-    "masks",
-    "each",
-    "items",
+FIELDS = {"card", "source", "note", "count", "names", "files", "arrays", "masks", "each", "items", "counts"} | {
     "left_out",
     "refused",
-    "counts",
 }
 
 
@@ -47,7 +40,7 @@ def built(recipe, root):
     for item in found.items:
         try:
             split = split_of(item, recipe)
-            pictures = list(itertools.islice(read_pictures(item, recipe, root, Ledger()), 6))
+            pictures = list(itertools.islice(read_pictures(item, recipe, root, Ledger()), PICTURES))
         except SourceError as problem:
             refused[item.key] = str(problem)
         except SetAside as reason:
@@ -105,7 +98,31 @@ def test_the_card_builds_what_its_source_says(path, draw):
         assert len({kept[key]["split"] for key in keys}) == 1, f"{group} is on two sides of the split"
 
 
-def test_every_listing_belongs_to_a_card_and_every_grade_has_its_listing():
+def test_every_card_of_a_public_dataset_has_a_listing_or_says_that_it_was_never_tried():
     of_cards = {load_yaml(path.read_text(encoding="utf-8")).get("card", path.stem) for path in LISTINGS}
-    for name in of_cards:
-        find_recipe(name)
+    grades = {name: find_recipe(name).verified for name in bundled_names()}
+    assert of_cards <= grades.keys()
+    assert {name for name, grade in grades.items() if grade == "listing"} <= of_cards
+    assert not {name for name in of_cards if grades[name] == "none"}
+
+
+@pytest.mark.parametrize("name", [name for name in bundled_names() if not name.startswith(PHANTOM_PREFIX)])
+def test_every_card_names_its_group_or_says_why_there_is_none(name):
+    recipe = find_recipe(name)
+    layout = recipe.layout.model_dump()
+    patterns = str([layout.get(key) for key in ("images", "image", "files")])
+    tells = [
+        *(recipe.split.group_pattern, recipe.split.group_table, recipe.split.no_group),
+        *(layout.get("group_column"), layout.get("group_field")),
+        "{patient" in patterns,
+        recipe.layout.kind in ("dicom", "dicom_series", "qa_text"),
+    ]
+    assert any(tells), "name the patient (split.group_pattern, {patient} in a pattern), or say why in split.no_group"
+
+
+@pytest.mark.parametrize("name", [name for name in bundled_names() if not name.startswith(PHANTOM_PREFIX)])
+def test_every_label_has_a_chinese_name_of_its_own_words(name):
+    recipe = find_recipe(name)
+    for label in (*recipe.labels.values(), recipe.anatomy):
+        assert label.zh, label.en
+        assert not re.search("[左右]侧(?!脑室)", label.zh), f"{label.zh}: 左肾, not 左侧肾"
