@@ -1,5 +1,5 @@
 import pytest
-from gmai_bench.report.charts import Bar, group_bars, headline_bar, radar, rule_slices
+from gmai_bench.report.charts import group_chart, headline_bar, radar, rule_slices
 from gmai_bench.scoring.results import GroupResult
 
 
@@ -7,17 +7,13 @@ def group(accuracy: float, n: int = 10, chance: float | None = 0.25) -> GroupRes
     return GroupResult(n, round(accuracy * n), accuracy, (accuracy / 2, accuracy), chance)
 
 
-def test_a_bar_is_in_percent_of_the_chart() -> None:
-    (bar,) = group_bars({"CT": group(0.5)})
-    note = "5 of 10; 95 % interval 25.0–50.0 %; chance 25.0 %"
-    assert bar == Bar("CT", note, value=50, low=25, high=50, chance=25, text="50.0 %")
-    (bar,) = group_bars({"open": group(0.5, chance=None)})
-    assert (bar.chance, bar.note.endswith("chance –")) == (None, True)
-
-
-def test_the_largest_groups_come_first_and_equal_ones_by_name() -> None:
-    bars = group_bars({"c": group(0.1, 5), "b": group(0.2, 5), "a": group(0.3, 50)})
-    assert [bar.label for bar in bars] == ["a", "b", "c"]
+def test_every_bar_of_a_group_says_its_n_and_the_largest_comes_first() -> None:
+    drawn = group_chart({"c": group(0.1, 5), "<b>": group(0.2, 5), "a": group(0.3, 50, chance=None)})
+    assert [drawn.index(f">{name}</span>") for name in ("a", "&lt;b&gt;", "c")] == sorted(
+        drawn.index(f">{name}</span>") for name in ("a", "&lt;b&gt;", "c")
+    )
+    assert "30.0 % (15.0–30.0 %), n = 50" in drawn
+    assert drawn.count("stroke-dasharray") == 2  # chance, where there is one
 
 
 def test_the_headline_bar_shows_the_benchmarks_own_number(scored) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
 from gmai_bench.report import browse
+from gmai_bench.report.page import published_blocks
 from gmai_bench.run import Settings, score_file
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -171,7 +172,7 @@ def test_a_browser_filters_by_group_and_verdict(inputs: SimpleNamespace, held_ou
     )
     assert dom.count('class="card question"') == 4
     assert "4 of 12 questions" in dom
-    assert '<li class="mistaken">CT</li>' in dom
+    assert '<li class="mistaken"><b>A</b>CT</li>' in dom
 
 
 @pytest.mark.browser
@@ -191,3 +192,47 @@ def test_a_browser_turns_the_pages_of_a_long_list(inputs: SimpleNamespace, tmp_p
     assert "of 4</span>" in dom
     assert "q39-1" in dom
     assert "q0-0" not in dom
+
+
+@pytest.mark.browser
+@needs_chromium
+def test_a_reader_labels_by_keyboard_and_the_notes_are_those_of_the_file(
+    inputs: SimpleNamespace, held_out: Path, tmp_path: Path
+) -> None:
+    said = {row["id"]: "<think>A or B?</think>CT" for row in inputs.held_out_rows()}
+    file = inputs.write_predictions(tmp_path / "a.jsonl", said)
+    score_file(file, [DeclaredBenchmark(held_out)], tmp_path / "o", Settings(), model="m")
+    keys = (
+        "setTimeout(() => { const act = (key) => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', "
+        "{ key, bubbles: true })); act('j'); act('1'); act('j'); act('2'); act('k'); act('j'); act('j'); act('3');"
+        "URL.createObjectURL = (blob) => { blob.text().then((t) => { document.title = t; }); return '#'; };"
+        "document.querySelector('.review button').click(); }, 500);"
+    )
+    dom = browser_dom(tmp_path / "o/report.html", tmp_path / "p", keys)
+    title = re.search(r"<title>(.*?)</title>", dom, re.S)
+    assert title is not None
+    notes = [json.loads(line) for line in html.unescape(title[1]).strip().split("\n")]
+    assert [(note["protocol"], note["id"], note["label"]) for note in notes] == [
+        ("held_out/option-text", "q0-0", "right"),
+        ("held_out/option-text", "q0-1", "wrong"),
+        ("held_out/option-text", "q1-0", "unclear"),
+    ]
+    assert "3 questions with notes" in dom
+    assert dom.count("<summary>reasoning (3 words)</summary>") == 12
+
+
+def test_our_row_stands_only_among_rows_of_the_same_protocol() -> None:
+    cell = {"text": "66.0", "protocol": "vqa-rad/exact-451", "n": 451, "interval": (0.6, 0.7)}
+    other = {"text": "50.0", "protocol": "pmc-vqa/test2-33430", "n": 33430, "interval": (0.4, 0.6)}
+    table = {
+        "name": "table2", "columns": ("vqa_rad", "slake", "pmc_vqa"), "ours": [cell, None, other],
+        "rows": [("LLaVA", "huatuo", ("50", "60", "40")), ("GMAI-VL", "", ("66.3", "72.9", "54.3")),
+                 ("Whole", "whole", ("60", "", ""))],
+    }  # fmt: skip
+    found = published_blocks(table)
+    assert [(block["about"].split(",")[0], block["ours"]) for block in found["blocks"]] == [
+        ("vqa-rad/huatuo-251", None),
+        ("question set not named by the source", None),
+        ("vqa-rad/exact-451", [cell, None, None]),
+    ]
+    assert found["apart"] == ["pmc vqa 50.0 (pmc-vqa/test2-33430, n = 33430)"]

@@ -259,6 +259,7 @@ def report(out: Annotated[Path, typer.Argument(help="Output folder of an earlier
 
 app.command()(commands.compare)
 app.command()(commands.table)
+app.command()(commands.agreement)
 app.command()(commands.plan)
 app.command()(commands.reproduce)
 app.command("audit-table")(commands.audit_table)

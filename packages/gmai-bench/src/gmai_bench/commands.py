@@ -65,6 +65,38 @@ def table(
             print(f"wrote {path}")
 
 
+def agreement(
+    out: Annotated[Path, typer.Argument(help="Output folder of the run whose answers were labelled.")],
+    notes: Annotated[list[Path], typer.Argument(help="Files that the report page saved, one per reader.")],
+) -> None:
+    """Say how far readers agree with the rules and with one another: share, 95 % interval, Cohen's kappa."""
+    from gmai_cli.console import table as print_table
+
+    from gmai_bench.report.markdown import percent, span
+    from gmai_bench.tools.agreement import agreements
+
+    found = agreements(out, notes)
+    print_table(
+        ("reading", "and", "n", "agree", "95 % interval", "kappa", "unclear"),
+        [
+            (
+                one.first,
+                one.second,
+                one.n,
+                percent(one.agreed / one.n) if one.n else "–",
+                span(one.interval),
+                "–" if one.kappa is None else f"{one.kappa:.2f}",
+                one.unclear,
+            )
+            for one in found
+        ],
+    )
+    for one in found:
+        if one.differing:
+            listed = ", ".join(f"{protocol} {identity}" for protocol, identity in one.differing[:20])
+            print(f"{one.first} and {one.second} differ on {listed}")
+
+
 def plan(
     n: Annotated[
         list[str],

@@ -96,6 +96,7 @@ def browsable(benchmark: ScoredBenchmark, images: Thumbnails) -> tuple[dict[str,
     for digest in embedded:
         images.embed(digest)
     packed = {
+        "protocol": benchmark.record.card.protocol,
         "columns": columns,
         "groups": [table.values for table in groups],
         "choices": choices.values,

@@ -4,6 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from gmai_formats.pages import charts as shared
+from gmai_formats.pages.charts import bar_chart
+
 from gmai_bench.report.markdown import percent, span
 from gmai_bench.scoring.results import GroupResult, Result
 
@@ -42,10 +45,19 @@ def headline_bar(result: Result) -> Bar:
     return _bar("", GroupResult(result.n, result.correct, result.accuracy, result.interval, result.chance))
 
 
-def group_bars(groups: Mapping[str, GroupResult]) -> list[Bar]:
-    """Return a bar per group, the largest groups first."""
+def group_chart(groups: Mapping[str, GroupResult]) -> str:
+    """Return the HTML of a bar per group with its number, interval and questions, the largest groups first."""
     ordered = sorted(groups.items(), key=lambda pair: (-pair[1].n, pair[0]))
-    return [_bar(label, group) for label, group in ordered]
+    return bar_chart(
+        shared.Bar(
+            name=label,
+            value=group.accuracy,
+            words=f"{percent(group.accuracy)} ({span(group.interval)}), n = {group.n}",
+            interval=group.interval,
+            tick=group.chance,
+        )
+        for label, group in ordered
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,7 @@ class Axis:
     """One axis of a radar plot; positions in a square of 200 around (0, 0), the outermost ring at 70."""
 
     label: str
+    n: int
     note: str
     x: float
     y: float
@@ -100,6 +113,7 @@ def _axis(name: str, group: GroupResult, turn: float) -> Axis:
     x, y = math.sin(turn), -math.cos(turn)
     return Axis(
         label=name if len(name) <= 24 else name[:22] + "…",
+        n=group.n,
         note=f"{name}: {percent(group.accuracy)}, {group.correct} of {group.n}; 95 % interval {span(group.interval)}",
         x=round(_RADIUS * x, 2),
         y=round(_RADIUS * y, 2),

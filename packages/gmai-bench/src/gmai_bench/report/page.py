@@ -11,9 +11,10 @@ from importlib import resources
 from typing import Any, cast
 
 import jinja2
-from gmai_formats.pages.shell import policy
+from gmai_formats.pages.shell import page
 
 from gmai_bench.images import Ablation, ImageStore
+from gmai_bench.published.tables import paper_table
 from gmai_bench.report import charts
 from gmai_bench.report.browse import Thumbnails, browsable, pack
 from gmai_bench.report.markdown import count_note, partial_note, percent, span
@@ -35,13 +36,14 @@ def as_page(summary: Mapping[str, Any], benchmarks: Sequence[ScoredBenchmark], s
     data = {"images": images.listed, "benchmarks": [packed for packed, _, _ in listed]}
     environment: Any = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.filters.update(percent=percent, span=span)
-    return environment.from_string(_asset("page.html.j2")).render(
+    body = environment.from_string(_asset("page.html.j2")).render(
         summary=summary,
+        published=[published_blocks(table) for table in summary["published"]],
         benchmarks=[
             {
                 "result": benchmark.result,
                 "headline": charts.headline_bar(benchmark.result),
-                "groups": {name: charts.group_bars(groups) for name, groups in benchmark.result.groups.items()},
+                "groups": {name: charts.group_chart(groups) for name, groups in benchmark.result.groups.items()},
                 "slices": charts.rule_slices(benchmark.result),
                 "radars": [
                     drawn
@@ -57,11 +59,36 @@ def as_page(summary: Mapping[str, Any], benchmarks: Sequence[ScoredBenchmark], s
             }
             for benchmark, (_, shown, embedded), kept in zip(benchmarks, listed, summary["benchmarks"], strict=True)
         ],
-        style=style,
-        script=script,
-        policy=policy(style, script),
         data=pack(data),
     )
+    title = str(summary["title"])
+    return page(f"{title} · gmai bench", [body], heading=title, style=style, script=script)
+
+
+def published_blocks(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a paper's table in blocks of one question set each, our row only among rows of the same protocol."""
+    read = paper_table(str(table["name"]))
+    ours = dict(zip(table["columns"], table["ours"], strict=True))
+    placed: set[str] = set()
+    blocks: list[dict[str, Any]] = []
+    for name in dict.fromkeys(chosen for _, chosen, _ in table["rows"]):
+        protocols = read.sets[name].protocols if name in read.sets else {}
+        mine = {c: cell for c, cell in ours.items() if cell and protocols.get(c) == cell["protocol"]}
+        placed |= set(mine)
+        families = dict.fromkeys(protocol.partition("#")[0] for protocol in protocols.values())
+        blocks.append(
+            {
+                "about": ", ".join(families) if families else "question set not named by the source",
+                "rows": [(model, cells) for model, chosen, cells in table["rows"] if chosen == name],
+                "ours": [mine.get(column) for column in table["columns"]] if mine else None,
+            }
+        )
+    apart = [
+        f"{column.replace('_', ' ')} {cell['text']} ({cell['protocol']}, n = {cell['n']})"
+        for column, cell in ours.items()
+        if cell and cell["text"] and column not in placed
+    ]
+    return {**table, "blocks": blocks, "apart": apart}
 
 
 @functools.cache

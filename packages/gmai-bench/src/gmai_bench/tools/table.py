@@ -99,9 +99,13 @@ class Table:
             found.append(
                 f"{d.found.protocol}: {_bare(d.second)} - {_bare(d.first)} = {100 * d.found.difference:+.1f} points "
                 f"({100 * d.found.interval[0]:+.1f} to {100 * d.found.interval[1]:+.1f}, clustered; n = {d.found.n}), "
-                f"p = {d.found.p_clustered:.4f}, {d.p_holm:.4f} after Holm's correction for {len(self.differences)}"
+                f"p {_p(d.found.p_clustered)}, {_p(d.p_holm)} after Holm's correction for {len(self.differences)}"
             )
         return found + list(self.refused)
+
+
+def _p(value: float) -> str:
+    return f"= {value:.4f}" if value >= 0.0001 else "< 0.0001"
 
 
 def _counts(table: Table, protocol: str) -> str:
@@ -311,8 +315,8 @@ def _page(found: Table) -> str:
                         f"{100 * d.found.difference:+.1f}",
                         f"{100 * d.found.interval[0]:+.1f} to {100 * d.found.interval[1]:+.1f}",
                         d.found.n,
-                        f"{d.found.p_clustered:.4f}",
-                        f"{d.p_holm:.4f}",
+                        _p(d.found.p_clustered),
+                        _p(d.p_holm),
                     )
                     for d in found.differences
                 ],
