@@ -7,19 +7,20 @@ from gmai_bench.benchmarks import record
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
 from gmai_bench.benchmarks.question import Card
 from gmai_formats.errors import UserError
+from gmai_formats.state import write_state
 
 ASKED = {"model": "a", "model_digest": "1", "image_ablation": "none"}
 
 
-def test_other_settings_are_named_but_for_the_models_name(tmp_path: Path) -> None:
+def test_other_settings_are_named_but_for_the_models_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     refuse_other_settings(tmp_path, ASKED)
-    (tmp_path / "asked.json").write_text(json.dumps(ASKED))
+    write_state(tmp_path / "asked.json", ASKED)
     refuse_other_settings(tmp_path, {**ASKED, "model": "b"})
     with pytest.raises(UserError, match=r"model_digest was 1, is 2\)"):
         refuse_other_settings(tmp_path, {**ASKED, "model_digest": "2"})
     (tmp_path / "asked.json").write_text("{")
-    with pytest.raises(UserError, match=r"asked\.json: not readable as JSON"):
-        refuse_other_settings(tmp_path, ASKED)
+    refuse_other_settings(tmp_path, {**ASKED, "model_digest": "2"})  # each answer says what it was given to
+    assert "asked.json is damaged" in capsys.readouterr().err
 
 
 def test_a_protocol_asked_for_twice_is_named(held_out: Path) -> None:
@@ -29,7 +30,7 @@ def test_a_protocol_asked_for_twice_is_named(held_out: Path) -> None:
         refuse_twins([benchmark, benchmark])
 
 
-def test_questions_of_another_commit_are_refused(tmp_path: Path) -> None:
+def test_questions_of_another_commit_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def card(revision: str) -> Card:
         return Card(
             name="n", title="", protocol="n/p", protocol_version=1, scoring="exact", expected=None, groups=(),
@@ -43,4 +44,10 @@ def test_questions_of_another_commit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r"those of owner/n at one, and now they would be read at two.*--revision n/p=one"
     ):
+        refuse_other_revision(tmp_path, card("two"))
+    (tmp_path / "n/p" / "benchmark.json").write_bytes(bytes(9))
+    refuse_other_revision(tmp_path, card("two"))
+    assert "is damaged; both are written anew" in capsys.readouterr().err
+    (tmp_path / "run.json").write_text(json.dumps({"inputs": {"n/p": {"revision": "one"}}}))
+    with pytest.raises(UserError, match="--revision n/p=one"):
         refuse_other_revision(tmp_path, card("two"))

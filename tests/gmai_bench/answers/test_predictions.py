@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from gmai_bench.answers.predictions import Prediction, append_to, read_predictions, request_digest
+from gmai_bench.answers.predictions import Prediction, append_to, read_own, read_predictions, request_digest
 from gmai_formats.errors import UserError
 
 
@@ -66,3 +66,24 @@ def test_the_request_digest_depends_on_all_that_was_asked() -> None:
     }
     assert len(digests) == 5
     assert request_digest("p", ("i",), dict(reversed(asked.items()))) in digests
+
+
+@pytest.mark.parametrize("kind", ["a bit", "NULs", "other text"])
+def test_damaged_answers_are_taken_out_and_asked_again(
+    tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "predictions.jsonl"
+    assert not read_own(path).by_id
+    with append_to(path, whole_bytes=0, extra={}) as writer:
+        for name in "abc":
+            writer.write(Prediction(name, "the answer is CT", "r"))
+    lines = path.read_bytes().split(b"\n")
+    lines[1] = {"a bit": lines[1].replace(b"CT", b"CV"), "NULs": bytes(len(lines[1])), "other text": b"}{"}[kind]
+    path.write_bytes(b"\n".join(lines))
+    with pytest.raises(UserError, match=r"line 2: (damaged|not readable)"):
+        read_predictions(path)
+    kept = read_own(path)
+    assert (set(kept.by_id), kept.damaged_lines) == ({"a", "c"}, 1)
+    assert f"{path}: 1 damaged lines are taken out" in capsys.readouterr().err
+    assert read_predictions(path).by_id == kept.by_id
+    assert kept.whole_bytes == path.stat().st_size

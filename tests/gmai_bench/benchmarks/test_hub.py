@@ -123,5 +123,5 @@ def test_a_broken_list_of_pins_is_named(gmai_bench: Gmai, inputs: SimpleNamespac
     (tmp_path / "cache/hub-revisions.json").write_text("{", encoding="utf-8")
     answers = inputs.write_predictions(tmp_path / "a.jsonl", {"test-0000": "yes"})
     refused = score(gmai_bench, answers, tmp_path / "out")
-    assert "hub-revisions.json: not readable as JSON" in refused.stderr
+    assert "hub-revisions.json: cannot be used" in refused.stderr
     assert "Repair or remove it" in refused.stderr

@@ -7,6 +7,7 @@ from gmai_bench.benchmarks.declared import DeclaredBenchmark
 from gmai_bench.report.build import FORMAT, folder_of, read_folder, rebuild, run_folders, title_of
 from gmai_bench.run import Settings, score_file
 from gmai_formats.errors import UserError
+from gmai_formats.state import write_state
 
 
 @pytest.fixture
@@ -61,10 +62,13 @@ def test_a_judges_readings_stand_in_the_report_and_change_no_number(out: Path) -
         "accuracy_of_the_rules": 0.3, "both_read": 8, "agreement": 0.5,
         "read_by_the_judge_only": 1, "read_by_neither": 3,
     }  # fmt: skip
-    (out / "held_out/option-text/judge.json").write_text(json.dumps(judged), encoding="utf-8")
+    write_state(out / "held_out/option-text/judge.json", judged)
     rebuild(out)
     (entry,) = json.loads((out / "report.json").read_text(encoding="utf-8"))["benchmarks"]
     assert (entry["judge"], entry["correct"]) == (judged, 4)
+    (out / "held_out/option-text/judge.json").write_bytes(b"\0\0")
+    with pytest.raises(UserError, match=r"judge\.json is damaged.*`gmai bench judge` writes it again"):
+        rebuild(out)
 
 
 def test_reading_a_folder_writes_nothing(out: Path) -> None:

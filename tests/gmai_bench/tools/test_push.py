@@ -1,6 +1,5 @@
 """Pushing results: `tests/servers/hub.py` answers the real client, in a process of its own."""
 
-import json
 import os
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from gmai_bench.benchmarks.declared import DeclaredBenchmark
 from gmai_bench.run import Settings, score_file
 from gmai_bench.tools.push import BEGIN, END, push
 from gmai_formats.errors import UserError
+from gmai_formats.state import read_state, write_state
 
 README = "---\nlicense: apache-2.0\n---\n# Tiny\n\nA model.\n"
 SHA = "a" * 40
@@ -27,9 +27,9 @@ def result(inputs: SimpleNamespace, held_out: Path, tmp_path: Path) -> Path:
     file = inputs.write_predictions(tmp_path / "a.jsonl", {r["id"]: "CT" for r in inputs.held_out_rows()})
     score_file(file, [DeclaredBenchmark(held_out)], tmp_path / "out", Settings(), model="m")
     card = tmp_path / "out/held_out/option-text/benchmark.json"
-    kept = json.loads(card.read_text(encoding="utf-8"))
+    kept = read_state(card)
     kept["card"] |= {"hub": "someone/held-out", "source": f"someone/held-out@{SHA[:12]}", "revision": SHA}
-    card.write_text(json.dumps(kept), encoding="utf-8")
+    write_state(card, kept)
     return tmp_path / "out"
 
 

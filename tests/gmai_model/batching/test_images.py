@@ -4,6 +4,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from gmai_formats.state import DamagedError
 from gmai_model.batching.images import CopiedImage, ImageCopy
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -22,7 +23,7 @@ def copied(folder: Path, column: Any, name: str = "images") -> list[bytes]:
     copy.write(folder / "a.parquet")
     assert copy.exists
     whole = copy.path.read_bytes()
-    parts = [CopiedImage(copy, number).read() for number in range(len(copy._starts) - 1)]
+    parts = [CopiedImage(copy, number).read() for number in range(copy._starts.shape[1] - 1)]
     assert b"".join(parts) == whole
     return parts
 
@@ -54,3 +55,25 @@ def test_a_copy_that_was_begun_is_not_whole(tmp_path: Path) -> None:
     copy.path.write_bytes(b"half")
     assert not copy.exists
     assert copy.path == tmp_path / "images/d1.bin"
+
+
+@pytest.mark.parametrize("damage", ["cut", "zeroed", "one bit"])
+@pytest.mark.parametrize("suffix", [".bin", ".npy", ".json"])
+def test_a_damaged_copy_is_said_and_never_used(
+    tmp_path: Path, suffix: str, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copied(tmp_path, pa.array([b"one picture", b"another"], pa.binary()))
+    file = tmp_path / "cache/images" / f"d1{suffix}"
+    content = file.read_bytes()
+    turned = content[:-3] + bytes([content[-3] ^ 4]) + content[-2:]
+    file.write_bytes({"cut": content[:-1], "zeroed": bytes(len(content)), "one bit": turned}[damage])
+    copy = ImageCopy(tmp_path / "cache", "d1")
+    if copy.exists:  # the bytes of an image are looked at when it is read
+        assert suffix == ".bin"
+        with pytest.raises(DamagedError, match=r"d1\.bin is damaged: image 1 .* copies the images again"):
+            [CopiedImage(copy, number).read() for number in ((0, 1) if damage != "zeroed" else (1,))]
+        assert not copy.exists
+    else:
+        assert "the images are copied again" in capsys.readouterr().err
+    copy.write(tmp_path / "a.parquet")
+    assert CopiedImage(ImageCopy(tmp_path / "cache", "d1"), 1).read() == b"another"

@@ -5,8 +5,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from gmai_formats.errors import UserError
+from gmai_formats.state import read_state
 from gmai_model.batching import index
-from gmai_model.batching.index import index_path, is_current, missing_path, write_index
+from gmai_model.batching.index import index_path, is_current, seal_path, write_index
 
 
 def row(name: str, question: str = "Q", answer: str = "A", **more: Any) -> dict[str, Any]:
@@ -21,7 +22,7 @@ def lines(path: Path, *rows: dict[str, Any]) -> Path:
 
 def test_an_index_is_named_by_content_and_version(tmp_path: Path) -> None:
     assert index_path(tmp_path, "d1") == tmp_path / "index/d1-v2.arrow"
-    assert missing_path(index_path(tmp_path, "d1")) == tmp_path / "index/d1-v2.missing.json"
+    assert seal_path(index_path(tmp_path, "d1")) == tmp_path / "index/d1-v2.json"
 
 
 @pytest.mark.parametrize(("count", "batches"), [(1, [1]), (2, [2]), (5, [2, 2, 1])])
@@ -40,7 +41,7 @@ def test_an_image_that_was_missing_makes_the_index_old_when_it_comes(tmp_path: P
     to = tmp_path / "cache/x.arrow"
     assert not is_current(to, (tmp_path,))
     write_index(file, "d", to, (tmp_path,))
-    assert json.loads(missing_path(to).read_text()) == ["a.png"]
+    assert read_state(seal_path(to))["missing"] == ["a.png"]
     assert is_current(to, (tmp_path,))
     (tmp_path / "b.png").touch()
     assert is_current(to, (tmp_path,))
@@ -48,7 +49,7 @@ def test_an_image_that_was_missing_makes_the_index_old_when_it_comes(tmp_path: P
     assert not is_current(to, (tmp_path,))
     lines(file, row("1"))
     write_index(file, "d", to, (tmp_path,))
-    assert not missing_path(to).exists()
+    assert read_state(seal_path(to))["missing"] == []
     assert is_current(to, (tmp_path,))
 
 
@@ -70,3 +71,23 @@ def test_a_file_that_is_not_whole_leaves_no_index(tmp_path: Path) -> None:
     ):
         write_index(tmp_path / "a.json", "d", tmp_path / "x.arrow")
     assert not (tmp_path / "x.arrow").exists()
+
+
+@pytest.mark.parametrize("damage", ["cut", "zeroed", "one bit"])
+@pytest.mark.parametrize("of", ["index", "its seal"])
+def test_a_damaged_index_is_said_and_written_again(
+    tmp_path: Path, of: str, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to = index_path(tmp_path, "d1")
+    file = lines(tmp_path / "a.jsonl", row("a"), row("b"))
+    write_index(file, "d", to)
+    whole = to.read_bytes()
+    damaged = to if of == "index" else seal_path(to)
+    content = damaged.read_bytes()
+    turned = content[:-20] + bytes([content[-20] ^ 4]) + content[-19:]
+    damaged.write_bytes({"cut": content[:-1], "zeroed": bytes(len(content)), "one bit": turned}[damage])
+    assert not is_current(to, ())
+    assert "the samples are indexed again" in capsys.readouterr().err
+    write_index(file, "d", to)
+    assert is_current(to, ())
+    assert to.read_bytes() == whole

@@ -80,7 +80,8 @@ def test_another_encoder_measures_anew(tmp_path: Path) -> None:
 def test_a_damaged_chunk_is_measured_again(tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]) -> None:
     due = measured(Table(2), [0, 1], tmp_path, Encoder())
     (path,) = (tmp_path / "lengths").rglob("*.npy")
-    path.write_bytes(content)
+    whole = path.read_bytes()
+    path.write_bytes(content or whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
     assert measured(Table(2), [0, 1], tmp_path, Encoder()) == due
     assert f"{path} is damaged; its samples are measured again" in capsys.readouterr().err
 

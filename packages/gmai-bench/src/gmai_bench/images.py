@@ -35,20 +35,20 @@ class ImageStore:
         """
         digest = check(encoded, place)
         path = self._folder / digest
-        if not self._holds(path, len(encoded)):
+        if not self._holds(path, encoded):
             self._folder.mkdir(parents=True, exist_ok=True)
             temporary = path.with_name(f".{digest}.{os.getpid()}.tmp")
             temporary.write_bytes(encoded)
             temporary.replace(path)
         return digest
 
-    def _holds(self, path: Path, size_bytes: int) -> bool:
-        """Say whether an image is stored whole; one that a power cut left short is written again.
+    def _holds(self, path: Path, encoded: bytes) -> bool:
+        """Say whether an image is stored whole; one that a power cut or a disk damaged is written again.
 
         So no image needs an fsync of its own, which on a network file system would cost more than asking the model.
         """
         try:
-            return path.stat().st_size == size_bytes
+            return path.stat().st_size == len(encoded) and path.read_bytes() == encoded
         except OSError:
             return False
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from gmai_cli.run_lock import hold
 from gmai_formats.errors import UserError
-from gmai_formats.files import write_json, write_run_record
+from gmai_formats.files import write_run_record
 from gmai_formats.pictures.picture import PICTURES_VERSION
+from gmai_formats.state import write_state
 
 from gmai_bench.answers.asking import PROMPT_VERSION, ask_missing, merge_ranks
 from gmai_bench.answers.cache import AnswerCache
@@ -97,7 +98,7 @@ def ask_and_report(
             refuse_other_revision(out, benchmark.card)
         store = ImageStore(out / "images")
         records = [_load(benchmark, store.add, settings) for benchmark in benchmarks]
-        write_json(out / "asked.json", asked)
+        write_state(out / "asked.json", asked)
         write_run_record(
             out,
             config={"asked": asked, "pictures": PICTURES_VERSION, **_coverage(settings)},
@@ -174,7 +175,7 @@ def score_file(
             refuse_other_revision(out, benchmark.card)
         items = [_load(benchmark, ImageStore(out / "images").add, settings) for benchmark in benchmarks]
         matched = match(items)
-        write_json(out / "asked.json", asked)
+        write_state(out / "asked.json", asked)
         inputs = {item.card.protocol: _input(item) for item in items} | {"predictions": asked["model_digest"]}
         write_run_record(
             out, config={"asked": asked, "pictures": PICTURES_VERSION, **_coverage(settings)}, inputs=inputs

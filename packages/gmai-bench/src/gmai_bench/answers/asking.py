@@ -9,9 +9,10 @@ from typing import Any
 
 from gmai_cli.console import progress, say
 from gmai_formats.errors import UserError
+from gmai_formats.state import unframed
 
 from gmai_bench.answers.cache import AnswerCache, CachedAnswer
-from gmai_bench.answers.predictions import Kept, Prediction, append_to, read_predictions, request_digest
+from gmai_bench.answers.predictions import Prediction, append_to, read_own, request_digest
 from gmai_bench.backends.asks import Ask, Backend
 from gmai_bench.backends.ranks import Ranks
 from gmai_bench.benchmarks.record import Record
@@ -45,7 +46,7 @@ def ask_missing(
         UserError: An answer in the folder was given to something else than is asked now.
     """
     path = folder / "predictions.jsonl"
-    kept = read_predictions(path) if path.exists() else Kept({}, 0, 0)
+    kept = read_own(path)
     # not the name: a checkpoint that was moved gives the same answers
     shaping = {key: value for key, value in asked.items() if key != "model"}
     guards = {digest: shown.guard(digest) for q in item.questions for digest in q.images}
@@ -106,7 +107,7 @@ def merge_ranks(folder: Path) -> None:
     if not files:
         return
     path = folder / "predictions.jsonl"
-    kept = read_predictions(path) if path.exists() else Kept({}, 0, 0)
+    kept = read_own(path)
     written = set(kept.by_id)
     with path.open("ab") as target:
         target.truncate(kept.whole_bytes)
@@ -114,7 +115,10 @@ def merge_ranks(folder: Path) -> None:
             target.write(b"\n")
         for file in files:
             for line in file.read_bytes().split(b"\n")[:-1]:
-                identity = str(json.loads(line)["id"])
+                try:
+                    identity = str(json.loads(unframed(line) or b"")["id"])
+                except (ValueError, KeyError, TypeError, RecursionError):
+                    continue  # damaged, and asked again
                 if identity not in written:
                     written.add(identity)
                     target.write(line + b"\n")

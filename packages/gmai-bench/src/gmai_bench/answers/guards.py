@@ -3,9 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
+from gmai_cli.console import say
 from gmai_formats.errors import UserError
+from gmai_formats.state import DamagedError, read_state
 
 from gmai_bench.benchmarks import record
 from gmai_bench.benchmarks.question import Benchmark, Card
@@ -18,9 +20,10 @@ def refuse_other_settings(out: Path, asked: Mapping[str, Any]) -> None:
     if not path.exists():
         return
     try:
-        earlier = cast("dict[str, Any]", json.loads(path.read_text(encoding="utf-8")))
-    except ValueError as error:
-        raise UserError(f"{path}: not readable as JSON ({error}). Remove the file if its answers are yours.") from error
+        earlier = read_state(path)
+    except DamagedError as error:
+        say(f"{error}; it is written anew. Each answer says itself what it was given to.")
+        return
     differing = [
         f"{key} was {earlier.get(key)}, is {asked.get(key)}"
         for key in sorted({*asked, *earlier} - {"model"})
@@ -44,10 +47,23 @@ def refuse_twins(benchmarks: Sequence[Benchmark]) -> None:
         )
 
 
+def _revision_of_run(out: Path, card: Card) -> str:
+    try:
+        inputs: Any = json.loads((out / "run.json").read_text(encoding="utf-8"))["inputs"]
+        return str(inputs[card.protocol]["revision"] or "")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ""
+
+
 def refuse_other_revision(out: Path, card: Card) -> None:
     """Refuse a benchmark whose commit on the Hub is not the one that the answers in the folder were given to."""
     folder = folder_of(out, card)
-    before = record.read(folder).card.revision if (folder / "benchmark.json").exists() else ""
+    try:
+        before = record.read(folder).card.revision if (folder / "benchmark.json").exists() else ""
+    except DamagedError:
+        before = _revision_of_run(out, card)
+        told = f" The revision is that of run.json, {before}." if before else ""
+        say(f"{folder}: benchmark.json or questions.jsonl is damaged; both are written anew.{told}")
     if before and card.revision and before != card.revision:
         raise UserError(
             f"{folder}: its questions are those of {card.hub} at {before}, and now they would be read at "

@@ -1,5 +1,6 @@
 """Answers on disk: one appended and flushed line each, so that a killed run loses at most the line it was writing."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -9,7 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from gmai_cli.console import say
 from gmai_formats.errors import UserError
+from gmai_formats.files import replace_atomically
+from gmai_formats.state import framed, unframed
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class Kept:
     """1 when the last line was cut off by a kill and is asked again, else 0."""
     whole_bytes: int
     """Length of the file without the torn line."""
+    damaged_lines: int = 0
+    """Lines of `gmai bench` whose content is no longer what was written; only `read_own` passes over them."""
 
 
 def request_digest(prompt: str, images: tuple[str, ...], asked: Mapping[str, Any]) -> str:
@@ -67,6 +73,39 @@ def read_predictions(path: Path) -> Kept:
             f'{{"id": …, "response": …}} per answered question.'
         ) from error
     whole, torn = _without_torn_line(content)
+    return _kept(whole, path, torn)
+
+
+def read_own(path: Path) -> Kept:
+    """Read the answers that this run's folder keeps, to go on with them; there may be none.
+
+    Damaged lines are taken out of the file, and said: their questions are asked again.
+
+    Raises:
+        UserError: Two lines answer one id differently.
+    """
+    if not path.exists():
+        return Kept({}, 0, 0)
+    whole, torn = _without_torn_line(path.read_bytes())
+    lines = whole.split(b"\n")
+    good = [line for line in lines if not line.strip() or _is_sound(line)]
+    if damaged := len(lines) - len(good):
+        say(f"{path}: {damaged} damaged lines are taken out; their questions are asked again.")
+        whole = b"\n".join(good)
+        with replace_atomically(path) as file:
+            file.write(whole)
+    return dataclasses.replace(_kept(whole, path, torn), damaged_lines=damaged)
+
+
+def _is_sound(line: bytes) -> bool:
+    try:
+        _parse(line, "")
+    except UserError:
+        return False
+    return True
+
+
+def _kept(whole: bytes, path: Path, torn: bool) -> Kept:
     by_id: dict[str, Prediction] = {}
     for number, line in enumerate(whole.split(b"\n"), start=1):
         if not line.strip():
@@ -89,16 +128,22 @@ def _without_torn_line(content: bytes) -> tuple[bytes, bool]:
         return content, False
     try:
         json.loads(tail)
-    except ValueError:
+    except (ValueError, RecursionError):
         return content[:end], True
     return content, False
 
 
 def _parse(line: bytes, place: str) -> Prediction:
     rule = 'A line is a JSON object {"id": …, "response": …}.'
+    given = unframed(line)
+    if given is None:
+        raise UserError(
+            f"{place}: damaged: the line differs from its checksum `crc`. Run the `gmai bench` command that wrote it "
+            f"again (run.json names it), which asks this question anew; or remove `crc` if you changed the line."
+        )
     try:
-        value: Any = json.loads(line)
-    except ValueError as error:
+        value: Any = json.loads(given)
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{place}: not readable as JSON ({error}). {rule} Correct or remove the line.") from error
     if not isinstance(value, dict):
         raise UserError(f"{place}: found a {type(value).__name__}. {rule} Correct or remove the line.")
@@ -130,7 +175,7 @@ class PredictionWriter:
             line["refused"] = prediction.refused
         if prediction.shown:
             line["shown"] = list(prediction.shown)
-        data = (json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8", errors="replace")
+        data = framed(json.dumps(line, ensure_ascii=False).encode("utf-8", errors="replace"))
         while data:
             data = data[os.write(self._descriptor, data) :]
 

@@ -1,15 +1,13 @@
 """Benchmarks from the Hugging Face Hub, each at one pinned revision."""
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from gmai_cli.console import say
 from gmai_cli.hub_calls import library, patiently
 from gmai_formats.errors import UserError
-from gmai_formats.files import write_json
+from gmai_formats.state import DamagedError, read_state, write_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ def pin(repo_id: str, revision: str | None, name: str) -> str:
     )
     pins = _read_pins(_pins_file())
     if pins.get(repo_id) != found:
-        write_json(_pins_file(), {**pins, repo_id: found})
+        write_state(_pins_file(), {**pins, repo_id: found})
         before = f" (it was {pins[repo_id]})" if repo_id in pins else ""
         say(f"{name}: pinned {repo_id} at {found}{before} in {_pins_file()}")
     return found
@@ -94,9 +92,9 @@ def _read_pins(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        return cast("dict[str, str]", json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+        return read_state(path)
+    except (OSError, DamagedError) as error:
         raise UserError(
-            f"{path}: not readable as JSON ({error}). It says which revision of each benchmark is used. "
+            f"{path}: cannot be used ({error}). It says which revision of each benchmark is used. "
             f"Repair or remove it; the revisions are then taken anew."
         ) from error

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from gmai_formats.errors import UserError
-from gmai_formats.files import write_json, write_text
+from gmai_formats.files import write_text
+from gmai_formats.state import DamagedError, damage, read_state, seal, write_state
 
 from gmai_bench.benchmarks.errata import Errata, marked
 from gmai_bench.benchmarks.question import Benchmark, Card, KeepImage, Question
@@ -122,10 +123,8 @@ def write(record: Record, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     lines = [json.dumps(dataclasses.asdict(question), ensure_ascii=False) for question in record.questions]
     write_text(folder / "questions.jsonl", "".join(f"{line}\n" for line in lines))
-    write_json(
-        folder / "benchmark.json",
-        {"card": dataclasses.asdict(record.card), "coverage": dataclasses.asdict(record.coverage)},
-    )
+    kept = {"card": dataclasses.asdict(record.card), "coverage": dataclasses.asdict(record.coverage)}
+    write_state(folder / "benchmark.json", {**kept, "questions": seal(folder / "questions.jsonl")})
 
 
 def read(folder: Path) -> Record:
@@ -135,17 +134,19 @@ def read(folder: Path) -> Record:
         UserError: The files are missing or were changed by hand.
     """
     try:
-        kept = cast("dict[str, dict[str, Any]]", json.loads((folder / "benchmark.json").read_text(encoding="utf-8")))
+        kept = cast("dict[str, dict[str, Any]]", read_state(folder / "benchmark.json"))
+        if problem := damage(folder / "questions.jsonl", kept["questions"]):
+            raise ValueError(problem)
         tuples = {name: tuple(kept["card"][name]) for name in ("groups", "also") if name in kept["card"]}
         card_fields: dict[str, Any] = {**kept["card"], **tuples}
         card, coverage = Card(**card_fields), Coverage(**kept["coverage"])
         # not splitlines: a question may hold U+2028, which JSON leaves as it is
         lines = (folder / "questions.jsonl").read_text(encoding="utf-8").split("\n")
         questions = tuple(_question(json.loads(line)) for line in lines if line)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
+    except (OSError, ValueError, KeyError, TypeError, DamagedError) as error:
+        raise DamagedError(
             f"{folder}: benchmark.json or questions.jsonl cannot be used ({error}). `gmai bench` writes both. "
-            f"Run the `gmai bench --model …` command of run.json again: kept answers are not asked again."
+            f"Run the `gmai bench` command of run.json again: it writes them anew and asks nothing that is answered."
         ) from error
     return Record(card, coverage, questions)
 

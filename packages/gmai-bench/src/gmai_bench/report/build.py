@@ -5,10 +5,11 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json, write_text
+from gmai_formats.state import DamagedError, read_state
 
 from gmai_bench.answers.predictions import read_predictions
 from gmai_bench.benchmarks import record
@@ -35,8 +36,8 @@ def rebuild(out: Path) -> list[ScoredBenchmark]:
         UserError: The folder is no output of `gmai bench`.
     """
     try:
-        asked = cast("dict[str, Any]", json.loads((out / "asked.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+        asked = read_state(out / "asked.json")
+    except (OSError, DamagedError) as error:
         raise UserError(
             f"{out}: no readable asked.json ({error}). A report is built from a folder that `gmai bench --model … "
             f"--out` or `gmai bench score … --out` wrote. Correct the path."
@@ -59,7 +60,16 @@ def rebuild(out: Path) -> list[ScoredBenchmark]:
 def _as_json(out: Path, benchmark: ScoredBenchmark) -> dict[str, Any]:
     judged = folder_of(out, benchmark.record.card) / "judge.json"
     fields = dataclasses.asdict(benchmark.result)
-    return fields | {"judge": json.loads(judged.read_text(encoding="utf-8")) if judged.exists() else None}
+    return fields | {"judge": _judged(judged)}
+
+
+def _judged(path: Path) -> dict[str, Any] | None:
+    try:
+        return read_state(path)
+    except FileNotFoundError:
+        return None
+    except DamagedError as error:
+        raise UserError(f"{error}. Remove it; `gmai bench judge` writes it again from the answers it kept.") from error
 
 
 def run_folders(out: Path) -> list[Path]:

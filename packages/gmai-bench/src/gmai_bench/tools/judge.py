@@ -11,9 +11,9 @@ from typing import Any
 
 from gmai_cli.console import progress
 from gmai_formats.errors import UserError
-from gmai_formats.files import write_json
+from gmai_formats.state import write_state
 
-from gmai_bench.answers.predictions import Kept, Prediction, append_to, read_predictions, request_digest
+from gmai_bench.answers.predictions import Prediction, append_to, read_own, request_digest
 from gmai_bench.backends.asks import Ask, Backend
 from gmai_bench.benchmarks.prompts import LETTERS
 from gmai_bench.extraction.letters import letter_alone
@@ -47,7 +47,7 @@ def judge_folder(out: Path, backend: Backend) -> Mapping[str, Mapping[str, Any]]
         items = [item for item in benchmark.scored if item.question.choices and not item.question.continuations]
         if items and not benchmark.result.hidden:
             found[benchmark.result.protocol] = _judge(folder, items, backend, out)
-            write_json(folder / "judge.json", found[benchmark.result.protocol])
+            write_state(folder / "judge.json", found[benchmark.result.protocol])
     if not found:
         raise UserError(f"{out}: no benchmark with options and known answers. A judge reads which option was chosen.")
     return found
@@ -55,7 +55,7 @@ def judge_folder(out: Path, backend: Backend) -> Mapping[str, Mapping[str, Any]]
 
 def _judge(folder: Path, items: list[Scored], backend: Backend, out: Path) -> Mapping[str, Any]:
     path = folder / "judge.jsonl"
-    kept = read_predictions(path) if path.exists() else Kept({}, 0, 0)
+    kept = read_own(path)
     shaping = {"model_digest": backend.digest, "generation": dict(backend.generation)}
     prompts = {request_digest(prompt := _prompt(item), (), shaping): prompt for item in items}
     asks = [Ask(request, prompt, ()) for request, prompt in prompts.items() if request not in kept.by_id]

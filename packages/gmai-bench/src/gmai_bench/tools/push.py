@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import yaml
 from gmai_cli.hub import add_files
 from gmai_cli.hub_calls import library
 from gmai_formats.errors import UserError
+from gmai_formats.state import read_state
 
 from gmai_bench.report.build import read_folder, run_folders
 from gmai_bench.report.markdown import percent, span
@@ -32,13 +33,13 @@ def push(out: Path, repo_id: str, *, dry_run: bool) -> tuple[str, dict[str, str]
         UserError: A result is partial or of an ablation, or the Hub refuses.
     """
     benchmarks = _whole_results(out)
-    asked = cast("dict[str, Any]", json.loads((out / "asked.json").read_text(encoding="utf-8")))
+    asked = read_state(out / "asked.json")
     if asked["image_ablation"] != "none":
         raise UserError(
             f"{out}: the images were replaced ({asked['image_ablation']}). Such a number is not the model's. "
             f"Push a run without --image-ablation."
         )
-    created = str(json.loads((out / "report.json").read_text(encoding="utf-8"))["created"])
+    created = _created(out)
     entries = _entries(library(), benchmarks, created)
     files: dict[str, str] = {}
 
@@ -54,6 +55,14 @@ def push(out: Path, repo_id: str, *, dry_run: bool) -> tuple[str, dict[str, str]
     names = ", ".join(b.result.protocol for b in benchmarks)
     url = add_files(repo_id, edit, repo_type="model", message=f"Add evaluation results: {names}")
     return url, files
+
+
+def _created(out: Path) -> str:
+    path = out / "report.json"
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["created"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(f"{path}: cannot be read ({error}). `gmai bench report {out}` writes it again.") from error
 
 
 def _whole_results(out: Path) -> list[ScoredBenchmark]:

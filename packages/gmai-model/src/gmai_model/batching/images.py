@@ -1,5 +1,6 @@
 """The images of Parquet files, copied once into the cache: read by offset, never through a memory map."""
 
+import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,11 +9,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from gmai_cli.console import say
 from gmai_formats.files import replace_atomically
 from gmai_formats.rows.images import FilePart
 from gmai_formats.rows.tables import flat_images, image_column
+from gmai_formats.state import DamagedError, damage, read_state, seal, write_state
 
 _ROWS_AT_ONCE = 256
+_STARTS = "starts"
 
 
 class ImageCopy:
@@ -29,30 +33,61 @@ class ImageCopy:
 
     @property
     def exists(self) -> bool:
-        """Whether the copy is whole."""
-        return self._starts_path.is_file()
+        """Whether the copy is there and whole, but for the bytes of its images, which are held to checks when read."""
+        try:
+            mark = read_state(self._mark)
+            problem = damage(self._starts_path, mark[_STARTS])
+            if not problem and self.path.stat().st_size != mark["bytes"]:
+                problem = f"{self.path.name} is not {mark['bytes']:,} bytes long"
+        except FileNotFoundError:
+            return False
+        except (DamagedError, KeyError) as error:
+            problem = str(error)
+        if problem:
+            say(f"{self.path.parent}: {problem}; the images are copied again")
+        return not problem
 
     def write(self, file: Path) -> None:
         """Copy the images of a Parquet file."""
         parquet = pq.ParquetFile(file)
         column = image_column(parquet.schema_arrow.names)
-        starts = [0]
+        starts, checks = [0], list[int]()
         with replace_atomically(self.path) as copy:
             if column is not None:
                 for batch in parquet.iter_batches(_ROWS_AT_ONCE, columns=[column]):
                     for content in _contents(batch.column(column)):
                         copy.write(content)
                         starts.append(starts[-1] + len(content))
+                        checks.append(zlib.crc32(content))
         with replace_atomically(self._starts_path) as handle:
-            np.save(handle, np.array(starts, dtype=np.int64))
+            # Beside each beginning stands the check of the image that ends there.
+            np.save(handle, np.array([starts, [0, *checks]], dtype=np.int64))
+        write_state(self._mark, {_STARTS: seal(self._starts_path), "bytes": self.path.stat().st_size})
+
+    @property
+    def _mark(self) -> Path:
+        return self.path.with_suffix(".json")
 
     @cached_property
     def _starts(self) -> np.ndarray:
         return np.load(self._starts_path, mmap_mode="r")
 
+    def check(self, number: int, content: bytes) -> None:
+        """Hold the bytes of an image to those that were copied.
+
+        Raises:
+            DamagedError: They differ.
+        """
+        if zlib.crc32(content) != int(self._starts[1, number + 1]):
+            self._mark.unlink(missing_ok=True)
+            raise DamagedError(
+                f"{self.path} is damaged: image {number} in it is not what was copied. The samples are not touched: "
+                "the same command copies the images again and goes on."
+            )
+
     def part(self, number: int) -> FilePart:
         """Return where an image lies."""
-        start, end = int(self._starts[number]), int(self._starts[number + 1])
+        start, end = int(self._starts[0, number]), int(self._starts[0, number + 1])
         return FilePart(self.path, start, end - start)
 
 
@@ -65,7 +100,9 @@ class CopiedImage:
 
     def read(self) -> bytes:
         """Return the bytes; none where the Parquet file names an image without holding it."""
-        return self.copy.part(self.number).read()
+        content = self.copy.part(self.number).read()
+        self.copy.check(self.number, content)
+        return content
 
 
 def _contents(column: Any) -> list[Any]:

@@ -4,7 +4,6 @@ The index of a file is named by the file's digest, so that runs and stages share
 without reading the rows around it, so its images are copied once, end to end, when training needs them.
 """
 
-import json
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -12,8 +11,9 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
+from gmai_cli.console import say
 from gmai_formats.errors import UserError
-from gmai_formats.files import replace_atomically, write_json
+from gmai_formats.files import replace_atomically
 from gmai_formats.rows.files import Format, format_by_name, read_batches, read_rows
 from gmai_formats.rows.images import FilePart, Image, find_image, images_of
 from gmai_formats.rows.plain import MESSAGES, plain_rows
@@ -21,6 +21,7 @@ from gmai_formats.rows.rules import Problem, printable
 from gmai_formats.rows.sample import Sample, id_of, read_row
 from gmai_formats.rows.shapes import IMAGES
 from gmai_formats.rows.tables import Batch, table_columns
+from gmai_formats.state import DamagedError, damage, read_state, seal, write_state
 
 VERSION = 2
 """Of the index's content; a new one makes old caches invisible."""
@@ -50,20 +51,26 @@ def index_path(cache: Path, digest: str) -> Path:
     return cache / "index" / f"{digest}-v{VERSION}.arrow"
 
 
-def missing_path(index: Path) -> Path:
-    """Return where an index names the images that were not there when it was written, if there were any."""
-    return index.with_suffix(".missing.json")
+def seal_path(index: Path) -> Path:
+    """Return where the digest of an index stands, with the images that were not there when it was written."""
+    return index.with_suffix(".json")
 
 
 def is_current(index: Path, folders: Folders) -> bool:
-    """Return whether an index is there, and no image that it lacked has come since.
+    """Return whether an index is there and whole, and no image that it lacked has come since.
 
     Only boxes in pixels (`objects`) need their image so early.
     """
-    lacked = missing_path(index)
-    if not index.is_file() or not lacked.is_file():
-        return index.is_file()
-    names: list[str] = json.loads(lacked.read_text("utf-8"))
+    try:
+        mark = read_state(seal_path(index))
+        problem, names = damage(index, mark["index"]), list[str](mark["missing"])
+    except FileNotFoundError:
+        return False
+    except (DamagedError, KeyError) as error:
+        problem, names = str(error), []
+    if problem:
+        say(f"{index.parent}: {problem}; the samples are indexed again")
+        return False
     return not any(isinstance(find_image(name, folders), Path) for name in names)
 
 
@@ -100,10 +107,7 @@ def write_index(file: Path, dataset: str, to: Path, folders: Folders = ()) -> No
                 pending = rows[whole:].to_batches()
         if pending:
             writer.write_table(pa.Table.from_batches(pending).combine_chunks())
-        if missing:
-            write_json(missing_path(to), sorted(missing))
-    if not missing:
-        missing_path(to).unlink(missing_ok=True)
+    write_state(seal_path(to), {"index": seal(to), "missing": sorted(missing)})
 
 
 def _broken(file: Path, dataset: str, problem: Problem, place: str) -> UserError:

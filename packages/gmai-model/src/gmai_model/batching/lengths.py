@@ -1,8 +1,10 @@
 """How long every sample is in tokens: measured once by all processes, kept in the cache by content."""
 
 import hashlib
+import io
 import multiprocessing
 import os
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -23,6 +25,8 @@ from gmai_model.training.signals import shield_worker
 
 T = TypeVar("T")
 R = TypeVar("R")
+_CHECK_BYTES = 4
+"""A CRC-32 ends each stored file."""
 CHUNK_ROWS = 8192
 """Rows that are measured and stored together."""
 _IN_PROCESS_ROWS = 4096
@@ -95,12 +99,12 @@ def _chunks(source: SampleSource, encoder: Encoder, cache: Path) -> list[_Chunk]
 
 def _load(chunk: _Chunk) -> np.ndarray:
     if chunk.path.is_file():
-        try:
-            measured: np.ndarray = np.load(chunk.path)
-        except (ValueError, OSError, EOFError):
-            measured = np.empty(0)
-        if measured.dtype == MEASURED and len(measured) == chunk.size:
-            return measured
+        content = chunk.path.read_bytes()
+        check, content = content[-_CHECK_BYTES:], content[:-_CHECK_BYTES]
+        if check == zlib.crc32(content).to_bytes(_CHECK_BYTES):
+            measured: np.ndarray = np.load(io.BytesIO(content))
+            if measured.dtype == MEASURED and len(measured) == chunk.size:
+                return measured
         say(f"{chunk.path} is damaged; its samples are measured again")
     return np.zeros(chunk.size, MEASURED)
 
@@ -116,8 +120,10 @@ def _measure(chunk: _Chunk, table: SampleTable, encoder: Encoder) -> int:
             supervised = int(encoded.supervised[1:].sum())
             outcome = CUT if encoded.cut_turns else WHOLE
             measured[row] = (len(encoded.input_ids), supervised, encoded.n_images, outcome)
+    content = io.BytesIO()
+    np.save(content, measured)
     with replace_atomically(chunk.path) as file:
-        np.save(file, measured)
+        file.write(content.getvalue() + zlib.crc32(content.getvalue()).to_bytes(_CHECK_BYTES))
     return len(chunk.rows)
 
 
