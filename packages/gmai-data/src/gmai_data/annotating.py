@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from gmai_formats.fingerprints.perceptual import perceptual_hash, thumbnail
 
+from gmai_data import limits
 from gmai_data.annotation import Annotation, annotation_id
 from gmai_data.checks.duplicates import hash_of, named_hash
 from gmai_data.checks.leakage import Benchmarks
@@ -33,6 +34,7 @@ def annotations_of(
     """
     split_of(item, recipe)  # an item without a place is refused before its pixels are read
     for picture in read_pictures(item, recipe, root, ledger):
+        limits.beat()
         ledger.images.read += 1
         ledger.uncertain.update(picture.uncertain)
         check, detail = reason_to_leave_out(picture, item, recipe)

@@ -18,7 +18,7 @@ import json
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from gmai_data.account import account, exit_code, spent_usd
 from gmai_data.annotating import TOOL
 from gmai_data.checks.duplicates import LEFT_OUT, screen
 from gmai_data.checks.samples import added_checks
-from gmai_data.executors import build_and_return, local_processes
+from gmai_data.executors import build_and_return, guarded, local_processes
 from gmai_data.generation.assembling import assemble
 from gmai_data.generation.prompts import load_prompts
 from gmai_data.generation.tasks import WritingSettings
@@ -80,6 +80,8 @@ class RunOptions:
 
     Attributes:
         workers: Local processes.
+        guarded: Read the sources in processes of their own even with one worker, so that a file that crashes a decoder
+            costs that file; with several they always are.
         executor: Runs the shards elsewhere (Ray); None runs them in local processes.
         share: (position, count) of this task in a job array: it works on every count-th shard and publishes nothing;
             the same command without an array does what is missing and publishes.
@@ -89,6 +91,7 @@ class RunOptions:
     """
 
     workers: int = 1
+    guarded: bool = False
     executor: "Executor | None" = None
     share: tuple[int, int] | None = None
     writer: WriterOptions = field(default_factory=WriterOptions)
@@ -160,7 +163,7 @@ def _build(
                 return _do_share(jobs, fingerprint, settings, options, work, pool)
         for line in array_status.summary(out):
             say(line)
-        _work(jobs, pool, options.executor)
+        _work(jobs, options)
         _screen(jobs, work)
         written = write_jobs(jobs, fingerprint, settings, options, work)
         if not _write(written, settings, options, work, pool):
@@ -195,7 +198,7 @@ def _do_share(
     """Do the part of one task of a job array; what is written depends on the pictures of all tasks."""
     position, count = options.share or (0, 1)
     mine = jobs[position::count]
-    _work(mine, pool, options.executor)
+    _work(mine, options)
     told = f"{work.parent}: {len(mine)} of {len(jobs)} shards are this task's, and done."
     if settings.writing is not None:
         missing = sum(not job.done for job in jobs)
@@ -289,21 +292,19 @@ def plan(
     return jobs
 
 
-def _work(jobs: Sequence[ShardJob], pool: ProcessPoolExecutor | None, executor: Executor | None) -> None:
+def _work(jobs: Sequence[ShardJob], options: RunOptions) -> None:
     missing = [job for job in jobs if not job.done]
     if len(missing) < len(jobs):
         say(f"{len(jobs) - len(missing)} of {len(jobs)} shards stand from an earlier run.")
     if cleared := sum((job.folder / BUILT).is_file() for job in missing):
         say(f"{cleared} finished shards have lost files since, as where old ones are cleared. They are built again.")
     with progress("build", sum(len(job.items) for job in missing), unit="items") as bar:
-        if executor is not None:
-            done = executor(missing)
-        elif pool is None:
-            done = map(build_and_return, missing)
+        if options.executor is not None:
+            done = options.executor(missing)
+        elif options.workers > 1 or options.guarded:
+            done = guarded(missing, options.workers)
         else:
-            # The largest first: no process is left with a long one at the end.
-            ordered = sorted(missing, key=lambda job: -len(job.items))
-            done = (task.result() for task in as_completed([pool.submit(build_and_return, job) for job in ordered]))
+            done = map(build_and_return, missing)
         for job in done:
             bar.advance(len(job.items), note=job.recipe.name)
 

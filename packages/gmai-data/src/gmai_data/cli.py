@@ -134,6 +134,7 @@ def build(
     share = array_share(out)
     options = RunOptions(
         workers=workers,
+        guarded=True,
         executor=on_ray if executor == "ray" else None,
         share=share,
         writer=resolved.writing.options(yes=yes),

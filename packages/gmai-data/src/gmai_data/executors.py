@@ -24,6 +24,7 @@ from gmai_formats.errors import UserError
 from gmai_formats.installing import pip_install
 from gmai_formats.state import DamagedError, read_state, write_state
 
+from gmai_data.guard import build_shards
 from gmai_data.shards import ShardJob, build_shard
 from gmai_data.untyped import pa
 
@@ -49,6 +50,12 @@ def local_processes(workers: int) -> Generator[ProcessPoolExecutor | None]:
             f"--workers {workers}: one of the processes ended before its work, most often because memory ran out. "
             "Finished shards stand. Run the same command again, with fewer --workers or more memory."
         ) from error
+
+
+def guarded(jobs: Sequence[ShardJob], workers: int) -> Iterator[ShardJob]:
+    """Build shards in local processes, and yield each as it is done; see `guard`."""
+    # The largest first: no process is left with a long one at the end.
+    return build_shards(sorted(jobs, key=lambda job: -len(job.items)), workers, _start_worker)
 
 
 def build_and_return(job: ShardJob) -> ShardJob:

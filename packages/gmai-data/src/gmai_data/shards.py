@@ -4,13 +4,15 @@ A shard's items are fixed by a hash of their keys, never by the number of worker
 `done.json`, which is written last.
 """
 
-from collections.abc import Iterable
+import errno
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gmai_formats.files import replace_atomically, write_text
 
+from gmai_data import limits
 from gmai_data.annotating import annotations_of
 from gmai_data.checks.duplicates import THUMBNAILS
 from gmai_data.checks.leakage import Benchmarks, load_benchmarks
@@ -28,6 +30,7 @@ from gmai_data.spill import Spill
 from gmai_data.tables import ANNOTATIONS, SHARD_SAMPLES, TableFiles
 from gmai_data.vocabulary import Split
 
+TOO_MUCH = "reading took too much memory"
 SHARDS = {"picture": (64, 4), "volume": (4, 16)}
 """(items per shard aimed at, least number of shards); a source has a power of two of shards."""
 
@@ -66,8 +69,13 @@ def shard_of(item: Item, recipe: Recipe, shards: int) -> int:
     return int(hash_fraction("shard", recipe.name, item.key) * shards)
 
 
-def build_shard(job: ShardJob) -> None:
-    """Read the items of a shard, write what becomes of them, and mark the shard done with its account."""
+def build_shard(job: ShardJob, begin: Callable[[Item], None] = lambda item: None) -> None:
+    """Read the items of a shard, write what becomes of them, and mark the shard done with its account.
+
+    Args:
+        job: The shard.
+        begin: Called before each item is read.
+    """
     ledger = Ledger()
     benchmarks = None if job.leakage is None else load_benchmarks(job.leakage)
     offers: list[str] = []
@@ -77,6 +85,7 @@ def build_shard(job: ShardJob) -> None:
         TableFiles(job.folder, "samples", SHARD_SAMPLES, single=True) as samples,
     ):
         for item in job.items:
+            begin(item)
             found = _read(item, job, ledger, benchmarks)
             if found is None:
                 continue
@@ -112,6 +121,15 @@ def _read(
     except SourceError as problem:
         ledger.roll_back(before)
         ledger.quarantine_item(problem)
+        return None
+    except (MemoryError, OSError) as error:
+        if not limits.is_limited() or not (isinstance(error, MemoryError) or error.errno == errno.ENOMEM):
+            raise
+        ledger.roll_back(before)
+        detail = (
+            f"more than {limits.MEMORY_BYTES // 2**30} GiB and {limits.MEMORY_PER_BYTE} times its files; leave it out"
+        )
+        ledger.quarantine_item(SourceError(TOO_MUCH, detail, item.files[0] if item.files else item.key))
         return None
     except SetAside as reason:
         ledger.roll_back(before)

@@ -1,0 +1,185 @@
+"""Shards built in processes of their own, so that what a file does to its decoder costs that file and not the build.
+
+A decoder in C or Rust can crash its process, loop for ever or take all memory, and no `except` holds that. So a process
+says which item it reads, and has so much processor time and memory for each. The death of one is laid to its item: the
+shard is built again by a fresh process, with that item in the quarantine. Good items pass through nothing on their way,
+so that the guard costs them next to no time.
+"""
+
+import contextlib
+import multiprocessing
+import resource
+import signal
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from gmai_cli.console import say
+from gmai_formats.errors import UserError
+
+from gmai_data import limits
+from gmai_data.shards import ShardJob, build_shard
+from gmai_data.sources.items import Item
+
+CRASHED, TOO_LONG = "the decoder crashed", "reading took too long"
+_CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE, signal.SIGSYS, signal.SIGTRAP)
+_STOPPED_S = 5.0
+"""Seconds that a process has to end before it is killed."""
+
+_Message = tuple[str, Any]
+"""(`item`, key), (`done`, None) or (`failed`, (error, its traceback))."""
+
+
+@dataclass
+class _Worker:
+    process: BaseProcess
+    pipe: "Connection[Any, Any]"
+    job: ShardJob
+    item: str = ""
+    """Key of the item that it reads."""
+
+
+def build_shards(jobs: Sequence[ShardJob], workers: int, prepare: Callable[[], None]) -> Iterator[ShardJob]:
+    """Build shards in processes, and yield each as it is done.
+
+    Args:
+        jobs: The shards, the largest first.
+        workers: Processes at a time.
+        prepare: Called in each process before its first shard.
+
+    Raises:
+        UserError: A process was ended from outside, most often for want of memory.
+    """
+    context = multiprocessing.get_context("spawn")  # a forked one inherits the threads of OpenCV and Arrow
+    waiting = list(reversed(jobs))
+    at_work: list[_Worker] = []
+
+    def start() -> _Worker:
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs, prepare), daemon=True)
+        process.start()
+        theirs.close()
+        job = waiting.pop()
+        ours.send(job)
+        return _Worker(process, ours, job)
+
+    try:
+        while waiting or at_work:
+            while waiting and len(at_work) < workers:
+                at_work.append(start())
+            wait([worker.pipe for worker in at_work])
+            for worker in list(at_work):
+                while worker in at_work and worker.pipe.poll():
+                    try:
+                        what, value = worker.pipe.recv()
+                    except (EOFError, ConnectionError):
+                        at_work.remove(worker)
+                        waiting.append(_without(worker))
+                        continue
+                    if what == "item":
+                        worker.item = value
+                    elif what == "failed":
+                        error, told = value
+                        error.add_note(told)
+                        raise error
+                    else:
+                        yield worker.job
+                        if waiting:
+                            worker.job, worker.item = waiting.pop(), ""
+                            worker.pipe.send(worker.job)
+                        else:
+                            at_work.remove(worker)
+                            worker.pipe.close()
+    finally:
+        _end_all(at_work)
+
+
+def _without(worker: _Worker) -> ShardJob:
+    """Return the job of a process that died, its item in the quarantine.
+
+    Raises:
+        UserError: It did not die of an item.
+    """
+    worker.process.join()
+    number = -(worker.process.exitcode or 0)
+    if any(item.key == worker.item and item.problem is not None for item in worker.job.items):
+        raise RuntimeError(f"{worker.item}: its process ended again ({_how(worker.process.exitcode)}), unread")
+    if worker.item and number in _CRASHES:
+        name = signal.Signals(number).name
+        problem = (CRASHED, f"its process ended with {name}; the file is damaged, or made to do harm: leave it out")
+    elif worker.item and number == signal.SIGXCPU:
+        problem = (TOO_LONG, f"more than {limits.CPU_S} s and {limits.CPU_S_PER_MB} s/MB of a processor; leave it out")
+    else:
+        raise UserError(
+            "one of the processes that read the sources ended before its work, most often because memory ran out "
+            f"({_how(worker.process.exitcode)}). Finished shards stand. Run the same command again, with fewer "
+            "--workers or more memory."
+        )
+    say(f"{worker.job.recipe.name}: {worker.item}: {problem[0]}: {problem[1]}. Its shard is built again without it.")
+    items = tuple(replace(item, problem=problem) if item.key == worker.item else item for item in worker.job.items)
+    return replace(worker.job, items=items)
+
+
+def _how(exit_code: int | None) -> str:
+    if exit_code is None or exit_code >= 0:
+        return f"exit code {exit_code}"
+    with contextlib.suppress(ValueError):
+        return signal.Signals(-exit_code).name
+    return f"signal {-exit_code}"
+
+
+def _end_all(workers: Sequence[_Worker]) -> None:
+    for worker in workers:
+        worker.pipe.close()
+        worker.process.terminate()
+    for worker in workers:
+        worker.process.join(_STOPPED_S)
+        if worker.process.is_alive():
+            worker.process.kill()
+
+
+def _work(pipe: "Connection[Any, Any]", prepare: Callable[[], None]) -> None:
+    prepare()
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is expected; nobody looks at its memory
+    while True:
+        try:
+            job: ShardJob = pipe.recv()
+        except (EOFError, ConnectionError):
+            return
+        root = job.root
+
+        def watched(item: Item, root: Path = root) -> None:
+            pipe.send(("item", item.key))
+            limits.begin(_size_bytes(root, item))
+
+        try:
+            build_shard(job, watched)
+        except Exception as error:
+            pipe.send(("failed", (_sendable(error), traceback.format_exc())))
+            return
+        finally:
+            limits.end()
+        pipe.send(("done", None))
+
+
+def _sendable(error: Exception) -> Exception:
+    import pickle
+
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - of this process
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def _size_bytes(root: Path, item: Item) -> int:
+    size = 0
+    for name in (*item.files, *item.masks):
+        with contextlib.suppress(OSError, ValueError):
+            size += (root / name).stat().st_size
+    return size
