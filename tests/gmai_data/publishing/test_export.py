@@ -144,7 +144,7 @@ def read_trl(folder, split="train"):
 
 
 @pytest.mark.parametrize("split", ["train", "validation"])
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", sorted(set(FORMATS) - {"dpo", "grpo"}))  # a choice: test_preferences.py
 def test_each_export_gives_back_the_same_samples(phantom_build, tmp_path, form, split):
     assert export(phantom_build, tmp_path / "out", form) == 0
     read = {

@@ -265,14 +265,18 @@ def export(
     target: Annotated[Path, typer.Argument(help="New folder to write to.")],
     form: Annotated[
         str,
-        typer.Option("--format", help="`llava` (GMAI-VL's JSON and mixing lists), `ms-swift`, `trl` or `webdataset`."),
+        typer.Option(
+            "--format",
+            help="`llava` (GMAI-VL's JSON and mixing lists), `ms-swift`, `trl`, `webdataset`, `dpo` or `grpo`.",
+        ),
     ],
 ) -> None:
     """Write the samples once more in a format that other training tools read.
 
     llava: NAME-SPLIT.json, mixture_stageN.json, images/. ms-swift: NAME-SPLIT.jsonl with grounding objects, images/.
-    trl: NAME-SPLIT.parquet with image parts. webdataset: NAME-SPLIT-NNNNNN.tar. Exit code 3: done, but some rows do not
-    fit the format; see left_out.jsonl.
+    trl: NAME-SPLIT.parquet with image parts. webdataset: NAME-SPLIT-NNNNNN.tar. dpo, grpo: the questions that
+    a record's own labels and boxes answer, for `gmai train --stage 4`. Exit code 3: done, but some rows do not fit the
+    format; see left_out.jsonl.
     """
     from gmai_data.publishing.export import export as run
 

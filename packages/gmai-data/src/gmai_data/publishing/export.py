@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ from gmai_formats.files import write_json
 
 from gmai_data.publishing.llava import LlavaFolder
 from gmai_data.publishing.ms_swift import MsSwiftFolder
+from gmai_data.publishing.preferences import DpoFolder, GrpoFolder
 from gmai_data.publishing.sub_datasets import TABLE_6, sample_files
 from gmai_data.publishing.trl import TrlFolder
 from gmai_data.publishing.web_shards import WebShardFolder
@@ -52,16 +53,21 @@ class ExportFolder(Protocol):
         ...
 
 
-FORMATS: dict[str, type[LlavaFolder] | type[MsSwiftFolder] | type[TrlFolder] | type[WebShardFolder]] = {
-    "llava": LlavaFolder,
-    "ms-swift": MsSwiftFolder,
-    "trl": TrlFolder,
-    "webdataset": WebShardFolder,
+FORMATS: dict[str, Callable[[Path, Path], ExportFolder]] = {
+    "dpo": DpoFolder,
+    "grpo": GrpoFolder,
+    "llava": lambda folder, _: LlavaFolder(folder),
+    "ms-swift": lambda folder, _: MsSwiftFolder(folder),
+    "trl": lambda folder, _: TrlFolder(folder),
+    "webdataset": lambda folder, _: WebShardFolder(folder),
 }
+"""Name ▶ what writes it: (folder to write, build or release that the rows are of)."""
 
 
 def export(folder: Path, target: Path, form: str) -> int:
     """Write the samples of `folder` to `target` and return the exit code: 3 when some rows could not be written.
+
+    `dpo` and `grpo` take the rows with a verifiable answer; that others have none is counted, and no failure.
 
     The folder appears whole or not at all; the same samples give the same bytes. Rows that the format cannot hold stand
     in `left_out.jsonl` with the reason, and are counted in `export.json`.
@@ -86,7 +92,7 @@ def export(folder: Path, target: Path, form: str) -> int:
     lengths: dict[SubDataset, int] = {}
     left_out: Counter[str] = Counter()
     with new_folder(target) as partial, progress("export", total, unit="samples") as bar:
-        writer: ExportFolder = FORMATS[form](partial)
+        writer = FORMATS[form](partial, folder)
         for name, split, files in sets:
             title, written = TABLE_6[name][0], 0
             with writer.open(title, split) as opened:
@@ -108,7 +114,7 @@ def export(folder: Path, target: Path, form: str) -> int:
     say(f"{target}: {total - left_out.total()} samples as {form}, {left_out.total()} left out.")
     for reason, count in left_out.most_common():
         say(f"left out: {count}: {reason}; see left_out.jsonl")
-    return EXIT_PARTIAL if left_out else EXIT_OK
+    return EXIT_PARTIAL if left_out and not getattr(writer, "SELECTS", False) else EXIT_OK
 
 
 def sample_rows(files: Sequence[Path]) -> Iterator[dict[str, Any]]:

@@ -50,8 +50,7 @@ class TrlFolder:
 
     def finish(self, lengths: Mapping[SubDataset, int]) -> None:
         """Write README.md with a configuration per sub-dataset."""
-        configs = [{"config_name": title, "data_files": files} for title, files in self._files.items()]
-        write_text(self._folder / "README.md", f"---\n{yaml.safe_dump({'configs': configs}, sort_keys=False)}---\n")
+        write_names(self._folder, self._files)
 
 
 class _TrlFile:
@@ -71,6 +70,17 @@ class _TrlFile:
         """Write the rows that wait."""
         self._writer.write_table(pa.Table.from_pylist(self._rows, _COLUMNS))
         self._rows = []
+
+
+def write_names(folder: Path, files: Mapping[str, list[dict[str, str]]]) -> None:
+    """Write the README.md by which `datasets` knows a folder's configurations.
+
+    Args:
+        folder: Of the Parquet files.
+        files: Configuration ▶ its `split` and `path` entries.
+    """
+    configs = [{"config_name": title, "data_files": entries} for title, entries in files.items()]
+    write_text(folder / "README.md", f"---\n{yaml.safe_dump({'configs': configs}, sort_keys=False)}---\n")
 
 
 def parts(text: str) -> list[dict[str, str | None]]:
