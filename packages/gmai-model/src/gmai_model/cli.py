@@ -15,11 +15,17 @@ train_app = typer.Typer(name="train", rich_markup_mode=None)
 
 @train_app.command()
 def train(
-    stage: Annotated[int, typer.Option(help="1 shallow alignment, 2 deep alignment, 3 instruction tuning.")],
+    stage: Annotated[
+        int,
+        typer.Option(help="1 shallow alignment, 2 deep alignment, 3 instruction tuning; 4 preferences or rewards."),
+    ],
     model: Annotated[Path | None, typer.Option(help="Checkpoint folder to start from.")] = None,
     data: Annotated[
         Path | None,
         typer.Option(help="Samples: a mix.yaml or mixing list, a folder, a .parquet, .json, .jsonl or .tar."),
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option(help="Of stage 4: `dpo` (preferences) or `grpo` (verifiable rewards).")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder; the same command resumes it.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML with settings over those of the paper.")] = None,
@@ -43,7 +49,7 @@ def train(
         float, typer.Option(min=0.01, max=1.0, help="Share of their peak that --dry-run assumes a run to reach.")
     ] = 0.4,
 ) -> None:
-    """Train one of the three stages of the paper.
+    """Train one of the three stages of the paper, or a fourth one.
 
     Settings are those of the paper's Table 8; --print-config shows them all. One process per GPU: start it alone, with
     `srun gmai train …` (no other launcher needed) or with torchrun. The same command resumes a run that was killed or
@@ -52,7 +58,20 @@ def train(
       gmai train --stage 1 --model gmai-vl --data build/mix.yaml --out runs/stage1
 
       gmai train --stage 2 --model runs/stage1/model --data build/mix.yaml --out runs/stage2
+
+    Stage 4 takes what `gmai data export build grpo --format grpo` wrote (extra gmai-model[rl]):
+
+      gmai train --stage 4 --method grpo --model runs/stage3/model --data grpo --out runs/stage4
     """
+    if stage == 4:
+        given = [name for name, used in (("--max-bad-fraction", max_bad_fraction is not None),
+                                         ("--selfcheck", selfcheck), ("--dry-run", dry_run)) if used]  # fmt: skip
+        if given:
+            raise UserError(f"{given[0]}: stage 4 does not take it. Leave it out.")
+        _tune(method, config, settings or [], print_config=print_config, model=model, data=data, out=out)
+        return
+    if method is not None:
+        raise UserError(f"--method {method}: stage {stage} has no choice of methods. It goes with --stage 4.")
     from gmai_model.training.config import resolve
 
     overrides = settings or []
@@ -84,4 +103,29 @@ def train(
     except StopAsked as stopped:
         if str(stopped):
             say(str(stopped))
+        raise typer.Exit(stopped.code) from None
+
+
+def _tune(
+    method: str | None, config: Path | None, settings: list[str], *, print_config: bool, model: Path | None,
+    data: Path | None, out: Path | None,
+) -> None:  # fmt: skip
+    from gmai_model.tuning.config import resolve
+
+    resolved = resolve(method, config, settings)
+    if print_config:
+        typer.echo(resolved.model_dump_json(indent=2))
+        return
+    if model is None or data is None or out is None:
+        raise UserError("give --model, --data and --out (or --print-config to see the settings).")
+    quiet()
+    from gmai_model.training.signals import StopAsked, StopRequest
+
+    stop = StopRequest()
+    from gmai_model.tuning.run import tune
+
+    try:
+        tune(resolved, stop, model=model, data=data, out=out)
+    except StopAsked as stopped:
+        say(str(stopped))
         raise typer.Exit(stopped.code) from None

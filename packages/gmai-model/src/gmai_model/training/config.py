@@ -142,7 +142,7 @@ def resolve(stage: int, file: Path | None, overrides: list[str]) -> TrainConfig:
         UserError: An unknown stage or key, or a value out of range.
     """
     if stage not in stages.STAGES:
-        raise UserError(f"--stage {stage}: the paper has the stages 1, 2 and 3 (Table 8).")
+        raise UserError(f"--stage {stage}: the paper has the stages 1, 2 and 3 (Table 8); 4 is gmai's own.")
     row = stages.STAGES[stage]
     defaults = {
         "stage": stage,

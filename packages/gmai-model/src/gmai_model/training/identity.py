@@ -19,9 +19,18 @@ def check_inputs(model: Path, data: Path) -> None:
     Raises:
         UserError: No checkpoint at `model`, or an unusable mixture.
     """
+    check_folder(model)
+    load_mixture(data)
+
+
+def check_folder(model: Path) -> None:
+    """Refuse what is no checkpoint folder.
+
+    Raises:
+        UserError: It has no configuration.
+    """
     if not (model / "config.json").is_file():
         raise UserError(f"{model}: no config.json. --model takes a checkpoint folder, as `gmai model init` writes it.")
-    load_mixture(data)
 
 
 def claim(settings: dict[str, Any], *, model: Path, data: Path, out: Path, world: int) -> None:
@@ -40,11 +49,34 @@ def claim(settings: dict[str, Any], *, model: Path, data: Path, out: Path, world
         UserError: `out` holds another run.
     """
     mixture, root = load_mixture(data)
+    entries = [entry.model_dump(mode="json") for entry in mixture.datasets]
+    claim_run(settings, MAY_CHANGE, entries, model=model, data=data, root=root, out=out, world=world)
+
+
+def claim_run(
+    settings: dict[str, Any], may_change: frozenset[str], content: Any, *, model: Path, data: Path, root: Path,
+    out: Path, world: int,
+) -> None:  # fmt: skip
+    """Write `run.json`, or check that the run in `out` is this one.
+
+    Args:
+        settings: All of them, as JSON stores them.
+        may_change: Those that leave the result as it is.
+        content: What stands for the data.
+        model: The checkpoint to start from.
+        data: Where the samples are.
+        root: What their paths are relative to.
+        out: The run's folder.
+        world: Number of processes.
+
+    Raises:
+        UserError: `out` holds another run.
+    """
     settings = {**settings, "trainable": sorted(settings["trainable"])}
     identity: dict[str, Any] = {
-        "config": {key: value for key, value in settings.items() if key not in MAY_CHANGE},
+        "config": {key: value for key, value in settings.items() if key not in may_change},
         "model": _digest_folder(model),
-        "data": [entry.model_dump(mode="json") for entry in mixture.datasets],
+        "data": content,
     }
     record = out / "run.json"
     if record.is_file():

@@ -1,0 +1,1 @@
+"""Stage 4, which the paper has not: preferences and verifiable rewards, through TRL."""
