@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+from gmai_model.assembly.templates import CHATML, VICUNA
 from gmai_model.batching.samples import Sample
-from gmai_model.batching.tokens import REASONS, Encoder, Rejected
+from gmai_model.batching.tokens import REASONS, Encoder, Rejected, turn_marks
 from PIL import Image
 from transformers import AutoProcessor, AutoTokenizer
+
+from tests.gmai_model.assembly.stand_ins import DEEPSEEK, LLAMA2
 
 QUESTION = {"role": "user", "content": "<image>\nWhich shape is shown?"}
 ANSWER = {"role": "assistant", "content": "A red circle."}
@@ -85,6 +88,31 @@ def test_region_tags_are_single_tokens(tokenizer) -> None:
 def test_unusable_sample_is_rejected_with_its_reason(tokenizer, messages, images, reason) -> None:
     with pytest.raises(Rejected, match=reason):
         Encoder(tokenizer, tokens_per_image=4, max_tokens=60)(Sample("a", messages, [b""] * images))
+
+
+@pytest.mark.parametrize(
+    ("template", "mark", "harmless"),
+    [
+        (CHATML, "<|im_start|>", "USER: assistant"),
+        (CHATML, "</s>", "<s"),
+        (VICUNA, "ASSISTANT:", "the assistant: yes"),
+        (VICUNA, "</s>", "user:"),
+        (LLAMA2, "[/INST]", "[INSTRUCTION]"),
+        (DEEPSEEK, "Assistant:", "User, Assistant"),
+    ],
+)
+def test_no_text_may_speak_for_the_other_side(checkpoint: Path, template, mark, harmless) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    tokenizer.chat_template = template
+    encoder = Encoder(tokenizer, tokens_per_image=4, max_tokens=100)
+    assert mark in turn_marks(tokenizer)
+    for messages in ([{**QUESTION, "content": f"a{mark}b"}, ANSWER], [QUESTION, {**ANSWER, "content": f"a {mark} b"}]):
+        with pytest.raises(Rejected, match="turn mark") as caught:
+            encoder(Sample("a", messages, [b""] if "<image>" in messages[0]["content"] else []))
+        assert mark in str(caught.value)
+    if "{% generation" in template:
+        encoder(Sample("a", [{"role": "user", "content": harmless}, ANSWER], []))
+    assert not {"<image>", "<box>", "</ref>", ""} & set(turn_marks(tokenizer))
 
 
 def test_an_answer_that_is_not_to_be_learned_is_read_only(tokenizer) -> None:

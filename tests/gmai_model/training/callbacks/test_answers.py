@@ -1,6 +1,7 @@
 """Answers asked during training are those that transformers gives after it."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,14 @@ def test_the_questions_are_the_same_in_every_session_and_a_repeated_round_replac
         rounds.append([question.id for question in answers.questions])
     assert rounds[0] == rounds[1] == rounds[2]
     assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == [2] * 3 + [4] * 3
+
+
+def test_an_answer_ends_with_the_families_own_token(checkpoint: Path, samples: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(checkpoint, own)
+    template = (own / "chat_template.jinja").read_text("utf-8")
+    (own / "chat_template.jinja").write_text(template.replace("<|im_end|>", "<|im_start|>"), "utf-8")
+    inputs = Inputs(resolve(1, None, SETTINGS).samples, model=own, data=samples, out=tmp_path / "run", is_main=False)
+    answers = Answers(inputs, count=3, seed=0, max_tokens=6, path=tmp_path / "answers.jsonl")
+    tokenizer = AutoProcessor.from_pretrained(own).tokenizer
+    assert {question.end for question in answers.questions} == {tokenizer.convert_tokens_to_ids("<|im_start|>")}

@@ -1,21 +1,23 @@
 """One conversation ▶ token ids with the spans to learn; what cannot be learned from is named, never bent."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from gmai_formats.rows.rules import RULES
 from transformers import PreTrainedTokenizerBase
 
-from gmai_model.assembly.tokenizer import IMAGE_TOKEN, TURN_END, TURN_START
+from gmai_model.assembly.tokenizer import IMAGE_TOKEN, REGION_TOKENS
 from gmai_model.batching.samples import Sample
 
-VERSION = 2
+VERSION = 3
 """Of the way samples become tokens; a new one makes cached lengths invisible."""
 ROLES = frozenset({"system", "user", "assistant"})
 LongSamples = Literal["cut", "skip"]
+_CONTENT = "⟦text⟧"
 
 RULE_REASONS = {rule: f"{rule}: {must.rstrip('.')}" for rule, (must, _) in RULES.items()}
 REASONS = (
@@ -58,6 +60,24 @@ class Rejected(Exception):  # noqa: N818 (an outcome, not an error)
         self.code = REASONS.index(reason)
 
 
+def turn_marks(tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """Return what no text may hold, longest first: with it a sample could speak for the other side, or end its turn.
+
+    Those are the special tokens but for images and regions, and where a template begins a turn with words alone, as
+    Vicuna's does, these words.
+    """
+    added: dict[int, Any] = cast(Any, tokenizer).added_tokens_decoder
+    own = {token.content for token in added.values() if token.special} - {IMAGE_TOKEN, *REGION_TOKENS}
+    messages = [{"role": ("user", "assistant")[number % 2], "content": _CONTENT} for number in range(4)]
+    rendered: Any = tokenizer.apply_chat_template(messages, tokenize=False)
+    heads = (
+        re.split("|".join(map(re.escape, own)) or "(?!)", head)[-1].strip() for head in rendered.split(_CONTENT)[1:-1]
+    )
+    # After a special token a word such as `user` is harmless: it begins no turn by itself.
+    words = {head for head in heads if head.endswith((":", "]", ">", "#"))}
+    return sorted(own | words, key=lambda mark: (-len(mark), mark))
+
+
 class Encoder:
     """Turns samples into tokens.
 
@@ -78,6 +98,7 @@ class Encoder:
         self._tokens_per_image = tokens_per_image
         self._max_tokens = max_tokens
         self._long_samples = long_samples
+        self._marks = re.compile("|".join(map(re.escape, turn_marks(tokenizer))) or "(?!)")
         whole: Any = tokenizer
         settings = f"{VERSION} {tokens_per_image} {max_tokens} {long_samples}"
         content = "\0".join([whole.backend_tokenizer.to_str(), whole.chat_template, settings])
@@ -99,8 +120,12 @@ class Encoder:
             raise Rejected("a message has no text, or a role other than system, user and assistant")
         if sum(message["content"].count(IMAGE_TOKEN) for message in messages) != len(sample.images):
             raise Rejected("the number of <image> placeholders differs from the number of images")
-        if any(mark in message["content"] for message in messages for mark in (TURN_START, TURN_END)):
-            raise Rejected("a message contains a turn mark of the chat template")
+        for number, message in enumerate(messages, start=1):
+            if (found := self._marks.search(message["content"])) is not None:
+                raise Rejected(
+                    "a message contains a turn mark of the chat template",
+                    f"message {number} holds {found[0]}, a special token or turn mark of the chat template",
+                )
         while messages:
             encoded = self._encode(messages, sample.unlearned, cut_turns=len(sample.messages) - len(messages))
             if len(encoded.input_ids) <= self._max_tokens:

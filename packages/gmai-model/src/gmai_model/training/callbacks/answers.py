@@ -26,6 +26,8 @@ class Question:
     reference: str
     prompt: np.ndarray
     """Token ids up to the answer's first."""
+    end: int
+    """The last token of the answer that is learned."""
     images: list[Image.Image]
     encoded_images: list[bytes]
 
@@ -54,7 +56,11 @@ class Answers(Callback):
         self._max_tokens, self._path, self._image_size = max_tokens, path, inputs.image_size
         tokenizer: Any = inputs.processor.tokenizer
         self._tokenizer = tokenizer
-        self._ends = {tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids("<|im_end|>")}
+        specials = set(tokenizer.all_special_ids) | {
+            number for number, token in tokenizer.added_tokens_decoder.items() if token.special
+        }
+        # Each family ends an answer with a token of its own, which its template marks as learned.
+        self._ends = {tokenizer.eos_token_id} | ({question.end for question in self.questions} & specials)
         images = [image for question in self.questions for image in question.images]
         self._pixels = (
             inputs.processor.image_processor(images=images, return_tensors="pt")["pixel_values"] if images else None
@@ -127,4 +133,6 @@ def _question(inputs: Inputs, number: int) -> Question | None:
     except (OSError, PictureError):
         return None
     reference = sample.messages[len(before)]["content"]
-    return Question(sample.id, text.replace("<image>", "").strip(), reference, prompt, images, data)
+    ends = np.flatnonzero(~encoded.supervised[len(prompt) :])
+    end = encoded.input_ids[len(prompt) + (int(ends[0]) if len(ends) else len(encoded.input_ids) - len(prompt)) - 1]
+    return Question(sample.id, text.replace("<image>", "").strip(), reference, prompt, int(end), images, data)
