@@ -25,6 +25,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+WHOLE = sorted(set(FORMATS) - {"dpo", "grpo"})
+"""Formats of all samples; the two others are a choice of them: test_preferences.py."""
 HOSTILE = "../../a\\b\n<script>alert(1)</script> =cmd|' /C calc'!A1 \u202e\u0000 肝 \U0001f9e0 \"quoted\", ;--"
 
 
@@ -144,7 +146,7 @@ def read_trl(folder, split="train"):
 
 
 @pytest.mark.parametrize("split", ["train", "validation"])
-@pytest.mark.parametrize("form", sorted(set(FORMATS) - {"dpo", "grpo"}))  # a choice: test_preferences.py
+@pytest.mark.parametrize("form", WHOLE)
 def test_each_export_gives_back_the_same_samples(phantom_build, tmp_path, form, split):
     assert export(phantom_build, tmp_path / "out", form) == 0
     read = {
@@ -196,7 +198,7 @@ def test_the_same_samples_give_the_same_bytes(phantom_build, tmp_path, form):
             assert sha256_file(path) == sha256_file(tmp_path / "two" / path.relative_to(tmp_path / "one")), path
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", WHOLE)
 def test_hostile_words_name_no_file_and_come_back_unchanged(tmp_path, form):
     names = {"id": HOSTILE, "labels": [HOSTILE], "source": HOSTILE, "provenance": json.dumps({"writer": HOSTILE})}
     rows = [sample(1, text=HOSTILE, answer=HOSTILE, boxes=[{"label": HOSTILE, "xyxy": [1, 2, 3, 4]}], **names)]

@@ -13,9 +13,12 @@ from gmai_formats.errors import UserError
 from gmai_model.tuning.run import COMPLETE, find_latest
 from safetensors.torch import load_file
 
+from tests.gmai_model.tuning.conftest import make_tasks, write_tasks
+
 pytest.importorskip("trl", reason="needs TRL: pip install 'gmai-model[rl]'")
 SETTINGS = ("precision=fp32", "activation_checkpointing=false", "max_steps=4", "save_every_steps=2", "answer_tokens=4",
-            "global_batch_size=2", "micro_batch_size=2", "answers_per_question=2", "learning_rate=1e-3")  # fmt: skip
+            "global_batch_size=2", "micro_batch_size=2", "answers_per_question=4", "learning_rate=1e-3",
+            "held_out_questions=4")  # fmt: skip
 
 
 def command(method, model, data, out, *more):
@@ -45,12 +48,19 @@ def test_dpo_trains_adapters_and_merges_them(checkpoint, tasks, tmp_path):
     assert all("language_model" in name and "proj.weight" in name for name in changed)
     record = json.loads((tmp_path / "run" / "model" / "gmai.json").read_text())["stages"][-1]
     assert (record["stage"], record["lora"]["merged"]) == (4, True)
-    assert record["held_out_reward"][0]["questions"] == 6
+    assert record["held_out_reward"][0]["questions"] == 4
     assert (tmp_path / "run" / "report.html").is_file()
 
 
 @pytest.mark.e2e
-def test_grpo_goes_on_bit_by_bit_after_a_kill(checkpoint, tasks, tmp_path):
+def test_grpo_goes_on_bit_by_bit_after_a_kill(checkpoint, tmp_path):
+    # A random model says neither colour: what earns is a text without a stop, so that rewards differ.
+    tasks = tmp_path / "tasks"
+    rows = [{**row, "reward": "label_set", "truth": json.dumps({"labels": [], "known": list(".?,�")})}
+            for row in make_tasks(16)]  # fmt: skip
+    write_tasks(tasks / "a-train.parquet", rows)
+    write_tasks(tasks / "a-validation.parquet", rows[:4])
+
     def run(out):
         return subprocess.run(command("grpo", checkpoint, tasks, out, "lora_rank=0"), capture_output=True, text=True)
 
@@ -68,6 +78,8 @@ def test_grpo_goes_on_bit_by_bit_after_a_kill(checkpoint, tasks, tmp_path):
     assert again.returncode == 0, again.stderr
     assert "resumed from step" in again.stderr
     one, other = weights(tmp_path / "whole"), weights(tmp_path / "killed")
+    start = load_file(checkpoint / "model.safetensors")
+    assert any(not torch.equal(one[name], start[name]) for name in one)
     assert all(torch.equal(one[name], other[name]) for name in one)
     curves = [[json.loads(line)["reward"] for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
               for name in ("whole", "killed")]  # fmt: skip

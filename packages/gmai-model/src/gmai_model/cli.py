@@ -35,6 +35,9 @@ def train(
     max_bad_fraction: Annotated[
         float | None, typer.Option(help="Share of samples with an unreadable image above which training stops.")
     ] = None,
+    profile: Annotated[
+        int | None, typer.Option(min=1, help="Write a trace of so many steps into OUT/profile/.")
+    ] = None,
     print_config: Annotated[bool, typer.Option(help="Print the resolved settings and end.")] = False,
     selfcheck: Annotated[
         bool,
@@ -64,7 +67,7 @@ def train(
       gmai train --stage 4 --method grpo --model runs/stage3/model --data grpo --out runs/stage4
     """
     if stage == 4:
-        given = [name for name, used in (("--max-bad-fraction", max_bad_fraction is not None),
+        given = [name for name, used in (("--max-bad-fraction", max_bad_fraction is not None), ("--profile", profile),
                                          ("--selfcheck", selfcheck), ("--dry-run", dry_run)) if used]  # fmt: skip
         if given:
             raise UserError(f"{given[0]}: stage 4 does not take it. Leave it out.")
@@ -75,6 +78,8 @@ def train(
     from gmai_model.training.config import resolve
 
     overrides = settings or []
+    if profile is not None:
+        overrides = [*overrides, f"profile_steps={profile}"]
     if max_bad_fraction is not None:
         overrides = [*overrides, f"max_bad_fraction={max_bad_fraction}"]
     resolved = resolve(stage, config, overrides)

@@ -81,8 +81,10 @@ class TrainConfig(BaseModel):
     """Seconds within which all processes must have met; also how long one may give no sign of life later."""
     stall_timeout_s: float = Field(1800, gt=0)
     """Seconds without progress after which the run ends and says which rank it waited for."""
-    trackers: tuple[Literal["tensorboard", "wandb"], ...] = ()
-    """Where metrics go besides `metrics.jsonl`: the extras `gmai-model[tensorboard]` and `gmai-model[wandb]`."""
+    trackers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
+    """Where metrics go besides `metrics.jsonl`: the extras `gmai-model[tensorboard]`, `[wandb]` and `[mlflow]`."""
+    profile_steps: int = Field(0, ge=0)
+    """Steps of which a trace is written into `profile/` (`--profile N`); two are made before it."""
     callbacks: tuple[str, ...] = ()
     """Behaviours of other packages beside the steps: names of entry points of the group `gmai.training_callbacks`."""
     lora_rank: int = Field(0, ge=0)
@@ -125,7 +127,7 @@ class SampleSettings:
 MAY_CHANGE = frozenset({
     "micro_batch_size", "activation_checkpointing", "device", "loader_workers", "save_every_steps", "keep_checkpoints",
     "validate_every_steps", "patience", "answers", "answer_tokens", "max_bad_fraction", "startup_timeout_s",
-    "stall_timeout_s", "trackers", "callbacks",
+    "stall_timeout_s", "trackers", "callbacks", "profile_steps",
 })  # fmt: skip
 """Settings that leave the result as it is, but for rounding: a resumed run may have others than it began with."""
 

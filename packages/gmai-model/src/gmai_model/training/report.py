@@ -11,6 +11,7 @@ from gmai_formats.pages.shell import image, page, table, text
 from gmai_formats.state import read_lines
 
 from gmai_model.training.callbacks.metrics import read_metrics
+from gmai_model.training.callbacks.notices import notices
 
 
 def write_report(out: Path, history: dict[str, Any], images: Mapping[str, Sequence[bytes]]) -> None:
@@ -31,6 +32,7 @@ def write_report(out: Path, history: dict[str, Any], images: Mapping[str, Sequen
         f"{', '.join(history['trainable']).replace('_', ' ')} trained"
         + (f", the language model by LoRA adapters of rank {history['lora']['rank']}" if history["lora"] else "")
         + f". {history['unreadable']:,} samples were left out for an unreadable image.</p>",
+        *_notices(out),
         "<h2>Curves</h2>",
         f'<div class="curves">{"".join(_curves(lines))}</div>',
         *_losses_of(lines, "source"),
@@ -50,6 +52,13 @@ def write_report(out: Path, history: dict[str, Any], images: Mapping[str, Sequen
         table(("setting", "value"), [(key, json.dumps(value)) for key, value in history["settings"].items()]),
     ]  # fmt: skip
     write_text(out / "report.html", page(title, body))
+
+
+def _notices(out: Path) -> Iterable[str]:
+    found = notices(out)
+    if found:
+        yield "<h2>Notices</h2>"
+        yield table(("after step", "what was noticed"), [(f"{line['step']:,}", line["notice"]) for line in found])
 
 
 def _curves(lines: Sequence[dict[str, Any]]) -> Iterable[str]:

@@ -29,6 +29,8 @@ from gmai_model.training.callbacks.answers import Answers
 from gmai_model.training.callbacks.callback import Callback, Run, load_callbacks
 from gmai_model.training.callbacks.guard import Guard
 from gmai_model.training.callbacks.metrics import Metrics, MetricsFile
+from gmai_model.training.callbacks.notices import Notices
+from gmai_model.training.callbacks.profile import Profile
 from gmai_model.training.callbacks.save import Save
 from gmai_model.training.callbacks.validate import Validate
 from gmai_model.training.callbacks.watchdog import Watch, Watchdog
@@ -173,8 +175,9 @@ def _train(
     # What others add comes after what a step has measured, and before its line and its checkpoint are written.
     callbacks: list[Callback] = [
         Watch(watchdog), Guard(config.max_bad_fraction), speed.Meter(meter), *others, Metrics(open_metrics), answers,
-        Validate(every_steps=config.validate_every_steps, patience=config.patience),
+        Notices(), Validate(every_steps=config.validate_every_steps, patience=config.patience),
         Save(every_steps=config.save_every_steps, keep=config.keep_checkpoints, best=config.export == "best"),
+        *([Profile(config.profile_steps)] if config.profile_steps else []),
     ]  # fmt: skip
     run = Run(engine, inputs, rank=launch.rank, world=launch.world, micro_batch_size=config.micro_batch_size,
               accumulation=accumulation, out=out, place=place, last_step=planned, stop=stop,

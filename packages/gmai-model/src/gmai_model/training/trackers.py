@@ -1,10 +1,13 @@
-"""Metrics for people who watch: TensorBoard and Weights & Biases, on request. Numbers only, never samples or ids."""
+"""Metrics for people who watch: TensorBoard, Weights & Biases, MLflow. Numbers only, never samples or ids."""
 
+import os
 import secrets
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from gmai_cli.console import say
 from gmai_formats.errors import UserError
 from gmai_formats.installing import pip_install
 
@@ -27,7 +30,7 @@ def open_trackers(names: Iterable[str], out: Path, *, config: dict[str, Any], st
     Raises:
         UserError: The package of a tracker is not installed, or it cannot begin.
     """
-    makers = {"tensorboard": _TensorBoard, "wandb": _WandB}
+    makers = {"tensorboard": _TensorBoard, "wandb": _WandB, "mlflow": _MLflow}
     trackers: list[Tracker] = []
     for name in names:
         try:
@@ -85,3 +88,63 @@ class _WandB:
 
     def close(self) -> None:
         self._run.finish()
+
+
+class _MLflow:
+    """A run of MLflow: on the server of MLFLOW_TRACKING_URI, or else in files in `OUT/mlflow`."""
+
+    def __init__(self, out: Path, config: dict[str, Any], steps_done: int) -> None:
+        server = os.environ.get("MLFLOW_TRACKING_URI")
+        if not server:
+            # Without a server files are enough; MLflow asks for this word since 3.13.
+            os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+        from mlflow import MlflowClient
+        from mlflow.entities import Metric, Param
+        from mlflow.exceptions import MlflowException
+
+        self._metric, self._error = Metric, MlflowException
+        self._name = out.name
+        identity = out / "mlflow_run"
+        try:
+            self._client = MlflowClient(tracking_uri=server or (out / "mlflow").resolve().as_uri())
+            if not identity.is_file():
+                found = self._client.get_experiment_by_name("gmai")
+                experiment = found.experiment_id if found else self._client.create_experiment("gmai")
+                run = self._client.create_run(experiment, run_name=out.name).info.run_id
+                settings = [Param(key, str(value)[:500]) for key, value in config.items()]
+                self._client.log_batch(run, params=settings)
+                identity.write_text(run, "utf-8")
+            self._run = identity.read_text("utf-8")
+            self._client.set_terminated(self._run, "RUNNING")
+            # It keeps both values of a step that comes twice, so that steps done before are not sent again.
+            told = self._client.get_metric_history(self._run, "loss") if steps_done else []
+        except MlflowException as error:
+            raise UserError(
+                f"trackers: mlflow did not begin: {str(error).splitlines()[0][:200]}. Set MLFLOW_TRACKING_URI to your "
+                f"server, or leave it out; metrics.jsonl has every number."
+            ) from error
+        self._told = max((metric.step for metric in told), default=0)
+        self._silent = False
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        if step <= self._told and "loss" in values:
+            return
+        now = int(time.time() * 1000)
+        metrics = [self._metric(_mlflow_name(name), float(value), now, step) for name, value in values.items()]
+        try:
+            self._client.log_batch(self._run, metrics=metrics)
+        except self._error as error:  # a server that is away for a while must not end a run of days
+            if not self._silent:
+                say(f"trackers: mlflow did not take step {step} ({str(error).splitlines()[0][:120]}); training goes on")
+            self._silent = True
+
+    def close(self) -> None:
+        try:
+            self._client.set_terminated(self._run)
+        except self._error as error:
+            say(f"trackers: mlflow could not be closed ({str(error).splitlines()[0][:120]})")
+
+
+def _mlflow_name(name: str) -> str:
+    """Return a name of MLflow's alphabet; a source may be called anything."""
+    return "".join(letter if letter.isascii() and (letter.isalnum() or letter in "_-./ :") else "_" for letter in name)

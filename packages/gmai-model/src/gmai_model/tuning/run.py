@@ -108,6 +108,8 @@ def _tune(
     processor: Any = AutoProcessor.from_pretrained(model, trust_remote_code=False, local_files_only=True)
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
+    latest = find_latest(out / "checkpoints")
+    done = int(latest.name.rpartition("-")[2]) if latest else 0
     llava = _load(model, config, on_gpu=on_gpu)
     say(
         f"stage 4 ({NAMES[config.method]}) on {device_name()}: {len(tasks.rows):,} questions, {len(asked.rows)} held "
@@ -115,9 +117,10 @@ def _tune(
         + (f", LoRA adapters of rank {config.lora_rank} in the language model" if config.lora_rank else "")
     )
     before = _answers_before(config, llava, processor, asked, out)
+    if latest is not None and not config.lora_rank:
+        # A Trainer looks for the names in memory, finds those on disk, and would go on from the first weights.
+        llava.load_state_dict(_load(latest, config, on_gpu=on_gpu).state_dict())
     trainer = _trainer(config, trl, llava, processor, tasks, on_gpu=on_gpu, model=model, out=out)
-    latest = find_latest(out / "checkpoints")
-    done = int(latest.name.rpartition("-")[2]) if latest else 0
     if done:
         say(f"resumed from step {done} of {config.max_steps} steps")
     append_line(out / "sessions.jsonl", {
