@@ -84,7 +84,8 @@ def test_only_short_codes_leave(value, leaves):
         ("CT", Modality.CT, False), ("CT", Modality.MR, True), ("MR", Modality.CT, True), ("DX", Modality.X_RAY, False),
         ("MG", Modality.X_RAY, False), ("CR", Modality.CT, True), ("PT", Modality.PET, False),
         ("SEG", Modality.CT, True),
-        ("OT", Modality.CT, False), ("XC", Modality.DERMOSCOPY, False), (None, Modality.CT, False), ("CT", None, False),
+        ("OT", Modality.CT, False), ("XC", Modality.DERMOSCOPY, False),
+        ("OPT", Modality.DERMOSCOPY, False), (None, Modality.CT, False), ("CT", None, False),
     ],
 )  # fmt: skip
 def test_what_another_device_made_is_set_aside(code, modality, is_other):

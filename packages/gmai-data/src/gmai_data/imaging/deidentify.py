@@ -74,11 +74,11 @@ _CODES: dict[str, frozenset[Modality]] = {
     "NM": frozenset({Modality.PET}),
     "US": frozenset({Modality.ULTRASOUND}),
     "IVUS": frozenset({Modality.ULTRASOUND}),
-    "OPT": frozenset({Modality.OCT}),
     **dict.fromkeys(("CR", "DX", "MG", "RG", "RF", "XA", "IO", "PX"), frozenset({Modality.X_RAY})),
     **dict.fromkeys(("SEG", "RTSTRUCT", "RTDOSE", "RTPLAN", "SR", "PR", "KO", "REG"), frozenset[Modality]()),
 }
-"""Modality of a header (PS3.3 C.7.3.1.1.1) ▶ what a card may call it; codes that say little are not listed."""
+"""Modality of a header (PS3.3 C.7.3.1.1.1) ▶ what a card may call it. Those of visible light (DMS, ES, GM, OP, OPT,
+XC, …) are not listed: cameras and converters write one for another."""
 
 
 def require_modality(code: str | None, modality: Modality | None, file: str) -> None:
