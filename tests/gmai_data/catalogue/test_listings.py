@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 from gmai_data.ledger import Ledger, SetAside, SourceError
-from gmai_data.sources.catalogue import PHANTOM_PREFIX, Source, bundled_names, find_recipe
+from gmai_data.sources.catalogue import Source, bundled_names, find_recipe
 from gmai_data.sources.listing import list_sources
 from gmai_data.sources.reading import read_pictures
 from gmai_data.sources.splits import split_of
+from gmai_data.sources.summaries import PHANTOM_PREFIX
 from gmai_formats.safe_yaml import load_yaml
 
 LISTINGS = sorted((Path(__file__).parent / "listings").glob("*.yaml"))
