@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 from gmai_formats.errors import UserError
+from gmai_formats.installing import pip_install
 
 from gmai_data.imaging.large import BOMB_BYTES, allocate
 from gmai_data.ledger import SourceError
@@ -96,7 +97,7 @@ def _h5py(path: Path) -> Any:
     try:
         import h5py  # pyright: ignore[reportMissingTypeStubs]
     except ImportError as error:
-        raise UserError(f"{path}: HDF5 files need h5py. Run `pip install 'gmai-data[arrays]'`.") from error
+        raise UserError(f"{path}: HDF5 files need h5py. Run `{pip_install('gmai-data[arrays]')}`.") from error
     return cast(Any, h5py)
 
 

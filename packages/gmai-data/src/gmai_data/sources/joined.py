@@ -30,12 +30,12 @@ def with_joined_facts(items: Iterable[Item], card: Card, root: Path, lists: str 
         UserError: A table or list that the card names is not there, or has no such column.
     """
     rule = card.split
-    groups = _column(rule.group_table, card, root) if rule.group_table else {}
+    groups = column_by_key(rule.group_table, card, root) if rule.group_table else {}
     split_in = _split_finder(card, root, lists)
     for item in items:
         found = item
         if rule.group_table:
-            key = _key(item.key, rule.group_table.of, groups)
+            key = key_of(item.key, rule.group_table.of, groups)
             if key is None and item.problem is None:
                 detail = f"{rule.group_table.table} has no row of it; without a group it may leak"
                 found = replace(found, problem=("no group", detail))
@@ -60,14 +60,14 @@ def _split_finder(card: Card, root: Path, lists: str) -> Callable[[Item], Split 
         return lambda item: None if (group := group_of(item, card)) is None else drawn_split(group, card)
     if rule.table is not None:
         names = rule.names or SPLIT_NAMES
-        splits = {key: names[name] for key, name in _column(rule.table, card, root).items() if name in names}
+        splits = {key: names[name] for key, name in column_by_key(rule.table, card, root).items() if name in names}
         of = rule.table.of
-        return lambda item: splits.get(_key(item.key, of, splits) or "")
+        return lambda item: splits.get(key_of(item.key, of, splits) or "")
     listed = _lists(card, root, lists)
-    return lambda item: listed.get(_key(item.key, None, listed) or "")
+    return lambda item: listed.get(key_of(item.key, None, listed) or "")
 
 
-def _key(path: str, of: str | None, known: dict[str, str] | dict[str, Split]) -> str | None:
+def key_of(path: str, of: str | None, known: dict[str, str] | dict[str, Split]) -> str | None:
     """Return what a table or list calls an item: its path, the end of it, its file name or stem."""
     if of is not None:
         found = re.search(of, path)
@@ -85,7 +85,7 @@ def _without_ending(name: str) -> str:
     return name[: -len(".nii.gz")] if name.endswith(".nii.gz") else PurePosixPath(name).with_suffix("").as_posix()
 
 
-def _column(column: JoinedColumn, card: Card, root: Path) -> dict[str, str]:
+def column_by_key(column: JoinedColumn, card: Card, root: Path) -> dict[str, str]:
     """Return key ▶ value of the rows of a table."""
     path = below(root, column.table, recipe=card.name)
     if not path.is_file():

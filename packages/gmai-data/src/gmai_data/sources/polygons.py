@@ -20,9 +20,12 @@ def polygon_mask(outline: npt.NDArray[np.float64], shape: tuple[int, int]) -> np
     """
     height, width = shape
     flips = np.zeros((height, width + 1), np.int32)
-    for (x1, y1), (x2, y2) in zip(outline, np.roll(outline, -1, axis=0), strict=True):
-        if y1 == y2:
-            continue
+    others = np.roll(outline, -1, axis=0)
+    # Edges beside the picture's rows, or right of it, change nothing; of large outlines those are nearly all.
+    below = np.minimum(outline[:, 1], others[:, 1]) < height
+    reaches = (np.maximum(outline[:, 1], others[:, 1]) > 0) & (np.minimum(outline[:, 0], others[:, 0]) < width)
+    edges = below & reaches & (outline[:, 1] != others[:, 1])
+    for (x1, y1), (x2, y2) in zip(outline[edges].tolist(), others[edges].tolist(), strict=True):
         top, bottom = sorted((y1, y2))
         # A row is crossed when its centre lies in the half-open [top, bottom): a shared vertex counts once.
         rows = np.arange(max(int(np.ceil(top - 0.5)), 0), min(int(np.ceil(bottom - 0.5)), height))

@@ -25,6 +25,7 @@ from gmai_data.sources.layouts.labelling_tool import LabellingTool
 from gmai_data.sources.layouts.named_files import NamedFiles
 from gmai_data.sources.layouts.nnunet import NnUnet
 from gmai_data.sources.layouts.qa_text import QaText
+from gmai_data.sources.layouts.slides import Slides
 from gmai_data.sources.layouts.video import Video
 from gmai_data.sources.layouts.voc import Voc
 from gmai_data.sources.layouts.volume import VolumeMask
@@ -37,6 +38,7 @@ AnyLayout = Annotated[
     | Coco
     | LabellingTool
     | Yolo
+    | Slides
     | Video
     | Arrays
     | QaText

@@ -44,7 +44,7 @@ def shape_mask(picture: MarkedPicture, shape: Shape, where: str, file: str) -> n
         raise SourceError("shape without an area", detail, file)
     if shape.kind == "mask":
         return picture.fit.mask(_placed(picture, shape, where, file))
-    outlines = [np.asarray(outline, np.float64).reshape(-1, 2) for outline in (_outline(shape), *shape.holes)]
+    outlines = [np.asarray(outline, np.float64).reshape(-1, 2) for outline in (outline_of(shape), *shape.holes)]
     shown = [picture.fit.points(outline) for outline in outlines]
     mask = outlines_mask(shown[:1], picture.size_px, where, file)
     for hole in shown[1:]:
@@ -54,7 +54,8 @@ def shape_mask(picture: MarkedPicture, shape: Shape, where: str, file: str) -> n
     return mask
 
 
-def _outline(shape: Shape) -> npt.NDArray[np.float64]:
+def outline_of(shape: Shape) -> npt.NDArray[np.float64]:
+    """Return the outline of a polygon, box, circle or ellipse as a polygon, `[n, 2]`, turned as the shape is."""
     points = np.asarray(shape.points, np.float64).reshape(-1, 2)
     if shape.kind == "polygon":
         return points
