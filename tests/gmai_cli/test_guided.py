@@ -39,8 +39,8 @@ def test_a_whole_card_is_checked_built_and_trained(tmp_path: Path, monkeypatch: 
     (tmp_path / "out/init.json").write_text("{}")
     (tmp_path / "out/card.yaml").write_text("name: a\n")
     init(tmp_path / "data", tmp_path / "out", 7)
-    assert ran == [["data"] * 3 + ["model"] * 2 + ["train", "bench"] * 3 + ["bench"]]
-    build = steps(tmp_path / "data", 7)[1]
+    assert ran == [["data"] * 4 + ["model"] * 2 + ["train", "bench"] * 3 + ["bench"]]
+    build = steps(tmp_path / "data", 7)[2]
     assert build.arguments[-2:] == ("--limit", "7")
     assert build.accepts == (0, 3)
 

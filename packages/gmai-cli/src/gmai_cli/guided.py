@@ -29,6 +29,8 @@ def steps(data: Path, limit: int) -> list[Step]:
     of_card = (CARD, "--root", str(data))
     return [
         Step("is the card right?", ("data", "recipes", "check", *of_card), "check", again=True),
+        Step("a page with twenty items as the card reads them",
+             ("data", "preview", *of_card, "--to", "preview.html"), "preview.html", again=True),
         Step("samples and held-out questions",
              ("data", "build", *of_card, "--out", "build", "--limit", str(limit)), "build", resumes=True,
              accepts=(0, EXIT_PARTIAL)),
@@ -71,6 +73,7 @@ def init(
     look_ahead(out, steps(data, limit), room_mb=ROOM_MB, takes=TAKES)
     run_all(steps(data, limit), out, record, command=again)
     for title, place in (
+        ("preview", out / "preview.html"),
         ("images", out / "build" / "gallery.html"),
         ("report", out / "bench" / "stage3" / "report.html"),
         ("on noise", out / "bench" / "stage3-noise" / "report.html"),

@@ -213,7 +213,7 @@ def preview(
 
     Nothing is built; a wrong card is seen in a minute.
     """
-    from gmai_cli.console import say
+    from gmai_cli.console import say, say_next
 
     from gmai_data.preview import write_preview
     from gmai_data.sources.catalogue import resolve
@@ -222,6 +222,7 @@ def preview(
     page = to or Path(f"preview-{source.recipe.name}.html")
     shown, refused = write_preview(source, page, items)
     say(f"{page}: {shown} items shown, {refused} with a reason why not. Open it in a browser; it needs no network.")
+    say_next("data", "build", card, "--root", root, "--out", "build")
 
 
 @app.command()

@@ -53,7 +53,7 @@ def check_against_folder(name: str, root: Path | None) -> None:
     problems += _try_items(recipe, root, whole)
     if problems:
         raise UserError("\n".join(f"{root}: {problem}" for problem in problems))
-    say_next("data", "build", name, "--root", root, "--out", "build")
+    say_next("data", "preview", name, "--root", root)
 
 
 def _whole_items(recipe: Recipe, root: Path, items: Sequence[Item]) -> list[Item]:
