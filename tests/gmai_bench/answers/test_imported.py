@@ -6,6 +6,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 from gmai_bench.answers.imported import digest_of, read_answers
+from gmai_bench.answers.predictions import Prediction, append_to
 from gmai_formats.errors import UserError
 
 ANSWERS = {"validation_Pharmacy_1": "B", "validation_Pharmacy_2": "The answer, of course, is C.,]"}
@@ -128,3 +129,11 @@ def test_digest_of_a_folder_changes_with_its_files(tmp_path: Path) -> None:
     write(tmp_path / "a.json", "[]")
     assert digest_of(tmp_path) != before
     assert len(digest_of(tmp_path / "a.json")) == len(before) == 64
+
+
+def test_our_own_lines_keep_what_else_they_say(tmp_path: Path) -> None:
+    with append_to(tmp_path / "p.jsonl", whole_bytes=0, extra={"image_ablation": "noise"}) as writer:
+        writer.write(Prediction("a", "B", "r", cut=True, shown=("CT", "MR")))
+        writer.write(Prediction("b", "", "r", refused="filter"))
+    first, second = read_answers(tmp_path / "p.jsonl")
+    assert (first.prediction.cut, first.prediction.shown, second.prediction.refused) == (True, ("CT", "MR"), "filter")

@@ -85,12 +85,12 @@ def test_the_prompt_lists_the_options_and_quotes_the_answer(out: Path) -> None:
     assert prompt.endswith('Answer: "hard to say {options}"')
 
 
-def test_a_folder_without_options_has_nothing_to_judge(inputs: SimpleNamespace, tmp_path: Path) -> None:
+def test_a_folder_of_yes_and_no_has_nothing_to_judge(inputs: SimpleNamespace, tmp_path: Path) -> None:
     held = inputs.held_out_rows()
     for row in held:
-        row["choices"] = []
+        row["choices"], row["reference"] = [], "yes"
     path = inputs.write_held_out(tmp_path / "b", held)
     file = inputs.write_predictions(tmp_path / "a.jsonl", {row["id"]: "CT" for row in held})
     score_file(file, [DeclaredBenchmark(path)], tmp_path / "out", Settings(), model="m")
-    with pytest.raises(UserError, match=r"no benchmark with options and known answers\. A judge reads which option"):
+    with pytest.raises(UserError, match=r"no benchmark with known answers that a judge would read"):
         judge_folder(tmp_path / "out", Judge({}))

@@ -270,7 +270,7 @@ def judge(
         str, typer.Option("--api-key-env", help="Environment variable with the endpoint's key.")
     ] = "OPENAI_API_KEY",
 ) -> None:
-    """Let a language model read the answers too and report how far it agrees with the rules; no number changes."""
+    """Let a language model read the answers too: beside the rules, and as the judged number of open questions."""
     from gmai_cli.console import table
     from gmai_cli.run_lock import hold
 
@@ -281,7 +281,7 @@ def judge(
 
     with hold(out):
         found = judge_folder(out, Endpoint(endpoint, model, max_new_tokens=16, key_variable=api_key_env))
-        rebuild(out)
+        scored = rebuild(out)
     columns = ("protocol", "n", "rules", "judge", "both read", "agree", "judge only", "neither")
     rows = [
         (
@@ -295,8 +295,17 @@ def judge(
             j["read_by_neither"],
         )
         for protocol, j in found.items()
+        if j
     ]
-    table(columns, rows)
+    if rows:
+        table(columns, rows)
+    for benchmark in scored:
+        for name, measure in benchmark.result.measures.items():
+            if name.startswith("judged by "):
+                print(
+                    f"{benchmark.result.protocol}: {percent(measure.mean)} {name} (n = {measure.n}); the rules say "
+                    f"{percent(benchmark.result.accuracy)}"
+                )
 
 
 def print_extractors(benchmark: "ScoredBenchmark", title: str, extractor: str, *, has_out: bool) -> None:

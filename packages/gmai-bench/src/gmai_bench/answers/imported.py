@@ -31,7 +31,7 @@ from gmai_formats.files import sha256_file
 from gmai_bench.answers.predictions import read_predictions
 from gmai_bench.answers.records import RESPONSE_KEYS, Answered, Keys, Seen, answered, has_answer
 
-_OURS = {"id", "response", "request", "cut", "refused", "shown", "image_ablation"}
+_OURS = {"id", "response", "request", "cut", "refused", "shown", "image_ablation", "crc"}
 _SUFFIXES = (".json", ".jsonl", ".xlsx", ".tsv", ".csv")
 _Record = tuple[str, Mapping[str, Any]]
 _STRING_OR_COMMA = re.compile(r'"(?:\\.|[^"\\])*"|,(?=\s*[}\]])')

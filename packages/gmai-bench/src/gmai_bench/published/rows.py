@@ -93,19 +93,28 @@ def _beside(row: PublishedNumber, result: Result | None) -> Beside:
         mean, interval, n = result.accuracy, result.interval, result.n
         if result.macro:
             mean, interval = result.macro.mean, result.macro.interval
-    elif row.measure in result.measures:
-        measure = result.measures[row.measure]
+    elif (name := _made_alike(row, result)) is not None:
+        measure = result.measures[name]
         mean, interval, n = measure.mean, measure.interval, measure.n
     else:
         judged = " Run `gmai bench judge OUT --endpoint … --model JUDGE` first." if row.measure == JUDGED else ""
         return Beside(row, None, None, result.n, f"ours has no number {row.measure}.{judged} {row.missing}".strip())
     notes = [row.missing] if row.missing else []
+    if row.judge and not row.judge.startswith(str(_made_alike(row, result)).removeprefix("judged by ")):
+        notes.append(f"ours is {_made_alike(row, result)}, theirs judged by {row.judge}")
     if result.partial:
         notes.append("ours is partial")
     theirs = float(row.value) / 100
     if row.n and _apart(mean, n, theirs, int(row.n)):
         notes.append("further apart than chance leaves likely (two samples, 95 %)")
     return Beside(row, mean, interval, n, "; ".join(notes))
+
+
+def _made_alike(row: PublishedNumber, result: Result) -> str | None:
+    """Return the name of our measure that is made as theirs."""
+    if row.measure != JUDGED:
+        return row.measure if row.measure in result.measures else None
+    return next((name for name in result.measures if name.startswith("judged by ")), None)
 
 
 def _apart(ours: float, n: int, theirs: float, m: int) -> bool:

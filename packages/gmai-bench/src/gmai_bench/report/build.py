@@ -19,6 +19,7 @@ from gmai_bench.published.compare import beside_paper
 from gmai_bench.report.markdown import as_markdown
 from gmai_bench.report.page import as_page
 from gmai_bench.scoring.results import ScoredBenchmark, score_benchmark
+from gmai_bench.tools.equality import with_judge
 from gmai_bench.tools.submission import write_submission
 
 FORMAT = "gmai-bench-report/1"
@@ -87,7 +88,8 @@ def run_folders(out: Path) -> list[Path]:
 
 def read_folder(folder: Path) -> ScoredBenchmark:
     """Score the answers of one benchmark's folder, writing nothing."""
-    return score_benchmark(record.read(folder), read_predictions(folder / "predictions.jsonl"))
+    scored = score_benchmark(record.read(folder), read_predictions(folder / "predictions.jsonl"))
+    return with_judge(folder, scored)
 
 
 def title_of(asked: dict[str, Any]) -> str:

@@ -180,7 +180,7 @@ def _result(record: Record, scored: Sequence[Scored]) -> Result:
         refused_by_server=sum(bool(item.prediction.refused) for item in answered),
         groups={column: _by_group(headline, column, used) for column in card.groups},
         measures={
-            **{name: _other([item for item in scored if item.question.measure == name]) for name in others},
+            **{name: mean_of([item for item in scored if item.question.measure == name]) for name in others},
             **_published_measures(record, [] if card.hidden else scored, others),
             **also,
             **_without_errata(headline, used),
@@ -210,7 +210,7 @@ def _published_measures(record: Record, scored: Sequence[Scored], others: Sequen
     for measure in (HEADLINE, *others) if name else ():
         read = read_by(name, record, [item for item in scored if item.question.measure == measure])
         if read:
-            found[f"{'' if measure == HEADLINE else measure + ' '}as read by {name}"] = _other(read)
+            found[f"{'' if measure == HEADLINE else measure + ' '}as read by {name}"] = mean_of(read)
     return found
 
 
@@ -226,7 +226,7 @@ def _also(card: Card, headline: Sequence[Scored]) -> tuple[dict[str, OtherMeasur
             missing.append(f"{used.measure} is not computed: {error}")
             continue
         rescored = [Scored(i.question, i.prediction, v) for i, v in zip(headline, verdicts, strict=True)]
-        found[used.measure] = _other(rescored, used.most)
+        found[used.measure] = mean_of(rescored, used.most)
     return found, missing
 
 
@@ -238,7 +238,7 @@ def _without_errata(headline: Sequence[Scored], used: Scorer) -> dict[str, Other
     sources = ", ".join(dict.fromkeys(item.question.erratum for item in headline if item.question.erratum))
     name = f"without {len(headline) - len(kept)} errata ({sources})"
     values = [Scored(i.question, i.prediction, Verdict(_value(i, used), i.verdict.rule, None)) for i in kept]
-    return {name: _other(values, used.most)}
+    return {name: mean_of(values, used.most)}
 
 
 def _value(item: Scored, used: Scorer) -> float:
@@ -281,7 +281,8 @@ def _by_group(scored: Sequence[Scored], column: str, used: Scorer) -> dict[str, 
     return {value: _group(members[value], used) for value in sorted(members)}
 
 
-def _other(scored: Sequence[Scored], most: float = 1.0) -> OtherMeasure:
+def mean_of(scored: Sequence[Scored], most: float = 1.0) -> OtherMeasure:
+    """Return the mean score of answers with its clustered 95 % interval."""
     values = [item.verdict.score for item in scored]
     standard_error, clusters = clustered_standard_error(values, [item.question.cluster for item in scored])
     mean = sum(values) / len(values)

@@ -10,6 +10,7 @@ from gmai_formats.errors import UserError
 
 from gmai_bench.report.build import read_folder, run_folders
 from gmai_bench.scoring.statistics import wilson
+from gmai_bench.tools.equality import read_judged
 
 LABELS = ("right", "wrong", "unclear")
 Notes = Mapping[tuple[str, str], str]
@@ -73,17 +74,21 @@ def agreements(out: Path, files: Sequence[Path]) -> list[Agreement]:
     """
     readers = {path.name: read_notes(path) for path in files}
     rules: dict[tuple[str, str], str] = {}
+    judged: dict[tuple[str, str], str] = {}
     for folder in run_folders(out):
         benchmark = read_folder(folder)
         protocol = benchmark.result.protocol
         rules |= {(protocol, i.question.id): "right" if i.verdict.score == 1.0 else "wrong" for i in benchmark.scored}
+        for identity, said in read_judged(folder).items():
+            judged[protocol, identity] = "right" if said["right"] else "wrong"
     for name, notes in readers.items():
         strange = next((key for key in notes if key not in rules), None)
         if strange:
             raise UserError(
                 f"{name}: labels {strange[1]} of {strange[0]}, which {out} does not have. Give the notes of this run."
             )
-    readings: list[tuple[str, Notes]] = [("the rules", rules), *readers.items()]
+    readings: list[tuple[str, Notes]] = [("the rules", rules), *([("the judge", judged)] if judged else [])]
+    readings += readers.items()
     return [
         agreement(first, second, one, other)
         for place, (first, one) in enumerate(readings)

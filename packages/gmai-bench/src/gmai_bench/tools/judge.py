@@ -21,6 +21,7 @@ from gmai_bench.images import ImageStore, Shown
 from gmai_bench.report.build import read_folder, run_folders
 from gmai_bench.scoring.statistics import wilson
 from gmai_bench.scoring.verdict import Scored
+from gmai_bench.tools.equality import is_open, judge_open
 
 PROMPT = """Below are a question, its options and an answer that someone gave. Which option does the answer choose?
 Do not judge whether it is right. Reply with the letter of that option alone, or with NONE if the answer chooses none
@@ -33,23 +34,30 @@ Answer: {answer}"""
 
 
 def judge_folder(out: Path, backend: Backend) -> Mapping[str, Mapping[str, Any]]:
-    """Let a judge read the answers of every benchmark of an output folder.
+    """Let a judge read the answers of an output folder.
+
+    It says which option was chosen, and of an open question whether the answer says what the reference says.
 
     Returns:
-        Per protocol what stands in its `judge.json`.
+        Per protocol what stands in its `judge.json`; nothing where all questions are open.
 
     Raises:
-        UserError: No benchmark has options, or the judge cannot be asked.
+        UserError: No benchmark has known answers, or the judge cannot be asked.
     """
     found: dict[str, Mapping[str, Any]] = {}
     for folder in run_folders(out):
         benchmark = read_folder(folder)
+        if not benchmark.result.hidden and any(map(is_open, benchmark.scored)):
+            judge_open(folder, benchmark, backend, out)
+            found.setdefault(benchmark.result.protocol, {})
         items = [item for item in benchmark.scored if item.question.choices and not item.question.continuations]
         if items and not benchmark.result.hidden:
             found[benchmark.result.protocol] = _judge(folder, items, backend, out)
             write_state(folder / "judge.json", found[benchmark.result.protocol])
     if not found:
-        raise UserError(f"{out}: no benchmark with options and known answers. A judge reads which option was chosen.")
+        raise UserError(
+            f"{out}: no benchmark with known answers that a judge would read: options, or more than yes and no."
+        )
     return found
 
 
