@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install format lint types imports check test test-fast docs lowest mutants demo pictures wheels changelog ci
+.PHONY: help install format lint types imports check test test-fast docs lowest faults mutants demo pictures wheels changelog ci
 
 help: ## Print these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ docs: ## Build the docs into site/, and check their links, pages and commands
 
 lowest: ## Run the tests that take seconds with the oldest versions that the packages name
 	.ci/lowest
+
+faults: ## Kill, damage, fill up and deceive runs on purpose, and print what was lost (half an hour)
+	uv run python .ci/faults.py
 
 mutants: ## Put small faults into the code where a mistake costs most; the tests must notice them (an hour)
 	.ci/mutants

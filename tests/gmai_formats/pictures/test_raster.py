@@ -149,3 +149,39 @@ def test_what_cannot_be_shown_is_refused_by_rule() -> None:
 def test_metadata_of_a_jpeg_are_named() -> None:
     assert decode_raster(encode(UPRIGHT, "JPEG")).metadata == {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
     assert "comment" in decode_raster(encode(UPRIGHT, "JPEG", comment=b"Jane Doe")).metadata
+
+
+def _jpeg(**options: Any) -> bytes:
+    small = np.random.default_rng(1).integers(0, 256, (12, 16, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(small).resize((320, 240), Image.Resampling.BICUBIC).save(file, "JPEG", **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"quality": 30, "optimize": True}, {"subsampling": 0}])
+@pytest.mark.parametrize("share", [0.4, 0.6, 0.8, 0.95])
+@pytest.mark.parametrize("more", [0, 65536])
+def test_a_jpeg_whose_end_was_lost_to_zeros_is_refused(options: dict[str, Any], share: float, more: int) -> None:
+    """File systems give a file back at its full size, zeros where nothing was written; decoders show grey for them."""
+    data = _jpeg(**options)
+    cut = int(len(data) * share)
+    with pytest.raises(PictureError, match="image unreadable"):
+        decode_raster(data[:cut] + bytes(len(data) - cut + more))
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [b"", bytes(4096), b"\xff\xff" + bytes(9), b"\0\0\0\x18ftypmp42" + bytes(600), _jpeg(quality=20) + bytes(512)],
+    ids=["nothing", "padding", "fill", "a film", "another picture"],
+)
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"exif": b"Exif\0\0" + b"MM\0*\0\0\0\x08" + bytes(8)}])
+def test_what_lies_behind_the_end_of_a_jpeg_is_not_looked_at(behind: bytes, options: dict[str, Any]) -> None:
+    data = _jpeg(**options)
+    assert np.array_equal(decode_raster(data + behind).rgb, decode_raster(data).rgb)
+
+
+def test_a_jpeg_of_several_pictures_may_end_in_zeros() -> None:
+    file = io.BytesIO()
+    first, second = (Image.fromarray(UPRIGHT).resize((64, 48)) for _ in range(2))
+    first.save(file, "MPO", save_all=True, append_images=[second])
+    assert decode_raster(file.getvalue() + bytes(64)).rgb.size == (64, 48)

@@ -17,7 +17,6 @@ JSON may have trailing commas, and a list may stand in a .jsonl file. Pickle fil
 
 import hashlib
 import importlib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,6 +26,7 @@ from gmai_cli.console import say
 from gmai_formats import separated
 from gmai_formats.errors import UserError
 from gmai_formats.files import sha256_file
+from gmai_formats.json_text import parse_json
 
 from gmai_bench.answers.predictions import read_predictions
 from gmai_bench.answers.records import RESPONSE_KEYS, Answered, Keys, Seen, answered, has_answer
@@ -129,7 +129,7 @@ def _is_ours(path: Path, keys: Keys) -> bool:
     except OSError:
         return True  # explains it
     try:
-        value: Any = json.loads(line)
+        value: Any = parse_json(line)
     except ValueError:
         return not line.lstrip().startswith(("[", "{"))
     if not isinstance(value, dict):
@@ -156,10 +156,10 @@ def _parse(text: str, path: Path) -> Any:
     lines = [line for line in text.split("\n") if line.strip()]
     error: ValueError | None = None
     for read in (
-        lambda: json.loads(text),
-        lambda: [json.loads(line) for line in lines],
-        lambda: json.loads(tidy(text)),
-        lambda: [json.loads(tidy(line)) for line in lines],
+        lambda: parse_json(text),
+        lambda: [parse_json(line) for line in lines],
+        lambda: parse_json(tidy(text)),
+        lambda: [parse_json(tidy(line)) for line in lines],
     ):
         removed = 0
         try:

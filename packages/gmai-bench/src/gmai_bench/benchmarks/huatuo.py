@@ -8,13 +8,13 @@ them out too. A mapping of split ▶ records, and of letter ▶ option, is read 
 """
 
 import ast
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from gmai_formats.errors import UserError
+from gmai_formats.json_text import parse_json
 
 from gmai_bench.benchmarks.hub import HubSource
 from gmai_bench.benchmarks.named import LETTERED, Images, Named, find_copy, need_file, option_at, option_called
@@ -96,7 +96,7 @@ def _read(
 
 def _records(path: Path, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
-        loaded: Any = json.loads(path.read_text(encoding="utf-8-sig"))
+        loaded: Any = parse_json(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: not readable as JSON ({error}). Download it again.") from error
     parts: dict[str, list[Any]] = {}

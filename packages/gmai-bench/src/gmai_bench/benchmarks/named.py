@@ -1,6 +1,5 @@
 """What the benchmarks with a name share: finding their files, usual prompts, images in folders and zips."""
 
-import json
 import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +9,7 @@ from typing import Any, cast
 
 from gmai_formats.errors import UserError
 from gmai_formats.files import is_file
+from gmai_formats.json_text import parse_json
 
 from gmai_bench.benchmarks.hub import HubSource, fetch
 from gmai_bench.benchmarks.prompts import LETTERS
@@ -174,7 +174,7 @@ def load_json_list(path: Path) -> list[dict[str, Any]]:
         UserError: The file is missing, truncated or something else.
     """
     try:
-        loaded: Any = json.loads(path.read_text(encoding="utf-8-sig"))
+        loaded: Any = parse_json(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path}: not readable as JSON ({error}). It must be a whole JSON list. Download it again."

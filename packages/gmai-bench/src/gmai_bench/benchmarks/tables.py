@@ -4,7 +4,6 @@ import base64
 import binascii
 import importlib
 import itertools
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, cast
 
 from gmai_formats import separated
 from gmai_formats.errors import UserError, did_you_mean
+from gmai_formats.json_text import parse_json
 
 _ROWS_AT_ONCE = 64
 _RECORDS_LOOKED_AT = 1000
@@ -111,7 +111,7 @@ def _json_lines(path: Path, wanted: _Wanted) -> Iterator[Row]:
     try:
         with path.open(encoding="utf-8-sig") as file:
             records = (
-                _record(json.loads(line), f"{path} line {number}")
+                _record(parse_json(line), f"{path} line {number}")
                 for number, line in enumerate(file, start=1)
                 if line.strip()
             )
@@ -122,7 +122,7 @@ def _json_lines(path: Path, wanted: _Wanted) -> Iterator[Row]:
 
 def _json(path: Path, wanted: _Wanted) -> Iterator[Row]:
     try:
-        loaded: Any = json.loads(path.read_text(encoding="utf-8-sig"))
+        loaded: Any = parse_json(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: not readable as JSON ({error}). Copy or download it again.") from error
     if wanted.layout.records:
@@ -255,7 +255,7 @@ def image_bytes(
 def _listed_paths(text: str) -> list[Any] | None:
     """Return the paths of a cell that is a list as text, as tables of VLMEvalKit have it."""
     try:
-        parsed: Any = json.loads(text.replace("'", '"'))
+        parsed: Any = parse_json(text.replace("'", '"'))
     except ValueError:
         return None
     return cast("list[Any]", parsed) if isinstance(parsed, list) else None

@@ -12,6 +12,7 @@ from pathlib import Path
 from gmai_formats.errors import UserError
 from gmai_formats.files import replace_atomically
 from gmai_formats.fingerprints.perceptual import HASH
+from gmai_formats.json_text import parse_json
 
 _REMEDY = "Write the list again with `gmai bench fingerprints` of the installed version."
 
@@ -55,7 +56,7 @@ def read_list(path: Path) -> Iterator[ListedQuestion]:
         raise UserError(f"{path}: not readable ({error}). Write the list with `gmai bench fingerprints`.") from error
     for number, line in enumerate(lines, start=1):
         try:
-            entry = json.loads(line)
+            entry = parse_json(line)
             name = entry.get("hash")
             images = {
                 str(image["sha256"]): None if image["phash"] is None else _hash(image["phash"])

@@ -1,6 +1,7 @@
 """Encoded rasters (PNG, JPEG, TIFF, …) ▶ pictures as a viewer shows them: turned, on white, in 8 bits."""
 
 import io
+import re
 import warnings
 from typing import Any
 
@@ -19,6 +20,10 @@ _REMEDY = "download it again, or leave it out"
 _DEEP = ("I", "I;16", "I;16B", "I;16L", "F")
 _TRANSPARENT = ("RGBA", "RGBa", "LA", "La", "PA")
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
+_ZEROS = bytes(4)
+_JPEG_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+"""But restarts, which stand inside a scan; a byte 255 of the scan itself is followed by a zero."""
+_END_OF_IMAGE, _WITHOUT_LENGTH = 0xD9, (0x01, 0xD8)
 _PNG_DEPTH = 24
 """Offset of the bit depth in a PNG (ISO/IEC 15948, 11.2.2)."""
 
@@ -46,6 +51,8 @@ def decode_raster(data: bytes, *, window: ChooseWindow | None = None) -> Picture
                     return _deep_tiff(data, window)
                 orientation = _orientation(image)  # Pillow turns a TIFF when it is loaded, and forgets it
                 image.load()
+                if image.format in ("JPEG", "MPO") and _has_zeros_for_an_end(data):
+                    raise PictureError("image unreadable", f"a JPEG that ends in zeros, without its end; {_REMEDY}")
                 return _shown(image, data, window, orientation)
         except Image.DecompressionBombError as error:
             raise PictureError("image too large", f"{error}; cut it into tiles first") from error
@@ -87,6 +94,24 @@ def needs_white_or_turn(data: bytes) -> bool:
             return (image.format != "PNG" or b"eXIf" in data) and _orientation(image) != 1
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return False
+
+
+def _has_zeros_for_an_end(data: bytes) -> bool:
+    """Return whether a JPEG was cut short and filled up with zeros, which decoders take for grey or streaks.
+
+    What lies behind the end marker (ISO/IEC 10918-1, B.1.1.3) may be anything: padding, further pictures, a film.
+    """
+    if not data.endswith(_ZEROS):
+        return False
+    place = 2
+    while (marker := _JPEG_MARKER.search(data, place)) is not None:
+        kind = marker[0][-1]
+        if kind == _END_OF_IMAGE:
+            return False
+        place = marker.end()
+        if kind not in _WITHOUT_LENGTH:
+            place += int.from_bytes(data[place : place + 2])
+    return True
 
 
 def _orientation(image: Image.Image) -> int:

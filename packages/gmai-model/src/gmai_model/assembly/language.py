@@ -1,12 +1,12 @@
 """The language model's side: a folder of one of the families ▶ tensors and settings as transformers' class has them."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from gmai_formats.errors import UserError
+from gmai_formats.json_text import parse_json
 from torch import Tensor
 
 from gmai_model.assembly.families import LANGUAGE, TEXT_CLASSES
@@ -27,7 +27,7 @@ def read_config(folder: Path) -> dict[str, Any]:
             f"Give such a folder, or a Hub id."
         )
     try:
-        config: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        config: dict[str, Any] = parse_json(path.read_text("utf-8"))
     except ValueError as error:
         raise UserError(f"{path}: not JSON ({error}). Download the model again.") from error
     if "quantization_config" in config:

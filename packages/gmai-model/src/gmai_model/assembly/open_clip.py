@@ -1,12 +1,12 @@
 """open_clip folders of CLIP layout ▶ the vision encoder of a CLIP: other names, q, k and v in one tensor."""
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from gmai_formats.errors import UserError
+from gmai_formats.json_text import parse_json
 from torch import Tensor
 from torch.nn.functional import conv2d, layer_norm, linear, multi_head_attention_forward
 
@@ -34,7 +34,7 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         UserError: A vision encoder that is no CLIP, such as timm's (BiomedCLIP has one).
     """
     path = folder / CONFIG
-    content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    content: dict[str, Any] = parse_json(path.read_text("utf-8"))
     model: dict[str, Any] = content.get("model_cfg", content)
     vision: dict[str, Any] = model["vision_cfg"]
     odd = [key for key in ("timm_model_name", "attentional_pool", "attn_pooler_queries", "ls_init_value", "no_ln_pre",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gmai_formats.errors import UserError
+from gmai_formats.json_text import parse_json
 from jinja2 import TemplateError
 from transformers.utils.chat_template_utils import render_jinja_template
 
@@ -104,7 +105,7 @@ def read_template(folder: Path, settings: dict[str, Any]) -> str | None:
         return (folder / "chat_template.jinja").read_text("utf-8")
     found: Any = settings.get("chat_template")
     if (folder / "chat_template.json").is_file():
-        found = json.loads((folder / "chat_template.json").read_text("utf-8"))["chat_template"]
+        found = parse_json((folder / "chat_template.json").read_text("utf-8"))["chat_template"]
     if isinstance(found, list):
         named: dict[str, str] = {entry["name"]: entry["template"] for entry in found}  # pyright: ignore[reportUnknownVariableType]
         found = named.get("default")

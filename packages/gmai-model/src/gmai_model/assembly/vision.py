@@ -1,12 +1,12 @@
 """The vision encoder's side: a CLIP, SigLIP or open_clip folder ▶ tensors, settings and how it prepares an image."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gmai_formats.errors import UserError
+from gmai_formats.json_text import parse_json
 from torch import Tensor
 
 from gmai_model.assembly import open_clip
@@ -168,7 +168,7 @@ def _read_preparation(folder: Path) -> dict[str, Any]:
         if not path.is_file():
             continue
         try:
-            content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+            content: dict[str, Any] = parse_json(path.read_text("utf-8"))
         except ValueError as error:
             raise UserError(f"{path}: not JSON ({error}). Download the model again.") from error
         content = content.get("image_processor", content)

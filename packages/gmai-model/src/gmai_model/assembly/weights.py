@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from gmai_formats.errors import UserError
 from gmai_formats.files import umask
+from gmai_formats.json_text import parse_json
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -30,7 +31,7 @@ class WeightFiles:
         self.folder = folder
         index = folder / f"{stem}.safetensors.index.json"
         if index.is_file():
-            file_of: dict[str, str] = json.loads(index.read_text("utf-8"))["weight_map"]
+            file_of: dict[str, str] = parse_json(index.read_text("utf-8"))["weight_map"]
         elif (folder / f"{stem}.safetensors").is_file():
             with self._open(f"{stem}.safetensors") as file:
                 file_of = dict.fromkeys(file.keys(), f"{stem}.safetensors")

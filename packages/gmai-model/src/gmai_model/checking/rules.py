@@ -5,12 +5,12 @@ Each line names one fault and its remedy. The rules for vLLM are those of its lo
 `text_config.architectures`.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from gmai_formats.errors import UserError
+from gmai_formats.json_text import parse_json
 from tokenizers import Tokenizer
 from transformers.activations import ACT2FN
 
@@ -36,7 +36,7 @@ class Files:
         if not path.is_file():
             return {}
         try:
-            return json.loads(path.read_text("utf-8"))
+            return parse_json(path.read_text("utf-8"))
         except ValueError as error:
             raise UserError(f"{path}: not JSON ({error}). Write or download the checkpoint again.") from error
 
@@ -87,7 +87,7 @@ def check_files(files: Files) -> Iterator[str]:
 def _indexed(folder: Path) -> set[str]:
     index = folder / "model.safetensors.index.json"
     try:
-        return set(json.loads(index.read_text("utf-8"))["weight_map"].values()) if index.is_file() else set()
+        return set(parse_json(index.read_text("utf-8"))["weight_map"].values()) if index.is_file() else set()
     except (ValueError, KeyError) as error:
         raise UserError(f"{index}: no index of weights ({error}). Write or download the checkpoint again.") from error
 

@@ -1,7 +1,6 @@
 """READ THIS FIRST: nothing but a checkpoint in the folder ▶ it passes `check` ▶ its card ▶ the Hub."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from gmai_cli.hub import push_folder, read_text_file
 from gmai_formats.errors import UserError
 from gmai_formats.files import replace_atomically, sha256_file, write_text
+from gmai_formats.json_text import parse_json
 
 from gmai_model.checking.check import check
 from gmai_model.publishing.card import CardFacts, write_card
@@ -68,7 +68,7 @@ def publish(
             f"`gmai model check {checkpoint}` lists them all."
         )
     record_file = checkpoint / RECORD
-    record: dict[str, Any] = json.loads(record_file.read_text("utf-8")) if record_file.is_file() else {}
+    record: dict[str, Any] = parse_json(record_file.read_text("utf-8")) if record_file.is_file() else {}
     curves = draw_curves(record.get("stages", []))
     if curves is not None:
         with replace_atomically(checkpoint / CURVES) as file:
@@ -80,7 +80,7 @@ def publish(
     weights = sorted(path.name for path in checkpoint.glob("model*.safetensors"))
     names = [*weights, *sorted(FILES & {path.name for path in checkpoint.iterdir()}), *([CURVES] if curves else [])]
     facts = CardFacts(
-        repo_id=repo_id, record=record, config=json.loads((checkpoint / "config.json").read_text("utf-8")),
+        repo_id=repo_id, record=record, config=parse_json((checkpoint / "config.json").read_text("utf-8")),
         checked=outcome.facts, licence=licence, sources=sources, evaluation=evaluation,
         digests={name: sha256_file(checkpoint / name) for name in names}, curves=CURVES if curves else None,
     )  # fmt: skip
@@ -114,7 +114,7 @@ def refuse_foreign_files(checkpoint: Path) -> None:
     index = checkpoint / "model.safetensors.index.json"
     shards = {"model.safetensors"}
     if index.is_file():
-        shards = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+        shards = set(parse_json(index.read_text("utf-8"))["weight_map"].values())
     for path in sorted(checkpoint.rglob("*")):
         name = path.relative_to(checkpoint).as_posix()
         if path.is_dir() or name in FILES or name in shards or name == CARD:  # what others wrote in a card is kept
@@ -144,7 +144,7 @@ def _read_report(path: Path, checkpoint: Path) -> dict[str, Any]:
     if not file.is_file():
         raise UserError(f"{file}: no such file. --report takes the report.json of `gmai bench`, or its folder.")
     try:
-        report: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        report: dict[str, Any] = parse_json(file.read_text("utf-8"))
     except ValueError as error:
         raise UserError(f"{file}: not JSON ({error}). --report takes the report.json of `gmai bench`.") from error
     if not str(report.get("format", "")).startswith("gmai-bench-report/"):

@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import numpy.typing as npt
 from gmai_formats.errors import UserError
+from gmai_formats.json_text import parse_json
 
 from gmai_data.imaging.source_files import as_on_disk, matching, relative_to
 from gmai_data.ledger import Ledger, SourceError
@@ -77,7 +78,7 @@ class Coco(Layout):
             SourceError: The image is unreadable or of another size than stated, or a category is unknown.
         """
         file = item.files[0]
-        document = json.loads(item.part)
+        document = parse_json(item.part)
         size = document["size"]
         if size is not None and len(size) > 2:
             raise SourceError("annotated at another size", f"its entries in {item.files[1]} state several sizes", file)
@@ -132,7 +133,7 @@ class Coco(Layout):
 def _coco_of(path: Path) -> dict[str, Any] | None:
     """Return the document of a file that has COCO's lists, or None."""
     try:
-        document: Any = json.loads(path.read_text(encoding="utf-8"))
+        document: Any = parse_json(path.read_text(encoding="utf-8"))
     except (ValueError, OSError):
         return None
     parts = ("images", "annotations", "categories")
@@ -188,7 +189,7 @@ def _as_pattern(paths: list[PurePosixPath]) -> str:
 def _load(path: Path, modified_ns: int) -> dict[str, Any]:
     del modified_ns  # another file under the same name is another entry of the cache
     try:
-        document: Any = json.loads(path.read_text(encoding="utf-8"))
+        document: Any = parse_json(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{path}: not JSON ({error}). Download it again.") from error
     parts = ("images", "annotations", "categories")

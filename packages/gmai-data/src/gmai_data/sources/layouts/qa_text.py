@@ -1,9 +1,10 @@
 """Patient question–answer text: JSON Lines, one conversation a line, no image."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, cast
+
+from gmai_formats.json_text import parse_json
 
 from gmai_data.imaging.source_files import matching, relative_to, require_data
 from gmai_data.ledger import Ledger, SourceError
@@ -44,7 +45,7 @@ class QaText(Layout):
 
 def _patient(line: str) -> str:
     try:
-        document: Any = json.loads(line)
+        document: Any = parse_json(line)
     except ValueError:
         return ""  # judged in `read_turns`, where the reason is recorded
     return str(cast(dict[str, Any], document).get("patient", "")) if isinstance(document, dict) else ""
@@ -60,7 +61,7 @@ def read_turns(item: Item, root: Path) -> tuple[str, list[tuple[str, str]]]:
     where = f"line {item.position + 1}"
     require_data(root, file)
     try:
-        document: Any = json.loads(item.part)
+        document: Any = parse_json(item.part)
         turns = [(str(turn["question"]).strip(), str(turn["answer"]).strip()) for turn in document["turns"]]
     except (ValueError, KeyError, TypeError) as error:
         rule = f'{where}: {error}; a line is {{"turns": [{{"question": …, "answer": …}}]}}'
