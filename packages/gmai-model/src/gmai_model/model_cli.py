@@ -176,19 +176,61 @@ def check(
     typer.echo(f"{checkpoint}: all is well")
 
 
-@model_app.command()
-def mixture(
-    preset: Annotated[str, typer.Argument(help="`table7`: the training mixture of the paper.")],
-    out: Annotated[Path, typer.Option(help="YAML file to write; must not exist.")] = Path("mix.yaml"),
+mixture_app = typer.Typer(
+    help="The datasets of a stage: the paper's, and what of a mixture is there.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+model_app.add_typer(mixture_app, name="mixture")
+
+
+@mixture_app.command()
+def table7(
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", "--out", help="YAML file to write, which must not exist; without it: printed."),
+    ] = None,
 ) -> None:
-    """Write a mixture to fill in: every dataset with its share per stage, its path or Hub id left to you.
+    """Write the training mixture of the paper: every dataset with its share per stage, and where its publisher has it.
 
-    gmai model mixture table7 --out mix.yaml
+    gmai model mixture table7 --to mix.yaml
     """
-    from gmai_model.batching.mixture import write_preset
+    from gmai_model.batching.mixture import preset_text, write_preset
 
-    write_preset(preset, out)
-    typer.echo(f"wrote {out}: give each dataset a `path` or `hub`, or set `skip: true`")
+    if to is None:
+        typer.echo(preset_text("table7"), nl=False)
+        return
+    write_preset("table7", to)
+    typer.echo(f"wrote {to}: then gmai model mixture check {to}")
+
+
+@mixture_app.command("check")
+def check_mixture(
+    mixture: Annotated[Path, typer.Argument(help="A mix.yaml, or the authors' mixing list.")],
+    stage: Annotated[int | None, typer.Option(min=1, max=3, help="Only the datasets of this stage.")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not ask the Hub.")] = False,
+) -> None:
+    """Say for each dataset what is there, what is missing and how to get it; exit code 2 if a job would end.
+
+    gmai model mixture check mix.yaml --stage 1
+    """
+    from gmai_formats.rows.mixtures import load_mixture
+
+    from gmai_model.batching.caches import cache_folder
+    from gmai_model.batching.mixture_check import ask_hub
+    from gmai_model.batching.mixture_check import check_mixture as check_each
+
+    loaded, root = load_mixture(mixture)
+    ask = ask_hub() if not offline and any(entry.hub for entry in loaded.datasets) else None
+    rows = list(check_each(loaded, root, cache=cache_folder(), stage=stage, remote=ask))
+    for row in rows:
+        typer.echo(f"{row.state:13}  {row.name}: {row.words}")
+    stopped = [row.name for row in rows if row.stops]
+    if stopped:
+        raise UserError(
+            f"{mixture}: {len(stopped)} of {len(rows)} datasets are missing or wrong: {', '.join(stopped)}. Mend them "
+            "as said above, or set `skip: true`."
+        )
 
 
 @model_app.command()

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from gmai_formats.errors import UserError, explain_validation
+from gmai_formats.errors import UserError, did_you_mean, explain_validation
+from gmai_formats.rows.adapters import ADAPTERS
 from gmai_formats.rows.files import SUFFIXES, format_of
 from gmai_formats.rows.json_stream import first_character, lenient_object
 from gmai_formats.rows.rules import Problem
@@ -36,8 +37,21 @@ class MixtureEntry(BaseModel):
     """The authors' mixing list asks to augment this dataset. It is reported and not done: the paper has none."""
     skip: bool = False
     """Leave the dataset out of every stage."""
+    adapter: str | None = None
+    """How a row is read, one of `ADAPTERS`: `gmai model mixture check` holds the file's first rows to it."""
+    archives: str | None = None
+    """Pattern of the archives with the pictures in the repository, to be unpacked where `images` points to."""
+    access: Literal["open", "gated", "on request", "not published", "unknown"] | None = None
+    """How one gets the files: download, after accepting terms or with credentials, by asking, not at all."""
     note: str | None = None
-    """For readers: where the files are, and what is to be known of them."""
+    """For readers: where the files are, what is to be known of them, and how the paper's number comes about."""
+
+    @field_validator("adapter")
+    @classmethod
+    def _adapter_known(cls, value: str | None) -> str | None:
+        if value is not None and value not in ADAPTERS:
+            raise ValueError(f'unknown adapter "{value}".{did_you_mean(value, ADAPTERS)}')
+        return value
 
     def share(self, stage: int) -> float:
         """Return the share of the dataset that a stage uses."""

@@ -32,14 +32,19 @@ CHATS = ("messages", "conversations", "conversatons", "conversation", "texts", "
 PAIRS = (
     ("prompt", "completion"), ("prompt", "response"), ("query", "response"), ("question", "answer"),
     ("question", "response"), ("instruction", "output"), ("instruction", "response"), ("input", "target"),
-    ("input", "output"), ("problem", "solution"), ("user", "assistant"), ("human", "assistant"),
+    ("input", "output"), ("problem", "solution"), ("user", "assistant"), ("human", "assistant"), ("Question", "Answer"),
+    ("prompt", "text"),
 )  # fmt: skip
 """Columns that hold a question and its answer."""
-CAPTIONS = ("caption", "text")
+CAPTIONS = ("caption", "text", "s2_caption")
+REPORT = ("section_findings", "section_impression")
+"""Columns of a report, which is put together as CheXpert Plus has it: findings, then impression."""
+LETTERS = tuple(f"Choice {letter}" for letter in "ABCDEF")
+"""Columns of options, as PMC-VQA's table has them."""
 SYSTEMS = ("system", "system_prompt", "system_message")
 IMAGES = (
     "images", "image", "image_path", "image_paths", "img_path", "img", "image_file", "image_name", "img_name",
-    "Figure_path", "figure_path", "file_name",
+    "Figure_path", "figure_path", "file_name", "path_to_image", "fig_uri", "img_ref",
 )  # fmt: skip
 FLAGS = ("loss", "weight", "train", "loss_scale")
 """Of a turn: whether it is to be learned."""
@@ -103,6 +108,8 @@ def shape_of(columns: Any) -> str | tuple[str, str] | None:
         for name in CAPTIONS:
             if name in columns:
                 return name
+        if any(name in columns for name in REPORT):
+            return REPORT
     return next((name for name in CHATS[5:] if name in columns), None)
 
 
@@ -149,7 +156,12 @@ def turns_of(row: dict[str, Any]) -> Turns:
                 raise Refused(images.rule, images.found)
             turns.images, turns.images_are_of_column = images, True
             break
-    if isinstance(shape, tuple):
+    if shape == REPORT:
+        sections = [row.get(name) for name in REPORT]
+        turns.note = CAPTIONED
+        _add(turns, "user", PLACEHOLDER * len(turns.images))
+        _add(turns, "assistant", "\n".join(text.strip() for text in sections if isinstance(text, str) and text.strip()))
+    elif isinstance(shape, tuple):
         _read_pair(row, shape, turns)
     elif shape in CAPTIONS:
         turns.note = CAPTIONED
@@ -168,8 +180,15 @@ def _read_pair(row: dict[str, Any], shape: tuple[str, str], turns: Turns) -> Non
     question, answer = row[shape[0]], row[shape[1]]
     if row.get("label") is not None and isinstance(row["label"], bool):
         raise Refused("fields", "`label` says whether the answer is liked, which is not read")
+    options = [(name[-1], row[name]) for name in LETTERS if isinstance(row.get(name), str) and row[name].strip()]
+    if options and isinstance(question, str):
+        lines = [text if text.strip().startswith(f"{letter}") else f"{letter}: {text}" for letter, text in options]
+        question = "\n".join((question, *(line.strip() for line in lines)))
     for name in _BESIDE_QUESTION:
         if name in shape or not row.get(name):
+            continue
+        if name == "context" and shape == ("question", "answer") and isinstance(row[name], str):
+            question = f"{row[name]}\n{question}"
             continue
         if shape[0] != "instruction" or name not in ("input", "context") or not isinstance(row[name], str):
             raise Refused("fields", f"`{name}` beside `{shape[0]}` is not read")

@@ -14,8 +14,10 @@ from gmai_formats.rows.shapes import (
     CAPTIONS,
     CHATS,
     IMAGES,
+    LETTERS,
     PAIRS,
     REFUSED,
+    REPORT,
     SYSTEMS,
 )
 
@@ -23,8 +25,8 @@ pa: Any = cast(Any, pyarrow)
 pq: Any = cast(Any, pyarrow.parquet)
 
 READ = frozenset({
-    "id", *CHATS, *CAPTIONS, *IMAGES, *REFUSED, *SYSTEMS, *(name for pair in PAIRS for name in pair), "options",
-    "choices", "context", "hint", "history", "label", "objects", "width", "height",
+    "id", *CHATS, *CAPTIONS, *IMAGES, *LETTERS, *REFUSED, *REPORT, *SYSTEMS, *(name for pair in PAIRS for name in pair),
+    "options", "choices", "context", "hint", "history", "label", "objects", "width", "height",
 })  # fmt: skip
 """Columns that a row's verdict depends on."""
 ROWS_AT_ONCE = 1024

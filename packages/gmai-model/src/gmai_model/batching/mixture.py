@@ -11,20 +11,30 @@ from gmai_formats.files import write_text
 from gmai_formats.rows.mixtures import Mixture, MixtureEntry
 
 
-def write_preset(name: str, out: Path) -> None:
-    """Write one of the mixtures that come with the package.
+def preset_text(name: str) -> str:
+    """Return one of the mixtures that come with the package, as YAML.
 
     Raises:
-        UserError: There is none of this name, or `out` exists.
+        UserError: There is none of this name.
     """
     presets = {
         file.name.removesuffix(".yaml"): file for file in resources.files("gmai_model").joinpath("mixtures").iterdir()
     }
     if name not in presets:
         raise UserError(f"no mixture {name}.{did_you_mean(name, presets)}")
+    return presets[name].read_text("utf-8")
+
+
+def write_preset(name: str, out: Path) -> None:
+    """Write one of the mixtures that come with the package.
+
+    Raises:
+        UserError: There is none of this name, or `out` exists.
+    """
+    text = preset_text(name)
     if out.exists():
-        raise UserError(f"{out} exists. Choose another --out, or remove it.")
-    write_text(out, presets[name].read_text("utf-8"))
+        raise UserError(f"{out} exists. Choose another --to, or remove it.")
+    write_text(out, text)
 
 
 def used_entries(mixture: Mixture, *, stage: int) -> list[MixtureEntry]:
