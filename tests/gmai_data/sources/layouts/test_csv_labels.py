@@ -1,6 +1,7 @@
 """Labels in a table: cells, several rows of an image, patients, splits, and what a draft makes of it."""
 
 import numpy as np
+import pydicom
 import pytest
 from gmai_data.ledger import Ledger
 from gmai_data.sources.folder import Folder
@@ -306,3 +307,36 @@ def test_labels_of_volumes(put, read, toy, nifti, tmp_path):
     pictures, _ = read(toy(layout=flags, labels={"lesion": "lesion"}, **changes))
     assert [found[0].labels for found in pictures.values()] == [("lesion",), (), ()]
     assert pictures["v/s3.npy"][0].uncertain == ("lesion",)
+
+
+def series(folder, patient, slices=4):
+    """Write an MR series of noise."""
+    folder.mkdir(parents=True)
+    for number in range(slices):
+        dataset = pydicom.Dataset()
+        dataset.file_meta = pydicom.dataset.FileMetaDataset()
+        dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+        dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.4"
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{patient}.{number + 1}"
+        dataset.SeriesInstanceUID, dataset.StudyInstanceUID = f"1.2.4.{patient}", f"1.2.5.{patient}"
+        dataset.PatientID, dataset.Modality, dataset.ImageType = str(patient), "MR", ["ORIGINAL", "PRIMARY"]
+        dataset.Rows, dataset.Columns, dataset.PixelSpacing, dataset.SliceThickness = 24, 32, [1, 1], 2
+        dataset.ImagePositionPatient, dataset.ImageOrientationPatient = [0, 0, 2 * number], [1, 0, 0, 0, 1, 0]
+        dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.InstanceNumber = 1, "MONOCHROME2", number
+        dataset.BitsAllocated = dataset.BitsStored = 16
+        dataset.HighBit, dataset.PixelRepresentation = 15, 0
+        noise = np.random.default_rng(number).integers(0, 900, (24, 32)).astype(np.uint16)
+        dataset.PixelData = noise.tobytes()
+        dataset.save_as(folder / f"{number}.dcm", enforce_file_format=True)
+
+
+def test_labels_of_studies_in_dicom(put, read, toy, tmp_path):
+    for patient in (1, 2):
+        series(tmp_path / f"dicom/study{patient}/axial", patient)
+    put("t.csv", "study,plane,dx\nstudy1,axial,a\nstudy2,axial,b\nstudy3,axial,a\n")
+    layout = {**LAYOUT, "images": "dicom", "image_column": "{study}/{plane}"}
+    pictures, reasons = read(toy(layout=layout, task="3d_classification", modality="MR"))
+    assert {key: (len(found), {each.labels for each in found}) for key, found in pictures.items()} == {
+        "dicom/study1/axial": (4, {("alpha",)}), "dicom/study2/axial": (4, {("beta",)})
+    }  # fmt: skip
+    assert list(reasons) == ["dicom/study3/axial"]

@@ -99,3 +99,14 @@ def test_what_looks_like_it(video, put, tmp_path):
         "label_column": "dx",
     }  # fmt: skip
     assert guess.labels == ["a", "b"]
+
+
+@pytest.mark.parametrize(("encoding", "setting"), [("cp1252", {"encoding": "cp1252"}), ("utf-16", {})])
+def test_tables_of_videos_in_other_encodings(video, put, read, toy, encoding, setting):
+    video(name="v/größe.avi")
+    put("t.csv", "file;label\ngröße;a\n".encode(encoding))
+    card = toy(layout={**LAYOUT, "table": "t.csv", "video_column": "file", **setting})
+    assert {picture.labels for picture in read(card)[0]["v/größe.avi"]} == {("alpha",)}
+    put("t.csv", b"file,label\ngr\xf6\xdfe,a\n")
+    (reason,) = read(toy(layout={**LAYOUT, "table": "t.csv", "video_column": "file"}))[1].values()
+    assert reason.startswith("table unreadable: not UTF-8 text")

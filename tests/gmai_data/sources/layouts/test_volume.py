@@ -115,3 +115,23 @@ def test_a_class_of_a_volume_holds_for_its_slices(tmp_path, toy, kind):
         for item in card.layout.list_items(card, tmp_path)
     }
     assert found == {"zero/v0.nii.gz": [("CT-0",)] * 3, "one/v1.nii.gz": [("CT-1",)] * 3}
+
+
+def test_a_sparse_one_hot_mask_whose_name_has_the_shape(read, toy, tmp_path):
+    """As M3D-Seg is published: `image.npy` and `mask_(classes, z, y, x).npz` of scipy."""
+    sparse = pytest.importorskip("scipy.sparse")
+    mask = np.zeros((2, 4, 24, 32), np.uint8)
+    mask[0, 1:3, 4:12, 5:15], mask[1, 2, 15:20, 20:30] = 1, 1
+    folder = tmp_path / "case1"
+    folder.mkdir()
+    np.save(folder / "image.npy", np.random.default_rng(0).integers(0, 255, (4, 24, 32)).astype(np.float32))
+    sparse.save_npz(folder / "mask_(2, 4, 24, 32).npz", sparse.csr_matrix(mask.reshape(2, -1)))
+    layout = {"kind": "volume", "image": "*/image.npy", "mask": "{parent}/mask_*.npz"}
+    pictures, reasons = read(toy(layout=layout, task="3d_segmentation", modality="MR",
+                                 labels={"1": "alpha", "2": "beta"}))  # fmt: skip
+    assert reasons == {}
+    ((first, second),) = pictures.values()
+    assert [(box.label, box.xyxy) for box in first.boxes] == [("alpha", (5, 4, 15, 12))]
+    assert [(box.label, box.xyxy) for box in second.boxes] == [
+        ("alpha", (5, 4, 15, 12)), ("beta", (20, 15, 30, 20))
+    ]  # fmt: skip

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Literal
 
-from gmai_formats import separated
-from gmai_formats.errors import did_you_mean
+from gmai_formats.errors import UserError, did_you_mean
 from pydantic import Field
 
 from gmai_data.imaging.source_files import below, matching, relative_to, require_data
@@ -18,7 +17,7 @@ from gmai_data.sources.folder import Folder, Guess, column_of_names, values_of
 from gmai_data.sources.items import Item, Picture, full_name
 from gmai_data.sources.layout import Layout
 from gmai_data.sources.table_guess import label_column
-from gmai_data.sources.tables import delimiter_of
+from gmai_data.sources.tables import UTF_8, read_table
 from gmai_data.sources.video_frames import VIDEO_ENDINGS, sampled_frames
 
 _Rows = list[dict[str, str]]
@@ -44,6 +43,8 @@ class Video(Layout):
     frame_column: str | None = None
     """Column with the frame's number, from 0; a label holds until the next row. None: a row holds for its video."""
     label_column: str = "label"
+    encoding: str = UTF_8
+    """Of the tables' text, such as `cp1252`; workbooks (`.xlsx`) have none."""
 
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield one item per video: a video is never divided between splits."""
@@ -117,8 +118,15 @@ class _FrameLabels:
         if len(item.files) < 2:
             return
         table = item.files[1]
+        path = require_data(root, table)
         rows = _rows(
-            require_data(root, table), layout.label_column, layout.frame_column, layout.video_column, card.name
+            path,
+            layout.label_column,
+            layout.frame_column,
+            layout.video_column,
+            card.name,
+            layout.encoding,
+            path.stat().st_mtime_ns,
         )
         if layout.video_column is not None:
             names = (PurePosixPath(item.files[0]).stem, PurePosixPath(item.files[0]).name, item.files[0])
@@ -151,17 +159,21 @@ class _FrameLabels:
 
 
 @functools.lru_cache(maxsize=2)
-def _rows(path: Path, label: str, frame: str | None, video: str | None, recipe: str) -> _Rows:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        first = file.readline()
-        file.seek(0)
-        try:
-            table = separated.DictReader(file, delimiter=delimiter_of(first, label))
-            columns = table.fieldnames = [name.strip() for name in table.fieldnames or []]
-            for column in (label, frame, video):
-                if column is not None and column not in columns:
-                    detail = f'no column "{column}", which recipe {recipe} reads.{did_you_mean(column, columns)}'
-                    raise SourceError("table unreadable", detail, path.name)
-            return [{str(key): (value or "").strip() for key, value in row.items()} for row in table]
-        except (separated.TableError, UnicodeDecodeError) as error:
-            raise SourceError("table unreadable", str(error), path.name) from error
+def _rows(
+    path: Path, label: str, frame: str | None, video: str | None, recipe: str, encoding: str, modified_ns: int
+) -> _Rows:
+    del modified_ns  # another file under the same name is another entry of the cache
+    try:
+        columns, rows = read_table(path, lambda names: label in names, encoding=encoding)
+        for column in (label, frame, video):
+            if column is not None and column not in columns:
+                detail = f'no column "{column}", which recipe {recipe} reads.{did_you_mean(column, columns)}'
+                raise SourceError("table unreadable", detail, path.name)
+        found: _Rows = []
+        for _, row, problem in rows:
+            if problem:
+                raise SourceError("table unreadable", problem, path.name)
+            found.append(row)
+    except UserError as error:
+        raise SourceError("table unreadable", str(error).replace(f"{path}: ", ""), path.name) from error
+    return found
