@@ -1,9 +1,11 @@
 import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from gmai_bench.images import ImageStore, Shown
+from gmai_bench.benchmarks.question import Question
+from gmai_bench.images import ImageStore, Shown, images_of_others
 from gmai_formats.errors import UserError
 from PIL import Image
 
@@ -90,3 +92,23 @@ def test_the_file_itself_is_sent_where_it_is_shown_as_it_is(tmp_path: Path) -> N
             assert np.array_equal(np.asarray(opened), np.asarray(shown(digest)))
     blank = Shown(store, "blank", 0).encoded(digest)
     assert np.asarray(Image.open(io.BytesIO(blank[1]))).tolist() == [[[127] * 3] * 8] * 6
+
+
+def test_an_image_of_another_patient_stands_in_its_place(inputs: SimpleNamespace, tmp_path: Path) -> None:
+    store = ImageStore(tmp_path)
+    digests = [store.add(inputs.draw(n), "p") for n in range(5)]
+    patients = ("a", "a", "b", "b", "c")
+    questions = [
+        Question(str(n), "?", "?", (digest,), (), "yes", patient)
+        for n, (digest, patient) in enumerate(zip(digests, patients, strict=True))
+    ]
+    others = images_of_others(questions)
+    whose = dict(zip(digests, patients, strict=True))
+    assert set(others) == set(digests)
+    assert all(whose[one] != whose[other] for one, other in others.items())
+    shown = Shown(store, "other", 0, others)
+    assert shown(digests[0]).tobytes() == store.open(others[digests[0]]).tobytes()
+    assert shown.guard(digests[0]) == others[digests[0]]
+    assert shown.encoded(digests[0])[1] == store.read(others[digests[0]])
+    with pytest.raises(UserError, match=r"has no image of another patient beside it"):
+        images_of_others(questions[:2])

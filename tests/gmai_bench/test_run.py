@@ -135,6 +135,15 @@ def test_ablations_show_noise_or_grey_of_the_same_size(held_out: Path, tmp_path:
     assert set(blank.values()) == {bytes([127]) * (40 * 30 * 3)}
 
 
+def test_another_patients_image_is_shown_and_the_page_shows_that_one(held_out: Path, tmp_path: Path) -> None:
+    plain = run(held_out, tmp_path / "plain").seen
+    other = run(held_out, tmp_path / "other", image_ablation="other").seen
+    assert plain != other
+    report = json.loads((tmp_path / "other/report.json").read_text(encoding="utf-8"))
+    assert report["title"].endswith("images replaced by those of other patients")
+    assert "one of another patient, which is shown here" in (tmp_path / "other/report.html").read_text(encoding="utf-8")
+
+
 def test_an_ablation_stands_in_answers_report_and_title(held_out: Path, tmp_path: Path) -> None:
     run(held_out, tmp_path / "out", image_ablation="noise", seed=3)
     lines = (tmp_path / "out" / FOLDER / "predictions.jsonl").read_text(encoding="utf-8").splitlines()

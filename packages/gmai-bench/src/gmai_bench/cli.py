@@ -38,6 +38,7 @@ class ImageAblation(StrEnum):
     none = "none"
     noise = "noise"
     blank = "blank"
+    other = "other"
 
 
 DataRoot = Annotated[
@@ -92,7 +93,9 @@ def bench(
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 64,
     image_ablation: Annotated[
         ImageAblation,
-        typer.Option(help="Replace each image by noise or grey: a model that looks at images must fall to chance."),
+        typer.Option(
+            help="Replace each image by noise, grey, or another patient's: a model that looks must fall to chance."
+        ),
     ] = ImageAblation.none,
     seed: Annotated[int, typer.Option(help="Seed of the noise images.")] = 0,
     endpoint: Annotated[

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -14,8 +15,10 @@ from gmai_formats.pictures.raster import needs_white_or_turn
 from gmai_formats.pictures.read import read_picture, verify_picture
 from PIL import Image
 
-Ablation = Literal["none", "noise", "blank"]
-"""What a model is shown: the image, uniform noise of the same size, or mid-grey of the same size."""
+from gmai_bench.benchmarks.question import Question
+
+Ablation = Literal["none", "noise", "blank", "other"]
+"""What a model is shown: the image, uniform noise or mid-grey of its size, or an image of another patient."""
 
 _GREY = (127, 127, 127)
 
@@ -90,20 +93,24 @@ class ImageStore:
 class Shown:
     """What the model is shown in place of each stored image, under one ablation."""
 
-    def __init__(self, store: ImageStore, ablation: Ablation, seed: int) -> None:
-        """Show the images of `store`."""
+    def __init__(
+        self, store: ImageStore, ablation: Ablation, seed: int, others: Mapping[str, str] | None = None
+    ) -> None:
+        """Show the images of `store`; under `other` those that `others` names in their place."""
         self._store, self._seed = store, seed
-        self._ablation: Ablation = ablation
+        self._others = others or {}
+        self._ablation: Ablation = "none" if ablation == "other" else ablation
 
     def __call__(self, digest: str) -> Image.Image:
         """Return the RGB image."""
-        return self._store.show(digest, self._ablation, self._seed)
+        return self._store.show(self._others.get(digest, digest), self._ablation, self._seed)
 
     def guard(self, digest: str) -> str:
         """Return what stands for an image in a request's digest: its own, and how its pixels are read if that changed.
 
         Up to pictures/1, transparency and EXIF orientation were left out of account; all other answers stay valid.
         """
+        digest = self._others.get(digest, digest)
         try:
             is_changed = needs_white_or_turn(self._store.read(digest))
         except OSError:
@@ -116,12 +123,37 @@ class Shown:
         The file itself where any program decodes it to them, else a PNG of them.
         """
         if self._ablation == "none":
+            digest = self._others.get(digest, digest)
             picture = self._store.picture(digest)
             if picture.is_as_stored:
                 return Image.MIME[picture.format], self._store.read(digest)
         buffer = io.BytesIO()
         self(digest).save(buffer, format="PNG", compress_level=1)
         return "image/png", buffer.getvalue()
+
+
+def images_of_others(questions: Iterable[Question]) -> dict[str, str]:
+    """Return for each image one of another cluster (another patient, where the benchmark says it): always the same one.
+
+    Raises:
+        UserError: All images belong to one cluster.
+    """
+    clusters: dict[str, set[str]] = {}
+    for question in questions:
+        for digest in question.images:
+            clusters.setdefault(digest, set()).add(question.cluster)
+    order = sorted(clusters)
+    found: dict[str, str] = {}
+    for place, digest in enumerate(order):
+        turned = (order[(place + len(order) // 2 + step) % len(order)] for step in range(len(order)))
+        other = next((one for one in turned if not clusters[one] & clusters[digest]), None)
+        if other is None:
+            raise UserError(
+                f"--image-ablation other: the image {digest[:12]}… has no image of another patient beside it. Take "
+                f"more questions (--limit), or another ablation."
+            )
+        found[digest] = other
+    return found
 
 
 def check(encoded: bytes, place: str) -> str:

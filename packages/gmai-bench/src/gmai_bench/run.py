@@ -29,7 +29,7 @@ from gmai_bench.benchmarks import record
 from gmai_bench.benchmarks.errata import Errata
 from gmai_bench.benchmarks.question import Benchmark, KeepImage
 from gmai_bench.benchmarks.record import Record
-from gmai_bench.images import Ablation, ImageStore, Shown, check
+from gmai_bench.images import Ablation, ImageStore, Shown, check, images_of_others
 from gmai_bench.report.build import folder_of, rebuild
 from gmai_bench.scoring.results import ScoredBenchmark, score_benchmark
 
@@ -83,7 +83,8 @@ def ask_and_report(
     cache = AnswerCache(cache_folder, backend.digest) if cache_folder and backend.cacheable else None
 
     def ask(item: Record) -> None:
-        shown = Shown(ImageStore(out / "images"), settings.image_ablation, settings.seed)
+        others = images_of_others(item.questions) if settings.image_ablation == "other" else None
+        shown = Shown(ImageStore(out / "images"), settings.image_ablation, settings.seed, others)
         ask_missing(item, backend, folder_of(out, item.card), asked, shown, cache, ranks)
 
     if ranks.rank > 0:

@@ -13,7 +13,7 @@ from typing import Any
 
 from PIL import Image
 
-from gmai_bench.images import Ablation, ImageStore
+from gmai_bench.images import Ablation, ImageStore, images_of_others
 from gmai_bench.scoring.results import ScoredBenchmark
 from gmai_bench.scoring.verdict import Scored
 
@@ -29,7 +29,8 @@ class Thumbnails:
     def __init__(self, store: ImageStore, ablation: Ablation, seed: int) -> None:
         """Show the images of `store` under an ablation."""
         self._store, self._seed = store, seed
-        self._ablation: Ablation = ablation
+        self.of_others = ablation == "other"
+        self._ablation: Ablation = "none" if self.of_others else ablation
         self._numbers: dict[str, int] = {}
         self.listed: list[list[str | None]] = []
         """`[digest, data URI]`, in the order of the numbers; no URI where the image is not embedded."""
@@ -73,13 +74,14 @@ def browsable(benchmark: ScoredBenchmark, images: Thumbnails) -> tuple[dict[str,
     score, numbers of its groups. An option is named by its place, another text as it stands.
     """
     columns = list(benchmark.record.card.groups)
+    others = images_of_others(benchmark.record.questions) if images.of_others else {}
     choices, rules = _Table(), _Table()
     groups = [_Table() for _ in columns]
     rows = [
         [
             item.question.id,
             item.question.text,
-            [images.number(digest) for digest in item.question.images],
+            [images.number(others.get(digest, digest)) for digest in item.question.images],
             choices.number(item.question.choices),
             _place(item.question.reference, item),
             item.prediction.response,
@@ -90,7 +92,8 @@ def browsable(benchmark: ScoredBenchmark, images: Thumbnails) -> tuple[dict[str,
         ]
         for item in benchmark.scored
     ]
-    shown = list(dict.fromkeys(digest for item in benchmark.scored for digest in item.question.images))
+    named = (digest for item in benchmark.scored for digest in item.question.images)
+    shown = list(dict.fromkeys(others.get(digest, digest) for digest in named))
     step = max(1.0, len(shown) / MOST_IMAGES)
     embedded = [shown[int(i * step)] for i in range(min(len(shown), MOST_IMAGES))]
     for digest in embedded:

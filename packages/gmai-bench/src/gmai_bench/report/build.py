@@ -92,13 +92,20 @@ def read_folder(folder: Path) -> ScoredBenchmark:
     return with_judge(folder, scored)
 
 
+_ABLATIONS = {
+    "noise": "images replaced by noise",
+    "blank": "images replaced by grey",
+    "other": "images replaced by those of other patients",
+}
+
+
 def title_of(asked: dict[str, Any]) -> str:
     """Return the report's title: the last two parts of the model's path or id, such as `stage3/model`.
 
     An ablation stands in it, so that such a number is never taken for the model's.
     """
     name = "/".join(str(asked["model"]).strip("/").split("/")[-2:]) or "unnamed"
-    shown = {"noise": "images replaced by noise", "blank": "images replaced by grey"}.get(str(asked["image_ablation"]))
+    shown = _ABLATIONS.get(str(asked["image_ablation"]))
     return f"{name} — {shown}" if shown else name
 
 
