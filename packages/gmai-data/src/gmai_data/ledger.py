@@ -210,6 +210,9 @@ def without(account: dict[str, Any], left_out: Mapping[str, Any]) -> dict[str, A
     if gone["samples"]:
         samples["kept"] -= gone["samples"]
         samples["dropped"] = {**samples["dropped"], "of a duplicate image": gone["samples"]}
+    if gone.get("balance"):
+        samples["kept"] -= gone["balance"]
+        samples["dropped"] = {**samples["dropped"], "left out for balance": gone["balance"]}
     reasons = [reason.partition(": ") for reason in left_out["rows"].values()]
     named = zip(left_out["ids"], reasons, strict=True)
     listed = account["dropped"] + [_line(name, "image", check, detail) for name, (check, _, detail) in named]

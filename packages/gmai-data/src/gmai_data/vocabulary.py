@@ -149,7 +149,7 @@ CHINESE = {
     Modality.X_RAY: "X光",
     Modality.HISTOPATHOLOGY: "组织病理",
     Modality.DERMOSCOPY: "皮肤镜",
-    Modality.MICROSCOPY: "显微镜",
+    Modality.MICROSCOPY: "显微镜检查",
     Modality.PET: "PET",
     Modality.FUNDUS: "眼底照相",
     Modality.ULTRASOUND: "超声",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from gmai_data.annotation import Annotation, Box, boxes_of
 from gmai_data.generation.choices import LETTERS, lettered, options_for
@@ -17,8 +18,30 @@ _HALF = 0.5
 MAX_COUNT = 30
 """More regions than this are not asked for: neither a list of boxes nor a count would be a short answer."""
 
-Turn = tuple[str, str, tuple[Box, ...], str]
-"""(question, answer, boxes spoken of, what was asked: `modality`, `label`, `presence`, …)."""
+_PRESENCE = 2
+"""Labels asked about each way; which questions stay, the balance of the whole build decides (balance.py)."""
+_CLEAR = 0.06
+"""Of the side of the image: nearer to the middle, or to one another, no side is asked for."""
+_LARGER = 1.5
+"""So many times the area makes a region the larger one."""
+
+
+class Turn(NamedTuple):
+    """A question of perception and its answer.
+
+    Attributes:
+        question: As it is asked.
+        answer: As it is given.
+        boxes: Spoken of.
+        asked: What was asked: `modality`, `label`, `presence`, ….
+        balance: `of` (what the answers are balanced within), `answer` and `options`, for balance.py; or nothing.
+    """
+
+    question: str
+    answer: str
+    boxes: tuple[Box, ...]
+    asked: str
+    balance: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -35,16 +58,17 @@ class Offer:
 
 
 def perception_turns(annotation: Annotation, words: Words, modalities: Sequence[Modality], seed: int) -> Iterator[Turn]:
-    """Yield the perception questions about one image.
+    """Yield the perception questions about one image; more than stay, as the answers are balanced over the build.
 
     Args:
         annotation: The record.
         words: Its facts in the language to write.
-        modalities: The modalities of this build, offered as wrong answers before others are.
+        modalities: The modalities of this build: the only options of the question for the modality, since one that is
+            never right gives itself away.
         seed: Draws other questions.
     """
     names = (seed, annotation.id)
-    yield from _choice_turn(modality_offer(annotation, words, modalities), words, *names)
+    yield from _choice_turn(modality_offer(annotation, words, modalities, only_these=True), words, *names)
     # Two labels of an image that has several; the same one in another wording and order where it has one.
     for number, label in enumerate((shuffled(annotation.labels, *names) * 2)[:2]):
         offer = label_offer(annotation, words, label, f"label {number}")
@@ -52,11 +76,13 @@ def perception_turns(annotation: Annotation, words: Words, modalities: Sequence[
     yield from _presence(annotation, words, *names)
     if len(annotation.labels) == 1 and annotation.absent:
         question = words.say(words.templates["perception"]["label"], "label open")
-        yield question, words.label(annotation.labels[0]), (), "label"
+        answer, asked = words.label(annotation.labels[0]), "label"
     else:
         question = words.say(words.templates["perception"]["modality"], "modality open")
-        yield question, words.modality(annotation.image_modality), (), "modality"
+        answer, asked = words.modality(annotation.image_modality), "modality"
+    yield Turn(question, answer, (), asked, {"of": [f"{asked} open"], "answer": answer})
     yield from _regions(annotation, words, *names)
+    yield from _places(annotation, words, *names)
 
 
 def modality_offer(
@@ -76,7 +102,8 @@ def modality_offer(
         others += shuffled(rest, annotation.id)[: 3 - len(others)]
     question = words.say(words.templates["perception"]["modality"], "modality")
     answer = words.modality(annotation.image_modality)
-    return Offer("modality", question, answer, tuple(words.modality(other) for other in others))
+    wrong = tuple(words.modality(other) for other in others)
+    return Offer("modality", question, answer, wrong, min(3, 1 + len(wrong)))
 
 
 def label_offer(annotation: Annotation, words: Words, label: str, purpose: str) -> Offer:
@@ -115,37 +142,49 @@ def _choice_turn(offer: Offer, words: Words, *names: object) -> Iterator[Turn]:
     if options is None or len(options) < offer.least_options:
         return
     templates = words.templates["perception"]
+    balance: dict[str, Any] = {"of": [offer.family], "answer": offer.answer, "options": options}
     if hash_fraction("letter", *names, offer.family) < LETTER_SHARE:
         question = templates["option_letter"].format(question=offer.question, options=lettered(options))
-        yield question, LETTERS[options.index(offer.answer)], (), f"{offer.family} option_letter"
+        letter = LETTERS[options.index(offer.answer)]
+        yield Turn(question, letter, (), f"{offer.family} option_letter", balance)
     else:
         text = templates["option_separator"].join(options)
-        yield (
-            templates["option_text"].format(question=offer.question, options=text),
-            offer.answer,
-            (),
-            (f"{offer.family} option_text"),
-        )
+        question = templates["option_text"].format(question=offer.question, options=text)
+        yield Turn(question, offer.answer, (), f"{offer.family} option_text", balance)
 
 
 def _presence(annotation: Annotation, words: Words, *names: object) -> Iterator[Turn]:
     paraphrases = words.templates["perception"]["presence"]["question"]
     answers = words.templates["answers"]
-    # One of each, and only where both can be asked: a source without absent labels would teach to say yes.
-    if annotation.labels and annotation.absent:
-        shown = choose(annotation.labels, "present", *names)
-        missing = choose(annotation.absent, "absent", *names)
-        yield words.say(paraphrases, "present", label=words.label(shown)), answers["yes"], (), "presence"
-        yield words.say(paraphrases, "absent", label=words.label(missing)), answers["no"], (), "presence"
+    # Only where both can be asked: a source without absent labels would teach to say yes.
+    if not (annotation.labels and annotation.absent):
+        return
+    shown = shuffled(annotation.labels, "present", *names)[:_PRESENCE]
+    # Hard ones first: the other side of what is there.
+    other_sides = {_other_side(label) for label in annotation.labels}
+    missing = shuffled(annotation.absent, "absent", *names)
+    missing.sort(key=lambda label: label not in other_sides)
+    for answer, labels in (("yes", shown), ("no", missing[:_PRESENCE])):
+        for number, label in enumerate(labels):
+            question = words.say(paraphrases, f"{answer} {number}", label=words.label(label))
+            yield Turn(question, answers[answer], (), "presence", {"of": ["presence", label], "answer": answer})
+
+
+def _other_side(label: str) -> str:
+    if "left" in label.split():
+        return label.replace("left", "right")
+    return label.replace("right", "left") if "right" in label.split() else ""
 
 
 def _regions(annotation: Annotation, words: Words, *names: object) -> Iterator[Turn]:
     templates = words.templates["perception"]
     size = (annotation.width_px, annotation.height_px)
     if annotation.boxes and len(annotation.labels) + len(annotation.absent) > 1:
-        box = choose(annotation.boxes, "region", *names)
+        # The label is drawn before the box: of many cells of one kind, each is not a draw.
+        label = choose(sorted({box.label for box in annotation.boxes}), "region label", *names)
+        box = choose(boxes_of(annotation, label), "region", *names)
         offer = region_offer(annotation, words, box, "region")
-        yield from ((*turn[:2], (box,), turn[3]) for turn in _choice_turn(offer, words, *names))
+        yield from (turn._replace(boxes=(box,)) for turn in _choice_turn(offer, words, *names))
     # Only labels of which every region has its box can be located or counted completely.
     whole = [label for label in annotation.labels if words.exhaustive and label not in annotation.incomplete]
     countable = [label for label in whole if 0 < len(boxes_of(annotation, label)) <= MAX_COUNT]
@@ -154,7 +193,50 @@ def _regions(annotation: Annotation, words: Words, *names: object) -> Iterator[T
         boxes = boxes_of(annotation, label)
         named = words.label(label)
         answer = box_text(named, [box.xyxy for box in boxes], *size)
-        yield words.say(templates["localisation"]["question"], "locate", label=named), answer, boxes, "localisation"
+        question = words.say(templates["localisation"]["question"], "locate", label=named)
+        yield Turn(question, answer, boxes, "localisation")
         if words.one_box_per_region:
             question = words.say(templates["counting"]["question"], "count", label=named)
-            yield question, str(len(boxes)), boxes, "counting"
+            balance = {"of": ["counting", label], "answer": str(len(boxes))}
+            yield Turn(question, str(len(boxes)), boxes, "counting", balance)
+
+
+def _places(annotation: Annotation, words: Words, *names: object) -> Iterator[Turn]:
+    """Yield questions that only the picture answers: halves of the image, left of, above, larger."""
+    single = [
+        boxes[0]
+        for label in annotation.labels
+        if label not in annotation.incomplete and len(boxes := boxes_of(annotation, label)) == 1
+    ]
+    if not single or not words.exhaustive:
+        return
+    width, height = annotation.width_px, annotation.height_px
+    box = choose(single, "half", *names)
+    x, y = box.centre[0] / width, box.centre[1] / height
+    for family, at, (low, high) in (("side", x, ("left", "right")), ("height", y, ("upper", "lower"))):
+        if abs(at - 0.5) > _CLEAR:
+            yield _either(family, (box,), low if at < 0.5 else high, words, [family, box.label])
+    if len(single) < 2:
+        return
+    one, two = sorted(shuffled(single, "pair", *names)[:2], key=lambda each: each.label)
+    asked = [one.label, two.label]
+    (x1, y1), (x2, y2) = one.centre, two.centre
+    if abs(x1 - x2) / width > _CLEAR:
+        yield _either("left_of", (one, two), one.label if x1 < x2 else two.label, words, ["left_of", *asked])
+    if abs(y1 - y2) / height > _CLEAR:
+        yield _either("above", (one, two), one.label if y1 < y2 else two.label, words, ["above", *asked])
+    areas = [(x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (one.xyxy, two.xyxy)]
+    if max(areas) >= _LARGER * min(areas):
+        yield _either(
+            "larger", (one, two), one.label if areas[0] > areas[1] else two.label, words, ["larger", *asked]
+        )  # fmt: skip
+
+
+def _either(family: str, boxes: tuple[Box, ...], answer: str, words: Words, of: list[str]) -> Turn:
+    """Return a question with two answers: a half of the image, or one of two labels."""
+    templates = words.templates["perception"][family]
+    # Which of the two is named first depends on the draw and not on the answer.
+    named = [words.label(box.label) for box in boxes]
+    question = words.say(templates["question"], f"{family} question", one=named[0], two=named[-1])
+    spoken = templates[answer] if answer in templates else words.label(answer)
+    return Turn(question, spoken, boxes, family, {"of": of, "answer": answer})

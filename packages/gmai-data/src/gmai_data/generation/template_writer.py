@@ -6,6 +6,7 @@ It says what the annotation knows and nothing else: no finding, size, age or sex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from gmai_data.annotation import Annotation, Box
 from gmai_data.generation.perception import perception_turns
@@ -48,7 +49,7 @@ class TemplateWriter:
                 provenance = {
                     "writer": "template",
                     "templates": words.version,
-                    "asked": asked,
+                    **(asked if isinstance(asked, dict) else {"asked": asked}),
                     "annotation": annotation.id,
                     **annotation.provenance,
                 }
@@ -57,7 +58,7 @@ class TemplateWriter:
 
     def _conversations(
         self, kind: Kind, annotation: Annotation, words: Words
-    ) -> Iterator[tuple[tuple[tuple[str, str], ...], tuple[Box, ...], str]]:
+    ) -> Iterator[tuple[tuple[tuple[str, str], ...], tuple[Box, ...], str | dict[str, Any]]]:
         if kind == Kind.IMAGE_CAPTION:
             yield (_image_caption(annotation, words),), (), "caption"
         elif kind == Kind.REGION_CAPTION:
@@ -72,8 +73,9 @@ class TemplateWriter:
         elif kind == Kind.DIALOGUE:
             yield tuple(_dialogue(annotation, words)), annotation.boxes[:1], "dialogue"
         elif kind == Kind.VISUAL_PERCEPTION:
-            for question, answer, boxes, asked in perception_turns(annotation, words, self.modalities, self.seed):
-                yield ((question, answer),), boxes, asked
+            for turn in perception_turns(annotation, words, self.modalities, self.seed):
+                known = {"asked": turn.asked, **({"balance": turn.balance} if turn.balance else {})}
+                yield ((turn.question, turn.answer),), turn.boxes, known
         elif annotation.labels and hash_fraction(self.seed, annotation.id, "text") < self.text_share:
             yield from ((turns, (), "record") for turns in self._texts(annotation, words))
 

@@ -76,7 +76,8 @@ class Words:
         names = self.templates["positions"]
         if (row, column) == (1, 1):
             return names["centre"]
-        return names["pattern"].format(vertical=names["vertical"][row], horizontal=names["horizontal"][column])
+        place = names["pattern"].format(vertical=names["vertical"][row], horizontal=names["horizontal"][column])
+        return dict(names["edges"]).get(place, place)  # 中上部 reads as "middle and upper"
 
     def say(self, paraphrases: Sequence[str], purpose: str, **facts: str) -> str:
         """Draw one paraphrase and fill it; a sentence of English begins with a capital letter."""

@@ -235,7 +235,26 @@ def _limits(facts: ReleaseFacts) -> str:
     ]
     if unread:
         lines.append(f"Cards that nobody has checked against a real copy of the data: {', '.join(map(_cell, unread))}.")
-    return "## Known limits\n\n" + "".join(f"- {line}\n" for line in lines)
+    table = _blind(facts)
+    return table + "## Known limits\n\n" + "".join(f"- {line}\n" for line in lines)
+
+
+def _blind(facts: ReleaseFacts) -> str:
+    if not facts.text_only:
+        return ""
+    rows = [
+        (
+            family, f"{found['questions']:,.0f}", f"{found['chance']:.1%}",
+            f"{found['text_only']:.1%} ({found['low']:.1%} to {found['high']:.1%})",
+        )
+        for family, found in facts.text_only.items()
+    ]  # fmt: skip
+    return (
+        "## Without the picture\n\nHow often a bag-of-words model (naive Bayes, five folds by image) that sees the "
+        "questions of the training rows and no picture is right, with its 95 % interval:\n\n"
+        + _table(("asked", "questions", "chance", "words alone"), rows)
+        + "\n"
+    )
 
 
 def _use(facts: ReleaseFacts) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from gmai_formats.files import sha256_file
 
+from gmai_data.publishing.blind import text_only
 from gmai_data.publishing.held_out import guessable, odds
 from gmai_data.publishing.sub_datasets import sample_files
 from gmai_data.untyped import pq
@@ -35,6 +36,7 @@ class ReleaseFacts:
         opinions: A second model's verdict on samples that were drawn for it ▶ how often.
         sentences: Of a model's texts: `resolved` against the record, `left out`, or `of no image` ▶ how many.
         files: Path relative to the release ▶ (bytes, SHA-256).
+        text_only: Family of perception ▶ how often the words of its questions alone are right (blind.py).
         build: The build's `build.json`: versions, settings, digests of the sources.
     """
 
@@ -51,6 +53,7 @@ class ReleaseFacts:
     files: Mapping[str, tuple[int, str]]
     build: Mapping[str, Any]
     sentences: Counter[str] = field(default_factory=Counter[str])
+    text_only: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
 
     @property
     def total(self) -> int:
@@ -105,6 +108,7 @@ def count_release(
         },
         opinions=opinions,
         sentences=sentences,
+        text_only=text_only(folder),
         files={
             path.relative_to(folder).as_posix(): (path.stat().st_size, sha256_file(path))
             for path in sorted(folder.rglob("*"))

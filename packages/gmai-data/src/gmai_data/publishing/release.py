@@ -87,7 +87,7 @@ def _publish_one(shards: Sequence[Path], out: Path, name: str) -> list[Split]:
         for shard in shards:
             images = _Images(shard / "annotations.parquet")
             unused = _unused(shard)
-            for table in itertools.chain(_tables(shard / "samples.parquet"), _tables(shard / "written.parquet")):
+            for table in itertools.chain(_balanced(shard), _tables(shard / "written.parquet")):
                 used = pc.invert(pc.is_in(table["annotation"], value_set=unused, skip_nulls=True))
                 belongs = pc.and_(used, _belongs(table, SubDataset(name)))
                 for split, file in files.items():
@@ -99,6 +99,16 @@ def _publish_one(shards: Sequence[Path], out: Path, name: str) -> list[Split]:
 def _unused(shard: Path) -> Any:
     """Return the row numbers of the annotations that a check of the whole build left out."""
     return pa.array([int(number) for number in left_out(shard)["rows"]], pa.int64())
+
+
+def _balanced(shard: Path) -> Iterator[Any]:
+    """Yield the row groups of a shard's samples without the questions that were left out for balance."""
+    gone = pa.array(left_out(shard).get("unbalanced", []), pa.int64())
+    start = 0
+    for table in _tables(shard / "samples.parquet"):
+        rows = pa.array(range(start, start + table.num_rows), pa.int64())
+        start += table.num_rows
+        yield table.filter(pc.invert(pc.is_in(rows, value_set=gone)))
 
 
 def _tables(path: Path) -> Iterator[Any]:

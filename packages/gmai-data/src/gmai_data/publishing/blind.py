@@ -1,0 +1,182 @@
+"""How well the words of a question alone give its answer: a plain bag-of-words model that never sees a picture.
+
+Multinomial naive Bayes over the words of the question, options included, in five folds that keep the questions about
+one image together. Where it is right more often than chance, a model can learn the answers without looking. (For the
+idea: hypothesis-only baselines, https://aclanthology.org/S18-2023, and VQA v2, https://arxiv.org/abs/1612.00837.)
+"""
+
+import itertools
+import json
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from gmai_data.publishing.sub_datasets import sample_files
+from gmai_data.seeded import hash_fraction
+from gmai_data.untyped import pq
+from gmai_data.vocabulary import Kind
+
+FOLDS = 5
+MARGIN = 0.05
+"""So far above chance a family is said to be answered by its words."""
+_FEWEST = 40
+"""Questions of a family below which nothing is said."""
+_MOST = 4000
+"""Questions of a family that are looked at."""
+_WORD = re.compile(r"[a-z]+|\d+|[\u4e00-\u9fff]")
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question of perception.
+
+    Attributes:
+        family: What was asked: `presence`, `label`, ….
+        image: Questions about one image are tested together.
+        words: Its text.
+        answer: Right answer, as its text.
+        options: Those offered, or none.
+    """
+
+    family: str
+    image: str
+    words: str
+    answer: str
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Score:
+    """How often the words alone are right.
+
+    Attributes:
+        questions: Looked at.
+        chance: Of a guess among the options, or among the answers that the same question has had.
+        right: Share.
+        low: Lower end of the 95 % interval (Wilson).
+        high: Its upper end.
+    """
+
+    questions: int
+    chance: float
+    right: float
+    low: float
+    high: float
+
+    @property
+    def told(self) -> bool:
+        """Return whether the words tell the answer: more than the margin above chance, and not by luck."""
+        return self.right > self.chance + MARGIN and self.low > self.chance
+
+    def row(self) -> dict[str, float]:
+        """Return the score as plain numbers."""
+        named = {"chance": self.chance, "text_only": self.right, "low": self.low, "high": self.high}
+        return {"questions": self.questions, **{name: round(value, 4) for name, value in named.items()}}
+
+
+def text_only(out: Path) -> dict[str, dict[str, float]]:
+    """Return the score of each family of a build's or a release's training rows; empty where there are too few."""
+    questions: dict[str, list[Question]] = defaultdict(list)
+    for name, split, files in sample_files(out):
+        if name != "percept" or split != "train":
+            continue
+        for path in files:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=8192, columns=["id", "kind", "messages", "provenance"]):
+                    for row in batch.to_pylist():
+                        if row["kind"] == Kind.VISUAL_PERCEPTION and (asked := _question(row)) is not None:
+                            questions[asked.family].append(asked)
+    return {family: found.row() for family, each in sorted(questions.items()) if (found := score(each)) is not None}
+
+
+def _question(row: Mapping[str, object]) -> Question | None:
+    provenance = json.loads(str(row["provenance"]))
+    balance = provenance.get("balance")
+    if not balance:
+        return None
+    messages = cast(list[dict[str, str]], row["messages"])
+    words = messages[0]["content"].removeprefix("<image>\n")
+    family = str(provenance["asked"]).split(" ")[0]
+    options = tuple(balance.get("options", ()))
+    if family in ("modality", "label", "region") and not options:
+        family += " open"
+    return Question(family, str(provenance["annotation"]), words, str(balance["answer"]), options)
+
+
+def score(questions: Sequence[Question]) -> Score | None:
+    """Return how often the answers follow from the words, or None where there are too few questions."""
+    if len(questions) < _FEWEST:
+        return None
+    drawn = sorted(questions, key=lambda each: hash_fraction("text only", each.image, each.words))[:_MOST]
+    folds: list[list[Question]] = [[] for _ in range(FOLDS)]
+    for each in drawn:
+        folds[int(hash_fraction("fold", each.image) * FOLDS)].append(each)
+    right = 0
+    chance = 0.0
+    for number, tested in enumerate(folds):
+        model = _Bayes(each for other, fold in enumerate(folds) if other != number for each in fold)
+        for each in tested:
+            right += model.answer(each) == each.answer
+    answers: dict[str, set[str]] = defaultdict(set)
+    for each in drawn:
+        answers[_about(each)].add(each.answer)
+    chance = sum(1 / (len(each.options) or len(answers[_about(each)])) for each in drawn) / len(drawn)
+    share = right / len(drawn)
+    low, high = _wilson(share, len(drawn))
+    return Score(len(drawn), chance, share, low, high)
+
+
+def _about(question: Question) -> str:
+    """Return what questions with one set of answers share."""
+    if question.family == "counting":
+        return " ".join(sorted(set(_WORD.findall(question.words.lower()))))
+    return "zh" if re.search("[\u4e00-\u9fff]", question.words) else "en"
+
+
+def _wilson(share: float, count: int) -> tuple[float, float]:
+    z = 1.96
+    centre = share + z * z / (2 * count)
+    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return (centre - half) / (1 + z * z / count), (centre + half) / (1 + z * z / count)
+
+
+class _Bayes:
+    """Multinomial naive Bayes with add-one smoothing; pairs of neighbouring words count as words."""
+
+    def __init__(self, questions: Iterable[Question]) -> None:
+        self._answers: Counter[str] = Counter()
+        self._words: dict[str, Counter[str]] = defaultdict(Counter)
+        self._totals: Counter[str] = Counter()
+        self._offered: Counter[str] = Counter()
+        seen: set[str] = set()
+        for each in questions:
+            words = _tokens(each.words)
+            self._answers[each.answer] += 1
+            self._offered.update(each.options or (each.answer,))
+            self._words[each.answer].update(words)
+            self._totals[each.answer] += len(words)
+            seen.update(words)
+        self._size = max(len(seen), 1)
+
+    def answer(self, question: Question) -> str:
+        words = _tokens(question.words)
+        among = question.options or tuple(sorted(self._answers)) or ("",)
+
+        def likely(answer: str) -> tuple[float, str]:
+            # How often it is right where it is offered, and how well its questions' words fit.
+            prior = math.log((self._answers[answer] + 0.5) / (self._offered[answer] + 1))
+            if not question.options:
+                prior = math.log(self._answers[answer] + 0.5)
+            counts, total = self._words[answer], self._totals[answer] + self._size
+            return prior + sum(math.log((counts[word] + 1) / total) for word in words), answer
+
+        return max(map(likely, among))[1]
+
+
+def _tokens(text: str) -> list[str]:
+    words = _WORD.findall(text.lower())
+    return words + [f"{one} {two}" for one, two in itertools.pairwise(words)]

@@ -1,0 +1,63 @@
+"""The bag-of-words score: high where the words tell the answer, at chance where they do not."""
+
+import json
+
+import pytest
+from gmai_data.publishing.blind import Question, score, text_only
+from gmai_data.seeded import hash_fraction
+from gmai_data.tables import SAMPLES, TableFiles
+
+
+def asked(number, *, told):
+    yes = hash_fraction("drawn", number) < 0.5
+    organ = ("liver" if yes else "spleen") if told else ("liver", "spleen")[number % 2]
+    return Question("presence", f"i{number}", f"Is the {organ} visible in this image?", "yes" if yes else "no")
+
+
+def test_words_that_tell_the_answer_are_found():
+    found = score([asked(number, told=True) for number in range(200)])
+    assert found.right > 0.95
+    assert found.chance == 0.5
+    assert found.told
+    assert found.low < found.right <= found.high
+
+
+def test_words_that_do_not_are_at_chance():
+    found = score([asked(number, told=False) for number in range(400)])
+    assert abs(found.right - 0.5) < 0.1
+    assert not found.told
+
+
+def test_an_option_that_is_always_right_when_offered_is_found():
+    def choice(number):
+        pair = ("liver", "x") if number % 2 else ("spleen", "y")
+        return Question("label", f"i{number}", f"Which? {pair[0]}; {pair[1]}", pair[0], pair)
+
+    found = score([choice(number) for number in range(100)])
+    assert (found.chance, found.right) == (0.5, 1.0)
+
+
+def test_of_few_questions_nothing_is_said():
+    assert score([asked(number, told=True) for number in range(10)]) is None
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_training_rows_of_a_build_are_read(tmp_path, sample, split):
+    def row(number):
+        question = asked(number, told=True)
+        balance = {"of": ["presence", "liver"], "answer": question.answer}
+        messages = [
+            {"role": "user", "content": f"<image>\n{question.words}"},
+            {"role": "assistant", "content": question.answer},
+        ]
+        provenance = json.dumps({"asked": "presence", "balance": balance, "annotation": question.image})
+        return sample(number, kind="visual_perception", messages=messages, provenance=provenance, split=split)
+
+    with TableFiles(tmp_path / "samples" / "percept", split, SAMPLES) as files:
+        files.add_rows([row(number) for number in range(60)])
+    found = text_only(tmp_path)
+    if split == "train":
+        assert found["presence"]["questions"] == 60
+        assert found["presence"]["text_only"] > 0.9
+    else:
+        assert not found
