@@ -148,7 +148,7 @@ def test_regions_become_labels_of_tiles(slide, read, toy, put):
     ("without", "reasons"),
     [("refuse", ["file missing"]), ("leave_out", ["published without a mask"]), ("normal", [])],
 )
-def test_slides_without_regions(slide, read, toy, put, without, reasons):
+def test_slides_without_regions(slide, read, toy, put, tmp_path, without, reasons):
     slide()
     slide("b.tif")
     put("a.geojson", geojson(("a", square(200, 200, 300, 250))))
@@ -157,6 +157,9 @@ def test_slides_without_regions(slide, read, toy, put, without, reasons):
     assert [reason.split(":")[0] for reason in found.values()] == reasons
     assert len(pictures["a.tif"]) == 6  # two tiles with the region, and two for each without
     assert len(pictures.get("b.tif", [])) == (16 if without == "normal" else 0)
+    card = toy(layout=layout, **TASK)
+    files = {item.key: item.files for item in card.layout.list_items(card, tmp_path)}
+    assert files["b.tif"] == (("b.tif", "b.geojson") if without == "refuse" else ("b.tif",))
 
 
 def test_regions_that_cannot_be_used(slide, read, toy, put):

@@ -92,6 +92,8 @@ class Slides(Layout):
         series: set[tuple[str, str]] = set()
         for item in items:
             changes: dict[str, Any] = {}
+            if self.without_regions == "normal":
+                changes["files"] = (item.files[0], *(file for file in item.files[1:] if is_file(root / file)))
             if _is_dicom(root / item.files[0]):
                 uid = _series_of(root / item.files[0])
                 place = (str(PurePosixPath(item.files[0]).parent), uid or item.files[0])
@@ -238,7 +240,7 @@ class _Regions:
         self._open: dict[str, None] = {}
         self._shapes: list[tuple[str, list[npt.NDArray[np.float64]]]] = []
         self._holes: list[list[npt.NDArray[np.float64]]] = []
-        if not self.file or (layout.without_regions == "normal" and not is_file(root / self.file)):
+        if not self.file:
             return
         if len(item.files) > 2:
             raise SourceError("several files of regions", f"{len(item.files) - 1} of one slide", item.files[0])
