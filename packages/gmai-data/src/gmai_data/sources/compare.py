@@ -119,7 +119,8 @@ def _label_problems(recipe: Recipe, items: Sequence[Item]) -> list[str]:
     seen = Counter(raw for item in items for raw in item.raw_labels)
     if not seen:
         return []
-    absent = [raw for raw in recipe.labels if raw not in seen]
+    of_masks = recipe.layout.kind in ("image_mask", "volume")  # whose other labels only pixels tell
+    absent = [] if of_masks else [raw for raw in recipe.labels if raw not in seen]
     if absent:
         print(f"{recipe.name}: no item has these labels of the card:{_lines(absent)}")
     unknown = [f'"{raw}" ({count} items)' for raw, count in seen.most_common() if raw not in recipe.labels]
