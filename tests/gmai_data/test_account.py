@@ -41,7 +41,7 @@ def sources(toy, tmp_path):
     (texts / "q.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     return [
         Source(toy(name="pictures"), pictures),
-        Source(toy(name="files", layout={"kind": "dicom"}, labels_of_every_image=["a"]), files),
+        Source(toy(name="files", modality="CT", layout={"kind": "dicom"}, labels_of_every_image=["a"]), files),
         Source(toy(name="texts", layout={"kind": "qa_text"}, task="text", labels={}), texts),
     ]
 

@@ -41,7 +41,8 @@ def test_a_second_build_is_refused_and_goes_on_at_once_when_the_first_is_killed(
         assert build(sources, out, BuildSettings()) == 0
     assert f"took over {out / '.build' / 'run.lock'}: its process {first.pid} is gone" in capsys.readouterr().err
     assert (out / "manifest.json").read_bytes() == (phantom_build / "manifest.json").read_bytes()
-    assert {path.name for path in (out / ".build").iterdir()} == {"build.json", "build-copy.json", "complete.json"}
+    left = {path.name for path in (out / ".build").iterdir()}
+    assert left == {"build.json", "build-copy.json", "complete.json", "listing"}
 
 
 def test_a_build_told_to_stop_leaves_nothing_to_take_over(phantoms: Path, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """READ THIS FIRST: `gmai data build`, in order. Raw datasets ▶ annotations ▶ samples ▶ the files of formats.md.
 
     1. resolve    recipes and their folders                       sources/catalogue.py, sources/recipe.py
-    2. list       what each source holds, by its layout's reader  sources/listing.py, sources/layouts/
+    2. list       what each source holds, by its layout's reader  sources/kept_listing.py, sources/layouts/
     3. plan       items ▶ shards, fixed by a hash of their keys   shards.py
     4. work       read ▶ picture ▶ annotation ▶ samples ▶ check   shards.py, annotating.py, generation/, checks/
     5. screen     the same picture twice: one stays               checks/duplicates.py
@@ -16,7 +16,6 @@ at once; the tasks of a job array do (build_lock.py).
 
 import json
 import shutil
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -52,8 +51,8 @@ from gmai_data.publishing.record import RECORDS, build_record, read_manifest
 from gmai_data.publishing.release import STEPS, publish, published_files
 from gmai_data.shards import ShardJob, shard_count, shard_of
 from gmai_data.sources.catalogue import Source
-from gmai_data.sources.items import Item
-from gmai_data.sources.listing import Listing, list_sources
+from gmai_data.sources.kept_listing import KeptListing, forget_items, keep_listing
+from gmai_data.sources.listing import Listing
 from gmai_data.vocabulary import Kind, Language
 
 
@@ -132,19 +131,33 @@ def build(
                 f"--out {out} lies inside {source.root}, the data of {source.recipe.name}. What is written must not "
                 "be read again. Give an --out outside of it."
             )
-    listings = list_sources(sources, settings.limit)
-    fingerprint = _fingerprint(listings, settings)
     work = out / ".build"
+    _require_own(out, work)
+    without_items = _fingerprint(sources, {}, settings)
+    del without_items["items"]
+    _require_same(out, work, without_items)  # before a listing of something else is written
+
+    def listed(*, with_items: bool) -> list[KeptListing]:
+        return [
+            keep_listing(source, settings.limit, work, shard_count, shard_of, with_items=with_items)
+            for source in sources
+        ]
+
+    is_done = (work / "complete.json").is_file()
+    listings = listed(with_items=not is_done)
+    digests = {listing.source.recipe.name: listing.digest for listing in listings}
+    fingerprint = _fingerprint(sources, digests, settings)
     if not _is_complete(out, work, fingerprint):
         with build_lock.exclusive(work, options.share[0] if options.share else None):
             if not _is_complete(out, work, fingerprint):  # what another run did while this one waited
+                listings = listed(with_items=True) if is_done else listings
                 return _build(listings, fingerprint, out, work, settings, options)
     say(f"{out}: this build is complete; nothing to do.")
     return exit_code(read_manifest(out))
 
 
 def _build(
-    listings: Sequence[Listing],
+    listings: Sequence[Listing | KeptListing],
     fingerprint: dict[str, Any],
     out: Path,
     work: Path,
@@ -194,6 +207,7 @@ def _build(
     set_marker(out, COMPLETE, {"complete": True}, published_files(out))
     (work / SCREENED).unlink(missing_ok=True)
     shutil.rmtree(work / "shards")
+    forget_items(work)
     return exit_code(manifest)
 
 
@@ -283,7 +297,7 @@ def _assemble(jobs: Sequence[WriteJob], pool: ProcessPoolExecutor | None) -> lis
 
 
 def plan(
-    listings: Sequence[Listing], work: Path, settings: BuildSettings, leakage: Path | None = None
+    listings: Sequence[Listing | KeptListing], work: Path, settings: BuildSettings, leakage: Path | None = None
 ) -> list[ShardJob]:
     """Divide the items into shards; the same items give the same shards."""
     named = {listing.source.recipe.modality for listing in listings}
@@ -293,13 +307,10 @@ def plan(
     jobs: list[ShardJob] = []
     for listing in listings:
         recipe = listing.source.recipe
-        count = shard_count(recipe, len(listing.items))
-        shards: dict[int, list[Item]] = defaultdict(list)
-        for item in listing.items:
-            shards[shard_of(item, recipe, count)].append(item)
-        for number, items in sorted(shards.items()):
+        count, shards = listing.by_shard(shard_count, shard_of)
+        for number, items in shards:
             folder = work / "shards" / f"{recipe.name}-{number:05d}-of-{count:05d}"
-            jobs.append(ShardJob(recipe, listing.source.root, number, count, tuple(items), folder, writer, leakage))
+            jobs.append(ShardJob(recipe, listing.source.root, number, count, items, folder, writer, leakage))
     return jobs
 
 
@@ -320,8 +331,8 @@ def _work(jobs: Sequence[ShardJob], options: RunOptions) -> None:
             bar.advance(len(job.items), note=job.recipe.name)
 
 
-def _fingerprint(listings: Sequence[Listing], settings: BuildSettings) -> dict[str, Any]:
-    recipes = {entry.source.recipe.name: entry.source.recipe.model_dump(mode="json") for entry in listings}
+def _fingerprint(sources: Sequence[Source], digests: dict[str, str], settings: BuildSettings) -> dict[str, Any]:
+    recipes = {source.recipe.name: source.recipe.model_dump(mode="json") for source in sources}
     for recipe in recipes.values():
         recipe["background"].sort()  # a set, whose order changes from process to process
     return {
@@ -334,7 +345,7 @@ def _fingerprint(listings: Sequence[Listing], settings: BuildSettings) -> dict[s
         },
         "settings": settings.model_dump(mode="json"),
         "recipes": recipes,
-        "items": {entry.source.recipe.name: entry.digest for entry in listings},
+        "items": digests,
     }
 
 
@@ -356,26 +367,49 @@ def _is_whole(out: Path) -> bool:
 
 
 def _is_complete(out: Path, work: Path, fingerprint: dict[str, Any]) -> bool:
-    """Say whether OUT holds this build, complete; it may hold none yet, but no other."""
+    """Say whether OUT holds this build, complete; it may hold none yet, but no other.
+
+    Raises:
+        UserError: It holds another.
+    """
+    _require_same(out, work, fingerprint)
+    return (work / "build.json").is_file() and _is_whole(out)
+
+
+def _require_same(out: Path, work: Path, fingerprint: dict[str, Any]) -> None:
+    """Refuse to go on with a build that was begun with something else; parts that are not given are not compared.
+
+    Raises:
+        UserError: OUT holds another build.
+    """
+    if not (work / "build.json").is_file():
+        return
     fingerprint = json.loads(json.dumps(fingerprint))
+    begun = build_record(out)
+    changed = [
+        f"{part}.{name}"
+        for part in fingerprint
+        for name in sorted({*fingerprint[part], *begun[part]})
+        if fingerprint[part].get(name) != begun[part].get(name)
+    ]
+    if changed:
+        raise UserError(
+            f"{out}: holds a build with other {', '.join(changed)}. One folder holds one build: its settings, "
+            "recipes and inputs stay the same. Give another --out, or delete this one."
+        )
+
+
+def _require_own(out: Path, work: Path) -> None:
+    """Refuse an output folder that holds something else, before anything is written there.
+
+    Raises:
+        UserError: It is not empty, and no build was begun in it.
+    """
     if (work / "build.json").is_file():
-        begun = build_record(out)
-        changed = [
-            f"{part}.{name}"
-            for part in fingerprint
-            for name in sorted({*fingerprint[part], *begun[part]})
-            if fingerprint[part].get(name) != begun[part].get(name)
-        ]
-        if changed:
-            raise UserError(
-                f"{out}: holds a build with other {', '.join(changed)}. One folder holds one build: its settings, "
-                "recipes and inputs stay the same. Give another --out, or delete this one."
-            )
-        return _is_whole(out)
+        return
     # The tasks of a job array start together: one may find the folder that another is about to claim.
     if out.exists() and (not out.is_dir() or any(path.name != work.name for path in out.iterdir())):
         raise UserError(
             f"{out}: not empty, and not begun by `gmai data build`. The output folder is new, or that of a build to "
             "go on with. Give another --out."
         )
-    return False

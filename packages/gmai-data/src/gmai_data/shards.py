@@ -25,6 +25,7 @@ from gmai_data.sample import Sample, tally
 from gmai_data.seeded import hash_fraction
 from gmai_data.source_texts import text_samples
 from gmai_data.sources.items import Item
+from gmai_data.sources.kept_listing import ItemsOfShard
 from gmai_data.sources.recipe import Recipe
 from gmai_data.spill import Spill
 from gmai_data.tables import ANNOTATIONS, SHARD_SAMPLES, TableFiles
@@ -44,7 +45,7 @@ class ShardJob:
     number: int
     count: int
     """Shards of the source; this one is `number` of them."""
-    items: tuple[Item, ...]
+    items: tuple[Item, ...] | ItemsOfShard
     folder: Path
     writer: TemplateWriter
     leakage: Path | None = None

@@ -7,6 +7,7 @@ import os
 import re
 import unicodedata
 import warnings
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from gmai_formats.errors import UserError
@@ -127,6 +128,29 @@ def matching(root: Path, pattern: str, *, recipe: str, what: str, folders: bool 
             f"Give the folder that the recipe describes (`gmai data recipes show {recipe}`)."
         )
     return found
+
+
+def files_below(root: Path, top: Path) -> Iterator[str]:
+    """Yield the paths below `root` of all files below `top`, in order of their parts, one folder in memory at a time.
+
+    Hidden files and links to folders are left out; links that lead nowhere are listed, as in `matching`.
+    """
+    start = len(str(root)) + 1
+    waiting = [iter(_sorted_entries(str(top)))]
+    while waiting:
+        entry = next(waiting[-1], None)
+        if entry is None:
+            waiting.pop()
+        elif entry.is_dir(follow_symlinks=False):
+            waiting.append(iter(_sorted_entries(entry.path)))
+        elif entry.is_file() or (entry.is_symlink() and not entry.is_dir()):
+            yield entry.path[start:]
+
+
+def _sorted_entries(folder: str) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        seen = [entry for entry in entries if not entry.name.startswith(".") and entry.name != "__MACOSX"]
+    return sorted(seen, key=lambda entry: entry.name)
 
 
 def is_listed(path: Path, root: Path) -> bool:

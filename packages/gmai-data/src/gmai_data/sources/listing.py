@@ -1,8 +1,10 @@
 """The items of every source: step 2 of a build."""
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
+import os
+import stat
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,19 +34,44 @@ class Listing:
     @property
     def digest(self) -> str:
         """Return a digest of the items' keys and file sizes: another download, or a new file, changes it."""
-        lines: list[str] = []
+        return digest("\n".join(digest_line(item, self.source.root) for item in self.items).encode())
+
+    def by_shard(
+        self, count_of: Callable[[Recipe, int], int], shard_of: Callable[[Item, Recipe, int], int]
+    ) -> tuple[int, Iterator[tuple[int, tuple[Item, ...]]]]:
+        """Return the number of shards, and (number, items) of those that have items, in order.
+
+        Args:
+            count_of: Number of shards of so many items.
+            shard_of: Shard of an item.
+        """
+        recipe = self.source.recipe
+        count = count_of(recipe, len(self.items))
+        shards: dict[int, list[Item]] = defaultdict(list)
         for item in self.items:
-            sizes = [_size_bytes(on_disk(self.source.root, file)) for file in (*item.files, *item.masks)]
-            told = (item.group, item.split, item.raw_labels, item.uncertain, item.part)
-            lines.append(json.dumps([item.key, item.files, sizes, *told]))
-        return digest("\n".join(lines).encode())
+            shards[shard_of(item, recipe, count)].append(item)
+        return count, ((number, tuple(items)) for number, items in sorted(shards.items()))
 
 
-def _size_bytes(path: Path) -> int:
+def digest_line(item: Item, root: Path) -> str:
+    """Return what an item adds to the digest of its listing."""
+    sizes = [_size_bytes(root, file) for file in (*item.files, *item.masks)]
+    told = (item.group, item.split, item.raw_labels, item.uncertain, item.part)
+    return json.dumps([item.key, item.files, sizes, *told])
+
+
+def _size_bytes(root: Path, file: str) -> int:
     """Return the size of a file, of all files of a folder, or -1 where there is nothing."""
-    if path.is_dir():
-        return sum(file.stat().st_size for file in path.iterdir() if file.is_file())
-    return path.stat().st_size if path.is_file() else -1
+    # A million paths as objects would cost more than the look at the files.
+    path = str(on_disk(root, file)) if "\\x" in file else f"{root}/{file}"
+    try:
+        about = os.stat(path)  # noqa: PTH116
+        if stat.S_ISDIR(about.st_mode):
+            with os.scandir(path) as entries:
+                return sum(entry.stat().st_size for entry in entries if entry.is_file())
+    except OSError:
+        return -1
+    return about.st_size if stat.S_ISREG(about.st_mode) else -1
 
 
 def list_sources(sources: Sequence[Source], limit: int | None) -> list[Listing]:
@@ -56,16 +83,35 @@ def list_sources(sources: Sequence[Source], limit: int | None) -> list[Listing]:
     listings: list[Listing] = []
     for source in sources:
         recipe = source.recipe
-        listed = map(_printable, recipe.layout.list_items(recipe, source.root))
-        items = list(with_joined_facts(listed, recipe, source.root, recipe.layout.lists_folder))
-        items = _numbered(_by_key(items), recipe)
+        items = _numbered(_by_key(listed_items(source)), recipe)
         items.sort(key=lambda item: hash_fraction("limit", recipe.name, item.key) if limit else 0.0)
         listings.append(Listing(source, tuple(sorted(items[:limit], key=lambda item: item.key))))
     return listings
 
 
+def listed_items(source: Source) -> Iterator[Item]:
+    """Yield what a source holds, one by one, in the order of its layout.
+
+    Raises:
+        UserError: See `Layout.list_items`.
+    """
+    recipe = source.recipe
+    listed = map(_printable, recipe.layout.list_items(recipe, source.root))
+    return with_joined_facts(listed, recipe, source.root, recipe.layout.lists_folder)
+
+
+def several_times(item: Item, count: int) -> Item:
+    """Return an item that the source lists so many times: only that is known of it, and it is not read."""
+    if item.problem is not None:
+        return item
+    detail = f"{count} entries of the source have this key; keep one of them"
+    return replace(item, problem=("listed several times", detail))
+
+
 def _printable(item: Item) -> Item:
     """Return an item of which every name can be written down."""
+    if item.key.isascii() and all(map(str.isascii, (*item.files, *item.masks))):
+        return item
     return replace(
         item,
         key=printable(item.key),
@@ -82,9 +128,8 @@ def _by_key(items: Iterable[Item]) -> list[Item]:
         times[item.key] += 1
         found.setdefault(item.key, item)
     for key, count in times.items():
-        if count > 1 and found[key].problem is None:
-            detail = f"{count} entries of the source have this key; keep one of them"
-            found[key] = replace(found[key], problem=("listed several times", detail))
+        if count > 1:
+            found[key] = several_times(found[key], count)
     return list(found.values())
 
 

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from gmai_formats.errors import UserError
 
-from gmai_data.imaging.source_files import below, is_listed, relative_to
-from gmai_data.ledger import Ledger
+from gmai_data.imaging.source_files import below, files_below
+from gmai_data.ledger import Ledger, printable
 from gmai_data.sources.card import Card
 from gmai_data.sources.class_tree import class_tree
 from gmai_data.sources.folder import VOLUMES, Folder, Guess
@@ -33,10 +33,12 @@ class FolderPerClass(Layout):
         if not top.is_dir():
             raise UserError(f"{top}: no such folder. Recipe {card.name} expects one folder per class in it.")
         found = False
-        for path in sorted(top.rglob("*")):
-            if path.name.lower().endswith(self.extensions) and path.parent != top and is_listed(path, root):
+        before = len(str(top)) - len(str(root))
+        for path in files_below(root, top):
+            parts = path[before:].lstrip("/").split("/")
+            if len(parts) > 1 and path.lower().endswith(self.extensions):
                 found = True
-                file, parts = relative_to(root, path), path.relative_to(top).parts
+                file, parts[0] = printable(path), printable(parts[0])
                 if self.split_folder:
                     split = (card.split.names or SPLIT_NAMES).get(parts[0])
                     yield Item(file, (file,), split=split, raw_labels=(parts[1] if len(parts) > 2 else "",))
