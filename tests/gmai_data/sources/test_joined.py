@@ -102,8 +102,9 @@ def test_a_row_that_contradicts_another_is_named(toy, tmp_path):
 def test_every_card_names_its_group_or_why_there_is_none(name):
     recipe = find_recipe(name)
     rule = recipe.split
-    grouped = rule.group_pattern or rule.group_table or getattr(recipe.layout, "group_column", None)
-    assert bool(grouped) != bool(rule.no_group), "either a group, or a reason"
+    named = any(getattr(recipe.layout, field, None) for field in ("group_column", "group_field"))
+    of_names = "{patient" in str(recipe.layout) or recipe.layout.kind == "dicom_series"
+    assert rule.group_pattern or rule.group_table or named or of_names or rule.no_group, "a group, or a reason"
 
 
 def test_copies_of_one_picture_that_no_name_tells_apart_are_never_held_out(tmp_path):

@@ -1,5 +1,7 @@
 """What is read of a card without validating it is what the card says; known datasets and the cards they have."""
 
+import re
+
 import pytest
 import yaml
 from gmai_data.sources.catalogue import bundled_names, find_recipe
@@ -8,6 +10,10 @@ from gmai_data.vocabulary import Modality, Task
 from gmai_formats.errors import UserError
 
 CARDS = summaries()
+
+
+def words(text):
+    return " ".join(re.findall(r"[a-z0-9]+", text.lower()))
 
 
 def test_every_card_is_summed_up_as_it_is_validated():
@@ -30,7 +36,7 @@ def test_every_card_is_summed_up_as_it_is_validated():
         assert (card.layout, card.anatomy, card.items) == (recipe.layout.kind, recipe.anatomy.en, recipe.expected.items)
         assert card.verified == str(recipe.verified)
         for name in (recipe.anatomy, *recipe.labels.values()):
-            assert name.en in card.spoken, (card.name, name.en)
+            assert words(name.en) in words(card.spoken), (card.name, name.en)
             assert name.zh is None or name.zh in card.spoken
         assert "zh:" not in card.spoken
         assert document["name"] == card.name
