@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from gmai_formats.state import DamagedError
-from gmai_model.batching.images import CopiedImage, ImageCopy
+from gmai_model.batching.images import CopiedImage, ImageCopy, stored_image_bytes
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
@@ -77,3 +77,13 @@ def test_a_damaged_copy_is_said_and_never_used(
         assert "the images are copied again" in capsys.readouterr().err
     copy.write(tmp_path / "a.parquet")
     assert CopiedImage(ImageCopy(tmp_path / "cache", "d1"), 1).read() == b"another"
+
+
+def test_the_footer_says_how_large_the_copy_will_be(tmp_path: Path) -> None:
+    rows = [[held(bytes([number]) * 50_000)] for number in range(6)]
+    table = pa.table({"id": ["x"] * 6, "images": pa.array(rows, pa.list_(IMAGE))})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=2, compression="zstd")
+    assert (tmp_path / "a.parquet").stat().st_size < 20_000
+    assert stored_image_bytes(tmp_path / "a.parquet") == pytest.approx(300_000, rel=0.01)
+    pq.write_table(pa.table({"id": ["x"]}), tmp_path / "none.parquet")
+    assert stored_image_bytes(tmp_path / "none.parquet") == 0

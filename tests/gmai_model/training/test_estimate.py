@@ -8,7 +8,7 @@ from gmai_formats.errors import UserError
 from gmai_model.batching.collate import make_row
 from gmai_model.batching.tokens import Encoded
 from gmai_model.packed import PackedLlava
-from gmai_model.training import estimate, parts
+from gmai_model.training import estimate, lora, parts
 from gmai_model.training.config import resolve
 from transformers import LlavaForConditionalGeneration
 
@@ -25,13 +25,35 @@ def test_zero_divides_one_thing_more_at_each_stage(zero_stage, weights, gradient
     )
     expected = (weights * BILLION, gradients * BILLION, optimizer * BILLION)
     assert (found.weights, found.gradients, found.optimizer) == expected
-    assert found.total == found.weights + found.gradients + found.optimizer + 7
+    assert found.total == found.weights + found.gradients + found.optimizer + 7 + estimate.CONTEXT_BYTES
+    on_cpu = estimate.memory(
+        resolve(2, None, []), zero_stage=zero_stage, world=4, parameters=8 * BILLION, trainable=BILLION, activations=7,
+        on_gpu=False,
+    )  # fmt: skip
+    assert on_cpu.gradients == found.gradients - BILLION  # one bucket of half a billion in two bytes
+    assert on_cpu.context == 0
 
 
 def test_offload_takes_the_states_off_the_gpu() -> None:
     config = resolve(3, None, ["offload=all", "zero_stage=3"])
     found = estimate.memory(config, zero_stage=3, world=1, parameters=100, trainable=100, activations=0)
     assert (found.weights, found.optimizer) == (0, 0)
+    assert found.host == 12 * 100 + 2 * 100
+
+
+def test_a_bucket_is_no_larger_than_what_trains() -> None:
+    assert [estimate.bucket_elements(count) for count in (0, 21, 10**10)] == [1, 21, 500_000_000]
+
+
+def test_adapters_are_counted_in_place_of_the_weights_that_they_freeze(checkpoint: Path) -> None:
+    pytest.importorskip("peft", reason="install gmai-model[lora]")
+    overrides = ["lora_rank=4", "lora_parts=[language_model, vision_encoder]"]
+    config = resolve(3, None, overrides)
+    reckoned = estimate.trained_parameters(estimate.load_on_meta(checkpoint), config)
+    llava = LlavaForConditionalGeneration.from_pretrained(checkpoint, dtype=torch.float32)
+    parts.set_trainable(llava, config.trainable)
+    lora.add_adapters(llava, config.lora_parts, rank=4, alpha=8.0, seed=0)
+    assert parts.count_parameters(llava) == reckoned
 
 
 def test_a_model_on_meta_has_the_parameters_of_the_loaded_one(checkpoint: Path) -> None:

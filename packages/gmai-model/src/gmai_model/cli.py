@@ -29,6 +29,10 @@ def train(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder; the same command resumes it.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML with settings over those of the paper.")] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Settings for a machine: `one-24gb`, `one-80gb`, `eight-80gb` or `paper-32`."),
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="One setting, key=value; may be repeated.")
     ] = None,
@@ -46,8 +50,12 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print memory, packs, steps, hours and samples; train nothing.")
     ] = False,
-    gpu: Annotated[str, typer.Option(help="The GPU that --dry-run reckons with, such as a100, h100 or h200.")] = "a100",
-    gpus: Annotated[int, typer.Option(min=1, help="How many of them; the paper had 32.")] = 32,
+    gpu: Annotated[
+        str | None, typer.Option(help="The GPU that --dry-run reckons with, such as h100; else the preset's, or a100.")
+    ] = None,
+    gpus: Annotated[
+        int | None, typer.Option(min=1, help="How many of them; else the preset's, or the paper's 32.")
+    ] = None,
     mfu: Annotated[
         float, typer.Option(min=0.01, max=1.0, help="Share of their peak that --dry-run assumes a run to reach.")
     ] = 0.4,
@@ -67,8 +75,11 @@ def train(
       gmai train --stage 4 --method grpo --model runs/stage3/model --data grpo --out runs/stage4
     """
     if stage == 4:
-        given = [name for name, used in (("--max-bad-fraction", max_bad_fraction is not None), ("--profile", profile),
-                                         ("--selfcheck", selfcheck), ("--dry-run", dry_run)) if used]  # fmt: skip
+        unread = {
+            "--max-bad-fraction": max_bad_fraction is not None, "--profile": profile, "--preset": preset,
+            "--selfcheck": selfcheck, "--dry-run": dry_run,
+        }  # fmt: skip
+        given = [name for name, used in unread.items() if used]
         if given:
             raise UserError(f"{given[0]}: stage 4 does not take it. Leave it out.")
         _tune(method, config, settings or [], print_config=print_config, model=model, data=data, out=out)
@@ -82,7 +93,7 @@ def train(
         overrides = [*overrides, f"profile_steps={profile}"]
     if max_bad_fraction is not None:
         overrides = [*overrides, f"max_bad_fraction={max_bad_fraction}"]
-    resolved = resolve(stage, config, overrides)
+    resolved = resolve(stage, config, overrides, preset)
     if print_config:
         typer.echo(resolved.model_dump_json(indent=2))
         return
@@ -95,8 +106,10 @@ def train(
         raise typer.Exit(EXIT_OK if check(resolved, model=model, data=data, out=out) else EXIT_BUG)
     if dry_run or out is None:
         from gmai_model.training.dry_run import dry_run as reckon
+        from gmai_model.training.presets import preset_of
 
-        reckon(resolved, model=model, data=data, gpu=gpu, gpus=gpus, mfu=mfu)
+        machine = preset_of(preset or "paper-32")
+        reckon(resolved, model=model, data=data, gpu=gpu or machine.gpu, gpus=gpus or machine.gpus, mfu=mfu)
         return
     from gmai_model.training.signals import StopAsked, StopRequest
 

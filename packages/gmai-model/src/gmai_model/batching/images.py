@@ -105,6 +105,18 @@ class CopiedImage:
         return content
 
 
+def stored_image_bytes(file: Path) -> int:
+    """Return the bytes of a Parquet file's images before compression, from its footer alone."""
+    metadata = pq.read_metadata(file)
+    column = image_column(metadata.schema.to_arrow_schema().names)
+    if column is None:
+        return 0
+    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+    chunks = [group.column(number) for group in groups for number in range(group.num_columns)]
+    of_images = [chunk for chunk in chunks if chunk.path_in_schema.partition(".")[0] == column]
+    return sum(chunk.total_uncompressed_size for chunk in of_images if not chunk.path_in_schema.endswith(".path"))
+
+
 def _contents(column: Any) -> list[Any]:
     """Return the bytes of every image of a column in order, as buffers; an image without bytes is empty."""
     _, values = flat_images(column)

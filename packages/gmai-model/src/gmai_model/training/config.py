@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from gmai_formats import settings
 from gmai_formats.errors import UserError
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gmai_model import stages
+from gmai_model.training.presets import preset_of
 
 
 class TrainConfig(BaseModel):
@@ -88,17 +89,30 @@ class TrainConfig(BaseModel):
     callbacks: tuple[str, ...] = ()
     """Behaviours of other packages beside the steps: names of entry points of the group `gmai.training_callbacks`."""
     lora_rank: int = Field(0, ge=0)
-    """0 trains all weights (the paper); above, the language model trains adapters of this rank: `gmai-model[lora]`."""
+    """0 trains all weights (the paper); above, `lora_parts` train adapters of this rank: `gmai-model[lora]`."""
     lora_alpha: float = Field(32.0, gt=0)
     """Adapters are scaled by `lora_alpha / lora_rank`."""
+    lora_parts: frozenset[stages.Part] = frozenset({"language_model"})
+    """Parts that train adapters in place of their weights; other parts of `trainable` train their weights."""
+    lora_adapter: bool = False
+    """Write the adapters by themselves, too, into `OUT/adapter/`, which peft opens; `OUT/model/` has them merged."""
 
     @model_validator(mode="after")
     def _check(self) -> "TrainConfig":
         if self.offload == "all" and self.zero_stage != 3:
             raise ValueError("offload=all moves weights to the host, which ZeRO-3 alone can. Set zero_stage=3.")
-        if self.lora_rank and "language_model" not in self.trainable:
+        frozen = sorted(self.lora_parts - self.trainable)
+        if self.lora_rank and frozen:
             raise ValueError(
-                f"lora_rank={self.lora_rank} puts adapters into the language model, which stage {self.stage} freezes."
+                f"lora_rank={self.lora_rank} puts adapters into the {frozen[0].replace('_', ' ')}, which stage "
+                f"{self.stage} freezes. Set lora_parts to parts that train: {', '.join(sorted(self.trainable))}."
+            )
+        if self.lora_rank and not self.lora_parts:
+            raise ValueError("lora_parts is empty. Name a part, or set lora_rank=0.")
+        if self.lora_adapter and (not self.lora_rank or self.lora_parts != self.trainable):
+            raise ValueError(
+                "lora_adapter writes adapters alone, so that nothing else may train. Set lora_rank, and lora_parts to "
+                f"what trains: [{', '.join(sorted(self.trainable))}]."
             )
         if self.patience and self.validate_every_steps is None:
             raise ValueError("patience counts measurements of the validation loss. Set validate_every_steps, too.")
@@ -132,13 +146,14 @@ MAY_CHANGE = frozenset({
 """Settings that leave the result as it is, but for rounding: a resumed run may have others than it began with."""
 
 
-def resolve(stage: int, file: Path | None, overrides: list[str]) -> TrainConfig:
+def resolve(stage: int, file: Path | None, overrides: list[str], preset: str | None = None) -> TrainConfig:
     """Return the settings of a stage.
 
     Args:
         stage: 1, 2 or 3.
         file: A YAML mapping over the stage's defaults, or none.
         overrides: `key=value`, values in YAML, over both.
+        preset: Name of a machine, whose settings stand under the file's.
 
     Raises:
         UserError: An unknown stage or key, or a value out of range.
@@ -146,10 +161,11 @@ def resolve(stage: int, file: Path | None, overrides: list[str]) -> TrainConfig:
     if stage not in stages.STAGES:
         raise UserError(f"--stage {stage}: the paper has the stages 1, 2 and 3 (Table 8); 4 is gmai's own.")
     row = stages.STAGES[stage]
-    defaults = {
+    defaults: dict[str, Any] = {
         "stage": stage,
         "trainable": sorted(row.trainable),
         "learning_rate": row.learning_rate,
         "micro_batch_size": row.micro_batch_size,
+        **(preset_of(preset).settings(stage) if preset else {}),
     }
     return settings.resolve(TrainConfig, file, overrides, defaults=defaults)

@@ -201,14 +201,18 @@ def end_together(message: str) -> NoReturn:
 
 
 def deepspeed_config(
-    *, zero_stage: int, precision: str, micro_batch_size: int, accumulation: int, max_grad_norm: float, offload: str
-) -> dict[str, Any]:
-    """Return DeepSpeed's settings."""
-    zero: dict[str, Any] = {"stage": zero_stage, "overlap_comm": torch.cuda.is_available()}
+    *, zero_stage: int, precision: str, micro_batch_size: int, accumulation: int, max_grad_norm: float, offload: str,
+    bucket_elements: int,
+) -> dict[str, Any]:  # fmt: skip
+    """Return DeepSpeed's settings; its buckets are as large as `estimate.bucket_elements` says."""
+    on_gpu = torch.cuda.is_available()
+    zero: dict[str, Any] = {
+        "stage": zero_stage, "overlap_comm": on_gpu, "reduce_bucket_size": bucket_elements,
+    }  # fmt: skip
     if offload != "none":
-        zero["offload_optimizer"] = {"device": "cpu"}
+        zero["offload_optimizer"] = {"device": "cpu", "pin_memory": on_gpu}
     if offload == "all":
-        zero["offload_param"] = {"device": "cpu"}
+        zero["offload_param"] = {"device": "cpu", "pin_memory": on_gpu}
     return {
         "train_micro_batch_size_per_gpu": micro_batch_size,
         "gradient_accumulation_steps": accumulation,

@@ -8,9 +8,10 @@ from gmai_cli.console import say, table
 from gmai_formats.errors import UserError
 from gmai_formats.rows.mixtures import load_mixture
 
+from gmai_model.batching.caches import cache_folder
 from gmai_model.flops import Flops
 from gmai_model.stages import STAGES, Part
-from gmai_model.training import estimate, parts, preflight, preview
+from gmai_model.training import estimate, preflight, preview
 from gmai_model.training.callbacks import speed
 from gmai_model.training.config import TrainConfig
 from gmai_model.training.identity import check_inputs
@@ -52,8 +53,7 @@ def dry_run(config: TrainConfig, *, model: Path, data: Path, gpu: str, gpus: int
             f"GMAI_CACHE to a folder, so that they are downloaded once."
         )
     llava = estimate.load_on_meta(model)
-    parts.set_trainable(llava, config.trainable)
-    counts = parts.count_parameters(llava)
+    counts = estimate.trained_parameters(llava, config)
     with tempfile.TemporaryDirectory() as folder:
         inputs = Inputs(config.samples, model=model, data=data, out=Path(folder), is_main=True, with_images=False)
         inputs.announce(listed=False)
@@ -67,9 +67,9 @@ def dry_run(config: TrainConfig, *, model: Path, data: Path, gpu: str, gpus: int
         full = _per_full_pack(config, inputs)
         activations = estimate.activation_bytes(llava, config, supervised=full["supervised"], images=full["images"])
         _print_memory(config, counts, activations, gpus=gpus)
-        meter = speed.of_model(
-            llava, trainable=config.trainable, pack_tokens=config.pack_tokens, device_name=gpu, world=gpus
-        )
+        _print_disk(config, inputs, counts, model)
+        whole = config.trainable - config.lora_parts if config.lora_rank else config.trainable
+        meter = speed.of_model(llava, trainable=whole, pack_tokens=config.pack_tokens, device_name=gpu, world=gpus)
         _print_hours(config, inputs, meter.flops, peak=peak, gpu=gpu, gpus=gpus, mfu=mfu)
         _print_samples(inputs)
 
@@ -100,13 +100,25 @@ def _print_memory(config: TrainConfig, counts: dict[Part, tuple[int, int]], acti
         need = estimate.memory(config, zero_stage=zero_stage, world=gpus, parameters=total, trainable=trainable,
                                activations=activations)  # fmt: skip
         mark = " (set)" if zero_stage == config.zero_stage else ""
-        sizes = (need.weights, need.gradients, need.optimizer, need.activations, need.total)
+        sizes = (need.weights, need.gradients, need.optimizer, need.activations, need.context, need.total)
         rows.append((f"{zero_stage}{mark}", *(f"{size / 2**30:.1f}" for size in sizes)))
     offload = "" if config.offload == "none" else f", offload {config.offload}"
     table(
-        ("ZeRO stage", "weights", "gradients", "optimiser", "activations", "sum"), rows,
+        ("ZeRO stage", "weights", "gradients", "optimiser", "activations", "context", "sum"), rows,
         title=f"memory per GPU in GiB, estimated, on {gpus} GPUs with {config.precision}{offload}",
     )  # fmt: skip
+
+
+def _print_disk(config: TrainConfig, inputs: Inputs, counts: dict[Part, tuple[int, int]], model: Path) -> None:
+    trainable = sum(train for _, train in counts.values())
+    weights = sum(file.stat().st_size for file in model.glob("*.safetensors"))
+    kept = (config.keep_checkpoints + 1) * 12 * trainable
+    copied = inputs.image_bytes()
+    print(
+        f"\ndisk: {kept / 2**30:.1f} GiB for {config.keep_checkpoints} checkpoints and one being written, "
+        f"{weights / 2**30:.1f} GiB for the model, both in --out; {copied / 2**30:.2f} GiB for the images of Parquet "
+        f"files, once for all stages and runs, in {cache_folder()}"
+    )
 
 
 def _print_hours(

@@ -12,10 +12,15 @@ from gmai_formats.errors import UserError, did_you_mean
 from transformers import AutoConfig, LlavaForConditionalGeneration
 
 from gmai_model.flops import PEAK_BF16_TFLOPS, peak_flops
+from gmai_model.stages import Part
+from gmai_model.training import lora, parts
 from gmai_model.training.config import TrainConfig
 
-_BUCKET_ELEMENTS = 500_000_000
-"""DeepSpeed's `reduce_bucket_size`; two such buckets are filled in turn while gradients travel."""
+BUCKET_ELEMENTS = 500_000_000
+"""DeepSpeed's default `reduce_bucket_size`; it allocates the whole bucket, and two of them on a GPU, where one travels
+while the other is filled."""
+CONTEXT_BYTES = 1.0 * 2**30
+"""What CUDA, cuBLAS and NCCL take beside torch's own memory: an assumption, not measured here."""
 
 
 def load_on_meta(model: Path) -> LlavaForConditionalGeneration:
@@ -55,31 +60,61 @@ class Memory:
     gradients: float
     optimizer: float
     activations: float
+    context: float = 0.0
+    """Of the libraries; nothing on the CPU."""
+    host: float = 0.0
+    """In the host's memory, for this GPU: what `offload` moves there. No part of the sum."""
 
     @property
     def total(self) -> float:
         """Their sum."""
-        return self.weights + self.gradients + self.optimizer + self.activations
+        return self.weights + self.gradients + self.optimizer + self.activations + self.context
+
+
+def trained_parameters(llava: LlavaForConditionalGeneration, config: TrainConfig) -> dict[Part, tuple[int, int]]:
+    """Return part ▶ (parameters, of which trainable), adapters counted; freezes what the stage freezes.
+
+    Args:
+        llava: The model; may be on the meta device, and has no adapters yet.
+        config: The settings.
+    """
+    parts.set_trainable(llava, config.trainable)
+    counts = parts.count_parameters(llava)
+    if config.lora_rank:
+        for part in config.lora_parts:
+            adapters = lora.count_adapters(llava, part, config.lora_rank)
+            counts[part] = counts[part][0] + adapters, adapters
+    return counts
+
+
+def bucket_elements(trainable: int) -> int:
+    """Return the size of a bucket of gradients: no larger than what trains."""
+    return max(min(trainable, BUCKET_ELEMENTS), 1)
 
 
 def memory(
-    config: TrainConfig, *, zero_stage: int, world: int, parameters: int, trainable: int, activations: float
-) -> Memory:
+    config: TrainConfig, *, zero_stage: int, world: int, parameters: int, trainable: int, activations: float,
+    on_gpu: bool = True,
+) -> Memory:  # fmt: skip
     """Return the memory of one GPU under a ZeRO stage (0 to 3).
 
     bf16 keeps a bf16 copy of the weights, fp32 gradients (`grad_accum_dtype`) and, of what trains, fp32 weights with
     AdamW's two moments. ZeRO-1 divides the optimiser's states by the GPUs, ZeRO-2 the gradients too, ZeRO-3 the weights
-    too. Two buckets of at most 500 M gradients travel at once.
+    too. Gradients travel in buckets of at most 500 M, two of them on a GPU. AdamW is fused there, so that a step needs
+    no copy of what it changes.
     """
     of_weight = 2 if config.precision == "bf16" else 4
     of_optimizer = 12 if config.precision == "bf16" else 8
-    buckets = 2 * of_weight * min(trainable, _BUCKET_ELEMENTS) if world > 1 else 0
+    buckets = (2 if on_gpu else 1) * of_weight * bucket_elements(trainable) if world > 1 or zero_stage else 0
+    states = of_optimizer * trainable / (world if zero_stage >= 1 else 1)
     on_host = (config.offload != "none") + (config.offload == "all")
     return Memory(
         weights=0 if on_host == 2 else of_weight * parameters / (world if zero_stage >= 3 else 1),
         gradients=4 * trainable / (world if zero_stage >= 2 else 1) + buckets,
-        optimizer=0 if on_host else of_optimizer * trainable / (world if zero_stage >= 1 else 1),
+        optimizer=0 if on_host else states,
         activations=activations,
+        context=CONTEXT_BYTES if on_gpu else 0.0,
+        host=(states if on_host else 0.0) + (of_weight * parameters / world if on_host == 2 else 0.0),
     )
 
 

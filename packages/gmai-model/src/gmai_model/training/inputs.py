@@ -23,6 +23,7 @@ from transformers import AutoProcessor
 from gmai_model.batching.caches import cache_folder
 from gmai_model.batching.collate import Collator
 from gmai_model.batching.groups import LossGroup, groups_of
+from gmai_model.batching.images import stored_image_bytes
 from gmai_model.batching.lengths import CUT, REJECTED, Lengths, measure, reasons
 from gmai_model.batching.mixture import used_entries
 from gmai_model.batching.packing import Packs
@@ -107,6 +108,12 @@ class Inputs:
         if not self.plan.packs:
             found = ", ".join(f"{reason} ({count})" for reason, count in self.lengths.rejected.most_common())
             raise UserError(f"none of the {len(self.source)} samples can be used: {found}.")
+
+    def image_bytes(self) -> int:
+        """Return how large the copies of the images of Parquet files are in the cache, those not made yet included."""
+        files = {file for split in (self._train, self._held_out) for table in split.source.tables
+                 if table.source.is_parquet for file in table.source.files}  # fmt: skip
+        return sum(stored_image_bytes(file) for file in files)
 
     def _prepare(self, split: str) -> Split:
         team, cache, folder = self._team, self._cache, self._out / "plan" / split

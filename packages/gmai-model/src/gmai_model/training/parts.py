@@ -41,7 +41,7 @@ def set_trainable(llava: LlavaForConditionalGeneration, trainable: Iterable[Part
     """
     trainable = set(trainable)
     beyond: list[str] = []
-    unreached = _unreached_prefixes(llava)
+    unreached = unreached_prefixes(llava)
     for name, parameter in llava.named_parameters():
         wanted = part_of(name) in trainable
         if wanted and name.startswith(unreached):
@@ -51,7 +51,8 @@ def set_trainable(llava: LlavaForConditionalGeneration, trainable: Iterable[Part
     return beyond
 
 
-def _unreached_prefixes(llava: LlavaForConditionalGeneration) -> tuple[str, ...]:
+def unreached_prefixes(llava: LlavaForConditionalGeneration) -> tuple[str, ...]:
+    """Return how the names of parameters begin that no gradient reaches: they lie behind the feature layer."""
     config: Any = llava.config
     layers: int = config.vision_config.num_hidden_layers
     chosen: int | list[int] = config.vision_feature_layer
@@ -78,7 +79,7 @@ def product_weights(llava: LlavaForConditionalGeneration) -> tuple[dict[Part, in
 
     The embedding is looked up, and the vision encoder's layers beyond the feature layer do nothing useful.
     """
-    unreached = (*_unreached_prefixes(llava), "model.language_model.embed_tokens.", "lm_head.")
+    unreached = (*unreached_prefixes(llava), "model.language_model.embed_tokens.", "lm_head.")
     weights: dict[Part, int] = dict.fromkeys(PARTS, 0)
     for name, parameter in llava.named_parameters():
         if not name.startswith(unreached):

@@ -17,7 +17,7 @@ from gmai_formats.pictures.problems import PictureError
 from transformers import LlavaForConditionalGeneration
 
 from gmai_model.batching.collate import decode_image
-from gmai_model.training import estimate, parts
+from gmai_model.training import estimate
 from gmai_model.training.config import TrainConfig
 from gmai_model.training.distributed import end_together
 from gmai_model.training.inputs import Inputs
@@ -75,8 +75,7 @@ def needs(
     config: TrainConfig, inputs: Inputs, llava: LlavaForConditionalGeneration, model: Path, *, world: int
 ) -> Need:
     """Return what a run needs, from the model's shapes and the plan."""
-    parts.set_trainable(llava, config.trainable)
-    counts = parts.count_parameters(llava).values()
+    counts = estimate.trained_parameters(llava, config).values()
     total, trainable = (sum(pair[i] for pair in counts) for i in (0, 1))
     tokens = config.micro_batch_size * config.pack_tokens
     images = max(tokens // inputs.tokens_per_image, 1)
@@ -88,6 +87,7 @@ def needs(
             llava, config, supervised=room * sum(share.supervised_tokens for share in shares),
             images=room * sum(share.images for share in shares),
         ),
+        on_gpu=torch.cuda.is_available() and os.environ.get("DS_ACCELERATOR") != "cpu",
     )  # fmt: skip
     return Need(
         row=images * 3 * 4 * inputs.image_size**2 + 3 * 8 * tokens,

@@ -32,7 +32,7 @@ def announce(
     say(
         f"stage {stage.number} ({stage.name}) on {launch.world} process(es) of {device_name()}, started by "
         f"{launch.launcher}: {config.precision}, ZeRO-{config.zero_stage}"
-        + (f", LoRA adapters of rank {config.lora_rank} in the language model" if config.lora_rank else "")
+        + (f", LoRA adapters of rank {config.lora_rank} in the {_adapted(config)}" if config.lora_rank else "")
     )
     rows = [
         (part, f"{total:,}", f"{train:,}" if train else "frozen")
@@ -88,7 +88,9 @@ def history_of(config: TrainConfig, inputs: Inputs, place: Place, out: Path, *, 
         "stage": config.stage,
         "name": STAGES[config.stage].name,
         "trainable": sorted(config.trainable),
-        "lora": {"rank": config.lora_rank, "alpha": config.lora_alpha, "merged": True} if config.lora_rank else None,
+        "lora": {
+            "rank": config.lora_rank, "alpha": config.lora_alpha, "merged": True, "parts": sorted(config.lora_parts),
+        } if config.lora_rank else None,
         "steps": exported,
         "steps_trained": place.steps,
         "steps_planned": inputs.plan.steps,
@@ -102,4 +104,8 @@ def history_of(config: TrainConfig, inputs: Inputs, place: Place, out: Path, *, 
         "mixture": [vars(share) for share in inputs.shares],
         "settings": config.model_dump(mode="json"),
         "sessions": read_lines(out / "sessions.jsonl")[0],
-    }
+    }  # fmt: skip
+
+
+def _adapted(config: TrainConfig) -> str:
+    return " and the ".join(part.replace("_", " ") for part in sorted(config.lora_parts))

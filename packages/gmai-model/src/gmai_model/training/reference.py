@@ -6,6 +6,8 @@ from gmai_formats import settings
 
 from gmai_model.stages import STAGES
 from gmai_model.training.config import MAY_CHANGE, TrainConfig
+from gmai_model.tuning import config as tuning
+from gmai_model.tuning.config import TuneConfig
 
 HEAD = """# Settings of `gmai train`
 
@@ -18,13 +20,28 @@ that it began with; those marked ↻ may change, as they leave the result as it 
 """
 
 
+FOURTH = """
+## Stage 4
+
+`gmai train --stage 4 --method dpo|grpo`; settings of its own.
+
+| setting | default | meaning |
+|---|---|---|
+"""
+
+
 def write_reference() -> str:
     """Return the page."""
     given = {
         "stage": "`--stage`",
         **{name: _of_stages(name) for name in ("trainable", "learning_rate", "micro_batch_size")},
     }
-    return HEAD + "\n".join(settings.reference(TrainConfig, marked=MAY_CHANGE, given=given)) + "\n"
+    paper = settings.reference(TrainConfig, marked=MAY_CHANGE, given=given)
+    fourth = settings.reference(
+        TuneConfig, marked=tuning.MAY_CHANGE, given={"method": "`--method`", "beta": "dpo: `0.1`; grpo: `0.0`",
+                                                     "learning_rate": "`1e-06`"},
+    )  # fmt: skip
+    return HEAD + "\n".join(paper) + "\n" + FOURTH + "\n".join(fourth) + "\n"
 
 
 def _of_stages(name: str) -> str:

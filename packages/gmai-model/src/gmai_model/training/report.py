@@ -30,7 +30,7 @@ def write_report(out: Path, history: dict[str, Any], images: Mapping[str, Sequen
         f"<p>{history['steps']:,} of {history['steps_planned']:,} planned steps, {history['samples']:,} samples, "
         f"{history['tokens']:,} tokens; "
         f"{', '.join(history['trainable']).replace('_', ' ')} trained"
-        + (f", the language model by LoRA adapters of rank {history['lora']['rank']}" if history["lora"] else "")
+        + (_adapters(history["lora"]) if history["lora"] else "")
         + f". {history['unreadable']:,} samples were left out for an unreadable image.</p>",
         *_notices(out),
         "<h2>Curves</h2>",
@@ -52,6 +52,11 @@ def write_report(out: Path, history: dict[str, Any], images: Mapping[str, Sequen
         table(("setting", "value"), [(key, json.dumps(value)) for key, value in history["settings"].items()]),
     ]  # fmt: skip
     write_text(out / "report.html", page(title, body))
+
+
+def _adapters(lora: Mapping[str, Any]) -> str:
+    which = " and the ".join(part.replace("_", " ") for part in lora.get("parts", ["language_model"]))
+    return f", the {which} by LoRA adapters of rank {lora['rank']}"
 
 
 def _notices(out: Path) -> Iterable[str]:

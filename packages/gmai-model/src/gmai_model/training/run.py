@@ -79,6 +79,7 @@ def train(config: TrainConfig, stop: StopRequest, *, model: Path, data: Path, ou
     lock = RunLock(out)
     stop.before_exit.append(lambda _: lock.release())
     shapes = estimate.load_on_meta(model)  # before DeepSpeed takes part in the making of models
+    trainable = sum(train for _, train in estimate.trained_parameters(shapes, config).values())
     meeting = Meeting(launch, timeout_s=config.startup_timeout_s)
     watchdog = Watchdog(
         meeting.connect(), rank=launch.rank, world=launch.world, silence_s=config.startup_timeout_s,
@@ -93,6 +94,7 @@ def train(config: TrainConfig, stop: StopRequest, *, model: Path, data: Path, ou
             distributed.deepspeed_config(
                 zero_stage=config.zero_stage, precision=config.precision, micro_batch_size=config.micro_batch_size,
                 accumulation=accumulation, max_grad_norm=config.max_grad_norm, offload=config.offload,
+                bucket_elements=estimate.bucket_elements(trainable),
             ),
             on_gpu=on_gpu,
         )  # fmt: skip
@@ -146,12 +148,12 @@ def _train(
     workers, ahead = preflight.check(config, inputs, shapes, model=model, out=out, world=launch.world, is_main=is_main)
     llava = _load_model(model, config.precision)
     beyond = parts.set_trainable(llava, config.trainable)
-    trains = config.trainable - {"language_model"} if config.lora_rank else config.trainable
+    trains = config.trainable - config.lora_parts if config.lora_rank else config.trainable
     meter = speed.of_model(
         llava, trainable=trains, pack_tokens=config.pack_tokens, device_name=device_name(), world=launch.world
     )
     if config.lora_rank:
-        lora.add_adapters(llava, rank=config.lora_rank, alpha=config.lora_alpha, seed=config.seed)
+        lora.add_adapters(llava, config.lora_parts, rank=config.lora_rank, alpha=config.lora_alpha, seed=config.seed)
     if config.activation_checkpointing:
         llava.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     if is_main:
@@ -196,6 +198,8 @@ def _train(
         export.assert_finite(trained)
         history = history_of(config, inputs, place, out, exported=exported)
         write_report(out, history, images={question.id: question.encoded_images for question in answers.questions})
+        if config.lora_adapter:
+            lora.write_adapter(out / "adapter", trained, base=model, rank=config.lora_rank, alpha=config.lora_alpha)
         export.export(model, out / "model", lora.merged(trained, config.lora_alpha), history=history)
         say(f"wrote {out / 'model'}; the report is {out / 'report.html'}")
         say_next(*_next(config.stage, data, out))
