@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install format lint types imports check test test-fast docs lowest faults mutants demo pictures wheels changelog ci
+.PHONY: help install format lint types imports check test test-fast gpu docs lowest faults mutants demo pictures wheels changelog ci
 
 help: ## Print these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ test: ## Run all tests
 
 test-fast: ## Run the tests that take seconds
 	uv run pytest -n auto --dist loadgroup -m "not e2e"
+
+gpu: ## Run what needs a GPU: tests and measurements; says that it skipped without one
+	uv run pytest -m gpu -rs tests/gmai_model/test_gpu.py tests/gmai_model/test_chat.py tests/gmai_bench/backends/test_local.py
+	@uv run python benchmarks/gpu_training.py --out gpu.json || echo "gpu.json was not written"
 
 docs: ## Build the docs into site/, and check their links, pages and commands
 	uv run mkdocs build --strict

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gmai_formats.state import read_lines
 from gmai_model.training import record
 from gmai_model.training.config import resolve
 from gmai_model.training.distributed import Launch
@@ -16,7 +17,7 @@ LAUNCH: Any = SimpleNamespace(world=4, launcher="torchrun")
 
 
 def sessions(out: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (out / "sessions.jsonl").read_text("utf-8").splitlines()]
+    return read_lines(out / "sessions.jsonl")[0]
 
 
 def begin(out: Path, place: Place) -> None:
@@ -90,7 +91,7 @@ def test_a_long_curve_is_thinned_and_keeps_its_end(tmp_path: Path) -> None:
 def test_adapters_are_named_with_rank_and_strength(tmp_path: Path) -> None:
     begin(tmp_path, Place())
     found = history(tmp_path, Place(), exported=0, lines=1, settings=["lora_rank=8", "lora_alpha=16"])
-    assert found["lora"] == {"rank": 8, "alpha": 16, "merged": True}
+    assert found["lora"] == {"rank": 8, "alpha": 16, "merged": True, "parts": ["language_model"]}
 
 
 def test_what_is_about_to_be_trained_is_said(

@@ -99,6 +99,9 @@ def choose_device(launch: Launch, *, device: str, precision: str) -> bool:
     Raises:
         UserError: GPUs were given that torch cannot use, there are fewer than processes, or the GPU is too old.
     """
+    # Every row has another length: segments that grow keep the memory from being cut into pieces. Read once, when CUDA
+    # begins. https://docs.pytorch.org/docs/stable/notes/cuda.html
+    os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
     on_gpu = device != "cpu" and require_usable_gpu(torch, ask_for_cpu="--set device=cpu")
     if not on_gpu:
         os.environ["DS_ACCELERATOR"] = "cpu"
