@@ -282,7 +282,7 @@ class Faults:
 
 CARD = {
     "name": "mutants", "title": "Mutants", "homepage": "https://example.org", "citation": "None.", "license": "CC0-1.0",
-    "modality": "X-ray", "department": "Radiology", "clinical_task": "Disease Diagnosis", "anatomy": "chest",
+    "modality": "X-ray", "department": "Pulmonary Medicine", "clinical_task": "Disease Diagnosis", "anatomy": "chest",
     "task": "2d_classification", "layout": {"kind": "folder_per_class"}, "labels": {"a": "mass", "b": "nodule"},
     "split": {"fractions": {"train": 1.0}},
 }  # fmt: skip
