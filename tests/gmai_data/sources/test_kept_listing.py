@@ -156,3 +156,13 @@ def test_a_listing_in_memory_has_shards_too(toy, tmp_path):
     assert count == 8
     assert sorted(item.key for each in found.values() for item in each) == [item.key for item in items]
     assert all(shard_of(item, toy(), 8) == number for number, each in found.items() for item in each)
+
+
+def test_a_turned_bit_of_the_items_is_noticed(source, tmp_path, monkeypatch):
+    made, _ = source(many(50), monkeypatch)
+    _, items = keep(made, tmp_path).shards[0]
+    damaged = bytearray(items.file.read_bytes())
+    damaged[items.offset + 4] ^= 1
+    items.file.write_bytes(bytes(damaged))
+    with pytest.raises(UserError, match=r"part-\d+ is damaged: its items are not those that were listed"):
+        list(items)

@@ -152,6 +152,7 @@ def build(
             if not _is_complete(out, work, fingerprint):  # what another run did while this one waited
                 listings = listed(with_items=True) if is_done else listings
                 return _build(listings, fingerprint, out, work, settings, options)
+    forget_items(work)  # those of a listing that was damaged and written anew
     say(f"{out}: this build is complete; nothing to do.")
     return exit_code(read_manifest(out))
 

@@ -14,14 +14,16 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Generator, Iterable, Iterator
+import zlib
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO, Any
 
+from gmai_cli.console import say
 from gmai_cli.run_lock import RunLock
 from gmai_formats.errors import UserError
-from gmai_formats.files import write_json
+from gmai_formats.state import DamagedError, read_state, write_state
 
 from gmai_data.seeded import hash_fraction
 from gmai_data.sources.catalogue import Source
@@ -50,6 +52,8 @@ class ItemsOfShard:
     file: Path
     offset: int
     count: int
+    checksum: int
+    """CRC-32 of the lines."""
 
     def __len__(self) -> int:
         return self.count
@@ -57,8 +61,13 @@ class ItemsOfShard:
     def __iter__(self) -> Iterator[Item]:
         with self.file.open("rb") as file:
             file.seek(self.offset)
-            for line in itertools.islice(file, self.count):
-                yield decoded(line)
+            lines = list(itertools.islice(file, self.count))
+        if zlib.crc32(b"".join(lines)) != self.checksum:
+            raise UserError(
+                f"{self.file} is damaged: its items are not those that were listed. Remove it; the same command lists "
+                "the source anew."
+            )
+        yield from map(decoded, lines)
 
 
 @dataclass(frozen=True)
@@ -215,15 +224,31 @@ def forget_items(work: Path) -> None:
 
 def _known(source: Source, folder: Path, made_of: str, *, with_items: bool) -> KeptListing | None:
     try:
-        head = json.loads((folder / "listing.json").read_text(encoding="utf-8"))
+        head = read_state(folder / "listing.json")
         if head["made_of"] != made_of:
             return None
-        shards = tuple((number, ItemsOfShard(folder / name, at, count)) for number, name, at, count in head["shards"])
-        if with_items and not all((folder / name).is_file() for name in {name for _, name, _, _ in head["shards"]}):
+        shards = tuple((number, ItemsOfShard(folder / name, *place)) for number, name, *place in head["shards"])
+        if with_items and not _are_whole(folder, {name for _, name, *_ in head["shards"]}, head["files"]):
             return None
         return KeptListing(source, head["digest"], head["used"], head["count"], shards)
-    except (OSError, ValueError, KeyError, TypeError):
+    except FileNotFoundError:
         return None
+    except DamagedError as error:
+        say(f"{error}; the source is listed anew.")
+        return None
+
+
+def _crc(path: Path) -> int:
+    return zlib.crc32(path.read_bytes())
+
+
+def _are_whole(folder: Path, names: set[str], known: Mapping[str, int]) -> bool:
+    if not all((folder / name).is_file() for name in names):
+        return False
+    damaged = [folder / name for name in sorted(names) if _crc(folder / name) != known[name]]
+    for path in damaged:
+        say(f"{path} is damaged; the source is listed anew.")
+    return not damaged
 
 
 def _write(
@@ -254,8 +279,15 @@ def _write(
             run.unlink()
         count = count_of(recipe, total)
         shards = _laid_down(building, parts, max(parts // count, 1), lambda item: shard_of(item, recipe, count))
-        head = {"made_of": made_of, "digest": found.hexdigest(), "used": used, "count": count, "shards": shards}
-        write_json(building / "listing.json", head)
+        head: dict[str, Any] = {
+            "made_of": made_of,
+            "digest": found.hexdigest(),
+            "used": used,
+            "count": count,
+            "shards": shards,
+        }
+        head["files"] = {path.name: _crc(path) for path in sorted(building.glob("part-*"))}
+        write_state(building / "listing.json", head)
         shutil.rmtree(folder, ignore_errors=True)
         building.replace(folder)
     except BaseException:
@@ -312,12 +344,14 @@ def _limited(items: Iterator[tuple[Item, int]], recipe: Recipe, limit: int | Non
     return iter(sorted(few, key=lambda each: each[0].key))
 
 
-def _laid_down(folder: Path, parts: int, step: int, shard: Callable[[Item], int]) -> list[tuple[int, str, int, int]]:
-    """Put the items of each part in order of their shards; return (shard, file, offset, number of items).
+def _laid_down(
+    folder: Path, parts: int, step: int, shard: Callable[[Item], int]
+) -> list[tuple[int, str, int, int, int]]:
+    """Put the items of each part in order of their shards; return (shard, file, offset, number of items, CRC-32).
 
     `step` parts are put together, where there are fewer shards than parts since items were listed several times.
     """
-    index: list[tuple[int, str, int, int]] = []
+    index: list[tuple[int, str, int, int, int]] = []
     for start in range(0, parts, step):
         paths = [folder / f"part-{part:03d}" for part in range(start, start + step)]
         lines = [line for path in paths for line in path.read_bytes().splitlines(keepends=True)]
@@ -330,7 +364,7 @@ def _laid_down(folder: Path, parts: int, step: int, shard: Callable[[Item], int]
         with paths[0].open("wb") as file:
             for number, found in sorted(shards.items()):
                 file.writelines(found)
-                index.append((number, paths[0].name, offset, len(found)))
+                index.append((number, paths[0].name, offset, len(found), zlib.crc32(b"".join(found))))
                 offset += sum(map(len, found))
         for path in paths[1:]:
             path.unlink()
