@@ -5,6 +5,7 @@ of third-party packages are those of uv.lock, so that the installs come out of u
 """
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -84,7 +85,8 @@ def _check_shape(env: Environment) -> None:
     absent = [name for name in ("data", "model", "bench") if f"gmai_{name}" not in own]
     for name in absent:
         message = env.gmai(name, code=2)
-        _expect(f"pip install gmai-{name}" in message, True, f"`gmai {name}` without its package says what to install")
+        told = re.search(rf"`(uv )?pip install [^`]*gmai-{name}`", message) is not None
+        _expect(told, True, f"`gmai {name}` without its package says what to install")
 
 
 def _check_commands(env: Environment, build: Path) -> None:

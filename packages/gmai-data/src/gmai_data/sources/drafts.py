@@ -13,6 +13,7 @@ from gmai_data.sources.recipe import LAYOUTS
 from gmai_data.sources.summaries import Known
 from gmai_data.vocabulary import Modality, Task
 
+_NUMBER = re.compile(r"[-\d.]+|#[0-9a-f]{6}")
 _PERSON_IN_PATH = re.compile(r"(?<![a-z])((?:patient|subject|sub)[_-]?)\d+", re.IGNORECASE)
 
 
@@ -96,7 +97,11 @@ def draft(root: Path) -> tuple[str, str]:
         "labels": {raw: {"en": _english(raw, guess), "zh": "TODO"} for raw in guess.labels},
         **_split(folder, guess),
     }
-    told = "".join(f"# {' '.join(note.split())}\n" for note in guess.notes)
+    nameless = [raw for raw in guess.labels if not guess.names.get(raw) and _NUMBER.fullmatch(raw)]
+    unnamed = (
+        [f"The folder has no names for the labels {', '.join(nameless)}: write what they mean."] if nameless else []
+    )
+    told = "".join(f"# {' '.join(note.split())}\n" for note in (*guess.notes, *unnamed))
     head = (
         f"# A draft from {len(folder.files)} files: {guess.description}.\n"
         "# Unless `split.group_pattern`, a `group_column` or a DICOM header names the patient, every file is its own.\n"
@@ -108,9 +113,8 @@ def draft(root: Path) -> tuple[str, str]:
 
 
 def _english(raw: str, guess: Guess) -> str:
-    """Return the name that the folder gives a raw label, or the raw label where it is a word."""
-    name = guess.names.get(raw) or ("" if re.fullmatch(r"[-\d.]+|#[0-9a-f]{6}", raw) else raw)
-    return re.sub(r"[;；<>\[\]\s_-]+", " ", name).strip() or "TODO"
+    """Return the name that the folder gives a raw label, or the raw label itself."""
+    return re.sub(r"[;；<>\[\]\s_-]+", " ", guess.names.get(raw) or raw).strip() or "TODO"
 
 
 def _split(folder: Folder, guess: Guess) -> dict[str, Any]:
