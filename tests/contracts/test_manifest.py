@@ -34,7 +34,7 @@ def test_the_counts_are_those_of_the_files(build: Path, manifest: dict) -> None:
 
 def test_the_benchmark_is_accounted_for(build: Path, manifest: dict) -> None:
     entry = manifest["benchmark"]
-    assert set(entry) == {"offered", "questions", "dropped", "chance", "prior_accuracy"}
+    assert set(entry) == {"offered", "questions", "dropped", "chance", "prior_accuracy", "text_only"}
     assert entry["offered"] == entry["questions"] + sum(entry["dropped"].values())
     assert entry["questions"] == pq.read_metadata(build / "benchmarks" / "held_out.parquet").num_rows
 
