@@ -112,5 +112,7 @@ def test_a_checkpoint_of_gmai_model_answers_gmai_bench(build: Path, checkpoint: 
     lines = [json.loads(line) for line in (out / entry["protocol"] / "predictions.jsonl").read_text().splitlines()]
     assert len(lines) == 3
     for line in lines:
-        assert {"id", "response", "request"} <= set(line) <= {"id", "response", "request", "cut", "image_ablation"}
+        assert (
+            {"id", "response", "request"} <= set(line) <= {"id", "response", "request", "cut", "image_ablation", "crc"}
+        )
         assert line["image_ablation"] == "noise"

@@ -69,6 +69,7 @@ def source(tmp_path: Path, card_file):
 
 
 def built(sources, out: Path, monkeypatch, workers: int = 1) -> int:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))  # the processes import `harmful` from here
     monkeypatch.setattr("gmai_data.build.guarded", lambda jobs, count: build_shards(jobs, count, harmful))
     return build(sources, out, BuildSettings(), RunOptions(workers=workers, guarded=True))
 

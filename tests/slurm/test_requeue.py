@@ -15,7 +15,7 @@ code=$(head -n 1 codes) # of the first start, then of the second
 sed -i 1d codes
 echo "start: $*; $XDG_CACHE_HOME; $HF_HUB_OFFLINE"
 [ "$code" = sleep ] && exec sleep 60
-[ "$code" -gt 128 ] && kill -$((code - 128)) $$
+[ "$code" -gt 128 ] && sleep 1 && kill -$((code - 128)) $$
 exit "$code"
 """
 

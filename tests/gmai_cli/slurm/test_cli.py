@@ -26,10 +26,15 @@ def test_every_option_reaches_the_scripts(written: list[tuple[Site, Path]]) -> N
         "partition": "a100", "account": "p", "nodes": 2, "gpus": 0, "cpus_per_gpu": 3, "time": "1:00:00",
         "venv": Path("v"), "container": "c.sif", "cache": Path("k"), "build_partition": "cpu", "build_mem": "16G",
         "qos": "low", "gres": "gpu:4", "modules": ("cuda", "gcc"), "conda": "e", "binds": ("/a", "/b"), "proxy": "http://p",
+        "train_mem": "9G", "build_time": "30", "bench_time": "40", "bench_mem": "8G", "requeue": False, "arrays": False,
+        "online": True,
     }  # fmt: skip
     names = {"modules": "module", "binds": "bind"}
     words = ["init", "jobs"]
     for name, value in given.items():
+        if isinstance(value, bool):
+            words.append(f"--{'' if value else 'no-'}{name}")
+            continue
         for one in value if isinstance(value, tuple) else (value,):
             words += [f"--{names.get(name, name).replace('_', '-')}", str(one)]
     result = CliRunner().invoke(app, words)

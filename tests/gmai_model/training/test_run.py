@@ -190,7 +190,7 @@ def test_adapters_train_stop_and_are_merged(train: Train, checkpoint: Path, tmp_
     matrices = {name for name in of_part(checkpoint, "language_model.") if ".layers." in name and "_proj." in name}
     assert moved == matrices
     history = json.loads((out / "model" / "gmai.json").read_text())["stages"][-1]
-    assert history["lora"] == {"rank": 4, "alpha": 32.0, "merged": True}
+    assert history["lora"] == {"rank": 4, "alpha": 32.0, "merged": True, "parts": ["language_model"]}
 
 
 def test_run_folder_is_bound_to_its_settings(train: Train, checkpoint: Path, stage1: Path) -> None:

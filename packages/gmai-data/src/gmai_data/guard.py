@@ -7,6 +7,7 @@ so that the guard costs them next to no time.
 """
 
 import contextlib
+import ctypes
 import multiprocessing
 import resource
 import signal
@@ -27,6 +28,8 @@ from gmai_data.sources.items import Item
 
 CRASHED, TOO_LONG = "the decoder crashed", "reading took too long"
 _CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE, signal.SIGSYS, signal.SIGTRAP)
+_PR_SET_PDEATHSIG = 1
+"""https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html"""
 _STOPPED_S = 5.0
 """Seconds that a process has to end before it is killed."""
 
@@ -143,6 +146,7 @@ def _end_all(workers: Sequence[_Worker]) -> None:
 
 
 def _work(pipe: "Connection[Any, Any]", prepare: Callable[[], None]) -> None:
+    _end_with_parent()
     prepare()
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is expected; nobody looks at its memory
@@ -165,6 +169,14 @@ def _work(pipe: "Connection[Any, Any]", prepare: Callable[[], None]) -> None:
         finally:
             limits.end()
         pipe.send(("done", None))
+
+
+def _end_with_parent() -> None:
+    """Let the kernel kill this process when the build ends, be it killed (Linux; elsewhere the pipe tells)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if (parent := multiprocessing.parent_process()) is not None and not parent.is_alive():
+        raise SystemExit  # it ended before the kernel was asked
 
 
 def _sendable(error: Exception) -> Exception:
