@@ -42,7 +42,7 @@ SOURCES = (
     "packages/gmai-bench/src/gmai_bench/report",
 )
 ASK = """(async () => {
-  const until = async (what) => { for (let i = 0; i < 900; i++) { const v = what(); if (v) return v;
+  const until = async (what) => { for (let i = 0; i < 3000; i++) { const v = what(); if (v) return v;
     await new Promise(r => setTimeout(r, 100)); } throw new Error("waited in vain for " + what); };
   const settle = () => new Promise(r => setTimeout(r, 1500));
   const button = await until(() => [...document.querySelectorAll("button")].find(e => /drawn-ct/.test(e.textContent)));

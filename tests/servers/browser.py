@@ -35,7 +35,7 @@ async def visit(
     )  # fmt: skip
     try:
         assert chromium.stderr is not None
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):
             while not (found := re.search(rb"ws://([^/]+)/", await chromium.stderr.readline())):
                 pass
         address = found[1].decode()
@@ -51,7 +51,7 @@ async def visit(
                     return reply.get("result") or reply
 
                 ready = f"location.href.startsWith({json.dumps(url)}) && document.readyState == 'complete'"
-                async with asyncio.timeout(60):
+                async with asyncio.timeout(300):
                     while not (await call(1, "Runtime.evaluate", expression=ready)).get("result", {}).get("value"):
                         await asyncio.sleep(0.1)
                 size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
