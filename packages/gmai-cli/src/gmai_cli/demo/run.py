@@ -29,7 +29,7 @@ LEARNS = {
     3: "the whole model learns to follow instructions",
 }
 ROOM_MB = 250
-TAKES = "about five minutes on two free cores"
+TAKES = "about seven minutes on two free cores"
 
 
 def steps() -> list[Step]:
