@@ -78,3 +78,9 @@ def openai_server() -> Any:
 def serving() -> Any:
     """The context manager of `tests/servers/transformers_serve.py`: checkpoint, folder ▶ URL of the real server."""
     return _module("servers/transformers_serve.py").serving
+
+
+@pytest.fixture
+def browser() -> Any:
+    """The module `tests/servers/browser.py`: `visit` opens a page in headless Chromium."""
+    return _module("servers/browser.py")

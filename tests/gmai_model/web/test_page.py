@@ -1,10 +1,8 @@
 """The page in a real browser: it asks, shows answers as text, reaches no other host and reports nothing."""
 
 import asyncio
-import base64
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from gmai_formats.errors import UserError
 from gmai_model.chat import Conversation
@@ -103,50 +100,13 @@ SCRIPT = """
 """
 
 
-async def drive(url: str, profile: Path, screenshot: Path) -> dict[str, Any]:
-    """Open the page in headless Chromium, run `SCRIPT` in it, take a picture."""
-    chromium = await asyncio.create_subprocess_exec(
-        "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-        "--disable-background-networking", "--remote-debugging-port=0", f"--user-data-dir={profile}",
-        "--window-size=1300,900", "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1", "about:blank",
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        assert chromium.stderr is not None
-        async with asyncio.timeout(60):
-            while not (found := re.search(rb"ws://([^/]+)/", await chromium.stderr.readline())):
-                pass
-        address = found[1].decode()
-        async with aiohttp.ClientSession() as session:
-            async with session.put(f"http://{address}/json/new?{url}") as answer:
-                target = (await answer.json())["webSocketDebuggerUrl"]
-            async with session.ws_connect(target, max_msg_size=0) as socket:
-
-                async def call(number: int, method: str, **params: Any) -> dict[str, Any]:
-                    await socket.send_json({"id": number, "method": method, "params": params})
-                    while (reply := json.loads((await socket.receive()).data)).get("id") != number:
-                        pass
-                    return reply.get("result") or reply
-
-                ready = f"location.href.startsWith({json.dumps(url)}) && document.readyState == 'complete'"
-                async with asyncio.timeout(60):
-                    while not (await call(1, "Runtime.evaluate", expression=ready)).get("result", {}).get("value"):
-                        await asyncio.sleep(0.1)
-                result = await call(2, "Runtime.evaluate", expression=SCRIPT, awaitPromise=True, returnByValue=True)
-                shot = await call(3, "Page.captureScreenshot")
-        screenshot.write_bytes(base64.b64decode(shot["data"]))
-        assert "exceptionDetails" not in result, result
-        return json.loads(result["result"]["value"])
-    finally:
-        chromium.kill()
-        await chromium.wait()
-
-
 @pytest.mark.browser
 @pytest.mark.skipif(not shutil.which("chromium"), reason="install chromium")
-def test_asking_in_a_browser(page: tuple[str, Parrot, Path], tmp_path: Path) -> None:
+def test_asking_in_a_browser(page: tuple[str, Parrot, Path], tmp_path: Path, browser: Any) -> None:
     url, parrot, _ = page
-    seen = asyncio.run(drive(url, tmp_path / "profile", tmp_path / "page.png"))
+    told, shown_page = asyncio.run(browser.visit(url, tmp_path / "profile", script=SCRIPT))
+    (tmp_path / "page.png").write_bytes(shown_page)
+    seen = json.loads(told)
     assert seen["title"] == "gmai: lab/<b>model</b>"
     assert seen["scripts"] == 0
     assert "<script>document.title='owned'</script> **肝脏** [a](javascript:1)" in seen["text"]
