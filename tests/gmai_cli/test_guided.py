@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 from gmai_cli import guided
 from gmai_cli.guided import init, steps, todo_lines
 from gmai_formats.errors import UserError
@@ -29,6 +30,16 @@ def test_a_folder_becomes_a_draft_and_the_list_of_what_is_open(tmp_path: Path) -
         assert ended.stderr.rstrip().endswith(f"then: gmai init {tmp_path / 'animals'} --out out")
     assert "[1/1] a draft of the card" not in ended.stderr  # what was filled in stays
     assert (tmp_path / "out/card.yaml").is_file()
+
+
+def test_the_command_to_go_on_keeps_the_limit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/init.json").write_text("{}")
+    (tmp_path / "out/card.yaml").write_text("title: TODO\n")
+    with pytest.raises(typer.Exit):
+        init(tmp_path / "data", tmp_path / "out", 7)
+    assert capsys.readouterr().err.rstrip().endswith(f"--out {tmp_path / 'out'} --limit 7")
 
 
 def test_a_whole_card_is_checked_built_and_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,6 +103,13 @@ def test_a_step_that_runs_again_and_one_that_may_end_otherwise(run_of: Any, tmp_
     assert (tmp_path / "out/count").read_text() == "xxx"
 
 
+def test_a_step_that_writes_a_file_writes_it_anew(run_of: Any, tmp_path: Path) -> None:
+    page = step("page", "open('page', 'x').write('new')", again=True)
+    for _ in range(2):
+        run_of(page)
+    assert (tmp_path / "out/page").read_text() == "new"
+
+
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").write_bytes(b"")
     with pytest.raises(UserError, match=r"is not empty and no `gmai try` began it \(there is no r.json\)"):

@@ -1,5 +1,6 @@
 """Remedies that work where gmai is on no index: from a clone, a wheel, a repository."""
 
+import importlib.metadata
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,9 +18,9 @@ def came_from(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
 
     def pretend(origin: dict[str, Any] | None, installer: str = "pip\n") -> None:
         files = {"direct_url.json": json.dumps(origin) if origin is not None else None, "INSTALLER": installer}
-        monkeypatch.setattr(
-            installing.importlib.metadata, "distribution", lambda _name: SimpleNamespace(read_text=files.get)
-        )
+        requires = importlib.metadata.requires("gmai-cli")
+        own = SimpleNamespace(read_text=files.get, requires=requires)
+        monkeypatch.setattr(installing.importlib.metadata, "distribution", lambda _name: own)
         installing._origin.cache_clear()
 
     yield pretend
@@ -38,6 +39,8 @@ def test_from_a_clone(came_from: Callable[..., None], tmp_path: Path) -> None:
     came_from({"url": (clone / "packages/gmai-cli").as_uri(), "dir_info": {"editable": True}}, "uv")
     assert pip_install("gmai-data[ocr]") == f"uv pip install '{clone}/packages/gmai-data[ocr]'"
     assert pip_install("gmai-bench") == "uv pip install gmai-bench"  # not beside it
+    # An index would be asked for the packages that the extra names.
+    assert pip_install("gmai-cli[all]") == f"uv pip install 'gmai-bench[local]' '{clone}/packages/gmai-data' gmai-model"
 
 
 def test_from_a_wheel(came_from: Callable[..., None], tmp_path: Path) -> None:

@@ -83,6 +83,13 @@ def test_a_file_that_is_none(content: bytes | None, message: str, tmp_path: Path
         resolve(Whole, tmp_path / "c.yaml", [])
 
 
+@pytest.mark.parametrize("given", [{"overrides": ["block.rate=1"]}, {"overrides": [], "options": {"block.rate": 1}}])
+def test_what_stands_in_the_place_of_a_block_is_not_lost(tmp_path: Path, given: dict[str, Any]) -> None:
+    (tmp_path / "c.yaml").write_text("block: 3\n", encoding="utf-8")
+    with pytest.raises(UserError, match="settings: block: it is a block of settings, and 3 stands there"):
+        resolve(Whole, tmp_path / "c.yaml", **given)
+
+
 def test_the_rows_of_the_reference() -> None:
     rows = reference(Whole, marked={"block.rate"}, given={"word": "of the stage"})
     assert rows == [

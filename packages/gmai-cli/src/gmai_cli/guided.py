@@ -1,6 +1,5 @@
 """`gmai init`: a folder of one's own data ▶ a card to complete ▶ samples ▶ a tiny trained model ▶ a first report."""
 
-import os
 import re
 import shlex
 from pathlib import Path
@@ -9,12 +8,13 @@ from typing import Annotated
 import typer
 from gmai_formats.errors import UserError
 
-from gmai_cli.console import say
+from gmai_cli.console import say, say_next
 from gmai_cli.demo.run import ROOM_MB, from_build_to_report
 from gmai_cli.exit_codes import EXIT_PARTIAL
 from gmai_cli.steps import Step, claim, look_ahead, run_all
 
 CARD = "card.yaml"
+LIMIT = 200
 TAKES = "ten minutes or so on two cores, more for volumes"
 _TODO = re.compile(r"\bTODO\b")
 
@@ -44,7 +44,7 @@ def init(
     out: Annotated[Path, typer.Option(help="Folder to write to; the same command goes on with it.")] = Path(
         "gmai-init"
     ),
-    limit: Annotated[int, typer.Option(min=1, help="Most items of the dataset that the first report uses.")] = 200,
+    limit: Annotated[int, typer.Option(min=1, help="Most items of the dataset that the first report uses.")] = LIMIT,
 ) -> None:
     """Take a folder of your own data to a first report: card, samples, a tiny model, a benchmark. CPU only.
 
@@ -58,7 +58,8 @@ def init(
     data = data.resolve()
     if out.resolve().is_relative_to(data):
         raise UserError(f"--out {out} lies inside {data}, the data. Give an --out outside of it.")
-    again = shlex.join(("gmai", "init", str(data), "--out", str(out)))
+    limited = () if limit == LIMIT else ("--limit", str(limit))
+    again = shlex.join(("gmai", "init", str(data), "--out", str(out), *limited))
     record, card = out / "init.json", out / CARD
     claim(out, record, command="gmai init")
     if not card.exists():
@@ -80,7 +81,7 @@ def init(
         ("checkpoint", out / "runs" / "stage3" / "model"),
     ):
         print(f"{title:10} {place}")
-    say(f"next: gmai model chat {shlex.quote(os.fspath(out / 'runs/stage3/model'))} --image IMAGE")
+    say_next("model", "chat", out / "runs/stage3/model", "--image", "IMAGE")
 
 
 def todo_lines(card: Path) -> list[str]:

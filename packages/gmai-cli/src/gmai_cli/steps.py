@@ -27,7 +27,7 @@ class Step:
     title: str
     arguments: tuple[str, ...]
     output: str
-    """The folder it writes, relative to the run's; its name in the record."""
+    """The folder or file it writes, relative to the run's; its name in the record."""
     resumes: bool = False
     """Whether the command itself goes on with a half-written folder."""
     beside: bool = False
@@ -110,8 +110,8 @@ def run_all(steps: Sequence[Step], out: Path, record: Path, *, command: str) -> 
             if not step.again and done.get(step.output, {}).get("command") == line:
                 say(f"done before, in {done[step.output]['seconds']:.0f} s")
                 continue
-            if not step.resumes and (out / step.output).exists():
-                shutil.rmtree(out / step.output)
+            if not step.resumes:
+                _remove(out / step.output)
             if step.beside:
                 say("runs beside the next steps; what it prints is shown when it has ended")
                 beside.append(_Running(step, line, out, shown=False))
@@ -124,6 +124,13 @@ def run_all(steps: Sequence[Step], out: Path, record: Path, *, command: str) -> 
     finally:
         for running in beside:
             running.stop()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 class _Running:

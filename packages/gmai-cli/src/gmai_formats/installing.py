@@ -20,11 +20,19 @@ def pip_install(*requirements: str) -> str:
     """Return the command that installs requirements such as `gmai-data[ocr]`."""
     pip, origin = _origin()
     words: list[str] = []
-    for requirement in requirements:
+    for requirement in (each for given in requirements for each in _in_full(given, origin)):
         name = re.split(r"[\[<>=!~ ]", requirement, maxsplit=1)[0]
         words += _from(origin, name, requirement) if name.startswith("gmai-") else [requirement]
     options = list(dict.fromkeys(word for word in words if word.startswith("--find-links")))
     return " ".join((*pip, *options, *(shlex.quote(word) for word in words if word not in options)))
+
+
+def _in_full(requirement: str, origin: dict[str, Any]) -> list[str]:
+    """Return what `gmai-cli[all]` stands for where pip would look for it in an index, else the requirement."""
+    if requirement != f"{_OWN}[all]" or not ({"dir_info", "vcs_info"} & origin.keys()):
+        return [requirement]
+    named = (each.partition(";") for each in importlib.metadata.requires(_OWN) or ())
+    return [re.split(r"[<>=!~ ]", what, maxsplit=1)[0] for what, _, mark in named if "all" in mark]
 
 
 def _from(origin: dict[str, Any], name: str, requirement: str) -> list[str]:

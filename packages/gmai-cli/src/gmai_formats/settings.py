@@ -101,9 +101,7 @@ def _set(values: dict[str, Any], override: str, model: type[BaseModel]) -> None:
         inner = _block(block.model_fields[name].annotation) if name in block.model_fields else None
         if inner is None and not _is_mapping(block, name):
             raise _unknown(override, name, block)
-        if not isinstance(at.get(name), dict):
-            at[name] = {}
-        at = at[name]
+        at = _inside(at, name)
         if inner is None:
             break  # the keys of a mapping are free; its values are checked with the rest
         block = inner
@@ -169,10 +167,24 @@ def _nested(key: str, value: Any) -> dict[str, Any]:
 
 def _lay_over(values: dict[str, Any], over: Mapping[str, Any]) -> None:
     for key, value in over.items():
-        if isinstance(value, dict) and isinstance(values.get(key), dict):
-            _lay_over(values[key], typing.cast("dict[str, Any]", value))
+        if isinstance(value, dict):
+            _lay_over(_inside(values, key), typing.cast("dict[str, Any]", value))
         else:
             values[key] = value
+
+
+def _inside(values: dict[str, Any], key: str) -> dict[str, Any]:
+    """Return the block of a key, made where there is none.
+
+    Raises:
+        UserError: Something else stands there.
+    """
+    block = values.get(key)
+    if block is None:
+        block = values[key] = {}
+    if not isinstance(block, dict):
+        raise UserError(f"settings: {key}: it is a block of settings, and {block!r:.80} stands there. Correct it.")
+    return typing.cast("dict[str, Any]", block)
 
 
 def _names(model: type[BaseModel]) -> list[str]:
