@@ -63,30 +63,38 @@ WRITTEN_KINDS: tuple[Kind, ...] = (
 Turns = tuple[tuple[str, str], ...]
 
 
-class WritingSettings(BaseModel):
-    """What shapes the text that a model writes; part of a build's settings."""
+class Asking(BaseModel):
+    """How a model is asked for text: what a user sets, and what the samples depend on."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    writer: Literal["openai", "openai-batch"]
-    model: str = Field(min_length=1)
     temperature: float = Field(default=0.7, ge=0, le=2)
+    """Randomness of the model's answers: 0 is least."""
     detail: Detail = "auto"
-    """How closely the provider looks at an image; `low` costs less where it is known."""
+    """How closely the provider looks at an image, for those that know it: `auto`, `low` (cheaper) or `high`."""
     response_format: ResponseFormat = "json_schema"
-    translate: Mapping[Kind, float] = Field(default_factory=dict)
-    """Kind ▶ share of its accepted English samples that is also translated to Chinese."""
-    judge: str = ""
-    """A second model that is asked about a share of the accepted samples; it changes nothing."""
-    judge_share: float = Field(default=0.02, gt=0, le=1)
-    prompts: Mapping[str, str] = Field(default_factory=dict)
-    """Name ▶ digest of the prompt files."""
+    """`json_schema`, `json_object`, or `none` for servers that refuse both."""
     reasoning_effort: str = ""
     """As the provider names it: `minimal`, `low`, `medium`, `high`; nothing is sent where it is empty."""
     reasoning_tokens: int = Field(default=0, ge=0)
     """Tokens that the model may think beside its answer; added to the limit of each prompt."""
-    extra_body: Mapping[str, Any] = Field(default_factory=dict)
+    extra_body: Mapping[str, Any] = Field(default_factory=dict[str, Any])
     """Further fields of each request, as the server names them."""
+    judge: str = ""
+    """A second model that is asked about a share of the accepted samples; it changes nothing."""
+    judge_share: float = Field(default=0.02, gt=0, le=1)
+    """That share."""
+
+
+class WritingSettings(Asking):
+    """What shapes the text that a model writes; part of a build's settings."""
+
+    writer: Literal["openai", "openai-batch"]
+    model: str = Field(min_length=1)
+    translate: Mapping[Kind, float] = Field(default_factory=dict)
+    """Kind ▶ share of its accepted English samples that is also translated to Chinese."""
+    prompts: Mapping[str, str] = Field(default_factory=dict)
+    """Name ▶ digest of the prompt files."""
 
     def dialect(self) -> Dialect:
         """Return what the requests look like, until a server takes a field otherwise."""

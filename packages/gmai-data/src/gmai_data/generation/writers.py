@@ -3,16 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from gmai_formats.chat.dialect import ResponseFormat
 from gmai_formats.errors import did_you_mean
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from gmai_data.generation.pending import Limits
 from gmai_data.generation.prompts import load_prompts
-from gmai_data.generation.requests import Detail
-from gmai_data.generation.tasks import WRITTEN_KINDS, WritingSettings
+from gmai_data.generation.tasks import WRITTEN_KINDS, Asking, WritingSettings
 from gmai_data.vocabulary import Kind
 
 WRITERS = ("template", "openai", "openai-batch")
@@ -45,10 +43,8 @@ class WriterOptions:
     yes: bool = False
 
 
-class Writing(BaseModel):
+class Writing(Asking):
     """The block `writing:` of a build's settings: who writes the text, and how it is asked."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     writer: str = "template"
     """`template` (offline, no key), `openai` or `openai-batch`; `--writer`."""
@@ -64,24 +60,8 @@ class Writing(BaseModel):
     """Price table (YAML) in place of the bundled one; `--prices`."""
     prompts: Path | None = None
     """Folder of prompt files in place of bundled ones."""
-    temperature: float = Field(default=0.7, ge=0, le=2)
-    """Randomness of the model's answers: 0 is least."""
-    detail: Detail = "auto"
-    """How closely the provider looks at an image, for those that know it: `auto`, `low` or `high`."""
-    response_format: ResponseFormat = "json_schema"
-    """`json_schema`, `json_object`, or `none` for servers that refuse both."""
-    reasoning_effort: str = ""
-    """As the provider names it: `minimal`, `low`, `medium`, `high`; nothing is sent where it is empty."""
-    reasoning_tokens: int = Field(default=0, ge=0)
-    """Tokens that the model may think beside its answer; added to the limit of each prompt."""
-    extra_body: Mapping[str, Any] = Field(default_factory=dict[str, Any])
-    """Further fields of each request, as the server names them."""
     translate: Mapping[Kind, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict[Kind, float])
     """Kind ▶ share of its samples that is translated to Chinese, where it is not the build's `chinese_share`."""
-    judge: str = ""
-    """A second model that is asked about a share of the accepted samples; it changes nothing."""
-    judge_share: float = Field(default=0.02, gt=0, le=1)
-    """That share."""
     cache: Path | None = None
     """Folder of replies that several builds share; none keeps them in the build."""
     timeout_s: float = Field(default=300.0, ge=1)
