@@ -1,6 +1,8 @@
 """One picture file is the same pixels, or the same refusal, in build, training, chat and both ways of the benchmark."""
 
 import io
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,25 @@ def turned(orientation: int, format_: str, picture: np.ndarray = COLOUR) -> byte
 def tiff(values: np.ndarray, **options: Any) -> bytes:
     buffer = io.BytesIO()
     tifffile.imwrite(buffer, values, **options)
+    return buffer.getvalue()
+
+
+def png(bits: int, colour: int, values: np.ndarray) -> bytes:
+    """A PNG of a kind that Pillow does not write, its rows unfiltered (ISO/IEC 15948)."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return len(data).to_bytes(4) + kind + data + zlib.crc32(kind + data).to_bytes(4)
+
+    header = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], bits, colour, 0, 0, 0)
+    rows = b"".join(b"\0" + row.tobytes() for row in values)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def with_small_copy(*, first: bool) -> bytes:
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer) as writer:
+        for is_copy in (first, not first):
+            writer.write(COLOUR[::4, ::4] if is_copy else COLOUR, photometric="rgb", subfiletype=int(is_copy))
     return buffer.getvalue()
 
 
@@ -146,6 +167,11 @@ SHOWN: dict[str, Make] = {
     "colour_clear_value.png": lambda: encoded(COLOUR, "PNG", transparency=tuple(map(int, COLOUR[3, 4]))),
     "deep.png": lambda: encoded(DEEP, "PNG"),
     "deep_hot_pixel.png": lambda: encoded(np.where(DEEP.max() == DEEP, 65535, DEEP).astype(np.uint16), "PNG"),
+    "deep_opaque.png": lambda: png(16, 4, np.dstack([DEEP, np.full_like(DEEP, 65535)]).astype(">u2")),
+    "deep_half_clear.png": lambda: png(16, 4, np.dstack([DEEP, np.where(DEEP > 5000, 65535, 0)]).astype(">u2")),
+    "deep_colour.png": lambda: png(16, 2, (COLOUR.astype(np.uint16) * 257).astype(">u2")),
+    "small_copy_first.tif": lambda: with_small_copy(first=True),
+    "small_copy_last.tif": lambda: with_small_copy(first=False),
     "deep.tif": lambda: tiff(DEEP),
     "deep_white_is_zero.tif": lambda: tiff(DEEP, photometric="miniswhite"),
     "deep_colour.tif": lambda: tiff(COLOUR.astype(np.uint16) * 200, photometric="rgb"),
@@ -191,6 +217,11 @@ REFUSED: dict[str, tuple[Make, str]] = {
     "cut.png": (lambda: cut(encoded(COLOUR, "PNG"), 0.7), "image unreadable"),
     "cut.jpg": (lambda: cut(encoded(COLOUR, "JPEG"), 0.6), "image unreadable"),
     "cut.tif": (lambda: cut(tiff(DEEP), 0.5), "image unreadable"),
+    "no_end.png": (lambda: encoded(COLOUR, "PNG")[:-12], "image unreadable"),
+    "five_channels.tif": (
+        lambda: tiff(np.dstack([COLOUR, GREY, GREY]), photometric="minisblack", planarconfig="contig"),
+        "image unreadable",
+    ),
     "cut_header.png": (lambda: encoded(COLOUR, "PNG")[:40], "image unreadable"),
     "words.png": (lambda: b"<html>not found</html>" * 9, "image unreadable"),
     "animated.gif": (lambda: animated("GIF"), "several pages in one file"),
@@ -301,6 +332,11 @@ def test_the_zoo_is_what_it_seems(built: Any) -> None:
     white = ALPHA[..., None] / 255
     assert np.abs(pixels["rgba.png"] - (COLOUR * white + 255 * (1 - white))).max() <= 1
     assert np.array_equal(pixels["rgba_opaque.png"], COLOUR)
+    assert np.array_equal(pixels["deep_opaque.png"], pixels["deep.png"])
+    assert np.array_equal(pixels["deep_half_clear.png"], np.where(DEEP[..., None] > 5000, pixels["deep.png"], 255))
+    assert np.array_equal(pixels["deep_colour.png"], COLOUR)
+    assert np.array_equal(pixels["small_copy_first.tif"], COLOUR)
+    assert np.array_equal(pixels["small_copy_last.tif"], COLOUR)
     assert np.array_equal(pixels["turned.webp"].shape, (WIDTH, HEIGHT, 3))
     assert np.array_equal(pixels["turned.png"], COLOUR.transpose(1, 0, 2))
     assert np.array_equal(pixels["turned_grey.png"][..., 0], GREY[::-1, ::-1])

@@ -6,11 +6,12 @@ import warnings
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+import numpy.typing as npt
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from gmai_formats.pictures.picture import Picture, Pixels, Values, require_size
 from gmai_formats.pictures.problems import PictureError, decoding
-from gmai_formats.pictures.tiff import DeepTiff, needs_tifffile, read_deep_tiff
+from gmai_formats.pictures.tiff import SMALLER_COPY, SUBFILE_KIND, DeepTiff, needs_tifffile, read_deep_tiff
 from gmai_formats.pictures.windows import ChooseWindow, FlatIntensitiesError, apply_bounds, percentile_bounds
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "DIB", "WEBP", "GIF", "JPEG2000", "PPM", "ICO", "PCX", "SGI", "TGA")
@@ -24,6 +25,7 @@ _ZEROS = bytes(4)
 _JPEG_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 """But restarts, which stand inside a scan; a byte 255 of the scan itself is followed by a zero."""
 _END_OF_IMAGE, _WITHOUT_LENGTH = 0xD9, (0x01, 0xD8)
+_PNG_END = b"IEND"
 _PNG_DEPTH = 24
 """Offset of the bit depth in a PNG (ISO/IEC 15948, 11.2.2)."""
 
@@ -46,11 +48,15 @@ def decode_raster(data: bytes, *, window: ChooseWindow | None = None) -> Picture
         try:
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 require_size(*image.size)
-                _require_one_page(image)
+                _seek_the_page(image)
                 if needs_tifffile(image):
                     return _deep_tiff(data, window)
+                if _is_deep_with_alpha(image):
+                    return _deep_with_alpha(image, window)
                 orientation = _orientation(image)  # Pillow turns a TIFF when it is loaded, and forgets it
                 image.load()
+                if image.format == "PNG" and _PNG_END not in data:
+                    raise PictureError("image unreadable", f"a PNG without its end; {_REMEDY}")
                 if image.format in ("JPEG", "MPO") and _has_zeros_for_an_end(data):
                     raise PictureError("image unreadable", f"a JPEG that ends in zeros, without its end; {_REMEDY}")
                 return _shown(image, data, window, orientation)
@@ -77,7 +83,7 @@ def verify_raster(data: bytes) -> None:
         try:
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 require_size(*image.size)
-                _require_one_page(image)
+                _seek_the_page(image)
                 image.verify()
         except UnidentifiedImageError as error:
             if data[:2] not in (b"II", b"MM"):
@@ -120,11 +126,53 @@ def _orientation(image: Image.Image) -> int:
     return orientation if orientation in range(2, 9) else 1
 
 
-def _require_one_page(image: Image.Image) -> None:
-    pages = getattr(image, "n_frames", 1)
-    if image.format != "MPO" and pages > 1:
-        detail = f"{pages} pages or frames; which of them counts? Split them into files"
+def _seek_the_page(image: Image.Image) -> None:
+    """Stand at the one page of an image that counts: a TIFF's smaller copies of it, for previews, do not."""
+    if image.format == "MPO" or getattr(image, "n_frames", 1) == 1:
+        return
+    pages = list(range(int(getattr(image, "n_frames", 1))))
+    if image.format == "TIFF":
+        pages = [page for page in pages if not _is_smaller_copy(image, page)] or pages
+    if len(pages) > 1:
+        detail = f"{len(pages)} pages or frames; which of them counts? Split them into files"
         raise PictureError("several pages in one file", detail)
+    image.seek(pages[0])
+    require_size(*image.size)
+
+
+def _is_smaller_copy(image: Image.Image, page: int) -> bool:
+    image.seek(page)
+    return bool(int(getattr(image, "tag_v2", {}).get(SUBFILE_KIND, 0)) & SMALLER_COPY)
+
+
+def _is_deep_with_alpha(image: ImageFile.ImageFile) -> bool:
+    """Return whether an opened image is a PNG of 16-bit grey with alpha, of which Pillow decodes the upper 8 bits."""
+    return image.format == "PNG" and [tile.args for tile in image.tile] == ["LA;16B"]
+
+
+def _deep_with_alpha(image: ImageFile.ImageFile, window: ChooseWindow | None) -> Picture:
+    metadata = frozenset(map(str, image.info))
+    image.tile = [image.tile[0]._replace(args="RGBA")]  # as many bytes a pixel, taken as they are
+    changes: list[str] = []
+    if (orientation := _orientation(image)) != 1:
+        changes.append(f"turned by EXIF orientation {orientation}")
+    stored = np.asarray(ImageOps.exif_transpose(image)).astype(np.uint16)
+    values, alpha = (stored[..., part] << 8 | stored[..., part + 1] for part in (0, 2))
+    opacity = alpha.astype(np.float32) / np.float32(65535)
+    pixels, shown = to_8_bit(values, window)
+    changes.append(shown)
+    if (opacity == 1).all():
+        changes.append("opaque alpha left out")
+    else:
+        pixels = on_white(pixels, opacity)
+        changes.append("transparency laid on white")
+    return Picture(Image.fromarray(pixels), tuple(changes), shown, "PNG", metadata)
+
+
+def on_white(pixels: Pixels, opacity: npt.NDArray[np.float32]) -> Pixels:
+    """Return pixels, grey or RGB, laid on white where `[height, width]` opacities are below 1."""
+    share = opacity if pixels.ndim == 2 else opacity[..., None]
+    return np.rint(pixels * share + 255.0 * (1 - share)).astype(np.uint8)
 
 
 def _shown(image: Image.Image, data: bytes, window: ChooseWindow | None, orientation: int) -> Picture:
@@ -193,8 +241,7 @@ def _deep_tiff(data: bytes, window: ChooseWindow | None) -> Picture:
         pixels, shown = to_8_bit(values, window)
         changes.append(shown)
     if found.opacity is not None:
-        share = found.opacity if pixels.ndim == 2 else found.opacity[..., None]
-        pixels = np.rint(pixels * share + 255.0 * (1 - share)).astype(np.uint8)
+        pixels = on_white(pixels, found.opacity)
         changes.append("transparency laid on white")
     return Picture(Image.fromarray(np.ascontiguousarray(pixels)), tuple(changes), shown, "TIFF")
 

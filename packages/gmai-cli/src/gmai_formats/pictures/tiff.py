@@ -13,9 +13,12 @@ from gmai_formats.pictures.problems import PictureError, decoding
 
 _BITS, _PHOTOMETRIC, _PLANAR = 258, 262, 284
 """Tags of TIFF 6.0: BitsPerSample, PhotometricInterpretation, PlanarConfiguration."""
+SUBFILE_KIND, SMALLER_COPY = 254, 1
+"""TIFF 6.0's NewSubfileType, and its bit for a page that is a smaller copy of another one."""
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
 _PREMULTIPLIED, _UNASSOCIATED = 1, 2
 """What TIFF 6.0's ExtraSamples says of an alpha channel."""
+_OPACITIES = (_PREMULTIPLIED, _UNASSOCIATED)
 _TURNS = {2: (False, 0, True), 3: (False, 2, False), 4: (False, 2, True), 5: (True, 0, False),
           6: (False, 3, False), 7: (True, 2, False), 8: (False, 1, False)}  # fmt: skip
 """Orientation ▶ (transpose, quarter turns against the clock, mirror left and right)."""
@@ -50,9 +53,11 @@ def read_deep_tiff(data: bytes) -> DeepTiff:
     import tifffile
 
     with decoding("image unreadable", "save it as an 8-bit PNG"), tifffile.TiffFile(io.BytesIO(data)) as file:
-        if len(file.pages) > 1:
-            raise PictureError("several pages in one file", f"{len(file.pages)} pages; split them into files")
-        page: Any = file.pages[0]
+        pages: list[Any] = [*file.pages]
+        full = [page for page in pages if not int(page.subfiletype) & SMALLER_COPY] or pages
+        if len(full) > 1:
+            raise PictureError("several pages in one file", f"{len(full)} pages; split them into files")
+        (page,) = full
         require_size(page.imagewidth, page.imagelength)
         photometric = int(page.photometric)
         if photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB):
@@ -69,13 +74,16 @@ def read_deep_tiff(data: bytes) -> DeepTiff:
     channels = array.shape[2] if array.ndim == 3 else 1
     if array.ndim not in (2, 3) or channels != colours + len(extra):
         raise PictureError("image unreadable", f"shape {array.shape}; grey or RGB is expected")
+    if colours == 1 and extra and extra[0] not in _OPACITIES:
+        detail = f"{channels} channels, and nothing says which of them is the picture; save that one on its own"
+        raise PictureError("image unreadable", detail)
     changes: list[str] = []
     if orientation in _TURNS:
         array = _turned(array, orientation)
         changes.append(f"turned by EXIF orientation {orientation}")
     values = array if array.ndim == 2 else array[..., 0] if colours == 1 else array[..., :3]
     opacity = None
-    if extra and extra[0] in (_PREMULTIPLIED, _UNASSOCIATED):
+    if extra and extra[0] in _OPACITIES:
         full = float(np.iinfo(array.dtype).max) if array.dtype.kind in "iu" else 1.0
         opacity = np.clip(array[..., colours].astype(np.float32) / full, 0, 1)
         if (opacity == 1).all():
