@@ -319,7 +319,7 @@ def test_web_shards_with_odd_members(folder: Path, tmp_path: Path) -> None:
 
 
 def test_boxes_of_objects_are_written_in_the_checkpoints_grammar(folder: Path, tmp_path: Path) -> None:
-    from gmai_data.imaging.box_text import box_text
+    from gmai_formats.rows.box_text import box_text
 
     (folder / "x.jsonl").write_text(json.dumps(ZOO["ms-swift"][0]) + "\n" + json.dumps(ZOO["objects as shares"][0]))
     pixels, shares = agree(folder / "x.jsonl", tmp_path)

@@ -1,7 +1,7 @@
 """Rewards by hand: what earns, what does not, and what would cheat."""
 
 import pytest
-from gmai_formats.rewards import REWARDS, boxes_in, iou, mean_iou, reward
+from gmai_formats.rewards import REWARDS, boxes_in, mean_iou, reward
 
 LETTER = {"letter": "B", "options": 4}
 TEXT = {"answer": "kidney", "options": ["kidney", "liver", "urinary bladder"]}
@@ -71,7 +71,5 @@ def test_what_is_no_box_is_none(inner):
     assert boxes_in(f"<box>{inner}</box>") == boxes_in("[[1, 2, 3, 4]]") == []
 
 
-def test_iou_by_hand():
-    assert iou((0, 0, 2, 2), (1, 1, 3, 3)) == pytest.approx(1 / 7)
-    assert iou((0, 0, 1, 1), (1, 0, 2, 1)) == 0
+def test_no_boxes_earn_nothing():
     assert mean_iou([], []) == 0

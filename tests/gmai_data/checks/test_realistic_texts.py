@@ -4,9 +4,9 @@ import pytest
 from gmai_data.annotation import Annotation, Box
 from gmai_data.checks.facts import Facts, LabelNames
 from gmai_data.checks.written import first_complaint
-from gmai_data.imaging.box_text import box_text
 from gmai_data.sources.catalogue import find_recipe
 from gmai_data.vocabulary import Kind, Language, Split
+from gmai_formats.rows.box_text import box_text
 
 CAPTION, REGION, FREE, DIALOGUE, TEXT = (
     Kind.IMAGE_CAPTION, Kind.REGION_CAPTION, Kind.FREE_INSTRUCTION, Kind.DIALOGUE, Kind.TEXT_ONLY,

@@ -14,13 +14,13 @@ import datasets
 import pyarrow.parquet as pq
 import pytest
 import webdataset
-from gmai_data.imaging.box_text import render
 from gmai_data.publishing import web_shards
 from gmai_data.publishing.export import FORMATS, export
 from gmai_data.publishing.ms_swift import grounded
 from gmai_data.tables import SAMPLES, TableFiles
 from gmai_formats.errors import UserError
 from gmai_formats.files import sha256_file
+from gmai_formats.rows.box_text import box_tag, box_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -113,7 +113,7 @@ def filled(messages, objects, size_px):
             run = max(n for n in range(1, 99) if "<bbox>" * n in content)
             while "<bbox>" * run not in content[: content.index("<bbox>") + 6 * run]:
                 run -= 1
-            text = render([("", tuple(next(boxes))) for _ in range(run)], size_px).removeprefix("<ref></ref>")
+            text = box_tag([next(boxes) for _ in range(run)], *size_px)
             content = content.replace("<bbox>" * run, text, 1)
         done.append({**message, "content": content})
     assert next(refs, None) is None
@@ -230,7 +230,7 @@ def test_boxes_leave_the_text_and_come_back_exactly(data, width, height, labels)
         return (x1, y1, data.draw(st.integers(x1 + 1, width)), data.draw(st.integers(y1 + 1, height)))
 
     boxes = [(label, box()) for label in labels]
-    parts = [render([each], (width, height)) for each in boxes]
+    parts = [box_text(label, [xyxy], width, height) for label, xyxy in boxes]
     messages = [
         {"role": "user", "content": "<image>\nWhere? " + " and ".join(parts)},
         {"role": "assistant", "content": f"Here: {parts[0].partition('</ref>')[2]}; {parts[-1]}."},
@@ -238,8 +238,8 @@ def test_boxes_leave_the_text_and_come_back_exactly(data, width, height, labels)
     columns = [{"label": label, "xyxy": list(xyxy)} for label, xyxy in boxes]
     given_back, objects = grounded(messages, columns, (width, height))
     assert objects["ref"] == [*labels, labels[-1]]
-    tags = {render([("", xyxy)], (width, height)): list(xyxy) for _, xyxy in reversed(boxes)}
-    exact = [tags[render([("", xyxy)], (width, height))] for _, xyxy in boxes]
+    tags = {box_tag([xyxy], width, height): list(xyxy) for _, xyxy in reversed(boxes)}
+    exact = [tags[box_tag([xyxy], width, height)] for _, xyxy in boxes]
     assert objects["bbox"] == [*exact, exact[0], exact[-1]]
     assert filled(given_back, objects, (width, height)) == messages
 

@@ -18,6 +18,8 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from gmai_formats.rows.box_text import UNIT, iou
+
 Truth = Mapping[str, Any]
 Box = Sequence[float]
 _LATIN = r"0-9A-Za-z\u00c0-\u024f"
@@ -99,19 +101,10 @@ def boxes_in(text: str) -> list[tuple[float, ...]]:
         for box in value if value and isinstance(value[0], list) else [value]:
             if not (isinstance(box, list) and len(box) == 4 and all(type(side) in (int, float) for side in box)):
                 return []
-            if not (0 <= box[0] < box[2] <= 1000 and 0 <= box[1] < box[3] <= 1000):
+            if not (0 <= box[0] < box[2] <= UNIT and 0 <= box[1] < box[3] <= UNIT):
                 return []
             found.append(tuple(box))
     return found if len(found) <= _MOST_BOXES else []
-
-
-def iou(one: Box, other: Box) -> float:
-    """Return the intersection over union of two boxes `x1, y1, x2, y2`."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    common = max(width, 0) * max(height, 0)
-    both = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    return common / (both - common) if both > common else 0.0
 
 
 def mean_iou(given: Sequence[Box], due: Sequence[Box]) -> float:

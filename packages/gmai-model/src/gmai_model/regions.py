@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gmai_formats.errors import UserError
+from gmai_formats.rows.box_text import UNIT
 from PIL import Image, ImageDraw, ImageFont
 
 Box = tuple[int, int, int, int]
@@ -14,7 +15,6 @@ COLOURS = ((255, 200, 40), (70, 200, 255), (255, 120, 190), (130, 230, 110), (25
 _BOXES = r"\[\s*\[\s*\d+(?:\s*,\s*\d+){3}\s*\](?:\s*,\s*\[\s*\d+(?:\s*,\s*\d+){3}\s*\])*\s*\]"
 _REGION = re.compile(rf"(?:<ref>(?P<label>[^<]*)</ref>\s*)?<box>(?P<boxes>{_BOXES})</box>")
 _TAG = re.compile(r"</?(?:ref|box)>")
-_SCALE = 1000
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def find_regions(text: str) -> list[Region]:
     found: list[Region] = []
     for match in _REGION.finditer(text):
         boxes = tuple(tuple(box) for box in ast.literal_eval(match["boxes"]))
-        whole = tuple(box for box in boxes if 0 <= box[0] < box[2] <= _SCALE and 0 <= box[1] < box[3] <= _SCALE)
+        whole = tuple(box for box in boxes if 0 <= box[0] < box[2] <= UNIT and 0 <= box[1] < box[3] <= UNIT)
         if whole:
             found.append(Region((match["label"] or "").strip(), whole))
     return found
@@ -81,8 +81,8 @@ def _pixels(box: Box, size: tuple[int, int]) -> Box:
     width, height = size
     left, top, right, bottom = box
     return (
-        round(left * width / _SCALE), round(top * height / _SCALE),
-        round(right * width / _SCALE), round(bottom * height / _SCALE),
+        round(left * width / UNIT), round(top * height / UNIT),
+        round(right * width / UNIT), round(bottom * height / UNIT),
     )  # fmt: skip
 
 

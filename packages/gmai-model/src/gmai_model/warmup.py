@@ -35,8 +35,6 @@ VISION_LEARNING_RATE = 1e-3
 LANGUAGE_LEARNING_RATE = 2e-3
 IMAGES_PER_STEP = 16
 TOKENS_PER_STEP = 1024
-PLACES_PER_IMAGE = 16
-"""Words that stand for an image: fewer than its features, so that more text is read in the same time."""
 STRAY_WORDS = 0.4
 """Share of an image's places that take a word of any image: no patch of a real image shows all there is to name."""
 

@@ -234,8 +234,3 @@ def cells_of(table: PublishedTable) -> Iterable[PublishedCell]:
             protocol = chosen.protocols.get(column, "") if chosen else ""
             count = chosen.counts.get(column) if chosen else None
             yield PublishedCell(table.name, row.name, row.group, row.source, column, text, protocol, count)
-
-
-def paper_cells() -> Sequence[PublishedCell]:
-    """Return every cell of the paper's tables."""
-    return [cell for name in PAPER_TABLES for cell in cells_of(paper_table(name))]

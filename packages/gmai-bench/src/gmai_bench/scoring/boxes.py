@@ -4,10 +4,10 @@ A box is four numbers in brackets, `[x1, y1, x2, y2]` or `<box>[[x1, y1, x2, y2]
 up to 1 are shares of the sides, all others thousandths, as the checkpoint's grammar has them.
 """
 
-import math
 import re
 
 from gmai_formats.errors import UserError
+from gmai_formats.rows.box_text import UNIT, iou
 
 from gmai_bench.benchmarks.question import Question
 from gmai_bench.extraction.text import strip_thoughts
@@ -16,7 +16,6 @@ from gmai_bench.scoring.verdict import Scorer, Verdict
 Box = tuple[float, float, float, float]
 _NUMBER = r"\s*(-?\d+(?:\.\d+)?)\s*"
 _BOX = re.compile(r"[\[(]" + ",".join([_NUMBER] * 4) + r"[\])]")
-_UNIT = 1000
 
 
 def boxes(text: str) -> list[Box]:
@@ -24,20 +23,10 @@ def boxes(text: str) -> list[Box]:
     found: dict[Box, None] = {}
     for match in _BOX.finditer(text):
         numbers = [float(number) for number in match.groups()]
-        scale = _UNIT if max(numbers) <= 1 else 1
+        scale = UNIT if max(numbers) <= 1 else 1
         x1, y1, x2, y2 = (number * scale for number in numbers)
         found[x1, y1, x2, y2] = None
     return list(found)
-
-
-def iou(one: Box, other: Box) -> float:
-    """Return the area that two boxes share over the area that either covers; 0 for a box without area."""
-    wide = min(one[2], other[2]) - max(one[0], other[0])
-    high = min(one[3], other[3]) - max(one[1], other[1])
-    both = max(0.0, wide) * max(0.0, high)
-    areas = [max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1]) for box in (one, other)]
-    union = sum(areas) - both
-    return both / union if union > 0 and math.prod(areas) > 0 else 0.0
 
 
 def score(response: str, question: Question) -> Verdict:

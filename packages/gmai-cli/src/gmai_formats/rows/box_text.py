@@ -1,4 +1,8 @@
-"""Boxes in the checkpoint's grammar, `<box>[[x1, y1, x2, y2]]</box>` in 0–1000: written, checked, from `objects`."""
+"""Boxes in the checkpoint's grammar, `<box>[[x1, y1, x2, y2]]</box>` in 0–1000: written, read, checked, compared.
+
+The truth is always half-open absolute pixels `[x1, y1, x2, y2)` of a picture of known size; read back from thousandths,
+each side lies within one of them.
+"""
 
 import json
 import math
@@ -43,10 +47,38 @@ def scale(xyxy: Sequence[Number], size: tuple[Number, Number], unit: int) -> tup
     return (*lows, *highs)  # pyright: ignore[reportReturnType]
 
 
-def box_tag(boxes: Sequence[Sequence[int]]) -> str:
-    """Return `<box>[[x1, y1, x2, y2], …]</box>`."""
-    inner = ", ".join(f"[{', '.join(map(str, box))}]" for box in boxes)
+def box_tag(boxes: Sequence[Sequence[Number]], width: Number = UNIT, height: Number = UNIT) -> str:
+    """Return `<box>[[x1, y1, x2, y2], …]</box>` of boxes in what `width` and `height` are in; else in thousandths."""
+    inner = ", ".join(f"[{', '.join(map(str, scale(box, (width, height), UNIT)))}]" for box in boxes)
     return f"<box>[{inner}]</box>"
+
+
+def box_text(label: str, boxes: Sequence[Sequence[Number]], width: Number = UNIT, height: Number = UNIT) -> str:
+    """Return `<ref>label</ref><box>[[x1, y1, x2, y2], …]</box>`; the label must not hold `<`."""
+    return f"<ref>{label}</ref>{box_tag(boxes, width, height)}"
+
+
+def to_pixels(xyxy: Sequence[int], size_px: Size) -> tuple[int, int, int, int]:
+    """Return a box in thousandths as pixels of a picture of `size_px`: the nearest ones, at least one each way.
+
+    Rounding outwards, as in writing, would let a box grow with every reading.
+    """
+    (x1, y1, x2, y2), (width, height) = xyxy, size_px
+    left, top, right, bottom = (
+        (2 * number * side + UNIT) // (2 * UNIT)
+        for number, side in ((x1, width), (y1, height), (x2, width), (y2, height))
+    )
+    left, top = min(left, width - 1), min(top, height - 1)
+    return left, top, min(max(right, left + 1), width), min(max(bottom, top + 1), height)
+
+
+def iou(one: Sequence[Number], other: Sequence[Number]) -> float:
+    """Return the intersection over union of two boxes; 0 where one of them has no area."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    areas = [max(box[2] - box[0], 0) * max(box[3] - box[1], 0) for box in (one, other)]
+    common = max(width, 0) * max(height, 0)
+    return common / (sum(areas) - common) if all(areas) else 0.0
 
 
 def wrong_box_text(content: str) -> str | None:

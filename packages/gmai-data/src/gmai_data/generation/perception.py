@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from gmai_formats.rows.box_text import box_tag, box_text
+
 from gmai_data.annotation import Annotation, Box, boxes_of
 from gmai_data.generation.choices import LETTERS, lettered, options_for
 from gmai_data.generation.wording import Words
-from gmai_data.imaging.box_text import box_tag, box_text
 from gmai_data.seeded import choose, hash_fraction, shuffled
 from gmai_data.vocabulary import Modality
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from gmai_formats.chat.dialect import Dialect, ResponseFormat
 from gmai_formats.chat.prices import Price, text_tokens
+from gmai_formats.rows.box_text import box_text
 from pydantic import BaseModel, ConfigDict, Field
 
 from gmai_data.annotation import Annotation, Box
@@ -39,7 +40,6 @@ from gmai_data.generation.requests import (
 )
 from gmai_data.generation.translation import glossary, lock, unlock
 from gmai_data.generation.wording import Words
-from gmai_data.imaging.box_text import box_text
 from gmai_data.sample import qualified_id
 from gmai_data.seeded import choose, hash_fraction, shuffled
 from gmai_data.sources.recipe import Recipe

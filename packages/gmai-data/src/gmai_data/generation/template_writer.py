@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gmai_formats.rows.box_text import box_tag, box_text
+
 from gmai_data.annotation import Annotation, Box
 from gmai_data.generation.perception import perception_turns
 from gmai_data.generation.wording import Words, speaks_chinese
-from gmai_data.imaging.box_text import box_tag, box_text
 from gmai_data.sample import Sample, qualified_id
 from gmai_data.seeded import choose, hash_fraction
 from gmai_data.sources.recipe import Recipe

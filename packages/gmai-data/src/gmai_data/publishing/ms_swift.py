@@ -11,15 +11,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from gmai_data.imaging.box_text import box_tag, parse
+from gmai_formats.rows.box_text import BOX_MARK, REF_MARK, box_tag, to_pixels
+
 from gmai_data.publishing.image_files import ImageFolder
 from gmai_data.publishing.row_facts import RowFacts
 from gmai_data.vocabulary import Split, SubDataset
 
 _MARKUP = re.compile(r"<ref>([^<]*)</ref>|<box>\[((?:\[\d+(?:, \d+){3}\](?:, )?)+)\]</box>")
-_NUMBERS = re.compile(r"\[\d+(?:, \d+){3}\]")
-PLACEHOLDERS = ("<ref-object>", "<bbox>")
-"""What ms-swift replaces by the next `ref` and the next `bbox` of `objects`."""
+_NUMBERS = re.compile(r"\[(\d+(?:, \d+){3})\]")
 
 
 class MsSwiftFolder:
@@ -52,7 +51,7 @@ class _MsSwiftFiles:
     def add(self, row: Mapping[str, Any]) -> str | None:
         if len(row["images"]) > 1:
             return "boxes of a row with several images do not say which image they are of"
-        if any(mark in message["content"] for message in row["messages"] for mark in PLACEHOLDERS):
+        if any(mark in message["content"] for message in row["messages"] for mark in (REF_MARK, BOX_MARK)):
             return "the text holds a placeholder of ms-swift"
         entry: dict[str, Any] = {"id": row["id"], "messages": row["messages"], "images": []}
         if row["images"]:
@@ -86,22 +85,17 @@ def grounded(
         boxes: The sample's, in absolute pixels.
         size_px: Width and height of the image.
     """
-    exact = {box_tag([_four(box["xyxy"])], *size_px): list(box["xyxy"]) for box in reversed(boxes)}
+    exact = {box_tag([box["xyxy"]], *size_px): list(box["xyxy"]) for box in reversed(boxes)}
     objects: dict[str, list[Any]] = {"ref": [], "bbox": []}
 
     def replace(found: re.Match[str]) -> str:
         label, inner = found.groups()
         if inner is None:
             objects["ref"].append(label)
-            return "<ref-object>"
-        tags = [f"<box>[{numbers}]</box>" for numbers in _NUMBERS.findall(inner)]
-        for tag in tags:
-            objects["bbox"].append(exact.get(tag) or list(parse(f"<ref></ref>{tag}", size_px)[0][1]))
-        return "<bbox>" * len(tags)
+            return REF_MARK
+        for numbers in _NUMBERS.findall(inner):
+            box = [int(number) for number in numbers.split(", ")]
+            objects["bbox"].append(exact.get(box_tag([box])) or list(to_pixels(box, size_px)))
+        return BOX_MARK * inner.count("[")
 
     return [{**message, "content": _MARKUP.sub(replace, message["content"])} for message in messages], objects
-
-
-def _four(xyxy: list[int]) -> tuple[int, int, int, int]:
-    x1, y1, x2, y2 = xyxy
-    return x1, y1, x2, y2

@@ -25,12 +25,8 @@ Row = dict[str, str]
 IsHeader = Callable[[Sequence[str]], bool]
 
 
-def delimiter_of(header: str, column: str) -> str:
-    """Return the delimiter (comma, tab or semicolon) under which a header line has a column, or a comma."""
-    return _delimiter(header, lambda names: column in names)
-
-
-def _delimiter(header: str, is_header: IsHeader) -> str:
+def delimiter_of(header: str, is_header: IsHeader) -> str:
+    """Return the delimiter under which a line is a header, or the likeliest one."""
     for delimiter in ",\t;|":
         if is_header([name.strip() for name in next(separated.reader([header], delimiter=delimiter), [])]):
             return delimiter
@@ -91,7 +87,7 @@ def _text_rows(path: Path, is_header: IsHeader, encoding: str, delimiter: str | 
         with path.open(encoding=encoding, newline="") as file:
             first = file.readline()
             file.seek(0)
-            separator = delimiter or _delimiter(first, is_header)
+            separator = delimiter or delimiter_of(first, is_header)
             for cells in separated.reader(file, delimiter=separator, strict=True):
                 yield [cell.strip() for cell in cells]
     except UnicodeError as error:
