@@ -69,7 +69,7 @@ def agreement(
     out: Annotated[Path, typer.Argument(help="Output folder of the run whose answers were labelled.")],
     notes: Annotated[list[Path], typer.Argument(help="Files that the report page saved, one per reader.")],
 ) -> None:
-    """Say how far readers agree with the rules and with one another: share, 95 % interval, Cohen's kappa."""
+    """Report how far readers agree with the rules and with one another: share, 95 % interval, Cohen's kappa."""
     from gmai_cli.console import table as print_table
 
     from gmai_bench.report.markdown import percent, span
@@ -111,7 +111,7 @@ def plan(
         float, typer.Option(min=0, max=1, help="Correlation of the answers about one image, 0 to 1.")
     ] = 0.2,
 ) -> None:
-    """Say which difference so many questions can show, before they are asked: 95 % confidence, 80 % power."""
+    """Report which difference so many questions can show, before they are asked: 95 % confidence, 80 % power."""
     from gmai_cli.console import table as print_table
 
     from gmai_bench.tools.plan import planned, questions_for, sizes

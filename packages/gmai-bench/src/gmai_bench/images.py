@@ -46,7 +46,7 @@ class ImageStore:
         return digest
 
     def _holds(self, path: Path, encoded: bytes) -> bool:
-        """Say whether an image is stored whole; one that a power cut or a disk damaged is written again.
+        """Return whether an image is stored whole; one that a power cut or a disk damaged is written again.
 
         So no image needs an fsync of its own, which on a network file system would cost more than asking the model.
         """

@@ -57,7 +57,7 @@ def build_app(selected: str | None) -> typer.Typer:
         nodes: Annotated[int, typer.Option(min=1, help="With --slurm: nodes of the job.")] = 2,
         wait_s: Annotated[float, typer.Option(help="With --slurm: seconds to wait for the job.")] = 300.0,
     ) -> None:
-        """Say what is installed, which devices and launchers this machine has, and what to install for what.
+        """Show what is installed, which devices and launchers this machine has, and what to install for what.
 
         With --slurm a job of a minute does what training does on the nodes, and every finding comes with its remedy;
         --train looks at this machine as a training run does before it starts.

@@ -60,7 +60,7 @@ class _Holder:
 
     @property
     def is_here(self) -> bool:
-        """Say whether it is a process of this machine, and of this container where there is one."""
+        """Return whether it is a process of this machine, and of this container where there is one."""
         return (self._entries.get("host"), self._entries.get("processes")) == (socket.gethostname(), _processes())
 
     def gone(self) -> str | None:

@@ -351,7 +351,7 @@ def _fingerprint(sources: Sequence[Source], digests: dict[str, str], settings: B
 
 
 def _is_whole(out: Path) -> bool:
-    """Say whether a build was completed and what it published is as it was; otherwise its shards are built again."""
+    """Return whether a build was completed and what it published is as it was; otherwise its shards are built again."""
     try:
         found = lost(out, COMPLETE)
     except FileNotFoundError:
@@ -368,7 +368,7 @@ def _is_whole(out: Path) -> bool:
 
 
 def _is_complete(out: Path, work: Path, fingerprint: dict[str, Any]) -> bool:
-    """Say whether OUT holds this build, complete; it may hold none yet, but no other.
+    """Return whether OUT holds this build, complete; it may hold none yet, but no other.
 
     Raises:
         UserError: It holds another.

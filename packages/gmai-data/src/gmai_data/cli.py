@@ -192,7 +192,7 @@ def stats(
 def status(
     out: Annotated[Path, typer.Argument(help="Folder that `gmai data build` writes to as a job array.")],
 ) -> None:
-    """Say which shards of a job array are missing, why, and the command that does just those; exit code 3 then."""
+    """Report which shards of a job array are missing, why, and the command that does just those; exit code 3 then."""
     from gmai_cli.exit_codes import EXIT_OK, EXIT_PARTIAL
 
     from gmai_data.array_status import summary

@@ -210,7 +210,7 @@ def check_mixture(
     stage: Annotated[int | None, typer.Option(min=1, max=3, help="Only the datasets of this stage.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask the Hub.")] = False,
 ) -> None:
-    """Say for each dataset what is there, what is missing and how to get it; exit code 2 if a job would end.
+    """Report for each dataset what is there, what is missing and how to get it; exit code 2 if a job would end.
 
     gmai model mixture check mix.yaml --stage 1
     """

@@ -50,7 +50,7 @@ _POSSIBLE = {
 
 
 def surely(before: str, after: str, language: Language) -> bool:
-    """Say whether the words around a name deny that it is there.
+    """Return whether the words around a name deny that it is there.
 
     Args:
         before: Lower-case text of its clause up to the name.
@@ -61,5 +61,5 @@ def surely(before: str, after: str, language: Language) -> bool:
 
 
 def possibly(before: str, after: str, language: Language) -> bool:
-    """Say whether the words around a name may deny that it is there, or compare it; see `surely`."""
+    """Return whether the words around a name may deny that it is there, or compare it; see `surely`."""
     return bool(_POSSIBLE[language].search(before) or _POSSIBLE[language].search(after))

@@ -57,7 +57,7 @@ def visual_chinese() -> re.Pattern[str]:
 
 @functools.lru_cache(maxsize=65536)
 def is_plain(word: str) -> bool:
-    """Say whether an English word, or what it is an inflexion of, passes in any sentence."""
+    """Return whether an English word, or what it is an inflexion of, passes in any sentence."""
     return _stands_in(word, plain_words(), _ENDINGS) or _stands_in(word, _visual()["en"], _OF_VISUAL_WORDS)
 
 

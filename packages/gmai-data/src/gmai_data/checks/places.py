@@ -55,7 +55,7 @@ def _place(box: Box, facts: Facts) -> tuple[float, float]:
 def _holds(
     facts: Facts, label: str, vertical: str | None, horizontal: str | None, *, central: bool, corner: bool
 ) -> bool | None:
-    """Say whether a box of a label lies there; None where the label has no box."""
+    """Return whether a box of a label lies there; None where the label has no box."""
     boxes = known_boxes(facts, label)
     if not boxes:
         return None

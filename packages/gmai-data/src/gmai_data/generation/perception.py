@@ -127,7 +127,7 @@ def region_offer(annotation: Annotation, words: Words, box: Box, purpose: str) -
 
 
 def _shares(annotation: Annotation, label: str, box: Box) -> bool:
-    """Say whether a region may show a label, too: an unknown place, or half of the smaller of two boxes is common."""
+    """Return whether a region may show a label, too: an unknown place, or half of the smaller of two boxes is common."""
     boxes = boxes_of(annotation, label)
     return not boxes or label in annotation.incomplete or any(_common(each, box) >= _HALF for each in boxes)
 

@@ -349,7 +349,7 @@ class TaskMaker:
         return Facts(annotation, Kind.TEXT_ONLY, Language.EN, self._names[Language.EN], (), (), (), "", (0, 0), (1, 1))
 
     def speaks_chinese(self, annotation: Annotation) -> bool:
-        """Say whether the card has the Chinese names of the record's labels."""
+        """Return whether the card has the Chinese names of the record's labels."""
         return all(label in self._chinese for label in annotation.labels)
 
     def _in_chinese(self, reference: str) -> str:

@@ -46,12 +46,12 @@ class Words:
 
     @property
     def exhaustive(self) -> bool:
-        """Say whether everything of the card's labels was looked for, so that lists are complete."""
+        """Return whether everything of the card's labels was looked for, so that lists are complete."""
         return self._recipe.exhaustive
 
     @property
     def one_box_per_region(self) -> bool:
-        """Say whether each separate region of a picture has a box of its own, so that they can be counted."""
+        """Return whether each separate region of a picture has a box of its own, so that they can be counted."""
         return self._recipe.boxes.per == "component"
 
     def label(self, name: str) -> str:
@@ -107,7 +107,7 @@ class Words:
 
 
 def speaks_chinese(annotation: Annotation, recipe: Recipe) -> bool:
-    """Say whether the card has every Chinese name that a sample about this annotation could need."""
+    """Return whether the card has every Chinese name that a sample about this annotation could need."""
     names = (*annotation.labels, *annotation.absent)
     complete = recipe.anatomy.zh is not None and recipe.label_noun.zh is not None
     return complete and all(recipe.chinese(name) is not None for name in names)

@@ -92,7 +92,7 @@ def require_modality(code: str | None, modality: Modality | None, file: str) -> 
 
 
 def words_in_picture(pixels: Pixels, file: str) -> bool:
-    """Say whether an OCR finds at least one word of three letters or digits.
+    """Return whether an OCR finds at least one word of three letters or digits.
 
     Raises:
         SourceError: The OCR is not installed; without it nothing could be held back.

@@ -18,7 +18,7 @@ BOMB_BYTES, BOMB_RATIO = 4_000_000_000, 200
 
 
 def is_bomb(packed_bytes: int, unpacked_bytes: int) -> bool:
-    """Say whether a packed file that claims such a size would only fill the disk."""
+    """Return whether a packed file that claims such a size would only fill the disk."""
     return unpacked_bytes > BOMB_BYTES and unpacked_bytes > BOMB_RATIO * packed_bytes
 
 

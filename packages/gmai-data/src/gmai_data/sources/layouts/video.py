@@ -144,7 +144,7 @@ class _FrameLabels:
         self._changes = [(number, full_name(card, raw, table)) for number, raw in sorted(numbered)]
 
     def open_at(self, frame: int) -> bool:
-        """Say whether a frame lies before the first row of its table, which says nothing about it."""
+        """Return whether a frame lies before the first row of its table, which says nothing about it."""
         return bool(self._changes) and frame < self._changes[0][0]
 
     def at(self, frame: int) -> tuple[str, ...]:
