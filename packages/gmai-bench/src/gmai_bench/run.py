@@ -48,7 +48,7 @@ class Settings:
     """Questions whose right answers are known to be wrong: the number without them stands beside."""
     image_ablation: Ablation = "none"
     seed: int = 0
-    """Of the noise images; nothing else is random."""
+    """Seed of the noise images; nothing else is random."""
 
 
 def ask_and_report(

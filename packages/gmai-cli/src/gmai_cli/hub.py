@@ -15,9 +15,9 @@ from gmai_cli.console import progress, say
 from gmai_cli.hub_calls import RepoType, library, patiently
 
 RECORD = ".gmai-push.json"
-"""In the repository: the digests of what gmai put there, so that a later push can tell it from what others did."""
+"""File in the repository: digests of what gmai put there, so that a later push can tell it from what others did."""
 PULLED = ".gmai-pull.json"
-"""In a pulled folder: where it comes from."""
+"""File in a pulled folder that says where it comes from."""
 _OF_THE_HUB = frozenset({".gitattributes", RECORD})
 _BATCH_FILES = 16
 _DOWNLOADS = 8

@@ -45,7 +45,7 @@ def build_app(selected: str | None) -> typer.Typer:
     for plugin in plugins.discover().values():
         plugins.attach(app, plugin, selected=plugin.name == selected)
 
-    @app.command(short_help="Say what is installed, what this machine has, and what to install for what.")
+    @app.command(short_help="Show what is installed, what this machine has, and what to install for what.")
     def doctor(
         train: Annotated[
             bool, typer.Option("--train", help="Check whether this machine can train, as a run does.")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def is_alive(pid: int) -> bool:
-    """Return whether a process of this machine still runs, whoever owns it; one that only waits to be reaped does not."""
+    """Return whether a process of this machine runs, whoever owns it; one that only waits to be reaped does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -12,7 +12,7 @@ from gmai_formats.state import DamagedError, damage, read_state, seal, write_sta
 
 BUILT, WRITTEN, SCREENED = "done.json", "written.json", "screened.json"
 COMPLETE = ".build/complete.json"
-"""Of the whole build, beside `build.json`; its files are those of OUT."""
+"""Marker of a complete build, beside `build.json`; its files are those of OUT."""
 _FILES = "files"
 
 _verified: dict[Path, tuple[tuple[int, int, int], ...]] = {}

@@ -36,7 +36,7 @@ class Sample:
     boxes: tuple[Box, ...]
     provenance: Mapping[str, Any]
     parent_id: str | None = None
-    """Of the sample that a translation was made from."""
+    """Id of the sample that a translation was made from."""
 
     @property
     def has_image(self) -> bool:

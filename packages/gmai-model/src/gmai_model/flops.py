@@ -50,7 +50,7 @@ class Flops:
     head_weights: int
     trainable: Collection[Part]
     positions_per_image: int
-    """Of the vision encoder: patches and the class token."""
+    """Sequence length of the vision encoder: patches and the class token."""
     tokens_per_image: int
 
     def factor(self, part: Part) -> int:

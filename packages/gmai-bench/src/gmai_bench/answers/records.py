@@ -15,7 +15,7 @@ RESPONSE_KEYS = (
     "response", "prediction", "text", "output", "model_pred", "pred_response", "model_output", "answer_pred",
     "model_answer", "model_response", "generated_text", "generated_answer", "pred_answer", "resps", "filtered_resps",
 )  # fmt: skip
-"""In this order; `answer` is not among them, for in most of these files it is the right one."""
+"""Looked for in this order; `answer` is not among them, for in most of these files it is the right one."""
 
 QUESTION_KEYS = ("question", "question_text")
 PROMPT_KEYS = ("prompt", "input", "query", "final_input_prompt")

@@ -8,7 +8,7 @@ HEADLINE = "accuracy"
 """The measure of the questions behind a protocol's number."""
 
 SET_JOIN = " + "
-"""Between the texts of a question with several right choices, in its reference and in the answer read."""
+"""Separator between the texts of several right choices, in the reference and in the answer read."""
 
 KeepImage = Callable[[bytes, str], str]
 """Takes one encoded image and the place it came from (for messages); returns its SHA-256 hex digest."""

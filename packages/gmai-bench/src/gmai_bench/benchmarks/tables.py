@@ -15,7 +15,7 @@ from gmai_formats.json_text import parse_json
 
 _ROWS_AT_ONCE = 64
 _RECORDS_LOOKED_AT = 1000
-"""Of JSON, for its columns."""
+"""Records of a JSON file that are looked at to find its columns."""
 """Characters; a table may carry whole images as text."""
 _LONGEST_PATH = 1024
 """A longer text is an image in base64."""
@@ -29,7 +29,7 @@ class Layout:
     """How files are laid out where their names do not say it."""
 
     delimiter: str = ""
-    """Of a text file."""
+    """Delimiter of a text file."""
     header: tuple[str, ...] = ()
     """Names of columns, where the first line has none."""
     records: str = ""

@@ -24,7 +24,7 @@ class PublishedNumber:
     model: str
     benchmark: str
     value: str
-    """As printed, in percent."""
+    """The number as printed, in percent."""
     protocol: str
     """Ours that asks the same questions; empty where there is none."""
     measure: str

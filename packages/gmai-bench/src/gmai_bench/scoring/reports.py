@@ -64,4 +64,4 @@ SCORERS = {
     "green": _scorer("green", "green_score", "green-score", "GREEN", _green),
     "ratescore": _scorer("ratescore", "RaTEScore", "RaTEScore", "RaTEScore", _rate),
 }
-"""By name."""
+"""Name ▶ scorer."""

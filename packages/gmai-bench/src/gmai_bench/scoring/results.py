@@ -33,7 +33,7 @@ class GroupResult:
     accuracy: float
     interval: tuple[float, float]
     chance: float | None
-    """Of a uniform guess, an open question counting 0; `None` where every question is open."""
+    """Accuracy of a uniform guess, an open question counting 0; `None` where every question is open."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ class Agreement:
     n: int
     agreed: int
     interval: tuple[float, float]
-    """Of the share, Wilson 95 %."""
+    """95 % Wilson interval of the share."""
     kappa: float | None
     """Cohen 1960; none where both readings say one thing only."""
     unclear: int

@@ -32,7 +32,7 @@ class Comparison:
     difference: float
     """Second minus first."""
     standard_error: float
-    """Of the difference, clustered by image."""
+    """Standard error of the difference, clustered by image."""
     clusters: int
     interval: tuple[float, float]
     """95 %, clustered; where every pair says the same, what so many pairs leave possible."""

@@ -16,7 +16,7 @@ class Plan:
     """What so many questions can show; shares."""
 
     half_width: float
-    """Of the 95 % Wilson interval of one model."""
+    """Half the width of one model's 95 % Wilson interval."""
     unpaired: float
     """Smallest true difference found with 80 % power between two models on different questions of that many."""
     paired: float

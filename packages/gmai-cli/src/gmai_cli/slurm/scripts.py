@@ -30,16 +30,16 @@ class Site:
     gpus: int = 8
     cpus_per_gpu: int = 8
     time: str = "24:00:00"
-    """Of a training job, as Slurm writes it."""
+    """Time limit of a training job, as Slurm writes it."""
     venv: Path | None = None
     container: str | None = None
     cache: Path | None = None
     build_partition: str | None = None
-    """Of the build, which needs no GPU; that of all jobs where None."""
+    """Partition of the build, which needs no GPU; that of all jobs where None."""
     build_mem: str | None = None
     qos: str | None = None
     gres: str | None = None
-    """In place of --gpus-per-node, such as gpu:a100:8."""
+    """Replaces --gpus-per-node, such as gpu:a100:8."""
     modules: tuple[str, ...] = ()
     conda: str | None = None
     """Name or folder of a conda environment."""
@@ -47,7 +47,7 @@ class Site:
     """Folders that a container sees."""
     proxy: str | None = None
     train_mem: str | None = None
-    """Of a node, as Slurm writes it; all of it (`--mem=0`) where None."""
+    """Memory of a node, as Slurm writes it; all of it (`--mem=0`) where None."""
     build_time: str | None = None
     bench_time: str | None = None
     bench_mem: str | None = None

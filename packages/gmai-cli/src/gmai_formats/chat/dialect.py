@@ -25,7 +25,7 @@ class Dialect(BaseModel):
     response_format: ResponseFormat | None = None
     """How a JSON answer is asked for; none given takes that of the build."""
     reasoning_effort: str = ""
-    """As the provider names it: `minimal`, `low`, `medium`, `high`; nothing is sent where it is empty."""
+    """Effort, as the provider names it: `minimal`, `low`, `medium`, `high`; nothing is sent where it is empty."""
     reasoning_tokens: int = Field(default=0, ge=0)
     """Tokens that a model may think beside its answer; added to the limit."""
     extra_body: Mapping[str, Any] = Field(default_factory=dict)

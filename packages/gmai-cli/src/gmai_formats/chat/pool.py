@@ -110,7 +110,7 @@ class Pool:
             endpoint.most = max(1, round(concurrency * endpoint.weight / total))
         self._waiting: deque[asyncio.Future[bool]] = deque()
         self._called = 0
-        """Of those that waited: called, and not back yet."""
+        """How many of those that waited were called and are not back yet."""
         self.most_in_flight = 0
         self.stopped: BaseException | None = None
         """Why the run ends; no slot is given out any more."""

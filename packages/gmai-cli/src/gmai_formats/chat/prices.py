@@ -19,7 +19,7 @@ from gmai_formats.safe_yaml import load_yaml
 _DATED = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")
 _HAN = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff]")
 _CHARACTERS_PER_TOKEN = 4.0
-"""Of English, by OpenAI's rule of thumb; a Chinese character counts as one token."""
+"""For English, by OpenAI's rule of thumb; a Chinese character counts as one token."""
 
 
 class _Entry(BaseModel):

@@ -26,7 +26,7 @@ crops by 1 % with gamma 0.85 and quality 60 nine, of 10 with gamma 0.8 or 1.25 e
 more where they overlap (CT, 3 mm thick, 2 mm apart), 1.7 in MR and 2.7 in a soft-tissue window; in a lung window 1.5 mm
 apart one pair in a hundred leaves less (0.93)."""
 _LEAST_DETAIL = 0.14
-"""Of a smooth picture, in its standard deviations: compression alone leaves as much as its own detail."""
+"""Least detail of a smooth picture, in its standard deviations: compression alone leaves as much as its own detail."""
 _ALIKE = 0.8
 """Least correlation of the 16 × 16 means of two pictures that are laid on each other."""
 _STEPS, _MARGIN_PX, _FARTHEST_PX = 4, 2, 4.0

@@ -46,7 +46,7 @@ class Bar:
     name: str
     value: float
     words: str
-    """Beside the bar, or above it on a narrow page."""
+    """Text beside the bar, or above it on a narrow page."""
     interval: tuple[float, float] | None = None
     tick: float | None = None
     """A dashed line across the bar, such as chance."""

@@ -25,7 +25,7 @@ from gmai_formats.pictures.windows import (
 _LIBRARY: Any = cast(Any, nibabel)
 _ORIENTATIONS: Any = cast(Any, nibabel.orientations)
 MAX_UNPACKED_BYTES = 2 * 2**30
-"""Of a volume in memory; a larger one is opened from its file."""
+"""Largest volume held in memory; a larger one is opened from its file."""
 
 
 def to_display(array: Values, affine: npt.NDArray[np.float64]) -> tuple[Values, npt.NDArray[np.float64]]:

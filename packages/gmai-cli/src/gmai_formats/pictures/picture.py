@@ -41,7 +41,7 @@ class Picture:
     metadata: frozenset[str] = frozenset()
     """Names of what a raster holds beside its pixels."""
     slices: int = 1
-    """Of the file: axial slices or frames, of which this is one."""
+    """Axial slices or frames of the file, of which this is one."""
     pixel_mm: float | None = None
     """Side of its square pixels, None where the file gives no distance."""
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 from gmai_formats.rows.rules import Problem, shortened
 
 SUFFIXES = frozenset({"png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"})
-"""Of the members of a WebDataset that are images."""
+"""Suffixes of the members of a WebDataset that are images."""
 _MAY_BE_ODD = re.compile(r"\.\.|:|\0")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
@@ -36,7 +36,7 @@ class FilePart:
     file: Path
     offset: int = 0
     size: int = -1
-    """In bytes; −1 reads to the end."""
+    """Length in bytes; −1 reads to the end."""
 
     def read(self) -> bytes:
         """Return the bytes."""

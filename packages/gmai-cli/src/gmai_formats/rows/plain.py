@@ -18,7 +18,7 @@ pa: Any = cast(Any, pyarrow)
 pc: Any = cast(Any, pyarrow.compute)
 
 MESSAGES: Any = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-"""As gmai-data writes them."""
+"""Type of `messages`, as gmai-data writes it."""
 _NEUTRAL = frozenset({"id", "width", "height", "label"})
 
 

@@ -14,7 +14,7 @@ from gmai_formats.rows.rules import PLACED, Problem
 from gmai_formats.rows.shapes import PLACEHOLDER, Refused, Turns, kind_of, turns_of
 
 TURN_MARKS = ("<|im_start|>", "<|im_end|>")
-"""Of the checkpoint's chat template: with one in its text a sample could speak for the other side."""
+"""Marks of the checkpoint's chat template: with one in its text a sample could speak for the other side."""
 _ODD = r"<image[ _-]?\d+>|<\|image(?:_\d+|_pad|)\|>|<ImageHere>|<IMG_CONTEXT>|<video>|<audio>"
 MARKS = rf"</?box>|<ref-object>|<bbox>|<\|im_(?:start|end)\|>|{_ODD}"
 """What asks for a second look at a text, as a regular expression of Python and of RE2."""

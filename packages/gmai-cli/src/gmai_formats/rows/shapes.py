@@ -47,12 +47,12 @@ IMAGES = (
     "Figure_path", "figure_path", "file_name", "path_to_image", "fig_uri", "img_ref",
 )  # fmt: skip
 FLAGS = ("loss", "weight", "train", "loss_scale")
-"""Of a turn: whether it is to be learned."""
+"""Keys of a turn that say whether it is to be learned."""
 REFUSED = (
     "tools", "functions", "tool_calls", "function_call", "videos", "video", "audios", "audio", "chosen", "rejected",
     "rejected_response", "rejected_messages", "rejected_images",
 )  # fmt: skip
-"""Of a row: what a stage of supervised training cannot take."""
+"""Keys of a row that supervised training cannot take."""
 _IN_TURN = (
     "tool_calls", "function_call", "tool_call_id", "train_detail", "reasoning_content", "thinking", "images", "image",
     "video", "audio", "objects",

@@ -45,7 +45,7 @@ class Batch:
     lengths: np.ndarray
     """Images of each row."""
     images: list[Image | None] | None
-    """Of all rows, in order; None where the file holds them all, each an `InTable`."""
+    """The images of all rows, in order; None where the file holds them all, each an `InTable`."""
     first_image: int
     """Number of its first image in the file."""
 

@@ -16,7 +16,7 @@ _FILLING = (
     r"found|there|evidence|signs?|traces?|indications?|hints?|suspicion|parts?|portions?|presence|of|for|suggestive|suggesting)\s+)*"
 )
 _OTHERS = r"(?:(?!(?:is|are|was|were|but|with|shows?|and the)\b)[\w-]+[ ,]+){1,8}(?:or|nor)\s+(?:an?\s+|the\s+|any\s+)?"
-"""Of a list: "no effusion, mass or X"."""
+"""The rest of a list: "no effusion, mass or X"."""
 _SURE_BEFORE = {
     _EN: re.compile(
         r"(?:\b(?:no|without|lacks?|lacking|absence of|absent|free of|free from|negative for|neither|nor|excludes|"

@@ -13,9 +13,9 @@ _ABBREVIATION = re.compile(r"(?<![A-Za-z])[A-Z][A-Z0-9&-]{1,5}(?![A-Za-z])")
 _WORD = re.compile(r"[^\W_]+")
 _SENTENCE = re.compile(r"[.!?。！？\n]+")
 _HAN_SHARE = 0.5
-"""Of the letters of a Chinese text; the rest is left to abbreviations and names."""
+"""Least share of Han among the letters of a Chinese text; the rest is left to abbreviations and names."""
 _OTHER_SHARE = 0.02
-"""Of the letters of an English text that may be Han."""
+"""Largest share of Han among the letters of an English text."""
 _LONG_SENTENCE = 25
 """Characters from which a sentence said twice is a repetition."""
 _RUN = 4

@@ -33,7 +33,7 @@ _SIDE_WORDS = {"left": ("left", "左"), "right": ("right", "右"), "bilateral": 
 _UNLIKE = re.compile(r"(?:\b(?:not|unlike|rather than|instead of)\s+(?:an?\s+)?|不是|并非|而非|不同于)$")
 """Before a modality that the image is said not to be."""
 _MOST_NAMED = 6
-"""Of an image with more labels a caption need not name all."""
+"""Number of labels from which a caption need not name them all."""
 
 
 def labels_mentioned(facts: Facts, answers: str) -> str | None:

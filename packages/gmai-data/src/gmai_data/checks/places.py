@@ -14,7 +14,7 @@ _Way = Callable[[_Point, _Point], bool]
 _Said = tuple[str, str | None, str | None, bool]
 """(what is said, upper or lower, left or right, whether the centre is meant)."""
 _SLACK = 0.06
-"""Of the image's side: a centre this near to the middle is on either side of it."""
+"""Share of the image's side: a centre this near to the middle is on either side of it."""
 _CENTRAL = (0.28, 0.72)
 _LARGER = 1.0
 _PART = r"(?:parts?|half|thirds?|quarters?|portions?|regions?|areas?|zones?|corners?|quadrants?|sides?|centre|center)"

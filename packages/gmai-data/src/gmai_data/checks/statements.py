@@ -22,7 +22,7 @@ _SENTENCE = {
     Language.ZH: re.compile(r"[^。！？\n]*(?:[。！？\n]+|$)\s*"),
 }
 _OWN, _WORD = "\uf8fe", "\uf8fd"
-"""In a masked sentence: the record's modality, and a single word of its labels or its region."""
+"""Stand in a masked sentence for the record's modality, and for a single word of its labels or its region."""
 _REFERENCE = re.compile(r"<ref>([^<]*)</ref>(?:<box>[^<]*</box>)?|<box>[^<]*</box>")
 _SIMILE = re.compile(r"\b[a-z]+ (?:like|shaped|sized|coloured|colored)\b")
 """A bean, in `bean-shaped`, states nothing of a bean."""

@@ -24,7 +24,7 @@ class Text:
 
     turns: Turns
     low: Turns
-    """In lower case."""
+    """The turns in lower case."""
     answers: str
     """All answers in lower case."""
     everything: str

@@ -28,7 +28,7 @@ from gmai_data.vocabulary import Task as SourceTask
 
 NEAR_DUPLICATE, OF_DROPPED = "near-duplicate text", "of a dropped sample"
 _ROWS_PER_GROUP = 4096
-"""Of a file without images, which is read as a whole."""
+"""Rows per group of a file without images, which is read as a whole."""
 _Alike = tuple[SubDataset, Split, Kind, Language, Modality | None, Department, SourceTask, ClinicalTask]
 
 
@@ -45,7 +45,7 @@ class _Written:
     """What became of the tasks of each kind."""
     opinions: Counter[str] = field(default_factory=Counter[str])
     sentences: Counter[str] = field(default_factory=Counter[str])
-    """Of the kept texts about images: `resolved` against the record, `left out`; of texts alone: `of no image`."""
+    """Sentences of kept texts on images: `resolved` against the record, `left out`; of texts alone: `of no image`."""
     judged: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     _alike: dict[_Alike, tuple[Sample, int]] = field(default_factory=dict[_Alike, tuple[Sample, int]])
     """Kept samples that the statistics count alike: one of them, and how many they are."""

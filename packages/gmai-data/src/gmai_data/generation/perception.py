@@ -22,7 +22,7 @@ MAX_COUNT = 30
 _PRESENCE = 2
 """Labels asked about each way; which questions stay, the balance of the whole build decides (balance.py)."""
 _CLEAR = 0.06
-"""Of the side of the image: nearer to the middle, or to one another, no side is asked for."""
+"""Share of the image's side: nearer to the middle, or to one another, no side is asked for."""
 _LARGER = 1.5
 """So many times the area makes a region the larger one."""
 
@@ -127,7 +127,7 @@ def region_offer(annotation: Annotation, words: Words, box: Box, purpose: str) -
 
 
 def _shares(annotation: Annotation, label: str, box: Box) -> bool:
-    """Return whether a region may show a label, too: an unknown place, or half of the smaller of two boxes is common."""
+    """Return whether a region may show a label, too: its place is unknown, or it shares half of the smaller box."""
     boxes = boxes_of(annotation, label)
     return not boxes or label in annotation.incomplete or any(_common(each, box) >= _HALF for each in boxes)
 

@@ -132,7 +132,7 @@ async def _look_at_all(
 ) -> list[_Look]:
     looks: list[_Look] = []
     known = any(pending.journal.replies for pending, _ in firsts)
-    """Of an earlier run: the endpoint works, and what is left may be what no model takes."""
+    """Whether an earlier run had answers: then the endpoint works, and what is left may be what no model takes."""
     for endpoint in endpoints:
         look, seen = _Look(endpoint), set[str]()
         async with Driver(Pool([endpoint], 1), backoff_s=backoff_s, news=say) as driver:

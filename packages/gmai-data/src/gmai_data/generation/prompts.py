@@ -74,7 +74,7 @@ class Prompt:
     general: General
     specific: Specific
     digest: str
-    """Of both files: another text is another prompt, whatever its version says."""
+    """Digest of both files: another text is another prompt, whatever its version says."""
 
     @property
     def version(self) -> str:

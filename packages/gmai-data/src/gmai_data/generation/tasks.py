@@ -75,7 +75,7 @@ class Asking(BaseModel):
     response_format: ResponseFormat = "json_schema"
     """`json_schema`, `json_object`, or `none` for servers that refuse both."""
     reasoning_effort: str = ""
-    """As the provider names it: `minimal`, `low`, `medium`, `high`; nothing is sent where it is empty."""
+    """Effort, as the provider names it: `minimal`, `low`, `medium`, `high`; nothing is sent where it is empty."""
     reasoning_tokens: int = Field(default=0, ge=0)
     """Tokens that the model may think beside its answer; added to the limit of each prompt."""
     extra_body: Mapping[str, Any] = Field(default_factory=dict[str, Any])

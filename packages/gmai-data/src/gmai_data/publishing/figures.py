@@ -14,7 +14,7 @@ from gmai_formats.pages.shell import text
 THUMBNAIL_PX = 360
 """Longer side of a picture on a page."""
 COLOURS = ("#ffd400", "#4cc9f0", "#f72585", "#70e000", "#ff8c42", "#b388ff", "#00e5a8", "#ff5c5c")
-"""Of the boxes, by label."""
+"""Colours of the boxes, by label."""
 _LETTER_SHARE = 0.04
 """Height of a box's name as a share of the picture's longer side."""
 _LETTER_PX = 11

@@ -73,7 +73,7 @@ class JoinedColumn(_Part):
     """Regular expression on the item's path whose one group is the key, such as `^(s\\d+)/`."""
 
     encoding: str = "utf-8-sig"
-    """Of the table's text, such as `cp1252`."""
+    """Encoding of the table's text, such as `cp1252`."""
 
     @field_validator("of")
     @classmethod

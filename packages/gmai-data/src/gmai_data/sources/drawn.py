@@ -45,7 +45,7 @@ class DrawnRule(BaseModel):
     files: str
     """Pattern of the files; of those that match, SEG, RTSTRUCT and LIDC XML are taken and all others passed over."""
     fraction: float | None = Field(default=None, gt=0, le=1)
-    """From which fraction on a pixel of a fractional SEG is marked; without it such a SEG is refused."""
+    """Fraction from which a pixel of a fractional SEG is marked; without it such a SEG is refused."""
     readers: int = Field(default=2, ge=1, le=4)
     """LIDC XML: how many of the readers must have marked a voxel; its raw label is `nodule`."""
 

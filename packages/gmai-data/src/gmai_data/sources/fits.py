@@ -26,7 +26,7 @@ class Fit:
     """
 
     annotated: Size
-    """Of the picture that was annotated."""
+    """Size of the picture that was annotated."""
     shown: Size
     orientation: int = 1
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])

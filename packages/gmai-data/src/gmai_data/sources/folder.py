@@ -27,7 +27,7 @@ class Guess:
     """What a layout makes of a folder: the draft of a card is written from it."""
 
     description: str
-    """In words, as `a table of labels`."""
+    """What it is in words, such as `a table of labels`."""
     task: str
     layout: Mapping[str, Any]
     """The card's `layout`; what the folder cannot tell is the word TODO."""

@@ -94,7 +94,7 @@ def left_open(card: Card, uncertain: Sequence[str], labels: Sequence[str], file:
 
 
 SMALL_PART = -1
-"""In the place of the area of a region that is too small in the volume."""
+"""Stands in place of the area of a region that is too small in the volume."""
 
 
 class BoxCounter:

@@ -9,7 +9,7 @@ from gmai_data.sources.polygons import outlines_mask, polygon_mask
 from gmai_data.sources.tools.marked import Shape
 
 _CORNERS = 360
-"""Of the polygon that stands for a circle or an ellipse."""
+"""Corners of the polygon that stands for a circle or an ellipse."""
 
 
 def add_shape(picture: MarkedPicture, shape: Shape, where: str, file: str) -> None:

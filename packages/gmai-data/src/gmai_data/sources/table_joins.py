@@ -30,7 +30,7 @@ class TableJoin(BaseModel):
     """What becomes of a row whose key is not in the table: the quarantine, or its cells are empty."""
     encoding: str = UTF_8
     sheet: str | None = None
-    """Of a workbook with several."""
+    """Sheet of a workbook with several."""
 
 
 def with_joins(

@@ -34,7 +34,7 @@ from gmai_data.sources.label_volumes import (
 from gmai_data.vocabulary import Modality
 
 HEALTHY_SLICES = 8
-"""Of a case without any labelled voxel, times the card's `slices.negatives`; at least one is shown."""
+"""Slices shown of a case without any labelled voxel, times the card's `slices.negatives`; at least one is shown."""
 
 
 def slices_of_volume(

@@ -28,9 +28,9 @@ class VisionFamily:
     proof: str
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    """Of a source without a preprocessor_config.json."""
+    """Standard deviations per channel of a source without a preprocessor_config.json."""
     resample: int
-    """Of such a source; as Pillow counts: 2 bilinear, 3 bicubic."""
+    """The filter of such a source, as Pillow numbers it: 2 bilinear, 3 bicubic."""
 
 
 _CLASS = "the source's own class of transformers"

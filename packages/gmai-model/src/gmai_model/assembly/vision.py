@@ -17,7 +17,7 @@ from gmai_model.assembly.weights import WeightFiles
 
 _NOT_KEPT = ("text_model.", "text_projection.", "visual_projection.", "logit_scale", "logit_bias", "vision_model.head.",
              "head.")  # fmt: skip
-"""Of a whole model: the text side, and what makes one vector of an image; a LLaVA reads the patches."""
+"""Tensors that only a whole model has: the text side, and what makes one vector of an image; LLaVA reads patches."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Preparation:
     mean: list[float]
     std: list[float]
     resample: int
-    """As Pillow counts: 2 bilinear, 3 bicubic."""
+    """The filter, as Pillow numbers it: 2 bilinear, 3 bicubic."""
     rescale_factor: float
     where: str
     """The file that says so, or that there is none."""

@@ -16,7 +16,7 @@ from torch import Tensor
 MAX_SHARD_BYTES = 2**30
 """Bounds the memory of writing: a shard is held until it is full."""
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
-"""As safetensors calls them."""
+"""Names of the types in safetensors."""
 
 
 class WeightFiles:

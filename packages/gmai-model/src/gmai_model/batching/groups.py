@@ -9,7 +9,7 @@ import numpy as np
 KINDS = (
     "", "image_caption", "region_caption", "free_instruction", "dialogue", "visual_perception", "text_only",
 )  # fmt: skip
-"""Of samples, as docs/reference/formats.md lists them; the first stands for a sample whose id names none."""
+"""Kinds of samples, as docs/reference/formats.md lists them; the first stands for a sample whose id names none."""
 _IN_ID = re.compile(r"#(" + "|".join(KINDS[1:]) + r")#\d+$")
 
 

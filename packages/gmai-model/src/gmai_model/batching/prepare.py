@@ -29,7 +29,7 @@ class Dataset:
     entry: MixtureEntry
     source: SourceFiles
     digests: list[str]
-    """Of each file."""
+    """The digest of each file."""
 
 
 def find_datasets(entries: list[MixtureEntry], root: Path, *, split: str, cache: Path, team: Team) -> list[Dataset]:

@@ -14,7 +14,7 @@ from gmai_model.assembly.tokenizer import IMAGE_TOKEN, REGION_TOKENS
 from gmai_model.batching.samples import Sample
 
 VERSION = 3
-"""Of the way samples become tokens; a new one makes cached lengths invisible."""
+"""Version of the way samples become tokens; raising it makes cached lengths invisible."""
 ROLES = frozenset({"system", "user", "assistant"})
 LongSamples = Literal["cut", "skip"]
 _CONTENT = "⟦text⟧"
@@ -103,7 +103,7 @@ class Encoder:
         settings = f"{VERSION} {tokens_per_image} {max_tokens} {long_samples}"
         content = "\0".join([whole.backend_tokenizer.to_str(), whole.chat_template, settings])
         self.digest = hashlib.sha256(content.encode()).hexdigest()
-        """Of all that a sample's length depends on beside the sample."""
+        """Digest of everything that a sample's length depends on besides the sample."""
 
     def __call__(self, sample: Sample) -> Encoded:
         """Encode one sample.

@@ -24,7 +24,7 @@ from gmai_model.training.tensor_file import NotFiniteError, write_tensors
 
 MARKER = "complete.json"
 FORMAT = 2
-"""Of the files: 1 was DeepSpeed's own, pickles, which are not opened."""
+"""Version of the files. Version 1 was DeepSpeed's own pickles, which are not opened."""
 
 
 @dataclass(frozen=True)

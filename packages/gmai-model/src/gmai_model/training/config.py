@@ -46,7 +46,7 @@ class TrainConfig(BaseModel):
     long_samples: Literal["cut", "skip"] = "cut"
     """A sample longer than a pack loses whole turns at its end, or is left out; both are counted."""
     precision: Literal["bf16", "fp32"] = "bf16"
-    """Of weights and activations (Table 8: bf16); master weights and optimiser states are always fp32."""
+    """Precision of weights and activations (Table 8: bf16); master weights and optimiser states are always fp32."""
     zero_stage: Literal[2, 3] = 2
     """DeepSpeed ZeRO stage."""
     offload: Literal["none", "optimizer", "all"] = "none"
@@ -54,7 +54,7 @@ class TrainConfig(BaseModel):
     activation_checkpointing: bool = True
     """Recompute activations in the backward pass: less memory, a third more compute."""
     seed: int = 0
-    """Of the mixture's shares and the order of samples."""
+    """Seed of the mixture's shares and the order of samples."""
     device: Literal["auto", "cpu"] = "auto"
     """`auto` takes a GPU; where GPUs were given that torch cannot use, it stops, and only `cpu` trains without them."""
     loader_workers: int = Field(2, ge=0)

@@ -61,9 +61,9 @@ class Memory:
     optimizer: float
     activations: float
     context: float = 0.0
-    """Of the libraries; nothing on the CPU."""
+    """Memory of the CUDA context and libraries; 0 on the CPU."""
     host: float = 0.0
-    """In the host's memory, for this GPU: what `offload` moves there. No part of the sum."""
+    """Host memory per GPU: what `offload` moves there. Not part of the sum."""
 
     @property
     def total(self) -> float:

@@ -38,7 +38,7 @@ _IMAGES_LOOKED_FOR = 1000
 """Samples, spread over the mixture, whose image files are looked for before the model is loaded."""
 
 _ARRAYS = ("dataset", "row", "tokens", "supervised", "order", "starts")
-"""Of the plan's folder."""
+"""Files of the plan's folder."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class MixtureShare:
     used: int
     """Samples taken of it, repeats counted."""
     left_out: int
-    """Of those, samples that cannot be trained on."""
+    """How many of them cannot be trained on."""
     images: int
     tokens: int
     supervised_tokens: int
     token_share: float
-    """Of the tokens of all datasets."""
+    """Share of the tokens of all datasets."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ AHEAD = 4
 """Rows that a worker keeps ready where there is room for them."""
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (where Linux keeps what processes share)
 IMAGES_TRIED = 3
-"""Of each source."""
+"""Images of each source that are decoded before the start."""
 _GIB = 2**30
 
 
@@ -64,9 +64,9 @@ class Need:
     states: float
     """Weights, gradients and optimiser states of one process."""
     activations: float
-    """Of one process, estimated."""
+    """Estimated memory of the activations of one process."""
     checkpoint: float
-    """On disk."""
+    """Size of one checkpoint on disk."""
     model: float
     """The exported model, on disk."""
 

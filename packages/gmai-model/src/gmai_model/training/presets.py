@@ -15,7 +15,7 @@ class MachinePreset:
     """A name of `flops.PEAK_BF16_TFLOPS`, for `--dry-run`."""
     gpus: int
     memory_gib: float
-    """Of one GPU, as torch finds it."""
+    """Memory of one GPU, as torch reports it."""
     every_stage: dict[str, Any] = field(default_factory=dict[str, Any])
     of_stage: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
 

@@ -43,7 +43,7 @@ class TuneConfig(BaseModel):
     answer_tokens: int = Field(128, gt=0)
     """Longest drawn answer in tokens; also of the held-out answers."""
     temperature: float = Field(1.0, gt=0)
-    """Of the drawn answers; the held-out ones are greedy."""
+    """Sampling temperature of the training answers; held-out questions are answered greedily."""
     max_steps: int = Field(200, gt=0)
     """Optimiser steps; questions repeat when there are fewer."""
     precision: Literal["bf16", "fp32"] = "bf16"
@@ -51,7 +51,7 @@ class TuneConfig(BaseModel):
     activation_checkpointing: bool = True
     """Recompute activations in the backward pass: less memory, a third more compute."""
     seed: int = 0
-    """Of the order, the drawn answers and the adapters."""
+    """Seed of the order, the sampled answers and the adapters' initial weights."""
     device: Literal["auto", "cpu"] = "auto"
     """`auto` takes a GPU; where a GPU was given that torch cannot use, it stops, and only `cpu` trains without one."""
     save_every_steps: int = Field(50, gt=0)

@@ -13,7 +13,7 @@ from gmai_formats.rewards import reward
 from gmai_model.tuning.tasks import Tasks
 
 DRAWS = 10_000
-"""Of the bootstrap."""
+"""Resamples of the bootstrap."""
 _AT_ONCE = 16
 
 

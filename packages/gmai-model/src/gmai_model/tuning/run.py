@@ -35,7 +35,7 @@ from gmai_model.tuning.tasks import Tasks, drawn, read_tasks, report_left_out, t
 
 NAMES = {"dpo": "preference_tuning", "grpo": "verifiable_rewards"}
 COMPLETE = "gmai_complete.json"
-"""In a checkpoint's folder once all its files are written: their digests."""
+"""File in a checkpoint's folder with the digests of all others, written last."""
 _KEYS = {"grad_norm": "gradient_norm"}
 
 

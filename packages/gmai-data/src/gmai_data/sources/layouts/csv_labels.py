@@ -68,9 +68,9 @@ class CsvLabels(Layout):
     """Boxes or masks in the table, one a row: `{box: [x, y, width, height]}`, `{run_lengths: EncodedPixels}`. A row
     without one whose label is one of `negative`, or empty, says that nothing was found."""
     encoding: str = "utf-8-sig"
-    """Of the table's text, such as `cp1252` or `gb18030`. One with a byte order mark is read as that says."""
+    """Encoding of the table's text, such as `cp1252` or `gb18030`. One with a byte order mark is read as that says."""
     sheet: str | None = None
-    """Of a workbook with several; None: the one with the image column."""
+    """Sheet of a workbook with several; None: the one with the image column."""
     joins: tuple[TableJoin, ...] = ()
     """Further tables whose columns are read as if they were the first one's: `[{table: meta.csv, key: image_id}]`."""
 

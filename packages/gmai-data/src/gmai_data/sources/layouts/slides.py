@@ -77,7 +77,7 @@ class Slides(Layout):
     min_tissue: float = Field(default=0.5, ge=0, le=1)
     """Share of a tile that is tissue at least, where no region lies in it."""
     max_tiles: int = Field(default=200, ge=1)
-    """At most so many tiles of one slide, drawn by the hash of their places."""
+    """Most tiles taken of one slide, chosen by the hash of their places."""
     negatives: float = Field(default=1.0, ge=0)
     """Tiles without a region, as a share of those with one; of a slide without any, up to `max_tiles`."""
 

@@ -33,7 +33,7 @@ class Video(Layout):
     every_s: float = Field(default=1.0, gt=0)
     """Distance of the exported frames in seconds."""
     max_frames: int = Field(default=2000, ge=1)
-    """At most so many frames of one video; a longer one is sampled more thinly, evenly."""
+    """Most frames taken of one video; a longer one is sampled more thinly, evenly."""
     table: str | None = None
     """Table of the labels; with `{stem}` one per video. None: the card's `labels_of_every_image`, or `label_folder`."""
     label_folder: bool = False
@@ -44,7 +44,7 @@ class Video(Layout):
     """Column with the frame's number, from 0; a label holds until the next row. None: a row holds for its video."""
     label_column: str = "label"
     encoding: str = UTF_8
-    """Of the tables' text, such as `cp1252`; workbooks (`.xlsx`) have none."""
+    """Encoding of the tables' text, such as `cp1252`; workbooks (`.xlsx`) have none."""
 
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield one item per video: a video is never divided between splits."""

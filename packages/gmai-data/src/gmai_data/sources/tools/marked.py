@@ -26,9 +26,9 @@ class Shape:
     holes: Sequence[Sequence[Point]] = ()
     """Outlines that are cut out of a polygon."""
     rotation_deg: float = 0.0
-    """Of a box or an ellipse about its centre, clockwise as the picture is seen."""
+    """Rotation of a box or an ellipse about its centre, clockwise as the picture is seen."""
     runs: Sequence[int] = ()
-    """Of a mask: lengths of background and mark by turns, along the rows."""
+    """Run lengths of a mask: lengths of background and mark by turns, along the rows."""
     runs_size: Size = (0, 0)
     """Width and height of that mask."""
     name: str = ""

@@ -86,7 +86,7 @@ class Step:
     """One optimiser step that is done; the same on every rank but for `values`."""
 
     number: int
-    """From 1."""
+    """Number of the step, counted from 1."""
     packs: list[np.ndarray]
     """Sample numbers of each pack, of all ranks."""
     learning_rate: float
@@ -121,7 +121,7 @@ class Run:
     stop: StopRequest
     callbacks: "Sequence[Callback]"
     validation_totals: Totals | None = None
-    """Of the last measurement of the validation loss in this session."""
+    """Sums of the last validation in this session."""
 
     @property
     def is_main(self) -> bool:

@@ -16,11 +16,11 @@ FILE = "notices.jsonl"
 WINDOW = 20
 """Steps whose losses are averaged before they are compared."""
 RISE = 0.1
-"""Of the training loss, above which a rise is told: single steps differ by as much."""
+"""Relative rise of the training loss from which it is reported; single steps differ by as much."""
 VALIDATION_RISE = 0.03
 """The same of the validation loss, which is always of the same samples."""
 SAME_SHARE = 0.75
-"""Of the answers: where as many are one and the same text, and the references are not, nothing is read any more."""
+"""Share of equal answers from which they count as collapsed, where the references differ."""
 _LEAST_ANSWERS = 4
 _EVERYTHING = "all samples"
 
