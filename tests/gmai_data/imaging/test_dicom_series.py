@@ -6,6 +6,7 @@ import pytest
 from gmai_data.imaging.dicom_series import TILT_DEGREES, load_series
 from gmai_data.ledger import SetAside, SourceError
 from gmai_data.phantoms.files import write_dicom_series
+from gmai_formats.pictures.display import HeaderDisplay
 
 SHAPE = (5, 6, 8)
 
@@ -35,7 +36,8 @@ def test_values_in_hu_with_windows_and_geometry(series, hu):
     (volume,) = load_series(series, ["s"])
     assert volume.array.dtype == np.int16
     assert np.array_equal(volume.array, hu)
-    assert (volume.spacing_mm, volume.windows, volume.flags) == ((5.0, 3.0, 3.0), ((40.0, 400.0),), ())
+    assert (volume.spacing_mm, volume.flags) == ((5.0, 3.0, 3.0), ())
+    assert {each.display for each in volume.planes.slices} == {HeaderDisplay(((40.0, 400.0),))}
     assert np.array_equal(np.diag(volume.affine), [-3, -3, 5, 1])
     assert volume.in_hounsfield
     assert volume.suv_per_unit is None
@@ -152,3 +154,24 @@ def test_padding_is_the_darkest_value_that_is_none(tmp_path, hu):
     assert np.array_equal(volume.array[shown], hu[shown])
     for number, values in enumerate(volume.array):
         assert (values[:2, :2] == hu[number][shown[number]].min()).all()
+
+
+def test_indices_of_colours_are_no_grey_values(series):
+    change(series, PhotometricInterpretation="PALETTE COLOR")
+    with pytest.raises(SourceError, match=r"slice is not one grey frame: .*PALETTE COLOR"):
+        load_series(series, ["s"])
+
+
+def test_hu_are_those_of_every_slice(series):
+    path = series / "s" / "002.dcm"
+    header = pydicom.dcmread(path)
+    del header.RescaleIntercept, header.RescaleSlope
+    header.save_as(path)
+    assert not load_series(series, ["s"])[0].in_hounsfield
+
+
+def test_a_damaged_voi_lut_offers_nothing(series):
+    item = pydicom.Dataset()
+    item.LUTDescriptor = [4, 0, 8]  # and no data
+    change(series, VOILUTSequence=[item])
+    assert {each.display.count for each in load_series(series, ["s"])[0].planes.slices} == {0}

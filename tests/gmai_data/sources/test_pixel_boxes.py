@@ -2,7 +2,7 @@
 
 import pytest
 from gmai_data.ledger import SourceError
-from gmai_data.sources.pixel_boxes import whole_pixels
+from gmai_data.sources.pixel_boxes import require_pixels, whole_pixels
 
 SIZE_PX = (32, 24)
 
@@ -42,3 +42,14 @@ def test_a_box_without_area(xyxy):
 def test_a_box_outside(xyxy):
     with pytest.raises(SourceError, match=r"box outside the image: object 1 spans .*, but the image is 32×24"):
         whole_pixels(xyxy, SIZE_PX, "object 1", "a.xml")
+
+
+@pytest.mark.parametrize("numbers", [(0.1, 0.2, 0.5, 0.9), (0, 0, 1, 0.5)])
+def test_numbers_that_can_only_be_shares_are_refused(numbers):
+    with pytest.raises(SourceError, match=r"box unreadable: object 1: .* are shares of the picture, not pixels"):
+        require_pixels(numbers, "object 1", "a.xml")
+
+
+@pytest.mark.parametrize("numbers", [(0, 0, 1, 1), (0.1, 0.2, 1.5, 0.9), (-0.5, 0, 1, 1)])
+def test_numbers_that_may_be_pixels(numbers):
+    require_pixels(numbers, "object 1", "a.xml")

@@ -6,7 +6,7 @@ from gmai_data.imaging.raster import encode_png
 from gmai_data.ledger import Ledger
 from gmai_data.sources.marked_picture import MarkedPicture
 from gmai_data.sources.run_lengths import runs_of
-from gmai_data.sources.shapes import add_shape, shape_mask
+from gmai_data.sources.shapes import add_object, shape_mask
 from gmai_data.sources.tools.marked import Shape
 
 WIDTH, HEIGHT = 80, 60
@@ -80,7 +80,7 @@ def test_masks_from_runs_are_those_of_pycocotools(picture):
     whole = np.zeros((HEIGHT, WIDTH), np.uint8, order="F")
     whole[30:41, 20:37] = part
     found, ledger = picture()
-    add_shape(found, shape, "s", "f")
+    add_object(found, [(shape, "s")], "f")
     x, y, width, height = masks.toBbox(masks.encode(whole))
     assert boxes(found) == [("alpha", (x, y, x + width, y + height))]
     assert ledger.boxes.kept == 1  # one object, in however many parts
@@ -90,7 +90,7 @@ def test_masks_from_runs_are_those_of_pycocotools(picture):
 @pytest.mark.parametrize("corners", [[(5, 6), (20, 30)], [(20, 30), (5, 6)], [(20, 6), (5, 30)], [(5, 30), (20, 6)]])
 def test_a_box_by_corners_in_any_order(picture, corners):
     found, _ = picture()
-    add_shape(found, Shape("b", "box", corners), "s", "f")
+    add_object(found, [(Shape("b", "box", corners), "s")], "f")
     assert boxes(found) == [("beta", (5, 6, 20, 30))]
 
 
@@ -101,7 +101,7 @@ def test_shapes_of_a_picture_that_was_annotated_twice_as_large(picture):
         Shape("a", "polygon", [(20, 20), (40, 20), (40, 60), (20, 60)]),
         Shape("a", "mask", [(20, 20)], runs=[0, 20 * 40], runs_size=(20, 40)),
     ):
-        add_shape(found, shape, "s", "f")
+        add_object(found, [(shape, "s")], "f")
     assert boxes(found) == [("alpha", (10, 10, 20, 30))] * 3
 
 
@@ -127,7 +127,18 @@ def test_shapes_of_a_picture_that_was_annotated_twice_as_large(picture):
 )
 def test_a_shape_that_cannot_be_used_keeps_its_label(picture, shape, reason):
     found, ledger = picture()
-    add_shape(found, shape, "s", "1.json")
+    add_object(found, [(shape, "s")], "1.json")
     whole = found.picture("tool")
     assert (whole.labels, whole.boxes, whole.incomplete) == (("alpha",), (), ("alpha",))
     assert ledger.quarantine[0]["reason"].startswith(reason)
+
+
+def test_an_object_of_several_shapes_is_one_box(picture):
+    found, ledger = picture()
+    parts = [Shape("a", "box", [(2, 3), (8, 9)]), Shape("a", "polygon", [(20, 4), (30, 4), (30, 16), (20, 16)])]
+    add_object(found, [(part, f"shape {number}") for number, part in enumerate(parts)], "1.json")
+    assert [box.xyxy for box in found.picture("tool").boxes] == [(2, 3, 30, 16)]
+    broken = Shape("a", "other", name="point")
+    add_object(found, [(parts[0], "shape 1"), (broken, "shape 2")], "1.json")
+    assert found.picture("tool").incomplete == ("alpha",)
+    assert ledger.quarantine[0]["reason"].startswith("shape without an area: shape 2 is a point")

@@ -4,11 +4,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+from gmai_data.imaging.dicom_stacks import Planes, Slice
 from gmai_data.imaging.grids import Volume
 from gmai_data.ledger import Ledger, SetAside, SourceError
 from gmai_data.sources.items import Item
 from gmai_data.sources.label_volumes import Layer
 from gmai_data.sources.volume_slices import HEALTHY_SLICES, slices_of_volume
+from gmai_formats.pictures.display import HeaderDisplay
 
 CT = {"modality": "CT", "labels": {"1": "alpha", "2": "beta"}, "task": "3d_segmentation"}
 
@@ -24,6 +26,16 @@ def layer():
     array = np.zeros((6, 24, 32), np.uint8)
     array[2:4, 3:9, 4:12] = 1
     return Layer(Volume(array, np.eye(4), (2.0, 1.0, 1.0)))
+
+
+def planes(displays, orientation=(1, 0, 0, 0, 1, 0), step=(0, 0, 2.0)):
+    """Return where axial slices of DICOM lie, each of which asks to be shown in its own way."""
+    slices = [
+        Slice(f"{number}", None, (24, 32), np.array(orientation, float), np.multiply(step, number), (1.0, 1.0),
+              display=display)
+        for number, display in enumerate(displays)
+    ]  # fmt: skip
+    return Planes(tuple(slices), np.eye(4))
 
 
 def shown(image, layers, card, raw_labels=(), **more):
@@ -81,7 +93,7 @@ def test_a_mask_on_another_grid_is_refused(image, layer, toy):
 def test_windows_of_the_header(image, layer, toy):
     with pytest.raises(SourceError, match="no window in the header: name a window in the card instead"):
         shown(image, [layer], toy(**CT, windows=["header"]))
-    image = dataclasses.replace(image, windows=((50.0, 350.0), (-600.0, 1500.0)))
+    image = dataclasses.replace(image, planes=planes([HeaderDisplay(((50.0, 350.0), (-600.0, 1500.0)))] * 6))
     assert [picture.geometry["window"] for picture in shown(image, [layer], toy(**CT, windows=["header"]))] == [
         "header 50/350"
     ] * 2

@@ -135,3 +135,12 @@ def test_tables_of_a_big_endian_file_are_those_of_its_little_endian_twin(part: s
     assert np.array_equal(*pictures)
     if part == "voi":
         assert np.array_equal(pictures[0].ravel(), np.arange(256)), "a ramp is a ramp"
+
+
+def test_stored_bits_that_end_elsewhere_are_refused() -> None:
+    dataset = pydicom.dcmread(FILES / "CT_small.dcm")
+    dataset.BitsStored, dataset.HighBit = 12, 15
+    with pytest.raises(PictureError, match=r"12 bits that end at bit 15; PS3\.5 8\.1\.1 wants them to end at 11"):
+        stored_values(dataset, 0)
+    dataset.HighBit = 11
+    assert stored_values(dataset, 0).shape == (128, 128)

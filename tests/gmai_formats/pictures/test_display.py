@@ -9,8 +9,9 @@ import pydicom.data
 import pytest
 from gmai_formats.pictures.dicom import frame_header, read_dicom, stored_values
 from gmai_formats.pictures.display import (
+    HeaderDisplay,
     frame_picture,
-    header_windows,
+    header_display,
     made_square,
     modality_values,
     output_range,
@@ -66,13 +67,13 @@ def test_narrow_windows() -> None:
     exact = header(
         WindowCenter=0.5, WindowWidth=0.25, VOILUTFunction="LINEAR_EXACT", RescaleSlope=1 / 4096, RescaleIntercept=0
     )
-    assert header_windows(exact) == ((0.5, 0.25),)
+    assert header_display(exact).windows == ((0.5, 0.25),)
     ramp = np.arange(0, 4096, 64).astype(np.uint16)[None]
     due = np.clip((ramp / 4096 - 0.5) / 0.25 + 0.5, 0, 1) * 255
     assert np.abs(frame_picture(exact, ramp)[0] - due).max() <= 0.51
     threshold = header(WindowCenter=100, WindowWidth=1)
     assert frame_picture(threshold, np.array([[98, 99, 100, 101]], np.uint16))[0].tolist() == [[0, 0, 255, 255]]
-    assert header_windows(header(WindowCenter=100, WindowWidth=0.5)) == ()  # LINEAR takes 1 and more
+    assert header_display(header(WindowCenter=100, WindowWidth=0.5)).count == 0  # LINEAR takes 1 and more
     with pytest.raises(PictureError, match='unknown VOI LUT function "CUBIC"'):
         frame_picture(header(WindowCenter=1, WindowWidth=9, VOILUTFunction="CUBIC"), STORED)
 
@@ -168,3 +169,15 @@ def test_square_pixels_by_the_header() -> None:
         found, words = made_square(picture, header(**fields))
         assert found.shape == shape, fields
         assert words == (() if shape == (4, 6) else ("pixels made square",))
+
+
+def test_headers_that_ask_for_the_same_are_equal() -> None:
+    def asked(centre: float = 40, first: int = 0, **fields: Any) -> HeaderDisplay:
+        table = pydicom.Dataset()
+        table.LUTDescriptor, table.LUTData = [4, first, 8], [0, 10, 20, 30]
+        return header_display(header(WindowCenter=centre, WindowWidth=400, VOILUTSequence=[table], **fields))
+
+    assert len({asked(), asked()}) == 1
+    assert len({asked(), asked(41), asked(first=1), asked(VOILUTFunction="SIGMOID")}) == 4
+    assert asked().words() == "VOI LUT 0"
+    assert asked() != "VOI LUT 0"

@@ -8,6 +8,7 @@ from gmai_data.annotating import annotations_of
 from gmai_data.imaging.raster import encode_png
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.reading import read_pictures
+from gmai_formats.errors import UserError
 
 LAYOUT = {"kind": "coco", "annotations": "*.json", "images": "images"}
 BOX = [10, 4, 8, 6]
@@ -73,7 +74,7 @@ def test_an_annotation_of_no_image_leaves_its_label_open_in_every_picture_of_the
 
 
 def test_an_image_that_is_not_listed_has_a_reason_of_its_own(coco):
-    found, reasons, _ = coco([image(1)], [mark(9), mark(9), mark(1)])
+    found, reasons, _ = coco([image(1)], [mark(9), mark(9, id=6), mark(1)])
     assert reasons == {
         "train.json/image 9": "annotations of no image: 2 have image_id 9, which has no entry in `images`"
     }
@@ -143,3 +144,74 @@ def test_a_name_in_another_letter_form_or_case_is_found(coco):
     (coco.root / "train.json").write_text(json.dumps(document))
     (item,) = coco.card.layout.list_items(coco.card, coco.root)
     assert item.files[0] == "images/La\u0308sion.PNG"
+
+
+def test_what_is_listed_twice_is_one_object_and_what_has_two_meanings_is_refused(coco):
+    found, reasons, _ = coco([image(1), image(2, "2.png"), image(2, "3.png")], [mark(1), mark(1), mark(2)])
+    assert [box.xyxy for box in found["images/1.png"].boxes] == [(10, 4, 18, 10)]
+    assert reasons == {
+        f"images/{name}": "one id, several pictures: train.json gives 2 pictures the id 2; give each its own"
+        for name in ("2.png", "3.png")
+    }
+    with pytest.raises(UserError, match='category 1 is both "a" and "b"'):
+        coco([image(1)], [mark(1)], [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}])
+
+
+@pytest.mark.parametrize(("crowd", "boxes"), [("0", 1), (False, 1), ("false", 1), (None, 1), ("1", 0), (True, 0)])
+def test_a_crowd_however_it_is_written(coco, crowd, boxes):
+    found, _, _ = coco([image(1)], [mark(1, iscrowd=crowd)])
+    assert len(found["images/1.png"].boxes) == boxes
+
+
+@pytest.mark.parametrize(("width", "height", "box"), [("32", "24", (10, 4, 18, 10)), ("64", 48.0, (5, 2, 9, 5))])
+def test_sizes_as_text(coco, width, height, box):
+    found, _, _ = coco([image(1, width=width, height=height)], [mark(1)])
+    assert [each.xyxy for each in found["images/1.png"].boxes] == [box]
+
+
+def test_a_size_as_text_that_does_not_fit(coco):
+    (reason,) = coco([image(1, width="320", height="25")], [mark(1)])[1].values()
+    assert reason.startswith("annotated at another size: it was annotated at 320×25")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_json_with_a_byte_order_mark(coco, encoding):
+    coco([image(1)], [mark(1)])
+    path = coco.root / "train.json"
+    path.write_bytes(path.read_text().encode(encoding))
+    (item,) = coco.card.layout.list_items(coco.card, coco.root)
+    assert item.raw_labels == ("a",)
+
+
+def test_paths_of_windows(coco, tmp_path):
+    coco([image(1, "1.png")], [])
+    document = {"images": [image(1, "sub\\2.png")], "annotations": [], "categories": []}
+    (tmp_path / "train.json").write_text(json.dumps(document))
+    (tmp_path / "images/sub").mkdir()
+    (tmp_path / "images/1.png").rename(tmp_path / "images/sub/2.png")
+    (item,) = coco.card.layout.list_items(coco.card, tmp_path)
+    assert item.key == "images/sub/2.png"
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "boxes", "reason"),
+    [
+        ([[2, 2, 8, 2, 8, 8, 2, 8], [20, 10, 30, 10, 30, 20, 20, 20]], [(2, 2, 30, 20)], None),  # seen in two parts
+        ({"size": [24, 32], "counts": [768]}, [], "mask without a pixel"),
+        ([2, 2, 8, 2, 8, 8], [], "segmentation unreadable: annotation 5 (a): a polygon is a list of x, y, x, y"),
+        ([[2, 2, 8, 2, 8]], [], "segmentation unreadable: annotation 5 (a): a polygon is a list of x, y, x, y"),
+    ],
+)
+def test_an_annotation_is_one_object(coco, segmentation, boxes, reason):
+    found, _, ledger = coco([image(1)], [mark(1, segmentation=segmentation)], use="segmentation")
+    picture = found["images/1.png"]
+    assert [box.xyxy for box in picture.boxes] == boxes
+    assert picture.labels == ("alpha",)
+    assert [each["reason"].startswith(reason or "") for each in ledger.quarantine] == [True] * (reason is not None)
+
+
+def test_a_box_in_shares_of_the_picture_is_refused(coco):
+    found, _, ledger = coco([image(1)], [mark(1, [0.25, 0.5, 0.5, 0.25])])
+    assert (found["images/1.png"].boxes, found["images/1.png"].incomplete) == ((), ("alpha",))
+    (line,) = ledger.quarantine
+    assert line["reason"].endswith("0.25, 0.5, 0.75, 0.75 are shares of the picture, not pixels")

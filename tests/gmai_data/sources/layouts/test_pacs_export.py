@@ -7,8 +7,9 @@ import pydicom
 import pytest
 from gmai_data.build import BuildSettings, build
 from gmai_data.sources.catalogue import Source
+from pydicom.pixels import apply_modality_lut, apply_voi_lut
 
-from ...dicom_objects import noise, uid, write, write_lidc, write_seg, write_series, write_structures
+from ...dicom_objects import AXIAL, SAGITTAL, noise, uid, write, write_lidc, write_seg, write_series, write_structures
 
 SQUARE = np.array([[2, 2], [6, 2], [6, 6], [2, 6]], float)
 LABELS = {"lesion": "lesion", "liver": "liver", "nodule": "nodule", "GTV": "tumour"}
@@ -242,3 +243,44 @@ def test_a_series_of_two_kinds_of_grey_is_refused(tmp_path, toy, read):
     card = toy(modality="CT", layout={"kind": "dicom_series", "series": "a"}, labels_of_every_image=["a"])
     (reason,) = read(card)[1].values()
     assert reason.startswith("several kinds of grey in one series: 2 of them among the slices")
+
+
+@pytest.mark.parametrize(
+    ("orientation", "axis", "function"),
+    [
+        (AXIAL, "axial", "LINEAR"),
+        ((1, 0, 0, 0, -1, 0), "axial", "SIGMOID"),
+        (SAGITTAL, "sagittal", "LINEAR_EXACT"),
+        ((1, 0, 0, 0, 0, -1), "coronal", "LINEAR"),
+        ((1, 0, 0, 0, 0, 1), "coronal", "SIGMOID"),
+    ],
+)
+def test_each_slice_is_shown_in_the_window_of_its_own_header(tmp_path, toy, read, orientation, axis, function):
+    """As pydicom shows the files one by one; in other planes a picture would have several windows."""
+    due = []
+    for number, header in enumerate(write_series(tmp_path / "s", 4, orientation=orientation)):
+        header.WindowCenter, header.WindowWidth, header.VOILUTFunction = 100 * number, 400 + 300 * number, function
+        header.save_as(tmp_path / "s" / f"s-{number:02d}", enforce_file_format=True)
+        values = apply_voi_lut(apply_modality_lut(header.pixel_array, header), header)
+        # pydicom's output range is that of the stored values with the rescale.
+        low, high = (0 - 1024, 4095 - 1024)
+        due.append(float(((values - low) / (high - low) * 255).mean()))
+    card = {"modality": "CT", "layout": {"kind": "dicom_series", "series": "s"}, "labels_of_every_image": ["a"]}
+    (found,) = read(toy(**card, windows=["header"], slices={"axes": [axis]}))[0].values()
+    means = [float(picture.pixels.mean()) for picture in found]
+    assert means == pytest.approx(due, abs=0.6) or means == pytest.approx(due[::-1], abs=0.6)
+    assert len({picture.geometry["window"] for picture in found}) == 4
+    other = "axial" if axis != "axial" else "coronal"
+    (reason,) = read(toy(**card, windows=["header"], slices={"axes": [other]}))[1].values()
+    assert reason.startswith("several windows in one picture: the windows of its slices differ")
+
+
+def test_a_slice_with_fewer_windows_than_others_gives_fewer_pictures(tmp_path, toy, read):
+    for number, header in enumerate(write_series(tmp_path / "s", 3)):
+        header.WindowCenter, header.WindowWidth = ([40, -600], [400, 1500]) if number == 1 else (40, 400)
+        header.save_as(tmp_path / "s" / f"s-{number:02d}", enforce_file_format=True)
+    card = {"modality": "CT", "layout": {"kind": "dicom_series", "series": "s"}, "labels_of_every_image": ["a"]}
+    (found,) = read(toy(**card, windows=["header_all"]))[0].values()
+    assert [picture.name for picture in found] == [
+        "axial_0000_header0", "axial_0001_header0", "axial_0001_header1", "axial_0002_header0",
+    ]  # fmt: skip

@@ -69,3 +69,10 @@ def test_a_video_has_all_its_frames_and_what_lies_between_key_frames_is_open(mar
 def test_files_of_others(tmp_path):
     (tmp_path / "a.xml").write_text("<annotation><filename>1.png</filename></annotation>")
     assert read(tmp_path / "a.xml", "a.xml") == []
+
+
+def test_shapes_of_one_group_are_of_one_object(marked):
+    inner = "".join(f'<box label="a" xtl="1" ytl="2" xbr="9" ybr="8" {group}/>' for group in
+                    ('group_id="7"', 'group_id="0"', "", 'group_id="7"'))  # fmt: skip
+    (found,) = marked(f'<annotations><image name="1.png" width="32" height="24">{inner}</image></annotations>')
+    assert [each.part_of for each in found.shapes] == ["7", "", "", "7"]

@@ -66,3 +66,10 @@ def test_files_of_others(tmp_path, document):
     (tmp_path / "1.json").write_text(json.dumps(document))
     assert read(tmp_path / "1.json", "1.json") == []
     assert not is_labelme(document)
+
+
+def test_shapes_with_one_number_are_of_one_object(tmp_path):
+    outline = [[1, 2], [9, 2], [9, 8]]
+    entries = [shape("polygon", outline, group_id=number) for number in (3, None, 0, 3)]
+    (found,) = file_of(tmp_path, entries)
+    assert [each.part_of for each in found.shapes] == ["3", "", "0", "3"]

@@ -1,9 +1,10 @@
-"""VGG Image Annotator: JSON of 1 and 2, projects and CSV."""
+"""VGG Image Annotator: JSON of 1 and 2, projects and CSV; projects of 3."""
 
 import csv
 import json
 import math
 
+import numpy as np
 import pytest
 from gmai_data.ledger import SourceError
 from gmai_data.sources.tools.via import read
@@ -74,7 +75,77 @@ def test_the_attribute_is_named_where_there_are_several(tmp_path):
 def test_files_that_are_not_read(tmp_path):
     assert saved(tmp_path, []) == []
     assert saved(tmp_path, {"a": {"filename": "x"}}) == []
-    with pytest.raises(SourceError, match="a project of VIA 3; export it as COCO or from VIA 2"):
+    with pytest.raises(SourceError, match="no project of VIA 3: KeyError 'attribute'"):
         saved(tmp_path, {"project": {}, "metadata": {}})
     (found,) = saved(tmp_path, {"1": entry([{"shape_attributes": {"name": "rect", "x": 1}, "region_attributes": {}}])})
     assert found.shapes[0].problem == "KeyError: 'y'"
+
+
+def project(marks, attributes=None, kind=2, views=None):
+    """Return a project of version 3 with the pictures 1.png and 2.png, as VIA 3.1 saves it."""
+    options = {"0": "a", "1": "b"}
+    return {
+        "project": {"pid": "__VIA_PROJECT_ID__", "data_format_version": "3.1.1", "vid_list": ["1", "2"]},
+        "config": {},
+        "attribute": attributes or {"1": {"aname": "kind", "anchor_id": "FILE1_Z0_XY1", "type": 4, "options": options}},
+        "file": {n: {"fid": n, "fname": f"{n}.png", "type": kind, "loc": 1, "src": ""} for n in ("1", "2")},
+        "metadata": {
+            f"1_{number}": {"vid": "1", "flg": 0, "z": [], "av": {"1": "0"}, **mark}
+            for number, mark in enumerate(marks)
+        },
+        "view": views or {"1": {"fid_list": ["1"]}, "2": {"fid_list": [2]}},
+    }  # fmt: skip
+
+
+def test_projects_of_version_3(tmp_path):
+    marks = [
+        [2, 1, 2, 8, 6],
+        [3, 5, 6, 3],
+        [4, 5, 6, 3, 2],
+        [7, 1, 2, 9, 2, 9, 8],
+        [1, 4, 4],
+        [8, 1, 5, 5, 2, 9, 5, 5, 8],
+    ]
+    first, second = saved(tmp_path, project([{"xy": xy} for xy in marks]))
+    assert (first.name, second.name, list(second.shapes)) == ("1.png", "2.png", [])
+    assert {shape.label for shape in first.shapes} == {"a"}
+    assert [(shape.kind, list(shape.points)) for shape in first.shapes] == [
+        ("box", [(1, 2), (9, 8)]), ("ellipse", [(5, 6), (3, 3)]), ("ellipse", [(5, 6), (3, 2)]),
+        ("polygon", [(1, 2), (9, 2), (9, 8)]), ("other", []), ("box", [(1, 2), (9, 8)]),
+    ]  # fmt: skip
+
+
+def test_a_circle_through_three_points(tmp_path):
+    on_it = [value for turn in (0.3, 2, 4.5) for value in (20 + 7 * math.cos(turn), 12 + 7 * math.sin(turn))]
+    ((shape,), _) = (each.shapes for each in saved(tmp_path, project([{"xy": [9, *on_it]}])))
+    assert np.allclose(shape.points, [(20, 12), (7, 7)])
+
+
+def test_options_of_version_3_are_named_by_their_keys(tmp_path):
+    boxes = {"1": {"aname": "kind", "type": 2, "options": {"0": "a", "1": "b"}}}
+    marks = [{"xy": [2, 1, 2, 8, 6], "av": {"1": "0,1"}}, {"xy": [], "vid": "2", "av": {"1": "1"}}]
+    first, second = saved(tmp_path, project(marks, boxes))
+    assert ([shape.label for shape in first.shapes], second.labels) == (["a", "b"], ["b"])
+    text = {"1": {"aname": "kind", "type": 1, "options": {}}}
+    first, _ = saved(tmp_path, project([{"xy": [2, 1, 2, 8, 6], "av": {"1": "polyp"}}], text))
+    assert [shape.label for shape in first.shapes] == ["polyp"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"kind": 4}, '"1.png" is no image: regions of a video stand at seconds; export its frames'),
+        ({"views": {"1": {"fid_list": ["1", "2"]}}}, "a view of 2 pictures; give each its own"),
+        ({"views": {}}, None),
+        ({"marks": [{"xy": [2, 1, 2]}]}, "no project of VIA 3: ValueError"),
+        ({"marks": [{"xy": [2, 1, 2, 3, 4], "vid": "9"}]}, "no project of VIA 3: KeyError '9'"),
+        ({"marks": [{"xy": [9, 1, 1, 2, 2, 3, 3]}]}, "no project of VIA 3: ValueError three points of a circle on one"),
+    ],
+)
+def test_projects_that_are_not_read(tmp_path, changes, reason):
+    document = project(**{"marks": [{"xy": [2, 1, 2, 8, 6]}], **changes})
+    if reason is None:
+        assert len(saved(tmp_path, document)) == 2
+        return
+    with pytest.raises(SourceError, match=reason):
+        saved(tmp_path, document)

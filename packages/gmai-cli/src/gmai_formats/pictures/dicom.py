@@ -128,7 +128,15 @@ def stored_values(dataset: pydicom.Dataset, frame: int | None = None) -> Values:
         PictureError: No decoder for the transfer syntax, or the pixel data are truncated or damaged.
     """
     with quiet_pydicom(), decoding("DICOM pixels unreadable"):
+        high, stored = dataset.get("HighBit"), dataset.get("BitsStored")
+        if None not in (high, stored) and int(high) != int(stored) - 1 and not _syntax(dataset).is_encapsulated:
+            detail = f"{stored} bits that end at bit {high}; PS3.5 8.1.1 wants them to end at {int(stored) - 1}"
+            raise PictureError("DICOM pixels unreadable", detail)
         return np.asarray(_PIXELS.pixel_array(dataset, raw=False, index=frame))
+
+
+def _syntax(dataset: pydicom.Dataset) -> Any:
+    return dataset.file_meta.TransferSyntaxUID
 
 
 def frame_header(dataset: pydicom.Dataset, frame: int = 0) -> pydicom.Dataset:

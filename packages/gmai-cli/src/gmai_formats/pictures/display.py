@@ -1,6 +1,7 @@
 """One DICOM frame ▶ 8-bit picture, in the order of PS3.3 C.7.6.3 and N.2: padding, modality, VOI, MONOCHROME1."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -91,40 +92,71 @@ def _modality_lookup(header: pydicom.Dataset) -> Lookup | None:
     return Lookup(item.LUTDescriptor, item.LUTData, signed=int(header.PixelRepresentation) == 1)
 
 
-def header_windows(header: pydicom.Dataset) -> tuple[tuple[float, float], ...]:
-    """Return (level, width) of each window that a header offers, in its order (PS3.3 C.11.2.1.2)."""
+@dataclass(frozen=True)
+class HeaderDisplay:
+    """How a header asks for the values of a frame to be shown (PS3.3 C.11.2): by a table, or by one of its windows."""
+
+    windows: tuple[tuple[float, float], ...] = ()
+    """(level, width) in the order of the header."""
+    function: str = "LINEAR"
+    table: Lookup | None = None
+    """The VOI LUT, which goes before windows."""
+
+    @property
+    def count(self) -> int:
+        """Return the number of ways to show a frame that the header offers."""
+        return max(len(self.windows), int(self.table is not None))
+
+    def words(self, number: int = 0) -> str:
+        """Return in words how `pixels` shows a frame."""
+        if self.table is not None:
+            return "VOI LUT 0"
+        level, width = self.windows[min(number, len(self.windows) - 1)]
+        return f"{HEADER} {level:g}/{width:g}"
+
+    def pixels(self, values: Values, number: int = 0) -> Pixels:
+        """Return values after the modality LUT as they are shown, before any inversion.
+
+        Raises:
+            PictureError: The VOI LUT function is unknown.
+        """
+        if self.table is not None:
+            return _spread(self.table(values), self.table.highest)
+        level, width = self.windows[min(number, len(self.windows) - 1)]
+        return _spread(_voi(values, level, width, self.function), 1.0)
+
+
+def header_display(header: pydicom.Dataset) -> HeaderDisplay:
+    """Return how the header of a frame asks for it to be shown; what it offers may be nothing (PS3.3 C.11.2.1.2)."""
+    table = None
+    if header.get("VOILUTSequence"):
+        item = header.VOILUTSequence[0]
+        table = Lookup(item.LUTDescriptor, item.LUTData, signed=output_range(header)[0] < 0)
+    function = str(header.get("VOILUTFunction") or "LINEAR").upper()
     centres, widths = numbers(header.get("WindowCenter")), numbers(header.get("WindowWidth"))
-    narrowest = 1.0 if _function(header) == "LINEAR" else 1e-9
-    return tuple((centre, width) for centre, width in zip(centres, widths, strict=False) if width >= narrowest)
+    narrowest = 1.0 if function == "LINEAR" else 1e-9
+    windows = ((centre, width) for centre, width in zip(centres, widths, strict=False) if width >= narrowest)
+    return HeaderDisplay(tuple(windows), function, table)
 
 
 def window_names(header: pydicom.Dataset, windows: Sequence[str]) -> list[tuple[str, int]]:
     """Return (window, its number in the header) for each picture that a card's windows ask of this header."""
     names: list[tuple[str, int]] = []
     for window in windows:
-        count = max(len(header_windows(header)), 1) if window == HEADER_ALL else 1
+        count = max(len(header_display(header).windows), 1) if window == HEADER_ALL else 1
         names.extend((HEADER if window == HEADER_ALL else window, number) for number in range(count))
     return names
 
 
 def _by_the_header(header: pydicom.Dataset, values: Values, number: int) -> tuple[Pixels, str] | None:
     """Apply the VOI LUT or window of the header; without one, soft tissue for CT in HU and nothing for others."""
-    if header.get("VOILUTSequence"):
-        item = header.VOILUTSequence[0]
-        table = Lookup(item.LUTDescriptor, item.LUTData, signed=output_range(header)[0] < 0)
-        return _spread(table(values), table.highest), "VOI LUT 0"
-    windows = header_windows(header)
-    if windows:
-        level, width = windows[min(number, len(windows) - 1)]
-        return _spread(_voi(values, level, width, _function(header)), 1.0), f"{HEADER} {level:g}/{width:g}"
+    shown = header_display(header)
+    if shown.count:
+        return shown.pixels(values, number), shown.words(number)
     if header.get("Modality") == "CT" and has_modality(header):
         level, width = PRESETS["soft_tissue"]
         return apply_window(values, level, width), f"soft_tissue {level:g}/{width:g}"
     return None
-
-
-def _function(header: pydicom.Dataset) -> str:
-    return str(header.get("VOILUTFunction") or "LINEAR").upper()
 
 
 def _voi(values: Values, level: float, width: float, function: str) -> Values:

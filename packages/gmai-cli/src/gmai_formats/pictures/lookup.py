@@ -29,6 +29,16 @@ class Lookup:
         self._first = first - 65536 if signed and first >= 32768 else first
         self._entries = _entries(data, count, self.bits)
 
+    def __eq__(self, other: object) -> bool:
+        """Return whether both give the same entry for every value."""
+        if not isinstance(other, Lookup):
+            return NotImplemented
+        return (self._first, self.bits) == (other._first, other.bits) and np.array_equal(self._entries, other._entries)
+
+    def __hash__(self) -> int:
+        """Return the same number for tables that are equal."""
+        return hash((self._first, self.bits, self._entries.tobytes()))
+
     @property
     def highest(self) -> float:
         """Return the largest value that an entry can have."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pydicom
 from gmai_formats.files import is_folder
 from gmai_formats.pictures.dicom import NO_DICOM, frame_header
-from gmai_formats.pictures.display import has_modality, header_windows, modality_values, output_range
+from gmai_formats.pictures.display import HeaderDisplay, has_modality, header_display, modality_values, output_range
 
 from gmai_data.imaging.deidentify import header_facts, set_aside
 from gmai_data.imaging.dicom_folder import files_of
@@ -106,11 +106,10 @@ def _volume(root: Path, stack: Stack, header: pydicom.Dataset, place: str, aside
         own = frame_header(header, first.frame or 0)
         return dataclasses.replace(
             volume,
-            windows=header_windows(own),
             facts=header_facts(header),
             flags=(*volume.flags, *told, *counted),
             suv_per_unit=suv_factor(header),
-            in_hounsfield=has_modality(own),
+            in_hounsfield=all(each.in_unit for each in stack.slices),
             mirror=sum(output_range(own)) if own.get("PhotometricInterpretation") == "MONOCHROME1" else None,
         )
 
@@ -162,10 +161,11 @@ def slices_of_file(file: str, header: pydicom.Dataset) -> Iterator[Slice]:
     for number in range(len(frames)) if frames else (None,):
         with explained(file):
             own = frame_header(header, number or 0)
+            in_unit = has_modality(own)
         yield Slice(
             file, number, rows_columns, _numbers(own, "ImageOrientationPatient", 6, file),
             _numbers(own, "ImagePositionPatient", 3, file), _spacing(own, file), apart_of(own),
-            uid, space,
+            uid, _display(own, file), in_unit, space,
         )  # fmt: skip
 
 
@@ -186,6 +186,15 @@ def slice_of_image(file: str, header: pydicom.Dataset, frame: int) -> Slice:
             file, frame, (int(header.Rows), int(header.Columns)), nowhere, nowhere, (1.0, 1.0),
             uid=str(header.get("SOPInstanceUID") or ""),
         )  # fmt: skip
+
+
+def _display(header: pydicom.Dataset, file: str) -> HeaderDisplay:
+    """Return what a header offers; a damaged table is none, and refused where a card asks for it."""
+    try:
+        with explained(file):
+            return header_display(header)
+    except SourceError:
+        return HeaderDisplay()
 
 
 def _spacing(header: pydicom.Dataset, file: str) -> tuple[float, float]:
@@ -239,8 +248,9 @@ def _pixels(root: Path, placed: Sequence[Slice]) -> npt.NDArray[Any]:
 
 def _values(dataset: pydicom.Dataset, each: Slice) -> npt.NDArray[Any]:
     frame = decode_pixels(dataset, each.file, each.frame)
-    if frame.ndim != 2:
-        raise SourceError("slice is not one grey frame", f"shape {frame.shape}", each.file)
+    if frame.ndim != 2 or dataset.get("PhotometricInterpretation") == "PALETTE COLOR":
+        found = f"shape {frame.shape}, {dataset.get('PhotometricInterpretation')}"
+        raise SourceError("slice is not one grey frame", found, each.file)
     with explained(each.file):
         return modality_values(frame_header(dataset, each.frame or 0), frame)
 

@@ -6,12 +6,13 @@ same place (https://github.com/rordenlab/dcm2niix/issues/721).
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pydicom
+from gmai_formats.pictures.display import HeaderDisplay
 
 from gmai_data.ledger import SourceError
 
@@ -42,6 +43,10 @@ class Slice:
     """(field, value) of `APART`, of those that the header has."""
     uid: str = ""
     """SOP Instance UID of the file."""
+    display: HeaderDisplay = field(default_factory=HeaderDisplay)
+    """How its header asks for it to be shown, which may differ from slice to slice."""
+    in_unit: bool = False
+    """Whether its header says how stored values get their unit."""
     space: str = ""
     """Frame of Reference UID: positions of two objects can be compared only where it is the same."""
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from gmai_formats.pictures import nifti
+from gmai_formats.pictures.display import HeaderDisplay
 
 from gmai_data.imaging.dicom_pixels import about
 from gmai_data.imaging.dicom_stacks import Planes
@@ -24,8 +25,8 @@ class Volume:
     """A volume in the display convention.
 
     `array` is `[z, y, x]`, as stored: `take_slice` applies `slope` and `intercept`. `affine` maps (x, y, z, 1) to RAS+
-    millimetres (NIfTI's world); `spacing_mm` is (z, y, x). `windows` are the (level, width) of a DICOM header, `facts`
-    its allowed fields, `flags` what is unusual about the geometry.
+    millimetres (NIfTI's world); `spacing_mm` is (z, y, x). `facts` are the allowed fields of a DICOM header, `flags`
+    what is unusual about the geometry.
     """
 
     array: npt.NDArray[Any]
@@ -33,7 +34,6 @@ class Volume:
     spacing_mm: tuple[float, float, float]
     slope: float = 1.0
     intercept: float = 0.0
-    windows: tuple[tuple[float, float], ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict[str, str])
     flags: tuple[str, ...] = ()
     suv_per_unit: float | None = None
@@ -100,6 +100,25 @@ def take_slice(volume: Volume, axis: Axis, index: int) -> npt.NDArray[Any]:
     if (volume.slope, volume.intercept) == (1.0, 0.0):
         return stored
     return stored.astype(np.float32) * np.float32(volume.slope) + np.float32(volume.intercept)
+
+
+def displays(volume: Volume, axis: Axis) -> list[HeaderDisplay]:
+    """Return how the headers of a volume ask for each of its slices along an axis to be shown.
+
+    Raises:
+        ValueError: They differ, and the volume was not acquired in slices along this axis.
+    """
+    acquired = () if volume.planes is None else volume.planes.slices
+    found = [each.display for each in acquired]
+    if len(set(found)) < 2:
+        return (found[:1] or [HeaderDisplay()]) * slice_count(volume, axis)
+    # NIfTI's world has x and y the other way round than DICOM's.
+    ends = np.array([[*(each.position * (-1, -1, 1)), 1] for each in (acquired[0], acquired[-1])])
+    first, last = (np.linalg.inv(volume.affine) @ ends.T)[:3].T
+    along = int(np.abs(last - first).argmax())
+    if along != ("sagittal", "coronal", "axial").index(axis):
+        raise ValueError("the windows of its slices differ")
+    return found if last[along] > first[along] else found[::-1]
 
 
 def slice_spacing_mm(volume: Volume, axis: Axis) -> float:

@@ -72,6 +72,7 @@ def as_on_disk(root: Path, relative: str) -> str:
     """
     if is_file(root / relative):
         return relative
+    relative = relative.replace("\\", "/")  # as programs on Windows write paths
     place = ""
     parts = PurePosixPath(relative.strip()).parts
     for number, part in enumerate(parts):

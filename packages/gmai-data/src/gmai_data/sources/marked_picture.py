@@ -84,6 +84,9 @@ class MarkedPicture:
     def add_mask(self, raw: str, mask: npt.NDArray[np.uint8], *, is_one_object: bool = False) -> None:
         """Add the regions of a mask of the shown picture, or all of it as one object, in however many parts."""
         self.add_label(raw)
+        if is_one_object and not mask.any():
+            self.refuse_box(raw, SourceError("mask without a pixel", f'an object "{raw}" marks nothing', self._named))
+            return
         counter = BoxCounter(self._card, self._ledger, self._named, self.size_px)
         whole = is_one_object or self._card.boxes.per == "class"
         counter.add([(raw, box, area) for _, box, area in regions(mask, whole_labels=whole)])

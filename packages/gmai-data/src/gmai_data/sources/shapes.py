@@ -1,5 +1,7 @@
 """Shapes of labelling tools ▶ masks and boxes of their picture; what has no area is refused by name."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,19 +14,25 @@ _CORNERS = 360
 """Corners of the polygon that stands for a circle or an ellipse."""
 
 
-def add_shape(picture: MarkedPicture, shape: Shape, where: str, file: str) -> None:
-    """Add one shape as one object; what cannot be used goes to the quarantine, its label stays.
+def add_object(picture: MarkedPicture, shapes: Sequence[tuple[Shape, str]], file: str) -> None:
+    """Add one object, of one shape or of several; what cannot be used goes to the quarantine, its label stays.
+
+    Args:
+        picture: Takes it.
+        shapes: Of one label, each with its place in words.
+        file: The annotation's.
 
     Raises:
         SourceError: Its label is not one of the card.
     """
-    if shape.kind == "box" and shape.rotation_deg % 360 == 0 and len(shape.points) == 2:
+    shape, where = shapes[0]
+    if len(shapes) == 1 and shape.kind == "box" and shape.rotation_deg % 360 == 0 and len(shape.points) == 2:
         (x1, y1), (x2, y2) = shape.points
         picture.add_box(shape.label, (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)), where)
         return
     picture.add_label(shape.label)
     try:
-        mask = shape_mask(picture, shape, where, file)
+        mask = np.bitwise_or.reduce([shape_mask(picture, part, place, file) for part, place in shapes])
     except SourceError as problem:
         picture.refuse_box(shape.label, problem)
     else:

@@ -1,10 +1,12 @@
 """A volume and its masks ▶ slices with boxes, each in every window of the card."""
 
 import dataclasses
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from gmai_formats.pictures.display import HeaderDisplay
 from gmai_formats.pictures.squares import square_size, to_square_pixels
 from gmai_formats.pictures.windows import (
     HEADER,
@@ -20,7 +22,7 @@ from gmai_formats.pictures.windows import (
     window_function,
 )
 
-from gmai_data.imaging.grids import Volume, pixel_spacing_mm, require_same_grid, slice_count, take_slice
+from gmai_data.imaging.grids import Axis, Volume, displays, pixel_spacing_mm, require_same_grid, slice_count, take_slice
 from gmai_data.imaging.large import release
 from gmai_data.imaging.slices import choose_slices, choose_unlabelled, spread
 from gmai_data.imaging.units import calibrated, is_in_hounsfield, require_hounsfield
@@ -33,6 +35,8 @@ from gmai_data.sources.label_volumes import (
 )
 from gmai_data.vocabulary import Modality
 
+_Way = tuple[str, ToGrey]
+"""A window in words, and what turns stored values into grey."""
 HEALTHY_SLICES = 8
 """Slices shown of a case without any labelled voxel, times the card's `slices.negatives`; at least one is shown."""
 
@@ -56,7 +60,6 @@ def slices_of_volume(
     if card.boxes.per == "component_3d":
         layers = [with_parts(layer, card.boxes.min_mm3) for layer in layers]
     image = calibrated(image, card.values)
-    greys = _greys(image, card, image_file)
     of_every_image = () if layers else card.labels_of_every_image
     of_item = tuple(dict.fromkeys(full_name(card, raw, image_file) for raw in (*of_every_image, *item.raw_labels)))
     place = item.pattern or (mask_files if item.structures else mask_file)
@@ -76,6 +79,7 @@ def slices_of_volume(
             everything = range(slice_count(image, axis))
             chosen = spread(everything, max(round(card.slices.negatives * HEALTHY_SLICES), 1))
         spacing_mm = pixel_spacing_mm(image, axis)
+        greys = _greys(image, axis, card, image_file)
         for index in chosen:
             stored = np.ascontiguousarray(take_slice(image, axis, index))
             size_px = square_size(stored.shape[:2], spacing_mm)
@@ -84,7 +88,8 @@ def slices_of_volume(
                 whole = card.boxes.per == "class"
                 found = layer.regions_of_slice(axis, index, spacing_mm, whole_labels=whole, seen=counter.masks)
                 counter.add([(layer.raw(label), box, area_px) for label, box, area_px in found])
-            for short, window, grey in greys:
+            shown = [(short, *way) for short, of_slice in greys if (way := of_slice(index)) is not None]
+            for short, window, grey in shown:
                 name = "" if frame is None else f"frame{frame:04d}_"
                 name += f"{axis}_{index:04d}" + (f"_{short}" if len(greys) > 1 else "")
                 geometry = {**base, "axis": axis, "slice": index, "window": window}
@@ -105,37 +110,56 @@ def slices_of_volume(
             release(image.array)
 
 
-def _greys(image: Volume, card: Card, file: str) -> list[tuple[str, str, ToGrey]]:
-    """Return (short name, window in words, function from stored values to grey) for each window of the card."""
+def _greys(image: Volume, axis: Axis, card: Card, file: str) -> list[tuple[str, Callable[[int], _Way | None]]]:
+    """Return (short name, function of a slice's index) for each window of the card.
+
+    The function gives the window in words and what turns stored values into grey, or nothing where the header of that
+    slice offers fewer windows than those of others.
+    """
     default = PERCENTILE
     if card.modality == Modality.CT:
         default = "soft_tissue"
     elif card.modality == Modality.PET and image.suv_per_unit is not None:
         default = SUV
-    greys: list[tuple[str, str, ToGrey]] = []
+    greys: list[tuple[str, Callable[[int], _Way | None]]] = []
+
+    def add(short: str, words: str, grey: ToGrey) -> None:
+        greys.append((short, lambda _: (words, grey)))
+
     for window in card.windows or (default,):
         bounds = parse_window(window)
         if is_in_hounsfield(window, card.modality):
             require_hounsfield(image, card.values, file)
         if bounds is not None:
-            short = window.replace("/", "-")
-            greys.append((short, f"{window} {bounds[0]:g}/{bounds[1]:g}", window_function(*bounds)))
+            add(window.replace("/", "-"), f"{window} {bounds[0]:g}/{bounds[1]:g}", window_function(*bounds))
         elif window in (HEADER, HEADER_ALL):
-            if not image.windows:
-                raise SourceError("no window in the header", "name a window in the card instead", file)
-            offered = image.windows if window == HEADER_ALL else image.windows[:1]
-            greys.extend(
-                (f"{HEADER}{number}", f"{HEADER} {level:g}/{width:g}", window_function(level, width))
-                for number, (level, width) in enumerate(offered)
-            )
+            ways = _of_headers(image, axis, file)
+            count = max(each.count for each in ways) if window == HEADER_ALL else 1
+            greys += [(f"{HEADER}{number}", functools.partial(_header_way, ways, number)) for number in range(count)]
         elif window == SUV:
             if image.suv_per_unit is None:
                 raise SourceError("no SUV", "the header lacks units, weight, dose, times or corrections", file)
             high = SUV_MAX / image.suv_per_unit
-            greys.append((SUV, f"suv 0–{SUV_MAX:g}", window_function(high / 2, high)))
+            add(SUV, f"suv 0–{SUV_MAX:g}", window_function(high / 2, high))
         else:
-            greys.append((PERCENTILE, *_percentile(image, file)))
+            add(PERCENTILE, *_percentile(image, file))
     return greys
+
+
+def _of_headers(image: Volume, axis: Axis, file: str) -> list[HeaderDisplay]:
+    try:
+        ways = displays(image, axis)
+    except ValueError as problem:
+        detail = f"{problem}, and {axis} pictures show several of them; name a window in the card"
+        raise SourceError("several windows in one picture", detail, file) from problem
+    if not all(way.count for way in ways):
+        raise SourceError("no window in the header", "name a window in the card instead", file)
+    return ways
+
+
+def _header_way(ways: Sequence[HeaderDisplay], number: int, index: int) -> _Way | None:
+    way = ways[index]
+    return (way.words(number), lambda values: way.pixels(values, number)) if number < way.count else None
 
 
 def _percentile(image: Volume, file: str) -> tuple[str, ToGrey]:

@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, cast
@@ -22,6 +22,7 @@ from gmai_data.sources.layout import SPLIT_NAMES, Layout
 from gmai_data.sources.marked_picture import CROWD, MarkedPicture
 from gmai_data.sources.polygons import outlines_mask
 from gmai_data.sources.run_lengths import decode_rle, unpack_counts
+from gmai_data.sources.tools.marked import size_of
 
 Entry = dict[str, Any]
 
@@ -35,7 +36,8 @@ class Coco(Layout):
     images: str = "."
     """Folder that `file_name` is relative to; `{stem}` is the JSON file's name without ending."""
     use: Literal["bbox", "segmentation"] = "bbox"
-    """Boxes from `bbox`, or from the regions of `segmentation` (polygons, RLE, compressed RLE)."""
+    """Boxes from `bbox`, or around what `segmentation` marks (polygons, RLE, compressed RLE). An annotation is one
+    object, in however many parts."""
     group_field: str | None = None
     """Field of an image's entry that names the patient or study."""
 
@@ -44,9 +46,9 @@ class Coco(Layout):
         names = card.split.names or SPLIT_NAMES
         for path in matching(root, self.annotations, recipe=card.name, what="COCO files"):
             document, file = _load(path, path.stat().st_mtime_ns), relative_to(root, path)
-            categories = {_id(entry.get("id")): str(entry.get("name")) for entry in document["categories"]}
+            categories = _categories(document["categories"], path)
             by_image: dict[str, list[Entry]] = defaultdict(list)
-            for entry in document["annotations"]:
+            for entry in _each_once(document["annotations"]):
                 number = _id(entry.get("category_id"))
                 by_image[_id(entry.get("image_id"))].append({**entry, "category": categories.get(number, number)})
             # An annotation of no image may be of any: what it marks is not called absent in the pictures of this file.
@@ -57,15 +59,24 @@ class Coco(Layout):
                 yield Item(f"{file}/image {number}", (file,), problem=("annotations of no image", detail))
             folder = PurePosixPath(self.images.replace("{stem}", path.stem))
             split = next((names[word] for word in path.stem.replace("-", "_").split("_") if word in names), None)
-            for name, entries in _entries_by_file(document["images"]).items():
+            files = _entries_by_file(document["images"])
+            numbers_of = {
+                name: dict.fromkeys(_id(each.get("id")) for each in entries) for name, entries in files.items()
+            }
+            holders = Counter(number for numbers in numbers_of.values() for number in numbers if number)
+            for name, entries in files.items():
                 picture = as_on_disk(root, (folder / name).as_posix())
-                numbers = dict.fromkeys(_id(entry.get("id")) for entry in entries)
+                numbers = numbers_of[name]
                 marks = [mark for number in numbers for mark in by_image.get(number, [])]
                 group = str(entries[0].get(self.group_field, "")) if self.group_field else ""
                 found = tuple(dict.fromkeys(mark["category"] for mark in marks))
                 part = json.dumps({"size": _stated_size(entries), "marks": marks}, sort_keys=True)
                 problem = None
-                if self.group_field and len({str(entry.get(self.group_field, "")) for entry in entries}) > 1:
+                shared = next((number for number in numbers if holders[number] > 1), None)
+                if shared is not None:
+                    detail = f"{file} gives {holders[shared]} pictures the id {shared}; give each its own"
+                    problem = ("one id, several pictures", detail)
+                elif self.group_field and len({str(entry.get(self.group_field, "")) for entry in entries}) > 1:
                     problem = ("one picture, two groups", f"its entries in {file} differ in {self.group_field}")
                 yield Item(
                     picture, (picture, file), group, split, found, part=part, uncertain=unplaced, problem=problem
@@ -84,13 +95,14 @@ class Coco(Layout):
             raise SourceError("annotated at another size", f"its entries in {item.files[1]} state several sizes", file)
         picture = MarkedPicture(card, ledger, root, file, file, None if size is None else (size[0], size[1]))
         for mark in document["marks"]:
-            if mark.get("iscrowd"):
+            if str(mark.get("iscrowd", 0)).strip().lower() not in ("0", "0.0", "false", "none", ""):
                 picture.leave_out_box(mark["category"], CROWD)
                 continue
             where = f"annotation {mark.get('id')} ({mark['category']})"
             try:
                 if self.use == "segmentation":
-                    picture.add_mask(mark["category"], segmentation_mask(mark, picture, where, file))
+                    mask = segmentation_mask(mark, picture, where, file)
+                    picture.add_mask(mark["category"], mask, is_one_object=True)
                 else:
                     picture.add_box(mark["category"], _corners(mark.get("bbox"), where, file), where)
             except SourceError as problem:
@@ -133,7 +145,7 @@ class Coco(Layout):
 def _coco_of(path: Path) -> dict[str, Any] | None:
     """Return the document of a file that has COCO's lists, or None."""
     try:
-        document: Any = parse_json(path.read_text(encoding="utf-8"))
+        document: Any = parse_json(path.read_bytes())
     except (ValueError, OSError):
         return None
     parts = ("images", "annotations", "categories")
@@ -189,7 +201,7 @@ def _as_pattern(paths: list[PurePosixPath]) -> str:
 def _load(path: Path, modified_ns: int) -> dict[str, Any]:
     del modified_ns  # another file under the same name is another entry of the cache
     try:
-        document: Any = parse_json(path.read_text(encoding="utf-8"))
+        document: Any = parse_json(path.read_bytes())
     except ValueError as error:
         raise UserError(f"{path}: not JSON ({error}). Download it again.") from error
     parts = ("images", "annotations", "categories")
@@ -209,6 +221,29 @@ def _id(value: Any) -> str:
     return "" if value is None else str(value).strip()
 
 
+def _categories(entries: list[Entry], path: Path) -> dict[str, str]:
+    """Return id ▶ name.
+
+    Raises:
+        UserError: Two names have one id.
+    """
+    found: dict[str, str] = {}
+    for entry in entries:
+        number, name = _id(entry.get("id")), str(entry.get("name"))
+        if found.setdefault(number, name) != name:
+            raise UserError(f'{path}: category {number} is both "{found[number]}" and "{name}". Give each its own id.')
+    return found
+
+
+def _each_once(annotations: list[Entry]) -> Iterator[Entry]:
+    """Yield annotations; one that is there twice, id and all, is one."""
+    seen: dict[str, Entry] = {}
+    for entry in annotations:
+        number = _id(entry.get("id"))
+        if not number or seen.setdefault(number, entry) is entry or seen[number] != entry:
+            yield entry
+
+
 def _entries_by_file(images: list[Entry]) -> dict[str, list[Entry]]:
     """Return file name ▶ its entries, of which a picture has several where it was listed under several ids."""
     found: dict[str, list[Entry]] = {}
@@ -219,12 +254,7 @@ def _entries_by_file(images: list[Entry]) -> dict[str, list[Entry]]:
 
 def _stated_size(entries: list[Entry]) -> list[int] | None:
     """Return width and height, both of each size where the entries differ, or None where they state none."""
-    sizes = {
-        (int(entry["width"]), int(entry["height"]))
-        for entry in entries
-        if isinstance(entry.get("width"), int | float) and isinstance(entry.get("height"), int | float)
-        and entry["width"] > 0 and entry["height"] > 0
-    }  # fmt: skip
+    sizes = {size_of(entry.get("width"), entry.get("height")) for entry in entries} - {None}
     return [number for size in sorted(sizes) for number in size] or None
 
 
@@ -258,7 +288,10 @@ def segmentation_mask(mark: Entry, picture: MarkedPicture, where: str, file: str
             )
         if not value:
             raise ValueError("it has no polygon and no run lengths")
-        outlines = [np.asarray(outline, np.float64).reshape(-1, 2) for outline in value]
+        outlines = [np.asarray(outline, np.float64) for outline in value]
+        if any(outline.ndim != 1 or len(outline) % 2 for outline in outlines):
+            raise ValueError("a polygon is a list of x, y, x, y …, and a segmentation a list of polygons")
+        outlines = [outline.reshape(-1, 2) for outline in outlines]
     except (KeyError, TypeError, ValueError) as error:
         raise SourceError("segmentation unreadable", f"{where}: {error}", file) from error
     return outlines_mask([picture.fit.points(outline) for outline in outlines], picture.size_px, where, file)

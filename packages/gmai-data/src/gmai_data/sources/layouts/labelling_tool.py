@@ -14,12 +14,12 @@ from gmai_data.imaging.source_files import as_on_disk, below, matching, relative
 from gmai_data.ledger import Ledger, SetAside, SourceError
 from gmai_data.sources.card import Card
 from gmai_data.sources.folder import Folder, Guess
-from gmai_data.sources.items import Item, Picture, full_name
+from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.layout import IMAGE_ENDINGS, Layout
 from gmai_data.sources.marked_picture import MarkedPicture
-from gmai_data.sources.shapes import add_shape
+from gmai_data.sources.shapes import add_object
 from gmai_data.sources.tools import cvat, frames, labelbox, labelme, pascal, supervisely, via
-from gmai_data.sources.tools.marked import Marked
+from gmai_data.sources.tools.marked import Marked, Shape
 from gmai_data.sources.video_frames import VIDEO_ENDINGS, frames_numbered
 
 _ONE_PICTURE = ("labelme", "supervisely", "pascal")
@@ -31,14 +31,15 @@ _LISTED, _VIDEO = "listed", "video"
 class LabellingTool(Layout):
     """What a labelling tool exports.
 
-    Each shape is one object: a box stays a box, polygons, circles, ellipses and masks become the box of the pixels they
-    cover. Points, lines and other shapes without an area go to the quarantine by name, and their labels hold.
+    Each shape is one object, or those that the tool groups under one label (`group_id`): a box stays a box, polygons,
+    circles, ellipses and masks become the box of the pixels they cover. Points, lines and other shapes without an area
+    go to the quarantine by name, and their labels hold.
     """
 
     kind: Literal["labelling_tool"]
     tool: Literal["labelme", "cvat", "via", "supervisely", "labelbox", "pascal", "frames"]
     """labelme, supervisely: JSON per picture; pascal: XML or JSON per picture with `object`s and their `polygon`; cvat:
-    XML for images or for a video; via: VGG Image Annotator 1 or 2, JSON or CSV; labelbox: NDJSON, or the JSON of before
+    XML for images or for a video; via: VGG Image Annotator, JSON or CSV; labelbox: NDJSON, or the JSON of before
     2023; frames: JSON per video with a list of objects for each frame."""
     annotations: str
     """Pattern of the files, such as `**/*.json`."""
@@ -140,6 +141,9 @@ class LabellingTool(Layout):
             image = self._image(picture, file, root)
             yield self._marked(picture, image, card, root, ledger, file, (image,))
 
+    def _is_left_out(self, shape: Shape) -> bool:
+        return shape.name in self.leave_out and shape.kind == "other"
+
     def _video(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
         file, video = item.files
         pictures = _pictures(self, root, file)
@@ -173,14 +177,17 @@ class LabellingTool(Layout):
         marked = MarkedPicture(card, ledger, root, image, file, picture.size, raster)
         for raw in picture.labels if self.tags else ():
             marked.add_label(raw)
+        objects: dict[tuple[str, str], list[tuple[Shape, str]]] = {}
         for number, shape in enumerate(picture.shapes, start=1):
             where = f"shape {number} ({shape.label})" + ("" if picture.frame is None else f" of frame {picture.frame}")
-            if shape.name in self.leave_out and shape.kind == "other":
+            part_of = "" if self._is_left_out(shape) else shape.part_of
+            objects.setdefault((shape.label, part_of or f"shape {number}"), []).append((shape, where))
+        for shapes in objects.values():
+            shape, _ = shapes[0]
+            if self._is_left_out(shape):
                 marked.leave_out_box(shape.label, f"a {shape.name}")
-                continue
-            if not shape.label:
-                full_name(card, shape.label, file)
-            add_shape(marked, shape, where, file)
+            else:
+                add_object(marked, shapes, file)
         return marked.picture(self.tool, picture.unclear, more_files, name)
 
     @classmethod

@@ -80,7 +80,7 @@ class NnUnet(Layout):
 def _names_of(path: Path) -> dict[str, str]:
     """Return raw label ▶ name of a dataset.json, of either kind, without the background."""
     try:
-        said: Any = parse_json(path.read_text(encoding="utf-8"))["labels"]
+        said: Any = parse_json(path.read_bytes())["labels"]
         pairs = [(str(key), value) for key, value in said.items()]
     except (ValueError, KeyError, AttributeError, TypeError):
         return {}
@@ -94,7 +94,7 @@ def _require_known_labels(card: Card, path: Path) -> None:
     if not path.is_file():
         return  # masks and card are enough to go on; the file only describes them
     try:
-        document: Any = parse_json(path.read_text(encoding="utf-8"))
+        document: Any = parse_json(path.read_bytes())
         labels: dict[str, Any] = document["labels"]
         # The Decathlon writes {"1": "liver"}; nnU-Net v2 writes {"liver": 1}, or [1, 2] for regions.
         ids = {str(key) if str(key).isdigit() else value for key, value in labels.items()}

@@ -17,6 +17,8 @@ from gmai_data.sources.folder import Folder, Guess
 from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.layout import Layout
 from gmai_data.sources.marked_picture import DIFFICULT, MarkedPicture
+from gmai_data.sources.pixel_boxes import require_pixels
+from gmai_data.sources.tools.marked import load_xml, size_of
 
 
 class Voc(Layout):
@@ -45,7 +47,7 @@ class Voc(Layout):
             SourceError: The XML or the image is unreadable, or a label is unknown.
         """
         file = item.files[0]
-        tree = _parse(require_data(root, file), file)
+        tree = load_xml(require_data(root, file), file)
         name = PurePosixPath((tree.findtext("filename") or "").strip().replace("\\", "/")).name
         image_file = f"{self.images}/{name}"
         if PurePosixPath(name).stem != item.key or not is_file(root / image_file):
@@ -79,24 +81,9 @@ class Voc(Layout):
         return Guess("Pascal VOC", "2d_detection", layout, names)
 
 
-def _parse(path: Path, file: str) -> ElementTree.Element:
-    text = path.read_bytes()
-    if b"<!ENTITY" in text:
-        # Entities are how XML bombs are built, and no VOC file has a use for them.
-        raise SourceError("XML unreadable", "declares entities; VOC files have none", file)
-    try:
-        return ElementTree.fromstring(text)  # noqa: S314 - entities are refused above
-    except ElementTree.ParseError as error:
-        raise SourceError("XML unreadable", str(error), file) from error
-
-
 def _stated_size(tree: ElementTree.Element) -> Size | None:
     """Return width and height of `<size>`; None where it is missing or zero, as some writers leave it."""
-    try:
-        width, height = (int(float(tree.findtext(f"size/{side}") or "")) for side in ("width", "height"))
-    except ValueError:
-        return None
-    return (width, height) if width > 0 and height > 0 else None
+    return size_of(tree.findtext("size/width"), tree.findtext("size/height"))
 
 
 def _corners(
@@ -104,11 +91,11 @@ def _corners(
 ) -> tuple[tuple[float, float, float, float], str]:
     """Return a half-open box of the annotated picture, and its place in words."""
     try:
-        x1, y1, x2, y2 = (
-            round(float(element.findtext(f"bndbox/{side}") or "")) for side in ("xmin", "ymin", "xmax", "ymax")
-        )
-    except ValueError as error:
+        stated = [float(element.findtext(f"bndbox/{side}") or "") for side in ("xmin", "ymin", "xmax", "ymax")]
+        x1, y1, x2, y2 = (round(value) for value in stated)
+    except (ValueError, OverflowError) as error:
         raise SourceError("box unreadable", f"object {number} has no four numbers in <bndbox>", file) from error
+    require_pixels(stated, f"object {number}", file)
     where = f"object {number} ({element.findtext('name')}) has xmin {x1}, ymin {y1}, xmax {x2}, ymax {y2}"
     if x2 <= x1 or y2 <= y1:
         raise SourceError("degenerate box", f"{where}; the maximum must be above the minimum", file)

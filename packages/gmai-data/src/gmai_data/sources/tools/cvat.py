@@ -2,6 +2,7 @@
 
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 from gmai_data.sources.fits import Size
@@ -25,7 +26,11 @@ def read(path: Path, file: str) -> list[Marked]:
 
 
 def _image(element: ElementTree.Element) -> Marked:
-    shapes = [_shape(child, child.get("label", "")) for child in element if child.tag in _SHAPES]
+    shapes = [
+        replace(_shape(child, child.get("label", "")), part_of=(child.get("group_id") or "0").lstrip("0"))
+        for child in element
+        if child.tag in _SHAPES
+    ]
     tags = [child.get("label", "") for child in element if child.tag == "tag"]
     size = size_of(element.get("width"), element.get("height"))
     return Marked((element.get("name") or "").replace("\\", "/"), size, shapes, tags)

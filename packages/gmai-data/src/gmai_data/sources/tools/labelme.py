@@ -2,6 +2,7 @@
 
 import base64
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,12 @@ def read(path: Path, file: str) -> list[Marked]:
     if not is_labelme(document):
         return []
     flags = [str(name) for name, is_set in (document.get("flags") or {}).items() if is_set is True]
-    shapes = [_shape(entry) for entry in document["shapes"]]
+    # The shapes of an object that is seen in parts have one number (`group_id`), which most objects have none of.
+    numbers = [entry.get("group_id") for entry in document["shapes"]]
+    shapes = [
+        replace(_shape(entry), part_of="" if number is None else str(number))
+        for entry, number in zip(document["shapes"], numbers, strict=True)
+    ]
     name = str(document.get("imagePath") or "").replace("\\", "/")
     return [Marked(name, size_of(document.get("imageWidth"), document.get("imageHeight")), shapes, flags)]
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from gmai_formats.json_text import parse_json
+
 from gmai_data.ledger import SourceError
 from gmai_data.sources.fits import Size
 
@@ -35,6 +37,8 @@ class Shape:
     """What the tool calls the shape, for those that are not read."""
     problem: str = ""
     """Why it cannot be read."""
+    part_of: str = ""
+    """What the shapes of one object share, where it has several: those with one label and one such name."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +67,12 @@ def load_json(path: Path, file: str) -> Any:
         SourceError: It is none.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        data = path.read_bytes()
         if path.suffix.lower() in (".ndjson", ".jsonl"):
-            return [json.loads(line) for line in text.splitlines() if line.strip()]
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+            text = data.decode(json.detect_encoding(data))
+            return [parse_json(line) for line in text.split("\n") if line.strip()]
+        return parse_json(data)
+    except ValueError as error:
         raise SourceError("annotation unreadable", f"not JSON ({error}); download it again", file) from error
 
 

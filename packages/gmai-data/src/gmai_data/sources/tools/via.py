@@ -1,11 +1,12 @@
-"""VGG Image Annotator 1 and 2: a project, annotations as JSON, or as CSV.
+"""VGG Image Annotator 1 and 2: a project, annotations as JSON, or as CSV; of version 3 a project.
 
 https://www.robots.ox.ac.uk/~vgg/software/via/ with code and formats at https://gitlab.com/vgg/via.
+The project of version 3: https://gitlab.com/vgg/via/-/blob/master/via-3.x.y/CodeDoc.md.
 """
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def read(path: Path, file: str, attribute: str | None) -> list[Marked]:
         attribute: The attribute of regions (and of files) that is the label; None: the only one.
 
     Raises:
-        SourceError: It is no file of VIA 1 or 2, or regions have several attributes and none is named.
+        SourceError: It is no file of VIA, or regions have several attributes and none is named.
     """
     entries = _of_table(path, file) if path.suffix.lower() == ".csv" else _of_json(load_json(path, file), file)
     if attribute is None:
@@ -57,7 +58,7 @@ def _of_json(document: Any, file: str) -> list[Entry]:
     if not isinstance(document, dict):
         return []
     if "project" in document and "metadata" in document:
-        raise SourceError("annotation unreadable", "a project of VIA 3; export it as COCO or from VIA 2", file)
+        return list(_of_project(document, file))
     found: list[Entry] = []
     for entry in document.get("_via_img_metadata", document).values():
         if not isinstance(entry, dict) or "filename" not in entry or "regions" not in entry:
@@ -67,6 +68,66 @@ def _of_json(document: Any, file: str) -> list[Entry]:
         parts = [(each.get("shape_attributes") or {}, each.get(_ABOUT) or {}) for each in listed]
         found.append((str(entry["filename"]), parts, entry.get("file_attributes") or {}))
     return found
+
+
+_IMAGE, _CHECKBOX = 2, 2
+"""Type of a file, and of an attribute, in version 3."""
+_NUMBERED = {1: "point", 2: "rect", 3: "circle", 4: "ellipse", 5: "line", 6: "polyline", 7: "polygon"}
+_EXTREME_RECTANGLE, _EXTREME_CIRCLE = 8, 9
+
+
+def _of_project(project: dict[str, Any], file: str) -> Iterator[Entry]:
+    """Yield the pictures of a project of version 3, in the words of version 2."""
+    try:
+        attributes = {str(number): each for number, each in project["attribute"].items()}
+        views = {str(number): [str(each) for each in view["fid_list"]] for number, view in project["view"].items()}
+        found: dict[str, Entry] = {}
+        for number, each in project["file"].items():
+            if each["type"] != _IMAGE:
+                detail = f'"{each["fname"]}" is no image: regions of a video stand at seconds; export its frames'
+                raise SourceError("annotation unreadable", detail, file)
+            found[str(number)] = (str(each["fname"]), [], {})
+        for mark in project["metadata"].values():
+            files = views[str(mark["vid"])]
+            if len(files) != 1:
+                raise SourceError("annotation unreadable", f"a view of {len(files)} pictures; give each its own", file)
+            said = dict(_said(attributes[str(number)], value) for number, value in mark["av"].items())
+            _, regions, about = found[files[0]]
+            if mark["xy"]:
+                regions.append((_shape_attributes([float(number) for number in mark["xy"]]), said))
+            else:
+                about.update(said)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        detail = f"no project of VIA 3: {type(error).__name__} {error}"
+        raise SourceError("annotation unreadable", detail, file) from error
+    yield from found.values()
+
+
+def _said(attribute: dict[str, Any], value: Any) -> tuple[str, Any]:
+    """Return (name of an attribute, its value); the options of a list are named by their keys."""
+    options = {str(key): str(text) for key, text in (attribute.get("options") or {}).items()}
+    if attribute.get("type") == _CHECKBOX:
+        return str(attribute["aname"]), {options.get(key, key): True for key in str(value).split(",") if key}
+    return str(attribute["aname"]), options.get(str(value), value)
+
+
+def _shape_attributes(numbers: list[float]) -> dict[str, Any]:
+    kind, (xs, ys) = int(numbers[0]), (numbers[1::2], numbers[2::2])
+    if kind == _EXTREME_RECTANGLE:
+        left, top = min(xs), min(ys)
+        return {"name": "rect", "x": left, "y": top, "width": max(xs) - left, "height": max(ys) - top}
+    if kind == _EXTREME_CIRCLE:
+        a, b, c = (complex(x, y) for x, y in zip(xs, ys, strict=True))
+        # The centre of a circle through three points, where a is the origin of the plane.
+        b, c = b - a, c - a
+        cross = (b.conjugate() * c).imag
+        if cross == 0:
+            raise ValueError("three points of a circle on one line")
+        centre = 1j * (b * abs(c) ** 2 - c * abs(b) ** 2) / (2 * cross)
+        return {"name": "circle", "cx": (a + centre).real, "cy": (a + centre).imag, "r": abs(centre)}
+    names = {2: ("x", "y", "width", "height"), 3: ("cx", "cy", "r"), 4: ("cx", "cy", "rx", "ry")}.get(kind, ())
+    found: dict[str, Any] = {"name": _NUMBERED.get(kind, f"shape {kind}"), "all_points_x": xs, "all_points_y": ys}
+    return {**found, **dict(zip(names, numbers[1:], strict=bool(names)))}
 
 
 def _of_table(path: Path, file: str) -> list[Entry]:
