@@ -1,4 +1,7 @@
-"""answers.tsv: answers as models write them, in English and Chinese, with the option a reader sees and the rule."""
+"""Answers as models write them, in English and Chinese, with the option a reader sees.
+
+answers.tsv names the rule too. The verdicts of read_by_a_person.tsv stood before the rules were tried on it.
+"""
 
 import csv
 import json
@@ -15,6 +18,25 @@ def table() -> list[tuple[str, tuple[str, ...], str, str]]:
     with (Path(__file__).parent / "answers.tsv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     return [(json.loads(r["response"]), tuple(r["options"].split("; ")), r["letter"], r["rule"]) for r in rows]
+
+
+def test_answers_read_by_a_person_are_never_read_otherwise_and_seldom_not_at_all() -> None:
+    """Of each part as it was fresh, 95, 96 and 95 of 100 were read right, and 0, 5 and 4 of all were guesses."""
+    with (Path(__file__).parent / "read_by_a_person.tsv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    otherwise: list[tuple[str, str, str]] = []
+    not_read: list[str] = []
+    for row in rows:
+        response: str = json.loads(row["response"])
+        found = extract(response, tuple(row["options"].split("; ")), style="letters").choice
+        read = "-" if found is None else LETTERS[found]
+        if read == "-" != row["letter"]:
+            not_read.append(response)
+        elif read != row["letter"]:
+            otherwise.append((response, row["letter"], read))
+    assert len(rows) > 950
+    assert not otherwise
+    assert len(not_read) < 0.01 * len(rows), not_read
 
 
 @pytest.mark.parametrize("rule", sorted({row[3] for row in table()}))

@@ -11,8 +11,8 @@ from functools import lru_cache
 from gmai_bench.extraction.negation import is_negated
 from gmai_bench.extraction.text import LETTERS, unify
 
-_MARKUP = re.compile(r"\\(?:text|math|bold|boxed|fbox)\w*\s*(?=\{)|\\[()\[\]]|[*`${}]")
-r"""**bold**, `code`, $math$, \( \), \[ \], \text{…}, \mathrm{…}, \boxed{…}."""
+_MARKUP = re.compile(r"\\(?:text|math|bold|boxed|fbox)\w*\s*(?=\{)|\\(?=[%&#_])|\\[()\[\],;!]|[*`${}]")
+r"""**bold**, `code`, $math$, \( \), \[ \], 20\%, 3\,cm, \text{…}, \mathrm{…}, \boxed{…}."""
 _OPENING = re.compile(
     r"[\s#>•\"'(\[_-]*"
     r"(?:(?i:option|choice)\b[\s:]*)?"  # "Option C: …"
@@ -23,6 +23,8 @@ _CLOSING = re.compile(r"[\s,;:.–—-]*[(\[]?(?<![A-Za-z0-9])(?P<letter>[A-Z])[
 """The letter behind its text: "Cannot be determined (C)"."""
 _BEFORE = re.compile(r"(?<![A-Za-z0-9])[(\[]?([A-Z]|[a-z](?=[)\].:]))[)\]]*\s*[.):、,–—-]*\s*[\"'(]*$")
 """The letter in front of a text that stands anywhere: "I would rule it out: C) cannot be determined"."""
+_BEHIND = re.compile(r"\s*[(\[]([A-Z])[)\]]")
+"""The letter in brackets behind it: "start with 5 mg (B)"."""
 _LISTED = re.compile(r"(?<!\w)(?:\(([A-Z])\)|([A-Z])[.):、])[\s*]*\w")
 _LISTED_BELOW = re.compile(r"\n[\s*]*(?:\(([A-Z])\)|([A-Z])[.):、])[\s*]*\w")
 _DENIED_NEXT = re.compile(
@@ -126,17 +128,22 @@ def agreeing_lines(text: str, choices: tuple[str, ...]) -> list[int]:
 
 
 def agreeing_places(text: str, choices: tuple[str, ...]) -> list[int]:
-    """Return the distinct options that stand somewhere as letter and text beside each other, and are not denied."""
+    """Return the distinct options that stand somewhere as letter and text beside each other, and are not denied.
+
+    A letter in front of its text counts before one behind it.
+    """
     text = undecorated(text)
     folded = text.casefold()
     if len(folded) != len(text):
         return []
-    return [
-        index
+    named = {
+        (index, in_front)
         for index, option in enumerate(plain_options(choices))
         if len(option) > 1
-        and any(_named(text, folded, start, option, index, choices) for start in _starts(folded, option))
-    ]
+        for start in _starts(folded, option)
+        if (in_front := _named(text, folded, start, option, index, choices)) is not None
+    }
+    return [index for index, in_front in named if in_front] or [index for index, _ in named]
 
 
 def _starts(text: str, wanted: str) -> Iterator[int]:
@@ -146,17 +153,20 @@ def _starts(text: str, wanted: str) -> Iterator[int]:
         place = text.find(wanted, place + len(wanted))
 
 
-def _named(text: str, folded: str, start: int, option: str, index: int, choices: tuple[str, ...]) -> bool:
+def _named(text: str, folded: str, start: int, option: str, index: int, choices: tuple[str, ...]) -> bool | None:
+    """Return whether its letter stands in front of the text of an option (else behind it), None where it does not."""
     if _goes_on(text, start + len(option), option):
-        return False
+        return None
     before = _BEFORE.search(text, max(0, start - _BEFORE_CHARS), start)
-    if before is None or before[1].upper() != LETTERS[index]:
-        return False
+    behind = _BEHIND.match(text, start + len(option))
+    if (before or behind) is None or {one[1].upper() for one in (before, behind) if one} != {LETTERS[index]}:
+        return None
     longer = (other for other in plain_options(choices) if len(other) > len(option) and other.startswith(option))
     if any(folded.startswith(other, start) for other in longer):
-        return False
-    end = start + len(option)
-    return not _is_denied(text, before.start(1), end)
+        return None
+    first = before.start(1) if before else start
+    denied = _is_denied(text, first, behind.end() if behind else start + len(option))
+    return None if denied else before is not None
 
 
 def _is_denied(text: str, start: int, end: int) -> bool:

@@ -18,7 +18,7 @@ _LONGEST_ALONE = 40
 """Characters of a line that may hold a letter alone; longer ones are not looked at."""
 _LEADING = re.compile(r"^[\s*\"']*(?:\(([A-Za-z])\)|([A-Za-z])(?:\*\*)?\s*[.):、](?=\D|$))")
 _ONLY_LETTERS = re.compile(
-    r"(?<=、)\s*[A-Z](?![A-Za-z0-9])|[\s*\"'(\[]*[A-Za-z](?:[\s,;/、&)(\]\[]+[A-Za-z])*[\s*\"')\].。]*$"
+    r"(?<=、)\s*[A-Z](?![A-Za-z0-9])|[\s*\"'(\[,;/&]*[A-Za-z](?:[\s,;/、&)(\]\[]+[A-Za-z])*[\s*\"')\].。]*$"
 )
 """What follows "A:" or "A、" where more letters stand in place of the option's text."""
 _NO_WORD_AFTER = re.compile(r"(?![A-Za-z0-9])(?!['/-]+[A-Za-z0-9])")
@@ -33,8 +33,9 @@ _LETTERED_TERM = re.compile(rf"\b(?:{'|'.join(_TERMS)})$")
 _COORDINATED = re.compile(
     r"\(?[A-Z]\)?(?:\s*[,、]\s*(?:option\s+)?\(?[A-Z]\)?){0,24}\s*,?\s*(?:\b(?:and|or|nor)\b|[&、和与及或])\s*(?:option\s+)?"
     r"\(?[A-Z](?![A-Za-z0-9])\)?"
+    r"|\(?[A-Z]\)?(?:\s*[,、/]\s*\(?[A-Z]\)?){1,24}(?=\s+(?:are|do|were|can|could|should|would)\b)"
 )
-"""Letters that share what is said of them: "A, C and D are wrong"."""
+"""Letters that share what is said of them: "A, C and D are wrong", "A, C, D are not"."""
 _LIST_GOES_ON = re.compile(r"\)?\s*(?:[,、&和与及或]|(?:and|or|nor)\b)")
 _LIST_WENT_ON = (",", "、", "&", "and", "or", "nor", "和", "与", "及", "或", "option")
 _AFTER_ARTICLE = re.compile(

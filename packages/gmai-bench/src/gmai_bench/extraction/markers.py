@@ -10,22 +10,28 @@ from typing import NamedTuple
 
 from gmai_bench.extraction.text import any_of
 
+_HEADS = "|".join(
+    f"(?<={mark}{word})" for mark in ("# ", r"\*\*", r"\n") for word in ("", "final ", "correct ", "the ")
+)
+"""Before "answer" these make a heading of it."""
 _MARKERS: dict[str, re.Pattern[str]] = {
     "\\boxed": re.compile(r"\\boxed\s*\{(?:\\(?:text|math)\w*\{)?(?P<held>[^{}]*)\}"),  # \boxed{\text{B}}
     "<answer>": re.compile(r"<answer>(?P<held>.*?)(?:</answer>|$)", re.DOTALL),
     "<|begin_of_box|>": re.compile(r"<\|begin_of_box\|>(?P<held>.*?)(?:<\|end_of_box\|>|$)", re.DOTALL),  # GLM-V
     "ans": re.compile(
         # "answer", "the answer to this question", "ans"; none in "the wrong answer is", "the answer choices are"
-        r"(?<!wrong )(?<!incorrect )\bans(?:wer(?!\s+(?:choices|options)\b)(?:\s+(?!is\b)\w+){0,3}?\s*"
+        r"(?<!wrong )(?<!incorrect )(?<![^\W_])ans(?:wer(?!\s+(?:choices|options)\b)(?:\s+(?!is\b)\w+){0,3}?\s*"
         r"""(?:\*\*|"|')?\s*"""  # **Answer**: B, {"answer": "B"}
         # "answer: B", "answer = B", "answer - B", "answer is B", "answer should be B", "answer appears to be B"
         r"(?::|=|\s-\s|\b(?:is|(?:would|must|should|could|can|may|might|seems\s+to|appears\s+to)\s+be)\b)|[:=])"
     ),
+    "answer\n": re.compile(rf"(?:{_HEADS})answer\n+"),
+    "answer**\n": re.compile(rf"(?:{_HEADS})answer\*\*\n+"),
     "cho": re.compile(  # "I choose B", "we chose B"; "my choice is B", "Choice: B"
-        r"""cho(?P<spoken>o?se)\b|\bchoice(?:\s+(?!is\b)\w+){0,3}?\s*(?:\*\*|"|')?\s*(?::|=|\bis\b)"""
+        r"""cho(?P<spoken>o?se)\b|(?<![^\W_])choice(?:\s+(?!is\b)\w+){0,3}?\s*(?:\*\*|"|')?\s*(?::|=|\bis\b)"""
     ),
     "opt": re.compile(  # "I opt for B"; "the correct option is B"; none in "each option is"
-        r"""opt(?P<spoken> for)\b|(?<!each )(?<!every )\boption\s*(?:\*\*|"|')?\s*(?::|=|\bis\b)"""
+        r"""opt(?P<spoken> for)\b|(?<!each )(?<!every )(?<![^\W_])option\s*(?:\*\*|"|')?\s*(?::|=|\bis\b)"""
     ),
     "select": re.compile(r"(?P<spoken>select)\b"),
     "pick": re.compile(r"(?P<spoken>pick)\b"),
@@ -78,13 +84,18 @@ _SENTENCE_END = re.compile(
 
 _BEST = re.compile(
     r"(?<![A-Za-z0-9])(?P<letter>\(?[A-Z]\)?)(?:\*\*)?\s+(?:is|seems|looks)\s+(?:(?!less\b|least\b)\w+\s+){0,2}"
-    r"(?:more\s+likely|most\s+likely|correct|right|best|(?<=the\s)answer)\b"
+    r"(?:more\s+likely|most\s+likely|correct|right|best|better|(?<=the\s)answer)\b"
     r"|(?<![A-Za-z0-9])(?P<zh>[A-Z])\s*(?:选?项)?\s*是?(?:正确|对的|最可能|最合适|最佳)"
 )
 _BEST_CHINESE = ("正确", "对的", "最")
-_BEST_WORDS = ("likely", "correct", "right", "best", "answer", *_BEST_CHINESE)
+_BEST_WORDS = ("likely", "correct", "right", "best", "better", "answer", *_BEST_CHINESE)
 _BEST_VERBS = (" is ", " seems ", " looks ")
 _BEST_WINDOW_CHARS = (6, 60)
+_TICKS = "✓✔✅☑"
+_TICKED = re.compile(  # "✅ B. MRI", "B: MRI - bright fluid ✓"
+    rf"(?:^|\n)[^\S\n*#>-]*(?:[{_TICKS}]\ufe0f?[\s*(]*(?:(?i:option)\s+)?(?P<letter>[A-Z])(?![A-Za-z0-9])"
+    rf"|[\s*(#>-]*(?:(?i:option)\s+)?(?P<zh>[A-Z])[.):、][^\n]*[{_TICKS}])"
+)
 _LISTED_AS_BEST = re.compile(
     r"(?:^|\n|[.;]\s)[\s*(]*(?P<letter>[A-Z])[.):](?:\*\*)?[^\n.;:]{1,80}?(?:\s-|:|\sis)\s*(?:\*\*)?(?:the\s+)?"
     r"(?:correct|right|best|most\s+likely)\b"
@@ -212,6 +223,8 @@ def _to_sentence_end(text: str, begin: int, reason: re.Pattern[str]) -> Span:
 
 def favoured_letters(text: str) -> list[tuple[int, int]]:
     """Return the places of letters said to be best: "B is more likely", "C. X-ray - correct"."""
+    if any_of(_TICKS, text) and (ticked := list(_TICKED.finditer(text))):
+        return [match.span("letter" if match["letter"] else "zh") for match in ticked]
     verdicts = [place for place, _ in _places(text, _BEST_WORDS)]
     if not verdicts:
         return []

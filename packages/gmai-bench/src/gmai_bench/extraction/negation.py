@@ -17,7 +17,8 @@ _CUE_BEFORE = re.compile(
     r"|rul(?:e|es|ed|ing) out|eliminat(?:e|es|ed|ing)|absence of|negative for"  # "we rule out A"
     r"|unlikely|less likely|least likely|doubt\w*|hardly"  # "unlikely to be A"
     r"|(?:wrong|incorrect) (?:answer|option|choice)s?)\b"  # "the wrong options are A"
-    r"|n't\b|\bnon-$"  # "isn't A", "non-malignant"
+    r"|n't\b|\bnon[- ]$"  # "isn't A", "non-malignant"
+    r"|\b(?:favou?r|prefer)(?:s|ed)?\b.*?\bover\b"  # "I favour A over B"
     r"|(?:不|没|非|无|未见|(?<![切清根去])除)"  # "不是A", "排除A"; 切除 is a resection
 )
 _NO_CUE = ("not only", "no doubt", "no other than", "cannot be other than", "不仅", "无疑")
@@ -39,7 +40,8 @@ _CUE_AFTER = re.compile(
 )
 _BEFORE_HINTS = (
     "no", "n't", "never", "neither", "without", "exclud", "except", "unlike", "instead", "rather", "rul", "eliminat",
-    "absence", "negative", "likely", "doubt", "hardly", "wrong ", "incorrect ", "不", "没", "非", "无", "未见", "除",
+    "absence", "negative", "likely", "doubt", "hardly", "wrong ", "incorrect ",
+    "over", "不", "没", "非", "无", "未见", "除",
 )  # fmt: skip
 _AFTER_HINTS = (
     "no", "n't", "never", "hardly", "incorrect", "wrong", "false", "exclud", "rul", "eliminat", "discard", "dismiss",
@@ -47,6 +49,14 @@ _AFTER_HINTS = (
     "错", "不", "误", "排除", "可能性",
 )  # fmt: skip
 """Every cue holds one of these; looking for them costs a tenth of the patterns."""
+_LISTED_ITEM = r"(?:(?!\b(?:but|is|are|was|were|has|shows?|there|it|this|which|so)\b)[^,.;:!?\n。，；：！？]){1,50}?"
+_DENIED_LIST = re.compile(  # "no consolidation, effusion, or pneumothorax"
+    r"\b(?:no|not(?! only)|without|neither|absence of|negative for|rather than|instead of|unlike"
+    r"|rul(?:e|es|ed|ing) out)"
+    rf"\s{_LISTED_ITEM}(?:,{_LISTED_ITEM})+\b(?:or|nor)\s{_LISTED_ITEM}(?:[,.;:!?\n]|$)"
+)
+_LIST_CHARS = 160
+_BRACKETED = re.compile(r"\s*\(([^)]*)\)?")
 WINDOW_CHARS = 60
 """How far from a mention a denial is looked for."""
 _AFTER_OTHER_LETTER = re.compile(r"(?<![A-Za-z0-9])\(?[A-Z]\)?(?![A-Za-z0-9])")
@@ -66,7 +76,19 @@ def is_negated(text: str, start: int, end: int, own_cues: tuple[tuple[int, int],
     if any_of(_BEFORE_HINTS, before) and _denied_before(before, start, own_cues):
         return True
     after = text[end : end + WINDOW_CHARS]
-    return any_of(_AFTER_HINTS, after.lower()) and _denied_after(after)
+    if any_of(_AFTER_HINTS, after.lower()) and _denied_after(after, is_letter=end - start <= len("(A)")):
+        return True
+    return ("or " in after or "or " in before) and _in_denied_list(text, start, own_cues)
+
+
+def _in_denied_list(text: str, start: int, own_cues: tuple[tuple[int, int], ...]) -> bool:
+    first = max(0, start - _LIST_CHARS)
+    around = text[first : start + _LIST_CHARS].lower()
+    return any(
+        listed.start() <= start - first < listed.end()
+        and not any(begin <= first + listed.start() < last for begin, last in own_cues)
+        for listed in _DENIED_LIST.finditer(around)
+    )
 
 
 def _denied_before(before: str, start: int, own_cues: tuple[tuple[int, int], ...]) -> bool:
@@ -86,8 +108,13 @@ def _denied_before(before: str, start: int, own_cues: tuple[tuple[int, int], ...
     return False
 
 
-def _denied_after(after: str) -> bool:
-    mark = _BREAK_MARK.search(after, 1 if after[:1] in ".:)" else 0)
+def _denied_after(after: str, *, is_letter: bool) -> bool:
+    bracketed = _BRACKETED.match(after)
+    if bracketed:  # "MRI (unlikely)"; none in "pneumothorax (tension cannot be excluded)"
+        if re.match(_DENIED, bracketed[1].lower()):
+            return True
+        after = after[bracketed.end() :]
+    mark = _BREAK_MARK.search(after, 1 if after[:1] in (".:)" if is_letter else ":)") else 0)
     after = after[: mark.start()] if mark else after
     if not any_of(_AFTER_HINTS, after.lower()):
         return False

@@ -24,7 +24,7 @@ from gmai_bench.extraction.mentions import option_equal_to, option_that_opens, o
 from gmai_bench.extraction.negation import is_negated
 from gmai_bench.extraction.text import LETTERS, strip_thoughts, unify
 
-EXTRACTOR = "gmai-options/3"
+EXTRACTOR = "gmai-options/4"
 """Name and version of these rules; a change of any of them raises the version."""
 
 Style = Literal["letters", "text"]
@@ -119,6 +119,9 @@ def extract(response: str, choices: tuple[str, ...], *, style: Style) -> Extract
 
 def _refused_or_mentioned(text: str, choices: tuple[str, ...], style: Style) -> Extraction:
     if refuses(text):
+        told = [index for index in options_mentioned(text, choices, letters=True) if refuses(choices[index])]
+        if len(told) == 1:
+            return Extraction(told[0], "option_text_mentioned")
         after = answer_after_refusal(text)
         found = _by_mention(after, choices, style) if after else UNPARSED
         return found if found.choice is not None else REFUSED

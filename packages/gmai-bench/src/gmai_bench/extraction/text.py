@@ -19,8 +19,15 @@ _THOUGHT_TAG = re.compile(
 _THOUGHT_WORDS = ("think", "thought", "reasoning>", "<unused9")
 
 _IN_NUMBER = (".", ",", "/", ":", "-")
-_RANGE = re.compile(r"\s*(?:or|to|and|/|~|-|或|和|至|到)\s*\d")
-"""Behind "Grade 2" it makes another statement of it: "Grade 2 or 3"."""
+_ROMAN = r"(?:i{1,3}|iv|vi{0,3}|ix|x)"
+_ENDS_IN_NUMBER = re.compile(rf"(?:\d|\s{_ROMAN})$")
+_RANGE = re.compile(rf"\s*(?:or|to|and|/|~|-|或|和|至|到)\s*(?:\d|{_ROMAN}(?![\w'])(?!\s+\w))", re.IGNORECASE)
+"""Behind "Grade 2" it makes another statement of it: "Grade 2 or 3", "Grade II-III"."""
+_OPENS_WITH_NUMBER = re.compile(r"[^\W\d_]?(?=\d)")
+_RANGE_BEFORE = re.compile(r"(?:(?<!\w)(?P<lead>[^\W\d_]?)\d+-?|\w-)\s*(?:or|to|and|/|~|-|或|和|至|到)\s*$")
+"""Before "5 mg" the same: "2.5 to 5 mg", "T1 or T2-weighted"; before any word "hyper- or hypothyroidism"."""
+_RANGE_CHARS = 10
+_HYPHEN = re.compile(r"(?<=[^\W_])-(?=[^\W\d_])")
 
 
 def any_of(words: Iterable[str], text: str) -> bool:
@@ -95,18 +102,40 @@ def _joined(text: str, position: int, wanted: str) -> bool:
     return _is_word(before) and _is_word(wanted[0])
 
 
-def _in_range(text: str, wanted: str, end: int) -> bool:
-    return wanted[-1].isdigit() and not wanted.isdigit() and _RANGE.match(text, end) is not None
+def _in_range(text: str, wanted: str, position: int, end: int) -> bool:
+    if wanted.isdigit():
+        return False
+    if _ENDS_IN_NUMBER.search(wanted) and _RANGE.match(text, end):
+        return True
+    before = _RANGE_BEFORE.search(text, max(0, position - _RANGE_CHARS), position)
+    if before is None:
+        return False
+    opening = _OPENS_WITH_NUMBER.match(wanted)
+    return before["lead"] is None or (opening is not None and before["lead"] == opening[0])
 
 
-def find_whole(text: str, wanted: str, start: int = 0) -> int:
-    """Return where `wanted` stands in `text` as whole words, or -1. Both are in the same case and form."""
+def without_hyphens(text: str) -> str:
+    """Return the text with a blank for every hyphen between letters, place by place: "basal-cell", "T2-weighted"."""
+    return _HYPHEN.sub(" ", text) if "-" in text else text
+
+
+def find_whole(text: str, wanted: str, start: int = 0, *, within: str = "") -> int:
+    """Return where `wanted` stands in `text` as whole words, or -1. Both are in the same case and form.
+
+    Args:
+        text: The text.
+        wanted: What is looked for.
+        start: Where to begin.
+        within: The text as it was written, where `text` has blanks for its hyphens: "PET-CT" is one word.
+    """
+    within = within or text
     position = text.find(wanted, start)
     while position >= 0:
         end = position + len(wanted)
-        bound_left = position == 0 or not _joined(text, position, wanted)
+        bound_left = position == 0 or not _joined(within, position, wanted)
         bound_right = end == len(text) or not (_is_word(text[end]) and _is_word(wanted[-1]))
-        if bound_left and bound_right and not _in_number(text, position, end) and not _in_range(text, wanted, end):
+        partial = _in_number(within, position, end) or _in_range(within, wanted, position, end)
+        if bound_left and bound_right and not partial:
             return position
         position = text.find(wanted, position + 1)
     return -1
