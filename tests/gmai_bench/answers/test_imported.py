@@ -49,6 +49,10 @@ def test_files_of_the_field(tmp_path: Path, name: str, text: str, windows: bool)
     assert said(write(tmp_path / name, text)) == ANSWERS
 
 
+def test_a_single_line_is_a_record(tmp_path: Path) -> None:
+    assert said(write(tmp_path / "a.jsonl", '{"question_id": "q1", "text": "B"}\n')) == {"q1": "B"}
+
+
 def test_numbers_are_answers_and_nothing_is_an_empty_one(tmp_path: Path) -> None:
     assert said(write(tmp_path / "a.json", '{"a": 2, "b": 1.5, "c": null}')) == {"a": "2", "b": "1.5", "c": ""}
 

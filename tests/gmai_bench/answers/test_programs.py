@@ -2,6 +2,7 @@
 
 import io
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -185,3 +186,103 @@ def test_llava_med_with_running_numbers(vqa_rad: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"pass --in-order"):
         score(bare, vqa_rad, "vqa-rad/exact-451")
     assert score(bare, vqa_rad, "vqa-rad/exact-451", in_order=True) == {"vqa-rad/exact-451": (4, 4)}
+
+
+def chat(content: Any, finish: str = "stop", **message: Any) -> dict[str, Any]:
+    said = {"role": "assistant", "content": content, **message}
+    choice = {"index": 0, "finish_reason": finish, "message": said}
+    return {"object": "chat.completion", "choices": [choice], "usage": {"total_tokens": 9}}
+
+
+def batch_line(n: int, body: Any, status: int = 200, error: Any = None) -> dict[str, Any]:
+    """https://platform.openai.com/docs/guides/batch: `id` is the request's, `custom_id` the one that was given."""
+    response = {"status_code": status, "request_id": f"req_{n}", "body": body}
+    answer = None if error else response
+    return {"id": f"batch_req_{n}", "custom_id": f"test-{n:04d}", "response": answer, "error": error}
+
+
+def test_output_of_the_batch_api(vqa_rad: Path, tmp_path: Path) -> None:
+    parts = [{"type": "output_text", "text": "No"}, {"type": "output_text", "text": "."}]
+    lines = [
+        batch_line(3, chat("Liver", "length")),
+        batch_line(0, chat([{"type": "text", "text": "Yes"}])),
+        batch_line(2, None, error={"code": "batch_expired", "message": "This request could not be executed in time."}),
+        batch_line(1, {"object": "response", "output": [{"type": "reasoning", "summary": []},
+                                                       {"type": "message", "content": parts}]}),
+    ]  # fmt: skip
+    path = write(tmp_path / "batch_output.jsonl", lines)
+    assert score(path, vqa_rad, "vqa-rad/exact-451") == {"vqa-rad/exact-451": (3, 4)}
+    [result] = score_file(path, [open_benchmark("vqa-rad/exact-451", vqa_rad)], None, PARTIAL, model="m")
+    assert (result.result.refused_by_server, result.result.cut) == (1, 1)
+    refused = [
+        batch_line(0, {"error": {"message": "too long"}}, status=400),
+        batch_line(1, chat(None, refusal="I can't help with that.")),
+    ]
+    path = write(tmp_path / "batch_error.jsonl", refused)
+    [result] = score_file(path, [open_benchmark("vqa-rad/exact-451", vqa_rad)], None, PARTIAL, model="m")
+    assert (result.result.refused_by_server, result.result.n) == (2, 2)
+
+
+def test_completions_kept_whole(vqa_rad: Path, tmp_path: Path) -> None:
+    lines = [{"question_id": f"test-{n:04d}", "response": chat(a)} for n, (_, a) in enumerate(VQA)]
+    path = write(tmp_path / "kept.jsonl", lines)
+    assert score(path, vqa_rad, "vqa-rad/exact-451") == {"vqa-rad/exact-451": (4, 4)}
+    strange = write(tmp_path / "strange.jsonl", [{"id": "test-0000", "response": {"score": 3}}])
+    with pytest.raises(UserError, match="the answer is an object"):
+        score(strange, vqa_rad, "vqa-rad/exact-451")
+
+
+@pytest.mark.parametrize("suffix", [".eval", ".json"])
+def test_a_log_of_inspect(vqa_rad: Path, tmp_path: Path, suffix: str) -> None:
+    samples = [
+        {"id": f"test-{n:04d}", "epoch": 1, "input": [{"role": "user", "content": q}], "target": a, "choices": None,
+         "output": {"model": "m", "completion": a if n else "no", **chat(a if n else "no")}, "scores": {}}
+        for n, (q, a) in enumerate(VQA)
+    ]  # fmt: skip
+    log = {"version": 2, "status": "success", "tags": [], "samples": samples, "reductions": [{"scorer": "match"}]}
+    path = tmp_path / f"log{suffix}"
+    if suffix == ".json":
+        write(path, log)
+    else:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+            file.writestr("header.json", json.dumps({**log, "samples": None}))
+            file.writestr("summaries.json", "[]")
+            for sample in samples:
+                file.writestr(f"samples/{sample['id']}_epoch_1.json", json.dumps(sample))
+    assert score(path, vqa_rad, "vqa-rad/exact-451") == {"vqa-rad/exact-451": (3, 4)}
+    path.write_bytes(b"PK\x03\x04 torn")
+    with pytest.raises(UserError, match=r"inspect log convert|not readable as JSON|not UTF-8"):
+        score(path, vqa_rad, "vqa-rad/exact-451")
+
+
+def test_samples_of_lm_evaluation_harness(vqa_rad: Path, tmp_path: Path) -> None:
+    """Generated answers stand there once for each filter; options are weighed, and `acc` takes the likeliest."""
+    generated = [
+        {"doc_id": n, "doc": {"id": f"test-{n:04d}", "question": q, "answer": a, "text": "no answer"}, "target": a,
+         "arguments": {"gen_args_0": {"arg_0": q, "arg_1": {"until": ["\n"]}}}, "resps": [[a]],
+         "filtered_resps": [a if name == "strict" else "x"], "filter": name, "metrics": ["exact_match"],
+         "doc_hash": "x", "exact_match": 1.0}
+        for name in ("strict", "flexible") for n, (q, a) in enumerate(VQA)
+    ]  # fmt: skip
+    path = write(tmp_path / "samples_vqa_rad_2026-01-01T00-00-00.000000.jsonl", generated)
+    assert score(path, vqa_rad, "vqa-rad/exact-451") == {"vqa-rad/exact-451": (4, 4)}
+    weighed = [
+        {"doc_id": n, "doc": {"id": f"test-{n:04d}", "question": q}, "target": 0,
+         "arguments": {f"gen_args_{i}": {"arg_0": q, "arg_1": f" {o}"} for i, o in enumerate(("yes", "no"))},
+         "resps": [[["-2.5", "False"]], [["-0.5" if n == 1 else "-9.25", "False"]]],
+         "filtered_resps": [["-2.5", "False"], ["-0.5", "True"]], "filter": "none", "metrics": ["acc"], "acc": 1.0}
+        for n, (q, _) in enumerate(VQA[:3])
+    ]  # fmt: skip
+    path = write(tmp_path / "weighed.jsonl", weighed)
+    assert score(path, vqa_rad, "vqa-rad/yes-no-251") == {"vqa-rad/yes-no-251": (3, 3)}
+    old = [{**weighed[0], "arguments": [["?", " yes"], ["?", " no"]], "resps": [[[-1.0, False]], [[-1.0, True]]]}]
+    assert score(write(path, old), vqa_rad, "vqa-rad/yes-no-251") == {"vqa-rad/yes-no-251": (1, 1)}
+    with pytest.raises(UserError, match="weighs 2 continuations and names 1"):
+        score(write(path, [{**old[0], "arguments": [["?", " yes"]]}]), vqa_rad, "vqa-rad/yes-no-251")
+
+
+def test_answers_in_parquet(vqa_rad: Path, tmp_path: Path) -> None:
+    rows = [{"question_id": f"test-{n:04d}", "prediction": a} for n, (_, a) in enumerate(VQA)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "answers.parquet")
+    found = score(tmp_path / "answers.parquet", vqa_rad, "vqa-rad/exact-451")
+    assert found == {"vqa-rad/exact-451": (4, 4)}

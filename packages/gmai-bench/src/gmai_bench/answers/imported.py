@@ -9,6 +9,12 @@ MedEvalKit       results.json: the data set's fields and `response`, often no id
                  (https://github.com/alibaba-damo-academy/MedEvalKit, utils/base_dataset.py, utils/MMMU/eval_val.py)
 HuatuoGPT-Vision one JSON of all its data sets: the bundle's records and `model_output`
                  (https://github.com/FreedomIntelligence/HuatuoGPT-Vision)
+lm-evaluation-harness samples_TASK.jsonl: doc_id, doc (the data set's row), resps; of `multiple_choice` tasks the
+                 likeliest continuation (https://github.com/EleutherAI/lm-evaluation-harness, lm_eval/evaluator.py)
+inspect_ai       .eval (a zip with samples/ID_epoch_N.json) or .json: id, output.completion
+                 (https://inspect.aisi.org.uk/eval-logs.html)
+Batch API        custom_id, response.body of a chat completion or response, error; what the model refused, or the
+                 server, is recorded so (https://platform.openai.com/docs/guides/batch)
 OmniMedVQA       DATASET.json: pred_dict, a list of the data set's records and `model_pred`
                  (https://github.com/OpenGVLab/Multi-Modality-Arena, MedicalEval/Question-answering_Score)
 
@@ -18,10 +24,13 @@ JSON may have trailing commas, and a list may stand in a .jsonl file. Pickle fil
 import hashlib
 import importlib
 import re
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from gmai_cli.console import say
 from gmai_formats import separated
 from gmai_formats.errors import UserError
@@ -32,7 +41,7 @@ from gmai_bench.answers.predictions import read_predictions
 from gmai_bench.answers.records import RESPONSE_KEYS, Answered, Keys, Seen, answered, has_answer
 
 _OURS = {"id", "response", "request", "cut", "refused", "shown", "image_ablation", "crc"}
-_SUFFIXES = (".json", ".jsonl", ".xlsx", ".tsv", ".csv")
+_SUFFIXES = (".json", ".jsonl", ".xlsx", ".tsv", ".csv", ".eval", ".parquet")
 _Record = tuple[str, Mapping[str, Any]]
 _STRING_OR_COMMA = re.compile(r'"(?:\\.|[^"\\])*"|,(?=\s*[}\]])')
 """A table may carry whole images as text."""
@@ -58,7 +67,7 @@ def read_answers(path: Path, keys: Keys | None = None) -> list[Answered]:
             kept = read_predictions(file).by_id.values()
             found += [Answered(f'{file} "{one.id}"', one, {"id": one.id}, within) for one in kept]
             continue
-        records = list(_read(file))
+        records = list(_read(file, keys))
         if path.is_dir() and not any(_answers(fields, keys) for _, fields in records):
             passed_over.append(file.name)
             continue
@@ -96,12 +105,16 @@ def _files(folder: Path) -> list[Path]:
     return kept
 
 
-def _read(path: Path) -> Iterator[_Record]:
+def _read(path: Path, keys: Keys) -> Iterator[_Record]:
     suffix = path.suffix.lower()
     if suffix in (".pkl", ".pickle"):
         raise UserError(f"{path}: is a pickle, and reading one runs what is in it. Write it as .xlsx, .tsv or .json.")
     if suffix == ".xlsx":
         yield from _rows_of_sheet(path)
+    elif suffix == ".eval":
+        yield from _samples_of_log(path)
+    elif suffix == ".parquet":
+        yield from _rows_of_parquet(path)
     elif suffix in (".tsv", ".csv"):
         yield from _rows_of_table(path, "\t" if suffix == ".tsv" else ",")
     else:
@@ -116,7 +129,10 @@ def _read(path: Path) -> Iterator[_Record]:
                 f"{path}: not UTF-8 text ({error.reason} at byte {error.start}). A file of answers is text in UTF-8, "
                 f"or an .xlsx. Save it again as UTF-8."
             ) from error
-        yield from _records(_parse(text, path), path)
+        value = _parse(text, path)
+        if suffix == ".jsonl" and isinstance(value, dict) and has_answer(cast("dict[str, Any]", value), keys):
+            value = [value]  # a single line
+        yield from _records(value, path)
 
 
 def _is_ours(path: Path, keys: Keys) -> bool:
@@ -135,6 +151,8 @@ def _is_ours(path: Path, keys: Keys) -> bool:
     if not isinstance(value, dict):
         return False
     found = set(cast("dict[str, Any]", value))
+    if isinstance(value.get("response"), dict | list):
+        return False  # as an API gave it
     return found <= _OURS or not set(RESPONSE_KEYS) & found
 
 
@@ -188,6 +206,8 @@ def _records(value: Any, path: Path) -> Iterator[_Record]:
                 yield f'{path} "{identity}"', {"id": identity, **cast("dict[str, Any]", fields)}
             return
         lists = [part for part in mapping.values() if isinstance(part, list)]
+        if isinstance(mapping.get("samples"), list):  # inspect_ai has other lists beside it
+            lists = [mapping["samples"]]
         if len(lists) != 1:
             raise UserError(
                 f"{path}: found a mapping with the keys {sorted(mapping)[:8]}. A file of answers is a mapping id ▶ "
@@ -218,6 +238,34 @@ def _rows_of_sheet(path: Path) -> Iterator[_Record]:
             f"{path}: not readable as a spreadsheet ({' '.join(str(error).split())[:120]}). Give an .xlsx file with a "
             f"header row, as VLMEvalKit writes it, or export it as .tsv."
         ) from error
+
+
+def _samples_of_log(path: Path) -> Iterator[_Record]:
+    try:
+        with zipfile.ZipFile(path) as log:
+            names = [name for name in log.namelist() if name.startswith("samples/") and name.endswith(".json")]
+            for name in sorted(names):
+                value: Any = parse_json(log.read(name).decode())
+                if not isinstance(value, dict):
+                    raise TypeError(f"{name} is no object")
+                yield f"{path} {name}", cast("dict[str, Any]", value)
+    except (OSError, ValueError, TypeError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise UserError(
+            f"{path}: not readable as a log of inspect_ai ({error}). Write it as JSON: "
+            f"`inspect log convert {path.name} --to json --output-dir LOGS`."
+        ) from error
+
+
+def _rows_of_parquet(path: Path) -> Iterator[_Record]:
+    try:
+        with pq.ParquetFile(path) as file:
+            number = 0
+            for batch in file.iter_batches(batch_size=256):
+                for row in cast("list[dict[str, Any]]", batch.to_pylist()):
+                    number += 1
+                    yield f"{path} row {number}", row
+    except (OSError, pa.ArrowException) as error:
+        raise UserError(f"{path}: not readable as Parquet ({error}). Correct the path or the file.") from error
 
 
 def _rows_of_table(path: Path, delimiter: str) -> Iterator[_Record]:

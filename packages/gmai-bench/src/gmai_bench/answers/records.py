@@ -10,10 +10,11 @@ from gmai_bench.answers.predictions import Prediction
 from gmai_bench.benchmarks.cells import options_of
 from gmai_bench.benchmarks.prompts import LETTERS
 
-ID_KEYS = ("id", "question_id", "index", "qid", "test_id", "uuid", "doc_id")
+ID_KEYS = ("custom_id", "id", "question_id", "index", "qid", "test_id", "uuid", "doc_id")
 RESPONSE_KEYS = (
     "response", "prediction", "text", "output", "model_pred", "pred_response", "model_output", "answer_pred",
-    "model_answer", "model_response", "generated_text", "generated_answer", "pred_answer", "resps", "filtered_resps",
+    "model_answer", "model_response", "generated_text", "generated_answer", "pred_answer", "completion", "resps",
+    "filtered_resps",
 )  # fmt: skip
 """Looked for in this order; `answer` is not among them, for in most of these files it is the right one."""
 
@@ -68,12 +69,16 @@ def answered(fields: Mapping[str, Any], place: str, keys: Keys, within: Sequence
     Raises:
         UserError: It has no answer, or not under the key that the user names.
     """
-    known = {str(key).strip().lower(): value for key, value in fields.items()}
+    own = {str(key).strip().lower(): value for key, value in fields.items()}
+    said = _response(own, fields, place, keys, seen)
+    doc = own.get("doc")  # lm-evaluation-harness: the row of the data set
+    known = {str(key).lower(): value for key, value in cast("Mapping[Any, Any]", doc).items()} if _is_map(doc) else {}
+    known |= own
     ids = _ids(known, fields, place, keys)
     data_set = _text(known, SET_KEYS)
     return Answered(
         place,
-        Prediction("", _response(known, fields, place, keys, seen), ""),
+        said,
         ids,
         tuple(dict.fromkeys(name for name in (data_set, *within) if name)),
         question=_text(known, QUESTION_KEYS),
@@ -122,16 +127,25 @@ def identity(value: Any) -> str:
     return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
-def _response(known: Mapping[str, Any], fields: Mapping[str, Any], place: str, keys: Keys, seen: Seen) -> str:
+def _is_map(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _response(known: Mapping[str, Any], fields: Mapping[str, Any], place: str, keys: Keys, seen: Seen) -> Prediction:
+    """Return what was said; the id is filled in when the question is known."""
     if keys.response:
         if keys.response.lower() not in known:
             raise UserError(
                 f"{place}: found the keys {_listed(fields)}, and no {keys.response} (--response-key). Correct the key."
             )
         return _said(known[keys.response.lower()], place)
+    if known.get("error") and not any(known.get(key) for key in RESPONSE_KEYS):
+        return Prediction("", "", "", refused=_reason(known["error"]))
     there = [key for key in RESPONSE_KEYS if key in known]
     if there[1:] and not there[1].endswith("resps") and known[there[0]] != known[there[1]]:
         seen.others.setdefault(there[0], there[1])
+    if there and (likeliest := _likeliest(known[there[0]], known, place)) is not None:
+        return Prediction("", likeliest, "")
     if there:
         return _said(known[there[0]], place)
     near = next((hint for key in known if "Did you mean" in (hint := did_you_mean(key, RESPONSE_KEYS))), "")
@@ -141,9 +155,75 @@ def _response(known: Mapping[str, Any], fields: Mapping[str, Any], place: str, k
     )
 
 
-def _said(value: Any, place: str) -> str:
-    """Return an answer as text: lmms-eval and HuatuoGPT-Vision put it into a list, pandas makes NaN of an empty one."""
-    while isinstance(value, list):
+def _likeliest(value: Any, known: Mapping[str, Any], place: str) -> str | None:
+    """Return the continuation that lm-evaluation-harness found likeliest, `None` where the model wrote an answer.
+
+    Its samples of `multiple_choice` tasks hold [log-likelihood, is greedy] for each option, and the continuations in
+    `arguments`; its `acc` takes the first of the highest (https://github.com/EleutherAI/lm-evaluation-harness,
+    lm_eval/api/task.py, `process_results`).
+    """
+    if "arguments" not in known or not isinstance(value, list):
+        return None
+    weighed: list[float] = []
+    for entry in cast("list[Any]", value):
+        while isinstance(entry, list) and len(cast("list[Any]", entry)) == 1:
+            entry = cast("list[Any]", entry)[0]
+        pair = cast("list[Any]", entry) if isinstance(entry, list) else []
+        if len(pair) != 2 or str(pair[1]) not in ("True", "False"):
+            return None
+        weighed.append(float(pair[0]))
+    asked: Any = known["arguments"]
+    requests: list[Any] = list(cast("dict[str, Any]", asked).values()) if _is_map(asked) else asked
+    if not weighed or len(requests) != len(weighed):
+        raise UserError(
+            f"{place}: weighs {len(weighed)} continuations and names {len(requests)} in `arguments`. Each must have "
+            f"its text. Write the samples again with --log_samples."
+        )
+    chosen = requests[weighed.index(max(weighed))]
+    parts: list[Any] = list(cast("dict[str, Any]", chosen).values()) if _is_map(chosen) else chosen
+    return str(parts[-1]).strip()
+
+
+def _completion(value: Mapping[str, Any]) -> Any:
+    """Return what an object of an API says: a line of the Batch API, a chat completion, a response, a message.
+
+    https://platform.openai.com/docs/guides/batch, https://platform.openai.com/docs/api-reference/responses/object
+    """
+    for key in ("body", "completion", "choices", "message", "content", "text"):
+        if value.get(key) not in (None, "", []):
+            inner = value[key]
+            return cast("list[Any]", inner)[0] if key == "choices" and isinstance(inner, list) else inner
+    messages = [part for part in cast("list[Any]", value.get("output") or []) if _is_map(part)]
+    texts = [part["content"] for part in messages if part.get("type") == "message"]
+    return texts[0] if texts else None
+
+
+def _reason(error: Any) -> str:
+    """Return why there is no answer, in one line."""
+    message = cast("Mapping[str, Any]", error).get("message") if _is_map(error) else None
+    return " ".join(str(message or error).split())[:200]
+
+
+def _said(value: Any, place: str) -> Prediction:
+    """Return an answer: lmms-eval and HuatuoGPT-Vision put it into a list, an API into an object of its own, pandas
+    makes NaN of an empty one.
+    """
+    cut, refused = False, ""
+    while isinstance(value, list | Mapping):
+        if isinstance(value, Mapping):
+            said = cast("Mapping[str, Any]", value)
+            if said.get("error") or int(said.get("status_code") or 200) >= 400:
+                return Prediction("", "", "", refused=_reason(said.get("error") or said.get("body")))
+            cut = cut or "length" in (said.get("finish_reason"), said.get("stop_reason"))
+            refused = refused or str(said.get("refusal") or "")
+            value = _completion(said)
+            if value is None and "content" not in said and "completion" not in said and not refused:
+                raise UserError(f"{place}: the answer is an object ({said!r:.60}). An answer is a text. Name its key.")
+            continue
+        parts = [part for part in cast("list[Any]", value) if _is_map(part) and isinstance(part.get("text"), str)]
+        if parts and len(parts) == len(cast("list[Any]", value)):  # the parts of one message
+            value = "".join(part["text"] for part in parts)
+            continue
         listed = cast("list[Any]", value)
         if len(listed) > 1 and any(other != listed[0] for other in listed):
             raise UserError(
@@ -151,11 +231,8 @@ def _said(value: Any, place: str) -> str:
                 f"Keep one of them, or write each into a file of its own."
             )
         value = listed[0] if listed else None
-    if value is None or (isinstance(value, float) and value != value):
-        return ""
-    if isinstance(value, Mapping):
-        raise UserError(f"{place}: the answer is an object ({value!r:.60}). An answer is a text. Name its key.")
-    return str(value)
+    missing = value is None or (isinstance(value, float) and value != value)
+    return Prediction("", "" if missing else str(value), "", cut, refused if missing else "")
 
 
 def _text(known: Mapping[str, Any], keys: Sequence[str]) -> str:
