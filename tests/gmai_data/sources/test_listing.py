@@ -7,6 +7,7 @@ from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.catalogue import Source
 from gmai_data.sources.listing import list_sources
 from gmai_data.sources.reading import read_pictures
+from gmai_formats.errors import UserError
 
 TABLE = {"kind": "csv_labels", "table": "t.csv", "image_column": "image", "label_column": "label"}
 
@@ -66,3 +67,15 @@ def test_entries_with_one_key_become_one_refused_item(listed, tmp_path, toy, mon
     assert [item.problem is not None for item in listing.items] == [True, False]
     with pytest.raises(SourceError, match="listed several times: 2 entries"):
         list(read_pictures(listing.items[0], card, tmp_path, Ledger()))
+
+
+@pytest.mark.parametrize(("root", "place"), [("all", "all/unpacked"), ("all/unpacked/a", "all/unpacked")])
+def test_a_root_one_folder_off_is_told_the_folder_that_fits(tmp_path, toy, root, place):
+    (tmp_path / "all/unpacked/a").mkdir(parents=True)
+    (tmp_path / "all/unpacked/a/1.png").write_bytes(b"")
+    card = toy(layout={"kind": "named_files", "files": "a/{class}.png"}, labels={"1": {"en": "cat", "zh": "猫"}})
+    with pytest.raises(UserError, match=f"finds no files .*\\nIn {tmp_path / place} it does: give that folder as --root"):
+        list_sources([Source(card, tmp_path / root)], None)
+    other = card.model_copy(update={"labels": {}})
+    with pytest.raises(UserError, match=r"finds no files [^\n]*$"):
+        list_sources([Source(other, tmp_path / root)], None)

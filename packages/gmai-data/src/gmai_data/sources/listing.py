@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gmai_formats.errors import UserError
+
 from gmai_data.imaging.raster import digest
 from gmai_data.imaging.source_files import on_disk
 from gmai_data.ledger import printable
@@ -17,6 +19,10 @@ from gmai_data.sources.items import Item
 from gmai_data.sources.joined import with_joined_facts
 from gmai_data.sources.recipe import Recipe
 from gmai_data.sources.splits import group_of
+
+
+_NEAR = 200
+"""Folders below a root that are tried when a layout finds nothing in it."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +102,37 @@ def listed_items(source: Source) -> Iterator[Item]:
         UserError: See `Layout.list_items`.
     """
     recipe = source.recipe
-    listed = map(_printable, recipe.layout.list_items(recipe, source.root))
-    return with_joined_facts(listed, recipe, source.root, recipe.layout.lists_folder)
+    return with_joined_facts(map(_printable, _of_layout(source)), recipe, source.root, recipe.layout.lists_folder)
+
+
+def _of_layout(source: Source) -> Iterator[Item]:
+    """Yield what the layout lists; where it finds nothing, the error names the folder near by in which it does."""
+    try:
+        yield from source.recipe.layout.list_items(source.recipe, source.root)
+    except UserError as problem:
+        near = next((folder for folder in _folders_near(source) if _fits(source.recipe, folder)), None)
+        if near is None:
+            raise
+        raise UserError(f"{problem}\nIn {near} it does: give that folder as --root.") from problem
+
+
+def _folders_near(source: Source) -> Iterator[Path]:
+    """Yield the folders that publishers' archives put above or below the files: two levels below, one above."""
+    root = source.root.resolve()
+    below = sorted(path for pattern in ("*", "*/*") for path in root.glob(pattern) if path.is_dir())
+    yield from sorted(below, key=lambda path: len(path.parts))[:_NEAR]
+    if "**" not in str(source.recipe.layout):  # which would look through everything beside the dataset
+        yield root.parent
+
+
+def _fits(recipe: Recipe, folder: Path) -> bool:
+    """Return whether a layout finds a first item in a folder whose file is there and whose labels the card knows."""
+    try:
+        item = next(recipe.layout.list_items(recipe, folder), None)
+    except (UserError, OSError):
+        return False
+    known = item is not None and all(raw in recipe.labels for raw in item.raw_labels)
+    return item is not None and known and on_disk(folder, item.files[0]).exists()
 
 
 def several_times(item: Item, count: int) -> Item:
