@@ -20,17 +20,17 @@ VOLUMES = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd", ".nhdr")
 def draw_listing(root, listing):
     """Write every file of a listing below a folder.
 
-    `files` maps names to text, `arrays` names to arrays (values, or a shape that is filled with noise). `names` and
+    `files` maps names to text, `arrays` names to arrays (values, a shape that is filled with noise, or squares). `names` and
     `items` name the others, which are drawn by their ending and by the first pattern of `masks` that fits: a list of
     ids, `binary`, `inverted`, or a list of colours. An id is one square.
     """
     for name, text in listing.get("files", {}).items():
-        _place(root, name).write_text(text, encoding="utf-8")
+        data = text.encode()
+        _place(root, name).write_bytes(gzip.compress(data, mtime=0) if name.endswith(".gz") else data)
     for name, arrays in listing.get("arrays", {}).items():
         noise = np.random.default_rng(zlib.crc32(name.encode()))
-        drawn = {key: noise.integers(0, 255, value["shape"], dtype=np.uint8) if isinstance(value, dict) else
-                 np.array(value, np.uint8) for key, value in arrays.items()}  # fmt: skip
-        np.savez(_place(root, name), **drawn)
+        drawn = {key: _array(value, noise, _cells(listing) * SIDE) for key, value in arrays.items()}
+        _save_arrays(_place(root, name), drawn)
     for name in dict.fromkeys((*listing.get("items", {}), *listing.get("names", "").splitlines())):
         if name.strip() and name not in listing.get("files", {}) and "|" not in name:
             marks = next(
@@ -38,6 +38,35 @@ def draw_listing(root, listing):
                 None,
             )
             _draw(_place(root, name), marks, _cells(listing))
+
+
+def _array(value, noise, side):
+    """Return the array that is given by its values, by `shape` (noise), or by `squares` (a map of ids, or one a
+    channel, `count` times).
+    """
+    if not isinstance(value, dict):
+        return np.array(value, np.uint8)
+    if "shape" in value:
+        return noise.integers(0, 255, value["shape"], np.uint8)
+    marks = value["squares"]
+    drawn = np.stack([_squares(ids, side) for ids in marks], -1) if isinstance(marks[0], list) else _squares(marks, side)
+    return np.stack([drawn] * value["count"]) if "count" in value else drawn
+
+
+def _save_arrays(path, arrays):
+    if path.suffix == ".npz":
+        np.savez(path, **arrays)
+    elif path.suffix == ".npy":
+        np.save(path, *arrays.values())
+    elif path.suffix == ".mat":
+        from scipy.io import savemat
+
+        savemat(path, arrays)
+    else:
+        h5py = pytest.importorskip("h5py")
+        with h5py.File(path, "w") as file:
+            for name, values in arrays.items():
+                file[name] = values
 
 
 def _cells(listing):
@@ -57,7 +86,7 @@ def _draw(path, marks, cells):
     noise = np.random.default_rng(zlib.crc32(path.as_posix().split("/", 3)[-1].encode()))
     if name.endswith(VOLUMES):
         _volume(path, noise.integers(-1000, 400, (side, side, 3), dtype=np.int16) if marks is None else marks, side)
-    elif name.endswith(".dcm"):
+    elif name.endswith((".dcm", ".dicom")):
         _dicom(path, noise.integers(0, 1400, (side, side), dtype=np.uint16))
     elif name.endswith((".mp4", ".avi", ".mpg")):
         writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 5.0, (64, 64))

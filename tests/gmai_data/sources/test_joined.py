@@ -120,3 +120,19 @@ def test_kvasir_capsule_keeps_videos_together(tmp_path):
         path.touch()
     (listing,) = list_sources([Source(find_recipe("kvasir-capsule"), tmp_path)], None)
     assert len({item.group_number for item in listing.items} - {0}) == 2
+
+
+def test_several_lists_may_name_the_patients_of_a_split(toy, tmp_path):
+    for name, text in (("covid", "patient1\n"), ("healthy", "patient2\n"), ("test", "patient12\n")):
+        (tmp_path / f"{name}.txt").write_text(text)
+    official = {"train": ["covid.txt", "healthy.txt"], "held_out": "test.txt"}
+    recipe = toy(split={"official": official, "group_pattern": r"(patient\d+)", "without": "fractions"})
+    found = joined(recipe, tmp_path, "patient1/a.png", "x_patient2.png", "patient12/a.png", "patient3/a.png")
+    assert [item.split for item in found] == [Split.TRAIN, Split.TRAIN, Split.HELD_OUT, None]
+
+
+def test_a_column_of_a_list_is_no_missing_list(toy, tmp_path):
+    (tmp_path / "val.csv").write_text("image_id,size\na.png,3\n")
+    recipe = toy(split={"official": {"validation": "val.csv:image_id"}, "without": "fractions"})
+    a, b = joined(recipe, tmp_path, "a.png", "b.png")
+    assert (a.split, b.split) == (Split.VALIDATION, None)

@@ -55,11 +55,6 @@ def test_another_name_of_the_key_and_a_second_join(joined, tmp_path):
             r'no column "studi" in .*m\.csv, by which recipe toy joins\. Did you mean',
         ),
         ({"table": "m.csv", "key": "dx"}, (), r'no column "dx" in the tables before it'),
-        (
-            {"table": "m.csv", "key": "dx", "on": "study"},
-            ("study",),
-            r'its column "study" is in a table before it, too',
-        ),
     ],
 )
 def test_joins_that_cannot_be_made(joined, join, wanted, words):
@@ -75,3 +70,15 @@ def test_a_row_without_a_key_in_the_further_table(joined, tmp_path):
         "m.csv: data row 2 has 3 cells, the header 2; correct it",
         "m.csv: data row 1 has no study",
     ]
+
+
+def test_of_a_column_of_both_tables_the_first_counts_and_differences_are_told(joined, tmp_path):
+    (tmp_path / "m.csv").write_text("image_id,study,dx\n1,s1,a\n2,s7,b\n3,,c\n")
+    join = {"table": "m.csv", "key": "image_id", "on": "image", "without": "empty"}
+    _, rows = joined(join, wanted=("image", "study", "dx"))
+    assert [(row["study"], row["dx"], problem) for _, row, problem in rows[:3]] == [
+        ("s1", "a", ""),
+        ("s2", "b", 'data row 2: study is "s2", and "s7" in m.csv'),
+        ("s1", "c", ""),
+    ]
+    assert not [problem for *_, problem in joined(join)[1] if problem], "study is not read"

@@ -1,6 +1,7 @@
 """Tables as people save them: encodings, delimiters, workbooks, and what is wrong with some."""
 
 import datetime
+import gzip
 
 import pytest
 from gmai_data.sources.tables import delimiter_of, read_table
@@ -153,3 +154,16 @@ def test_a_workbook_that_would_fill_the_disk_is_not_unpacked(book, monkeypatch):
     monkeypatch.setattr("gmai_data.sources.tables.is_bomb", lambda packed, unpacked: unpacked > 3 * packed)
     with pytest.raises(UserError, match=r"it claims to unpack to \d+ bytes, as no table does"):
         rows_of(book(s=[["image"], *([["a" * 1000]] * 100)]))
+
+
+def test_a_packed_table_is_read_as_it_is_published(tmp_path):
+    packed = gzip.compress("image,dx\nä.png,größer\n".encode())
+    (tmp_path / "t.csv.gz").write_bytes(packed)
+    assert rows_of(tmp_path / "t.csv.gz") == (["image", "dx"], [{"image": "ä.png", "dx": "größer"}])
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress("image,dx\nä.png,1\n".encode("cp1252")))
+    with pytest.raises(UserError, match=r"not UTF-8 text \(.* at byte 9\)"):
+        rows_of(tmp_path / "t.csv.gz")
+    for damaged in (packed[:-12], b"no gzip"):
+        (tmp_path / "t.csv.gz").write_bytes(damaged)
+        with pytest.raises(UserError, match=r"t\.csv\.gz: damaged \(.*\)\. Download it again\."):
+            rows_of(tmp_path / "t.csv.gz")

@@ -94,9 +94,10 @@ class SplitRule(_Part):
     """Column of a second table that names the patient, study or lesion. An empty cell: the item is its own group."""
     no_group: str = ""
     """Why there is no group: each picture is of another patient, or the publisher does not say."""
-    official: dict[Split, str] = Field(default_factory=dict[Split, str])
-    """Split ▶ list file of the publisher, with a path, file name or stem per line; below the layout's `lists`, or the
-    root. Of a table (CSV, TSV, XLSX) the first column, or the one that is named: `val.csv:image_id`."""
+    official: dict[Split, str | tuple[str, ...]] = Field(default_factory=dict[Split, str | tuple[str, ...]])
+    """Split ▶ list file of the publisher, or several, with a path, file name, stem or group (patient) per line; below
+    the layout's `lists`, or the root. Of a table (CSV, TSV, XLSX) the first column, or the one that is named:
+    `val.csv:image_id`."""
     table: JoinedColumn | None = None
     """Column of a table that names the publisher's split; its values are mapped by `names`."""
     pattern: str | None = None

@@ -54,8 +54,8 @@ def _split_finder(card: Card, root: Path, lists: str) -> Callable[[Item], Split 
         return lambda item: names.get(found.group(1)) if (found := pattern.search(item.key)) else None
     if rule.table is None and not rule.official:
         return None
-    files = [rule.table.table] if rule.table else [f"{lists}/{name}" for name in rule.official.values()]
-    if rule.without == "fractions" and not any(below(root, name, recipe=card.name).is_file() for name in files):
+    files = [rule.table.table] if rule.table else [f"{lists}/{name}" for _, name in _official(card)]
+    if rule.without == "fractions" and not any(_list_file(root, name, card)[0].is_file() for name in files):
         say(f"{card.name}: the publisher's split ({', '.join(files)}) is not there; split by the card's fractions.")
         return lambda item: None if (group := group_of(item, card)) is None else drawn_split(group, card)
     if rule.table is not None:
@@ -64,7 +64,7 @@ def _split_finder(card: Card, root: Path, lists: str) -> Callable[[Item], Split 
         of = rule.table.of
         return lambda item: splits.get(key_of(item.key, of, splits) or "")
     listed = _lists(card, root, lists)
-    return lambda item: listed.get(key_of(item.key, None, listed) or "")
+    return lambda item: listed.get(key_of(item.key, None, listed) or group_of(item, card) or "")
 
 
 def key_of(path: str, of: str | None, known: dict[str, str] | dict[str, Split]) -> str | None:
@@ -116,21 +116,34 @@ def _require_columns(names: Sequence[str], wanted: Sequence[str], path: Path, ca
 def _lists(card: Card, root: Path, lists: str) -> dict[str, Split]:
     """Return name ▶ split of the publisher's list files; a line may have more words behind the name, as VOC's do."""
     splits: dict[str, Split] = {}
-    for split, name in card.split.official.items():
-        path = below(root, f"{lists}/{name}", recipe=card.name)
-        file, colon, column = name.rpartition(":")
-        if not path.is_file() and colon and column:
-            path = below(root, f"{lists}/{file}", recipe=card.name)
+    for split, name in _official(card):
+        path, column = _list_file(root, f"{lists}/{name}", card)
         if not path.is_file():
             raise UserError(
                 f"{path}: no such split list. Recipe {card.name} takes the publisher's split from it; "
                 "add the list, or take `split.official` out of a copy of the recipe to split by hash."
             )
-        for sure, perhaps in _listed(path, column if colon else None, card):
+        for sure, perhaps in _listed(path, column, card):
             for listed in (sure, perhaps):
                 if listed and splits.setdefault(listed, split) != split and listed == sure:
                     raise UserError(f"{path}: {listed} is in the list of {splits[listed]}, too. Correct the lists.")
     return splits
+
+
+def _official(card: Card) -> list[tuple[Split, str]]:
+    """Return (split, list) for each list file of the publisher."""
+    return [
+        (split, name)
+        for split, names in card.split.official.items()
+        for name in ((names,) if isinstance(names, str) else names)
+    ]
+
+
+def _list_file(root: Path, name: str, card: Card) -> tuple[Path, str | None]:
+    """Return (list file, the column that is read, or None); a name with a colon may be that of a file, too."""
+    path = below(root, name, recipe=card.name)
+    file, colon, column = name.rpartition(":")
+    return (below(root, file, recipe=card.name), column) if colon and column and not path.is_file() else (path, None)
 
 
 def _listed(path: Path, column: str | None, card: Card) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,8 @@ Rows = Iterator[tuple[int, Row, str]]
 
 
 class TableJoin(BaseModel):
-    """A further table, joined by a key. Where several of its rows have the key, each gives a row of its own."""
+    """A further table, joined by a key. Where several of its rows have the key, each gives a row of its own. Of a
+    column that both tables have, the first one's cells count; a row in which they differ goes to the quarantine."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,7 +48,7 @@ def with_joins(
         recipe: Named in the errors.
 
     Raises:
-        UserError: A table is not there, lacks its key, or has a column that is read and that another has, too.
+        UserError: A table is not there, or lacks its key.
     """
     known = list(names)
     for join in joins:
@@ -61,21 +62,25 @@ def with_joins(
             if column not in among:
                 hint = did_you_mean(column, among)
                 raise UserError(f'{path}:1: no column "{column}" in {where}, by which recipe {recipe} joins.{hint}')
-        twice = next((name for name in columns if name in known and name in wanted and name != join.key), None)
-        if twice is not None:
-            raise UserError(f'{path}:1: its column "{twice}" is in a table before it, too. Rename one of them.')
+        shared = [name for name in columns if name in known and name in wanted and name != join.key]
         by_key: dict[str, list[tuple[Row, str]]] = defaultdict(list)
         for number, row, problem in more:
             by_key[row[join.key]].append((row, f"{path.name}: {problem}" if problem else ""))
             if not row[join.key] and join.without == "refuse":
                 by_key[""][-1] = (row, f"{path.name}: data row {number} has no {join.key}")
-        rows = _joined(rows, join, on, columns, by_key, path.name)
+        rows = _joined(rows, join, on, columns, shared, by_key, path.name)
         known += [name for name in columns if name not in known]
     return known, rows
 
 
 def _joined(
-    rows: Rows, join: TableJoin, on: str, columns: Sequence[str], by_key: dict[str, list[tuple[Row, str]]], file: str
+    rows: Rows,
+    join: TableJoin,
+    on: str,
+    columns: Sequence[str],
+    shared: Sequence[str],
+    by_key: dict[str, list[tuple[Row, str]]],
+    file: str,
 ) -> Rows:
     for number, row, problem in rows:
         found = by_key.get(row[on])
@@ -83,4 +88,7 @@ def _joined(
             reason = f'data row {number}: {on} "{row[on]}" is not in {file}' if join.without == "refuse" else ""
             found = [(dict.fromkeys(columns, ""), reason)]
         for other, reason in found:
+            differs = next((name for name in shared if other[name] and other[name] != row[name]), None)
+            if differs is not None:
+                reason = f'data row {number}: {differs} is "{row[differs]}", and "{other[differs]}" in {file}'
             yield number, {**other, **row}, problem or reason

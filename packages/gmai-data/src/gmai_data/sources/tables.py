@@ -1,10 +1,13 @@
-"""Tables of any form ▶ rows of text: CSV and TSV in any encoding, and XLSX."""
+"""Tables of any form ▶ rows of text: CSV and TSV in any encoding, also as `.csv.gz`, and XLSX."""
 
+import gzip
+import io
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
 from gmai_formats import separated
 from gmai_formats.errors import UserError
@@ -13,7 +16,7 @@ from gmai_formats.installing import pip_install
 from gmai_data.imaging.large import is_bomb
 
 UTF_8 = "utf-8-sig"
-TABLE_ENDINGS = (".csv", ".tsv", ".xlsx", ".xlsm")
+TABLE_ENDINGS = (".csv", ".tsv", ".xlsx", ".xlsm", ".csv.gz", ".tsv.gz")
 _BOOKS = (".xlsx", ".xlsm")
 _OLD_BOOKS = (".xls", ".ods", ".xlsb")
 _BYTE_ORDER_MARKS = {
@@ -80,11 +83,11 @@ def _named(names: list[str], rows: Iterator[list[str]]) -> Iterator[tuple[int, R
 
 
 def _text_rows(path: Path, is_header: IsHeader, encoding: str, delimiter: str | None) -> Iterator[Any]:
-    with path.open("rb") as raw:
-        head = raw.read(4)
-    encoding = next((name for mark, name in _BYTE_ORDER_MARKS.items() if head.startswith(mark)), encoding)
     try:
-        with path.open(encoding=encoding, newline="") as file:
+        with _packed(path) or path.open("rb") as raw:
+            head = raw.read(4)
+        encoding = next((name for mark, name in _BYTE_ORDER_MARKS.items() if head.startswith(mark)), encoding)
+        with _opened(path, encoding) as file:
             first = file.readline()
             file.seek(0)
             separator = delimiter or delimiter_of(first, is_header)
@@ -94,11 +97,24 @@ def _text_rows(path: Path, is_header: IsHeader, encoding: str, delimiter: str | 
         raise _not_text(path, encoding, error) from error
     except separated.TableError as error:
         raise UserError(f"{path}: not readable as a table: {error}. Save it as CSV again.") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise UserError(f"{path}: damaged ({error}). Download it again.") from error
+
+
+def _packed(path: Path) -> gzip.GzipFile | None:
+    """Return the unpacked bytes of a table that is published as `.csv.gz`, or None where it is not packed."""
+    return gzip.open(path) if path.suffix.lower() == ".gz" else None
+
+
+def _opened(path: Path, encoding: str) -> TextIO:
+    packed = _packed(path)
+    return path.open(encoding=encoding, newline="") if packed is None else io.TextIOWrapper(packed, encoding, newline="")
 
 
 def _not_text(path: Path, encoding: str, error: UnicodeError) -> UserError:
     try:
-        path.read_bytes().decode(encoding)  # the position of the other error counts from the start of its block
+        with _packed(path) or path.open("rb") as raw:
+            raw.read().decode(encoding)  # the position of the other error counts from the start of its block
     except UnicodeError as whole:
         error = whole
     name = "UTF-8" if encoding == UTF_8 else encoding

@@ -44,7 +44,8 @@ class Arrays(Layout):
     label `0`, `1`, `2` …; instances_per_class: such channels with numbered objects (PanNuke); instances_and_classes:
     two channels, the number of the object and its raw label (CoNIC)."""
     cut: tuple[str, str] = ("", "")
-    """A part of the files' names that `{stem}` has otherwise, as `[_x, _y]` for `train_x.h5` with `train_y.h5`."""
+    """A part of the files' paths that `{stem}` and `{parent}` have otherwise, as `[_x, _y]` for `train_x.h5` with
+    `train_y.h5`, or `[images, masks]` for `images/fold1/images.npy` with `masks/fold1/masks.npy`."""
 
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield one item per image of each array; a damaged file is one item, whose reading says what is wrong."""
@@ -83,9 +84,8 @@ class Arrays(Layout):
         place = place if colon else part
         if not file.lower().endswith(".npy") and not place.lower().endswith(ARRAY_ENDINGS):
             return None
-        path = PurePosixPath(file)
-        stem = path.stem.replace(*self.cut) if self.cut[0] else path.stem
-        return place.replace("{stem}", stem).replace("{parent}", path.parent.as_posix()).removeprefix("./")
+        path = PurePosixPath(file.replace(*self.cut) if self.cut[0] else file)
+        return place.replace("{stem}", path.stem).replace("{parent}", path.parent.as_posix()).removeprefix("./")
 
     def _array(self, part: str, item: Item, root: Path) -> npt.NDArray[Any]:
         place = self._place(part, item.files[0])
