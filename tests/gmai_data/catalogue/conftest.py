@@ -20,9 +20,9 @@ VOLUMES = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd", ".nhdr")
 def draw_listing(root, listing):
     """Write every file of a listing below a folder.
 
-    `files` maps names to text, `arrays` names to arrays (values, a shape that is filled with noise, or squares). `names` and
-    `items` name the others, which are drawn by their ending and by the first pattern of `masks` that fits: a list of
-    ids, `binary`, `inverted`, or a list of colours. An id is one square.
+    `files` maps names to text, `arrays` names to arrays (values, a shape that is filled with noise, or squares).
+    `names` and `items` name the others, which are drawn by their ending and by the first pattern of `masks` that fits:
+    a list of ids, `binary`, `inverted`, or a list of colours. An id is one square.
     """
     for name, text in listing.get("files", {}).items():
         data = text.encode()
@@ -49,7 +49,9 @@ def _array(value, noise, side):
     if "shape" in value:
         return noise.integers(0, 255, value["shape"], np.uint8)
     marks = value["squares"]
-    drawn = np.stack([_squares(ids, side) for ids in marks], -1) if isinstance(marks[0], list) else _squares(marks, side)
+    drawn = (
+        np.stack([_squares(ids, side) for ids in marks], -1) if isinstance(marks[0], list) else _squares(marks, side)
+    )
     return np.stack([drawn] * value["count"]) if "count" in value else drawn
 
 

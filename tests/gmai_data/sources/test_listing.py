@@ -74,7 +74,9 @@ def test_a_root_one_folder_off_is_told_the_folder_that_fits(tmp_path, toy, root,
     (tmp_path / "all/unpacked/a").mkdir(parents=True)
     (tmp_path / "all/unpacked/a/1.png").write_bytes(b"")
     card = toy(layout={"kind": "named_files", "files": "a/{class}.png"}, labels={"1": {"en": "cat", "zh": "猫"}})
-    with pytest.raises(UserError, match=f"finds no files .*\\nIn {tmp_path / place} it does: give that folder as --root"):
+    with pytest.raises(
+        UserError, match=f"finds no files .*\\nIn {tmp_path / place} it does: give that folder as --root"
+    ):
         list_sources([Source(card, tmp_path / root)], None)
     other = card.model_copy(update={"labels": {}})
     with pytest.raises(UserError, match=r"finds no files [^\n]*$"):

@@ -122,3 +122,21 @@ def test_every_number_of_an_instance_map_is_one_object(put, read, toy):
     pictures, _ = read(toy(layout=layout, task="2d_segmentation", labels={"1": "gland"}))
     (picture,) = pictures["a.png"]
     assert (picture.labels, len(picture.boxes)) == (("gland",), 3)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "colours"), [("index", (0, 128, 255)), ("colour", ("#000000", "#808080", "#ffffff"))]
+)
+def test_zero_is_a_label_where_the_card_says_so_and_another_value_is_the_background(put, read, toy, encoding, colours):
+    mask = np.full((24, 32), 255, np.uint8)
+    mask[2:12, 4:14], mask[4:9, 6:11] = 128, 0
+    put("i/1.png")
+    put("m/1.png", mask)
+    zero, ring, nothing = map(str, colours)
+    layout = {**BASE, "encoding": encoding}
+    card = toy(layout=layout, labels={zero: "alpha", ring: "beta"}, background=[nothing], task="2d_segmentation")
+    ((picture,),) = read(card)[0].values()
+    assert sorted((box.label, box.xyxy) for box in picture.boxes) == [
+        ("alpha", (6, 4, 11, 9)),
+        ("beta", (4, 2, 14, 12)),
+    ]

@@ -20,7 +20,6 @@ from gmai_data.sources.joined import with_joined_facts
 from gmai_data.sources.recipe import Recipe
 from gmai_data.sources.splits import group_of
 
-
 _NEAR = 200
 """Folders below a root that are tried when a layout finds nothing in it."""
 

@@ -17,7 +17,8 @@ Rows = Iterator[tuple[int, Row, str]]
 
 class TableJoin(BaseModel):
     """A further table, joined by a key. Where several of its rows have the key, each gives a row of its own. Of a
-    column that both tables have, the first one's cells count; a row in which they differ goes to the quarantine."""
+    column that both tables have, the first one's cells count; a row in which they differ goes to the quarantine.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -108,7 +108,9 @@ def _packed(path: Path) -> gzip.GzipFile | None:
 
 def _opened(path: Path, encoding: str) -> TextIO:
     packed = _packed(path)
-    return path.open(encoding=encoding, newline="") if packed is None else io.TextIOWrapper(packed, encoding, newline="")
+    return (
+        path.open(encoding=encoding, newline="") if packed is None else io.TextIOWrapper(packed, encoding, newline="")
+    )
 
 
 def _not_text(path: Path, encoding: str, error: UnicodeError) -> UserError:

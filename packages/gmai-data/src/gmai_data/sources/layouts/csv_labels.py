@@ -34,8 +34,8 @@ class CsvLabels(Layout):
 
     kind: Literal["csv_labels"]
     table: str | tuple[str, ...]
-    """The CSV (also `.csv.gz`), TSV or XLSX file, with a header line; a pattern may find several. A list of tables goes with a list of
-    as many `images`, one for each."""
+    """The CSV (also `.csv.gz`), TSV or XLSX file, with a header line; a pattern may find several. A list of tables goes
+    with a list of as many `images`, one for each."""
     images: str | tuple[str, ...] = "."
     """Folder that the image column is relative to, or several, of which one has the picture: patterns such as
     `images_*/images`, or a list. `{parent}` is the path of the table's folder."""

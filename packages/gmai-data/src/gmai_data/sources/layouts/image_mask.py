@@ -71,7 +71,7 @@ class ImageMask(Layout):
         named = list(zip(structures, mask_files, strict=True))
         counters: list[BoxCounter] = []
         for raw, file in named:
-            mask, names = self._decoded(root, file, raw)
+            mask, names = _with_zero(*self._decoded(root, file, raw), card)
             squared = to_square_labels(_require_size(mask, shape, file), raster.spacing)
             counters.append(boxes_of_mask(squared, card, ledger, file, names))
         place = item.pattern or (mask_files[0] if len(mask_files) == 1 else mask_files)
@@ -105,6 +105,17 @@ class ImageMask(Layout):
     def recognise(cls, folder: Folder) -> Guess | None:
         """Return a draft where an image and a mask share their name."""
         return paired_guess(folder, folder.images, volumes=False) if folder.images else None
+
+
+def _with_zero(
+    mask: npt.NDArray[Any], names: dict[int, str] | None, card: Card
+) -> tuple[npt.NDArray[Any], dict[int, str] | None]:
+    """Return a label map with each id raised by one where the card gives 0 (or black) a label and no background."""
+    zero = "0" if names is None else names.get(0)
+    if zero not in card.labels or zero in card.background:
+        return mask, names
+    known = {int(number): str(number) for number in np.unique(mask)} if names is None else names
+    return mask.astype(np.int32) + 1, {number + 1: raw for number, raw in known.items()}
 
 
 def _of_colours(channels: npt.NDArray[Any], file: str) -> tuple[npt.NDArray[Any], dict[int, str]]:
