@@ -112,6 +112,7 @@ def test_run_lengths(table, order, name, first, relative):
         ("1 x", "run lengths unreadable: data row 1: invalid literal"),
         ("700 100", "run lengths outside the image: data row 1 reaches from pixel 699 to 799 of 32×24"),
         ("10 5 12 5", "run lengths outside the image"),
+        ("99999999999999999999 5", "run lengths unreadable: data row 1: "),
         ("0 5", "run lengths outside the image: data row 1 reaches from pixel -1"),
     ],
 )
@@ -249,3 +250,11 @@ def _counts(packed, shape, masks):
     flat = masks.decode({"counts": packed, "size": list(shape)}).ravel(order="F")
     edges = np.flatnonzero(np.diff(np.concatenate([[0], flat, [0]])))
     return np.diff(np.concatenate([[0], edges, [flat.size]]))
+
+
+def test_a_label_without_run_lengths_is_not_there(table):
+    """As in the tables of challenges that have a row for each picture and class."""
+    rows = "image,rle,label\na,1 20,m\na,,n\nb,,m\nb,,n\nc,,healthy\n"
+    found, reasons, _ = table(rows, {"run_lengths": "rle"}, labels={"m": "mass", "n": "nodule", "healthy": "healthy"})
+    assert reasons == {}
+    assert [picture.labels for picture in found.values()] == [("mass",), (), ("healthy",)]

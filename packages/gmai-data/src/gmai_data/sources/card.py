@@ -268,6 +268,10 @@ class Card(_Part):
                 return f'"{label}" and "{other}"'
         return None
 
+    def is_alone(self, raw: str) -> bool:
+        """Return whether a raw label excludes all others, as `No Finding` does."""
+        return raw in self.labels and self.labels[raw].en in self._alone
+
     @functools.cached_property
     def _alone(self) -> frozenset[str]:
         listed = {self.labels[raw].en for raw in self.alone}

@@ -9,7 +9,7 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from gmai_data.imaging import rules
-from gmai_data.sources import card, drawn, layout, recipe, table_joins, table_marks
+from gmai_data.sources import card, drawn, layout, recipe, spheres, table_joins, table_marks
 from gmai_data.vocabulary import ClinicalTask, Department, Modality, Task
 
 
@@ -36,7 +36,7 @@ def reference() -> str:
     for kind, settings in sorted(recipe.LAYOUTS.items()):
         lines += _table(settings, f"## {kind}")
     lines += _table(table_marks.TableMarks, "## TableMarks") + _table(table_joins.TableJoin, "## TableJoin")
-    lines += _table(drawn.DrawnRule, "## DrawnRule")
+    lines += _table(drawn.DrawnRule, "## DrawnRule") + _table(spheres.SphereTable, "## SphereTable")
     lines += ["# Vocabularies", ""]
     for vocabulary in (Modality, Department, ClinicalTask, Task):
         lines += [f"## {vocabulary.__name__}", "", (inspect.getdoc(vocabulary) or "").splitlines()[0], ""]

@@ -141,7 +141,7 @@ class TableMarks(BaseModel):
         words = cell.replace(",", " ").split()
         try:
             numbers = np.array([int(word) for word in words], np.int64)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise SourceError("run lengths unreadable", f"{where}: {error}", file) from error
         starts, lengths = numbers[::2].copy(), numbers[1::2]
         if len(starts) != len(lengths) or (lengths <= 0).any():

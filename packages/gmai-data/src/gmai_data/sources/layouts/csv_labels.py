@@ -66,7 +66,8 @@ class CsvLabels(Layout):
 
     marks: TableMarks | None = None
     """Boxes or masks in the table, one a row: `{box: [x, y, width, height]}`, `{run_lengths: EncodedPixels}`. A row
-    without one whose label is one of `negative`, or empty, says that nothing was found."""
+    without one whose label is one of `negative`, or empty, says that nothing was found; one without run lengths says
+    that its label was not (but for one such as `No Finding`)."""
     encoding: str = "utf-8-sig"
     """Encoding of the table's text, such as `cp1252` or `gb18030`. One with a byte order mark is read as that says."""
     sheet: str | None = None
@@ -196,6 +197,8 @@ class CsvLabels(Layout):
             mark = self.marks.mark(row)
             if mark is None:
                 labels = tuple(raw for raw in labels if not _is_one_of(raw, self.negative))
+                if self.marks.run_lengths is not None:  # an empty mask of a label says that the label is not there
+                    labels = tuple(raw for raw in labels if card.is_alone(raw))
             raw_of_mark = list(labels or card.labels_of_every_image) if mark else []
             marks = [{**mark, "labels": raw_of_mark, "row": line + 1}] if mark else []
             part = json.dumps({"marks": marks, "size": self.marks.stated_size(row)})

@@ -15,6 +15,7 @@ from gmai_data.sources.layout import Layout
 from gmai_data.sources.mask_files import items_with_masks, masks_known, named_items
 from gmai_data.sources.names import patterns_of
 from gmai_data.sources.paired_folder import paired_guess
+from gmai_data.sources.spheres import SphereTable
 from gmai_data.sources.volume_files import load_masks, load_volumes, volume_stem
 from gmai_data.sources.volume_slices import slices_of_volume
 
@@ -31,6 +32,10 @@ class VolumeMask(Layout):
     """Path of the mask, or a pattern, as `masks` in `image_mask`; with `{label}`, or raw label ▶ path, one file per
     structure. None: the labels are those of the card, `labels_of_every_image`, or of the names, `{class}`. A mask with
     a fourth axis is read where it is one-hot."""
+    spheres: SphereTable | None = None
+    """In the place of a mask: a table of objects in space, such as
+    `{table: annotations.csv, key: seriesuid, centre: [coordX, coordY, coordZ], diameter: diameter_mm, label: nodule}`.
+    A volume without a row has no such object."""
     missing: Literal["uncertain", "absent"] = "uncertain"
     """What a structure is whose file is missing: nobody may have drawn it, or it is known not to be there."""
     without_mask: Literal["refuse", "leave_out"] = "refuse"
@@ -45,6 +50,8 @@ class VolumeMask(Layout):
 
     @model_validator(mode="after")
     def _masks_known(self) -> Self:
+        if self.mask is not None and self.spheres is not None:
+            raise ValueError("`mask` and `spheres` both say what is marked; give one of them")
         if self.mask is not None:
             masks_known(self.mask, patterns_of(self.image))
         return self
@@ -53,7 +60,8 @@ class VolumeMask(Layout):
         """Yield one item per image volume."""
         images = patterns_of(self.image)
         if self.mask is None:
-            yield from named_items(card, root, images, what="volumes")
+            items = named_items(card, root, images, what="volumes")
+            yield from items if self.spheres is None else self.spheres.given_to(items, root, card.name)
             return
         rules = (self.mask, self.missing, self.without_mask)
         yield from items_with_masks(card, root, images, *rules, what="volumes")
@@ -62,6 +70,9 @@ class VolumeMask(Layout):
         """Yield the chosen slices, each in every window of the recipe; see `slices_of_volume`."""
         images = load_volumes(root, item.files[0], key=self.image_key, frames=self.frames)
         masks: dict[int | None, list[Layer]] = {}
+        if self.spheres is not None:
+            spheres = self.spheres.structures(item.part, images[0][1], item.files[0])
+            masks[None] = layers_of_structures(spheres, images[0][1])
         if item.structures is not None:
             structures = [
                 (raw, load_masks(root, file, key=self.mask_key, frames="none")[0][1], file)
