@@ -130,6 +130,7 @@ def test_an_overall_is_compared_also_when_it_has_its_own_n(tmp_path: Path, name:
         ("54.4", 46, (25, "rounded twice")),  # 54.348 ▶ 54.35 ▶ 54.4
         ("84.7", 46, (39, "truncated")),  # 84.783
         ("66.6", 3, (2, "truncated")),
+        ("66.10", 251, (166, "rounded to fewer digits")),  # 66.135 ▶ 66.1 ▶ 66.10
         ("0.66", 3, None),
         ("50.0", 27, None),
         ("66.3", 251, None),
@@ -150,6 +151,21 @@ def test_no_cut_of_any_share_is_called_impossible() -> None:
             cut = share.quantize(Decimal("0.1"), ROUND_DOWN)
             for text in {str(once), str(even), str(twice), str(cut)}:
                 assert attainable(text, n) or artefact(text, n), (k, n, text)
+
+
+def test_a_mean_of_several_runs_is_no_impossible_cell(tmp_path: Path) -> None:
+    [mean] = audited(tmp_path, "model,a", "n,251", "m,66.3±1.2")
+    assert [str(one) for one in mean.artefacts] == ["a 66.3 is 333/502 as the mean of 2 runs"]
+    assert not mean.impossible
+    [single] = audited(tmp_path, "model,a", "n,251", "m,66.3")
+    assert len(single.impossible) == 1
+
+
+def test_columns_in_percent_and_in_fractions_stand_side_by_side(tmp_path: Path) -> None:
+    [row] = audited(tmp_path, "model,a,b,avg", "n,251,251,", "m,66.1,0.661,0.7")
+    assert (row.checked, row.impossible, [o.kind for o in row.overall]) == (2, (), ["not checked"])
+    [share] = audited(tmp_path, "model,a,b", "n,251,251", "m,166/251 (66.1%),66.1")
+    assert (share.checked, share.impossible) == (2, ())
 
 
 def test_the_n_that_fits_every_row_is_found(tmp_path: Path) -> None:

@@ -21,9 +21,24 @@ def test_counts_may_be_about() -> None:
     assert (parse_count("27", ""), parse_count("~9694", "")) == (Count(27, exact=True), Count(9694, exact=False))
 
 
-@pytest.mark.parametrize(("cells", "scale"), [("0.5,0.25", 1), ("0.5,25", 100), ("1,0", 100), ("1,0.5", 1)])
-def test_fractions_are_told_by_every_cell(tmp_path: Path, cells: str, scale: int) -> None:
-    assert read_table(write(tmp_path / "own.csv", f"model,a,b\nm,{cells}\n"), {}).scale == scale
+@pytest.mark.parametrize(
+    ("cells", "fractions"),
+    [("0.5,0.25", "ab"), ("0.5,25", "a"), ("1,0", ""), ("1,0.5", "b"), ("0.5%,0.25", "b"), ("100/251,0.4", "b")],
+)
+def test_fractions_are_told_by_the_cells_of_a_column(tmp_path: Path, cells: str, fractions: str) -> None:
+    read = read_table(write(tmp_path / "own.csv", f"model,a,b\nm,{cells}\n"), {})
+    assert "".join(read.scales) == fractions
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["66.3±1.2", "66.3 (1.2)", "$66.3_{\\pm 1.2}$", "66.3 +/- 1.2%", "**66.3** ± 1.2 (n = 251)"],
+)
+def test_a_spread_says_that_it_may_be_a_mean_of_runs(tmp_path: Path, cell: str) -> None:
+    [row] = read_table(write(tmp_path / "own.csv", f"model,a\nm,{cell}\n"), {}).rows
+    assert (row.cells, row.spread) == ({"a": "66.3"}, {"a"})
+    [bare] = read_table(write(tmp_path / "own.csv", 'model,a\nm,"66.3 [60.1, 71.9]"\n'), {}).rows
+    assert (bare.cells, bare.spread) == ({"a": "66.3"}, frozenset())
 
 
 @pytest.mark.parametrize(
@@ -54,7 +69,19 @@ def test_an_unknown_column_or_file_is_named(tmp_path: Path) -> None:
     [
         *("66.3", "66.3%", "66.3 %", "**66.3**", "66.3±1.2", "66.3 ± 1.2", "66.3 +/- 1.2", "66.3 (1.2)"),
         *("66.3 [64.1; 68.5]", "$66.3$", "\\textbf{66.3}", "$\\mathbf{66.3}$", "66.3*", "**66.3**±1.2"),
-        *("<b>66.3</b>", "__66.3__", "66.3†"),
+        *(
+            "<b>66.3</b>",
+            "__66.3__",
+            "66.3†",
+            "↑66.3",
+            "66.3↓",
+            "66.3\\%",
+            "(66.3)",
+            "~66.3",
+            "66.3^{*}",
+            "66.3 (+1.2)",
+        ),
+        *("\\cellcolor{gray!20}66.3", "\\textcolor{red}{66.3}", "66.3 ± 1.2 (n = 251)", "<span style='c'>66.3</span>"),
     ],
 )
 def test_a_number_in_any_print_is_a_number(tmp_path: Path, cell: str) -> None:
@@ -62,7 +89,7 @@ def test_a_number_in_any_print_is_a_number(tmp_path: Path, cell: str) -> None:
     assert row.cells == {"a": "66.3"}
 
 
-@pytest.mark.parametrize("cell", ["", "-", "–", "—", "n/a", "N/A", "NA", "nan", "/"])
+@pytest.mark.parametrize("cell", ["", "-", "–", "—", "n/a", "N/A", "NA", "nan", "/", "N.R.", "--", "OOM"])
 def test_a_cell_without_a_number_is_left_out(tmp_path: Path, cell: str) -> None:
     (row,) = rows(tmp_path, "model,a,b", "n,30,30", f"m,50.0,{cell}")
     assert row.cells == {"a": "50.0"}

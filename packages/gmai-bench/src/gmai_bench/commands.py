@@ -235,8 +235,8 @@ def audit_table(
     for chosen in read.sets.values():
         sizes = ", ".join(f"{c} {'' if k.exact else '~'}{k.n}" for c, k in chosen.counts.items()) or "none"
         print(f"  questions of the set {chosen.name}: {sizes}" if chosen.name else f"  questions: {sizes}")
-    if read.scale == 1:
-        print("  every cell is at most 1: read as fractions")
+    if read.scales:
+        print(f"  no cell is above 1, read as fractions: {', '.join(read.scales)}")
     found = audit(read)
     rows = [
         (

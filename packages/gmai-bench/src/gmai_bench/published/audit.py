@@ -1,15 +1,17 @@
 """Which cells of a published table can be a share k/n of the declared questions, and what its overall column is.
 
 A printed digit is the last step of a computation that nobody sees, so a cell is called impossible only where no usual
-step gives it: rounding half up or to even, rounding twice (25/46 = 54.348 ▶ 54.35 ▶ 54.4), or truncation.
+step gives it: rounding half up or to even, rounding twice (25/46 = 54.348 ▶ 54.35 ▶ 54.4), truncation, fewer digits
+filled up with zeros (66.1 ▶ 66.10), or, where a spread is printed beside it, the mean of several runs.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gmai_bench.published.tables import Count, PublishedRow, PublishedTable, QuestionSet
 
+_MOST_RUNS = 10
 _EPSILON = 1e-9
 _MOST_DIGITS_BETWEEN = 4
 """Digits more than printed that a number may have been rounded to before."""
@@ -29,7 +31,7 @@ class Artefact:
     n: int
     right: int
     step: str
-    """`rounded twice` or `truncated`."""
+    """`rounded twice`, `truncated`, `rounded to fewer digits`, or `as the mean of N runs` (`n` of all together)."""
 
     def __str__(self) -> str:
         """Say which share it is and how it was cut."""
@@ -73,7 +75,7 @@ class Overall:
     def __str__(self) -> str:
         """Say what was printed and what the cells imply."""
         if self.kind == "not checked":
-            return f"{self.column} {self.text}: not checked, some cells are empty"
+            return f"{self.column} {self.text}: not checked, some cells are empty or printed in another unit"
         implied = [
             f"{name} mean of the cells {_span(span, self.digits)}"
             for name, span in (("micro", self.micro), ("macro", self.macro))
@@ -112,6 +114,9 @@ def attainable(text: str, n: int, scale: int = 100) -> range:
 
 def artefact(text: str, n: int, scale: int = 100) -> tuple[int, str] | None:
     """Return the right answers and the step that print `text` where rounding once does not, or `None`."""
+    shorter = text.rstrip("0").rstrip(".") if "." in text else text
+    if shorter != text and (padded := attainable(shorter, n, scale)):
+        return padded[len(padded) // 2], "rounded to fewer digits"
     value, half = float(text), _half_digit(text)
     for right in range(max(0, math.floor(value * n / scale) - 1), min(n, math.ceil(value * n / scale) + 1) + 1):
         share = scale * right / n
@@ -150,8 +155,9 @@ def tells_nothing(text: str, n: int, scale: int = 100) -> bool:
 def _audit_row(table: PublishedTable, row: PublishedRow, chosen: QuestionSet) -> RowAudit:
     impossible: list[Impossible] = []
     artefacts: list[Artefact] = []
-    checked, scale = 0, table.scale
+    checked = 0
     for column, text in row.cells.items():
+        scale = table.scales.get(column, 100)
         count = chosen.counts.get(column)
         if count is None or not count.exact or tells_nothing(text, count.n, scale):
             continue
@@ -162,13 +168,19 @@ def _audit_row(table: PublishedTable, row: PublishedRow, chosen: QuestionSet) ->
         if other:
             artefacts.append(Artefact(column, text, count.n, *other))
             continue
+        runs = (range(2, _MOST_RUNS + 1)) if column in row.spread else ()
+        several = next((m for m in runs if attainable(text, m * count.n, scale)), 0)
+        if several:
+            right = attainable(text, several * count.n, scale)[0]
+            artefacts.append(Artefact(column, text, several * count.n, right, f"as the mean of {several} runs"))
+            continue
         k = min(count.n - 1, math.floor(float(text) * count.n / scale))
         digits = _digits(text) + 2 if scale == 1 else max(2, _digits(text) + 1)
         below, above = ((j, f"{scale * j / count.n:.{digits}f}") for j in (k, k + 1))
         impossible.append(Impossible(column, text, count.n, below, above, _fitting(table, column, count.n)))
     parts = [c for c in table.columns if c not in table.overall and c not in table.independent]
     overall = tuple(
-        _audit_overall(column, row, parts, chosen, scale) for column in table.overall if column in row.cells
+        _audit_overall(column, row, parts, chosen, table.scales) for column in table.overall if column in row.cells
     )
     sums = [column for column in table.overall if column in row.cells and column not in chosen.counts]
     unchecked = len(row.cells) - checked - len(sums)
@@ -177,20 +189,25 @@ def _audit_row(table: PublishedTable, row: PublishedRow, chosen: QuestionSet) ->
 
 def _fitting(table: PublishedTable, column: str, declared: int) -> tuple[int, ...]:
     """Return numbers of questions near the declared one over which every cell of a column is a share, but by chance."""
-    texts = {row.cells[column] for row in table.rows if column in row.cells}
+    scale = table.scales.get(column, 100)
+    texts = {row.cells[column] for row in table.rows if column in row.cells and column not in row.spread}
     fitting = [
         n
         for n in range(2, _FARTHEST * declared + 1)
-        if math.prod(min(1.0, 2 * _half_digit(text) * n / table.scale) for text in texts) < _BY_CHANCE
-        and all(attainable(text, n, table.scale) for text in texts)
+        if math.prod(min(1.0, 2 * _half_digit(text) * n / scale) for text in texts) < _BY_CHANCE
+        and all(attainable(text, n, scale) for text in texts)
     ]
     return tuple(sorted(sorted(fitting, key=lambda n: abs(n - declared))[:_MOST_FITTING]))
 
 
-def _audit_overall(column: str, row: PublishedRow, parts: Sequence[str], chosen: QuestionSet, scale: int) -> Overall:
+def _audit_overall(
+    column: str, row: PublishedRow, parts: Sequence[str], chosen: QuestionSet, scales: Mapping[str, int]
+) -> Overall:
     text = row.cells[column]
     digits = max(2, _digits(text) + 1)
-    if any(part not in row.cells for part in parts) or not parts:
+    scale = scales.get(column, 100)
+    alike = all(scales.get(part, 100) == scale for part in parts)
+    if any(part not in row.cells for part in parts) or not parts or not alike:
         return Overall(column, text, "not checked", None, None, digits)
     values = [float(row.cells[part]) for part in parts]
     slack = max(_half_digit(row.cells[part]) for part in parts)

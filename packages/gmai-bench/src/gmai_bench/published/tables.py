@@ -28,13 +28,24 @@ _DECLARATIONS = ("n", "protocol")
 _MOST_NAMED = 8
 """Bad cells that a message lists."""
 _OVERALL = re.compile(r"^(?:overall|avg|average|mean|total|all)(?:$|[\s_.(-])", re.IGNORECASE)
+_SIGNS = r"[*†‡§^↑↓▲▼~≈≃]*"
 _NUMBER = re.compile(
-    # "66.3", "**66.3**", "\\textbf{66.3}", "66.3%", "66.3±1.2", "66.3 (1.2)", "66.3 [64.1, 68.5]", "66.3*", "66,3"
-    r"^(?P<number>\d+(?:[.,]\d+)?|[.,]\d+)\s*(?P<percent>%)?\s*[*†‡]*\s*"
-    r"(?:(?:±|\+/-|\\pm)\s*\d*[.,]?\d+\s*%?|\([^()]*\)|\[[^\[\]]*\])?\s*%?\s*[*†‡]*$"
+    # "66.3", "66.3%", "66.3±1.2", "66.3 (1.2)", "66.3 (+1.2)", "66.3 [64.1, 68.5]", "66.3 ± 1.2 (n = 251)", "↑66.3*"
+    rf"^{_SIGNS}\s*\(?(?P<number>\d+(?:[.,]\d+)?|[.,]\d+)\)?\s*(?P<percent>%)?\s*{_SIGNS}\s*"
+    r"(?P<spread>_?\s*(?:±|\+/-|\\pm)\s*\d*[.,]?\d+\s*%?|\(\s*\d*[.,]?\d+\s*%?\))?"
+    rf"\s*(?:\([^()]*\)|\[[^\[\]]*\])?\s*%?\s*{_SIGNS}$"
 )
-_MARKUP = re.compile(r"\\(?:textbf|underline|mathbf|emph|text)\s*\{|[{}$`]|\*\*|__|</?(?:b|u|i|em|strong|sup|sub)>")
-_ABSENT = frozenset(("", "-", "–", "—", "/", "n/a", "na", "n.a.", "none", "nan", "null", "?", "x", "…", "..."))
+_SHARE = re.compile(r"^(?P<right>\d+)\s*/\s*(?P<n>\d+)(?:\s*[(=].*)?$")
+"""A cell that is the share itself: "166/251"."""
+_MARKUP = re.compile(
+    r"\\(?:cellcolor|textcolor|color|rowcolor)\s*(?:\[[^\]]*\])?\s*\{[^{}]*\}"
+    r"|\\(?:textbf|textit|underline|mathbf|bf|emph|text)\b"
+    r"|\\(?=%)|\\[,;!]|[{}$`\u200b]|\*\*|__|</?(?:b|u|i|em|strong|sup|sub|span)[^>]*>"
+)
+_ABSENT = frozenset(
+    ("", "-", "–", "—", "--", "---", "/", "\\", "n/a", "na", "n.a.", "none", "nan", "null", "?", "x", "…", "...", "nr",
+     "n.r.", "not reported", "tbd", "oom", "✗", "×", "unk", "unknown")
+)  # fmt: skip
 """Cells that say that there is no number."""
 
 
@@ -68,6 +79,10 @@ class PublishedRow:
     source: str
     cells: Mapping[str, str]
     """Column ▶ the number as printed, without signs and markup; cells without a number are left out."""
+    spread: frozenset[str] = frozenset()
+    """Columns whose number is printed with a spread, so that it may be a mean of several runs."""
+    percent: frozenset[str] = frozenset()
+    """Columns whose number is printed with a percent sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +96,9 @@ class PublishedTable:
     rows: tuple[PublishedRow, ...]
     independent: frozenset[str] = field(default_factory=frozenset[str])
     """Columns that some `n` row marks with "-": no share of the questions of the other columns."""
-    scale: int = 100
-    """What a share of 1 is printed as: 100 in percent, 1 in fractions, told by whether any cell is above 1."""
+    scales: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Column ▶ what a share of 1 is printed as: 1 in fractions, told by its cells (none above 1, none with a percent
+    sign); columns that are left out are percent."""
 
     @property
     def overall(self) -> tuple[str, ...]:
@@ -152,9 +168,18 @@ def _parse(text: str, place: str, title: str, given: Mapping[str, Count]) -> Pub
     independent = frozenset(
         column for rows_of in declared.values() for column, cell in rows_of.get("n", {}).items() if cell == "-"
     )
-    numbers = [float(cell) for row in rows for cell in row.cells.values()]
-    fractions = bool(numbers) and max(numbers) <= 1 and any("." in c for row in rows for c in row.cells.values())
-    return PublishedTable(place, title, columns, sets, tuple(rows), independent, 1 if fractions else 100)
+    scales = {column: 1 for column in columns if _are_fractions(rows, column)}
+    return PublishedTable(place, title, columns, sets, tuple(rows), independent, scales)
+
+
+def _are_fractions(rows: Sequence[PublishedRow], column: str) -> bool:
+    cells = [row.cells[column] for row in rows if column in row.cells]
+    return (
+        bool(cells)
+        and max(map(float, cells)) <= 1
+        and any("." in cell for cell in cells)
+        and not any(column in row.percent for row in rows)
+    )
 
 
 def _with_numbers(rows: Sequence[PublishedRow], place: str) -> list[PublishedRow]:
@@ -167,9 +192,16 @@ def _with_numbers(rows: Sequence[PublishedRow], place: str) -> list[PublishedRow
     read: list[PublishedRow] = []
     for row in rows:
         cells: dict[str, str] = {}
+        spread: set[str] = set()
+        percent: set[str] = set()
         for column, cell in row.cells.items():
             bare = _MARKUP.sub("", cell).strip()
             if bare.lower() in _ABSENT:
+                continue
+            share = _SHARE.match(bare)
+            if share and 0 <= int(share["right"]) <= int(share["n"]) > 0:
+                cells[column] = f"{100 * int(share['right']) / int(share['n']):.2f}"
+                percent.add(column)
                 continue
             number = _NUMBER.match(bare)
             if number is None:
@@ -177,7 +209,9 @@ def _with_numbers(rows: Sequence[PublishedRow], place: str) -> list[PublishedRow
                 continue
             text = number["number"].replace(",", ".")
             cells[column] = f"0{text}" if text.startswith(".") else text
-        read.append(replace(row, cells=cells))
+            spread |= {column} if number["spread"] else set()
+            percent |= {column} if "%" in bare else set()
+        read.append(replace(row, cells=cells, spread=frozenset(spread), percent=frozenset(percent)))
     if wrong:
         more = f" (and {len(wrong) - _MOST_NAMED} more)" if len(wrong) > _MOST_NAMED else ""
         raise UserError(
