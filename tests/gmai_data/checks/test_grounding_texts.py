@@ -1,7 +1,8 @@
-"""420 texts about ten records, half good and half bad in one respect: nearly all are told apart, in both languages.
+"""Texts about 36 records, good or bad in one respect: nearly all are told apart, in both languages.
 
-The texts were written before the rules (grounding_texts.yaml). Those whose digest is a multiple of three were not
-looked at while the rules were written: their shares are held by a test of their own.
+The 420 of grounding_texts.yaml were written before the rules. Those whose digest is a multiple of three were not
+looked at while the rules were written: their shares are held by a test of their own. Those of
+grounding_texts_later.yaml were tried on the finished rules first, which then were mended.
 """
 
 import hashlib
@@ -16,7 +17,10 @@ from gmai_data.generation.wording import Words
 from gmai_data.sources.catalogue import find_recipe
 from gmai_data.vocabulary import Kind, Language, Split
 
-RECORDS = yaml.safe_load((Path(__file__).parent / "grounding_texts.yaml").read_text(encoding="utf-8"))
+FIRST, LATER = (
+    yaml.safe_load((Path(__file__).parent / f"{name}.yaml").read_text(encoding="utf-8"))
+    for name in ("grounding_texts", "grounding_texts_later")
+)
 LEAST = 0.95
 QUESTION = {Language.EN: "What does this image show?", Language.ZH: "请描述这张图像。"}
 
@@ -42,10 +46,10 @@ def held_out(text):
     return int(hashlib.sha256(text.encode()).hexdigest(), 16) % 3 == 0
 
 
-def judged(part):
+def judged(records, part=None):
     """Return (name of the record, language, good, text, complaint) of the texts of a part."""
     found = []
-    for name, record in RECORDS.items():
+    for name, record in records.items():
         for language in Language:
             facts = facts_of(record, language)
             for state in ("good", "bad"):
@@ -59,7 +63,15 @@ def judged(part):
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("part", [False, True], ids=["seen", "held out"])
 def test_good_texts_pass_and_bad_ones_are_refused(part, language):
-    texts = [each for each in judged(part) if each[1] == language]
+    hold([each for each in judged(FIRST, part) if each[1] == language])
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_texts_tried_after_the_rules_are_told_apart_too(language):
+    hold([each for each in judged(LATER) if each[1] == language])
+
+
+def hold(texts):
     good, bad = [each for each in texts if each[2]], [each for each in texts if not each[2]]
     refused, passed = [each for each in good if each[4]], [each for each in bad if not each[4]]
     assert len(refused) <= (1 - LEAST) * len(good), refused
@@ -67,7 +79,7 @@ def test_good_texts_pass_and_bad_ones_are_refused(part, language):
 
 
 def test_half_of_the_texts_are_good():
-    texts = judged(None)
+    texts = judged(FIRST)
     good = sum(each[2] for each in texts)
     assert len(texts) >= 300
     assert abs(good / len(texts) - 0.5) < 0.05

@@ -22,7 +22,8 @@ TAG = re.compile(r"<ref>[^<]*</ref>|<box>[^<]*</box>")
 
 _SPELLINGS = (
     ("tumour", "tumor"), ("oedema", "edema"), ("oesoph", "esoph"), ("haem", "hem"), ("anaem", "anem"), ("caec", "cec"),
-    ("leucocyt", "leukocyt"), ("naev", "nev"), ("fibre", "fiber"), ("centre", "center"), ("colour", "color"),
+    ("leucocyt", "leukocyt"), ("naev", "nev"), ("fibre", "fiber"), ("centred", "centered"), ("centring", "centering"),
+    ("centre", "center"), ("colour", "color"),
     ("grey", "gray"), ("paediatr", "pediatr"), ("isation", "ization"), ("’", "'"), ("-", " "),
 )  # fmt: skip
 """British and American spellings, and hyphens, make no other name."""
@@ -38,7 +39,7 @@ _IRREGULAR = (
 )
 _PAIRS = {
     Language.EN: ("left ", "right ", ("both ", "bilateral ", "left and right ", "right and left ")),
-    Language.ZH: ("左", "右", ("双侧", "双", "两侧", "左右")),
+    Language.ZH: ("左", "右", ("双侧", "双", "两侧", "左右两侧", "左右两", "左右", "两")),
 }
 """(the left one, the right one, words for both)."""
 _FIRST_MARK = 0xE000
@@ -142,8 +143,7 @@ class LabelNames:
         if self._english:
             for british, american in _SPELLINGS:
                 text = text.replace(british, american)
-            return text
-        return text.replace("左侧", "左").replace("右侧", "右")  # a side is said either way
+        return text
 
 
 def _chinese_forms(name: str) -> tuple[str, ...]:

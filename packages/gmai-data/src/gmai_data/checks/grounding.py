@@ -10,6 +10,8 @@ from gmai_data.vocabulary import Kind, Language
 _BOX = re.compile(r"<box>\[(?:\[\d+(?:, \d+){3}\](?:, )?)+\]</box>")
 _NUMBER = re.compile(r"(?:(?<![\w.])|(?<=[\u4e00-\u9fff]))(?![23][- ]?d(?:imension\w*)?(?![a-z]))\d+(?:[.,]\d+)*")
 """A picture of two dimensions, `2D`, counts nothing."""
+_ITEM = re.compile(r"(?:^|(?<=[\s:：;；。]))[(（]?\d{1,2}[.)、）](?=\s|[^\d\s])")
+"""The number of an item of a list states nothing."""
 _WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 _SPELLED_SIZE = re.compile(
     rf"\b({'|'.join(_WORDS)}|half)[- ](?:a[- ])?(?:mm|cm|milli\w+|centi\w+|year|month|week|day)s?\b"
@@ -128,14 +130,16 @@ def boxes_changed(facts: Facts, text: str) -> str | None:
 
 def numbers_invented(facts: Facts, text: str) -> str | None:
     """Return a number that stands neither in the record nor in the source; text inside tags is not looked at."""
-    bare = unicodedata.normalize("NFKC", TAG.sub(" ", text))
+    bare = _ITEM.sub(" ", unicodedata.normalize("NFKC", TAG.sub(" ", text)))
     numbers = _NUMBER.findall(bare)
     sizes = (_SPELLED_SIZE,) if bare.isascii() else (_SPELLED_SIZE, _CHINESE_SIZE)
     spelled = [found for pattern in sizes for found in pattern.finditer(bare)]
     if not numbers and not spelled:
         return None
     annotation = facts.annotation
-    told = " ".join((*annotation.labels, *annotation.absent, annotation.anatomy, facts.source)).lower()
+    spoken = [name for label in (*annotation.labels, *annotation.absent) for name in facts.names.spoken(label)]
+    named = (*annotation.labels, *annotation.absent, *spoken, annotation.anatomy)
+    told = " ".join((*named, *facts.measures, facts.source)).lower()
     told = unicodedata.normalize("NFKC", told)
     known = {*_NUMBER.findall(told), *(_value(word) for word in _WORD_OR_HAN.findall(told))}
     for found in spelled:

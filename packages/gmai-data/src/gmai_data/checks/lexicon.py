@@ -11,6 +11,8 @@ from gmai_data.vocabulary import Language
 
 LABEL = "[\ue000-\uf7ff]"
 """A label in a masked sentence: one character of the private use area each (see `LabelNames.masked`)."""
+WORD = "\uf8fd"
+"""Stands in a masked sentence for a single word of the record's labels, or its region of the body."""
 _ENDINGS = (("", ""), ("'s", ""), ("s", ""), ("es", ""), ("ed", ""), ("ed", "e"), ("ing", ""), ("ing", "e"), ("ly", ""))
 _OF_VISUAL_WORDS = (
     *_ENDINGS, ("ies", "y"), ("ily", "y"), ("er", ""), ("er", "e"), ("est", ""), ("est", "e"), ("ness", ""),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from gmai_data.annotation import Box, boxes_of
 from gmai_data.checks.facts import Facts
-from gmai_data.checks.lexicon import LABEL
+from gmai_data.checks.lexicon import LABEL, WORD
 from gmai_data.vocabulary import Language
 
 _EN = Language.EN
@@ -26,6 +26,19 @@ _CLAUSE = {
 _EDGE = r"(?:edges?|borders?|margins?|rims?|contours?|outlines?|boundar\w+|surfaces?)"
 _OF_ITSELF = re.compile(
     rf"(?: {_PART})? of (?:the |this |its |each )?(?:[\ue000-\uf8fd]|it\b|them\b|les|lobe|organ|structure|cell)"
+)
+_OF_CARRIED = re.compile(
+    r"\b(?:it|they|them|its|their|which|that|these|those|this one|the "
+    r"(?:lesion|finding|structure|area|organ|abnormality))\b"
+    r"|^\s*(?:(?:is|are|lies?|lying|sits?|seen|found|located|situated|placed|visible|present|mainly|mostly|chiefly|"
+    r"and|in|at|on|near|towards?|close to)\s)|[它其位居]|该"
+)
+"""A clause without a noun of its own speaks of what was named before; "dark in the middle" of the picture does not."""
+_OF_PATIENT = re.compile(r"(?:patient|person|subject|body)'?s? (?:own )?$")
+_IN_PATIENT = re.compile(r"(?: hand)?(?: side)? (?:of|in) the (?:patient|person|subject|body)")
+_FURTHER = re.compile(
+    rf"(?:further|farther|more) (?:to the |towards? the )?(?P<how>left|right)(?:wards?)?"
+    rf"(?: [a-z]+){{0,4}}? than(?: the| an?)? (?P<object>{LABEL})"
 )
 _CORNER = re.compile(r"\bcorners?\b|角(?!状|化)")
 _PLACE = re.compile(
@@ -76,22 +89,27 @@ def _holds(
     return any(fits(*_place(box, facts)) for box in boxes)
 
 
+def _further(language: Language) -> re.Pattern[str]:
+    return _FURTHER if language == _EN else _FURTHER_ZH
+
+
 def agrees(facts: Facts, text: str) -> tuple[str, str] | None:
     """Return a position in the image that no box of the label has, or of which nothing is known."""
     language = facts.language
     carried: list[str] = []
-    for clause in _CLAUSE[language].split(text):
+    for clause in _CLAUSE[language].split(_further(language).sub(" ", text)):
         labels = [facts.names.label_of(mark) for mark in re.findall(LABEL, clause)]
         places = list(_places_en(clause) if language == _EN else _places_zh(clause))
-        about = labels or carried
+        about = labels or (list(facts.annotation.labels) if WORD in clause else carried)
+        own = bool(labels) or WORD in clause or bool(_OF_CARRIED.search(clause))
         for said, vertical, horizontal, central in places:
             corner = bool(_CORNER.search(clause))
             verdicts = [_holds(facts, label, vertical, horizontal, central=central, corner=corner) for label in about]
             known = [verdict for verdict in verdicts if verdict is not None]
-            wanted = any(known) if len(places) > 1 or labels != about else all(known)
+            wanted = any(known) if len(places) > 1 or central or labels != about else all(known)
             if known and not wanted:
                 return "position contradicted", f'"{said.strip()}" is not where {about[0]} lies'
-            if not facts.annotation.boxes and not facts.boxes and not facts.positions:
+            if own and not (facts.annotation.boxes or facts.boxes or facts.positions):
                 return "position invented", f'"{said.strip()}": the record has no place of anything in the image'
         carried = labels or carried
     return None
@@ -105,7 +123,9 @@ def _places_en(clause: str) -> Iterator[_Said]:
         if found["h"]:
             vertical = {"upper": "upper", "top": "upper", "uppermost": "upper", "lower": "lower", "bottom": "lower",
                         "lowermost": "lower", "middle": "middle", "mid": "middle"}.get(found["v"] or "")  # fmt: skip
-            if re.match(rf" of (?:the |an? )?{LABEL}", after) or _OF_ITSELF.match(after) or "patient" in clause:
+            if re.match(rf" of (?:the |an? )?{LABEL}", after) or _OF_ITSELF.match(after):
+                continue
+            if _OF_PATIENT.search(clause[: found.start()]) or _IN_PATIENT.match(after):
                 continue
             if re.match(r" of (?:the )?(?:cent|mid)", after):
                 yield found.group(), None, found["h"], False
@@ -162,6 +182,9 @@ _RELATION = re.compile(
     r"\b(?P<how>below|beneath|under|underneath|lower (?:\w+ )?than|above|over|on top of|higher (?:\w+ )?than|"
     rf"(?:to the )?(?:left|right) of)(?: the| an?)? (?P<object>{LABEL})"
 )
+_FURTHER_ZH = re.compile(
+    rf"(?P<subject>{LABEL})(?:的?位置)?比(?P<object>{LABEL})(?:的?位置)?更?(?:加?靠近?|偏向?|接近|往)(?:图像?|画面|影像)?的?(?P<how>[左右上下])[侧方边部]?"
+)
 _RELATION_ZH = re.compile(
     rf"(?P<subject>{LABEL})(?:位?于|在|居|处于|的?位置)?(?P<how2>低于|高于)(?P<object2>{LABEL})"
     rf"|(?P<subject3>{LABEL})(?:位于|在|居于?|处于)?(?P<object3>{LABEL})的?(?P<how3>下方|上方|左侧|右侧|左方|右方|之下|之上)"
@@ -173,7 +196,8 @@ def relation_holds(facts: Facts, text: str) -> tuple[str, str] | None:
     if facts.language == _EN:
         found = [
             (each, _subject(text, each.start(), each.end()), each["object"], _way(each["how"]))
-            for each in _RELATION.finditer(text)
+            for pattern in (_RELATION, _FURTHER)
+            for each in pattern.finditer(text)
         ]
     else:
         found = [
@@ -184,7 +208,7 @@ def relation_holds(facts: Facts, text: str) -> tuple[str, str] | None:
                 _way_zh(each["how2"] or each["how3"]),
             )
             for each in _RELATION_ZH.finditer(text)
-        ]
+        ] + [(each, each["subject"], each["object"], _way_zh(each["how"])) for each in _FURTHER_ZH.finditer(text)]
     for each, subject, other, way in found:
         if subject is None or subject == other:
             continue
@@ -227,12 +251,13 @@ def _way_zh(how: str) -> _Way:
 def _subject(text: str, start: int, end: int) -> str | None:
     """Return what a relation is said of: the label before it in its clause, else the one behind it, else before."""
     clause = re.split(r"[,;:]|\b(?:while|whereas|but)\b", text[:start])[-1]
+    every = re.findall(LABEL, text[:start])
+    inverted = re.match(r"[^,;]*?\b(?:lies?|is|are|sits?|stands?|appears?|one (?:sees|finds)|there)\b", text[end:])
     before, behind = re.findall(LABEL, clause), re.findall(LABEL, text[end:])
     if before:
         return before[-1]
     if not clause.strip() or not re.search(r"[a-z]{3}", clause):  # "Below the spleen lies the kidney."
-        return behind[0] if behind else None
-    every = re.findall(LABEL, text[:start])
+        return behind[0] if behind and (inverted or not every) else every[-1] if every else None
     return every[-1] if every else None
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gmai_data.checks.facts import Facts, LabelNames, any_modality, modality_pattern, related_modalities
-from gmai_data.checks.lexicon import LABEL, claims, is_plain, regions, visual_chinese
+from gmai_data.checks.lexicon import LABEL, WORD, claims, is_plain, regions, visual_chinese
 from gmai_data.checks.places import agrees, known_boxes, larger, relation_holds
 from gmai_data.vocabulary import CHINESE, ClinicalTask, Kind, Language
 
@@ -21,10 +21,12 @@ _SENTENCE = {
     Language.EN: re.compile(r"[^.!?\n]*(?:\.(?=\d|\w\.)[^.!?\n]*)*(?:[.!?]+[\"')\]]*(?=\s|$)|[.!?](?=\S)|\n|$)\s*"),
     Language.ZH: re.compile(r"[^。！？\n]*(?:[。！？\n]+|$)\s*"),
 }
-_OWN, _WORD = "\uf8fe", "\uf8fd"
-"""Stand in a masked sentence for the record's modality, and for a single word of its labels or its region."""
+_OWN = "\uf8fe"
+"""Stands in a masked sentence for the record's modality."""
 _REFERENCE = re.compile(r"<ref>([^<]*)</ref>(?:<box>[^<]*</box>)?|<box>[^<]*</box>")
-_SIMILE = re.compile(r"\b[a-z]+ (?:like|shaped|sized|coloured|colored)\b")
+_SIMILE = re.compile(
+    r"\b(?:[a-z]+ (?:like|shaped|sized|coloured|colored)|eye catching|catch(?:es|ing)? the eye|(?:naked|human) eye)\b"
+)
 """A bean, in `bean-shaped`, states nothing of a bean."""
 _TOKEN = re.compile(r"[a-z]+(?:'[a-z]+)?")
 _FULL_WIDTH = str.maketrans(",;:?!()", "，；：？！（）")
@@ -70,8 +72,19 @@ def sentences(text: str, language: Language) -> list[str]:
     return [found for found in _SENTENCE[language].findall(text) if found]
 
 
+_LUNGS_CLEAR = re.compile(
+    r"\b(?:lungs?(?: fields| bases| zones)?|fields|angles|sinuses|airways|spaces)"
+    r" (?:is|are|appears?|looks?|remains?) (?:\w+ )?clear\b|\bclear lungs\b"
+    r"|肺(?:野|部|叶|纹理)?[^，。；]{0,3}清[晰楚亮]"
+)
+
+
 def _wrong(facts: Facts, sentence: str, *, asked: bool) -> tuple[str, str] | None:
     text = _masked(facts, sentence)
+    if (found := _LUNGS_CLEAR.search(_low(sentence))) and not any(
+        "clear" in label or "normal" in label for label in facts.annotation.labels
+    ):
+        return "finding invented", f'it says "{found.group()}", which the record does not say'
     if facts.annotation.modality is not None and _OWN not in text and not asked:
         for modality in related_modalities(facts.annotation.modality):
             if found := modality_pattern(modality, facts.language).search(_low(sentence)):
@@ -99,7 +112,7 @@ def _masked(facts: Facts, sentence: str) -> str:
         if facts.language == Language.ZH:
             text = text.replace(CHINESE[facts.annotation.modality].lower(), _OWN)
         text = modality_pattern(facts.annotation.modality, facts.language).sub(_OWN, text)
-    return record.sub(_WORD, text) if record else text
+    return record.sub(WORD, text) if record else text
 
 
 @functools.lru_cache(maxsize=1024)
@@ -121,21 +134,16 @@ def _of_record(
         )
         return re.compile(rf"\b(?:{either})\b") if either else None
     parts = {names.anatomy, *also.get(names.anatomy, ())} - {""}
+    parts |= {f"{part.removesuffix('部')}组织" for part in parts if part.endswith("部")}
     for name in spoken:
         bare = re.sub(r"^[左右双]侧?", "", name)
         parts |= {bare, *also.get(bare, ())} - {""}
-        # Of 肾肿瘤, 肿瘤 is said again; so is 病变 of 乳腺病变.
-        parts |= {bare[start:] for start in range(1, len(bare) - 1) if bare[start:] in _HEADS}
+        # Of 肾肿瘤, 肿瘤 is said again; so is 心肌 of 左心室心肌.
+        parts |= {bare[start:] for start in range(1, len(bare) - 1)}
     if task in _DISEASE or names.noun in ("病变", "疾病", "表现"):
         parts |= {"病变", "病灶", "疾病"}
     either = "|".join(map(re.escape, sorted(parts, key=lambda part: (-len(part), part))))
     return re.compile(either) if either else None
-
-
-_HEADS = frozenset(
-    {"肿瘤", "病变", "囊肿", "结石", "水肿", "积液", "出血", "息肉", "结节", "肿块", "骨折", "细胞", "病灶", "炎", "癌",
-     "瘤", "痣", "病", "膜", "血管", "动脉", "静脉", "神经", "叶", "椎体", "黄斑水肿", "视网膜病变", "变性"}
-)  # fmt: skip
 
 
 def _english(facts: Facts, text: str, *, asked: bool) -> tuple[str, str] | None:
@@ -151,7 +159,7 @@ def _english(facts: Facts, text: str, *, asked: bool) -> tuple[str, str] | None:
     if found is not None:
         return found
     named = any_modality(facts.language)  # whether it is the right one is another check's question
-    for word in _TOKEN.findall(_SIMILE.sub(" ", named.sub(" ", text))):
+    for word in _TOKEN.findall(_SIMILE.sub(" ", named.sub(" ", _WINDOW.sub(" ", text)))):
         bare = word.removesuffix("'s")
         if len(bare) > 1 and not is_plain(bare) and bare not in told:
             return "word not resolved", f'"{bare}" is neither in the record nor a word for what can be seen'
@@ -194,6 +202,7 @@ def _claimed(facts: Facts, text: str, told: frozenset[str], *, asked: bool) -> t
         if not str(provenance.get("window", "")).startswith(window):
             return "acquisition invented", f'the window of "{found.group()}" is not that of the image'
     text = windows.sub(" ", text)
+    seen = [] if facts.language == Language.EN else [found.span() for found in visual_chinese().finditer(text)]
     axis = _AXES.get(str(provenance.get("axis", "")), ())
     source = facts.source.lower() if facts.language == Language.EN else ""
     for name, (everywhere, pattern) in claims(facts.language).items():
@@ -201,6 +210,8 @@ def _claimed(facts: Facts, text: str, told: frozenset[str], *, asked: bool) -> t
             continue
         for found in pattern.finditer(text):
             said = found.group()
+            if any(start <= found.start() and found.end() <= end for start, end in seen):
+                continue  # 结节 of 结节状 is no finding; 狭窄 is more than 窄
             if name == "plane" and said.startswith(axis) and axis:
                 continue
             words = re.findall(r"[a-z]+", said)
@@ -245,9 +256,39 @@ _BOTH = re.compile(
 )
 
 
+_CONVENTION = re.compile(
+    r"(?:patient|person|subject|body)'?s? (?:own )?(?P<of>left|right)(?: hand)?(?: side)?(?! of\b)[^.,;]*?"
+    r"(?P<on>left|right)(?: hand)?(?: side)?"
+    r"|(?P<on2>left|right)(?: hand)? (?:side )?of the (?:image|picture|slice|scan|screen)[^.,;]*?"
+    r"(?:patient|person|subject|body)'?s? (?:own )?(?P<of2>left|right)(?: hand)?(?: side)?"
+)
+_CONVENTION_ZH = re.compile(
+    r"(?:患者|病人|人体)的?(?P<of>左|右)侧?[^，。；]*?(?:图像?|画面|影像)[的中上]?(?P<on>左|右)侧?"
+    r"|(?:图像?|画面|影像)[的中上]?(?P<on2>左|右)侧?[^，。；]*?(?:患者|病人|人体)的?(?P<of2>左|右)侧?"
+)
+_MIRRORED = ("axial", "coronal")
+"""Slices are shown as if the viewer faced the patient or looked from the feet."""
+
+
+def _without_convention(facts: Facts, text: str) -> tuple[str, bool]:
+    """Take out what is said of how a slice is shown, "the patient's right is on the left"; say whether it is so."""
+    pattern = _CONVENTION if facts.language == Language.EN else _CONVENTION_ZH
+    for found in pattern.finditer(text):
+        if re.search(LABEL, found.group()):
+            continue
+        mirrored = (found["of"] or found["of2"]) != (found["on"] or found["on2"])
+        if not mirrored or facts.annotation.provenance.get("axis") not in _MIRRORED:
+            return text, False
+        text = text.replace(found.group(), " ")
+    return text, True
+
+
 def _sides(facts: Facts, text: str) -> tuple[str, str] | None:
     """Return a side of the patient that no label spoken of has."""
     wrong = "side invented"
+    text, so = _without_convention(facts, text)
+    if not so:
+        return wrong, "the image is not shown with that side of the patient there"
     if found := _BOTH.search(text):
         return wrong, f'"{found.group()}" is said of no label and of no given box'
     for found in _SIDE.finditer(text):
@@ -258,18 +299,22 @@ def _sides(facts: Facts, text: str) -> tuple[str, str] | None:
             rf" (?:{_FRAMES} )?(?:of|in) (?:the|this) (?:patient|body|person)", after
         )
         if of_patient or (
-            found[2] in ("sided", "side") and not re.search(r"\b(?:the|its|image|picture) (?:\w+ )?$", before)
+            found[2] in ("sided", "side")
+            and not re.search(r"\b(?:the|its|image|picture) (?:\w+ )?$", before)
+            and not re.match(r" of (?:the|this) (?:image|picture|slice|scan|frame|view|photo\w*|\w*gra(?:ph|m))", after)
         ):
             if not has:
                 return wrong, f'"{found.group()}" is said of no label'
             continue
+        if found[2] == "side" and re.match(rf" of (?:the |this |an? )?{WORD}", after):
+            return wrong, f'"{found.group()}" is said of what has no side in the record'
         if re.match(r" (?:out|over|open|blank|to)\b", after) and re.search(r"\b(?:is|are|was|were|be|been) $", before):
             continue
-        if re.match(rf" (?:{LABEL}|{_WORD})(?! {_FRAMES})", after) and not re.search(
+        if re.match(rf" (?:{LABEL}|{WORD})(?! {_FRAMES})", after) and not re.search(
             r"\b(?:on|at|in|to|image|picture|upper|lower|middle|far) (?:the )?$", before
         ):
             return wrong, f'"{side}" is said of what has no side in the record'
-        if re.match(rf" (?:{LABEL}|{_WORD})", after) and re.search(r"\bthe $", before):
+        if re.match(rf" (?:{LABEL}|{WORD})", after) and re.search(r"\bthe $", before):
             return wrong, f'"{side}" is said of what has no side in the record'
         if not (facts.annotation.boxes or facts.boxes) and not any(side in position for position in facts.positions):
             return wrong, f'"{found.group()}" is said of no label and of no given box'
@@ -278,15 +323,26 @@ def _sides(facts: Facts, text: str) -> tuple[str, str] | None:
 
 _COUNTED = re.compile(
     rf"\b(?P<number>{'|'.join(_SPELLED[2:])}|\d+|a pair of|a couple of|a dozen|pairs? of)(?: of the)?"
-    rf"(?: (?!of\b|and\b|in\b|on\b|or\b)[a-z]+){{0,3}}? (?P<what>{LABEL}|{_WORD}|"
+    rf"(?: (?!of\b|and\b|in\b|on\b|or\b)[a-z]+){{0,3}}? (?P<what>{LABEL}|{WORD}|"
     r"structures?|areas?|zones?|objects?|findings?|lesions?|regions?|boxes|cell types|types|kinds|organs?|labels?|"
-    r"things|cells?)"
+    r"things|cells?|in (?:number|total|all)\b)"
 )
 _NOT_COUNTED = (
     "of and or parts? sides? halves ways? respects? aspects? features? steps? sentences? tones? words? are is differ "
     "lie can stand shown named visible to"
 ).replace(" ", "|")
 _OTHER_COUNT = re.compile(rf"\b(?:{'|'.join(_SPELLED[2:])}) (?!(?:{_NOT_COUNTED})\b|dimension)[a-z]+")
+_SEVERAL = re.compile(
+    r"\b(?:multiple|several|numerous|many|various|plural|a (?:large |small )?number of|a few|countless|dozens of|both)"
+    rf"(?: of)?(?: the)?(?: (?!of\b|and\b|in\b|on\b)[a-z]+){{0,2}}? (?P<what>{LABEL})(?!,? (?:and )?(?:the )?{LABEL})"
+)
+_ALONE = re.compile(
+    rf"\b(?:single|solitary|lone|sole|only one|just one|exactly one|unique)(?: [a-z]+){{0,2}}? (?P<what>{LABEL})"
+)
+_SEVERAL_ZH = re.compile(
+    rf"(?:多发性?|多[个枚处条张块颗粒]|数[个枚处条张块颗粒]|若干|几[个枚处条张块颗粒]|许多|众多|大量)(?:的)?(?P<what>{LABEL})"
+)
+_ALONE_ZH = re.compile(rf"(?:单发|唯一|仅有?一|只有一|单)[个枚处条张块颗粒]?的?(?P<what>{LABEL})")
 _UNIT = re.compile(
     r"\b(?:\w+met(?:er|re)s?|mm|cm|µm|um|nm|microns?|inch(?:es)?|millilit\w+|ml|cc|houns\w+|hu|suv\w*|percent|"
     r"per cent|kilograms?|kg|grams?|degrees? celsius)\b|%"
@@ -309,26 +365,51 @@ def _numbers(facts: Facts, text: str) -> tuple[str, str] | None:
             if "dozen" in number
             else 2
         )
-        if found["what"] == _WORD and "measures" in text:
+        if found["what"] == WORD and "measures" in text:
             continue
-        if not _count_holds(facts, count, found["what"]):
+        what = found["what"]
+        if what.startswith("in "):
+            what = next(iter(re.findall(LABEL, text[: found.start()])[::-1]), what)
+        pair = re.match(rf" {LABEL}(?! of)", text[found.end() :]) if count == 2 else None  # "two kidneys"
+        if pair is None and not _count_holds(facts, count, what, text[found.end() :]):
             return "count invented", f'"{_plain(found.group())}" is not how many the record has'
         rest = rest.replace(found.group(), " ", 1)
+    for pattern, holds in ((_SEVERAL, _several), (_ALONE, _alone)):
+        for found in pattern.finditer(text):
+            label = facts.names.label_of(found["what"])
+            counted = _boxes_count(facts, label) if known_boxes(facts, label) else None
+            if counted is not None and not holds(counted):
+                return "count invented", f'"{_plain(found.group())}" is not how many the record has'
     if (found := _OTHER_COUNT.search(rest)) is not None:
         return "count invented", f'"{_plain(found.group())}" counts what the record does not count'
     return None
 
 
-def _count_holds(facts: Facts, count: int, what: str) -> bool:
+def _count_holds(facts: Facts, count: int, what: str, text: str = "") -> bool:
     annotation = facts.annotation
     if re.fullmatch(LABEL, what):
         return _boxes_count(facts, facts.names.label_of(what)) == count
-    if what == _WORD:  # a part of a label's name: cells, kidneys
+    listed = (set(re.findall(LABEL, clause)) for clause in re.split("[;；]", text))
+    if count in map(len, listed):  # "four chambers, namely …"
+        return True
+    if what == WORD:  # a part of a label's name: cells, kidneys
         counts = [_boxes_count(facts, label) for label in annotation.labels]
-        return count in (*counts, len(annotation.labels), sum(each or 0 for each in counts))
+        alike: dict[str, int] = {}
+        for label, each in zip(annotation.labels, counts, strict=True):
+            head = label.split()[-1].removesuffix("s")
+            alike[head] = alike.get(head, 0) + (each or 0)
+        return count in (*counts, *alike.values(), len(annotation.labels), sum(each or 0 for each in counts))
     if what.startswith(("region", "box")):
         return count in (len(annotation.boxes), len(facts.boxes), len(annotation.labels))
     return count in (len(annotation.labels), len(annotation.boxes), len(facts.boxes))
+
+
+def _several(count: int) -> bool:
+    return count > 1
+
+
+def _alone(count: int) -> bool:
+    return count == 1
 
 
 def _boxes_count(facts: Facts, label: str) -> int | None:
@@ -342,7 +423,9 @@ def _boxes_count(facts: Facts, label: str) -> int | None:
     return len(boxes)
 
 
-_COUNT_ZH = re.compile(rf"(?P<number>[{_HAN}两双\d]+)(?P<of>[个枚处只条张块颗粒片类种]|侧)(?P<what>[^，。；、]{{0,6}})")
+_COUNT_ZH = re.compile(
+    rf"(?P<number>[{_HAN}两双\d]+)(?P<of>[个枚处只条张块颗粒片类种]|侧)(?=(?P<what>[^，。；、]{{0,6}}))"
+)
 _UNIT_ZH = re.compile(r"毫米|厘米|公分|微米|毫升|mm|cm|μm|um|%|百分之|公斤|千克|hu(?![a-z])")
 _SIDE_ZH = re.compile(
     r"(?P<frame>(?:图像|图片|图|画面|影像|视野|照片|像)(?:的|中|内|上|偏)?)?(?P<side>左|右|双|两)(?P<rest>侧|眼|边|上部?|下部?|中部?|部|半|缘|方|前|后|面|肢)?"
@@ -359,11 +442,14 @@ def _chinese(facts: Facts, text: str, *, asked: bool) -> tuple[str, str] | None:
     for known in (str(facts.annotation.department), facts.names.noun, *facts.knowledge):
         plain = plain.replace(known, " ") if known else plain
     plain = plain.replace(CHINESE[facts.annotation.department], " ")
-    return _claimed(facts, visual_chinese().sub("　", plain), frozenset(), asked=asked)
+    return _claimed(facts, plain, frozenset(), asked=asked)
 
 
 def _sides_zh(facts: Facts, text: str) -> tuple[str, str] | None:
     wrong = "side invented"
+    text, so = _without_convention(facts, text)
+    if not so:
+        return wrong, "the image is not shown with that side of the patient there"
     for found in _SIDE_ZH.finditer(text):
         after = text[found.end() :]
         side = {"左": "left", "右": "right"}.get(found["side"])
@@ -373,11 +459,16 @@ def _sides_zh(facts: Facts, text: str) -> tuple[str, str] | None:
             if found["rest"] in ("侧", "眼") and not re.match(r"(?:边缘|缘|边界)", after):
                 return wrong, f'"{found.group()}" is said of no label and of no given box'
             continue
-        if found["rest"] is None and not re.match(rf"[一-鿿]|{LABEL}|{_WORD}", after):
+        if found["rest"] is None and not re.match(rf"[一-鿿]|{LABEL}|{WORD}", after):
             continue
         labels = [facts.names.label_of(mark) for mark in re.findall(LABEL, text)]
-        of_patient = re.search(r"(?:患者|病人|人体|解剖|身体)的?$", text[: found.start()])
-        bound = re.match(rf"(?:{LABEL}|{_WORD})", after) and found["rest"] in (None, "侧") and not found["frame"]
+        of_patient = re.search(r"(?:患者|病人|人体|解剖|身体)的?$", text[: found.start()]) or (
+            # 右侧可见气胸 is said of the patient where no picture was spoken of.
+            found["rest"] == "侧"
+            and re.match("(?:可?见|有|存在|出现)", after)
+            and not re.search("[图画影]|视野|照片|[左右上下]", text[: found.start()] + (found["frame"] or ""))
+        )
+        bound = re.match(rf"(?:{LABEL}|{WORD})", after) and found["rest"] in (None, "侧") and not found["frame"]
         if (
             of_patient
             or bound
@@ -397,11 +488,17 @@ def _sides_zh(facts: Facts, text: str) -> tuple[str, str] | None:
 def _numbers_zh(facts: Facts, text: str) -> tuple[str, str] | None:
     if (found := _UNIT_ZH.search(text)) and not facts.measures:
         return "size invented", f'"{found.group()}" is measured by nothing in the record'
+    for pattern, holds in ((_SEVERAL_ZH, _several), (_ALONE_ZH, _alone)):
+        for found in pattern.finditer(text):
+            label = facts.names.label_of(found["what"])
+            counted = _boxes_count(facts, label) if known_boxes(facts, label) else None
+            if counted is not None and not holds(counted):
+                return "count invented", f'"{_plain(found.group())}" is not how many the record has'
     for found in _COUNT_ZH.finditer(text):
         count = _han_count(found["number"])
         if count is None or count <= 1 or found["of"] in "片":
             continue
-        what = next(iter(re.findall(rf"{LABEL}|{_WORD}", found["what"])), "")
+        what = next(iter(re.findall(rf"{LABEL}|{WORD}", found["what"])), "")
         if found["of"] in "类种":
             holds = count == len(facts.annotation.labels)
         elif what:
