@@ -35,10 +35,11 @@ _OF_IMAGES = _these(
 _OF_READERS = _these("and or maj st nd rd ho manual reader rater observer expert annotator consensus staple ah vk")
 _SPLIT_WORDS: dict[str, Split] = {
     **SPLIT_NAMES,
-    **dict.fromkeys(("trainval", "trn", "tr"), Split.TRAIN),
-    **dict.fromkeys(("dev", "valid"), Split.VALIDATION),
-    **dict.fromkeys(("testing", "tst", "ts", "eval", "evaluation", "autotest"), Split.HELD_OUT),
+    **dict.fromkeys(("trainval", "trn", "tr", "训练", "训练集"), Split.TRAIN),
+    **dict.fromkeys(("dev", "valid", "验证", "验证集"), Split.VALIDATION),
+    **dict.fromkeys(("testing", "tst", "ts", "eval", "evaluation", "autotest", "测试", "测试集"), Split.HELD_OUT),
 }
+_NUMBERED_READERS = _these("ho manual reader rater observer expert annotator")
 _MOST_MASKS = 2000
 """Masks that are paired; a pattern shows long before."""
 _MOST_CLASSES = 30
@@ -122,7 +123,7 @@ def pair(images: Sequence[str], masks: Sequence[str], *, classes: bool) -> Pairi
     kinds: dict[tuple[str, ...], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for image, belonging in chosen.items():
         for mask in belonging:
-            kinds[tuple(word for word in _extra(mask, image) if not word.isdigit())][image].append(mask)
+            kinds[_kind(_extra(mask, image))][image].append(mask)
     first = min((image for files in others.values() for image in files), default="")
     beside = PurePosixPath(first).parent
     every = {image for files in others.values() for image in files if PurePosixPath(image).parent == beside}
@@ -148,6 +149,16 @@ def pair(images: Sequence[str], masks: Sequence[str], *, classes: bool) -> Pairi
         paths = tuple(candidates)
         return replace(about, masks=paths[0] if len(paths) == 1 else paths, mask_files=candidates)
     return replace(about, candidates=tuple(candidates), mask_files=candidates)
+
+
+def _kind(extra: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what kind of mask it is that has these words: a number counts only where it is that of a reader.
+
+    Two masks of a number each may be two lesions; those of two readers are one lesion marked twice.
+    """
+    if _NUMBERED_READERS & set(extra):
+        return tuple(sorted(extra))
+    return tuple(word for word in extra if not word.isdigit())
 
 
 def _is_like(image: str, chosen: Iterable[str], others: Mapping[tuple[str, ...], Sequence[str]]) -> bool:

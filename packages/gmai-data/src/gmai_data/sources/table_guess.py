@@ -15,21 +15,29 @@ from gmai_data.sources.volume_files import volume_stem
 
 Rows = Sequence[Mapping[str, str]]
 _FLAGS = {"0", "1", "-1", "0.0", "1.0", "-1.0", ""}
-_PERSON = re.compile(r"(?:patient|subject|participant|person)s?[ _-]?(?:id|no|num|number|name)?", re.IGNORECASE)
-_CASE = re.compile(r"(?:lesion|case|study|exam|eye|visit)[ _-]?(?:id|no|num|number|uid|instanceuid)", re.IGNORECASE)
+_PERSON = re.compile(
+    r"(?:patient|subject|participant|person)s?[ _-]?(?:id|no|num|number|name)?|"
+    r"(?:患者|病人|受试者)[ _-]?(?:编号|号|id)?|住院号|病历号",
+    re.IGNORECASE,
+)
+_CASE = re.compile(
+    r"(?:lesion|case|study|exam|eye|visit)[ _-]?(?:id|no|num|number|uid|instanceuid)|(?:病例|检查)编?号", re.IGNORECASE
+)
 _NO_LABEL = re.compile(
     r"(?:^|[ _-])(?:id|ids|uid|uuid|name|names|path|file|filename|url|age|sex|gender|date|time|year|day|days|offset|"
     r"survival|weight|height|width|bbox|x|y|w|h|xmin|xmax|ymin|ymax|view|position|modality|machine|device|operator|"
     r"institute|institution|site|source|license|race|ethnicity|patient|patients|subject|study|series|follow|spacing|"
     r"pixelspacing|location|region|anatom|localization|eye|side|laterality|split|fold|set|train|test|num|number|index|"
-    r"count|quality|notes?|comments?|clinical|temperature|dob)(?:$|[ _-])|id$|^unnamed|\[",
+    r"count|quality|notes?|comments?|clinical|temperature|dob)(?:$|[ _-])|id$|^unnamed|\[|"
+    r"编号|年龄|性别|姓名|日期|时间|身高|体重|路径|文件|图像|图片|科室|医院|设备|部位|备注",
     re.IGNORECASE,
 )
 _LABELS = tuple(
     re.compile(word, re.IGNORECASE)
     for word in (
-        r"^findings?(?:[ _-]?labels?)?$", r"diagnos", r"^dx$", r"disease", r"^(?:class|label|labels|category|target)$",
-        r"label|class|categor|target", r"patholog|abnormal", r"grade|severity|stage|level|birads|tirads|score",
+        r"^findings?(?:[ _-]?labels?)?$|征象|所见", r"diagnos|诊断", r"^dx$", r"disease|疾病|病种",
+        r"^(?:class|label|labels|category|target|标签|类别|分类)$", r"label|class|categor|target|标签|类别|分类",
+        r"patholog|abnormal|病理", r"grade|severity|stage|level|birads|tirads|score|分级|等级|分期|评分",
         r"condition|plane|type|result|status",
     )
 )  # fmt: skip

@@ -40,6 +40,11 @@ from gmai_data.sources.mask_values import values_of_masks
 from gmai_data.sources.volume_files import load_masks
 from gmai_data.sources.volume_slices import slices_of_volume
 
+_NO_LABELS = (
+    "labels: DICOM files have none; name what every series shows in `labels_of_every_image`, or read a table of the "
+    "folders as `csv_labels`"
+)
+
 
 class DicomSeries(Layout):
     """Folders of DICOM slices, as a PACS exports them, or of one series each with a mask beside it.
@@ -176,7 +181,7 @@ class DicomSeries(Layout):
         parts = files[0].parent.relative_to(folder.root).parts
         layout = {"kind": "dicom_series", "series": "/".join("*" * len(parts))}
         if not folder.volumes:
-            return Guess("DICOM series", "3d_classification", layout)
+            return Guess("DICOM series", "3d_classification", layout, notes=(_NO_LABELS,))
         series = sorted(folders)
         mask, notes = _mask_of_series(folder, series)
         values = values_of_masks(folder.root, [folder.below(path) for path in folder.volumes])

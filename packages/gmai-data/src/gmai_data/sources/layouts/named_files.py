@@ -1,5 +1,7 @@
 """Labels in names: the class is a part of each file's name or path."""
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Self
@@ -14,6 +16,9 @@ from gmai_data.sources.labelled import labelled_pictures
 from gmai_data.sources.layout import Layout
 from gmai_data.sources.mask_files import named_items
 from gmai_data.sources.names import CLASS, name_pattern, patterns_of
+
+_FIRST_WORD = re.compile(r"([^\W\d_]+)[ _.-]*\d")
+_MOST_CLASSES, _FEWEST = 30, 2
 
 
 class NamedFiles(Layout):
@@ -41,6 +46,17 @@ class NamedFiles(Layout):
 
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:
-        """Return nothing: which part of a name is the class, no machine can know."""
-        del folder
-        return None
+        """Return a draft where the names in one folder begin with a few words: which is left open."""
+        files = folder.images
+        found = [_FIRST_WORD.match(path.name) for path in files]
+        if len({path.parent for path in files}) != 1 or not all(found):
+            return None
+        words = Counter(match[1] for match in found if match)
+        if not 2 <= len(words) <= _MOST_CLASSES or min(words.values()) < _FEWEST:
+            return None
+        above = folder.below(files[0].parent) if files[0].parent != folder.root else ""
+        pattern = f"{above}{'/' if above else ''}{{class:{'|'.join(words)}}}*"
+        counts = ", ".join(f"{word} {count}" for word, count in words.items())
+        note = f"files: `{pattern}` if the first word of a name is its class ({counts}); or name the class otherwise"
+        return Guess("names that begin with a few words", "2d_classification", {"kind": "named_files", "files": "TODO"},
+                     list(words), notes=(note,))  # fmt: skip

@@ -20,6 +20,9 @@ from gmai_data.sources.marked_picture import DIFFICULT, MarkedPicture
 from gmai_data.sources.pixel_boxes import require_pixels
 from gmai_data.sources.tools.marked import load_xml, size_of
 
+_LISTS = (("train", "train"), ("val", "validation"), ("test", "held_out"))
+"""VOC's name of a list ▶ our split."""
+
 
 class Voc(Layout):
     """Pascal VOC: one XML file per image with `<object>` boxes (1-based, inclusive)."""
@@ -78,7 +81,19 @@ class Voc(Layout):
         images = folder.images[0].parent if folder.images else folder.root
         annotations = folder.below(folder.with_ending(".xml")[0].parent)
         layout = {"kind": "voc", "annotations": annotations, "images": folder.below(images)}
-        return Guess("Pascal VOC", "2d_detection", layout, names)
+        lists = PurePosixPath(annotations).parent / "ImageSets" / "Main"
+        official = {split: f"{name}.txt" for name, split in _LISTS if is_file(folder.root / lists / f"{name}.txt")}
+        if str(lists) != "ImageSets/Main":
+            layout["lists"] = str(lists)
+        told = [(folder.root / lists / name).read_text(errors="replace") for name in official.values()]
+        listed = {line.split()[0] for text in told for line in text.splitlines() if line.strip()}
+        left = [path.stem for path in folder.with_ending(".xml") if path.stem not in listed]
+        split = {"official": official} if official and not left else {}
+        words = (
+            f"split: the lists of {lists} leave {len(left)} files out, such as {left[0]}" if official and left else ""
+        )
+        notes = (words,) if words else ()
+        return Guess("Pascal VOC", "2d_detection", layout, names, notes=notes, split=split)
 
 
 def _stated_size(tree: ElementTree.Element) -> Size | None:
