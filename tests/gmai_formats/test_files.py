@@ -1,5 +1,4 @@
 import hashlib
-import json
 import os
 import signal
 import stat
@@ -15,7 +14,6 @@ from gmai_formats.files import (
     replace_atomically,
     sha256_file,
     write_json,
-    write_run_record,
     write_text,
 )
 
@@ -76,37 +74,6 @@ def test_json_keeps_order_and_letters(tmp_path: Path) -> None:
 def test_a_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc" * 100_000)
     assert sha256_file(tmp_path / "a") == hashlib.sha256(b"abc" * 100_000).hexdigest()
-
-
-def test_a_run_records_what_made_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["/somewhere/bin/gmai", "data", "build"])
-    write_run_record(tmp_path, config={"seed": 3}, inputs={"bccd": "ab12"}, device="cpu")
-    record = json.loads((tmp_path / "run.json").read_text("utf-8"))
-    assert record["command"] == ["gmai", "data", "build"]
-    assert record["config"] == {"seed": 3}
-    assert record["inputs"] == {"bccd": "ab12"}
-    assert record["device"] == "cpu"
-    assert record["versions"] == installed_versions()
-    assert record["git_commit"] is None
-
-
-def test_a_run_names_the_commit_and_whether_it_was_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def git(*words: str) -> str:
-        names = ("-c", "user.name=x", "-c", "user.email=x@example.org")
-        return subprocess.run(["git", *names, *words], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-
-    git("init", "-q")
-    (tmp_path / "a").write_text("1")
-    git("add", "a")
-    git("commit", "-qm", "x")
-    commit = git("rev-parse", "HEAD").strip()
-    monkeypatch.chdir(tmp_path)
-    write_run_record(tmp_path, config={}, inputs={})
-    assert json.loads((tmp_path / "run.json").read_text("utf-8"))["git_commit"] == commit
-    (tmp_path / "a").write_text("2")
-    write_run_record(tmp_path, config={}, inputs={})
-    assert json.loads((tmp_path / "run.json").read_text("utf-8"))["git_commit"] == f"{commit}+changes"
 
 
 def test_versions_name_the_gmai_packages() -> None:

@@ -1,6 +1,11 @@
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
-from gmai_formats.weights import not_finite
+from gmai_formats.files import write_json
+from gmai_formats.state import DamagedError
+from gmai_formats.weights import RECORD, damaged, doubt, not_finite, read_record, sealed_files, seals_of
 
 
 class Tensor:
@@ -32,3 +37,57 @@ def test_infinities_do_not_cancel() -> None:
 
 def test_numbers_are_numbers_even_where_their_sum_is_none() -> None:
     assert not_finite([("a", Tensor(3e38, 3e38)), ("b", Tensor())]) == ""
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    for name, content in (("model.safetensors", b"weights"), ("config.json", b"{}"), ("README.md", b"A card.")):
+        (tmp_path / name).write_bytes(content)
+    write_json(tmp_path / RECORD, {"stages": [], **sealed_files(tmp_path)})
+    return tmp_path
+
+
+@pytest.mark.parametrize("content", [b"weighus", b"", b"weights.", bytes(7)])
+def test_weights_that_changed_are_named_with_the_remedy(checkpoint: Path, content: bytes) -> None:
+    assert doubt(checkpoint) == ""
+    (checkpoint / "model.safetensors").write_bytes(content)
+    said = doubt(checkpoint)
+    assert "model.safetensors" in said
+    assert "copy the checkpoint again" in said
+    assert "--accept-settings" in said
+    assert doubt(checkpoint, damaged(checkpoint)) == said
+
+
+def test_settings_may_be_changed_but_an_export_notices(checkpoint: Path) -> None:
+    (checkpoint / "config.json").write_bytes(b"[]")
+    (checkpoint / "README.md").write_bytes(b"Another card.")
+    assert damaged(checkpoint) == ""
+    assert "config.json" in damaged(checkpoint, weights_only=False)
+    assert set(seals_of(checkpoint)) == {"model.safetensors"}
+    assert set(seals_of(checkpoint, weights_only=False)) == {"model.safetensors", "config.json"}
+
+
+def test_checkpoints_of_others_have_no_seals(checkpoint: Path) -> None:
+    (checkpoint / RECORD).unlink()
+    assert read_record(checkpoint) == {}
+    (checkpoint / "model.safetensors").write_bytes(b"other")
+    assert damaged(checkpoint) == ""
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", bytes(40), b"[" * 10**5, b"[]", b"\xff", b'{"files": 3}', b'{"files": {"a": {}}}',
+     b'{"files": {"../a": {"bytes": 0, "sha256": ""}}}', b'{"files": {"/dev/zero": {"bytes": 0, "sha256": ""}}}'],
+)  # fmt: skip
+def test_a_damaged_or_hostile_record_is_named(checkpoint: Path, content: bytes) -> None:
+    (checkpoint / RECORD).write_bytes(content)
+    with pytest.raises(DamagedError, match=r"gmai\.json is damaged"):
+        read_record(checkpoint)
+    assert "gmai.json is damaged" in damaged(checkpoint)
+    assert "gmai.json is damaged" in doubt(checkpoint)
+
+
+def test_a_pipe_in_place_of_the_weights_is_not_waited_for(checkpoint: Path) -> None:
+    (checkpoint / "model.safetensors").unlink()
+    os.mkfifo(checkpoint / "model.safetensors")
+    assert damaged(checkpoint) == "model.safetensors is no file"

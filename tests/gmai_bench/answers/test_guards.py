@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import pytest
@@ -48,6 +47,6 @@ def test_questions_of_another_commit_are_refused(tmp_path: Path, capsys: pytest.
     (tmp_path / "n/p" / "benchmark.json").write_bytes(bytes(9))
     refuse_other_revision(tmp_path, card("two"))
     assert "is damaged; both are written anew" in capsys.readouterr().err
-    (tmp_path / "run.json").write_text(json.dumps({"inputs": {"n/p": {"revision": "one"}}}))
+    write_state(tmp_path / "run.json", {"inputs": {"n/p": {"revision": "one"}}})
     with pytest.raises(UserError, match="--revision n/p=one"):
         refuse_other_revision(tmp_path, card("two"))

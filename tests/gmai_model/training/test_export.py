@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from gmai_model.assembly.weights import WeightFiles
-from gmai_model.training.export import assert_finite, export
+from gmai_model.training.export import assert_finite, export, is_whole
 from gmai_model.training.lora import Adapter
 
 PROJECTOR = "model.multi_modal_projector.linear_1.bias"
@@ -71,3 +71,22 @@ def test_weights_that_are_not_finite_are_named(value: float) -> None:
     assert_finite({"a": torch.ones(3)})
     with pytest.raises(RuntimeError, match=r"^b holds values that are not finite; nothing was exported$"):
         assert_finite({"a": torch.ones(3), "b": torch.tensor([1.0, value])})
+
+
+def test_an_exported_model_that_was_damaged_is_to_be_written_again(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not is_whole(tmp_path / "model")
+    export(checkpoint, tmp_path / "model", {}, history={"stage": 1})
+    assert is_whole(tmp_path / "model")
+    assert capsys.readouterr().err == ""
+    for name in ("model.safetensors", "config.json", "tokenizer.json", "gmai.json"):
+        content = (tmp_path / "model" / name).read_bytes()
+        for damaged in (content[:-9], bytes(len(content))):
+            (tmp_path / "model" / name).write_bytes(damaged)
+            assert not is_whole(tmp_path / "model")
+            assert name in capsys.readouterr().err
+        (tmp_path / "model" / name).unlink()
+        if name != "gmai.json":  # without it, it is a checkpoint of others
+            assert not is_whole(tmp_path / "model")
+        (tmp_path / "model" / name).write_bytes(content)

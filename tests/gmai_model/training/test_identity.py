@@ -30,14 +30,25 @@ def test_another_run_is_refused_by_what_differs(checkpoint: Path, samples: Path,
         take(tmp_path / "run", checkpoint, samples, "validation_samples=7")
 
 
+def test_one_turned_bit_of_the_record_is_no_other_run(checkpoint: Path, samples: Path, tmp_path: Path) -> None:
+    take(tmp_path / "run", checkpoint, samples)
+    path = tmp_path / "run" / "run.json"
+    path.write_bytes(path.read_bytes().replace(b'"seed": 0', b'"seed": 8'))
+    with pytest.raises(UserError, match=r"run\.json is damaged"):
+        take(tmp_path / "run", checkpoint, samples)
+
+
 @pytest.mark.parametrize("content", [b"", b"{", bytes(300), b"[]", b'{"identity": 3}', b'{"x": 1}', b"\xff"])
 def test_a_damaged_record_is_refused_with_the_remedy(
-    checkpoint: Path, samples: Path, tmp_path: Path, content: bytes
+    checkpoint: Path, samples: Path, tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     take(tmp_path / "run", checkpoint, samples)
     (tmp_path / "run" / "run.json").write_bytes(content)
     with pytest.raises(UserError, match=r"run\.json is damaged, .*remove it and start again"):
         take(tmp_path / "run", checkpoint, samples)
     (tmp_path / "run" / "run.json").unlink()
+    (tmp_path / "run" / "checkpoints" / "step-00000002").mkdir(parents=True)
+    capsys.readouterr()
     take(tmp_path / "run", checkpoint, samples)
+    assert "run.json is not there, but checkpoints are" in capsys.readouterr().err
     assert json.loads((tmp_path / "run" / "run.json").read_text())["identity"]["config"]["stage"] == 1

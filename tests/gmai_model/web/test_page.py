@@ -4,8 +4,10 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.parse
@@ -188,7 +190,10 @@ def test_uploads_are_limited_and_strangers_need_the_password(tmp_path: Path) -> 
             blocks.close()
 
 
-def test_uploads_are_removed_at_sigterm() -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_uploads_are_removed_at_the_end_or_at_the_next_start(number: signal.Signals, tmp_path: Path) -> None:
+    from gmai_model.web.page import remove_abandoned
+
     program = (
         "import time, pathlib\nfrom gmai_model.web.page import private_folder\n"
         "with private_folder() as folder:\n    (folder / 'scan').write_text('x')\n    print(folder, flush=True)\n"
@@ -197,10 +202,20 @@ def test_uploads_are_removed_at_sigterm() -> None:
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         folder = Path(process.stdout.readline().strip())
-        assert (folder / "scan").exists()
-        process.terminate()
-        assert process.wait(30) == 143
+        remove_abandoned()
+        assert (folder / "scan").exists()  # a page that runs keeps its own
+        assert folder.stat().st_mode & 0o77 == 0
+        process.send_signal(number)
+        assert process.wait(30) in {128 + number, -number}
+    assert folder.exists() == (number == signal.SIGKILL)
+    trap = Path(tempfile.mkdtemp(prefix="gmai-chat-"))
+    (tmp_path / ".lock").touch()
+    trap.rmdir()
+    trap.symlink_to(tmp_path)
+    remove_abandoned()
     assert not folder.exists()
+    assert (tmp_path / ".lock").exists()
+    trap.unlink()
 
 
 def test_without_gradio_or_with_a_taken_port(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 from gmai_cli.run_lock import hold
 from gmai_formats.errors import UserError
-from gmai_formats.files import write_run_record
 from gmai_formats.pictures.picture import PICTURES_VERSION
+from gmai_formats.run_record import write_run_record
 from gmai_formats.state import write_state
 
 from gmai_bench.answers.asking import PROMPT_VERSION, ask_missing, merge_ranks

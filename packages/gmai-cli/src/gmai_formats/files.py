@@ -1,4 +1,4 @@
-"""Durable files and run records, the same for every package: written aside, fsynced, renamed."""
+"""Durable files, the same for every package: written aside, fsynced, renamed."""
 
 import contextlib
 import errno
@@ -6,12 +6,8 @@ import hashlib
 import importlib.metadata
 import json
 import os
-import platform
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Generator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import IO, Any
 
@@ -95,31 +91,6 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_run_record(directory: Path, *, config: Mapping[str, Any], inputs: Mapping[str, Any], **more: Any) -> None:
-    """Write `run.json`: what ran, when, with which versions, settings and inputs.
-
-    Args:
-        directory: The run's output folder.
-        config: The resolved settings, all of them.
-        inputs: Name of each input to its digest, count or revision.
-        more: Further entries such as `seed` or `device`.
-    """
-    write_json(
-        directory / "run.json",
-        {
-            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-            "versions": installed_versions(),
-            "git_commit": _git_commit(),
-            "config": dict(config),
-            "inputs": dict(inputs),
-            **more,
-        },
-    )
-
-
 _RECORDED = (
     "gmai-cli", "gmai-data", "gmai-model", "gmai-bench", "torch", "transformers", "accelerate", "deepspeed", "datasets",
     "tokenizers", "safetensors", "huggingface-hub", "numpy", "pyarrow", "pydicom", "nibabel", "pillow",
@@ -134,16 +105,3 @@ def installed_versions() -> dict[str, str]:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
     return versions
-
-
-def _git_commit() -> str | None:
-    """Return the commit of the working directory's repository, with `+changes` where it is not clean."""
-    try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True)
-        dirty = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"],
-            capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return head.stdout.strip() + ("+changes" if dirty.stdout.strip() else "")

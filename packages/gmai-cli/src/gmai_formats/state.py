@@ -7,6 +7,7 @@ which: it makes the file again, falls back to the newest whole one, or refuses w
 import hashlib
 import json
 import os
+import stat
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -76,8 +77,10 @@ def seal(path: Path, digest: str = "") -> dict[str, Any]:
 def damage(path: Path, sealed: Mapping[str, Any]) -> str:
     """Return how a file differs from its seal; nothing where it is whole."""
     try:
-        size = path.stat().st_size
-        if size != sealed["bytes"]:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            return f"{path.name} is no file"  # reading a device or a pipe may never end
+        if (size := found.st_size) != sealed["bytes"]:
             return f"{path.name} has {size:,} bytes instead of {sealed['bytes']:,}"
         return "" if sha256_file(path) == sealed[DIGEST] else f"the content of {path.name} differs from its digest"
     except OSError as error:

@@ -1,8 +1,92 @@
-"""Whether weights are numbers at all; of any tensor library whose tensors sum up."""
+"""Whether weights are those that were written, and numbers at all; of any tensor library whose tensors sum up."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
+
+from gmai_formats.json_text import parse_json
+from gmai_formats.state import DIGEST, DamagedError, damage, seal
+
+RECORD = "gmai.json"
+"""What gmai says of a checkpoint that it wrote, in its folder."""
+_FILES = "files"
+_KEYS = {"bytes", DIGEST}
+_WRITTEN_LATER = (".md", ".png")
+"""The model card and its picture, which `gmai model push` writes."""
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Return the record of a checkpoint folder; empty where it has none.
+
+    Raises:
+        DamagedError: It is not what gmai writes.
+    """
+    path = folder / RECORD
+    try:
+        record: Any = parse_json(path.read_bytes()) if path.is_file() else {}
+    except ValueError as error:
+        raise DamagedError(
+            f"{path} is damaged: it is not JSON ({error}). Copy the checkpoint again; without this file it is taken as "
+            f"one of others, and damaged weights are not noticed."
+        ) from error
+    if not isinstance(record, dict) or not _are_seals(record.get(_FILES, {})):  # pyright: ignore[reportUnknownMemberType]
+        raise DamagedError(f"{path} is damaged: it holds no record of gmai. Copy the checkpoint again.")
+    return record  # pyright: ignore[reportUnknownVariableType]
+
+
+def _are_seals(files: Any) -> bool:
+    # A record may come from others: it names files of its own folder, or none.
+    return isinstance(files, dict) and all(
+        isinstance(name, str) and isinstance(each, dict) and Path(name).name == name and each.keys() >= _KEYS
+        for name, each in files.items()  # pyright: ignore[reportUnknownVariableType]
+    )
+
+
+def sealed_files(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return what the record of a new checkpoint says of its files, so that damage to them is noticed."""
+    files = (path for path in sorted(folder.iterdir()) if path.is_file() and path.suffix not in _WRITTEN_LATER)
+    return {_FILES: {path.name: seal(path) for path in files if path.name != RECORD}}
+
+
+def seals_of(folder: Path, *, weights_only: bool = True) -> Mapping[str, Mapping[str, Any]]:
+    """Return the seals in a checkpoint's record; none for a checkpoint of others.
+
+    Args:
+        folder: The checkpoint.
+        weights_only: Leave out the settings, which their owner may change: `gmai model check` compares those.
+
+    Raises:
+        DamagedError: The record is damaged.
+    """
+    files: dict[str, dict[str, Any]] = read_record(folder).get(_FILES, {})
+    return {name: each for name, each in files.items() if not weights_only or ".safetensors" in name}
+
+
+def damaged(folder: Path, *, weights_only: bool = True) -> str:
+    """Return how a checkpoint's files differ from what gmai wrote; nothing where they do not or others wrote them."""
+    try:
+        seals = seals_of(folder, weights_only=weights_only)
+    except DamagedError as error:
+        return str(error)
+    return next((found for name, each in seals.items() if (found := damage(folder / name, each))), "")
+
+
+def doubt(folder: Path, found: str | None = None) -> str:
+    """Return what to say before weights are used that are not those that gmai wrote; nothing where they are.
+
+    They are used all the same: their owner may have changed them, and `not_finite` refuses what cannot be meant.
+
+    Args:
+        folder: The checkpoint.
+        found: What `damaged` said of it, where that is known.
+    """
+    found = damaged(folder) if found is None else found
+    return found and (
+        f"{folder}: {found}: these are not the weights that gmai wrote, and all that follows is of them. If nobody "
+        f"changed them, the file is damaged: copy the checkpoint again, or remove it and make it again. "
+        f"If the change is meant, `gmai model check {folder} --accept-settings` records it."
+    )
 
 
 def not_finite(tensors: Iterable[tuple[str, Any]]) -> str:

@@ -25,8 +25,8 @@ from typing import Any
 from gmai_cli.console import progress, say
 from gmai_cli.exit_codes import EXIT_OK, EXIT_USER_ERROR
 from gmai_formats.errors import UserError
-from gmai_formats.files import write_run_record
 from gmai_formats.fingerprints.perceptual import HASH
+from gmai_formats.run_record import write_run_record
 from gmai_formats.state import DamagedError, write_state
 from pydantic import BaseModel, ConfigDict, Field
 

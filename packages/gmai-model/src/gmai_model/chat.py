@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from gmai_cli.console import say
+from gmai_formats.checkpoints import require_bounded
 from gmai_formats.errors import UserError
 from gmai_formats.gpus import require_usable_gpu
-from gmai_formats.weights import not_finite
+from gmai_formats.weights import doubt, not_finite
 from PIL import Image
 from safetensors import SafetensorError
 from transformers import (
@@ -64,10 +66,13 @@ class Assistant:
     ) -> None:
         if not (folder / "config.json").is_file():
             raise UserError(f"{folder}: no config.json. Give a checkpoint folder, such as runs/stage3/model.")
+        require_bounded(folder)
         if device == "auto":
             device = "cuda" if require_usable_gpu(torch, ask_for_cpu="--device cpu") else "cpu"
         elif device.startswith("cuda") and not torch.cuda.is_available():
             raise UserError(f"--device {device}: torch finds no GPU here. Leave it out to run on the CPU.")
+        if found := doubt(folder):
+            say(found)
         try:
             self._processor: Any = AutoProcessor.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
             model: Any = AutoModelForImageTextToText.from_pretrained(

@@ -18,6 +18,7 @@ from gmai_cli.console import progress, say, say_next
 from gmai_formats.errors import UserError
 from gmai_formats.rows.images import FilePart
 from gmai_formats.rows.mixtures import load_mixture
+from gmai_formats.weights import doubt
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import AutoProcessor, LlavaForConditionalGeneration
@@ -29,6 +30,7 @@ from gmai_model.batching.sources import parquet_files
 from gmai_model.batching.tokens import Encoded, Encoder, Rejected
 from gmai_model.packed import PackedLlava
 from gmai_model.training.export import export
+from gmai_model.training.identity import check_folder
 from gmai_model.training.schedule import learning_rate
 
 VISION_LEARNING_RATE = 1e-3
@@ -55,6 +57,9 @@ def warm_up(model: Path, data: Path, out: Path, *, vision_steps: int, language_s
     """
     if out.exists():
         raise UserError(f"{out} exists. Choose another --out, or remove it.")
+    check_folder(model)
+    if found := doubt(model):
+        say(found)
     llava = LlavaForConditionalGeneration.from_pretrained(
         model, dtype=torch.float32, local_files_only=True, use_safetensors=True
     )

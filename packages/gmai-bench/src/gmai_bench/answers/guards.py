@@ -1,12 +1,12 @@
 """What an output folder refuses, so that its report means one thing: other settings, other questions, twins."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gmai_cli.console import say
 from gmai_formats.errors import UserError
+from gmai_formats.run_record import NAME
 from gmai_formats.state import DamagedError, read_state
 
 from gmai_bench.benchmarks import record
@@ -49,9 +49,9 @@ def refuse_twins(benchmarks: Sequence[Benchmark]) -> None:
 
 def _revision_of_run(out: Path, card: Card) -> str:
     try:
-        inputs: Any = json.loads((out / "run.json").read_text(encoding="utf-8"))["inputs"]
+        inputs: Any = read_state(out / NAME)["inputs"]
         return str(inputs[card.protocol]["revision"] or "")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, KeyError, TypeError, DamagedError):
         return ""
 
 

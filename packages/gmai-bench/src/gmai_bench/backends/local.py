@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from gmai_cli.console import say
+from gmai_formats.checkpoints import require_bounded
 from gmai_formats.errors import UserError
 from gmai_formats.files import sha256_file
 from gmai_formats.gpus import require_usable_gpu
 from gmai_formats.installing import pip_install
-from gmai_formats.weights import not_finite
+from gmai_formats.weights import doubt, not_finite
 from jinja2 import TemplateError
 
 from gmai_bench.backends.asks import Answer, Ask, OpenImage
@@ -43,6 +44,9 @@ class LocalModel:
         folder = Path(model)
         if folder.exists() or model.startswith((".", "/", "~")) or model.count("/") != 1:
             _check_folder(folder)
+            require_bounded(folder)
+            if found := doubt(folder):
+                say(found)
             self._digest = _digest_of(folder)
         else:
             self._digest = _revision_of(model)

@@ -10,6 +10,7 @@ from gmai_cli.console import say
 from gmai_cli.folders import new_folder
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
+from gmai_formats.weights import RECORD, sealed_files
 from torch import Tensor
 from transformers import LlavaConfig, PreTrainedTokenizerFast
 
@@ -72,8 +73,8 @@ def assemble(
         names = names or (vision.name, language.name)
         record = {"made_by": "gmai model init", "vision": names[0], "language": names[1],
                   "image_mode": image_mode, "projector_seed": seed, "notes": notes, "proven": proven,
-                  "settings": settings_digests(building), "stages": []}  # fmt: skip
-        write_json(building / "gmai.json", record)
+                  "settings": settings_digests(building), "stages": [], **sealed_files(building)}  # fmt: skip
+        write_json(building / RECORD, record)
     for note in notes:
         say(f"{names[1]}: {note}")
     say("; ".join(proven.values()))

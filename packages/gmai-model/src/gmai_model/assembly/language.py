@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from gmai_formats.checkpoints import require_bounded
 from gmai_formats.errors import UserError
 from gmai_formats.json_text import parse_json
 from torch import Tensor
@@ -54,6 +55,7 @@ class LanguageModel:
     def __init__(self, folder: Path, *, keep_rope_scaling: bool = False) -> None:
         self.folder = folder
         self.config = read_config(folder)
+        require_bounded(folder)
         kind = self.config.get("model_type")
         if kind not in LANGUAGE:
             raise UserError(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gmai_formats.checkpoints import require_bounded
 from gmai_formats.errors import UserError
 from gmai_formats.json_text import parse_json
 from torch import Tensor
@@ -43,6 +44,7 @@ class VisionEncoder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        require_bounded(folder)
         self.is_open_clip = (folder / open_clip.CONFIG).is_file() and not (folder / "config.json").is_file()
         if self.is_open_clip:
             self.kind = "open_clip"

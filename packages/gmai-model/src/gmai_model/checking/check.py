@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gmai_formats.checkpoints import require_bounded
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
+from gmai_formats.weights import RECORD, damaged, read_record, sealed_files, seals_of
 
 from gmai_model.assembly.portable import settings_digests
 from gmai_model.checking import rules
@@ -46,6 +48,7 @@ def check(folder: Path, pythons: Sequence[Path] = ()) -> Outcome:
     if files.config.get("model_type") != "llava":
         found = f"model_type is {files.config.get('model_type')!r}" if files.config else "no config.json"
         raise UserError(f"{folder}: {found}. `gmai model check` takes a LLaVA checkpoint folder. Check the path.")
+    require_bounded(folder)
     outcome = Outcome()
     outcome.off += rules.check_files(files)
     off, fact = check_weights(files, list(outcome.off))
@@ -62,15 +65,19 @@ def check(folder: Path, pythons: Sequence[Path] = ()) -> Outcome:
         there = probe(folder, python)
         _judge(files, there, outcome)
         outcome.off += _compare(here, there)
+    if not outcome.off and (found := damaged(folder)):
+        outcome.off.append(
+            f"{found}: it is not as gmai wrote it. Copy the checkpoint again; where the change is meant, `gmai model "
+            f"check --accept-settings` records it"
+        )
     return outcome
 
 
 def accept_settings(folder: Path) -> None:
-    """Record the settings of a checkpoint as they are now in its `gmai.json`, where it has one."""
-    path = folder / "gmai.json"
-    if path.is_file():
-        record: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        write_json(path, {**record, "settings": settings_digests(folder)})
+    """Record settings and weights of a checkpoint as they are now in its `gmai.json`, where it has one."""
+    if record := read_record(folder):
+        sealed = sealed_files(folder) if seals_of(folder) else {}
+        write_json(folder / RECORD, {**record, "settings": settings_digests(folder), **sealed})
 
 
 def probe(folder: Path, python: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from gmai_cli.hub import push_folder, read_text_file
 from gmai_formats.errors import UserError
 from gmai_formats.files import replace_atomically, sha256_file, write_text
 from gmai_formats.json_text import parse_json
+from gmai_formats.weights import RECORD, read_record
 
 from gmai_model.checking.check import check
 from gmai_model.publishing.card import CardFacts, write_card
@@ -16,7 +17,7 @@ from gmai_model.publishing.curves import draw_curves
 from gmai_model.publishing.earlier import EVALUATION, read_card
 from gmai_model.publishing.sources import Source, read_sources
 
-CARD, CURVES, RECORD = "README.md", "loss_curves.png", "gmai.json"
+CARD, CURVES = "README.md", "loss_curves.png"
 FILES = frozenset(
     {
         "config.json", "generation_config.json", "model.safetensors.index.json", RECORD, "tokenizer.json",
@@ -67,8 +68,7 @@ def publish(
             f"{checkpoint}: not published, {len(outcome.off)} things are off, first: {outcome.off[0]}. "
             f"`gmai model check {checkpoint}` lists them all."
         )
-    record_file = checkpoint / RECORD
-    record: dict[str, Any] = parse_json(record_file.read_text("utf-8")) if record_file.is_file() else {}
+    record = read_record(checkpoint)
     curves = draw_curves(record.get("stages", []))
     if curves is not None:
         with replace_atomically(checkpoint / CURVES) as file:

@@ -5,7 +5,7 @@ the run's place and every file with its digest. Nothing in a checkpoint can run 
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ def find_latest(root: Path) -> Checkpoint | None:
     Every rank must call this: they share the reading of the files, and rank 0 decides for all.
     """
     for checkpoint in on_main(lambda: _marked(root)):
-        problem = _first_damage(checkpoint)
+        problem = first_damage(checkpoint.folder, checkpoint.files)
         if not problem:
             return checkpoint
         if dist.get_rank() == 0:
@@ -61,7 +61,7 @@ def find_step(root: Path, step: int) -> Checkpoint:
     """
     folder = _folder(root, step)
     found = on_main(lambda: next((each for each in _marked(root) if each.folder == folder), None))
-    problem = _first_damage(found) if found is not None else "it is not there"
+    problem = first_damage(found.folder, found.files) if found is not None else "it is not there"
     if found is None or problem:
         end_together(f"checkpoint {folder}, the best one by its validation loss, cannot be read: {problem}.")
     return found
@@ -88,15 +88,15 @@ def _marked(root: Path) -> list[Checkpoint]:
     return found
 
 
-def _first_damage(checkpoint: Checkpoint) -> str:
-    """Return what is wrong with a checkpoint's files, the same on every rank; each of them reads its share."""
-    mine = sorted(checkpoint.files.items())[dist.get_rank() :: dist.get_world_size()]
-    own = next((found for name, sealed in mine if (found := _damage(checkpoint.folder / name, sealed))), "")
+def first_damage(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return what is wrong with sealed files, the same on every rank; each of them reads its share."""
+    mine = sorted(files.items())[dist.get_rank() :: dist.get_world_size()]
+    own = next((found for name, sealed in mine if (found := _damage(folder / name, sealed))), "")
     return _first(own)[1]
 
 
-def _damage(file: Path, sealed: dict[str, Any]) -> str:
-    if found := damage(file, sealed):
+def _damage(file: Path, sealed: Mapping[str, Any]) -> str:
+    if (found := damage(file, sealed)) or file.suffix != ".safetensors":
         return found
     try:
         safe_open(file, framework="pt")

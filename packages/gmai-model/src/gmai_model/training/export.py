@@ -1,6 +1,5 @@
 """The trained checkpoint: the model folder we started from, with the trained tensors in place of the old ones."""
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -8,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from gmai_cli.console import say
 from gmai_formats.files import fsync_directory, write_json
+from gmai_formats.weights import RECORD, damaged, read_record, sealed_files
 from torch import Tensor, nn
 
 from gmai_model.assembly.layout import classic_name
@@ -73,9 +74,9 @@ def export(source: Path, out: Path, trained: Mapping[str, Tensor | Adapter], *, 
         writer.add(classic_name(name), value.to(tensor.dtype))
     writer.close()
     make_portable(building, dtype=str(weights.dtype(weights.names()[0])).removeprefix("torch."))
-    record = source / "gmai.json"
-    made: dict[str, Any] = json.loads(record.read_text("utf-8")) if record.is_file() else {"stages": []}
-    write_json(building / "gmai.json", {**made, "stages": [*made.get("stages", []), history]})
+    made = read_record(source)
+    stages = [*made.get("stages", []), history]
+    write_json(building / RECORD, {**made, "stages": stages, **sealed_files(building)})
     for file in building.iterdir():
         with file.open("rb") as handle:
             os.fsync(handle.fileno())
@@ -84,6 +85,16 @@ def export(source: Path, out: Path, trained: Mapping[str, Tensor | Adapter], *, 
         shutil.rmtree(out)
     building.rename(out)
     fsync_directory(out.parent)
+
+
+def is_whole(model: Path) -> bool:
+    """Return whether a run has exported its model; one that was damaged since is named, and to be written again."""
+    if not (model / "config.json").is_file() and not (model / RECORD).is_file():
+        return False
+    found = damaged(model, weights_only=False)
+    if found:
+        say(f"{model} is damaged ({found}); it is written again from the last checkpoint")
+    return not found
 
 
 def assert_finite(trained: Mapping[str, Tensor]) -> None:

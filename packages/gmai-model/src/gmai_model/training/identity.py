@@ -1,14 +1,17 @@
 """Which run a folder holds: written at its start, checked whenever the same command resumes it."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
+from gmai_cli.console import say
+from gmai_formats.checkpoints import require_bounded
 from gmai_formats.errors import UserError
-from gmai_formats.files import sha256_file, write_run_record
+from gmai_formats.files import sha256_file
 from gmai_formats.rows.mixtures import load_mixture
+from gmai_formats.run_record import NAME, write_run_record
+from gmai_formats.state import DamagedError, read_state
 
 from gmai_model.training.config import MAY_CHANGE
 
@@ -27,10 +30,11 @@ def check_folder(model: Path) -> None:
     """Refuse what is no checkpoint folder.
 
     Raises:
-        UserError: It has no configuration.
+        UserError: It has no configuration, or one that would take all time or memory.
     """
     if not (model / "config.json").is_file():
         raise UserError(f"{model}: no config.json. --model takes a checkpoint folder, as `gmai model init` writes it.")
+    require_bounded(model)
 
 
 def claim(settings: dict[str, Any], *, model: Path, data: Path, out: Path, world: int) -> None:
@@ -78,7 +82,7 @@ def claim_run(
         "model": _digest_folder(model),
         "data": content,
     }
-    record = out / "run.json"
+    record = out / NAME
     if record.is_file():
         before = _read_identity(record)
         changed = [key for key in identity if before.get(key) != identity[key]]
@@ -93,6 +97,8 @@ def claim_run(
                 f"data that it began with. Choose another --out, or remove the old run."
             )
         return
+    if any((out / "checkpoints").glob("*")):
+        say(f"{record} is not there, but checkpoints are: the run in {out} is taken as one of this command")
     write_run_record(
         out, config=settings, inputs={"model": str(model), "data": str(data), "root": str(root)},
         identity=identity, seed=settings["seed"], world=world, device=device_name(),
@@ -101,14 +107,13 @@ def claim_run(
 
 def _read_identity(record: Path) -> dict[str, Any]:
     try:
-        identity = dict(json.loads(record.read_text("utf-8"))["identity"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        return dict(read_state(record)["identity"])
+    except (DamagedError, KeyError, TypeError) as error:
         raise UserError(
-            f"{record} is damaged, so that it cannot be told whether this command is the one that the run began with. "
+            f"{error}, so that it cannot be told whether this command is the one that the run began with. "
             f"Put the file back; or, if settings, model and data are the same, remove it and start again: the run goes "
             f"on from its last checkpoint."
         ) from error
-    return identity
 
 
 def device_name() -> str:

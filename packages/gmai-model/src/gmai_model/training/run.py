@@ -19,7 +19,7 @@ from gmai_cli.exit_codes import EXIT_INTERRUPTED, EXIT_REQUEUE
 from gmai_cli.run_lock import RunLock
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
-from gmai_formats.weights import not_finite
+from gmai_formats.weights import doubt, not_finite, seals_of
 from transformers import LlavaForConditionalGeneration
 
 from gmai_model.packed import PackedLlava
@@ -102,7 +102,7 @@ def train(config: TrainConfig, stop: StopRequest, *, model: Path, data: Path, ou
         def begin() -> bool:
             lock.acquire()
             claim(config.model_dump(mode="json"), model=model, data=data, out=out, world=launch.world)
-            return (out / "model" / "config.json").is_file()
+            return export.is_whole(out / "model")
 
         with explained(out):
             if distributed.on_main(begin):
@@ -239,6 +239,9 @@ def _accumulation(config: TrainConfig, world: int) -> int:
 
 
 def _load_model(model: Path, precision: str) -> LlavaForConditionalGeneration:
+    found = checkpoints.first_damage(model, distributed.on_main(lambda: seals_of(model)))
+    if found and dist.get_rank() == 0:
+        say(doubt(model, found))
     if not any(model.glob("*.safetensors")):
         distributed.end_together(
             f"{model}: no *.safetensors. Pickled weights can run code when they are opened, so they never are. Give a "

@@ -20,7 +20,7 @@ from gmai_formats.errors import UserError
 from gmai_formats.files import installed_versions, sha256_file
 from gmai_formats.rewards import REWARDS
 from gmai_formats.state import DamagedError, append_line, damage, read_lines, read_state, seal, write_state
-from gmai_formats.weights import not_finite
+from gmai_formats.weights import doubt, not_finite
 from transformers import AutoProcessor, LlavaForConditionalGeneration, TrainerCallback
 
 from gmai_model.training import distributed, export, lora, parts
@@ -74,7 +74,7 @@ def tune(config: TuneConfig, stop: StopRequest, *, model: Path, data: Path, out:
         content = [[split, path.name, sha256_file(path)] for split, paths in files.items() for path in paths]
         settings = config.model_dump(mode="json")
         claim_run(settings, MAY_CHANGE, content, model=model, data=data, root=data, out=out, world=1)
-        if (out / "model" / "config.json").is_file():
+        if export.is_whole(out / "model"):
             say(f"{out / 'model'} is complete; nothing to do")
             return
         _tune(config, stop, trainers, files, on_gpu=on_gpu, model=model, out=out)
@@ -156,6 +156,8 @@ def _tune(
 
 
 def _load(model: Path, config: TuneConfig, *, on_gpu: bool) -> LlavaForConditionalGeneration:
+    if found := doubt(model):
+        say(found)
     # Weights that train stay fp32, so that small steps are not rounded away.
     whole = config.precision == "fp32" or not config.lora_rank
     loaded: Any = LlavaForConditionalGeneration.from_pretrained(

@@ -5,8 +5,10 @@ Uploads lie in a folder that only its user can read and that is removed at the e
 """
 
 import contextlib
+import fcntl
 import os
 import secrets
+import shutil
 import signal
 import tempfile
 import threading
@@ -28,6 +30,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 FILE_TYPES = [".png", ".jpg", ".jpeg", ".dcm", ".dicom", ".nii", ".gz"]
 MAX_UPLOAD_BYTES = 200 * 2**20
 USER = "gmai"
+_PREFIX, _LOCK = "gmai-chat-", ".lock"
 _STYLE = "@media (max-width: 700px) { #talk { order: -1 } }"
 """On a phone the conversation comes before the images, so that the question is in view."""
 
@@ -71,21 +74,42 @@ def launch(page: Any, *, host: str, port: int | None, examples: list[str], passw
 
 @contextlib.contextmanager
 def private_folder() -> Generator[Path]:
-    """Yield a folder for uploads that only this user can read; it is removed at every end, SIGTERM included."""
+    """Yield a folder for uploads that only this user can read.
+
+    It is removed at every end, by SIGTERM and by a terminal that closes, too; what a kill left is removed at the next
+    start.
+    """
 
     def end(number: int, _: Any) -> None:
         raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, end) if threading.current_thread() is threading.main_thread() else None
+    remove_abandoned()
+    before: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
     earlier = os.environ.get("GRADIO_TEMP_DIR")
     try:
-        with tempfile.TemporaryDirectory(prefix="gmai-chat-") as folder:
+        with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, Path(folder, "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            Path(lock.name).rename(Path(folder, _LOCK))  # no other page sees it before it is held
             os.environ["GRADIO_TEMP_DIR"] = folder
             yield Path(folder)
     finally:
-        os.environ.pop("GRADIO_TEMP_DIR") if earlier is None else os.environ.update(GRADIO_TEMP_DIR=earlier)
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
+        os.environ.pop("GRADIO_TEMP_DIR", None) if earlier is None else os.environ.update(GRADIO_TEMP_DIR=earlier)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def remove_abandoned() -> None:
+    """Remove the uploads of pages of this user that were killed; a page that runs holds the lock of its folder."""
+    for lock in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_LOCK}"):
+        with contextlib.suppress(OSError):  # of another user, held, or just removed
+            if lock.parent.is_symlink() or lock.parent.stat().st_uid != os.getuid():
+                continue
+            with lock.open() as held:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(lock.parent)
+            say(f"removed the uploads of a page that was killed: {lock.parent}")
 
 
 def _import_gradio() -> Any:

@@ -1,0 +1,121 @@
+"""A checkpoint of others, held to bounds before a library builds what its settings say.
+
+A library allocates the layers that config.json names, renders the chat template and runs the tokenizer's patterns, and
+stops at nothing: a file of a few bytes can hang it or take all memory. So sizes are compared with what the weights can
+hold, and tokenizer and template are tried in a process of their own that has so much time and memory.
+"""
+
+import re
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+from gmai_formats import opening
+from gmai_formats.errors import UserError
+from gmai_formats.json_text import parse_json
+
+_SETTINGS = ("config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json",
+             "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.json",
+             "model.safetensors.index.json")  # fmt: skip
+_LAYERS = re.compile(r"(^|_)(n_layers?|num_layers|num_hidden_layers|depth|(en|de)coder_layers)$")
+_BOUNDS = (
+    (re.compile(r"^(height|width|image_size)$"), 2**16),
+    (re.compile(r"^shortest_edge$"), 2**17),
+    (re.compile(r"^vocab_size$"), 2**24),
+    (re.compile(r"(_size|_dim|_heads|_channels|_experts|image_seq_length|_image_tokens|_positions)$"), 2**20),
+    (re.compile(r"^max_position_embeddings$"), 2**31),
+)
+"""Name of a setting ▶ more than any model has, by a factor of ten and more."""
+_OUT_OF_TIME = (-signal.SIGXCPU, -signal.SIGKILL)
+"""How the program ends that tries a tokenizer; a Rust or C library that gets no memory aborts."""
+_LARGEST_HEADER = 100_000_000
+"""Bytes; safetensors itself reads no larger one."""
+
+
+def require_bounded(folder: Path) -> None:
+    """Refuse a checkpoint folder whose settings would take all time or memory.
+
+    Args:
+        folder: Holds config.json; files that are absent are not asked for here.
+
+    Raises:
+        UserError: A settings file is no JSON or names an absurd size, or tokenizer or chat template take more than
+            `opening.CPU_S` of a processor or `opening.MEMORY_BYTES`.
+    """
+    tensors = _count_tensors(folder)
+    for name in _SETTINGS:
+        path = folder / name
+        if path.is_file():
+            for field, number in _numbers(_read(path), ""):
+                _check(path, field, number, tensors)
+    _try(folder)
+
+
+def _read(path: Path) -> Any:
+    try:
+        return parse_json(path.read_bytes())
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error}). Download or write the checkpoint again.") from error
+
+
+def _numbers(value: Any, name: str) -> Iterator[tuple[str, float]]:
+    """Yield every number below a value of JSON, under its name such as `text_config.hidden_size`."""
+    if isinstance(value, dict):
+        for key, each in cast("dict[str, Any]", value).items():
+            yield from _numbers(each, f"{name}.{key}" if name else key)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield name, value
+
+
+def _check(path: Path, field: str, number: float, tensors: int | None) -> None:
+    key = field.rpartition(".")[2]
+    if _LAYERS.search(key) and tensors is not None and number > tensors:
+        raise UserError(
+            f"{path}: {field} is {number:,}, and the weights beside it are {tensors:,} tensors, fewer than layers. "
+            f"The file is damaged, or made to take all memory. Download the checkpoint again."
+        )
+    most = next((most for pattern, most in _BOUNDS if pattern.search(key)), None)
+    if most is not None and number > most:
+        raise UserError(
+            f"{path}: {field} is {number:,}; more than {most:,} is no size of a model. The file is damaged, or made to "
+            f"take all memory. Download the checkpoint again."
+        )
+
+
+def _count_tensors(folder: Path) -> int | None:
+    """Return how many tensors the safetensors files name, None where there is none or one is damaged."""
+    count = 0
+    for path in folder.glob("*.safetensors"):
+        try:
+            with path.open("rb") as file:
+                (length,) = struct.unpack("<Q", file.read(8))
+                if length > min(_LARGEST_HEADER, path.stat().st_size):
+                    return None
+                count += len(parse_json(file.read(length)))
+        except (OSError, ValueError, TypeError, struct.error):  # who opens the weights says what is wrong with them
+            return None
+    return count or None
+
+
+def _try(folder: Path) -> None:
+    command = [sys.executable, "-I", opening.__file__, str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=opening.WALL_S)
+        at, code = done.stdout.split("\n")[-2:-1], done.returncode
+    except subprocess.TimeoutExpired as error:
+        at, code = (error.stdout or b"").decode(errors="replace").split("\n")[-2:-1], -signal.SIGKILL
+    if not at or (code >= 0 and code != opening.TOO_MUCH):
+        return  # what else may be wrong with it is said by who uses it
+    spent = (
+        f"{opening.CPU_S} s"
+        if code in _OUT_OF_TIME
+        else f"{opening.MEMORY_BYTES / 2**30:.0f} GiB of memory, or calls itself without end,"
+    )
+    raise UserError(
+        f"{folder}: {at[0]} takes more than {spent} for one short conversation. It is damaged, or made to do harm. "
+        f"Download the checkpoint again, or use another one."
+    )

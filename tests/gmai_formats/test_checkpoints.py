@@ -1,0 +1,80 @@
+"""A checkpoint of others takes no more time and memory than a model can, whatever its small files say."""
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gmai_formats import opening
+from gmai_formats.checkpoints import require_bounded
+from gmai_formats.errors import UserError
+
+TENSORS = 40
+LOOPS = "{% for i in range(99999) %}{% for j in range(99999) %}{% for k in range(99999) %}" + "{% endfor %}" * 3
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    header = {f"t{n}": {"dtype": "F32", "shape": [1], "data_offsets": [4 * n, 4 * n + 4]} for n in range(TENSORS)}
+    text = json.dumps({"__metadata__": {"format": "pt"}, **header}).encode()
+    (tmp_path / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + bytes(4 * TENSORS))
+    (tmp_path / "config.json").write_text(json.dumps({
+        "vocab_size": 128_256, "text_config": {"num_hidden_layers": 4, "hidden_size": 4096, "rope_theta": 1e9},
+        "vision_config": {"image_size": 336, "num_hidden_layers": 24}, "vision_feature_layer": -2,
+    }))  # fmt: skip
+    (tmp_path / "tokenizer_config.json").write_text('{"model_max_length": 1000000000000000019884624838656}')
+    (tmp_path / "preprocessor_config.json").write_text('{"size": {"shortest_edge": 3136, "longest_edge": 12845056}}')
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("config.json", {"text_config": {"num_hidden_layers": 10**9}}, r"num_hidden_layers is 1,000,000,000.* 41 tens"),
+        ("config.json", {"vision_config": {"depth": 42}}, r"vision_config\.depth is 42"),
+        ("config.json", {"text_config": {"hidden_size": 1e300}}, r"text_config\.hidden_size"),
+        ("config.json", {"vocab_size": 2**40}, "vocab_size is 1,099,511,627,776"),
+        ("config.json", {"vision_config": {"image_size": 10**9}}, r"image_size is 1,000,000,000"),
+        ("processor_config.json", {"num_additional_image_tokens": 10**10}, "num_additional_image_tokens"),
+        ("preprocessor_config.json", {"crop_size": {"height": 10**8, "width": 8}}, r"crop_size\.height"),
+        ("generation_config.json", "[" * 10**5, "nested too deeply"),
+        ("config.json", '{"a": 1', "not JSON"),
+        ("tokenizer_config.json", "\x00" * 60, "not JSON"),
+        ("chat_template.jinja", "{{ 'a' * 4000000000 }}", "chat_template.jinja takes more than 2 GiB"),
+        ("chat_template.jinja", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "chat_template.jinja takes more"),
+        ("additional_chat_templates/x.jinja", "{{ '%9999999999d' | format(1) }}", "x.jinja takes more than 2 GiB"),
+    ],
+)  # fmt: skip
+def test_what_takes_all_time_or_memory_is_refused(folder: Path, name: str, content: Any, said: str) -> None:
+    require_bounded(folder)
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text(content if isinstance(content, str) else json.dumps(content))
+    with pytest.raises(UserError, match=said):
+        require_bounded(folder)
+
+
+@pytest.mark.parametrize("where", ["tokenizer_config.json", "processor_config.json"])
+def test_a_template_without_end_is_ended(folder: Path, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "WALL_S", 5)  # the processor's limit is the same message
+    (folder / where).write_text(json.dumps({"chat_template": [{"name": "default", "template": LOOPS}]}))
+    with pytest.raises(UserError, match=rf"the chat template in {where} takes more than"):
+        require_bounded(folder)
+
+
+def test_an_ordinary_template_is_no_matter(folder: Path) -> None:
+    (folder / "chat_template.jinja").write_text(
+        "{% for m in messages %}{% generation %}{{ m['content'] }}{% endgeneration %}{% endfor %}"
+        "{% if tools %}{{ tools | tojson(indent=2) }}{% endif %}{{ strftime_now('%d') }}"
+    )
+    require_bounded(folder)
+    (folder / "chat_template.jinja").write_text("{{ raise_exception('only text') }}")
+    require_bounded(folder)
+    (folder / "chat_template.jinja").write_text("{% this is no template")
+    require_bounded(folder)
+
+
+@pytest.mark.parametrize("header", [b"", b"\xff" * 8, struct.pack("<Q", 10**15), struct.pack("<Q", 2) + b"[]"])
+def test_weights_that_lie_about_their_header_are_left_to_who_opens_them(folder: Path, header: bytes) -> None:
+    (folder / "model.safetensors").write_bytes(header)
+    require_bounded(folder)
