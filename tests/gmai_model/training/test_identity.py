@@ -44,7 +44,7 @@ def test_a_damaged_record_is_refused_with_the_remedy(
 ) -> None:
     take(tmp_path / "run", checkpoint, samples)
     (tmp_path / "run" / "run.json").write_bytes(content)
-    with pytest.raises(UserError, match=r"run\.json is damaged, .*remove it and start again"):
+    with pytest.raises(UserError, match=r"run\.json is damaged: .*remove it and start again"):
         take(tmp_path / "run", checkpoint, samples)
     (tmp_path / "run" / "run.json").unlink()
     (tmp_path / "run" / "checkpoints" / "step-00000002").mkdir(parents=True)
