@@ -192,3 +192,12 @@ def test_the_time_left_is_that_of_recent_progress(monkeypatch, capsys) -> None:
 def test_the_next_command_can_be_typed_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
     console.say_next("data", "view", Path("a build"), "--images", 3)
     assert capsys.readouterr().err == "next: gmai data view 'a build' --images 3\n"
+
+
+def test_what_a_name_does_to_a_terminal_is_shown_and_not_done(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "scan\x1b[2J\x1b]0;owned\x07\r\x9b31m\u202egnp.exe caf\udce9 肺 é\tb\n2"
+    console.say(hostile)
+    console.table(["name"], [[hostile.replace("\n", "")]], news=True)
+    said = capsys.readouterr().err
+    assert not any(letter in said for letter in "\x1b\x07\r\x9b\u202e\udce9")
+    assert "scan\\x1b[2J\\x1b]0;owned\\x07\\r\\x9b31m\\u202egnp.exe caf\\udce9 肺 é\tb\n2\n" in said

@@ -1,6 +1,7 @@
 import resource
 import subprocess
 import sys
+import time
 
 import pytest
 from gmai_data import limits
@@ -41,3 +42,14 @@ def test_the_limits_are_lifted() -> None:
         limits.end()
     assert not limits.is_limited()
     assert resource.getrlimit(resource.RLIMIT_CPU) == before
+
+
+def test_the_processor_time_of_another_process_grows_only_while_it_works() -> None:
+    with subprocess.Popen([sys.executable, "-c", "sum(range(10**7)); input()"], stdin=subprocess.PIPE) as process:
+        used, deadline = 0.0, time.monotonic() + 60
+        while (now := limits.used_s(process.pid) or 0) < 0.05 or now != used:
+            used = now
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        process.communicate(b"\n")
+    assert limits.used_s(process.pid) is None

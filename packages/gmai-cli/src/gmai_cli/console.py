@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shlex
 import sys
 import time
@@ -17,6 +18,9 @@ LOG_INTERVAL_S = 15.0
 RECENT_S = 60.0
 """Rate and time left are those of so many seconds: the first step, which compiles and fills caches, tells little."""
 _RECENT_COUNT = 10_000
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, what turns the direction of writing, and halves of surrogate pairs, which names that are no UTF-8
+hold (PEP 383)."""
 
 
 class Progress(Protocol):
@@ -30,9 +34,15 @@ class Progress(Protocol):
 def say(message: str) -> None:
     """Print one line of news to standard error, where it never mixes with results on standard output.
 
-    In a run of several processes the line begins with the process's rank.
+    In a run of several processes the line begins with the process's rank. A name of a file or a text of others may hold
+    what moves the cursor or colours the screen; it is shown as an escape.
     """
-    print(f"{rank_label()}{message}", file=sys.stderr, flush=True)
+    print(f"{rank_label()}{visible(message)}", file=sys.stderr, flush=True)
+
+
+def visible(text: str) -> str:
+    """Return a text in which control characters, but line feeds and tabs, are written as Python escapes."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def say_next(*words: object) -> None:
@@ -180,7 +190,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: st
         news: To standard error, like `say`, rather than to standard output, where results go.
     """
     file = sys.stderr if news else sys.stdout
-    cells = [[str(cell) for cell in row] for row in rows]
+    cells = [[visible(str(cell)) for cell in row] for row in rows]
     widths = [max([len(column), *(len(row[i]) for row in cells)]) for i, column in enumerate(columns)]
     right = [all(isinstance(row[i], int | float) for row in rows) and bool(rows) for i in range(len(columns))]
 

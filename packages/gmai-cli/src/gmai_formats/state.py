@@ -147,7 +147,7 @@ def read_lines(path: Path, *, needs: Iterable[str] = ()) -> tuple[list[dict[str,
 
 
 def rewrite_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
-    """Replace a JSON Lines file by these objects, durably."""
+    """Replace a JSON Lines file by these objects, each with its check, durably."""
     with replace_atomically(path) as file:
         for values in lines:
-            file.write(json.dumps(dict(values), ensure_ascii=False).encode() + b"\n")
+            file.write(framed(json.dumps(dict(values), ensure_ascii=False).encode()))

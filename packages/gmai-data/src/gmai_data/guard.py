@@ -11,9 +11,10 @@ import ctypes
 import multiprocessing
 import resource
 import signal
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -44,6 +45,11 @@ class _Worker:
     job: ShardJob
     item: str = ""
     """Key of the item that it reads."""
+    used_s: float | None = None
+    """Processor time at the last look."""
+    still_since: float = field(default_factory=time.monotonic)
+    """When its processor time last grew, or it last said something."""
+    stood_still: bool = False
 
 
 def build_shards(jobs: Sequence[ShardJob], workers: int, prepare: Callable[[], None]) -> Iterator[ShardJob]:
@@ -60,6 +66,7 @@ def build_shards(jobs: Sequence[ShardJob], workers: int, prepare: Callable[[], N
     context = multiprocessing.get_context("spawn")  # a forked one inherits the threads of OpenCV and Arrow
     waiting = list(reversed(jobs))
     at_work: list[_Worker] = []
+    looked = time.monotonic()
 
     def start() -> _Worker:
         ours, theirs = context.Pipe()
@@ -74,7 +81,10 @@ def build_shards(jobs: Sequence[ShardJob], workers: int, prepare: Callable[[], N
         while waiting or at_work:
             while waiting and len(at_work) < workers:
                 at_work.append(start())
-            wait([worker.pipe for worker in at_work])
+            wait([worker.pipe for worker in at_work], timeout=limits.STILL_S / 10)
+            if time.monotonic() - looked > limits.STILL_S / 10:
+                _end_what_stands_still(at_work)
+                looked = time.monotonic()
             for worker in list(at_work):
                 while worker in at_work and worker.pipe.poll():
                     try:
@@ -83,6 +93,7 @@ def build_shards(jobs: Sequence[ShardJob], workers: int, prepare: Callable[[], N
                         at_work.remove(worker)
                         waiting.append(_without(worker))
                         continue
+                    worker.still_since = time.monotonic()
                     if what == "item":
                         worker.item = value
                     elif what == "failed":
@@ -114,6 +125,8 @@ def _without(worker: _Worker) -> ShardJob:
     if worker.item and number in _CRASHES:
         name = signal.Signals(number).name
         problem = (CRASHED, f"its process ended with {name}; the file is damaged, or made to do harm: leave it out")
+    elif worker.item and worker.stood_still:
+        problem = (TOO_LONG, f"no answer for {limits.STILL_S:.0f} s; look at the disk or file server that it lies on")
     elif worker.item and number == signal.SIGXCPU:
         problem = (TOO_LONG, f"more than {limits.CPU_S} s and {limits.CPU_S_PER_MB} s/MB of a processor; leave it out")
     else:
@@ -125,6 +138,18 @@ def _without(worker: _Worker) -> ShardJob:
     say(f"{worker.job.recipe.name}: {worker.item}: {problem[0]}: {problem[1]}. Its shard is built again without it.")
     items = tuple(replace(item, problem=problem) if item.key == worker.item else item for item in worker.job.items)
     return replace(worker.job, items=items)
+
+
+def _end_what_stands_still(workers: Sequence[_Worker]) -> None:
+    """Kill the processes whose processor time does not grow: they wait for a file that does not come."""
+    now = time.monotonic()
+    for worker in workers:
+        used_s = limits.used_s(worker.process.pid)
+        if used_s is None or used_s != worker.used_s:
+            worker.used_s, worker.still_since = used_s, now
+        elif now - worker.still_since > limits.STILL_S:
+            worker.stood_still = True
+            worker.process.kill()
 
 
 def _how(exit_code: int | None) -> str:

@@ -1,6 +1,7 @@
 """How much processor time and memory the files of one item may take: counted by the system, which ends what goes on."""
 
 import contextlib
+import os
 import re
 import resource
 import sys
@@ -10,6 +11,9 @@ CPU_S, CPU_S_PER_MB = 20, 2
 """Seconds of a processor from one picture of an item to the next, and on top for each megabyte of its files."""
 MEMORY_BYTES, MEMORY_PER_BYTE = 4 * 2**30, 6
 """What the files of an item may take beside what the process has, and in relation to their size where that is more."""
+
+STILL_S = 600.0
+"""Seconds of the clock without any processor time: a file server that hangs, a pipe that nobody writes into."""
 
 _STATUS = Path("/proc/self/status")
 _allowed_s = 0
@@ -46,6 +50,15 @@ def end() -> None:
 def is_limited() -> bool:
     """Return whether a want of memory is that of an item, and not of the machine."""
     return _is_limited
+
+
+def used_s(process: int | None) -> float | None:
+    """Return how much processor time another process has used, None where that cannot be known."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        # https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: utime and stime, behind a name of any letters
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return None
 
 
 def _set(kind: int, value: int) -> None:

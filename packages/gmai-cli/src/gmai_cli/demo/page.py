@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gmai_formats.errors import UserError
 from gmai_formats.files import write_text
 from gmai_formats.pages.charts import Bar, bar_chart, line_chart
 from gmai_formats.pages.shell import image, page, table, text
+from gmai_formats.state import read_lines
 
 from gmai_cli.demo.result import Measured, written
 
@@ -51,7 +53,7 @@ def _bar(row: Measured) -> Bar:
 
 
 def _curve(out: Path, stage: int) -> str:
-    lines = [json.loads(line) for line in _lines(out / "runs" / f"stage{stage}" / "metrics.jsonl")]
+    lines = _lines(out / "runs" / f"stage{stage}" / "metrics.jsonl")
     trained = [(line["step"], line["loss"]) for line in lines if "loss" in line]
     validated = [(line["step"], line["validation_loss"]) for line in lines if "validation_loss" in line]
     title = f"stage {stage}, {len(trained)} steps"
@@ -62,9 +64,9 @@ def _curve(out: Path, stage: int) -> str:
 
 def _cards(out: Path) -> list[str]:
     folder = next((out / "bench" / "stage3").glob("*/*/predictions.jsonl")).parent
-    questions = {question["id"]: question for question in map(json.loads, _lines(folder / "questions.jsonl"))}
-    answers = {p["id"]: p["response"] for p in map(json.loads, _lines(folder / "predictions.jsonl"))}
-    scores = {s["id"]: s["score"] for s in map(json.loads, _lines(folder / "scores.jsonl"))}
+    questions = {question["id"]: question for question in _lines(folder / "questions.jsonl")}
+    answers = {p["id"]: p["response"] for p in _lines(folder / "predictions.jsonl")}
+    scores = {s["id"]: s["score"] for s in _lines(folder / "scores.jsonl")}
     # One question of every source in turn, so that each modality is seen.
     by_source: dict[str, list[str]] = {}
     for name in sorted(questions):
@@ -73,8 +75,11 @@ def _cards(out: Path) -> list[str]:
     return [_card(out, questions[name], answers[name], right=scores[name] == 1) for name in turns[:SHOWN]]
 
 
-def _lines(path: Path) -> list[str]:
-    return path.read_text("utf-8").splitlines()
+def _lines(path: Path) -> list[dict[str, Any]]:
+    lines, damaged = read_lines(path)
+    if damaged:
+        raise UserError(f"{path}: {damaged} damaged lines. Remove its folder and give the same command again.")
+    return lines
 
 
 def _card(out: Path, question: dict[str, Any], answer: str, *, right: bool) -> str:

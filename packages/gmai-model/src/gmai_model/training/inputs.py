@@ -37,6 +37,7 @@ from gmai_model.training.config import SampleSettings
 _IMAGES_LOOKED_FOR = 1000
 """Samples, spread over the mixture, whose image files are looked for before the model is loaded."""
 
+_LEFT_OUT = "left_out.jsonl"
 _ARRAYS = ("dataset", "row", "tokens", "supervised", "order", "starts")
 """Files of the plan's folder."""
 
@@ -148,7 +149,7 @@ class Inputs:
         """
         try:
             planned = read_state(folder / "plan.json")
-            found = [damage(folder / name, sealed) for name, sealed in planned["arrays"].items()]
+            found = [damage(folder / name, sealed) for name, sealed in planned["files"].items()]
             problem = next(filter(None, found), "")
         except FileNotFoundError:
             return False
@@ -190,13 +191,13 @@ class Inputs:
             save_array(folder, name, np.ascontiguousarray(measured[name]))
         save_array(folder, "order", plan.packs.order)
         save_array(folder, "starts", plan.packs.starts)
-        _write_left_out(source, measured, folder / "left_out.jsonl")
+        _write_left_out(source, measured, folder / _LEFT_OUT)
         shares = _shares(datasets, source, measured, stage=config.stage if split == "train" else None)
         write_state(
             folder / "plan.json",
             {
                 "made_of": self._made_of(datasets),
-                "arrays": {f"{name}.npy": seal(folder / f"{name}.npy") for name in _ARRAYS},
+                "files": {name: seal(folder / name) for name in (*(f"{name}.npy" for name in _ARRAYS), _LEFT_OUT)},
                 "packs_per_step": plan.packs_per_step, "pack_tokens": plan.pack_tokens,
                 "total_tokens": plan.total_tokens,
                 "left_out": dict(reasons(measured["outcome"]).most_common()),
@@ -233,7 +234,7 @@ class Inputs:
         for reason, count in self.lengths.rejected.most_common():
             say(f"left out {count} samples: {reason}")
         if self.lengths.rejected:
-            names = self._out / "plan" / "train" / "left_out.jsonl"
+            names = self._out / "plan" / "train" / _LEFT_OUT
             with names.open(encoding="utf-8") as lines:
                 first = json.loads(lines.readline())
             where = f"; all are in {names}" if listed else ""

@@ -3,6 +3,7 @@
 settings ▶ questions ▶ model ▶ held-out answers before ▶ steps (TRL) ▶ held-out answers after ▶ checkpoint, report
 """
 
+import contextlib
 import json
 import math
 import os
@@ -177,14 +178,18 @@ def _load(model: Path, config: TuneConfig, *, on_gpu: bool) -> LlavaForCondition
 
 def _answers_before(config: TuneConfig, llava: Any, processor: Any, asked: Tasks, out: Path) -> list[str]:
     """Return the held-out answers of the weights that the stage starts from; a resumed run keeps those it has."""
-    path = out / "held_out.json"
-    try:
-        kept = read_state(path)
-    except (FileNotFoundError, DamagedError):
-        answers = held_out.ask(llava, processor, asked, answer_tokens=config.answer_tokens, title="held-out, before")
-        write_state(path, {"ids": [row["id"] for row in asked.rows], "before": answers})
-        return answers
-    return list(kept["before"])
+    path, ids = out / "held_out.json", [row["id"] for row in asked.rows]
+    with contextlib.suppress(FileNotFoundError):
+        try:
+            kept = read_state(path)
+            if kept.get("ids") == ids and len(kept.get("before", ())) == len(ids):
+                return list(kept["before"])
+            say(f"{path} has the answers to other questions; they are asked again")
+        except DamagedError as error:
+            say(f"{error}; the questions are asked again")
+    answers = held_out.ask(llava, processor, asked, answer_tokens=config.answer_tokens, title="held-out, before")
+    write_state(path, {"ids": ids, "before": answers})
+    return answers
 
 
 def _trainer(

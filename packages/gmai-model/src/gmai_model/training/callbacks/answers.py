@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from gmai_cli.console import say
 from gmai_formats.pictures.problems import PictureError
 from gmai_formats.state import read_lines, rewrite_lines
 from PIL import Image
@@ -106,7 +107,9 @@ class Answers(Callback):
         return replace(row, predicts=last)
 
     def _write(self, answers: Sequence[Sequence[int]], *, step: int, cut: set[int]) -> None:
-        lines, _ = read_lines(self._path, needs=["step", "id"])
+        lines, damaged = read_lines(self._path, needs=["step", "id"])
+        if damaged:
+            say(f"{self._path}: {damaged} damaged lines are left out")
         kept = [line for line in lines if line["step"] < step]
         for number, (question, answer) in enumerate(zip(self.questions, answers, strict=True)):
             text = self._tokenizer.decode(answer, skip_special_tokens=True)

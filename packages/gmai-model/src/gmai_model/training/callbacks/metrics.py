@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gmai_cli.console import say
-from gmai_formats.state import read_lines, rewrite_lines
+from gmai_formats.state import framed, read_lines, rewrite_lines
 
 from gmai_model.batching.groups import LossGroup, by_kind, by_source
 from gmai_model.training.callbacks.callback import Callback, Run, Step, Totals
@@ -35,11 +35,11 @@ class MetricsFile:
             [line for line in lines if line["step"] <= place.steps
              and ("validation_loss" not in line or line["step"] in validated)],
         )  # fmt: skip
-        self._file = path.open("a", encoding="utf-8")
+        self._file = path.open("ab")
 
     def write(self, values: Mapping[str, Any]) -> None:
         """Append one line and hand it to the operating system."""
-        self._file.write(json.dumps(dict(values)) + "\n")
+        self._file.write(framed(json.dumps(dict(values)).encode()))
         self._file.flush()
         numbers: dict[str, float] = {}
         for key, value in values.items():
