@@ -1,6 +1,5 @@
 """Guided runs: what is done stays done, what fails ends them, what is missing is said before."""
 
-import json
 import os
 import shlex
 import sys
@@ -13,6 +12,7 @@ import pytest
 from gmai_cli import steps
 from gmai_cli.steps import Step, claim, look_ahead, run_all
 from gmai_formats.errors import UserError
+from gmai_formats.state import read_state
 
 
 def step(name: str, code: str, **more: Any) -> Step:
@@ -34,13 +34,13 @@ def run_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dic
         try:
             run_all(chosen, tmp_path / "out", record, command="gmai try")
         finally:
-            done = json.loads(record.read_text("utf-8"))
+            done = read_state(record)
         return done
 
     return go
 
 
-COUNT = "open('count', 'a').write('x')"
+COUNT = "open('count', 'a').write('x'); open('a', 'w')"
 
 
 def test_a_step_that_is_done_is_not_run_again(run_of: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,6 +52,24 @@ def test_a_step_that_is_done_is_not_run_again(run_of: Any, tmp_path: Path, capsy
     assert "[1/1] step a" in capsys.readouterr().err
     run_of(step("a", f"{COUNT}; 0"))
     assert (tmp_path / "out/count").read_text() == "xx"
+
+
+def test_a_step_whose_output_is_gone_runs_again(run_of: Any, tmp_path: Path) -> None:
+    run_of(step("a", COUNT))
+    (tmp_path / "out/a").unlink()
+    run_of(step("a", COUNT))
+    assert (tmp_path / "out/count").read_text() == "xx"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", bytes(90), b"[]", b'{"a": {"command": "gmai 0"}}'])
+def test_a_damaged_record_is_named_and_every_step_runs_again(
+    run_of: Any, tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_of(step("a", COUNT))
+    (tmp_path / "out/record.json").write_bytes(content)
+    assert list(run_of(step("a", COUNT))) == ["a"]
+    assert (tmp_path / "out/count").read_text() == "xx"
+    assert "record.json is damaged" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("resumes", "left"), [(True, True), (False, False)])
@@ -67,7 +85,7 @@ def test_what_a_step_left_half_done_stays_only_where_it_resumes(
 def test_a_step_that_fails_ends_the_run_and_what_was_done_counts(run_of: Any, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"a step ended with code 3: `gmai 'raise SystemExit\(3\)'` in "):
         run_of(step("a", "0"), step("b", "raise SystemExit(3)"), step("c", COUNT))
-    assert list(json.loads((tmp_path / "out/record.json").read_text("utf-8"))) == ["a"]
+    assert list(read_state(tmp_path / "out/record.json")) == ["a"]
     assert not (tmp_path / "out/count").exists()
 
 
@@ -99,7 +117,7 @@ def test_a_step_sees_no_gpu_and_no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_step_that_runs_again_and_one_that_may_end_otherwise(run_of: Any, tmp_path: Path) -> None:
     for _ in range(2):
-        run_of(step("a", COUNT, again=True), step("b", f"{COUNT}; raise SystemExit(3)", accepts=(0, 3)))
+        run_of(step("a", COUNT, again=True), step("b", f"open('b', 'w'); {COUNT}; raise SystemExit(3)", accepts=(0, 3)))
     assert (tmp_path / "out/count").read_text() == "xxx"
 
 

@@ -4,8 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from gmai_cli.demo.page import SHOWN, write_page
 from gmai_cli.demo.result import Measured
+from gmai_formats.errors import UserError
+from gmai_formats.state import write_state
 
 HOSTILE = '</p><script>alert("x")</script><img src=x onerror=alert(1)>'
 
@@ -37,7 +40,7 @@ def write_demo_folder(out: Path) -> None:
         run.mkdir(parents=True)
         lines = [{"step": 1, "loss": 3.0}, {"step": 2, "loss": 1.0}, {"step": 2, "validation_loss": 1.2}]
         (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (out / "demo.json").write_text(json.dumps({"phantoms": {"command": f"gmai {HOSTILE}", "seconds": 1.0}}))
+    write_state(out / "demo.json", {"phantoms": {"command": f"gmai {HOSTILE}", "seconds": 1.0}})
 
 
 def test_page_is_self_contained_and_escapes_everything(tmp_path: Path) -> None:
@@ -105,3 +108,10 @@ def test_a_run_without_validation_has_no_dots(tmp_path: Path) -> None:
     html = write_page(tmp_path, measured(0.5, 0.6, 0.9, 0.2)).read_text()
     assert "stage 1, 2 steps" in html
     assert 3 * html.count("(dots)") == 2 * everywhere > 0
+
+
+def test_damaged_lines_are_named(tmp_path: Path) -> None:
+    write_demo_folder(tmp_path)
+    (tmp_path / "runs/stage2/metrics.jsonl").write_bytes(b'{"step": 1, "lo\n')
+    with pytest.raises(UserError, match=r"metrics\.jsonl: 1 damaged lines"):
+        write_page(tmp_path, measured(0.5, 0.6, 0.9, 0.2))

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from gmai_cli.demo.result import Measured, read_result, shortfall, written
 from gmai_cli.demo.run import steps
+from gmai_formats.errors import UserError
 
 
 def measured(*accuracies: float) -> list[Measured]:
@@ -38,6 +39,10 @@ def test_what_was_measured_is_read_in_the_order_of_the_stages(tmp_path: Path) ->
     assert result[0] == Measured("stage 1", 0.3, 0.1, 0.9, 0.25, 603)
     assert [row.name for row in result[1:]] == ["stage 2", "stage 3", "stage 3, images replaced by noise"]
     assert [row.questions for row in result] == [603, 602, 601, 600]
+    for content in (b"", b"{", b'{"benchmarks": []}', bytes(50)):
+        (tmp_path / "bench/stage2/report.json").write_bytes(content)
+        with pytest.raises(UserError, match=r"report\.json is missing or damaged.*Remove .*stage2 and give the same"):
+            read_result(tmp_path)
 
 
 @pytest.mark.parametrize(("noise", "fails"), [(0.58, False), (0.581, True)])

@@ -1,6 +1,5 @@
 """Guided runs: commands of gmai in order, each in a process of its own, with a record by which the same run goes on."""
 
-import json
 import os
 import shlex
 import shutil
@@ -13,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from gmai_formats.errors import UserError
-from gmai_formats.files import write_json
 from gmai_formats.installing import pip_install
+from gmai_formats.state import DamagedError, read_state, write_state
 
 from gmai_cli import plugins
 from gmai_cli.console import say
@@ -51,7 +50,7 @@ def claim(out: Path, record: Path, *, command: str) -> None:
             f"{out} is not empty and no `{command}` began it (there is no {record.name}). It replaces what a step left "
             f"half-done, so it takes a folder of its own. Give another --out."
         )
-    write_json(record, {})
+    write_state(record, {})
 
 
 def look_ahead(out: Path, steps: Sequence[Step], *, room_mb: int, takes: str) -> None:
@@ -95,20 +94,21 @@ def run_all(steps: Sequence[Step], out: Path, record: Path, *, command: str) -> 
     Raises:
         UserError: A step ended with a code that it may not end with.
     """
-    done: dict[str, Any] = json.loads(record.read_text("utf-8"))
+    done = read_done(record)
 
     def finish(running: _Running) -> None:
         seconds = running.finish(command)
         done[running.step.output] = {"command": running.line, "seconds": seconds}
-        write_json(record, done)
+        write_state(record, done)
 
     beside: list[_Running] = []
     try:
         for number, step in enumerate(steps, start=1):
             line = shlex.join(("gmai", *step.arguments))
             say(f"\n[{number}/{len(steps)}] {step.title}\n$ {line}")
-            if not step.again and done.get(step.output, {}).get("command") == line:
-                say(f"done before, in {done[step.output]['seconds']:.0f} s")
+            before = done.get(step.output, {})
+            if not step.again and before.get("command") == line and (out / step.output).exists():
+                say(f"done before, in {before['seconds']:.0f} s")
                 continue
             if not step.resumes:
                 _remove(out / step.output)
@@ -124,6 +124,15 @@ def run_all(steps: Sequence[Step], out: Path, record: Path, *, command: str) -> 
     finally:
         for running in beside:
             running.stop()
+
+
+def read_done(record: Path) -> dict[str, Any]:
+    """Return what of a guided run is done; where the record is damaged nothing is, and every step runs again."""
+    try:
+        return read_state(record)
+    except DamagedError as error:
+        say(f"{error}; every step is run again, and goes on where it can")
+        return {}
 
 
 def _remove(path: Path) -> None:

@@ -24,7 +24,8 @@ LINES = [
 def resumed(path: Path, place: Place, *, torn: bytes = b'{"step": 4, "lo') -> list[dict[str, float]]:
     path.write_bytes("".join(json.dumps(line) + "\n" for line in LINES).encode() + torn)
     MetricsFile(path, place).close()
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    lines = map(json.loads, path.read_text().splitlines())
+    return [{key: value for key, value in line.items() if key != "crc"} for line in lines]
 
 
 @pytest.mark.parametrize("torn", [b'{"step": 4, "lo', bytes(64), b"\xff", b'{"loss": 1}', b""])

@@ -1,6 +1,5 @@
 """The demo's page: one self-contained HTML file, no script, everything escaped."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from gmai_formats.pages.shell import image, page, table, text
 from gmai_formats.state import read_lines
 
 from gmai_cli.demo.result import Measured, written
+from gmai_cli.steps import read_done
 
 SHOWN = 12
 """Questions shown with their image."""
@@ -25,7 +25,7 @@ def write_page(out: Path, result: Sequence[Measured]) -> Path:
         result: After stages 1, 2 and 3, and stage 3 on noise.
     """
     stage3 = result[2]
-    record: dict[str, Any] = json.loads((out / "demo.json").read_text("utf-8"))
+    record = read_done(out / "demo.json")
     body = [
         f"<p>Chance is {stage3.chance:.1%}. The images were never trained on, and no patient of theirs was.</p>",
         bar_chart(map(_bar, result)),

@@ -1,9 +1,10 @@
 """What the demo measured and wrote."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from gmai_formats.errors import UserError
+from gmai_formats.json_text import parse_json
 
 TARGET_ACCURACY = 0.80
 """Held-out accuracy after stage 3 below which the demo counts as failed."""
@@ -33,10 +34,16 @@ def read_result(out: Path) -> list[Measured]:
     """Return what the benchmark runs measured, in the order of the steps."""
     result: list[Measured] = []
     for folder, name in NAMES.items():
-        report: dict[str, Any] = json.loads((out / "bench" / folder / "report.json").read_text("utf-8"))
-        scored = report["benchmarks"][0]
-        low, high = scored["interval"]
-        result.append(Measured(name, scored["accuracy"], low, high, scored["chance"], scored["n"]))
+        path = out / "bench" / folder / "report.json"
+        try:
+            scored = parse_json(path.read_bytes())["benchmarks"][0]
+            low, high = scored["interval"]
+            result.append(Measured(name, scored["accuracy"], low, high, scored["chance"], scored["n"]))
+        except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+            raise UserError(
+                f"{path} is missing or damaged ({type(error).__name__}). Remove {path.parent} and give the same "
+                f"command again, which measures it again."
+            ) from error
     return result
 
 
