@@ -32,7 +32,7 @@ GMAI = str(Path(sys.executable).with_name("gmai"))
 ROOT = Path(__file__).parents[1]
 SLOW_S = 300
 """A command that takes longer hangs: on an idle machine each takes seconds."""
-DAMAGES = ("cut", "emptied", "zeroed", "one bit")
+DAMAGES = ("cut", "emptied", "zeroed", "one bit", "longer", "deleted")
 NAMED = {
     "a shard's table is written": ".build/shards/*/.*.tmp",
     "a shard is marked": ".build/shards/*/done.json",
@@ -107,7 +107,11 @@ def damaged(path: Path, kind: str, chance: random.Random) -> None:
     content = path.read_bytes()
     place = chance.randrange(len(content))
     turned = content[:place] + bytes([content[place] ^ 1 << chance.randrange(8)]) + content[place + 1 :]
-    path.write_bytes({"cut": content[:place], "emptied": b"", "zeroed": bytes(len(content)), "one bit": turned}[kind])
+    if kind == "deleted":
+        path.unlink()
+        return
+    path.write_bytes({"cut": content[:place], "emptied": b"", "zeroed": bytes(len(content)), "one bit": turned,
+                      "longer": content + chance.randbytes(30)}[kind])  # fmt: skip
 
 
 class Faults:

@@ -11,14 +11,22 @@ from gmai_data.build import BuildSettings, RunOptions, build
 from gmai_data.sources.catalogue import resolve
 from gmai_formats.errors import UserError
 
-DAMAGES = ("cut", "emptied", "zeroed", "one bit")
+DAMAGES = ("cut", "emptied", "zeroed", "one bit", "longer", "deleted", "of another build")
 
 
-def damage(path: Path, kind: str, chance: random.Random) -> None:
+def damage(path: Path, kind: str, chance: random.Random, other: Path) -> None:
     content = path.read_bytes()
+    if kind == "deleted":
+        path.unlink()
+        return
+    if kind == "of another build":
+        shutil.copyfile(other, path)
+        return
     place = chance.randrange(len(content))
     turned = content[:place] + bytes([content[place] ^ 1 << chance.randrange(8)]) + content[place + 1 :]
-    path.write_bytes({"cut": content[:place], "emptied": b"", "zeroed": bytes(len(content)), "one bit": turned}[kind])
+    longer = content + chance.randbytes(30)
+    path.write_bytes({"cut": content[:place], "emptied": b"", "zeroed": bytes(len(content)), "one bit": turned,
+                      "longer": longer}[kind])  # fmt: skip
 
 
 def content_of(out: Path) -> dict[str, bytes]:
@@ -34,6 +42,9 @@ def whole(phantoms, tmp_path_factory):
     assert build(sources, made / "half", BuildSettings(), RunOptions(share=(0, 1))) == 0
     shutil.copytree(made / "half", made / "complete")
     assert build(sources, made / "complete", BuildSettings()) == 0
+    assert build(sources, made / "other-half", BuildSettings(seed=1), RunOptions(share=(0, 1))) == 0
+    shutil.copytree(made / "other-half", made / "other-complete")
+    assert build(sources, made / "other-complete", BuildSettings(seed=1)) == 0
     return made, sources
 
 
@@ -53,11 +64,20 @@ def test_damaged_state_is_said_and_made_again(whole, tmp_path, state, kind):
         out = tmp_path / str(number)
         shutil.copytree(made / state, out)
         name = file.relative_to(made / state)
-        damage(out / name, kind, chance)
+        other = made / f"other-{state}" / name
+        if kind == "of another build" and (not other.is_file() or other.read_bytes() == file.read_bytes()):
+            continue
+        damage(out / name, kind, chance, other)
         said = io.StringIO()
+        if kind == "of another build" and name.name == "build.json":
+            with pytest.raises(UserError, match=r"holds a build with other settings\.seed"):
+                build(sources, out, BuildSettings())
+            continue
         with contextlib.redirect_stderr(said):
             assert build(sources, out, BuildSettings()) == 0, (seed, name)
         assert content_of(out) == expected, (seed, name)
+        if kind in ("deleted", "of another build"):
+            continue  # a mark that is gone says "not done yet"; one of another build names the files that differ
         if not name.name.startswith("task-") and name.name != "plan.json":  # read by `gmai data status` alone
             assert name.name in said.getvalue(), (seed, name, said.getvalue())
         shutil.rmtree(out)

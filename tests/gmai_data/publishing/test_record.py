@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from gmai_data.markers import COMPLETE, set_marker
-from gmai_data.publishing.record import RECORDS, build_record, read_manifest, refuse_damaged
+from gmai_data.publishing.record import RECORDS, build_record, is_begun, read_manifest, refuse_damaged
 from gmai_formats.errors import UserError
 from gmai_formats.state import DamagedError, write_state
 
@@ -29,12 +29,32 @@ def test_a_damaged_record_is_replaced_by_its_copy(out: Path, name: str, capsys: 
     assert (out / RECORDS[0]).read_bytes() == (out / RECORDS[1]).read_bytes()
 
 
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_record_that_is_gone_is_made_again(out: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (out / name).unlink()
+    assert is_begun(out)
+    assert build_record(out) == RECORD
+    assert f"{out / name} is gone; it is replaced" in capsys.readouterr().err
+    assert (out / RECORDS[0]).read_bytes() == (out / RECORDS[1]).read_bytes()
+
+
+def test_a_copy_of_another_build_is_replaced(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_state(out / RECORDS[1], {"settings": {"seed": 2}})
+    assert build_record(out) == RECORD
+    assert f"{out / RECORDS[1]} is of another build; it is replaced" in capsys.readouterr().err
+    assert (out / RECORDS[0]).read_bytes() == (out / RECORDS[1]).read_bytes()
+
+
 def test_without_a_whole_record_the_command_that_mends_is_named(out: Path) -> None:
     for name in RECORDS:
         (out / name).write_text("{")
     with pytest.raises(DamagedError, match=r"so is its copy.*--cache .*/\.build/journal"):
         build_record(out)
     (out / RECORDS[0]).unlink()
+    with pytest.raises(DamagedError, match=r"so is its copy or that is gone"):
+        build_record(out)
+    (out / RECORDS[1]).unlink()
+    assert not is_begun(out)
     with pytest.raises(UserError, match="no such file"):
         build_record(out)
 

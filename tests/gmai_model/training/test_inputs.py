@@ -199,6 +199,19 @@ def test_a_damaged_plan_is_said_and_made_again_as_it_was(
     assert "the plan is made again, which gives the same one" in said
 
 
+def test_the_list_of_what_was_left_out_is_part_of_the_plan(
+    open_inputs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    open_inputs()
+    listed = tmp_path / "run" / "plan" / "train" / "left_out.jsonl"
+    content = listed.read_bytes()
+    for damage in (lambda: listed.write_bytes(content + b"{"), listed.unlink):
+        damage()
+        open_inputs()
+        assert listed.read_bytes() == content
+        assert "left_out.jsonl" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY", bytes(500)])
 def test_damaged_lengths_are_measured_again(
     open_inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes

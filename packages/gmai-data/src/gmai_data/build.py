@@ -47,7 +47,7 @@ from gmai_data.generation.writing import WriteJob
 from gmai_data.imaging.raster import digest
 from gmai_data.markers import BUILT, COMPLETE, SCREENED, has_marker, lost, set_marker
 from gmai_data.publishing.blind import MARGIN, text_only
-from gmai_data.publishing.record import RECORDS, build_record, read_manifest
+from gmai_data.publishing.record import RECORDS, build_record, is_begun, read_manifest
 from gmai_data.publishing.release import STEPS, publish, published_files
 from gmai_data.shards import ShardJob, shard_count, shard_of
 from gmai_data.sources.catalogue import Source
@@ -383,7 +383,7 @@ def _require_same(out: Path, work: Path, fingerprint: dict[str, Any]) -> None:
     Raises:
         UserError: OUT holds another build.
     """
-    if not (work / "build.json").is_file():
+    if not is_begun(out):
         return
     fingerprint = json.loads(json.dumps(fingerprint))
     begun = build_record(out)
@@ -406,7 +406,7 @@ def _require_own(out: Path, work: Path) -> None:
     Raises:
         UserError: It is not empty, and no build was begun in it.
     """
-    if (work / "build.json").is_file():
+    if is_begun(out):
         return
     # The tasks of a job array start together: one may find the folder that another is about to claim.
     if out.exists() and (not out.is_dir() or any(path.name != work.name for path in out.iterdir())):

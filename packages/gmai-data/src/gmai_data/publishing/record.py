@@ -16,37 +16,42 @@ RECORDS = (".build/build.json", ".build/build-copy.json")
 """Versions, settings, recipes and inputs, twice: without them paid answers could belong to any build."""
 
 
+def is_begun(out: Path) -> bool:
+    """Return whether a build was begun in a folder."""
+    return any((out / name).is_file() for name in RECORDS)
+
+
 def build_record(out: Path) -> dict[str, Any]:
     """Return a build's versions, settings and recipes, as they were when it began.
 
-    A damaged record is replaced by its copy, which is said.
+    A record that is damaged, gone or of another build than the first one is replaced by its copy, which is said.
 
     Raises:
         UserError: The record is gone, or damaged together with its copy.
     """
-    first, second = (out / name for name in RECORDS)
-    if not first.is_file():
+    first = out / RECORDS[0]
+    if not is_begun(out):
         raise UserError(f"{first}: no such file. It holds the sources' licences; copy `.build` along with the build.")
     record: dict[str, Any] | None = None
-    damaged: list[Path] = []
-    for path in (first, second):
+    problems: dict[Path, str] = {}
+    for path in (out / name for name in RECORDS):
         try:
             found = read_state(path)
             record = record or found
-        except DamagedError:
-            damaged.append(path)
-        except FileNotFoundError:
-            continue
+            if found != record:
+                problems[path] = "of another build"
+        except (DamagedError, FileNotFoundError) as error:
+            problems[path] = "damaged" if isinstance(error, DamagedError) else "gone"
     if record is not None:
-        for path in damaged:
-            say(f"{path} is damaged; it is replaced by its copy.")
+        for path, problem in problems.items():
+            say(f"{path} is {problem}; it is replaced by its copy.")
             with contextlib.suppress(OSError):  # a finished build may lie where nothing can be written
                 write_state(path, record)
         return record
     raise DamagedError(
-        f"{first} is damaged, and so is its copy: it cannot be told whether this is the build that was begun. Start "
-        f"again: `mv {out} {out}.damaged`, then the same command. Answers of a model that were paid are kept with "
-        f"`--cache {out}.damaged/.build/journal`."
+        f"{first} is damaged, and so is its copy or that is gone: it cannot be told whether this is the build that was "
+        f"begun. Start again: `mv {out} {out}.damaged`, then the same command. Answers of a model that were paid are "
+        f"kept with `--cache {out}.damaged/.build/journal`."
     )
 
 
