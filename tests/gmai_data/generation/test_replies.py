@@ -34,10 +34,22 @@ FENCED = f"```json\n{GOOD}\n```"
         GOOD.replace("turns", "Turns").replace("question", "QUESTION"),
         json.dumps({"turns": [TURN]}, indent=2),
         f"<|channel|>final<|message|>{GOOD}",
+        f"[{GOOD}]",
+        json.dumps(TURN),
+        f"Sure!\n{json.dumps({**TURN, 'why': 'asked'})}",
+        json.dumps({"result": {"turns": [TURN]}}),
+        json.dumps({"conversation": [TURN]}),
+        json.dumps({"name": "answer", "arguments": {"turns": [TURN]}}),
+        json.dumps({"name": "answer", "arguments": GOOD}),
+        f"<tool_call>\n{json.dumps({'name': 'answer', 'arguments': {'turns': [TURN]}})}\n</tool_call>",
     ],
 )
 def test_what_is_whole_and_alone_is_read(reply):
     assert parse_turns(reply) == PARSED
+
+
+def test_curly_quotes_around_everything_are_read():
+    assert parse_turns("{“turns”: [{“question”: “Which?”, “answer”: “It’s one.”,}]}") == (("Which?", "It’s one."),)
 
 
 def test_line_ends_inside_a_string_are_read():
@@ -55,7 +67,13 @@ def test_line_ends_inside_a_string_are_read():
         (f"</think>{GOOD}<think>", "thinking in it has no end"),
         ("I'm sorry, but I cannot assist.", "no JSON in it"),
         ("", "no JSON in it"),
-        (json.dumps(TURN), "turns: Field required"),
+        (json.dumps({"question": "a"}), "turns.0.answer: Field required"),
+        (f"{json.dumps(TURN)}\n{json.dumps(TURN)}", "holds 2 records"),
+        (f"[{GOOD}, {GOOD}]", "turns.0.question: Field required"),
+        (json.dumps({"first": {"turns": [TURN]}, "second": {"turns": [TURN]}}), "turns: Field required"),
+        ('{"turns": [{"question": "a", "answer": "b", "answer": "c"}]}', "stands twice"),
+        ('{"turns": [{"question": "a", "answer": "b"}], "turns": [{"question": "a", "answer": "c"}]}', "stands twice"),
+        ('{“turns”: [{“question”: "a", “answer”: "b"}]}', "no JSON"),
         (GOOD.replace('"answer"', "answer"), "no JSON: Expecting property name"),
         (GOOD.replace('", "answer', '" "answer'), "no JSON"),
         ("{}", "turns: Field required"),

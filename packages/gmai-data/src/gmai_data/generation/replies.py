@@ -1,8 +1,9 @@
 """A model's reply ▶ turns or an opinion: read generously where nobody could misread it, and held to the schema here.
 
 Taken off: what was thought aloud before the answer, prose and a fence around it, a byte-order mark, trailing commas,
-line ends inside strings, keys beyond those asked for, capitals in keys, and the missing object around a bare list.
-Refused: two records, a record cut short, anything inside the JSON that would have to be guessed.
+line ends inside strings, keys beyond those asked for, capitals in keys, curly quotes in the place of straight ones, the
+missing object around a bare list or turn, and what is put around the one record: a list, a key, a tool call.
+Refused: two records, a key that stands twice, a record cut short, anything that would have to be guessed.
 """
 
 import contextlib
@@ -85,15 +86,19 @@ def parse_opinion(reply: str) -> Opinion:
 
 _THOUGHT = re.compile(r"</(?:think|thinking|thought|reasoning)>|\[/THINK\]", re.IGNORECASE)
 _THINKS = re.compile(r"<(?:think|thinking|thought|reasoning)>|\[THINK\]", re.IGNORECASE)
-_START = re.compile(r'\{(?=\s*["}])|\[(?=\s*\{)')
+_START = re.compile(r'\{(?=\s*["“}])|\[(?=\s*\{)')
 """Where JSON begins: an object with a key, or a list of objects; `{a}` and `[1]` in prose are neither."""
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
+_CURLY = str.maketrans("“”", '""')
 _COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(\s*[}\]])', re.DOTALL)
 
 
 def _parse(model: type[BaseModel], reply: str) -> Any:
     with contextlib.suppress(ValidationError):
-        return model.model_validate_json(reply)  # what nearly every reply is
+        whole = model.model_validate_json(reply)  # what nearly every reply is
+        asked = len(whole.turns) if isinstance(whole, Conversation) else 1
+        if all(reply.count(f'"{key}"') <= asked for key in ("turns", "question", "answer", "consistent", "reason")):
+            return whole
     found: list[Any] = []
     complaint = "no JSON in it"
     for value in _values(_answer(reply)):
@@ -124,13 +129,27 @@ def _values(text: str) -> Iterator[Any]:
     while start := _START.search(text, position):
         position = _end(text, start.start())
         part = text[start.start() : position]
+        if '"' not in part:
+            part = part.translate(_CURLY)
         try:
-            yield json.loads(part, strict=False)
+            yield _loaded(part)
+        except UnusableReplyError:
+            raise
         except ValueError:
             try:
-                yield json.loads(_COMMA.sub(lambda each: each[1] or each[2], part), strict=False)
+                yield _loaded(_COMMA.sub(lambda each: each[1] or each[2], part))
             except ValueError as error:
                 raise UnusableReplyError(f"no JSON: {error}") from error
+
+
+def _loaded(part: str) -> Any:
+    return json.loads(part, strict=False, object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(found := dict(pairs)) < len(pairs):
+        raise UnusableReplyError("one of its keys stands twice in the same object")
+    return found
 
 
 def _end(text: str, start: int) -> int:
@@ -145,10 +164,19 @@ def _end(text: str, start: int) -> int:
 
 def _asked(model: type[BaseModel], value: Any) -> Any:
     """Return a value with the keys that are asked for, and no others."""
-    if isinstance(value, list) and model is Conversation:
-        value = {"turns": value}
+    if isinstance(value, list) and len(value) == 1 and _holds(model, value[0]):  # pyright: ignore[reportUnknownArgumentType]
+        value = value[0]  # pyright: ignore[reportUnknownVariableType]
+    if model is Conversation:
+        if _holds(Turn, value):
+            value = [value]
+        if isinstance(value, list):
+            value = {"turns": value}
     if not isinstance(value, dict):
         return cast("Any", value)
+    if not _holds(model, value):
+        inside = [found for each in cast("dict[Any, Any]", value).values() for found in _records(model, each)]
+        if len(inside) == 1:
+            return _asked(model, inside[0])
     keyed = {str(key).lower(): each for key, each in cast("dict[Any, Any]", value).items()}
     if len(keyed) < len(cast("dict[Any, Any]", value)):
         raise UnusableReplyError("two of its keys differ in capitals only")
@@ -156,3 +184,19 @@ def _asked(model: type[BaseModel], value: Any) -> Any:
     if isinstance(asked.get("turns"), list):
         asked["turns"] = [_asked(Turn, each) for each in cast("list[Any]", asked["turns"])]
     return asked
+
+
+def _holds(model: type[BaseModel], value: Any) -> bool:
+    """Return whether a value is an object with a key that is asked for."""
+    return isinstance(value, dict) and any(
+        str(key).lower() in model.model_fields for key in cast("dict[Any, Any]", value)
+    )
+
+
+def _records(model: type[BaseModel], value: Any) -> list[Any]:
+    """Return the records in a value of an object that is none itself: the arguments of `{"name": …, "arguments": …}`."""
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            value = _loaded(value)
+    turns = isinstance(value, list) and model is Conversation and all(_holds(Turn, each) for each in value)  # pyright: ignore[reportUnknownVariableType]
+    return [value] if value and (_holds(model, value) or turns) else []
