@@ -2,10 +2,12 @@
 
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from gmai_data.publishing.blind import Question, score, text_only
 from gmai_data.seeded import hash_fraction
-from gmai_data.tables import SAMPLES, TableFiles
+from gmai_data.tables import QUESTIONS, SAMPLES, TableFiles
 
 
 def asked(number, *, told):
@@ -61,3 +63,21 @@ def test_training_rows_of_a_build_are_read(tmp_path, sample, split):
         assert found["presence"]["text_only"] > 0.9
     else:
         assert not found
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_held_out_questions_are_scored_beside_them(tmp_path, told):
+    def row(number):
+        question = asked(number, told=told)
+        facts = dict.fromkeys(("modality", "department", "source", "license"), "")
+        return facts | {
+            "id": str(number), "images": [], "question": question.words, "choices": ["yes", "no"],
+            "reference": question.answer, "image_id": question.image, "asks": "label",
+        }  # fmt: skip
+
+    (tmp_path / "benchmarks").mkdir()
+    rows = pa.Table.from_pylist([row(number) for number in range(300)], QUESTIONS)
+    pq.write_table(rows, tmp_path / "benchmarks" / "q.parquet")
+    assert set(found := text_only(tmp_path)) == {"held out, label"}
+    assert found["held out, label"]["chance"] == 0.5
+    assert (found["held out, label"]["text_only"] > 0.95) == told

@@ -194,7 +194,7 @@ def _holds(model: type[BaseModel], value: Any) -> bool:
 
 
 def _records(model: type[BaseModel], value: Any) -> list[Any]:
-    """Return the records in a value of an object that is none itself: the arguments of `{"name": …, "arguments": …}`."""
+    """Return the records in a value of an object that is none itself, as in the arguments of a tool call."""
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
             value = _loaded(value)

@@ -79,7 +79,10 @@ class Score:
 
 
 def text_only(out: Path) -> dict[str, dict[str, float]]:
-    """Return the score of each family of a build's or a release's training rows; empty where there are too few."""
+    """Return the score of each family of a build's or a release's training rows, and of its held-out questions.
+
+    A family with too few questions is left out; those that are held out are named `held out, label` and the like.
+    """
     questions: dict[str, list[Question]] = defaultdict(list)
     for name, split, files in sample_files(out):
         if name != "percept" or split != "train":
@@ -90,6 +93,17 @@ def text_only(out: Path) -> dict[str, dict[str, float]]:
                     for row in batch.to_pylist():
                         if row["kind"] == Kind.VISUAL_PERCEPTION and (asked := _question(row)) is not None:
                             questions[asked.family].append(asked)
+    for path in sorted((out / "benchmarks").glob("*.parquet")):
+        with pq.ParquetFile(path) as file:
+            columns = ["image_id", "asks", "question", "choices", "reference"]
+            for batch in file.iter_batches(batch_size=8192, columns=columns):
+                for row in batch.to_pylist():
+                    family = f"held out, {row['asks']}"
+                    questions[family].append(
+                        Question(
+                            family, str(row["image_id"]), row["question"], row["reference"], tuple(row["choices"] or ())
+                        )
+                    )
     return {family: found.row() for family, each in sorted(questions.items()) if (found := score(each)) is not None}
 
 

@@ -251,7 +251,7 @@ def _blind(facts: ReleaseFacts) -> str:
     ]  # fmt: skip
     return (
         "## Without the picture\n\nHow often a bag-of-words model (naive Bayes, five folds by image) that sees the "
-        "questions of the training rows and no picture is right, with its 95 % interval:\n\n"
+        "questions of the training rows, or the held-out ones, and no picture is right, with its 95 % interval:\n\n"
         + _table(("asked", "questions", "chance", "words alone"), rows)
         + "\n"
     )
