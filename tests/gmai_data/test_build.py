@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from gmai_data.build import BuildSettings, RunOptions, build, plan
@@ -19,6 +20,7 @@ from gmai_data.sources.catalogue import resolve
 from gmai_data.sources.listing import list_sources
 from gmai_data.vocabulary import Modality
 from gmai_formats.errors import UserError
+from PIL import Image
 
 COMMAND = [sys.executable, "-c", "from gmai_cli.main import main; main()", "data", "build", "phantoms"]
 
@@ -108,6 +110,38 @@ def test_finished_shards_whose_files_were_cleared_are_built_again(phantoms, phan
     assert build(sources, out, BuildSettings()) == 0
     assert "2 finished shards have lost files since" in capsys.readouterr().err
     assert digests(out) == digests(phantom_build)
+
+
+def test_pictures_that_are_changed_in_place_are_read_again(card_file, tmp_path, capsys):
+    """Of the same name and size; the first run left 3.bmp out as a copy of 2.bmp, which it is no longer."""
+
+    def put(number, seed):
+        pixels = np.random.default_rng(seed).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+        path = tmp_path / "pictures" / "ab"[number % 2] / f"{number}.bmp"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        before = path.stat().st_size if path.exists() else None
+        Image.fromarray(pixels).save(path)
+        assert before in (None, path.stat().st_size)
+
+    for number in range(8):
+        put(number, min(number, 6) if number != 3 else 1)
+    sources = resolve([str(card_file())], tmp_path / "pictures")
+    out, fresh = tmp_path / "out", tmp_path / "fresh"
+    build(sources, out, BuildSettings(), RunOptions(share=(0, 1)))
+    assert build_of_share_again(sources, out, capsys) == ""
+    put(3, 99)
+    assert "1 finished shards were made from files that have changed since" in build_of_share_again(
+        sources, out, capsys
+    )
+    assert build(sources, out, BuildSettings()) == build(sources, fresh, BuildSettings()) == 0
+    assert digests(out) == digests(fresh)
+
+
+def build_of_share_again(sources, out, capsys):
+    """Return what a task says of shards that it takes back."""
+    capsys.readouterr()
+    build(sources, out, BuildSettings(), RunOptions(share=(0, 1)))
+    return "".join(line for line in capsys.readouterr().err.splitlines() if "changed since" in line)
 
 
 def test_kills_at_random_points_lose_nothing_and_leave_nobody_working(phantoms, tmp_path):

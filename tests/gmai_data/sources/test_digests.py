@@ -3,7 +3,7 @@
 import hashlib
 import os
 
-from gmai_data.sources.digests import MANY, source_digests
+from gmai_data.sources.digests import MANY, source_digests, state_of
 
 
 def sha(data):
@@ -48,3 +48,20 @@ def test_a_file_that_changed_under_its_name_has_another_digest(tmp_path):
     os.utime(path, ns=(10**18 + 1, 10**18 + 1))
     assert first == {"a": sha(b"1")}
     assert source_digests(tmp_path, ("a",)) == {"a": sha(b"2")}
+
+
+def test_the_state_of_files_and_folders_changes_with_size_and_time(tmp_path):
+    (tmp_path / "s").mkdir()
+    for name in ("a", "s/1", "s/2"):
+        (tmp_path / name).write_bytes(b"1")
+        os.utime(tmp_path / name, ns=(10, 10))
+    before = [state_of(tmp_path, name) for name in ("a", "s", "gone")]
+    assert before[0] == "1 10"
+    assert before[2] == ""
+    os.utime(tmp_path / "a", ns=(10, 11))
+    (tmp_path / "s/2").write_bytes(b"22")
+    assert [state_of(tmp_path, name) == old for name, old in zip(("a", "s", "gone"), before, strict=True)] == [
+        False, False, True,
+    ]  # fmt: skip
+    os.utime(tmp_path / "a", ns=(99, 10))
+    assert state_of(tmp_path, "a") == before[0], "when it was read last does not matter"

@@ -45,7 +45,7 @@ from gmai_data.generation.wording import wording
 from gmai_data.generation.writers import WriterOptions
 from gmai_data.generation.writing import WriteJob
 from gmai_data.imaging.raster import digest
-from gmai_data.markers import BUILT, COMPLETE, SCREENED, has_marker, lost, set_marker
+from gmai_data.markers import BUILT, COMPLETE, SCREENED, WRITTEN, has_marker, lost, set_marker
 from gmai_data.publishing.blind import MARGIN, text_only
 from gmai_data.publishing.record import RECORDS, build_record, is_begun, read_manifest
 from gmai_data.publishing.release import STEPS, publish, published_files
@@ -179,7 +179,7 @@ def _build(
                 return _do_share(jobs, fingerprint, settings, options, work, pool)
         for line in array_status.summary(out):
             say(line)
-        _work(jobs, options)
+        _work(jobs, options, work)
         _screen(jobs, work, settings.seed)
         written = write_jobs(jobs, fingerprint, settings, options, work)
         if not _write(written, settings, options, work, pool):
@@ -223,7 +223,7 @@ def _do_share(
     """Do the part of one task of a job array; what is written depends on the pictures of all tasks."""
     position, count = options.share or (0, 1)
     mine = jobs[position::count]
-    _work(mine, options)
+    _work(mine, options, work)
     told = f"{work.parent}: {len(mine)} of {len(jobs)} shards are this task's, and done."
     if settings.writing is not None:
         missing = sum(not job.done for job in jobs)
@@ -315,7 +315,22 @@ def plan(
     return jobs
 
 
-def _work(jobs: Sequence[ShardJob], options: RunOptions) -> None:
+def _forget_changed(jobs: Sequence[ShardJob], work: Path) -> None:
+    """Take back the shards whose pictures were changed in place, and what was made of them with all others."""
+    changed = [job for job in jobs if job.done and job.has_other_input()]
+    if not changed:
+        return
+    say(f"{len(changed)} finished shards were made from files that have changed since. They are built again.")
+    for job in changed:
+        (job.folder / BUILT).unlink()
+    (work / SCREENED).unlink(missing_ok=True)
+    for made in (LEFT_OUT, WRITTEN):
+        for path in (work / "shards").glob(f"*/{made}"):
+            path.unlink(missing_ok=True)
+
+
+def _work(jobs: Sequence[ShardJob], options: RunOptions, work: Path) -> None:
+    _forget_changed(jobs, work)
     missing = [job for job in jobs if not job.done]
     if len(missing) < len(jobs):
         say(f"{len(jobs) - len(missing)} of {len(jobs)} shards stand from an earlier run.")

@@ -20,10 +20,11 @@ from gmai_data.checks.samples import reason_to_drop
 from gmai_data.generation.held_out_offers import held_out_offers
 from gmai_data.generation.template_writer import TemplateWriter
 from gmai_data.ledger import Ledger, SetAside, SourceError
-from gmai_data.markers import BUILT, has_marker, set_marker
+from gmai_data.markers import BUILT, has_marker, read_marker, set_marker
 from gmai_data.sample import Sample, tally
 from gmai_data.seeded import hash_fraction
 from gmai_data.source_texts import text_samples
+from gmai_data.sources.digests import state_of
 from gmai_data.sources.items import Item
 from gmai_data.sources.kept_listing import ItemsOfShard
 from gmai_data.sources.recipe import Recipe
@@ -31,6 +32,7 @@ from gmai_data.spill import Spill
 from gmai_data.tables import ANNOTATIONS, SHARD_SAMPLES, TableFiles
 from gmai_data.vocabulary import Split
 
+_INPUT = "input"
 TOO_MUCH = "reading took too much memory"
 SHARDS = {"picture": (64, 4), "volume": (4, 16)}
 """(items per shard aimed at, least number of shards); a source has a power of two of shards."""
@@ -55,6 +57,11 @@ class ShardJob:
     def done(self) -> bool:
         """Return whether an earlier run completed this shard."""
         return has_marker(self.folder, BUILT)
+
+    def has_other_input(self) -> bool:
+        """Return whether files that a finished shard was made from have another size or time than when it read them."""
+        read = read_marker(self.folder, BUILT).get(_INPUT, {})
+        return any(state_of(self.root, file) != state for file, state in read.items())
 
 
 def shard_count(recipe: Recipe, items: int) -> int:
@@ -81,12 +88,16 @@ def build_shard(job: ShardJob, begin: Callable[[Item], None] = lambda item: None
     benchmarks = None if job.leakage is None else load_benchmarks(job.leakage)
     offers: list[str] = []
     thumbnails: list[bytes] = []
+    read: dict[str, str] = {}
     with (
         TableFiles(job.folder, "annotations", ANNOTATIONS, single=True) as annotations,
         TableFiles(job.folder, "samples", SHARD_SAMPLES, single=True) as samples,
     ):
         for item in job.items:
             begin(item)
+            for file in (*item.files, *item.masks):
+                if file not in read:
+                    read[file] = state_of(job.root, file)
             found = _read(item, job, ledger, benchmarks)
             if found is None:
                 continue
@@ -95,6 +106,9 @@ def build_shard(job: ShardJob, begin: Callable[[Item], None] = lambda item: None
                 row = annotations.rows
                 annotations.add_rows([annotation.row()])
                 thumbnails.append(annotation.thumbnail)
+                for file in annotation.provenance["files"]:  # among them pictures that only the annotation names
+                    if file not in read and (state := state_of(job.root, file)):
+                        read[file] = state
                 if annotation.split == Split.HELD_OUT:
                     offers.extend(held_out_offers(annotation, job.recipe, job.writer.modalities, job.writer.seed))
                 else:
@@ -106,7 +120,7 @@ def build_shard(job: ShardJob, begin: Callable[[Item], None] = lambda item: None
     with replace_atomically(job.folder / THUMBNAILS) as file:
         file.write(b"".join(thumbnails))
     files = ("annotations.parquet", "samples.parquet", "offers.jsonl", THUMBNAILS)
-    set_marker(job.folder, BUILT, {"account": ledger.to_json()}, files)
+    set_marker(job.folder, BUILT, {"account": ledger.to_json(), _INPUT: read}, files)
 
 
 def _read(

@@ -2,6 +2,8 @@
 
 import functools
 import hashlib
+import os
+import stat
 from pathlib import Path
 
 from gmai_formats.files import sha256_file
@@ -26,12 +28,27 @@ def source_digests(root: Path, files: tuple[str, ...]) -> dict[str, str]:
     return {first[0]: first[1], f"{folder}/*": _of_pairs(rest)}
 
 
+def state_of(root: Path, file: str) -> str:
+    """Return size and time of a file, those of all files of a folder as one digest, or nothing where there is none."""
+    path = on_disk(root, file)
+    try:
+        about = path.stat()
+        if not stat.S_ISDIR(about.st_mode):
+            return f"{about.st_size} {about.st_mtime_ns}"
+        with os.scandir(path) as entries:
+            found = sorted((entry.name, entry.stat()) for entry in entries if entry.is_file())
+    except OSError:
+        return ""
+    lines = "".join(f"{name}\0{about.st_size} {about.st_mtime_ns}\n" for name, about in found)
+    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+
+
 def _of_path(path: Path) -> str:
     if path.is_dir():
         pairs = [(printable(file.name), _of_path(file)) for file in sorted(path.iterdir()) if file.is_file()]
         return _of_pairs(pairs)
-    stat = path.stat()
-    return _of_file(path, stat.st_mtime_ns, stat.st_size)
+    about = path.stat()
+    return _of_file(path, about.st_mtime_ns, about.st_size)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -3,7 +3,8 @@
 Memory does not grow with the source: items are sorted in runs on disk, merged by their keys, numbered and counted on
 the way, and laid down by shard. Tasks of a job array, resumes and the question whether a build is complete list nothing
 again, as long as the folders of the source (their times), and its tables and lists (their sizes and times), are what
-they were. Pictures that are changed in place under their old names are not noticed there, but where they are read.
+they were. Pictures that are changed in place under their old names are not noticed there, but by the shards that were
+made of them.
 """
 
 import contextlib
