@@ -42,6 +42,14 @@ def test_damaged_lines_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert f"{tmp_path / 'm.jsonl'}: 2 damaged lines are left out" in capsys.readouterr().err
 
 
+def test_steps_that_are_gone_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    MetricsFile(tmp_path / "none.jsonl", Place()).close()
+    resumed(tmp_path / "whole.jsonl", Place(3, 0, [(2, 2.5)]), torn=b"")
+    assert capsys.readouterr().err == ""
+    resumed(tmp_path / "m.jsonl", Place(5, 0, [(2, 2.5)]), torn=b"")
+    assert f"{tmp_path / 'm.jsonl'}: 2 of 5 steps are not in it" in capsys.readouterr().err
+
+
 class Tracker:
     def __init__(self) -> None:
         self.seen: list[tuple[int, dict[str, float]]] = []

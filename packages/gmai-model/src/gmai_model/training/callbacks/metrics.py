@@ -30,11 +30,12 @@ class MetricsFile:
         if damaged:
             say(f"{path}: {damaged} damaged lines are left out")
         validated = {step for step, _ in place.validation}
-        rewrite_lines(
-            path,
-            [line for line in lines if line["step"] <= place.steps
-             and ("validation_loss" not in line or line["step"] in validated)],
-        )  # fmt: skip
+        kept = [line for line in lines if line["step"] <= place.steps
+                and ("validation_loss" not in line or line["step"] in validated)]  # fmt: skip
+        rewrite_lines(path, kept)
+        missing = place.steps - len({line["step"] for line in kept if "loss" in line})
+        if missing > 0:
+            say(f"{path}: {missing} of {place.steps} steps are not in it; the curves have a gap, the weights do not")
         self._file = path.open("ab")
 
     def write(self, values: Mapping[str, Any]) -> None:
