@@ -105,11 +105,18 @@ def test_neighbours_of_one_name_are_a_sample_with_its_pictures_in_order(tmp_path
         ({"noname": b""}, "the member 'noname' is not KEY.SUFFIX"),
         ({"../1.json": b"{}"}, "the member '../1.json' is not KEY.SUFFIX"),
         ({"/1.json": b"{}"}, "the member '/1.json' is not KEY.SUFFIX"),
+        ({"1.json": b"{}", "1.png": b"x", "1.mask.png": b"x"}, "the member `mask.png` is not read"),
+        ({"1.json": b"{}", "1.MP4": b"x"}, "the member `mp4` is not read"),
     ],
 )
 def test_odd_members_are_problems(members: dict[str, bytes], found: str, tmp_path: Path) -> None:
     ((number, problem),) = read_rows(tar(tmp_path / "a.tar", members), "webdataset")
     assert (number, problem.found) == (0, found)
+
+
+def test_a_sample_without_pictures_keeps_the_names_of_its_images(tmp_path: Path) -> None:
+    ((_, row),) = read_rows(tar(tmp_path / "a.tar", {"1.json": b'{"image": "b.png"}', "1.cls": b"3"}), "webdataset")
+    assert row == {"image": "b.png", ".cls": None}
 
 
 def test_a_tar_that_was_cut_says_so(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ def lines(path: Path, *rows: dict[str, Any]) -> Path:
 
 
 def test_an_index_is_named_by_content_and_version(tmp_path: Path) -> None:
-    assert index_path(tmp_path, "d1") == tmp_path / "index/d1-v2.arrow"
-    assert seal_path(index_path(tmp_path, "d1")) == tmp_path / "index/d1-v2.json"
+    assert index_path(tmp_path, "d1") == tmp_path / "index/d1-v3.arrow"
+    assert seal_path(index_path(tmp_path, "d1")) == tmp_path / "index/d1-v3.json"
 
 
 @pytest.mark.parametrize(("count", "batches"), [(1, [1]), (2, [2]), (5, [2, 2, 1])])

@@ -50,6 +50,12 @@ def test_a_row_that_cannot_be_used_says_why_and_notes_are_counted(tmp_path: Path
     assert (table[1].problem, table[1].messages) == ("messages: message 1 is empty", [])
     assert (table[2].problem, table[2].unlearned) == (None, (3,))
     assert table.notes == {PLACED: 1}
+    assert table.unread == []
+
+
+def test_what_is_not_read_is_named(tmp_path: Path) -> None:
+    table = table_of(tmp_path, [{**row("0"), "rationale": "because"}, {**row("1"), "rationale": None, "score": 1}])
+    assert table.unread == ["rationale", "score"]
 
 
 def test_an_index_that_is_not_there_asks_for_a_shared_cache(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ UNIT = 1000
 _BOX = re.compile(r"<box>(.*?)</box>", re.DOTALL)
 _ONE_BOX = re.compile(r"<box>\[\[(\d{1,4}), (\d{1,4}), (\d{1,4}), (\d{1,4})\]\]</box>")
 """The usual case, without JSON."""
+_OBJECTS = frozenset({"ref", "bbox", "bbox_type", "image_id"})
 _MARKS = re.compile(f"{REF_MARK}|{BOX_MARK}")
 
 Number = int | float
@@ -133,6 +134,8 @@ def with_objects(
         objects = {"ref": [], "bbox": []}
     if not isinstance(objects, Mapping):
         return Problem("objects", "`objects` is not an object with `ref` and `bbox`")
+    if others := [str(name) for name, value in objects.items() if value and name not in _OBJECTS]:
+        return Problem("objects", f"{shortened(', '.join(f'`{name}`' for name in others))} of `objects` is not read")
     refs, boxes = objects.get("ref") or [], objects.get("bbox") or []
     if not isinstance(refs, list) or not isinstance(boxes, list):
         return Problem("objects", "`ref` or `bbox` is no list")

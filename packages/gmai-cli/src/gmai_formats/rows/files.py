@@ -14,13 +14,15 @@ from gmai_formats.rows.images import SUFFIXES as PICTURES
 from gmai_formats.rows.images import FilePart
 from gmai_formats.rows.json_stream import first_of, json_lines, json_list, parse_json
 from gmai_formats.rows.rules import Problem
-from gmai_formats.rows.shapes import is_row, shape_of
+from gmai_formats.rows.shapes import IMAGES, is_row, shape_of
 from gmai_formats.rows.tables import Batch, arrow_batches, parquet_batches, parquet_rows, table_columns
 
 pa: Any = cast(Any, pyarrow)
 
 Format = Literal["parquet", "arrow", "json", "jsonl", "csv", "webdataset"]
 SUFFIXES = (".parquet", ".arrow", ".json", ".jsonl", ".csv", ".tsv", ".tar")
+_OTHER_MEDIA = re.compile(r"(?:^|[._-])masks?\.|\.?(?:mp4|avi|mov|mkv|webm|wav|mp3|flac|m4a|ogg)$")
+"""Members of a WebDataset that change what a sample means."""
 _END_BYTES = 1024
 """Zeros that end a tar file."""
 
@@ -167,10 +169,14 @@ def _sample(members: dict[str, FilePart]) -> Any | Problem:
         value = {"caption": members["txt"].read().decode("utf-8", "surrogateescape")}
     else:
         return Problem("columns", f"the sample has {', '.join(sorted(members))[:100]}, but no json")
+    others = members.keys() - set(texts) - set(pictures)
+    if odd := next((name for name in members if _OTHER_MEDIA.search(name)), None):
+        return Problem("fields", f"the member `{odd}` is not read")
     if type(value) is dict:
-        value.pop("image", None)
-        value["images"] = [members[name] for name in sorted(pictures, key=_order)]
-        others = members.keys() - set(texts) - set(pictures)
+        if pictures:
+            for name in IMAGES:
+                value.pop(name, None)
+            value["images"] = [members[name] for name in sorted(pictures, key=_order)]
         value.update({f".{name}": None for name in others})
     return value
 

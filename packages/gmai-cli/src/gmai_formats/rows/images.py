@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,12 @@ from gmai_formats.rows.rules import Problem, shortened
 
 SUFFIXES = frozenset({"png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"})
 """Suffixes of the members of a WebDataset that are images."""
-_MAY_BE_ODD = re.compile(r"\.\.|:|\0")
+_MAY_BE_ODD = re.compile(r"\.\.|:|\0|^[\[{]")
+_BASE64_PICTURE = re.compile(r"(?:iVBORw0KGgo|/9j/|R0lGOD|UklGR|Qk[0-3]|SUkq|TU0A)[A-Za-z0-9+/\s]+={0,2}\s*")
+"""Base64 that begins as PNG, JPEG, GIF, WebP, BMP and TIFF do."""
+_SHORTEST_BASE64 = 64
+_HELD = ("bytes", "path", "url", "image_url", "image", "base64", "data", "source")
+"""Keys of an object that stands for an image: of `datasets`, and of the APIs of OpenAI, Anthropic and Qwen."""
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -76,21 +82,51 @@ Image = str | bytes | FilePart | InTable
 
 
 def images_of(value: Any) -> list[Image] | Problem:
-    """Return the images of a column: a path, bytes, `{"bytes", "path"}`, or a list of them; none for null or ""."""
-    if type(value) is str and value and value.isascii() and not _MAY_BE_ODD.search(value):
-        return [value]
+    """Return the images of a column; none for null or "".
+
+    Args:
+        value: A path, a `data:` URI, base64, bytes, an object that holds one of them (`{"bytes", "path"}`,
+            `{"url"}`, …), or a list of these, also as JSON text.
+    """
+    if type(value) is str and value.isascii() and len(value) < _SHORTEST_BASE64 and not _MAY_BE_ODD.search(value):
+        return [value] if value else []
+    if isinstance(value, str) and value[:1] in ("[", "{") and value.rstrip()[-1:] in ("]", "}"):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return Problem("images", f"{shortened(value)} looks like a list and is no JSON")
     if value is None or value == "":
         return []
     images: list[Image] = []
-    for number, image in enumerate(value if isinstance(value, list) else [value], start=1):
-        if isinstance(image, dict):
-            image = image["bytes"] if image.get("bytes") is not None else image.get("path")
+    for number, entry in enumerate(value if isinstance(value, list) else [value], start=1):
+        image = held_in(entry)
         if not isinstance(image, str | bytes | FilePart | InTable) or image in ("", b""):
             return Problem("images", f"image {number} is neither a picture nor a path")
         if isinstance(image, str) and (found := _unusable(image)):
             return Problem("path", found)
         images.append(image)
     return images
+
+
+def held_in(value: Any) -> Any:
+    """Return the picture, path or `data:` URI that an object of `_HELD` stands for; None where it holds none."""
+    if isinstance(value, dict):
+        if value.get("type") == "base64" and isinstance(value.get("data"), str):
+            return f"data:{value.get('media_type')};base64,{value['data']}"
+        held = next((value[key] for key in _HELD if value.get(key) is not None), None)
+        if isinstance(value.get("bytes"), str) and not is_base64_picture(value["bytes"]):
+            return None
+        return held_in(held)
+    if isinstance(value, str):
+        if is_base64_picture(value):
+            return f"data:;base64,{''.join(value.split())}"
+        return value.removeprefix("file://")
+    return value
+
+
+def is_base64_picture(text: str) -> bool:
+    """Return whether a text is a picture in base64, by how its format begins."""
+    return len(text) >= _SHORTEST_BASE64 and _BASE64_PICTURE.fullmatch(text) is not None
 
 
 def _unusable(name: str) -> str | None:

@@ -12,7 +12,7 @@ import pyarrow.compute
 from gmai_formats.rows.images import InTable
 from gmai_formats.rows.sample import MARKS
 from gmai_formats.rows.shapes import IMAGES, PLACEHOLDER, shape_of
-from gmai_formats.rows.tables import READ, Batch
+from gmai_formats.rows.tables import Batch, has_meaning, may_hold_image
 
 pa: Any = cast(Any, pyarrow)
 pc: Any = cast(Any, pyarrow.compute)
@@ -29,11 +29,19 @@ def plain_rows(batch: Batch) -> np.ndarray:
     if shape_of([*names, *IMAGES]) != "messages" or batch.columns.column("messages").type != MESSAGES:
         return np.zeros(count, dtype=bool)
     plain = np.ones(count, dtype=bool)
+
+    def flags(values: Any) -> np.ndarray:
+        return np.asarray(values.fill_null(False), dtype=bool)
+
     for name in names:
         if name in _NEUTRAL or name == "messages":
             continue
-        if name in READ or batch.image_column is None:  # a field that may change what the row means
+        kind = batch.columns.column(name).type
+        if has_meaning(name) or may_hold_image(kind, names=batch.image_column is None):
             plain &= np.asarray(batch.columns.column(name).is_null())
+    if "label" in names:  # true or false: whether the answer is liked
+        labels = batch.columns.column("label").cast(pa.string())
+        plain &= ~flags(pc.is_in(pc.utf8_lower(labels), pa.array(["true", "false"])))
     if batch.images is not None and not all(type(image) is InTable for image in batch.images):
         odd = [type(image) is not InTable for image in batch.images]
         plain[np.repeat(np.arange(count), batch.lengths)[odd]] = False
@@ -44,9 +52,6 @@ def plain_rows(batch: Batch) -> np.ndarray:
     of_row = np.repeat(np.arange(count), lengths)
     starts = lengths.cumsum() - lengths
 
-    def flags(values: Any) -> np.ndarray:
-        return np.asarray(values.fill_null(False), dtype=bool)
-
     is_answer = flags(pc.equal(role, "assistant"))
     is_system = flags(pc.equal(role, "system"))
     has_system = np.zeros(count, dtype=bool)
@@ -56,7 +61,7 @@ def plain_rows(batch: Batch) -> np.ndarray:
     in_turn = np.where(place < 0, is_system, np.where(place % 2 == 0, flags(pc.equal(role, "user")), is_answer))
     images = np.asarray(pc.count_substring(content, PLACEHOLDER).fill_null(0), dtype=np.int64)
     sound = in_turn & flags(pc.match_substring_regex(content, r"[\pL\pN]"))
-    sound &= ~flags(pc.match_substring_regex(content, MARKS)) & ~(is_answer & (images > 0))
+    sound &= ~flags(pc.match_substring_regex(content, MARKS)) & ~((is_answer | is_system) & (images > 0))
     plain &= np.bincount(of_row[~sound], minlength=count) == 0
     plain &= np.bincount(of_row, weights=images, minlength=count) == batch.lengths
     own = lengths - has_system

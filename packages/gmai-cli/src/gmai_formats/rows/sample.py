@@ -15,10 +15,16 @@ from gmai_formats.rows.shapes import PLACEHOLDER, Refused, Turns, kind_of, turns
 
 TURN_MARKS = ("<|im_start|>", "<|im_end|>")
 """Marks of the checkpoint's chat template: with one in its text a sample could speak for the other side."""
-_ODD = r"<image[ _-]?\d+>|<\|image(?:_\d+|_pad|)\|>|<ImageHere>|<IMG_CONTEXT>|<video>|<audio>"
-MARKS = rf"</?box>|<ref-object>|<bbox>|<\|im_(?:start|end)\|>|{_ODD}"
+_NEVER = r"<video>|<audio>|<img>[^<]+</img>|<\|(?:box|object_ref|quad|vision|image|video|audio)[a-z_]*(?:\d+)?\|>"
+"""Marks that stand for a picture, film, sound or box in other programs, whatever the row holds."""
+_ODD = (
+    r"<(?:IMAGE|Image|IMG|Img|ImageHere|IMG_CONTEXT)>|<(?:image|img)[ _-]?\d+>|<(?:image|img)_[a-z_]+>|</?img>|"
+    r"<(?:start|end)_of_image>|</?im_(?:start|end|patch)>|\[(?:IMG|IMAGE|Image|image|img)\]|\{image\}|<\|\|>"
+)
+"""Marks that stand for an image in other programs; words in a row that has none."""
+MARKS = rf"</?box>|<ref-object>|<bbox>|<\|im_(?:start|end)\|>|{_ODD}|{_NEVER}"
 """What asks for a second look at a text, as a regular expression of Python and of RE2."""
-_MARKED, _ODD_PLACEHOLDER = re.compile(MARKS), re.compile(_ODD)
+_MARKED, _ODD_PLACEHOLDER, _NEVER_HERE = re.compile(MARKS), re.compile(rf"{_ODD}|{_NEVER}"), re.compile(_NEVER)
 _IN_TURN = ["user", "assistant"]
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
@@ -36,6 +42,8 @@ class Sample(NamedTuple):
     """Answers, by their place in `messages`, that are not to be learned."""
     note: str | None = None
     """One of `NOTES`: what was read into the row."""
+    unread: tuple[str, ...] = ()
+    """Columns and fields of turns that say nothing here."""
 
 
 def read_row(row: Any, folders: Sequence[Path] = ()) -> Sample | Problem:
@@ -60,7 +68,7 @@ def read_row(row: Any, folders: Sequence[Path] = ()) -> Sample | Problem:
         return problem
     contents = [message["content"] for message in turns.messages]
     for number, content in enumerate(contents, start=1):
-        if not content or content.isspace():
+        if not content or not _has_text(content):
             return Problem("messages", f"message {number} is empty")
     text = "\n".join(contents)
     if not text.isascii() and _SURROGATE.search(text):
@@ -74,7 +82,12 @@ def read_row(row: Any, folders: Sequence[Path] = ()) -> Sample | Problem:
         problem = _read_marks(turns, row, folders)
     if problem is not None:
         return problem
-    return Sample(id_of(row), turns.messages, turns.images, tuple(turns.unlearned), turns.note)
+    return Sample(id_of(row), turns.messages, turns.images, tuple(turns.unlearned), turns.note, turns.unread)
+
+
+def _has_text(content: str) -> bool:
+    """Return whether a text has a character that can be seen; a zero-width space is none."""
+    return any(letter.isprintable() and letter != " " for letter in content)
 
 
 def id_of(row: Mapping[str, Any]) -> str | None:
@@ -106,8 +119,10 @@ def _place_images(turns: Turns) -> Problem | None:
     count = 0
     for number, message in enumerate(turns.messages, start=1):
         found = message["content"].count(PLACEHOLDER)
-        if found and message["role"] == "assistant":
-            return Problem("placeholders", f"message {number}, an answer, has `<image>`, which is never to be learned")
+        if found and message["role"] != "user":
+            kind = "an answer" if message["role"] == "assistant" else "the system prompt"
+            rest = ", which is never to be learned" if message["role"] == "assistant" else ""
+            return Problem("placeholders", f"message {number}, {kind}, has `<image>`{rest}")
         count += found
     if count == 0 and turns.images:
         first = next(message for message in turns.messages if message["role"] == "user")
@@ -124,7 +139,7 @@ def _read_marks(turns: Turns, row: Mapping[str, Any], folders: Sequence[Path]) -
         content = message["content"]
         if mark := next((mark for mark in TURN_MARKS if mark in content), None):
             return Problem("messages", f"message {number} holds {mark}, a turn mark of the chat template")
-        if (turns.images or "<video>" in content or "<audio>" in content) and (odd := _ODD_PLACEHOLDER.search(content)):
+        if odd := (_ODD_PLACEHOLDER if turns.images else _NEVER_HERE).search(content):
             return Problem("placeholders", f"message {number} has {odd[0]}, which is no placeholder here")
         if "box>" in content and (found := wrong_box_text(content)):
             return Problem("box_text", f"message {number}: {found}")

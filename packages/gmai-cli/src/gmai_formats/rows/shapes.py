@@ -7,24 +7,25 @@ https://docs.axolotl.ai/docs/dataset-formats/conversation.html (`train`, `weight
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from gmai_formats.rows.images import Image, images_of
+from gmai_formats.rows.images import Image, held_in, images_of, is_base64_picture
 from gmai_formats.rows.rules import CAPTIONED, Problem, shortened
 
 PLACEHOLDER = "<image>"
 ROLES = {
-    "system": "system",
+    **dict.fromkeys(("system", "developer"), "system"),
     **dict.fromkeys(("human", "user", "prompter"), "user"),
     **dict.fromkeys(("gpt", "assistant", "bot", "model", "chatgpt", "bing", "bard"), "assistant"),
 }
 """LLaVA's and ShareGPT's `from`, or a role, in small letters ▶ the role."""
 TOOLS = frozenset({
     "tool", "function", "observation", "function_call", "tool_call", "tool_calls", "tool_response", "tool_result",
-    "ipython", "function_response", "developer",
+    "ipython", "function_response",
 })  # fmt: skip
 """Roles that the checkpoint's chat template has no turn for."""
 CHATS = ("messages", "conversations", "conversatons", "conversation", "texts", "dialogue", "dialog", "data", "turns")
@@ -48,17 +49,35 @@ IMAGES = (
 )  # fmt: skip
 FLAGS = ("loss", "weight", "train", "loss_scale")
 """Keys of a turn that say whether it is to be learned."""
-REFUSED = (
-    "tools", "functions", "tool_calls", "function_call", "videos", "video", "audios", "audio", "chosen", "rejected",
-    "rejected_response", "rejected_messages", "rejected_images",
-)  # fmt: skip
-"""Keys of a row that supervised training cannot take."""
-_IN_TURN = (
-    "tool_calls", "function_call", "tool_call_id", "train_detail", "reasoning_content", "thinking", "images", "image",
-    "video", "audio", "objects",
-)  # fmt: skip
+_CHANGES_ROW = re.compile(
+    r"(?:tools|functions|tool_calls?|function_call|documents|kto_tag|(?:sample|example)_weight|"
+    r"(?:videos?|audios?|speech|(?:\w+_)?masks?)(?:_(?:paths?|files?|bytes|urls?|names?))?|"
+    r"(?:chosen|rejected)(?:_\w+)?|(?:positive|negative)_(?:messages|images|responses?))",
+    re.IGNORECASE,
+)
+"""Columns with what training on questions and pictures cannot take, or by which an answer is no example."""
+_CHANGES_TURN = re.compile(
+    "mask|loss|train|weight|ignore|learn|tool|function|image|img|pict|video|audio|media|attach|file|reason|think|"
+    "thought|refus|box|object|prefix|suffix|reject|chosen",
+    re.IGNORECASE,
+)
+"""Words in the name of a turn's field that says whether it is learned, or what belongs to it beside its text."""
+_OPTION = re.compile(r"(?:op|opt|option|choice|ending)s?[_ ]?[a-h0-9]", re.IGNORECASE)
+"""Columns of one option each."""
+NEUTRAL = frozenset({
+    "id", "width", "height", "label", "labels", "boxes", "provenance", "kind", "language", "modality", "department",
+    "parent_id", "source", "license", "split",
+})  # fmt: skip
+"""Columns that gmai-data writes beside a conversation, and that are no part of it."""
+_NOTHING: tuple[Any, ...] = (None, "", [], {}, "[]", "{}")
 _BESIDE_QUESTION = ("options", "choices", "context", "input", "hint", "instruction")
-_NO_IMAGE: tuple[Any, ...] = (None, "", [])
+_SAID = ("value", "content", "text")
+_TEXT_PARTS, _IMAGE_PARTS = ("text", "input_text", "output_text"), ("image", "image_url", "input_image")
+_HOW_SHOWN = frozenset({
+    "type", "index", "detail", "min_pixels", "max_pixels", "resized_height", "resized_width", "cache_control",
+})  # fmt: skip
+"""Keys of a part that do not change what it says; the size of images is that of the checkpoint."""
+_OF_IMAGE = ("image", "image_url", "path", "url", "base64", "source", "bytes", "data")
 _PICTURE_ENDS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".dcm")
 
 
@@ -71,9 +90,10 @@ class Turns:
         images: In the order of the row.
         images_are_of_column: Whether they are not of the parts of messages.
         note: One of `NOTES`.
+        unread: Columns, and fields of turns as `messages.NAME`, that are filled and say nothing here.
     """
 
-    __slots__ = ("images", "images_are_of_column", "messages", "note", "unlearned")
+    __slots__ = ("images", "images_are_of_column", "indexes", "messages", "note", "unlearned", "unread")
 
     def __init__(self) -> None:
         self.messages: list[dict[str, str]] = []
@@ -81,6 +101,8 @@ class Turns:
         self.images: list[Image] = []
         self.images_are_of_column = False
         self.note: str | None = None
+        self.unread: tuple[str, ...] = ()
+        self.indexes: list[Any] = []
 
 
 class Refused(Exception):  # noqa: N818 (an outcome, not an error)
@@ -113,25 +135,55 @@ def shape_of(columns: Any) -> str | tuple[str, str] | None:
     return next((name for name in CHATS[5:] if name in columns), None)
 
 
+def changes_row(name: str) -> bool:
+    """Return whether a column of this name is read, or makes a row be refused."""
+    return name in FLAGS or _CHANGES_ROW.fullmatch(name) is not None or _OPTION.fullmatch(name) is not None
+
+
 @dataclass(frozen=True)
 class _Columns:
-    """Which columns of a row say what."""
+    """Which columns of a row say what; those that are empty say nothing."""
 
     shape: str | tuple[str, str] | None
     images: tuple[str, ...]
     systems: tuple[str, ...]
     refused: tuple[str, ...]
+    flags: tuple[str, ...]
+    other: str | tuple[str, str] | None
+    """A second shape."""
+    unread: tuple[str, ...]
 
 
 @lru_cache(4096)
-def _columns(names: tuple[str, ...]) -> _Columns:
+def _columns(filled: tuple[str, ...], names: tuple[str, ...]) -> _Columns:
     """Return what columns say: the rows of a file have few sets of them."""
-    shape = shape_of(names)
+    shape = shape_of(filled) or shape_of(names)
+    own = {shape} if isinstance(shape, str) else set(shape or ())
 
     def there(known: Sequence[str]) -> tuple[str, ...]:
-        return tuple(name for name in known if name in names and name != shape)
+        return tuple(name for name in known if name in filled and name not in own)
 
-    return _Columns(shape, there(IMAGES), there(SYSTEMS), there(REFUSED))
+    is_pair = isinstance(shape, tuple) and shape != REPORT
+    refused = [name for name in filled if name not in own and _CHANGES_ROW.fullmatch(name)]
+    if is_pair:
+        letters = ("A", "B", "C", "D", "E")
+        single = letters if {"A", "B"} <= {*filled} else ()
+        refused += [
+            name for name in filled if name not in (*own, *LETTERS) and (name in single or _OPTION.fullmatch(name))
+        ]
+        other = next((pair for pair in PAIRS if {*pair} <= {*filled} and not own & {*pair}), None)
+    else:
+        other = (
+            next((name for name in CHATS[:5] if name in filled and name not in own), None) if shape in CHATS else None
+        )
+    images, systems, flags = there(IMAGES), there(SYSTEMS), there(FLAGS)
+    read = {*own, *images, *systems, *flags, *refused, *NEUTRAL, "objects"} | (
+        {other} if isinstance(other, str) else set()
+    )
+    if is_pair:
+        read |= {*(other or ()), *LETTERS, *_BESIDE_QUESTION, "history"}
+    unread = tuple(name for name in filled if name not in read)
+    return _Columns(shape, images, systems, tuple(refused), flags, other, unread)
 
 
 def turns_of(row: dict[str, Any]) -> Turns:
@@ -140,22 +192,22 @@ def turns_of(row: dict[str, Any]) -> Turns:
     Raises:
         Refused: It has none, or a field that cannot be read.
     """
-    columns = _columns(tuple(row))
+    columns = _columns(tuple(name for name, value in row.items() if value not in _NOTHING), tuple(row))
     shape = columns.shape
     if shape is None:
         names = shortened(", ".join(map(str, row)))
         raise Refused("columns", f"the row has no messages, nor a question and its answer, but {names or 'nothing'}")
     for name in columns.refused:
-        if row[name]:
-            raise Refused("fields", f"`{name}` is not read")
+        raise Refused("fields", f"`{name}` is not read")
+    for name in columns.flags:
+        if row[name] != 1:
+            raise Refused("fields", f"`{name}` is {row[name]!r:.40}, which is not read of a whole row")
+    label = row.get("label")
+    if isinstance(label, bool) or (isinstance(label, str) and label.casefold() in ("true", "false")):
+        raise Refused("fields", "`label` says whether the answer is liked, which is not read")
     turns = Turns()
-    for name in columns.images:
-        if row[name] not in _NO_IMAGE:
-            images = images_of(row[name])
-            if isinstance(images, Problem):
-                raise Refused(images.rule, images.found)
-            turns.images, turns.images_are_of_column = images, True
-            break
+    turns.unread = columns.unread
+    _read_images(row, columns.images, turns)
     if shape == REPORT:
         sections = [row.get(name) for name in REPORT]
         turns.note = CAPTIONED
@@ -169,17 +221,48 @@ def turns_of(row: dict[str, Any]) -> Turns:
         _add(turns, "assistant", row[shape])
     else:
         _read_chat(row[shape], shape, turns)
+    if columns.other is not None:
+        _check_same(row, shape, columns.other, turns)
+    if turns.indexes and turns.indexes != [*range(len(turns.indexes))]:
+        order = ", ".join(map(str, turns.indexes[:8]))
+        raise Refused("images", f"the parts take the images by `index` {order}, and not in their order")
     if columns.systems:
         _read_system(row, columns.systems, turns)
-    if not turns.images and not columns.images:
-        _check_no_image_is_dropped(row, shape)
+    for name in turns.unread:
+        if name in row and _looks_like_image(row[name], paths=not turns.images):
+            raise Refused("fields", f"`{name}` looks like an image and is not read: call the column `image`")
     return turns
+
+
+def _read_images(row: dict[str, Any], names: tuple[str, ...], turns: Turns) -> None:
+    """Take the first column that holds images; another may only say where they come from."""
+    for number, name in enumerate(names):
+        images = images_of(row[name])
+        if number:
+            held = isinstance(images, list) and not all(isinstance(image, str) for image in images)
+            if held or (name in IMAGES[:2] and images != turns.images):
+                raise Refused("fields", f"`{name}` holds images beside `{names[0]}`; one column holds those of a row")
+            continue
+        if isinstance(images, Problem):
+            raise Refused(images.rule, images.found)
+        of_table = isinstance(images[0], bytes) if images else False
+        if of_table and name != next(column for column in IMAGES if column in row):
+            raise Refused("fields", f"`{name}` holds images beside another column of images; one column holds them all")
+        turns.images, turns.images_are_of_column = images, True
+
+
+def _check_same(row: dict[str, Any], shape: Any, other: str | tuple[str, str], turns: Turns) -> None:
+    """Refuse a row that says two things."""
+    second = Turns()
+    second.images, second.images_are_of_column = list(turns.images), turns.images_are_of_column
+    _read_chat(row[other], other, second) if isinstance(other, str) else _read_pair(row, other, second)
+    if second.messages != turns.messages:
+        one, two = ("`" + ("` and `".join(name) if isinstance(name, tuple) else name) + "`" for name in (shape, other))
+        raise Refused("fields", f"{one} and {two} say two things, and which is meant is not known")
 
 
 def _read_pair(row: dict[str, Any], shape: tuple[str, str], turns: Turns) -> None:
     question, answer = row[shape[0]], row[shape[1]]
-    if row.get("label") is not None and isinstance(row["label"], bool):
-        raise Refused("fields", "`label` says whether the answer is liked, which is not read")
     options = [(name[-1], row[name]) for name in LETTERS if isinstance(row.get(name), str) and row[name].strip()]
     if options and isinstance(question, str):
         lines = [text if text.strip().startswith(f"{letter}") else f"{letter}: {text}" for letter, text in options]
@@ -193,27 +276,61 @@ def _read_pair(row: dict[str, Any], shape: tuple[str, str], turns: Turns) -> Non
         if shape[0] != "instruction" or name not in ("input", "context") or not isinstance(row[name], str):
             raise Refused("fields", f"`{name}` beside `{shape[0]}` is not read")
         question = f"{question}\n{row[name]}"
-    for past in row.get("history") or []:
-        if not isinstance(past, list) or len(past) != 2:
+    for past in _past(row.get("history")):
+        if isinstance(past, dict):
+            _read_turn(past, turns)
+        elif isinstance(past, list) and len(past) == 2:
+            _add(turns, "user", past[0])
+            _add(turns, "assistant", past[1])
+        else:
             raise Refused("fields", "`history` is no list of a question and an answer each")
-        _add(turns, "user", past[0])
-        _add(turns, "assistant", past[1])
     for role, part in (("user", question), ("assistant", answer)):
-        if isinstance(part, list) and part and all(isinstance(turn, dict) and "role" in turn for turn in part):
+        parsed = _parsed(part)
+        part = parsed if _all_turns(parsed) else part
+        if _all_turns(part):
             _read_chat(part, shape[0] if role == "user" else shape[1], turns)
         else:
             _add(turns, role, part)
 
 
+def _past(history: Any) -> list[Any]:
+    if isinstance(history, str) and history:
+        history = _parsed(history)
+        if history is None:
+            raise Refused("fields", "`history` is no list of a question and an answer each")
+    return history or []
+
+
+def _parsed(text: Any) -> Any:
+    """Return the list or object that a text is as JSON; None where it is a text and nothing else."""
+    if not isinstance(text, str) or text[:1] not in ("[", "{") or text.rstrip()[-1:] not in ("]", "}"):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _all_turns(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(turn, dict) and "role" in turn for turn in value)
+
+
 def _read_chat(value: Any, column: str, turns: Turns) -> None:
     if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            raise Refused("columns", f"`{column}` is text, not a list of messages") from None
+        value = _parsed(value)
+        if value is None:
+            raise Refused("columns", f"`{column}` is text, not a list of messages")
+    if isinstance(value, dict) and value and all(isinstance(own, list) for own in value.values()):
+        # A list of objects as `datasets` stores a Sequence of them: an object of lists.
+        if len({len(own) for own in value.values()}) != 1:
+            raise Refused("columns", f"`{column}` is an object of lists that differ in length")
+        value = [dict(zip(value, turn, strict=True)) for turn in zip(*value.values(), strict=True)]
     if not isinstance(value, list):
         raise Refused("columns", f"`{column}` is {kind_of(value)}, not a list of messages")
     for number, turn in enumerate(value):
+        parsed = _parsed(turn)
+        if isinstance(parsed, dict) and ("role" in parsed or "from" in parsed):
+            turn = parsed
         if isinstance(turn, dict):
             _read_turn(turn, turns)
         elif isinstance(turn, str):
@@ -224,64 +341,101 @@ def _read_chat(value: Any, column: str, turns: Turns) -> None:
 
 def _read_turn(turn: dict[str, Any], turns: Turns) -> None:
     number = len(turns.messages) + 1
-    who, content = turn.get("from"), turn.get("value")
+    who = turn.get("from")
     if who is None:
         who = turn.get("role")
-    if content is None:
-        content = turn.get("content")
+    elif turn.get("role") is not None and _role(turn["role"]) != _role(who):
+        raise Refused("messages", f"message {number} has two speakers: `from` and `role` differ")
     if who is None:
         pair = next((pair for pair in PAIRS if pair[0] in turn and pair[1] in turn), None)
         if pair is None:
             raise Refused("messages", f"message {number} has no `role` and `content`")
+        if len(turn) > 2:
+            _read_flags(turn, pair, "assistant", number + 1, turns)
         _add(turns, "user", turn[pair[0]])
         _add(turns, "assistant", turn[pair[1]])
         return
-    role = ROLES.get(who) or ROLES.get(who.casefold()) if isinstance(who, str) else None
+    said = [name for name in _SAID if turn.get(name) is not None]
+    content = turn[said[0]] if said else None
+    if len(said) > 1 and any(turn[name] != content for name in said):
+        raise Refused("messages", f"message {number} says two things: `{said[0]}` and `{said[1]}` differ")
+    role = _role(who)
     if len(turn) > 2:
-        _read_flags(turn, role, turns)
+        _read_flags(turn, ("from", "role", *_SAID), role, number, turns)
     if role is None:
         if str(who).casefold() in TOOLS:
             raise Refused("roles", f"message {number} is of a tool ({who}), which is not read")
         raise Refused("roles", f"message {number} is from {str(who)!r:.40}")
+    if role == "system" and content in (None, "") and not turns.messages:
+        return  # no system prompt, as an empty column `system` is none
     _add(turns, role, content)
 
 
-def _read_flags(turn: dict[str, Any], role: str | None, turns: Turns) -> None:
-    number = len(turns.messages) + 1
-    for name in _IN_TURN:
-        if turn.get(name):
-            raise Refused("fields", f"`{name}` of message {number} is not read")
-    for name in FLAGS:
-        flag = turn.get(name)
-        if flag is None:
+def _role(who: Any) -> str | None:
+    return ROLES.get(who) or ROLES.get(who.strip().casefold()) if isinstance(who, str) else None
+
+
+def _read_flags(turn: dict[str, Any], known: Sequence[str], role: str | None, number: int, turns: Turns) -> None:
+    """Read whether a turn is to be learned; refuse what else changes it.
+
+    Args:
+        turn: As it stands.
+        known: Its fields that say who speaks, and what.
+        role: Whose the message is that flags are of.
+        number: Of that message, from 1.
+        turns: What was read so far.
+    """
+    for name, value in turn.items():
+        if name in known or value in _NOTHING:
             continue
-        if flag not in (0, 1):
-            raise Refused("fields", f"`{name}` of message {number} is {flag!r:.40}, neither true nor false")
-        if role == "assistant" and not flag:
+        if name not in FLAGS:
+            if _CHANGES_TURN.search(name):
+                raise Refused("fields", f"`{name}` of message {number} is not read")
+            turns.unread = tuple(dict.fromkeys((*turns.unread, f"messages.{name}")))
+            continue
+        if value not in (0, 1):
+            raise Refused("fields", f"`{name}` of message {number} is {value!r:.40}, neither true nor false")
+        if role == "assistant" and not value:
             turns.unlearned.append(number - 1)
-        elif role != "assistant" and flag:
+        elif role != "assistant" and value:
             raise Refused("fields", f"`{name}` asks to learn message {number}, which is no answer")
 
 
 def _add(turns: Turns, role: str, content: Any) -> None:
     if not isinstance(content, str):
         content = _text_of_parts(content, len(turns.messages) + 1, turns)
+    elif content[:2] == "[{" and isinstance(parts := _parsed(content), list) and all(map(_is_part, parts)):
+        content = _text_of_parts(parts, len(turns.messages) + 1, turns)
     turns.messages.append({"role": role, "content": content})
+
+
+def _is_part(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") in (*_TEXT_PARTS, *_IMAGE_PARTS)
 
 
 def _text_of_parts(content: Any, number: int, turns: Turns) -> str:
     """Return the text of typed parts, put together as the checkpoint's chat template does it."""
     if not isinstance(content, list) or not content:
         raise Refused("messages", f"message {number} is {kind_of(content)}, not text")
+    if len(content) > 1 and all(isinstance(part, str) for part in content):
+        raise Refused(
+            "messages", f"message {number} is a list of {len(content)} texts, and which is meant is not known"
+        )
     texts: list[str] = []
     for part in content:
         if isinstance(part, str):
             texts.append(part)
             continue
         kind = part.get("type") if isinstance(part, dict) else None
-        if kind in ("text", "input_text", "output_text") and isinstance(part.get("text"), str):
-            texts.append(part["text"])
-        elif kind in ("image", "image_url", "input_image"):
+        if isinstance(part, dict) and kind is None:  # Qwen's first form: {"image": …} and {"text": …}
+            kind = next((name for name in ("text", "image", "image_url") if part.get(name) is not None), None)
+        kind = kind.casefold() if isinstance(kind, str) else kind
+        said = next((part[name] for name in _SAID if part.get(name) is not None), None) if kind else None
+        if kind in _TEXT_PARTS and isinstance(said, str):
+            _check_part(part, _SAID, number)
+            texts.append(said)
+        elif kind in _IMAGE_PARTS:
+            _check_part(part, _OF_IMAGE, number)
             texts.append(f"{PLACEHOLDER}\n")
             _take_image(part, number, turns)
         else:
@@ -289,17 +443,23 @@ def _text_of_parts(content: Any, number: int, turns: Turns) -> str:
     return "".join(texts)
 
 
+def _check_part(part: dict[str, Any], known: Sequence[str], number: int) -> None:
+    for name, value in part.items():
+        if name not in known and name not in _HOW_SHOWN and value not in _NOTHING:
+            raise Refused("fields", f"`{name}` of a part of message {number} is not read")
+
+
 def _take_image(part: dict[str, Any], number: int, turns: Turns) -> None:
     """Take the image that a part holds itself; without one it stands for the next image of the row."""
-    held = next((part[key] for key in ("image", "image_url", "path", "url", "base64") if part.get(key)), None)
-    if isinstance(held, dict) and "url" in held:
-        held = held["url"]
+    held = next((part[key] for key in _OF_IMAGE if part.get(key)), None)
     if held is None:
+        if part.get("index") is not None:
+            turns.indexes.append(part["index"])
         return
-    images = images_of(held)
+    images = images_of(held_in(held))
     if isinstance(images, Problem):
         raise Refused(images.rule, f"message {number}: {images.found}")
-    if not all(isinstance(image, str) for image in images) or turns.images_are_of_column:
+    if len(images) != 1 or not isinstance(images[0], str) or turns.images_are_of_column:
         raise Refused("images", f"message {number} holds an image itself: all images belong into `images`")
     turns.images += images
 
@@ -320,14 +480,16 @@ def _read_system(row: dict[str, Any], names: tuple[str, ...], turns: Turns) -> N
         turns.unlearned = [number + 1 for number in turns.unlearned]
 
 
-def _check_no_image_is_dropped(row: dict[str, Any], shape: str | tuple[str, str]) -> None:
-    read = {"id", *((shape,) if isinstance(shape, str) else shape)}
-    for name, value in row.items():
-        if name in read:
-            continue
-        of_path = isinstance(value, str) and len(value) < 500 and value.lower().endswith(_PICTURE_ENDS)
-        if of_path or isinstance(value, bytes) or (isinstance(value, dict) and {"bytes", "path"} == {*value}):
-            raise Refused("fields", f"`{name}` looks like an image and is not read: call the column `image`")
+def _looks_like_image(value: Any, *, paths: bool) -> bool:
+    """Return whether a value holds a picture, or with `paths` names one."""
+    if isinstance(value, str):
+        is_path = len(value) < 500 and value.lower().endswith(_PICTURE_ENDS)
+        return is_base64_picture(value) or value.startswith("data:image/") or (paths and is_path)
+    if isinstance(value, dict):
+        return any(_looks_like_image(own, paths=paths) for own in value.values())
+    if isinstance(value, list):
+        return any(_looks_like_image(own, paths=paths) for own in value[:8])
+    return isinstance(value, bytes)
 
 
 def kind_of(value: Any) -> str:

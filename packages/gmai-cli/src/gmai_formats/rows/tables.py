@@ -1,6 +1,6 @@
 """Parquet files and Arrow files of `save_to_disk` ▶ rows, without the bytes of their images where those can wait."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -15,17 +15,18 @@ from gmai_formats.rows.shapes import (
     CHATS,
     IMAGES,
     LETTERS,
+    NEUTRAL,
     PAIRS,
-    REFUSED,
     REPORT,
     SYSTEMS,
+    changes_row,
 )
 
 pa: Any = cast(Any, pyarrow)
 pq: Any = cast(Any, pyarrow.parquet)
 
 READ = frozenset({
-    "id", *CHATS, *CAPTIONS, *IMAGES, *LETTERS, *REFUSED, *REPORT, *SYSTEMS, *(name for pair in PAIRS for name in pair),
+    "id", *CHATS, *CAPTIONS, *IMAGES, *LETTERS, *REPORT, *SYSTEMS, *(name for pair in PAIRS for name in pair),
     "options", "choices", "context", "hint", "history", "label", "objects", "width", "height",
 })  # fmt: skip
 """Columns that a row's verdict depends on."""
@@ -161,13 +162,32 @@ def columns_to_read(schema: Any, also: frozenset[str] = frozenset()) -> list[str
     """
     images = image_column(schema.names)
 
-    def is_read(name: str, kind: Any) -> bool:
-        if name in IMAGES:
-            return name == images or pa.types.is_string(kind)
-        could_be_image = pa.types.is_string(kind) or pa.types.is_binary(kind) or pa.types.is_struct(kind)
-        return name in READ or name in also or (images is None and could_be_image)
+    def is_read(field: Any) -> bool:
+        if field.name in IMAGES:
+            return field.name == images or may_hold_image(field.type, names=True)
+        return has_meaning(field.name) or field.name in also or may_hold_image(field.type, names=images is None)
 
-    return [field.name for field in schema if is_read(field.name, field.type)]
+    return [field.name for field in schema if is_read(field)]
+
+
+def has_meaning(name: str) -> bool:
+    """Return whether a row's verdict depends on a column, by its name."""
+    return name in READ or changes_row(name)
+
+
+def unread_columns(names: Iterable[str]) -> list[str]:
+    """Return the columns that neither a verdict depends on nor gmai-data writes: they are named, and left alone."""
+    return [name for name in names if name not in NEUTRAL and not has_meaning(name)]
+
+
+def may_hold_image(kind: Any, *, names: bool) -> bool:
+    """Return whether values of a type may hold a picture, or with `names` its path."""
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return may_hold_image(kind.value_type, names=names)
+    if pa.types.is_struct(kind):
+        return any(may_hold_image(field.type, names=names) for field in kind)
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or (names and is_text)
 
 
 def parquet_rows(path: Path, also: frozenset[str]) -> Iterator[tuple[int, dict[str, Any]]]:

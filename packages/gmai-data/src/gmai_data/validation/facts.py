@@ -15,6 +15,7 @@ from typing import Any
 from gmai_formats.rows.images import FilePart, Image, InTable, read_named
 from gmai_formats.rows.rules import Problem, shortened
 from gmai_formats.rows.sample import Sample
+from gmai_formats.rows.shapes import NEUTRAL
 from gmai_formats.rows.tables import READ
 from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
@@ -27,7 +28,7 @@ FORMATS = (*OPENED, "GIF", "JPEG2000", "PPM")
 _VOCABULARIES = {"kind": Kind, "language": Language, "modality": Modality, "department": Department}
 COLUMNS = frozenset({"boxes", "provenance", *_VOCABULARIES})
 """Columns that are read here."""
-KNOWN = READ | COLUMNS | {"parent_id", "labels", "source", "license", "split"}
+KNOWN = READ | COLUMNS | NEUTRAL
 """Columns that have a meaning; any other one is counted as unknown and otherwise left alone."""
 _REMEMBERED = 4096
 

@@ -15,10 +15,11 @@ from gmai_formats.files import replace_atomically
 from gmai_formats.rows.files import SUFFIXES, Format, format_by_name, format_of, read_rows
 from gmai_formats.rows.mixtures import Mixture, MixtureEntry, read_mixing_list, read_mixture_file
 from gmai_formats.rows.rules import RULES, Problem
-from gmai_formats.rows.sample import id_of, read_row
+from gmai_formats.rows.sample import Sample, id_of, read_row
 from gmai_formats.rows.splits import files_of, image_folders
+from gmai_formats.rows.tables import unread_columns
 
-from gmai_data.validation.facts import COLUMNS, KNOWN, Pictures, problems_of
+from gmai_data.validation.facts import COLUMNS, Pictures, problems_of
 from gmai_data.validation.finding import Finding
 from gmai_data.validation.ids import Ids
 
@@ -176,7 +177,8 @@ def _check_all(path: Path, works: list[Work], account: Account, bar: Progress) -
             verdict = read_row(value, work.images)
             row: dict[str, Any] = value if isinstance(value, dict) else {}
             own = id_of(row)
-            account.unknown.update(str(column) for column in row.keys() - KNOWN)
+            unread = set(unread_columns(row))
+            account.unknown.update(map(str, unread.union(verdict.unread) if isinstance(verdict, Sample) else unread))
             account.no_id += bool(row) and own is None
             if own is not None:
                 ids.add(own, name, number)

@@ -5,6 +5,7 @@ without reading the rows around it, so its images are copied once, end to end, w
 """
 
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,13 +21,14 @@ from gmai_formats.rows.plain import MESSAGES, plain_rows
 from gmai_formats.rows.rules import Problem, printable
 from gmai_formats.rows.sample import Sample, id_of, read_row
 from gmai_formats.rows.shapes import IMAGES
-from gmai_formats.rows.tables import Batch, table_columns
+from gmai_formats.rows.tables import Batch, table_columns, unread_columns
 from gmai_formats.state import DamagedError, damage, read_state, seal, write_state
 
-VERSION = 2
-"""Version of the index's content; raising it makes old caches invisible."""
+VERSION = 3
+"""Of the index's content; a new one makes old caches invisible."""
 ROWS_PER_BATCH = 1024
 """Every batch of an index but the last has as many rows, so that a row's batch needs no search."""
+_UNREAD_NAMED = 40
 Folders = tuple[Path, ...]
 
 pc: Any = cast(Any, pyarrow.compute)
@@ -44,6 +46,19 @@ SCHEMA = pa.schema(
         ("problem", pa.string()),  # RULE: what was found
     ]
 )
+
+
+@dataclass(frozen=True)
+class Noticed:
+    """What the rows of a file have beside what is read.
+
+    Attributes:
+        missing: Names of images that boxes in pixels ask for and that are not there.
+        unread: Columns, and fields of turns, that say nothing here.
+    """
+
+    missing: set[str]
+    unread: set[str]
 
 
 def index_path(cache: Path, digest: str) -> Path:
@@ -93,11 +108,11 @@ def write_index(file: Path, dataset: str, to: Path, folders: Folders = ()) -> No
             f"dataset {dataset}: {file} holds no samples{columns}. Samples have `messages` (or `conversations`, or a "
             f"question and its answer) and, with pictures, `images` (or `image`). Rename the columns, or name the file."
         )
-    missing: set[str] = set()
+    noticed = Noticed(set(), set())
     batches = _table_batches if form in ("parquet", "arrow") else _row_batches
     with replace_atomically(to) as handle, pa.ipc.new_file(handle, SCHEMA) as writer:
         pending: list[Any] = []
-        for batch in batches(file, form, dataset, folders, missing):
+        for batch in batches(file, form, dataset, folders, noticed):
             pending.append(batch)
             if sum(map(len, pending)) >= ROWS_PER_BATCH:
                 rows = pa.Table.from_batches(pending).combine_chunks()
@@ -107,7 +122,12 @@ def write_index(file: Path, dataset: str, to: Path, folders: Folders = ()) -> No
                 pending = rows[whole:].to_batches()
         if pending:
             writer.write_table(pa.Table.from_batches(pending).combine_chunks())
-    write_state(seal_path(to), {"index": seal(to), "missing": sorted(missing)})
+    if form in ("parquet", "arrow"):
+        noticed.unread.update(unread_columns(table_columns(file)))
+    unread = sorted(map(printable, noticed.unread))
+    write_state(
+        seal_path(to), {"index": seal(to), "missing": sorted(noticed.missing), "unread": unread[:_UNREAD_NAMED]}
+    )
 
 
 def _broken(file: Path, dataset: str, problem: Problem, place: str) -> UserError:
@@ -117,17 +137,19 @@ def _broken(file: Path, dataset: str, problem: Problem, place: str) -> UserError
     )
 
 
-def _verdict(row: Any, folders: Folders, missing: set[str]) -> Sample | Problem:
+def _verdict(row: Any, folders: Folders, noticed: Noticed) -> Sample | Problem:
     verdict = read_row(row, folders)
     if isinstance(verdict, Problem) and verdict.rule == "path" and row.get("objects"):
         images = images_of(next((row[name] for name in IMAGES if row.get(name)), None))
         names = [image for image in images if isinstance(image, str)] if not isinstance(images, Problem) else []
-        missing.update(name for name in names if isinstance(find_image(name, folders), Problem))
+        noticed.missing.update(name for name in names if isinstance(find_image(name, folders), Problem))
+    if isinstance(verdict, Sample) and verdict.unread:
+        noticed.unread.update(verdict.unread)
     return verdict
 
 
-def _row_batches(file: Path, form: Format, dataset: str, folders: Folders, missing: set[str]) -> Iterator[Any]:
-    rows = ((place, row, _verdict(row, folders, missing)) for place, row in read_rows(file, form))
+def _row_batches(file: Path, form: Format, dataset: str, folders: Folders, noticed: Noticed) -> Iterator[Any]:
+    rows = ((place, row, _verdict(row, folders, noticed)) for place, row in read_rows(file, form))
     number = 0
     for batch in _batched(rows):
         ids: list[str] = []
@@ -188,7 +210,7 @@ def _ranges(images: list[Image]) -> list[int] | None:
     return [value for image in images if isinstance(image, FilePart) for value in (image.offset, image.size)]
 
 
-def _table_batches(file: Path, form: Format, dataset: str, folders: Folders, missing: set[str]) -> Iterator[Any]:
+def _table_batches(file: Path, form: Format, dataset: str, folders: Folders, noticed: Noticed) -> Iterator[Any]:
     for batch in read_batches(file, form):
         if isinstance(batch, Problem):
             raise _broken(file, dataset, batch, "is not whole")
@@ -196,7 +218,7 @@ def _table_batches(file: Path, form: Format, dataset: str, folders: Folders, mis
         plain = plain_rows(batch)
         others = np.flatnonzero(~plain)
         rows = batch.rows(others)
-        verdicts: list[Sample | Problem] = [_verdict(row, folders, missing) for row in rows]
+        verdicts: list[Sample | Problem] = [_verdict(row, folders, noticed) for row in rows]
         messages = batch.columns.column("messages") if plain.any() else None
         if messages is None or any(_differs(row, verdict) for row, verdict in zip(rows, verdicts, strict=True)):
             values: list[Any] = [[] for _ in range(count)] if messages is None else messages.to_pylist()

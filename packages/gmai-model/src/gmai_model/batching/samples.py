@@ -11,9 +11,10 @@ import pyarrow as pa
 from gmai_formats.errors import UserError
 from gmai_formats.rows.images import FilePart, ImageBytes, NamedImage, find_image
 from gmai_formats.rows.rules import Problem
+from gmai_formats.state import read_state
 
 from gmai_model.batching.images import CopiedImage, ImageCopy
-from gmai_model.batching.index import ROWS_PER_BATCH, index_path
+from gmai_model.batching.index import ROWS_PER_BATCH, index_path, seal_path
 from gmai_model.batching.sources import SourceFiles
 
 
@@ -46,6 +47,7 @@ class SampleTable:
     def __init__(self, source: SourceFiles, digests: list[str], cache: Path) -> None:
         self.source = source
         self.digests = digests
+        self._cache = cache
         self._readers: list[Any] = []
         self._copies = [ImageCopy(cache, digest) for digest in digests]
         counts: list[int] = []
@@ -103,6 +105,12 @@ class SampleTable:
                 if notes.null_count < len(notes):
                     found.update(note for note in notes.to_pylist() if note is not None)
         return found
+
+    @property
+    def unread(self) -> list[str]:
+        """Columns, and fields of turns, that are in the files and say nothing here."""
+        marks = (read_state(seal_path(index_path(self._cache, digest))) for digest in self.digests)
+        return sorted({name for mark in marks for name in mark["unread"]})
 
     @property
     def ids(self) -> Collection[str]:

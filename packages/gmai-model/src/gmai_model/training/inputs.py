@@ -228,6 +228,9 @@ class Inputs:
         for table_, share in zip(self.source.tables, self._train.shares, strict=True):
             for note, count in table_.notes.items():
                 say(f"{share.name}: {count} rows: {note}")
+            if unread := table_.unread:
+                more = f" and {len(unread) - 12} more" if len(unread) > 12 else ""
+                say(f"{share.name}: fields that are not read: {', '.join(unread[:12])}{more}")
         looked, missing = self.source.missing_images(_IMAGES_LOOKED_FOR)
         if missing:
             say(f"{len(missing)} of {looked} image files that were looked for are missing; the first: {missing[0]}")

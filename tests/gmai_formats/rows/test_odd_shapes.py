@@ -1,0 +1,183 @@
+"""Rows as people write them: each is read as it is meant, or refused by the field's name; nothing of it is dropped."""
+
+import base64
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from gmai_formats.rows.files import read_rows
+from gmai_formats.rows.plain import MESSAGES, plain_rows
+from gmai_formats.rows.rules import Problem
+from gmai_formats.rows.sample import Sample, read_row
+from gmai_formats.rows.tables import parquet_batches
+from PIL import Image
+
+Q, A = "What is it?", "A cyst."
+_FILE = io.BytesIO()
+Image.new("RGB", (50, 40), (9, 99, 200)).save(_FILE, "PNG")
+PNG = _FILE.getvalue()
+BASE64 = base64.b64encode(PNG).decode()
+URI = f"data:image/png;base64,{BASE64}"
+BARE = f"data:;base64,{BASE64}"
+IN_FRONT = f"<image>\n{Q}"
+
+
+def said(*texts: Any) -> list[dict[str, Any]]:
+    return [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(texts)]
+
+
+def one(question: Any = Q, answer: Any = A, **more: Any) -> dict[str, Any]:
+    return {"messages": said(question, answer), **more}
+
+
+def answer(**fields: Any) -> dict[str, Any]:
+    return {"messages": [*said(Q), {"role": "assistant", "content": A, **fields}, *said("And?", "No.")]}
+
+
+def part(kind: str, **fields: Any) -> dict[str, Any]:
+    return {"type": kind, **fields}
+
+
+TEXT = part("text", text=Q)
+
+READ: list[tuple[str, dict[str, Any], list[str], list[Any]]] = [
+    ("typed texts", one([TEXT], [part("text", text=A)]), [Q, A], []),
+    ("typed texts under other keys", one([part("text", content=Q)], [part("output_text", value=A)]), [Q, A], []),
+    ("an empty text part", one([part("text", text=""), TEXT]), [Q, A], []),
+    ("parts of a union, as Parquet holds them", one([part("image", text=None, index=0), {**TEXT, "index": None}],
+     images=["a.png"]), [IN_FRONT, A], ["a.png"]),
+    ("image_url as text", one([part("image_url", image_url="a.png"), TEXT]), [IN_FRONT, A], ["a.png"]),
+    ("image_url with detail", one([part("image_url", image_url={"url": URI, "detail": "high"}), TEXT]), [IN_FRONT, A],
+     [URI]),
+    ("Anthropic's source", one([part("image", source={"type": "base64", "media_type": "image/png", "data": BASE64}),
+     TEXT]), [IN_FRONT, A], [URI]),
+    ("Qwen's parts without a type", one([{"image": "a.png"}, {"text": Q}], [{"text": A}]), [IN_FRONT, A], ["a.png"]),
+    ("types in capitals", one([part("IMAGE"), part("Text", text=Q)], images=["a.png"]), [IN_FRONT, A], ["a.png"]),
+    ("parts as JSON text", one(json.dumps([part("image"), TEXT]), images=["a.png"]), [IN_FRONT, A], ["a.png"]),
+    ("a file: address", one([part("image", image="file:///x/a.png"), TEXT]), [IN_FRONT, A], ["/x/a.png"]),
+    ("messages as JSON text", {"messages": json.dumps(said("<image>Q", A)), "images": ["a.png"]}, ["<image>Q", A],
+     ["a.png"]),
+    ("messages each as JSON text", {"messages": [json.dumps(turn) for turn in said(Q, A)]}, [Q, A], []),
+    ("prompt and completion as JSON text", {"prompt": json.dumps(said(Q)), "completion": json.dumps(said(Q, A)[1:])},
+     [Q, A], []),
+    ("a Sequence of turns", {"conversations": {"from": ["human", "gpt"], "value": [Q, A]}}, [Q, A], []),
+    ("role and text", {"messages": [{"role": "User ", "text": Q}, {"role": " ASSISTANT", "text": A}]}, [Q, A], []),
+    ("an empty system turn", {"messages": [{"role": "system", "content": ""}, *said(Q, A)]}, [Q, A], []),
+    ("a developer's turn", {"messages": [{"role": "developer", "content": "S"}, *said(Q, A)]}, ["S", Q, A], []),
+    ("no tools", one(tools="[]", videos=[], rejected=None), [Q, A], []),
+    ("history as JSON text", {"query": Q, "response": A, "history": json.dumps([["q", "a"]])}, ["q", "a", Q, A], []),
+    ("history as turns", {"query": Q, "response": A, "history": said("q", "a")}, ["q", "a", Q, A], []),
+    ("the first column is empty", {"messages": None, "conversations": said(Q, A)}, [Q, A], []),
+    ("the same in two columns", {"messages": said(Q, A), "conversations": [{"from": "human", "value": Q},
+     {"from": "gpt", "value": A}]}, [Q, A], []),
+    ("turns empty, a pair beside", {"messages": [], "question": Q, "answer": A}, [Q, A], []),
+    ("the_cauldron", {"texts": [{"user": Q, "assistant": A, "source": "x"}], "images": ["a.png"]}, [IN_FRONT, A],
+     ["a.png"]),
+    ("base64 without a head", one("<image>", images=[BASE64]), ["<image>", A], [BARE]),
+    ("base64 as bytes", one("<image>", images=[{"bytes": BASE64, "path": None}]), ["<image>", A], [BARE]),
+    ("images as JSON text", one("<image>", images='["a.png"]'), ["<image>", A], ["a.png"]),
+    ("an image's url", one("<image>", images=[{"url": "a.png"}]), ["<image>", A], ["a.png"]),
+    ("an OpenAI part in images", one("<image>", images=[part("image_url", image_url={"url": URI})]), ["<image>", A],
+     [URI]),
+    ("a second column with the name", one("<image>", image={"bytes": PNG, "path": "1.png"}, image_path="x/1.png"),
+     ["<image>", A], [PNG]),
+]  # fmt: skip
+
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("parts in another order", one([part("image", index=1), part("image", index=0), TEXT], images=["a.png", "b.png"]),
+     "`index` 1, 0"),
+    ("a file of OpenAI", one([part("input_image", file_id="f"), TEXT], images=["a.png"]), "`file_id`"),
+    ("an address", one([part("image", source={"type": "url", "url": "https://x/y.png"}), TEXT]), "is an address"),
+    ("a text part with an image", one([{**TEXT, "image": "a.png"}]), "`image` of a part"),
+    ("a thought", one(Q, [part("thinking", thinking="…"), part("text", text=A)]), "'thinking'"),
+    ("several answers", {"question": Q, "answer": ["x", "y"]}, "a list of 2 texts"),
+    ("several captions", {"image": "a.png", "caption": ["x", "y"]}, "a list of 2 texts"),
+    ("two speakers", {"messages": [{"from": "human", "role": "assistant", "value": Q}, *said(Q, A)[1:]]},
+     "two speakers"),
+    ("two texts", {"messages": [{"from": "human", "value": Q, "content": "x"}, *said(Q, A)[1:]]}, "says two things"),
+    ("two conversations", {"messages": said(Q, A), "conversations": said(Q, "B")}, "say two things"),
+    ("two pairs", {"prompt": "p", "response": "r", "question": Q, "answer": A}, "say two things"),
+    ("options in columns", {"question": Q, "answer": "A", "opa": "x", "opb": "y"}, "`opa`"),
+    ("options in letters", {"question": Q, "answer": "A", "A": "x", "B": "y"}, "`A`"),
+    ("two columns of images", one("<image>", images=["a.png"], image="b.png"), "`image` holds images beside `images`"),
+    ("two columns of pictures", one("<image>", image={"bytes": PNG}, scan={"bytes": PNG}),
+     "`scan` looks like an image"),
+    ("base64 elsewhere", one(image_b64=BASE64), "`image_b64` looks like an image"),
+    ("paths elsewhere", one(pictures=["a.png"]), "`pictures` looks like an image"),
+    ("media", one(media=[{"type": "image", "path": "a.png"}]), "`media` looks like an image"),
+    ("a list of Python", one("<image>", images="['a.png']"), "is no JSON"),
+    ("an image in the system prompt", {"messages": [{"role": "system", "content": "<image>"}, *said(Q, A)],
+     "images": ["a.png"]}, "the system prompt, has `<image>`"),
+    ("a zero-width answer", one(Q, "\u200b"), "message 2 is empty"),
+    ("other fields of objects", one("<image>Find <ref-object>", "<bbox>", images=["a.png"], width=50, height=40,
+     objects={"ref": ["cyst"], "bbox": [[1, 2, 3, 4]], "width": [500]}), "`width` of `objects`"),
+    ("COCO's objects", one("<image>", images=["a.png"], objects={"bbox": [[1, 2, 3, 4]], "category": [1]}),
+     "`category`"),
+    *((f"a row's {name}", one(**{name: value}), f"`{name}`") for name, value in {
+        "label": False, "kto_tag": True, "mask": "m.png", "lung_masks": ["m.png"], "Mask": "m.png", "audio": "a.wav",
+        "audio_path": "a.wav", "videos": ["v.mp4"], "video_path": "v.mp4", "rejected_images": ["x.png"],
+        "chosen_response": "x", "negative_messages": said("x"), "documents": [{"text": "d"}], "loss": False,
+        "weight": 0.5, "train": False, "assistant_masks": [0, 1], "tools": '[{"type": "function"}]', "functions": [{}],
+    }.items()),
+    *((f"a turn's {name}", answer(**{name: value}), f"`{name}` of message 2") for name, value in {
+        "loss_mask": 1, "mask": True, "trainable": False, "training": False, "ignore": True, "reasoning": "r",
+        "thought": "r", "refusal": "r", "bbox": [1, 2, 3, 4], "attachments": ["a.png"], "picture": "a.png",
+        "prefix": True, "loss": "false", "weight": 0.5, "tool_calls": [{}], "videos": ["v.mp4"],
+    }.items()),
+    *((f"{mark} with an image", one(f"{mark} {Q}", images=["a.png"]), mark) for mark in (
+        "<IMAGE>", "<Image>", "<image 1>", "<image_1>", "<image_placeholder>", "<img>", "<im_start>", "<ImageHere>",
+        "<start_of_image>", "<|vision_start|>", "<|image_pad|>", "<|image_1|>", "[IMG]", "{image}", "<video>",
+        "<audio>",
+    )),
+    *((f"{mark} alone", one(f"{mark} {Q}"), mark) for mark in ("<img>a.png</img>", "<|box_start|>", "<video>")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("row", "texts", "images"), [case[1:] for case in READ], ids=[case[0] for case in READ])
+def test_it_is_read_as_it_is_meant(row: dict[str, Any], texts: list[str], images: list[Any]) -> None:
+    sample = read_row(row)
+    assert isinstance(sample, Sample), sample
+    assert [message["content"] for message in sample.messages] == texts
+    assert [message["role"] for message in sample.messages][-2:] == ["user", "assistant"]
+    assert sample.images == images
+
+
+@pytest.mark.parametrize(("row", "found"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
+def test_it_is_refused_by_name(row: dict[str, Any], found: str) -> None:
+    problem = read_row(row)
+    assert isinstance(problem, Problem), problem
+    assert found in problem.found
+
+
+def test_words_of_html_stay_words_where_there_is_no_image() -> None:
+    assert isinstance(read_row(one("What does <img src='a'> or [image] or {image} do?")), Sample)
+
+
+def test_what_says_nothing_is_named() -> None:
+    row = one(rationale="r", split="train", source="x")
+    row["messages"][0]["name"] = "Bob"
+    sample = read_row(row)
+    assert isinstance(sample, Sample)
+    assert sample.unread == ("rationale", "messages.name")
+
+
+@pytest.mark.parametrize("column", [
+    {"mask": pa.array([{"bytes": PNG, "path": "m"}])}, {"label": pa.array([False])}, {"label": pa.array(["True"])},
+    {"scan": pa.array([PNG])}, {"rejected_text": pa.array(["x"])}, {"weight": pa.array([0.0])},
+    {"image": pa.array([{"bytes": PNG, "path": "m"}])}, {"thumbnails": pa.array([[PNG]])},
+])  # fmt: skip
+def test_a_table_says_the_same_as_its_rows(tmp_path: Path, column: dict[str, Any]) -> None:
+    images = pa.array([[{"bytes": PNG, "path": "a"}]])
+    table = pa.table({"messages": pa.array([said("<image>", A)], MESSAGES), "images": images, "score": [1.0], **column})
+    pq.write_table(table, tmp_path / "a.parquet")
+    (batch,) = parquet_batches(tmp_path / "a.parquet")
+    assert plain_rows(batch).tolist() == [False]
+    ((_, row),) = read_rows(tmp_path / "a.parquet", "parquet")
+    verdicts = [read_row(row), read_row(batch.rows(batch.lengths.nonzero()[0])[0])]
+    assert verdicts[0] == verdicts[1]
+    assert isinstance(verdicts[0], Problem)
+    assert f"`{next(iter(column))}`" in verdicts[0].found
