@@ -1,10 +1,36 @@
-"""Which validation samples are measured: a fixed draw with the shares of all."""
+"""Which validation samples are measured: a fixed draw with the shares of all; and copies that find room."""
 
+import shutil
 from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from gmai_model.batching.prepare import _allot, stratified
+from gmai_formats.errors import UserError
+from gmai_formats.rows.mixtures import MixtureEntry
+from gmai_model.batching.images import stored_image_bytes
+from gmai_model.batching.prepare import Dataset, _allot, copy_images, stratified
+from gmai_model.batching.sources import SourceFiles
+from gmai_model.batching.team import Team
+
+
+def test_images_that_the_disk_has_no_room_for_are_not_begun(
+    samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = tuple(sorted(samples.glob("*train*.parquet")))
+    datasets = [Dataset(MixtureEntry(name="d"), SourceFiles("d", files, ()), [file.name for file in files])]
+    stored = sum(map(stored_image_bytes, files))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=stored - 1))
+    cache = tmp_path / "cache"
+    with pytest.raises(UserError, match=r"copied there once for all stages and runs, need .* GMAI_CACHE to a folder"):
+        copy_images(datasets, cache, Team())
+    assert list(cache.rglob("*")) == []
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=stored))
+    copy_images(datasets, cache, Team())
+    assert sum(file.stat().st_size for file in cache.rglob("*.bin")) <= stored
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+    copy_images(datasets, cache, Team())
 
 
 def ids(**kinds: int) -> list[str]:

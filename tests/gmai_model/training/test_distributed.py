@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from gmai_formats.errors import UserError
@@ -16,7 +17,8 @@ from .test_run import metrics
 
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "SLURM_JOB_ID", "SLURM_STEP_ID",
              "SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", "SLURM_STEP_NODELIST",
-             "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "LOCAL_WORLD_SIZE", "PYTORCH_CUDA_ALLOC_CONF")  # fmt: skip
+             "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "LOCAL_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID",
+             "PALS_LOCAL_RANKID", "PYTORCH_CUDA_ALLOC_CONF")  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +42,45 @@ def test_alone_is_rank_0_of_1() -> None:
     launch = read_launch()
     assert (launch.rank, launch.world) == (0, 1)
     assert os.environ["LOCAL_RANK"] == "0"
+
+
+WHOLE = {"RANK": "3", "WORLD_SIZE": "8", "MASTER_ADDR": "node7", "MASTER_PORT": "29500"}
+
+
+@pytest.mark.parametrize(("name", "local"), [("LOCAL_RANK", 3), ("SLURM_LOCALID", 1), ("MPI_LOCALRANKID", 2)])
+def test_a_launcher_says_which_process_of_its_machine_this_is(
+    name: str, local: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in {**WHOLE, name: str(local)}.items():
+        monkeypatch.setenv(variable, value)
+    assert read_launch() == Launch(3, 8, local, "torchrun or accelerate")
+    assert os.environ["LOCAL_RANK"] == str(local)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (WHOLE, r"rank 3 of 8, but LOCAL_RANK is not set, so that every process of a machine would take the same GPU"),
+        ({"RANK": "0"}, "RANK is 0, but WORLD_SIZE and MASTER_ADDR and MASTER_PORT is not set"),
+        ({**WHOLE, "MASTER_ADDR": ""}, "RANK is 3, but MASTER_ADDR is not set"),
+        ({**WHOLE, "RANK": "8", "LOCAL_RANK": "0"}, "RANK is '8', no whole number from 0 to 7"),
+        ({**WHOLE, "RANK": "x", "LOCAL_RANK": "0"}, "RANK is 'x', no whole number from 0 to 7"),
+        ({**WHOLE, "WORLD_SIZE": "0", "LOCAL_RANK": "0"}, "WORLD_SIZE is '0', no whole number from 1"),
+        ({**WHOLE, "LOCAL_RANK": "-1"}, "LOCAL_RANK is '-1', no whole number from 0"),
+        (
+            {**WHOLE, "LOCAL_RANK": "3", "MASTER_PORT": "70000"},
+            "MASTER_PORT is '70000', no whole number from 1 to 65535",
+        ),
+    ],
+)
+def test_a_place_that_is_not_whole_is_refused_before_anything_waits(
+    given: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match=message) as refused:
+        read_launch()
+    assert "torchrun --nproc-per-node" in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +152,7 @@ class Cuda:
     def __init__(self, visible: int, capability: tuple[int, int] = (9, 0)) -> None:
         self._visible, self._capability = visible, capability
         self.chosen: list[int] = []
+        self.name = "NVIDIA H100"
 
     def is_available(self) -> bool:
         return self._visible > 0
@@ -125,7 +167,10 @@ class Cuda:
         return self._capability
 
     def get_device_name(self) -> str:
-        return "NVIDIA H100"
+        return self.name
+
+    def get_device_properties(self) -> SimpleNamespace:
+        return SimpleNamespace(uuid="1-2")
 
 
 @pytest.mark.parametrize(
@@ -158,6 +203,16 @@ def test_bf16_needs_a_gpu_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match=r"compute capability 7\.0\) has no bf16.*precision=fp32"):
         distributed.choose_device(Launch(0, 1, 0, "none"), device="auto", precision="bf16")
     assert distributed.choose_device(Launch(0, 1, 0, "none"), device="auto", precision="fp32")
+
+
+def test_a_gpu_is_told_from_others_and_a_slice_of_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed.torch, "cuda", cuda := Cuda(1))
+    monkeypatch.delenv("DS_ACCELERATOR", raising=False)
+    assert distributed.device_identity() == "1-2"
+    cuda.name = "NVIDIA H100 MIG 1g.10gb"
+    assert distributed.device_identity() == ""
+    monkeypatch.setenv("DS_ACCELERATOR", "cpu")
+    assert distributed.device_identity() == ""
 
 
 def test_idle_gpus_are_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """The ranks meet within the time, or say who has not come."""
 
+import re
 import socket
 import threading
 from typing import Any
@@ -40,6 +41,31 @@ def test_all_ranks_meet(port: int, world: int) -> None:
     assert sorted(met) == list(range(world))
     met[0].connect().set("greeting", "hello")
     assert met[world - 1].connect().get("greeting") == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("gpus", "found"),
+    [
+        (["a", "b", "a"], r"ranks 0, 2 have the same GPU, a of \S+\. Every process needs one of its own"),
+        (["a", "b", "c"], ""),
+    ],
+)
+def test_two_processes_on_one_gpu_are_named(port: int, gpus: list[str], found: str) -> None:
+    said: list[str] = []
+
+    def come(rank: int) -> None:
+        try:
+            Meeting(launch(rank, 3), timeout_s=30, gpu=gpus[rank])
+        except UserError as error:
+            said.append(str(error))
+
+    threads = [threading.Thread(target=come, args=(rank,)) for rank in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(said) == (3 if found else 0)
+    assert all(re.match(found, each) for each in said)
 
 
 @pytest.mark.parametrize(

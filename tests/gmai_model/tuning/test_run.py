@@ -112,8 +112,14 @@ def test_several_processes_are_refused(checkpoint, tasks, tmp_path, monkeypatch)
     from gmai_model.tuning.config import resolve
     from gmai_model.tuning.run import tune
 
-    monkeypatch.setenv("RANK", "0")
-    monkeypatch.setenv("WORLD_SIZE", "2")
+    for name, value in {
+        "RANK": "0",
+        "WORLD_SIZE": "2",
+        "LOCAL_RANK": "0",
+        "MASTER_ADDR": "::1",
+        "MASTER_PORT": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
     with warnings.catch_warnings(), pytest.raises(UserError, match="in 2 processes; it runs in one"):
         tune(resolve("dpo", None, []), None, model=checkpoint, data=tasks, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()

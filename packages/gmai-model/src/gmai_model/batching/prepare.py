@@ -1,6 +1,7 @@
 """The datasets of a mixture ▶ open tables: files found, indexed, images copied out of Parquet, by all ranks."""
 
 import hashlib
+import shutil
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from gmai_formats.errors import UserError
 from gmai_formats.rows.mixtures import Mixture, MixtureEntry
 
 from gmai_model.batching.groups import kind_of
-from gmai_model.batching.images import ImageCopy
+from gmai_model.batching.images import ImageCopy, stored_image_bytes
 from gmai_model.batching.index import index_path, is_current, write_index
 from gmai_model.batching.lengths import in_processes
 from gmai_model.batching.mixture import take_share, used_entries
@@ -20,6 +21,7 @@ from gmai_model.batching.sources import SourceFiles, digest_files, find_files
 from gmai_model.batching.team import Team
 
 _IN_PROCESS_BYTES = 32 * 2**20
+_GIB = 2**30
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,31 @@ def copy_images(datasets: list[Dataset], cache: Path, team: Team) -> None:
         ImageCopy(cache, dataset.digests[number]).write(dataset.source.files[number])
 
     parquet = [dataset for dataset in datasets if dataset.source.is_parquet]
+    with team.together():
+        if team.is_main:
+            _check_room(parquet, cache)
     _together(
         write, parquet, lambda digest: ImageCopy(cache, digest).exists, team, what="copying images out of Parquet"
     )
+
+
+def _check_room(parquet: list[Dataset], cache: Path) -> None:
+    """Refuse to begin copies that the disk of the cache has no room for.
+
+    Raises:
+        UserError: Says how much is missing, and what to do.
+    """
+    pairs = [pair for own in parquet for pair in zip(own.digests, own.source.files, strict=True)]
+    files = {digest: file for digest, file in pairs if not ImageCopy(cache, digest).exists}
+    needed = sum(map(stored_image_bytes, files.values()))
+    cache.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(cache).free
+    if needed > free:
+        raise UserError(
+            f"{cache}: the images of {len(files)} Parquet files, which are copied there once for all stages and runs, "
+            f"need {needed / _GIB:.2f} GiB more, and {free / _GIB:.2f} GiB are free. Make room, or set GMAI_CACHE to a "
+            f"folder on a larger disk."
+        )
 
 
 def _together(

@@ -44,8 +44,7 @@ def read_launch() -> Launch:
     """
     env = os.environ
     if "RANK" in env:
-        world = int(env.get("WORLD_SIZE", "1"))
-        return Launch(int(env["RANK"]), world, int(env.get("LOCAL_RANK", "0")), "torchrun or accelerate")
+        return _of_launcher()
     if "SLURM_STEP_ID" in env and "SLURM_PROCID" in env:
         launch = Launch(int(env["SLURM_PROCID"]), int(env["SLURM_NTASKS"]), int(env["SLURM_LOCALID"]), "srun")
         meeting = meeting_place(env)
@@ -62,6 +61,47 @@ def read_launch() -> Launch:
     env.setdefault("MASTER_ADDR", host)
     env.setdefault("MASTER_PORT", port)
     return launch
+
+
+_LOCAL = ("LOCAL_RANK", "SLURM_LOCALID", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "PALS_LOCAL_RANKID")
+"""Which of the processes of its machine a process is, in the words of torchrun, Slurm, Open MPI, MPICH and PALS."""
+
+
+def _of_launcher() -> Launch:
+    """Return the place that RANK and its companions say.
+
+    Raises:
+        UserError: One of them is missing or is no number that fits.
+    """
+
+    def number(name: str, least: int, most: int | None = None) -> int:
+        text = os.environ[name].strip()
+        if not text.isdigit() or not least <= int(text) <= (most if most is not None else int(text)):
+            span = f"from {least}" + (f" to {most}" if most is not None else "")
+            raise UserError(f"{name} is {text!r}, no whole number {span}. {_LAUNCHED}")
+        return int(text)
+
+    needed = ["WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"]
+    if missing := [name for name in needed if not os.environ.get(name, "").strip()]:
+        raise UserError(f"RANK is {os.environ['RANK']}, but {' and '.join(missing)} is not set. {_LAUNCHED}")
+    world = number("WORLD_SIZE", 1)
+    rank = number("RANK", 0, world - 1)
+    number("MASTER_PORT", 1, 65535)
+    local = next((name for name in _LOCAL if os.environ.get(name, "").strip()), None)
+    if local is None and world > 1:
+        raise UserError(
+            f"this is rank {rank} of {world}, but LOCAL_RANK is not set, so that every process of a machine would take "
+            f"the same GPU. {_LAUNCHED}"
+        )
+    place = 0 if local is None else number(local, 0)
+    os.environ["LOCAL_RANK"] = str(place)
+    return Launch(rank, world, place, "torchrun or accelerate")
+
+
+_LAUNCHED = (
+    "A launcher sets RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT together: start with `srun gmai train "
+    "…` or `torchrun --nproc-per-node N -m gmai_cli train …`, or set them all."
+)
 
 
 def _refuse_broken_promise() -> None:
@@ -130,6 +170,13 @@ def choose_device(launch: Launch, *, device: str, precision: str) -> bool:
     if launch.rank == 0 and visible > processes and not alone:
         say(f"{visible} GPUs are visible and {processes} used: start one process per GPU, such as with torchrun")
     return True
+
+
+def device_identity() -> str:
+    """Return what tells this process's GPU from all others; nothing on the CPU, or for a slice of a GPU."""
+    if os.environ.get("DS_ACCELERATOR") == "cpu" or "MIG" in torch.cuda.get_device_name():
+        return ""
+    return str(getattr(torch.cuda.get_device_properties(), "uuid", ""))
 
 
 def start(launch: Launch, deepspeed_config: dict[str, Any], *, on_gpu: bool) -> Any:

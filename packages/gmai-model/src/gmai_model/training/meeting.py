@@ -23,12 +23,14 @@ class Meeting:
     Args:
         launch: This process among the others.
         timeout_s: Within which all must come.
+        gpu: What tells this process's GPU from all others; nothing on the CPU.
 
     Raises:
-        UserError: The port is taken, rank 0 cannot be reached, or ranks are missing; they are named.
+        UserError: The port is taken, rank 0 cannot be reached, ranks are missing, or two have one GPU; they are named.
     """
 
-    def __init__(self, launch: Launch, *, timeout_s: float) -> None:
+    def __init__(self, launch: Launch, *, timeout_s: float, gpu: str = "") -> None:
+        self._gpu = gpu
         self._launch, self._timeout_s = launch, timeout_s
         self._host, self._port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
         self._deadline = time.monotonic() + timeout_s
@@ -75,7 +77,7 @@ class Meeting:
         return PrefixStore(self._prefix, store)
 
     def _wait_for_all(self) -> None:
-        self._store.set(self._key(self._launch.rank), f"{socket.gethostname()}")
+        self._store.set(self._key(self._launch.rank), f"{socket.gethostname()} {self._gpu}")
         missing = list(range(self._launch.world))
         while missing := [rank for rank in missing if not self._store.check([self._key(rank)])]:
             if time.monotonic() >= self._deadline:
@@ -86,6 +88,27 @@ class Meeting:
                     f"{self._timeout_s:g} s; {here} {'has' if here == 1 else 'have'}. {self._remedy()}"
                 )
             time.sleep(_LOOK_S)
+        if self._gpu:
+            self._refuse_shared_gpu()
+
+    def _refuse_shared_gpu(self) -> None:
+        """Where two processes compute on one GPU, NCCL ends with an error that names neither."""
+        places: dict[str, list[int]] = {}
+        for rank in range(self._launch.world):
+            host, _, gpu = self._store.get(self._key(rank)).decode().partition(" ")
+            if gpu:
+                places.setdefault(f"{gpu} of {host}", []).append(rank)
+        self._store.set(f"looked/{self._launch.rank}", "")
+        shared = next((found for found in places.items() if len(found[1]) > 1), None)
+        if shared is not None:
+            looked = [f"looked/{rank}" for rank in range(self._launch.world)]
+            while self._launch.rank == 0 and not self._store.check(looked) and time.monotonic() < self._deadline:
+                time.sleep(_LOOK_S)  # the store ends with rank 0, and the others would not know why
+            raise UserError(
+                f"ranks {', '.join(map(str, shared[1]))} have the same GPU, {shared[0]}. Every process needs one of "
+                f"its own: start as many processes as there are GPUs, and give each one (`srun --gpus-per-task=1`, or "
+                f"LOCAL_RANK and CUDA_VISIBLE_DEVICES that differ)."
+            )
 
     @staticmethod
     def _key(rank: int) -> str:

@@ -87,7 +87,7 @@ def needs(
             llava, config, supervised=room * sum(share.supervised_tokens for share in shares),
             images=room * sum(share.images for share in shares),
         ),
-        on_gpu=torch.cuda.is_available() and os.environ.get("DS_ACCELERATOR") != "cpu",
+        on_gpu=_on_gpu(),
     )  # fmt: skip
     return Need(
         row=images * 3 * 4 * inputs.image_size**2 + 3 * 8 * tokens,
@@ -122,7 +122,7 @@ def check(
     need = needs(config, inputs, llava, model, world=world)
     local = int(os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("SLURM_NTASKS_PER_NODE") or "1")
     problem = (
-        memory_problem(need, config, free_bytes(), local=1 if torch.cuda.is_available() else local)
+        memory_problem(need, config, free_bytes(), local=1 if _on_gpu() else local)
         or disk_problem(need, out, keep=config.keep_checkpoints)
         or image_problem(inputs)
     )
@@ -165,9 +165,13 @@ def loader_room(workers: int, row: float, free: float, *, local: int) -> tuple[i
     return 0, AHEAD
 
 
+def _on_gpu() -> bool:
+    return torch.cuda.is_available() and os.environ.get("DS_ACCELERATOR") != "cpu"
+
+
 def free_bytes() -> float:
     """Return the free memory of this process's device."""
-    if torch.cuda.is_available() and os.environ.get("DS_ACCELERATOR") != "cpu":
+    if _on_gpu():
         return float(torch.cuda.mem_get_info()[0])
     try:
         text = Path("/proc/meminfo").read_text("utf-8")

@@ -80,7 +80,8 @@ def train(config: TrainConfig, stop: StopRequest, *, model: Path, data: Path, ou
     stop.before_exit.append(lambda _: lock.release())
     shapes = estimate.load_on_meta(model)  # before DeepSpeed takes part in the making of models
     trainable = sum(train for _, train in estimate.trained_parameters(shapes, config).values())
-    meeting = Meeting(launch, timeout_s=config.startup_timeout_s)
+    gpu = distributed.device_identity() if on_gpu else ""
+    meeting = Meeting(launch, timeout_s=config.startup_timeout_s, gpu=gpu)
     watchdog = Watchdog(
         meeting.connect(), rank=launch.rank, world=launch.world, silence_s=config.startup_timeout_s,
         stall_s=config.stall_timeout_s, on_exit=lock.release,
