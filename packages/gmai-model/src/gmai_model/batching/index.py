@@ -25,7 +25,7 @@ from gmai_formats.rows.tables import Batch, table_columns, unread_columns
 from gmai_formats.state import DamagedError, damage, read_state, seal, write_state
 
 VERSION = 3
-"""Of the index's content; a new one makes old caches invisible."""
+"""Version of the index's content; raising it makes old caches invisible."""
 ROWS_PER_BATCH = 1024
 """Every batch of an index but the last has as many rows, so that a row's batch needs no search."""
 _UNREAD_NAMED = 40
