@@ -117,3 +117,15 @@ def test_values_that_are_no_numbers():
     mask[0, 0] = np.nan
     with pytest.raises(SourceError, match="values that are no numbers"):
         marked_pixels(mask, "m")
+
+
+def test_a_jpeg_holds_no_numbers_so_that_its_few_values_are_noise():
+    mask = MARK * np.uint8(254)
+    mask[9, 30:60], mask[29, 31:40] = 1, 255
+    assert np.array_equal(marked_pixels(mask, "masks/1.JPG"), MARK)
+    with pytest.raises(SourceError, match="mask has several values"):
+        marked_pixels(mask, "masks/1.png")
+    labels = np.zeros((64, 80), np.uint8)
+    labels[10:30, 10:30], labels[10:30, 40:60] = 128, 255
+    with pytest.raises(SourceError, match="mask has several values"):
+        marked_pixels(labels, "masks/1.jpg")

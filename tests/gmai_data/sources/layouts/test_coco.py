@@ -215,3 +215,20 @@ def test_a_box_in_shares_of_the_picture_is_refused(coco):
     assert (found["images/1.png"].boxes, found["images/1.png"].incomplete) == ((), ("alpha",))
     (line,) = ledger.quarantine
     assert line["reason"].endswith("0.25, 0.5, 0.75, 0.75 are shares of the picture, not pixels")
+
+
+def test_a_part_of_the_name_or_the_folder_of_a_file_is_that_of_its_pictures(tmp_path, toy):
+    document = json.dumps({"images": [image(1)], "annotations": [mark(1)], "categories": [{"id": 1, "name": "a"}]})
+    for place in ("annotations/instances_train2017.json", "annotations/instances_val2017.json", "test/all.json"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).write_text(document)
+    for annotations, images, files in (
+        (
+            "annotations/instances_{part}.json",
+            "{part}",
+            [("train2017/1.png", "train"), ("val2017/1.png", "validation")],
+        ),
+        ("*/all.json", "{parent}", [("test/1.png", "held_out")]),
+    ):
+        card = toy(layout={"kind": "coco", "annotations": annotations, "images": images}, labels={"a": "alpha"})
+        assert [(item.key, str(item.split)) for item in card.layout.list_items(card, tmp_path)] == files

@@ -14,7 +14,12 @@ from gmai_data.sources.summaries import Known
 from gmai_data.vocabulary import Modality, Task
 
 _NUMBER = re.compile(r"[-\d.]+|#[0-9a-f]{6}")
-_PERSON_IN_PATH = re.compile(r"(?<![a-z])((?:patient|subject|sub)[_-]?)\d+", re.IGNORECASE)
+_PERSON_IN_PATH = re.compile(
+    r"(?<![a-z])(?P<name>(?:patient|subject|participant|sub|pat|pid|患者|病人)[ _-]?)\d+|"
+    r"(?:^|/)(?P<folder>(?:case|study|exam|video|series|病例)[ _-]?)\d+(?=/)",
+    re.IGNORECASE,
+)
+"""A patient anywhere in a path, or a folder of a case: files of a case lie together."""
 
 
 _SPDX = re.compile(r"CC0-1\.0|CC-BY(?:-NC)?(?:-SA|-ND)?-\d\.\d|MIT|Apache-2\.0")
@@ -133,4 +138,5 @@ def _groups(folder: Folder, guess: Guess) -> dict[str, Any]:
     found = [match for path in folder.files if (match := _PERSON_IN_PATH.search(folder.below(path)))]
     if len({match.group() for match in found}) < 2:
         return {}
-    return {"group_pattern": f"({found[0].group(1)}\\d+)"}
+    name, case = found[0]["name"], found[0]["folder"]
+    return {"group_pattern": f"({name}\\d+)" if name else f"({case}\\d+)/"}

@@ -259,10 +259,25 @@ def _split_column(rows: Rows, names: str) -> str | None:
     return None
 
 
-def _together(tables: Sequence[_Found], folder: Folder) -> tuple[list[str], list[str], dict[str, Any]] | None:
+def _lists_of(tables: Sequence[_Found], place: str, folder: Folder) -> tuple[list[str], str, dict[str, Any]] | None:
+    """Return (tables, their folder, split) where tables of one folder are parts with no picture in two."""
+    named = [{row[found.column].strip() for row in found.rows} for found in tables]
+    said = [_splits_of(folder.below(found.path)) for found in tables]
+    if len(set().union(*named)) < sum(map(len, named)) or any(len(each) != 1 for each in said):
+        return None
+    official: dict[str, list[str]] = defaultdict(list)
+    for found, (split,) in zip(tables, said, strict=True):
+        official[str(split)].append(f"{folder.below(found.path)}:{found.column}")
+    lists = {split: names[0] if len(names) == 1 else names for split, names in official.items()}
+    return [folder.below(found.path) for found in tables], place, {"official": lists}
+
+
+def _together(tables: Sequence[_Found], folder: Folder) -> tuple[list[str], list[str] | str, dict[str, Any]] | None:
     """Return (tables, the folder of each, split) where each table has one folder of pictures, and its own."""
     tables = sorted(tables, key=lambda found: folder.below(found.path))
     places = [found.folders[0] for found in tables if len(found.folders) == 1]
+    if len(places) == len(tables) and len(set(places)) == 1:
+        return _lists_of(tables, places[0], folder)
     if len(set(places)) < len(tables):
         return None
     said = {place: _splits_of(place) | _splits_of(folder.below(found.path)) for place, found in

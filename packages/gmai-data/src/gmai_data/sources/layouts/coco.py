@@ -1,7 +1,9 @@
 """COCO JSON: boxes, polygons and run-length masks; one item per image."""
 
 import functools
+import itertools
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -12,7 +14,7 @@ import numpy.typing as npt
 from gmai_formats.errors import UserError
 from gmai_formats.json_text import parse_json
 
-from gmai_data.imaging.source_files import as_on_disk, matching, relative_to
+from gmai_data.imaging.source_files import as_on_disk, on_disk
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.card import Card
 from gmai_data.sources.fits import Size
@@ -20,6 +22,7 @@ from gmai_data.sources.folder import Folder, Guess
 from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.layout import SPLIT_NAMES, Layout
 from gmai_data.sources.marked_picture import CROWD, MarkedPicture
+from gmai_data.sources.names import name_pattern
 from gmai_data.sources.polygons import outlines_mask
 from gmai_data.sources.run_lengths import decode_rle, unpack_counts
 from gmai_data.sources.tools.marked import size_of
@@ -32,9 +35,10 @@ class Coco(Layout):
 
     kind: Literal["coco"]
     annotations: str
-    """Pattern of the JSON files."""
+    """Pattern of the JSON files, with captured parts as in `image_mask`: `annotations/instances_{part}.json`."""
     images: str = "."
-    """Folder that `file_name` is relative to; `{stem}` is the JSON file's name without ending."""
+    """Folder that `file_name` is relative to; `{stem}` is the JSON file's name without ending, `{parent}` its folder,
+    and what `annotations` captures goes by its name."""
     use: Literal["bbox", "segmentation"] = "bbox"
     """Boxes from `bbox`, or around what `segmentation` marks (polygons, RLE, compressed RLE). An annotation is one
     object, in however many parts."""
@@ -44,8 +48,9 @@ class Coco(Layout):
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield one item per picture that `images` names, with the annotations of all its entries."""
         names = card.split.names or SPLIT_NAMES
-        for path in matching(root, self.annotations, recipe=card.name, what="COCO files"):
-            document, file = _load(path, path.stat().st_mtime_ns), relative_to(root, path)
+        for named in name_pattern(self.annotations).find(root, recipe=card.name, what="COCO files"):
+            file, path = named.file, on_disk(root, named.file)
+            document = _load(path, path.stat().st_mtime_ns)
             categories = _categories(document["categories"], path)
             by_image: dict[str, list[Entry]] = defaultdict(list)
             for entry in _each_once(document["annotations"]):
@@ -57,8 +62,13 @@ class Coco(Layout):
             for number in [number for number in by_image if number not in listed]:
                 detail = f"{len(by_image[number])} have image_id {number or 'null'}, which has no entry in `images`"
                 yield Item(f"{file}/image {number}", (file,), problem=("annotations of no image", detail))
-            folder = PurePosixPath(self.images.replace("{stem}", path.stem))
-            split = next((names[word] for word in path.stem.replace("-", "_").split("_") if word in names), None)
+            above = PurePosixPath(file).parent.as_posix()
+            place = self.images.replace("{stem}", path.stem).replace("{parent}", above)
+            for part, value in named.parts.items():
+                place = place.replace(f"{{{part}}}", value)
+            folder = PurePosixPath(place)
+            words = [word.rstrip("0123456789") or word for word in re.split(r"[-_]", path.stem)]
+            split = next((names[word] for word in (*words, *PurePosixPath(above).parts) if word in names), None)
             files = _entries_by_file(document["images"])
             numbers_of = {
                 name: dict.fromkeys(_id(each.get("id")) for each in entries) for name, entries in files.items()
@@ -123,16 +133,23 @@ class Coco(Layout):
         annotations = _as_pattern(paths)
         notes: tuple[str, ...] = ()
         by_stem = {place.replace(path.stem, "{stem}") for path, place in zip(paths, places, strict=True)}
+        by_folder = {place == path.parent.as_posix() for path, place in zip(paths, places, strict=True)}
+        by_part = _by_part(paths, places)
         if "TODO" not in places and len(set(places)) == 1:
             images = places[0]
+        elif by_folder == {True}:
+            images = "{parent}"
         elif "TODO" not in places and len(by_stem) == 1:
             images = by_stem.pop()
+        elif by_part is not None:
+            annotations, images = by_part
         else:
             images = "TODO"
             notes = (
                 f"images: the pictures of {', '.join(map(str, paths[:6]))} lie in {', '.join(sorted(set(places)))}",
             )
-        others = [path for path in folder.root.glob(annotations) if path not in {each for each, _ in found}]
+        listed = folder.root.glob(name_pattern(annotations).glob)
+        others = [path for path in listed if path not in {each for each, _ in found}]
         if others:
             notes = (*notes, f"annotations: {annotations} also finds {folder.below(others[0])}, which is no COCO file")
         layout = {"kind": "coco", "annotations": annotations, "images": images}
@@ -140,6 +157,24 @@ class Coco(Layout):
         if masks and not all(mark.get("bbox") for _, document in found for mark in document["annotations"][:50]):
             layout["use"] = "segmentation"
         return Guess("COCO", "2d_detection", layout, list(dict.fromkeys(names)), notes=notes)
+
+
+def _by_part(paths: list[PurePosixPath], places: list[str]) -> tuple[str, str] | None:
+    """Return patterns where a part of a file's name is in its pictures' folder: instances_{part}.json with {part}."""
+    stems, parents = [path.stem for path in paths], {path.parent for path in paths}
+    before, after = _alike(stems), _alike([stem[::-1] for stem in stems])
+    for start in (stems[0].rfind("_", 0, before) + 1, before):
+        parts = [stem[start : len(stem) - (after if start == before else 0)] for stem in stems]
+        written = {place.replace(part, "{part}") for place, part in zip(places, parts, strict=True) if part}
+        if len(parents) == 1 and all(parts) and len(written) == 1 and "{part}" in (images := written.pop()):
+            end = stems[0][start + len(parts[0]) :]
+            return str(paths[0].parent / f"{stems[0][:start]}{{part}}{end}.json"), images
+    return None
+
+
+def _alike(texts: list[str]) -> int:
+    """Return with how many letters in common texts begin."""
+    return sum(1 for _ in itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*texts, strict=False)))
 
 
 def _coco_of(path: Path) -> dict[str, Any] | None:

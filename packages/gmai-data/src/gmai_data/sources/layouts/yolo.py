@@ -1,6 +1,7 @@
 """YOLO: one text file per image, a class number and a box or polygon a line, in shares of the image."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, cast
@@ -73,9 +74,12 @@ class Yolo(Layout):
         names, place_of_names = _class_names(folder, lists)
         if not (texts and folder.images and all(form.fullmatch(line) for line in written[:50]) and (written or names)):
             return None
-        stems = {path.stem: path for path in texts}
+        stems: dict[str, list[Path]] = defaultdict(list)
+        for path in texts:
+            stems[path.stem].append(path)
         image = next((path for path in folder.images if path.stem in stems), folder.images[0])
-        text = stems.get(image.stem, texts[0])
+        # Splits may number their pictures alike: the label file of a picture shares most folders with it.
+        text = max(stems.get(image.stem, texts), key=lambda path: len({*path.parent.parts} & {*image.parent.parts}))
         place, labels = PurePosixPath(folder.below(image.parent)), PurePosixPath(folder.below(text.parent))
         if len(place.parts) > 1 and place.name == labels.name and place.name in SPLIT_NAMES:  # images/train
             places = (f"{place.parent}/*", f"{labels.parent}/{{parent}}")
