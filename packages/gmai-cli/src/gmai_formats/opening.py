@@ -85,11 +85,17 @@ def _render(template: str) -> None:
     def refuse(message: str) -> None:
         raise TemplateError(message)
 
+    def as_json(value: Any, **_: Any) -> str:
+        return json.dumps(value, ensure_ascii=False)
+
+    def today(form: str) -> str:
+        return form
+
     environment: Any = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, Generation]
     )
-    environment.filters["tojson"] = lambda value, **_: json.dumps(value, ensure_ascii=False)
-    environment.globals |= {"raise_exception": refuse, "strftime_now": lambda form: form}
+    environment.filters["tojson"] = as_json
+    environment.globals |= {"raise_exception": refuse, "strftime_now": today}
     compiled = environment.from_string(template)
     tokens = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
     parts = [{"type": "image"}, {"type": "text", "text": _QUESTION}]
