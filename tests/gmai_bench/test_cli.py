@@ -41,6 +41,15 @@ def test_without_options_the_help_is_shown_and_with_some_the_missing_ones_are_na
     assert "gmai bench: --benchmarks, --out missing" in gmai_bench("--model", "x", code=2).stderr
 
 
+def test_an_estimate_asks_nothing_and_writes_nothing(held_out: Path, tmp_path: Path) -> None:
+    ask = ("--model", "m", "--benchmarks", held_out, "--max-new-tokens", 10, "--estimate")
+    shown = gmai_bench(*ask, "--endpoint", "http://127.0.0.1:9/v1", "--out", tmp_path / "out").stdout
+    assert shown.startswith("held_out/option-text: 12 questions, about ")
+    assert "at most 120 out, its price is not known (--prices FILE)" in shown
+    assert not (tmp_path / "out").exists()
+    assert "--estimate: is about what an endpoint is sent" in gmai_bench(*ask, code=2).stderr
+
+
 def test_score_and_report(inputs: SimpleNamespace, held_out: Path, tmp_path: Path) -> None:
     file = inputs.write_predictions(tmp_path / "a.jsonl", {row["id"]: "CT" for row in inputs.held_out_rows()})
     shown = gmai_bench("score", file, "--benchmark", held_out).stdout

@@ -271,6 +271,20 @@ def test_an_endpoints_file_gives_parameters_and_a_system_message(stub: Stub, sho
         Endpoint(str(file), "m", max_new_tokens=8)
 
 
+def test_the_most_that_a_run_takes_is_said_before_it(stub: Stub, tmp_path: Path) -> None:
+    table = tmp_path / "prices.yaml"
+    price = "{input_usd: 1000, output_usd: 2000, image: {by: fixed, per_image: 9}}"
+    table.write_text(f"as_of: now\nsource: us\nmodels: {{m: {price}}}\n")
+    file = tmp_path / "model.yaml"
+    file.write_text(f"- url: {stub.url}\n  system: {'x' * 40}\n  parameters: {{reasoning_tokens: 100}}\n")
+    endpoint = Endpoint(str(file), "m", max_new_tokens=8, prices=table)
+    asks = [Ask(f"q{n}", "x" * 8, ("i",) * n) for n in range(3)]
+    # per question 10 tokens of the system message and 2 of its own, 3 images of 9, 108 back; $1,000 a million in
+    assert endpoint.estimate(asks) == "3 questions, about 63 tokens in, at most 324 out, at most $0.71"
+    assert Endpoint(stub.url, "m", max_new_tokens=8).estimate(asks).endswith("its price is not known (--prices FILE)")
+    assert not stub.bodies
+
+
 def test_the_cap_holds_with_and_without_usage_and_the_answers_are_kept(
     stub: Stub, shown: Shown, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

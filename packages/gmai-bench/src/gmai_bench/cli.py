@@ -107,6 +107,9 @@ def bench(
     max_cost_usd: Annotated[
         float | None, typer.Option(min=0, help="End the run before a question to the endpoint could pass this.")
     ] = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Say the tokens and the cost of all questions at most, and ask none.")
+    ] = False,
     prices: Annotated[Path | None, typer.Option(help="Price table (YAML) in place of the bundled one.")] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Most requests in flight at the endpoint.")] = 128,
     api_key_env: Annotated[
@@ -122,8 +125,12 @@ def bench(
     """Ask a model, or run one of the commands below."""
     if context.invoked_subcommand is not None:
         return
-    if model is None or not benchmarks or out is None:
-        given = {"--model": model, "--benchmarks": benchmarks, "--out": out}
+    if estimate and endpoint is None:
+        from gmai_formats.errors import UserError
+
+        raise UserError("--estimate: is about what an endpoint is sent. Give --endpoint, or leave it out.")
+    if model is None or not benchmarks or (out is None and not estimate):
+        given = {"--model": model, "--benchmarks": benchmarks} | ({} if estimate else {"--out": out})
         missing = [name for name, value in given.items() if not value]
         if len(missing) == len(given):
             typer.echo(context.get_help())
@@ -138,9 +145,11 @@ def bench(
     from gmai_bench.benchmarks.hub import cache_folder
     from gmai_bench.benchmarks.registry import expand, open_benchmark
     from gmai_bench.run import Settings, ask_and_report
+    from gmai_bench.run import estimate as estimated
 
     due = _prepare(data_root, expect, revision)
     opened = [open_benchmark(name, data_root) for name in expand(_names(benchmarks))]
+    settings = Settings(limit, allow_partial, due, _errata(errata), image_ablation.value, seed)
     place = ranks.from_environment() if endpoint is None else ranks.Ranks()
     if endpoint is None:
         from gmai_bench.backends.local import LocalModel
@@ -160,7 +169,11 @@ def bench(
             max_cost_usd=max_cost_usd,
             prices=prices,
         )
-    settings = Settings(limit, allow_partial, due, _errata(errata), image_ablation.value, seed)
+        if estimate:
+            for name, most in estimated(opened, backend, settings).items():
+                print(f"{name}: {most}")
+    if out is None or estimate:
+        return
     kept_in = cache_folder() if use_cache else None
     ranks.join(place)
     try:

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gmai_cli.run_lock import hold
 from gmai_formats.errors import UserError
@@ -23,7 +23,7 @@ from gmai_bench.answers.imported import digest_of, read_answers
 from gmai_bench.answers.matching import answers_to
 from gmai_bench.answers.predictions import Kept, append_to
 from gmai_bench.answers.records import Keys
-from gmai_bench.backends.asks import Backend
+from gmai_bench.backends.asks import Ask, Backend
 from gmai_bench.backends.ranks import Ranks
 from gmai_bench.benchmarks import record
 from gmai_bench.benchmarks.errata import Errata
@@ -32,6 +32,9 @@ from gmai_bench.benchmarks.record import Record
 from gmai_bench.images import Ablation, ImageStore, Shown, check, images_of_others
 from gmai_bench.report.build import folder_of, rebuild
 from gmai_bench.scoring.results import ScoredBenchmark, score_benchmark
+
+if TYPE_CHECKING:
+    from gmai_bench.backends.endpoint import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,23 @@ def ask_and_report(
         for item in records:
             ask(item)
         return rebuild(out)
+
+
+def estimate(benchmarks: Sequence[Benchmark], backend: "Endpoint", settings: Settings) -> dict[str, str]:
+    """Return protocol ▶ the most that asking it takes, of every question; nothing is asked or written.
+
+    Args:
+        benchmarks: What would be asked.
+        backend: The endpoint; nothing is sent to it.
+        settings: The rest.
+
+    Raises:
+        UserError: A benchmark cannot be read.
+    """
+    items = [_load(benchmark, check, settings) for benchmark in benchmarks]
+    asks = {i.card.protocol: [Ask(q.id, q.prompt, q.images, q.continuations) for q in i.questions] for i in items}
+    total = {"together": [ask for own in asks.values() for ask in own]} if len(asks) > 1 else {}
+    return {name: backend.estimate(own) for name, own in (asks | total).items()}
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from gmai_formats.chat.dialect import Dialect
 from gmai_formats.chat.driver import Driver, GaveUpError, RefusedError
 from gmai_formats.chat.pool import KEPT, Pool
 from gmai_formats.chat.pool import Endpoint as Server
-from gmai_formats.chat.prices import Budget, budget_for, load_table, text_tokens, used_tokens
+from gmai_formats.chat.prices import UNPRICED, Budget, budget_for, load_table, text_tokens, used_tokens
 from gmai_formats.errors import UserError
 
 from gmai_bench.backends.asks import Answer, Ask, OpenImage
@@ -46,9 +46,7 @@ class _Call:
 
     def __post_init__(self) -> None:
         """Count the most that the question can send and bring back."""
-        price = self.budget.prices[self.model.name]
-        image_tokens = len(self.ask.images) * price.image.tokens(_LARGEST_PX, _LARGEST_PX, "high")
-        self.sent_tokens = text_tokens(self.ask.prompt) + image_tokens
+        self.sent_tokens = self.model.sent_tokens(self.ask)
 
     def body(self, dialect: Dialect) -> bytes:
         """Return the JSON body."""
@@ -196,6 +194,20 @@ class Endpoint:
         otherwise = self._dialect.model_dump(mode="json", exclude={"limit_field", "seed"}, exclude_defaults=True)
         system = {"system": self._system} if self._system else {}
         return {"temperature": 0, "max_new_tokens": self._max_new_tokens, **otherwise, **system}
+
+    def sent_tokens(self, ask: Ask) -> int:
+        """Return about how many tokens a question sends; of an image as many as one of 2048 pixels takes."""
+        image = self._budget.prices[self._model].image.tokens(_LARGEST_PX, _LARGEST_PX, "high")
+        return text_tokens(self._system) + text_tokens(ask.prompt) + len(ask.images) * image
+
+    def estimate(self, asks: Sequence[Ask]) -> str:
+        """Return in words the most that these questions send, bring back and cost, without sending any."""
+        sent = sum(map(self.sent_tokens, asks))
+        back = len(asks) * self.most_tokens
+        price = self._budget.prices[self._model]
+        usd = price.usd(sent, back, batch=False)
+        cost = "its price is not known (--prices FILE)" if price is UNPRICED else f"at most ${usd:,.2f}"
+        return f"{len(asks):,} questions, about {sent:,} tokens in, at most {back:,} out, {cost}"
 
     def answers(self, asks: Sequence[Ask], open_image: OpenImage) -> Iterator[Answer]:
         """Yield answers as they come; those that the server refused come last, with its reason.
