@@ -54,7 +54,7 @@ def test_models_and_protocols_with_corrected_differences(run: Callable[..., Path
     assert page.count("<h2>") == 3  # a block per protocol, and the differences
     latex = (tmp_path / "out/table.tex").read_text(encoding="utf-8")
     assert r"lab/a\_<b> & 100.0 {\scriptsize [" in latex
-    assert latex.count("&") == 2 * 6
+    assert latex.count("&") == 2 * 7
 
 
 def test_one_model_twice_is_told_apart_by_its_folder(run: Callable[..., Path], tmp_path: Path) -> None:

@@ -89,6 +89,8 @@ class Radar:
 
 FEWEST_AXES, MOST_AXES = 3, 20
 _RADIUS = 70.0
+_LABEL_CHARS, _SIDE_LABEL_CHARS = 24, 16
+"""Longest names of axes; beside the plot there is less room, and the count behind the name must not be cut."""
 
 
 def radar(column: str, groups: Mapping[str, GroupResult]) -> Radar | None:
@@ -111,15 +113,17 @@ def radar(column: str, groups: Mapping[str, GroupResult]) -> Radar | None:
 
 def _axis(name: str, group: GroupResult, turn: float) -> Axis:
     x, y = math.sin(turn), -math.cos(turn)
+    anchor = "middle" if abs(x) < 0.25 else "start" if x > 0 else "end"
+    most = _LABEL_CHARS if anchor == "middle" else _SIDE_LABEL_CHARS
     return Axis(
-        label=name if len(name) <= 24 else name[:22] + "…",
+        label=name if len(name) <= most else name[: most - 2] + "…",
         n=group.n,
         note=f"{name}: {percent(group.accuracy)}, {group.correct} of {group.n}; 95 % interval {span(group.interval)}",
         x=round(_RADIUS * x, 2),
         y=round(_RADIUS * y, 2),
         label_x=round(78 * x, 2),
         label_y=round(78 * y + 2.5, 2),
-        anchor="middle" if abs(x) < 0.25 else "start" if x > 0 else "end",
+        anchor=anchor,
     )
 
 

@@ -224,11 +224,12 @@ def tex(words: str) -> str:
 def _latex(found: Table) -> str:
     """Return a table for the package booktabs: the number, and its interval in small print."""
     lines = [
-        "% n and chance below each protocol; intervals: 95 %, clustered by image",
+        "% n and chance stand below each protocol; intervals: 95 %, clustered by image",
         r"\begin{tabular}{l" + "r" * len(found.protocols) + "}",
         r"\toprule",
         "model & " + " & ".join(tex(protocol) for protocol in found.protocols) + r" \\",
         " & " + " & ".join(f"$n$ = {_counts(found, protocol)}" for protocol in found.protocols) + r" \\",
+        "chance & " + " & ".join(_chance(found, protocol) for protocol in found.protocols) + r" \\",
         r"\midrule",
     ]
     for model in found.models:
@@ -244,7 +245,13 @@ def _latex(found: Table) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
+def _chance(found: Table, protocol: str) -> str:
+    result = next(found.cells[model, protocol].result for model in found.models if (model, protocol) in found.cells)
+    return "--" if result.chance is None else f"{100 * result.chance:.1f}"
+
+
 _ROW, _LEFT, _WIDE = 26, 260, 420
+_NAME_CHARS = 38
 
 
 def _svg(found: Table) -> str:
@@ -261,7 +268,7 @@ def _svg(found: Table) -> str:
             low, high = (_LEFT + _WIDE * min(1.0, edge) for edge in cell.interval)
             middle, wide = y + _ROW / 2, _WIDE * min(1.0, cell.value)
             parts += [
-                f'<text x="0" y="{middle + 4}">{html.escape(model[:38])}</text>',
+                f'<text x="0" y="{middle + 4}">{html.escape(_short(model))}<title>{html.escape(model)}</title></text>',
                 f'<rect x="{_LEFT}" y="{y + 5}" width="{_WIDE}" height="16" fill="#e8edf0"/>',
                 f'<rect x="{_LEFT}" y="{y + 5}" width="{wide:.1f}" height="16" fill="#2b7a78"/>',
                 f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{middle}" y2="{middle}" stroke="#111" stroke-width="2"/>',
@@ -276,6 +283,10 @@ def _svg(found: Table) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="Numbers by protocol and model">'
         f"{''.join(parts)}</svg>\n"
     )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _NAME_CHARS else name[: _NAME_CHARS - 1] + "…"
 
 
 def _page(found: Table) -> str:
@@ -304,24 +315,20 @@ def _page(found: Table) -> str:
         )
     if found.differences:
         body.append("<h2>Differences on the same questions</h2>")
-        heads = ("protocol", "models", "points", "95 %, clustered", "n", "p", "p, Holm")
-        body.append(
-            html_table(
-                heads,
-                [
-                    (
-                        d.found.protocol,
-                        f"{d.second} - {d.first}",
-                        f"{100 * d.found.difference:+.1f}",
-                        f"{100 * d.found.interval[0]:+.1f} to {100 * d.found.interval[1]:+.1f}",
-                        d.found.n,
-                        _p(d.found.p_clustered),
-                        _p(d.p_holm),
-                    )
-                    for d in found.differences
-                ],
-            )
-        )
+        for protocol in dict.fromkeys(d.found.protocol for d in found.differences):
+            own = [d for d in found.differences if d.found.protocol == protocol]
+            rows = [
+                (
+                    f"{d.second} minus {d.first}",
+                    f"{100 * d.found.difference:+.1f} ({100 * d.found.interval[0]:+.1f} to "
+                    f"{100 * d.found.interval[1]:+.1f})",
+                    d.found.n,
+                    " (".join(_p(p).removeprefix("= ") for p in (d.p_holm, d.found.p_clustered)) + ")",
+                )
+                for d in own
+            ]
+            body.append(f"<h3>{text(protocol)}</h3>")
+            body.append(html_table(("models", "points (95 %, clustered)", "n", "p, Holm (alone)"), rows))
         body.append(f'<p class="soft">p-values are corrected for {len(found.differences)} comparisons (Holm 1979).</p>')
     body += [f'<p class="soft">{text(line)}</p>' for line in found.refused]
     return page("gmai bench: models and benchmarks", body)
