@@ -31,3 +31,10 @@ def test_what_does_not_go_together_is_refused(method, overrides, match):
 
 def test_other_parts_train_without_adapters():
     assert resolve("grpo", None, ["lora_rank=0", "trainable=[projector]"]).trainable == {"projector"}
+
+
+def test_whole_weights_have_a_tenth_of_the_rate_of_adapters_by_default() -> None:
+    for method in ("dpo", "grpo"):
+        assert resolve(method, None, []).learning_rate == 1e-5
+        assert resolve(method, None, ["lora_rank=0"]).learning_rate == 1e-6
+        assert resolve(method, None, ["lora_rank=0", "learning_rate=3e-5"]).learning_rate == 3e-5
