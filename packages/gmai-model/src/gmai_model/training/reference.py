@@ -39,7 +39,7 @@ def write_reference() -> str:
     paper = settings.reference(TrainConfig, marked=MAY_CHANGE, given=given)
     fourth = settings.reference(
         TuneConfig, marked=tuning.MAY_CHANGE, given={"method": "`--method`", "beta": "dpo: `0.1`; grpo: `0.0`",
-                                                     "learning_rate": "`1e-06`"},
+                                                     "learning_rate": "`1e-05`"},
     )  # fmt: skip
     return HEAD + "\n".join(paper) + "\n" + FOURTH + "\n".join(fourth) + "\n"
 
