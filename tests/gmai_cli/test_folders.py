@@ -39,3 +39,12 @@ def test_two_at_once_do_not_mix(tmp_path: Path) -> None:
             pass
     assert [path.name for path in target.iterdir()] == ["mine"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "release"]
+
+
+def test_a_file_in_its_place_is_called_a_file(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    with (
+        pytest.raises(UserError, match="mine: a file, and what is written is a new folder"),
+        new_folder(tmp_path / "mine"),
+    ):
+        pass

@@ -95,7 +95,7 @@ def test_killed_build_goes_on_and_ends_with_the_same_bytes(phantoms, phantom_bui
     running.wait()
     assert not (out / "manifest.json").exists()
     again = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "shards stand from an earlier run" in again.stderr
+    assert "shards were already done in an earlier run" in again.stderr
     assert digests(out) == digests(phantom_build)
 
 
@@ -186,7 +186,7 @@ def test_complete_build_is_left_alone_and_changed_settings_are_refused(phantoms,
     before = digests(out)
     assert build(sources, out, BuildSettings()) == 0
     assert "this build is complete" in capsys.readouterr().err
-    with pytest.raises(UserError, match=r"holds a build with other settings\.chinese_share.*Give another --out"):
+    with pytest.raises(UserError, match=r"was built with other values of settings\.chinese_share.*Give another --out"):
         build(sources, out, BuildSettings(chinese_share=0.5))
     with pytest.raises(UserError, match=r"other recipes\.phantom-fundus, recipes\.phantom-xray"):
         build(resolve(["phantom-xray"], phantoms / "phantom-xray"), out, BuildSettings())

@@ -41,7 +41,7 @@ def test_mistakes_are_one_line_with_a_remedy(tmp_path):
     assert "Traceback" not in done.stderr
     done = gmai("data", "stats", tmp_path)
     assert done.returncode == 2
-    assert "no such file. A finished build has one" in done.stderr
+    assert "Give the --out of a finished `gmai data build`" in done.stderr
     done = gmai("data", "phantoms", tmp_path / "ph", "--size", "dmo")
     assert 'no such size. Did you mean "demo"?' in done.stderr
 

@@ -99,3 +99,18 @@ def test_empty_documents_and_many_plain_values():
     assert compose_yaml("# only a comment\n") is None
     assert load_yaml("2026-11-29") == datetime.date(2026, 11, 29)
     assert len(load_yaml("[" + "1," * 150_000 + "]")) == 150_000, "without aliases a file is as large as it is"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name: [a\n", "line 2, column 1: expected ',' or ']', but got '<stream end>', while parsing a flow sequence"),
+        ("a: 1\n\tb: 2\n", "line 2, column 1: found character '\\t' that cannot start any token"),
+        ("a: !!python/object:x {}\n", "line 1, column 4: could not determine a constructor"),
+    ],
+)
+def test_what_is_no_yaml_is_told_in_one_line_with_its_place(text, said):
+    with pytest.raises(yaml.YAMLError) as raised:
+        load_yaml(text)
+    assert str(raised.value).startswith(said)
+    assert "\n" not in str(raised.value)

@@ -30,11 +30,11 @@ def test_a_partial_result_says_so_beside_its_number_and_why(scored) -> None:
     benchmark = scored("CT", expected=9)
     text = as_markdown(SUMMARY, [benchmark])
     assert "| set/all v3 (partial) | 1 |" in text
-    why = "4 of 9 due questions; 3 of them have no answer yet. The number does not stand for the protocol."
+    why = "4 of 9 questions; 3 of them have no answer yet. Not comparable with full runs."
     assert partial_note(benchmark.result) == why
     assert f"**Partial:** {why}" in text
     limited = dataclasses.replace(benchmark.result, limit=4, expected=None, unanswered=0)
-    assert partial_note(limited) == "4 questions (--limit 4). The number does not stand for the protocol."
+    assert partial_note(limited) == "4 questions (--limit 4). Not comparable with full runs."
 
 
 def test_a_count_that_was_not_verified_is_noted(scored) -> None:

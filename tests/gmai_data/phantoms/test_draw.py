@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pydicom
 import pytest
 from gmai_data.phantoms import pictures
-from gmai_data.phantoms.draw import draw_all
+from gmai_data.phantoms.draw import DATASETS, draw_all
 from gmai_formats.errors import UserError
 from PIL import Image
 
@@ -35,6 +35,16 @@ def test_same_seed_same_files(phantoms, tmp_path):
 def test_a_folder_with_something_in_it_is_refused(phantoms):
     with pytest.raises(UserError, match="not empty"):
         draw_all(phantoms, "small", 0)
+
+
+def test_without_a_writer_of_videos_the_rest_is_drawn_and_it_is_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("gmai_data.phantoms.draw.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(
+        "gmai_data.phantoms.draw.DATASETS", {name: DATASETS[name] for name in ("phantom-text", "phantom-ultrasound")}
+    )
+    draw_all(tmp_path / "p", "small", 0)
+    assert [path.name for path in (tmp_path / "p").iterdir()] == ["phantom-text"]
+    assert "phantom-ultrasound: not drawn, since videos need PyAV. Install it with `" in capsys.readouterr().err
 
 
 def test_dicom_is_valid(phantoms):

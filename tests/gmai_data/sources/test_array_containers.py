@@ -1,12 +1,22 @@
 """HDF5, MATLAB and sparse files: what is read, and what is refused by name."""
 
+import sys
+
 import numpy as np
 import pytest
 from gmai_data.imaging import large
 from gmai_data.ledger import SourceError
 from gmai_data.sources import array_containers
-from gmai_data.sources.array_containers import hdf5_names, is_hdf5, mat_names, open_hdf5, open_mat
+from gmai_data.sources.array_containers import (
+    hdf5_names,
+    is_hdf5,
+    mat_names,
+    open_hdf5,
+    open_mat,
+    open_sparse,
+)
 from gmai_data.sources.array_files import array_names, open_array
+from gmai_formats.errors import UserError
 
 VALUES = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
 
@@ -119,3 +129,11 @@ def test_a_sparse_matrix_that_would_fill_the_memory(tmp_path, monkeypatch):
     with pytest.raises(SourceError, match="zip bomb"):
         open_array(tmp_path, "a.npz", "")
     assert large.BOMB_BYTES == array_containers.BOMB_BYTES
+
+
+@pytest.mark.parametrize(("missing", "reader"), [("scipy.io", mat_names), ("scipy.sparse", open_sparse)])
+def test_the_extra_is_named_where_scipy_is_missing(tmp_path, monkeypatch, missing, reader):
+    (tmp_path / "a").write_bytes(b"MATLAB 5.0")
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(UserError, match=r"need SciPy\. Run `.*gmai-data\[arrays\]"):
+        reader(tmp_path / "a")

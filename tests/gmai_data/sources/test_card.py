@@ -60,3 +60,8 @@ def test_a_card_names_labels_that_hold_alone(toy):
     for field, value in (("alone", ["X"]), ("within", {"P": ["X"]}), ("within", {"X": ["P"]})):
         with pytest.raises(ValidationError, match=f'{field}: "X" is not in labels'):
             toy(labels={"U": "uninfected cell", "P": "parasite"}, **{field: value})
+
+
+def test_a_group_pattern_that_is_no_expression_is_named(toy):
+    with pytest.raises(ValidationError, match=r"group_pattern '\(patient\[' is no regular expression: unterminated"):
+        toy(split={"group_pattern": "(patient["})

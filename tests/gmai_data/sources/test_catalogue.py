@@ -47,6 +47,19 @@ def test_a_group_is_all_of_its_recipes(tmp_path):
     assert resolve(["bccd", "phantoms"], tmp_path)[0].root == tmp_path / "bccd"
 
 
+def test_a_group_leaves_out_what_was_not_drawn_and_says_so(tmp_path, capsys):
+    fill(tmp_path, "phantom-ct", "phantom-mr")
+    assert [source.recipe.name for source in resolve(["phantoms"], tmp_path)] == ["phantom-ct", "phantom-mr"]
+    assert "phantoms: without phantom-dermoscopy, phantom-fundus" in capsys.readouterr().err
+
+
+def test_the_name_of_a_card_without_its_ending(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scans.yaml").write_text("name: scans")
+    with pytest.raises(UserError, match=r'unknown recipe "scans"\. scans\.yaml is here'):
+        find_recipe("scans")
+
+
 def test_mistakes_are_named(tmp_path):
     fill(tmp_path, "phantom-ct")
     with pytest.raises(UserError, match=r"recipe bccd has no folder\. Give --root DIR, or write bccd=DIR\."):

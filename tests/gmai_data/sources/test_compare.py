@@ -30,11 +30,11 @@ def test_a_folder_that_is_what_the_card_says(card_file, folder, capsys):
     check_against_folder(str(card_file(expected={"items": 2}, labels={"a": "alpha", "b": "beta"})), root)
     assert capsys.readouterr().out.splitlines() == [
         "toy: the card is valid (2 labels, layout folder_per_class).",
-        "toy: not tried; nobody has read a real copy with this card yet (verified: none).",
+        "toy: not tried; not yet tested on the real dataset (verified: none).",
         f"{root}: 2 items, as published.",
         "toy: every item is a group of its own.",
         "toy: train 2.",
-        "toy: 2 items tried, 2 pictures: beta 1, alpha 1.",
+        "toy: read 2 items, 2 images: beta 1, alpha 1.",
     ]
 
 
@@ -52,13 +52,13 @@ def test_everything_that_differs_is_named_at_once(card_file, folder, capsys):
     lines = str(caught.value).splitlines()
     assert lines[0].startswith(f"{root}: 3 items, but toy has 2 published ones: the card takes files that are no items")
     assert lines[1:3] == [
-        f"{root}: 1 labels are not in the card; a build would quarantine their items:", '  "z" (2 items)',
+        f"{root}: labels that are not in the card: 1; a build would quarantine their items:", '  "z" (2 items)',
     ]  # fmt: skip
     assert any(line.startswith(f"{root}: z/2.png: label not in the map") for line in lines)
     assert any(line.startswith(f"{root}: z/3.png: ") for line in lines)
     out = capsys.readouterr().out
     assert "toy: no item has these labels of the card:\n  b\n  c\n  d\n" in out
-    assert "toy: 3 items tried, 1 pictures: alpha 1." in out
+    assert "toy: read 3 items, 1 image: alpha 1." in out
 
 
 def test_groups_that_the_pattern_misses(card_file, folder, capsys):
@@ -101,7 +101,7 @@ def test_a_partial_copy_is_told_and_no_error(card_file, folder, capsys):
     assert "2 files that toy names are not there:\n  2.png\n  3.png\n2 of 3 items lack a file: a partial copy?" in out
     assert "3 of 5 published items: a partial copy?" in out
     assert "that are no item's own (tables, parts that are not used):\n  1 .csv, such as t.csv\n  1 .txt" in out
-    assert "toy: 1 items tried, 1 pictures: alpha 1." in out
+    assert "toy: read 1 item, 1 image: alpha 1." in out
 
 
 def test_names_are_enough(card_file, folder, capsys):

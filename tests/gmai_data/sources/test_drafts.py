@@ -212,10 +212,10 @@ def test_check_names_labels_that_card_and_folder_do_not_share_and_tries_to_read(
         check_against_folder(str(card_file(layout={"kind": "folder_per_class"})), root)
     assert capsys.readouterr().out.endswith(
         "no item has these labels of the card:\n  b\n  c\n  d\ntoy: every item is a group of its own.\ntoy: train 3.\n"
-        "toy: 3 items tried, 1 pictures: alpha 1.\n"
+        "toy: read 3 items, 1 image: alpha 1.\n"
     )
     first, *rest = str(caught.value).splitlines()
-    assert first == f"{root}: 1 labels are not in the card; a build would quarantine their items:"
+    assert first == f"{root}: labels that are not in the card: 1; a build would quarantine their items:"
     assert rest[0] == '  "other" (1 items)'
     assert any(line.startswith(f"{root}: a/2.png: image unreadable: ") for line in rest)
     assert any("label not in the map" in line for line in rest)

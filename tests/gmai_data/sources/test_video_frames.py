@@ -1,10 +1,13 @@
 """Frames of a video by their numbers."""
 
+import sys
+
 import numpy as np
 import pytest
 from gmai_data.ledger import SourceError
 from gmai_data.phantoms.files import write_video
 from gmai_data.sources.video_frames import frames_numbered, sampled_frames
+from gmai_formats.errors import UserError
 
 
 def test_only_the_frames_that_are_asked_for(tmp_path):
@@ -19,4 +22,11 @@ def test_only_the_frames_that_are_asked_for(tmp_path):
 def test_a_file_that_is_no_video(tmp_path):
     (tmp_path / "v.avi").write_bytes(b"no video")
     with pytest.raises(SourceError, match="video unreadable"):
+        list(frames_numbered(tmp_path, "v.avi", {1}))
+
+
+def test_the_extra_is_named_where_it_is_missing(tmp_path, monkeypatch):
+    (tmp_path / "v.avi").write_bytes(b"RIFF")
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(UserError, match=r"v\.avi: videos need PyAV\. Run `.*gmai-data\[video\]"):
         list(frames_numbered(tmp_path, "v.avi", {1}))

@@ -1,10 +1,13 @@
 """Volume files of any format ▶ the display convention."""
 
+import sys
+
 import nibabel as nib
 import numpy as np
 import pytest
 from gmai_data.ledger import SourceError
 from gmai_data.sources.volume_files import VOLUME_ENDINGS, load_channel, load_masks, load_volumes, volume_stem
+from gmai_formats.errors import UserError
 
 SHAPE = (4, 3, 2)
 """`[x, y, z]` as NIfTI stores it."""
@@ -141,3 +144,11 @@ def test_slices_of_arrays_are_those_that_were_written(tmp_path, name):
         np.save(tmp_path / name, values)
     ((_, volume),) = load_volumes(tmp_path, name, key="imgs", frames="none")
     assert np.array_equal(volume.array, values)
+
+
+@pytest.mark.parametrize("name", ["a.nrrd", "a.mha"])
+def test_the_extra_is_named_where_it_is_missing(tmp_path, monkeypatch, name):
+    (tmp_path / name).write_bytes(b"NRRD0004")
+    monkeypatch.setitem(sys.modules, "SimpleITK", None)
+    with pytest.raises(UserError, match=r"NRRD and MetaImage files need SimpleITK\. Run `.*gmai-data\[nrrd\]"):
+        load_channel(tmp_path, name, 0)

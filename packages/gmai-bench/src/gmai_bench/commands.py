@@ -22,7 +22,7 @@ def compare(
     first: Annotated[Path, typer.Argument(help="Output folder of one run.")],
     second: Annotated[Path, typer.Argument(help="Output folder of another run.")],
 ) -> None:
-    """Compare two runs question by question: exact McNemar, clustered difference, what could have been found."""
+    """Compare two runs question by question: exact McNemar, clustered difference, minimum detectable difference."""
     from gmai_cli.console import table
 
     from gmai_bench.tools.compare import compare as compare_runs

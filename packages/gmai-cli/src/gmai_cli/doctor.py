@@ -18,12 +18,14 @@ from gmai_cli.console import table
 CAPABILITIES = (
     ("build samples from medical datasets", "gmai-data", ("gmai_data",)),
     ("read tables in workbooks (.xlsx)", "gmai-data[tables]", ("gmai_data", "openpyxl")),
-    ("read HDF5 and MATLAB 7.3 arrays", "gmai-data[arrays]", ("gmai_data", "h5py")),
+    ("read videos", "gmai-data[video]", ("gmai_data", "av")),
+    ("read NRRD and MetaImage volumes", "gmai-data[nrrd]", ("gmai_data", "SimpleITK")),
+    ("read HDF5, MATLAB and sparse arrays", "gmai-data[arrays]", ("gmai_data", "h5py", "scipy")),
     ("tile whole slides", "gmai-data[pathology]", ("gmai_data", "openslide", "openslide_bin", "imagecodecs")),
     ("assemble and train a model", "gmai-model", ("gmai_model", "torch", "transformers", "accelerate", "deepspeed")),
     ("score answers, ask an endpoint", "gmai-bench", ("gmai_bench",)),
     ("ask a local checkpoint", "gmai-bench[local]", ("gmai_bench", "torch", "transformers")),
-    ("everything, and `gmai demo`", "gmai-cli[all]", ("gmai_data", "gmai_model", "gmai_bench", "torch")),
+    ("everything, and `gmai demo`", "gmai-cli[all]", ("gmai_data", "gmai_model", "gmai_bench", "torch", "av")),
 )
 """(what for, what to install, the modules it needs)."""
 

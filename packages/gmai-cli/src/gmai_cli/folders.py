@@ -14,7 +14,9 @@ from gmai_cli.run_lock import RunLock
 
 def check_new(target: Path) -> None:
     """Raise `UserError` unless `target` is absent or an empty folder."""
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    if target.is_file():
+        raise UserError(f"{target}: a file, and what is written is a new folder. Give another one.")
+    if target.exists() and any(target.iterdir()):
         raise UserError(f"{target}: not empty. It is written as a whole, into a new folder. Give another one.")
 
 

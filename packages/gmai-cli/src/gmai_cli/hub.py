@@ -145,7 +145,7 @@ def read_text_file(repo_id: str, path: str, *, repo_type: RepoType) -> str | Non
 def pull(repo_id: str, *, repo_type: RepoType, revision: str | None = None, to: Path) -> Path:
     """Download a repository at one commit into a folder, check every file's digest, and return the folder.
 
-    A killed download goes on with the same command. `.gmai-pull.json` in the folder names the commit.
+    Run the same command again to resume a killed download. `.gmai-pull.json` in the folder names the commit.
 
     Args:
         repo_id: `owner/name`.

@@ -14,7 +14,7 @@ from gmai_cli import plugins
 from gmai_cli.console import label_lines, say
 from gmai_cli.exit_codes import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, EXIT_USER_ERROR
 
-HELP = """The open toolkit to make a GMAI-VL of your own.
+HELP = """The open toolkit for training your own GMAI-VL.
 
 `gmai data build` turns medical datasets into instruction samples, `gmai train --stage 1|2|3` trains a LLaVA-style
 model on them, `gmai bench` measures it. New here? `gmai demo` runs all of it on a laptop in minutes, `gmai init DATA`

@@ -168,6 +168,9 @@ class RunLock:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             return attempt()
         except OSError as error:
+            folder = self._path.parent
+            if file := next((each for each in (folder, *folder.parents) if each.is_file()), None):
+                raise UserError(f"{file}: a file, and a folder is needed here. Choose another --out.") from error
             raise UserError(
                 f"{self._path} cannot be written: {error.strerror or error}. A run needs a folder that it can write "
                 f"to. Choose another --out, make room, or give the right to write there."

@@ -1,7 +1,7 @@
 """User mistakes. Every gmai package raises `UserError`; `gmai_cli.main` prints it as one message."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from typing import Any
 
 
@@ -12,13 +12,25 @@ class UserError(Exception):
     """
 
 
+_LISTED = 40
+_CERTAIN = 0.8
+"""Similarity from which on a name is a slip of the keys; below it the suggestion may be as wrong as the name was."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return ` Did you mean "…"?` for the closest known name, or the list of known names when none is close."""
+    """Return ` Did you mean "…"?` for a known name that is close, and the known names where none is very close.
+
+    Of more than 40 known names only those that are somewhat close are listed, with how many there are.
+    """
     known = sorted(known)
     close = get_close_matches(name, known, n=1, cutoff=0.6)
-    if close:
-        return f' Did you mean "{close[0]}"?'
-    return f" Known: {', '.join(known)}." if known else ""
+    asked = f' Did you mean "{close[0]}"?' if close else ""
+    if not known or (close and SequenceMatcher(None, name.lower(), close[0].lower()).ratio() >= _CERTAIN):
+        return asked
+    if len(known) <= _LISTED:
+        return f"{asked} Known: {', '.join(known)}."
+    nearest = get_close_matches(name, known, n=8, cutoff=0.5)
+    return f"{asked} The nearest of {len(known)}: {', '.join(nearest)}." if nearest else asked
 
 
 def explain_validation(error: Any, *, where: str, known_fields: Iterable[str] = ()) -> UserError:

@@ -44,6 +44,9 @@ def compose_yaml(text: str) -> yaml.Node | None:
         node = loader.get_single_node()
         if node is not None and loader.has_aliases:
             _count(node, {})
+    except yaml.MarkedYAMLError as error:
+        raise _in_one_line(error) from error
+    else:
         return node
     finally:
         loader.dispose()
@@ -59,10 +62,18 @@ def load_yaml(text: str) -> Any:
     constructor = _Loader("")
     try:
         return None if node is None else constructor.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        raise _in_one_line(error) from error
     except (ValueError, OverflowError) as error:
         raise YamlBoundsError(str(error)) from error
     finally:
         constructor.dispose()
+
+
+def _in_one_line(error: yaml.MarkedYAMLError) -> yaml.YAMLError:
+    mark = error.problem_mark or error.context_mark
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return yaml.YAMLError(place + ", ".join(part for part in (error.problem, error.context) if part))
 
 
 def _count(node: yaml.Node, sizes: dict[int, int]) -> int:

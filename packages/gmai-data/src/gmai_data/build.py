@@ -86,7 +86,7 @@ class RunOptions:
         executor: Runs the shards elsewhere (Ray); None runs them in local processes.
         share: (position, count) of this task in a job array: it works on every count-th shard and publishes nothing;
             the same command without an array does what is missing and publishes.
-        writer: Of the model that writes.
+        writer: Settings of the model that writes the text.
         leakage: The list of `BuildSettings.leakage`.
         prompts: Folder of prompts in place of the bundled ones.
     """
@@ -333,7 +333,7 @@ def _work(jobs: Sequence[ShardJob], options: RunOptions, work: Path) -> None:
     _forget_changed(jobs, work)
     missing = [job for job in jobs if not job.done]
     if len(missing) < len(jobs):
-        say(f"{len(jobs) - len(missing)} of {len(jobs)} shards stand from an earlier run.")
+        say(f"{len(jobs) - len(missing)} of {len(jobs)} shards were already done in an earlier run.")
     if cleared := sum((job.folder / BUILT).is_file() for job in missing):
         say(f"{cleared} finished shards have lost files since, as where old ones are cleared. They are built again.")
     with progress("build", sum(len(job.items) for job in missing), unit="items") as bar:
@@ -410,7 +410,7 @@ def _require_same(out: Path, work: Path, fingerprint: dict[str, Any]) -> None:
     ]
     if changed:
         raise UserError(
-            f"{out}: holds a build with other {', '.join(changed)}. One folder holds one build: its settings, "
+            f"{out}: was built with other values of {', '.join(changed)}. One folder holds one build: its settings, "
             "recipes and inputs stay the same. Give another --out, or delete this one."
         )
 
@@ -424,7 +424,9 @@ def _require_own(out: Path, work: Path) -> None:
     if is_begun(out):
         return
     # The tasks of a job array start together: one may find the folder that another is about to claim.
-    if out.exists() and (not out.is_dir() or any(path.name != work.name for path in out.iterdir())):
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out}: a file, and --out is a folder. Give another --out.")
+    if out.exists() and any(path.name != work.name for path in out.iterdir()):
         raise UserError(
             f"{out}: not empty, and not begun by `gmai data build`. The output folder is new, or that of a build to "
             "go on with. Give another --out."

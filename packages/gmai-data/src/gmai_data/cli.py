@@ -20,9 +20,7 @@ def build(
         list[str],
         typer.Argument(help="Recipe names, NAME=FOLDER pairs, paths of YAML cards, or the group `phantoms`."),
     ],
-    out: Annotated[
-        Path | None, typer.Option(help="Folder to write to; one that the same command began is continued.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder; resumes if it holds an unfinished build.")] = None,
     release: Annotated[
         Path | None, typer.Option(help="Then also write a release into this new folder, as `gmai data publish` does.")
     ] = None,
@@ -87,8 +85,9 @@ def build(
 
     Settings stand in a YAML file (--config) or are given one by one (--set); --print-config shows them all.
 
-    A killed build goes on with the same command. In a Slurm job array each task works on its share of the shards, and
-    the same command outside of it publishes. Exit code 3: done, but some input stands in OUT/quarantine.jsonl.
+    Run the same command again to resume a killed build. In a Slurm job array each task works on its share of the
+    shards, and the same command outside of it publishes. Exit code 3: done, but some input stands in
+    OUT/quarantine.jsonl.
     """
     from gmai_formats.errors import UserError, did_you_mean
 
@@ -292,7 +291,7 @@ def push(
 ) -> None:
     """Push a release to the Hugging Face Hub, after checking digests and licences once more.
 
-    The token is that of `hf auth login` or HF_TOKEN. A killed push goes on with the same command.
+    The token is that of `hf auth login` or HF_TOKEN. Run the same command again to resume a killed push.
     """
     from gmai_data.publishing.push import push_release
 

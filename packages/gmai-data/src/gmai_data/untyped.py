@@ -11,11 +11,9 @@ import pyarrow  # pyright: ignore[reportMissingTypeStubs]
 import pyarrow.compute  # pyright: ignore[reportMissingTypeStubs]
 import pyarrow.parquet  # pyright: ignore[reportMissingTypeStubs]
 import pydicom
-import scipy.ndimage  # pyright: ignore[reportMissingTypeStubs]
 
 opencv: Any = cast(Any, cv2)
 dicom: Any = cast(Any, pydicom)
-ndimage: Any = cast(Any, scipy.ndimage)
 nifti: Any = cast(Any, nibabel)
 orientations: Any = cast(Any, nibabel.orientations)
 pa: Any = cast(Any, pyarrow)

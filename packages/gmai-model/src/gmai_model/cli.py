@@ -51,7 +51,7 @@ def train(
         bool, typer.Option("--dry-run", help="Print memory, packs, steps, hours and samples; train nothing.")
     ] = False,
     gpu: Annotated[
-        str | None, typer.Option(help="The GPU that --dry-run reckons with, such as h100; else the preset's, or a100.")
+        str | None, typer.Option(help="GPU assumed by --dry-run, such as h100; else the preset's, or a100.")
     ] = None,
     gpus: Annotated[
         int | None, typer.Option(min=1, help="How many of them; else the preset's, or the paper's 32.")

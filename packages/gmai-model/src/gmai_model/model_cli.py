@@ -141,7 +141,7 @@ def check(
     checkpoint: Annotated[Path, typer.Argument(help="A LLaVA checkpoint folder, ours or another.")],
     transformers: Annotated[
         list[str] | None,
-        typer.Option(help="Open it with this version of transformers too, in an environment of its own; repeatable."),
+        typer.Option(help="Open it with this version of transformers too, in a separate environment; repeatable."),
     ] = None,
     python: Annotated[
         list[Path] | None,

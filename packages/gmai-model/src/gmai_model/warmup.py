@@ -1,4 +1,4 @@
-"""What stands in for pretraining when the parts are random: a short warm-up of each part on its own.
+"""A short warm-up of each random part, in place of pretraining.
 
 Real parts come pretrained: CLIP on images with captions, InternLM2.5 on text. The `tiny` preset's parts know nothing,
 and stage 1, which trains the projector alone, could teach nothing between two random networks. So the vision encoder

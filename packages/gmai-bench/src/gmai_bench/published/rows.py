@@ -70,7 +70,7 @@ def rows_of(name: str) -> list[PublishedNumber]:
     found = [row for row in rows if wanted in (_plain(row.name), _plain(row.model))]
     if not found:
         known = list(dict.fromkeys([row.name for row in rows] + [row.model for row in rows]))
-        raise UserError(f'no published rows of "{name}".{did_you_mean(name, known)} There are {", ".join(known)}.')
+        raise UserError(f'no published rows of "{name}".{did_you_mean(name, known)}')
     return found
 
 

@@ -106,10 +106,10 @@ def span(interval: tuple[float, float]) -> str:
 
 def partial_note(r: Result) -> str:
     """Say why a result does not stand for the whole benchmark."""
-    due = f" of {r.expected} due" if r.expected is not None else ""
+    due = f" of {r.expected}" if r.expected is not None else ""
     limit = f" (--limit {r.limit})" if r.limit is not None else ""
     missing = f"; {r.unanswered} of them have no answer yet" if r.unanswered else ""
-    return f"{r.questions}{due} questions{limit}{missing}. The number does not stand for the protocol."
+    return f"{r.questions}{due} questions{limit}{missing}. Not comparable with full runs."
 
 
 def count_note(r: Result) -> str:

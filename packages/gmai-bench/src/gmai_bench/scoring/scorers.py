@@ -68,7 +68,7 @@ def scorer(name: str) -> Scorer:
     added = {point.name: point for point in importlib.metadata.entry_points(group=GROUP)}
     if name not in added:
         known = [*SCORERS, *added]
-        raise UserError(f'scoring "{name}": no such scorer.{did_you_mean(name, known)} There are {", ".join(known)}.')
+        raise UserError(f'scoring "{name}": no such scorer.{did_you_mean(name, known)}')
     point = added[name]
     try:
         loaded: Any = point.load()

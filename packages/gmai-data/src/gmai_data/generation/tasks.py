@@ -83,7 +83,7 @@ class Asking(BaseModel):
     judge: str = ""
     """A second model that is asked about a share of the accepted samples; it changes nothing."""
     judge_share: float = Field(default=0.02, gt=0, le=1)
-    """That share."""
+    """Share of the accepted samples that the judge is asked about."""
 
 
 class WritingSettings(Asking):

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gmai_data.untyped import ndimage, opencv
+from gmai_data.imaging.extents import extents
+from gmai_data.untyped import opencv
 
 Region = tuple[int, tuple[int, int, int, int], int]
 """(label id, `[x1, y1, x2, y2)` in pixels, area in pixels)."""
@@ -23,7 +24,7 @@ def regions(mask: npt.NDArray[Any], *, whole_labels: bool = False) -> list[Regio
     """
     ids, compact = _compact(mask)
     found: list[Region] = []
-    for position, extent in enumerate(ndimage.find_objects(compact), start=1):
+    for position, extent in enumerate(extents(compact), start=1):
         if extent is None:
             continue
         label = position if ids is None else int(ids[position - 1])

@@ -1,12 +1,14 @@
 """`gmai data phantoms`: every practice dataset, each in a folder named like its recipe."""
 
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from gmai_cli.console import progress, say_next
+from gmai_cli.console import progress, say, say_next
 from gmai_formats.errors import UserError, did_you_mean
+from gmai_formats.installing import pip_install
 
 from gmai_data.phantoms import pictures, texts, volumes
 from gmai_data.phantoms.files import (
@@ -41,10 +43,19 @@ def draw_all(directory: Path, size: str, seed: int) -> None:
     """
     if size not in SIZES:
         raise UserError(f"--size {size}: no such size.{did_you_mean(size, SIZES)}")
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+    if directory.exists() and not directory.is_dir():
+        raise UserError(f"{directory}: a file, and phantoms are drawn into a new folder. Give another one.")
+    if directory.exists() and any(directory.iterdir()):
         raise UserError(f"{directory}: not empty. Phantoms are drawn into a new folder. Give another one.")
     with progress("draw", len(DATASETS), unit="datasets") as bar:
         for number, (name, draw) in enumerate(DATASETS.items()):
+            if name in _VIDEOS and importlib.util.find_spec("av") is None:
+                needed = pip_install("gmai-data[video]")
+                say(
+                    f"{name}: not drawn, since videos need PyAV. Install it with `{needed}` and draw into a new folder."
+                )
+                bar.advance(note=name)
+                continue
             draw(directory / name, SIZES[size], seed * 1000 + number)
             bar.advance(note=name)
     say_next("data", "build", "phantoms", "--root", directory, "--out", "build")
@@ -134,3 +145,5 @@ DATASETS: dict[str, Callable[[Path, Size, int], None]] = {
     "phantom-text": _text,
 }
 """Recipe ▶ what draws its folder."""
+
+_VIDEOS = ("phantom-ultrasound",)

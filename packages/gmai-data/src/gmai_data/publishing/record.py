@@ -63,7 +63,13 @@ def read_manifest(out: Path) -> dict[str, Any]:
     """
     path = out / "manifest.json"
     if not path.is_file():
-        raise UserError(f"{path}: no such file. A finished build has one; run `gmai data build … --out {out}`.")
+        if not out.is_dir():
+            raise UserError(f"{out}: no such folder. Give the --out of a finished `gmai data build`.")
+        if (out / ".build").is_dir():
+            raise UserError(
+                f"{path}: no such file: the build is not finished. Run its `gmai data build … --out {out}` again."
+            )
+        raise UserError(f"{out}: no build (it has no manifest.json). Give the --out of a finished `gmai data build`.")
     try:
         refuse_damaged(out, only=["manifest.json"])
         return dict(json.loads(path.read_text(encoding="utf-8")))

@@ -109,7 +109,7 @@ def mat_names(path: Path) -> list[str]:
     """
     if is_hdf5(path):
         return hdf5_names(path)
-    return [name for name, _, _ in _scipy_io().whosmat(str(path))]
+    return [name for name, _, _ in _scipy_io(path).whosmat(str(path))]
 
 
 def open_mat(path: Path, key: str) -> npt.NDArray[Any]:
@@ -121,17 +121,19 @@ def open_mat(path: Path, key: str) -> npt.NDArray[Any]:
     """
     if is_hdf5(path):
         return open_hdf5(path, key).whole().T  # MATLAB stores its last axis first
-    listed = {name: shape for name, shape, _ in _scipy_io().whosmat(str(path))}
+    listed = {name: shape for name, shape, _ in _scipy_io(path).whosmat(str(path))}
     if key not in listed:
         raise SourceError("no such array", f'"{key}" is not in the file; it has {", ".join(listed)}', path.name)
     if prod(listed[key]) > MAX_BYTES // 8:
         raise SourceError("array too large", f"{key} has the shape {listed[key]}", path.name)
-    return _scipy_io().loadmat(str(path), variable_names=[key])[key]
+    return _scipy_io(path).loadmat(str(path), variable_names=[key])[key]
 
 
-def _scipy_io() -> Any:
-    import scipy.io  # pyright: ignore[reportMissingTypeStubs]
-
+def _scipy_io(path: Path) -> Any:
+    try:
+        import scipy.io  # pyright: ignore[reportMissingTypeStubs]
+    except ImportError as error:
+        raise UserError(f"{path}: MATLAB files need SciPy. Run `{pip_install('gmai-data[arrays]')}`.") from error
     return cast(Any, scipy.io)
 
 
@@ -150,8 +152,10 @@ def open_sparse(path: Path) -> npt.NDArray[Any]:
         SourceError: It would be too large.
         OSError, ValueError: It is damaged.
     """
-    import scipy.sparse  # pyright: ignore[reportMissingTypeStubs]
-
+    try:
+        import scipy.sparse  # pyright: ignore[reportMissingTypeStubs]
+    except ImportError as error:
+        raise UserError(f"{path}: sparse matrices need SciPy. Run `{pip_install('gmai-data[arrays]')}`.") from error
     library: Any = cast(Any, scipy.sparse)
     with zipfile.ZipFile(path) as archive:
         if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:

@@ -48,7 +48,13 @@ class Name(_Part):
 
 
 def _one_group(field: str, pattern: str | None) -> str | None:
-    if pattern is not None and re.compile(pattern).groups != 1:
+    if pattern is None:
+        return None
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        raise ValueError(f"{field} {pattern!r} is no regular expression: {error}") from error
+    if groups != 1:
         raise ValueError(f"{field} {pattern!r} must hold exactly one (group)")
     return pattern
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gmai_cli.console import say
 from gmai_formats.errors import UserError, did_you_mean
 
 from gmai_data.sources.recipe import Recipe, load_recipe
@@ -35,6 +36,9 @@ def find_recipe(name: str) -> Recipe:
     if name.endswith((".yaml", ".yml")):
         return load_recipe(Path(name))
     if name not in bundled_names():
+        card = next((name + ending for ending in (".yaml", ".yml") if Path(name + ending).is_file()), None)
+        if card is not None:
+            raise UserError(f'unknown recipe "{name}". {card} is here: a card of your own is given with its ending.')
         raise UserError(
             f'unknown recipe "{name}".{did_you_mean(name, [*bundled_names(), *GROUPS])} '
             "Give a bundled name (`gmai data recipes list`), a group, or the path of a YAML card."
@@ -45,8 +49,9 @@ def find_recipe(name: str) -> Recipe:
 def resolve(requests: Sequence[str], root: Path | None) -> list[Source]:
     """Return the sources that a command line names.
 
-    A request is `NAME` or `NAME=FOLDER`. A group (`phantoms`) stands for all of its recipes. `NAME` alone takes
-    `--root`; when several recipes share one `--root`, or a group is named, each takes `--root/<recipe name>`.
+    A request is `NAME` or `NAME=FOLDER`. A group (`phantoms`) stands for those of its recipes that have a folder there.
+    `NAME` alone takes `--root`; when several recipes share one `--root`, or a group is named, each takes
+    `--root/<recipe name>`.
 
     Raises:
         UserError: Unknown or repeated recipe, no folder for it, or a folder that does not exist or is empty.
@@ -60,8 +65,7 @@ def resolve(requests: Sequence[str], root: Path | None) -> list[Source]:
         if base is None:
             raise UserError(f"recipe {name} has no folder. Give --root DIR, or write {name}=DIR.")
         if name in GROUPS:
-            members = [member for member in bundled_names() if member.startswith(GROUPS[name])]
-            entries.extend((find_recipe(member), base / member) for member in members)
+            entries.extend((find_recipe(member), base / member) for member in _members(name, base))
         else:
             recipe = find_recipe(name)
             entries.append((recipe, base / recipe.name if shared and not own_root else base))
@@ -74,7 +78,18 @@ def resolve(requests: Sequence[str], root: Path | None) -> list[Source]:
     return [Source(recipe, folder) for recipe, folder in entries]
 
 
+def _members(group: str, base: Path) -> list[str]:
+    """Return the recipes of a group whose folders are there, and say which are not; all of them where none is."""
+    every = [name for name in bundled_names() if name.startswith(GROUPS[group])]
+    here = [name for name in every if (base / name).is_dir()]
+    if here and here != every:
+        say(f"{group}: without {', '.join(name for name in every if name not in here)}, which {base} does not hold")
+    return here or every
+
+
 def _require_folder(recipe: Recipe, folder: Path) -> None:
+    if folder.is_file():
+        raise UserError(f"{folder}: a file, but recipe {recipe.name} reads a folder. Give the folder of the dataset.")
     if not folder.is_dir():
         hint = "Draw it with `gmai data phantoms DIR`." if recipe.name.startswith(PHANTOM_PREFIX) else (
             f"Download the dataset from {recipe.homepage} and give its folder with --root DIR or {recipe.name}=DIR "

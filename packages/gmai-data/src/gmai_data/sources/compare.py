@@ -40,7 +40,7 @@ def check_against_folder(name: str, root: Path | None) -> None:
     print(f"{recipe.name}: the card is valid ({len(recipe.labels)} labels, layout {recipe.layout.kind}).")
     if recipe.verified != "copy":
         tried = "tried on a miniature of its publisher's file names" if recipe.verified == "listing" else "not tried"
-        print(f"{recipe.name}: {tried}; nobody has read a real copy with this card yet (verified: {recipe.verified}).")
+        print(f"{recipe.name}: {tried}; not yet tested on the real dataset (verified: {recipe.verified}).")
     if root is None:
         return
     (listing,) = list_sources(resolve([f"{name}={root}"], None), None)
@@ -126,7 +126,7 @@ def _label_problems(recipe: Recipe, items: Sequence[Item]) -> list[str]:
     unknown = [f'"{raw}" ({count} items)' for raw, count in seen.most_common() if raw not in recipe.labels]
     if not unknown:
         return []
-    return [f"{len(unknown)} labels are not in the card; a build would quarantine their items:{_lines(unknown)}"]
+    return [f"labels that are not in the card: {len(unknown)}; a build would quarantine their items:{_lines(unknown)}"]
 
 
 def _group_problems(recipe: Recipe, items: Sequence[Item]) -> list[str]:
@@ -200,7 +200,9 @@ def _try_items(recipe: Recipe, root: Path, items: Sequence[Item]) -> list[str]:
         except SetAside as reason:
             print(f"{item.key}: set aside: {reason.rule}")
     told = ", ".join(f"{label} {count}" for label, count in labels.most_common(_SHOWN))
-    print(f"{recipe.name}: {len(chosen)} items tried, {pictures} pictures: {told or 'without labels'}.")
+    items = "1 item" if len(chosen) == 1 else f"{len(chosen)} items"
+    images = "1 image" if pictures == 1 else f"{pictures} images"
+    print(f"{recipe.name}: read {items}, {images}: {told or 'without labels'}.")
     return problems
 
 

@@ -74,6 +74,8 @@ def draft(root: Path) -> tuple[str, str]:
     Raises:
         UserError: No folder, or nothing in it that a layout recognises.
     """
+    if root.is_file():
+        raise UserError(f"{root}: a file. Give the folder of a dataset.")
     if not root.is_dir():
         raise UserError(f"{root}: no such folder. Give the folder of a dataset.")
     folder = Folder(root)

@@ -10,11 +10,11 @@ from gmai_formats.pictures.squares import to_square_labels
 
 from gmai_data.imaging.binary_masks import marked_voxels
 from gmai_data.imaging.boxes import Region, regions
+from gmai_data.imaging.extents import connected_parts, extents
 from gmai_data.imaging.grids import Axis, Volume, require_same_grid, take_slice
 from gmai_data.imaging.large import IN_MEMORY_BYTES, allocate, release
 from gmai_data.ledger import SourceError
 from gmai_data.sources.items import SMALL_PART
-from gmai_data.untyped import ndimage
 
 ROUNDING = 1e-3
 """Label ids that a resampling stored as 0.99999994 are whole."""
@@ -98,7 +98,7 @@ def layers_of_structures(structures: Iterable[tuple[str, Volume, str]], image: V
         names[position] = raw
         require_same_grid(image, volume, file=file)
         marked = marked_voxels(volume.array, file)
-        (extent,) = ndimage.find_objects(marked.astype(np.uint8)) or (None,)
+        (extent,) = extents(marked.view(np.uint8)) or (None,)
         if extent is None:
             continue
         crop = marked[extent]
@@ -130,8 +130,8 @@ def with_parts(layer: Layer, min_mm3: float) -> Layer:
     labels = [0]
     small: set[int] = set()
     voxel_mm3 = float(np.prod(layer.volume.spacing_mm))
-    for position, extent in enumerate(ndimage.find_objects(compact), start=1):
-        numbered, count = ndimage.label(compact[extent] == position, structure=np.ones((3, 3, 3)))
+    for position, extent in enumerate(extents(compact), start=1):
+        numbered, count = connected_parts(compact[extent] == position)
         sizes = np.bincount(numbered.ravel(), minlength=count + 1)
         for number in range(1, count + 1):
             if sizes[number] * voxel_mm3 < min_mm3:

@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, cast
 
+from gmai_formats.errors import UserError
+from gmai_formats.installing import pip_install
 from gmai_formats.pictures.picture import MAX_PIXELS, Pixels
 
 from gmai_data.imaging.source_files import require_data
@@ -54,10 +56,12 @@ def _pixels(frame: Any) -> Pixels:
 
 def _decoded(root: Path, relative: str) -> Iterator[tuple[int, float, Any, float]]:
     """Yield (number, seconds, frame, duration of the video in seconds)."""
-    import av
-
-    library = cast(Any, av)
     path = require_data(root, relative)
+    try:
+        import av
+    except ImportError as error:
+        raise UserError(f"{path}: videos need PyAV. Run `{pip_install('gmai-data[video]')}`.") from error
+    library = cast(Any, av)
     try:
         # Closed in any case: PyAV keeps threads and buffers of open containers.
         with library.open(str(path)) as container:

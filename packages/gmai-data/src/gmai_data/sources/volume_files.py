@@ -5,6 +5,8 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
+from gmai_formats.errors import UserError
+from gmai_formats.installing import pip_install
 
 from gmai_data.imaging.grids import Volume, to_display
 from gmai_data.imaging.nifti import open_nifti, scaled
@@ -115,10 +117,13 @@ def _open(root: Path, relative: str, key: str) -> tuple[npt.NDArray[Any], npt.ND
 
 
 def _read_itk(root: Path, relative: str) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
-    import SimpleITK  # takes a third of a second, for the few sources that need it
-
-    sitk = cast(Any, SimpleITK)
     path = require_data(root, relative)
+    try:
+        import SimpleITK  # takes a third of a second, for the few sources that need it
+    except ImportError as error:
+        needed = pip_install("gmai-data[nrrd]")
+        raise UserError(f"{path}: NRRD and MetaImage files need SimpleITK. Run `{needed}`.") from error
+    sitk = cast(Any, SimpleITK)
     try:
         image: Any = sitk.ReadImage(str(path))
         array: npt.NDArray[Any] = sitk.GetArrayViewFromImage(image).copy()
