@@ -3,9 +3,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
 from gmai_formats.state import DamagedError
-from gmai_formats.weights import RECORD, damaged, doubt, not_finite, read_record, sealed_files, seals_of
+from gmai_formats.weights import (
+    RECORD,
+    damaged,
+    doubt,
+    not_finite,
+    read_record,
+    require_checkpoint,
+    sealed_files,
+    seals_of,
+)
 
 
 class Tensor:
@@ -91,3 +101,19 @@ def test_a_pipe_in_place_of_the_weights_is_not_waited_for(checkpoint: Path) -> N
     (checkpoint / "model.safetensors").unlink()
     os.mkfifo(checkpoint / "model.safetensors")
     assert damaged(checkpoint) == "model.safetensors is no file"
+
+
+def test_the_checkpoint_inside_of_a_run_is_named(tmp_path):
+    (tmp_path / "run" / "model").mkdir(parents=True)
+    (tmp_path / "run" / "model" / "config.json").write_text("{}")
+    (tmp_path / "file").touch()
+    (tmp_path / "empty").mkdir()
+    require_checkpoint(tmp_path / "run" / "model")
+    for name, said in (
+        ("run", r"run: no config\.json here, but in .*run/model\. Give that folder"),
+        ("empty", r"empty: no config\.json here\. A checkpoint folder has"),
+        ("gone", r"gone: no such folder\. --model takes a checkpoint folder\. Correct the path"),
+        ("file", r"file: a file\. --model takes"),
+    ):
+        with pytest.raises(UserError, match=said):
+            require_checkpoint(tmp_path / name)

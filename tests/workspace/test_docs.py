@@ -1,5 +1,6 @@
 """What the pages promise is there: links, commands, options, and the README's commands in CI."""
 
+import ast
 import re
 import runpy
 import shlex
@@ -103,3 +104,24 @@ def test_a_page_gives_its_unnamed_blocks_in_order(root: Path) -> None:
     page = "<!-- ci: x -->\n```bash\nfirst\n```\n```bash\nsecond\n```\n\n```sh\nnot run\n```\n```python\nthird()\n```\n"
     assert script["named_blocks"](page) == {"x": "first"}
     assert script["other_blocks"](page) == ["second", "python - <<'PYTHON'\nthird()\nPYTHON"]
+
+
+def strings_of(root: Path) -> str:
+    """Return every text that a module or script of the packages holds, one a line, f-strings in their fixed pieces."""
+    found: list[str] = []
+    for path in root.glob("packages/*/src/**/*"):
+        if path.suffix == ".py":
+            nodes = ast.walk(ast.parse(path.read_text("utf-8")))
+            found += [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+        elif path.suffix in {".sh", ".sbatch"}:
+            found.append(path.read_text("utf-8"))
+    return "\n".join(found)
+
+
+def test_what_troubleshooting_says_one_sees_is_what_the_code_says(root: Path) -> None:
+    page = (root / "docs/how-to/troubleshooting.md").read_text("utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| ") and "you see" not in line]
+    texts = strings_of(root)
+    phrases = [phrase for row in rows for phrase in re.findall(r"`([^`]+)`", row)]
+    assert len(rows) > 30
+    assert [phrase for phrase in phrases if phrase not in texts] == []

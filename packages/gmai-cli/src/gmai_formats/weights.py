@@ -1,10 +1,11 @@
-"""Whether weights are those that were written, and numbers at all; of any tensor library whose tensors sum up."""
+"""Whether a folder holds a checkpoint, and whether its weights are those that were written, and numbers at all."""
 
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from gmai_formats.errors import UserError
 from gmai_formats.json_text import parse_json
 from gmai_formats.state import DIGEST, DamagedError, damage, seal
 
@@ -104,4 +105,23 @@ def not_finite(tensors: Iterable[tuple[str, Any]]) -> str:
         f"{len(found)} tensors hold values that are not finite (NaN or infinity), {found[0]} first. Such weights "
         f"answer nothing: a training diverged, or the file is damaged. Take an earlier one; `gmai model check` "
         f"says more."
+    )
+
+
+def require_checkpoint(folder: Path, *, takes: str = "--model takes a checkpoint folder") -> None:
+    """Refuse what is no checkpoint folder, and name the one that lies inside of it, as in the folder of a run.
+
+    Raises:
+        UserError: There is no such folder, or no `config.json` in it.
+    """
+    if (folder / "config.json").is_file():
+        return
+    if not folder.is_dir():
+        raise UserError(f"{folder}: {'a file' if folder.is_file() else 'no such folder'}. {takes}. Correct the path.")
+    inside = [child for child in sorted(folder.iterdir()) if (child / "config.json").is_file()]
+    if inside:
+        raise UserError(f"{folder}: no config.json here, but in {inside[-1]}. Give that folder.")
+    raise UserError(
+        f"{folder}: no config.json here. A checkpoint folder has config.json, *.safetensors and the tokenizer. Give "
+        "the folder that `gmai model init` wrote, or the `model` folder of a run of `gmai train`."
     )

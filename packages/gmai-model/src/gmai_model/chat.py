@@ -11,7 +11,7 @@ from gmai_cli.console import say
 from gmai_formats.checkpoints import require_bounded
 from gmai_formats.errors import UserError
 from gmai_formats.gpus import require_usable_gpu
-from gmai_formats.weights import doubt, not_finite
+from gmai_formats.weights import doubt, not_finite, require_checkpoint
 from PIL import Image
 from safetensors import SafetensorError
 from transformers import (
@@ -64,8 +64,7 @@ class Assistant:
     def __init__(
         self, folder: Path, *, device: str = "auto", max_new_tokens: int = 512, temperature: float = 0.0
     ) -> None:
-        if not (folder / "config.json").is_file():
-            raise UserError(f"{folder}: no config.json. Give a checkpoint folder, such as runs/stage3/model.")
+        require_checkpoint(folder)
         require_bounded(folder)
         if device == "auto":
             device = "cuda" if require_usable_gpu(torch, ask_for_cpu="--device cpu") else "cpu"

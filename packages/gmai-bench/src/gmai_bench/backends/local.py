@@ -14,7 +14,7 @@ from gmai_formats.errors import UserError
 from gmai_formats.files import sha256_file
 from gmai_formats.gpus import require_usable_gpu
 from gmai_formats.installing import pip_install
-from gmai_formats.weights import doubt, not_finite
+from gmai_formats.weights import doubt, not_finite, require_checkpoint
 from jinja2 import TemplateError
 
 from gmai_bench.backends.asks import Answer, Ask, OpenImage
@@ -230,17 +230,7 @@ def _require_libraries() -> None:
 
 
 def _check_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        raise UserError(
-            f"{folder}: no such folder. --model takes a checkpoint folder or a Hub id (owner/name). Correct the path."
-        )
-    if not (folder / "config.json").is_file():
-        inside = [child.name for child in sorted(folder.iterdir()) if (child / "config.json").is_file()]
-        hint = f" There is one in {folder / inside[-1]}." if inside else ""
-        raise UserError(
-            f"{folder}: no config.json here. A checkpoint folder has config.json, *.safetensors and the tokenizer."
-            f"{hint} Give the folder that `gmai model init` or `gmai train` wrote."
-        )
+    require_checkpoint(folder, takes="--model takes a checkpoint folder or a Hub id (owner/name)")
     if not any(folder.glob("*.safetensors")):
         pickles = sorted(path.name for path in [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")])
         found = f"only {', '.join(pickles[:3])}" if pickles else "no weights"

@@ -13,7 +13,7 @@ from typing import Any
 from gmai_formats.checkpoints import require_bounded
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
-from gmai_formats.weights import RECORD, damaged, read_record, sealed_files, seals_of
+from gmai_formats.weights import RECORD, damaged, read_record, require_checkpoint, sealed_files, seals_of
 
 from gmai_model.assembly.portable import settings_digests
 from gmai_model.checking import rules
@@ -44,9 +44,10 @@ def check(folder: Path, pythons: Sequence[Path] = ()) -> Outcome:
     Raises:
         UserError: The folder holds no checkpoint of the LLaVA layout.
     """
+    require_checkpoint(folder, takes="`gmai model check` takes a checkpoint folder")
     files = rules.Files(folder)
     if files.config.get("model_type") != "llava":
-        found = f"model_type is {files.config.get('model_type')!r}" if files.config else "no config.json"
+        found = f"model_type is {files.config.get('model_type')!r}"
         raise UserError(f"{folder}: {found}. `gmai model check` takes a LLaVA checkpoint folder. Check the path.")
     require_bounded(folder)
     outcome = Outcome()

@@ -12,6 +12,7 @@ from gmai_formats.files import sha256_file
 from gmai_formats.rows.mixtures import load_mixture
 from gmai_formats.run_record import NAME, write_run_record
 from gmai_formats.state import DamagedError, read_state
+from gmai_formats.weights import require_checkpoint
 
 from gmai_model.training.config import MAY_CHANGE
 
@@ -32,8 +33,7 @@ def check_folder(model: Path) -> None:
     Raises:
         UserError: It has no configuration, or one that would take all time or memory.
     """
-    if not (model / "config.json").is_file():
-        raise UserError(f"{model}: no config.json. --model takes a checkpoint folder, as `gmai model init` writes it.")
+    require_checkpoint(model)
     require_bounded(model)
 
 
