@@ -43,11 +43,10 @@ def test_a_far_name_is_offered_with_the_whole_vocabulary() -> None:
     assert did_you_mean("Radiology", known) == ' Did you mean "Endocrinology"? Known: Dermatology, Endocrinology.'
 
 
-def test_of_many_names_only_near_ones_are_listed() -> None:
+def test_many_names_are_not_listed() -> None:
     known = [f"set-{number:03d}" for number in range(200)]
     assert did_you_mean("zzz", known) == ""
-    assert did_you_mean("net-x01", known).startswith(' Did you mean "set-')
-    assert len(did_you_mean("net-x01", known)) < 200
+    assert did_you_mean("net-001", known) == ' Did you mean "set-001"?'
 
 
 def test_nothing_is_said_where_nothing_is_known() -> None:

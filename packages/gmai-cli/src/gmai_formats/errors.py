@@ -20,7 +20,7 @@ _CERTAIN = 0.8
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ` Did you mean "…"?` for a known name that is close, and the known names where none is very close.
 
-    Of more than 40 known names only those that are somewhat close are listed, with how many there are.
+    More than 40 known names are not listed.
     """
     known = sorted(known)
     close = get_close_matches(name, known, n=1, cutoff=0.6)
@@ -29,8 +29,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         return asked
     if len(known) <= _LISTED:
         return f"{asked} Known: {', '.join(known)}."
-    nearest = get_close_matches(name, known, n=8, cutoff=0.5)
-    return f"{asked} The nearest of {len(known)}: {', '.join(nearest)}." if nearest else asked
+    return asked
 
 
 def explain_validation(error: Any, *, where: str, known_fields: Iterable[str] = ()) -> UserError:

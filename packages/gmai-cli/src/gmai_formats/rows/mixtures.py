@@ -135,6 +135,11 @@ def read_mixture_file(path: Path) -> Mixture:
         content: Any = load_yaml(path.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not readable as YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise UserError(
+            f"{path}: expected a mixture (a mapping with `datasets`), found {type(content).__name__}. "
+            "--data takes a mix.yaml, as `gmai data build` writes it, or samples."
+        )
     try:
         return Mixture.model_validate(content)
     except ValidationError as error:
