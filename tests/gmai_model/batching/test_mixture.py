@@ -42,7 +42,7 @@ def test_unknown_key_is_named_with_a_suggestion(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("datasets: []\n", "at least 1 item"), ("[1, 2\n", "not readable as YAML"), ("- a\n", "valid dictionary")],
+    [("datasets: []\n", "at least 1 item"), ("[1, 2\n", "not readable as YAML"), ("- a\n", "found list")],
 )
 def test_broken_mixture(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "mix.yaml").write_text(content)
