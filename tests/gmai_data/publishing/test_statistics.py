@@ -77,7 +77,9 @@ def test_tasks_of_the_paper_add_up():
 
 
 def test_a_build_without_a_manifest(tmp_path):
-    with pytest.raises(UserError, match=r"manifest\.json: no such file\. A finished build has one; run `gmai"):
+    with pytest.raises(
+        UserError, match=r"no build \(it has no manifest\.json\)\. Give the --out of a finished `gmai data build`"
+    ):
         read_manifest(tmp_path)
 
 
