@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 from gmai_cli import guided
+from gmai_cli.demo.run import HELD_OUT
 from gmai_cli.guided import init, steps, todo_lines
 from gmai_formats.errors import UserError
 
@@ -27,6 +28,7 @@ def test_a_folder_becomes_a_draft_and_the_list_of_what_is_open(tmp_path: Path) -
         assert ended.returncode == 3, ended.stderr
         assert "want what only you can know:" in ended.stderr
         assert "license: TODO" in ended.stderr
+        assert "and 3 lines `zh: TODO`, which may be deleted" in ended.stderr
         assert ended.stderr.rstrip().endswith(f"then: gmai init {tmp_path / 'animals'} --out out")
     assert "[1/1] a draft of the card" not in ended.stderr  # what was filled in stays
     assert (tmp_path / "out/card.yaml").is_file()
@@ -54,10 +56,14 @@ def test_a_whole_card_is_checked_built_and_trained(tmp_path: Path, monkeypatch: 
     build = steps(tmp_path / "data", 7)[2]
     assert build.arguments[-2:] == ("--limit", "7")
     assert build.accepts == (0, 3)
+    assert {step.needs for step in steps(tmp_path / "data", 7) if step.arguments[0] == "bench"} == {HELD_OUT}
 
 
 def test_folders_that_will_not_do(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such folder"):
         init(tmp_path / "absent", tmp_path / "out", 1)
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"file: a file\. Give the folder of a dataset"):
+        init(tmp_path / "file", tmp_path / "out", 1)
     with pytest.raises(UserError, match="lies inside"):
         init(tmp_path, tmp_path / "out", 1)

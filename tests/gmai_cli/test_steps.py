@@ -147,3 +147,12 @@ def test_what_is_to_come_is_said_before(
     monkeypatch.setattr(steps.plugins, "discover", lambda: {"data": SimpleNamespace(entry_point=1), "bench": absent})
     with pytest.raises(UserError, match=r"not installed: gmai-bench\..* pip install .*gmai-bench"):
         look_ahead(tmp_path, commands, room_mb=1, takes="")
+
+
+def test_a_step_without_the_file_it_needs_is_left_out_and_said(
+    run_of: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert list(run_of(step("a", COUNT, needs="questions"), step("b", COUNT))) == ["b"]
+    assert "left out: there is no questions; the step that writes it said why" in capsys.readouterr().err
+    (tmp_path / "out/questions").touch()
+    assert list(run_of(step("a", COUNT, needs="questions"), step("b", COUNT))) == ["b", "a"]

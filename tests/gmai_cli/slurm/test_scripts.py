@@ -68,6 +68,7 @@ def test_without_gpus_nothing_asks_for_one() -> None:
         (Site(container="x.sif", venv=Path("x")), "Give one."),
         (Site(bench_time="soon"), "--bench-time 'soon' is no time limit"),
         (Site(build_mem="8 GB"), "--build-mem '8 GB' is no memory. Write a number and M, G or T"),
+        (Site(proxy="nothost"), "--proxy 'nothost' is no address of a proxy. Write http://HOST:PORT"),
         (Site(train_mem="lots"), "--train-mem 'lots' is no memory"),
         (Site(venv=Path("/nowhere")), "/nowhere: no virtual environment"),
     ],

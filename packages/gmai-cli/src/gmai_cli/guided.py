@@ -9,7 +9,7 @@ import typer
 from gmai_formats.errors import UserError
 
 from gmai_cli.console import say, say_next
-from gmai_cli.demo.run import ROOM_MB, from_build_to_report
+from gmai_cli.demo.run import HELD_OUT, ROOM_MB, from_build_to_report
 from gmai_cli.exit_codes import EXIT_PARTIAL
 from gmai_cli.steps import Step, claim, look_ahead, run_all
 
@@ -54,7 +54,8 @@ def init(
     model knows no medicine: the report shows that the data can be read and learned from.
     """
     if not data.is_dir():
-        raise UserError(f"{data}: no such folder. Give the folder of a dataset.")
+        found = "a file" if data.is_file() else "no such folder"
+        raise UserError(f"{data}: {found}. Give the folder of a dataset.")
     data = data.resolve()
     if out.resolve().is_relative_to(data):
         raise UserError(f"--out {out} lies inside {data}, the data. Give an --out outside of it.")
@@ -66,21 +67,35 @@ def init(
         drafting = Step("a draft of the card", ("data", "recipes", "new", str(data), "--to", CARD), "draft", again=True)
         run_all([drafting], out, record, command=again)
     if open_lines := todo_lines(card):
-        say(f"\n{card}: {len(open_lines)} lines want what only you can know:")
+        chinese = [line for line in open_lines if line.endswith("zh: TODO")]
+        say(f"\n{card}: {len(open_lines) - len(chinese)} lines want what only you can know:")
         for line in open_lines:
-            say(f"  {line}")
+            if line not in chinese:
+                say(f"  {line}")
+        if chinese:
+            say(f"  and {len(chinese)} lines `zh: TODO`, which may be deleted: then there is no Chinese text")
         say(f"\nFill them in (docs/reference/recipes.md says what each field takes), then: {again}")
         raise typer.Exit(EXIT_PARTIAL)
     look_ahead(out, steps(data, limit), room_mb=ROOM_MB, takes=TAKES)
     run_all(steps(data, limit), out, record, command=again)
+    measured = (out / HELD_OUT).is_file()
     for title, place in (
         ("preview", out / "preview.html"),
         ("images", out / "build" / "gallery.html"),
-        ("report", out / "bench" / "stage3" / "report.html"),
-        ("on noise", out / "bench" / "stage3-noise" / "report.html"),
+        ("training", out / "runs" / "stage3" / "report.html"),
+        *(
+            (("report", out / "bench/stage3/report.html"), ("on noise", out / "bench/stage3-noise/report.html"))
+            if measured
+            else ()
+        ),
         ("checkpoint", out / "runs" / "stage3" / "model"),
     ):
         print(f"{title:10} {place}")
+    if not measured:
+        say(
+            "Nothing was measured: the held-out part gives no balanced questions, as with few patients or one label. "
+            "Give more data or labels, or raise split.fractions.held_out in the card, and start again in another --out."
+        )
     say_next("model", "chat", out / "runs/stage3/model", "--image", "IMAGE")
 
 

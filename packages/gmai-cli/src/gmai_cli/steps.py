@@ -35,6 +35,8 @@ class Step:
     """Whether it runs each time, whatever the record says."""
     accepts: tuple[int, ...] = (0,)
     """Exit codes with which the run goes on."""
+    needs: str = ""
+    """File that an earlier step may have had no reason to write, relative to the run's; without it this is left out."""
 
 
 def claim(out: Path, record: Path, *, command: str) -> None:
@@ -106,6 +108,9 @@ def run_all(steps: Sequence[Step], out: Path, record: Path, *, command: str) -> 
         for number, step in enumerate(steps, start=1):
             line = shlex.join(("gmai", *step.arguments))
             say(f"\n[{number}/{len(steps)}] {step.title}\n$ {line}")
+            if step.needs and not (out / step.needs).exists():
+                say(f"left out: there is no {step.needs}; the step that writes it said why")
+                continue
             before = done.get(step.output, {})
             if not step.again and before.get("command") == line and (out / step.output).exists():
                 say(f"done before, in {before['seconds']:.0f} s")

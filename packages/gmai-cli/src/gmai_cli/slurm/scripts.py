@@ -211,6 +211,8 @@ def _check(site: Site) -> None:
         memory = getattr(site, option)
         if memory is not None and not re.fullmatch(r"\d+[KMGT]?", memory):
             raise UserError(f"--{option.replace('_', '-')} {memory!r} is no memory. Write a number and M, G or T.")
+    if site.proxy and not re.fullmatch(r"https?://[^/\s]+/?", site.proxy):
+        raise UserError(f"--proxy {site.proxy!r} is no address of a proxy. Write http://HOST:PORT.")
     given = [f"--{name}" for name in ("container", "venv", "conda") if getattr(site, name)]
     if len(given) > 1:
         raise UserError(f"{' and '.join(given)}: gmai comes from one of them. Give one.")

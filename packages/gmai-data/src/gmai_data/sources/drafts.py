@@ -114,6 +114,7 @@ def draft(root: Path) -> tuple[str, str]:
         "# Unless `split.group_pattern`, a `group_column` or a DICOM header names the patient, every file is its own.\n"
         f"{told}"
         "# Replace every TODO; the closed vocabularies and every field are in docs/reference/recipes.md.\n"
+        "# A line `zh: TODO` may be deleted instead: then the dataset gets no Chinese text.\n"
         "# Then: gmai data recipes check CARD.yaml --root DIR\n"
     )
     return guess.description, head + yaml.safe_dump(card, sort_keys=False, allow_unicode=True)
