@@ -1,7 +1,9 @@
 import json
+from pathlib import Path
 
 import pytest
-from gmai_formats.json_text import parse_json
+from gmai_formats.errors import UserError
+from gmai_formats.json_text import parse_json, read_json_object
 
 
 def test_a_value_is_read() -> None:
@@ -15,3 +17,21 @@ def test_a_value_is_read() -> None:
 def test_what_is_nested_too_deeply_is_no_json(text: str) -> None:
     with pytest.raises(json.JSONDecodeError, match=r"nested too deeply|Expecting value"):
         parse_json(text)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"[1]", r"holds \[1\], where an object is due"), (b"null", "holds null"), (b"", "not JSON"),
+        (b'{"a": "\xe9"}', "not JSON"), (None, "cannot be read"),
+    ],
+)  # fmt: skip
+def test_a_file_without_an_object_is_one_line(tmp_path: Path, content: bytes | None, why: str) -> None:
+    path = tmp_path / "config.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=rf"config\.json: {why}.*\. Download it again\.$") as caught:
+        read_json_object(path, remedy="Download it again.")
+    assert "\n" not in str(caught.value)
+    path.write_text('{"a": 1}')
+    assert read_json_object(path, remedy="") == {"a": 1}

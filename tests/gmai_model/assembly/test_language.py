@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from gmai_formats.errors import UserError
 from gmai_model.assembly.language import LanguageModel
 from safetensors.torch import save_file
 from torch import Tensor
@@ -100,3 +101,17 @@ def test_dynamic_scaling_is_kept_on_request(tmp_path: Path, keep: bool) -> None:
     assert text_config.get("rope_scaling") == ({"rope_type": "dynamic", "factor": 2.0} if keep else None)
     assert text_config["rope_theta"] == text_config["rope_parameters"]["rope_theta"] == 1e6
     assert text_config["rope_parameters"]["rope_type"] == ("dynamic" if keep else "default")
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_output_matrix_beside_a_tied_embedding(tmp_path: Path, same: bool) -> None:
+    tensors = internlm2_tensors(2)
+    if same:
+        tensors["output.weight"] = tensors["model.tok_embeddings.weight"].clone()
+    save_file(tensors, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps({**internlm2_config(2), "tie_word_embeddings": True}))
+    if same:
+        assert LanguageModel(tmp_path).untied
+    else:
+        with pytest.raises(UserError, match=r"tie_word_embeddings is true, but output\.weight is not model\.tok"):
+            LanguageModel(tmp_path)

@@ -1,6 +1,7 @@
 """sentencepiece ▶ tokenizer.json: the same ids on every kind of text, special tokens inside the vocabulary."""
 
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,17 @@ def test_special_tokens_take_unused_slots(folder: Path) -> None:
     assert ids[0] == reference.piece_to_id("[UNUSED_TOKEN_146]")
     assert reference.piece_to_id("[UNUSED_TOKEN_140]") in ids
     assert tokenizer.decode(tokenizer("肝脏 liver  ok")["input_ids"]) == "肝脏 liver  ok"
+
+
+def test_tokens_of_the_settings_that_are_no_special_ones_stay_in_the_text(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.model").write_bytes((folder / "tokenizer.model").read_bytes())
+    number = spm.SentencePieceProcessor(model_file=str(folder / "tokenizer.model")).piece_to_id("[UNUSED_TOKEN_136]")
+    named = {str(number): {"content": "<finding>", "special": False}, "2": {"content": "</s>", "special": True}}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"added_tokens_decoder": named}))
+    tokenizer, _ = ours.convert(tmp_path)
+    ids = tokenizer.encode("a <finding> here</s>", add_special_tokens=False).ids
+    assert number in ids
+    assert tokenizer.decode(ids, skip_special_tokens=True) == "a <finding> here"
 
 
 def test_broken_model_file(tmp_path: Path) -> None:

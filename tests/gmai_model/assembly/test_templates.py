@@ -86,6 +86,11 @@ def test_today_is_always_the_same_day() -> None:
         ("{% for m in messages %}{{ m['content'] }}{% endfor", "the chat template fails"),
         ("{{ cycler.__init__.__globals__ }}</s>", "the chat template fails"),
         (
+            "{% for m in messages %}{{ m['content'] }}</s>{% endfor %}"
+            "{% if add_generation_prompt %}<think>\n{% endif %}",
+            "asks for an answer with '<think>\\\\n', with which the answers in it do not begin",
+        ),
+        (
             "{% for m in messages %}{{ m['content'] }}+{{ m['content'] }}</s>{% endfor %}",
             "does not show every message once",
         ),
@@ -111,6 +116,8 @@ def test_own_template_is_found_wherever_it_stands(tmp_path: Path) -> None:
         )
         == "d"
     )
+    with pytest.raises(UserError, match="chat templates rag, and none of them is the default"):
+        read_template(tmp_path, {"chat_template": [{"name": "rag", "template": "t"}]})
     (tmp_path / "chat_template.json").write_text(json.dumps({"chat_template": "json"}))
     assert read_template(tmp_path, {"chat_template": "settings"}) == "json"
     (tmp_path / "chat_template.jinja").write_text("jinja")

@@ -106,3 +106,29 @@ def test_template_of_the_command_line(tmp_path: Path) -> None:
     assert load_tokenizer(tmp_path, config={}, rows=999, chat_template="chatml").tokenizer.chat_template == CHATML
     with pytest.raises(UserError, match="neither a file nor one of chatml, vicuna"):
         load_tokenizer(tmp_path, config={}, rows=999, chat_template="vicunja")
+
+
+def test_tokens_that_only_an_older_file_names(tmp_path: Path) -> None:
+    size = write_tokenizer(tmp_path, ["<s>", "</s>"], bos_token="<s>", eos_token="</s>", pad_token="[PAD]")
+    (tmp_path / "added_tokens.json").write_text(json.dumps({"[PAD]": size, "[MORE]": size + 1}))
+    made = load_tokenizer(tmp_path, config={"pad_token_id": -1}, rows=size).tokenizer
+    assert [made.convert_tokens_to_ids(token) for token in ("[PAD]", "[MORE]")] == [size, size + 1]
+    assert made.pad_token == "[PAD]"
+    (tmp_path / "added_tokens.json").write_text(json.dumps({"[PAD]": size + 7}))
+    with pytest.raises(UserError, match=r"\[PAD\] is said to have the id"):
+        load_tokenizer(tmp_path, config={}, rows=size)
+
+
+def test_number_that_is_no_token_names_none(tmp_path: Path) -> None:
+    write_tokenizer(tmp_path, ["<s>", "</s>"], bos_token="<s>", eos_token="</s>")
+    assert load_tokenizer(tmp_path, config={"pad_token_id": -1}, rows=999).tokenizer.pad_token == "</s>"
+    assert load_tokenizer(tmp_path, config={"pad_token_id": 10**6}, rows=999).tokenizer.pad_token == "</s>"
+
+
+@pytest.mark.parametrize("name", ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+                                  "generation_config.json"])  # fmt: skip
+def test_settings_that_are_no_object_are_refused(tmp_path: Path, name: str) -> None:
+    write_tokenizer(tmp_path, ["<s>", "</s>"], bos_token="<s>", eos_token="</s>")
+    (tmp_path / name).write_text("[]")
+    with pytest.raises(UserError, match=f"{name}: holds"):
+        load_tokenizer(tmp_path, config={"eos_token_id": 1}, rows=999)

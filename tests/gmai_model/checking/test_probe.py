@@ -28,12 +28,31 @@ class Tokenizer:
 
 def test_a_question_about_an_image_and_the_token_that_ends_an_answer() -> None:
     tokenizer = Tokenizer()
-    prompt, end = _prompt(SimpleNamespace(tokenizer=tokenizer))
+    prompt, end, after, off = _prompt(SimpleNamespace(tokenizer=tokenizer))
+    assert (after, off) == ("</end>", "")
     assert prompt == f"user:[image]{QUESTION}</end>\nassistant:"
     assert end == 2
     assert set(tokenizer.templates) == {"own"}
     _prompt(SimpleNamespace(tokenizer=tokenizer, chat_template="of the processor"))
     assert tokenizer.templates[-1] == "of the processor"
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "off"),
+    [
+        ("user:{}\n", "assistant:{}", "does not ask for an answer with 'assistant:' when add_generation_prompt is set"),
+        ("[INST] {} [/INST]", " {}</s>", ""),  # Llama-2's, which has nothing to add
+        ("Describe. ", "{}", "leaves the question out"),
+    ],
+)
+def test_template_that_asks_for_nothing_or_leaves_the_question_out(question: str, answer: str, off: str) -> None:
+    class Own(Tokenizer):
+        def apply_chat_template(self, messages: Any, *, chat_template: Any, tokenize: bool, **more: Any) -> str:
+            return "".join(
+                part.format(m["content"][-1]["text"]) for part, m in zip((question, answer), messages, strict=False)
+            )
+
+    assert _prompt(SimpleNamespace(tokenizer=Own()))[3] == off
 
 
 @pytest.mark.parametrize("theta", [10_000.0, 1e6])

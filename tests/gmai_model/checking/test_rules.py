@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gmai_formats.errors import UserError
+from gmai_model.checking.check import check, check_folder
 from gmai_model.checking.rules import Files, check_files
 from gmai_model.checking.tensors import check_weights
 from safetensors.torch import load_file, save_file
@@ -25,9 +27,7 @@ def edit(folder: Path, name: str, change: Callable[[dict[str, Any]], Any]) -> No
 
 def off(folder: Path) -> str:
     """Return what the rules say; one fault gives one line."""
-    files = Files(folder)
-    found = [*check_files(files)]
-    found += check_weights(files, found)[0]
+    found, _ = check_folder(Files(folder))
     assert len(found) == 1, found
     assert "\n" not in found[0]
     assert ". " in found[0], "every line has its remedy"
@@ -43,6 +43,19 @@ FAULTS: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
         "rope_theta is None, rope_parameters.rope_theta 1000",
     ),
     ("config.json", lambda c: c["text_config"].pop("rope_parameters"), "rope_theta is 1000000.0, rope_parameters"),
+    (
+        "config.json",
+        lambda c: c["text_config"]["rope_parameters"].update(rope_type="linear", factor=8.0),
+        "rope_scaling says none, rope_parameters {'rope_type': 'linear', 'factor': 8.0}",
+    ),
+    ("config.json", lambda c: c["text_config"].update(num_key_value_heads=3), "k_proj.weight is (64, 128), config"),
+    ("config.json", lambda c: c["text_config"].update(vocab_size=100), "lm_head.weight is (2048, 128), config"),
+    ("config.json", lambda c: c["text_config"].update(num_attention_heads="4"), "num_attention_heads is '4'. It must"),
+    ("config.json", lambda c: c["text_config"].update(num_attention_heads=0), "num_attention_heads is 0. It must"),
+    ("config.json", lambda c: c["vision_config"].update(patch_size=0), "patch_size is 0. It must"),
+    ("config.json", lambda c: c["vision_config"].update(patch_size=16), "patch_embedding.weight is (128, 3, 14, 14)"),
+    ("config.json", lambda c: c.pop("text_config"), "no text_config"),
+    ("config.json", lambda c: c.update(vision_feature_layer="-2"), "vision_feature_layer -2 is none of 5 layers"),
     ("config.json", lambda c: c["text_config"].pop("architectures"), "text_config has no architectures"),
     ("config.json", lambda c: c.update(dtype="bfloat16"), "dtype is bfloat16, torch_dtype float32"),
     ("config.json", lambda c: c.update(dtype="bfloat16", torch_dtype="bfloat16"), "the tensors are ['float32']"),
@@ -73,6 +86,10 @@ FAULTS: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
     ("preprocessor_config.json", lambda c: c.update(do_normalize=False), "do_normalize is false"),
     ("preprocessor_config.json", lambda c: c.update(image_std=[0.2, 0.2, 0]), "image_std is [0.2, 0.2, 0]"),
     ("preprocessor_config.json", lambda c: c.update(image_mean=0.5), "image_mean is 0.5"),
+    ("preprocessor_config.json", lambda c: c.update(image_mean=[122.7, 116.7, 104.0]), "image_mean is [122.7"),
+    ("preprocessor_config.json", lambda c: c.update(image_std=[-0.2, 0.2, 0.2]), "image_std is [-0.2"),
+    ("preprocessor_config.json", lambda c: c.update(rescale_factor=1), "rescale_factor is 1, where pixels"),
+    ("generation_config.json", lambda c: c.update({"eos_token_id": "2"}), "eos_token_id 2 is no token"),
     ("processor_config.json", lambda c: c.update(image_processor={}), "holds the image processor too"),
     ("processor_config.json", lambda c: c.update(patch_size=16), "patch_size is 16, config.json says 14"),
     ("preprocessor_config.json", lambda c: c.pop("crop_size"), "crop_size is None, the vision encoder takes 112 px"),
@@ -102,6 +119,22 @@ def test_missing_file_is_named(copied: Path, name: str) -> None:
     assert f"{name} is missing" in off(copied)
 
 
+@pytest.mark.parametrize("content", ["[]", "null", '"x"', "{", "\\ud800", "version https://git-lfs.github.com/spec/v1"])
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json", "preprocessor_config.json", "gmai.json"])
+def test_file_that_holds_no_object_is_named(copied: Path, name: str, content: str) -> None:
+    (copied / name).write_text(content)
+    with pytest.raises(UserError, match=rf"{name}: (not JSON|holds)"):
+        check(copied)
+
+
+@pytest.mark.parametrize("part", ["text_config", "vision_config"])
+@pytest.mark.parametrize("value", [None, [], "llama"])
+def test_part_that_is_no_object_is_named(copied: Path, part: str, value: object) -> None:
+    edit(copied, "config.json", lambda c: c.update({part: value}))
+    with pytest.raises(UserError, match=f"{part} is .*, where an object is due"):
+        Files(copied)
+
+
 def test_pickles_and_code_are_named(copied: Path) -> None:
     (copied / "optimizer.pt").write_bytes(b"\x80")
     assert "optimizer.pt: a pickle" in off(copied)
@@ -115,6 +148,16 @@ def test_region_tokens_that_nobody_sees(copied: Path) -> None:
         token["special"] = True
     (copied / "tokenizer.json").write_text(json.dumps(content))
     assert "<ref>, </ref>, <box>, </box> are special tokens" in off(copied)
+
+
+def test_file_without_which_the_tokenizer_is_another_is_one_line(copied: Path) -> None:
+    (copied / "tokenizer_config.json").unlink()
+    assert "tokenizer_config.json is missing" in off(copied)
+
+
+def test_unmerged_adapter_is_named(copied: Path) -> None:
+    (copied / "adapter_config.json").write_text("{}")
+    assert "adapter_config.json: part of an adapter" in off(copied)
 
 
 def test_siglip_has_no_class_token_to_leave_out(copied: Path) -> None:

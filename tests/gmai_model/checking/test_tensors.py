@@ -45,7 +45,19 @@ def test_many_values_are_one_line(copied: Path) -> None:
 
 def test_dead_projector(copied: Path) -> None:
     change_weights(copied, lambda t: [t[name].zero_() for name in t if "projector" in name] and None)
-    assert "holds zeros only, so that no image has an influence (2 such tensors)" in off(copied)
+    assert "holds zeros only, as in no trained model (2 such tensors)" in off(copied)
+
+
+@pytest.mark.parametrize("part", ["lm_head", "embed_tokens", "language_model.model.norm", "patch_embedding"])
+def test_zeros_that_no_trained_model_holds(copied: Path, part: str) -> None:
+    change_weights(copied, lambda t: [t[name].zero_() for name in t if part in name] and None)
+    assert "holds zeros only, as in no trained model" in off(copied)
+
+
+def test_other_names_are_one_line(copied: Path) -> None:
+    tensors = {f"base_model.{name}": each for name, each in load_file(copied / "model.safetensors").items()}
+    save_file(tensors, copied / "model.safetensors", metadata={"format": "pt"})
+    assert "config.json calls for, but base_model." in off(copied)
 
 
 def test_names_of_transformers_5_are_named(copied: Path) -> None:

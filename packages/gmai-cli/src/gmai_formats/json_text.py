@@ -1,7 +1,10 @@
 """JSON of others: read as Python reads it, but for lists in lists in lists, which are an error like any other."""
 
 import json
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
+
+from gmai_formats.errors import UserError
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -14,3 +17,24 @@ def parse_json(text: str | bytes) -> Any:
         return json.loads(text)
     except RecursionError as error:
         raise json.JSONDecodeError("lists or objects are nested too deeply", "", 0) from error
+
+
+def read_json_object(path: Path, *, remedy: str) -> dict[str, Any]:
+    """Return the object that a JSON file holds.
+
+    Args:
+        path: The file.
+        remedy: The last sentence of the message to the user.
+
+    Raises:
+        UserError: It cannot be read, is no JSON text in UTF-8, or holds something else.
+    """
+    try:
+        content = parse_json(path.read_text("utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error}). {remedy}") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}). {remedy}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: holds {json.dumps(content)[:40]}, where an object is due. {remedy}")
+    return cast("dict[str, Any]", content)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from gmai_formats.checkpoints import require_bounded
 from gmai_formats.errors import UserError
-from gmai_formats.json_text import parse_json
+from gmai_formats.json_text import read_json_object
 from torch import Tensor
 
 from gmai_model.assembly.families import LANGUAGE, TEXT_CLASSES
@@ -17,6 +17,7 @@ from gmai_model.assembly.weights import WeightFiles
 
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 ROWS_MULTIPLE = 64
+AGAIN = "Download the model again."
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -27,10 +28,7 @@ def read_config(folder: Path) -> dict[str, Any]:
             f"{folder}: no config.json. A model is a Hugging Face folder with config.json and safetensors. "
             f"Give such a folder, or a Hub id."
         )
-    try:
-        config: dict[str, Any] = parse_json(path.read_text("utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON ({error}). Download the model again.") from error
+    config = read_json_object(path, remedy=AGAIN)
     if "quantization_config" in config:
         raise UserError(f"{path}: a quantised model. Parts are assembled from plain weights. Use the original model.")
     return config
@@ -79,6 +77,7 @@ class LanguageModel:
         self.untied = bool(self.config.get("tie_word_embeddings", not has_head))
         """Whether the output matrix is a copy of the input embedding."""
         self._check_shapes()
+        self._check_tied()
 
     @property
     def dtype(self) -> torch.dtype:
@@ -157,6 +156,16 @@ class LanguageModel:
             raise UserError(
                 f"{self.folder}: no tensor for {sorted(due)[0]} ({len(due)} such). config.json calls for it. Download "
                 f"the model again, or choose another."
+            )
+
+    def _check_tied(self) -> None:
+        """Refuse an output matrix that config.json calls tied and that is none: transformers 5 uses it, 4 does not."""
+        own = {target: name for name in self.weights.names() for target in self._targets(name)}
+        head, embedding = own.get(HEAD), own[EMBEDDING]
+        if self.untied and head and not torch.equal(self.weights.tensor(head), self.weights.tensor(embedding)):
+            raise UserError(
+                f"{self.folder / 'config.json'}: tie_word_embeddings is true, but {head} is not {embedding}, so that "
+                f"transformers 4 and 5 compute two models. Write false to keep {head}, or leave that tensor out."
             )
 
     def _check_shape(self, name: str, targets: list[Shape]) -> None:

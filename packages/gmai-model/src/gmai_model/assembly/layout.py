@@ -14,7 +14,8 @@ UNBUILDABLE = (TypeError, ValueError, KeyError, StrictDataclassError)
 """What transformers raises for settings that no model has."""
 _BOUNDS = {
     "num_hidden_layers": 512, "hidden_size": 2**17, "intermediate_size": 2**19, "vocab_size": 2**23,
-    "image_size": 2**14,
+    "image_size": 2**14, "patch_size": 2**14, "num_attention_heads": 2**12, "num_key_value_heads": 2**12,
+    "head_dim": 2**14,
 }  # fmt: skip
 """Beyond these no model is, and building even an empty one would take hours."""
 
@@ -28,8 +29,8 @@ def expected_shapes(config: Mapping[str, Any]) -> dict[str, Shape]:
     Raises:
         UserError: A size that no model has, or settings that transformers does not take.
     """
-    _check_sizes(config["text_config"])
-    _check_sizes(config["vision_config"])
+    check_sizes(config["text_config"])
+    check_sizes(config["vision_config"])
     whole = LlavaConfig(**copy.deepcopy({key: value for key, value in config.items() if key != "model_type"}))
     return {classic_name(name): shape for name, shape in _shapes(LlavaForConditionalGeneration, whole).items()}
 
@@ -51,7 +52,7 @@ def configuration(settings: Mapping[str, Any]) -> Any:
     Raises:
         UserError: A size that no model has, or settings that transformers does not take.
     """
-    _check_sizes(settings)
+    check_sizes(settings)
     try:
         return AutoConfig.for_model(**copy.deepcopy(dict(settings)))  # it writes into nested ones
     except UNBUILDABLE as error:
@@ -62,10 +63,15 @@ def configuration(settings: Mapping[str, Any]) -> Any:
         ) from error
 
 
-def _check_sizes(settings: Mapping[str, Any]) -> None:
+def check_sizes(settings: Mapping[str, Any]) -> None:
+    """Refuse settings of a text or vision configuration that no model has.
+
+    Raises:
+        UserError: The first of them.
+    """
     for key, bound in _BOUNDS.items():
         value = settings.get(key)
-        if value is not None and (not isinstance(value, int) or not 0 < value <= bound):
+        if value is not None and (type(value) is not int or not 0 < value <= bound):
             raise UserError(
                 f"config.json: {key} is {value!r}. It must be a whole number from 1 to {bound:,}. Correct it, or "
                 f"download the model again."

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from gmai_formats.errors import UserError
-from gmai_formats.json_text import parse_json
+from gmai_formats.json_text import read_json_object
 from torch import Tensor
 from torch.nn.functional import conv2d, layer_norm, linear, multi_head_attention_forward
 
@@ -34,7 +34,7 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         UserError: A vision encoder that is no CLIP, such as timm's (BiomedCLIP has one).
     """
     path = folder / CONFIG
-    content: dict[str, Any] = parse_json(path.read_text("utf-8"))
+    content: dict[str, Any] = read_json_object(path, remedy="Download the model again.")
     model: dict[str, Any] = content.get("model_cfg", content)
     vision: dict[str, Any] = model["vision_cfg"]
     odd = [key for key in ("timm_model_name", "attentional_pool", "attn_pooler_queries", "ls_init_value", "no_ln_pre",

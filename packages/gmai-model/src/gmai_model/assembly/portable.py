@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gmai_formats.files import write_json
+from gmai_formats.json_text import read_json_object
 from transformers import LlavaProcessor, PreTrainedTokenizerFast
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
@@ -21,6 +22,7 @@ from gmai_model.assembly.vision import VisionEncoder
 
 SETTINGS_FILES = ("config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json",
                   "tokenizer_config.json", "tokenizer.json", "chat_template.jinja")  # fmt: skip
+_AGAIN = "Write or download the checkpoint again."
 _NOT_SHAPING = {"transformers_version", "_name_or_path"}
 
 
@@ -86,7 +88,7 @@ def settings_digests(folder: Path) -> dict[str, dict[str, str]]:
         if name in {"chat_template.jinja", "tokenizer.json"}:
             digests[name] = {"": _digest(path.read_text("utf-8"))}
         else:
-            digests[name] = {key: _digest(value) for key, value in _flat(json.loads(path.read_text("utf-8")))}
+            digests[name] = {key: _digest(value) for key, value in _flat(read_json_object(path, remedy=_AGAIN))}
     return digests
 
 

@@ -17,7 +17,7 @@ from gmai_model.assembly.internlm2 import reference_logits
 from gmai_model.assembly.language import EMBEDDING, HEAD, LanguageModel
 from gmai_model.assembly.layout import configuration
 from gmai_model.assembly.templates import CHATML, VICUNA, conversations, render
-from gmai_model.assembly.tokenizer import LoadedTokenizer
+from gmai_model.assembly.tokenizer import REGION_TOKENS, LoadedTokenizer
 from gmai_model.assembly.vision import VisionEncoder
 from gmai_model.assembly.weights import WeightFiles
 
@@ -79,7 +79,8 @@ def _refuse(what: str, detail: str) -> UserError:
 
 
 def _tokens(made: Any, source: LoadedTokenizer) -> str:
-    added = [token.content for token in made.added_tokens_decoder.values()]
+    added = made.added_tokens_decoder.values()  # sentencepiece knows only those that are no special ones
+    added = [token.content for token in added if token.special or token.content in REGION_TOKENS]
     compared = 0
     for text in texts():
         if any(token in text for token in added):

@@ -1,12 +1,12 @@
 """A sentencepiece model ▶ the same tokenizer as a `tokenizer.json`, for models that ship no other (InternLM2)."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from gmai_formats.errors import UserError
 from gmai_formats.installing import pip_install
+from gmai_formats.json_text import read_json_object
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 # InternLM2's chat and tool tokens take the place of unused pieces (its `chat_format.md`).
@@ -56,10 +56,11 @@ def convert(folder: Path) -> tuple[Tokenizer, Callable[[str], list[int]]]:
             f"It must be of kind bpe or unigram. Use a model that ships a tokenizer.json."
         )
     pieces: list[str] = [source.id_to_piece(number) for number in range(source.get_piece_size())]
-    names = _special_names(folder, pieces)
-    special = set(names) | {n for n in range(len(pieces)) if source.is_control(n) or source.is_unknown(n)}
+    names, plain = _names(folder, pieces)
+    special = (set(names) - plain) | {n for n in range(len(pieces)) if source.is_control(n) or source.is_unknown(n)}
     pieces = [names.get(number, piece) for number, piece in enumerate(pieces)]
-    whole = [n for n, piece in enumerate(proto.pieces) if piece.type == piece.USER_DEFINED and n not in special]
+    user_defined = {n for n, piece in enumerate(proto.pieces) if piece.type == piece.USER_DEFINED}
+    whole = sorted((user_defined | plain) - special)
     scores = [(piece, source.get_score(number)) for number, piece in enumerate(pieces)]
     if kind == _BPE:
         tokenizer = Tokenizer(_bpe(source, pieces, special | set(whole)))
@@ -105,14 +106,19 @@ def _prepare(tokenizer: Tokenizer, proto: Any, *, unigram: bool) -> None:
     )
 
 
-def _special_names(folder: Path, pieces: list[str]) -> dict[int, str]:
-    """Return id ▶ name of the special tokens that stand in for pieces of the model."""
+def _names(folder: Path, pieces: list[str]) -> tuple[dict[int, str], set[int]]:
+    """Return id ▶ name of the tokens that stand in for pieces of the model, and which of them are no special ones."""
     names = {number: INTERNLM2_SLOTS[piece] for number, piece in enumerate(pieces) if piece in INTERNLM2_SLOTS}
+    plain = set[int]()
     config = folder / "tokenizer_config.json"
     if config.is_file():
-        named: dict[str, Any] = json.loads(config.read_text("utf-8")).get("added_tokens_decoder", {})
-        names |= {int(number): token["content"] for number, token in named.items() if int(number) < len(pieces)}
-    return names
+        named: dict[str, Any] = read_json_object(config, remedy="Download the model again.").get(
+            "added_tokens_decoder", {}
+        )
+        own = {int(number): token for number, token in named.items() if int(number) < len(pieces)}
+        names |= {number: token["content"] for number, token in own.items()}
+        plain = {number for number, token in own.items() if not token.get("special", True)}
+    return names, plain
 
 
 def _merges(scores: dict[str, float]) -> list[tuple[str, str]]:

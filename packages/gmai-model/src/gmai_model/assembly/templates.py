@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gmai_formats.errors import UserError
-from gmai_formats.json_text import parse_json
+from gmai_formats.json_text import read_json_object
 from jinja2 import TemplateError
 from transformers.utils.chat_template_utils import render_jinja_template
 
@@ -100,14 +100,19 @@ def read_template(folder: Path, settings: dict[str, Any]) -> str | None:
     Args:
         folder: Of the model.
         settings: Its tokenizer_config.json.
+
+    Raises:
+        UserError: There are several, and none is the default.
     """
     if (folder / "chat_template.jinja").is_file():
         return (folder / "chat_template.jinja").read_text("utf-8")
     found: Any = settings.get("chat_template")
     if (folder / "chat_template.json").is_file():
-        found = parse_json((folder / "chat_template.json").read_text("utf-8"))["chat_template"]
+        found = read_json_object(folder / "chat_template.json", remedy=_REMEDY).get("chat_template")
     if isinstance(found, list):
         named: dict[str, str] = {entry["name"]: entry["template"] for entry in found}  # pyright: ignore[reportUnknownVariableType]
+        if named and "default" not in named:
+            raise UserError(f"{folder}: chat templates {', '.join(named)}, and none of them is the default. {_REMEDY}")
         found = named.get("default")
     return found or None
 
@@ -121,7 +126,8 @@ def with_marks(own: str, tokens: dict[str, str], specials: Sequence[str]) -> tup
         specials: Tokens that can end a turn.
 
     Raises:
-        UserError: It fails, changes what a message says, or ends an answer with no token of its own.
+        UserError: It fails, changes what a message says, ends an answer with no token of its own, or asks for an answer
+            in another way than it shows one.
     """
     marked, end = None, None
     if _same(own, CHATML, tokens) is None:
@@ -137,7 +143,20 @@ def with_marks(own: str, tokens: dict[str, str], specials: Sequence[str]) -> tup
                 break
         else:
             raise UserError(f"the model's own chat template cannot be used: {problem}. {_REMEDY}")
+    _check_prompt(own, tokens)
     return marked, end
+
+
+def _check_prompt(own: str, tokens: dict[str, str]) -> None:
+    """Refuse a template whose answers do not begin as it asks for them: what is learned would not be what is asked."""
+    messages = next(conversations())[0]
+    asked, answered = render(own, messages[:1], tokens, prompt=True), render(own, messages, tokens)
+    if not answered.startswith(asked):
+        common = next(n for n, letter in enumerate(asked) if answered[n : n + 1] != letter)
+        raise UserError(
+            f"the model's own chat template asks for an answer with {asked[common:]!r}, with which the answers in it "
+            f"do not begin, so that what is learned would not be what is asked. {_REMEDY}"
+        )
 
 
 def _without_generation(found: re.Match[str]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gmai_formats.errors import UserError
+from gmai_formats.json_text import read_json_object
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
@@ -19,6 +20,7 @@ IMAGE_TOKEN = "<image>"  # noqa: S105
 TURN_START, TURN_END = "<|im_start|>", "<|im_end|>"
 REGION_TOKENS = ("<ref>", "</ref>", "<box>", "</box>")
 """Part of what an answer says: no special tokens, so that decoding without those keeps them."""
+_AGAIN = "Download the model again."
 _RESERVED = re.compile(r"[<\[]\|?_?(?:reserved|unused|extra)(?:_special)?(?:_token|_id)?_?(\d+)\|?[>\]]", re.IGNORECASE)
 """Tokens that a source keeps free: `<|reserved_special_token_9|>`, `[UNUSED_TOKEN_9]`, `<unused9>`, `<extra_id_9>`."""
 
@@ -130,13 +132,8 @@ def _settings(folder: Path, config: dict[str, Any], tokenizer: Tokenizer) -> dic
     settings: dict[str, Any] = {}
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         if (folder / name).is_file():
-            try:
-                settings |= {
-                    key: value for key, value in json.loads((folder / name).read_text("utf-8")).items() if value
-                }
-            except ValueError as error:
-                raise UserError(f"{folder / name}: not JSON ({error}). Download the model again.") from error
-    _add_missing(folder, tokenizer, settings.get("added_tokens_decoder", {}))
+            settings |= {key: value for key, value in read_json_object(folder / name, remedy=_AGAIN).items() if value}
+    _add_missing(folder, tokenizer, _named_tokens(folder, settings))
     for role, fallbacks in (
         ("bos", ("<s>", "<|begin_of_text|>")), ("eos", ("</s>", "<|end_of_text|>", "<|endoftext|>")),
         ("pad", ()), ("unk", ("<unk>",)),
@@ -145,8 +142,9 @@ def _settings(folder: Path, config: dict[str, Any], tokenizer: Tokenizer) -> dic
         value = settings.get(key)
         value = value["content"] if isinstance(value, dict) else value
         number = config.get(f"{key}_id")
-        if value is None and number is not None:
-            value = tokenizer.id_to_token(number[0] if isinstance(number, list) else number)
+        number = number[0] if isinstance(number, list) and number else number
+        if value is None and isinstance(number, int) and number >= 0:  # -1: none, as older configurations say
+            value = tokenizer.id_to_token(number)
         if value is None:
             value = next((name for name in fallbacks if tokenizer.token_to_id(name) is not None), None)
         if value is not None and tokenizer.token_to_id(value) is None:
@@ -166,16 +164,27 @@ def _settings(folder: Path, config: dict[str, Any], tokenizer: Tokenizer) -> dic
     return settings
 
 
-def _add_missing(folder: Path, tokenizer: Tokenizer, named: dict[str, Any]) -> None:
-    """Add the tokens that tokenizer_config.json alone names, at the ids that it gives them."""
-    for number, token in sorted((int(key), value) for key, value in named.items()):
+def _named_tokens(folder: Path, settings: dict[str, Any]) -> dict[int, dict[str, Any]]:
+    """Return id ▶ token of those that stand beside the vocabulary: in tokenizer_config.json, or, as older slow
+    tokenizers have it, in added_tokens.json.
+    """
+    older: dict[str, int] = {}
+    if (folder / "added_tokens.json").is_file():
+        older = read_json_object(folder / "added_tokens.json", remedy=_AGAIN)
+    named = {number: {"content": content, "normalized": False} for content, number in older.items()}
+    return named | {int(key): token for key, token in settings.get("added_tokens_decoder", {}).items()}
+
+
+def _add_missing(folder: Path, tokenizer: Tokenizer, named: dict[int, dict[str, Any]]) -> None:
+    """Add the tokens that the tokenizer itself lacks, at the ids that are given to them."""
+    for number, token in sorted(named.items()):
         content = token["content"]
         if tokenizer.token_to_id(content) is None:
             tokenizer.add_tokens([AddedToken(**{key: value for key, value in token.items() if key != "__type"})])
         if tokenizer.token_to_id(content) != number:
             raise UserError(
-                f"{folder / 'tokenizer_config.json'}: {content} is said to have the id {number}, the tokenizer gives "
-                f"it {tokenizer.token_to_id(content)}. The two must agree. Download the tokenizer again."
+                f"{folder}: {content} is said to have the id {number} (tokenizer_config.json, added_tokens.json), the "
+                f"tokenizer gives it {tokenizer.token_to_id(content)}. The two must agree. Download it again."
             )
 
 
@@ -239,7 +248,7 @@ def _end_ids(folder: Path, config: dict[str, Any]) -> list[int]:
     path = folder / "generation_config.json"
     named: list[Any] = [config.get("eos_token_id")]
     if path.is_file():
-        named.append(json.loads(path.read_text("utf-8")).get("eos_token_id"))
+        named.append(read_json_object(path, remedy=_AGAIN).get("eos_token_id"))
     return [
         int(number)
         for value in named

@@ -7,12 +7,12 @@ from typing import Any
 
 from gmai_formats.checkpoints import require_bounded
 from gmai_formats.errors import UserError
-from gmai_formats.json_text import parse_json
+from gmai_formats.json_text import read_json_object
 from torch import Tensor
 
 from gmai_model.assembly import open_clip
 from gmai_model.assembly.families import VISION
-from gmai_model.assembly.language import read_config
+from gmai_model.assembly.language import AGAIN, read_config
 from gmai_model.assembly.layout import configuration, vision_shapes
 from gmai_model.assembly.weights import WeightFiles
 
@@ -169,10 +169,7 @@ def _read_preparation(folder: Path) -> dict[str, Any]:
         path = folder / name
         if not path.is_file():
             continue
-        try:
-            content: dict[str, Any] = parse_json(path.read_text("utf-8"))
-        except ValueError as error:
-            raise UserError(f"{path}: not JSON ({error}). Download the model again.") from error
+        content = read_json_object(path, remedy=AGAIN)
         content = content.get("image_processor", content)
         if "image_mean" in content or "image_processor_type" in content:
             return {**content, "where": name}

@@ -4,11 +4,12 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from gmai_formats.errors import UserError
 from gmai_formats.files import umask
-from gmai_formats.json_text import parse_json
+from gmai_formats.json_text import read_json_object
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -17,6 +18,22 @@ MAX_SHARD_BYTES = 2**30
 """Bounds the memory of writing: a shard is held until it is full."""
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 """Names of the types in safetensors."""
+
+
+def read_weight_map(index: Path) -> dict[str, str]:
+    """Return tensor ▶ file of an index of weights.
+
+    Raises:
+        UserError: It is no index, or names a file outside its folder.
+    """
+    found = read_json_object(index, remedy="Download the checkpoint again.").get("weight_map")
+    files: dict[str, Any] = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+    odd = next((name for name in files.values() if not isinstance(name, str) or Path(name).name != name), None)
+    if not files or odd is not None:
+        why = "no weight_map" if not files else f"names {odd!r}, which is no file of its folder"
+        raise UserError(f"{index}: {why}. An index says for each tensor in which file of its folder it is. Download "
+                        f"the checkpoint again.")  # fmt: skip
+    return files
 
 
 class WeightFiles:
@@ -31,7 +48,7 @@ class WeightFiles:
         self.folder = folder
         index = folder / f"{stem}.safetensors.index.json"
         if index.is_file():
-            file_of: dict[str, str] = parse_json(index.read_text("utf-8"))["weight_map"]
+            file_of = read_weight_map(index)
         elif (folder / f"{stem}.safetensors").is_file():
             with self._open(f"{stem}.safetensors") as file:
                 file_of = dict.fromkeys(file.keys(), f"{stem}.safetensors")

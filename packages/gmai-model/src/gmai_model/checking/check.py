@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from gmai_formats.weights import RECORD, damaged, read_record, require_checkpoin
 from gmai_model.assembly.portable import settings_digests
 from gmai_model.checking import rules
 from gmai_model.checking.consumers import check_settings, consumers
-from gmai_model.checking.tensors import check_weights
+from gmai_model.checking.tensors import SIZES_DIFFER, check_weights
 
 PROBE = Path(__file__).with_name("probe.py")
 LOGIT_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.25, "float16": 0.05}
@@ -51,8 +52,7 @@ def check(folder: Path, pythons: Sequence[Path] = ()) -> Outcome:
         raise UserError(f"{folder}: {found}. `gmai model check` takes a LLaVA checkpoint folder. Check the path.")
     require_bounded(folder)
     outcome = Outcome()
-    outcome.off += rules.check_files(files)
-    off, fact = check_weights(files, list(outcome.off))
+    off, fact = check_folder(files)
     outcome.off += off
     outcome.off += check_settings(files, list(outcome.off))
     outcome.facts.append(fact)
@@ -72,6 +72,16 @@ def check(folder: Path, pythons: Sequence[Path] = ()) -> Outcome:
             f"check --accept-settings` records it"
         )
     return outcome
+
+
+def check_folder(files: rules.Files) -> tuple[list[str], str]:
+    """Return what is off in the files of a checkpoint, one line a fault, and a line about its tensors."""
+    named = list(rules.check_files(files))
+    off, fact = check_weights(files, named)
+    if any(SIZES_DIFFER in line for line in off):
+        files.sized = False
+        named = list(rules.check_files(files))
+    return [*named, *off], fact
 
 
 def accept_settings(folder: Path) -> None:
@@ -135,6 +145,18 @@ def _findings(files: rules.Files, seen: dict[str, Any]) -> Iterator[str]:
             "or its "
             "features are not used; take an earlier checkpoint"
         )
+    elif seen["text_influence"] <= 1e-6 * max(abs(value) for value in seen["logits"]):
+        yield (
+            "the logits of two different questions are equal, so that what is asked has no influence. Take an earlier "
+            "checkpoint, or download it again"
+        )
+    if seen["prompt_off"]:
+        yield f"the chat template {seen['prompt_off']}. Restore the one that it was trained with"
+    if seen["ends_with"] is not None:
+        yield (
+            f"a prompt ends with the end token {seen['ends_with']}, which the tokenizer adds. Take it out of "
+            "post_processor in tokenizer.json"
+        )
     due = files.features
     if due is not None:
         for key, what in (("image_tokens", "makes"), ("planned_tokens", "plans")):
@@ -157,6 +179,12 @@ def _findings(files: rules.Files, seen: dict[str, Any]) -> Iterator[str]:
         yield (
             f"the tokenizer has {seen['tokens']} tokens, the embedding {seen['embedding_rows']} rows. Restore the "
             "tokenizer"
+        )
+    marks = re.findall(r"<[^<>\s]+>", seen["after_answer"])
+    if seen["turn_end"] is None and marks:
+        yield (
+            f"an answer ends with {marks[0]} in the chat template, which is no token, so that generation never stops "
+            "there. Restore the tokenizer, or the template"
         )
     if seen["turn_end"] is not None and seen["turn_end"] not in seen["ends"]:
         yield (

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 QUESTION = "What does the image show? 图像显示了什么?"
+OTHER = "Is the left kidney enlarged? Answer yes or no."
 NEW_TOKENS = 16
 _MARK = "gmai-probe-answer"
 
@@ -47,8 +48,7 @@ def probe(folder: str, seen: dict[str, Any]) -> None:
     seen["embedding_rows"] = int(model.get_input_embeddings().weight.shape[0])
 
     seen["step"] = "writing a chat with the template"
-    prompt, turn_end = _prompt(processor)
-    seen["turn_end"] = turn_end
+    prompt, seen["turn_end"], seen["after_answer"], seen["prompt_off"] = _prompt(processor)
     seen["step"] = "processing an image"
     image = Image.linear_gradient("L").resize((90, 60)).convert("RGB")
     other = Image.radial_gradient("L").resize((90, 60)).convert("RGB")
@@ -58,6 +58,7 @@ def probe(folder: str, seen: dict[str, Any]) -> None:
     image_token = getattr(config, "image_token_index", None) or getattr(config, "image_token_id", None)
     seen["image_tokens"] = ids.count(image_token)
     seen["start_tokens"] = next((i for i, token in enumerate(ids) if token != tokenizer.bos_token_id), len(ids))
+    seen["ends_with"] = tokenizer.convert_ids_to_tokens(ids[-1]) if ids[-1] == tokenizer.eos_token_id else None
     seen["pixels"] = list(inputs["pixel_values"].shape[-2:])
     if hasattr(processor, "_get_num_multimodal_tokens"):  # what servers plan their memory by
         seen["planned_tokens"] = int(processor._get_num_multimodal_tokens([[60, 90]])["num_image_tokens"][0])
@@ -66,7 +67,10 @@ def probe(folder: str, seen: dict[str, Any]) -> None:
     with torch.no_grad():
         logits = model(**{**inputs, "pixel_values": inputs["pixel_values"].to(model.dtype)}).logits[0, -1].float()
         others = model(**{**inputs, "pixel_values": pixels.to(model.dtype)}).logits[0, -1].float()
+        asked = processor(images=[image], text=[prompt.replace(QUESTION, OTHER)], return_tensors="pt").to(device)
+        answered = model(**{**asked, "pixel_values": asked["pixel_values"].to(model.dtype)}).logits[0, -1].float()
     seen["influence"] = float((logits - others).abs().max())
+    seen["text_influence"] = float((logits - answered).abs().max())
     seen["finite"] = bool(torch.isfinite(logits).all())
     seen["logits"] = logits.tolist()
     seen["step"] = "generating an answer"
@@ -82,8 +86,12 @@ def probe(folder: str, seen: dict[str, Any]) -> None:
     del seen["step"]
 
 
-def _prompt(processor: Any) -> tuple[str, Any]:
-    """Return a question about an image in the checkpoint's chat format, and the id that ends an answer in it."""
+def _prompt(processor: Any) -> tuple[str, Any, str, str]:
+    """Return a question about an image in the checkpoint's chat format, and what the template does with an answer.
+
+    Returns:
+        The prompt; the id that ends an answer, None where none does; the text after an answer; what is off, or nothing.
+    """
     template = getattr(processor, "chat_template", None) or processor.tokenizer.chat_template
     question = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": QUESTION}]}
     answer = {"role": "assistant", "content": [{"type": "text", "text": _MARK}]}
@@ -95,7 +103,13 @@ def _prompt(processor: Any) -> tuple[str, Any]:
     ids = processor.tokenizer(after, add_special_tokens=False)["input_ids"]
     special = set(processor.tokenizer.all_special_ids) | set(processor.tokenizer.added_tokens_decoder)
     end = next((token for token in ids if token in special), None)
-    return render([question], add_generation_prompt=True), end
+    prompt, off = render([question], add_generation_prompt=True), ""
+    answered = render([question, answer]).partition(_MARK)[0]
+    if QUESTION not in prompt:
+        off = "leaves the question out"
+    elif prompt == render([question]) and any(letter.isalpha() for letter in answered.removeprefix(prompt)):
+        off = f"does not ask for an answer with {answered.removeprefix(prompt)!r} when add_generation_prompt is set"
+    return prompt, end, after, off
 
 
 def _rope_theta(model: Any) -> Any:

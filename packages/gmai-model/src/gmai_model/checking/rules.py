@@ -7,14 +7,18 @@ Each line names one fault and its remedy. The rules for vLLM are those of its lo
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from gmai_formats.errors import UserError
-from gmai_formats.json_text import parse_json
+from gmai_formats.json_text import read_json_object
 from tokenizers import Tokenizer
 from transformers.activations import ACT2FN
 
+from gmai_model.assembly.layout import check_sizes
 from gmai_model.assembly.tokenizer import REGION_TOKENS
+from gmai_model.assembly.weights import read_weight_map
+
+_AGAIN = "Write or download the checkpoint again."
 
 
 class Files:
@@ -22,23 +26,26 @@ class Files:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.sized = True
+        """Whether the tensors have the sizes that config.json says; else other files are not measured by those."""
         self.config = self.read("config.json")
-        self.text: dict[str, Any] = self.config.get("text_config", {})
+        self.text: dict[str, Any] = self._part("text_config")
         self.tokenizer = self.read("tokenizer_config.json")
         self.processor = self.read("processor_config.json")
         self.image_processor = self.read("preprocessor_config.json")
         self.generation = self.read("generation_config.json")
-        self.vision: dict[str, Any] = self.config.get("vision_config", {})
+        self.vision: dict[str, Any] = self._part("vision_config")
 
     def read(self, name: str) -> dict[str, Any]:
         """Return a JSON file, empty where it is absent."""
         path = self.folder / name
-        if not path.is_file():
-            return {}
-        try:
-            return parse_json(path.read_text("utf-8"))
-        except ValueError as error:
-            raise UserError(f"{path}: not JSON ({error}). Write or download the checkpoint again.") from error
+        return read_json_object(path, remedy=_AGAIN) if path.exists() else {}
+
+    def _part(self, name: str) -> dict[str, Any]:
+        found = self.config.get(name, {})
+        if not isinstance(found, dict):
+            raise UserError(f"{self.folder / 'config.json'}: {name} is {found!r}, where an object is due. {_AGAIN}")
+        return cast("dict[str, Any]", found)
 
     @property
     def features(self) -> int | None:
@@ -74,9 +81,14 @@ def check_files(files: Files) -> Iterator[str]:
                 f"{file.name}: a pickle, which runs code when it is opened; weights belong in safetensors. Remove it; "
                 f"weights are converted by `save_pretrained` of transformers, on a machine that trusts them"
             )
+        if file.name in {"adapter_config.json", "adapter_model.safetensors"}:
+            yield (
+                f"{file.name}: part of an adapter, which transformers loads on top of the model and servers do not. "
+                f"Merge it into the weights, and remove it"
+            )
         if file.suffix == ".py":
             yield f"{file.name}: code of the checkpoint's own; it must open without remote code. Remove it"
-        if shards and file.suffix == ".safetensors" and file.name not in shards:
+        if shards and file.suffix == ".safetensors" and file.name not in {*shards, "adapter_model.safetensors"}:
             yield (
                 f"{file.name}: not in model.safetensors.index.json, and readers differ in which they open. Remove "
                 "the one "
@@ -86,14 +98,19 @@ def check_files(files: Files) -> Iterator[str]:
 
 def _indexed(folder: Path) -> set[str]:
     index = folder / "model.safetensors.index.json"
-    try:
-        return set(parse_json(index.read_text("utf-8"))["weight_map"].values()) if index.is_file() else set()
-    except (ValueError, KeyError) as error:
-        raise UserError(f"{index}: no index of weights ({error}). Write or download the checkpoint again.") from error
+    return set(read_weight_map(index).values()) if index.is_file() else set()
 
 
 def _config(files: Files) -> Iterator[str]:
     config, text = files.config, files.text
+    for part, settings in (("text_config", text), ("vision_config", files.vision)):
+        try:
+            if not settings:
+                raise UserError(f"config.json: no {part}. Restore that of the checkpoint")
+            check_sizes(settings)
+        except UserError as error:
+            yield str(error)
+            return
     if config.get("architectures") != ["LlavaForConditionalGeneration"]:
         yield (
             f"config.json: architectures is {config.get('architectures')}; servers know "
@@ -123,31 +140,50 @@ def _config(files: Files) -> Iterator[str]:
             f"config.json: rope_theta is {old}, rope_parameters.rope_theta {new}; a reader of the absent or other one "
             f"computes other positions. Write the trained one in both"
         )
+    if (older := _scaling(text.get("rope_scaling"))) != (newer := _scaling(text.get("rope_parameters"))):
+        yield (
+            f"config.json: rope_scaling says {older or 'none'}, rope_parameters {newer or 'none'}; transformers 4 "
+            f"reads the first, 5 the second. Write the trained one in both"
+        )
     for key in ("image_size", "hidden_size"):
         by = {"image_size": "patch_size", "hidden_size": "num_attention_heads"}[key]
         whole, part = files.vision.get(key), files.vision.get(by)
-        if files.vision.get("model_type") == "clip_vision_model" and whole and part and whole % part:
+        if files.sized and files.vision.get("model_type") == "clip_vision_model" and whole and part and whole % part:
             yield (
                 f"config.json: vision_config.{key} {whole} is no multiple of {by} {part}, which vLLM asserts. "
                 "Correct it"
             )
     heads, groups = text.get("num_attention_heads"), text.get("num_key_value_heads")
-    if heads and groups and heads % groups:
+    if files.sized and heads and groups and heads % groups:
         yield f"config.json: {heads} heads are no multiple of {groups} key-value heads. Correct text_config"
     layers, chosen = files.vision.get("num_hidden_layers"), config.get("vision_feature_layer", -2)
-    if layers and any(
-        not -layers - 1 <= layer <= layers for layer in ([chosen] if isinstance(chosen, int) else chosen)
-    ):
+    chosen_layers = cast("list[Any]", chosen) if isinstance(chosen, list) else [chosen]
+    if layers and not all(type(layer) is int and -layers - 1 <= layer <= layers for layer in chosen_layers):
         yield f"config.json: vision_feature_layer {chosen} is none of {layers} layers. LLaVA takes -2"
     projector = config.get("projector_hidden_act", "gelu")
-    if projector not in ACT2FN:
+    if str(projector) not in ACT2FN:
         yield f"config.json: projector_hidden_act {projector!r} is no activation of transformers. LLaVA has gelu"
+
+
+def _scaling(rope: Any) -> dict[str, Any]:
+    """Return how positions are scaled, empty where they are not."""
+    found: dict[str, Any] = dict(rope) if isinstance(rope, dict) else {}
+    kind = found.pop("rope_type", found.pop("type", "default"))
+    found.pop("type", None)
+    found.pop("rope_theta", None)
+    return {} if kind == "default" else {"rope_type": kind, **found}
 
 
 def _tokenizer(files: Files) -> Iterator[str]:
     config = files.tokenizer
     if not files.has("tokenizer.json"):
         yield "tokenizer.json is missing. Copy that of the language model, or assemble the checkpoint again"
+        return
+    if not files.has("tokenizer_config.json"):
+        yield (
+            "tokenizer_config.json is missing, which names the tokenizer's class, end token and chat template to "
+            "transformers 4.x. Copy that of the checkpoint, or assemble it again"
+        )
         return
     if config.get("tokenizer_class") == "TokenizersBackend":
         yield (
@@ -172,14 +208,14 @@ def _tokenizer(files: Files) -> Iterator[str]:
         return
     rows = files.text.get("vocab_size")
     highest = max(tokenizer.get_vocab(with_added_tokens=True).values())
-    if rows is not None and highest >= rows:
+    if files.sized and rows is not None and highest >= rows:
         yield (
             f"tokenizer.json: id {highest} lies beyond the embedding's {rows} rows. Restore the tokenizer that it "
             "was trained with"
         )
     ends = files.generation.get("eos_token_id")
-    for number in ends if isinstance(ends, list) else [ends]:
-        if number is not None and tokenizer.id_to_token(number) is None:
+    for number in cast("list[Any]", ends) if isinstance(ends, list) else [] if ends is None else [ends]:
+        if type(number) is not int or number < 0 or tokenizer.id_to_token(number) is None:
             yield f"generation_config.json: eos_token_id {number} is no token. Write the ids that end an answer"
     hidden = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
     if regions := [token for token in REGION_TOKENS if token in hidden]:
@@ -208,7 +244,7 @@ def _templates(files: Files) -> Iterator[str]:
             found[name] = content["chat_template"]
     if not found:
         yield "no chat template (chat_template.jinja): a server cannot be asked. Write the one that it was trained with"
-    elif "tokenizer_config.json" not in found and "chat_template.json" not in found:
+    elif files.tokenizer and "tokenizer_config.json" not in found and "chat_template.json" not in found:
         yield (
             "tokenizer_config.json: no chat_template, where readers before transformers 4.49 look for it. Copy "
             "chat_template.jinja there"
@@ -237,8 +273,14 @@ def _processor(files: Files) -> Iterator[str]:
             yield f"preprocessor_config.json: {key} is false, without which no vision encoder was trained. Write true"
     for key in ("image_mean", "image_std"):
         value = files.image_processor.get(key)
-        if value is not None and (not isinstance(value, list) or len(value) != 3 or (key[6] == "s" and 0 in value)):
-            yield f"preprocessor_config.json: {key} is {value}. Write the three numbers of the vision encoder"
+        if value is not None and not _three_parts_of_one(value, above_zero=key == "image_std"):
+            yield (
+                f"preprocessor_config.json: {key} is {value}. Write the three numbers of the vision encoder, which "
+                f"count in parts of the brightest value"
+            )
+    factor = files.image_processor.get("rescale_factor", 1 / 255)
+    if not isinstance(factor, int | float) or not 0.5 <= factor * 255 <= 2:
+        yield f"preprocessor_config.json: rescale_factor is {factor}, where pixels are to become 0 to 1. Write 1/255"
     if not files.has("processor_config.json"):
         yield "processor_config.json is missing: the number of image tokens is then guessed. Assemble it again"
         return
@@ -251,14 +293,26 @@ def _processor(files: Files) -> Iterator[str]:
         ("patch_size", vision.get("patch_size")),
         ("vision_feature_select_strategy", files.config.get("vision_feature_select_strategy", "default")),
     ):
-        if due is not None and files.processor.get(key) != due:
+        if (files.sized or key != "patch_size") and due is not None and files.processor.get(key) != due:
             yield f"processor_config.json: {key} is {files.processor.get(key)}, config.json says {due}. Write that"
     size, crop = vision.get("image_size"), files.image_processor.get("crop_size")
-    if files.image_processor and size is not None and crop not in ({"height": size, "width": size}, size):
+    if (
+        files.sized
+        and files.image_processor
+        and size is not None
+        and crop not in ({"height": size, "width": size}, size)
+    ):
         yield (
             f"preprocessor_config.json: crop_size is {crop}, the vision encoder takes {size} px; image tokens are "
             f"counted from it. Write the vision encoder's"
         )
+
+
+def _three_parts_of_one(value: Any, *, above_zero: bool) -> bool:
+    numbers = cast("list[Any]", value) if isinstance(value, list) else []
+    return len(numbers) == 3 and all(
+        isinstance(each, int | float) and 0 <= each <= 1 and not (above_zero and each == 0) for each in numbers
+    )
 
 
 def _image_tokens(files: Files) -> Iterator[str]:
@@ -273,7 +327,7 @@ def _image_tokens(files: Files) -> Iterator[str]:
         return
     patch, more = files.processor.get("patch_size"), files.processor.get("num_additional_image_tokens", 0)
     size, same = files.vision.get("image_size"), files.processor.get("vision_feature_select_strategy") == strategy
-    if not patch or not size or not same or patch != files.vision.get("patch_size"):
+    if not files.sized or not patch or not size or not same or patch != files.vision.get("patch_size"):
         return  # said above
     planned = (size // patch) ** 2 + more - int(strategy == "default")
     if planned != files.features:

@@ -9,6 +9,10 @@ from gmai_model.assembly.layout import UNBUILDABLE, classic_name, expected_shape
 from gmai_model.assembly.weights import WeightFiles, count_not_finite
 from gmai_model.checking.rules import Files
 
+SIZES_DIFFER = "config.json calls for ("
+_NEVER_ZERO = ("multi_modal_projector", "embed", "norm", "lm_head")
+"""What no trained model holds as zeros; a layer's output matrix may, in a model that was made deeper."""
+
 
 def check_weights(files: Files, named: Sequence[str] = ()) -> tuple[list[str], str]:
     """Read every tensor once: names, shapes, dtype and values.
@@ -37,8 +41,8 @@ def check_weights(files: Files, named: Sequence[str] = ()) -> tuple[list[str], s
             parameters += tensor.numel()
             if bad := count_not_finite(tensor):
                 not_finite.append(f"{weights.file_of[name]}: {name} has {bad} values that are not finite")
-            elif "multi_modal_projector" in name and name.endswith("weight") and not bool(tensor.any()):
-                dead.append(f"{weights.file_of[name]}: {name} holds zeros only, so that no image has an influence")
+            elif any(part in name for part in _NEVER_ZERO) and name.endswith("weight") and not bool(tensor.any()):
+                dead.append(f"{weights.file_of[name]}: {name} holds zeros only, as in no trained model")
             bar.advance()
     for lines in (not_finite, dead):
         if lines:
@@ -77,10 +81,15 @@ def _names_and_shapes(files: Files, weights: WeightFiles, *, built: bool) -> Ite
             "read. Write false, in text_config as well"
         )
     absent = expected.keys() - shapes.keys() - ({head} if tied else set())
-    if absent:
-        yield f"no tensor {sorted(absent)[0]} ({len(absent)} such), which config.json calls for. Download it again"
     unknown = [name for name in shapes.keys() - expected.keys() if not name.endswith(("position_ids", "inv_freq"))]
-    if unknown:
+    if absent and unknown:
+        yield (
+            f"no tensor {sorted(absent)[0]} ({len(absent)} such), which config.json calls for, but "
+            f"{sorted(unknown)[0]} ({len(unknown)} such). Rename the tensors, or restore config.json"
+        )
+    elif absent:
+        yield f"no tensor {sorted(absent)[0]} ({len(absent)} such), which config.json calls for. Download it again"
+    elif unknown:
         yield (
             f"{sorted(unknown)[0]} ({len(unknown)} such) is no tensor of the model that config.json describes. Restore "
             f"config.json"
@@ -89,7 +98,7 @@ def _names_and_shapes(files: Files, weights: WeightFiles, *, built: bool) -> Ite
     if wrong:
         name = wrong[0]
         yield (
-            f"{name} is {shapes[name]}, config.json calls for {expected[name]} ({len(wrong)} such). Restore "
+            f"{name} is {shapes[name]}, {SIZES_DIFFER}{str(expected[name])[1:]} ({len(wrong)} such). Restore "
             "config.json, or "
             f"download the weights again"
         )

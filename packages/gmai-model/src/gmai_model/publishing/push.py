@@ -8,9 +8,10 @@ from typing import Any
 from gmai_cli.hub import push_folder, read_text_file
 from gmai_formats.errors import UserError
 from gmai_formats.files import replace_atomically, sha256_file, write_text
-from gmai_formats.json_text import parse_json
+from gmai_formats.json_text import read_json_object
 from gmai_formats.weights import RECORD, read_record
 
+from gmai_model.assembly.weights import read_weight_map
 from gmai_model.checking.check import check
 from gmai_model.publishing.card import CardFacts, write_card
 from gmai_model.publishing.curves import draw_curves
@@ -28,6 +29,7 @@ FILES = frozenset(
 )  # fmt: skip
 """Beside the weights, what a published checkpoint may hold; anything else is refused, not left out."""
 
+_AGAIN = "Write or download the checkpoint again."
 _TRAINING = ("optimizer", "optim", "scheduler", "rng_state", "training_args", "trainer_state", "zero_", "global_step")
 _DATA = "dcm dicom nii png jpg jpeg tif tiff bmp gif webp svs mha nrrd npy npz parquet tar zip gz h5 mp4 avi csv jsonl"
 
@@ -80,7 +82,7 @@ def publish(
     weights = sorted(path.name for path in checkpoint.glob("model*.safetensors"))
     names = [*weights, *sorted(FILES & {path.name for path in checkpoint.iterdir()}), *([CURVES] if curves else [])]
     facts = CardFacts(
-        repo_id=repo_id, record=record, config=parse_json((checkpoint / "config.json").read_text("utf-8")),
+        repo_id=repo_id, record=record, config=read_json_object(checkpoint / "config.json", remedy=_AGAIN),
         checked=outcome.facts, licence=licence, sources=sources, evaluation=evaluation,
         digests={name: sha256_file(checkpoint / name) for name in names}, curves=CURVES if curves else None,
     )  # fmt: skip
@@ -114,7 +116,7 @@ def refuse_foreign_files(checkpoint: Path) -> None:
     index = checkpoint / "model.safetensors.index.json"
     shards = {"model.safetensors"}
     if index.is_file():
-        shards = set(parse_json(index.read_text("utf-8"))["weight_map"].values())
+        shards = set(read_weight_map(index).values())
     for path in sorted(checkpoint.rglob("*")):
         name = path.relative_to(checkpoint).as_posix()
         if path.is_dir() or name in FILES or name in shards or name == CARD:  # what others wrote in a card is kept
@@ -143,10 +145,7 @@ def _read_report(path: Path, checkpoint: Path) -> dict[str, Any]:
     file = path / "report.json" if path.is_dir() else path
     if not file.is_file():
         raise UserError(f"{file}: no such file. --report takes the report.json of `gmai bench`, or its folder.")
-    try:
-        report: dict[str, Any] = parse_json(file.read_text("utf-8"))
-    except ValueError as error:
-        raise UserError(f"{file}: not JSON ({error}). --report takes the report.json of `gmai bench`.") from error
+    report = read_json_object(file, remedy="--report takes the report.json of `gmai bench`.")
     if not str(report.get("format", "")).startswith("gmai-bench-report/"):
         raise UserError(f"{file}: no report of `gmai bench` (format {report.get('format')!r}).")
     if report.get("image_ablation", "none") != "none":
