@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+import pydicom.data
 import pytest
 from gmai_formats.errors import UserError
 from gmai_model.chat import DISCLAIMER, Assistant, Conversation
@@ -89,6 +90,20 @@ def test_slices_are_for_the_images_that_have_some(tmp_path: Path, capsys: pytest
     assert "mm)" in shown
     with pytest.raises(UserError, match="--slice is given 3 times for 2 images with slices"):
         Terminal(Pointing(), numbers=[1, 2, 3]).run(images, ["?"])  # type: ignore[arg-type]
+
+
+def test_one_volume_of_several_and_a_folder_of_a_series(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    volumes = np.arange(5 * 8 * 9 * 3, dtype=np.int16).reshape(9, 8, 5, 3)
+    nibabel.save(nibabel.Nifti1Image(volumes, np.diag([2.0, 2.0, 3.0, 1.0])), tmp_path / "dynamic.nii")
+    Terminal(Pointing(), numbers=[4], volume=2).run([tmp_path / "dynamic.nii"], ["?"])  # type: ignore[arg-type]
+    assert "dynamic.nii: 9×8 px, volume 2 of 3, axial slice 4 of 5" in capsys.readouterr().err
+    with pytest.raises(UserError, match="no volume 3: it has 3"):
+        Terminal(Pointing(), volume=3).run([tmp_path / "dynamic.nii"], ["?"])  # type: ignore[arg-type]
+    (tmp_path / "series").mkdir()
+    name = Path(pydicom.data.__file__).parent / "test_files" / "CT_small.dcm"
+    (tmp_path / "series/1").write_bytes(name.read_bytes())
+    Terminal(Pointing(), window="lung").run([tmp_path / "series"], ["?"])  # type: ignore[arg-type]
+    assert "series: 128×128 px, slice 0 of 1, lung -600/1500" in capsys.readouterr().err
 
 
 def typed(monkeypatch: pytest.MonkeyPatch, *lines: str, is_terminal: bool) -> Pointing:

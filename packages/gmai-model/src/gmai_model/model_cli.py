@@ -236,7 +236,9 @@ def check_mixture(
 @model_app.command()
 def chat(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint folder.")],
-    image: Annotated[list[Path] | None, typer.Option(help="PNG, JPEG, DICOM or NIfTI; may be repeated.")] = None,
+    image: Annotated[
+        list[Path] | None, typer.Option(help="PNG, JPEG, DICOM or NIfTI, or a folder of one DICOM series; repeatable.")
+    ] = None,
     prompt: Annotated[
         list[str] | None, typer.Option(help="Ask this and end; repeated: one turn after another. Else you are asked.")
     ] = None,
@@ -246,6 +248,7 @@ def chat(
             "--slice", help="Axial slice (from the feet) or frame, from 0; else the middle one. Once, or once an image."
         ),
     ] = None,
+    volume: Annotated[int, typer.Option(min=0, help="Of NIfTI files that hold several, from 0.")] = 0,
     window: Annotated[
         str | None, typer.Option(help="LEVEL/WIDTH, such as 40/400, or soft_tissue, lung, brain, bone, liver …")
     ] = None,
@@ -282,7 +285,7 @@ def chat(
     else:
         from gmai_model.terminal import Terminal
 
-        Terminal(load(), numbers=slice_ or [], window=window).run(image or [], prompt or [])
+        Terminal(load(), numbers=slice_ or [], window=window, volume=volume).run(image or [], prompt or [])
 
 
 @model_app.command()

@@ -8,10 +8,9 @@ from pathlib import Path
 from gmai_cli.console import say
 from gmai_formats.errors import UserError
 from gmai_formats.pictures.picture import Picture
-from gmai_formats.pictures.read import kind_of
 
 from gmai_model.chat import DISCLAIMER, Assistant, Conversation
-from gmai_model.pictures import open_picture
+from gmai_model.pictures import has_values, open_picture
 from gmai_model.regions import find_regions
 
 HELP = (
@@ -27,11 +26,14 @@ class Terminal:
         assistant: Answers.
         numbers: Slices or frames of the images that have some, in their order; a single one is that of all.
         window: Of the images that have values in a unit, see `open_picture`.
+        volume: Of the NIfTI files that hold several.
     """
 
-    def __init__(self, assistant: Assistant, *, numbers: Sequence[int] = (), window: str | None = None) -> None:
+    def __init__(
+        self, assistant: Assistant, *, numbers: Sequence[int] = (), window: str | None = None, volume: int = 0
+    ) -> None:
         self._assistant = assistant
-        self._numbers, self._window = list(numbers), window
+        self._numbers, self._window, self._volume = list(numbers), window, volume
         self._conversation = Conversation()
         self._waiting: list[Picture] = []
         self._last: Picture | None = None
@@ -52,7 +54,7 @@ class Terminal:
                 return
 
     def _slices(self, images: Sequence[Path]) -> list[int | None]:
-        sliced = [path for path in images if path.is_file() and kind_of(path) != "raster"] or list(images)
+        sliced = [path for path in images if has_values(path)] or list(images)
         if len(self._numbers) not in {0, 1, len(sliced)}:
             raise UserError(
                 f"--slice is given {len(self._numbers)} times for {len(sliced)} images with slices. Give it once for "
@@ -96,8 +98,8 @@ class Terminal:
 
     def show(self, path: Path, number: int | None = None) -> None:
         """Add an image to the next question."""
-        window = self._window if path.is_file() and kind_of(path) != "raster" else None
-        picture = open_picture(path, number=number, window=window)
+        window = self._window if has_values(path) else None
+        picture = open_picture(path, number=number, window=window, volume=self._volume)
         say(f"{path.name}: {picture.description}")
         self._waiting.append(picture)
 

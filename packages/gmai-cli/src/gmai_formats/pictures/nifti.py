@@ -58,13 +58,16 @@ def voxel_sizes_mm(affine: npt.NDArray[np.float64]) -> tuple[float, float, float
     return z_mm, y_mm, x_mm
 
 
-def slice_picture(content: bytes | Path, number: int | None, window: str | None) -> Picture:
+def slice_picture(
+    content: bytes | Path, number: int | None, window: str | None, *, volume: int | None = None
+) -> Picture:
     """Return an axial slice of a volume with square pixels.
 
     Args:
         content: A NIfTI file, or its bytes.
         number: Slices from the feet, from 0; None takes the middle one.
         window: A preset or `LEVEL/WIDTH`; None shows the percentiles of the volume.
+        volume: Of a file of four dimensions; None refuses one.
 
     Raises:
         PictureError: Unreadable, not of three dimensions, no such slice, or nothing to see.
@@ -74,18 +77,21 @@ def slice_picture(content: bytes | Path, number: int | None, window: str | None)
         array = np.asarray(stored.dataobj, dtype=np.float32)
     while array.ndim > 3 and array.shape[-1] == 1:
         array = array[..., 0]
-    volume, affine = to_display(array, np.asarray(stored.affine, dtype=np.float64))
-    index = choose(number, len(volume), "slice")
+    volumes = array.shape[3] if array.ndim == 4 else 1
+    if volumes > 1 and volume is not None:
+        array = array[..., choose(volume, volumes, "volume")]
+    shown_volume, affine = to_display(array, np.asarray(stored.affine, dtype=np.float64))
+    index = choose(number, len(shown_volume), "slice")
     bounds = parse_window(window) if window else None
     if bounds is not None:
-        pixels, shown = apply_window(volume[index], *bounds), f"{window} {bounds[0]:g}/{bounds[1]:g}"
+        pixels, shown = apply_window(shown_volume[index], *bounds), f"{window} {bounds[0]:g}/{bounds[1]:g}"
     else:
         try:
-            low, high = percentile_bounds(volume)
+            low, high = percentile_bounds(shown_volume)
         except FlatIntensitiesError as error:
             raise PictureError("nothing to see in the volume", str(error)) from error
-        pixels, shown = apply_bounds(volume[index], low, high), f"percentile {low:g}–{high:g}"
-    changes = [f"axial slice {index} of {len(volume)}", shown]
+        pixels, shown = apply_bounds(shown_volume[index], low, high), f"percentile {low:g}–{high:g}"
+    changes = [f"volume {volume} of {volumes}"] * (volumes > 1) + [f"axial slice {index} of {len(shown_volume)}", shown]
     spacing_mm = voxel_sizes_mm(affine)[1:]
     if square_size(pixels.shape, spacing_mm) != pixels.shape[1::-1]:
         pixels = to_square_pixels(pixels, spacing_mm)
@@ -94,7 +100,7 @@ def slice_picture(content: bytes | Path, number: int | None, window: str | None)
         Image.fromarray(np.ascontiguousarray(pixels)),
         tuple(changes),
         shown,
-        slices=len(volume),
+        slices=len(shown_volume),
         pixel_mm=min(spacing_mm),
     )
 

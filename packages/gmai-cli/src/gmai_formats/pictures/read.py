@@ -17,7 +17,9 @@ Kind = Literal["raster", "dicom", "nifti"]
 _HEAD_BYTES = 1024
 
 
-def read_picture(content: bytes | Path, *, number: int | None = None, window: str | None = None) -> Picture:
+def read_picture(
+    content: bytes | Path, *, number: int | None = None, window: str | None = None, volume: int | None = None
+) -> Picture:
     """Return the picture of a file: a raster (PNG, JPEG, TIFF, …), DICOM, or NIfTI, by what its first bytes say.
 
     Args:
@@ -25,6 +27,7 @@ def read_picture(content: bytes | Path, *, number: int | None = None, window: st
         number: Of the frame of a DICOM file, or of the axial slice from the feet; the middle one when None.
         window: A preset of `windows.PRESETS` or `LEVEL/WIDTH`, for DICOM and NIfTI. None takes the header's window,
             else soft tissue for CT, else percentiles.
+        volume: Of a NIfTI file of four dimensions, which is refused without; other files take no notice of it.
 
     Raises:
         PictureError: Unreadable, damaged, too large, several pages, no such frame, or nothing to see.
@@ -39,12 +42,12 @@ def read_picture(content: bytes | Path, *, number: int | None = None, window: st
         if number is not None or window is not None:
             raise PictureError("a raster image", "--slice and --window are for DICOM and NIfTI; leave them out")
         return decode_raster(content if isinstance(content, bytes) else content.read_bytes())
-    _require_libraries()
+    require_libraries()
     if kind == "dicom":
         return _dicom_picture(content, number, window)
     from gmai_formats.pictures.nifti import slice_picture
 
-    return slice_picture(content, number, window)
+    return slice_picture(content, number, window, volume=volume)
 
 
 def verify_picture(data: bytes) -> None:
@@ -57,14 +60,19 @@ def verify_picture(data: bytes) -> None:
     if kind == "raster":
         verify_raster(data)
         return
-    _require_libraries()
+    require_libraries()
     if kind == "dicom":
         from gmai_formats.pictures.dicom import read_dicom
 
         read_dicom(data)
 
 
-def _require_libraries() -> None:
+def require_libraries() -> None:
+    """Make sure that DICOM and NIfTI can be read.
+
+    Raises:
+        PictureError: They cannot; names what to install.
+    """
     missing = [name for name in ("nibabel", "pydicom") if importlib.util.find_spec(name) is None]
     if missing:
         raise PictureError("no reader for DICOM and NIfTI", f"it needs {missing[0]}: {pip_install('gmai-cli[dicom]')}")
