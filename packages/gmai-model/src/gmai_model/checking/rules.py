@@ -27,7 +27,7 @@ class Files:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.sized = True
-        """Whether the tensors have the sizes that config.json says; else other files are not measured by those."""
+        """Whether config.json gives the sizes that the tensors have; else other files are not measured by them."""
         self.config = self.read("config.json")
         self.text: dict[str, Any] = self._part("text_config")
         self.tokenizer = self.read("tokenizer_config.json")
@@ -109,6 +109,7 @@ def _config(files: Files) -> Iterator[str]:
                 raise UserError(f"config.json: no {part}. Restore that of the checkpoint")
             check_sizes(settings)
         except UserError as error:
+            files.sized = False
             yield str(error)
             return
     if config.get("architectures") != ["LlavaForConditionalGeneration"]:
