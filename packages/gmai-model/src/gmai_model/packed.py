@@ -4,11 +4,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import log_softmax, nll_loss
+from torch.nn.functional import nll_loss
 from transformers import LlavaForConditionalGeneration
 
 from gmai_model import attention
 from gmai_model.batching.collate import Row
+from gmai_model.target_loss import target_losses
 
 
 class PackedLlava(nn.Module):
@@ -32,14 +33,15 @@ class PackedLlava(nn.Module):
 
         Returns:
             The sum of the cross-entropy over the targets, fp32, shape `()`, and each target's share of it without a
-            gradient, shape `(targets,)`. The log-probabilities of the one serve the other: nothing is computed twice.
+            gradient, shape `(targets,)`.
         """
         predicted = self.logits(row)
         if logits:
             return predicted
-        log_probabilities = log_softmax(predicted.float(), dim=-1)
-        of_targets = -log_probabilities.detach().gather(1, row.targets[:, None])[:, 0]
-        return nll_loss(log_probabilities, row.targets, reduction="sum"), of_targets
+        of_targets = target_losses(predicted, row.targets)
+        # Added up as `cross_entropy` adds them, so that the sum is the same to the last bit.
+        total = nll_loss(-of_targets[:, None], torch.zeros_like(row.targets), reduction="sum")
+        return total, of_targets.detach()
 
     def logits(self, row: Row, *, everywhere: bool = False) -> Tensor:
         """Return the logits at the predicting positions, or at every position.

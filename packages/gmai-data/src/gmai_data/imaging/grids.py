@@ -108,7 +108,7 @@ def displays(volume: Volume, axis: Axis) -> list[HeaderDisplay]:
     Raises:
         ValueError: They differ, and the volume was not acquired in slices along this axis.
     """
-    acquired = () if volume.planes is None else volume.planes.slices
+    acquired = list(volume.planes.slices) if volume.planes is not None else []
     found = [each.display for each in acquired]
     if len(set(found)) < 2:
         return (found[:1] or [HeaderDisplay()]) * slice_count(volume, axis)

@@ -13,6 +13,7 @@ from transformers import AutoConfig, LlavaForConditionalGeneration
 
 from gmai_model.flops import PEAK_BF16_TFLOPS, peak_flops
 from gmai_model.stages import Part
+from gmai_model.target_loss import ROWS_AT_ONCE
 from gmai_model.training import lora, parts
 from gmai_model.training.config import TrainConfig
 
@@ -124,7 +125,8 @@ def activation_bytes(
     """Return what one micro-batch keeps for its backward pass, estimated from the layers' widths.
 
     With activation checkpointing a layer keeps its input, and one layer at a time is recomputed; without, every layer
-    keeps what it computed. Logits exist at the supervised positions alone: in bf16, in fp32 and as a gradient.
+    keeps what it computed. Logits exist at the supervised positions alone, with their gradient; in fp32 a few rows of
+    them at a time (`target_loss`).
 
     Args:
         llava: The model; may be on the meta device.
@@ -143,7 +145,8 @@ def activation_bytes(
         patches = config.micro_batch_size * images * ((vision.image_size // vision.patch_size) ** 2 + 1)
         vision_layer = patches * of_value * (8 * vision.hidden_size + 2 * vision.intermediate_size)
         kept += _kept(patches * vision.hidden_size * of_value, vision_layer, vision.num_hidden_layers, config)
-    logits = config.micro_batch_size * supervised * text.vocab_size * (of_value + 4 + 4)
+    rows = config.micro_batch_size * supervised
+    logits = text.vocab_size * (rows * 2 * of_value + min(rows, ROWS_AT_ONCE) * 3 * 4)
     return kept + logits
 
 

@@ -289,8 +289,8 @@ def _entries_by_file(images: list[Entry]) -> dict[str, list[Entry]]:
 
 def _stated_size(entries: list[Entry]) -> list[int] | None:
     """Return width and height, both of each size where the entries differ, or None where they state none."""
-    sizes = {size_of(entry.get("width"), entry.get("height")) for entry in entries} - {None}
-    return [number for size in sorted(sizes) for number in size] or None
+    stated = (size_of(entry.get("width"), entry.get("height")) for entry in entries)
+    return [number for size in sorted({size for size in stated if size}) for number in size] or None
 
 
 def _corners(value: Any, where: str, file: str) -> tuple[float, float, float, float]:
