@@ -200,9 +200,9 @@ def _try_items(recipe: Recipe, root: Path, items: Sequence[Item]) -> list[str]:
         except SetAside as reason:
             print(f"{item.key}: set aside: {reason.rule}")
     told = ", ".join(f"{label} {count}" for label, count in labels.most_common(_SHOWN))
-    items = "1 item" if len(chosen) == 1 else f"{len(chosen)} items"
+    tried = "1 item" if len(chosen) == 1 else f"{len(chosen)} items"
     images = "1 image" if pictures == 1 else f"{pictures} images"
-    print(f"{recipe.name}: read {items}, {images}: {told or 'without labels'}.")
+    print(f"{recipe.name}: read {tried}, {images}: {told or 'without labels'}.")
     return problems
 
 
