@@ -11,6 +11,7 @@ from gmai_data.publishing.statistics import (
     print_preview,
     print_statistics,
     read_manifest,
+    untrained_labels,
     write_fig3,
 )
 from gmai_data.tables import ANNOTATIONS, TableFiles
@@ -44,6 +45,16 @@ def built(tmp_path, picture):
         return tmp_path
 
     return make
+
+
+def test_labels_that_no_training_image_shows(built):
+    out = built(
+        row(1),
+        row(2, labels=["mass", "cyst"], split="held_out"),
+        row(3, labels=["nodule"], split="validation"),
+        row(4, labels=["rare"], split="held_out", source="benchmark"),
+    )
+    assert untrained_labels(out) == {"s": ["mass", "nodule"]}
 
 
 def test_fig3_counts_images(phantom_build, tmp_path):

@@ -49,6 +49,7 @@ from gmai_data.markers import BUILT, COMPLETE, SCREENED, WRITTEN, has_marker, lo
 from gmai_data.publishing.blind import MARGIN, text_only
 from gmai_data.publishing.record import RECORDS, build_record, is_begun, read_manifest
 from gmai_data.publishing.release import STEPS, publish, published_files
+from gmai_data.publishing.statistics import untrained_labels
 from gmai_data.shards import ShardJob, shard_count, shard_of
 from gmai_data.sources.catalogue import Source
 from gmai_data.sources.kept_listing import KeptListing, forget_items, keep_listing
@@ -195,6 +196,12 @@ def _build(
             f"{'warning: ' if told else ''}perception, {family}: words alone answer {found['text_only']:.1%} "
             f"({found['low']:.1%} to {found['high']:.1%}; chance {found['chance']:.1%}) of {found['questions']:.0f}"
             + (": a model can learn these without looking." if told else ".")
+        )
+    for name, labels in untrained_labels(out).items():
+        shown = ", ".join(labels[:5]) + (" …" if len(labels) > 5 else "")
+        say(
+            f"{name}: {len(labels)} labels without a training image: {shown}. All groups of such a label were drawn as "
+            "validation or held out; more groups, or another `split` in the card, would change that."
         )
     inputs = {listing.source.recipe.name: listing.digest for listing in listings}
     spent = {} if settings.writing is None else {"spent_usd": round(spent_usd(jobs), 6)}

@@ -1,6 +1,6 @@
 """What a build holds, as tables: by recipe, task, modality, department and kind."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from gmai_data.generation.tasks import WritingSettings
 from gmai_data.generation.writers import WriterOptions
 from gmai_data.publishing.record import read_manifest
 from gmai_data.untyped import pq
+from gmai_data.vocabulary import Split
 
 
 def print_build(out: Path) -> None:
@@ -107,6 +108,18 @@ def fig3(out: Path) -> dict[str, list[tuple[str, int, float, float | None]]]:
         names = [name for name, _ in counter.most_common()] + [name for name in paper if name not in counter]
         rings[of] = [(name, counter[name], 100 * counter[name] / total, paper.get(name)) for name in names]
     return rings
+
+
+def untrained_labels(out: Path) -> dict[str, list[str]]:
+    """Return, for each source with training images, its labels that stand in none of them, in order."""
+    trained: dict[str, set[str]] = defaultdict(set)
+    elsewhere: dict[str, set[str]] = defaultdict(set)
+    for path in sorted((out / "annotations").glob("*.parquet")):
+        for batch in pq.ParquetFile(path).iter_batches(columns=["source", "split", "labels"]):
+            for row in batch.to_pylist():
+                (trained if row["split"] == Split.TRAIN else elsewhere)[row["source"]].update(row["labels"])
+    missing = {source: sorted(elsewhere[source] - trained[source]) for source in sorted(trained)}
+    return {source: labels for source, labels in missing.items() if labels}
 
 
 def print_fig3(out: Path) -> None:
