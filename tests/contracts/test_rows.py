@@ -237,7 +237,7 @@ def test_columns_that_are_read_together_are_read_as_rows_are(folder: Path, tmp_p
             assert isinstance(verdict, Sample), row
             assert verdict.messages == row["messages"]
             taken += 1
-    assert taken > 5
+    assert taken > 3
 
 
 def test_a_broken_list_is_refused_by_both_at_the_same_place(folder: Path, tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ def test_complete_build_is_left_alone_and_changed_settings_are_refused(phantoms,
     assert "this build is complete" in capsys.readouterr().err
     with pytest.raises(UserError, match=r"was built with other values of settings\.chinese_share.*Give another --out"):
         build(sources, out, BuildSettings(chinese_share=0.5))
-    with pytest.raises(UserError, match=r"other recipes\.phantom-fundus, recipes\.phantom-xray"):
+    with pytest.raises(UserError, match=r"other values of recipes\.phantom-fundus, recipes\.phantom-xray"):
         build(resolve(["phantom-xray"], phantoms / "phantom-xray"), out, BuildSettings())
     assert digests(out) == before
 

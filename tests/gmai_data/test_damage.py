@@ -70,7 +70,7 @@ def test_damaged_state_is_said_and_made_again(whole, tmp_path, state, kind):
         damage(out / name, kind, chance, other)
         said = io.StringIO()
         if kind == "of another build" and name.name == "build.json":
-            with pytest.raises(UserError, match=r"holds a build with other settings\.seed"):
+            with pytest.raises(UserError, match=r"built with other values of settings\.seed"):
                 build(sources, out, BuildSettings())
             continue
         with contextlib.redirect_stderr(said):

@@ -40,7 +40,8 @@ def test_from_a_clone(came_from: Callable[..., None], tmp_path: Path) -> None:
     assert pip_install("gmai-data[ocr]") == f"uv pip install '{clone}/packages/gmai-data[ocr]'"
     assert pip_install("gmai-bench") == "uv pip install gmai-bench"  # not beside it
     # An index would be asked for the packages that the extra names.
-    assert pip_install("gmai-cli[all]") == f"uv pip install 'gmai-bench[local]' '{clone}/packages/gmai-data' gmai-model"
+    data = f"{clone}/packages/gmai-data[arrays,nrrd,tables,video]"
+    assert pip_install("gmai-cli[all]") == f"uv pip install 'gmai-bench[local]' '{data}' gmai-model"
 
 
 def test_from_a_wheel(came_from: Callable[..., None], tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_nothing_said_is_empty(value: object, text: str) -> None:
 
 def test_an_answer_is_a_text() -> None:
     with pytest.raises(UserError, match=r"the answer is an object"):
-        answered({"id": 1, "response": {"text": "B"}}, "p", Keys(), (), Seen())
+        answered({"id": 1, "response": {"letter": "B"}}, "p", Keys(), (), Seen())
     assert answered({"id": 1, "response": ["B", "B"]}, "p", Keys(), (), Seen()).prediction.response == "B"
 
 

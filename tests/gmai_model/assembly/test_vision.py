@@ -81,5 +81,5 @@ def test_open_clip_splits_and_names(tmp_path: Path) -> None:
 
 def test_absurd_sizes_are_refused_before_anything_is_built(clip: Path) -> None:
     edit(clip, num_hidden_layers=10**9)
-    with pytest.raises(UserError, match="num_hidden_layers is 1000000000"):
+    with pytest.raises(UserError, match="num_hidden_layers is 1,000,000,000"):
         VisionEncoder(clip)

@@ -82,7 +82,7 @@ _LUNGS_CLEAR = re.compile(
 def _wrong(facts: Facts, sentence: str, *, asked: bool) -> tuple[str, str] | None:
     text = _masked(facts, sentence)
     if (found := _LUNGS_CLEAR.search(_low(sentence))) and not any(
-        "clear" in label or "normal" in label for label in facts.annotation.labels
+        "clear" in label or "normal" in label or label.startswith("no ") for label in facts.annotation.labels
     ):
         return "finding invented", f'it says "{found.group()}", which the record does not say'
     if facts.annotation.modality is not None and _OWN not in text and not asked:
@@ -203,6 +203,7 @@ def _claimed(facts: Facts, text: str, told: frozenset[str], *, asked: bool) -> t
             return "acquisition invented", f'the window of "{found.group()}" is not that of the image'
     text = windows.sub(" ", text)
     seen = [] if facts.language == Language.EN else [found.span() for found in visual_chinese().finditer(text)]
+    own = " ".join(name for label in facts.annotation.labels for name in facts.names.spoken(label))
     axis = _AXES.get(str(provenance.get("axis", "")), ())
     source = facts.source.lower() if facts.language == Language.EN else ""
     for name, (everywhere, pattern) in claims(facts.language).items():
@@ -212,6 +213,8 @@ def _claimed(facts: Facts, text: str, told: frozenset[str], *, asked: bool) -> t
             said = found.group()
             if any(start <= found.start() and found.end() <= end for start, end in seen):
                 continue  # 结节 of 结节状 is no finding; 狭窄 is more than 窄
+            if said == "性" and text[max(found.start() - 2, 0) : found.end()] in own:
+                continue  # 增殖性 of the record's own 非增殖性糖尿病视网膜病变
             if name == "plane" and said.startswith(axis) and axis:
                 continue
             words = re.findall(r"[a-z]+", said)
