@@ -40,6 +40,16 @@ def test_slices_are_sorted_by_their_place_and_notes_are_passed_over(tmp_path: Pa
     assert middle.pixel_mm == pytest.approx(0.661468)
 
 
+def test_one_slice_without_a_position_is_sorted_with_the_others_by_their_numbers(tmp_path: Path) -> None:
+    write_series(tmp_path, [-60, 0, 30])
+    odd = next(tmp_path.glob("*-1"))
+    slice_ = pydicom.dcmread(odd)
+    del slice_.ImagePositionPatient
+    slice_.save_as(odd)
+    greys = [series_picture(tmp_path, number=number, window="60/400").pixels[0, 0] for number in range(3)]
+    assert greys == sorted(greys)
+
+
 def test_what_is_no_one_series_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing here")
     with pytest.raises(PictureError, match="0 DICOM series in the folder: no file is DICOM"):

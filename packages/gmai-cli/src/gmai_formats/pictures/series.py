@@ -25,7 +25,7 @@ def series_picture(folder: Path, *, number: int | None = None, window: str | Non
         PictureError: No DICOM file, several series, slices that do not say where they lie, or no such slice.
         OSError: A file cannot be opened.
     """
-    places: dict[str, list[tuple[float, Path]]] = {}
+    found: dict[str, list[tuple[float, float, Path]]] = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         try:
             header = read_header(path)
@@ -37,27 +37,28 @@ def series_picture(folder: Path, *, number: int | None = None, window: str | Non
             if "Rows" in header:
                 series = str(header.get("SeriesInstanceUID", "without a UID"))
                 place = _place(header.get("ImageOrientationPatient"), header.get("ImagePositionPatient"))
-                own = float(header.get("InstanceNumber") or np.nan) if place is None else place
-                places.setdefault(series, []).append((own, path))
-    if len(places) != 1:
-        each = ", ".join(f"{name} ({len(files)} files)" for name, files in places.items())
+                found.setdefault(series, []).append((place, float(header.get("InstanceNumber") or np.nan), path))
+    if len(found) != 1:
+        each = ", ".join(f"{name} ({len(files)} files)" for name, files in found.items())
         raise PictureError(
-            f"{len(places)} DICOM series in the folder", f"{each or 'no file is DICOM'}; give a folder of one series"
+            f"{len(found)} DICOM series in the folder", f"{each or 'no file is DICOM'}; give a folder of one series"
         )
-    (slices,) = places.values()
-    if len(slices) > 1 and not np.isfinite([place for place, _ in slices]).all():
+    ((places, numbers, files),) = (zip(*slices, strict=True) for slices in found.values())
+    # Millimetres and instance numbers have no order among one another.
+    order = places if np.isfinite(places).all() else numbers
+    if len(files) > 1 and not np.isfinite(order).all():
         raise PictureError("slices without a place", "neither their position nor their instance number is known")
-    slices.sort()
+    slices = sorted(zip(order, files, strict=True))
     index = choose(number, len(slices), "slice")
     picture = read_picture(slices[index][1], window=window)
     changes = (f"slice {index} of {len(slices)}", *picture.changes)
     return replace(picture, changes=changes, slices=len(slices))
 
 
-def _place(orientation: object, position: object) -> float | None:
-    """Return where a slice lies along the normal of its plane in mm (PS3.3 C.7.6.2.1.1), None where it does not say."""
+def _place(orientation: object, position: object) -> float:
+    """Return where a slice lies along the normal of its plane in mm (PS3.3 C.7.6.2.1.1), NaN where it does not say."""
     try:
         row, column = np.asarray(orientation, dtype=float).reshape(2, 3)
         return float(np.cross(row, column) @ np.asarray(position, dtype=float).reshape(3))
     except (TypeError, ValueError):
-        return None
+        return np.nan
