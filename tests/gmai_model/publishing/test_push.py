@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import yaml
 from gmai_formats.errors import UserError
+from gmai_formats.weights import model_digest, shaping_digests
 from gmai_model.chat import Assistant, Conversation
 from gmai_model.checking.check import Outcome
 from gmai_model.publishing import push
-from gmai_model.publishing.push import model_digest, publish, refuse_foreign_files
+from gmai_model.publishing.push import publish, refuse_foreign_files
 from PIL import Image
 
 STAGE: dict[str, Any] = {
@@ -149,7 +150,7 @@ def test_results_are_those_of_this_model(copied: Path, checked: Outcome, tmp_pat
         "interval": [0.44, 0.56], "chance": 0.5, "partial": False,
     }  # fmt: skip
     report = {
-        "format": "gmai-bench-report/1", "model": str(copied), "model_digest": model_digest(copied),
+        "format": "gmai-bench-report/1", "model": str(copied), "model_digest": model_digest(shaping_digests(copied)),
         "generation": {"do_sample": False}, "image_ablation": "none", "benchmarks": [entry],
     }  # fmt: skip
     path = tmp_path / "report.json"
@@ -177,7 +178,7 @@ def report_of(checkpoint: Path, path: Path) -> Path:
     report = {
         "format": "gmai-bench-report/1",
         "model": "m",
-        "model_digest": model_digest(checkpoint),
+        "model_digest": model_digest(shaping_digests(checkpoint)),
         "benchmarks": [entry],
     }
     path.write_text(json.dumps(report))
@@ -261,4 +262,4 @@ def test_pushed_pulled_and_asked_it_answers_the_same(copied: Path, tmp_path: Pat
     asked = Conversation().with_question("Which shape is shown?", [Image.new("RGB", (80, 80), (200, 30, 30))])
     here, there = (Assistant(folder, device="cpu", max_new_tokens=12) for folder in (copied, tmp_path / "pulled"))
     assert "".join(here.answer(asked)) == "".join(there.answer(asked))
-    assert model_digest(copied) == model_digest(tmp_path / "pulled")
+    assert model_digest(shaping_digests(copied)) == model_digest(shaping_digests(tmp_path / "pulled"))

@@ -74,15 +74,25 @@ def seal(path: Path, digest: str = "") -> dict[str, Any]:
     return {"bytes": path.stat().st_size, DIGEST: digest or sha256_file(path)}
 
 
-def damage(path: Path, sealed: Mapping[str, Any]) -> str:
-    """Return how a file differs from its seal; nothing where it is whole."""
+def damage(path: Path, sealed: Mapping[str, Any], digest: str = "") -> str:
+    """Return how a file differs from its seal; nothing where it is whole.
+
+    Args:
+        path: The file.
+        sealed: As `seal` returned it.
+        digest: The file's SHA-256 where that was computed just now.
+    """
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
             return f"{path.name} is no file"  # reading a device or a pipe may never end
         if (size := found.st_size) != sealed["bytes"]:
             return f"{path.name} has {size:,} bytes instead of {sealed['bytes']:,}"
-        return "" if sha256_file(path) == sealed[DIGEST] else f"the content of {path.name} differs from its digest"
+        return (
+            ""
+            if (digest or sha256_file(path)) == sealed[DIGEST]
+            else f"the content of {path.name} differs from its digest"
+        )
     except OSError as error:
         return f"{path.name} cannot be read: {error.strerror or error}"
 

@@ -1,16 +1,21 @@
-"""Whether a folder holds a checkpoint, and whether its weights are those that were written, and numbers at all."""
+"""Whether a folder holds a checkpoint, which model it is, whether its weights are as written, and numbers at all."""
 
+import hashlib
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from gmai_formats.errors import UserError
+from gmai_formats.files import sha256_file
 from gmai_formats.json_text import parse_json
 from gmai_formats.state import DIGEST, DamagedError, damage, seal
 
 RECORD = "gmai.json"
 """What gmai says of a checkpoint that it wrote, in its folder."""
+_SHAPING = ("*.safetensors", "*.json", "*.jinja", "*.model", "merges.txt", "vocab.txt")
+"""The files of a checkpoint that shape its answers."""
+_NOT_SHAPING = (RECORD, "trainer_state.json", "run.json")
 _FILES = "files"
 _KEYS = {"bytes", DIGEST}
 _WRITTEN_LATER = (".md", ".png")
@@ -64,13 +69,38 @@ def seals_of(folder: Path, *, weights_only: bool = True) -> Mapping[str, Mapping
     return {name: each for name, each in files.items() if not weights_only or ".safetensors" in name}
 
 
-def damaged(folder: Path, *, weights_only: bool = True) -> str:
-    """Return how a checkpoint's files differ from what gmai wrote; nothing where they do not or others wrote them."""
+def shaping_digests(folder: Path) -> dict[str, str]:
+    """Return name ▶ SHA-256 of the files that shape a model's answers, in the order of their names."""
+    found = {path for pattern in _SHAPING for path in folder.glob(pattern)}
+    files = [path for path in found if path.name not in _NOT_SHAPING and path.name[0] != "."]  # a pull leaves notes
+    return {path.name: sha256_file(path) for path in sorted(files)}
+
+
+def model_digest(digests: Mapping[str, str]) -> str:
+    """Return the digest of a model, as reports hold it (docs/reference/formats.md).
+
+    Args:
+        digests: Those of `shaping_digests`.
+    """
+    listed = "".join(f"{name}\0{digest}\n" for name, digest in digests.items())
+    return f"sha256:{hashlib.sha256(listed.encode()).hexdigest()}"
+
+
+def damaged(folder: Path, *, weights_only: bool = True, digests: Mapping[str, str] | None = None) -> str:
+    """Return how a checkpoint's files differ from what gmai wrote; nothing where they do not or others wrote them.
+
+    Args:
+        folder: The checkpoint.
+        weights_only: As `seals_of` takes it.
+        digests: Name ▶ SHA-256 of files that were read just now: weights are not read twice.
+    """
     try:
         seals = seals_of(folder, weights_only=weights_only)
     except DamagedError as error:
         return str(error)
-    return next((found for name, each in seals.items() if (found := damage(folder / name, each))), "")
+    known = digests or {}
+    found = (damage(folder / name, each, known.get(name, "")) for name, each in seals.items())
+    return next(filter(None, found), "")
 
 
 def doubt(folder: Path, found: str | None = None) -> str:

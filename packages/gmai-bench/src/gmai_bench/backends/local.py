@@ -1,6 +1,5 @@
 """Any Hugging Face image-text-to-text checkpoint on this machine: greedy, batched by length with left padding."""
 
-import hashlib
 import importlib
 import importlib.util
 import sys
@@ -11,17 +10,12 @@ from typing import Any
 from gmai_cli.console import say
 from gmai_formats.checkpoints import require_bounded
 from gmai_formats.errors import UserError
-from gmai_formats.files import sha256_file
 from gmai_formats.gpus import require_usable_gpu
 from gmai_formats.installing import pip_install
-from gmai_formats.weights import doubt, not_finite, require_checkpoint
+from gmai_formats.weights import damaged, doubt, model_digest, not_finite, require_checkpoint, shaping_digests
 from jinja2 import TemplateError
 
 from gmai_bench.backends.asks import Answer, Ask, OpenImage
-
-_SHAPING_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "merges.txt", "vocab.txt")
-"""The files of a checkpoint that shape its answers."""
-_NOT_SHAPING = ("gmai.json", "trainer_state.json", "run.json")
 
 
 class LocalModel:
@@ -45,9 +39,10 @@ class LocalModel:
         if folder.exists() or model.startswith((".", "/", "~")) or model.count("/") != 1:
             _check_folder(folder)
             require_bounded(folder)
-            if found := doubt(folder):
+            digests = shaping_digests(folder)
+            if found := doubt(folder, damaged(folder, digests=digests)):
                 say(found)
-            self._digest = _digest_of(folder)
+            self._digest = model_digest(digests)
         else:
             self._digest = _revision_of(model)
         self._local_rank = local_rank
@@ -238,15 +233,6 @@ def _check_folder(folder: Path) -> None:
             f"{folder}: found {found}. Weights must be *.safetensors: a pickle can run code when it is opened. Convert "
             f"them with `save_pretrained` on a machine that trusts them."
         )
-
-
-def _digest_of(folder: Path) -> str:
-    found = {path for pattern in _SHAPING_FILES for path in folder.glob(pattern)}
-    files = [path for path in found if path.name not in _NOT_SHAPING and path.name[0] != "."]  # a pull leaves notes
-    total = hashlib.sha256()
-    for path in sorted(files):
-        total.update(f"{path.name}\0{sha256_file(path)}\n".encode())
-    return f"sha256:{total.hexdigest()}"
 
 
 def _revision_of(model: str) -> str:

@@ -1,6 +1,5 @@
 """READ THIS FIRST: nothing but a checkpoint in the folder ▶ it passes `check` ▶ its card ▶ the Hub."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from gmai_cli.hub import push_folder, read_text_file
 from gmai_formats.errors import UserError
 from gmai_formats.files import replace_atomically, sha256_file, write_text
 from gmai_formats.json_text import read_json_object
-from gmai_formats.weights import RECORD, read_record
+from gmai_formats.weights import RECORD, model_digest, read_record, shaping_digests
 
 from gmai_model.assembly.weights import read_weight_map
 from gmai_model.checking.check import check
@@ -91,7 +90,11 @@ def publish(
     before = read_card(local.read_text("utf-8") if local.is_file() else None)
     if published is not None:  # what the Hub shows counts; a card that lies here adds what is not there
         before = read_card(published).with_sections_of(before)
-    if evaluation is None and (results := before.section(EVALUATION)) and model_digest(checkpoint) not in results:
+    if (
+        evaluation is None
+        and (results := before.section(EVALUATION))
+        and model_digest(shaping_digests(checkpoint)) not in results
+    ):
         raise UserError(
             f"{repo_id}: its card holds results of other files than these, and no --report is given. A card holds the "
             f"results of its own model. Give --report, or take the section {EVALUATION} out of the card."
@@ -150,20 +153,9 @@ def _read_report(path: Path, checkpoint: Path) -> dict[str, Any]:
         raise UserError(f"{file}: no report of `gmai bench` (format {report.get('format')!r}).")
     if report.get("image_ablation", "none") != "none":
         raise UserError(f"{file}: asked with {report['image_ablation']} images. A card holds results on the real ones.")
-    if report.get("model_digest") != model_digest(checkpoint):
+    if report.get("model_digest") != model_digest(shaping_digests(checkpoint)):
         raise UserError(
             f"{file}: about {report.get('model')} ({report.get('model_digest')}), which is not this checkpoint. A card "
             f"holds the results of its own model. Run `gmai bench --model {checkpoint}`."
         )
     return report
-
-
-def model_digest(checkpoint: Path) -> str:
-    """Return the digest of the files that shape a model's answers, as reports hold it (docs/reference/formats.md)."""
-    patterns = ("*.safetensors", "*.json", "*.jinja", "*.model", "merges.txt", "vocab.txt")
-    files = {path for pattern in patterns for path in checkpoint.glob(pattern)}
-    total = hashlib.sha256()
-    for path in sorted(files):
-        if path.name not in {RECORD, "trainer_state.json", "run.json"} and path.name[0] != ".":
-            total.update(f"{path.name}\0{sha256_file(path)}\n".encode())
-    return f"sha256:{total.hexdigest()}"
