@@ -377,12 +377,8 @@ def _numbers(facts: Facts, text: str) -> tuple[str, str] | None:
         if pair is None and not _count_holds(facts, count, what, text[found.end() :]):
             return "count invented", f'"{_plain(found.group())}" is not how many the record has'
         rest = rest.replace(found.group(), " ", 1)
-    for pattern, holds in ((_SEVERAL, _several), (_ALONE, _alone)):
-        for found in pattern.finditer(text):
-            label = facts.names.label_of(found["what"])
-            counted = _boxes_count(facts, label) if known_boxes(facts, label) else None
-            if counted is not None and not holds(counted):
-                return "count invented", f'"{_plain(found.group())}" is not how many the record has'
+    if (wrong := _miscounted(facts, text, several=_SEVERAL, alone=_ALONE)) is not None:
+        return wrong
     if (found := _OTHER_COUNT.search(rest)) is not None:
         return "count invented", f'"{_plain(found.group())}" counts what the record does not count'
     return None
@@ -407,12 +403,15 @@ def _count_holds(facts: Facts, count: int, what: str, text: str = "") -> bool:
     return count in (len(annotation.labels), len(annotation.boxes), len(facts.boxes))
 
 
-def _several(count: int) -> bool:
-    return count > 1
-
-
-def _alone(count: int) -> bool:
-    return count == 1
+def _miscounted(facts: Facts, text: str, *, several: re.Pattern[str], alone: re.Pattern[str]) -> tuple[str, str] | None:
+    """Return "several" or "a single" of a label whose regions are counted, and are not so many."""
+    for pattern in (several, alone):
+        for found in pattern.finditer(text):
+            label = facts.names.label_of(found["what"])
+            counted = _boxes_count(facts, label) if known_boxes(facts, label) else None
+            if counted is not None and (counted <= 1 if pattern is several else counted != 1):
+                return "count invented", f'"{_plain(found.group())}" is not how many the record has'
+    return None
 
 
 def _boxes_count(facts: Facts, label: str) -> int | None:
@@ -491,12 +490,8 @@ def _sides_zh(facts: Facts, text: str) -> tuple[str, str] | None:
 def _numbers_zh(facts: Facts, text: str) -> tuple[str, str] | None:
     if (found := _UNIT_ZH.search(text)) and not facts.measures:
         return "size invented", f'"{found.group()}" is measured by nothing in the record'
-    for pattern, holds in ((_SEVERAL_ZH, _several), (_ALONE_ZH, _alone)):
-        for found in pattern.finditer(text):
-            label = facts.names.label_of(found["what"])
-            counted = _boxes_count(facts, label) if known_boxes(facts, label) else None
-            if counted is not None and not holds(counted):
-                return "count invented", f'"{_plain(found.group())}" is not how many the record has'
+    if (wrong := _miscounted(facts, text, several=_SEVERAL_ZH, alone=_ALONE_ZH)) is not None:
+        return wrong
     for found in _COUNT_ZH.finditer(text):
         count = _han_count(found["number"])
         if count is None or count <= 1 or found["of"] in "片":
