@@ -28,7 +28,6 @@ VERSION = 3
 """Version of the index's content; raising it makes old caches invisible."""
 ROWS_PER_BATCH = 1024
 """Every batch of an index but the last has as many rows, so that a row's batch needs no search."""
-_UNREAD_NAMED = 40
 Folders = tuple[Path, ...]
 
 pc: Any = cast(Any, pyarrow.compute)
@@ -125,9 +124,7 @@ def write_index(file: Path, dataset: str, to: Path, folders: Folders = ()) -> No
     if form in ("parquet", "arrow"):
         noticed.unread.update(unread_columns(table_columns(file)))
     unread = sorted(map(printable, noticed.unread))
-    write_state(
-        seal_path(to), {"index": seal(to), "missing": sorted(noticed.missing), "unread": unread[:_UNREAD_NAMED]}
-    )
+    write_state(seal_path(to), {"index": seal(to), "missing": sorted(noticed.missing), "unread": unread})
 
 
 def _broken(file: Path, dataset: str, problem: Problem, place: str) -> UserError:
