@@ -42,9 +42,12 @@ def page() -> Iterator[str]:
                 config, zero_stage=config.zero_stage, world=preset.gpus, parameters=total, trainable=trainable,
                 activations=activations,
             )  # fmt: skip
-            whole = config.trainable - config.lora_parts if config.lora_rank else config.trainable
             meter = speed.of_model(
-                llava, trainable=whole, pack_tokens=config.pack_tokens, device_name=preset.gpu, world=preset.gpus
+                llava,
+                trainable=config.trained_whole,
+                pack_tokens=config.pack_tokens,
+                device_name=preset.gpu,
+                world=preset.gpus,
             )
             operations = meter.flops.count(**{key: SAMPLES * number for key, number in EXAMPLE.items()})
             hours = operations / ((peak_flops(preset.gpu) or 0) * preset.gpus * MFU) / 3600
@@ -57,7 +60,7 @@ def page() -> Iterator[str]:
 
 def _trains(config: Any) -> str:
     names = {"vision_encoder": "vision encoder", "projector": "projector", "language_model": "language model"}
-    adapted = config.lora_parts if config.lora_rank else frozenset()
+    adapted = config.trainable - config.trained_whole
     parts = [names[part] + (" (adapters)" if part in adapted else "") for part in names if part in config.trainable]
     return ", ".join(parts)
 

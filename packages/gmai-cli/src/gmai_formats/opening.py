@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 CPU_S = 8
-"""Of a processor, for each file. The largest tokenizers take 2 s."""
+"""Processor time for each file. The largest tokenizers take 2 s."""
 WALL_S = 90
-"""Of the clock, where a busy machine or a slow disk gives little of a processor."""
+"""Clock time for all of them, where a busy machine or a slow disk gives little of a processor."""
 MEMORY_BYTES = 2 * 2**30
 TOO_MUCH = 9
 """The exit code where memory ran out, or a template calls itself without end."""

@@ -248,7 +248,7 @@ def chat(
             "--slice", help="Axial slice (from the feet) or frame, from 0; else the middle one. Once, or once an image."
         ),
     ] = None,
-    volume: Annotated[int, typer.Option(min=0, help="Of NIfTI files that hold several, from 0.")] = 0,
+    volume: Annotated[int, typer.Option(min=0, help="Which volume of a NIfTI file that holds several, from 0.")] = 0,
     window: Annotated[
         str | None, typer.Option(help="LEVEL/WIDTH, such as 40/400, or soft_tissue, lung, brain, bone, liver …")
     ] = None,

@@ -119,6 +119,11 @@ class TrainConfig(BaseModel):
         return self
 
     @property
+    def trained_whole(self) -> frozenset[stages.Part]:
+        """The parts whose own weights train, rather than adapters beside them."""
+        return self.trainable - self.lora_parts if self.lora_rank else self.trainable
+
+    @property
     def samples(self) -> "SampleSettings":
         """What the choice, the order and the packing of samples depend on."""
         return SampleSettings(**{field.name: getattr(self, field.name) for field in fields(SampleSettings)})

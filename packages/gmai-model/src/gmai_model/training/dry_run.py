@@ -68,8 +68,9 @@ def dry_run(config: TrainConfig, *, model: Path, data: Path, gpu: str, gpus: int
         activations = estimate.activation_bytes(llava, config, supervised=full["supervised"], images=full["images"])
         _print_memory(config, counts, activations, gpus=gpus)
         _print_disk(config, inputs, counts, model)
-        whole = config.trainable - config.lora_parts if config.lora_rank else config.trainable
-        meter = speed.of_model(llava, trainable=whole, pack_tokens=config.pack_tokens, device_name=gpu, world=gpus)
+        meter = speed.of_model(
+            llava, trainable=config.trained_whole, pack_tokens=config.pack_tokens, device_name=gpu, world=gpus
+        )
         _print_hours(config, inputs, meter.flops, peak=peak, gpu=gpu, gpus=gpus, mfu=mfu)
         _print_samples(inputs)
 

@@ -149,10 +149,10 @@ def _train(
     workers, ahead = preflight.check(config, inputs, shapes, model=model, out=out, world=launch.world, is_main=is_main)
     llava = _load_model(model, config.precision)
     beyond = parts.set_trainable(llava, config.trainable)
-    trains = config.trainable - config.lora_parts if config.lora_rank else config.trainable
     meter = speed.of_model(
-        llava, trainable=trains, pack_tokens=config.pack_tokens, device_name=device_name(), world=launch.world
-    )
+        llava, trainable=config.trained_whole, pack_tokens=config.pack_tokens, device_name=device_name(),
+        world=launch.world,
+    )  # fmt: skip
     if config.lora_rank:
         lora.add_adapters(llava, config.lora_parts, rank=config.lora_rank, alpha=config.lora_alpha, seed=config.seed)
     if config.activation_checkpointing:
