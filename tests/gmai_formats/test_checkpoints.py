@@ -1,12 +1,12 @@
 """A checkpoint of others takes no more time and memory than a model can, whatever its small files say."""
 
 import json
+import os
 import struct
 from pathlib import Path
 from typing import Any
 
 import pytest
-from gmai_formats import opening
 from gmai_formats.checkpoints import require_bounded
 from gmai_formats.errors import UserError
 
@@ -54,11 +54,38 @@ def test_what_takes_all_time_or_memory_is_refused(folder: Path, name: str, conte
         require_bounded(folder)
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json", "unknown.bin"])
+def test_a_pipe_is_not_waited_for(folder: Path, name: str) -> None:
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    with pytest.raises(UserError, match=rf"{name}: a pipe or device, where a checkpoint has files\."):
+        require_bounded(folder)
+    (folder / name).unlink()
+    (folder / name).symlink_to("/dev/zero")
+    with pytest.raises(UserError, match="a pipe or device"):
+        require_bounded(folder)
+
+
+def test_a_large_model_in_shards_is_no_matter(folder: Path) -> None:
+    index = {"metadata": {"total_size": 15_231_233_024, "total_parameters": 7_615_616_512}, "weight_map": {"t1": "x"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    require_bounded(folder)
+
+
 @pytest.mark.parametrize("where", ["tokenizer_config.json", "processor_config.json"])
-def test_a_template_without_end_is_ended(folder: Path, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "WALL_S", 5)  # the processor's limit is the same message
+def test_a_template_without_end_is_ended(folder: Path, where: str) -> None:
     (folder / where).write_text(json.dumps({"chat_template": [{"name": "default", "template": LOOPS}]}))
-    with pytest.raises(UserError, match=rf"the chat template in {where} takes more than"):
+    with pytest.raises(UserError, match=rf"the chat template in {where} takes more than 3 s of a processor"):
+        require_bounded(folder)
+
+
+def test_many_slow_templates_share_one_limit(folder: Path) -> None:
+    """Each alone stays below it."""
+    (folder / "additional_chat_templates").mkdir()
+    for number in range(40):
+        slow = "{% for i in range(300) %}{% for j in range(9999) %}{% endfor %}{% endfor %}"
+        (folder / "additional_chat_templates" / f"{number}.jinja").write_text(slow)
+    with pytest.raises(UserError, match=r"\.jinja takes more than 3 s of a processor"):
         require_bounded(folder)
 
 

@@ -57,6 +57,22 @@ def test_an_unknown_key_is_named_with_the_one_that_was_meant() -> None:
     assert explain(name="x", slcies=3) == 'card.yaml: slcies: unknown key. Did you mean "slices"?'
 
 
+def test_a_key_of_another_place_is_not_offered_instead_of_itself() -> None:
+    with pytest.raises(ValidationError) as raised:
+        Card.model_validate({"name": "x", "level": 3})
+    said = str(explain_validation(raised.value, where="card.yaml", known_fields=[*Card.model_fields, "level"]))
+    assert said == "card.yaml: level: not a key of this place."
+
+
+def test_a_file_of_another_kind_is_one_line() -> None:
+    known = " Known: name, slices, window. Give the file that is meant here, or correct the keys."
+    for count in (6, 30):
+        said = explain(name="x", **{f"k{number}": number for number in range(count)})
+        expected = f"card.yaml: {count} unknown keys (k0, k1, k2, k3, k4, …), as in a file of another kind.{known}"
+        assert said == expected
+    assert len(explain(name="x", **{f"k{number}": number for number in range(5)}).splitlines()) == 5
+
+
 def test_a_missing_key_is_named() -> None:
     assert explain() == "card.yaml: name: Field required"
 

@@ -7,12 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from gmai_formats.errors import UserError
 from gmai_formats.files import (
     installed_versions,
     is_file,
     is_folder,
+    may_be_read,
     replace_atomically,
+    require_folder,
     sha256_file,
+    write_all,
     write_json,
     write_text,
 )
@@ -38,6 +42,18 @@ def test_an_error_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> N
         write_half()
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_what_can_be_made_again_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[int] = []
+    monkeypatch.setattr(os, "fsync", waited.append)
+    with replace_atomically(tmp_path / "sealed", durable=False) as file:
+        file.write(b"new")
+    assert (tmp_path / "sealed").read_bytes() == b"new"
+    assert not waited
+    with replace_atomically(tmp_path / "sealed") as file:
+        file.write(b"newer")
+    assert len(waited) == 2
 
 
 def test_a_kill_leaves_the_old_file(tmp_path: Path) -> None:
@@ -66,6 +82,17 @@ def test_others_can_read_what_the_umask_lets_them(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
 
 
+def test_content_is_written_whole_where_the_system_takes_it_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda descriptor, content, at: real(descriptor, content[:7], at))
+    with (tmp_path / "a").open("wb") as file:
+        write_all(file.fileno(), bytes(range(50)))
+        write_all(file.fileno(), b"new")
+    assert (tmp_path / "a").read_bytes() == b"new" + bytes(range(3, 50))
+
+
 def test_json_keeps_order_and_letters(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", {"z": "肺", "a": Path("x")})
     assert (tmp_path / "a.json").read_text("utf-8") == '{\n  "z": "肺",\n  "a": "x"\n}\n'
@@ -85,3 +112,21 @@ def test_a_name_longer_than_any_files_is_no_file(tmp_path: Path) -> None:
     assert not is_folder(tmp_path / ("x" * 300))
     (tmp_path / "a").write_bytes(b"")
     assert is_file(tmp_path / "a")
+
+
+def test_pipes_and_folders_are_not_read_and_lost_files_are_told(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").touch()
+    (tmp_path / "lost").symlink_to("nowhere")
+    found = {path: may_be_read(path) for path in (*tmp_path.iterdir(), tmp_path)}
+    assert {path.name for path, is_read in found.items() if is_read} == {"file", "lost"}
+
+
+def test_what_is_no_folder_is_named_as_what_it_is(tmp_path: Path) -> None:
+    require_folder(tmp_path, "Give another one.")
+    (tmp_path / "a.txt").write_text("text")
+    with pytest.raises(UserError, match=r"a\.txt: a file\. Give another one\."):
+        require_folder(tmp_path / "a.txt", "Give another one.")
+    for absent in ("gone", "a" * 300, "a.txt/below"):
+        with pytest.raises(UserError, match=r": no such folder\. Give another one\."):
+            require_folder(tmp_path / absent, "Give another one.")

@@ -19,6 +19,12 @@ def test_what_is_nested_too_deeply_is_no_json(text: str) -> None:
         parse_json(text)
 
 
+@pytest.mark.parametrize("text", ["9" * 1_000_000, '{"a": -' + "1" * 4301 + "}"])
+def test_a_number_without_end_is_no_json(text: str) -> None:
+    with pytest.raises(json.JSONDecodeError, match="a number of more than 4300 digits"):
+        parse_json(text)
+
+
 @pytest.mark.parametrize(
     ("content", "why"),
     [

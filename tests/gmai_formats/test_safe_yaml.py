@@ -4,12 +4,12 @@ import datetime
 
 import pytest
 import yaml
-from gmai_formats.safe_yaml import MOST_DEPTH, MOST_NODES, compose_yaml, load_yaml
+from gmai_formats.safe_yaml import MOST_DEPTH, MOST_LETTERS, MOST_NODES, compose_yaml, load_yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.floats(allow_nan=False),
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.floats(allow_nan=False, allow_infinity=False),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
     max_leaves=20,
 )
@@ -80,7 +80,9 @@ def test_a_depth_that_people_write_is_read():
     assert load_yaml("[" * 90 + "]" * 90)
 
 
-@pytest.mark.parametrize("text", ["2026-13-45", "when: 2026-02-30", "9" * 5000])
+@pytest.mark.parametrize(
+    "text", ["2026-13-45", "when: 2026-02-30", "9" * 5000, "1" + ":59" * 100_000, "a: 1" + ":59" * 9999 + ".5"]
+)
 def test_a_value_that_cannot_be_is_a_yaml_error(text):
     with pytest.raises(yaml.YAMLError):
         load_yaml(text)
@@ -92,6 +94,10 @@ def test_a_value_that_cannot_be_is_a_yaml_error(text):
 def test_code_and_broken_text_are_yaml_errors(text):
     with pytest.raises(yaml.YAMLError):
         load_yaml(text)
+
+
+def test_numbers_that_are_as_they_look_are_read():
+    assert load_yaml("[01, 0, 0x10, 1_000, 08, '010', 12.5, 1e3]") == [1, 0, 16, 1000, "08", "010", 12.5, "1e3"]
 
 
 def test_empty_documents_and_many_plain_values():
@@ -107,6 +113,17 @@ def test_empty_documents_and_many_plain_values():
         ("name: [a\n", "line 2, column 1: expected ',' or ']', but got '<stream end>', while parsing a flow sequence"),
         ("a: 1\n\tb: 2\n", "line 2, column 1: found character '\\t' that cannot start any token"),
         ("a: !!python/object:x {}\n", "line 1, column 4: could not determine a constructor"),
+        ("a: 1\nb: {c: 1, 'c': 2}\n", "line 2: `c` is given twice"),
+        ("a: 1\nb: 2\na: 1\n", "line 3: `a` is given twice"),
+        ("a: [1,\n .nan]\n", "line 2: .nan is no number"),
+        ("a: -.inf\n", "line 1: -.inf is no number"),
+        ("a: 1\nb: 010\n", "line 2: 010 is 8 in YAML"),
+        ("a: [-017]\n", "line 1: -017 is -15 in YAML"),
+        ("a: 1:30\n", "line 1: 1:30 is 90 in YAML"),
+        ("a: 1:30.5\n", "line 1: 1:30.5 is no number"),
+        ("010: a\n", "line 1: 010 is 8 in YAML"),
+        ("a: 1\n\0", "unacceptable character #x0000"),
+        ("a: " + "x" * MOST_LETTERS, f"it has {MOST_LETTERS + 3} letters; at most {MOST_LETTERS} are read"),
     ],
 )
 def test_what_is_no_yaml_is_told_in_one_line_with_its_place(text, said):

@@ -41,6 +41,11 @@ def test_each_layer_wins_over_the_one_below(tmp_path: Path) -> None:
     assert (over.block.rate, over.steps, over.block.names) == (0.5, 20, {"a": 1.0})
 
 
+@pytest.mark.parametrize("text", ["none", "None", "null", "~"])
+def test_none_is_typed_as_the_reference_prints_it(text: str) -> None:
+    assert resolve(Whole, None, [f"word={text}"], defaults={"word": "x"}).word is None
+
+
 def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("# nothing yet\n", encoding="utf-8")
     assert resolve(Whole, tmp_path / "c.yaml", []) == Whole()
@@ -57,6 +62,12 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
         ("block=1", "settings: block: "),
         ("steps=[", r"--set steps=\[: the value is not YAML .* Put it in quotes"),
         ("steps=1.5", "settings: steps: "),
+        ("steps=", r"--set steps=: there is no value after the `=`\. Write one, or `null` for none"),
+        ("word= ", "there is no value after the `=`"),
+        ("steps=1:30", "the value is not YAML .*1:30 is 90 in YAML"),
+        ("steps=\u0663", "settings: steps: "),
+        ("steps=true", r"settings: steps: Input should be a number \(found true\)"),
+        ("block.rate=off", r"settings: block\.rate: Input should be a number \(found false\)"),
         ("word={a: &x [*x]}", "--set word="),
     ],
 )

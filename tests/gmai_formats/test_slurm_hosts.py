@@ -1,8 +1,10 @@
+import socket
 import subprocess
 from typing import Any
 
 import pytest
 from gmai_formats import slurm_hosts
+from gmai_formats.errors import UserError
 from gmai_formats.slurm_hosts import expand_hosts, meeting_place
 
 STEP = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_STEP_NODELIST": "node[07-08]"}
@@ -32,8 +34,10 @@ def test_what_is_no_host_list(text: str) -> None:
 
 
 def no_name_resolves(monkeypatch: pytest.MonkeyPatch, scontrol: str | None) -> None:
-    def fail(*_: Any) -> None:
-        raise OSError("unknown")
+    def fail(host: str, *_: Any) -> None:
+        if host[0].isdigit():
+            return
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     def run(command: list[str], **_: Any) -> Any:
         if scontrol is None:
@@ -44,11 +48,40 @@ def no_name_resolves(monkeypatch: pytest.MonkeyPatch, scontrol: str | None) -> N
     monkeypatch.setattr(slurm_hosts.subprocess, "run", run)
 
 
-@pytest.mark.parametrize("scontrol", [None, "", "slurm_load_node error"])
-def test_the_first_host_of_the_step_is_met(monkeypatch: pytest.MonkeyPatch, scontrol: str | None) -> None:
+@pytest.mark.parametrize(
+    "scontrol", [None, "", "slurm_load_node error", "NodeName=node07\n   NodeAddr=node07 NodeHostName=node07"]
+)
+def test_a_host_without_an_address_ends_it_at_once(monkeypatch: pytest.MonkeyPatch, scontrol: str | None) -> None:
     no_name_resolves(monkeypatch, scontrol)
+    with pytest.raises(UserError, match=r"node07: the first node of this Slurm step.*Set MASTER_ADDR to an address"):
+        meeting_place(STEP)
+
+
+def test_the_first_host_of_the_step_is_met(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slurm_hosts.socket, "getaddrinfo", lambda *_: [])
     env = {**STEP, "SLURM_LAUNCH_NODE_IPADDR": "198.51.100.7", "SLURM_JOB_NODELIST": "login,node[07-08]"}
     assert meeting_place(env) == ("node07", 20049)
+
+
+@pytest.mark.parametrize(("busy", "host"), [(1, "node07"), (4, "node07"), (5, None)])
+def test_a_busy_name_server_is_asked_again(monkeypatch: pytest.MonkeyPatch, busy: int, host: str | None) -> None:
+    asked: list[str] = []
+
+    def answer(name: str, *_: Any) -> list[Any]:
+        asked.append(name)
+        if len(asked) <= busy:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return []
+
+    no_name_resolves(monkeypatch, None)
+    monkeypatch.setattr(slurm_hosts.socket, "getaddrinfo", answer)
+    monkeypatch.setattr(slurm_hosts.time, "sleep", lambda _: None)
+    if host is None:
+        with pytest.raises(UserError, match="knows no address"):
+            meeting_place(STEP)
+    else:
+        assert meeting_place(STEP)[0] == host
+    assert len(asked) == min(busy + 1, 5)
 
 
 def test_slurm_knows_the_address_of_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +94,7 @@ def test_a_name_that_resolves_is_kept() -> None:
 
 
 def test_the_nodes_of_the_job_stand_in_for_those_of_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    no_name_resolves(monkeypatch, None)
+    monkeypatch.setattr(slurm_hosts.socket, "getaddrinfo", lambda *_: [])
     assert meeting_place({"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "n[3-4]"})[0] == "n3"
 
 

@@ -8,10 +8,12 @@ from gmai_formats.files import write_json
 from gmai_formats.state import DamagedError
 from gmai_formats.weights import (
     RECORD,
+    changed_settings,
     damaged,
-    doubt,
     not_finite,
     read_record,
+    refusal,
+    require_as_written,
     require_checkpoint,
     sealed_files,
     seals_of,
@@ -58,14 +60,38 @@ def checkpoint(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("content", [b"weighus", b"", b"weights.", bytes(7)])
-def test_weights_that_changed_are_named_with_the_remedy(checkpoint: Path, content: bytes) -> None:
-    assert doubt(checkpoint) == ""
+def test_weights_that_changed_are_refused_with_the_remedy(checkpoint: Path, content: bytes) -> None:
+    require_as_written(checkpoint)
     (checkpoint / "model.safetensors").write_bytes(content)
-    said = doubt(checkpoint)
+    said = refusal(checkpoint, damaged(checkpoint))
     assert "model.safetensors" in said
     assert "copy the checkpoint again" in said
-    assert "--accept-settings" in said
-    assert doubt(checkpoint, damaged(checkpoint)) == said
+    assert f"`gmai model check {checkpoint} --accept-weights`" in said
+    for found in (None, damaged(checkpoint)):
+        with pytest.raises(UserError) as refused:
+            require_as_written(checkpoint, found)
+        assert str(refused.value) == said
+
+
+def test_weights_that_changed_into_no_numbers_are_refused_as_such(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.ones(2)}, tmp_path / "model.safetensors")
+    write_json(tmp_path / RECORD, sealed_files(tmp_path))
+    save_file({"a": torch.tensor([1.0, float("nan")])}, tmp_path / "model.safetensors")
+    with pytest.raises(UserError, match="and a in it holds values that are not finite"):
+        require_as_written(tmp_path)
+
+
+def test_settings_that_changed_are_named_and_used(checkpoint: Path) -> None:
+    assert changed_settings(checkpoint) == ""
+    (checkpoint / "config.json").write_bytes(b"[]")
+    require_as_written(checkpoint)
+    said = changed_settings(checkpoint)
+    assert "config.json differs from its digest: it is not as gmai wrote it, and used as it is" in said
+    (checkpoint / "model.safetensors").write_bytes(b"other")
+    assert changed_settings(checkpoint) == said
 
 
 def test_settings_may_be_changed_but_an_export_notices(checkpoint: Path) -> None:
@@ -94,7 +120,8 @@ def test_a_damaged_or_hostile_record_is_named(checkpoint: Path, content: bytes) 
     with pytest.raises(DamagedError, match=r"gmai\.json is damaged"):
         read_record(checkpoint)
     assert "gmai.json is damaged" in damaged(checkpoint)
-    assert "gmai.json is damaged" in doubt(checkpoint)
+    with pytest.raises(UserError, match=r"gmai\.json is damaged: it .*Copy the checkpoint again"):
+        require_as_written(checkpoint)
 
 
 def test_a_pipe_in_place_of_the_weights_is_not_waited_for(checkpoint: Path) -> None:

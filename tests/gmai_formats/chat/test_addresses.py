@@ -72,7 +72,7 @@ def test_azure_is_used_where_it_alone_is_set_up(environment):
         (["localhost:8000"], "no http URL"),
         (["http://me:secret@a/v1"], "holds a user or password"),
         (["http://a:notaport/v1"], "is no URL"),
-        (["nodes.yaml"], "not readable as YAML"),
+        (["nodes.yaml"], "nodes.yaml: No such file or directory"),
     ],
 )
 def test_what_is_wrong_is_told_without_the_secret(given, message):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gmai_formats.fingerprints import copies
 from gmai_formats.fingerprints.copies import CANDIDATE_BITS, MOST, find_copy, remainder
 from gmai_formats.fingerprints.perceptual import perceptual_hash, thumbnail
 from PIL import Image, ImageDraw
@@ -92,6 +93,17 @@ def test_the_most_similar_copy_is_named():
     assert find_copy(small(plain), others) == 2
     assert find_copy(small(plain), others[:1]) is None
     assert find_copy(small(plain), []) is None
+
+
+def test_giving_up_early_changes_no_verdict(monkeypatch):
+    pictures = [chest(seed) for seed in range(4)]
+    pairs = [(small(change(one)), small(one)) for change in COPIES.values() for one in pictures]
+    pairs += [(small(one), small(other)) for one, other in itertools.permutations(pictures, 2)]
+    early = [remainder(*pair) <= MOST for pair in pairs]
+    monkeypatch.setattr(copies, "_HOPELESS", np.inf)
+    assert early == [remainder(*pair) <= MOST for pair in pairs]
+    assert any(early)
+    assert not all(early)
 
 
 def test_pictures_without_detail_do_not_break_it():

@@ -9,7 +9,15 @@ import numpy as np
 import pydicom
 import pydicom.data
 import pytest
-from gmai_formats.pictures.dicom import frame_count, frame_header, read_dicom, read_header, spacing_mm, stored_values
+from gmai_formats.pictures.dicom import (
+    frame_count,
+    frame_header,
+    patient_of,
+    read_dicom,
+    read_header,
+    spacing_mm,
+    stored_values,
+)
 from gmai_formats.pictures.display import frame_picture
 from gmai_formats.pictures.problems import PictureError
 from pydicom.encaps import encapsulate
@@ -98,6 +106,34 @@ def test_random_damage_ends_in_a_picture_or_a_reason() -> None:
         assert isinstance(found, tuple) or found.startswith(("DICOM", "image too large", "not a DICOM"))
 
 
+def test_a_file_that_unpacks_without_end_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = pydicom.dcmread(pydicom.data.get_testdata_file("image_dfl.dcm"))  # pyright: ignore[reportUnknownMemberType]
+    path = tmp_path / "a.dcm"
+    dataset.save_as(path)
+    whole = read_dicom(path).PixelData
+    assert whole == dataset.PixelData
+    path.write_bytes(path.read_bytes()[:-400])
+    with pytest.raises(PictureError, match="DICOM unreadable"):
+        read_dicom(path)
+    dataset.save_as(path)
+    monkeypatch.setattr("gmai_formats.pictures.dicom.MOST_UNPACKED", len(whole))
+    for read in (read_dicom, read_header):
+        with pytest.raises(PictureError, match="DICOM too large: it unpacks to more than 0 MB"):
+            read(path)
+
+
+def test_a_header_that_takes_for_ever_costs_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.dcm"
+    content = Path(str(pydicom.data.get_testdata_file("CT_small.dcm"))).read_bytes()  # pyright: ignore[reportUnknownMemberType]
+    at = content.find(b"\x08\x00\x16\x00UI")
+    items = b"\xfe\xff\x00\xe0" + bytes(4)
+    header = b"\x08\x00\x10\x11SQ\0\0" + b"\xff" * 4 + items * 200_000 + b"\xfe\xff\xdd\xe0" + bytes(4)
+    path.write_bytes(content[:at] + header + content[at:])
+    monkeypatch.setattr("gmai_formats.limits.HEADER_CPU_S", 0.2)
+    with pytest.raises(PictureError, match=r"reading took too long: its header takes more than 0.2 s"):
+        read_header(path)
+
+
 @pytest.mark.parametrize("part", ["modality", "voi", "palette"])
 @pytest.mark.parametrize("bits", [8, 16])
 def test_tables_of_a_big_endian_file_are_those_of_its_little_endian_twin(part: str, bits: int, tmp_path: Path) -> None:
@@ -144,3 +180,15 @@ def test_stored_bits_that_end_elsewhere_are_refused() -> None:
         stored_values(dataset, 0)
     dataset.HighBit = 11
     assert stored_values(dataset, 0).shape == (128, 128)
+
+
+def test_a_patient_is_known_by_a_digest_alone() -> None:
+    header = pydicom.Dataset()
+    assert patient_of(header) == ""
+    header.PatientID = "  "
+    assert patient_of(header) == ""
+    header.PatientID = "A 17"
+    one = patient_of(header)
+    assert len(one) == 64
+    header.IssuerOfPatientID = "other hospital"
+    assert patient_of(header) != one

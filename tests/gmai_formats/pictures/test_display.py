@@ -15,6 +15,7 @@ from gmai_formats.pictures.display import (
     made_square,
     modality_values,
     output_range,
+    states_hounsfield,
     window_names,
 )
 from gmai_formats.pictures.problems import PictureError
@@ -45,6 +46,30 @@ def test_ct_without_a_window_is_shown_in_soft_tissue() -> None:
     dataset = pydicom.dcmread(FILES / "CT_small.dcm")
     hu = dataset.pixel_array * dataset.RescaleSlope + dataset.RescaleIntercept
     assert np.array_equal(picture, np.clip(np.rint((hu + 160) * 255 / 400), 0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("fields", "stated"),
+    [
+        ({}, False),
+        ({"RescaleSlope": 1, "RescaleIntercept": -1024}, True),
+        ({"RescaleSlope": 1, "RescaleIntercept": -1024, "RescaleType": "HU"}, True),
+        ({"RescaleSlope": 1, "RescaleIntercept": -1024, "RescaleType": ""}, True),
+        ({"RescaleSlope": 1, "RescaleIntercept": 0, "RescaleType": "US"}, False),
+        ({"RescaleSlope": 0.01, "RescaleIntercept": 0, "RescaleType": "Z_EFF"}, False),
+        ({"RescaleSlope": 0.01, "RescaleIntercept": 0, "RescaleType": "ED"}, False),
+        ({"RescaleIntercept": -1024}, False),  # without a slope nothing is rescaled
+        ({"RescaleSlope": 1}, False),
+        ({"ModalityLUTSequence": [{"ModalityLUTType": "HU"}]}, True),
+        ({"ModalityLUTSequence": [{"ModalityLUTType": "OD"}]}, False),
+    ],
+)
+def test_a_ct_is_in_hounsfield_units_where_its_header_says_so(fields: dict[str, Any], stated: bool) -> None:
+    made = header(**{name: value for name, value in fields.items() if name != "ModalityLUTSequence"})
+    for item in fields.get("ModalityLUTSequence", ()):
+        made.ModalityLUTSequence = [pydicom.Dataset()]
+        made.ModalityLUTSequence[0].ModalityLUTType = item["ModalityLUTType"]
+    assert states_hounsfield(made) is stated
 
 
 @pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID", None])

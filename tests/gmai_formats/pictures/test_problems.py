@@ -21,6 +21,11 @@ def test_errors_and_panics_become_reasons(error: BaseException) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_parts_within_parts_are_told_in_words() -> None:
+    with pytest.raises(PictureError, match=r"^bad: its parts lie in one another, deeper than"), decoding("bad"):
+        raise RecursionError("maximum recursion depth exceeded")
+
+
 @pytest.mark.parametrize("error", [MemoryError(), KeyboardInterrupt(), SystemExit(3), PictureError("a", "b")])
 def test_others_go_through(error: BaseException) -> None:
     with pytest.raises(type(error)) as caught, decoding("pixels unreadable"):

@@ -131,7 +131,7 @@ def test_what_cannot_be_shown_is_refused_by_rule() -> None:
     animated = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
     side = int(MAX_PIXELS**0.5) + 1
     for data, rule in (
-        (animated, "several pages in one file: 2 pages or frames"),
+        (animated, "several pages in one file: 2 frames"),
         (encode(Image.new("1", (side, side))), "image too large"),
         (b"GIF89a", "image unreadable"),
         (b"", "image unreadable"),

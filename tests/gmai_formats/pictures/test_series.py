@@ -7,7 +7,7 @@ import pydicom
 import pydicom.data
 import pytest
 from gmai_formats.pictures.problems import PictureError
-from gmai_formats.pictures.series import series_picture
+from gmai_formats.pictures.series import by_series, series_picture
 
 CT = Path(pydicom.data.__file__).parent / "test_files" / "CT_small.dcm"
 
@@ -62,4 +62,26 @@ def test_what_is_no_one_series_is_refused(tmp_path: Path) -> None:
         series_picture(tmp_path)
     (tmp_path / "cut.dcm").write_bytes(CT.read_bytes()[:300])
     with pytest.raises(PictureError):
+        series_picture(tmp_path)
+
+
+def test_files_of_a_series_are_put_together_if_they_lie_somewhere(tmp_path: Path) -> None:
+    write_series(tmp_path / "ct", [0, 5])
+    write_series(tmp_path / "views", [0, 5], uid="4.5.6", placed=False)
+    (tmp_path / "a.png").write_bytes(b"x")
+    (tmp_path / "cut.dcm").write_bytes(CT.read_bytes()[:300])
+    files = [tmp_path / "ct/1.2.3-1", tmp_path / "a.png", *sorted((tmp_path / "views").iterdir()),
+             tmp_path / "ct/1.2.3-0", tmp_path / "cut.dcm"]  # fmt: skip
+    groups = by_series(files)
+    assert groups[0] == [files[0], files[4]]
+    assert groups[1:] == [[file] for file in (files[1], files[2], files[3], files[5])]
+    assert series_picture(groups[0]).description.startswith("128×128 px, slice 1 of 2")
+
+
+def test_a_series_of_two_patients_is_refused(tmp_path: Path) -> None:
+    write_series(tmp_path, [0, 5])
+    other = pydicom.dcmread(tmp_path / "1.2.3-1")
+    other.PatientID = "another"
+    other.save_as(tmp_path / "1.2.3-1")
+    with pytest.raises(PictureError, match="2 patients in one series"):
         series_picture(tmp_path)

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from gmai_formats.pictures.problems import PictureError
 from gmai_formats.pictures.squares import square_size, to_square_labels, to_square_pixels
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.floats(0.1, 9), st.floats(0.1, 9))
@@ -16,6 +18,13 @@ def test_extent_in_the_body_is_kept(height: int, width: int, row_mm: float, colu
         side_mm = min(row_mm, column_mm)
         assert abs(new_height * side_mm - height * row_mm) <= side_mm / 2 + 1e-6
         assert abs(new_width * side_mm - width * column_mm) <= side_mm / 2 + 1e-6
+
+
+@pytest.mark.parametrize("spacing_mm", [(1e-30, 1.0), (1.0, 50_000.0), (2e9, 1.0)])
+def test_a_picture_larger_than_any_is_not_made(spacing_mm: tuple[float, float]) -> None:
+    for make in (to_square_pixels, to_square_labels):
+        with pytest.raises(PictureError, match="image too large"):
+            make(np.zeros((64, 80), np.uint8), spacing_mm)
 
 
 def test_pictures_are_interpolated_and_square_ones_left_alone() -> None:
@@ -30,3 +39,13 @@ def test_labels_are_repeated(kind: type) -> None:
     labels = np.array([[0, 7], [3, 70_000 if kind in (np.int32, np.int64) else 9]], kind)
     assert to_square_labels(labels, (1.0, 3.0)).tolist() == np.repeat(labels, 3, axis=1).tolist()
     assert to_square_labels(labels, (2.0, 1.0)).tolist() == np.repeat(labels, 2, axis=0).tolist()
+
+
+@given(st.integers(1, 200), st.floats(0.3, 3))
+def test_labels_lie_where_another_library_puts_them(width: int, row_mm: float) -> None:
+    labels = np.arange(width, dtype=np.uint8)[None].repeat(3, axis=0)
+    shown = to_square_labels(labels, (row_mm, 1.0))
+    expected = np.asarray(Image.fromarray(labels).resize(shown.shape[::-1], Image.Resampling.NEAREST))
+    centres = (np.arange(shown.shape[1]) + 0.5) * width / shown.shape[1]
+    between_two = np.abs(centres - np.round(centres)) < 1e-6  # either is right
+    assert np.array_equal(shown[:, ~between_two], expected[:, ~between_two])

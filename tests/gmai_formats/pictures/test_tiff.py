@@ -1,13 +1,14 @@
 """Kinds of TIFF that Pillow does not read or reads wrong, written by tifffile."""
 
 import io
+import struct
 from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 from gmai_formats.pictures.problems import PictureError
-from gmai_formats.pictures.raster import decode_raster
+from gmai_formats.pictures.raster import decode_raster, verify_raster
 from gmai_formats.pictures.tiff import needs_tifffile, read_deep_tiff
 from PIL import Image
 
@@ -19,6 +20,17 @@ def tiff(values: np.ndarray, **options: Any) -> bytes:
     buffer = io.BytesIO()
     tifffile.imwrite(buffer, values, **options)
     return buffer.getvalue()
+
+
+def chained(pages: int) -> bytes:
+    """Return a TIFF of so many pages of the same pixels, each a directory of its own."""
+    tags = [(256, 3, 8), (257, 3, 8), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 8), (278, 3, 8), (279, 4, 64)]
+    parts = [b"II*\0" + struct.pack("<I", 72) + bytes(range(64))]
+    entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    for page in range(1, pages + 1):
+        after = 0 if page == pages else 72 + page * (len(entries) + 6)
+        parts.append(struct.pack("<H", len(tags)) + entries + struct.pack("<I", after))
+    return b"".join(parts)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +96,15 @@ def test_what_tifffile_reads_but_nobody_shows_is_refused() -> None:
         (tiff(COLOUR, photometric="cielab"), "image unreadable: colours in CIELAB"),
         (tiff(np.stack([GREY, GREY]).astype(np.uint16)), "several pages in one file: 2 pages"),
         (b"II*\0" + b"\xff" * 40, "image unreadable"),
+        (chained(20_000), "several pages in one file: more than 64 pages"),
     ):
         with pytest.raises(PictureError, match=rule):
             read_deep_tiff(data)
+
+
+def test_pages_are_not_counted_without_end() -> None:
+    assert decode_raster(chained(1)).image.size == (8, 8)
+    for count, words in ((2, "2 pages"), (64, "64 pages"), (65, "more than 64 pages"), (20_000, "more than 64 pages")):
+        for look in (decode_raster, verify_raster):
+            with pytest.raises(PictureError, match=f"several pages in one file: {words}"):
+                look(chained(count))

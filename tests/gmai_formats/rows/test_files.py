@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from gmai_formats.rows.files import format_by_name, format_of, is_mixing_list, read_batches, read_rows
+from gmai_formats.rows.files import columns_of, format_by_name, format_of, is_mixing_list, read_batches, read_rows
 from gmai_formats.rows.images import FilePart
 from gmai_formats.rows.rules import Problem
 
@@ -98,6 +98,16 @@ def test_neighbours_of_one_name_are_a_sample_with_its_pictures_in_order(tmp_path
 
 
 @pytest.mark.parametrize(
+    ("known", "caption"),
+    [(b'{"key": "1", "status": "success"}', "A cat."), (b'{"caption": "A cat.\\n"}', "A cat.\n")],
+)
+def test_a_caption_beside_what_is_known_of_the_image_is_read(tmp_path: Path, known: bytes, caption: str) -> None:
+    """https://docs.nvidia.com/nemo/curator/latest/curate-images/load-data/webdataset.html has both files."""
+    ((_, row),) = read_rows(tar(tmp_path / "a.tar", {"1.jpg": b"j", "1.json": known, "1.txt": b"A cat."}), "webdataset")
+    assert row["caption"] == caption
+
+
+@pytest.mark.parametrize(
     ("members", "found"),
     [
         ({"1.png": b"x"}, "the sample has png, but no json"),
@@ -107,6 +117,15 @@ def test_neighbours_of_one_name_are_a_sample_with_its_pictures_in_order(tmp_path
         ({"/1.json": b"{}"}, "the member '/1.json' is not KEY.SUFFIX"),
         ({"1.json": b"{}", "1.png": b"x", "1.mask.png": b"x"}, "the member `mask.png` is not read"),
         ({"1.json": b"{}", "1.MP4": b"x"}, "the member `mp4` is not read"),
+        ({"1.json": b"{}", "1.jpg": b"x", "1.seg.png": b"x"}, "the member `seg.png` is not read"),
+        ({"1.json": b"{}", "1.left.jpg": b"x"}, "the member `left.jpg` is not read"),
+        ({"1.json": b"{}", "1.npy": b"x"}, "the member `npy` is not read"),
+        ({"1.json": b"{}", "1.nii.gz": b"x"}, "the member `nii.gz` is not read"),
+        ({"1.JPG": b"x", "1.jpg": b"y"}, "the sample has two members `jpg`"),
+        (
+            {"1.jpg": b"x", "1.txt": b"A cat.", "1.json": b'{"caption": "A dog."}'},
+            "`txt` and `caption` of the json differ, and which is meant is not known",
+        ),
     ],
 )
 def test_odd_members_are_problems(members: dict[str, bytes], found: str, tmp_path: Path) -> None:
@@ -116,7 +135,8 @@ def test_odd_members_are_problems(members: dict[str, bytes], found: str, tmp_pat
 
 def test_a_sample_without_pictures_keeps_the_names_of_its_images(tmp_path: Path) -> None:
     ((_, row),) = read_rows(tar(tmp_path / "a.tar", {"1.json": b'{"image": "b.png"}', "1.cls": b"3"}), "webdataset")
-    assert row == {"image": "b.png", ".cls": None}
+    assert row["image"] == "b.png"
+    assert row[".cls"].read() == b"3"  # filled, so that both commands name it
 
 
 def test_a_tar_that_was_cut_says_so(tmp_path: Path) -> None:
@@ -125,6 +145,31 @@ def test_a_tar_that_was_cut_says_so(tmp_path: Path) -> None:
     (_, first), (number, problem) = read_rows(path, "webdataset")
     assert first["a"] == 1
     assert (number, problem) == (1, Problem("file", "the archive has no end mark: it was cut", ends=True))
+
+
+def test_a_header_without_end_ends_a_tar(tmp_path: Path) -> None:
+    path = tar(tmp_path / "a.tar", {"0.json": b"{}"})
+    head = tarfile.TarInfo("x")
+    head.type, head.size = tarfile.XHDTYPE, 3 << 30
+    with path.open("wb") as file:
+        file.write(head.tobuf(tarfile.USTAR_FORMAT))
+        file.truncate((3 << 30) + 2048)
+    *_, (_, problem) = read_rows(path, "webdataset")
+    assert problem.ends
+    assert "it claims 3,221,225,472 bytes for itself" in problem.found
+
+
+def test_a_size_that_nothing_has_ends_a_tar(tmp_path: Path) -> None:
+    path = tar(tmp_path / "a.tar", {"1.json": b'{"a": 1}', "2.json": b'{"a": 2}'})
+    content = bytearray(path.read_bytes())
+    # https://www.gnu.org/software/tar/manual/html_node/Standard.html: a size in base 256
+    content[1024 + 124 : 1024 + 136] = b"\x80\0\0\0" + b"\x7f" + b"\xff" * 7
+    content[1024 + 148 : 1024 + 156] = b" " * 8
+    content[1024 + 148 : 1024 + 156] = b"%06o\0 " % sum(content[1024:1536])
+    path.write_bytes(content)
+    *_, (_, problem) = read_rows(path, "webdataset")
+    assert problem.ends
+    assert "damaged header" in problem.found
 
 
 def test_a_table_that_cannot_be_read_ends_with_a_problem(tmp_path: Path) -> None:
@@ -138,3 +183,38 @@ def test_a_table_that_cannot_be_read_ends_with_a_problem(tmp_path: Path) -> None
     assert (number, problem.rule, problem.ends) == (0, "file", True)
     assert problem.found.startswith("cannot be read on (")
     assert list(read_batches(path, "parquet")) == [problem]
+
+
+def test_a_text_that_would_fill_the_memory_is_not_read(tmp_path: Path) -> None:
+    head = tarfile.TarInfo("a.json")
+    head.size = 2**36
+    with (tmp_path / "a.tar").open("wb") as file:
+        file.write(head.tobuf(tarfile.GNU_FORMAT))
+        file.truncate(512 + 2**36 + 10240)
+    ((_, found),) = read_rows(tmp_path / "a.tar", "webdataset")
+    assert found == Problem("json", "a member of more than 256 MB")
+
+
+def test_members_of_a_sample_that_lie_apart_are_not_read_as_a_sample_without_pictures(tmp_path: Path) -> None:
+    path = tar(tmp_path / "a.tar", {"1.jpg": b"x", "2.jpg": b"x", "1.json": b'{"question": "Q", "answer": "A"}'})
+    *_, (number, problem) = read_rows(path, "webdataset")
+    assert (number, problem.found) == (2, "the sample's members do not lie next to one another in the archive")
+
+
+@pytest.mark.parametrize("name", ["jpg", "0.jpg", "image.jpg", "img_2.png", "page-10.webp"])
+def test_names_of_a_samples_own_pictures(name: str, tmp_path: Path) -> None:
+    ((_, row),) = read_rows(tar(tmp_path / "a.tar", {f"1.{name}": b"x", "1.json": b"{}"}), "webdataset")
+    assert len(row["images"]) == 1
+
+
+def test_a_caption_may_stand_in_both_members(tmp_path: Path) -> None:
+    members = {"1.jpg": b"x", "1.txt": b"A cat.", "1.json": b'{"caption": "A cat.", "url": "u"}'}
+    ((_, row),) = read_rows(tar(tmp_path / "a.tar", members), "webdataset")
+    assert (row["caption"], len(row["images"])) == ("A cat.", 1)
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    path = text(tmp_path / "a.csv", "question,answer,answer\nQ,A,B\n")
+    assert columns_of(path) == ["question", "answer", "answer"]
+    ((_, problem),) = read_rows(path, "csv")
+    assert problem == Problem("file", "has two columns `answer`", ends=True)

@@ -55,3 +55,12 @@ def test_a_uri_holds_its_image(tmp_path: Path) -> None:
     assert isinstance(read_named("data:image/png;base64,?", ()), Problem)
     (tmp_path / "a").write_bytes(b"0123456789")
     assert FilePart(tmp_path / "a", 2, 3).read() == b"234"
+
+
+@pytest.mark.parametrize("size", [-1, 2**35])
+def test_what_is_no_size_of_an_image_is_not_read(size: int, tmp_path: Path) -> None:
+    with (tmp_path / "a.png").open("wb") as file:
+        file.truncate(2**36)
+    with pytest.raises(OSError, match=r"more than 1,073,741,824 is none.*a\.png"):
+        FilePart(tmp_path / "a.png", 0, size).read()
+    assert FilePart(tmp_path / "a.png", 2**36 - 3).read() == bytes(3)

@@ -4,7 +4,7 @@ import json
 import tracemalloc
 
 from gmai_formats.rows import json_stream
-from gmai_formats.rows.json_stream import json_list, lenient_object
+from gmai_formats.rows.json_stream import LONGEST_ENTRY, json_lines, json_list, lenient_object, load_strictly
 from gmai_formats.rows.rules import Problem
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -61,3 +61,33 @@ def test_last_commas_are_overlooked_but_not_in_text(tmp_path):
     assert lenient_object(path) == ({"a": {"b": "x,}", "c": [1, 2]}}, True)
     path.write_text('{"a": ,}')
     assert isinstance(lenient_object(path)[0], Problem)
+
+
+def test_a_line_without_end_takes_no_memory(tmp_path):
+    path = tmp_path / "a.jsonl"
+    with path.open("wb") as file:
+        file.write(b'{"a": 1}\n{"b": "')
+        file.truncate(2**36)
+    tracemalloc.start()
+    found = list(json_lines(path))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == [(1, {"a": 1}), (2, Problem("json", "a line of more than 256 MB", ends=True))]
+    assert most < 3 * LONGEST_ENTRY
+    assert lenient_object(path) == (Problem("json", "one object of more than 256 MB"), False)
+
+
+def test_a_key_that_is_given_twice_is_named_and_the_next_entry_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(json_stream, "_CHUNK", 7)
+    twice = '{"a": {"answer": "one", "answer": "two"}}'
+    (tmp_path / "a.json").write_text(f'[{twice}, {{"b": 1}}, {twice}]')
+    problem = Problem("json", "`answer` is given twice")
+    assert list(json_list(tmp_path / "a.json")) == [(0, problem), (1, {"b": 1}), (2, problem)]
+    (tmp_path / "a.jsonl").write_text(f'{twice}\n{{"b": 1}}\n')
+    assert list(json_lines(tmp_path / "a.jsonl")) == [(1, problem), (2, {"b": 1})]
+    (tmp_path / "list.json").write_text('{"one": {"annotations": "x"}, "one": {"annotations": "y"},}')
+    assert lenient_object(tmp_path / "list.json") == (Problem("json", "`one` is given twice"), False)
+
+
+def test_equal_keys_of_two_objects_are_two_keys():
+    assert load_strictly('[{"a": 1, "b": {"a": 2}}, {"a": 3}]') == [{"a": 1, "b": {"a": 2}}, {"a": 3}]

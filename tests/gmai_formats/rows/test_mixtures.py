@@ -109,3 +109,26 @@ def test_a_wrong_entry_is_a_problem_and_the_next_one_is_read(tmp_path: Path) -> 
 def test_an_empty_mixing_list_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"the mixing list is empty\. It names at least one dataset\. Fill it in"):
         load_mixture(mixing(tmp_path, "{}"))
+
+
+@pytest.mark.parametrize(
+    ("entry", "found"),
+    [
+        ("ratio: {1: yes}", "a number belongs here, and true"),
+        ("ratio: {on: 0.5}", "a number belongs here, and true"),
+        ("length: off", "a number belongs here, and false"),
+        ("length: 010", "010 is 8 in YAML"),
+        ("path: ''", "at least 1 character"),
+    ],
+)
+def test_what_yaml_takes_for_a_number_is_none(entry: str, found: str, tmp_path: Path) -> None:
+    (tmp_path / "mix.yaml").write_text(f"datasets:\n  - name: a\n    {entry}\n")
+    with pytest.raises(UserError, match=found):
+        load_mixture(tmp_path / "mix.yaml")
+
+
+@pytest.mark.parametrize("content", ['{"train": [{"question": "Q"}]}', '{"q1": {"question": "Q", "answer": "A"}}'])
+def test_an_object_of_another_kind_is_no_mixing_list(content: str, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(UserError, match=r"one object with (train|q1), which is neither a row of samples nor a mixing"):
+        load_mixture(tmp_path / "a.json")

@@ -1,4 +1,14 @@
-"""Rows as people write them: each is read as it is meant, or refused by the field's name; nothing of it is dropped."""
+"""Rows as people write them: each is read as it is meant, or refused by the field's name; nothing of it is dropped.
+
+Where the shapes are from: https://github.com/QwenLM/Qwen3-VL/blob/main/qwen-vl-finetune/README.md (`bbox_2d`),
+https://github.com/mu-cai/ViP-LLaVA/blob/main/docs/Finetune_Custom_Data.md (`<bbox0>`),
+https://swift.readthedocs.io/en/latest/Customization/Custom-dataset.html, https://github.com/OpenBMB/MiniCPM-V
+(finetune/readme.md), https://docs.axolotl.ai/docs/multimodal.html, https://huggingface.co/datasets/hiyouga/geometry3k,
+https://huggingface.co/datasets/openbmb/RLHF-V-Dataset (a row as JSON in `text`), https://huggingface.co/docs/trl
+(KTO's `labels`), https://github.com/BAAI-DCAI/SpatialBot (`image_depth`),
+https://huggingface.co/datasets/allenai/pixmo-ask-model-anything (`image_url`), imagefolder's `*_file_name` in
+https://huggingface.co/docs/datasets/image_dataset.
+"""
 
 import base64
 import io
@@ -11,7 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 from gmai_formats.rows.files import read_rows
 from gmai_formats.rows.plain import MESSAGES, plain_rows
-from gmai_formats.rows.rules import Problem
+from gmai_formats.rows.rules import BARE_BOXES, PLACED, Problem
 from gmai_formats.rows.sample import Sample, read_row
 from gmai_formats.rows.tables import parquet_batches
 from PIL import Image
@@ -83,6 +93,32 @@ READ: list[tuple[str, dict[str, Any], list[str], list[Any]]] = [
     ("an image's url", one("<image>", images=[{"url": "a.png"}]), ["<image>", A], ["a.png"]),
     ("an OpenAI part in images", one("<image>", images=[part("image_url", image_url={"url": URI})]), ["<image>", A],
      [URI]),
+    ("InternVL's sizes", one("<image><image>", images=["a.png", "b.png"], width_list=[5, 6], height_list=[4, 7]),
+     ["<image><image>", A], ["a.png", "b.png"]),
+    ("xtuner's system", {"conversation": [{"system": "S", "input": Q, "output": A}, {"input": "q", "output": "a"}]},
+     ["S", Q, A, "q", "a"], []),
+    ("geometry3k", {"images": ["a.png"], "problem": IN_FRONT, "answer": A}, [IN_FRONT, A], ["a.png"]),
+    ("Chinese speakers", {"conversations": [{"from": "用户", "value": Q}, {"from": "助手", "value": A}]}, [Q, A], []),
+    ("a camel's system prompt", one(systemPrompt="S"), ["S", Q, A], []),
+    ("an image and its key", one("<image>", images=["a.png"], image_id="a", study_id=5), ["<image>", A], ["a.png"]),
+    ("an answer that is right", {"question": Q, "answer": A, "is_correct": True, "hallucinated": 0}, [Q, A], []),
+    ("what is known of an image", {"image": "a.png", "question": Q, "answer": A, "evidence": "long"}, [IN_FRONT, A],
+     ["a.png"]),
+    ("a number of images", one(num_images=0, organ_system="lung"), [Q, A], []),
+    ("a class", {"question": Q, "answer": A, "label": 1, "labels": ["cyst"]}, [Q, A], []),
+    ("LangChain's speakers", {"messages": [{"role": "human", "content": Q}, {"role": "ai", "content": A}]}, [Q, A], []),
+    ("Cohere's speakers", {"messages": [{"role": "User", "content": Q}, {"role": "Chatbot", "content": A}]}, [Q, A],
+     []),
+    ("imagefolder", {"image_file_name": "a.png", "text": A}, ["<image>", A], ["a.png"]),
+    ("imagefolder of several", {"file_names": ["a.png", "b.png"], "text": A}, ["<image><image>", A],
+     ["a.png", "b.png"]),
+    ("where an image came from", one("<image>", images=["a.png"], image_url="https://x.org/y"), ["<image>", A],
+     ["a.png"]),
+    ("a safe answer", {"prompt": Q, "response": A, "is_safe": True, "toxic": 0}, [Q, A], []),
+    ("a picture in a part", one([part("image", text=None, image=PNG), {**TEXT, "image": None}]), [IN_FRONT, A], [PNG]),
+    ("a picture in a part of `datasets`", one([part("image", image={"bytes": PNG, "path": None}),
+     {**TEXT, "image": {"bytes": None, "path": None}}]), [IN_FRONT, A], [PNG]),
+    ("JSON as an answer", {"question": Q, "answer": '{"cyst": 1}'}, [Q, '{"cyst": 1}'], []),
     ("a second column with the name", one("<image>", image={"bytes": PNG, "path": "1.png"}, image_path="x/1.png"),
      ["<image>", A], [PNG]),
 ]  # fmt: skip
@@ -117,7 +153,53 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
      objects={"ref": ["cyst"], "bbox": [[1, 2, 3, 4]], "width": [500]}), "`width` of `objects`"),
     ("COCO's objects", one("<image>", images=["a.png"], objects={"bbox": [[1, 2, 3, 4]], "category": [1]}),
      "`category`"),
+    ("a system prompt in the middle", {"conversation": [{"input": Q, "output": A}, {"system": "S", "input": Q,
+     "output": A}]}, "user, assistant, system"),
+    ("a file of pairs", {"data": [{"question": Q, "answer": A}, {"question": "And?", "answer": "No."}]},
+     "`data` is a list of rows"),
+    ("a row in a caption", {"image": "a.png", "text": json.dumps({"question": Q, "chosen": A, "rejected": "x"})},
+     "`text` holds JSON"),
+    ("turns in a caption", {"image": "a.png", "caption": json.dumps(said(Q, A))}, "`caption` holds JSON"),
+    ("TRL's verdicts", {"prompt": Q, "completion": A, "labels": [True]}, "`labels` says whether"),
+    ("a verdict in words", {"prompt": Q, "completion": A, "labels": "False"}, "`labels` says whether"),
+    ("an unsafe answer", {"prompt": Q, "response": A, "is_safe": False}, "`is_safe` is False"),
+    ("a picture beside its column", one([part("image", image=PNG), TEXT], images=None), "all images belong into"),
+    ("Bedrock's image", one([part("image", source={"s3Location": {"uri": "s3://b"}}), TEXT]), "neither a picture"),
+    ("a key twice in a text", {"messages": '[{"role": "user", "content": "a", "content": "b"}]'}, "`content` is given"),
+    ("pixels", {"question": Q, "answer": A, "pixel_values": [0.5]}, "`pixel_values`"),
+    ("a template's settings", one(chat_template_kwargs={"enable_thinking": False}), "`chat_template_kwargs`"),
+    *((f"{name} beside an image", one("<image>", images=["a.png"], **{name: ["b.png"]}), f"`{name}` looks like")
+      for name in ("image_depth", "depth_image", "lateral_image", "conditioning_image")),
+    *((f"{name} without an image", one(**{name: "https://x.org/y?z=1"}), f"`{name}` points to an image")
+      for name in ("image_url", "img_link", "image_urls", "thumbnail_url", "image_sha256")),
+    *((f"{mark} in an answer about an image", one("<image>", f"There: {mark}", images=["a.png"]), mark) for mark in (
+        "bbox_2d", "box_2d", "point_2d", "<patch_index_0044>", "<phrase>", "<boxes>", "<bbox_location0>",
+        "<region_fea>", "<bbox0>", "<mask>", "[SEG]", "<25><30><45><50>", "<loc0123>", "<loc_1>", "<|det|>",
+        "<point x=", "<region1>", "<point>", "<quad>", "<box>[[0.1, 0.2, 0.3, 0.4]]</box>",
+        '"bbox": [1', '"boxes": [[0',
+        "<spi_patch>", "</image>", "<fake_token_around_image>", "<|begin_of_box|>", "[refer]",
+    )),
+    *((f"{mark} of another template", one(f"{mark} {Q}"), mark) for mark in (
+        "</s>", "<|user|>", "<|endoftext|>", "<｜User｜>", "<start_of_turn>", "[INST]", "<<SYS>>", "### Response:",
+        "ASSISTANT:", "<|endofchunk|>", "<|begin_of_text|>",
+    )),
+    *((f"HuatuoGPT's {mark}", {"data": [f"{mark}{Q}", A]}, mark) for mark in ("问：", "答：")),
+    *((f"{name} beside a question", {"question": Q, "answer": A, name: value}, f"`{name}`") for name, value in {
+        "distractors": ["x", "y"], "candidates": ["x", "y"], "answer_choices": "A: x", "passage": "long",
+        "abstract": "long", "evidence": "long",
+    }.items()),
+    *((f"{name} beside a caption", {"image": "a.png", "text": Q, name: A}, f"`{name}` beside `text`") for name in (
+        "target", "answer", "report", "question",
+    )),
+    *((f"{name} beside an image", one("<image>", images=["a.png"], **{name: "b.png"}), f"`{name}` looks like an image")
+      for name in ("image2", "image_2", "prior_image", "reference_image_path", "IMG-2")),
+    *((f"{name} without an image", one(**{name: "5"}), f"`{name}` points to an image") for name in (
+        "image_id", "img_id", "dicom_id", "study_id", "SeriesUID", "ImageID", "slice_index",
+    )),
     *((f"a row's {name}", one(**{name: value}), f"`{name}`") for name, value in {
+        "mask_history": True, "train_on_prompt": True, "negatives": ["x"], "is_correct": False, "correct": 0,
+        "answerable": "no", "is_impossible": True, "hallucinated": 1,
+        "teacher_prompt": "x", "meta_instruction": "x", "segmentations": [[1, 2]],
         "label": False, "kto_tag": True, "mask": "m.png", "lung_masks": ["m.png"], "Mask": "m.png", "audio": "a.wav",
         "audio_path": "a.wav", "videos": ["v.mp4"], "video_path": "v.mp4", "rejected_images": ["x.png"],
         "chosen_response": "x", "negative_messages": said("x"), "documents": [{"text": "d"}], "loss": False,
@@ -126,11 +208,16 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     *((f"a turn's {name}", answer(**{name: value}), f"`{name}` of message 2") for name, value in {
         "loss_mask": 1, "mask": True, "trainable": False, "training": False, "ignore": True, "reasoning": "r",
         "thought": "r", "refusal": "r", "bbox": [1, 2, 3, 4], "attachments": ["a.png"], "picture": "a.png",
-        "prefix": True, "loss": "false", "weight": 0.5, "tool_calls": [{}], "videos": ["v.mp4"],
+        "prefix": True, "loss": "false", "weight": 0.5, "tool_calls": [{}], "videos": ["v.mp4"], "options": ["x", "y"],
+        "context": "long", "cot": "r", "explanation": "r", "channel": "analysis", "recipient": "python", "system": "S",
+        "is_error": True, "train_on_eot": False,
     }.items()),
     *((f"{mark} with an image", one(f"{mark} {Q}", images=["a.png"]), mark) for mark in (
         "<IMAGE>", "<Image>", "<image 1>", "<image_1>", "<image_placeholder>", "<img>", "<im_start>", "<ImageHere>",
-        "<start_of_image>", "<|vision_start|>", "<|image_pad|>", "<|image_1|>", "[IMG]", "{image}", "<video>",
+        "<start_of_image>",
+        "<image/>", "< image >", "<image: a.png>", "<Image_2>", "<picture>", "<media>", '<img src="a.png">',
+        "![](a.png)", "[image:1]", "[Image #2]",
+        "&lt;image&gt;", "[image 1]", "<|vision_start|>", "<|image_pad|>", "<|image_1|>", "[IMG]", "{image}", "<video>",
         "<audio>",
     )),
     *((f"{mark} alone", one(f"{mark} {Q}"), mark) for mark in ("<img>a.png</img>", "<|box_start|>", "<video>")),
@@ -153,8 +240,34 @@ def test_it_is_refused_by_name(row: dict[str, Any], found: str) -> None:
     assert found in problem.found
 
 
-def test_words_of_html_stay_words_where_there_is_no_image() -> None:
-    assert isinstance(read_row(one("What does <img src='a'> or [image] or {image} do?")), Sample)
+@pytest.mark.parametrize("text", [
+    "What does <img src='a'> or [image] or {image} do?", "Fill <mask> in: [SEG] of bbox_2d", "a <b>c</b>",
+    "p < 0.05 | n > 3", "<think>It is</think> a cyst", "<ref>cyst</ref>",
+    "The assistant: a nurse", "### Findings: none", "[1, 2, 3, 4]", "![](a.png)", "the <photo> tag", '{"box": [1, 2]}',
+])  # fmt: skip
+def test_words_stay_words_where_there_is_no_image(text: str) -> None:
+    assert isinstance(read_row(one(text)), Sample)
+
+
+@pytest.mark.parametrize(
+    "text", ["a <imaging> study", "[image quality: poor]", "<b>image</b>", "images [1, 2, 3]", "(1-4)"]
+)
+def test_words_stay_words_beside_an_image(text: str) -> None:
+    sample = read_row(one(f"<image>{text}", images=["a.png"]))
+    assert isinstance(sample, Sample)
+    assert sample.notes == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["[0.1, 0.25, 0.5, 1.0]", "At (12, 30, 200, 300).", "[ 1,2,3,4 ]", "[[.1, .2, .3, .4]]"]
+)
+def test_numbers_that_may_be_a_box_are_kept_and_counted(text: str) -> None:
+    sample = read_row(one(f"{Q}", text, images=["a.png"]))
+    assert isinstance(sample, Sample)
+    assert (sample.messages[1]["content"], sample.notes) == (text, (PLACED, BARE_BOXES))
+    own = read_row(one(f"<image>{Q}", "<box>[[1, 2, 3, 4]]</box>", images=["a.png"]))
+    assert isinstance(own, Sample)
+    assert own.notes == ()
 
 
 def test_what_says_nothing_is_named() -> None:
@@ -167,6 +280,7 @@ def test_what_says_nothing_is_named() -> None:
 
 @pytest.mark.parametrize("column", [
     {"mask": pa.array([{"bytes": PNG, "path": "m"}])}, {"label": pa.array([False])}, {"label": pa.array(["True"])},
+    {"labels": pa.array([[False, True]])}, {"labels": pa.array(["true"])},
     {"scan": pa.array([PNG])}, {"rejected_text": pa.array(["x"])}, {"weight": pa.array([0.0])},
     {"image": pa.array([{"bytes": PNG, "path": "m"}])}, {"thumbnails": pa.array([[PNG]])},
 ])  # fmt: skip

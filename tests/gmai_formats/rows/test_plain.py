@@ -54,7 +54,7 @@ def test_plain_rows_are_those_that_read_row_takes_as_they_stand(tmp_path: Path) 
         if found:
             sample = read_row({"messages": row, "images": [b"x"] * images})
             assert isinstance(sample, Sample), row
-            assert (sample.messages, sample.note) == (row, None)
+            assert (sample.messages, sample.notes) == (row, ())
 
 
 def test_neighbours_of_a_bad_row_stay_plain(tmp_path: Path) -> None:

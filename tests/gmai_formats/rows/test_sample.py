@@ -27,7 +27,7 @@ def test_images_without_a_placeholder_stand_before_the_first_question() -> None:
     sample = read_row(given)
     assert isinstance(sample, Sample)
     assert [message["content"] for message in sample.messages] == ["S", "<image>\n<image>\nQ", "A"]
-    assert sample.note == PLACED
+    assert sample.notes == (PLACED,)
     assert given["messages"][0]["content"] == "Q"
 
 

@@ -64,7 +64,7 @@ def test_a_pair_has_its_history_input_and_system_before_it() -> None:
 def test_a_caption_stands_for_its_image() -> None:
     turns = turns_of({"images": ["a.png", "b.png"], "caption": "Two."})
     assert turns.messages == [{"role": "user", "content": "<image><image>"}, {"role": "assistant", "content": "Two."}]
-    assert (turns.images, turns.note) == (["a.png", "b.png"], CAPTIONED)
+    assert (turns.images, turns.notes) == (["a.png", "b.png"], [CAPTIONED])
 
 
 def test_parts_are_put_together_as_the_template_does_it() -> None:

@@ -1,9 +1,17 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
 from gmai_formats.errors import UserError
-from gmai_formats.rows.splits import files_of, image_folders, split_of
+from gmai_formats.rows.splits import (
+    files_of,
+    image_folders,
+    left_alone,
+    near_misses,
+    split_of,
+    tells_about_data,
+)
 
 
 @pytest.mark.parametrize(
@@ -66,11 +74,38 @@ def test_files_that_say_no_split_are_for_training(tmp_path: Path) -> None:
         (("train.tar", "train.csv", "train.tsv"), ["train.csv", "train.tsv"]),
         (("a.parquet", "data/train.tar"), ["data/train.tar"]),
         (("data/a.json", "b.tar"), ["b.tar"]),
+        (("train/metadata.jsonl", "train/1.png", "test/metadata.jsonl"), ["train/metadata.jsonl"]),
+        (("data/train/0.parquet", "data/val/0.parquet"), ["data/train/0.parquet"]),
+        (("a.csv", "train/0.parquet"), ["a.csv"]),
         ((), []),
     ],
 )
 def test_one_kind_of_files_is_read(files: tuple[str, ...], read: list[str], tmp_path: Path) -> None:
     assert names(fill(tmp_path, *files), "train") == read
+
+
+def test_folders_may_say_the_split(tmp_path: Path) -> None:
+    fill(tmp_path, "train/a.jsonl", "validation/a.jsonl", "val/b.jsonl", "test/a.jsonl")
+    assert names(tmp_path, "validation") == ["validation/a.jsonl", "val/b.jsonl"]
+
+
+def test_json_about_data_is_no_data(tmp_path: Path) -> None:
+    about = tmp_path / "dataset_info.json"
+    about.write_text('{"mine": {"file_name": "rows.json", "columns": {"prompt": "instruction"}}}')
+    (tmp_path / "rows.json").write_text('[{"question": "Q", "answer": "A"}]')
+    (tmp_path / "lines.json").write_text('{"question": "Q", "answer": "A"}')
+    assert names(tmp_path, "train") == ["lines.json", "rows.json"]
+    assert [tells_about_data(file) for file in (about, tmp_path / "rows.json", tmp_path / "gone.json")] == [
+        True, False, False,
+    ]  # fmt: skip
+    assert left_alone([tmp_path]) == [about]
+    assert left_alone([saved(tmp_path / "saved")]) == []
+
+
+def test_what_may_be_meant_is_named(tmp_path: Path) -> None:
+    fill(tmp_path, "ai2d/train-0.parquet", "notes/readme.md", "rows.jsonl.gz", "images.zip", "more.ndjson", "a.png")
+    assert near_misses(tmp_path) == ["ai2d/", "images.zip", "more.ndjson"]
+    assert near_misses(tmp_path / "gone") == []
 
 
 def test_a_single_file_is_for_training(tmp_path: Path) -> None:
@@ -101,6 +136,28 @@ def test_a_selection_beside_the_rows_is_refused(tmp_path: Path) -> None:
     folder = saved(tmp_path / "one", _indices_files=[{"filename": "i.arrow"}])
     with pytest.raises(UserError, match=r"holds a selection of rows beside the rows\. Save it with `dataset\.flatten_"):
         files_of(folder, "train")
+
+
+@pytest.mark.parametrize(
+    ("state", "found"),
+    [
+        ("[" * 100_000, "not JSON"),
+        ("{}", "names no files of rows"),
+        ('{"_data_files": [1]}', "names no files of rows"),
+        ('{"_data_files": [{"filename": "../x.arrow"}]}', "names files outside of its folder"),
+        ('{"_data_files": [{"filename": "a\\u0000"}]}', "names files outside of its folder"),
+    ],
+)
+def test_a_damaged_list_of_files_is_named(state: str, found: str, tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text(state)
+    with pytest.raises(UserError, match=rf"state\.json: {found}.*Save the dataset again"):
+        files_of(tmp_path, "train")
+
+
+def test_pipes_are_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.jsonl")
+    (tmp_path / "b.jsonl").symlink_to("gone.jsonl")
+    assert names(tmp_path, "train") == ["b.jsonl"]
 
 
 def test_images_are_looked_for_where_they_are_named_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

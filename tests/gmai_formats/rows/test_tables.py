@@ -5,12 +5,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from gmai_formats.rows import tables
 from gmai_formats.rows.images import FilePart, InTable
 from gmai_formats.rows.tables import (
     arrow_batches,
     columns_to_read,
     flat_images,
     image_column,
+    image_fields,
+    may_hold_image,
     parquet_batches,
     parquet_rows,
     table_columns,
@@ -57,6 +60,26 @@ def test_images_that_a_file_holds_are_numbered_over_its_row_groups(tmp_path: Pat
     assert second[1]["images"] == [InTable(3)]
     assert batches[1].rows(np.array([], dtype=int)) == []
     assert batches[0].columns.schema.names == ["question", "answer"]
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        {"image": pa.string_view(), "question": pa.string_view()},
+        {"image": pa.dictionary(pa.int32(), pa.string())},
+        {"image": pa.list_(pa.string(), 1), "answer": pa.large_string()},
+        {"image": pa.large_list(pa.large_string())},
+    ],
+)
+def test_texts_and_lists_of_every_kind_are_read_alike(tmp_path: Path, kinds: dict[str, Any]) -> None:
+    values = {"question": ["<image>Q"] * 3, "answer": ["A"] * 3, "image": ["a.png"] * 3}
+    of_list = "list" in str(kinds["image"])
+    arrays = {name: pa.array([[each] for each in column] if of_list and name == "image" else column, kinds.get(name))
+              for name, column in values.items()}  # fmt: skip
+    pq.write_table(pa.table(arrays), tmp_path / "a.parquet")
+    (batch,) = parquet_batches(tmp_path / "a.parquet")
+    assert batch.rows(np.array([0, 2])) == [{"question": "<image>Q", "answer": "A", "image": ["a.png"]}] * 2
+    assert may_hold_image(kinds["image"], names=True)
 
 
 def test_an_image_without_bytes_is_its_path(tmp_path: Path) -> None:
@@ -116,3 +139,84 @@ def test_a_compressed_arrow_file_is_refused(tmp_path: Path) -> None:
         pa.ArrowInvalid, match="the file is compressed, so that its images cannot be read where they lie"
     ):
         list(arrow_batches(path))
+
+
+def part(kind: str, held: Any = None) -> dict[str, Any]:
+    return {"type": kind, "text": "Q" if kind == "text" else None, "image": held}
+
+
+def typed(*held: Any) -> Any:
+    """Rows of turns that hold their images themselves; `None` in place of an image for a part of text."""
+    content = [[part("text"), *(part("text" if own is None else "image", own) for own in row)] for row in held]
+    return pa.Table.from_pylist([{"messages": [{"role": "user", "content": own}]} for own in content], schema=TYPED)
+
+
+TYPED = pa.schema([
+    ("messages", pa.list_(pa.struct([("role", pa.string()), ("content", pa.list_(pa.struct([
+        ("type", pa.string()), ("text", pa.string()), ("image", IMAGE)])))]))),
+])  # fmt: skip
+EMPTY = {"bytes": None, "path": None}
+
+
+def images_in(row: dict[str, Any]) -> list[Any]:
+    return [own["image"] for turn in row["messages"] for own in turn["content"] if own["type"] == "image"]
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_images_in_turns_are_numbered_in_their_order(
+    tmp_path: Path, compression: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "_ROWS_WITH_IMAGES", 3)
+    rows = typed([image(b"0")], [None, EMPTY], [image(b"1"), None, image(None, "a.png"), image(b"2")], [image(b"3")])
+    assert image_fields(TYPED) == ("messages", "content", "image")
+    path = parquet(tmp_path / "a.parquet", rows, row_group_size=3, compression=compression)
+    batches = list(parquet_batches(path))
+    assert [(batch.lengths.tolist(), batch.first_image) for batch in batches] == [([1, 0, 3], 0), ([1], 4)]
+    found = [images_in(row) for batch in batches for row in batch.rows(np.arange(len(batch.columns)))]
+    assert found == [[InTable(0)], [EMPTY], [InTable(1), "a.png", InTable(3)], [InTable(4)]]
+    assert [images_in(row)[-1:] for _, row in parquet_rows(path, frozenset())][3] == [image(b"3")]
+
+
+def test_images_in_turns_of_a_saved_dataset_are_read_where_they_lie(tmp_path: Path) -> None:
+    path = tmp_path / "a.arrow"
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, TYPED) as out:
+        out.write_table(typed([image(b"zero")], [None], [image(None, "a.png"), image(b"two")]))
+    (batch,) = arrow_batches(path)
+    first, _, third = (images_in(row) for row in batch.rows(np.arange(3)))
+    assert [own.read() for own in (first[0], third[1])] == [b"zero", b"two"]
+    assert third[0] == "a.png"
+
+
+def test_one_place_holds_the_images_of_a_table(tmp_path: Path) -> None:
+    assert image_fields(TYPED.append(pa.field("image", pa.string()))) == ("image",)
+    assert image_fields(pa.schema([("messages", pa.string())])) == ()
+    several = pa.schema([("messages", pa.list_(pa.struct([("image", IMAGE), ("scan", pa.binary())])))])
+    with pytest.raises(pa.ArrowInvalid, match=r"`messages.image` and in `messages.scan`"):
+        image_fields(several)
+    twice = parquet(tmp_path / "a.parquet", pa.table([["Q"], ["A"], ["B"]], names=["question", "answer", "answer"]))
+    for read in (parquet_batches(twice), parquet_rows(twice, frozenset())):
+        with pytest.raises(pa.ArrowInvalid, match="two columns are called `answer`"):
+            next(read)
+
+
+@pytest.mark.parametrize("images", [[[image(b"a")], [image(b"b")]], None])
+def test_a_footer_that_counts_other_rows_is_told_at_the_end(tmp_path: Path, images: list[Any] | None) -> None:
+    content = table(images) if images else pa.table({"question": ["Q", "R"], "answer": ["A", "B"]})
+    path = parquet(tmp_path / "a.parquet", content)
+    assert sum(len(batch.columns) for batch in parquet_batches(path)) == 2
+    whole = path.read_bytes()
+    length = int.from_bytes(whole[-8:-4], "little")
+    footer = whole[-8 - length : -8]
+    # FileMetaData.num_rows, in Thrift's compact protocol: a field of type i64 one behind the last, twice the value
+    at = footer.index(b"\x16\x04")
+    footer = footer[:at] + b"\x16\x80\x94\xeb\xdc\x03" + footer[at + 2 :]
+    path.write_bytes(whole[: -8 - length] + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+    batches = parquet_batches(path)
+    assert len(next(batches).columns) == 2
+    with pytest.raises(pa.ArrowInvalid, match="2 rows are there, and its footer counts 500,000,000"):
+        next(batches)
+
+
+def test_rows_without_a_column_that_is_read_are_counted(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "a.parquet", pa.table({"other": ["x"] * 3}))
+    assert sum(len(batch.columns) for batch in parquet_batches(path)) == 3

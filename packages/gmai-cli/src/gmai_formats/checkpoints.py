@@ -19,8 +19,9 @@ from gmai_formats.errors import UserError
 from gmai_formats.json_text import parse_json
 
 _SETTINGS = ("config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json",
-             "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.json",
-             "model.safetensors.index.json")  # fmt: skip
+             "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.json")  # fmt: skip
+_INDEX = "model.safetensors.index.json"
+"""Its numbers are bytes of files, and no size of a model."""
 _LAYERS = re.compile(r"(^|_)(n_layers?|num_layers|num_hidden_layers|depth|(en|de)coder_layers)$")
 _BOUNDS = (
     (re.compile(r"^(height|width|image_size)$"), 2**16),
@@ -30,7 +31,7 @@ _BOUNDS = (
     (re.compile(r"^max_position_embeddings$"), 2**31),
 )
 """Name of a setting ▶ more than any model has, by a factor of ten and more."""
-_OUT_OF_TIME = (-signal.SIGXCPU, -signal.SIGKILL)
+_OUT_OF_TIME = (-signal.SIGXCPU, -signal.SIGKILL, -signal.SIGALRM)
 """How the program ends that tries a tokenizer; a Rust or C library that gets no memory aborts."""
 _LARGEST_HEADER = 100_000_000
 """Bytes; safetensors itself reads no larger one."""
@@ -43,14 +44,18 @@ def require_bounded(folder: Path) -> None:
         folder: Holds config.json; files that are absent are not asked for here.
 
     Raises:
-        UserError: A settings file is no JSON or names an absurd size, or tokenizer or chat template take more than
-            `opening.CPU_S` of a processor or `opening.MEMORY_BYTES`.
+        UserError: Something in it is neither file nor folder, a settings file is no JSON or names an absurd size, or
+            tokenizer or chat template take more than the times or `MEMORY_BYTES` of `opening`.
     """
+    for path in sorted(folder.iterdir()):
+        if path.exists() and not path.is_file() and not path.is_dir():  # to open a pipe waits for ever
+            raise UserError(f"{path}: a pipe or device, where a checkpoint has files. Copy the checkpoint again.")
     tensors = _count_tensors(folder)
-    for name in _SETTINGS:
+    for name in (*_SETTINGS, _INDEX):
         path = folder / name
         if path.is_file():
-            for field, number in _numbers(_read(path), ""):
+            content = _read(path)
+            for field, number in _numbers(content, "") if name != _INDEX else ():
                 _check(path, field, number, tensors)
     _try(folder)
 
@@ -110,8 +115,13 @@ def _try(folder: Path) -> None:
         at, code = (error.stdout or b"").decode(errors="replace").split("\n")[-2:-1], -signal.SIGKILL
     if not at or (code >= 0 and code != opening.TOO_MUCH):
         return  # what else may be wrong with it is said by who uses it
+    allowed = (
+        f"{opening.CPU_S} s of a processor"
+        if at[0] == opening.TOKENIZER
+        else f"{opening.TEMPLATES_CPU_S} s of a processor, or {opening.TEMPLATES_WALL_S} s of the clock,"
+    )
     spent = (
-        f"{opening.CPU_S} s"
+        allowed
         if code in _OUT_OF_TIME
         else f"{opening.MEMORY_BYTES / 2**30:.0f} GiB of memory, or calls itself without end,"
     )

@@ -15,6 +15,8 @@ class UserError(Exception):
 _LISTED = 40
 _CERTAIN = 0.8
 """Similarity from which on a name is a slip of the keys; below it the suggestion may be as wrong as the name was."""
+_SLIPS = 5
+"""Unknown keys that are named one by one."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -35,6 +37,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def explain_validation(error: Any, *, where: str, known_fields: Iterable[str] = ()) -> UserError:
     """Turn a pydantic `ValidationError` into a `UserError` with one line per finding.
 
+    A file with more than 5 unknown keys is one of another kind, and said to be so in one line.
+
     Args:
         error: A `pydantic.ValidationError`.
         where: The file (and line, where known) that the settings came from.
@@ -42,11 +46,19 @@ def explain_validation(error: Any, *, where: str, known_fields: Iterable[str] = 
     """
     known = list(known_fields)
     lines: list[str] = []
-    for finding in error.errors():
+    findings = error.errors()
+    strange = [str(finding["loc"][-1]) for finding in findings if finding["type"] == "extra_forbidden"]
+    if len(strange) > _SLIPS:
+        return UserError(
+            f"{where}: {len(strange)} unknown keys ({', '.join(strange[:_SLIPS])}, …), as in a file of another kind."
+            f"{did_you_mean('', known)} Give the file that is meant here, or correct the keys."
+        )
+    for finding in findings:
         field = ".".join(str(part) for part in finding["loc"]) or "(whole document)"
         message = finding["msg"].removeprefix("Value error, ")
         if finding["type"] == "extra_forbidden":
-            message = "unknown key." + did_you_mean(str(finding["loc"][-1]), known)
+            name = str(finding["loc"][-1])
+            message = "not a key of this place." if name in known else "unknown key." + did_you_mean(name, known)
         elif finding["type"] != "missing" and not isinstance(finding["input"], dict):
             message += f" (found {finding['input']!r:.80})"
         lines.append(f"{where}: {field}: {message}")

@@ -11,23 +11,32 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import IO, Any
 
+from gmai_formats.errors import UserError
+
 
 @contextlib.contextmanager
-def replace_atomically(path: Path) -> Generator[IO[bytes]]:
+def replace_atomically(path: Path, *, durable: bool = True) -> Generator[IO[bytes]]:
     """Yield a binary file that takes the place of `path` when the block ends without an error.
 
     A reader sees the old file or the whole new one, never a part; a kill leaves the old file and a `.tmp` beside it.
+
+    Args:
+        path: The file.
+        durable: Wait until the disk has it. Without that a power cut may tear it: for what a seal tells of, which is
+            then made again.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         Path(temporary).chmod(0o666 & ~umask())
         Path(temporary).replace(path)
-        fsync_directory(path.parent)
+        if durable:
+            fsync_directory(path.parent)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
@@ -38,9 +47,28 @@ def is_file(path: Path) -> bool:
     return _answer(path.is_file)
 
 
+def may_be_read(path: Path) -> bool:
+    """Return whether a path that was found is a file, or a link to none, whose loss is told; no pipe or device."""
+    return is_file(path) or not path.exists()
+
+
 def is_folder(path: Path) -> bool:
     """Return whether a folder is there; False, unlike `Path.is_dir`, for a name longer than any folder's."""
     return _answer(path.is_dir)
+
+
+def require_folder(path: Path, remedy: str) -> None:
+    """Refuse a path of the user's that is no folder.
+
+    Args:
+        path: As it was given.
+        remedy: What to give, in sentences.
+
+    Raises:
+        UserError: There is nothing, or a file.
+    """
+    if not is_folder(path):
+        raise UserError(f"{path}: {'a file' if is_file(path) else 'no such folder'}. {remedy}")
 
 
 def _answer(question: Callable[[], bool]) -> bool:
@@ -69,6 +97,13 @@ def fsync_directory(path: Path) -> None:
             os.close(descriptor)
 
 
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write content at the begin of an open file."""
+    done = 0
+    while done < len(content):
+        done += os.pwrite(descriptor, memoryview(content)[done:], done)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text atomically."""
     with replace_atomically(path) as file:
@@ -94,7 +129,7 @@ def sha256_file(path: Path) -> str:
 _RECORDED = (
     "gmai-cli", "gmai-data", "gmai-model", "gmai-bench", "torch", "transformers", "accelerate", "deepspeed", "datasets",
     "tokenizers", "safetensors", "huggingface-hub", "numpy", "pyarrow", "pydicom", "nibabel", "pillow",
-    "opencv-python-headless", "scipy", "pydantic",
+    "connected-components-3d", "scipy", "pydantic",
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """JSON of others: read as Python reads it, but for lists in lists in lists, which are an error like any other."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,10 +12,16 @@ def parse_json(text: str | bytes) -> Any:
     """Return the value of a JSON text.
 
     Raises:
-        json.JSONDecodeError: It is none, or is nested deeper than Python reads (about 1,000 to 100,000 levels).
+        json.JSONDecodeError: It is none, is nested deeper than Python reads (about 1,000 to 100,000 levels), or has a
+            whole number of more digits than Python reads (4,300).
+        UnicodeDecodeError: Bytes that are no text.
     """
     try:
         return json.loads(text)
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise
+    except ValueError as error:
+        raise json.JSONDecodeError(f"a number of more than {sys.get_int_max_str_digits()} digits", "", 0) from error
     except RecursionError as error:
         raise json.JSONDecodeError("lists or objects are nested too deeply", "", 0) from error
 

@@ -4,16 +4,20 @@ It prints what it is about to open, so that whoever started it knows where it en
 """
 
 import contextlib
+import importlib
 import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+TEMPLATES_CPU_S, TEMPLATES_WALL_S = 3, 10
+"""Processor and clock time for all chat templates together. Each takes milliseconds."""
 CPU_S = 8
-"""Processor time for each file. The largest tokenizers take 2 s."""
+"""Processor time for the tokenizer. The largest take 2 s."""
 WALL_S = 90
-"""Clock time for all of them, where a busy machine or a slow disk gives little of a processor."""
+"""Clock time for everything, where a busy machine or a slow disk gives little of a processor."""
+TOKENIZER = "tokenizer.json"
 MEMORY_BYTES = 2 * 2**30
 TOO_MUCH = 9
 """The exit code where memory ran out, or a template calls itself without end."""
@@ -26,9 +30,13 @@ _QUESTION, _ANSWER = "Which organ is shown, and what is wrong with it?", "The le
 
 def main(folder: Path) -> None:
     """Open what is in a folder."""
+    with contextlib.suppress(ImportError):
+        importlib.import_module("jinja2.sandbox")  # a slow disk takes none of the templates' time
+    _limit(TEMPLATES_CPU_S, TEMPLATES_WALL_S)
     for name, work in _works(folder):
         print(name, flush=True)
-        _limit()
+        if name == TOKENIZER:
+            _limit(CPU_S, WALL_S)
         try:
             work()
         except (MemoryError, RecursionError):
@@ -37,22 +45,28 @@ def main(folder: Path) -> None:
             continue
 
 
-def _limit() -> None:
+def _limit(cpu_s: int, wall_s: int) -> None:
+    """Let the system end this process after so much more time, also inside of a library."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         used = resource.getrusage(resource.RUSAGE_SELF)
         hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-        resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + 1 + CPU_S, hard))
+        resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + 1 + cpu_s, hard))
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
+    with contextlib.suppress(ImportError, AttributeError):
+        import signal
+
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(wall_s)
 
 
 def _works(folder: Path) -> Iterator[tuple[str, Callable[[], object]]]:
     for name, template in _templates(folder):
         yield name, lambda template=template: _render(template)
-    if (folder / "tokenizer.json").is_file():
-        yield "tokenizer.json", lambda: _tokenize(folder / "tokenizer.json")
+    if (folder / TOKENIZER).is_file():
+        yield TOKENIZER, lambda: _tokenize(folder / TOKENIZER)
 
 
 def _templates(folder: Path) -> Iterator[tuple[str, str]]:

@@ -59,14 +59,14 @@ def _option_text(truth: Truth, answer: str) -> float:
 
 
 def _label_set(truth: Truth, answer: str) -> float:
-    named, due = _named(truth["known"], answer), {_plain(label) for label in truth["labels"]}
-    return len(named & due) / len(named | due) if named | due else 1.0
+    named, expected = _named(truth["known"], answer), {_plain(label) for label in truth["labels"]}
+    return len(named & expected) / len(named | expected) if named | expected else 1.0
 
 
 def _presence(truth: Truth, answer: str) -> float:
-    said, due, other = _plain(answer), "yes" if truth["present"] else "no", "no" if truth["present"] else "yes"
-    due_word, other_word = _plain(truth[due]), _plain(truth[other])
-    return float(_holds(said[: len(due_word) + 1], due_word, start=True) and not _holds(said, other_word))
+    answered, expected, other = _plain(answer), "yes" if truth["present"] else "no", "no" if truth["present"] else "yes"
+    due_word, other_word = _plain(truth[expected]), _plain(truth[other])
+    return float(_holds(answered[: len(due_word) + 1], due_word, start=True) and not _holds(answered, other_word))
 
 
 def _count(truth: Truth, answer: str) -> float:

@@ -1,15 +1,27 @@
 """YAML that users write, read with bounds: a short file cannot stand for billions of values, nor nest without end.
 
+What would be lost in silence is refused, too: the first of two values for one key, numbers that are none, and those
+that are read as others than they look (010, 1:30).
 Aliases are allowed while what they stand for stays small (https://en.wikipedia.org/wiki/Billion_laughs_attack).
 """
 
+import math
+import re
 from typing import Any
 
 import yaml
 
 MOST_DEPTH = 100
+MOST_LETTERS = 2_000_000
+"""Of a document, which is read in about ten seconds; the longest known are lists of classes of some 100 kB."""
+MOST_DIGITS = 400
+"""Of a number."""
 MOST_NODES = 100_000
 """Values that a document with aliases may stand for; one without aliases is as large as its file."""
+
+
+_ODD_NUMBER = re.compile(r"[-+]?(?:0[0-7_]+|.*:.*)")
+"""`010` and `1:30`, which YAML 1.1 reads as 8 and 90: https://yaml.org/type/int.html."""
 
 
 class YamlBoundsError(yaml.YAMLError):
@@ -32,6 +44,46 @@ class _Loader(yaml.SafeLoader):
         self.depth -= 1
         return node
 
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: set[tuple[str, str]] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
+                if (key.tag, key.value) in seen:
+                    raise YamlBoundsError(f"line {key.start_mark.line + 1}: `{key.value}` is given twice")
+                seen.add((key.tag, key.value))
+        return node
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        _require_short(node)
+        value = super().construct_yaml_int(node)
+        if _ODD_NUMBER.fullmatch(node.value) and (":" in node.value or int(node.value) != value):
+            raise YamlBoundsError(
+                f"line {node.start_mark.line + 1}: {node.value} is {value} in YAML, which counts such numbers in "
+                "eights or sixties; write that, or put it in quotes"
+            )
+        return value
+
+    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
+        _require_short(node)
+        if ":" in node.value:
+            raise YamlBoundsError(f"line {node.start_mark.line + 1}: {node.value} is no number; put it in quotes")
+        value = super().construct_yaml_float(node)
+        if not math.isfinite(value):
+            raise YamlBoundsError(f"line {node.start_mark.line + 1}: {node.value} is no number")
+        return value
+
+
+def _require_short(node: yaml.ScalarNode) -> None:
+    """Refuse numbers whose time to be read is the square of their length, such as those of YAML 1.1 to the base 60."""
+    if len(node.value) > MOST_DIGITS:
+        raise YamlBoundsError(f"line {node.start_mark.line + 1}: a number of more than {MOST_DIGITS} digits")
+
+
+_MERGE = "tag:yaml.org,2002:merge"
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
+_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_yaml_float)
+
 
 def compose_yaml(text: str) -> yaml.Node | None:
     """Return the nodes of a document, None for an empty one.
@@ -39,7 +91,12 @@ def compose_yaml(text: str) -> yaml.Node | None:
     Raises:
         yaml.YAMLError: It is no YAML, or exceeds the bounds.
     """
-    loader = _Loader(text)
+    if len(text) > MOST_LETTERS:
+        raise YamlBoundsError(f"it has {len(text)} letters; at most {MOST_LETTERS} are read")
+    try:
+        loader = _Loader(text)
+    except yaml.reader.ReaderError as error:
+        raise YamlBoundsError(" ".join(str(error).split())) from error
     try:
         node = loader.get_single_node()
         if node is not None and loader.has_aliases:

@@ -48,6 +48,7 @@ def resolve(
     for key, value in (options or {}).items():
         if value is not None:
             _lay_over(values, _nested(key, value))
+    _as_meant(values, model, where)
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -116,6 +117,8 @@ def _unknown(override: str, name: str, block: type[BaseModel]) -> UserError:
 
 
 def _value(text: str, override: str) -> Any:
+    if not text.strip():  # of a shell's variable that is not set
+        raise UserError(f"--set {override}: there is no value after the `=`. Write one, or `null` for none.")
     number = _number(text)  # YAML 1.1 reads 1e-3 as a text, so numbers are tried first
     if number is not None:
         return number
@@ -127,6 +130,8 @@ def _value(text: str, override: str) -> Any:
 
 
 def _number(text: str) -> int | float | None:
+    if not text.isascii():
+        return None
     for convert in (int, float):
         try:
             return convert(text)
@@ -185,6 +190,24 @@ def _inside(values: dict[str, Any], key: str) -> dict[str, Any]:
     if not isinstance(block, dict):
         raise UserError(f"settings: {key}: it is a block of settings, and {block!r:.80} stands there. Correct it.")
     return typing.cast("dict[str, Any]", block)
+
+
+def _as_meant(values: dict[str, Any], model: type[BaseModel], where: str, prefix: str = "") -> None:
+    """Take `none` for the default that the reference calls so, and true or false for no number.
+
+    Raises:
+        UserError: A number is true or false, which pydantic would take for 1 or 0.
+    """
+    for name, field in model.model_fields.items():
+        value, block = values.get(name), _block(field.annotation)
+        if block is not None and isinstance(value, dict):
+            _as_meant(typing.cast("dict[str, Any]", value), block, where, f"{prefix}{name}.")
+            continue
+        kinds = {field.annotation, *typing.get_args(field.annotation)}
+        if isinstance(value, str) and value.casefold() == "none" and type(None) in kinds:
+            values[name] = None
+        elif isinstance(value, bool) and bool not in kinds and kinds & {int, float}:
+            raise UserError(f"{where}: {prefix}{name}: Input should be a number (found {str(value).lower()})")
 
 
 def _names(model: type[BaseModel]) -> list[str]:

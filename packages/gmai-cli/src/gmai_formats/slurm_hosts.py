@@ -3,10 +3,14 @@
 import re
 import socket
 import subprocess
+import time
 from collections.abc import Mapping
+
+from gmai_formats.errors import UserError
 
 _LARGEST = 100_000
 """Hosts that a list may name; Slurm's own limit is 65,533 nodes."""
+_TRIES = 5
 
 
 def expand_hosts(text: str) -> list[str]:
@@ -48,6 +52,9 @@ def meeting_place(env: Mapping[str, str]) -> tuple[str, int]:
 
     Args:
         env: The environment of a task; `MASTER_ADDR` and `MASTER_PORT` win.
+
+    Raises:
+        UserError: This machine knows no address of the host.
     """
     job, step = (int(number) if (number := env.get(name, "")).isdigit() else 0
                  for name in ("SLURM_JOB_ID", "SLURM_STEP_ID"))  # fmt: skip
@@ -60,15 +67,38 @@ def meeting_place(env: Mapping[str, str]) -> tuple[str, int]:
 
 
 def _address(node: str) -> str:
-    """Return a node's name, or the address that Slurm reaches it by where the name does not resolve."""
+    """Return a node's name, or the address that Slurm reaches it by where the name does not resolve.
+
+    Raises:
+        UserError: There is neither, as in a container with a network of its own; torch would look for it for days.
+    """
+    if _resolves(node):
+        return node
+    command = ["scontrol", "show", "node", node]
     try:
-        socket.getaddrinfo(node, None)
-    except OSError:
-        command = ["scontrol", "show", "node", node]
+        shown = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20).stdout
+    except (OSError, subprocess.SubprocessError):
+        shown = ""
+    known = re.search(r"NodeAddr=(\S+)", shown)
+    if known is not None and (_resolves(known[1])):
+        return known[1]
+    raise UserError(
+        f"{node}: the first node of this Slurm step, where its tasks meet, but {socket.gethostname()} knows no address "
+        f"of it (neither the name nor scontrol gives one). Set MASTER_ADDR to an address of {node} before srun, or "
+        f"let the container use the node's network and /etc/hosts."
+    )
+
+
+def _resolves(host: str) -> bool:
+    for attempt in range(_TRIES):
         try:
-            shown = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20).stdout
-        except (OSError, subprocess.SubprocessError):
-            return node
-        known = re.search(r"NodeAddr=(\S+)", shown)
-        return known[1] if known else node
-    return node
+            socket.getaddrinfo(host, None)
+        except socket.gaierror as error:
+            if error.errno != socket.EAI_AGAIN or attempt + 1 == _TRIES:
+                return False
+            time.sleep(1)  # the name server is busy, as when all tasks of a large job ask it at once
+        except OSError:
+            return False
+        else:
+            return True
+    return False

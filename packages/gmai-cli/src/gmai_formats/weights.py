@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gmai_formats.errors import UserError
-from gmai_formats.files import sha256_file
+from gmai_formats.files import require_folder, sha256_file
 from gmai_formats.json_text import parse_json
 from gmai_formats.state import DIGEST, DamagedError, damage, seal
 
@@ -86,12 +86,15 @@ def model_digest(digests: Mapping[str, str]) -> str:
     return f"sha256:{hashlib.sha256(listed.encode()).hexdigest()}"
 
 
-def damaged(folder: Path, *, weights_only: bool = True, digests: Mapping[str, str] | None = None) -> str:
+def damaged(
+    folder: Path, *, weights_only: bool = True, leave_out: str = "", digests: Mapping[str, str] | None = None
+) -> str:
     """Return how a checkpoint's files differ from what gmai wrote; nothing where they do not or others wrote them.
 
     Args:
         folder: The checkpoint.
         weights_only: As `seals_of` takes it.
+        leave_out: Files with this in their names are not looked at.
         digests: Name ▶ SHA-256 of files that were read just now: weights are not read twice.
     """
     try:
@@ -99,25 +102,70 @@ def damaged(folder: Path, *, weights_only: bool = True, digests: Mapping[str, st
     except DamagedError as error:
         return str(error)
     known = digests or {}
-    found = (damage(folder / name, each, known.get(name, "")) for name, each in seals.items())
+    found = (damage(folder / name, each, known.get(name, "")) for name, each in seals.items()
+             if not leave_out or leave_out not in name)  # fmt: skip
     return next(filter(None, found), "")
 
 
-def doubt(folder: Path, found: str | None = None) -> str:
-    """Return what to say before weights are used that are not those that gmai wrote; nothing where they are.
+def require_as_written(folder: Path, found: str | None = None) -> None:
+    """Refuse weights that are not those that gmai wrote.
 
-    They are used all the same: their owner may have changed them, and `not_finite` refuses what cannot be meant.
+    Args:
+        folder: The checkpoint; one of others has no digests and passes.
+        found: What `damaged` said of its weights, where that is known.
+
+    Raises:
+        UserError: The weights, or the record with their digests, are damaged or were changed.
+    """
+    found = damaged(folder) if found is None else found
+    if found:
+        raise UserError(refusal(folder, found))
+
+
+def changed_settings(folder: Path) -> str:
+    """Return what to say of settings that are not as gmai wrote them, which their owner may change; else nothing."""
+    found = damaged(folder, weights_only=False, leave_out=".safetensors")
+    return found and (
+        f"{folder}: {found}: it is not as gmai wrote it, and used as it is. `gmai model check {folder}` says what "
+        f"differs, and with --accept-settings records a change that is meant."
+    )
+
+
+def refusal(folder: Path, found: str) -> str:
+    """Return why a checkpoint is not used, and what mends it.
 
     Args:
         folder: The checkpoint.
-        found: What `damaged` said of it, where that is known.
+        found: What `damaged` said of its weights.
     """
-    found = damaged(folder) if found is None else found
-    return found and (
-        f"{folder}: {found}: these are not the weights that gmai wrote, and all that follows is of them. If nobody "
-        f"changed them, the file is damaged: copy the checkpoint again, or remove it and make it again. "
-        f"If the change is meant, `gmai model check {folder} --accept-settings` records it."
+    try:
+        names = seals_of(folder)
+    except DamagedError as error:
+        return str(error)
+    numbers = next((_not_finite_in(folder / name) for name in names if name in found), "")
+    return (
+        f"{folder}: {found}{numbers}. These are not the weights that gmai wrote, so they are not used. If nobody "
+        f"changed them, the file is damaged: copy the checkpoint again, or remove it and make it again. If the change "
+        f"is meant, `gmai model check {folder} --accept-weights` records it."
     )
+
+
+def _not_finite_in(path: Path) -> str:
+    """Return a clause that names the first tensor of a file with a NaN or an infinity; nothing where none is found."""
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ImportError:
+        return ""
+    try:
+        file: Any
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118 - no mapping
+                tensor: Any = file.get_tensor(name)
+                if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+                    return f", and {name} in it holds values that are not finite"
+    except (OSError, RuntimeError, ValueError, ImportError, SafetensorError):  # the digest has told already
+        return ""
+    return ""
 
 
 def not_finite(tensors: Iterable[tuple[str, Any]]) -> str:
@@ -146,8 +194,7 @@ def require_checkpoint(folder: Path, *, takes: str = "--model takes a checkpoint
     """
     if (folder / "config.json").is_file():
         return
-    if not folder.is_dir():
-        raise UserError(f"{folder}: {'a file' if folder.is_file() else 'no such folder'}. {takes}. Correct the path.")
+    require_folder(folder, f"{takes}. Correct the path.")
     inside = [child for child in sorted(folder.iterdir()) if (child / "config.json").is_file()]
     if inside:
         raise UserError(f"{folder}: no config.json here, but in {inside[-1]}. Give that folder.")

@@ -101,7 +101,9 @@ def base_url(url: str, where: str = "--endpoint") -> str:
 def _from_file(path: Path) -> list[Address]:
     try:
         listed: Any = load_yaml(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}. --endpoint takes a URL, or a YAML file of several.") from error
+    except yaml.YAMLError as error:
         raise UserError(f"{path}: not readable as YAML ({error}). --endpoint takes a URL or such a file.") from error
     if not isinstance(listed, list) or not listed:
         raise UserError(

@@ -254,11 +254,11 @@ class Driver:
         if getattr(now, field) == getattr(dialect, field):
             endpoint.dialect = now.without(field)
             after = getattr(endpoint.dialect, field)
-            told = (
+            message = (
                 f"{field.replace('limit_field', 'the limit')} is sent as {after}" if after else f"{field} is not sent"
             )
-            endpoint.left_out.append(told)
-            self._news(f"{endpoint.url}: {told}, for the server says: {refusal.words}")
+            endpoint.left_out.append(message)
+            self._news(f"{endpoint.url}: {message}, for the server says: {refusal.words}")
         raise _Reworded(refusal.reason)
 
 

@@ -119,10 +119,15 @@ class Scrub:
         """Take the secrets; empty ones are passed over."""
         self._secrets = [secret for secret in secrets if len(secret) > 3]
 
-    def __call__(self, text: str) -> str:
-        """Return the text without them."""
+    def secrets(self, text: str) -> str:
+        """Return the text without the secrets alone."""
         for secret in self._secrets:
             text = text.replace(secret, "(key)")
+        return text
+
+    def __call__(self, text: str) -> str:
+        """Return the text without them."""
+        text = self.secrets(text)
         return re.sub(r"[A-Za-z0-9+/=_-]{200,}", "(image)", text)
 
 

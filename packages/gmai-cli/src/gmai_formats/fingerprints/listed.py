@@ -51,7 +51,8 @@ def read_list(path: Path) -> Iterator[ListedQuestion]:
         UserError: The file is missing, a line is not of this form, or its hashes are not those of this version.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        with path.open(encoding="utf-8") as file:
+            lines = list(file)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not readable ({error}). Write the list with `gmai bench fingerprints`.") from error
     for number, line in enumerate(lines, start=1):

@@ -1,22 +1,54 @@
 """DICOM files ▶ frames of stored values, each with the header that holds for it (PS3.3 C.7.6.16)."""
 
 import contextlib
+import hashlib
 import io
 import logging
 import warnings
+import zlib
 from collections.abc import Generator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 import pydicom
+import pydicom.filereader
 import pydicom.pixels
 from pydicom.errors import InvalidDicomError
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from gmai_formats import limits
+from gmai_formats.pictures.dicom_start import has_preamble, is_dicom
 from gmai_formats.pictures.picture import Values, require_size
 from gmai_formats.pictures.problems import PictureError, decoding
 
+MOST_UNPACKED = 2**29
+"""Bytes of a file that is packed as a whole (PS3.5 A.5): pydicom unpacks all of it for the first word of a header."""
+
+
+def _unpack(packed: bytes, wbits: int) -> bytes:
+    """Do what `zlib.decompress` does, up to `MOST_UNPACKED`.
+
+    Raises:
+        PictureError: There is more.
+        zlib.error: It is damaged or cut off.
+    """
+    stream = zlib.decompressobj(wbits)
+    unpacked = stream.decompress(packed, MOST_UNPACKED)
+    if stream.unconsumed_tail:
+        raise PictureError("DICOM too large", f"it unpacks to more than {MOST_UNPACKED // 10**6} MB; leave it out")
+    if not stream.eof:
+        raise zlib.error("incomplete or truncated stream")
+    return unpacked
+
+
+cast(Any, pydicom.filereader).zlib = SimpleNamespace(decompress=_unpack, MAX_WBITS=zlib.MAX_WBITS)
+
 NO_DICOM = "not a DICOM file"
+NO_PIXELS = "DICOM without pixels"
+_FLOATS = {"FloatPixelData", "DoubleFloatPixelData"}
+_HEAD_BYTES = 4096
 _LIBRARY: Any = cast(Any, pydicom)
 _PIXELS: Any = cast(Any, pydicom.pixels)
 
@@ -33,7 +65,7 @@ _OF_A_FRAME = (
     "WindowWidth", "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "PixelAspectRatio",
     "ImageOrientationPatient", "ImagePositionPatient", "ImageType", "SeriesInstanceUID", "AcquisitionNumber",
     "EchoNumbers", "EchoTime", "TemporalPositionIdentifier", "TriggerTime", "InstanceNumber", "DiffusionBValue",
-    "ConvolutionKernel", "AcquisitionTime",
+    "ConvolutionKernel", "AcquisitionTime", "ContentTime",
     "RedPaletteColorLookupTableDescriptor", "RedPaletteColorLookupTableData",
     "GreenPaletteColorLookupTableDescriptor", "GreenPaletteColorLookupTableData",
     "BluePaletteColorLookupTableDescriptor", "BluePaletteColorLookupTableData",
@@ -55,7 +87,12 @@ def read_dicom(content: bytes | Path) -> pydicom.Dataset:
     dataset = _parse(content, pixels=True)
     with header_errors():
         if "PixelData" not in dataset:
-            raise PictureError("DICOM without pixels", f"SOP class {dataset.get('SOPClassUID', 'unknown')}")
+            kind = getattr(dataset.get("SOPClassUID"), "name", "unknown")
+            floats = "; floating-point pixels are not read" if _FLOATS & set(dir(dataset)) else ""
+            raise PictureError(NO_PIXELS, f"SOP class {kind}{floats}")
+        if not _syntax(dataset).is_encapsulated and dataset["PixelData"].is_undefined_length:
+            detail = "compressed, but the file does not say how: its meta information is missing; export it again"
+            raise PictureError("DICOM pixels unreadable", detail)
         require_size(int(dataset.Columns), int(dataset.Rows))
     return dataset
 
@@ -64,21 +101,53 @@ def read_header(path: Path) -> pydicom.Dataset:
     """Parse a file up to its pixels.
 
     Raises:
-        PictureError: No DICOM file, or damaged.
+        PictureError: No DICOM file, damaged, or with a header that takes too long.
     """
-    return _parse(path, pixels=False)
+    detail = f"its header takes more than {limits.HEADER_CPU_S:g} s of a processor; leave it out"
+    with limits.raising_after(limits.HEADER_CPU_S, PictureError(limits.TOO_LONG, detail)):
+        return _parse(path, pixels=False)
+
+
+def patient_of(header: pydicom.Dataset) -> str:
+    """Return a digest of the patient's identifier and of who gave it (PS3.3 C.7.1.1), nothing where there is none."""
+    with header_errors():
+        name, issuer = (str(header.get(key) or "").strip() for key in ("PatientID", "IssuerOfPatientID"))
+        return hashlib.sha256(f"{issuer}\0{name}".encode(errors="replace")).hexdigest() if name else ""
 
 
 def _parse(content: bytes | Path, *, pixels: bool) -> pydicom.Dataset:
     with quiet_pydicom(), decoding("DICOM unreadable"):
         try:
-            source = io.BytesIO(content) if isinstance(content, bytes) else content
-            dataset: pydicom.Dataset = _LIBRARY.dcmread(source, stop_before_pixels=not pixels)
+            dataset = parse_dicom(content, stop_before_pixels=not pixels)
         except InvalidDicomError as error:
             raise PictureError(NO_DICOM, "the DICM prefix is missing") from error
         if dataset.original_encoding[1] is False:
             _turn_tables(dataset)
         return dataset
+
+
+def parse_dicom(content: bytes | Path, **options: Any) -> pydicom.Dataset:
+    """Return what pydicom reads of a file, also of one without a preamble (see `is_dicom`).
+
+    Args:
+        content: The file, or its bytes.
+        options: Those of `pydicom.dcmread`.
+
+    Raises:
+        InvalidDicomError: It does not begin as a DICOM file.
+    """
+    if isinstance(content, bytes):
+        head, source = content[:_HEAD_BYTES], io.BytesIO(content)
+    else:
+        source = content
+        with content.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    bare = not has_preamble(head) and is_dicom(head)
+    dataset: pydicom.Dataset = _LIBRARY.dcmread(source, force=bare, **options)
+    if bare and "TransferSyntaxUID" not in dataset.file_meta:
+        is_implicit, _ = dataset.original_encoding
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if is_implicit else ExplicitVRLittleEndian
+    return dataset
 
 
 def _turn_tables(dataset: pydicom.Dataset) -> None:

@@ -80,9 +80,19 @@ def modality_values(header: pydicom.Dataset, stored: Values) -> Values:
     return _PIXELS.apply_rescale(stored, header) if table is None else table(stored)
 
 
-def has_modality(header: pydicom.Dataset) -> bool:
-    """Return whether a header says how stored values get their unit (PS3.3 C.11.1): for CT, how they become HU."""
-    return header.get("RescaleIntercept") is not None or bool(header.get("ModalityLUTSequence"))
+def states_hounsfield(header: pydicom.Dataset) -> bool:
+    """Return whether the header of a CT says how stored values become HU (PS3.3 C.11.1.1).
+
+    A type says what else they become: `US` is unspecified, `Z_EFF`, `ED` and others are those of spectral CT. Without
+    a slope nothing is rescaled.
+    """
+    if header.get("ModalityLUTSequence"):
+        unit = header.ModalityLUTSequence[0].get("ModalityLUTType")
+    elif header.get("RescaleIntercept") is None or header.get("RescaleSlope") is None:
+        return False
+    else:
+        unit = header.get("RescaleType")
+    return str(unit or "HU").strip().upper() == "HU"
 
 
 def _modality_lookup(header: pydicom.Dataset) -> Lookup | None:
@@ -153,7 +163,7 @@ def _by_the_header(header: pydicom.Dataset, values: Values, number: int) -> tupl
     shown = header_display(header)
     if shown.count:
         return shown.pixels(values, number), shown.words(number)
-    if header.get("Modality") == "CT" and has_modality(header):
+    if header.get("Modality") == "CT" and states_hounsfield(header):
         level, width = PRESETS["soft_tissue"]
         return apply_window(values, level, width), f"soft_tissue {level:g}/{width:g}"
     return None

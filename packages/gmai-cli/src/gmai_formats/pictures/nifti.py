@@ -102,6 +102,7 @@ def slice_picture(
         shown,
         slices=len(shown_volume),
         pixel_mm=min(spacing_mm),
+        volumes=volumes,
     )
 
 

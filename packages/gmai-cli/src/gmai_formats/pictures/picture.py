@@ -44,6 +44,10 @@ class Picture:
     """Axial slices or frames of the file, of which this is one."""
     pixel_mm: float | None = None
     """Side of its square pixels, None where the file gives no distance."""
+    volumes: int = 1
+    """Volumes of the file, of which this picture shows one."""
+    patient: str = ""
+    """A digest of the patient's identifier in a DICOM header, equal for the same patient; nothing where it has none."""
 
     @property
     def pixels(self) -> Pixels:

@@ -27,6 +27,8 @@ def decoding(rule: str, remedy: str = "") -> Generator[None]:
         yield
     except (PictureError, MemoryError):
         raise
+    except RecursionError as error:
+        raise PictureError(rule, "its parts lie in one another, deeper than in any picture; leave it out") from error
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__module__ != "pyo3_runtime":
             raise

@@ -1,8 +1,11 @@
 """Encoded rasters (PNG, JPEG, TIFF, …) ▶ pictures as a viewer shows them: turned, on white, in 8 bits."""
 
+import contextlib
 import io
+import itertools
 import re
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +14,15 @@ from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from gmai_formats.pictures.picture import Picture, Pixels, Values, require_size
 from gmai_formats.pictures.problems import PictureError, decoding
-from gmai_formats.pictures.tiff import SMALLER_COPY, SUBFILE_KIND, DeepTiff, needs_tifffile, read_deep_tiff
+from gmai_formats.pictures.tiff import (
+    MOST_PAGES,
+    SMALLER_COPY,
+    SUBFILE_KIND,
+    DeepTiff,
+    needs_tifffile,
+    read_deep_tiff,
+    several_pages,
+)
 from gmai_formats.pictures.windows import ChooseWindow, FlatIntensitiesError, apply_bounds, percentile_bounds
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "DIB", "WEBP", "GIF", "JPEG2000", "PPM", "ICO", "PCX", "SGI", "TGA")
@@ -128,16 +139,27 @@ def _orientation(image: Image.Image) -> int:
 
 def _seek_the_page(image: Image.Image) -> None:
     """Stand at the one page of an image that counts: a TIFF's smaller copies of it, for previews, do not."""
-    if image.format == "MPO" or getattr(image, "n_frames", 1) == 1:
+    if image.format != "TIFF":
+        count = getattr(image, "n_frames", 1)
+        if count > 1 and image.format != "MPO":
+            raise several_pages(f"{count} frames")
         return
-    pages = list(range(int(getattr(image, "n_frames", 1))))
-    if image.format == "TIFF":
-        pages = [page for page in pages if not _is_smaller_copy(image, page)] or pages
+    pages = list(itertools.islice(_tiff_pages(image), MOST_PAGES + 1))
+    if len(pages) > MOST_PAGES:
+        raise several_pages(f"more than {MOST_PAGES} pages")
+    pages = [page for page in pages if not _is_smaller_copy(image, page)] or pages
     if len(pages) > 1:
-        detail = f"{len(pages)} pages or frames; which of them counts? Split them into files"
-        raise PictureError("several pages in one file", detail)
+        raise several_pages(f"{len(pages)} pages")
     image.seek(pages[0])
     require_size(*image.size)
+
+
+def _tiff_pages(image: Image.Image) -> Iterator[int]:
+    """Yield the numbers of pages, each once it was found: to count all of them takes the square of their number."""
+    with contextlib.suppress(EOFError):
+        for page in itertools.count():
+            image.seek(page)
+            yield page
 
 
 def _is_smaller_copy(image: Image.Image, page: int) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from gmai_formats.installing import pip_install
+from gmai_formats.pictures.dicom_start import is_dicom
 from gmai_formats.pictures.picture import Picture
 from gmai_formats.pictures.problems import PictureError
 from gmai_formats.pictures.raster import decode_raster, verify_raster
@@ -79,13 +80,13 @@ def require_libraries() -> None:
 
 
 def kind_of(content: bytes | Path) -> Kind:
-    """Return what a file is by its first bytes (PS3.10 7.1; nifti1.h: `magic`)."""
+    """Return what a file is by its first bytes (`is_dicom`; nifti1.h: `magic`)."""
     if isinstance(content, Path):
         with content.open("rb") as file:
             head = file.read(_HEAD_BYTES)
     else:
         head = content[:_HEAD_BYTES]
-    if head[128:132] == b"DICM":
+    if is_dicom(head):
         return "dicom"
     if head[:2] == b"\x1f\x8b" or head[344:347] in (b"n+1", b"ni1") or head[4:7] in (b"n+2", b"ni2"):
         return "nifti"
@@ -98,6 +99,7 @@ def _dicom_picture(content: bytes | Path, number: int | None, window: str | None
         frame_count,
         frame_header,
         header_errors,
+        patient_of,
         read_dicom,
         spacing_mm,
         stored_values,
@@ -120,5 +122,5 @@ def _dicom_picture(content: bytes | Path, number: int | None, window: str | None
     known = any(header.get(name) for name in DISTANCES)
     return Picture(
         Image.fromarray(np.ascontiguousarray(squared)), tuple(changes), shown, slices=frames,
-        pixel_mm=min(spacing_mm(header)) if known else None,
+        pixel_mm=min(spacing_mm(header)) if known else None, patient=patient_of(dataset),
     )  # fmt: skip

@@ -4,20 +4,25 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from gmai_formats.pictures.picture import Pixels
+from gmai_formats.pictures.picture import Pixels, require_size
 
 
 def square_size(shape: tuple[int, ...], spacing_mm: tuple[float, float]) -> tuple[int, int]:
     """Return (width, height) of a picture of `shape` (rows, columns) once its pixels are square.
 
     The smaller of the two distances stays. Spacings within 1 % count as square.
+
+    Raises:
+        PictureError: It would be larger than any picture.
     """
     row_mm, column_mm = spacing_mm
     height, width = shape[:2]
     if abs(row_mm / column_mm - 1) <= 0.01:
         return width, height
     target_mm = min(row_mm, column_mm)
-    return max(round(width * column_mm / target_mm), 1), max(round(height * row_mm / target_mm), 1)
+    size = max(round(width * column_mm / target_mm), 1), max(round(height * row_mm / target_mm), 1)
+    require_size(*size)
+    return size
 
 
 def to_square_pixels(pixels: Pixels, spacing_mm: tuple[float, float]) -> Pixels:
@@ -38,6 +43,7 @@ def to_square_labels(labels: npt.NDArray[np.generic], spacing_mm: tuple[float, f
     width, height = square_size(labels.shape, spacing_mm)
     if (width, height) == labels.shape[1::-1]:
         return labels
-    rows = (np.arange(height) * labels.shape[0] / height).astype(np.intp)
-    columns = (np.arange(width) * labels.shape[1] / width).astype(np.intp)
+    # By the centre of each pixel, as the picture beside it is interpolated.
+    rows = ((np.arange(height) + 0.5) * labels.shape[0] / height).astype(np.intp)
+    columns = ((np.arange(width) + 0.5) * labels.shape[1] / width).astype(np.intp)
     return labels[rows[:, None], columns[None, :]]

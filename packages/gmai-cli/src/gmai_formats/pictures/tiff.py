@@ -1,6 +1,7 @@
 """The kinds of TIFF that Pillow decodes to other pixels or not at all: deep colours, planes, newer compressions."""
 
 import io
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ _BITS, _PHOTOMETRIC, _PLANAR = 258, 262, 284
 """Tags of TIFF 6.0: BitsPerSample, PhotometricInterpretation, PlanarConfiguration."""
 SUBFILE_KIND, SMALLER_COPY = 254, 1
 """TIFF 6.0's NewSubfileType, and its bit for a page that is a smaller copy of another one."""
+MOST_PAGES = 64
+"""Pages that a file is looked through for its one picture: each smaller copy has a quarter of the pixels."""
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
 _PREMULTIPLIED, _UNASSOCIATED = 1, 2
 """What TIFF 6.0's ExtraSamples says of an alpha channel."""
@@ -37,6 +40,11 @@ class DeepTiff:
     changes: tuple[str, ...]
 
 
+def several_pages(found: str) -> PictureError:
+    """Return what is said of a file in which that was found."""
+    return PictureError("several pages in one file", f"{found}; which of them counts? Split them into files")
+
+
 def needs_tifffile(image: Image.Image) -> bool:
     """Return whether an opened file is a TIFF with colours of more than 8 bits, or in planes."""
     tags: Any = getattr(image, "tag_v2", {})
@@ -53,10 +61,12 @@ def read_deep_tiff(data: bytes) -> DeepTiff:
     import tifffile
 
     with decoding("image unreadable", "save it as an 8-bit PNG"), tifffile.TiffFile(io.BytesIO(data)) as file:
-        pages: list[Any] = [*file.pages]
+        pages: list[Any] = [*itertools.islice(file.pages, MOST_PAGES + 1)]
+        if len(pages) > MOST_PAGES:
+            raise several_pages(f"more than {MOST_PAGES} pages")
         full = [page for page in pages if not int(page.subfiletype) & SMALLER_COPY] or pages
         if len(full) > 1:
-            raise PictureError("several pages in one file", f"{len(full)} pages; split them into files")
+            raise several_pages(f"{len(full)} pages")
         (page,) = full
         require_size(page.imagewidth, page.imagelength)
         photometric = int(page.photometric)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from gmai_formats.rows.json_stream import load_strictly
 from gmai_formats.rows.rules import Problem, shortened
 
 REF_MARK, BOX_MARK = "<ref-object>", "<bbox>"
@@ -97,20 +98,40 @@ def wrong_box_text(content: str) -> str | None:
     return next((f"<box>{shortened(tag)}</box>" for tag in tags if not _is_box_text(tag)), None)
 
 
-def _is_box_text(tag: str) -> bool:
+def without_boxes(content: str) -> str:
+    """Return a text without its boxes."""
+    return _BOX.sub("", content) if "<box>" in content else content
+
+
+def read_boxes(tag: str) -> list[list[Number]] | None:
+    """Return the boxes between `<box>` and `</box>`, one or a list of them; None where it is no list of four numbers.
+
+    The numbers are as they stand there: whether they lie in the image, `is_box` says.
+    """
     try:
         found = json.loads(tag)
     except (ValueError, RecursionError):
-        return False
+        return None
     if not isinstance(found, list) or not found:
-        return False
-    for box in found if isinstance(found[0], list) else [found]:
+        return None
+    boxes = found if isinstance(found[0], list) else [found]
+    for box in boxes:
         if not (isinstance(box, list) and len(box) == 4 and all(type(number) in (int, float) for number in box)):
-            return False
-        x1, y1, x2, y2 = box
-        if not (0 <= x1 < x2 <= UNIT and 0 <= y1 < y2 <= UNIT):
-            return False
-    return True
+            return None
+    return boxes
+
+
+def is_box(box: Sequence[Number]) -> bool:
+    """Return whether four numbers are a box in thousandths, and no shares of the sides."""
+    if max(box) <= 1 and any(type(number) is float for number in box):
+        return False
+    x1, y1, x2, y2 = box
+    return 0 <= x1 < x2 <= UNIT and 0 <= y1 < y2 <= UNIT
+
+
+def _is_box_text(tag: str) -> bool:
+    boxes = read_boxes(tag)
+    return boxes is not None and all(map(is_box, boxes))
 
 
 def with_objects(
@@ -127,7 +148,7 @@ def with_objects(
     """
     if isinstance(objects, str):  # some tools keep the object as JSON, so that every row has the same type
         try:
-            objects = json.loads(objects)
+            objects = load_strictly(objects)
         except (ValueError, RecursionError):
             return Problem("objects", "`objects` is text, not `ref` and `bbox`")
     if objects is None or objects == {}:

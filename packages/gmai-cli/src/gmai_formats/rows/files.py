@@ -1,5 +1,6 @@
 """A file of samples of any format ▶ its rows, each with its number: one pass, in portions of bounded size."""
 
+import io
 import re
 import tarfile
 from collections.abc import Iterator
@@ -12,9 +13,9 @@ import pyarrow
 from gmai_formats import separated
 from gmai_formats.rows.images import SUFFIXES as PICTURES
 from gmai_formats.rows.images import FilePart
-from gmai_formats.rows.json_stream import first_of, json_lines, json_list, parse_json
-from gmai_formats.rows.rules import Problem
-from gmai_formats.rows.shapes import IMAGES, is_row, shape_of
+from gmai_formats.rows.json_stream import LONGEST_ENTRY, first_of, json_lines, json_list, parse_json
+from gmai_formats.rows.rules import Problem, shortened
+from gmai_formats.rows.shapes import CAPTIONS, IMAGES, is_row, shape_of
 from gmai_formats.rows.tables import Batch, arrow_batches, parquet_batches, parquet_rows, table_columns
 
 pa: Any = cast(Any, pyarrow)
@@ -23,6 +24,10 @@ Format = Literal["parquet", "arrow", "json", "jsonl", "csv", "webdataset"]
 SUFFIXES = (".parquet", ".arrow", ".json", ".jsonl", ".csv", ".tsv", ".tar")
 _OTHER_MEDIA = re.compile(r"(?:^|[._-])masks?\.|\.?(?:mp4|avi|mov|mkv|webm|wav|mp3|flac|m4a|ogg)$")
 """Members of a WebDataset that change what a sample means."""
+_IMAGE_MEMBER = re.compile(r"(?:(?:images?|img|picture|frame|page|view|slice)[._-]?)?\d*")
+"""What may stand before the suffix of a picture that is the sample's, or one of several in order."""
+_ARRAY = re.compile(r"(?:npy|npz|dcm|dicom|nii|nii\.gz|mha|nrrd|pt|pth|pyd|pickle|pkl|bin|ten|tensor|pgm|ppm|jp2|svs)$")
+"""Members that hold what a sample without another picture shows."""
 _END_BYTES = 1024
 """Zeros that end a tar file."""
 
@@ -42,9 +47,10 @@ def format_of(path: Path) -> Format | Literal["mixture"] | None:
     if path.suffix == ".tar":
         return "webdataset"
     if path.suffix in (".csv", ".tsv"):
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            header = next(separated.reader(file, delimiter=_delimiter(path)), [])
-        return "csv" if shape_of(header) is not None else None
+        try:
+            return "csv" if shape_of(_header(path)) is not None else None
+        except separated.TableError:
+            return "csv"  # reading it says what is wrong
     return _json_format(path) if path.suffix in (".json", ".jsonl") else None
 
 
@@ -55,6 +61,22 @@ def format_by_name(path: Path) -> Format | None:
         return found
     names: dict[str, Format] = {".json": "json", ".jsonl": "jsonl", ".tar": "webdataset"}
     return names.get(path.suffix)
+
+
+def columns_of(path: Path) -> list[str]:
+    """Return the names of the columns of a table; none of a file of another kind.
+
+    Raises:
+        OSError, pa.ArrowException, TableError: It is not whole.
+    """
+    if path.suffix in (".parquet", ".arrow"):
+        return table_columns(path)
+    return _header(path) if path.suffix in (".csv", ".tsv") else []
+
+
+def _header(path: Path) -> list[str]:
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        return next(separated.reader(file, delimiter=_delimiter(path)), [])
 
 
 def _delimiter(path: Path) -> str:
@@ -123,8 +145,13 @@ def _csv(path: Path) -> Iterator[tuple[int, Any]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = separated.DictReader(file, delimiter=_delimiter(path), strict=True)
         for number, row in enumerate(reader):
+            names: list[str] = reader.fieldnames or []
+            if len(set(names)) < len(names):
+                twice = next(name for name in names if names.count(name) > 1)
+                yield number, Problem("file", f"has two columns `{shortened(twice)}`", ends=True)
+                return
             if None in row or None in row.values():
-                columns = len(reader.fieldnames or [])
+                columns = len(names)
                 yield number, Problem("columns", f"the row has not as many cells as the header, which has {columns}")
             else:
                 yield number, {name: value or None for name, value in row.items()}
@@ -134,8 +161,21 @@ def _webdataset(path: Path) -> Iterator[tuple[int, Any | Problem]]:
     """Yield the samples of a tar: neighbouring members that share their name up to the first dot."""
     number, key = 0, None
     members: dict[str, FilePart] = {}
-    with tarfile.open(path, "r:") as tar:
-        for member in tar:
+    alone: set[str] = set()  # keys whose pictures came without a text
+    repeated = ""
+
+    def whole() -> Any | Problem:
+        if repeated:
+            return Problem("columns", f"the sample has two members `{shortened(repeated)}`")
+        value = _sample(members)
+        if isinstance(value, Problem) and key is not None:
+            alone.add(key)
+        elif key in alone:
+            return Problem("columns", "the sample's members do not lie next to one another in the archive")
+        return value
+
+    with _Bounded(path) as content, tarfile.open(fileobj=content, mode="r:") as tar:
+        for member in _members(tar):
             cast(Any, tar).members.clear()  # else the list of them grows with the file
             if not member.isfile():
                 continue
@@ -145,16 +185,34 @@ def _webdataset(path: Path) -> Iterator[tuple[int, Any | Problem]]:
                 number += 1
                 continue
             if found[1] != key and key is not None:
-                yield number, _sample(members)
-                number, members = number + 1, {}
+                yield number, whole()
+                number, members, repeated = number + 1, {}, ""
             key = found[1]
-            members[found[2].lower()] = FilePart(path, member.offset_data, member.size)
+            if (kind := found[2].lower()) in members:
+                repeated = kind
+            members[kind] = FilePart(path, member.offset_data, member.size)
     if key is not None:
-        yield number, _sample(members)
+        yield number, whole()
     with path.open("rb") as file:  # tarfile takes a header that was cut for the end
         file.seek(max(path.stat().st_size - _END_BYTES, 0))
         if file.read() != bytes(_END_BYTES):
             yield number + 1, Problem("file", "the archive has no end mark: it was cut", ends=True)
+
+
+class _Bounded(io.FileIO):
+    """A file that gives no more at once than an entry may have: tarfile reads a long header in one piece."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > LONGEST_ENTRY:
+            raise tarfile.ReadError(f"damaged header: it claims {size:,} bytes for itself")
+        return super().read(size) or b""
+
+
+def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    try:
+        yield from tar
+    except (ValueError, OverflowError) as error:  # sizes and times that nothing has
+        raise tarfile.ReadError(f"damaged header: {error}") from error
 
 
 def _sample(members: dict[str, FilePart]) -> Any | Problem:
@@ -163,22 +221,41 @@ def _sample(members: dict[str, FilePart]) -> Any | Problem:
     if len(texts) > 1:
         return Problem("columns", f"the sample has {len(texts)} json members")
     value: Any
-    if texts:
-        value = parse_json(members[texts[0]].read())
-    elif "txt" in members and pictures:
-        value = {"caption": members["txt"].read().decode("utf-8", "surrogateescape")}
-    else:
+    texts_of_sample = [members[name] for name in (*texts, "txt") if name in members]
+    if any(member.size > LONGEST_ENTRY for member in texts_of_sample):
+        return Problem("json", "a member of more than 256 MB")
+    value = parse_json(members[texts[0]].read()) if texts else {}
+    shape = shape_of((*value, *IMAGES)) if isinstance(value, dict) else None
+    if "txt" in members and pictures and isinstance(value, dict) and (shape is None or shape in CAPTIONS):
+        # img2dataset and BIOMEDICA have the caption here, and in the json what is known of the image.
+        caption = members["txt"].read().decode("utf-8", "surrogateescape")
+        own = value.get(shape) if isinstance(shape, str) else None
+        if own and str(own).strip() != caption.strip():
+            return Problem("fields", f"`txt` and `{shape}` of the json differ, and which is meant is not known")
+        value["caption" if shape is None else str(shape)] = own or caption
+    elif not texts:
         return Problem("columns", f"the sample has {', '.join(sorted(members))[:100]}, but no json")
     others = members.keys() - set(texts) - set(pictures)
-    if odd := next((name for name in members if _OTHER_MEDIA.search(name)), None):
-        return Problem("fields", f"the member `{odd}` is not read")
+    stems = {name.removesuffix("json").rstrip(".") for name in texts}  # of keys with dots, such as UIDs
+    if odd := next((name for name in members if _is_odd(name, pictures, stems)), None):
+        return Problem("fields", f"the member `{shortened(odd)}` is not read")
     if type(value) is dict:
         if pictures:
             for name in IMAGES:
                 value.pop(name, None)
             value["images"] = [members[name] for name in sorted(pictures, key=_order)]
-        value.update({f".{name}": None for name in others})
+        value.update({f".{name}": members[name] for name in others if name != "txt" or shape not in (None, *CAPTIONS)})
     return value
+
+
+def _is_odd(name: str, pictures: list[str], stems: set[str]) -> bool:
+    """Return whether a member changes what a sample means, or is a picture of which it is not known what it shows."""
+    if _OTHER_MEDIA.search(name):
+        return True
+    if name in pictures:
+        stem = name.rpartition(".")[0].rstrip("._-")
+        return stem not in stems and _IMAGE_MEMBER.fullmatch(stem) is None
+    return not pictures and _ARRAY.search(name) is not None
 
 
 def _order(name: str) -> list[int | str]:

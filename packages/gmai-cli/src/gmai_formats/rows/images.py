@@ -2,7 +2,9 @@
 
 import base64
 import binascii
+import errno
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +22,10 @@ _SHORTEST_BASE64 = 64
 _HELD = ("bytes", "path", "url", "image_url", "image", "base64", "data", "source")
 """Keys of an object that stands for an image: of `datasets`, and of the APIs of OpenAI, Anthropic and Qwen."""
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+LARGEST_IMAGE = 1 << 30
+"""Bytes of one encoded image. Whole slides are no samples."""
 
 
 @runtime_checkable
@@ -45,8 +51,17 @@ class FilePart:
     """Length in bytes; −1 reads to the end."""
 
     def read(self) -> bytes:
-        """Return the bytes."""
+        """Return the bytes.
+
+        Raises:
+            OSError: They cannot be read, or are more than `LARGEST_IMAGE`.
+        """
         with self.file.open("rb") as handle:
+            size = self.size if self.size >= 0 else os.fstat(handle.fileno()).st_size - self.offset
+            if size > LARGEST_IMAGE:
+                raise OSError(
+                    errno.EFBIG, f"an image of {size:,} bytes; more than {LARGEST_IMAGE:,} is none", self.file
+                )
             handle.seek(self.offset)
             return handle.read(self.size)
 
@@ -169,7 +184,8 @@ def find_image(name: str, folders: Sequence[Path]) -> Path | Problem:
         return Problem("path", found)
     if not folders:
         return Problem("path", f"{shortened(name)}: the image is not in the file, and there is no folder to look in")
-    inside = [path for folder in folders if (path := folder / name).is_relative_to(folder)]
+    spellings = (name, name.replace("\\", "/")) if "\\" in name else (name,)  # the second of a file written on Windows
+    inside = [path for own in spellings for folder in folders if (path := folder / own).is_relative_to(folder)]
     if not inside:
         return Problem("path", f"{shortened(name)} leads out of the image folder {folders[0]}")
     try:

@@ -7,16 +7,44 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from gmai_formats.rows.rules import Problem
+from gmai_formats.rows.rules import Problem, shortened
 
 _CHUNK = 1 << 20
 _TOKEN = 32
 """What is wrong so near to the end of a portion may be a word or number that goes on in the next one."""
 LONGEST_ENTRY = 1 << 28
+"""Bytes of a line, an entry of a list, or a member of an archive: no sample is as long."""
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 Entry = tuple[int, Any | Problem]
 """(number, the value or what is wrong with it)."""
+
+
+class RepeatedKeyError(ValueError):
+    """An object has a key twice, of whose values a reader would keep the last."""
+
+
+def load_strictly(text: str) -> Any:
+    """Return the value of a JSON text.
+
+    Raises:
+        RepeatedKeyError: An object has a key twice.
+        ValueError: It is no JSON.
+        RecursionError: It is nested too deep.
+    """
+    return json.loads(text, object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise RepeatedKeyError(_repeated(pairs))
+    return made
+
+
+def _repeated(pairs: list[tuple[str, Any]]) -> str:
+    names = [name for name, _ in pairs]
+    return f"`{shortened(next(name for name in names if names.count(name) > 1))}` is given twice"
 
 
 def json_list(path: Path) -> Iterator[Entry]:
@@ -34,7 +62,7 @@ def json_list(path: Path) -> Iterator[Entry]:
                 value = reader.entry()
                 yield index, value
                 index += 1
-                if isinstance(value, Problem):
+                if isinstance(value, Problem) and value.ends:
                     return
                 mark = reader.next()
                 reader.position += 1
@@ -54,7 +82,8 @@ class _Portions:
     def __init__(self, file: IO[str]) -> None:
         self._file = file
         self._text, self.position = "", 0
-        self._decode = json.JSONDecoder().raw_decode
+        self._repeated: list[str] = []
+        self._decode = json.JSONDecoder(object_pairs_hook=self._object).raw_decode
 
     def next(self) -> str:
         """Return the next character that is no space, without taking it; nothing at the end of the file."""
@@ -71,6 +100,7 @@ class _Portions:
         self.next()
         while True:
             start = self.position
+            self._repeated.clear()
             try:
                 value, end = self._decode(self._text, start)
             except json.JSONDecodeError as error:
@@ -85,7 +115,13 @@ class _Portions:
                 return Problem("json", "an entry of more than 256 MB", ends=True)
             if not cut or not self._more():
                 self.position += end - start
-                return value
+                return Problem("json", self._repeated[0]) if self._repeated and end > start else value
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) != len(pairs):  # told when the entry is whole, so that the next one can be read
+            self._repeated.append(_repeated(pairs))
+        return made
 
     def _more(self) -> bool:
         # What waits grows with each attempt, so that a long entry is not parsed again for every portion.
@@ -97,7 +133,12 @@ class _Portions:
 def json_lines(path: Path) -> Iterator[Entry]:
     """Yield (line from 1, value) of a JSON Lines file; empty lines are skipped."""
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+        number = 0
+        while line := file.readline(LONGEST_ENTRY + 1):
+            number += 1
+            if len(line) > LONGEST_ENTRY:
+                yield number, Problem("json", "a line of more than 256 MB", ends=True)
+                return
             if not line.strip():
                 continue
             yield number, parse_json(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line)
@@ -106,9 +147,11 @@ def json_lines(path: Path) -> Iterator[Entry]:
 def parse_json(text: bytes) -> Any | Problem:
     """Return the value of a JSON text in UTF-8, or what is wrong with it."""
     try:
-        return json.loads(text.decode())
+        return load_strictly(text.decode())
     except UnicodeDecodeError as error:
         return Problem("json", f"not UTF-8 ({error.reason})")
+    except RepeatedKeyError as error:
+        return Problem("json", str(error))
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, a list in a list in a list …
         return Problem("json", f"not JSON: {error!s:.100}")
 
@@ -137,13 +180,17 @@ def lenient_object(path: Path) -> tuple[Any | Problem, bool]:
 
     GMAI-VL's published example of a mixing list has such a comma.
     """
+    if path.stat().st_size > LONGEST_ENTRY:
+        return Problem("json", "one object of more than 256 MB"), False
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         return Problem("json", f"not UTF-8 ({error.reason})"), False
     for lenient in (False, True):
         try:
-            return json.loads(_without_last_commas(text) if lenient else text), lenient
+            return load_strictly(_without_last_commas(text) if lenient else text), lenient
+        except RepeatedKeyError as error:
+            return Problem("json", str(error)), False
         except (ValueError, RecursionError) as error:
             problem = Problem("json", f"not JSON: {error!s:.100}")
     return problem, False

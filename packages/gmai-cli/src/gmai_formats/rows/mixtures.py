@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gmai_formats.errors import UserError, did_you_mean, explain_validation
 from gmai_formats.rows.adapters import ADAPTERS
-from gmai_formats.rows.files import SUFFIXES, format_of
+from gmai_formats.rows.files import SUFFIXES, format_of, is_mixing_list
 from gmai_formats.rows.json_stream import first_character, lenient_object
-from gmai_formats.rows.rules import Problem
+from gmai_formats.rows.rules import Problem, shortened
 from gmai_formats.safe_yaml import load_yaml
 
 Share = Annotated[float, Field(ge=0)]
@@ -22,11 +22,15 @@ class MixtureEntry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
-    path: str | None = None
+    name: str = Field(min_length=1)
+    path: str | None = Field(None, min_length=1)
     """A file or folder of samples; relative to the mixture file, or, with `hub`, inside the repository."""
     hub: str | None = None
     """A dataset on the Hub: `owner/name` or `owner/name@revision`."""
+    subset: str | None = None
+    """With `hub`: the subset that is read through `datasets` (which calls it a configuration), row after row."""
+    rows: Annotated[int, Field(gt=0)] | None = None
+    """With `hub`: the first rows of each split, read through `datasets` in place of downloading the repository."""
     images: str | None = None
     """The folder that image paths in the rows are relative to; without it, the file's own folder."""
     ratio: dict[Literal[1, 2, 3], Share] = Field(default_factory=lambda: {1: 1.0, 2: 1.0, 3: 1.0})
@@ -52,6 +56,25 @@ class MixtureEntry(BaseModel):
         if value is not None and value not in ADAPTERS:
             raise ValueError(f'unknown adapter "{value}".{did_you_mean(value, ADAPTERS)}')
         return value
+
+    @field_validator("ratio", "rows", "length", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any) -> Any:
+        parts = [*value.keys(), *value.values()] if isinstance(value, dict) else [value]
+        if truth := [part for part in parts if isinstance(part, bool)]:
+            raise ValueError(f"a number belongs here, and {str(truth[0]).lower()} (yes, no, on, off) is none")
+        return value
+
+    @model_validator(mode="after")
+    def _streamed_from_the_hub(self) -> "MixtureEntry":
+        if self.is_streamed and (self.hub is None or self.path is not None):
+            raise ValueError("`rows` and `subset` go with `hub`, and without `path`: `datasets` finds the files")
+        return self
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the rows are read through `datasets`."""
+        return self.rows is not None or self.subset is not None
 
     def share(self, stage: int) -> float:
         """Return the share of the dataset that a stage uses."""
@@ -109,10 +132,27 @@ def load_mixture(path: Path) -> tuple[Mixture, Path]:
     if path.is_dir() or path.suffix in SUFFIXES:
         is_object = path.suffix == ".json" and path.is_file() and first_character(path) == "{"
         if is_object and format_of(path) != "jsonl":
+            _refuse_other_objects(path)
             return _load_list(path), path.parent
         own = MixtureEntry.model_validate({"name": path.stem, "path": str(path.resolve())})
         return Mixture(datasets=[own]), path.parent
     return read_mixture_file(path), path.parent
+
+
+def _refuse_other_objects(path: Path) -> None:
+    """Refuse an object that is neither a row nor a mixing list, such as rows by their id, or by their split.
+
+    Raises:
+        UserError: It is one.
+    """
+    value, _ = lenient_object(path)
+    if isinstance(value, Problem) or is_mixing_list(value) or not value:
+        return
+    keys = shortened(", ".join(map(str, value)))
+    raise UserError(
+        f"{path}: one object with {keys}, which is neither a row of samples nor a mixing list (its values are objects "
+        "with `annotations`). Write its rows as a list, or a row a line."
+    )
 
 
 def _load_list(path: Path) -> Mixture:

@@ -11,7 +11,7 @@ import pyarrow.compute
 
 from gmai_formats.rows.images import InTable
 from gmai_formats.rows.sample import MARKS
-from gmai_formats.rows.shapes import IMAGES, PLACEHOLDER, shape_of
+from gmai_formats.rows.shapes import IMAGES, LIKED, PLACEHOLDER, says_liked, shape_of
 from gmai_formats.rows.tables import Batch, has_meaning, may_hold_image
 
 pa: Any = cast(Any, pyarrow)
@@ -19,7 +19,7 @@ pc: Any = cast(Any, pyarrow.compute)
 
 MESSAGES: Any = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 """Type of `messages`, as gmai-data writes it."""
-_NEUTRAL = frozenset({"id", "width", "height", "label"})
+_NEUTRAL = frozenset({"id", "width", "height", *LIKED})
 
 
 def plain_rows(batch: Batch) -> np.ndarray:
@@ -39,9 +39,9 @@ def plain_rows(batch: Batch) -> np.ndarray:
         kind = batch.columns.column(name).type
         if has_meaning(name) or may_hold_image(kind, names=batch.image_column is None):
             plain &= np.asarray(batch.columns.column(name).is_null())
-    if "label" in names:  # true or false: whether the answer is liked
-        labels = batch.columns.column("label").cast(pa.string())
-        plain &= ~flags(pc.is_in(pc.utf8_lower(labels), pa.array(["true", "false"])))
+    for name in LIKED:
+        if name in names:
+            plain &= ~_liked(batch.columns.column(name))
     if batch.images is not None and not all(type(image) is InTable for image in batch.images):
         odd = [type(image) is not InTable for image in batch.images]
         plain[np.repeat(np.arange(count), batch.lengths)[odd]] = False
@@ -66,3 +66,11 @@ def plain_rows(batch: Batch) -> np.ndarray:
     plain &= np.bincount(of_row, weights=images, minlength=count) == batch.lengths
     own = lengths - has_system
     return plain & (own > 0) & (own % 2 == 0)
+
+
+def _liked(column: Any) -> np.ndarray:
+    """Return which values say whether the answer is liked; numbers are of classes."""
+    kind = column.type.value_type if pa.types.is_list(column.type) else pa.bool_()
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or not pa.types.is_boolean(kind):
+        return np.zeros(len(column), dtype=bool)
+    return np.array([says_liked(value) for value in column.to_pylist()], dtype=bool)

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 RULES = {
     "file": ("A file can be read to its end.", "Copy or write it again."),
-    "json": ("Each entry is valid JSON in UTF-8.", "Write the file with a JSON library, or leave the row out."),
+    "json": (
+        "Each entry is valid JSON in UTF-8, and an object has each key once.",
+        "Write the file with a JSON library, or leave the row out.",
+    ),
     "columns": (
         "A row is a conversation in `messages` or `conversations`, or a question and its answer in one of the pairs of "
         "columns that the documentation lists.",
@@ -14,7 +17,10 @@ RULES = {
         "A field that changes what a row means is read, or the row is left out by the field's name.",
         "Take the field out where the row is right without it, or leave the row out.",
     ),
-    "messages": ("Each message has a speaker and text that is not empty.", "Fill it in, or leave the row out."),
+    "messages": (
+        "Each message has a speaker and text that is not empty, without marks of a chat template.",
+        "Mend the message, or leave the row out.",
+    ),
     "roles": (
         "Roles are an optional system, then user and assistant in turn; an answer comes last.",
         "Mend the order, or leave the row out.",
@@ -59,7 +65,8 @@ RULES = {
 
 PLACED = "images had no `<image>`; they were placed before the first question"
 CAPTIONED = "a caption without a question; the image alone stands for the question"
-NOTES = (PLACED, CAPTIONED)
+BARE_BOXES = "four numbers in brackets, in a row with images, are text; this checkpoint's boxes are <box>[[…]]</box>"
+NOTES = (PLACED, CAPTIONED, BARE_BOXES)
 """What was read into a row by a rule of this page: counted, and reported beside the numbers."""
 
 

@@ -8,23 +8,44 @@ from typing import Any, NamedTuple
 
 from PIL import Image as Pillow
 
-from gmai_formats.rows.box_text import BOX_MARK, REF_MARK, Size, with_objects, wrong_box_text
+from gmai_formats.rows.box_text import BOX_MARK, REF_MARK, Size, with_objects, without_boxes, wrong_box_text
 from gmai_formats.rows.images import FilePart, Image, InTable, read_named
-from gmai_formats.rows.rules import PLACED, Problem
+from gmai_formats.rows.rules import BARE_BOXES, PLACED, Problem, shortened
 from gmai_formats.rows.shapes import PLACEHOLDER, Refused, Turns, kind_of, turns_of
 
 TURN_MARKS = ("<|im_start|>", "<|im_end|>")
 """Marks of the checkpoint's chat template: with one in its text a sample could speak for the other side."""
 _NEVER = r"<video>|<audio>|<img>[^<]+</img>|<\|(?:box|object_ref|quad|vision|image|video|audio)[a-z_]*(?:\d+)?\|>"
 """Marks that stand for a picture, film, sound or box in other programs, whatever the row holds."""
-_ODD = (
-    r"<(?:IMAGE|Image|IMG|Img|ImageHere|IMG_CONTEXT)>|<(?:image|img)[ _-]?\d+>|<(?:image|img)_[a-z_]+>|</?img>|"
-    r"<(?:start|end)_of_image>|</?im_(?:start|end|patch)>|\[(?:IMG|IMAGE|Image|image|img)\]|\{image\}|<\|\|>"
+_TEMPLATES = (
+    r"<[|｜][^|｜<>\s]{1,40}[|｜]>|</?s>|<(?:start|end)_of_turn>|<(?:bos|eos|endofchunk)>|\[/?INST\]|<</?SYS>>|"
+    r"### (?:Instruction|Response|Human|Assistant):|\bASSISTANT: |\A[问答]："
 )
-"""Marks that stand for an image in other programs; words in a row that has none."""
-MARKS = rf"</?box>|<ref-object>|<bbox>|<\|im_(?:start|end)\|>|{_ODD}|{_NEVER}"
+"""Marks of other programs' chat templates: a text with one was already put together for another model."""
+_PLACES = (
+    r"\b(?:bbox|box|point)_2d\b|<(?:loc|patch_index|bbox|bbox_location|region|roi|point|mask|obj|bin)_?\d+>|"
+    r"</?(?:grounding|phrase|object|region|region_fea|bboxes|boxes|roi|mask|pos|spi_patch|seg|quad|points?)>|"
+    r"<points? [^<>]*=|\[(?:SEG|LOC|DET|refer|identify|detection|grounding)\]|(?:<\d{1,4}>){4}|"
+    r'"(?:bbox(?:es)?|box(?:es)?|bounding_box(?:es)?)" ?: ?\[\s*\[?\s*-?[\d.]'
+)
+"""Marks of other programs for places in an image: Qwen2.5-VL and Gemini (`bbox_2d`, `box_2d`), Kosmos-2, PaliGemma,
+Florence-2, Ferret, Shikra's and ViP-LLaVA's placeholders, Osprey, LISA, Molmo, MiniGPT-v2, boxes as JSON."""
+_NUMBER = r"\s*-?(?:\d+(?:\.\d+)?|\.\d+)\s*"
+_BARE_BOX = rf"[\[(]{_NUMBER},{_NUMBER},{_NUMBER},{_NUMBER}[\])]"
+"""Four numbers in brackets: LLaVA-1.5 and Shikra write boxes so, in shares of the sides, and others in pixels."""
+_ODD = (
+    r"<\s*/?\s*(?i:img|picture|photo|pic|media|imagehere|img_context)(?:[^<>a-zA-Z][^<>]*)?>|"
+    r"<\s*/?\s*(?i:image)[^<>a-zA-Z][^<>]*>|<(?:\s+|\s*/\s*)(?i:image)>|<(?:IMAGE|Image|Images|images)>|"
+    r"<(?:start|end)_of_image>|</?im_(?:start|end|patch)>|\{image\}|<\|\|>|<fake_token_around_image>|&lt;image&gt;|"
+    r"\[(?i:image|img|picture)(?: ?[#_-]? ?\d+| ?:[^\[\]]{1,80})?\]|!\[[^\[\]]*\]\([^()]*\)"
+)
+"""Marks that stand for an image in other programs, HTML and Markdown; words in a row that has none."""
+MARKS = rf"</?box>|<ref-object>|<bbox>|{_ODD}|{_NEVER}|{_TEMPLATES}|{_PLACES}|{_BARE_BOX}"
 """What asks for a second look at a text, as a regular expression of Python and of RE2."""
 _MARKED, _ODD_PLACEHOLDER, _NEVER_HERE = re.compile(MARKS), re.compile(rf"{_ODD}|{_NEVER}"), re.compile(_NEVER)
+_TEMPLATE, _PLACE, _BARE = re.compile(_TEMPLATES), re.compile(_PLACES), re.compile(_BARE_BOX)
+_BEGINNINGS = ("<", "[", "{", "&lt;", "_2d", "### ", "ASSISTANT: ", "问：", "答：")
+"""One of them is in every mark but four numbers in round brackets."""
 _IN_TURN = ["user", "assistant"]
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
@@ -40,8 +61,8 @@ class Sample(NamedTuple):
     """In the order of the `<image>` placeholders."""
     unlearned: tuple[int, ...] = ()
     """Answers, by their place in `messages`, that are not to be learned."""
-    note: str | None = None
-    """One of `NOTES`: what was read into the row."""
+    notes: tuple[str, ...] = ()
+    """Of `NOTES`: what was read into the row."""
     unread: tuple[str, ...] = ()
     """Columns and fields of turns that say nothing here."""
 
@@ -74,15 +95,19 @@ def read_row(row: Any, folders: Sequence[Path] = ()) -> Sample | Problem:
     if not text.isascii() and _SURROGATE.search(text):
         number = next(number for number, content in enumerate(contents, start=1) if _SURROGATE.search(content))
         return Problem("messages", f"message {number} holds half of a surrogate pair, which is no text")
-    if turns.images or "<" in text:
-        problem = _place_images(turns)
-        if problem is None and (_MARKED.search(text) is not None or row.get("objects")):
-            problem = _read_marks(turns, row, folders)
-    elif row.get("objects"):
+    problem = _place_images(turns) if turns.images or PLACEHOLDER in text else None
+    has_marks = _is_marked(text) or (bool(turns.images) and _BARE.search(text) is not None)
+    if problem is None and (row.get("objects") or has_marks):
         problem = _read_marks(turns, row, folders)
     if problem is not None:
         return problem
-    return Sample(id_of(row), turns.messages, turns.images, tuple(turns.unlearned), turns.note, turns.unread)
+    return Sample(id_of(row), turns.messages, turns.images, tuple(turns.unlearned), tuple(turns.notes), turns.unread)
+
+
+def _is_marked(text: str) -> bool:
+    """Return whether a text asks for a second look; most have nothing that a mark begins with."""
+    rest = text.replace(PLACEHOLDER, "")
+    return any(beginning in rest for beginning in _BEGINNINGS) and _MARKED.search(rest) is not None
 
 
 def _has_text(content: str) -> bool:
@@ -127,7 +152,7 @@ def _place_images(turns: Turns) -> Problem | None:
     if count == 0 and turns.images:
         first = next(message for message in turns.messages if message["role"] == "user")
         first["content"] = f"{PLACEHOLDER}\n" * len(turns.images) + first["content"]
-        turns.note = PLACED
+        turns.notes.append(PLACED)
     elif count != len(turns.images):
         return Problem("placeholders", f"{count} `<image>` for {len(turns.images)} images")
     return None
@@ -141,8 +166,14 @@ def _read_marks(turns: Turns, row: Mapping[str, Any], folders: Sequence[Path]) -
             return Problem("messages", f"message {number} holds {mark}, a turn mark of the chat template")
         if odd := (_ODD_PLACEHOLDER if turns.images else _NEVER_HERE).search(content):
             return Problem("placeholders", f"message {number} has {odd[0]}, which is no placeholder here")
+        if odd := _TEMPLATE.search(content):
+            return Problem("messages", f"message {number} has {odd[0].strip()}, a mark of another chat template")
+        if turns.images and (odd := _PLACE.search(content)):
+            return Problem("box_text", f"message {number} has {shortened(odd[0])}, which marks places in another way")
         if "box>" in content and (found := wrong_box_text(content)):
             return Problem("box_text", f"message {number}: {found}")
+        if turns.images and BARE_BOXES not in turns.notes and _BARE.search(without_boxes(content)):
+            turns.notes.append(BARE_BOXES)
     if row.get("objects") or any(mark in m["content"] for m in turns.messages for mark in (REF_MARK, BOX_MARK)):
         width, height = row.get("width"), row.get("height")
 

@@ -6,7 +6,6 @@ https://swift.readthedocs.io/en/latest/Customization/Custom-dataset.html (query 
 https://docs.axolotl.ai/docs/dataset-formats/conversation.html (`train`, `weight`).
 """
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +13,16 @@ from functools import lru_cache
 from typing import Any
 
 from gmai_formats.rows.images import Image, held_in, images_of, is_base64_picture
+from gmai_formats.rows.json_stream import RepeatedKeyError, load_strictly
 from gmai_formats.rows.rules import CAPTIONED, Problem, shortened
 
 PLACEHOLDER = "<image>"
 ROLES = {
-    **dict.fromkeys(("system", "developer"), "system"),
-    **dict.fromkeys(("human", "user", "prompter"), "user"),
-    **dict.fromkeys(("gpt", "assistant", "bot", "model", "chatgpt", "bing", "bard"), "assistant"),
+    **dict.fromkeys(("system", "developer", "系统"), "system"),
+    **dict.fromkeys(("human", "user", "prompter", "用户"), "user"),
+    **dict.fromkeys(
+        ("gpt", "assistant", "bot", "chatbot", "ai", "model", "chatgpt", "bing", "bard", "助手"), "assistant"
+    ),
 }
 """LLaVA's and ShareGPT's `from`, or a role, in small letters ▶ the role."""
 TOOLS = frozenset({
@@ -33,8 +35,8 @@ CHATS = ("messages", "conversations", "conversatons", "conversation", "texts", "
 PAIRS = (
     ("prompt", "completion"), ("prompt", "response"), ("query", "response"), ("question", "answer"),
     ("question", "response"), ("instruction", "output"), ("instruction", "response"), ("input", "target"),
-    ("input", "output"), ("problem", "solution"), ("user", "assistant"), ("human", "assistant"), ("Question", "Answer"),
-    ("prompt", "text"),
+    ("input", "output"), ("problem", "solution"), ("problem", "answer"), ("user", "assistant"), ("human", "assistant"),
+    ("Question", "Answer"), ("prompt", "text"),
 )  # fmt: skip
 """Columns that hold a question and its answer."""
 CAPTIONS = ("caption", "text", "s2_caption")
@@ -42,35 +44,66 @@ REPORT = ("section_findings", "section_impression")
 """Columns of a report, which is put together as CheXpert Plus has it: findings, then impression."""
 LETTERS = tuple(f"Choice {letter}" for letter in "ABCDEF")
 """Columns of options, as PMC-VQA's table has them."""
-SYSTEMS = ("system", "system_prompt", "system_message")
+SYSTEMS = ("system", "system_prompt", "system_message", "system_instruction", "systemPrompt", "sys_prompt")
 IMAGES = (
     "images", "image", "image_path", "image_paths", "img_path", "img", "image_file", "image_name", "img_name",
-    "Figure_path", "figure_path", "file_name", "path_to_image", "fig_uri", "img_ref",
+    "Figure_path", "figure_path", "file_name", "file_names", "image_file_name", "image_file_names", "path_to_image",
+    "fig_uri", "img_ref",
 )  # fmt: skip
+LIKED = ("label", "labels")
 FLAGS = ("loss", "weight", "train", "loss_scale")
 """Keys of a turn that say whether it is to be learned."""
 _CHANGES_ROW = re.compile(
-    r"(?:tools|functions|tool_calls?|function_call|documents|kto_tag|(?:sample|example)_weight|"
-    r"(?:videos?|audios?|speech|(?:\w+_)?masks?)(?:_(?:paths?|files?|bytes|urls?|names?))?|"
+    r"(?:tools|functions|tool_calls?|function_call|documents|kto_tag|(?:sample|example)_weight|chat_template_kwargs|"
+    r"pixel_values|input_ids|"
+    r"teacher_prompt|meta_instruction|(?:train_on|mask)_\w+|negatives?|"
+    r"(?:videos?|audios?|speech|(?:\w+_)?(?:masks?|segmentations?))(?:_(?:paths?|files?|bytes|urls?|names?))?|"
     r"(?:chosen|rejected)(?:_\w+)?|(?:positive|negative)_(?:messages|images|responses?))",
     re.IGNORECASE,
 )
 """Columns with what training on questions and pictures cannot take, or by which an answer is no example."""
 _CHANGES_TURN = re.compile(
     "mask|loss|train|weight|ignore|learn|tool|function|image|img|pict|video|audio|media|attach|file|reason|think|"
-    "thought|refus|box|object|prefix|suffix|reject|chosen",
+    "thought|refus|box|object|prefix|suffix|reject|chosen|system|context|option|choice|instruct|document|explan|"
+    "rational|channel|recipient|error|delet|(?:^|_)cot(?:_|$)",
     re.IGNORECASE,
 )
 """Words in the name of a turn's field that says whether it is learned, or what belongs to it beside its text."""
+_SOUND = re.compile(r"(?:is_)?(?:correct|right|valid|answerable|safe)", re.IGNORECASE)
+_UNSOUND = re.compile(
+    r"(?:is_)?(?:impossible|unanswerable|incorrect|wrong|negative|hallucinat\w*|unsafe|toxic|harmful)", re.IGNORECASE
+)
+"""Columns that say whether the answer is one to learn."""
+_ANOTHER_IMAGE = re.compile(
+    r"(?:image|img|picture|photo)[ _-]?\d+(?:_path)?|"
+    r"(?:image|img)s?_(?:depth|lateral|frontal|before|after|left|right)(?:_paths?)?|"
+    r"(?:prior|previous|second|other|ref|reference|target|comparison|conditioning|depth|lateral|frontal)"
+    r"_(?:images?|imgs?|pictures?|photos?|scans?)(?:_paths?)?",
+    re.IGNORECASE,
+)
+"""Columns of an image beside the one that is read."""
+_POINTS_TO_IMAGE = re.compile(
+    r"(?:image|img|picture|photo|dicom|study|series|slice)_?(?:u?ids?|number|key|index)|"
+    r"(?:image|img|picture|photo|thumbnail|figure)s?_?(?:ur[li]s?|links?|src|href|sha\d+|hash|md5)",
+    re.IGNORECASE,
+)
+"""Columns by which a dataset finds a row's image elsewhere: https://huggingface.co/datasets/VictorSanh/LrvInstruction
+(`image_id`), https://physionet.org/content/medical-diff-vqa (`study_id`, `ref_id`),
+https://huggingface.co/datasets/allenai/pixmo-ask-model-anything (`image_url`)."""
 _OPTION = re.compile(r"(?:op|opt|option|choice|ending)s?[_ ]?[a-h0-9]", re.IGNORECASE)
 """Columns of one option each."""
 NEUTRAL = frozenset({
     "id", "width", "height", "label", "labels", "boxes", "provenance", "kind", "language", "modality", "department",
-    "parent_id", "source", "license", "split",
+    "parent_id", "source", "license", "split", "width_list", "height_list",
 })  # fmt: skip
 """Columns that gmai-data writes beside a conversation, and that are no part of it."""
 _NOTHING: tuple[Any, ...] = (None, "", [], {}, "[]", "{}")
-_BESIDE_QUESTION = ("options", "choices", "context", "input", "hint", "instruction")
+OPTIONS = ("options", "choices", "candidates", "answer_choices", "answer_options", "distractors")
+BESIDE_QUESTION = (*OPTIONS, "context", "input", "hint", "instruction")
+PASSAGES = ("passage", "article", "paragraph", "abstract", "document", "background", "knowledge", "evidence", "support")
+"""What a question in words alone may be about; beside an image it is what is known of it."""
+SAID = ("question", "query", "prompt", "instruction", "answer", "response", "completion", "output", "target", "report")
+"""Columns that are no caption: beside one, whose turn it is is not known."""
 _SAID = ("value", "content", "text")
 _TEXT_PARTS, _IMAGE_PARTS = ("text", "input_text", "output_text"), ("image", "image_url", "input_image")
 _HOW_SHOWN = frozenset({
@@ -89,18 +122,20 @@ class Turns:
         unlearned: Messages, from 0, that are not to be learned.
         images: In the order of the row.
         images_are_of_column: Whether they are not of the parts of messages.
-        note: One of `NOTES`.
+        has_column: Whether the row has a column of images, though it may be empty.
+        notes: Of `NOTES`.
         unread: Columns, and fields of turns as `messages.NAME`, that are filled and say nothing here.
     """
 
-    __slots__ = ("images", "images_are_of_column", "indexes", "messages", "note", "unlearned", "unread")
+    __slots__ = ("has_column", "images", "images_are_of_column", "indexes", "messages", "notes", "unlearned", "unread")
 
     def __init__(self) -> None:
         self.messages: list[dict[str, str]] = []
         self.unlearned: list[int] = []
         self.images: list[Image] = []
         self.images_are_of_column = False
-        self.note: str | None = None
+        self.has_column = False
+        self.notes: list[str] = []
         self.unread: tuple[str, ...] = ()
         self.indexes: list[Any] = []
 
@@ -111,6 +146,13 @@ class Refused(Exception):  # noqa: N818 (an outcome, not an error)
     def __init__(self, rule: str, found: str) -> None:
         super().__init__(found)
         self.problem = Problem(rule, found)
+
+
+def says_liked(value: Any) -> bool:
+    """Return whether a value of `LIKED` is a verdict on the answer, as TRL's KTO has it, and no class."""
+    if isinstance(value, list):
+        return bool(value) and all(isinstance(own, bool) for own in value)
+    return isinstance(value, bool) or (isinstance(value, str) and value.casefold() in ("true", "false"))
 
 
 def is_row(value: Any) -> bool:
@@ -137,7 +179,9 @@ def shape_of(columns: Any) -> str | tuple[str, str] | None:
 
 def changes_row(name: str) -> bool:
     """Return whether a column of this name is read, or makes a row be refused."""
-    return name in FLAGS or _CHANGES_ROW.fullmatch(name) is not None or _OPTION.fullmatch(name) is not None
+    return name in FLAGS or any(
+        names.fullmatch(name) for names in (_CHANGES_ROW, _OPTION, _ANOTHER_IMAGE, _POINTS_TO_IMAGE, _SOUND, _UNSOUND)
+    )
 
 
 @dataclass(frozen=True)
@@ -149,6 +193,7 @@ class _Columns:
     systems: tuple[str, ...]
     refused: tuple[str, ...]
     flags: tuple[str, ...]
+    verdicts: tuple[str, ...]
     other: str | tuple[str, str] | None
     """A second shape."""
     unread: tuple[str, ...]
@@ -181,9 +226,10 @@ def _columns(filled: tuple[str, ...], names: tuple[str, ...]) -> _Columns:
         {other} if isinstance(other, str) else set()
     )
     if is_pair:
-        read |= {*(other or ()), *LETTERS, *_BESIDE_QUESTION, "history"}
+        read |= {*(other or ()), *LETTERS, *BESIDE_QUESTION, "history"}
     unread = tuple(name for name in filled if name not in read)
-    return _Columns(shape, images, systems, tuple(refused), flags, other, unread)
+    verdicts = tuple(name for name in unread if _SOUND.fullmatch(name) or _UNSOUND.fullmatch(name))
+    return _Columns(shape, images, systems, tuple(refused), flags, verdicts, other, unread)
 
 
 def turns_of(row: dict[str, Any]) -> Turns:
@@ -202,21 +248,31 @@ def turns_of(row: dict[str, Any]) -> Turns:
     for name in columns.flags:
         if row[name] != 1:
             raise Refused("fields", f"`{name}` is {row[name]!r:.40}, which is not read of a whole row")
-    label = row.get("label")
-    if isinstance(label, bool) or (isinstance(label, str) and label.casefold() in ("true", "false")):
-        raise Refused("fields", "`label` says whether the answer is liked, which is not read")
+    for name in columns.verdicts:
+        no = str(row[name]).casefold() in ("false", "0", "no")
+        if (no and _SOUND.fullmatch(name)) or (not no and _UNSOUND.fullmatch(name)):
+            raise Refused("fields", f"`{name}` is {row[name]!r:.40}: the answer is none to learn")
+    for name in LIKED:
+        if says_liked(row.get(name)):
+            raise Refused("fields", f"`{name}` says whether the answer is liked, which is not read")
     turns = Turns()
     turns.unread = columns.unread
     _read_images(row, columns.images, turns)
     if shape == REPORT:
         sections = [row.get(name) for name in REPORT]
-        turns.note = CAPTIONED
+        turns.notes.append(CAPTIONED)
         _add(turns, "user", PLACEHOLDER * len(turns.images))
         _add(turns, "assistant", "\n".join(text.strip() for text in sections if isinstance(text, str) and text.strip()))
     elif isinstance(shape, tuple):
         _read_pair(row, shape, turns)
     elif shape in CAPTIONS:
-        turns.note = CAPTIONED
+        if beside := next((name for name in turns.unread if name in SAID), None):
+            raise Refused("fields", f"`{beside}` beside `{shape}` is not read")
+        inner = _parsed(row[shape])
+        if isinstance(inner, dict) or (isinstance(inner, list) and any(isinstance(part, dict) for part in inner)):
+            # As in https://huggingface.co/datasets/openbmb/RLHF-V-Dataset, whose `text` holds `chosen` and `rejected`.
+            raise Refused("fields", f"`{shape}` holds JSON, and no caption: write what is in it as columns")
+        turns.notes.append(CAPTIONED)
         _add(turns, "user", PLACEHOLDER * len(turns.images))
         _add(turns, "assistant", row[shape])
     else:
@@ -229,13 +285,18 @@ def turns_of(row: dict[str, Any]) -> Turns:
     if columns.systems:
         _read_system(row, columns.systems, turns)
     for name in turns.unread:
-        if name in row and _looks_like_image(row[name], paths=not turns.images):
+        if name not in row:
+            continue
+        if _looks_like_image(row[name], paths=not turns.images) or _ANOTHER_IMAGE.fullmatch(name):
             raise Refused("fields", f"`{name}` looks like an image and is not read: call the column `image`")
+        if not turns.images and _POINTS_TO_IMAGE.fullmatch(name):
+            raise Refused("fields", f"`{name}` points to an image, and the row has none: put its path into `image`")
     return turns
 
 
 def _read_images(row: dict[str, Any], names: tuple[str, ...], turns: Turns) -> None:
     """Take the first column that holds images; another may only say where they come from."""
+    turns.has_column = any(name in row for name in IMAGES)
     for number, name in enumerate(names):
         images = images_of(row[name])
         if number:
@@ -255,6 +316,7 @@ def _check_same(row: dict[str, Any], shape: Any, other: str | tuple[str, str], t
     """Refuse a row that says two things."""
     second = Turns()
     second.images, second.images_are_of_column = list(turns.images), turns.images_are_of_column
+    second.has_column = turns.has_column
     _read_chat(row[other], other, second) if isinstance(other, str) else _read_pair(row, other, second)
     if second.messages != turns.messages:
         one, two = ("`" + ("` and `".join(name) if isinstance(name, tuple) else name) + "`" for name in (shape, other))
@@ -267,7 +329,9 @@ def _read_pair(row: dict[str, Any], shape: tuple[str, str], turns: Turns) -> Non
     if options and isinstance(question, str):
         lines = [text if text.strip().startswith(f"{letter}") else f"{letter}: {text}" for letter, text in options]
         question = "\n".join((question, *(line.strip() for line in lines)))
-    for name in _BESIDE_QUESTION:
+    if not turns.images and (passage := next((name for name in PASSAGES if row.get(name)), None)):
+        raise Refused("fields", f"`{passage}` beside `{shape[0]}` is not read")
+    for name in BESIDE_QUESTION:
         if name in shape or not row.get(name):
             continue
         if name == "context" and shape == ("question", "answer") and isinstance(row[name], str):
@@ -306,7 +370,9 @@ def _parsed(text: Any) -> Any:
     if not isinstance(text, str) or text[:1] not in ("[", "{") or text.rstrip()[-1:] not in ("]", "}"):
         return None
     try:
-        return json.loads(text)
+        return load_strictly(text)
+    except RepeatedKeyError as error:
+        raise Refused("json", str(error)) from error
     except (ValueError, RecursionError):
         return None
 
@@ -327,6 +393,8 @@ def _read_chat(value: Any, column: str, turns: Turns) -> None:
         value = [dict(zip(value, turn, strict=True)) for turn in zip(*value.values(), strict=True)]
     if not isinstance(value, list):
         raise Refused("columns", f"`{column}` is {kind_of(value)}, not a list of messages")
+    if column == "data" and any(isinstance(turn, dict) and not {"role", "from"} & {*turn} for turn in value):
+        raise Refused("columns", "`data` is a list of rows, not of texts: write each of them as a row")
     for number, turn in enumerate(value):
         parsed = _parsed(turn)
         if isinstance(parsed, dict) and ("role" in parsed or "from" in parsed):
@@ -350,15 +418,17 @@ def _read_turn(turn: dict[str, Any], turns: Turns) -> None:
         pair = next((pair for pair in PAIRS if pair[0] in turn and pair[1] in turn), None)
         if pair is None:
             raise Refused("messages", f"message {number} has no `role` and `content`")
+        if turn.get("system"):  # https://xtuner.readthedocs.io/en/latest/training/multi_turn_dataset.html
+            _add(turns, "system", turn["system"])
         if len(turn) > 2:
-            _read_flags(turn, pair, "assistant", number + 1, turns)
+            _read_flags(turn, (*pair, "system"), "assistant", len(turns.messages) + 2, turns)
         _add(turns, "user", turn[pair[0]])
         _add(turns, "assistant", turn[pair[1]])
         return
-    said = [name for name in _SAID if turn.get(name) is not None]
-    content = turn[said[0]] if said else None
-    if len(said) > 1 and any(turn[name] != content for name in said):
-        raise Refused("messages", f"message {number} says two things: `{said[0]}` and `{said[1]}` differ")
+    text_keys = [name for name in _SAID if turn.get(name) is not None]
+    content = turn[text_keys[0]] if text_keys else None
+    if len(text_keys) > 1 and any(turn[name] != content for name in text_keys):
+        raise Refused("messages", f"message {number} says two things: `{text_keys[0]}` and `{text_keys[1]}` differ")
     role = _role(who)
     if len(turn) > 2:
         _read_flags(turn, ("from", "role", *_SAID), role, number, turns)
@@ -430,10 +500,10 @@ def _text_of_parts(content: Any, number: int, turns: Turns) -> str:
         if isinstance(part, dict) and kind is None:  # Qwen's first form: {"image": …} and {"text": …}
             kind = next((name for name in ("text", "image", "image_url") if part.get(name) is not None), None)
         kind = kind.casefold() if isinstance(kind, str) else kind
-        said = next((part[name] for name in _SAID if part.get(name) is not None), None) if kind else None
-        if kind in _TEXT_PARTS and isinstance(said, str):
+        text = next((part[name] for name in _SAID if part.get(name) is not None), None) if kind else None
+        if kind in _TEXT_PARTS and isinstance(text, str):
             _check_part(part, _SAID, number)
-            texts.append(said)
+            texts.append(text)
         elif kind in _IMAGE_PARTS:
             _check_part(part, _OF_IMAGE, number)
             texts.append(f"{PLACEHOLDER}\n")
@@ -443,15 +513,20 @@ def _text_of_parts(content: Any, number: int, turns: Turns) -> str:
     return "".join(texts)
 
 
+def is_nothing(value: Any) -> bool:
+    """Return whether a value is empty, or an object of nothing, as tables hold the parts of another type."""
+    return value in _NOTHING or (isinstance(value, dict) and all(own is None for own in value.values()))
+
+
 def _check_part(part: dict[str, Any], known: Sequence[str], number: int) -> None:
     for name, value in part.items():
-        if name not in known and name not in _HOW_SHOWN and value not in _NOTHING:
+        if name not in known and name not in _HOW_SHOWN and not is_nothing(value):
             raise Refused("fields", f"`{name}` of a part of message {number} is not read")
 
 
 def _take_image(part: dict[str, Any], number: int, turns: Turns) -> None:
     """Take the image that a part holds itself; without one it stands for the next image of the row."""
-    held = next((part[key] for key in _OF_IMAGE if part.get(key)), None)
+    held = next((part[key] for key in _OF_IMAGE if not is_nothing(part.get(key))), None)
     if held is None:
         if part.get("index") is not None:
             turns.indexes.append(part["index"])
@@ -459,7 +534,10 @@ def _take_image(part: dict[str, Any], number: int, turns: Turns) -> None:
     images = images_of(held_in(held))
     if isinstance(images, Problem):
         raise Refused(images.rule, f"message {number}: {images.found}")
-    if len(images) != 1 or not isinstance(images[0], str) or turns.images_are_of_column:
+    if len(images) != 1:
+        raise Refused("images", f"message {number} has an image that is neither a picture nor a path")
+    # Of a table, one column holds the images of all rows.
+    if turns.images_are_of_column or (turns.has_column and not isinstance(images[0], str)):
         raise Refused("images", f"message {number} holds an image itself: all images belong into `images`")
     turns.images += images
 

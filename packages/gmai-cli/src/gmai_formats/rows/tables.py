@@ -11,15 +11,20 @@ import pyarrow.parquet
 
 from gmai_formats.rows.images import FilePart, Image, InTable
 from gmai_formats.rows.shapes import (
+    BESIDE_QUESTION,
     CAPTIONS,
     CHATS,
     IMAGES,
     LETTERS,
+    LIKED,
     NEUTRAL,
     PAIRS,
+    PASSAGES,
     REPORT,
+    SAID,
     SYSTEMS,
     changes_row,
+    is_nothing,
 )
 
 pa: Any = cast(Any, pyarrow)
@@ -27,7 +32,7 @@ pq: Any = cast(Any, pyarrow.parquet)
 
 READ = frozenset({
     "id", *CHATS, *CAPTIONS, *IMAGES, *LETTERS, *REPORT, *SYSTEMS, *(name for pair in PAIRS for name in pair),
-    "options", "choices", "context", "hint", "history", "label", "objects", "width", "height",
+    *BESIDE_QUESTION, *PASSAGES, *SAID, *LIKED, "history", "objects", "width", "height",
 })  # fmt: skip
 """Columns that a row's verdict depends on."""
 ROWS_AT_ONCE = 1024
@@ -49,32 +54,123 @@ class Batch:
     """The images of all rows, in order; None where the file holds them all, each an `InTable`."""
     first_image: int
     """Number of its first image in the file."""
+    fields: tuple[str, ...] = ()
+    """Where turns hold their images: the column, and the fields below it."""
 
     def rows(self, wanted: np.ndarray) -> list[dict[str, Any]]:
         """Return rows, by their number in the batch, as they stand in the file."""
         if not len(wanted):
             return []
-        rows: list[dict[str, Any]] = self.columns.take(pa.array(wanted)).to_pylist()
+        try:
+            rows: list[dict[str, Any]] = self.columns.take(pa.array(wanted)).to_pylist()
+        except pa.ArrowNotImplementedError:  # of views, as Polars writes texts
+            rows = [self.columns.slice(number, 1).to_pylist()[0] for number in wanted.tolist()]
         if self.image_column is not None:
             ends = self.lengths.cumsum().tolist()
             for row, number in zip(rows, wanted.tolist(), strict=True):
                 start, end = ends[number] - int(self.lengths[number]), ends[number]
                 held = [InTable(self.first_image + image) for image in range(start, end)]
                 row[self.image_column] = held if self.images is None else self.images[start:end]
+        elif self.fields and self.images is not None:
+            ends = self.lengths.cumsum().tolist()
+            for row, number in zip(rows, wanted.tolist(), strict=True):
+                _replace(row, self.fields, iter(self.images[ends[number] - int(self.lengths[number]) : ends[number]]))
         return rows
 
 
-def image_column(names: list[str]) -> str | None:
+def _replace(value: Any, fields: tuple[str, ...], images: Iterator[Image | None]) -> None:
+    """Put what stands for the images in their place in a row."""
+    if isinstance(value, list):
+        for own in value:
+            _replace(own, fields, images)
+    elif isinstance(value, dict):
+        name, *below = fields
+        if below:
+            _replace(value.get(name), tuple(below), images)
+        elif not is_nothing(value.get(name)):
+            value[name] = next(images)
+
+
+def image_column(names: Iterable[str]) -> str | None:
     """Return the column of a table that holds its images."""
-    return next((name for name in IMAGES if name in names), None)
+    known = set(names)
+    return next((name for name in IMAGES if name in known), None)
 
 
-def flat_images(column: Any) -> tuple[np.ndarray, Any]:
-    """Return the images of each row, and all of them end to end: of a list its entries, of any other what is there."""
-    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+def image_fields(schema: Any) -> tuple[str, ...]:
+    """Return where a table holds its images: a column alone, or one of turns and the fields below it; () for nowhere.
+
+    Parts of turns with images in themselves are what TRL and Unsloth make of `datasets`:
+    https://huggingface.co/docs/trl/dataset_formats (`{"type": "image", "image": …}`).
+
+    Raises:
+        pa.ArrowInvalid: Two columns have one name, or turns hold images in several fields.
+    """
+    names: list[str] = schema.names
+    if repeated := next((name for name in names if names.count(name) > 1), None):
+        raise pa.ArrowInvalid(f"two columns are called `{repeated}`")
+    if (column := image_column(names)) is not None:
+        return (column,)
+    found = [(name, *below) for name in CHATS if name in names for below in _pictures_below(schema.field(name).type)]
+    if len(found) > 1:
+        raise pa.ArrowInvalid(f"turns hold images in `{'.'.join(found[0])}` and in `{'.'.join(found[1])}`")
+    return found[0] if found else ()
+
+
+def _pictures_below(kind: Any) -> list[tuple[str, ...]]:
+    """Return the fields of structs, in lists or not, that lead to bytes; `bytes` of `{bytes, path}` goes unsaid."""
+    if _is_list(kind):
+        return _pictures_below(kind.value_type)
+    if not pa.types.is_struct(kind):
+        return []
+    found: list[tuple[str, ...]] = []
+    for field in kind:
+        if may_hold_image(field.type, names=False) and not _is_list(field.type):
+            inner = _pictures_below(field.type)
+            found += [(field.name,)] if not inner or inner == [("bytes",)] else [(field.name, *own) for own in inner]
+        else:
+            found += [(field.name, *own) for own in _pictures_below(field.type)]
+    return found
+
+
+def flat_images(column: Any, below: tuple[str, ...] = ()) -> tuple[np.ndarray, Any]:
+    """Return the images of each row, and all of them end to end: of a list its entries, of any other what is there.
+
+    Args:
+        column: The column.
+        below: The fields below it, where its turns hold the images.
+    """
+    if below:
+        rows, values = _unnested(column, below)
+        valid = _hold_something(values)
+        return np.bincount(rows[valid], minlength=len(column)).astype(np.int32), values.filter(pa.array(valid))
+    if _is_list(column.type):
         return np.asarray(column.value_lengths().fill_null(0), dtype=np.int32), column.flatten()
     valid = column.is_valid()
     return np.asarray(valid, dtype=np.int32), column.filter(valid) if column.null_count else column  # filter copies
+
+
+def _hold_something(values: Any) -> np.ndarray:
+    """Return which values are not null, nor an object of nulls, as a part of text may have for its image."""
+    own = values.flatten() if pa.types.is_struct(values.type) else [values]
+    return np.any([np.asarray(field.is_valid(), dtype=bool) for field in own], axis=0)
+
+
+def _unnested(column: Any, below: tuple[str, ...]) -> tuple[np.ndarray, Any]:
+    """Return the values of a field in lists of structs end to end, without a copy, and the row of each."""
+    rows = np.arange(len(column))
+    for field in (*below, None):
+        while _is_list(column.type):
+            rows = rows.repeat(np.asarray(column.value_lengths().fill_null(0), dtype=np.int64))
+            column = column.flatten()
+        if field is not None:
+            column = column.flatten()[column.type.get_field_index(field)]
+    return rows, column
+
+
+def _is_list(kind: Any) -> bool:
+    of = pa.types
+    return of.is_list(kind) or of.is_large_list(kind) or of.is_fixed_size_list(kind) or of.is_list_view(kind)
 
 
 def _references(flat: Any, of_bytes: Callable[[Any], list[Image | None]]) -> list[Image | None]:
@@ -89,28 +185,41 @@ def _references(flat: Any, of_bytes: Callable[[Any], list[Image | None]]) -> lis
 
 
 def parquet_batches(path: Path) -> Iterator[Batch]:
-    """Yield the rows of a Parquet file; an image that it holds is an `InTable`, and its bytes are not read."""
+    """Yield the rows of a Parquet file; an image that it holds is an `InTable`, and its bytes are not read.
+
+    Raises:
+        pa.ArrowInvalid: It is damaged; at its end, too, where its footer counts other rows than were there.
+    """
     with pq.ParquetFile(path) as file:
-        names: list[str] = file.schema_arrow.names
-        images, wanted = image_column(names), columns_to_read(file.schema_arrow)
-        if "objects" in wanted:  # boxes in pixels ask for the size of their image
-            yield from _with_images(file, wanted, images)
-            return
-        texts = [name for name in wanted if name != images]
-        first = first_image = 0
-        for group in range(file.num_row_groups):
-            of_group = None if images is None else _images_of_group(file, group, images, first_image)
-            at, at_image = 0, 0
-            for batch in file.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=texts):
-                lengths = np.zeros(len(batch), np.int32)
-                references: list[Image | None] | None = None
-                if of_group is not None:
-                    lengths = of_group[0][at : at + len(batch)]
-                    if of_group[1] is not None:
-                        references = of_group[1][at_image : at_image + int(lengths.sum())]
-                yield Batch(first, batch, images, lengths, references, first_image)
-                first, at = first + len(batch), at + len(batch)
-                first_image, at_image = first_image + int(lengths.sum()), at_image + int(lengths.sum())
+        count = 0
+        for batch in _batches(file):
+            yield batch
+            count += len(batch.columns)
+        if count != file.metadata.num_rows:
+            raise pa.ArrowInvalid(f"{count:,} rows are there, and its footer counts {file.metadata.num_rows:,}")
+
+
+def _batches(file: Any) -> Iterator[Batch]:
+    fields, wanted = image_fields(file.schema_arrow), columns_to_read(file.schema_arrow)
+    if "objects" in wanted or len(fields) > 1:  # boxes in pixels ask for the size of their image
+        yield from _with_images(file, wanted, fields)
+        return
+    images = fields[0] if fields else None
+    texts = [name for name in wanted if name != images]
+    first = first_image = 0
+    for group in range(file.num_row_groups):
+        of_group = None if images is None else _images_of_group(file, group, images, first_image)
+        at, at_image = 0, 0
+        for batch in file.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=texts):
+            lengths = np.zeros(len(batch), np.int32)
+            references: list[Image | None] | None = None
+            if of_group is not None:
+                lengths = of_group[0][at : at + len(batch)]
+                if of_group[1] is not None:
+                    references = of_group[1][at_image : at_image + int(lengths.sum())]
+            yield Batch(first, batch, images, lengths, references, first_image)
+            first, at = first + len(batch), at + len(batch)
+            first_image, at_image = first_image + int(lengths.sum()), at_image + int(lengths.sum())
 
 
 def _images_of_group(file: Any, group: int, column: str, first: int) -> tuple[np.ndarray, list[Image | None] | None]:
@@ -143,16 +252,30 @@ def _images_of_group(file: Any, group: int, column: str, first: int) -> tuple[np
     return lengths, [own or other for own, other in zip(_references(contents, numbered), named, strict=True)]
 
 
-def _with_images(file: Any, columns: list[str], images: str | None) -> Iterator[Batch]:
+def _with_images(file: Any, columns: list[str], fields: tuple[str, ...]) -> Iterator[Batch]:
     first = first_image = 0
+
+    def numbered(held: Any) -> list[Image | None]:
+        valid = held.is_valid().to_pylist()
+        return [InTable(first_image + number) if own else None for number, own in enumerate(valid)]
+
     for batch in file.iter_batches(_ROWS_WITH_IMAGES, columns=columns):
         lengths, flat = np.zeros(len(batch), np.int32), []
-        if images is not None:
-            lengths, values = flat_images(batch.column(images))
-            flat = _references(values, lambda held: held.to_pylist())
-        rest = batch.select([name for name in batch.schema.names if name != images])
-        yield Batch(first, rest, images, lengths, flat, first_image)
+        if fields:
+            lengths, values = flat_images(batch.column(fields[0]), fields[1:])
+            flat = _references(values, (lambda held: held.to_pylist()) if "objects" in columns else numbered)
+        yield _batch(first, batch, fields, lengths, flat, first_image)
         first, first_image = first + len(batch), first_image + len(flat)
+
+
+def _batch(
+    first: int, batch: Any, fields: tuple[str, ...], lengths: np.ndarray, images: list[Image | None], first_image: int
+) -> Batch:
+    if len(fields) > 1:
+        return Batch(first, batch, None, lengths, images, first_image, fields)
+    column = fields[0] if fields else None
+    rest = batch.select([name for name in batch.schema.names if name != column])
+    return Batch(first, rest, column, lengths, images, first_image)
 
 
 def columns_to_read(schema: Any, also: frozenset[str] = frozenset()) -> list[str]:
@@ -182,18 +305,21 @@ def unread_columns(names: Iterable[str]) -> list[str]:
 
 def may_hold_image(kind: Any, *, names: bool) -> bool:
     """Return whether values of a type may hold a picture, or with `names` its path."""
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+    of = pa.types
+    if _is_list(kind) or of.is_dictionary(kind):
         return may_hold_image(kind.value_type, names=names)
-    if pa.types.is_struct(kind):
+    if of.is_struct(kind):
         return any(may_hold_image(field.type, names=names) for field in kind)
-    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or (names and is_text)
+    is_text = of.is_string(kind) or of.is_large_string(kind) or of.is_string_view(kind)
+    is_bytes = of.is_binary(kind) or of.is_large_binary(kind) or of.is_binary_view(kind)
+    return is_bytes or of.is_fixed_size_binary(kind) or (names and is_text)
 
 
 def parquet_rows(path: Path, also: frozenset[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (number, row) of a Parquet file with the bytes of its images; other columns are named, but not read."""
     number = 0
     with pq.ParquetFile(path) as file:
+        image_fields(file.schema_arrow)
         columns = columns_to_read(file.schema_arrow, also)
         others = dict.fromkeys(set(file.schema_arrow.names) - set(columns))
         for batch in file.iter_batches(batch_size=_ROWS_WITH_IMAGES, columns=columns):
@@ -225,13 +351,17 @@ def arrow_batches(path: Path) -> Iterator[Batch]:
 
         first = first_image = 0
         for batch in pa.ipc.open_stream(source):
-            images = image_column(batch.schema.names)
+            fields = image_fields(batch.schema)
             lengths, flat = np.zeros(len(batch), np.int32), []
-            if images is not None:
-                lengths, values = flat_images(batch.column(images))
+            if len(fields) > 1:
+                rows, values = _unnested(batch.column(fields[0]), fields[1:])
+                valid = _hold_something(values)
+                lengths = np.bincount(rows[valid], minlength=len(batch)).astype(np.int32)
+                flat = [own for own, is_there in zip(_references(values, parts), valid, strict=True) if is_there]
+            elif fields:
+                lengths, values = flat_images(batch.column(fields[0]))
                 flat = _references(values, parts)
-            rest = batch.select([name for name in batch.schema.names if name != images])
-            yield Batch(first, rest, images, lengths, flat, first_image)
+            yield _batch(first, batch, fields, lengths, flat, first_image)
             first, first_image = first + len(batch), first_image + len(flat)
 
 
