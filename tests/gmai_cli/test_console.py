@@ -201,3 +201,32 @@ def test_what_a_name_does_to_a_terminal_is_shown_and_not_done(capsys: pytest.Cap
     said = capsys.readouterr().err
     assert not any(letter in said for letter in "\x1b\x07\r\x9b\u202e\udce9")
     assert "scan\\x1b[2J\\x1b]0;owned\\x07\\r\\x9b31m\\u202egnp.exe caf\\udce9 肺 é\tb\n2\n" in said
+
+
+def test_details_become_lines_of_a_log_cut_and_escaped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GMAI_LOG_INTERVAL_S", "0")
+    with console.progress("write", 3, unit="shards") as bar:
+        bar.advance(1, note="2 kept", details={"dialogue (en)": "What?\n\x1b[2J ▸ \u202eThis.", "report": "x" * 500})
+        bar.advance(1, note="3 kept")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[1] == r"  dialogue (en): What? \x1b[2J ▸ \u202eThis."
+    assert lines[2] == f"  report: {'x' * 200}…"
+    assert lines[4:6] == lines[1:3], "those that are shown stay until there are others"
+    assert lines[-1].startswith("write: 2 shards in")
+
+
+def test_details_stand_below_the_bar_of_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(console.sys, "stderr", terminal)
+    with console.progress("write", 3) as bar:
+        bar.advance(1, note="1 kept\x1b[2J", details={"dialogue": f"[b]Q[/b]\n\x1b]0;title\x07 ▸ {'A' * 300}"})
+    shown = terminal.getvalue()
+    assert "1 kept\\x1b[2J" in shown
+    assert "  dialogue: [b]Q[/b] \\x1b]0;title\\x07" in shown
+    assert "A…" in shown
+    assert "\x1b]0;" not in shown
+    assert "\x1b[2J" not in shown

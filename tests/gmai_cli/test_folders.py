@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from gmai_cli.folders import new_folder
+from gmai_cli.folders import new_folder, require_own
 from gmai_formats.errors import UserError
 
 
@@ -48,3 +48,29 @@ def test_a_file_in_its_place_is_called_a_file(tmp_path: Path) -> None:
         new_folder(tmp_path / "mine"),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("held", "found"),
+    [
+        (["notes.txt"], "holds notes.txt, and"),
+        (["b.csv", "a", "c"], "holds a and 2 more, and"),
+        (["run.json"], "holds run.json, and"),
+        (["asked.json.txt", "x.log"], "holds asked.json.txt, and"),
+    ],
+)
+def test_a_folder_of_the_users_own_is_refused(tmp_path: Path, held: list[str], found: str) -> None:
+    for name in held:
+        (tmp_path / name).touch()
+    with pytest.raises(UserError, match=f"{tmp_path}: {found} no `gmai try` began it.* Give another --out"):
+        require_own(tmp_path, command="gmai try", begun=("asked.json",))
+
+
+@pytest.mark.parametrize(
+    "held", [[], ["asked.json", "notes.txt"], ["run.lock", "today.log", ".nfs01", "slurm-7.out", "x.err"]]
+)
+def test_a_new_folder_and_one_that_was_begun_are_taken(tmp_path: Path, held: list[str]) -> None:
+    for name in held:
+        (tmp_path / name).touch()
+    require_own(tmp_path, command="gmai try", begun=("asked.json",))
+    require_own(tmp_path / "absent", command="gmai try", begun=())

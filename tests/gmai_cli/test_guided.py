@@ -34,6 +34,21 @@ def test_a_folder_becomes_a_draft_and_the_list_of_what_is_open(tmp_path: Path) -
     assert (tmp_path / "out/card.yaml").is_file()
 
 
+def test_a_folder_that_gives_no_draft_asks_for_a_card(tmp_path: Path) -> None:
+    (tmp_path / "letters").mkdir()
+    for content in (None, "a.docx"):
+        if content:
+            (tmp_path / "letters" / content).write_bytes(b"PK")
+        command = [sys.executable, "-m", "gmai_cli", "init", "letters", "--out", "out"]
+        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert ended.returncode == 2, ended.stderr
+        assert "no layout recognised" in ended.stderr
+        assert ended.stderr.splitlines()[-1] == (
+            "gmai: no draft could be made, as said above. Write out/card.yaml by hand, then: "
+            f"gmai init {tmp_path / 'letters'} --out out"
+        )
+
+
 def test_the_command_to_go_on_keeps_the_limit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "out").mkdir()
@@ -56,7 +71,8 @@ def test_a_whole_card_is_checked_built_and_trained(tmp_path: Path, monkeypatch: 
     build = steps(tmp_path / "data", 7)[2]
     assert build.arguments[-2:] == ("--limit", "7")
     assert build.accepts == (0, 3)
-    assert {step.needs for step in steps(tmp_path / "data", 7) if step.arguments[0] == "bench"} == {HELD_OUT}
+    (first,) = (step for step in steps(tmp_path / "data", 7) if step.needs)
+    assert (first.arguments[:2], first.needs) == (("model", "init"), HELD_OUT), "nothing is trained in vain"
 
 
 def test_folders_that_will_not_do(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from gmai_cli import hub_calls
-from gmai_cli.hub_calls import TRIES, _Discreet, _retry_after_s, discreet, library, patiently
+from gmai_cli.hub_calls import TRIES, UnreachableError, _Discreet, _retry_after_s, discreet, library, patiently
 from gmai_formats.errors import UserError
 
 
@@ -126,6 +126,14 @@ def test_what_still_fails_at_the_last_try_is_explained(waits: list[float]) -> No
         attempt(*[answered(412)] * 6)
     with pytest.raises(UserError, match=r"the Hub at http\S+ cannot be reached \(TransportError: no route\)"):
         attempt(*[TransportError("no route")] * 6)
+
+
+def test_a_hub_without_a_way_to_it_is_not_waited_for_at_the_first_contact(waits: list[float]) -> None:
+    with pytest.raises(UnreachableError, match="cannot be reached"):
+        patiently(failing(TransportError("no route")), what="push", where="me/m", first_contact=True)
+    assert waits == []
+    assert patiently(failing(answered(503)), what="push", where="me/m", first_contact=True) == "done"
+    assert waits == [1]
 
 
 def test_the_cause_of_an_error_counts(waits: list[float]) -> None:

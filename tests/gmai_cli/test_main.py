@@ -1,3 +1,4 @@
+import shlex
 import signal
 import subprocess
 import sys
@@ -31,6 +32,10 @@ def stubborn():
     finally:
         print("closing", flush=True)
         time.sleep(30)
+@app.command()
+def foreign():
+    print("骨 é \\udcff")
+    print("骨", file=__import__("sys").stderr)
 @app.command()
 def partial():
     raise typer.Exit(EXIT_PARTIAL)
@@ -150,3 +155,26 @@ def test_a_closed_pipe_is_no_bug(site: Site) -> None:
     command = f'"{sys.executable}" -c "{PROGRAM}" --help | head -n 1'
     result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False, env=site.environment())  # noqa: S602
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(("encoding", "shown"), [("utf-8", "骨 é \\udcff"), ("ascii", "\\u9aa8 \\xe9 \\udcff"),
+                                                 ("latin-1", "\\u9aa8 é \\udcff")])  # fmt: skip
+def test_a_terminal_of_another_encoding_shows_escapes(site: Site, encoding: str, shown: str) -> None:
+    site.add("trip", {"trip": "trip:app"}, trip=TRIP)
+    done = subprocess.run([sys.executable, "-c", PROGRAM, "trip", "foreign"], capture_output=True,
+                          env=site.environment(PYTHONIOENCODING=encoding))  # fmt: skip
+    assert (done.returncode, done.stdout.decode(encoding)) == (0, f"{shown}\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("closed", "code"), [(">&-", 0), ("2>&-", 0), (">&- 2>&-", 0), (">&- <&-", 0), (">/dev/full", 2)]
+)
+def test_streams_that_the_shell_closed_are_no_bug(site: Site, closed: str, code: int) -> None:
+    site.add("trip", {"trip": "trip:app"}, trip=TRIP)
+    for words in ("trip foreign", "--help", "--version"):
+        line = f'{shlex.quote(sys.executable)} -c "{PROGRAM}" {words} {closed}'
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, env=site.environment())
+        assert done.returncode == code, (words, done.stderr)
+        assert "Traceback" not in done.stderr
+        if code:
+            assert done.stderr.splitlines()[-1].startswith("gmai: standard output: no space is left on the device")

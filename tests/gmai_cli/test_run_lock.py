@@ -226,12 +226,25 @@ def test_a_lock_shows_signs_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_failure_gives_the_folder_back(tmp_path: Path) -> None:
-    before = signal.getsignal(signal.SIGTERM)
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)]
     with pytest.raises(RuntimeError), hold(tmp_path):
         raise RuntimeError
     with hold(tmp_path):
         pass
-    assert signal.getsignal(signal.SIGTERM) == before
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)] == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_the_signals_of_a_scheduler_give_the_folder_back(tmp_path: Path, number: signal.Signals) -> None:
+    program = (
+        "import os, sys, time; from pathlib import Path; from gmai_cli.run_lock import hold\n"
+        "with hold(Path(sys.argv[1])):\n    os.kill(os.getpid(), int(sys.argv[2]))\n    time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path), str(int(number))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50)
+    assert done.returncode == 75
+    assert done.stderr.splitlines()[-1].endswith("the same command goes on from there")
+    assert list(tmp_path.glob("*.lock")) == []
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -115,6 +116,56 @@ def test_a_step_sees_no_gpu_and_no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     assert os.environ["PYTHONDONTWRITEBYTECODE"] == "1"
 
 
+CTRL_C = "import os, signal, time; os.kill(os.getppid(), signal.SIGINT); time.sleep(0.3); open('saved', 'w')"
+
+
+@pytest.mark.parametrize(
+    ("code", "ends", "done"),
+    [
+        (130, SystemExit, []),  # the command has said in its line what it saved
+        (75, KeyboardInterrupt, []),
+        (0, KeyboardInterrupt, ["a"]),  # it had just ended by itself
+    ],
+)
+def test_ctrl_c_waits_for_the_step_and_runs_no_other(
+    run_of: Any, tmp_path: Path, code: int, ends: type[BaseException], done: list[str]
+) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(ends) as ended:
+        run_of(step("a", f"{CTRL_C}; raise SystemExit({code})"), step("b", "open('b', 'w')"))
+    assert not isinstance(ended.value, SystemExit) or ended.value.code == 130
+    assert (tmp_path / "out/saved").exists()
+    assert not (tmp_path / "out/b").exists()
+    assert list(read_state(tmp_path / "out/record.json")) == done
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_step_beside_the_others_ends_with_them_at_ctrl_c(run_of: Any, tmp_path: Path) -> None:
+    waits = "import time; time.sleep(60); open('late', 'w')"
+    with pytest.raises(SystemExit, match="130"):
+        run_of(step("x", waits, beside=True), step("a", f"{CTRL_C}; raise SystemExit(130)"))
+    assert not (tmp_path / "out/late").exists()
+
+
+STOPS = "import os, signal, time; os.kill(os.getppid(), signal.SIGTERM); time.sleep(60); open('late', 'w')"
+SAVES = f"import signal; signal.signal(signal.SIGTERM, lambda *_: (open('saved', 'w'), exit(75))); {STOPS}"
+
+
+@pytest.mark.parametrize(("code", "saved"), [(STOPS, False), (SAVES, True)])
+def test_a_run_that_is_told_to_stop_ends_its_steps(
+    run_of: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], code: str, saved: bool
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    waits = "import time; time.sleep(60); open('late', 'w')"
+    with pytest.raises(SystemExit, match="75"):
+        run_of(step("x", waits, beside=True), step("a", code), step("b", "open('b', 'w')"))
+    assert capsys.readouterr().err.endswith("gmai: stopped. What is finished stays; the same `gmai try` goes on.\n")
+    assert (tmp_path / "out/saved").exists() == saved
+    assert not (tmp_path / "out/late").exists()
+    assert not (tmp_path / "out/b").exists()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 def test_a_step_that_runs_again_and_one_that_may_end_otherwise(run_of: Any, tmp_path: Path) -> None:
     for _ in range(2):
         run_of(step("a", COUNT, again=True), step("b", f"open('b', 'w'); {COUNT}; raise SystemExit(3)", accepts=(0, 3)))
@@ -149,10 +200,10 @@ def test_what_is_to_come_is_said_before(
         look_ahead(tmp_path, commands, room_mb=1, takes="")
 
 
-def test_a_step_without_the_file_it_needs_is_left_out_and_said(
-    run_of: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert list(run_of(step("a", COUNT, needs="questions"), step("b", COUNT))) == ["b"]
-    assert "left out: there is no questions; the step that writes it said why" in capsys.readouterr().err
+def test_a_step_without_the_file_it_needs_ends_the_run(run_of: Any, tmp_path: Path) -> None:
+    chain = step("a", COUNT), step("b", COUNT, needs="questions", without="Add patients."), step("c", COUNT)
+    with pytest.raises(UserError, match=r"out/questions: not there\. Add patients\.$"):
+        run_of(*chain)
+    assert (tmp_path / "out/count").read_text() == "x"
     (tmp_path / "out/questions").touch()
-    assert list(run_of(step("a", COUNT, needs="questions"), step("b", COUNT))) == ["b", "a"]
+    assert list(run_of(*chain)) == ["a", "b", "c"]

@@ -5,9 +5,11 @@ import os
 import socket
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from gmai_cli.system_errors import explain
+from gmai_formats.files import replace_atomically
 
 
 def caught(act):
@@ -60,6 +62,39 @@ def test_without_any_path_the_output_folder_is_named(monkeypatch, words):
     assert explain(OSError(errno.ENOSPC, "No space left on device")).startswith("/data/out: no space is left")
 
 
+@pytest.mark.parametrize(
+    ("number", "state"),
+    [
+        (errno.ENOSPC, {"f_bavail": 3}),
+        (errno.ENOSPC, {"f_files": 10, "f_favail": 0}),
+        (errno.EROFS, {"f_flag": os.ST_RDONLY}),
+    ],
+)
+def test_the_disk_that_is_full_is_named_and_not_a_folder_that_was_read(tmp_path, monkeypatch, number, state):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "data").mkdir()
+    good = {
+        "f_blocks": 10**9,
+        "f_bfree": 10**9,
+        "f_bavail": 10**9,
+        "f_frsize": 4096,
+        "f_files": 0,
+        "f_favail": 0,
+        "f_flag": 0,
+    }
+    monkeypatch.setattr("os.statvfs", lambda path: SimpleNamespace(**good | (state if path.name == "full" else {})))
+    monkeypatch.setattr("sys.argv", ["gmai", "data", "phantoms", "full/new/p", "--root", str(tmp_path / "data")])
+    monkeypatch.chdir(tmp_path)
+
+    def write():
+        data = tmp_path / "data"
+        raise OSError(number, f"{os.strerror(number)} beside {data.name}")
+
+    assert explain(caught(write)).startswith("full/new/p: ")
+    monkeypatch.setattr("sys.argv", ["gmai"])  # nothing shows what is full: what the frame knows
+    assert explain(caught(write)).startswith(f"{tmp_path / 'data'}: ")
+
+
 def test_a_real_write_to_a_full_device():
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
@@ -109,8 +144,32 @@ def test_a_group_of_such_errors_is_one_of_them():
     assert explain(ExceptionGroup("two", [full, ValueError("bug")])) is None
 
 
+def test_memory_that_ran_out_is_the_machines(tmp_path):
+    path = tmp_path / "large.json"
+
+    def read(path):
+        raise MemoryError(path.name)
+
+    assert explain(caught(lambda: read(path))).startswith(
+        f"{path}: no memory is left while this was in work. Use fewer"
+    )
+    assert explain(MemoryError()).startswith("no memory is left. ")
+
+
 @pytest.mark.parametrize(
     "error", [ValueError("x"), OSError("cannot identify image"), KeyError("a"), OSError(9999, "new")]
 )
 def test_what_is_unknown_stays_a_bug(error):
     assert explain(error) is None
+
+
+def test_the_hidden_name_under_which_a_file_is_written_is_not_shown(tmp_path):
+    def write(path):
+        with replace_atomically(path) as file:
+            file.write(b"x")
+
+    (tmp_path / "page.html").mkdir()
+    line = explain(caught(lambda: write(tmp_path / "page.html")))
+    assert line.startswith(f"{tmp_path / 'page.html'}: this is a folder, and a file is needed.")
+    denied = OSError(errno.EACCES, os.strerror(errno.EACCES), str(tmp_path / ".build.partial" / ".a.b.x_1y.tmp"))
+    assert explain(denied).startswith(f"{tmp_path / 'build/a.b'}: permission denied.")

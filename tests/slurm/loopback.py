@@ -147,6 +147,7 @@ def _write_conf(folder, nodes):
         f"PartitionName=main {everywhere} Default=YES PriorityTier=5 PreemptMode=OFF",
         f"PartitionName=low {everywhere} PriorityTier=1 PreemptMode=REQUEUE GraceTime=60",
         f"PartitionName=high {everywhere} PriorityTier=10 PreemptMode=OFF",
+        f"PartitionName=shut Nodes=n[0-{nodes - 1}] MaxTime=INFINITE State=DOWN",  # jobs wait in it for ever
     ]
     (folder / "slurm.conf").write_text("\n".join(lines) + "\n")
     (folder / "cgroup.conf").write_text("CgroupAutomount=no\n")

@@ -1,7 +1,9 @@
 """`pipeline.sh` with a stub of Slurm: a refused sbatch, and a chain beside a waiting one."""
 
 import os
+import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,42 @@ def test_a_second_chain_is_not_started_beside_a_waiting_one(cluster: Cluster) ->
     assert cluster.calls.read_text().strip() == "0"
     assert "a chain of out is already in the queue" in again.stderr
     assert "scancel 105 106\n" in again.stderr
+
+
+def test_two_chains_at_the_same_instant_are_one(cluster: Cluster) -> None:
+    """Before the first job has a number, the same line is typed in another terminal."""
+    beside = "mkdir once 2>&- && { bash pipeline.sh model out phantoms=x; echo $?; } >second 2>&1"
+    text = SBATCH.replace("#!/bin/sh\n", f"#!/bin/sh\n{beside}\n")
+    cluster.program("sbatch", text)
+    done = cluster.run()
+    assert done.returncode == 0, done.stderr
+    said = (cluster.folder / "second").read_text().splitlines()
+    assert said[-2:] == [
+        "pipeline.sh: another pipeline.sh submits the chain of out. Nothing is submitted. If none runs: "
+        "rmdir out/pipeline.lock",
+        "1",
+    ]
+    assert cluster.calls.read_text().strip() == str(CALLS)
+    assert not (cluster.folder / "out/pipeline.lock").exists()
+
+
+@pytest.fixture
+def hangups() -> Iterator[None]:
+    """Let SIGHUP end what a test starts, also where this run was started to ignore it (nohup)."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangups")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stopped_submission_leaves_no_lock(cluster: Cluster, number: signal.Signals) -> None:
+    cluster.program("sbatch", f"#!/bin/sh\nkill -{int(number)} $PPID; kill -{int(number)} $(cat shell)\necho 101\n")
+    script = cluster.folder / "pipeline.sh"
+    script.write_text(script.read_text().replace("set -euo pipefail\n", "set -euo pipefail\necho $$ > shell\n"))
+    assert cluster.run().returncode != 0
+    assert (cluster.folder / "out").is_dir()
+    assert not (cluster.folder / "out/pipeline.lock").exists()
 
 
 def test_a_chain_follows_one_that_left_the_queue(cluster: Cluster) -> None:

@@ -1,13 +1,15 @@
 """What people see: progress bars, tables and notes that become plain lines in a Slurm log."""
 
 import contextlib
+import io
 import os
 import re
 import shlex
 import sys
 import time
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol, TextIO, cast
 
 from gmai_formats.errors import UserError
@@ -23,12 +25,37 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u20
 hold (PEP 383)."""
 
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
+_LONGEST_DETAIL = 200
+"""Characters of a detail in a log; a terminal cuts it at its own width."""
+
+
 class Progress(Protocol):
     """A running count of one step."""
 
-    def advance(self, count: int = 1, *, note: str = "") -> None:
-        """Add `count` to what is done; `note` is shown beside the rate."""
+    def advance(self, count: int = 1, *, note: str = "", details: Mapping[str, str] = NOTHING) -> None:
+        """Add `count` to what is done.
+
+        Args:
+            count: Units that were done since the last call.
+            note: Shown beside the rate.
+            details: Name ▶ one line each, shown below; an empty mapping leaves those that are shown.
+        """
         ...
+
+
+def open_streams() -> None:
+    """Make standard output and error take any text, whatever the shell gave.
+
+    One that is closed (`>&-`, a service without one) leads nowhere; what an encoding lacks is written as an escape.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            stream = open(os.devnull, "w", errors="backslashreplace")  # noqa: SIM115, PTH123
+            setattr(sys, name, stream)
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def say(message: str) -> None:
@@ -114,14 +141,14 @@ def _log_interval_s() -> float:
 class _Lines:
     def __init__(self, description: str, total: int | None, unit: str, *, interval_s: float) -> None:
         self._description, self._total, self._unit = description, total, unit
-        self._done, self._note = 0, ""
+        self._done, self._note, self._details = 0, "", NOTHING
         self._start = self._last = time.monotonic()
         self._recent = deque([(self._start, 0)])
         self._interval_s = interval_s
 
-    def advance(self, count: int = 1, *, note: str = "") -> None:
+    def advance(self, count: int = 1, *, note: str = "", details: Mapping[str, str] = NOTHING) -> None:
         self._done += count
-        self._note = note
+        self._note, self._details = note, details or self._details
         self._recent.append((time.monotonic(), self._done))
         while len(self._recent) > _RECENT_COUNT or self._recent[1][0] < self._recent[-1][0] - RECENT_S:
             self._recent.popleft()
@@ -138,11 +165,19 @@ class _Lines:
         if self._total is not None and self._done < self._total and rate > 0:
             line += f", ETA {_clock((self._total - self._done) / rate)}"
         say(f"{line}, {self._note}" if self._note else line)
+        for name, text in self._details.items():
+            detail = _one_line(text)
+            say(f"  {name}: {detail if len(detail) <= _LONGEST_DETAIL else f'{detail[:_LONGEST_DETAIL]}…'}")
 
     def finish(self) -> None:
         elapsed_s = time.monotonic() - self._start
         note = f", {self._note}" if self._note else ""
         say(f"{self._description}: {self._done} {self._unit} in {_clock(elapsed_s)}{note}")
+
+
+def _one_line(text: str) -> str:
+    """Return a text of others in one line, its control characters as escapes."""
+    return visible(" ".join(text.split()))
 
 
 def _clock(seconds: float) -> str:
@@ -155,9 +190,10 @@ def _clock(seconds: float) -> str:
 
 @contextlib.contextmanager
 def _bar(description: str, total: int | None, unit: str) -> Generator[Progress]:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as RichProgress
+    from rich.text import Text
 
     columns = (
         TextColumn("{task.description}"),
@@ -168,12 +204,22 @@ def _bar(description: str, total: int | None, unit: str) -> Generator[Progress]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}", markup=False),
     )
-    with RichProgress(*columns, console=Console(stderr=True)) as rich_progress:
+
+    class WithDetails(RichProgress):
+        details: Mapping[str, str] = NOTHING
+
+        def get_renderables(self) -> Iterable[RenderableType]:
+            yield from super().get_renderables()
+            for name, text in self.details.items():
+                yield Text(f"  {name}: {_one_line(text)}", overflow="ellipsis", no_wrap=True)
+
+    with WithDetails(*columns, console=Console(stderr=True)) as rich_progress:
         task = rich_progress.add_task(description, total=total, note="")
 
         class Bar:
-            def advance(self, count: int = 1, *, note: str = "") -> None:
-                rich_progress.update(task, advance=count, note=note)
+            def advance(self, count: int = 1, *, note: str = "", details: Mapping[str, str] = NOTHING) -> None:
+                rich_progress.details = details or rich_progress.details
+                rich_progress.update(task, advance=count, note=visible(note))
 
         yield Bar()
 

@@ -2,14 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 from gmai_formats.errors import UserError
 from gmai_formats.files import fsync_directory
 
-from gmai_cli.run_lock import RunLock
+from gmai_cli.run_lock import NAME, RunLock
 
 
 def check_new(target: Path) -> None:
@@ -18,6 +18,33 @@ def check_new(target: Path) -> None:
         raise UserError(f"{target}: a file, and what is written is a new folder. Give another one.")
     if target.exists() and any(target.iterdir()):
         raise UserError(f"{target}: not empty. It is written as a whole, into a new folder. Give another one.")
+
+
+_LOGS = (".log", ".out", ".err")
+
+
+def require_own(out: Path, *, command: str, begun: Collection[str]) -> None:
+    """Refuse an output folder that holds something else, before anything is written there.
+
+    Hidden files, locks and logs do not count: `gmai train --out RUN >RUN/today.log` is a new run.
+
+    Args:
+        out: Folder to write to; it may be absent.
+        command: What would write, for the message.
+        begun: Names of which each shows that the command has been at work there.
+
+    Raises:
+        UserError: It holds something, and none of these names.
+    """
+    if not out.is_dir() or any((out / name).exists() for name in begun):
+        return
+    held = sorted(path.name for path in out.iterdir() if not path.name.startswith((".", NAME)))
+    if held := [name for name in held if not name.endswith(_LOGS)]:
+        more = f" and {len(held) - 1} more" if len(held) > 1 else ""
+        raise UserError(
+            f"{out}: holds {held[0]}{more}, and no `{command}` began it. The output folder is new, or that of a run to "
+            "go on with. Give another --out."
+        )
 
 
 @contextmanager

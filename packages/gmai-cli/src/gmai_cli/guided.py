@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 from gmai_formats.errors import UserError
+from gmai_formats.files import require_folder
 
 from gmai_cli.console import say, say_next
-from gmai_cli.demo.run import HELD_OUT, ROOM_MB, from_build_to_report
+from gmai_cli.demo.run import ROOM_MB, from_build_to_report
 from gmai_cli.exit_codes import EXIT_PARTIAL
-from gmai_cli.steps import Step, claim, look_ahead, run_all
+from gmai_cli.steps import Step, StepError, claim, look_ahead, run_all
 
 CARD = "card.yaml"
 LIMIT = 200
@@ -53,9 +54,7 @@ def init(
     on images that it never saw. Each command is printed before it runs, so that you can go on by yourself. The tiny
     model knows no medicine: the report shows that the data can be read and learned from.
     """
-    if not data.is_dir():
-        found = "a file" if data.is_file() else "no such folder"
-        raise UserError(f"{data}: {found}. Give the folder of a dataset.")
+    require_folder(data, "Give the folder of a dataset.")
     data = data.resolve()
     if out.resolve().is_relative_to(data):
         raise UserError(f"--out {out} lies inside {data}, the data. Give an --out outside of it.")
@@ -65,7 +64,10 @@ def init(
     claim(out, record, command="gmai init")
     if not card.exists():
         drafting = Step("a draft of the card", ("data", "recipes", "new", str(data), "--to", CARD), "draft", again=True)
-        run_all([drafting], out, record, command=again)
+        try:
+            run_all([drafting], out, record, command=again)
+        except StepError as error:
+            raise UserError(f"no draft could be made, as said above. Write {card} by hand, then: {again}") from error
     if open_lines := todo_lines(card):
         chinese = [line for line in open_lines if line.endswith("zh: TODO")]
         say(f"\n{card}: {len(open_lines) - len(chinese)} lines want what only you can know:")
@@ -73,29 +75,21 @@ def init(
             if line not in chinese:
                 say(f"  {line}")
         if chinese:
-            say(f"  and {len(chinese)} lines `zh: TODO`, which may be deleted: then there is no Chinese text")
+            lines = "lines" if len(chinese) > 1 else "line"
+            say(f"  and {len(chinese)} {lines} `zh: TODO`, which may be deleted: then there is no Chinese text")
         say(f"\nFill them in (docs/reference/recipes.md says what each field takes), then: {again}")
         raise typer.Exit(EXIT_PARTIAL)
     look_ahead(out, steps(data, limit), room_mb=ROOM_MB, takes=TAKES)
     run_all(steps(data, limit), out, record, command=again)
-    measured = (out / HELD_OUT).is_file()
     for title, place in (
-        ("preview", out / "preview.html"),
-        ("images", out / "build" / "gallery.html"),
-        ("training", out / "runs" / "stage3" / "report.html"),
-        *(
-            (("report", out / "bench/stage3/report.html"), ("on noise", out / "bench/stage3-noise/report.html"))
-            if measured
-            else ()
-        ),
-        ("checkpoint", out / "runs" / "stage3" / "model"),
+        ("preview", "preview.html"),
+        ("images", "build/gallery.html"),
+        ("training", "runs/stage3/report.html"),
+        ("report", "bench/stage3/report.html"),
+        ("on noise", "bench/stage3-noise/report.html"),
+        ("checkpoint", "runs/stage3/model"),
     ):
-        print(f"{title:10} {place}")
-    if not measured:
-        say(
-            "Nothing was measured: the held-out part gives no balanced questions, as with few patients or one label. "
-            "Give more data or labels, or raise split.fractions.held_out in the card, and start again in another --out."
-        )
+        print(f"{title:10} {out / place}")
     say_next("model", "chat", out / "runs/stage3/model", "--image", "IMAGE")
 
 

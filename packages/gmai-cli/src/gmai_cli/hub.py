@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from gmai_formats.errors import UserError
-from gmai_formats.files import write_json
+from gmai_formats.files import require_folder, write_json
 
 from gmai_cli.console import progress, say
 from gmai_cli.hub_calls import RepoType, library, patiently
@@ -218,8 +218,7 @@ def _and_others(names: Sequence[str]) -> str:
 
 def _paths(folder: Path, files: Sequence[str] | None) -> list[str]:
     """Return the paths to push, each a regular file inside the folder."""
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder. Name the folder to push.")
+    require_folder(folder, "Name the folder to push.")
     if files is None:
         every = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
         hidden = [path for path in every if any(part.startswith(".") for part in path.parts)]

@@ -18,6 +18,11 @@ from gmai_cli.console import say
 RepoType = Literal["model", "dataset"]
 _T = TypeVar("_T")
 
+
+class UnreachableError(UserError):
+    """There is no way to the Hub."""
+
+
 TRIES = 6
 """How often a call is made before its failure counts."""
 FIRST_WAIT_S = 1.0
@@ -69,7 +74,7 @@ def discreet(text: str) -> str:
     return re.sub(r"(https?://[^\s?'\"]+)\?[^\s'\"]+", r"\1", text)
 
 
-def patiently(call: Callable[[], _T], *, what: str, where: str) -> _T:
+def patiently(call: Callable[[], _T], *, what: str, where: str, first_contact: bool = False) -> _T:
     """Return what a call of the client returns, trying again after failures that pass.
 
     The call must be one that can be made twice. A 429 waits as long as its Retry-After says, other failures that pass
@@ -79,8 +84,10 @@ def patiently(call: Callable[[], _T], *, what: str, where: str) -> _T:
         call: What to do.
         what: Beginning of the messages, such as `push me/model`.
         where: The repository, for the remedies.
+        first_contact: Whether nothing was asked before: then a Hub that cannot be reached is not waited for.
 
     Raises:
+        UnreachableError: There is no way to the Hub.
         UserError: The Hub refuses, cannot be reached, or still fails after `TRIES` calls; one line, without secrets.
     """
     for number in range(TRIES):
@@ -90,8 +97,11 @@ def patiently(call: Callable[[], _T], *, what: str, where: str) -> _T:
             raise
         except Exception as error:  # the client lets the errors of its HTTP library through, whichever that is
             wait_s = _wait_s(error, number)
-            if wait_s is None or number == TRIES - 1 or wait_s > LONGEST_WAIT_S:
-                raise UserError(f"{what}: {_explain(error, where)}") from None  # its text may hold a token
+            unreachable = _response(error) is None and _is_a(error, "TransportError")
+            last = number == TRIES - 1 or (first_contact and unreachable)
+            if wait_s is None or last or wait_s > LONGEST_WAIT_S:
+                kind = UnreachableError if unreachable else UserError
+                raise kind(f"{what}: {_explain(error, where)}") from None  # its text may hold a token
             say(f"{what}: {_reason(error)}; trying again in {wait_s:.0f} s")
         time.sleep(wait_s)
     raise AssertionError  # the last try returns or raises
@@ -148,35 +158,35 @@ def _reason(error: BaseException) -> str:
 def _explain(error: BaseException, where: str) -> str:
     response = _response(error)
     status: int | None = response.status_code if response is not None else None
-    said = " ".join(str(getattr(error, "server_message", None) or "").split())[:160]
-    said = f" ({discreet(said)})" if said else ""
+    text = " ".join(str(getattr(error, "server_message", None) or "").split())[:160]
+    text = f" ({discreet(text)})" if text else ""
     if _is_a(error, "OfflineModeIsEnabled"):
         return "HF_HUB_OFFLINE is set, so nothing goes to the Hub. Unset it, or run this where there is a network."
     if _is_a(error, "HFValidationError"):
         return f'"{where}" is no repository id. It must read owner/name, of letters, digits, ".", "_" and "-".'
     if _is_a(error, "RevisionNotFoundError"):
-        return f"{where} has no such revision{said}. Name a branch, a tag or a commit that the repository has."
+        return f"{where} has no such revision{text}. Name a branch, a tag or a commit that the repository has."
     if status == 401 and not library().get_token():
-        return f"{where} needs a token and there is none{said}. Run `hf auth login`, or export HF_TOKEN."
+        return f"{where} needs a token and there is none{text}. Run `hf auth login`, or export HF_TOKEN."
     if status == 401:
         return (
-            f"the Hub does not accept the token{said}. Run `hf auth login` with a valid one, or export HF_TOKEN anew."
+            f"the Hub does not accept the token{text}. Run `hf auth login` with a valid one, or export HF_TOKEN anew."
         )
     if status == 403:
         return (
-            f"the token may not do this with {where}{said}. "
+            f"the token may not do this with {where}{text}. "
             f"Use a token with write access to that owner's repositories, or accept the terms on a gated one's page."
         )
     if status == 404:
-        return f"the Hub knows no {where}, or the token may not see it{said}. Check the name and whose token it is."
+        return f"the Hub knows no {where}, or the token may not see it{text}. Check the name and whose token it is."
     if status == 412:
         return f"{where} was changed by somebody else at every try. Run the same command again when they are done."
     if response is not None and status == 429:
         wait_s = _retry_after_s(response.headers)
         when = f"in {wait_s:.0f} s" if wait_s else "later"
-        return f"the Hub asks for fewer requests (429){said}. Run the same command {when}; it goes on where it stopped."
+        return f"the Hub asks for fewer requests (429){text}. Run the same command {when}; it goes on where it stopped."
     if status is not None:
-        return f"the Hub answered {status}{said}. Run the same command again later; it goes on where it stopped."
+        return f"the Hub answered {status}{text}. Run the same command again later; it goes on where it stopped."
     if _is_a(error, "TransportError"):
         return (
             f"the Hub at {library().constants.ENDPOINT} cannot be reached ({_reason(error)}). Check the network, the "

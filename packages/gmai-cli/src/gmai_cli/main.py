@@ -11,7 +11,7 @@ import typer
 from gmai_formats.errors import UserError
 
 from gmai_cli import plugins
-from gmai_cli.console import label_lines, say
+from gmai_cli.console import label_lines, open_streams, say
 from gmai_cli.exit_codes import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, EXIT_USER_ERROR
 
 HELP = """The open toolkit for training your own GMAI-VL.
@@ -108,6 +108,7 @@ def _selected(argv: list[str]) -> str | None:
 
 def main() -> None:
     """Run the command line of this process and exit with its code."""
+    open_streams()
     label_lines()
     try:
         app = build_app(_selected(sys.argv[1:]))

@@ -144,7 +144,7 @@ class RunLock:
     def _wait(self, attempt: Callable[[], str | _Holder], *, patient: bool) -> str:
         """Try until it is clear that another process works here, or none; return how that is known."""
         first: _Holder | None = None
-        told = False
+        is_announced = False
         while isinstance(found := self._explained(attempt), _Holder):
             alive = found.is_here or (first is not None and first.text == found.text and first.beaten < found.beaten)
             if alive and not patient and found.gone() is None:
@@ -153,13 +153,13 @@ class RunLock:
                     f"Wait for it, or choose another --out. If you know that it is gone, remove {self._path}."
                 )
             if first is None or first.text != found.text:
-                first, told = found, False
+                first, is_announced = found, False
                 time.sleep(_WRITTEN_S)
                 continue
-            if not told:
+            if not is_announced:
                 how_long = "its end" if patient else f"a sign of life, or {STALE_S:.0f} s without one"
                 say(f"{self._path} is held by {found}; waiting for {how_long}. If you know that it is gone, remove it.")
-                told = True
+                is_announced = True
             time.sleep(_LOOK_S)
         return found
 
@@ -202,12 +202,15 @@ class RunLock:
         self._text = ""
 
 
+_STOPS = (signal.SIGTERM, signal.SIGUSR1)
+
+
 @contextlib.contextmanager
 def hold(folder: Path, name: str = NAME, *, works_on: Path | None = None) -> Generator[None]:
     """Hold a folder's lock, see `RunLock`, while the block runs.
 
-    SIGTERM, which Slurm sends before it kills, gives the lock back and ends the process at once with `EXIT_REQUEUE`,
-    so that a requeued job can go on elsewhere: for runs that lose nothing by a kill.
+    SIGTERM and SIGUSR1, which Slurm sends before it kills, give the lock back and end the process at once with
+    `EXIT_REQUEUE`, so that a requeued job can go on elsewhere: for runs that lose nothing by a kill.
 
     Raises:
         UserError: See `RunLock.acquire`.
@@ -223,12 +226,12 @@ def hold(folder: Path, name: str = NAME, *, works_on: Path | None = None) -> Gen
 
     lock.acquire()
     in_main_thread = threading.current_thread() is threading.main_thread()  # only there can a signal be handled
-    before = signal.signal(signal.SIGTERM, stop) if in_main_thread else None
+    before = {number: signal.signal(number, stop) for number in _STOPS} if in_main_thread else {}
     try:
         yield
     finally:
-        if in_main_thread:
-            signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         lock.release()
 
 
@@ -244,21 +247,21 @@ def _take(path: Path, text: str) -> str | _Holder:
         holder = _look(path)
         if holder is None:
             continue  # released in between
-        gone = holder.gone()
-        if gone is None:
+        why_dead = holder.gone()
+        if why_dead is None:
             return holder
         # Several processes may see that it is gone. Only the one that holds this second lock, which is named for the
         # lock that was seen, may remove it, and only if it is still that one: a later holder's is never removed.
-        heir = path.with_name(f".{path.name}.{hashlib.sha256(holder.text.encode()).hexdigest()[:16]}")
-        if isinstance(other := _take(heir, text), _Holder):
+        successor = path.with_name(f".{path.name}.{hashlib.sha256(holder.text.encode()).hexdigest()[:16]}")
+        if isinstance(other := _take(successor, text), _Holder):
             return other
         try:
             now = _look(path)
             if now is not None and now.text == holder.text and now.gone() is not None:
                 path.unlink()
-                reason = gone
+                reason = why_dead
         finally:
-            heir.unlink(missing_ok=True)
+            successor.unlink(missing_ok=True)
     return reason
 
 

@@ -3,6 +3,7 @@
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from gmai_formats.state import DamagedError, read_state, write_state
 
 from gmai_cli import plugins
 from gmai_cli.console import say
+from gmai_cli.exit_codes import EXIT_INTERRUPTED, EXIT_REQUEUE
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,17 @@ class Step:
     accepts: tuple[int, ...] = (0,)
     """Exit codes with which the run goes on."""
     needs: str = ""
-    """File that an earlier step may have had no reason to write, relative to the run's; without it this is left out."""
+    """File that an earlier step may have had no reason to write, relative to the run's; without it the run ends."""
+    without: str = ""
+    """What its absence means, and the remedy."""
+
+
+class StepError(UserError):
+    """A command of a guided run ended with a code that it may not end with."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def claim(out: Path, record: Path, *, command: str) -> None:
@@ -94,23 +106,44 @@ def run_all(steps: Sequence[Step], out: Path, record: Path, *, command: str) -> 
         command: What goes on with the run, for messages.
 
     Raises:
-        UserError: A step ended with a code that it may not end with.
+        StepError: A step ended with a code that it may not end with.
+        KeyboardInterrupt: Ctrl-C; the step has ended. `SystemExit` where it has said so itself, and at SIGTERM.
+        UserError: A file that a step needs was not written.
     """
     done = read_done(record)
+    interrupted = stopped = False
+    shown: _Running | None = None
+    beside: list[_Running] = []
+
+    def note(*_: object) -> None:
+        nonlocal interrupted
+        interrupted = True
+
+    def stop(*_: object) -> None:
+        nonlocal stopped
+        stopped = True
+        for running in (*beside, *([shown] if shown else [])):
+            running.terminate()
 
     def finish(running: _Running) -> None:
         seconds = running.finish(command)
         done[running.step.output] = {"command": running.line, "seconds": seconds}
         write_state(record, done)
 
-    beside: list[_Running] = []
+    # Ctrl-C reaches the command that runs, too. That one saves and says so in one line; here it is waited for. SIGTERM
+    # reaches this process alone, and is passed on.
+    before_us = signal.signal(signal.SIGINT, note)
+    before_stop = signal.signal(signal.SIGTERM, stop)
     try:
         for number, step in enumerate(steps, start=1):
+            if interrupted:
+                raise KeyboardInterrupt
+            if stopped:
+                break
             line = shlex.join(("gmai", *step.arguments))
             say(f"\n[{number}/{len(steps)}] {step.title}\n$ {line}")
             if step.needs and not (out / step.needs).exists():
-                say(f"left out: there is no {step.needs}; the step that writes it said why")
-                continue
+                raise UserError(f"{out / step.needs}: not there. {step.without}")
             before = done.get(step.output, {})
             if not step.again and before.get("command") == line and (out / step.output).exists():
                 say(f"done before, in {before['seconds']:.0f} s")
@@ -121,14 +154,29 @@ def run_all(steps: Sequence[Step], out: Path, record: Path, *, command: str) -> 
                 say("runs beside the next steps; what it prints is shown when it has ended")
                 beside.append(_Running(step, line, out, shown=False))
                 continue
-            finish(_Running(step, line, out, shown=True))
+            shown = _Running(step, line, out, shown=True)
+            finish(shown)
             while beside and beside[0].has_ended():
                 finish(beside.pop(0))
         while beside:
             finish(beside.pop(0))
+        if interrupted:
+            raise KeyboardInterrupt
+    except StepError as error:
+        if not interrupted and not stopped:
+            raise
+        if interrupted and error.code == EXIT_INTERRUPTED:  # it has said so
+            raise SystemExit(EXIT_INTERRUPTED) from None
+        if interrupted:
+            raise KeyboardInterrupt from None
     finally:
+        signal.signal(signal.SIGINT, before_us)
+        signal.signal(signal.SIGTERM, before_stop)
         for running in beside:
             running.stop()
+    if stopped:
+        say(f"gmai: stopped. What is finished stays; the same `{command}` goes on.")
+        raise SystemExit(EXIT_REQUEUE)
 
 
 def read_done(record: Path) -> dict[str, Any]:
@@ -170,23 +218,28 @@ class _Running:
         """Wait for the end, show what was printed and return how many seconds it took.
 
         Raises:
-            UserError: The step failed.
+            StepError: It failed.
         """
         code = self._process.wait()
         if self._log:
             say(f"\n{self.step.title}:\n{self._log.read_text('utf-8', errors='replace').rstrip()}")
         if code not in self.step.accepts:
-            raise UserError(
+            raise StepError(
+                code,
                 f"a step ended with code {code}: `{self.line}` in {self._out}. Its own message stands above. The same "
-                f"`{command}` goes on from this step."
+                f"`{command}` goes on from this step.",
             )
         # A step beside others ends unseen; its last line, the report's, tells when.
         ended_s = self._log.stat().st_mtime if self._log else time.time()
         return round(ended_s - self._started_s, 1)
 
-    def stop(self) -> None:
-        """End the process; the same command goes on where it was."""
+    def terminate(self) -> None:
+        """Ask the process to end; the same command goes on where it was."""
         self._process.terminate()
+
+    def stop(self) -> None:
+        """End the process and wait for it."""
+        self.terminate()
         self._process.wait()
 
 

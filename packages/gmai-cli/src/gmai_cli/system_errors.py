@@ -6,6 +6,7 @@ They are the user's world and no bugs, in whatever command and library they come
 import contextlib
 import errno
 import os
+import re
 import shutil
 import socket
 import sys
@@ -46,7 +47,9 @@ _FOUND = {
     errno.ETIMEDOUT: ("no answer in time", f"Check address, network and proxy, {_RESUME}."),
 }
 _SPACE = (errno.ENOSPC, errno.EDQUOT)
-_OUTPUTS = ("--out", "--release", "--cache")
+_OUTPUTS = ("--out", "--to", "--release", "--cache")
+_HIDDEN = re.compile(r"(?<=/)\.([^/]+)\.(?:[^./]+\.tmp|partial)(?=/|$)")
+_FULL_BYTES = 1_000_000
 
 
 def explain(error: BaseException) -> str | None:
@@ -56,6 +59,10 @@ def explain(error: BaseException) -> str | None:
         return lines[0] if all(lines) else None
     if isinstance(error, socket.gaierror):
         return f"the host's name is unknown ({error.strerror}). Correct the address, or check network and proxy."
+    if isinstance(error, MemoryError):
+        found, remedy = _FOUND[errno.ENOMEM]
+        place = next(iter(_of_frames(error.__traceback__)), "")
+        return f"{place}: {found} while this was in work. {remedy}" if place else f"{found}. {remedy}"
     if not isinstance(error, OSError) or error.errno not in _FOUND:
         return None
     found, remedy = _FOUND[error.errno]
@@ -79,36 +86,67 @@ def _place(error: OSError) -> str:
     """Return the path of an error; one of writing has none, so the open files and paths of its frames are looked at."""
     if error.filename is not None:
         names = [error.filename, error.filename2] if error.filename2 is not None else [error.filename]
-        return " ▶ ".join(os.fsdecode(name) if isinstance(name, str | bytes) else str(name) for name in names)
+        return " ▶ ".join(dict.fromkeys(_asked_for(os.fsdecode(name)) for name in names))
     if error.errno not in (*_SPACE, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE, errno.EACCES, errno.EPERM):
         return ""
-    trace, found = error.__traceback__, ""
-    while trace is not None:  # the innermost frame that knows a file, or else a path, is the nearest one
+    if not (known := [*_of_frames(error.__traceback__), *_output()]):
+        return "standard output"
+    named = [*known, str(Path.cwd()), tempfile.gettempdir()]
+    # What a frame knows may be what was read. A disk that is full, or read-only, shows that it is.
+    return _asked_for(next((name for name in named if _bears_out(name, error.errno)), named[0]))
+
+
+def _asked_for(name: str) -> str:
+    """Return the path that the user knows of one under whose hidden name it is written first."""
+    return _HIDDEN.sub(r"\1", name)
+
+
+def _of_frames(trace: TracebackType | None) -> list[str]:
+    """Return the files and paths that the frames of an error know, those of the innermost frame first."""
+    found: list[str] = []
+    while trace is not None:
         values = list(trace.tb_frame.f_locals.values())
         files = [name for value in values if isinstance(name := getattr(value, "name", None), str)]
         paths = [str(value) for value in values if isinstance(value, Path)]
-        found = next((name for name in (*files, *paths) if Path(name).is_absolute()), found)
+        found = [name for name in (*files, *paths) if Path(name).is_absolute() or os.sep in name] + found
         trace = trace.tb_next
-    return found or _output() or tempfile.gettempdir()
+    return found
 
 
-def _output() -> str:
+def _bears_out(name: str, number: int) -> bool:
+    try:
+        state = os.statvfs(_existing(Path(name)))
+    except OSError:
+        return False
+    if number == errno.EROFS:
+        return bool(state.f_flag & os.ST_RDONLY)
+    return number == errno.ENOSPC and (
+        state.f_bavail * state.f_frsize < _FULL_BYTES or (state.f_files > 0 and state.f_favail == 0)
+    )
+
+
+def _existing(path: Path) -> Path:
+    return next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
+
+
+def _output() -> list[str]:
+    """Return what the command line names: its output first, then all that looks like a path."""
     words = sys.argv[1:]
+    outputs: list[str] = []
     for option in _OUTPUTS:
         for number, word in enumerate(words):
             if word.startswith(f"{option}="):
-                return word.partition("=")[2]
+                outputs.append(word.partition("=")[2])
             if word == option and number + 1 < len(words):
-                return words[number + 1]
-    return ""
+                outputs.append(words[number + 1])
+    paths = [word for word in reversed(words) if os.sep in word and not word.startswith("-")]
+    return [*outputs, *paths]
 
 
 def _room(place: str) -> str:
-    folder = Path(place.rpartition(" ▶ ")[2])
-    for each in (folder, *folder.parents):
-        with contextlib.suppress(OSError):
-            usage = shutil.disk_usage(each)
-            return f" ({usage.free / 1e6:,.1f} of {usage.total / 1e6:,.1f} MB are free)"
+    with contextlib.suppress(OSError):
+        usage = shutil.disk_usage(_existing(Path(place.rpartition(" ▶ ")[2])))
+        return f" ({usage.free / 1e6:,.1f} of {usage.total / 1e6:,.1f} MB are free)"
     return ""
 
 

@@ -203,9 +203,11 @@ def from_tasks(tasks: list[dict[str, Any]], *, nodes: int, marker: str, shared: 
         f"gmai-cli {here} everywhere" if not other else f"{here} here, {', '.join(other)} on nodes: use one environment"
     )
     findings.append(Finding("versions", not other, detail))
-    apart = [str(task["met"]) for task in tasks if task["met"]]
-    detail = f"{apart[0]}; open ports 20000–39999 between nodes, or set MASTER_ADDR and MASTER_PORT" if apart else ""
-    findings.append(Finding("ports", not apart, detail or "the tasks reach one another where training meets"))
+    unreached = [str(task["met"]) for task in tasks if task["met"]]
+    detail = (
+        f"{unreached[0]}; open ports 20000–39999 between nodes, or set MASTER_ADDR and MASTER_PORT" if unreached else ""
+    )
+    findings.append(Finding("ports", not unreached, detail or "the tasks reach one another where training meets"))
     deaf = [task for task in tasks if not task.get("signal")]
     detail = "SIGUSR1 reaches every task" if not deaf else f"SIGUSR1 did not reach {len(deaf)} of {len(tasks)} tasks"
     remedy = "" if not deaf else "; start them with srun and keep `B:` out of --signal"

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
 from gmai_formats.slurm_hosts import meeting_place
 
@@ -37,7 +38,10 @@ def main() -> None:
 
 def _meet(rank: int, world: int) -> str:
     """Connect with task 0 where training would, and return what went wrong."""
-    host, port = meeting_place(os.environ)
+    try:
+        host, port = meeting_place(os.environ)
+    except UserError as error:
+        return str(error)
     where = f"{host}:{port}"
     if rank == 0:
         try:

@@ -28,15 +28,22 @@ stop() { # the chain is not complete: say what waits, and how to cancel it
 }
 
 submit() { # set $job; sbatch says "number;cluster" where there are several clusters
-  job=$(sbatch --parsable --kill-on-invalid-dep=yes "$@") || stop "sbatch refused a job. Nothing more is submitted."
+  job=$(sbatch --parsable --kill-on-invalid-dep=yes "$@") || stop "sbatch refused a job. Nothing more is submitted. After a time-out see with squeue whether it is there."
   job=${job%%;*}
   case $job in '' | *[!0-9]*) stop "sbatch gave no job number but '$job'. Nothing more is submitted." ;; esac
   queued+=("$job")
   echo "$job" >>"$out/pipeline.jobs"
 }
 
-# The jobs of an earlier chain of this OUT must have left the queue: two would work on the same files.
+# One chain of an OUT at a time: two would work on the same files. The folder is made by whoever comes first.
 mkdir -p "$out"
+if ! mkdir "$out/pipeline.lock" 2>/dev/null; then
+  [ -d "$out/pipeline.lock" ] || stop "$out cannot be written to. Nothing is submitted."
+  stop "another pipeline.sh submits the chain of $out. Nothing is submitted. If none runs: rmdir $out/pipeline.lock"
+fi
+trap 'rmdir "$out/pipeline.lock"' EXIT
+
+# The jobs of an earlier chain must have left the queue.
 if [ -s "$out/pipeline.jobs" ]; then
   known=$(squeue --noheader --user="$(id -un)" --format=%F) || stop "squeue does not answer, and $out has jobs of an earlier chain."
   while read -r job; do
