@@ -1,7 +1,7 @@
 """Facts of an item that stand in other files: its group in a second table, its split in lists, a table or its path."""
 
 import pytest
-from gmai_data.sources.catalogue import Source, bundled_names, find_recipe
+from gmai_data.sources.cards.catalogue import Source, bundled_names, find_recipe
 from gmai_data.sources.items import Item
 from gmai_data.sources.joined import with_joined_facts
 from gmai_data.sources.listing import list_sources
@@ -20,6 +20,35 @@ def test_a_second_table_names_the_group(toy, tmp_path):
     items = joined(recipe, tmp_path, "pictures/a.jpg", "pictures/b.JPG", "pictures/c.jpg", "pictures/d.jpg")
     assert [group_of(item, recipe) for item in items[:3]] == ["L1", "L1", "pictures/c.jpg"]
     assert items[3].problem == ("no group", "meta.csv has no row of it; without a group it may leak")
+
+
+def test_a_table_with_a_date_in_its_name(toy, tmp_path):
+    (tmp_path / "sheet.2024-05-01.tsv").write_text("file\tcase\na.svs\tc1\n")
+    recipe = toy(split={"group_table": {"table": "sheet.*.tsv", "key": "file", "value": "case"}})
+    assert [group_of(item, recipe) for item in joined(recipe, tmp_path, "x/a.svs")] == ["c1"]
+    (tmp_path / "sheet.2025-01-01.tsv").write_text("file\tcase\na.svs\tc2\n")
+    with pytest.raises(UserError, match=r"reads one table sheet\.\*\.tsv\. Keep one of them"):
+        joined(recipe, tmp_path, "x/a.svs")
+
+
+def test_a_row_may_name_both_eyes_of_a_person(toy, tmp_path):
+    (tmp_path / "pairs.csv").write_text("left;right\na.jpg;b.JPG\nc.png;\n;d.png\n")
+    table = {"table": "pairs.csv", "key": ["left", "right"], "value": "left"}
+    recipe = toy(split={"group_table": table})
+    items = joined(recipe, tmp_path, "IMAGES/a.JPG", "IMAGES/b.jpg", "IMAGES/c.png", "IMAGES/d.png")
+    assert [group_of(item, recipe) for item in items] == ["a.jpg", "a.jpg", "c.png", "IMAGES/d.png"]
+    (tmp_path / "pairs.csv").write_text("left,right\na,b\nc,b\n")
+    with pytest.raises(UserError, match=r'data row 2: b has "a" and "c" in left'):
+        joined(recipe, tmp_path, "b.png")
+
+
+@pytest.mark.parametrize(("listed", "split"), [("7.0", Split.HELD_OUT), ("7", Split.HELD_OUT), ("7.5", None)])
+def test_numbers_that_pandas_wrote_as_floats_name_pictures(toy, tmp_path, listed, split):
+    (tmp_path / "test.csv").write_text(f"id,patient\n{listed},p\n")
+    recipe = toy(split={"official": {"held_out": "test.csv:id"},
+                        "group_table": {"table": "test.csv", "key": "id", "value": "patient"}})  # fmt: skip
+    (item,) = joined(recipe, tmp_path, "pictures/7.png")
+    assert (item.split, item.group, item.problem is None) == (split, "p" if split else "", split is not None)
 
 
 @pytest.mark.parametrize("listed", ["x/a.nii.gz", "a.nii.gz", "a", "a 1"])
@@ -85,6 +114,18 @@ def test_lists_in_texts_and_tables(toy, tmp_path, name, text):
     assert [item.split for item in found] == ["validation", "validation", "train", None]
 
 
+def test_the_parts_of_one_list(toy, tmp_path):
+    (tmp_path / "split.txt").write_text("train set:\na.png\nb 1\n\ntest:\nc.png\n")
+    rule = {"official": {"train": "split.txt:train set", "held_out": "split.txt:test"}}
+    found = joined(toy(split=rule), tmp_path, "a.png", "d/b.png", "c.png", "e.png")
+    assert [item.split for item in found] == ["train", "train", "held_out", None]
+    rule = {"official": {"train": "split.txt:tess"}}
+    with pytest.raises(
+        UserError, match=r'split\.txt: no line "tess:", below which recipe toy reads\. Did you mean "test"'
+    ):
+        joined(toy(split=rule), tmp_path, "a.png")
+
+
 def test_a_column_of_a_list_that_is_not_there(toy, tmp_path):
     (tmp_path / "val.csv").write_text("image,label\na.png,1\n")
     with pytest.raises(UserError, match=r'val\.csv:1: no column "imag", which recipe toy reads\. Did you mean "image"'):
@@ -102,7 +143,7 @@ def test_a_row_that_contradicts_another_is_named(toy, tmp_path):
 def test_every_card_names_its_group_or_why_there_is_none(name):
     recipe = find_recipe(name)
     rule = recipe.split
-    named = any(getattr(recipe.layout, field, None) for field in ("group_column", "group_field"))
+    named = any(getattr(recipe.layout, field, None) for field in ("group_column", "group_field", "group_of_header"))
     of_names = "{patient" in str(recipe.layout) or recipe.layout.kind == "dicom_series"
     assert rule.group_pattern or rule.group_table or named or of_names or rule.no_group, "a group, or a reason"
 

@@ -1,17 +1,15 @@
 """The listing as files of a build: the same items as in memory, written once, and anew when the source changed."""
 
-import dataclasses
 import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from gmai_data.shards import shard_count, shard_of
 from gmai_data.sources import kept_listing
-from gmai_data.sources.catalogue import Source
+from gmai_data.sources.cards.catalogue import Source
 from gmai_data.sources.items import Item
-from gmai_data.sources.kept_listing import decoded, encoded, forget_items, keep_listing
+from gmai_data.sources.kept_listing import forget_items, keep_listing
 from gmai_data.sources.listing import Listing, list_sources
-from gmai_data.vocabulary import Split
 from gmai_formats.errors import UserError
 
 
@@ -36,21 +34,6 @@ def source(tmp_path, toy, put):
 
 def keep(source, tmp_path, limit=None, **settings):
     return keep_listing(source, limit, tmp_path / "out" / ".build", shard_count, shard_of, **settings)
-
-
-@pytest.mark.parametrize(
-    "item",
-    [
-        Item("a.png", ("a.png",)),
-        Item("a", ("a", "b"), "p\n1", Split.HELD_OUT, ("x", "é\u2028"), 3, "part", "{label}", ("s", "t"), ("u",)),
-        Item("k", (), problem=("rule", 'a "detail"\r\n'), set_aside="why", masks=("m",), group_number=7, structures=()),
-    ],
-)
-def test_an_item_is_one_line_and_comes_back(item):
-    line = encoded(item)
-    assert line.count(b"\n") == 1
-    assert decoded(line) == item
-    assert decoded(encoded(dataclasses.replace(item, group_number=0), 5)).group_number == 5
 
 
 def many(count=700):
@@ -110,6 +93,7 @@ def test_it_is_written_anew_when_the_source_changed(source, tmp_path, monkeypatc
     for folder in (root / "x" / "y", beside):
         folder.mkdir(parents=True)
     (root / "link").symlink_to(beside)
+    (root / "circle.png").symlink_to("circle.png")
     (root / "x" / "1.png").touch()
     (root / "table.csv").write_text("a,b\n")
     keep(made, tmp_path)

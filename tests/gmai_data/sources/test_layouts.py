@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from gmai_data.imaging.raster import encode_png
 from gmai_data.ledger import Ledger, SourceError
-from gmai_data.sources.catalogue import find_recipe
+from gmai_data.sources.cards.catalogue import find_recipe
 
 
 def noise(seed=0, shape=(24, 32, 3)):
@@ -178,7 +178,7 @@ def test_dicom_seg_lies_where_the_nifti_mask_lies(tmp_path, phantoms):
     import highdicom as hd
     import pydicom
     from gmai_data.imaging.dicom_series import load_series
-    from gmai_data.sources.volume_files import load_volumes
+    from gmai_data.sources.files.volume_files import load_volumes
 
     case = sorted((phantoms / "phantom-ct").iterdir())[0]
     shutil.copytree(case, tmp_path / case.name)

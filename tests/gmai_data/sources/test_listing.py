@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from gmai_data.imaging.raster import encode_png
 from gmai_data.ledger import Ledger, SourceError
-from gmai_data.sources.catalogue import Source
-from gmai_data.sources.listing import list_sources
+from gmai_data.sources.cards.catalogue import Source
+from gmai_data.sources.listing import list_sources, listed_items
 from gmai_data.sources.reading import read_pictures
 from gmai_formats.errors import UserError
 
@@ -81,3 +81,10 @@ def test_a_root_one_folder_off_is_told_the_folder_that_fits(tmp_path, toy, root,
     other = card.model_copy(update={"labels": {}})
     with pytest.raises(UserError, match=r"finds no files [^\n]*$"):
         list_sources([Source(other, tmp_path / root)], None)
+
+
+def test_a_source_in_which_nothing_is_found_is_a_mistake(tmp_path, toy, monkeypatch):
+    card = toy()
+    monkeypatch.setattr(type(card.layout), "list_items", lambda *_: iter(()))
+    with pytest.raises(UserError, match="recipe toy finds nothing to read"):
+        list(listed_items(Source(card, tmp_path)))

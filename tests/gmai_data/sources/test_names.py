@@ -1,7 +1,15 @@
 """Patterns of names: what they find, what they capture, what they refuse, and what masks make of it."""
 
 import pytest
-from gmai_data.sources.names import NamePattern, find_named, name_pattern, patterns_of, placeholders, require_known
+from gmai_data.sources.names import (
+    Named,
+    NamePattern,
+    find_named,
+    name_pattern,
+    patterns_of,
+    placeholders,
+    require_known,
+)
 from gmai_formats.errors import UserError
 
 
@@ -55,7 +63,7 @@ def test_the_first_pattern_that_finds_a_file_names_it(tmp_path, put):
 def test_files_that_only_the_glob_takes_are_named_in_the_error(tmp_path, put):
     put("x.png")
     with pytest.raises(UserError, match=r"1 files, such as x\.png"):
-        find_named(tmp_path, ("{id:\\d+}.png",), recipe="toy", what="images")
+        list(find_named(tmp_path, ("{id:\\d+}.png",), recipe="toy", what="images"))
 
 
 def test_an_item_has_the_patient_class_and_split_of_its_name(tmp_path, put, toy):
@@ -85,3 +93,13 @@ def test_a_placeholder_that_one_pattern_lacks_is_refused():
     require_known("{case}_{stem}.png", "{case}.png", "{case}/*.png")
     with pytest.raises(ValueError, match="does not capture"):
         require_known("{case}.png", "{case}.png", "*.png")
+
+
+def test_either_ending(tmp_path, put):
+    for name in ("a1.jpg", "a2.PNG", "a3.gif"):
+        put(name)
+    named = find_named(tmp_path, ("a{id}.{jpg,png}",), recipe="toy", what="images")
+    found = [(each.file, dict(each.parts)) for _, each in named]
+    assert found == [("a1.jpg", {"id": "1"}), ("a2.PNG", {"id": "2"})]
+    assert placeholders(Named("a2.PNG", {"id": "2"}), "a{id}.{jpg,png}")["stem"] == "a2"
+    require_known("m/{id}.{png,tif}", "a{id}.{jpg,png}")

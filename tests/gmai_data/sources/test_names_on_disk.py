@@ -9,7 +9,7 @@ from gmai_data.build import BuildSettings, build
 from gmai_data.imaging.raster import encode_png
 from gmai_data.imaging.source_files import on_disk, relative_to, require_data
 from gmai_data.ledger import SourceError, printable
-from gmai_data.sources.catalogue import Source
+from gmai_data.sources.cards.catalogue import Source
 
 
 @pytest.mark.parametrize(

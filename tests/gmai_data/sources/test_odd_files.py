@@ -48,6 +48,8 @@ def test_a_folder_as_a_file_manager_left_it(tmp_path, toy):
 def test_patterns_find_endings_in_either_case(tmp_path, toy):
     for name in ("1.jpg", "2.JPG"):
         put(tmp_path / "images" / name)
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "1.txt").touch()
     card = toy(layout={"kind": "yolo", "images": "images/*.jpg"}, labels={"0": "alpha"})
     assert sorted(read(card, tmp_path)[0]) == ["images/1.jpg", "images/2.JPG"]
 
@@ -223,11 +225,11 @@ def test_what_a_decoder_never_should_raise_is_a_reason(tmp_path, toy, monkeypatc
     def break_down(*_, **__):
         raise IndexError(f"bad index in {tmp_path}/a/1.png")
 
-    monkeypatch.setattr("gmai_data.sources.pictures.load_picture", break_down)
+    monkeypatch.setattr("gmai_data.sources.files.pictures.load_picture", break_down)
     (item,) = toy().layout.list_items(toy(), tmp_path)
     with pytest.raises(SourceError, match=r"reading failed: IndexError: bad index in a/1\.png; gmai-data knows no"):
         list(read_pictures(item, toy(), tmp_path, Ledger()))
     full = OSError(28, "No space left on device")
-    monkeypatch.setattr("gmai_data.sources.pictures.load_picture", lambda *_, **__: (_ for _ in ()).throw(full))
+    monkeypatch.setattr("gmai_data.sources.files.pictures.load_picture", lambda *_, **__: (_ for _ in ()).throw(full))
     with pytest.raises(OSError, match="No space left"):
         list(read_pictures(item, toy(), tmp_path, Ledger()))

@@ -7,7 +7,7 @@ import pytest
 from gmai_data.build import BuildSettings, build
 from gmai_data.imaging.raster import encode_png
 from gmai_data.ledger import Ledger
-from gmai_data.sources.catalogue import Source, resolve
+from gmai_data.sources.cards.catalogue import Source, resolve
 from gmai_formats.errors import UserError
 
 
@@ -210,7 +210,7 @@ def test_out_inside_the_data_is_refused(tmp_path, toy):
 
 
 def test_several_windows_give_several_pictures(tmp_path, phantoms, toy):
-    from gmai_data.sources.catalogue import find_recipe
+    from gmai_data.sources.cards.catalogue import find_recipe
 
     recipe = find_recipe("phantom-ct").model_copy(update={"windows": ("soft_tissue", "lung")})
     items = list(recipe.layout.list_items(recipe, phantoms / "phantom-ct"))

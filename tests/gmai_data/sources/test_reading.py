@@ -47,6 +47,11 @@ def test_where_the_data_lie_is_not_told(raising, tmp_path):
     assert caught.value.file == "a/1.png"
 
 
+def test_a_number_beyond_all_ranges_is_a_reason(raising):
+    with pytest.raises(SourceError, match=r"^number out of range: int too large to convert to float; correct it"):
+        raising(OverflowError("int too large to convert to float"))
+
+
 @pytest.mark.parametrize("error", [SetAside("localizer", "f"), UserError("no library"), MemoryError("full")])
 def test_what_is_no_fault_of_the_file_goes_through(raising, error):
     with pytest.raises(type(error)):

@@ -9,7 +9,7 @@ from gmai_data.build import BuildSettings, build
 from gmai_data.imaging.raster import encode_png
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.publishing.statistics import print_build, print_statistics
-from gmai_data.sources.catalogue import Source
+from gmai_data.sources.cards.catalogue import Source
 from gmai_data.sources.listing import Listing
 from gmai_data.sources.reading import read_pictures
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from gmai_data.sources.folder import Folder
+from gmai_data.sources.files.folder import Folder
 from gmai_data.sources.layouts.arrays import Arrays
 
 LABELS = {"0": "alpha", "1": "beta", "2": "gamma"}

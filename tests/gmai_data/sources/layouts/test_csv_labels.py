@@ -4,7 +4,7 @@ import numpy as np
 import pydicom
 import pytest
 from gmai_data.ledger import Ledger
-from gmai_data.sources.folder import Folder
+from gmai_data.sources.files.folder import Folder
 from gmai_data.sources.layouts.csv_labels import CsvLabels
 from gmai_formats.errors import UserError
 from pydantic import ValidationError
@@ -20,6 +20,8 @@ ONE_HOT = {"kind": "csv_labels", "table": "t.csv", "image_column": "image", "lab
         ({"label_columns": ["a"]}, "give either label_column"),
         ({"encoding": "utf-9"}, 'unknown encoding "utf-9"; give one such as utf-8, cp1252, gb18030'),
         ({"delimiter": "::"}, "at most 1 character"),
+        ({"listed": True, "separator": "|"}, "listed cells are those of label_column"),
+        ({"readers": 2, "marks": {"run_lengths": "rle"}}, "readers of boxes are told apart by"),
         (
             {"label_column": None, "label_columns": ["a"], "marks": {"run_lengths": "rle"}},
             "boxes and masks of a table have their label in label_column",
@@ -261,6 +263,160 @@ def test_a_path_of_several_columns_and_one_of_several_endings(put, read, toy, tm
     assert [reason.split(":")[0] for reason in reasons.values()] == ["file missing", "row without a picture"]
     put("i/s1/a.jpg")
     assert read(card)[1]["i/s1/a.png"].startswith("picture in two folders: i/s1/a.png and i/s1/a.jpg; keep one")
+
+
+def test_a_number_of_a_path_is_filled_up_with_zeros(put, read, toy):
+    put("i/000007_01/012.png")
+    put("t.csv", "patient,study,slice,dx\n7,1,12,a\n")
+    column = "{patient:06d}_{study:02d}/{slice:03d}"
+    card = toy(layout={**LAYOUT, "images": "i", "image_column": column, "image_suffix": ".png"})
+    assert {key: found[0].labels for key, found in read(card)[0].items()} == {"i/000007_01/012.png": ("alpha",)}
+
+
+@pytest.mark.parametrize(("column", "suffix"), [("{id:01d}", ".png"), ("p{id:03d}", ".png"), ("{id:01d}", ".*")])
+def test_numbers_that_pandas_wrote_as_floats_name_pictures_and_patients(put, read, toy, tmp_path, column, suffix):
+    name = "p007" if column.startswith("p") else "7"
+    put(f"i/{name}.png")
+    put("t.csv", "id,dx,patient\n7.0,a,12.0\n")
+    fields = {"images": "i", "image_column": column, "image_suffix": suffix, "group_column": "patient"}
+    card = toy(layout={**LAYOUT, **fields})
+    assert list(read(card)[0]) == [f"i/{name}.png"]
+    assert [item.group for item in card.layout.list_items(card, tmp_path)] == ["12"]
+
+
+@pytest.mark.parametrize("suffix", ["", ".png"])
+def test_a_table_without_a_header_is_refused_until_its_columns_are_named(put, read, toy, suffix):
+    for name in "12":
+        put(f"i/{name}.png")
+    put("t.csv", "".join(f"{name}{'' if suffix else '.png'},{label}\n" for name, label in ("1a", "2b")))
+    fields = {**LAYOUT, "images": "i", "image_suffix": suffix}
+    first = "1" if suffix else "1.png"
+    with pytest.raises(UserError, match=r"the table has no header: its first line names the picture"):
+        read(toy(layout={**fields, "image_column": first, "label_column": "a"}))
+    pictures, _ = read(toy(layout={**fields, "columns": ["image", "dx"], "image_column": "image"}))
+    assert {key: found[0].labels for key, found in pictures.items()} == {
+        "i/1.png": ("alpha",), "i/2.png": ("beta",)
+    }  # fmt: skip
+
+
+def test_a_part_of_a_name_that_the_table_does_not_have(put, read, toy):
+    for name in ("1_p1_R.png", "1_p1_R.txt", "10_p2_R.png", "2_p3_L.png", "2_p3_R.png"):
+        put(f"i/{name}")
+    put("t.csv", "image,dx\n1,a\n10,b\n2,a\n3,a\n")
+    pictures, reasons = read(toy(layout={**LAYOUT, "images": "i", "image_suffix": "_*.png"}))
+    assert {key: found[0].labels for key, found in pictures.items()} == {
+        "i/1_p1_R.png": ("alpha",),
+        "i/10_p2_R.png": ("beta",),
+    }
+    assert reasons["i/2_p3_L.png"].startswith("picture in two folders: i/2_p3_L.png and i/2_p3_R.png")
+    assert reasons["i/3_*.png"].startswith("file missing")
+
+
+def test_a_label_holds_where_enough_readers_saw_it(put, read, toy):
+    for name in "123":
+        put(f"{name}.png")
+    rows = ["1.png,r1,1,0", "1.png,r2,1,1", "1.png,r3,0,0", "2.png,r1,0,1", "3.png,r1,0,0", "3.png,r2,x,0"]
+    put("t.csv", "\n".join(["image,reader,a,b", *rows]))
+    pictures, reasons = read(toy(layout={**ONE_HOT, "readers": 2}))
+    assert {key: (found[0].labels, found[0].uncertain) for key, found in pictures.items()} == {
+        "1.png": (("alpha",), ("beta",)),
+        "2.png": (("beta",), ()),  # one reading: it decides
+    }
+    assert reasons["3.png"].startswith('label cell unreadable: "a: x" is neither')
+
+
+ROW_PER_LABEL = {
+    "kind": "csv_labels", "table": "t.csv", "image_column": "image", "image_suffix": ".png", "label_column": "label",
+    "holds_column": "Label", "parts": {"ID": r"(?P<image>ID_\d+)_(?P<label>[a-z]+)"},
+}  # fmt: skip
+
+
+def test_a_row_for_each_label_of_an_image(put, read, toy):
+    for name in "123":
+        put(f"ID_{name}.png")
+    rows = ["ID_1_a,1", "ID_1_b,0", "ID_1_c,-1", "ID_2_a,0", "ID_2_b,0.0", "ID_3_a,0.5"]
+    put("t.csv", "\n".join(["ID,Label", *rows]))
+    pictures, reasons = read(toy(layout=ROW_PER_LABEL))
+    assert {key: (found[0].labels, found[0].uncertain) for key, found in pictures.items()} == {
+        "ID_1.png": (("alpha",), ("gamma",)),
+        "ID_2.png": ((), ()),
+    }
+    assert reasons["ID_3.png"].startswith('label cell unreadable: data row 6: "0.5" is neither yes, no nor open')
+    put("t.csv", "ID,Label\nID_1_a,1\nID_x,1\n")
+    pictures, reasons = read(toy(layout=ROW_PER_LABEL))
+    assert list(pictures) == ["ID_1.png"]
+    ((_, reason),) = reasons.items()
+    assert "data row 2: ID is 'ID_x', which" in reason
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"parts": {"ID": "(a"}}, r"parts of ID: '\(a' is no regular expression"),
+        ({"parts": {"ID": "a"}}, "parts of ID: 'a' names no part; write one as"),
+        ({"label_column": None, "label_columns": ["a"]}, "holds_column says whether the label of label_column holds"),
+    ],
+)
+def test_parts_and_what_holds_are_checked(fields, words):
+    with pytest.raises(ValidationError, match=words):
+        CsvLabels.model_validate({**ROW_PER_LABEL, **fields})
+
+
+def test_a_part_needs_its_column(put, read, toy):
+    put("t.csv", "Id,Label\nID_1_a,1\n")
+    with pytest.raises(UserError, match=r't\.csv:1: no column "ID", which recipe toy reads\. Known: Id, Label'):
+        read(toy(layout=ROW_PER_LABEL))
+
+
+def test_columns_of_several_readers(put, read, toy):
+    for name in "1234":
+        put(f"{name}.png")
+    put("t.csv", "image,R1:a,R2:a,R3:a,R1:b,R2:b,R3:b\n1.png,1,1,0,0,0,0\n2.png,0,1,0,1,1,1\n3.png,0,0,,0,0,0\n"
+        "4.png,x,0,0,0,0,0\n")  # fmt: skip
+    layout = {**ONE_HOT, "reader_columns": "R{reader}:{label}", "readers": 2}
+    pictures, reasons = read(toy(layout=layout))
+    found = {key: (picture.labels, picture.uncertain) for key, (picture,) in pictures.items()}
+    assert found == {"1.png": (("alpha",), ()), "2.png": (("beta",), ("alpha",)), "3.png": ((), ("alpha",))}
+    assert '"a: x" is neither yes, no nor open' in reasons["4.png"]
+    with pytest.raises(UserError, match="3 columns called as"):
+        read(toy(layout={**layout, "readers": 4}))
+    with pytest.raises(ValidationError, match="reader_columns is how columns of label_columns are called"):
+        CsvLabels.model_validate({**ONE_HOT, "reader_columns": "{label}"})
+
+
+def test_a_row_labels_each_picture_that_its_name_fits(put, read, toy):
+    for name in ("s1/a.png", "s1/b.png", "s2/a.png"):
+        put(name)
+    put("t.csv", "image,dx\ns1,x\ns2,y\n")
+    layout = {**LAYOUT, "image_suffix": "/*.png"}
+    card = toy(layout={**layout, "each": True}, labels={"x": "x", "y": "y"})
+    items = list(card.layout.list_items(card, put("s1/a.png").parents[1]))
+    assert [(item.key, item.group, item.raw_labels) for item in items] == [
+        ("s1/a.png", "row s1", ("x",)), ("s1/b.png", "row s1", ("x",)), ("s2/a.png", "", ("y",)),
+    ]  # fmt: skip
+    assert not read(card)[1]
+    assert "picture in two folders" in read(toy(layout=layout, labels={"x": "x", "y": "y"}))[1]["s1/a.png"]
+
+
+def test_cells_that_are_lists(toy, tmp_path):
+    (tmp_path / "t.csv").write_text("image,dx\na.png,\"['x', ' y ']\"\nb.png,[]\nc.png,x\n")
+    recipe = toy(layout={**LAYOUT, "listed": True}, labels={"x": "x", "y": "y"})
+    items = list(recipe.layout.list_items(recipe, tmp_path))
+    assert [item.raw_labels for item in items[:2]] == [("x", "y"), ()]
+    assert items[2].problem == ("label cell unreadable", 'data row 3: "x" is no list')
+
+
+def test_patients_of_dicom_headers(toy, tmp_path):
+    for name, patient in (("1", "P1"), ("2", "P1"), ("3", "P2")):
+        folder = tmp_path / f"series {name}"
+        series(folder, patient, slices=1)
+        (file,) = folder.iterdir()
+        file.rename(tmp_path / f"{name}.dcm")
+    (tmp_path / "t.csv").write_text("image,dx\n1,a\n2,a\n3,b\n")
+    card = toy(layout={**LAYOUT, "image_suffix": ".dcm", "group_of_header": True})
+    groups = [item.group for item in card.layout.list_items(card, tmp_path)]
+    assert groups[0] == groups[1] != groups[2]
+    assert all(groups)
 
 
 def test_labels_and_patients_in_further_tables(put, read, toy, tmp_path):

@@ -4,8 +4,10 @@ import numpy as np
 import pydicom
 import pytest
 from gmai_data.phantoms.files import write_dicom_series
-from gmai_data.sources.folder import Folder
+from gmai_data.sources.files.folder import Folder, dicom_files
 from gmai_data.sources.layouts.dicom_files import DicomFiles
+
+from ...dicom_objects import write
 
 LAYOUT = {"kind": "dicom", "files": "*.dcm"}
 CARD = {"modality": "CT", "labels_of_every_image": ["b"]}
@@ -90,3 +92,36 @@ def test_what_looks_like_it(put, tmp_path):
     put("a/1.dcm", b"x")
     guess = DicomFiles.recognise(Folder(tmp_path))
     assert (guess.task, guess.layout) == ("2d_classification", {"kind": "dicom", "files": "**/*.dcm"})
+
+
+@pytest.mark.parametrize("start", [132, 0])
+def test_a_file_without_a_preamble_is_read_as_the_whole_one(ct, read, tmp_path, toy, start):
+    ct()
+    card = toy(layout={**LAYOUT, "files": "*"}, **CARD)
+    ((whole,),) = read(card)[0].values()
+    (tmp_path / "IM1").write_bytes((tmp_path / "1.dcm").read_bytes()[start:])
+    (tmp_path / "1.dcm").unlink()
+    (item,) = card.layout.list_items(card, tmp_path)
+    ((picture,),) = read(card)[0].values()
+    assert np.array_equal(picture.pixels, whole.pixels)
+    assert item.group != item.key
+    assert [path.name for path in dicom_files(Folder(tmp_path))] == ["IM1", "000.dcm"]
+
+
+@pytest.mark.parametrize("kind", ["PR", "SR", "KO", "RTPLAN", "RTSTRUCT"])
+def test_objects_that_are_no_images_are_set_aside(ct, read, tmp_path, toy, kind):
+    ct()
+    write(tmp_path / "0.dcm", kind)
+    pictures, reasons = read(toy(layout=LAYOUT, **CARD))
+    assert (list(pictures), reasons) == (["1.dcm"], {"0.dcm": f"no image: {kind}"})
+
+
+def test_an_image_without_its_pixels_is_damaged(ct, read, toy, tmp_path):
+    ct()
+    header = pydicom.dcmread(tmp_path / "1.dcm")
+    del header.PixelData
+    header.save_as(tmp_path / "1.dcm")
+    assert read(toy(layout=LAYOUT, **CARD))[1]["1.dcm"].startswith("DICOM without pixels: SOP class CT Image Storage")
+    header.SOPClassUID, header.FloatPixelData = "1.2.840.10008.5.1.4.1.1.30", b"\0" * 4
+    header.save_as(tmp_path / "1.dcm")
+    assert read(toy(layout=LAYOUT, **CARD))[1]["1.dcm"].startswith("parametric map")

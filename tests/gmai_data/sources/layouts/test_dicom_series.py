@@ -4,8 +4,10 @@ import numpy as np
 import pydicom
 import pytest
 from gmai_data.phantoms.files import write_dicom_series, write_nifti
-from gmai_data.sources.folder import Folder
+from gmai_data.sources.files.folder import Folder
 from gmai_data.sources.layouts.dicom_series import DicomSeries
+
+from ...dicom_objects import write_seg, write_series
 
 LAYOUT = {"kind": "dicom_series", "series": "*/dicom"}
 SEGMENTED = {"modality": "CT", "task": "3d_segmentation", "labels": {"1": "alpha"}}
@@ -84,3 +86,17 @@ def test_what_looks_like_it(case, put, tmp_path):
     assert (guess.layout, guess.task) == ({"kind": "dicom_series", "series": "*/*"}, "3d_classification")
     put("0.dcm", b"x")
     assert DicomSeries.recognise(Folder(tmp_path)) is None, "files at the root are single ones"
+
+
+def test_two_segments_of_one_label_both_count_and_one_that_is_not_named_is_left_open(read, tmp_path, toy):
+    headers = write_series(tmp_path / "c1" / "dicom", 5, shape=(24, 32))
+    masks = np.zeros((5, 24, 32, 2), np.uint8)
+    masks[1:3, 2:8, 2:8, 0] = masks[1:3, 12:20, 20:28, 1] = 1
+    write_seg(tmp_path / "c1" / "mask.dcm", headers, masks, ["lung", "lung"])
+    labels = {"lung": {"en": "lung"}, "rib": {"en": "rib"}}
+    card = toy(layout={**LAYOUT, "mask": "{parent}/mask.dcm"}, **{**SEGMENTED, "labels": labels, "exhaustive": True})
+    pictures, reasons = read(card)
+    assert reasons == {}
+    for picture in pictures["c1/dicom"]:
+        assert [box.xyxy for box in picture.boxes] == [(2, 2, 8, 8), (20, 12, 28, 20)]
+        assert picture.uncertain == ("rib",)

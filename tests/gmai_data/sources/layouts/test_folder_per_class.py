@@ -1,7 +1,7 @@
 """Labels as folders."""
 
 import pytest
-from gmai_data.sources.folder import Folder
+from gmai_data.sources.files.folder import Folder
 from gmai_data.sources.layouts.folder_per_class import FolderPerClass
 from gmai_formats.errors import UserError
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from gmai_data.imaging.raster import encode_png
-from gmai_data.sources.folder import Folder
+from gmai_data.sources.files.folder import Folder
 from gmai_data.sources.layouts.hf_dataset import HubDataset
 from gmai_formats.errors import UserError
 from PIL import Image

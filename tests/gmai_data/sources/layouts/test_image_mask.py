@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from gmai_data.imaging.rules import BoxRule
 from gmai_data.ledger import Ledger
-from gmai_data.sources.folder import Folder
+from gmai_data.sources.files.folder import Folder
 from gmai_data.sources.layouts.image_mask import ImageMask
+from PIL import Image, ImageOps
 
 BASE = {"kind": "image_mask", "images": "i/*.png", "masks": "m/{stem}.png"}
 
@@ -140,3 +142,48 @@ def test_zero_is_a_label_where_the_card_says_so_and_another_value_is_the_backgro
         ("alpha", (6, 4, 11, 9)),
         ("beta", (4, 2, 14, 12)),
     ]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("made_for", ["stored", "shown"])
+def test_a_mask_of_a_picture_that_exif_turns(put, read, toy, pixels, tmp_path, orientation, made_for):
+    mask = np.zeros((24, 32), np.uint8)
+    mask[2:9, 3:19] = 1
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    put("i/1.png")
+    Image.fromarray(pixels()).save(tmp_path / "i/1.png", exif=exif)
+    Image.fromarray(mask).save(tmp_path / "turned.png", exif=exif)
+    as_shown = np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / "turned.png")))
+    put("m/1.png", mask if made_for == "stored" else as_shown)
+    rows, columns = np.nonzero(as_shown)
+    box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+    card = toy(layout=BASE, labels={"1": "alpha"}, task="2d_segmentation")
+    pictures, reasons = read(card)
+    if orientation in (2, 3, 4):  # the sizes are the same either way
+        assert f"turned by EXIF, or not: EXIF orientation {orientation}" in reasons["i/1.png"]
+        pictures, _ = read(card.model_copy(update={"boxes": BoxRule(turned=made_for)}))
+    ((picture,),) = pictures.values()
+    assert [each.xyxy for each in picture.boxes] == [box]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "labels", "ignore"),
+    [("index", {"1": "alpha", "2": "beta"}, ["255"]), ("colour", {"#010101": "alpha", "#020202": "beta"}, ["#ffffff"])],
+)
+def test_where_nobody_looked_nothing_is_absent_or_counted(put, read, toy, encoding, labels, ignore):
+    mask = np.zeros((24, 32), np.uint8)
+    mask[2:10, 3:12], mask[14:20, 14:20] = 1, 255
+    put("i/1.png")
+    put("m/1.png", mask)
+    put("i/2.png")
+    put("m/2.png", np.where(mask == 255, 0, mask))
+    card = toy(layout={**BASE, "encoding": encoding}, labels=labels, ignore=ignore, task="2d_segmentation")
+    (seen,), (whole,) = read(card)[0].values()
+    assert (seen.labels, seen.incomplete, seen.uncertain) == (("alpha",), ("alpha",), ("beta",))
+    assert (whole.labels, whole.incomplete, whole.uncertain) == (("alpha",), (), ())
+
+
+def test_what_is_ignored_is_no_label(toy):
+    with pytest.raises(ValueError, match='ignore: "1" is in labels or background, too'):
+        toy(labels={"1": "alpha"}, ignore=[1])

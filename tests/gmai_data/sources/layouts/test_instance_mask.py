@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from gmai_data.ledger import Ledger
-from gmai_data.sources.folder import Folder
+from gmai_data.sources.files.folder import Folder
 from gmai_data.sources.layouts.instance_mask import InstanceMask
 from pydantic import ValidationError
 

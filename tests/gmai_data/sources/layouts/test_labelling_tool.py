@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from gmai_data.ledger import Ledger
 from gmai_data.phantoms.files import write_video
-from gmai_data.sources.folder import Folder
+from gmai_data.sources.files.folder import Folder
 from gmai_data.sources.layouts.labelling_tool import LabellingTool
 from PIL import Image
 
@@ -206,4 +206,71 @@ def test_what_looks_like_cvat(put, tmp_path):
         "</image></annotations>")  # fmt: skip
     guess = LabellingTool.recognise(Folder(tmp_path))
     assert guess.layout == layout("cvat", annotations="annotations.xml", images="images")
-    assert guess.labels == ["b"]
+    assert guess.labels == ["b", "x"]
+
+
+def test_pictures_of_regions_lie_in_one_of_several_folders(put, read, toy):
+    vertices = "".join(f'<Vertex X="{x}" Y="{y}"/>' for x, y in [(2, 2), (12, 2), (12, 9), (2, 9)])
+    text = f'<Annotations><Annotation Id="1"><Region Type="0">{vertices}</Region></Annotation></Annotations>'
+    for name in ("train/xml/a.xml", "test/b.xml", "test/c.xml"):
+        put(name, text)
+    for name in ("train/pictures/a.png", "test/b.png"):
+        put(name)
+    layout = {"kind": "labelling_tool", "tool": "regions", "annotations": "**/*.xml"}
+    card = toy(layout={**layout, "images": ["{parent}", "{above}/pictures"]}, labels={"1": "alpha"})
+    pictures, reasons = read(card)
+    assert {key: [box.xyxy for box in found[0].boxes] for key, found in pictures.items()} == {
+        "train/xml/a.xml": [(2, 2, 12, 9)],
+        "test/b.xml": [(2, 2, 12, 9)],
+    }
+    assert reasons["test/c.xml"].startswith("file missing")
+
+
+def test_an_export_of_label_studio_finds_uploads_under_their_own_names(put, read, toy, tmp_path):
+    for name in ("img/1.png", "img/0a1b2c3d-2.png", "img/deep/3.png"):
+        put(name)
+
+    def task(image):
+        value = {"x": 3.125, "y": 100 * 2 / 24, "width": 25, "height": 25, "rotation": 0, "rectanglelabels": ["a"]}
+        result = {"type": "rectanglelabels", "original_width": 32, "original_height": 24, "value": value}
+        return {"data": {"image": image}, "annotations": [{"result": [result]}]}
+
+    images = ("/data/upload/4/1b2c3d4e-1.png", "/data/upload/4/0a1b2c3d-2.png", "/data/local-files/?d=all/deep/3.png")
+    put("export.json", json.dumps([task(image) for image in images]))
+    guess = LabellingTool.recognise(Folder(tmp_path))
+    assert (guess.description, guess.labels) == ("annotations of Label Studio", ["a"])
+    assert guess.layout == layout("label_studio", annotations="export.json", images="img")
+    pictures, reasons = read(toy(layout=guess.layout, task="2d_detection"))
+    assert reasons == {}
+    assert list(pictures) == ["img/1.png", "img/0a1b2c3d-2.png", "img/deep/3.png"]
+    assert all(boxes(found[0]) == [("alpha", (1, 2, 9, 8))] for found in pictures.values())
+
+
+DOCUMENTS = {
+    "superannotate": ("annotations/1.png.json", "annotations/*.json", {
+        "metadata": {"name": "1.png", "width": 32, "height": 24},
+        "instances": [{"type": "bbox", "className": "a", "points": {"x1": 3, "y1": 2, "x2": 12, "y2": 10}}],
+    }),
+    "darwin": ("annotations/1.json", "annotations/*.json", {
+        "version": "2.0", "item": {"name": "1.png", "slots": [{"type": "image", "width": 32, "height": 24}]},
+        "annotations": [{"id": "i", "name": "a", "bounding_box": {"x": 3, "y": 2, "w": 9, "h": 8}}],
+    }),
+    "datumaro": ("annotations/train.json", "annotations/train.json", {
+        "categories": {"label": {"labels": [{"name": "a"}]}},
+        "items": [{"id": "1", "image": {"path": "1.png", "size": [24, 32]},
+                   "annotations": [{"type": "bbox", "label_id": 0, "bbox": [3, 2, 9, 8]}]}],
+    }),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("tool", list(DOCUMENTS))
+@pytest.mark.parametrize("place", ["images", "images/train"])
+def test_a_draft_of_other_tools_reads_their_boxes(put, read, toy, tmp_path, tool, place):
+    file, pattern, document = DOCUMENTS[tool]
+    put(f"{place}/1.png")
+    put(file, json.dumps(document))
+    guess = LabellingTool.recognise(Folder(tmp_path))
+    assert guess.layout == {"kind": "labelling_tool", "tool": tool, "annotations": pattern, "images": place}
+    assert guess.labels == ["a"]
+    ((picture,),) = read(toy(layout=dict(guess.layout)))[0].values()
+    assert [(box.label, box.xyxy) for box in picture.boxes] == [("alpha", (3, 2, 12, 10))]

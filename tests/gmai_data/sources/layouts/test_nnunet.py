@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from gmai_data.sources.folder import Folder
+from gmai_data.sources.files.folder import Folder
 from gmai_data.sources.layouts.nnunet import NnUnet
 from gmai_formats.errors import UserError
 
@@ -82,6 +82,50 @@ def test_what_looks_like_it(cases, put, tmp_path):
     assert guess.names == {"1": "x", "3": "y"}
     put("dataset.json", json.dumps({"labels": {"0": "background", "2": "x"}}))
     guess = NnUnet.recognise(Folder(tmp_path))
-    assert (guess.labels, guess.names) == (["2"], {"2": "x"})
+    assert (guess.labels, guess.names) == (["2", "1", "3"], {"2": "x"})
     (tmp_path / "labelsTr").rename(tmp_path / "labels")
     assert NnUnet.recognise(Folder(tmp_path)) is None
+
+
+def test_the_ignore_label_is_where_nobody_looked(cases, put, read, toy, tmp_path):
+    put("dataset.json", json.dumps({"labels": {"background": 0, "alpha": 1, "ignore": 3}}))
+    guess = NnUnet.recognise(Folder(tmp_path))
+    assert (list(guess.labels), guess.card) == (["1"], {"ignore": ["3"]})
+    card = toy(**{**CARD, "labels": {"1": "alpha", "2": "beta"}, "ignore": guess.card["ignore"]})
+    pictures, reasons = read(card)
+    assert reasons == {}
+    only, both = pictures["c1"]  # slice 2 has no such voxel, slice 3 has
+    assert (only.labels, only.incomplete, only.uncertain) == (("alpha",), (), ())
+    assert (both.labels, both.incomplete, both.uncertain) == (("alpha",), ("alpha",), ("beta",))
+
+
+def test_a_slice_of_nothing_but_ignored_voxels_is_left_out(nifti, read, toy):
+    mask = np.zeros((20, 24, 6), np.uint8)
+    mask[4:12, 5:15, 2], mask[4:12, 5:15, 4] = 1, 3
+    nifti("imagesTr/c1.nii.gz", np.random.default_rng(0).integers(-900, 200, mask.shape).astype(np.int16))
+    nifti("labelsTr/c1.nii.gz", mask)
+    card = toy(**{**CARD, "labels": {"1": "alpha"}, "ignore": ["3"]})
+    assert [picture.geometry["slice"] for picture in read(card)[0]["c1"]] == [2]
+
+
+@pytest.mark.parametrize(
+    ("labels", "raws", "note"),
+    [
+        ({"background": 0, "whole": [1, 3], "core": 3}, ["3", "1"], "no name for 1 alone"),
+        ({"background": 0, "alpha": 1, "beta": 3}, ["1", "3"], ""),
+        ({"0": "background", "1": "alpha"}, ["1", "3"], "no name for 3 alone"),
+    ],
+)
+def test_regions_are_named_by_their_parts(cases, put, tmp_path, labels, raws, note):
+    put("dataset.json", json.dumps({"labels": labels}))
+    guess = NnUnet.recognise(Folder(tmp_path))
+    assert list(guess.labels) == raws
+    assert any(note in each for each in guess.notes)
+
+
+def test_folders_of_pictures_are_for_another_layout(put, read, toy, tmp_path):
+    put("imagesTr/1_0000.png")
+    put("labelsTr/1.png")
+    assert NnUnet.recognise(Folder(tmp_path)) is None
+    with pytest.raises(UserError, match=r"none of its files is a volume, such as 1\.png\. .* `image_mask`"):
+        read(toy(**CARD))

@@ -6,7 +6,7 @@ import numpy as np
 import pydicom
 import pytest
 from gmai_data.build import BuildSettings, build
-from gmai_data.sources.catalogue import Source
+from gmai_data.sources.cards.catalogue import Source
 from pydicom.pixels import apply_modality_lut, apply_voi_lut
 
 from ...dicom_objects import AXIAL, SAGITTAL, noise, uid, write, write_lidc, write_seg, write_series, write_structures

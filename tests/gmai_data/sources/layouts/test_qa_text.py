@@ -4,7 +4,7 @@ import json
 
 import pytest
 from gmai_data.ledger import Ledger, SourceError
-from gmai_data.sources.folder import Folder
+from gmai_data.sources.files.folder import Folder
 from gmai_data.sources.layouts.qa_text import QaText, read_turns
 
 TURN = {"question": " What is CT? ", "answer": "It uses X-rays.\n"}
@@ -29,6 +29,20 @@ def test_an_item_per_line_with_its_patient(items):
     assert [(item.key, item.position, item.group) for item in found] == [
         ("q.jsonl/000000", 0, "p1"), ("q.jsonl/000002", 2, ""), ("q.jsonl/000003", 3, "7"), ("q.jsonl/000004", 4, ""),
     ]  # fmt: skip
+
+
+def test_a_line_longer_than_any_text_is_named_and_not_read(items, monkeypatch):
+    monkeypatch.setattr("gmai_data.sources.layouts.qa_text.LONGEST_ENTRY", 200)
+    found = items({"turns": [TURN]}, "x" * 1000, {"turns": [TURN]})
+    assert [item.problem for item in found] == [
+        None, ("text unreadable", "line 2 is longer than 256 MB; it and all behind it are not read"),
+    ]  # fmt: skip
+
+
+def test_separators_of_unicode_end_no_line(items, tmp_path):
+    turn = {"question": "What is\u2028CT?", "answer": "A\x85b\u2029c.", "more": "\x1c"}
+    (item,) = items(json.dumps({"turns": [turn]}, ensure_ascii=False))
+    assert read_turns(item, tmp_path)[1] == [("What is\u2028CT?", "A\x85b\u2029c.")]
 
 
 @pytest.mark.parametrize(("language", "expected"), [({}, "en"), ({"language": "zh"}, "zh"), ({"language": "en"}, "en")])

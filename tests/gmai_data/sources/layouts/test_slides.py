@@ -8,7 +8,7 @@ import numpy as np
 import pydicom
 import pytest
 from gmai_data.ledger import Ledger
-from gmai_data.sources.folder import Folder
+from gmai_data.sources.files.folder import Folder
 from gmai_data.sources.layouts.slides import Slides
 from gmai_data.sources.splits import group_of
 
@@ -249,11 +249,21 @@ def test_what_looks_like_it(put, tmp_path):
     assert guess.layout == {"kind": "slides", "files": "**/{id}.svs", "regions": "xml/{id}.xml"}
 
 
+def test_a_draft_of_slides_with_dots_in_their_names_and_a_table(put, tmp_path):
+    for name in ("1/TCGA-A1-A0SB-01Z-00-DX1.B34C.svs", "2/TCGA-A1-A0SD-01Z-00-DX1.DB17.svs", "3/b.tiff.ndpi"):
+        put(name, b"x")
+    put("t.csv", b"case,slide,subtype\nA0SB,TCGA-A1-A0SB-01Z-00-DX1.B34C,IDC\nA0SD,TCGA-A1-A0SD-01Z-00-DX1.DB17,ILC\n")
+    guess = Slides.recognise(Folder(tmp_path))
+    assert guess.layout["files"] == ["**/{id}.ndpi", "**/{id}.svs"]
+    assert guess.layout["label_table"] == {"table": "t.csv", "key": "slide", "value": "subtype"}
+    assert guess.labels == ["IDC", "ILC"]
+
+
 MEASURE = """
 import resource, sys
 from pathlib import Path
 from gmai_data.ledger import Ledger
-from gmai_data.sources.recipe import Recipe
+from gmai_data.sources.cards.recipe import Recipe
 import json
 card = Recipe.model_validate(json.loads(sys.argv[2]))
 root = Path(sys.argv[1])

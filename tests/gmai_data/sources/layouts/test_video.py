@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from gmai_data.phantoms.files import write_video
-from gmai_data.sources.folder import Folder
+from gmai_data.sources.files.folder import Folder
+from gmai_data.sources.files.video_frames import COMPLETE_SHARE, sampled_frames
 from gmai_data.sources.layouts.video import Video
-from gmai_data.sources.video_frames import COMPLETE_SHARE, sampled_frames
 from pydantic import ValidationError
 
 LAYOUT = {"kind": "video", "files": "v/*.avi"}
@@ -90,8 +90,11 @@ def test_what_looks_like_it(video, put, tmp_path):
     assert Video.recognise(Folder(tmp_path)) is None
     video()
     guess = Video.recognise(Folder(tmp_path))
+    assert guess.layout == {"kind": "video", "files": "**/*.avi", "label_folder": "TODO"}
+    video(name="w/two.avi")
+    guess = Video.recognise(Folder(tmp_path))
     assert guess.layout == {"kind": "video", "files": "**/*.avi", "label_folder": True}
-    assert guess.labels == ["v"]
+    assert guess.labels == ["v", "w"]
     put("t.csv", "name,frame,dx\none,0,a\none,5,b\n")
     guess = Video.recognise(Folder(tmp_path))
     assert guess.layout == {
@@ -99,6 +102,14 @@ def test_what_looks_like_it(video, put, tmp_path):
         "label_column": "dx",
     }  # fmt: skip
     assert guess.labels == ["a", "b"]
+
+
+def test_measures_of_a_video_are_no_labels(video, put, tmp_path):
+    video()  # the columns of EchoNet-Dynamic (https://echonet.github.io/dynamic/)
+    put("FileList.csv", "FileName,EF,FrameHeight,NumberOfFrames,Split\none,78.4,112,174,VAL\none,59.1,112,215,TRAIN\n")
+    guess = Video.recognise(Folder(tmp_path))
+    assert guess.layout["label_column"] == "TODO"
+    assert "frame_column" not in guess.layout
 
 
 @pytest.mark.parametrize(("encoding", "setting"), [("cp1252", {"encoding": "cp1252"}), ("utf-16", {})])

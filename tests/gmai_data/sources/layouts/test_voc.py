@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from gmai_data.imaging.raster import encode_png
 from gmai_data.ledger import Ledger, SourceError
+from gmai_data.sources.files.folder import Folder
+from gmai_data.sources.layouts.voc import Voc
 from gmai_data.sources.reading import read_pictures
 
 SIZE = "<size><width>{}</width><height>{}</height></size>"
@@ -60,3 +62,68 @@ def test_boxes_that_cannot_be_used(voc):
     assert len(picture.boxes) == 1
     rules = [entry["reason"].split(":")[0] for entry in ledger.quarantine]
     assert rules == ["degenerate box", "box outside the image", "box unreadable"]
+
+
+def annotated(path, *objects, encoding="utf-8", more=""):
+    """Write a picture and its XML file in the same folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(len(path.name)).integers(0, 255, (24, 32, 3), dtype=np.uint8)
+    path.with_suffix(".png").write_bytes(encode_png(pixels))
+    text = f'<?xml version="1.0" encoding="{encoding}"?><annotation>{more}{"".join(objects)}</annotation>'
+    path.with_suffix(".xml").write_bytes(text.encode(encoding))
+
+
+def test_folders_of_splits_that_hold_pictures_and_annotations(tmp_path, toy):
+    for name in ("train/1", "train/2", "valid/1", "test/3"):
+        annotated(tmp_path / name, thing(11, 5, 18, 10))
+    guess = Voc.recognise(Folder(tmp_path))
+    assert dict(guess.layout) == {"kind": "voc", "annotations": "*", "images": "{parent}"}
+    card = toy(layout=dict(guess.layout), task="2d_detection")
+    items = list(card.layout.list_items(card, tmp_path))
+    assert [(item.key, item.split) for item in items] == [
+        ("test/3", "held_out"), ("train/1", "train"), ("train/2", "train"), ("valid/1", "validation"),
+    ]  # fmt: skip
+    (picture,) = read_pictures(items[3], card, tmp_path, Ledger())
+    assert [box.xyxy for box in picture.boxes] == [(10, 4, 18, 10)]
+    assert picture.more_files == ("valid/1.png",)
+
+
+def test_folders_of_annotations_beside_those_of_pictures(tmp_path):
+    for name in ("a/Annotations/1", "b/Annotations/2"):
+        annotated(tmp_path / name, thing(11, 5, 18, 10))
+        image = (tmp_path / name).with_suffix(".png")
+        (image.parent.parent / "JPEGImages").mkdir()
+        image.rename(image.parent.parent / "JPEGImages" / image.name)
+    guess = Voc.recognise(Folder(tmp_path))
+    assert dict(guess.layout) == {"kind": "voc", "annotations": "*/Annotations", "images": "{above}/JPEGImages"}
+
+
+def test_annotations_at_several_depths_are_left_to_the_user(tmp_path):
+    for name in ("a/1", "2"):
+        annotated(tmp_path / name, thing(11, 5, 18, 10))
+    guess = Voc.recognise(Folder(tmp_path))
+    assert (guess.layout["annotations"], guess.layout["images"]) == ("TODO", "TODO")
+    assert guess.notes == ("annotations: XML files lie in ., a",)
+
+
+def test_only_names_of_objects_are_labels(tmp_path):
+    part = "<part><name>head</name></part>"
+    owner = "<owner><name>Some One</name></owner>"
+    annotated(tmp_path / "1", thing(11, 5, 18, 10, "benign &amp; small", part), more=owner)
+    assert Voc.recognise(Folder(tmp_path)).labels == ["benign & small"]
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "big5", "shift_jis", "utf-16", "windows-1252", "utf-8"])
+def test_the_declared_encoding_is_read(tmp_path, encoding):
+    name = "é" if encoding == "windows-1252" else "中"
+    annotated(tmp_path / "1", thing(11, 5, 18, 10, name), encoding=encoding)
+    assert Voc.recognise(Folder(tmp_path)).labels == [name]
+
+
+def test_two_pictures_of_one_annotation_are_not_chosen_between(tmp_path, toy):
+    annotated(tmp_path / "x" / "1", thing(11, 5, 18, 10), more="<filename>old.bmp</filename>")
+    (tmp_path / "x" / "1.jpg").write_bytes((tmp_path / "x" / "1.png").read_bytes())
+    card = toy(layout={"kind": "voc", "annotations": "x", "images": "x"}, task="2d_detection")
+    (item,) = card.layout.list_items(card, tmp_path)
+    with pytest.raises(SourceError, match=r"x/1.jpg and x/1.png; it names old.bmp"):
+        list(read_pictures(item, card, tmp_path, Ledger()))

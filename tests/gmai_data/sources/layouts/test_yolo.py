@@ -2,8 +2,9 @@
 
 import pytest
 from gmai_data.ledger import Ledger
-from gmai_data.sources.folder import Folder
+from gmai_data.sources.files.folder import Folder
 from gmai_data.sources.layouts.yolo import Yolo
+from gmai_formats.errors import UserError
 
 LAYOUT = {"kind": "yolo", "images": "images/*.png"}
 LABELS = {"0": "alpha", "1": "beta"}
@@ -24,6 +25,13 @@ def test_a_box_or_polygon(put, read, toy, line, box):
     ((picture,),) = read(toy(layout=LAYOUT, labels=LABELS))[0].values()
     assert [(each.label, each.xyxy) for each in picture.boxes] == [("alpha", box)]
     assert picture.geometry["box_origin"] == "yolo"
+
+
+def test_a_byte_order_mark_is_no_part_of_the_class(put, read, toy):
+    put("images/1.png")
+    put("labels/1.txt", b"\xef\xbb\xbf0 0.5 0.5 0.25 0.5\r\n1 0.5 0.5 1 1\r\n")
+    ((picture,),) = read(toy(layout=LAYOUT, labels=LABELS))[0].values()
+    assert [each.label for each in picture.boxes] == ["alpha", "beta"]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +69,9 @@ def test_no_file_or_an_empty_one_marks_nothing_and_an_unknown_class_is_an_error(
 
 def test_splits_and_label_files_by_the_folders(put, tmp_path, toy):
     put("images/train/1.png")
+    put("labels/train/1.txt")
     put("val/images/2.png")
+    put("val/labels/2.txt")
     layout = {**LAYOUT, "images": "images/*/*.png", "labels": "labels/{parent}/{stem}.txt"}
     card = toy(layout=layout, labels=LABELS)
     (item,) = card.layout.list_items(card, tmp_path)
@@ -69,6 +79,24 @@ def test_splits_and_label_files_by_the_folders(put, tmp_path, toy):
     card = toy(layout={**LAYOUT, "images": "*/images/*.png", "labels": "{above}/labels/{stem}.txt"}, labels=LABELS)
     (item,) = card.layout.list_items(card, tmp_path)
     assert (item.files, item.split) == (("val/images/2.png", "val/labels/2.txt"), "validation")
+
+
+def test_of_several_places_of_labels_the_first_that_is_there_counts(put, tmp_path, toy):
+    put("train/set1/1.png")
+    put("train/set1/1.txt")
+    put("test/2.png")
+    put("test_labels/2.txt")
+    put("test/3.png")
+    places = ["{above}/{parent}/{stem}.txt", "{parent}_labels/{stem}.txt"]
+    card = toy(layout={**LAYOUT, "images": "**/*.png", "labels": places}, labels=LABELS)
+    assert [(item.files, item.split) for item in card.layout.list_items(card, tmp_path)] == [
+        (("test/2.png", "test_labels/2.txt"), "held_out"),
+        (("test/3.png", "./test/3.txt"), "held_out"),
+        (("train/set1/1.png", "train/set1/1.txt"), "train"),
+    ]
+    card = toy(layout={**LAYOUT, "images": "**/*.png", "labels": ["a/{stem}.txt", "b/{stem}.txt"]}, labels=LABELS)
+    with pytest.raises(UserError, match=r"finds no label file at all; it looks for `a/\{stem\}.txt`, `b/\{stem\}.txt`"):
+        list(card.layout.list_items(card, tmp_path))
 
 
 def test_what_looks_like_it(put, tmp_path):
@@ -81,3 +109,54 @@ def test_what_looks_like_it(put, tmp_path):
     assert (guess.task, guess.labels) == ("2d_detection", ["2", "10"])
     put("labels/train/1.txt", "a report\n")
     assert Yolo.recognise(Folder(tmp_path)) is None
+
+
+def test_label_files_that_are_nowhere_do_not_say_that_nothing_is_there(put, toy, tmp_path):
+    put("images/1.png")
+    put("labels/1.txt", "0 0.5 0.5 0.25 0.5\n")
+    card = toy(layout={**LAYOUT, "labels": "label/{stem}.txt"}, labels=LABELS)
+    with pytest.raises(UserError, match=r"finds no label file at all; it looks for `label/\{stem\}.txt`"):
+        list(card.layout.list_items(card, tmp_path))
+
+
+@pytest.mark.parametrize("shape", [[2, 2], [1, 4]])
+def test_keypoints_are_no_polygon(put, read, toy, tmp_path, shape):
+    put("images/1.png")
+    put("labels/1.txt", "0 0.5 0.5 0.25 0.5 0.1 0.1 0.9 0.9\n1 0.5 0.5 0.25 0.5\n")
+    put("data.yaml", f"names: [alpha, beta]\nkpt_shape: {shape}\n")
+    layout = dict(Yolo.recognise(Folder(tmp_path)).layout)
+    assert layout["keypoint_numbers"] == 4
+    ledger = Ledger()
+    ((picture,),) = read(toy(layout=layout, labels=LABELS), ledger)[0].values()
+    assert [(box.label, box.xyxy) for box in picture.boxes] == [("alpha", (12, 6, 20, 18))]
+    assert [entry["reason"] for entry in ledger.quarantine] == [
+        "box unreadable: line 2 has 4 numbers; a box and 4 of keypoints are 8"
+    ]
+
+
+def test_a_class_written_as_a_float_is_its_number(put, read, toy):
+    put("images/1.png")
+    put("labels/1.txt", "1.0 0.5 0.5 0.25 0.5\n0.000000 0.5 0.5 0.25 0.5\n")
+    ((picture,),) = read(toy(layout=LAYOUT, labels=LABELS))[0].values()
+    assert [box.label for box in picture.boxes] == ["beta", "alpha"]
+
+
+def test_pictures_of_several_endings_are_all_listed(put, toy, tmp_path):
+    for name in ("1.jpg", "2.PNG", "3.jpeg"):
+        put(f"images/{name}")
+        put(f"labels/{name[0]}.txt", "0 0.5 0.5 0.25 0.5\n")
+    layout = dict(Yolo.recognise(Folder(tmp_path)).layout)
+    assert layout["images"] == "images/*.{jpeg,jpg,png}"
+    card = toy(layout=layout, labels=LABELS)
+    assert [item.key for item in card.layout.list_items(card, tmp_path)] == [
+        "images/1.jpg",
+        "images/2.PNG",
+        "images/3.jpeg",
+    ]
+
+
+def test_darknets_names_of_classes(put, tmp_path):
+    put("obj_train_data/1.jpg")
+    put("obj_train_data/1.txt", "0 0.5 0.5 0.25 0.5\n")
+    put("obj.names", "cell\n")
+    assert Yolo.recognise(Folder(tmp_path)).names == {"0": "cell"}

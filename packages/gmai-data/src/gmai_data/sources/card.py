@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any, Literal, Self, cast
 
 from gmai_formats.errors import did_you_mean
@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from gmai_data.imaging.rules import BoxRule, Deidentification, SliceRule, ValueRule
+from gmai_data.sources.patterns import pattern_of
 from gmai_data.vocabulary import ClinicalTask, Department, Modality, Split, Task
 
 _ALONE = ("no finding", "no findings", "normal", "healthy")
@@ -51,7 +52,7 @@ def _one_group(field: str, pattern: str | None) -> str | None:
     if pattern is None:
         return None
     try:
-        groups = re.compile(pattern).groups
+        groups = pattern_of(pattern).groups
     except re.error as error:
         raise ValueError(f"{field} {pattern!r} is no regular expression: {error}") from error
     if groups != 1:
@@ -70,9 +71,10 @@ class JoinedColumn(_Part):
     """A column of a table beside the pictures, with a row per picture, case or patient."""
 
     table: str
-    """The table, CSV, TSV or XLSX, below the root."""
-    key: str
-    """Column that names the item: by its path, file name or stem, or by what `of` finds in its path."""
+    """The table, CSV, TSV or XLSX, below the root; a pattern such as `sheet.*.tsv` finds the one that fits it."""
+    key: str | tuple[str, ...]
+    """Column that names the item: by its path, file name or stem, or by what `of` finds in its path. Several columns,
+    such as `[left, right]`, each name an item of the row."""
     value: str
     """Column that is read."""
     of: str | None = None
@@ -85,6 +87,11 @@ class JoinedColumn(_Part):
     @classmethod
     def _one_group(cls, value: str | None) -> str | None:
         return _one_group("of", value)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Return the columns that name items."""
+        return (self.key,) if isinstance(self.key, str) else self.key
 
 
 class SplitRule(_Part):
@@ -103,7 +110,7 @@ class SplitRule(_Part):
     official: dict[Split, str | tuple[str, ...]] = Field(default_factory=dict[Split, str | tuple[str, ...]])
     """Split ▶ list file of the publisher, or several, with a path, file name, stem or group (patient) per line; below
     the layout's `lists`, or the root. Of a table (CSV, TSV, XLSX) the first column, or the one that is named:
-    `val.csv:image_id`."""
+    `val.csv:image_id`. Of a text in parts with headings (`train:`) the one that is named: `split.txt:train`."""
     table: JoinedColumn | None = None
     """Column of a table that names the publisher's split; its values are mapped by `names`."""
     pattern: str | None = None
@@ -165,6 +172,9 @@ class Card(_Part):
     """Raw label ▶ other names, by which a written text may call it, too."""
     background: frozenset[str] = frozenset({"0"})
     """Raw labels of a mask that mean nothing is there."""
+    ignore: tuple[str, ...] = ()
+    """Raw labels of a mask for where nobody looked, such as nnU-Net's `ignore` or the 255 of VOC: in a picture
+    with such pixels nothing is called absent, and no objects are counted. A slice that has nothing else is left out."""
     label_noun: Name = Name(en="structure", zh="结构")
     """What one label is, as it stands in a question: "Which {label_noun} does this image show?"."""
     alone: tuple[str, ...] = ()
@@ -208,6 +218,11 @@ class Card(_Part):
             }
         return {**card, **named} if named else cast(Any, value)
 
+    @field_validator("ignore", mode="before")
+    @classmethod
+    def _ignored_are_text(cls, value: Any) -> Any:
+        return [str(raw) for raw in cast(list[Any], value)] if isinstance(value, list) else value
+
     @field_validator("verified", mode="before")
     @classmethod
     def _grade_of_older_cards(cls, value: Any) -> Any:
@@ -231,6 +246,8 @@ class Card(_Part):
 
     @model_validator(mode="after")
     def _labels_known(self) -> Self:
+        if both := [raw for raw in self.ignore if raw in self.labels or raw in self.background]:
+            raise ValueError(f'ignore: "{both[0]}" is in labels or background, too; keep one of them')
         within = (*self.within, *(raw for around in self.within.values() for raw in around))
         named = {
             "labels_of_every_image": self.labels_of_every_image,
@@ -273,6 +290,13 @@ class Card(_Part):
             if other is not None:
                 return f'"{label}" and "{other}"'
         return None
+
+    def labels_beside(self, raws: Collection[str]) -> tuple[str, ...]:
+        """Return the raw labels whose names are not those of others, which were looked at."""
+        looked_at = {self.labels[raw].en for raw in raws if raw in self.labels}
+        return tuple(
+            raw for raw, name in self.labels.items() if name.en not in looked_at and raw not in self.background
+        )
 
     def is_alone(self, raw: str) -> bool:
         """Return whether a raw label excludes all others, as `No Finding` does."""

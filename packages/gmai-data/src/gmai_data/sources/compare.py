@@ -9,14 +9,14 @@ from gmai_cli.console import say_next
 from gmai_formats.errors import UserError
 from gmai_formats.files import sha256_file
 
-from gmai_data.imaging.source_files import is_listed, relative_to
-from gmai_data.ledger import Ledger, SetAside, SourceError
+from gmai_data.imaging.file_tree import files_below
+from gmai_data.ledger import Ledger, SetAside, SourceError, printable
 from gmai_data.seeded import hash_fraction
-from gmai_data.sources.catalogue import find_recipe, resolve
+from gmai_data.sources.cards.catalogue import find_recipe, resolve
+from gmai_data.sources.cards.recipe import Recipe
 from gmai_data.sources.items import Item
 from gmai_data.sources.listing import list_sources
 from gmai_data.sources.reading import read_pictures
-from gmai_data.sources.recipe import Recipe
 from gmai_data.sources.splits import group_of, split_of
 from gmai_data.vocabulary import Task
 
@@ -45,7 +45,7 @@ def check_against_folder(name: str, root: Path | None) -> None:
         return
     (listing,) = list_sources(resolve([f"{name}={root}"], None), None)
     whole = _whole_items(recipe, root, listing.items)
-    _tell_unused(recipe, root, listing.items)
+    _report_unused(recipe, root, listing.items)
     problems = _count_problems(recipe, root, listing.used, len(listing.items) - len(whole))
     problems += _label_problems(recipe, listing.items)
     problems += _group_problems(recipe, listing.items)
@@ -70,34 +70,31 @@ def _whole_items(recipe: Recipe, root: Path, items: Sequence[Item]) -> list[Item
     missing = sorted(file for file, found in there.items() if not found)
     whole = [item for item in items if all(there[file] for file in item.files)]
     if missing:
-        told = f"{len(missing)} files that {recipe.name} names are not there:{_lines(missing)}"
+        message = f"{len(missing)} files that {recipe.name} names are not there:{_lines(missing)}"
         if not whole:
-            raise UserError(f"{root}: {told}")
-        print(f"{root}: {told}\n{len(items) - len(whole)} of {len(items)} items lack a file: a partial copy?")
+            raise UserError(f"{root}: {message}")
+        print(f"{root}: {message}\n{len(items) - len(whole)} of {len(items)} items lack a file: a partial copy?")
     for file, digest in recipe.checksums.items():
         if not (root / file).is_file() or sha256_file(root / file) != digest:
             raise UserError(f"{root / file}: missing, or not the published file ({digest[:12]}…). Download it again.")
     return whole
 
 
-def _tell_unused(recipe: Recipe, root: Path, items: Sequence[Item]) -> None:
+def _report_unused(recipe: Recipe, root: Path, items: Sequence[Item]) -> None:
     """Print how many files of the folder no item names, by their endings: what a pattern passes over is seen here."""
     named = {file for item in items for file in item.files}
     folders = {file for file in named if (root / file).is_dir()}
     unused: dict[str, list[str]] = {}
-    for path in sorted(root.rglob("*")):
-        file = relative_to(root, path)
-        if (
-            file in named
-            or not is_listed(path, root)
-            or any(str(above) in folders for above in PurePosixPath(file).parents)
-        ):
+    for name in files_below(str(root), str(root)):
+        file = printable(name)
+        path = PurePosixPath(file)
+        if file in named or any(str(above) in folders for above in path.parents):
             continue
         ending = "".join(path.suffixes[-2:]) if path.name.endswith(".nii.gz") else path.suffix
         unused.setdefault(ending.lower() or "no ending", []).append(file)
-    told = [f"{len(files)} {ending}, such as {files[0]}" for ending, files in sorted(unused.items())]
-    if told:
-        print(f"{recipe.name}: files that are no item's own (tables, parts that are not used):{_lines(told)}")
+    kinds = [f"{len(files)} {ending}, such as {files[0]}" for ending, files in sorted(unused.items())]
+    if kinds:
+        print(f"{recipe.name}: files that are no item's own (tables, parts that are not used):{_lines(kinds)}")
 
 
 def _count_problems(recipe: Recipe, root: Path, found: int, incomplete: int) -> list[str]:
@@ -139,7 +136,8 @@ def _group_problems(recipe: Recipe, items: Sequence[Item]) -> list[str]:
     elif count < len(items) - len(missed):
         print(f"{recipe.name}: {count} groups by the {'second table' if rule.group_table else 'layout'}.")
     else:
-        print(f"{recipe.name}: every item is a group of its own{': ' + rule.no_group if rule.no_group else ''}.")
+        why = f": {rule.no_group.rstrip('.')}" if rule.no_group else ""
+        print(f"{recipe.name}: every item is a group of its own{why}.")
     if not missed:
         return []
     return [
@@ -167,8 +165,8 @@ def _split_problems(recipe: Recipe, items: Sequence[Item]) -> list[str]:
             continue
         found[split] += 1
         sides.setdefault(item.group_number, set()).add(split)
-    told = ", ".join(f"{split} {count}" for split, count in found.items())
-    print(f"{recipe.name}: {told or 'no item is in a split'}.")
+    counts = ", ".join(f"{split} {count}" for split, count in found.items())
+    print(f"{recipe.name}: {counts or 'no item is in a split'}.")
     divided = sum(len(splits) > 1 for splits in sides.values())
     problems = [
         f"{len(keys)} items would be quarantined: {reason}:{_lines(keys)}" for reason, keys in sorted(missed.items())
@@ -199,10 +197,10 @@ def _try_items(recipe: Recipe, root: Path, items: Sequence[Item]) -> list[str]:
             problems.append(f"{problem.file}: {problem}")
         except SetAside as reason:
             print(f"{item.key}: set aside: {reason.rule}")
-    told = ", ".join(f"{label} {count}" for label, count in labels.most_common(_SHOWN))
+    counts = ", ".join(f"{label} {count}" for label, count in labels.most_common(_SHOWN))
     tried = "1 item" if len(chosen) == 1 else f"{len(chosen)} items"
     images = "1 image" if pictures == 1 else f"{pictures} images"
-    print(f"{recipe.name}: read {tried}, {images}: {told or 'without labels'}.")
+    print(f"{recipe.name}: read {tried}, {images}: {counts or 'without labels'}.")
     return problems
 
 

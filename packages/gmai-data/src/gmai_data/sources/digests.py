@@ -37,7 +37,7 @@ def state_of(root: Path, file: str) -> str:
             return f"{about.st_size} {about.st_mtime_ns}"
         with os.scandir(path) as entries:
             found = sorted((entry.name, entry.stat()) for entry in entries if entry.is_file())
-    except OSError:
+    except (OSError, ValueError):  # a name that no file can have
         return ""
     lines = "".join(f"{name}\0{about.st_size} {about.st_mtime_ns}\n" for name, about in found)
     return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy.typing as npt
 from gmai_formats.errors import did_you_mean
@@ -15,13 +15,12 @@ from gmai_data.sources.card import Card
 from gmai_data.vocabulary import Split
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """One thing of a source that is read as a whole: an image file, a case, a DICOM series, a text.
 
     `key` is unique in the source and stable (its path); `group` is the patient, study or case that a split must not
     divide, or empty where the key itself is the group; `split` is the publisher's own, where there is one.
-    """
+    """  # a named tuple: of ten million items, making them is a large part of a listing
 
     key: str
     files: tuple[str, ...]
@@ -116,6 +115,8 @@ class BoxCounter:
         self._present: dict[str, None] = {}
         self._incomplete: set[str] = set()
         self._boxes: list[Box] = []
+        self.has_ignored = False
+        """Whether a part of the picture is none that was looked at."""
         self.masks: list[npt.NDArray[Any]] = []
         """What was looked at, for `Picture.masks`."""
 
@@ -131,8 +132,13 @@ class BoxCounter:
 
     @property
     def incomplete(self) -> tuple[str, ...]:
-        """Return the labels that have regions without a box."""
-        return tuple(sorted(self._incomplete))
+        """Return the labels that have regions without a box, or may have where nobody looked."""
+        return tuple(sorted(self._present if self.has_ignored else self._incomplete))
+
+    @property
+    def uncertain(self) -> tuple[str, ...]:
+        """Return the raw labels that may be where nobody looked."""
+        return tuple(self._card.labels) if self.has_ignored else ()
 
     def add(self, found: Sequence[tuple[str, tuple[int, int, int, int], int]]) -> None:
         """Add regions: (raw label, box, area in pixels).
@@ -142,6 +148,9 @@ class BoxCounter:
         """
         for raw, xyxy, area_px in found:
             if raw in self._card.background:
+                continue
+            if raw in self._card.ignore:
+                self.has_ignored = True
                 continue
             label = full_name(self._card, raw, self._file)
             self._present[label] = None

@@ -1,8 +1,6 @@
 """What other files of the publisher, or its path, say of an item: the group in a second table, the official split."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from gmai_cli.console import say
@@ -10,10 +8,11 @@ from gmai_formats.errors import UserError, did_you_mean
 
 from gmai_data.imaging.source_files import below
 from gmai_data.sources.card import Card, JoinedColumn
+from gmai_data.sources.files.tables import TABLE_ENDINGS, read_table, without_point
 from gmai_data.sources.items import Item
 from gmai_data.sources.layout import SPLIT_NAMES
+from gmai_data.sources.patterns import pattern_of
 from gmai_data.sources.splits import drawn_split, group_of
-from gmai_data.sources.tables import TABLE_ENDINGS, read_table
 from gmai_data.vocabulary import Split
 
 
@@ -38,11 +37,11 @@ def with_joined_facts(items: Iterable[Item], card: Card, root: Path, lists: str 
             key = key_of(item.key, rule.group_table.of, groups)
             if key is None and item.problem is None:
                 detail = f"{rule.group_table.table} has no row of it; without a group it may leak"
-                found = replace(found, problem=("no group", detail))
+                found = found._replace(problem=("no group", detail))
             # Two tables may use one number for a patient and a file: what has no patient is called by its path.
-            found = replace(found, group=(groups.get(key, "") if key else "") or found.group)
+            found = found._replace(group=(groups.get(key, "") if key else "") or found.group)
         if split_in is not None and found.split is None:
-            found = replace(found, split=split_in(found))
+            found = found._replace(split=split_in(found))
         yield found
 
 
@@ -50,7 +49,7 @@ def _split_finder(card: Card, root: Path, lists: str) -> Callable[[Item], Split 
     """Return what finds the split of an item, or None where the card names no publisher's split."""
     rule = card.split
     if rule.pattern is not None:
-        names, pattern = rule.names or SPLIT_NAMES, re.compile(rule.pattern)
+        names, pattern = rule.names or SPLIT_NAMES, pattern_of(rule.pattern)
         return lambda item: names.get(found.group(1)) if (found := pattern.search(item.key)) else None
     if rule.table is None and not rule.official:
         return None
@@ -70,12 +69,15 @@ def _split_finder(card: Card, root: Path, lists: str) -> Callable[[Item], Split 
 def key_of(path: str, of: str | None, known: dict[str, str] | dict[str, Split]) -> str | None:
     """Return what a table or list calls an item: its path, the end of it, its file name or stem."""
     if of is not None:
-        found = re.search(of, path)
+        found = pattern_of(of).search(path)
         return found.group(1) if found and found.group(1) in known else None
     parts = PurePosixPath(path).parts
     for first in range(len(parts)):
         name = "/".join(parts[first:])
-        for candidate in (name, _without_ending(name)):
+        stem = _without_ending(name)
+        ending = name.removeprefix(stem)
+        # A table may write .jpg where the file is a .JPG.
+        for candidate in (name, stem, stem + ending.lower(), stem + ending.upper()):
             if candidate in known:
                 return candidate
     return None
@@ -87,23 +89,37 @@ def _without_ending(name: str) -> str:
 
 def column_by_key(column: JoinedColumn, card: Card, root: Path) -> dict[str, str]:
     """Return key ▶ value of the rows of a table."""
-    path = below(root, column.table, recipe=card.name)
+    path = _table(column.table, card, root)
     if not path.is_file():
         raise UserError(
             f"{path}: no such table. Recipe {card.name} takes {column.value} from it, by which pictures are kept "
             "together or split; download it, too, or take it out of a copy of the recipe."
         )
-    names, rows = read_table(path, lambda found: column.key in found, encoding=column.encoding)
-    _require_columns(names, (column.key, column.value), path, card)
+    names, rows = read_table(path, lambda found: column.keys[0] in found, encoding=column.encoding)
+    _require_columns(names, (*column.keys, column.value), path, card)
     found: dict[str, str] = {}
     for number, row, problem in rows:
         if problem:
             raise UserError(f"{path}: {problem}.")
-        key, value = row[column.key], row[column.value]
-        if found.setdefault(key, value) != value:
-            said = f'"{found[key]}" and "{value}"'
-            raise UserError(f"{path}: data row {number}: {key} has {said} in {column.value}. Correct the table.")
-    return found
+        value = row[column.value]
+        # An empty cell names nothing where another of the row does, such as the one eye of a pair.
+        for key in [row[name] for name in column.keys if row[name] or len(column.keys) == 1]:
+            if found.setdefault(key, value) != value:
+                both_values = f'"{found[key]}" and "{value}"'
+                where = f"{path}: data row {number}"
+                raise UserError(f"{where}: {key} has {both_values} in {column.value}. Correct the table.")
+    return {without_point(key): value for key, value in found.items()} | found
+
+
+def _table(name: str, card: Card, root: Path) -> Path:
+    """Return a table by its name or, where its name has a date or a version, by the pattern that one table fits."""
+    path = below(root, name, recipe=card.name)
+    if path.is_file() or not any(sign in name for sign in "*?["):
+        return path
+    found = [each for each in sorted(root.glob(name)) if each.is_file()]
+    if len(found) > 1:
+        raise UserError(f"{found[0]} and {found[1]}: recipe {card.name} reads one table {name}. Keep one of them.")
+    return found[0] if found else path
 
 
 def _require_columns(names: Sequence[str], wanted: Sequence[str], path: Path, card: Card) -> None:
@@ -140,18 +156,29 @@ def _official(card: Card) -> list[tuple[Split, str]]:
 
 
 def _list_file(root: Path, name: str, card: Card) -> tuple[Path, str | None]:
-    """Return (list file, the column that is read, or None); a name with a colon may be that of a file, too."""
+    """Return (list file, its column or part, or None for all); a name with a colon may be that of a file, too."""
     path = below(root, name, recipe=card.name)
     file, colon, column = name.rpartition(":")
     return (below(root, file, recipe=card.name), column) if colon and column and not path.is_file() else (path, None)
 
 
+def _part(lines: Sequence[str], heading: str, path: Path, card: Card) -> Sequence[str]:
+    """Return the lines of a text between `heading:` and the next line that ends with a colon."""
+    headings = [number for number, line in enumerate(lines) if line.endswith(":")]
+    first = next((number for number in headings if lines[number][:-1].strip() == heading), None)
+    if first is None:
+        hint = did_you_mean(heading, [lines[number][:-1] for number in headings])
+        raise UserError(f'{path}: no line "{heading}:", below which recipe {card.name} reads.{hint} Fix list or card.')
+    return lines[first + 1 : next((number for number in headings if number > first), len(lines))]
+
+
 def _listed(path: Path, column: str | None, card: Card) -> Iterator[tuple[str, str]]:
     """Yield (what a line of a list means, what it may mean): a line of a text and its first word, a cell of a table."""
     if path.suffix.lower() not in TABLE_ENDINGS:
-        for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines():
-            if line.strip():
-                yield line.strip().removeprefix("./"), line.split()[0].removeprefix("./")
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig", errors="replace").split("\n")]
+        for line in lines if column is None else _part(lines, column, path, card):
+            if line:
+                yield line.removeprefix("./"), line.split()[0].removeprefix("./")
         return
     names, rows = read_table(path, (lambda found: column in found) if column else (lambda found: not found))
     if column is not None:
@@ -159,5 +186,5 @@ def _listed(path: Path, column: str | None, card: Card) -> Iterator[tuple[str, s
     elif names:
         yield "", names[0]  # the first line of a list without a header; no picture is called as a column is
     for _, row, _ in rows:
-        if row[column or names[0]]:
-            yield row[column or names[0]].removeprefix("./"), ""
+        if cell := row[column or names[0]]:
+            yield cell.removeprefix("./"), "" if cell == without_point(cell) else without_point(cell)

@@ -4,7 +4,7 @@ Memory does not grow with the source: items are sorted in runs on disk, merged b
 the way, and laid down by shard. Tasks of a job array, resumes and the question whether a build is complete list nothing
 again, as long as the folders of the source (their times), and its tables and lists (their sizes and times), are what
 they were. Pictures that are changed in place under their old names are not noticed there, but by the shards that were
-made of them.
+made of them, and by a complete build, whose shards are gone, from their times (`source_state.written_since`).
 """
 
 import contextlib
@@ -12,14 +12,14 @@ import hashlib
 import heapq
 import itertools
 import json
-import os
+import operator
 import shutil
 import tempfile
 import zlib
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from gmai_cli.console import say
 from gmai_cli.run_lock import RunLock
@@ -27,23 +27,20 @@ from gmai_formats.errors import UserError
 from gmai_formats.state import DamagedError, read_state, write_state
 
 from gmai_data.seeded import hash_fraction
-from gmai_data.sources.catalogue import Source
+from gmai_data.sources.cards.catalogue import Source
+from gmai_data.sources.cards.recipe import Recipe
+from gmai_data.sources.item_lines import decoded, digest_line, encoded
 from gmai_data.sources.items import Item
-from gmai_data.sources.layout import IMAGE_ENDINGS
-from gmai_data.sources.listing import digest_line, listed_items, several_times
-from gmai_data.sources.recipe import Recipe
+from gmai_data.sources.listing import listed_items, several_times
+from gmai_data.sources.source_state import state_lines
 from gmai_data.sources.splits import group_of
-from gmai_data.sources.volume_files import VOLUME_ENDINGS
-from gmai_data.vocabulary import Split
 
 RUN_ITEMS = 100_000
 """Items that are sorted in memory."""
 MOST_FILES = 256
 """Files that the shards of a source are laid down in."""
 LOCK = "listing.lock"
-_DEFAULTS = {field.name: field.default for field in fields(Item)}
-_ENCODE, _DECODE = json.JSONEncoder().encode, json.JSONDecoder().raw_decode
-_NO_LISTS = (*IMAGE_ENDINGS, *VOLUME_ENDINGS)
+_BY_KEY = operator.attrgetter("key")
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ class ItemsOfShard:
                 f"{self.file} is damaged: its items are not those that were listed. Remove it; the same command lists "
                 "the source anew."
             )
-        yield from map(decoded, lines)
+        yield from map(item_of, lines)
 
 
 @dataclass(frozen=True)
@@ -91,34 +88,6 @@ class KeptListing:
     def by_shard(self, *_: object) -> tuple[int, Iterator[tuple[int, ItemsOfShard]]]:
         """Return the number of shards, and (number, items) of those that have items."""
         return self.count, iter(self.shards)
-
-
-def encoded(item: Item, group_number: int = 0) -> bytes:
-    """Return an item, with the number of its group, as a line of JSON; what has its default is left out."""
-    # `dataclasses.replace` and `json.dumps` would take most of the time of a listing.
-    told = {name: value for name, value in vars(item).items() if value != _DEFAULTS[name]}
-    if group_number:
-        told["group_number"] = group_number
-    key, files = told.pop("key"), told.pop("files")
-    short = None if files == (key,) else files
-    return _ENCODE([key, short, told] if told else [key, short]).encode() + b"\n"
-
-
-def decoded(line: bytes) -> Item:
-    """Return the item of a line."""
-    (key, files, *more), _ = _DECODE(line.decode())
-    told = {name: _tuples(value) for name, value in more[0].items()} if more else {}
-    if "split" in told:
-        told["split"] = Split(told["split"])
-    return Item(key, (key,) if files is None else tuple(files), **told)
-
-
-def _key(line: bytes) -> str:
-    return _DECODE(line.decode())[0][0]
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(each) for each in value) if isinstance(value, list) else value
 
 
 def keep_listing(
@@ -187,34 +156,9 @@ def _made_of(source: Source, limit: int | None) -> str:
     card = source.recipe.model_dump(mode="json")
     card["background"].sort()
     found = hashlib.sha256(json.dumps([card, limit, str(source.root.resolve())], sort_keys=True).encode())
-    for line in _state(str(source.root), set()):
+    for line in state_lines(source.root):
         found.update(line.encode("utf-8", "surrogateescape"))
     return found.hexdigest()
-
-
-def _state(folder: str, seen: set[tuple[int, int]]) -> Iterator[str]:
-    """Yield the times of folders, and sizes and times of files that are no pictures: tables, lists, annotations."""
-    about = os.stat(folder)  # noqa: PTH116 - a Path for each of a million files costs more than the look at it
-    if (about.st_dev, about.st_ino) in seen:
-        return
-    seen.add((about.st_dev, about.st_ino))
-    yield f"{folder}\0{about.st_mtime_ns}\n"
-    folders: list[str] = []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_dir():
-                    folders.append(entry.path)
-                elif not entry.name.lower().endswith(_NO_LISTS) and entry.is_file():
-                    found = entry.stat()
-                    folders.append(f"{entry.path}\0{found.st_size}\0{found.st_mtime_ns}")
-    except PermissionError:
-        yield "unreadable\n"
-    for path in sorted(folders):
-        if "\0" in path:
-            yield f"{path}\n"
-        else:
-            yield from _state(path, seen)
 
 
 def forget_items(work: Path) -> None:
@@ -267,27 +211,29 @@ def _write(
     building = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{recipe.name}."))
     try:
         runs, listed, groups = _sorted_runs(listed_items(source), recipe, building)
-        parts = min(count_of(recipe, listed if limit is None else min(limit, listed)), MOST_FILES)
+        most = count_of(recipe, listed if limit is None else min(limit, listed))
+        parts = min(most, MOST_FILES)
         found, used, total = hashlib.sha256(), 0, 0
         with contextlib.ExitStack() as opened:
             files = [opened.enter_context((building / f"part-{n:03d}").open("wb")) for n in range(parts)]
-            for item, number in _limited(_numbered(_merged(runs, opened), recipe, groups), recipe, limit):
-                line = digest_line(item, source.root).encode()
-                found.update(line if total == 0 else b"\n" + line)
+            for (item, line), number in _limited(_numbered(_merged(runs, opened), recipe, groups), recipe, limit):
+                line = line or encoded(item)
+                found.update(digest_line(item, line, source.root))
                 used, total = used + (not item.set_aside), total + 1
-                files[int(hash_fraction("shard", recipe.name, item.key) * parts)].write(encoded(item, number))
-        for run in runs:
+                shard = shard_of(item, recipe, most)
+                files[shard * parts // most].write(b"%d %d %b" % (shard, number, line))
+        for run in building.glob("run-*"):
             run.unlink()
         count = count_of(recipe, total)
-        shards = _laid_down(building, parts, max(parts // count, 1), lambda item: shard_of(item, recipe, count))
+        shards, checksums = _laid_down(building, parts, max(parts // count, 1), most // count)
         head: dict[str, Any] = {
             "made_of": made_of,
             "digest": found.hexdigest(),
             "used": used,
             "count": count,
             "shards": shards,
+            "files": checksums,
         }
-        head["files"] = {path.name: _crc(path) for path in sorted(building.glob("part-*"))}
         write_state(building / "listing.json", head)
         shutil.rmtree(folder, ignore_errors=True)
         building.replace(folder)
@@ -296,77 +242,132 @@ def _write(
         raise
 
 
-def _sorted_runs(items: Iterable[Item], recipe: Recipe, folder: Path) -> tuple[list[Path], int, set[str]]:
-    """Write items as files that are each sorted by key; return them, the number of items, and the groups of several."""
-    runs: list[Path] = []
+def _sorted_runs(
+    items: Iterable[Item], recipe: Recipe, folder: Path
+) -> tuple[list[tuple[str, str, Path | list[Item]]], int, set[str]]:
+    """Sort items by key, run by run, as files but for the last.
+
+    Returns:
+        The runs, each with its first and last key; the number of their items; and the groups, without those that are
+        called as their one item is.
+    """
+    runs: list[tuple[str, str, Path | list[Item]]] = []
     groups: set[str] = set()
     listed, stream = 0, iter(items)
     while chunk := list(itertools.islice(stream, RUN_ITEMS)):
-        chunk.sort(key=lambda item: item.key)  # stable: of several with one key, the first stays the first
+        chunk.sort(key=_BY_KEY)  # stable: of several with one key, the first stays the first
         listed += len(chunk)
-        runs.append(folder / f"run-{len(runs):05d}")
-        with runs[-1].open("wb") as file:
-            file.writelines(map(encoded, chunk))
         groups.update(group for item in chunk if (group := group_of(item, recipe)) not in (None, item.key))
+        first, last = chunk[0].key, chunk[-1].key
+        if len(chunk) < RUN_ITEMS:
+            runs.append((first, last, chunk))
+        else:
+            file = folder / f"run-{len(runs):05d}"
+            with file.open("wb") as opened:
+                opened.writelines(map(encoded, chunk))
+            runs.append((first, last, file))
     return runs, listed, groups
 
 
-def _merged(runs: list[Path], opened: contextlib.ExitStack) -> Iterator[Item]:
-    """Yield one item per key, in order of the keys; of several, that they are several is its problem."""
-    files: list[IO[bytes]] = [opened.enter_context(run.open("rb")) for run in runs]
-    merged = heapq.merge(*(map(decoded, file) for file in files), key=lambda item: item.key)
-    for _, same in itertools.groupby(merged, key=lambda item: item.key):
-        first = next(same)
-        more = sum(1 for _ in same)  # noqa: B031 - what is left of the group
-        yield several_times(first, more + 1) if more else first
+def _merged(
+    runs: Sequence[tuple[str, str, Path | list[Item]]], opened: contextlib.ExitStack
+) -> Iterator[tuple[Item, bytes]]:
+    """Yield one item per key, in order of the keys, with its line where that was written before.
+
+    Of several, that they are several is its problem.
+    """
+    streams = [_run(run, opened) for _, _, run in runs]
+    if all(before[1] < behind[0] for before, behind in itertools.pairwise(runs)):  # as layouts that walk folders list
+        merged = itertools.chain.from_iterable(streams)
+    else:
+        merged = heapq.merge(*streams, key=lambda each: each[0].key)
+    first, times = None, 1
+    for each in merged:
+        if first is not None and each[0].key == first[0].key:
+            times += 1
+            continue
+        if first is not None:
+            yield first if times == 1 else (several_times(first[0], times), b"")
+        first, times = each, 1
+    if first is not None:
+        yield first if times == 1 else (several_times(first[0], times), b"")
 
 
-def _numbered(items: Iterable[Item], recipe: Recipe, groups: set[str]) -> Iterator[tuple[Item, int]]:
+def _run(run: Path | list[Item], opened: contextlib.ExitStack) -> Iterator[tuple[Item, bytes]]:
+    if isinstance(run, list):
+        return ((item, b"") for item in run)
+    return ((decoded(line), line) for line in opened.enter_context(run.open("rb")))
+
+
+def _numbered(
+    items: Iterable[tuple[Item, bytes]], recipe: Recipe, groups: set[str]
+) -> Iterator[tuple[tuple[Item, bytes], int]]:
     """Yield each item with the running number of its group; one that is a group of its own needs no memory."""
     numbers: dict[str, int] = {}
     last = 0
-    for item in items:
-        group = group_of(item, recipe)
+    for each in items:
+        group = group_of(each[0], recipe)
         if group is None:
-            yield item, 0
+            yield each, 0
             continue
         number = numbers.get(group)
         if number is None:
             last = number = last + 1
             if group in groups:
                 numbers[group] = number
-        yield item, number
+        yield each, number
 
 
-def _limited(items: Iterator[tuple[Item, int]], recipe: Recipe, limit: int | None) -> Iterator[tuple[Item, int]]:
+def _limited(
+    items: Iterator[tuple[tuple[Item, bytes], int]], recipe: Recipe, limit: int | None
+) -> Iterator[tuple[tuple[Item, bytes], int]]:
     if limit is None:
         return items
-    few = heapq.nsmallest(limit, items, key=lambda each: hash_fraction("limit", recipe.name, each[0].key))
-    return iter(sorted(few, key=lambda each: each[0].key))
+    few = heapq.nsmallest(limit, items, key=lambda each: hash_fraction("limit", recipe.name, each[0][0].key))
+    return iter(sorted(few, key=lambda each: each[0][0].key))
 
 
 def _laid_down(
-    folder: Path, parts: int, step: int, shard: Callable[[Item], int]
-) -> list[tuple[int, str, int, int, int]]:
-    """Put the items of each part in order of their shards; return (shard, file, offset, number of items, CRC-32).
+    folder: Path, parts: int, step: int, fewer: int
+) -> tuple[list[tuple[int, str, int, int, int]], dict[str, int]]:
+    """Put the items of each part in order of their shards.
 
-    `step` parts are put together, where there are fewer shards than parts since items were listed several times.
+    Each line begins with the number of its shard. Where items were listed several times, there are fewer shards: `step`
+    parts are put together, and `fewer` shards.
+
+    Returns:
+        (shard, file, offset, number of items, CRC-32) of each shard, and the CRC-32 of each file.
     """
     index: list[tuple[int, str, int, int, int]] = []
+    checksums: dict[str, int] = {}
     for start in range(0, parts, step):
         paths = [folder / f"part-{part:03d}" for part in range(start, start + step)]
-        lines = [line for path in paths for line in path.read_bytes().splitlines(keepends=True)]
-        if step > 1:
-            lines.sort(key=_key)
-        shards: dict[int, list[bytes]] = {}
-        for line in lines:
-            shards.setdefault(shard(Item(_key(line), ())), []).append(line)
-        offset = 0
+        shards: dict[bytes, list[bytes]] = {}
+        for path in paths:
+            with path.open("rb") as lines:
+                for numbered in lines:
+                    number, _, line = numbered.partition(b" ")
+                    shards.setdefault(number, []).append(line)
+        merged: dict[int, list[bytes]] = {}
+        for number, found in shards.items():
+            merged.setdefault(int(number) // fewer, []).extend(found)
+        offset = checksum = 0
         with paths[0].open("wb") as file:
-            for number, found in sorted(shards.items()):
-                file.writelines(found)
-                index.append((number, paths[0].name, offset, len(found), zlib.crc32(b"".join(found))))
-                offset += sum(map(len, found))
+            for number, found in sorted(merged.items()):
+                if fewer > 1:
+                    found.sort(key=lambda line: item_of(line).key)
+                written = b"".join(found)
+                file.write(written)
+                index.append((number, paths[0].name, offset, len(found), zlib.crc32(written)))
+                checksum = zlib.crc32(written, checksum)
+                offset += len(written)
+        checksums[paths[0].name] = checksum
         for path in paths[1:]:
             path.unlink()
-    return index
+    return index, checksums
+
+
+def item_of(line: bytes) -> Item:
+    """Return the item of a line of a shard, which begins with the number of the item's group."""
+    number, _, rest = line.partition(b" ")
+    return decoded(rest, int(number))

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from gmai_data.ledger import Ledger
 from gmai_data.sources.card import Card
-from gmai_data.sources.folder import Folder, Guess
+from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.items import Item, Picture
 from gmai_data.vocabulary import Split
 

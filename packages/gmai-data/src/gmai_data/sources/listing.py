@@ -1,11 +1,8 @@
 """The items of every source: step 2 of a build."""
 
-import json
-import os
-import stat
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from gmai_formats.errors import UserError
@@ -14,10 +11,11 @@ from gmai_data.imaging.raster import digest
 from gmai_data.imaging.source_files import on_disk
 from gmai_data.ledger import printable
 from gmai_data.seeded import hash_fraction
-from gmai_data.sources.catalogue import Source
+from gmai_data.sources.cards.catalogue import Source
+from gmai_data.sources.cards.recipe import Recipe
+from gmai_data.sources.item_lines import digest_line, encoded
 from gmai_data.sources.items import Item
 from gmai_data.sources.joined import with_joined_facts
-from gmai_data.sources.recipe import Recipe
 from gmai_data.sources.splits import group_of
 
 _NEAR = 200
@@ -39,7 +37,8 @@ class Listing:
     @property
     def digest(self) -> str:
         """Return a digest of the items' keys and file sizes: another download, or a new file, changes it."""
-        return digest("\n".join(digest_line(item, self.source.root) for item in self.items).encode())
+        root = self.source.root
+        return digest(b"".join(digest_line(item, encoded(item), root) for item in self.items))
 
     def by_shard(
         self, count_of: Callable[[Recipe, int], int], shard_of: Callable[[Item, Recipe, int], int]
@@ -56,27 +55,6 @@ class Listing:
         for item in self.items:
             shards[shard_of(item, recipe, count)].append(item)
         return count, ((number, tuple(items)) for number, items in sorted(shards.items()))
-
-
-def digest_line(item: Item, root: Path) -> str:
-    """Return what an item adds to the digest of its listing."""
-    sizes = [_size_bytes(root, file) for file in (*item.files, *item.masks)]
-    told = (item.group, item.split, item.raw_labels, item.uncertain, item.part)
-    return json.dumps([item.key, item.files, sizes, *told])
-
-
-def _size_bytes(root: Path, file: str) -> int:
-    """Return the size of a file, of all files of a folder, or -1 where there is nothing."""
-    # A million paths as objects would cost more than the look at the files.
-    path = str(on_disk(root, file)) if "\\x" in file else f"{root}/{file}"
-    try:
-        about = os.stat(path)  # noqa: PTH116
-        if stat.S_ISDIR(about.st_mode):
-            with os.scandir(path) as entries:
-                return sum(entry.stat().st_size for entry in entries if entry.is_file())
-    except OSError:
-        return -1
-    return about.st_size if stat.S_ISREG(about.st_mode) else -1
 
 
 def list_sources(sources: Sequence[Source], limit: int | None) -> list[Listing]:
@@ -107,7 +85,15 @@ def listed_items(source: Source) -> Iterator[Item]:
 def _of_layout(source: Source) -> Iterator[Item]:
     """Yield what the layout lists; where it finds nothing, the error names the folder near by in which it does."""
     try:
-        yield from source.recipe.layout.list_items(source.recipe, source.root)
+        items = source.recipe.layout.list_items(source.recipe, source.root)
+        first = next(items, None)
+        if first is None:
+            raise UserError(
+                f"{source.root}: recipe {source.recipe.name} finds nothing to read. Give the folder that the recipe "
+                f"describes (`gmai data recipes show {source.recipe.name}`)."
+            )
+        yield first
+        yield from items
     except UserError as problem:
         near = next((folder for folder in _folders_near(source) if _fits(source.recipe, folder)), None)
         if near is None:
@@ -139,19 +125,15 @@ def several_times(item: Item, count: int) -> Item:
     if item.problem is not None:
         return item
     detail = f"{count} entries of the source have this key; keep one of them"
-    return replace(item, problem=("listed several times", detail))
+    return item._replace(problem=("listed several times", detail))
 
 
 def _printable(item: Item) -> Item:
     """Return an item of which every name can be written down."""
-    if item.key.isascii() and all(map(str.isascii, (*item.files, *item.masks))):
+    key, files, masks = item.key, item.files, item.masks
+    if key.isascii() and (files == (key,) or all(map(str.isascii, files))) and all(map(str.isascii, masks)):
         return item
-    return replace(
-        item,
-        key=printable(item.key),
-        files=tuple(map(printable, item.files)),
-        masks=tuple(map(printable, item.masks)),
-    )
+    return item._replace(key=printable(key), files=tuple(map(printable, files)), masks=tuple(map(printable, masks)))
 
 
 def _by_key(items: Iterable[Item]) -> list[Item]:
@@ -177,5 +159,5 @@ def _numbered(items: Sequence[Item], recipe: Recipe) -> list[Item]:
     for item in sorted(items, key=lambda item: item.key):
         group = group_of(item, recipe)
         number = 0 if group is None else numbers.setdefault(group, len(numbers) + 1)
-        numbered.append(replace(item, group_number=number))
+        numbered.append(item._replace(group_number=number))
     return numbered

@@ -2,23 +2,25 @@
 
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from gmai_formats.errors import UserError
 
-from gmai_data.imaging.source_files import matching, relative_to
+from gmai_data.imaging.source_files import CHOICE, matching_any
+from gmai_data.ledger import printable
 from gmai_data.sources.card import Card
+from gmai_data.sources.files.volume_files import volume_stem
 from gmai_data.sources.items import Item
 from gmai_data.sources.layout import SPLIT_NAMES
-from gmai_data.sources.volume_files import volume_stem
+from gmai_data.sources.patterns import pattern_of
 
 PATIENT, CLASS, SPLIT = "patient", "class", "split"
 """Captured parts with a meaning: the group that no split divides, the raw label, the publisher's split."""
 _OF_THE_PATH = frozenset({"stem", "parent", "folder", "tree", "match", "label"})
 _PART = re.compile(r"\{([a-z_]+)(?::((?:[^{}]|\{[\d,]+\})+))?\}")
-_WILD = re.compile(r"\*\*/|\*|\?|\[[^\]]+\]")
+_WILD = re.compile(rf"\*\*/|\*|\?|\[[^\]]+\]|{CHOICE.pattern}")
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ class NamePattern:
     r"""A glob in which `{name}` captures a part of one path component, and `{name:REGEX}` what an expression allows.
 
     `img{id}.nii.gz`, `{split}/{class}/{patient}_*.png`, `{class:MASS|CALC}_{id:\d+}.png`. A name that stands twice must
-    be the same text both times. Letters outside of braces are compared as the file system's glob does; an ending in
-    either case.
+    be the same text both times. `.{jpg,png}` is either ending. Letters outside of braces are compared as the file
+    system's glob does; an ending in either case.
     """
 
     def __init__(self, text: str) -> None:
@@ -55,7 +57,7 @@ class NamePattern:
         taken = sorted(_OF_THE_PATH & set(self.names))
         if taken:
             raise ValueError(f"{{{taken[0]}}} is a part of every path; capture another name, such as {{id}}")
-        rest = _PART.sub("", text)
+        rest = CHOICE.sub("", _PART.sub("", text))
         if "{" in rest or "}" in rest:
             raise ValueError(f"`{text}` has a brace that is no {{name}} or {{name:REGEX}} (letters and _ in a name)")
         parts = [_PART.sub("*", part) for part in _split_components(text)]
@@ -67,28 +69,13 @@ class NamePattern:
             seen.add(found[1])
             at = found.end()
         try:
-            self._regex = re.compile(expression + _of_glob(text[at:]), re.IGNORECASE)
+            self._pattern = pattern_of(expression + _of_glob(text[at:]), ignore_case=True)
         except re.error as error:
             raise ValueError(f"`{text}`: {error}; what stands behind a colon is a regular expression") from error
 
-    def find(self, root: Path, *, recipe: str, what: str) -> list[Named]:
-        """Return the files below the root whose names fit, sorted.
-
-        Raises:
-            UserError: None fits, or the pattern leads out of the root.
-        """
-        listed = [relative_to(root, path) for path in matching(root, self.glob, recipe=recipe, what=what)]
-        found = [Named(file, parts) for file in listed if (parts := self.read(file)) is not None]
-        if not found:
-            raise UserError(
-                f"{root}: recipe {recipe} finds no {what} that match `{self.text}`: {len(listed)} files, such as "
-                f"{listed[0]}, fit but for what stands behind the colons. Give the folder that the recipe describes."
-            )
-        return found
-
     def read(self, file: str) -> dict[str, str] | None:
         """Return the captured parts of a path below the root, or None where it does not fit."""
-        found = self._regex.fullmatch(file)
+        found = self._pattern.fullmatch(file)
         return None if found is None else found.groupdict()
 
 
@@ -97,8 +84,8 @@ def patterns_of(images: str | Sequence[str]) -> tuple[str, ...]:
     return (images,) if isinstance(images, str) else tuple(images)
 
 
-def find_named(root: Path, patterns: Sequence[str], *, recipe: str, what: str) -> list[tuple[str, Named]]:
-    """Return (pattern, file) for all files of all patterns, sorted; of several patterns one may find none.
+def find_named(root: Path, patterns: Sequence[str], *, recipe: str, what: str) -> Iterator[tuple[str, Named]]:
+    """Yield (pattern, file) for all files of all patterns, in order; of several patterns one may find none.
 
     A file belongs to the first pattern that finds it.
 
@@ -106,12 +93,25 @@ def find_named(root: Path, patterns: Sequence[str], *, recipe: str, what: str) -
         UserError: Nothing fits, or a pattern leads out of the root.
     """
     parts = [name_pattern(pattern) for pattern in patterns]
-    there = [part for part in parts if len(parts) == 1 or next(root.glob(part.glob), None) is not None]
-    found: dict[str, tuple[str, Named]] = {}
-    for part in there or parts:
-        for named in part.find(root, recipe=recipe, what=what):
-            found.setdefault(named.file, (part.text, named))
-    return [found[file] for file in sorted(found)]
+    refused: dict[int, tuple[int, str]] = {}
+    fitting = set[int]()
+    for path, numbers in matching_any(root, [part.glob for part in parts], recipe=recipe, what=what):
+        file, named = printable(path), None
+        for number in sorted(numbers):
+            if (read := parts[number].read(file)) is not None:
+                fitting.add(number)
+                named = named or (parts[number].text, Named(file, read))
+            elif number not in fitting:
+                count, first = refused.get(number, (0, file))
+                refused[number] = count + 1, first
+        if named:
+            yield named
+    for number, (count, first) in refused.items():
+        if number not in fitting:
+            raise UserError(
+                f"{root}: recipe {recipe} finds no {what} that match `{parts[number].text}`: {count} files, such as "
+                f"{first}, fit but for what stands behind the colons. Give the folder that the recipe describes."
+            )
 
 
 @functools.lru_cache(maxsize=256)
@@ -151,7 +151,7 @@ def require_known(path: str, *patterns: str, also: tuple[str, ...] = ()) -> None
     """
     captured = set.intersection(*(set(name_pattern(pattern).names) for pattern in patterns))
     known = {*_OF_THE_PATH, *captured, *also}
-    for name in re.findall(r"\{([^{}]*)\}", path):
+    for name in re.findall(r"\{([^{},]*)\}", path):
         if name not in known:
             raise ValueError(f"`{path}` has {{{name}}}, which the pattern of the images does not capture")
 
@@ -170,7 +170,7 @@ def _fixed_part(pattern: str, path: PurePosixPath) -> str:
 def _matched(name: str, pattern: str) -> str:
     """Return what the last `*` of a pattern stands for in a name, or the name's stem where there is none."""
     before, star, after = pattern.rpartition("*")
-    found = re.fullmatch(_of_glob(before) + "(?P<last>.*)" + _of_glob(after), name, re.IGNORECASE)
+    found = pattern_of(_of_glob(before) + "(?P<last>.*)" + _of_glob(after), ignore_case=True).fullmatch(name)
     return found["last"] if star and found else volume_stem(name)
 
 
@@ -189,7 +189,9 @@ def _of_glob(text: str) -> str:
     for wild in _WILD.finditer(text):
         written += re.escape(text[at : wild.start()])
         sign = wild[0]
-        if sign.startswith("["):
+        if sign.startswith("{"):
+            written += f"(?:{'|'.join(re.escape(word.strip()) for word in sign[1:-1].split(','))})"
+        elif sign.startswith("["):
             written += "[^" + sign[2:] if sign[1] in "!^" else sign
         else:
             written += {"**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]"}[sign]

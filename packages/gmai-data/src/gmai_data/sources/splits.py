@@ -1,11 +1,10 @@
 """Train, validation or held out: the publisher's split, else by a hash of the group, which never moves."""
 
-import re
-
 from gmai_data.ledger import SourceError
 from gmai_data.seeded import hash_fraction
 from gmai_data.sources.card import Card
 from gmai_data.sources.items import Item
+from gmai_data.sources.patterns import pattern_of
 from gmai_data.vocabulary import Split
 
 
@@ -46,5 +45,5 @@ def group_of(item: Item, card: Card) -> str | None:
     """
     if card.split.group_pattern is None:
         return item.group or item.key
-    found = re.search(card.split.group_pattern, item.key)
+    found = pattern_of(card.split.group_pattern).search(item.key)
     return None if found is None else found.group(1)

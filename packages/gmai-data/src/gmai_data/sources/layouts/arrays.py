@@ -11,13 +11,13 @@ from gmai_formats.pictures.raster import to_8_bit
 from gmai_formats.pictures.windows import ChooseWindow
 
 from gmai_data.imaging.dicom_pixels import about
-from gmai_data.imaging.source_files import below, matching, relative_to
+from gmai_data.imaging.source_files import below, matching
 from gmai_data.imaging.units import raster_window
-from gmai_data.ledger import Ledger, SourceError
-from gmai_data.sources.array_files import ARRAY_ENDINGS, array_names, open_array
+from gmai_data.ledger import Ledger, SourceError, printable
+from gmai_data.sources.annotations.instance_masks import MaskForm, objects_of
 from gmai_data.sources.card import Card
-from gmai_data.sources.folder import Folder, Guess
-from gmai_data.sources.instance_masks import MaskForm, objects_of
+from gmai_data.sources.files.array_files import ARRAY_ENDINGS, array_names, open_array
+from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.items import BoxCounter, Item, Picture, full_name, left_open
 from gmai_data.sources.layout import SPLIT_NAMES, Layout
 
@@ -50,15 +50,14 @@ class Arrays(Layout):
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield one item per image of each array; a damaged file is one item, whose reading says what is wrong."""
         names = card.split.names or SPLIT_NAMES
-        for path in matching(root, self.files, recipe=card.name, what="array files"):
-            file = relative_to(root, path)
+        for file in map(printable, matching(root, self.files, recipe=card.name, what="array files")):
             others = [place for place in (self._place(part, file) for part in (self.labels, self.masks)) if place]
             for other in others:
                 below(root, other, recipe=card.name)
             files = (file, *dict.fromkeys(others))
             try:
                 parts = [("", "")]
-                if path.suffix.lower() != ".npy":
+                if not file.lower().endswith(".npy"):
                     inside = array_names(root, file)
                     wanted = [(name, self.images.replace("{split}", name)) for name in names]
                     parts = [(name, key) for name, key in wanted if key in inside and "{split}" in self.images]
@@ -117,7 +116,7 @@ class Arrays(Layout):
             counter.add(self._objects(self.masks, item, card, root, pixels.shape[:2], len(images)))
             geometry["box_origin"] = "mask"
         named = tuple(dict.fromkeys((*(full_name(card, each, file) for each in raw), *counter.labels)))
-        uncertain = left_open(card, unclear, named, file)
+        uncertain = left_open(card, (*unclear, *counter.uncertain), named, file)
         name = PurePosixPath(item.key).name
         yield Picture(name, pixels, named, counter.boxes, counter.incomplete, geometry=geometry, uncertain=uncertain)
 

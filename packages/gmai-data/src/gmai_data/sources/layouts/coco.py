@@ -16,16 +16,16 @@ from gmai_formats.json_text import parse_json
 
 from gmai_data.imaging.source_files import as_on_disk, on_disk
 from gmai_data.ledger import Ledger, SourceError
+from gmai_data.sources.annotations.fits import Size
+from gmai_data.sources.annotations.marked_picture import CROWD, MarkedPicture
+from gmai_data.sources.annotations.polygons import outlines_mask
+from gmai_data.sources.annotations.run_lengths import decode_rle, unpack_counts
+from gmai_data.sources.annotations.tools.marked import size_of
 from gmai_data.sources.card import Card
-from gmai_data.sources.fits import Size
-from gmai_data.sources.folder import Folder, Guess
+from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.layout import SPLIT_NAMES, Layout
-from gmai_data.sources.marked_picture import CROWD, MarkedPicture
-from gmai_data.sources.names import name_pattern
-from gmai_data.sources.polygons import outlines_mask
-from gmai_data.sources.run_lengths import decode_rle, unpack_counts
-from gmai_data.sources.tools.marked import size_of
+from gmai_data.sources.names import find_named, name_pattern
 
 Entry = dict[str, Any]
 
@@ -48,7 +48,7 @@ class Coco(Layout):
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield one item per picture that `images` names, with the annotations of all its entries."""
         names = card.split.names or SPLIT_NAMES
-        for named in name_pattern(self.annotations).find(root, recipe=card.name, what="COCO files"):
+        for _, named in find_named(root, (self.annotations,), recipe=card.name, what="COCO files"):
             file, path = named.file, on_disk(root, named.file)
             document = _load(path, path.stat().st_mtime_ns)
             categories = _categories(document["categories"], path)
@@ -212,8 +212,8 @@ def _place_of(document: dict[str, Any], path: Path, folder: Folder) -> str:
     shared = {place: _shared_depth(place, path.parent) for place in fitting}
     best = max(shared.values())
     nearest = [place for place in fitting if shared[place] == best]
-    said = [place for place in nearest if path.stem.split("_")[-1] in place.parts or path.stem in place.parts]
-    chosen = said if len(said) == 1 else nearest
+    named_places = [place for place in nearest if path.stem.split("_")[-1] in place.parts or path.stem in place.parts]
+    chosen = named_places if len(named_places) == 1 else nearest
     return folder.below(chosen[0]) if len(chosen) == 1 else "TODO"
 
 
@@ -297,7 +297,7 @@ def _corners(value: Any, where: str, file: str) -> tuple[float, float, float, fl
     """Return the corners of a COCO box `[x, y, width, height]`."""
     try:
         x, y, width, height = (float(number) for number in value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise SourceError("box unreadable", f"{where} has no four numbers in bbox", file) from error
     return x, y, x + width, y + height
 
@@ -319,7 +319,9 @@ def segmentation_mask(mark: Entry, picture: MarkedPicture, where: str, file: str
                 raise SourceError("mask of another size", detail, file)
             counts: Any = run_lengths["counts"]
             return picture.fit.mask(
-                decode_rle(unpack_counts(counts) if isinstance(counts, str) else counts, (rows, columns))
+                decode_rle(
+                    unpack_counts(counts, rows * columns) if isinstance(counts, str) else counts, (rows, columns)
+                )
             )
         if not value:
             raise ValueError("it has no polygon and no run lengths")

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import pydicom
-from gmai_formats.pictures.dicom import DISTANCES, frame_count, frame_header, spacing_mm
+from gmai_formats.pictures.dicom import DISTANCES, NO_PIXELS, frame_count, frame_header, spacing_mm
 from gmai_formats.pictures.display import frame_picture, made_square, window_names
 from gmai_formats.pictures.picture import Values
 from gmai_formats.pictures.squares import square_size, to_square_labels
@@ -14,14 +14,24 @@ from gmai_formats.pictures.windows import HEADER
 
 from gmai_data.imaging.boxes import regions
 from gmai_data.imaging.deidentify import header_facts, require_modality, set_aside
-from gmai_data.imaging.dicom_pixels import decode_pixels, explained, read_dicom
+from gmai_data.imaging.dicom_pixels import decode_pixels, explained, read_dicom, read_header
 from gmai_data.imaging.dicom_series import slice_of_image
+from gmai_data.imaging.rules import Deidentification
 from gmai_data.imaging.source_files import matching, patient_digest, relative_to
 from gmai_data.imaging.units import calibrate_header, require_hounsfield_frame
-from gmai_data.ledger import Ledger
+from gmai_data.ledger import Ledger, SetAside, SourceError, printable
+from gmai_data.sources.annotations.drawn import (
+    DrawnRule,
+    Notes,
+    drawn_on,
+    given_to,
+    image_of_file,
+    list_marks,
+    lost_items,
+)
 from gmai_data.sources.card import Card
-from gmai_data.sources.drawn import DrawnRule, Notes, drawn_on, given_to, image_of_file, list_marks, lost_items
-from gmai_data.sources.folder import Folder, Guess, dicom_files
+from gmai_data.sources.drafting.table_guess import labels_dicom
+from gmai_data.sources.files.folder import Folder, Guess, dicom_files
 from gmai_data.sources.items import BoxCounter, Item, Picture, full_name, left_open
 from gmai_data.sources.layout import Layout
 
@@ -42,13 +52,14 @@ class DicomFiles(Layout):
         """Yield one item per file; its group is a digest of the header's patient, or the file itself."""
         paths = matching(root, self.files, recipe=card.name, what="files")
         if self.drawn is None:
-            for path in paths:
-                file = relative_to(root, path)
-                yield Item(file, (file,), patient_digest(path))
+            for name in paths:
+                yield Item(file := printable(name), (file,), patient_digest(root / name))
             return
         marks = list_marks(root, self.drawn.files, recipe=card.name)
         mask_files = {each.file for each in marks}
-        files = [(file, path) for path in paths if (file := relative_to(root, path)) not in mask_files]
+        files = [
+            (file, path) for path in map(root.joinpath, paths) if (file := relative_to(root, path)) not in mask_files
+        ]
         known = [image_of_file(path) for _, path in files]
         # A series is named by each of its images, so only the images themselves count, unless none is named.
         given, lost = given_to([replace(each, series=frozenset()) if each.images else each for each in marks], known)
@@ -65,7 +76,7 @@ class DicomFiles(Layout):
         """
         file = item.files[0]
         labels = tuple(full_name(card, raw, file) for raw in card.labels_of_every_image)
-        dataset = read_dicom(root, file)
+        dataset = _with_pixels(root, file, card.deidentification)
         with explained(file):
             set_aside(dataset, card.deidentification, file)
             require_modality(str(dataset.get("Modality") or ""), card.modality, file)
@@ -83,7 +94,7 @@ class DicomFiles(Layout):
             if notes.left_out:
                 base["flags"] = ", ".join(f"{count} left out: {what}" for what, count in notes.left_out.items())
             found = tuple(dict.fromkeys((*labels, *counter.labels)))
-            open_ = left_open(card, tuple(notes.uncertain), found, file)
+            open_ = left_open(card, (*notes.uncertain, *counter.uncertain), found, file)
             for window, number in windows:
                 with explained(file):
                     require_hounsfield_frame(header, stored, window, card.values, file)
@@ -116,7 +127,7 @@ class DicomFiles(Layout):
         counter = BoxCounter(card, ledger, file, square_size(shape, distances), pixel_mm)
         if self.drawn is not None:
             image = slice_of_image(file, dataset, frame)
-            drawn = drawn_on(root, item.masks, [image], self.drawn, card.background, notes, partial=True)
+            drawn = drawn_on(root, item.masks, [image], self.drawn, card, notes, partial=True)
             for raw, mask, _ in drawn:
                 square = to_square_labels(mask[0], distances)
                 found = regions(square, whole_labels=card.boxes.per == "class")
@@ -128,7 +139,24 @@ class DicomFiles(Layout):
     def recognise(cls, folder: Folder) -> Guess | None:
         """Return a draft where there are DICOM files."""
         files = dicom_files(folder)
-        if not files:
+        if not files or labels_dicom(folder):
             return None
         layout = {"kind": "dicom", "files": f"**/*{files[0].suffix}"}
-        return Guess("single DICOM files", "2d_classification", layout)
+        note = (
+            "labels: DICOM files have none; name what every picture shows in `labels_of_every_image`, or read a table"
+        )
+        return Guess("single DICOM files", "2d_classification", layout, notes=(note,))
+
+
+def _with_pixels(root: Path, file: str, rule: Deidentification) -> pydicom.Dataset:
+    try:
+        return read_dicom(root, file)
+    except SourceError as problem:
+        if problem.rule != NO_PIXELS:
+            raise
+        header = read_header(root, file)
+        if "Rows" not in header:
+            raise SetAside(f"no image: {header.get('Modality') or 'of no modality'}", file) from problem
+        with explained(file):
+            set_aside(header, rule, file)
+        raise

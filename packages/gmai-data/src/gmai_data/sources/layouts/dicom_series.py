@@ -16,8 +16,7 @@ from gmai_data.imaging.dicom_series import load_series
 from gmai_data.imaging.grids import Volume, on_planes
 from gmai_data.imaging.source_files import matching, on_disk, relative_to, require_data
 from gmai_data.ledger import Ledger, SourceError
-from gmai_data.sources.card import Card
-from gmai_data.sources.drawn import (
+from gmai_data.sources.annotations.drawn import (
     DrawnRule,
     Images,
     Marks,
@@ -28,17 +27,20 @@ from gmai_data.sources.drawn import (
     lost_items,
     marks_of,
 )
-from gmai_data.sources.folder import Folder, Guess, dicom_files
-from gmai_data.sources.items import Item, Picture
-from gmai_data.sources.label_volumes import (
+from gmai_data.sources.annotations.label_volumes import (
     Layer,
+    layers_of_segments,
     layers_of_structures,
     whole_numbers,
 )
+from gmai_data.sources.annotations.volume_slices import slices_of_volume
+from gmai_data.sources.card import Card
+from gmai_data.sources.drafting.mask_values import values_of_masks
+from gmai_data.sources.drafting.table_guess import labels_dicom
+from gmai_data.sources.files.folder import Folder, Guess, dicom_files
+from gmai_data.sources.files.volume_files import load_masks
+from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.layout import Layout
-from gmai_data.sources.mask_values import values_of_masks
-from gmai_data.sources.volume_files import load_masks
-from gmai_data.sources.volume_slices import slices_of_volume
 
 _NO_LABELS = (
     "labels: DICOM files have none; name what every series shows in `labels_of_every_image`, or read a table of the "
@@ -72,7 +74,7 @@ class DicomSeries(Layout):
 
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield one item per series; its group is a digest of the patient in the headers, whichever file is first."""
-        folders = matching(root, self.series, recipe=card.name, what="series folders", folders=True)
+        folders = [root / name for name in matching(root, self.series, recipe=card.name, what="folders", folders=True)]
         if self.mask is not None:
             yield from self._with_masks_beside(card, root, folders, self.mask)
             return
@@ -141,14 +143,14 @@ class DicomSeries(Layout):
         if rule is None or planes is None:
             raise RuntimeError("a series is to have planes to draw on")
         notes = Notes()
-        drawn = drawn_on(root, files, planes.slices, rule, card.background, notes, partial=partial)
+        drawn = drawn_on(root, files, planes.slices, rule, card, notes, partial=partial)
         layers = layers_of_structures(
             ((raw, on_planes(mask, planes, file=file), file) for raw, mask, file in drawn), volume
         )
         left = sum(not each for each in named)
         flags = [f"{count} left out: {reason}" for reason, count in sorted(notes.left_out.items())]
         flags += [f"{left} other volume(s) of the series left out: no mask names them"] if left else []
-        marked = replace(item, uncertain=tuple(notes.uncertain), pattern=", ".join(files))
+        marked = item._replace(uncertain=tuple(notes.uncertain), pattern=", ".join(files))
         volume = replace(volume, flags=(*volume.flags, *flags))
         yield from slices_of_volume(volume, layers, marked, card, ledger, frame=number)
 
@@ -162,9 +164,18 @@ class DicomSeries(Layout):
         (image,) = volumes
         if file.lower().endswith((".dcm", ".dicom")) and image.planes is not None:
             planes = image.planes
-            segments = load_segments(root, file, planes.slices)
-            structures = ((raw, on_planes(mask, planes, file=file), file) for raw, mask in segments)
-            layers = layers_of_structures(structures, image)
+            named: set[str] = set()
+
+            def structures() -> Iterator[tuple[str, Volume, str]]:
+                for raw, mask in load_segments(root, file, planes.slices):
+                    named.add(raw)
+                    yield raw, on_planes(mask, planes, file=file), file
+
+            layers = layers_of_structures(structures(), image)
+            item = item._replace(uncertain=card.labels_beside(named))
+        elif (slicer := layers_of_segments(root, file, image, card)) is not None:
+            layers, left_open = slicer
+            item = item._replace(uncertain=left_open)
         else:
             require_data(root, file)
             ((_, mask),) = load_masks(root, file, key="gts", frames="none")
@@ -176,7 +187,7 @@ class DicomSeries(Layout):
         """Return a draft where several DICOM files share a folder below the root."""
         files = dicom_files(folder)
         folders = Counter(path.parent for path in files)
-        if not files or max(folders.values()) == 1 or folder.root in folders:
+        if not files or max(folders.values()) == 1 or folder.root in folders or labels_dicom(folder):
             return None
         parts = files[0].parent.relative_to(folder.root).parts
         layout = {"kind": "dicom_series", "series": "/".join("*" * len(parts))}

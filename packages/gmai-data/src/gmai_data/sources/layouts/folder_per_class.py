@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gmai_formats.errors import UserError
+from gmai_formats.files import require_folder
 
-from gmai_data.imaging.source_files import below, files_below
+from gmai_data.imaging.file_tree import files_below
+from gmai_data.imaging.source_files import below
 from gmai_data.ledger import Ledger, printable
+from gmai_data.sources.annotations.labelled import labelled_pictures
 from gmai_data.sources.card import Card
-from gmai_data.sources.class_tree import class_tree
-from gmai_data.sources.folder import VOLUMES, Folder, Guess
+from gmai_data.sources.drafting.class_tree import class_tree, companion
+from gmai_data.sources.files.folder import VOLUMES, Folder, Guess
 from gmai_data.sources.items import Item, Picture
-from gmai_data.sources.labelled import labelled_pictures
 from gmai_data.sources.layout import IMAGE_ENDINGS, SPLIT_NAMES, Layout
 
 
@@ -30,11 +32,10 @@ class FolderPerClass(Layout):
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield every image file; its class is the first folder below `self.images`."""
         top = below(root, self.images, recipe=card.name)
-        if not top.is_dir():
-            raise UserError(f"{top}: no such folder. Recipe {card.name} expects one folder per class in it.")
+        require_folder(top, f"Recipe {card.name} expects one folder per class in it.")
         found = False
         before = len(str(top)) - len(str(root))
-        for path in files_below(root, top):
+        for path in files_below(str(root), str(top)):
             parts = path[before:].lstrip("/").split("/")
             if len(parts) > 1 and path.lower().endswith(self.extensions):
                 found = True
@@ -58,9 +59,19 @@ class FolderPerClass(Layout):
     def recognise(cls, folder: Folder) -> Guess | None:
         """Return a draft where images lie in folders: anything that is no other layout."""
         files = folder.volumes or folder.images
-        tree = class_tree([folder.below(path) for path in files])
+        names = [folder.below(path) for path in files]
+        tree = class_tree(names)
         if tree is None:
             return None
+        ending = companion(names)
+        if ending:
+            note = (
+                f"files: most pictures have another of their name and `{ending}`; say which of the two are the pictures"
+            )
+            classes = () if tree.pattern == "TODO" else tree.classes
+            layout = {"kind": "named_files", "files": "TODO"}
+            return Guess("pictures with others beside them", "2d_classification", layout, classes,
+                         notes=(note, *tree.notes))  # fmt: skip
         layout: dict[str, Any] = {"kind": "folder_per_class", **({"images": tree.above} if tree.above else {})}
         words, task = "a folder per class", "2d_classification"
         if folder.volumes:

@@ -14,7 +14,7 @@ from gmai_data.imaging.source_files import below
 from gmai_data.imaging.units import raster_window
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.card import Card
-from gmai_data.sources.folder import Folder, Guess
+from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.items import Item, Picture, full_name
 from gmai_data.sources.layout import SPLIT_NAMES, Layout
 

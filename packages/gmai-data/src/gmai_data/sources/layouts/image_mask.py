@@ -12,14 +12,15 @@ from pydantic import model_validator
 from gmai_data.imaging.binary_masks import marked_pixels
 from gmai_data.imaging.raster import load_index_mask, load_mask_channels
 from gmai_data.ledger import Ledger, SourceError
+from gmai_data.sources.annotations.fits import turned_mask
+from gmai_data.sources.annotations.mask_files import items_with_masks, masks_known
 from gmai_data.sources.card import Card
-from gmai_data.sources.folder import Folder, Guess
+from gmai_data.sources.drafting.paired_folder import paired_guess
+from gmai_data.sources.files.folder import Folder, Guess
+from gmai_data.sources.files.pictures import load_picture
 from gmai_data.sources.items import BoxCounter, Item, Picture, boxes_of_mask, full_name, left_open
 from gmai_data.sources.layout import Layout
-from gmai_data.sources.mask_files import items_with_masks, masks_known
 from gmai_data.sources.names import patterns_of
-from gmai_data.sources.paired_folder import paired_guess
-from gmai_data.sources.pictures import load_picture
 
 
 class ImageMask(Layout):
@@ -66,17 +67,17 @@ class ImageMask(Layout):
         """
         image_file, *mask_files = item.files
         raster = load_picture(root, image_file, card)
-        shape = raster.annotated_px[::-1]
         structures = [""] * len(mask_files) if item.structures is None else item.structures
         named = list(zip(structures, mask_files, strict=True))
         counters: list[BoxCounter] = []
         for raw, file in named:
             mask, names = _with_zero(*self._decoded(root, file, raw), card)
-            squared = to_square_labels(_require_size(mask, shape, file), raster.spacing)
+            squared = to_square_labels(turned_mask(mask, raster, card, root, image_file, file), raster.spacing)
             counters.append(boxes_of_mask(squared, card, ledger, file, names))
         place = item.pattern or (mask_files[0] if len(mask_files) == 1 else mask_files)
         of_class = [full_name(card, raw, image_file) for raw in item.raw_labels]
         labels = tuple(dict.fromkeys((*of_class, *(label for counter in counters for label in counter.labels))))
+        unseen = [raw for counter in counters for raw in counter.uncertain]
         yield Picture(
             PurePosixPath(image_file).name,
             raster.pixels,
@@ -85,7 +86,7 @@ class ImageMask(Layout):
             tuple(sorted({label for counter in counters for label in counter.incomplete})),
             raster.encoded,
             {"box_origin": "mask", "mask": place, **raster.geometry},
-            uncertain=left_open(card, item.uncertain, labels, image_file),
+            uncertain=left_open(card, (*item.uncertain, *unseen), labels, image_file),
             masks=tuple(mask for counter in counters for mask in counter.masks),
         )
 
@@ -132,10 +133,3 @@ def _of_colours(channels: npt.NDArray[Any], file: str) -> tuple[npt.NDArray[Any]
     black_is_nothing = np.concatenate([[0], colours[colours != 0]])
     ids = np.searchsorted(black_is_nothing, codes).astype(np.int32)
     return ids, {number: f"#{int(code):06x}" for number, code in enumerate(black_is_nothing)}
-
-
-def _require_size(mask: npt.NDArray[Any], shape: tuple[int, ...], file: str) -> npt.NDArray[Any]:
-    if mask.shape != shape:
-        found = f"image {shape[1]}×{shape[0]}, mask {mask.shape[1]}×{mask.shape[0]}"
-        raise SourceError("image and mask sizes differ", f"{found}; they must be equal", file)
-    return mask

@@ -11,21 +11,22 @@ from pydantic import model_validator
 
 from gmai_data.imaging.raster import load_index_mask
 from gmai_data.ledger import Ledger, SourceError
-from gmai_data.sources.array_files import ARRAY_ENDINGS, open_array
-from gmai_data.sources.card import Card
-from gmai_data.sources.folder import Folder, Guess
-from gmai_data.sources.instance_masks import (
+from gmai_data.sources.annotations.fits import turned_mask
+from gmai_data.sources.annotations.instance_masks import (
     classes_by_list,
     classes_by_map,
     numbered_objects,
     objects_of,
     whole_ids,
 )
+from gmai_data.sources.annotations.mask_files import items_with_masks, masks_known
+from gmai_data.sources.card import Card
+from gmai_data.sources.files.array_files import ARRAY_ENDINGS, open_array
+from gmai_data.sources.files.folder import Folder, Guess
+from gmai_data.sources.files.pictures import load_picture
 from gmai_data.sources.items import BoxCounter, Item, Picture
 from gmai_data.sources.layout import Layout
-from gmai_data.sources.mask_files import items_with_masks, masks_known
 from gmai_data.sources.names import patterns_of
-from gmai_data.sources.pictures import load_picture
 
 
 class InstanceMask(Layout):
@@ -74,13 +75,10 @@ class InstanceMask(Layout):
                               image_file)  # fmt: skip
         (file,) = mask_files
         raster = load_picture(root, image_file, card)
-        width, height = raster.annotated_px
         numbers = self._array(root, file, self.numbers)
-        if numbers.shape != (height, width):
-            found = f"image {width}×{height}, mask {'×'.join(map(str, numbers.shape[::-1]))}"
-            raise SourceError("image and mask sizes differ", f"{found}; they must be equal", file)
         counter = BoxCounter(card, ledger, file, (raster.pixels.shape[1], raster.pixels.shape[0]))
-        squared = to_square_labels(numbers, raster.spacing)
+        shown = turned_mask(numbers, raster, card, root, image_file, file)
+        squared = to_square_labels(shown, raster.spacing)
         if self.classes is None:
             counter.add(objects_of(squared, "instances", file))
         else:

@@ -1,7 +1,10 @@
-"""What labelling tools export: LabelMe, CVAT, VIA, Supervisely, Labelbox, Pascal's outlines, frames in JSON."""
+"""What labelling tools export: LabelMe, CVAT, VIA, Supervisely, SuperAnnotate, V7 Darwin, Labelbox, Label Studio,
+Datumaro, Pascal, regions, frames.
+"""
 
 import functools
 import glob
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -11,19 +14,35 @@ from pydantic import Field
 
 from gmai_data.imaging.raster import Raster
 from gmai_data.imaging.source_files import as_on_disk, below, matching, relative_to, require_data
-from gmai_data.ledger import Ledger, SetAside, SourceError
+from gmai_data.ledger import Ledger, SetAside, SourceError, printable
+from gmai_data.sources.annotations.marked_picture import MarkedPicture
+from gmai_data.sources.annotations.shapes import add_object
+from gmai_data.sources.annotations.tools import (
+    cvat,
+    darwin,
+    datumaro,
+    frames,
+    label_studio,
+    labelbox,
+    labelme,
+    osirix,
+    pascal,
+    regions,
+    superannotate,
+    supervisely,
+    via,
+)
+from gmai_data.sources.annotations.tools.marked import Marked, Shape
 from gmai_data.sources.card import Card
-from gmai_data.sources.folder import Folder, Guess
+from gmai_data.sources.files.folder import Folder, Guess
+from gmai_data.sources.files.video_frames import VIDEO_ENDINGS, frames_numbered
 from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.layout import IMAGE_ENDINGS, Layout
-from gmai_data.sources.marked_picture import MarkedPicture
-from gmai_data.sources.shapes import add_object
-from gmai_data.sources.tools import cvat, frames, labelbox, labelme, pascal, supervisely, via
-from gmai_data.sources.tools.marked import Marked, Shape
-from gmai_data.sources.video_frames import VIDEO_ENDINGS, frames_numbered
 
-_ONE_PICTURE = ("labelme", "supervisely", "pascal")
+_ONE_PICTURE = ("labelme", "supervisely", "superannotate", "darwin", "pascal", "regions", "osirix")
 """Tools that write a file for each picture."""
+_OF_UPLOAD = re.compile(r"^[0-9a-f]{8}-")
+"""What Label Studio puts before the name of an uploaded file."""
 _LISTED, _VIDEO = "listed", "video"
 """Items that are one of the pictures of a file, and those that are a whole video; others are a file each."""
 
@@ -37,21 +56,29 @@ class LabellingTool(Layout):
     """
 
     kind: Literal["labelling_tool"]
-    tool: Literal["labelme", "cvat", "via", "supervisely", "labelbox", "pascal", "frames"]
-    """labelme, supervisely: JSON per picture; pascal: XML or JSON per picture with `object`s and their `polygon`; cvat:
-    XML for images or for a video; via: VGG Image Annotator, JSON or CSV; labelbox: NDJSON, or the JSON of before
-    2023; frames: JSON per video with a list of objects for each frame."""
+    tool: Literal[
+        "labelme", "cvat", "via", "supervisely", "superannotate", "darwin", "labelbox", "label_studio", "datumaro",
+        "pascal", "regions", "frames", "osirix",
+    ]  # fmt: skip
+    """labelme, supervisely, superannotate, darwin (V7): JSON per picture; datumaro: JSON per subset; pascal: XML or
+    JSON per picture with `object`s and their `polygon`; cvat: XML for images or for a video; via: VGG Image Annotator,
+    JSON or CSV; labelbox: NDJSON, or the JSON of before 2023; label_studio: JSON or JSON-MIN; regions: XML of Aperio's
+    ImageScope or of ASAP, or GeoJSON of QuPath, of pictures that are no whole slides; frames: JSON per video with a
+    list of objects for each frame; osirix: a property list (XML) per picture, as OsiriX and Horos write regions."""
     annotations: str
     """Pattern of the files, such as `**/*.json`."""
-    images: str = "{parent}"
-    """Folder of the pictures; `{stem}` is the annotation file's name without ending, `{parent}` its folder, `{above}`
-    the folder above that (Supervisely: `{above}/img`). Where the annotation has frames of a video: the video
-    (`videos/{stem}.mp4`), or the path of their pictures with the number as `{frame}` or `{frame:06d}`
+    images: str | tuple[str, ...] = "{parent}"
+    """Folder of the pictures, or several, of which one has the picture; `{stem}` is the annotation file's name without
+    ending, `{parent}` its folder, `{above}` the folder above that (Supervisely: `{above}/img`). Where the name of the
+    one picture of a file says more: a pattern of it (`images/{stem}_*.dcm`). Where the annotation has frames of a
+    video: the video (`videos/{stem}.mp4`), or the path of their pictures with the number as `{frame}` or `{frame:06d}`
     (`{parent}/images/frame_{frame:06d}.png`)."""
     label_attribute: str | None = None
     """VIA: the attribute that is the label; None: the only one."""
     form: Literal["xywh", "xyxy"] = "xywh"
     """frames: what the four numbers of a box are."""
+    label_position: int | None = Field(default=None, ge=0)
+    """frames: objects are lists of numbers, of which this one (from 0) is a raw label of the frame; below 0 is none."""
     every_n: int = Field(default=1, ge=1)
     """Frames of videos: only those whose number is a multiple; neighbouring frames are near-copies."""
     leave_out: tuple[str, ...] = ()
@@ -61,11 +88,14 @@ class LabellingTool(Layout):
 
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield one item per picture, or per video; files of other tools in the same folders are left out."""
-        below(root, self._place("a/b/c"), recipe=card.name)
-        for path in matching(root, self.annotations, recipe=card.name, what=f"annotations of {self.tool}"):
-            file = relative_to(root, path)
+        for place in self._places("a/b/c"):
+            below(root, place, recipe=card.name)
+        for file in map(
+            printable, matching(root, self.annotations, recipe=card.name, what=f"annotations of {self.tool}")
+        ):
             if self.tool in _ONE_PICTURE:
-                yield Item(file, (file,))
+                found = self._by_pattern(file, root)
+                yield Item(found or file, (file,))
                 continue
             try:
                 pictures = _pictures(self, root, file)
@@ -73,7 +103,7 @@ class LabellingTool(Layout):
                 yield Item(file, (file,), problem=(problem.rule, problem.detail))
                 continue
             if pictures and pictures[0].frame is not None and not self._is_of_pictures:
-                yield Item(file, (file, self._place(file)), part=_VIDEO)
+                yield Item(file, (file, self._places(file)[0]), part=_VIDEO)
                 continue
             for number, picture in enumerate(pictures):
                 if (picture.frame or 0) % self.every_n:
@@ -94,18 +124,32 @@ class LabellingTool(Layout):
 
     @property
     def _is_of_pictures(self) -> bool:
-        return not self.images.lower().endswith(VIDEO_ENDINGS)
+        return not self._places("")[0].lower().endswith(VIDEO_ENDINGS)
 
-    def _place(self, file: str) -> str:
+    def _places(self, file: str) -> list[str]:
+        """Return the folders, or the paths of frames, that the pictures of an annotation file may be in."""
         path = PurePosixPath(file)
         values = {"stem": path.stem, "parent": path.parent.as_posix(), "above": path.parent.parent.as_posix()}
-        place = self.images
-        for name, value in values.items():
-            place = place.replace(f"{{{name}}}", value)
-        return place.removeprefix("./")
+        places: list[str] = []
+        for place in (self.images,) if isinstance(self.images, str) else self.images:
+            for name, value in values.items():
+                place = place.replace(f"{{{name}}}", value)
+            places.append(place.removeprefix("./"))
+        return places
+
+    def _by_pattern(self, file: str, root: Path) -> str | None:
+        """Return the one picture that a pattern with `*` finds for an annotation file, or None."""
+        places = [place for place in self._places(file) if "*" in place]
+        found = [relative_to(root, path) for place in places for path in sorted(root.glob(place))]
+        return found[0] if len(found) == 1 else None
 
     def _image(self, picture: Marked, file: str, root: Path) -> str:
-        place = self._place(file)
+        if (by_pattern := self._by_pattern(file, root)) is not None:
+            return by_pattern
+        found = [self._image_in(place, picture, file, root) for place in self._places(file)]
+        return next((image for image in found if is_file(root / image)), found[0])
+
+    def _image_in(self, place: str, picture: Marked, file: str, root: Path) -> str:
         if picture.frame is not None:
             return as_on_disk(root, place.replace("{frame", "{0").format(picture.frame))
         if not picture.name:  # called as the annotation is: `NAME.png.json`, or `NAME.json`
@@ -115,8 +159,11 @@ class LabellingTool(Layout):
             return _of_stem(root, place, stem) or as_on_disk(root, (PurePosixPath(place) / stem).as_posix())
         # A path as it was on the annotator's disk: as much of its end as is there.
         parts = [part for part in PurePosixPath(picture.name).parts if part not in ("/", "..", ".")]
-        for first in range(len(parts)):
-            found = as_on_disk(root, PurePosixPath(place, *parts[first:]).as_posix())
+        ends = [parts[first:] for first in range(len(parts))]
+        if self.tool == "label_studio" and parts:
+            ends.append([_OF_UPLOAD.sub("", parts[-1])])
+        for end in ends:
+            found = as_on_disk(root, PurePosixPath(place, *end).as_posix())
             if is_file(root / found):
                 return found
         named = (PurePosixPath(place) / parts[-1]).as_posix() if parts else place
@@ -174,7 +221,7 @@ class LabellingTool(Layout):
             raise SetAside(picture.set_aside, image)
         if picture.problem is not None:
             raise SourceError(*picture.problem, file)
-        marked = MarkedPicture(card, ledger, root, image, file, picture.size, raster)
+        marked = MarkedPicture(card, ledger, root, image, file, picture.size, raster, is_as_shown=True)
         for raw in picture.labels if self.tags else ():
             marked.add_label(raw)
         objects: dict[tuple[str, str], list[tuple[Shape, str]]] = {}
@@ -194,7 +241,7 @@ class LabellingTool(Layout):
     def recognise(cls, folder: Folder) -> Guess | None:
         """Return a draft where the first JSON or XML files, or a table, are those of a tool."""
         for path in (*folder.with_ending(".json")[:20], *folder.with_ending(".xml", ".csv", ".ndjson")[:5]):
-            for tool in ("labelme", "supervisely", "cvat", "via", "labelbox"):
+            for tool in _NAMES:
                 layout: dict[str, Any] = {"kind": "labelling_tool", "tool": tool}
                 probe = cls.model_validate({**layout, "annotations": folder.below(path)})
                 try:
@@ -204,13 +251,16 @@ class LabellingTool(Layout):
                 pattern = f"*{path.suffix}" if tool in _ONE_PICTURE else path.name
                 layout["annotations"] = folder.below(path.parent / pattern)
                 layout["images"] = _folder_of(pictures, probe, path, folder)
-                labels = sorted({shape.label for each in _probed(probe, path, folder) for shape in each.shapes} - {""})
+                probed = list(_probed(probe, path, folder))
+                of_shapes = {shape.label for each in probed for shape in each.shapes}
+                labels = sorted((of_shapes | {label for each in probed for label in each.labels}) - {""})
                 return Guess(f"annotations of {_NAMES[tool]}", "2d_detection", layout, labels)
         return None
 
 
 _NAMES = {"labelme": "LabelMe", "supervisely": "Supervisely", "cvat": "CVAT", "via": "VGG Image Annotator",
-          "labelbox": "Labelbox"}  # fmt: skip
+          "labelbox": "Labelbox", "label_studio": "Label Studio", "superannotate": "SuperAnnotate",
+          "darwin": "V7 Darwin", "datumaro": "Datumaro"}  # fmt: skip
 _PROBED = 200
 
 
@@ -228,7 +278,8 @@ def _folder_of(pictures: Sequence[Marked], layout: LabellingTool, path: Path, fo
     if first.frame is not None:
         return "TODO"
     stem = PurePosixPath(first.name).stem if first.name else path.stem
-    image = next((each for each in folder.images if each.stem == stem or each.name == stem), None)
+    stems = (stem, _OF_UPLOAD.sub("", stem)) if layout.tool == "label_studio" else (stem,)
+    image = next((each for each in folder.images if each.stem in stems or each.name == stem), None)
     if image is None:
         return "TODO"
     if layout.tool in _ONE_PICTURE and image.parent == path.parent:
@@ -250,18 +301,25 @@ def _of_stem(root: Path, place: str, stem: str) -> str | None:
 
 def _pictures(layout: LabellingTool, root: Path, file: str) -> list[Marked]:
     path = require_data(root, file)
-    return _parsed(layout.tool, layout.label_attribute, layout.form, path, file, path.stat().st_mtime_ns)
+    modified_ns = path.stat().st_mtime_ns
+    return _parsed(layout.tool, layout.label_attribute, layout.form, layout.label_position, path, file, modified_ns)
 
 
 @functools.lru_cache(maxsize=2)
 def _parsed(
-    tool: str, attribute: str | None, form: Literal["xywh", "xyxy"], path: Path, file: str, modified_ns: int
+    tool: str,
+    attribute: str | None,
+    form: Literal["xywh", "xyxy"],
+    label_position: int | None,
+    path: Path,
+    file: str,
+    modified_ns: int,
 ) -> list[Marked]:
     del modified_ns  # another file under the same name is another entry of the cache
     if tool == "via":
         found = via.read(path, file, attribute)
     elif tool == "frames":
-        found = frames.read(path, file, form)
+        found = frames.read(path, file, form, label_position)
     else:
         found = _READERS[tool](path, file)
     if not found:
@@ -273,6 +331,12 @@ _READERS = {
     "labelme": labelme.read,
     "cvat": cvat.read,
     "supervisely": supervisely.read,
+    "superannotate": superannotate.read,
+    "darwin": darwin.read,
+    "datumaro": datumaro.read,
     "labelbox": labelbox.read,
+    "label_studio": label_studio.read,
     "pascal": pascal.read,
+    "osirix": osirix.read,
+    "regions": regions.read,
 }

@@ -9,15 +9,20 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from gmai_data.ledger import Ledger
+from gmai_data.sources.annotations.labelled import labelled_pictures
+from gmai_data.sources.annotations.mask_files import named_items
 from gmai_data.sources.card import Card
-from gmai_data.sources.folder import Folder, Guess
+from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.items import Item, Picture
-from gmai_data.sources.labelled import labelled_pictures
 from gmai_data.sources.layout import Layout
-from gmai_data.sources.mask_files import named_items
 from gmai_data.sources.names import CLASS, name_pattern, patterns_of
 
-_FIRST_WORD = re.compile(r"([^\W\d_]+)[ _.-]*\d")
+_PLACES = (
+    ("first word", re.compile(r"^([^\W\d_]+)[ _.-]*\d"), "CLASS*"),
+    ("last word", re.compile(r"\d[ _.-]+([^\W\d_]+)$"), "*CLASS.*"),
+    ("last number", re.compile(r"\d[ _-]+(\d)$"), "*_CLASS.*"),
+)
+"""Where a name may have its class, the expression that finds it, and the pattern."""
 _MOST_CLASSES, _FEWEST = 30, 2
 
 
@@ -46,17 +51,23 @@ class NamedFiles(Layout):
 
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:
-        """Return a draft where the names in one folder begin with a few words: which is left open."""
+        """Return a draft where the names in one folder begin or end with a few words: which is left open."""
         files = folder.images
-        found = [_FIRST_WORD.match(path.name) for path in files]
-        if len({path.parent for path in files}) != 1 or not all(found):
-            return None
-        words = Counter(match[1] for match in found if match)
-        if not 2 <= len(words) <= _MOST_CLASSES or min(words.values()) < _FEWEST:
+        if len({path.parent for path in files}) != 1:
             return None
         above = folder.below(files[0].parent) if files[0].parent != folder.root else ""
-        pattern = f"{above}{'/' if above else ''}{{class:{'|'.join(words)}}}*"
-        counts = ", ".join(f"{word} {count}" for word, count in words.items())
-        note = f"files: `{pattern}` if the first word of a name is its class ({counts}); or name the class otherwise"
-        return Guess("names that begin with a few words", "2d_classification", {"kind": "named_files", "files": "TODO"},
-                     list(words), notes=(note,))  # fmt: skip
+        notes: list[str] = []
+        labels: list[str] = []
+        for place, form, pattern in _PLACES:
+            found = [form.search(path.stem) for path in files]
+            words = Counter(match[1] for match in found if match)
+            if all(found) and 2 <= len(words) <= _MOST_CLASSES and min(words.values()) >= _FEWEST:
+                counts = ", ".join(f"{word} {count}" for word, count in words.items())
+                name = pattern.replace("CLASS", f"{{class:{'|'.join(words)}}}")
+                whole = f"{above}{'/' if above else ''}{name}"
+                notes.append(f"files: `{whole}` if the {place} of a name is its class ({counts})")
+                labels = labels or list(words)
+        if not notes:
+            return None
+        return Guess("names with a few words", "2d_classification", {"kind": "named_files", "files": "TODO"}, labels,
+                     notes=(*notes, "files: or name the class otherwise"))  # fmt: skip

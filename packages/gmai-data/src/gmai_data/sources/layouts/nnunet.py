@@ -1,26 +1,28 @@
 """nnU-Net's and the Decathlon's folders."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Literal
 
 from gmai_formats.errors import UserError
+from gmai_formats.files import is_file
 from gmai_formats.json_text import parse_json
 from pydantic import Field
 
-from gmai_data.imaging.source_files import below, matching, relative_to
-from gmai_data.ledger import Ledger
-from gmai_data.sources.card import Card
-from gmai_data.sources.folder import Folder, Guess
-from gmai_data.sources.items import Item, Picture
-from gmai_data.sources.label_volumes import (
+from gmai_data.imaging.source_files import below, matching, on_disk
+from gmai_data.ledger import Ledger, printable
+from gmai_data.sources.annotations.label_volumes import (
     Layer,
     whole_numbers,
 )
+from gmai_data.sources.annotations.volume_slices import slices_of_volume
+from gmai_data.sources.card import Card
+from gmai_data.sources.drafting.label_names import names_of_dataset
+from gmai_data.sources.drafting.mask_values import values_of_masks
+from gmai_data.sources.files.folder import Folder, Guess
+from gmai_data.sources.files.volume_files import VOLUME_ENDINGS, load_channel, load_masks, volume_stem
+from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.layout import Layout
-from gmai_data.sources.mask_values import values_of_masks
-from gmai_data.sources.volume_files import VOLUME_ENDINGS, load_channel, load_masks, volume_stem
-from gmai_data.sources.volume_slices import slices_of_volume
 
 
 class NnUnet(Layout):
@@ -40,13 +42,23 @@ class NnUnet(Layout):
             UserError: `dataset.json` names labels that the card does not.
         """
         _require_known_labels(card, root / "dataset.json")
-        for path in matching(root, f"{self.labels}/*", recipe=card.name, what="masks"):
-            if path.name.startswith(".") or not path.name.lower().endswith(VOLUME_ENDINGS):
-                continue  # the Decathlon's archives hold macOS resource forks `._name.nii.gz`
-            case, ending = volume_stem(path.name), path.name[len(volume_stem(path.name)) :]
+        other = ""
+        has_volumes = False
+        for file in map(printable, matching(root, f"{self.labels}/*", recipe=card.name, what="masks")):
+            name = PurePosixPath(file).name
+            if not name.lower().endswith(VOLUME_ENDINGS):
+                other = other or name
+                continue
+            has_volumes = True
+            case, ending = volume_stem(name), name[len(volume_stem(name)) :]
             channel_file = f"{self.images}/{case}_{self.channel:04d}{ending}"
-            image = channel_file if (root / channel_file).is_file() else f"{self.images}/{path.name}"
-            yield Item(case, (image, relative_to(root, path)))
+            image = channel_file if is_file(on_disk(root, channel_file)) else f"{self.images}/{name}"
+            yield Item(case, (image, file))
+        if not has_volumes:
+            raise UserError(
+                f"{root / self.labels}: none of its files is a volume, such as {other}. Read pictures by the layout "
+                "`image_mask`."
+            )
 
     def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the chosen slices, each in every window of the recipe; see `slices_of_volume`."""
@@ -61,32 +73,37 @@ class NnUnet(Layout):
         """Return a draft where both folders have their names."""
         if not ((folder.root / "imagesTr").is_dir() and (folder.root / "labelsTr").is_dir()):
             return None
+        masks = [each for each in folder.volumes if each.parent.name == "labelsTr"]
+        if not masks:
+            return None  # pictures (PNG, TIFF): `image_mask` reads them
         names: dict[str, str] = {}
         path = folder.root / "dataset.json"
         if path.is_file():
-            names = _names_of(path)
-        masks = [each for each in folder.volumes if each.parent.name == "labelsTr"]
+            names = names_of_dataset(path)
+        images = {volume_stem(each.name) for each in folder.volumes if each.parent.name == "imagesTr"}
+        if not any({stem, f"{stem}_0000"} & images for stem in (volume_stem(each.name) for each in masks)):
+            return None  # folders of these names whose files pair otherwise, as CHUM-001__CT with CHUM-001
+        ignored = [raw for raw, name in names.items() if name == _IGNORE]
         found = values_of_masks(folder.root, [folder.below(each) for each in masks])
-        labels = list(names) or (found.raw_labels if found.files else [])
+        labels = [
+            raw for raw in {**names, **dict.fromkeys(found.raw_labels if found.files else ())} if raw not in ignored
+        ]
         notes = [f"labelsTr: {found.in_words()}"]
         if (folder.root / "labelsTs").is_dir():
             notes.append(
                 "labelsTs has masks, too; the layout reads labelsTr, so that the publisher's test part is left out"
             )
         layout: dict[str, Any] = {"kind": "nnunet"}
-        return Guess("nnU-Net or Decathlon folders", "3d_segmentation", layout, labels, names, tuple(notes))
+        unnamed = [raw for raw in labels if raw not in names]
+        if names and unnamed:
+            notes.append(f"dataset.json has no name for {', '.join(unnamed)} alone: they are parts of its regions")
+        card = {"ignore": ignored} if ignored else {}
+        return Guess("nnU-Net or Decathlon folders", "3d_segmentation", layout, labels, names, tuple(notes), card=card)
 
 
-def _names_of(path: Path) -> dict[str, str]:
-    """Return raw label ▶ name of a dataset.json, of either kind, without the background."""
-    try:
-        said: Any = parse_json(path.read_bytes())["labels"]
-        pairs = [(str(key), value) for key, value in said.items()]
-    except (ValueError, KeyError, AttributeError, TypeError):
-        return {}
-    found = {key: str(value) for key, value in pairs if key.isdigit()}
-    found |= {str(value): key for key, value in pairs if not key.isdigit() and isinstance(value, int)}
-    return {raw: name for raw, name in found.items() if raw != "0"}
+_IGNORE = "ignore"
+"""The label of nnU-Net's second version for voxels that nobody looked at
+(https://github.com/MIC-DKFZ/nnUNet/blob/master/documentation/ignore_label.md)."""
 
 
 def _require_known_labels(card: Card, path: Path) -> None:
@@ -102,9 +119,9 @@ def _require_known_labels(card: Card, path: Path) -> None:
         if "unhashable" not in str(error):
             raise UserError(f"{path}: not a dataset.json of nnU-Net or the Decathlon: {error!r}. Fix it.") from error
         return  # regions of several ids each; the masks themselves are checked label by label
-    missing = sorted({str(label) for label in ids} - {"0", *card.labels, *card.background})
+    missing = sorted({str(label) for label in ids} - {"0", *card.labels, *card.background, *card.ignore})
     if missing:
         raise UserError(
             f"{path}: has the label(s) {', '.join(missing)}, which recipe {card.name} does not name. "
-            "Add them to `labels` or to `background` of a copy of the card."
+            "Add them to `labels`, `background` or `ignore` of a copy of the card."
         )

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from gmai_formats.json_text import parse_json
+from gmai_formats.rows.json_stream import LONGEST_ENTRY
 
-from gmai_data.imaging.source_files import matching, relative_to, require_data
-from gmai_data.ledger import Ledger, SourceError
+from gmai_data.imaging.source_files import matching, require_data
+from gmai_data.ledger import Ledger, SourceError, printable
 from gmai_data.sources.card import Card
-from gmai_data.sources.folder import Folder, Guess
+from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.layout import Layout
 
@@ -21,12 +22,17 @@ class QaText(Layout):
     files: str = "*.jsonl"
 
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
-        """Yield one item per non-empty line."""
-        for path in matching(root, self.files, recipe=card.name, what="JSON Lines files"):
-            file = relative_to(root, path)
-            for position, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines()):
+        """Yield one item per non-empty line, up to one that is longer than any text."""
+        for name in matching(root, self.files, recipe=card.name, what="JSON Lines files"):
+            file = printable(name)
+            for position, line in enumerate(_lines(root / name)):
+                if len(line) == LONGEST_ENTRY:
+                    rule = f"line {position + 1} is longer than 256 MB; it and all behind it are not read"
+                    yield Item(f"{file}/{position:06d}", (file,), problem=("text unreadable", rule))
+                    break
                 if line.strip():
-                    yield Item(f"{file}/{position:06d}", (file,), _patient(line), position=position, part=line)
+                    part = line.rstrip("\n")
+                    yield Item(f"{file}/{position:06d}", (file,), _patient(part), position=position, part=part)
 
     def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield nothing: a text has no picture. See `read_turns`."""
@@ -41,6 +47,13 @@ class QaText(Layout):
             return None
         layout = {"kind": "qa_text", "files": folder.below(texts[0].parent / "*.jsonl")}
         return Guess("question–answer text", "text", layout)
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a file; of one that is longer than `LONGEST_ENTRY` so many letters."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        while line := file.readline(LONGEST_ENTRY):
+            yield line
 
 
 def _patient(line: str) -> str:

@@ -1,6 +1,5 @@
 """Whole slides ▶ tiles of tissue at a stated scale, with the regions that pathologists drew."""
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,19 +16,20 @@ from gmai_data.imaging.raster import Raster
 from gmai_data.imaging.source_files import patient_digest, require_data
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.seeded import hash_fraction
+from gmai_data.sources.annotations.marked_picture import MarkedPicture
+from gmai_data.sources.annotations.mask_files import items_with_masks, named_items
+from gmai_data.sources.annotations.polygons import polygon_mask
+from gmai_data.sources.annotations.region_files import LabelFrom, read_regions
+from gmai_data.sources.annotations.shapes import outline_of
+from gmai_data.sources.annotations.tools.marked import Shape
 from gmai_data.sources.card import Card, JoinedColumn
-from gmai_data.sources.folder import Folder, Guess
+from gmai_data.sources.drafting.table_guess import slides_labelled
+from gmai_data.sources.files.folder import Folder, Guess
+from gmai_data.sources.files.slides import LEAST_MPP, MOST_MPP, Slide, at_scale, opened_slide, overview, tissue
 from gmai_data.sources.items import Item, Picture, full_name
 from gmai_data.sources.joined import column_by_key, key_of
 from gmai_data.sources.layout import Layout
-from gmai_data.sources.marked_picture import MarkedPicture
-from gmai_data.sources.mask_files import items_with_masks, named_items
 from gmai_data.sources.names import patterns_of
-from gmai_data.sources.polygons import polygon_mask
-from gmai_data.sources.region_files import LabelFrom, read_regions
-from gmai_data.sources.shapes import outline_of
-from gmai_data.sources.slides import LEAST_MPP, MOST_MPP, Slide, at_scale, opened_slide, overview, tissue
-from gmai_data.sources.tools.marked import Shape
 from gmai_data.untyped import dicom
 
 SLIDE_ENDINGS = (".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide", ".czi")
@@ -194,16 +194,23 @@ class Slides(Layout):
         slides = folder.with_ending(*SLIDE_ENDINGS, ".ome.tif", ".ome.tiff")
         if not slides:
             return None
-        layout: dict[str, Any] = {
-            "kind": "slides",
-            "files": f"**/{{id}}{slides[0].name[len(slides[0].name.split('.')[0]) :]}",
-        }
+        # A name may have dots: TCGA-A1-A0SB-01Z-00-DX1.B34C267B-CAAA-4AB6-AD5C-276C26F997A1.svs.
+        ends = {slide.name[slide.name.index(".") :] for slide in slides}
+        endings = sorted(ends if len(ends) == 1 else {slide.suffix.lower() for slide in slides})
+        files = [f"**/{{id}}{ending}" for ending in endings]
+        layout: dict[str, Any] = {"kind": "slides", "files": files[0] if len(files) == 1 else files}
         drawn = next(
             (path for path in folder.with_ending(".xml", ".geojson") if path.stem.startswith(slides[0].stem)), None
         )
         if drawn is not None:
             layout["regions"] = folder.below(drawn.parent / f"{{id}}{drawn.suffix}")
-        return Guess("whole slides" + (" with regions" if drawn else ""), "2d_detection", layout)
+            return Guess("whole slides with regions", "2d_detection", layout)
+        labelled = slides_labelled(folder, slides)
+        if labelled is None:
+            return Guess("whole slides", "2d_detection", layout)
+        table, labels, notes = labelled
+        words = "whole slides with a table of labels"
+        return Guess(words, "2d_classification", {**layout, "label_table": table}, labels, notes=notes)
 
 
 @dataclass(frozen=True)
@@ -330,7 +337,7 @@ def _in_tile(
 
 
 def _replaced(item: Item, changes: Mapping[str, Any]) -> Item:
-    return dataclasses.replace(item, **changes) if changes else item
+    return item._replace(**changes) if changes else item
 
 
 def _is_dicom(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """Video files ▶ frames with labels, decoded one at a time (PyAV)."""
 
 import functools
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -9,16 +10,16 @@ from typing import Any, ClassVar, Literal
 from gmai_formats.errors import UserError, did_you_mean
 from pydantic import Field
 
-from gmai_data.imaging.source_files import below, matching, relative_to, require_data
-from gmai_data.ledger import Ledger, SourceError
+from gmai_data.imaging.source_files import below, matching, require_data
+from gmai_data.ledger import Ledger, SourceError, printable
 from gmai_data.sources.card import Card
-from gmai_data.sources.class_tree import class_tree
-from gmai_data.sources.folder import Folder, Guess, column_of_names, values_of
+from gmai_data.sources.drafting.class_tree import class_tree
+from gmai_data.sources.drafting.table_guess import label_column
+from gmai_data.sources.files.folder import Folder, Guess, column_of_names, ending_pattern, values_of
+from gmai_data.sources.files.tables import UTF_8, read_table
+from gmai_data.sources.files.video_frames import VIDEO_ENDINGS, sampled_frames
 from gmai_data.sources.items import Item, Picture, full_name
 from gmai_data.sources.layout import Layout
-from gmai_data.sources.table_guess import label_column
-from gmai_data.sources.tables import UTF_8, read_table
-from gmai_data.sources.video_frames import VIDEO_ENDINGS, sampled_frames
 
 _Rows = list[dict[str, str]]
 
@@ -48,8 +49,8 @@ class Video(Layout):
 
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield one item per video: a video is never divided between splits."""
-        for path in matching(root, self.files, recipe=card.name, what="videos"):
-            file = relative_to(root, path)
+        for file in map(printable, matching(root, self.files, recipe=card.name, what="videos")):
+            path = PurePosixPath(file)
             table = self.table.replace("{stem}", path.stem) if self.table else None
             if table is not None:
                 below(root, table, recipe=card.name)
@@ -78,12 +79,12 @@ class Video(Layout):
         videos = folder.with_ending(*VIDEO_ENDINGS)
         if not videos:
             return None
-        layout: dict[str, Any] = {"kind": "video", "files": f"**/*{videos[0].suffix}"}
+        layout: dict[str, Any] = {"kind": "video", "files": f"**/{ending_pattern(videos)}"}
         for path, rows in folder.tables:
             video = column_of_names(rows, {each.stem for each in videos})
             if video is None:
                 continue
-            frame = next((name for name in rows[0] if "frame" in name.lower()), None)
+            frame = next((name for name in rows[0] if _FRAME.fullmatch(name.strip())), None)
             label, notes = label_column(rows, {video, frame or ""})
             layout |= {"table": folder.below(path), "video_column": video, "label_column": label}
             if frame is not None:
@@ -105,6 +106,9 @@ class Video(Layout):
         note = "table or label_folder: no table names the videos and no folders are classes"
         layout["label_folder"] = "TODO"
         return Guess("videos", "2d_classification", layout, notes=(f"{note}; files beside: {beside or 'none'}",))
+
+
+_FRAME = re.compile(r"frames?[ _-]?(?:no|nr|num|number|id|index|idx)?", re.IGNORECASE)
 
 
 class _FrameLabels:

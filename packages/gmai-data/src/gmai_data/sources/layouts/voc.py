@@ -1,27 +1,29 @@
 """Pascal VOC: one XML file per image, official split lists, boxes that are 1-based and inclusive."""
 
+import contextlib
 import glob
-import re
+import itertools
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from gmai_formats.files import is_file
 
-from gmai_data.imaging.source_files import matching, relative_to, require_data
-from gmai_data.ledger import Ledger, SourceError
+from gmai_data.imaging.source_files import inside, matching, relative_to, require_data
+from gmai_data.ledger import Ledger, SourceError, printable
+from gmai_data.sources.annotations.fits import Size
+from gmai_data.sources.annotations.marked_picture import DIFFICULT, MarkedPicture
+from gmai_data.sources.annotations.pixel_boxes import require_pixels
+from gmai_data.sources.annotations.tools.marked import load_xml, size_of
 from gmai_data.sources.card import Card
-from gmai_data.sources.fits import Size
-from gmai_data.sources.folder import Folder, Guess
+from gmai_data.sources.files.folder import IMAGES, Folder, Guess
 from gmai_data.sources.items import Item, Picture
-from gmai_data.sources.layout import Layout
-from gmai_data.sources.marked_picture import DIFFICULT, MarkedPicture
-from gmai_data.sources.pixel_boxes import require_pixels
-from gmai_data.sources.tools.marked import load_xml, size_of
+from gmai_data.sources.layout import SPLIT_NAMES, Layout
 
 _LISTS = (("train", "train"), ("val", "validation"), ("test", "held_out"))
 """VOC's name of a list ▶ our split."""
+_LOOKED_AT = 500
 
 
 class Voc(Layout):
@@ -29,7 +31,9 @@ class Voc(Layout):
 
     kind: Literal["voc"]
     annotations: str = "Annotations"
+    """Folder of the XML files; with `*` in it (`*/Annotations`) several, and one that is named like a split is one."""
     images: str = "JPEGImages"
+    """Folder of the images; `{parent}` is the folder of the XML file, `{above}` the folder above that one."""
     lists: str = "ImageSets/Main"
     """Folder of the split lists named in `split.official`."""
 
@@ -39,9 +43,38 @@ class Voc(Layout):
         return self.lists
 
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
-        """Yield one item per XML file."""
-        for path in matching(root, f"{self.annotations}/*.xml", recipe=card.name, what="VOC annotations"):
-            yield Item(path.stem, (relative_to(root, path),))
+        """Yield one item per XML file: its key is its stem, with its folders where there are several."""
+        names = card.split.names or SPLIT_NAMES
+        several = "*" in self.annotations
+        annotations = matching(root, f"{self.annotations}/*.xml", recipe=card.name, what="VOC annotations")
+        for file in map(printable, annotations):
+            path = PurePosixPath(file)
+            split = next((names[part] for part in path.parts[:-1] if several and part in names), None)
+            yield Item(path.with_suffix("").as_posix() if several else path.stem, (file,), split=split)
+
+    def _image_of(self, file: str, stated: str, root: Path) -> str:
+        """Return the path of the image of an XML file: the one it names, else the one that shares its stem.
+
+        Raises:
+            SourceError: Several share its stem, and it names none of them.
+        """
+        place = PurePosixPath(file).parent
+        images = self.images.replace("{parent}", place.as_posix()).replace("{above}", place.parent.as_posix())
+        inside(root, images)
+        name = PurePosixPath(stated.strip().replace("\\", "/")).name
+        stem = PurePosixPath(file).stem
+        named = f"{images}/{name}"
+        if PurePosixPath(name).stem == stem and is_file(root / named):
+            return named
+        # Renamed copies keep the old <filename>; VOC pairs image and XML by their stem.
+        found = [
+            path for path in sorted((root / images).glob(f"{glob.escape(stem)}.*")) if path.suffix.lower() in IMAGES
+        ]
+        of_ending = [path for path in found if path.suffix.lower() == PurePosixPath(name).suffix.lower()]
+        if len(of_ending or found) > 1:
+            both = " and ".join(relative_to(root, path) for path in found[:2])
+            raise SourceError("several images of one annotation", f"{both}; it names {name or 'none'}", file)
+        return relative_to(root, (of_ending or found)[0]) if found else named
 
     def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the image with its boxes; a degenerate or outside box is quarantined by itself, the image stays.
@@ -51,12 +84,7 @@ class Voc(Layout):
         """
         file = item.files[0]
         tree = load_xml(require_data(root, file), file)
-        name = PurePosixPath((tree.findtext("filename") or "").strip().replace("\\", "/")).name
-        image_file = f"{self.images}/{name}"
-        if PurePosixPath(name).stem != item.key or not is_file(root / image_file):
-            # Renamed copies keep the old <filename>; VOC pairs image and XML by their stem.
-            same_stem = sorted((root / self.images).glob(f"{glob.escape(item.key)}.*"))
-            image_file = relative_to(root, same_stem[0]) if same_stem else image_file
+        image_file = self._image_of(file, tree.findtext("filename") or "", root)
         picture = MarkedPicture(card, ledger, root, image_file, file, _stated_size(tree))
         for number, element in enumerate(tree.iter("object"), start=1):
             raw = (element.findtext("name") or "").strip()
@@ -74,26 +102,68 @@ class Voc(Layout):
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:
         """Return a draft where XML files are annotations."""
-        texts = [path.read_text(encoding="utf-8", errors="replace") for path in folder.with_ending(".xml")[:500]]
-        if not texts or "<annotation" not in texts[0][:2000]:
+        files = folder.with_ending(".xml")
+        trees: list[tuple[Path, ElementTree.Element]] = []
+        for path in files[:_LOOKED_AT]:
+            with contextlib.suppress(SourceError):
+                trees.append((path, load_xml(path, folder.below(path))))
+        readable = len(trees)
+        trees = [(path, tree) for path, tree in trees if tree.tag == "annotation"]
+        if not trees or len(trees) < readable / 2:
             return None
-        names = sorted({name for text in texts for name in re.findall(r"<name>([^<]+)</name>", text)})
-        images = folder.images[0].parent if folder.images else folder.root
-        annotations = folder.below(folder.with_ending(".xml")[0].parent)
-        layout = {"kind": "voc", "annotations": annotations, "images": folder.below(images)}
+        named = ((element.findtext("name") or "").strip() for _, tree in trees for element in tree.iter("object"))
+        names = sorted(set(named) - {""})
+        annotations, images, found = _places(folder, files)
+        layout = {"kind": "voc", "annotations": annotations, "images": images}
+        if "*" in annotations or "TODO" in (annotations, images):
+            return Guess("Pascal VOC", "2d_detection", layout, names, notes=found)
         lists = PurePosixPath(annotations).parent / "ImageSets" / "Main"
         official = {split: f"{name}.txt" for name, split in _LISTS if is_file(folder.root / lists / f"{name}.txt")}
         if str(lists) != "ImageSets/Main":
             layout["lists"] = str(lists)
-        told = [(folder.root / lists / name).read_text(errors="replace") for name in official.values()]
-        listed = {line.split()[0] for text in told for line in text.splitlines() if line.strip()}
+        lists_read = [(folder.root / lists / name).read_text(errors="replace") for name in official.values()]
+        listed = {line.split()[0] for text in lists_read for line in text.splitlines() if line.strip()}
         left = [path.stem for path in folder.with_ending(".xml") if path.stem not in listed]
         split = {"official": official} if official and not left else {}
         words = (
             f"split: the lists of {lists} leave {len(left)} files out, such as {left[0]}" if official and left else ""
         )
-        notes = (words,) if words else ()
+        notes = (*found, words) if words else found
         return Guess("Pascal VOC", "2d_detection", layout, names, notes=notes, split=split)
+
+
+def _places(folder: Folder, files: Sequence[Path]) -> tuple[str, str, tuple[str, ...]]:
+    """Return the folders of XML files and of images as a card gives them, and notes on what they leave open."""
+    parents = sorted({PurePosixPath(folder.below(path)).parent for path in files})
+    images: dict[str, list[PurePosixPath]] = {}
+    for image in folder.images:
+        images.setdefault(image.stem, []).append(PurePosixPath(folder.below(image)).parent)
+    if len(parents) == 1:
+        places = {place for path in files for place in images.get(path.stem, [])}
+        if len(places) == 1:
+            return str(parents[0]), str(places.pop()), ()
+        shown = _shown(places or itertools.chain(*images.values()))
+        return str(parents[0]), "TODO", (f"images: the pictures of the XML files lie in {shown or 'no folder'}",)
+    note = f"annotations: XML files lie in {_shown(parents)}"
+    if len({len(parent.parts) for parent in parents}) > 1:
+        return "TODO", "TODO", (note,)
+    levels = [set(level) for level in zip(*(parent.parts for parent in parents), strict=True)]
+    pattern = "/".join("*" if len(level) > 1 else next(iter(level)) for level in levels)
+    relations: set[str] = set()
+    for path in files:
+        place = PurePosixPath(folder.below(path)).parent
+        near = images.get(path.stem, [])
+        if place in near:
+            relations.add("{parent}")
+        else:
+            relations.update(f"{{above}}/{image.name}" for image in near if image.parent == place.parent)
+    if len(relations) == 1:
+        return pattern, relations.pop(), ()
+    return pattern, "TODO", (note, f"images: pictures lie in {_shown(itertools.chain(*images.values()))}")
+
+
+def _shown(places: Iterable[PurePosixPath]) -> str:
+    return ", ".join(sorted(set(map(str, places)))[:6])
 
 
 def _stated_size(tree: ElementTree.Element) -> Size | None:

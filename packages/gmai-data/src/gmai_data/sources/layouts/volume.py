@@ -7,17 +7,23 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import model_validator
 
 from gmai_data.ledger import Ledger, SourceError
+from gmai_data.sources.annotations.label_volumes import (
+    Layer,
+    layers_of_segments,
+    layers_of_structures,
+    whole_numbers,
+)
+from gmai_data.sources.annotations.mask_files import items_with_masks, masks_known, named_items
+from gmai_data.sources.annotations.spheres import SphereTable
+from gmai_data.sources.annotations.volume_slices import slices_of_volume
 from gmai_data.sources.card import Card
-from gmai_data.sources.folder import Folder, Guess
+from gmai_data.sources.drafting.paired_folder import paired_guess
+from gmai_data.sources.drafting.table_guess import table_guess
+from gmai_data.sources.files.folder import Folder, Guess
+from gmai_data.sources.files.volume_files import load_masks, load_volumes, volume_stem
 from gmai_data.sources.items import Item, Picture
-from gmai_data.sources.label_volumes import Layer, layers_of_structures, whole_numbers
 from gmai_data.sources.layout import Layout
-from gmai_data.sources.mask_files import items_with_masks, masks_known, named_items
 from gmai_data.sources.names import patterns_of
-from gmai_data.sources.paired_folder import paired_guess
-from gmai_data.sources.spheres import SphereTable
-from gmai_data.sources.volume_files import load_masks, load_volumes, volume_stem
-from gmai_data.sources.volume_slices import slices_of_volume
 
 
 class VolumeMask(Layout):
@@ -31,13 +37,15 @@ class VolumeMask(Layout):
     mask: str | tuple[str, ...] | dict[str, str] | None = None
     """Path of the mask, or a pattern, as `masks` in `image_mask`; with `{label}`, or raw label ▶ path, one file per
     structure. None: the labels are those of the card, `labels_of_every_image`, or of the names, `{class}`. A mask with
-    a fourth axis is read where it is one-hot."""
+    a fourth axis is read where it is one-hot. Segments of a 3D Slicer segmentation (`.seg.nrrd`) are known by their
+    names where the card has one of them, else by their numbers."""
     spheres: SphereTable | None = None
     """In the place of a mask: a table of objects in space, such as
     `{table: annotations.csv, key: seriesuid, centre: [coordX, coordY, coordZ], diameter: diameter_mm, label: nodule}`.
     A volume without a row has no such object."""
     missing: Literal["uncertain", "absent"] = "uncertain"
-    """What a structure is whose file is missing: nobody may have drawn it, or it is known not to be there."""
+    """What a structure is whose file (or segment, in a 3D Slicer segmentation) is missing: nobody may have drawn it, or
+    it is known not to be there."""
     without_mask: Literal["refuse", "leave_out"] = "refuse"
     """What becomes of a volume without any mask: the quarantine, or counted as left out, where the publisher gives
     masks for a part of the volumes only."""
@@ -83,6 +91,11 @@ class VolumeMask(Layout):
                 raise SourceError("file missing", f"no file matches {place} for any label", item.files[0])
             masks[None] = layers_of_structures(structures, images[0][1])
         for file in () if item.structures is not None else item.files[1:]:
+            if (segments := layers_of_segments(root, file, images[0][1], card)) is not None:
+                masks.setdefault(None, []).extend(segments[0])
+                left_open = segments[1] if self.missing == "uncertain" else ()
+                item = item._replace(uncertain=(*item.uncertain, *left_open))
+                continue
             for number, mask in load_masks(root, file, key=self.mask_key, frames=self.frames):
                 masks.setdefault(number, []).append(Layer(whole_numbers(mask, file)))
         for number, image in images:
@@ -99,6 +112,9 @@ class VolumeMask(Layout):
         guess = paired_guess(folder, folder.volumes, volumes=True)
         if guess is not None or (len({path.parent for path in folder.volumes}) > 1 and _is_of_classes(folder.volumes)):
             return guess
+        labelled = table_guess(folder) if folder.tables else None
+        if labelled is not None and labelled.layout.get("label_column") != "TODO":
+            return labelled
         below = [PurePosixPath(folder.below(path)) for path in folder.volumes]
         name = below[0].name
         ending = name[len(volume_stem(name)) :]

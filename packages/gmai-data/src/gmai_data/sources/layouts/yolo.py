@@ -1,5 +1,6 @@
 """YOLO: one text file per image, a class number and a box or polygon a line, in shares of the image."""
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -7,15 +8,17 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal, cast
 
 import yaml
+from gmai_formats.errors import UserError
+from gmai_formats.files import is_file
 from gmai_formats.safe_yaml import load_yaml
 
-from gmai_data.imaging.source_files import below, inside, matching, relative_to, require_data
-from gmai_data.ledger import Ledger, SourceError
+from gmai_data.imaging.source_files import below, inside, matching, require_data
+from gmai_data.ledger import Ledger, SourceError, printable
+from gmai_data.sources.annotations.marked_picture import MarkedPicture
 from gmai_data.sources.card import Card
-from gmai_data.sources.folder import Folder, Guess
+from gmai_data.sources.files.folder import Folder, Guess, ending_pattern
 from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.layout import SPLIT_NAMES, Layout
-from gmai_data.sources.marked_picture import MarkedPicture
 
 
 class Yolo(Layout):
@@ -24,20 +27,31 @@ class Yolo(Layout):
     kind: Literal["yolo"]
     images: str
     """Pattern of the images, such as `images/*/*.jpg`."""
-    labels: str = "labels/{stem}.txt"
-    """Path of the label file; `{parent}` is the name of the image's own folder, `{above}` the path of the folder above
-    that one, as in `{above}/labels/{stem}.txt`. No file: nothing is marked."""
+    labels: str | tuple[str, ...] = "labels/{stem}.txt"
+    """Path of the label file, or several, of which the first that is there counts; `{parent}` is the name of the
+    image's own folder, `{above}` the path of the folder above that one, as in `{above}/labels/{stem}.txt`. No file:
+    nothing is marked."""
+    keypoint_numbers: int = 0
+    """How many numbers of keypoints follow the box on each line (`kpt_shape` of a pose dataset, multiplied)."""
 
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield one item per image; a folder of its path that is named like a split gives the split."""
         names = card.split.names or SPLIT_NAMES
-        below(root, self.labels, recipe=card.name)
-        for path in matching(root, self.images, recipe=card.name, what="images"):
-            file = relative_to(root, path)
-            labels = self.labels.replace("{stem}", path.stem).replace("{parent}", path.parent.name)
-            labels = labels.replace("{above}", PurePosixPath(file).parent.parent.as_posix())
-            split = next((names[part] for part in PurePosixPath(file).parts[:-1] if part in names), None)
-            yield Item(file, (file, labels), split=split)
+        places = (self.labels,) if isinstance(self.labels, str) else self.labels
+        for place in places:
+            below(root, place, recipe=card.name)
+        any_labels = False
+        for file in map(printable, matching(root, self.images, recipe=card.name, what="images")):
+            files = [_label_file(place, PurePosixPath(file)) for place in places]
+            there = next((labels for labels in files if is_file(root / labels)), None)
+            split = next((names[part] for part in file.split("/")[:-1] if part in names), None)
+            any_labels = any_labels or there is not None
+            yield Item(file, (file, there or files[0]), split=split)
+        if not any_labels:
+            raise UserError(
+                f"{root}: recipe {card.name} finds no label file at all; it looks for `{'`, `'.join(places)}`. A "
+                "picture without one counts as one without objects, so all of them would. Correct `labels` in the card."
+            )
 
     def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the image with its boxes; an unusable line is quarantined by itself, the image stays.
@@ -46,29 +60,41 @@ class Yolo(Layout):
             SourceError: A file is unreadable, or a class is unknown.
         """
         image_file, label_file = item.files
-        picture = MarkedPicture(card, ledger, root, image_file, label_file)
+        picture = MarkedPicture(card, ledger, root, image_file, label_file, is_as_shown=True)
         lines: list[str] = []
         path = inside(root, label_file)
         if path.is_file() and path.stat().st_size:
-            lines = require_data(root, label_file).read_text(encoding="utf-8", errors="replace").splitlines()
+            lines = require_data(root, label_file).read_text(encoding="utf-8-sig", errors="replace").splitlines()
         for number, line in enumerate(lines, start=1):
-            words = line.split()
-            if not words:
+            raw, *words = line.split() or ("",)
+            if not raw:
                 continue
+            raw = re.sub(r"(?<=\d)\.0*$", "", raw)  # some programs write the class as "0.0"
             try:
-                xyxy = _corners(words[1:], picture.fit.annotated, f"line {number}", label_file)
+                words = self._without_keypoints(words, f"line {number}", label_file)
+                xyxy = _corners(words, picture.fit.annotated, f"line {number}", label_file)
             except SourceError as problem:
-                picture.refuse_box(words[0], problem)
+                picture.refuse_box(raw, problem)
             else:
-                picture.add_box(words[0], xyxy, f"line {number}")
+                picture.add_box(raw, xyxy, f"line {number}")
         yield picture.picture("yolo")
+
+    def _without_keypoints(self, words: list[str], where: str, file: str) -> list[str]:
+        if not self.keypoint_numbers:
+            return words
+        if len(words) != 4 + self.keypoint_numbers:
+            what = f"{where} has {len(words)} numbers; a box and {self.keypoint_numbers} of keypoints are"
+            raise SourceError("box unreadable", f"{what} {4 + self.keypoint_numbers}", file)
+        return words[:4]
 
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:
         """Return a draft where label files hold a class and four shares a line."""
-        lists = [path for path in folder.with_ending(".txt") if path.name in _NAMES_FILES]
+        lists = [path for path in folder.files if path.name in _NAMES_FILES or path.suffix == ".names"]
         texts = [path for path in folder.with_ending(".txt") if _is_of_labels(path, folder) and path not in lists]
-        lines = [line for path in texts[:500] for line in path.read_text(errors="replace").splitlines()]
+        lines = [
+            line for path in texts[:500] for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+        ]
         form = re.compile(r"\d+(\s+[\d.eE+-]+){4,}\s*")
         written = [line for line in lines if line.strip()]
         names, place_of_names = _class_names(folder, lists)
@@ -94,15 +120,23 @@ class Yolo(Layout):
             others = ", ".join(sorted(folder.below(path) for path in parents)[:6])
             places = ("TODO", places[1])
             notes = (f"images: the label files lie in {labels}; pictures lie in {others}",)
-        image_pattern = "TODO" if places[0] == "TODO" else f"{places[0]}/*{image.suffix}"
-        layout = {"kind": "yolo", "images": image_pattern, "labels": f"{places[1]}/{{stem}}.txt"}
+        image_pattern = "TODO" if places[0] == "TODO" else f"{places[0]}/{ending_pattern(folder.images)}"
+        layout: dict[str, Any] = {"kind": "yolo", "images": image_pattern, "labels": f"{places[1]}/{{stem}}.txt"}
+        if keypoints := _keypoint_numbers(folder):
+            layout["keypoint_numbers"] = keypoints
         found = {line.split()[0] for line in written} | set(names)
         if place_of_names:
             notes = (*notes, f"The names of the classes are from {place_of_names}.")
         return Guess("YOLO", "2d_detection", layout, sorted(found, key=int), names, notes)
 
 
-_NAMES_FILES = ("classes.txt", "obj.names", "names.txt", "labels.txt")
+def _label_file(place: str, image: PurePosixPath) -> str:
+    """Return where the labels of an image lie, below the root."""
+    place = place.replace("{stem}", image.stem).replace("{parent}", image.parent.name)
+    return place.replace("{above}", image.parent.parent.as_posix())
+
+
+_NAMES_FILES = ("classes.txt", "names.txt", "labels.txt", "_darknet.labels")
 
 
 def _is_of_labels(path: Path, folder: Folder) -> bool:
@@ -111,20 +145,37 @@ def _is_of_labels(path: Path, folder: Folder) -> bool:
     return "label" in inside or path.stem in folder.stems
 
 
-def _class_names(folder: Folder, lists: list[Path]) -> tuple[dict[str, str], str]:
-    """Return (class number ▶ name, the file that says so): `names` of a YAML file, or a list with a name a line."""
+def _documents(folder: Folder) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the YAML files that hold a mapping: one of them is the dataset's own `data.yaml`."""
     for path in folder.with_ending(".yaml", ".yml"):
         try:
-            document: Any = load_yaml(path.read_text(encoding="utf-8", errors="replace"))
+            document: Any = load_yaml(path.read_text(encoding="utf-8-sig", errors="replace"))
         except yaml.YAMLError:
             continue
-        said = cast(dict[str, Any], document).get("names") if isinstance(document, dict) else None
-        if isinstance(said, list):
-            return {str(number): str(name) for number, name in enumerate(cast(list[Any], said))}, folder.below(path)
-        if isinstance(said, dict):
-            return {str(number): str(name) for number, name in cast(dict[Any, Any], said).items()}, folder.below(path)
+        if isinstance(document, dict):
+            yield path, cast(dict[str, Any], document)
+
+
+def _keypoint_numbers(folder: Folder) -> int:
+    """Return the product of `kpt_shape`, or 0 where no YAML file has it.
+
+    https://docs.ultralytics.com/datasets/pose/ : class, box, then the keypoints as x y, or x y visibility.
+    """
+    shapes = (document.get("kpt_shape") for _, document in _documents(folder))
+    shape = next((found for found in shapes if isinstance(found, list)), [])
+    return math.prod(shape) if shape and all(isinstance(side, int) and side > 0 for side in shape) else 0
+
+
+def _class_names(folder: Folder, lists: list[Path]) -> tuple[dict[str, str], str]:
+    """Return (class number ▶ name, the file that says so): `names` of a YAML file, or a list with a name a line."""
+    for path, document in _documents(folder):
+        stated = document.get("names")
+        if isinstance(stated, list):
+            return {str(number): str(name) for number, name in enumerate(cast(list[Any], stated))}, folder.below(path)
+        if isinstance(stated, dict):
+            return {str(number): str(name) for number, name in cast(dict[Any, Any], stated).items()}, folder.below(path)
     for path in lists:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig", errors="replace").split("\n")]
         return {str(number): line for number, line in enumerate(lines) if line}, folder.below(path)
     return {}, ""
 

@@ -1,0 +1,1 @@
+"""Masks, boxes, outlines and labels of every kind ▶ what is marked on their picture or volume."""

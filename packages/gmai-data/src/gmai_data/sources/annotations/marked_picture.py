@@ -1,0 +1,137 @@
+"""A picture whose boxes an annotation file gives: labels and boxes are collected, and each is accounted for."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gmai_data.annotation import Box
+from gmai_data.imaging.boxes import regions
+from gmai_data.imaging.raster import Raster
+from gmai_data.ledger import Ledger, SourceError
+from gmai_data.sources.annotations.fits import Size, fit_of
+from gmai_data.sources.annotations.pixel_boxes import whole_pixels
+from gmai_data.sources.card import Card
+from gmai_data.sources.files.pictures import load_picture
+from gmai_data.sources.items import BoxCounter, Picture, full_name, left_open
+
+CROWD = "region of many objects"
+DIFFICULT = "marked as difficult"
+"""Reasons for which a box is left out: its label holds, but nothing can be counted."""
+
+
+class MarkedPicture:
+    """One picture on the way.
+
+    Args:
+        card: Gives names and rules.
+        ledger: Takes the account of the boxes.
+        root: The source's folder.
+        image: The picture's file.
+        named: The file that is named in the reasons.
+        stated: Size of the picture that was annotated, where the annotation states it.
+        raster: The picture, where it is not a file's only one.
+        is_as_shown: Whoever annotated saw the picture turned by EXIF, unless the card says otherwise.
+
+    Raises:
+        SourceError: The picture is unreadable, or was annotated at a size that does not fit it.
+    """
+
+    def __init__(
+        self,
+        card: Card,
+        ledger: Ledger,
+        root: Path,
+        image: str,
+        named: str,
+        stated: Size | None = None,
+        raster: Raster | None = None,
+        *,
+        is_as_shown: bool = False,
+    ) -> None:
+        self._card, self._ledger, self._image, self._named = card, ledger, image, named
+        self._raster = raster or load_picture(root, image, card)
+        height_px, width_px = self._raster.pixels.shape[:2]
+        self.size_px: Size = (width_px, height_px)
+        # Boxes are made for the stored pixels, of which those of a DICOM file were made square.
+        turned = "shown" if is_as_shown and card.boxes.turned == "unknown" else card.boxes.turned
+        fit = fit_of(stated, self._raster.annotated_px, root, image, turned, is_as_stored=self._raster.is_as_stored)
+        self.fit = replace(fit, shown=self.size_px)
+        self._labels: dict[str, None] = {}
+        self._incomplete: set[str] = set()
+        self._boxes: list[Box] = []
+        self._masks: list[npt.NDArray[Any]] = []
+
+    def add_label(self, raw: str) -> str:
+        """Note that a label holds, and return its full name.
+
+        Raises:
+            SourceError: The card does not name it.
+        """
+        label = full_name(self._card, raw, self._named)
+        self._labels[label] = None
+        return label
+
+    def add_box(self, raw: str, xyxy: tuple[float, float, float, float], where: str) -> None:
+        """Add a box in the annotation's coordinates; an unusable one goes to the quarantine, its label stays."""
+        label = self.add_label(raw)
+        try:
+            box = Box(label, whole_pixels(self.fit.box(xyxy), self.size_px, where, self._named))
+        except SourceError as problem:
+            self.refuse_box(raw, problem)
+        else:
+            self._ledger.keep_box()
+            self._boxes.append(box)
+
+    def add_mask(self, raw: str, mask: npt.NDArray[np.uint8], *, is_one_object: bool = False) -> None:
+        """Add the regions of a mask of the shown picture, or all of it as one object, in however many parts."""
+        self.add_label(raw)
+        if is_one_object and not mask.any():
+            self.refuse_box(raw, SourceError("mask without a pixel", f'an object "{raw}" marks nothing', self._named))
+            return
+        counter = BoxCounter(self._card, self._ledger, self._named, self.size_px)
+        whole = is_one_object or self._card.boxes.per == "class"
+        counter.add([(raw, box, area) for _, box, area in regions(mask, whole_labels=whole)])
+        self._boxes += counter.boxes
+        self._incomplete.update(counter.incomplete)
+        self._masks.append(mask)
+
+    def refuse_box(self, raw: str, problem: SourceError) -> None:
+        """Put a box into the quarantine; its label holds, but its objects must not be counted."""
+        self._incomplete.add(self.add_label(raw))
+        self._ledger.quarantine_box(problem)
+
+    def leave_out_box(self, raw: str, reason: str) -> None:
+        """Count a box as dropped that marks no single object; its label holds, but its objects must not be counted."""
+        self._incomplete.add(self.add_label(raw))
+        self._ledger.boxes.read += 1
+        self._ledger.boxes.dropped[reason] += 1
+
+    def picture(
+        self, origin: str, uncertain: Sequence[str] = (), more_files: tuple[str, ...] = (), name: str = ""
+    ) -> Picture:
+        """Return the picture.
+
+        Args:
+            origin: Where the boxes come from, for the provenance.
+            uncertain: Raw labels that are left open.
+            more_files: See `Picture`.
+            name: Of the picture, where it is not the file's.
+        """
+        labels = tuple(self._labels)
+        geometry: dict[str, Any] = {"box_origin": origin, **self._raster.geometry, **self.fit.facts}
+        return Picture(
+            name or PurePosixPath(self._image).name,
+            self._raster.pixels,
+            labels,
+            tuple(self._boxes),
+            tuple(sorted(self._incomplete)),
+            self._raster.encoded,
+            geometry,
+            more_files,
+            left_open(self._card, uncertain, labels, self._named),
+            tuple(self._masks),
+        )

@@ -1,0 +1,1 @@
+"""Cards of datasets: validated, bundled, drafted, listed and documented."""

@@ -1,0 +1,187 @@
+"""`gmai data recipes new`: a folder ▶ the layout that recognises it ▶ a draft card to be completed by hand."""
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from gmai_formats.errors import UserError
+from gmai_formats.files import require_folder
+
+from gmai_data.sources.cards.recipe import LAYOUTS
+from gmai_data.sources.cards.summaries import Known
+from gmai_data.sources.drafting.bids import bids_guess
+from gmai_data.sources.drafting.label_names import label_names, segment_names
+from gmai_data.sources.files.folder import Folder, Guess
+from gmai_data.vocabulary import Modality, Task
+
+_NUMBER = re.compile(r"[-\d.]+|#[0-9a-f]{6}")
+_PERSON_IN_PATH = re.compile(
+    r"(?P<known>TCGA-\w\w-\w{4}|OAS[12]_\d{4}|LIDC-IDRI-\d{4})|"
+    r"(?<![a-z])(?P<name>(?:patient|subject|participant|sub|pat|pid|患者|病人)[ _-]?)\d+|"
+    r"(?:^|/)(?P<folder>(?:case|study|exam|video|series|病例)[ _-]?)\d+(?=/)",
+    re.IGNORECASE,
+)
+"""A patient anywhere in a path, or a folder of a case: files of a case lie together."""
+
+_KNOWN_ID = {"TCGA": r"TCGA-\w\w-\w{4}", "OAS1": r"OAS1_\d{4}", "OAS2": r"OAS2_\d{4}", "LIDC": r"LIDC-IDRI-\d{4}"}
+_SPDX = re.compile(r"CC0-1\.0|CC-BY(?:-NC)?(?:-SA|-ND)?-\d\.\d|MIT|Apache-2\.0")
+_ACCESS = {"open": "open", "registration": "registration", "application": "agreement"}
+
+
+def draft_like(known: Known, root: Path | None) -> tuple[str, str]:
+    """Return (what it is, the text of a draft card) with the facts that are known of a dataset.
+
+    Args:
+        known: The dataset.
+        root: Its folder, from which the layout is drafted; None leaves the layout open.
+
+    Raises:
+        UserError: See `draft`.
+    """
+    folder: dict[str, Any] = {"layout": {"kind": "TODO"}, "labels": {}}
+    words = f"facts of {known.name}"
+    if root is not None:
+        guessed, text = draft(root)
+        folder, words = yaml.safe_load(text), f"{words}; {guessed}"
+    modality = [word for word in known.modality if word in list(Modality)]
+    facts = {
+        "name": known.slug,
+        "title": known.title,
+        "homepage": known.homepage or "TODO",
+        "citation": "TODO",
+        "license": found.group() if (found := _SPDX.fullmatch(known.license.replace(" ", "-"))) else "TODO",
+        "access": _ACCESS.get(known.access, "TODO"),
+        "modality": modality[0] if len(modality) == 1 else "TODO",
+        "department": known.department or "TODO",
+        "clinical_task": known.clinical_task or "TODO",
+        "anatomy": {"en": known.structure.lower() or "TODO", "zh": "TODO"},
+        "task": known.task if known.task in list(Task) else folder.get("task", "TODO"),
+    }
+    card = {**facts, **{name: value for name, value in folder.items() if name not in facts}}
+    about = {"licence": known.license, "modality": ", ".join(known.modality), "samples": known.samples, **known.about}
+    comments = "".join(f"# {name}: {' '.join(value.split())}\n" for name, value in about.items() if value)
+    head = (
+        f"# A draft from what is known of {known.name}, unchecked: see {known.homepage or 'its publisher'}.\n"
+        f"{comments}# Replace every TODO, then: gmai data recipes check CARD.yaml --root DIR\n"
+    )
+    return words, head + yaml.safe_dump(card, sort_keys=False, allow_unicode=True)
+
+
+def draft(root: Path) -> tuple[str, str]:
+    """Return (what was recognised, the text of a draft card).
+
+    What the folder cannot say (licence, modality, names) is marked with TODO, and the card is not valid until it is
+    filled in.
+
+    Raises:
+        UserError: No folder, or nothing in it that a layout recognises.
+    """
+    require_folder(root, "Give the folder of a dataset.")
+    folder = Folder(root)
+    guesses = (layout.recognise(folder) for layout in LAYOUTS.values())
+    guess = bids_guess(folder) or next(filter(None, guesses), None)
+    if guess is None:
+        endings = folder.endings().most_common(5)
+        words = ", ".join(f"{count} {ending or 'without ending'}" for ending, count in endings)
+        unread = "".join(f" {problem}" for problem in _problems_of_tables(folder)[:3])
+        raise UserError(
+            f"{root}: no layout recognised ({words or 'no files'}).{unread} Write a card by hand, as in "
+            "docs/how-to/add-a-source.md."
+        )
+    guess = _named(guess, folder)
+    about_images: dict[str, Any] = {} if guess.task == "text" else {"modality": "TODO"}
+    card: dict[str, Any] = {
+        "name": re.sub(r"[^a-z0-9]+", "-", root.resolve().name.lower()).strip("-") or "my-dataset",
+        "title": "TODO",
+        "homepage": "TODO",
+        "citation": "TODO",
+        "license": "TODO",
+        **about_images,
+        "department": "TODO",
+        "clinical_task": "TODO",
+        "anatomy": {"en": "TODO", "zh": "TODO"},
+        "task": guess.task,
+        "layout": dict(guess.layout),
+        "labels": {raw: {"en": _english(raw, guess), "zh": "TODO"} for raw in guess.labels},
+        **guess.card,
+        **_split(folder, guess),
+    }
+    nameless = [raw for raw in guess.labels if not guess.names.get(raw) and _NUMBER.fullmatch(raw)]
+    unnamed = (
+        [f"The folder has no names for the labels {', '.join(nameless)}: write what they mean."] if nameless else []
+    )
+    comments = "".join(
+        f"# {' '.join(note.split())}\n" for note in (*guess.notes, *unnamed, *_unread_tables(folder, guess))
+    )
+    head = (
+        f"# A draft from {len(folder.files)} files: {guess.description}.\n"
+        "# Unless `split.group_pattern`, a `group_column` or a DICOM header names the patient, every file is its own.\n"
+        f"{comments}"
+        "# Replace every TODO; the closed vocabularies and every field are in docs/reference/recipes.md.\n"
+        "# A line `zh: TODO` may be deleted instead: then the dataset gets no Chinese text.\n"
+        "# Then: gmai data recipes check CARD.yaml --root DIR\n"
+    )
+    return guess.description, head + yaml.safe_dump(card, sort_keys=False, allow_unicode=True)
+
+
+def _named(guess: Guess, folder: Folder) -> Guess:
+    """Return a guess with the names that files of the folder give to the values of its masks."""
+    masks = str(guess.layout.get("mask") or guess.layout.get("masks") or "")
+    if masks.endswith(".seg.nrrd") and (segments := segment_names(folder)):
+        note = "labels: segments are known by their names, which cases may spell in several ways."
+        return dataclasses.replace(guess, labels=segments, notes=(*guess.notes, note))
+    if not masks or guess.names or guess.layout.get("encoding") in ("binary", "colour", "instances"):
+        return guess
+    names, place = label_names(folder)
+    if not any(raw in names for raw in guess.labels):
+        return guess
+    note = f"labels: the names of the values are from {place}."
+    return dataclasses.replace(guess, names=names, notes=(*guess.notes, note))
+
+
+def _unread_tables(folder: Folder, guess: Guess) -> list[str]:
+    """Return a note on the tables that the draft neither reads nor names."""
+    written = f"{guess.layout} {guess.split} {guess.notes}"
+    left = [folder.below(path) for path, _ in folder.tables if folder.below(path) not in written]
+    if guess.layout["kind"] in ("qa_text", "hf_dataset"):
+        return []
+    notes = _problems_of_tables(folder)[:6]
+    if left:
+        more = f" and {len(left) - 6} more" if len(left) > 6 else ""
+        listed = f"{', '.join(left[:6])}{more}"
+        notes.append(f"Tables that this draft does not read: {listed}. They may have labels, patients, a split.")
+    return notes
+
+
+def _problems_of_tables(folder: Folder) -> list[str]:
+    """Return why tables of the folder cannot be read, without the folder's own path."""
+    return [table.problem.replace(f"{folder.root}/", "") for _, table in sorted(folder.probed.items()) if table.problem]
+
+
+def _english(raw: str, guess: Guess) -> str:
+    """Return the name that the folder gives a raw label, or the raw label itself."""
+    return re.sub(r"[;；<>\[\]\s_-]+", " ", guess.names.get(raw) or raw).strip() or "TODO"
+
+
+def _split(folder: Folder, guess: Guess) -> dict[str, Any]:
+    """Return the card's `split`, as far as the folder tells it."""
+    names = {"names": dict(guess.splits)} if guess.splits else {}
+    groups = {} if "group_table" in guess.split else _groups(folder, guess)
+    split = {**names, **guess.split, **groups}
+    return {"split": split} if split else {}
+
+
+def _groups(folder: Folder, guess: Guess) -> dict[str, Any]:
+    """Return the pattern of the patient in the files' paths, where there is one and no column or header has it."""
+    named = "group_column" in guess.layout or "{patient}" in str(guess.layout)
+    if named or guess.layout["kind"] in ("dicom", "dicom_series", "qa_text"):
+        return {}
+    found = [match for path in folder.files if (match := _PERSON_IN_PATH.search(folder.below(path)))]
+    if len({match.group() for match in found}) < 2:
+        return {}
+    if found[0]["known"]:
+        return {"group_pattern": f"({_KNOWN_ID[found[0]['known'][:4]]})"}
+    name, case = found[0]["name"], found[0]["folder"]
+    return {"group_pattern": f"({name}\\d+)" if name else f"({case}\\d+)/"}

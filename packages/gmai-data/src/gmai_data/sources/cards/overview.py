@@ -1,0 +1,87 @@
+"""docs/reference/catalogue.md: the bundled cards, counted by modality, department, task and grade, and listed."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from gmai_data.sources.cards.catalogue import bundled_names, find_recipe
+from gmai_data.sources.cards.recipe import Recipe
+from gmai_data.sources.cards.summaries import PHANTOM_PREFIX
+from gmai_data.vocabulary import ClinicalTask, Department, Modality, Task
+
+PAPER = {Modality.CT: 27, Modality.MR: 25, Modality.X_RAY: 13, Modality.HISTOPATHOLOGY: 11}
+"""Shares of the paper's data, in per cent, as the caption of Fig. 3 names them."""
+_TESTS = ("pydicom-",)
+"""Cards of files that libraries ship for their own tests."""
+
+
+def real_recipes() -> list[Recipe]:
+    """Return the bundled cards of public datasets: no phantoms, no test files of libraries."""
+    return [find_recipe(name) for name in bundled_names() if not name.startswith((PHANTOM_PREFIX, *_TESTS))]
+
+
+def overview() -> str:
+    """Return the page in Markdown."""
+    recipes = real_recipes()
+    counted = [recipe for recipe in recipes if recipe.expected.items]
+    total = sum(recipe.expected.items or 0 for recipe in counted)
+    modalities = Counter(str(recipe.modality) for recipe in recipes)
+    parts = [
+        "# The catalogue",
+        "Written from the bundled cards by `python -m gmai_data.sources.cards.overview`; a test compares.",
+        f"{len(recipes)} public datasets have a card (`gmai data recipes show NAME`); {len(counted)} of them state the "
+        f"publisher's count, {total:,} images, volumes and videos together. How a card is tried is in "
+        "[add a card](../how-to/add-a-card.md): `copy` on a real copy, `listing` on a miniature of the publisher's own "
+        "file names, `none` not at all.",
+        "## Modalities",
+        _table(
+            ("modality", "cards", "per cent", "per cent of the paper's data (Fig. 3)"),
+            [
+                (str(name), count, f"{100 * count / len(recipes):.0f}", PAPER.get(name, ""))
+                for name in Modality
+                for count in [modalities[str(name)]]
+            ],
+        ),
+        "## Departments",
+        _counts(Department, (recipe.department for recipe in recipes)),
+        "## Clinical tasks",
+        _counts(ClinicalTask, (recipe.clinical_task for recipe in recipes)),
+        "## Annotations",
+        _counts(Task, (recipe.task for recipe in recipes)),
+        "## Grades, access and licences",
+        _tally("grade", (recipe.verified for recipe in recipes)),
+        _tally("access", (recipe.access for recipe in recipes)),
+        _tally("licence", (recipe.license for recipe in recipes)),
+        "## Cards",
+        _table(
+            ("card", "modality", "department", "clinical task", "items", "licence", "grade", "title"),
+            [
+                (f"`{each.name}`", str(each.modality), each.department, each.clinical_task, each.expected.items or "",
+                 each.license, each.verified, f"[{_cell(each.title)}]({each.homepage})")
+                for each in recipes
+            ],
+        ),
+    ]  # fmt: skip
+    return "\n\n".join(parts) + "\n"
+
+
+def _counts(vocabulary: Iterable[str], values: Iterable[str]) -> str:
+    """Return a table of all words of a vocabulary, those that no card has included."""
+    found = Counter(map(str, values))
+    return _table(("", "cards"), [(str(word), found[str(word)]) for word in vocabulary])
+
+
+def _tally(of: str, values: Iterable[str]) -> str:
+    return _table((of, "cards"), [(_cell(value), count) for value, count in Counter(map(str, values)).most_common()])
+
+
+def _table(header: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("[", "(").replace("]", ")")
+
+
+if __name__ == "__main__":
+    print(overview(), end="")

@@ -1,0 +1,1 @@
+"""Files as they lie on disk, read as pixels or rows: pictures, volumes, slides, videos, arrays and tables."""

@@ -1,0 +1,115 @@
+"""Files of arrays (npy, npz, sparse npz, HDF5, MATLAB): never unpickled, and refused where they would fill the disk."""
+
+import functools
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+from gmai_formats.errors import UserError
+
+from gmai_data.imaging.large import is_bomb
+from gmai_data.imaging.source_files import require_data
+from gmai_data.ledger import SourceError
+from gmai_data.sources.files.array_containers import (
+    HDF5_ENDINGS,
+    MAT_ENDINGS,
+    LazyArray,
+    hdf5_names,
+    is_sparse,
+    mat_names,
+    open_hdf5,
+    open_mat,
+    open_sparse,
+)
+
+MAX_UNPACKED_BYTES = 32 * 2**30
+
+
+ARRAY_ENDINGS = (".npy", ".npz", *HDF5_ENDINGS, *MAT_ENDINGS)
+
+
+def open_array(root: Path, relative: str, key: str) -> npt.NDArray[Any]:
+    """Return the array of a `.npy`, or the array `key` of a `.npz`, HDF5 or MATLAB file.
+
+    Those of `.npy` and `.npz` are read-only maps; one of HDF5 reads what is asked of it, and has the shape, type and
+    indexing of an array. A sparse `.npz` has no keys.
+
+    Raises:
+        SourceError: Missing, damaged, no such array, objects instead of numbers, or a zip bomb.
+    """
+    path = require_data(root, relative)
+    stat = path.stat()
+    try:
+        array: Any = _opened(path, key, stat.st_mtime_ns, stat.st_size)
+    except SourceError as problem:
+        raise SourceError(problem.rule, problem.detail, relative) from problem
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # scipy and h5py raise whatever a damaged file leads them to
+        detail = " ".join(str(error).split())
+        raise SourceError("array file unreadable", f"{detail}; download it again", relative) from error
+    if not isinstance(array, np.ndarray | LazyArray):
+        raise SourceError("array file unreadable", "an archive lies inside the archive", relative)
+    if array.ndim == 0:
+        raise SourceError("array file unreadable", "it holds one number, and no list of images or labels", relative)
+    if not all(array.shape[1:]):
+        raise SourceError("array file unreadable", f"its entries hold nothing: shape {array.shape}", relative)
+    if array.dtype.kind not in "biuf":
+        raise SourceError("array of something else than numbers", f"type {array.dtype}", relative)
+    return cast(npt.NDArray[Any], array)
+
+
+def array_names(root: Path, relative: str) -> list[str]:
+    """Return the names of the arrays in a `.npz`, HDF5 or MATLAB file.
+
+    Raises:
+        SourceError: Missing or damaged.
+    """
+    path = require_data(root, relative)
+    try:
+        if path.suffix.lower() in HDF5_ENDINGS:
+            return hdf5_names(path)
+        if path.suffix.lower() in MAT_ENDINGS:
+            return mat_names(path)
+        with zipfile.ZipFile(path) as archive:
+            return _names(archive)
+    except UserError:
+        raise
+    except Exception as error:  # scipy and h5py raise whatever a damaged file leads them to
+        raise SourceError("array file unreadable", " ".join(str(error).split()), relative) from error
+
+
+def _names(archive: zipfile.ZipFile) -> list[str]:
+    return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+
+
+@functools.lru_cache(maxsize=4)
+def _opened(path: Path, key: str, modified: int, size: int) -> npt.NDArray[Any] | LazyArray:
+    del modified, size  # another file under the same name is another entry of the cache
+    ending = path.suffix.lower()
+    if ending == ".npy":
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    if ending in HDF5_ENDINGS:
+        return open_hdf5(path, key)
+    if ending in MAT_ENDINGS:
+        return open_mat(path, key)
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        if is_sparse(_names(archive)):
+            return open_sparse(path)
+        if f"{key}.npy" not in names:
+            known = ", ".join(name.removesuffix(".npy") for name in names)
+            raise SourceError("no such array", f'"{key}" is not in the file; it has {known}', path.name)
+        member = archive.getinfo(f"{key}.npy")
+        if member.file_size > MAX_UNPACKED_BYTES or is_bomb(member.compress_size, member.file_size):
+            found = f"{member.compress_size} bytes claim to unpack to {member.file_size}"
+            raise SourceError("zip bomb", f"{found}; no image packs so well", path.name)
+        # Unpacked once per process into an unlinked file: every image after that is read where it lies.
+        with archive.open(member) as packed, tempfile.NamedTemporaryFile(prefix="gmai-array-", suffix=".npy") as file:
+            shutil.copyfileobj(packed, file, 2**20)
+            file.flush()
+            return np.load(file.name, mmap_mode="r", allow_pickle=False)

@@ -1,0 +1,264 @@
+"""`gmai data recipes new` and `check`: a draft of every layout, completed, reads the folder it was drawn from."""
+
+import hashlib
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+import yaml
+from gmai_data.imaging.raster import encode_png
+from gmai_data.sources.cards.drafts import draft, draft_like
+from gmai_data.sources.cards.recipe import Recipe
+from gmai_data.sources.cards.summaries import find_known
+from gmai_data.sources.compare import check_against_folder
+from gmai_data.sources.splits import group_of
+from gmai_formats.errors import UserError
+
+KNOWN = {"modality": "CT", "department": "Oncology", "clinical_task": "Bone", "license": "MIT"}
+
+
+def put(path, text=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(0).integers(0, 255, (24, 32, 3), dtype=np.uint8)
+    path.write_bytes(encode_png(pixels) if text is None else text.encode())
+
+
+def volume(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(np.ones((8, 8, 4), np.int16), np.eye(4)), path)
+
+
+def yolo_by_kind(root):
+    for split in ("train", "val"):
+        put(root / "images" / split / f"{split}.jpg")
+        put(root / "labels" / split / f"{split}.txt", "0 0.5 0.5 0.5 0.5\n")
+
+
+def yolo_by_split(root):
+    for split in ("train", "test"):
+        put(root / split / "images" / f"{split}.jpg")
+        put(root / split / "labels" / f"{split}.txt", "0 0.5 0.5 0.5 0.5\n")
+
+
+def coco(root):
+    put(root / "images" / "1.png")
+    document = {"images": [{"id": 1, "file_name": "1.png"}], "annotations": [], "categories": [{"id": 1, "name": "a"}]}
+    put(root / "annotations" / "all.json", json.dumps(document))
+
+
+def nnunet(root):
+    volume(root / "imagesTr" / "case_0000.nii.gz")
+    volume(root / "labelsTr" / "case.nii.gz")
+    put(root / "dataset.json", json.dumps({"labels": {"background": 0, "a": 1}}))
+
+
+def one_hot(root):
+    put(root / "images" / "x1.png")
+    put(root / "labels.csv", "image;MEL;NV\nx1;1.0;0.0\n")
+
+
+def masks_beside(root):
+    put(root / "benign" / "benign (1).png")
+    put(root / "benign" / "benign (1)_mask.png")
+
+
+def masks_elsewhere(root):
+    put(root / "Images" / "ISIC_1.jpg")
+    put(root / "GroundTruth" / "ISIC_1_segmentation.png")
+
+
+def arrays(root):
+    images, labels = np.zeros((2, 8, 8), np.uint8), np.zeros((2, 1), np.uint8)
+    np.savez(root / "mnist.npz", train_images=images, train_labels=labels)
+
+
+def dicom(root):
+    put(root / "scan", "\0" * 128 + "DICM")
+
+
+def split_folders(root):
+    for split in ("train", "test"):
+        for name in ("a", "b"):
+            put(root / split / name / "1.png")
+
+
+def hub(root):
+    datasets = pytest.importorskip("datasets", reason="pip install 'gmai-data[hub]'")
+    pixels = encode_png(np.zeros((8, 8), np.uint8))
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.Value("string")})
+    rows = {"image": [{"bytes": pixels, "path": None}], "label": ["a"]}
+    datasets.Dataset.from_dict(rows, features=features).save_to_disk(root)
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "items"),
+    [
+        ("phantom-ct", "dicom_series", 5), ("phantom-mr", "volume", 5), ("phantom-xray", "csv_labels", 12),
+        ("phantom-microscopy", "voc", 12), ("phantom-dermoscopy", "image_mask", 12),
+        ("phantom-fundus", "folder_per_class", 12), ("phantom-text", "qa_text", 10),
+        ("phantom-ultrasound", "video", 12), (yolo_by_kind, "yolo", 2), (yolo_by_split, "yolo", 2), (coco, "coco", 1),
+        (nnunet, "nnunet", 1), (one_hot, "csv_labels", 1), (masks_beside, "image_mask", 1),
+        (masks_elsewhere, "image_mask", 1), (arrays, "arrays", 2), (dicom, "dicom", 1),
+        (split_folders, "folder_per_class", 4), (hub, "hf_dataset", 1),
+    ],
+)  # fmt: skip
+def test_a_draft_completed_lists_what_is_there(make, kind, items, phantoms, tmp_path):
+    root = tmp_path / "data" if callable(make) else phantoms / make
+    if callable(make):
+        root.mkdir()
+        make(root)
+    _, text = draft(root)
+    assert "TODO" in text
+    card = yaml.safe_load(text) | KNOWN
+    assert card["layout"]["kind"] == kind
+    if kind == "coco":
+        card["layout"]["images"] = "images"
+    recipe = Recipe.model_validate(card)
+    found = list(recipe.layout.list_items(recipe, root))
+    assert len(found) == items
+    assert all((root / file).exists() for item in found for file in item.files if make != masks_beside)
+
+
+def test_the_draft_of_a_table_with_paths_keeps_patients_together(tmp_path):
+    root = tmp_path / "data"
+    paths = [f"Chest/train/patient{person:03d}/study{study}/view1.png" for person in range(3) for study in (1, 2)]
+    for path in paths:
+        put(root / path)
+    rows = "".join(f"{path},F,1.0,{-1.0 if number else 0.0}\n" for number, path in enumerate(paths))
+    put(root / "Chest" / "train.csv", f"Path,Sex,Edema,Effusion\n{rows}")
+    card = yaml.safe_load(draft(root)[1])
+    assert card["layout"] == {
+        "kind": "csv_labels", "table": "Chest/train.csv", "images": ".", "image_column": "Path",
+        "label_columns": ["Edema", "Effusion"],
+    }  # fmt: skip
+    assert card["split"] == {"group_pattern": r"(patient\d+)"}
+    recipe = Recipe.model_validate(card | KNOWN)
+    items = list(recipe.layout.list_items(recipe, root))
+    assert {group_of(item, recipe) for item in items} == {"patient000", "patient001", "patient002"}
+    assert yaml.safe_load(draft(root / "Chest")[1])["layout"]["images"] == "TODO", "its paths begin above the folder"
+
+
+def test_the_draft_of_a_table_takes_its_column_of_patients(tmp_path):
+    root = tmp_path / "data"
+    for number in (1, 2):
+        put(root / f"x{number}.png")
+    put(root / "labels.csv", "image,Patient ID,dx\nx1.png,7,a\nx2.png,7,b\n")
+    layout = yaml.safe_load(draft(root)[1])["layout"]
+    assert (layout["group_column"], layout["label_column"]) == ("Patient ID", "dx")
+
+
+def test_the_index_of_an_export_is_no_slice(tmp_path):
+    root = tmp_path / "export"
+    for name in (
+        "DICOMDIR",
+        *(f"PAT{person}/ST0/SE{series}/IM{slice_}" for person in (1, 2) for series in (0, 1) for slice_ in (0, 1)),
+    ):
+        put(root / name, "\0" * 128 + "DICM")
+    assert yaml.safe_load(draft(root)[1])["layout"] == {"kind": "dicom_series", "series": "*/*/*"}
+
+
+def test_the_draft_of_texts_asks_for_no_modality(phantoms):
+    card = yaml.safe_load(draft(phantoms / "phantom-text")[1])
+    assert "modality" not in card
+    assert Recipe.model_validate(card | {**KNOWN, "modality": None}).modality is None
+
+
+def test_the_draft_of_cine_videos_names_their_frames(phantoms):
+    layout = yaml.safe_load(draft(phantoms / "phantom-ultrasound")[1])["layout"]
+    assert layout == {
+        "kind": "video", "files": "**/*.avi", "table": "frames.csv", "video_column": "video", "frame_column": "frame",
+        "label_column": "finding",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("make", [coco, arrays, "phantom-text"])
+def test_check_takes_nothing_but_labels_for_labels(make, phantoms, card_file, tmp_path, capsys):
+    root = phantoms / make if isinstance(make, str) else tmp_path / "data"
+    if callable(make):
+        root.mkdir()
+        make(root)
+    card = yaml.safe_load(draft(root)[1]) | {"labels": {"0": "alpha", "a": "alpha"}}
+    if make is coco:
+        card["layout"]["images"] = "images"
+    path = card_file(layout=card["layout"], task=card["task"], labels=card["labels"])
+    check_against_folder(str(path), root)
+    assert "turns" not in capsys.readouterr().out
+
+
+def test_check_names_what_is_missing_and_compares_digests(card_file, tmp_path, capsys):
+    root = tmp_path / "data"
+    put(root / "1.png")
+    put(root / "labels.csv", "image,dx\n1.png,a\n2.png,b\n")
+    layout = {"kind": "csv_labels", "table": "labels.csv", "image_column": "image", "label_column": "dx"}
+    card = str(card_file(layout=layout))
+    check_against_folder(card, root)
+    assert "1 files that toy names are not there:\n  2.png" in capsys.readouterr().out
+    put(root / "2.png")
+    digest = hashlib.sha256((root / "labels.csv").read_bytes()).hexdigest()
+    check_against_folder(str(card_file(layout=layout, checksums={"labels.csv": digest}, expected={"items": 2})), root)
+    assert "2 items, as published" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"labels\.csv: missing, or not the published file \(0000000"):
+        check_against_folder(str(card_file(layout=layout, checksums={"labels.csv": "0" * 64})), root)
+    with pytest.raises(UserError, match="2 items, but toy has 1 published ones"):
+        check_against_folder(str(card_file(layout=layout, expected={"items": 1})), root)
+
+
+def test_check_names_labels_that_card_and_folder_do_not_share_and_tries_to_read(card_file, tmp_path, capsys):
+    root = tmp_path / "data"
+    put(root / "a" / "1.png")
+    put(root / "a" / "2.png", "no picture")
+    put(root / "other" / "3.png")
+    with pytest.raises(UserError) as caught:
+        check_against_folder(str(card_file(layout={"kind": "folder_per_class"})), root)
+    assert capsys.readouterr().out.endswith(
+        "no item has these labels of the card:\n  b\n  c\n  d\ntoy: every item is a group of its own.\ntoy: train 3.\n"
+        "toy: read 3 items, 1 image: alpha 1.\n"
+    )
+    first, *rest = str(caught.value).splitlines()
+    assert first == f"{root}: labels that are not in the card: 1; a build would quarantine their items:"
+    assert rest[0] == '  "other" (1 items)'
+    assert any(line.startswith(f"{root}: a/2.png: image unreadable: ") for line in rest)
+    assert any("label not in the map" in line for line in rest)
+
+
+def test_a_draft_like_a_known_dataset_takes_its_facts_and_the_folders_layout(tmp_path):
+    root = tmp_path / "data"
+    put(root / "a" / "1.png")
+    put(root / "b" / "1.png")
+    known = find_known("chexpert")
+    _, text = draft_like(known, root)
+    card = yaml.safe_load(text)
+    assert (card["name"], card["modality"], card["department"]) == ("chexpert", "X-ray", "Pulmonary Medicine")
+    assert (card["layout"]["kind"], card["citation"], card["license"]) == ("folder_per_class", "TODO", "TODO")
+    assert yaml.safe_load(draft_like(known, None)[1])["layout"] == {"kind": "TODO"}
+    assert "# samples: 224316" in text
+
+
+def test_a_table_that_the_draft_does_not_read_is_named(tmp_path):
+    for name in ("1", "2"):
+        put(tmp_path / "images" / f"{name}.png")
+        put(tmp_path / "masks" / f"{name}.png")
+    put(tmp_path / "cases.csv", "ID,Case\n1,A\n2,A\n")
+    _, text = draft(tmp_path)
+    assert "# Tables that this draft does not read: cases.csv." in text
+
+
+@pytest.mark.parametrize("name", ["labels.txt", "p1/labels.txt"])
+def test_values_of_masks_get_the_names_that_a_file_gives(tmp_path, name):
+    for case in ("p1", "p2"):
+        volume(tmp_path / case / "ct.nii.gz")
+        nib.save(nib.Nifti1Image(np.arange(256, dtype=np.uint8).reshape(8, 8, 4) % 3, np.eye(4)),
+                 tmp_path / case / "seg.nii.gz")  # fmt: skip
+    put(tmp_path / name, '# ITK-SnAP Label Description File\n1 255 0 0 1 1 1 "liver"\n2 0 255 0 1 1 1 "tumor"\n')
+    _, text = draft(tmp_path)
+    card = yaml.safe_load(text)
+    assert {raw: label["en"] for raw, label in card["labels"].items()} == {"1": "liver", "2": "tumor"}
+    assert f"# labels: the names of the values are from {name}." in text
+
+
+def test_why_tables_are_not_read_is_said(tmp_path):
+    put(tmp_path / "a.png")
+    put(tmp_path / "t.csv", "image,label,label\na.png,x,y\n")
+    with pytest.raises(UserError, match=r't\.csv:1: two columns are called "label"\. Rename one of them\.'):
+        draft(tmp_path)

@@ -1,0 +1,29 @@
+"""docs/reference/catalogue.md is what the cards say, and the cards cover the vocabularies."""
+
+import re
+from pathlib import Path
+
+from gmai_data.sources.cards.overview import overview, real_recipes
+from gmai_data.vocabulary import ClinicalTask, Department, Modality
+
+
+def test_the_page_is_up_to_date():
+    page = Path(__file__).parents[4] / "docs" / "reference" / "catalogue.md"
+    assert page.read_text(encoding="utf-8") == overview(), "run: python -m gmai_data.sources.cards.overview"
+
+
+def test_the_counts_add_up_to_the_cards():
+    recipes = real_recipes()
+    text = overview()
+    sections = dict(zip(*[iter(re.split(r"^## (.*)$", text, flags=re.MULTILINE)[1:])] * 2, strict=True))
+    for name in ("Departments", "Clinical tasks", "Annotations"):
+        assert sum(map(int, re.findall(r"\| (\d+) \|$", sections[name], re.MULTILINE))) == len(recipes), name
+    assert sections["Cards"].count("| `") == len(recipes)
+
+
+def test_the_cards_cover_the_vocabularies():
+    recipes = real_recipes()
+    assert len(recipes) >= 219
+    assert {recipe.modality for recipe in recipes} == set(Modality)
+    assert {recipe.department for recipe in recipes} == set(Department)
+    assert {recipe.clinical_task for recipe in recipes} == set(ClinicalTask)

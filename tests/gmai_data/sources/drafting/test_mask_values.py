@@ -1,0 +1,79 @@
+"""The values of masks, counted, and what they say of the encoding."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+from gmai_data.sources.drafting.mask_values import values_of_masks
+from PIL import Image
+
+
+def mask(root, name, *values):
+    pixels = np.zeros((len(values) * 4, 8), np.uint8)
+    for at, value in enumerate(values):
+        pixels[at * 4 : at * 4 + 4] = value
+    Image.fromarray(pixels).save(root / name, **({"quality": 95} if name.endswith("jpg") else {}))
+    return name
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "encoding", "labels"),
+    [
+        ("a.png", (0, 255), "binary", ["1"]), ("a.png", (0, 1), "binary", ["1"]), ("a.png", (0, 2), "binary", ["1"]),
+        ("a.png", (0, 1, 2), "index", ["1", "2"]), ("a.png", (0, 128, 255), "index", ["128", "255"]),
+        ("a.jpg", (0, 255), "binary", ["1"]), ("a.png", (0, 1, 255), "index", ["1", "255"]),
+        ("a.png", (0, 254, 255), "binary", ["1"]), ("a.png", (2, 5, 250, 255), "binary", ["1"]),
+    ],
+)  # fmt: skip
+def test_values_say_the_encoding(tmp_path, name, values, encoding, labels):
+    found = values_of_masks(tmp_path, [mask(tmp_path, name, *values)])
+    assert (found.encoding, found.raw_labels) == (encoding, labels)
+
+
+def test_colours_are_labels(tmp_path):
+    pixels = np.zeros((4, 8, 3), np.uint8)
+    pixels[:, 4:] = (255, 0, 0)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    found = values_of_masks(tmp_path, ["a.png"])
+    assert (found.encoding, found.raw_labels) == ("colour", ["#ff0000"])
+
+
+def test_counts_are_of_masks_and_what_is_unread_is_said(tmp_path):
+    nib.save(nib.Nifti1Image(np.array([[[0, 1], [1, 3]]], np.uint8), np.eye(4)), tmp_path / "a.nii")
+    nib.save(nib.Nifti1Image(np.array([[[0, 1], [1, 1]]], np.uint8), np.eye(4)), tmp_path / "b.nii")
+    (tmp_path / "c.nii").write_bytes(b"no volume")
+    found = values_of_masks(tmp_path, ["a.nii", "b.nii", "c.nii"])
+    assert found.raw_labels == ["1", "3"]
+    assert found.in_words() == "values in 2 masks: 0 (in 2), 1 (in 2), 3 (in 1); 1 unread"
+    assert values_of_masks(tmp_path, ["c.nii"]).in_words() == "none of 1 masks could be read"
+
+
+@pytest.mark.parametrize("values", [(0, 1000, 2000), (0, 300, 65535), (0, 1, 256)])
+def test_values_of_16_bits_are_labels(tmp_path, values):
+    pixels = np.repeat(np.array(values, np.uint16), 8).reshape(-1, 8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    found = values_of_masks(tmp_path, ["a.png"])
+    assert (found.encoding, found.raw_labels) == ("index", [str(value) for value in values[1:]])
+
+
+@pytest.mark.parametrize(
+    ("inside", "around", "words"),
+    [
+        (0, 255, "255 is all of the border of each: where it is the background, set `inverted: true`"),
+        ((255, 0, 0), (255, 255, 255), "#ffffff is all of the border of each: where it is the background, set "
+         "`background: ['#ffffff']`"),
+        (255, 0, ""), ((255, 0, 0), (0, 0, 0), ""),
+    ],
+)  # fmt: skip
+def test_a_value_around_all_masks_may_be_the_background(tmp_path, inside, around, words):
+    for name in ("a.png", "b.png"):
+        pixels = np.full((9, 9, *np.shape(around)), around, np.uint8)
+        pixels[2:5, 3:6] = inside
+        Image.fromarray(pixels).save(tmp_path / name)
+    found = values_of_masks(tmp_path, ["a.png", "b.png"]).in_words()
+    assert ("border" in found, words in found) == (bool(words), True)
+
+
+@pytest.mark.parametrize(("values", "asks"), [((0, 1, 255), True), ((0, 1, 2), False), ((0, 255), False)])
+def test_255_beside_other_labels_may_be_none(tmp_path, values, asks):
+    found = values_of_masks(tmp_path, [mask(tmp_path, "a.png", *values)])
+    assert ("`ignore`" in found.in_words()) == asks

@@ -1,0 +1,149 @@
+"""A table of labels: its names, the folders of its pictures, the column that labels them; what is open is a TODO."""
+
+import pytest
+from gmai_data.sources.drafting.table_guess import label_column, table_guess
+from gmai_data.sources.files.folder import Folder
+
+
+def guess(root, tables, *pictures):
+    for name in pictures:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    for name, text in tables.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return table_guess(Folder(root))
+
+
+def rows(text):
+    names, *lines = [line.split(",") for line in text.split()]
+    return [dict(zip(names, line, strict=True)) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("file,offset,finding a,1,x b,3,y c,1,x", "finding"),
+        ("file,lesion_id,diagnostic a,15,NEV b,17,BCC", "diagnostic"),
+        ("file,age,sex,dx a,1,f,mel b,2,m,nv", "dx"), ("file,x,y,label a,1,2,p b,3,4,q", "label"),
+        ("file,left,right a,1,2 b,3,4", "TODO"), ("file,kind,shape a,u,v b,w,z", "TODO"), ("file,kind a,u b,w", "kind"),
+        ("file,grade,days a,1,10 b,2,20", "grade"),
+    ],
+)  # fmt: skip
+def test_the_column_of_the_label(text, column):
+    found, notes = label_column(rows(text), {"file"})
+    assert found == column
+    assert column != "TODO" or "candidates are" in notes[0]
+
+
+def test_pictures_in_several_folders_are_all_named(tmp_path):
+    layout = guess(tmp_path, {"t.csv": "id,dx\na,x\nb,y\n"}, "part_1/a.jpg", "part_2/b.jpg").layout
+    assert (layout["images"], layout["image_suffix"]) == (["part_1", "part_2"], ".jpg")
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells", "size"),
+    [
+        ("x,y,w,h,image_width,image_height", "1,2,3,4,80,64", {"width": "image_width", "height": "image_height"}),
+        ("width,height,xmin,ymin,xmax,ymax", "80.0,64.0,1,2,3,4", {"width": "width", "height": "height"}),
+        ("x,y,width,height,Img Width,Img Height", "1,2,3,4,80,64", {"width": "Img Width", "height": "Img Height"}),
+        ("x,y,width,height,age,sex", "1,2,3,4,80,64", {}),
+        ("x1,y1,x2,y2,weight,height", "1,2,3,4,80,164", {}),
+    ],
+)
+def test_the_size_of_the_annotated_picture_is_read_beside_its_boxes(tmp_path, columns, cells, size):
+    found = guess(tmp_path, {"t.csv": f"f,dx,{columns}\na,p,{cells}\nb,q,{cells}\n"}, "a.png", "b.png")
+    assert {name: found.layout["marks"][name] for name in size} == size
+    assert set(found.layout["marks"]) == {"box", "form", *size}
+
+
+def test_decimal_commas_of_boxes(tmp_path):
+    text = "f;dx;x1;y1;x2;y2\na;p;1,5;2;3;4\nb;q;1;2;3;4\n"
+    assert guess(tmp_path, {"t.csv": text}, "a.png", "b.png").layout["marks"]["decimal"] == ","
+
+
+def test_labels_of_rows_without_a_box_are_labels_but_for_words_that_say_no(tmp_path):
+    text = "f,dx,x1,y1,x2,y2\na,Nodule,1,2,3,4\nb,No finding,,,,\nc,0,,,,\n"
+    assert list(guess(tmp_path, {"t.csv": text}, "a.png", "b.png", "c.png").labels) == ["Nodule", "No finding"]
+
+
+@pytest.mark.parametrize(
+    ("names", "cells", "column"),
+    [
+        (("7", "8"), ("7.0", "8.0"), "{f:01d}"), (("007", "008"), ("7.0", "8.0"), "{f:03d}"),
+        (("7", "8"), ("7", "8"), "f"), (("007", "018"), ("7", "18"), "{f:03d}"),
+        (("a", "b"), ("C:\\d\\a.png", "C:\\d\\b.png"), "name_in_path"),
+    ],
+)  # fmt: skip
+def test_names_that_a_program_spelled_anew(tmp_path, names, cells, column):
+    text = "f,dx\n" + "".join(f"{cell},{'pq'[at]}\n" for at, cell in enumerate(cells))
+    found = guess(tmp_path, {"t.csv": text}, *(f"{name}.png" for name in names))
+    assert found.layout["image_column"] == column
+    assert ("parts" in found.layout) == (column == "name_in_path")
+
+
+def test_a_table_takes_the_pictures_below_its_own_folder(tmp_path):
+    pictures = [f"{split}/im/{number}.png" for split in ("Training", "Validation") for number in (1, 2)]
+    text = "ID,dx\n1,x\n2,y\n"
+    found = guess(tmp_path, {"Training/t.csv": text, "Validation/v.csv": text}, *pictures)
+    assert found.layout["table"] == ["Training/t.csv", "Validation/v.csv"]
+    assert found.layout["images"] == ["Training/im", "Validation/im"]
+    assert found.split == {"pattern": "^([^/]+)/", "names": {"Training": "train", "Validation": "validation"}}
+
+
+def test_a_table_of_a_split_does_not_take_another_splits_pictures(tmp_path):
+    text = "ID,dx\n1,x\n2,y\n"
+    found = guess(tmp_path, {"train.csv": text}, "train/1.png", "train/2.png", "test/1.png", "test/2.png")
+    assert found.layout["images"] == "train"
+
+
+def test_only_another_splits_pictures_are_none(tmp_path):
+    assert guess(tmp_path, {"train.csv": "ID,dx\n1,x\n2,y\n"}, "test/1.png", "test/2.png") is None
+
+
+def test_one_name_in_two_folders_is_a_todo(tmp_path):
+    found = guess(tmp_path, {"t.csv": "ID,dx\n1,x\n2,y\n"}, "a/1.png", "a/2.png", "b/1.png", "b/2.png")
+    assert found.layout["images"] == "TODO"
+    assert "the same names lie in a, b" in found.notes[0]
+
+
+def test_separated_labels_and_columns_of_flags(tmp_path):
+    one = guess(tmp_path / "one", {"t.csv": "f,Finding Labels,n\na.png,A|B,0\nb.png,B,1\n"}, "one/a.png", "one/b.png")
+    assert (one.layout["label_column"], one.layout["separator"], list(one.labels)) == (
+        "Finding Labels",
+        "|",
+        ["A", "B"],
+    )
+    two = guess(tmp_path / "two", {"t.csv": "f,MEL,NV,\na.png,1,0,\nb.png,0,1,\n"}, "a.png", "b.png")
+    assert two.layout["label_columns"] == ["MEL", "NV"]
+
+
+def test_a_second_table_has_the_patient(tmp_path):
+    tables = {"labels.csv": "image,A,B\na,1,0\nb,0,1\n", "meta.csv": "image,lesion_id\na,L1\nb,L1\n"}
+    found = guess(tmp_path, tables, "a.png", "b.png")
+    assert found.split == {"group_table": {"table": "meta.csv", "key": "image", "value": "lesion_id"}}
+
+
+def test_a_column_of_splits(tmp_path):
+    found = guess(tmp_path, {"t.csv": "f,dx,split\na,x,train\nb,y,test\n"}, "a.png", "b.png")
+    assert found.layout["split_column"] == "split"
+
+
+@pytest.mark.parametrize(
+    ("cells", "suffix"),
+    [
+        (("a", "b", "c"), [".jpg", ".png"]),
+        (("a", "b.png", "c"), ["", ".jpg"]),
+        (("a.jpg", "b.png", "c.jpg"), None),
+    ],
+)
+def test_pictures_of_several_endings_are_all_found(tmp_path, cells, suffix):
+    table = "id,dx\n" + "\n".join(f"{cell},{'xy'[at % 2]}" for at, cell in enumerate(cells))
+    layout = guess(tmp_path, {"t.csv": table}, "p/a.jpg", "p/b.png", "p/c.jpg").layout
+    assert layout.get("image_suffix") == suffix
+
+
+@pytest.mark.parametrize("name", ["COVID", "probCOVID", "thyroid", "carotid"])
+def test_a_label_that_ends_like_an_identifier_is_one(name):
+    rows = [{"imageid": "1", name: "0"}, {"imageid": "2", name: "1"}]
+    assert label_column(rows, set()) == (name, [])
