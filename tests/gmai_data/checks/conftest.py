@@ -1,5 +1,7 @@
 """A card of paired organs, and the facts of one picture of it."""
 
+from dataclasses import replace
+
 import pytest
 from gmai_data.annotation import Annotation, Box
 from gmai_data.checks.facts import Facts, LabelNames
@@ -44,5 +46,19 @@ def facts(toy):
                 **changes,
             }
         )
+
+    return make
+
+
+@pytest.fixture
+def masked(facts):
+    """Return a maker of (facts, masked text) about two labels, one upper left and large, one lower right and small."""
+    of_both = (Box("liver", (5, 5, 45, 45)), Box("left kidney", (70, 70, 90, 85)))
+
+    def make(text, language=Language.EN, boxes=of_both):
+        made = facts(language=language, positions=("upper left",) if boxes else ())
+        annotation = replace(made.annotation, labels=("liver", "left kidney"), boxes=boxes)
+        made = replace(made, boxes=boxes, annotation=annotation)
+        return made, made.names.masked(text)
 
     return make

@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 import pytest
 from gmai_data.build import BuildSettings, RunOptions, build
-from gmai_data.checks.duplicates import hash_of, named_hash
-from gmai_data.sources.catalogue import resolve
+from gmai_data.checks.duplicates import LEFT_OUT, hash_of, left_out, named_hash, screen
+from gmai_data.sources.cards.catalogue import resolve
 from gmai_formats.fingerprints.perceptual import HASH, perceptual_hash, thumbnail
+from gmai_formats.state import write_state
 
 
 def draw(seed, size=96):
@@ -131,3 +132,16 @@ def test_a_hash_in_the_provenance_says_which_hash_it_is(phantom_build):
 @pytest.mark.parametrize("value", [0, 5, 2**63 - 1, None])
 def test_a_named_hash_is_read_again(value):
     assert hash_of(named_hash(value)) == value
+
+
+@pytest.mark.parametrize("content", [b"", b"{", bytes(40), b'{"rows": {}, "sha256": "0"}'])
+def test_what_a_killed_screening_left_damaged_is_written_again(content, tmp_path, capsys):
+    damaged, whole, none = (tmp_path / name for name in ("a", "b", "c"))
+    for folder in (damaged, whole, none):
+        folder.mkdir()
+    (damaged / LEFT_OUT).write_bytes(content)
+    write_state(whole / LEFT_OUT, {"rows": {"0": "reason"}})
+    assert screen([damaged, whole, none]) == 0
+    assert f"{damaged / LEFT_OUT} is damaged" in capsys.readouterr().err
+    assert not (damaged / LEFT_OUT).exists()
+    assert left_out(whole)["rows"] == {"0": "reason"}

@@ -219,3 +219,26 @@ def test_sides_are_those_of_labels_and_given_boxes(facts, positions, source, tex
 def test_sides_in_chinese(facts, text, side):
     complaint = side and f'"{side}" is said of no label and of no given box'
     assert sides_invented(facts(language=Language.ZH, positions=()), text) == complaint
+
+
+@pytest.mark.parametrize(
+    ("answer", "named"),
+    [
+        ("A CT measures how rays are weakened on their way.", True),
+        ("A CT image of some organ with a sharp outline.", False),
+        ("How is it made? A computer works it out.", False),
+    ],
+)
+def test_a_text_without_a_label_explains_how_the_image_is_made(facts, answer, named):
+    assert (labels_mentioned(facts(), answer.lower()) is None) == named
+
+
+@pytest.mark.parametrize(
+    ("answer", "good"),
+    [
+        ("CT uses X-rays from many sides.", True), ("An X-ray of the left kidney.", False),
+        ("CT works unlike an ultrasound.", True), ("The ultrasound shows the left kidney.", False),
+    ],
+)  # fmt: skip
+def test_what_an_image_is_made_with_or_likened_to_is_no_other_modality(facts, answer, good):
+    assert (modality_contradicted(facts(), (("", answer.lower()),)) is None) == good

@@ -1,8 +1,8 @@
-"""Texts about 36 records, good or bad in one respect: nearly all are told apart, in both languages.
+"""Texts about 109 records, good or bad in one respect: nearly all are told apart, in both languages.
 
 The 420 of grounding_texts.yaml were written before the rules. Those whose digest is a multiple of three were not
-looked at while the rules were written: their shares are held by a test of their own. Those of
-grounding_texts_later.yaml were tried on the finished rules first, which then were mended.
+looked at while the rules were written: their shares are held by a test of their own. All others (of later sets, of
+other authors, and variants of each kind of rule) were tried on the finished rules first, which then were mended.
 """
 
 import hashlib
@@ -13,32 +13,46 @@ import yaml
 from gmai_data.annotation import Annotation, Box
 from gmai_data.checks.facts import Facts, LabelNames
 from gmai_data.checks.written import first_complaint
+from gmai_data.generation.knowledge import load_knowledge
 from gmai_data.generation.wording import Words
-from gmai_data.sources.catalogue import find_recipe
+from gmai_data.sources.cards.catalogue import find_recipe
 from gmai_data.vocabulary import Kind, Language, Split
 
-FIRST, LATER = (
-    yaml.safe_load((Path(__file__).parent / f"{name}.yaml").read_text(encoding="utf-8"))
-    for name in ("grounding_texts", "grounding_texts_later")
+FIRST, LATER, AUTHORS, TENTH, ELEVENTH, KINDS, REGISTERS, INDEPENDENT, PLAIN, DESCRIBED = (
+    yaml.safe_load((Path(__file__).parent / f"grounding_texts{name}.yaml").read_text(encoding="utf-8"))
+    for name in (
+        "",
+        "_later",
+        "_authors",
+        "_tenth",
+        "_eleventh",
+        "_kinds",
+        "_registers",
+        "_independent",
+        "_plain",
+        "_described",
+    )
 )
 LEAST = 0.95
+KNOWLEDGE = load_knowledge()
 QUESTION = {Language.EN: "What does this image show?", Language.ZH: "请描述这张图像。"}
 
 
 def facts_of(record, language, kind=Kind.FREE_INSTRUCTION):
     recipe = find_recipe(record["card"])
-    boxes = tuple(Box(label, tuple(xyxy)) for label, *xyxy in record["boxes"])
+    boxes = tuple(Box(label, tuple(xyxy)) for label, *xyxy in record.get("boxes", ()))
     labels = tuple(record["labels"])
     annotation = Annotation(
         id="a", image=b"", width_px=1000, height_px=1000, modality=recipe.modality, department=recipe.department,
         clinical_task=recipe.clinical_task, anatomy=recipe.anatomy.en, task=recipe.task, labels=labels,
         absent=tuple(name for name in recipe.label_names if name not in labels), incomplete=(), boxes=boxes,
-        split=Split.TRAIN, group="g", source=record["card"], license="", provenance=record["provenance"],
+        split=Split.TRAIN, group="g", source=record["card"], license="", provenance=record.get("provenance", {}),
     )  # fmt: skip
     words = Words(annotation, recipe, Language.EN, 0)
     return Facts(
         annotation, kind, language, LabelNames(recipe, language), boxes, (),
         tuple(words.position(box) for box in boxes), "", (6, 220), (1, 1),
+        knowledge=KNOWLEDGE.known((*labels, recipe.anatomy.en), recipe.modality, language),
     )  # fmt: skip
 
 
@@ -53,7 +67,7 @@ def judged(records, part=None):
         for language in Language:
             facts = facts_of(record, language)
             for state in ("good", "bad"):
-                for text in record[f"{state}_{language}"]:
+                for text in record.get(f"{state}_{language}", ()):
                     if part is None or held_out(text) == part:
                         complaint = first_complaint(facts, ((QUESTION[language], text),))
                         found.append((name, str(language), state == "good", text, complaint))
@@ -67,14 +81,26 @@ def test_good_texts_pass_and_bad_ones_are_refused(part, language):
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_texts_tried_after_the_rules_are_told_apart_too(language):
-    hold([each for each in judged(LATER) if each[1] == language])
+@pytest.mark.parametrize(
+    "records",
+    [LATER, AUTHORS, TENTH, ELEVENTH, KINDS, REGISTERS],
+    ids=["later", "other authors", "tenth", "eleventh", "kinds", "registers"],
+)
+def test_texts_tried_after_the_rules_are_told_apart_too(records, language):
+    hold([each for each in judged(records) if each[1] == language])
 
 
-def hold(texts):
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("records", [INDEPENDENT, PLAIN, DESCRIBED], ids=["independent", "plain", "described"])
+def test_texts_of_independent_authors_are_told_apart(records, language):
+    """Of the good ones fewer pass: comparisons with what is in no list (a pond), knowledge that no line holds."""
+    hold([each for each in judged(records) if each[1] == language], least_good=0.88)
+
+
+def hold(texts, least_good=LEAST):
     good, bad = [each for each in texts if each[2]], [each for each in texts if not each[2]]
     refused, passed = [each for each in good if each[4]], [each for each in bad if not each[4]]
-    assert len(refused) <= (1 - LEAST) * len(good), refused
+    assert len(refused) <= (1 - least_good) * len(good), refused
     assert len(passed) <= (1 - LEAST) * len(bad), passed
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from gmai_data.build import BuildSettings, RunOptions, build
 from gmai_data.checks.leakage import Benchmarks, leakage_digest
-from gmai_data.sources.catalogue import resolve
+from gmai_data.sources.cards.catalogue import resolve
 from gmai_formats.errors import UserError
 from gmai_formats.files import sha256_file
 from gmai_formats.fingerprints.listed import ListedQuestion, write_list

@@ -1,7 +1,7 @@
 """The word lists: what passes anywhere, what is a claim, and that the files are what they say."""
 
 import pytest
-from gmai_data.checks.lexicon import claims, is_plain, plain_words, regions, visual_chinese
+from gmai_data.checks.lexicon import claims, clear_lungs, is_plain, is_thing, plain_words, regions, visual_chinese
 from gmai_data.vocabulary import Language
 
 
@@ -31,3 +31,25 @@ def test_the_lists_hold_what_the_rules_need():
 )
 def test_claims_are_found(name, text):
     assert claims(Language.EN)[name][1].search(text)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "says"),
+    [
+        (Language.EN, "the lungs are clear", True), ("en", "both lung fields appear quite clear.", True),
+        ("en", "clear lungs", True), ("en", "the airways are clear", True), ("en", "the lungs are clearly seen", False),
+        ("en", "the image is clear", False), (Language.ZH, "双肺野清晰", True), ("zh", "图像清晰", False),
+    ],
+)  # fmt: skip
+def test_what_says_that_lungs_are_clear(language, text, says):
+    pattern, labels = clear_lungs(Language(language))
+    assert (pattern.search(text) is not None) == says
+    assert {"no finding", "normal chest"} <= labels
+    assert not {"no tumor", "normal fundus", "clear cell carcinoma"} & labels
+
+
+def test_things_to_compare_with_are_no_plain_words_and_nothing_that_is_found_in_a_patient():
+    assert is_thing("loaves") or is_thing("loaf")
+    assert is_thing("walnuts")
+    assert not is_plain("walnut")
+    assert not any(map(is_thing, ("bullet", "screw", "catheter", "cyst", "femur", "barium", "tapeworm")))

@@ -1,25 +1,13 @@
-"""Positions, relations and sizes against boxes: of two labels, one upper left and large, one lower right and small."""
+"""Positions and relations against boxes; see `masked` in conftest.py for the record."""
 
 from dataclasses import replace
 
 import pytest
 from gmai_data.annotation import Box
-from gmai_data.checks.places import agrees, larger, relation_holds
+from gmai_data.checks.places import agrees, holds_inside, holds_of_two, relation_holds, wrong_place
+from gmai_data.checks.sizes import larger
+from gmai_data.checks.written import first_complaint
 from gmai_data.vocabulary import Language
-
-BOXES = (Box("liver", (5, 5, 45, 45)), Box("left kidney", (70, 70, 90, 85)))
-
-
-@pytest.fixture
-def masked(facts):
-    def make(text, language=Language.EN, boxes=BOXES):
-        told = facts(language=language, positions=("upper left",) if boxes else ())
-        told = replace(
-            told, boxes=boxes, annotation=replace(told.annotation, labels=("liver", "left kidney"), boxes=boxes)
-        )
-        return told, told.names.masked(text)
-
-    return make
 
 
 @pytest.mark.parametrize(
@@ -56,20 +44,6 @@ def test_relations(masked, text, good):
 
 
 @pytest.mark.parametrize(
-    ("text", "good"),
-    [
-        ("the liver is larger than the left kidney", True),
-        ("the left kidney is larger than the liver", False),
-        ("the left kidney is smaller than the liver", True),
-        ("the liver is the largest structure", True),
-        ("the left kidney is the largest structure", False),
-    ],
-)
-def test_sizes(masked, text, good):
-    assert (larger(*masked(text)) is None) == good
-
-
-@pytest.mark.parametrize(
     ("text", "rule", "good"),
     [
         ("肝脏位于图像左上部", agrees, True),
@@ -90,3 +64,104 @@ def test_without_boxes_there_is_no_place(masked):
     assert agrees(*masked("the liver lies in the upper part of the image", boxes=())) is not None
     assert relation_holds(*masked("the liver lies below the left kidney", boxes=())) is not None
     assert agrees(*masked("the liver has a blurred lower border", boxes=())) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "passes"),
+    [
+        ("The left kidney lies in the upper central part of the image.", True),
+        ("In the upper central part of the image lies the left kidney, bright and round.", True),
+        ("The left kidney lies in the lower central part of the image.", False),
+        ("The left kidney lies in the central part of the image.", False),
+    ],
+)
+def test_an_upper_central_part_is_in_the_upper_row(facts, text, passes):
+    made = facts(boxes=(Box("left kidney", (40, 2, 60, 22)),), positions=("upper central",), references=())
+    found = first_complaint(made, (("Where is it?", text),))
+    assert (found is None) is passes, found
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("the left kidney lies within the liver", True),
+        ("the left kidney, inside of the liver", True),
+        ("the liver surrounds the left kidney", True),
+        ("the liver lies inside the left kidney", False),
+        ("the left kidney encloses the liver", False),
+        ("the left kidney lies outside of the liver", False),
+        ("the left kidney is surrounded by the liver", True),
+    ],
+)
+def test_what_lies_in_what(masked, text, good):
+    nested = (Box("liver", (5, 5, 95, 95)), Box("left kidney", (40, 40, 60, 60)))
+    assert (holds_inside(*masked(text, boxes=nested)) is None) == good
+    assert (wrong_place(*masked(text, boxes=nested)) is None) == good
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("左肾位于肝脏内部", True),
+        ("肝脏包绕左肾", True),
+        ("左肾被肝脏包绕", True),
+        ("肝脏位于左肾内", False),
+        ("左肾包绕肝脏", False),
+    ],
+)
+def test_what_lies_in_what_in_chinese(masked, text, good):
+    nested = (Box("liver", (5, 5, 95, 95)), Box("left kidney", (40, 40, 60, 60)))
+    assert (holds_inside(*masked(text, Language.ZH, nested)) is None) == good
+
+
+def test_what_lies_in_the_middle_is_at_no_corner(masked):
+    middle = (Box("liver", (40, 40, 60, 62)), Box("left kidney", (70, 70, 90, 85)))
+    assert agrees(*masked("the liver at the upper right of the image", boxes=middle)) is not None
+    assert agrees(*masked("the liver in the upper half of the image", boxes=middle)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("the lowest structure is the left kidney", True),
+        ("the liver is the lowest of the two", False),
+        ("the leftmost of them is the liver", True),
+        ("the left kidney is the uppermost structure", False),
+        ("the left kidney lies at the far right of the image", True),
+        ("the left kidney is along the top of the liver", False),
+    ],
+)
+def test_extremes(masked, text, good):
+    assert (wrong_place(*masked(text)) is None) == good
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [("肝脏位于最上方", True), ("左肾位于最上方", False)],
+)
+def test_extremes_in_chinese(masked, text, good):
+    assert (wrong_place(*masked(text, Language.ZH)) is None) == good
+
+
+def test_one_of_two_regions_is_told_by_its_size(masked):
+    boxes = (Box("left kidney", (5, 5, 45, 45)), Box("left kidney", (70, 70, 80, 80)))
+    assert agrees(*masked("the smaller left kidney is on the right side of the image", boxes=boxes)) is None
+    assert agrees(*masked("the smaller left kidney is on the left side of the image", boxes=boxes)) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "good"),
+    [
+        ("the larger lies above the smaller one", Language.EN, True),
+        ("the smaller lesion sits above the larger", Language.EN, False),
+        ("the upper left kidney is the larger", Language.EN, True),
+        ("the lower one is clearly the larger", Language.EN, False),
+        ("较大者位于较小者上方", Language.ZH, True),
+        ("较大的一个位于较小的一个下方", Language.ZH, False),
+    ],
+)
+def test_one_of_two_boxes_of_a_label_against_the_other(masked, text, language, good):
+    two = (Box("left kidney", (10, 10, 60, 60)), Box("left kidney", (70, 70, 90, 85)))
+    told, text = masked(text, language, two)
+    told = replace(told, annotation=replace(told.annotation, labels=("left kidney",)))
+    assert (holds_of_two(told, text) is None) == good

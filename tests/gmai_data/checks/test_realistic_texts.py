@@ -4,7 +4,7 @@ import pytest
 from gmai_data.annotation import Annotation, Box
 from gmai_data.checks.facts import Facts, LabelNames
 from gmai_data.checks.written import first_complaint
-from gmai_data.sources.catalogue import find_recipe
+from gmai_data.sources.cards.catalogue import find_recipe
 from gmai_data.vocabulary import Kind, Language, Split
 from gmai_formats.rows.box_text import box_text
 
@@ -64,7 +64,7 @@ GOOD = {
     ),
     "British spelling, plural": (
         "chestxray14", ["Edema", "Nodule"], CAPTION,
-        caption("This chest radiograph shows oedema of the lungs together with several nodules."),
+        caption("This chest radiograph shows oedema of the lungs together with nodules."),
     ),
     "plural of Latin": (
         "chestxray14", ["Pneumothorax"], CAPTION, caption("Chest X-ray showing pneumothoraces beside the lungs."),

@@ -1,13 +1,15 @@
 """Statements resolved one by one, about records other than those of grounding_texts.yaml."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from gmai_data.annotation import Box
+from gmai_data.annotation import Annotation, Box
+from gmai_data.checks.facts import Facts, Known, LabelNames, Measure
 from gmai_data.checks.statements import sentences, unresolved
 from gmai_data.checks.written import first_complaint, without_unresolved
-from gmai_data.vocabulary import Kind, Language
+from gmai_data.vocabulary import Kind, Language, Split
 
 EN, ZH = Language.EN, Language.ZH
 RECORDS = {
@@ -270,7 +272,8 @@ def test_a_text_without_an_image_is_held_against_no_record(facts):
 
 
 def test_what_the_writer_was_shown_may_be_said(facts):
-    told = facts(knowledge=("it filters blood and makes urine",), measures=("left kidney: 40 mm wide",))
+    known = (Known("left kidney", "function", "filters blood; makes urine"),)
+    told = facts(knowledge=known, measures=(Measure("left kidney", 40, 50),))
     assert not list(unresolved(told, (("What does it do?", "The left kidney filters blood and makes urine."),)))
     assert not list(unresolved(told, (("How wide is it?", "The left kidney is 40 mm wide."),)))
     assert list(unresolved(facts(), (("What does it do?", "The left kidney makes urine."),)))
@@ -308,3 +311,63 @@ def test_a_sentence_that_the_record_does_not_hold_is_left_out_where_the_rest_is_
 def test_a_box_of_another_label_makes_no_position_good(facts):
     boxes = (Box("left kidney", (0, 10, 50, 60)),)
     assert list(unresolved(facts(boxes=boxes), (("Where?", "The left kidney lies on the right side of the image."),)))
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("no finding", True), ("normal chest", True), ("clear lungs", True), ("healthy lungs", True),
+        ("no pneumonia", True), ("no tumor", False), ("nodule", False), ("clear cell carcinoma", False),
+        ("normal heart", False), ("normal fundus", False),
+    ],
+)  # fmt: skip
+def test_lungs_are_clear_where_a_label_holds_it_and_not_where_one_has_such_a_word(toy, annotation_of, label, said):
+    for language, text in ((EN, "The lungs are clear."), (ZH, "肺野清晰。")):
+        card = toy(labels={"a": {"en": label, "zh": "某某"}}, modality="X-ray", anatomy={"en": "chest", "zh": "胸部"})
+        facts = annotation_of(card, label, language)
+        found = [each.what for each in unresolved(facts, (("What?", text),)) if "does not say" in each.what]
+        assert (not found) == said
+
+
+@pytest.mark.parametrize(("synonym", "said"), [("No Finding", True), ("no fracture", False)])
+def test_a_synonym_of_the_card_holds_it_too(toy, annotation_of, synonym, said):
+    card = toy(labels={"a": "unremarkable radiograph"}, synonyms={"a": [synonym]}, modality="X-ray", anatomy="chest")
+    facts = annotation_of(card, "unremarkable radiograph", EN)
+    found = [each.what for each in unresolved(facts, (("What?", "The lungs are clear."),)) if "not say" in each.what]
+    assert (not found) == said
+
+
+@pytest.fixture
+def annotation_of():
+    def make(card, label, language):
+        record = Annotation(
+            id="x", image=b"", width_px=10, height_px=10, modality=card.modality, department=card.department,
+            clinical_task=card.clinical_task, anatomy=card.anatomy.en, task=card.task, labels=(label,), absent=(),
+            incomplete=(), boxes=(), split=Split.TRAIN, group="g", source="toy", license="MIT", provenance={},
+        )  # fmt: skip
+        names = LabelNames(card, language)
+        return Facts(record, Kind.FREE_INSTRUCTION, language, names, (), (), (), "", (1, 99), (1, 9))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("answer", "good"),
+    [
+        ("In the upper left.", True),
+        ("In the lower right corner of the image.", False),
+        ("Where is it? It lies in the lower right.", False),
+    ],
+)
+def test_an_answer_without_a_noun_is_held_to_what_was_asked(facts, answer, good):
+    box = Box("left kidney", (0, 10, 40, 40))
+    told = facts(boxes=(box,))
+    told = replace(told, annotation=replace(told.annotation, boxes=(box,)))
+    found = list(unresolved(told, [("Where is the left kidney?", answer)]))
+    assert (not found) == good, found
+
+
+def test_foreign_words_of_a_chinese_text_are_resolved(facts):
+    told = facts(language=ZH)
+    assert not list(unresolved(told, [("请描述。", "CT图像可见左肾，轮廓光滑。")]))
+    assert [each.check for each in unresolved(told, [("请描述。", "左肾旁见Bosniak结构。")])] == ["word not resolved"]

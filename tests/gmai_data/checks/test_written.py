@@ -100,5 +100,5 @@ def test_labels_of_an_image_caption_are_all_named_unless_they_are_many(facts):
 
 
 def test_every_check_is_described_and_the_digest_is_stable():
-    assert len(CHECKS) == 16
+    assert len(CHECKS) == 17
     assert checks_digest() == checks_digest()

@@ -23,10 +23,12 @@ _SURE_BEFORE = {
         r"excluding|rules? out|ruling out|not|cannot)|n't)\s+" + f"(?:{_FILLING}|{_OTHERS})$"
     ),
     _ZH: re.compile(
-        r"(?:无|没有|未见到?|不见|未发现|未能?显示|看不到|看不见|排除|不是|并非|不存在)"
+        r"(?:无|没有(?:发现|看到|见到|显示|观察到|检出)?|未见到?|未观察到|未检出|不见|未发现|未能?显示|看不到|看不见|排除|不是|并非|不存在)"
         r"(?:任何|明显的?|明确的?|可见的?|确切的?|显著的?)*(?:[\u4e00-\u9fff]{1,8}(?:、|或|及|和))*$"
     ),
 }
+_CONTRAST = re.compile(r"\w, not an? $")
+"""A grasper, not a hook: one thing is told from another."""
 _SURE_AFTER = {
     _EN: re.compile(
         r"^\s*(?:(?:is|are|was|were)\s+(?:\w+ly\s+)?(?:absent|missing|invisible|"
@@ -57,6 +59,8 @@ def surely(before: str, after: str, language: Language) -> bool:
         after: Text of the clause behind it.
         language: Of the text.
     """
+    if _CONTRAST.search(before):
+        return False
     return bool(_SURE_BEFORE[language].search(before) or _SURE_AFTER[language].search(after))
 
 

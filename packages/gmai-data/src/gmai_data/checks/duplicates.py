@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pydantic_core
+from gmai_cli.console import say
 from gmai_formats.fingerprints.copies import CANDIDATE_BITS, find_copy
 from gmai_formats.fingerprints.near import NearHashes
 from gmai_formats.fingerprints.perceptual import EDGE_PX, HASH
-from gmai_formats.state import read_state, write_state
+from gmai_formats.state import DamagedError, read_state, write_state
 
 from gmai_data.sample import SUB_DATASETS
 from gmai_data.untyped import pa, pc, pq
@@ -66,6 +67,12 @@ def screen(folders: Sequence[Path]) -> int:
     Args:
         folders: All finished shards, in the build's order.
     """
+    for folder in folders:
+        try:
+            left_out(folder)
+        except DamagedError as error:  # of a run that was ended while it screened
+            say(f"{error}; it is written again")
+            (folder / LEFT_OUT).unlink(missing_ok=True)
     images = sorted(
         (each for shard, folder in enumerate(folders) for each in _images(shard, folder)),
         key=lambda each: (_RANK[each.split], each.shard, each.row),
@@ -136,8 +143,9 @@ def _account(folder: Path, rows: dict[str, str]) -> dict[str, Any]:
     path = folder / "samples.parquet"
     if path.is_file():
         table = pq.read_table(path)
-        gone = pc.is_in(table["annotation"], value_set=pa.array([int(row) for row in rows], pa.int64()))
-        for row in table.filter(gone).to_pylist():
+        unused = pa.array([int(row) for row in rows], pa.int64())
+        dropped = pc.or_(pc.is_in(table["annotation"], value_set=unused), pc.is_in(table["beside"], value_set=unused))
+        for row in table.filter(dropped).to_pylist():
             samples += 1
             for column in _TALLIED:
                 tallies.setdefault(column, Counter())[row[column]] += 1

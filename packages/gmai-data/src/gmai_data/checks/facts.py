@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from gmai_data.annotation import Annotation, Box
-from gmai_data.sources.recipe import Recipe
+from gmai_data.sources.cards.recipe import Recipe
 from gmai_data.vocabulary import Kind, Language, Modality
 
 TAG = re.compile(r"<ref>[^<]*</ref>|<box>[^<]*</box>")
@@ -42,6 +42,11 @@ _PAIRS = {
     Language.ZH: ("左", "右", ("双侧", "双", "两侧", "左右两侧", "左右两", "左右", "两")),
 }
 """(the left one, the right one, words for both)."""
+CLAUSE_END = {
+    Language.EN: re.compile(r"[.;:!?\n]|\b(?:but|however|whereas|although)\b"),
+    Language.ZH: re.compile(r"[。；：！？，\n]"),
+}
+"""What ends the clause in which a name is denied."""
 _FIRST_MARK = 0xE000
 _AROUND = 80
 """Characters before and behind a name in which its denial is looked for."""
@@ -77,10 +82,16 @@ class LabelNames:
                 spoken = each.en if self._english else each.zh
                 if spoken:
                     for form in (spoken.lower(),) if self._english else _chinese_forms(spoken.lower()):
-                        self._labels.setdefault(self._folded(form), name.en)
+                        self._labels.setdefault(self.folded(form), name.en)
+        for spoken, label in tuple(self._labels.items()):
+            for other in (*_numbered(spoken), *_other_names(language).get(spoken, ())):
+                self._labels.setdefault(self.folded(other), label)
+        self._spoken: dict[str, tuple[str, ...]] = {}
+        for spoken, label in self._labels.items():
+            self._spoken[label] = (*self._spoken.get(label, ()), spoken)
         self.exhaustive, self.one_box_per_region = recipe.exhaustive, recipe.boxes.per == "component"
-        self.noun = self._folded((recipe.label_noun.en if self._english else recipe.label_noun.zh or "").lower())
-        self.anatomy = self._folded((recipe.anatomy.en if self._english else recipe.anatomy.zh or "").lower())
+        self.noun = self.folded((recipe.label_noun.en if self._english else recipe.label_noun.zh or "").lower())
+        self.anatomy = self.folded((recipe.anatomy.en if self._english else recipe.anatomy.zh or "").lower())
         self._every_label = list(dict.fromkeys(self._labels.values()))
         for spoken, label in self._labels.items():
             there = spoken.removeprefix("no " if self._english else "无")
@@ -96,12 +107,11 @@ class LabelNames:
         every = {*self._labels, *self._opposites, *self._pairs}
         longest_first = sorted(every, key=lambda name: (-len(name), name))
         if self._english:
-            names = "|".join(map(_with_plural, longest_first))
+            names = "|".join(map(with_plural, longest_first))
             self._pattern = re.compile(rf"(?<!\w)(?<!non )(?:{names})(?!\w)")
-            self._clause = re.compile(r"[.;:!?\n]|\b(?:but|however|whereas|although)\b")
         else:
-            self._pattern = re.compile(f"(?<!非)(?:{'|'.join(map(_as_a_word, longest_first))})")
-            self._clause = re.compile(r"[。；：！？，\n]")
+            self._pattern = re.compile(f"(?<!(?<![而并])非)(?:{'|'.join(map(_as_a_word, longest_first))})")
+        self._clause = CLAUSE_END[language]
         self._singular = {form: name for name in longest_first[::-1] for form in _plurals(name)}
 
     @functools.lru_cache(maxsize=16)  # noqa: B019 - of few texts; two checks in a row ask about the same
@@ -109,7 +119,7 @@ class LabelNames:
         """Return the labels that a lower-case text names, longest names first where they overlap."""
         if not self._labels:
             return ()
-        text = self._folded(text)
+        text = self.folded(text)
         found: list[Mention] = []
         for match in self._pattern.finditer(text):
             name = self._singular.get(match.group(), match.group())
@@ -124,26 +134,56 @@ class LabelNames:
 
     def masked(self, text: str) -> str:
         """Return a lower-case text with each name as one character, which `label_of` reads; a pair gives two."""
-        return self._pattern.sub(self._mask, self._folded(text)) if self._labels else self._folded(text)
+        return self._pattern.sub(self._mask, self.folded(text)) if self._labels else self.folded(text)
 
     def label_of(self, mark: str) -> str:
         """Return the label that a character of `masked` stands for."""
         return self._every_label[ord(mark) - _FIRST_MARK]
 
+    def mark_of(self, label: str) -> str:
+        """Return the character that stands for a label in a masked text."""
+        return chr(_FIRST_MARK + self._every_label.index(label))
+
     def spoken(self, label: str) -> tuple[str, ...]:
         """Return the names of a label."""
-        return tuple(name for name, of in self._labels.items() if of == label)
+        return self._spoken.get(label, ())
 
     def _mask(self, match: re.Match[str]) -> str:
         name = self._singular.get(match.group(), match.group())
         labels = self._pairs.get(name, (self._labels.get(name) or self._opposites.get(name, ""),))
         return " ".join(chr(_FIRST_MARK + self._every_label.index(label)) for label in labels)
 
-    def _folded(self, text: str) -> str:
+    def folded(self, text: str) -> str:
+        """Return a lower-case text in the spelling that names are compared in."""
         if self._english:
             for british, american in _SPELLINGS:
                 text = text.replace(british, american)
         return text
+
+
+@functools.cache
+def _other_names(language: Language) -> dict[str, list[str]]:
+    names = (resources.files("gmai_data.checks") / "lexicons" / "names.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load(names)[str(language)]
+
+
+def _numbered(name: str) -> tuple[str, ...]:
+    """Return how a name with a number in it is said too: "bi rads 2" and "bi rads category 2" of "bi rads 2 benign"."""
+    if level := re.fullmatch(r"(?:vertebra|vertebral body) ([ctls]\d+)|第(\d+)([颈胸腰骶])椎", name):
+        short = level[1] or f"{'ctls'['颈胸腰骶'.index(level[3])]}{level[2]}"
+        return (short, f"{short} vertebra", f"{short} vertebral body", f"{short}椎体", f"{short}椎")
+    found = re.fullmatch(r"([a-z][a-z -]*) (\d+)(类|级|期)? ?(\D*)", name)
+    if found is None:
+        return ()
+    what, number, unit, meaning = found.groups()
+    if unit:
+        short = (f"{what} {number}{unit}", f"{what}{number}{unit}", f"{what} {number}", f"{what}分类{number}{unit}")
+        return (
+            *short,
+            *(f"{each}{between}{meaning}" for each in short if meaning for between in ("", "，", "（", "：")),
+        )
+    short = (f"{what} {number}", f"{what} category {number}", f"{what} category of {number}", f"{what} grade {number}")
+    return (*short, *(f"{each}{between}{meaning}" for each in short if meaning for between in (" ", ", ", " (", ": ")))
 
 
 def _chinese_forms(name: str) -> tuple[str, ...]:
@@ -161,7 +201,8 @@ def _chinese_forms(name: str) -> tuple[str, ...]:
 
 def _as_a_word(name: str) -> str:
     """Return a pattern of a Chinese name; a single character does not stand for the beginning of another name."""
-    return re.escape(name) + ("(?![上门静动囊盂盏结内外周小区血癌瘤炎病])" if name[-1] in "肝脾肾" else "")
+    another = "(?![上门静动囊盂盏结周小区血癌瘤炎病]|[内外](?![部侧]|[，。；、,;]|$))"
+    return re.escape(name) + (another if name[-1] in "肝脾肾" else "")
 
 
 def _plurals(name: str) -> tuple[str, ...]:
@@ -172,9 +213,40 @@ def _plurals(name: str) -> tuple[str, ...]:
     return (f"{name}s", f"{name}es", *irregular)
 
 
-def _with_plural(name: str) -> str:
+def with_plural(name: str) -> str:
+    """Return a pattern of an English name in the singular and the plural."""
     regular = f"{re.escape(name)}(?:e?s)?"
     return "|".join((regular, *map(re.escape, _plurals(name)[2:])))
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known in general of a label that the record has.
+
+    Attributes:
+        label: Of the record.
+        about: `function` of a structure, `meaning` of a finding, or usual `appearance`.
+        text: A row of clauses in the language of the text.
+    """
+
+    label: str
+    about: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Measure:
+    """The size of a label's box, in millimetres.
+
+    Attributes:
+        label: Of the box.
+        width: From left to right in the image.
+        height: From top to bottom.
+    """
+
+    label: str
+    width: int
+    height: int
 
 
 @dataclass(frozen=True)
@@ -193,8 +265,11 @@ class Facts:
         words: Fewest and most words (Chinese: characters) of the answers.
         turns: Fewest and most turns.
         image_digest: SHA-256 of the image that the text is about, or nothing.
-        measures: Sizes that the writer was shown, in words; their numbers may be taken.
-        knowledge: What the writer was told about the labels in general; its words may be taken.
+        measures: Sizes that the writer was shown; they may be stated of their label.
+        knowledge: What the writer was told about the labels in general; it may be stated of its label.
+        form: `report` or `reasoning`, whose answers have parts of their own; nothing where they have none.
+        answer: Of a reasoning: what its last line must say.
+        question: Of a reasoning: what must be asked.
     """
 
     annotation: Annotation
@@ -208,8 +283,19 @@ class Facts:
     words: tuple[int, int]
     turns: tuple[int, int]
     image_digest: str = ""
-    measures: tuple[str, ...] = ()
-    knowledge: tuple[str, ...] = ()
+    measures: tuple[Measure, ...] = ()
+    knowledge: tuple[Known, ...] = ()
+    form: str = ""
+    answer: str = ""
+    question: str = ""
+
+
+AXES = {
+    "axial": ("axial", "transverse", "transversal", "transaxial", "轴", "横"),
+    "coronal": ("coronal", "冠"),
+    "sagittal": ("sagittal", "矢"),
+}
+"""Plane of a slice ▶ the words that name it in lower-case text."""
 
 
 @functools.cache
@@ -227,6 +313,13 @@ def modality_pattern(modality: Modality, language: Language) -> re.Pattern[str]:
 def any_modality(language: Language) -> re.Pattern[str]:
     """Return what names any modality in lower-case text."""
     return _any_of(list(Modality), language)
+
+
+@functools.cache
+def used_by(modality: Modality) -> re.Pattern[str] | None:
+    """Return what a modality is made with that names another, in lower-case text, or None: X-rays of a CT."""
+    words = _modalities()[str(modality)].get("uses", [])
+    return re.compile("|".join(words)) if words else None
 
 
 def related_modalities(modality: Modality) -> list[Modality]:

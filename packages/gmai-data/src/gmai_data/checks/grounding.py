@@ -3,13 +3,17 @@
 import re
 import unicodedata
 
+from gmai_data.annotation import boxes_of
 from gmai_data.checks.denial import possibly, surely
-from gmai_data.checks.facts import TAG, Facts, Mention, modality_pattern, other_modalities
+from gmai_data.checks.facts import AXES, TAG, Facts, Mention, modality_pattern, other_modalities, used_by
+from gmai_data.checks.lexicon import scenery
+from gmai_data.checks.masking import label_words, words_of_region
 from gmai_data.vocabulary import Kind, Language
 
 _BOX = re.compile(r"<box>\[(?:\[\d+(?:, \d+){3}\](?:, )?)+\]</box>")
 _NUMBER = re.compile(r"(?:(?<![\w.])|(?<=[\u4e00-\u9fff]))(?![23][- ]?d(?:imension\w*)?(?![a-z]))\d+(?:[.,]\d+)*")
 """A picture of two dimensions, `2D`, counts nothing."""
+_CIRCLED = re.compile("[①-⑳❶-❿]")
 _ITEM = re.compile(r"(?:^|(?<=[\s:：;；。]))[(（]?\d{1,2}[.)、）](?=\s|[^\d\s])")
 """The number of an item of a list states nothing."""
 _WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
@@ -22,6 +26,8 @@ _CHINESE_SIZE = re.compile(
 )
 """四周 and 一周 are mostly "all around"."""
 _HAN_NUMBER = re.compile(rf"(?:([{_HAN_DIGITS}])?(十))?([{_HAN_DIGITS}两])?")
+_SHOWN = re.compile(r"\b(?:window\w*|levels?|width|percentiles?|slice|section)\b|窗|百分位|层")
+"""Where a text speaks of how an image is shown, it may say the numbers of its window and its slice."""
 _WORD_OR_HAN = re.compile(rf"\b(?:{'|'.join(_WORDS)})\b|[{_HAN_DIGITS}十两]+")
 _SIDES = {
     Language.EN: {
@@ -32,8 +38,13 @@ _SIDES = {
     Language.ZH: {"left": re.compile("左"), "right": re.compile("右"), "bilateral": re.compile("双侧|两侧")},
 }
 _SIDE_WORDS = {"left": ("left", "左"), "right": ("right", "右"), "bilateral": ("bilateral", "双侧", "两侧")}
-_UNLIKE = re.compile(r"(?:\b(?:not|unlike|rather than|instead of)\s+(?:an?\s+)?|不是|并非|而非|不同于)$")
-"""Before a modality that the image is said not to be."""
+_UNLIKE = re.compile(
+    r"(?:\b(?:not?|unlike|rather than|instead of|without|like|similar to|akin to|compared (?:with|to)|than)\s+"
+    r"(?:(?:an?|any|the|in|with)\s+)*|"
+    r"不是|并非|而非|不同于|不使用|不用|无需|不需要?|没有|不涉及|类似于?|好比|相比于?)$"
+)
+_AKIN_ZH = re.compile(r"^(?:检查|成像)?的?(?:原理)?(?:相似|类似|相近|不同|相比|一样)")
+"""Around a modality that the image is said not to be, or to be like."""
 _MOST_NAMED = 6
 """Number of labels from which a caption need not name them all."""
 
@@ -47,24 +58,80 @@ def labels_mentioned(facts: Facts, answers: str) -> str | None:
     mentions = facts.names.mentions(answers)
     named = {mention.label for mention in mentions}
     named |= {mention.opposite for mention in mentions if _possibly(mention, facts)}
-    missing = [label for label in wanted if label not in named]
+    missing = [label for label in wanted if label not in named and not _named_in_parts(facts, label, answers)]
     if facts.kind == Kind.IMAGE_CAPTION and len(wanted) > _MOST_NAMED:
         return None if len(wanted) - len(missing) >= _MOST_NAMED else f"it names fewer than {_MOST_NAMED} labels"
     if facts.kind in (Kind.IMAGE_CAPTION, Kind.REGION_CAPTION):
         return f'it does not name "{missing[0]}"' if missing else None
-    return f'it names none of the labels, such as "{missing[0]}"' if len(missing) == len(wanted) else None
+    if len(missing) < len(wanted) or _speaks_of(facts, tuple(wanted), answers) or _explains_picture(facts, answers):
+        return None
+    return f'it names none of the labels, such as "{missing[0]}"'
+
+
+def _speaks_of(facts: Facts, labels: tuple[str, ...], answers: str) -> bool:
+    """Return whether a text has a word of a label, or of what kind it is: "the bleed", "both bones"."""
+    words = label_words(labels, facts.names, facts.language)
+    return words is not None and words.search(facts.names.folded(answers)) is not None
+
+
+_EXPLAINS = {
+    Language.EN: re.compile(
+        r"\b(?:works?|working|measur\w+|made|making|formed|absor\w+|reflect\w*|emit\w*|sends?|sent|echo\w*|"
+        r"detect\w*|builds?|built|comput\w+|"
+        r"magnet\w*|waves?|beams?|rays|radiation|orient\w*|viewed|look(?:s|ing)? at|convention\w*|displayed|slices|"
+        r"draws?|shades?|window|gr[ae]y values?|resolution)\b"
+    ),
+    Language.ZH: re.compile(
+        "原理|利用|依靠|借助|成像|反射|吸收|磁场|声波|射线|信号|计算机|采用|相当于|对应|习惯|惯例|分辨率|反映|灰度|发射|接收|探测|摄取|标记|染色"
+    ),
+}
+"""What a text that names no label says if it explains how such an image is made or read."""
+
+
+def _explains_picture(facts: Facts, answers: str) -> bool:
+    """Return whether a text explains how an image of the record's modality, plane or region is made or read."""
+    if not _EXPLAINS[facts.language].search(answers):
+        return False
+    modality, text = facts.annotation.modality, facts.names.folded(answers)
+    axis = AXES.get(str(facts.annotation.provenance.get("axis", "")), ())
+    around = scenery(str(modality), facts.language)
+    return (
+        (modality is not None and modality_pattern(modality, facts.language).search(answers.lower()) is not None)
+        or (around is not None and around.search(answers) is not None)
+        or any(word in text for word in axis)
+        or ("window" in facts.annotation.provenance and re.search("window|窗", text) is not None)
+        or any(_says(text, word, facts.language) for word in words_of_region(facts.names, facts.language))
+    )
+
+
+def _named_in_parts(facts: Facts, label: str, answers: str) -> bool:
+    """Return whether a text names a part of the body, and what of it the label is: "the thyroid, with a nodule"."""
+    region, text = facts.names.anatomy, facts.names.folded(answers)
+    parts = [
+        (region, name.removeprefix(region).strip()) for name in facts.names.spoken(label) if name.startswith(region)
+    ]
+    parts += [(of.removeprefix("the "), what) for name in facts.names.spoken(label)
+              for what, between, of in [name.partition(" of ")] if between]  # fmt: skip
+    return any(
+        what and of and _says(text, of, facts.language) and _says(text, what, facts.language) for of, what in parts
+    )
+
+
+def _says(text: str, words: str, language: Language) -> bool:
+    bounds = (r"\b", r"(?:e?s)?\b") if language == Language.EN else ("", "")
+    return re.search(f"{bounds[0]}{re.escape(words)}{bounds[1]}", text) is not None
 
 
 def labels_contradicted(facts: Facts, answers: str) -> str | None:
     """Return a label that the answers deny although it is there, or another one that they state."""
     present, absent = set(facts.annotation.labels), set(facts.annotation.absent)
     # Where a dyed polyp is, "the polyp" is no other one, and the region has its name whatever lies in this slice.
-    said = f" {' '.join((*present, facts.annotation.anatomy)).lower()} "
+    known = f" {' '.join((*present, facts.annotation.anatomy)).lower()} "
     for mention in facts.names.mentions(answers):
         label, opposite = mention.label, mention.opposite
         if (label in present and _surely(mention, facts)) or (opposite in absent and _surely(mention, facts)):
             return f'it denies "{label or opposite.removeprefix("no ")}", which the image shows'
-        states = label not in ("", *present) and f" {label.lower()} " not in said
+        states = label not in ("", *present) and f" {label.lower()} " not in known
         if (states or opposite in present) and not _possibly(mention, facts):
             return f'it states "{label or opposite.removeprefix("no ")}", which the record does not have'
     return None
@@ -88,18 +155,25 @@ def modality_contradicted(facts: Facts, turns: tuple[tuple[str, str], ...]) -> s
         return None
     own = modality_pattern(facts.annotation.modality, facts.language)
     any_other, others = other_modalities(facts.annotation.modality, facts.language)
+    uses = used_by(facts.annotation.modality)
     names = " ".join((*facts.annotation.labels, facts.annotation.anatomy, facts.source)).lower()
     for question, answer in turns:
         for text in (question, answer):
             if (text == question or facts.kind == Kind.TEXT_ONLY) and own.search(text):
                 continue
-            if not any_other.search(text):
+            rest = uses.sub(" ", text) if uses else text
+            if not any_other.search(rest):
                 continue
             for modality, pattern in others:
                 if pattern.search(names):
                     continue
                 found = next(
-                    (each for each in pattern.finditer(text) if not _UNLIKE.search(text[: each.start()])), None
+                    (
+                        each
+                        for each in pattern.finditer(rest)
+                        if not _UNLIKE.search(rest[: each.start()]) and not _AKIN_ZH.search(rest[each.end() :])
+                    ),
+                    None,
                 )
                 if found is not None:
                     return f'it speaks of "{found.group()}" ({modality}), but the image is {facts.annotation.modality}'
@@ -130,20 +204,28 @@ def boxes_changed(facts: Facts, text: str) -> str | None:
 
 def numbers_invented(facts: Facts, text: str) -> str | None:
     """Return a number that stands neither in the record nor in the source; text inside tags is not looked at."""
-    bare = _ITEM.sub(" ", unicodedata.normalize("NFKC", TAG.sub(" ", text)))
+    bare = _ITEM.sub(" ", unicodedata.normalize("NFKC", TAG.sub(" ", _CIRCLED.sub(" ", text))))
     numbers = _NUMBER.findall(bare)
-    sizes = (_SPELLED_SIZE,) if bare.isascii() else (_SPELLED_SIZE, _CHINESE_SIZE)
-    spelled = [found for pattern in sizes for found in pattern.finditer(bare)]
+    patterns = (_SPELLED_SIZE,) if bare.isascii() else (_SPELLED_SIZE, _CHINESE_SIZE)
+    spelled = [found for pattern in patterns for found in pattern.finditer(bare)]
     if not numbers and not spelled:
         return None
     annotation = facts.annotation
     spoken = [name for label in (*annotation.labels, *annotation.absent) for name in facts.names.spoken(label)]
     named = (*annotation.labels, *annotation.absent, *spoken, annotation.anatomy)
-    told = " ".join((*named, *facts.measures, facts.source)).lower()
-    told = unicodedata.normalize("NFKC", told)
-    known = {*_NUMBER.findall(told), *(_value(word) for word in _WORD_OR_HAN.findall(told))}
+    millimetres = [size for each in facts.measures for size in (each.width, each.height)]
+    sizes = [form for size in millimetres for form in (f"{size}", f"{size / 10:g}", f"{size / 10:.1f}")]
+    shown = [str(annotation.provenance.get(key, "")) for key in ("window", "slice")] if _SHOWN.search(bare) else []
+    known_text = " ".join((*named, *sizes, *shown, facts.source, facts.question)).lower()
+    known_text = unicodedata.normalize("NFKC", known_text)
+    counts = {len(annotation.labels), *(len(boxes_of(annotation, label)) for label in annotation.labels)} - {0}
+    known = {
+        *map(str, counts),
+        *_NUMBER.findall(known_text),
+        *(_value(word) for word in _WORD_OR_HAN.findall(known_text)),
+    }
     for found in spelled:
-        if found.group() not in told and _value(found.group(found.lastindex or 1)) not in known:
+        if found.group() not in known_text and _value(found.group(found.lastindex or 1)) not in known:
             return f'"{found.group()}" is neither in the record nor measurable in the image'
     for number in numbers:
         if number not in known:

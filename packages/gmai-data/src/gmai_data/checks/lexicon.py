@@ -13,10 +13,13 @@ LABEL = "[\ue000-\uf7ff]"
 """A label in a masked sentence: one character of the private use area each (see `LabelNames.masked`)."""
 WORD = "\uf8fd"
 """Stands in a masked sentence for a single word of the record's labels, or its region of the body."""
-_ENDINGS = (("", ""), ("'s", ""), ("s", ""), ("es", ""), ("ed", ""), ("ed", "e"), ("ing", ""), ("ing", "e"), ("ly", ""))
+_ENDINGS = (
+    ("", ""), ("'s", ""), ("s", ""), ("es", ""), ("ed", ""), ("ed", "e"), ("ing", ""), ("ing", "e"), ("ly", ""),
+    ("ies", "y"), ("ied", "y"), ("ily", "y"), ("ness", ""),
+)  # fmt: skip
 _OF_VISUAL_WORDS = (
-    *_ENDINGS, ("ies", "y"), ("ily", "y"), ("er", ""), ("er", "e"), ("est", ""), ("est", "e"), ("ness", ""),
-    ("ish", ""), ("ally", ""), ("y", ""), ("less", ""),
+    *_ENDINGS, ("er", ""), ("er", "e"), ("est", ""), ("est", "e"), ("ier", "y"), ("iest", "y"), ("ish", ""),
+    ("ally", ""), ("y", ""), ("less", ""),
 )  # fmt: skip
 
 
@@ -46,8 +49,17 @@ def _visual() -> dict[str, frozenset[str]]:
 @functools.cache
 def plain_words() -> frozenset[str]:
     """Return the English words that pass in any sentence: those that state nothing, and the visual ones."""
-    lines = [line for line in _read("plain_en.txt").splitlines() if not line.startswith("#")]
-    return frozenset(" ".join(lines).split()) | _visual()["en"]
+    return _words_of("plain_en.txt") | _visual()["en"]
+
+
+@functools.cache
+def _things() -> frozenset[str]:
+    return _words_of("things_en.txt")
+
+
+def _words_of(name: str) -> frozenset[str]:
+    lines = [line for line in _read(name).splitlines() if not line.startswith("#")]
+    return frozenset(" ".join(lines).split())
 
 
 @functools.cache
@@ -63,6 +75,12 @@ def is_plain(word: str) -> bool:
     return _stands_in(word, plain_words(), _ENDINGS) or _stands_in(word, _visual()["en"], _OF_VISUAL_WORDS)
 
 
+@functools.lru_cache(maxsize=65536)
+def is_thing(word: str) -> bool:
+    """Return whether an English word names a thing that a picture may be compared with, as a loaf of bread."""
+    return _stands_in(word, _things(), _ENDINGS)
+
+
 def _stands_in(word: str, words: frozenset[str], endings: tuple[tuple[str, str], ...]) -> bool:
     for ending, rest in endings:
         if word.endswith(ending):
@@ -74,6 +92,46 @@ def _stands_in(word: str, words: frozenset[str], endings: tuple[tuple[str, str],
 
 
 @functools.cache
+def clear_lungs(language: Language) -> tuple[re.Pattern[str], frozenset[str]]:
+    """Return what says in lower-case text that lungs are clear, and the names of labels that hold it."""
+    entry = yaml.safe_load(_read("normal.yaml"))["clear_lungs"]
+    return re.compile(entry[str(language)]), frozenset(entry["labels"])
+
+
+@functools.cache
+def scopes() -> tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]:
+    """Return (what names an endoscope in lower-case text, what its region is called in a record), both languages."""
+    return tuple(
+        (re.compile(entry["said"]), re.compile("|".join(map(re.escape, entry["of"]))))
+        for entry in yaml.safe_load(_read("scopes.yaml"))
+    )
+
+
+@functools.cache
+def scenery(modality: str, language: Language) -> re.Pattern[str] | None:
+    """Return what every picture of a modality shows around its labels (the wall of an endoscopy), or None."""
+    words = yaml.safe_load(_read("scenery.yaml")).get(modality, {}).get(str(language))
+    return re.compile(words) if words else None
+
+
+@functools.cache
 def regions(language: Language) -> dict[str, list[str]]:
     """Return word of a label or of a region of the body ▶ its other words."""
     return yaml.safe_load(_read("regions.yaml"))[str(language)]
+
+
+@functools.cache
+def _kinds(language: Language) -> dict[str, list[str]]:
+    document: dict[str, str] = yaml.safe_load(_read("kinds.yaml"))[str(language)]
+    found: dict[str, list[str]] = {}
+    for kind, words in document.items():
+        for word in words.lower().split():
+            found.setdefault(word, []).append(kind)
+    return found
+
+
+def kinds_of(word: str, language: Language) -> list[str]:
+    """Return of what kinds the label is that an English word, or a Chinese name, stands for: bone of femur."""
+    if language == Language.EN:
+        return _kinds(language).get(word, [])
+    return [kind for part, kinds in _kinds(language).items() if part in word for kind in kinds]

@@ -1,5 +1,6 @@
-"""Do the positions, relations and sizes that a masked sentence states agree with the boxes of the labels it names?"""
+"""Do the positions and relations that a masked sentence states agree with the boxes of the labels it names?"""
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 
@@ -16,16 +17,16 @@ _Said = tuple[str, str | None, str | None, bool]
 _SLACK = 0.06
 """Share of the image's side: a centre this near to the middle is on either side of it."""
 _CENTRAL = (0.28, 0.72)
-_LARGER = 1.0
 _PART = r"(?:parts?|half|thirds?|quarters?|portions?|regions?|areas?|zones?|corners?|quadrants?|sides?|centre|center)"
-_PICTURE = r"(?:image|picture|photo\w*|frame|view|field|slice|scan|figure|screen|\w*gra(?:ph|m))"
+PICTURE = r"(?:image|picture|photo\w*|frame|view|field|slice|scan|figure|screen|\w*gra(?:ph|m))"
 _CLAUSE = {
     _EN: re.compile(r"[,;:]|\b(?:and|while|whereas|but|with)\b"),
-    Language.ZH: re.compile(r"[，；：]|而|、(?=[^左右上下中])"),
+    Language.ZH: re.compile(r"[，；：]|而|、(?=[^左右上下中\ue000-\uf7ff])"),
 }
 _EDGE = r"(?:edges?|borders?|margins?|rims?|contours?|outlines?|boundar\w+|surfaces?)"
 _OF_ITSELF = re.compile(
-    rf"(?: {_PART})? of (?:the |this |its |each )?(?:[\ue000-\uf8fd]|it\b|them\b|les|lobe|organ|structure|cell)"
+    rf"(?: {_PART})? of (?:the |this |its |each )?"
+    r"(?:[\ue000-\uf8fd](?! \uf8fe)|it\b|them\b|les|lobe|organ|structure|cell)"
 )
 _OF_CARRIED = re.compile(
     r"\b(?:it|they|them|its|their|which|that|these|those|this one|the "
@@ -34,24 +35,39 @@ _OF_CARRIED = re.compile(
     r"and|in|at|on|near|towards?|close to)\s)|[它其位居]|该"
 )
 """A clause without a noun of its own speaks of what was named before; "dark in the middle" of the picture does not."""
-_OF_PATIENT = re.compile(r"(?:patient|person|subject|body)'?s? (?:own )?$")
+_OF_PATIENT = re.compile(r"(?:patient|person|subject|body)'?s?(?: own)? ?$")
 _IN_PATIENT = re.compile(r"(?: hand)?(?: side)? (?:of|in) the (?:patient|person|subject|body)")
+_ONLY_A_PLACE = {
+    _EN: re.compile(r"(?:in|at|on|near|towards?|within) the [a-z ]+$"),
+    Language.ZH: re.compile(r"(?:在|于)?(?:图像|图片|图|画面|影像|视野)的?[左右上下中][^，。；\ue000-\uf7ff]{0,4}$"),
+}
+"""A clause that opens a sentence with a place and nothing else: "In the lower left corner, a …"."""
+_OF_ANOTHER = re.compile(
+    r"\b(?:beneath|below|above|under) (?:them|it|these|those|both)\b|\b(?:former|latter)\b|[前后]者"
+)
+"""Said of what stands farther back, or in relation to it: not resolved here."""
 _FURTHER = re.compile(
     rf"(?:further|farther|more) (?:to the |towards? the )?(?P<how>left|right)(?:wards?)?"
     rf"(?: [a-z]+){{0,4}}? than(?: the| an?)? (?P<object>{LABEL})"
 )
+_ONE_OF = re.compile(r"\b(smaller|smallest|larger|largest|bigger|biggest)\b(?! than)|较(大|小)(?:的|者|一)")
+_MARGIN = re.compile(r"\b(?:far|extreme|very) (?:left|right|upper|lower|top|bottom)\b|最[左右上下]")
+_FAR = 0.2
 _CORNER = re.compile(r"\bcorners?\b|角(?!状|化)")
 _PLACE = re.compile(
     r"\b(?P<its>its |their )?(?P<v>upper|lower|top|bottom|middle|uppermost|lowermost|mid)?"
     r"(?: (?P<c>central|cent(?:re|er)))?[ /]?"
     r"(?P<h>left|right)\b"
     rf"|\b(?P<its2>its |their )?(?P<v2>upper|lower|top|bottom)(?P<edge> {_EDGE})?(?: (?P<part>{_PART}))?\b"
+    rf"|\b(?:at|on|near|along|close to|towards?) the (?:very )?(?P<v3>top|bottom)(?: {_EDGE}| end)?"
+    r"(?= *(?:$|[.,;:!?)]|and\b|while\b|with\b))"
     r"|\b(?:in|at|near|close to|towards?|around|to|about) the (?:very |exact )?(?P<c2>cent(?:re|er)|middle)\b"
-    r"(?! (?:left|right|upper|lower))"
+    r"(?! (?:left|right|upper|lower|line))"
     r"|\b(?P<c3>central|centrally)\b"
 )
 _PLACE_ZH = re.compile(
-    r"(?P<v>上|下)?(?P<h>左|右)(?P<v2>上|下|中)?(?P<part>侧|部|半部?|方|角|边|区)?|(?P<v3>上|下)(?P<part2>部|半部|半|方)|(?P<c>中央|中心|正中|居中|中部)"
+    r"(?P<v>上|下)?(?P<h>左|右)(?P<v2>上|下|中)?(?P<part>侧|部|半部?|方|角|边|区)?|(?P<v3>上|下)(?P<part2>部|半部|半|方)|(?P<c>中央|中心|正中|"
+    r"居中|中部)"
 )
 
 
@@ -60,23 +76,45 @@ def known_boxes(facts: Facts, label: str) -> tuple[Box, ...]:
     return boxes_of(facts.annotation, label) or tuple(box for box in facts.boxes if box.label == label)
 
 
-def _place(box: Box, facts: Facts) -> tuple[float, float]:
+def place(box: Box, facts: Facts) -> tuple[float, float]:
+    """Return the centre of a box in shares of the width and the height of the image."""
     x, y = box.centre
     return x / facts.annotation.width_px, y / facts.annotation.height_px
 
 
 def _holds(
-    facts: Facts, label: str, vertical: str | None, horizontal: str | None, *, central: bool, corner: bool
+    facts: Facts, label: str, vertical: str | None, horizontal: str | None, *, central: bool, clause: str
 ) -> bool | None:
     """Return whether a box of a label lies there; None where the label has no box."""
-    boxes = known_boxes(facts, label)
-    if not boxes:
-        return None
+    lie = _lie_there(facts, label, vertical, horizontal, central=central, clause=clause)
+    return (all if _EVERY.search(clause) else any)(lie) if lie else None
 
-    slack = -_SLACK if corner else _SLACK
+
+def how_many_lie(facts: Facts, label: str, text: str) -> int | None:
+    """Return how many boxes of a label lie where a masked sentence says; None where it says no place."""
+    language = facts.language
+    places = list(_places_en(text) if language == _EN else _places_zh(text))
+    if not places or not known_boxes(facts, label):
+        return None
+    lie = [_lie_there(facts, label, v, h, central=central, clause=text) for _, v, h, central in places]
+    return sum(all(each) for each in zip(*lie, strict=True))
+
+
+def _lie_there(
+    facts: Facts, label: str, vertical: str | None, horizontal: str | None, *, central: bool, clause: str
+) -> list[bool]:
+    """Return of each box of a label whether it lies there."""
+    boxes = known_boxes(facts, label)
+    if len(boxes) > 1 and (which := _ONE_OF.search(clause)):
+        boxes = (sorted(boxes, key=lambda box: box.area_px)[0 if which.group().startswith(("s", "较小")) else -1],)
+    slack = -_FAR if _MARGIN.search(clause) else -_SLACK if _CORNER.search(clause) else _SLACK
+    of_both = horizontal is not None and vertical in ("upper", "lower")
 
     def fits(x: float, y: float) -> bool:
         low, high = _CENTRAL
+        beside = (x > 0.5 if horizontal == "left" else x < 0.5) and (y > 0.5 if vertical == "upper" else y < 0.5)
+        if of_both and (beside or (abs(x - 0.5) <= _SLACK and round(abs(y - 0.5), 3) <= _SLACK)):
+            return False  # what lies in the middle is at no corner
         return (
             (horizontal != "left" or x <= 0.5 + slack)
             and (horizontal != "right" or x >= 0.5 - slack)
@@ -86,32 +124,54 @@ def _holds(
             and (not central or (low <= x <= high and low <= y <= high))
         )
 
-    return any(fits(*_place(box, facts)) for box in boxes)
+    return [fits(*place(box, facts)) for box in boxes]
+
+
+_EVERY = re.compile(r"\b(?:all|both|each|every)\b|均|都|全部")
 
 
 def _further(language: Language) -> re.Pattern[str]:
     return _FURTHER if language == _EN else _FURTHER_ZH
 
 
+def wrong_place(facts: Facts, text: str) -> tuple[str, str] | None:
+    """Return a position or relation in a masked sentence that the boxes contradict, or do not give."""
+    checks = (agrees, outermost_holds, relation_holds, order_holds, holds_inside, holds_of_two)
+    return next((found for check in checks if (found := check(facts, text)) is not None), None)
+
+
 def agrees(facts: Facts, text: str) -> tuple[str, str] | None:
     """Return a position in the image that no box of the label has, or of which nothing is known."""
     language = facts.language
     carried: list[str] = []
-    for clause in _CLAUSE[language].split(_further(language).sub(" ", text)):
+    clauses = _CLAUSE[language].split(_further(language).sub(" ", text))
+    for number, (one, other) in enumerate(itertools.pairwise(clauses)):
+        if _ONLY_A_PLACE[language].match(one.strip()) and re.search(LABEL, other):
+            clauses[number : number + 2] = ["", f"{other} {one}" if language == _EN else f"{other}位于{one}"]
+    for clause in clauses:
         labels = [facts.names.label_of(mark) for mark in re.findall(LABEL, clause)]
+        if _OF_ANOTHER.search(clause):
+            continue
+        if sides := {side for label in labels for side in ("left", "right") if side in label.split()}:
+            clause = re.sub(rf"\b(?:{'|'.join(sides)}) one\b", " ", clause)  # of two kidneys, not of the picture
         places = list(_places_en(clause) if language == _EN else _places_zh(clause))
         about = labels or (list(facts.annotation.labels) if WORD in clause else carried)
+        if not about and len(facts.annotation.labels) == 1 and _ONE_OF.search(clause):
+            about = list(facts.annotation.labels)  # "the larger bump" of two polyps
         own = bool(labels) or WORD in clause or bool(_OF_CARRIED.search(clause))
-        for said, vertical, horizontal, central in places:
-            corner = bool(_CORNER.search(clause))
-            verdicts = [_holds(facts, label, vertical, horizontal, central=central, corner=corner) for label in about]
+        for stated, vertical, horizontal, central in places:
+            verdicts = [_holds(facts, label, vertical, horizontal, central=central, clause=clause) for label in about]
             known = [verdict for verdict in verdicts if verdict is not None]
             wanted = any(known) if len(places) > 1 or central or labels != about else all(known)
             if known and not wanted:
-                return "position contradicted", f'"{said.strip()}" is not where {about[0]} lies'
+                return "position contradicted", f'"{stated.strip()}" is not where {about[0]} lies'
             if own and not (facts.annotation.boxes or facts.boxes or facts.positions):
-                return "position invented", f'"{said.strip()}": the record has no place of anything in the image'
-        carried = labels or carried
+                return "position invented", f'"{stated.strip()}": the record has no place of anything in the image'
+        # "The marker is far from the findings, which …" goes on about the findings.
+        if not re.search(LABEL, _RELATION.sub(" ", clause)):
+            labels = []  # "left of the myocardium" goes on about what it is said of
+        named = re.findall(rf"{LABEL}|{WORD}", clause)
+        carried = list(facts.annotation.labels) if named[-1:] == [WORD] and labels else labels or carried
     return None
 
 
@@ -123,7 +183,9 @@ def _places_en(clause: str) -> Iterator[_Said]:
         if found["h"]:
             vertical = {"upper": "upper", "top": "upper", "uppermost": "upper", "lower": "lower", "bottom": "lower",
                         "lowermost": "lower", "middle": "middle", "mid": "middle"}.get(found["v"] or "")  # fmt: skip
-            if re.match(rf" of (?:the |an? )?{LABEL}", after) or _OF_ITSELF.match(after):
+            if re.match(rf" of (?:the |an? |both |either |each |these |the two )*{LABEL}", after):
+                continue
+            if _OF_ITSELF.match(after) or re.match(r" of (?:it|them)\b", after):
                 continue
             if _OF_PATIENT.search(clause[: found.start()]) or _IN_PATIENT.match(after):
                 continue
@@ -132,16 +194,22 @@ def _places_en(clause: str) -> Iterator[_Said]:
                 continue
             yield found.group(), vertical, found["h"], False
         elif found["v2"]:
-            if found["edge"] and not re.match(rf" of (?:the|this) {_PICTURE}", after):
+            if found["edge"] and not re.match(rf" of (?:the|this) {PICTURE}", after):
                 continue
-            if not found["part"] and not re.match(rf" of (?:the|this) {_PICTURE}", after):
+            if not found["part"] and not re.match(rf" of (?:the|this) {PICTURE}", after):
                 continue
             if _OF_ITSELF.match(after):
                 continue
             yield found.group(), "upper" if found["v2"] in ("upper", "top") else "lower", None, False
+        elif found["v3"]:
+            yield found.group(), "upper" if found["v3"] == "top" else "lower", None, False
         elif found["c2"] or found["c3"]:
-            if _OF_ITSELF.match(after) or re.search(
-                r"\b(?:brighter|darker|lighter|redder|paler|denser|thicker|thinner) $", clause[: found.start()]
+            if (
+                re.search(r"\bfrom\b", clause[: found.start()])
+                or _OF_ITSELF.match(after)
+                or re.search(
+                    r"\b(?:brighter|darker|lighter|redder|paler|denser|thicker|thinner) $", clause[: found.start()]
+                )
             ):
                 continue
             if (
@@ -150,6 +218,10 @@ def _places_en(clause: str) -> Iterator[_Said]:
                 and not re.match(rf" {_PART}", after)
             ):
                 continue
+            # "The upper central part" is a ninth of the image; only its row is held, as that of "the upper part".
+            if row := re.search(r"\b(upper|top|lower|bottom) $", clause[: found.start()]):
+                yield found.group(), "upper" if row[1] in ("upper", "top") else "lower", None, False
+                continue
             yield found.group(), None, None, True
 
 
@@ -157,6 +229,8 @@ def _places_zh(clause: str) -> Iterator[_Said]:
     for found in _PLACE_ZH.finditer(clause):
         after = clause[found.end() :]
         before = clause[: found.start()]
+        if found["c"] and re.match(r"的?偏?[左右上下]", after):
+            continue  # right of the centre
         if re.match(r"的?(?:缘|边缘|边界)", after) or re.search(r"(?:其|患者的?|病人的?)$", before):
             continue
         if re.search(f"{LABEL}的?$", before) and (
@@ -166,6 +240,8 @@ def _places_zh(clause: str) -> Iterator[_Said]:
         if found["h"]:
             if not found["part"] and not found["v"] and not found["v2"]:
                 continue
+            if found["part"] in ("方", "侧", "边") and re.search(f"(?:{LABEL}|它们?)的$", before):
+                continue  # in relation to it
             vertical = {"上": "upper", "下": "lower", "中": "middle"}.get(found["v"] or found["v2"] or "")
             yield found.group(), vertical, "left" if found["h"] == "左" else "right", False
         elif found["v3"]:
@@ -180,22 +256,33 @@ def _places_zh(clause: str) -> Iterator[_Said]:
 
 _RELATION = re.compile(
     r"\b(?P<how>below|beneath|under|underneath|lower (?:\w+ )?than|above|over|on top of|higher (?:\w+ )?than|"
-    rf"(?:to the )?(?:left|right) of)(?: the| an?)? (?P<object>{LABEL})"
+    r"(?:at|on|along) (?:the |its )?(?:top|bottom)(?: (?:edge|end|border|side|surface|margin))? of|"
+    rf"(?:to the )?(?:left|right) of)(?: the| an?| both| either| each| two)*(?: {WORD})? (?P<object>{LABEL})"
 )
+_RELATION_IT = re.compile(
+    rf"(?P<subject>{LABEL})(?: (?:is|lies|lying|seen|visible|located|directly|just|right|immediately))* "
+    r"(?P<how>below|beneath|under|underneath|above|(?:to )?the (?:left|right) of) it\b"
+)
+"""Of two labels of a sentence: "the liver, with the kidney below it"."""
 _FURTHER_ZH = re.compile(
-    rf"(?P<subject>{LABEL})(?:的?位置)?比(?P<object>{LABEL})(?:的?位置)?更?(?:加?靠近?|偏向?|接近|往)(?:图像?|画面|影像)?的?(?P<how>[左右上下])[侧方边部]?"
+    rf"(?P<subject>{LABEL})(?:的?位置)?比(?P<object>{LABEL})(?:的?位置)?更?(?:加?靠近?|偏向?|接近|往)(?:图像?|画面|"
+    rf"影像)?的?(?P<how>[左右上下])[侧方边部]?"
 )
 _RELATION_ZH = re.compile(
     rf"(?P<subject>{LABEL})(?:位?于|在|居|处于|的?位置)?(?P<how2>低于|高于)(?P<object2>{LABEL})"
-    rf"|(?P<subject3>{LABEL})(?:位于|在|居于?|处于)?(?P<object3>{LABEL})的?(?P<how3>下方|上方|左侧|右侧|左方|右方|之下|之上)"
+    rf"|(?P<subject3>{LABEL})[就正恰则都均]?(?:位于|在|居于?|处于)?(?:图像中)?(?:[两三四][把个枚只条支根处])?(?P<object3>{LABEL})的?"
+    r"(?P<how3>[左右][上下]方|[上下][左右]方|下方|上方|[左右][侧边方]|[上下][面边]|之下|之上)"
 )
+
+
+_ALL = r"both|all|each|every|the (?:two|three|four|five|six)"
 
 
 def relation_holds(facts: Facts, text: str) -> tuple[str, str] | None:
     """Return "below the spleen" and the like where the boxes say otherwise, or say nothing."""
     if facts.language == _EN:
         found = [
-            (each, _subject(text, each.start(), each.end()), each["object"], _way(each["how"]))
+            (each, subject_of(text, each.start(), each.end()), each["object"], _way(each["how"]))
             for pattern in (_RELATION, _FURTHER)
             for each in pattern.finditer(text)
         ]
@@ -209,22 +296,29 @@ def relation_holds(facts: Facts, text: str) -> tuple[str, str] | None:
             )
             for each in _RELATION_ZH.finditer(text)
         ] + [(each, each["subject"], each["object"], _way_zh(each["how"])) for each in _FURTHER_ZH.finditer(text)]
+    if facts.language == _EN:
+        for each in _RELATION_IT.finditer(text):
+            if others := [mark for mark in re.findall(LABEL, text[: each.start()]) if mark != each["subject"]]:
+                found.append((each, each["subject"], others[0], _way(each["how"])))
     for each, subject, other, way in found:
         if subject is None or subject == other:
             continue
         ones = known_boxes(facts, facts.names.label_of(subject))
         others = known_boxes(facts, facts.names.label_of(other))
-        said = re.sub(r"[\ue000-\uf8ff]", facts.names.label_of(other), each.group())
+        sentence = re.sub(r"[\ue000-\uf8ff]", facts.names.label_of(other), each.group())
         if not ones or not others:
             if re.match("over|under|above|beneath", each.group()):
                 continue
-            return "position invented", f'"{said}": the record has no place of both'
-        if not any(way(_place(one, facts), _place(two, facts)) for one in ones for two in others):
-            return "position contradicted", f'"{said}" is not so by their boxes'
+            return "position invented", f'"{sentence}": the record has no place of both'
+        every = all if re.search(rf"\b(?:{_ALL})(?: of)?(?: the)? {subject}|[均都](?:位|在|处)", text) else any
+        if not every(any(way(place(one, facts), place(two, facts)) for two in others) for one in ones):
+            return "position contradicted", f'"{sentence}" is not so by their boxes'
     return None
 
 
 def _way(how: str) -> _Way:
+    if "top" in how or "bottom" in how:
+        how = "above" if "top" in how else "below"
     if how.startswith(("below", "beneath", "under", "lower")):
         return lambda one, two: one[1] > two[1] - _SLACK / 2
     if how.startswith(("above", "over", "on top", "higher")):
@@ -235,20 +329,17 @@ def _way(how: str) -> _Way:
 
 
 def _way_zh(how: str) -> _Way:
-    return _way(
-        {
-            "下": "below",
-            "低": "below",
-            "上": "above",
-            "高": "above",
-            "左": "left of",
-            "右": "right of",
-            "之": "below" if "下" in how else "above",
-        }[how[0]]
-    )
+    if how.startswith("之"):
+        how = how[1:]
+    ways = [
+        _way({"下": "below", "低": "below", "上": "above", "高": "above", "左": "left of", "右": "right of"}[each])
+        for each in how
+        if each in "上下左右高低"
+    ]
+    return lambda one, two: all(way(one, two) for way in ways)
 
 
-def _subject(text: str, start: int, end: int) -> str | None:
+def subject_of(text: str, start: int, end: int) -> str | None:
     """Return what a relation is said of: the label before it in its clause, else the one behind it, else before."""
     clause = re.split(r"[,;:]|\b(?:while|whereas|but)\b", text[:start])[-1]
     every = re.findall(LABEL, text[:start])
@@ -256,68 +347,163 @@ def _subject(text: str, start: int, end: int) -> str | None:
     before, behind = re.findall(LABEL, clause), re.findall(LABEL, text[end:])
     if before:
         return before[-1]
-    if not clause.strip() or not re.search(r"[a-z]{3}", clause):  # "Below the spleen lies the kidney."
+    if not re.search(
+        r"[a-z]{3}", re.sub(r"\b(?:the|and|its|this)\b", " ", clause)
+    ):  # "Below the spleen lies the kidney."
         return behind[0] if behind and (inverted or not every) else every[-1] if every else None
     return every[-1] if every else None
 
 
-_BIGGER = re.compile(
-    rf"\b(?P<how>larger|bigger|greater|smaller)(?: in size)? than(?: the| an?)?(?: other)? (?P<object>{LABEL})"
+_INSIDE = re.compile(
+    rf"\b(?P<how>inside|within|outside|enclosed by|surrounded by|encircled by|embedded in|contained in)(?: of)?"
+    rf"(?: the| its| an?| both| either| each| any)*(?: larger| whole)? (?P<object>{LABEL})"
 )
-_MOST = re.compile(r"\b(?P<how>largest|biggest|smallest)\b")
-_BIGGER_ZH = re.compile(
-    rf"(?P<subject>{LABEL})(?:的?(?:体积|范围|面积))?(?:明显|略|稍)?(?P<how>大于|小于)(?P<object>{LABEL})|(?P<subject2>{LABEL})比(?P<object2>{LABEL})(?:明显|略|稍)?(?P<how2>大|小)"
+_AROUND = re.compile(
+    rf"\b(?P<how>encloses?|surrounds?|encircles?|contains?|envelops?|wraps? around|houses?|(?:lies?|is) around)"
+    rf"(?: the| its| an?)? (?P<object>{LABEL})"
 )
-_MOST_ZH = re.compile(rf"(?P<subject>{LABEL})(?:的?(?:体积|范围|面积))?为?(?P<how>最大|最小)")
+_OF_THE_PICTURE = re.compile(rf"(?:\uf8fe|\bit|\b{PICTURE}|\bfilms?)(?! (?:and|where|in which)\b)[^,;{LABEL[1:-1]}]*$")
+"""What contains a label is the picture."""
+_INSIDE_ZH = re.compile(
+    rf"(?P<subject>{LABEL})(?:位?于|在|居于?|处于)(?P<object>{LABEL})的?(?P<how>之?内部?(?!侧)|里面?|外部|之?外(?!侧))"
+)
+_AROUND_ZH = re.compile(
+    rf"(?P<subject>{LABEL})(?P<by>被)?(?P<object2>{LABEL})?(?:所)?(?P<how>包绕|包围|环绕|包裹|围绕|包含)着?(?P<object>{LABEL})?"
+)
+_INSIDE_SHARE = 0.5
+"""Share of a box that lies in another at least, where one structure is said to lie in the other."""
 
 
-def larger(facts: Facts, text: str) -> tuple[str, str] | None:
-    """Return a comparison of sizes that the boxes contradict."""
-    if facts.language == _EN:
-        for found in _BIGGER.finditer(text):
-            subject = _subject(text, found.start(), found.end())
-            if subject is not None and not _is_larger(facts, subject, found["object"], more=found["how"] != "smaller"):
-                return (
-                    "size contradicted",
-                    f'"{found["how"]} than {facts.names.label_of(found["object"])}" is not so by their boxes',
-                )
-        for found in _MOST.finditer(text):
-            subject = _subject(text, found.start(), found.end())
-            if subject is not None and not _is_most(facts, subject, more=found["how"] != "smallest"):
-                return (
-                    "size contradicted",
-                    f'"{found["how"]}" is not so of {facts.names.label_of(subject)} by the boxes',
-                )
-        return None
-    for found in _BIGGER_ZH.finditer(text):
-        subject, other, how = (
-            found["subject"] or found["subject2"],
-            found["object"] or found["object2"],
-            found["how"] or found["how2"],
-        )
-        if not _is_larger(facts, subject, other, more=how.startswith("大")):
-            return "size contradicted", f'"{how}" is not so of {facts.names.label_of(subject)} by their boxes'
-    for found in _MOST_ZH.finditer(text):
-        if not _is_most(facts, found["subject"], more=found["how"] == "最大"):
-            return (
-                "size contradicted",
-                f'"{found["how"]}" is not so of {facts.names.label_of(found["subject"])} by the boxes',
-            )
+def holds_inside(facts: Facts, text: str) -> tuple[str, str] | None:
+    """Return "inside the disc", "surrounds the core" and the like where the boxes say otherwise."""
+    for each, inner, outer, within in _insides(facts, text):
+        if inner is None or outer is None or inner == outer:
+            continue
+        ones = known_boxes(facts, facts.names.label_of(inner))
+        others = known_boxes(facts, facts.names.label_of(outer))
+        if not ones or not others:
+            continue
+        lies = [any(_share_inside(one, two) >= _INSIDE_SHARE for two in others) for one in ones]
+        if not any(lies) if within else all(lies):
+            sentence = re.sub(LABEL, lambda mark: facts.names.label_of(mark.group()), each.group())
+            return "position contradicted", f'"{sentence}" is not so by their boxes'
     return None
 
 
-def _area(facts: Facts, label: str) -> float:
-    boxes = known_boxes(facts, label)
-    return max(((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (box.xyxy for box in boxes)), default=0.0)
+def _insides(facts: Facts, text: str) -> Iterator[tuple[re.Match[str], str | None, str | None, bool]]:
+    """Yield (what is said, what lies inside, in what, whether it does lie inside)."""
+    if facts.language == _EN:
+        for found in _INSIDE.finditer(text):
+            subject = subject_of(text, found.start(), found.end())
+            yield found, subject, found["object"], found["how"] != "outside"
+        for found in _AROUND.finditer(text):
+            if not _OF_THE_PICTURE.search(text[: found.start()]):
+                yield found, found["object"], subject_of(text, found.start(), found.end()), True
+        return
+    for found in _INSIDE_ZH.finditer(text):
+        yield found, found["subject"], found["object"], "外" not in found["how"]
+    for found in _AROUND_ZH.finditer(text):
+        if found["by"] and found["object2"]:
+            yield found, found["subject"], found["object2"], True
+        elif not found["by"] and not found["object2"] and found["object"]:
+            yield found, found["object"], found["subject"], True
 
 
-def _is_larger(facts: Facts, subject: str, other: str, *, more: bool) -> bool:
-    one, two = _area(facts, facts.names.label_of(subject)), _area(facts, facts.names.label_of(other))
-    return not one or not two or (one >= two * _LARGER if more else one <= two / _LARGER)
+def _share_inside(one: Box, two: Box) -> float:
+    """Return the share of the first box that the second covers."""
+    return one.common_px(two) / one.area_px if one.area_px else 0.0
 
 
-def _is_most(facts: Facts, subject: str, *, more: bool) -> bool:
-    areas = {label: _area(facts, label) for label in facts.annotation.labels}
-    own = areas.get(facts.names.label_of(subject), 0.0)
-    known = [area for area in areas.values() if area]
-    return not own or (own >= max(known) if more else own <= min(known))
+_OUTERMOST = re.compile(
+    r"\b(?P<how>highest|uppermost|topmost|lowest|lowermost|bottommost|leftmost|rightmost)\b"
+    r"(?! (?:part|half|third|quarter|portion|signal|density|"
+    r"intensity|brightness|attenuation|echo\w*|level|point|border|edge))"
+)
+_OUTERMOST_ZH = re.compile(
+    rf"(?P<subject>{LABEL})(?:的?位置)?(?:位于|在|居|为|处于)?最(?P<how>[上下左右高低])(?:[方端侧部面]|的|，|。|$)"
+)
+
+
+def outermost_holds(facts: Facts, text: str) -> tuple[str, str] | None:
+    """Return "the lowest" and the like of a label that others lie beyond."""
+    if facts.language == _EN and "est" not in text and "most" not in text:
+        return None
+    chinese = facts.language == Language.ZH
+    for found in (_OUTERMOST_ZH if chinese else _OUTERMOST).finditer(text):
+        subject = found["subject"] if chinese else subject_of(text, found.start(), found.end())
+        if not chinese and (
+            behind := re.match(rf" of all,? (?:is |lies |comes )?(?:an? |the )?({LABEL})", text[found.end() :])
+        ):
+            subject = behind[1]
+        if subject is None:
+            continue
+        own = facts.names.label_of(subject)
+        how = found["how"]
+        axis = 0 if how[0] in "左右" or how.startswith(("left", "right")) else 1
+        sign = -1 if how[0] in "上左高" or how.startswith(("high", "up", "top", "left")) else 1
+        ones = [sign * place(box, facts)[axis] for box in known_boxes(facts, own)]
+        others = [
+            sign * place(box, facts)[axis]
+            for label in facts.annotation.labels if label != own for box in known_boxes(facts, label)
+        ]  # fmt: skip
+        if ones and others and max(ones) < max(others) - _SLACK / 2:
+            return "position contradicted", f'"{how}" is not so of {own} by the boxes'
+    return None
+
+
+_LIES = r"(?:(?:is|are|lies?|sits?|stands?|comes?) )?"
+_ABOVE, _BELOW = "above|on top|uppermost", "below|underneath|beneath"
+_ORDER = re.compile(
+    rf"(?P<one>{LABEL}) {_LIES}(?P<how>{_ABOVE}|{_BELOW})(?:,|;)? (?:and |with |while |whereas )?(?:the |an? |its )?"
+    rf"(?P<two>{LABEL}) {_LIES}(?:{_ABOVE}|{_BELOW}|at the (?:top|bottom))\b(?! (?:the|an?|it|them)\b)"
+)
+_ORDER_ZH = re.compile(
+    rf"(?P<one>{LABEL})(?:[位居]于?|在|靠|偏)(?P<how>[上下左右])[方面侧边部]?，?(?:而|则)?(?P<two>{LABEL})(?:则|便)?"
+    r"(?:[位居]于?|在|靠|偏)其?[上下左右]"
+)
+
+
+def order_holds(facts: Facts, text: str) -> tuple[str, str] | None:
+    """Return "the liver above, the kidney below" where the boxes say otherwise."""
+    chinese = facts.language == Language.ZH
+    for found in (_ORDER_ZH if chinese else _ORDER).finditer(text):
+        ones, others = (known_boxes(facts, facts.names.label_of(found[name])) for name in ("one", "two"))
+        way = _way_zh(found["how"]) if chinese else _way(found["how"].replace("uppermost", "above"))
+        if ones and others and not any(way(place(one, facts), place(two, facts)) for one in ones for two in others):
+            stated = re.sub(LABEL, lambda mark: facts.names.label_of(mark.group()), found.group())
+            return "position contradicted", f'"{stated}" is not so by their boxes'
+    return None
+
+
+_SIZE_WORDS = "smaller|larger|bigger"
+_NOUN = rf"(?: (?:{LABEL}|{WORD}))*"
+_OF_TWO = re.compile(
+    rf"\b(?P<one>{_SIZE_WORDS})(?: one| of (?:the two|both))?{_NOUN}(?! than)[^,;]{{0,24}}?\b"
+    rf"(?P<how>below|beneath|under|above|over|left of|right of|higher than|lower than)(?: the|"
+    rf" its)? (?:{_SIZE_WORDS}|other)"
+    rf"|\bthe (?P<side>upper|lower|higher|left|right)(?:most)?(?: one| of (?:the two|both))?{_NOUN} "
+    rf"(?:is|being|appears|looks)(?: (?:also|clearly|slightly|much|somewhat|the))* (?P<size>{_SIZE_WORDS})(?! than)"
+)
+_OF_TWO_ZH = re.compile(
+    rf"较(?P<one>[大小])的?者?(?:[一那]?[个处枚])?(?:{LABEL}|{WORD})*[位居处]?[于在]?较[大小]的?者?(?:[一那]?[个处枚])?(?:{LABEL}|{WORD})*的?"
+    rf"(?P<how>[上下左右])[方侧面]"
+    rf"|(?P<side>[上下左右])[方侧]的?者?(?:[一那]?[个处枚])?(?:{LABEL}|{WORD})*(?:[较更](?P<size>[大小])(?![于的]))"
+)
+
+
+def holds_of_two(facts: Facts, text: str) -> tuple[str, str] | None:
+    """Return "the smaller lies above the larger" and the like of a label with two boxes of which it is not so."""
+    chinese = facts.language == Language.ZH
+    for found in (_OF_TWO_ZH if chinese else _OF_TWO).finditer(text):
+        named = re.findall(LABEL, found.group()) or re.findall(LABEL, text)
+        labels = [facts.names.label_of(mark) for mark in named] or list(facts.annotation.labels)
+        boxes = known_boxes(facts, labels[0]) if len(set(labels)) == 1 else ()
+        if len(boxes) != 2:
+            continue
+        small, large = sorted(boxes, key=lambda box: box.area_px)
+        one, other = (small, large) if (found["one"] or found["size"])[0] in "s小" else (large, small)
+        stated = (found["how"] or found["side"]).replace("upper", "above").replace("lower", "below")
+        way = _way_zh(stated) if chinese else _way("below" if stated == "below than" else stated)
+        if not way(place(one, facts), place(other, facts)):
+            return "position contradicted", f'"{re.sub(LABEL, labels[0], found.group())}" is not so by their boxes'
+    return None

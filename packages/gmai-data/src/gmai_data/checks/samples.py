@@ -33,7 +33,7 @@ _BOX = re.compile(r"\[(\d+), (\d+), (\d+), (\d+)\]")
 
 def _placeholders(sample: Sample) -> str | None:
     count = sum(content.count(IMAGE_PLACEHOLDER) for content in _contents(sample))
-    return None if count == (1 if sample.has_image else 0) else f"{count} `<image>`"
+    return None if count == sample.image_count else f"{count} `<image>`"
 
 
 def _empty(sample: Sample) -> str | None:

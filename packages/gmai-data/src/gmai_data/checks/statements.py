@@ -8,36 +8,52 @@ rules stand in docs/reference/checks.md.
 
 import functools
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gmai_data.checks.facts import Facts, LabelNames, any_modality, modality_pattern, related_modalities
-from gmai_data.checks.lexicon import LABEL, WORD, claims, is_plain, regions, visual_chinese
-from gmai_data.checks.places import agrees, known_boxes, larger, relation_holds
-from gmai_data.vocabulary import CHINESE, ClinicalTask, Kind, Language
+from gmai_data.annotation import MIRRORED
+from gmai_data.checks.denial import surely
+from gmai_data.checks.directions import without_directions
+from gmai_data.checks.facts import AXES, CLAUSE_END, Facts, Known, any_modality, modality_pattern, related_modalities
+from gmai_data.checks.general import appearance_words, general, is_of
+from gmai_data.checks.lexicon import (
+    LABEL,
+    WORD,
+    claims,
+    clear_lungs,
+    is_plain,
+    is_thing,
+    kinds_of,
+    scopes,
+    visual_chinese,
+)
+from gmai_data.checks.masking import DISEASE, OWN, REFERENCE, low, masked
+from gmai_data.checks.measures import without_measures
+from gmai_data.checks.places import how_many_lie, known_boxes, wrong_place
+from gmai_data.checks.sizes import wrong_size
+from gmai_data.vocabulary import CHINESE, Kind, Language
 
 _SENTENCE = {
     Language.EN: re.compile(r"[^.!?\n]*(?:\.(?=\d|\w\.)[^.!?\n]*)*(?:[.!?]+[\"')\]]*(?=\s|$)|[.!?](?=\S)|\n|$)\s*"),
     Language.ZH: re.compile(r"[^。！？\n]*(?:[。！？\n]+|$)\s*"),
 }
-_OWN = "\uf8fe"
-"""Stands in a masked sentence for the record's modality."""
-_REFERENCE = re.compile(r"<ref>([^<]*)</ref>(?:<box>[^<]*</box>)?|<box>[^<]*</box>")
 _SIMILE = re.compile(
-    r"\b(?:[a-z]+ (?:like|shaped|sized|coloured|colored)|eye catching|catch(?:es|ing)? the eye|(?:naked|human) eye)\b"
+    r"\b(?:[a-z]+ (?:like|shaped|sized|coloured|colored)|eye catching|"
+    r"catch(?:es|ing)? the eye|(?:naked|human) eye|the eye(?= (?:can|is|sees|tells|follows|meets|notices|picks|finds))|"
+    r"(?:your|one's|our|my) (?:own )?(?:fingers?|finger ?tips?|thumb|hands?|fist|palm|eyes?|gaze|mind's eye))\b"
 )
 """A bean, in `bean-shaped`, states nothing of a bean."""
-_TOKEN = re.compile(r"[a-z]+(?:'[a-z]+)?")
-_FULL_WIDTH = str.maketrans(",;:?!()", "，；：？！（）")
+_COMPARES = re.compile(
+    r"\b(?:like|as if|as though|(?:much|just|same|rather) as|as an? (?!result|consequence|sign|cause)|"
+    r"such as (?:an?|the)|resembl\w+|"
+    r"reminds?|remember\w*|reminiscent|recalls?|imagine|think of|picture (?:an?|the)|compar(?:es?|ed|able|ison)|"
+    r"similar to|akin|"
+    r"analog\w+|shape of|(?:shaped|sized|coloured|colored))\b"
+)
+"""Where a text says so, it may name what a picture is compared with."""
+_TOKEN = re.compile(r"(?<![\da-z])[a-z]+(?:'[a-z]+)?")
 _SPELLED = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _HAN = "零一二三四五六七八九十"
-_DISEASE = (ClinicalTask.DISEASE_DIAGNOSIS, ClinicalTask.SEVERITY)
-_NOT_OF_A_LABEL = frozenset(
-    {"left", "right", "upper", "lower", "middle", "central", "anterior", "posterior", "superior", "inferior", "no",
-     "non", "not", "of", "and", "or", "the", "a", "an", "with", "without", "in", "normal", "other"}
-)  # fmt: skip
-"""Words of labels that mean something else without the rest of the label."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +75,80 @@ def unresolved(facts: Facts, turns: Sequence[tuple[str, str]]) -> Iterator[State
     """Yield the sentences of the questions and answers that the record does not hold."""
     if facts.kind == Kind.TEXT_ONLY:
         return
+    carried: tuple[str, ...] = ()
+    asked_of = subject = ""
     for question, answer in turns:
         for part, asked in ((question, True), (answer, False)):
+            if asked and facts.question:
+                continue  # it was given, and is compared as a whole
+            compares = facts.language == Language.EN and _COMPARES.search(low(part)) is not None
             for sentence in sentences(part, facts.language):
-                found = _wrong(facts, sentence, asked=asked)
+                text = masked(facts, sentence)
+                also_asked = asked or sentence.rstrip(" \n\"'”’)）").endswith(("?", "？"))
+                found = _wrong(facts, sentence, text, carried, asked=also_asked, compares=compares)
+                if found is None and subject and (said := _said_of(subject, text, facts.language)):
+                    found = wrong_place(facts, said) or wrong_size(facts, said) or _count_of(facts, said)
+                marks = list(dict.fromkeys(re.findall(LABEL, text)))
+                subject = marks[0] if len(marks) == 1 else "" if marks else subject
+                if found is None and asked_of and _ANSWERS_WHERE[facts.language].match(low(sentence)):
+                    found = wrong_place(facts, f"{asked_of} {text}")
+                if also_asked:
+                    asked_of = " ".join(marks) or asked_of
                 if found is not None:
                     yield Statement(found[0], sentence.strip(), found[1])
+                carried = _named(facts, sentence) or carried
+
+
+_PRONOUN = {
+    Language.EN: re.compile(r"^(?P<before>\W*(?:there (?:is|are) [a-z]+ of )?)(?:it|they|them)\b"),
+    Language.ZH: re.compile(r"^(?P<before>)(?:它们?|其|该(?:结构|病灶|病变|区域))"),
+}
+
+
+def _said_of(subject: str, text: str, language: Language) -> str:
+    """Return a masked sentence with what the one before is about in place of its pronoun, or nothing without one."""
+    found = _PRONOUN[language].match(text)
+    if found is None or subject in text:
+        return ""
+    before = found["before"].removesuffix("of ")
+    return f"{before}{subject}{text[found.end() :]}"
+
+
+def _count_of(facts: Facts, text: str) -> tuple[str, str] | None:
+    return _numbers(facts, text) if facts.language == Language.EN else _numbers_zh(facts, text)
+
+
+_ANSWERS_WHERE = {
+    Language.EN: re.compile(
+        r"\W*(?:(?:a|answer)\W+)?(?:yes|no)?\W*(?:(?:it|they|that|this)(?:'s| is| are| lies?| sits?| can be (?:seen|"
+        r"found))? )?(?:just |rather |mainly )?"
+        r"(?:in|at|on|near|towards?|close|to|inside|within|(?:the )?(?:upper|lower|left|right|top|bottom|central))\b"
+    ),
+    Language.ZH: re.compile(r"\W*(?:答\W*)?(?:它|其|该)?(?:位于|在|处于|居于?|靠近|偏|左|右|上|下|中|图像|画面)"),
+}
+"""An answer that says where what the question named lies, without naming it."""
+
+
+def without_general(facts: Facts, text: str) -> str:
+    """Return a text without its sentences of general knowledge, which name what the image need not show."""
+    if not facts.knowledge:
+        return text
+    kept: list[str] = []
+    carried = tuple(facts.annotation.labels) if len(facts.annotation.labels) == 1 else ()
+    for sentence in sentences(text, facts.language):
+        if general(facts, low(sentence), masked(facts, sentence), carried) is None:
+            kept.append(sentence)
+        carried = _named(facts, sentence) or carried
+    return "".join(kept)
+
+
+def _named(facts: Facts, sentence: str) -> tuple[str, ...]:
+    """Return the labels of the record that a sentence names; only general knowledge is held to them."""
+    if not facts.knowledge:
+        return ()
+    text = facts.names.masked(low(REFERENCE.sub(lambda found: found[1] or " ", sentence)))
+    named = (facts.names.label_of(mark) for mark in re.findall(LABEL, text))
+    return tuple(label for label in dict.fromkeys(named) if label in facts.annotation.labels)
 
 
 def sentences(text: str, language: Language) -> list[str]:
@@ -72,96 +156,144 @@ def sentences(text: str, language: Language) -> list[str]:
     return [found for found in _SENTENCE[language].findall(text) if found]
 
 
-_LUNGS_CLEAR = re.compile(
-    r"\b(?:lungs?(?: fields| bases| zones)?|fields|angles|sinuses|airways|spaces)"
-    r" (?:is|are|appears?|looks?|remains?) (?:\w+ )?clear\b|\bclear lungs\b"
-    r"|肺(?:野|部|叶|纹理)?[^，。；]{0,3}清[晰楚亮]"
+def _lungs_invented(facts: Facts, sentence: str) -> str | None:
+    """Return what says that lungs are clear, where no label of the record holds it."""
+    pattern, holding = clear_lungs(facts.language)
+    found = pattern.search(low(sentence))
+    return None if found is None or holding.intersection(_names(facts)) else found.group()
+
+
+_ONLY_ONE = re.compile(
+    r"\b(?:only (?:a single|one)|just (?:a single|one)|exactly one|an? (?:single|lone|solitary|sole)|the (?:only|"
+    r"sole|single)) (?P<what>[a-z]+)"
+    r"|(?:[只仅]可?(?:有|见|示)?|唯一的?|单)一?[个枚处条张块颗粒把只根件](?P<han>[一-鿿]{1,4})"
 )
 
 
-def _wrong(facts: Facts, sentence: str, *, asked: bool) -> tuple[str, str] | None:
-    text = _masked(facts, sentence)
-    if (found := _LUNGS_CLEAR.search(_low(sentence))) and not any(
-        "clear" in label or "normal" in label or label.startswith("no ") for label in facts.annotation.labels
-    ):
-        return "finding invented", f'it says "{found.group()}", which the record does not say'
-    if facts.annotation.modality is not None and _OWN not in text and not asked:
+def _several(facts: Facts, sentence: str) -> tuple[str, str] | None:
+    """Return "only one instrument" where the labels with that word have several regions."""
+    for found in _ONLY_ONE.finditer(low(sentence)):
+        what = found["what"] or found["han"]
+        if what in _names(facts):
+            continue  # a whole name is counted by its own rule
+        for length in range(len(what), 0, -1) if found["han"] else (len(what),):
+            word = what[:length]
+            named = [
+                label
+                for label in facts.annotation.labels
+                if any(word in (name if found["han"] else name.split()) for name in facts.names.spoken(label))
+            ]
+            if named:
+                counts = [_boxes_count(facts, label) for label in named]
+                if None not in counts and sum(each or 0 for each in counts) > 1:
+                    return "count invented", f'"{found.group()}" is not how many the record has'
+                break
+    return None
+
+
+_NOTHING_WRONG = {
+    Language.EN: re.compile(
+        r"\b(?:no|without(?: any)?|free of(?: any)?) (?:visible |evident |apparent |focal |obvious )?"
+        r"(?:lesions?|abnormalit(?:y|ies)|abnormal findings?|patholog(?:y|ies|ical findings?)|disease)\b"
+        r"(?! (?:outside|beside|elsewhere|other))"
+    ),
+    Language.ZH: re.compile(
+        "(?:未见|没有(?:发现|看到|见到)?|未发现|无|不见)(?:任何|明显的?|可见的?)*(?:病变|病灶|异常|病理改变)"
+    ),
+}
+
+
+def _denied(facts: Facts, text: str, sentence: str) -> str | None:
+    """Return what a sentence denies though the image shows it: a label by a part of its name, or any finding.
+
+    Args:
+        facts: Of the text.
+        text: The masked sentence.
+        sentence: The same in lower case.
+    """
+    healthy = [label for label in facts.annotation.labels if re.match("no |normal|healthy", label)]
+    for found in re.finditer(LABEL, text):
+        label = facts.names.label_of(found.group())
+        before = CLAUSE_END[facts.language].split(text[: found.start()])[-1]
+        after = CLAUSE_END[facts.language].split(text[found.end() :])[0]
+        if label in facts.annotation.labels and label not in healthy and surely(before, after, facts.language):
+            return label
+    if not healthy and _has_finding(facts) and (found := _NOTHING_WRONG[facts.language].search(sentence)):
+        return found.group()
+    return None
+
+
+def _other_scope(facts: Facts, sentence: str) -> str | None:
+    """Return the name of an endoscope that looks at another region than the record's."""
+    text = low(sentence)
+    record = " ".join((facts.annotation.anatomy, *facts.annotation.labels)).lower()
+    for pattern, regions_of in scopes():
+        if (found := pattern.search(text)) and not regions_of.search(record):
+            return found.group()
+    return None
+
+
+def _own_names(facts: Facts) -> tuple[str, ...]:
+    """Return the names of the record's labels in the text's language, synonyms among them."""
+    return tuple(name for label in facts.annotation.labels for name in facts.names.spoken(label))
+
+
+def _names(facts: Facts) -> set[str]:
+    """Return the names of the record's labels in lower case, with the synonyms of the text's language."""
+    return {name.lower() for name in (*facts.annotation.labels, *_own_names(facts))}
+
+
+def _wrong(
+    facts: Facts, sentence: str, text: str, carried: tuple[str, ...], *, asked: bool, compares: bool
+) -> tuple[str, str] | None:
+    known = general(facts, low(REFERENCE.sub(lambda found: found[1] or " ", sentence)), text, carried)
+    if (invented := _lungs_invented(facts, sentence)) is not None:
+        return "finding invented", f'it says "{invented}", which the record does not say'
+    if (invented := _other_scope(facts, sentence)) is not None:
+        return "acquisition invented", f'it says "{invented}", which does not look at the region of the record'
+    if (wrong := _several(facts, sentence)) is not None:
+        return wrong
+    if not asked and (denied := _denied(facts, text, low(sentence))) is not None:
+        return "label contradicted", f'it denies "{denied}", which the image shows'
+    if facts.annotation.modality is not None and OWN not in text and not asked:
         for modality in related_modalities(facts.annotation.modality):
-            if found := modality_pattern(modality, facts.language).search(_low(sentence)):
+            if found := modality_pattern(modality, facts.language).search(low(sentence)):
                 return (
                     "modality contradicted",
                     f'it speaks of "{found.group()}" ({modality}), but the image is {facts.annotation.modality}',
                 )
-    return _english(facts, text, asked=asked) if facts.language == Language.EN else _chinese(facts, text, asked=asked)
-
-
-def _low(sentence: str) -> str:
-    return unicodedata.normalize("NFKC", sentence).lower().replace("’", "'").replace("_", " ")
-
-
-def _masked(facts: Facts, sentence: str) -> str:
-    """Return a sentence in lower case with a character for each label, word of a label, and name of the modality."""
-    bare = _low(_REFERENCE.sub(lambda found: found[1] or " ", sentence))
-    if facts.language == Language.ZH:
-        bare = bare.translate(_FULL_WIDTH)
-    record = _of_record(facts.annotation.labels, facts.annotation.clinical_task, facts.names, facts.language)
-    text = facts.names.masked(bare)
     if facts.language == Language.EN:
-        text = text.replace("-", " ")
-    if facts.annotation.modality is not None:
-        if facts.language == Language.ZH:
-            text = text.replace(CHINESE[facts.annotation.modality].lower(), _OWN)
-        text = modality_pattern(facts.annotation.modality, facts.language).sub(_OWN, text)
-    return record.sub(WORD, text) if record else text
+        return _english(facts, text, known, carried, asked=asked, compares=compares)
+    return _chinese(facts, text, known, carried, asked=asked)
 
 
-@functools.lru_cache(maxsize=1024)
-def _of_record(
-    labels: tuple[str, ...], task: ClinicalTask, names: LabelNames, language: Language
-) -> re.Pattern[str] | None:
-    """Return what names a part of a label, the region of the body or the kind of label in a masked sentence."""
-    spoken = [name for label in labels for name in names.spoken(label)]
-    also = regions(language)
-    if language == Language.EN:
-        text = " ".join((*spoken, names.anatomy, names.noun))
-        words = {word for word in re.findall(r"[a-z]+", text) if word not in _NOT_OF_A_LABEL and len(word) > 2}
-        words |= {other for word in tuple(words) for other in also.get(word, ())}
-        if task in _DISEASE:
-            words |= {"lesion", "finding", "abnormality", "disease"}
-        words |= {names.anatomy}
-        either = "|".join(
-            f"{re.escape(word)}(?:e?s)?" for word in sorted(words, key=lambda word: (-len(word), word)) if word
-        )
-        return re.compile(rf"\b(?:{either})\b") if either else None
-    parts = {names.anatomy, *also.get(names.anatomy, ())} - {""}
-    parts |= {f"{part.removesuffix('部')}组织" for part in parts if part.endswith("部")}
-    for name in spoken:
-        bare = re.sub(r"^[左右双]侧?", "", name)
-        parts |= {bare, *also.get(bare, ())} - {""}
-        # Of 肾肿瘤, 肿瘤 is said again; so is 心肌 of 左心室心肌.
-        parts |= {bare[start:] for start in range(1, len(bare) - 1)}
-    if task in _DISEASE or names.noun in ("病变", "疾病", "表现"):
-        parts |= {"病变", "病灶", "疾病"}
-    either = "|".join(map(re.escape, sorted(parts, key=lambda part: (-len(part), part))))
-    return re.compile(either) if either else None
-
-
-def _english(facts: Facts, text: str, *, asked: bool) -> tuple[str, str] | None:
-    told = _told(facts)
+def _english(
+    facts: Facts, text: str, known: Known | None, carried: tuple[str, ...], *, asked: bool, compares: bool
+) -> tuple[str, str] | None:
+    known_words = _words_of_prompt(facts)
+    text, wrong = without_measures(facts, text, carried)
+    text, turned = without_directions(facts, text, carried)
     found = (
-        _claimed(facts, text, told, asked=asked)
+        wrong
+        or turned
+        or _claimed(facts, text, known_words, known, asked=asked)
         or _sides(facts, text)
         or _numbers(facts, text)
-        or agrees(facts, text)
-        or relation_holds(facts, text)
-        or larger(facts, text)
+        or wrong_place(facts, text)
+        or wrong_size(facts, text)
     )
     if found is not None:
         return found
+    seen = appearance_words(facts, text, carried)
     named = any_modality(facts.language)  # whether it is the right one is another check's question
-    for word in _TOKEN.findall(_SIMILE.sub(" ", named.sub(" ", _WINDOW.sub(" ", text)))):
-        bare = word.removesuffix("'s")
-        if len(bare) > 1 and not is_plain(bare) and bare not in told:
+    rest = _SIMILE.sub(" ", named.sub(" ", _WINDOW.sub(" ", text)))
+    for found in _TOKEN.finditer(rest):
+        bare = found.group().removesuffix("'s")
+        if len(bare) == 1 or known is not None or is_plain(bare) or is_akin(bare, known_words | seen):
+            continue
+        if (compares and is_thing(bare)) or (asked and claims(facts.language)["hedge"][1].fullmatch(bare)):
+            continue
+        if not _is_other_denied(facts, rest[: found.start()], bare):
             return "word not resolved", f'"{bare}" is neither in the record nor a word for what can be seen'
     return None
 
@@ -171,17 +303,12 @@ def _known(texts: tuple[str, ...]) -> frozenset[str]:
     return frozenset(word for text in texts for word in re.findall(r"[a-z]+", text.lower()))
 
 
-def _told(facts: Facts) -> frozenset[str]:
+def _words_of_prompt(facts: Facts) -> frozenset[str]:
     """Return the English words that the writer was shown beside the labels."""
-    axis = str(facts.annotation.provenance.get("axis", ""))
-    return _known((str(facts.annotation.department), facts.names.noun, axis, *facts.knowledge, *facts.measures))
+    axis = " ".join(AXES.get(str(facts.annotation.provenance.get("axis", "")), ()))
+    return _known((str(facts.annotation.department), facts.names.noun, axis, *_own_names(facts)))
 
 
-_AXES = {
-    "axial": ("axial", "transvers", "transaxial", "轴", "横"),
-    "coronal": ("coronal", "冠"),
-    "sagittal": ("sagittal", "矢"),
-}
 _WINDOW = re.compile(
     r"\b(lung|bone|brain|soft tissue|abdom\w+|mediastin\w+|liver|stroke|subdural|narrow|wide)(?: ct)? windows?"
 )
@@ -193,45 +320,118 @@ _WINDOW_NAMES = {
 }  # fmt: skip
 
 
-def _claimed(facts: Facts, text: str, told: frozenset[str], *, asked: bool) -> tuple[str, str] | None:
-    """Return a statement of a closed class that the record does not hold."""
+def _is_as_wide(stated: str, window: str) -> bool:
+    """Return whether a window such as `brain 40/80` (level and width in HU) is narrow or wide, as a text says."""
+    width = re.search(r"/(\d+)$", window)
+    if width is None:
+        return False
+    return (
+        int(width[1]) <= _NARROW_HU
+        if stated in ("narrow", "窄")
+        else stated in ("wide", "宽") and int(width[1]) >= _WIDE_HU
+    )
+
+
+_NARROW_HU, _WIDE_HU = 200, 1000
+
+
+def _claimed(
+    facts: Facts, text: str, known_words: frozenset[str], known: Known | None, *, asked: bool
+) -> tuple[str, str] | None:
+    """Return a statement of a closed class that neither the record nor the stated line of knowledge holds."""
     provenance = facts.annotation.provenance
     windows = _WINDOW if facts.language == Language.EN else _WINDOW_ZH
     for found in windows.finditer(text):
         window = next((name for word, name in _WINDOW_NAMES.items() if found[1].startswith(word)), found[1])
-        if not str(provenance.get("window", "")).startswith(window):
+        shown = str(provenance.get("window", ""))
+        if not shown.startswith(window) and not _is_as_wide(window, shown):
             return "acquisition invented", f'the window of "{found.group()}" is not that of the image'
     text = windows.sub(" ", text)
     seen = [] if facts.language == Language.EN else [found.span() for found in visual_chinese().finditer(text)]
-    own = " ".join(name for label in facts.annotation.labels for name in facts.names.spoken(label))
-    axis = _AXES.get(str(provenance.get("axis", "")), ())
+    own = " ".join(_own_names(facts))
+    own_words = _known((own,))
+    axis = AXES.get(str(provenance.get("axis", "")), ())
     source = facts.source.lower() if facts.language == Language.EN else ""
     for name, (everywhere, pattern) in claims(facts.language).items():
         if asked and not everywhere:
             continue
         for found in pattern.finditer(text):
-            said = found.group()
+            claim = found.group()
             if any(start <= found.start() and found.end() <= end for start, end in seen):
                 continue  # 结节 of 结节状 is no finding; 狭窄 is more than 窄
-            if said == "性" and text[max(found.start() - 2, 0) : found.end()] in own:
+            if claim == "性" and text[max(found.start() - 2, 0) : found.end()] in own:
                 continue  # 增殖性 of the record's own 非增殖性糖尿病视网膜病变
-            if name == "plane" and said.startswith(axis) and axis:
+            if name in ("finding", "grade") and _is_other_denied(facts, text[: found.start()], claim):
                 continue
-            words = re.findall(r"[a-z]+", said)
-            if facts.language == Language.EN and words and told.issuperset(words):
+            if name == "changed" and _has_finding(facts):
                 continue
-            if source and said in source:
+            if claim == "灶" and _has_finding(facts):
                 continue
-            return f"{name} invented" if name not in ("hedge", "advice") else name, _REASONS[name].format(
-                said=_plain(said)
-            )
+            if name == "body" and len(claim) == 1 and claim in own:
+                continue
+            if claim == "明显" and _COMPARED_ZH.search(text):
+                continue
+            if name == "plane" and claim.startswith(axis) and axis:
+                continue
+            words = re.findall(r"[a-z]+", claim)
+            if facts.language == Language.EN and words and known_words.issuperset(words):
+                continue
+            if all(is_akin(word, own_words) for word in words) if words else len(claim) > 1 and claim in own:
+                continue
+            if source and claim in source:
+                continue
+            if asked and claim == "功能" and facts.knowledge:
+                continue  # what it is for may be asked
+            if known is not None and (
+                all(is_of(word, known) for word in words) if words else claim in f"{known.text}功能"
+            ):
+                continue
+            return _UNDER.get(name, f"{name} invented"), _REASONS[name].format(said=_plain(claim))
     return None
 
 
-def _plain(said: str) -> str:
-    return re.sub(r"[\ue000-\uf8ff]", "…", said)
+_COMPARED_ZH = re.compile("相比|相较|对照|反差|比周围|较周围|于周围")
+"""With what is around: 与周围组织相比信号明显增高."""
+_UNLIKE = re.compile(
+    r"\b(?:not|neither|nor|rather than|instead of|unlike)\b[^.;]*$|(?:非|不是|不属于|不同于)[^，。；]*$"
+)
 
 
+def _is_other_denied(facts: Facts, before: str, said: str) -> bool:
+    """Return whether a word of another label of the card is denied: "a stone, not a cyst"."""
+    if not _UNLIKE.search(before):
+        return False
+    if facts.language == Language.EN:
+        return _absent_words(facts).issuperset(re.findall(r"[a-z]+", said))
+    return any(said in name for label in facts.annotation.absent for name in facts.names.spoken(label))
+
+
+def _absent_words(facts: Facts) -> frozenset[str]:
+    return _known(tuple(name for label in facts.annotation.absent for name in facts.names.spoken(label)))
+
+
+_DISEASE_ENDING = re.compile(
+    r"nucleol|(?:itis|thorax|scler\w+|opath\w*|omas?|ectas\w+|ectomy|plasia|megaly|emia|trophy)$"
+)
+
+
+@functools.lru_cache(maxsize=4096)
+def is_akin(word: str, own: frozenset[str]) -> bool:
+    """Return whether an English word is one of a label's, or of the same stem: necrosis of necrotic."""
+    if word in own:
+        return True
+    if _DISEASE_ENDING.search(word):
+        return False
+    least = min(max(5, len(word) - 4), 6)
+    return any(word[:least] == other[:least] for other in own if len(other) >= least)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[\ue000-\uf8ff]", "…", text)
+
+
+_UNDER = {"hedge": "hedge", "advice": "advice", "changed": "finding invented"}
+"""Class of statements ▶ name of the check that it is counted under, where it is another."""
 _REASONS = {
     "person": 'it says "{said}", but nothing is known about the person',
     "hedge": 'it says "{said}", which weakens what is known; state it',
@@ -240,6 +440,7 @@ _REASONS = {
     "history": 'it says "{said}", but nothing is known about earlier or later times',
     "cause": 'it says "{said}", but no cause or consequence is in the record',
     "finding": 'it says "{said}", which is no label of the record',
+    "changed": 'it says "{said}" of what the record does not say to be changed',
     "grade": 'it says "{said}", but no degree is in the record',
     "acquisition": 'it says "{said}", but the record does not say so of how the image was made',
     "plane": 'it says "{said}", which is not the plane or view of the record',
@@ -262,15 +463,14 @@ _BOTH = re.compile(
 _CONVENTION = re.compile(
     r"(?:patient|person|subject|body)'?s? (?:own )?(?P<of>left|right)(?: hand)?(?: side)?(?! of\b)[^.,;]*?"
     r"(?P<on>left|right)(?: hand)?(?: side)?"
-    r"|(?P<on2>left|right)(?: hand)? (?:side )?of the (?:image|picture|slice|scan|screen)[^.,;]*?"
+    r"|(?P<on2>left|right)(?: hand)? (?:side )?of the (?:image|picture|slice|scan|screen)"
+    r"(?:, (?:which|that|so|i\.e\.|meaning|or|corresponding)\b)?[^.,;]*?"
     r"(?:patient|person|subject|body)'?s? (?:own )?(?P<of2>left|right)(?: hand)?(?: side)?"
 )
 _CONVENTION_ZH = re.compile(
     r"(?:患者|病人|人体)的?(?P<of>左|右)侧?[^，。；]*?(?:图像?|画面|影像)[的中上]?(?P<on>左|右)侧?"
     r"|(?:图像?|画面|影像)[的中上]?(?P<on2>左|右)侧?[^，。；]*?(?:患者|病人|人体)的?(?P<of2>左|右)侧?"
 )
-_MIRRORED = ("axial", "coronal")
-"""Slices are shown as if the viewer faced the patient or looked from the feet."""
 
 
 def _without_convention(facts: Facts, text: str) -> tuple[str, bool]:
@@ -280,10 +480,19 @@ def _without_convention(facts: Facts, text: str) -> tuple[str, bool]:
         if re.search(LABEL, found.group()):
             continue
         mirrored = (found["of"] or found["of2"]) != (found["on"] or found["on2"])
-        if not mirrored or facts.annotation.provenance.get("axis") not in _MIRRORED:
+        if not mirrored or facts.annotation.provenance.get("axis") not in MIRRORED:
             return text, False
         text = text.replace(found.group(), " ")
     return text, True
+
+
+def _is_of_that_side(facts: Facts, labels: list[str], side: str) -> bool:
+    """Return whether a slice that is shown mirrored has one of the labels wholly on the other side of the image."""
+    if facts.annotation.provenance.get("axis") not in MIRRORED:
+        return False
+    middle = facts.annotation.width_px / 2
+    boxes = [box for label in labels for box in known_boxes(facts, label)]
+    return any(box.xyxy[2] <= middle * 1.06 if side == "right" else box.xyxy[0] >= middle * 0.94 for box in boxes)
 
 
 def _sides(facts: Facts, text: str) -> tuple[str, str] | None:
@@ -297,6 +506,7 @@ def _sides(facts: Facts, text: str) -> tuple[str, str] | None:
     for found in _SIDE.finditer(text):
         side, before, after = found[1], text[: found.start()], text[found.end() :]
         labels = [facts.names.label_of(mark) for mark in re.findall(LABEL, text)]
+        labels = labels or (list(facts.annotation.labels) if WORD in text else [])
         has = any(side in label.split() for label in labels)
         of_patient = _OF_PATIENT.search(before) or re.match(
             rf" (?:{_FRAMES} )?(?:of|in) (?:the|this) (?:patient|body|person)", after
@@ -306,12 +516,18 @@ def _sides(facts: Facts, text: str) -> tuple[str, str] | None:
             and not re.search(r"\b(?:the|its|image|picture) (?:\w+ )?$", before)
             and not re.match(r" of (?:the|this) (?:image|picture|slice|scan|frame|view|photo\w*|\w*gra(?:ph|m))", after)
         ):
-            if not has:
+            if not has and not _is_of_that_side(facts, labels, side):
                 return wrong, f'"{found.group()}" is said of no label'
             continue
         if found[2] == "side" and re.match(rf" of (?:the |this |an? )?{WORD}", after):
             return wrong, f'"{found.group()}" is said of what has no side in the record'
+        if re.match(r" (?:lobes?|hemispheres?|eyes?|wings?|chambers?)\b", after) and not has:
+            return wrong, f'"{found.group()}" is said of what has no side in the record'
+        if found.group().endswith("most"):
+            continue
         if re.match(r" (?:out|over|open|blank|to)\b", after) and re.search(r"\b(?:is|are|was|were|be|been) $", before):
+            continue
+        if found[2] == "sided" and has:
             continue
         if re.match(rf" (?:{LABEL}|{WORD})(?! {_FRAMES})", after) and not re.search(
             r"\b(?:on|at|in|to|image|picture|upper|lower|middle|far) (?:the )?$", before
@@ -326,26 +542,40 @@ def _sides(facts: Facts, text: str) -> tuple[str, str] | None:
 
 _COUNTED = re.compile(
     rf"\b(?P<number>{'|'.join(_SPELLED[2:])}|\d+|a pair of|a couple of|a dozen|pairs? of)(?: of the)?"
-    rf"(?: (?!of\b|and\b|in\b|on\b|or\b)[a-z]+){{0,3}}? (?P<what>{LABEL}|{WORD}|"
+    rf"(?: (?!of\b|and\b|in\b|on\b|or\b)[a-z]+){{0,3}}?(?: [a-z]+ of(?: the)?)? (?P<what>{LABEL}|{WORD}|"
     r"structures?|areas?|zones?|objects?|findings?|lesions?|regions?|boxes|cell types|types|kinds|organs?|labels?|"
     r"things|cells?|in (?:number|total|all)\b)"
 )
+_LISTED = re.compile(
+    rf"(?P<what>{LABEL})\s?(?:[(（]\s?)?(?:[x×:：=]|n\s?=)\s?(?:[x×]\s?)?(?P<number>\d+)"
+    r"(?![\d.]|\s?(?:mm|cm|%|/|-))"
+)
+"""A tally: "grasper: 1", "lymphocyte ×3", "polyp (n = 2)"."""
+_THERE = re.compile(
+    r"\b(?:found|seen|appears?|present|visible|occurs?|shown|represented|depicted) (?:exactly |only |just )?$"
+)
+_TIMES = re.compile(r"\b(?P<number>once|twice|(?:three|four|five|six) times)\b")
 _NOT_COUNTED = (
-    "of and or parts? sides? halves ways? respects? aspects? features? steps? sentences? tones? words? are is differ "
-    "lie can stand shown named visible to"
+    "borders? edges? corners? of and or parts? sides? halves ways? respects? aspects? features? steps? sentences? "
+    "tones? words? are is differ lie can stand shown named visible to"
 ).replace(" ", "|")
-_OTHER_COUNT = re.compile(rf"\b(?:{'|'.join(_SPELLED[2:])}) (?!(?:{_NOT_COUNTED})\b|dimension)[a-z]+")
+_OTHER_COUNT = re.compile(rf"\b({'|'.join(_SPELLED[2:])}) (?!(?:{_NOT_COUNTED})\b|dimension)[a-z]+")
 _SEVERAL = re.compile(
-    r"\b(?:multiple|several|numerous|many|various|plural|a (?:large |small )?number of|a few|countless|dozens of|both)"
-    rf"(?: of)?(?: the)?(?: (?!of\b|and\b|in\b|on\b)[a-z]+){{0,2}}? (?P<what>{LABEL})(?!,? (?:and )?(?:the )?{LABEL})"
+    r"\b(?:multiple|several|numerous|(?<!how )many|various|plural|a (?:large |small )?number of|a few|countless|"
+    r"dozens of|both)"
+    rf"(?: of)?(?: the)?(?: (?!of\b|and\b|in\b|on\b)[a-z]+){{0,2}}? (?P<what>{LABEL})"
+    rf"(?!,? (?:and )?(?:the |an? )?{LABEL})"
 )
 _ALONE = re.compile(
     rf"\b(?:single|solitary|lone|sole|only one|just one|exactly one|unique)(?: [a-z]+){{0,2}}? (?P<what>{LABEL})"
 )
+_ONE = re.compile(rf"(?<!more than )(?<!than just )\bone (?P<what>{LABEL})")
+_ANOTHER = re.compile(r"\b(?:ones?|others?|another|second|each|every|rest|remain\w*|remainder|alone|apart|isolated)\b")
 _SEVERAL_ZH = re.compile(
     rf"(?:多发性?|多[个枚处条张块颗粒]|数[个枚处条张块颗粒]|若干|几[个枚处条张块颗粒]|许多|众多|大量)(?:的)?(?P<what>{LABEL})"
 )
-_ALONE_ZH = re.compile(rf"(?:单发|唯一|仅有?一|只有一|单)[个枚处条张块颗粒]?的?(?P<what>{LABEL})")
+_LAST_ONE_ZH = re.compile(r"(?:仅此|只此|仅有这?|唯有这?|就这)一[个枚处条张块颗粒件把](?![一-鿿\ue000-\uf7ff])")
+_ALONE_ZH = re.compile(rf"(?:单发|唯一|仅可?[见有示]?到?一|只[有见]一|单)[个枚处条张块颗粒]?的?(?P<what>{LABEL})")
 _UNIT = re.compile(
     r"\b(?:\w+met(?:er|re)s?|mm|cm|µm|um|nm|microns?|inch(?:es)?|millilit\w+|ml|cc|houns\w+|hu|suv\w*|percent|"
     r"per cent|kilograms?|kg|grams?|degrees? celsius)\b|%"
@@ -354,8 +584,10 @@ _UNIT = re.compile(
 
 def _numbers(facts: Facts, text: str) -> tuple[str, str] | None:
     """Return a count or a size that the boxes do not give."""
-    if (found := _UNIT.search(text)) and not facts.measures:
+    if found := _UNIT.search(text):
         return "size invented", f'"{found.group()}" is measured by nothing in the record'
+    if (wrong := _tally(facts, text)) is not None:
+        return wrong
     rest = text
     for found in _COUNTED.finditer(text):
         number = found["number"]
@@ -368,19 +600,42 @@ def _numbers(facts: Facts, text: str) -> tuple[str, str] | None:
             if "dozen" in number
             else 2
         )
-        if found["what"] == WORD and "measures" in text:
-            continue
         what = found["what"]
         if what.startswith("in "):
             what = next(iter(re.findall(LABEL, text[: found.start()])[::-1]), what)
         pair = re.match(rf" {LABEL}(?! of)", text[found.end() :]) if count == 2 else None  # "two kidneys"
-        if pair is None and not _count_holds(facts, count, what, text[found.end() :]):
+        there = re.fullmatch(LABEL, what) and how_many_lie(facts, facts.names.label_of(what), text) == count
+        if pair is None and not there and not _count_holds(facts, count, what, text[found.end() :]):
             return "count invented", f'"{_plain(found.group())}" is not how many the record has'
         rest = rest.replace(found.group(), " ", 1)
     if (wrong := _miscounted(facts, text, several=_SEVERAL, alone=_ALONE)) is not None:
         return wrong
-    if (found := _OTHER_COUNT.search(rest)) is not None:
+    if (found := _ONE.search(text)) and not _ANOTHER.search(text.replace(found.group(), " ", 1)):
+        label = facts.names.label_of(found["what"])
+        counted = _boxes_count(facts, label)
+        if counted is not None and counted > 1 and not how_many_lie(facts, label, text):
+            return "count invented", f'"{_plain(found.group())}" is not how many the record has'
+    if (found := _OTHER_COUNT.search(rest)) is not None and _SPELLED.index(found[1]) not in _counts(facts):
         return "count invented", f'"{_plain(found.group())}" counts what the record does not count'
+    return None
+
+
+def _tally(facts: Facts, text: str) -> tuple[str, str] | None:
+    """Return a number beside a label ("grasper: 1"), or "once", that is not how many there are."""
+    for found in _LISTED.finditer(text):
+        counted = _boxes_count(facts, facts.names.label_of(found["what"]))
+        if counted is not None and counted != int(found["number"]):
+            return "count invented", f'"{_plain(found.group())}" is not how many the record has'
+    for found in _TIMES.finditer(text):
+        times = {"once": 1, "twice": 2}.get(found["number"]) or _SPELLED.index(found["number"].split()[0])
+        before = text[: found.start()]
+        if not _THERE.search(before):
+            continue
+        named = [facts.names.label_of(mark) for mark in re.findall(LABEL, before)]
+        every = re.search(r"\b(?:each|every|both|all)\b", before)
+        labels = named[-1:] or (list(facts.annotation.labels) if every or len(facts.annotation.labels) == 1 else [])
+        if any(_boxes_count(facts, label) not in (None, times) for label in labels):
+            return "count invented", f'"{found.group()}" is not how often it is there'
     return None
 
 
@@ -391,16 +646,60 @@ def _count_holds(facts: Facts, count: int, what: str, text: str = "") -> bool:
     listed = (set(re.findall(LABEL, clause)) for clause in re.split("[;；]", text))
     if count in map(len, listed):  # "four chambers, namely …"
         return True
-    if what == WORD:  # a part of a label's name: cells, kidneys
-        counts = [_boxes_count(facts, label) for label in annotation.labels]
-        alike: dict[str, int] = {}
-        for label, each in zip(annotation.labels, counts, strict=True):
-            head = label.split()[-1].removesuffix("s")
-            alike[head] = alike.get(head, 0) + (each or 0)
-        return count in (*counts, *alike.values(), len(annotation.labels), sum(each or 0 for each in counts))
+    if what == WORD:  # a part of a label's name, or its kind: cells, bones
+        return count in _counts(facts)
     if what.startswith(("region", "box")):
         return count in (len(annotation.boxes), len(facts.boxes), len(annotation.labels))
-    return count in (len(annotation.labels), len(annotation.boxes), len(facts.boxes))
+    return count in (*_counts(facts), len(facts.boxes))
+
+
+def _counts(facts: Facts) -> set[int]:
+    """Return how many there are of each label, of those of one noun or one kind, and of all."""
+    annotation = facts.annotation
+    counts = [_boxes_count(facts, label) for label in annotation.labels]
+    alike: dict[str, int] = {}
+    for label, each in zip(annotation.labels, counts, strict=True):
+        for kind in kinds_of_label(label):
+            alike[kind] = alike.get(kind, 0) + (each or len(known_boxes(facts, label)) or 1)
+    return {
+        *(count for count in counts if count), *alike.values(), len(annotation.labels), len(annotation.boxes),
+        sum(each or 0 for each in counts),
+    }  # fmt: skip
+
+
+def _has_finding(facts: Facts) -> bool:
+    """Return whether a label of the record is a finding, which may be called thick or swollen."""
+    return (
+        facts.annotation.clinical_task in DISEASE
+        or facts.names.noun in _FINDINGS
+        or any(not _FINDINGS.isdisjoint(kinds_of_label(label)) for label in facts.annotation.labels)
+    )
+
+
+_FINDINGS = frozenset(
+    (
+        "lesion",
+        "finding",
+        "abnormality",
+        "tumor",
+        "disease",
+        "diagnosis",
+        "病变",
+        "表现",
+        "征象",
+        "肿瘤",
+        "疾病",
+        "诊断",
+    )
+)
+
+
+@functools.lru_cache(maxsize=4096)
+def kinds_of_label(label: str) -> frozenset[str]:
+    """Return the words of an English label and of what kinds they are."""
+    words = re.findall(r"[a-z]+", label.lower())
+    kinds = (kind for word in words for kind in kinds_of(word, Language.EN))
+    return frozenset((*words, *kinds)) - {"left", "right"}
 
 
 def _miscounted(facts: Facts, text: str, *, several: re.Pattern[str], alone: re.Pattern[str]) -> tuple[str, str] | None:
@@ -409,6 +708,9 @@ def _miscounted(facts: Facts, text: str, *, several: re.Pattern[str], alone: re.
         for found in pattern.finditer(text):
             label = facts.names.label_of(found["what"])
             counted = _boxes_count(facts, label) if known_boxes(facts, label) else None
+            unknown = pattern is several and not facts.annotation.boxes and not facts.boxes
+            if unknown and not found.group().startswith("both"):
+                return "count invented", f'"{_plain(found.group())}": the record does not say how many'
             if counted is not None and (counted <= 1 if pattern is several else counted != 1):
                 return "count invented", f'"{_plain(found.group())}" is not how many the record has'
     return None
@@ -426,7 +728,7 @@ def _boxes_count(facts: Facts, label: str) -> int | None:
 
 
 _COUNT_ZH = re.compile(
-    rf"(?P<number>[{_HAN}两双\d]+)(?P<of>[个枚处只条张块颗粒片类种]|侧)(?=(?P<what>[^，。；、]{{0,6}}))"
+    rf"(?<!第)(?P<number>[{_HAN}两双\d]+)(?P<of>[个枚处只条张块颗粒片类种把件根支团组节段]|侧)(?=(?P<what>[^，。；、：（(]{{0,6}}))"
 )
 _UNIT_ZH = re.compile(r"毫米|厘米|公分|微米|毫升|mm|cm|μm|um|%|百分之|公斤|千克|hu(?![a-z])")
 _SIDE_ZH = re.compile(
@@ -434,17 +736,39 @@ _SIDE_ZH = re.compile(
 )
 
 
-def _chinese(facts: Facts, text: str, *, asked: bool) -> tuple[str, str] | None:
-    plain = re.sub(r"\s+", "", text)
-    found = _sides_zh(facts, plain) or _numbers_zh(facts, plain)
+def _chinese(
+    facts: Facts, text: str, known: Known | None, carried: tuple[str, ...], *, asked: bool
+) -> tuple[str, str] | None:
+    plain, found = without_measures(facts, re.sub(r"\s+", "", text), carried)
+    plain, turned = without_directions(facts, plain, carried)
+    counted = plain.replace("几", "") if asked else plain
+    found = found or turned or _sides_zh(facts, plain) or _numbers_zh(facts, counted)
     if found is None:
-        found = agrees(facts, plain) or relation_holds(facts, plain) or larger(facts, plain)
+        found = wrong_place(facts, plain) or wrong_size(facts, plain)
     if found is not None:
         return found
-    for known in (str(facts.annotation.department), facts.names.noun, *facts.knowledge):
-        plain = plain.replace(known, " ") if known else plain
+    for word in (str(facts.annotation.department), facts.names.noun):
+        plain = plain.replace(word, " ") if word else plain
     plain = plain.replace(CHINESE[facts.annotation.department], " ")
-    return _claimed(facts, plain, frozenset(), asked=asked)
+    if (claimed := _claimed(facts, plain, frozenset(), known, asked=asked)) is not None:
+        return claimed
+    own = _known((*facts.annotation.labels, *_own_names(facts), str(facts.annotation.department), facts.names.noun))
+    for word in re.findall("[a-z]{3,}", _WINDOW_ZH.sub(" ", any_modality(facts.language).sub(" ", plain))):
+        if not is_plain(word) and not is_akin(word, own):
+            return "word not resolved", f'"{word}" is neither in the record nor a word for what can be seen'
+    return None
+
+
+_OF_WHAT_ZH = re.compile(rf"[^。；\ue000-\uf7ff]{{1,14}}(?:均|都|皆|就|即)?(?:为|是|系)({LABEL})")
+_OF_OTHERS_ZH = re.compile("[前后]者[^，；]*$|(?:结构|部分|区域|层)")
+_IN_A_PART_ZH = re.compile("[左右上下](?:[部侧方角]|半部?)(?:可?[有见]|可以看到|能?看到)?$")
+"""Before a count of those that lie there: 右半部两个."""
+_TOWARDS_ZH = re.compile("[偏稍略靠最居在朝向自近]$")
+"""Before a side of the picture: 偏右."""
+
+
+_BOTH_WAYS_ZH = re.compile(f"一左一右|一右一左|左右(?!两?侧?(?:{LABEL}|{WORD}|眼|肢|肺|肾|手|足|耳))")
+"""Of the picture: 左右居中, 左右两侧各有一个."""
 
 
 def _sides_zh(facts: Facts, text: str) -> tuple[str, str] | None:
@@ -452,13 +776,14 @@ def _sides_zh(facts: Facts, text: str) -> tuple[str, str] | None:
     text, so = _without_convention(facts, text)
     if not so:
         return wrong, "the image is not shown with that side of the patient there"
+    text = _BOTH_WAYS_ZH.sub("", text)
     for found in _SIDE_ZH.finditer(text):
         after = text[found.end() :]
         side = {"左": "left", "右": "right"}.get(found["side"])
         if side is None:
             if found["frame"] and facts.annotation.boxes:
                 continue
-            if found["rest"] in ("侧", "眼") and not re.match(r"(?:边缘|缘|边界)", after):
+            if found["rest"] in ("侧", "眼") and not re.match(r"边?缘|边界|[各均分]", after):
                 return wrong, f'"{found.group()}" is said of no label and of no given box'
             continue
         if found["rest"] is None and not re.match(rf"[一-鿿]|{LABEL}|{WORD}", after):
@@ -475,9 +800,11 @@ def _sides_zh(facts: Facts, text: str) -> tuple[str, str] | None:
             of_patient
             or bound
             or found["rest"] in ("眼", "肢", "前", "后", "面")
-            or (found["rest"] is None and not found["frame"])
+            or (found["rest"] is None and not found["frame"] and not _TOWARDS_ZH.search(text[: found.start()]))
         ):
-            if not (of_patient and any(side in label.split() for label in labels)):
+            about = labels or list(facts.annotation.labels)
+            has = any(side in label.split() for label in labels) or _is_of_that_side(facts, about, side)
+            if not (of_patient and has):
                 return wrong, f'"{found.group()}" is said of no label that has it'
             continue
         if not (facts.annotation.boxes or facts.boxes) and not any(
@@ -488,15 +815,24 @@ def _sides_zh(facts: Facts, text: str) -> tuple[str, str] | None:
 
 
 def _numbers_zh(facts: Facts, text: str) -> tuple[str, str] | None:
-    if (found := _UNIT_ZH.search(text)) and not facts.measures:
+    if found := _UNIT_ZH.search(text):
         return "size invented", f'"{found.group()}" is measured by nothing in the record'
     if (wrong := _miscounted(facts, text, several=_SEVERAL_ZH, alone=_ALONE_ZH)) is not None:
         return wrong
+    if (wrong := _tally(facts, text)) is not None:
+        return wrong
+    last = _LAST_ONE_ZH.search(text)
+    before = re.findall(LABEL, text[: last.start()]) if last else []
+    if last and before and _boxes_count(facts, facts.names.label_of(before[-1])) not in (None, 1):
+        return "count invented", f'"{last.group()}" is not how many the record has'
+    own = " ".join(_own_names(facts))
     for found in _COUNT_ZH.finditer(text):
         count = _han_count(found["number"])
         if count is None or count <= 1 or found["of"] in "片":
             continue
-        what = next(iter(re.findall(rf"{LABEL}|{WORD}", found["what"])), "")
+        what = next(iter(re.findall(rf"{LABEL}|{WORD}", re.split("[中里内以，]", found["what"])[0])), "")
+        if found.group() in own:
+            continue
         if found["of"] in "类种":
             holds = count == len(facts.annotation.labels)
         elif what:
@@ -505,10 +841,19 @@ def _numbers_zh(facts: Facts, text: str) -> tuple[str, str] | None:
             continue
         else:
             before = re.findall(LABEL, text[: found.start()])
+            if behind := _OF_WHAT_ZH.match(text[found.end() :]):  # 两个低密度灶，均为肝肿瘤
+                before = [behind[1]]
             holds = _count_holds(
-                facts, count, before[-1] if before and not re.match("结构|部分|区域|层", found["what"]) else "structure"
+                facts,
+                count,
+                before[-1]
+                if before and not _OF_OTHERS_ZH.search(text[max(found.start() - 4, 0) : found.end() + 3])
+                else "structure",
             )
-        if not holds and not re.match("部分|方面|层次?", found["what"]):
+        in_a_part = _IN_A_PART_ZH.search(text[: found.start()]) is not None and count < len(facts.annotation.boxes)
+        if in_a_part and re.fullmatch(LABEL, what):
+            in_a_part = how_many_lie(facts, facts.names.label_of(what), text) == count
+        if not (holds or in_a_part) and not re.match("部分|方面|层次?", found["what"]):
             return "count invented", f'"{_plain(found.group())}" is not how many the record has'
     return None
 

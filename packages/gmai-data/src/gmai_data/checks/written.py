@@ -8,8 +8,9 @@ from importlib import resources
 
 from gmai_data.checks import form, grounding
 from gmai_data.checks.facts import Facts
+from gmai_data.checks.parts import wrong_parts
 from gmai_data.checks.phrases import find_phrase
-from gmai_data.checks.statements import sentences, unresolved
+from gmai_data.checks.statements import sentences, unresolved, without_general
 from gmai_data.identifiers import find_identifier
 from gmai_data.vocabulary import Kind
 
@@ -70,6 +71,7 @@ CHECKS: dict[str, Callable[[Facts, Text], str | None]] = {
     "turns": lambda facts, text: form.wrong_turns(facts, text.turns),
     "placeholder": _placeholder,
     "boxes": lambda facts, text: grounding.boxes_changed(facts, text.everything),
+    "parts": lambda facts, text: wrong_parts(facts, text.turns),
     "length": lambda facts, text: form.wrong_length(facts, text.answers),
     "repetition": lambda facts, text: form.repetition(facts, text.low),
     "meta talk": _meta_talk,
@@ -77,7 +79,9 @@ CHECKS: dict[str, Callable[[Facts, Text], str | None]] = {
     "advice": _advice,
     "identifier": _identifier,
     "label not mentioned": lambda facts, text: grounding.labels_mentioned(facts, text.answers),
-    "label contradicted": lambda facts, text: grounding.labels_contradicted(facts, text.answers),
+    "label contradicted": lambda facts, text: grounding.labels_contradicted(
+        facts, without_general(facts, text.answers)
+    ),
     "modality contradicted": lambda facts, text: grounding.modality_contradicted(facts, text.low),
     "number invented": lambda facts, text: grounding.numbers_invented(facts, text.everything.lower()),
     # The sides of a text about an image are held sentence by sentence.
@@ -123,9 +127,10 @@ def without_unresolved(facts: Facts, turns: Turns) -> tuple[Turns, tuple[str, ..
     left_out: list[str] = []
     kept: list[tuple[str, str]] = []
     count = 0
+    stated = {each.sentence for each in unresolved(facts, turns)}
     for question, answer in turns:
         parts = sentences(answer, facts.language)
-        wrong = [part for part in parts if _sentence_is_wrong(facts, part)]
+        wrong = [part for part in parts if part.strip() in stated or _sentence_is_wrong(facts, part)]
         count += len(parts)
         left_out += wrong
         kept.append((question, "".join(part for part in parts if part not in wrong).strip()))
@@ -139,8 +144,7 @@ def without_unresolved(facts: Facts, turns: Turns) -> tuple[Turns, tuple[str, ..
 def _sentence_is_wrong(facts: Facts, sentence: str) -> bool:
     low = sentence.lower()
     return (
-        next(unresolved(facts, (("", sentence),)), None) is not None
-        or grounding.labels_contradicted(facts, low) is not None
+        grounding.labels_contradicted(facts, without_general(facts, low)) is not None
         or grounding.modality_contradicted(facts, (("", low),)) is not None
         or grounding.numbers_invented(facts, low) is not None
         or any(find_phrase(group, (("", low),), facts.language) for group in ("advice", "meta_talk"))
@@ -155,6 +159,6 @@ def checks_digest() -> str:
     checks = package / "checks"
     files = [package / "identifiers.py", *checks.iterdir(), *(checks / "lexicons").iterdir()]
     for file in sorted(files, key=lambda file: file.name):
-        if file.name.endswith((".py", ".yaml")):
+        if file.name.endswith((".py", ".yaml", ".txt")):
             digest.update(file.read_bytes())
     return digest.hexdigest()[:16]

@@ -1,0 +1,247 @@
+"""Statements of general knowledge about a label of the record: what it is for, what it is, how it usually looks.
+
+Such a sentence is held against one line that the writer was shown, not against the image. It is taken for general if it
+speaks of the line's label, shares at least two words with one clause, has the verb of that clause or a word for purpose
+(an appearance: "normally", "usually"), and denies, weakens or grades nothing. All other words must be plain.
+"""
+
+import functools
+import re
+from dataclasses import dataclass
+
+from gmai_data.checks.facts import Facts, Known
+from gmai_data.checks.lexicon import LABEL, is_plain
+from gmai_data.vocabulary import Language
+
+_TOKEN = re.compile(r"[a-z]+")
+_ENDINGS = (
+    "ations",
+    "ative",
+    "ive",
+    "ation",
+    "ings",
+    "ing",
+    "ies",
+    "ied",
+    "ers",
+    "er",
+    "es",
+    "ed",
+    "ion",
+    "s",
+    "e",
+    "y",
+)
+_LEAST = 2
+_LEAST_STEM = 3
+_LEAST_NOUN = 5
+"""Characters of a word by which alone a label may be named where its line is told: kidney of "covered kidney"."""
+_PURPOSE = re.compile(
+    r"\b(?:functions?|roles?|serves?|responsible|tasks?|jobs?|purpose|helps?|works?|allows?|enables?|main(?:ly)?)\b"
+)
+_USUALLY = re.compile(r"\b(?:normally|usually|generally|as a rule|in general|ordinarily|commonly|typically)\b")
+_CONTRARY = re.compile(
+    r"\b(?:no|not|never|nor|neither|without|cannot|can't|doesn't|don't|isn't|fail\w*|poor\w*|reduc\w*|impair\w*|"
+    r"los[st]\w*|lack\w*|weak\w*|stop\w*|ceas\w*|abnormal\w*|dysfunction\w*|insufficien\w*|less|unable|too|excess\w*|"
+    r"decreas\w*|increas\w*|diminish\w*|disturb\w*|damag\w*|absent|over|under|hyper\w*|hypo\w*|properly|normal|well|"
+    r"badly|little|few|scant\w*|hardly|barely|scarcely|contain\w*|collect\w*|accumulat\w*|around|fill\w*|pool\w*|"
+    r"leak\w*|still|already|anymore|longer|currently|now|slow\w*|fast\w*)\b"
+)
+_HERE = re.compile(r"\b(?:here|this (?:image|slice|scan|picture|case|patient|view)|in the image|as seen|appears?)\b")
+_STOPS = frozenset(
+    {
+        "the", "and", "that", "this", "its", "it", "of", "in", "into", "to", "from", "for", "by", "with", "as", "on",
+        "is", "are", "be", "a", "an", "other", "such", "rest", "out", "all", "which", "body", "so", "then", "those",
+    }
+)  # fmt: skip
+_OF_EVERY_BODY = frozenset({"blood", "cell", "tissu", "organ", "oxygen", "food"})
+"""Stems that a line of general knowledge may be told with beside its own words."""
+_CONTRARY_ZH = re.compile(
+    "不|未|无|没|减退|下降|障碍|异常|受损|丧失|衰竭|失调|亢进|低下|减弱|过度|过多|正常|良好|尚可|此处|本图|目前"
+)
+_USUALLY_ZH = re.compile("通常|一般")
+_PARTS_ZH = re.compile("[；，、]")
+
+
+@dataclass(frozen=True)
+class _Clause:
+    verb: str
+    stems: frozenset[str]
+
+
+@functools.lru_cache(maxsize=2048)
+def _clauses(text: str) -> tuple[_Clause, ...]:
+    found: list[_Clause] = []
+    for part in text.lower().split(";"):
+        words = _TOKEN.findall(part)
+        if words:
+            found.append(_Clause(_stem(words[0]), frozenset(_stem(word) for word in words if word not in _STOPS)))
+    return tuple(found)
+
+
+@functools.lru_cache(maxsize=8192)
+def _stem(word: str) -> str:
+    for ending in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= _LEAST_STEM:
+            stem = word[: -len(ending)]
+            doubled = stem[-1] == stem[-2] and ending in ("ing", "ed", "er", "ers", "ings")
+            return _stem(stem[:-1] if doubled else stem)
+    return word
+
+
+@functools.lru_cache(maxsize=2048)
+def _words(text: str) -> frozenset[str]:
+    return frozenset(_stem(word) for word in _TOKEN.findall(text.lower()))
+
+
+def general(facts: Facts, text: str, masked: str, carried: tuple[str, ...] = ()) -> Known | None:
+    """Return the line of general knowledge that a sentence states, or None.
+
+    Args:
+        facts: Of the text.
+        text: The sentence in lower case.
+        masked: The sentence with a character for each label.
+        carried: Labels that the sentences before it speak of, where it names none itself.
+    """
+    if not facts.knowledge:
+        return None
+    text, masked = (each.replace("breakdown", "break down") for each in (text, masked))
+    named = tuple(facts.names.label_of(mark) for mark in re.findall(LABEL, masked))
+    chinese = facts.language == Language.ZH
+    if (told := _told_by_clauses(facts, text, masked)) is not None:
+        return told
+    for known in facts.knowledge:
+        # "The kidney" is said of the left one, and "it stores bile for the duodenum" of the gallbladder.
+        also = not named or all(_names_itself(facts, name, known.text) for name in named)
+        if known.label not in named and not (also and (known.label in carried or _is_named(facts, known.label, text))):
+            continue
+        if _states_zh(facts, known, masked) if chinese else _states(facts, known, text, masked):
+            return known
+    return None
+
+
+def _told_by_clauses(facts: Facts, text: str, masked: str) -> Known | None:
+    """Return the lines of several labels that a sentence states, each in a clause of its own, as one; else None."""
+    if len(set(re.findall(LABEL, masked))) < _SEVERAL:
+        return None
+    chinese = facts.language == Language.ZH
+    parts = [part for part in _BETWEEN[facts.language].split(masked) if part.strip(" .。")]
+    lines: list[Known] = []
+    for part in parts:
+        named = {facts.names.label_of(mark) for mark in re.findall(LABEL, part)}
+        line = next(
+            (
+                known for known in facts.knowledge
+                if known.label in named and len(named) == 1
+                and (_states_zh(facts, known, part) if chinese else _states(facts, known, part, part))
+            ), None,
+        )  # fmt: skip
+        if line is None:
+            return None
+        lines.append(line)
+    return Known(lines[0].label, lines[0].about, "; ".join(line.text for line in lines)) if lines else None
+
+
+_SEVERAL = 2
+_BETWEEN = {
+    Language.EN: re.compile(
+        rf"[;:]|, (?:and |while |whereas )?(?=[^,;]*{LABEL})| (?:and|while|whereas|but) (?=(?:the |a )?{LABEL})"
+    ),
+    Language.ZH: re.compile(rf"[；，](?={LABEL})"),
+}
+
+
+def appearance_words(facts: Facts, masked: str, carried: tuple[str, ...]) -> frozenset[str]:
+    """Return the words for how the labels that an English sentence speaks of usually look; they may look so here."""
+    if not facts.knowledge:
+        return frozenset()
+    about = {facts.names.label_of(mark) for mark in re.findall(LABEL, masked)} or set(carried)
+    lines = (known.text for known in facts.knowledge if known.about == "appearance" and known.label in about)
+    return frozenset(word for line in lines for word in _TOKEN.findall(line.lower()))
+
+
+def _is_named(facts: Facts, label: str, text: str) -> bool:
+    """Return whether a sentence has the noun of a label without its side."""
+    names = facts.names.spoken(label) or (facts.names.anatomy if label == facts.annotation.anatomy else label,)
+    bare = [re.sub(r"^(?:(?:left|right) |[左右]侧?)", "", name) for name in names]
+    nouns = (
+        {word for name in bare for word in name.split() if len(word) >= _LEAST_NOUN}
+        if bare[0].isascii()
+        else set[str]()
+    )
+    return any(name in text for name in bare) or not nouns.isdisjoint(map(_singular, _TOKEN.findall(text)))
+
+
+def _singular(word: str) -> str:
+    return word.removesuffix("s")
+
+
+def _names_itself(facts: Facts, label: str, line: str) -> bool:
+    """Return whether a line itself names a label, as that of the gallbladder names the duodenum."""
+    return any(name in line.lower() for name in facts.names.spoken(label))
+
+
+def _states(facts: Facts, known: Known, text: str, masked: str) -> bool:
+    line = known.text.lower()
+    own = " ".join(facts.names.spoken(known.label))
+    bare = re.sub(LABEL, " ", masked)
+    if any(found.group() not in line.split() for found in _CONTRARY.finditer(bare)):
+        return False
+    if known.about == "appearance" and (not _USUALLY.search(bare) or _HERE.search(bare)):
+        return False
+    stems = {_stem(word) for word in _TOKEN.findall(text) if word not in _STOPS}
+    shared = max(
+        (len(stems & clause.stems - _words(own)) for clause in _clauses(line) if _speaks(known, clause, stems, bare)),
+        default=0,
+    )
+    if shared < _LEAST and not (shared and known.about == "function" and _is_short(line)):
+        return False
+    looks = " ".join(each.text for each in facts.knowledge if each.about == "appearance" and each.label == known.label)
+    words = _words(line) | _words(own) | _words(looks)
+    if not _names_only(facts, known, masked):
+        return False
+    own_words = _TOKEN.findall(_USUALLY.sub(" ", bare))
+    return all(
+        is_plain(word) or _stem(word) in words or _stem(word) in _OF_EVERY_BODY for word in own_words if len(word) > 1
+    )
+
+
+def is_of(word: str, known: Known) -> bool:
+    """Return whether an English word is one of a line, in any form, or one of those that say that it is general."""
+    return _stem(word) in _words(known.text) | _OF_EVERY_BODY or bool(
+        _PURPOSE.fullmatch(word) or _USUALLY.fullmatch(word)
+    )
+
+
+def _is_short(line: str) -> bool:
+    """Return whether the clauses of a line have no two words beside their verb: "stores urine"."""
+    return all(len(clause.stems) <= _LEAST for clause in _clauses(line))
+
+
+def _speaks(known: Known, clause: _Clause, stems: set[str], text: str) -> bool:
+    if known.about == "appearance":
+        return True
+    return clause.verb in stems or bool(_PURPOSE.search(text)) or clause.verb in ("is", "are")
+
+
+def _states_zh(facts: Facts, known: Known, masked: str) -> bool:
+    if _CONTRARY_ZH.search(masked) or not _names_only(facts, known, masked):
+        return False
+    if known.about == "appearance" and not _USUALLY_ZH.search(masked):
+        return False
+    # The characters of a name are no statement: those of both texts are masked.
+    parts = _PARTS_ZH.split(facts.names.masked(known.text.lower()))
+    return any(len(_pairs(part) & _pairs(masked)) >= _LEAST for part in parts)
+
+
+def _names_only(facts: Facts, known: Known, masked: str) -> bool:
+    """Return whether a sentence names labels of the record, and those that the line itself names, only."""
+    line = known.text.lower()
+    named = (facts.names.label_of(mark) for mark in re.findall(LABEL, masked))
+    return all(label in facts.annotation.labels or _names_itself(facts, label, line) for label in named)
+
+
+@functools.lru_cache(maxsize=2048)
+def _pairs(text: str) -> frozenset[str]:
+    found = re.findall(r"[一-鿿]+", text)
+    return frozenset(run[number : number + 2] for run in found for number in range(len(run) - 1))

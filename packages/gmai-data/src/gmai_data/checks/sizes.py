@@ -1,0 +1,159 @@
+"""Do the sizes that a masked sentence states agree with the boxes of the labels it names?"""
+
+import re
+
+from gmai_data.checks.facts import Facts
+from gmai_data.checks.lexicon import LABEL, WORD
+from gmai_data.checks.places import PICTURE, known_boxes, subject_of
+from gmai_data.vocabulary import Language
+
+_EN = Language.EN
+_SIZES = "larger|bigger|greater|smaller|wider|broader|narrower|taller"
+_BIGGER = re.compile(
+    rf"\b(?P<how>{_SIZES})(?:,? (?:and|or) (?P<also>{_SIZES}))?(?: in (?!the)[a-z]+)?(?: [a-z]+)? than"
+    rf"(?: the| an?| its| either)?(?: [a-z]+)?(?P<object> {LABEL})"
+)
+_MORE_ROOM = re.compile(
+    rf"\b(?:takes?|occup\w+|covers?|fills?|spans?) (?:up )?(?:a )?(?:much |far |slightly )?"
+    r"(?P<how>more|less|larger|smaller)(?: of the)? (?:room|space|area|image|picture|region|part|extent)"
+    rf"(?: in [^,;]*?)? than(?: the| an?)? (?P<object>{LABEL})"
+    rf"|\bextends? (?P<how2>further|farther) than(?: the)? (?P<object2>{LABEL})"
+)
+_MOST = re.compile(r"\b(?P<how>largest|biggest|most extensive|smallest)\b")
+_BIGGER_ZH = re.compile(
+    rf"(?P<subject>{LABEL})(?:的?(?:所占)?(?:体积|范围|面积))?(?:明显|略|稍|远)?(?P<how>大于|小于|宽于|窄于)(?P<object>{LABEL})|(?P<subject2>{LABEL})(?:的?(?:所占)?(?:体积|范围|面积))?比(?P<object2>{LABEL})(?:明显|略|稍)?更?(?P<how2>大|小|宽|窄)"
+)
+_MOST_ZH = re.compile(rf"(?P<subject>{LABEL})(?:的?(?:所占)?(?:体积|范围|面积))?为?(?P<how>最大|最小)")
+_JOINED = re.compile(rf"{LABEL}(?:[,、]? ?(?:and|及|和|与|以及|、)? ?(?:the |an? )?{LABEL})*(?=[^\ue000-\uf7ff]*$)")
+
+
+def wrong_size(facts: Facts, text: str) -> tuple[str, str] | None:
+    """Return a size, or a comparison of sizes, in a masked sentence that the boxes contradict, or do not give."""
+    checks = (extent_holds, larger, tall_holds, sized)
+    return next((found for check in checks if (found := check(facts, text)) is not None), None)
+
+
+def larger(facts: Facts, text: str) -> tuple[str, str] | None:
+    """Return a comparison of sizes that the boxes contradict."""
+    if facts.language == _EN and " than" not in text and "est" not in text:
+        return None
+    chinese = facts.language == Language.ZH
+    bigger = (_BIGGER_ZH,) if chinese else (_BIGGER, _MORE_ROOM)
+    for found in (each for pattern in bigger for each in pattern.finditer(text)):
+        if chinese:
+            subject, other = found["subject"] or found["subject2"], found["object"] or found["object2"]
+            ways = [found["how"] or found["how2"]]
+        else:
+            parts = found.groupdict()
+            subject = subject_of(text, found.start(), found.end())
+            other = (parts["object"] or parts["object2"]).strip()
+            ways = [way for way in (parts["how"], parts.get("also"), parts.get("how2")) if way]
+        if subject is None or subject == other:
+            continue
+        for way in ways:
+            if not _is_larger(facts, subject, other, way):
+                name = facts.names.label_of(other)
+                return "size contradicted", f'"{way} than {name}" is not so by their boxes'
+    for found in (_MOST_ZH if chinese else _MOST).finditer(text):
+        subject = found["subject"] if chinese else subject_of(text, found.start(), found.end())
+        if subject is not None and not _is_most(facts, subject, text[: found.start("how")], found["how"]):
+            name = facts.names.label_of(subject)
+            return "size contradicted", f'"{found["how"]}" is not so of {name} by the boxes'
+    return None
+
+
+_SIZED = re.compile(
+    r"\b(?P<how>small|large|tiny|huge|big|bulky|sizeable|sizable|voluminous|medium sized)(?: [a-z]+)?,? "
+    rf"(?P<object>{LABEL})"
+)
+_SIZED_ZH = re.compile(rf"(?P<how>巨大|较[大小]|[大小]范围|小型|大型|微小)的?(?P<object>{LABEL})")
+
+
+def sized(facts: Facts, text: str) -> tuple[str, str] | None:
+    """Return "a large effusion" where no box says how large it is."""
+    for found in (_SIZED if facts.language == _EN else _SIZED_ZH).finditer(text):
+        if not known_boxes(facts, facts.names.label_of(found["object"])):
+            return "grade invented", f'it says "{found["how"]}", but the record has no size of it'
+    return None
+
+
+_TALL = re.compile(r"\b(?:(?P<tall>taller|higher)|wider|broader) than (?:it is )?(?:wide|broad|tall|high)\b")
+_TALL_ZH = re.compile(r"(?P<tall>纵横比(?:大于|超过|>)1|高(?:度)?大于宽)|纵横比(?:小于|<)1|宽(?:度)?大于高")
+
+
+def tall_holds(facts: Facts, text: str) -> tuple[str, str] | None:
+    """Return "taller than wide" and the like where no box of what it is said of is so."""
+    for found in (_TALL if facts.language == _EN else _TALL_ZH).finditer(text):
+        named = [facts.names.label_of(mark) for mark in re.findall(LABEL, text[: found.start()])]
+        boxes = [box for label in (named[-1:] or facts.annotation.labels) for box in known_boxes(facts, label)]
+        sides = [box.size_px for box in boxes]
+        if not any(height > width if found["tall"] else width > height for width, height in sides):
+            return "size contradicted", f'"{found.group()}" is not so by the boxes'
+    return None
+
+
+def _sizes(facts: Facts, label: str) -> list[tuple[float, float, float]]:
+    """Return the area, the width and the height of each box of a label."""
+    return [(box.area_px, *box.size_px) for box in known_boxes(facts, label)]
+
+
+def _is_larger(facts: Facts, subject: str, other: str, way: str) -> bool:
+    which = 1 if way.startswith(("wide", "broad", "narrow", "宽", "窄")) else 2 if way == "taller" else 0
+    ones, others = ([sizes[which] for sizes in _sizes(facts, facts.names.label_of(mark))] for mark in (subject, other))
+    if not ones or not others:
+        return True
+    if way.startswith(("small", "less", "narrow", "小", "窄")):
+        return max(ones) <= max(others)
+    return max(ones) >= max(others)
+
+
+def _is_most(facts: Facts, subject: str, before: str, how: str) -> bool:
+    """Return whether a label, with those that it is named together with, is larger or smaller than all others."""
+    areas = {label: max((size[0] for size in _sizes(facts, label)), default=0) for label in facts.annotation.labels}
+    joined = _JOINED.search(before)
+    marks = {subject, *(re.findall(LABEL, joined.group()) if joined and subject in joined.group() else ())}
+    group = {facts.names.label_of(mark) for mark in marks}
+    own = [areas[label] for label in group if areas.get(label)]
+    known = [area for label, area in areas.items() if area and label not in group] or own
+    if not own:
+        return True
+    if how in ("smallest", "最小"):
+        several = len(group) == 1 and len(_sizes(facts, *group)) > 1
+        return (min(size[0] for size in _sizes(facts, *group)) if several else max(own)) <= min(known)
+    return min(own) >= max(known)
+
+
+_EXTENT = re.compile(
+    rf"\b(?:covers?|covering|occup(?:y|ies|ying)|fills?|filling|takes? up|taking up) (?:only )?"
+    r"(?:(?P<whole>(?:(?:nearly|almost|virtually) )?(?:the )?(?:whole|entire|all|complete)(?: of)?|most of)|"
+    r"(?P<part>an? (?:small|tiny|minor|modest|little) (?:part|portion|fraction|area|share) of))"
+    rf"(?: the| this)? (?:{PICTURE}|\uf8fe)"
+)
+_EXTENT_ZH = re.compile(
+    r"(?:占据|占|充满|布满)了?(?:(?P<whole>(?:几乎|近乎)?(?:整个|整幅|全部|绝大部分)(?!.{0,4}的?[一极很]小))|"
+    r"(?P<part>仅?(?:一小部分|极小部分)))的?(?:图像?|画面|影像|视野)"
+    r"|(?:占据|占|充满|布满)了?(?:图像?|画面|影像|视野)的?(?:(?P<whole2>全部|绝大部分)|(?P<part2>一小部分|极小部分))"
+)
+_OF_LABELS = re.compile(
+    rf"\b(?:it|they|this|these|those|which|that|and|both|all)$|{WORD}|[它其该们者者均都]|(?:^|[，,])$"
+)
+_MOST_OF, _FEW_OF = 0.4, 0.35
+"""Share of the image that what fills most of it has at least, and what fills a small part of it at most."""
+
+
+def extent_holds(facts: Facts, text: str) -> tuple[str, str] | None:
+    """Return that a label fills the image, or a small part of it, where its boxes do not."""
+    if facts.language == _EN and " of" not in text and "entire" not in text and "whole" not in text:
+        return None
+    for found in (_EXTENT if facts.language == _EN else _EXTENT_ZH).finditer(text):
+        marks = re.findall(LABEL, text[: found.start()])[-1:]
+        before = text[: found.start()].strip()
+        if not marks and before and not _OF_LABELS.search(before):
+            continue  # the speckle covers the whole image
+        labels = [facts.names.label_of(mark) for mark in marks] or facts.annotation.labels
+        areas = [size[0] for label in labels for size in _sizes(facts, label)]
+        share = sum(areas) / (facts.annotation.width_px * facts.annotation.height_px)
+        whole = any(found.groupdict().get(name) for name in ("whole", "whole2"))
+        if areas and (share < _MOST_OF if whole else share > _FEW_OF):
+            return "size contradicted", f'"{found.group()}" is not so by the boxes'
+    return None

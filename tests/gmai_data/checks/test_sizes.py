@@ -1,0 +1,54 @@
+"""Sizes and their comparisons beside the boxes; see `masked` in conftest.py for the record."""
+
+import pytest
+from gmai_data.checks.sizes import larger, sized, tall_holds, wrong_size
+from gmai_data.vocabulary import Language
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("the liver is larger than the left kidney", True),
+        ("the left kidney is larger than the liver", False),
+        ("the left kidney is smaller than the liver", True),
+        ("the liver is the largest structure", True),
+        ("the left kidney is the largest structure", False),
+    ],
+)
+def test_sizes(masked, text, good):
+    assert (larger(*masked(text)) is None) == good
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [("the left kidney is wider than tall", True), ("the left kidney is taller than wide", False)],
+)
+def test_height_beside_width(masked, text, good):
+    assert (tall_holds(*masked(text)) is None) == good
+
+
+def test_a_size_needs_a_box(masked):
+    assert sized(*masked("a large liver")) is None
+    assert sized(*masked("a large liver", boxes=())) == (
+        "grade invented",
+        'it says "large", but the record has no size of it',
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("the liver covers a small part of the image", True),
+        ("the liver covers nearly the whole image", False),
+        ("the liver is wider and taller than the left kidney", True),
+        ("the left kidney is taller than the liver", False),
+        ("the left kidney takes up more room than the liver", False),
+    ],
+)
+def test_extents_and_sizes(masked, text, good):
+    assert (wrong_size(*masked(text)) is None) == good
+
+
+@pytest.mark.parametrize(("text", "good"), [("肝脏占据几乎整个图像", False), ("左肾窄于肝脏", True)])
+def test_extents_and_sizes_in_chinese(masked, text, good):
+    assert (wrong_size(*masked(text, Language.ZH)) is None) == good
