@@ -1,9 +1,9 @@
-"""Extents and connected parts agree with SciPy, which gmai-data itself does without for its size."""
+"""Extents agree with SciPy, which gmai-data itself does without for its size."""
 
 import numpy as np
 import pytest
 import scipy.ndimage as ndimage
-from gmai_data.imaging.extents import connected_parts, extents
+from gmai_data.imaging.extents import extents
 
 SHAPES = ((1, 1), (7, 1), (1, 9), (23, 31), (1, 5, 6), (9, 11, 13), (12, 1, 7))
 
@@ -27,24 +27,3 @@ def test_a_label_that_does_not_occur_has_no_extent():
 def test_a_run_does_not_go_on_in_the_next_row():
     labels = np.array([[0, 0, 1], [1, 0, 0]], np.uint8)
     assert extents(labels) == [(slice(0, 2), slice(0, 3))]
-
-
-@pytest.mark.parametrize("shape", SHAPES[4:])
-@pytest.mark.parametrize("share", [0.0, 0.02, 0.05, 0.1, 0.3, 1.0])
-def test_connected_parts_are_those_of_scipy_with_their_numbers(shape, share):
-    for seed in range(5):
-        marked = np.random.default_rng([seed, *shape, int(100 * share)]).random(shape) < share
-        expected, count = ndimage.label(marked, structure=np.ones((3, 3, 3)))
-        found, parts = connected_parts(marked)
-        assert parts == count
-        assert (found == expected).all()
-
-
-def test_two_arms_that_meet_in_a_later_slice_are_one_part():
-    marked = np.zeros((3, 1, 7), bool)
-    marked[0, 0, [0, 6]] = True
-    marked[1, 0, [1, 5]] = True
-    marked[2, 0, 2:5] = True
-    numbered, count = connected_parts(marked)
-    assert count == 1
-    assert (numbered == marked).all()

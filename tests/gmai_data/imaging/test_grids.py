@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from gmai_data.imaging.dicom_series import load_series
-from gmai_data.imaging.grids import pixel_spacing_mm, require_same_grid, take_slice, to_display
+from gmai_data.imaging.grids import on_grid_of, pixel_spacing_mm, require_same_grid, take_slice, to_display
 from gmai_data.imaging.nifti import load_nifti
 from gmai_data.ledger import SourceError
 
@@ -90,3 +90,28 @@ def test_real_las_mask_lies_on_the_muscles_of_the_dicom_series(real_data):
     require_same_grid(image, mask, file="example_seg_dicom.nii.gz")
     assert image.array[mask.array == 86].mean() == pytest.approx(24.5, abs=0.1)
     assert image.array[mask.array == 87].mean() == pytest.approx(20.8, abs=0.1)
+
+
+@pytest.mark.parametrize("start", [(0, 0, 0), (1, 2, 3), (-1, 2, 0), (2, -2, -3)])
+def test_a_mask_that_was_cut_lies_where_it_was_cut_out(start):
+    whole = np.zeros((12, 12, 12), np.uint8)
+    whole[5:8, 6:8, 5:9] = 1  # in a frame of three voxels around the image
+    image = to_display(whole[3:9, 3:9, 3:9], RAS, file="f")
+    cut = whole[tuple(slice(3 + begin, 3 + begin + 6) for begin in start)]
+    affine = RAS.copy()
+    affine[:3, 3] = RAS[:3, :3] @ start
+    found = on_grid_of(image, to_display(cut, affine, file="m"), file="m")
+    require_same_grid(image, found, file="m")
+    seen = np.zeros_like(whole)
+    seen[tuple(slice(3 + begin, 3 + begin + 6) for begin in start)] = cut
+    assert np.array_equal(found.array, to_display(seen[3:9, 3:9, 3:9], RAS, file="f").array)
+
+
+def test_a_mask_that_marks_what_the_image_does_not_have_is_refused():
+    image = to_display(np.zeros((4, 4, 4), np.uint8), RAS, file="f")
+    affine = RAS.copy()
+    affine[:3, 3] = RAS[:3, :3] @ (-1, 0, 0)
+    with pytest.raises(SourceError, match="marks voxels that lie outside of the image"):
+        on_grid_of(image, to_display(np.ones((3, 4, 4), np.uint8), affine, file="m"), file="m")
+    between = to_display(np.ones((3, 4, 4), np.uint8), RAS + np.array([[0, 0, 0, 1]] + [[0] * 4] * 3), file="m")
+    assert on_grid_of(image, between, file="m") is between

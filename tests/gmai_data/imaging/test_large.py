@@ -76,7 +76,7 @@ for name, kind in (("x.nii", np.int16), ("m.nii", np.uint8)):
             plane = np.random.default_rng(k).integers(0, 200, shape[:2]).astype(kind)
             if kind is np.uint8: plane = (plane > 0).astype(kind)
             file.seek(352 + k * plane.nbytes); file.write(plane.tobytes())
-from gmai_data.sources.recipe import Recipe
+from gmai_data.sources.cards.recipe import Recipe
 from gmai_data.ledger import Ledger
 recipe = Recipe.model_validate(dict(name="big", title="b", homepage="h", citation="c", license="MIT", modality="MR",
     department="Oncology", clinical_task="Bone", anatomy="a", task="3d_segmentation", labels={{1: "one"}},

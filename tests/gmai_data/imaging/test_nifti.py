@@ -1,13 +1,15 @@
 """NIfTI files: values, slope and intercept, and a reason for each that is damaged."""
 
 import gzip
+import struct
+import tracemalloc
 
 import nibabel as nib
 import numpy as np
 import pytest
 from gmai_data.imaging import nifti
 from gmai_data.imaging.grids import Volume, take_slice
-from gmai_data.imaging.nifti import load_nifti, open_nifti, scaled
+from gmai_data.imaging.nifti import load_nifti, open_nifti, scaled, states_orientation
 from gmai_data.ledger import SourceError
 
 LPS = np.diag([-1.0, -2.0, 3.0, 1.0])
@@ -86,6 +88,21 @@ def test_a_file_that_ends_early_is_refused(tmp_path):
         open_nifti(tmp_path, "p.nii.gz")
 
 
+def test_what_lies_before_the_voxels_is_not_held(tmp_path):
+    content = bytearray(write(tmp_path / "x.nii").read_bytes())
+    before, voxels = 40_000_000, bytes(content[352:])
+    content[108:112] = struct.pack("<f", before)
+    (tmp_path / "x.nii.gz").write_bytes(gzip.compress(bytes(content[:352]) + bytes(before - 352) + voxels))
+    tracemalloc.start()
+    try:
+        array = open_nifti(tmp_path, "x.nii.gz")[0]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert array.tobytes(order="F") == voxels
+    assert peak < 2 * nifti._CHUNK_BYTES
+
+
 def test_a_header_that_claims_too_much_is_refused(tmp_path, monkeypatch):
     write(tmp_path / "x.nii")
     monkeypatch.setattr(nifti, "MAX_VOLUME_BYTES", VALUES.nbytes)
@@ -110,3 +127,31 @@ def test_voxels_that_are_no_numbers_are_refused(tmp_path):
     (tmp_path / "y.nii").write_bytes(b"no header at all")
     with pytest.raises(SourceError, match="NIfTI unreadable: "):
         open_nifti(tmp_path, "y.nii")
+
+
+@pytest.mark.parametrize(("unit", "mm"), [("micron", 0.001), ("meter", 1000.0), ("mm", 1.0), ("unknown", 1.0)])
+def test_lengths_are_in_the_unit_of_the_header_as_itk_reads_them(tmp_path, unit, mm):
+    sitk = pytest.importorskip("SimpleITK")
+    image = nib.Nifti1Image(VALUES, LPS + np.array([[0, 0, 0, 40.0]] + [[0] * 4] * 3))
+    image.header.set_xyzt_units(unit, "sec")
+    nib.save(image, tmp_path / "x.nii")
+    volume = load_nifti(tmp_path, "x.nii")
+    assert volume.spacing_mm == pytest.approx((3 * mm, 2 * mm, mm))
+    peer = sitk.ReadImage(str(tmp_path / "x.nii"))
+    assert volume.spacing_mm[::-1] == pytest.approx(peer.GetSpacing(), rel=1e-5)
+    assert volume.affine[:3, 3] * (-1, -1, 1) == pytest.approx(peer.GetOrigin(), rel=1e-5)
+
+
+@pytest.mark.parametrize(("codes", "states"), [((0, 0), False), ((1, 0), True), ((0, 2), True), ((1, 1), True)])
+@pytest.mark.parametrize("name", ["x.nii", "x.nii.gz"])
+def test_whether_a_header_says_how_the_volume_lies(tmp_path, codes, states, name):
+    data = bytearray(write(tmp_path / "plain.nii").read_bytes())
+    data[252:256] = np.array(codes, "<i2").tobytes()  # qform_code and sform_code of nifti1.h
+    (tmp_path / name).write_bytes(gzip.compress(bytes(data)) if name.endswith(".gz") else bytes(data))
+    assert states_orientation(tmp_path, name) is states
+
+
+def test_a_damaged_header_says_nothing(tmp_path):
+    (tmp_path / "x.nii").write_bytes(b"x" * 400)
+    with pytest.raises(SourceError, match="NIfTI unreadable"):
+        states_orientation(tmp_path, "x.nii")

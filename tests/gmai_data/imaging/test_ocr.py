@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from gmai_data.build import BuildSettings, build
 from gmai_data.imaging.raster import encode_png
-from gmai_data.sources.catalogue import Source
+from gmai_data.sources.cards.catalogue import Source
 
 
 def source(root, toy):

@@ -12,6 +12,7 @@ def test_what_holds_where_a_card_says_nothing():
     }  # fmt: skip
     assert BoxRule().model_dump() == {
         "per": "component", "min_px": 16, "min_mm2": 0.0, "min_share": 0.0, "min_mm3": 0.0,
+        "turned": "unknown",
     }  # fmt: skip
     assert ValueRule().model_dump() == {"scale": None, "offset": None, "hounsfield": "checked"}
     assert Deidentification().model_dump() == {

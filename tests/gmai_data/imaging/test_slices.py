@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from gmai_data.imaging.grids import Volume
 from gmai_data.imaging.rules import SliceRule
-from gmai_data.imaging.slices import choose_slices, choose_unlabelled, spread
+from gmai_data.imaging.slices import choose_slices, choose_unlabelled, planes_of, spread
 
 
 def volume():
@@ -28,6 +28,23 @@ def volume():
 )
 def test_rules(rule, expected):
     assert choose_slices([volume()], SliceRule(**rule), "axial") == expected
+
+
+@pytest.mark.parametrize(
+    ("spacing_mm", "axes", "expected"),
+    [
+        ((0.5, 0.5, 4.0), ["acquired"], ("sagittal",)),
+        ((0.5, 3.0, 0.5), ["acquired"], ("coronal",)),
+        ((5.0, 0.7, 0.7), ["acquired"], ("axial",)),
+        ((1.0, 1.0, 1.0), ["acquired"], ("axial",)),
+        ((1.0, 1.01, 1.0), ["acquired"], ("axial",)),
+        ((0.5, 0.5, 4.0), ["sagittal", "acquired", "axial"], ("sagittal", "axial")),
+        ((0.5, 0.5, 4.0), ["axial"], ("axial",)),
+    ],
+)
+def test_the_acquired_plane_is_the_one_across_the_thickest_slices(spacing_mm, axes, expected):
+    shown = Volume(np.zeros((4, 4, 4), np.uint8), np.eye(4), spacing_mm)
+    assert planes_of(shown, SliceRule(axes=axes)) == expected
 
 
 def test_other_axis_and_empty_mask():

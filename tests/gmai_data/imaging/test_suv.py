@@ -40,6 +40,12 @@ def test_weight_over_the_dose_that_is_left():
     assert suv_factor(pet(SeriesTime="090000")) == pytest.approx(70_000 / DOSE_BQ), "scanned at once: nothing decayed"
 
 
+def test_a_dose_in_megabecquerels_or_a_weight_in_grams_gives_no_factor():
+    assert suv_factor(pet({"RadionuclideTotalDose": 370})) is None
+    assert suv_factor(pet(PatientWeight=70_000)) is None
+    assert suv_factor(pet({"RadionuclideTotalDose": 1e6}, PatientWeight=0.025)) is not None, "a mouse"
+
+
 @pytest.mark.parametrize(
     ("scanned", "injected", "waited_s"),
     [

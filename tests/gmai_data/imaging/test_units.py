@@ -72,6 +72,11 @@ def test_a_frame_is_judged_by_its_header_first():
     ):
         require_hounsfield_frame(kind, stored, window, rule, "f")
     require_hounsfield_frame(header(Modality="CT"), stored - 2000, "lung", PLAIN, "f")
+    unspecified = header(Modality="CT", RescaleSlope=1, RescaleIntercept=-2000, RescaleType="US")
+    require_hounsfield_frame(unspecified, stored, "lung", PLAIN, "f")  # its own scale gives air
+    unspecified.RescaleIntercept = 0
+    with pytest.raises(SourceError, match="CT values are no HU"):
+        require_hounsfield_frame(unspecified, stored, "lung", PLAIN, "f")
 
 
 def test_the_cards_scale_comes_behind_that_of_the_file():

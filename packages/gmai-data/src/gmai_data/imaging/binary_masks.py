@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageFilter
 
 from gmai_data.ledger import SourceError
-from gmai_data.untyped import opencv
 
 Values = npt.NDArray[Any]
 _EDGE_VALUES, _EDGE_SPAN, _EDGE_PX, _NOISE = 17, 128, 16, 2
@@ -91,13 +91,18 @@ def _only_edges(steps: npt.NDArray[np.int64], marked: npt.NDArray[np.bool_]) -> 
     """Return whether every value between the two extremes belongs to a smooth edge of what is marked."""
     low, high = int(steps.min()), int(steps.max())
     values, eighth = steps.astype(np.float32), (high - low) / 8
-    flat = opencv.dilate(values, np.ones((3, 3), np.uint8)) == opencv.erode(values, np.ones((3, 3), np.uint8))
+    flat = ~_varies(values, 3)
     if np.any(flat & (steps > low + eighth) & (steps < high - eighth)):
         return False
-    around = np.ones((2 * _EDGE_PX + 1,) * 2, np.uint8)
-    pixels = marked.astype(np.uint8)
-    near = opencv.dilate(pixels, around) != opencv.erode(pixels, around)
+    near = _varies(marked.astype(np.uint8), 2 * _EDGE_PX + 1)
     return not np.any((steps > low + _NOISE) & (steps < high - _NOISE) & ~near)
+
+
+def _varies(values: npt.NDArray[Any], side: int) -> npt.NDArray[np.bool_]:
+    """Return where a square of `side` pixels around a pixel holds more than one value."""
+    picture = Image.fromarray(values)
+    highest, lowest = (picture.filter(each(side)) for each in (ImageFilter.MaxFilter, ImageFilter.MinFilter))
+    return np.asarray(highest) != np.asarray(lowest)
 
 
 def _several_values(values: Values, file: str) -> SourceError:

@@ -5,17 +5,15 @@ import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pydicom
-from gmai_formats.pictures.dicom import header_errors
+from gmai_formats.pictures.dicom import header_errors, parse_dicom
 from gmai_formats.pictures.problems import PictureError
 
 from gmai_data.imaging.deidentify import set_aside
 from gmai_data.imaging.rules import Deidentification
 from gmai_data.imaging.source_files import on_disk, patient_group, relative_to
 from gmai_data.ledger import SetAside
-from gmai_data.untyped import dicom
 
 _READ = (
     "PatientID", "StudyInstanceUID", "SeriesInstanceUID", "Rows", "ImageType", "SOPClassUID", "BurnedInAnnotation",
@@ -103,8 +101,7 @@ def series_of_folder(root: Path, folder: Path, rule: Deidentification, masks: Co
 def _facts(path: Path) -> pydicom.Dataset:
     try:
         with header_errors():
-            found: Any = dicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_READ))
-            return found
+            return parse_dicom(path, stop_before_pixels=True, specific_tags=list(_READ))
     except PictureError:  # no DICOM file, or a damaged one: it is judged when the series is read
         return pydicom.Dataset()
 

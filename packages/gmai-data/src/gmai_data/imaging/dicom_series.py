@@ -13,7 +13,13 @@ import numpy.typing as npt
 import pydicom
 from gmai_formats.files import is_folder
 from gmai_formats.pictures.dicom import NO_DICOM, frame_header
-from gmai_formats.pictures.display import HeaderDisplay, has_modality, header_display, modality_values, output_range
+from gmai_formats.pictures.display import (
+    HeaderDisplay,
+    header_display,
+    modality_values,
+    output_range,
+    states_hounsfield,
+)
 
 from gmai_data.imaging.deidentify import header_facts, set_aside
 from gmai_data.imaging.dicom_folder import files_of
@@ -25,8 +31,8 @@ from gmai_data.imaging.dicom_stacks import (
     Planes,
     Slice,
     Stack,
-    apart_of,
     distances_mm,
+    separating_values,
     stacks_of,
 )
 from gmai_data.imaging.grids import Volume, on_planes
@@ -100,14 +106,14 @@ def load_series(
 
 def _volume(root: Path, stack: Stack, header: pydicom.Dataset, place: str, aside: dict[str, int], *, of: int) -> Volume:
     volume, first = _stack(root, stack, place), stack.slices[0]
-    told = (f"one of {of} volumes of its series: {', '.join(stack.told_by)}",) if of > 1 else ()
+    divided = (f"one of {of} volumes of its series: {', '.join(stack.told_by)}",) if of > 1 else ()
     counted = (f"{count} set aside: {reason}" for reason, count in sorted(aside.items()))
     with explained(first.file):
         own = frame_header(header, first.frame or 0)
         return dataclasses.replace(
             volume,
             facts=header_facts(header),
-            flags=(*volume.flags, *told, *counted),
+            flags=(*volume.flags, *divided, *counted),
             suv_per_unit=suv_factor(header),
             in_hounsfield=all(each.in_unit for each in stack.slices),
             mirror=sum(output_range(own)) if own.get("PhotometricInterpretation") == "MONOCHROME1" else None,
@@ -161,10 +167,10 @@ def slices_of_file(file: str, header: pydicom.Dataset) -> Iterator[Slice]:
     for number in range(len(frames)) if frames else (None,):
         with explained(file):
             own = frame_header(header, number or 0)
-            in_unit = has_modality(own)
+            in_unit = states_hounsfield(own)
         yield Slice(
             file, number, rows_columns, _numbers(own, "ImageOrientationPatient", 6, file),
-            _numbers(own, "ImagePositionPatient", 3, file), _spacing(own, file), apart_of(own),
+            _numbers(own, "ImagePositionPatient", 3, file), _spacing(own, file), separating_values(own),
             uid, _display(own, file), in_unit, space,
         )  # fmt: skip
 

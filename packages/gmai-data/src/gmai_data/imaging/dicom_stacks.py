@@ -21,12 +21,17 @@ EVEN_SHARE, GAP_SHARE = 0.01, 0.1
 SAME_PLACE_MM = 1e-3
 Gaps = Literal["refuse", "flag", "split"]
 
-APART = (
+SEPARATING_FIELDS = (
     "AcquisitionNumber", "EchoNumbers", "EchoTime", "EffectiveEchoTime", "TemporalPositionIdentifier",
     "TemporalPositionIndex", "TriggerTime", "NominalCardiacTriggerDelayTime", "DiffusionBValue", "ImageType",
     "FrameType", "StackID", "FrameAcquisitionNumber", "ConvolutionKernel", "AcquisitionTime",
 )  # fmt: skip
 """Header fields that tell the volumes of one series apart, the first that does it counts."""
+NEVER_MIXED = ("ConvolutionKernel", "EchoNumbers", "DiffusionBValue")
+"""Fields that have one value in one volume, however evenly the slices of two lie between one another."""
+IN_TURN = ("InstanceNumber", "AcquisitionTime", "TriggerTime", "ContentTime")
+"""Header fields that order the images at one place, where each place has as many: those of a dynamic series, the
+directions of a diffusion series, or b-values that stand in private tags only."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +44,14 @@ class Slice:
     orientation: npt.NDArray[np.float64]
     position: npt.NDArray[np.float64]
     spacing_mm: tuple[float, float]
-    apart: tuple[tuple[str, str], ...] = ()
-    """(field, value) of `APART`, of those that the header has."""
+    separating: tuple[tuple[str, str], ...] = ()
+    """(field, value) of `SEPARATING_FIELDS` and `IN_TURN`, of those that the header has."""
     uid: str = ""
     """SOP Instance UID of the file."""
     display: HeaderDisplay = field(default_factory=HeaderDisplay)
     """How its header asks for it to be shown, which may differ from slice to slice."""
     in_unit: bool = False
-    """Whether its header says how stored values get their unit."""
+    """Whether its header says how stored values become HU."""
     space: str = ""
     """Frame of Reference UID: positions of two objects can be compared only where it is the same."""
 
@@ -100,9 +105,11 @@ class Planes:
         return frozenset(each.uid for each in self.slices) - {""}
 
 
-def apart_of(header: pydicom.Dataset) -> tuple[tuple[str, str], ...]:
+def separating_values(header: pydicom.Dataset) -> tuple[tuple[str, str], ...]:
     """Return the values by which the volumes of one series are told apart."""
-    return tuple((name, str(header.get(name))) for name in APART if header.get(name) not in (None, ""))
+    return tuple(
+        (name, str(header.get(name))) for name in (*SEPARATING_FIELDS, *IN_TURN) if header.get(name) not in (None, "")
+    )
 
 
 def stacks_of(slices: Sequence[Slice], gaps: Gaps, folder: str) -> list[Stack]:
@@ -117,6 +124,8 @@ def stacks_of(slices: Sequence[Slice], gaps: Gaps, folder: str) -> list[Stack]:
         SourceError: Slices at the same place that no field tells apart, uneven spacing, or no two slices of a kind.
     """
     kinds: list[list[Slice]] = []
+    own = {(each.uid or number, each.frame, each.separating, each.place_mm): each for number, each in enumerate(slices)}
+    copies, slices = len(slices) - len(own), list(own.values())
     for each in slices:
         kind = next((kind for kind in kinds if each.is_like(kind[0])), None)
         if kind is None:
@@ -126,14 +135,15 @@ def stacks_of(slices: Sequence[Slice], gaps: Gaps, folder: str) -> list[Stack]:
     found: list[Stack] = []
     for number, kind in enumerate(kinds):
         told_by = (f"geometry {number + 1} of {len(kinds)}",) if len(kinds) > 1 else ()
-        for stack in _told_apart(Stack(_in_order(kind), told_by)):
+        for stack in _divide(Stack(_in_order(kind), told_by)):
             found.extend(_without_holes(stack, gaps, folder))
     usable = [stack for stack in found if len(stack.slices) > 1]
     alone = len(slices) - sum(len(stack.slices) for stack in usable)
     if not usable:
         raise SourceError("not a DICOM series", f"{alone} slice(s), each of its own kind; a volume needs 2", folder)
-    if alone:
-        usable[0] = dataclasses.replace(usable[0], flags=(*usable[0].flags, f"{alone} left out: slice of its own"))
+    left_out = {"slice of its own": alone, "copy of another file": copies}
+    flags = (f"{count} left out: {reason}" for reason, count in left_out.items() if count)
+    usable[0] = dataclasses.replace(usable[0], flags=(*usable[0].flags, *flags))
     return usable
 
 
@@ -161,7 +171,15 @@ def _is_doubled(slices: Sequence[Slice]) -> bool:
     return len(slices) > 1 and bool(distances_mm(slices).min() <= SAME_PLACE_MM)
 
 
-def _told_apart(stack: Stack, names: Sequence[str] = APART) -> list[Stack]:
+def _divide(stack: Stack) -> list[Stack]:
+    for name in NEVER_MIXED:
+        parts = _divided(stack, name)
+        if len(parts) > 1 and all(name in dict(each.separating) for each in stack.slices):
+            return [each for part in parts for each in _divide(part)]
+    return _divide_uneven(stack)
+
+
+def _divide_uneven(stack: Stack, names: Sequence[str] = SEPARATING_FIELDS) -> list[Stack]:
     """Divide a stack whose slices are not one even row, by the first field that makes even rows of them."""
     if _is_even(stack.slices):
         return [stack]
@@ -170,14 +188,46 @@ def _told_apart(stack: Stack, names: Sequence[str] = APART) -> list[Stack]:
     divisions = [parts for parts in divided if 1 < len(parts) < len(stack.slices)]
     best = next((parts for parts in divisions if all(_is_row(part.slices) for part in parts)), None)
     if best is None and _is_doubled(stack.slices) and divisions:
-        best = [part for first in divisions[0] for part in _told_apart(first, names[1:])]
-    return best or [stack]
+        best = [part for first in divisions[0] for part in _divide_uneven(first, names[1:])]
+    return best or _in_turn(stack) or [stack]
+
+
+def _in_turn(stack: Stack) -> list[Stack] | None:
+    """Return the first images of all places, the second ones and so on, or None where places have not as many."""
+    places: list[list[Slice]] = []
+    for each in stack.slices:  # in order of their places
+        if places and each.place_mm - places[-1][0].place_mm <= SAME_PLACE_MM:
+            places[-1].append(each)
+        else:
+            places.append([each])
+    count = len(places[0])
+    if count == 1 or len(places) == 1 or any(len(place) != count for place in places):
+        return None
+    for name in (*IN_TURN, "frame"):
+        turns = [[_turn(each, name) for each in place] for place in places]
+        if all(None not in turn and len(set(turn)) == count for turn in turns):
+            sorted_ = [
+                [each for _, each in sorted(zip(turn, place, strict=True), key=lambda pair: pair[0] or 0.0)]
+                for turn, place in zip(turns, places, strict=True)
+            ]
+            return [
+                Stack(row, (*stack.told_by, f"{name}: number {number} of {count} at each place"))
+                for number, row in enumerate(zip(*sorted_, strict=True), start=1)
+            ]
+    return None
+
+
+def _turn(each: Slice, name: str) -> float | None:
+    try:
+        return float(each.frame if name == "frame" and each.frame is not None else dict(each.separating)[name])
+    except (KeyError, ValueError):
+        return None
 
 
 def _divided(stack: Stack, name: str) -> list[Stack]:
     parts: dict[str, list[Slice]] = {}
     for each in stack.slices:
-        parts.setdefault(dict(each.apart).get(name, ""), []).append(each)
+        parts.setdefault(dict(each.separating).get(name, ""), []).append(each)
     return [Stack(tuple(part), (*stack.told_by, f"{name} {value or 'none'}")) for value, part in parts.items()]
 
 
@@ -188,7 +238,10 @@ def _without_holes(stack: Stack, gaps: Gaps, folder: str) -> list[Stack]:
     found = f"distances from {steps.min():.2f} to {steps.max():.2f} mm"
     if _is_doubled(stack.slices):
         raise SourceError(
-            "uneven slice spacing", f"{found}; slices at the same place that no field tells apart", folder
+            "uneven slice spacing",
+            f"{found}; slices at the same place that no field tells apart, as in a cine of one place: read them one by "
+            "one, by the layout `dicom`, or sort them into folders",
+            folder,
         )
     if gaps == "flag":
         return [dataclasses.replace(stack, flags=(*stack.flags, f"missing slices: {found}"))]

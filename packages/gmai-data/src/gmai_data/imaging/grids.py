@@ -18,6 +18,12 @@ from gmai_data.imaging.dicom_stacks import Planes
 from gmai_data.ledger import SourceError
 
 Axis = Literal["axial", "coronal", "sagittal"]
+PLANES: tuple[Axis, ...] = ("axial", "coronal", "sagittal")
+"""The plane across each axis of a volume's array."""
+
+
+NO_ORIENTATION = "the header does not say how the volume lies in the patient (qform and sform codes are 0)"
+"""A flag: left and right, front and back are then nibabel's guess. What was saved from bare arrays has no codes."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +86,43 @@ def require_same_grid(image: Volume, mask: Volume, *, file: str) -> None:
     corners = np.array([(i, j, k, 1) for i in (0, x) for j in (0, y) for k in (0, z)], dtype=np.float64)
     offset_mm = float(np.abs(corners @ (image.affine - mask.affine).T).max())
     if offset_mm > 0.1 * min(image.spacing_mm):
-        detail = f"equal shapes, but a corner lies {offset_mm:.2f} mm off; resample the mask to the image's grid"
+        unknown = "".join(f"; {which}: {each}" for which, flags in (("image", image.flags), ("mask", mask.flags))
+                          for each in flags if each == NO_ORIENTATION)  # fmt: skip
+        detail = (
+            f"equal shapes, but a corner lies {offset_mm:.2f} mm off{unknown}; resample the mask to the image's grid"
+        )
         raise SourceError("image and mask grids differ", detail, file)
+
+
+def on_grid_of(image: Volume, mask: Volume, *, file: str) -> Volume:
+    """Return a mask that was cut to what it marks on the whole grid of its image; one of another grid as it is.
+
+    Raises:
+        SourceError: It marks voxels that the image does not have.
+    """
+    first = np.linalg.inv(image.affine) @ mask.affine[:, 3]
+    start = [round(value) for value in first[2::-1]]
+    is_part = np.allclose(image.affine[:3, :3], mask.affine[:3, :3], atol=1e-3 * min(image.spacing_mm))
+    if not is_part or np.abs(first[2::-1] - start).max() > 0.1:
+        return mask
+    # Both start where the other does not: the part that they share, seen from the image and from the mask.
+    ends = [
+        min(begin + size, whole) for begin, size, whole in zip(start, mask.array.shape, image.array.shape, strict=True)
+    ]
+    inside = tuple(slice(max(begin, 0), max(end, 0)) for begin, end in zip(start, ends, strict=True))
+    shown = mask.array[
+        tuple(slice(max(-begin, 0), max(end - begin, 0)) for begin, end in zip(start, ends, strict=True))
+    ]
+    if np.count_nonzero(shown) != np.count_nonzero(mask.array):
+        raise SourceError("image and mask grids differ", "it marks voxels that lie outside of the image", file)
+    whole = np.zeros(image.array.shape, mask.array.dtype)
+    whole[inside] = shown
+    return Volume(whole, image.affine, image.spacing_mm)
 
 
 def slice_count(volume: Volume, axis: Axis) -> int:
     """Return the number of slices along an axis."""
-    return volume.array.shape[("axial", "coronal", "sagittal").index(axis)]
+    return volume.array.shape[PLANES.index(axis)]
 
 
 def take_slice(volume: Volume, axis: Axis, index: int) -> npt.NDArray[Any]:
@@ -123,7 +159,7 @@ def displays(volume: Volume, axis: Axis) -> list[HeaderDisplay]:
 
 def slice_spacing_mm(volume: Volume, axis: Axis) -> float:
     """Return the distance between neighbouring slices along an axis."""
-    return volume.spacing_mm[("axial", "coronal", "sagittal").index(axis)]
+    return volume.spacing_mm[PLANES.index(axis)]
 
 
 def pixel_spacing_mm(volume: Volume, axis: Axis) -> tuple[float, float]:

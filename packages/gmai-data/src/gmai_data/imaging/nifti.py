@@ -27,7 +27,7 @@ def open_nifti(root: Path, relative: str) -> tuple[npt.NDArray[Any], npt.NDArray
     path = require_data(root, relative)
     try:
         image = nifti.load(path)
-        affine = np.asarray(image.affine, dtype=np.float64)
+        affine = np.diag([*[_unit_mm(image.header)] * 3, 1.0]) @ np.asarray(image.affine, dtype=np.float64)
         array, slope, intercept = _stored(image)
     except SourceError as problem:
         raise SourceError(problem.rule, problem.detail, relative) from problem
@@ -39,6 +39,29 @@ def open_nifti(root: Path, relative: str) -> tuple[npt.NDArray[Any], npt.NDArray
     while array.ndim > 3 and array.shape[-1] == 1:
         array = array[..., 0]  # a fourth axis of length 1 is common and says nothing
     return array, affine, slope, intercept
+
+
+def states_orientation(root: Path, relative: str) -> bool:
+    """Return whether the header of a NIfTI file says how the volume lies; other formats always do.
+
+    Raises:
+        SourceError: Missing or unreadable.
+    """
+    path = require_data(root, relative)
+    try:
+        header: Any = nifti.load(path).header
+        return "qform_code" not in header or int(header["qform_code"]) > 0 or int(header["sform_code"]) > 0
+    except Exception as error:  # as `open_nifti`
+        detail = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise SourceError("NIfTI unreadable", f"{detail}; download it again", relative) from error
+
+
+_UNITS_MM = {1: 1000.0, 3: 0.001}
+"""`xyzt_units` of lengths in metres and micrometres; 2 is mm, and 0 says nothing (nifti1.h, NIFTI_UNITS_*)."""
+
+
+def _unit_mm(header: Any) -> float:
+    return _UNITS_MM.get(int(header["xyzt_units"]) % 8, 1.0) if "xyzt_units" in header else 1.0
 
 
 def load_nifti(root: Path, relative: str) -> Volume:
@@ -94,7 +117,8 @@ def _unpacked(source: Path, shape: tuple[int, ...], dtype: np.dtype[Any], offset
     done = 0
     with igzip.open(source, "rb") as opened:
         file: Any = opened
-        file.read(offset)
+        while offset and (skipped := len(file.read(min(offset, _CHUNK_BYTES)))):
+            offset -= skipped
         while done < flat.size:
             read = file.readinto(memoryview(flat[done : done + _CHUNK_BYTES]))
             if not read:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from gmai_formats.pictures.picture import Pixels, require_size
@@ -38,6 +37,11 @@ class Raster:
     """Distance of the stored rows and columns; where they differ, the pixels were made square."""
     stored_px: tuple[int, int] | None = None
     """Width and height before that."""
+
+    @property
+    def is_as_stored(self) -> bool:
+        """Return whether its pixels lie as they are stored, unturned by EXIF."""
+        return "changes" not in self.geometry
 
     @property
     def annotated_px(self) -> tuple[int, int]:
@@ -139,7 +143,7 @@ def nothing_to_see(pixels: Pixels) -> str | None:
     is a mask filed as an image (SAM-Med2D#63).
     """
     flat = np.ascontiguousarray(pixels).reshape(1, -1)
-    counts = cv2.calcHist([flat], [0], None, [256], [0, 256]).ravel()
+    counts = np.array(Image.fromarray(flat).histogram())
     total = np.cumsum(counts, dtype=np.float64)
     low, high = (int(np.searchsorted(total, share * flat.size)) for share in (0.005, 0.995))
     if high - low <= 4:

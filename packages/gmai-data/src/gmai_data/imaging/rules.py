@@ -25,8 +25,9 @@ class SliceRule(_Rule):
     """Exported slices of one axis lie at least so far apart; of two that are closer the one with more labels stays."""
     negatives: float = Field(default=0.0, ge=0, le=1)
     """Slices without any label, as a share of those with one; spread evenly."""
-    axes: Annotated[tuple[Literal["axial", "coronal", "sagittal"], ...], Field(min_length=1)] = ("axial",)
-    """The planes that are exported."""
+    axes: Annotated[tuple[Literal["axial", "coronal", "sagittal", "acquired"], ...], Field(min_length=1)] = ("axial",)
+    """The planes that are exported. acquired: the one across which slices lie farthest apart, volume by volume, so that
+    a sagittal series of thick slices is not cut across; of equal distances (within 2 %) axial."""
     gaps: Literal["refuse", "flag", "split"] = "refuse"
     """What is done with a DICOM volume that has missing slices or uneven spacing: refuse it, export it with a flag in
     its provenance, or divide it into even volumes. With a mask it is always refused, which would be shifted."""
@@ -38,6 +39,10 @@ class BoxRule(_Rule):
     per: Literal["component", "class", "component_3d"] = "component"
     """component: one box per 8-connected region of a label in the picture; class: one box around all of a label;
     component_3d: one box per region that is connected in the volume (26 neighbours), wherever it shows."""
+    turned: Literal["unknown", "shown", "stored"] = "unknown"
+    """Of pictures that their EXIF orientation turns: whether boxes and masks were made for the picture as it is shown,
+    or as its pixels are stored. unknown: the stated size tells; where it cannot (turned by 180°, mirrored, square, no
+    size stated) the boxes go to the quarantine. YOLO and labelling tools are `shown`."""
     min_px: int = Field(default=16, ge=1)
     """Smallest area in pixels of the picture."""
     min_mm2: float = Field(default=0.0, ge=0)

@@ -6,9 +6,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gmai_data.imaging.grids import Axis, Volume, slice_count, slice_spacing_mm, take_slice
+from gmai_data.imaging.grids import PLANES, Axis, Volume, slice_count, slice_spacing_mm, take_slice
 from gmai_data.imaging.large import release
 from gmai_data.imaging.rules import SliceRule
+
+
+def planes_of(volume: Volume, rule: SliceRule) -> tuple[Axis, ...]:
+    """Return the planes of a volume that are exported, each once, in the order of the rule."""
+    acquired: Axis = next(axis for axis in PLANES if slice_spacing_mm(volume, axis) >= 0.98 * max(volume.spacing_mm))
+    planes: list[Axis] = [acquired if axis == "acquired" else axis for axis in rule.axes]
+    return tuple(dict.fromkeys(planes))
 
 
 def choose_slices(masks: Sequence[Volume], rule: SliceRule, axis: Axis) -> list[int]:
@@ -23,7 +30,7 @@ def choose_slices(masks: Sequence[Volume], rule: SliceRule, axis: Axis) -> list[
     areas = [sum(_area(mask, axis, index) for mask in masks) for index in range(count)]
     positive = [index for index, area in enumerate(areas) if area > 0]
     step_mm = slice_spacing_mm(masks[0], axis)
-    chosen = _apart(_by_rule(masks, rule, axis, positive, areas, step_mm), areas, rule.min_gap_mm, step_mm)
+    chosen = _spaced(_by_rule(masks, rule, axis, positive, areas, step_mm), areas, rule.min_gap_mm, step_mm)
     empty = [index for index in range(count) if areas[index] == 0]
     return sorted({*chosen, *spread(empty, round(rule.negatives * len(chosen)))})
 
@@ -33,7 +40,7 @@ def choose_unlabelled(volume: Volume, rule: SliceRule, axis: Axis) -> list[int]:
     everything, step_mm = list(range(slice_count(volume, axis))), slice_spacing_mm(volume, axis)
     if rule.rule == "top_k":
         return spread(everything, rule.k)
-    return _apart(_by_rule((), rule, axis, everything, [1] * len(everything), step_mm), [], rule.min_gap_mm, step_mm)
+    return _spaced(_by_rule((), rule, axis, everything, [1] * len(everything), step_mm), [], rule.min_gap_mm, step_mm)
 
 
 def spread(indices: Sequence[int], count: int) -> list[int]:
@@ -65,7 +72,7 @@ def _by_rule(
     return positive
 
 
-def _apart(chosen: list[int], areas: list[int], gap_mm: float, step_mm: float) -> list[int]:
+def _spaced(chosen: list[int], areas: list[int], gap_mm: float, step_mm: float) -> list[int]:
     if gap_mm <= 0:
         return chosen
     kept: list[int] = []

@@ -3,18 +3,20 @@
 import functools
 import hashlib
 import logging
+import math
 import os
 import re
 import unicodedata
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from gmai_formats.errors import UserError
 from gmai_formats.files import is_file
+from gmai_formats.pictures.dicom import parse_dicom
 
+from gmai_data.imaging.file_tree import matching_below
 from gmai_data.ledger import SourceError, printable
-from gmai_data.untyped import dicom
 
 _LFS_HEADER = b"version https://git-lfs"
 
@@ -38,9 +40,23 @@ def inside(root: Path, relative: str) -> Path:
         SourceError: The path leaves the root.
     """
     path = on_disk(root, relative)
-    if not path.resolve().is_relative_to(root.resolve()):
+    if "\0" in relative:
+        raise SourceError("file missing", "no file has a NUL in its name; correct the list", relative)
+    if not _leads_below(path, root):
         raise SourceError("path outside the root", "a source may only name files below --root", relative)
     return path
+
+
+def _leads_below(path: Path, root: Path) -> bool:
+    # Unlike those of `Path`, these take links that lead in a circle, and names that no file can have.
+    if path.name == ".." or os.path.islink(path):  # noqa: PTH114
+        return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
+    return _folder_below(str(path.parent), str(root)) or path == root
+
+
+@functools.lru_cache(maxsize=64)
+def _folder_below(folder: str, root: str) -> bool:
+    return Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(root))
 
 
 def require_data(root: Path, relative: str) -> Path:
@@ -76,7 +92,7 @@ def as_on_disk(root: Path, relative: str) -> str:
     place = ""
     parts = PurePosixPath(relative.strip()).parts
     for number, part in enumerate(parts):
-        names = _names_in(root / place)
+        names = _by_spelling(root / place)
         found = names.get(_spelled(part), ())
         if part not in found and len(found) != 1:
             return relative
@@ -86,16 +102,29 @@ def as_on_disk(root: Path, relative: str) -> str:
 
 
 @functools.lru_cache(maxsize=64)
-def _names_in(folder: Path) -> dict[str, tuple[str, ...]]:
+def names_in(folder: Path) -> tuple[str, ...]:
+    """Return the names of all that lies in a folder, in order; none where there is no such folder."""
+    return tuple(sorted(entry.name for entry in folder.iterdir())) if folder.is_dir() else ()
+
+
+@functools.lru_cache(maxsize=64)
+def _by_spelling(folder: Path) -> dict[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
-    for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
-        found.setdefault(_spelled(entry.name), []).append(entry.name)
+    for name in names_in(folder):
+        found.setdefault(_spelled(name), []).append(name)
     return {name: tuple(names) for name, names in found.items()}
 
 
 def _spelled(name: str) -> str:
     stem, dot, ending = unicodedata.normalize("NFC", name).strip().rpartition(".")
     return f"{stem}{dot}{ending.lower()}" if dot else ending
+
+
+_ANY_FOLDERS = re.compile(r"(?:\*\*/){2,}")
+"""Means what one `**/` means, and looks at each folder many times."""
+_MOST_ALTERNATIVES = 1000
+CHOICE = re.compile(r"\{([^{}:]*,[^{}:]*)\}")
+"""`{jpg,png}` in a pattern: either word."""
 
 
 def below(root: Path, relative: str, *, recipe: str) -> Path:
@@ -110,56 +139,52 @@ def below(root: Path, relative: str, *, recipe: str) -> Path:
     return root / relative
 
 
-def matching(root: Path, pattern: str, *, recipe: str, what: str, folders: bool = False) -> list[Path]:
-    """Return the files (or folders) below `root` that match a pattern, sorted; endings match in either case.
+def matching(root: Path, pattern: str, *, recipe: str, what: str, folders: bool = False) -> Iterator[str]:
+    """Yield the paths below `root` of the files (or folders) that match a pattern; see `matching_any`."""
+    return (path for path, _ in matching_any(root, (pattern,), recipe=recipe, what=what, folders=folders))
 
-    Hidden files are none of a dataset's. Links that lead nowhere (git-annex without its data) are listed, so that they
-    end in the quarantine.
+
+def matching_any(
+    root: Path, patterns: Sequence[str], *, recipe: str, what: str, folders: bool = False
+) -> Iterator[tuple[str, set[int]]]:
+    """Yield (path below `root`, numbers of the patterns) for the files (or folders) that match one of several patterns.
+
+    Endings match in either case; `*.{jpg,png}` matches either ending. See `file_tree` for the order, and what is left
+    out. Links that lead nowhere (git-annex without its data) are listed, so that they end in the quarantine.
 
     Raises:
-        UserError: Nothing matches, or the pattern leads out of the root.
+        UserError: Nothing matches, or a pattern leads out of the root.
     """
-    below(root, pattern, recipe=recipe)
-    found = sorted(
-        path for path in root.glob(_either_case(pattern)) if (path.is_dir() if folders else is_listed(path, root))
-    )
+    plain: list[str] = []
+    of: list[int] = []
+    for number, pattern in enumerate(patterns):
+        below(root, pattern, recipe=recipe)
+        count = math.prod(words.count(",") + 1 for words in CHOICE.findall(pattern))
+        if count > _MOST_ALTERNATIVES:
+            raise UserError(
+                f"recipe {recipe}: `{pattern}` stands for {count} patterns. Write a `*` for some of the words."
+            )
+        words = alternatives(_ANY_FOLDERS.sub("**/", pattern))
+        plain += map(_either_case, words)
+        of += [number] * len(words)
+    found = False
+    for path, numbers in matching_below(str(root), plain, folders=folders):
+        found = True
+        yield path, {of[number] for number in numbers}
     if not found:
         raise UserError(
-            f"{root}: recipe {recipe} finds no {what} that match `{pattern}`. The pattern is relative to --root. "
-            f"Give the folder that the recipe describes (`gmai data recipes show {recipe}`)."
+            f"{root}: recipe {recipe} finds no {what} that match `{'`, `'.join(patterns)}`. A pattern is relative to "
+            f"--root. Give the folder that the recipe describes (`gmai data recipes show {recipe}`)."
         )
-    return found
 
 
-def files_below(root: Path, top: Path) -> Iterator[str]:
-    """Yield the paths below `root` of all files below `top`, in order of their parts, one folder in memory at a time.
-
-    Hidden files and links to folders are left out; links that lead nowhere are listed, as in `matching`.
-    """
-    start = len(str(root)) + 1
-    waiting = [iter(_sorted_entries(str(top)))]
-    while waiting:
-        entry = next(waiting[-1], None)
-        if entry is None:
-            waiting.pop()
-        elif entry.is_dir(follow_symlinks=False):
-            waiting.append(iter(_sorted_entries(entry.path)))
-        elif entry.is_file() or (entry.is_symlink() and not entry.is_dir()):
-            yield entry.path[start:]
-
-
-def _sorted_entries(folder: str) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        seen = [entry for entry in entries if not entry.name.startswith(".") and entry.name != "__MACOSX"]
-    return sorted(seen, key=lambda entry: entry.name)
-
-
-def is_listed(path: Path, root: Path) -> bool:
-    """Return whether a path below the root is a file, or a link to one that is not there, and no system's own."""
-    parts = path.relative_to(root).parts
-    if any(part == "__MACOSX" or part.startswith(".") for part in parts):
-        return False
-    return path.is_file() or (path.is_symlink() and not path.exists())
+def alternatives(pattern: str) -> list[str]:
+    """Return the patterns that one with `{jpg,png}` stands for; `{id}` is none of these."""
+    choice = CHOICE.search(pattern)
+    if choice is None:
+        return [pattern]
+    before, behind = pattern[: choice.start()], pattern[choice.end() :]
+    return [each for word in choice[1].split(",") for each in alternatives(f"{before}{word.strip()}{behind}")]
 
 
 def _either_case(pattern: str) -> str:
@@ -185,7 +210,7 @@ def patient_digest(path: Path) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            header = dicom.dcmread(path, stop_before_pixels=True, specific_tags=["PatientID", "StudyInstanceUID"])
+            header = parse_dicom(path, stop_before_pixels=True, specific_tags=["PatientID", "StudyInstanceUID"])
             identity = str(header.get("PatientID", "") or header.get("StudyInstanceUID", "") or "")
     except Exception:  # the file is judged when it is read, where the reason is recorded
         return ""

@@ -16,6 +16,8 @@ import pydicom
 _GE = (0x0009, "GEMS_PETD_01", 0x0D)
 _PHILIPS = (0x7053, "Philips PET Private Group")
 _PHILIPS_SUV, _PHILIPS_ACTIVITY = 0x00, 0x09
+_LEAST_DOSE_BQ, _MOST_WEIGHT_KG = 1e5, 700.0
+"""A dose below, or a weight above, is in another unit (MBq, g) than the header's (PS3.3 C.8.9.2, C.7.2.2)."""
 
 
 def suv_factor(dataset: pydicom.Dataset) -> float | None:
@@ -48,14 +50,14 @@ def suv_factor(dataset: pydicom.Dataset) -> float | None:
 def _of_activity(dataset: pydicom.Dataset) -> float | None:
     """Return what one Bq/ml is worth in g/ml."""
     dose = dataset.RadiopharmaceuticalInformationSequence[0]
-    weight_g = float(dataset.PatientWeight) * 1000
+    weight_kg = float(dataset.PatientWeight)
     total_bq = float(dose.RadionuclideTotalDose)
     half_life_s = float(dose.RadionuclideHalfLife)
-    if min(weight_g, total_bq, half_life_s) <= 0:
+    if min(weight_kg, half_life_s) <= 0 or total_bq < _LEAST_DOSE_BQ or weight_kg > _MOST_WEIGHT_KG:
         return None
     scanned = _scan_began(dataset, half_life_s)
     waited_s = (scanned - _injected(dose, scanned)).total_seconds()
-    return weight_g / (total_bq * 2 ** (-waited_s / half_life_s)) if waited_s >= 0 else None
+    return weight_kg * 1000 / (total_bq * 2 ** (-waited_s / half_life_s)) if waited_s >= 0 else None
 
 
 def _scan_began(dataset: pydicom.Dataset, half_life_s: float) -> datetime:

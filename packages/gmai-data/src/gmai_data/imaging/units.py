@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pydicom
-from gmai_formats.pictures.display import has_modality
+from gmai_formats.pictures.display import modality_values, states_hounsfield
 from gmai_formats.pictures.picture import Values
 from gmai_formats.pictures.problems import PictureError
 from gmai_formats.pictures.windows import PRESETS, ChooseWindow, ValueWindow, parse_window
@@ -106,11 +106,11 @@ def require_hounsfield_frame(header: pydicom.Dataset, stored: Values, window: st
     Raises:
         SourceError: It holds no air.
     """
-    if rule.hounsfield == "trusted" or rule.is_given or has_modality(header):
+    if rule.hounsfield == "trusted" or rule.is_given or states_hounsfield(header):
         return
     if is_in_hounsfield(window, header.get("Modality")):
         with about(file):
-            _require_air(stored)
+            _require_air(modality_values(header, stored))
 
 
 def _holds_air(values: Values) -> bool:
