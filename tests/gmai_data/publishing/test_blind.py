@@ -5,7 +5,7 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from gmai_data.publishing.blind import Question, score, text_only
+from gmai_data.publishing.blind import Question, is_answered_by_words, score, text_only
 from gmai_data.seeded import hash_fraction
 from gmai_data.tables import QUESTIONS, SAMPLES, TableFiles
 
@@ -37,6 +37,17 @@ def test_an_option_that_is_always_right_when_offered_is_found():
 
     found = score([choice(number) for number in range(100)])
     assert (found.chance, found.right) == (0.5, 1.0)
+
+
+def test_what_the_question_names_narrows_the_answers_for_a_guess_too():
+    def named(number):
+        noun, answers = (("cell type", ("yeast", "platelet")), ("lesion", ("nevus", "melanoma")))[number % 2]
+        answer = answers[hash_fraction("drawn", number) < 0.5]
+        return Question("label open", f"i{number}", f"Which {noun} is shown?", answer, about=f"label open {noun}")
+
+    found = score([named(number) for number in range(400)])
+    assert found.chance == 0.5
+    assert not found.told
 
 
 def test_of_few_questions_nothing_is_said():
@@ -81,3 +92,14 @@ def test_held_out_questions_are_scored_beside_them(tmp_path, told):
     assert set(found := text_only(tmp_path)) == {"held out, label"}
     assert found["held out, label"]["chance"] == 0.5
     assert (found["held out, label"]["text_only"] > 0.95) == told
+
+
+@pytest.mark.parametrize(
+    ("right", "questions", "warned"),
+    [
+        (0.56, 2000, True), (0.549, 2000, False), (0.6, 400, True), (0.6, 100, False), (0.69, 42, False),
+        (0.75, 42, True), (0.4, 1000, False),
+    ],
+)  # fmt: skip
+def test_more_than_five_points_and_not_by_luck(right, questions, warned):
+    assert is_answered_by_words({"text_only": right, "chance": 0.5, "questions": questions}) == warned

@@ -1,6 +1,7 @@
 """Pictures on a page: names of boxes, masks, texts; and words of data stay words."""
 
 import base64
+import itertools
 import re
 
 import cv2
@@ -25,11 +26,30 @@ def test_every_box_has_its_name_and_the_colour_of_its_label():
     names = re.findall(
         r'<text class="c(\d)" text-anchor="(\w+)" transform="translate\((\d+) ([\d.]+)\)[^>]*>(\w+)</text>', shown
     )
-    assert [(number, anchor, x, label) for number, anchor, x, _, label in names] == [
-        ("0", "start", "2", "cyst"), ("1", "end", "38", "stone"), ("0", "start", "1", "cyst"),
+    assert [(anchor, x, label) for _, anchor, x, _, label in names] == [
+        ("start", "2", "cyst"), ("end", "38", "stone"), ("start", "1", "cyst"),
     ]  # fmt: skip
+    (cyst, stone, again) = [int(number) for number, *_ in names]
+    assert cyst == again != stone
     assert all(0 < float(y) < 30 for *_, y, _ in names), "names lie inside the picture"
-    assert shown.count(f'stroke="{COLOURS[0]}"') == 2
+    assert shown.count(f'stroke="{COLOURS[cyst]}"') == 2
+
+
+def test_a_label_has_one_colour_in_all_pictures_and_two_of_a_picture_have_two():
+    def colours(*labels):
+        shown = figure(row(*((label, (2, 3, 12, 9)) for label in labels)), {})
+        return dict(re.findall(r'stroke="(#\w+)"><title>(\w+)</title>', shown)[::-1])
+
+    names = [f"label{number}" for number in range(40)]
+    alone = {name: next(iter(colours(name))) for name in names}
+    assert set(alone.values()) == set(COLOURS), "all colours are used"
+    for first, second in itertools.pairwise(names):
+        both = colours(first, second)
+        assert len(both) == 2, "no two labels of a picture share a colour"
+        assert both == colours(second, first), "whichever box comes first"
+        if alone[first] != alone[second]:
+            assert {label: colour for colour, label in both.items()} == {first: alone[first], second: alone[second]}
+    assert len(colours(*names)) == len(COLOURS)
 
 
 def test_a_mask_lies_over_the_picture():

@@ -12,7 +12,7 @@ import pytest
 from gmai_data.publishing import gallery
 from gmai_data.publishing.figures import THUMBNAIL_PX
 from gmai_data.publishing.gallery import write_gallery
-from gmai_data.tables import ANNOTATIONS, TableFiles
+from gmai_data.tables import ANNOTATIONS, SAMPLES, TableFiles
 from PIL import Image
 
 
@@ -47,8 +47,8 @@ def test_boxes_and_captions(page_of):
     boxes = [{"label": "cyst", "xyxy": [2, 3, 12, 9]}, {"label": "stone", "xyxy": [0, 0, 4, 4]}]
     count, page = page_of(row(1, boxes=boxes, provenance='{"window": "lung -600/1500"}'))
     assert count == 1
-    assert '<rect x="2" y="3" width="10" height="6" stroke="#ffd400"><title>cyst</title></rect>' in page
-    assert '<rect x="0" y="0" width="4" height="4" stroke="#4cc9f0"><title>stone</title></rect>' in page
+    assert '<rect x="2" y="3" width="10" height="6" stroke="#ff8c42"><title>cyst</title></rect>' in page
+    assert '<rect x="0" y="0" width="4" height="4" stroke="#b388ff"><title>stone</title></rect>' in page
     assert '<svg viewBox="0 0 40 30"' in page
     assert "<b>cyst</b>CT, s, train, lung -600/1500" in page
     assert 'data-all="1"' in page
@@ -113,8 +113,8 @@ def test_the_gallery_lists_what_checks_dropped(phantom_build, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(phantom_build, out)
     entry = {"recipe": "r", "id": "s#1", "kind": "dialogue", "language": "en", "check": "laterality", "detail": "left"}
-    lines = [{**entry, "text": "<script>alert(1)</script>"}, {**entry, "check": "refusal", "text": "I'm sorry"}]
-    (out / "dropped.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    lines = [{**entry, "text": "<script>alert(1)</script>\u2028"}, {**entry, "check": "refusal", "text": "I'm sorry"}]
+    (out / "dropped.jsonl").write_text("".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines))
     write_gallery(out, tmp_path / "g.html", images=1)
     page = (tmp_path / "g.html").read_text()
     assert "Dropped by checks (2)" in page
@@ -190,3 +190,16 @@ def test_a_dropped_text_stands_with_its_reason(page_of, tmp_path):
     page = (tmp_path / "g.html").read_text("utf-8")
     assert '<span class="left-out">dropped: too long: 9</span>' in page
     assert "<dd>a &lt;b&gt;</dd>" in page
+
+
+def test_a_text_about_two_images_shows_both(page_of, tmp_path, sample, picture):
+    provenance = json.dumps({"annotation": "i#1", "beside": {"annotation": "i#2"}})
+    messages = [{"role": "user", "content": "<image>\n<image>\nWhich?"}, {"role": "assistant", "content": "First."}]
+    asked = sample(images=[picture(1), picture(2)], id="i#2#visual_perception#7", provenance=provenance,
+                   kind="visual_perception", messages=messages)  # fmt: skip
+    with TableFiles(tmp_path / "out" / "samples" / "percept", "train", SAMPLES) as files:
+        files.add_rows([asked, sample(2, id="i#1#image_caption#0")])
+    _, page = page_of(row(1), row(2))
+    assert page.count('<div class="both"><img alt="image 1"') == 1
+    assert '<img alt="image 2"' in page
+    assert "<dt>Which?</dt><dd>First.</dd>" in page

@@ -32,12 +32,18 @@ def test_rows_with_and_without_an_image(tmp_path, sample, picture):
 
 
 def test_rows_that_it_cannot_hold_are_refused_and_leave_no_trace(tmp_path, sample, picture):
-    rows = [sample(1, images=[picture(), picture(1)]), sample(2, images=[b"no picture"]), sample(3)]
+    rows = [sample(1, images=[picture(), b"no picture"]), sample(2, images=[b"no picture"]), sample(3)]
     reasons, entries = written(tmp_path, rows)
-    assert reasons == [
-        "LLaVA JSON of GMAI-VL has one image a row", "the image is not PNG, JPEG, TIFF, WebP or BMP", None,
-    ]  # fmt: skip
+    assert reasons == [*["the image is not PNG, JPEG, TIFF, WebP or BMP"] * 2, None]
     assert [entry["id"] for entry in entries] == ["s#3"]
+
+
+def test_a_row_with_two_images_has_lists(tmp_path, sample, picture):
+    reasons, (entry,) = written(tmp_path, [sample(1, images=[picture(1), picture(2)])])
+    assert reasons == [None]
+    assert list(entry) == ["image", "conversations", "id", "width_list", "height_list"]
+    assert [(tmp_path / "images" / name).read_bytes() for name in entry["image"]] == [picture(1), picture(2)]
+    assert (entry["width_list"], entry["height_list"]) == ([41, 42], [30, 30])
 
 
 def test_a_file_without_rows_is_an_empty_list(tmp_path):

@@ -58,10 +58,18 @@ def test_a_text_with_a_placeholder_is_refused(tmp_path, sample, placeholder):
     assert files == {}
 
 
-def test_several_images_and_what_is_no_picture_are_refused(tmp_path, sample, picture):
-    reasons, files = written(tmp_path, [sample(images=[picture(), picture(1)]), sample(images=[b"x"])])
+def test_several_images_with_a_box_and_what_is_no_picture_are_refused(tmp_path, sample, picture):
+    boxed = sample(images=[picture(), picture(1)], messages=message("<ref>a</ref><box>[[0, 0, 500, 500]]</box>"))
+    reasons, files = written(tmp_path, [boxed, sample(images=[b"x"])])
     assert reasons == [
         "boxes of a row with several images do not say which image they are of",
         "the image is not PNG, JPEG, TIFF, WebP or BMP",
     ]
     assert files == {}
+
+
+def test_several_images_without_a_box_are_written_in_order(tmp_path, sample, picture):
+    reasons, files = written(tmp_path, [sample(1, images=[picture(2), picture(1)])])
+    assert reasons == [None]
+    ((row,),) = files.values()
+    assert [(tmp_path / name).read_bytes() for name in row["images"]] == [picture(2), picture(1)]

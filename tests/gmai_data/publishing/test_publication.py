@@ -4,7 +4,7 @@ import pyarrow.parquet as pq
 import pytest
 from gmai_data.build import BuildSettings, build
 from gmai_data.publishing.publication import publish_build
-from gmai_data.sources.catalogue import Source, resolve
+from gmai_data.sources.cards.catalogue import Source, resolve
 from gmai_formats.errors import UserError
 
 

@@ -12,6 +12,7 @@ import mlcroissant
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from gmai_data.generation.wording import wording
 from gmai_data.publishing import publication
 from gmai_data.publishing.card import _cell, dataset_card, front_matter
 from gmai_data.publishing.facts import ReleaseFacts, count_release
@@ -56,8 +57,10 @@ def test_the_card_counts_what_the_files_hold(release):
     for kind, count in Counter(row["kind"] for row in rows).items():
         assert f"| kind {_cell(kind)} | {count} |" in text
     writers = Counter(json.loads(row["provenance"]).get("templates", "") for row in rows)
-    assert f"| template | en-2 | {writers['en-2']} |" in text
-    assert f"| template | zh-2 | {writers['zh-2']} |" in text
+    for language in ("en", "zh"):
+        version = f"{language}-{wording(language)['version']}"
+        assert writers[version]
+        assert f"| template | {version} | {writers[version]} |" in text
     assert head["language"] == ["en", "zh"]
     assert head["size_categories"] == ["n<1K" if len(rows) < 1000 else "1K<n<10K"]
     assert head["license"] == "cc0-1.0"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from gmai_data.publishing.searching import Filters, print_recipes
-from gmai_data.sources.summaries import summaries
+from gmai_data.sources.cards.summaries import summaries
 from gmai_formats.errors import UserError
 
 CARDS = {card.name: card for card in summaries()}
@@ -67,6 +67,27 @@ def test_organs_tasks_and_licences_are_words_like_others(capsys):
     assert found(capsys, "CC0") == {name for name, card in CARDS.items() if "CC0" in card.license}
 
 
+@pytest.mark.parametrize(
+    ("words", "some"),
+    [
+        ("脑肿瘤", {"brats2020", "brain-tumor-mri"}),
+        ("脑出血", {"instance22", "rsna-intracranial-hemorrhage"}),
+        ("肺结节", {"lidc-idri", "vindr-cxr"}),
+        ("手术器械", {"endovis2018", "kvasir-instrument"}),
+        ("kits", {"kits19", "kits21", "kits23"}),
+        ("colonoscopy", {"kvasir-seg", "cvc-clinicdb"}),
+        ("DR", {"aptos2019", "messidor2"}),
+    ],
+)
+def test_words_that_no_card_says_as_they_stand_are_understood(words, some, capsys):
+    assert some <= found(capsys, words)
+
+
+def test_known_datasets_have_english_names_only_and_are_found_in_chinese(capsys):
+    print_recipes("牙", as_json=True)
+    assert any("dental" in str(known).lower() for known in json.loads(capsys.readouterr().out)["known"])
+
+
 def test_what_may_be_published_is_what_publishing_lets_pass(capsys):
     came = found(capsys, "may be published")
     assert came == found(capsys, publishable=True) == found(capsys, "可发布")
@@ -109,3 +130,45 @@ def test_the_list_fits_the_terminal(width, capsys, monkeypatch):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(CARDS) + 2
     assert max(map(len, lines)) <= max(width, 90)
+
+
+def order(capsys, words):
+    print_recipes(words, as_json=True)
+    return [card["name"] for card in json.loads(capsys.readouterr().out)["recipes"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        ("lung nodule", "lidc-idri"), ("brain tumor MRI", "brain-tumor-mri"),
+        ("cervical spine", "rsna-cervical-fracture"),
+        ("polyp segmentation", "kvasir-seg"), ("CXR pneumothorax", "siim-acr-pneumothorax"), ("甲状腺结节", "tn3k"),
+        ("ICH", "rsna-intracranial-hemorrhage"), ("fetal ultrasound", "fetal-planes"), ("前列腺 MRI", "promise12"),
+        ("乳腺钼靶", "rsna-breast-cancer"), ("tb x-ray", "tb-chest-xray"), ("KiTS", "kits19"),
+    ],
+)  # fmt: skip
+def test_cards_whose_name_says_it_come_first(words, first, capsys):
+    assert order(capsys, words)[0] == first
+
+
+def test_drawn_pictures_come_last_and_a_task_before_a_name(capsys):
+    assert order(capsys, "melanoma")[-1] == "phantom-dermoscopy"
+    assert order(capsys, "3d classification")[-1] == "isic2024-slice3d"
+
+
+def test_a_size_may_say_of_what(capsys):
+    assert order(capsys, "ultrasound < 200 images") == order(capsys, "ultrasound <200")
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("thyriod nodule", 'Did you mean "thyroid"?'), ("colonscopy", 'Did you mean "colonoscopy"?'),
+        ("braats", 'Did you mean "brats"?'), ("kidny tumor", 'Did you mean "kidney"?'),
+        ("dermoscopy spleen", "Each of its words is found by itself: ask for fewer."),
+    ],
+)  # fmt: skip
+def test_a_misspelt_word_is_told(words, hint):
+    with pytest.raises(UserError) as told:
+        print_recipes(words)
+    assert hint in str(told.value)

@@ -206,11 +206,13 @@ def _account(facts: ReleaseFacts) -> str:
     )
     if reasons:
         text += "\n" + _table(("of", "dropped because", "count"), [(*key, n) for key, n in sorted(reasons.items())])
-    if said := grounded(facts.sentences):
-        text += f"\n{said}\n"
+    if share := grounded(facts.sentences):
+        text += f"\n{share}\n"
     if facts.opinions:
         opinions = _table(("a second model's opinion", "samples"), sorted(facts.opinions.items()))
-        text += f"\nOf the samples that were drawn for it; it changes nothing.\n\n{opinions}"
+        verdicts = sum(facts.opinions[name] for name in ("consistent", "inconsistent"))
+        agreed = f" It agreed with {facts.opinions['consistent'] / verdicts:.1%} of {verdicts}." if verdicts else ""
+        text += f"\nOf the samples that were drawn for it.{agreed}\n\n{opinions}"
     return text
 
 
@@ -263,8 +265,11 @@ def _use(facts: ReleaseFacts) -> str:
         "## Use\n\n"
         "```python\nfrom datasets import load_dataset\n\n"
         f'data = load_dataset("REPO_ID", "{first}", split="train")\n```\n\n'
-        "`messages` are plain text with one `<image>` for each entry of `images`, the columns that LLaMA-Factory and "
-        "ms-swift document. A trainer that wants image parts in `content` takes what `gmai data export` writes. Boxes "
+        "`messages` are plain text with one `<image>` for each entry of `images`. LLaMA-Factory reads them by "
+        f"`dataset_info.json`: download the release and give `dataset_dir: FOLDER`, `dataset: {first}` (`-validation` "
+        "for its other split). ms-swift reads the files, `--dataset FOLDER/samples/caption/train-00000.parquet`, and "
+        "with boxes in the form of its model what `gmai data export --format ms-swift` writes. TRL reads what "
+        "`gmai data export --format trl` writes: it would ask for each picture of these rows twice. Boxes "
         "in the text are `<ref>label</ref><box>[[x1, y1, x2, y2]]</box>` in thousandths of width and height, the "
         "column `boxes` has absolute pixels, half-open. `mix.yaml` is for `gmai train --data`. Do not train on "
         "`held_out`, nor on rows of "

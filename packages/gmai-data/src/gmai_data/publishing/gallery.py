@@ -14,13 +14,15 @@ from gmai_formats.files import write_text
 from gmai_formats.pages.shell import page, text
 
 from gmai_data.publishing.facts import grounded
-from gmai_data.publishing.figures import STYLE, Text, figure
+from gmai_data.publishing.figures import STYLE, Text, figure, thumbnail
 from gmai_data.publishing.record import read_manifest
 from gmai_data.publishing.sub_datasets import sample_files
 from gmai_data.sample import turns_of
 from gmai_data.seeded import hash_fraction
-from gmai_data.untyped import pq
+from gmai_data.untyped import pc, pq
 
+_BESIDE_PX = 180
+"""Longer side of each picture of a text about two."""
 SHOWN_LINES = 2000
 """More lines than this would make the page slow; the file has them all."""
 
@@ -133,13 +135,16 @@ def _rows(out: Path, chosen: Collection[str]) -> Iterator[dict[str, Any]]:
 def _texts_of(out: Path, chosen: Collection[str]) -> dict[str, list[Text]]:
     """Return the samples about pictures by the picture's id, those that a check dropped with its reason behind."""
     found: dict[str, list[Text]] = {}
+    pictured = _of_two(out, chosen)
     columns = ["id", "messages", "kind", "language"]
     for _, _, files in sample_files(out):
         for path in files:
             for row in pq.read_table(path, columns=columns).to_pylist():
                 about = _about(row["id"])
                 if about in chosen:
-                    sample = Text(row["kind"], row["language"], turns_of(row["messages"]))
+                    sample = Text(
+                        row["kind"], row["language"], turns_of(row["messages"]), pictures=pictured.get(row["id"], ())
+                    )
                     found.setdefault(about, []).append(sample)
     for entry in _lines(out / "dropped.jsonl"):
         about = _about(str(entry.get("id") or ""))
@@ -148,6 +153,21 @@ def _texts_of(out: Path, chosen: Collection[str]) -> dict[str, list[Text]]:
             sample = Text(str(entry.get("kind")), str(entry["language"]), (("", str(entry.get("text") or "")),), reason)
             found.setdefault(about, []).append(sample)
     return found
+
+
+def _of_two(out: Path, chosen: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Return the samples about two images: id ▶ small pictures of both."""
+    shown: dict[str, tuple[str, str]] = {}
+    for _, _, files in sample_files(out):
+        for path in files:
+            table = pq.read_table(path, columns=["id", "provenance"])
+            for row in table.filter(pc.match_substring(table["provenance"], '"beside"')).to_pylist():
+                provenance = json.loads(row["provenance"])
+                if _about(row["id"]) in chosen and "beside" in provenance:
+                    shown[row["id"]] = (provenance["annotation"], provenance["beside"]["annotation"])
+    both = {name for names in shown.values() for name in names}
+    small = {row["id"]: thumbnail(row["image"]["bytes"], _BESIDE_PX) for row in _rows(out, both)} if both else {}
+    return {name: (small[one], small[other]) for name, (one, other) in shown.items() if {one, other} <= small.keys()}
 
 
 def _about(sample_id: str) -> str:
@@ -171,7 +191,7 @@ def _account(manifest: dict[str, Any]) -> str:
     sentences: Counter[str] = Counter()
     for entry in manifest["recipes"].values():
         sentences.update(entry.get("written", {}).get("sentences", {}))
-    return table + (f"<p>{text(said)}</p>" if (said := grounded(sentences)) else "")
+    return table + (f"<p>{text(share)}</p>" if (share := grounded(sentences)) else "")
 
 
 def _reasons(entry: dict[str, Any]) -> str:
@@ -199,7 +219,7 @@ def _dropped(out: Path) -> str:
 def _lines(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
 def _listing(title: str, name: str, heads: Sequence[str], rows: Sequence[tuple[str, ...]], file: str) -> str:

@@ -1,7 +1,9 @@
 """LLaVA JSON with the keys of the published GMAI-VL-5.5M, its mixing lists, and an image folder beside them.
 
 A row is `{"image", "conversations": [{"from", "value"}], "id", "width", "height"}`; one without an image has no
-`image`, `width` and `height`. What these keys cannot say (kind, language, boxes, provenance …) stands in `facts/`.
+`image`, `width` and `height`; one with several has lists, `image`, `width_list` and `height_list`, as the training code
+of InternVL reads them (https://internvl.readthedocs.io/en/latest/get_started/chat_data_format.html). What these keys
+cannot say (kind, language, boxes, provenance …) stands in `facts/`.
 """
 
 import json
@@ -62,21 +64,22 @@ class _LlavaFile:
         self._separator = "\n"
 
     def add(self, row: Mapping[str, Any]) -> str | None:
-        if len(row["images"]) > 1:
-            return "LLaVA JSON of GMAI-VL has one image a row"
         entry: dict[str, Any] = {}
-        picture = None
-        if row["images"]:
-            picture = self._images.add(row["images"][0]["bytes"])
-            if picture is None:
-                return "the image is not PNG, JPEG, TIFF, WebP or BMP"
-            entry["image"] = picture.name
+        pictures = [self._images.add(image["bytes"]) for image in row["images"]]
+        sizes = [picture.size_px for picture in pictures if picture is not None]
+        names = [picture.name for picture in pictures if picture is not None]
+        if len(names) < len(pictures):
+            return "the image is not PNG, JPEG, TIFF, WebP or BMP"
+        if names:
+            entry["image"] = names[0] if len(names) == 1 else names
         entry["conversations"] = [
             {"from": SPEAKERS[message["role"]], "value": message["content"]} for message in row["messages"]
         ]
         entry["id"] = row["id"]
-        if picture is not None:
-            entry["width"], entry["height"] = picture.size_px
+        if len(sizes) == 1:
+            entry["width"], entry["height"] = sizes[0]
+        elif sizes:
+            entry["width_list"], entry["height_list"] = map(list, zip(*sizes, strict=True))
         self._file.write(self._separator + json.dumps(entry, ensure_ascii=False))
         self._separator = ",\n"
         self._facts.add(row)

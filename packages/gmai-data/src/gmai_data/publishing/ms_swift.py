@@ -49,17 +49,18 @@ class _MsSwiftFiles:
         self._files: dict[str, IO[str]] = {}
 
     def add(self, row: Mapping[str, Any]) -> str | None:
-        if len(row["images"]) > 1:
+        if len(row["images"]) > 1 and any("<box>" in message["content"] for message in row["messages"]):
             return "boxes of a row with several images do not say which image they are of"
         if any(mark in message["content"] for message in row["messages"] for mark in (REF_MARK, BOX_MARK)):
             return "the text holds a placeholder of ms-swift"
         entry: dict[str, Any] = {"id": row["id"], "messages": row["messages"], "images": []}
-        if row["images"]:
-            picture = self._images.add(row["images"][0]["bytes"])
-            if picture is None:
-                return "the image is not PNG, JPEG, TIFF, WebP or BMP"
-            entry["images"] = [f"images/{picture.name}"]
-            messages, objects = grounded(row["messages"], row["boxes"], picture.size_px)
+        pictures = [self._images.add(image["bytes"]) for image in row["images"]]
+        found = [picture for picture in pictures if picture is not None]
+        if len(found) < len(pictures):
+            return "the image is not PNG, JPEG, TIFF, WebP or BMP"
+        entry["images"] = [f"images/{picture.name}" for picture in found]
+        if len(found) == 1:
+            messages, objects = grounded(row["messages"], row["boxes"], found[0].size_px)
             if objects["bbox"]:
                 entry["messages"], entry["objects"] = messages, objects
         self._file("-grounding" if "objects" in entry else "").write(json.dumps(entry, ensure_ascii=False) + "\n")

@@ -14,6 +14,8 @@ from gmai_formats.safe_yaml import load_yaml
 
 from gmai_data.publishing.card import dataset_card
 from gmai_data.publishing.croissant import croissant
+from gmai_data.publishing.dataset_info import NAME as DATASET_INFO
+from gmai_data.publishing.dataset_info import dataset_info
 from gmai_data.publishing.facts import ReleaseFacts, count_release
 from gmai_data.publishing.licences import reason_to_refuse
 from gmai_data.publishing.record import build_record, read_manifest, refuse_damaged
@@ -57,6 +59,7 @@ def publish_build(out: Path, target: Path, *, leave_out_unlicensed: bool) -> Non
         rings = {RINGS[of]: rows for of, rows in fig3(folder).items()}
         write_text(folder / "README.md", dataset_card(facts, rings))
         write_json(folder / "croissant.json", croissant(facts))
+        write_json(folder / DATASET_INFO, dataset_info(facts))
         write_json(folder / "release.json", _release_record(folder, facts))
     for name, entry in facts.guessable.items():
         say(
@@ -107,7 +110,7 @@ def _copy_mixture(out: Path, folder: Path) -> None:
 
 def _release_record(folder: Path, facts: ReleaseFacts) -> dict[str, Any]:
     files = dict(facts.files)
-    for name in ("README.md", "croissant.json"):
+    for name in ("README.md", "croissant.json", DATASET_INFO):
         files[name] = ((folder / name).stat().st_size, sha256_file(folder / name))
     return {
         "format": RELEASE_FORMAT,

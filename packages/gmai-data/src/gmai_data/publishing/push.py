@@ -77,8 +77,8 @@ def _refuse_strangers(folder: Path, files: Mapping[str, Any]) -> None:
 
 def _check_digests(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> None:
     with progress("check digests", len(files), unit="files") as bar:
-        for name, said in files.items():
-            if sha256_file(folder / name) != said["sha256"]:
+        for name, recorded in files.items():
+            if sha256_file(folder / name) != recorded["sha256"]:
                 raise UserError(
                     f"{folder / name}: changed since it was published (its digest is not that of release.json). A "
                     "release is pushed as it was published. Publish the build again."

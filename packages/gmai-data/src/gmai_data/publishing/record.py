@@ -8,6 +8,7 @@ from typing import Any
 
 from gmai_cli.console import say
 from gmai_formats.errors import UserError
+from gmai_formats.files import require_folder
 from gmai_formats.state import DamagedError, read_state, write_state
 
 from gmai_data.markers import COMPLETE, lost
@@ -63,8 +64,7 @@ def read_manifest(out: Path) -> dict[str, Any]:
     """
     path = out / "manifest.json"
     if not path.is_file():
-        if not out.is_dir():
-            raise UserError(f"{out}: no such folder. Give the --out of a finished `gmai data build`.")
+        require_folder(out, "Give the --out of a finished `gmai data build`.")
         if (out / ".build").is_dir():
             raise UserError(
                 f"{path}: no such file: the build is not finished. Run its `gmai data build … --out {out}` again."

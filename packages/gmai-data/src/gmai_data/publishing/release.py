@@ -4,7 +4,7 @@ import functools
 import itertools
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,14 @@ from gmai_data.vocabulary import STAGE_SHARES, Kind, Language, Split, SubDataset
 _BESIDE = ("manifest.json", "mix.yaml", "quarantine.jsonl", "dropped.jsonl", "judged.jsonl")
 _PUBLISHED = ("annotations", "samples", "benchmarks")
 _ANNOTATIONS = "annotations"
+_HELD_GROUPS = 4
+"""Row groups of images in memory; a sample about two images has the second from one of the last."""
 STEPS = len(SubDataset) + 2
 """The annotations, each sub-dataset, and the benchmark."""
 
-Runner = Callable[[Callable[[str], list[Split]], Sequence[str]], Iterable[list[Split]]]
-"""Calls a function with each of some arguments, here or in other processes; the results are in order, as of `map`."""
+_Written = dict[str, list[Split]]
+Runner = Callable[[Callable[[Sequence[str]], _Written], Sequence[Sequence[str]]], Iterable[_Written]]
+"""Calls a function with each of some arguments, in other processes or (`map`) here; the results are in order."""
 
 
 def publish(shards: Sequence[Path], out: Path, seed: int, run: Runner, progress: Progress) -> dict[str, Any]:
@@ -50,12 +53,14 @@ def publish(shards: Sequence[Path], out: Path, seed: int, run: Runner, progress:
     for left in (*out.glob(".*.tmp"), *out.glob(".build/.*.json.*.tmp")):
         left.unlink()  # a kill between writing and renaming leaves it
     entries: list[dict[str, Any]] = []
-    names = [_ANNOTATIONS, *SubDataset]
-    for name, splits in zip(names, run(functools.partial(_publish_one, shards, out), names), strict=True):
-        if Split.TRAIN in splits:
-            ratio = dict(enumerate(STAGE_SHARES[SubDataset(name)], start=1))
-            entries.append({"name": str(name), "path": f"samples/{name}", "ratio": ratio})
-        progress.advance()
+    names = [_ANNOTATIONS, *map(str, SubDataset)]
+    together = [names] if run is map else [[name] for name in names]  # one process reads each shard once
+    for written in run(functools.partial(_publish_some, shards, out), together):
+        for name, splits in written.items():
+            if Split.TRAIN in splits:
+                ratio = dict(enumerate(STAGE_SHARES[SubDataset(name)], start=1))
+                entries.append({"name": name, "path": f"samples/{name}", "ratio": ratio})
+            progress.advance()
     write_text(out / "mix.yaml", yaml.safe_dump({"datasets": entries}, sort_keys=False))
     benchmark = _publish_benchmark(shards, out, seed)
     progress.advance()
@@ -68,32 +73,53 @@ def published_files(out: Path) -> list[str]:
     return [*_BESIDE, *(str(path.relative_to(out)) for path in written)]
 
 
-def _publish_one(shards: Sequence[Path], out: Path, name: str) -> list[Split]:
-    """Write the annotations, or a sub-dataset, of which the splits that have samples are returned."""
+def _publish_some(shards: Sequence[Path], out: Path, names: Sequence[str]) -> dict[str, list[Split]]:
+    """Write the annotations and sub-datasets of these names, in one pass; return the splits that have samples."""
     with ExitStack() as stack:
-        if name == _ANNOTATIONS:
-            annotations = stack.enter_context(TableFiles(out / name, "part", ANNOTATIONS))
-            for shard in shards:
-                unused, start = _unused(shard), 0
-                for table in _tables(shard / "annotations.parquet"):
-                    rows = pa.array(range(start, start + table.num_rows), pa.int64())
-                    annotations.add(table.filter(pc.invert(pc.is_in(rows, value_set=unused))))
-                    start += table.num_rows
-            return []
+        annotations = None
+        if _ANNOTATIONS in names:
+            annotations = stack.enter_context(TableFiles(out / _ANNOTATIONS, "part", ANNOTATIONS))
         files = {
-            split: stack.enter_context(TableFiles(out / "samples" / name, split, SAMPLES))
-            for split in (Split.TRAIN, Split.VALIDATION)
+            name: {
+                split: stack.enter_context(TableFiles(out / "samples" / name, split, SAMPLES))
+                for split in (Split.TRAIN, Split.VALIDATION)
+            }
+            for name in map(SubDataset, (name for name in names if name != _ANNOTATIONS))
         }
         for shard in shards:
-            images = _Images(shard / "annotations.parquet")
             unused = _unused(shard)
-            for table in itertools.chain(_balanced(shard), _tables(shard / "written.parquet")):
-                used = pc.invert(pc.is_in(table["annotation"], value_set=unused, skip_nulls=True))
-                belongs = pc.and_(used, _belongs(table, SubDataset(name)))
-                for split, file in files.items():
-                    rows = table.filter(pc.and_(belongs, pc.equal(table["split"], str(split))))
-                    file.add(rows, [images.of(number) for number in rows["annotation"].to_pylist()])
-        return [split for split, file in files.items() if file.rows]
+            if annotations is not None:
+                _add_annotations(shard, unused, annotations)
+            if files:
+                _add_samples(shard, unused, files)
+        found = {str(name): [split for split, file in each.items() if file.rows] for name, each in files.items()}
+        return {name: found.get(name, []) for name in names}
+
+
+def _add_annotations(shard: Path, unused: Any, file: TableFiles) -> None:
+    start = 0
+    for table in _tables(shard / "annotations.parquet"):
+        rows = pa.array(range(start, start + table.num_rows), pa.int64())
+        file.add(table.filter(pc.invert(pc.is_in(rows, value_set=unused))))
+        start += table.num_rows
+
+
+def _add_samples(shard: Path, unused: Any, files: Mapping[SubDataset, Mapping[Split, TableFiles]]) -> None:
+    images = _Images(shard / "annotations.parquet")
+    for table in itertools.chain(_balanced(shard), _tables(shard / "written.parquet")):
+        used = pc.invert(
+            pc.or_(
+                pc.is_in(table["annotation"], value_set=unused, skip_nulls=True),
+                pc.is_in(table["beside"], value_set=unused, skip_nulls=True),
+            )
+        )
+        for name, of_split in files.items():
+            belongs = pc.and_(used, _belongs(table, name))
+            for split, file in of_split.items():
+                rows = table.filter(pc.and_(belongs, pc.equal(table["split"], str(split))))
+                if rows.num_rows:
+                    shown = zip(rows["annotation"].to_pylist(), rows["beside"].to_pylist(), strict=True)
+                    file.add(rows, [[*images.of(one), *images.of(other)] for one, other in shown])
 
 
 def _unused(shard: Path) -> Any:
@@ -103,12 +129,12 @@ def _unused(shard: Path) -> Any:
 
 def _balanced(shard: Path) -> Iterator[Any]:
     """Yield the row groups of a shard's samples without the questions that were left out for balance."""
-    gone = pa.array(left_out(shard).get("unbalanced", []), pa.int64())
+    dropped = pa.array(left_out(shard).get("unbalanced", []), pa.int64())
     start = 0
     for table in _tables(shard / "samples.parquet"):
         rows = pa.array(range(start, start + table.num_rows), pa.int64())
         start += table.num_rows
-        yield table.filter(pc.invert(pc.is_in(rows, value_set=gone)))
+        yield table.filter(pc.invert(pc.is_in(rows, value_set=dropped)))
 
 
 def _tables(path: Path) -> Iterator[Any]:
@@ -120,29 +146,34 @@ def _tables(path: Path) -> Iterator[Any]:
 
 
 class _Images:
-    """The images of a shard's annotations by row number; one row group is held, since samples come in their order."""
+    """The images of a shard's annotations by row number; few row groups are held, since samples come in their order."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._held = path, range(0)
-        self._images: list[Image] = []
+        self._path = path
+        self._held: dict[int, tuple[int, list[Image]]] = {}
+        """Row group ▶ its first row and images, the one used last at the end."""
 
     def of(self, number: int | None) -> list[Image]:
         """Return the image of a row, or nothing for a text."""
         if number is None:
             return []
-        if number not in self._held:
-            self._load(number)
-        return [self._images[number - self._held.start]]
+        group = next((each for each, (start, held) in self._held.items() if 0 <= number - start < len(held)), None)
+        if group is None:
+            group = self._load(number)
+        start, images = self._held[group] = self._held.pop(group)
+        return [images[number - start]]
 
-    def _load(self, number: int) -> None:
+    def _load(self, number: int) -> int:
         with pq.ParquetFile(self._path) as file:
             start = group = 0
             while number >= start + file.metadata.row_group(group).num_rows:
                 start += file.metadata.row_group(group).num_rows
                 group += 1
             column: list[dict[str, Any]] = file.read_row_group(group, columns=["image"])["image"].to_pylist()
-        self._held = range(start, start + len(column))
-        self._images = [(image["bytes"], image["path"]) for image in column]
+        if len(self._held) == _HELD_GROUPS:
+            del self._held[next(iter(self._held))]
+        self._held[group] = (start, [(image["bytes"], image["path"]) for image in column])
+        return group
 
 
 def _belongs(table: Any, name: SubDataset) -> Any:
@@ -166,7 +197,7 @@ def _publish_benchmark(shards: Sequence[Path], out: Path, seed: int) -> dict[str
     offers: list[dict[str, Any]] = []
     for shard in shards:
         unused = set(left_out(shard)["ids"])
-        lines = (shard / "offers.jsonl").read_text("utf-8").splitlines()
+        lines = (shard / "offers.jsonl").read_bytes().splitlines()
         offers += [offer for offer in map(json.loads, lines) if offer["annotation"] not in unused]
     held_out = select(offers, seed)
     if held_out.questions:

@@ -1,6 +1,7 @@
 """`gmai data recipes list` and `search`: the cards that say something, and datasets that are known beside them."""
 
 import dataclasses
+import functools
 import json
 import os
 import re
@@ -14,7 +15,7 @@ from gmai_cli.console import table
 from gmai_formats.errors import UserError, did_you_mean
 
 from gmai_data.publishing.licences import reason_to_refuse
-from gmai_data.sources.summaries import Known, Summary, card_of, cards_by_name, known_datasets, summaries
+from gmai_data.sources.cards.summaries import Known, Summary, card_of, cards_by_name, known_datasets, summaries
 from gmai_data.vocabulary import CHINESE, ClinicalTask, Department, Modality, Task
 
 _SHOWN_KNOWN = 20
@@ -42,9 +43,43 @@ _ALTERNATIVES: dict[str, tuple[tuple[str, ...], ...]] = {
     "cancer": (("cancer",), ("carcinoma",), ("tumor",), ("malignant",)),
     "tumor": (("tumor",), ("cancer",), ("carcinoma",), ("neoplasm",)),
     "qa": (("text",),),
+    "dr": (("diabetic", "retinopathy"), ("dr",)),
+    "colonoscopy": (("endoscopy", "polyp"), ("endoscopy", "colon"), ("endoscopy", "bowel"), ("colonoscopy",)),
+    "dental": (("dental",), ("tooth",), ("teeth",), ("panoramic",)),
+    "tooth": (("tooth",), ("teeth",), ("dental",)),
+    "hemorrhage": (("hemorrhage",), ("bleeding",)),
+    "ich": (("intracranial", "hemorrhage"), ("brain", "hemorrhage"), ("ich",)),
+    "tb": (("tuberculosis",), ("tb",)),
+    "amd": (("macular degeneration",), ("amd",)),
+    "dme": (("macular edema",), ("dme",)),
+    "ild": (("interstitial lung disease",), ("ild",)),
+    "copd": (("chronic obstructive pulmonary disease",), ("copd",)),
+    "gbm": (("glioblastoma",), ("gbm",)),
+    "hcc": (("hepatocellular carcinoma",), ("hcc",)),
+    "cta": (("ct", "vessel"), ("ct", "artery"), ("cta",)),
+    "mra": (("mr", "vessel"), ("mr", "artery"), ("mra",)),
     "胸片": (("x ray", "chest"),),
 }
 """A word of a question ▶ the ways to be found by it, each of words that must all be said."""
+_ENGLISH: dict[str, str] = {
+    "脑": "brain", "颅内": "intracranial", "头颅": "head", "心脏": "heart", "心": "heart",
+    "肺": "lung", "胸": "chest", "肝": "liver", "肝脏": "liver", "肾": "kidney",
+    "肾脏": "kidney", "胃": "gastric", "胰腺": "pancreas", "胆囊": "gallbladder",
+    "脾": "spleen", "肠": "colon", "结肠": "colon", "结直肠": "colorectal", "前列腺": "prostate",
+    "膀胱": "bladder", "子宫": "uterus", "宫颈": "cervical", "胎儿": "fetal", "乳腺": "breast",
+    "甲状腺": "thyroid", "皮肤": "skin", "眼": "eye", "视网膜": "retina", "牙": "tooth",
+    "牙齿": "tooth", "口腔": "oral", "骨": "bone", "膝": "knee", "膝关节": "knee", "脊柱": "spine",
+    "椎体": "vertebra", "肌肉": "muscle", "血管": "vessel", "动脉": "artery", "主动脉": "aorta",
+    "淋巴结": "lymph node", "细胞": "cell", "细胞核": "nucleus", "肿瘤": "tumor", "癌": "cancer",
+    "瘤": "tumor", "转移": "metastasis", "出血": "hemorrhage", "梗死": "infarct",
+    "卒中": "stroke", "结节": "nodule", "肺炎": "pneumonia", "结核": "tuberculosis",
+    "骨折": "fracture", "息肉": "polyp", "新冠": "covid", "青光眼": "glaucoma",
+    "白内障": "cataract", "黑色素瘤": "melanoma", "胶质瘤": "glioma", "疟疾": "malaria",
+    "手术": "surgical", "器械": "instrument", "钼靶": "mammography", "X光": "x ray", "x光": "x ray", "核磁": "mr",
+    "腹部": "abdomen", "盆腔": "pelvis", "头颈": "head and neck", "淋巴瘤": "lymphoma", "白血病": "leukemia",
+    "气胸": "pneumothorax", "痴呆": "alzheimer", "分级": "grading",
+}  # fmt: skip
+"""A Chinese word of a question ▶ English, for what has no Chinese names; a longer word may consist of several."""
 _SAID_FOR: dict[str, tuple[str, ...]] = {
     Modality.CT: ("computed tomography", "计算机断层扫描"),
     Modality.MR: ("magnetic resonance imaging", "磁共振", "核磁共振"),
@@ -70,7 +105,7 @@ _SAID_FOR: dict[str, tuple[str, ...]] = {
 _CHINESE: dict[str, str] = {str(entry): name for entry, name in CHINESE.items()}
 _SPELLINGS = (("tumour", "tumor"), ("oedema", "edema"), ("haem", "hem"), ("paed", "ped"), ("oesoph", "esoph"))
 _MAY_BE_PUBLISHED = ("may be published", "publishable", "可发布", "可以发布")
-_SIZE = re.compile(r"(?:^|\s)(>=|<=|>|<)\s*(\d+)(k?)(?=\s|$)")
+_SIZE = re.compile(r"(?:^|\s)(>=|<=|>|<)\s*(\d+)(k?)(?:\s*(?:items|images|pictures|cases|volumes|张|例|个))?(?=\s|$)")
 
 
 @dataclass(frozen=True)
@@ -147,6 +182,8 @@ def print_recipes(
     cards = summaries()
     asked = _terms(rest)
     found = [card for card in cards if filters.holds(card) and _answers(_text_of_card(card), asked)]
+    if asked:
+        found.sort(key=lambda card: _distance(card, asked))
     plain = filters == Filters()
     names = cards_by_name(cards)
     known = [(each, card_of(each, names)) for each in known_datasets() if _answers(_text_of_known(each), asked)] if (
@@ -154,7 +191,8 @@ def print_recipes(
     ) else []  # fmt: skip
     if not found and not known:
         asked_for = f'says "{words}"' if words else "has all of that"
-        raise UserError(f"no recipe {asked_for}. `gmai data recipes list` shows all {len(cards)}.")
+        hint = _hint(asked, cards) if plain else ""
+        raise UserError(f"no recipe {asked_for}.{hint} `gmai data recipes list` shows all {len(cards)}.")
     if as_json:
         rows = [{**_facts(card), "may_be_published": may_be_published(card)} for card in found]
         more = [{**dataclasses.asdict(each), "card": card or None} for each, card in known]
@@ -163,6 +201,29 @@ def print_recipes(
     if found:
         _print_cards(found)
     _print_known(known, every=every, after=bool(found))
+
+
+def _distance(card: Summary, terms: Sequence[str]) -> tuple[bool, int]:
+    """Return what orders the cards that are found: those whose name says it first, drawn ones last."""
+    near = _text(card.name, re.sub(r"(?<=[a-z])(?=\d)", " ", card.name), card.title)
+    entries = (card.modality, card.department, card.clinical_task, card.task)
+    about = (*entries, *(word for entry in entries for word in (_CHINESE.get(entry, ""), *_SAID_FOR.get(entry, ()))))
+    next_to = _text(card.anatomy, *about)
+    exact = card.task.replace("_", " ") == " ".join(terms)
+    steps = [0 if _answers(near, [term]) else 1 if _answers(next_to, [term]) else 2 for term in terms]
+    return card.is_phantom, 0 if exact else 1 + sum(steps)
+
+
+def _hint(terms: Sequence[str], cards: Sequence[Summary]) -> str:
+    """Return what the words that nothing says may have meant, or that no card says all of them."""
+    texts = [_text_of_card(card) for card in cards] + [_text_of_known(each) for each in known_datasets()]
+    unknown = [term for term in terms if not any(_answers(text, [term]) for text in texts)]
+    if not unknown:
+        return " Each of its words is found by itself: ask for fewer." if len(terms) > 1 else ""
+    names = [card.name for card in cards] + [each.name.lower() for each in known_datasets()]
+    words = {*_ALTERNATIVES, *(word for text in (*texts, *names) for word in re.findall(r"[a-z]{4,}", text))}
+    hints = [did_you_mean(term, words) for term in unknown if term.isascii()]
+    return "".join(dict.fromkeys(hints))
 
 
 def _facts(card: Summary) -> dict[str, Any]:
@@ -245,30 +306,55 @@ def _answers(text: str, terms: Sequence[str]) -> bool:
     return all(
         any(all(_says(text, word) for word in way) for way in _ALTERNATIVES.get(_singular(term), ((term,),)))
         or _says(text, term)
+        or _says_in_english(text, term)
         for term in terms
     )
 
 
+def _says_in_english(text: str, term: str) -> bool:
+    """Return whether a text says in English each of the words that a Chinese term consists of."""
+    parts = _parts_of(term)
+    return bool(parts) and all(_answers(text, [_ENGLISH[part]]) for part in parts)
+
+
+@functools.lru_cache(maxsize=256)
+def _parts_of(term: str) -> tuple[str, ...]:
+    """Return the known words that a Chinese term consists of, the longest first, or nothing."""
+    parts: list[str] = []
+    while term and not term.isascii():
+        word = next((term[:end] for end in range(len(term), 0, -1) if term[:end] in _ENGLISH), None)
+        if word is None:
+            return ()
+        parts.append(word)
+        term = term[len(word) :]
+    return tuple(parts)
+
+
 def _says(text: str, term: str) -> bool:
     """Return whether a text has a term: its words one behind the other and whole, Chinese anywhere."""
-    if re.search(r"[\u3400-\u9fff]", term):
+    if not term.isascii() and re.search(r"[\u3400-\u9fff]", term):
         return term.lower() in text
     words = _words(term)
     return bool(words.strip()) and words in text
 
 
 def _text(*parts: str) -> str:
-    return " ".join(_words(part) if part.isascii() else f" {part.lower()} {_words(part)}" for part in parts)
+    """Return what is searched: the words of all parts, with a bar between parts that no term reaches across."""
+    text = " | ".join(parts)
+    words = f" {' | '.join(_words(part).strip() for part in parts)} "
+    return words if text.isascii() else f"{text.lower()} |{words}"
 
 
+@functools.lru_cache(maxsize=20_000)
 def _words(text: str) -> str:
     """Return the words of a text in lower case and the singular, with a blank around each."""
     text = text.lower()
     for british, american in _SPELLINGS:
         text = text.replace(british, american)
-    return f" {' '.join(map(_singular, re.findall(r'[a-z0-9]+', text)))} "
+    return f" {' '.join(map(_singular, _WORD.findall(text)))} "
 
 
+@functools.lru_cache(maxsize=20_000)
 def _singular(word: str) -> str:
     if len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
         return word
@@ -278,17 +364,26 @@ def _singular(word: str) -> str:
 def _text_of_card(card: Summary) -> str:
     spoken = [card.modality, card.department, card.clinical_task, card.task]
     more = [word for entry in spoken for word in (_CHINESE.get(entry, ""), *_SAID_FOR.get(entry, ()))]
-    facts = (card.name, card.title, card.license, card.access, card.layout, card.anatomy)
+    facts = (
+        card.name,
+        re.sub(r"(?<=[a-z])(?=\d)", " ", card.name),
+        card.title,
+        card.license,
+        card.access,
+        card.layout,
+        card.anatomy,
+    )
     return _text(*facts, *spoken, *more, card.spoken)
 
 
 def _text_of_known(known: Known) -> str:
     spoken = [*known.modality, known.department, known.clinical_task, known.task]
     more = [word for entry in spoken for word in (_CHINESE.get(entry, ""), *_SAID_FOR.get(entry, ()))]
-    tasks = [word for short, word in _SHORT_TASKS.items() if re.search(rf"\b{short}\b", known.task)]
+    tasks = [word for short, word in _SHORT_TASKS.items() if short in known.task]
     about = [known.about.get(name, "") for name in ("diseases", "labels", "dimension")]
     facts = (known.name, known.title, known.structure, known.license, known.access)
     return _text(*facts, *spoken, *more, *tasks, *about)
 
 
+_WORD = re.compile(r"[a-z0-9]+|\|")
 _SHORT_TASKS = {"Cls": "classification", "Seg": "segmentation", "Det": "detection", "Reg": "registration"}

@@ -16,6 +16,7 @@ from gmai_formats.rows.box_text import box_tag
 
 from gmai_data.generation.choices import LETTERS
 from gmai_data.generation.wording import wording
+from gmai_data.sample import without_placeholders
 from gmai_data.seeded import choose, shuffled
 from gmai_data.untyped import pq
 from gmai_data.vocabulary import CHINESE, Kind, Language, Modality
@@ -60,7 +61,7 @@ def task_of(row: Mapping[str, Any], absent: Mapping[str, tuple[str, ...]]) -> Ta
     asked: str = provenance.get("asked", "")
     question, answer = (message["content"] for message in row["messages"])
     missing = absent.get(provenance.get("annotation", ""), ())
-    found = _task(row, asked, question.removeprefix("<image>").strip(), answer, missing)
+    found = _task(row, asked, without_placeholders(question), answer, missing)
     if isinstance(found, Task):
         right, wrong = (reward(found.reward, found.truth, text) for text in (answer, found.rejected))
         if right < 1:
@@ -118,9 +119,12 @@ def _options(question: str, language: Language) -> list[str]:
 
 def _lists_labels(question: str, language: Language) -> bool:
     patterns = (
-        re.escape(each).replace(r"\{noun\}", ".+") for each in wording(language)["free_instruction"][0]["question"]
+        re.escape(each).replace(r"\{noun\}", ".+")
+        for kind in wording(language)["free_instruction"]["kinds"]
+        if kind["name"] == "list"
+        for each in kind["question"]
     )
-    return any(re.fullmatch(pattern, question) for pattern in patterns)
+    return any(re.search(f"{pattern}$", question) for pattern in patterns)
 
 
 def _labelled(row: Mapping[str, Any], answer: str, absent: Sequence[str], language: Language) -> Task | str:
@@ -139,14 +143,14 @@ def _labelled(row: Mapping[str, Any], answer: str, absent: Sequence[str], langua
 
 
 def _located(name: str, answer: str) -> Task | str:
-    due = [[int(side) for side in box] for box in boxes_in(answer)]
-    if not due:
+    expected = [[int(side) for side in box] for box in boxes_in(answer)]
+    if not expected:
         return "no box in its answer"
     for move in shuffled(_MOVES, name, "rejected"):
-        moved = [list(box) for box in dict.fromkeys(tuple(_moved(box, move)) for box in due)]
-        if all(x1 < x2 and y1 < y2 for x1, y1, x2, y2 in moved) and mean_iou(moved, due) < NEAR:
+        moved = [list(box) for box in dict.fromkeys(tuple(_moved(box, move)) for box in expected)]
+        if all(x1 < x2 and y1 < y2 for x1, y1, x2, y2 in moved) and mean_iou(moved, expected) < NEAR:
             before, *_, after = _BOX.split(answer)
-            return Task("box_iou", {"boxes": due}, before + box_tag(moved) + after)
+            return Task("box_iou", {"boxes": expected}, before + box_tag(moved) + after)
     return "no place for a box that is wrong enough"
 
 
