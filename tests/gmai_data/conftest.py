@@ -7,8 +7,8 @@ import pytest
 import yaml
 from gmai_data.build import BuildSettings, build
 from gmai_data.phantoms.draw import draw_all
-from gmai_data.sources.catalogue import resolve
-from gmai_data.sources.recipe import Recipe
+from gmai_data.sources.cards.catalogue import resolve
+from gmai_data.sources.cards.recipe import Recipe
 
 REAL_DATA = Path(os.environ.get("GMAI_REAL_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 

@@ -14,7 +14,7 @@ from gmai_data.imaging.raster import encode_png
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.markers import BUILT, WRITTEN, set_marker
 from gmai_data.shards import ShardJob
-from gmai_data.sources.catalogue import Source
+from gmai_data.sources.cards.catalogue import Source
 from gmai_data.sources.items import Item
 from pydicom.data import get_testdata_file
 
@@ -133,7 +133,7 @@ def texts(kept, usd):
 
 def test_a_manifest_adds_up_shards_and_what_a_model_wrote(shards, tmp_path):
     jobs = shards((one_item(), texts(2, 0.25)), (one_item(quarantined="truncated"), texts(3, 0.5)))
-    (jobs[1].folder / "judged.jsonl").write_text('{"id": "s", "opinion": "inconsistent", "reason": "r"}\n')
+    (jobs[1].folder / "judged.jsonl").write_text('{"id": "s", "opinion": "inconsistent", "reason": "r\u2028s"}\n')
     manifest = account(jobs, tmp_path, {"questions": 4})
     toy = manifest["recipes"]["toy"]
     assert manifest["benchmark"] == {"questions": 4}
@@ -149,7 +149,7 @@ def test_a_manifest_adds_up_shards_and_what_a_model_wrote(shards, tmp_path):
     assert Counter(line["reason"] for line in quarantine) == {"no reply: HTTP 500": 2, "truncated: found": 1}
     assert {line["recipe"] for line in quarantine} == {"toy"}
     judged = json.loads((tmp_path / "judged.jsonl").read_text())
-    assert judged == {"recipe": "toy", "id": "s", "opinion": "inconsistent", "reason": "r"}
+    assert judged == {"recipe": "toy", "id": "s", "opinion": "inconsistent", "reason": "r\u2028s"}
     assert spent_usd(jobs) == 0.75
 
 

@@ -60,3 +60,11 @@ def test_a_row_gives_the_record_back():
 )
 def test_an_id_says_task_modality_source_path_and_label(task, modality, key, labels, made):
     assert annotation_id(task, modality, "toy", key, labels, "n") == made
+
+
+def test_size_and_common_area_of_boxes():
+    one, other, apart = Box("a", (10, 20, 40, 60)), Box("b", (30, 50, 70, 90)), Box("c", (40, 60, 50, 70))
+    assert (one.size_px, one.area_px) == ((30, 40), 1200)
+    assert one.common_px(other) == other.common_px(one) == 10 * 10
+    assert one.common_px(apart) == 0  # boxes are half-open: they touch at a corner
+    assert one.common_px(one) == one.area_px

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from gmai_data.build import BuildSettings, RunOptions, build, plan
-from gmai_data.sources.catalogue import resolve
+from gmai_data.sources.cards.catalogue import resolve
 from gmai_data.sources.listing import list_sources
 from gmai_data.vocabulary import Modality
 from gmai_formats.errors import UserError
@@ -86,7 +87,7 @@ def test_killed_build_goes_on_and_ends_with_the_same_bytes(phantoms, phantom_bui
     out = tmp_path / "out"
     command = [*COMMAND, "--root", str(phantoms), "--out", str(out)]
     running = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while len(list(out.glob(sign))) < count:
         assert running.poll() is None, "the build ended before it could be killed"
         assert time.monotonic() < deadline
@@ -174,7 +175,7 @@ def test_kills_at_random_points_lose_nothing_and_leave_nobody_working(phantoms, 
             running.wait()
     subprocess.run([*command, str(out)], capture_output=True, text=True, check=True)
     assert digests(out) == digests(whole)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 300
     while any(alive_in_session(session) for session in sessions) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not [pid for session in sessions for pid in alive_in_session(session)]
@@ -190,6 +191,28 @@ def test_complete_build_is_left_alone_and_changed_settings_are_refused(phantoms,
         build(sources, out, BuildSettings(chinese_share=0.5))
     with pytest.raises(UserError, match=r"other values of recipes\.phantom-fundus, recipes\.phantom-xray"):
         build(resolve(["phantom-xray"], phantoms / "phantom-xray"), out, BuildSettings())
+    assert digests(out) == before
+
+
+def test_a_complete_build_says_that_its_pictures_were_written_since(phantoms, tmp_path, capsys):
+    root, out = tmp_path / "root", tmp_path / "out"
+    shutil.copytree(phantoms / "phantom-fundus", root)
+    sources = resolve(["phantom-fundus"], root)
+    assert build(sources, out, BuildSettings()) == 0
+    before = digests(out)
+    assert build(sources, out, BuildSettings()) == 0
+    assert "warning" not in capsys.readouterr().err
+    picture = sorted(root.rglob("*.png"))[0]
+    content = picture.read_bytes()
+    with picture.open("r+b") as file:  # in place: its folder does not change
+        file.write(content[:-12])
+    os.utime(picture, ns=(0, time.time_ns() + 5_000_000_000))
+    assert build(sources, out, BuildSettings()) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert (
+        f"1 file(s) were written after this build began to read them, the first is {picture.relative_to(root)}" in said
+    )
+    assert "left as it is. To build from what they are now, give another --out, or delete this one." in said
     assert digests(out) == before
 
 

@@ -12,7 +12,7 @@ import pytest
 from gmai_cli.exit_codes import EXIT_REQUEUE
 from gmai_data.build import BuildSettings, build
 from gmai_data.build_lock import exclusive
-from gmai_data.sources.catalogue import resolve
+from gmai_data.sources.cards.catalogue import resolve
 from gmai_formats.errors import UserError
 
 GMAI = Path(sys.executable).with_name("gmai")

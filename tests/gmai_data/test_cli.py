@@ -15,7 +15,7 @@ def gmai(*words):
 @pytest.mark.parametrize(
     ("modules", "absent"),
     [
-        pytest.param("gmai_data.cli", "numpy pydantic pyarrow yaml cv2 pydicom torch", id="the command line"),
+        pytest.param("gmai_data.cli", "numpy pydantic pyarrow yaml cc3d pydicom torch", id="the command line"),
         pytest.param(
             "gmai_data.build, gmai_data.publishing.statistics, gmai_data.phantoms.draw",
             "torch transformers datasets",

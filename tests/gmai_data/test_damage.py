@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from gmai_data.build import BuildSettings, RunOptions, build
-from gmai_data.sources.catalogue import resolve
+from gmai_data.sources.cards.catalogue import resolve
 from gmai_formats.errors import UserError
 
 DAMAGES = ("cut", "emptied", "zeroed", "one bit", "longer", "deleted", "of another build")

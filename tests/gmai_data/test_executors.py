@@ -9,7 +9,7 @@ import sys
 import pytest
 from gmai_data.build import BuildSettings, RunOptions, build, plan
 from gmai_data.executors import array_share, build_and_return, local_processes, on_ray
-from gmai_data.sources.catalogue import resolve
+from gmai_data.sources.cards.catalogue import resolve
 from gmai_data.sources.listing import list_sources
 from gmai_formats.errors import UserError
 

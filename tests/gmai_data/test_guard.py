@@ -3,19 +3,23 @@
 import ctypes
 import json
 import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from gmai_data import limits, shards
+from gmai_data import shards
 from gmai_data.build import BuildSettings, RunOptions, build
-from gmai_data.guard import CRASHED, TOO_LONG, build_shards
-from gmai_data.shards import TOO_MUCH
+from gmai_data.guard import build_shards
 from gmai_data.sources import reading
-from gmai_data.sources.catalogue import resolve
+from gmai_data.sources.cards.catalogue import resolve
+from gmai_formats import limits
 from gmai_formats.errors import UserError
+from gmai_formats.limits import CRASHED, TOO_LONG, TOO_MUCH
 from PIL import Image
 
 HARM = {"harm-crash": CRASHED, "harm-abort": CRASHED, "harm-loop": TOO_LONG, "harm-memory": TOO_MUCH}
@@ -96,6 +100,25 @@ def test_a_file_that_never_comes_is_given_up(source, tmp_path, monkeypatch):
 def test_a_process_that_is_killed_is_not_laid_to_its_file(source, tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"most often because memory ran out \(SIGKILL\)\. Finished shards stand"):
         built(source("harm-killed"), tmp_path / "out", monkeypatch)
+
+
+SIGNALLED = """
+import os, sys, types
+from gmai_data.executors import _start_worker
+from gmai_data.guard import _work
+def jobs():
+    os.kill(os.getpid(), int(sys.argv[1]))
+    print("goes on")
+    raise EOFError
+_work(types.SimpleNamespace(recv=jobs), _start_worker)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP])
+def test_a_signal_to_a_process_that_reads_ends_nothing(number):
+    command = [sys.executable, "-c", SIGNALLED, str(int(number))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    assert (done.returncode, done.stdout) == (0, "goes on\n")
 
 
 def test_a_bug_ends_the_build_with_where_it_was(source, tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ import pytest
 from gmai_data import preview as module
 from gmai_data.build import BuildSettings, RunOptions
 from gmai_data.preview import preview, preview_writing, write_preview
-from gmai_data.sources.catalogue import Source
+from gmai_data.sources.cards.catalogue import Source
 from gmai_data.sources.items import Item
 from gmai_data.sources.listing import Listing
 from gmai_data.vocabulary import Split
@@ -55,15 +55,15 @@ def test_without_a_model_nothing_is_estimated(toy, tmp_path):
 def test_what_a_model_writes_about_is_not_held_out_and_in_an_order_of_its_own(listing):
     items = tuple(Item(f"{number}.png", ()) for number in range(40))
     made = listing(*items, split={"fractions": {"train": 0.5, "held_out": 0.5}})
-    asked = module._asked_about(made)
+    asked = module._written_about(made)
     assert asked.source is made.source
     assert 5 < len(asked.items) < 35
-    assert asked.items == module._asked_about(Listing(made.source, items[::-1])).items
+    assert asked.items == module._written_about(Listing(made.source, items[::-1])).items
     assert asked.items != tuple(sorted(asked.items, key=lambda item: items.index(item)))
 
 
 def test_a_page_before_the_build_shows_what_the_card_makes_of_a_folder(phantoms, tmp_path):
-    from gmai_data.sources.catalogue import resolve
+    from gmai_data.sources.cards.catalogue import resolve
 
     (source,) = resolve(["phantom-ct"], phantoms / "phantom-ct")
     page = tmp_path / "p.html"
@@ -99,7 +99,7 @@ def test_a_wrong_card_is_seen_there(toy, tmp_path):
 
 
 def test_texts_are_shown_without_pictures(phantoms, tmp_path):
-    from gmai_data.sources.catalogue import resolve
+    from gmai_data.sources.cards.catalogue import resolve
 
     (source,) = resolve(["phantom-text"], phantoms / "phantom-text")
     shown, refused = write_preview(source, tmp_path / "p.html", 3)

@@ -1,7 +1,7 @@
 """A shard: which items it has, what it writes, and how its account adds up."""
 
-import dataclasses
 import json
+import os
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -10,7 +10,7 @@ from gmai_data.generation.template_writer import TemplateWriter
 from gmai_data.imaging.raster import encode_png
 from gmai_data.markers import BUILT
 from gmai_data.shards import ShardJob, build_shard, shard_count, shard_of
-from gmai_data.sources.catalogue import Source
+from gmai_data.sources.cards.catalogue import Source
 from gmai_data.sources.items import Item
 from gmai_data.sources.listing import list_sources
 from gmai_data.vocabulary import Modality
@@ -47,7 +47,7 @@ def test_the_shard_of_an_item_depends_on_its_name_alone(toy):
     items = [Item(f"{number}.png", ()) for number in range(200)]
     numbers = [shard_of(item, toy(), 8) for item in items]
     assert set(numbers) == set(range(8))
-    assert numbers == [shard_of(dataclasses.replace(item, group="p", position=3), toy(), 8) for item in items]
+    assert numbers == [shard_of(item._replace(group="p", position=3), toy(), 8) for item in items]
 
 
 def test_every_item_is_accounted_for(job):
@@ -78,3 +78,24 @@ def test_a_lost_file_makes_a_shard_undone(job):
     build_shard(made)
     (made.folder / "samples.parquet").unlink()
     assert not made.done
+
+
+@pytest.mark.parametrize("name", ["annotations.parquet", "samples.parquet", "offers.jsonl", "thumbnails.bin"])
+def test_a_file_that_a_power_cut_tore_makes_a_shard_undone(job, name):
+    job = job()
+    build_shard(job)
+    path = job.folder / name
+    whole = path.read_bytes()
+    for torn in (whole[: len(whole) // 2], b"\0" * len(whole)):
+        if torn != whole:
+            path.write_bytes(torn)
+            assert not job.done
+    path.write_bytes(whole)
+    assert job.done
+
+
+def test_of_a_shard_only_the_marker_is_waited_for(job, monkeypatch):
+    waited = []
+    monkeypatch.setattr(os, "fsync", waited.append)
+    build_shard(job())
+    assert len(waited) == 2, "the marker and its folder"

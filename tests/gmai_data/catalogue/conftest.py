@@ -22,7 +22,9 @@ def draw_listing(root, listing):
 
     `files` maps names to text, `arrays` names to arrays (values, a shape that is filled with noise, or squares).
     `names` and `items` name the others, which are drawn by their ending and by the first pattern of `masks` that fits:
-    a list of ids, `binary`, `inverted`, or a list of colours. An id is one square.
+    a list of ids, `binary`, `inverted`, or a list of colours. An id is one square. `headers` maps
+    patterns to attributes of DICOM files. What fits one of `slides` is drawn as a slide of tissue, of 2048×2048 pixels
+    of 0.25 µm.
     """
     for name, text in listing.get("files", {}).items():
         data = text.encode()
@@ -31,13 +33,18 @@ def draw_listing(root, listing):
         noise = np.random.default_rng(zlib.crc32(name.encode()))
         drawn = {key: _array(value, noise, _cells(listing) * SIDE) for key, value in arrays.items()}
         _save_arrays(_place(root, name), drawn)
-    for name in dict.fromkeys((*listing.get("items", {}), *listing.get("names", "").splitlines())):
-        if name.strip() and name not in listing.get("files", {}) and "|" not in name:
+    drawn = dict.fromkeys((*listing.get("items", {}), *listing.get("names", "").splitlines()))
+    folders = {str(above) for name in drawn for above in PurePosixPath(name).parents}
+    for name in drawn:
+        if name.strip() and name not in folders and name not in listing.get("files", {}) and "|" not in name:
             marks = next(
                 (marks for pattern, marks in listing.get("masks", {}).items() if fnmatch.fnmatchcase(name, pattern)),
                 None,
             )
-            _draw(_place(root, name), marks, _cells(listing))
+            if any(fnmatch.fnmatchcase(name, pattern) for pattern in listing.get("slides", [])):
+                _slide(_place(root, name))
+            else:
+                _draw(_place(root, name), marks, _cells(listing), _header(listing, name))
 
 
 def _array(value, noise, side):
@@ -83,13 +90,19 @@ def _place(root, name):
     return path
 
 
-def _draw(path, marks, cells):
+def _header(listing, name):
+    """Return the DICOM attributes that the first pattern of `headers` gives a file."""
+    headers = listing.get("headers", {})
+    return next((facts for pattern, facts in headers.items() if fnmatch.fnmatchcase(name, pattern)), {})
+
+
+def _draw(path, marks, cells, facts):
     side, name = cells * SIDE, path.name.lower()
     noise = np.random.default_rng(zlib.crc32(path.as_posix().split("/", 3)[-1].encode()))
     if name.endswith(VOLUMES):
         _volume(path, noise.integers(-1000, 400, (side, side, 3), dtype=np.int16) if marks is None else marks, side)
     elif name.endswith((".dcm", ".dicom")):
-        _dicom(path, noise.integers(0, 1400, (side, side), dtype=np.uint16))
+        _dicom(path, noise.integers(0, 1400, (side, side), dtype=np.uint16), facts)
     elif name.endswith((".mp4", ".avi", ".mpg")):
         writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 5.0, (64, 64))
         for _ in range(10):
@@ -144,7 +157,25 @@ def _volume(path, marks, side):
         SimpleITK.WriteImage(SimpleITK.GetImageFromArray(array.transpose(2, 1, 0)), str(path))
 
 
-def _dicom(path, pixels):
+def _slide(path):
+    pytest.importorskip("openslide", reason="pip install 'gmai-data[pathology]'")
+    tifffile = pytest.importorskip("tifffile")
+    pixels = np.full((2048, 2048, 3), 245, np.uint8)
+    # No two parts of a tissue look alike, which would be left out as duplicates.
+    cells = np.random.default_rng(zlib.crc32(path.name.encode())).integers(-40, 40, (63, 63, 1))
+    pixels[32:, 32:] = np.array([190, 110, 180]) + cells.repeat(32, 0).repeat(32, 1)
+    tifffile.imwrite(
+        path,
+        pixels,
+        tile=(512, 512),
+        compression="zlib",
+        photometric="rgb",
+        resolution=(4e4, 4e4),
+        resolutionunit="CENTIMETER",
+    )
+
+
+def _dicom(path, pixels, facts):
     from pydicom.dataset import FileDataset, FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
@@ -158,6 +189,8 @@ def _dicom(path, pixels):
     header.SamplesPerPixel, header.PhotometricInterpretation = 1, "MONOCHROME2"
     header.BitsAllocated, header.BitsStored, header.HighBit, header.PixelRepresentation = 16, 16, 15, 0
     header.PixelData = pixels.tobytes()
+    for name, value in facts.items():
+        setattr(header, name, value)
     header.save_as(path, enforce_file_format=True)
 
 

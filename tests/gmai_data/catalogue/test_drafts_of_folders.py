@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from gmai_data.sources.catalogue import Source
-from gmai_data.sources.drafts import draft
+from gmai_data.sources.cards.catalogue import Source
+from gmai_data.sources.cards.drafts import draft
+from gmai_data.sources.cards.recipe import Recipe
 from gmai_data.sources.listing import list_sources
-from gmai_data.sources.recipe import Recipe
 
 FOLDERS = yaml.safe_load(Path(__file__).with_name("drafted_folders.yaml").read_text(encoding="utf-8"))
 KNOWN = {"modality": "CT", "department": "Oncology", "clinical_task": "Bone", "license": "MIT"}
@@ -30,7 +30,7 @@ def drawn(draw):
     def make(folder):
         names = [name for name in folder["names"] if not name.endswith(".npz")]
         volumes = (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd")
-        masks = {
+        masks = folder.get("masks", {}) | {
             name.replace("[", "[[]"): [1, 2] if name.lower().endswith(volumes) else "binary"
             for name in names
             if MASK.search(name)

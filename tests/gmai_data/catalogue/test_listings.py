@@ -11,18 +11,32 @@ from pathlib import Path
 
 import pytest
 from gmai_data.ledger import Ledger, SetAside, SourceError
-from gmai_data.sources.catalogue import Source, bundled_names, find_recipe
+from gmai_data.sources.cards.catalogue import Source, bundled_names, find_recipe
+from gmai_data.sources.cards.summaries import PHANTOM_PREFIX
 from gmai_data.sources.listing import list_sources
 from gmai_data.sources.reading import read_pictures
 from gmai_data.sources.splits import split_of
-from gmai_data.sources.summaries import PHANTOM_PREFIX
 from gmai_formats.safe_yaml import load_yaml
 
 LISTINGS = sorted((Path(__file__).parent / "listings").glob("*.yaml"))
 PICTURES = 60
 """So many pictures of an item are read at most."""
 FACTS = {"labels", "group", "split", "boxes", "uncertain"}
-FIELDS = {"card", "source", "note", "count", "names", "files", "arrays", "masks", "each", "items", "counts"} | {
+FIELDS = {
+    "card",
+    "source",
+    "note",
+    "count",
+    "names",
+    "files",
+    "arrays",
+    "masks",
+    "headers",
+    "slides",
+    "each",
+    "items",
+} | {
+    "counts",
     "left_out",
     "refused",
 }
@@ -114,7 +128,7 @@ def test_every_card_names_its_group_or_says_why_there_is_none(name):
     patterns = str([layout.get(key) for key in ("images", "image", "files")])
     tells = [
         *(recipe.split.group_pattern, recipe.split.group_table, recipe.split.no_group),
-        *(layout.get("group_column"), layout.get("group_field")),
+        *(layout.get("group_column"), layout.get("group_field"), layout.get("group_of_header")),
         "{patient" in patterns,
         recipe.layout.kind in ("dicom", "dicom_series", "qa_text"),
     ]
@@ -127,3 +141,23 @@ def test_every_label_has_a_chinese_name_of_its_own_words(name):
     for label in (*recipe.labels.values(), recipe.anatomy):
         assert label.zh, label.en
         assert not re.search("[左右]侧(?!脑室)", label.zh), f"{label.zh}: 左肾, not 左侧肾"
+        assert not re.search("第[一二三四五六七八九十]+[颈胸腰骶肋]", label.zh), f"{label.zh}: 第1颈椎, not 第一颈椎"
+        assert not re.search("巴雷特|瓦特|凯利|卡洛", label.zh), f"{label.zh}: Barrett食管, as Vater壶腹"
+
+
+MORE_THAN_ONE = {
+    "brain": {"脑", "脑部"},  # the organ, and the part of the body
+    "edema": {"水肿", "肺水肿"},  # about a tumor of the brain, and in a chest radiograph
+    "kidneys": {"双肾", "肾脏"},
+    "metal": {"金属", "金属影"},
+}
+"""English names that mean two things, which the card's anatomy tells apart."""
+
+
+def test_one_english_name_has_one_chinese_name():
+    chinese = defaultdict(set)
+    for name in bundled_names():
+        recipe = find_recipe(name)
+        for label in (*recipe.labels.values(), recipe.anatomy, recipe.label_noun):
+            chinese[label.en.lower()].add(label.zh)
+    assert {en: zh for en, zh in chinese.items() if len(zh - {None}) > 1} == MORE_THAN_ONE

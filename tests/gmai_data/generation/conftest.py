@@ -7,6 +7,9 @@ from gmai_data.generation.prompts import load_prompts
 from gmai_data.generation.tasks import TaskMaker, WritingSettings
 from gmai_data.vocabulary import Split
 
+ONE_FORM = {"report_share": 0.0, "reasoning_share": 0.0}
+"""Every free instruction is asked for by the same prompt."""
+
 
 @pytest.fixture
 def recipe(toy):
@@ -33,7 +36,11 @@ def annotation(recipe):
 def maker(recipe):
     def make(text_share=0.0, **settings):
         return TaskMaker(
-            recipe, WritingSettings(**{"writer": "openai", "model": "m", **settings}), load_prompts(), text_share, 0
+            recipe,
+            WritingSettings(**{"writer": "openai", "model": "m", **ONE_FORM, **settings}),
+            load_prompts(),
+            text_share,
+            0,
         )
 
     return make

@@ -16,6 +16,9 @@ from gmai_data.tables import ANNOTATIONS, TableFiles
 from gmai_data.vocabulary import Kind, Split
 from gmai_formats.fingerprints.listed import ListedQuestion, write_list
 
+ONE_FORM = {"report_share": 0.0, "reasoning_share": 0.0}
+"""Every free instruction is asked for by the same prompt."""
+
 TEXTS = (
     "On this Dermoscopy picture of the skin one sees alpha with a smooth and dark texture.",
     "Here alpha lies amid pale surroundings, its border irregular and the pigment uneven.",
@@ -49,7 +52,7 @@ def shard(recipe, annotation, tmp_path):
         records.append(annotation(99, split=Split.HELD_OUT))
         with TableFiles(tmp_path / "shard", "annotations", ANNOTATIONS, single=True) as table:
             table.add_rows([record.row() for record in records])
-        writing = WritingSettings(**{"writer": "openai", "model": "m", **settings})
+        writing = WritingSettings(**{"writer": "openai", "model": "m", **ONE_FORM, **settings})
         folder, journals = tmp_path / "shard", tmp_path / "journal"
         return WriteJob(recipe, 0, 1, folder, journals, "ab", writing, load_prompts(), text_share, 0, leakage)
 
@@ -153,7 +156,7 @@ def test_of_texts_that_say_the_same_the_first_one_stays(shard):
 
 
 def test_opinions_are_counted_and_those_against_a_text_are_listed(shard):
-    job = shard(judge="j", judge_share=1.0)
+    job = shard(judge="j", judge_share=1.0, judge_filters=False)
     texts = iter(TEXTS)
     verdicts = {"image_caption": True, "free_instruction": False}
 
@@ -167,7 +170,7 @@ def test_opinions_are_counted_and_those_against_a_text_are_listed(shard):
     assert assemble(job)
     marker, rows = written(job)
     assert marker["opinions"] == {"consistent": 1, "inconsistent": 1, "no opinion": 1}
-    assert len(rows) == 3, "an opinion changes nothing"
+    assert len(rows) == 3, "an opinion that only counts changes nothing"
     (line,) = map(json.loads, (job.folder / "judged.jsonl").read_text().splitlines())
     assert line["opinion"] == "inconsistent"
     assert line["reason"] == "of free_instruction"
@@ -199,3 +202,40 @@ def test_a_text_that_asks_a_question_of_a_benchmark_is_dropped(shard, tmp_path):
     assert [(line["check"], line["detail"].lower()) for line in dropped] == [
         ("question of a benchmark", 'it asks "what of it, a?"')
     ]
+
+
+def test_what_the_judge_calls_inconsistent_is_dropped_by_its_fault(shard):
+    """The rule: inconsistent drops the sample and its translation is never asked for; no opinion keeps it."""
+    job = shard(judge="j", translate={"image_caption": 1.0, "free_instruction": 1.0})
+    texts = iter(TEXTS)
+    asked = []
+
+    def reply(task, _):
+        asked.append(task.id)
+        if task.locked is not None:
+            return json.dumps({"turns": [{"question": "这是什么？", "answer": "皮肤镜下皮肤的阿尔法，边缘清楚。"}]})
+        if not task.judged:
+            return long_enough(task, next(texts))
+        faults = {"image_caption": None, "free_instruction": "Finding"}
+        kind = str(task.facts.kind)
+        if kind not in faults:
+            return None
+        fault = faults[kind]
+        return json.dumps({"consistent": not fault, "fault": fault or "none", "reason": f"of {kind}"})
+
+    answer(job, reply).close()
+    assert assemble(job)
+    marker, rows = written(job)
+    samples = marker["account"]["samples"]
+    assert samples["dropped"] == {"judged inconsistent: finding": 1}
+    assert samples["read"] == samples["kept"] + 1 == 4
+    assert [(row["kind"], row["language"]) for row in rows] == [
+        ("image_caption", "en"), ("image_caption", "zh"), ("dialogue", "en"),
+    ]  # fmt: skip
+    assert not any(name.endswith("#free_instruction#0#zh") for name in asked)
+    assert marker["opinions"] == {"consistent": 2, "inconsistent": 1, "no opinion": 1}
+    (dropped,) = marker["account"]["dropped"]
+    assert (dropped["check"], dropped["detail"]) == ("judged inconsistent: finding", "of free_instruction")
+    assert dropped["text"]
+    (line,) = map(json.loads, (job.folder / "judged.jsonl").read_text().splitlines())
+    assert (line["opinion"], line["fault"]) == ("inconsistent", "finding")

@@ -7,10 +7,11 @@ import pytest
 from gmai_data.generation.asking import FILTERED
 from gmai_data.generation.batches import BatchAsker
 from gmai_data.generation.journal import Journal
-from gmai_data.generation.pending import Limits, Pending
+from gmai_data.generation.pending import Pending
 from gmai_formats.chat.addresses import Address
 from gmai_formats.chat.client import Client
 from gmai_formats.chat.dialect import Dialect
+from gmai_formats.chat.limits import Limits
 from gmai_formats.chat.pool import Endpoint
 from gmai_formats.chat.prices import Budget, OutOfBudgetError, load_table
 from gmai_formats.errors import UserError

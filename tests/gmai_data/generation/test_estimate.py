@@ -11,10 +11,13 @@ from gmai_data.generation.prompts import load_prompts
 from gmai_data.generation.tasks import WritingSettings
 from gmai_data.generation.writers import WriterOptions
 from gmai_data.preview import preview_writing
-from gmai_data.sources.catalogue import Source
+from gmai_data.sources.cards.catalogue import Source
 from gmai_formats.chat.prices import Patches, Tiles, text_tokens
 from PIL import Image
 from typer.testing import CliRunner
+
+ONE_FORM = {"report_share": 0.0, "reasoning_share": 0.0}
+"""Every free instruction is asked for by the same prompt."""
 
 TILES = Tiles(by="tiles", base=85, tile=170)
 PATCHES = Patches(by="patches", patch_px=32, most=1536, multiplier=1.62)
@@ -54,7 +57,7 @@ def six_images(tmp_path):
 def test_what_is_estimated_is_what_is_sent(six_images, toy, tmp_path, openai_server, monkeypatch, model, image, usd):
     monkeypatch.setenv("OPENAI_API_KEY", openai_server.KEY)
     bodies = []
-    settings = BuildSettings(limit=3, text_share=1.0, writing=WritingSettings(writer="openai", model=model))
+    settings = BuildSettings(limit=3, text_share=1.0, writing=WritingSettings(writer="openai", model=model, **ONE_FORM))
     with openai_server.Server(lambda body, _: bodies.append(body)) as server:
         options = RunOptions(writer=WriterOptions((server.url,)))
         source = Source(toy(), six_images)
@@ -85,7 +88,7 @@ def test_only_what_is_not_held_out_is_estimated(toy, tmp_path, openai_server, mo
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.random.default_rng(number).integers(0, 255, (64, 64), np.uint8)).save(path)
     source = Source(toy(split={"fractions": {"train": 0.2, "held_out": 0.8}}), tmp_path / "data")
-    settings = BuildSettings(text_share=0, writing=WritingSettings(writer="openai", model="gpt-4o"))
+    settings = BuildSettings(text_share=0, writing=WritingSettings(writer="openai", model="gpt-4o", **ONE_FORM))
     with openai_server.Server() as server:
         options = RunOptions(writer=WriterOptions((server.url,)))
         lines = dict(preview_writing([source], tmp_path / "out", settings, options))
@@ -102,7 +105,9 @@ def test_shares_are_multiplied_and_not_drawn_among_the_few(six_images, toy, tmp_
     text = {"name": "talk", "task": "text", "labels": {}, "layout": {"kind": "qa_text"}, "modality": None}
     sources = [Source(toy(labels=names), six_images), Source(toy(**text), six_images)]
     translate = {"text_only": 0.5}
-    settings = BuildSettings(text_share=0.1, writing=WritingSettings(writer="openai", model="m", translate=translate))
+    settings = BuildSettings(
+        text_share=0.1, writing=WritingSettings(writer="openai", model="m", **ONE_FORM, translate=translate)
+    )
     lines = dict(preview_writing(sources, tmp_path / "out", settings, RunOptions()))
     found = {name: line.requests for name, line in lines.items()}
     assert found["text_record"] == pytest.approx(6 * 0.1)

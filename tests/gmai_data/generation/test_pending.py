@@ -4,7 +4,7 @@ import json
 
 import pytest
 from gmai_data.generation.journal import Outcome, Reply
-from gmai_data.generation.pending import Asked, Limits, Pending, settle
+from gmai_data.generation.pending import Asked, Pending, fault_of, settle
 from gmai_data.generation.requests import Request
 from gmai_data.generation.tasks import FAILED
 from gmai_data.vocabulary import Kind
@@ -20,10 +20,6 @@ def pending(maker, annotation, journal):
         return Pending(next(iter(made.tasks(annotation(), "digest"))), journal, made)
 
     return make
-
-
-def test_limits_are_those_of_the_batch_api():
-    assert (Limits().requests, Limits().size_bytes, Limits().poll_s) == (50_000, 200_000_000, 60.0)
 
 
 def test_a_run_begins_with_nothing():
@@ -65,7 +61,42 @@ def test_an_accepted_text_is_followed_by_its_translation_and_opinion(pending):
     first = pending(translate={Kind.IMAGE_CAPTION: 1.0}, judge="j", judge_share=1.0)
     first.journal.add_reply(first.task.key, Reply(GOOD))
     states = [(each.task.id.removeprefix(first.task.id), type(state)) for each, state in settle(first)]
-    assert states == [("", Outcome), ("#zh", Request), ("#opinion", Request)]
+    assert states == [("", Outcome), ("#opinion", Request)], "nothing is translated before the judge has said its word"
+    counted = pending(translate={Kind.IMAGE_CAPTION: 1.0}, judge="j", judge_filters=False)
+    counted.journal.add_reply(counted.task.key, Reply(GOOD))
+    states = [(each.task.id.removeprefix(first.task.id), type(state)) for each, state in settle(counted)]
+    assert states == [("", Outcome), ("#opinion", Request), ("#zh", Request)]
+
+
+@pytest.mark.parametrize(
+    ("said", "follows", "fault"),
+    [
+        ({"consistent": True, "fault": "none", "reason": "fits"}, ["", "#opinion", "#zh"], None),
+        ({"consistent": False, "fault": "place", "reason": "left"}, ["", "#opinion"], ("place", "left")),
+        ({"consistent": False, "fault": "Weird", "reason": "x"}, ["", "#opinion"], ("other", "x")),
+        ({"consistent": False, "reason": "x"}, ["", "#opinion"], ("other", "x")),
+    ],
+)
+def test_what_the_judge_says_decides_on_the_translation(pending, said, follows, fault):
+    first = pending(translate={Kind.IMAGE_CAPTION: 1.0}, judge="j")
+    first.journal.add_reply(first.task.key, Reply(GOOD))
+    *_, (_, request) = settle(first)
+    first.journal.add_reply(request.key, Reply(json.dumps(said)))
+    states = list(settle(first))
+    assert [
+        each.task.id.removeprefix(first.task.id) for each, _ in states if not each.task.id.endswith("#zh#opinion")
+    ] == follows
+    assert fault_of(*states[1]) == fault
+
+
+def test_without_a_usable_opinion_the_text_is_kept_and_translated(pending):
+    first = pending(translate={Kind.IMAGE_CAPTION: 1.0}, judge="j")
+    first.journal.add_reply(first.task.key, Reply(GOOD))
+    *_, (about, request) = settle(first)
+    first.journal.add_failure(request.key, "HTTP 500", passing=True)
+    states = list(settle(first))
+    assert [each.task.id.removeprefix(first.task.id) for each, _ in states] == ["", "#opinion", "#zh"]
+    assert fault_of(about, states[1][1]) is None
 
 
 def test_nothing_follows_from_a_text_that_is_dropped(pending):

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pyarrow.parquet as pq
 import pytest
 from gmai_data.annotation import Annotation, Box
+from gmai_data.generation.naming import named
 from gmai_data.generation.perception import (
     LETTER_SHARE,
     MAX_COUNT,
@@ -42,8 +43,10 @@ def test_negatives_are_true_negatives(perception):
     answers = {"Yes": 0, "No": 0}
     for record, question, answer in asked:
         answers[answer] += 1
-        named = [label for label in (*record["labels"], *record["absent"]) if re.search(rf"\b{label}\b", question)]
-        label = max(named, key=len)
+        found = [
+            label for label in (*record["labels"], *record["absent"]) if re.search(rf"\b{named(label).any}\b", question)
+        ]
+        label = max(found, key=len)
         assert (label in record["labels"]) == (answer == "Yes")
         assert (label in record["absent"]) == (answer == "No")
     assert min(answers.values()) > 3
@@ -69,8 +72,8 @@ def test_modalities_and_counts_are_those_of_the_record(perception):
             assert answer == record["modality"]
         if what == "counting":
             counts = {label: sum(box["label"] == label for box in record["boxes"]) for label in record["labels"]}
-            named = max((label for label in counts if label in question), key=len)
-            assert int(answer) == counts[named]
+            label = max((label for label in counts if named(label).any in question), key=len)
+            assert int(answer) == counts[label]
             counted += 1
     assert counted > 4
 
@@ -281,3 +284,56 @@ def test_halves_of_the_image(toy, xyxy, side, height):
     assert [made[name][0][1] if name in made else None for name in ("side", "height")] == [side, height]
     several = asked(_annotation(recipe, *regions(2)), recipe)
     assert "side" not in several
+
+
+@pytest.mark.parametrize(("axis", "answer"), [("axial", "beta"), ("coronal", "beta"), ("sagittal", None)])
+def test_the_patients_left_is_on_the_right_of_slices_seen_from_the_feet(toy, axis, answer):
+    recipe = toy(task="2d_detection")
+    record = _annotation(recipe, Box("alpha", (5, 5, 45, 45)), Box("beta", (70, 70, 80, 80)))
+    made = asked(replace(record, provenance={"axis": axis}), recipe)
+    assert ([turn[1] for turn in made["patient_left"]] if answer else made.get("patient_left")) == (answer and [answer])
+    assert "patient_left" not in asked(record, recipe)
+
+
+def test_one_of_two_regions_shows_the_label_and_the_other_has_none_of_it(toy):
+    recipe = toy(task="2d_detection")
+    record = _annotation(recipe, Box("alpha", (0, 0, 20, 20)), Box("beta", (60, 60, 90, 90)))
+    answers = Counter()
+    for number in range(60):
+        ((question, answer, boxes),) = asked(replace(record, id=str(number)), recipe)["which_region"]
+        first, second = boxes
+        label = "alpha" if "alpha" in question else "beta"
+        assert answer == ("Region A" if first.label == label else "Region B")
+        assert question.index(f"[[{first.xyxy[0] * 10}, ") < question.index(f"[[{second.xyxy[0] * 10}, ")
+        answers[answer] += 1
+    assert min(answers.values()) > 15
+    near = _annotation(recipe, Box("alpha", (0, 0, 20, 20)), Box("beta", (10, 10, 30, 30)))
+    assert "which_region" not in asked(near, recipe)
+    half = _annotation(recipe, *record.boxes, incomplete=("alpha", "beta"))
+    assert "which_region" not in asked(half, recipe)
+
+
+@pytest.mark.parametrize(
+    ("pixel_mm", "shape", "said"),
+    [
+        (1.0, (40, 20), {"40 mm", "20 mm"}),
+        (3.0, (41, 22), {"125 mm", "65 mm"}),
+        (0.5, (40, 21), {"20 mm", "10 mm"}),
+        (1.0, (3, 3), set()),
+    ],
+)
+def test_sizes_in_millimetres_are_rounded_to_a_hundredth_of_the_image_and_more(toy, pixel_mm, shape, said):
+    recipe = toy(task="2d_detection", modality="CT")
+    record = _annotation(recipe, Box("alpha", (10, 10, 10 + shape[0], 10 + shape[1])))
+    known = replace(record, provenance={"spacing_mm": [pixel_mm, 1.0]})
+    found = set()
+    for number in range(20):
+        made = asked(replace(known, id=str(number)), recipe)
+        for family in ("width_mm", "height_mm"):
+            for question, answer, _ in made.get(family, ()):
+                assert f"{100 * pixel_mm:.0f} mm" in question
+                found.add(answer)
+    assert found == said
+    assert not {"width_mm", "height_mm"} & asked(record, recipe).keys(), "the spacing is not known"
+    other = replace(known, modality=Modality.X_RAY)
+    assert not {"width_mm", "height_mm"} & asked(other, recipe).keys(), "a projection is magnified"

@@ -19,6 +19,9 @@ from gmai_formats.chat.pool import Endpoint
 from gmai_formats.chat.prices import budget_for, load_table
 from gmai_formats.errors import UserError
 
+ONE_FORM = {"report_share": 0.0, "reasoning_share": 0.0}
+"""Every free instruction is asked for by the same prompt."""
+
 KINDS = {"image_caption", "free_instruction", "dialogue"}
 
 
@@ -35,7 +38,9 @@ def job(recipe, annotation, tmp_path):
         if not folder.exists():
             with TableFiles(folder, "annotations", ANNOTATIONS, single=True) as table:
                 table.add_rows([record.row() for record in records])
-        writing = WritingSettings(**{"writer": "openai", "model": "gpt-4o", "reasoning_tokens": 2000, **settings})
+        writing = WritingSettings(
+            **{"writer": "openai", "model": "gpt-4o", **ONE_FORM, "reasoning_tokens": 2000, **settings}
+        )
         prompts = load_prompts()
         return WriteJob(recipe, 0, 1, folder, tmp_path / "journal", "ab", writing, prompts, 0.0, 0), writing
 

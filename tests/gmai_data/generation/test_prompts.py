@@ -69,8 +69,16 @@ def test_a_folder_without_prompts_is_refused(tmp_path):
     ("name", "change", "message"),
     [
         ("dialogue", {"task": "Write { now"}, r"task: .* Write a brace that is meant as \{\{ or \}\}"),
-        ("dialogue", {"task": "Write {references} {style}"}, "It takes style, and must hold none of them"),
-        ("region_caption", {"task": "Write."}, "has the fields none. It takes references, style, and must hold ref"),
+        (
+            "dialogue",
+            {"task": "Write {references} {style}"},
+            "It takes level, scenario, style, and must hold none of them",
+        ),
+        (
+            "region_caption",
+            {"task": "Write."},
+            "has the fields none. It takes level, references, scenario, style, and must hold ref",
+        ),
         ("translation", {"task": "{conversation}"}, "must hold conversation, glossary"),
         ("judge", {"task": "{style}"}, "must hold conversation"),
         ("text_dialogue", {"task": "{style}"}, "must hold conversation"),
@@ -94,3 +102,22 @@ def test_a_prompt_that_is_no_yaml_is_named(tmp_path):
     (tmp_path / "judge.yaml").write_text("task: [")
     with pytest.raises(UserError, match=r"(?s)judge\.yaml: not readable as YAML: .*Fix the file"):
         load_prompts(tmp_path)
+
+
+def test_a_prompt_names_scenarios_that_there_are(tmp_path):
+    specific = load_prompts()["dialogue"].specific.model_dump() | {"scenarios": ["surgon"]}
+    (tmp_path / "dialogue.yaml").write_text(json.dumps(specific))
+    with pytest.raises(
+        UserError, match=r'scenarios: surgon is none of those in general\.yaml\. Did you mean "surgeon"\?'
+    ):
+        load_prompts(tmp_path)
+
+
+def test_scenarios_and_examples_are_told_in_words():
+    prompts = load_prompts()
+    assert set(prompts["report"].scenarios) < set(prompts["report"].general.scenarios)
+    assert prompts["translation"].scenarios == ()
+    assert "Who asks: a teacher." in prompts["dialogue"].scenario("teacher")
+    shown = prompts["dialogue"].example().split("image: ", 1)[1]
+    assert json.loads(shown)["turns"][1]["answer"].startswith("It is the spleen")
+    assert prompts["translation"].example() == ""

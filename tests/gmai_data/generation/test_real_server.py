@@ -9,7 +9,7 @@ import pytest
 from gmai_data.build import BuildSettings, RunOptions, build
 from gmai_data.generation.tasks import WritingSettings
 from gmai_data.generation.writers import WriterOptions
-from gmai_data.sources.catalogue import resolve
+from gmai_data.sources.cards.catalogue import resolve
 
 GMAI = [sys.executable, "-c", "from gmai_cli.main import main; main()"]
 

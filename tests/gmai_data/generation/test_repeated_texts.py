@@ -11,8 +11,11 @@ from gmai_data.generation.tasks import WritingSettings
 from gmai_data.generation.writers import WriterOptions
 from gmai_data.seeded import hash_fraction
 from gmai_data.shards import SHARDS
-from gmai_data.sources.catalogue import Source
+from gmai_data.sources.cards.catalogue import Source
 from PIL import Image
+
+ONE_FORM = {"report_share": 0.0, "reasoning_share": 0.0}
+"""Every free instruction is asked for by the same prompt."""
 
 PICTURES = 12
 
@@ -33,7 +36,7 @@ def test_a_text_stays_once_in_a_shard_whoever_builds_it(toy, tmp_path, repeating
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.random.default_rng(number).integers(0, 255, (64, 64), np.uint8)).save(path)
     source = Source(toy(), tmp_path / "data")
-    settings = BuildSettings(text_share=0, writing=WritingSettings(writer="openai", model="m"))
+    settings = BuildSettings(text_share=0, writing=WritingSettings(writer="openai", model="m", **ONE_FORM))
     kept = {}
     for name, shares in (("one", [None]), ("array", [(1, 2), (0, 2), (1, 2), (0, 2), None])):
         for share in shares:

@@ -100,3 +100,46 @@ def test_a_long_hostile_reply_takes_no_time():
     for reply in ('{"a' * 20_000, "[{" * 20_000, "<think>" * 20_000, '"' * 50_000, "{" * 50_000):
         with pytest.raises(UnusableReplyError):
             parse_turns(reply)
+
+
+_RECORD = {"turns": [{"question": "What?", "answer": "The liver."}]}
+_TEXT = json.dumps(_RECORD)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        json.dumps([{"id": "1", "type": "function", "function": {"name": "other", "arguments": _TEXT}}]),
+        json.dumps(_TEXT),
+        json.dumps(json.dumps(_TEXT)),
+        json.dumps({"turns": json.dumps(_RECORD["turns"])}),
+        json.dumps({"turns": [json.dumps(_RECORD["turns"][0])]}),
+        "｛＂turns＂：［｛＂question＂：＂What?＂，＂answer＂：＂The liver.＂｝］｝",
+        '答案：｛"turns"：[{"question"："What?"，"answer"："The liver."}]｝😀',
+        "{“turns”：[{“question”：“What?”，“answer”：“The liver.”}]}",
+        '{\u00a0"turns":\u3000[{"question":"What?","answer":"The liver."}]}',
+    ],
+)
+def test_what_is_put_around_a_record_and_full_width_signs_are_taken_off(reply):
+    assert parse_turns(reply) == (("What?", "The liver."),)
+
+
+@pytest.mark.parametrize(
+    ("reply", "message"),
+    [
+        (r'{"turns":[{"question":"a","answer":"b","\u0061nswer":"c"}]}', "stands twice"),
+        (json.dumps([{"name": "a", "arguments": _TEXT}, {"name": "b", "arguments": _TEXT}]), "Field required"),
+        (json.dumps({"arguments": '{"turns":[{"question":"a","answer":"b","answer":"c"}]}'}), "stands twice"),
+        ('{"a":' * 5000 + "1" + "}" * 5000, "too deep"),
+        (r'{"turns":[{"question":"a\u0000","answer":"b"}]}', "control character"),
+        (r'{"turns":[{"question":"a\u009b","answer":"b"}]}', "control character"),
+    ],
+)
+def test_a_record_that_hides_another_or_cannot_be_read_is_refused(reply, message):
+    with pytest.raises(UnusableReplyError, match=message):
+        parse_turns(reply)
+
+
+def test_full_width_signs_stay_in_the_text():
+    reply = '{"turns"：[{"question"："这是什么？"，"answer"："圖像顯示肝臟：輪廓光滑，😀。"}]}'
+    assert parse_turns(reply) == (("这是什么？", "圖像顯示肝臟：輪廓光滑，😀。"),)

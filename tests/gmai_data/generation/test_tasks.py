@@ -3,9 +3,11 @@
 import json
 
 import pytest
+from gmai_data.annotation import Box
 from gmai_data.generation.journal import Reply
+from gmai_data.generation.prompts import load_prompts
 from gmai_data.generation.requests import Request
-from gmai_data.generation.tasks import WritingSettings, advance
+from gmai_data.generation.tasks import TaskMaker, WritingSettings, advance
 from gmai_data.vocabulary import Kind, Split
 from gmai_formats.chat.dialect import Dialect
 
@@ -111,3 +113,118 @@ def test_records_that_say_the_same_are_asked_for_different_texts(maker, annotati
     assert one[Kind.TEXT_ONLY].key != other[Kind.TEXT_ONLY].key
     assert one[Kind.TEXT_ONLY].key == by_kind(made, annotation(1))[Kind.TEXT_ONLY].key, "the same in every run"
     assert one[Kind.DIALOGUE].parameters.seed == 0
+
+
+def test_a_prompt_tells_plane_window_slice_and_sizes(maker, annotation):
+    shown = {"axis": "axial", "window": "soft_tissue 40/400", "slice": 17, "spacing_mm": [0.5, 2.0]}
+    task = by_kind(maker(), annotation(provenance=shown))[Kind.REGION_CAPTION]
+    for line in (
+        "Plane: axial", "Display: the patient's right is on the left of the image", "Window: soft tissue\n",
+        "Slice: 17",
+        "Size of alpha: 20 mm wide, 20 mm high",
+    ):  # fmt: skip
+        assert line in task.text
+    assert [(each.label, each.width, each.height) for each in task.facts.measures] == [("alpha", 20, 20)]
+    plain = by_kind(maker(), annotation())[Kind.REGION_CAPTION]
+    assert not plain.facts.measures
+    for word in ("Plane:", "Display:", "Window:", "Slice:", "Size of"):
+        assert word not in plain.text
+    sagittal = by_kind(maker(), annotation(provenance={**shown, "axis": "sagittal"}))[Kind.REGION_CAPTION]
+    assert "Display:" not in sagittal.text
+    tiny = by_kind(maker(), annotation(provenance={**shown, "spacing_mm": [0.01, 1.0]}))[Kind.REGION_CAPTION]
+    assert not tiny.facts.measures
+
+
+def test_a_region_is_told_what_is_known_of_it_and_what_lies_beside_it(toy, annotation):
+    labels = {"a": {"en": "left kidney", "zh": "左肾"}, "b": {"en": "spleen", "zh": "脾脏"},
+              "c": {"en": "liver", "zh": "肝脏"}}  # fmt: skip
+    card = toy(modality="CT", anatomy={"en": "abdomen", "zh": "腹部"}, labels=labels)
+    made = TaskMaker(card, WritingSettings(writer="openai", model="m"), load_prompts(), 1.0, 0)
+    boxes = (Box("left kidney", (1, 1, 50, 50)), Box("spleen", (52, 1, 80, 50)), Box("liver", (90, 90, 99, 99)))
+    record = annotation(modality=card.modality, labels=("left kidney", "spleen", "liver"), absent=(), boxes=boxes)
+    task = by_kind(made, record)[Kind.REGION_CAPTION]
+    assert "comprehensive functional analysis" in task.text
+    assert "Known of left kidney, function: filters the blood; removes waste; makes urine" in task.text
+    assert "Beside left kidney lie: spleen" in task.text
+    told = [(each.label, each.about) for each in task.facts.knowledge]
+    assert set(told) >= {("left kidney", "function"), ("left kidney", "appearance")}
+    of_text = by_kind(made, record)[Kind.TEXT_ONLY]
+    assert "Known of spleen, function" in of_text.text
+    assert "Beside" not in of_text.text
+    assert "Known of" not in by_kind(made, record)[Kind.IMAGE_CAPTION].text
+    turns = (("What is it?", "This is the left kidney. It filters the blood and makes urine."),)
+    translated = replace(made, task, turns)
+    assert [each.text for each in translated.facts.knowledge] == ["过滤血液；清除代谢废物；生成尿液"]
+
+
+def replace(made, task, turns):
+    """Return the translation of a task's text, whatever share is drawn."""
+    made._settings = made._settings.model_copy(update={"translate": {task.facts.kind: 1.0}})
+    return made.translation(task.facts, task.id, turns)
+
+
+def test_each_text_has_a_scenario_a_level_and_an_example(maker, annotation):
+    made = maker()
+    prompts = load_prompts()
+    assert len(prompts["dialogue"].general.scenarios) == 10
+    drawn = [by_kind(made, annotation(number))[Kind.DIALOGUE] for number in range(60)]
+    assert {task.told["scenario"] for task in drawn} == set(prompts["dialogue"].general.scenarios)
+    assert {task.told["level"] for task in drawn} == {"basic", "intermediate", "advanced"}
+    for task in drawn[:5]:
+        assert prompts["dialogue"].scenario(task.told["scenario"]) in task.text
+        assert "An example of the form, about another image: {" in task.text
+    again = [by_kind(maker(), annotation(number))[Kind.DIALOGUE] for number in range(60)]
+    assert [task.key for task in again] == [task.key for task in drawn], "the same in every run"
+
+
+def test_free_instructions_are_reports_and_reasonings_by_their_shares(maker, annotation):
+    def forms(**shares):
+        made = maker(**shares)
+        return [by_kind(made, annotation(number))[Kind.FREE_INSTRUCTION] for number in range(60)]
+
+    assert {task.prompt.name for task in forms(report_share=0, reasoning_share=0)} == {"free_instruction"}
+    assert {task.facts.form for task in forms(report_share=1, reasoning_share=0)} == {"report"}
+    assert {task.prompt.name for task in forms(report_share=0.3, reasoning_share=0.3)} == {
+        "free_instruction", "report", "reasoning",
+    }  # fmt: skip
+    for task in forms(report_share=0, reasoning_share=1):
+        assert task.facts.form == task.told["form"] == "reasoning"
+        assert task.told["answer"] == "alpha"
+        assert f"The last line is exactly: Answer: {task.facts.answer}" in task.text
+        assert task.facts.question in task.text
+    with pytest.raises(ValueError, match="are more than all"):
+        WritingSettings(writer="openai", model="m", report_share=0.6, reasoning_share=0.5)
+
+
+def test_a_report_and_a_reasoning_keep_their_parts_in_chinese(maker, annotation):
+    for form, english, chinese in (
+        ("report", "Findings: alpha is smooth and dark. Impression: alpha.", "所见：阿尔法光滑而暗。印象：阿尔法。"),
+        ("reasoning", "It is smooth.\nIt is dark and round.\nAnswer: alpha",
+         "它光滑。\n它呈圆形，颜色较暗，边缘清楚。\n答案：阿尔法"),
+    ):  # fmt: skip
+        shares = {"report_share": float(form == "report"), "reasoning_share": float(form == "reasoning")}
+        made = maker(**shares, translate={"free_instruction": 1.0})
+        task = by_kind(made, annotation())[Kind.FREE_INSTRUCTION]
+        translation = next(iter(made.follow_ups(task, (("What is it?", english),))))
+        assert translation.told == {"form": form, **({"answer": "阿尔法"} if form == "reasoning" else {})}
+        assert ("Findings: = 所见：" if form == "report" else "Answer: = 答案：") in translation.text
+        good = json.dumps({"turns": [{"question": "这是什么？", "answer": chinese}]}, ensure_ascii=False)
+        assert translation.complaint(Reply(good)) is None
+        bad = good.replace("印象：", "").replace("答案：", "")
+        assert translation.complaint(Reply(bad))[0] == "parts"
+
+
+def test_prompts_of_one_s_own_without_the_newer_lines_still_serve(tmp_path, recipe, annotation):
+    general = load_prompts()["dialogue"].general.model_dump()
+    old = {name: general[name] for name in ("version", "rules", "form", "one_turn", "some_turns", "repair")}
+    old["record"] = {name: general["record"][name] for name in ("modality", "anatomy", "department", "labels", "box")}
+    (tmp_path / "general.yaml").write_text(json.dumps(old))
+    specific = load_prompts()["dialogue"].specific.model_dump()
+    kept = {name: specific[name] for name in ("version", "max_tokens", "expected_tokens", "turns", "words")}
+    for name in ("image_caption", "free_instruction", "dialogue"):
+        (tmp_path / f"{name}.yaml").write_text(json.dumps(kept | {"task": "Write. {style}", "styles": ["Be brief."]}))
+    made = TaskMaker(recipe, WritingSettings(writer="openai", model="m"), load_prompts(tmp_path), 0.0, 0)
+    task = by_kind(made, annotation(provenance={"axis": "axial"}))[Kind.DIALOGUE]
+    assert "Write. Be brief." in task.text
+    assert "Plane" not in task.text
+    assert task.told == {}

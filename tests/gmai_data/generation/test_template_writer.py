@@ -5,7 +5,10 @@ from collections import Counter, defaultdict
 
 import pyarrow.parquet as pq
 import pytest
-from gmai_data.sources.catalogue import bundled_names, find_recipe
+from gmai_data.annotation import Box
+from gmai_data.generation.naming import named
+from gmai_data.generation.template_writer import TemplateWriter
+from gmai_data.sources.cards.catalogue import bundled_names, find_recipe
 from gmai_data.vocabulary import Kind, Modality
 
 OPTION_TEXT = re.compile(
@@ -47,7 +50,7 @@ def test_form_of_every_sample(samples):
         assert all(content.strip() for content in contents)
         assert "{" not in "".join(contents)
         if row["images"]:
-            assert contents[0].startswith("<image>\n")
+            assert contents[0].startswith("<image>\n" * len(row["images"]))
         else:
             assert row["kind"] == "text_only"
 
@@ -77,7 +80,7 @@ def test_negatives_and_wrong_options_are_truly_absent(english_perception):
     for row in english_perception:
         question, answer = (message["content"] for message in row["messages"])
         if answer in ("Yes", "No"):
-            label = max((name for name in maps[row["source"]] if name in question), key=len)
+            label = max((name for name in maps[row["source"]] if named(name).any in question), key=len)
             assert (label in row["labels"]) == (answer == "Yes"), row["id"]
             asked[answer] += 1
         elif (found := OPTION_TEXT.fullmatch(question)) and not row["boxes"]:
@@ -114,3 +117,26 @@ def test_held_out_images_and_groups_appear_in_no_sample(samples, phantom_build):
     questions = pq.ParquetFile(phantom_build / "benchmarks" / "held_out.parquet").read().to_pylist()
     held_out = {row["images"][0]["bytes"] for row in questions}
     assert not held_out & {image["bytes"] for row in samples for image in row["images"]}
+
+
+@pytest.mark.parametrize("boxed", [False, True])
+def test_of_5000_captions_and_instructions_at_most_a_twentieth_says_what_another_says(toy, annotation, boxed):
+    """The hardest case is two classes, one per picture, and nothing else known; with boxes each picture differs."""
+    card = toy(
+        task="2d_detection" if boxed else "2d_classification", exhaustive=boxed,
+        labels={"a": {"en": "platelet", "zh": "血小板"}, "b": {"en": "white blood cell", "zh": "白细胞"}},
+        anatomy={"en": "blood smear", "zh": "血涂片"}, label_noun={"en": "cell", "zh": "细胞"},
+    )  # fmt: skip
+    kinds = (Kind.IMAGE_CAPTION, Kind.FREE_INSTRUCTION, Kind.DIALOGUE)
+    writer = TemplateWriter(0.3, 0.0, (), 0, kinds)
+    said = defaultdict(list)
+    for number in range(5001 // len(kinds)):
+        label = ("platelet", "white blood cell")[number % 2]
+        left = number * 7 % 80
+        boxes = (Box(label, (left, 10, left + 9, 30)), Box(label, (left, 50, left + 9, 70))) if boxed else ()
+        record = annotation(id=f"2d#cls#{number}", labels=(label,), absent=(), boxes=boxes, provenance={}, image=b"")
+        for sample in writer.samples(record, card):
+            said[sample.kind].append(sample.turns)
+    assert sum(map(len, said.values())) == 5001
+    for kind, turns in said.items():
+        assert 1 - len(set(turns)) / len(turns) <= 0.05, kind

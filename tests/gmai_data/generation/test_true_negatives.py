@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from gmai_data.build import BuildSettings, build
-from gmai_data.sources.catalogue import resolve
+from gmai_data.sources.cards.catalogue import resolve
 from PIL import Image
 
 MASKS = {"kind": "image_mask", "images": "images/*.png", "masks": "masks/{stem}.png"}

@@ -53,23 +53,23 @@ def test_names_in_each_language(words):
 @pytest.mark.parametrize(
     ("modality", "said"),
     [
-        (Modality.CT, "A CT"),
-        (Modality.MR, "An MR"),
-        (Modality.X_RAY, "An X-ray"),
-        (Modality.HISTOPATHOLOGY, "A histopathology"),
-        (Modality.DERMOSCOPY, "A dermoscopy"),
-        (Modality.MICROSCOPY, "A microscopy"),
-        (Modality.PET, "A PET"),
-        (Modality.FUNDUS, "A fundus photography"),
-        (Modality.ULTRASOUND, "An ultrasound"),
-        (Modality.ENDOSCOPY, "An endoscopy"),
-        (Modality.OCT, "An OCT"),
-        (Modality.INFRARED, "An infrared reflectance"),
-        (Modality.COLPOSCOPY, "A colposcopy"),
+        (Modality.CT, "A CT image"),
+        (Modality.MR, "An MR image"),
+        (Modality.X_RAY, "An X-ray image"),
+        (Modality.HISTOPATHOLOGY, "A histopathology image"),
+        (Modality.DERMOSCOPY, "A dermoscopic image"),
+        (Modality.MICROSCOPY, "A microscopy image"),
+        (Modality.PET, "A PET image"),
+        (Modality.FUNDUS, "A fundus photograph"),
+        (Modality.ULTRASOUND, "An ultrasound image"),
+        (Modality.ENDOSCOPY, "An endoscopic image"),
+        (Modality.OCT, "An OCT image"),
+        (Modality.INFRARED, "An infrared reflectance image"),
+        (Modality.COLPOSCOPY, "A colposcopic image"),
     ],
 )
 def test_the_article_and_the_case_of_each_modality(words, modality, said):
-    assert words(modality=modality).say(["{a_modality}"], "x") == said
+    assert words(modality=modality).say(["{a_image}"], "x") == said
 
 
 def test_a_sentence_is_filled_and_its_first_fact_begins_with_a_capital_letter(words):
@@ -115,3 +115,81 @@ def test_what_the_card_says_of_its_boxes(words, toy):
     assert words(card=toy(exhaustive=True)).exhaustive is True
     segmented = {rule: toy(task="2d_segmentation", boxes={"per": rule}) for rule in ("class", "component")}
     assert [words(card=segmented[rule]).one_box_per_region for rule in segmented] == [False, True]
+
+
+def boxes(label, count, start=0):
+    return tuple(Box(label, (start + number, 0, start + number + 1, 1)) for number in range(count))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"boxes": boxes("platelet", 3)}, ("three platelets", True)),
+        ({"boxes": boxes("platelet", 1)}, ("one platelet", False)),
+        ({"boxes": boxes("platelet", 13)}, ("13 platelets", True)),
+        ({"boxes": boxes("platelet", 31)}, ("platelets", True)),
+        ({"boxes": boxes("platelet", 3), "incomplete": ("platelet",)}, ("platelets", True)),
+        ({"boxes": ()}, ("a platelet", False)),
+    ],
+)
+def test_numbers_are_told_where_they_are_certain(words, toy, changes, said):
+    card = toy(task="2d_detection", labels={"a": {"en": "platelet", "zh": "血小板"}})
+    assert words(card=card, labels=("platelet",), **changes).shown() == said
+
+
+def test_in_chinese_what_is_counted_has_a_number(words, toy):
+    card = toy(
+        task="2d_detection", labels={"a": {"en": "platelet", "zh": "血小板"}, "b": {"en": "liver", "zh": "肝脏"}}
+    )
+    made = words(ZH, card=card, labels=("platelet", "liver"), boxes=(*boxes("platelet", 2), *boxes("liver", 1, 9)))
+    assert made.shown() == ("2个血小板和肝脏", True)
+
+
+def test_of_many_labels_the_largest_are_named_and_the_others_counted(words, toy):
+    names = ["liver", "spleen", "stomach", "pancreas", "aorta", "colon", "heart", "brain", "skull", "trachea", "uterus"]
+    card = toy(
+        task="2d_segmentation", labels=dict(zip("abcdefghijk", names, strict=True)),
+        label_noun={"en": "structure", "zh": "结构"},
+    )  # fmt: skip
+    drawn = tuple(Box(name, (0, 0, 1, 10 + number)) for number, name in enumerate(names))
+    shown, several = words(card=card, labels=tuple(names), boxes=drawn).shown()
+    assert shown == "the uterus, trachea, skull, brain, heart, colon, aorta, pancreas and three other structures"
+    assert several
+    assert words(ZH, card=card, labels=tuple(names), boxes=drawn).shown()[0].endswith("pancreas等11种结构")
+    nine = words(card=card, labels=tuple(names[:9]), boxes=drawn[:9]).shown()[0]
+    assert nine.endswith("spleen and liver"), "one more is named rather than counted"
+
+
+@pytest.mark.parametrize(
+    ("provenance", "modality", "named"),
+    [
+        ({"window": "lung -600/1500"}, Modality.CT, ("lung window", "肺窗")),
+        ({"window": "percentile 1–9"}, Modality.CT, ("", "")),
+        ({"window": "lung"}, Modality.MR, ("", "")),
+        ({}, Modality.CT, ("", "")),
+    ],
+)
+def test_the_window_of_a_ct_slice(words, provenance, modality, named):
+    assert tuple(words(each, provenance=provenance, modality=modality).window for each in (EN, ZH)) == named
+
+
+@pytest.mark.parametrize(
+    ("axis", "english", "chinese"),
+    [("axial", ("an axial MR image", "an axial MR slice"), "轴位磁共振图像"), ("", ("an MR image",), "磁共振图像")],
+)
+def test_the_plane_of_a_slice(words, axis, english, chinese):
+    provenance = {"axis": axis} if axis else {}
+    assert words(provenance=provenance, modality=Modality.MR).say(["x {a_image}"], "x").removeprefix("x ") in english
+    assert words(ZH, provenance=provenance, modality=Modality.MR).say(["{image}"], "x") == chinese
+
+
+@pytest.mark.parametrize(
+    ("anatomy", "region", "site"),
+    [
+        ("chest", "the chest", "region"), ("blood smear", "a blood smear", "specimen"),
+        ("lung tissue", "lung tissue", "specimen"), ("tissue of ten organs", "tissue of ten organs", "specimen"),
+        ("lymph node", "a lymph node", "region"),
+    ],
+)  # fmt: skip
+def test_what_an_image_is_of(words, toy, anatomy, region, site):
+    assert words(card=toy(anatomy=anatomy)).say(["x {region} {site}"], "x") == f"x {region} {site}"

@@ -19,7 +19,7 @@ def settings(*overrides, writer="openai", model="m"):
         ("opnai", "m", (), r'writer opnai: no such writer\. Did you mean "openai"\?'),
         ("openai", "", (), "writer openai: no model is named. Give --model NAME"),
         ("openai-batch", "", (), "writer openai-batch: no model is named"),
-        ("openai", "m", ("writing.translate.dialogue=",), "writing.translate.dialogue: Input should be a valid number"),
+        ("openai", "m", ("writing.translate.dialogue=",), "writing.translate.dialogue=: there is no value after"),
         ("openai", "m", ("writing.translate.dialogue=1.5",), "writing.translate.dialogue: .* less than or equal to 1"),
         (
             "openai",
@@ -45,7 +45,7 @@ def settings(*overrides, writer="openai", model="m"):
         ("template", None, ("writing.judge=j",), "judge: the writer `template` asks no model"),
         ("template", None, ("writing.translate.dialogue=1",), "translate: the writer `template` asks no model"),
         ("template", None, ("writing.prompts=folder",), "prompts: the writer `template` asks no model"),
-        ("template", "m", (), "model: the writer `template` asks no model. Give --writer openai or openai-batch, or"),
+        ("template", "m", (), "model: the writer `template` asks no model. Give --writer openai, openai-batch or vllm"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(writer, model, overrides, message):
@@ -55,7 +55,7 @@ def test_settings_that_do_not_go_together_are_refused(writer, model, overrides, 
 
 def test_the_offline_writer_has_no_settings():
     assert settings(writer="template", model=None) is None
-    assert WRITERS == ("template", "openai", "openai-batch")
+    assert WRITERS == ("template", "openai", "openai-batch", "vllm")
 
 
 def test_each_written_kind_is_translated_by_the_share_unless_another_is_given():
@@ -78,7 +78,7 @@ def test_settings_hold_what_was_given_and_the_digests_of_the_prompts():
 
 def test_every_setting_that_shapes_the_text_is_in_the_block():
     assert set(WritingSettings.model_fields) <= set(Writing.model_fields)
-    for name in set(WritingSettings.model_fields) - {"writer", "model", "translate", "prompts"}:
+    for name in set(WritingSettings.model_fields) - {"writer", "model", "translate", "prompts", "knowledge"}:
         assert WritingSettings.model_fields[name].default == Writing.model_fields[name].default, name
 
 
@@ -88,3 +88,29 @@ def test_a_run_has_no_cap_and_asks_before_it_spends_unless_it_is_allowed_to():
     assert (options.concurrency, options.timeout_s, options.backoff_s) == (64, 300.0, 0.5)
     limits = Writing(batch_mb=0.5, batch_requests=7).options(yes=True).limits
     assert (limits.requests, limits.size_bytes, limits.poll_s) == (7, 500_000, 60.0)
+
+
+def test_endpoints_of_a_judge_need_a_judge_and_a_live_writer():
+    with pytest.raises(UserError, match="judge_endpoints: no judge is named"):
+        settings("writing.judge_endpoints=[http://a/v1]")
+    with pytest.raises(UserError, match="go to one endpoint"):
+        settings("writing.judge_endpoints=[http://a/v1]", "writing.judge=j", writer="openai-batch")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("writing.endpoints=[http://a/v1]",), "the model runs on this machine, at no endpoint and no price"),
+        (("writing.max_cost_usd=3",), "the model runs on this machine"),
+        (("writing.judge=other",), "the engine holds one model, m. Name that one"),
+    ],
+)
+def test_what_does_not_go_with_the_offline_engine(overrides, message):
+    with pytest.raises(UserError, match=message):
+        settings(*overrides, writer="vllm")
+
+
+def test_an_engine_is_for_the_offline_writer():
+    with pytest.raises(UserError, match="the writer `openai` loads no engine"):
+        settings("writing.engine={max_model_len: 8}")
+    assert settings("writing.engine={max_model_len: 8}", writer="vllm").writer == "vllm"

@@ -14,11 +14,11 @@ import pytest
 from gmai_data.build import BuildSettings, RunOptions, build
 from gmai_data.checks.written import checks_digest
 from gmai_data.generation.balance import REASON
-from gmai_data.generation.pending import Limits
 from gmai_data.generation.tasks import WritingSettings
 from gmai_data.generation.writers import WriterOptions
-from gmai_data.sources.catalogue import resolve
+from gmai_data.sources.cards.catalogue import resolve
 from gmai_data.vocabulary import Kind
+from gmai_formats.chat.limits import Limits
 from gmai_formats.errors import UserError
 
 COMMAND = [sys.executable, "-c", "from gmai_cli.main import main; main()", "data", "build"]
@@ -51,7 +51,7 @@ def hostile(server):
             return lasting[number - 6]
         if number < 16:
             return first[number - 13] if len(body["messages"]) == 2 and body["seed"] == 0 else None
-        return None
+        return "wrong box" if number == 16 else None
 
     return faults
 
@@ -280,7 +280,7 @@ def test_batches_end_to_end(phantoms, tmp_path, openai_server):
 
 def test_a_batch_that_was_submitted_is_not_paid_again(phantoms, tmp_path, openai_server, monkeypatch):
     out = tmp_path / "out"
-    from gmai_data.generation import batches
+    from gmai_formats.chat import batches
 
     with openai_server.Server() as server:
         real, calls = batches.write_state, []
@@ -316,10 +316,10 @@ def test_a_wrong_key_or_a_dead_endpoint_stops_the_run_with_the_remedy(phantoms, 
         assert run(phantoms, tmp_path / "three", server.url) == 0, "the build goes on once the cause is mended"
 
 
-def test_the_judge_reports_and_changes_nothing(phantoms, tmp_path, openai_server):
+def test_a_judge_that_only_counts_changes_nothing(phantoms, tmp_path, openai_server):
     with openai_server.Server() as server:
         assert run(phantoms, tmp_path / "plain", server.url) == 0
-        assert run(phantoms, tmp_path / "judged", server.url, judge="other", judge_share=0.5) == 0
+        assert run(phantoms, tmp_path / "judged", server.url, judge="other", judge_share=1.0, judge_filters=False) == 0
     assert server.books.models["other"] > 10
     manifest = json.loads((tmp_path / "judged" / "manifest.json").read_text())
     opinions = [recipe["written"]["opinions"] for recipe in manifest["recipes"].values()]
@@ -352,3 +352,37 @@ def test_real_files_become_a_bilingual_build_with_one_command(real_data, tmp_pat
     for row in written:
         if row["parent_id"]:
             assert row["boxes"] == parents[row["parent_id"]]["boxes"]
+
+
+@pytest.mark.parametrize("behaviour", ["", "reasoning", "thinking aloud", "no usage"])
+def test_any_kind_of_model_writes_every_form_with_balanced_books(phantoms, tmp_path, openai_server, behaviour):
+    """Reports, reasonings and a judge that filters, against a server that fails at a quarter of the requests."""
+    out = tmp_path / "out"
+    more = {"report_share": 0.3, "reasoning_share": 0.4, "judge": "gpt-4.1-mini", "reasoning_tokens": 2000}
+    with openai_server.Server(hostile(openai_server), behaviour=behaviour) as server:
+        assert run(phantoms, out, server.url, sources=SOURCES[:2], **more) == 3
+        paid, asked = sum(server.books.paid.values()), sum(server.books.asked.values())
+        assert run(phantoms, out, server.url, sources=SOURCES[:2], **more) == 3
+        lost = {key for key, count in server.books.paid.items() if count > server.books.delivered[key]}
+        assert not {key for key, count in server.books.delivered.items() if count > 1} - lost
+    assert asked > paid > 0
+    recipes = json.loads((out / "manifest.json").read_text())["recipes"]
+    for recipe in recipes.values():
+        samples = recipe["samples"]
+        assert samples["read"] == samples["kept"] + sum(samples["dropped"].values()) + samples["quarantined"]
+    reasons = {reason for recipe in recipes.values() for reason in recipe["samples"]["dropped"]}
+    assert any(reason.startswith("judged inconsistent: ") for reason in reasons)
+    dropped = [json.loads(line) for line in (out / "dropped.jsonl").read_text().splitlines()]
+    judged = [json.loads(line) for line in (out / "judged.jsonl").read_text().splitlines()]
+    filtered = {line["id"] for line in dropped if line["check"].startswith("judged inconsistent")}
+    assert filtered == {line["id"] for line in judged} != set()
+    kept = rows(out)
+    assert not filtered & {row["id"] for row in kept}
+    told = [json.loads(row["provenance"]) for row in kept]
+    written = [each for each in told if each["writer"] == "openai"]
+    assert {each.get("form") for each in written} >= {None, "report", "reasoning"}
+    assert len({each["scenario"] for each in written if "scenario" in each}) > 5
+    for row, each in zip(kept, told, strict=True):
+        last = row["messages"][-1]["content"]
+        if each.get("form") == "reasoning" and row["language"] == "en":
+            assert last.endswith(f"Answer: {each['answer']}")

@@ -66,7 +66,7 @@ def _judged(jobs: Sequence[ShardJob]) -> dict[str, dict[str, list[dict[str, Any]
         entries = recipes.setdefault(job.recipe.name, {"judged": []})["judged"]
         path = job.folder / "judged.jsonl"
         if path.is_file():
-            entries += map(json.loads, path.read_text(encoding="utf-8").splitlines())
+            entries += map(json.loads, path.read_bytes().splitlines())
     return recipes
 
 

@@ -5,19 +5,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from gmai_formats import limits
 from gmai_formats.fingerprints.perceptual import perceptual_hash, thumbnail
 
-from gmai_data import limits
 from gmai_data.annotation import Annotation, annotation_id
 from gmai_data.checks.duplicates import hash_of, named_hash
 from gmai_data.checks.leakage import Benchmarks
 from gmai_data.imaging.deidentify import words_in_picture
 from gmai_data.imaging.raster import digest, encode_png, nothing_to_see
 from gmai_data.ledger import Ledger
+from gmai_data.sources.cards.recipe import Recipe
 from gmai_data.sources.digests import source_digests
 from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.reading import read_pictures
-from gmai_data.sources.recipe import Recipe
 from gmai_data.sources.splits import split_of
 
 TOOL = f"gmai-data {importlib.metadata.version('gmai-data')}"

@@ -11,6 +11,10 @@ from pydantic_core import from_json
 
 from gmai_data.vocabulary import TASK_CODES, ClinicalTask, Department, Modality, Split, Task
 
+MIRRORED = ("axial", "coronal")
+"""Planes shown with the patient's left on the right of the image (imaging/grids.py): as if the viewer faced the
+patient, or looked from the feet."""
+
 
 @dataclass(frozen=True)
 class Box:
@@ -24,6 +28,23 @@ class Box:
         """Return the centre as (x, y) in pixels."""
         x1, y1, x2, y2 = self.xyxy
         return (x1 + x2) / 2, (y1 + y2) / 2
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Return width and height in pixels."""
+        x1, y1, x2, y2 = self.xyxy
+        return x2 - x1, y2 - y1
+
+    @property
+    def area_px(self) -> int:
+        """Return the area in pixels."""
+        width, height = self.size_px
+        return width * height
+
+    def common_px(self, other: "Box") -> int:
+        """Return the area that both boxes cover, in pixels."""
+        (x1, y1, x2, y2), (left, top, right, bottom) = self.xyxy, other.xyxy
+        return max(min(x2, right) - max(x1, left), 0) * max(min(y2, bottom) - max(y1, top), 0)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """READ THIS FIRST: `gmai data build`, in order. Raw datasets ▶ annotations ▶ samples ▶ the files of formats.md.
 
-    1. resolve    recipes and their folders                       sources/catalogue.py, sources/recipe.py
+    1. resolve    recipes and their folders                       sources/cards/
     2. list       what each source holds, by its layout's reader  sources/kept_listing.py, sources/layouts/
     3. plan       items ▶ shards, fixed by a hash of their keys   shards.py
     4. work       read ▶ picture ▶ annotation ▶ samples ▶ check   shards.py, annotating.py, generation/, checks/
@@ -16,6 +16,7 @@ at once; the tasks of a job array do (build_lock.py).
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -26,8 +27,9 @@ from gmai_cli.console import progress, say
 from gmai_cli.exit_codes import EXIT_OK, EXIT_USER_ERROR
 from gmai_formats.errors import UserError
 from gmai_formats.fingerprints.perceptual import HASH
+from gmai_formats.run_record import NAME as RUN_RECORD
 from gmai_formats.run_record import write_run_record
-from gmai_formats.state import DamagedError, write_state
+from gmai_formats.state import DamagedError, read_state, write_state
 from pydantic import BaseModel, ConfigDict, Field
 
 from gmai_data import array_status, build_lock
@@ -46,14 +48,15 @@ from gmai_data.generation.writers import WriterOptions
 from gmai_data.generation.writing import WriteJob
 from gmai_data.imaging.raster import digest
 from gmai_data.markers import BUILT, COMPLETE, SCREENED, WRITTEN, has_marker, lost, set_marker
-from gmai_data.publishing.blind import MARGIN, text_only
+from gmai_data.publishing.blind import is_answered_by_words, text_only
 from gmai_data.publishing.record import RECORDS, build_record, is_begun, read_manifest
 from gmai_data.publishing.release import STEPS, publish, published_files
 from gmai_data.publishing.statistics import untrained_labels
 from gmai_data.shards import ShardJob, shard_count, shard_of
-from gmai_data.sources.catalogue import Source
+from gmai_data.sources.cards.catalogue import Source
 from gmai_data.sources.kept_listing import KeptListing, forget_items, keep_listing
 from gmai_data.sources.listing import Listing
+from gmai_data.sources.source_state import written_since
 from gmai_data.vocabulary import Kind, Language
 
 
@@ -90,6 +93,7 @@ class RunOptions:
         writer: Settings of the model that writes the text.
         leakage: The list of `BuildSettings.leakage`.
         prompts: Folder of prompts in place of the bundled ones.
+        knowledge: File of knowledge over the bundled one.
     """
 
     workers: int = 1
@@ -99,8 +103,11 @@ class RunOptions:
     writer: WriterOptions = field(default_factory=WriterOptions)
     leakage: Path | None = None
     prompts: Path | None = None
+    knowledge: Path | None = None
 
 
+_BEGAN = "began_ns"
+"""Of `run.json`: when the last run of a build began, in nanoseconds since 1970."""
 Executor = Callable[[Sequence[ShardJob]], Iterator[ShardJob]]
 """Works on shards anywhere that sees the same folders, and yields each as it is done."""
 
@@ -155,6 +162,8 @@ def build(
                 return _build(listings, fingerprint, out, work, settings, options)
     forget_items(work)  # those of a listing that was damaged and written anew
     say(f"{out}: this build is complete; nothing to do.")
+    if options.share is None or options.share[0] == 0:  # a look at every file, of which each task would say the same
+        _say_what_changed(sources, out)
     return exit_code(read_manifest(out))
 
 
@@ -166,6 +175,7 @@ def _build(
     settings: BuildSettings,
     options: RunOptions,
 ) -> int:
+    began_ns = time.time_ns()  # what earlier runs read is held against its files from here on
     for record in (out / name for name in RECORDS):
         if not record.is_file():
             write_state(record, fingerprint)
@@ -191,11 +201,11 @@ def _build(
     words = text_only(out)
     manifest = account(jobs, out, {**benchmark, "text_only": words} if words else benchmark)
     for family, found in words.items():
-        told = found["text_only"] > found["chance"] + MARGIN and found["low"] > found["chance"]
+        too_often = is_answered_by_words(found)
         say(
-            f"{'warning: ' if told else ''}perception, {family}: words alone answer {found['text_only']:.1%} "
+            f"{'warning: ' if too_often else ''}perception, {family}: words alone answer {found['text_only']:.1%} "
             f"({found['low']:.1%} to {found['high']:.1%}; chance {found['chance']:.1%}) of {found['questions']:.0f}"
-            + (": a model can learn these without looking." if told else ".")
+            + (": a model can learn these without looking." if too_often else ".")
         )
     for name, labels in untrained_labels(out).items():
         shown = ", ".join(labels[:5]) + (" …" if len(labels) > 5 else "")
@@ -205,7 +215,9 @@ def _build(
         )
     inputs = {listing.source.recipe.name: listing.digest for listing in listings}
     spent = {} if settings.writing is None else {"spent_usd": round(spent_usd(jobs), 6)}
-    write_run_record(out, config=settings.model_dump(mode="json"), inputs=inputs, seed=settings.seed, **spent)
+    write_run_record(
+        out, config=settings.model_dump(mode="json"), inputs=inputs, seed=settings.seed, **{_BEGAN: began_ns}, **spent
+    )
     if passing := sum(job.passing() for job in written):
         say(
             f"{passing} requests got no reply for reasons that may pass; their samples are in the quarantine. The same "
@@ -231,17 +243,17 @@ def _do_share(
     position, count = options.share or (0, 1)
     mine = jobs[position::count]
     _work(mine, options, work)
-    told = f"{work.parent}: {len(mine)} of {len(jobs)} shards are this task's, and done."
+    message = f"{work.parent}: {len(mine)} of {len(jobs)} shards are this task's, and done."
     if settings.writing is not None:
         missing = sum(not job.done for job in jobs)
         if missing:
-            say(f"{told} {missing} of other tasks are not. Run the same array once more to write their samples.")
+            say(f"{message} {missing} of other tasks are not. Run the same array once more to write their samples.")
             return EXIT_OK
         _screen(jobs, work, settings.seed)
         if not _write(write_jobs(mine, fingerprint, settings, options, work), settings, options, work, pool):
             return EXIT_USER_ERROR  # the same command alone would not get further
-        told += " Their samples are written."
-    say(f"{told} Run it without an array to publish.")
+        message += " Their samples are written."
+    say(f"{message} Run it without an array to publish.")
     return EXIT_OK
 
 
@@ -266,7 +278,7 @@ def write_jobs(
     return [
         WriteJob(
             job.recipe, job.number, job.count, job.folder, journals, build_id, settings.writing, prompts,
-            settings.text_share, settings.seed, options.leakage,
+            settings.text_share, settings.seed, options.leakage, options.knowledge,
         )
         for job in jobs
     ]  # fmt: skip
@@ -370,6 +382,21 @@ def _fingerprint(sources: Sequence[Source], digests: dict[str, str], settings: B
         "recipes": recipes,
         "items": digests,
     }
+
+
+def _say_what_changed(sources: Sequence[Source], out: Path) -> None:
+    try:
+        began_ns: int = read_state(out / RUN_RECORD)[_BEGAN]
+    except (FileNotFoundError, DamagedError, KeyError):  # builds of older versions do not tell
+        return
+    for source in sources:
+        count, first = written_since(source.root, began_ns)
+        if count:
+            say(
+                f"warning: {source.root}: {count} file(s) were written after this build began to read them, the first "
+                f"is {first}. It holds what they were and is left as it is. To build from what they are now, give "
+                "another --out, or delete this one."
+            )
 
 
 def _is_whole(out: Path) -> bool:

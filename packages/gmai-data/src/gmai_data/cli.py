@@ -36,7 +36,7 @@ def build(
     writer: Annotated[
         str | None,
         typer.Option(
-            help="Who writes the text: `template` (offline, no key; the default), `openai` or `openai-batch`."
+            help="Who writes the text: `template` (offline, no key; the default), `openai`, `openai-batch` or `vllm`."
         ),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Local processes; the output is the same for any number.")] = 1,
@@ -99,7 +99,7 @@ def build(
     from gmai_data.preview import preview, preview_writing
     from gmai_data.publishing.publication import check_release, publish_build
     from gmai_data.publishing.statistics import print_build, print_estimate, print_preview
-    from gmai_data.sources.catalogue import resolve
+    from gmai_data.sources.cards.catalogue import resolve
     from gmai_data.sources.listing import list_sources
 
     resolved = resolve_settings(
@@ -139,6 +139,7 @@ def build(
         writer=resolved.writing.options(yes=yes),
         leakage=leakage_list,
         prompts=resolved.writing.prompts,
+        knowledge=resolved.writing.knowledge,
     )
     built = BuildSettings(
         chinese_share=resolved.chinese_share, text_share=resolved.text_share, limit=resolved.limit, seed=resolved.seed,
@@ -163,7 +164,7 @@ def phantoms(
     size: Annotated[str, typer.Option(help="`small`: a few dozen images; `demo`: enough to train a tiny model.")] = (
         "small"
     ),
-    seed: Annotated[int, typer.Option(help="Another seed draws other patients.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed draws other patients.")] = 0,
 ) -> None:
     """Draw practice datasets in the file formats of real ones (DICOM, NIfTI, VOC, CSV, masks, JSON Lines).
 
@@ -215,7 +216,7 @@ def preview(
     from gmai_cli.console import say, say_next
 
     from gmai_data.preview import write_preview
-    from gmai_data.sources.catalogue import resolve
+    from gmai_data.sources.cards.catalogue import resolve
 
     (source,) = resolve([card], root)
     page = to or Path(f"preview-{source.recipe.name}.html")
@@ -372,8 +373,8 @@ def new_recipe(
     from gmai_formats.errors import UserError
     from gmai_formats.files import write_text
 
-    from gmai_data.sources.drafts import draft, draft_like
-    from gmai_data.sources.summaries import find_known
+    from gmai_data.sources.cards.drafts import draft, draft_like
+    from gmai_data.sources.cards.summaries import find_known
 
     if folder is None and like is None:
         raise UserError("no folder. Give the folder of a dataset, or --like NAME to begin from a known one.")
@@ -392,7 +393,7 @@ def show_recipe(name: Annotated[str, typer.Argument(help="A bundled name or the 
     """Print a recipe as it is understood, defaults included."""
     import yaml
 
-    from gmai_data.sources.catalogue import find_recipe
+    from gmai_data.sources.cards.catalogue import find_recipe
 
     print(yaml.safe_dump(find_recipe(name).model_dump(mode="json"), sort_keys=False, allow_unicode=True), end="")
 

@@ -11,21 +11,20 @@ import os
 import signal
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import InvalidStateError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from gmai_cli.console import say
-from gmai_cli.exit_codes import EXIT_INTERRUPTED
 from gmai_formats.errors import UserError
 from gmai_formats.installing import pip_install
 from gmai_formats.state import DamagedError, read_state, write_state
 
 from gmai_data.guard import build_shards
 from gmai_data.shards import ShardJob, build_shard
+from gmai_data.spawned import HELD, fresh_processes, let_signals_in
 from gmai_data.untyped import pa
 
 
@@ -40,16 +39,38 @@ def local_processes(workers: int) -> Generator[ProcessPoolExecutor | None]:
         _one_thread()
         yield None
         return
-    # Fresh interpreters: a forked one would inherit the threads of OpenCV and Arrow in an unknown state.
-    context = multiprocessing.get_context("spawn")
     try:
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
-            yield pool
+        with (
+            _quiet_end(),
+            ProcessPoolExecutor(workers, mp_context=fresh_processes(), initializer=_start_worker) as pool,
+        ):
+            try:
+                yield pool
+            except BaseException:
+                for process in multiprocessing.active_children():
+                    process.kill()  # its work is done again; leaving the pool would wait for it
+                raise
     except BrokenProcessPool as error:
         raise UserError(
             f"--workers {workers}: one of the processes ended before its work, most often because memory ran out. "
             "Finished shards stand. Run the same command again, with fewer --workers or more memory."
         ) from error
+
+
+@contextlib.contextmanager
+def _quiet_end() -> Generator[None]:
+    """Keep a pool's thread from complaining that work is given up twice, as when all processes are interrupted."""
+    before = threading.excepthook
+
+    def complain(found: threading.ExceptHookArgs) -> None:
+        if not isinstance(found.exc_value, InvalidStateError):
+            before(found)
+
+    threading.excepthook = complain
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def guarded(jobs: Sequence[ShardJob], workers: int) -> Iterator[ShardJob]:
@@ -67,21 +88,15 @@ def build_and_return(job: ShardJob) -> ShardJob:
 def _start_worker() -> None:
     """Prepare a process of the pool: one core, and no life after the process that started it was killed."""
     _one_thread()
-    signal.signal(signal.SIGINT, _end)  # Ctrl-C reaches every process; the one that started them speaks
+    for number in HELD:
+        signal.signal(number, signal.SIG_IGN)  # it ends with the process that started it, however that ends
+    let_signals_in()
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 
-def _end(number: int, frame: FrameType | None) -> None:
-    del number, frame
-    os._exit(EXIT_INTERRUPTED)
-
-
 def _one_thread() -> None:
-    import cv2
-
-    cv2.setNumThreads(1)
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
 

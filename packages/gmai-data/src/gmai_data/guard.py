@@ -21,14 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from gmai_cli.console import say
+from gmai_formats import limits
 from gmai_formats.errors import UserError
 
-from gmai_data import limits
 from gmai_data.shards import ShardJob, build_shard
 from gmai_data.sources.items import Item
+from gmai_data.spawned import fresh_processes
 
-CRASHED, TOO_LONG = "the decoder crashed", "reading took too long"
-_CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE, signal.SIGSYS, signal.SIGTRAP)
 _PR_SET_PDEATHSIG = 1
 """https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html"""
 _STOPPED_S = 5.0
@@ -63,7 +62,7 @@ def build_shards(jobs: Sequence[ShardJob], workers: int, prepare: Callable[[], N
     Raises:
         UserError: A process was ended from outside, most often for want of memory.
     """
-    context = multiprocessing.get_context("spawn")  # a forked one inherits the threads of OpenCV and Arrow
+    context = fresh_processes()
     waiting = list(reversed(jobs))
     at_work: list[_Worker] = []
     looked = time.monotonic()
@@ -97,8 +96,8 @@ def build_shards(jobs: Sequence[ShardJob], workers: int, prepare: Callable[[], N
                     if what == "item":
                         worker.item = value
                     elif what == "failed":
-                        error, told = value
-                        error.add_note(told)
+                        error, detail = value
+                        error.add_note(detail)
                         raise error
                     else:
                         yield worker.job
@@ -119,24 +118,18 @@ def _without(worker: _Worker) -> ShardJob:
         UserError: It did not die of an item.
     """
     worker.process.join()
-    number = -(worker.process.exitcode or 0)
+    how = limits.how_it_ended(worker.process.exitcode)
     if any(item.key == worker.item and item.problem is not None for item in worker.job.items):
-        raise RuntimeError(f"{worker.item}: its process ended again ({_how(worker.process.exitcode)}), unread")
-    if worker.item and number in _CRASHES:
-        name = signal.Signals(number).name
-        problem = (CRASHED, f"its process ended with {name}; the file is damaged, or made to do harm: leave it out")
-    elif worker.item and worker.stood_still:
-        problem = (TOO_LONG, f"no answer for {limits.STILL_S:.0f} s; look at the disk or file server that it lies on")
-    elif worker.item and number == signal.SIGXCPU:
-        problem = (TOO_LONG, f"more than {limits.CPU_S} s and {limits.CPU_S_PER_MB} s/MB of a processor; leave it out")
-    else:
+        raise RuntimeError(f"{worker.item}: its process ended again ({how}), unread")
+    problem = limits.of_its_item(worker.process.exitcode, stood_still=worker.stood_still) if worker.item else None
+    if problem is None:
         raise UserError(
             "one of the processes that read the sources ended before its work, most often because memory ran out "
-            f"({_how(worker.process.exitcode)}). Finished shards stand. Run the same command again, with fewer "
+            f"({how}). Finished shards stand. Run the same command again, with fewer "
             "--workers or more memory."
         )
     say(f"{worker.job.recipe.name}: {worker.item}: {problem[0]}: {problem[1]}. Its shard is built again without it.")
-    items = tuple(replace(item, problem=problem) if item.key == worker.item else item for item in worker.job.items)
+    items = tuple(item._replace(problem=problem) if item.key == worker.item else item for item in worker.job.items)
     return replace(worker.job, items=items)
 
 
@@ -152,22 +145,12 @@ def _end_what_stands_still(workers: Sequence[_Worker]) -> None:
             worker.process.kill()
 
 
-def _how(exit_code: int | None) -> str:
-    if exit_code is None or exit_code >= 0:
-        return f"exit code {exit_code}"
-    with contextlib.suppress(ValueError):
-        return signal.Signals(-exit_code).name
-    return f"signal {-exit_code}"
-
-
 def _end_all(workers: Sequence[_Worker]) -> None:
     for worker in workers:
         worker.pipe.close()
-        worker.process.terminate()
+        worker.process.kill()  # what it has not finished is built again
     for worker in workers:
         worker.process.join(_STOPPED_S)
-        if worker.process.is_alive():
-            worker.process.kill()
 
 
 def _work(pipe: "Connection[Any, Any]", prepare: Callable[[], None]) -> None:

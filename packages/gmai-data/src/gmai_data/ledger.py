@@ -1,9 +1,8 @@
 """Why an input was not used, and the ledger in which every input is accounted for."""
 
-import copy
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gmai_data.identifiers import find_identifier
@@ -127,13 +126,13 @@ class Ledger:
         """Account for one sample that a check refused; the beginning of its text tells whether the check was right."""
         self.samples.dropped[check] += 1
         # What may point to a person is not copied to where it is looked at.
-        said = {} if find_identifier(text[:_EXCERPT]) else {"text": text[:_EXCERPT]}
-        self.dropped.append({**_line(name, kind, check, detail), "language": language, **said})
+        excerpt = {} if find_identifier(text[:_EXCERPT]) else {"text": text[:_EXCERPT]}
+        self.dropped.append({**_line(name, kind, check, detail), "language": language, **excerpt})
 
     def mark(self) -> "Mark":
         """Return where the account of pictures and boxes stands, for `roll_back`."""
-        counts = copy.deepcopy((self.images, self.boxes, self.uncertain))
-        return *counts, len(self.quarantine), len(self.dropped)
+        images, boxes = (replace(each, dropped=each.dropped.copy()) for each in (self.images, self.boxes))
+        return images, boxes, self.uncertain.copy(), len(self.quarantine), len(self.dropped)
 
     def roll_back(self, mark: "Mark") -> None:
         """Take back the pictures and boxes of an item that turned out unusable; the item itself is accounted for."""
@@ -203,21 +202,21 @@ def without(account: dict[str, Any], left_out: Mapping[str, Any]) -> dict[str, A
         left_out: `rows` (row ▶ reason) and `ids` of the pictures; `account`: `images` (reason ▶ count), `samples`,
             and `tallies` of those samples.
     """
-    gone = left_out["account"]
+    dropped = left_out["account"]
     images, samples = dict(account["images"]), dict(account["samples"])
-    images["kept"] -= sum(gone["images"].values())
-    images["dropped"] = {**images["dropped"], **gone["images"]}
-    if gone["samples"]:
-        samples["kept"] -= gone["samples"]
-        samples["dropped"] = {**samples["dropped"], "of a duplicate image": gone["samples"]}
-    if gone.get("balance"):
-        samples["kept"] -= gone["balance"]
-        samples["dropped"] = {**samples["dropped"], "left out for balance": gone["balance"]}
+    images["kept"] -= sum(dropped["images"].values())
+    images["dropped"] = {**images["dropped"], **dropped["images"]}
+    if dropped["samples"]:
+        samples["kept"] -= dropped["samples"]
+        samples["dropped"] = {**samples["dropped"], "of a duplicate image": dropped["samples"]}
+    if dropped.get("balance"):
+        samples["kept"] -= dropped["balance"]
+        samples["dropped"] = {**samples["dropped"], "left out for balance": dropped["balance"]}
     reasons = [reason.partition(": ") for reason in left_out["rows"].values()]
     named = zip(left_out["ids"], reasons, strict=True)
     listed = account["dropped"] + [_line(name, "image", check, detail) for name, (check, _, detail) in named]
     tallies = {of: dict(values) for of, values in account["tallies"].items()}
-    for of, values in gone["tallies"].items():
+    for of, values in dropped["tallies"].items():
         add_counts(tallies[of], {value: -count for value, count in values.items()})
         tallies[of] = {value: count for value, count in tallies[of].items() if count}
     return {**account, "images": images, "samples": samples, "tallies": tallies, "dropped": listed}

@@ -24,7 +24,7 @@ from gmai_data.sample import Sample
 from gmai_data.seeded import hash_fraction
 from gmai_data.shards import build_shard, shard_count
 from gmai_data.source_texts import text_samples
-from gmai_data.sources.catalogue import Source
+from gmai_data.sources.cards.catalogue import Source
 from gmai_data.sources.items import Item
 from gmai_data.sources.listing import Listing, list_sources
 from gmai_data.sources.reading import read_pictures
@@ -59,7 +59,7 @@ def preview_writing(
     """Yield (kind, requests, tokens and money) of what a model would write, from a few items of each source."""
     if settings.writing is None:
         return
-    listings = [_asked_about(listing) for listing in list_sources(sources, settings.limit)]
+    listings = [_written_about(listing) for listing in list_sources(sources, settings.limit)]
     sampled = [Listing(listing.source, listing.items[:_SAMPLED]) for listing in listings]
     models = [settings.writing.model, *([settings.writing.judge] if settings.writing.judge else [])]
     batch = settings.writing.writer == "openai-batch"
@@ -77,7 +77,7 @@ def preview_writing(
         yield from sorted(estimate(weighted, settings.writing, budget).items())
 
 
-def _asked_about(listing: Listing) -> Listing:
+def _written_about(listing: Listing) -> Listing:
     """Return the items that a model writes about, which are not held out, in the order an estimate takes them."""
     recipe = listing.source.recipe
     items: list[Item] = []
@@ -122,7 +122,7 @@ def write_preview(source: Source, file: Path, count: int) -> tuple[int, int]:
             refused.append((item.key, reason.rule, "dropped"))
     ((_, items, groups, shards, splits),) = preview([listing])
     aside = Counter(item.set_aside for item in listing.items if item.set_aside)
-    told = [
+    facts = [
         ("items", items), ("groups (patients)", groups), ("shards", shards),
         *((f"items: {split}", number) for split, number in splits.items()),
         *((f"left out: {reason}", number) for reason, number in aside.most_common()),
@@ -130,7 +130,7 @@ def write_preview(source: Source, file: Path, count: int) -> tuple[int, int]:
     body = [
         f"<p>{len(chosen)} of {len(used)} items, at most {PICTURES} pictures of each, half of the texts in Chinese "
         "where the card has the names. What a mask marks is blue. Nothing is built.</p>",
-        table(("the whole folder", ""), told),
+        table(("the whole folder", ""), facts),
         "<h2>What was not used</h2>" + table(("item", "reason", "what becomes of it"), refused) if refused else "",
         f'<h2>Pictures</h2><div class="cards">{"".join(figures)}</div>',
     ]

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from gmai_data.vocabulary import Kind, Language, SubDataset
 
 _to_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 IMAGE_PLACEHOLDER = "<image>"
+_PLACEHOLDERS = re.compile(rf"^(?:{IMAGE_PLACEHOLDER}\n)+")
 NO_MODALITY = "none"
 """What texts without a modality are counted under."""
 SUB_DATASETS = {
@@ -37,6 +39,13 @@ class Sample:
     provenance: Mapping[str, Any]
     parent_id: str | None = None
     """Id of the sample that a translation was made from."""
+    rows: tuple[int, int] | None = None
+    """Of a conversation about two images, the row numbers of their annotations; `about` is the first."""
+
+    @property
+    def image_count(self) -> int:
+        """Return how many images the conversation is about."""
+        return len(self.rows or (0,)) if self.has_image else 0
 
     @property
     def has_image(self) -> bool:
@@ -52,10 +61,10 @@ class Sample:
 
     @functools.cached_property
     def messages(self) -> list[dict[str, str]]:
-        """Return the turns as messages; the first user message of an image sample begins with the placeholder."""
+        """Return the turns as messages; the first user message begins with a placeholder for each image."""
         messages: list[dict[str, str]] = []
         for number, (question, answer) in enumerate(self.turns):
-            prefix = f"{IMAGE_PLACEHOLDER}\n" if self.has_image and number == 0 else ""
+            prefix = f"{IMAGE_PLACEHOLDER}\n" * self.image_count if number == 0 else ""
             messages.append({"role": "user", "content": prefix + question})
             messages.append({"role": "assistant", "content": answer})
         return messages
@@ -77,7 +86,8 @@ class Sample:
             "license": about.license,
             "split": str(about.split),
             "provenance": _to_json(self.provenance),
-            "annotation": annotation_row if self.has_image else None,
+            "annotation": (self.rows[0] if self.rows else annotation_row) if self.has_image else None,
+            "beside": self.rows[1] if self.rows else None,
         }
 
 
@@ -87,9 +97,14 @@ def qualified_id(about: Record, kind: Kind, number: int) -> str:
 
 
 def turns_of(messages: Sequence[Mapping[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Return the (question, answer) pairs of a row's messages, without the image's placeholder."""
-    contents = [message["content"].removeprefix(f"{IMAGE_PLACEHOLDER}\n") for message in messages]
+    """Return the (question, answer) pairs of a row's messages, without the images' placeholders."""
+    contents = [without_placeholders(message["content"]) for message in messages]
     return tuple(zip(contents[::2], contents[1::2], strict=True))
+
+
+def without_placeholders(content: str) -> str:
+    """Return a message without the placeholders that it begins with."""
+    return _PLACEHOLDERS.sub("", content)
 
 
 def tally(sample: Sample, ledger: Ledger, times: int = 1) -> None:

@@ -1,39 +1,42 @@
 """One shard: some items of one source ▶ annotations, samples and offered questions, written once and for all.
 
 A shard's items are fixed by a hash of their keys, never by the number of workers. Its folder is complete when it holds
-`done.json`, which is written last.
+`done.json`, which is written last. Only that is waited for until the disk has it: its seals tell of files that a power
+cut tore, and such a shard is built again.
 """
 
+import dataclasses
 import errno
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gmai_formats.files import replace_atomically, write_text
+from gmai_formats import limits
+from gmai_formats.files import replace_atomically
 
-from gmai_data import limits
 from gmai_data.annotating import annotations_of
 from gmai_data.checks.duplicates import THUMBNAILS
 from gmai_data.checks.leakage import Benchmarks, load_benchmarks
 from gmai_data.checks.samples import reason_to_drop
 from gmai_data.generation.held_out_offers import held_out_offers
+from gmai_data.generation.pairs import LOOK_BACK, Numbered
 from gmai_data.generation.template_writer import TemplateWriter
 from gmai_data.ledger import Ledger, SetAside, SourceError
 from gmai_data.markers import BUILT, has_marker, read_marker, set_marker
 from gmai_data.sample import Sample, tally
 from gmai_data.seeded import hash_fraction
 from gmai_data.source_texts import text_samples
+from gmai_data.sources.cards.recipe import Recipe
 from gmai_data.sources.digests import state_of
 from gmai_data.sources.items import Item
 from gmai_data.sources.kept_listing import ItemsOfShard
-from gmai_data.sources.recipe import Recipe
 from gmai_data.spill import Spill
 from gmai_data.tables import ANNOTATIONS, SHARD_SAMPLES, TableFiles
 from gmai_data.vocabulary import Split
 
 _INPUT = "input"
-TOO_MUCH = "reading took too much memory"
 SHARDS = {"picture": (64, 4), "volume": (4, 16)}
 """(items per shard aimed at, least number of shards); a source has a power of two of shards."""
 
@@ -89,9 +92,10 @@ def build_shard(job: ShardJob, begin: Callable[[Item], None] = lambda item: None
     offers: list[str] = []
     thumbnails: list[bytes] = []
     read: dict[str, str] = {}
+    earlier: deque[Numbered] = deque(maxlen=LOOK_BACK)
     with (
-        TableFiles(job.folder, "annotations", ANNOTATIONS, single=True) as annotations,
-        TableFiles(job.folder, "samples", SHARD_SAMPLES, single=True) as samples,
+        TableFiles(job.folder, "annotations", ANNOTATIONS, single=True, durable=False) as annotations,
+        TableFiles(job.folder, "samples", SHARD_SAMPLES, single=True, durable=False) as samples,
     ):
         for item in job.items:
             begin(item)
@@ -112,13 +116,15 @@ def build_shard(job: ShardJob, begin: Callable[[Item], None] = lambda item: None
                 if annotation.split == Split.HELD_OUT:
                     offers.extend(held_out_offers(annotation, job.recipe, job.writer.modalities, job.writer.seed))
                 else:
-                    written = job.writer.samples(annotation, job.recipe)
+                    written = job.writer.samples(annotation, job.recipe, row, earlier)
                     samples.add_rows(_checked(written, ledger, benchmarks, row))
+                    earlier.append((row, dataclasses.replace(annotation, image=b"", thumbnail=b"")))
             samples.add_rows(_checked(texts, ledger, benchmarks, None))
     ledger.check()
-    write_text(job.folder / "offers.jsonl", "".join(f"{line}\n" for line in offers))
-    with replace_atomically(job.folder / THUMBNAILS) as file:
-        file.write(b"".join(thumbnails))
+    beside = {"offers.jsonl": [f"{line}\n".encode() for line in offers], THUMBNAILS: thumbnails}
+    for name, parts in beside.items():
+        with replace_atomically(job.folder / name, durable=False) as file:
+            file.writelines(parts)
     files = ("annotations.parquet", "samples.parquet", "offers.jsonl", THUMBNAILS)
     set_marker(job.folder, BUILT, {"account": ledger.to_json(), _INPUT: read}, files)
 
@@ -141,10 +147,8 @@ def _read(
         if not limits.is_limited() or not (isinstance(error, MemoryError) or error.errno == errno.ENOMEM):
             raise
         ledger.roll_back(before)
-        detail = (
-            f"more than {limits.MEMORY_BYTES // 2**30} GiB and {limits.MEMORY_PER_BYTE} times its files; leave it out"
-        )
-        ledger.quarantine_item(SourceError(TOO_MUCH, detail, item.files[0] if item.files else item.key))
+        place = item.files[0] if item.files else item.key
+        ledger.quarantine_item(SourceError(limits.TOO_MUCH, limits.too_much(), place))
         return None
     except SetAside as reason:
         ledger.roll_back(before)

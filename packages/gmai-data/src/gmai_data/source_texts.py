@@ -5,9 +5,9 @@ from pathlib import Path
 
 from gmai_data.annotation import Record, annotation_id
 from gmai_data.sample import Sample, qualified_id
+from gmai_data.sources.cards.recipe import Recipe
 from gmai_data.sources.items import Item
 from gmai_data.sources.layouts.qa_text import read_turns
-from gmai_data.sources.recipe import Recipe
 from gmai_data.sources.splits import split_of
 from gmai_data.vocabulary import Kind, Language, Split, Task
 

@@ -59,8 +59,12 @@ SAMPLES = typed_schema(
     },
 )
 
-SHARD_SAMPLES = SAMPLES.remove(SAMPLES.get_field_index("images")).append(pa.field("annotation", pa.int64()))
-"""Samples within a shard: instead of its image each row has the row number of the annotation that holds it, or null."""
+SHARD_SAMPLES = (
+    SAMPLES.remove(SAMPLES.get_field_index("images"))
+    .append(pa.field("annotation", pa.int64()))
+    .append(pa.field("beside", pa.int64()))
+)
+"""Samples within a shard: instead of images each row has the row numbers of the annotations with them, or null."""
 
 ANNOTATIONS = typed_schema(
     {
@@ -149,11 +153,20 @@ class TableFiles:
         schema: One of the schemas above, or any without an `image` or `images` column.
         single: Write `<stem>.parquet`, however large it becomes.
         rows_per_group: More of them are written faster, where no row holds an image.
+        durable: See `replace_atomically`.
     """
 
     def __init__(
-        self, folder: Path, stem: str, schema: Any, *, single: bool = False, rows_per_group: int = ROWS_PER_GROUP
+        self,
+        folder: Path,
+        stem: str,
+        schema: Any,
+        *,
+        single: bool = False,
+        rows_per_group: int = ROWS_PER_GROUP,
+        durable: bool = True,
     ) -> None:
+        self._durable = durable
         self._folder, self._stem, self._single, self._rows_per_group = folder, stem, single, rows_per_group
         self._schema, self._written_schema = schema, _with_dictionaries(schema)
         self._image_column = next((name for name in ("image", "images") if name in schema.names), None)
@@ -217,7 +230,7 @@ class TableFiles:
         if self._writer is None:
             self._stack = ExitStack()
             name = f"{self._stem}.parquet" if self._single else f"{self._stem}-{self._files:05d}.parquet"
-            file = self._stack.enter_context(replace_atomically(self._folder / name))
+            file = self._stack.enter_context(replace_atomically(self._folder / name, durable=self._durable))
             # Arrow's own schema is not stored: it would make readers return the images as dictionaries, too.
             options = {"compression": self._compression, "dictionary_pagesize_limit": 2**30, "store_schema": False}
             self._writer = self._stack.enter_context(pq.ParquetWriter(file, self._written_schema, **options))

@@ -5,14 +5,15 @@ What comes out of them gets its type where it is used: by an annotation, or by p
 
 from typing import Any, cast
 
-import cv2
+import cc3d as components
 import nibabel
 import pyarrow  # pyright: ignore[reportMissingTypeStubs]
 import pyarrow.compute  # pyright: ignore[reportMissingTypeStubs]
 import pyarrow.parquet  # pyright: ignore[reportMissingTypeStubs]
 import pydicom
+from gmai_formats.pictures import dicom as bounded  # noqa: F401 # pyright: ignore[reportUnusedImport] - its limits
 
-opencv: Any = cast(Any, cv2)
+cc3d: Any = cast(Any, components)
 dicom: Any = cast(Any, pydicom)
 nifti: Any = cast(Any, nibabel)
 orientations: Any = cast(Any, nibabel.orientations)

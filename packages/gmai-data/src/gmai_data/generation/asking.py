@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from gmai_formats.chat.completion import Completion
 from gmai_formats.chat.dialect import Dialect
 from gmai_formats.chat.driver import Driver, GaveUpError, RefusedError
-from gmai_formats.chat.pool import Pool
+from gmai_formats.chat.pool import Endpoint, Pool
 from gmai_formats.chat.prices import Budget, OutOfBudgetError, used_tokens
 from gmai_formats.errors import UserError
 
-from gmai_data.generation.journal import Journal, Outcome, Reply
+from gmai_data.generation.journal import Journal, Reply
 from gmai_data.generation.pending import Asked, Pending, settle
 from gmai_data.generation.requests import Request
 from gmai_data.generation.tasks import input_tokens
@@ -37,6 +37,8 @@ class Call:
     pending: Pending
     request: Request
     budget: Budget
+    endpoints: Sequence[Endpoint] = ()
+    """Those that may be asked; a key of theirs that a server puts into its reply is taken out."""
     reserved_usd: float = 0.0
     reply: Reply | None = None
 
@@ -74,6 +76,8 @@ class Call:
             journal.add_lost(key, usd)
             return
         text = completion.text or ("" if completion.cut else completion.reasoning)
+        for endpoint in self.endpoints:
+            text = endpoint.client.scrub.secrets(text)
         self.reply = Reply(text, completion.cut, completion.model, sent, received, completion.seconds)
         journal.add_reply(key, self.reply, usd)
 
@@ -116,17 +120,25 @@ class Asker:
     """Asks the endpoints whatever the tasks still need."""
 
     def __init__(
-        self, pool: Pool, budget: Budget, *, backoff_s: float = 0.5, news: Callable[[str], None] = lambda _: None
+        self,
+        pool: Pool,
+        budget: Budget,
+        *,
+        judges: Pool | None = None,
+        backoff_s: float = 0.5,
+        news: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Take the endpoints; nothing is sent yet.
 
         Args:
             pool: The endpoints.
             budget: Counts the cost and holds the cap.
+            judges: Endpoints of the judge; without them it is asked at those of the writer.
             backoff_s: First wait after a failure; each further one is twice as long.
             news: Told what is learnt of the endpoints.
         """
         self.pool, self._budget, self._backoff_s, self._news = pool, budget, backoff_s, news
+        self.judges = judges
         self._suspects = 0
         self._asking: dict[tuple[int, str], asyncio.Future[None]] = {}
         self.asked, self.usable = Asked(), Usable()
@@ -145,34 +157,49 @@ class Asker:
             UserError: An endpoint refuses the key or the model, none answers, or no reply can be used.
             OutOfBudgetError: The cap is reached; no request is in flight any more.
         """
-        self._driver = Driver(self.pool, backoff_s=self._backoff_s, news=self._news)
+        pools = [self.pool, *([self.judges] if self.judges is not None else [])]
+        self._drivers = [Driver(pool, backoff_s=self._backoff_s, news=self._news) for pool in pools]
 
         async def bring(pending: Pending) -> None:
-            while missing := self._missing(pending):
-                if len(missing) == 1:
-                    await self._ask_once(*missing[0])
-                else:
-                    await asyncio.gather(*(self._ask_once(*each) for each in missing))
+            try:
+                while missing := self._missing(pending):
+                    if len(missing) == 1:
+                        await self._ask_once(*missing[0])
+                    else:
+                        await asyncio.gather(*(self._ask_once(*each) for each in missing))
+            except Exception as error:
+                for pool in pools:  # what ends the run at the writer's endpoints ends it at the judge's, too
+                    pool.stopped = pool.stopped or error
+                raise
             done(pending)
 
-        async with self._driver, _synced(journals):
+        async with contextlib.AsyncExitStack() as stack:
+            for driver in self._drivers:
+                await stack.enter_async_context(driver)
+            await stack.enter_async_context(_synced(journals))
             try:
-                await self._driver.run(tasks, bring)
+                await self._drivers[0].run(tasks, bring)
             finally:
-                self.asked.requests += self._driver.requests
-                self.asked.answered += self._driver.answered
-                self.asked.retried.update(self._driver.retried)
+                for driver in self._drivers:
+                    self.asked.requests += driver.requests
+                    self.asked.answered += driver.answered
+                    self.asked.retried.update(driver.retried)
+
+    @property
+    def in_flight(self) -> int:
+        """Return how many requests are in flight at the moment."""
+        return self.pool.in_flight + (0 if self.judges is None else self.judges.in_flight)
+
+    def _driver(self, pending: Pending) -> Driver:
+        """Return what asks the endpoints of a task's model."""
+        return self._drivers[-1 if pending.task.judged else 0]
 
     def _missing(self, pending: Pending) -> Sequence[tuple[Pending, Request]]:
         """Return the requests that a task and what follows from it still lack; without any, count its outcomes."""
         states = list(settle(pending))
         missing = [(each, state) for each, state in states if isinstance(state, Request)]
         if not missing:
-            self.asked.outcomes.update(
-                "kept" if state.state == "accepted" else state.check or state.state
-                for _, state in states
-                if isinstance(state, Outcome)
-            )
+            self.asked.note(states)
         return missing
 
     async def _ask_once(self, pending: Pending, request: Request) -> None:
@@ -190,15 +217,16 @@ class Asker:
 
     async def _ask(self, pending: Pending, request: Request) -> None:
         """Put one reply, or the reason why there is none, into the journal."""
-        call = Call(pending, request, self._budget)
+        driver = self._driver(pending)
+        call = Call(pending, request, self._budget, driver.pool.endpoints)
         try:
-            completion = await self._driver.ask(call)
+            completion = await driver.ask(call)
         except RefusedError as refusal:
-            await self._suspect(pending.journal, str(refusal))
+            await self._suspect(pending, str(refusal))
             pending.journal.add_failure(request.key, str(refusal))
             return
         except GaveUpError as failure:
-            await self._suspect(pending.journal, str(failure))
+            await self._suspect(pending, str(failure))
             pending.journal.add_failure(request.key, str(failure), passing=True)
             return
         self._suspects = 0
@@ -207,20 +235,21 @@ class Asker:
         elif call.reply is not None:
             self.usable.judge(pending, request.key, call.reply)
 
-    async def _suspect(self, journal: Journal, reason: str) -> None:
+    async def _suspect(self, pending: Pending, reason: str) -> None:
         """Return when it is clear that a request is at fault and not the endpoint."""
         self._suspects += 1
-        good = self.pool.answered or journal.replies
+        driver = self._driver(pending)
+        good = driver.pool.answered or pending.journal.replies
         if self._suspects >= (_SUSPECTS_OF_A_GOOD_ENDPOINT if good else _SUSPECTS):
-            urls = ", ".join(endpoint.url for endpoint in self.pool.endpoints)
+            urls = ", ".join(endpoint.url for endpoint in driver.pool.endpoints)
             raise UserError(
                 f"{urls}: gives no answer, to none of {self._suspects} requests: {reason}. Check --model, "
                 "writing.response_format and that the model takes images, then give the same command again: the "
                 "answers so far are kept."
             )
-        await self._driver.wait_for_an_answer(_SUSPICION_S)
-        if self.pool.stopped is not None:
-            raise self.pool.stopped
+        await driver.wait_for_an_answer(_SUSPICION_S)
+        if driver.pool.stopped is not None:
+            raise driver.pool.stopped
 
 
 @contextlib.asynccontextmanager

@@ -17,7 +17,8 @@ from gmai_data.checks.simhash import NEAR_BITS
 from gmai_data.checks.statements import sentences
 from gmai_data.checks.written import checks_digest
 from gmai_data.generation.journal import Journal, Outcome
-from gmai_data.generation.pending import Pending, settle
+from gmai_data.generation.pending import JUDGED, Pending, fault_of, settle
+from gmai_data.generation.tasks import CONSISTENT
 from gmai_data.generation.writing import WriteJob, tasks_of
 from gmai_data.ledger import Ledger
 from gmai_data.markers import WRITTEN, set_marker
@@ -27,6 +28,7 @@ from gmai_data.vocabulary import ClinicalTask, Department, Kind, Language, Modal
 from gmai_data.vocabulary import Task as SourceTask
 
 NEAR_DUPLICATE, OF_DROPPED = "near-duplicate text", "of a dropped sample"
+INCONSISTENT = "inconsistent"
 _ROWS_PER_GROUP = 4096
 """Rows per group of a file without images, which is read as a whole."""
 _Alike = tuple[SubDataset, Split, Kind, Language, Modality | None, Department, SourceTask, ClinicalTask]
@@ -47,6 +49,8 @@ class _Written:
     sentences: Counter[str] = field(default_factory=Counter[str])
     """Sentences of kept texts on images: `resolved` against the record, `left out`; of texts alone: `of no image`."""
     judged: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    filtered: set[str] = field(default_factory=set[str])
+    """Samples that the judge's opinion drops; that opinion counts."""
     _alike: dict[_Alike, tuple[Sample, int]] = field(default_factory=dict[_Alike, tuple[Sample, int]])
     """Kept samples that the statistics count alike: one of them, and how many they are."""
 
@@ -103,8 +107,8 @@ def assemble(job: WriteJob) -> bool:
     if written.judged:
         lines = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in written.judged)
         write_text(job.folder / "judged.jsonl", lines)
-    told = {**written.account(), "spent_usd": journal.spent_usd, "passing": len(journal.passing)}
-    set_marker(job.folder, WRITTEN, told, ("written.parquet", "judged.jsonl"))
+    account = {**written.account(), "spent_usd": journal.spent_usd, "passing": len(journal.passing)}
+    set_marker(job.folder, WRITTEN, account, ("written.parquet", "judged.jsonl"))
     return True
 
 
@@ -139,18 +143,27 @@ def _outcomes(job: WriteJob, journal: Journal, written: _Written) -> Iterator[tu
     benchmarks = None if job.leakage is None else load_benchmarks(job.leakage)
     for first, number in tasks_of(job, maker, images=False):
         refused: set[str] = set()
+        settled: list[tuple[Pending, Outcome]] = []
         for pending, outcome in settle(Pending(first, journal, maker)):
             if not isinstance(outcome, Outcome):
                 raise _UnansweredError
+            settled.append((pending, outcome))
+        faults = {
+            pending.task.parent_id: fault_of(pending, outcome) for pending, outcome in settled if pending.task.judged
+        }
+        for pending, outcome in settled:
             if pending.task.parent_id in refused:
                 outcome = Outcome("dropped", check=OF_DROPPED)
             if pending.task.judged:
                 _take_opinion(pending, outcome, written)
                 continue
+            if maker.filters and (fault := faults.get(pending.task.id)) is not None:
+                outcome = Outcome("dropped", outcome.reply, check=f"{JUDGED}: {fault[0]}", detail=fault[1])
+                written.filtered.add(pending.task.id)
             sample = _sample(pending, outcome, written, seen, benchmarks)
             if sample is not None:
                 yield sample, number
-            else:
+            elif pending.task.id not in written.filtered:
                 refused.add(pending.task.id)
 
 
@@ -174,8 +187,8 @@ def _sample(
             seen.add(int(outcome.print, 16), task.id)
     if reason or sample is None:
         reply = pending.journal.replies.get(outcome.reply)
-        said = "" if reply is None else reply.text
-        ledger.drop_sample(task.id, str(task.facts.kind), str(task.facts.language), reason, detail, said)
+        text = "" if reply is None else reply.text
+        ledger.drop_sample(task.id, str(task.facts.kind), str(task.facts.language), reason, detail, text)
         written.states[task.facts.kind, task.facts.language, "dropped"] += 1
         return None
     written.keep(sample, outcome.left_out)
@@ -190,6 +203,7 @@ def _made(pending: Pending, outcome: Outcome) -> Sample:
         "model": task.parameters.model,
         "served_by": reply.model,
         "prompt": task.prompt.version,
+        **task.told,
         "request": outcome.reply,
         **({"left_out": outcome.left_out} if outcome.left_out else {}),
         "checks": checks_digest(),
@@ -198,9 +212,9 @@ def _made(pending: Pending, outcome: Outcome) -> Sample:
     }
     turns, boxes = task.turns(reply.text, shortened=bool(outcome.left_out)), facts.boxes
     if boxes:
-        said = "\n".join(part for turn in turns for part in turn)
+        text = "\n".join(part for turn in turns for part in turn)
         tags = [reference[reference.index("<box>") :] for reference in facts.references]
-        boxes = tuple(box for box, tag in zip(boxes, tags, strict=True) if tag in said)
+        boxes = tuple(box for box, tag in zip(boxes, tags, strict=True) if tag in text)
     return Sample(task.id, annotation, turns, facts.kind, facts.language, boxes, provenance, task.parent_id)
 
 
@@ -208,7 +222,8 @@ def _take_opinion(pending: Pending, outcome: Outcome, written: _Written) -> None
     if outcome.state != "accepted":
         written.opinions[OF_DROPPED if outcome.check == OF_DROPPED else "no opinion"] += 1
         return
-    verdict, reason = pending.task.turns(pending.journal.replies[outcome.reply].text)[0]
-    written.opinions[verdict] += 1
-    if verdict != "consistent":
-        written.judged.append({"id": pending.task.parent_id or "", "opinion": verdict, "reason": reason})
+    fault = fault_of(pending, outcome)
+    written.opinions[CONSISTENT if fault is None else INCONSISTENT] += 1
+    if fault is not None:
+        opinion_fields = {"opinion": INCONSISTENT, "fault": fault[0], "reason": fault[1]}
+        written.judged.append({"id": pending.task.parent_id or "", **opinion_fields})

@@ -56,12 +56,12 @@ def thin(folders: Sequence[Path], seed: int) -> int:
         seed: Draws other questions.
     """
     asked = [each for shard, folder in enumerate(folders) for each in _questions(shard, folder)]
-    gone: dict[int, list[int]] = defaultdict(list)
+    dropped: dict[int, list[int]] = defaultdict(list)
     for each in unbalanced(asked, seed):
-        gone[each.shard].append(each.row)
-    for shard, rows in gone.items():
+        dropped[each.shard].append(each.row)
+    for shard, rows in dropped.items():
         _write(folders[shard], sorted(rows))
-    return sum(map(len, gone.values()))
+    return sum(map(len, dropped.values()))
 
 
 def unbalanced(asked: Iterable[Asked], seed: int) -> list[Asked]:
@@ -69,12 +69,12 @@ def unbalanced(asked: Iterable[Asked], seed: int) -> list[Asked]:
     sets: dict[tuple[str, ...], list[Asked]] = defaultdict(list)
     for each in asked:
         sets[each.set].append(each)
-    gone: list[Asked] = []
+    dropped: list[Asked] = []
     for _, members in sorted(sets.items()):
         members.sort(key=lambda each: hash_fraction(seed, "balance", each.name))
         kept = _even_choices(members) if members[0].options else _even_answers(members)
-        gone += [each for each in members if each not in kept]
-    return gone
+        dropped += [each for each in members if each not in kept]
+    return dropped
 
 
 def _even_answers(members: Sequence[Asked]) -> set[Asked]:
@@ -131,12 +131,12 @@ def _questions(shard: int, folder: Path) -> Iterable[Asked]:
     if not path.is_file():
         return
     unused = {int(row) for row in left_out(folder)["rows"]}
-    columns = ["id", "kind", "source", "split", "language", "provenance", "annotation"]
+    columns = ["id", "kind", "source", "split", "language", "provenance", "annotation", "beside"]
     row = 0
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             for each in file.read_row_group(group, columns=columns).to_pylist():
-                if each["kind"] == Kind.VISUAL_PERCEPTION and each["annotation"] not in unused:
+                if each["kind"] == Kind.VISUAL_PERCEPTION and unused.isdisjoint((each["annotation"], each["beside"])):
                     balance = json.loads(each["provenance"]).get("balance")
                     if balance is not None:
                         # The modality is asked over all sources: within one it is always the same.

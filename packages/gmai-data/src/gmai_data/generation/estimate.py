@@ -85,14 +85,16 @@ def _add_follow_ups(
 ) -> None:
     expected = task.prompt.specific.expected_tokens
     share = settings.translate.get(task.facts.kind, 0.0)
-    if share and maker.speaks_chinese(task.facts.annotation):
+    speaks = maker.speaks_chinese(task.facts.annotation)
+    if share and speaks:
         # Translated is what was written: its length comes in, and about as much goes out.
         sent = maker.overhead_tokens("translation") + expected
         _add(lines, "translation", settings.model, budget, times * share, sent, expected)
     if settings.judge:
+        judged = times * settings.judge_share * (1.0 + (share if share and speaks else 0.0))
         sent = maker.overhead_tokens("judge") + expected + _tokens(task, budget)[0]
         received = maker.prompt("judge").specific.expected_tokens
-        _add(lines, "judge", settings.judge, budget, times * settings.judge_share, sent, received)
+        _add(lines, "judge", settings.judge, budget, judged, sent, received)
 
 
 def _tokens(task: Task, budget: Budget) -> tuple[int, int]:
@@ -123,9 +125,10 @@ def expected_requests(jobs: Sequence[WriteJob], settings: WritingSettings) -> di
         times = sum(map(_rows, shards)) / max(1, _rows(first))
         for (name, kind), count in counted.items():
             expected[name] += count * times
-            if name != "translation":
-                expected["translation"] += count * times * settings.translate.get(kind, 0.0)
-                expected["judge"] += count * times * (settings.judge_share if settings.judge else 0.0)
+            translated = 0.0 if name == "translation" else count * times * settings.translate.get(kind, 0.0)
+            expected["translation"] += translated
+            if settings.judge:
+                expected["judge"] += (count * times + translated) * settings.judge_share
     return {name: count for name, count in expected.items() if count}
 
 

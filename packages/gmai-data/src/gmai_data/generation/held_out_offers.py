@@ -7,7 +7,7 @@ from gmai_data.annotation import Annotation, boxes_of
 from gmai_data.generation.perception import label_offer, modality_offer, region_offer
 from gmai_data.generation.wording import Words
 from gmai_data.seeded import choose
-from gmai_data.sources.recipe import Recipe
+from gmai_data.sources.cards.recipe import Recipe
 from gmai_data.vocabulary import Language, Modality
 
 

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 from gmai_formats.rows.box_text import box_tag, box_text
 
-from gmai_data.annotation import Annotation, Box, boxes_of
+from gmai_data.annotation import MIRRORED, Annotation, Box, boxes_of
 from gmai_data.generation.choices import LETTERS, lettered, options_for
+from gmai_data.generation.naming import named
 from gmai_data.generation.wording import Words
 from gmai_data.seeded import choose, hash_fraction, shuffled
 from gmai_data.vocabulary import Modality
@@ -23,8 +24,14 @@ _PRESENCE = 2
 """Labels asked about each way; which questions stay, the balance of the whole build decides (balance.py)."""
 _CLEAR = 0.06
 """Share of the image's side: nearer to the middle, or to one another, no side is asked for."""
-_LARGER = 1.5
+LARGER = 1.5
 """So many times the area makes a region the larger one."""
+_APART = 0.1
+"""With less of the smaller box in common, one region does not show what the other shows."""
+_MEASURED = (Modality.CT, Modality.MR, Modality.PET)
+_MEASURES = 3
+"""Regions of an image that are measured."""
+_STEPS_MM = (1, 2, 5, 10, 20, 50)
 
 
 class Turn(NamedTuple):
@@ -77,11 +84,11 @@ def perception_turns(annotation: Annotation, words: Words, modalities: Sequence[
     yield from _presence(annotation, words, *names)
     if len(annotation.labels) == 1 and annotation.absent:
         question = words.say(words.templates["perception"]["label"], "label open")
-        answer, asked = words.label(annotation.labels[0]), "label"
+        answer, asked, of = words.label(annotation.labels[0]), "label", ["label open", words.noun]
     else:
         question = words.say(words.templates["perception"]["modality"], "modality open")
-        answer, asked = words.modality(annotation.image_modality), "modality"
-    yield Turn(question, answer, (), asked, {"of": [f"{asked} open"], "answer": answer})
+        answer, asked, of = words.modality(annotation.image_modality), "modality", ["modality open"]
+    yield Turn(question, answer, (), asked, {"of": of, "answer": answer})
     yield from _regions(annotation, words, *names)
     yield from _places(annotation, words, *names)
 
@@ -133,9 +140,7 @@ def _shares(annotation: Annotation, label: str, box: Box) -> bool:
 
 
 def _common(one: Box, other: Box) -> float:
-    (a1, b1, a2, b2), (c1, d1, c2, d2) = one.xyxy, other.xyxy
-    common_px = max(0, min(a2, c2) - max(a1, c1)) * max(0, min(b2, d2) - max(b1, d1))
-    return common_px / min((a2 - a1) * (b2 - b1), (c2 - c1) * (d2 - d1))
+    return one.common_px(other) / min(one.area_px, other.area_px)
 
 
 def _choice_turn(offer: Offer, words: Words, *names: object) -> Iterator[Turn]:
@@ -167,7 +172,7 @@ def _presence(annotation: Annotation, words: Words, *names: object) -> Iterator[
     missing.sort(key=lambda label: label not in other_sides)
     for answer, labels in (("yes", shown), ("no", missing[:_PRESENCE])):
         for number, label in enumerate(labels):
-            question = words.say(paraphrases, f"{answer} {number}", label=words.label(label))
+            question = words.say(paraphrases, f"{answer} {number}", **words.spoken(label))
             yield Turn(question, answers[answer], (), "presence", {"of": ["presence", label], "answer": answer})
 
 
@@ -186,20 +191,48 @@ def _regions(annotation: Annotation, words: Words, *names: object) -> Iterator[T
         box = choose(boxes_of(annotation, label), "region", *names)
         offer = region_offer(annotation, words, box, "region")
         yield from (turn._replace(boxes=(box,)) for turn in _choice_turn(offer, words, *names))
+        yield from _which_region(annotation, words, *names)
     # Only labels of which every region has its box can be located or counted completely.
     whole = [label for label in annotation.labels if words.exhaustive and label not in annotation.incomplete]
     countable = [label for label in whole if 0 < len(boxes_of(annotation, label)) <= MAX_COUNT]
     if countable:
         label = choose(countable, "countable", *names)
         boxes = boxes_of(annotation, label)
-        named = words.label(label)
-        answer = box_text(named, [box.xyxy for box in boxes], *size)
-        question = words.say(templates["localisation"]["question"], "locate", label=named)
+        spoken = words.spoken(label)
+        answer = box_text(words.label(label), [box.xyxy for box in boxes], *size)
+        question = words.say(templates["localisation"]["question"], "locate", **spoken)
         yield Turn(question, answer, boxes, "localisation")
         if words.one_box_per_region:
-            question = words.say(templates["counting"]["question"], "count", label=named)
+            asked = templates["counting"]["question_of_counted" if named(label).counted else "question"]
+            question = words.say(asked, "count", **spoken)
             balance = {"of": ["counting", label], "answer": str(len(boxes))}
             yield Turn(question, str(len(boxes)), boxes, "counting", balance)
+
+
+def _which_region(annotation: Annotation, words: Words, *names: object) -> Iterator[Turn]:
+    """Yield the question which of two regions shows a label; the other one has another label, and none of it."""
+    if not words.exhaustive:
+        return
+    for label in shuffled(sorted({box.label for box in annotation.boxes}), "which region", *names):
+        own = boxes_of(annotation, label)
+        if label in annotation.incomplete:
+            continue
+        others = [
+            box for box in annotation.boxes if box.label != label and all(_common(box, each) < _APART for each in own)
+        ]
+        if not others:
+            continue
+        pair = (choose(own, "which region", *names), choose(others, "which other region", *names))
+        first = hash_fraction("which region first", *names) < _HALF
+        a, b = pair if first else pair[::-1]
+        tags = [box_tag([box.xyxy], annotation.width_px, annotation.height_px) for box in (a, b)]
+        templates = words.templates["perception"]["which_region"]
+        question = words.say(templates["question"], "which region", a=tags[0], b=tags[1], **words.spoken(label))
+        answer = "first" if first else "second"
+        yield Turn(
+            question, templates[answer], (a, b), "which_region", {"of": ["which_region", label], "answer": answer}
+        )
+        return
 
 
 def _places(annotation: Annotation, words: Words, *names: object) -> Iterator[Turn]:
@@ -217,6 +250,7 @@ def _places(annotation: Annotation, words: Words, *names: object) -> Iterator[Tu
     for family, at, (low, high) in (("side", x, ("left", "right")), ("height", y, ("upper", "lower"))):
         if abs(at - 0.5) > _CLEAR:
             yield _either(family, (box,), low if at < 0.5 else high, words, [family, box.label])
+    yield from _measures(annotation, words, single, *names)
     if len(single) < 2:
         return
     one, two = sorted(shuffled(single, "pair", *names)[:2], key=lambda each: each.label)
@@ -224,20 +258,51 @@ def _places(annotation: Annotation, words: Words, *names: object) -> Iterator[Tu
     (x1, y1), (x2, y2) = one.centre, two.centre
     if abs(x1 - x2) / width > _CLEAR:
         yield _either("left_of", (one, two), one.label if x1 < x2 else two.label, words, ["left_of", *asked])
+        if annotation.provenance.get("axis") in MIRRORED:
+            left = one.label if x1 > x2 else two.label
+            yield _either("patient_left", (one, two), left, words, ["patient_left", *asked])
     if abs(y1 - y2) / height > _CLEAR:
         yield _either("above", (one, two), one.label if y1 < y2 else two.label, words, ["above", *asked])
-    areas = [(x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (one.xyxy, two.xyxy)]
-    if max(areas) >= _LARGER * min(areas):
+    areas = [one.area_px, two.area_px]
+    if max(areas) >= LARGER * min(areas):
         yield _either(
             "larger", (one, two), one.label if areas[0] > areas[1] else two.label, words, ["larger", *asked]
         )  # fmt: skip
+
+
+def _measures(annotation: Annotation, words: Words, single: list[Box], *names: object) -> Iterator[Turn]:
+    """Yield the question how wide or high a region is in millimetres, where a volume says how far its pixels lie apart.
+
+    The question says how much of the body the image shows, as a model sees it on a grid of its own. The answer is
+    rounded to a hundredth of the image or more, and asked for what is at least four times as large.
+    """
+    if annotation.modality not in _MEASURED or "spacing_mm" not in annotation.provenance:
+        return
+    pixel_mm = annotation.provenance["spacing_mm"][0]
+    extent_mm = [pixel_mm * annotation.width_px, pixel_mm * annotation.height_px]
+    step = next((each for each in _STEPS_MM if each >= max(extent_mm) / 100), None)
+    if step is None:
+        return
+    whole = {"image_width": f"{extent_mm[0]:.0f}", "image_height": f"{extent_mm[1]:.0f}", "step": str(step)}
+    for box in shuffled(single, "measure", *names)[:_MEASURES]:
+        x1, y1, x2, y2 = box.xyxy
+        family, side_px = choose((("width_mm", x2 - x1), ("height_mm", y2 - y1)), "side", *names, box.label)
+        size_mm = side_px * pixel_mm
+        if size_mm < 4 * step:
+            continue
+        templates = words.templates["perception"][family]
+        question = words.say(templates["question"], family, **whole, **words.spoken(box.label))
+        answer = str(round(size_mm / step) * step)
+        balance = {"of": [family, box.label], "answer": answer}
+        yield Turn(question, templates["answer"].format(size=answer), (box,), family, balance)
 
 
 def _either(family: str, boxes: tuple[Box, ...], answer: str, words: Words, of: list[str]) -> Turn:
     """Return a question with two answers: a half of the image, or one of two labels."""
     templates = words.templates["perception"][family]
     # Which of the two is named first depends on the draw and not on the answer.
-    named = [words.label(box.label) for box in boxes]
-    question = words.say(templates["question"], f"{family} question", one=named[0], two=named[-1])
+    spoken = [words.spoken(box.label) for box in boxes]
+    facts = spoken[0] | {"one": spoken[0]["this"], "two": spoken[-1]["this"]}
+    question = words.say(templates["question"], f"{family} question", **facts)
     spoken = templates[answer] if answer in templates else words.label(answer)
     return Turn(question, spoken, boxes, family, {"of": of, "answer": answer})

@@ -58,6 +58,7 @@ def preflight(
     budget: Budget,
     record: Path,
     *,
+    judges: Sequence[Endpoint] = (),
     yes: bool,
     backoff_s: float,
 ) -> float | None:
@@ -69,6 +70,7 @@ def preflight(
         endpoints: Their dialects are what the servers take afterwards.
         budget: Counts the cost and holds the cap.
         record: File that keeps what was found; with the same settings and endpoints it is read and nothing is asked.
+        judges: The judge's own endpoints, if it has any; likewise.
         yes: The cost is not asked about.
         backoff_s: First wait after a failure.
 
@@ -78,22 +80,25 @@ def preflight(
     Raises:
         UserError: An endpoint refuses key, account or model, answers nothing, or the user does not want to pay.
     """
+    named = {**{each.url: each for each in endpoints}, **{f"judge {each.url}": each for each in judges}}
     asked = settings.model_dump_json() + "".join(
-        f"\n{each.url} {each.client.address.model_dump_json()}" for each in endpoints
+        f"\n{name} {each.client.address.model_dump_json()}" for name, each in named.items()
     )
     if record.is_file():
         known = read_record(record)
         if known is not None and known["settings"] == asked:
-            for endpoint in endpoints:
-                endpoint.dialect = Dialect.model_validate(known["dialects"][endpoint.url])
+            for name, endpoint in named.items():
+                endpoint.dialect = Dialect.model_validate(known["dialects"][name])
             return known["usd"]
-    looks = asyncio.run(_look_at_all(endpoints, list(_first_of_each_kind(jobs, len(endpoints))), budget, backoff_s))
+    firsts = list(_first_of_each_kind(jobs, len(endpoints)))
+    looks = asyncio.run(_look_at_all(endpoints, firsts, budget, backoff_s))
+    looks += asyncio.run(_look_at_all(judges, list(_opinions(looks)), budget, backoff_s))
     if not any(look.replies for look in looks):
         return None  # everything that was looked at is known
     _show(looks)
     usd = _estimate(jobs, settings, looks, budget)
     _confirm(usd, yes=yes)
-    dialects = {each.url: each.dialect.model_dump(mode="json") for each in endpoints}
+    dialects = {name: each.dialect.model_dump(mode="json") for name, each in named.items()}
     write_state(record, Record(settings=asked, dialects=dialects, usd=usd))
     return usd
 
@@ -127,11 +132,20 @@ def _first_of_each_kind(jobs: Sequence[WriteJob], count: int) -> Iterator[tuple[
             return
 
 
+def _opinions(looks: Sequence[_Look]) -> Iterator[tuple[Pending, Request]]:
+    """Yield what the judge is asked about the texts of a look."""
+    for look in looks:
+        for pending, _ in look.replies.values():
+            for each, state in settle(pending):
+                if each.task.judged and isinstance(state, Request):
+                    yield each, state
+
+
 async def _look_at_all(
     endpoints: Sequence[Endpoint], firsts: Sequence[tuple[Pending, Request]], budget: Budget, backoff_s: float
 ) -> list[_Look]:
     looks: list[_Look] = []
-    known = any(pending.journal.replies for pending, _ in firsts)
+    known = any(pending.journal.replies and not pending.task.judged for pending, _ in firsts)
     """Whether an earlier run had answers: then the endpoint works, and what is left may be what no model takes."""
     for endpoint in endpoints:
         look, seen = _Look(endpoint), set[str]()
@@ -140,7 +154,7 @@ async def _look_at_all(
                 name = pending.task.prompt.name
                 if name not in seen and request.key not in pending.journal.replies:
                     seen.add(name)
-                    await _look(driver, look, name, Call(pending, request, budget))
+                    await _look(driver, look, name, Call(pending, request, budget, [endpoint]))
         if look.refused and not look.replies and not known:
             reason = next(iter(look.refused.values()))
             raise UserError(
@@ -215,13 +229,14 @@ def _estimate(
     """Say how many requests there are and what they cost, by what those of the look used, and return the cost."""
     used: dict[str, Reply] = {name: reply for look in looks for name, (_, reply) in look.replies.items()}
     total = Line()
-    price = budget.prices[settings.model]
+    priced = True
     for name, count in expected_requests(jobs, settings).items():
         reply = used.get(name) or next(iter(used.values()))
         sent, received = reply.input_tokens, reply.output_tokens
+        price = budget.prices[settings.judge if name == "judge" else settings.model]
+        priced &= bool(price.input_usd or price.output_usd)
         total.add(count, sent, received, price.usd(sent, received, batch=budget.batch))
     tokens = f"{total.input_tokens / 1e6:,.2f} M tokens in, {total.output_tokens / 1e6:,.2f} M out"
-    priced = bool(price.input_usd or price.output_usd)
     cost = f"about ${total.usd:,.2f}" if priced else "no price is known for the model (--prices)"
     say(f"About {total.requests:,.0f} requests, {tokens}, {cost}; repairs come on top.")
     return total.usd if priced else None

@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import json
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,18 +14,21 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from gmai_formats.errors import UserError, explain_validation
+from gmai_formats.errors import UserError, did_you_mean, explain_validation
 from gmai_formats.safe_yaml import load_yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 GENERAL = "general"
 NAMES = (
-    "image_caption", "region_caption", "free_instruction", "dialogue", "text_record", "text_dialogue", "translation",
-    "judge",
+    "image_caption", "region_caption", "free_instruction", "report", "reasoning", "dialogue", "text_record",
+    "text_dialogue", "translation", "judge",
 )  # fmt: skip
 """The specific prompts; each is a file of this name."""
+_DRAWN = {"style", "scenario", "level"}
+"""Fields that every task may have; nothing is said where a file draws from none."""
 _FIELDS = {
     "region_caption": {"references"},
+    "reasoning": {"question", "answer_line"},
     "text_dialogue": {"conversation"},
     "translation": {"glossary", "conversation"},
     "judge": {"conversation"},
@@ -38,8 +42,27 @@ class _File(BaseModel):
     """Raised with every change of the text."""
 
 
+class Scenario(BaseModel):
+    """Who asks, in which words, and how long the answers are."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    asker: str
+    manner: str
+    length: str
+
+
+class Example(BaseModel):
+    """A turn that shows the form."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    question: str
+    answer: str
+
+
 class General(_File):
-    """`general.yaml`: the system message, and how the record is written down."""
+    """`general.yaml`: the system message, how the record is written down, and what all kinds draw from."""
 
     rules: str
     record: Mapping[str, str]
@@ -47,6 +70,16 @@ class General(_File):
     one_turn: str
     some_turns: str
     repair: str
+    example: str = ""
+    """How an example is introduced; without it none is shown."""
+    scenario: str = ""
+    """A scenario in words, with `{asker}`, `{manner}` and `{length}`."""
+    level: str = ""
+    """A level in words."""
+    scenarios: Mapping[str, Scenario] = Field(default_factory=dict[str, Scenario])
+    """One is drawn for each text."""
+    levels: Mapping[str, str] = Field(default_factory=dict[str, str])
+    """One is drawn for each text."""
 
 
 class Specific(_File):
@@ -61,9 +94,13 @@ class Specific(_File):
     words: tuple[int, int]
     """Fewest and most words (Chinese: characters) of all answers together."""
     task: str
-    """What is asked. `{style}` and the fields of the kind are filled in."""
-    styles: tuple[str, ...] = Field(min_length=1)
+    """What is asked. `{style}`, `{scenario}`, `{level}` and the fields of the kind are filled in."""
+    styles: tuple[str, ...] = Field(default=("",), min_length=1)
     """One is drawn for each record."""
+    scenarios: tuple[str, ...] = ()
+    """Names of those that suit this kind; none takes all."""
+    example: tuple[Example, ...] = ()
+    """Turns of a text that shows the form."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +112,25 @@ class Prompt:
     specific: Specific
     digest: str
     """Digest of both files: another text is another prompt, whatever its version says."""
+
+    @property
+    def scenarios(self) -> tuple[str, ...]:
+        """Return the names of the scenarios that are drawn from; none where the task has no place for one."""
+        known = tuple(self.general.scenarios)
+        named = tuple(name for name in self.specific.scenarios if name in known) or known
+        return named if "{scenario}" in self.specific.task else ()
+
+    def scenario(self, name: str) -> str:
+        """Return a scenario in words."""
+        wording = self.general.scenarios[name]
+        return self.general.scenario.format(asker=wording.asker, manner=wording.manner, length=wording.length)
+
+    def example(self) -> str:
+        """Return the example in words, or nothing."""
+        if not (self.specific.example and self.general.example):
+            return ""
+        turns = [turn.model_dump() for turn in self.specific.example]
+        return self.general.example.format(example=json.dumps({"turns": turns}, ensure_ascii=False))
 
     @property
     def version(self) -> str:
@@ -90,6 +146,7 @@ def load_prompts(folder: Path | None = None) -> dict[str, Prompt]:
     """
     bundled = resources.files("gmai_data.generation") / "prompts"
     files: dict[str, Traversable | Path] = {name: bundled / f"{name}.yaml" for name in (GENERAL, *NAMES)}
+    own_names: set[str] = set()
     if folder is not None:
         own = sorted(folder.glob("*.yaml"))
         if not own:
@@ -100,12 +157,20 @@ def load_prompts(folder: Path | None = None) -> dict[str, Prompt]:
             if path.stem not in files:
                 raise UserError(f"{path}: no prompt has this name. Known: {', '.join(files)}. Rename the file.")
             files[path.stem] = path
+            own_names.add(path.stem)
     texts = {name: file.read_text(encoding="utf-8") for name, file in files.items()}
     general = _parse(General, texts[GENERAL], str(files[GENERAL]))
     prompts: dict[str, Prompt] = {}
     for name in NAMES:
         specific = _parse(Specific, texts[name], str(files[name]))
         _check_fields(specific, name, str(files[name]))
+        for scenario in specific.scenarios:
+            # A general.yaml of one's own may have others, or none, than the bundled files name.
+            if scenario not in general.scenarios and name in own_names:
+                raise UserError(
+                    f"{files[name]}: scenarios: {scenario} is none of those in general.yaml."
+                    f"{did_you_mean(scenario, tuple(general.scenarios))}"
+                )
         digest = hashlib.sha256(f"{texts[GENERAL]}\0{texts[name]}".encode()).hexdigest()[:16]
         prompts[name] = Prompt(name, general, specific, digest)
     return prompts
@@ -121,7 +186,7 @@ def _parse(model: Any, text: str, where: str) -> Any:
 
 
 def _check_fields(specific: Specific, name: str, where: str) -> None:
-    known = {"style", *_FIELDS.get(name, set())}
+    known = {*_DRAWN, *_FIELDS.get(name, set())}
     try:
         used = {field for _, field, _, _ in string.Formatter().parse(specific.task) if field is not None}
     except ValueError as error:

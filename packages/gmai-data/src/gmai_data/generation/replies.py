@@ -1,9 +1,10 @@
 """A model's reply ▶ turns or an opinion: read generously where nobody could misread it, and held to the schema here.
 
 Taken off: what was thought aloud before the answer, prose and a fence around it, a byte-order mark, trailing commas,
-line ends inside strings, keys beyond those asked for, capitals in keys, curly quotes in the place of straight ones, the
-missing object around a bare list or turn, and what is put around the one record: a list, a key, a tool call.
-Refused: two records, a key that stands twice, a record cut short, anything that would have to be guessed.
+line ends inside strings, keys beyond those asked for, capitals in keys, curly quotes and full-width brackets, colons
+and commas in the place of plain ones, the missing object around a bare list or turn, and what is put around the one
+record: a list, a key, a tool call, a string. Refused: two records, a key that stands twice, a record cut short, a
+control character in a text, anything that would have to be guessed.
 """
 
 import contextlib
@@ -13,7 +14,9 @@ import re
 from collections.abc import Iterator
 from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 class Turn(BaseModel):
@@ -24,6 +27,13 @@ class Turn(BaseModel):
     question: str = Field(min_length=1)
     answer: str = Field(min_length=1)
 
+    @field_validator("question", "answer")
+    @classmethod
+    def _written(cls, text: str) -> str:
+        if _CONTROL.search(text):
+            raise ValueError("a control character stands in it")
+        return text
+
 
 class Conversation(BaseModel):
     """What every writing prompt asks for."""
@@ -33,13 +43,25 @@ class Conversation(BaseModel):
     turns: list[Turn] = Field(min_length=1)
 
 
+FAULTS = ("label", "place", "number", "finding", "appearance", "language", "other")
+"""What a judge may find wrong; samples that it filters are counted by it."""
+
+
 class Opinion(BaseModel):
     """What the judge is asked for."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
     consistent: bool
+    fault: str = "other"
     reason: str
+
+    @field_validator("fault", mode="before")
+    @classmethod
+    def _listed(cls, fault: Any) -> str:
+        """Take a fault that is none of the list for another one: the verdict is what counts."""
+        named = str(fault).strip().lower()
+        return named if named in FAULTS else "other"
 
 
 def strict_schema(model: type[BaseModel]) -> dict[str, Any]:
@@ -51,7 +73,10 @@ def strict_schema(model: type[BaseModel]) -> dict[str, Any]:
         if not isinstance(node, dict):
             return node
         left_out = {"minLength", "minItems", "title", "description", "default"}
-        return {key: plain(value) for key, value in node.items() if key not in left_out}  # pyright: ignore[reportUnknownVariableType]
+        found = {key: plain(value) for key, value in node.items() if key not in left_out}  # pyright: ignore[reportUnknownVariableType]
+        if isinstance(found.get("properties"), dict):
+            found["required"] = list(found["properties"])
+        return cast("dict[str, Any]", found)
 
     return plain(model.model_json_schema())
 
@@ -89,6 +114,10 @@ _THINKS = re.compile(r"<(?:think|thinking|thought|reasoning)>|\[THINK\]", re.IGN
 _START = re.compile(r'\{(?=\s*["“}])|\[(?=\s*\{)')
 """Where JSON begins: an object with a key, or a list of objects; `{a}` and `[1]` in prose are neither."""
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
+_DEEPEST = 6
+"""Levels of lists, keys and strings around a record that are looked into."""
+_FULL_WIDTH = str.maketrans("｛｝［］：，＂\u00a0\u3000\u200b\ufeff", '{}[]:,"    ')
+_OUTSIDE = re.compile(r'("(?:[^"\\]|\\.)*")|([^"]+)', re.DOTALL)
 _CURLY = str.maketrans("“”", '""')
 _COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(\s*[}\]])', re.DOTALL)
 
@@ -97,13 +126,16 @@ def _parse(model: type[BaseModel], reply: str) -> Any:
     with contextlib.suppress(ValidationError):
         whole = model.model_validate_json(reply)  # what nearly every reply is
         asked = len(whole.turns) if isinstance(whole, Conversation) else 1
-        if all(reply.count(f'"{key}"') <= asked for key in ("turns", "question", "answer", "consistent", "reason")):
+        # A letter of a key that is written as \\u0061 would not be counted.
+        if "\\u00" not in reply and all(
+            reply.count(f'"{key}"') <= asked for key in ("turns", "question", "answer", "consistent", "reason")
+        ):
             return whole
     found: list[Any] = []
     complaint = "no JSON in it"
-    for value in _values(_answer(reply)):
+    for value in _values(_plain(_answer(_unquoted(reply)))):
         try:
-            found.append(model.model_validate(_asked(model, value)))
+            found.append(model.model_validate(_wanted_keys(model, value)))
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             complaint = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
@@ -121,6 +153,29 @@ def _answer(reply: str) -> str:
     if _THINKS.search(answer):
         raise UnusableReplyError("the thinking in it has no end, and no answer follows")
     return answer
+
+
+def _unquoted(reply: str) -> str:
+    """Return what a reply that is one JSON string holds."""
+    for _ in range(_DEEPEST):
+        if not reply.strip().startswith('"'):
+            break
+        try:
+            inside = json.loads(reply)
+        except ValueError:
+            break
+        reply = cast("str", inside)
+    return reply
+
+
+def _plain(text: str) -> str:
+    """Return a text with plain brackets, colons, commas and blanks outside its strings."""
+    if text.isascii():
+        return text
+    if '"' not in text.translate({ord("＂"): '"'}):
+        text = text.translate(_CURLY)
+    text = text.replace("＂", '"')
+    return _OUTSIDE.sub(lambda each: each[1] or each[2].translate(_FULL_WIDTH), text)
 
 
 def _values(text: str) -> Iterator[Any]:
@@ -143,7 +198,10 @@ def _values(text: str) -> Iterator[Any]:
 
 
 def _loaded(part: str) -> Any:
-    return json.loads(part, strict=False, object_pairs_hook=_once)
+    try:
+        return json.loads(part, strict=False, object_pairs_hook=_once)
+    except RecursionError as error:
+        raise UnusableReplyError("no JSON that can be read: its brackets are nested too deep") from error
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -162,9 +220,9 @@ def _end(text: str, start: int) -> int:
     raise UnusableReplyError("no JSON: it ends before its last bracket")
 
 
-def _asked(model: type[BaseModel], value: Any) -> Any:
+def _wanted_keys(model: type[BaseModel], value: Any) -> Any:
     """Return a value with the keys that are asked for, and no others."""
-    if isinstance(value, list) and len(value) == 1 and _holds(model, value[0]):  # pyright: ignore[reportUnknownArgumentType]
+    if isinstance(value, list) and len(value) == 1 and not _holds(Turn, value[0]):  # pyright: ignore[reportUnknownArgumentType]
         value = value[0]  # pyright: ignore[reportUnknownVariableType]
     if model is Conversation:
         if _holds(Turn, value):
@@ -173,16 +231,16 @@ def _asked(model: type[BaseModel], value: Any) -> Any:
             value = {"turns": value}
     if not isinstance(value, dict):
         return cast("Any", value)
-    if not _holds(model, value):
-        inside = [found for each in cast("dict[Any, Any]", value).values() for found in _records(model, each)]
+    if model is not Turn and not _holds(model, value):
+        inside = _records(model, value)
         if len(inside) == 1:
-            return _asked(model, inside[0])
+            return _wanted_keys(model, inside[0])
     keyed = {str(key).lower(): each for key, each in cast("dict[Any, Any]", value).items()}
     if len(keyed) < len(cast("dict[Any, Any]", value)):
         raise UnusableReplyError("two of its keys differ in capitals only")
     asked = {key: each for key, each in keyed.items() if key in model.model_fields}
-    if isinstance(asked.get("turns"), list):
-        asked["turns"] = [_asked(Turn, each) for each in cast("list[Any]", asked["turns"])]
+    if "turns" in asked and isinstance(turns := _read(asked["turns"]), list):
+        asked["turns"] = [_wanted_keys(Turn, _read(each)) for each in cast("list[Any]", turns)]
     return asked
 
 
@@ -193,10 +251,25 @@ def _holds(model: type[BaseModel], value: Any) -> bool:
     )
 
 
-def _records(model: type[BaseModel], value: Any) -> list[Any]:
-    """Return the records in a value of an object that is none itself, as in the arguments of a tool call."""
-    if isinstance(value, str):
-        with contextlib.suppress(ValueError):
-            value = _loaded(value)
+def _read(value: Any) -> Any:
+    """Return what a string of JSON holds, or the value as it is."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        try:
+            return _loaded(value)
+        except UnusableReplyError:
+            raise
+        except ValueError:  # a text that begins like JSON
+            return value
+    return value
+
+
+def _records(model: type[BaseModel], value: Any, deepest: int = _DEEPEST) -> list[Any]:
+    """Return the records in a value that is none itself, as in the arguments of a tool call."""
+    value = _read(value)
     turns = isinstance(value, list) and model is Conversation and all(_holds(Turn, each) for each in value)  # pyright: ignore[reportUnknownVariableType]
-    return [value] if value and (_holds(model, value) or turns) else []
+    if value and (_holds(model, value) or turns):
+        return [value]
+    if not deepest or not isinstance(value, dict | list):
+        return []
+    inside = value.values() if isinstance(value, dict) else value  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    return [found for each in cast("list[Any]", inside) for found in _records(model, each, deepest - 1)]

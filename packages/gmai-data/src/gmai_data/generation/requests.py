@@ -110,14 +110,14 @@ class Request:
 
 def request_key(parameters: str, prompt: Prompt, text: str, image_digest: str) -> str:
     """Return the digest of a first request; `parameters` is their digest."""
-    told = f"{parameters}\0{prompt.digest}\0{image_digest}\0{text}"
-    return hashlib.sha256(told.encode()).hexdigest()[:32]
+    content = f"{parameters}\0{prompt.digest}\0{image_digest}\0{text}"
+    return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 
 def later_key(first: str, attempt: int, repair: Repair | None) -> str:
     """Return the digest of a request that follows the first one of the same record."""
-    told = "" if repair is None else f"{repair.reply}\0{repair.complaint}"
-    return hashlib.sha256(f"{first}\0{attempt}\0{told}".encode()).hexdigest()[:32]
+    content = "" if repair is None else f"{repair.reply}\0{repair.complaint}"
+    return hashlib.sha256(f"{first}\0{attempt}\0{content}".encode()).hexdigest()[:32]
 
 
 def conversation_text(turns: Sequence[tuple[str, str]]) -> str:

@@ -6,22 +6,26 @@ take the same way.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from gmai_formats.chat.dialect import Dialect, ResponseFormat
 from gmai_formats.chat.prices import Price, text_tokens
 from gmai_formats.rows.box_text import box_text
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gmai_data.annotation import Annotation, Box
-from gmai_data.checks.facts import Facts, LabelNames
+from gmai_data.annotation import MIRRORED, Annotation, Box, boxes_of
+from gmai_data.checks.facts import Facts, Known, LabelNames, Measure
+from gmai_data.checks.parts import ANSWER
 from gmai_data.checks.phrases import find_phrase
 from gmai_data.checks.simhash import simhash
 from gmai_data.checks.written import first_complaint, without_unresolved
 from gmai_data.generation.journal import Journal, Outcome, Reply
+from gmai_data.generation.knowledge import Knowledge, load_knowledge
 from gmai_data.generation.prompts import Prompt
+from gmai_data.generation.reasoning import question_of
 from gmai_data.generation.replies import (
     CONVERSATION_SCHEMA,
     OPINION_SCHEMA,
@@ -42,12 +46,24 @@ from gmai_data.generation.translation import glossary, lock, unlock
 from gmai_data.generation.wording import Words
 from gmai_data.sample import qualified_id
 from gmai_data.seeded import choose, hash_fraction, shuffled
-from gmai_data.sources.recipe import Recipe
+from gmai_data.sources.cards.recipe import Recipe
 from gmai_data.vocabulary import Kind, Language, Split
 from gmai_data.vocabulary import Task as SourceTask
 
 SHOWN_BOXES = 6
 """A model is shown at most this many boxes of an image."""
+CONSISTENT = "consistent"
+"""Verdict of the judge; every other one is a fault (`replies.FAULTS`)."""
+_NEIGHBOURS = 4
+"""So many neighbours of a label are named at most."""
+_BESIDE = 0.04
+"""Boxes that lie apart by no more than this share of the image's side are beside one another."""
+_LEAST_MM = 3
+"""A side of a box that is shorter is rounded too coarsely to be told in whole millimetres."""
+_PARTS_IN_CHINESE = {
+    "report": {"Findings:": "所见：", "Impression:": "印象："},
+    "reasoning": {"Answer:": "答案："},
+}
 REFUSED = "refusal"
 UNUSABLE, CUT, FAILED = "unusable reply", "cut at the token limit", "no reply"
 """Reasons for the quarantine; whatever a check refuses is dropped instead."""
@@ -80,21 +96,37 @@ class Asking(BaseModel):
     """Tokens that the model may think beside its answer; added to the limit of each prompt."""
     extra_body: Mapping[str, Any] = Field(default_factory=dict[str, Any])
     """Further fields of each request, as the server names them."""
+    report_share: float = Field(default=0.15, ge=0, le=1)
+    """Share of the free instructions that are reports with findings and impression."""
+    reasoning_share: float = Field(default=0.15, ge=0, le=1)
+    """Share of the free instructions that reason in steps to an answer which the record verifies."""
     judge: str = ""
-    """A second model that is asked about a share of the accepted samples; it changes nothing."""
-    judge_share: float = Field(default=0.02, gt=0, le=1)
+    """A second model that is asked about the accepted samples."""
+    judge_share: float = Field(default=1.0, gt=0, le=1)
     """Share of the accepted samples that the judge is asked about."""
+    judge_filters: bool = True
+    """Whether a sample that the judge calls inconsistent is dropped; else it is only counted."""
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> "Asking":
+        if self.report_share + self.reasoning_share > 1:
+            raise ValueError(
+                f"report_share {self.report_share} and reasoning_share {self.reasoning_share} are more than all."
+            )
+        return self
 
 
 class WritingSettings(Asking):
     """What shapes the text that a model writes; part of a build's settings."""
 
-    writer: Literal["openai", "openai-batch"]
+    writer: Literal["openai", "openai-batch", "vllm"]
     model: str = Field(min_length=1)
     translate: Mapping[Kind, float] = Field(default_factory=dict)
     """Kind ▶ share of its accepted English samples that is also translated to Chinese."""
     prompts: Mapping[str, str] = Field(default_factory=dict)
     """Name ▶ digest of the prompt files."""
+    knowledge: str = ""
+    """Digest of what is known of structures and findings; see `load_knowledge`."""
 
     def dialect(self) -> Dialect:
         """Return what the requests look like, until a server takes a field otherwise."""
@@ -125,6 +157,7 @@ class Task:
         key: Digest of the first request.
         locked: Of a translation: the locked source turns, and what its tokens stand for.
         judged: The reply is an opinion.
+        told: What was drawn for it (scenario, level, form, answer), for the provenance.
     """
 
     id: str
@@ -138,6 +171,7 @@ class Task:
     locked: tuple[Turns, tuple[str, ...]] | None = None
     judged: bool = False
     chinese: Mapping[str, str] | None = None
+    told: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def turns(self, reply: str, *, shortened: bool = False) -> Turns:
         """Return the turns of a reply, before the checks; an opinion is one turn of verdict and reason.
@@ -155,7 +189,7 @@ class Task:
     def _parsed(self, reply: str) -> Turns:
         if self.judged:
             opinion = parse_opinion(reply)
-            return (("consistent" if opinion.consistent else "inconsistent", opinion.reason),)
+            return ((opinion.fault if not opinion.consistent else CONSISTENT, opinion.reason),)
         turns = parse_turns(reply)
         if self.locked is not None:
             return unlock(self.locked[0], turns, self.locked[1], self.chinese or {})
@@ -168,8 +202,8 @@ class Task:
         try:
             turns = self.turns(reply.text)
         except UnusableReplyError as error:
-            said = find_phrase("refusal", (("", reply.text.lower()),), self.facts.language)
-            return (REFUSED, f'it says "{said}"') if said else (UNUSABLE, str(error))
+            refusal = find_phrase("refusal", (("", reply.text.lower()),), self.facts.language)
+            return (REFUSED, f'it says "{refusal}"') if refusal else (UNUSABLE, str(error))
         return None if self.judged else first_complaint(self.facts, turns)
 
     def left_out(self, reply: Reply) -> int:
@@ -228,11 +262,47 @@ def input_tokens(task: Task, request: Request, price: Price) -> int:
     return tokens
 
 
+def _measures(annotation: Annotation, boxes: tuple[Box, ...]) -> tuple[Measure, ...]:
+    """Return the sizes of boxes, where the distance of the pixels is known."""
+    spacing_mm = annotation.provenance.get("spacing_mm")
+    if not spacing_mm:
+        return ()
+    found = [
+        Measure(box.label, round((x2 - x1) * spacing_mm[0]), round((y2 - y1) * spacing_mm[0]))
+        for box in boxes
+        for x1, y1, x2, y2 in [box.xyxy]
+    ]
+    return tuple(each for each in found if min(each.width, each.height) >= _LEAST_MM)
+
+
+def _window_name(window: str) -> str:
+    """Return the name of a window, such as `soft tissue`; nothing of one that is numbers or percentiles alone."""
+    name = re.sub(r"[-+\d./–\s]+$", "", window.replace("_", " "))
+    return "" if name.startswith("percentile") else name.strip()
+
+
+def _touch(annotation: Annotation, label: str, other: str) -> bool:
+    """Return whether boxes of two labels lie beside one another in the image."""
+    most_px = _BESIDE * max(annotation.width_px, annotation.height_px)
+
+    def apart(one: Box, two: Box) -> float:
+        gaps = [max(one.xyxy[way], two.xyxy[way]) - min(one.xyxy[way + 2], two.xyxy[way + 2]) for way in (0, 1)]
+        return max(gaps)
+
+    return any(apart(one, two) <= most_px for one in boxes_of(annotation, label) for two in boxes_of(annotation, other))
+
+
 class TaskMaker:
     """Derives the tasks of the records of one card."""
 
     def __init__(
-        self, recipe: Recipe, settings: WritingSettings, prompts: Mapping[str, Prompt], text_share: float, seed: int
+        self,
+        recipe: Recipe,
+        settings: WritingSettings,
+        prompts: Mapping[str, Prompt],
+        text_share: float,
+        seed: int,
+        knowledge: Knowledge | None = None,
     ) -> None:
         """Compile what all records of a card share.
 
@@ -243,7 +313,9 @@ class TaskMaker:
             text_share: Share of the records that are also written as text, and of the source's conversations that
                 are written anew.
             seed: Draws other styles, boxes and shares.
+            knowledge: Of structures and findings; none takes the bundled one.
         """
+        self._knowledge = knowledge or load_knowledge()
         self._recipe, self._settings, self._prompts = recipe, settings, prompts
         self._text_share, self._seed = text_share, seed
         self.writer = settings.writer
@@ -255,8 +327,8 @@ class TaskMaker:
         self._base = self._parameters.digest()
         self._judge = replace(self._parameters, model=settings.judge, temperature=0.0)
         self._judge_base = self._judge.digest()
-        self._instructions: dict[tuple[str, int, int, str], str] = {}
-        """Prompt, turns and style ▶ what is asked, where it says no more of the record."""
+        self._instructions: dict[tuple[str | int, ...], str] = {}
+        """Prompt, turns and what was drawn ▶ what is asked, where it says no more of the record."""
 
     def tasks(self, annotation: Annotation, image_digest: str) -> Iterator[Task]:
         """Yield the tasks about one record; none about a held-out one.
@@ -269,23 +341,45 @@ class TaskMaker:
             return
         words = Words(annotation, self._recipe, Language.EN, self._seed)
         shown = tuple(shuffled(annotation.boxes, self._seed, annotation.id, "boxes")[:SHOWN_BOXES])
-        record = self._record(annotation, words, ())
-        boxed = self._record(annotation, words, shown) if shown else record
         for kind, name in (
             (Kind.IMAGE_CAPTION, "image_caption"),
-            (Kind.FREE_INSTRUCTION, "free_instruction"),
+            (Kind.FREE_INSTRUCTION, self._form(annotation)),
             (Kind.DIALOGUE, "dialogue"),
         ):
-            yield self._task(annotation, image_digest, kind, name, boxed, shown, words)
+            if name == "reasoning":
+                yield self._reasoning(annotation, image_digest, words)
+            else:
+                yield self._task(annotation, image_digest, kind, name, shown, words)
         if shown:
             all_of_few = (
                 len(annotation.boxes) <= SHOWN_BOXES and hash_fraction(self._seed, annotation.id, "grounded") < 0.5
             )
             chosen = shown if all_of_few else shown[:1]
-            lines = self._record(annotation, words, chosen)
-            yield self._task(annotation, image_digest, Kind.REGION_CAPTION, "region_caption", lines, chosen, words)
+            known = self._knowledge.known([box.label for box in chosen], annotation.modality, Language.EN)
+            yield self._task(
+                annotation, image_digest, Kind.REGION_CAPTION, "region_caption", chosen, words, known=known
+            )
         if annotation.labels and hash_fraction(self._seed, annotation.id, "text") < self._text_share:
-            yield self._task(annotation, "", Kind.TEXT_ONLY, "text_record", record, (), words)
+            known = self._knowledge.known(annotation.labels[:SHOWN_BOXES], None, Language.EN)
+            yield self._task(annotation, "", Kind.TEXT_ONLY, "text_record", (), words, known=known)
+
+    def _form(self, annotation: Annotation) -> str:
+        """Return the prompt of a record's free instruction."""
+        drawn = hash_fraction(self._seed, annotation.id, "form")
+        if drawn < self._settings.reasoning_share:
+            return "reasoning" if question_of(annotation, self._names[Language.EN], self._seed) else "free_instruction"
+        reports = drawn < self._settings.reasoning_share + self._settings.report_share
+        return "report" if reports and annotation.labels else "free_instruction"
+
+    def _reasoning(self, annotation: Annotation, image_digest: str, words: Words) -> Task:
+        asked = question_of(annotation, self._names[Language.EN], self._seed)
+        if asked is None:
+            raise ValueError(f"{annotation.id}: the record answers no question")
+        question, answer, boxes = asked
+        return self._task(
+            annotation, image_digest, Kind.FREE_INSTRUCTION, "reasoning", boxes, words, form="reasoning", answer=answer,
+            question=question, answer_line=ANSWER[Language.EN].format(answer=answer),
+        )  # fmt: skip
 
     def text_task(self, annotation: Annotation, sample_id: str, turns: Turns, language: Language) -> Task | None:
         """Return the task that writes a source's own conversation anew, or None where it is not drawn."""
@@ -294,20 +388,29 @@ class TaskMaker:
         words = Words(annotation, self._recipe, Language.EN, self._seed)
         source = conversation_text(turns)
         return self._task(
-            annotation, "", Kind.TEXT_ONLY, "text_dialogue", "", (), words,
+            annotation, "", Kind.TEXT_ONLY, "text_dialogue", (), words,
             number=1, source=source, language=language, conversation=source,
         )  # fmt: skip
 
+    @property
+    def filters(self) -> bool:
+        """Return whether what the judge calls inconsistent is dropped."""
+        return bool(self._settings.judge) and self._settings.judge_filters
+
+    def opinion(self, task: Task, turns: Turns) -> Task | None:
+        """Return the task that asks the judge about an accepted text, or None where it is not drawn."""
+        if task.judged or not self._settings.judge:
+            return None
+        drawn = hash_fraction(self._seed, task.id, "judge") < self._settings.judge_share
+        return self._opinion(task, turns) if drawn else None
+
     def follow_ups(self, task: Task, turns: Turns) -> Iterator[Task]:
-        """Yield what an accepted text gives rise to: its translation, and the judge's opinion on it."""
-        if task.judged:
+        """Yield what an accepted text gives rise to beside the judge's opinion on it: its translation."""
+        if task.judged or task.locked is not None or task.facts.language != Language.EN:
             return
-        if task.locked is None and task.facts.language == Language.EN:
-            translation = self.translation(task.facts, task.id, turns)
-            if translation is not None:
-                yield translation
-        if self._settings.judge and hash_fraction(self._seed, task.id, "judge") < self._settings.judge_share:
-            yield self._opinion(task, turns)
+        translation = self.translation(task.facts, task.id, turns)
+        if translation is not None:
+            yield translation
 
     def translation(self, facts: Facts, sample_id: str, turns: Turns) -> Task | None:
         """Return the translation of an English sample, or None where it is not drawn or the card lacks the names."""
@@ -321,18 +424,22 @@ class TaskMaker:
         names = {label: self._chinese[label] for label in annotation.labels}
         if self._recipe.anatomy.zh and annotation.labels:
             names[annotation.anatomy] = self._recipe.anatomy.zh
-        asked = {"glossary": glossary(names), "conversation": conversation_text(locked), "style": ""}
+        names |= _PARTS_IN_CHINESE.get(facts.form, {})
+        asked = {"glossary": glossary(names), "conversation": conversation_text(locked)}
         text = self._text("", prompt, len(turns), len(turns), asked)
         english = "\n".join(part for turn in turns for part in turn)
-        told = Facts(
+        of_english = Facts(
             annotation, facts.kind, Language.ZH, self._names[Language.ZH], facts.boxes,
             tuple(self._in_chinese(reference) for reference in facts.references), facts.positions, english,
-            prompt.specific.words, (len(turns), len(turns)), facts.image_digest,
+            prompt.specific.words, (len(turns), len(turns)), facts.image_digest, facts.measures,
+            self._knowledge.known([each.label for each in facts.knowledge], annotation.modality, Language.ZH),
+            facts.form, self._chinese.get(facts.answer, facts.answer),
         )  # fmt: skip
         key = request_key(self._base, prompt, text, "")
         return Task(
-            f"{sample_id}#zh", sample_id, prompt, text, b"", told, self._parameters, key,
+            f"{sample_id}#zh", sample_id, prompt, text, b"", of_english, self._parameters, key,
             locked=(locked, tokens), chinese=self._chinese,
+            told={name: each for name, each in (("form", of_english.form), ("answer", of_english.answer)) if each},
         )  # fmt: skip
 
     def prompt(self, name: str) -> Prompt:
@@ -362,13 +469,15 @@ class TaskMaker:
         image_digest: str,
         kind: Kind,
         name: str,
-        record: str,
         boxes: tuple[Box, ...],
         words: Words,
         *,
         number: int = 0,
         source: str = "",
         language: Language = Language.EN,
+        known: tuple[Known, ...] = (),
+        form: str = "",
+        answer: str = "",
         **fields: str,
     ) -> Task:
         prompt = self._prompts[name]
@@ -382,13 +491,26 @@ class TaskMaker:
             # Table 6 counts single-round and multi-turn texts as two sub-datasets; each text is drawn into one.
             single = hash_fraction(self._seed, annotation.id, "text form") < 0.5
             least, most = (1, 1) if single else (max(2, least), most)
+        extra = {"form": form or ("report" if name == "report" else "")}
         fields["style"] = choose(prompt.specific.styles, self._seed, sample_id, "style")
+        if prompt.scenarios:
+            extra["scenario"] = choose(prompt.scenarios, self._seed, sample_id, "scenario")
+            fields["scenario"] = prompt.scenario(extra["scenario"])
+        if prompt.general.levels and "{level}" in prompt.specific.task:
+            extra["level"] = choose(tuple(prompt.general.levels), self._seed, sample_id, "level")
+            fields["level"] = prompt.general.level.format(level=prompt.general.levels[extra["level"]])
+        measures = _measures(annotation, boxes)
+        record = "" if source else self._record(annotation, words, boxes, known, measures, pictured=bool(image_digest))
         text = self._text(record, prompt, least, most, fields)
+        if image_digest:  # what is known of a label may be stated of it, though only a region's prompt asks for it
+            known = known or self._about(annotation, language)
         facts = Facts(
             annotation, kind, language, self._names[language], boxes, references,
             tuple([words.position(box) for box in boxes]), source, prompt.specific.words, (least, most),
-            image_digest,
+            image_digest, measures, known, extra["form"], answer, fields.get("question", ""),
         )  # fmt: skip
+        if answer:
+            extra["answer"] = answer
         image = annotation.image if image_digest else b""
         parameters, base = self._parameters, self._base
         if not image_digest and not source:
@@ -396,40 +518,91 @@ class TaskMaker:
             parameters = replace(parameters, seed=self._seed + int(hash_fraction(sample_id, "seed") * 2**31))
             base = parameters.digest()
         key = request_key(base, prompt, text, image_digest)
-        return Task(sample_id, None, prompt, text, image, facts, parameters, key)
+        extra = {name: value for name, value in extra.items() if value}
+        return Task(sample_id, None, prompt, text, image, facts, parameters, key, told=extra)
 
-    def _text(self, record: str, prompt: Prompt, least: int, most: int, fields: Mapping[str, str]) -> str:
-        alike = (prompt.name, least, most, fields["style"]) if len(fields) == 1 else None
+    def _text(self, record: str, prompt: Prompt, least: int, most: int, given: Mapping[str, str]) -> str:
+        fields = {"style": "", "scenario": "", "level": "", **given}
+        drawn = (fields["style"], fields["scenario"], fields["level"])
+        alike = (prompt.name, least, most, *drawn) if len(fields) == len(drawn) else None
         instructions = self._instructions.get(alike, "") if alike else ""
         if not instructions:
             general = prompt.general
             turns = general.one_turn if least == most == 1 else general.some_turns.format(least=least, most=most)
             form = "" if prompt.name == "judge" else general.form.format(turns=turns)
-            instructions = "\n".join(part for part in (prompt.specific.task.format(**fields).strip(), form) if part)
+            asked = prompt.specific.task.format(**fields).strip()
+            parts = (asked.replace("  ", " ") if alike else asked, form, prompt.example() if form else "")
+            instructions = "\n".join(part for part in parts if part)
             if alike:
                 self._instructions[alike] = instructions
         return f"{record}\n{instructions}" if record else instructions
 
-    def _record(self, annotation: Annotation, words: Words, boxes: tuple[Box, ...]) -> str:
+    def _record(
+        self,
+        annotation: Annotation,
+        words: Words,
+        boxes: tuple[Box, ...],
+        known: tuple[Known, ...],
+        measures: tuple[Measure, ...],
+        *,
+        pictured: bool,
+    ) -> str:
         lines = next(iter(self._prompts.values())).general.record
-        known: list[str] = [
-            lines["modality"].format(modality=annotation.modality),
-            lines["anatomy"].format(anatomy=annotation.anatomy),
-            lines["department"].format(department=annotation.department),
-            lines["labels"].format(labels="; ".join(annotation.labels)) if annotation.labels else lines["no_labels"],
-        ]
+        parts_of_record: list[str] = []
+
+        def tell(name: str, **facts: object) -> None:
+            """Add a line; what a general.yaml of one's own has no line for is not told."""
+            if name in lines:
+                parts_of_record.append(lines[name].format(**facts))
+
+        tell("modality", modality=annotation.modality)
+        tell("anatomy", anatomy=annotation.anatomy)
+        tell("department", department=annotation.department)
+        if pictured:
+            shown = annotation.provenance
+            if axis := shown.get("axis"):
+                tell("plane", plane=axis)
+                if axis in MIRRORED:
+                    tell("display")
+                tell("slice", slice=shown.get("slice", ""))
+            if window := _window_name(str(shown.get("window", ""))):
+                tell("window", window=window)
+        if annotation.labels:
+            tell("labels", labels="; ".join(annotation.labels))
+        else:
+            tell("no_labels")
         size = (annotation.width_px, annotation.height_px)
         for box in boxes:
-            reference = box_text(box.label, [box.xyxy], *size)
-            known.append(lines["box"].format(position=words.position(box), box=reference))
-        return "\n".join(known)
+            tell("box", position=words.position(box), box=box_text(box.label, [box.xyxy], *size))
+        for each in measures:
+            tell("size", label=each.label, width=each.width, height=each.height)
+        for label in dict.fromkeys(each.label for each in known):
+            known_beside = self._knowledge.neighbours(label, annotation.labels) if pictured else ()
+            beside = [other for other in known_beside if _touch(annotation, label, other)][:_NEIGHBOURS]
+            if beside:
+                tell("neighbours", label=label, neighbours=", ".join(beside))
+        for each in known:
+            tell(each.about, label=each.label, text=each.text)
+        return "\n".join(parts_of_record)
+
+    def _about(self, annotation: Annotation, language: Language) -> tuple[Known, ...]:
+        """Return what is known in general of the labels of a record and of its region."""
+        return self._knowledge.known((*annotation.labels, annotation.anatomy), annotation.modality, language)
 
     def _opinion(self, task: Task, turns: Turns) -> Task:
         prompt = self._prompts["judge"]
         annotation = task.facts.annotation
         words = Words(annotation, self._recipe, Language.EN, self._seed)
-        record = "" if annotation.task == SourceTask.TEXT else self._record(annotation, words, task.facts.boxes)
-        text = self._text(record, prompt, 1, 1, {"conversation": conversation_text(turns), "style": ""})
+        facts = task.facts
+        record = ""
+        if annotation.task != SourceTask.TEXT:
+            said = "\n".join(part for turn in turns for part in turn).lower()
+            spoken_of = {mention.label for mention in facts.names.mentions(said)}
+            known = tuple(line for line in facts.knowledge if line.label in spoken_of)
+            record = self._record(
+                annotation, words, facts.boxes, known, facts.measures, pictured=bool(facts.image_digest)
+            )
+        text = self._text(record, prompt, 1, 1, {"conversation": conversation_text(turns)})
         shown = task.facts.image_digest
         key = request_key(self._judge_base, prompt, text, shown)
         image = annotation.image if shown else b""

@@ -10,12 +10,15 @@ from typing import Any
 
 from gmai_formats.rows.box_text import box_tag, box_text
 
-from gmai_data.annotation import Annotation, Box
+from gmai_data.annotation import Annotation, Box, boxes_of
+from gmai_data.generation.describing import caption, details
+from gmai_data.generation.naming import named
+from gmai_data.generation.pairs import Numbered, pair_turns, partner
 from gmai_data.generation.perception import perception_turns
 from gmai_data.generation.wording import Words, speaks_chinese
 from gmai_data.sample import Sample, qualified_id
 from gmai_data.seeded import choose, hash_fraction
-from gmai_data.sources.recipe import Recipe
+from gmai_data.sources.cards.recipe import Recipe
 from gmai_data.vocabulary import Kind, Language, Modality
 
 _GROUNDED_BOXES = 6
@@ -40,13 +43,24 @@ class TemplateWriter:
     seed: int
     kinds: tuple[Kind, ...] = tuple(Kind)
 
-    def samples(self, annotation: Annotation, recipe: Recipe) -> Iterator[Sample]:
-        """Yield the samples about one annotated image."""
+    def samples(
+        self, annotation: Annotation, recipe: Recipe, row: int = 0, earlier: Sequence[Numbered] = ()
+    ) -> Iterator[Sample]:
+        """Yield the samples about one annotated image.
+
+        Args:
+            annotation: The record.
+            recipe: Its source.
+            row: Its row number within the shard.
+            earlier: Records that it may be compared with.
+        """
         bilingual = speaks_chinese(annotation, recipe)
         for kind in self.kinds:
             chinese = bilingual and hash_fraction(self.seed, annotation.id, kind, "language") < self.chinese_share
             words = Words(annotation, recipe, Language.ZH if chinese else Language.EN, self.seed)
+            asked_of_one = 0
             for number, (turns, boxes, asked) in enumerate(self._conversations(kind, annotation, words)):
+                asked_of_one = number + 1
                 provenance = {
                     "writer": "template",
                     "templates": words.version,
@@ -56,21 +70,38 @@ class TemplateWriter:
                 }
                 sample_id = qualified_id(annotation, kind, number)
                 yield Sample(sample_id, annotation, turns, kind, words.language, boxes, provenance)
+            if kind == Kind.VISUAL_PERCEPTION:
+                yield from self._of_two(annotation, words, row, earlier, asked_of_one)
+
+    def _of_two(
+        self, annotation: Annotation, words: Words, row: int, earlier: Sequence[Numbered], start: int
+    ) -> Iterator[Sample]:
+        """Yield the samples that compare an image with an earlier one, each with the facts of its first image."""
+        found = partner(annotation, earlier, self.seed)
+        if found is None:
+            return
+        images = ((row, annotation), found)
+        for number, (turn, in_order) in enumerate(pair_turns(annotation, found[1], words, self.seed), start):
+            (first_row, first), (second_row, second) = images if in_order else images[::-1]
+            provenance = {
+                "writer": "template", "templates": words.version, "asked": turn.asked, "balance": turn.balance,
+                "annotation": first.id, "beside": {"annotation": second.id, **second.provenance}, **first.provenance,
+            }  # fmt: skip
+            yield Sample(
+                qualified_id(annotation, Kind.VISUAL_PERCEPTION, number), first, ((turn.question, turn.answer),),
+                Kind.VISUAL_PERCEPTION, words.language, (), provenance, rows=(first_row, second_row),
+            )  # fmt: skip
 
     def _conversations(
         self, kind: Kind, annotation: Annotation, words: Words
     ) -> Iterator[tuple[tuple[tuple[str, str], ...], tuple[Box, ...], str | dict[str, Any]]]:
         if kind == Kind.IMAGE_CAPTION:
-            yield (_image_caption(annotation, words),), (), "caption"
+            question = words.say(words.templates["image_caption"]["question"], "caption")
+            yield ((question, caption(annotation, words)),), (), "caption"
         elif kind == Kind.REGION_CAPTION:
             yield from (((turn,), boxes, "region") for turn, boxes in self._region_captions(annotation, words))
         elif kind == Kind.FREE_INSTRUCTION:
-            # The first instruction asks for every label, the last one (the department) for none.
-            first = (0 if words.exhaustive else 1) if annotation.labels else -1
-            offered = words.templates["free_instruction"][first:]
-            instruction = choose(offered, self.seed, annotation.id, kind)
-            question = words.say(instruction["question"], "instruction")
-            yield ((question, words.say(instruction["answer"], "instruction answer")),), (), "instruction"
+            yield (_instruction(annotation, words),), (), "instruction"
         elif kind == Kind.DIALOGUE:
             yield tuple(_dialogue(annotation, words)), annotation.boxes[:1], "dialogue"
         elif kind == Kind.VISUAL_PERCEPTION:
@@ -88,10 +119,15 @@ class TemplateWriter:
             return
         size = (annotation.width_px, annotation.height_px)
         box = choose(boxes, self.seed, annotation.id, "region caption")
-        named = box_text(words.label(box.label), [box.xyxy], *size)
+        boxed = box_text(words.label(box.label), [box.xyxy], *size)
         asked = words.say(words.templates["region_caption"]["question"], "region", box=box_tag([box.xyxy], *size))
-        told = words.say(words.templates["region_caption"]["answer"], "told", box=named, position=words.position(box))
-        yield (asked, told), (box,)
+        spoken = words.spoken(box.label)
+        article = spoken["one"].removesuffix(spoken["label"])
+        if words.language == Language.EN and named(box.label).several and len(boxes_of(annotation, box.label)) > 1:
+            spoken["lies_this"], article = "lies", "part of the "
+        facts = {**spoken, "article": article, "box": boxed, "position": words.position(box)}
+        sentence = words.say(words.templates["region_caption"]["answer"], "told", **facts)
+        yield (asked, sentence), (box,)
         if 1 < len(boxes) <= _GROUNDED_BOXES:
             by_label: dict[str, list[tuple[int, int, int, int]]] = {}
             for each in boxes:
@@ -106,27 +142,57 @@ class TemplateWriter:
 
     def _texts(self, annotation: Annotation, words: Words) -> Iterator[tuple[tuple[str, str], ...]]:
         templates = words.templates["text_only"]
-        record = words.say([templates["record"]], "record")
+        record = words.say(templates["record"], "record")
         form = "single" if hash_fraction(self.seed, annotation.id, "text form") < 0.5 else "multi"
         yield tuple(_turns(templates[form], words, "text", record=record))
 
 
-def _image_caption(annotation: Annotation, words: Words) -> tuple[str, str]:
-    templates = words.templates["image_caption"]
-    answers: Sequence[str] = templates["answer" if annotation.labels else "answer_without_labels"]
-    return words.say(templates["question"], "caption"), words.say(answers, "caption answer")
+def _instruction(annotation: Annotation, words: Words) -> tuple[str, str]:
+    """Return a request and what answers it; without labels only the department is asked for."""
+    templates = words.templates["free_instruction"]
+    # A list of every label is asked for only where each was looked for.
+    kinds = [
+        kind
+        for kind in templates["kinds"]
+        for _ in range(kind["weight"])
+        if (kind["name"] != "list" or words.exhaustive) and (annotation.labels or kind["name"] == "department")
+    ]
+    kind = choose(kinds, words.seed, annotation.id, "instruction kind")
+    offered = words.templates["describing"]
+    names = [words.label(label) for label in annotation.labels]
+    facts = {
+        "bullets": "\n".join(f"- {name}" for name in names),
+        "numbers": "\n".join(f"{number}. {name}" for number, name in enumerate(names, 1)),
+        "keywords": words.templates["keywords"].join(names),
+        "caption": caption(annotation, words, "explanation"),
+    }  # fmt: skip
+    if names:
+        facts["whole"] = words.say(offered["whole"], "instruction whole")
+        shown = words.say(offered["shown"], "instruction shown")
+        facts["told"] = words.join([shown, *details(annotation, words, "instruction", ("read",))])
+    opener = choose(templates["opener"], words.seed, annotation.id, "opener")
+    question = opener + words.say(kind["question"], "instruction")
+    return question, words.say(kind["answer"], "instruction answer", **facts)
+
+
+_DIALOGUES = (
+    ("modality", "labels", "department"), ("modality", "labels"), ("modality", "department", "labels"),
+    ("labels", "modality"), ("modality", "labels", "department"),
+)  # fmt: skip
 
 
 def _dialogue(annotation: Annotation, words: Words) -> Iterator[tuple[str, str]]:
     parts = words.templates["dialogue"]
-    steps = ["modality", *(["labels"] if annotation.labels else []), "department"]
+    # Some ask for the department last, some before what is shown, some not at all.
+    order = choose(_DIALOGUES, words.seed, annotation.id, "dialogue steps") if annotation.labels else _DIALOGUES[-1]
+    steps = [step for step in order if step != "labels" or annotation.labels]
     times = Counter(box.label for box in annotation.boxes)
     single = [box for box in annotation.boxes if times[box.label] == 1]
     located = next((box for box in single if box.label not in annotation.incomplete), None)
     for step in steps:
         yield from _turns([parts[step]], words, step)
         if step == "labels" and located is not None:
-            facts = {"label": words.label(located.label), "position": words.position(located)}
+            facts = {**words.spoken(located.label), "position": words.position(located)}
             yield from _turns([parts["position"]], words, "position", **facts)
 
 

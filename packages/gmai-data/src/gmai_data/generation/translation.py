@@ -72,8 +72,8 @@ def unlock(source: Turns, translated: Turns, locked: tuple[str, ...], chinese: M
                     raise UnusableReplyError(f'the {name} of turn {number} says "{other}", and the original "{side}"')
 
     def put(match: re.Match[str]) -> str:
-        told = locked[int(match[1])]
-        return chinese.get(told) or _REF.sub(lambda ref: f"<ref>{chinese.get(ref[1], ref[1])}</ref>", told)
+        original = locked[int(match[1])]
+        return chinese.get(original) or _REF.sub(lambda ref: f"<ref>{chinese.get(ref[1], ref[1])}</ref>", original)
 
     return tuple((_TOKEN.sub(put, question), _TOKEN.sub(put, answer)) for question, answer in translated)
 

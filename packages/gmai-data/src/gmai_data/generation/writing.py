@@ -22,12 +22,13 @@ from gmai_cli.console import say
 from gmai_data.annotation import Annotation, annotation_of
 from gmai_data.checks.duplicates import left_out
 from gmai_data.generation.journal import Journal, spent_before_usd
+from gmai_data.generation.knowledge import load_knowledge
 from gmai_data.generation.pending import Pending
 from gmai_data.generation.prompts import Prompt
 from gmai_data.generation.tasks import Task, TaskMaker, WritingSettings
 from gmai_data.markers import WRITTEN, has_marker, read_marker
 from gmai_data.sample import turns_of
-from gmai_data.sources.recipe import Recipe
+from gmai_data.sources.cards.recipe import Recipe
 from gmai_data.untyped import pq
 from gmai_data.vocabulary import Kind, Language, Split
 from gmai_data.vocabulary import Task as SourceTask
@@ -51,6 +52,8 @@ class WriteJob:
     seed: int
     leakage: Path | None = None
     """See `ShardJob`."""
+    knowledge: Path | None = None
+    """A file of knowledge of the user's own; see `load_knowledge`."""
 
     @property
     def assembled(self) -> bool:
@@ -93,7 +96,8 @@ class WriteJob:
 
     def maker(self) -> TaskMaker:
         """Return what derives the tasks of this shard's records."""
-        return TaskMaker(self.recipe, self.settings, self.prompts, self.text_share, self.seed)
+        known = load_knowledge(self.knowledge)
+        return TaskMaker(self.recipe, self.settings, self.prompts, self.text_share, self.seed, known)
 
 
 @dataclass

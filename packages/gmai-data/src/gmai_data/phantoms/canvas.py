@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 SIDE_PX = 112
 Grid = npt.NDArray[np.float32]
@@ -51,13 +51,20 @@ def jagged(spot: Spot, rng: np.random.Generator, depth: float = 0.45) -> Mask:
 def smooth_noise(rng: np.random.Generator, scale_px: int) -> Grid:
     """Return noise of mean 0 and about unit range whose blobs are `scale_px` wide."""
     small = rng.normal(size=(SIDE_PX // scale_px + 2,) * 2).astype(np.float32)
-    large = cv2.resize(small, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_CUBIC)
-    return np.asarray(large, dtype=np.float32)
+    return np.asarray(Image.fromarray(small).resize((SIDE_PX, SIDE_PX), Image.Resampling.BICUBIC))
 
 
 def soften(values: npt.NDArray[Any], radius_px: float = 0.8) -> Grid:
-    """Blur a picture as an imaging system would."""
-    return np.asarray(cv2.GaussianBlur(values.astype(np.float32), (0, 0), radius_px), dtype=np.float32)
+    """Blur a picture, grey or RGB, as an imaging system would: by a Gaussian of this standard deviation."""
+    reach = round(4 * radius_px)
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / radius_px) ** 2)
+    blurred = values.astype(np.float32)
+    for axis in (0, 1):
+        around = [(reach, reach) if each == axis else (0, 0) for each in range(blurred.ndim)]
+        padded = np.pad(blurred, around, mode="reflect")
+        taps = np.lib.stride_tricks.sliding_window_view(padded, len(weights), axis)
+        blurred = (taps @ (weights / weights.sum())).astype(np.float32)
+    return blurred
 
 
 def finish(values: npt.NDArray[Any], rng: np.random.Generator, noise: float = 6.0) -> npt.NDArray[np.uint8]:

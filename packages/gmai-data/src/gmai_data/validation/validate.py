@@ -11,7 +11,7 @@ from typing import IO, Any, Literal
 from gmai_cli.console import Progress, progress, say, table
 from gmai_cli.exit_codes import EXIT_OK, EXIT_PARTIAL
 from gmai_formats.errors import UserError
-from gmai_formats.files import replace_atomically
+from gmai_formats.files import may_be_read, replace_atomically, require_folder
 from gmai_formats.rows.files import SUFFIXES, Format, format_by_name, format_of, read_rows
 from gmai_formats.rows.mixtures import Mixture, MixtureEntry, read_mixing_list, read_mixture_file
 from gmai_formats.rows.rules import RULES, Problem
@@ -81,8 +81,8 @@ def validate(path: Path, *, images: Path | None, report: Path | None) -> int:
     """
     if not path.exists():
         raise UserError(f"{path}: no such file or folder.")
-    if images is not None and not images.is_dir():
-        raise UserError(f"--images {images}: no such folder.")
+    if images is not None:
+        require_folder(images, "--images takes a folder. Correct the path.")
     with ExitStack() as stack:
         account = Account(stack.enter_context(replace_atomically(report)) if report else None)
         works = list(_works(path, images, account))
@@ -104,7 +104,7 @@ def _works(path: Path, images: Path | None, account: Account) -> Iterator[Work]:
     if path.is_file():
         candidates = [path]
     else:
-        found = (file for file in path.rglob("*") if file.suffix in SUFFIXES and not file.is_dir())
+        found = (file for file in path.rglob("*") if file.suffix in SUFFIXES and may_be_read(file))
         candidates = sorted(file for file in found if not _is_hidden(file.relative_to(path)))
     forms: dict[Path, Format | Literal["mixture"] | None] = {}
     for file in candidates:
@@ -185,7 +185,7 @@ def _check_all(path: Path, works: list[Work], account: Account, bar: Progress) -
             if isinstance(verdict, Problem):
                 account.find(Finding(name, number, own, verdict))
                 continue
-            account.read[verdict.note or ""] += 1
+            account.read.update(verdict.notes)
             for problem in problems_of(verdict, row, pictures):
                 account.find(Finding(name, number, own, problem))
         if work.length is not None and work.length != rows:
@@ -219,8 +219,7 @@ def _print(path: Path, account: Account, report: Path | None) -> None:
     if account.no_id:
         say(f"note: {account.no_id} rows have no id")
     for note, count in account.read.items():
-        if note:
-            say(f"note: {count} rows: {note}")
+        say(f"note: {count} rows: {note}")
     for name, count in sorted(account.unknown.items()):
         say(f"note: unknown column {name!r:.60} in {count} rows; it was not checked")
     for note in account.notes:
