@@ -11,6 +11,7 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from gmai_bench.answers.imported import read_answers
 from gmai_bench.answers.records import Keys
 from gmai_bench.benchmarks.registry import open_benchmark
 from gmai_bench.run import Settings, score_file
@@ -286,3 +287,92 @@ def test_answers_in_parquet(vqa_rad: Path, tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "answers.parquet")
     found = score(tmp_path / "answers.parquet", vqa_rad, "vqa-rad/exact-451")
     assert found == {"vqa-rad/exact-451": (4, 4)}
+
+
+IDS = [f"test-{number:04d}" for number in range(4)]
+RIGHT = ("Yes", "no", "Yes.", "a kidney")
+ROWS = [
+    {"question": q, "answer": a, "said": said, "id": i} for (q, a), said, i in zip(VQA, RIGHT, IDS, strict=True)
+]  # fmt: skip
+
+
+def turn(row: dict[str, str]) -> dict[str, Any]:
+    return {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": f"{row['question']}\nShortly."}]}
+
+
+def gemini(text: str) -> dict[str, Any]:
+    thought = {"text": "no?", "thought": True}
+    return {"candidates": [{"content": {"parts": [thought, {"text": text}], "role": "model"}, "finishReason": "STOP"}]}
+
+
+def claude(text: str) -> dict[str, Any]:
+    content = [{"type": "thinking", "thinking": "no?"}, {"type": "text", "text": text}]
+    return {"type": "succeeded", "message": {"role": "assistant", "content": content, "stop_reason": "end_turn"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        # https://github.com/hiyouga/LLaMA-Factory, src/llamafactory/train/sft/trainer.py
+        ("predict.jsonl", [{"prompt": f"<|user|>{r['question']}", "predict": r["said"], "label": r["answer"]}
+                           for r in ROWS]),
+        # https://github.com/modelscope/ms-swift, result_path of `swift infer`
+        ("swift.jsonl", [{"response": r["said"], "labels": r["answer"], "messages": [turn(r)], "images": ["x.png"]}
+                         for r in ROWS]),
+        ("evalscope.jsonl", [{"index": n, "model_output": {"choices": [{"message": {"content": r["said"]}}]},
+                              "messages": [turn(r)]} for n, r in enumerate(ROWS)]),
+        # https://platform.claude.com/docs/en/api/retrieving-message-batch-results
+        ("claude.jsonl", [{"custom_id": r["id"], "result": claude(r["said"])} for r in ROWS]),
+        # https://ai.google.dev/api/batch-mode
+        ("gemini.jsonl", [{"key": r["id"], "response": gemini(r["said"])} for r in ROWS]),
+        ("vertex.jsonl", [{"request": {"contents": [{"role": "user", "parts": [{"text": r["question"]}]}]},
+                           "response": gemini(r["said"])} for r in ROWS]),
+        ("pred.json", [{"question": r["question"], "pred": r["said"], "gt": r["answer"]} for r in ROWS]),
+        ("spoken.json", [{"Question": r["question"], "Ground Truth": r["answer"], "Model Answer": r["said"]}
+                         for r in ROWS]),
+        ("llm.json", [{"id": r["id"], "llm_answer": r["said"], "answer": r["answer"]} for r in ROWS]),
+        ("outputs.json", [{"sample_id": r["id"], "outputs": [{"text": r["said"]}]} for r in ROWS]),
+        ("raw.jsonl", [{"question_id": r["id"], "model_prediction": r["said"], "is_correct": "yes"} for r in ROWS]),
+        ("whole.jsonl", [{"id": r["id"], "choices": [{"message": {"content": r["said"]}}]} for r in ROWS]),
+        ("pairs.json", [[r["id"], r["said"]] for r in ROWS]),
+        ("columns.json", {"id": IDS, "prediction": list(RIGHT)}),
+        ("pandas.json", {"id": dict(enumerate(IDS)), "prediction": dict(enumerate(RIGHT))}),
+    ],
+)  # fmt: skip
+def test_further_programs(vqa_rad: Path, tmp_path: Path, name: str, value: Any) -> None:
+    assert score(write(tmp_path / name, value), vqa_rad, "vqa-rad/exact-451") == {"vqa-rad/exact-451": (3, 4)}
+
+
+def test_a_list_of_texts_is_taken_in_order_only_where_the_user_says_so(vqa_rad: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "texts.json", list(RIGHT))
+    with pytest.raises(UserError, match=r"such as one without an id or question .*--in-order"):
+        score(path, vqa_rad, "vqa-rad/exact-451")
+    assert score(path, vqa_rad, "vqa-rad/exact-451", in_order=True) == {"vqa-rad/exact-451": (3, 4)}
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_tables_of_any_separator(vqa_rad: Path, tmp_path: Path, mark: str) -> None:
+    path = tmp_path / "table.csv"
+    lines = [mark.join(("id", "Model Answer")), *(mark.join((r["id"], r["said"])) for r in ROWS)]
+    path.write_text("\ufeff" + "\r\n".join(lines) + "\r\n", encoding="utf-8")
+    assert score(path, vqa_rad, "vqa-rad/exact-451") == {"vqa-rad/exact-451": (3, 4)}
+
+
+def test_what_a_batch_refused_is_recorded(vqa_rad: Path, tmp_path: Path) -> None:
+    error = {"type": "error", "error": {"type": "invalid_request_error", "message": "too long"}}
+    lines = [
+        {"custom_id": IDS[0], "result": {"type": "errored", "error": error}},
+        {"custom_id": IDS[1], "result": {"type": "expired"}},
+        {"custom_id": IDS[2], "response": {"promptFeedback": {"blockReason": "SAFETY"}}},
+        {"custom_id": IDS[3], "result": claude("Liver")},
+    ]
+    found = read_answers(write(tmp_path / "claude.jsonl", lines))
+    assert [one.prediction.refused for one in found] == ["too long", "expired", "SAFETY", ""]
+    assert score(tmp_path / "claude.jsonl", vqa_rad, "vqa-rad/exact-451") == {"vqa-rad/exact-451": (1, 4)}
+
+
+def test_the_answers_of_a_training_file_are_no_predictions(vqa_rad: Path, tmp_path: Path) -> None:
+    rows = [{"id": r["id"], "conversations": [{"from": "human", "value": r["question"]},
+                                              {"from": "gpt", "value": r["answer"]}]} for r in ROWS]  # fmt: skip
+    with pytest.raises(UserError, match=r"none of which is what the model said"):
+        score(write(tmp_path / "rows.jsonl", rows), vqa_rad, "vqa-rad/exact-451")

@@ -161,3 +161,12 @@ def test_mmmus_open_rule(response: str, reference: str, right: bool) -> None:
 def test_several_right_options_are_read_as_a_set(response: str, letters: str, rule: str) -> None:
     found, fired = extract_set(response, ABCD)
     assert ("".join("ABCD"[i] for i in sorted(found)), fired) == (letters, rule)
+
+
+def test_most_of_medevalkits_tasks_take_tags_before_boxes() -> None:
+    """`extract` of its utils/utils.py is called first in all tasks with options but PMC_VQA and MedFrameQA."""
+    said = "<think>\\boxed{A}</think><answer>B</answer>"
+    assert read("medevalkit", said) == "B"
+    assert read("medevalkit-untagged", said) == "A"
+    assert medevalkit_exact("\\boxed{lung}<answer>liver</answer>", "liver", closed=True)
+    assert read("medevalkit", "<ANSWER>B</ANSWER>") == read("medevalkit-untagged", "<ANSWER>B</ANSWER>")

@@ -172,3 +172,11 @@ def test_any_response_has_an_option_or_a_reason(response: str, style: Style) -> 
     assert (found.choice is None) == (found.rule in NO_ANSWER)
     assert found.choice is None or 0 <= found.choice < len(ABCD)
     assert extract(response, ABCD, style=style) == found
+
+
+@pytest.mark.parametrize(
+    "form", ["C. {}", "(C) {}", "**C. {}**", "Answer: C. {}", "The correct answer is (C) {}.", "Seen.\n\nC. {}"]
+)
+@pytest.mark.parametrize("text", ["The answer is A", "so B", "→ A", "therefore B", "Not seen; B"])
+def test_an_option_that_sounds_like_an_answer_is_one_behind_its_letter(form: str, text: str) -> None:
+    assert extract(form.format(text), ("CT", "MRI", text, "US"), style="letters").choice == 2

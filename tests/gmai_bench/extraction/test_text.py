@@ -41,6 +41,7 @@ def test_thoughts_are_taken_out(response: str, rest: str) -> None:
             "A, B, ",
         ),
         *("\\boxed{", "<answer>", "A. CT\n", "选", '"answer": "', "Option A ", "cannot help ", "**", "A = 3, "),
+        *("Wait, ", "no, wait", "CT? ", "[x] ", "A, B, C", "CT would show "),
     ],
 )
 @pytest.mark.timeout(60)

@@ -143,8 +143,9 @@ def _refuse(group: Sequence[Answered], known: set[int], sequences: Sequences) ->
     strange = len(group) - len(known)
     protocol, questions = sequences[0]
     named = next(iter(record.ids.values()), "") or record.question[:80] or record.prompt[:80] or record.prediction.id
+    named = f'"{named}"' if named else "one without an id or question"
     raise UserError(
-        f'{record.place}: answers {strange} questions that {protocol} does not ask, such as "{named}" (the first of '
+        f"{record.place}: answers {strange} questions that {protocol} does not ask, such as {named} (the first of "
         f'{protocol} is {questions[0].id}, "{questions[0].text[:60]}"). An answer is matched by id, or by the question '
         f"that it shows. Check that the file belongs to this benchmark, name the key of its ids with --id-key, or pass "
         f"--in-order if it has one answer per question in the benchmark's order."

@@ -13,9 +13,10 @@ from gmai_formats.state import unframed
 
 from gmai_bench.answers.cache import AnswerCache, CachedAnswer
 from gmai_bench.answers.predictions import Prediction, append_to, read_own, request_digest
-from gmai_bench.backends.asks import Ask, Backend
+from gmai_bench.backends.asks import Ask, Backend, InFolder
 from gmai_bench.backends.ranks import Ranks
 from gmai_bench.benchmarks.record import Record
+from gmai_bench.benchmarks.variants import Turn, turns, variant_of
 from gmai_bench.images import Shown
 
 PROMPT_VERSION = 1
@@ -50,9 +51,8 @@ def ask_missing(
     # not the name: a checkpoint that was moved gives the same answers
     shaping = {key: value for key, value in asked.items() if key != "model"}
     guards = {digest: shown.guard(digest) for q in item.questions for digest in q.images}
-    requests = {
-        q.id: request_digest(q.prompt, tuple(guards[digest] for digest in q.images), shaping) for q in item.questions
-    }
+    wanted = {turn.id: turn for question in item.questions for turn in turns(question, variant_of(item.card.variant))}
+    requests = {identity: _request(turn, guards, shaping) for identity, turn in wanted.items()}
     for identity, request in requests.items():
         earlier = kept.by_id.get(identity)
         if earlier is not None and earlier.request != request:
@@ -60,9 +60,10 @@ def ask_missing(
                 f'{path}: the answer to "{identity}" was given to another prompt, image or setting than is asked now. '
                 f"Answers are reused only for the very same request. Use another --out, or remove {folder}."
             )
-    missing = [q for q in item.questions if q.id not in kept.by_id]
-    cached = {q.id: hit for q in missing if cache and (hit := cache.get(requests[q.id]))}
-    asks = [Ask(q.id, q.prompt, q.images, q.continuations) for q in missing if q.id not in cached]
+    missing = [identity for identity in wanted if identity not in kept.by_id]
+    cached = {identity: hit for identity in missing if cache and (hit := cache.get(requests[identity]))}
+    seed = int(asked.get("sample_seed", 0))
+    asks = [ask_of(wanted[identity], seed) for identity in missing if identity not in cached]
     if kept.by_id or cached:
         torn = " (one half-written line dropped)" if kept.torn_lines else ""
         from_cache = f", {len(cached)} from the cache" if cached else ""
@@ -79,10 +80,14 @@ def ask_missing(
         progress(item.card.protocol, len(own), unit="answers", shown=ranks.rank == 0) as bar,
     ):
         for identity, answer in cached.items() if ranks.rank == 0 else ():
-            writer.write(Prediction(identity, answer.response, requests[identity], answer.cut))
+            shown_as = _shown(wanted[identity], item)
+            writer.write(Prediction(identity, answer.response, requests[identity], answer.cut, shown=shown_as))
         usage = None
+        backend = backend.in_folder(folder) if isinstance(backend, InFolder) else backend
         for answer in backend.answers(own, shown) if own else ():
-            writer.write(Prediction(answer.id, answer.response, requests[answer.id], answer.cut, answer.refused))
+            shown_as = _shown(wanted[answer.id], item)
+            request = requests[answer.id]
+            writer.write(Prediction(answer.id, answer.response, request, answer.cut, answer.refused, shown_as))
             if cache and not answer.refused:
                 cache.add(requests[answer.id], CachedAnswer(answer.response, answer.cut))
             if answer.usage:
@@ -92,6 +97,25 @@ def ask_missing(
     ranks.wait()
     if ranks.rank == 0:
         merge_ranks(folder)
+
+
+def ask_of(turn: Turn, seed: int) -> Ask:
+    """Return what a backend is asked; each sample has a seed of its own, counted from `seed`."""
+    question = turn.question
+    own = seed + turn.sample - 1 if turn.sample else None
+    return Ask(turn.id, question.prompt, question.images, question.continuations, question.turns, own)
+
+
+def _request(turn: Turn, guards: Mapping[str, str], shaping: Mapping[str, Any]) -> str:
+    sampled = {"sample": turn.sample} if turn.sample else {}
+    images = tuple(guards[digest] for digest in turn.question.images)
+    before = {"turns": turn.question.turns} if turn.question.turns else {}
+    return request_digest(turn.question.prompt, images, {**shaping, **sampled, **before})
+
+
+def _shown(turn: Turn, item: Record) -> tuple[str, ...]:
+    """Return the options of a turn for its line, where they may stand in another order than the question's."""
+    return turn.question.choices if variant_of(item.card.variant).order != "published" else ()
 
 
 def _rank_file(folder: Path, rank: int) -> Path:

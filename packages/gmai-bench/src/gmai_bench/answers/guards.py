@@ -5,35 +5,42 @@ from pathlib import Path
 from typing import Any
 
 from gmai_cli.console import say
+from gmai_cli.folders import require_own
 from gmai_formats.errors import UserError
 from gmai_formats.run_record import NAME
-from gmai_formats.state import DamagedError, read_state
+from gmai_formats.state import DamagedError, read_state, write_state
 
 from gmai_bench.benchmarks import record
 from gmai_bench.benchmarks.question import Benchmark, Card
 from gmai_bench.report.build import folder_of
 
 
-def refuse_other_settings(out: Path, asked: Mapping[str, Any]) -> None:
-    """Refuse an output folder that holds answers to other settings."""
+def claim(out: Path, asked: Mapping[str, Any]) -> None:
+    """Write what an output folder is for, before anything else: a kill leaves no folder that nobody began.
+
+    Raises:
+        UserError: It holds answers to other settings, or something else.
+    """
     path = out / "asked.json"
-    if not path.exists():
-        return
     try:
         earlier = read_state(path)
+    except FileNotFoundError:
+        require_own(out, command="gmai bench", begun=("report.json",))
+        earlier = asked
     except DamagedError as error:
         say(f"{error}; it is written anew. Each answer says itself what it was given to.")
-        return
+        earlier = asked
     differing = [
         f"{key} was {earlier.get(key)}, is {asked.get(key)}"
         for key in sorted({*asked, *earlier} - {"model"})
         if earlier.get(key) != asked.get(key)
     ]
-    if differing:
+    if differing and any(out.rglob("predictions*.jsonl")):
         raise UserError(
             f"{out}: holds answers to other settings ({'; '.join(differing)}). One output folder is one model under "
             f"one setting, so that its report means one thing. Use another --out, or remove {out}."
         )
+    write_state(path, asked)
 
 
 def refuse_twins(benchmarks: Sequence[Benchmark]) -> None:
@@ -62,8 +69,8 @@ def refuse_other_revision(out: Path, card: Card) -> None:
         before = record.read(folder).card.revision if (folder / "benchmark.json").exists() else ""
     except DamagedError:
         before = _revision_of_run(out, card)
-        told = f" The revision is that of run.json, {before}." if before else ""
-        say(f"{folder}: benchmark.json or questions.jsonl is damaged; both are written anew.{told}")
+        known_revision = f" The revision is that of run.json, {before}." if before else ""
+        say(f"{folder}: benchmark.json or questions.jsonl is damaged; both are written anew.{known_revision}")
     if before and card.revision and before != card.revision:
         raise UserError(
             f"{folder}: its questions are those of {card.hub} at {before}, and now they would be read at "

@@ -14,7 +14,11 @@ lm-evaluation-harness samples_TASK.jsonl: doc_id, doc (the data set's row), resp
 inspect_ai       .eval (a zip with samples/ID_epoch_N.json) or .json: id, output.completion
                  (https://inspect.aisi.org.uk/eval-logs.html)
 Batch API        custom_id, response.body of a chat completion or response, error; what the model refused, or the
-                 server, is recorded so (https://platform.openai.com/docs/guides/batch)
+                 server, is recorded so (https://platform.openai.com/docs/guides/batch); the same of Anthropic
+                 (custom_id, result) and Gemini (key, response)
+LLaMA-Factory    generated_predictions.jsonl: prompt, predict, label (https://github.com/hiyouga/LLaMA-Factory,
+                 src/llamafactory/train/sft/trainer.py)
+ms-swift         response, labels, messages (https://github.com/modelscope/ms-swift)
 OmniMedVQA       DATASET.json: pred_dict, a list of the data set's records and `model_pred`
                  (https://github.com/OpenGVLab/Multi-Modality-Arena, MedicalEval/Question-answering_Score)
 
@@ -38,7 +42,7 @@ from gmai_formats.files import sha256_file
 from gmai_formats.json_text import parse_json
 
 from gmai_bench.answers.predictions import read_predictions
-from gmai_bench.answers.records import RESPONSE_KEYS, Answered, Keys, Seen, answered, has_answer
+from gmai_bench.answers.records import Answered, Keys, OwnId, Seen, answered, has_answer
 
 _OURS = {"id", "response", "request", "cut", "refused", "shown", "image_ablation", "crc"}
 _SUFFIXES = (".json", ".jsonl", ".xlsx", ".tsv", ".csv", ".eval", ".parquet")
@@ -65,7 +69,8 @@ def read_answers(path: Path, keys: Keys | None = None) -> list[Answered]:
         within = (file.stem, file.parent.name) if path.is_dir() else (file.stem,)
         if _is_ours(file, keys):
             kept = read_predictions(file).by_id.values()
-            found += [Answered(f'{file} "{one.id}"', one, {"id": one.id}, within) for one in kept]
+            place = str(file)
+            found += [Answered(place, one, OwnId(one.id), within) for one in kept]
             continue
         records = list(_read(file, keys))
         if path.is_dir() and not any(_answers(fields, keys) for _, fields in records):
@@ -116,7 +121,7 @@ def _read(path: Path, keys: Keys) -> Iterator[_Record]:
     elif suffix == ".parquet":
         yield from _rows_of_parquet(path)
     elif suffix in (".tsv", ".csv"):
-        yield from _rows_of_table(path, "\t" if suffix == ".tsv" else ",")
+        yield from _rows_of_table(path, "\t" if suffix == ".tsv" else ",;\t")
     else:
         try:
             text = path.read_text(encoding="utf-8-sig")
@@ -132,7 +137,7 @@ def _read(path: Path, keys: Keys) -> Iterator[_Record]:
         value = _parse(text, path)
         if suffix == ".jsonl" and isinstance(value, dict) and has_answer(cast("dict[str, Any]", value), keys):
             value = [value]  # a single line
-        yield from _records(value, path)
+        yield from _records(value, path, keys)
 
 
 def _is_ours(path: Path, keys: Keys) -> bool:
@@ -153,7 +158,7 @@ def _is_ours(path: Path, keys: Keys) -> bool:
     found = set(cast("dict[str, Any]", value))
     if isinstance(value.get("response"), dict | list):
         return False  # as an API gave it
-    return found <= _OURS or not set(RESPONSE_KEYS) & found
+    return found <= _OURS
 
 
 def _parse(text: str, path: Path) -> Any:
@@ -194,9 +199,16 @@ def _parse(text: str, path: Path) -> Any:
     ) from error
 
 
-def _records(value: Any, path: Path) -> Iterator[_Record]:
+def _records(value: Any, path: Path, keys: Keys) -> Iterator[_Record]:
     if isinstance(value, dict):
         mapping = cast("dict[str, Any]", value)
+        columns = [part for part in mapping.values() if isinstance(part, list | dict)]
+        if has_answer(mapping, keys) and len({len(part) for part in columns}) == 1 and len(columns) == len(mapping):
+            # column ▶ its cells, as pandas writes a table
+            cells = [list(part.values()) if isinstance(part, dict) else part for part in columns]
+            for number, row in enumerate(zip(*cells, strict=True), start=1):
+                yield f"{path} record {number}", dict(zip(mapping, row, strict=True))
+            return
         if mapping and all(isinstance(answer, str | int | float | None) for answer in mapping.values()):
             for identity, answer in mapping.items():
                 yield f'{path} "{identity}"', {"id": identity, "response": answer}
@@ -217,6 +229,10 @@ def _records(value: Any, path: Path) -> Iterator[_Record]:
     if not isinstance(value, list):
         raise UserError(f"{path}: found a {type(value).__name__}. A file of answers is a mapping or a list of records.")
     for number, fields in enumerate(cast("list[Any]", value), start=1):
+        if isinstance(fields, str):
+            fields = {"response": fields}  # in the order of the benchmark, if the user says so
+        if isinstance(fields, list) and [type(part) for part in cast("list[Any]", fields)] in ([str, str], [int, str]):
+            fields = dict(zip(("id", "response"), cast("list[Any]", fields), strict=True))
         if not isinstance(fields, dict):
             raise UserError(f"{path} record {number}: found a {type(fields).__name__}. A record is an object.")
         yield f"{path} record {number}", cast("dict[str, Any]", fields)
@@ -268,9 +284,12 @@ def _rows_of_parquet(path: Path) -> Iterator[_Record]:
         raise UserError(f"{path}: not readable as Parquet ({error}). Correct the path or the file.") from error
 
 
-def _rows_of_table(path: Path, delimiter: str) -> Iterator[_Record]:
+def _rows_of_table(path: Path, delimiters: str) -> Iterator[_Record]:
+    """Yield the rows of a table, with that one of the delimiters that its header holds most of."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
+            delimiter = max(delimiters, key=file.readline(separated.LONGEST_CELL).count)
+            file.seek(0)
             reader = separated.DictReader(file, delimiter=delimiter)
             for number, row in enumerate(reader, start=2):
                 if None in row or None in row.values():

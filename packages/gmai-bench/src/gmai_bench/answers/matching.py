@@ -1,8 +1,8 @@
 """Which answers of a file belong to which protocol: one file serves every protocol whose questions it answers."""
 
 import dataclasses
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import ChainMap, Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from gmai_cli.console import say
@@ -15,6 +15,7 @@ from gmai_bench.answers.records import ID_KEYS, Answered
 from gmai_bench.benchmarks.question import Question
 from gmai_bench.benchmarks.record import Record
 from gmai_bench.benchmarks.registry import is_other_id, siblings
+from gmai_bench.benchmarks.spool import ById, QuestionFile
 
 _MOST_OTHER_TEXTS = 0.5
 """Share of records that may show another text than the question of their id before the key is none of ids."""
@@ -45,18 +46,20 @@ def answers_to(
     Raises:
         UserError: An answer belongs to no known question, or to questions of two benchmarks, or a question has none.
     """
-    families: dict[str, dict[str, Question]] = {}
+    families: dict[str, Mapping[str, Question]] = {}
     for item in items:
-        families.setdefault(item.card.name, {}).update({question.id: question for question in item.questions})
+        own = ById(item.questions) if isinstance(item.questions, QuestionFile) else {q.id: q for q in item.questions}
+        known = families.get(item.card.name)
+        families[item.card.name] = own if known is None else ChainMap(own, known)  # type: ignore[arg-type]
     key = "" if by_order else _best_key(records, families)
     if key:
-        pairs, unknown = _by_id(records, key, families, path)
+        unknown: list[Answered] = []
+        by_id = _one_each(_by_id(records, key, families, path, unknown))
         if unknown and not any(item.coverage.limit is not None for item in items):
             _pass_over(unknown, key, items, data_root, path)
     else:
         sequences = _sequences(items, data_root)
-        pairs = in_order(records, sequences, path) if by_order else aligned(records, sequences, path)
-    by_id = _one_each(pairs)
+        by_id = _one_each(in_order(records, sequences, path) if by_order else aligned(records, sequences, path))
     return [_own(item, by_id, path, allow_partial=allow_partial) for item in items]
 
 
@@ -90,11 +93,14 @@ def _named(record: Answered, key: str, families: Mapping[str, Mapping[str, Quest
 
 
 def _by_id(
-    records: Sequence[Answered], key: str, families: Mapping[str, dict[str, Question]], path: Path
-) -> tuple[list[tuple[Answered, Question]], list[Answered]]:
-    """Return the records with their questions, and those whose id is none."""
-    pairs: list[tuple[Answered, Question]] = []
-    unknown: list[Answered] = []
+    records: Sequence[Answered],
+    key: str,
+    families: Mapping[str, Mapping[str, Question]],
+    path: Path,
+    unknown: list[Answered],
+) -> Iterator[tuple[Answered, Question]]:
+    """Yield the records with their questions, and add those whose id is none to `unknown`."""
+    count = 0
     others: list[Answered] = []
     for record in records:
         found = _named(record, key, families)
@@ -107,17 +113,17 @@ def _by_id(
                 f"a question. Score a file of each of them by itself."
             )
         for question in found.values():
-            pairs.append((record, question))
+            yield record, question
+            count += 1
             if shows(record, question) is False:
                 others.append(record)
         if not found:
             unknown.append(record)
     if others:
         say(
-            f"{path}: {len(others)} of {len(pairs)} records show another question than the benchmark has under their "
+            f"{path}: {len(others)} of {count} records show another question than the benchmark has under their "
             f'id, such as {others[0].place} ("{others[0].question[:60]}"); they are matched by id'
         )
-    return pairs, unknown
 
 
 def _pass_over(
@@ -159,7 +165,9 @@ def _one_each(pairs: Iterable[tuple[Answered, Question]]) -> dict[str, Predictio
     by_id: dict[str, Prediction] = {}
     for record, question in pairs:
         shown = record.prediction.shown or order_shown(record.options, question)
-        prediction = dataclasses.replace(record.prediction, id=question.id, shown=shown)
+        prediction = record.prediction
+        if (prediction.id, prediction.shown) != (question.id, shown):
+            prediction = dataclasses.replace(prediction, id=question.id, shown=shown)
         earlier = by_id.get(question.id)
         if earlier is not None and earlier != prediction:
             raise UserError(

@@ -2,9 +2,10 @@
 
 import dataclasses
 import hashlib
+import io
 import json
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,14 +67,13 @@ def read_predictions(path: Path) -> Kept:
         UserError: A line is no JSON object with `id` and `response`, or two lines answer one id differently.
     """
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            return _kept(file, path)
     except OSError as error:
         raise UserError(
             f"{path}: cannot be read ({error.strerror}). Predictions are a JSON Lines file with one "
             f'{{"id": …, "response": …}} per answered question.'
         ) from error
-    whole, torn = _without_torn_line(content)
-    return _kept(whole, path, torn)
 
 
 def read_own(path: Path) -> Kept:
@@ -94,7 +94,7 @@ def read_own(path: Path) -> Kept:
         whole = b"\n".join(good)
         with replace_atomically(path) as file:
             file.write(whole)
-    return dataclasses.replace(_kept(whole, path, torn), damaged_lines=damaged)
+    return dataclasses.replace(_kept(io.BytesIO(whole), path), torn_lines=int(torn), damaged_lines=damaged)
 
 
 def _is_sound(line: bytes) -> bool:
@@ -105,12 +105,16 @@ def _is_sound(line: bytes) -> bool:
     return True
 
 
-def _kept(whole: bytes, path: Path, torn: bool) -> Kept:
+def _kept(lines: Iterable[bytes], path: Path) -> Kept:
     by_id: dict[str, Prediction] = {}
-    for number, line in enumerate(whole.split(b"\n"), start=1):
+    whole_bytes = 0
+    for number, line in enumerate(lines, start=1):
+        if not line.endswith(b"\n") and _is_torn(line):
+            return Kept(by_id, 1, whole_bytes)
+        whole_bytes += len(line)
         if not line.strip():
             continue
-        prediction = _parse(line, f"{path} line {number}")
+        prediction = _parse(line.rstrip(b"\n"), f"{path} line {number}")
         earlier = by_id.get(prediction.id)
         if earlier is not None and earlier != prediction:
             raise UserError(
@@ -118,19 +122,24 @@ def _kept(whole: bytes, path: Path, torn: bool) -> Kept:
                 f"Remove one of the two lines."
             )
         by_id[prediction.id] = prediction
-    return Kept(by_id, int(torn), len(whole))
+    return Kept(by_id, 0, whole_bytes)
 
 
 def _without_torn_line(content: bytes) -> tuple[bytes, bool]:
     end = content.rfind(b"\n") + 1
-    tail = content[end:]
+    torn = _is_torn(content[end:])
+    return (content[:end], True) if torn else (content, False)
+
+
+def _is_torn(tail: bytes) -> bool:
+    """Return whether what stands behind the last line end is the beginning of a line."""
     if not tail.strip():
-        return content, False
+        return False
     try:
         json.loads(tail)
     except (ValueError, RecursionError):
-        return content[:end], True
-    return content, False
+        return True
+    return False
 
 
 def _parse(line: bytes, place: str) -> Prediction:
@@ -156,7 +165,10 @@ def _parse(line: bytes, place: str) -> Prediction:
         )
     refused = str(fields.get("refused") or "")
     shown = tuple(str(option) for option in cast("list[Any]", fields.get("shown") or []))
-    return Prediction(str(identity), response, request, cut=fields.get("cut") is True, refused=refused, shown=shown)
+    # one text for the many requests of files from elsewhere, which have none
+    return Prediction(
+        str(identity), response, request or "", cut=fields.get("cut") is True, refused=refused, shown=shown
+    )
 
 
 class PredictionWriter:

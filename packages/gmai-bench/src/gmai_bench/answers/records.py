@@ -1,6 +1,6 @@
 """One record of a file of answers: what it may be called, what was said, and what it shows of its question."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -10,13 +10,35 @@ from gmai_bench.answers.predictions import Prediction
 from gmai_bench.benchmarks.cells import options_of
 from gmai_bench.benchmarks.prompts import LETTERS
 
-ID_KEYS = ("custom_id", "id", "question_id", "index", "qid", "test_id", "uuid", "doc_id")
+ID_KEYS = (
+    "custom_id", "id", "question_id", "index", "qid", "test_id", "uuid", "key", "sample_id", "item_id", "problem_id",
+    "idx", "doc_id",
+)  # fmt: skip
 RESPONSE_KEYS = (
-    "response", "prediction", "text", "output", "model_pred", "pred_response", "model_output", "answer_pred",
-    "model_answer", "model_response", "generated_text", "generated_answer", "pred_answer", "completion", "resps",
-    "filtered_resps",
+    "response", "prediction", "pred", "predict", "predicted_answer", "predicted", "text", "output", "model_pred",
+    "pred_response", "model_output", "answer_pred", "model_answer", "model_response", "generated_text",
+    "generated_answer", "pred_answer", "completion", "resps", "filtered_resps",
 )  # fmt: skip
 """Looked for in this order; `answer` is not among them, for in most of these files it is the right one."""
+_WHOSE = (
+    "model",
+    "llm",
+    "vlm",
+    "raw",
+    "full",
+    "final",
+    "predicted",
+    "generated",
+    "assistant",
+    "pred",
+    "gen",
+    "decoded",
+)
+_SAID = {
+    "response", "prediction", "pred", "output", "completion", "generation", "reply", "responses", "predictions",
+    "preds", "outputs", "completions", "generations",
+}  # fmt: skip
+"""Words of other keys of answers: "llm_answer", "model_prediction", "outputs", "raw_output"."""
 
 QUESTION_KEYS = ("question", "question_text")
 PROMPT_KEYS = ("prompt", "input", "query", "final_input_prompt")
@@ -24,6 +46,8 @@ PROMPT_KEYS = ("prompt", "input", "query", "final_input_prompt")
 GOLD_KEYS = ("answer", "gt_answer", "target", "gold", "ground_truth", "reference", "answer_label", "label")
 OPTION_KEYS = ("options", "choices")
 IMAGE_KEYS = ("image", "image_path", "img_name", "image_name", "figure_path", "images", "image_file")
+_THOUGHTS = ("thinking", "redacted_thinking", "reasoning")
+_CUT = ("length", "max_tokens", "MAX_TOKENS")
 SET_KEYS = ("dataset", "dataset_name", "data_source")
 
 
@@ -45,6 +69,27 @@ class Answered:
     options: tuple[str, ...] = ()
     image: str = ""
     data_set: str = ""
+
+
+class OwnId(Mapping[str, str]):
+    """`{"id": …}` of our own files, in less memory than a dict takes."""
+
+    __slots__ = ("_id",)
+
+    def __init__(self, identity: str) -> None:
+        """Hold the id."""
+        self._id = identity
+
+    def __getitem__(self, key: str) -> str:
+        if key != "id":
+            raise KeyError(key)
+        return self._id
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("id",))
+
+    def __len__(self) -> int:
+        return 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +114,8 @@ def answered(fields: Mapping[str, Any], place: str, keys: Keys, within: Sequence
     Raises:
         UserError: It has no answer, or not under the key that the user names.
     """
-    own = {str(key).strip().lower(): value for key, value in fields.items()}
-    said = _response(own, fields, place, keys, seen)
+    own = {_name(key): value for key, value in fields.items()}
+    response = _response(own, fields, place, keys, seen)
     doc = own.get("doc")  # lm-evaluation-harness: the row of the data set
     known = {str(key).lower(): value for key, value in cast("Mapping[Any, Any]", doc).items()} if _is_map(doc) else {}
     known |= own
@@ -78,11 +123,11 @@ def answered(fields: Mapping[str, Any], place: str, keys: Keys, within: Sequence
     data_set = _text(known, SET_KEYS)
     return Answered(
         place,
-        said,
+        response,
         ids,
         tuple(dict.fromkeys(name for name in (data_set, *within) if name)),
         question=_text(known, QUESTION_KEYS),
-        prompt=_text(known, PROMPT_KEYS),
+        prompt=_text(known, PROMPT_KEYS) or _asked(known),
         gold=_text(known, GOLD_KEYS),
         options=_options(known, place),
         image=_text(known, IMAGE_KEYS),
@@ -92,15 +137,49 @@ def answered(fields: Mapping[str, Any], place: str, keys: Keys, within: Sequence
 
 def has_answer(fields: Mapping[str, Any], keys: Keys) -> bool:
     """Return whether a record has a key of answers."""
-    known = {str(key).strip().lower() for key in fields}
-    return bool(known & ({keys.response.lower()} if keys.response else set(RESPONSE_KEYS)))
+    known = {_name(key) for key in fields}
+    if keys.response:
+        return _name(keys.response) in known
+    return bool(known & {*RESPONSE_KEYS, "result"}) or len(_built(known)) == 1
+
+
+def _built(known: Iterable[str]) -> list[str]:
+    """Return the keys that are built of words for what a model said, and of no other word."""
+    found: list[str] = []
+    for key in known:
+        *whose, said = key.split("_")
+        if set(whose) <= {*_WHOSE, *_SAID} and (said in _SAID or (said in ("answer", "text") and whose)):
+            found.append(key)
+    return found
+
+
+def _name(key: Any) -> str:
+    """Return a key as it is compared: "Model Answer" is model_answer."""
+    return "_".join(str(key).lower().replace("-", " ").split())
+
+
+def _asked(known: Mapping[str, Any]) -> str:
+    """Return the user's last text in the dialogue of a record, nothing where there is none.
+
+    `messages` of ms-swift (https://github.com/modelscope/ms-swift) and evalscope, `conversations` of LLaVA's rows, the
+    `contents` of a request to Gemini. What is answered in it may be the right answer, and is never read.
+    """
+    asked: Any = known.get("request")
+    turns: Any = next((known[key] for key in ("messages", "conversations") if isinstance(known.get(key), list)), None)
+    turns = turns or (asked.get("contents") if _is_map(asked) else None)
+    for turn in reversed(turns if isinstance(turns, list) else []):
+        if _is_map(turn) and (turn.get("role") or turn.get("from")) in ("user", "human"):
+            text: Any = next((turn[key] for key in ("content", "value", "parts") if turn.get(key)), "")
+            parts = [part.get("text") for part in text if _is_map(part)] if isinstance(text, list) else [text]
+            return " ".join(part for part in parts if isinstance(part, str))
+    return ""
 
 
 def _ids(known: Mapping[str, Any], fields: Mapping[str, Any], place: str, keys: Keys) -> dict[str, str]:
     if keys.id:
-        if keys.id.lower() not in known:
+        if _name(keys.id) not in known:
             raise UserError(f"{place}: found the keys {_listed(fields)}, and no {keys.id} (--id-key). Correct the key.")
-        return {keys.id: identity(known[keys.id.lower()])}
+        return {keys.id: identity(known[_name(keys.id)])}
     found = {key: identity(known[key]) for key in ID_KEYS if known.get(key) not in (None, "")}
     if "doc_id" in known:
         found |= _inner_ids(known)
@@ -134,11 +213,11 @@ def _is_map(value: Any) -> bool:
 def _response(known: Mapping[str, Any], fields: Mapping[str, Any], place: str, keys: Keys, seen: Seen) -> Prediction:
     """Return what was said; the id is filled in when the question is known."""
     if keys.response:
-        if keys.response.lower() not in known:
+        if _name(keys.response) not in known:
             raise UserError(
                 f"{place}: found the keys {_listed(fields)}, and no {keys.response} (--response-key). Correct the key."
             )
-        return _said(known[keys.response.lower()], place)
+        return _answer_of(known[_name(keys.response)], place)
     if known.get("error") and not any(known.get(key) for key in RESPONSE_KEYS):
         return Prediction("", "", "", refused=_reason(known["error"]))
     there = [key for key in RESPONSE_KEYS if key in known]
@@ -147,7 +226,16 @@ def _response(known: Mapping[str, Any], fields: Mapping[str, Any], place: str, k
     if there and (likeliest := _likeliest(known[there[0]], known, place)) is not None:
         return Prediction("", likeliest, "")
     if there:
-        return _said(known[there[0]], place)
+        return _answer_of(known[there[0]], place)
+    if _is_map(known.get("result")):  # a line of Anthropic's message batches
+        return _answer_of(known["result"], place)
+    if any(
+        _is_map(one) and "message" in one for one in known.get("choices") or () if isinstance(known["choices"], list)
+    ):
+        return _answer_of(known, place)  # a chat completion with an id beside it
+    built = _built(known)
+    if len(built) == 1:
+        return _answer_of(known[built[0]], place)
     near = next((hint for key in known if "Did you mean" in (hint := did_you_mean(key, RESPONSE_KEYS))), "")
     raise UserError(
         f"{place}: found the keys {_listed(fields)}, none of which is what the model said. It is looked for under "
@@ -187,12 +275,15 @@ def _likeliest(value: Any, known: Mapping[str, Any], place: str) -> str | None:
 def _completion(value: Mapping[str, Any]) -> Any:
     """Return what an object of an API says: a line of the Batch API, a chat completion, a response, a message.
 
-    https://platform.openai.com/docs/guides/batch, https://platform.openai.com/docs/api-reference/responses/object
+    https://platform.openai.com/docs/guides/batch, https://platform.openai.com/docs/api-reference/responses/object,
+    https://platform.claude.com/docs/en/api/retrieving-message-batch-results, https://ai.google.dev/api/batch-mode
     """
-    for key in ("body", "completion", "choices", "message", "content", "text"):
+    for key in ("body", "completion", "choices", "candidates", "message", "content", "parts", "text"):
         if value.get(key) not in (None, "", []):
             inner = value[key]
-            return cast("list[Any]", inner)[0] if key == "choices" and isinstance(inner, list) else inner
+            return (
+                cast("list[Any]", inner)[0] if key in ("choices", "candidates") and isinstance(inner, list) else inner
+            )
     messages = [part for part in cast("list[Any]", value.get("output") or []) if _is_map(part)]
     texts = [part["content"] for part in messages if part.get("type") == "message"]
     return texts[0] if texts else None
@@ -200,31 +291,38 @@ def _completion(value: Mapping[str, Any]) -> Any:
 
 def _reason(error: Any) -> str:
     """Return why there is no answer, in one line."""
-    message = cast("Mapping[str, Any]", error).get("message") if _is_map(error) else None
-    return " ".join(str(message or error).split())[:200]
+    while _is_map(error):
+        error = next((error[key] for key in ("message", "error", "blockReason") if error.get(key)), str(error))
+    return " ".join(str(error).split())[:200]
 
 
-def _said(value: Any, place: str) -> Prediction:
+def _answer_of(value: Any, place: str) -> Prediction:
     """Return an answer: lmms-eval and HuatuoGPT-Vision put it into a list, an API into an object of its own, pandas
     makes NaN of an empty one.
     """
     cut, refused = False, ""
     while isinstance(value, list | Mapping):
         if isinstance(value, Mapping):
-            said = cast("Mapping[str, Any]", value)
-            if said.get("error") or int(said.get("status_code") or 200) >= 400:
-                return Prediction("", "", "", refused=_reason(said.get("error") or said.get("body")))
-            cut = cut or "length" in (said.get("finish_reason"), said.get("stop_reason"))
-            refused = refused or str(said.get("refusal") or "")
-            value = _completion(said)
-            if value is None and "content" not in said and "completion" not in said and not refused:
-                raise UserError(f"{place}: the answer is an object ({said!r:.60}). An answer is a text. Name its key.")
+            body = cast("Mapping[str, Any]", value)
+            if body.get("error") or int(body.get("status_code") or 200) >= 400:
+                return Prediction("", "", "", refused=_reason(body.get("error") or body.get("body")))
+            if body.get("type") in ("expired", "canceled") or body.get("promptFeedback", {}).get("blockReason"):
+                return Prediction("", "", "", refused=_reason(body.get("promptFeedback") or body["type"]))
+            cut = cut or any(body.get(key) in _CUT for key in ("finish_reason", "stop_reason", "finishReason"))
+            refused = refused or str(body.get("refusal") or "")
+            value = _completion(body)
+            if value is None and not body.keys() & {"content", "completion", "parts", "role"} and not refused:
+                raise UserError(f"{place}: the answer is an object ({body!r:.60}). An answer is a text. Name its key.")
             continue
-        parts = [part for part in cast("list[Any]", value) if _is_map(part) and isinstance(part.get("text"), str)]
-        if parts and len(parts) == len(cast("list[Any]", value)):  # the parts of one message
+        listed = [
+            part
+            for part in cast("list[Any]", value)
+            if not (_is_map(part) and (part.get("type") in _THOUGHTS or part.get("thought")))
+        ]
+        parts = [part for part in listed if _is_map(part) and isinstance(part.get("text"), str)]
+        if parts and len(parts) == len(listed):  # the parts of one message
             value = "".join(part["text"] for part in parts)
             continue
-        listed = cast("list[Any]", value)
         if len(listed) > 1 and any(other != listed[0] for other in listed):
             raise UserError(
                 f"{place}: holds {len(listed)} different answers to one question. A question has one answer here. "

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from gmai_bench.extraction.negation import is_negated
-from gmai_bench.extraction.text import LETTERS, unify
+from gmai_bench.extraction.text import LETTERS, any_of, unify
 
 _MARKUP = re.compile(r"\\(?:text|math|bold|boxed|fbox)\w*\s*(?=\{)|\\(?=[%&#_])|\\[()\[\],;!]|[*`${}]")
 r"""**bold**, `code`, $math$, \( \), \[ \], 20\%, 3\,cm, \text{…}, \mathrm{…}, \boxed{…}."""
+_MARKUP_SIGNS = "\\*`${}"
 _OPENING = re.compile(
     r"[\s#>•\"'(\[_-]*"
     r"(?:(?i:option|choice)\b[\s:]*)?"  # "Option C: …"
@@ -21,6 +22,11 @@ _OPENING = re.compile(
 )
 _CLOSING = re.compile(r"[\s,;:.–—-]*[(\[]?(?<![A-Za-z0-9])(?P<letter>[A-Z])[)\].]*\s*$")
 """The letter behind its text: "Cannot be determined (C)"."""
+_ANNOUNCED = re.compile(
+    r"(?<!wrong )(?<!incorrect )(?<!not )\b(?:[Aa]nswer(?: is)?:?|I(?: would)? choose)[\s*(]{1,4}"
+    r"(?P<letter>[A-Z])[).:,*]{1,3}\s+(?P<held>\S.*)$"
+)
+"""The commonest last lines: "**Answer: B. MRI**", "So I choose B, MRI."."""
 _BEFORE = re.compile(r"(?<![A-Za-z0-9])[(\[]?([A-Z]|[a-z](?=[)\].:]))[)\]]*\s*[.):、,–—-]*\s*[\"'(]*$")
 """The letter in front of a text that stands anywhere: "I would rule it out: C) cannot be determined"."""
 _BEHIND = re.compile(r"\s*[(\[]([A-Z])[)\]]")
@@ -54,7 +60,7 @@ def _longest(choices: tuple[str, ...]) -> int:
 
 def undecorated(text: str) -> str:
     """Return a text without markup of Markdown and LaTeX."""
-    return _MARKUP.sub("", text)
+    return _MARKUP.sub("", text) if any_of(_MARKUP_SIGNS, text) else text
 
 
 def _fold(text: str) -> str:
@@ -72,12 +78,22 @@ def agreeing_line(line: str, choices: tuple[str, ...]) -> int | None:
         index = LETTERS.index(opening["letter"].upper())
         if index < len(options) and options[index] and _fold(line[opening.end() :]) == options[index]:
             return index
-    closing = _CLOSING.search(line)
+    closing = _CLOSING.search(line) if line.rstrip(" \t)].")[-1:].isupper() else None
     if closing:
         index = LETTERS.index(closing["letter"])
         if index < len(options) and len(options[index]) > 1 and _fold(line[: closing.start()]) == options[index]:
             return index
     return None
+
+
+def agreeing_end(line: str, choices: tuple[str, ...]) -> int | None:
+    """Return the option whose letter and text are announced as the answer at the end of a line."""
+    if len(line) > 2 * _longest(choices):
+        return None
+    announced = _ANNOUNCED.search(line)
+    if announced is None or (index := LETTERS.index(announced["letter"])) >= len(choices):
+        return None
+    return index if _fold(undecorated(announced["held"])) == plain_options(choices)[index] else None
 
 
 def agreeing_start(text: str, choices: tuple[str, ...]) -> int | None:
@@ -89,25 +105,37 @@ def agreeing_start(text: str, choices: tuple[str, ...]) -> int | None:
     if opening is None or LETTERS.index(opening["letter"].upper()) >= len(choices):
         return None
     index = LETTERS.index(opening["letter"].upper())
-    text = undecorated(text)
-    line_end = text.find("\n")
-    line = text[opening.end() : line_end if line_end >= 0 else len(text)]
     options = plain_options(choices)
-    said = " ".join(line.casefold().split()).lstrip(_EDGES)
+    start = undecorated(text[: 8 * _longest(choices)])  # markup takes a part of it
+    line_end = start.find("\n", 0, opening.end() + 4 * _longest(choices))
+    line = start[opening.end() : line_end if line_end >= 0 else opening.end() + 4 * _longest(choices)]
+    answer = " ".join(line.casefold().split()).lstrip(_EDGES)
     fits = [
-        option for option in options if option and said.startswith(option) and not _goes_on(said, len(option), option)
+        option
+        for option in options
+        if option and answer.startswith(option) and not _goes_on(answer, len(option), option)
     ]
     if not fits or options[index] != max(fits, key=len):
         return None
-    if lists_others(text, opening.end() + len(options[index]), index, len(choices)):
+    if lists_others(undecorated(text), opening.end() + len(options[index]), index, len(choices)):
         return None
-    return None if _is_denied(said, 0, len(options[index])) else index
+    return None if _is_denied(answer, 0, len(options[index])) else index
 
 
-def lists_others(text: str, start: int, index: int, count: int) -> bool:
-    """Return whether letters of other options are listed behind a place in its line, or open lines below it."""
+def lists_others(text: str, start: int, index: int, count: int, *, marked: bool = False) -> bool:
+    """Return whether letters of other options are listed behind a place in its line, or open lines below it.
+
+    Args:
+        text: The response.
+        start: The place.
+        index: The option whose letter stands before it.
+        count: How many options were shown.
+        marked: Whether that letter has a mark and no brackets ("E."): then "(B)" in its line is no item of the list.
+    """
     line_end = text.find("\n", start)
     beside = _LISTED.findall(text, start, line_end if line_end >= 0 else len(text))
+    if marked:
+        beside = [("", letter) for _, letter in beside]
     letters = {letter for pair in beside + _LISTED_BELOW.findall(text) for letter in pair if letter}
     return bool({LETTERS.index(letter) for letter in letters} & (set(range(count)) - {index}))
 

@@ -64,9 +64,9 @@ def vlmevalkit_exact(response: str, choices: tuple[str, ...], _reference: str) -
         return Extraction(letters.index(named[0]), "letter")
     if not named and "Z" in words:
         return Extraction(None, "refused")
-    said = _VLMEVALKIT_ANSWER.search(response)
-    if said and said[1].upper() in letters:
-        return Extraction(letters.index(said[1].upper()), "answer_is")
+    stated = _VLMEVALKIT_ANSWER.search(response)
+    if stated and stated[1].upper() in letters:
+        return Extraction(letters.index(stated[1].upper()), "answer_is")
     lower = response.lower()
     if len(lower) <= 2 * sum(len(choice) for choice in choices):
         held = [i for i, choice in enumerate(choices) if choice.lower() in lower]
@@ -152,11 +152,22 @@ def _boxed(text: str) -> str:
     return "none"
 
 
-def medevalkit(response: str, choices: tuple[str, ...], _reference: str) -> Extraction:
+def _tagged(response: str) -> str:
+    """Return what stands in <answer> tags, which most of MedEvalKit's tasks take before they look for a box."""
+    held = re.findall(r"<answer>(.*?)</answer>", response, re.DOTALL) if "</answer>" in response else []
+    return " ".join(held).strip() or response
+
+
+def medevalkit(response: str, choices: tuple[str, ...], reference: str) -> Extraction:
     """Read as MedEvalKit's `judge_multi_choice`: letter or option before the first full stop, else the nearest option.
 
     The nearest option of an answer that resembles none is the first.
     """
+    return medevalkit_untagged(_tagged(response), choices, reference)
+
+
+def medevalkit_untagged(response: str, choices: tuple[str, ...], _reference: str) -> Extraction:
+    """Read as its tasks PMC_VQA and MedFrameQA, which look for a box before they look for tags."""
     text = response.lower()
     letters = [letter.lower() for letter in LETTERS[: len(choices)]]
     paragraphs = text.split("\n\n")
@@ -177,13 +188,13 @@ def medevalkit(response: str, choices: tuple[str, ...], _reference: str) -> Extr
 
 def medevalkit_yes_no(response: str, reference: str) -> bool:
     """Return whether MedEvalKit takes a yes/no answer for right: just one of the two as a substring, the right one."""
-    text = _medevalkit_span(response).replace("\n", "").replace(".", "")
+    text = _medevalkit_span(_tagged(response)).replace("\n", "").replace(".", "")
     return (("yes" in text) != ("no" in text)) and reference.lower() in text
 
 
 def medevalkit_exact(response: str, reference: str, *, closed: bool) -> bool:
     """Return whether MedEvalKit's exact match holds; in closed questions full stops and line ends are taken out."""
-    text = _medevalkit_span(response).strip()
+    text = _medevalkit_span(_tagged(response)).strip()
     if closed:
         text = text.replace("\n", "").replace(".", "")
     return text == reference.lower().strip()
@@ -209,5 +220,6 @@ LEGACY: Mapping[str, Legacy] = {
     "omnimedvqa-qa": omnimedvqa_qa,
     "llava-med": llava_med,
     "medevalkit": medevalkit,
+    "medevalkit-untagged": medevalkit_untagged,
 }
 """Name ▶ parser, as `--extractor` takes them."""

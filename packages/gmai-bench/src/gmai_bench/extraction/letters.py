@@ -2,7 +2,6 @@
 
 import bisect
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 
 from gmai_bench.extraction.agreement import lists_others, undecorated
@@ -11,19 +10,24 @@ from gmai_bench.extraction.text import LETTERS, find_whole, unify
 
 _ALONE = re.compile(
     r"^[\s*\"'(\[{<`_#>]*"  # "**B", "(B", "<B>", "### B", "> B"
-    r"(?:(?i:answer|option|choice)\s+|(?i:choose|select|pick)\s+(?!a\b))?"  # "Answer B", "Option (B)"; no "choose a"
-    r"[\"'(\[{]*([A-Za-z])[\s*\"')\]}>`_.:,、。;]*$"  # "B)", "B.", "B**"
+    # "Answer B", "Option (B)", "it's b", "b is right"; no "choose a"
+    r"(?:(?i:answer|option|choice|letter)\s+|(?i:choose|select|pick)\s+(?!a\b)|(?i:it'?s)\s+(?=[b-z]\b))?"
+    r"[\"'(\[{]*([A-Za-z])(?:(?<=[a-z])\s+is\s+(?:the\s+)?(?:correct|right|best)(?:\s+(?:answer|option|choice))?)?"
+    r"[\s*\"')\]}>`_.:,、。;]*$"  # "B)", "B.", "B**"
 )
 _LONGEST_ALONE = 40
 """Characters of a line that may hold a letter alone; longer ones are not looked at."""
-_LEADING = re.compile(r"^[\s*\"']*(?:\(([A-Za-z])\)|([A-Za-z])(?:\*\*)?\s*[.):、](?=\D|$))")
+_LEADING = re.compile(
+    r"^[\s*\"']*(?:\(([A-Za-z])\)|([A-Za-z])(?:\*\*)?\s*[.):、](?=\D|$)"
+    r"|([A-Z])(?:\*\*)?,\s+(?=(?:as|because|since|given|not|due)\b))"  # "C, as there is no invasion"
+)
 _ONLY_LETTERS = re.compile(
     r"(?<=、)\s*[A-Z](?![A-Za-z0-9])|[\s*\"'(\[,;/&]*[A-Za-z](?:[\s,;/、&)(\]\[]+[A-Za-z])*[\s*\"')\].。]*$"
 )
 """What follows "A:" or "A、" where more letters stand in place of the option's text."""
-_NO_WORD_AFTER = re.compile(r"(?![A-Za-z0-9])(?!['/-]+[A-Za-z0-9])")
+_NO_WORD_AFTER = re.compile(r"(?!['/-]+[A-Za-z0-9])")
 _JOINS = "'/-_"
-"""Before a letter these make it a part of a word: T-A, n/A."""
+"""Between a letter and a word before it these make it a part of that: T-A, n/A."""
 _MARKED_SMALL = re.compile(r"^[\s*\"'(\[]*(a(?!\s+\w)|[b-z])(?=[\s*\"')\].:,、。]|$)")
 _TERMS = (
     "vitamin", "hepatitis", "influenza", "type", "group", "grade", "class", "stage", "segment", "lead", "zone", "level",
@@ -51,7 +55,7 @@ _NO_PRONOUN = re.compile(r"[)\].,:;*]*\s*(?:[)\].,:;*]|$|\n)")
 _FORMULA_AFTER = re.compile(r"\s*(?:[=≈^_]|[<>+×·]\s*\d)")
 _OPERATORS = ("=", "≈", "+", "×", "·", "^")
 """Around a letter these make a variable of it: "A = 3 m2", "F = A + B"."""
-_LONE_CAPITAL = re.compile(r"(?<![A-Za-z0-9])[A-Z](?![A-Za-z0-9])")
+LONE_CAPITAL = re.compile(r"[A-Z](?![A-Za-z0-9])(?<![A-Za-z0-9].)")  # the letter first, which is found fastest
 _MOST_PLACES = 50
 
 
@@ -79,12 +83,12 @@ def leading_letter(text: str, count: int) -> int | None:
     match = _LEADING.match(text)
     if match is None:
         return None
-    index = LETTERS.index((match[1] or match[2]).upper())
+    index = LETTERS.index(match[match.lastindex or 0].upper())
     if _ONLY_LETTERS.match(text, match.end()):
         return None
     if index >= count or is_negated(text, match.start(match.lastindex or 0), match.end()):
         return None
-    return None if lists_others(text, match.end(), index, count) else index
+    return None if lists_others(text, match.end(), index, count, marked=match[1] is None) else index
 
 
 def marked_letter(span: str, choices: tuple[str, ...]) -> list[int]:
@@ -98,18 +102,24 @@ def marked_letter(span: str, choices: tuple[str, ...]) -> list[int]:
 
 
 def mentioned_letters(text: str, choices: tuple[str, ...]) -> list[int]:
-    """Return the distinct un-negated option letters of a text, in order.
+    """Return the distinct un-negated option letters of a text, in order."""
+    return letters_and_denials(text, choices)[0]
+
+
+def letters_and_denials(text: str, choices: tuple[str, ...]) -> tuple[list[int], frozenset[int]]:
+    """Return the distinct un-negated option letters of a text, in order, and the letters that are only denied in it.
 
     The article "A", the pronoun "I", letters of terms such as "vitamin B" or "type A", of formulas ("A = 3") and of the
     texts of options ("Region A") are no mention.
     """
     within = _within_options(text, choices)
-    mentions = sorted(
+    mentions = [
         (place, index)
-        for index, letter in enumerate(LETTERS[: len(choices)])
-        for place in _occurrences(text, letter)
-        if _is_mention(text, place, index) and not any(first <= place < last for first, last in within)
-    )
+        for place in map(re.Match[str].start, LONE_CAPITAL.finditer(text))
+        if (index := LETTERS.index(text[place])) < len(choices)
+        and _is_mention(text, place, index)
+        and not any(first <= place < last for first, last in within)
+    ]
     listed = len(mentions) > 1 and any(_is_listed(text, place) for place, _ in mentions)
     lists = [match.span() for match in _COORDINATED.finditer(text)] if listed else []
     found: list[int] = []
@@ -120,13 +130,13 @@ def mentioned_letters(text: str, choices: tuple[str, ...]) -> list[int]:
             start, end = lists[before] if in_list else (place, place + 1)
             if not is_negated(text, start, end):
                 found.append(index)
-    return found
+    return found, frozenset(index for _, index in mentions).difference(found)
 
 
 @lru_cache(maxsize=1024)
 def _with_letters_inside(choices: tuple[str, ...]) -> tuple[str, ...]:
     """Return the texts of options that hold a lone capital beside other words: "Region A", "D, A, C"."""
-    return tuple(choice for choice in map(unify, choices) if len(choice) > 1 and _LONE_CAPITAL.search(choice))
+    return tuple(choice for choice in map(unify, choices) if len(choice) > 1 and LONE_CAPITAL.search(choice))
 
 
 def _within_options(text: str, choices: tuple[str, ...]) -> list[tuple[int, int]]:
@@ -146,17 +156,10 @@ def _is_listed(text: str, place: int) -> bool:
     return before.endswith(_LIST_WENT_ON) or _LIST_GOES_ON.match(text, place + 1) is not None
 
 
-def _occurrences(text: str, letter: str) -> Iterator[int]:
-    place = text.find(letter)
-    while place >= 0:
-        yield place
-        place = text.find(letter, place + 1)
-
-
 def _is_mention(text: str, start: int, index: int) -> bool:
     end = start + 1
     before = text[start - 1 : start] or " "
-    if before in _JOINS or (before.isascii() and before.isalnum()) or not _NO_WORD_AFTER.match(text, end):
+    if (before in _JOINS and text[start - 2 : start - 1].isalnum()) or not _NO_WORD_AFTER.match(text, end):
         return False
     if before == "(":
         return True

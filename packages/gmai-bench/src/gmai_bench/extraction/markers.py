@@ -14,21 +14,22 @@ _HEADS = "|".join(
     f"(?<={mark}{word})" for mark in ("# ", r"\*\*", r"\n") for word in ("", "final ", "correct ", "the ")
 )
 """Before "answer" these make a heading of it."""
+_NOT_OTHER = "".join(f"(?<!{word} )" for word in ("wrong", "incorrect", "alternative", "second", "2nd", "next best"))
 _MARKERS: dict[str, re.Pattern[str]] = {
     "\\boxed": re.compile(r"\\boxed\s*\{(?:\\(?:text|math)\w*\{)?(?P<held>[^{}]*)\}"),  # \boxed{\text{B}}
     "<answer>": re.compile(r"<answer>(?P<held>.*?)(?:</answer>|$)", re.DOTALL),
     "<|begin_of_box|>": re.compile(r"<\|begin_of_box\|>(?P<held>.*?)(?:<\|end_of_box\|>|$)", re.DOTALL),  # GLM-V
+    "[x]": re.compile(r"(?<!\w )(?<![\w)])\[x\]"),  # a ticked box in front of the answer
     "ans": re.compile(
         # "answer", "the answer to this question", "ans"; none in "the wrong answer is", "the answer choices are"
-        r"(?<!wrong )(?<!incorrect )(?<![^\W_])ans(?:wer(?!\s+(?:choices|options)\b)(?:\s+(?!is\b)\w+){0,3}?\s*"
+        rf"{_NOT_OTHER}(?<![^\W_])ans(?:wer(?!\s+(?:choices|options)\b)(?:\s+(?!is\b)\w+){{0,3}}?\s*"
         r"""(?:\*\*|"|')?\s*"""  # **Answer**: B, {"answer": "B"}
         # "answer: B", "answer = B", "answer - B", "answer is B", "answer should be B", "answer appears to be B"
         r"(?::|=|\s-\s|\b(?:is|(?:would|must|should|could|can|may|might|seems\s+to|appears\s+to)\s+be)\b)|[:=])"
+        rf"|(?:{_HEADS})answer(?:\*\*)?\n+"  # a line of its own above the answer
     ),
-    "answer\n": re.compile(rf"(?:{_HEADS})answer\n+"),
-    "answer**\n": re.compile(rf"(?:{_HEADS})answer\*\*\n+"),
     "cho": re.compile(  # "I choose B", "we chose B"; "my choice is B", "Choice: B"
-        r"""cho(?P<spoken>o?se)\b|(?<![^\W_])choice(?:\s+(?!is\b)\w+){0,3}?\s*(?:\*\*|"|')?\s*(?::|=|\bis\b)"""
+        rf"""cho(?P<spoken>o?se)\b|{_NOT_OTHER}(?<![^\W_])choice(?:\s+(?!is\b)\w+){{0,3}}?\s*(?:\*\*|"|')?\s*(?::|=|\bis\b)"""
     ),
     "opt": re.compile(  # "I opt for B"; "the correct option is B"; none in "each option is"
         r"""opt(?P<spoken> for)\b|(?<!each )(?<!every )(?<![^\W_])option\s*(?:\*\*|"|')?\s*(?::|=|\bis\b)"""
@@ -40,15 +41,17 @@ _MARKERS: dict[str, re.Pattern[str]] = {
     "going with": re.compile(r"(?P<spoken>going with)\b"),
     "答": re.compile(r"答案?\s*(?:应该是|应为|应选|选项|是|为|选|:|=)+"),  # 答案是B, 答:B
     "正确选项": re.compile(r"正确选项\s*(?:应该是|应为|是|为|:)+"),
-    "选": re.compile(r"选(?:择|项(?=\s*[a-z是为:]))?\s*(?:是|为|:)?"),  # 选B, 选择B, 选项是B
+    "正确的": re.compile(r"(?<!不)正确的(?:选项|答案)?\s*(?:应该是|应为|是|为|:)"),
+    "选": re.compile(r"选(?:择|项(?=\W*[a-z是为:])(?!\s*[a-z]\s*[的描])|(?!项))\s*(?:是|为|:)?"),  # 选B, 选择B, 选项是B
     "而": re.compile(r"而(?:应)?是"),  # 不是A,而是B
 }
 """Key word ▶ the marker that begins with it, in lower case. `held` is the answer itself; else it follows.
 
 `spoken` ones announce an answer only after "I" or "we"."""
 
-_TAGS = tuple(word for word in _MARKERS if word[0] in "<\\")
-_WITHOUT_TAGS = tuple(word for word in _MARKERS if word not in _TAGS)
+_TAGS = tuple(word for word in _MARKERS if word[0] in "<\\[")
+_CHINESE = tuple(word for word in _MARKERS if not word.isascii())
+_WITHOUT_TAGS = tuple(word for word in _MARKERS if word not in _TAGS + _CHINESE)
 _TAIL_CHARS = 200
 """The last marker wins and mostly stands in the last line, so it is looked for there first."""
 _MOST_MARKERS = 200
@@ -58,10 +61,13 @@ _LONGEST_SPAN = 600
 _CONTEXT_CHARS = 24
 """What the patterns look back at, at most."""
 _CLOSING = re.compile(
-    r"(?<!wrong )(?<!incorrect )\b[Aa]nswer(?: is|:) ?\(?([A-Z])\)?[.*]*$"  # "The answer is (B)."
+    rf"(?i:{_NOT_OTHER})\b[Aa]nswer(?: is|:) ?\(?([A-Z])\)?[.*]*$"  # "The answer is (B)."
     r"|\b(?<!each )(?<!every )option is \(?([A-Z])\)?\.?$"  # "the correct option is B"
     r"|\\boxed\{([A-Z])\}[.$]*$"  # "$\boxed{B}$."
     r"|答案[是为:]([A-Z])[。.]?$"
+    # "so B.", "→ B", and a last sentence of its own: "… is not indicated. D."
+    r"|(?:(?:\b(?i:therefore|thus|hence|so|i\.e\.)|→|->|=>|⇒)[,:]? ?|(?<=\w\w[.!?;]) )"
+    r"(?:\*\*)?(?:\(([A-Z])\)|([B-HJ-Z])|(A)(?:(?=[.*])|(?<=[→>⇒]A)|(?<=[→>⇒] A)))[.*]*$"
 )
 
 _SPEAKER = re.compile(r"\b(?:i|we)(?:\s+(?:would|will|am|are)|'(?:d|ll|m|re))?\s+$")
@@ -69,7 +75,7 @@ _SPEAKER = re.compile(r"\b(?:i|we)(?:\s+(?:would|will|am|are)|'(?:d|ll|m|re))?\s
 
 _NO_OBJECT = re.compile(r"(?:it|this|that|these|them)\b")
 """What a spoken marker may be followed by without naming an answer: "I choose it over A"."""
-_REASON = re.compile(r"\b(?:because|since|whereas|while|as)\b|因为")
+_REASON = re.compile(r"\b(?:because|since|whereas|while|as|(?:al)?though)\b|因为")
 _GIVEN_REASON = re.compile(r"(?<=[\w,)*]\s)(?:because|since|whereas)\b[^.\n]*|因为[^。\n]*")
 _SPOKEN_REASON = re.compile(r"\b(?:because|since|whereas|while|as|over|instead of|rather than)\b|因为")
 _LEAD = re.compile(r"[\s:*\"']*(?:\b(?:option|choice|answer)\b\s*:?\s*|选项\s*)?")
@@ -87,6 +93,9 @@ _BEST = re.compile(
     r"(?:more\s+likely|most\s+likely|correct|right|best|better|(?<=the\s)answer)\b"
     r"|(?<![A-Za-z0-9])(?P<zh>[A-Z])\s*(?:选?项)?\s*是?(?:正确|对的|最可能|最合适|最佳)"
 )
+_BEST_IS = re.compile(  # "the best of A, B and C is B", "most likely of these is (B)"
+    r"\b(?:best|most likely|correct one|right one)\b[^.;\n]{0,40}?\bis\s+(?P<letter>\(?[A-Z]\)?)(?=\s*(?:[.,;:*\n]|$))"
+)
 _BEST_CHINESE = ("正确", "对的", "最")
 _BEST_WORDS = ("likely", "correct", "right", "best", "better", "answer", *_BEST_CHINESE)
 _BEST_VERBS = (" is ", " seems ", " looks ")
@@ -94,7 +103,7 @@ _BEST_WINDOW_CHARS = (6, 60)
 _TICKS = "✓✔✅☑"
 _TICKED = re.compile(  # "✅ B. MRI", "B: MRI - bright fluid ✓"
     rf"(?:^|\n)[^\S\n*#>-]*(?:[{_TICKS}]\ufe0f?[\s*(]*(?:(?i:option)\s+)?(?P<letter>[A-Z])(?![A-Za-z0-9])"
-    rf"|[\s*(#>-]*(?:(?i:option)\s+)?(?P<zh>[A-Z])[.):、][^\n]*[{_TICKS}])"
+    rf"|[\s*(#>-]*(?:(?i:option)\s+)?(?P<zh>[A-Z])[.):、][^\n❌✗✘❎]*[{_TICKS}])"
 )
 _LISTED_AS_BEST = re.compile(
     r"(?:^|\n|[.;]\s)[\s*(]*(?P<letter>[A-Z])[.):](?:\*\*)?[^\n.;:]{1,80}?(?:\s-|:|\sis)\s*(?:\*\*)?(?:the\s+)?"
@@ -112,34 +121,117 @@ _REFUSAL = re.compile(
     r"(?:be\s+|\w+\s+){0,2}?"
     r"(?:help|assist|answer|determined?|provide|diagnose|identif(?:y|ied)|tell|interpret|analy[sz]e|comment|offer|give|"
     r"(?:see|view|access)\s+(?:the|any|this|an)?\s*images?)\b"
-    r"|^\W*(?:I'm\s+|I\s+am\s+)?sorry\b(?!\s+(?:for|about)\b)"  # "I'm sorry, but"; none in "Sorry for the confusion"
+    r"|^\W*(?:I'm\s+|I\s+am\s+)?sorry\b(?!,?\s+(?:for|about|I\s+meant?)\b)"  # "I'm sorry, but"; not "Sorry, I meant"
     r"|\bas an AI\b|\bI (?:do not|don't) know\b"
     r"|\b(?:do not|don't) have (?:enough|sufficient) information\b|\bI (?:must |have to )?decline to\b"
     r"|(?:无法|不能)[^。，,;；\n]{0,8}?(?:回答|判断|确定|识别|提供|诊断|查看|帮助)"  # 无法判断
     r"|看不到(?:任何)?(?:图|影)|^\W*(?:很)?(?:抱歉|对不起|不好意思)|我不知道",
     re.IGNORECASE,
 )
-_REFUSAL_WORDS = (
-    "able to", "sorry", "as an ai", "decline", "无法", "不能", "看不到", "抱歉", "对不起", "不好意思", "不知道",
-)  # fmt: skip
-_REFUSAL_NOTS = (
-    "can't", "cannot", "can not", "won't", "will not", "not possible", "not qualified", "not know", "n't know",
-    "not have", "n't have",
-)  # fmt: skip
-"""Every refusal holds one of these two kinds; the second is looked for where "not" or "n't" stands."""
+_REFUSAL_WORDS = ("able to", "sorry", "as an ai", "decline")
+_BEFORE_NOT, _AFTER_NOT = ("ca", "can", "can ", "wo", "will "), (" possible", " qualified", " know", " have")
+"""Every refusal holds one of these words, or "not" or "n't" beside one of those."""
+_REFUSAL_WORDS_CHINESE = ("无法", "不能", "看不到", "抱歉", "对不起", "不好意思", "不知道")
 _NEVERTHELESS = re.compile(r"\b(?:but|however|nevertheless|nonetheless|that said)\b|但是?|不过|然而", re.IGNORECASE)
+_QUESTION = re.compile(r"(?<![^.!?。！？\n])[^.!?。！？\n]*\?")
+_SECOND_THOUGHT = re.compile(
+    r"(?:^|(?<=[.!?…—\n-])|(?<=[,;]\s))\s{0,3}(?:(?:oh|hmm|but|no|hold on)\W{1,3}){0,3}(?:wait(?=\s{0,3}[,.!?:;…—\n-])"
+    r"|actually,?\s+no\b|(?<=no, )actually\b|scratch that\b|(?:let me|i should) re-?(?:consider|think|examine)\b"
+    r"|on second thoughts?\b|correction:)[\s,.:;!…—-]*(?:actually\b[\s,]*|no[,.!]\s*)*"
+    r"|(?:^|(?<=[。！？\n]))\s{0,3}(?:等等|等一下|不对)[,。!]",
+    re.IGNORECASE,
+)
+_SECOND_THOUGHT_WORDS = ("ait", "ctually", "cratch", "et me re", "should re", "second th", "orrection:")
 _SENTENCE_START = re.compile(r"\n+|(?<=\w\w)[.!?]\s+|[。！？]\s*")
+_SENTENCE_ENDS = ("\n", ". ", "! ", "? ", ".\t", "!\t", "?\t")
+_CHINESE_SENTENCE_ENDS = ("。", "！", "？")
 _CONCLUSION = re.compile(
-    r"\b(?:so|therefore|thus|hence|consequently|in conclusion|in summary|overall|best|most (?:likely|consistent))\b"
+    r"\b(?:so|therefore|thus|hence|consequently|in conclusion|in summary|overall|best(?!\s+for\b)"
+    r"|(?:that|which|this) leaves|(?:diagnosis|finding|modality) is"
+    r"|(?<!second )(?<!next )most (?:likely|consistent))\b"
     r"|因此|所以|综上|总之|故|最可能",
     re.IGNORECASE,
 )
+_OPENS_WITH_CONCLUSION = re.compile(
+    r"\W*(?:(?:and\s+)?(?:so|therefore|thus|hence|consequently|overall)\b|in (?:conclusion|summary)\b"
+    r"|因此|所以|综上|总之|故)",
+    re.IGNORECASE,
+)
+_DISCLAIMER = re.compile(
+    r"(?:\n|(?<=[.!?*]\s))[\s*_#>-]*(?:(?:important\s+|medical\s+)?disclaimer\b"
+    r"|(?:(?:please|important)\W{1,4})?(?:note|remember|keep\s+in\s+mind)\b[^.\n]*\b(?:AI|advice|substitute|doctor|physician|"
+    r"professional)\b"
+    r"|(?:as|i'm|i\s+am|since\s+i'm|because\s+i\s+am)\s+an\s+AI\b|(?:please\s+)?consult\s+(?:a|your|with)\b"
+    r"|I\s+(?:cannot|can't|am\s+(?:not\s+able|unable)\s+to)\s+(?:provide|give|offer)\s+(?:a\s+|any\s+)?(?:definitive\s+)?"
+    r"medical\s+(?:advice|diagnos[ei]s)\b).*\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+_DISCLAIMER_WORDS = ("disclaimer", " ai", "medical ", "consult", "advice")
+_LABELLED = re.compile(
+    r"(?:^|\n)[\s*#>_-]*(?:(?:the\s+)?most\s+likely(?:\s+\w+){0,2}"
+    r"|(?:(?:final|working|primary|my)\s+)?(?:diagnosis|impression|conclusion|verdict|assessment|interpretation)"
+    r"|(?:影像)?(?:诊断|结论|印象|提示)(?:意见|结果)?)[\s*_]*:[\s*_]*(?P<held>\S[^\n]*)",
+    re.IGNORECASE,
+)
+_AFTER_REASON = re.compile(
+    r"\b(?:since|because|given|as)\b[^.;\n,]*,\s*(?:(?:it|this)(?:'s|\s+is|\s+must\s+be)\s+)?(?:an?\s+|the\s+)?"
+    r"(?P<held>[^,;\n]+?)[.!\s]*$",
+    re.IGNORECASE,
+)
+_HENCE = re.compile(
+    r"(?<=[\w,]\s)(?:hence|thus|therefore|so)\b[\s,:]*(?P<held>[^,;.\n]{1,120})(?=[;.\n])", re.IGNORECASE
+)
+_ASIDE = re.compile(r"\((?:[^()\s]{1,60}\s+){2}[^()]{1,200}\)|,\s*which\b[^.,;\n]*", re.IGNORECASE)
+_NEIGHBOUR = re.compile(
+    r"\b(?:(?:adjacent|anterior|close|inferior|lateral|medial|next|posterior|superior)\s+to|below|above|beneath|behind|near|beside)"
+    r"\b[^,.:;\n]{1,60}?(?=[,.:;\n]|\s(?:is|are)\b|$)",
+    re.IGNORECASE,
+)
+_NEIGHBOUR_WORDS = (
+    "or to",
+    "al to",
+    "nt to",
+    "se to",
+    "xt to",
+    "below",
+    "above",
+    "beneath",
+    "behind",
+    "near",
+    "beside",
+)
+_SUPERLATIVE = re.compile(
+    r"\bnext\s+best\s+(?:step|test|management|investigation|action|treatment|option|approach)\b"
+    r"|(?<!second )(?<!next )\b(?:best|most\s+(?:likely|consistent|closely|probable|appropriate|plausible))\b"
+    r"|\b(?:highly|strongly|very)\s+(?:suspicious|suggestive|characteristic|typical)\s+(?:for|of)\b"
+    r"|\b(?:classic|diagnostic|pathognomonic)\s+(?:for|of)\b",
+    re.IGNORECASE,
+)
+_CLAUSE_END = re.compile(r"\n|;|(?<=\w\w)[.!?]\s|[。！]")
+
+
+_ANNOUNCING = ("nswer", "hoose", "hoice", "\\boxed", "select", "pick", "[x]", "[X]", "Ans", "ption is", "ption:", "<|")
 
 
 def closing_letter(text: str) -> str | None:
     """Return the letter of the commonest endings ("The answer is B."), as `marked_spans` would find it, but sooner."""
+    if not text.rstrip(").*$}。")[-1:].isupper():
+        return None
     closing = _CLOSING.search(text, max(0, len(text) - _CONTEXT_CHARS))
     return closing[closing.lastindex or 0] if closing else None
+
+
+def closing_conclusion(text: str, line: str) -> str:
+    """Return the last line without its reasons where it draws a conclusion and nothing else announces an answer.
+
+    Args:
+        text: The response.
+        line: Its last line.
+    """
+    if not _OPENS_WITH_CONCLUSION.match(line) or any_of(_ANNOUNCING, text) or not text.isascii():
+        return ""
+    stop = _SENTENCE_END.search(line)
+    return without_reasons(line) if stop is None or not line[stop.end() :].strip() else ""
 
 
 class Span(NamedTuple):
@@ -149,6 +241,8 @@ class Span(NamedTuple):
     """To the end of the sentence or the reason: letters and options are weighed in it like in any text."""
     line: str
     """To the end of the line: the text of an option may hold a full stop or a "because"."""
+    spoken: bool = False
+    """Whether only "I would say" announces it, which may be a first thought."""
 
 
 def marked_spans(text: str) -> Iterator[Span]:
@@ -157,14 +251,13 @@ def marked_spans(text: str) -> Iterator[Span]:
     "The answer is (D), not (A)" gives the span "(D), not (A)".
     """
     split = max(text.rfind("\n") + 1, len(text) - _TAIL_CHARS, 0)
-    tags = _TAGS if "<" in text or "\\" in text else ()
+    tags = _TAGS if any_of("<\\[", text) else ()
     if split and any(_reaches(tag, text, split) for tag in tags):
         split = 0
-    words = (*tags, *_WITHOUT_TAGS)
-    start = max(0, split - _CONTEXT_CHARS)
-    yield from reversed(_spans(text[start:], words, split - start, len(text) - start))
-    if split:
-        yield from reversed(_spans(text, words, 0, split))
+    words = (*tags, *_WITHOUT_TAGS, *(() if text.isascii() else _CHINESE))
+    for first, last in ((split, len(text)), (0, split)) if split else ((0, len(text)),):
+        if places := _places(_lower(text), words, first, last):
+            yield from reversed(_spans(text, sorted(places)))
 
 
 def _reaches(tag: str, text: str, split: int) -> bool:
@@ -174,12 +267,12 @@ def _reaches(tag: str, text: str, split: int) -> bool:
     return marker is not None and marker.end() > split
 
 
-def _spans(text: str, words: Iterable[str], first: int, last: int) -> list[Span]:
-    """Return the spans of the markers that begin in `text[first:last]`, in order."""
+def _spans(text: str, places: list[tuple[int, str]]) -> list[Span]:
+    """Return the spans of the markers whose key words stand at some places, in order."""
     lower = _lower(text)
     spans: list[Span] = []
     position = 0
-    for start, word in sorted(_places(lower, words, first, last))[-_MOST_MARKERS:]:
+    for start, word in places[-_MOST_MARKERS:]:
         if start < position:
             continue
         if word == "选" and lower[start - 1 : start] in ("不", "可", "备", "案"):
@@ -208,7 +301,7 @@ def _spans(text: str, words: Iterable[str], first: int, last: int) -> list[Span]
         elif not spoken:
             spans.append(_to_sentence_end(text, begin, _REASON))
         elif not _NO_OBJECT.match(lower, begin):
-            spans.append(_to_sentence_end(text, begin, _SPOKEN_REASON))
+            spans.append(_to_sentence_end(text, begin, _SPOKEN_REASON)._replace(spoken=True))
     return [span for span in spans if span.text]
 
 
@@ -237,6 +330,8 @@ def favoured_letters(text: str) -> list[tuple[int, int]]:
         )
         windows = [(max(0, place - before), place + after) for place in ends]
     found = [match for first, last in windows for match in _BEST.finditer(text, first, last)]
+    if " is " in text:
+        found += (match for place in verdicts if (match := _BEST_IS.match(text, place)))
     if any(any_of(_VERDICT_LEADS, text[max(0, place - before) : place]) for place in verdicts):
         found += _LISTED_AS_BEST.finditer(text)
     return [match.span("zh" if match.re is _BEST and match["zh"] else "letter") for match in found]
@@ -253,8 +348,10 @@ def option_letters(text: str) -> list[tuple[int, int]]:
 def refuses(text: str) -> bool:
     """Return whether the response declines to answer."""
     lower = _lower(text)
-    hinted = any_of(_REFUSAL_WORDS, lower) or any(
-        any_of(_REFUSAL_NOTS, lower[max(0, place - 5) : place + 14]) for place, _ in _places(lower, ("not", "n't"))
+    words = _REFUSAL_WORDS if text.isascii() else _REFUSAL_WORDS + _REFUSAL_WORDS_CHINESE
+    hinted = any_of(words, lower) or any(
+        lower.startswith(_AFTER_NOT, place + 3) or lower.endswith(_BEFORE_NOT, 0, place)
+        for place, _ in _places(lower, ("not", "n't"))
     )
     return hinted and _REFUSAL.search(text) is not None
 
@@ -266,16 +363,85 @@ def answer_after_refusal(text: str) -> str:
     return "" if refuses(after) else after
 
 
+def without_disclaimer(text: str) -> str:
+    """Return the text without the last sentences that say that the model is no doctor, which refuse nothing.
+
+    They stand behind an answer: a text of nothing else is returned as it is.
+    """
+    if not any_of(_DISCLAIMER_WORDS, _lower(text)):
+        return text
+    found = _DISCLAIMER.search(text)
+    return text[: found.start()].rstrip() or text if found else text
+
+
+def labelled(text: str) -> str:
+    """Return what stands behind the last label such as "Most likely diagnosis:" or "Impression:" in its line."""
+    found = list(_LABELLED.finditer(text)) if ":" in text else []
+    return found[-1]["held"] if found else ""
+
+
+def clause_after_reason(text: str) -> str:
+    """Return the last clause with its reason before it: "since there are no slices, X-ray", "hence MRI; on CT …"."""
+    begin = max(0, len(text) - _TAIL_CHARS)
+    found = _AFTER_REASON.search(text, begin) or next(iter(reversed(list(_HENCE.finditer(text, begin)))), None)
+    return found["held"] if found else ""
+
+
+def without_asides(text: str) -> str:
+    """Return the text without words in brackets and relative clauses: "hepatitis D, which requires hepatitis B"."""
+    return _ASIDE.sub(" ", text) if any_of(("(", "which"), text) else text
+
+
+def without_neighbours(text: str) -> str:
+    """Return the text without what it says of places beside others: "It lies below the liver: the right kidney"."""
+    return _NEIGHBOUR.sub(" ", text) if any_of(_NEIGHBOUR_WORDS, _lower(text)) else text
+
+
+def superlatives(text: str) -> list[str]:
+    """Return the sentences that say what is best or most likely."""
+    if not any_of(("best", "most", "highly", "strongly", "very ", "classic", "gno"), text):
+        return []
+    return [sentence for sentence in _CLAUSE_END.split(text) if _SUPERLATIVE.search(sentence)]
+
+
 def without_reasons(text: str) -> str:
     """Return the text without what follows "because" in its sentences: "MRI, because CT would show white bone"."""
-    return _GIVEN_REASON.sub(" ", text)
+    return _GIVEN_REASON.sub(" ", text) if any_of(("because", "since", "whereas", "因为"), text) else text
+
+
+def without_questions(text: str) -> str:
+    """Return the text without its questions: "CT or MRI? The bone is dark, so MRI"."""
+    return _QUESTION.sub(" ", text) if "?" in text else text
+
+
+def after_second_thought(text: str) -> str:
+    """Return what follows the last "Wait, …", "No, actually …" of a text, or nothing."""
+    if not any_of(_SECOND_THOUGHT_WORDS if text.isascii() else (*_SECOND_THOUGHT_WORDS, "等", "不对"), text):
+        return ""
+    found = list(_SECOND_THOUGHT.finditer(text))
+    return text[found[-1].end() :] if found else ""
 
 
 def concluding_sentence(text: str) -> str:
     """Return the last sentence where it draws a conclusion ("Therefore, …", "… is best"), else nothing."""
-    starts = [boundary.end() for boundary in _SENTENCE_START.finditer(text.rstrip(".!?。！？ \n"))]
-    sentence = text[starts[-1] :] if starts else ""
-    return sentence if _CONCLUSION.search(sentence) else ""
+    last = len(text.rstrip(".!?。！？ \n"))
+    ends = _SENTENCE_ENDS if text.isascii() else _SENTENCE_ENDS + _CHINESE_SENTENCE_ENDS
+    place = last
+    while True:
+        until, place = place, -1
+        for end in ends:
+            place = max(place, text.rfind(end, place + 1, until))
+        if place < 0:
+            return ""
+        boundary = _SENTENCE_START.match(text, place, last)
+        if boundary:
+            sentence = text[boundary.end() :]
+            return sentence if _CONCLUSION.search(sentence) else ""
+
+
+def opens_with_conclusion(sentence: str) -> bool:
+    """Return whether a sentence begins with "Therefore", "In summary" and the like: what it names is the answer."""
+    return _OPENS_WITH_CONCLUSION.match(sentence) is not None
 
 
 @lru_cache(maxsize=8)
@@ -290,8 +456,10 @@ def _places(text: str, words: Iterable[str], first: int = 0, last: int | None = 
     until = len(text) if last is None else last
     found: list[tuple[int, str]] = []
     for word in words:
-        place = text.find(word, first, until + len(word) - 1)
+        size = len(word)
+        end = until + size - 1
+        place = text.find(word, first, end)
         while place >= 0:
             found.append((place, word))
-            place = text.find(word, place + len(word), until + len(word) - 1)
+            place = text.find(word, place + size, end)
     return found

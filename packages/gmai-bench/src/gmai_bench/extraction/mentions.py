@@ -4,19 +4,35 @@ import re
 from functools import lru_cache
 
 from gmai_bench.extraction.negation import WINDOW_CHARS, is_negated
+from gmai_bench.extraction.spellings import NUMBERS, other_spellings
 from gmai_bench.extraction.text import LETTERS, find_whole, unify, without_hyphens
 
 SYNONYMS: tuple[tuple[str, ...], ...] = (
     ("ct", "computed tomography"),
     ("mri", "mr", "magnetic resonance imaging", "magnetic resonance"),
-    ("us", "ultrasound", "ultrasonography"),
+    ("us", "ultrasound", "ultrasonography", "sonography", "usg"),
     ("x-ray", "xray", "x ray", "radiograph", "radiography"),
     ("oct", "optical coherence tomography"),
     ("pet", "positron emission tomography"),
-    ("yes", "是", "是的"),
-    ("no", "否", "不是", "不是的"),
+    ("flair", "t2-flair", "t2/flair", "fluid attenuated inversion recovery"),
+    ("dwi", "diffusion-weighted imaging", "diffusion weighted imaging"),
+    ("swi", "susceptibility-weighted imaging", "susceptibility weighted imaging"),
+    ("yes", "是", "是的", "yeah", "yep", "affirmative"),
+    ("no", "否", "不是", "不是的", "nope", "没有"),
+    (
+        "all of the above",
+        "all of these",
+        "all of them",
+        "all the above",
+        "以上都是",
+        "以上均是",
+        "以上皆是",
+        "以上全部",
+    ),
+    ("none of the above", "none of these", "none of them", "以上都不是", "以上均不是", "以上皆非", "以上都不对"),
 )
-"""Closed table of exact synonyms of options: imaging modalities and yes/no. Nothing is inferred beyond it."""
+"""Closed table of exact synonyms of options: modalities, MR sequences, yes and no, all and none."""
+_ON_OTHERS = frozenset(form for family in SYNONYMS[-2:] for form in family)
 
 _WORDS_TOO = ("us",)
 """Within a sentence these mean something else in small letters: "let us see"."""
@@ -24,6 +40,9 @@ _NUMBER_AND_UNIT = re.compile(r"(?<![\w.,])(\d+(?:[.,]\d+)*)\s*([^\W\d_]|%)")
 """Written with or without a blank between them: "5 mg", "5mg", "20 %"."""
 _NON = re.compile(r"\bnon[ -]?(?=[^\W\d_]{4})")
 _SHARED_BEFORE = re.compile(r"(\w+)-?\s*(?:\b(?:or|to|and)\b|[/-]|或|和|至)\s*$")
+_JOINS = ("or", "to", "and", "/", "-", "或", "和", "至")
+_JOIN_CHARS = 6
+_SHORTEST_HEAD = 5
 _SHARED_AFTER = re.compile(r"\s*(?:\b(?:or|to|and)\b|[/-]|或|和|至)\s*(\w+)")
 _WITH_EXPANSION = re.compile(r"^(.+?)\s*\((.+?)\)?$")
 _YES_NO_OPENING = re.compile(  # "Yes, …", "Likely yes, but …"
@@ -31,24 +50,52 @@ _YES_NO_OPENING = re.compile(  # "Yes, …", "Likely yes, but …"
     r"(yes|no|是的?|不是的?|否)\W*[,.;:!\n-](?!\W*(?:yes|no|是|否|不是)\W*(?:[,.;:!]|$))",
     re.IGNORECASE,
 )
-_EDGES = " \t\r\n.,;:!?*\"'`()[]{}。，；：！？、"
+_LABEL = re.compile(  # "Final selection: MRI"
+    r"^\W*(?:(?:my\s+)?final\s+\w+|conclusion|response|verdict|decision|prediction|impression|结论|最终\w{1,4})\W*[:=]",
+    re.IGNORECASE,
+)
+_BETWEEN_LISTED = r"\s{0,3}(?:[,、/;|]\s{0,3})?(?:\b(?:and|or|vs\.?|versus)\b|[&和与或])?\s{0,3}"
+_EPONYM = re.compile(r"(?<=[a-z])('s)?(?= (?:disease|syndrome|sarcoma|thyroiditis|lymphoma|tumou?r|palsy|anomaly)\b)")
+_SENTENCE_END = re.compile(r"\n|(?<=\w)[.!]\s|[。！]")
+_PLAIN_SENTENCE_END = re.compile(r"\n|(?<=\w\w)[.!?]\s|[。！]")
+"""None in "B. MRI"."""
+_DESCRIBED = re.compile(  # none in "Differential: CT"
+    r"(?!.{0,60}\b(?:differential|alternative|exclud|rule|options?|consider|vs|versus|unlike))"
+    r"(?:[^\s:.]+\s+){2,40}[^\s:.]+\s?[:→⇒](?P<held>[^.:;\n]{1,120})(?:[.;\n]|$)",
+    re.IGNORECASE,
+)
+_RESULT = re.compile(r"[=≈→⇒](?P<held>[^=≈→⇒\n]{1,60})$")
+_LONGEST_RESULT = 62
+_ARTICLE = re.compile(r"^\s*(?:an?|the)\s+", re.IGNORECASE)
+_MOST_AROUND = 60
+"""Characters of marks and labels around an option that is all of a sentence, at most."""
+EDGES = " \t\r\n.,;:!?*\"'`()[]{}。，；：！？、"
+"""Around an option in a text: marks that say nothing."""
+
+
+def is_synonym(text: str) -> bool:
+    """Return whether a text means something of its own in the table: "CT" is no "Chest tube"."""
+    return any(text.casefold() in family for family in SYNONYMS)
 
 
 @lru_cache(maxsize=4096)
 def _forms(option: str) -> tuple[str, ...]:
     """Return the spellings of one option, case folded: itself, "CT (Computed Tomography)" taken apart, its synonyms."""
-    folded = unify(option).casefold().strip(_EDGES) or option.casefold()
+    folded = unify(option).casefold().strip(EDGES) or option.casefold()
     forms = [folded]
     expansion = _WITH_EXPANSION.match(folded)
     if expansion:
         forms += [expansion[1].strip(), expansion[2].strip()]
     if _NUMBER_AND_UNIT.search(folded):
         forms += [_NUMBER_AND_UNIT.sub(r"\1\2", folded), _NUMBER_AND_UNIT.sub(r"\1 \2", folded)]
+    if eponym := _EPONYM.search(unify(option)):
+        forms.append(_EPONYM.sub("" if eponym[1] else "'s", folded, count=1))
     if "non" in folded:
         forms += [_NON.sub("non-", folded), _NON.sub("non", folded)]
     for family in SYNONYMS:
         if any(form in family for form in forms):
             forms += family
+    forms += other_spellings(unify(option).strip(EDGES))
     forms += [without_hyphens(form) for form in forms]
     return tuple(dict.fromkeys(form for form in forms if form))
 
@@ -74,6 +121,30 @@ def _spellings(choices: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
 
 
 @lru_cache(maxsize=1024)
+def _mentionable(choices: tuple[str, ...], *, letters: bool) -> tuple[tuple[str, int], ...]:
+    """Return the spellings that are looked for within sentences.
+
+    No letter of an option; and none that the option has not of its own and that means something else there: digits for
+    a word ("3 cm"), a word for digits ("the other two"), 没有, which denies what follows.
+    """
+    return tuple(
+        (form, index)
+        for form, index in _spellings(choices)
+        if not (letters and len(form) == 1 and 0 <= LETTERS.find(form.upper()) < len(choices))
+        and (
+            form == choices[index].strip().casefold()
+            or not (form in NUMBERS or form == "没有" or form.replace(".", "").isdecimal())
+        )
+    )
+
+
+@lru_cache(maxsize=1024)
+def options_on_others(choices: tuple[str, ...]) -> frozenset[int]:
+    """Return the options that speak of all the others: "All of the above"."""
+    return frozenset(index for index, choice in enumerate(choices) if _ON_OTHERS.intersection(_forms(choice)))
+
+
+@lru_cache(maxsize=1024)
 def _lookup(choices: tuple[str, ...]) -> tuple[dict[str, int], int]:
     """Return spelling ▶ option and the length of the longest spelling."""
     spellings = _spellings(choices)
@@ -83,7 +154,7 @@ def _lookup(choices: tuple[str, ...]) -> tuple[dict[str, int], int]:
 def option_equal_to(text: str, choices: tuple[str, ...]) -> int | None:
     """Return the option whose text, or a synonym of it, is the whole text, apart from case and outer punctuation."""
     spellings, longest = _lookup(choices)
-    bare = text.strip(_EDGES)
+    bare = text.strip(EDGES)
     if len(bare) > longest:
         return None  # folding case makes no text shorter
     folded = bare.casefold()
@@ -98,9 +169,60 @@ def option_that_opens(text: str, choices: tuple[str, ...]) -> int | None:
     opening = _YES_NO_OPENING.match(text)
     if opening and (index := option_equal_to(opening[1], choices)) is not None:
         return index
-    lines = {index for line in text.split("\n") if (index := option_equal_to(line, choices)) is not None}
-    first = option_equal_to(text.partition("\n")[0], choices)
-    return first if first is not None and lines == {first} else None
+    return _opening_piece(text.split("\n"), choices)
+
+
+def option_of_first_sentence(text: str, choices: tuple[str, ...]) -> int | None:
+    """Return the option that is all of the first sentence ("MRI. An X-ray would …"), where no other sentence is one."""
+    end = _SENTENCE_END.search(text, 0, _lookup(choices)[1] + _MOST_AROUND)
+    if option_equal_to(text[: end.start()] if end else text, choices) is None:
+        return None
+    return _opening_piece(_SENTENCE_END.split(text), choices)
+
+
+def option_of_last_sentence(text: str, choices: tuple[str, ...]) -> int | None:
+    """Return the option that is all of the last sentence ("Bone is dark. MRI."), where no other sentence is one."""
+    tail = _PLAIN_SENTENCE_END.split(text[-_lookup(choices)[1] - _MOST_AROUND :])
+    last = next((piece for piece in reversed(tail) if piece.strip(EDGES)), "")
+    if option_equal_to(_LABEL.sub("", last), choices) is None:
+        return None
+    pieces = [piece for piece in _PLAIN_SENTENCE_END.split(text) if piece.strip(EDGES)]
+    return _opening_piece([_LABEL.sub("", pieces[-1]), *pieces[:-1]], choices) if pieces else None
+
+
+def option_described(text: str, choices: tuple[str, ...]) -> int | None:
+    """Return the option that a description of the first sentence ends in ("a murmur at the apex: VSD. …"), or a sum."""
+    description = _DESCRIBED.match(text) or _RESULT.search(text, max(0, len(text) - _LONGEST_RESULT))
+    return option_equal_to(_ARTICLE.sub("", description["held"]), choices) if description else None
+
+
+def without_list_of_all(text: str, choices: tuple[str, ...]) -> str:
+    """Return the text without lists of all options as they were shown, by letter or text: "Of A, B, C and D, …"."""
+    folded = text.casefold()
+    listed = all(form in folded for form in _folded(choices)) or all(
+        letter in text for letter in LETTERS[: len(choices)]
+    )
+    return _list_of_all(choices).sub(" ", text) if listed else text
+
+
+@lru_cache(maxsize=1024)
+def _folded(choices: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(unify(choice).casefold() for choice in choices)
+
+
+@lru_cache(maxsize=1024)
+def _list_of_all(choices: tuple[str, ...]) -> re.Pattern[str]:
+    texts = (re.escape(unify(choice)) for choice in choices)
+    letters = (rf"\(?{letter}\)?" for letter in LETTERS[: len(choices)])
+    joined = (_BETWEEN_LISTED.join(parts) for parts in (texts, letters) if len(choices) > 1)
+    return re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(joined) or '(?!)'})(?![A-Za-z0-9])", re.IGNORECASE)
+
+
+def _opening_piece(pieces: list[str], choices: tuple[str, ...]) -> int | None:
+    first = option_equal_to(pieces[0], choices)
+    if first is None:
+        return None
+    return first if all(option_equal_to(piece, choices) in (None, first) for piece in pieces) else None
 
 
 def options_mentioned(text: str, choices: tuple[str, ...], *, letters: bool = False) -> list[int]:
@@ -118,10 +240,10 @@ def options_mentioned(text: str, choices: tuple[str, ...], *, letters: bool = Fa
     plain = without_hyphens(folded)
     covered = bytearray(len(folded))
     taken: list[tuple[int, int, int]] = []
-    for spelling, index in _spellings(choices):
-        if letters and len(spelling) == 1 and 0 <= LETTERS.find(spelling.upper()) < len(choices):
-            continue
+    for spelling, index in _mentionable(choices, letters=letters):
         searched = folded if "-" in spelling else plain
+        if spelling not in searched:
+            continue
         start = find_whole(searched, spelling, within=folded)
         while start >= 0:
             end = start + len(spelling)
@@ -158,9 +280,31 @@ def _siblings(choices: tuple[str, ...]) -> tuple[tuple[dict[str, int], dict[str,
 
 
 def _coordinated(text: str, start: int, end: int, index: int, choices: tuple[str, ...]) -> list[int]:
-    """Return the options that share words with one named: "mild to moderate retinopathy", "hepatitis B or C"."""
+    """Return the options that share words with one named, or are named shortly beside it.
+
+    "Mild to moderate retinopathy", "hepatitis B or C", "effusion or pneumonia".
+    """
     firsts, lasts = _siblings(choices)[index]
-    before = _SHARED_BEFORE.search(text, max(0, start - WINDOW_CHARS), start) if firsts else None
-    after = _SHARED_AFTER.match(text, end) if lasts else None
+    heads = _heads(choices)
+    if not (firsts or lasts or heads):
+        return []
+    joined = text[max(0, start - _JOIN_CHARS) : start].rstrip().endswith(_JOINS)
+    before = _SHARED_BEFORE.search(text, max(0, start - WINDOW_CHARS), start) if joined else None
+    after = _SHARED_AFTER.match(text, end)
+    if before is None and after is None:
+        return []
     found = [firsts.get(before[1]) if before else None, lasts.get(after[1]) if after else None]
-    return [other for other in found if other is not None]
+    found += (heads.get(beside[1]) for beside in (before, after) if beside)
+    return [other for other in found if other is not None and other != index]
+
+
+@lru_cache(maxsize=1024)
+def _heads(choices: tuple[str, ...]) -> dict[str, int]:
+    """Return last word ▶ option where it is the last of several, of that option only, and of five letters or more."""
+    words = [option.casefold().split() for option in map(unify, choices)]
+    every = [word for own in words for word in set(own)]
+    return {
+        own[-1]: index
+        for index, own in enumerate(words)
+        if len(own) > 1 and every.count(own[-1]) == 1 and len(own[-1]) >= _SHORTEST_HEAD
+    }

@@ -14,13 +14,13 @@ _NUMBERS = (
 
 def is_right(response: str, reference: str) -> bool:
     """Return whether the reference is found: as part of a key phrase, or as an equal number (two decimals)."""
-    due = _forms(reference)
+    expected = _forms(reference)
     for phrase in _phrases(response):
         for form in {f for text in (phrase, *_numbers(phrase)) for f in _forms(text)}:
             if isinstance(form, str):
-                if any(isinstance(wanted, str) and wanted in form for wanted in due):
+                if any(isinstance(wanted, str) and wanted in form for wanted in expected):
                     return True
-            elif form in due:
+            elif form in expected:
                 return True
     return False
 

@@ -15,38 +15,57 @@ _CUE_BEFORE = re.compile(
     r"\b(?:not|no|cannot|neither|nor|never|without"  # "not A", "no effusion", "neither A nor B"
     r"|excluding|excludes?|excluded|except|unlike|instead of|rather than"  # "all except A", "rather than CT"
     r"|rul(?:e|es|ed|ing) out|eliminat(?:e|es|ed|ing)|absence of|negative for"  # "we rule out A"
-    r"|unlikely|less likely|least likely|doubt\w*|hardly"  # "unlikely to be A"
-    r"|(?:wrong|incorrect) (?:answer|option|choice)s?)\b"  # "the wrong options are A"
+    r"|(?:better|more (?:likely|plausible|probable|consistent)) than"  # "fits MRI better than CT"
+    r"|unlikely|less likely(?! than)|least likely|doubt\w*|hardly"  # "unlikely to be A"; none in "less likely than B"
+    r"|(?:wrong|incorrect) (?:answer|option|choice)s?"  # "the wrong options are A"
+    r"|second (?:most|best)|secondary (?:consideration|differential|diagnosis)|next most"
+    r"|next best (?!step|test|management|investigation|action|treatment|option|approach)"  # "the next best step is A"
+    r"|(?:switch|chang|convert)\w* from(?: the)?(?= $)"  # "switch from A to B"
+    r"|if (?:\w+ ){1,4}(?:switch|change|consider|add|use|try)"  # "if cough develops switch to A"
+    r"|rather (?:\w+ ){1,4}than"  # "rather A than B"
+    r"|whether|if (?:it|this) (?:were|was)|mistaken for"  # "I cannot tell whether it is A", "if it were a CT"
+    r"|initially|at first|(?:first|initial) (?:instinct|thought|impression|guess)|first i thought"  # "At first, A"
+    r"|was going to say)\b"
     r"|n't\b|\bnon[- ]$"  # "isn't A", "non-malignant"
+    r"|(?<=[a-z)]) > ?$"  # "A > B"
     r"|\b(?:favou?r|prefer)(?:s|ed)?\b.*?\bover\b"  # "I favour A over B"
     r"|(?:不|没|非|无|未见|(?<![切清根去])除)"  # "不是A", "排除A"; 切除 is a resection
+    r"|最初|起初|乍一看|一开始|误认为"  # "最初考虑A"
 )
 _NO_CUE = ("not only", "no doubt", "no other than", "cannot be other than", "不仅", "无疑")
-_OTHER_SUBJECT = r"(?!(?:there|it|this|these|they|we|the (?:image|picture|scan|lesion|finding|patient|others?))\b)"
+_OTHER_SUBJECT = (
+    r"(?!(?:there|it|this|these|they|we|statements?|the (?:image|picture|scan|lesion|finding|patient|rest|others?))\b)"
+)
 """What follows the mention is about something else: "A. It is not …"."""
 _IS = r"(?:is|are|was|were|(?:would|can|could|may|should)\s+be|seems?|appears?|looks?)\s+"
 _DENIED = (
     r"(?:all\s+|both\s+|also\s+|clearly\s+|therefore\s+)?"
     r"(?:not|no\s+longer|never|hardly|incorrect|wrong|false|excluded|ruled\s+out|eliminated|discarded|dismissed|"
-    r"rejected|unlikely|improbable|implausible|impossible|doubtful|less\s+likely|(?:the\s+)?least|inconsistent|absent)\b"
+    r"rejected|only|reserved|unlikely|improbable|implausible|impossible|doubtful|less\s+likely|(?:the\s+)?least|inconsistent|absent|out(?=\W*(?:$|and\b|too\b)))\b"
 )
 _CUE_AFTER = re.compile(
     # "A is wrong", "A (CT) can be ruled out", "B seems unlikely"
-    rf"^\W*(?:\([^)]*\)\s*)?{_OTHER_SUBJECT}(?:\w+\s+){{0,3}}?(?:{_IS}{_DENIED}"
+    rf"^\W*(?:\([^)]*\)\s*)?(?:{_OTHER_SUBJECT}\w+\s+){{0,3}}?{_OTHER_SUBJECT}(?:{_IS}{_DENIED}"
     r"|(?:\w+n't|cannot|(?:does|do|did|would|could|can|should|must|may)\s+not)\b"  # "A doesn't fit", "A does not fit"
-    r"|incorrect\b|wrong\b)"  # "A: wrong"
+    r"|would\s+(?:(?:typically|usually|normally|instead|also)\s+)?"  # "A would show a fracture"
+    r"(?:show|demonstrate|display|have|appear|look|help|cause|reveal|give|produce|affect"
+    r"|be\s+(?:needed|required|necessary)\s+(?:to|for))\b"  # "An MRI would be needed to characterise it"
+    r"|incorrect\b|wrong\b|false\b)"  # "A: wrong"
+    r"|^\W*[❌✗✘❎]"
     # "A项错误", "A不正确", "A可以排除"
-    r"|^\W*(?:选?项)?是?(?:均|都|也|应该?|可以?|被|予以|明显)*(?:错|不(?!仅|但|过)|有误|排除|可能性[较很更]?[小低])"
+    r"|^(?:\W*(?:选?项)?|\W*[^\W\d_]{1,12}\()是?(?:均|都|也|应该?|可以?|被|予以|明显)*"
+    r"(?:错|不(?!仅|但|过)|有误|排除|可能性[较很更]?[小低])"
 )
 _BEFORE_HINTS = (
     "no", "n't", "never", "neither", "without", "exclud", "except", "unlike", "instead", "rather", "rul", "eliminat",
-    "absence", "negative", "likely", "doubt", "hardly", "wrong ", "incorrect ",
-    "over", "不", "没", "非", "无", "未见", "除",
+    "absence", "negative", "likely", "doubt", "hardly", "wrong ", "incorrect ", " than ", "whether", "if ", "mistaken",
+    "next ", "second ", "initial", "first", "going to", "over", "from", ">",
+    "不", "没", "非", "无", "未见", "除", "初", "看", "开始", "误认",
 )  # fmt: skip
 _AFTER_HINTS = (
     "no", "n't", "never", "hardly", "incorrect", "wrong", "false", "exclud", "rul", "eliminat", "discard", "dismiss",
     "reject", "likely", "improb", "implaus", "impossib", "doubt", "less", "least", "inconsistent", "absent",
-    "错", "不", "误", "排除", "可能性",
+    " out", "would", "only", "reserved", "❌", "✗", "✘", "❎", "错", "不", "误", "排除", "可能性",
 )  # fmt: skip
 """Every cue holds one of these; looking for them costs a tenth of the patterns."""
 _LISTED_ITEM = r"(?:(?!\b(?:but|is|are|was|were|has|shows?|there|it|this|which|so)\b)[^,.;:!?\n。，；：！？]){1,50}?"
@@ -56,6 +75,11 @@ _DENIED_LIST = re.compile(  # "no consolidation, effusion, or pneumothorax"
     rf"\s{_LISTED_ITEM}(?:,{_LISTED_ITEM})+\b(?:or|nor)\s{_LISTED_ITEM}(?:[,.;:!?\n]|$)"
 )
 _LIST_CHARS = 160
+_ASKED_AND_DENIED = re.compile(r"\W*\?\W*(?:no|nope|not)\b|[^,;.。?]?\?不", re.IGNORECASE)  # "Is it CT? No."
+_DENIED_IN_BRACKETS = re.compile(
+    rf"(?!not\s+(?!(?:the|likely|correct|right|seen|present|visible|possible|plausible|consistent|shown)\b)){_DENIED}"
+    r"|错|不对|不正确|排除"
+)
 _BRACKETED = re.compile(r"\s*\(([^)]*)\)?")
 WINDOW_CHARS = 60
 """How far from a mention a denial is looked for."""
@@ -109,9 +133,11 @@ def _denied_before(before: str, start: int, own_cues: tuple[tuple[int, int], ...
 
 
 def _denied_after(after: str, *, is_letter: bool) -> bool:
+    if _ASKED_AND_DENIED.match(after):
+        return True
     bracketed = _BRACKETED.match(after)
-    if bracketed:  # "MRI (unlikely)"; none in "pneumothorax (tension cannot be excluded)"
-        if re.match(_DENIED, bracketed[1].lower()):
+    if bracketed:  # "MRI (unlikely)"; none in "pneumothorax (tension cannot be excluded)", "MRI (not CT)"
+        if _DENIED_IN_BRACKETS.match(bracketed[1].lower()):
             return True
         after = after[bracketed.end() :]
     mark = _BREAK_MARK.search(after, 1 if after[:1] in (".:)" if is_letter else ":)") else 0)

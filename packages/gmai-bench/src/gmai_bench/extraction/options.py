@@ -8,23 +8,57 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from gmai_bench.extraction.agreement import agreeing_line, agreeing_lines, agreeing_places, agreeing_start, undecorated
-from gmai_bench.extraction.letters import leading_letter, letter_alone, marked_letter, mentioned_letters
+from gmai_bench.extraction.agreement import (
+    agreeing_end,
+    agreeing_line,
+    agreeing_lines,
+    agreeing_places,
+    agreeing_start,
+    undecorated,
+)
+from gmai_bench.extraction.letters import (
+    LONE_CAPITAL,
+    leading_letter,
+    letter_alone,
+    letters_and_denials,
+    marked_letter,
+    mentioned_letters,
+)
 from gmai_bench.extraction.markers import (
+    after_second_thought,
     answer_after_refusal,
+    clause_after_reason,
+    closing_conclusion,
     closing_letter,
     concluding_sentence,
     favoured_letters,
+    labelled,
     marked_spans,
+    opens_with_conclusion,
     option_letters,
     refuses,
+    superlatives,
+    without_asides,
+    without_disclaimer,
+    without_neighbours,
+    without_questions,
     without_reasons,
 )
-from gmai_bench.extraction.mentions import option_equal_to, option_that_opens, options_mentioned
+from gmai_bench.extraction.mentions import (
+    option_described,
+    option_equal_to,
+    option_of_first_sentence,
+    option_of_last_sentence,
+    option_that_opens,
+    options_mentioned,
+    options_on_others,
+    without_list_of_all,
+)
 from gmai_bench.extraction.negation import is_negated
+from gmai_bench.extraction.restated import option_judged_right, option_restated, option_short_for
 from gmai_bench.extraction.text import LETTERS, strip_thoughts, unify
 
-EXTRACTOR = "gmai-options/4"
+EXTRACTOR = "gmai-options/7"
 """Name and version of these rules; a change of any of them raises the version."""
 
 Style = Literal["letters", "text"]
@@ -41,6 +75,13 @@ _WRAPPING = " *\"'()[]{}.`:,、。"
 
 _NO_CONTENT = " \t*`$\\[](){}_#-=~.。"
 """What a line may consist of that says nothing."""
+
+_STRUCK = re.compile(r"~~[^~\n]{1,300}~~")
+"""Struck through in Markdown: taken back."""
+_BOLD = re.compile(r"\*\*(?P<held>[^*\n]{1,200})\*\*")
+_BEFORE_BOLD = re.compile(r"(?:^|[.:\n]|\b(?:is|be|as|of|with|an?|the|likely|suggests?|indicates?))\s*$", re.IGNORECASE)
+"""What stands before an answer in bold; "CT or **MRI**" is none."""
+_BEFORE_BOLD_CHARS = 20
 
 NO_ANSWER = ("ambiguous", "refused", "empty", "unparsed")
 
@@ -78,16 +119,43 @@ def extract(response: str, choices: tuple[str, ...], *, style: Style) -> Extract
     verbatim = _verbatim(choices).get(response.strip())
     if verbatim is not None and not (lettered and letter_alone(text, len(choices)) is not None):
         return Extraction(verbatim, "option_text")
-    said = strip_thoughts(text)
-    if said is not text:
-        text = unify(said)
+    answer = strip_thoughts(text)
+    if answer is not text:
+        text = unify(answer)
+    if "~~" in text:
+        text = _STRUCK.sub(" ", text).strip()
     if not text:
         return UNPARSED
+    closing = closing_letter(text) if lettered and not _announce(choices) else None
+    if closing and (index := LETTERS.index(closing)) < len(choices):
+        return Extraction(index, "marker_letter")
+    last_line = _last_line(text)
+    if lettered and (announced := agreeing_end(last_line, choices)) is not None:
+        return Extraction(announced, "marker_letter")
+    if conclusion := closing_conclusion(text, last_line):
+        concluded = _by_mention(conclusion, choices, style)
+        if concluded.choice is not None:
+            return Extraction(concluded.choice, "concluded")
+    found = _read(text, choices, style)
+    if found is AMBIGUOUS or found is UNPARSED:
+        restated = option_judged_right(text, choices, lettered=lettered)
+        if restated is None and found is UNPARSED:
+            restated = option_restated(text, choices)
+        if restated is not None:
+            found = Extraction(restated, "option_restated")
+    after = after_second_thought(text)
+    if not after:
+        return found
+    later = extract(after, choices, style=style)
+    if later.choice == found.choice or later is EMPTY or later is UNPARSED:
+        return found
+    return later if found.choice is None or not later.rule.endswith("_mentioned") else AMBIGUOUS
+
+
+def _read(text: str, choices: tuple[str, ...], style: Style) -> Extraction:
+    lettered = style == "letters"
     first = last = None
     if lettered:
-        closing = closing_letter(text)
-        if closing and (index := LETTERS.index(closing)) < len(choices):
-            return Extraction(index, "marker_letter")
         last_line = _last_line(text)
         last = letter_alone(last_line, len(choices))
         first = letter_alone(text[: text.find("\n")], len(choices)) if "\n" in text else None
@@ -119,29 +187,75 @@ def extract(response: str, choices: tuple[str, ...], *, style: Style) -> Extract
 
 def _refused_or_mentioned(text: str, choices: tuple[str, ...], style: Style) -> Extraction:
     if refuses(text):
-        told = [index for index in options_mentioned(text, choices, letters=True) if refuses(choices[index])]
-        if len(told) == 1:
-            return Extraction(told[0], "option_text_mentioned")
+        answer = without_disclaimer(text)
+        if answer is not text and not refuses(answer):
+            return _refused_or_mentioned(answer, choices, style)
+        mentioned = [index for index in options_mentioned(text, choices, letters=True) if refuses(choices[index])]
+        if len(mentioned) == 1:
+            return Extraction(mentioned[0], "option_text_mentioned")
         after = answer_after_refusal(text)
         found = _by_mention(after, choices, style) if after else UNPARSED
         return found if found.choice is not None else REFUSED
-    found = _by_mention(text, choices, style)
-    if found is AMBIGUOUS:
-        opening = option_that_opens(text, choices)
-        if opening is not None:
-            return Extraction(opening, "option_text_leading")
-    for shorten in (without_reasons, concluding_sentence) if found is AMBIGUOUS else ():
-        conclusion = shorten(text)
-        concluded = _by_mention(conclusion, choices, style) if conclusion != text else AMBIGUOUS
+    conclusion = concluding_sentence(text)
+    opening = option_that_opens(text, choices)
+    if opening is None and opens_with_conclusion(conclusion) and leading_letter(text, len(choices)) is None:
+        concluded = _by_mention(without_reasons(conclusion), choices, style)
         if concluded.choice is not None:
             return Extraction(concluded.choice, "concluded")
-    return found
+    found = _by_mention(text, choices, style)
+    if found is not AMBIGUOUS:
+        return found
+    if opening is None:
+        opening = option_of_first_sentence(text, choices)
+    if opening is not None:
+        return Extraction(opening, "option_text_leading")
+    reasoned = without_reasons(text)
+    stated = without_list_of_all(without_questions(reasoned), choices)
+    shorter = (reasoned, stated, conclusion, labelled(text), clause_after_reason(text), without_asides(stated))
+    for shortened in dict.fromkeys((*shorter, without_neighbours(stated))):
+        named = _by_mention(shortened, choices, style) if shortened not in ("", text) else AMBIGUOUS
+        if named.choice is not None:
+            return Extraction(named.choice, "concluded")
+    described = option_described(text, choices)
+    if described is not None:
+        return Extraction(described, "concluded")
+    closing = option_of_last_sentence(text, choices)
+    if closing is not None:
+        return Extraction(closing, "option_text_closing")
+    emphasised = _emphasised(text, choices)
+    if emphasised is not None:
+        return Extraction(emphasised, "option_text_favoured")
+    best = {_by_mention(sentence, choices, style).choice for sentence in superlatives(text)} - {None}
+    return Extraction(best.pop(), "option_text_favoured") if len(best) == 1 else found
+
+
+def _emphasised(text: str, choices: tuple[str, ...]) -> int | None:
+    """Return the one option whose text stands in bold, where an answer may."""
+    found = {
+        index
+        for bold in _BOLD.finditer(text)
+        if (index := option_equal_to(bold["held"], choices)) is not None
+        and not is_negated(text, bold.start("held"), bold.end("held"))
+    }
+    places = [
+        bold
+        for bold in _BOLD.finditer(text)
+        if option_equal_to(bold["held"], choices) in found
+        and _BEFORE_BOLD.search(text[max(0, bold.start() - _BEFORE_BOLD_CHARS) : bold.start()])
+    ]
+    return found.pop() if len(found) == 1 and places else None
 
 
 @lru_cache(maxsize=1024)
 def _verbatim(choices: tuple[str, ...]) -> dict[str, int]:
     """Return text ▶ option as they stand: "Rh" and "RH" are two, "?" is one."""
     return {choice.strip(): index for index, choice in reversed(tuple(enumerate(choices))) if choice.strip()}
+
+
+@lru_cache(maxsize=1024)
+def _announce(choices: tuple[str, ...]) -> bool:
+    """Return whether the text of an option ends as an answer does: "The answer is A", "so B"."""
+    return any(closing_letter(f"- {unify(choice)}") for choice in choices)
 
 
 def _last_line(text: str) -> str:
@@ -170,7 +284,7 @@ def extract_set(response: str, choices: tuple[str, ...]) -> tuple[frozenset[int]
     if not text:
         return frozenset(), "empty"
     text = unify(strip_thoughts(text))
-    for span, _ in marked_spans(text):
+    for span, _, _ in marked_spans(text):
         found = _letters_of_set(span, choices) or set(options_mentioned(span, choices, letters=True))
         if found:
             return frozenset(found), "marker_set"
@@ -205,7 +319,11 @@ def _letters_of_set(text: str, choices: tuple[str, ...]) -> set[int]:
 
 def _by_marker(text: str, choices: tuple[str, ...], style: Style) -> Extraction | None:
     """The last explicit marker ("Answer:", 答案, boxed, <answer>) that holds an option wins over everything else."""
-    for span, line in marked_spans(text):
+    for span, line, spoken in marked_spans(text):
+        if spoken and span not in (conclusion := concluding_sentence(text)) and opens_with_conclusion(conclusion):
+            concluded = _by_mention(without_reasons(conclusion), choices, style)
+            if concluded.choice is not None:
+                return Extraction(concluded.choice, "concluded")
         if style == "letters":
             bare = undecorated(span).strip(_WRAPPING)
             if len(bare) == 1 and 0 <= (index := LETTERS.find(bare.upper())) < len(choices):
@@ -226,6 +344,8 @@ def _by_marker(text: str, choices: tuple[str, ...], style: Style) -> Extraction 
         named = options_mentioned(span, choices, letters=style == "letters")
         if len(named) == 1:
             return Extraction(named[0], "marker_text")
+        if not named and (short := option_short_for(span, choices, announced=True)) is not None:
+            return Extraction(short, "marker_text")
         if named:
             return AMBIGUOUS
     return None
@@ -233,37 +353,42 @@ def _by_marker(text: str, choices: tuple[str, ...], style: Style) -> Extraction 
 
 def _by_mention(text: str, choices: tuple[str, ...], style: Style) -> Extraction:
     """What the text names without announcing it: a letter, else the text of an option."""
-    if style == "letters":
-        lettered = _by_letter(text, choices)
-        if lettered is not None:
-            return lettered
+    lettered, denied = _by_letter(text, choices) if style == "letters" else (None, frozenset[int]())
+    if lettered is not None:
+        return lettered
     named = options_mentioned(text, choices, letters=style == "letters")
-    if len(named) == 1:
-        return Extraction(named[0], "option_text_mentioned")
+    left = [index for index in named if index not in denied]
+    if len(left) > 1:
+        left = [index for index in left if index in options_on_others(choices)] or left
+    if len(left) == 1:
+        return Extraction(left[0], "option_text_mentioned")
     return AMBIGUOUS if named else UNPARSED
 
 
-def _by_letter(text: str, choices: tuple[str, ...]) -> Extraction | None:
-    """A letter at the start, one said to be best, "option X", then letters anywhere.
+def _by_letter(text: str, choices: tuple[str, ...]) -> tuple[Extraction | None, frozenset[int]]:
+    """A letter at the start, one said to be best, "option X", then letters anywhere; and the letters that are denied.
 
     A letter whose text is contradicted by the name of another option is ambiguous.
     """
     count = len(choices)
+    none_denied = frozenset[int]()
     leading = leading_letter(text, count)
     if leading is not None:
         beside = _text_behind_letter(text.splitlines()[0], leading, choices)
-        return Extraction(leading, "letter_leading") if beside in (None, leading) else AMBIGUOUS
-    for places, rule in ((favoured_letters(text), "letter_favoured"), (option_letters(text), "letter_option")):
+        return Extraction(leading, "letter_leading") if beside in (None, leading) else AMBIGUOUS, none_denied
+    has_capital = LONE_CAPITAL.search(text) is not None
+    favoured = favoured_letters(text) if has_capital else []
+    for places, rule in ((favoured, "letter_favoured"), (option_letters(text), "letter_option")):
         named_letters = {
             LETTERS.index(text[start:end].strip("()").upper())
             for start, end in places
             if not is_negated(text, start, end)
         } & set(range(count))
         if len(named_letters) == 1:
-            return Extraction(named_letters.pop(), rule)
-    letters = mentioned_letters(text, choices)
+            return Extraction(named_letters.pop(), rule), none_denied
+    letters, denied = letters_and_denials(text, choices) if has_capital else ([], none_denied)
     if not letters:
-        return AMBIGUOUS if _is_run(text, count) else None
+        return AMBIGUOUS if _is_run(text, count) else None, denied
     if len(letters) > 1 or set(options_mentioned(text, choices, letters=True)) - set(letters):
-        return AMBIGUOUS
-    return Extraction(letters[0], "letter_mentioned")
+        return AMBIGUOUS, denied
+    return Extraction(letters[0], "letter_mentioned"), denied

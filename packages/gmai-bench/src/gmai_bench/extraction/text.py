@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -27,6 +28,14 @@ _OPENS_WITH_NUMBER = re.compile(r"[^\W\d_]?(?=\d)")
 _RANGE_BEFORE = re.compile(r"(?:(?<!\w)(?P<lead>[^\W\d_]?)\d+-?|\w-)\s*(?:or|to|and|/|~|-|或|和|至|到)\s*$")
 """Before "5 mg" the same: "2.5 to 5 mg", "T1 or T2-weighted"; before any word "hyper- or hypothyroidism"."""
 _RANGE_CHARS = 10
+_BOUND = re.compile(
+    r"(?:\b(?:at\s+(?:least|most)|(?:more|less|fewer|greater|larger)\s+than)|至少|超过)\s*(?:[\d.]+\s*(?:to|or|and|-)\s*)?$"
+)
+"""Before a number these make another statement of it: "at least grade II", "more than 2 or 3"."""
+_BOUND_WORDS = ("at ", "than", "至少", "超过")
+_BOUND_CHARS = 24
+_NUMBER = re.compile(rf"\d|\s{_ROMAN}$")
+_RANGE_SIGNS = ("or", "to", "an", "OR", "TO", "AN", "/", "~", "-", "或", "和", "至", "到")
 _HYPHEN = re.compile(r"(?<=[^\W_])-(?=[^\W\d_])")
 
 
@@ -102,16 +111,35 @@ def _joined(text: str, position: int, wanted: str) -> bool:
     return _is_word(before) and _is_word(wanted[0])
 
 
+@lru_cache(maxsize=4096)
+def _ends_in_number(wanted: str) -> bool:
+    return _ENDS_IN_NUMBER.search(wanted) is not None
+
+
 def _in_range(text: str, wanted: str, position: int, end: int) -> bool:
+    bounded = text[max(0, position - _BOUND_CHARS) : position]
+    if any_of(_BOUND_WORDS, bounded) and _NUMBER.search(wanted) and _BOUND.search(bounded):
+        return True
     if wanted.isdigit():
         return False
-    if _ENDS_IN_NUMBER.search(wanted) and _RANGE.match(text, end):
+    if _ends_in_number(wanted) and _RANGE.match(text, end):
         return True
-    before = _RANGE_BEFORE.search(text, max(0, position - _RANGE_CHARS), position)
+    lead = text[max(0, position - _RANGE_CHARS) : position]
+    before = _RANGE_BEFORE.search(text, position - len(lead), position) if any_of(_RANGE_SIGNS, lead) else None
     if before is None:
         return False
     opening = _OPENS_WITH_NUMBER.match(wanted)
     return before["lead"] is None or (opening is not None and before["lead"] == opening[0])
+
+
+def _plural(text: str, end: int, wanted: str) -> bool:
+    """Return whether a word of letters goes on as its plural only: "effusions" for "effusion"."""
+    return (
+        text[end] == "s"
+        and not _is_word(text[end + 1 : end + 2] or " ")
+        and wanted[-3:].isalpha()
+        and wanted[-1] != "s"
+    )
 
 
 def without_hyphens(text: str) -> str:
@@ -133,7 +161,9 @@ def find_whole(text: str, wanted: str, start: int = 0, *, within: str = "") -> i
     while position >= 0:
         end = position + len(wanted)
         bound_left = position == 0 or not _joined(within, position, wanted)
-        bound_right = end == len(text) or not (_is_word(text[end]) and _is_word(wanted[-1]))
+        bound_right = (
+            end == len(text) or not (_is_word(text[end]) and _is_word(wanted[-1])) or _plural(text, end, wanted)
+        )
         partial = _in_number(within, position, end) or _in_range(within, wanted, position, end)
         if bound_left and bound_right and not partial:
             return position

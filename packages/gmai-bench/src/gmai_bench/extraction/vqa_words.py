@@ -60,7 +60,7 @@ def token_recall(response: str, reference: str) -> float:
 
     Both are normalised twice, as its script does.
     """
-    said, due = (Counter(vqa_words(" ".join(vqa_words(text)))) for text in (response, reference))
-    hits = sum(count for word, count in said.items() if word in due)
-    missed = sum(count for word, count in due.items() if word not in said)
+    answered, expected = (Counter(vqa_words(" ".join(vqa_words(text)))) for text in (response, reference))
+    hits = sum(count for word, count in answered.items() if word in expected)
+    missed = sum(count for word, count in expected.items() if word not in answered)
     return hits / (hits + missed) if hits else 0.0

@@ -1,0 +1,316 @@
+"""Options named otherwise than by letter or text: a verdict on each, their place, a short or long form, a misspelling.
+
+What is looked for when nothing else is found. Each form must fit one option only.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Any, cast
+
+from gmai_formats.json_text import parse_json
+
+from gmai_bench.extraction.letters import letter_alone
+from gmai_bench.extraction.mentions import EDGES, is_synonym, option_equal_to, options_mentioned
+from gmai_bench.extraction.negation import is_negated
+from gmai_bench.extraction.spellings import NUMBERS, ORDINALS
+from gmai_bench.extraction.text import LETTERS, find_whole, unify
+
+_OBJECT = re.compile(r"\{[^{}]{3,2000}\}")
+_VERDICT = re.compile(
+    r"(?:(?P<yes>yes|true|correct|是|正确|对)|(?P<no>no|false|incorrect|wrong|否|错误|不正确|错))$", re.IGNORECASE
+)
+_NUMBERING = re.compile(r"\d{1,2}[.)]\s*")
+_LONGEST_VERDICT = 160
+"""Characters of a line that may hold a verdict on an option."""
+_LINE_MARKS = " \t*#>•|-–—=→:,.。✓✔✅☑✗✘❌❎"
+_CHINESE_NUMBERS = "一二三四五六七八九十"
+_PLACE = re.compile(
+    rf"\b(?:(?P<word>{'|'.join(ORDINALS)}|last)|(?P<nth>\d{{1,2}})(?:st|nd|rd|th))\s+"
+    r"(?:listed\s+|given\s+)?(?:option|choice|answer|alternative)\b(?!s)"
+    r"|\b(?:option|choice)\s*(?:number\s*|no\.\s*|#\s*)?(?P<number>\d{1,2})(?![\d.]*\d|\s*(?:[a-zµ]{1,2}\b|%))"
+    rf"|第(?P<zh>[{_CHINESE_NUMBERS}]|\d{{1,2}})(?:个|项|个选)?(?:选项|答案|项)|(?P<zh_last>最后一?个?(?:选项|答案|项))",
+    re.IGNORECASE,
+)
+_PLACE_ALONE = re.compile(
+    rf"\W*(?:it'?s\s+|it\s+is\s+)?(?:the\s+)?(?P<word>{'|'.join(ORDINALS)}|last)(?:\s+one)?\W*", re.IGNORECASE
+)
+_PLACE_WORDS = ("option", "choice", "answer", "alternative", "选项", "答案", "项")
+_NUMBER_WORD = re.compile(
+    rf"(?<!\bother )(?<!\bthese )(?<!\bthose )(?<!\bthe )\b(?:zero|{'|'.join(NUMBERS[2:])})\b"
+    r"(?!\s+(?:of|views?|images?)\b)",
+    re.IGNORECASE,
+)
+_LEAD = re.compile(
+    r"(?:(?:it|this|that)(?:'s|\s+is)\s+|(?:most\s+)?(?:likely|probably)\s+|an?\s+|the\s+)*", re.IGNORECASE
+)
+_WORD = re.compile(r"[^\W_]+(?:[.,]\d+)*")
+_DENYING = ("no", "not", "non", "without", "absent", "none", "never", "nor", "neither", "negative", "false")
+_LINKS = ("of", "the", "and", "in", "with", "or", "to", "for", "a", "an", "due")
+_ACRONYM = re.compile(r"(?<![\w-])[A-Z]{3,6}(?![\w-])")
+_LONGEST_SHORT = 60
+_SHORTEST_MISSPELT = 8
+_SHORTEST_WORD = 4
+_STATEMENT = re.compile(
+    r"\W*(?:it|(?:this|that|the)(?:\s+(?:statement|claim|assertion|sentence))?)(?:\s+is|'s)\s+(?P<not>not\s+)?"
+    r"(?:(?P<true>true|correct|right|accurate)|(?P<false>false|incorrect|wrong|inaccurate|untrue))\W*",
+    re.IGNORECASE,
+)
+
+
+def option_restated(text: str, choices: tuple[str, ...]) -> int | None:
+    """Return the option that a text names in a form of its own, where all such forms in it mean the same one.
+
+    Args:
+        text: The response, in one form, without thoughts.
+        choices: Texts of the options.
+    """
+    found = (
+        _by_place(text, len(choices)),
+        _statement(text, choices),
+        option_short_for(text, choices),
+        _number(text, choices),
+        _spelt_out(text, choices),
+        _misspelt(text, choices),
+    )
+    return next((index for index in found if index is not None), None)
+
+
+def option_judged_right(text: str, choices: tuple[str, ...], *, lettered: bool) -> int | None:
+    """Return the one option that is said to be right where others are said to be wrong, or the likeliest of a table."""
+    verdicts: dict[int, float] = {}
+    for held in _OBJECT.finditer(text):
+        for name, value in _items(held[0]):
+            index = _named(name, choices, lettered=lettered)
+            if index is not None and isinstance(value, int | float):
+                verdicts[index] = float(value)
+    for line in text.split("\n"):
+        bare = line.strip(_LINE_MARKS) if len(line) < _LONGEST_VERDICT else ""
+        verdict = _VERDICT.search(bare)
+        if verdict is None or verdict.start() == 0 or bare[verdict.start() - 1] not in _LINE_MARKS:
+            continue
+        name = bare[: verdict.start()].rstrip(_LINE_MARKS)
+        numbering = _NUMBERING.match(name)
+        index = _named(name[numbering.end() if numbering else 0 :], choices, lettered=lettered)
+        if index is not None:
+            verdicts[index] = float(verdict["yes"] is not None)
+    best = [index for index, value in verdicts.items() if value == max(verdicts.values())]
+    return best[0] if len(verdicts) > 1 and len(best) == 1 else None
+
+
+def _items(text: str) -> Iterable[tuple[str, Any]]:
+    try:
+        value = parse_json(text)
+    except json.JSONDecodeError:
+        return ()
+    return cast("dict[str, Any]", value).items() if isinstance(value, dict) else ()
+
+
+def _named(name: str, choices: tuple[str, ...], *, lettered: bool) -> int | None:
+    bare = name.strip(EDGES)
+    if lettered:
+        letter = letter_alone(bare, len(choices))
+        if letter is not None:
+            return letter
+        if bare[1:2] in (".", ")", ":", " ") and bare[:1] in LETTERS[: len(choices)]:
+            behind = option_equal_to(bare[2:], choices)
+            return behind if behind == LETTERS.index(bare[0]) else None
+    return option_equal_to(bare, choices)
+
+
+def _by_place(text: str, count: int) -> int | None:
+    alone = _PLACE_ALONE.fullmatch(text) if len(text) < _LONGEST_SHORT else None
+    found: set[int] = set()
+    if alone:
+        found.add(_place(alone["word"], count))
+    elif any(word in text.lower() for word in _PLACE_WORDS):
+        for match in _PLACE.finditer(text):
+            named = match["word"] or match["nth"] or match["number"] or match["zh"] or "last"
+            if not is_negated(text, match.start(), match.end()):
+                found.add(_place(named, count))
+    index = found.pop() if len(found) == 1 else -1
+    return index if 0 <= index < count else None
+
+
+def _place(named: str, count: int) -> int:
+    named = named.lower()
+    if named == "last":
+        return count - 1
+    if named.isascii() and named.isdecimal():
+        return int(named) - 1
+    return ORDINALS.index(named) if named in ORDINALS else _CHINESE_NUMBERS.index(named)
+
+
+def _statement(text: str, choices: tuple[str, ...]) -> int | None:
+    """Return which of "True" and "False" a text says: "This statement is not true"."""
+    wanted = [option_equal_to(word, choices) for word in ("true", "false")]
+    match = _STATEMENT.fullmatch(text) if None not in wanted and len(text) < _LONGEST_SHORT else None
+    return wanted[(match["true"] is None) != (match["not"] is not None)] if match else None
+
+
+def _number(text: str, choices: tuple[str, ...]) -> int | None:
+    """Return the option that a number written as a word is: "three nodules"; "one" is a pronoun."""
+    if not any(choice.strip().isdecimal() for choice in choices):
+        return None
+    named = options_mentioned(_NUMBER_WORD.sub(lambda word: str(NUMBERS.index(word[0].lower())), text), choices)
+    return named[0] if len(named) == 1 and _NUMBER_WORD.search(text) else None
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(_WORD.findall(text.casefold()))
+
+
+@lru_cache(maxsize=1024)
+def _option_words(choices: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    return tuple(_words(unify(choice)) for choice in choices)
+
+
+def option_short_for(text: str, choices: tuple[str, ...], *, announced: bool = False) -> int | None:
+    """Return the option that a whole text is short for: its first words, its last, its first and last, its initials.
+
+    None where another option has them too, or where what is left out denies something or holds a digit.
+
+    Args:
+        text: The response, or what a marker announces.
+        choices: Texts of the options.
+        announced: Whether it is announced as an answer: then its last words stand for an option too ("the effusion").
+    """
+    if len(text) > _LONGEST_SHORT or "\n" in text:
+        return None
+    bare = text.strip(EDGES)
+    bare = bare[_LEAD.match(bare).end() :]  # type: ignore[union-attr]
+    if bare.isupper() and bare.isalpha() and len(bare) > 1 and not is_synonym(bare):
+        named = [index for index, initials in enumerate(_initials(choices)) if bare in initials]
+        if len(named) == 1:
+            return named[0]
+    said = _words(bare)
+    run_together = ["".join(own) for own in _option_words(choices)]
+    if said and "".join(said) in run_together:  # "T2 N1 M0"
+        return run_together.index("".join(said)) if run_together.count("".join(said)) == 1 else None
+    if not any(len(word) > _SHORTEST_WORD - 1 and word.isalpha() for word in said) or set(said) & {*_DENYING, "yes"} - {
+        "none"
+    }:
+        return None
+    having = [index for index, own in enumerate(_option_words(choices)) if set(said) <= set(own)]
+    if len(having) != 1:
+        return None
+    own = _option_words(choices)[having[0]]
+    left = list(own)
+    for word in said:
+        left.remove(word) if word in left else None
+    ends = own[: len(said)] == said or (own[0], own[-1]) == (said[0], said[-1])
+    ends = ends or ((announced or len(said) > 1) and own[-len(said) :] == said)
+    wanting = set(left) & set(_DENYING) or any(character.isdigit() for word in left for character in word)
+    return having[0] if ends and not wanting else None
+
+
+@lru_cache(maxsize=1024)
+def _initials(choices: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Return the initials of each option, with and without the words that link the others."""
+    return tuple(
+        tuple(
+            "".join(word[0] for word in words).upper()
+            for words in (own, tuple(word for word in own if word not in _LINKS))
+            if len(words) > 1
+            and all(word.isalpha() and word.isascii() and (len(word) > 2 or word in _LINKS) for word in words)
+        )
+        for own in _option_words(choices)
+    )
+
+
+def _spelt_out(text: str, choices: tuple[str, ...]) -> int | None:
+    """Return the one option whose initials (three or more) stand in a text, or whose acronym is written out there."""
+    found = {
+        index
+        for index, forms in enumerate(_initials(choices))
+        for initials in set(forms)
+        if len(initials) > 2
+        and sum(initials in others for others in _initials(choices)) == 1
+        and (place := find_whole(text, initials)) >= 0
+        and not is_negated(text, place, place + len(initials))
+    }
+    for index, pattern in _written_out(choices):
+        for match in pattern.finditer(text):
+            if not is_negated(text, match.start(), match.end()):
+                found.add(index)
+    return found.pop() if len(found) == 1 else None
+
+
+@lru_cache(maxsize=1024)
+def _written_out(choices: tuple[str, ...]) -> tuple[tuple[int, re.Pattern[str]], ...]:
+    patterns: dict[str, list[int]] = {}
+    for index, choice in enumerate(choices):
+        plain = unify(choice)
+        pieces = _ACRONYM.split(plain)
+        acronyms = _ACRONYM.findall(plain)
+        if not acronyms:
+            continue
+        parts = [re.escape(pieces[0])]
+        for acronym, rest in zip(acronyms, pieces[1:], strict=True):
+            words = r"[\s-]+(?:(?:of|the|and|in)\s+)?".join(rf"{letter}[a-z]+" for letter in acronym)
+            parts += (words, re.escape(rest))
+        patterns.setdefault(rf"(?<![\w-]){''.join(parts)}(?!\w)", []).append(index)
+    return tuple((own[0], re.compile(pattern, re.IGNORECASE)) for pattern, own in patterns.items() if len(own) == 1)
+
+
+def _misspelt(text: str, choices: tuple[str, ...]) -> int | None:
+    """Return the one option of eight characters or more that a text names with one letter too many, too few or swapped.
+
+    A word's first letter must be right ("typical" is no "atypical"), and no letter may stand for another one
+    ("abduction" is no "adduction"). The word has four letters or more, and a plural is no slip.
+    """
+    folded = text.casefold()
+    if len(folded) != len(text):
+        return None
+    found: set[int] = set()
+    for index, choice in enumerate(choices):
+        wanted = unify(choice).casefold().strip(EDGES)
+        if len(wanted) < _SHORTEST_MISSPELT or not wanted.isascii():
+            continue
+        for start, end in _slips(folded, wanted):
+            if not is_negated(folded, start, end):
+                found.add(index)
+    return found.pop() if len(found) == 1 else None
+
+
+def _slips(text: str, wanted: str) -> Iterator[tuple[int, int]]:
+    """Yield where an option stands with one slip: one of its halves is whole there."""
+    middle = len(wanted) // 2
+    for half, offset in ((wanted[:middle], 0), (wanted[middle:], middle)):
+        place = text.find(half)
+        while place >= 0:
+            for shift in (-1, 0, 1):
+                start = place - offset - (shift if offset else 0)
+                end = start + len(wanted) + shift
+                if (
+                    start >= 0
+                    and end <= len(text)
+                    and (start == 0 or not text[start - 1].isalnum())
+                    and (end == len(text) or not text[end].isalnum())
+                    and _is_slip(text[start:end], wanted)
+                ):
+                    yield start, end
+            place = text.find(half, place + 1)
+
+
+def _is_slip(said: str, wanted: str) -> bool:
+    both = tuple(zip(said.split(), wanted.split(), strict=False))
+    differing = [(one, other) for one, other in both if one != other]
+    if len(said.split()) != len(wanted.split()) or len(differing) != 1:
+        return False
+    one, other = differing[0]
+    longer, shorter = (one, other) if len(one) > len(other) else (other, one)
+    if (
+        len(other) < _SHORTEST_WORD
+        or not one.isalpha()
+        or not other.isalpha()
+        or longer in (f"{shorter}s", f"{shorter}es")
+    ):
+        return False
+    at = next(n for n in range(len(longer)) if one[n : n + 1] != other[n : n + 1])
+    if at == 0:
+        return False
+    if len(longer) == len(shorter):
+        return one[:at] + one[at : at + 2][::-1] + one[at + 2 :] == other
+    return longer[:at] + longer[at + 1 :] == shorter

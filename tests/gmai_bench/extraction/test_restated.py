@@ -1,0 +1,98 @@
+import pytest
+from gmai_bench.extraction.options import extract
+from gmai_bench.extraction.restated import option_judged_right, option_restated, option_short_for
+
+FOUR = ("CT", "MRI", "X-ray", "Ultrasound")
+DISSECTIONS = ("Type A aortic dissection", "Type B aortic dissection", "Aortic aneurysm")
+CANCERS = ("Ductal carcinoma", "Ductal carcinoma in situ", "Invasive ductal carcinoma", "No carcinoma")
+
+
+@pytest.mark.parametrize(
+    ("text", "option"),
+    [
+        ("the second option", 1),
+        ("The second option is wrong; the fourth option is right.", 3),
+        ("Option 3", 2),
+        ("choice no. 3", 2),
+        ("the last one", 3),
+        ("第三个选项", 2),
+        ("最后一个选项", 3),
+        ("Option 5", None),
+        ("Option 3 mg", None),
+        ("There are 4 options.", None),
+        ("4", None),
+    ],
+)
+def test_options_named_by_their_place(text: str, option: int | None) -> None:
+    assert option_restated(text, FOUR) == option
+
+
+@pytest.mark.parametrize(
+    ("text", "choices", "option"),
+    [
+        ("Type B", DISSECTIONS, 1),
+        ("It's a type A dissection.", DISSECTIONS, 0),
+        ("dissection", DISSECTIONS, None),
+        ("aneurysm", DISSECTIONS, None),
+        ("DCIS", CANCERS, 1),
+        ("carcinoma", CANCERS, None),
+        ("Malignant", ("Not malignant", "Normal"), None),
+        ("BRAF", ("EGFR", "BRAF V600E"), None),
+        ("T2 N1 M0", ("T2N0M0", "T2N1M0"), 1),
+        ("AF", ("Atrial fibrillation", "Atrial flutter"), None),
+        ("CT", ("Chest tube", "Pacemaker"), None),
+    ],
+)
+def test_short_forms_that_fit_one_option(text: str, choices: tuple[str, ...], option: int | None) -> None:
+    assert option_short_for(text, choices) == option
+
+
+def test_last_word_alone_counts_only_where_it_is_announced() -> None:
+    assert option_short_for("the aneurysm", DISSECTIONS, announced=True) == 2
+    assert extract("Answer: aneurysm", DISSECTIONS, style="letters").choice == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "choices", "option"),
+    [
+        ("consistent with atrial fibrilation", ("Atrial fibrillation", "Sinus rhythm"), 0),
+        ("not atrial fibrilation", ("Atrial fibrillation", "Sinus rhythm"), None),
+        ("atypical pneumonia", ("Typical pneumonia", "Bronchitis"), None),
+        ("abduction of the arm", ("Adduction of the arm", "Flexion of the arm"), None),
+        ("Grade II-III", ("Grade II", "Grade III"), None),
+        ("Regions A and B", ("Region A", "Region C"), None),
+        ("severe non-proliferative diabetic retinopathy", ("Mild NPDR", "Severe NPDR"), 1),
+        ("This statement is not true.", ("True", "False"), 1),
+        ("That's correct", ("True", "False"), 0),
+        ("It shows three nodules", ("2", "3", "4"), 1),
+        ("two or three", ("2", "3", "4"), None),
+    ],
+)
+def test_misspelt_and_written_out(text: str, choices: tuple[str, ...], option: int | None) -> None:
+    assert option_restated(text, choices) == option
+
+
+@pytest.mark.parametrize(
+    ("text", "option"),
+    [
+        ('{"A": false, "B": true, "C": false, "D": false}', 1),
+        ('```json\n{"CT": 0.1, "MRI": 0.7, "X-ray": 0.2}\n```', 1),
+        ('{"A": 0.5, "B": 0.5}', None),
+        ('{"A": true, "B": true, "C": false}', None),
+        ("1. CT - No\n2. MRI - Yes\n3. X-ray - No", 1),
+        ("(A) CT: wrong\n(B) MRI: correct", 1),
+        ("| A | no |\n| B | yes |", 1),
+        ("A: yes", None),
+        ("A: no\nB: no", None),
+        ('{"A": NaN, "B": 1, "C": ' + "[" * 3000, None),
+    ],
+)
+def test_verdicts_on_each_option(text: str, option: int | None) -> None:
+    assert option_judged_right(text, FOUR, lettered=True) == option
+
+
+def test_long_answers_cost_no_square() -> None:
+    for unit in ("pleural effusio ", "{", '{"A": 1', "A: no\n", "option 3 ", "DCI ", "*", "> ", "first "):
+        text = unit * (100_000 // len(unit))
+        assert option_judged_right(text, FOUR, lettered=True) is None
+        assert option_restated(text, ("Pleural effusion", *CANCERS)) in (None, 0, 2)
