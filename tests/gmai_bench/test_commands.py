@@ -3,9 +3,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from gmai_bench.benchmarks import registry
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
 from gmai_bench.commands import audit_table, compare, fingerprints, plan, print_extractors, reproduce, table
 from gmai_bench.run import Settings, score_file
+from gmai_cli.hub_calls import UnreachableError
 from gmai_formats.errors import UserError
 
 
@@ -82,6 +84,18 @@ def test_a_plan_a_published_row_and_a_table(
     assert f"wrote {tmp_path / 'tables/table.tex'}" in capsys.readouterr().out
     reproduce("lingshu-7b", out=one)
     assert "not asked here" in capsys.readouterr().out
+
+
+def test_a_reproduction_without_a_network_ends_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(protocol: str, data_root: Path | None) -> None:
+        raise UnreachableError(f"{protocol}: the Hub cannot be reached")
+
+    monkeypatch.setattr(registry, "open_benchmark", refuse)
+    with pytest.raises(UnreachableError, match=r"^mmmu-hm/official-150: the Hub cannot be reached$"):
+        reproduce("lingshu-7b", model="m", out=tmp_path / "out")
+    assert capsys.readouterr() == ("", "")
 
 
 def test_what_is_not_here_is_left_out_of_a_reproduction(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def test_a_report_is_rebuilt_without_the_benchmark(held_out: Path, tmp_path: Pat
 
 
 def test_a_folder_without_answers_makes_no_report(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no readable asked\.json"):
+    with pytest.raises(UserError, match=r"no asked\.json"):
         rebuild(tmp_path)
 
 
@@ -318,3 +318,40 @@ def test_ranks_share_the_questions_and_one_reports(held_out: Path, tmp_path: Pat
     assert not any(line.startswith("asked") for line in launch("again"))
     scores = [(tmp_path / out / FOLDER / "scores.jsonl").read_bytes() for out in ("two", "again")]
     assert scores[0] == scores[1]
+
+
+def test_rotations_and_samples_are_protocols_of_their_own_and_go_on_after_a_kill(
+    held_out: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    run(held_out, out)
+    asked = run(held_out, out, option_order="circular").asked
+    assert len(asked) == 12 * 3
+    plain, circular = report(out)["benchmarks"]
+    assert (plain["protocol"], plain["n"], plain["correct"]) == ("held_out/option-text", 12, 4)
+    assert (circular["protocol"], circular["n"], circular["correct"]) == ("held_out/option-text+circular", 12, 4)
+    assert circular["chance"] == pytest.approx(1 / 27)
+    path = out / f"{FOLDER}+circular" / "predictions.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert {next(iter(json.loads(line)["shown"])) for line in lines} == {"CT", "MR", "X-ray"}
+    scores = (path.parent / "scores.jsonl").read_bytes()
+    assert b'"asked": [[1.0, "CT"], [1.0, "CT"], [1.0, "CT"]]' in scores
+    path.write_bytes(b"".join(lines[:20]))
+    assert len(run(held_out, out, option_order="circular").asked) == 16
+    assert (path.parent / "scores.jsonl").read_bytes() == scores
+    assert json.loads((out / "run.json").read_text(encoding="utf-8"))["config"]["variant"] == "circular"
+
+
+def test_samples_need_a_temperature_and_have_requests_of_their_own(held_out: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--samples 3: at temperature 0 every sample is the same answer"):
+        run(held_out, tmp_path / "cold", samples=3)
+    warm = Parrot()
+    warm.generation = {"temperature": 0.7}
+    run(held_out, tmp_path / "out", warm, samples=3)
+    assert len(warm.asked) == 36
+    path = tmp_path / "out" / f"{FOLDER}+samples-3" / "predictions.jsonl"
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert len({line["request"] for line in lines}) == 36
+    (result,) = report(tmp_path / "out")["benchmarks"]
+    assert result["measures"]["pass@3"]["mean"] == pytest.approx(1 / 3)
+    assert result["title"].endswith("(the answer given most often counts, 3 samples a question)")

@@ -37,6 +37,16 @@ def test_batched_answers_equal_those_of_batch_size_one(tiny_llava: Path) -> None
     assert len({answer.response for answer in alone.values()}) > 1
 
 
+def test_samples_differ_by_their_seeds_and_are_drawn_again_alike(tiny_llava: Path) -> None:
+    model = LocalModel(str(tiny_llava), batch_size=4, max_new_tokens=12, temperature=1.5)
+    asks = [Ask(f"a#{n}", ASKS[0].prompt, ASKS[0].images, seed=n) for n in range(4)]
+    first, again = ({one.id: one.response for one in model.answers(asks, open_image)} for _ in range(2))
+    assert first == again
+    assert len(set(first.values())) > 1
+    assert model.generation["do_sample"] is True
+    assert model.generation["temperature"] == 1.5
+
+
 def test_an_answer_cut_at_the_token_limit_says_so(tiny_llava: Path) -> None:
     model = LocalModel(str(tiny_llava), batch_size=2, max_new_tokens=2)
     processor, loaded = model._load()

@@ -313,7 +313,7 @@ def test_a_benchmark_that_is_not_on_the_hub_says_how_it_is_got() -> None:
 
 
 def test_every_bundled_benchmark_has_a_tiny_copy() -> None:
-    assert set(COPIES) | set(OPEN) == {
+    assert set(COPIES) | set(OPEN) | set(RUBRICS) == {
         f"{name}/{protocol}" for name, protocols in bundled().items() for protocol in protocols
     }
 
@@ -337,7 +337,48 @@ def test_official_answers_are_right_and_always_the_first_is_chance(name: str, tm
     assert all(question.prompt.count("\nA. ") == 1 for question in item.questions)
 
 
-@pytest.mark.parametrize("name", [*COPIES, *OPEN])
+RUBRICS = {
+    "healthbench/rubric-5000": "2025-05-07-06-14-12_oss_eval.jsonl",
+    "healthbench/hard-1000": "hard_2025-05-08-21-00-10.jsonl",
+    "healthbench/consensus-3671": "consensus_2025-05-09-20-00-46.jsonl",
+}
+
+
+@pytest.mark.parametrize("name", RUBRICS)
+def test_conversations_and_rubrics_are_read_in_the_published_layout(name: str, tmp_path: Path) -> None:
+    row = {
+        "example_tags": ["physician_agreed_category:enough-context", "theme:context_seeking"],
+        "ideal_completions_data": None,
+        "prompt": [
+            {"content": "My <image> hurts.", "role": "user"},
+            {"content": "Where?", "role": "assistant"},
+            {"content": "Here: {choices}", "role": "user"},
+        ],
+        "prompt_id": "1f548d5b",
+        "rubrics": [
+            {"criterion": "Asks for how long.", "points": 7, "tags": ["level:example", "axis:context_awareness"]},
+            {"criterion": "Names a dose.", "points": -10, "tags": ["level:example", "axis:accuracy"]},
+        ],
+        "canary": "healthbench:…",
+    }
+    json_lines(tmp_path / "healthbench" / RUBRICS[name], [row])
+    item = record.load(open_benchmark(name, tmp_path), check, limit=1, allow_partial=True)
+    (question,) = item.questions
+    assert question.turns == (("user", "My <image> hurts."), ("assistant", "Where?"))
+    assert (question.prompt, question.id, question.groups) == (
+        "Here: {choices}", "1f548d5b", {"theme": "context_seeking"},
+    )  # fmt: skip
+    assert question.rubric[1] == ("Names a dose.", -10.0, ("level:example", "axis:accuracy"))
+    assert question.reference == "[7] Asks for how long.\n[-10] Names a dose."
+    result = score_benchmark(item, Kept({"1f548d5b": Prediction("1f548d5b", "x", "")}, 0, 0)).result
+    assert (result.n, result.partial) == (0, True)
+    assert result.notices[-1].startswith("1 answers wait for a judge: `gmai bench judge OUT")
+    folder = tmp_path / "kept"
+    record.write(item, folder)
+    assert record.read(folder).questions == item.questions
+
+
+@pytest.mark.parametrize("name", [*COPIES, *OPEN, *RUBRICS])
 def test_a_bundled_benchmark_says_where_its_layout_and_count_come_from(name: str) -> None:
     family, _, protocol = name.partition("/")
     declared = read_declaration(bundled()[family][protocol])

@@ -29,6 +29,7 @@ THREE = ("fibroma", "cyst", "abscess")
         [("A", "fibroma"), ("B", "cyst"), ("C", "abscess")],
         [{"key": "A", "value": "fibroma"}, {"key": "B", "value": "cyst"}, {"key": "C", "value": "abscess"}],
         [{"label": "B", "text": "cyst"}, {"label": "A", "text": "fibroma"}, {"label": "C", "text": "abscess"}],
+        {"label": ["A", "B", "C"], "text": ["fibroma", "cyst", "abscess"]},
         '["fibroma", "cyst", "abscess"]',
         "['fibroma', 'cyst', 'abscess']",
         '{"A": "fibroma", "B": "cyst", "C": "abscess"}',
@@ -42,8 +43,18 @@ def test_options_in_every_published_shape(cell: Any) -> None:
 def test_options_in_columns_of_their_own() -> None:
     row = {"opa": "CT", "opb": "MR", "opc": "", "opd": None}
     assert options_of(row, ["opa", "opb", "opc", "opd"], "row 1") == Options(("CT", "MR"), ("A", "B"))
-    assert options_of({"A": "CT", "B": "", "C": "MR"}, ["A", "B", "C"], "").keys == ("A", "C")
+    hole = Options(("CT", "", "MR"), ("A", "B", "C"))  # those behind it keep the publisher's letters
+    assert options_of({"A": "CT", "B": "", "C": "MR"}, ["A", "B", "C"], "") == hole
+    assert options_of({"o": {"A": "CT", "C": "MR"}}, "o", "") == hole
+    assert (place_of("C", hole, "letter"), place_of("MR", hole, "text"), place_of("", hole, "text")) == (2, 2, None)
     assert options_of({"data": {"Options": {"A": "x", "B": "y"}}}, "data.Options", "").texts == ("x", "y")
+
+
+def test_options_that_carry_their_letters_may_be_the_lines_of_one_text() -> None:
+    row = {"o": "A. fibroma\nB) cyst\n\n(C) abscess"}
+    assert without_letters(options_of(row, "o", "", lettered=True), "") == Options(THREE, ("A", "B", "C"))
+    with pytest.raises(UserError, match="no list of options"):
+        options_of(row, "o", "")
 
 
 def test_numbers_and_dates_are_options_and_equal_ones_stay() -> None:
@@ -130,6 +141,13 @@ def test_letters_in_front_of_options_are_taken_off() -> None:
     assert without_letters(options, "p").texts == ("CT", "B) cells", "MR: T1")
     with pytest.raises(UserError, match=r'p: the option "CT" does not begin with its letter A'):
         without_letters(Options(("CT", "B) MR"), ("A", "B")), "p")
-    assert [first_letter(text, "p") for text in ("A) CT", "(B) MR", "C", "D.")] == ["A", "B", "C", "D"]
+    assert [first_letter(text, "p") for text in ("A) CT", "(B) MR", "C", "D.", "c", "(d)")] == [
+        "A",
+        "B",
+        "C",
+        "D",
+        "C",
+        "D",
+    ]
     with pytest.raises(UserError, match=r'the reference "CT scan" does not begin with a letter'):
         first_letter("CT scan", "p")

@@ -1,3 +1,4 @@
+import base64
 import io
 import json
 import zipfile
@@ -100,7 +101,8 @@ def test_a_bad_declaration_names_file_and_remedy(
         ({"reference": "PET"}, r'row 2: the reference "PET" is none of its choices'),
         ({"choices": ["CT"]}, r"row 2: found the choices \['CT'\]\. A question has 2 to 26 choices"),
         ({"choices": [], "reference": ""}, r"row 2: the reference is empty"),
-        ({"question": "<image> Which?"}, r"row 2: the question is empty or contains `<image>`"),
+        ({"question": "Which <image>?"}, r"row 2: the question is empty or contains `<image>`"),
+        ({"question": "<image><image> Which?"}, r"row 2: .*puts the 1 images of the row in front of the question"),
         ({"images": [{"bytes": b"no image", "path": "x"}]}, r"row 2: image unreadable"),
         ({"images": [{"bytes": None, "path": None}]}, r"row 2: an image has neither bytes nor a path"),
         ({"images": [{"bytes": None, "path": "gone.png"}]}, r"row 2: the image gone\.png is not there \(looked for"),
@@ -228,6 +230,17 @@ def test_several_image_columns_in_a_zip_and_context(inputs: SimpleNamespace, tmp
     columns = {"images": ["i1", "i2"], "context": "c"}
     (question,) = declare(tmp_path, [row], columns=columns, prompt="{context}\n{question}\n{choices}").questions(check)
     assert (len(question.images), question.prompt) == (2, "x\ny\nWhich?\nA. CT\nB. MR")
+
+
+def test_placeholders_in_front_and_images_in_a_url_are_taken(inputs: SimpleNamespace, tmp_path: Path) -> None:
+    image = "data:image/png;base64," + base64.b64encode(inputs.held_out_rows()[0]["images"][0]["bytes"]).decode()
+    rows: list[dict[str, object]] = [
+        {"question": "<image>\n<image>Which?", "images": [image, image], "options": ["CT", "MR"], "label": "A"},
+        {"question": "Which?", "images": image, "options": {"A": "CT", "C": "MR"}, "label": "C"},
+    ]
+    first, second = declare(tmp_path, rows).questions(check)
+    assert (first.text, len(first.images), first.prompt) == ("Which?", 2, "Which?\nA. CT\nB. MR")
+    assert (second.prompt, second.reference) == ("Which?\nA. CT\nC. MR", "MR")
 
 
 def test_only_some_rows_are_asked(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_a_truncated_csv_is_named(tmp_path: Path, load: Any, pictures: list[byte
 
 @pytest.mark.parametrize(
     ("protocol", "published", "option"),
-    [("clean-2000", "huatuo", "{text}"), ("test2-33430", "medevalkit", " {letter}:{text}")],
+    [("clean-2000", "huatuo", "{text}"), ("test2-33430", "medevalkit-untagged", " {letter}:{text}")],
 )
 def test_the_published_parser_gets_an_option_as_its_own_program_passes_it(
     protocol: str, published: str, option: str, tmp_path: Path, load: Any, pictures: list[bytes]

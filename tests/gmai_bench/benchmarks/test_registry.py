@@ -5,8 +5,8 @@ from gmai_bench.benchmarks.registry import (
     PAPER,
     REGISTRY,
     bundled,
-    expand,
     is_other_id,
+    named,
     open_benchmark,
     protocols_of,
     siblings,
@@ -15,7 +15,9 @@ from gmai_formats.errors import UserError
 
 
 def test_names_are_expanded_and_unique() -> None:
-    assert expand(["path-vqa", "paper"]) == ["path-vqa", *PAPER]
+    assert named(["path-vqa", "paper"]) == named(["path-vqa, paper,"]) == ["path-vqa", *PAPER]
+    with pytest.raises(UserError, match="No benchmark is named"):
+        named(["", " ,"])
     assert not REGISTRY.keys() & bundled().keys()
     assert protocols_of("medxpertqa") == ("mm-2000", "text-2450")
     assert protocols_of("none") == ()

@@ -98,3 +98,49 @@ def test_a_cell_without_a_number_is_left_out(tmp_path: Path, cell: str) -> None:
 def test_all_bad_cells_are_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r'column "a" holds "x5"; row "m", column "b" holds "five"'):
         rows(tmp_path, "model,a,b", "m,x5,five")
+
+
+LATEX = r"""
+\begin{tabular}{lcc}
+\toprule
+Model & VQA-RAD & SLAKE \\ \midrule
+n & 251 & 416 \\
+Ours & \textbf{66.5} & 72.8\% \\ \hline
+\end{tabular}
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Model;VQA-RAD;SLAKE\nn;251;416\nOurs;66,5;72,8\n",
+        "Model\tVQA-RAD\tSLAKE\nn\t251\t416\nOurs\t66.5\t72.8\n",
+        "| Model | VQA-RAD | **SLAKE** |\n|---|:---:|---:|\n| n | 251 | 416 |\n| **Ours** | 66.5 | 72.8 |\n",
+        LATEX,
+    ],
+)
+def test_tables_are_read_as_they_are_pasted(tmp_path: Path, text: str) -> None:
+    read = read_table(write(tmp_path / "own.txt", text), {})
+    assert (read.columns, read.rows[0].name) == (("VQA-RAD", "SLAKE"), "Ours")
+    assert read.rows[0].cells == {"VQA-RAD": "66.5", "SLAKE": "72.8"}
+    assert read.sets[""].counts == {"VQA-RAD": Count(251, exact=True), "SLAKE": Count(416, exact=True)}
+
+
+def test_a_header_may_say_how_many_questions_stand_behind_a_column(tmp_path: Path) -> None:
+    read = read_table(write(tmp_path / "own.csv", 'model,A (n=46),"B [n = 1,061]"\nm,54.3,50.0\n'), {})
+    assert [count.n for count in read.sets[""].counts.values()] == [46, 1061]
+    over = read_table(write(tmp_path / "own.csv", "model,A (n=46)\nn,47\nm,54.3\n"), {})
+    assert over.sets[""].counts["A (n=46)"].n == 47
+
+
+def test_one_row_in_fractions_among_rows_in_percent(tmp_path: Path) -> None:
+    first, second = rows(tmp_path, "model,a,b", "m,54.3,48.3", "k,0.543,0.48")
+    assert (first.cells, second.cells) == ({"a": "54.3", "b": "48.3"}, {"a": "54.3", "b": "48"})
+
+
+@pytest.mark.parametrize(
+    ("header", "message"), [("model,a,a", 'the column "a" twice'), ("model", "no column of numbers")]
+)
+def test_columns_have_names_of_their_own(tmp_path: Path, header: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        rows(tmp_path, header, header.replace("a", "1"))

@@ -79,7 +79,7 @@ def test_reading_a_folder_writes_nothing(out: Path) -> None:
 
 
 def test_a_folder_of_something_else_is_refused(out: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no readable asked\.json .*`gmai bench score … --out` wrote\. Correct the"):
+    with pytest.raises(UserError, match=r"no asked\.json\. .*`gmai bench score … --out` wrote\. Correct the"):
         rebuild(tmp_path)
     (out / "held_out/option-text/predictions.jsonl").unlink()
     with pytest.raises(UserError, match=r"holds no answers yet\. Ask some with `gmai bench --model … --out "):

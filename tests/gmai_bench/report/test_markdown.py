@@ -19,7 +19,7 @@ def test_a_row_holds_protocol_n_interval_and_chance(scored) -> None:
     assert text.startswith("# a\\|b\n\nModel `m\\`` (dddddddd), 2026-01-01.\n")
     assert "| A set | set/all v3 | 4 | 75.0 % | 30.1–95.4 % | 50.0 % | 25.0 % |" in text
     assert "## A set — set/all" in text
-    assert "3 of 4 right. Wilson interval 30.1–95.4 %; clustered by 2 images" in text
+    assert "3 of 4 right. Wilson interval 30.1–95.4 %; clustered, 2 clusters," in text
     assert "| lung | 2 | 100.0 % |" in text
     assert "| liver\\_left" not in text
     assert "| liver_left | 2 | 50.0 % |" in text

@@ -75,7 +75,7 @@ def test_options_reach_the_published_parser_as_its_program_passes_them() -> None
     read = score_benchmark(item, Kept({"1": Prediction("1", "A. 12 mm", "")}, 0, 0))
     (verdict,) = (one.verdict for one in read_by("medevalkit", item, read.scored))
     assert verdict.answer == "12 mm"
-    assert not read_by("llava-med", item, read.scored)
+    assert not list(read_by("llava-med", item, read.scored))
 
 
 def test_a_graded_number_is_the_mean_of_its_scores_with_an_interval_of_that() -> None:

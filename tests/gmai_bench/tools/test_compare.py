@@ -1,11 +1,14 @@
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from gmai_bench.backends.asks import Answer, Ask, OpenImage
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
-from gmai_bench.run import Settings, score_file
+from gmai_bench.run import Settings, ask_and_report, score_file
 from gmai_bench.scoring.statistics import macro_bootstrap, mcnemar_exact, minimum_detectable_difference
-from gmai_bench.tools.compare import FEWEST_DIFFERING, Comparison, compare, power
+from gmai_bench.tools.compare import FEWEST_DIFFERING, Comparison, compare, left_out, power
 from gmai_formats.errors import UserError
 from scipy.stats import binomtest
 
@@ -120,3 +123,38 @@ def test_six_differing_pairs_give_an_estimate(paired) -> None:
     found = paired("right", FEWEST_DIFFERING)
     assert found.detectable == pytest.approx(minimum_detectable_difference(found.standard_error))
     assert "points with 80 % power" in power(found)
+
+
+def test_a_protocol_and_its_variant_are_compared_where_nothing_else_is_shared(held_out: Path, tmp_path: Path) -> None:
+    class First:
+        name, digest, cacheable = "first", "first-1", False
+        generation: Mapping[str, Any] = {}
+
+        def answers(self, asks: Sequence[Ask], open_image: OpenImage) -> Iterator[Answer]:
+            for ask in asks:
+                yield Answer(ask.id, ask.prompt.partition("Options: ")[2].partition(";")[0], cut=False)
+
+    for name, order in (("plain", "published"), ("circular", "circular")):
+        ask_and_report([DeclaredBenchmark(held_out)], First(), tmp_path / name, Settings(option_order=order))
+    (found,) = compare(tmp_path / "plain", tmp_path / "circular")
+    assert found.protocol == "held_out/option-text ▶ held_out/option-text+circular"
+    assert (found.accuracy_first, found.accuracy_second) == (pytest.approx(1 / 3), 0.0)
+
+
+def test_what_is_not_compared_is_said(
+    inputs: SimpleNamespace, held_out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = inputs.held_out_rows()
+    whole = {row["id"]: row["reference"] for row in rows}
+    part = dict(list(whole.items())[:5])
+    other = inputs.write_held_out(tmp_path / "more", rows, protocol="held_out/other")
+    for name, answers, benchmarks in (("a", whole, [held_out, other]), ("b", part, [held_out])):
+        file = inputs.write_predictions(tmp_path / f"{name}.jsonl", answers)
+        opened = [DeclaredBenchmark(path) for path in benchmarks]
+        score_file(file, opened, tmp_path / name, Settings(allow_partial=True), model=name)
+    (found,) = compare(tmp_path / "a", tmp_path / "b")
+    assert (found.n, found.unpaired) == (5, len(rows) - 5)
+    assert left_out(found) == f"held_out/option-text: left out are {len(rows) - 5} that only one of the runs answers"
+    assert f"not compared, for only {tmp_path / 'a'} has it: held_out/other" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"is a part of a run\. .* Give the folder that --out named"):
+        compare(tmp_path / "a/report.json", tmp_path / "b")

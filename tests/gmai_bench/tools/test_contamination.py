@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
+from gmai_bench.report.build import rebuild
+from gmai_bench.run import Settings, score_file
 from gmai_bench.tools.contamination import contamination, fingerprints, write_fingerprints
 from gmai_formats.errors import UserError
 from gmai_formats.fingerprints.perceptual import HASH, perceptual_hash, thumbnail
@@ -125,3 +127,24 @@ def test_what_are_no_samples_is_named(benchmark: Path, tmp_path: Path) -> None:
         contamination([], tmp_path / "none", None)
     with pytest.raises(UserError, match=r"held_out\.parquet: has the columns .* Samples have `messages` and `images`"):
         contamination([], benchmark.parent, None)
+
+
+def test_a_run_says_what_its_training_samples_hold(inputs: SimpleNamespace, benchmark: Path, tmp_path: Path) -> None:
+    samples = write_samples(tmp_path / "samples", [([encode(picture(0))], "<image>\nWhich modality is this?")])
+    answers = tmp_path / "answers.jsonl"
+    answers.write_text(
+        "".join(json.dumps({"id": f"q{i // 2}-{i % 2}", "response": "A"}) + "\n" for i in range(12)), encoding="utf-8"
+    )
+    for trained_on, said in (
+        (None, "Contamination: not looked for"),
+        (samples, "| 12 | 2 | 6 | 1 | 1 the same and 0 close by hash"),
+    ):
+        out = tmp_path / ("with" if trained_on else "without")
+        settings = Settings(trained_on=trained_on)
+        score_file(answers, [DeclaredBenchmark(benchmark)], out, settings, model="theirs")
+        assert said in (out / "report.md").read_text(encoding="utf-8")
+    (found,) = json.loads((tmp_path / "with/report.json").read_text(encoding="utf-8"))["contamination"]
+    assert (found["questions"], found["images"], found["same_image"], found["both"]) == (12, 6, 1, 1)
+    assert "2 of 12 questions are on images" in (tmp_path / "with/report.html").read_text(encoding="utf-8")
+    rebuild(tmp_path / "with")
+    assert "Seen in training" in (tmp_path / "with/report.md").read_text(encoding="utf-8")

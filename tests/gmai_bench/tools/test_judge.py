@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from gmai_bench.backends.asks import Answer, Ask, OpenImage
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
-from gmai_bench.run import Settings, score_file
+from gmai_bench.run import Settings, ask_and_report, score_file
 from gmai_bench.scoring.statistics import wilson
 from gmai_bench.tools.judge import judge_folder
 from gmai_formats.errors import UserError
@@ -94,3 +94,20 @@ def test_a_folder_of_yes_and_no_has_nothing_to_judge(inputs: SimpleNamespace, tm
     score_file(file, [DeclaredBenchmark(path)], tmp_path / "out", Settings(), model="m")
     with pytest.raises(UserError, match=r"no benchmark with known answers that a judge would read"):
         judge_folder(tmp_path / "out", Judge({}))
+
+
+def test_a_variant_is_not_judged_answer_by_answer(
+    out: Path, held_out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class First:
+        name, digest, cacheable = "m", "d", False
+        generation: Mapping[str, Any] = {}
+
+        def answers(self, asks: Sequence[Ask], open_image: OpenImage) -> Iterator[Answer]:
+            yield from (Answer(ask.id, "CT", cut=False) for ask in asks)
+
+    other = out.parent / "circular"
+    ask_and_report([DeclaredBenchmark(held_out)], First(), other, Settings(option_order="circular"))
+    with pytest.raises(UserError, match=r"no benchmark with known answers that a judge would read"):
+        judge_folder(other, Judge({}))
+    assert "option-text+circular: several answers make one verdict" in capsys.readouterr().err

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from gmai_bench.tools.plan import planned, questions_for, sizes
+from gmai_bench.tools.plan import not_shares, planned, questions_for, sizes
 from gmai_formats.errors import UserError
 
 
@@ -31,5 +31,41 @@ def test_sizes_are_numbers_or_benchmarks() -> None:
         ("150", 150), ("vqa-rad", 451), ("medqa", 1273), ("mmmu-hm/mc-145", 145)
     ]  # fmt: skip
     assert sizes(["vqa-rad"]) == [("vqa-rad", 451)]
-    with pytest.raises(UserError, match=r'"vqarad": neither a number of questions nor a benchmark'):
-        sizes(["vqarad"])
+    with pytest.raises(UserError, match=r'"1,200": may be one number or several.*Give 1200, or 1 200'):
+        sizes(["1,200"])
+
+
+def test_measures_of_texts_are_no_shares() -> None:
+    assert not_shares(["rocov2,vqa-rad", "healthbench/hard-1000", "vqa-med/2019-500", "300"]) == [
+        "rocov2 (rouge-l)",
+        "healthbench/hard-1000 (rubric)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("vqarad", r'"vqarad": neither a number nor a benchmark\. Did you mean "vqa-rad"'),
+        ("1e3", r'"1e3": neither a number nor a benchmark'),
+        ("vqa-rad/lava-med", r'vqa-rad has no such protocol\. Did you mean "llava-med"'),
+        ("slake/llava-med", r"the count of this protocol depends on the copy\. Give a number .* or slake/huatuo-416"),
+        ("own.yaml", r"a file does not say how many questions it has before it is read"),
+        ("0", r'"0": neither a number'),
+    ],
+)
+def test_what_has_no_count_is_explained(given: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        sizes([given])
+
+
+@pytest.mark.parametrize(("accuracy", "agreement"), [(0, 0.5), (1, 0.5), (0.7, 1)])
+def test_where_no_answer_varies_there_is_nothing_to_plan(accuracy: float, agreement: float) -> None:
+    with pytest.raises(UserError, match=r"then no answer varies, and there is no difference to plan for"):
+        planned(100, accuracy, agreement, 1, 0.2)
+    with pytest.raises(UserError, match=r"no answer varies"):
+        questions_for(0.01, accuracy, agreement, 1, 0.2)
+
+
+def test_more_questions_about_an_image_than_there_are_are_refused() -> None:
+    with pytest.raises(UserError, match=r"--per-cluster 1000: 100 questions are not 1000 about one image"):
+        planned(100, 0.7, 0.5, 1000, 0.2)

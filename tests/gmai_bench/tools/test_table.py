@@ -9,6 +9,7 @@ from gmai_bench.benchmarks.declared import DeclaredBenchmark
 from gmai_bench.run import Settings, score_file
 from gmai_bench.tools.table import collect, tex, write
 from gmai_formats.errors import UserError
+from gmai_formats.state import read_state, write_state
 
 
 @pytest.fixture
@@ -70,3 +71,15 @@ def test_one_model_twice_is_told_apart_by_its_folder(run: Callable[..., Path], t
 
 def test_latex_prints_names_as_they_stand() -> None:
     assert tex(r"a_b & 5 % {x} \ #1") == r"a\_b \& 5 \% \{x\} \textbackslash{} \#1"
+
+
+def test_a_run_on_replaced_images_has_a_column_of_its_own(run: Callable[..., Path]) -> None:
+    plain, noise = run("a", 12), run("b", 4)
+    asked = read_state(noise / "asked.json")
+    write_state(noise / "asked.json", {**asked, "image_ablation": "noise"})
+    found = collect([plain, noise])
+    assert found.protocols == ("held_out/option-text", "held_out/option-text+noise-images")
+    assert found.differences == ()
+    assert [row["protocol"] for row in found.rows()] == [
+        "held_out/option-text v1", "held_out/option-text+noise-images v1",
+    ]  # fmt: skip

@@ -41,6 +41,21 @@ class ImageAblation(StrEnum):
     other = "other"
 
 
+class Engine(StrEnum):
+    """What runs a local checkpoint."""
+
+    transformers = "transformers"
+    vllm = "vllm"
+
+
+class OptionOrder(StrEnum):
+    """In which order options are shown."""
+
+    published = "published"
+    shuffled = "shuffled"
+    circular = "circular"
+
+
 DataRoot = Annotated[
     Path | None,
     typer.Option(help="Folder with one folder of files per named benchmark (DATA/vqa-rad), or that folder itself."),
@@ -68,6 +83,12 @@ Revision = Annotated[
 ]
 
 
+TrainedOn = Annotated[
+    Path | None,
+    typer.Option(
+        "--trained-on", help="Samples the model was trained on; the report says which questions and images they hold."
+    ),
+]
 Errata = Annotated[
     Path | None,
     typer.Option("--errata", help="CSV of questions with wrong answers (id, source): scored with and without them."),
@@ -89,6 +110,7 @@ def bench(
     expect: Expect = None,
     revision: Revision = None,
     errata: Errata = None,
+    trained_on: TrainedOn = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Questions asked at once; lower it when memory is short.")] = 8,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 64,
     image_ablation: Annotated[
@@ -97,10 +119,30 @@ def bench(
             help="Replace each image by noise, grey, or another patient's: a model that looks must fall to chance."
         ),
     ] = ImageAblation.none,
-    seed: Annotated[int, typer.Option(help="Seed of the noise images.")] = 0,
+    option_order: Annotated[
+        OptionOrder,
+        typer.Option(
+            help="Show the options shuffled, or in every rotation (CircularEval: right only where all are right)."
+        ),
+    ] = OptionOrder.published,
+    samples: Annotated[
+        int, typer.Option(min=1, help="Answers to each question; the majority counts, and the report adds pass@k.")
+    ] = 1,
+    temperature: Annotated[float, typer.Option(min=0, help="Of sampling; 0 takes the likeliest token.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of noise images, shuffled options and samples.")] = 0,
+    engine: Annotated[
+        Engine, typer.Option(help="What runs the checkpoint of --model: transformers, or vLLM's offline engine.")
+    ] = Engine.transformers,
+    engine_settings: Annotated[
+        Path | None, typer.Option(help="YAML of vLLM's own arguments, such as `max_model_len: 8192`.")
+    ] = None,
     endpoint: Annotated[
         str | None, typer.Option(help="Base URL of an OpenAI-compatible server, or a YAML list of such.")
     ] = None,
+    batch: Annotated[
+        bool,
+        typer.Option("--batch", help="Ask by the server's Batch API: cheaper, within a day; the same command goes on."),
+    ] = False,
     max_errors: Annotated[
         float, typer.Option(min=0, max=1, help="End the run when the server refuses more than this share of questions.")
     ] = 0.1,
@@ -125,10 +167,12 @@ def bench(
     """Ask a model, or run one of the commands below."""
     if context.invoked_subcommand is not None:
         return
-    if estimate and endpoint is None:
-        from gmai_formats.errors import UserError
+    for option, given in (("--estimate", estimate), ("--batch", batch)):
+        if given and endpoint is None:
+            from gmai_formats.errors import UserError
 
-        raise UserError("--estimate: is about what an endpoint is sent. Give --endpoint, or leave it out.")
+            raise UserError(f"{option}: is about what an endpoint is sent. Give --endpoint, or leave it out.")
+    _refuse_misplaced(engine, engine_settings, endpoint)
     if model is None or not benchmarks or (out is None and not estimate):
         given = {"--model": model, "--benchmarks": benchmarks} | ({} if estimate else {"--out": out})
         missing = [name for name, value in given.items() if not value]
@@ -143,25 +187,47 @@ def bench(
         )
     from gmai_bench.backends import ranks
     from gmai_bench.benchmarks.hub import cache_folder
-    from gmai_bench.benchmarks.registry import expand, open_benchmark
+    from gmai_bench.benchmarks.registry import named, open_benchmark
     from gmai_bench.run import Settings, ask_and_report
     from gmai_bench.run import estimate as estimated
 
-    due = _prepare(data_root, expect, revision)
-    opened = [open_benchmark(name, data_root) for name in expand(_names(benchmarks))]
-    settings = Settings(limit, allow_partial, due, _errata(errata), image_ablation.value, seed)
+    expected = _prepare(data_root, expect, revision)
+    opened = [open_benchmark(name, data_root) for name in named(benchmarks)]
+    settings = Settings(
+        limit, allow_partial, expected, _errata(errata), image_ablation.value, seed, option_order.value, samples,
+        trained_on=_samples(trained_on),
+    )  # fmt: skip
     place = ranks.from_environment() if endpoint is None else ranks.Ranks()
-    if endpoint is None:
+    if endpoint is None and engine is Engine.vllm:
+        from gmai_bench.backends.offline import OfflineEngine
+
+        backend = OfflineEngine(
+            model,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            settings=engine_settings,
+            local_rank=place.local_rank,
+            ranks=place.size,
+        )
+    elif endpoint is None:
         from gmai_bench.backends.local import LocalModel
 
-        backend = LocalModel(model, batch_size=batch_size, max_new_tokens=max_new_tokens, local_rank=place.local_rank)
+        backend = LocalModel(
+            model,
+            batch_size=batch_size,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            local_rank=place.local_rank,
+        )
     else:
+        from gmai_bench.backends.batches import BatchEndpoint
         from gmai_bench.backends.endpoint import Endpoint
 
-        backend = Endpoint(
+        backend = (BatchEndpoint if batch else Endpoint)(
             endpoint,
             model,
             max_new_tokens=max_new_tokens,
+            temperature=temperature,
             concurrency=concurrency,
             revision=model_revision,
             key_variable=api_key_env,
@@ -222,6 +288,7 @@ def score(
     expect: Expect = None,
     revision: Revision = None,
     errata: Errata = None,
+    trained_on: TrainedOn = None,
     id_key: Annotated[str, typer.Option(help="Key or column of the questions' ids, where it is not found.")] = "",
     response_key: Annotated[str, typer.Option(help="Key or column of the answers, where it is not found.")] = "",
     in_order: Annotated[
@@ -233,12 +300,15 @@ def score(
 ) -> None:
     """Score answers that are already there, whoever gave them. Needs no torch."""
     from gmai_bench.answers.records import Keys
-    from gmai_bench.benchmarks.registry import expand, open_benchmark
+    from gmai_bench.benchmarks.registry import named, open_benchmark
     from gmai_bench.run import Settings, score_file
 
-    due = _prepare(data_root, expect, revision)
-    settings = Settings(limit=limit, allow_partial=allow_partial, expect=due, errata=_errata(errata))
-    opened = [open_benchmark(name, data_root) for name in expand(_names(benchmark))]
+    expected = _prepare(data_root, expect, revision)
+    settings = Settings(
+        limit=limit, allow_partial=allow_partial, expect=expected, errata=_errata(errata),
+        trained_on=_samples(trained_on),
+    )  # fmt: skip
+    opened = [open_benchmark(name, data_root) for name in named(benchmark)]
     report_in = out if extractor == "gmai" else None
     scored = score_file(
         file,
@@ -261,13 +331,11 @@ def score(
 def report(out: Annotated[Path, typer.Argument(help="Output folder of an earlier run.")]) -> None:
     """Score the answers of an output folder again and rebuild its report, without the model."""
     from gmai_cli.run_lock import hold
+    from gmai_formats.files import require_folder
 
     from gmai_bench.report.build import rebuild
 
-    if not out.is_dir():
-        from gmai_formats.errors import UserError
-
-        raise UserError(f"{out}: no such folder. Give the --out of an earlier `gmai bench` run.")
+    require_folder(out, "Give the --out of an earlier `gmai bench` run.")
     with hold(out):
         benchmarks = rebuild(out)
     _print(benchmarks, out)
@@ -285,8 +353,23 @@ app.command()(commands.fingerprints)
 app.command()(commands.push)
 
 
-def _names(given: list[str]) -> list[str]:
-    return [name.strip() for value in given for name in value.split(",") if name.strip()]
+def _refuse_misplaced(engine: Engine, settings: Path | None, endpoint: str | None) -> None:
+    """Refuse what is said of vLLM where it runs nothing."""
+    runs_here = engine is Engine.vllm and endpoint is None
+    wrong = "--engine" if engine is Engine.vllm and endpoint else "--engine-settings" if settings else ""
+    if wrong and not runs_here:
+        from gmai_formats.errors import UserError
+
+        raise UserError(f"{wrong}: is about a checkpoint that vLLM runs here. Give --engine vllm, and no --endpoint.")
+
+
+def _samples(trained_on: Path | None) -> Path | None:
+    """Make sure that the training samples are there before anything is asked."""
+    if trained_on is not None:
+        from gmai_bench.tools.contamination import sample_files
+
+        sample_files(trained_on)
+    return trained_on
 
 
 def _errata(path: Path | None) -> dict[tuple[str, str], str]:
@@ -305,14 +388,14 @@ def _prepare(data_root: Path | None, expect: list[str] | None, revision: list[st
         raise UserError(
             "--revision: chooses what is downloaded, and --data-root reads local files. Leave one of them out."
         )
-    due: dict[str, int] = {}
+    expected: dict[str, int] = {}
     for given in expect or []:
         protocol, _, count = given.rpartition("=")
         if not protocol or not count.isdecimal() or int(count) == 0:
             raise UserError(f'--expect "{given}": give PROTOCOL=N, such as --expect gmai-mmbench/val=4550.')
-        due[protocol] = int(count)
+        expected[protocol] = int(count)
     pin_revisions(revision or [])
-    return due
+    return expected
 
 
 def _print(benchmarks: "Sequence[ScoredBenchmark]", out: Path | None) -> None:

@@ -26,7 +26,7 @@ def compare(
     from gmai_cli.console import table
 
     from gmai_bench.tools.compare import compare as compare_runs
-    from gmai_bench.tools.compare import power
+    from gmai_bench.tools.compare import left_out, power
 
     found = compare_runs(first, second)
     columns = ("protocol", "n", "A", "B", "only A", "only B", "B - A", "95 % (clustered)", "p exact", "p clustered")
@@ -48,6 +48,8 @@ def compare(
     table(columns, rows, title=f"A = {first}, B = {second}")
     for c in found:
         print(power(c))
+        if without := left_out(c):
+            print(without)
 
 
 def table(
@@ -100,7 +102,7 @@ def agreement(
 def plan(
     n: Annotated[
         list[str],
-        typer.Argument(help="Numbers of questions, or benchmarks of `gmai bench list` (vqa-rad, slake/llava-med)."),
+        typer.Argument(help="Numbers of questions, or benchmarks of `gmai bench list` (vqa-rad, slake/huatuo-416)."),
     ],
     accuracy: Annotated[float, typer.Option(min=0, max=1, help="Share of right answers that is expected.")] = 0.7,
     agreement: Annotated[
@@ -112,9 +114,10 @@ def plan(
     ] = 0.2,
 ) -> None:
     """Report which difference so many questions can show, before they are asked: 95 % confidence, 80 % power."""
+    from gmai_cli.console import say
     from gmai_cli.console import table as print_table
 
-    from gmai_bench.tools.plan import planned, questions_for, sizes
+    from gmai_bench.tools.plan import not_shares, planned, questions_for, sizes
 
     rows = [
         (
@@ -128,10 +131,13 @@ def plan(
         for found in [planned(count, accuracy, agreement, per_cluster, within)]
     ]
     columns = ("questions of", "n", "95 % interval", "difference, other questions", "difference, the same questions")
-    print_table(columns, rows, title=f"points; {100 * accuracy:.0f} % right, {per_cluster:g} questions per image")
+    print_table(columns, rows, title=f"points; {100 * accuracy:.0f} % right, questions per image: {per_cluster:g}")
     for points in (1, 2, 5):
         needed = questions_for(points / 100, accuracy, agreement, per_cluster, within)
-        print(f"a difference of {points} points between two models on the same questions needs {needed:,} questions")
+        size = f"{points} point{'s' * (points > 1)}"
+        print(f"a difference of {size} between two models on the same questions needs {needed:,} questions")
+    if others := not_shares(n):
+        say(f"{', '.join(others)}: a mean of marks and no share of right answers; the plan is an upper bound there")
 
 
 def reproduce(
@@ -152,6 +158,7 @@ def reproduce(
     """Run the protocols behind a published row and print our numbers beside theirs, or what is not public."""
     from gmai_cli.console import say
     from gmai_cli.console import table as print_table
+    from gmai_cli.hub_calls import UnreachableError
     from gmai_formats.errors import UserError
 
     from gmai_bench.benchmarks.registry import open_benchmark
@@ -165,11 +172,17 @@ def reproduce(
         if out is None:
             raise UserError("gmai bench reproduce: --out is missing. Answers and report are written there.")
         opened: list[Benchmark] = []
+        missing: dict[str, UserError] = {}
         for protocol in dict.fromkeys(row.protocol for row in rows if row.protocol):
             try:
                 opened.append(open_benchmark(protocol, data_root))
             except UserError as error:
-                say(f"{protocol} is left out: {error}")
+                missing[protocol] = error
+        unreachable = next((error for error in missing.values() if isinstance(error, UnreachableError)), None)
+        if unreachable and not opened:
+            raise unreachable
+        for protocol, error in missing.items():
+            say(f"{protocol} is left out: {error}")
         if not opened:
             raise UserError(f"{name}: none of its benchmarks is here. Get them (`gmai bench list`), give --data-root.")
         if endpoint is None:
@@ -269,18 +282,38 @@ def judge(
     api_key_env: Annotated[
         str, typer.Option("--api-key-env", help="Environment variable with the endpoint's key.")
     ] = "OPENAI_API_KEY",
+    rubric_prompt: Annotated[
+        Path | None,
+        typer.Option(help="Text with <<conversation>> and <<rubric_item>> in place of our prompt for rubrics."),
+    ] = None,
+    max_cost_usd: Annotated[
+        float | None, typer.Option(min=0, help="End before a question to the judge could pass this.")
+    ] = None,
+    batch: Annotated[bool, typer.Option("--batch", help="Ask by the server's Batch API.")] = False,
 ) -> None:
-    """Let a language model read the answers too: beside the rules, and as the judged number of open questions."""
+    """Let a language model read the answers too: options beside the rules, open answers, and rubrics."""
     from gmai_cli.console import table
     from gmai_cli.run_lock import hold
+    from gmai_formats.files import require_folder
 
+    from gmai_bench.backends.batches import BatchEndpoint
     from gmai_bench.backends.endpoint import Endpoint
-    from gmai_bench.report.build import rebuild
-    from gmai_bench.report.markdown import percent
+    from gmai_bench.report.build import read_folder, rebuild, run_folders
+    from gmai_bench.report.markdown import named_number, percent, span
     from gmai_bench.tools.judge import judge_folder
+    from gmai_bench.tools.rubric import has_rubric, judge_rubrics, read_prompt
 
+    def judge_of(max_new_tokens: int) -> Endpoint:
+        kind = BatchEndpoint if batch else Endpoint
+        return kind(endpoint, model, max_new_tokens=max_new_tokens, key_variable=api_key_env, max_cost_usd=max_cost_usd)
+
+    prompt = read_prompt(rubric_prompt)
+    require_folder(out, "Give the --out of an earlier `gmai bench` run.")
     with hold(out):
-        found = judge_folder(out, Endpoint(endpoint, model, max_new_tokens=16, key_variable=api_key_env))
+        found = judge_folder(out, judge_of(16))
+        for folder in run_folders(out):
+            if has_rubric(benchmark := read_folder(folder)):
+                judge_rubrics(folder, benchmark, judge_of(2048), prompt, out)
         scored = rebuild(out)
     columns = ("protocol", "n", "rules", "judge", "both read", "agree", "judge only", "neither")
     rows = [
@@ -300,6 +333,9 @@ def judge(
     if rows:
         table(columns, rows)
     for benchmark in scored:
+        if has_rubric(benchmark):
+            r = benchmark.result
+            print(f"{r.protocol}: {named_number(r)} ({span(r.interval)}, n = {r.n}), {r.extractor}")
         for name, measure in benchmark.result.measures.items():
             if name.startswith("judged by "):
                 print(
@@ -338,20 +374,7 @@ def contamination(
 
     found = look(_fingerprints(benchmarks, data_root, allow_partial=allow_partial), samples, out)
     columns = ("protocol", "questions", "images", "same image", "near image", "on seen images", "same words", "both")
-    rows = [
-        (
-            f.protocol,
-            f.questions,
-            f.images,
-            len(f.exact_images),
-            len(f.near_images),
-            f.questions_on_seen_images,
-            len(f.texts),
-            len(f.both),
-        )
-        for f in found
-    ]
-    table(columns, rows)
+    table(columns, [tuple(finding.counts().values()) for finding in found])
     if out is not None:
         print(f"findings: {out}")
 
@@ -370,11 +393,10 @@ def fingerprints(
 
 
 def _fingerprints(names: list[str], data_root: Path | None, *, allow_partial: bool) -> "list[Fingerprints]":
-    from gmai_bench.benchmarks.registry import expand, open_benchmark
+    from gmai_bench.benchmarks.registry import named, open_benchmark
     from gmai_bench.tools.contamination import fingerprints as take
 
-    chosen = expand(name.strip() for value in names for name in value.split(",") if name.strip())
-    return [take(open_benchmark(name, data_root), limit=None, allow_partial=allow_partial) for name in chosen]
+    return [take(open_benchmark(name, data_root), limit=None, allow_partial=allow_partial) for name in named(names)]
 
 
 def push(

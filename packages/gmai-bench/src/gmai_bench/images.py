@@ -9,10 +9,11 @@ from typing import Literal
 
 import numpy as np
 from gmai_formats.errors import UserError
+from gmai_formats.pictures.guarded import read_guarded
 from gmai_formats.pictures.picture import PICTURES_VERSION, Picture
 from gmai_formats.pictures.problems import PictureError
 from gmai_formats.pictures.raster import needs_white_or_turn
-from gmai_formats.pictures.read import read_picture, verify_picture
+from gmai_formats.pictures.read import verify_picture
 from PIL import Image
 
 from gmai_bench.benchmarks.question import Question
@@ -67,7 +68,7 @@ class ImageStore:
         """
         path = self._folder / digest
         try:
-            return read_picture(path)
+            return read_guarded(path)
         except (OSError, PictureError) as error:
             raise UserError(
                 f"{path}: the image cannot be decoded ({error}). Every image that a question shows must be whole. "
@@ -160,7 +161,7 @@ def check(encoded: bytes, place: str) -> str:
     """Return the digest of one encoded image after a look at its header.
 
     Raises:
-        UserError: It is no picture, see `read_picture`.
+        UserError: It is no picture, see `read.read_picture`.
     """
     try:
         verify_picture(encoded)

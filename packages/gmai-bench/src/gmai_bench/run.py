@@ -5,33 +5,37 @@
 """
 
 import contextlib
+import dataclasses
+import functools
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gmai_cli.console import say
 from gmai_cli.run_lock import hold
 from gmai_formats.errors import UserError
 from gmai_formats.pictures.picture import PICTURES_VERSION
 from gmai_formats.run_record import write_run_record
-from gmai_formats.state import write_state
 
-from gmai_bench.answers.asking import PROMPT_VERSION, ask_missing, merge_ranks
+from gmai_bench.answers.asking import PROMPT_VERSION, ask_missing, ask_of, merge_ranks
 from gmai_bench.answers.cache import AnswerCache
-from gmai_bench.answers.guards import refuse_other_revision, refuse_other_settings, refuse_twins
+from gmai_bench.answers.guards import claim, refuse_other_revision, refuse_twins
 from gmai_bench.answers.imported import digest_of, read_answers
 from gmai_bench.answers.matching import answers_to
 from gmai_bench.answers.predictions import Kept, append_to
 from gmai_bench.answers.records import Keys
-from gmai_bench.backends.asks import Ask, Backend
+from gmai_bench.backends.asks import Backend
 from gmai_bench.backends.ranks import Ranks
 from gmai_bench.benchmarks import record
-from gmai_bench.benchmarks.errata import Errata
+from gmai_bench.benchmarks.errata import Errata, unused
 from gmai_bench.benchmarks.question import Benchmark, KeepImage
 from gmai_bench.benchmarks.record import Record
+from gmai_bench.benchmarks.variants import Order, Variant, turns, varied
 from gmai_bench.images import Ablation, ImageStore, Shown, check, images_of_others
 from gmai_bench.report.build import folder_of, rebuild
 from gmai_bench.scoring.results import ScoredBenchmark, score_benchmark
+from gmai_bench.tools.contamination import FILE, contamination, fingerprints
 
 if TYPE_CHECKING:
     from gmai_bench.backends.endpoint import Endpoint
@@ -51,7 +55,17 @@ class Settings:
     """Questions whose right answers are known to be wrong: the number without them stands beside."""
     image_ablation: Ablation = "none"
     seed: int = 0
-    """Seed of the noise images; nothing else is random."""
+    """Seed of the noise images, of shuffled options and of the first sample; nothing else is random."""
+    option_order: Order = "published"
+    samples: int = 1
+    """How often each question is asked."""
+    trained_on: Path | None = None
+    """Samples that the model was trained on, in which the benchmarks' images and questions are looked for."""
+
+    @property
+    def variant(self) -> Variant:
+        """How questions are asked otherwise than their protocols say."""
+        return Variant(self.option_order, self.samples, self.seed)
 
 
 def ask_and_report(
@@ -82,7 +96,7 @@ def ask_and_report(
     """
     refuse_twins(benchmarks)
     ranks = ranks or Ranks()
-    asked = _asked(backend, settings)
+    asked = _shaping_of(backend, settings)
     cache = AnswerCache(cache_folder, backend.digest) if cache_folder and backend.cacheable else None
 
     def ask(item: Record) -> None:
@@ -94,15 +108,15 @@ def ask_and_report(
         if ranks.share(None) != "ready":
             raise UserError(f"rank {ranks.rank}: rank 0 could not start; its message says why.")
         for benchmark in benchmarks:
-            ask(record.read(folder_of(out, benchmark.card)))
+            ask(record.read(folder_of(out, varied(benchmark.card, settings.variant))))
         return []
-    with hold(out), _telling_the_others(ranks) as tell:
-        refuse_other_settings(out, asked)
+    with hold(out), _sharing_the_outcome(ranks) as tell:
+        claim(out, asked)
         for benchmark in benchmarks:
-            refuse_other_revision(out, benchmark.card)
+            refuse_other_revision(out, varied(benchmark.card, settings.variant))
         store = ImageStore(out / "images")
         records = [_load(benchmark, store.add, settings) for benchmark in benchmarks]
-        write_state(out / "asked.json", asked)
+        _report_unused(settings.errata, records)
         write_run_record(
             out,
             config={"asked": asked, "pictures": PICTURES_VERSION, **_coverage(settings)},
@@ -113,8 +127,9 @@ def ask_and_report(
             record.write(item, folder_of(out, item.card))
             merge_ranks(folder_of(out, item.card))
         tell("ready")
-        for item in records:
-            ask(item)
+        while records:  # each is let go of when it is answered: the report reads them from the disk
+            ask(records.pop(0))
+        _look_in_training(benchmarks, settings, out)
         return rebuild(out)
 
 
@@ -130,24 +145,29 @@ def estimate(benchmarks: Sequence[Benchmark], backend: "Endpoint", settings: Set
         UserError: A benchmark cannot be read.
     """
     items = [_load(benchmark, check, settings) for benchmark in benchmarks]
-    asks = {i.card.protocol: [Ask(q.id, q.prompt, q.images, q.continuations) for q in i.questions] for i in items}
+    asks = {
+        item.card.protocol: [
+            ask_of(turn, settings.seed) for question in item.questions for turn in turns(question, settings.variant)
+        ]
+        for item in items
+    }
     total = {"together": [ask for own in asks.values() for ask in own]} if len(asks) > 1 else {}
     return {name: backend.estimate(own) for name, own in (asks | total).items()}
 
 
 @contextlib.contextmanager
-def _telling_the_others(ranks: Ranks) -> Generator[Callable[[str], None]]:
+def _sharing_the_outcome(ranks: Ranks) -> Generator[Callable[[str], None]]:
     """Let the waiting ranks go on, or end when rank 0 fails before it told them to."""
-    told: list[str] = []
+    lines: list[str] = []
 
     def tell(word: str) -> None:
-        told.append(word)
+        lines.append(word)
         ranks.share(word)
 
     try:
         yield tell
     finally:
-        if not told:
+        if not lines:
             ranks.share("failed")
 
 
@@ -179,39 +199,61 @@ def score_file(
     """
     refuse_twins(benchmarks)
     answered = read_answers(predictions, keys)
-
-    def match(items: Sequence[Record]) -> list[Kept]:
-        return answers_to(
-            items, answered, predictions, data_root, allow_partial=settings.allow_partial, by_order=in_order
-        )
-
+    match = functools.partial(
+        answers_to,
+        path=predictions,
+        data_root=data_root,
+        allow_partial=settings.allow_partial,
+        by_order=in_order,
+    )
     if out is None:
         items = [_load(benchmark, check, settings) for benchmark in benchmarks]
-        matched = match(items)
+        _report_unused(settings.errata, items)
+        matched = match(items, answered)
         return [score_benchmark(item, own) for item, own in zip(items, matched, strict=True)]
     with hold(out):
         asked = {"model": model, "model_digest": f"predictions:{digest_of(predictions)}", "image_ablation": "none"}
-        refuse_other_settings(out, asked)
+        claim(out, asked)
         for benchmark in benchmarks:
             refuse_other_revision(out, benchmark.card)
         items = [_load(benchmark, ImageStore(out / "images").add, settings) for benchmark in benchmarks]
-        matched = match(items)
-        write_state(out / "asked.json", asked)
+        _report_unused(settings.errata, items)
+        matched = match(items, answered)
         inputs = {item.card.protocol: _input(item) for item in items} | {"predictions": asked["model_digest"]}
         write_run_record(
             out, config={"asked": asked, "pictures": PICTURES_VERSION, **_coverage(settings)}, inputs=inputs
         )
-        for item, own in zip(items, matched, strict=True):
-            folder = folder_of(out, item.card)
-            record.write(item, folder)
-            with append_to(folder / "predictions.jsonl", whole_bytes=0, extra={}) as writer:
-                for prediction in own.by_id.values():
-                    writer.write(prediction)
+        del answered
+        while items:  # each is let go of when it is written: the report reads all of it from the disk
+            _write_matched(out, items.pop(0), matched.pop(0))
+        _look_in_training(benchmarks, settings, out)
         return rebuild(out)
 
 
+def _look_in_training(benchmarks: Sequence[Benchmark], settings: Settings, out: Path) -> None:
+    if settings.trained_on is not None:
+        watched = [
+            fingerprints(benchmark, limit=settings.limit, allow_partial=settings.allow_partial)
+            for benchmark in benchmarks
+        ]
+        contamination(watched, settings.trained_on, out / FILE)
+
+
+def _write_matched(out: Path, item: Record, own: Kept) -> None:
+    folder = folder_of(out, item.card)
+    record.write(item, folder)
+    with append_to(folder / "predictions.jsonl", whole_bytes=0, extra={}) as writer:
+        for prediction in own.by_id.values():
+            writer.write(prediction)
+
+
+def _report_unused(errata: Errata, items: Sequence[Record]) -> None:
+    if notes := unused(errata, items):
+        say(notes)
+
+
 def _load(benchmark: Benchmark, keep_image: KeepImage, settings: Settings) -> Record:
-    return record.load(
+    read = record.load(
         benchmark,
         keep_image,
         limit=settings.limit,
@@ -219,11 +261,19 @@ def _load(benchmark: Benchmark, keep_image: KeepImage, settings: Settings) -> Re
         expect=settings.expect,
         errata=settings.errata,
     )
+    return dataclasses.replace(read, card=varied(read.card, settings.variant))
 
 
-def _asked(backend: Backend, settings: Settings) -> dict[str, Any]:
+def _shaping_of(backend: Backend, settings: Settings) -> dict[str, Any]:
     """Return all that shapes an answer beside prompt and images; part of every request digest."""
-    return {
+    temperature = backend.generation.get("temperature")  # False: the server's own
+    if settings.samples > 1 and not temperature and temperature is not False:
+        raise UserError(
+            f"--samples {settings.samples}: at temperature 0 every sample is the same answer. Give --temperature, "
+            "such as 0.7."
+        )
+    sampling = {"sample_seed": settings.seed} if settings.samples > 1 else {}
+    return sampling | {
         "model": backend.name,
         "model_digest": backend.digest,
         "generation": dict(backend.generation),
@@ -234,7 +284,12 @@ def _asked(backend: Backend, settings: Settings) -> dict[str, Any]:
 
 
 def _coverage(settings: Settings) -> dict[str, Any]:
-    return {"limit": settings.limit, "allow_partial": settings.allow_partial, "expect": dict(settings.expect)}
+    return {
+        "limit": settings.limit,
+        "allow_partial": settings.allow_partial,
+        "expect": dict(settings.expect),
+        "variant": settings.variant.name,
+    }
 
 
 def _input(item: Record) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 from PIL import Image
 
@@ -17,6 +18,10 @@ class Ask:
     """Digests, in the order shown."""
     continuations: tuple[str, ...] = ()
     """Not empty: the answer is the likeliest of these, weighed by the model, and nothing is generated."""
+    turns: tuple[tuple[str, str], ...] = ()
+    """What was said before the prompt: role and text."""
+    seed: int | None = None
+    """Of a sampled answer; none is sent with one that is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +75,13 @@ class Backend(Protocol):
 
     def answers(self, asks: Sequence[Ask], open_image: OpenImage) -> Iterator[Answer]:
         """Yield an answer to every ask, in any order, each as soon as it is there."""
+        ...
+
+
+@runtime_checkable
+class InFolder(Protocol):
+    """A backend that keeps books of its own beside the answers, so that a killed run pays for nothing twice."""
+
+    def in_folder(self, folder: Path) -> Backend:
+        """Return it with the folder of one benchmark for its books."""
         ...

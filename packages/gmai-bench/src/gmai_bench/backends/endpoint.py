@@ -6,7 +6,6 @@ before the next is taken, and a run that is stopped leaves no thread behind.
 
 import asyncio
 import base64
-import contextlib
 import json
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +33,10 @@ _ENCODED_BYTES = 256 << 20
 """Encoded images kept for the next question about the same image."""
 
 
+Arrived = asyncio.Queue[Answer | Exception | asyncio.Event | None]
+"""Answers on their way to the caller; an event is set once all before it are written down, `None` ends them."""
+
+
 @dataclass
 class _Call:
     """One question, and its books: `gmai_formats.chat.driver.Call`."""
@@ -56,10 +59,7 @@ class _Call:
         """Set the most that a try can cost aside."""
         reserved_usd = self.budget.reserve(self.model.name, self.sent_tokens, self.model.most_tokens)
         if reserved_usd is None and not self.budget.in_use:
-            raise UserError(
-                f"--max-cost-usd: ${self.budget.spent_usd:.2f} are spent in this run, and the next question could pass "
-                f"${self.budget.cap_usd:.2f}. The answers so far are kept; the same command with a higher cap goes on."
-            )
+            raise over_budget(self.budget, "question")
         self.reserved_usd = reserved_usd or 0.0
         return reserved_usd is not None
 
@@ -70,6 +70,14 @@ class _Call:
             self.model.used.add(completion)
             used = used_tokens(completion, self.sent_tokens)[:2]
         self.budget.settle(self.reserved_usd, self.model.name, *used)
+
+
+def over_budget(budget: Budget, what: str) -> UserError:
+    """Return the error that ends a run at its cap, before the next question or batch."""
+    return UserError(
+        f"--max-cost-usd: ${budget.spent_usd:.2f} are spent in this run, and the next {what} could pass "
+        f"${budget.cap_usd:.2f}. The answers so far are kept; the same command with a higher cap goes on."
+    )
 
 
 @dataclass
@@ -102,6 +110,12 @@ class Used:
         return f"{self.answers} answers, {mean_s:.1f} s each, {tokens}{without}"
 
 
+def answer_of(ask: Ask, completion: Completion) -> Answer:
+    """Return a completion as the answer to a question; what the server filtered is refused."""
+    refusal = FILTERED if completion.filtered else ""
+    return Answer(ask.id, completion.text, completion.cut, refusal, usage_of(completion))
+
+
 def usage_of(completion: Completion) -> dict[str, float]:
     """Return what an answer took; what the server does not count is left out."""
     counted = {
@@ -122,6 +136,7 @@ class Endpoint:
         model: str,
         *,
         max_new_tokens: int,
+        temperature: float = 0,
         concurrency: int = 128,
         revision: str = "",
         key_variable: str = KEY,
@@ -130,6 +145,7 @@ class Endpoint:
         max_errors: float = 0.1,
         max_cost_usd: float | None = None,
         prices: Path | None = None,
+        batch: bool = False,
     ) -> None:
         """Take the address; nothing is sent before the first question.
 
@@ -138,6 +154,7 @@ class Endpoint:
                 system message (`gmai_formats.chat.addresses.Address`).
             model: Name that the server knows the model by.
             max_new_tokens: Longest answer, in tokens; what a model may think comes on top (`reasoning_tokens`).
+            temperature: Of every answer, unless the endpoints file says another; 0 is greedy.
             concurrency: Most requests in flight at once.
             revision: What the user says changes whenever the model behind the name does; without it answers are not
                 taken from the cache.
@@ -147,6 +164,7 @@ class Endpoint:
             max_errors: Share of the questions that the server may refuse before the run ends.
             max_cost_usd: The run ends before a question could pass it.
             prices: A price table in place of the bundled one.
+            batch: Prices are those of the Batch API.
 
         Raises:
             UserError: The URL is none, an entry of the file is wrong, the variable was named and is empty, or there is
@@ -164,8 +182,8 @@ class Endpoint:
         self._dialect, self._system = self._addresses[0].parameters, self._addresses[0].system
         self._model, self._max_new_tokens, self._revision = model, max_new_tokens, revision
         self._concurrency, self._timeout_s, self._backoff_s = concurrency, timeout_s, backoff_s
-        self._max_errors = max_errors
-        self._budget = budget_for([model], load_table(prices), cap_usd=max_cost_usd, batch=False)
+        self._max_errors, self._temperature = max_errors, temperature
+        self._budget = budget_for([model], load_table(prices), cap_usd=max_cost_usd, batch=batch)
         self.most_tokens = max_new_tokens + self._dialect.reasoning_tokens
         self._clients = [Client(each, model, timeout_s=timeout_s) for each in self._addresses]
         self._encoded: OrderedDict[str, bytes] = OrderedDict()
@@ -190,22 +208,33 @@ class Endpoint:
 
     @property
     def generation(self) -> Mapping[str, Any]:
-        """Greedy decoding and its token limit, and what the endpoints file says otherwise."""
+        """Temperature and token limit, and what the endpoints file says otherwise."""
         otherwise = self._dialect.model_dump(mode="json", exclude={"limit_field", "seed"}, exclude_defaults=True)
         system = {"system": self._system} if self._system else {}
-        return {"temperature": 0, "max_new_tokens": self._max_new_tokens, **otherwise, **system}
+        return {"temperature": self._temperature, "max_new_tokens": self._max_new_tokens, **otherwise, **system}
 
     def sent_tokens(self, ask: Ask) -> int:
         """Return about how many tokens a question sends; of an image as many as one of 2048 pixels takes."""
         image = self._budget.prices[self._model].image.tokens(_LARGEST_PX, _LARGEST_PX, "high")
-        return text_tokens(self._system) + text_tokens(ask.prompt) + len(ask.images) * image
+        before = sum(text_tokens(text) for _, text in ask.turns)
+        return text_tokens(self._system) + before + text_tokens(ask.prompt) + len(ask.images) * image
+
+    @property
+    def budget(self) -> Budget:
+        """What the run has spent, and its cap."""
+        return self._budget
+
+    def most_usd(self, ask: Ask) -> float:
+        """Return what a question can cost."""
+        price = self._budget.prices[self._model]
+        return price.usd(self.sent_tokens(ask), self.most_tokens, batch=self._budget.batch)
 
     def estimate(self, asks: Sequence[Ask]) -> str:
         """Return in words the most that these questions send, bring back and cost, without sending any."""
         sent = sum(map(self.sent_tokens, asks))
         back = len(asks) * self.most_tokens
         price = self._budget.prices[self._model]
-        usd = price.usd(sent, back, batch=False)
+        usd = price.usd(sent, back, batch=self._budget.batch)
         cost = "its price is not known (--prices FILE)" if price is UNPRICED else f"at most ${usd:,.2f}"
         return f"{len(asks):,} questions, about {sent:,} tokens in, at most {back:,} out, {cost}"
 
@@ -222,26 +251,32 @@ class Endpoint:
                 f"does not give. Ask a local checkpoint with --model, or choose another protocol of `gmai bench list`."
             )
         loop = asyncio.new_event_loop()
-        arrived: asyncio.Queue[Answer | Exception | None] = asyncio.Queue()
+        arrived: Arrived = asyncio.Queue()
         run = loop.create_task(self._run(asks, open_image, arrived))
+        tasks: list[asyncio.Task[Any]] = [run]
         try:
-            while (item := loop.run_until_complete(arrived.get())) is not None:
+            while True:
+                tasks[1:] = [loop.create_task(arrived.get())]
+                item = loop.run_until_complete(tasks[1])
+                if item is None:
+                    break
                 if isinstance(item, Exception):
                     raise item
+                if isinstance(item, asyncio.Event):
+                    item.set()  # all answers before it are written down
+                    continue
                 yield item
             loop.run_until_complete(run)
             cost = f", ${self._budget.spent_usd:.2f}" if self._budget.spent_usd else ""
             say(f"{self._model}: {self.used.line()}{cost}")
         finally:
-            run.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                loop.run_until_complete(run)
+            for task in tasks:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
 
-    async def _run(
-        self, asks: Sequence[Ask], open_image: OpenImage, arrived: "asyncio.Queue[Answer | Exception | None]"
-    ) -> None:
+    async def _run(self, asks: Sequence[Ask], open_image: OpenImage, arrived: Arrived) -> None:
         """Send every question; at the first failure for good let those in flight come home, then report it."""
         pool = Pool([Server(client, self._dialect) for client in self._clients], self._concurrency)
         refused: list[Answer] = []
@@ -253,15 +288,14 @@ class Endpoint:
                 # Kept back: where too many are refused the cause may be mended, and they are asked again.
                 refused.append(Answer(ask.id, "", cut=False, refused=str(refusal)))
                 if len(refused) > self._max_errors * len(asks):
-                    raise self._too_many(refused, len(asks), pool) from refusal
+                    raise self._too_many(refused, len(asks), pool.answered) from refusal
             except GaveUpError as failure:
                 raise UserError(
                     f'{self._addresses[0].url}: question "{ask.id}" failed: {failure}. The endpoint must be up and '
                     f"answer chat completions. Start or repair it, then {KEPT}"
                 ) from failure
             else:
-                refusal = FILTERED if completion.filtered else ""
-                arrived.put_nowait(Answer(ask.id, completion.text, completion.cut, refusal, usage_of(completion)))
+                arrived.put_nowait(answer_of(ask, completion))
 
         async with Driver(pool, backoff_s=self._backoff_s, adaptable=self._adaptable, news=say) as driver:
             try:
@@ -283,9 +317,9 @@ class Endpoint:
             "which the report then shows."
         )
 
-    def _too_many(self, refused: Sequence[Answer], of: int, pool: Pool) -> UserError:
+    def _too_many(self, refused: Sequence[Answer], of: int, answered: int) -> UserError:
         return UserError(
-            f"{self._addresses[0].url}: {len(refused)} of {of} questions are refused and {pool.answered} answered; "
+            f"{self._addresses[0].url}: {len(refused)} of {of} questions are refused and {answered} answered; "
             f"the last refusal: {refused[-1].refused}. More than {self._max_errors:.0%} (--max-errors) end the run, "
             f"and none of these is recorded. Check the model's name, that it takes images, its context length, "
             f"then {KEPT}"
@@ -293,10 +327,11 @@ class Endpoint:
 
     def body(self, dialect: Dialect, ask: Ask, open_image: OpenImage) -> bytes:
         """Return the request; images go in as they were encoded once, past the JSON writer."""
-        system = json.dumps({"role": "system", "content": self._system}) + ", " if self._system else ""
+        before = [("system", self._system), *ask.turns] if self._system else ask.turns
+        earlier = "".join(json.dumps({"role": role, "content": text}) + ", " for role, text in before)
         parts = [
-            dialect.head(self._model, self._max_new_tokens, temperature=0),
-            f', "messages": [{system}{{"role": "user", "content": ['.encode(),
+            dialect.head(self._model, self._max_new_tokens, temperature=self._temperature, seed=ask.seed),
+            f', "messages": [{earlier}{{"role": "user", "content": ['.encode(),
         ]
         for digest in ask.images:
             parts += (b'{"type": "image_url", "image_url": {"url": "', self._data_uri(digest, open_image), b'"}}, ')

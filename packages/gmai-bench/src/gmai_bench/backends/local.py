@@ -1,5 +1,6 @@
 """Any Hugging Face image-text-to-text checkpoint on this machine: greedy, batched by length with left padding."""
 
+import hashlib
 import importlib
 import importlib.util
 import sys
@@ -12,46 +13,28 @@ from gmai_formats.checkpoints import require_bounded
 from gmai_formats.errors import UserError
 from gmai_formats.gpus import require_usable_gpu
 from gmai_formats.installing import pip_install
-from gmai_formats.weights import damaged, doubt, model_digest, not_finite, require_checkpoint, shaping_digests
+from gmai_formats.weights import (
+    changed_settings,
+    damaged,
+    model_digest,
+    not_finite,
+    require_as_written,
+    require_checkpoint,
+    shaping_digests,
+)
 from jinja2 import TemplateError
 
 from gmai_bench.backends.asks import Answer, Ask, OpenImage
 
 
-class LocalModel:
-    """A checkpoint folder, or a Hub id; loaded on the first question, so that a finished run loads nothing."""
+class Checkpoint:
+    """A checkpoint folder, or a Hub id, by the name and digest that a report states."""
 
-    def __init__(self, model: str, *, batch_size: int, max_new_tokens: int, local_rank: int = 0) -> None:
-        """Check the checkpoint and take its digest.
-
-        Args:
-            model: Checkpoint folder or Hub id.
-            batch_size: Questions in one batch.
-            max_new_tokens: Longest answer, in tokens.
-            local_rank: Which GPU of this machine to use, where there are any.
-
-        Raises:
-            UserError: torch or transformers is missing, or the folder is no safetensors checkpoint.
-        """
-        _require_libraries()
-        self._model_id, self._batch_size, self._max_new_tokens = model, batch_size, max_new_tokens
-        folder = Path(model)
-        if folder.exists() or model.startswith((".", "/", "~")) or model.count("/") != 1:
-            _check_folder(folder)
-            require_bounded(folder)
-            digests = shaping_digests(folder)
-            if found := doubt(folder, damaged(folder, digests=digests)):
-                say(found)
-            self._digest = model_digest(digests)
-        else:
-            self._digest = _revision_of(model)
-        self._local_rank = local_rank
-        self._loaded: tuple[Any, Any] | None = None
-
-    @property
-    def name(self) -> str:
+    def __init__(self, model: str) -> None:
+        """Take the digest; raises what `digest_of` raises."""
+        self.name = model
         """The folder or Hub id as it was given."""
-        return self._model_id
+        self._digest = digest_of(model)
 
     @property
     def digest(self) -> str:
@@ -60,16 +43,42 @@ class LocalModel:
 
     @property
     def cacheable(self) -> bool:
-        """True: the digest is that of the files."""
+        """Whether the digest is that of the files."""
         return not self._digest.endswith(":unknown")
+
+
+class LocalModel(Checkpoint):
+    """A checkpoint folder, or a Hub id; loaded on the first question, so that a finished run loads nothing."""
+
+    def __init__(
+        self, model: str, *, batch_size: int, max_new_tokens: int, temperature: float = 0, local_rank: int = 0
+    ) -> None:
+        """Check the checkpoint and take its digest.
+
+        Args:
+            model: Checkpoint folder or Hub id.
+            batch_size: Questions in one batch.
+            max_new_tokens: Longest answer, in tokens.
+            temperature: Of every answer; 0 is greedy.
+            local_rank: Which GPU of this machine to use, where there are any.
+
+        Raises:
+            UserError: torch or transformers is missing, or the folder is no safetensors checkpoint.
+        """
+        _require_libraries()
+        super().__init__(model)
+        self._batch_size, self._max_new_tokens = batch_size, max_new_tokens
+        self._local_rank, self._temperature = local_rank, temperature
+        self._loaded: tuple[Any, Any] | None = None
 
     @property
     def generation(self) -> Mapping[str, Any]:
-        """Greedy decoding, its token limit and the number format."""
+        """Greedy decoding or the temperature, the token limit and the number format."""
         import torch
 
         dtype = "bfloat16" if torch.cuda.is_available() else "float32"
-        return {"do_sample": False, "max_new_tokens": self._max_new_tokens, "dtype": dtype}
+        sampling = {"do_sample": True, "temperature": self._temperature} if self._temperature else {"do_sample": False}
+        return {**sampling, "max_new_tokens": self._max_new_tokens, "dtype": dtype}
 
     def answers(self, asks: Sequence[Ask], open_image: OpenImage) -> Iterator[Answer]:
         """Yield answers batch by batch, short prompts first, so that little of a batch is padding."""
@@ -109,21 +118,23 @@ class LocalModel:
 
         processor, model = self._loaded or self._load()
         inputs = encode(processor, batch, open_image).to(model.device, dtype=model.dtype)
+        if self._temperature:
+            torch.manual_seed(_seed(batch))
         try:
             with torch.inference_mode():
                 generated = model.generate(
                     **inputs,
                     max_new_tokens=self._max_new_tokens,
-                    do_sample=False,
+                    do_sample=bool(self._temperature),
                     num_beams=1,
-                    temperature=None,
+                    temperature=self._temperature or None,
                     top_p=None,
                     top_k=None,
                     pad_token_id=processor.tokenizer.pad_token_id,
                 )
         except torch.cuda.OutOfMemoryError as error:
             raise UserError(
-                f"{self._model_id}: out of GPU memory with {len(batch)} questions at once. A batch must fit beside the "
+                f"{self.name}: out of GPU memory with {len(batch)} questions at once. A batch must fit beside the "
                 f"weights. Give a smaller --batch-size; the answers so far are kept."
             ) from error
         new: Any = generated[:, inputs["input_ids"].shape[1] :]
@@ -142,11 +153,11 @@ class LocalModel:
         on_gpu = require_usable_gpu(torch)
         if not sys.stderr.isatty():
             transformers.utils.logging.disable_progress_bar()
-            say(f"loading {self._model_id}")
+            say(f"loading {self.name}")
         try:
-            processor: Any = transformers.AutoProcessor.from_pretrained(self._model_id, trust_remote_code=False)
+            processor: Any = transformers.AutoProcessor.from_pretrained(self.name, trust_remote_code=False)
             model, loading = transformers.AutoModelForImageTextToText.from_pretrained(
-                self._model_id,
+                self.name,
                 trust_remote_code=False,
                 use_safetensors=True,
                 dtype=torch.bfloat16 if on_gpu else torch.float32,
@@ -154,21 +165,21 @@ class LocalModel:
             )
         except (OSError, ValueError, KeyError, RuntimeError, ImportError, safetensors.SafetensorError) as error:
             raise UserError(
-                f"{self._model_id}: does not open as an image-text-to-text checkpoint ({_first_line(error)}). It must "
+                f"{self.name}: does not open as an image-text-to-text checkpoint ({_first_line(error)}). It must "
                 f"load with AutoProcessor and AutoModelForImageTextToText without remote code. "
                 f"`gmai model init` and `gmai train` write such folders."
             ) from error
         if loading["missing_keys"]:
             missing = sorted(loading["missing_keys"])
             raise UserError(
-                f"{self._model_id}: lacks {len(missing)} weights that its config.json asks for, such as {missing[0]}. "
+                f"{self.name}: lacks {len(missing)} weights that its config.json asks for, such as {missing[0]}. "
                 f"Missing weights would be random numbers. Save the checkpoint again, or correct config.json."
             )
         if problem := not_finite(model.named_parameters()):
-            raise UserError(f"{self._model_id}: {problem}")
+            raise UserError(f"{self.name}: {problem}")
         if getattr(processor, "chat_template", None) is None:
             raise UserError(
-                f"{self._model_id}: has no chat template. Questions are asked as a chat turn. "
+                f"{self.name}: has no chat template. Questions are asked as a chat turn. "
                 f"Add chat_template.jinja to the folder."
             )
         tokenizer = processor.tokenizer
@@ -178,6 +189,30 @@ class LocalModel:
         model.eval().to(f"cuda:{self._local_rank % torch.cuda.device_count()}" if on_gpu else "cpu")
         self._loaded = (processor, model)
         return self._loaded
+
+
+def digest_of(model: str) -> str:
+    """Return SHA-256 over a checkpoint's files, or the revision of a Hub id.
+
+    Raises:
+        UserError: The folder is no safetensors checkpoint.
+    """
+    folder = Path(model)
+    if not (folder.exists() or model.startswith((".", "/", "~")) or model.count("/") != 1):
+        return _revision_of(model)
+    _check_folder(folder)
+    require_bounded(folder)
+    digests = shaping_digests(folder)
+    require_as_written(folder, damaged(folder, digests=digests))
+    if found := changed_settings(folder):
+        say(found)
+    return model_digest(digests)
+
+
+def _seed(batch: Sequence[Ask]) -> int:
+    """Return the seed of a batch's samples: the same questions together are answered the same."""
+    drawn = " ".join(f"{ask.id} {ask.seed}" for ask in batch)
+    return int.from_bytes(hashlib.sha256(drawn.encode(errors="replace")).digest()[:7])
 
 
 def _end_tokens(model: Any) -> list[int]:
@@ -205,7 +240,8 @@ def _encode(processor: Any, texts: Sequence[str], batch: Sequence[Ask], open_ima
 
 def _render(processor: Any, ask: Ask) -> str:
     content = [*({"type": "image"} for _ in ask.images), {"type": "text", "text": ask.prompt}]
-    messages = [{"role": "user", "content": content}]
+    before = [{"role": role, "content": [{"type": "text", "text": text}]} for role, text in ask.turns]
+    messages = [*before, {"role": "user", "content": content}]
     try:
         return str(processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
     except TemplateError as error:  # transformers runs templates in jinja2's sandbox

@@ -50,7 +50,7 @@ def join(ranks: Ranks) -> None:
     """Connect the processes of a run of several; nothing to do for one alone.
 
     Raises:
-        UserError: They do not find one another.
+        UserError: They do not find one another, or this one knows no address of the first node.
     """
     if ranks.size == 1:
         return

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, cast
@@ -61,8 +62,16 @@ def text_of(value: Any) -> str:
     return str(value)
 
 
-def options_of(row: Mapping[str, Any], columns: str | list[str] | None, place: str) -> Options:
+def options_of(
+    row: Mapping[str, Any], columns: str | list[str] | None, place: str, *, lettered: bool = False
+) -> Options:
     """Return the options of a row, none for an open question.
+
+    Args:
+        row: The row.
+        columns: The column of the options, or one of each.
+        place: File and row, for messages.
+        lettered: Whether the options carry their letters: then they may be the lines of one text.
 
     Raises:
         UserError: The column holds something else than options.
@@ -71,11 +80,16 @@ def options_of(row: Mapping[str, Any], columns: str | list[str] | None, place: s
         return Options((), ())
     if isinstance(columns, list):
         return _kept(zip(LETTERS, (field(row, column) for column in columns), strict=False))
-    value = _parsed(field(row, columns), columns, place)
+    cell = field(row, columns)
+    lines = [line for line in cell.splitlines() if line.strip()] if lettered and isinstance(cell, str) else []
+    value = lines if len(lines) > 1 and all(map(_LETTERED.match, lines)) else _parsed(cell, columns, place)
     if value is None:
         return Options((), ())
     if isinstance(value, Mapping):
-        return _by_key(cast("Mapping[str, Any]", value))
+        mapping = cast("Mapping[str, Any]", value)
+        if isinstance(mapping.get("text"), list | tuple) and isinstance(mapping.get("label"), list | tuple):
+            return _by_key(dict(zip(mapping["label"], mapping["text"], strict=True)))  # as the Hub stores {label, text}
+        return _by_key(mapping)
     if not isinstance(value, list | tuple):
         raise UserError(f"{place}: the column {columns} holds {value!r:.80}, which is no list of options.{_OPTIONS}")
     listed = list(cast("Sequence[Any]", value))
@@ -117,7 +131,7 @@ def first_letter(reference: str, place: str) -> str:
         UserError: It begins with none.
     """
     match = _LETTERED.match(reference)
-    bare = reference.strip().strip("().")
+    bare = reference.strip().strip("().").upper()
     if match is None and not (len(bare) == 1 and bare in LETTERS):
         raise UserError(f'{place}: the reference "{reference:.60}" does not begin with a letter. Correct the row.')
     return match[1] if match else bare
@@ -125,8 +139,9 @@ def first_letter(reference: str, place: str) -> str:
 
 _LETTERED = re.compile(r"\s*\(?([A-Z])\s*[).:]\s*")
 _OPTIONS = (
-    " Options are a list of texts, a mapping letter ▶ text, a list of {key, value}, one of these as JSON, or a column "
-    "each (`choices: [opa, opb]`). Correct the row or the declaration."
+    " Options are a list of texts, a mapping letter ▶ text, a list of {key, value}, one of these as JSON, a column "
+    "each (`choices: [opa, opb]`), or lines with their letters (`lettered_options: true`). Correct the row or the "
+    "declaration."
 )
 
 
@@ -164,24 +179,32 @@ def _by_key(mapping: Mapping[str, Any]) -> Options:
 
 
 def _kept(pairs: Iterable[tuple[str, Any]]) -> Options:
-    """Return the options that have a text: a table has as many columns as its longest question options."""
+    """Return the options that have a text: a table has as many columns as its longest question options.
+
+    One in the middle stays, empty, so that those behind it keep the publisher's letters.
+    """
     kept = [(key, text_of(value)) for key, value in pairs if text_of(value).strip()]
+    places = [LETTERS.find(key.upper()) if len(key) == 1 else -1 for key, _ in kept]
+    if len(kept) > 1 and places[0] >= 0 and places == sorted(set(places)):
+        texts = dict(zip(places, (text for _, text in kept), strict=True))
+        count = places[-1] + 1
+        return Options(tuple(texts.get(place, "") for place in range(count)), tuple(LETTERS[:count]))
     return Options(tuple(text for _, text in kept), tuple(key for key, _ in kept))
 
 
 def place_of(value: Any, options: Options, kind: AnswerKind) -> int | None:
     """Return which option a reference names, read as a text, a letter, or a place; `None` where it names none."""
-    said = text_of(value).strip()
+    written = text_of(value).strip()
     if kind in ("index", "number"):
         try:
-            index = int(float(said)) - (kind == "number")
+            index = int(float(written)) - (kind == "number")
         except ValueError:
             return None
         return index if 0 <= index < len(options.texts) else None
     if kind == "letter":
-        bare = said.strip("().").casefold()
+        bare = written.strip("().").casefold()
         return next((i for i, key in enumerate(options.keys) if key.casefold() == bare), None)
-    return next((i for i, text in enumerate(options.texts) if text.strip() == said), None)
+    return next((i for i, text in enumerate(options.texts) if text.strip() == written != ""), None)
 
 
 def kind_of(rows: Iterable[tuple[str, Sequence[Any], Options]], where: str) -> AnswerKind:
@@ -194,14 +217,16 @@ def kind_of(rows: Iterable[tuple[str, Sequence[Any], Options]], where: str) -> A
     Raises:
         UserError: A row fits neither, or both in different ways.
     """
-    misses: dict[AnswerKind, list[tuple[str, Any, Options]]] = {kind: [] for kind in _TOLD}
+    misses: Counter[AnswerKind] = Counter()
+    first_miss: dict[AnswerKind, tuple[str, Any, Options]] = {}
     differing = ""
     for place, references, options in rows:
         for reference in references:
             found: dict[AnswerKind, int | None] = {kind: place_of(reference, options, kind) for kind in _TOLD}
             for kind, index in found.items():
                 if index is None:
-                    misses[kind].append((place, reference, options))
+                    misses[kind] += 1
+                    first_miss.setdefault(kind, (place, reference, options))
             if None not in found.values() and options.texts[found["text"] or 0] != options.texts[found["letter"] or 0]:
                 differing = differing or f'{place}: the reference "{text_of(reference)}"'
     fits: list[AnswerKind] = [kind for kind in _TOLD if not misses[kind]]
@@ -212,7 +237,7 @@ def kind_of(rows: Iterable[tuple[str, Sequence[Any], Options]], where: str) -> A
         )
     if fits:
         return fits[0]
-    refuse(*min(misses.values(), key=len)[0])
+    refuse(*first_miss[min(_TOLD, key=lambda kind: misses[kind])])
 
 
 def refuse(place: str, reference: Any, options: Options, kind: AnswerKind | None = None) -> NoReturn:

@@ -33,6 +33,11 @@ class Columns(BaseModel):
     """Other answers that count as right, a list."""
     context: str | None = None
     """What `{context}` in the prompt stands for: a text, or a list of paragraphs."""
+    messages: str | None = None
+    """A conversation in place of `question` (which is null then): a list of `{role, content}`, the user's last."""
+    rubric: str | None = None
+    """What a judge holds answers to, in place of `reference`: a list of `{criterion, points, tags}`; points below 0 are
+    of faults."""
     cluster: str | None = None
     """Which answers are not independent; the images themselves where left out."""
 
@@ -122,6 +127,8 @@ class Declaration(BaseModel):
     1 (`number`). Left out, it is what every row fits."""
     groups: tuple[str, ...] = ()
     """Columns to report by."""
+    tags: dict[str, str] = {}
+    """Group ▶ column with a list of tags `GROUP:VALUE`, of which the first of that group counts."""
     prompt: str = "{question}"
     """With `{question}`, `{choices}` and `{context}`."""
     choices_style: Literal["text", "letters"] = "text"
@@ -157,8 +164,13 @@ class Declaration(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Declaration":
-        if (self.columns.question is None) != bool(self.fixed_question):
-            raise ValueError("fixed_question and `question: null` in columns belong together")
+        asked_otherwise = bool(self.fixed_question) + (self.columns.messages is not None)
+        if (self.columns.question is None) != (asked_otherwise == 1) or asked_otherwise > 1:
+            raise ValueError("`question: null` in columns belongs to one of fixed_question and columns.messages")
+        if (self.columns.rubric is not None) != (self.scoring == "rubric"):
+            raise ValueError("columns.rubric and `scoring: rubric` belong together")
+        if self.columns.rubric is not None and (self.columns.choices is not None or self.fixed_choices):
+            raise ValueError("columns.rubric is for answers in words: a question with choices has none")
         if self.columns.choices is not None and self.fixed_choices:
             raise ValueError("fixed_choices and columns.choices exclude each other")
         if self.multiple and (self.choices_style != "letters" or self.columns.choices is None):

@@ -1,5 +1,6 @@
 """A benchmark declared in YAML beside its rows: of `gmai data build`, bundled here, or one's own."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, cast
@@ -21,6 +22,7 @@ from gmai_bench.benchmarks.cells import (
     without_letters,
 )
 from gmai_bench.benchmarks.declaration import Declaration, read_declaration
+from gmai_bench.benchmarks.dialogues import conversation_of, rubric_of, tagged
 from gmai_bench.benchmarks.hub import HubSource
 from gmai_bench.benchmarks.named import Copy, Images, find_copy, find_local
 from gmai_bench.benchmarks.prompts import LETTERS, fill
@@ -70,7 +72,7 @@ class DeclaredBenchmark:
             scoring=_scoring(d),
             also=d.also,
             expected=d.expected.total if d.expected else None,
-            groups=d.groups,
+            groups=(*d.groups, *d.tags),
             source=self._copy.source,
             license=d.license,
             notes=d.notes,
@@ -107,8 +109,9 @@ class DeclaredBenchmark:
         d, columns = self._declaration, self._declaration.columns
         choices = [columns.choices] if isinstance(columns.choices, str) else columns.choices or []
         more = [name for name in (columns.id, columns.cluster, columns.context, columns.alternatives) if name]
-        needed = [*fields_of(columns.question), *fields_of(columns.reference), *choices, *more]
-        needed += [*d.groups, *d.where, *d.skip_empty]
+        answered = columns.rubric or columns.reference
+        needed = [*fields_of(columns.question or columns.messages), *fields_of(answered), *choices, *more]
+        needed += [*d.groups, *d.tags.values(), *d.where, *d.skip_empty]
         given = "images" in columns.model_fields_set  # else a file without such a column is one of texts
         pictures = [name for column in _listed(columns.images) for name in fields_of(column)]
         needed += pictures if with_images and given else []
@@ -164,7 +167,7 @@ class DeclaredBenchmark:
         d = self._declaration
         if d.fixed_choices:
             return Options(d.fixed_choices, tuple(LETTERS[: len(d.fixed_choices)]))
-        found = options_of(row, d.columns.choices, place)
+        found = options_of(row, d.columns.choices, place, lettered=d.lettered_options)
         return without_letters(found, place) if d.lettered_options else found
 
     def _references(self, row: dict[str, Any], place: str) -> list[Any]:
@@ -187,16 +190,25 @@ class DeclaredBenchmark:
     ) -> Question:
         d, columns = self._declaration, self._declaration.columns
         text = text_of(field(row, columns.question)) if columns.question else d.fixed_question
+        turns: tuple[tuple[str, str], ...] = ()
+        if columns.messages:
+            *before, (_, text) = conversation_of(field(row, columns.messages), place)
+            turns = tuple(before)
         options = self._options(row, place)
-        right = self._right(row, options, kind, place)
-        if not text.strip() or "<image>" in text:
-            raise UserError(
-                f"{place}: the question is empty or contains `<image>` ({text!r:.60}). The asker puts the images in "
-                f"front of the question. Take the placeholder out, or drop the row."
-            )
+        criteria = rubric_of(field(row, columns.rubric), place) if columns.rubric else ()
+        listed = "\n".join(f"[{criterion.points:g}] {criterion.text}" for criterion in criteria)
+        right = [listed] if criteria else self._right(row, options, kind, place)
         cells: Sequence[Any] = [filled(row, name) for name in _listed(columns.images)]
         encoded = image_bytes(list(cells), place=place, folder=self._copy.folder, read=images.read)
         shown = tuple(keep_image(image, place) for image in encoded)
+        if "<image>" in text:
+            text = re.sub(rf"^\s*(?:<image>\s*){{{len(shown)}}}", "", text)
+        if not text.strip() or "<image>" in text:
+            raise UserError(
+                f"{place}: the question is empty or contains `<image>` ({text!r:.60}). The asker puts the {len(shown)} "
+                f"images of the row in front of the question, where as many placeholders may stand. Take the others "
+                f"out, or drop the row."
+            )
         context = text_of(field(row, columns.context)) if columns.context else ""
         return Question(
             id=identity,
@@ -207,7 +219,10 @@ class DeclaredBenchmark:
             reference=SET_JOIN.join(right) if d.multiple else right[0],
             alternatives=() if d.multiple else tuple(right[1:]),
             cluster=text_of(field(row, columns.cluster)) if columns.cluster else "+".join(shown) or identity,
-            groups={column: text_of(field(row, column)) or "(none)" for column in d.groups},
+            groups={column: text_of(field(row, column)) or "(none)" for column in d.groups}
+            | {group: tagged(group, field(row, column)) for group, column in d.tags.items()},
+            turns=turns,
+            rubric=criteria,
             image_names=_names(cells),
         )
 

@@ -5,13 +5,18 @@ names the benchmark or protocol of a row; without it a row counts for every benc
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gmai_formats import separated
 from gmai_formats.errors import UserError
 
 from gmai_bench.benchmarks.question import Question
+from gmai_bench.benchmarks.variants import base
+
+if TYPE_CHECKING:
+    from gmai_bench.benchmarks.record import Record
 
 Errata = Mapping[tuple[str, str], str]
 """Benchmark or protocol (empty for all) and id ▶ source."""
@@ -45,13 +50,33 @@ def read_errata(path: Path) -> dict[tuple[str, str], str]:
     return found
 
 
-def marked(questions: Sequence[Question], name: str, protocol: str, errata: Errata) -> tuple[Question, ...]:
-    """Return the questions, the known wrong ones with the source of the finding."""
+def unused(errata: Errata, asked: "Iterable[Record]") -> str:
+    """Say which rows of a list are about no question that is asked; nothing where every one is.
+
+    Args:
+        errata: The list.
+        asked: The benchmarks, their questions marked.
+    """
+    found: set[tuple[str, str]] = set()
+    for item in asked:
+        ids = {question.id for question in item.questions if question.erratum}
+        names = ("", item.card.name, base(item.card))
+        found |= {key for key in errata if key[0] in names and key[1] in ids}
+    left = [key for key in errata if key not in found]
+    if not left:
+        return ""
+    benchmark, identity = left[0]
+    which = f"{identity} of {benchmark}" if benchmark else identity
+    return f"--errata: {len(left)} of {len(errata)} rows are about no question asked here, such as {which}"
+
+
+def marked(questions: Iterable[Question], name: str, protocol: str, errata: Errata) -> Iterator[Question]:
+    """Yield the questions, the known wrong ones with the source of the finding."""
 
     def source(identity: str) -> str:
         return next((errata[key, identity] for key in (protocol, name, "") if (key, identity) in errata), "")
 
-    return tuple(
+    yield from (
         dataclasses.replace(question, erratum=found) if (found := source(question.id)) else question
         for question in questions
     )

@@ -53,7 +53,7 @@ def fetch(source: HubSource, name: str) -> tuple[Path, str]:
             where=f"dataset {source.repo_id}",
         )
     except UserError as error:
-        raise UserError(
+        raise type(error)(
             f"{str(error).rstrip('.')}. Without --data-root a benchmark is downloaded. On a machine with a network run "
             f"`{source.command(name)}`, copy DATA here and pass --data-root DATA."
         ) from error
@@ -75,6 +75,7 @@ def pin(repo_id: str, revision: str | None, name: str) -> str:
         lambda: str(library().HfApi().dataset_info(repo_id, revision=revision).sha),
         what=name,
         where=f"dataset {repo_id}",
+        first_contact=True,
     )
     pins = _read_pins(_pins_file())
     if pins.get(repo_id) != found:

@@ -81,23 +81,23 @@ def open_mmmu(protocol: str, data_root: Path | None) -> Benchmark:
             )
     everything = protocol != "mc-145"
     answers = _answers(copy.folder) if test else None
-    due = {_title(subject): 30 if everything else count for subject, count in SUBJECTS.items()}
+    expected = {_title(subject): 30 if everything else count for subject, count in SUBJECTS.items()}
     if test:
-        due = {_title(subject): count for subject, count in TEST_SUBJECTS.items()}
+        expected = {_title(subject): count for subject, count in TEST_SUBJECTS.items()}
     card = Card(
         name="mmmu-hm",
         title=f"MMMU Health & Medicine, {split} split",
         protocol=f"mmmu-hm/{protocol}",
         protocol_version=2,
         scoring="mmmu",
-        expected=sum(due.values()),
+        expected=sum(expected.values()),
         groups=("subject", "difficulty"),
         source=copy.source,
         license="Apache-2.0",
         notes=_NOTES[protocol],
         headline="micro" if everything else "macro",
         published_extractor="mmmu-official" if everything else "huatuo",
-        expected_groups={"subject": due},
+        expected_groups={"subject": expected},
         hidden=test and answers is None,
         hub=HUB.repo_id,
         revision=copy.revision,

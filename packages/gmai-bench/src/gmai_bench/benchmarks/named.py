@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gmai_formats.errors import UserError
-from gmai_formats.files import is_file
+from gmai_formats.files import is_file, require_folder
 from gmai_formats.json_text import parse_json
 
 from gmai_bench.benchmarks.hub import HubSource, fetch
@@ -18,6 +18,11 @@ from gmai_bench.benchmarks.question import Card, KeepImage, Question
 SHORT = "{question}\nAnswer the question using a single word or phrase."
 LETTERED = "{question}\n{choices}\nAnswer with the option's letter from the given choices directly."
 YES_NO = ("yes", "no")
+NO_ACCURACY = (
+    'Its script leaves wrong replies that hold "yes" or "no" out of its mean: the number "as read by llava-med" is no '
+    "accuracy."
+)
+"""https://github.com/microsoft/LLaVA-Med, llava/eval/run_eval.py: of such replies only the right ones are appended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +46,11 @@ def find_copy(name: str, data_root: Path | None, hub: HubSource) -> Copy:
         folder, revision = fetch(hub, name)
         return Copy(folder, f"{hub.repo_id}@{revision[:12]}", revision)
     folder = data_root / name if (data_root / name).is_dir() else data_root
-    if not folder.is_dir():
-        raise UserError(
-            f"{data_root}: no such folder. --data-root is a folder with the files of {name}, or with a folder {name} "
-            f"of them. Correct the path, or get them with `{hub.command(name)}`."
-        )
+    require_folder(
+        folder,
+        f"--data-root is a folder with the files of {name}, or with a folder {name} of them. Correct the path, or get "
+        f"them with `{hub.command(name)}`.",
+    )
     return Copy(folder, "local copy")
 
 

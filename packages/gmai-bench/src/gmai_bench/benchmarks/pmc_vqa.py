@@ -47,7 +47,7 @@ def open_pmc_vqa(protocol: str, data_root: Path | None) -> Benchmark:
         source=copy.source,
         license="CC-BY-SA-4.0",
         notes=_NOTES[protocol],
-        published_extractor="huatuo" if protocol == "clean-2000" else "medevalkit",
+        published_extractor="huatuo" if protocol == "clean-2000" else "medevalkit-untagged",
         # MedEvalKit passes the cells of the file as they stand
         published_option="{text}" if protocol == "clean-2000" else " {letter}:{text}",
         hub=HUB.repo_id,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 HEADLINE = "accuracy"
 """The measure of the questions behind a protocol's number."""
@@ -12,6 +12,20 @@ SET_JOIN = " + "
 
 KeepImage = Callable[[bytes, str], str]
 """Takes one encoded image and the place it came from (for messages); returns its SHA-256 hex digest."""
+
+
+class Criterion(NamedTuple):
+    """One item of a rubric.
+
+    Attributes:
+        text: What an answer must, or must not, do.
+        points: What meeting it adds; negative for a fault.
+        tags: Kinds that it is reported by.
+    """
+
+    text: str
+    points: float
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +53,10 @@ class Question:
     """Name of its scorer, where it is another than its protocol's."""
     continuations: tuple[str, ...] = ()
     """What the model is to weigh by likelihood in place of answering; the first words of its answer."""
+    turns: tuple[tuple[str, str], ...] = ()
+    """What was said before the question: role (system, user, assistant) and text."""
+    rubric: tuple[Criterion, ...] = ()
+    """What a judge holds the answer to, where it is scored so."""
     erratum: str = field(default="", compare=False)
     """Who found its right answer to be wrong, an address; empty where nobody did."""
     image_names: tuple[str, ...] = field(default=(), compare=False)
@@ -81,6 +99,8 @@ class Card:
     """Where `expected` comes from."""
     also: tuple[str, ...] = ()
     """Further scorers whose numbers stand beside the protocol's."""
+    variant: str = ""
+    """How its questions are asked otherwise than the protocol says, see `variants`; part of the protocol's name."""
     count_verified: bool = True
     """Whether that source was seen; the report says so where it was not, and `--expect` may give another count."""
 

@@ -6,19 +6,20 @@ OUT/FAMILY/PROTOCOL/questions.jsonl  the questions, images by digest
 
 import dataclasses
 import itertools
-import json
+import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from gmai_formats.errors import UserError
-from gmai_formats.files import write_text
+from gmai_formats.files import replace_atomically
 from gmai_formats.state import DamagedError, damage, read_state, seal, write_state
 
 from gmai_bench.benchmarks.errata import Errata, marked
-from gmai_bench.benchmarks.question import Benchmark, Card, KeepImage, Question
+from gmai_bench.benchmarks.question import Benchmark, Card, Criterion, KeepImage, Question
+from gmai_bench.benchmarks.spool import IN_MEMORY, QuestionFile, as_line, held
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class Record:
 
     card: Card
     coverage: Coverage
-    questions: tuple[Question, ...]
+    questions: Sequence[Question]
+    """In memory, or on disk where there are very many."""
 
 
 def load(
@@ -67,7 +69,10 @@ def load(
         UserError: The copy is incomplete, or holds no question.
     """
     card = _with_count(benchmark.card, (expect or {}).get(benchmark.card.protocol))
-    questions = tuple(itertools.islice(benchmark.questions(keep_image), limit))
+    read = itertools.islice(benchmark.questions(keep_image), limit)
+    if errata:
+        read = marked(read, card.name, card.protocol, errata)
+    questions = held(read, dataclasses.asdict, _question)
     if not questions:
         raise UserError(f"{card.name} ({card.source}): holds no question. Check the copy, or --limit.")
     if limit is None and not allow_partial and card.expected is not None and len(questions) != card.expected:
@@ -79,7 +84,6 @@ def load(
     if limit is None and not allow_partial:
         _check_groups(card, questions)
     limited = limit if limit is not None and (card.expected is None or len(questions) < card.expected) else None
-    questions = marked(questions, card.name, card.protocol, errata) if errata else questions
     return Record(card, Coverage(len(questions), card.expected, limited), questions)
 
 
@@ -106,10 +110,10 @@ def _unverified(card: Card) -> str:
     )
 
 
-def _check_groups(card: Card, questions: tuple[Question, ...]) -> None:
-    for column, due in card.expected_groups.items():
+def _check_groups(card: Card, questions: Sequence[Question]) -> None:
+    for column, expected in card.expected_groups.items():
         found = Counter(question.groups[column] for question in questions)
-        wrong = [f"{value} {found[value]} (due {n})" for value, n in due.items() if found[value] != n]
+        wrong = [f"{value} {found[value]} (due {n})" for value, n in expected.items() if found[value] != n]
         if wrong:
             raise UserError(
                 f"{card.name} ({card.source}): the questions by {column} are not those of {card.protocol}: "
@@ -121,8 +125,12 @@ def _check_groups(card: Card, questions: tuple[Question, ...]) -> None:
 def write(record: Record, folder: Path) -> None:
     """Write a benchmark's card and questions into its folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps(dataclasses.asdict(question), ensure_ascii=False) for question in record.questions]
-    write_text(folder / "questions.jsonl", "".join(f"{line}\n" for line in lines))
+    with replace_atomically(folder / "questions.jsonl") as file:
+        if isinstance(record.questions, QuestionFile):
+            with record.questions.path.open("rb") as spool:
+                shutil.copyfileobj(spool, file)
+        else:
+            file.writelines(as_line(dataclasses.asdict(question)) for question in record.questions)
     kept = {"card": dataclasses.asdict(record.card), "coverage": dataclasses.asdict(record.coverage)}
     write_state(folder / "benchmark.json", {**kept, "questions": seal(folder / "questions.jsonl")})
 
@@ -140,9 +148,8 @@ def read(folder: Path) -> Record:
         tuples = {name: tuple(kept["card"][name]) for name in ("groups", "also") if name in kept["card"]}
         card_fields: dict[str, Any] = {**kept["card"], **tuples}
         card, coverage = Card(**card_fields), Coverage(**kept["coverage"])
-        # not splitlines: a question may hold U+2028, which JSON leaves as it is
-        lines = (folder / "questions.jsonl").read_text(encoding="utf-8").split("\n")
-        questions = tuple(_question(json.loads(line)) for line in lines if line)
+        on_disk = QuestionFile(folder / "questions.jsonl", _question)
+        questions = tuple(on_disk) if len(on_disk) <= IN_MEMORY else on_disk
     except (OSError, ValueError, KeyError, TypeError, DamagedError) as error:
         raise DamagedError(
             f"{folder}: benchmark.json or questions.jsonl cannot be used ({error}). `gmai bench` writes both. "
@@ -151,9 +158,13 @@ def read(folder: Path) -> Record:
     return Record(card, coverage, questions)
 
 
-_ARRAYS = ("images", "choices", "continuations", "alternatives", "image_names")
+_ARRAYS = ("images", "choices", "continuations", "alternatives", "image_names", "turns", "rubric")
 
 
 def _question(fields: dict[str, Any]) -> Question:
     arrays: dict[str, Any] = {name: tuple(fields[name]) for name in _ARRAYS if name in fields}
+    if fields.get("turns"):
+        arrays["turns"] = tuple((role, text) for role, text in fields["turns"])
+    if fields.get("rubric"):
+        arrays["rubric"] = tuple(Criterion(text, points, tuple(tags)) for text, points, tags in fields["rubric"])
     return Question(**(fields | arrays))

@@ -142,7 +142,8 @@ def listings() -> list[Listing]:
         command = "; ".join(
             [*(source.command(name) for source in commands), *dict.fromkeys(d.get for d in read if d.get)]
         )
-        title = read[0].title if len(read) == 1 else "; ".join(d.title for d in read)
+        more = f" (and {len(read) - 1} more)" if len(read) > 1 else ""
+        title = f"{read[0].title}{more}"
         declared.append(
             Listing(
                 name,
@@ -169,9 +170,16 @@ PAPER = ("vqa-rad", "slake", "pmc-vqa", "omnimedvqa", "mmmu-hm", "gmai-mmbench")
 """The benchmarks of the paper's Tables 2 to 5, each under its default protocol; `paper` stands for all of them."""
 
 
-def expand(names: Iterable[str]) -> list[str]:
-    """Return benchmark names with `paper` replaced by the benchmarks of the paper's tables."""
-    return [name for given in names for name in (PAPER if given == "paper" else (given,))]
+def named(given: Iterable[str]) -> list[str]:
+    """Return the benchmarks that options name, separated by commas; `paper` stands for those of the paper's tables.
+
+    Raises:
+        UserError: None is named.
+    """
+    names = [name.strip() for value in given for name in value.split(",") if name.strip()]
+    if not names:
+        raise UserError("No benchmark is named. `gmai bench list` shows those there are.")
+    return [each for name in names for each in (PAPER if name == "paper" else (name,))]
 
 
 def pin_revisions(given: Iterable[str]) -> None:

@@ -12,7 +12,16 @@ from typing import Any
 
 from gmai_bench.benchmarks import huatuo
 from gmai_bench.benchmarks.hub import HubSource
-from gmai_bench.benchmarks.named import SHORT, YES_NO, Images, Named, find_copy, need_file, read_json_records
+from gmai_bench.benchmarks.named import (
+    NO_ACCURACY,
+    SHORT,
+    YES_NO,
+    Images,
+    Named,
+    find_copy,
+    need_file,
+    read_json_records,
+)
 from gmai_bench.benchmarks.prompts import fill
 from gmai_bench.benchmarks.question import Benchmark, Card, KeepImage, Question
 
@@ -63,7 +72,8 @@ _PROTOCOLS = {
         ("en",),
         {"en": "{question}"},
         "Accuracy over the 416 closed questions (yes/no by extraction; 61 others count when every word of the "
-        "reference is said), and mean token recall over the 645 open ones, both by whole words.",
+        "reference is said), and mean token recall over the 645 open ones, both by whole words. "
+        + NO_ACCURACY.replace("Its", "LLaVA-Med's"),
         _EN_GROUPS,
         published_extractor="llava-med",
     ),

@@ -187,7 +187,7 @@ def _separated(delimiter: str) -> Callable[[Path, _Wanted], Iterator[Row]]:
                 # a text without names of columns has no rules of quoting either
                 quoting = separated.QUOTE_NONE if given else separated.QUOTE_MINIMAL
                 reader = separated.DictReader(
-                    file, given, restkey=rest, delimiter=delimiter, strict=not given, quoting=quoting
+                    file, fieldnames=given, restkey=rest, delimiter=delimiter, strict=not given, quoting=quoting
                 )
                 names = [name.strip() for name in reader.fieldnames or []]
                 reader.fieldnames = names
@@ -243,7 +243,7 @@ def image_bytes(
             f"{place}: an image has neither bytes nor a path. Each image is a struct {{bytes, path}} or a path. "
             f"Write the encoded image into `bytes`."
         )
-    if len(path) > _LONGEST_PATH:
+    if len(path) > _LONGEST_PATH or path.startswith("data:image/"):
         return [decoded(path, place)]
     if path.startswith("["):
         listed = _listed_paths(path)

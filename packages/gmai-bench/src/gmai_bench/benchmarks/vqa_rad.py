@@ -15,7 +15,7 @@ from gmai_formats.errors import UserError
 
 from gmai_bench.benchmarks import huatuo
 from gmai_bench.benchmarks.hub import HubSource
-from gmai_bench.benchmarks.named import LETTERED, SHORT, YES_NO, Copy, find_copy, load_json_list
+from gmai_bench.benchmarks.named import LETTERED, NO_ACCURACY, SHORT, YES_NO, Copy, find_copy, load_json_list
 from gmai_bench.benchmarks.path_vqa import medevalkit_prompt
 from gmai_bench.benchmarks.prompts import fill
 from gmai_bench.benchmarks.question import Benchmark, Card, KeepImage, Question
@@ -54,7 +54,7 @@ _PROTOCOLS = {
         451,
         "Accuracy over the 272 closed questions (yes/no by extraction; 21 others count when every word of the "
         "reference is said), and mean token recall over the 179 open ones, both by whole words: LLaVA-Med's own script "
-        'finds "no" inside "normal".',
+        f'finds "no" inside "normal". {NO_ACCURACY}',
         published_extractor="llava-med",
     ),
     "medevalkit": _Protocol(

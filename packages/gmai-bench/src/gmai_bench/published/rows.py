@@ -105,7 +105,7 @@ def _beside(row: PublishedNumber, result: Result | None) -> Beside:
     if result.partial:
         notes.append("ours is partial")
     theirs = float(row.value) / 100
-    if row.n and _apart(mean, n, theirs, int(row.n)):
+    if row.n and _differ(mean, n, theirs, int(row.n)):
         notes.append("further apart than chance leaves likely (two samples, 95 %)")
     return Beside(row, mean, interval, n, "; ".join(notes))
 
@@ -117,7 +117,7 @@ def _made_alike(row: PublishedNumber, result: Result) -> str | None:
     return next((name for name in result.measures if name.startswith("judged by ")), None)
 
 
-def _apart(ours: float, n: int, theirs: float, m: int) -> bool:
+def _differ(ours: float, n: int, theirs: float, m: int) -> bool:
     """Return whether two shares differ by more than their independent 95 % intervals allow together (Newcombe 1998)."""
     (low, high), (their_low, their_high) = wilson(ours * n, n), wilson(theirs * m, m)
     if ours > theirs:

@@ -1,14 +1,18 @@
-"""Published tables: a CSV of cells as they were printed, with rows that declare the question sets behind them.
+"""Published tables: cells as they were printed, with rows that declare the question sets behind them.
+
+A table is CSV (with commas, semicolons or tabs), or a table of Markdown or LaTeX as it is pasted from a paper.
 
 The first column names the row. Three more are optional: `set` (which declared question set the row answers; empty where
 its source does not say), `group` and `source`. A row named `n` gives the questions behind each cell of a set ("~9694"
-where only about that many are known, "-" where a cell is no share of questions), a row named `protocol` the protocol
-(`family/name`, with `#column=value` for one group of it).
+where only about that many are known, "-" where a cell is no share of questions), as does a header "VQA-RAD (n=251)"; a
+row named `protocol` the protocol (`family/name`, with `#column=value` for one group of it).
 """
 
+import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 
@@ -28,6 +32,13 @@ _DECLARATIONS = ("n", "protocol")
 _MOST_NAMED = 8
 """Bad cells that a message lists."""
 _OVERALL = re.compile(r"^(?:overall|avg|average|mean|total|all)(?:$|[\s_.(-])", re.IGNORECASE)
+_SEPARATORS = ",;\t|&"
+_RULE = re.compile(
+    r"^[\s|:+=-]+$|^\s*\\(?:hline|toprule|midrule|bottomrule|cmidrule|cline|begin|end|centering|caption|label)\b.*$"
+)
+"""A line of a Markdown or LaTeX table that holds no cells."""
+_LINE_END = re.compile(r"\\\\(?:\s*\[[^\]]*\])?\s*(?:\\(?:hline|midrule|bottomrule)\s*)*$")
+_COUNT_IN_HEADER = re.compile(r"[(\[]?\s*\bn\s*=\s*(?P<n>\d[\d,]*)\s*[)\]]?\s*$", re.IGNORECASE)
 _SIGNS = r"[*†‡§^↑↓▲▼~≈≃]*"
 _NUMBER = re.compile(
     # "66.3", "66.3%", "66.3±1.2", "66.3 (1.2)", "66.3 (+1.2)", "66.3 [64.1, 68.5]", "66.3 ± 1.2 (n = 251)", "↑66.3*"
@@ -137,11 +148,23 @@ def read_table(path: Path, counts: Mapping[str, Count]) -> PublishedTable:
 
 
 def _parse(text: str, place: str, title: str, given: Mapping[str, Count]) -> PublishedTable:
-    lines = [line for line in separated.reader(text.splitlines()) if any(cell.strip() for cell in line)]
+    lines = _lines(text)
     if len(lines) < 2:
         raise UserError(f"{place}: has no rows below its header. A table has one row per model. Check the file.")
-    header = [cell.strip() for cell in lines[0]]
+    header = [_MARKUP.sub("", cell).strip() for cell in lines[0]]
     columns = tuple(name for name in header[1:] if name.lower() not in _ABOUT)
+    twice = next((name for name in columns if header.count(name) > 1), None)
+    if twice is not None or not columns:
+        found = f'has the column "{twice}" twice' if columns else "has no column of numbers"
+        raise UserError(
+            f"{place}: {found}. The first column names the row, and each further one has a name of its own. "
+            f"Correct the header."
+        )
+    headed = {
+        column: Count(int(match["n"].replace(",", "")), exact=True)
+        for column in columns
+        if (match := _COUNT_IN_HEADER.search(column))
+    }
     unknown = [name for name in given if name not in columns]
     if unknown:
         raise UserError(f'{place}: no column "{unknown[0]}".{did_you_mean(unknown[0], columns)}')
@@ -155,12 +178,14 @@ def _parse(text: str, place: str, title: str, given: Mapping[str, Count]) -> Pub
             )
         cells = dict(zip(header, (cell.strip() for cell in line), strict=True))
         about = {name: next((v for k, v in cells.items() if k.lower() == name), "") for name in _ABOUT}
-        name, values = line[0].strip(), {column: cells[column] for column in columns if cells[column]}
+        name, values = _MARKUP.sub("", line[0]).strip(), {column: cells[column] for column in columns if cells[column]}
         if name in _DECLARATIONS:
             declared.setdefault(about["set"], {})[name] = values
         else:
             rows.append(PublishedRow(name, about["set"], about["group"], about["source"], values))
-    sets = {name: _question_set(name, rows_of, given, place) for name, rows_of in (declared or {"": {}}).items()}
+    sets = {
+        name: _question_set(name, rows_of, headed, given, place) for name, rows_of in (declared or {"": {}}).items()
+    }
     for row in rows:
         if row.set and row.set not in sets:
             raise UserError(f'{place}: row "{row.name}" answers the set "{row.set}".{did_you_mean(row.set, sets)}')
@@ -169,7 +194,20 @@ def _parse(text: str, place: str, title: str, given: Mapping[str, Count]) -> Pub
         column for rows_of in declared.values() for column, cell in rows_of.get("n", {}).items() if cell == "-"
     )
     scales = {column: 1 for column in columns if _are_fractions(rows, column)}
+    rows = [_in_percent(row) if not scales and _is_in_fractions(row) else row for row in rows]
     return PublishedTable(place, title, columns, sets, tuple(rows), independent, scales)
+
+
+def _lines(text: str) -> list[list[str]]:
+    """Return the cells of the lines of a table, with that separator that its first line holds most of."""
+    kept = [line for line in text.splitlines() if line.strip() and not _RULE.match(line)]
+    first = kept[0] if kept else ""
+    mark = max(_SEPARATORS, key=lambda one: (one == "|" and first.lstrip().startswith("|"), first.count(one)))
+    if mark in "|&":
+        bare = (_LINE_END.sub("", line.strip()).removeprefix("|").removesuffix("|") for line in kept)
+        return [[cell.strip() for cell in re.split(rf"(?<!\\){re.escape(mark)}", line)] for line in bare]
+    lines = separated.reader(io.StringIO(text, newline=""), delimiter=mark)
+    return [line for line in lines if any(cell.strip() for cell in line)]
 
 
 def _are_fractions(rows: Sequence[PublishedRow], column: str) -> bool:
@@ -180,6 +218,16 @@ def _are_fractions(rows: Sequence[PublishedRow], column: str) -> bool:
         and any("." in cell for cell in cells)
         and not any(column in row.percent for row in rows)
     )
+
+
+def _is_in_fractions(row: PublishedRow) -> bool:
+    """Return whether one row is in fractions, where other rows are in percent: all of its cells, and more than one."""
+    cells = row.cells.values()
+    return len(cells) > 1 and not row.percent and all("." in cell and float(cell) <= 1 for cell in cells)
+
+
+def _in_percent(row: PublishedRow) -> PublishedRow:
+    return replace(row, cells={column: str(Decimal(cell).scaleb(2)) for column, cell in row.cells.items()})
 
 
 def _with_numbers(rows: Sequence[PublishedRow], place: str) -> list[PublishedRow]:
@@ -222,14 +270,18 @@ def _with_numbers(rows: Sequence[PublishedRow], place: str) -> list[PublishedRow
 
 
 def _question_set(
-    name: str, declared: Mapping[str, Mapping[str, str]], given: Mapping[str, Count], place: str
+    name: str,
+    declared: Mapping[str, Mapping[str, str]],
+    headed: Mapping[str, Count],
+    given: Mapping[str, Count],
+    place: str,
 ) -> QuestionSet:
     counts = {
         column: parse_count(cell, f'{place} row "n", column "{column}"')
         for column, cell in declared.get("n", {}).items()
         if cell != "-"
     }
-    return QuestionSet(name, {**counts, **given}, declared.get("protocol", {}))
+    return QuestionSet(name, {**headed, **counts, **given}, declared.get("protocol", {}))
 
 
 def parse_count(text: str, place: str) -> Count:

@@ -19,6 +19,8 @@ from gmai_bench.scoring.verdict import Scored
 
 IMAGE_EDGE_PX = 256
 """Longest edge of an embedded image."""
+MOST_ROWS = 100_000
+"""Questions listed per benchmark; beyond them an even selection is, and the page says how many are not."""
 MOST_IMAGES = 1000
 """Images embedded per benchmark; beyond them an even selection is, and the page says how many are not."""
 
@@ -77,6 +79,9 @@ def browsable(benchmark: ScoredBenchmark, images: Thumbnails) -> tuple[dict[str,
     others = images_of_others(benchmark.record.questions) if images.of_others else {}
     choices, rules = _Table(), _Table()
     groups = [_Table() for _ in columns]
+    spread = max(1.0, len(benchmark.scored) / MOST_ROWS)
+    chosen = {int(n * spread) for n in range(min(len(benchmark.scored), MOST_ROWS))}
+    named: dict[str, None] = {}
     rows = [
         [
             item.question.id,
@@ -90,9 +95,9 @@ def browsable(benchmark: ScoredBenchmark, images: Thumbnails) -> tuple[dict[str,
             round(item.verdict.score, 4),
             [table.number(item.question.groups[column]) for table, column in zip(groups, columns, strict=True)],
         ]
-        for item in benchmark.scored
+        for place, item in enumerate(benchmark.scored)
+        if place in chosen and (named.update(dict.fromkeys(item.question.images)) is None)
     ]
-    named = (digest for item in benchmark.scored for digest in item.question.images)
     shown = list(dict.fromkeys(others.get(digest, digest) for digest in named))
     step = max(1.0, len(shown) / MOST_IMAGES)
     embedded = [shown[int(i * step)] for i in range(min(len(shown), MOST_IMAGES))]

@@ -1,14 +1,15 @@
 """An output folder ▶ scores.jsonl, report.json, report.md, report.html; needs neither model nor benchmark files."""
 
 import dataclasses
+import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from gmai_formats.errors import UserError
-from gmai_formats.files import write_json, write_text
+from gmai_formats.files import replace_atomically, write_json, write_text
 from gmai_formats.state import DamagedError, read_state
 
 from gmai_bench.answers.predictions import read_predictions
@@ -19,7 +20,9 @@ from gmai_bench.published.compare import beside_paper
 from gmai_bench.report.markdown import as_markdown
 from gmai_bench.report.page import as_page
 from gmai_bench.scoring.results import ScoredBenchmark, score_benchmark
+from gmai_bench.tools.contamination import summarise
 from gmai_bench.tools.equality import with_judge
+from gmai_bench.tools.rubric import with_rubrics
 from gmai_bench.tools.submission import write_submission
 
 FORMAT = "gmai-bench-report/1"
@@ -40,8 +43,8 @@ def rebuild(out: Path) -> list[ScoredBenchmark]:
         asked = read_state(out / "asked.json")
     except (OSError, DamagedError) as error:
         raise UserError(
-            f"{out}: no readable asked.json ({error}). A report is built from a folder that `gmai bench --model … "
-            f"--out` or `gmai bench score … --out` wrote. Correct the path."
+            f"{out}: {error if isinstance(error, DamagedError) else 'no asked.json'}. A report is built from a folder "
+            "that `gmai bench --model … --out` or `gmai bench score … --out` wrote. Correct the path."
         ) from error
     benchmarks = [_score_folder(folder) for folder in run_folders(out)]
     summary: dict[str, Any] = {
@@ -50,6 +53,7 @@ def rebuild(out: Path) -> list[ScoredBenchmark]:
         **asked,
         "title": title_of(asked),
         "benchmarks": [_as_json(out, benchmark) for benchmark in benchmarks],
+        "contamination": summarise(out),
         "published": [dataclasses.asdict(table) for table in beside_paper([b.result for b in benchmarks])],
     }
     write_json(out / "report.json", summary)
@@ -79,6 +83,11 @@ def run_folders(out: Path) -> list[Path]:
     Raises:
         UserError: There is none.
     """
+    if out.is_file() or (out / "benchmark.json").is_file():
+        raise UserError(
+            f"{out}: is a part of a run. A run is its whole output folder, with run.json and report.html. "
+            f"Give the folder that --out named."
+        )
     folders = sorted(path.parent for path in out.glob("*/*/benchmark.json"))
     answered = [folder for folder in folders if (folder / "predictions.jsonl").exists()]
     if not answered:
@@ -89,7 +98,7 @@ def run_folders(out: Path) -> list[Path]:
 def read_folder(folder: Path) -> ScoredBenchmark:
     """Score the answers of one benchmark's folder, writing nothing."""
     scored = score_benchmark(record.read(folder), read_predictions(folder / "predictions.jsonl"))
-    return with_judge(folder, scored)
+    return with_rubrics(folder, with_judge(folder, scored))
 
 
 _ABLATIONS = {
@@ -111,15 +120,16 @@ def title_of(asked: dict[str, Any]) -> str:
 
 def _score_folder(folder: Path) -> ScoredBenchmark:
     benchmark = read_folder(folder)
-    write_text(folder / "scores.jsonl", "".join(_score_lines(benchmark)))
+    with replace_atomically(folder / "scores.jsonl") as file:
+        file.writelines(line.encode("utf-8") for line in _score_lines(benchmark))
     if benchmark.result.hidden:
         write_submission(benchmark, folder / "submission.xlsx")
     return benchmark
 
 
-def _score_lines(benchmark: ScoredBenchmark) -> Sequence[str]:
-    """Return one line per answered question in the order of the benchmark: the same answers give the same bytes."""
-    return [
+def _score_lines(benchmark: ScoredBenchmark) -> Iterator[str]:
+    """Yield one line per answered question in the order of the benchmark: the same answers give the same bytes."""
+    yield from (
         json.dumps(
             {
                 "id": item.question.id,
@@ -128,9 +138,10 @@ def _score_lines(benchmark: ScoredBenchmark) -> Sequence[str]:
                 "rule": item.verdict.rule,
                 "answer": item.verdict.answer,
                 "reference": item.question.reference,
+                **({"asked": [[part.verdict.score, part.verdict.answer] for part in parts]} if parts else {}),
             },
             ensure_ascii=False,
         )
         + "\n"
-        for item in benchmark.scored
-    ]
+        for item, parts in itertools.zip_longest(benchmark.scored, benchmark.asked)
+    )

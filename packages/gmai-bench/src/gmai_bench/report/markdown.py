@@ -3,7 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gmai_formats.fingerprints.perceptual import NEAR_BITS
+
 from gmai_bench.scoring.results import GroupResult, Result, ScoredBenchmark
+
+CLOSE_BY_HASH = (
+    f"close by hash: at most {NEAR_BITS} bits of the perceptual hash differ, as of a copy that was scaled or "
+    "compressed, and of pictures that merely look alike"
+)
 
 
 def as_markdown(summary: Mapping[str, Any], benchmarks: Sequence[ScoredBenchmark]) -> str:
@@ -17,11 +24,27 @@ def as_markdown(summary: Mapping[str, Any], benchmarks: Sequence[ScoredBenchmark
         "|---|---|---:|---:|---|---:|---:|",
     ]
     lines += [_row(benchmark.result) for benchmark in benchmarks]
+    lines += _contamination(summary.get("contamination"))
     for table in summary["published"]:
         lines += _published(table, str(summary["title"]))
     for benchmark in benchmarks:
         lines += _section(benchmark.result)
     return "\n".join(lines) + "\n"
+
+
+def _contamination(findings: Sequence[Mapping[str, Any]] | None) -> list[str]:
+    """Return what the training samples hold of the benchmarks, or that nobody looked."""
+    if findings is None:
+        return ["", "Contamination: not looked for (`--trained-on SAMPLES`)."]
+    lines = ["", "## Seen in training", "", "| protocol | questions | on seen images | same words | both | images |"]
+    lines += ["|---|---:|---:|---:|---:|---:|"]
+    for found in findings:
+        seen = f"{found['same_image']} the same and {found['near_image']} close by hash of {found['images']}"
+        lines += [
+            f"| {found['protocol']} | {found['questions']} | {found['questions_on_seen_images']} | "
+            f"{found['same_words']} | {found['both']} | {seen} |"
+        ]
+    return [*lines, "", f"{CLOSE_BY_HASH[0].upper()}{CLOSE_BY_HASH[1:]}."]
 
 
 def _published(table: Mapping[str, Any], title: str) -> list[str]:
@@ -58,7 +81,7 @@ def _section(r: Result) -> list[str]:
         lines += [_plain(note), ""] if note else []
     error = f"(standard error {100 * r.standard_error:.1f} points). Extractor {r.extractor}."
     lines += [
-        f"{r.correct} of {r.n} right. Wilson interval {span(r.interval)}; clustered by {r.clusters} images "
+        f"{r.correct} of {r.n} right. Wilson interval {span(r.interval)}; clustered, {r.clusters} clusters, "
         f"{span(r.interval_clustered)} {error}"
         if r.metric == "accuracy"
         else f"Mean {named_number(r)} of {r.n} answers, {span(r.interval)} ({r.interval_method}) {error}"
@@ -96,6 +119,8 @@ def percent(share: float | None) -> str:
 
 def named_number(r: Result) -> str:
     """Return a result's number, with the name of its metric where that is not accuracy: `12.3 % BLEU`."""
+    if not r.n:
+        return "–"
     return percent(r.accuracy) if r.metric == "accuracy" else f"{percent(r.accuracy)} {r.metric}"
 
 
@@ -106,10 +131,10 @@ def span(interval: tuple[float, float]) -> str:
 
 def partial_note(r: Result) -> str:
     """Say why a result does not stand for the whole benchmark."""
-    due = f" of {r.expected}" if r.expected is not None else ""
+    of_all = f" of {r.expected}" if r.expected is not None else ""
     limit = f" (--limit {r.limit})" if r.limit is not None else ""
     missing = f"; {r.unanswered} of them have no answer yet" if r.unanswered else ""
-    return f"{r.questions}{due} questions{limit}{missing}. Not comparable with full runs."
+    return f"{r.questions}{of_all} questions{limit}{missing}. Not comparable with full runs."
 
 
 def count_note(r: Result) -> str:

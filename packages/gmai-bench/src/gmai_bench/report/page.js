@@ -131,7 +131,8 @@ function card(question, images, protocol) {
     });
     body.append(choices);
   } else {
-    body.append(element("p", "expected", "Reference: " + question.reference));
+    const judged = question.rule === "judged" && question.answer;  // the rubric, with what a judge says of it
+    body.append(element("p", "expected", judged ? question.answer : "Reference: " + question.reference));
   }
   const [thought, answer] = withoutThoughts(question.response);
   if (thought) {
@@ -143,7 +144,7 @@ function card(question, images, protocol) {
   body.append(element("p", empty ? "said nothing" : "said", empty ? "(empty answer)" : answer));
   const meta = element("p", "meta");
   const verdict = question.verdict;
-  const label = verdict === "part" ? Math.round(100 * question.score) + " % of the words" : VERDICTS[verdict];
+  const label = verdict === "part" ? Math.round(100 * question.score) + " %" : VERDICTS[verdict];
   meta.append(element("span", "verdict " + verdict, label));
   meta.append([question.rule, ...question.groups, question.id].join(" · "));
   body.append(meta);

@@ -17,7 +17,7 @@ from gmai_bench.images import Ablation, ImageStore
 from gmai_bench.published.tables import paper_table
 from gmai_bench.report import charts
 from gmai_bench.report.browse import Thumbnails, browsable, pack
-from gmai_bench.report.markdown import count_note, partial_note, percent, span
+from gmai_bench.report.markdown import CLOSE_BY_HASH, count_note, partial_note, percent, span
 from gmai_bench.scoring.results import ScoredBenchmark
 
 
@@ -38,6 +38,7 @@ def as_page(summary: Mapping[str, Any], benchmarks: Sequence[ScoredBenchmark], s
     environment.filters.update(percent=percent, span=span)
     body = environment.from_string(_asset("page.html.j2")).render(
         summary=summary,
+        close_by_hash=CLOSE_BY_HASH,
         published=[published_blocks(table) for table in summary["published"]],
         benchmarks=[
             {
@@ -54,10 +55,14 @@ def as_page(summary: Mapping[str, Any], benchmarks: Sequence[ScoredBenchmark], s
                 "macro_over": benchmark.record.card.groups[0] if benchmark.result.macro else "",
                 "count": count_note(benchmark.result),
                 "partial": partial_note(benchmark.result) if benchmark.result.partial else "",
+                "listed": len(packed["rows"]),
+                "answers": len(benchmark.scored),
                 "images": shown,
                 "embedded": embedded,
             }
-            for benchmark, (_, shown, embedded), kept in zip(benchmarks, listed, summary["benchmarks"], strict=True)
+            for benchmark, (packed, shown, embedded), kept in zip(
+                benchmarks, listed, summary["benchmarks"], strict=True
+            )
         ],
         data=pack(data),
     )
@@ -83,12 +88,12 @@ def published_blocks(table: Mapping[str, Any]) -> dict[str, Any]:
                 "ours": [mine.get(column) for column in table["columns"]] if mine else None,
             }
         )
-    apart = [
+    not_compared = [
         f"{column.replace('_', ' ')} {cell['text']} ({cell['protocol']}, n = {cell['n']})"
         for column, cell in ours.items()
         if cell and cell["text"] and column not in placed
     ]
-    return {**table, "blocks": blocks, "apart": apart}
+    return {**table, "blocks": blocks, "apart": not_compared}
 
 
 @functools.cache

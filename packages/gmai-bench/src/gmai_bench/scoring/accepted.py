@@ -17,11 +17,11 @@ def alternatives(response: str, question: Question) -> Verdict:
     found = exact.score(response, question)
     if found.score == 1.0 or found.answer is None:
         return found
-    said = f" {exact.normalise(strip_thoughts(response))} "
+    answer = f" {exact.normalise(strip_thoughts(response))} "
     for text in (question.reference, *question.alternatives):
-        due = exact.normalise(text)
-        before = said.partition(f" {due} ")[0].split()[-3:]
-        if due and f" {due} " in said and not {"no", "not", "without", "never", "neither"} & set(before):
+        accepted = exact.normalise(text)
+        before = answer.partition(f" {accepted} ")[0].split()[-3:]
+        if accepted and f" {accepted} " in answer and not {"no", "not", "without", "never", "neither"} & set(before):
             return Verdict(1.0, "said", text)
     return found
 

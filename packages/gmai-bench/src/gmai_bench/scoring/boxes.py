@@ -35,17 +35,17 @@ def score(response: str, question: Question) -> Verdict:
     Raises:
         UserError: The reference is not one box.
     """
-    due = [boxes(text) for text in (question.reference, *question.alternatives)]
-    if any(len(found) != 1 for found in due):
+    expected = [boxes(text) for text in (question.reference, *question.alternatives)]
+    if any(len(found) != 1 for found in expected):
         raise UserError(
             f'question "{question.id}": the reference {question.reference!r:.60} is not one box [x1, y1, x2, y2], '
             f"which box-iou compares. Split it into a question per box, or choose another scoring."
         )
-    said = boxes(strip_thoughts(response))
-    if len(said) != 1:
-        rule = "ambiguous" if said else "unparsed" if response.strip() else "empty"
+    answered = boxes(strip_thoughts(response))
+    if len(answered) != 1:
+        rule = "ambiguous" if answered else "unparsed" if response.strip() else "empty"
         return Verdict(0.0, rule, None)
-    return Verdict(max(iou(said[0], found[0]) for found in due), "box", str(list(said[0])))
+    return Verdict(max(iou(answered[0], found[0]) for found in expected), "box", str(list(answered[0])))
 
 
 SCORER = Scorer("box-iou/1", score, measure="IoU")

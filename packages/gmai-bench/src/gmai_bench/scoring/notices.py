@@ -6,7 +6,7 @@ from gmai_bench.benchmarks.question import Card
 from gmai_bench.benchmarks.registry import protocols_of
 from gmai_bench.scoring.verdict import Scored
 
-_EQUALITY = ("exact", "medevalkit_exact")
+EQUALITY = ("exact", "medevalkit_exact")
 """Rules under which an answer must equal its reference."""
 _FEW_EQUAL = 0.05
 _FEWEST_WORDS = 3
@@ -19,13 +19,13 @@ def notices(card: Card, scored: Sequence[Scored]) -> list[str]:
 
 def _sentences(card: Card, scored: Sequence[Scored]) -> str:
     """Say that answers of whole sentences never equal their short references."""
-    items = [item for item in scored if item.verdict.rule in _EQUALITY]
+    items = [item for item in scored if item.verdict.rule in EQUALITY]
     right = sum(item.verdict.score == 1.0 for item in items)
     if not items or right > _FEW_EQUAL * len(items):
         return ""
     words = sum(len(item.prediction.response.split()) for item in items) / len(items)
-    due = sum(len(item.question.reference.split()) for item in items) / len(items)
-    if words < max(_FEWEST_WORDS, 2 * due):
+    mean_words = sum(len(item.question.reference.split()) for item in items) / len(items)
+    if words < max(_FEWEST_WORDS, 2 * mean_words):
         return ""
     equal = "None of the" if not right else f"Only {right} of the"
     others = [name for name in protocols_of(card.name) if not name.startswith(("exact", "zh-exact", "medevalkit"))]
@@ -34,7 +34,7 @@ def _sentences(card: Card, scored: Sequence[Scored]) -> str:
     )
     return (
         f"{equal} {len(items)} answers that must equal their reference does: they are {words:.0f} words long on "
-        f"average, the references {due:.0f}. This protocol says nothing about sentences; {remedy}."
+        f"average, the references {mean_words:.0f}. This protocol says nothing about sentences; {remedy}."
     )
 
 

@@ -4,6 +4,7 @@ import importlib
 from typing import Any
 
 from gmai_formats.errors import UserError
+from gmai_formats.installing import pip_install
 
 
 def package(module: str, *, scoring: str, command: str) -> Any:
@@ -26,5 +27,6 @@ def package(module: str, *, scoring: str, command: str) -> Any:
         ) from error
 
 
-TEXTS = "pip install 'gmai-bench[texts]'"
-"""Installs the packages of the text metrics."""
+def texts() -> str:
+    """Return the command that installs the packages of the text metrics."""
+    return pip_install("gmai-bench[texts]")

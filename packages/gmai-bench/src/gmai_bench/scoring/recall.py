@@ -15,11 +15,11 @@ def score(response: str, question: Question) -> Verdict:
     """Return the option read, or which share of the reference's distinct words occur in the response."""
     if question.choices:
         return choose(response, question, "letters")
-    said = set(_WORDS.findall(strip_thoughts(response).lower()))
-    due = set(_WORDS.findall(question.reference.lower()))
-    if not said:
+    answered = set(_WORDS.findall(strip_thoughts(response).lower()))
+    expected = set(_WORDS.findall(question.reference.lower()))
+    if not answered:
         return Verdict(0.0, "empty", None)
-    return Verdict(len(due & said) / len(due) if due else 0.0, "token_recall", None)
+    return Verdict(len(expected & answered) / len(expected) if expected else 0.0, "token_recall", None)
 
 
 SCORER = Scorer(f"{EXTRACTOR}+token-recall/1", score)

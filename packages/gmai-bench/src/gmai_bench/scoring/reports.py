@@ -42,15 +42,15 @@ def _rate(module: Any, answers: list[str], references: list[str]) -> Sequence[fl
 def _scorer(name: str, module: str, distribution: str, measure: str, compute: Compute) -> Scorer:
     def score_all(answers: Sequence[tuple[str, Question]]) -> list[Verdict]:
         loaded = package(module, scoring=name, command=f"pip install {distribution}")
-        said = [strip_thoughts(response).strip() for response, _ in answers]
-        some = [n for n, answer in enumerate(said) if answer]
-        values = list(compute(loaded, [said[n] for n in some], [answers[n][1].reference for n in some]))
+        texts = [strip_thoughts(response).strip() for response, _ in answers]
+        some = [n for n, answer in enumerate(texts) if answer]
+        values = list(compute(loaded, [texts[n] for n in some], [answers[n][1].reference for n in some]))
         if len(values) != len(some):
             raise UserError(
                 f'scoring "{name}": {distribution} gave {len(values)} scores for {len(some)} answers. Its versions '
                 f"differ in what they return. Install the newest, or report this."
             )
-        found = [Verdict(0.0, "empty", None)] * len(said)
+        found = [Verdict(0.0, "empty", None)] * len(texts)
         for n, value in zip(some, values, strict=True):
             found[n] = Verdict(float(value), name.replace("-", "_"), None)
         return found

@@ -25,6 +25,7 @@ from gmai_bench.scoring import (
     options,
     recall,
     reports,
+    rubric,
     texts,
     token_f1,
 )
@@ -50,6 +51,7 @@ SCORERS: Mapping[str, Scorer] = MappingProxyType(
         "rouge-l": texts.ROUGE_L,
         "cider": texts.CIDER,
         "box-iou": boxes.SCORER,
+        rubric.NAME: rubric.SCORER,
         **reports.SCORERS,
     }
 )

@@ -14,7 +14,7 @@ from typing import Any
 
 from gmai_bench.benchmarks.question import Question
 from gmai_bench.extraction.text import strip_thoughts
-from gmai_bench.scoring.packages import TEXTS, package
+from gmai_bench.scoring.packages import package, texts
 from gmai_bench.scoring.verdict import Scorer, Verdict
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
@@ -36,7 +36,7 @@ def _verdict(value: float, answer: str, rule: str) -> Verdict:
 
 def bleu(answers: Sequence[tuple[str, Question]]) -> list[Verdict]:
     """Return the sentence BLEU of each answer."""
-    metric: Any = package("sacrebleu", scoring="bleu", command=TEXTS).BLEU(effective_order=True)
+    metric: Any = package("sacrebleu", scoring="bleu", command=texts()).BLEU(effective_order=True)
     found: list[Verdict] = []
     for response, question in answers:
         answer = strip_thoughts(response).strip()
@@ -47,7 +47,7 @@ def bleu(answers: Sequence[tuple[str, Question]]) -> list[Verdict]:
 
 def rouge_l(answers: Sequence[tuple[str, Question]]) -> list[Verdict]:
     """Return the ROUGE-L of each answer."""
-    module: Any = package("rouge_score.rouge_scorer", scoring="rouge-l", command=TEXTS)
+    module: Any = package("rouge_score.rouge_scorer", scoring="rouge-l", command=texts())
     scorer: Any = module.RougeScorer(["rougeL"], use_stemmer=False)
     found: list[Verdict] = []
     for response, question in answers:
@@ -59,11 +59,11 @@ def rouge_l(answers: Sequence[tuple[str, Question]]) -> list[Verdict]:
 
 def cider(answers: Sequence[tuple[str, Question]]) -> list[Verdict]:
     """Return the CIDEr of each answer among those of its benchmark."""
-    metric: Any = package("pycocoevalcap.cider.cider", scoring="cider", command=TEXTS).Cider()
-    said = [strip_thoughts(response).strip() for response, _ in answers]
+    metric: Any = package("pycocoevalcap.cider.cider", scoring="cider", command=texts()).Cider()
+    answer_texts = [strip_thoughts(response).strip() for response, _ in answers]
     references = {n: [words(text) for text in accepted(question)] for n, (_, question) in enumerate(answers)}
-    _, values = metric.compute_score(references, {n: [words(answer)] for n, answer in enumerate(said)})
-    return [_verdict(float(value), answer, "cider") for value, answer in zip(values, said, strict=True)]
+    _, values = metric.compute_score(references, {n: [words(answer)] for n, answer in enumerate(answer_texts)})
+    return [_verdict(float(value), answer, "cider") for value, answer in zip(values, answer_texts, strict=True)]
 
 
 BLEU = Scorer("sacrebleu-sentence/1", None, measure="BLEU", score_all=bleu)

@@ -22,11 +22,11 @@ def tokens(text: str) -> list[str]:
 
 def token_f1(answer: str, reference: str) -> float:
     """Return the harmonic mean of precision and recall of the words; 1 where neither has any."""
-    said, due = tokens(answer), tokens(reference)
-    if not said or not due:
-        return float(said == due)
-    shared = (Counter(said) & Counter(due)).total()
-    return 2 * shared / (len(said) + len(due))
+    answered, expected = tokens(answer), tokens(reference)
+    if not answered or not expected:
+        return float(answered == expected)
+    shared = (Counter(answered) & Counter(expected)).total()
+    return 2 * shared / (len(answered) + len(expected))
 
 
 def score(response: str, question: Question) -> Verdict:

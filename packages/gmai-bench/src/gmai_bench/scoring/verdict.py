@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from gmai_bench.answers.predictions import Prediction
 from gmai_bench.benchmarks.question import Question
 
+UNJUDGED = "not judged yet"
+"""Rule of an answer that waits for a judge: it is in no number."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -26,6 +29,8 @@ class Scored:
     question: Question
     prediction: Prediction
     verdict: Verdict
+    orders: int = 1
+    """In how many orders of its options it was asked, and must be right in all of them."""
 
 
 @dataclass(frozen=True, slots=True)

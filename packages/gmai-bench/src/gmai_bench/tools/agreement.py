@@ -11,6 +11,7 @@ from gmai_formats.errors import UserError
 from gmai_bench.report.build import read_folder, run_folders
 from gmai_bench.scoring.statistics import wilson
 from gmai_bench.tools.equality import read_judged
+from gmai_bench.tools.rubric import has_rubric, met_by
 
 LABELS = ("right", "wrong", "unclear")
 Notes = Mapping[tuple[str, str], str]
@@ -38,6 +39,8 @@ class Agreement:
 def read_notes(path: Path) -> Notes:
     """Read a file of notes: JSON Lines with protocol, id and label (right, wrong, unclear).
 
+    A note on a rubric has the number of its `criterion` too, counted from 1; "right" says that it is met.
+
     Raises:
         UserError: It cannot be read, or a label is none of these.
     """
@@ -55,7 +58,8 @@ def read_notes(path: Path) -> Notes:
                 raise UserError(
                     f'{path} line {number}: the label "{label}" is none of {", ".join(LABELS)}. Correct the line.'
                 )
-            found[str(note["protocol"]), str(note["id"])] = str(label)
+            place = f" criterion {note['criterion']}" if "criterion" in note else ""
+            found[str(note["protocol"]), f"{note['id']}{place}"] = str(label)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{path}: not readable as notes ({type(error).__name__}: {error}). The report page saves them with "
@@ -78,16 +82,23 @@ def agreements(out: Path, files: Sequence[Path]) -> list[Agreement]:
     for folder in run_folders(out):
         benchmark = read_folder(folder)
         protocol = benchmark.result.protocol
+        if has_rubric(benchmark):
+            for identity, met in met_by(folder, benchmark).items():
+                verdicts = {f"{identity} criterion {n}": is_met for n, is_met in enumerate(met, start=1)}
+                judged |= {(protocol, name): "right" if is_met else "wrong" for name, is_met in verdicts.items()}
+            continue
         rules |= {(protocol, i.question.id): "right" if i.verdict.score == 1.0 else "wrong" for i in benchmark.scored}
-        for identity, said in read_judged(folder).items():
-            judged[protocol, identity] = "right" if said["right"] else "wrong"
+        for identity, verdicts in read_judged(folder).items():
+            judged[protocol, identity] = "right" if verdicts["right"] else "wrong"
     for name, notes in readers.items():
-        strange = next((key for key in notes if key not in rules), None)
+        strange = next((key for key in notes if key not in rules and key not in judged), None)
         if strange:
             raise UserError(
                 f"{name}: labels {strange[1]} of {strange[0]}, which {out} does not have. Give the notes of this run."
             )
-    readings: list[tuple[str, Notes]] = [("the rules", rules), *([("the judge", judged)] if judged else [])]
+    readings: list[tuple[str, Notes]] = [
+        (name, verdicts) for name, verdicts in (("the rules", rules), ("the judge", judged)) if verdicts
+    ]
     readings += readers.items()
     return [
         agreement(first, second, one, other)

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
 
+from gmai_cli.console import say
 from gmai_formats.errors import UserError
 
+from gmai_bench.benchmarks.variants import base
 from gmai_bench.report.build import read_folder, run_folders
 from gmai_bench.scoring.results import ScoredBenchmark
 from gmai_bench.scoring.statistics import clustered_standard_error, mcnemar_exact, minimum_detectable_difference
@@ -40,16 +42,26 @@ class Comparison:
     detectable: float | None
     """Smallest true difference that so many questions find with 80 % power, clustered; None where fewer than
     `FEWEST_DIFFERING` pairs differ or all differ alike: no spread was seen, so none can be estimated."""
+    unpaired: int = 0
+    """Questions that only one of the runs answers."""
+    other_measures: int = 0
+    """Questions that are measured by something else than the headline (the recall of open ones)."""
 
 
 def compare(first: Path, second: Path) -> list[Comparison]:
     """Compare two output folders under every protocol that both have.
 
+    Where they have none, a protocol and its variants are compared (samples, orders of the options): they ask the same
+    questions, and the difference is what the variant does.
+
     Raises:
         UserError: They share no protocol, or answered different questions under one; the message says what differs.
     """
     ours, theirs = _read(first), _read(second)
-    shared = [protocol for protocol in ours if protocol in theirs]
+    shared = [(protocol, protocol) for protocol in ours if protocol in theirs]
+    shared = shared or [
+        (a, b) for a, one in ours.items() for b, two in theirs.items() if base(one.record.card) == base(two.record.card)
+    ]
     if not shared:
         pairs = [f"{a} and {b}" for a in ours for b in theirs if a.split("/")[0] == b.split("/")[0]]
         reason = (
@@ -61,7 +73,13 @@ def compare(first: Path, second: Path) -> list[Comparison]:
             f"{first} and {second}: no protocol in common. {reason}. Numbers are compared under one protocol only. "
             f"Ask both models under the same one."
         )
-    return [compare_benchmarks(ours[protocol], theirs[protocol], first, second) for protocol in shared]
+    for out, protocols, compared in (
+        (first, ours, {a for a, _ in shared}),
+        (second, theirs, {b for _, b in shared}),
+    ):
+        if alone := [protocol for protocol in protocols if protocol not in compared]:
+            say(f"not compared, for only {out} has it: {', '.join(alone)}")
+    return [compare_benchmarks(ours[a], theirs[b], first, second) for a, b in shared]
 
 
 def _read(out: Path) -> Mapping[str, ScoredBenchmark]:
@@ -75,7 +93,7 @@ def compare_benchmarks(a: ScoredBenchmark, b: ScoredBenchmark, first: Path, seco
     Raises:
         UserError: They were scored by different versions, or asked different questions.
     """
-    protocol = a.result.protocol
+    protocol = " ▶ ".join(dict.fromkeys((a.result.protocol, b.result.protocol)))
     for name, mine, other in (
         ("protocol version", a.result.protocol_version, b.result.protocol_version),
         ("extractor", a.result.extractor, b.result.extractor),
@@ -97,6 +115,7 @@ def compare_benchmarks(a: ScoredBenchmark, b: ScoredBenchmark, first: Path, seco
     graded = a.result.metric != "accuracy"
     right = {i.question.id: _value(i, graded=graded) for i in b.scored if i.question.measure == "accuracy"}
     paired = [item for item in a.scored if item.question.id in right]
+    unpaired = len({i.question.id for i in a.scored} ^ {i.question.id for i in b.scored})
     if not paired:
         raise UserError(f"{protocol}: no question is answered in both {first} and {second}. Finish both runs first.")
     mine = [_value(item, graded=graded) for item in paired]
@@ -122,6 +141,8 @@ def compare_benchmarks(a: ScoredBenchmark, b: ScoredBenchmark, first: Path, seco
         detectable=(
             minimum_detectable_difference(error) if error > 0 and only_first + only_second >= FEWEST_DIFFERING else None
         ),
+        unpaired=unpaired,
+        other_measures=sum(q.measure != "accuracy" for q in a.record.questions),
     )
 
 
@@ -139,6 +160,16 @@ def _interval(difference: float, error: float, clusters: int) -> tuple[float, fl
     if error == 0:
         reach = (1 - 0.05 ** (1 / clusters)) * (1 + abs(difference))  # from +1 to -1 a pair moves by two
     return max(-1.0, difference - reach), min(1.0, difference + reach)
+
+
+def left_out(found: Comparison) -> str:
+    """Return a sentence on the questions that are not compared, nothing where all are."""
+    parts = [
+        f"{found.unpaired} that only one of the runs answers" if found.unpaired else "",
+        f"{found.other_measures} that are no part of the headline" if found.other_measures else "",
+    ]
+    left = " and ".join(part for part in parts if part)
+    return f"{found.protocol}: left out are {left}" if left else ""
 
 
 def power(found: Comparison) -> str:

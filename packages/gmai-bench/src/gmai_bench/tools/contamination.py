@@ -18,6 +18,7 @@ from gmai_formats.fingerprints.listed import ListedQuestion, write_list
 from gmai_formats.fingerprints.near import NearHashes
 from gmai_formats.fingerprints.perceptual import NEAR_BITS, perceptual_hash, thumbnail
 from gmai_formats.fingerprints.texts import normalised
+from gmai_formats.json_text import read_json_object
 from gmai_formats.pictures.problems import PictureError
 from gmai_formats.pictures.read import read_picture
 
@@ -95,6 +96,34 @@ class Finding:
     """Question id ▶ first sample that asks the same words about the same or nearly the same image."""
     questions_on_seen_images: int = 0
 
+    def counts(self) -> dict[str, Any]:
+        """Return the protocol, and how many there are of each."""
+        return {
+            "protocol": self.protocol,
+            "questions": self.questions,
+            "images": self.images,
+            "same_image": len(self.exact_images),
+            "near_image": len(self.near_images),
+            "questions_on_seen_images": self.questions_on_seen_images,
+            "same_words": len(self.texts),
+            "both": len(self.both),
+        }
+
+
+def sample_files(samples: Path) -> list[Path]:
+    """Return the Parquet files of a folder of samples, at any depth, or the one file that was given.
+
+    Raises:
+        UserError: There is none.
+    """
+    files = [samples] if samples.is_file() else sorted(samples.glob("**/*.parquet"))
+    if not files:
+        raise UserError(
+            f"{samples}: holds no Parquet file. Training samples are what `gmai data build` wrote to OUT/samples, or "
+            f"any folder of Parquet files with the columns `messages` and `images`. Correct the path."
+        )
+    return files
+
 
 def contamination(benchmarks: Sequence[Fingerprints], samples: Path, out: Path | None) -> list[Finding]:
     """Look for the benchmarks' images and questions in a folder of samples.
@@ -107,12 +136,7 @@ def contamination(benchmarks: Sequence[Fingerprints], samples: Path, out: Path |
     Raises:
         UserError: There is no readable Parquet file of samples.
     """
-    files = [samples] if samples.is_file() else sorted(samples.glob("**/*.parquet"))
-    if not files:
-        raise UserError(
-            f"{samples}: holds no Parquet file. --samples is what `gmai data build` wrote to OUT/samples, or any "
-            f"folder of Parquet files with the columns `messages` and `images`. Correct the path."
-        )
+    files = sample_files(samples)
     watches = [_Watch(one) for one in benchmarks]
     hashed: dict[str, int | None] = {}
     with progress("samples", None, unit="rows") as bar:
@@ -128,6 +152,23 @@ def contamination(benchmarks: Sequence[Fingerprints], samples: Path, out: Path |
     if out is not None:
         write_json(out, {"samples": str(samples), "findings": [asdict(finding) for finding in findings]})
     return findings
+
+
+FILE = "contamination.json"
+"""In a run's output folder: what of its benchmarks the training samples hold."""
+
+
+def summarise(out: Path) -> list[dict[str, Any]] | None:
+    """Return, per protocol, how much of a run's benchmarks its training samples hold; None where nobody looked.
+
+    Raises:
+        UserError: The file is damaged.
+    """
+    path = out / FILE
+    if not path.is_file():
+        return None
+    kept = read_json_object(path, remedy="Remove it, and give --trained-on again.")
+    return [Finding(**finding).counts() for finding in kept["findings"]]
 
 
 class _Watch:

@@ -45,6 +45,7 @@ def is_open(item: Scored) -> bool:
     return (
         question.measure == HEADLINE
         and not question.choices
+        and not question.rubric
         and question.reference.strip().lower() not in ("yes", "no")
     )
 
@@ -100,6 +101,8 @@ def read_judged(folder: Path) -> Mapping[str, dict[str, Any]]:
 def with_judge(folder: Path, benchmark: ScoredBenchmark) -> ScoredBenchmark:
     """Return a benchmark with the judged number, where a judge read every open answer as it stands now."""
     kept = read_judged(folder)
+    if not kept:
+        return benchmark
     items = [item for item in benchmark.scored if item.question.measure == HEADLINE]
     open_items = [item for item in items if is_open(item)]
     if not open_items or any(kept.get(i.question.id, {}).get("digest") != _digest(i) for i in open_items):
@@ -118,8 +121,8 @@ def _judged(item: Scored, kept: Mapping[str, Mapping[str, Any]]) -> Scored:
 
 def _prompt(item: Scored) -> str:
     references: Sequence[str] = (item.question.reference, *item.question.alternatives)
-    said = json.dumps(strip_thoughts(item.prediction.response).strip(), ensure_ascii=False)
-    fields = {"question": item.question.text, "reference": " or: ".join(references), "answer": said}
+    answer = json.dumps(strip_thoughts(item.prediction.response).strip(), ensure_ascii=False)
+    fields = {"question": item.question.text, "reference": " or: ".join(references), "answer": answer}
     return re.sub(r"\{(question|reference|answer)\}", lambda match: fields[match[1]], PROMPT)
 
 

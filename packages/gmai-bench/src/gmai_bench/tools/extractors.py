@@ -44,7 +44,7 @@ def readings(benchmark: ScoredBenchmark, extractor: str, *, has_out: bool) -> Se
     return [
         _reading(name, benchmark.result.extractor, asked)
         if name == "gmai"
-        else _reading(name, name, read_by(name, benchmark.record, asked))
+        else _reading(name, name, list(read_by(name, benchmark.record, asked)))
         for name in (NAMES if extractor == "all" else (extractor,))
     ]
 

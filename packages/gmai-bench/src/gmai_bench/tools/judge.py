@@ -9,19 +9,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gmai_cli.console import progress
+from gmai_cli.console import progress, say
 from gmai_formats.errors import UserError
 from gmai_formats.state import write_state
 
 from gmai_bench.answers.predictions import Prediction, append_to, read_own, request_digest
 from gmai_bench.backends.asks import Ask, Backend
-from gmai_bench.benchmarks.prompts import LETTERS
+from gmai_bench.benchmarks.prompts import lettered
 from gmai_bench.extraction.letters import letter_alone
 from gmai_bench.images import ImageStore, Shown
 from gmai_bench.report.build import read_folder, run_folders
 from gmai_bench.scoring.statistics import wilson
 from gmai_bench.scoring.verdict import Scored
 from gmai_bench.tools.equality import is_open, judge_open
+from gmai_bench.tools.rubric import has_rubric
 
 PROMPT = """Below are a question, its options and an answer that someone gave. Which option does the answer choose?
 Do not judge whether it is right. Reply with the letter of that option alone, or with NONE if the answer chooses none
@@ -47,6 +48,11 @@ def judge_folder(out: Path, backend: Backend) -> Mapping[str, Mapping[str, Any]]
     found: dict[str, Mapping[str, Any]] = {}
     for folder in run_folders(out):
         benchmark = read_folder(folder)
+        if benchmark.record.card.variant:
+            say(
+                f"{benchmark.result.protocol}: several answers make one verdict, which a judge of answers does not read"
+            )
+            continue
         if not benchmark.result.hidden and any(map(is_open, benchmark.scored)):
             judge_open(folder, benchmark, backend, out)
             found.setdefault(benchmark.result.protocol, {})
@@ -54,7 +60,7 @@ def judge_folder(out: Path, backend: Backend) -> Mapping[str, Mapping[str, Any]]
         if items and not benchmark.result.hidden:
             found[benchmark.result.protocol] = _judge(folder, items, backend, out)
             write_state(folder / "judge.json", found[benchmark.result.protocol])
-    if not found:
+    if not found and not any(has_rubric(read_folder(folder)) for folder in run_folders(out)):
         raise UserError(
             f"{out}: no benchmark with known answers that a judge would read: options, or more than yes and no."
         )
@@ -81,9 +87,9 @@ def _judge(folder: Path, items: list[Scored], backend: Backend, out: Path) -> Ma
 
 
 def _prompt(item: Scored) -> str:
-    options = "\n".join(f"{letter}. {c}" for letter, c in zip(LETTERS, item.question.choices, strict=False))
-    said = json.dumps(item.prediction.response, ensure_ascii=False)
-    return PROMPT.replace("{options}", options).replace("{question}", item.question.text).replace("{answer}", said)
+    options = lettered(item.question.choices)
+    answer = json.dumps(item.prediction.response, ensure_ascii=False)
+    return PROMPT.replace("{options}", options).replace("{question}", item.question.text).replace("{answer}", answer)
 
 
 def _summary(items: list[Scored], read: list[str], backend: Backend) -> Mapping[str, Any]:

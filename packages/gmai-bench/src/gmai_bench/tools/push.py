@@ -86,7 +86,7 @@ def _entries(hub: Any, benchmarks: Sequence[ScoredBenchmark], created: str) -> s
     for benchmark in benchmarks:
         result, card = benchmark.result, benchmark.record.card
         value, interval = _value(benchmark)
-        if card.hub:
+        if card.hub and not card.variant:  # the model's page compares plain runs
             notes = (
                 f"protocol {result.protocol} v{result.protocol_version}, n = {result.n}, {result.headline} accuracy in "
                 f"percent, 95 % interval {span(interval)}, extractor {result.extractor}, gmai-bench"

@@ -38,12 +38,12 @@ def write_submission(benchmark: ScoredBenchmark, path: Path) -> None:
     sheet.append(["index", "question", *letters, *(name.replace("_", " ") for name in groups), "prediction"])
     cut = 0
     for item in benchmark.scored:
-        question, said = item.question, item.prediction.response
+        question, response = item.question, item.prediction.response
         index = int(question.id) if question.id.isdigit() else cell(question.id)
         options = [*map(cell, question.choices), *[None] * (len(letters) - len(question.choices))]
-        cut += len(said) > _LONGEST_CELL
+        cut += len(response) > _LONGEST_CELL
         of_groups = [cell(question.groups[name]) for name in groups]
-        sheet.append([index, cell(question.text), *options, *of_groups, cell(said[:_LONGEST_CELL])])
+        sheet.append([index, cell(question.text), *options, *of_groups, cell(response[:_LONGEST_CELL])])
     with replace_atomically(path) as file:
         book.save(file)
     if cut:

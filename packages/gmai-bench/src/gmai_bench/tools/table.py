@@ -5,6 +5,7 @@ by image, and their p-values corrected for how many there are (Holm 1979).
 """
 
 import csv
+import dataclasses
 import html
 import io
 import itertools
@@ -12,6 +13,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_text
@@ -131,7 +133,7 @@ def collect(runs: Sequence[Path]) -> Table:
     refused: list[str] = []
     read = {
         _name(run, [other for other in runs if other != run]): {
-            one.result.protocol: (one, run) for one in map(read_folder, run_folders(run))
+            f"{one.result.protocol}{_replaced(run)}": (one, run) for one in map(read_folder, run_folders(run))
         }
         for run in runs
     }
@@ -142,12 +144,13 @@ def collect(runs: Sequence[Path]) -> Table:
         for model, found in read.items():
             if protocol in found and not found[protocol][0].result.hidden:
                 one, run = found[protocol]
-                cells[model, protocol] = Cell(one.result, _tokens(run / protocol / "usage.jsonl"))
+                cells[model, protocol] = Cell(one.result, _tokens(run / one.result.protocol / "usage.jsonl"))
         having = [model for model in read if (model, protocol) in cells]
         for first, second in itertools.combinations(having, 2):
             try:
                 a, b = read[first][protocol], read[second][protocol]
-                differences.append((first, second, compare_benchmarks(a[0], b[0], a[1], b[1])))
+                compared = compare_benchmarks(a[0], b[0], a[1], b[1])
+                differences.append((first, second, dataclasses.replace(compared, protocol=protocol)))
             except UserError as error:
                 refused.append(f"not compared: {error}")
     corrected = holm([found.p_clustered for _, _, found in differences])
@@ -160,16 +163,27 @@ def collect(runs: Sequence[Path]) -> Table:
     )
 
 
+def _settings_of(folder: Path) -> dict[str, Any]:
+    try:
+        return json.loads((folder / "asked.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder}: no readable asked.json ({error}). Give output folders of `gmai bench`.") from error
+
+
+def _replaced(run: Path) -> str:
+    """Return what stands behind the protocol of a run whose images were replaced: its numbers have their own column."""
+    ablation = str(_settings_of(run).get("image_ablation", "none"))
+    return "" if ablation == "none" else f"+{ablation}-images"
+
+
 def _name(run: Path, others: Sequence[Path]) -> str:
     """Return what the table calls a run: its model, with the folder where another run has the same."""
 
     def model(folder: Path) -> str:
         try:
-            return title_of(json.loads((folder / "asked.json").read_text(encoding="utf-8")))
-        except (OSError, ValueError, KeyError) as error:
-            raise UserError(
-                f"{folder}: no readable asked.json ({error}). Give output folders of `gmai bench`."
-            ) from error
+            return title_of(_settings_of(folder))
+        except KeyError as error:
+            raise UserError(f"{folder}: its asked.json has no {error}. Give output folders of `gmai bench`.") from error
 
     own = model(run)
     return own if own not in map(model, others) else f"{own} ({run.name})"
@@ -295,10 +309,11 @@ def _page(found: Table) -> str:
     for protocol in found.protocols:
         cells = [(model, found.cells[model, protocol]) for model in found.models if (model, protocol) in found.cells]
         first = cells[0][1].result
+        chance = "–" if first.chance is None else f"{percent(first.chance)} (dashed)"
         body.append(f"<h2>{text(first.title)}</h2>")
         body.append(
             f'<p class="soft"><code>{text(protocol)}</code> v{first.protocol_version}, {text(first.metric)}, '
-            f"n = {text(_counts(found, protocol))}, chance {text(percent(first.chance))}; intervals 95 %, clustered</p>"
+            f"n = {text(_counts(found, protocol))}, chance {chance}; thin lines: 95 % intervals, clustered</p>"
         )
         body.append(
             bar_chart(
