@@ -21,8 +21,8 @@ def lines(path: Path, *rows: dict[str, Any]) -> Path:
 
 
 def test_an_index_is_named_by_content_and_version(tmp_path: Path) -> None:
-    assert index_path(tmp_path, "d1") == tmp_path / "index/d1-v3.arrow"
-    assert seal_path(index_path(tmp_path, "d1")) == tmp_path / "index/d1-v3.json"
+    assert index_path(tmp_path, "d1") == tmp_path / f"index/d1-v{index.VERSION}.arrow"
+    assert seal_path(index_path(tmp_path, "d1")) == tmp_path / f"index/d1-v{index.VERSION}.json"
 
 
 @pytest.mark.parametrize(("count", "batches"), [(1, [1]), (2, [2]), (5, [2, 2, 1])])
@@ -58,7 +58,7 @@ def test_a_file_of_something_else_is_refused_with_its_columns(tmp_path: Path) ->
 
     pq.write_table(pa.table({"a": [1], "b": [2]}), tmp_path / "a.parquet")
     with pytest.raises(
-        UserError, match=r"dataset d: .*a\.parquet holds no samples: its columns are a, b\. Samples have"
+        UserError, match=r"dataset d: .*a\.parquet holds no samples: its columns are `a`, `b`\. Samples have"
     ):
         write_index(tmp_path / "a.parquet", "d", tmp_path / "x.arrow")
     assert not (tmp_path / "x.arrow").exists()

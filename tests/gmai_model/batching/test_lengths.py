@@ -22,8 +22,8 @@ class Table:
     def __len__(self) -> int:
         return int(self.starts[-1])
 
-    def __getitem__(self, row: int) -> int:
-        return row
+    def read(self, rows: np.ndarray) -> list[int]:
+        return rows.tolist()
 
 
 class Encoder:
@@ -34,10 +34,13 @@ class Encoder:
     def __init__(self) -> None:
         self.seen: list[int] = []
 
-    def __call__(self, row: int) -> Encoded:
+    def batch(self, rows: list[int]) -> list[Encoded | Rejected]:
+        return [self._encode(row) for row in rows]
+
+    def _encode(self, row: int) -> Encoded | Rejected:
         self.seen.append(row)
         if row == 5:
-            raise Rejected(REASONS[4])
+            return Rejected(REASONS[4])
         supervised = np.arange(row + 3) >= 2
         return Encoded(np.zeros(row + 3, np.int32), supervised, n_images=row % 2, cut_turns=2 if row == 4 else 0)
 
@@ -74,6 +77,14 @@ def test_another_encoder_measures_anew(tmp_path: Path) -> None:
     other.digest = "e2"
     measured(Table(2), [0, 1], tmp_path, other)
     assert other.seen == [0, 1]
+
+
+def test_rows_that_are_read_in_another_way_are_measured_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured(Table(2), [0, 1], tmp_path, Encoder())
+    monkeypatch.setattr(lengths.index, "VERSION", lengths.index.VERSION + 1)
+    again = Encoder()
+    measured(Table(2), [0, 1], tmp_path, again)
+    assert again.seen == [0, 1]
 
 
 @pytest.mark.parametrize("content", [b"", b"damaged", b"\x93NUMPY"])

@@ -115,7 +115,7 @@ def test_table_7_has_the_rows_of_the_paper(tmp_path: Path) -> None:
     table = {
         "PubMedVision (captions)": 1_300_000, "PubMedVision (instructions)": 1_280_000, "PathVQA": 2600, "SLAKE": 600,
         "VQA-RAD": 300, "Cosmopedia-100k": 33_000, "Orca-Math": 379_000, "Lima": 83_000, "OpenHermes-2.5": 200_000,
-        "Firefly": 189_000, "Alpaca-Instruct-52K": 49_000,
+        "Firefly": 189_000, "Alpaca-Instruct-52K": 49_000, "PMC-CaseReport": 438_000,
     }  # fmt: skip
     assert all(len(by_name[name].note or "") > 40 for name in table)
     counts = {entry.name: table.get(entry.name, entry.length) for entry in datasets}

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gmai_model.batching.pixels import Pixels
+import torch
+from gmai_model.batching.pixels import Pixels, values_of
 from PIL import Image
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
 
@@ -28,13 +29,16 @@ def test_pixels_are_those_of_the_processor(do_pad: bool, size: tuple[int, int]) 
     smooth = Image.fromarray(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8)).resize(size, Image.Resampling.BICUBIC)
     images = [noise, smooth, noise.convert("L"), Image.new("RGB", size, (255, 255, 255)), Image.new("RGB", size)]
     expected = theirs(images=[image.convert("RGB") for image in images], return_tensors="pt")["pixel_values"]
-    assert float((pixels(images) - expected).abs().max()) == 0.0
+    found = pixels(images)
+    assert found.dtype == torch.uint8
+    assert torch.equal(values_of(found, pixels.table), expected)
 
 
 def test_another_processor_is_called_itself() -> None:
     theirs = processor(size={"shortest_edge": SIDE}, do_center_crop=True)
     pixels = Pixels(theirs, size=SIDE)
     assert not pixels.short
+    assert pixels.table is None
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 80, 3), dtype=np.uint8))
     assert (pixels([image]) == theirs(images=[image], return_tensors="pt")["pixel_values"]).all()
 

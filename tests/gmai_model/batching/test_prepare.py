@@ -1,5 +1,6 @@
 """Which validation samples are measured: a fixed draw with the shares of all; and copies that find room."""
 
+import errno
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 from gmai_formats.errors import UserError
 from gmai_formats.rows.mixtures import MixtureEntry
-from gmai_model.batching.images import stored_image_bytes
-from gmai_model.batching.prepare import Dataset, _allot, copy_images, stratified
+from gmai_model.batching import prepare
+from gmai_model.batching.images import copied_bytes
+from gmai_model.batching.prepare import Dataset, _allot, find_images, index_files, stratified
 from gmai_model.batching.sources import SourceFiles
 from gmai_model.batching.team import Team
 
@@ -20,17 +22,44 @@ def test_images_that_the_disk_has_no_room_for_are_not_begun(
 ) -> None:
     files = tuple(sorted(samples.glob("*train*.parquet")))
     datasets = [Dataset(MixtureEntry(name="d"), SourceFiles("d", files, ()), [file.name for file in files])]
-    stored = sum(map(stored_image_bytes, files))
+    stored = sum(map(copied_bytes, files))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=stored - 1))
     cache = tmp_path / "cache"
     with pytest.raises(UserError, match=r"copied there once for all stages and runs, need .* GMAI_CACHE to a folder"):
-        copy_images(datasets, cache, Team())
+        find_images(datasets, cache, Team())
     assert list(cache.rglob("*")) == []
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=stored))
-    copy_images(datasets, cache, Team())
+    find_images(datasets, cache, Team())
     assert sum(file.stat().st_size for file in cache.rglob("*.bin")) <= stored
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
-    copy_images(datasets, cache, Team())
+    find_images(datasets, cache, Team())
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            r"^reading samples: \S+/kept: No space left on device\. GMAI_",
+        ),
+        (
+            OSError(errno.EROFS, "Read-only file system", "/home/x"),
+            r"^reading samples: /home/x: Read-only file system\.",
+        ),
+    ],
+)
+def test_a_cache_that_takes_nothing_is_named(
+    samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, said: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setenv("GMAI_CACHE", str(tmp_path / "kept"))
+    monkeypatch.setattr(prepare, "write_index", refuse)
+    files = tuple(sorted(samples.glob("*train*.parquet")))
+    datasets = [Dataset(MixtureEntry(name="d"), SourceFiles("d", files, ()), [file.name for file in files])]
+    with pytest.raises(UserError, match=said):
+        index_files(datasets, tmp_path / "kept", Team())
 
 
 def ids(**kinds: int) -> list[str]:

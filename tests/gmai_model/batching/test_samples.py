@@ -40,6 +40,14 @@ def test_rows_are_numbered_over_files(tmp_path: Path, monkeypatch: pytest.Monkey
     assert (len(table.ids), "2" in table.ids, "9" in table.ids) == (5, True, False)
 
 
+def test_rows_read_together_are_those_read_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index, "ROWS_PER_BATCH", 2)
+    monkeypatch.setattr("gmai_model.batching.samples.ROWS_PER_BATCH", 2)
+    table = table_of(tmp_path, [row(f"a{n}") for n in range(5)], [row(f"b{n}") for n in range(4)])
+    for chosen in ([], [0], [1, 2, 4, 5, 8], list(range(9))):
+        assert table.read(np.array(chosen, dtype=np.int64)) == [table[n] for n in chosen]
+
+
 def test_a_row_that_cannot_be_used_says_why_and_notes_are_counted(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"picture")
     unlearned = row("u")

@@ -168,7 +168,7 @@ def test_file_that_is_not_whole_is_named(tmp_path: Path, name: str, content: byt
 
 def test_parquet_without_texts_says_what_it_has(tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": ["a"], "caption": ["b"]}), tmp_path / "train-0.parquet")
-    with pytest.raises(UserError, match="holds no samples: its columns are id, caption"):
+    with pytest.raises(UserError, match="holds no samples: its columns are `id`, `caption`"):
         open_samples(tmp_path, tmp_path / "cache")
 
 

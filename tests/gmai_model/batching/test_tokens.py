@@ -134,3 +134,36 @@ def test_a_row_with_a_problem_is_counted_under_its_rule(tokenizer) -> None:
     with pytest.raises(Rejected, match="fields: `tools` is not read") as caught:
         encoder(Sample("a", [], [], "fields: `tools` is not read"))
     assert REASONS[caught.value.code].startswith("fields: A field that changes what a row means")
+
+
+def test_samples_encoded_together_are_as_transformers_reads_each(tokenizer) -> None:
+    encoder = Encoder(tokenizer, tokens_per_image=1, max_tokens=300)
+    system = {"role": "system", "content": "Be brief. 请用中文"}
+    conversations = [
+        [QUESTION, ANSWER], [system, QUESTION, ANSWER, {"role": "user", "content": "\n\nAnd\u00e9? 🫁"},
+                             {"role": "assistant", "content": "\n Red,  so  it is.\n"}],
+        [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "甲状腺结节"}],
+        [ANSWER, QUESTION, ANSWER], [{"role": "user", "content": ""}, {"role": "assistant", "content": " "}],
+    ]  # fmt: skip
+    samples = [Sample(str(number), messages, [b""] * sum("<image>" in m["content"] for m in messages))
+               for number, messages in enumerate(conversations)]  # fmt: skip
+    bad = Sample("bad", [QUESTION, ANSWER], [])
+    long = Sample("long", [QUESTION, ANSWER, {"role": "user", "content": "And? " * 400}, ANSWER], [b""])
+    found = encoder.batch([bad, *samples, long])
+    assert isinstance(found[0], Rejected)
+    assert found[-1].cut_turns == 2
+    for messages, encoded in zip(conversations, found[1:-1], strict=True):
+        expected = tokenizer.apply_chat_template(
+            messages, tokenize=True, return_dict=True, return_assistant_tokens_mask=True
+        )
+        assert encoded.input_ids.tolist() == expected["input_ids"]
+        assert encoded.supervised.astype(int).tolist() == expected["assistant_masks"]
+
+
+def test_a_tokenizer_that_asks_for_truncation_and_padding_cuts_nothing(checkpoint: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    plain = Encoder(tokenizer, tokens_per_image=1, max_tokens=100)(Sample("a", [QUESTION, ANSWER], [b""]))
+    tokenizer.backend_tokenizer.enable_truncation(4)
+    tokenizer.backend_tokenizer.enable_padding(length=90)
+    encoded = Encoder(tokenizer, tokens_per_image=1, max_tokens=100)(Sample("a", [QUESTION, ANSWER], [b""]))
+    assert encoded.input_ids.tolist() == plain.input_ids.tolist()

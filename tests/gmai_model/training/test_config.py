@@ -47,6 +47,13 @@ def test_overrides_in_order_file_then_set(tmp_path: Path) -> None:
         (1, ["learning_rate"], "expected key=value"),
         (1, ["learning_rate=-1"], r"learning_rate: Input should be greater than 0 \(found -1\)"),
         (1, ["precision=fp8"], "precision: Input should be 'bf16' or 'fp32'"),
+        (1, ["learning_rate=1e400"], r"learning_rate: Input should be a finite number"),
+        (1, ["learning_rate=yes"], r"learning_rate: Input should be a number \(found true\)"),
+        (1, ["seed=true"], r"seed: Input should be a number \(found true\)"),
+        (1, ["seed=-1"], "seed: Input should be greater than or equal to 0"),
+        (1, ["adam_betas=[0.9, 1.5]"], r"adam_betas\.1: Input should be less than 1"),
+        (1, ["trainable=[]"], "trainable: "),
+        (3, ["stage=2"], r"stage: 2, and --stage is 3, whose defaults stand under them\. Leave it out"),
     ],
 )
 def test_mistakes(stage: int, overrides: list[str], message: str) -> None:
@@ -64,6 +71,7 @@ def test_unknown_key_in_file_names_the_file(tmp_path: Path) -> None:
     ("stage", "overrides", "message"),
     [
         (3, ["offload=all"], "Set zero_stage=3"),
+        (3, ["compile=true", "zero_stage=3"], "Set zero_stage=2"),
         (1, ["lora_rank=8"], "puts adapters into the language model, which stage 1 freezes"),
     ],
 )

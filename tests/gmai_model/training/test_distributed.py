@@ -9,16 +9,19 @@ from types import SimpleNamespace
 
 import pytest
 from gmai_formats.errors import UserError
-from gmai_model.training import distributed
+from gmai_model.training import distributed, identity
 from gmai_model.training.distributed import Launch, read_launch
 
 from .conftest import Train
 from .test_run import metrics
 
-VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "SLURM_JOB_ID", "SLURM_STEP_ID",
-             "SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", "SLURM_STEP_NODELIST",
-             "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "LOCAL_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID",
-             "PALS_LOCAL_RANKID", "PYTORCH_CUDA_ALLOC_CONF")  # fmt: skip
+VARIABLES = (
+    "RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_PROCID",
+    "SLURM_NTASKS", "SLURM_LOCALID", "SLURM_STEP_NODELIST", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE",
+    "FLUX_JOB_SIZE", "JSM_NAMESPACE_SIZE", "PMIX_RANK", "PALS_RANKID", "FLUX_TASK_RANK", "CUDA_VISIBLE_DEVICES",
+    "LOCAL_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "PALS_LOCAL_RANKID",
+    "PYTORCH_CUDA_ALLOC_CONF",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +64,7 @@ def test_a_launcher_says_which_process_of_its_machine_this_is(
     ("given", "message"),
     [
         (WHOLE, r"rank 3 of 8, but LOCAL_RANK is not set, so that every process of a machine would take the same GPU"),
-        ({"RANK": "0"}, "RANK is 0, but WORLD_SIZE and MASTER_ADDR and MASTER_PORT is not set"),
+        ({"RANK": "0"}, "RANK is 0, but WORLD_SIZE and MASTER_ADDR and MASTER_PORT are not set"),
         ({**WHOLE, "MASTER_ADDR": ""}, "RANK is 3, but MASTER_ADDR is not set"),
         ({**WHOLE, "RANK": "8", "LOCAL_RANK": "0"}, "RANK is '8', no whole number from 0 to 7"),
         ({**WHOLE, "RANK": "x", "LOCAL_RANK": "0"}, "RANK is 'x', no whole number from 0 to 7"),
@@ -87,7 +90,28 @@ def test_a_place_that_is_not_whole_is_refused_before_anything_waits(
     ("given", "message"),
     [
         ({"SLURM_JOB_ID": "7", "SLURM_NTASKS": "8"}, "has 8 tasks, but the command was not started by srun"),
-        ({"OMPI_COMM_WORLD_SIZE": "4"}, "mpirun started 4 processes without RANK"),
+        ({"SLURM_JOB_ID": "7", "SLURM_NTASKS": "4(x2)"}, r"has 4\(x2\) tasks, but the command was not started by srun"),
+        (
+            {"OMPI_COMM_WORLD_SIZE": "4"},
+            r"OMPI_COMM_WORLD_SIZE is 4, but RANK is not set: a launcher .* started several",
+        ),
+        ({"OMPI_COMM_WORLD_SIZE": "x"}, "OMPI_COMM_WORLD_SIZE is x, but RANK is not set"),
+        ({"WORLD_SIZE": "2"}, "WORLD_SIZE is 2, but RANK is not set"),
+        ({"WORLD_SIZE": "1", "LOCAL_RANK": "1"}, "LOCAL_RANK is 1, but RANK is not set"),
+        ({"MV2_COMM_WORLD_SIZE": "2"}, "MV2_COMM_WORLD_SIZE is 2"),
+        ({"FLUX_JOB_SIZE": "2", "FLUX_TASK_RANK": "0"}, "FLUX_JOB_SIZE is 2"),
+        ({"JSM_NAMESPACE_SIZE": "6"}, "JSM_NAMESPACE_SIZE is 6"),
+        ({"PMIX_RANK": "1"}, "PMIX_RANK is 1"),
+        ({"PALS_RANKID": "3"}, "PALS_RANKID is 3"),
+        ({"SLURM_STEP_ID": "0", "SLURM_PROCID": "0"}, "SLURM_NTASKS and SLURM_LOCALID not. Slurm sets them"),
+        (
+            {"SLURM_STEP_ID": "0", "SLURM_PROCID": "5", "SLURM_NTASKS": "2", "SLURM_LOCALID": "0"},
+            "SLURM_PROCID is '5', no whole number from 0 to 1. Slurm sets them",
+        ),
+        (
+            {"SLURM_STEP_ID": "0", "SLURM_PROCID": "x", "SLURM_NTASKS": "2", "SLURM_LOCALID": "0"},
+            "SLURM_PROCID is 'x'",
+        ),
     ],
 )
 def test_processes_that_would_train_alone_are_refused(
@@ -97,6 +121,13 @@ def test_processes_that_would_train_alone_are_refused(
         monkeypatch.setenv(name, value)
     with pytest.raises(UserError, match=message):
         read_launch()
+
+
+@pytest.mark.parametrize("given", [{"OMPI_COMM_WORLD_SIZE": "1"}, {"PMIX_RANK": "0"}, {"SLURM_JOB_ID": "7"}])
+def test_one_process_of_a_launcher_trains_alone(given: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert read_launch() == Launch(0, 1, 0, "none")
 
 
 def free_port() -> int:
@@ -189,6 +220,14 @@ def test_each_process_has_its_gpu_also_where_it_sees_one_alone(
     assert os.environ["LOCAL_RANK"] == str(chosen)
 
 
+def test_a_wrapper_may_show_each_process_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = Cuda(1)
+    monkeypatch.setattr(distributed.torch, "cuda", cuda)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    assert distributed.choose_device(Launch(3, 8, 3, "torchrun"), device="auto", precision="bf16")
+    assert cuda.chosen == [0]
+
+
 @pytest.mark.parametrize(("visible", "local_rank"), [(4, 4), (1, 1), (2, 7)])
 def test_a_process_without_a_gpu_of_its_own_is_refused(
     monkeypatch: pytest.MonkeyPatch, visible: int, local_rank: int
@@ -205,12 +244,14 @@ def test_bf16_needs_a_gpu_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert distributed.choose_device(Launch(0, 1, 0, "none"), device="auto", precision="fp32")
 
 
-def test_a_gpu_is_told_from_others_and_a_slice_of_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_and_a_slice_of_one_are_told_from_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distributed.torch, "cuda", cuda := Cuda(1))
     monkeypatch.delenv("DS_ACCELERATOR", raising=False)
     assert distributed.device_identity() == "1-2"
     cuda.name = "NVIDIA H100 MIG 1g.10gb"
     assert distributed.device_identity() == ""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-5b5d")
+    assert distributed.device_identity() == "MIG-5b5d"
     monkeypatch.setenv("DS_ACCELERATOR", "cpu")
     assert distributed.device_identity() == ""
 
@@ -225,3 +266,11 @@ def test_the_cpu_is_used_when_it_is_asked_for_by_name(monkeypatch: pytest.Monkey
     monkeypatch.setattr(distributed.torch, "cuda", Cuda(8))
     assert not distributed.choose_device(Launch(0, 1, 0, "none"), device="cpu", precision="bf16")
     assert os.environ["DS_ACCELERATOR"] == "cpu"
+    assert not distributed.computes_on_gpu()
+    found = distributed.deepspeed_config(
+        zero_stage=2, precision="fp32", micro_batch_size=1, accumulation=1, max_grad_norm=1.0, offload="optimizer",
+        bucket_elements=8,
+    )  # fmt: skip
+    assert not found["zero_optimization"]["overlap_comm"]
+    assert not found["zero_optimization"]["offload_optimizer"]["pin_memory"]
+    assert identity.device_name().startswith("cpu, ")

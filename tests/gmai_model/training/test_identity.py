@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from gmai_formats.errors import UserError
+from gmai_formats.state import write_state
 from gmai_model.training.config import resolve
 from gmai_model.training.identity import claim
 
@@ -52,3 +53,15 @@ def test_a_damaged_record_is_refused_with_the_remedy(
     take(tmp_path / "run", checkpoint, samples)
     assert "run.json is not there, but checkpoints are" in capsys.readouterr().err
     assert json.loads((tmp_path / "run" / "run.json").read_text())["identity"]["config"]["stage"] == 1
+
+
+def test_a_folder_of_something_else_is_left_alone(checkpoint: Path, samples: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "notes.txt").touch()
+    with pytest.raises(UserError, match=r"own: holds notes\.txt, and no `gmai train` began it"):
+        take(own, checkpoint, samples)
+    write_state(own / "run.json", {"command": ["gmai", "bench"]})
+    with pytest.raises(UserError, match=r"run\.json: of another command, and no `gmai train` began this folder"):
+        take(own, checkpoint, samples)
+    assert sorted(path.name for path in own.iterdir()) == ["notes.txt", "run.json"]

@@ -30,13 +30,13 @@ def open_inputs(checkpoint: Path, samples: Path, tmp_path: Path, monkeypatch: py
 
 def count_encodings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
-    encode = Encoder.__call__
+    encode = Encoder.batch
 
-    def counted(self: Encoder, sample: Any) -> Any:
-        seen.append(sample.id)
-        return encode(self, sample)
+    def counted(self: Encoder, samples: Any) -> Any:
+        seen.extend(sample.id for sample in samples)
+        return encode(self, samples)
 
-    monkeypatch.setattr(Encoder, "__call__", counted)
+    monkeypatch.setattr(Encoder, "batch", counted)
     return seen
 
 

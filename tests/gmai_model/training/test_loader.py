@@ -6,6 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gmai_formats import limits
+from gmai_formats.errors import UserError
+from gmai_formats.state import DamagedError
 from gmai_model.batching.collate import Collator, make_row
 from gmai_model.batching.plan import make_plan
 from gmai_model.training.loader import MicroBatches, _worker_is_gone, iterate
@@ -58,6 +61,13 @@ def test_a_fault_of_the_reading_itself_is_not_taken_for_one(workers: int) -> Non
         list(iterate(rows(Failing(FileNotFoundError(2, "missing"))), start=0, workers=workers))
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_is_damaged_is_said_in_its_own_words(workers: int) -> None:
+    with pytest.raises(DamagedError) as found:
+        list(iterate(rows(Failing(DamagedError("a.bin is damaged"))), start=0, workers=workers))
+    assert str(found.value) == "a.bin is damaged"
+
+
 @pytest.mark.parametrize("world", [2, 4])
 def test_pack_k_goes_to_rank_k_mod_world_whatever_the_world(world: int) -> None:
     """Every rank has as many rows as the others, and a step has the same packs on any number of ranks."""
@@ -77,6 +87,41 @@ def test_pack_k_goes_to_rank_k_mod_world_whatever_the_world(world: int) -> None:
         assert set(of_ranks) == of_alone
     pack = rows(alone)._plan.step(1)[5].tolist()
     assert any(set(pack) <= set(numbers) for numbers in ranks[5 % world].asked)
+
+
+class Harmful(Asked):
+    """Says that a sample of the fifth row is read, and ends its process."""
+
+    def __call__(self, numbers: np.ndarray):
+        if FATAL in numbers and FATAL not in self.harmful and self._begins is not None:
+            self._begins(FATAL)
+            os.kill(os.getpid(), signal.SIGSEGV if self.by is None else self.by)
+        return make_row([], None, image_size=4, unreadable=[str(sorted(numbers.tolist()))])
+
+    def __init__(self, by: signal.Signals | None = None) -> None:
+        super().__init__()
+        self.by, self.harmful, self._begins = by, {}, None
+
+
+FATAL = int(rows(Asked())._plan.step(1)[0][0])
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_image_that_ends_its_process_costs_its_sample_and_no_row(
+    workers: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = [row.unreadable[0] for row in iterate(rows(Harmful()), start=0, workers=0)]
+    collator = Harmful()
+    found = list(iterate(rows(collator), start=0, workers=workers))
+    assert [row.unreadable[0] for row in found] == whole
+    problem = ": ".join(limits.of_its_item(-signal.SIGSEGV, stood_still=False) or ())
+    assert collator.harmful == {FATAL: problem}
+    assert f"({problem}); its sample is left out, and reading goes on" in capsys.readouterr().err
+
+
+def test_a_process_that_no_image_ended_ends_the_run() -> None:
+    with pytest.raises(UserError, match="a process that reads samples is gone"):
+        list(iterate(rows(Harmful(signal.SIGKILL)), start=0, workers=1))
 
 
 def workers_of(pid: int) -> list[int]:

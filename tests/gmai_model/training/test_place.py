@@ -22,12 +22,12 @@ def test_a_place_survives_json() -> None:
 )
 def test_the_best_measurement_and_those_since(curve: list[tuple[int, float]], best: int | None, idle: int) -> None:
     place = Place(10, 0, curve)
-    assert place.best_step == best
-    assert place.validations_without_gain() == idle
+    assert place.best("validation_loss") == best
+    assert place.without_gain("validation_loss") == idle
 
 
 def test_whether_this_very_step_is_validated() -> None:
-    assert not Place(4).validated
-    assert not Place(4, 0, [(2, 1.0)]).validated
-    assert Place(4, 0, [(2, 1.0), (4, 1.0)]).validated
+    assert not Place(4).is_measured("validation_loss")
+    assert not Place(4, 0, [(2, 1.0)]).is_measured("validation_loss")
+    assert Place(4, 0, [(2, 1.0), (4, 1.0)]).is_measured("validation_loss")
     assert Place(4, 0, [(2, 1.0), (4, 0.5)]).validation_loss == 0.5

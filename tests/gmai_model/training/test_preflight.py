@@ -110,7 +110,7 @@ def test_readable_images_are_no_problem(checkpoint: Path, samples: Path, tmp_pat
     shapes = estimate.load_on_meta(checkpoint)
     found = preflight.needs(resolve(1, None, SETTINGS), made, shapes, checkpoint, world=1)
     assert found.checkpoint == 12 * 33_024
-    assert found.row == 8 * 3 * 4 * 112**2 + 3 * 8 * 512
+    assert found.row == 8 * 3 * 112**2 + 3 * 8 * 512
     assert found.model == sum(file.stat().st_size for file in checkpoint.glob("*.safetensors"))
 
 

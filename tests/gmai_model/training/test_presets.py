@@ -31,7 +31,8 @@ def need(llava, name, stage):
         llava, config, supervised=config.pack_tokens / 4, images=config.pack_tokens / 1024
     )
     found = estimate.memory(config, zero_stage=config.zero_stage, world=preset.gpus, parameters=total, trainable=train,
-                            activations=activations)  # fmt: skip
+                            activations=activations,
+                            quantized=estimate.quantized_parameters(llava, config))  # fmt: skip
     return found.total / GIB
 
 

@@ -101,6 +101,18 @@ def test_a_signal_behind_the_last_step_ends_the_process_too() -> None:
     assert "The steps are done and saved" in err
 
 
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_the_interpreter_shuts_down_changes_no_exit_code(number: signal.Signals) -> None:
+    # A module's own objects go after Python has given the handlers back to the system.
+    process = started(
+        "import os\nclass Late:\n    def __del__(self, kill=os.kill, me=os.getpid()):\n"
+        f"        kill(me, {number:d})\n"
+        "sys.late = Late()\ntry:\n    raise SystemExit(75)\nfinally:\n    stop.close()"
+    )
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (75, "", "")
+
+
 WORKER = """
 from gmai_model.training.signals import shield_worker
 def work(connection):
@@ -140,7 +152,7 @@ def test_workers_end_with_the_run_however_it_ends() -> None:
     worker = int(line(process))
     process.kill()
     process.communicate()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and _runs(worker):
         time.sleep(0.05)
     assert not _runs(worker)

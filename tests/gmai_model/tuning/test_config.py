@@ -22,6 +22,8 @@ def test_defaults_hold_together(method):
         ("grpo", ["global_batch_size=3", "answers_per_question=3", "micro_batch_size=4"], "9 answers"),
         ("grpo", ["packing=none"], "unknown key"),
         ("grpo", ["answers_per_question=1"], "answers_per_question"),
+        ("dpo", ["method=grpo"], "method: grpo, and --method is dpo"),
+        ("dpo", ["beta=inf"], "beta: Input should be a finite number"),
     ],
 )
 def test_what_does_not_go_together_is_refused(method, overrides, match):

@@ -1,7 +1,7 @@
 """A file of samples ▶ its index in the cache: the text of every row and where its images lie, for reads in any order.
 
 The index of a file is named by the file's digest, so that runs and stages share it. Parquet cannot be read row by row
-without reading the rows around it, so its images are copied once, end to end, when training needs them.
+without reading the rows around it, so where its images lie is found once, when training needs them (`images`).
 """
 
 from collections.abc import Generator, Iterator
@@ -15,16 +15,16 @@ import pyarrow.compute
 from gmai_cli.console import say
 from gmai_formats.errors import UserError
 from gmai_formats.files import replace_atomically
-from gmai_formats.rows.files import Format, format_by_name, read_batches, read_rows
+from gmai_formats.rows.files import Format, columns_of, format_by_name, read_batches, read_rows
 from gmai_formats.rows.images import FilePart, Image, find_image, images_of
 from gmai_formats.rows.plain import MESSAGES, plain_rows
-from gmai_formats.rows.rules import Problem, printable
+from gmai_formats.rows.rules import Problem, printable, shortened
 from gmai_formats.rows.sample import Sample, id_of, read_row
 from gmai_formats.rows.shapes import IMAGES
 from gmai_formats.rows.tables import Batch, table_columns, unread_columns
 from gmai_formats.state import DamagedError, damage, read_state, seal, write_state
 
-VERSION = 3
+VERSION = 6
 """Version of the index's content; raising it makes old caches invisible."""
 ROWS_PER_BATCH = 1024
 """Every batch of an index but the last has as many rows, so that a row's batch needs no search."""
@@ -37,11 +37,11 @@ SCHEMA = pa.schema(
         ("id", pa.string()),
         ("messages", MESSAGES),
         ("image_names", pa.list_(pa.string())),  # path of each image; null for one that a table holds
-        ("image_ranges", pa.list_(pa.int64())),  # tar, Arrow: offset and size in the file of each image in turn
+        ("image_ranges", pa.list_(pa.int64())),  # tar, Arrow: offset (−1: none) and size in the file of each image
         ("first_image", pa.int64()),  # Parquet: number of the row's first image in the file
         ("n_images", pa.int32()),
         ("unlearned", pa.list_(pa.int32())),  # messages that are no target; null for none
-        ("note", pa.string()),  # what was read into the row, one of `NOTES`
+        ("notes", pa.list_(pa.string())),  # what was read into the row, of `NOTES`; null for nothing
         ("problem", pa.string()),  # RULE: what was found
     ]
 )
@@ -102,7 +102,8 @@ def write_index(file: Path, dataset: str, to: Path, folders: Folders = ()) -> No
     """
     form = format_by_name(file)
     if form is None:
-        columns = f": its columns are {', '.join(table_columns(file))}" if file.suffix in (".parquet", ".arrow") else ""
+        names = ", ".join(f"`{name}`" for name in columns_of(file))
+        columns = f": its columns are {shortened(names, 300)}" if names else ""
         raise UserError(
             f"dataset {dataset}: {file} holds no samples{columns}. Samples have `messages` (or `conversations`, or a "
             f"question and its answer) and, with pictures, `images` (or `image`). Rename the columns, or name the file."
@@ -184,14 +185,14 @@ def _make_batch(ids: list[str], verdicts: list[Sample | Problem]) -> Any:
 
 
 def _details(verdicts: list[Sample | Problem]) -> tuple[list[Any], list[Any], list[Any]]:
-    """Return the columns `unlearned`, `note` and `problem`."""
+    """Return the columns `unlearned`, `notes` and `problem`."""
     unlearned, notes, problems = ([None] * len(verdicts) for _ in range(3))
     for number, verdict in enumerate(verdicts):
         if isinstance(verdict, Problem):
             problems[number] = cast(Any, printable(f"{verdict.rule}: {verdict.found}"))
         else:
             unlearned[number] = cast(Any, list(verdict.unlearned) or None)
-            notes[number] = cast(Any, verdict.note)
+            notes[number] = cast(Any, list(verdict.notes) or None)
     return unlearned, notes, problems
 
 
@@ -202,9 +203,9 @@ def _names(images: list[Image]) -> list[str | None] | None:
 
 
 def _ranges(images: list[Image]) -> list[int] | None:
-    if not images or not isinstance(images[0], FilePart):
+    if not any(isinstance(image, FilePart) for image in images):
         return None
-    return [value for image in images if isinstance(image, FilePart) for value in (image.offset, image.size)]
+    return [n for image in images for n in ((image.offset, image.size) if isinstance(image, FilePart) else (-1, 0))]
 
 
 def _table_batches(file: Path, form: Format, dataset: str, folders: Folders, noticed: Noticed) -> Iterator[Any]:

@@ -10,10 +10,11 @@ from typing import Any
 from gmai_formats.errors import UserError
 from gmai_formats.rows.adapters import ADAPTERS, fits
 from gmai_formats.rows.files import format_by_name, read_rows
+from gmai_formats.rows.images import find_image
 from gmai_formats.rows.mixtures import Mixture, MixtureEntry
 from gmai_formats.rows.rules import Problem
 from gmai_formats.rows.sample import Sample, read_row
-from gmai_formats.rows.splits import files_of, image_folders
+from gmai_formats.rows.splits import files_of, image_folders, near_misses
 
 LOOKED_AT = 20
 """First rows of a file that are read."""
@@ -83,7 +84,8 @@ def check_mixture(
             yield _local(entry, root)
         else:
             pulled = cache / "hub" / entry.hub.replace("/", "--")
-            yield _local(entry, pulled) if (pulled / ".complete").is_file() else _remote(entry, remote)
+            is_here = not entry.is_streamed and (pulled / ".complete").is_file()
+            yield _local(entry, pulled) if is_here else _remote(entry, remote)
 
 
 def _how(entry: MixtureEntry) -> str:
@@ -100,7 +102,9 @@ def _local(entry: MixtureEntry, root: Path) -> Row:
         return Row(entry.name, WRONG, str(error))
     if not files:
         about = ADAPTERS[entry.adapter].about if entry.adapter else "see docs/reference/mixtures.md"
-        return Row(entry.name, WRONG, f"{path} has no file of samples: {about}. {entry.note or ''}".strip())
+        seen = near_misses(path)
+        but = f", but {', '.join(seen)}" if seen else ""
+        return Row(entry.name, WRONG, f"{path} has no file of samples itself{but}: {about}. {entry.note or ''}".strip())
     wrong = _first_rows(entry, files[0], root)
     if wrong is not None:
         return Row(entry.name, WRONG, wrong)
@@ -145,7 +149,7 @@ def _fits(adapter: str, value: Any) -> bool:
 
 def _missing_image(row: Sample, folders: tuple[Path, ...]) -> str | None:
     named = [image for image in row.images if isinstance(image, str) and not image.startswith("data:")]
-    return next((name for name in named if not any((folder / name).is_file() for folder in folders)), None)
+    return next((name for name in named if isinstance(find_image(name, folders), Problem)), None)
 
 
 def _archives(entry: MixtureEntry, root: Path) -> str:
@@ -175,7 +179,8 @@ def _remote(entry: MixtureEntry, remote: Remote | None) -> Row:
             entry.name, ON_THE_HUB, f"{repository} is gated: accept its terms at huggingface.co/datasets/{repository}"
         )
     pin = "" if revision and found.commit.startswith(revision) else f"; pin it: {repository}@{found.commit}"
-    return Row(entry.name, ON_THE_HUB, f"it is downloaded when training begins{pin}")
+    how = "streamed" if entry.is_streamed else "downloaded"
+    return Row(entry.name, ON_THE_HUB, f"it is {how} when training begins{pin}")
 
 
 def ask_hub() -> Remote:

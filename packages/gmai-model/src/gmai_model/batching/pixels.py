@@ -1,4 +1,7 @@
-"""Decoded images ▶ what the vision encoder takes: the numbers of the checkpoint's own image processor, sooner."""
+"""Decoded images ▶ what the vision encoder takes: the numbers of the checkpoint's own image processor, sooner.
+
+A quarter of them travels to the device: bytes, which become numbers there by the table that a processor here would use.
+"""
 
 from typing import Any
 
@@ -15,8 +18,8 @@ class Pixels:
     """Turns images into pixel values.
 
     Padding happens in bytes, only the picture itself is resized along its rows, grey is resized once instead of three
-    times, and rescaling and normalising are one look-up per byte. Where a processor does something else, as seen on
-    three small images, it is called instead.
+    times, and rescaling and normalising are left to `values_of`, one look-up per byte. Where a processor does something
+    else, as seen on three small images, it is called instead.
 
     Args:
         processor: The checkpoint's image processor.
@@ -27,13 +30,18 @@ class Pixels:
         self._processor, self._size = processor, size
         levels = np.arange(256, dtype=np.float64) * processor.rescale_factor
         mean, std = (np.array(v, dtype=np.float32)[:, None] for v in (processor.image_mean, processor.image_std))
-        self._table = (levels.astype(np.float32)[None] - mean) / std
+        self._table = torch.from_numpy((levels.astype(np.float32)[None] - mean) / std)
         self._colour = tuple(int(value * 255) for value in processor.image_mean)
         self.short = self._agrees()
         """Whether the short way is taken."""
 
+    @property
+    def table(self) -> Tensor | None:
+        """What `values_of` takes: float32, shape `(3, 256)`; none where the short way is not taken."""
+        return self._table if self.short else None
+
     def __call__(self, images: list[Image.Image]) -> Tensor:
-        """Return float32 of shape `(images, 3, size, size)`.
+        """Return shape `(images, 3, size, size)`: uint8 where there is a `table`, else float32.
 
         Args:
             images: RGB, or grey (mode L), which stands for three equal channels.
@@ -55,16 +63,28 @@ class Pixels:
             square.paste(image, (0, (longest - height) // 2) if width > height else ((longest - width) // 2, 0))
             image = square
         values = np.asarray(image.resize((side, side), resample)).reshape(side, side, -1)
-        pixels = np.empty((3, side, side), dtype=np.float32)
-        for channel in range(3):
-            np.take(self._table[channel], values[..., channel % values.shape[-1]], out=pixels[channel])
-        return pixels
+        return np.broadcast_to(values.transpose(2, 0, 1), (3, side, side))
 
     def _agrees(self) -> bool:
         generator = np.random.default_rng(0)
         for width, height in _PROBES:
             probe = Image.fromarray(generator.integers(0, 256, (height, width, 3), dtype=np.uint8))
             expected = self._processor(images=[probe], return_tensors="np")["pixel_values"][0]
-            if expected.shape != (3, self._size, self._size) or not np.array_equal(self._read(probe), expected):
+            if expected.shape != (3, self._size, self._size):
+                return False
+            found = values_of(torch.from_numpy(np.array(self._read(probe)))[None], self._table)
+            if not np.array_equal(found[0].numpy(), expected):
                 return False
         return True
+
+
+def values_of(pixels: Tensor, table: Tensor | None) -> Tensor:
+    """Return what the vision encoder takes, float32, shape `(images, 3, size, size)`.
+
+    Args:
+        pixels: What `Pixels` returns.
+        table: That of the same `Pixels`, on the same device.
+    """
+    if table is None:
+        return pixels
+    return torch.stack([table[channel][pixels[:, channel].int()] for channel in range(3)], dim=1)

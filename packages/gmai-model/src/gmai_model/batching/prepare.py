@@ -1,4 +1,4 @@
-"""The datasets of a mixture ▶ open tables: files found, indexed, images copied out of Parquet, by all ranks."""
+"""The datasets of a mixture ▶ open tables: files found, indexed, images in Parquet located, by all ranks."""
 
 import hashlib
 import shutil
@@ -11,8 +11,9 @@ from gmai_cli.console import progress
 from gmai_formats.errors import UserError
 from gmai_formats.rows.mixtures import Mixture, MixtureEntry
 
+from gmai_model.batching.caches import cache_folder
 from gmai_model.batching.groups import kind_of
-from gmai_model.batching.images import ImageCopy, stored_image_bytes
+from gmai_model.batching.images import ParquetImages, copied_bytes
 from gmai_model.batching.index import index_path, is_current, write_index
 from gmai_model.batching.lengths import in_processes
 from gmai_model.batching.mixture import take_share, used_entries
@@ -68,8 +69,8 @@ def index_files(datasets: list[Dataset], cache: Path, team: Team) -> None:
     )  # fmt: skip
 
 
-def copy_images(datasets: list[Dataset], cache: Path, team: Team) -> None:
-    """Copy the images of Parquet files that the cache lacks.
+def find_images(datasets: list[Dataset], cache: Path, team: Team) -> None:
+    """Find the images of Parquet files, and copy those that cannot be read where they lie; the cache keeps both.
 
     Raises:
         UserError: A file cannot be read, or the disk is full.
@@ -77,33 +78,38 @@ def copy_images(datasets: list[Dataset], cache: Path, team: Team) -> None:
 
     def write(work: tuple[Dataset, int]) -> None:
         dataset, number = work
-        ImageCopy(cache, dataset.digests[number]).write(dataset.source.files[number])
+        ParquetImages(cache, dataset.digests[number], dataset.source.files[number]).write()
 
     parquet = [dataset for dataset in datasets if dataset.source.is_parquet]
+    files = _files(parquet)
     with team.together():
         if team.is_main:
-            _check_room(parquet, cache)
+            _check_room(files, cache)
     _together(
-        write, parquet, lambda digest: ImageCopy(cache, digest).exists, team, what="copying images out of Parquet"
-    )
+        write, parquet, lambda digest: ParquetImages(cache, digest, files[digest]).exists, team,
+        what="finding the images in Parquet",
+    )  # fmt: skip
 
 
-def _check_room(parquet: list[Dataset], cache: Path) -> None:
+def _files(datasets: list[Dataset]) -> dict[str, Path]:
+    return {digest: file for own in datasets for digest, file in zip(own.digests, own.source.files, strict=True)}
+
+
+def _check_room(files: dict[str, Path], cache: Path) -> None:
     """Refuse to begin copies that the disk of the cache has no room for.
 
     Raises:
         UserError: Says how much is missing, and what to do.
     """
-    pairs = [pair for own in parquet for pair in zip(own.digests, own.source.files, strict=True)]
-    files = {digest: file for digest, file in pairs if not ImageCopy(cache, digest).exists}
-    needed = sum(map(stored_image_bytes, files.values()))
+    sizes = [copied_bytes(file) for digest, file in files.items() if not ParquetImages(cache, digest, file).exists]
+    needed, copied = sum(sizes), sum(size > 0 for size in sizes)
     cache.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(cache).free
     if needed > free:
         raise UserError(
-            f"{cache}: the images of {len(files)} Parquet files, which are copied there once for all stages and runs, "
-            f"need {needed / _GIB:.2f} GiB more, and {free / _GIB:.2f} GiB are free. Make room, or set GMAI_CACHE to a "
-            f"folder on a larger disk."
+            f"{cache}: the images of {copied} compressed Parquet files, which are copied there once for all stages and "
+            f"runs, need {needed / _GIB:.2f} GiB more, and {free / _GIB:.2f} GiB are free. Make room, or set "
+            "GMAI_CACHE to a folder on a larger disk."
         )
 
 
@@ -121,7 +127,8 @@ def _together(
                 bar.advance()
         except OSError as error:
             raise UserError(
-                f"{what}: {error}. GMAI_CACHE names another folder for the cache; the same command goes on."
+                f"{what}: {error.filename or cache_folder()}: {error.strerror or error}. "
+                "GMAI_CACHE names another folder for the cache; the same command goes on."
             ) from error
 
 
@@ -203,6 +210,6 @@ def open_source(mixture: Mixture, root: Path, *, stage: int, split: str, seed: i
     entries = used_entries(mixture, stage=stage)
     datasets = find_datasets(entries, root, split=split, cache=cache, team=team)
     index_files(datasets, cache, team)
-    copy_images(datasets, cache, team)
+    find_images(datasets, cache, team)
     tables = open_tables(datasets, cache)
     return SampleSource(tables, *choose_rows(datasets, tables, stage=stage, split=split, seed=seed))

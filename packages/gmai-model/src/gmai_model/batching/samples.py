@@ -13,7 +13,7 @@ from gmai_formats.rows.images import FilePart, ImageBytes, NamedImage, find_imag
 from gmai_formats.rows.rules import Problem
 from gmai_formats.state import read_state
 
-from gmai_model.batching.images import CopiedImage, ImageCopy
+from gmai_model.batching.images import ParquetImage, ParquetImages
 from gmai_model.batching.index import ROWS_PER_BATCH, index_path, seal_path
 from gmai_model.batching.sources import SourceFiles
 
@@ -49,7 +49,7 @@ class SampleTable:
         self.digests = digests
         self._cache = cache
         self._readers: list[Any] = []
-        self._copies = [ImageCopy(cache, digest) for digest in digests]
+        self._held = [ParquetImages(cache, *pair) for pair in zip(digests, source.files, strict=True)]
         counts: list[int] = []
         for digest in digests:
             path = index_path(cache, digest)
@@ -75,24 +75,35 @@ class SampleTable:
     def __getitem__(self, row: int) -> Sample:
         file, local = self.place(row)
         batch = self._readers[file].get_batch(local // ROWS_PER_BATCH)
-        values: dict[str, Any] = batch.slice(local % ROWS_PER_BATCH, 1).to_pylist()[0]
+        return self._sample(file, batch.slice(local % ROWS_PER_BATCH, 1).to_pylist()[0])
+
+    def read(self, rows: np.ndarray) -> list[Sample]:
+        """Return ascending rows, read together."""
+        samples: list[Sample] = []
+        files = np.searchsorted(self.starts, rows, side="right") - 1
+        batches = (rows - self.starts[files]) // ROWS_PER_BATCH
+        cuts = np.flatnonzero(np.diff(files) | np.diff(batches)) + 1
+        for part in np.split(np.arange(len(rows)), cuts) if len(rows) else ():
+            file, number = int(files[part[0]]), int(batches[part[0]])
+            local = rows[part] - self.starts[file] - number * ROWS_PER_BATCH
+            taken = self._readers[file].get_batch(number).take(pa.array(local))
+            samples += [self._sample(file, values) for values in taken.to_pylist()]
+        return samples
+
+    def _sample(self, file: int, values: dict[str, Any]) -> Sample:
         return Sample(
             values["id"], values["messages"] or [], self._images(file, values), values["problem"],
             tuple(values["unlearned"] or ()),
         )  # fmt: skip
 
     def _images(self, file: int, values: dict[str, Any]) -> list[ImageBytes]:
-        if values["image_ranges"] is not None:
-            ranges: list[int] = values["image_ranges"]
-            return [
-                FilePart(self.source.files[file], offset, size)
-                for offset, size in zip(ranges[::2], ranges[1::2], strict=True)
-            ]
         names: list[str | None] = values["image_names"] or [None] * values["n_images"]
+        ranges: list[int] = values["image_ranges"] or [-1, 0] * len(names)
         return [
             NamedImage(name, self.source.folders) if name is not None
-            else CopiedImage(self._copies[file], values["first_image"] + number)
-            for number, name in enumerate(names)
+            else FilePart(self.source.files[file], offset, size) if offset >= 0
+            else ParquetImage(self._held[file], values["first_image"] + number)
+            for number, (name, offset, size) in enumerate(zip(names, ranges[::2], ranges[1::2], strict=True))
         ]  # fmt: skip
 
     @property
@@ -101,9 +112,9 @@ class SampleTable:
         found: Counter[str] = Counter()
         for reader in self._readers:
             for number in range(reader.num_record_batches):
-                notes = reader.get_batch(number).column("note")
+                notes = reader.get_batch(number).column("notes")
                 if notes.null_count < len(notes):
-                    found.update(note for note in notes.to_pylist() if note is not None)
+                    found.update(notes.flatten().to_pylist())
         return found
 
     @property

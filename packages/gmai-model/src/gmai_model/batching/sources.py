@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from gmai_cli.console import say
 from gmai_formats.errors import UserError
 from gmai_formats.rows.files import SUFFIXES
 from gmai_formats.rows.mixtures import MixtureEntry
-from gmai_formats.rows.splits import files_of, image_folders
+from gmai_formats.rows.splits import files_of, image_folders, left_alone, near_misses
+
+from gmai_model.batching.streams import stream_parts
 
 _WHOLE_BYTES = 64 * 2**20
 _BLOCKS, _BLOCK_BYTES = 32, 2**16
@@ -29,7 +32,7 @@ class SourceFiles:
 
     @property
     def is_parquet(self) -> bool:
-        """Whether the images that the files hold have to be copied out of them."""
+        """Whether the images that the files hold have to be found in them first."""
         return self.files[0].suffix == ".parquet"
 
 
@@ -40,7 +43,7 @@ def find_files(entry: MixtureEntry, root: Path, *, split: str, cache: Path) -> S
         entry: With `path` or `hub`.
         root: The folder that `path` is relative to.
         split: `train` or `validation`.
-        cache: Where a dataset of the Hub is downloaded to.
+        cache: Where a dataset of the Hub is downloaded to, or its rows.
 
     Returns:
         None where there are no validation files.
@@ -48,17 +51,26 @@ def find_files(entry: MixtureEntry, root: Path, *, split: str, cache: Path) -> S
     Raises:
         UserError: The path is missing, or a folder has no file of a known format.
     """
+    if entry.is_streamed:
+        parts = stream_parts(entry, split, cache)
+        if not parts and split == "train":
+            raise UserError(f"dataset {entry.name}: {entry.hub} has no row in its split `train`.")
+        return SourceFiles(entry.name, tuple(parts), (parts[0].parent,)) if parts else None
     base = root if entry.hub is None else _pull(entry.hub, cache)
     path = (base / (entry.path or ".")).resolve()
     found = files_of(path, split)
     if not found and split == "train":
+        seen = near_misses(path) if path.is_dir() else []
         state = "does not exist" if not path.exists() else "holds no training file"
+        state += f" itself, but {', '.join(seen)}" if seen else ""
         raise UserError(
             f"dataset {entry.name}: {path} {state}. A dataset is a {', '.join(SUFFIXES)} file, a folder of them "
             f"(train-*.parquet), or a folder of `save_to_disk`. Fix `path` in the mixture, or set its ratio to 0."
         )
     if not found:
         return None
+    if split == "train" and (others := left_alone(dict.fromkeys(file.parent for file in found))):
+        say(f"dataset {entry.name}: no rows in {', '.join(file.name for file in others)}, which is left alone")
     folders = image_folders(found[0], None if entry.images is None else (base / entry.images).resolve())
     return SourceFiles(entry.name, tuple(found), folders)
 

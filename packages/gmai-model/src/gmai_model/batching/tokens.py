@@ -3,12 +3,13 @@
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 import numpy as np
 from gmai_formats.rows.rules import RULES
 from transformers import PreTrainedTokenizerBase
+from transformers.utils.chat_template_utils import render_jinja_template
 
 from gmai_model.assembly.tokenizer import IMAGE_TOKEN, REGION_TOKENS
 from gmai_model.batching.samples import Sample
@@ -100,6 +101,9 @@ class Encoder:
         self._long_samples = long_samples
         self._marks = re.compile("|".join(map(re.escape, turn_marks(tokenizer))) or "(?!)")
         whole: Any = tokenizer
+        # A tokenizer.json may ask for truncation and padding, which transformers switches off in each call.
+        whole.backend_tokenizer.no_truncation()
+        whole.backend_tokenizer.no_padding()
         settings = f"{VERSION} {tokens_per_image} {max_tokens} {long_samples}"
         content = "\0".join([whole.backend_tokenizer.to_str(), whole.chat_template, settings])
         self.digest = hashlib.sha256(content.encode()).hexdigest()
@@ -110,6 +114,34 @@ class Encoder:
 
         Raises:
             Rejected: One of `REASONS`.
+        """
+        (found,) = self.batch([sample])
+        if isinstance(found, Rejected):
+            raise found
+        return found
+
+    def batch(self, samples: Sequence[Sample]) -> list[Encoded | Rejected]:
+        """Encode samples together, which takes half the time of one by one, with the same result."""
+        outcomes: list[Any] = []
+        for sample in samples:
+            try:
+                outcomes.append(self._usable(sample))
+            except Rejected as rejected:
+                outcomes.append(rejected)
+        usable = [number for number, outcome in enumerate(outcomes) if not isinstance(outcome, Rejected)]
+        encoded = self._encode([(outcomes[number], samples[number].unlearned) for number in usable])
+        for number, first in zip(usable, encoded, strict=True):
+            try:
+                outcomes[number] = self._fit(outcomes[number], samples[number].unlearned, first)
+            except Rejected as rejected:
+                outcomes[number] = rejected
+        return outcomes
+
+    def _usable(self, sample: Sample) -> list[dict[str, str]]:
+        """Return the messages of a sample.
+
+        Raises:
+            Rejected: They cannot be learned from, whatever their length.
         """
         if sample.problem is not None:
             raise Rejected(RULE_REASONS[sample.problem.partition(":")[0]], sample.problem)
@@ -126,32 +158,66 @@ class Encoder:
                     "a message contains a turn mark of the chat template",
                     f"message {number} holds {found[0]}, a special token or turn mark of the chat template",
                 )
-        while messages:
-            encoded = self._encode(messages, sample.unlearned, cut_turns=len(sample.messages) - len(messages))
-            if len(encoded.input_ids) <= self._max_tokens:
-                # The first token of a segment has nothing before it to be predicted from.
-                if not encoded.supervised[1:].any():
-                    raise Rejected("no assistant text to learn from")
-                return encoded
+        return messages
+
+    def _fit(self, messages: list[dict[str, str]], unlearned: Sequence[int], first: Encoded) -> Encoded:
+        """Return what fits into a pack of a sample that `first` is all of.
+
+        Raises:
+            Rejected: Nothing to learn from does.
+        """
+        encoded, turns = first, len(messages)
+        while len(encoded.input_ids) > self._max_tokens:
             if self._long_samples == "skip":
                 raise Rejected("longer than a pack")
             messages.pop()
             while messages and messages[-1]["role"] != "assistant":
                 messages.pop()
-        raise Rejected("the first exchange is longer than a pack")
+            if not messages:
+                raise Rejected("the first exchange is longer than a pack")
+            (encoded,) = self._encode([(messages, unlearned)])
+        # The first token of a segment has nothing before it to be predicted from.
+        if not encoded.supervised[1:].any():
+            raise Rejected("no assistant text to learn from")
+        return encoded if encoded is first else replace(encoded, cut_turns=turns - len(messages))
 
-    def _encode(self, messages: list[dict[str, str]], unlearned: Sequence[int], *, cut_turns: int) -> Encoded:
-        output: Any = self._tokenizer.apply_chat_template(
-            messages, tokenize=True, return_dict=True, return_assistant_tokens_mask=True
-        )
-        ids = np.asarray(output["input_ids"], dtype=np.int32)
-        supervised = np.asarray(output["assistant_masks"], dtype=bool)
+    def _encode(self, samples: Sequence[tuple[list[dict[str, str]], Sequence[int]]]) -> list[Encoded]:
+        """Return the tokens of conversations, each with the numbers of its messages that are no target.
+
+        The tokens and marks are those of `apply_chat_template(…, return_assistant_tokens_mask=True)`, without the lists
+        of Python integers that it makes of them on the way.
+        """
+        tokenizer: Any = self._tokenizer
+        if not samples:
+            return []
+        rendered: Any = render_jinja_template(
+            conversations=[messages for messages, _ in samples], chat_template=tokenizer.chat_template,
+            return_assistant_tokens_mask=True, **tokenizer.special_tokens_map,
+        )  # fmt: skip
+        texts, spans = rendered
+        found = tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False)
+        pairs = zip(samples, found, spans, strict=True)
+        return [self._spread(encoding, own, *sample) for sample, encoding, own in pairs]
+
+    def _spread(
+        self, encoding: Any, spans: Sequence[tuple[int, int]], messages: list[dict[str, str]], unlearned: Sequence[int]
+    ) -> Encoded:
+        ids = np.array(encoding.ids, dtype=np.int32)
+        supervised = np.zeros(len(ids), dtype=bool)
+        for begin, end in spans:
+            first, last = encoding.char_to_token(begin), encoding.char_to_token(end - 1)
+            if first is None:
+                break
+            supervised[first : last + 1 if last else None] = True
         if unlearned:  # each answer is one run of marked tokens
             starts = np.flatnonzero(np.diff(supervised, prepend=False) & supervised)
             of_answer = np.cumsum(np.isin(np.arange(len(ids)), starts)) - 1
             answers = [number for number, message in enumerate(messages) if message["role"] == "assistant"]
             supervised &= ~np.isin(of_answer, [answers.index(number) for number in unlearned if number in answers])
         is_image = ids == self._image_id
+        images = int(np.count_nonzero(is_image))
+        if not images:
+            return Encoded(ids, supervised, 0)
         # Tokenised with one placeholder an image, then spread: the tokenizer need not read 576 of them.
         repeats = np.where(is_image, self._tokens_per_image, 1)
-        return Encoded(ids.repeat(repeats), supervised.repeat(repeats), int(is_image.sum()), cut_turns)
+        return Encoded(ids.repeat(repeats), supervised.repeat(repeats), images)

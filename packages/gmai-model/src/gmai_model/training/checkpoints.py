@@ -63,7 +63,7 @@ def find_step(root: Path, step: int) -> Checkpoint:
     found = on_main(lambda: next((each for each in _marked(root) if each.folder == folder), None))
     problem = first_damage(found.folder, found.files) if found is not None else "it is not there"
     if found is None or problem:
-        end_together(f"checkpoint {folder}, the best one by its validation loss, cannot be read: {problem}.")
+        end_together(f"checkpoint {folder}, the best one, cannot be read: {problem}.")
     return found
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from gmai_formats import settings
 from gmai_formats.errors import UserError
@@ -11,21 +11,23 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from gmai_model import stages
 from gmai_model.training.presets import preset_of
 
+Beta = Annotated[float, Field(ge=0, lt=1)]
+
 
 class TrainConfig(BaseModel):
     """Resolved settings; `gmai train --print-config` shows them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     stage: Literal[1, 2, 3]
     """The stage, 1, 2 or 3."""
-    trainable: frozenset[stages.Part]
+    trainable: frozenset[stages.Part] = Field(min_length=1)
     """Parts that train (Table 8)."""
     learning_rate: float = Field(gt=0)
     """Peak learning rate (Table 8); rises linearly, then falls to 0 along a cosine."""
     warmup_ratio: float = Field(stages.WARMUP_RATIO, ge=0, lt=1)
     """Share of the steps with rising learning rate."""
-    adam_betas: tuple[float, float] = stages.ADAM_BETAS
+    adam_betas: tuple[Beta, Beta] = stages.ADAM_BETAS
     """AdamW's betas (Table 8)."""
     weight_decay: float = Field(0.0, ge=0)
     """AdamW's weight decay."""
@@ -53,7 +55,10 @@ class TrainConfig(BaseModel):
     """Keep optimiser states, or with ZeRO-3 also the weights, in the host's memory: less GPU memory, slower steps."""
     activation_checkpointing: bool = True
     """Recompute activations in the backward pass: less memory, a third more compute."""
-    seed: int = 0
+    compile: bool = False
+    """Compile each layer of the language model at its first call, a minute or two: fewer and larger kernels. Only on a
+    GPU, where it was not run yet."""
+    seed: int = Field(0, ge=0, lt=2**32)
     """Seed of the mixture's shares and the order of samples."""
     device: Literal["auto", "cpu"] = "auto"
     """`auto` takes a GPU; where GPUs were given that torch cannot use, it stops, and only `cpu` trains without them."""
@@ -68,10 +73,19 @@ class TrainConfig(BaseModel):
     """Steps between two measurements of the validation loss, and two rounds of answers; the end always has both."""
     validation_samples: int = Field(500, gt=0)
     """Most validation samples that are measured: a fixed draw, with the shares of sources and kinds that all have."""
+    benchmark: str | None = None
+    """What `gmai bench --benchmarks` takes, such as a build's `held_out.yaml`: asked at the end, and before it every
+    `benchmark_every_steps` steps, of the model as it then is. It runs beside the run's own memory, on the same GPU."""
+    benchmark_every_steps: int | None = Field(None, gt=0)
+    """Steps between two rounds of the benchmark."""
+    benchmark_options: tuple[str, ...] = ()
+    """More options of `gmai bench`, such as `[--limit, "200", --max-new-tokens, "16"]`."""
+    select_by: Literal["validation_loss", "benchmark"] = "validation_loss"
+    """What `export=best` and `patience` go by: the lowest validation loss or the highest mean accuracy."""
     patience: int | None = Field(None, gt=0)
-    """End the run when the validation loss has not fallen in this many measurements; none never does."""
+    """End the run when what `select_by` names has not improved in this many measurements; none never does."""
     export: Literal["last", "best"] = "last"
-    """Weights that become the model: after the last step (the paper), or those of the lowest validation loss."""
+    """Weights that become the model: after the last step (the paper), or the best ones by `select_by`."""
     answers: int = Field(8, ge=0)
     """Held-out questions, always the same ones, that the model answers whenever the validation loss is measured."""
     answer_tokens: int = Field(48, gt=0)
@@ -97,8 +111,25 @@ class TrainConfig(BaseModel):
     lora_adapter: bool = False
     """Write the adapters by themselves, too, into `OUT/adapter/`, which peft opens; `OUT/model/` has them merged."""
 
+    quantize: Literal["none", "nf4"] = "none"
+    """`nf4` holds the frozen language model in 4 bits (QLoRA, `gmai-model[qlora]`), in a quarter of the memory. What
+    trains beside it, adapters or another part, does so against rounded weights; the exported ones are not rounded."""
+
     @model_validator(mode="after")
     def _check(self) -> "TrainConfig":
+        if self.quantize != "none" and "language_model" in self.trained_whole:
+            raise ValueError(
+                f"quantize={self.quantize} rounds the language model's weights to 4 bits, which cannot train. Set "
+                "lora_rank, with language_model in lora_parts, so that adapters train in their place."
+            )
+        if self.quantize != "none" and self.zero_stage == 3:
+            raise ValueError(
+                f"quantize={self.quantize} packs weights in blocks that ZeRO-3 cannot divide among GPUs"
+                + (", nor offload=all move" if self.offload == "all" else "")
+                + ". Set zero_stage=2: each GPU holds them."
+            )
+        if self.compile and self.zero_stage == 3:
+            raise ValueError("compile needs a layer's weights in place; ZeRO-3 gathers them inside. Set zero_stage=2.")
         if self.offload == "all" and self.zero_stage != 3:
             raise ValueError("offload=all moves weights to the host, which ZeRO-3 alone can. Set zero_stage=3.")
         frozen = sorted(self.lora_parts - self.trainable)
@@ -114,8 +145,14 @@ class TrainConfig(BaseModel):
                 "lora_adapter writes adapters alone, so that nothing else may train. Set lora_rank, and lora_parts to "
                 f"what trains: [{', '.join(sorted(self.trainable))}]."
             )
-        if self.patience and self.validate_every_steps is None:
+        if self.select_by == "benchmark" and self.benchmark is None:
+            raise ValueError("select_by=benchmark needs one: set benchmark to what `gmai bench --benchmarks` takes.")
+        if self.benchmark is None and (self.benchmark_every_steps or self.benchmark_options):
+            raise ValueError("benchmark_every_steps and benchmark_options go with benchmark. Set it, too.")
+        if self.patience and self.select_by == "validation_loss" and self.validate_every_steps is None:
             raise ValueError("patience counts measurements of the validation loss. Set validate_every_steps, too.")
+        if self.patience and self.select_by == "benchmark" and self.benchmark_every_steps is None:
+            raise ValueError("patience counts measurements of the benchmark. Set benchmark_every_steps, too.")
         return self
 
     @property
@@ -144,9 +181,10 @@ class SampleSettings:
 
 
 MAY_CHANGE = frozenset({
-    "micro_batch_size", "activation_checkpointing", "device", "loader_workers", "save_every_steps", "keep_checkpoints",
-    "validate_every_steps", "patience", "answers", "answer_tokens", "max_bad_fraction", "startup_timeout_s",
-    "stall_timeout_s", "trackers", "callbacks", "profile_steps",
+    "micro_batch_size", "activation_checkpointing", "compile", "device", "loader_workers", "save_every_steps",
+    "keep_checkpoints", "validate_every_steps", "patience", "answers", "benchmark", "benchmark_every_steps",
+    "benchmark_options", "answer_tokens", "max_bad_fraction", "startup_timeout_s", "stall_timeout_s", "trackers",
+    "callbacks", "profile_steps",
 })  # fmt: skip
 """Settings that leave the result as it is, but for rounding: a resumed run may have others than it began with."""
 
@@ -161,7 +199,7 @@ def resolve(stage: int, file: Path | None, overrides: list[str], preset: str | N
         preset: Name of a machine, whose settings stand under the file's.
 
     Raises:
-        UserError: An unknown stage or key, or a value out of range.
+        UserError: An unknown stage or key, a value out of range, or two stages.
     """
     if stage not in stages.STAGES:
         raise UserError(f"--stage {stage}: the paper has the stages 1, 2 and 3 (Table 8); 4 is gmai's own.")
@@ -173,4 +211,9 @@ def resolve(stage: int, file: Path | None, overrides: list[str], preset: str | N
         "micro_batch_size": row.micro_batch_size,
         **(preset_of(preset).settings(stage) if preset else {}),
     }
-    return settings.resolve(TrainConfig, file, overrides, defaults=defaults)
+    found = settings.resolve(TrainConfig, file, overrides, defaults=defaults)
+    if found.stage != stage:
+        raise UserError(
+            f"settings: stage: {found.stage}, and --stage is {stage}, whose defaults stand under them. Leave it out."
+        )
+    return found

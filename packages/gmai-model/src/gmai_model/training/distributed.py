@@ -40,26 +40,29 @@ def read_launch() -> Launch:
     becomes rank 0 of 1, since accelerate ignores DeepSpeed without LOCAL_RANK.
 
     Raises:
-        UserError: Several processes were asked for, but each of them would train alone.
+        UserError: Several processes were asked for, but each of them would train alone, or they cannot meet.
     """
     env = os.environ
     if "RANK" in env:
         return _of_launcher()
     if "SLURM_STEP_ID" in env and "SLURM_PROCID" in env:
-        launch = Launch(int(env["SLURM_PROCID"]), int(env["SLURM_NTASKS"]), int(env["SLURM_LOCALID"]), "srun")
-        meeting = meeting_place(env)
-        host, port = meeting[0] if launch.world > 1 else "127.0.0.1", str(meeting[1])
-    elif int(env.get("SLURM_NTASKS", "1")) > 1 and "SLURM_JOB_ID" in env:
+        if missing := [name for name in ("SLURM_NTASKS", "SLURM_LOCALID") if not env.get(name, "").strip()]:
+            raise UserError(f"SLURM_PROCID is set, but {' and '.join(missing)} not. {_BY_SRUN}")
+        world = _number("SLURM_NTASKS", 1, remedy=_BY_SRUN)
+        rank = _number("SLURM_PROCID", 0, world - 1, remedy=_BY_SRUN)
+        launch = Launch(rank, world, _number("SLURM_LOCALID", 0, remedy=_BY_SRUN), "srun")
+        host, port = meeting_place(env) if launch.world > 1 else ("127.0.0.1", _free_port())
+    elif "SLURM_JOB_ID" in env and env.get("SLURM_NTASKS", "1").strip() not in ("1", ""):
         raise UserError(
             f"this Slurm job has {env['SLURM_NTASKS']} tasks, but the command was not started by srun, so only one "
             f"process would train. Write `srun gmai train …` in the script."
         )
     else:
         _refuse_broken_promise()
-        launch, host, port = Launch(0, 1, 0, "none"), "127.0.0.1", str(_free_port())
+        launch, host, port = Launch(0, 1, 0, "none"), "127.0.0.1", _free_port()
     env.update(RANK=str(launch.rank), WORLD_SIZE=str(launch.world), LOCAL_RANK=str(launch.local_rank))
     env.setdefault("MASTER_ADDR", host)
-    env.setdefault("MASTER_PORT", port)
+    env.setdefault("MASTER_PORT", str(port))
     return launch
 
 
@@ -73,27 +76,20 @@ def _of_launcher() -> Launch:
     Raises:
         UserError: One of them is missing or is no number that fits.
     """
-
-    def number(name: str, least: int, most: int | None = None) -> int:
-        text = os.environ[name].strip()
-        if not text.isdigit() or not least <= int(text) <= (most if most is not None else int(text)):
-            span = f"from {least}" + (f" to {most}" if most is not None else "")
-            raise UserError(f"{name} is {text!r}, no whole number {span}. {_LAUNCHED}")
-        return int(text)
-
     needed = ["WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"]
     if missing := [name for name in needed if not os.environ.get(name, "").strip()]:
-        raise UserError(f"RANK is {os.environ['RANK']}, but {' and '.join(missing)} is not set. {_LAUNCHED}")
-    world = number("WORLD_SIZE", 1)
-    rank = number("RANK", 0, world - 1)
-    number("MASTER_PORT", 1, 65535)
+        are = "is" if len(missing) == 1 else "are"
+        raise UserError(f"RANK is {os.environ['RANK']}, but {' and '.join(missing)} {are} not set. {_LAUNCHED}")
+    world = _number("WORLD_SIZE", 1)
+    rank = _number("RANK", 0, world - 1)
+    _number("MASTER_PORT", 1, 65535)
     local = next((name for name in _LOCAL if os.environ.get(name, "").strip()), None)
     if local is None and world > 1:
         raise UserError(
             f"this is rank {rank} of {world}, but LOCAL_RANK is not set, so that every process of a machine would take "
             f"the same GPU. {_LAUNCHED}"
         )
-    place = 0 if local is None else number(local, 0)
+    place = 0 if local is None else _number(local, 0)
     os.environ["LOCAL_RANK"] = str(place)
     return Launch(rank, world, place, "torchrun or accelerate")
 
@@ -104,14 +100,39 @@ _LAUNCHED = (
 )
 
 
+_BY_SRUN = "Slurm sets them for every task: start with `srun gmai train …`, and leave them as they are."
+_SIZES = (
+    "WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE", "FLUX_JOB_SIZE", "JSM_NAMESPACE_SIZE",
+)  # fmt: skip
+_PLACES = ("LOCAL_RANK", "PMIX_RANK", "PALS_RANKID", "FLUX_TASK_RANK")
+"""How many processes there are, and which one this is, in the words of torchrun, Open MPI, MPICH, MVAPICH, Flux, jsrun,
+PMIx and PALS."""
+
+
+def _number(name: str, least: int, most: int | None = None, *, remedy: str | None = None) -> int:
+    """Return the whole number that a variable of the launcher holds.
+
+    Raises:
+        UserError: It holds something else.
+    """
+    text = os.environ[name].strip()
+    if not text.isdecimal() or not least <= int(text) <= (most if most is not None else int(text)):
+        span = f"from {least}" + (f" to {most}" if most is not None else "")
+        raise UserError(f"{name} is {text!r}, no whole number {span}. {remedy or _LAUNCHED}")
+    return int(text)
+
+
 def _refuse_broken_promise() -> None:
     """Stop where a launcher was asked for several processes but told none of them its rank."""
-    for variable in ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE"):
-        if int(os.environ.get(variable, "1")) > 1:
-            raise UserError(
-                f"mpirun started {os.environ[variable]} processes without RANK, so that each would train alone. Start "
-                f"with `srun gmai train …` or `torchrun --nproc-per-node N -m gmai_cli train …`."
-            )
+    env = os.environ
+    several = [name for name in _SIZES if env.get(name, "").strip() not in ("", "1")]
+    several += [name for name in _PLACES if env.get(name, "").strip() not in ("", "0")]
+    if several:
+        raise UserError(
+            f"{several[0]} is {env[several[0]]}, but RANK is not set: a launcher (mpirun, flux, jsrun, …) started "
+            "several processes, and each would train alone. Start with `srun gmai train …` or `torchrun "
+            f"--nproc-per-node N -m gmai_cli train …`; or, for one process, unset {several[0]}."
+        )
     try:
         parent = Path(f"/proc/{os.getppid()}/cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
     except OSError:
@@ -149,7 +170,8 @@ def choose_device(launch: Launch, *, device: str, precision: str) -> bool:
         os.environ.pop("ACCELERATE_USE_CPU", None)
         return False
     visible = torch.cuda.device_count()
-    alone = visible == 1 and "SLURM_STEP_ID" in os.environ
+    # Slurm, or a wrapper of mpirun's or PALS's, shows each process its own; that they differ, the meeting holds to.
+    alone = visible == 1 and ("SLURM_STEP_ID" in os.environ or bool(os.environ.get("CUDA_VISIBLE_DEVICES")))
     local_rank = 0 if alone else launch.local_rank
     if local_rank >= visible:
         raise UserError(
@@ -157,8 +179,6 @@ def choose_device(launch: Launch, *, device: str, precision: str) -> bool:
             f"many as there are, or give each task one (`srun --gpus-per-task=1`)."
         )
     os.environ["LOCAL_RANK"] = str(local_rank)
-    # Rows differ in length, and the allocator's blocks with them.
-    os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
     torch.cuda.set_device(local_rank)
     major, minor = torch.cuda.get_device_capability()
     if precision == "bf16" and major < 8:
@@ -173,10 +193,18 @@ def choose_device(launch: Launch, *, device: str, precision: str) -> bool:
 
 
 def device_identity() -> str:
-    """Return what tells this process's GPU from all others; nothing on the CPU, or for a slice of a GPU."""
-    if os.environ.get("DS_ACCELERATOR") == "cpu" or "MIG" in torch.cuda.get_device_name():
+    """Return what tells this process's GPU, or its slice of one, from all others; nothing on the CPU."""
+    if not computes_on_gpu():
         return ""
+    if "MIG" in torch.cuda.get_device_name():  # all slices have the card's UUID
+        name = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+        return name if name.startswith("MIG-") and "," not in name else ""
     return str(getattr(torch.cuda.get_device_properties(), "uuid", ""))
+
+
+def computes_on_gpu() -> bool:
+    """Return whether this process computes on a GPU: there may be one though the CPU was asked for."""
+    return torch.cuda.is_available() and os.environ.get("DS_ACCELERATOR") != "cpu"
 
 
 def start(launch: Launch, deepspeed_config: dict[str, Any], *, on_gpu: bool) -> Any:
@@ -255,7 +283,7 @@ def deepspeed_config(
     bucket_elements: int,
 ) -> dict[str, Any]:  # fmt: skip
     """Return DeepSpeed's settings; its buckets are as large as `estimate.bucket_elements` says."""
-    on_gpu = torch.cuda.is_available()
+    on_gpu = computes_on_gpu()
     zero: dict[str, Any] = {
         "stage": zero_stage, "overlap_comm": on_gpu, "reduce_bucket_size": bucket_elements,
     }  # fmt: skip

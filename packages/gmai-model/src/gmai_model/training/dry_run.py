@@ -66,7 +66,8 @@ def dry_run(config: TrainConfig, *, model: Path, data: Path, gpu: str, gpus: int
         _print_packs(config, inputs, gpus=gpus, accumulation=accumulation)
         full = _per_full_pack(config, inputs)
         activations = estimate.activation_bytes(llava, config, supervised=full["supervised"], images=full["images"])
-        _print_memory(config, counts, activations, gpus=gpus)
+        quantized = estimate.quantized_parameters(llava, config)
+        _print_memory(config, counts, activations, quantized=quantized, gpus=gpus)
         _print_disk(config, inputs, counts, model)
         meter = speed.of_model(
             llava, trainable=config.trained_whole, pack_tokens=config.pack_tokens, device_name=gpu, world=gpus
@@ -94,19 +95,22 @@ def _per_full_pack(config: TrainConfig, inputs: Inputs) -> dict[str, float]:
     }
 
 
-def _print_memory(config: TrainConfig, counts: dict[Part, tuple[int, int]], activations: float, *, gpus: int) -> None:
+def _print_memory(
+    config: TrainConfig, counts: dict[Part, tuple[int, int]], activations: float, *, quantized: int, gpus: int
+) -> None:
     total, trainable = (sum(pair[i] for pair in counts.values()) for i in (0, 1))
     rows: list[tuple[str, ...]] = []
     for zero_stage in (0, 1, 2, 3):
         need = estimate.memory(config, zero_stage=zero_stage, world=gpus, parameters=total, trainable=trainable,
-                               activations=activations)  # fmt: skip
+                               activations=activations, quantized=quantized)  # fmt: skip
         mark = " (set)" if zero_stage == config.zero_stage else ""
         sizes = (need.weights, need.gradients, need.optimizer, need.activations, need.context, need.total)
         rows.append((f"{zero_stage}{mark}", *(f"{size / 2**30:.1f}" for size in sizes)))
+    four_bits = f", {quantized:,} weights in 4 bits" if quantized else ""
     offload = "" if config.offload == "none" else f", offload {config.offload}"
     table(
         ("ZeRO stage", "weights", "gradients", "optimiser", "activations", "context", "sum"), rows,
-        title=f"memory per GPU in GiB, estimated, on {gpus} GPUs with {config.precision}{offload}",
+        title=f"memory per GPU in GiB, estimated, on {gpus} GPUs with {config.precision}{four_bits}{offload}",
     )  # fmt: skip
 
 
@@ -114,11 +118,12 @@ def _print_disk(config: TrainConfig, inputs: Inputs, counts: dict[Part, tuple[in
     trainable = sum(train for _, train in counts.values())
     weights = sum(file.stat().st_size for file in model.glob("*.safetensors"))
     kept = (config.keep_checkpoints + 1) * 12 * trainable
-    copied = inputs.image_bytes()
+    copied, in_place = inputs.image_bytes()
+    lie = f"; those of {in_place} more are read where they lie" if in_place else ""
     print(
         f"\ndisk: {kept / 2**30:.1f} GiB for {config.keep_checkpoints} checkpoints and one being written, "
-        f"{weights / 2**30:.1f} GiB for the model, both in --out; {copied / 2**30:.2f} GiB for the images of Parquet "
-        f"files, once for all stages and runs, in {cache_folder()}"
+        f"{weights / 2**30:.1f} GiB for the model, both in --out; {copied / 2**30:.2f} GiB for the images of "
+        f"compressed Parquet files, once for all stages and runs, in {cache_folder()}{lie}"
     )
 
 

@@ -16,6 +16,7 @@ from gmai_model.stages import Part
 from gmai_model.target_loss import ROWS_AT_ONCE
 from gmai_model.training import lora, parts
 from gmai_model.training.config import TrainConfig
+from gmai_model.training.quantized import BYTES_PER_WEIGHT, count_quantized
 
 BUCKET_ELEMENTS = 500_000_000
 """DeepSpeed's default `reduce_bucket_size`; it allocates the whole bucket, and two of them on a GPU, where one travels
@@ -88,6 +89,11 @@ def trained_parameters(llava: LlavaForConditionalGeneration, config: TrainConfig
     return counts
 
 
+def quantized_parameters(llava: LlavaForConditionalGeneration, config: TrainConfig) -> int:
+    """Return how many weights a run holds in 4 bits."""
+    return 0 if config.quantize == "none" else count_quantized(llava)
+
+
 def bucket_elements(trainable: int) -> int:
     """Return the size of a bucket of gradients: no larger than what trains."""
     return max(min(trainable, BUCKET_ELEMENTS), 1)
@@ -95,27 +101,28 @@ def bucket_elements(trainable: int) -> int:
 
 def memory(
     config: TrainConfig, *, zero_stage: int, world: int, parameters: int, trainable: int, activations: float,
-    on_gpu: bool = True,
+    quantized: int = 0, on_gpu: bool = True,
 ) -> Memory:  # fmt: skip
     """Return the memory of one GPU under a ZeRO stage (0 to 3).
 
     bf16 keeps a bf16 copy of the weights, fp32 gradients (`grad_accum_dtype`) and, of what trains, fp32 weights with
     AdamW's two moments. ZeRO-1 divides the optimiser's states by the GPUs, ZeRO-2 the gradients too, ZeRO-3 the weights
     too. Gradients travel in buckets of at most 500 M, two of them on a GPU. AdamW is fused there, so that a step needs
-    no copy of what it changes.
+    no copy of what it changes. Of the parameters `quantized` are held in 4 bits.
     """
     of_weight = 2 if config.precision == "bf16" else 4
     of_optimizer = 12 if config.precision == "bf16" else 8
     buckets = (2 if on_gpu else 1) * of_weight * bucket_elements(trainable) if world > 1 or zero_stage else 0
     states = of_optimizer * trainable / (world if zero_stage >= 1 else 1)
+    weights = of_weight * (parameters - quantized) + BYTES_PER_WEIGHT * quantized
     on_host = (config.offload != "none") + (config.offload == "all")
     return Memory(
-        weights=0 if on_host == 2 else of_weight * parameters / (world if zero_stage >= 3 else 1),
+        weights=0 if on_host == 2 else weights / (world if zero_stage >= 3 else 1),
         gradients=4 * trainable / (world if zero_stage >= 2 else 1) + buckets,
         optimizer=0 if on_host else states,
         activations=activations,
         context=CONTEXT_BYTES if on_gpu else 0.0,
-        host=(states if on_host else 0.0) + (of_weight * parameters / world if on_host == 2 else 0.0),
+        host=(states if on_host else 0.0) + (weights / world if on_host == 2 else 0.0),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from gmai_cli.console import say
+from gmai_cli.folders import require_own
 from gmai_formats.checkpoints import require_bounded
 from gmai_formats.errors import UserError
 from gmai_formats.files import sha256_file
@@ -15,6 +16,7 @@ from gmai_formats.state import DamagedError, read_state
 from gmai_formats.weights import require_checkpoint
 
 from gmai_model.training.config import MAY_CHANGE
+from gmai_model.training.distributed import computes_on_gpu
 
 
 def check_inputs(model: Path, data: Path) -> None:
@@ -50,7 +52,7 @@ def claim(settings: dict[str, Any], *, model: Path, data: Path, out: Path, world
         world: Number of processes.
 
     Raises:
-        UserError: `out` holds another run.
+        UserError: `out` holds another run, or something else.
     """
     mixture, root = load_mixture(data)
     entries = [entry.model_dump(mode="json") for entry in mixture.datasets]
@@ -74,7 +76,7 @@ def claim_run(
         world: Number of processes.
 
     Raises:
-        UserError: `out` holds another run.
+        UserError: `out` holds another run, or something else.
     """
     settings = {**settings, "trainable": sorted(settings["trainable"])}
     identity: dict[str, Any] = {
@@ -97,6 +99,7 @@ def claim_run(
                 f"data that it began with. Choose another --out, or remove the old run."
             )
         return
+    require_own(out, command="gmai train", begun=("checkpoints", "metrics.jsonl"))
     if any((out / "checkpoints").glob("*")):
         say(f"{record} is not there, but checkpoints are: the run in {out} is taken as one of this command")
     write_run_record(
@@ -108,7 +111,12 @@ def claim_run(
 def _read_identity(record: Path) -> dict[str, Any]:
     try:
         return dict(read_state(record)["identity"])
-    except (DamagedError, KeyError, TypeError) as error:
+    except (KeyError, TypeError):
+        raise UserError(
+            f"{record}: of another command, and no `gmai train` began this folder. The output folder is new, or that "
+            "of a run to go on with. Give another --out."
+        ) from None
+    except DamagedError as error:
         raise UserError(
             f"{error}, so that it cannot be told whether this command is the one that the run began with. "
             f"Put the file back; or, if settings, model and data are the same, remove it and start again: the run goes "
@@ -118,7 +126,7 @@ def _read_identity(record: Path) -> dict[str, Any]:
 
 def device_name() -> str:
     """Return the name of this process's device."""
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu, {torch.get_num_threads()} threads"
+    return torch.cuda.get_device_name() if computes_on_gpu() else f"cpu, {torch.get_num_threads()} threads"
 
 
 def _digest_folder(model: Path) -> str:

@@ -7,7 +7,7 @@ maps instead of computing them again, whatever its position.
 import hashlib
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,12 @@ from transformers import AutoProcessor
 from gmai_model.batching.caches import cache_folder
 from gmai_model.batching.collate import Collator
 from gmai_model.batching.groups import LossGroup, groups_of
-from gmai_model.batching.images import stored_image_bytes
+from gmai_model.batching.images import copied_bytes
 from gmai_model.batching.lengths import CUT, REJECTED, Lengths, measure, reasons
 from gmai_model.batching.mixture import used_entries
 from gmai_model.batching.packing import Packs
 from gmai_model.batching.plan import Plan, load_array, make_plan, save_array
-from gmai_model.batching.prepare import Dataset, choose_rows, copy_images, find_datasets, index_files, open_tables
+from gmai_model.batching.prepare import Dataset, choose_rows, find_datasets, find_images, index_files, open_tables
 from gmai_model.batching.samples import SampleSource
 from gmai_model.batching.team import Team
 from gmai_model.batching.tokens import REASONS, Encoder
@@ -80,7 +80,7 @@ class Inputs:
         data: What `load_mixture` takes.
         out: The run's folder; the plan goes there.
         is_main: Whether this rank shows progress.
-        with_images: Copy the images of Parquet files into the cache; without it no row can be made.
+        with_images: Find the images of Parquet files, or copy them; without it no row of them can be made.
 
     Raises:
         UserError: The mixture is unusable, not one of its samples is, or it changed since the run was planned.
@@ -110,11 +110,12 @@ class Inputs:
             found = ", ".join(f"{reason} ({count})" for reason, count in self.lengths.rejected.most_common())
             raise UserError(f"none of the {len(self.source)} samples can be used: {found}.")
 
-    def image_bytes(self) -> int:
-        """Return how large the copies of the images of Parquet files are in the cache, those not made yet included."""
+    def image_bytes(self) -> tuple[int, int]:
+        """Return how large the copies of images of Parquet files are in the cache, and how many files need none."""
         files = {file for split in (self._train, self._held_out) for table in split.source.tables
                  if table.source.is_parquet for file in table.source.files}  # fmt: skip
-        return sum(stored_image_bytes(file) for file in files)
+        sizes = [copied_bytes(file) for file in files]
+        return sum(sizes), sizes.count(0)
 
     def _prepare(self, split: str) -> Split:
         team, cache, folder = self._team, self._cache, self._out / "plan" / split
@@ -138,7 +139,7 @@ class Inputs:
                 if team.is_main:
                     self._plan(split, datasets, source, measured, folder)
         if self._with_images:
-            copy_images(datasets, cache, team)
+            find_images(datasets, cache, team)
         return _open(source, folder)
 
     def _is_planned(self, datasets: list[Dataset], folder: Path) -> bool:
@@ -176,7 +177,7 @@ class Inputs:
             dataset.entry.name: f"{dataset.entry.share(config.stage)} {_digest(dataset.digests)}"
             for dataset in datasets
         }
-        settings = list(asdict(config).values())
+        settings = [getattr(config, field.name) for field in fields(SampleSettings)]
         return {"datasets": of_dataset, "tokenizer or template": self.encoder.digest, "settings": settings}
 
     def _plan(

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
+from gmai_formats.installing import pip_install
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import LlavaForConditionalGeneration
@@ -46,7 +47,7 @@ def add_adapters(
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
         raise UserError(
-            f"lora_rank={rank} needs peft ({error}). Install it with `pip install 'gmai-model[lora]'`."
+            f"lora_rank={rank} needs peft ({error}). Install it with `{pip_install('gmai-model[lora]')}`."
         ) from error
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

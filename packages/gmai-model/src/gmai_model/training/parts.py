@@ -8,6 +8,7 @@ from torch import nn
 from transformers import LlavaForConditionalGeneration
 
 from gmai_model.stages import PARTS, Part
+from gmai_model.training.quantized import size_of
 
 _PREFIXES: dict[Part, tuple[str, ...]] = {
     "vision_encoder": ("model.vision_tower.",),
@@ -69,7 +70,7 @@ def count_parameters(module: nn.Module) -> dict[Part, tuple[int, int]]:
     counts: dict[Part, tuple[int, int]] = dict.fromkeys(PARTS, (0, 0))
     for name, parameter in module.named_parameters():
         total, train = counts[part_of(name)]
-        size = getattr(parameter, "ds_numel", parameter.numel())
+        size = getattr(parameter, "ds_numel", size_of(parameter))
         counts[part_of(name)] = total + size, train + (size if parameter.requires_grad else 0)
     return counts
 

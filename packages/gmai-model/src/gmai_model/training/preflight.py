@@ -17,9 +17,10 @@ from gmai_formats.pictures.problems import PictureError
 from transformers import LlavaForConditionalGeneration
 
 from gmai_model.batching.collate import decode_image
+from gmai_model.batching.pixels import Pixels
 from gmai_model.training import estimate
 from gmai_model.training.config import TrainConfig
-from gmai_model.training.distributed import end_together
+from gmai_model.training.distributed import computes_on_gpu, end_together
 from gmai_model.training.inputs import Inputs
 
 AHEAD = 4
@@ -79,6 +80,7 @@ def needs(
     total, trainable = (sum(pair[i] for pair in counts) for i in (0, 1))
     tokens = config.micro_batch_size * config.pack_tokens
     images = max(tokens // inputs.tokens_per_image, 1)
+    of_pixel = 4 if Pixels(inputs.processor.image_processor, size=inputs.image_size).table is None else 1
     shares = inputs.shares
     room = config.pack_tokens / max(sum(share.tokens for share in shares), 1)
     memory = estimate.memory(
@@ -87,10 +89,10 @@ def needs(
             llava, config, supervised=room * sum(share.supervised_tokens for share in shares),
             images=room * sum(share.images for share in shares),
         ),
-        on_gpu=_on_gpu(),
+        quantized=estimate.quantized_parameters(llava, config), on_gpu=computes_on_gpu(),
     )  # fmt: skip
     return Need(
-        row=images * 3 * 4 * inputs.image_size**2 + 3 * 8 * tokens,
+        row=images * 3 * of_pixel * inputs.image_size**2 + 3 * 8 * tokens,
         states=memory.total - memory.activations,
         activations=memory.activations,
         checkpoint=12.0 * trainable,
@@ -122,7 +124,7 @@ def check(
     need = needs(config, inputs, llava, model, world=world)
     local = int(os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("SLURM_NTASKS_PER_NODE") or "1")
     problem = (
-        memory_problem(need, config, free_bytes(), local=1 if _on_gpu() else local)
+        memory_problem(need, config, free_bytes(), local=1 if computes_on_gpu() else local)
         or disk_problem(need, out, keep=config.keep_checkpoints)
         or image_problem(inputs)
     )
@@ -165,13 +167,9 @@ def loader_room(workers: int, row: float, free: float, *, local: int) -> tuple[i
     return 0, AHEAD
 
 
-def _on_gpu() -> bool:
-    return torch.cuda.is_available() and os.environ.get("DS_ACCELERATOR") != "cpu"
-
-
 def free_bytes() -> float:
     """Return the free memory of this process's device."""
-    if _on_gpu():
+    if computes_on_gpu():
         return float(torch.cuda.mem_get_info()[0])
     try:
         text = Path("/proc/meminfo").read_text("utf-8")
@@ -187,7 +185,9 @@ def free_bytes() -> float:
 
 def memory_problem(need: Need, config: TrainConfig, free: float, *, local: int) -> str:
     """Return why the memory cannot do; an estimate that only the activations exceed is told, not refused."""
-    remedies = "More processes, zero_stage=3, offload=optimizer or LoRA (lora_rank) need less of it"
+    remedies = (
+        "More processes, zero_stage=3, offload=optimizer, LoRA (lora_rank) or 4 bits (quantize=nf4) need less of it"
+    )
     if local * need.states > free:
         return (
             f"weights, gradients and optimiser states take {local * need.states / _GIB:.1f} GiB here, and "
@@ -220,7 +220,7 @@ def image_problem(inputs: Inputs, *, copied: bool = True) -> str:
 
     Args:
         inputs: The samples.
-        copied: Whether the images of Parquet files have been copied into the cache, so that they can be tried.
+        copied: Whether the images of Parquet files have been found, so that they can be tried.
     """
     for table, source in enumerate(inputs.source.tables):
         if source.source.is_parquet and not copied:

@@ -29,10 +29,12 @@ _ADAPTERS_3: dict[str, Any] = {"lora_rank": 16, "lora_parts": ["language_model",
 PRESETS = {
     preset.name: preset
     for preset in (
-        # The 8 B weights alone take 15 GiB; what trains beside them must be small, and the pack, too.
+        # The 8 B weights alone take 15 GiB; what trains beside them must be small, and the pack, too. In stage 3 they
+        # are held in 4 bits, which leaves room for packs of full length.
         MachinePreset(
             "one-24gb", "RTX 4090", 1, 23.5, {"pack_tokens": 2048, "micro_batch_size": 1},
-            {2: {**_ADAPTERS_2, "learning_rate": 1e-4}, 3: {**_ADAPTERS_3, "learning_rate": 1e-4}},
+            {2: {**_ADAPTERS_2, "learning_rate": 1e-4},
+             3: {**_ADAPTERS_3, "learning_rate": 1e-4, "quantize": "nf4", "pack_tokens": 4096}},
         ),
         MachinePreset(
             "one-80gb", "H100", 1, 79.0, {"micro_batch_size": 2}, {3: {**_ADAPTERS_3, "learning_rate": 1e-4}}

@@ -33,6 +33,7 @@ def announce(
         f"stage {stage.number} ({stage.name}) on {launch.world} process(es) of {device_name()}, started by "
         f"{launch.launcher}: {config.precision}, ZeRO-{config.zero_stage}"
         + (f", LoRA adapters of rank {config.lora_rank} in the {_adapted(config)}" if config.lora_rank else "")
+        + (", the language model in 4 bits" if config.quantize != "none" else "")
     )
     rows = [
         (part, f"{total:,}", f"{train:,}" if train else "frozen")
@@ -91,6 +92,7 @@ def history_of(config: TrainConfig, inputs: Inputs, place: Place, out: Path, *, 
         "lora": {
             "rank": config.lora_rank, "alpha": config.lora_alpha, "merged": True, "parts": sorted(config.lora_parts),
         } if config.lora_rank else None,
+        "quantize": config.quantize,
         "steps": exported,
         "steps_trained": place.steps,
         "steps_planned": inputs.plan.steps,
@@ -100,6 +102,8 @@ def history_of(config: TrainConfig, inputs: Inputs, place: Place, out: Path, *, 
         "validation_loss": next((loss for step, loss in place.validation if step == exported), place.validation_loss),
         "validation_samples": int((inputs.held_out_lengths.tokens > 0).sum()),
         "loss_curve": [[line["step"], round(line["loss"], 4)] for line in steps[::-1][::every][::-1]],
+        "benchmark": next((score for step, score in place.benchmark if step == exported), None),
+        "benchmark_curve": [list(point) for point in place.benchmark],
         "validation_curve": [list(point) for point in place.validation],
         "mixture": [vars(share) for share in inputs.shares],
         "settings": config.model_dump(mode="json"),

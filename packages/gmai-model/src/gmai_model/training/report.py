@@ -71,6 +71,8 @@ def _curves(lines: Sequence[dict[str, Any]]) -> Iterable[str]:
         return [(line["step"], line[key]) for line in lines if key in line]
 
     yield line_chart("loss per target; dots: validation", points("loss"), dots=points("validation_loss"))
+    if points("benchmark"):
+        yield line_chart("mean accuracy of the benchmark", points("benchmark"), number="{:.1%}")
     yield line_chart("learning rate", points("learning_rate"), number="{:.1e}")
     yield line_chart("gradient norm before clipping", points("gradient_norm"))
     yield line_chart("tokens per second, all devices", points("tokens_per_second"), number="{:,.0f}")

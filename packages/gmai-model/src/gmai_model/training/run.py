@@ -19,13 +19,16 @@ from gmai_cli.exit_codes import EXIT_INTERRUPTED, EXIT_REQUEUE
 from gmai_cli.run_lock import RunLock
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
-from gmai_formats.weights import doubt, not_finite, seals_of
+from gmai_formats.weights import changed_settings, not_finite, refusal, seals_of
 from transformers import LlavaForConditionalGeneration
 
-from gmai_model.packed import PackedLlava
-from gmai_model.training import checkpoints, distributed, estimate, export, lora, parts, preflight
+from gmai_model import attention, attention_choice
+from gmai_model.batching.caches import cache_folder
+from gmai_model.packed import PackedLlava, compile_layers
+from gmai_model.training import checkpoints, distributed, estimate, export, lora, parts, preflight, quantized
 from gmai_model.training.callbacks import speed
 from gmai_model.training.callbacks.answers import Answers
+from gmai_model.training.callbacks.benchmark import Benchmark, require_bench
 from gmai_model.training.callbacks.callback import Callback, Run, load_callbacks
 from gmai_model.training.callbacks.guard import Guard
 from gmai_model.training.callbacks.metrics import Metrics, MetricsFile
@@ -71,6 +74,10 @@ def train(config: TrainConfig, stop: StopRequest, *, model: Path, data: Path, ou
     """
     check_inputs(model, data)
     others = load_callbacks(config.callbacks)
+    if config.quantize != "none":
+        quantized.require()
+    if config.benchmark:
+        require_bench()
     launch = distributed.read_launch()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     on_gpu = distributed.choose_device(launch, device=config.device, precision=config.precision)
@@ -153,10 +160,18 @@ def _train(
         llava, trainable=config.trained_whole, pack_tokens=config.pack_tokens, device_name=device_name(),
         world=launch.world,
     )  # fmt: skip
+    if accelerator.device.type == "cuda" and config.precision == "bf16":
+        _choose_attention(llava, accelerator.device, config.pack_tokens * config.micro_batch_size, is_main=is_main)
+    if config.quantize != "none":
+        quantized.quantize(llava, accelerator.device)
     if config.lora_rank:
         lora.add_adapters(llava, config.lora_parts, rank=config.lora_rank, alpha=config.lora_alpha, seed=config.seed)
     if config.activation_checkpointing:
         llava.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+    if config.compile and accelerator.device.type == "cuda":
+        compile_layers(llava)
+    elif config.compile and is_main:
+        say("compile is for a GPU; the CPU's attention asks for the segments' lengths, which breaks a layer's graph")
     if is_main:
         write_json(out / "mixture.json", inputs.record())
         announce(config, inputs, llava, beyond, launch=launch, accumulation=accumulation)
@@ -178,8 +193,12 @@ def _train(
     # What others add comes after what a step has measured, and before its line and its checkpoint are written.
     callbacks: list[Callback] = [
         Watch(watchdog), Guard(config.max_bad_fraction), speed.Meter(meter), *others, Metrics(open_metrics), answers,
-        Notices(), Validate(every_steps=config.validate_every_steps, patience=config.patience),
-        Save(every_steps=config.save_every_steps, keep=config.keep_checkpoints, best=config.export == "best"),
+        Notices(),
+        Validate(every_steps=config.validate_every_steps,
+                 patience=config.patience if config.select_by == "validation_loss" else None),
+        *([Benchmark(config, model)] if config.benchmark else []),
+        Save(every_steps=config.save_every_steps, keep=config.keep_checkpoints, best=config.export == "best",
+             select_by=config.select_by),
         *([Profile(config.profile_steps)] if config.profile_steps else []),
     ]  # fmt: skip
     run = Run(engine, inputs, rank=launch.rank, world=launch.world, micro_batch_size=config.micro_batch_size,
@@ -191,8 +210,9 @@ def _train(
         Loop(run, rows, rate).run(f"stage {config.stage}")
     watchdog.begin("writing the model", limited=False)
     exported = place.steps
-    if config.export == "best" and place.best_step not in {None, place.steps}:
-        exported = place.best_step or 0
+    best = place.best(config.select_by)
+    if config.export == "best" and best not in {None, place.steps}:
+        exported = best or 0
         checkpoints.load(engine, checkpoints.find_step(out / "checkpoints", exported))
     trained = export.gather_trained(llava, precision=config.precision, zero_stage=config.zero_stage, keep=is_main)
     if is_main:
@@ -204,6 +224,28 @@ def _train(
         export.export(model, out / "model", lora.merged(trained, config.lora_alpha), history=history)
         say(f"wrote {out / 'model'}; the report is {out / 'report.html'}")
         say_next(*_next(config.stage, data, out))
+
+
+def _choose_attention(
+    llava: LlavaForConditionalGeneration, device: torch.device, tokens: int, *, is_main: bool
+) -> None:
+    both: Any = llava.config
+    text = both.text_config
+    heads = attention_choice.Heads(
+        tokens, text.num_attention_heads, text.num_key_value_heads,
+        getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads,
+    )  # fmt: skip
+
+    def measure(backend: str) -> float | None:
+        return attention_choice.milliseconds(
+            backend, heads, device, attend=attention.attend_packed, synchronize=torch.cuda.synchronize
+        )
+
+    machine = attention_choice.machine_of(device)
+    choice = distributed.on_main(lambda: attention_choice.choose(heads, machine, measure, cache_folder()))
+    attention.use(choice.backend)
+    if is_main:
+        say(choice.line())
 
 
 def _next(stage: int, data: Path, out: Path) -> tuple[object, ...]:
@@ -241,8 +283,10 @@ def _accumulation(config: TrainConfig, world: int) -> int:
 
 def _load_model(model: Path, precision: str) -> LlavaForConditionalGeneration:
     found = checkpoints.first_damage(model, distributed.on_main(lambda: seals_of(model)))
-    if found and dist.get_rank() == 0:
-        say(doubt(model, found))
+    if found:
+        distributed.end_together(refusal(model, found))
+    if dist.get_rank() == 0 and (found := changed_settings(model)):
+        say(found)
     if not any(model.glob("*.safetensors")):
         distributed.end_together(
             f"{model}: no *.safetensors. Pickled weights can run code when they are opened, so they never are. Give a "

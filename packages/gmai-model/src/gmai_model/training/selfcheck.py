@@ -63,7 +63,7 @@ def selfcheck(config: TrainConfig, *, model: Path, data: Path, out: Path | None)
     )
     expected, gradients = _separate(llava, [row.to(device) for row in alone])
     found, own_gradients, mixed = _packed(llava, together.to(device))
-    apart = _norm({name: own_gradients[name].float() - gradients[name].float() for name in gradients})
+    gap = _norm({name: own_gradients[name].float() - gradients[name].float() for name in gradients})
     rows = [
         _compare("logits at the targets", found, expected),
         _compare("loss, summed", _loss(found, together), _loss(expected, together)),
@@ -71,8 +71,8 @@ def selfcheck(config: TrainConfig, *, model: Path, data: Path, out: Path | None)
         (
             "all gradients, norm of the difference",
             float(_norm(gradients)),
-            float(apart),
-            float(apart / _norm(gradients)),
+            float(gap),
+            float(gap / _norm(gradients)),
         ),
     ]
     allowed = TOLERANCE[config.precision]
@@ -102,7 +102,7 @@ def _separate(llava: LlavaForConditionalGeneration, rows: list[Row]) -> tuple[Te
     for row in rows:
         output: Any = llava(
             input_ids=row.input_ids, use_cache=False,
-            pixel_values=row.pixel_values.to(llava.dtype) if row.has_images else None,
+            pixel_values=row.pixels.to(llava.dtype) if row.has_images else None,
         )  # fmt: skip
         predicted = output.logits[0][row.predicts]
         if predicted.requires_grad:  # a sample without an image reaches nothing that stage 1 trains

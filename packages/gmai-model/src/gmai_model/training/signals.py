@@ -66,6 +66,14 @@ class StopRequest:
         """The exit code that goes with the signal."""
         return EXIT_INTERRUPTED if self.received == signal.SIGINT else EXIT_REQUEUE
 
+    def close(self) -> None:
+        """Let the process end with its own exit code: a signal changes nothing any more.
+
+        Python gives handlers back to the system while it shuts down, and a signal that came then would kill it.
+        """
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
     def _listen(self, reader: int) -> None:
         while data := os.read(reader, 1):
             if data[0] in SIGNALS:

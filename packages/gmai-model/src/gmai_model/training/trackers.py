@@ -117,13 +117,13 @@ class _MLflow:
             self._run = identity.read_text("utf-8")
             self._client.set_terminated(self._run, "RUNNING")
             # It keeps both values of a step that comes twice, so that steps done before are not sent again.
-            told = self._client.get_metric_history(self._run, "loss") if steps_done else []
+            logged = self._client.get_metric_history(self._run, "loss") if steps_done else []
         except MlflowException as error:
             raise UserError(
                 f"trackers: mlflow did not begin: {str(error).splitlines()[0][:200]}. Set MLFLOW_TRACKING_URI to your "
                 f"server, or leave it out; metrics.jsonl has every number."
             ) from error
-        self._told = max((metric.step for metric in told), default=0)
+        self._told = max((metric.step for metric in logged), default=0)
         self._silent = False
 
     def log(self, step: int, values: Mapping[str, float]) -> None:

@@ -15,7 +15,7 @@ METHODS = ("dpo", "grpo")
 class TuneConfig(BaseModel):
     """Resolved settings; `gmai train --stage 4 --method dpo --print-config` shows them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     stage: Literal[4] = 4
     method: Literal["dpo", "grpo"]
@@ -50,7 +50,7 @@ class TuneConfig(BaseModel):
     """`bf16` keeps weights that train in fp32 and computes in bf16."""
     activation_checkpointing: bool = True
     """Recompute activations in the backward pass: less memory, a third more compute."""
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**32)
     """Seed of the order, the sampled answers and the adapters' initial weights."""
     device: Literal["auto", "cpu"] = "auto"
     """`auto` takes a GPU; where a GPU was given that torch cannot use, it stops, and only `cpu` trains without one."""
@@ -107,4 +107,6 @@ def resolve(method: str | None, file: Path | None, overrides: list[str]) -> Tune
     # 1e-6 is TRL's own, for whole weights; its guide gives adapters about ten times as much. Not measured here:
     # https://www.mintlify.com/huggingface/trl/peft-integration
     found = resolved(1e-5)
+    if found.method != method:
+        raise UserError(f"settings: method: {found.method}, and --method is {method}. Leave it out.")
     return found if found.lora_rank else resolved(1e-6)

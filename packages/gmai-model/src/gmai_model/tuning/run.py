@@ -19,9 +19,10 @@ from gmai_cli.console import progress, say
 from gmai_cli.run_lock import RunLock
 from gmai_formats.errors import UserError
 from gmai_formats.files import installed_versions, sha256_file
+from gmai_formats.installing import pip_install
 from gmai_formats.rewards import REWARDS
 from gmai_formats.state import DamagedError, append_line, damage, read_lines, read_state, seal, write_state
-from gmai_formats.weights import doubt, not_finite
+from gmai_formats.weights import changed_settings, not_finite, require_as_written
 from transformers import AutoProcessor, LlavaForConditionalGeneration, TrainerCallback
 
 from gmai_model.training import distributed, export, lora, parts
@@ -90,7 +91,7 @@ def _trl() -> Any:
         import peft
         import trl
     except ImportError as error:
-        raise UserError(f"stage 4 needs TRL ({error}). Install it with `pip install 'gmai-model[rl]'`.") from error
+        raise UserError(f"stage 4 needs TRL ({error}). Install it with `{pip_install('gmai-model[rl]')}`.") from error
     del peft
     datasets.disable_progress_bars()
     return trl
@@ -157,7 +158,8 @@ def _tune(
 
 
 def _load(model: Path, config: TuneConfig, *, on_gpu: bool) -> LlavaForConditionalGeneration:
-    if found := doubt(model):
+    require_as_written(model)
+    if found := changed_settings(model):
         say(found)
     # Weights that train stay fp32, so that small steps are not rounded away.
     whole = config.precision == "fp32" or not config.lora_rank
@@ -241,8 +243,8 @@ def _judge(kind: str) -> Callable[..., list[float | None]]:
 
     def judge(completions: list[Any], reward: list[str], truth: list[str], **_: Any) -> list[float | None]:
         return [
-            REWARDS[kind](json.loads(due), completion[0]["content"]) if name == kind else None
-            for completion, name, due in zip(completions, reward, truth, strict=True)
+            REWARDS[kind](json.loads(expected), completion[0]["content"]) if name == kind else None
+            for completion, name, expected in zip(completions, reward, truth, strict=True)
         ]
 
     judge.__name__ = kind

@@ -104,7 +104,7 @@ class Answers(Callback):
         )  # fmt: skip
         last = torch.zeros_like(row.predicts)
         last[row.cu_seq_lens[1:].long() - 1] = True
-        return replace(row, predicts=last)
+        return replace(row, predicts=last, targets=torch.zeros(len(segments), dtype=torch.int64))
 
     def _write(self, answers: Sequence[Sequence[int]], *, step: int, cut: set[int]) -> None:
         lines, damaged = read_lines(self._path, needs=["step", "id"])

@@ -186,6 +186,9 @@ class Callback:
     def after_validation(self, run: Run, loss: float) -> None:
         """Called when the validation loss has been measured; the engine computes without dropout or gradients."""
 
+    def after_benchmark(self, run: Run, score: float) -> None:
+        """Called when the benchmark has been asked; `score` is the mean accuracy."""
+
     def end(self, run: Run) -> None:
         """Called after the last step."""
 

@@ -30,8 +30,10 @@ class MetricsFile:
         if damaged:
             say(f"{path}: {damaged} damaged lines are left out")
         validated = {step for step, _ in place.validation}
+        benchmarked = {step for step, _ in place.benchmark}
         kept = [line for line in lines if line["step"] <= place.steps
-                and ("validation_loss" not in line or line["step"] in validated)]  # fmt: skip
+                and ("validation_loss" not in line or line["step"] in validated)
+                and ("benchmark" not in line or line["step"] in benchmarked)]  # fmt: skip
         rewrite_lines(path, kept)
         missing = place.steps - len({line["step"] for line in kept if "loss" in line})
         if missing > 0:
@@ -97,6 +99,11 @@ class Metrics(Callback):
         if self._file is not None and run.validation_totals is not None:
             groups = _of_groups(run.validation_totals, run.inputs.groups, "validation_")
             self._file.write({"step": run.place.steps, "validation_loss": loss, **groups})
+
+    def after_benchmark(self, run: Run, score: float) -> None:
+        """Write the score's line."""
+        if self._file is not None:
+            self._file.write({"step": run.place.steps, "benchmark": score})
 
     def end(self, run: Run) -> None:
         """Close the file."""

@@ -96,13 +96,13 @@ def collapsed(answers: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     if len(asked) < _LEAST_ANSWERS:
         return {}
     text, count = Counter(line["answer"].strip() for line in asked).most_common(1)[0]
-    (_, due), *_ = Counter(line["reference"].strip() for line in asked).most_common(1)
-    if count < SAME_SHARE * len(asked) or count <= due:
+    (_, top_count), *_ = Counter(line["reference"].strip() for line in asked).most_common(1)
+    if count < SAME_SHARE * len(asked) or count <= top_count:
         return {}
     shown = f"{text!r:.60}" if text else "empty"
     return {
         "answers": f"{count} of {len(asked)} held-out answers are {'the same: ' if text else ''}{shown}, while at most "
-        f"{due} references are alike: the answers no longer depend on what is asked"
+        f"{top_count} references are alike: the answers no longer depend on what is asked"
     }
 
 

@@ -114,20 +114,20 @@ class Watchdog:
         while not self._ended.wait(BEAT_S):
             requeue, message = True, ""
             try:
-                self._tell()
+                self._report()
                 if self._store.check([_STOPPED]):
                     self._end_as_told(self._store.get(_STOPPED).decode())
                 if self._store.check([_FAILED]):
                     requeue, message = False, f"ended by {self._store.get(_FAILED).decode()}"
                 else:
-                    message = self._gone() or self._stall()
+                    message = self._silent_rank() or self._stall()
             except RuntimeError:
                 # The store lives in one process; where that is gone, this rank's next collective says so, or hangs.
                 message = self._stall_alone()
             if message and not self._ended.is_set():
                 self._exit(message, requeue=requeue)
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         self._beats += 1
         self._store.set(f"gmai/{self._rank}", f"{self._moves}|{self._beats}|{socket.gethostname()}|{self._place}")
 
@@ -143,7 +143,7 @@ class Watchdog:
             return ""
         return f"no rank can be asked where it stands, and this one has been {self._place} for {self._stood_s():.0f} s"
 
-    def _gone(self) -> str:
+    def _silent_rank(self) -> str:
         """Return which rank gives no sign of life any more; rank 0 looks for all, as a store has one thread."""
         now = time.monotonic()
         if self._rank or self._world == 1 or now - self._looked < min(LOOK_S, self._silence_s / 2):
