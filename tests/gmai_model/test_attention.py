@@ -62,5 +62,5 @@ def test_the_call_on_a_gpu_fits_the_signature_of_this_torch() -> None:
     bound = inspect.signature(varlen_attn).bind(*[object() for _ in call.args], **names)
     assert {"scale", "window_size", "enable_gqa"} <= bound.arguments.keys()
     positional = [getattr(argument, "id", "") for argument in call.args[3:]]
-    assert positional == ["cu_seq_lens_q", "cu_seq_lens_q", "max_length_q", "max_length_q"]
+    assert positional == ["ends", "ends", "longest", "longest"]
     assert list(bound.arguments)[3:7] == ["cu_seq_q", "cu_seq_k", "max_q", "max_k"]

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -57,16 +58,29 @@ def test_chat_marks_in_a_question_and_long_chats_are_refused(assistant: Assistan
         list(assistant.answer(Conversation().with_question("shape " * 2500, [RED])))
 
 
-def test_checkpoint_that_does_not_open(tmp_path: Path, checkpoint: Path) -> None:
+def test_checkpoint_that_does_not_open(tmp_path: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UserError, match=r"no config\.json"):
         Assistant(tmp_path)
     broken = Path(shutil.copytree(checkpoint, tmp_path / "broken"))
     (broken / "model.safetensors").write_bytes(b"\0" * 20)
-    with pytest.raises(UserError, match=r"does not open .* `gmai model check"):
+    with pytest.raises(UserError, match=r"not the weights that gmai wrote, so they are not used\..*--accept-weights"):
         Assistant(broken)
+    with pytest.raises(UserError, match=r"does not open .* `gmai model check"):
+        Assistant(broken, takes_changed=True)
+    assert "and all answers are of them" in capsys.readouterr().err
     if not torch.cuda.is_available():
         with pytest.raises(UserError, match="torch finds no GPU"):
             Assistant(checkpoint, device="cuda")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"temperature": value}, "--temperature .* is 0 .* or from 0.01 to 100") for value in
+     (float("nan"), float("inf"), 1e-300, 1e30, -1.0)] + [({"device": "tpu"}, "--device tpu: it is auto, cpu, cuda")],
+)  # fmt: skip
+def test_settings_that_cannot_be_are_refused(checkpoint: Path, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        Assistant(checkpoint, **{"device": "cpu", **settings})
 
 
 def test_half_a_region_in_a_question_is_refused(assistant: Assistant) -> None:

@@ -60,6 +60,13 @@ def test_each_stage_has_the_losses_of_the_cpu(checkpoint, samples, tmp_path, sta
     assert half == pytest.approx(on_cpu, rel=2e-2)
 
 
+def test_compiled_layers_have_the_same_losses(checkpoint, samples, tmp_path):
+    plain = train(checkpoint, samples, tmp_path / "plain", precision="bf16", activation_checkpointing="true")
+    compiled = train(checkpoint, samples, tmp_path / "compiled", precision="bf16", activation_checkpointing="true",
+                     compile="true")  # fmt: skip
+    assert compiled == pytest.approx(plain, rel=2e-2)
+
+
 @pytest.mark.parametrize("zero_stage", [2, 3])
 def test_a_run_in_two_sessions_is_one_in_one(checkpoint, samples, tmp_path, zero_stage):
     whole = train(checkpoint, samples, tmp_path / "whole", precision="bf16", zero_stage=zero_stage)

@@ -1,17 +1,28 @@
 """Packed rows against the stock model, sample by sample: logits, gradients, and the trap of stock packing."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torch._dynamo.utils
 from gmai_formats.rows.mixtures import load_mixture
+from gmai_model import attention
 from gmai_model.batching.collate import Collator, Row
 from gmai_model.batching.prepare import open_source
 from gmai_model.batching.tokens import Encoder
-from gmai_model.packed import PackedLlava
+from gmai_model.packed import PackedLlava, compile_layers
+from gmai_model.training.callbacks.callback import Totals
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeTensorMode,
+)
 from torch.nn.functional import cross_entropy
 from transformers import (
+    AttentionInterface,
     AutoProcessor,
     DataCollatorWithFlattening,
     LlavaForConditionalGeneration,
@@ -38,8 +49,7 @@ def load(checkpoint: Path) -> LlavaForConditionalGeneration:
 
 def separate_logits(model: LlavaForConditionalGeneration, rows: list[Row]) -> torch.Tensor:
     logits = [
-        model(input_ids=row.input_ids, pixel_values=row.pixel_values if row.has_images else None).logits[0]
-        for row in rows
+        model(input_ids=row.input_ids, pixel_values=row.pixels if row.has_images else None).logits[0] for row in rows
     ]
     return torch.cat(logits)
 
@@ -70,7 +80,7 @@ def test_packed_gradients_equal_separate_gradients(checkpoint: Path, collator: C
     stock = load(checkpoint)
     for i in range(len(NUMBERS)):
         row = collator(NUMBERS[i : i + 1])
-        logits = stock(input_ids=row.input_ids, pixel_values=row.pixel_values if row.has_images else None).logits[0]
+        logits = stock(input_ids=row.input_ids, pixel_values=row.pixels if row.has_images else None).logits[0]
         cross_entropy(logits[row.predicts], row.targets, reduction="sum").backward()
     expected = dict(stock.named_parameters())
     for name, parameter in packed.llava.named_parameters():
@@ -97,7 +107,7 @@ def test_stock_packed_call_contaminates(checkpoint: Path, collator: Collator) ->
     with torch.no_grad():
         expected = separate_logits(load(checkpoint), [collator(NUMBERS[i : i + 1]) for i in range(len(NUMBERS))])
         stock = load(checkpoint)(
-            input_ids=together.input_ids, pixel_values=together.pixel_values, position_ids=together.position_ids
+            input_ids=together.input_ids, pixel_values=together.pixels, position_ids=together.position_ids
         ).logits[0]
     first = int(together.cu_seq_lens[1])
     assert (stock[:first] - expected[:first]).abs().max() < 1e-5
@@ -124,6 +134,67 @@ def test_hf_trainer_with_the_stock_flattening_collator_contaminates(
     assert (stock[0][:first] - expected[:first]).abs().max() < 1e-5
     assert (stock[0][first:] - expected[first:]).abs().max() > 1e-3
     assert (ours - expected).abs().max() < 1e-5
+
+
+def test_bytes_that_become_numbers_on_the_device_give_the_same_loss_and_gradients(
+    checkpoint: Path, collator: Collator
+) -> None:
+    row = collator(NUMBERS)
+    assert row.pixel_values.dtype == torch.uint8
+    packed = PackedLlava(load(checkpoint))
+    found: list[list[torch.Tensor]] = []
+    for each in (row, replace(row, pixel_values=row.pixels, pixel_table=None)):
+        loss, _ = packed(each.to(torch.device("cpu")))
+        found.append([loss.detach(), *torch.autograd.grad(loss, list(packed.parameters()), allow_unused=True)])
+    for mine, other in zip(*found, strict=True):
+        assert (mine is None and other is None) or torch.equal(mine, other)
+
+
+def test_nothing_in_a_micro_step_waits_for_the_device(
+    checkpoint: Path, collator: Collator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On tensors without content a question about it (`.item()`, a mask as an index, `if`) is an error."""
+
+    def attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
+        return query + (key.sum() + value.sum()).to(query.dtype)
+
+    def as_on_a_gpu(module: Any, query: Any, key: Any, value: Any, mask: Any, **options: Any) -> Any:
+        return attend(query[0].transpose(0, 1), key, value)[None], None
+
+    row = collator(NUMBERS)
+    monkeypatch.setitem(AttentionInterface._global_mapping, attention.NAME, as_on_a_gpu)
+    packed = PackedLlava(load(checkpoint))
+    packed.llava.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        for module in packed.modules():
+            for name, parameter in [*module.named_parameters(recurse=False)]:
+                setattr(module, name, torch.nn.Parameter(mode.from_tensor(parameter.detach())))
+            for name, buffer in [*module.named_buffers(recurse=False)]:
+                module.register_buffer(name, mode.from_tensor(buffer))
+        held = {name: mode.from_tensor(each) for name, each in vars(row).items() if isinstance(each, torch.Tensor)}
+        fake = replace(row, **held)
+        loss, of_targets = packed(fake)
+        totals = Totals(2, torch.device("cpu"))
+        totals.add(loss, of_targets, fake)
+        loss.backward()
+        with pytest.raises((DataDependentOutputException, DynamicOutputShapeException)):
+            float(loss.detach())
+        with pytest.raises(DynamicOutputShapeException):
+            fake.input_ids[fake.input_ids > 3]
+
+
+def test_a_compiled_layer_computes_the_same_under_the_same_names(checkpoint: Path, collator: Collator) -> None:
+    row = collator(NUMBERS)
+    plain, compiled = PackedLlava(load(checkpoint)), PackedLlava(load(checkpoint))
+    compiled.llava.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+    compiled.llava.train()
+    compile_layers(compiled.llava, backend="eager")
+    for each in (plain, compiled):
+        each(row)[0].backward()
+    assert torch._dynamo.utils.counters["frames"]["ok"] > 0
+    for (name, one), (same, other) in zip(plain.named_parameters(), compiled.named_parameters(), strict=True):
+        assert name == same
+        assert one.grad is None if other.grad is None else torch.equal(one.grad, other.grad)
 
 
 def test_row_without_images_still_reaches_every_parameter(checkpoint: Path, collator: Collator) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from gmai_formats.errors import UserError
-from gmai_model.regions import COLOURS, Region, check_question, draw_regions, find_regions
+from gmai_model.regions import COLOURS, Region, check_question, draw_regions, find_regions, find_strays, places
 from PIL import Image
 
 ANSWER = (
@@ -19,7 +19,9 @@ def test_regions_are_found_with_their_labels() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["<box>[8, 9]</box>", "<box>[[9, 9, 1, 1]]</box>", "<box>[[0, 0, 0, 5]]</box>", "<box>[[1, 2, 3, 1001]]</box>",
+    ["<box>[8, 9]</box>", "<box>[[001, 2, 30, 40]]</box>", "<box>[[١, 2, 30, 40]]</box>", "<box>[[1, 2, 3, 4</box>",
+     f"<box>[[{'9' * 5000}, 2, 3, 4]]</box>", "<box>" + "[" * 100000 + "</box>", "<box>[[0.1, 0.2, 0.3, 0.4]]</box>",
+     "<box>[[9, 9, 1, 1]]</box>", "<box>[[0, 0, 0, 5]]</box>", "<box>[[1, 2, 3, 1001]]</box>",
      "<box>[[1, 2, 3]]</box>", "<ref>x</ref>", "<box>__import__('os')</box>", "[[1, 2, 3, 4]]", ""],
 )  # fmt: skip
 def test_what_is_no_region_is_not_drawn(text: str) -> None:
@@ -52,3 +54,33 @@ def test_whole_regions_may_be_asked_about(text: str) -> None:
 def test_half_a_tag_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="that names no region"):
         check_question(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "box"),
+    [("<box>[10, 20, 300, 400]</box>", (10, 20, 300, 400)), ("<box>[[10.5, 20, 300.2, 400]]</box>", (10, 20, 300, 400)),
+     ("<ref>a < b</ref>\n<box> [[10,20,300,400]] </box>", (10, 20, 300, 400))],
+)  # fmt: skip
+def test_other_ways_to_write_a_box_are_read(text: str, box: tuple[int, ...]) -> None:
+    assert [region.boxes for region in find_regions(text)] == [(box,)]
+    assert find_strays(text) == []
+
+
+def test_a_small_box_is_a_pixel_and_labels_without_letters_are_numbers() -> None:
+    image = Image.new("RGB", (90, 60))
+    tiny = Region("a", ((500, 500, 501, 501),))
+    assert tiny.describe(image.size) == "a: x 45–46, y 30–31 px (1×1 px)"
+    assert np.asarray(draw_regions(image, [tiny])).any()
+    one = np.asarray(draw_regions(image, [Region("肝脏", ((100, 100, 900, 900),))]))
+    other = np.asarray(draw_regions(image, [Region("脾脏", ((100, 100, 900, 900),))]))
+    assert np.array_equal(one, other), "no letters that the font lacks"
+    draw_regions(image, [Region("long " * 50, ((0, 0, 1000, 1000),)), Region("", ((0, 0, 9, 9),))])
+
+
+def test_places_are_numbered_and_what_is_not_drawn_is_named() -> None:
+    text = "<ref>a</ref><box>[[0, 0, 500, 500]]</box> <box>[[9, 9, 1, 1]]</box> <box>[[1, 2, 3, 4]]</box> <box>[[1"
+    assert places(text, (100, 100)) == [
+        "1 a: x 0–50, y 0–50 px (50×50 px)", "2 region: x 0–1, y 0–1 px (1×1 px)",
+        "not drawn, since it names no region of the image: <box>[9, 9, 1, 1]</box>, <box>",
+    ]  # fmt: skip
+    assert places("No.", (100, 100)) == []

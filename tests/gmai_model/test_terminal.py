@@ -3,9 +3,11 @@
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
+import pydicom
 import pydicom.data
 import pytest
 from gmai_formats.errors import UserError
@@ -13,6 +15,7 @@ from gmai_model.chat import DISCLAIMER, Assistant, Conversation
 from gmai_model.terminal import HELP, Terminal, _with_slice
 from PIL import Image
 
+CT = Path(pydicom.data.__file__).parent / "test_files" / "CT_small.dcm"
 RED = Image.new("RGB", (90, 60), (200, 30, 30))
 
 
@@ -60,7 +63,7 @@ def test_terminal_names_regions_and_says_when_no_image_is_shown(
     Terminal(Pointing()).run([tmp_path / "red.png"], ["Where?"])  # type: ignore[arg-type]
     shown = capsys.readouterr()
     assert shown.out == "<ref>cyst</ref><box>[[250, 250, 750, 750]]</box>\n"
-    assert "cyst: x 22–68, y 15–45 px (46×30 px)" in shown.err
+    assert "cyst: x 23–68, y 15–45 px (45×30 px)" in shown.err
 
 
 def test_a_new_image_is_a_new_conversation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,6 +78,44 @@ def test_a_new_image_is_a_new_conversation(tmp_path: Path, monkeypatch: pytest.M
         [(9, 9, 9)], [(200, 0, 0), (0, 200, 0)], [],
     ]  # fmt: skip
     assert [len(asked.messages) for asked in pointing.asked] == [1, 1, 1]
+    monkeypatch.setattr("sys.stdin", io.StringIO("/image second.png\n/image third.png\nWhose?"))
+    Terminal(pointing).run([tmp_path / "first.png"], [])  # type: ignore[arg-type]
+    assert [image.getpixel((1, 1)) for image in pointing.asked[-1].images] == [(0, 200, 0)], "none was asked about"
+
+
+def test_files_of_two_patients_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for patient in ("A", "B"):
+        scan = pydicom.dcmread(CT)
+        scan.PatientID = patient
+        scan.save_as(tmp_path / f"{patient}.dcm")
+    both = [tmp_path / "A.dcm", tmp_path / "B.dcm"]
+    with pytest.raises(UserError, match=r"A\.dcm, B\.dcm: files of 2 patients"):
+        Terminal(Pointing()).run(both, ["?"])  # type: ignore[arg-type]
+    Terminal(Pointing()).run([both[0], both[0]], ["?"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"window": "lung"}, "--window is for DICOM and NIfTI"), ({"volume": 1}, "--volume is for NIfTI files of several"),
+     ({"volume": 0}, "--volume is for NIfTI files of several")],
+)  # fmt: skip
+def test_an_option_that_no_image_takes_is_refused(tmp_path: Path, settings: dict[str, Any], message: str) -> None:
+    RED.save(tmp_path / "red.png")
+    with pytest.raises(UserError, match=message):
+        Terminal(Pointing(), **settings).run([tmp_path / "red.png"], ["?"])  # type: ignore[arg-type]
+
+
+def test_control_characters_of_an_answer_are_escapes_and_an_empty_question_is_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Hostile(Pointing):
+        def answer(self, conversation: Conversation) -> Iterator[str]:
+            yield "\x1b[2J\x1b]0;owned\x07 \u202e肝"
+
+    Terminal(Hostile()).run([], ["?"])  # type: ignore[arg-type]
+    assert capsys.readouterr().out == "\\x1b[2J\\x1b]0;owned\\x07 \\u202e肝\n"
+    with pytest.raises(UserError, match="the question is empty"):
+        Terminal(Hostile()).run([], ["  "])  # type: ignore[arg-type]
 
 
 def test_slices_are_for_the_images_that_have_some(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,8 +141,7 @@ def test_one_volume_of_several_and_a_folder_of_a_series(tmp_path: Path, capsys: 
     with pytest.raises(UserError, match="no volume 3: it has 3"):
         Terminal(Pointing(), volume=3).run([tmp_path / "dynamic.nii"], ["?"])  # type: ignore[arg-type]
     (tmp_path / "series").mkdir()
-    name = Path(pydicom.data.__file__).parent / "test_files" / "CT_small.dcm"
-    (tmp_path / "series/1").write_bytes(name.read_bytes())
+    (tmp_path / "series/1").write_bytes(CT.read_bytes())
     Terminal(Pointing(), window="lung").run([tmp_path / "series"], ["?"])  # type: ignore[arg-type]
     assert "series: 128×128 px, slice 0 of 1, lung -600/1500" in capsys.readouterr().err
 

@@ -27,5 +27,5 @@ def test_projector_is_untouched_and_the_parts_learn(checkpoint: Path, samples: P
 
 
 def test_never_overwrites(checkpoint: Path, samples: Path) -> None:
-    with pytest.raises(UserError, match="exists"):
+    with pytest.raises(UserError, match="not empty"):
         warm_up(checkpoint, samples, checkpoint, vision_steps=1, language_steps=1, seed=0)

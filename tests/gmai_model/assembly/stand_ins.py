@@ -130,7 +130,7 @@ def write_tokenizer(
 
 def language(
     specials: list[str], *, model: Any = LlamaForCausalLM, config: Any = LlamaConfig, spare: int = 0,
-    tokenizer: dict[str, Any] | None = None, change: Callable[[Path], None] | None = None, **more: Any,
+    tokenizer: dict[str, Any] | None = None, change: Callable[[Path], object] | None = None, **more: Any,
 ) -> Callable[[Path], None]:  # fmt: skip
     """Return what writes a language model of a class of transformers."""
 
@@ -227,6 +227,17 @@ def _internlm3(folder: Path) -> None:
          rope_parameters=None, rope_theta=5e7, rope_scaling={"rope_type": "dynamic", "factor": 6.0})  # fmt: skip
 
 
+def _yarn(folder: Path) -> None:
+    scaling = {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 128}
+    edit(folder, rope_parameters=None, rope_theta=1e4, rope_scaling=scaling)
+
+
+def _sharded(folder: Path) -> None:
+    model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
+    (folder / "model.safetensors").unlink()
+    model.save_pretrained(folder, max_shard_size="20KB")
+
+
 def _foreign(model_type: str) -> Callable[[Path], None]:
     return language(_SP, tokenizer=_ENDS, change=lambda folder: edit(folder, model_type=model_type))
 
@@ -251,10 +262,18 @@ LANGUAGES = [
     Kind("InternLM2-chat (sentencepiece)", internlm2()),
     Kind("InternLM2.5-chat (dynamic position scaling)", internlm2(rope_scaling={"type": "dynamic", "factor": 2.0})),
     Kind("InternLM3-Instruct", language([*_SP, *_QW[1:3]], tokenizer={**_ENDS, "chat_template": "{{ bos_token }}" + YI}, change=_internlm3)),
+    Kind("Mistral-Nemo (head_dim of its own)", language(_SP, model=MistralForCausalLM, config=MistralConfig, head_dim=16, sliding_window=None, tokenizer={**_ENDS, "chat_template": MISTRAL})),
+    Kind("Qwen2.5-1.5B-Instruct (tied, with a sliding window)", language(_QW, model=Qwen2ForCausalLM, config=Qwen2Config, spare=24, tie_word_embeddings=True, use_sliding_window=True, sliding_window=128, max_window_layers=1, tokenizer={**_QW_SETTINGS, "chat_template": QWEN25})),
+    Kind("Llama layout with YaRN, as older files write it", language([*_L3, *_RESERVED], tokenizer={**_L3_SETTINGS, "chat_template": LLAMA3}, change=_yarn)),
+    Kind("Llama-3 in bf16, several files, its template among others", language([*_L3, *_RESERVED], tokenizer={**_L3_SETTINGS, "chat_template": [{"name": "tool_use", "template": YI}, {"name": "default", "template": LLAMA3}]}, change=_sharded)),
     Kind("Gemma", _foreign("gemma2"), "model_type is 'gemma2'"),
     Kind("Phi-3", _foreign("phi3"), "model_type is 'phi3'"),
     Kind("Mixtral", _foreign("mixtral"), "model_type is 'mixtral'"),
     Kind("InternLM2 with biases", internlm2(bias=True), "the model has biases"),
+    Kind("Llama layout with a position scaling that transformers lacks", language(_SP, tokenizer=_ENDS, change=lambda folder: edit(folder, rope_parameters=None, rope_scaling={"type": "su", "factor": 2.0})), "transformers does not take it as 'llama'"),
+    Kind("Llama layout with two rope_theta", language(_SP, tokenizer=_ENDS, change=lambda folder: edit(folder, rope_theta=5e5)), "rope_theta is 500000.0, rope_parameters says 10000.0"),
+    Kind("Llama layout beside an adapter", language(_SP, tokenizer=_ENDS, change=lambda folder: (folder / "adapter_config.json").write_text("{}")), "an adapter, which would be lost"),
+    Kind("Qwen2 of Qwen2.5-VL (multimodal positions)", language(_QW, model=Qwen2ForCausalLM, config=Qwen2Config, tokenizer=_QW_SETTINGS, change=lambda folder: edit(folder, rope_parameters=None, rope_scaling={"type": "mrope", "mrope_section": [1, 1, 2]})), "transformers does not take it as 'qwen2'"),
 ]  # fmt: skip
 
 
@@ -289,6 +308,19 @@ def _siglip(folder: Path) -> None:
 
 def _medsiglip(folder: Path) -> None:
     SiglipVisionModel(SiglipVisionConfig(**{**VISION, "image_size": 64, "patch_size": 14})).save_pretrained(folder)
+
+
+def _headless(folder: Path) -> None:
+    SiglipVisionModel(SiglipVisionConfig(**VISION, vision_use_head=False)).save_pretrained(folder)
+
+
+def _grey(folder: Path) -> None:
+    CLIPVisionModel(CLIPVisionConfig(**VISION, num_channels=1)).save_pretrained(folder)
+
+
+def _named(folder: Path) -> None:
+    _part(folder)
+    edit(folder, "preprocessor_config.json", resample="bicubic")
 
 
 def open_clip_tensors() -> dict[str, torch.Tensor]:
@@ -354,12 +386,15 @@ VISIONS = [
     Kind("CLIP, vision part with projection", _projected),
     Kind("SigLIP and SigLIP2, whole, bilinear", _siglip),
     Kind("SigLIP as MedSigLIP and so400m: a size that is no multiple of the patch", _medsiglip),
+    Kind("SigLIP without its pooling head", _headless),
     Kind("open_clip of CLIP layout", open_clip()),
     Kind("open_clip of CLIP layout, quick GELU", open_clip(quick=True)),
     Kind("open_clip with timm's encoder (BiomedCLIP)", open_clip(timm_model_name="vit_base_patch16_224"), "timm_model_name is"),
     Kind("DINOv2", _other("dinov2"), "model_type is 'dinov2'"),
     Kind("Chinese-CLIP", _other("chinese_clip_vision_model"), "model_type is 'chinese_clip_vision_model'"),
     Kind("SigLIP2 NaFlex", _other("siglip2_vision_model"), "model_type is 'siglip2_vision_model'"),
+    Kind("CLIP of one channel", _grey, "num_channels is 1"),
+    Kind("CLIP with a filter by name", _named, "resample is Pillow's number"),
 ]  # fmt: skip
 
 

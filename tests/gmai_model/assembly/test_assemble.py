@@ -103,7 +103,7 @@ def test_projector_depends_on_the_seed_alone(parts: tuple[Path, Path], assembled
 
 
 def test_existing_folder_is_never_overwritten(parts: tuple[Path, Path], assembled: Path) -> None:
-    with pytest.raises(UserError, match="never overwrites a model"):
+    with pytest.raises(UserError, match="not empty"):
         assemble(*parts, assembled, image_mode="pad", seed=0)
 
 

@@ -101,6 +101,29 @@ def test_templates_that_cannot_be_marked(own: str, why: str) -> None:
         with_marks(own, TOKENS, SPECIALS)
 
 
+MISTRAL_V3 = (
+    "{%- if messages[0]['role'] == 'system' %}{%- set system = messages[0]['content'] %}{%- set rest = messages[1:] %}"
+    "{%- else %}{%- set rest = messages %}{%- endif %}{{- bos_token }}{%- for m in rest %}{%- if m['role'] == 'user' %}"
+    "{%- if loop.last and system is defined %}{{- '[INST] ' + system + '\n\n' + m['content'] + '[/INST]' }}"
+    "{%- else %}{{- '[INST] ' + m['content'] + '[/INST]' }}{%- endif %}{%- else %}{{- ' ' + m['content'] + '</s>' }}"
+    "{%- endif %}{%- endfor %}"
+)
+"""As Mistral-7B-Instruct-v0.3 and Mistral-Nemo treat a system prompt: in the last question, or nowhere."""
+
+
+def test_system_prompt_that_is_moved_or_dropped_is_refused_and_the_rest_is_taken() -> None:
+    marked, end = with_marks(MISTRAL_V3, TOKENS, SPECIALS)
+    assert end == "</s>"
+    for messages, prompt in conversations():
+        if messages[0]["role"] == "system":
+            with pytest.raises(UserError, match="does not show every message once and in order, such as a system"):
+                render(marked, messages, TOKENS, prompt=prompt)
+        else:
+            assert render(marked, messages, TOKENS, prompt=prompt) == render(
+                MISTRAL_V3, messages, TOKENS, prompt=prompt
+            )
+
+
 def test_a_message_that_its_template_bends_is_refused_later_too() -> None:
     own = stand_ins.YI.replace("message['content']", "message['content'].split('</think>')[-1]")
     marked, _ = with_marks(own, TOKENS, SPECIALS)

@@ -24,6 +24,34 @@ def test_preparation_is_the_sources_own(clip: Path) -> None:
     assert (own.mean, own.std, own.resample, own.rescale_factor) == ([0.1, 0.2, 0.3], [0.5] * 3, 2, 1 / 256)
 
 
+@pytest.mark.parametrize(
+    ("changes", "mean", "resample"),
+    [
+        ({"image_mean": 0.5, "image_std": 0.5}, [0.5] * 3, 3),
+        ({"image_mean": None, "image_std": None, "resample": None}, [0.48145466, 0.4578275, 0.40821073], 3),
+    ],
+)
+def test_numbers_that_stand_alone_or_are_null(
+    clip: Path, changes: dict[str, object], mean: list[float], resample: int
+) -> None:
+    content = {**json.loads((clip / "preprocessor_config.json").read_text()), **changes}
+    (clip / "preprocessor_config.json").write_text(json.dumps(content))
+    own = VisionEncoder(clip).preparation
+    assert (own.mean, own.resample, len(own.std)) == (mean, resample, 3)
+
+
+def test_open_clip_folder_with_the_config_of_timm(tmp_path: Path) -> None:
+    """As in the repositories of timm, such as timm/vit_base_patch16_clip_224.openai."""
+    by_name(VISIONS, "open_clip of CLIP layout").write(tmp_path)
+    (tmp_path / "config.json").write_text('{"architecture": "vit_base_patch16_clip_224", "num_classes": 512}')
+    assert VisionEncoder(tmp_path).is_open_clip
+    save_file({"blocks.0.norm1.weight": torch.ones(2)}, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    assert VisionEncoder(tmp_path).is_open_clip
+    (tmp_path / "config.json").write_text('{"model_type": "clip"}')
+    with pytest.raises(UserError):
+        VisionEncoder(tmp_path)
+
+
 def test_preparation_inside_a_processor_config(clip: Path) -> None:
     content = json.loads((clip / "preprocessor_config.json").read_text())
     (clip / "preprocessor_config.json").unlink()

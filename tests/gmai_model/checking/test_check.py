@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 import torch
 from gmai_formats.errors import UserError
+from gmai_formats.weights import damaged
 from gmai_model.assembly.assemble import assemble
 from gmai_model.assembly.tokenizer import train_tokenizer
 from gmai_model.checking import check as checking
-from gmai_model.checking.check import accept_settings, check, probe
+from gmai_model.checking.check import accept, check, probe
 from gmai_model.checking.environments import older_python
-from gmai_model.checking.rules import Files, check_files
+from gmai_model.checking.files import Files
+from gmai_model.checking.rules import check_files
 from safetensors.torch import load_file, save_file
 from transformers import (
     CLIPVisionConfig,
@@ -48,8 +50,21 @@ def test_a_meant_change_is_recorded(copied: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(checking, "probe", lambda *_: {"error": "stop here", "transformers": "0"})
     edit(copied, "generation_config.json", lambda c: c.update(temperature=0.5))
     assert "temperature is not as gmai wrote it" in check(copied).off[0]
-    accept_settings(copied)
+    accept(copied, settings=True)
     assert check(copied).off[0].startswith("transformers 0: starting failed: stop here")
+
+
+def test_changed_weights_are_recorded_by_a_word_of_their_own(copied: Path) -> None:
+    (copied / "model.safetensors").write_bytes(b"other")
+    accept(copied, settings=True)
+    assert "model.safetensors" in damaged(copied)
+    edit(copied, "generation_config.json", lambda c: c.update(temperature=0.5))
+    accept(copied, weights=True)
+    assert damaged(copied) == ""
+    assert "generation_config.json" in damaged(copied, weights_only=False)
+    (copied / "gmai.json").unlink()
+    accept(copied, settings=True, weights=True)
+    assert not (copied / "gmai.json").exists()
 
 
 def test_other_folders_are_refused(tmp_path: Path) -> None:
@@ -60,6 +75,43 @@ def test_other_folders_are_refused(tmp_path: Path) -> None:
         check(tmp_path)
     with pytest.raises(UserError, match="--python takes an interpreter"):
         probe(tmp_path, tmp_path / "python")
+
+
+def test_encoder_whose_needs_are_not_known_is_refused(copied: Path) -> None:
+    edit(copied, "config.json", lambda c: c["vision_config"].update(model_type="pixtral"))
+    with pytest.raises(UserError, match=r"its vision encoder is 'pixtral'\. `gmai model check` knows"):
+        check(copied)
+
+
+SEEN: dict[str, Any] = {
+    "transformers": "5.0", "device": "cpu", "dtype": "float32", "missing_keys": [], "unexpected_keys": [],
+    "mismatched_keys": [], "finite": True, "influence": 1.0, "text_influence": 1.0, "logits": [1.0], "prompt_off": "",
+    "ends_with": None, "image_tokens": 64, "pixels": [112, 112], "start_tokens": 1, "tokens": 2048,
+    "embedding_rows": 2048, "after_answer": "", "turn_end": 4, "ends": [4], "rope_theta": None, "answer_ids": [1],
+    "answer": "x", "tokens_differ": "", "surprise": 0.9, "trained": True, "shown_ends": "",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("seen", "line"),
+    [
+        ({"tokens": 32000, "embedding_rows": 32000}, "finds plain English and Chinese unlikely (0.90 of the loss of"),
+        ({"tokens": 32000, "embedding_rows": 32000, "trained": False}, ""),
+        ({"tokens": 32000, "embedding_rows": 32000, "surprise": 0.4}, ""),
+        ({}, ""),
+        ({"tokens_differ": "a b"}, "makes other tokens of 'a b' than tokenizer.json says"),
+        ({"shown_ends": "<end>"}, "'<end>' ends an answer and is no special token"),
+        ({"shown_ends": "<end>", "turn_end": 5, "ends": [7]}, "generation stops at [7]"),
+    ],
+)
+def test_what_a_clean_process_saw(
+    copied: Path, monkeypatch: pytest.MonkeyPatch, seen: dict[str, Any], line: str
+) -> None:
+    (copied / "gmai.json").unlink()
+    monkeypatch.setattr(checking, "probe", lambda *_: {**SEEN, **seen})
+    off = check(copied).off
+    assert len(off) == bool(line)
+    assert line in "".join(off)
 
 
 def change_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> None:

@@ -3,15 +3,35 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gmai_formats.weights import sealed_files
 from gmai_model.assembly.portable import settings_digests
 from gmai_model.checking.consumers import check_settings, consumers
-from gmai_model.checking.rules import Files
+from gmai_model.checking.files import Files
 
 
 def folder_of(folder: Path, **files: Any) -> Path:
     for name, content in files.items():
         (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
     return folder
+
+
+def test_one_setting_in_two_files_is_one_line(tmp_path: Path) -> None:
+    recorded(tmp_path)
+    folder_of(tmp_path, tokenizer_config={"chat_template": "x"}, gmai={"settings": {}})
+    folder_of(tmp_path, gmai={"settings": settings_digests(tmp_path)})
+    (tmp_path / "chat_template.jinja").write_text("y")
+    folder_of(tmp_path, tokenizer_config={"chat_template": "y"})
+    (line,) = check_settings(Files(tmp_path), [])
+    assert line.startswith("tokenizer_config.json, chat_template.jinja: chat_template is not as gmai wrote it.")
+
+
+def test_file_that_was_laid_beside_is_named(tmp_path: Path) -> None:
+    recorded(tmp_path)
+    folder_of(tmp_path, gmai={"settings": settings_digests(tmp_path), "files": sealed_files(tmp_path)["files"]})
+    assert not list(check_settings(Files(tmp_path), []))
+    folder_of(tmp_path, special_tokens_map={"eos_token": "x"})
+    (line,) = check_settings(Files(tmp_path), [])
+    assert line.startswith("special_tokens_map.json: not written by gmai, and readers that look for it")
 
 
 def recorded(folder: Path) -> Path:
@@ -42,7 +62,7 @@ def test_a_changed_template_and_a_lost_file_are_named(tmp_path: Path) -> None:
     (tmp_path / "chat_template.jinja").write_text("y")
     (tmp_path / "generation_config.json").unlink()
     lines = sorted(check_settings(Files(tmp_path), []))
-    assert lines[0].startswith("chat_template.jinja: its content is not as gmai wrote it.")
+    assert lines[0].startswith("chat_template.jinja: chat_template is not as gmai wrote it.")
     assert lines[1].startswith("generation_config.json: top_k is not as gmai wrote it.")
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from gmai_formats.errors import UserError
 from gmai_model.checking.check import check, check_folder
-from gmai_model.checking.rules import Files, check_files
+from gmai_model.checking.files import Files
+from gmai_model.checking.rules import check_files
 from gmai_model.checking.tensors import check_weights
 from safetensors.torch import load_file, save_file
 
@@ -92,6 +93,32 @@ FAULTS: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
     ("generation_config.json", lambda c: c.update({"eos_token_id": "2"}), "eos_token_id 2 is no token"),
     ("processor_config.json", lambda c: c.update(image_processor={}), "holds the image processor too"),
     ("processor_config.json", lambda c: c.update(patch_size=16), "patch_size is 16, config.json says 14"),
+    (
+        "preprocessor_config.json",
+        lambda c: c.update(image_mean=c["image_std"], image_std=c["image_mean"]),
+        "are known numbers in other places",
+    ),
+    ("preprocessor_config.json", lambda c: c["image_mean"].reverse(), "image_mean [0.40821073, 0.4578275, 0.48145466]"),
+    ("preprocessor_config.json", lambda c: c.update(resample=9), "resample is 9, which is no smooth filter"),
+    ("preprocessor_config.json", lambda c: c.update(do_convert_rgb=False), "do_convert_rgb is false"),
+    ("config.json", lambda c: c.update(quantization_config={"quant_method": "gptq"}), "quantization_config, by which"),
+    (
+        "config.json",
+        lambda c: c["text_config"].update(architectures=["Qwen2ForCausalLM"]),
+        "Write LlamaForCausalLM, or that model_type",
+    ),
+    ("config.json", lambda c: c["text_config"].update(model_type="qwen2"), "k_proj.bias (12 such), which config.json"),
+    ("config.json", lambda c: c["text_config"].update(max_position_embeddings=64), "an image alone takes 64"),
+    ("config.json", lambda c: c["text_config"].update(rms_norm_eps=0.1), "rms_norm_eps is 0.1, where models have"),
+    ("config.json", lambda c: c["vision_config"].update(layer_norm_eps=0), "layer_norm_eps is 0, where models have"),
+    ("config.json", lambda c: c["text_config"].update(pad_token_id=99999), "Padding_idx must be within"),
+    ("config.json", lambda c: c["text_config"].update(rms_norm_eps=-1), "rms_norm_eps is -1, where models have"),
+    (
+        "config.json",
+        lambda c: c["vision_config"].update(model_type="siglip_vision_model"),
+        "but vision_tower.vision_model.embeddings.class_embedding",
+    ),
+    ("config.json", lambda c: (c.pop("text_config"), c.update(mm_vision_tower="x")), "convert_llava_weights_to_hf.py"),
     ("preprocessor_config.json", lambda c: c.pop("crop_size"), "crop_size is None, the vision encoder takes 112 px"),
     ("preprocessor_config.json", lambda c: c.pop("image_processor_type"), "no image_processor_type"),
 ]
@@ -103,6 +130,13 @@ def test_good_checkpoint_has_no_finding(checkpoint: Path) -> None:
     found, fact = check_weights(files)
     assert not found
     assert fact == "130 tensors in 1 file, float32, 1.9 million parameters"
+
+
+def test_a_filter_that_is_not_smooth_is_a_fault_where_no_source_is_known_to_have_it(copied: Path) -> None:
+    edit(copied, "preprocessor_config.json", lambda c: c.update(resample=0))
+    assert check_folder(Files(copied))[0] == []
+    (copied / "gmai.json").unlink()
+    assert "resample is 0, which is no smooth filter" in off(copied)
 
 
 @pytest.mark.parametrize(("name", "change", "line"), FAULTS, ids=[line for _, _, line in FAULTS])
@@ -165,9 +199,30 @@ def test_siglip_has_no_class_token_to_leave_out(copied: Path) -> None:
     assert "which SigLIP has not" in next(line for line in check_files(Files(copied)) if "SigLIP" in line)
 
 
+def test_a_list_of_named_templates_has_the_default_compared(copied: Path) -> None:
+    own = (copied / "chat_template.jinja").read_text()
+    named = [{"name": "default", "template": own}, {"name": "tool_use", "template": "x"}]
+    edit(copied, "tokenizer_config.json", lambda c: c.update(chat_template=named))
+    assert not list(check_files(Files(copied)))
+    named[0]["template"] = "y"
+    edit(copied, "tokenizer_config.json", lambda c: c.update(chat_template=named))
+    assert "hold two chat templates" in off(copied)
+
+
+def test_weights_beside_the_model(copied: Path) -> None:
+    shutil.copy(copied / "model.safetensors", copied / "consolidated.safetensors")
+    assert "consolidated.safetensors: not part of the model (model.safetensors)" in off(copied)
+
+
+def test_index_of_files_that_are_not_here_is_one_line(copied: Path) -> None:
+    index = {"metadata": {}, "weight_map": {"a": "model-00001-of-00002.safetensors"}}
+    (copied / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert "model.safetensors: not part of the model (model-00001-of-00002.safetensors)" in off(copied)
+
+
 def test_second_set_of_weights(copied: Path) -> None:
     names = load_file(copied / "model.safetensors")
     save_file(names, copied / "model-00001-of-00001.safetensors", metadata={"format": "pt"})
     index = {"weight_map": dict.fromkeys(names, "model-00001-of-00001.safetensors")}
     (copied / "model.safetensors.index.json").write_text(json.dumps(index))
-    assert "model.safetensors: not in model.safetensors.index.json" in off(copied)
+    assert "model.safetensors: not part of the model (model-00001-of-00001.safetensors)" in off(copied)

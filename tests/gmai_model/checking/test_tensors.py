@@ -1,12 +1,14 @@
 """The tensors of a checkpoint: names, shapes, values."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from gmai_model.checking.rules import Files, check_files
+from gmai_model.checking.files import Files
+from gmai_model.checking.rules import check_files
 from gmai_model.checking.tensors import check_weights
 from safetensors.torch import load_file, save_file
 from transformers import LlavaConfig, LlavaForConditionalGeneration
@@ -48,7 +50,10 @@ def test_dead_projector(copied: Path) -> None:
     assert "holds zeros only, as in no trained model (2 such tensors)" in off(copied)
 
 
-@pytest.mark.parametrize("part", ["lm_head", "embed_tokens", "language_model.model.norm", "patch_embedding"])
+@pytest.mark.parametrize(
+    "part",
+    ["lm_head", "embed_tokens", "language_model.model.norm", "patch_embedding", "k_proj.weight", "mlp.up_proj", "fc1"],
+)
 def test_zeros_that_no_trained_model_holds(copied: Path, part: str) -> None:
     change_weights(copied, lambda t: [t[name].zero_() for name in t if part in name] and None)
     assert "holds zeros only, as in no trained model" in off(copied)
@@ -67,3 +72,62 @@ def test_names_of_transformers_5_are_named(copied: Path) -> None:
     found = check_weights(files)[0] + list(check_files(files))
     assert any("vLLM look for vision_tower.vision_model." in line for line in found)
     assert any("rope_theta is None" in line for line in found)
+
+
+def test_output_matrices_of_a_model_that_was_made_deeper_may_be_zero(copied: Path) -> None:
+    parts = ("o_proj.weight", "down_proj.weight", "out_proj.weight", "fc2.weight")
+    change_weights(copied, lambda t: [t[name].zero_() for name in t if name.endswith(parts)] and None)
+    assert not check_weights(Files(copied))[0]
+
+
+def test_embedding_of_one_row(copied: Path) -> None:
+    def alike(tensors: dict[str, torch.Tensor]) -> None:
+        rows = tensors["language_model.model.embed_tokens.weight"]
+        rows[:] = rows[7].clone()
+
+    change_weights(copied, alike)
+    assert "embed_tokens.weight holds the same row throughout" in off(copied)
+
+
+@pytest.mark.parametrize("metadata", [None, {"format": "flax"}])
+def test_file_that_transformers_4_does_not_open(copied: Path, metadata: dict[str, str] | None) -> None:
+    save_file(load_file(copied / "model.safetensors"), copied / "model.safetensors", metadata=metadata)
+    assert "its metadata give the format" in off(copied)
+
+
+def test_tensor_that_lies_in_two_files(copied: Path) -> None:
+    tensors = load_file(copied / "model.safetensors")
+    names, first = sorted(tensors), sorted(tensors)[0]
+    files = {"model-00001-of-00002.safetensors": names[:9], "model-00002-of-00002.safetensors": [first, *names[9:]]}
+    where = {name: file for file, held in reversed(files.items()) for name in held}
+    for file, held in files.items():
+        save_file({name: tensors[name] for name in held}, copied / file, metadata={"format": "pt"})
+    (copied / "model.safetensors").unlink()
+    (copied / "model.safetensors.index.json").write_text(json.dumps({"weight_map": where}))
+    assert f"model-00002-of-00002.safetensors: holds {first} (1 such), which the index has elsewhere" in off(copied)
+
+
+@pytest.mark.parametrize("flags", [(True, False), (False, True)])
+def test_flags_of_tied_embeddings_that_contradict(copied: Path, flags: tuple[bool, bool]) -> None:
+    change_weights(copied, lambda t: t.__delitem__("language_model.lm_head.weight"))
+    config = json.loads((copied / "config.json").read_text())
+    config["tie_word_embeddings"], config["text_config"]["tie_word_embeddings"] = flags
+    (copied / "config.json").write_text(json.dumps(config))
+    assert "tie_word_embeddings is true in one place and false in another" in off(copied)
+
+
+def test_layout_of_the_original_llava_code(copied: Path) -> None:
+    change_weights(copied, lambda t: t.update({"model.mm_projector.0.bias": torch.ones(3)}))
+    assert "convert_llava_weights_to_hf.py" in off(copied)
+
+
+def test_adapter_that_was_left_in_the_weights_is_one_line(copied: Path) -> None:
+    change_weights(
+        copied, lambda t: t.update({"language_model.model.layers.0.q_proj.lora_B.weight": torch.zeros(8, 8)})
+    )
+    assert "lora_B.weight (1 such) is no tensor of the model" in off(copied)
+
+
+def test_variant_is_named(copied: Path) -> None:
+    (copied / "model.safetensors").rename(copied / "model.fp16.safetensors")
+    assert "model.fp16.safetensors, no model.safetensors" in off(copied)

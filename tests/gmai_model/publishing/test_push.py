@@ -46,7 +46,7 @@ def checked(monkeypatch: pytest.MonkeyPatch) -> Outcome:
 
 
 def dry(folder: Path, **more: Any) -> str:
-    options: dict[str, Any] = {"private": True, "report": None, "data": None, "licence": None, **more}
+    options: dict[str, Any] = {"private": True, "reports": [], "data": None, "licence": None, **more}
     publication = publish(folder, "lab/model", **options, dry_run=True)
     assert publication.url is None
     return (folder / "README.md").read_text()
@@ -155,15 +155,15 @@ def test_results_are_those_of_this_model(copied: Path, checked: Outcome, tmp_pat
     }  # fmt: skip
     path = tmp_path / "report.json"
     path.write_text(json.dumps(report))
-    assert "| VQA | `vqa/closed` v1 | 272 | 50.0% | 44.0% to 56.0% | 50.0% |" in dry(copied, report=tmp_path)
+    assert "| VQA | `vqa/closed` v1 | 272 | 50.0% | 44.0% to 56.0% | 50.0% |" in dry(copied, reports=[tmp_path])
     for change, message in (
         ({"model_digest": "sha256:0"}, "is not this checkpoint"),
-        ({"image_ablation": "noise"}, "asked with noise images"),
+        ({"image_ablation": "noise"}, "0 of 1 reports are on the real images"),
         ({"format": "x"}, "no report of `gmai bench`"),
     ):
         path.write_text(json.dumps({**report, **change}))
         with pytest.raises(UserError, match=message):
-            dry(copied, report=path)
+            dry(copied, reports=[path])
 
 
 def report_of(checkpoint: Path, path: Path) -> Path:
@@ -186,7 +186,7 @@ def report_of(checkpoint: Path, path: Path) -> Path:
 
 
 def test_results_and_sources_stay_on_the_card(copied: Path, checked: Outcome, tmp_path: Path) -> None:
-    card = dry(copied, report=report_of(copied, tmp_path / "report.json"), licence="MIT")
+    card = dry(copied, reports=[report_of(copied, tmp_path / "report.json")], licence="MIT")
     results = {"name": "vqa/closed v1, n = 272", "type": "accuracy", "value": 50.0}
     assert yaml.safe_load(card.split("---")[1])["model-index"][0]["results"][0]["metrics"] == [results]
     assert "| VQA | `vqa/closed` v1 | 272 | 50.0% |" in card

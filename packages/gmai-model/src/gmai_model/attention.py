@@ -1,5 +1,6 @@
 """Attention over packed rows: each sample sees itself only, without a mask and without a flash-attn build."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -49,12 +50,9 @@ def varlen_attention(
     if attention_mask is not None or query.shape[0] != 1:
         raise ValueError(f"{NAME} takes one packed row without a mask, found {query.shape[0]} rows or a mask.")
     if query.is_cuda and query.dtype in {torch.bfloat16, torch.float16}:
-        from torch.nn.attention.varlen import varlen_attn
-
-        output: Any = varlen_attn(
-            query[0].transpose(0, 1), key[0].transpose(0, 1), value[0].transpose(0, 1),
-            cu_seq_lens_q, cu_seq_lens_q, max_length_q, max_length_q,
-            scale=scaling, window_size=(-1, 0), enable_gqa=True,
+        output = attend_packed(
+            query[0].transpose(0, 1), key[0].transpose(0, 1), value[0].transpose(0, 1), cu_seq_lens_q, max_length_q,
+            scaling=scaling, backend=_chosen,
         )  # fmt: skip
         return output.unsqueeze(0), None
     lengths = cu_seq_lens_q.diff().tolist()
@@ -65,6 +63,44 @@ def varlen_attention(
         )
     )
     return torch.cat(list(segments), dim=2).transpose(1, 2), None
+
+
+def attend_packed(
+    query: Tensor, key: Tensor, value: Tensor, ends: Tensor, longest: int, *, scaling: float | None,
+    backend: str | None,
+) -> Tensor:  # fmt: skip
+    """Attend causally inside each segment by one call of torch.
+
+    Args:
+        query: Shape `(tokens, heads, head_dim)`, bf16 or fp16, on a GPU.
+        key: Shape `(tokens, kv_heads, head_dim)`.
+        value: Like `key`.
+        ends: Segment boundaries, int32, shape `(segments + 1,)`.
+        longest: Longest segment in tokens.
+        scaling: Factor of the scores.
+        backend: `flash` or `cudnn`; with none torch chooses.
+
+    Returns:
+        Shape `(tokens, heads, head_dim)`.
+    """
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.nn.attention.varlen import varlen_attn
+
+    by = {"flash": SDPBackend.FLASH_ATTENTION, "cudnn": SDPBackend.CUDNN_ATTENTION}
+    with nullcontext() if backend is None else sdpa_kernel(by[backend]):
+        output: Any = varlen_attn(
+            query, key, value, ends, ends, longest, longest, scale=scaling, window_size=(-1, 0), enable_gqa=True
+        )
+    return output
+
+
+_chosen: str | None = None
+
+
+def use(backend: str | None) -> None:
+    """Let `varlen_attention` compute by `flash` or `cudnn` on a GPU; with none torch chooses."""
+    global _chosen
+    _chosen = backend
 
 
 AttentionInterface.register(NAME, varlen_attention)

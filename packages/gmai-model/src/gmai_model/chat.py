@@ -1,5 +1,6 @@
 """Ask a checkpoint about images: a conversation of several turns, answered token by token."""
 
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from gmai_cli.console import say
 from gmai_formats.checkpoints import require_bounded
 from gmai_formats.errors import UserError
 from gmai_formats.gpus import require_usable_gpu
-from gmai_formats.weights import doubt, not_finite, require_checkpoint
+from gmai_formats.weights import changed_settings, damaged, not_finite, refusal, require_checkpoint
 from PIL import Image
 from safetensors import SafetensorError
 from transformers import (
@@ -28,6 +29,8 @@ from gmai_model.regions import check_question
 DISCLAIMER = (
     "For research only: answers may be wrong and are no medical advice. 仅供研究使用：回答可能有误，不构成医疗建议。"
 )
+
+_COLDEST, _HOTTEST = 0.01, 100.0
 
 
 @dataclass
@@ -56,21 +59,38 @@ class Assistant:
         device: `auto` (the GPU where there is one), `cpu` or `cuda`.
         max_new_tokens: Longest answer.
         temperature: 0 takes the likeliest token each time, so that the same question gets the same answer.
+        takes_changed: Whether weights that are not those that gmai wrote are named and used, not refused.
 
     Raises:
-        UserError: No checkpoint, or no such device.
+        UserError: No checkpoint, weights that are not as written, or no such device.
     """
 
     def __init__(
-        self, folder: Path, *, device: str = "auto", max_new_tokens: int = 512, temperature: float = 0.0
-    ) -> None:
+        self, folder: Path, *, device: str = "auto", max_new_tokens: int = 512, temperature: float = 0.0,
+        takes_changed: bool = False,
+    ) -> None:  # fmt: skip
+        if temperature and not _COLDEST <= temperature <= _HOTTEST:
+            raise UserError(
+                f"--temperature {temperature:g}: it is 0 (the likeliest token) or from {_COLDEST:g} to {_HOTTEST:g}; "
+                f"beyond, numbers overflow or tokens are drawn by chance alone. Choose one of these."
+            )
         require_checkpoint(folder)
         require_bounded(folder)
         if device == "auto":
             device = "cuda" if require_usable_gpu(torch, ask_for_cpu="--device cpu") else "cpu"
+        elif not re.fullmatch(r"cpu|cuda(:[0-9]+)?", device):
+            raise UserError(f"--device {device}: it is auto, cpu, cuda or cuda:NUMBER. Choose one of these.")
         elif device.startswith("cuda") and not torch.cuda.is_available():
             raise UserError(f"--device {device}: torch finds no GPU here. Leave it out to run on the CPU.")
-        if found := doubt(folder):
+        if found := damaged(folder):
+            if not takes_changed:
+                raise UserError(refusal(folder, found))
+            say(
+                f"{folder}: {found}: these are not the weights that gmai wrote, and all answers are of them. If nobody "
+                f"changed them, the file is damaged: copy the checkpoint again. If the change is meant, `gmai model "
+                f"check {folder} --accept-weights` records it."
+            )
+        if found := changed_settings(folder):
             say(found)
         try:
             self._processor: Any = AutoProcessor.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
@@ -86,7 +106,8 @@ class Assistant:
         if problem := not_finite(model.named_parameters()):
             raise UserError(f"{folder}: {problem}")
         self._tokenizer: Any = self._processor.tokenizer
-        self._max_new_tokens, self._temperature = max_new_tokens, temperature
+        self.max_new_tokens, self.temperature = max_new_tokens, temperature
+        """What an answer has unless it is asked otherwise."""
         self.folder = folder
         self.cut = False
         """Whether the last answer ended at `max_new_tokens`."""
@@ -107,7 +128,7 @@ class Assistant:
             UserError: The text holds a token of the chat format or a tag that names no region, or the conversation is
                 too long for the model.
         """
-        length = max_new_tokens or self._max_new_tokens
+        length = max_new_tokens or self.max_new_tokens
         inputs = self._inputs(conversation, length)
         streamer: Any = TextIteratorStreamer(self._tokenizer, skip_prompt=True, skip_special_tokens=True)
         stop = _Stop()
@@ -148,7 +169,7 @@ class Assistant:
         return inputs.to(self._model.device)
 
     def _generate(self, inputs: Any, streamer: Any, stop: "_Stop", length: int, temperature: float | None) -> None:
-        chosen = self._temperature if temperature is None else temperature
+        chosen = self.temperature if temperature is None else temperature
         sampling = {"do_sample": True, "temperature": chosen} if chosen else {"do_sample": False}
         try:
             with torch.no_grad():

@@ -122,6 +122,8 @@ def train(
         if str(stopped):
             say(str(stopped))
         raise typer.Exit(stopped.code) from None
+    finally:
+        stop.close()
 
 
 def _tune(
@@ -147,3 +149,5 @@ def _tune(
     except StopAsked as stopped:
         say(str(stopped))
         raise typer.Exit(stopped.code) from None
+    finally:
+        stop.close()

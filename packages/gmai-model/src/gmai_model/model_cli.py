@@ -33,7 +33,7 @@ class ImageMode(enum.StrEnum):
 
 @model_app.command()
 def init(
-    out: Annotated[Path, typer.Option(help="Folder to write the checkpoint to; must not exist.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the checkpoint to; new or empty.")],
     vision: Annotated[
         str | None, typer.Option(help="CLIP, SigLIP or open_clip: a local folder, or a Hub id (owner/name@revision).")
     ] = None,
@@ -57,7 +57,7 @@ def init(
     keep_rope_scaling: Annotated[
         bool, typer.Option(help="Keep InternLM2's dynamic position scaling, which acts beyond 32 k tokens only.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of the projector's weights, and of all weights of a preset.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the projector's weights, and of all weights of a preset.")] = 0,
 ) -> None:
     """Assemble vision encoder + projector + language model into one LLaVA checkpoint.
 
@@ -69,6 +69,9 @@ def init(
 
       gmai model init --preset tiny --data build/mix.yaml --out tiny
     """
+    from gmai_cli.folders import check_new
+
+    check_new(out)
     if preset is not None:
         if vision is not None or language is not None or keep_rope_scaling or chat_template is not None:
             raise UserError("--preset takes no option about real parts.")
@@ -120,10 +123,10 @@ def families() -> None:
 def warmup(
     model: Annotated[Path, typer.Option(help="A checkpoint with random parts, from `gmai model init --preset tiny`.")],
     data: Annotated[Path, typer.Option(help="Samples: a mix.yaml, a folder or a Parquet file.")],
-    out: Annotated[Path, typer.Option(help="Folder to write the checkpoint to; must not exist.")],
-    vision_steps: Annotated[int, typer.Option(help="Steps of 16 images for the vision encoder.")] = 800,
-    language_steps: Annotated[int, typer.Option(help="Steps of 1,024 tokens for the language model.")] = 900,
-    seed: Annotated[int, typer.Option(help="Of the order of images and texts.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder to write the checkpoint to; new or empty.")],
+    vision_steps: Annotated[int, typer.Option(min=0, help="Steps of 16 images for the vision encoder.")] = 800,
+    language_steps: Annotated[int, typer.Option(min=0, help="Steps of 1,024 tokens for the language model.")] = 1300,
+    seed: Annotated[int, typer.Option(min=0, help="Of the order of images and texts.")] = 0,
 ) -> None:
     """Let the random parts of a tiny checkpoint stand in for pretrained ones.
 
@@ -151,6 +154,10 @@ def check(
         bool,
         typer.Option("--accept-settings", help="Record settings that were changed on purpose, before checking."),
     ] = False,
+    accept_weights: Annotated[
+        bool,
+        typer.Option("--accept-weights", help="Record weights that were changed on purpose; else they are refused."),
+    ] = False,
 ) -> None:
     """Prove that a checkpoint opens and sees: files, tensors, settings, and answers in a clean process.
 
@@ -160,12 +167,12 @@ def check(
       gmai model check runs/stage3/model --transformers 4.49.0
     """
     quiet()
-    from gmai_model.checking.check import accept_settings as accept
+    from gmai_model.checking.check import accept
     from gmai_model.checking.check import check as run
     from gmai_model.checking.environments import older_python
 
-    if accept_settings:
-        accept(checkpoint)
+    if accept_settings or accept_weights:
+        accept(checkpoint, settings=accept_settings, weights=accept_weights)
     outcome = run(checkpoint, [older_python(version) for version in transformers or []] + list(python or []))
     for fact in outcome.facts:
         typer.echo(fact)
@@ -248,7 +255,9 @@ def chat(
             "--slice", help="Axial slice (from the feet) or frame, from 0; else the middle one. Once, or once an image."
         ),
     ] = None,
-    volume: Annotated[int, typer.Option(min=0, help="Which volume of a NIfTI file that holds several, from 0.")] = 0,
+    volume: Annotated[
+        int | None, typer.Option(min=0, help="Which volume of a NIfTI file that holds several, from 0; else the first.")
+    ] = None,
     window: Annotated[
         str | None, typer.Option(help="LEVEL/WIDTH, such as 40/400, or soft_tissue, lung, brain, bone, liver …")
     ] = None,
@@ -257,9 +266,12 @@ def chat(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     web: Annotated[bool, typer.Option("--web", help="A page in the browser instead (extra gmai-model[web]).")] = False,
     host: Annotated[
-        str, typer.Option(help="Address that the page listens on; any but this machine's own asks for a password.")
-    ] = ("127.0.0.1"),
-    port: Annotated[int, typer.Option(help="Of the page.")] = 7860,
+        str | None,
+        typer.Option(
+            help="Address that the page listens on, else 127.0.0.1; any but this machine's own asks for a password."
+        ),
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Of the page, else 7860.")] = None,
     examples: Annotated[
         Path | None, typer.Option(help="Folder of PNG and JPEG examples for the page, in place of the drawn ones.")
     ] = None,
@@ -274,15 +286,22 @@ def chat(
     from gmai_model.chat import Assistant
 
     def load() -> Assistant:
-        return Assistant(checkpoint, device=device, max_new_tokens=max_new_tokens, temperature=temperature)
+        # Who uses the page does not see what is said here; in the terminal, the first line says it.
+        return Assistant(checkpoint, device=device, max_new_tokens=max_new_tokens, temperature=temperature,
+                         takes_changed=not web)  # fmt: skip
 
     if web:
-        if image or prompt:
-            raise UserError("--web takes neither --image nor --prompt: both are given on the page.")
+        of_terminal = {"--image": image, "--prompt": prompt, "--slice": slice_, "--volume": volume, "--window": window}
+        if given := [name for name, value in of_terminal.items() if value not in (None, [])]:
+            raise UserError(f"--web takes no {', '.join(given)}: this is chosen on the page. Leave it out.")
         from gmai_model.web.page import serve
 
-        serve(load, title="/".join(checkpoint.resolve().parts[-2:]), host=host, port=port, examples=examples)
+        serve(load, title="/".join(checkpoint.resolve().parts[-2:]), host=host or "127.0.0.1",
+              port=7860 if port is None else port, examples=examples)  # fmt: skip
     else:
+        of_page = {"--host": host, "--port": port, "--examples": examples}
+        if given := [name for name, value in of_page.items() if value is not None]:
+            raise UserError(f"{', '.join(given)} is of the page. Add --web, or leave it out.")
         from gmai_model.terminal import Terminal
 
         Terminal(load(), numbers=slice_ or [], window=window, volume=volume).run(image or [], prompt or [])
@@ -293,11 +312,17 @@ def push(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint folder.")],
     repo_id: Annotated[str, typer.Argument(help="owner/name on the Hub; made where it is absent.")],
     report: Annotated[
-        Path | None, typer.Option(help="report.json of `gmai bench` about this checkpoint: results for the card.")
+        list[Path] | None,
+        typer.Option(help="report.json of `gmai bench` about this checkpoint; again for one with --image-ablation."),
+    ] = None,
+    baseline: Annotated[
+        list[Path] | None,
+        typer.Option(help="report.json of `gmai bench` about another model, which stands beside; may be repeated."),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="The mixture it was trained on: sources and licences for the card.")
+        Path | None, typer.Option(help="The mixture it was trained on: sources, licences, languages for the card.")
     ] = None,
+    version: Annotated[str | None, typer.Option(help="Of the model, for the card, such as 1.0.0.")] = None,
     license_: Annotated[str | None, typer.Option("--license", help="Of the weights, such as apache-2.0.")] = None,
     public: Annotated[bool, typer.Option("--public", help="Let everybody see it; private otherwise.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write the card, list the files, send nothing.")] = False,
@@ -313,8 +338,9 @@ def push(
     from gmai_model.publishing.push import publish
 
     publication = publish(
-        checkpoint, repo_id, private=not public, report=report, data=data, licence=license_, dry_run=dry_run
-    )
+        checkpoint, repo_id, private=not public, reports=report or [], data=data, licence=license_, dry_run=dry_run,
+        baselines=baseline or [], version=version,
+    )  # fmt: skip
     for name, size in publication.files.items():
         typer.echo(f"{size / 1e6:12,.1f} MB  {name}")
     if publication.url is None:

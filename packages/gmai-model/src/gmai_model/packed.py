@@ -52,12 +52,12 @@ class PackedLlava(nn.Module):
         """
         model = self.llava.model
         embeddings = model.get_input_embeddings()(row.input_ids)
-        pixels = row.pixel_values.to(embeddings.dtype)
+        pixels = row.pixels.to(embeddings.dtype)
         images: Any = model.get_image_features(pixel_values=pixels)
         features = torch.cat(images.pooler_output)
         if row.has_images:
-            place = row.input_ids == self.llava.config.image_token_id
-            embeddings = embeddings.masked_scatter(place[..., None], features.to(embeddings.dtype))
+            places = _places(row.input_ids[0] == self.llava.config.image_token_id, len(features))
+            embeddings = embeddings[0].index_copy(0, places, features.to(embeddings.dtype))[None]
         else:
             embeddings = embeddings + 0.0 * features.sum()
         hidden = model.language_model(
@@ -67,4 +67,20 @@ class PackedLlava(nn.Module):
             max_length_q=row.max_length,
             use_cache=False,
         ).last_hidden_state[0]
-        return self.llava.lm_head(hidden if everywhere else hidden[row.predicts])
+        return self.llava.lm_head(hidden if everywhere else hidden[_places(row.predicts, len(row.targets))])
+
+
+def compile_layers(llava: LlavaForConditionalGeneration, backend: str = "inductor") -> None:
+    """Have each layer of the language model compiled when it is first called; names of tensors stay as they are.
+
+    Args:
+        llava: With activation checkpointing switched on or off already: each layer is compiled inside it.
+        backend: One of `torch.compile`.
+    """
+    for layer in llava.model.language_model.layers:
+        layer.compile(dynamic=True, backend=backend)
+
+
+def _places(mask: Tensor, count: int) -> Tensor:
+    """Return where a mask holds, ascending; with the count known, nothing waits for the device to say it."""
+    return torch.nonzero_static(mask, size=count)[:, 0]

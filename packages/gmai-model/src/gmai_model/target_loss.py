@@ -17,17 +17,17 @@ class _TargetLosses(torch.autograd.Function):
     def forward(ctx: Any, logits: Tensor, targets: Tensor) -> Tensor:
         ctx.save_for_backward(logits, targets)
         parts = zip(logits.split(ROWS_AT_ONCE), targets.split(ROWS_AT_ONCE), strict=True)
-        return torch.cat([_losses(some.float(), due) for some, due in parts])
+        return torch.cat([_losses(some.float(), targets_of) for some, targets_of in parts])
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         logits, targets = ctx.saved_tensors
         found = torch.empty_like(logits)
         parts = (each.split(ROWS_AT_ONCE) for each in (logits, targets, gradients[0], found))
-        for some, due, gradient, to in zip(*parts, strict=True):
+        for some, targets_of, gradient, to in zip(*parts, strict=True):
             with torch.enable_grad():
                 values = some.detach().float().requires_grad_()
-                losses = _losses(values, due)
+                losses = _losses(values, targets_of)
             to.copy_(torch.autograd.grad(losses, values, gradient)[0])
         return found, None
 

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 from gmai_cli.console import progress, say, say_next
+from gmai_cli.folders import check_new
 from gmai_formats.errors import UserError
 from gmai_formats.rows.images import FilePart
 from gmai_formats.rows.mixtures import load_mixture
-from gmai_formats.weights import doubt
+from gmai_formats.weights import changed_settings, require_as_written
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import AutoProcessor, LlavaForConditionalGeneration
@@ -53,12 +54,12 @@ def warm_up(model: Path, data: Path, out: Path, *, vision_steps: int, language_s
         seed: Of the order of images and texts.
 
     Raises:
-        UserError: `out` exists, or the samples lack the columns.
+        UserError: `out` holds something, or the samples lack the columns.
     """
-    if out.exists():
-        raise UserError(f"{out} exists. Choose another --out, or remove it.")
+    check_new(out)
     check_folder(model)
-    if found := doubt(model):
+    require_as_written(model)
+    if found := changed_settings(model):
         say(found)
     llava = LlavaForConditionalGeneration.from_pretrained(
         model, dtype=torch.float32, local_files_only=True, use_safetensors=True

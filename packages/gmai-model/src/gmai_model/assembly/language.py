@@ -29,6 +29,11 @@ def read_config(folder: Path) -> dict[str, Any]:
             f"Give such a folder, or a Hub id."
         )
     config = read_json_object(path, remedy=AGAIN)
+    if (folder / "adapter_config.json").is_file():
+        raise UserError(
+            f"{folder / 'adapter_config.json'}: an adapter, which would be lost. Merge it into the weights first "
+            f"(`merge_and_unload` of PEFT), or give a folder without it."
+        )
     if "quantization_config" in config:
         raise UserError(f"{path}: a quantised model. Parts are assembled from plain weights. Use the original model.")
     return config
@@ -138,7 +143,7 @@ class LanguageModel:
 
     def _check_shapes(self) -> None:
         expected = text_shapes(self.text_config)
-        due = set(expected) - ({HEAD} if self.untied else set())
+        needs = set(expected) - ({HEAD} if self.untied else set())
         for name in self.weights.names():
             targets = self._targets(name)
             unknown = [target for target in targets if target not in expected]
@@ -151,11 +156,11 @@ class LanguageModel:
             if targets:
                 self.weights.dtype(name)  # refuses a quantised tensor
                 self._check_shape(name, [expected[target] for target in targets])
-            due -= set(targets)
-        if due:
+            needs -= set(targets)
+        if needs:
             raise UserError(
-                f"{self.folder}: no tensor for {sorted(due)[0]} ({len(due)} such). config.json calls for it. Download "
-                f"the model again, or choose another."
+                f"{self.folder}: no tensor for {sorted(needs)[0]} ({len(needs)} such). config.json calls for it. "
+                f"Download the model again, or choose another."
             )
 
     def _check_tied(self) -> None:
@@ -170,10 +175,10 @@ class LanguageModel:
 
     def _check_shape(self, name: str, targets: list[Shape]) -> None:
         found = self.weights.shape(name)
-        due = (sum(shape[0] for shape in targets), *targets[0][1:])
-        if found != due:
+        needs = (sum(shape[0] for shape in targets), *targets[0][1:])
+        if found != needs:
             raise UserError(
-                f"{self.folder}: {name} is {found}, config.json says {due} (hidden_size "
+                f"{self.folder}: {name} is {found}, config.json says {needs} (hidden_size "
                 f"{self.text_config['hidden_size']}, vocab_size {self.text_config['vocab_size']}). The two must agree. "
                 f"Download the model again."
             )
@@ -229,6 +234,16 @@ class LanguageModel:
         """
         rope: dict[str, Any] = self.config.get("rope_parameters") or {}
         theta = self.config.get("rope_theta", rope.get("rope_theta", 10000.0))
+        if any(isinstance(value, dict) for value in rope.values()):
+            raise UserError(
+                f"{self.folder / 'config.json'}: rope_parameters are given by kind of layer; this family has "
+                f"one position scaling. Choose another model."
+            )
+        if rope.get("rope_theta", theta) != theta:
+            raise UserError(
+                f"{self.folder / 'config.json'}: rope_theta is {theta!r}, rope_parameters says {rope['rope_theta']!r}, "
+                f"so that transformers 4 and 5 compute two models. Leave out the wrong one."
+            )
         scaling = self.config.get("rope_scaling") or {key: value for key, value in rope.items() if key != "rope_theta"}
         kind = scaling.get("rope_type", scaling.get("type", "default"))
         if self.family.title.startswith("InternLM") and kind == "dynamic" and not keep_rope_scaling:

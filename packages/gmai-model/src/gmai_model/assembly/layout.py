@@ -1,7 +1,8 @@
 """The tensors of a checkpoint: classic name ▶ shape, from its configuration alone, as transformers' classes say."""
 
+import contextlib
 import copy
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import torch
@@ -10,7 +11,10 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, LlavaConfig, LlavaForConditionalGeneration
 
 Shape = tuple[int, ...]
-UNBUILDABLE = (TypeError, ValueError, KeyError, StrictDataclassError)
+UNBUILDABLE = (
+    TypeError, ValueError, LookupError, StrictDataclassError, ArithmeticError, AssertionError, AttributeError,
+    ImportError, RuntimeError,
+)  # fmt: skip
 """What transformers raises for settings that no model has."""
 _BOUNDS = {
     "num_hidden_layers": 512, "hidden_size": 2**17, "intermediate_size": 2**19, "vocab_size": 2**23,
@@ -37,12 +41,12 @@ def expected_shapes(config: Mapping[str, Any]) -> dict[str, Shape]:
 
 def text_shapes(text: Mapping[str, Any]) -> dict[str, Shape]:
     """Return the tensors of a language model with an output matrix of its own."""
-    return _shapes(AutoModelForCausalLM.from_config, configuration(text))
+    return _own_shapes(AutoModelForCausalLM.from_config, text)
 
 
 def vision_shapes(vision: Mapping[str, Any]) -> dict[str, Shape]:
     """Return the tensors of a vision encoder, as `vision_model.…`."""
-    shapes = _shapes(AutoModel.from_config, configuration(vision))
+    shapes = _own_shapes(AutoModel.from_config, vision)
     return {f"vision_model.{name.removeprefix('vision_model.')}": shape for name, shape in shapes.items()}
 
 
@@ -53,13 +57,19 @@ def configuration(settings: Mapping[str, Any]) -> Any:
         UserError: A size that no model has, or settings that transformers does not take.
     """
     check_sizes(settings)
-    try:
+    with _taken(settings):
         return AutoConfig.for_model(**copy.deepcopy(dict(settings)))  # it writes into nested ones
+
+
+@contextlib.contextmanager
+def _taken(settings: Mapping[str, Any]) -> Generator[None]:
+    try:
+        yield
     except UNBUILDABLE as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise UserError(
-            f"config.json: transformers does not take it as {settings.get('model_type')!r} ({reason}). Download the "
-            f"model again."
+            f"config.json: transformers does not take it as {settings.get('model_type')!r} ({reason}). A setting is "
+            f"unknown to this class, or missing. Download the model again, or choose another."
         ) from error
 
 
@@ -76,6 +86,12 @@ def check_sizes(settings: Mapping[str, Any]) -> None:
                 f"config.json: {key} is {value!r}. It must be a whole number from 1 to {bound:,}. Correct it, or "
                 f"download the model again."
             )
+
+
+def _own_shapes(build: Any, settings: Mapping[str, Any]) -> dict[str, Shape]:
+    config = configuration(settings)
+    with _taken(settings):
+        return _shapes(build, config)
 
 
 def _shapes(build: Any, config: Any) -> dict[str, Shape]:

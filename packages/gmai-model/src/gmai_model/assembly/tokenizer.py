@@ -123,7 +123,8 @@ def _open(folder: Path) -> tuple[Tokenizer, Callable[[str], list[int]]]:
         return sentencepiece.convert(folder)
     raise UserError(
         f"{folder}: neither tokenizer.json nor tokenizer.model. The tokenizer must be one that loads without "
-        f"remote code. Download the model with its tokenizer."
+        f"remote code. Download the model with its tokenizer; from vocab.json and merges.txt transformers makes "
+        f"tokenizer.json: `AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)`."
     )
 
 

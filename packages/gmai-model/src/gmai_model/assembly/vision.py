@@ -45,7 +45,7 @@ class VisionEncoder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         require_bounded(folder)
-        self.is_open_clip = (folder / open_clip.CONFIG).is_file() and not (folder / "config.json").is_file()
+        self.is_open_clip = _is_open_clip(folder)
         if self.is_open_clip:
             self.kind = "open_clip"
             settings, prepared = open_clip.read(folder)
@@ -96,7 +96,7 @@ class VisionEncoder:
             yield target, tensor
 
     def _check_shapes(self) -> None:
-        due = vision_shapes(self.config)
+        needs = vision_shapes(self.config)
         for name in self.weights.names():
             if self.is_open_clip:
                 found = open_clip.shapes(name, self.weights.shape(name))
@@ -106,16 +106,16 @@ class VisionEncoder:
             if found:
                 self.weights.dtype(name)  # refuses a quantised tensor
             for target, shape in found.items():
-                expected = due.pop(target, None)
+                expected = needs.pop(target, None)
                 if shape != expected:
                     raise UserError(
                         f"{self.folder}: {name} is {shape}, config.json calls for {expected or 'no such tensor'} "
                         f"(hidden_size {self.config['hidden_size']}, {self.config['num_hidden_layers']} layers). The "
                         f"two must agree. Download the model again."
                     )
-        if due:
+        if needs:
             raise UserError(
-                f"{self.folder}: no tensor for {sorted(due)[0]} ({len(due)} such), which config.json calls for. "
+                f"{self.folder}: no tensor for {sorted(needs)[0]} ({len(needs)} such), which config.json calls for. "
                 f"Download the model again."
             )
 
@@ -127,12 +127,18 @@ class VisionEncoder:
                     f"{self.folder / where}: {key} is false. A LLaVA's image processor always does that. Choose "
                     f"another vision encoder."
                 )
-        found = Preparation(
-            mean=list(prepared.get("image_mean") or self.family.mean),
-            std=list(prepared.get("image_std") or self.family.std),
-            resample=int(prepared.get("resample", self.family.resample)),
-            rescale_factor=float(prepared.get("rescale_factor", 1 / 255)), where=where,
-        )  # fmt: skip
+        try:
+            found = Preparation(
+                mean=_three(prepared.get("image_mean") or self.family.mean),
+                std=_three(prepared.get("image_std") or self.family.std),
+                resample=int(self.family.resample if (given := prepared.get("resample")) is None else given),
+                rescale_factor=float(prepared.get("rescale_factor") or 1 / 255), where=where,
+            )  # fmt: skip
+        except (TypeError, ValueError) as error:
+            raise UserError(
+                f"{self.folder / where}: image_mean, image_std, rescale_factor or resample is no number ({error}). "
+                f"resample is Pillow's number of a filter: 2 bilinear, 3 bicubic. Correct it."
+            ) from error
         if len(found.mean) != 3 or len(found.std) != 3 or min(found.std) <= 0:
             raise UserError(
                 f"{self.folder / where}: image_mean is {found.mean}, image_std {found.std}. Each must be three "
@@ -142,6 +148,11 @@ class VisionEncoder:
 
     def _check_size(self, prepared: dict[str, Any]) -> None:
         size, patch = self.config["image_size"], self.config["patch_size"]
+        if (channels := self.config.get("num_channels", 3)) != 3:
+            raise UserError(
+                f"{self.folder}: num_channels is {channels}. Images are shown in three channels, grey ones too. Choose "
+                f"another vision encoder."
+            )
         if not self.is_siglip and size % patch:
             raise UserError(
                 f"{self.folder}: image_size {size} is no multiple of patch_size {patch}, which vLLM's CLIP refuses. "
@@ -155,6 +166,21 @@ class VisionEncoder:
                     f"{self.folder / prepared['where']}: {key} is {given}, the vision encoder takes {size} px. The two "
                     f"must agree. Download the model again."
                 )
+
+
+def _three(value: Any) -> list[float]:
+    """Return a number for each channel; one that stands alone is that of all three, as transformers takes it."""
+    return [float(value)] * 3 if isinstance(value, int | float) else [float(each) for each in value]
+
+
+def _is_open_clip(folder: Path) -> bool:
+    """Return whether open_clip's layout is the one to read: a `config.json` beside it may be timm's."""
+    if not (folder / open_clip.CONFIG).is_file():
+        return False
+    path = folder / "config.json"
+    config = read_json_object(path, remedy=AGAIN) if path.is_file() else {}
+    whole = any((folder / name).is_file() for name in ("model.safetensors", "model.safetensors.index.json"))
+    return not (whole and config.get("model_type") in VISION)
 
 
 def _kept(name: str) -> str | None:

@@ -54,7 +54,13 @@ class WeightFiles:
                 file_of = dict.fromkeys(file.keys(), f"{stem}.safetensors")
         else:
             pickled = sorted(path.name for path in folder.glob("*.bin"))
+            others = sorted(path.name for path in folder.glob("*.safetensors"))
             found = f"only pickled weights ({pickled[0]})" if pickled else "no weights"
+            if others:
+                raise UserError(
+                    f"{folder}: {others[0]}, no {stem}.safetensors or {stem}.safetensors.index.json, by which readers "
+                    f"find weights. Rename it to {stem}.safetensors, or download the index, where one belongs to it."
+                )
             raise UserError(
                 f"{folder}: {found}, no {stem}.safetensors or {stem}.safetensors.index.json. Weights are read from "
                 f"safetensors only. Convert them first (`save_pretrained(..., safe_serialization=True)`)."
@@ -62,15 +68,15 @@ class WeightFiles:
         self.file_of = file_of
         self._headers: dict[str, tuple[str, tuple[int, ...]]] = {}
         for file_name in sorted(set(file_of.values())):
-            due = [key for key, where in file_of.items() if where == file_name]
+            listed = [key for key, where in file_of.items() if where == file_name]
             with self._open(file_name) as file:
-                absent = set(due) - set(file.keys())
+                absent = set(listed) - set(file.keys())
                 if absent:
                     raise UserError(
                         f"{folder / file_name}: the index lists {sorted(absent)[0]} here, but the file does not hold "
                         f"it ({len(absent)} such tensors). Download the checkpoint again."
                     )
-                for key in due:
+                for key in listed:
                     view = file.get_slice(key)
                     self._headers[key] = view.get_dtype(), tuple(view.get_shape())
 
@@ -86,6 +92,13 @@ class WeightFiles:
                 "a Git LFS pointer, not the file itself" if head.startswith(b"version https://git-lfs") else str(error)
             )
             raise UserError(f"{path}: not a readable safetensors file ({why}). Download it again.") from error
+
+    def files(self) -> Iterator[tuple[str, tuple[str, list[str]]]]:
+        """Yield (file, (the format that its metadata give, tensors in it that are not listed there))."""
+        for file_name in sorted(set(self.file_of.values())):
+            with self._open(file_name) as file:
+                unlisted = [key for key in file.keys() if self.file_of.get(key) != file_name]  # noqa: SIM118 - no mapping
+                yield file_name, (str((file.metadata() or {}).get("format")), unlisted)
 
     def names(self) -> list[str]:
         """Return every tensor's name, in the order of the files."""
@@ -178,7 +191,10 @@ class WeightWriter:
 
 def count_not_finite(tensor: Tensor) -> int:
     """Return how many values are NaN or infinite, looking at a part at a time."""
-    return sum(part.numel() - int(torch.isfinite(part).sum()) for part in tensor.reshape(-1).split(2**22))
+    return sum(
+        0 if torch.isfinite(part.sum(dtype=torch.float32)) else part.numel() - int(torch.isfinite(part).sum())
+        for part in tensor.reshape(-1).split(2**22)
+    )  # a sum is finite only of finite values; where large ones overflow, they are counted
 
 
 def tensor_digest(tensor: Tensor) -> str:

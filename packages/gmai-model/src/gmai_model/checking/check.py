@@ -16,14 +16,23 @@ from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
 from gmai_formats.weights import RECORD, damaged, read_record, require_checkpoint, sealed_files, seals_of
 
+from gmai_model.assembly.families import VISION
 from gmai_model.assembly.portable import settings_digests
 from gmai_model.checking import rules
 from gmai_model.checking.consumers import check_settings, consumers
+from gmai_model.checking.files import Files
 from gmai_model.checking.tensors import SIZES_DIFFER, check_weights
 
+VISION_TYPES = sorted({family.vision_type for family in VISION.values()})
 PROBE = Path(__file__).with_name("probe.py")
 LOGIT_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.25, "float16": 0.05}
 """Largest difference of a logit between two environments that is rounding and not another model."""
+
+MOST_SURPRISE = 0.6
+"""Mean loss on plain text beside that of chance: SmolLM2-135M has 0.31, with the tokens of another model 1.03 and 1.29,
+with another number of heads 0.83, with ReLU in place of SiLU 0.64."""
+_FEW_TOKENS = 10_000
+"""A vocabulary of fewer is that of a demonstration, which knows the words of its data only."""
 
 
 @dataclass
@@ -46,10 +55,15 @@ def check(folder: Path, pythons: Sequence[Path] = ()) -> Outcome:
         UserError: The folder holds no checkpoint of the LLaVA layout.
     """
     require_checkpoint(folder, takes="`gmai model check` takes a checkpoint folder")
-    files = rules.Files(folder)
+    files = Files(folder)
     if files.config.get("model_type") != "llava":
         found = f"model_type is {files.config.get('model_type')!r}"
         raise UserError(f"{folder}: {found}. `gmai model check` takes a LLaVA checkpoint folder. Check the path.")
+    if (kind := files.vision.get("model_type", "clip_vision_model")) not in VISION_TYPES:
+        raise UserError(
+            f"{folder}: its vision encoder is {kind!r}. `gmai model check` knows what {', '.join(VISION_TYPES)} need. "
+            "Try it in the program that is to serve it."
+        )
     require_bounded(folder)
     outcome = Outcome()
     off, fact = check_folder(files)
@@ -69,26 +83,44 @@ def check(folder: Path, pythons: Sequence[Path] = ()) -> Outcome:
     if not outcome.off and (found := damaged(folder)):
         outcome.off.append(
             f"{found}: it is not as gmai wrote it. Copy the checkpoint again; where the change is meant, `gmai model "
-            f"check --accept-settings` records it"
+            f"check --accept-weights` records it"
         )
     return outcome
 
 
-def check_folder(files: rules.Files) -> tuple[list[str], str]:
+def check_folder(files: Files) -> tuple[list[str], str]:
     """Return what is off in the files of a checkpoint, one line a fault, and a line about its tensors."""
     named = list(rules.check_files(files))
     off, fact = check_weights(files, named)
-    if any(SIZES_DIFFER in line for line in off):
+    if any(SIZES_DIFFER in line for line in off):  # what other files say is not measured by it
         files.sized = False
         named = list(rules.check_files(files))
     return [*named, *off], fact
 
 
-def accept_settings(folder: Path) -> None:
-    """Record settings and weights of a checkpoint as they are now in its `gmai.json`, where it has one."""
-    if record := read_record(folder):
-        sealed = sealed_files(folder) if seals_of(folder) else {}
-        write_json(folder / RECORD, {**record, "settings": settings_digests(folder), **sealed})
+def accept(folder: Path, *, settings: bool = False, weights: bool = False) -> None:
+    """Record a checkpoint as it is now in its `gmai.json`, where it has one.
+
+    Args:
+        folder: The checkpoint.
+        settings: Whether its settings were changed on purpose.
+        weights: Whether its weights were: one without the other lets no damage pass.
+    """
+    if not (record := read_record(folder)):
+        return
+    was = seals_of(folder, weights_only=False)
+    if was:
+        now = sealed_files(folder)["files"]
+
+        def taken(name: str) -> bool:
+            return weights if ".safetensors" in name else settings
+
+        record["files"] = {name: each for name, each in was.items() if not taken(name)} | {
+            name: each for name, each in now.items() if taken(name)
+        }
+    if settings:
+        record["settings"] = settings_digests(folder)
+    write_json(folder / RECORD, record)
 
 
 def probe(folder: Path, python: Path) -> dict[str, Any]:
@@ -112,7 +144,7 @@ def probe(folder: Path, python: Path) -> dict[str, Any]:
         return json.loads(out.read_text("utf-8"))
 
 
-def _judge(files: rules.Files, seen: dict[str, Any], outcome: Outcome) -> None:
+def _judge(files: Files, seen: dict[str, Any], outcome: Outcome) -> None:
     name = _name(seen)
     if "error" in seen:
         outcome.off.append(
@@ -128,7 +160,7 @@ def _judge(files: rules.Files, seen: dict[str, Any], outcome: Outcome) -> None:
     )
 
 
-def _findings(files: rules.Files, seen: dict[str, Any]) -> Iterator[str]:
+def _findings(files: Files, seen: dict[str, Any]) -> Iterator[str]:
     vision = files.vision
     for key, what in (
         ("missing_keys", "not found"),
@@ -150,6 +182,21 @@ def _findings(files: rules.Files, seen: dict[str, Any]) -> Iterator[str]:
             "the logits of two different questions are equal, so that what is asked has no influence. Take an earlier "
             "checkpoint, or download it again"
         )
+    if seen["tokens_differ"]:
+        yield (
+            f"makes other tokens of {seen['tokens_differ']!r} than tokenizer.json says. Write the tokenizer_class in "
+            "tokenizer_config.json that it was trained with; PreTrainedTokenizerFast takes tokenizer.json as it is"
+        )
+    elif seen["surprise"] > MOST_SURPRISE and seen["trained"] and files.foreign and seen["tokens"] > _FEW_TOKENS:
+        yield (
+            f"its language model finds plain English and Chinese unlikely ({seen['surprise']:.2f} of the loss of chance"
+            "), so that its tokenizer or its settings are another model's. Restore tokenizer.json and text_config"
+        )
+    if seen["shown_ends"] and seen["turn_end"] in seen["ends"]:
+        yield (
+            f"{seen['shown_ends']!r} ends an answer and is no special token, so that every answer shows it. Write "
+            '"special": true at it in tokenizer.json and tokenizer_config.json'
+        )
     if seen["prompt_off"]:
         yield f"the chat template {seen['prompt_off']}. Restore the one that it was trained with"
     if seen["ends_with"] is not None:
@@ -157,12 +204,12 @@ def _findings(files: rules.Files, seen: dict[str, Any]) -> Iterator[str]:
             f"a prompt ends with the end token {seen['ends_with']}, which the tokenizer adds. Take it out of "
             "post_processor in tokenizer.json"
         )
-    due = files.features
-    if due is not None:
+    wanted = files.features
+    if wanted is not None:
         for key, what in (("image_tokens", "makes"), ("planned_tokens", "plans")):
-            if seen.get(key, due) != due:
+            if seen.get(key, wanted) != wanted:
                 yield (
-                    f"the processor {what} {seen[key]} tokens for an image, the vision encoder gives {due}. Correct "
+                    f"the processor {what} {seen[key]} tokens for an image, the vision encoder gives {wanted}. Correct "
                     "processor_config.json"
                 )
         if seen["pixels"] != [vision["image_size"]] * 2:
@@ -205,10 +252,10 @@ def _findings(files: rules.Files, seen: dict[str, Any]) -> Iterator[str]:
 def _compare(here: dict[str, Any], there: dict[str, Any]) -> Iterator[str]:
     if "error" in here or "error" in there:
         return
-    apart = max(abs(a - b) for a, b in zip(here["logits"], there["logits"], strict=True))
-    if apart > LOGIT_TOLERANCE.get(here["dtype"], 1e-3):
+    distance = max(abs(a - b) for a, b in zip(here["logits"], there["logits"], strict=True))
+    if distance > LOGIT_TOLERANCE.get(here["dtype"], 1e-3):
         yield (
-            f"{_name(there)}: logits differ from those of {_name(here)} by {apart:.2g}; it computes another model. "
+            f"{_name(there)}: logits differ from those of {_name(here)} by {distance:.2g}; it computes another model. "
             "Write what it reads, or name the version that is right"
         )
     elif here["dtype"] == "float32" and there["answer_ids"] != here["answer_ids"]:

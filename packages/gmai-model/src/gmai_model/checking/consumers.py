@@ -2,9 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
+from gmai_formats.weights import RECORD, shaping_digests
+
 from gmai_model.assembly.families import TEXT_CLASSES
 from gmai_model.assembly.portable import settings_digests
-from gmai_model.checking.rules import Files
+from gmai_model.checking.files import Files
+
+_WHOLE = {"chat_template.jinja": "chat_template"}
+"""A file that is one setting ▶ the name that it has elsewhere."""
 
 
 def check_settings(files: Files, named: Sequence[str]) -> Iterator[str]:
@@ -14,19 +19,30 @@ def check_settings(files: Files, named: Sequence[str]) -> Iterator[str]:
         files: Of the checkpoint.
         named: What is off already; a file that is named there is not named again.
     """
-    written: dict[str, dict[str, str]] = files.read("gmai.json").get("settings", {})
+    record = files.read(RECORD)
+    written: dict[str, dict[str, str]] = record.get("settings", {})
     now = settings_digests(files.folder) if written else {}
+    changed: dict[tuple[str, ...], list[str]] = {}
     for name, fields in written.items():
         if any(name in line for line in named):
             continue
         found = now.get(name, {})
-        changed = sorted(key for key in fields.keys() | found.keys() if fields.get(key) != found.get(key))
-        if changed:
-            what = ", ".join(changed[:6]) if changed != [""] else "its content"
-            yield (
-                f"{name}: {what} {'are' if len(changed) > 1 else 'is'} not as gmai wrote it. Restore the file of the "
-                f"checkpoint; where the change is meant, `gmai model check --accept-settings` records it"
-            )
+        keys = sorted(key for key in fields.keys() | found.keys() if fields.get(key) != found.get(key))
+        if keys:
+            changed.setdefault(tuple(key or _WHOLE.get(name, "its content") for key in keys), []).append(name)
+    for keys, names in changed.items():  # one setting in two files is one change
+        yield (
+            f"{', '.join(names)}: {', '.join(keys[:6])} {'are' if len(keys) > 1 else 'is'} not as gmai wrote it. "
+            "Restore the file of the checkpoint; where the change is meant, `gmai model check --accept-settings` "
+            "records it"
+        )
+    beside = shaping_digests(files.folder).keys() - record["files"].keys() if "files" in record else set[str]()
+    more = sorted(name for name in beside if "safetensors" not in name)  # of weights, more is known
+    if more and not any(more[0] in line for line in named):
+        yield (
+            f"{', '.join(more)}: not written by gmai, and readers that look for it find other settings there. Remove "
+            "it; where it is meant, `gmai model check --accept-settings` records it"
+        )
 
 
 def consumers(files: Files) -> Iterator[str]:

@@ -11,6 +11,11 @@ from typing import Any
 
 QUESTION = "What does the image show? 图像显示了什么?"
 OTHER = "Is the left kidney enlarged? Answer yes or no."
+PLAIN = (
+    "The doctor looked at the picture of the chest and said that the heart was normal.",
+    "医生看了胸部的图片，说心脏是正常的，病人可以回家休息。",
+)
+"""Sentences that every language model of its language finds likely."""
 NEW_TOKENS = 16
 _MARK = "gmai-probe-answer"
 
@@ -32,6 +37,7 @@ def probe(folder: str, seen: dict[str, Any]) -> None:
     processor: Any = transformers.AutoProcessor.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     tokenizer = processor.tokenizer
     seen["tokens"] = len(tokenizer)
+    seen["tokens_differ"] = _tokens_differ(Path(folder), tokenizer)
     seen["image_processor"] = type(processor.image_processor).__name__
 
     seen["step"] = "loading the model"
@@ -46,6 +52,9 @@ def probe(folder: str, seen: dict[str, Any]) -> None:
         seen[key] = sorted(str(name) for name in info[key])
     seen["rope_theta"] = _rope_theta(model)
     seen["embedding_rows"] = int(model.get_input_embeddings().weight.shape[0])
+    seen["step"] = "reading plain text"
+    seen["trained"] = _is_trained(model)
+    seen["surprise"] = min(_surprise(model, tokenizer, text, device) for text in PLAIN)
 
     seen["step"] = "writing a chat with the template"
     prompt, seen["turn_end"], seen["after_answer"], seen["prompt_off"] = _prompt(processor)
@@ -76,6 +85,8 @@ def probe(folder: str, seen: dict[str, Any]) -> None:
     seen["step"] = "generating an answer"
     ends = model.generation_config.eos_token_id
     seen["ends"] = ends if isinstance(ends, list) else [ends]
+    known = [end for end in seen["ends"] if end is not None]
+    seen["shown_ends"] = tokenizer.decode(known, skip_special_tokens=True).strip()
     with torch.no_grad():
         answer = model.generate(
             **{**inputs, "pixel_values": inputs["pixel_values"].to(model.dtype)},
@@ -107,9 +118,42 @@ def _prompt(processor: Any) -> tuple[str, Any, str, str]:
     answered = render([question, answer]).partition(_MARK)[0]
     if QUESTION not in prompt:
         off = "leaves the question out"
+    elif not answered.startswith(prompt) and answered.startswith(prompt.rstrip()):
+        off = "ends a question with blanks with which no answer in it begins"
     elif prompt == render([question]) and any(letter.isalpha() for letter in answered.removeprefix(prompt)):
         off = f"does not ask for an answer with {answered.removeprefix(prompt)!r} when add_generation_prompt is set"
     return prompt, end, after, off
+
+
+def _tokens_differ(folder: Path, tokenizer: Any) -> str:
+    """Return a text of which transformers' class makes other tokens than tokenizer.json says; nothing where none is."""
+    if not (folder / "tokenizer.json").is_file():
+        return ""
+    from tokenizers import Tokenizer
+
+    plain = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    return next(
+        (text for text in (QUESTION, *PLAIN, "  two  blanks\n\n1234 (a)")
+         if plain.encode(text, add_special_tokens=False).ids != tokenizer.encode(text, add_special_tokens=False)), ""
+    )  # fmt: skip
+
+
+def _is_trained(model: Any) -> bool:
+    """Return whether the language model's norms are not the ones of a new model."""
+    norms = [each for name, each in model.named_parameters() if "norm" in name and "vision" not in name]
+    return bool(norms) and not any(bool((each == 1).all()) for each in norms)
+
+
+def _surprise(model: Any, tokenizer: Any, text: str, device: str) -> float:
+    """Return the mean loss on a text, 1.0 where every token is as likely to the model as any other."""
+    import torch
+
+    start = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
+    ids = torch.tensor([start + tokenizer.encode(text, add_special_tokens=False)], device=device)
+    with torch.no_grad():
+        likely = model(input_ids=ids).logits[0, :-1].float().log_softmax(-1)
+    loss = -likely.gather(1, ids[0, 1:, None])[max(len(start) - 1, 0) :].mean()
+    return float(loss / torch.log(torch.tensor(float(likely.shape[-1]))))
 
 
 def _rope_theta(model: Any) -> Any:

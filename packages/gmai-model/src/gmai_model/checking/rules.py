@@ -10,70 +10,34 @@ from pathlib import Path
 from typing import Any, cast
 
 from gmai_formats.errors import UserError
-from gmai_formats.json_text import read_json_object
-from tokenizers import Tokenizer
 from transformers.activations import ACT2FN
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from gmai_model.assembly.layout import check_sizes
-from gmai_model.assembly.tokenizer import REGION_TOKENS
 from gmai_model.assembly.weights import read_weight_map
+from gmai_model.checking.files import Files
+from gmai_model.checking.published import check_published
+from gmai_model.checking.tokens import check_generation, check_tokens
 
-_AGAIN = "Write or download the checkpoint again."
-
-
-class Files:
-    """The JSON files of a checkpoint folder; an absent one reads as empty."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.sized = True
-        """Whether config.json gives the sizes that the tensors have; else other files are not measured by them."""
-        self.config = self.read("config.json")
-        self.text: dict[str, Any] = self._part("text_config")
-        self.tokenizer = self.read("tokenizer_config.json")
-        self.processor = self.read("processor_config.json")
-        self.image_processor = self.read("preprocessor_config.json")
-        self.generation = self.read("generation_config.json")
-        self.vision: dict[str, Any] = self._part("vision_config")
-
-    def read(self, name: str) -> dict[str, Any]:
-        """Return a JSON file, empty where it is absent."""
-        path = self.folder / name
-        return read_json_object(path, remedy=_AGAIN) if path.exists() else {}
-
-    def _part(self, name: str) -> dict[str, Any]:
-        found = self.config.get(name, {})
-        if not isinstance(found, dict):
-            raise UserError(f"{self.folder / 'config.json'}: {name} is {found!r}, where an object is due. {_AGAIN}")
-        return cast("dict[str, Any]", found)
-
-    @property
-    def features(self) -> int | None:
-        """Features of one image, None where config.json does not say."""
-        size, patch = self.vision.get("image_size"), self.vision.get("patch_size")
-        if not isinstance(size, int) or not isinstance(patch, int) or not patch:
-            return None
-        whole = self.config.get("vision_feature_select_strategy", "default") == "full"
-        return (size // patch) ** 2 + int(whole and self.vision.get("model_type") == "clip_vision_model")
-
-    def has(self, name: str) -> bool:
-        """Return whether the folder holds a file."""
-        return (self.folder / name).is_file()
+_ADAPTER = "adapter_model.safetensors"
+_LARGEST_EPSILON = 1e-2
+_NORMALISATIONS = (
+    [[0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]],
+    [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]],
+)
+"""Mean and deviation of CLIP and of ImageNet (`transformers.image_utils`)."""
+_NAMES = ("CLIP", "ImageNet")
 
 
 def check_files(files: Files) -> Iterator[str]:
     """Yield what is off in the JSON files and in what lies beside them, one line each."""
     yield from _config(files)
-    yield from _tokenizer(files)
+    yield from check_published(files)
+    yield from check_tokens(files)
     yield from _templates(files)
     yield from _processor(files)
     yield from _image_tokens(files)
-    if not files.has("generation_config.json"):
-        yield (
-            "generation_config.json is missing: servers then stop at the configuration's end token alone. Write it "
-            "with "
-            "eos_token_id as a list of all tokens that end an answer"
-        )
+    yield from check_generation(files)
     shards = _indexed(files.folder)
     for file in sorted(files.folder.iterdir()):
         if file.suffix in {".bin", ".pt", ".pth", ".pkl", ".ckpt"}:
@@ -81,24 +45,24 @@ def check_files(files: Files) -> Iterator[str]:
                 f"{file.name}: a pickle, which runs code when it is opened; weights belong in safetensors. Remove it; "
                 f"weights are converted by `save_pretrained` of transformers, on a machine that trusts them"
             )
-        if file.name in {"adapter_config.json", "adapter_model.safetensors"}:
+        if file.name in {"adapter_config.json", _ADAPTER}:
             yield (
                 f"{file.name}: part of an adapter, which transformers loads on top of the model and servers do not. "
                 f"Merge it into the weights, and remove it"
             )
         if file.suffix == ".py":
             yield f"{file.name}: code of the checkpoint's own; it must open without remote code. Remove it"
-        if shards and file.suffix == ".safetensors" and file.name not in {*shards, "adapter_model.safetensors"}:
+        if file.suffix == ".safetensors" and (shards - {file.name}) and file.name not in {*shards, _ADAPTER}:
             yield (
-                f"{file.name}: not in model.safetensors.index.json, and readers differ in which they open. Remove "
-                "the one "
-                f"that is not the model"
+                f"{file.name}: not part of the model ({sorted(shards)[0]}), and readers differ in which they open. "
+                "Remove the one that is not the model"
             )
 
 
 def _indexed(folder: Path) -> set[str]:
     index = folder / "model.safetensors.index.json"
-    return set(read_weight_map(index).values()) if index.is_file() else set()
+    alone = "model.safetensors"
+    return set(read_weight_map(index).values()) if index.is_file() else {alone} if (folder / alone).is_file() else set()
 
 
 def _config(files: Files) -> Iterator[str]:
@@ -106,12 +70,22 @@ def _config(files: Files) -> Iterator[str]:
     for part, settings in (("text_config", text), ("vision_config", files.vision)):
         try:
             if not settings:
-                raise UserError(f"config.json: no {part}. Restore that of the checkpoint")
+                raise UserError(
+                    "config.json: of the original LLaVA code, which plain transformers does not open. Convert it with "
+                    "transformers' convert_llava_weights_to_hf.py"
+                    if "mm_vision_tower" in config
+                    else f"config.json: no {part}. Restore that of the checkpoint"
+                )
             check_sizes(settings)
         except UserError as error:
             files.sized = False
             yield str(error)
             return
+    if "quantization_config" in config:
+        yield (
+            "config.json: quantization_config, by which readers quantise the weights or take them as quantised. Take "
+            "the entry out where they are plain; else take the original model"
+        )
     if config.get("architectures") != ["LlavaForConditionalGeneration"]:
         yield (
             f"config.json: architectures is {config.get('architectures')}; servers know "
@@ -130,7 +104,13 @@ def _config(files: Files) -> Iterator[str]:
             f"config.json: dtype is {dtypes['dtype']}, torch_dtype {dtypes['torch_dtype']}; both must say the same. "
             f"Write that of the weights"
         )
-    if not text.get("architectures"):
+    own = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(text.get("model_type", "llama"))
+    if files.sized and text.get("architectures") and own and text["architectures"] != [own]:
+        yield (
+            f"config.json: text_config has architectures {text['architectures']}, by which vLLM picks its class, and "
+            f"model_type {text.get('model_type', 'llama')}, by which transformers does. Write {own}, or that model_type"
+        )
+    elif not text.get("architectures"):
         yield (
             "config.json: text_config has no architectures, by which vLLM picks the language model's class. "
             "Write that of its model_type, such as LlamaForCausalLM"
@@ -146,6 +126,7 @@ def _config(files: Files) -> Iterator[str]:
             f"config.json: rope_scaling says {older or 'none'}, rope_parameters {newer or 'none'}; transformers 4 "
             f"reads the first, 5 the second. Write the trained one in both"
         )
+    yield from _room(files)
     for key in ("image_size", "hidden_size"):
         by = {"image_size": "patch_size", "hidden_size": "num_attention_heads"}[key]
         whole, part = files.vision.get(key), files.vision.get(by)
@@ -166,6 +147,21 @@ def _config(files: Files) -> Iterator[str]:
         yield f"config.json: projector_hidden_act {projector!r} is no activation of transformers. LLaVA has gelu"
 
 
+def _room(files: Files) -> Iterator[str]:
+    """See that an image has room in the text, and that no norm is drowned by its epsilon."""
+    features = files.features
+    most = files.text.get("max_position_embeddings")
+    if files.sized and features and isinstance(most, int) and most <= features:
+        yield (
+            f"config.json: max_position_embeddings is {most}, an image alone takes {features}. Restore that of the "
+            "language model"
+        )
+    for part, key in ((files.text, "rms_norm_eps"), (files.vision, "layer_norm_eps")):
+        value = part.get(key, 1e-5)
+        if not isinstance(value, int | float) or not 0 < value <= _LARGEST_EPSILON:
+            yield f"config.json: {key} is {value}, where models have 1e-12 to 1e-5. Restore that of the source"
+
+
 def _scaling(rope: Any) -> dict[str, Any]:
     """Return how positions are scaled, empty where they are not."""
     found: dict[str, Any] = dict(rope) if isinstance(rope, dict) else {}
@@ -173,64 +169,6 @@ def _scaling(rope: Any) -> dict[str, Any]:
     found.pop("type", None)
     found.pop("rope_theta", None)
     return {} if kind == "default" else {"rope_type": kind, **found}
-
-
-def _tokenizer(files: Files) -> Iterator[str]:
-    config = files.tokenizer
-    if not files.has("tokenizer.json"):
-        yield "tokenizer.json is missing. Copy that of the language model, or assemble the checkpoint again"
-        return
-    if not files.has("tokenizer_config.json"):
-        yield (
-            "tokenizer_config.json is missing, which names the tokenizer's class, end token and chat template to "
-            "transformers 4.x. Copy that of the checkpoint, or assemble it again"
-        )
-        return
-    if config.get("tokenizer_class") == "TokenizersBackend":
-        yield (
-            "tokenizer_config.json: tokenizer_class TokenizersBackend does not exist before transformers 5. "
-            "Write PreTrainedTokenizerFast"
-        )
-    if isinstance(config.get("extra_special_tokens"), list):
-        yield (
-            "tokenizer_config.json: extra_special_tokens is a list, which transformers 4.x does not open. Write an "
-            "object"
-        )
-    plain = config.get("tokenizer_class") in {None, "PreTrainedTokenizerFast", "TokenizersBackend"}
-    if plain and "token_type_ids" in config.get("model_input_names", ["token_type_ids"]):
-        yield (
-            "tokenizer_config.json: no model_input_names; 4.x then makes token_type_ids, which stop generate(). Write "
-            '["input_ids", "attention_mask"]'
-        )
-    try:
-        tokenizer = Tokenizer.from_file(str(files.folder / "tokenizer.json"))
-    except Exception as error:  # the library raises plain Exception
-        yield f"tokenizer.json: not readable ({str(error)[:150]}). Write or download it again"
-        return
-    rows = files.text.get("vocab_size")
-    highest = max(tokenizer.get_vocab(with_added_tokens=True).values())
-    if files.sized and rows is not None and highest >= rows:
-        yield (
-            f"tokenizer.json: id {highest} lies beyond the embedding's {rows} rows. Restore the tokenizer that it "
-            "was trained with"
-        )
-    ends = files.generation.get("eos_token_id")
-    for number in cast("list[Any]", ends) if isinstance(ends, list) else [] if ends is None else [ends]:
-        if type(number) is not int or number < 0 or tokenizer.id_to_token(number) is None:
-            yield f"generation_config.json: eos_token_id {number} is no token. Write the ids that end an answer"
-    hidden = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
-    if regions := [token for token in REGION_TOKENS if token in hidden]:
-        yield (
-            f"tokenizer.json: {', '.join(regions)} are special tokens, which chat programs and servers leave out of "
-            "what "
-            f'they show. Write "special": false at each, in tokenizer_config.json as well'
-        )
-    image_token = files.processor.get("image_token") or "<image>"
-    if tokenizer.token_to_id(image_token) != files.config.get("image_token_index", tokenizer.token_to_id(image_token)):
-        yield (
-            f"tokenizer.json: {image_token} is {tokenizer.token_to_id(image_token)}, config.json's image_token_index "
-            f"is {files.config.get('image_token_index')}. Write the tokenizer's"
-        )
 
 
 def _templates(files: Files) -> Iterator[str]:
@@ -243,6 +181,10 @@ def _templates(files: Files) -> Iterator[str]:
     for name, content in (("tokenizer_config.json", files.tokenizer), ("processor_config.json", files.processor)):
         if "chat_template" in content:
             found[name] = content["chat_template"]
+    for name, each in found.items():
+        if isinstance(each, list):  # several by name, as tools need them
+            named = {entry["name"]: entry["template"] for entry in cast("list[dict[str, Any]]", each)}
+            found[name] = named.get("default")
     if not found:
         yield "no chat template (chat_template.jinja): a server cannot be asked. Write the one that it was trained with"
     elif files.tokenizer and "tokenizer_config.json" not in found and "chat_template.json" not in found:
@@ -269,7 +211,7 @@ def _processor(files: Files) -> Iterator[str]:
         )
     elif "image_processor_type" not in files.image_processor:
         yield "preprocessor_config.json: no image_processor_type. Write that of the vision encoder's own file"
-    for key in ("do_normalize", "do_rescale", "do_resize"):
+    for key in ("do_normalize", "do_rescale", "do_resize", "do_convert_rgb"):
         if files.image_processor.get(key) is False:
             yield f"preprocessor_config.json: {key} is false, without which no vision encoder was trained. Write true"
     for key in ("image_mean", "image_std"):
@@ -279,6 +221,26 @@ def _processor(files: Files) -> Iterator[str]:
                 f"preprocessor_config.json: {key} is {value}. Write the three numbers of the vision encoder, which "
                 f"count in parts of the brightest value"
             )
+    given = [files.image_processor.get(key) for key in ("image_mean", "image_std")]
+    for known in _NORMALISATIONS if all(_three_parts_of_one(each, above_zero=False) for each in given) else ():
+        if given != known and _sorted(given) == _sorted(known):
+            yield (
+                f"preprocessor_config.json: image_mean {given[0]} and image_std {given[1]} are known numbers in other "
+                f"places. Write image_mean {known[0]} and image_std {known[1]}"
+            )
+    means, deviations = zip(*_NORMALISATIONS, strict=True)
+    is_known = given[1] in deviations and _three_parts_of_one(given[0], above_zero=False)
+    if files.foreign and is_known and _sorted(given[:1]) != sorted(means[deviations.index(given[1])]):
+        yield (
+            f"preprocessor_config.json: image_std is that of {_NAMES[deviations.index(given[1])]} and image_mean "
+            f"{given[0]} is not. Write both of one vision encoder"
+        )
+    smooth = (1, 2, 3) if files.foreign else range(6)  # a source's own filter is kept, whichever it is
+    if (resample := files.image_processor.get("resample", 3)) not in smooth:
+        yield (
+            f"preprocessor_config.json: resample is {resample}, which is no smooth filter. Write that of the vision "
+            "encoder: 2 (bilinear) or 3 (bicubic)"
+        )
     factor = files.image_processor.get("rescale_factor", 1 / 255)
     if not isinstance(factor, int | float) or not 0.5 <= factor * 255 <= 2:
         yield f"preprocessor_config.json: rescale_factor is {factor}, where pixels are to become 0 to 1. Write 1/255"
@@ -290,12 +252,12 @@ def _processor(files: Files) -> Iterator[str]:
             "processor_config.json: holds the image processor too, which transformers 4.49 does not open. Move it to "
             "preprocessor_config.json"
         )
-    for key, due in (
+    for key, expected in (
         ("patch_size", vision.get("patch_size")),
         ("vision_feature_select_strategy", files.config.get("vision_feature_select_strategy", "default")),
     ):
-        if (files.sized or key != "patch_size") and due is not None and files.processor.get(key) != due:
-            yield f"processor_config.json: {key} is {files.processor.get(key)}, config.json says {due}. Write that"
+        if (files.sized or key != "patch_size") and expected is not None and files.processor.get(key) != expected:
+            yield f"processor_config.json: {key} is {files.processor.get(key)}, config.json says {expected}. Write that"
     size, crop = vision.get("image_size"), files.image_processor.get("crop_size")
     if (
         files.sized
@@ -309,6 +271,10 @@ def _processor(files: Files) -> Iterator[str]:
         )
 
 
+def _sorted(lists: list[Any]) -> list[float]:
+    return sorted(number for each in lists for number in each)
+
+
 def _three_parts_of_one(value: Any, *, above_zero: bool) -> bool:
     numbers = cast("list[Any]", value) if isinstance(value, list) else []
     return len(numbers) == 3 and all(
@@ -319,7 +285,7 @@ def _three_parts_of_one(value: Any, *, above_zero: bool) -> bool:
 def _image_tokens(files: Files) -> Iterator[str]:
     """Count the tokens of an image as the processor does, and compare with the vision encoder's features."""
     strategy = files.config.get("vision_feature_select_strategy", "default")
-    if strategy == "default" and files.vision.get("model_type") == "siglip_vision_model":
+    if files.sized and strategy == "default" and files.vision.get("model_type") == "siglip_vision_model":
         yield (
             "config.json: vision_feature_select_strategy default leaves out a class token, which SigLIP has not: the "
             "first "

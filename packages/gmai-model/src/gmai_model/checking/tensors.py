@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 
+import torch
 from gmai_cli.console import progress
 from gmai_formats.errors import UserError
+from torch import Tensor
 
 from gmai_model.assembly.layout import UNBUILDABLE, classic_name, expected_shapes
 from gmai_model.assembly.weights import WeightFiles, count_not_finite
-from gmai_model.checking.rules import Files
+from gmai_model.checking.files import Files
 
-SIZES_DIFFER = "config.json calls for ("
-_NEVER_ZERO = ("multi_modal_projector", "embed", "norm", "lm_head")
-"""What no trained model holds as zeros; a layer's output matrix may, in a model that was made deeper."""
+SIZES_DIFFER = "config.json calls for"
+_MAY_BE_ZERO = ("o_proj", "out_proj", "down_proj", "fc2")
+"""A layer's output matrix holds zeros in a model that was made deeper; nothing else does in a trained one."""
 
 
 def check_weights(files: Files, named: Sequence[str] = ()) -> tuple[list[str], str]:
@@ -28,12 +30,12 @@ def check_weights(files: Files, named: Sequence[str] = ()) -> tuple[list[str], s
         weights = WeightFiles(files.folder)
         dtypes = {str(weights.dtype(name)).removeprefix("torch.") for name in weights.names()}
     except UserError as error:
-        return [str(error)], "weights: not readable"
+        told = any("model.safetensors" in line for line in named)  # an index that names other files, say
+        return [] if told else [str(error)], "weights: not readable"
     found = list(_names_and_shapes(files, weights, built=not any("config.json:" in line for line in named)))
-    if dtypes != {files.config.get("torch_dtype")}:
+    if dtypes != {stated := files.config.get("torch_dtype") or files.config.get("dtype")}:
         found.append(
-            f"config.json: torch_dtype is {files.config.get('torch_dtype')}, the tensors are {sorted(dtypes)}. Write "
-            f"theirs, in dtype as well"
+            f"config.json: torch_dtype is {stated}, the tensors are {sorted(dtypes)}. Write theirs, in dtype as well"
         )
     parameters, not_finite, dead = 0, list[str](), list[str]()
     with progress("check: tensors", len(weights.names()), unit="tensors") as bar:
@@ -41,12 +43,13 @@ def check_weights(files: Files, named: Sequence[str] = ()) -> tuple[list[str], s
             parameters += tensor.numel()
             if bad := count_not_finite(tensor):
                 not_finite.append(f"{weights.file_of[name]}: {name} has {bad} values that are not finite")
-            elif any(part in name for part in _NEVER_ZERO) and name.endswith("weight") and not bool(tensor.any()):
-                dead.append(f"{weights.file_of[name]}: {name} holds zeros only, as in no trained model")
+            elif name.endswith("weight") and (same := _same(tensor)) and not any(part in name for part in _MAY_BE_ZERO):
+                dead.append(f"{weights.file_of[name]}: {name} holds {same}, as in no trained model")
             bar.advance()
-    for lines in (not_finite, dead):
+    for lines in (not_finite, dead if not found else []):  # else those are named that no model has
         if lines:
             found.append(f"{lines[0]} ({len(lines)} such tensors). Take an earlier checkpoint, or assemble it again")
+    found = found or list(_of_files(weights))
     shards = len(set(weights.file_of.values()))
     return found, (
         f"{len(weights.names())} tensors in {shards} file{'s' if shards > 1 else ''}, {', '.join(sorted(dtypes))}, "
@@ -54,8 +57,37 @@ def check_weights(files: Files, named: Sequence[str] = ()) -> tuple[list[str], s
     )
 
 
+def _same(tensor: Tensor) -> str:
+    if not bool(tensor[:1].any()) and not bool(tensor.any()):
+        return "zeros only"
+    if tensor.ndim != 2 or not torch.equal(tensor[0], tensor[-1]):
+        return ""
+    return "the same row throughout" if bool((tensor == tensor[:1]).all()) else ""
+
+
+def _of_files(weights: WeightFiles) -> Iterator[str]:
+    """See that every file says how it is to be read, and holds no tensor that the index has elsewhere."""
+    for name, (file_format, twice) in weights.files():
+        if file_format != "pt":
+            yield (
+                f"{name}: its metadata give the format {file_format}, with which transformers 4 does not open it. Save "
+                'it with metadata {"format": "pt"}'
+            )
+        if twice:
+            yield (
+                f"{name}: holds {twice[0]} ({len(twice)} such), which the index has elsewhere, and readers differ in "
+                "which they take. Download the checkpoint again"
+            )
+
+
 def _names_and_shapes(files: Files, weights: WeightFiles, *, built: bool) -> Iterator[str]:
     renamed = [name for name in weights.names() if classic_name(name) != name]
+    if any("mm_projector." in name for name in weights.names()):
+        yield (
+            "the tensors have the names of the original LLaVA code, which plain transformers does not open. Convert "
+            "them with transformers' convert_llava_weights_to_hf.py"
+        )
+        return
     if renamed:
         yield (
             f"{weights.file_of[renamed[0]]}: {renamed[0]} ({len(renamed)} such): transformers 4.x and vLLM "
@@ -72,8 +104,13 @@ def _names_and_shapes(files: Files, weights: WeightFiles, *, built: bool) -> Ite
             )
         return
     shapes = {classic_name(name): weights.shape(name) for name in weights.names()}
-    tied = files.config.get("tie_word_embeddings") or files.text.get("tie_word_embeddings")
-    head = "language_model.lm_head.weight"
+    flags = [part["tie_word_embeddings"] for part in (files.config, files.text) if "tie_word_embeddings" in part]
+    tied, head = any(flags), "language_model.lm_head.weight"
+    if tied and head not in shapes and not all(flags):
+        yield (
+            "config.json: tie_word_embeddings is true in one place and false in another, and there is no lm_head: a "
+            "reader of the second has none. Write true in both"
+        )
     if tied and head in shapes:
         yield (
             "config.json: tie_word_embeddings is true, but lm_head is a tensor of its own, which some readers then "
@@ -95,10 +132,10 @@ def _names_and_shapes(files: Files, weights: WeightFiles, *, built: bool) -> Ite
             f"config.json"
         )
     wrong = [name for name in sorted(expected.keys() & shapes.keys()) if shapes[name] != expected[name]]
-    if wrong:
+    if wrong and not (absent and unknown):
         name = wrong[0]
         yield (
-            f"{name} is {shapes[name]}, {SIZES_DIFFER}{str(expected[name])[1:]} ({len(wrong)} such). Restore "
+            f"{name} is {shapes[name]}, {SIZES_DIFFER} {expected[name]} ({len(wrong)} such). Restore "
             "config.json, or "
             f"download the weights again"
         )

@@ -2,17 +2,25 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
 
-from gmai_model.publishing.earlier import EVALUATION, SOURCES, Card
+from gmai_model.publishing.earlier import CONTACT_TITLE, EVALUATION, SOURCES, Card
 from gmai_model.publishing.sources import Source
 
 MARK = "<!-- written by `gmai model push`: your own sections and metadata are kept, edits of its sections not -->"
 CURVE_ROWS = 6
+_HUB_LICENCE = re.compile(
+    r"apache-2\.0|mit|isc|unlicense|wtfpl|bsd(?:-[23]-clause(?:-clear)?)?|bsl-1\.0|cc|cc0-1\.0"
+    r"|cc-by(?:-(?:sa|nc|nd|nc-sa|nc-nd))?-[2-4]\.[05]|[al]?gpl(?:-[23]\.[01])?|mpl-2\.0|epl-[12]\.0|eupl-1\.[12]"
+    r"|odc-by|odbl|pddl|cdla-(?:sharing-1|permissive-[12])\.0|(?:big(?:science|code)-|creativeml-)?openrail(?:-m|\+\+)?"
+    r"|bigscience-bloom-rail-1\.0|llama[234](?:\.\d)?|gemma|other|unknown"
+)
+"""The commonest identifiers that the Hub takes for `license` (https://huggingface.co/docs/hub/repositories-licenses)."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +36,17 @@ class CardFacts:
     licence: str | None
     sources: Sequence[Source] | None
     evaluation: Mapping[str, Any] | None
+    """The report on the real images."""
+    ablations: Sequence[Mapping[str, Any]]
+    """Reports on the same questions with other images in place of the real ones."""
     digests: Mapping[str, str]
     """File ▶ SHA-256."""
     curves: str | None
     """File name of the drawn loss curves."""
+    baselines: Sequence[Mapping[str, Any]] = ()
+    """Reports of other models on the same questions."""
+    version: str | None = None
+    """Of the model, as its authors number it."""
 
 
 def write_card(facts: CardFacts, before: Card | None = None) -> str:
@@ -52,11 +67,15 @@ def write_card(facts: CardFacts, before: Card | None = None) -> str:
         before.preamble or _what(facts, stages), _use(facts), _contract(facts), *before.own_sections(),
         *map(_warm_up, warm_ups), _stages(stages, facts.curves), _mixture(stages),
         (facts.sources is None and before.section(SOURCES)) or _sources(facts.sources),
-        (facts.evaluation is None and before.section(EVALUATION)) or _evaluation(facts.evaluation),
-        LIMITS, _settings(stages), _hashes(facts),
+        (facts.evaluation is None and before.section(EVALUATION)) or _evaluation(facts),
+        LIMITS, *([] if _names_people(before) else [CONTACT]), _settings(stages), _hashes(facts),
     ]  # fmt: skip
-    metadata = yaml.safe_dump({**before.metadata, **_metadata(facts, before)}, sort_keys=False, allow_unicode=True)
+    kept = {key: value for key, value in before.metadata.items() if not (facts.licence and key in _OF_LICENCE)}
+    metadata = yaml.safe_dump({**kept, **_metadata(facts, before)}, sort_keys=False, allow_unicode=True)
     return f"---\n{metadata}---\n\n{MARK}\n\n" + "\n\n".join(sections) + "\n"
+
+
+_OF_LICENCE = ("license_name", "license_link")
 
 
 def _metadata(facts: CardFacts, before: Card) -> dict[str, Any]:
@@ -67,7 +86,16 @@ def _metadata(facts: CardFacts, before: Card) -> dict[str, Any]:
         "tags": list(dict.fromkeys(tags)),
     }
     if facts.licence:
-        metadata["license"] = facts.licence.lower()
+        named = facts.licence.lower()
+        known = _HUB_LICENCE.fullmatch(named) is not None
+        metadata["license"] = named if known else "other"
+        if not known:  # the Hub shows the name of a licence that it does not know, and where its text stands
+            metadata["license_name"] = re.sub(r"[^a-z0-9.]+", "-", named).strip("-")
+            text = next((name for name in facts.digests if name.startswith("LICENSE")), None)
+            metadata |= {"license_link": text} if text else {}
+    languages = sorted({language for source in facts.sources or () for language in source.languages})
+    if languages:
+        metadata["language"] = languages
     if facts.sources:
         known = {source.source for source in facts.sources if re.fullmatch(r"[\w.-]+/[\w.-]+", source.source)}
         metadata |= {"datasets": sorted(known)} if known else {}
@@ -106,6 +134,7 @@ def _what(facts: CardFacts, stages: Sequence[Mapping[str, Any]]) -> str:
         f"projector and a language model ({text.get('model_type', 'not recorded')}) in one "
         "`LlavaForConditionalGeneration`. It opens without remote code.",
         "",
+        *([f"- Version: {_cell(facts.version)}"] if facts.version else []),
         f"- Stages done: {done}",
         f"- Vision encoder: {made.get('vision', 'not recorded')}, {size} px, {(size // patch) ** 2} tokens an image, "
         f"image mode {made.get('image_mode', 'not recorded')}",
@@ -229,10 +258,18 @@ def _sources(sources: Sequence[Source] | None) -> str:
     if sources is None:
         return f"## {SOURCES}\n\nNot listed: the card was written without `--data`."
     rows = [(source.dataset, source.source, source.licence, f"{source.samples:,}") for source in sources]
-    return "\n".join([f"## {SOURCES}", "", *_table(("dataset", "source", "licence", "training samples"), rows)])
+    joined: Counter[str] = Counter()
+    for source in sources:
+        joined[source.licence] += source.samples
+    shares = "; ".join(f"{_cell(licence)} ({count:,} samples)" for licence, count in joined.most_common())
+    together = f"Licences of the data: {shares}. The terms of each hold for what is made with it."
+    return "\n".join(
+        [f"## {SOURCES}", "", together, "", *_table(("dataset", "source", "licence", "training samples"), rows)]
+    )
 
 
-def _evaluation(report: Mapping[str, Any] | None) -> str:
+def _evaluation(facts: CardFacts) -> str:
+    report, ablations = facts.evaluation, facts.ablations
     if report is None:
         return f"## {EVALUATION}\n\nNo results are given with this card."
     rows: list[tuple[str, ...]] = []
@@ -246,15 +283,74 @@ def _evaluation(report: Mapping[str, Any] | None) -> str:
                 f"{entry['accuracy']:.1%}" if scored else "answers not public",
                 f"{interval[0]:.1%} to {interval[1]:.1%}" if scored and interval else "",
                 f"{entry['chance']:.1%}" if entry.get("chance") is not None else "",
+                *(_of_other(entry, other) for other in (*ablations, *facts.baselines)),
             )
         )  # fmt: skip
     lines = [f"## {EVALUATION}", "", "With `gmai bench`; two protocols are never comparable.", ""]
-    lines += _table(("benchmark", "protocol", "n", "accuracy", "95 % interval", "chance"), rows)
+    others = [f"with {ablation['image_ablation']} images" for ablation in ablations]
+    others += [f"baseline: {baseline['model']}" for baseline in facts.baselines]
+    lines += _table(("benchmark", "protocol", "n", "accuracy", "95 % interval", "chance", *others), rows)
+    if ablations:
+        lines += ["", "What it reaches with other images than the question's (`--image-ablation`) it does not see."]
+    lines += ["", *_contamination(report)]
+    lines += _by_group(report)
     generation = json.dumps(report.get("generation"))
     lines += ["", f"Digest of the model that was asked: `{report.get('model_digest')}`; generation: `{generation}`."]
     return "\n".join(lines)
 
 
+def _contamination(report: Mapping[str, Any]) -> list[str]:
+    findings: Sequence[Mapping[str, Any]] | None = report.get("contamination")
+    if findings is None:
+        return ["Whether the training samples hold questions or images of these benchmarks was not looked for."]
+    return [
+        f"- `{found['protocol']}`: {found['questions_on_seen_images']:,} of {found['questions']:,} questions are on "
+        f"images of the training samples ({found['same_image']:,} of {found['images']:,} images are the same, "
+        f"{found['near_image']:,} close by perceptual hash); {found['same_words']:,} have the words of a training "
+        f"question, {found['both']:,} of them about such an image."
+        for found in findings
+    ]
+
+
+def _of_other(entry: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    """Return the accuracy in another report, where it is of the same questions under the same protocol."""
+    asked = ("name", "protocol", "protocol_version", "n")
+    same = (other for other in report["benchmarks"] if all(other.get(key) == entry.get(key) for key in asked))
+    accuracy = next((other.get("accuracy") for other in same if not other.get("hidden")), None)
+    return "not measured" if accuracy is None else f"{accuracy:.1%}"
+
+
+def _by_group(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a table for each way in which a benchmark's questions are grouped, such as by modality."""
+    for entry in report["benchmarks"]:
+        for column, groups in ({} if entry.get("hidden") else entry.get("groups") or {}).items():
+            yield from (
+                "",
+                f"### {_cell(str(entry.get('title') or entry['name']))}, `{entry['protocol']}`, by {column}",
+                "",
+            )
+            yield from _table(
+                (column, "n", "accuracy", "95 % interval", "chance"),
+                [
+                    (
+                        str(value), f"{group['n']:,}", f"{group['accuracy']:.1%}",
+                        " to ".join(f"{each:.1%}" for each in group.get("interval") or []),
+                        f"{group['chance']:.1%}" if group.get("chance") is not None else "",
+                    )
+                    for value, group in groups.items()
+                    if group.get("accuracy") is not None
+                ],
+            )  # fmt: skip
+
+
+def _names_people(before: Card) -> bool:
+    return any(word in title.lower() for title in before.sections if title != CONTACT_TITLE for word in _PEOPLE)
+
+
+_PEOPLE = ("citation", "contact", "author", "cite")
+CONTACT = f"""## {CONTACT_TITLE}
+
+Not given. Write sections of your own with authors, contact and citation: the next push keeps them, without this one."""
 LIMITS = """## Intended use and limits
 
 For research on medical vision-language models. It is no medical device and has not been evaluated in clinical use: do

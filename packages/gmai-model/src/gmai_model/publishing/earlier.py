@@ -7,12 +7,12 @@ from typing import Any
 
 import yaml
 
-SOURCES, EVALUATION = "Data sources and licences", "Evaluation"
+SOURCES, EVALUATION, CONTACT_TITLE = "Data sources and licences", "Evaluation", "Authors, contact and citation"
 _MARK = "<!-- written by `gmai model push`"
 _OURS = frozenset(
     {
         "Use", "Input and output", "Warm-up in place of pretrained parts", "Training", "Mixture", SOURCES, EVALUATION,
-        "Intended use and limits", "Settings", "Checks and hashes",
+        "Intended use and limits", "Settings", "Checks and hashes", CONTACT_TITLE,
     }
 )  # fmt: skip
 _NOTHING = ("Not listed: the card was written without", "No results are given with this card")

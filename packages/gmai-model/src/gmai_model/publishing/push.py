@@ -1,5 +1,6 @@
 """READ THIS FIRST: nothing but a checkpoint in the folder ▶ it passes `check` ▶ its card ▶ the Hub."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from gmai_cli.hub import push_folder, read_text_file
 from gmai_formats.errors import UserError
 from gmai_formats.files import replace_atomically, sha256_file, write_text
 from gmai_formats.json_text import read_json_object
+from gmai_formats.pictures.dicom_start import is_dicom
 from gmai_formats.weights import RECORD, model_digest, read_record, shaping_digests
 
 from gmai_model.assembly.weights import read_weight_map
@@ -44,8 +46,8 @@ class Publication:
 
 
 def publish(
-    checkpoint: Path, repo_id: str, *, private: bool, report: Path | None, data: Path | None, licence: str | None,
-    dry_run: bool,
+    checkpoint: Path, repo_id: str, *, private: bool, reports: Sequence[Path], data: Path | None, licence: str | None,
+    dry_run: bool, baselines: Sequence[Path] = (), version: str | None = None,
 ) -> Publication:  # fmt: skip
     """Write a checkpoint's card into its folder and push both.
 
@@ -53,10 +55,12 @@ def publish(
         checkpoint: The folder.
         repo_id: `owner/name`.
         private: Whether only the owner can see it.
-        report: A `report.json` of `gmai bench` about this checkpoint, or its folder.
+        reports: A `report.json` of `gmai bench` about this checkpoint, or its folder, and those of its ablations.
         data: The mixture it was trained on, for the sources and licences of its samples.
         licence: Of the weights, an SPDX identifier.
         dry_run: Write the card and send nothing.
+        baselines: Reports of other models on the same questions, which stand beside.
+        version: Of the model, as its authors number it.
 
     Raises:
         UserError: The folder holds anything but a checkpoint, the checkpoint fails `check`, the report is about another
@@ -76,14 +80,19 @@ def publish(
             file.write(curves)
     else:
         (checkpoint / CURVES).unlink(missing_ok=True)
-    evaluation = None if report is None else _read_report(report, checkpoint)
+    evaluation, ablations = _read_reports(reports, checkpoint)
+    if baselines and evaluation is None:
+        raise UserError("--baseline: stands beside the model's own results. Give them with --report.")
+    beside = [_any_report(path) for path in baselines]
     sources: list[Source] | None = None if data is None else read_sources(data)
     weights = sorted(path.name for path in checkpoint.glob("model*.safetensors"))
     names = [*weights, *sorted(FILES & {path.name for path in checkpoint.iterdir()}), *([CURVES] if curves else [])]
     facts = CardFacts(
         repo_id=repo_id, record=record, config=read_json_object(checkpoint / "config.json", remedy=_AGAIN),
         checked=outcome.facts, licence=licence, sources=sources, evaluation=evaluation,
+        ablations=ablations,
         digests={name: sha256_file(checkpoint / name) for name in names}, curves=CURVES if curves else None,
+        baselines=beside, version=version,
     )  # fmt: skip
     published = None if dry_run else read_text_file(repo_id, CARD, repo_type="model")
     local = checkpoint / CARD
@@ -138,24 +147,40 @@ def _kind(path: Path) -> str:
         return "an optimiser state or another pickle of training"
     with path.open("rb") as file:
         head = file.read(352)
-    pictures = head[128:132] == b"DICM" or head[344:348] in {b"n+1\0", b"ni1\0"} or head[:4] == b"\x89PNG"
+    pictures = is_dicom(head) or head[344:348] in {b"n+1\0", b"ni1\0"} or head[:4] == b"\x89PNG"
     if pictures or head[:2] == b"\xff\xd8" or any(suffix[1:].lower() in _DATA.split() for suffix in path.suffixes):
         return "an image or a data file, which may show a patient"
     return "no file of a checkpoint"
 
 
-def _read_report(path: Path, checkpoint: Path) -> dict[str, Any]:
+def _read_reports(paths: Sequence[Path], checkpoint: Path) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+    """Return the report on the real images, and those on others."""
+    found = [(path, _read_report(path, checkpoint)) for path in paths]
+    own = [(path, report) for path, report in found if report.get("image_ablation", "none") == "none"]
+    ablations = [report for _, report in found if report.get("image_ablation", "none") != "none"]
+    if found and len(own) != 1:
+        raise UserError(
+            f"{found[-1][0]}: {len(own)} of {len(found)} reports are on the real images. A card holds one such report, "
+            "and those with --image-ablation beside it. Give --report for each of them."
+        )
+    return (own[0][1] if own else None), ablations
+
+
+def _any_report(path: Path) -> dict[str, Any]:
     file = path / "report.json" if path.is_dir() else path
     if not file.is_file():
         raise UserError(f"{file}: no such file. --report takes the report.json of `gmai bench`, or its folder.")
     report = read_json_object(file, remedy="--report takes the report.json of `gmai bench`.")
     if not str(report.get("format", "")).startswith("gmai-bench-report/"):
         raise UserError(f"{file}: no report of `gmai bench` (format {report.get('format')!r}).")
-    if report.get("image_ablation", "none") != "none":
-        raise UserError(f"{file}: asked with {report['image_ablation']} images. A card holds results on the real ones.")
+    return report
+
+
+def _read_report(path: Path, checkpoint: Path) -> dict[str, Any]:
+    report = _any_report(path)
     if report.get("model_digest") != model_digest(shaping_digests(checkpoint)):
         raise UserError(
-            f"{file}: about {report.get('model')} ({report.get('model_digest')}), which is not this checkpoint. A card "
+            f"{path}: about {report.get('model')} ({report.get('model_digest')}), which is not this checkpoint. A card "
             f"holds the results of its own model. Run `gmai bench --model {checkpoint}`."
         )
     return report

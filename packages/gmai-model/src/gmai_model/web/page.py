@@ -6,10 +6,12 @@ Uploads lie in a folder that only its user can read and that is removed at the e
 
 import contextlib
 import fcntl
+import functools
 import os
 import secrets
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator
@@ -21,18 +23,26 @@ from gmai_cli.console import say
 from gmai_formats.errors import UserError
 from gmai_formats.installing import pip_install
 from gmai_formats.pictures.windows import PRESETS
+from gmai_formats.weights import model_digest, shaping_digests
 
 from gmai_model.chat import DISCLAIMER, Assistant
 from gmai_model.web.presets import LANGUAGES, REGIONS, TASKS, example_images, question
+from gmai_model.web.same_origin import SameOrigin
 from gmai_model.web.session import Session, View, look
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-FILE_TYPES = [".png", ".jpg", ".jpeg", ".dcm", ".dicom", ".nii", ".gz"]
 MAX_UPLOAD_BYTES = 200 * 2**20
 USER = "gmai"
 _PREFIX, _LOCK = "gmai-chat-", ".lock"
 _STYLE = "@media (max-width: 700px) { #talk { order: -1 } }"
 """On a phone the conversation comes before the images, so that the question is in view."""
+_DOWNLOAD = """(text) => {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], {type: "application/json"}));
+  link.download = "conversation.json";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}"""
 
 
 def serve(load: Callable[[], Assistant], *, title: str, host: str, port: int, examples: Path | None) -> None:
@@ -46,28 +56,42 @@ def serve(load: Callable[[], Assistant], *, title: str, host: str, port: int, ex
         examples: Folder of example images; drawn ones when None.
 
     Raises:
-        UserError: gradio is not installed, or the port is taken.
+        UserError: gradio is not installed.
+        OSError: The port is taken, or the host is none of this machine.
     """
     _import_gradio()
+    _require_free(host, port)  # before the weights are loaded
     with private_folder() as scratch:
         paths = example_images(examples, scratch)
-        page = build(load(), title=title, examples=paths)
+        assistant = load()
+        digest = functools.cache(lambda: model_digest(shaping_digests(assistant.folder)))
+        page = build(assistant, title=title, examples=paths, digest=digest, longest=assistant.max_new_tokens,
+                     temperature=assistant.temperature)  # fmt: skip
         password = None if host in LOOPBACK else secrets.token_urlsafe(16)
         if password is not None:
             say(f"the page listens on {host} without encryption; user {USER}, password {password}")
         say(f"http://{host}:{port} (Ctrl-C ends it; from elsewhere: ssh -L {port}:127.0.0.1:{port} THIS-MACHINE)")
-        try:
-            launch(page, host=host, port=port, examples=paths, password=password)
-        except OSError as error:
-            raise UserError(f"port {port}: {error}. Another program uses it; choose another --port.") from error
+        launch(page, host=host, port=port, examples=paths, password=password)
+
+
+def _require_free(host: str, port: int) -> None:
+    """Raise the system's own error, with its address, where nothing can listen there."""
+    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, f"{host}:{port}") from error
 
 
 def launch(page: Any, *, host: str, port: int | None, examples: list[str], password: str | None, **more: Any) -> Any:
-    """Start the server of a page: only the named example files are served, uploads are limited."""
+    """Start the server of a page: for its own site, with the named example files alone, and limited uploads."""
+    from starlette.middleware import Middleware
+
+    guard = Middleware(SameOrigin, hosts=LOOPBACK if host in LOOPBACK else ())  # pyright: ignore[reportArgumentType]
     return page.queue(default_concurrency_limit=1).launch(
         server_name=host, server_port=port, share=False, quiet=True, inbrowser=False, enable_monitoring=False,
         allowed_paths=[str(Path(path).resolve()) for path in examples], max_file_size=MAX_UPLOAD_BYTES,
-        strict_cors=True,
+        strict_cors=True, app_kwargs={"middleware": [guard]},
         auth=None if password is None else (USER, password), footer_links=[], theme=page.gmai_theme, css=_STYLE, **more,
     )  # fmt: skip
 
@@ -123,72 +147,133 @@ def _import_gradio() -> Any:
     return gradio
 
 
-def build(assistant: Assistant, *, title: str, examples: list[str]) -> Any:
-    """Return the page as a `gradio.Blocks`."""
+def build(
+    assistant: Assistant, *, title: str, examples: list[str], digest: Callable[[], str] | None = None,
+    longest: int = 512, temperature: float = 0.0,
+) -> Any:  # fmt: skip
+    """Return the page as a `gradio.Blocks`.
+
+    Args:
+        assistant: Answers.
+        title: Of the page, and the model's name in a saved conversation.
+        examples: Paths of example images.
+        digest: The model's, for a saved conversation.
+        longest: Tokens of an answer at first.
+        temperature: At first.
+    """
     gr = _import_gradio()
 
-    def shown(paths: list[str] | None, number: int | None, window: str) -> View:
-        try:
-            return look(paths, None if number is None else int(number), window)
-        except UserError as error:
-            message = str(error)
-            for path in paths or ():
-                message = message.replace(path, Path(path).name)
-            raise gr.Error(escape(message)) from error
+    def warn(error: UserError, paths: list[str] | None) -> None:
+        message = str(error)
+        for path in paths or ():  # its user knows it by its name alone
+            message = message.replace(path, Path(path).name)
+        gr.Warning(escape(message))
+
+    def controls(view: View, key: str | None = None) -> tuple[Any, Any, Any]:
+        """Return the choice of the image whose slice is moved, and its sliders."""
+        movable = view.movable
+        shown = next((shown for shown in movable if shown.key == key), movable[0] if movable else None)
+        slices, volumes = (shown.picture.slices, shown.picture.volumes) if shown else (1, 1)
+        number, volume = shown.place if shown else (None, 0)
+        choices = [(shown.name, shown.key) for shown in movable]
+        return (
+            gr.update(choices=choices, value=shown.key if shown else None, visible=len(movable) > 1),
+            gr.update(visible=slices > 1, maximum=max(slices - 1, 1), value=number or 0,
+                      label=f"Slice or frame / 层 (0–{slices - 1})"),
+            gr.update(visible=volumes > 1, maximum=max(volumes - 1, 1), value=volume,
+                      label=f"Volume / 时相 (0–{volumes - 1})"),
+        )  # fmt: skip
 
     def choose(paths: list[str] | None, window: str) -> tuple[Any, ...]:
         """Other images are of another patient until one says otherwise: the conversation begins again."""
-        view = shown(paths, None, window)
-        slices = view.slices
-        slider = gr.update(visible=slices > 1, maximum=max(slices - 1, 1), value=slices // 2,
-                           label=f"Slice or frame / 层 (0–{slices - 1})")  # fmt: skip
-        return slider, Session(view=view).gallery(), [], Session()
+        try:
+            view = look(paths, window)
+        except UserError as error:
+            warn(error, paths)
+            view = View()
+        return *controls(view), Session(view=view).gallery(), [], Session(), view
 
-    def see(paths: list[str] | None, number: int, window: str) -> list[Any]:
-        return Session(view=shown(paths, number, window)).gallery()
+    def turn(view: View, key: str) -> tuple[Any, Any, Any]:
+        return controls(view, key)
 
-    def ask(
-        session: Session, paths: list[str] | None, number: int, window: str, text: str, length: int, temperature: float
-    ) -> Iterator[tuple[Any, ...]]:
+    def moved(view: View, paths: list[str] | None, key: str | None, number: int, volume: int, window: str) -> View:
+        """Return the view of the files as they are now; the sliders are those of one of its images."""
+        at = view.places()
+        if key in at:
+            at[key] = (int(number), int(volume))
+        return look(paths, window, at)
+
+    def see(session: Session, *where: Any) -> tuple[Any, Any]:
+        try:
+            view = moved(*where)
+        except UserError as error:
+            warn(error, where[1])
+            return gr.skip(), gr.skip()
+        return session.gallery(view), view
+
+    def ask(session: Session, text: str, length: int, temperature: float, *where: Any) -> Iterator[tuple[Any, ...]]:
         if not text.strip():
-            raise gr.Error("Write a question first / 请先输入问题")
-        yield from reply(session.asked(text.strip(), shown(paths, number, window)), length, temperature)
+            gr.Warning("Write a question first / 请先输入问题")
+            return
+        try:
+            asked = session.asked(text.strip(), moved(*where), settings(length, temperature))
+        except UserError as error:
+            warn(error, where[1])
+            return
+        yield from reply(session, asked, text, where[1])
 
-    def again(session: Session, length: int, temperature: float) -> Iterator[tuple[Any, ...]]:
-        if not session.conversation.messages:
-            raise gr.Error("Nothing was asked yet / 尚未提问")
-        yield from reply(session.again(), length, temperature)
+    def again(
+        session: Session, text: str, length: int, temperature: float, paths: list[str] | None
+    ) -> Iterator[tuple[Any, ...]]:
+        if not session.turns:
+            gr.Warning("Nothing was asked yet / 尚未提问")
+            return
+        yield from reply(session, session.again(settings(length, temperature)), text, paths, kept=text)
 
-    def reply(asked: Session, length: int, temperature: float) -> Iterator[tuple[Any, ...]]:
-        yield asked.rows(), asked, "", asked.gallery()
+    def settings(length: int, temperature: float) -> dict[str, Any]:
+        return {"max_new_tokens": int(length), "temperature": temperature}
+
+    def reply(
+        before: Session, asked: Session, text: str, paths: list[str] | None, *, kept: str = ""
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield the conversation as the answer grows; a question that is refused is taken back, to be written anew."""
+        yield asked.rows(), asked, kept, asked.gallery()
         answer = ""
         try:
-            for piece in assistant.answer(asked.conversation, max_new_tokens=int(length), temperature=temperature):
+            for piece in assistant.answer(asked.conversation, **asked.turns[-1].settings):
                 answer += piece
-                session = asked.answered(answer)
+                session = asked.answered(answer, end="running")
                 yield session.rows(), session, gr.skip(), gr.skip()
-        except UserError as error:
-            raise gr.Error(escape(str(error))) from error
-        session = asked.answered(answer, cut=assistant.cut)
+        except Exception as error:
+            yield before.rows(), before, text, before.gallery(asked.view)
+            if not isinstance(error, UserError):
+                raise
+            warn(error, paths)
+            return
+        session = asked.answered(answer, end="cut" if assistant.cut else "done")
         yield session.rows(), session, gr.skip(), session.gallery()
 
-    def save(session: Session, length: int, temperature: float) -> str:
-        folder = Path(tempfile.mkdtemp(dir=os.environ.get("GRADIO_TEMP_DIR")))
-        settings = {"max_new_tokens": int(length), "temperature": temperature}
-        return str(session.save(folder, model=title, settings=settings))
+    def stopped(session: Session) -> tuple[Any, ...]:
+        return session.stopped().rows(), session.stopped(), session.gallery()
+
+    def save(session: Session) -> str:
+        return session.record(model={"name": title} | ({"digest": digest()} if digest else {}))
 
     with gr.Blocks(title=f"gmai: {title}", analytics_enabled=False) as page:
         page.gmai_theme = gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"])
         gr.Markdown(f"## {escape(title)}\n\n{DISCLAIMER}")
-        session = gr.State(Session())
+        session, viewed = gr.State(Session()), gr.State(View())
         with gr.Row():
             with gr.Column(scale=1):
                 file = gr.File(
-                    label="Images of one patient / 同一患者的图像 (PNG, JPEG, DICOM, NIfTI)", file_types=FILE_TYPES,
+                    label="Images of one patient / 同一患者的图像 (PNG, JPEG, TIFF, DICOM, NIfTI)",
                     file_count="multiple", type="filepath", height=140,
                 )  # fmt: skip
+                which = gr.Radio([], label="Slices of / 所选图像", visible=False, elem_id="which")
                 number = gr.Slider(0, 1, step=1, label="Slice or frame / 层", visible=False, elem_id="slice")
-                window = gr.Dropdown(["", *PRESETS], label="Window / 窗", value="", allow_custom_value=True)
+                volume = gr.Slider(0, 1, step=1, label="Volume / 时相", visible=False, elem_id="volume")
+                window = gr.Dropdown(["", *PRESETS], label="Window (name or LEVEL/WIDTH) / 窗", value="",
+                                     allow_custom_value=True, elem_id="window")  # fmt: skip
                 seen = gr.Gallery(label="What the model sees / 模型所见", columns=1, object_fit="contain",
                                   interactive=False, buttons=[], elem_id="seen")  # fmt: skip
                 with gr.Row():
@@ -202,35 +287,46 @@ def build(assistant: Assistant, *, title: str, examples: list[str]) -> Any:
                                   max_lines=8, elem_id="question")  # fmt: skip
                 with gr.Row():
                     send = gr.Button("Ask / 提问", variant="primary", elem_id="ask")
-                    stop, repeat = gr.Button("Stop / 停止"), gr.Button("Again / 重答", elem_id="again")
+                    stop = gr.Button("Stop / 停止", elem_id="stop")
+                    repeat = gr.Button("Again / 重答", elem_id="again")
                     new = gr.Button("New / 新对话", elem_id="new")
-                    keep = gr.DownloadButton("Save / 保存")
+                    keep = gr.Button("Save / 保存", elem_id="save")
+                    record = gr.Textbox(visible="hidden")
                 with gr.Row():
                     language = gr.Radio(LANGUAGES, value=LANGUAGES[0], label="Language / 语言")
                     task = gr.Dropdown(list(TASKS), value=next(iter(TASKS)), label="Task / 任务")
                     region = gr.Dropdown(list(REGIONS), value=next(iter(REGIONS)), label="Body region / 部位")
                 with gr.Row():
-                    length = gr.Slider(16, 2048, value=512, step=16, label="Longest answer, tokens / 最长回答")
-                    temperature = gr.Slider(0, 1.5, value=0, step=0.1, label="Temperature / 温度 (0: likeliest)")
+                    length = gr.Slider(1, max(2048, longest), value=longest, step=1,
+                                       label="Longest answer, tokens / 最长回答")  # fmt: skip
+                    warmth = gr.Slider(0, max(1.5, temperature), value=temperature, step=0.1,
+                                       label="Temperature / 温度 (0: likeliest)")  # fmt: skip
 
         private: dict[str, Any] = {"api_visibility": "private"}
+        # One answer at a time, whoever asks: the model has one machine.
+        one: dict[str, Any] = {**private, "concurrency_id": "model"}
         answering = [chat, session, text, seen]
-        asking = [session, file, number, window, text, length, temperature]
-        running = [send.click(ask, asking, answering, **private), text.submit(ask, asking, answering, **private),
-                   repeat.click(again, [session, length, temperature], answering, **private)]  # fmt: skip
-        file.change(choose, [file, window], [number, seen, chat, session], cancels=running, **private)
-        for control in (number, window):
-            control.change(see, [file, number, window], seen, trigger_mode="always_last", **private)
+        where = [viewed, file, which, number, volume, window]
+        asking = [session, text, length, warmth, *where]
+        running = [send.click(ask, asking, answering, **one), text.submit(ask, asking, answering, **one),
+                   repeat.click(again, [session, text, length, warmth, file], answering, **one)]  # fmt: skip
+        latest: dict[str, Any] = {**private, "trigger_mode": "always_last"}
+        seeing = [event(see, [session, *where], [seen, viewed], **latest)
+                  for event in (number.input, volume.input, window.change)]  # fmt: skip
+        which.input(turn, [viewed, which], [which, number, volume], **private)
+        file.change(
+            choose, [file, window], [which, number, volume, seen, chat, session, viewed], cancels=[*running, *seeing],
+            **private,
+        )  # fmt: skip
         for control in (language, task, region):
             control.change(question, [task, region, language], text, **private)
         for button, path in offered:
             button.click(lambda chosen=path: [chosen], None, file, **private)
-        stop.click(None, cancels=running, **private)
+        stop.click(stopped, session, [chat, session, seen], cancels=running, **private)
         chat.clear(_nothing, None, [chat, session], cancels=running, **private)
-        new.click(
-            lambda: (*_nothing(), None, None, ""), None, [chat, session, file, seen, text], cancels=running, **private
-        )
-        keep.click(save, [session, length, temperature], keep, **private)
+        new.click(lambda: (*_nothing(), None, ""), None, [chat, session, file, text], cancels=running, **private)
+        # Gradio's own download button gives the file of the click before.
+        keep.click(save, session, record, **private).then(None, record, js=_DOWNLOAD, **private)
     return page
 
 

@@ -1,133 +1,217 @@
 """One user's conversation on the page, about one patient: what is shown, asked, answered, drawn and saved."""
 
 import hashlib
-import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from gmai_formats.pictures.picture import Picture
 from gmai_formats.pictures.read import kind_of
+from gmai_formats.pictures.series import by_series
 from PIL import Image
 
 from gmai_model.chat import Conversation
-from gmai_model.pictures import open_picture
-from gmai_model.regions import draw_regions, find_regions
+from gmai_model.pictures import open_picture, require_one_patient
+from gmai_model.regions import draw_regions, find_regions, places
 
 NO_IMAGE = "[no image is shown / 未提供图像]"
+End = Literal["running", "done", "cut", "stopped"]
+_END_MARKS = {"running": " …", "done": "", "cut": " […]", "stopped": " [stopped / 已停止]"}
+
+Place = tuple[int | None, int]
+"""Slice or frame (None: the middle one) and volume."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One image: a file, or the files of one DICOM series, at one of its slices."""
+
+    paths: tuple[str, ...]
+    picture: Picture
+    place: Place = (None, 0)
+
+    @property
+    def key(self) -> str:
+        """What it is called by, whichever slice is shown."""
+        return self.paths[0]
+
+    @property
+    def name(self) -> str:
+        """What the user calls it."""
+        name = Path(self.paths[0]).name
+        return name if len(self.paths) == 1 else f"{name} (series of {len(self.paths)} files)"
+
+    @property
+    def caption(self) -> str:
+        """What stands below it: its name, slice, plane and window."""
+        return f"{self.name}: {self.picture.description}"
+
+    def is_as(self, other: "Shown") -> bool:
+        """Return whether it is the same picture: file, slice, volume and window."""
+        return (self.paths, self.picture.description) == (other.paths, other.picture.description)
 
 
 @dataclass(frozen=True)
 class View:
-    """The pictures of the chosen files, as the model will see them."""
+    """The images that are chosen, as the model will see them."""
 
-    pictures: tuple[Picture, ...] = ()
-    names: tuple[str, ...] = ()
-    key: tuple[Any, ...] = ()
-    """Files, slice and window; the same key is the same pictures."""
+    images: tuple[Shown, ...] = ()
 
     @property
-    def slices(self) -> int:
-        """The most slices or frames that one of the files has."""
-        return max((picture.slices for picture in self.pictures), default=1)
+    def pictures(self) -> tuple[Picture, ...]:
+        """The pictures alone."""
+        return tuple(shown.picture for shown in self.images)
+
+    @property
+    def files(self) -> frozenset[str]:
+        """What the pictures were read from."""
+        return frozenset(path for shown in self.images for path in shown.paths)
+
+    @property
+    def movable(self) -> list[Shown]:
+        """Images that have several slices, frames or volumes."""
+        return [shown for shown in self.images if shown.picture.slices > 1 or shown.picture.volumes > 1]
+
+    def places(self) -> dict[str, Place]:
+        """Return which slice and volume is shown of each image."""
+        return {shown.key: shown.place for shown in self.images}
 
     def captions(self) -> list[str]:
-        """Return what stands below each picture: its name, slice, plane and window."""
-        return [f"{name}: {picture.description}" for name, picture in zip(self.names, self.pictures, strict=True)]
+        """Return what stands below each picture."""
+        return [shown.caption for shown in self.images]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A question, the pictures that were sent with it, and its answer."""
+
+    question: str
+    images: tuple[Shown, ...] = ()
+    answer: str | None = None
+    end: End = "running"
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)
 class Session:
-    """A conversation and the pictures that are part of it."""
+    """A conversation and the view that its last question was asked about."""
 
-    conversation: Conversation = field(default_factory=Conversation)
-    shown: tuple[Any, ...] = ()
-    """Key of the pictures that were shown last; they are sent once."""
+    turns: tuple[Turn, ...] = ()
     view: View = field(default_factory=View)
-    cut: bool = False
 
-    def asked(self, text: str, view: View) -> "Session":
-        """Return the session with one question more, and the view's pictures if they are new."""
-        pictures = view.pictures if view.key != self.shown else ()
-        conversation = self.conversation.with_question(text, [picture.rgb for picture in pictures])
-        return Session(conversation, view.key, view)
+    @property
+    def conversation(self) -> Conversation:
+        """What the model is sent."""
+        conversation = Conversation()
+        for turn in self.turns:
+            conversation = conversation.with_question(turn.question, [shown.picture.rgb for shown in turn.images])
+            if turn.answer is not None:
+                conversation = conversation.with_answer(turn.answer)
+        return conversation
 
-    def answered(self, text: str, *, cut: bool = False) -> "Session":
+    def asked(self, text: str, view: View, settings: Mapping[str, Any] | None = None) -> "Session":
+        """Return the session with one question more, and those pictures of the view that the last one did not have.
+
+        Other files are of another patient until one says otherwise: the conversation begins again.
+        """
+        before = self.stopped() if view.files == self.view.files else Session()
+        known = before.view.images if before.turns else ()
+        new = tuple(shown for shown in view.images if not any(shown.is_as(other) for other in known))
+        return Session((*before.turns, Turn(text, new, settings=dict(settings or {}))), view)
+
+    def answered(self, text: str, *, end: End = "done") -> "Session":
         """Return the session with an answer to its last question; one that is there is replaced."""
-        return replace(self.again(), conversation=self.again().conversation.with_answer(text), cut=cut)
+        return replace(self, turns=(*self.turns[:-1], replace(self.turns[-1], answer=text, end=end)))
 
-    def again(self) -> "Session":
+    def again(self, settings: Mapping[str, Any] | None = None) -> "Session":
         """Return the session without the answer to its last question."""
-        messages = self.conversation.messages
-        if not messages or messages[-1]["role"] != "assistant":
-            return self
-        return replace(self, conversation=Conversation(messages[:-1], self.conversation.images), cut=False)
+        last = replace(self.turns[-1], answer=None, end="running", settings=dict(settings or {}))
+        return replace(self, turns=(*self.turns[:-1], last))
+
+    def stopped(self) -> "Session":
+        """Return the session whose last answer, where it is not whole yet, stays as it is."""
+        is_running = bool(self.turns) and self.turns[-1].end == "running"
+        return self.answered(self.answer(), end="stopped") if is_running else self
 
     def answer(self) -> str:
         """Return the last answer, empty where there is none yet."""
-        messages = self.conversation.messages
-        return messages[-1]["content"][0]["text"] if messages and messages[-1]["role"] == "assistant" else ""
+        return (self.turns[-1].answer if self.turns else None) or ""
 
     def rows(self) -> list[dict[str, str]]:
         """Return the conversation as the page shows it: markup as the text that it is, images and regions in words."""
         rows: list[dict[str, str]] = []
-        images = 0
-        for message in self.conversation.messages:
-            parts = [part.get("text", "[image]") for part in message["content"]]
-            images += parts.count("[image]")
-            if message["role"] == "user" and images == 0:
-                parts.append(NO_IMAGE)
-            rows.append({"role": message["role"], "content": escape("\n".join(parts))})
-        if rows and self.answer():
-            rows[-1]["content"] += " […]" * self.cut + "".join(f"\n• {escape(line)}" for line in self._places())
+        sent: list[Shown] = []
+        for turn in self.turns:
+            sent += turn.images
+            parts = [f"[image: {shown.caption}]" for shown in turn.images] + [turn.question] + [NO_IMAGE] * (not sent)
+            rows.append({"role": "user", "content": escape("\n".join(parts))})
+            if turn.answer is not None:
+                lines = [turn.answer + _END_MARKS[turn.end], *(f"• {line}" for line in _places(turn.answer, sent))]
+                rows.append({"role": "assistant", "content": escape("\n".join(lines))})
         return rows
 
-    def gallery(self) -> list[tuple[Image.Image, str]]:
-        """Return the last picture shown with the regions of the last answer drawn on it, the others as they are."""
-        pictures = [picture.rgb for picture in self.view.pictures]
-        if pictures:
-            pictures[-1] = draw_regions(pictures[-1], find_regions(self.answer()))
-        return list(zip(pictures, self.view.captions(), strict=True))
+    def gallery(self, view: View | None = None) -> list[tuple[Image.Image, str]]:
+        """Return the pictures of a view, by default the last question's, with the regions of the last answer.
 
-    def _places(self) -> list[str]:
-        if not self.view.pictures:
-            return []
-        last = self.view.pictures[-1]
-        return [region.describe(last.image.size, last.pixel_mm) for region in find_regions(self.answer())]
+        They are drawn on the picture that was sent last, where it is among them.
+        """
+        view = self.view if view is None else view
+        last = next((shown for turn in reversed(self.turns) for shown in reversed(turn.images)), None)
+        regions = find_regions(self.answer())
+        return [
+            (draw_regions(shown.picture.rgb, regions) if last and shown.is_as(last) else shown.picture.rgb, caption)
+            for shown, caption in zip(view.images, view.captions(), strict=True)
+        ]
 
-    def save(self, folder: Path, *, model: str, settings: dict[str, Any]) -> Path:
-        """Write the conversation with the digest of every picture, and return the file."""
+    def record(self, *, model: Mapping[str, Any]) -> str:
+        """Return the conversation as JSON, with the digest of every picture and of its files."""
         content = {
-            "format": "gmai-conversation/1", "model": model, "settings": settings,
-            "messages": self.conversation.messages,
-            "images": [{"sha256": _digest(image), "size_px": list(image.size)} for image in self.conversation.images],
+            "format": "gmai-conversation/2", "model": dict(model), "messages": self.conversation.messages,
+            "images": [_described(shown) for turn in self.turns for shown in turn.images],
+            "answers": [{"settings": dict(turn.settings), "end": turn.end} for turn in self.turns
+                        if turn.answer is not None],
         }  # fmt: skip
-        path = folder / "conversation.json"
-        path.write_text(json.dumps(content, indent=1, ensure_ascii=False), "utf-8")
-        return path
+        return json.dumps(content, indent=1, ensure_ascii=False)
 
 
-def look(paths: Sequence[str] | None, number: int | None, window: str | None) -> View:
-    """Open the chosen files; slice and window are those of the files that have some.
+def look(paths: Sequence[str] | None, window: str | None = None, at: Mapping[str, Place] | None = None) -> View:
+    """Open the chosen files; DICOM files that are slices of one series are one image.
+
+    Args:
+        paths: Files.
+        window: Of the images that have values; None or nothing takes each file's own.
+        at: Which slice and volume, by the key of the image; the middle slice of the first volume otherwise.
 
     Raises:
-        UserError: A file is not readable, or has no such slice.
+        UserError: A file is not readable, has no such slice, or two are of different patients.
     """
-    pictures: list[Picture] = []
-    for path in paths or ():
-        raster = kind_of(Path(path)) == "raster"
-        picture = open_picture(Path(path), window=None if raster else window or None)
-        if not raster and number is not None and picture.slices > 1:
-            picture = open_picture(Path(path), number=number, window=window or None)
-        pictures.append(picture)
-    names = tuple(Path(path).name for path in paths or ())
-    return View(tuple(pictures), names, (tuple(paths or ()), number, window) if paths else ())
+    images: list[Shown] = []
+    for group in by_series([Path(path) for path in paths or ()]):
+        place = (at or {}).get(str(group[0]), (None, 0))
+        its_window = None if len(group) == 1 and kind_of(group[0]) == "raster" else window or None
+        picture = open_picture(group, number=place[0], window=its_window, volume=place[1])
+        if place[0] is None and picture.slices > 1:
+            place = (picture.slices // 2, place[1])
+        images.append(Shown(tuple(map(str, group)), picture, place))
+    require_one_patient((shown.name, shown.picture) for shown in images)
+    return View(tuple(images))
 
 
-def _digest(image: Image.Image) -> str:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return hashlib.sha256(buffer.getvalue()).hexdigest()
+def _places(answer: str, sent: Sequence[Shown]) -> list[str]:
+    if not sent:
+        return []
+    of_last = " (on the image shown last)" if len(sent) > 1 else ""
+    picture = sent[-1].picture
+    return [line + of_last for line in places(answer, picture.image.size, picture.pixel_mm)]
+
+
+def _described(shown: Shown) -> dict[str, Any]:
+    image = shown.picture.rgb
+    return {
+        "name": shown.name, "shown": shown.picture.description, "size_px": list(image.size),
+        "sha256": hashlib.sha256(image.tobytes()).hexdigest(),
+        "files_sha256": [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in shown.paths],
+    }  # fmt: skip
