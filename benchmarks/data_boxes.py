@@ -6,7 +6,6 @@ python benchmarks/data_boxes.py [--slices 120] [--loop-slices 20]
 import argparse
 import time
 
-import cv2
 import numpy as np
 from data_volume import phantom
 from gmai_data.imaging.boxes import regions
@@ -32,7 +31,6 @@ def main():
     parser.add_argument("--slices", type=int, default=120)
     parser.add_argument("--loop-slices", type=int, default=20)
     options = parser.parse_args()
-    cv2.setNumThreads(1)
     _, labels = phantom(options.slices)
     regions(labels[0])
     start = time.process_time()

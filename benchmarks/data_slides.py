@@ -39,7 +39,7 @@ def write_slide(path, side, tile=512):
 
 def read_slide(folder, tiles):
     from gmai_data.ledger import Ledger
-    from gmai_data.sources.recipe import Recipe
+    from gmai_data.sources.cards.recipe import Recipe
 
     layout = {"kind": "slides", "files": "{id}.tif", "regions": "{id}.geojson", "mpp": 0.5, "max_tiles": tiles}
     card = Recipe.model_validate({**CARD, "layout": layout})

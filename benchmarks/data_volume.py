@@ -68,7 +68,7 @@ def write_cases(folder, slices, cases):
 
 def recipe():
     """Return the card of the phantom."""
-    from gmai_data.sources.recipe import Recipe
+    from gmai_data.sources.cards.recipe import Recipe
 
     return Recipe.model_validate(
         {
@@ -85,7 +85,7 @@ def recipe():
 def ours(data, out, workers):
     """Build everything, samples included."""
     from gmai_data.build import BuildSettings, RunOptions, build
-    from gmai_data.sources.catalogue import Source
+    from gmai_data.sources.cards.catalogue import Source
 
     build([Source(recipe(), data)], out, BuildSettings(), RunOptions(workers=workers))
     return json.loads((out / "manifest.json").read_text())["recipes"]["bench"]["images"]["kept"]

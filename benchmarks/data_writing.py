@@ -37,7 +37,7 @@ from gmai_data.generation.prompts import load_prompts
 from gmai_data.generation.tasks import TaskMaker, WritingSettings
 from gmai_data.generation.template_writer import TemplateWriter
 from gmai_data.generation.writing import WriteJob
-from gmai_data.sources.recipe import Recipe
+from gmai_data.sources.cards.recipe import Recipe
 from gmai_data.tables import ANNOTATIONS, TableFiles
 from gmai_data.vocabulary import Split
 from gmai_formats.chat.addresses import Address

@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 chrt -r 1 python benchmarks/train_loading.py
 
-Ours is what a data worker does (`collate.decode_image`, `pixels.Pixels`); beside it the plain loop, Pillow and the
+Ours is what a data worker does (`read.read_picture`, `pixels.Pixels`); beside it the plain loop, Pillow and the
 checkpoint's Hugging Face image processor, image by image. Both give the same numbers, which is checked. CPU time; the
 ways take turns, so that a busy machine slows both.
 """
@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from gmai_model.batching.collate import decode_image
-from gmai_model.batching.pixels import Pixels
+from gmai_formats.pictures.read import read_picture
+from gmai_model.batching.pixels import Pixels, values_of
 from PIL import Image
 from torch import Tensor  # noqa: TID253
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil  # noqa: TID253
@@ -49,7 +49,7 @@ def main() -> None:
     assert pixels.short
 
     def ours(data: bytes) -> Tensor:
-        return pixels([decode_image(data, keep_grey=True)])
+        return values_of(pixels([read_picture(data).image]), pixels.table)
 
     def plain(data: bytes) -> Tensor:
         image = Image.open(io.BytesIO(data)).convert("RGB")
