@@ -40,7 +40,7 @@ def page() -> Iterator[str]:
             )
             memory = estimate.memory(
                 config, zero_stage=config.zero_stage, world=preset.gpus, parameters=total, trainable=trainable,
-                activations=activations,
+                activations=activations, quantized=estimate.quantized_parameters(llava, config),
             )  # fmt: skip
             meter = speed.of_model(
                 llava,
@@ -62,7 +62,7 @@ def _trains(config: Any) -> str:
     names = {"vision_encoder": "vision encoder", "projector": "projector", "language_model": "language model"}
     adapted = config.trainable - config.trained_whole
     parts = [names[part] + (" (adapters)" if part in adapted else "") for part in names if part in config.trainable]
-    return ", ".join(parts)
+    return ", ".join(parts) + ("; language model in 4 bits" if config.quantize != "none" else "")
 
 
 def _paper_model() -> Any:
@@ -90,7 +90,7 @@ What each machine can do, so that you choose before you queue.
 ## A laptop
 
 **Measured** on two free cores without a GPU: `gmai demo` draws its data, builds, trains three stages of a model of two
-million parameters and runs its benchmarks in about seven minutes, and asks for 250 MB of room. Building
+million parameters and runs its benchmarks in about eight minutes, and asks for 250 MB of room. Building
 datasets needs no GPU at all; `benchmarks/README.md` in the repository has slices and images a second.
 
 ## GPUs, for the paper's 8 B model

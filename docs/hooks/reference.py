@@ -10,7 +10,7 @@ from gmai_bench.benchmarks.declared import Declaration
 from gmai_bench.benchmarks.registry import PAPER, REGISTRY
 from gmai_cli.main import build_app
 from gmai_data import tables
-from gmai_data.sources.reference import _table as model_table
+from gmai_data.sources.cards.reference import _table as model_table
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parents[2]
