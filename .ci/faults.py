@@ -1,13 +1,16 @@
 """`make faults`: what the world does to a run, done on purpose, seeded, through the real command; prints one table.
 
-Kills by name and at random, every state file damaged in every way, full and forbidden folders, signals, and mutants of
-each kind of picture. What training, benchmarks and writing by a model survive is held by tests of their own, which this
-run repeats. A line says what was tried, what survived, and what was lost: other bytes, a traceback, or a hang.
+Kills at random and at named moments, every state file damaged in every way, disks that fail, signals by phase, and
+mutants of each kind of picture: for building, writing by a model, training and benchmarks. The tests that do harm are
+repeated. A line says what was tried and what became of it: the same end, a refusal that names the damaged file, or
+lost: other bytes, a traceback, a hang.
 
-    uv run python .ci/faults.py [--seed N] [--kills N] [--mutants N] [--only WORD] [--without-tests]
+    uv run python .ci/faults.py [--seed N] [--kills N] [--mutants N] [--only WORD,WORD] [--list]
 """
 
 import argparse
+import contextlib
+import errno
 import io
 import json
 import os
@@ -19,11 +22,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
+import fault_commands  # beside this file
 import numpy as np
 import yaml
 from PIL import Image
@@ -60,6 +65,10 @@ TESTS = {
 }  # fmt: skip
 
 
+LINES: list["Line"] = []
+"""The table: of a run that is interrupted, too."""
+
+
 @dataclass
 class Line:
     """One line of the table."""
@@ -67,6 +76,11 @@ class Line:
     what: str
     tried: int = 0
     lost: list[str] = field(default_factory=list)
+    refused: int = 0
+    """Tries that ended with a message that names the damaged file."""
+
+    def __post_init__(self) -> None:
+        LINES.append(self)
 
     def take(self, name: str, problem: str) -> None:
         """Count one try, and what it lost if anything."""
@@ -180,14 +194,44 @@ class Faults:
         return line
 
     def signals(self) -> Line:
-        """Send the signals of a scheduler and of a terminal."""
-        line = Line("data build: SIGTERM, SIGINT, SIGHUP, SIGUSR1 to all processes")
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+        """Send the signals of a scheduler and of a terminal to one process, some or all."""
+        line = Line("data build: SIGTERM, SIGINT, SIGHUP, SIGUSR1 to one process, some or all")
+        ways = [(number, whom) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+                for whom in ("main", "all", "some")]  # fmt: skip
+        for number, whom in ways * (1 + self.options.kills // 50):
             shutil.rmtree(self.out, ignore_errors=True)
             at = time.monotonic() + self.chance.uniform(0.5, 1.0) * self.seconds
-            self.kill(lambda at=at: time.monotonic() >= at, number)
-            line.take(number.name, self.again())
+            problem = self.told(lambda at=at: time.monotonic() >= at, number, whom)
+            line.take(f"{number.name} to {whom}", problem or self.again())
         return line
+
+    def told(self, when: Callable[[], bool], number: signal.Signals, whom: str) -> str:
+        """Start a build, send a signal once `when` says so, and return what is wrong with its end."""
+        with tempfile.TemporaryFile("w+") as said:
+            process = subprocess.Popen(
+                [GMAI, "data", "build", *self.words, str(self.out)], start_new_session=True, stdout=said, stderr=said
+            )
+            deadline = time.monotonic() + SLOW_S
+            while process.poll() is None and not when() and time.monotonic() < deadline:
+                time.sleep(0.002)
+            there = [process.pid] if whom == "main" else fault_commands.processes(process.pid)
+            for each in there:
+                if whom != "some" or self.chance.random() < 0.5:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(each, number)
+            try:
+                code = process.wait(SLOW_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                return f"hangs: over {SLOW_S} s"
+            said.seek(0)
+            words = said.read()
+        # Before it holds its folder, the system ends it: nothing has begun.
+        due = {0, 130 if number == signal.SIGINT else 75, -number}
+        if "Traceback" in words or "this is a bug" in words or code not in due:
+            return f"exit code {code}: {words[-500:]}"
+        return ""
 
     def damage(self) -> Line:
         """Damage every state file, of a build begun and of a complete one, in every way."""
@@ -207,13 +251,14 @@ class Faults:
 
     def no_room(self) -> Line:
         """Let no file grow beyond a size, as a quota does, and forbid the folder."""
-        line = Line("data build: no room for a file (a stand-in for a full disk), folder read-only")
+        line = Line("data build: no room for a file (a stand-in for a full disk)")
         for size in (0, 200, 4000, 20_000):
             shutil.rmtree(self.out, ignore_errors=True)
 
             def limit(size: int = size) -> None:
                 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
                 resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+                os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # else Python's own files are cut, too
 
             done = build(*self.words, str(self.out), limit=limit)
             told = "Traceback" in done.stderr or done.returncode not in (0, 2)
@@ -269,19 +314,153 @@ class Faults:
             changed[at] = changed[at] ^ 1 << chance.randrange(8) if kind == "bits" else chance.randrange(256)
         return bytes(changed)
 
-    def tests(self) -> Iterator[Line]:
-        """Repeat the tests that do harm to training, benchmarks and writing."""
-        for what, paths in TESTS.items():
-            line = Line(what)
-            there = [path for path in paths if (ROOT / path).is_file()]
-            record = self.folder / "tests.xml"
-            command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={record}", *there]
+
+def repeated_tests(folder: Path) -> Iterator[Line]:
+    """Repeat the tests that do harm to training, benchmarks and writing."""
+    for what, paths in TESTS.items():
+        line = Line(what)
+        there = [path for path in paths if (ROOT / path).is_file()]
+        record = folder / "tests.xml"
+        command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={record}", *there]
+        record.unlink(missing_ok=True)
+        try:
             subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=1200)
-            for case in ElementTree.parse(record).iter("testcase"):  # noqa: S314 - written by pytest
-                if case.find("skipped") is None:
-                    failed = case.find("failure") is not None or case.find("error") is not None
-                    line.take(f"{case.get('name')}", "failed" if failed else "")
-            yield line
+        except subprocess.TimeoutExpired:
+            line.take("all", "over 1,200 s")
+        cases = ElementTree.parse(record).iter("testcase") if record.is_file() else ()  # noqa: S314 - written by pytest
+        for case in cases:
+            if case.find("skipped") is None:
+                failed = case.find("failure") is not None or case.find("error") is not None
+                line.take(f"{case.get('name')}", "failed" if failed else "")
+        yield line
+
+
+class Hit:
+    """What is done to one of `fault_commands.SUBJECTS`.
+
+    Args:
+        subject: Prepared.
+        chance: What is drawn from.
+        tries: Kills at random, and moments that something is aimed at.
+    """
+
+    def __init__(self, subject: fault_commands.Subject, chance: random.Random, tries: int) -> None:
+        self._subject, self._chance, self._tries = subject, chance, tries
+
+    def _aim(self, line: Line, moments: list[int], do: fault_commands.Deed, codes: Collection[int] | None) -> Line:
+        subject = self._subject
+        for number in moments:
+            subject.put(subject.start)
+            ended = subject.run(fault_commands.Moments(subject.world, subject.spots, at=number, do=do))
+            name = " ".join(subject.moments[number])
+            what, problem = "same", ""
+            if ended.code == 0 or (codes is not None and ended.code not in codes):
+                what, problem = subject.verdict(ended)
+            if codes is not None and what == "same" and ended.code != 0 and "Traceback" in ended.said:
+                what, problem = "lost", f"traceback: {ended.said[-600:]}"
+            if what == "same":
+                what, problem = subject.again()
+            line.take(f"{number}, {name}", problem)
+        return line
+
+    def kills_at_random(self) -> Line:
+        """Kill it up to three times at random moments before it ends by itself."""
+        subject, line = self._subject, Line(f"{self._subject.name}: SIGKILL to all processes at a random moment")
+        while line.tried < self._tries:
+            subject.put(subject.start)
+            for _ in range(self._chance.randint(1, 3)):
+                at = time.monotonic() + self._chance.uniform(0.05, 1.0) * subject.seconds
+                line.tried += subject.run(until=lambda at=at: time.monotonic() >= at).code == -signal.SIGKILL
+            line.tried -= 1
+            line.take("after kills", subject.again()[1])
+        return line
+
+    def kills_by_name(self) -> Line:
+        """Kill it before a rename, a removal, an fsync, in the middle of an append, and in each phase."""
+        kinds = "a rename, a removal, a new folder, an fsync, half of an append"
+        line = Line(f"{self._subject.name}: SIGKILL at {kinds}")
+        numbers = fault_commands.chosen(self._subject.moments, self._tries, self._chance)
+        return self._aim(line, numbers, fault_commands.kill, None)
+
+    def broken_disk(self) -> Line:
+        """Let a rename, an fsync, a folder or an append fail, as a broken, full or read-only disk does."""
+        line = Line(f"{self._subject.name}: EIO, ENOSPC, EROFS at a rename, a new folder, an fsync, an append")
+        kinds = ("os.rename", "os.mkdir", "fsync", "append")
+        able = {number for number, (kind, _) in enumerate(self._subject.moments) if kind in kinds}
+        numbers = fault_commands.chosen(self._subject.moments, 3 * self._tries, self._chance)
+        numbers = [number for number in numbers if number in able][: self._tries]
+        for error in (errno.EIO, errno.ENOSPC, errno.EROFS):
+            mine = numbers[error % 3 :: 3]
+            self._aim(line, mine, fault_commands.fails(error), (2,))
+        return line
+
+    def signals(self) -> Line:
+        """Send the signals of a scheduler and of a terminal to one process, some or all, at moments of every phase."""
+        how = "to one process, some or all, once or twice, in each phase"
+        line = Line(f"{self._subject.name}: SIGTERM, SIGUSR1, SIGINT, {how}")
+        numbers = fault_commands.chosen(self._subject.moments, self._tries, self._chance)
+        ways = [(number, whom, times) for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+                for whom in ("main", "all", "some") for times in ((0.0,), (0.0, 1.2))]  # fmt: skip
+        self._chance.shuffle(ways)
+        for place, moment in enumerate(numbers):
+            number, whom, times = ways[place % len(ways)]
+            do = fault_commands.sends([(after_s, number) for after_s in times], whom, self._chance)
+            due = {130 if number == signal.SIGINT else 75}
+            if not self._subject.saves:
+                due.add(-number)  # before it holds its folder, the system ends it: nothing has begun
+            self._aim(line, [moment], do, due)
+        return line
+
+    def damage(self) -> Line:
+        """Damage every state file, of a run that was killed half-way and of a complete one."""
+        subject = self._subject
+        line = Line(f"{subject.name}: each state file {', '.join(DAMAGES)}; half-way and complete")
+        for state in (subject.half, subject.whole):
+            for file in _two_of_a_kind(subject.states(state)):
+                for kind in DAMAGES if self._tries >= 50 else self._chance.sample(DAMAGES[:4], 3):
+                    subject.put(state)
+                    damaged(subject.world / file, kind, self._chance)
+                    what, problem = subject.again(file)
+                    line.take(f"{state.name} {file} {kind}", problem)
+                    line.refused += what == "refused"
+                    if what == "refused":
+                        print(f"refused {state.name} {file} {kind}: {subject.told}", file=sys.stderr, flush=True)
+        return line
+
+
+def _two_of_a_kind(files: Iterable[Path]) -> list[Path]:
+    """Return files without the third and later of those whose names differ in numbers and digests alone."""
+    kinds = Counter[str]()
+    found: list[Path] = []
+    for file in files:
+        kind = fault_commands.plain(str(file))
+        kinds[kind] += 1
+        if kinds[kind] <= 2:
+            found.append(file)
+    return found
+
+
+def hits(options: argparse.Namespace, folder: Path, chance: random.Random) -> Iterator[Line]:
+    """Hit each command that is asked for in each way that is asked for."""
+    for name, make in fault_commands.SUBJECTS.items():
+        ways = [way for way in WAYS if _asked(f"{way}-{name}", options)]
+        if not ways:
+            continue
+        subject = make(folder)
+        subject.prepare()
+        for way in ways:
+            hit = Hit(subject, chance, options.kills)
+            yield getattr(hit, WAYS[way])()
+
+
+WAYS = {
+    "kills-at-random": "kills_at_random", "kills-by-name": "kills_by_name", "broken-disk": "broken_disk",
+    "signals": "signals", "damage": "damage",
+}  # fmt: skip
+
+
+def _asked(part: str, options: argparse.Namespace) -> bool:
+    return not options.only or any(word in part for word in options.only.split(","))
 
 
 CARD = {
@@ -344,33 +523,57 @@ def main() -> int:
     """Print the table; the exit code is 1 where something was lost."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))  # noqa: S311
-    parser.add_argument("--kills", type=int, default=50, help="at random; fewer than 50 also sample the state files")
+    parser.add_argument(
+        "--kills", type=int, default=50, help="tries of each part; fewer than 50 also sample the damage"
+    )
     parser.add_argument("--mutants", type=int, default=300, help="of each reader")
-    parser.add_argument("--only", default="", help="word in the name of a part")
-    parser.add_argument("--without-tests", action="store_true")
+    parser.add_argument("--only", default="", help="words in the names of parts, with commas between: see --list")
+    parser.add_argument("--list", action="store_true", help="print the names of the parts and end")
     options = parser.parse_args()
+    names = [f"{way}-{name}" for name in fault_commands.SUBJECTS for way in WAYS]
+    builds = {
+        "kills-at-random-build": "kills_at_random", "kills-by-name-build": "kills_by_name", "signals-build": "signals",
+        "damage-build": "damage", "no-room-build": "no_room", "mutants": "mutants",
+    }  # fmt: skip
+    if options.list:
+        print("\n".join([*builds, *names, "tests"]))
+        return 0
+    if not any(_asked(part, options) for part in (*builds, *names, "tests")):
+        parser.error(f"--only {options.only}: no part has that in its name; --list prints them")
     print(f"seed {options.seed}", flush=True)
-    lines: list[Line] = []
-    with tempfile.TemporaryDirectory(prefix="gmai-faults-") as folder:
-        faults = Faults(Path(folder), options)
-        parts = {
-            "kills_at_random": lambda: [faults.kills_at_random()], "kills_by_name": lambda: [faults.kills_by_name()],
-            "signals": lambda: [faults.signals()], "damage": lambda: [faults.damage()],
-            "no_room": lambda: [faults.no_room()], "mutants": faults.mutants,
-            "tests": lambda: [] if options.without_tests else faults.tests(),
-        }  # fmt: skip
-        for name, part in parts.items():
-            if options.only in name:
-                for line in part():
-                    lines.append(line)
-                    print(f"{line.what}: {line.tried} tried, {len(line.lost)} lost", file=sys.stderr, flush=True)
-    print("\n| what was done | tried | survived | lost |\n|---|---|---|---|")
-    for line in lines:
-        print(f"| {line.what} | {line.tried} | {line.tried - len(line.lost)} | {len(line.lost)} |")
-    for line in lines:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    def take(found: Iterable[Line]) -> None:
+        began = time.monotonic()
+        for line in found:
+            took_s = time.monotonic() - began
+            print(
+                f"{line.what}: {line.tried} tried, {len(line.lost)} lost, {took_s:.0f} s", file=sys.stderr, flush=True
+            )
+            began = time.monotonic()
+
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        tempfile.TemporaryDirectory(prefix="gmai-faults-", ignore_cleanup_errors=True) as folder,
+    ):
+        asked = [part for part in builds if _asked(part, options)]
+        if asked:
+            faults = Faults(Path(folder), options)
+            for part in asked:
+                made = getattr(faults, builds[part])()
+                take([made] if isinstance(made, Line) else made)
+        if _asked("tests", options):
+            take(repeated_tests(Path(folder)))
+        # Last: who has loaded torch has threads, and its children would be born with their locks.
+        take(hits(options, Path(folder), random.Random(options.seed)))  # noqa: S311 - seeded on purpose
+    print("\n| what was done | tried | ended as before | refused by name | lost |\n|---|---|---|---|---|")
+    for line in LINES:
+        same = line.tried - len(line.lost) - line.refused
+        print(f"| {line.what} | {line.tried:,} | {same:,} | {line.refused} | {len(line.lost)} |")
+    for line in LINES:
         for lost in line.lost:
             print(f"\nlost: {line.what}: {lost}")
-    return int(any(line.lost for line in lines))
+    return int(any(line.lost for line in LINES))
 
 
 if __name__ == "__main__":

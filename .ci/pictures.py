@@ -14,6 +14,7 @@ import io
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -83,14 +84,20 @@ def small(png: bytes) -> bytes:
 @contextlib.contextmanager
 def chat(model: Path) -> Iterator[str]:
     """Serve the page of a checkpoint and yield its address."""
-    command = [sys.executable, "-m", "gmai_cli", "model", "chat", os.fspath(model), "--web", "--device", "cpu"]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    command = [sys.executable, "-m", "gmai_cli", "model", "chat", os.fspath(model), "--web", "--device", "cpu",
+               "--port", port]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
+            lines: list[str] = []
             for line in process.stdout or ():
+                lines.append(line)
                 if found := re.search(r"http://127\.0\.0\.1:\d+/?", line):
                     yield found.group()
                     return
-            raise SystemExit("the page of the checkpoint does not start")
+            raise SystemExit(f"the page of the checkpoint does not start: {''.join(lines[-5:])}")
         finally:
             process.terminate()
 
