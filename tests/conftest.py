@@ -38,15 +38,13 @@ def _cache_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session")
-def made_once(
-    tmp_path_factory: pytest.TempPathFactory, worker_id: str
-) -> Callable[[str, Callable[[Path], object]], Path]:
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
     """Return a function of a name and a maker: the folder of that name, made once for all processes of this run.
 
     The maker gets the folder's path, where nothing is yet. Tests only read what lies there.
     """
     root = tmp_path_factory.getbasetemp()
-    shared = root if worker_id == "master" else root.parent
+    shared = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
 
     def once(name: str, make: Callable[[Path], object]) -> Path:
         folder, done = shared / "made" / name, shared / "made" / f"{name}.done"
@@ -72,6 +70,12 @@ def hub_server() -> Iterator[Any]:
 def openai_server() -> Any:
     """The module `tests/servers/openai.py`: `Server` is a hostile OpenAI-compatible server with books."""
     return _module("servers/openai.py")
+
+
+@pytest.fixture
+def vllm_engine() -> Any:
+    """The module `tests/servers/vllm_engine.py`: `module` makes a stand-in for vLLM's offline engine."""
+    return _module("servers/vllm_engine.py")
 
 
 @pytest.fixture

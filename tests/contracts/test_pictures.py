@@ -15,8 +15,8 @@ import tifffile
 from gmai_bench.images import ImageStore, Shown
 from gmai_data.imaging.raster import encode_png
 from gmai_data.ledger import Ledger, SourceError
+from gmai_data.sources.cards.recipe import Recipe
 from gmai_data.sources.reading import read_pictures
-from gmai_data.sources.recipe import Recipe
 from gmai_formats.errors import UserError
 from gmai_formats.pictures.problems import PictureError
 from gmai_model.batching.collate import decode_image

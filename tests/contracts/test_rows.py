@@ -101,6 +101,21 @@ ZOO: dict[str, tuple[Any, int | str]] = {
         {"image": "a.png", "conversations": turns("<image>?", "<bbox>"), "objects": {"bbox": [[3, 4]]}},
         "objects",
     ),
+    "Qwen2.5-VL": ({"image": "a.png", "conversations": turns("<image>", '{"bbox_2d": [1, 2, 3, 4]}')}, "box_text"),
+    "ViP-LLaVA": ({"image": "a.png", "bboxes": [[1, 2]], "conversations": turns("<image> <bbox0>", A)}, "box_text"),
+    "a text for another model": ({"prompt": f"[INST] {Q} [/INST]", "completion": A}, "messages"),
+    "LRV: the image's number": ({"image_id": "2392588", "question": Q, "answer": A}, "fields"),
+    "xtuner": ({"conversation": [{"system": "S", "input": Q, "output": A}]}, 0),
+    "a prior image": ({"image": "a.png", "prior_image": "b.png", "conversations": turns("<image>", A)}, "fields"),
+    "options of a turn": ({"messages": [{**chat(Q)[0], "options": ["x", "y"]}, chat(Q, A)[1]]}, "fields"),
+    "rows in a row": ({"data": [{"question": Q, "answer": A}]}, "columns"),
+    "RLHF-V": ({"image": "a.png", "text": json.dumps({"question": Q, "chosen": A, "rejected": "x"})}, "fields"),
+    "TRL's KTO, batched": ({"prompt": Q, "completion": A, "labels": [False]}, "fields"),
+    "PixMo": ({"image_url": "https://x.org/y?z=1", "question": Q, "answer": A}, "fields"),
+    "SpatialBot": ({"image": "a.png", "image_depth": "b.png", "conversations": turns("<image>", A)}, "fields"),
+    "HTML": ({"image": "a.png", "conversations": turns('<img src="a.png">?', A)}, "placeholders"),
+    "Windows": ({"image": ".\\a.png", "conversations": turns("<image>", A)}, 1),
+    "LLaVA-1.5's boxes": ({"image": "a.png", "conversations": turns("<image>", "[0.1, 0.2, 0.3, 0.4]")}, 1),
     "a list": ([1, 2], "columns"),
     "other columns": ({"text": "hello"}, "columns"),
 }  # fmt: skip
@@ -295,6 +310,27 @@ def test_parquet_of_bytes_and_paths_mixed(folder: Path, tmp_path: Path) -> None:
     assert samples[0].images[1].read() == (folder / "a.png").read_bytes()
     assert samples[0].images[0].read() == held["bytes"]
     assert samples[2].problem == "images: image 1 is neither a picture nor a path"
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_images_in_turns_of_a_table_are_those_of_their_rows(folder: Path, tmp_path: Path, compression: str) -> None:
+    held = [{"bytes": (folder / name).read_bytes(), "path": None} for name in ("a.png", "b.png")]
+    Image.new("L", (9, 9)).save(folder / "b.png")
+    held[1]["bytes"] = (folder / "b.png").read_bytes()
+
+    def row(*images: Any) -> dict[str, Any]:
+        empty = {"bytes": None, "path": None}
+        content = [{"type": "image", "text": None, "image": own} for own in images]
+        return {"messages": chat([*content, {"type": "text", "text": Q, "image": empty}],
+                                 [{"type": "text", "text": A, "image": None}])}  # fmt: skip
+
+    rows = [row(held[0]), row(), row(held[1], held[0]), row({"bytes": None, "path": "b.png"}, held[1])]
+    file = folder / "x.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), file, row_group_size=3, compression=compression)
+    samples = agree(file, tmp_path)
+    one, two = (own["bytes"] for own in held)
+    assert [[image.read() for image in sample.images] for sample in samples] == [[one], [], [two, one], [two, two]]
+    assert samples[2].messages[0]["content"] == f"<image>\n<image>\n{Q}"
 
 
 def test_web_shards_with_odd_members(folder: Path, tmp_path: Path) -> None:

@@ -100,3 +100,16 @@ def test_the_mixture_names_only_what_is_there(build: Path) -> None:
     for entry in mixture["datasets"]:
         assert list((build / entry["path"]).glob("train-*.parquet")), entry
         assert set(entry["ratio"]) == {1, 2, 3}
+
+
+def test_the_trainer_reads_pictures_where_they_lie(build: Path, tmp_path: Path) -> None:
+    from gmai_model.batching.images import ParquetImage, ParquetImages
+
+    files = sorted(build.glob("samples/*/train-*.parquet"))
+    assert files
+    for number, file in enumerate(files):
+        images = ParquetImages(tmp_path, str(number), file)
+        images.write()
+        expected = [image["bytes"] for row in pq.read_table(file).column("images").to_pylist() for image in row or []]
+        assert [ParquetImage(images, n).read() for n in range(len(expected))] == expected
+    assert list(tmp_path.rglob("*.bin")) == []

@@ -50,8 +50,19 @@ def answer(prompt: str, variant: str) -> str:
     named = ", ".join(known) or "nothing that was recorded"
     words = " ".join(_WORDS[int(digit, 16)] for digit in variant[:10])
     references = re.findall(r"^(<ref>.*</box>)$", prompt, re.MULTILINE)
+    if asked := re.search(r"copied as it stands: (.*)$", prompt, re.MULTILINE):
+        last = re.search(r"The last line is exactly: (.*)$", prompt, re.MULTILINE)
+        steps = f"The image has a {words} look.\nThere {named} stands out clearly.\n{last[1] if last else ''}"
+        return json.dumps({"turns": [{"question": asked[1], "answer": steps}]})
+    if '"Impression:"' in prompt:
+        said = (
+            f"Findings: A {modality} image of the {region} with {words} texture. It shows {named}. Impression: {named}."
+        )
+        return json.dumps({"turns": [{"question": f"Please report on this {words} image.", "answer": said}]})
     if references:
+        known = re.findall(r"^Known of (.*), function: ([^;\n]*)", prompt, re.MULTILINE)
         said = f"The region has a {words} look: {' and '.join(references)}."
+        said += "".join(f" The {label} {function}." for label, function in known)
         return json.dumps({"turns": [{"question": f"What does the {words} region hold?", "answer": said}]})
     if "no image this time" in prompt:
         first = f"What does {modality} of the {region} with {named} mean in {words} terms?"
@@ -106,7 +117,17 @@ def _translated(prompt: str) -> list[dict[str, str]]:
         filler = "".join("清晰均匀细腻明暗边缘柔和致密疏松圆形椭圆"[byte % 20] for byte in body)
         return f"可见{'、'.join(named + sides)}，表现为{filler}{''.join(kept)}。"
 
-    return [{"question": chinese(turn["question"]), "answer": chinese(turn["answer"])} for turn in source]
+    def answered(text: str) -> str:
+        if text.startswith("Findings:"):
+            findings, impression = text.removeprefix("Findings:").split("Impression:")
+            return f"所见：{chinese(findings)}印象：{chinese(impression)}"
+        if (parts := text.rsplit("\nAnswer: ", 1))[1:]:
+            lines = [chinese(line) for line in parts[0].split("\n")]
+            return "\n".join([*lines, f"答案：{terms.get(parts[1], parts[1])}"])
+        return chinese(text)
+
+    terms = {english: term for english, term in terms.items() if not english.endswith(":")}
+    return [{"question": chinese(turn["question"]), "answer": answered(turn["answer"])} for turn in source]
 
 
 THOUGHT_TOKENS = 900
