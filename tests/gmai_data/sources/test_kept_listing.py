@@ -4,6 +4,8 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from gmai_cli import run_lock
+from gmai_cli.run_lock import RunLock
 from gmai_data.shards import shard_count, shard_of
 from gmai_data.sources import kept_listing
 from gmai_data.sources.cards.catalogue import Source
@@ -150,3 +152,26 @@ def test_a_turned_bit_of_the_items_is_noticed(source, tmp_path, monkeypatch):
     items.file.write_bytes(bytes(damaged))
     with pytest.raises(UserError, match=r"part-\d+ is damaged: its items are not those that were listed"):
         list(items)
+
+
+def test_a_lister_that_ends_between_two_looks_refuses_nobody(tmp_path, monkeypatch):
+    work = tmp_path / "out" / ".build"
+    holder = RunLock(work, kept_listing.LOCK)
+    holder.acquire()
+    looks = []
+    look = run_lock._look
+
+    def ends_after_the_first_look(path):
+        found = look(path)
+        if path.name == kept_listing.LOCK:
+            looks.append(found)
+            holder.release()
+            work.rmdir()
+            work.parent.rmdir()
+        return found
+
+    monkeypatch.setattr(run_lock, "_look", ends_after_the_first_look)
+    with kept_listing._alone(work):
+        assert (work / kept_listing.LOCK).is_file()
+    assert len(looks) == 1
+    assert not work.parent.exists()

@@ -100,13 +100,16 @@ class RunLock:
         self._ended = threading.Event()
         self._text = ""
 
-    def acquire(self) -> None:
+    def acquire(self, *, patient: bool = False) -> None:
         """Take the lock.
 
+        Args:
+            patient: Wait for the end of a process that works on this folder, however long that takes.
+
         Raises:
-            UserError: Another process works on this folder, or nothing can be written there.
+            UserError: Another process works on this folder (unless `patient`), or nothing can be written there.
         """
-        self._enter(patient=False)
+        self._enter(patient=patient)
 
     def wait_until_free(self) -> None:
         """Return once nobody holds the lock, however long that takes, and take nothing.
@@ -164,11 +167,17 @@ class RunLock:
         return found
 
     def _explained(self, attempt: Callable[[], str | _Holder]) -> str | _Holder:
+        folder = self._path.parent
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            return attempt()
+            while True:
+                folder.mkdir(parents=True, exist_ok=True)
+                try:
+                    return attempt()
+                except FileNotFoundError:
+                    if folder.is_dir():
+                        raise
+                    # whoever released it a moment ago removed the empty folder, too
         except OSError as error:
-            folder = self._path.parent
             if file := next((each for each in (folder, *folder.parents) if each.is_file()), None):
                 raise UserError(f"{file}: a file, and a folder is needed here. Choose another --out.") from error
             raise UserError(

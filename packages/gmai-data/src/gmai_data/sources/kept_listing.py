@@ -133,15 +133,7 @@ def _alone(work: Path) -> Generator[None]:
     """Let one process list, and the others wait for it."""
     work.mkdir(parents=True, exist_ok=True)
     lock = RunLock(work, LOCK, works_on=work.parent)
-    while True:
-        try:
-            lock.acquire()
-        except UserError:
-            if not lock.at_work():
-                raise
-            RunLock(work, LOCK, works_on=work.parent).wait_until_free()
-        else:
-            break
+    lock.acquire(patient=True)
     try:
         yield
     finally:
