@@ -1,5 +1,5 @@
 import pytest
-from gmai_bench.extraction.letters import leading_letter, letter_alone, marked_letter, mentioned_letters
+from gmai_bench.extraction.letters import leading_letter, letter_alone, lone_capitals, marked_letter, mentioned_letters
 
 FOUR = ("CT", "MRI", "X-ray", "Ultrasound")
 TEN = tuple(f"finding {n}" for n in range(10))
@@ -48,6 +48,11 @@ def test_a_letter_opens_unless_it_is_denied_or_one_of_a_list() -> None:
 )
 def test_mentions_of_letters(text: str, choices: tuple[str, ...], letters: list[int]) -> None:
     assert mentioned_letters(text, choices) == letters
+
+
+def test_lone_capitals_are_no_articles_and_no_letters_beyond_the_options() -> None:
+    assert lone_capitals("A lesion in B, T2 or D; E. CA, (A lesion)", 4) == ((12, 1), (21, 3), (32, 0))
+    assert lone_capitals("a and b", 4) == ()
 
 
 def test_a_small_letter_counts_behind_a_marker() -> None:

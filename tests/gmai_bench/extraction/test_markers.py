@@ -85,6 +85,6 @@ def test_what_stands_behind_a_refusal_and_in_a_conclusion() -> None:
 
 def test_letters_said_to_be_best_and_options() -> None:
     text = "A is wrong; C is the most likely"
-    assert {text[a:b] for a, b in favoured_letters(text)} == {"C"}
+    assert {text[a:b] for a, b in favoured_letters(text, [0, 12])} == {"C"}
     text = "Option B fits, not option (c)"
     assert [text[a:b] for a, b in option_letters(text)] == ["B", "(c)"]

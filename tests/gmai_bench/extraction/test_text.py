@@ -1,7 +1,7 @@
 import pytest
 from gmai_bench.extraction.legacy import medevalkit_exact
 from gmai_bench.extraction.options import extract
-from gmai_bench.extraction.text import find_whole, strip_thoughts, unify
+from gmai_bench.extraction.text import find_whole, places_of, strip_thoughts, unify, words_of
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,14 @@ def test_whole_words_only() -> None:
     assert find_whole("it is normal.", "normal") == 6
     assert find_whole("1.5 cm", "5") == -1
     assert find_whole("grade 2 or 3", "grade 2") == -1
+
+
+def test_words_are_runs_of_letters_and_digits_in_small_letters() -> None:
+    assert words_of("T2-weighted MRI: No. 5, n't_x") == {"t2", "weighted", "mri", "no", "5", "n", "t", "x"}
+    assert words_of("答案是MRI。Ménière") == {"mri", "m", "ni", "re"}
+
+
+def test_places_of_words_begin_within_bounds() -> None:
+    text = "answer, Answer, answer"
+    assert places_of(text, ("answer", "x")) == [(0, "answer"), (16, "answer")]
+    assert places_of(text, ("answer",), 1, 16) == []

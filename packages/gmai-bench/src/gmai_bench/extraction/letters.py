@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from gmai_bench.extraction.agreement import lists_others, undecorated
 from gmai_bench.extraction.negation import is_negated
-from gmai_bench.extraction.text import LETTERS, find_whole, unify
+from gmai_bench.extraction.text import LETTERS, find_whole, unify, words_of
 
 _ALONE = re.compile(
     r"^[\s*\"'(\[{<`_#>]*"  # "**B", "(B", "<B>", "### B", "> B"
@@ -56,6 +56,7 @@ _FORMULA_AFTER = re.compile(r"\s*(?:[=≈^_]|[<>+×·]\s*\d)")
 _OPERATORS = ("=", "≈", "+", "×", "·", "^")
 """Around a letter these make a variable of it: "A = 3 m2", "F = A + B"."""
 LONE_CAPITAL = re.compile(r"[A-Z](?![A-Za-z0-9])(?<![A-Za-z0-9].)")  # the letter first, which is found fastest
+_SMALL = frozenset(LETTERS.lower())
 _MOST_PLACES = 50
 
 
@@ -112,14 +113,9 @@ def letters_and_denials(text: str, choices: tuple[str, ...]) -> tuple[list[int],
     The article "A", the pronoun "I", letters of terms such as "vitamin B" or "type A", of formulas ("A = 3") and of the
     texts of options ("Region A") are no mention.
     """
-    within = _within_options(text, choices)
-    mentions = [
-        (place, index)
-        for place in map(re.Match[str].start, LONE_CAPITAL.finditer(text))
-        if (index := LETTERS.index(text[place])) < len(choices)
-        and _is_mention(text, place, index)
-        and not any(first <= place < last for first, last in within)
-    ]
+    mentions = [(place, index) for place, index in lone_capitals(text, len(choices)) if _is_mention(text, place, index)]
+    if mentions and (within := _within_options(text, choices)):
+        mentions = [pair for pair in mentions if not any(first <= pair[0] < last for first, last in within)]
     listed = len(mentions) > 1 and any(_is_listed(text, place) for place, _ in mentions)
     lists = [match.span() for match in _COORDINATED.finditer(text)] if listed else []
     found: list[int] = []
@@ -131,6 +127,22 @@ def letters_and_denials(text: str, choices: tuple[str, ...]) -> tuple[list[int],
             if not is_negated(text, start, end):
                 found.append(index)
     return found, frozenset(index for _, index in mentions).difference(found)
+
+
+@lru_cache(maxsize=16)
+def lone_capitals(text: str, count: int) -> tuple[tuple[int, int], ...]:
+    """Return place and option of each capital letter of an option that stands alone, in order; no article "A"."""
+    found: list[tuple[int, int]] = []
+    for small in _SMALL & words_of(text):
+        letter = small.upper()
+        index = LETTERS.index(letter)
+        place = text.find(letter) if index < count else -1
+        while place >= 0:
+            article = index == 0 and text[place - 1 : place] != "(" and _AFTER_ARTICLE.match(text, place + 1)
+            if not article and LONE_CAPITAL.match(text, place):
+                found.append((place, index))
+            place = text.find(letter, place + 1)
+    return tuple(sorted(found))
 
 
 @lru_cache(maxsize=1024)
@@ -163,7 +175,7 @@ def _is_mention(text: str, start: int, index: int) -> bool:
         return False
     if before == "(":
         return True
-    if (index == 0 and _AFTER_ARTICLE.match(text, end)) or _BEFORE_TERM.match(text, end):
+    if _BEFORE_TERM.match(text, end):
         return False
     if LETTERS[index] == "I" and not _NO_PRONOUN.match(text, end):
         return False

@@ -1,14 +1,13 @@
 """Explicit markers of an answer and the span each one announces; letters said to be best; refusals.
 
-Long answers are read at the speed of `str.find`: a pattern is tried only where one of its key words stands.
+Long answers are read at the speed of look-ups: a pattern is tried only where one of its key words stands.
 """
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
-from gmai_bench.extraction.text import any_of
+from gmai_bench.extraction.text import any_of, lowered, places_of, words_of
 
 _HEADS = "|".join(
     f"(?<={mark}{word})" for mark in ("# ", r"\*\*", r"\n") for word in ("", "final ", "correct ", "the ")
@@ -51,7 +50,14 @@ _MARKERS: dict[str, re.Pattern[str]] = {
 
 _TAGS = tuple(word for word in _MARKERS if word[0] in "<\\[")
 _CHINESE = tuple(word for word in _MARKERS if not word.isascii())
-_WITHOUT_TAGS = tuple(word for word in _MARKERS if word not in _TAGS + _CHINESE)
+_OPENING_WORDS = {
+    "ans": frozenset(("answer", "ans")),
+    "cho": frozenset(("choose", "chose", "choice")),
+    "opt": frozenset(("opt", "option")),
+    **{word: frozenset((word.split()[0],)) for word in ("select", "pick", "say", "go with", "going with")},
+}
+"""Key word ▶ the whole words that its marker can begin with."""
+_ANY_OPENING_WORD = frozenset[str]().union(*_OPENING_WORDS.values())
 _TAIL_CHARS = 200
 """The last marker wins and mostly stands in the last line, so it is looked for there first."""
 _MOST_MARKERS = 200
@@ -77,6 +83,7 @@ _NO_OBJECT = re.compile(r"(?:it|this|that|these|them)\b")
 """What a spoken marker may be followed by without naming an answer: "I choose it over A"."""
 _REASON = re.compile(r"\b(?:because|since|whereas|while|as|(?:al)?though)\b|因为")
 _GIVEN_REASON = re.compile(r"(?<=[\w,)*]\s)(?:because|since|whereas)\b[^.\n]*|因为[^。\n]*")
+_REASON_WORDS = frozenset(("because", "since", "whereas"))
 _SPOKEN_REASON = re.compile(r"\b(?:because|since|whereas|while|as|over|instead of|rather than)\b|因为")
 _LEAD = re.compile(r"[\s:*\"']*(?:\b(?:option|choice|answer)\b\s*:?\s*|选项\s*)?")
 _OPTIONS_REPEATED = re.compile(r"[\s*(]*A[.):、][^\n]*\n[\s*(]*B[.):、]")
@@ -97,9 +104,8 @@ _BEST_IS = re.compile(  # "the best of A, B and C is B", "most likely of these i
     r"\b(?:best|most likely|correct one|right one)\b[^.;\n]{0,40}?\bis\s+(?P<letter>\(?[A-Z]\)?)(?=\s*(?:[.,;:*\n]|$))"
 )
 _BEST_CHINESE = ("正确", "对的", "最")
-_BEST_WORDS = ("likely", "correct", "right", "best", "better", "answer", *_BEST_CHINESE)
-_BEST_VERBS = (" is ", " seems ", " looks ")
-_BEST_WINDOW_CHARS = (6, 60)
+_BEST_WORDS = frozenset(("likely", "correct", "right", "best", "better", "answer"))
+_VERDICT_CHARS = 6
 _TICKS = "✓✔✅☑"
 _TICKED = re.compile(  # "✅ B. MRI", "B: MRI - bright fluid ✓"
     rf"(?:^|\n)[^\S\n*#>-]*(?:[{_TICKS}]\ufe0f?[\s*(]*(?:(?i:option)\s+)?(?P<letter>[A-Z])(?![A-Za-z0-9])"
@@ -113,7 +119,7 @@ _OPTION = re.compile(
     r"\b(?i:option|choice)\s+(?:\*\*)?(?P<letter>\(?[A-Za-z]\)?)(?![A-Za-z0-9])|选项\s*(?P<zh>[A-Za-z])"
 )
 _VERDICT_LEADS = (" -", ":", " is", "\n-", "\nis")
-_OPTION_WORDS = ("option", "choice", "选项")
+_OPTION_WORDS = frozenset(("option", "choice"))
 
 _REFUSAL = re.compile(
     # "I cannot help", "I am unable to be of assistance", "it is not possible to determine", "I can't see the image"
@@ -128,6 +134,14 @@ _REFUSAL = re.compile(
     r"|看不到(?:任何)?(?:图|影)|^\W*(?:很)?(?:抱歉|对不起|不好意思)|我不知道",
     re.IGNORECASE,
 )
+_REFUSAL_OUTRIGHT = frozenset(("sorry", "ai", "decline"))
+_REFUSAL_OPENS = frozenset(("not", "cannot", "t", "unable"))
+_REFUSAL_VERBS = frozenset(
+    (
+        "help", "assist", "answer", "determine", "determined", "provide", "diagnose", "identify", "identified", "tell",
+        "interpret", "analyse", "analyze", "comment", "offer", "give", "see", "view", "access", "know", "information",
+    )
+)  # fmt: skip
 _REFUSAL_WORDS = ("able to", "sorry", "as an ai", "decline")
 _BEFORE_NOT, _AFTER_NOT = ("ca", "can", "can ", "wo", "will "), (" possible", " qualified", " know", " have")
 """Every refusal holds one of these words, or "not" or "n't" beside one of those."""
@@ -141,7 +155,7 @@ _SECOND_THOUGHT = re.compile(
     r"|(?:^|(?<=[。！？\n]))\s{0,3}(?:等等|等一下|不对)[,。!]",
     re.IGNORECASE,
 )
-_SECOND_THOUGHT_WORDS = ("ait", "ctually", "cratch", "et me re", "should re", "second th", "orrection:")
+_SECOND_THOUGHT_WORDS = ("wait", "actually", "scratch", "let me re", "should re", "second th", "correction:")
 _SENTENCE_START = re.compile(r"\n+|(?<=\w\w)[.!?]\s+|[。！？]\s*")
 _SENTENCE_ENDS = ("\n", ". ", "! ", "? ", ".\t", "!\t", "?\t")
 _CHINESE_SENTENCE_ENDS = ("。", "！", "？")
@@ -173,6 +187,7 @@ _LABELLED = re.compile(
     r"|(?:影像)?(?:诊断|结论|印象|提示)(?:意见|结果)?)[\s*_]*:[\s*_]*(?P<held>\S[^\n]*)",
     re.IGNORECASE,
 )
+_LABELS = frozenset(("most", "diagnosis", "impression", "conclusion", "verdict", "assessment", "interpretation"))
 _AFTER_REASON = re.compile(
     r"\b(?:since|because|given|as)\b[^.;\n,]*,\s*(?:(?:it|this)(?:'s|\s+is|\s+must\s+be)\s+)?(?:an?\s+|the\s+)?"
     r"(?P<held>[^,;\n]+?)[.!\s]*$",
@@ -187,19 +202,12 @@ _NEIGHBOUR = re.compile(
     r"\b[^,.:;\n]{1,60}?(?=[,.:;\n]|\s(?:is|are)\b|$)",
     re.IGNORECASE,
 )
-_NEIGHBOUR_WORDS = (
-    "or to",
-    "al to",
-    "nt to",
-    "se to",
-    "xt to",
-    "below",
-    "above",
-    "beneath",
-    "behind",
-    "near",
-    "beside",
-)
+_NEIGHBOUR_WORDS = frozenset(
+    (
+        "adjacent", "anterior", "close", "inferior", "lateral", "medial", "next", "posterior", "superior", "below",
+        "above", "beneath", "behind", "near", "beside",
+    )
+)  # fmt: skip
 _SUPERLATIVE = re.compile(
     r"\bnext\s+best\s+(?:step|test|management|investigation|action|treatment|option|approach)\b"
     r"|(?<!second )(?<!next )\b(?:best|most\s+(?:likely|consistent|closely|probable|appropriate|plausible))\b"
@@ -207,7 +215,8 @@ _SUPERLATIVE = re.compile(
     r"|\b(?:classic|diagnostic|pathognomonic)\s+(?:for|of)\b",
     re.IGNORECASE,
 )
-_CLAUSE_END = re.compile(r"\n|;|(?<=\w\w)[.!?]\s|[。！]")
+_SUPERLATIVE_WORDS = frozenset(("best", "most", "highly", "strongly", "very", "classic", "diagnostic", "pathognomonic"))
+_CLAUSE_END = re.compile(r"[\n;。！]|[.!?](?<=\w\w.)\s")
 
 
 _ANNOUNCING = ("nswer", "hoose", "hoice", "\\boxed", "select", "pick", "[x]", "[X]", "Ans", "ption is", "ption:", "<|")
@@ -254,10 +263,16 @@ def marked_spans(text: str) -> Iterator[Span]:
     tags = _TAGS if any_of("<\\[", text) else ()
     if split and any(_reaches(tag, text, split) for tag in tags):
         split = 0
-    words = (*tags, *_WITHOUT_TAGS, *(() if text.isascii() else _CHINESE))
-    for first, last in ((split, len(text)), (0, split)) if split else ((0, len(text)),):
-        if places := _places(_lower(text), words, first, last):
-            yield from reversed(_spans(text, sorted(places)))
+    others = (*tags, *(() if text.isascii() else _CHINESE))
+    if places := places_of(lowered(text), (*others, *_OPENING_WORDS), split):
+        yield from reversed(_spans(text, sorted(places)))
+    if not split:
+        return
+    said = words_of(text)
+    if not _ANY_OPENING_WORD.isdisjoint(said):
+        others += tuple(word for word, opening in _OPENING_WORDS.items() if not opening.isdisjoint(said))
+    if others and (places := places_of(lowered(text), others, 0, split)):
+        yield from reversed(_spans(text, sorted(places)))
 
 
 def _reaches(tag: str, text: str, split: int) -> bool:
@@ -269,7 +284,7 @@ def _reaches(tag: str, text: str, split: int) -> bool:
 
 def _spans(text: str, places: list[tuple[int, str]]) -> list[Span]:
     """Return the spans of the markers whose key words stand at some places, in order."""
-    lower = _lower(text)
+    lower = lowered(text)
     spans: list[Span] = []
     position = 0
     for start, word in places[-_MOST_MARKERS:]:
@@ -314,44 +329,50 @@ def _to_sentence_end(text: str, begin: int, reason: re.Pattern[str]) -> Span:
     return Span(span.strip(), line)
 
 
-def favoured_letters(text: str) -> list[tuple[int, int]]:
-    """Return the places of letters said to be best: "B is more likely", "C. X-ray - correct"."""
-    if any_of(_TICKS, text) and (ticked := list(_TICKED.finditer(text))):
+def favoured_letters(text: str, capitals: Iterable[int]) -> list[tuple[int, int]]:
+    """Return the places of letters said to be best: "B is more likely", "C. X-ray - correct".
+
+    Args:
+        text: The response.
+        capitals: Where the letters of options stand in it.
+    """
+    chinese = () if text.isascii() else tuple(word for word in _BEST_CHINESE if word in text)
+    if not text.isascii() and any_of(_TICKS, text) and (ticked := list(_TICKED.finditer(text))):
         return [match.span("letter" if match["letter"] else "zh") for match in ticked]
-    verdicts = [place for place, _ in _places(text, _BEST_WORDS)]
-    if not verdicts:
+    words = _BEST_WORDS & words_of(text)
+    if not words and not chinese:
         return []
-    before, after = _BEST_WINDOW_CHARS
-    if any_of(_BEST_CHINESE, text):
-        windows = [(0, len(text))]
-    else:
-        ends = (
-            place for place, _ in _places(text, _BEST_VERBS) if text[place - 1] in ")*" or text[place - 1].isupper()
-        )
-        windows = [(max(0, place - before), place + after) for place in ends]
-    found = [match for first, last in windows for match in _BEST.finditer(text, first, last)]
+    starts = (place - (text[place - 1 : place] == "(") for place in capitals)
+    found = [match for start in starts if (match := _BEST.match(text, start))]
+    verdicts = [place for place, _ in places_of(text, (*words, *chinese))]
     if " is " in text:
         found += (match for place in verdicts if (match := _BEST_IS.match(text, place)))
-    if any(any_of(_VERDICT_LEADS, text[max(0, place - before) : place]) for place in verdicts):
+    if any(any_of(_VERDICT_LEADS, text[max(0, place - _VERDICT_CHARS) : place]) for place in verdicts):
         found += _LISTED_AS_BEST.finditer(text)
     return [match.span("zh" if match.re is _BEST and match["zh"] else "letter") for match in found]
 
 
 def option_letters(text: str) -> list[tuple[int, int]]:
     """Return the places of letters named as "option X"."""
-    lower = _lower(text)
-    places = sorted(place for place, _ in _places(lower, _OPTION_WORDS))
+    words = (*(_OPTION_WORDS & words_of(text)), *(() if text.isascii() else ("选项",)))
+    if not words:
+        return []
+    places = sorted(place for place, _ in places_of(lowered(text), words))
     found = (_OPTION.match(text, place) for place in places)
     return [match.span("letter" if match["letter"] else "zh") for match in found if match]
 
 
 def refuses(text: str) -> bool:
     """Return whether the response declines to answer."""
-    lower = _lower(text)
+    said = words_of(text)
+    opens = not (_REFUSAL_OPENS.isdisjoint(said) or _REFUSAL_VERBS.isdisjoint(said))
+    if not opens and text.isascii() and _REFUSAL_OUTRIGHT.isdisjoint(said):
+        return False
+    lower = lowered(text)
     words = _REFUSAL_WORDS if text.isascii() else _REFUSAL_WORDS + _REFUSAL_WORDS_CHINESE
     hinted = any_of(words, lower) or any(
         lower.startswith(_AFTER_NOT, place + 3) or lower.endswith(_BEFORE_NOT, 0, place)
-        for place, _ in _places(lower, ("not", "n't"))
+        for place, _ in places_of(lower, ("not", "n't"))
     )
     return hinted and _REFUSAL.search(text) is not None
 
@@ -368,7 +389,7 @@ def without_disclaimer(text: str) -> str:
 
     They stand behind an answer: a text of nothing else is returned as it is.
     """
-    if not any_of(_DISCLAIMER_WORDS, _lower(text)):
+    if not any_of(_DISCLAIMER_WORDS, lowered(text)):
         return text
     found = _DISCLAIMER.search(text)
     return text[: found.start()].rstrip() or text if found else text
@@ -376,7 +397,8 @@ def without_disclaimer(text: str) -> str:
 
 def labelled(text: str) -> str:
     """Return what stands behind the last label such as "Most likely diagnosis:" or "Impression:" in its line."""
-    found = list(_LABELLED.finditer(text)) if ":" in text else []
+    labels = ":" in text and not (text.isascii() and _LABELS.isdisjoint(words_of(text)))
+    found = list(_LABELLED.finditer(text)) if labels else []
     return found[-1]["held"] if found else ""
 
 
@@ -394,19 +416,31 @@ def without_asides(text: str) -> str:
 
 def without_neighbours(text: str) -> str:
     """Return the text without what it says of places beside others: "It lies below the liver: the right kidney"."""
-    return _NEIGHBOUR.sub(" ", text) if any_of(_NEIGHBOUR_WORDS, _lower(text)) else text
+    parts: list[str] = []
+    done = 0
+    for place, _ in sorted(places_of(lowered(text), _NEIGHBOUR_WORDS & words_of(text))):
+        if place >= done and (neighbour := _NEIGHBOUR.match(text, place)):
+            parts += (text[done:place], " ")
+            done = neighbour.end()
+    return "".join(parts) + text[done:] if parts else text
 
 
 def superlatives(text: str) -> list[str]:
     """Return the sentences that say what is best or most likely."""
-    if not any_of(("best", "most", "highly", "strongly", "very ", "classic", "gno"), text):
+    words = _SUPERLATIVE_WORDS & words_of(text)
+    if not words:
         return []
-    return [sentence for sentence in _CLAUSE_END.split(text) if _SUPERLATIVE.search(sentence)]
+    return [
+        sentence
+        for sentence in _CLAUSE_END.split(text)
+        if any_of(words, lowered(sentence)) and _SUPERLATIVE.search(sentence)
+    ]
 
 
 def without_reasons(text: str) -> str:
     """Return the text without what follows "because" in its sentences: "MRI, because CT would show white bone"."""
-    return _GIVEN_REASON.sub(" ", text) if any_of(("because", "since", "whereas", "因为"), text) else text
+    given = not _REASON_WORDS.isdisjoint(words_of(text)) or (not text.isascii() and "因为" in text)
+    return _GIVEN_REASON.sub(" ", text) if given else text
 
 
 def without_questions(text: str) -> str:
@@ -416,7 +450,8 @@ def without_questions(text: str) -> str:
 
 def after_second_thought(text: str) -> str:
     """Return what follows the last "Wait, …", "No, actually …" of a text, or nothing."""
-    if not any_of(_SECOND_THOUGHT_WORDS if text.isascii() else (*_SECOND_THOUGHT_WORDS, "等", "不对"), text):
+    words = _SECOND_THOUGHT_WORDS if text.isascii() else (*_SECOND_THOUGHT_WORDS, "等", "不对")
+    if not any_of(words, lowered(text)):
         return ""
     found = list(_SECOND_THOUGHT.finditer(text))
     return text[found[-1].end() :] if found else ""
@@ -442,24 +477,3 @@ def concluding_sentence(text: str) -> str:
 def opens_with_conclusion(sentence: str) -> bool:
     """Return whether a sentence begins with "Therefore", "In summary" and the like: what it names is the answer."""
     return _OPENS_WITH_CONCLUSION.match(sentence) is not None
-
-
-@lru_cache(maxsize=8)
-def _lower(text: str) -> str:
-    """Return the text in lower case, place by place: the few letters that grow when lowered are left as they are."""
-    lower = text.lower()
-    return lower if len(lower) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
-
-
-def _places(text: str, words: Iterable[str], first: int = 0, last: int | None = None) -> list[tuple[int, str]]:
-    """Return `(place, word)` of every word that begins in `text[first:last]`."""
-    until = len(text) if last is None else last
-    found: list[tuple[int, str]] = []
-    for word in words:
-        size = len(word)
-        end = until + size - 1
-        place = text.find(word, first, end)
-        while place >= 0:
-            found.append((place, word))
-            place = text.find(word, place + size, end)
-    return found

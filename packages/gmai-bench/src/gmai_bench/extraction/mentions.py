@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from gmai_bench.extraction.negation import WINDOW_CHARS, is_negated
 from gmai_bench.extraction.spellings import NUMBERS, other_spellings
-from gmai_bench.extraction.text import LETTERS, find_whole, unify, without_hyphens
+from gmai_bench.extraction.text import LETTERS, WORD, find_whole, unify, without_hyphens, words_of
 
 SYNONYMS: tuple[tuple[str, ...], ...] = (
     ("ct", "computed tomography"),
@@ -139,6 +139,28 @@ def _mentionable(choices: tuple[str, ...], *, letters: bool) -> tuple[tuple[str,
 
 
 @lru_cache(maxsize=1024)
+def _by_word(
+    choices: tuple[str, ...], *, letters: bool
+) -> tuple[frozenset[str], dict[str, tuple[int, ...]], tuple[int, ...]]:
+    """Return words that texts with spellings of the options hold, their places in `_mentionable`, and those without.
+
+    That is the longest word of a spelling, or its plural where it ends the spelling.
+    """
+    places: dict[str, list[int]] = {}
+    without: list[int] = []
+    for place, (spelling, _) in enumerate(_mentionable(choices, letters=letters)):
+        words = list(WORD.finditer(spelling))
+        if not words:
+            without.append(place)
+            continue
+        longest = max(words, key=lambda word: len(word[0]))
+        places.setdefault(longest[0], []).append(place)
+        if longest.end() == len(spelling):
+            places.setdefault(f"{longest[0]}s", []).append(place)
+    return frozenset(places), {word: tuple(of) for word, of in places.items()}, tuple(without)
+
+
+@lru_cache(maxsize=1024)
 def options_on_others(choices: tuple[str, ...]) -> frozenset[int]:
     """Return the options that speak of all the others: "All of the above"."""
     return frozenset(index for index, choice in enumerate(choices) if _ON_OTHERS.intersection(_forms(choice)))
@@ -235,12 +257,18 @@ def options_mentioned(text: str, choices: tuple[str, ...], *, letters: bool = Fa
         choices: Texts of the options.
         letters: Whether they were shown with letters: then a text that is an option's letter names that one.
     """
+    words, by_word, places = _by_word(choices, letters=letters)
+    if said := words & words_of(text):
+        places = sorted({place for word in said for place in by_word[word]}.union(places))
+    if not places:
+        return []
     folded = text.casefold()
     has_case = len(folded) == len(text) and not text.isupper()
     plain = without_hyphens(folded)
     covered = bytearray(len(folded))
     taken: list[tuple[int, int, int]] = []
-    for spelling, index in _mentionable(choices, letters=letters):
+    spellings = _mentionable(choices, letters=letters)
+    for spelling, index in map(spellings.__getitem__, places):
         searched = folded if "-" in spelling else plain
         if spelling not in searched:
             continue

@@ -17,10 +17,10 @@ from gmai_bench.extraction.agreement import (
     undecorated,
 )
 from gmai_bench.extraction.letters import (
-    LONE_CAPITAL,
     leading_letter,
     letter_alone,
     letters_and_denials,
+    lone_capitals,
     marked_letter,
     mentioned_letters,
 )
@@ -58,7 +58,7 @@ from gmai_bench.extraction.negation import is_negated
 from gmai_bench.extraction.restated import option_judged_right, option_restated, option_short_for
 from gmai_bench.extraction.text import LETTERS, strip_thoughts, unify
 
-EXTRACTOR = "gmai-options/7"
+EXTRACTOR = "gmai-options/8"
 """Name and version of these rules; a change of any of them raises the version."""
 
 Style = Literal["letters", "text"]
@@ -231,6 +231,8 @@ def _refused_or_mentioned(text: str, choices: tuple[str, ...], style: Style) -> 
 
 def _emphasised(text: str, choices: tuple[str, ...]) -> int | None:
     """Return the one option whose text stands in bold, where an answer may."""
+    if "**" not in text:
+        return None
     found = {
         index
         for bold in _BOLD.finditer(text)
@@ -376,8 +378,8 @@ def _by_letter(text: str, choices: tuple[str, ...]) -> tuple[Extraction | None, 
     if leading is not None:
         beside = _text_behind_letter(text.splitlines()[0], leading, choices)
         return Extraction(leading, "letter_leading") if beside in (None, leading) else AMBIGUOUS, none_denied
-    has_capital = LONE_CAPITAL.search(text) is not None
-    favoured = favoured_letters(text) if has_capital else []
+    capitals = lone_capitals(text, count)
+    favoured = favoured_letters(text, [place for place, _ in capitals]) if capitals else []
     for places, rule in ((favoured, "letter_favoured"), (option_letters(text), "letter_option")):
         named_letters = {
             LETTERS.index(text[start:end].strip("()").upper())
@@ -386,7 +388,7 @@ def _by_letter(text: str, choices: tuple[str, ...]) -> tuple[Extraction | None, 
         } & set(range(count))
         if len(named_letters) == 1:
             return Extraction(named_letters.pop(), rule), none_denied
-    letters, denied = letters_and_denials(text, choices) if has_capital else ([], none_denied)
+    letters, denied = letters_and_denials(text, choices) if capitals else ([], none_denied)
     if not letters:
         return AMBIGUOUS if _is_run(text, count) else None, denied
     if len(letters) > 1 or set(options_mentioned(text, choices, letters=True)) - set(letters):

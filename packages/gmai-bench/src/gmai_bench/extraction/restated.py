@@ -15,12 +15,13 @@ from gmai_bench.extraction.letters import letter_alone
 from gmai_bench.extraction.mentions import EDGES, is_synonym, option_equal_to, options_mentioned
 from gmai_bench.extraction.negation import is_negated
 from gmai_bench.extraction.spellings import NUMBERS, ORDINALS
-from gmai_bench.extraction.text import LETTERS, find_whole, unify
+from gmai_bench.extraction.text import LETTERS, any_of, find_whole, lowered, places_of, unify, words_of
 
 _OBJECT = re.compile(r"\{[^{}]{3,2000}\}")
 _VERDICT = re.compile(
     r"(?:(?P<yes>yes|true|correct|是|正确|对)|(?P<no>no|false|incorrect|wrong|否|错误|不正确|错))$", re.IGNORECASE
 )
+_VERDICTS = ("yes", "true", "correct", "no", "false", "wrong", "是", "对", "否", "确", "错", "误")
 _NUMBERING = re.compile(r"\d{1,2}[.)]\s*")
 _LONGEST_VERDICT = 160
 """Characters of a line that may hold a verdict on an option."""
@@ -37,6 +38,9 @@ _PLACE_ALONE = re.compile(
     rf"\W*(?:it'?s\s+|it\s+is\s+)?(?:the\s+)?(?P<word>{'|'.join(ORDINALS)}|last)(?:\s+one)?\W*", re.IGNORECASE
 )
 _PLACE_WORDS = ("option", "choice", "answer", "alternative", "选项", "答案", "项")
+_PLACE_LEADS = frozenset((*ORDINALS, "last"))
+_PLACE_CHARS = 60
+"""How far from such a word its place is looked for."""
 _NUMBER_WORD = re.compile(
     rf"(?<!\bother )(?<!\bthese )(?<!\bthose )(?<!\bthe )\b(?:zero|{'|'.join(NUMBERS[2:])})\b"
     r"(?!\s+(?:of|views?|images?)\b)",
@@ -80,14 +84,14 @@ def option_restated(text: str, choices: tuple[str, ...]) -> int | None:
 def option_judged_right(text: str, choices: tuple[str, ...], *, lettered: bool) -> int | None:
     """Return the one option that is said to be right where others are said to be wrong, or the likeliest of a table."""
     verdicts: dict[int, float] = {}
-    for held in _OBJECT.finditer(text):
+    for held in _OBJECT.finditer(text) if "{" in text else ():
         for name, value in _items(held[0]):
             index = _named(name, choices, lettered=lettered)
             if index is not None and isinstance(value, int | float):
                 verdicts[index] = float(value)
     for line in text.split("\n"):
         bare = line.strip(_LINE_MARKS) if len(line) < _LONGEST_VERDICT else ""
-        verdict = _VERDICT.search(bare)
+        verdict = _VERDICT.search(bare) if bare.lower().endswith(_VERDICTS) else None
         if verdict is None or verdict.start() == 0 or bare[verdict.start() - 1] not in _LINE_MARKS:
             continue
         name = bare[: verdict.start()].rstrip(_LINE_MARKS)
@@ -124,13 +128,18 @@ def _by_place(text: str, count: int) -> int | None:
     found: set[int] = set()
     if alone:
         found.add(_place(alone["word"], count))
-    elif any(word in text.lower() for word in _PLACE_WORDS):
-        for match in _PLACE.finditer(text):
-            named = match["word"] or match["nth"] or match["number"] or match["zh"] or "last"
-            if not is_negated(text, match.start(), match.end()):
-                found.add(_place(named, count))
+    elif _may_name_place(text):
+        for near, _ in places_of(lowered(text), _PLACE_WORDS):
+            for match in _PLACE.finditer(text, max(0, near - _PLACE_CHARS), near + _PLACE_CHARS):
+                named = match["word"] or match["nth"] or match["number"] or match["zh"] or "last"
+                if not is_negated(text, match.start(), match.end()):
+                    found.add(_place(named, count))
     index = found.pop() if len(found) == 1 else -1
     return index if 0 <= index < count else None
+
+
+def _may_name_place(text: str) -> bool:
+    return not (text.isascii() and _PLACE_LEADS.isdisjoint(words_of(text)) and not any_of("0123456789", text))
 
 
 def _place(named: str, count: int) -> int:
@@ -254,6 +263,17 @@ def _written_out(choices: tuple[str, ...]) -> tuple[tuple[int, re.Pattern[str]],
     return tuple((own[0], re.compile(pattern, re.IGNORECASE)) for pattern, own in patterns.items() if len(own) == 1)
 
 
+@lru_cache(maxsize=1024)
+def _spellable(choices: tuple[str, ...]) -> tuple[tuple[int, str, tuple[frozenset[str], ...]], ...]:
+    """Return number and text of the options that may be misspelt, with their words, of which one may be so."""
+    folded = ((index, unify(choice).casefold().strip(EDGES)) for index, choice in enumerate(choices))
+    return tuple(
+        (index, wanted, tuple(map(words_of, wanted.split())))
+        for index, wanted in folded
+        if len(wanted) >= _SHORTEST_MISSPELT and wanted.isascii()
+    )
+
+
 def _misspelt(text: str, choices: tuple[str, ...]) -> int | None:
     """Return the one option of eight characters or more that a text names with one letter too many, too few or swapped.
 
@@ -264,9 +284,9 @@ def _misspelt(text: str, choices: tuple[str, ...]) -> int | None:
     if len(folded) != len(text):
         return None
     found: set[int] = set()
-    for index, choice in enumerate(choices):
-        wanted = unify(choice).casefold().strip(EDGES)
-        if len(wanted) < _SHORTEST_MISSPELT or not wanted.isascii():
+    said = words_of(text)
+    for index, wanted, words in _spellable(choices):
+        if sum(not word <= said for word in words) > 1:
             continue
         for start, end in _slips(folded, wanted):
             if not is_negated(folded, start, end):

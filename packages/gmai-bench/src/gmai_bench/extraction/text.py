@@ -36,7 +36,10 @@ _BOUND_WORDS = ("at ", "than", "至少", "超过")
 _BOUND_CHARS = 24
 _NUMBER = re.compile(rf"\d|\s{_ROMAN}$")
 _RANGE_SIGNS = ("or", "to", "an", "OR", "TO", "AN", "/", "~", "-", "或", "和", "至", "到")
-_HYPHEN = re.compile(r"(?<=[^\W_])-(?=[^\W\d_])")
+_HYPHEN = re.compile(r"-(?<=[^\W_]-)(?=[^\W\d_])")  # the hyphen first, which is found fastest
+_BLANKS = str.maketrans({chr(code): " " for code in range(128) if not chr(code).isalnum()})
+WORD = re.compile("[a-z0-9]+")
+"""A word as `words_of` has it."""
 
 
 def any_of(words: Iterable[str], text: str) -> bool:
@@ -45,6 +48,36 @@ def any_of(words: Iterable[str], text: str) -> bool:
         if word in text:
             return True
     return False
+
+
+@lru_cache(maxsize=16)
+def lowered(text: str) -> str:
+    """Return the text in lower case, place by place: the few letters that grow when lowered are left as they are."""
+    lower = text.lower()
+    return lower if len(lower) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+
+
+@lru_cache(maxsize=32)
+def words_of(text: str) -> frozenset[str]:
+    """Return the words of a text in small letters: runs of a-z and 0-9.
+
+    Rules ask it first whether a word that they begin with is there at all: a text is taken apart once, and a look-up
+    costs a tenth of a search.
+    """
+    lower = lowered(text)
+    return frozenset(lower.translate(_BLANKS).split() if lower.isascii() else WORD.findall(lower))
+
+
+def places_of(text: str, words: Iterable[str], first: int = 0, last: int | None = None) -> list[tuple[int, str]]:
+    """Return `(place, word)` of every word that begins in `text[first:last]`."""
+    until = len(text) if last is None else last
+    found: list[tuple[int, str]] = []
+    for word in words:
+        place = text.find(word, first)
+        while -1 < place < until:
+            found.append((place, word))
+            place = text.find(word, place + 1)
+    return found
 
 
 def strip_thoughts(response: str) -> str:
