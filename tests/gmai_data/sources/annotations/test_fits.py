@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from gmai_data.imaging.raster import load_raster
 from gmai_data.ledger import SourceError
-from gmai_data.sources.annotations.fits import fit_of
+from gmai_data.sources.annotations.fits import facts_of_masks, fit_of, fitted_mask
 from PIL import Image, ImageOps
 
 STORED = (40, 24)
@@ -97,3 +98,52 @@ def test_a_file_without_exif_is_not_turned(tmp_path):
     (tmp_path / "a.dcm").write_bytes(b"no raster")
     with pytest.raises(SourceError, match="resized by one factor"):
         fit_of((24, 40), STORED, tmp_path, "a.dcm")
+
+
+@pytest.mark.parametrize("turned", ["unknown", "shown", "stored"])
+@pytest.mark.parametrize("orientation", [2, 3, 4])
+def test_a_resized_annotation_does_not_tell_a_turn_that_keeps_the_size(tmp_path, orientation, turned):
+    shown, wanted = picture(tmp_path, orientation, shrink=2)
+    fit = fit_of(STORED, shown, tmp_path, "a.png", turned)
+    if turned == "unknown":
+        with pytest.raises(SourceError, match=f"turned by EXIF, or not: EXIF orientation {orientation}"):
+            fit.box((6, 4, 18, 10))
+    else:
+        assert fit.box((6, 4, 18, 10)) == (tuple(wanted) if turned == "stored" else (3, 2, 9, 5))
+
+
+@pytest.mark.parametrize("size", [(40, 24), (80, 48), (120, 72), (20, 12), (27, 16), (41, 24), (97, 58)])
+def test_a_mask_that_differs_by_one_factor_is_scaled_as_pillow_scales_the_nearest(tmp_path, toy, size):
+    Image.new("L", STORED).save(tmp_path / "a.png")
+    mask = np.zeros(size[::-1], np.uint8)
+    mask[size[1] // 4 : size[1] // 2, size[0] // 3 :] = 3
+    mask[size[1] // 2 :, : size[0] // 5] = 200
+    fitted, facts = fitted_mask(mask, load_raster(tmp_path, "a.png"), toy(), tmp_path, "a.png", "m.png")
+    assert np.array_equal(fitted, np.asarray(Image.fromarray(mask).resize(STORED, Image.Resampling.NEAREST)))
+    assert (facts.get("annotated_size") == f"{size[0]}×{size[1]}") == (size != STORED)
+    assert facts.get("boxes_scaled", 1) == pytest.approx(40 / size[0], abs=1e-6)
+
+
+@pytest.mark.parametrize("size", [(24, 40), (40, 40), (80, 40), (40, 10), (20, 16)])
+def test_a_mask_of_another_shape_is_refused_with_both_sizes(tmp_path, toy, size):
+    Image.new("L", STORED).save(tmp_path / "a.png")
+    with pytest.raises(SourceError, match=f"sizes differ: image 40×24, mask {size[0]}×{size[1]}; they must be equal"):
+        fitted_mask(np.zeros(size[::-1], np.uint8), load_raster(tmp_path, "a.png"), toy(), tmp_path, "a.png", "m.png")
+
+
+@pytest.mark.parametrize("values", [(7,), (7, 9), (255,)])
+def test_a_structure_that_scaling_would_lose_is_not_called_absent(tmp_path, toy, values):
+    Image.new("L", STORED).save(tmp_path / "a.png")
+    mask = np.zeros((240, 400), np.uint8)
+    mask[20:90, 20:90] = 1
+    for number, value in enumerate(values):
+        mask[101, 101 + 10 * number] = value
+    with pytest.raises(SourceError, match="loses a structure: scaled from 400×240 to 40×24 it loses " + str(values[0])):
+        fitted_mask(mask, load_raster(tmp_path, "a.png"), toy(), tmp_path, "a.png", "m.png")
+
+
+def test_what_was_done_to_masks_is_said_once_or_by_file():
+    half, whole = {"boxes_scaled": 0.5}, {}
+    assert facts_of_masks({"a": half, "b": half}) == half
+    assert facts_of_masks({"a": half, "b": whole}) == {"masks": {"a": half}}
+    assert facts_of_masks({"a": whole}) == {}

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from gmai_data.imaging.raster import encode_png
 from gmai_data.ledger import Ledger, SourceError
-from gmai_data.sources.annotations.table_marks import TableMarks, box_columns, run_length_column
+from gmai_data.sources.annotations.table_marks import (
+    TableMarks,
+    box_columns,
+    objects_column,
+    run_length_column,
+)
 from gmai_data.sources.reading import read_pictures
 from gmai_formats.errors import UserError
 from pydantic import ValidationError
@@ -183,8 +188,8 @@ def test_tables_in_other_encodings(table, encoding):
 
 def test_settings_that_cannot_be_meant(toy):
     for marks, message in (
-        ({}, "give either box"),
-        ({"box": ["x"], "run_lengths": "r"}, "give either box"),
+        ({}, "give one of box"),
+        ({"box": ["x"], "run_lengths": "r"}, "give one of box"),
         ({"box": ["x", "y"]}, "box names 2 columns"),
         ({"box": ["x"], "width": "w"}, "give both width and height"),
     ):
@@ -303,3 +308,86 @@ def test_a_label_without_run_lengths_is_not_there(table):
     found, reasons, _ = table(rows, {"run_lengths": "rle"}, labels={"m": "mass", "n": "nodule", "healthy": "healthy"})
     assert reasons == {}
     assert [picture.labels for picture in found.values()] == [("mass",), (), ("healthy",)]
+
+
+def by_hand(cell, size, form):
+    """Parse a cell of objects by itself: (label, confidence, corners or None for a stand-in)."""
+    words, found = cell.split(), []
+    while words:
+        (*head, a, b, c, d), words = words[:size], words[size:]
+        a, b, c, d = map(float, (a, b, c, d))
+        box = None if (a, b, c, d) == (0, 0, 1, 1) else (a, b, c, d) if form == "xyxy" else (a, b, a + c, b + d)
+        found.append((*head, box))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("cells", "words", "form", "settings"),
+    [
+        (["1 1.0 10 4 18 10 m 1 1 2 3 6", "1 1 5 5 9 9", "m 1 0 0 1 1"], "label confidence box", "xyxy", {}),
+        (["1 10 4 8 6 m 1 2 2 4", "", "m 3 3 4 4"], "label box", "xywh", {}),
+        (["1 0.9 10 4 18 10 m 1 1 2 3 6", "none 1 0 0 1 1", "1 1 5 5 9 9"], "label confidence box", "xyxy",
+         {"negative": ["none"]}),
+        (["1 1 2 3 4 5 1 1 10 3 4 5 m 1 20 3 4 5"] * 3, "label confidence box", "xywh", {}),
+    ],
+)  # fmt: skip
+def test_objects_listed_in_a_cell(table, cells, words, form, settings):
+    text = "image,PredictionString\n" + "".join(f"{name},{cell}\n" for name, cell in zip("abc", cells, strict=True))
+    marks = {"objects": "PredictionString", "words": words, "form": form}
+    found, reasons, ledger = table(text, marks, label_column=None, **settings)
+    assert reasons == {}
+    names, guesses = {"1": "alpha", "m": "beta"}, 0
+    for name, cell in zip("abc", cells, strict=True):
+        expected = by_hand(cell, len(words.split()) + 3, form)
+        sure = [each for each in expected if len(each) == 2 or float(each[1]) == 1]
+        guesses += len(expected) - len(sure)
+        assert boxes(found[name]) == [(names[each[0]], each[-1]) for each in sure if each[-1]]
+        assert set(found[name].labels) == {names[each[0]] for each in sure if each[0] in names}
+    assert ledger.boxes.dropped == ({"confidence below 1": guesses} if guesses else {})
+
+
+def test_a_guess_leaves_its_label_open_and_counts_where_the_card_says_so(table):
+    text = "image,PredictionString\na,0.9 10 4 8 6 0.5 1 1 3 3\nb,0.4 1 1 3 3\nc,\n"
+    settings = {"objects": "PredictionString", "words": "confidence box"}
+    found, reasons, ledger = table(text + "", {**settings, "min_confidence": 0.8}, label_column=None)
+    assert sorted(reasons) == ["a", "b"]
+    assert "row without a label" in reasons["a"]
+    text = "image,label,PredictionString\na,1,0.9 10 4 8 6 0.5 1 1 3 3\nb,1,0.4 1 1 3 3\nc,0,\n"
+    found, reasons, ledger = table(text, {**settings, "min_confidence": 0.8})
+    assert (boxes(found["a"]), found["a"].incomplete) == ([("alpha", (10, 4, 18, 10))], ("alpha",))
+    assert (boxes(found["b"]), found["b"].labels, found["b"].uncertain) == ([], (), ("alpha",))
+    assert (found["c"].labels, found["c"].uncertain, reasons) == ((), (), {})
+    assert ledger.boxes.dropped == {"confidence below 0.8": 2}
+
+
+@pytest.mark.parametrize(
+    "cell", ["1 1.0 10 4 18", "1 2.5 10 4 18 10", "1 1.0 a 4 18 10", "0 0.9 eNoLCTA0zMxJ", "1 1 nan 1 2 3"]
+)
+def test_a_cell_that_is_no_list_of_objects(table, cell):
+    marks = {"objects": "PredictionString", "form": "xyxy"}
+    _, reasons, _ = table(f"image,PredictionString\na,{cell}\n", marks, label_column=None)
+    assert "objects unreadable: data row 1" in reasons["a"]
+    assert "label confidence box" in reasons["a"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "marks", "labels"),
+    [
+        (["0 1.0 10 20 40 50 3 1 50 10 70 30", "14 1 0 0 1 1"],
+         {"objects": "s", "words": "label confidence box", "form": "xyxy"}, ["0", "14", "3"]),
+        (["opacity 1 10 20 40 50", "none 1 0 0 1 1"],
+         {"objects": "s", "words": "label confidence box", "form": "xyxy"}, ["none", "opacity"]),
+        (["1.0 834 222 56 36 1.0 226 548 130 58", ""], {"objects": "s", "words": "confidence box", "form": "xywh"}, []),
+        (["a 1 0.1 0.2 0.4 0.5", "b 1 0.2 0.2 0.9 0.9"],
+         {"objects": "s", "words": "label confidence box", "form": "xyxy", "unit": "shares"}, ["a", "b"]),
+    ],
+)  # fmt: skip
+def test_a_column_of_objects_is_known_by_its_cells(cells, marks, labels):
+    found = objects_column([{"image": "a", "s": cell} for cell in cells])
+    assert found is not None
+    assert found[:2] == (marks, labels)
+
+
+@pytest.mark.parametrize("cell", ["mass", "1 2 3 4", "0 0.9 eNoLCTA0zMxJ", "a b c d e f", "12 4 30 4 60 4"])
+def test_other_cells_list_no_objects(cell):
+    assert objects_column([{"image": "a", "s": cell}]) is None

@@ -77,3 +77,20 @@ def test_a_value_around_all_masks_may_be_the_background(tmp_path, inside, around
 def test_255_beside_other_labels_may_be_none(tmp_path, values, asks):
     found = values_of_masks(tmp_path, [mask(tmp_path, "a.png", *values)])
     assert ("`ignore`" in found.in_words()) == asks
+
+
+@pytest.mark.parametrize("shift", [0, 3])
+@pytest.mark.parametrize("name", ["a.png", "a.jpg"])
+@pytest.mark.parametrize("values", [(0, 127, 255), (0, 60, 120, 240), (255, 128, 0)])
+def test_values_on_edges_are_no_labels(tmp_path, name, values, shift):
+    pixels = np.full((96, 128), values[0], np.uint8)
+    for number, value in enumerate(values[1:]):
+        pixels[16 + shift : 80, 8 + shift + 40 * number : 40 + 40 * number] = value
+    image = Image.fromarray(pixels)
+    if name == "a.png":
+        image = image.resize((64, 48), Image.Resampling.BILINEAR).resize((128, 96), Image.Resampling.BILINEAR)
+    image.save(tmp_path / name)
+    found = values_of_masks(tmp_path, [name])
+    assert (found.encoding, found.raw_labels) == ("index", [str(value) for value in sorted(values) if value])
+    assert (found.fringes > 5) == (shift > 0 or name == "a.png")  # JPEG keeps edges that its blocks have, too
+    assert (f"{found.fringes} more lie on edges only" in found.in_words()) == (found.fringes > 0)

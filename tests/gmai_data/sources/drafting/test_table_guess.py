@@ -147,3 +147,31 @@ def test_pictures_of_several_endings_are_all_found(tmp_path, cells, suffix):
 def test_a_label_that_ends_like_an_identifier_is_one(name):
     rows = [{"imageid": "1", name: "0"}, {"imageid": "2", name: "1"}]
     assert label_column(rows, set()) == (name, [])
+
+
+@pytest.mark.parametrize(
+    ("cells", "labels", "layout"),
+    [
+        (["0 1.0 10 20 40 50", "14 1 0 0 1 1"], ["0", "14"], {}),
+        (["opacity 1 10 20 40 50", "none 1 0 0 1 1"], ["opacity"], {"negative": ["0", "false", "no", "none"]}),
+        (["0.9 10 20 5 5 0.5 50 10 5 5", ""], ["object"], {}),
+    ],
+)
+def test_objects_listed_in_cells_are_boxes_and_no_labels(tmp_path, cells, labels, layout):
+    text = "id,PredictionString\n" + "".join(f"{name},{cell}\n" for name, cell in zip("ab", cells, strict=True))
+    found = guess(tmp_path, {"t.csv": text}, "a.png", "b.png")
+    assert found.labels == labels
+    assert found.layout["marks"]["objects"] == "PredictionString"
+    assert {name: found.layout[name] for name in layout} == layout
+    assert "label_column" not in found.layout
+    assert found.card == ({"labels_of_every_image": ["object"]} if labels == ["object"] else {})
+
+
+@pytest.mark.parametrize(
+    "cells", [["10 20 40 50 60", "1 2 3 4 5"], ["0 0.9 eNoLCTA0", "1 0.8 eNoLCTA1"], ["1,2,3,4;5", "6,7,8,9;1"]]
+)
+def test_places_and_codes_are_no_labels(tmp_path, cells):
+    text = "id\tPredictionString\n" + "".join(f"{name}\t{cell}\n" for name, cell in zip("ab", cells, strict=True))
+    found = guess(tmp_path, {"t.tsv": text}, "a.png", "b.png")
+    assert found.layout["label_column"] == "TODO"
+    assert found.labels == []

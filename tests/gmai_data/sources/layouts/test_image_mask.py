@@ -7,6 +7,7 @@ from gmai_data.ledger import Ledger
 from gmai_data.sources.files.folder import Folder
 from gmai_data.sources.layouts.image_mask import ImageMask
 from PIL import Image, ImageOps
+from pydantic import ValidationError
 
 BASE = {"kind": "image_mask", "images": "i/*.png", "masks": "m/{stem}.png"}
 
@@ -38,7 +39,7 @@ def test_more_colours_than_a_mask_has(put, read, toy, pixels):
     put("i/1.png")
     put("m/1.png", pixels())
     _, reason = shown(read, toy, {"#ff0000": "alpha"}, encoding="colour")
-    assert "colours; a colour mask has a few (JPEG blurs them: get the masks as PNG)" in reason
+    assert "colours; a colour mask has a few (JPEG blurs them: get the masks as PNG" in reason
 
 
 @pytest.mark.parametrize(("inverted", "box"), [(False, (5, 4, 15, 14)), (True, (0, 0, 32, 24))])
@@ -68,7 +69,7 @@ def test_a_mask_of_another_size_and_one_that_is_missing(put, read, toy):
     put("i/1.png")
     put("m/1.png", np.zeros((10, 32), np.uint8))
     _, reason = shown(read, toy, {"1": "alpha"})
-    assert reason == "image and mask sizes differ: image 32×24, mask 32×10; they must be equal"
+    assert reason.startswith("image and mask sizes differ: image 32×24, mask 32×10; they must be equal, turned by EXIF")
     put("i/1.png")
     _, reason = shown(read, toy, {"1": "alpha"}, masks="gone/{stem}.png")
     assert reason.startswith("file missing")
@@ -187,3 +188,48 @@ def test_where_nobody_looked_nothing_is_absent_or_counted(put, read, toy, encodi
 def test_what_is_ignored_is_no_label(toy):
     with pytest.raises(ValueError, match='ignore: "1" is in labels or background, too'):
         toy(labels={"1": "alpha"}, ignore=[1])
+
+
+@pytest.mark.parametrize("factor", [2, 0.5, 0.25])
+def test_boxes_of_masks_of_another_size_are_those_of_the_picture(put, read, toy, factor):
+    put("i/1.png")
+    side = (int(24 / factor), int(32 / factor))
+    mask = np.zeros(side, np.uint8)
+    mask[side[0] // 4 : side[0] // 2, side[1] // 4 : side[1] // 2] = 1
+    put("m/1.png", mask)
+    ((picture,),) = read(toy(layout=BASE, labels={"1": "alpha"}, task="2d_segmentation"))[0].values()
+    assert [box.xyxy for box in picture.boxes] == [(8, 6, 16, 12)]
+    assert picture.geometry["boxes_scaled"] == factor
+    assert picture.geometry["annotated_size"] == f"{side[1]}×{side[0]}"
+
+
+@pytest.mark.parametrize("kind", ["index", "colour"])
+def test_fringes_are_refused_by_name_or_given_to_the_nearest(put, read, toy, kind, tmp_path):
+    colours = [(0, 0, 0), (255, 0, 0), (0, 255, 0)] if kind == "colour" else [0, 100, 200]
+    names = {"#ff0000": "alpha", "#00ff00": "beta"} if kind == "colour" else {"100": "alpha", "200": "beta"}
+    drawn = np.zeros((240, 320), np.uint8)
+    drawn[40:120, 30:120], drawn[100:200, 180:280] = 1, 2
+    put("i/1.png", np.random.default_rng(0).integers(0, 255, (240, 320, 3), dtype=np.uint8))
+    (tmp_path / "m").mkdir()
+    mask = Image.fromarray(np.array(colours, np.uint8)[drawn])
+    mask.resize((160, 120), Image.Resampling.BILINEAR).resize((320, 240), Image.Resampling.BILINEAR).save(
+        tmp_path / "m" / "1.png"
+    )
+    settings = {**BASE, "encoding": kind}
+    card = toy(layout=settings, labels=names, task="2d_segmentation")
+    (reason,) = read(card)[1].values()
+    assert "mask with fringes" in reason
+    assert "lie on edges only" in reason
+    assert "`fringes: nearest`" in reason
+    card = toy(layout={**settings, "fringes": "nearest"}, labels=names, task="2d_segmentation")
+    ((picture,),) = read(card)[0].values()
+    found = {box.label: box.xyxy for box in picture.boxes}
+    assert np.abs(np.subtract(found["alpha"], (30, 40, 120, 120))).max() <= 1
+    assert np.abs(np.subtract(found["beta"], (180, 100, 280, 200))).max() <= 1
+    assert (len(picture.boxes), picture.uncertain) == (2, ())
+
+
+@pytest.mark.parametrize("encoding", ["binary", "instances"])
+def test_fringes_are_of_named_values(encoding):
+    with pytest.raises(ValidationError, match="has no named values"):
+        ImageMask.model_validate({**BASE, "encoding": encoding, "fringes": "nearest"})

@@ -69,6 +69,9 @@ class Picture:
     """The masks that the boxes come from, `[height, width]`, for looking at; they are not written."""
 
 
+NOT_IN_THE_MAP = "label not in the map"
+
+
 def full_name(card: Card, raw: str, file: str) -> str:
     """Return the full English name of a raw label.
 
@@ -78,7 +81,7 @@ def full_name(card: Card, raw: str, file: str) -> str:
     name = card.labels.get(raw)
     if name is None:
         hint = did_you_mean(raw, card.labels) if len(card.labels) <= 20 else ""
-        raise SourceError("label not in the map", f'"{raw}" is not in the labels of {card.name}.{hint}', file)
+        raise SourceError(NOT_IN_THE_MAP, f'"{raw}" is not in the labels of {card.name}.{hint}', file)
     return name.en
 
 

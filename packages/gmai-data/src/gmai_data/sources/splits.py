@@ -3,6 +3,7 @@
 from gmai_data.ledger import SourceError
 from gmai_data.seeded import hash_fraction
 from gmai_data.sources.card import Card
+from gmai_data.sources.copies import original_of
 from gmai_data.sources.items import Item
 from gmai_data.sources.patterns import pattern_of
 from gmai_data.vocabulary import Split
@@ -41,9 +42,10 @@ def drawn_split(group: str, card: Card) -> Split:
 def group_of(item: Item, card: Card) -> str | None:
     """Return what a split must not divide, by its name in the source; None where the card's pattern does not match.
 
+    Where neither the card nor the layout names a patient, a picture is its own group, with its augmented copies.
     The name may be a patient's id: it is never published.
     """
     if card.split.group_pattern is None:
-        return item.group or item.key
+        return item.group or original_of(item.key)
     found = pattern_of(card.split.group_pattern).search(item.key)
     return None if found is None else found.group(1)

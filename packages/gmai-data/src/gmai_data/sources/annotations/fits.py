@@ -111,24 +111,23 @@ def fit_of(
     may_be_shown = stated is None or stated == shown
     if may_be_shown and (turned == "shown" or is_as_stored):
         return Fit(shown, shown)
-    orientation = _exif_orientation(root / file)
+    orientation = 1 if is_as_stored else _exif_orientation(root / file)
     stored = shown if orientation < 5 else (shown[1], shown[0])
     if may_be_shown and (orientation == 1 or stated not in (None, stored)):
         return Fit(shown, shown)
     if may_be_shown and turned == "stored":
         return Fit(stored, shown, orientation, {"boxes_turned": orientation})
     if may_be_shown:
-        detail = (
-            f"EXIF orientation {orientation}; the size of the annotation does not tell whether it was made for the "
-            "picture as shown or as stored: say so in the card, by `boxes.turned`"
-        )
-        return Fit(stored, shown, 1, {}, SourceError("turned by EXIF, or not", detail, file))
+        return Fit(stored, shown, 1, {}, _turned_or_not(orientation, file))
     stated = stated or shown
     stated_size = f"{stated[0]}×{stated[1]}"
     if orientation > 1 and stated == stored:
         return Fit(stated, shown, orientation, {"annotated_size": stated_size, "boxes_turned": orientation})
     if min(stated) > 0:
-        if _is_multiple(stated, shown):
+        of_both = orientation > 1 and _is_multiple(stated, shown) and _is_multiple(stated, stored)
+        if of_both and turned == "unknown":
+            return Fit(stated, shown, 1, {}, _turned_or_not(orientation, file))
+        if _is_multiple(stated, shown) and not (of_both and turned == "stored"):
             factor = round(shown[0] / stated[0], 6)
             return Fit(stated, shown, 1, {"annotated_size": stated_size, "boxes_scaled": factor})
         if orientation > 1 and _is_multiple(stated, stored):
@@ -138,6 +137,14 @@ def fit_of(
     found = f"it was annotated at {stated_size}, but the picture is {shown[0]}×{shown[1]}"
     rule = "they must be equal, turned by EXIF, or resized by one factor; get the picture that was annotated"
     raise SourceError(ANOTHER_SIZE, f"{found}; {rule}", file)
+
+
+def _turned_or_not(orientation: int, file: str) -> SourceError:
+    detail = (
+        f"EXIF orientation {orientation}; the size of the annotation does not tell whether it was made for the "
+        "picture as shown or as stored: say so in the card, by `boxes.turned`"
+    )
+    return SourceError("turned by EXIF, or not", detail, file)
 
 
 def _is_multiple(stated: Size, size: Size) -> bool:
@@ -156,10 +163,12 @@ def _exif_orientation(path: Path) -> int:
     return orientation if orientation in range(2, 9) else 1
 
 
-def turned_mask(
+def fitted_mask(
     mask: npt.NDArray[Any], raster: Raster, card: Card, root: Path, image: str, file: str
-) -> npt.NDArray[Any]:
-    """Return a mask of a picture as it is shown, for masks that were made for the picture as it is stored.
+) -> tuple[npt.NDArray[Any], Mapping[str, Any]]:
+    """Return (a mask as the picture is shown, what was done to it), for masks of the picture as stored, or resized.
+
+    A mask that differs from its picture by one factor is scaled, each pixel taking the value of the nearest.
 
     Args:
         mask: `[height, width]`.
@@ -170,14 +179,31 @@ def turned_mask(
         file: The mask's.
 
     Raises:
-        SourceError: The sizes differ, or nothing tells whether it is to be turned.
+        SourceError: The sizes differ otherwise, scaling loses a value, or nothing tells whether it is to be turned.
     """
     size, shown = (mask.shape[1], mask.shape[0]), raster.annotated_px
-    if sorted(size) == sorted(shown):
-        try:
-            return fit_of(size, shown, root, image, card.boxes.turned, is_as_stored=raster.is_as_stored).mask(mask)
-        except SourceError as problem:
-            if problem.rule != ANOTHER_SIZE:
-                raise
+    try:
+        fit = fit_of(size, shown, root, image, card.boxes.turned, is_as_stored=raster.is_as_stored)
+        fitted = fit.mask(mask)
+    except SourceError as problem:
+        if problem.rule != ANOTHER_SIZE:
+            raise
+    else:
+        if fit.facts.get("boxes_scaled", 1) < 1 and (lost := np.setdiff1d(mask, fitted)).size:
+            detail = (
+                f"scaled from {size[0]}×{size[1]} to {shown[0]}×{shown[1]} it loses {', '.join(map(str, lost[:6]))}; "
+                "get the picture that was annotated"
+            )
+            raise SourceError("mask loses a structure", detail, file)
+        return fitted, fit.facts
     found = f"image {shown[0]}×{shown[1]}, mask {size[0]}×{size[1]}"
-    raise SourceError("image and mask sizes differ", f"{found}; they must be equal", file)
+    raise SourceError(
+        "image and mask sizes differ", f"{found}; they must be equal, turned by EXIF, or resized by one factor", file
+    )
+
+
+def facts_of_masks(facts: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return what was done to the masks of a picture: once where it is the same for all, else by file."""
+    done = {file: found for file, found in facts.items() if found}
+    alike = len(done) == len(facts) and all(found == next(iter(done.values())) for found in done.values())
+    return next(iter(done.values()), {}) if alike else {"masks": done} if done else {}

@@ -62,6 +62,7 @@ class MarkedPicture:
         self.fit = replace(fit, shown=self.size_px)
         self._labels: dict[str, None] = {}
         self._incomplete: set[str] = set()
+        self._doubted: set[str] = set()
         self._boxes: list[Box] = []
         self._masks: list[npt.NDArray[Any]] = []
 
@@ -110,6 +111,12 @@ class MarkedPicture:
         self._ledger.boxes.read += 1
         self._ledger.boxes.dropped[reason] += 1
 
+    def drop_box(self, raw: str, reason: str) -> None:
+        """Count a box as dropped that says nothing of the picture; where its label holds, it must not be counted."""
+        self._doubted.add(full_name(self._card, raw, self._named))
+        self._ledger.boxes.read += 1
+        self._ledger.boxes.dropped[reason] += 1
+
     def picture(
         self, origin: str, uncertain: Sequence[str] = (), more_files: tuple[str, ...] = (), name: str = ""
     ) -> Picture:
@@ -128,7 +135,7 @@ class MarkedPicture:
             self._raster.pixels,
             labels,
             tuple(self._boxes),
-            tuple(sorted(self._incomplete)),
+            tuple(sorted(self._incomplete | self._doubted & {*labels})),
             self._raster.encoded,
             geometry,
             more_files,

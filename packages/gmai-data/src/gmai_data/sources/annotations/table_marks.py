@@ -1,12 +1,14 @@
 """Boxes and run lengths in the cells of a table: where they stand, and what they mean."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gmai_data.ledger import SourceError
 from gmai_data.sources.annotations.agreement import PixelBox, agreed_pixels
@@ -22,8 +24,24 @@ EMPTY = ("", "-1", "nan", "none", "null", "[]")
 DISAGREED = "readers marked no common place"
 
 
+LISTED = {"label confidence box": (0, 1), "confidence box": (None, 0), "label box": (0, None)}
+"""Words of an object in a cell that lists several ▶ places of its label and its confidence; its box comes last."""
+_STANDS_FOR_NONE = (0.0, 0.0, 1.0, 1.0)
+"""The box of Kaggle's that marks nothing: its label is one of the whole picture, such as `none 1 0 0 1 1`."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One object of a cell that lists several."""
+
+    label: str
+    confidence: float
+    cells: list[str]
+    """The four numbers of its box; none where it is about the whole picture."""
+
+
 class TableMarks(BaseModel):
-    """Boxes or masks in a table, one a row."""
+    """Boxes or masks in a table, one a row, or listed in a cell."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,6 +56,13 @@ class TableMarks(BaseModel):
     """Decimal mark of the four columns of a box."""
     ends: Literal["excluded", "included"] = "excluded"
     """Whether the last row and column that a box names still belong to it (two corners, in pixels)."""
+    objects: str | None = None
+    """Column whose cells list a picture's objects one after another, as Kaggle's `PredictionString`:
+    `0 1.0 10 20 40 50 3 0.9 50 10 70 30`. A box `0 0 1 1` in pixels is none: its label is one of the whole picture."""
+    words: Literal["label confidence box", "confidence box", "label box"] = "label confidence box"
+    """What the words of an object are. Without a label it is that of the row, or of `labels_of_every_image`."""
+    min_confidence: float = Field(default=1.0, ge=0, le=1)
+    """An object of less confidence is a model's guess and no annotation: its box is dropped, its label left open."""
     run_lengths: str | None = None
     """Column with run lengths: pairs of start and length."""
     order: Literal["columns", "rows"] = "columns"
@@ -56,15 +81,17 @@ class TableMarks(BaseModel):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        if bool(self.box) == bool(self.run_lengths):
-            raise ValueError("give either box (columns of boxes) or run_lengths (a column of masks)")
+        if sum(map(bool, (self.box, self.run_lengths, self.objects))) != 1:
+            raise ValueError(
+                "give one of box (columns of boxes), run_lengths (a column of masks) and objects (a column of lists)"
+            )
         if len(self.box) not in (0, 1, 4):
             raise ValueError(f"box names {len(self.box)} columns; give the four of a box, or one with four numbers")
         if self.decimal == "," and len(self.box) != 4:
             raise ValueError("decimal is for the four columns of a box; in one cell a comma separates the numbers")
         if self.ends == "included" and (self.form not in ("xyxy", "yxyx") or self.unit != "pixels"):
             raise ValueError("ends: included is for boxes of two corners in pixels")
-        if self.first == 1 and self.box and self.unit != "pixels":
+        if self.first == 1 and not self.run_lengths and self.unit != "pixels":
             raise ValueError("first: 1 is for boxes in pixels")
         if self.reader is not None and not self.box:
             raise ValueError("readers are compared by their boxes; run lengths of several are not put together")
@@ -75,12 +102,33 @@ class TableMarks(BaseModel):
     @property
     def columns(self) -> tuple[str, ...]:
         """Return every column that is read."""
-        return tuple(column for column in (*self.box, self.run_lengths, self.width, self.height) if column is not None)
+        columns = (*self.box, self.run_lengths, self.objects, self.width, self.height)
+        return tuple(column for column in columns if column is not None)
 
     def mark(self, row: Mapping[str, str | None]) -> dict[str, Any] | None:
         """Return what a row marks, as it stands, or None where it marks nothing."""
-        cells = [(row[column] or "").strip() for column in self.box or (self.run_lengths or "",)]
+        cells = [(row[column] or "").strip() for column in self.box or (self.run_lengths or self.objects or "",)]
         return None if all(cell.lower() in EMPTY for cell in cells) else {"cells": cells}
+
+    def listed(self, cell: str) -> list["Listed"] | None:
+        """Return the objects of a cell that lists them, or None where its words are no such list."""
+        label, confidence = LISTED[self.words]
+        found: list[Listed] = []
+        words, count = cell.split(), len(self.words.split()) + 3
+        if len(words) % count:
+            return None
+        for start in range(0, len(words), count):
+            each = words[start : start + count]
+            try:
+                box = tuple(float(word) for word in each[-4:])
+                sure = 1.0 if confidence is None else float(each[confidence])
+            except ValueError:
+                return None
+            if not all(map(math.isfinite, box)) or not 0 <= sure <= 1:
+                return None
+            is_none = self.unit == "pixels" and box == _STANDS_FOR_NONE
+            found.append(Listed("" if label is None else each[label], sure, [] if is_none else each[-4:]))
+        return found
 
     def stated_size(self, row: Mapping[str, str | None]) -> list[int] | None:
         """Return [width, height] as the row states them, or None."""
@@ -98,6 +146,9 @@ class TableMarks(BaseModel):
             if self.run_lengths is not None:
                 mask = self._mask(mark["cells"][0], picture.fit.annotated, where, file)
                 picture.add_mask(raw, picture.fit.mask(mask))
+                return
+            if mark.get("confidence", 1.0) < self.min_confidence:
+                picture.drop_box(raw, f"confidence below {self.min_confidence:g}")
                 return
             boxes = self._boxes(mark["cells"], where, file)
         except SourceError as problem:
@@ -227,6 +278,32 @@ _BOX_NAMES = {
     "cxcywh": (("cx", "cy", "w", "h"), ("xcenter", "ycenter", "width", "height"), ("xc", "yc", "w", "h")),
 }
 """Form of a box ▶ names of its columns, without signs and in lower case. `x, y, width, height` is RSNA's."""
+
+
+def objects_column(rows: Sequence[Mapping[str, str]]) -> tuple[dict[str, Any], list[str], str] | None:
+    """Return (`marks` of the card, raw labels, note) for the first column whose cells list objects, or None."""
+    for name in filter(str.strip, rows[0]):
+        cells = [row[name].strip() for row in rows if row[name].strip().lower() not in EMPTY]
+        for words in ("label confidence box", "confidence box"):
+            probe = TableMarks.model_validate({"objects": name, "words": words})
+            read = [probe.listed(cell) for cell in cells]
+            found = [each for some in read for each in some or ()]
+            if not found or None in read:
+                continue
+            boxes = [[float(number) for number in each.cells] for each in found if each.cells]
+            corners = all(x2 > x1 and y2 > y1 for x1, y1, x2, y2 in boxes) and words == "label confidence box"
+            marks: dict[str, Any] = {"objects": name, "words": words, "form": "xyxy" if corners else "xywh"}
+            if boxes and max(map(max, boxes)) <= 1:
+                marks["unit"] = "shares"
+            guesses = sum(each.confidence < 1 for each in found)
+            note = f"marks: the objects of {name} are read as {words}, their boxes as {marks['form']}."
+            if guesses:
+                note += (
+                    f" {guesses} of {len(found)} have a confidence below 1, as a model's guesses have: they are "
+                    "dropped; `min_confidence` says from which on they count."
+                )
+            return marks, sorted({each.label for each in found} - {""}), note
+    return None
 
 
 def run_length_column(rows: Sequence[Mapping[str, str]]) -> str | None:

@@ -11,6 +11,7 @@ from gmai_formats.files import require_folder
 
 from gmai_data.sources.cards.recipe import LAYOUTS
 from gmai_data.sources.cards.summaries import Known
+from gmai_data.sources.copies import original_of
 from gmai_data.sources.drafting.bids import bids_guess
 from gmai_data.sources.drafting.label_names import label_names, segment_names
 from gmai_data.sources.files.folder import Folder, Guess
@@ -113,7 +114,8 @@ def draft(root: Path) -> tuple[str, str]:
         [f"The folder has no names for the labels {', '.join(nameless)}: write what they mean."] if nameless else []
     )
     comments = "".join(
-        f"# {' '.join(note.split())}\n" for note in (*guess.notes, *unnamed, *_unread_tables(folder, guess))
+        f"# {' '.join(note.split())}\n"
+        for note in (*guess.notes, *unnamed, *_copies(folder), *_unread_tables(folder, guess))
     )
     head = (
         f"# A draft from {len(folder.files)} files: {guess.description}.\n"
@@ -139,6 +141,17 @@ def _named(guess: Guess, folder: Folder) -> Guess:
         return guess
     note = f"labels: the names of the values are from {place}."
     return dataclasses.replace(guess, names=names, notes=(*guess.notes, note))
+
+
+def _copies(folder: Folder) -> list[str]:
+    """Return a note on pictures that are copies of others by their names."""
+    copies = [name for path in folder.images if original_of(name := folder.below(path)) != name]
+    if not copies:
+        return []
+    return [
+        f"{len(copies)} of {len(folder.images)} pictures are augmented copies by their names, such as {copies[0]}: "
+        "unless the card names the patients, each is in one group with its original."
+    ]
 
 
 def _unread_tables(folder: Folder, guess: Guess) -> list[str]:

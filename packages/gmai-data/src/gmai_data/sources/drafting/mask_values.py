@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gmai_data.imaging.fringes import drawn_values
 from gmai_data.imaging.raster import load_mask_channels
 from gmai_data.ledger import SourceError
 from gmai_data.sources.files.volume_files import VOLUME_ENDINGS, load_masks
 
 _MOST_FILES = 12
 _MOST_VALUES = 256
+_MOST_OF_JPEG = 20
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class MaskValues:
         unread: How many could not be read.
         values: Value, or colour ▶ in how many of the masks it is.
         encoding: `index`, `binary` or `colour`, as in `image_mask`.
+        fringes: How many values were left out, which lie on edges only, as smoothing or JPEG leaves them.
         border: The one value, or colour, that is all of the border of every mask; nothing where there is none.
     """
 
@@ -34,6 +37,7 @@ class MaskValues:
     values: Counter[str]
     encoding: str
     border: str = ""
+    fringes: int = 0
 
     @property
     def raw_labels(self) -> list[str]:
@@ -56,7 +60,12 @@ class MaskValues:
         unlooked = ""
         if self.encoding == "index" and "255" in self.values and len(self.values) > 2:
             unlooked = "; where 255 stands for what nobody looked at, it belongs to `ignore`, not to the labels"
-        return f"values in {self.files} masks: {counted}{more}{unread}{around}{unlooked}"
+        on_edges = ""
+        if self.fringes:
+            on_edges = f"; {self.fringes} more lie on edges only, as smoothing or JPEG leaves them"
+            if self.encoding != "binary":
+                on_edges += ": get the masks as they were drawn, or keep `fringes: nearest`"
+        return f"values in {self.files} masks: {counted}{on_edges}{more}{unread}{around}{unlooked}"
 
 
 def values_of_masks(root: Path, files: Sequence[str]) -> MaskValues:
@@ -64,7 +73,7 @@ def values_of_masks(root: Path, files: Sequence[str]) -> MaskValues:
     chosen = [files[number * len(files) // _MOST_FILES] for number in range(_MOST_FILES)] if files else []
     numbers: Counter[int | float] = Counter()
     colours: Counter[str] = Counter()
-    read = unread = most = 0
+    read = unread = most = fringes = 0
     borders: set[str] = set()
     for file in dict.fromkeys(chosen):
         try:
@@ -80,29 +89,44 @@ def values_of_masks(root: Path, files: Sequence[str]) -> MaskValues:
             if array.ndim == 3 and not file.lower().endswith(VOLUME_ENDINGS):
                 rgb = array[..., :3] if array.shape[2] >= 3 else np.repeat(array[..., :1], 3, axis=2)
                 if np.any(rgb != rgb[..., :1]):
-                    found = np.unique(rgb.reshape(-1, 3), axis=0)
-                    borders.add(_border(rgb.astype(np.int64) @ np.array([65536, 256, 1]), "#{:06x}"))
-                    colours.update(f"#{r:02x}{g:02x}{b:02x}" for r, g, b in found[:_MOST_VALUES].tolist())
+                    codes = rgb.astype(np.int64) @ np.array([65536, 256, 1])
+                    found, on_edges = drawn_values(codes, lossy=is_lossy(file))
+                    fringes = max(fringes, on_edges)
+                    borders.add(_border(codes, "#{:06x}"))
+                    colours.update(f"#{code:06x}" for code in found[:_MOST_VALUES].tolist())
                     most = max(most, len(found))
                     continue
                 array = rgb[..., 0]
+            found = np.unique(array)
             if array.ndim == 2:
                 borders.add(_border(array, "{:g}"))
-            found = np.unique(array)
+                if array.dtype.kind in "iu" and not _is_two(found.tolist()):
+                    found, on_edges = drawn_values(array, lossy=is_lossy(file))
+                    fringes = max(fringes, on_edges)
             most = max(most, len(found))
             numbers.update(value for value in found[:_MOST_VALUES].tolist())
     border = borders.pop() if len(borders) == 1 else ""
     if colours and most <= 64:
-        return MaskValues(read, unread, Counter(dict(sorted(colours.items()))), "colour", border)
+        return MaskValues(read, unread, Counter(dict(sorted(colours.items()))), "colour", border, fringes)
     values: Counter[str] = Counter()
     for value, count in sorted(numbers.items()):
         values[str(int(value)) if float(value).is_integer() else str(value)] += count
     # More values than labels can be, or several near black and white only: two values, whose edges JPEG blurs.
-    dark, bright = (sum(each(value) for value in numbers) for each in (_is_dark, _is_bright))
-    two = len(values) <= 2 or (dark + bright == len(numbers) and bright > 1)
-    few = two or most > 64 or any(file.lower().endswith((".jpg", ".jpeg")) for file in files)
+    two = len(values) <= 2 or _is_two(list(numbers))
+    few = two or most > (_MOST_OF_JPEG if any(map(is_lossy, files)) else 64)
     is_volume = bool(files) and files[0].lower().endswith(VOLUME_ENDINGS)
-    return MaskValues(read, unread, values, "binary" if few and not is_volume else "index", border)
+    return MaskValues(read, unread, values, "binary" if few and not is_volume else "index", border, fringes)
+
+
+def is_lossy(file: str) -> bool:
+    """Return whether a file is a JPEG, whose values are near those that were drawn."""
+    return file.lower().endswith((".jpg", ".jpeg", ".jfif"))
+
+
+def _is_two(values: Sequence[float]) -> bool:
+    """Return whether values near black and near white only are two, whose edges JPEG blurs."""
+    dark, bright = (sum(map(each, values)) for each in (_is_dark, _is_bright))
+    return dark + bright == len(values) and bright > 1
 
 
 def _is_dark(value: float) -> bool:

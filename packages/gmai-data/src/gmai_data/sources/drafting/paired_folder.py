@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from gmai_data.imaging.raster import load_mask_channels
 from gmai_data.ledger import SourceError
-from gmai_data.sources.drafting.mask_values import MaskValues, values_of_masks
+from gmai_data.sources.drafting.mask_values import MaskValues, is_lossy, values_of_masks
 from gmai_data.sources.drafting.pairing import Pairing, mask_files, pair, words_of
 from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.files.volume_files import VOLUME_ENDINGS, load_volumes, volume_stem
@@ -54,6 +54,9 @@ def paired_guess(folder: Folder, files: Sequence[Path], *, volumes: bool) -> Gue
     chosen = next(iter(values.values()), None) if found.masks is not None else None
     if chosen is not None and not volumes and not found.structures and chosen.encoding != "index":
         layout["encoding"] = chosen.encoding
+    spoiled = chosen is not None and (chosen.fringes or any(is_lossy(path) for path in values))
+    if chosen is not None and spoiled and chosen.encoding != "binary" and not found.structures and not volumes:
+        layout["fringes"] = "nearest"
     paired = sum(map(len, found.mask_files.values()))
     if len(images) > paired > 0 and found.masks is not None and not found.other_images:
         layout["without_mask"] = "leave_out"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from gmai_data.sources.annotations.table_marks import box_columns, run_length_column
+from gmai_data.sources.annotations.table_marks import box_columns, objects_column, run_length_column
 from gmai_data.sources.drafting.pairing import split_of_name
 from gmai_data.sources.drafting.picture_column import Rows, column_of_names, ending_of, path_of_columns, stem_of
 from gmai_data.sources.files.folder import VOLUMES, Folder, Guess, values_of
@@ -17,6 +17,11 @@ from gmai_data.sources.files.volume_files import volume_stem
 from gmai_data.sources.layout import SPLIT_NAMES
 
 _NO = {"0", "false", "no", ""}
+OBJECT = "object"
+"""Raw label of boxes in a table that has no label."""
+_NUMBERS = re.compile(r"(?:^|\s|,|;)(?:-?\d+(?:\.\d+)?[\s,;]+){3}-?\d+")
+"""Four numbers on end are a place and no label."""
+_NO_CELLS = ["0", "false", "no"]
 _FLAGS = {"0", "1", "-1", "0.0", "1.0", "-1.0", ""}
 _PERSON = re.compile(
     r"(?:patient|subject|participant|person)s?[ _-]?(?:id|no|num|number|name)?|"
@@ -33,6 +38,7 @@ _NO_LABEL = re.compile(
     r"pixelspacing|location|region|anatom|localization|eye|side|laterality|split|fold|set|train|test|num|number|index|"
     r"count|quality|gradable|notes?|comments?|clinical|temperature|dob)(?:$|[ _-])|"
     r"(?:image|img|patient|study|series|subject|case|file|exam|scan|slide|sample|row|uu|isic)id$|^unnamed|\[|"
+    r"prediction ?string|encoded ?pixels|(?:^|[ _-])rle(?:$|[ _-])|"
     r"编号|年龄|性别|姓名|日期|时间|身高|体重|路径|文件|图像|图片|科室|医院|设备|部位|备注",
     re.IGNORECASE,
 )
@@ -102,7 +108,8 @@ def table_guess(folder: Folder) -> Guess | None:
         split["names"] = names
     if "group_column" not in layout:
         split |= _group_elsewhere(main, folder)
-    return Guess(words, task, layout, labels, notes=tuple(notes), split=split)
+    card = {"labels_of_every_image": [OBJECT]} if labels == [OBJECT] else {}
+    return Guess(words, task, layout, labels, notes=tuple(notes), split=split, card=card)
 
 
 def slides_labelled(folder: Folder, slides: Sequence[Path]) -> tuple[dict[str, str], list[str], tuple[str, ...]] | None:
@@ -244,6 +251,17 @@ def _layout(found: _Found, folder: Folder) -> tuple[dict[str, Any], list[str], s
         if marks and column != "TODO":  # rows without a box name what holds for the whole picture, or say no
             labels += [value for value in values_of(rows, column) if value not in labels and value.lower() not in _NO]
         return layout, labels, "2d_detection" if marks else "2d_segmentation", words, notes + more
+    listed = objects_column(rows)
+    if listed is not None:
+        layout["marks"], labels, note = listed
+        notes = [*notes, note]
+        if not labels:
+            labels = [OBJECT]
+            notes.append("labels_of_every_image: the table has no label; name what its boxes mark.")
+        nothing = [raw for raw in labels if raw.lower() in ("none", "no")]
+        if nothing:
+            layout["negative"] = [*_NO_CELLS, *nothing]
+        return layout, [raw for raw in labels if raw not in nothing], "2d_detection", "a table of boxes", notes
     split = _split_column(rows, found.column)
     if split:
         layout["split_column"] = split
@@ -351,7 +369,7 @@ def _may_be_label(rows: Rows, name: str) -> bool:
     distinct = {part for value in values for part in re.split(r"[|]", value)}
     if not values or len(distinct) > _MOST_VALUES or (len(values) > 20 and len(distinct) == len(values)):
         return False
-    if any(re.fullmatch(r"-?\d+\.\d*[1-9]\d*", value) for value in values):
+    if any(re.fullmatch(r"-?\d+\.\d*[1-9]\d*", value) or _NUMBERS.search(value) for value in values):
         return False
     known = any(pattern.search(name.strip()) for pattern in _LABELS[:_SURE])
     return (len(distinct) > 1 or known) and (known or not _NO_LABEL.search(_spaced(name)))

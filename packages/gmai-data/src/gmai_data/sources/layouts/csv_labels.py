@@ -20,7 +20,7 @@ from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.annotations.agreement import seen_by
 from gmai_data.sources.annotations.labelled import labelled_pictures
 from gmai_data.sources.annotations.marked_picture import MarkedPicture
-from gmai_data.sources.annotations.table_marks import TableMarks
+from gmai_data.sources.annotations.table_marks import Listed, TableMarks
 from gmai_data.sources.card import Card
 from gmai_data.sources.drafting.table_guess import table_guess
 from gmai_data.sources.files.folder import Folder, Guess
@@ -351,7 +351,14 @@ class CsvLabels(Layout):
         part = ""
         if self.marks is not None:
             mark = self.marks.mark(row)
-            if mark is None:
+            listed = None
+            if mark is not None and self.marks.objects is not None:
+                listed = self.marks.listed(mark["cells"][0])
+                if listed is None:
+                    detail = f"data row {line + 1}: {mark['cells'][0]!r:.60} is no list of `{self.marks.words}`"
+                    problem = problem or ("objects unreadable", detail)
+                mark = None
+            if mark is None and not listed:
                 labels = tuple(raw for raw in labels if not _is_one_of(raw, self.negative))
                 if self.marks.run_lengths is not None:  # an empty mask of a label says that the label is not there
                     labels = tuple(raw for raw in labels if card.is_alone(raw))
@@ -362,8 +369,34 @@ class CsvLabels(Layout):
                 # A reader who marked nothing saw the label of the row all the same, such as `No finding`.
                 marks = [{**(mark or {"cells": None}), "labels": raw_of_mark or list(labels), "row": line + 1,
                           "reader": row.get(reader, _CONSENSUS)}]  # fmt: skip
+            if listed:
+                marks, labels, uncertain = self._listed(listed, labels or card.labels_of_every_image, self.marks, line)
             part = json.dumps({"marks": marks, "size": self.marks.stated_size(row)})
         return Item(image, (image,), group, split, labels, line, part=part, uncertain=uncertain, problem=problem)
+
+    def _listed(
+        self, objects: Sequence[Listed], of_row: Sequence[str], marks: TableMarks, line: int
+    ) -> tuple[list[dict[str, Any]], tuple[str, ...], tuple[str, ...]]:
+        """Return (marks, labels, labels left open) of a cell that lists objects.
+
+        Args:
+            objects: What the cell lists.
+            of_row: Labels of objects that state none.
+            marks: Says how they are read.
+            line: Number of the row, from 0.
+        """
+        sure: dict[str, None] = {}
+        doubted: dict[str, None] = {}
+        found: list[dict[str, Any]] = []
+        for each in objects:
+            raws = [each.label] if each.label else list(of_row)
+            if each.cells:
+                entry = {"cells": each.cells, "labels": raws, "row": line + 1, "confidence": each.confidence}
+                found.append(entry)
+            else:
+                raws = [raw for raw in raws if not _is_one_of(raw, self.negative)]
+            (sure if each.confidence >= marks.min_confidence else doubted).update(dict.fromkeys(raws))
+        return found, tuple(sure), tuple(raw for raw in doubted if raw not in sure)
 
     def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the picture of the row, or the slices of its volume or series.
@@ -422,7 +455,7 @@ class CsvLabels(Layout):
                 raise SourceError("row without a label", f"{where}; fill the label", file)
             for raw in mark["labels"]:
                 marks.add(picture, raw, mark, where, file)
-        return picture.picture("table")
+        return picture.picture("table", item.uncertain)
 
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:

@@ -1,6 +1,7 @@
 """Raster images with masks: index, binary or colour, or one binary file per structure."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Self
 
@@ -10,15 +11,16 @@ from gmai_formats.pictures.squares import to_square_labels
 from pydantic import model_validator
 
 from gmai_data.imaging.binary_masks import marked_pixels
+from gmai_data.imaging.fringes import fringe_values, nearest_labels
 from gmai_data.imaging.raster import load_index_mask, load_mask_channels
 from gmai_data.ledger import Ledger, SourceError
-from gmai_data.sources.annotations.fits import turned_mask
+from gmai_data.sources.annotations.fits import facts_of_masks, fitted_mask
 from gmai_data.sources.annotations.mask_files import items_with_masks, masks_known
 from gmai_data.sources.card import Card
 from gmai_data.sources.drafting.paired_folder import paired_guess
 from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.files.pictures import load_picture
-from gmai_data.sources.items import BoxCounter, Item, Picture, boxes_of_mask, full_name, left_open
+from gmai_data.sources.items import NOT_IN_THE_MAP, BoxCounter, Item, Picture, boxes_of_mask, full_name, left_open
 from gmai_data.sources.layout import Layout
 from gmai_data.sources.names import patterns_of
 
@@ -49,6 +51,19 @@ class ImageMask(Layout):
     inverted: bool = False
     """Binary masks in which the structure is dark."""
 
+    fringes: Literal["refuse", "nearest"] = "refuse"
+    """What becomes of index and colour masks that smoothing or JPEG gave values on the edges of what was drawn: they
+    are refused, or each such pixel takes the label of the nearest that the card names; what is thinner than three
+    pixels is then left open."""
+
+    @model_validator(mode="after")
+    def _fringes_of_labels(self) -> Self:
+        if self.fringes == "nearest" and self.encoding not in ("index", "colour"):
+            raise ValueError(
+                f"fringes: nearest is for masks of `index` or `colour`; {self.encoding} has no named values"
+            )
+        return self
+
     @model_validator(mode="after")
     def _masks_known(self) -> Self:
         masks_known(self.masks, patterns_of(self.images))
@@ -70,14 +85,27 @@ class ImageMask(Layout):
         structures = [""] * len(mask_files) if item.structures is None else item.structures
         named = list(zip(structures, mask_files, strict=True))
         counters: list[BoxCounter] = []
+        unsure: list[str] = []
+        facts: dict[str, Mapping[str, Any]] = {}
         for raw, file in named:
-            mask, names = _with_zero(*self._decoded(root, file, raw), card)
-            squared = to_square_labels(turned_mask(mask, raster, card, root, image_file, file), raster.spacing)
-            counters.append(boxes_of_mask(squared, card, ledger, file, names))
+            decoded, named_ids, doubted = self._decoded(root, file, raw, card)
+            mask, names = _with_zero(decoded, named_ids, card)
+            unsure += doubted
+            shown, facts[file] = fitted_mask(mask, raster, card, root, image_file, file)
+            squared = to_square_labels(shown, raster.spacing)
+            try:
+                counters.append(boxes_of_mask(squared, card, ledger, file, names))
+            except SourceError as problem:
+                if problem.rule != NOT_IN_THE_MAP or not (fringes := fringe_values(decoded)).size:
+                    raise
+                found = [str(value) if names is None else names[value] for value in fringes[:4].tolist()]
+                raise SourceError(
+                    _FRINGES, f"{len(fringes)} values ({', '.join(found)} …) {_ON_EDGES}", file
+                ) from problem
         place = item.pattern or (mask_files[0] if len(mask_files) == 1 else mask_files)
         of_class = [full_name(card, raw, image_file) for raw in item.raw_labels]
         labels = tuple(dict.fromkeys((*of_class, *(label for counter in counters for label in counter.labels))))
-        unseen = [raw for counter in counters for raw in counter.uncertain]
+        unseen = unsure + [raw for counter in counters for raw in counter.uncertain]
         yield Picture(
             PurePosixPath(image_file).name,
             raster.pixels,
@@ -85,22 +113,41 @@ class ImageMask(Layout):
             tuple(box for counter in counters for box in counter.boxes),
             tuple(sorted({label for counter in counters for label in counter.incomplete})),
             raster.encoded,
-            {"box_origin": "mask", "mask": place, **raster.geometry},
+            {"box_origin": "mask", "mask": place, **raster.geometry, **facts_of_masks(facts)},
             uncertain=left_open(card, (*item.uncertain, *unseen), labels, image_file),
             masks=tuple(mask for counter in counters for mask in counter.masks),
         )
 
-    def _decoded(self, root: Path, file: str, structure: str) -> tuple[npt.NDArray[Any], dict[int, str] | None]:
-        """Return (label map, id ▶ raw label where the ids are not the raw labels)."""
+    def _decoded(
+        self, root: Path, file: str, structure: str, card: Card
+    ) -> tuple[npt.NDArray[Any], dict[int, str] | None, list[str]]:
+        """Return (label map, id ▶ raw label where the ids are not the raw labels, raw labels that are left open)."""
         if structure or self.encoding == "binary":
             mask = load_mask_channels(root, file)
-            return marked_pixels(mask, file, inverted=self.inverted), {1: structure or "1"}
+            return marked_pixels(mask, file, inverted=self.inverted), {1: structure or "1"}, []
+        if self.fringes == "nearest" and not structure:
+            return self._nearest(root, file, card)
         if self.encoding == "index":
-            return load_index_mask(root, file), None
+            return load_index_mask(root, file), None, []
         if self.encoding == "instances":
             numbered = load_index_mask(root, file)
-            return numbered, {int(number): "1" for number in np.unique(numbered) if number}
-        return _of_colours(load_mask_channels(root, file), file)
+            return numbered, {int(number): "1" for number in np.unique(numbered) if number}, []
+        return *_of_colours(load_mask_channels(root, file), file), []
+
+    def _nearest(self, root: Path, file: str, card: Card) -> tuple[npt.NDArray[Any], dict[int, str], list[str]]:
+        """Return what `_decoded` does, of a mask whose values are near those that the card names."""
+        if self.encoding == "index":
+            zero, mask = "0", load_index_mask(root, file)[..., None]
+        else:
+            zero, mask = "#000000", _rgb(load_mask_channels(root, file), file)
+        raws = list(
+            dict.fromkeys((zero, *(raw for raw in (*card.labels, *card.background, *card.ignore) if raw != "0")))
+        )
+        known = [_channels_of(raw) for raw in raws]
+        if None in known:
+            raise SourceError("mask has unknown values", f'"{raws[known.index(None)]}" of the card is no value', file)
+        numbers, doubted = nearest_labels(mask, [value for value in known if value is not None], file)
+        return numbers, dict(enumerate(raws)), [raws[number] for number in doubted if raws[number] in card.labels]
 
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:
@@ -119,16 +166,36 @@ def _with_zero(
     return mask.astype(np.int32) + 1, {number + 1: raw for number, raw in known.items()}
 
 
-def _of_colours(channels: npt.NDArray[Any], file: str) -> tuple[npt.NDArray[Any], dict[int, str]]:
+_FRINGES = "mask with fringes"
+_ON_EDGES = (
+    "lie on edges only, as smoothing or JPEG leaves them; get the masks as they were drawn, or set `fringes: nearest`"
+)
+
+
+def _channels_of(raw: str) -> tuple[int, ...] | None:
+    """Return the channels of a raw label, or None where it is no value of a mask."""
+    if re.fullmatch(r"#[0-9a-f]{6}", raw):
+        return tuple(bytes.fromhex(raw[1:]))
+    return (int(raw),) if re.fullmatch(r"\d+", raw) else None
+
+
+def _rgb(channels: npt.NDArray[Any], file: str) -> npt.NDArray[np.uint8]:
     if channels.dtype != np.uint8:
         raise SourceError("mask is not a label mask", f"{channels.dtype}; colours have 8 bits a channel", file)
     if channels.ndim == 2 or channels.shape[2] < 3:
         grey = channels if channels.ndim == 2 else channels[..., 0]
         channels = np.repeat(grey[..., None], 3, axis=2)
-    codes = (channels[..., :3].astype(np.int32) << np.array([16, 8, 0])).sum(axis=2)
+    return channels[..., :3]
+
+
+def _of_colours(channels: npt.NDArray[Any], file: str) -> tuple[npt.NDArray[Any], dict[int, str]]:
+    codes = (_rgb(channels, file).astype(np.int32) << np.array([16, 8, 0])).sum(axis=2)
     colours = np.unique(codes)
     if len(colours) > 256:
-        detail = f"{len(colours)} colours; a colour mask has a few (JPEG blurs them: get the masks as PNG)"
+        detail = (
+            f"{len(colours)} colours; a colour mask has a few (JPEG blurs them: get the masks as PNG, or set "
+            "`fringes: nearest`)"
+        )
         raise SourceError("mask is not a label mask", detail, file)
     black_is_nothing = np.concatenate([[0], colours[colours != 0]])
     ids = np.searchsorted(black_is_nothing, codes).astype(np.int32)

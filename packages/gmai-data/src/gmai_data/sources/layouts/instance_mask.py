@@ -11,7 +11,7 @@ from pydantic import model_validator
 
 from gmai_data.imaging.raster import load_index_mask
 from gmai_data.ledger import Ledger, SourceError
-from gmai_data.sources.annotations.fits import turned_mask
+from gmai_data.sources.annotations.fits import fitted_mask
 from gmai_data.sources.annotations.instance_masks import (
     classes_by_list,
     classes_by_map,
@@ -77,7 +77,7 @@ class InstanceMask(Layout):
         raster = load_picture(root, image_file, card)
         numbers = self._array(root, file, self.numbers)
         counter = BoxCounter(card, ledger, file, (raster.pixels.shape[1], raster.pixels.shape[0]))
-        shown = turned_mask(numbers, raster, card, root, image_file, file)
+        shown, facts = fitted_mask(numbers, raster, card, root, image_file, file)
         squared = to_square_labels(shown, raster.spacing)
         if self.classes is None:
             counter.add(objects_of(squared, "instances", file))
@@ -90,7 +90,7 @@ class InstanceMask(Layout):
             counter.boxes,
             counter.incomplete,
             raster.encoded,
-            {"box_origin": "numbered objects", "mask": file, **raster.geometry},
+            {"box_origin": "numbered objects", "mask": file, **raster.geometry, **facts},
         )
 
     def _array(self, root: Path, file: str, key: str) -> npt.NDArray[Any]:
