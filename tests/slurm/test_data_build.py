@@ -34,7 +34,9 @@ def test_an_array_with_a_task_killed_and_requeued(
     logs = {path.name: path.read_text() for path in tmp_path.glob("gmai-data-*.log")}
     assert len(jobs) == TASKS + 1
     states = {job["JobId"]: (job["JobState"], job["ExitCode"]) for job in jobs}
-    print(states, *(f"== {name}\n{text}" for name, text in logs.items()), sep="\n")  # whole, where a failure is cut short
+    print(
+        states, *(f"== {name}\n{text}" for name, text in logs.items()), sep="\n"
+    )  # whole, where a failure is cut short
     assert {state for state, _ in states.values()} == {"COMPLETED"}
     assert [job["Restarts"] for job in jobs if job.get("ArrayTaskId") == "2"] == ["1"]
     assert sum(text.count("shards are this task's, and done") for text in logs.values()) >= TASKS

@@ -132,3 +132,10 @@ def test_an_object_of_another_kind_is_no_mixing_list(content: str, tmp_path: Pat
     (tmp_path / "a.json").write_text(content)
     with pytest.raises(UserError, match=r"one object with (train|q1), which is neither a row of samples nor a mixing"):
         load_mixture(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(
+    ("hub", "pinned"), [(None, True), ("o/a", False), ("o/a@main", False), (f"o/a@{'a' * 40}", True)]
+)
+def test_a_commit_pins_a_dataset_of_the_hub(hub: str | None, pinned: bool) -> None:
+    assert MixtureEntry(name="a", path="a.jsonl", hub=hub).is_pinned is pinned

@@ -7,6 +7,7 @@ from gmai_formats.errors import UserError
 from gmai_formats.rows.splits import (
     files_of,
     image_folders,
+    is_pattern,
     left_alone,
     near_misses,
     split_of,
@@ -165,3 +166,22 @@ def test_images_are_looked_for_where_they_are_named_first(tmp_path: Path, monkey
     assert image_folders(Path("a/x.json"), None) == (tmp_path / "a", tmp_path / "a/images")
     assert image_folders(Path("a/x.json"), Path("b")) == (tmp_path / "b", tmp_path / "a")
     assert image_folders(Path("a/x.json"), Path("a")) == (tmp_path / "a",)
+
+
+def test_a_pattern_picks_the_files_of_a_folder(tmp_path: Path) -> None:
+    for name in (
+        "train_sft-0.jsonl",
+        "train_sft-1.jsonl",
+        "train_gen-0.jsonl",
+        "test_sft-0.jsonl",
+        "validation_sft-0.jsonl",
+    ):
+        (tmp_path / name).write_text('{"input": "Q", "target": "A"}\n', encoding="utf-8")
+    pattern = tmp_path / "*_sft-*.jsonl"
+    assert [file.name for file in files_of(pattern, "train")] == ["train_sft-0.jsonl", "train_sft-1.jsonl"]
+    assert [file.name for file in files_of(pattern, "validation")] == ["validation_sft-0.jsonl"]
+    assert files_of(tmp_path / "other-*.jsonl", "train") == []
+    assert is_pattern(pattern)
+    (tmp_path / "a*.jsonl").write_text('{"input": "Q", "target": "A"}\n', encoding="utf-8")
+    assert not is_pattern(tmp_path / "a*.jsonl"), "a file whose name has a star is itself"
+    assert files_of(tmp_path / "a*.jsonl", "train") == [tmp_path / "a*.jsonl"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from gmai_formats.errors import UserError
 from gmai_formats.rows.mixtures import load_mixture
-from gmai_model.batching.mixture import take_share, used_entries, write_preset
+from gmai_model.batching.mixture import take_share, unpinned, used_entries, write_preset
 from gmai_model.batching.sources import parquet_files
 
 IDS = [f"sample-{number}" for number in range(4000)]
@@ -154,3 +154,10 @@ def test_a_name_occurs_once(tmp_path: Path) -> None:
     (tmp_path / "mix.yaml").write_text("datasets: [{name: a, path: x}, {name: a, path: y}]\n")
     with pytest.raises(UserError, match='the name "a" occurs more than once'):
         load_mixture(tmp_path)
+
+
+def test_rows_of_table_7_without_a_commit_are_named() -> None:
+    assert set(unpinned("table7")) == {
+        "GMAI-MM-Caption-1.7M", "GMAI-MM-Percept-1.3M", "GMAI-MM-Instruct-0.9M", "GMAI-Text-Single-1M",
+        "GMAI-Text-Multi-0.6M", "QUILT-1M", "PathVQA", "Lima", "Firefly",
+    }  # fmt: skip

@@ -99,6 +99,22 @@ def test_a_downloaded_repository_is_looked_at_like_a_folder(tmp_path: Path) -> N
     (pulled / ".complete").touch()
     (row,) = check(tmp_path, {"hub": "o/a@main", "path": "a.jsonl", "adapter": "input_target"})
     assert row.state == "ready"
+    assert row.words.endswith("No commit is named: `main` is what it holds on the day of the download.")
+
+
+def test_files_by_a_pattern(tmp_path: Path) -> None:
+    write(tmp_path / "train_sft-0.jsonl", {"input": "Q", "target": "A"})
+    write(tmp_path / "train_gen-0.jsonl", {"input": "Q", "target": "A"})
+    assert check(tmp_path, {"path": "train_sft-*.jsonl"})[0].words == str(tmp_path / "train_sft-*.jsonl")
+    (row,) = check(tmp_path, {"path": "train_dpo-*.jsonl"})
+    assert row.state == "wrong"
+    assert "train_dpo-*.jsonl fits no file of samples" in row.words
+    there = RemoteFiles("a" * 40, frozenset({"data/train_sft-0.parquet"}), gated=False)
+    rows = check(
+        tmp_path, {"hub": "o/a", "path": "data/train_sft-*.parquet"}, {"hub": "o/a", "path": "data/test-*.parquet"},
+        remote=lambda *_: there,
+    )  # fmt: skip
+    assert [row.state for row in rows] == ["on the Hub", "wrong"]
 
 
 def test_table_7_has_a_word_for_each_of_its_rows(tmp_path: Path) -> None:

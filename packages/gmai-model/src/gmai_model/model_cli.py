@@ -202,12 +202,14 @@ def table7(
 
     gmai model mixture table7 --to mix.yaml
     """
-    from gmai_model.batching.mixture import preset_text, write_preset
+    from gmai_model.batching.mixture import preset_text, unpinned, write_preset
 
     if to is None:
         typer.echo(preset_text("table7"), nl=False)
         return
     write_preset("table7", to)
+    if names := unpinned("table7"):
+        typer.echo(f"no commit was found for {len(names)} rows, which follow `main`: {', '.join(names)}")
     typer.echo(f"wrote {to}: then gmai model mixture check {to}")
 
 

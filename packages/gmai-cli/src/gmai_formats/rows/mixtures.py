@@ -1,5 +1,6 @@
 """Mixtures: the datasets that a stage trains on with a share each, as YAML or as the authors' mixing list."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +16,7 @@ from gmai_formats.rows.rules import Problem, shortened
 from gmai_formats.safe_yaml import load_yaml
 
 Share = Annotated[float, Field(ge=0)]
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class MixtureEntry(BaseModel):
@@ -24,7 +26,8 @@ class MixtureEntry(BaseModel):
 
     name: str = Field(min_length=1)
     path: str | None = Field(None, min_length=1)
-    """A file or folder of samples; relative to the mixture file, or, with `hub`, inside the repository."""
+    """A file or folder of samples, or a pattern of files (`data/train_sft-*.parquet`); relative to the mixture file,
+    or, with `hub`, inside the repository."""
     hub: str | None = None
     """A dataset on the Hub: `owner/name` or `owner/name@revision`."""
     subset: str | None = None
@@ -70,6 +73,11 @@ class MixtureEntry(BaseModel):
         if self.is_streamed and (self.hub is None or self.path is not None):
             raise ValueError("`rows` and `subset` go with `hub`, and without `path`: `datasets` finds the files")
         return self
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether it is always the same data: files of this machine, or one commit of the Hub."""
+        return self.hub is None or _COMMIT.fullmatch(self.hub.partition("@")[2]) is not None
 
     @property
     def is_streamed(self) -> bool:

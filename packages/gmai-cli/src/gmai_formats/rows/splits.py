@@ -3,6 +3,7 @@
 import itertools
 import re
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from gmai_formats.errors import UserError
@@ -29,7 +30,7 @@ def files_of(path: Path, split: str) -> list[Path]:
     is `train`. JSON files that tell about data (`dataset_info.json`) and hold no rows are left alone.
 
     Args:
-        path: The file or folder.
+        path: The file or folder, or a pattern of the files of a folder (`data/train_sft-*.parquet`).
         split: `train` or `validation`.
 
     Raises:
@@ -37,20 +38,34 @@ def files_of(path: Path, split: str) -> list[Path]:
     """
     if path.is_file() and path.suffix in SUFFIXES:
         return [path] if split == "train" else []
+    if is_pattern(path):
+        return _first_format((path.parent,), split, path.name) or []
     if (path / "dataset_dict.json").is_file():
         return [file for name in _NAMES[split] if (path / name).is_dir() for file in _saved(path / name)]
     if (path / "state.json").is_file():
         return _saved(path) if split == "train" else []
     places = (path, path / "data")
-    for wanted, place, suffixes in itertools.product(("train", None), places, _TOGETHER):
-        files = _with_suffix(place, suffixes)
-        if any(split_of(file) == wanted for file in files):
-            kept = (wanted,) if split == "train" else _NAMES["validation"]
-            return [file for file in files if split_of(file) in kept]
+    if (found := _first_format(places, split)) is not None:
+        return found
     for place, suffixes in itertools.product(places, _TOGETHER):
         if _with_suffix(place / "train", suffixes):
             return [file for name in _NAMES[split] for file in _with_suffix(place / name, suffixes)]
     return []
+
+
+def is_pattern(path: Path) -> bool:
+    """Return whether a path stands for the files of a folder whose names fit it, not for a file or folder itself."""
+    return "*" in path.name and not path.exists()
+
+
+def _first_format(places: Iterable[Path], split: str, pattern: str = "*") -> list[Path] | None:
+    """Return the files of a split in the first folder and format with files to train on; None: there is neither."""
+    for wanted, place, suffixes in itertools.product(("train", None), places, _TOGETHER):
+        files = [file for file in _with_suffix(place, suffixes) if fnmatchcase(file.name, pattern)]
+        if any(split_of(file) == wanted for file in files):
+            kept = (wanted,) if split == "train" else _NAMES["validation"]
+            return [file for file in files if split_of(file) in kept]
+    return None
 
 
 def near_misses(folder: Path) -> list[str]:

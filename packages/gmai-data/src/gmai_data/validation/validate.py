@@ -16,7 +16,7 @@ from gmai_formats.rows.files import SUFFIXES, Format, format_by_name, format_of,
 from gmai_formats.rows.mixtures import Mixture, MixtureEntry, read_mixing_list, read_mixture_file
 from gmai_formats.rows.rules import RULES, Problem
 from gmai_formats.rows.sample import Sample, id_of, read_row
-from gmai_formats.rows.splits import files_of, image_folders
+from gmai_formats.rows.splits import files_of, image_folders, is_pattern
 from gmai_formats.rows.tables import unread_columns
 
 from gmai_data.validation.facts import COLUMNS, Pictures, problems_of
@@ -142,10 +142,11 @@ def _of_mixture(mixture: Mixture, path: Path, images: Path | None, account: Acco
 
 def _of_entry(entry: MixtureEntry, place: Path, path: Path, images: Path | None, account: Account) -> Iterator[Work]:
     """Yield the files of a dataset of a mixture; paths that do not exist are problems of the mixture."""
-    files = [file for split in ("train", "validation") for file in files_of(place, split)] if place.exists() else []
+    files = [file for split in ("train", "validation") for file in files_of(place, split)]
     forms: list[tuple[Path, Format | None]] = [(file, format_by_name(file)) for file in files]
     if not files or None in [form for _, form in forms]:
-        state = "holds no samples" if place.exists() else "is not there"
+        missing = "fits no file" if is_pattern(place) else "is not there"
+        state = "holds no samples" if place.exists() else missing
         problem = Problem("mixture", f"{entry.name!r:.80}: {str(place)[-200:]} {state}")
         account.find(Finding(_name(path, path), None, None, problem))
         return

@@ -9,6 +9,7 @@ import numpy as np
 from gmai_formats.errors import UserError, did_you_mean
 from gmai_formats.files import write_text
 from gmai_formats.rows.mixtures import Mixture, MixtureEntry
+from gmai_formats.safe_yaml import load_yaml
 
 
 def preset_text(name: str) -> str:
@@ -23,6 +24,12 @@ def preset_text(name: str) -> str:
     if name not in presets:
         raise UserError(f"no mixture {name}.{did_you_mean(name, presets)}")
     return presets[name].read_text("utf-8")
+
+
+def unpinned(name: str) -> list[str]:
+    """Return the datasets of a preset that follow a branch of the Hub, because no commit of theirs is known."""
+    entries = Mixture.model_validate(load_yaml(preset_text(name))).datasets
+    return [entry.name for entry in entries if not entry.is_pinned]
 
 
 def write_preset(name: str, out: Path) -> None:

@@ -3,7 +3,8 @@
 import importlib
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from gmai_formats.rows.images import find_image
 from gmai_formats.rows.mixtures import Mixture, MixtureEntry
 from gmai_formats.rows.rules import Problem
 from gmai_formats.rows.sample import Sample, read_row
-from gmai_formats.rows.splits import files_of, image_folders, near_misses
+from gmai_formats.rows.splits import files_of, image_folders, is_pattern, near_misses
 
 LOOKED_AT = 20
 """First rows of a file that are read."""
@@ -85,7 +86,17 @@ def check_mixture(
         else:
             pulled = cache / "hub" / entry.hub.replace("/", "--")
             is_here = not entry.is_streamed and (pulled / ".complete").is_file()
-            yield _local(entry, pulled) if is_here else _remote(entry, remote)
+            row = _local(entry, pulled) if is_here else _remote(entry, remote)
+            yield (
+                row
+                if entry.is_pinned or row.state not in (READY, UNSEEN)
+                else replace(row, words=_unpinned(entry, row))
+            )
+
+
+def _unpinned(entry: MixtureEntry, row: Row) -> str:
+    branch = (entry.hub or "").partition("@")[2] or "main"
+    return f"{row.words} No commit is named: `{branch}` is what it holds on the day of the download."
 
 
 def _how(entry: MixtureEntry) -> str:
@@ -94,7 +105,7 @@ def _how(entry: MixtureEntry) -> str:
 
 def _local(entry: MixtureEntry, root: Path) -> Row:
     path = (root / (entry.path or ".")).resolve()
-    if not path.exists():
+    if not path.exists() and not is_pattern(path):
         return Row(entry.name, MISSING, f"{path} is not there: {_how(entry)}")
     try:
         files = files_of(path, "train")
@@ -102,9 +113,10 @@ def _local(entry: MixtureEntry, root: Path) -> Row:
         return Row(entry.name, WRONG, str(error))
     if not files:
         about = ADAPTERS[entry.adapter].about if entry.adapter else "see docs/reference/mixtures.md"
-        seen = near_misses(path)
+        seen = near_misses(path.parent if is_pattern(path) else path)
         but = f", but {', '.join(seen)}" if seen else ""
-        return Row(entry.name, WRONG, f"{path} has no file of samples itself{but}: {about}. {entry.note or ''}".strip())
+        has = "fits no file of samples" if is_pattern(path) else "has no file of samples itself"
+        return Row(entry.name, WRONG, f"{path} {has}{but}: {about}. {entry.note or ''}".strip())
     wrong = _first_rows(entry, files[0], root)
     if wrong is not None:
         return Row(entry.name, WRONG, wrong)
@@ -168,17 +180,16 @@ def _remote(entry: MixtureEntry, remote: Remote | None) -> Row:
             entry.name, UNSEEN if found.startswith("no answer") else MISSING, f"{repository}: {found}. {_how(entry)}"
         )
     if entry.path is not None and not any(
-        file == entry.path or file.startswith(f"{entry.path}/") for file in found.files
+        file == entry.path or file.startswith(f"{entry.path}/") or fnmatchcase(file, entry.path) for file in found.files
     ):
         likely = sorted(file for file in found.files if file.endswith((".json", ".jsonl", ".parquet", ".csv")))[:5]
         return Row(
             entry.name, WRONG, f"{repository} has no {entry.path}; it has {', '.join(likely) or 'no file of rows'}"
         )
-    if found.gated:
-        return Row(
-            entry.name, ON_THE_HUB, f"{repository} is gated: accept its terms at huggingface.co/datasets/{repository}"
-        )
     pin = "" if revision and found.commit.startswith(revision) else f"; pin it: {repository}@{found.commit}"
+    if found.gated:
+        terms = f"{repository} is gated: accept its terms at huggingface.co/datasets/{repository}"
+        return Row(entry.name, ON_THE_HUB, terms + pin)
     how = "streamed" if entry.is_streamed else "downloaded"
     return Row(entry.name, ON_THE_HUB, f"it is {how} when training begins{pin}")
 

@@ -13,7 +13,7 @@ from gmai_cli.console import say
 from gmai_formats.errors import UserError
 from gmai_formats.rows.files import SUFFIXES
 from gmai_formats.rows.mixtures import MixtureEntry
-from gmai_formats.rows.splits import files_of, image_folders, left_alone, near_misses
+from gmai_formats.rows.splits import files_of, image_folders, is_pattern, left_alone, near_misses
 
 from gmai_model.batching.streams import stream_parts
 
@@ -60,8 +60,9 @@ def find_files(entry: MixtureEntry, root: Path, *, split: str, cache: Path) -> S
     path = (base / (entry.path or ".")).resolve()
     found = files_of(path, split)
     if not found and split == "train":
-        seen = near_misses(path) if path.is_dir() else []
-        state = "does not exist" if not path.exists() else "holds no training file"
+        seen = near_misses(path if path.is_dir() else path.parent) if path.is_dir() or is_pattern(path) else []
+        missing = "fits no training file" if is_pattern(path) else "does not exist"
+        state = "holds no training file" if path.exists() else missing
         state += f" itself, but {', '.join(seen)}" if seen else ""
         raise UserError(
             f"dataset {entry.name}: {path} {state}. A dataset is a {', '.join(SUFFIXES)} file, a folder of them "
