@@ -29,9 +29,10 @@ def drawn(draw):
 
     def make(folder):
         names = [name for name in folder["names"] if not name.endswith(".npz")]
+        alone = "{label}" in str(folder["draft"]["layout"])  # a file of each structure
         volumes = (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd")
         masks = folder.get("masks", {}) | {
-            name.replace("[", "[[]"): [1, 2] if name.lower().endswith(volumes) else "binary"
+            name.replace("[", "[[]"): [1, 2] if name.lower().endswith(volumes) and not alone else "binary"
             for name in names
             if MASK.search(name)
         }

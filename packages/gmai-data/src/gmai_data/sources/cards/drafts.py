@@ -12,9 +12,11 @@ from gmai_formats.files import require_folder
 from gmai_data.sources.cards.recipe import LAYOUTS
 from gmai_data.sources.cards.summaries import Known
 from gmai_data.sources.copies import original_of
+from gmai_data.sources.drafting.beginnings import beginnings
 from gmai_data.sources.drafting.bids import bids_guess
 from gmai_data.sources.drafting.label_names import label_names, segment_names
 from gmai_data.sources.files.folder import Folder, Guess
+from gmai_data.sources.names import NamePattern
 from gmai_data.vocabulary import Modality, Task
 
 _NUMBER = re.compile(r"[-\d.]+|#[0-9a-f]{6}")
@@ -115,7 +117,13 @@ def draft(root: Path) -> tuple[str, str]:
     )
     comments = "".join(
         f"# {' '.join(note.split())}\n"
-        for note in (*guess.notes, *unnamed, *_copies(folder), *_unread_tables(folder, guess))
+        for note in (
+            *guess.notes,
+            *unnamed,
+            *_copies(folder),
+            *_alike(folder, guess, card),
+            *_unread_tables(folder, guess),
+        )
     )
     head = (
         f"# A draft from {len(folder.files)} files: {guess.description}.\n"
@@ -141,6 +149,21 @@ def _named(guess: Guess, folder: Folder) -> Guess:
         return guess
     note = f"labels: the names of the values are from {place}."
     return dataclasses.replace(guess, names=names, notes=(*guess.notes, note))
+
+
+def _alike(folder: Folder, guess: Guess, card: dict[str, Any]) -> list[str]:
+    """Return a note on pictures that begin alike, where the draft knows no patient."""
+    split = card.get("split", {})
+    grouped = "group_pattern" in split or "group_table" in split or "group_column" in guess.layout
+    if grouped or "{patient}" in str(guess.layout) or guess.layout["kind"] in ("dicom", "dicom_series", "qa_text"):
+        return []
+    files = [folder.below(path) for path in (folder.images or folder.volumes)]
+    pattern = guess.layout.get("image") or guess.layout.get("images")
+    if guess.layout["kind"] in ("volume", "image_mask") and isinstance(pattern, str):
+        read = NamePattern(pattern)
+        files = [file for file in files if read.read(file) is not None]
+    note = beginnings(files, frozenset(guess.labels))
+    return [] if note is None else [note]
 
 
 def _copies(folder: Folder) -> list[str]:

@@ -77,7 +77,7 @@ def class_tree(files: Sequence[str]) -> ClassTree | None:
         return None
     level = of_class[0]
     classes = tuple(sorted(levels[level]))
-    versions = [at for at in range(first, depth) if len(levels[at]) > 1 and all(map(_says_no_class, levels[at]))
+    versions = [at for at in range(first, depth) if len(levels[at]) > 1 and all(map(says_no_class, levels[at]))
                 and roles[at] != "split"]  # fmt: skip
     of_splits = [name for name in classes if split_of_name(name) is not None and not _is_word_of_class(name)]
     sequences = roles[first] != "split" and _are_sequences(classes, level, files)
@@ -104,9 +104,12 @@ def class_tree(files: Sequence[str]) -> ClassTree | None:
 
 
 def _are_sequences(classes: Sequence[str], level: int, files: Sequence[str]) -> bool:
-    """Return whether folders that are plain numbers hold files of the same names, as videos and cases do."""
+    """Return whether folders of plain numbers are cases: their files have the same names, or the folder's number."""
     if not all(name.isdigit() for name in classes):
         return False
+    own = re.compile(r"(?:^|/)(\d+)/(?:[^/]+/)*\1(?!\d)[^/]*$")
+    if sum(own.search(file) is not None for file in files) * 2 > len(files):
+        return True
     names: Counter[str] = Counter()
     for place in {PurePosixPath(file).parts[level:] for file in files}:
         if len(place) > 1:
@@ -155,7 +158,7 @@ def _role(names: Sequence[str], places: Sequence[tuple[str, ...]]) -> str:
         return "split"
     if sum(bool(_PERSON.fullmatch(name) or _ID.search(name)) for name in names) > len(names) / 2:
         return "patient"
-    if len(names) > _MOST_CLASSES or all(_says_no_class(name) for name in names):
+    if len(names) > _MOST_CLASSES or all(says_no_class(name) for name in names):
         return ""
     if all(_PART_OF_A_SET.fullmatch(name) for name in names):
         return ""
@@ -174,7 +177,7 @@ def _role(names: Sequence[str], places: Sequence[tuple[str, ...]]) -> str:
     return "class"
 
 
-def _says_no_class(name: str) -> bool:
+def says_no_class(name: str) -> bool:
     """Return whether a name consists of words such as images, of numbers, and of sizes such as 160x160."""
     words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
     if name in ("左眼", "右眼", "左", "右"):

@@ -52,6 +52,10 @@ def paired_guess(folder: Folder, files: Sequence[Path], *, volumes: bool) -> Gue
         else found.masks,
     }
     chosen = next(iter(values.values()), None) if found.masks is not None else None
+    if chosen is not None and found.structures and not chosen.fringes and len(chosen.raw_labels) > 1:
+        # A structure's mask holds that structure; several values are a whole parcellation, each by another method.
+        layout[mask_key] = "TODO"
+        found = replace(found, masks=None, structures=(), candidates=_each_alone(found))
     if chosen is not None and not volumes and not found.structures and chosen.encoding != "index":
         layout["encoding"] = chosen.encoding
     spoiled = chosen is not None and (chosen.fringes or any(is_lossy(path) for path in values))
@@ -69,6 +73,10 @@ def paired_guess(folder: Folder, files: Sequence[Path], *, volumes: bool) -> Gue
         notes=(*_notes(found, values, mask_key, image_key), *_unread(found.images, images, found, image_key)),
         splits={name: str(split) for name, split in found.splits.items()},
     )
+
+
+def _each_alone(found: Pairing) -> tuple[str, ...]:
+    return tuple(str(found.masks).replace("{label}", label) for label in found.structures)
 
 
 def _unread(pattern: str, images: Sequence[str], found: Pairing, image_key: str) -> tuple[str, ...]:

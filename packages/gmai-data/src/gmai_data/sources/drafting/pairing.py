@@ -209,7 +209,7 @@ def _alike(
 
 
 def _skeleton(path: str) -> str:
-    return re.sub(r"\d+", "0", path)
+    return re.sub(r"(?<![0-9A-Za-z])(?=[a-f]*\d)[0-9a-f]{8,}(?![0-9A-Za-z])|\d+", "0", path)
 
 
 def _own_parts(path: str, shared: frozenset[tuple[int, str]]) -> list[str]:
