@@ -11,10 +11,10 @@ import pytest
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
 from gmai_bench.report.build import rebuild
 from gmai_bench.run import Settings, score_file
-from gmai_bench.tools.contamination import contamination, fingerprints, write_fingerprints
+from gmai_bench.tools.contamination import FILE, contamination, fingerprints, summarise, write_fingerprints
 from gmai_formats.errors import UserError
-from gmai_formats.fingerprints.perceptual import HASH, perceptual_hash, thumbnail
-from PIL import Image, ImageFilter
+from gmai_formats.fingerprints.perceptual import HASH, NEAR_BITS, perceptual_hash, thumbnail
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
@@ -27,7 +27,7 @@ def encode(image: Image.Image, format_: str = "PNG", **options: int) -> bytes:
 
 def picture(seed: int) -> Image.Image:
     noise = np.random.default_rng(seed).integers(0, 256, size=(160, 200), dtype=np.uint8)
-    return Image.fromarray(noise).filter(ImageFilter.GaussianBlur(9))
+    return ImageOps.autocontrast(Image.fromarray(noise).filter(ImageFilter.GaussianBlur(9)))
 
 
 def write_samples(folder: Path, rows: list[tuple[list[bytes], str]]) -> Path:
@@ -90,6 +90,25 @@ def test_an_image_met_exactly_is_not_counted_as_a_near_one(
     assert found.questions_on_seen_images == 2
 
 
+def test_a_picture_that_is_merely_close_by_hash_is_no_copy(benchmark: Path, tmp_path: Path) -> None:
+    """The same organ with a lesion, as another patient's: one hash, two pictures."""
+    other = picture(0)
+    ImageDraw.Draw(other).ellipse((90, 60, 104, 74), fill=255)
+    hashes = [perceptual_hash(thumbnail(np.asarray(one))) or 0 for one in (picture(0), other)]
+    assert (hashes[0] ^ hashes[1]).bit_count() <= NEAR_BITS
+    samples = write_samples(tmp_path / "samples", [([encode(other)], "<image>\nDescribe it.")])
+    benchmarks = [fingerprints(DeclaredBenchmark(benchmark), limit=None, allow_partial=False)]
+    (found,) = contamination(benchmarks, samples, None)
+    assert (found.near_images, found.questions_on_seen_images) == ({}, 0)
+
+
+def test_counts_of_earlier_versions_are_not_taken_for_copies(tmp_path: Path) -> None:
+    assert summarise(tmp_path) is None
+    (tmp_path / FILE).write_text('{"samples": "s", "findings": []}', encoding="utf-8")
+    with pytest.raises(UserError, match=r"close by its hash as near, as earlier versions did\. .* --trained-on again"):
+        summarise(tmp_path)
+
+
 def test_an_image_that_cannot_be_read_is_met_by_its_digest_alone(benchmark: Path, tmp_path: Path) -> None:
     samples = write_samples(tmp_path / "samples", [([b"no image", encode(Image.new("L", (9, 9), 30))], "Look.")])
     benchmarks = [fingerprints(DeclaredBenchmark(benchmark), limit=None, allow_partial=False)]
@@ -137,7 +156,7 @@ def test_a_run_says_what_its_training_samples_hold(inputs: SimpleNamespace, benc
     )
     for trained_on, said in (
         (None, "Contamination: not looked for"),
-        (samples, "| 12 | 2 | 6 | 1 | 1 the same and 0 close by hash"),
+        (samples, "| 12 | 2 | 6 | 1 | 1 the same and 0 copies"),
     ):
         out = tmp_path / ("with" if trained_on else "without")
         settings = Settings(trained_on=trained_on)

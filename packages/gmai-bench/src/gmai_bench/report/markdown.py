@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gmai_formats.fingerprints.perceptual import NEAR_BITS
-
 from gmai_bench.scoring.results import GroupResult, Result, ScoredBenchmark
 
-CLOSE_BY_HASH = (
-    f"close by hash: at most {NEAR_BITS} bits of the perceptual hash differ, as of a copy that was scaled or "
-    "compressed, and of pictures that merely look alike"
+NEAR_COPIES = (
+    "copies: other files of the same picture, scaled, cropped a little, compressed or of another contrast, as the "
+    "thumbnails laid on each other tell; copies that were cropped or turned much are missed"
 )
 
 
@@ -39,12 +37,12 @@ def _contamination(findings: Sequence[Mapping[str, Any]] | None) -> list[str]:
     lines = ["", "## Seen in training", "", "| protocol | questions | on seen images | same words | both | images |"]
     lines += ["|---|---:|---:|---:|---:|---:|"]
     for found in findings:
-        seen = f"{found['same_image']} the same and {found['near_image']} close by hash of {found['images']}"
+        seen = f"{found['same_image']} the same and {found['near_image']} copies of {found['images']}"
         lines += [
             f"| {found['protocol']} | {found['questions']} | {found['questions_on_seen_images']} | "
             f"{found['same_words']} | {found['both']} | {seen} |"
         ]
-    return [*lines, "", f"{CLOSE_BY_HASH[0].upper()}{CLOSE_BY_HASH[1:]}."]
+    return [*lines, "", f"{NEAR_COPIES[0].upper()}{NEAR_COPIES[1:]}."]
 
 
 def _published(table: Mapping[str, Any], title: str) -> list[str]:

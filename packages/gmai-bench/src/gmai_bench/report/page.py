@@ -17,7 +17,7 @@ from gmai_bench.images import Ablation, ImageStore
 from gmai_bench.published.tables import paper_table
 from gmai_bench.report import charts
 from gmai_bench.report.browse import Thumbnails, browsable, pack
-from gmai_bench.report.markdown import CLOSE_BY_HASH, count_note, partial_note, percent, span
+from gmai_bench.report.markdown import NEAR_COPIES, count_note, partial_note, percent, span
 from gmai_bench.scoring.results import ScoredBenchmark
 
 
@@ -38,7 +38,7 @@ def as_page(summary: Mapping[str, Any], benchmarks: Sequence[ScoredBenchmark], s
     environment.filters.update(percent=percent, span=span)
     body = environment.from_string(_asset("page.html.j2")).render(
         summary=summary,
-        close_by_hash=CLOSE_BY_HASH,
+        near_copies=NEAR_COPIES,
         published=[published_blocks(table) for table in summary["published"]],
         benchmarks=[
             {

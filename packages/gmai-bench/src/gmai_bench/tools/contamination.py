@@ -2,6 +2,9 @@
 
 VQA-RAD's official split shares 202 of its 203 test images with its own training split, so a finding is normal, and what
 it means is the reader's to say.
+
+A picture counts as near only where a second comparison holds it for a copy: pictures of one body part taken one way,
+and neighbouring slices, often share a perceptual hash.
 """
 
 import hashlib
@@ -11,12 +14,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+import numpy.typing as npt
 from gmai_cli.console import progress
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
+from gmai_formats.fingerprints.known import KnownPictures
 from gmai_formats.fingerprints.listed import ListedQuestion, write_list
-from gmai_formats.fingerprints.near import NearHashes
-from gmai_formats.fingerprints.perceptual import NEAR_BITS, perceptual_hash, thumbnail
+from gmai_formats.fingerprints.perceptual import perceptual_hash, thumbnail
 from gmai_formats.fingerprints.texts import normalised
 from gmai_formats.json_text import read_json_object
 from gmai_formats.pictures.problems import PictureError
@@ -37,20 +42,24 @@ class Fingerprints:
     questions: Sequence[Question]
     hashes: Mapping[str, int]
     """Image digest ▶ perceptual hash, of the images that have one."""
+    pictures: KnownPictures
+    """These images, by their digests."""
 
 
 def fingerprints(benchmark: Benchmark, *, limit: int | None, allow_partial: bool) -> Fingerprints:
     """Read a benchmark and take the hashes of its images."""
     hashes: dict[str, int] = {}
+    pictures = KnownPictures()
 
     def keep(encoded: bytes, place: str) -> str:
         digest = check(encoded, place)
-        if digest not in hashes and (value := _hash(encoded)) is not None:
-            hashes[digest] = value
+        if digest not in hashes and (picture := _picture(encoded)) is not None:
+            hashes[digest] = picture[0]
+            pictures.add(*picture, digest)
         return digest
 
     read = record.load(benchmark, keep, limit=limit, allow_partial=allow_partial)
-    return Fingerprints(read.card.protocol, read.questions, hashes)
+    return Fingerprints(read.card.protocol, read.questions, hashes, pictures)
 
 
 def write_fingerprints(benchmarks: Sequence[Fingerprints], path: Path) -> int:
@@ -70,13 +79,15 @@ def write_fingerprints(benchmarks: Sequence[Fingerprints], path: Path) -> int:
     )
 
 
-def _hash(encoded: bytes) -> int | None:
-    """Return the hash of an encoded image, or None for one that cannot be decoded or has no contrast."""
+def _picture(encoded: bytes) -> tuple[int, npt.NDArray[np.float32]] | None:
+    """Return hash and thumbnail of an encoded image, or None for one that cannot be decoded or has no contrast."""
     try:
         pixels = read_picture(encoded).pixels
     except PictureError:
         return None
-    return perceptual_hash(thumbnail(pixels))
+    small = thumbnail(pixels)
+    value = perceptual_hash(small)
+    return None if value is None else (value, small)
 
 
 @dataclass(slots=True)
@@ -89,7 +100,7 @@ class Finding:
     exact_images: dict[str, str] = field(default_factory=dict[str, str])
     """Image digest ▶ first sample that shows the very same file."""
     near_images: dict[str, str] = field(default_factory=dict[str, str])
-    """Image digest ▶ first sample that shows nearly the same picture, the exact ones not among them."""
+    """Image digest ▶ first sample that shows a copy of the picture, the exact ones not among them."""
     texts: dict[str, str] = field(default_factory=dict[str, str])
     """Question id ▶ first sample that asks the same words."""
     both: dict[str, str] = field(default_factory=dict[str, str])
@@ -138,22 +149,28 @@ def contamination(benchmarks: Sequence[Fingerprints], samples: Path, out: Path |
     """
     files = sample_files(samples)
     watches = [_Watch(one) for one in benchmarks]
-    hashed: dict[str, int | None] = {}
+    met: set[str] = set()
     with progress("samples", None, unit="rows") as bar:
         for place, texts, encoded_images in _samples(files):
             digests = [hashlib.sha256(encoded).hexdigest() for encoded in encoded_images]
             for digest, encoded in zip(digests, encoded_images, strict=True):
-                if digest not in hashed:
-                    hashed[digest] = _hash(encoded)
+                if digest not in met:
+                    met.add(digest)
+                    if (picture := _picture(encoded)) is not None:
+                        for watch in watches:
+                            watch.look(digest, picture)
             for watch in watches:
-                watch.meet(place, texts, [(digest, hashed[digest]) for digest in digests])
+                watch.meet(place, texts, digests)
             bar.advance()
     findings = [watch.finding() for watch in watches]
     if out is not None:
-        write_json(out, {"samples": str(samples), "findings": [asdict(finding) for finding in findings]})
+        found = [asdict(finding) for finding in findings]
+        write_json(out, {"samples": str(samples), "near": NEAR, "findings": found})
     return findings
 
 
+NEAR = "copies"
+"""What `near_images` holds. Earlier files, which do not say it, hold every picture that is close by its hash."""
 FILE = "contamination.json"
 """In a run's output folder: what of its benchmarks the training samples hold."""
 
@@ -167,7 +184,13 @@ def summarise(out: Path) -> list[dict[str, Any]] | None:
     path = out / FILE
     if not path.is_file():
         return None
-    kept = read_json_object(path, remedy="Remove it, and give --trained-on again.")
+    remedy = "Remove it, and give --trained-on again."
+    kept = read_json_object(path, remedy=remedy)
+    if kept.get("near") != NEAR:
+        raise UserError(
+            f"{path}: counts every picture that is close by its hash as near, as earlier versions did. Only copies "
+            f"count now. {remedy}"
+        )
     return [Finding(**finding).counts() for finding in kept["findings"]]
 
 
@@ -177,25 +200,25 @@ class _Watch:
     def __init__(self, benchmark: Fingerprints) -> None:
         self._benchmark = benchmark
         self._images = {digest for question in benchmark.questions for digest in question.images}
-        self._near = NearHashes(NEAR_BITS)
-        for digest, value in benchmark.hashes.items():
-            self._near.add(value, digest)
         self._by_text: dict[str, list[Question]] = {}
         for question in benchmark.questions:
             self._by_text.setdefault(normalised(question.text), []).append(question)
         self._finding = Finding(benchmark.protocol, len(benchmark.questions), len(self._images))
-        self._met: dict[str, set[str]] = {}
+        self._copied: dict[str, list[str]] = {}
 
-    def meet(self, place: str, texts: set[str], images: Sequence[tuple[str, int | None]]) -> None:
+    def look(self, digest: str, picture: tuple[int, npt.NDArray[np.float32]]) -> None:
+        """Look for the images that a picture of the samples is a copy of."""
+        if copied := self._benchmark.pictures.copies(*picture):
+            self._copied[digest] = copied
+
+    def meet(self, place: str, texts: set[str], digests: Sequence[str]) -> None:
         found = self._finding
         shown: set[str] = set()
-        for digest, value in images:
+        for digest in digests:
             if digest in self._images:
                 found.exact_images.setdefault(digest, place)
                 shown.add(digest)
-            if digest not in self._met:
-                self._met[digest] = set() if value is None else set(self._near.near(value))
-            for near in self._met[digest]:
+            for near in self._copied.get(digest, ()):
                 if near != digest:
                     found.near_images.setdefault(near, place)
                 shown.add(near)

@@ -7,7 +7,7 @@ resampling and compression, another slice or a lesion leaves its outline.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -41,18 +41,22 @@ _HOPELESS = 2.0
 
 def find_copy(one: Thumbnail, others: Sequence[Thumbnail]) -> int | None:
     """Return the place of the first of the most similar thumbnails that shows the same picture, or None."""
+    return next(find_copies(one, others), None)
+
+
+def find_copies(one: Thumbnail, others: Sequence[Thumbnail]) -> Iterator[int]:
+    """Yield the places of the thumbnails that show the same picture, the most similar first."""
     if not others:
-        return None
+        return
     coarse = np.stack([one, *others]).reshape(-1, 16, EDGE_PX // 16, 16, EDGE_PX // 16).mean((2, 4)).reshape(-1, 256)
     coarse -= coarse.mean(1, keepdims=True)
     coarse /= np.maximum(np.linalg.norm(coarse, axis=1, keepdims=True), 1e-6)
     alike = coarse[1:] @ coarse[0]
     for place in np.argsort(-alike, kind="stable").tolist():
         if alike[place] < _ALIKE:
-            return None
+            return
         if remainder(one, others[place]) <= MOST:
-            return place
-    return None
+            yield place
 
 
 def remainder(one: Thumbnail, other: Thumbnail) -> float:

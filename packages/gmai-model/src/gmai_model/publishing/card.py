@@ -306,7 +306,7 @@ def _contamination(report: Mapping[str, Any]) -> list[str]:
     return [
         f"- `{found['protocol']}`: {found['questions_on_seen_images']:,} of {found['questions']:,} questions are on "
         f"images of the training samples ({found['same_image']:,} of {found['images']:,} images are the same, "
-        f"{found['near_image']:,} close by perceptual hash); {found['same_words']:,} have the words of a training "
+        f"{found['near_image']:,} copies in other files); {found['same_words']:,} have the words of a training "
         f"question, {found['both']:,} of them about such an image."
         for found in findings
     ]
