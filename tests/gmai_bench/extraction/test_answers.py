@@ -1,6 +1,6 @@
 """Answers as models write them, in English and Chinese, with the option a reader sees.
 
-answers.tsv names the rule too. The verdicts of the other two files stood before the rules were tried on it.
+answers.tsv names the rule too. The verdicts of the other files stood before the rules were tried on them.
 """
 
 import csv
@@ -25,10 +25,13 @@ def test_answers_read_by_a_person_are_never_read_otherwise_and_seldom_not_at_all
 
     The last five, of 300, 179, 113, 104 and 55, are second_thoughts.tsv: second thoughts, tables, lists, answers that
     were cut, long reasoning. 74 of them are not in it, for they are still not read (50), read where a person could
-    not tell (23), or read as another option (1).
+    not tell (23), or read as another option (1). models_2026.tsv is two more parts, of 278 (reasoning traces, JSON,
+    calls of tools, tables, ten languages, units, denials, pairs of images: 260 read right, 1 guessed when fresh) and of
+    90 traps and variants of what was mended then (69 and 8; three that are still guessed are not in it: "Options: A",
+    "Pneumonia (not excluded)", "Which of these is wrong: D?").
     """
     rows: list[dict[str, str]] = []
-    for name in ("read_by_a_person.tsv", "second_thoughts.tsv", "restated.tsv"):
+    for name in ("read_by_a_person.tsv", "second_thoughts.tsv", "restated.tsv", "models_2026.tsv"):
         with (Path(__file__).parent / name).open(encoding="utf-8", newline="") as file:
             rows += csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
     otherwise: list[tuple[str, str, str]] = []
@@ -41,7 +44,7 @@ def test_answers_read_by_a_person_are_never_read_otherwise_and_seldom_not_at_all
             not_read.append(response)
         elif read != row["letter"]:
             otherwise.append((response, row["letter"], read))
-    assert len(rows) > 1950
+    assert len(rows) > 2300
     assert not otherwise
     assert len(not_read) < 0.01 * len(rows), not_read
 

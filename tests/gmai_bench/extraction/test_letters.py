@@ -1,5 +1,12 @@
 import pytest
-from gmai_bench.extraction.letters import leading_letter, letter_alone, lone_capitals, marked_letter, mentioned_letters
+from gmai_bench.extraction.letters import (
+    leading_letter,
+    letter_alone,
+    letter_behind_colon,
+    lone_capitals,
+    marked_letter,
+    mentioned_letters,
+)
 
 FOUR = ("CT", "MRI", "X-ray", "Ultrasound")
 TEN = tuple(f"finding {n}" for n in range(10))
@@ -48,6 +55,13 @@ def test_a_letter_opens_unless_it_is_denied_or_one_of_a_list() -> None:
 )
 def test_mentions_of_letters(text: str, choices: tuple[str, ...], letters: list[int]) -> None:
     assert mentioned_letters(text, choices) == letters
+
+
+def test_a_bold_letter_behind_a_colon() -> None:
+    assert letter_behind_colon("From once daily to twice daily: **C**", 4) == 2
+    assert letter_behind_colon("This fits one of them:** **(C)**.", 4) == 2
+    for line in ("Least likely: **C**", "They are not: **C**", "Best: C", "Best: **F**", "**C**"):
+        assert letter_behind_colon(line, 4) is None
 
 
 def test_lone_capitals_are_no_articles_and_no_letters_beyond_the_options() -> None:

@@ -82,6 +82,10 @@ def test_misspelt_and_written_out(text: str, choices: tuple[str, ...], option: i
         ("1. CT - No\n2. MRI - Yes\n3. X-ray - No", 1),
         ("(A) CT: wrong\n(B) MRI: correct", 1),
         ("| A | no |\n| B | yes |", 1),
+        ("| | Modality | Why |\n|---|---|---|\n| CT | ✗ | no bone |\n| **MRI** | ✓ | dark bone |", 1),
+        ("| Option | Likelihood |\n|---|---|\n| A | 0.2 |\n| B | 70 % |", 1),
+        ("| Option | Slices |\n|---|---|\n| A | 20 |\n| B | 70 |", None),
+        ("A → no (bone is dark)\nB → yes (bone is dark)", 1),
         ("A: yes", None),
         ("A: no\nB: no", None),
         ('{"A": NaN, "B": 1, "C": ' + "[" * 3000, None),
@@ -89,6 +93,25 @@ def test_misspelt_and_written_out(text: str, choices: tuple[str, ...], option: i
 )
 def test_verdicts_on_each_option(text: str, option: int | None) -> None:
     assert option_judged_right(text, FOUR, lettered=True) == option
+
+
+@pytest.mark.parametrize(
+    ("text", "choices", "option"),
+    [
+        ("III", ("Grade I", "Grade II", "Grade III"), 2),
+        ("It is grade III", ("Stage I", "Stage II", "Stage III"), 2),
+        ("The category is 2", ("BI-RADS 1", "BI-RADS 2"), 1),
+        ("2", ("BI-RADS 1", "BI-RADS 2"), None),
+        ("The category is 2", ("BI-RADS 2", "BI-RADS 1"), None),
+        ("The appendix is not visualised", ("Appendix visualised", "Appendix not visualised"), 1),
+        ("right middle (not lower) lobe", ("Right middle lobe", "Right lower lobe"), 0),
+        ("MRI (not seen)", FOUR, None),
+        ("neither of them", ("Left lung", "Neither lung"), 1),
+        ("fever, cough, tachycardia: PE", ("Pulmonary embolism", "Pneumonia"), 0),
+    ],
+)
+def test_labels_content_and_what_is_denied_in_brackets(text: str, choices: tuple[str, ...], option: int | None) -> None:
+    assert option_restated(text, choices) == option
 
 
 def test_long_answers_cost_no_square() -> None:

@@ -21,6 +21,13 @@ _LEADING = re.compile(
     r"^[\s*\"']*(?:\(([A-Za-z])\)|([A-Za-z])(?:\*\*)?\s*[.):、](?=\D|$)"
     r"|([A-Z])(?:\*\*)?,\s+(?=(?:as|because|since|given|not|due)\b))"  # "C, as there is no invasion"
 )
+_BEHIND_COLON = re.compile(r":\*{0,2}\s*\*\*\(?([A-Z])\)?\.?\*\*\.?$")
+_DENIED_LINE = re.compile(
+    r"\b(?:not|wrong|incorrect|false|unlikely|except|least|less|exclud\w*|eliminat\w*|rul\w+\s+out|differential|"
+    r"alternatives?|options|choices|second|initially|first)\b|n't\b",
+    re.IGNORECASE,
+)
+"""In front of the colon these make no answer of the letter: "Least likely: **C**"."""
 _ONLY_LETTERS = re.compile(
     r"(?<=、)\s*[A-Z](?![A-Za-z0-9])|[\s*\"'(\[,;/&]*[A-Za-z](?:[\s,;/、&)(\]\[]+[A-Za-z])*[\s*\"')\].。]*$"
 )
@@ -47,7 +54,11 @@ _AFTER_ARTICLE = re.compile(
     r"since|as|seems|appears|looks|fits|matches|shows|represents|describes|depicts|indicates|corresponds|not)\b)"
     r"(?![A-Z](?![\w-]))[A-Za-z0-9]"
 )
-_BEFORE_TERM = re.compile(r"[^\S\n]+(?:cells?|lymphocytes?|waves?|lines?|mode|scan)\b", re.IGNORECASE)
+_BEFORE_TERM = re.compile(
+    r"[^\S\n]+(?:cells?|lymphocytes?|waves?|lines?|mode|scan)\b"
+    r"|超(?!声)|型(?!题)|臂|淋巴|反应蛋白|二聚体|细胞|波(?!形)|族",  # "B超" is ultrasound
+    re.IGNORECASE,
+)
 
 
 _NO_PRONOUN = re.compile(r"[)\].,:;*]*\s*(?:[)\].,:;*]|$|\n)")
@@ -72,6 +83,17 @@ def letter_alone(line: str, count: int) -> int | None:
     marked = ("\\" in line or "$" in line) and "boxed" not in line
     match = _ALONE.match(undecorated(line) if marked else line)
     index = LETTERS.index(match[1].upper()) if match else count
+    return index if index < count else None
+
+
+def letter_behind_colon(line: str, count: int) -> int | None:
+    """Return the option whose letter stands in bold behind the colon that ends a line: "… twice daily: **C**"."""
+    if not line.endswith(("**", "**.")):
+        return None
+    match = _BEHIND_COLON.search(line, max(0, len(line) - _LONGEST_ALONE))
+    if match is None or _DENIED_LINE.search(line):
+        return None
+    index = LETTERS.index(match[1])
     return index if index < count else None
 
 

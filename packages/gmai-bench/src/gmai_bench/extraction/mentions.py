@@ -8,10 +8,10 @@ from gmai_bench.extraction.spellings import NUMBERS, other_spellings
 from gmai_bench.extraction.text import LETTERS, WORD, find_whole, unify, without_hyphens, words_of
 
 SYNONYMS: tuple[tuple[str, ...], ...] = (
-    ("ct", "computed tomography"),
-    ("mri", "mr", "magnetic resonance imaging", "magnetic resonance"),
-    ("us", "ultrasound", "ultrasonography", "sonography", "usg"),
-    ("x-ray", "xray", "x ray", "radiograph", "radiography"),
+    ("ct", "computed tomography", "计算机断层扫描"),
+    ("mri", "mr", "magnetic resonance imaging", "magnetic resonance", "磁共振成像", "核磁共振", "磁共振"),
+    ("us", "ultrasound", "ultrasonography", "sonography", "sonogram", "usg", "超声", "b超", "彩超"),
+    ("x-ray", "xray", "x ray", "radiograph", "radiography", "x线", "x光", "x射线"),
     ("oct", "optical coherence tomography"),
     ("pet", "positron emission tomography"),
     ("flair", "t2-flair", "t2/flair", "fluid attenuated inversion recovery"),
@@ -39,7 +39,7 @@ _WORDS_TOO = ("us",)
 _NUMBER_AND_UNIT = re.compile(r"(?<![\w.,])(\d+(?:[.,]\d+)*)\s*([^\W\d_]|%)")
 """Written with or without a blank between them: "5 mg", "5mg", "20 %"."""
 _NON = re.compile(r"\bnon[ -]?(?=[^\W\d_]{4})")
-_SHARED_BEFORE = re.compile(r"(\w+)-?\s*(?:\b(?:or|to|and)\b|[/-]|或|和|至)\s*$")
+_SHARED_BEFORE = re.compile(r"((?:\w+\s)?(\w+))-?\s*(?:\b(?:or|to|and)\b|[/-]|或|和|至)\s*$")
 _JOINS = ("or", "to", "and", "/", "-", "或", "和", "至")
 _JOIN_CHARS = 6
 _SHORTEST_HEAD = 5
@@ -214,8 +214,14 @@ def option_of_last_sentence(text: str, choices: tuple[str, ...]) -> int | None:
 
 def option_described(text: str, choices: tuple[str, ...]) -> int | None:
     """Return the option that a description of the first sentence ends in ("a murmur at the apex: VSD. …"), or a sum."""
-    description = _DESCRIBED.match(text) or _RESULT.search(text, max(0, len(text) - _LONGEST_RESULT))
-    return option_equal_to(_ARTICLE.sub("", description["held"]), choices) if description else None
+    described = description_end(text)
+    return option_equal_to(_ARTICLE.sub("", described), choices) if described else None
+
+
+def description_end(text: str) -> str:
+    """Return what the description of the first sentence ends in, or a sum; else nothing."""
+    found = _DESCRIBED.match(text) or _RESULT.search(text, max(0, len(text) - _LONGEST_RESULT))
+    return found["held"] if found else ""
 
 
 def without_list_of_all(text: str, choices: tuple[str, ...]) -> str:
@@ -300,7 +306,8 @@ def _siblings(choices: tuple[str, ...]) -> tuple[tuple[dict[str, int], dict[str,
     words = [option.casefold().split() for option in map(unify, choices)]
     return tuple(
         (
-            {w[0]: n for n, w in enumerate(words) if len(w) > 1 and w[1:] == own[1:] and w != own},
+            {w[0]: n for n, w in enumerate(words) if len(w) > 1 and w[1:] == own[1:] and w != own}
+            | {" ".join(w[:2]): n for n, w in enumerate(words) if len(w) > 2 and w[2:] == own[2:] and w[1] != own[1]},
             {w[-1]: n for n, w in enumerate(words) if len(w) > 1 and w[:-1] == own[:-1] and w != own},
         )
         for own in words
@@ -321,8 +328,9 @@ def _coordinated(text: str, start: int, end: int, index: int, choices: tuple[str
     after = _SHARED_AFTER.match(text, end)
     if before is None and after is None:
         return []
-    found = [firsts.get(before[1]) if before else None, lasts.get(after[1]) if after else None]
-    found += (heads.get(beside[1]) for beside in (before, after) if beside)
+    words = ((before[1], before[2]) if before else ()) + ((after[1],) if after else ())
+    found = [firsts.get(word) for word in words[:2]] if before else []
+    found += [lasts.get(after[1]) if after else None, *map(heads.get, words)]
     return [other for other in found if other is not None and other != index]
 
 

@@ -12,7 +12,7 @@ _BREAK_WORDS = (
 _BREAK_WORD = re.compile("|".join(rf"\b{word}\b" if word.isascii() else word for word in _BREAK_WORDS))
 """Where a clause ends, and a denial with it: "not A but B"."""
 _CUE_BEFORE = re.compile(
-    r"\b(?:not|no|cannot|neither|nor|never|without"  # "not A", "no effusion", "neither A nor B"
+    r"\b(?:not|no|nothing|cannot|neither|nor|never|without"  # "not A", "no effusion", "neither A nor B"
     r"|excluding|excludes?|excluded|except|unlike|instead of|rather than"  # "all except A", "rather than CT"
     r"|rul(?:e|es|ed|ing) out|eliminat(?:e|es|ed|ing)|absence of|negative for"  # "we rule out A"
     r"|(?:better|more (?:likely|plausible|probable|consistent)) than"  # "fits MRI better than CT"
@@ -32,6 +32,11 @@ _CUE_BEFORE = re.compile(
     r"|(?:不|没|非|无|未见|(?<![切清根去])除)"  # "不是A", "排除A"; 切除 is a resection
     r"|最初|起初|乍一看|一开始|误认为"  # "最初考虑A"
 )
+_DENIED_LABEL = re.compile(
+    r"\b(?:least\s+likely|less\s+likely|excluded|ruled\s+out|eliminated|rejected|discarded|incorrect|wrong|unlikely)"
+    r"(?:\s+(?:first|options?|answers?|choices?|diagnos[ei]s|is|are|ones?)){0,2}\s*:[\s*(]*$"
+)
+"""A label that denies what it announces: "Least likely: C", "Ruled out: pneumonia"."""
 _NO_CUE = ("not only", "no doubt", "no other than", "cannot be other than", "不仅", "无疑")
 _OTHER_SUBJECT = (
     r"(?!(?:there|it|this|these|they|we|statements?|the (?:image|picture|scan|lesion|finding|patient|rest|others?))\b)"
@@ -77,7 +82,7 @@ _DENIED_LIST = re.compile(  # "no consolidation, effusion, or pneumothorax"
 _LIST_CHARS = 160
 _ASKED_AND_DENIED = re.compile(r"\W*\?\W*(?:no|nope|not)\b|[^,;.。?]?\?不", re.IGNORECASE)  # "Is it CT? No."
 _DENIED_IN_BRACKETS = re.compile(
-    rf"(?!not\s+(?!(?:the|likely|correct|right|seen|present|visible|possible|plausible|consistent|shown)\b)){_DENIED}"
+    rf"(?!not\s+(?!(?:the(?!\s+\w+\s+one\b)|likely|correct|right|seen|present|visible|possible|plausible|consistent|shown)\b)){_DENIED}"
     r"|错|不对|不正确|排除"
 )
 _BRACKETED = re.compile(r"\s*\(([^)]*)\)?")
@@ -116,6 +121,8 @@ def _in_denied_list(text: str, start: int, own_cues: tuple[tuple[int, int], ...]
 
 
 def _denied_before(before: str, start: int, own_cues: tuple[tuple[int, int], ...]) -> bool:
+    if before.rstrip(" *(").endswith(":") and _DENIED_LABEL.search(before):
+        return True
     ends = [mark.end() for mark in _BREAK_MARK.finditer(before)]
     clause = before[ends[-1] :] if ends else before
     if not any_of(_BEFORE_HINTS, clause):

@@ -19,6 +19,7 @@ from gmai_bench.extraction.agreement import (
 from gmai_bench.extraction.letters import (
     leading_letter,
     letter_alone,
+    letter_behind_colon,
     letters_and_denials,
     lone_capitals,
     marked_letter,
@@ -171,6 +172,8 @@ def _read(text: str, choices: tuple[str, ...], style: Style) -> Extraction:
     marked = _by_marker(text, choices, style)
     if marked is not None:
         return marked
+    if lettered and (behind := letter_behind_colon(_last_line(text), len(choices))) is not None:
+        return Extraction(behind, "letter_alone")
     if first is not None and last is None:
         return Extraction(first, "letter_alone")
     if lettered and (own := agreeing_start(text, choices)) is not None:

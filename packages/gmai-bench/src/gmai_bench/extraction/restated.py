@@ -5,14 +5,14 @@ What is looked for when nothing else is found. Each form must fit one option onl
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, cast
 
 from gmai_formats.json_text import parse_json
 
 from gmai_bench.extraction.letters import letter_alone
-from gmai_bench.extraction.mentions import EDGES, is_synonym, option_equal_to, options_mentioned
+from gmai_bench.extraction.mentions import EDGES, description_end, is_synonym, option_equal_to, options_mentioned
 from gmai_bench.extraction.negation import is_negated
 from gmai_bench.extraction.spellings import NUMBERS, ORDINALS
 from gmai_bench.extraction.text import LETTERS, any_of, find_whole, lowered, places_of, unify, words_of
@@ -22,10 +22,15 @@ _VERDICT = re.compile(
     r"(?:(?P<yes>yes|true|correct|是|正确|对)|(?P<no>no|false|incorrect|wrong|否|错误|不正确|错))$", re.IGNORECASE
 )
 _VERDICTS = ("yes", "true", "correct", "no", "false", "wrong", "是", "对", "否", "确", "错", "误")
+_TICKS, _CROSSES = "✓✔✅☑", "✗✘❌❎"
+_GRADED = re.compile(r"prob|likel|confid|score|概率|可能", re.IGNORECASE)
+_NUMBER_CELL = re.compile(r"(\d+(?:\.\d+)?)\s*%?")
+_REASON_BEHIND = re.compile(r"\s*\([^()]*\)$")
+_DENIED_ASIDE = re.compile(r"\s*\(not [^()\n]{1,60}\)(?=\s+[^\W\d_])")
 _NUMBERING = re.compile(r"\d{1,2}[.)]\s*")
 _LONGEST_VERDICT = 160
 """Characters of a line that may hold a verdict on an option."""
-_LINE_MARKS = " \t*#>•|-–—=→:,.。✓✔✅☑✗✘❌❎"
+_LINE_MARKS = f" \t*#>•|-–—=→:,.。{_TICKS}{_CROSSES}"
 _CHINESE_NUMBERS = "一二三四五六七八九十"
 _PLACE = re.compile(
     rf"\b(?:(?P<word>{'|'.join(ORDINALS)}|last)|(?P<nth>\d{{1,2}})(?:st|nd|rd|th))\s+"
@@ -51,6 +56,11 @@ _LEAD = re.compile(
 )
 _WORD = re.compile(r"[^\W_]+(?:[.,]\d+)*")
 _DENYING = ("no", "not", "non", "without", "absent", "none", "never", "nor", "neither", "negative", "false")
+_NO_SHORT_FORM = frozenset((*_DENYING, "yes")) - {"none", "neither"}
+_FUNCTION_WORDS = ("the", "a", "an", "is", "are", "was", "were", "has", "have", "been", "of")
+_LABELLED = ("it", "this", "clinical", "pathological", "category", "class", "grade", "level", "score", "stage", "type")
+_BEHIND = re.compile(r"\s+(?:ones?|of\s+(?:them|these|those))$", re.IGNORECASE)
+_ROMAN = re.compile("[ivx]+")
 _LINKS = ("of", "the", "and", "in", "with", "or", "to", "for", "a", "an", "due")
 _ACRONYM = re.compile(r"(?<![\w-])[A-Z]{3,6}(?![\w-])")
 _LONGEST_SHORT = 60
@@ -74,11 +84,22 @@ def option_restated(text: str, choices: tuple[str, ...]) -> int | None:
         _by_place(text, len(choices)),
         _statement(text, choices),
         option_short_for(text, choices),
+        option_short_for(description_end(text), choices, announced=True),
+        _around_denial(text, choices),
         _number(text, choices),
         _spelt_out(text, choices),
         _misspelt(text, choices),
     )
     return next((index for index in found if index is not None), None)
+
+
+def _around_denial(text: str, choices: tuple[str, ...]) -> int | None:
+    """Return the one option that others denied in brackets stand in the middle of: "right middle (not lower) lobe"."""
+    if "(not " not in text:
+        return None
+    named = options_mentioned(_DENIED_ASIDE.sub("", text), choices)
+    whole = len(named) == 1 and unify(choices[named[0]]).casefold() in text.casefold()  # "MRI (not seen)" denies it
+    return named[0] if len(named) == 1 and not whole else None
 
 
 def option_judged_right(text: str, choices: tuple[str, ...], *, lettered: bool) -> int | None:
@@ -89,8 +110,15 @@ def option_judged_right(text: str, choices: tuple[str, ...], *, lettered: bool) 
             index = _named(name, choices, lettered=lettered)
             if index is not None and isinstance(value, int | float):
                 verdicts[index] = float(value)
+    graded = False
     for line in text.split("\n"):
+        if line.count("|") > 1:
+            graded = graded or _GRADED.search(line) is not None
+            verdicts |= _verdict_of_row(line, choices, lettered=lettered, graded=graded)
+            continue
         bare = line.strip(_LINE_MARKS) if len(line) < _LONGEST_VERDICT else ""
+        if bare.endswith(")"):
+            bare = _REASON_BEHIND.sub("", bare)
         verdict = _VERDICT.search(bare) if bare.lower().endswith(_VERDICTS) else None
         if verdict is None or verdict.start() == 0 or bare[verdict.start() - 1] not in _LINE_MARKS:
             continue
@@ -101,6 +129,31 @@ def option_judged_right(text: str, choices: tuple[str, ...], *, lettered: bool) 
             verdicts[index] = float(verdict["yes"] is not None)
     best = [index for index, value in verdicts.items() if value == max(verdicts.values())]
     return best[0] if len(verdicts) > 1 and len(best) == 1 else None
+
+
+def _verdict_of_row(line: str, choices: tuple[str, ...], *, lettered: bool, graded: bool) -> dict[int, float]:
+    """Return option ▶ verdict of a row of a table that names one option and judges it in a cell of its own.
+
+    Args:
+        line: The row.
+        choices: Texts of the options.
+        lettered: Whether they were shown with letters.
+        graded: Whether the head of the table says that its numbers are probabilities or scores.
+    """
+    cells = [cell.strip(" \t*_") for cell in line.split("|")]
+    named = {index for cell in cells if (index := _named(cell, choices, lettered=lettered)) is not None}
+    judged: set[float] = {verdict for cell in cells if (verdict := _verdict(cell)) is not None}
+    if graded and not judged:
+        judged = {float(number[1]) for cell in cells if (number := _NUMBER_CELL.fullmatch(cell))}
+    return {named.pop(): float(judged.pop())} if len(named) == len(judged) == 1 else {}
+
+
+def _verdict(cell: str) -> bool | None:
+    mark = cell[:1]
+    if mark and mark in _TICKS + _CROSSES and len(cell) <= len("✓\ufe0f"):
+        return mark in _TICKS
+    word = _VERDICT.match(cell.strip(_LINE_MARKS))
+    return word["yes"] is not None if word else None
 
 
 def _items(text: str) -> Iterable[tuple[str, Any]]:
@@ -187,7 +240,7 @@ def option_short_for(text: str, choices: tuple[str, ...], *, announced: bool = F
     """
     if len(text) > _LONGEST_SHORT or "\n" in text:
         return None
-    bare = text.strip(EDGES)
+    bare = _BEHIND.sub("", text.strip(EDGES))
     bare = bare[_LEAD.match(bare).end() :]  # type: ignore[union-attr]
     if bare.isupper() and bare.isalpha() and len(bare) > 1 and not is_synonym(bare):
         named = [index for index, initials in enumerate(_initials(choices)) if bare in initials]
@@ -197,14 +250,18 @@ def option_short_for(text: str, choices: tuple[str, ...], *, announced: bool = F
     run_together = ["".join(own) for own in _option_words(choices)]
     if said and "".join(said) in run_together:  # "T2 N1 M0"
         return run_together.index("".join(said)) if run_together.count("".join(said)) == 1 else None
-    if not any(len(word) > _SHORTEST_WORD - 1 and word.isalpha() for word in said) or set(said) & {*_DENYING, "yes"} - {
-        "none"
-    }:
+    if (by_label := _by_label(said, choices)) is not None:
+        return by_label
+    content = _content(said)
+    contents = [_content(own) for own in _option_words(choices)]
+    if len(content) > 1 and content in contents:
+        return contents.index(content) if contents.count(content) == 1 else None
+    if not any(len(word) > _SHORTEST_WORD - 1 and word.isalpha() for word in said) or set(said) & _NO_SHORT_FORM:
         return None
     having = [index for index, own in enumerate(_option_words(choices)) if set(said) <= set(own)]
     if len(having) != 1:
         return None
-    own = _option_words(choices)[having[0]]
+    own: Sequence[str] = _option_words(choices)[having[0]]
     left = list(own)
     for word in said:
         left.remove(word) if word in left else None
@@ -212,6 +269,32 @@ def option_short_for(text: str, choices: tuple[str, ...], *, announced: bool = F
     ends = ends or ((announced or len(said) > 1) and own[-len(said) :] == said)
     wanting = set(left) & set(_DENYING) or any(character.isdigit() for word in left for character in word)
     return having[0] if ends and not wanting else None
+
+
+def _by_label(said: Sequence[str], choices: tuple[str, ...]) -> int | None:
+    """Return the option whose numeral is said, alone or behind what it counts: "III", "the BI-RADS category is 4"."""
+    if not said or (index := _labels(choices).get(said[-1])) is None:
+        return None
+    heads = {*_option_words(choices)[0][:-1], *_FUNCTION_WORDS, *_LABELLED}
+    alone = len(said) == 1 and said[-1].isdecimal()  # "2" may be any number
+    return index if heads.issuperset(said[:-1]) and not alone else None
+
+
+def _content(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the words that carry the meaning: "the appendix is not visualised" says "appendix not visualised"."""
+    return tuple(word for word in words if word not in _FUNCTION_WORDS)
+
+
+@lru_cache(maxsize=1024)
+def _labels(choices: tuple[str, ...]) -> dict[str, int]:
+    """Return numeral ▶ option where options differ in their last word only, a Roman numeral, or a digit in order."""
+    words = _option_words(choices)
+    if len(words) < 2 or any(len(own) < 2 or own[:-1] != words[0][:-1] for own in words):
+        return {}
+    labels = [own[-1] for own in words]
+    in_order = labels == [str(number) for number in range(1, len(labels) + 1)]
+    numerals = all(_ROMAN.fullmatch(label) for label in labels) and len(set(labels)) == len(labels)
+    return {label: index for index, label in enumerate(labels)} if in_order or numerals else {}
 
 
 @lru_cache(maxsize=1024)

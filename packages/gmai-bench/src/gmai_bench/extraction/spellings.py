@@ -59,6 +59,7 @@ _NUMBERED = r"(?P<lead>\b(?:grade|stage|type|class|category|level|segment|zone|p
 _WITH_ROMAN = re.compile(rf"{_NUMBERED}(?P<numeral>viii|vii|vi|iv|ix|iii|ii|i|v|x)(?P<sub>[a-c]?)\b")
 _WITH_DIGIT = re.compile(rf"{_NUMBERED}(?P<numeral>10|[1-9])(?P<sub>[a-c]?)\b")
 _RANGE = re.compile(r"(?<![\w.-])(?:between\s+)?(\d+(?:\.\d+)?)\s*(?:-|to|and)\s*(\d+(?:\.\d+)?)(?![\w.-])")
+_PICTURE = re.compile(r"(?P<head>image|picture|figure|panel|scan|slide|view|frame|video) (?P<digits>[1-9]|10)")
 _BINOMIAL = re.compile(r"(?P<genus>[A-Z])[a-z]{3,} (?P<species>[a-z]{3,})")
 
 
@@ -68,6 +69,10 @@ def _ordinal(match: re.Match[str]) -> str:
         return f"{number}{_SUFFIXES[number - 1] if number <= len(_SUFFIXES) else 'th'}"
     number = int(match["digits"])
     return ORDINALS[number - 1] if 0 < number <= len(ORDINALS) else match[0]
+
+
+def _picture(match: re.Match[str]) -> str:
+    return f"{ORDINALS[int(match['digits']) - 1]} {match['head']}"
 
 
 def _digit(match: re.Match[str]) -> str:
@@ -106,6 +111,9 @@ _RULES: tuple[Callable[[str], str], ...] = (
     _replaced(_BRITISH),
     _replaced(_AMERICAN),
     lambda text: _ORDINAL.sub(_ordinal, text),
+    lambda text: text.replace("figure ", "fig. ", 1) if _PICTURE.fullmatch(text) else text,
+    lambda text: text.replace("figure ", "fig ", 1) if _PICTURE.fullmatch(text) else text,
+    lambda text: _picture(match) if (match := _PICTURE.fullmatch(text)) else text,
     lambda text: _WITH_ROMAN.sub(_digit, text),
     lambda text: _WITH_DIGIT.sub(_numeral, text),
     lambda text: _WITH_ROMAN.sub(_word, text),

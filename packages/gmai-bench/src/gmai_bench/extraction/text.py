@@ -5,6 +5,8 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
+from gmai_bench.extraction.spellings import ORDINALS
+
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 _PLAIN = str.maketrans(
@@ -27,12 +29,20 @@ _RANGE = re.compile(rf"\s*(?:or|to|and|/|~|-|或|和|至|到)\s*(?:\d|{_ROMAN}(?
 _OPENS_WITH_NUMBER = re.compile(r"[^\W\d_]?(?=\d)")
 _RANGE_BEFORE = re.compile(r"(?:(?<!\w)(?P<lead>[^\W\d_]?)\d+-?|\w-)\s*(?:or|to|and|/|~|-|或|和|至|到)\s*$")
 """Before "5 mg" the same: "2.5 to 5 mg", "T1 or T2-weighted"; before any word "hyper- or hypothyroidism"."""
+_ORDINAL_BEFORE = re.compile(rf"\b(?:{'|'.join(ORDINALS)})\s+(?:\w+\s+)?(?:or|and|to)\s+(?:the\s+)?$")
+"""Before "third image" the same: "the first and the third image"."""
 _RANGE_CHARS = 10
 _BOUND = re.compile(
     r"(?:\b(?:at\s+(?:least|most)|(?:more|less|fewer|greater|larger)\s+than)|至少|超过)\s*(?:[\d.]+\s*(?:to|or|and|-)\s*)?$"
 )
 """Before a number these make another statement of it: "at least grade II", "more than 2 or 3"."""
+_BOUND_AFTER = re.compile(
+    r"\s*(?:\b(?:or|and)\s+(?:higher|above|more|greater|larger|worse|later|lower|below|less|fewer|smaller|better|earlier)\b(?!\s+than)"
+    r"|(?:及|或)?(?:以上|以下|更[高低多少大小]))"
+)
+"""Behind a number the same: "grade II or higher", "5 mg or more"."""
 _BOUND_WORDS = ("at ", "than", "至少", "超过")
+_BOUND_JOINS = (" or ", " and ", "以", "更")
 _BOUND_CHARS = 24
 _NUMBER = re.compile(rf"\d|\s{_ROMAN}$")
 _RANGE_SIGNS = ("or", "to", "an", "OR", "TO", "AN", "/", "~", "-", "或", "和", "至", "到")
@@ -150,8 +160,13 @@ def _ends_in_number(wanted: str) -> bool:
 
 
 def _in_range(text: str, wanted: str, position: int, end: int) -> bool:
+    after = text[end : end + _BOUND_CHARS]
+    if any_of(_BOUND_JOINS, after) and _NUMBER.search(wanted) and _BOUND_AFTER.match(after):
+        return True
     bounded = text[max(0, position - _BOUND_CHARS) : position]
     if any_of(_BOUND_WORDS, bounded) and _NUMBER.search(wanted) and _BOUND.search(bounded):
+        return True
+    if wanted.startswith(ORDINALS) and _ORDINAL_BEFORE.search(text, max(0, position - _BOUND_CHARS), position):
         return True
     if wanted.isdigit():
         return False
