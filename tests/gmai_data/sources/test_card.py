@@ -65,3 +65,10 @@ def test_a_card_names_labels_that_hold_alone(toy):
 def test_a_group_pattern_that_is_no_expression_is_named(toy):
     with pytest.raises(ValidationError, match=r"group_pattern '\(patient\[' is no regular expression: unterminated"):
         toy(split={"group_pattern": "(patient["})
+
+
+@pytest.mark.parametrize(("one", "other"), [("benign", "Benign"), ("MASS", "mass"), ("left lung", "left  lung")])
+def test_names_that_differ_in_case_only_are_refused(toy, one, other):
+    with pytest.raises(ValidationError, match="differ in case or blanks only"):
+        toy(labels={"a": one, "b": other})
+    assert toy(labels={"a": one, "b": one, "c": f"{one} nodule"}).labels["b"].en == one

@@ -1,5 +1,6 @@
 """Facts of an item that stand in other files: its group in a second table, its split in lists, a table or its path."""
 
+import pydicom
 import pytest
 from gmai_data.sources.cards.catalogue import Source, bundled_names, find_recipe
 from gmai_data.sources.items import Item
@@ -8,6 +9,8 @@ from gmai_data.sources.listing import list_sources
 from gmai_data.sources.splits import group_of, split_of
 from gmai_data.vocabulary import Split
 from gmai_formats.errors import UserError
+
+from ..dicom_objects import write
 
 
 def joined(recipe, root, *paths):
@@ -177,3 +180,63 @@ def test_a_column_of_a_list_is_no_missing_list(toy, tmp_path):
     recipe = toy(split={"official": {"validation": "val.csv:image_id"}, "without": "fractions"})
     a, b = joined(recipe, tmp_path, "a.png", "b.png")
     assert (a.split, b.split) == (Split.VALIDATION, None)
+
+
+def radiographs(root, ending=".dcm"):
+    """Write two radiographs of each of three patients into folders of two classes, and a table of them."""
+    lines = ["image,dx"]
+    for number in range(6):
+        (root / "ab"[number % 2]).mkdir(exist_ok=True)
+        write(root / "ab"[number % 2] / f"{number}{ending}", "DX", patient=f"P{number // 2}")
+        lines.append(f"{'ab'[number % 2]}/{number}{ending},{'ab'[number % 2]}")
+    (root / "t.csv").write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("ending", [".dcm", ".DCM", ".dicom", ".ima"])
+@pytest.mark.parametrize(
+    "layout",
+    [
+        {"kind": "folder_per_class", "extensions": [".dcm", ".dicom", ".ima"]},
+        {"kind": "named_files", "files": "{class}/*"},
+        {"kind": "csv_labels", "table": "t.csv", "image_column": "image", "label_column": "dx"},
+    ],
+)
+def test_the_header_of_a_dicom_file_names_the_patient_in_every_layout(toy, tmp_path, layout, ending):
+    radiographs(tmp_path, ending)
+    (listing,) = list_sources([Source(toy(layout=layout), tmp_path)], None)
+    groups = {item.files[0].split("/")[1].split(".")[0]: item.group_number for item in listing.items}
+    assert len(groups) == 6
+    assert len(set(groups.values())) == 3
+    assert all(groups[f"{number}"] == groups[f"{number + 1}"] for number in (0, 2, 4))
+
+
+@pytest.mark.parametrize("split", [{"group_pattern": r"(\d)"}, {"no_group": "One picture a patient."}])
+def test_a_card_that_says_what_the_groups_are_is_not_asked_twice(toy, tmp_path, split):
+    radiographs(tmp_path)
+    (listing,) = list_sources([Source(toy(split=split), tmp_path)], None)
+    assert len({item.group_number for item in listing.items}) == 6
+
+
+def test_a_series_that_a_table_names_is_its_patients(toy, tmp_path):
+    for number in range(4):
+        (tmp_path / f"s{number}").mkdir()
+        (tmp_path / f"s{number}" / "LICENSE").write_text("x")
+        for slice_ in range(2):
+            write(tmp_path / f"s{number}" / f"z{slice_}.dcm", "CT", patient=f"P{number // 2}", series=f"s{number}")
+    (tmp_path / "t.csv").write_text("series,dx\ns0,a\ns1,b\ns2,a\ns3,b\n")
+    layout = {"kind": "csv_labels", "table": "t.csv", "image_column": "series", "label_column": "dx"}
+    (listing,) = list_sources([Source(toy(layout=layout, task="3d_classification"), tmp_path)], None)
+    assert [item.group_number for item in listing.items] == [1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("word", ["Anonymous", "ANON^^", "", "n/a", "de-identified", " removed "])
+def test_a_word_in_the_place_of_a_patient_is_none_and_the_study_counts(toy, tmp_path, word):
+    (tmp_path / "a").mkdir()
+    for number in range(4):
+        path = tmp_path / "a" / f"{number}.dcm"
+        write(path, "DX", patient=f"P{number // 2}")  # of which the study comes
+        dataset = pydicom.dcmread(path)
+        dataset.PatientID = word
+        dataset.save_as(path)
+    (listing,) = list_sources([Source(toy(), tmp_path)], None)
+    assert [item.group_number for item in listing.items] == [1, 1, 2, 2]

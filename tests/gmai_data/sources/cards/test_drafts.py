@@ -14,6 +14,9 @@ from gmai_data.sources.cards.summaries import find_known
 from gmai_data.sources.compare import check_against_folder
 from gmai_data.sources.splits import group_of
 from gmai_formats.errors import UserError
+from PIL import Image
+
+from ...dicom_objects import noise, write, write_series
 
 KNOWN = {"modality": "CT", "department": "Oncology", "clinical_task": "Bone", "license": "MIT"}
 
@@ -262,3 +265,88 @@ def test_why_tables_are_not_read_is_said(tmp_path):
     put(tmp_path / "t.csv", "image,label,label\na.png,x,y\n")
     with pytest.raises(UserError, match=r't\.csv:1: two columns are called "label"\. Rename one of them\.'):
         draft(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (["Benign", "benign", "BENIGN", "malignant"], {"benign", "malignant"}),
+        (["Mass", "MASS", "no mass"], {"Mass", "no mass"}),
+        (["left  lung", "Left lung", "right_lung"], {"left lung", "right lung"}),
+    ],
+)
+def test_spellings_of_one_label_have_one_name(tmp_path, labels, names):
+    for number in range(len(labels)):
+        put(tmp_path / "i" / f"{number}.png")
+    lines = "".join(f"{number}.png,{label}\n" for number, label in enumerate(labels))
+    put(tmp_path / "t.csv", "image,diagnosis\n" + lines)
+    card = yaml.safe_load(draft(tmp_path)[1])
+    assert {name["en"] for name in card["labels"].values()} == names
+    assert len(card["labels"]) == len(labels)
+
+
+def radiographs(root, places):
+    for number, place in enumerate(places):
+        write(root / place, "DX", noise(seed=number), patient=f"P{number}")
+
+
+@pytest.mark.parametrize(
+    ("places", "kind", "labels"),
+    [
+        ([f"{name}/{number}.dcm" for name in ("normal", "fracture") for number in range(3)], "folder_per_class",
+         ["fracture", "normal"]),
+        ([f"d/{name}/{number}.dcm" for name in ("a", "b") for number in range(3)], "folder_per_class", ["a", "b"]),
+        ([f"images/{number}.dcm" for number in range(4)], "dicom", []),
+    ],
+)  # fmt: skip
+def test_radiographs_are_no_series(tmp_path, places, kind, labels):
+    radiographs(tmp_path, places)
+    card = yaml.safe_load(draft(tmp_path)[1])
+    assert (card["layout"]["kind"], list(card["labels"])) == (kind, labels)
+
+
+def test_slices_in_folders_are_a_series(tmp_path):
+    for name in "ab":
+        write_series(tmp_path / name, series=name)
+    assert yaml.safe_load(draft(tmp_path)[1])["layout"]["kind"] == "dicom_series"
+
+
+@pytest.mark.parametrize("name", ["images.zip", "part/data.tar.gz", "x.7z", "x.RAR"])
+def test_archives_are_named(tmp_path, name):
+    put(tmp_path / name, "x")
+    with pytest.raises(UserError, match=rf"no layout recognised .* Unpack {name}: archives are not read"):
+        draft(tmp_path)
+
+
+@pytest.mark.parametrize("ending", [".ome.tif", ".ome.tiff"])
+def test_small_microscopes_pictures_are_no_slides(tmp_path, ending):
+    for name in "ab":
+        for number in range(3):
+            put(tmp_path / name / f"{number}.png")
+        pixels = np.random.default_rng(1).integers(0, 255, (32, 24, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / name / f"9{ending}", format="TIFF")
+    assert yaml.safe_load(draft(tmp_path)[1])["layout"]["kind"] == "folder_per_class"
+    Image.new("L", (4096, 4096)).save(tmp_path / "a" / f"large{ending}", format="TIFF", compression="tiff_lzw")
+    assert yaml.safe_load(draft(tmp_path)[1])["layout"]["kind"] == "slides"
+
+
+@pytest.mark.parametrize(
+    ("name", "document", "tool"),
+    [
+        ("v.json", {"assets": {"a": {"asset": {"name": "1.png", "state": 2, "type": 1}, "regions": []}}}, "vott"),
+        ("p.jsonl", {"image": "1.png", "answer": "accept", "spans": [{"label": "a", "points": [[1, 2], [3, 4], [5, 1]]}]
+                     }, "prodigy"),
+        ("c.json", [{"image": "1.png", "annotations": [{"label": "a", "coordinates": {"x": 1, "y": 2, "width": 2,
+                                                                                     "height": 2}}]}], "createml"),
+        ("metadata.jsonl", {"file_name": "1.png", "objects": {"bbox": [[1, 2, 3, 4]], "categories": ["a"]}},
+         "imagefolder"),
+        ("1.geojson", {"type": "FeatureCollection", "features": [
+            {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [[[1, 2], [9, 2], [9, 9], [1, 2]]]},
+             "properties": {"classification": {"name": "a"}}}]}, "regions"),
+    ],
+)  # fmt: skip
+def test_exports_of_tools_are_known(tmp_path, name, document, tool):
+    put(tmp_path / "1.png")
+    put(tmp_path / name, json.dumps(document))
+    layout = yaml.safe_load(draft(tmp_path)[1])["layout"]
+    assert (layout["kind"], layout["tool"]) == ("labelling_tool", tool)

@@ -12,7 +12,7 @@ from gmai_formats.pictures.problems import PictureError
 
 from gmai_data.imaging.deidentify import set_aside
 from gmai_data.imaging.rules import Deidentification
-from gmai_data.imaging.source_files import on_disk, patient_group, relative_to
+from gmai_data.imaging.source_files import on_disk, patient_group, relative_to, stated_patient
 from gmai_data.ledger import SetAside
 
 _READ = (
@@ -70,7 +70,7 @@ def series_of_folder(root: Path, folder: Path, rule: Deidentification, masks: Co
         if file in masks:
             continue
         header = _facts(path)
-        patient, study = (str(header.get(name) or "").strip() for name in ("PatientID", "StudyInstanceUID"))
+        patient, study = stated_patient(header.get("PatientID")), str(header.get("StudyInstanceUID") or "").strip()
         if patient:
             patients.setdefault(study, patient)
         if _is_image(header, rule, file):

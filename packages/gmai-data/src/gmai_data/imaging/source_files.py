@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import itertools
 import logging
 import math
 import os
@@ -211,12 +212,37 @@ def patient_digest(path: Path) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             header = parse_dicom(path, stop_before_pixels=True, specific_tags=["PatientID", "StudyInstanceUID"])
-            identity = str(header.get("PatientID", "") or header.get("StudyInstanceUID", "") or "")
+            identity = stated_patient(header.get("PatientID")) or str(header.get("StudyInstanceUID", "") or "").strip()
     except Exception:  # the file is judged when it is read, where the reason is recorded
         return ""
     finally:
         logger.setLevel(level)
     return patient_group(identity)
+
+
+_NOBODY = frozenset(
+    {"anonymous", "anonymized", "anonymised", "anon", "anonym", "deidentified", "de-identified", "removed", "unknown",
+     "none", "null", "n/a", "na", "nan", "no name", "noname", "no id", "patient", "patientid", "patient id",
+     "xx", "xxx", "xxxx"}
+)  # fmt: skip
+"""What programs write in the place of a PatientID, in lower case: it names nobody, or everybody."""
+
+
+def stated_patient(value: object) -> str:
+    """Return the PatientID of a header, or nothing where it holds none, or a word in its place."""
+    identity = str(value or "").strip()
+    return "" if identity.lower().strip("^*_- ") in _NOBODY else identity
+
+
+def header_patient(path: Path) -> str:
+    """Return what stands for the patient of a DICOM file, or of the first in a folder that names one; or nothing."""
+    if not path.is_dir():
+        return patient_digest(path)
+    files = (each for each in sorted(path.iterdir()) if each.is_file() and not each.name.startswith("."))
+    return next(filter(None, map(patient_digest, itertools.islice(files, _LOOKED_AT))), "")
+
+
+_LOOKED_AT = 8
 
 
 def patient_group(identity: str) -> str:

@@ -106,7 +106,8 @@ class SplitRule(_Part):
     group_table: JoinedColumn | None = None
     """Column of a second table that names the patient, study or lesion. An empty cell: the item is its own group."""
     no_group: str = ""
-    """Why there is no group: each picture is of another patient, or the publisher does not say."""
+    """Why there is no group: each picture is of another patient, or the publisher does not say. Then the headers of
+    DICOM files, which name the patient where nothing else does, are not asked."""
     official: dict[Split, str | tuple[str, ...]] = Field(default_factory=dict[Split, str | tuple[str, ...]])
     """Split ▶ list file of the publisher, or several, with a path, file name, stem or group (patient) per line; below
     the layout's `lists`, or the root. Of a table (CSV, TSV, XLSX) the first column, or the one that is named:
@@ -243,6 +244,18 @@ class Card(_Part):
             if window not in known and parse_window(window) is None:
                 raise ValueError(f'unknown window "{window}".{did_you_mean(window, known)}')
         return value
+
+    @model_validator(mode="after")
+    def _names_differ_in_more_than_case(self) -> Self:
+        seen: dict[str, str] = {}
+        for name in self.labels.values():
+            other = seen.setdefault(" ".join(name.en.casefold().split()), name.en)
+            if other != name.en:
+                raise ValueError(
+                    f'labels: "{other}" and "{name.en}" differ in case or blanks only: one would be called absent '
+                    "where the other is seen; give both one name"
+                )
+        return self
 
     @model_validator(mode="after")
     def _labels_known(self) -> Self:

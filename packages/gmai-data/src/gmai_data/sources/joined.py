@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from gmai_cli.console import say
 from gmai_formats.errors import UserError, did_you_mean
 
-from gmai_data.imaging.source_files import below
+from gmai_data.imaging.source_files import below, header_patient, on_disk
 from gmai_data.sources.card import Card, JoinedColumn
 from gmai_data.sources.files.tables import TABLE_ENDINGS, read_table, without_point
 from gmai_data.sources.items import Item
@@ -17,7 +17,7 @@ from gmai_data.vocabulary import Split
 
 
 def with_joined_facts(items: Iterable[Item], card: Card, root: Path, lists: str = ".") -> Iterator[Item]:
-    """Yield the items with the group of `split.group_table` and the publisher's split.
+    """Yield the items with the group of `split.group_table`, or of their DICOM headers, and the publisher's split.
 
     Args:
         items: As the layout lists them.
@@ -30,6 +30,7 @@ def with_joined_facts(items: Iterable[Item], card: Card, root: Path, lists: str 
     """
     rule = card.split
     groups = column_by_key(rule.group_table, card, root) if rule.group_table else {}
+    own_patients = rule.group_pattern is None and not rule.no_group
     split_in = _split_finder(card, root, lists)
     for item in items:
         found = item
@@ -40,9 +41,19 @@ def with_joined_facts(items: Iterable[Item], card: Card, root: Path, lists: str 
                 found = found._replace(problem=("no group", detail))
             # Two tables may use one number for a patient and a file: what has no patient is called by its path.
             found = found._replace(group=(groups.get(key, "") if key else "") or found.group)
+        if own_patients and not found.group and _may_be_dicom(found):
+            found = found._replace(group=header_patient(on_disk(root, found.files[0])))
         if split_in is not None and found.split is None:
             found = found._replace(split=split_in(found))
         yield found
+
+
+def _may_be_dicom(item: Item) -> bool:
+    """Return whether an item is a DICOM file by its name, or a folder with a series."""
+    if not item.files or item.problem is not None:
+        return False
+    ending = PurePosixPath(item.files[0]).suffix.lower()
+    return ending in (".dcm", ".dicom", ".ima", "")
 
 
 def _split_finder(card: Card, root: Path, lists: str) -> Callable[[Item], Split | None] | None:

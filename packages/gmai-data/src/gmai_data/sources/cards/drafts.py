@@ -30,6 +30,7 @@ _PERSON_IN_PATH = re.compile(
 
 _KNOWN_ID = {"TCGA": r"TCGA-\w\w-\w{4}", "OAS1": r"OAS1_\d{4}", "OAS2": r"OAS2_\d{4}", "LIDC": r"LIDC-IDRI-\d{4}"}
 _SPDX = re.compile(r"CC0-1\.0|CC-BY(?:-NC)?(?:-SA|-ND)?-\d\.\d|MIT|Apache-2\.0")
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".rar", ".7z")
 _ACCESS = {"open": "open", "registration": "registration", "application": "agreement"}
 
 
@@ -89,6 +90,9 @@ def draft(root: Path) -> tuple[str, str]:
         endings = folder.endings().most_common(5)
         words = ", ".join(f"{count} {ending or 'without ending'}" for ending, count in endings)
         unread = "".join(f" {problem}" for problem in _problems_of_tables(folder)[:3])
+        if packed := folder.with_ending(*_ARCHIVES):
+            names = ", ".join(map(folder.below, packed[:3])) + (" …" if packed[3:] else "")
+            unread += f" Unpack {names}: archives are not read."
         raise UserError(
             f"{root}: no layout recognised ({words or 'no files'}).{unread} Write a card by hand, as in "
             "docs/how-to/add-a-source.md."
@@ -107,7 +111,7 @@ def draft(root: Path) -> tuple[str, str]:
         "anatomy": {"en": "TODO", "zh": "TODO"},
         "task": guess.task,
         "layout": dict(guess.layout),
-        "labels": {raw: {"en": _english(raw, guess), "zh": "TODO"} for raw in guess.labels},
+        "labels": {raw: {"en": name, "zh": "TODO"} for raw, name in _names_of(guess).items()},
         **guess.card,
         **_split(folder, guess),
     }
@@ -194,6 +198,15 @@ def _unread_tables(folder: Folder, guess: Guess) -> list[str]:
 def _problems_of_tables(folder: Folder) -> list[str]:
     """Return why tables of the folder cannot be read, without the folder's own path."""
     return [table.problem.replace(f"{folder.root}/", "") for _, table in sorted(folder.probed.items()) if table.problem]
+
+
+def _names_of(guess: Guess) -> dict[str, str]:
+    """Return raw label ▶ name; those that differ in case or blanks only have one, the one in small letters if any."""
+    names = {raw: _english(raw, guess) for raw in guess.labels}
+    spellings: dict[str, str] = {}
+    for name in sorted(names.values(), key=str.swapcase):
+        spellings.setdefault(" ".join(name.casefold().split()), name)
+    return {raw: spellings[" ".join(name.casefold().split())] for raw, name in names.items()}
 
 
 def _english(raw: str, guess: Guess) -> str:

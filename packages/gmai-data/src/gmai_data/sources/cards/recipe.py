@@ -15,6 +15,7 @@ from gmai_data.sources.layout import Layout
 from gmai_data.sources.layouts.arrays import Arrays
 from gmai_data.sources.layouts.coco import Coco
 from gmai_data.sources.layouts.csv_labels import CsvLabels
+from gmai_data.sources.layouts.datalist import Datalist
 from gmai_data.sources.layouts.dicom_files import DicomFiles
 from gmai_data.sources.layouts.dicom_series import DicomSeries
 from gmai_data.sources.layouts.folder_per_class import FolderPerClass
@@ -43,6 +44,7 @@ AnyLayout = Annotated[
     | Arrays
     | QaText
     | HubDataset
+    | Datalist
     | DicomSeries
     | DicomFiles
     | VolumeMask

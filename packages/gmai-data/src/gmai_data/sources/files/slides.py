@@ -57,7 +57,8 @@ def opened_slide(root: Path, relative: str) -> Generator[Slide]:
             yield _OpenSlide(opened)
     except library.OpenSlideError as error:
         detail = " ".join(str(error).split()) or "no slide that OpenSlide reads"
-        raise SourceError("slide unreadable", f"{detail}; download it again", relative) from error
+        known = "" if "nsupported" not in detail else ", which OpenSlide reads none of; save it as OME-TIFF or SVS, or"
+        raise SourceError("slide unreadable", f"{detail}{known or ';'} download it again", relative) from error
 
 
 def _openslide(path: Path) -> Any:

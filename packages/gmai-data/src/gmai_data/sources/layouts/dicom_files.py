@@ -30,6 +30,7 @@ from gmai_data.sources.annotations.drawn import (
     lost_items,
 )
 from gmai_data.sources.card import Card
+from gmai_data.sources.drafting.class_tree import class_tree
 from gmai_data.sources.drafting.table_guess import labels_dicom
 from gmai_data.sources.files.folder import Folder, Guess, dicom_files
 from gmai_data.sources.items import BoxCounter, Item, Picture, full_name, left_open
@@ -141,6 +142,11 @@ class DicomFiles(Layout):
         files = dicom_files(folder)
         if not files or labels_dicom(folder):
             return None
+        tree = class_tree([folder.below(path) for path in files])
+        if tree is not None and len(tree.classes) > 1 and not (tree.pattern or tree.has_splits or folder.images):
+            above = {"images": tree.above} if tree.above else {}
+            layout = {"kind": "folder_per_class", **above}
+            return Guess("a folder per class", "2d_classification", layout, tree.classes, notes=tree.notes)
         layout = {"kind": "dicom", "files": f"**/*{files[0].suffix}"}
         note = (
             "labels: DICOM files have none; name what every picture shows in `labels_of_every_image`, or read a table"

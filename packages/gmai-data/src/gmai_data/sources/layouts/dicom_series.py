@@ -11,6 +11,7 @@ from pydantic import model_validator
 
 from gmai_data.imaging.deidentify import require_modality
 from gmai_data.imaging.dicom_folder import Series, series_of_folder, together
+from gmai_data.imaging.dicom_pixels import read_header
 from gmai_data.imaging.dicom_seg import load_segments
 from gmai_data.imaging.dicom_series import load_series
 from gmai_data.imaging.grids import Volume, on_planes
@@ -189,6 +190,8 @@ class DicomSeries(Layout):
         folders = Counter(path.parent for path in files)
         if not files or max(folders.values()) == 1 or folder.root in folders or labels_dicom(folder):
             return None
+        if not folder.volumes and not any(_may_be_slice(folder, path) for path in files[:: len(files) // 8 + 1]):
+            return None  # radiographs and the like, of which each is a picture
         parts = files[0].parent.relative_to(folder.root).parts
         layout = {"kind": "dicom_series", "series": "/".join("*" * len(parts))}
         if not folder.volumes:
@@ -199,6 +202,16 @@ class DicomSeries(Layout):
         layout = {"kind": "dicom_series", "series": _pattern_of(series, folder), "mask": mask}
         return Guess("DICOM series with masks", "3d_segmentation", layout, values.raw_labels,
                      notes=(*notes, f"masks: {values.in_words()}"))  # fmt: skip
+
+
+def _may_be_slice(folder: Folder, path: Path) -> bool:
+    """Return whether a DICOM file has a place in space, as slices have, or may have one."""
+    try:
+        header = read_header(folder.root, folder.below(path))
+    except SourceError:
+        return True
+    places = ("ImagePositionPatient", "SharedFunctionalGroupsSequence")
+    return "Rows" not in header or any(name in header for name in places)
 
 
 def _pattern_of(series: Sequence[Path], folder: Folder) -> str:

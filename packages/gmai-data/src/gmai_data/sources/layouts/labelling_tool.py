@@ -1,5 +1,5 @@
 """What labelling tools export: LabelMe, CVAT, VIA, Supervisely, SuperAnnotate, V7 Darwin, Labelbox, Label Studio,
-Datumaro, Pascal, regions, frames.
+Datumaro, VoTT, Prodigy, Create ML, ImageFolder, Pascal, regions, frames.
 """
 
 import functools
@@ -18,19 +18,23 @@ from gmai_data.ledger import Ledger, SetAside, SourceError, printable
 from gmai_data.sources.annotations.marked_picture import MarkedPicture
 from gmai_data.sources.annotations.shapes import add_object
 from gmai_data.sources.annotations.tools import (
+    createml,
     cvat,
     darwin,
     datumaro,
     frames,
+    imagefolder,
     label_studio,
     labelbox,
     labelme,
     osirix,
     pascal,
+    prodigy,
     regions,
     superannotate,
     supervisely,
     via,
+    vott,
 )
 from gmai_data.sources.annotations.tools.marked import Marked, Shape
 from gmai_data.sources.card import Card
@@ -58,13 +62,15 @@ class LabellingTool(Layout):
     kind: Literal["labelling_tool"]
     tool: Literal[
         "labelme", "cvat", "via", "supervisely", "superannotate", "darwin", "labelbox", "label_studio", "datumaro",
-        "pascal", "regions", "frames", "osirix",
+        "vott", "prodigy", "createml", "imagefolder", "pascal", "regions", "frames", "osirix",
     ]  # fmt: skip
     """labelme, supervisely, superannotate, darwin (V7): JSON per picture; datumaro: JSON per subset; pascal: XML or
     JSON per picture with `object`s and their `polygon`; cvat: XML for images or for a video; via: VGG Image Annotator,
-    JSON or CSV; labelbox: NDJSON, or the JSON of before 2023; label_studio: JSON or JSON-MIN; regions: XML of Aperio's
-    ImageScope or of ASAP, or GeoJSON of QuPath, of pictures that are no whole slides; frames: JSON per video with a
-    list of objects for each frame; osirix: a property list (XML) per picture, as OsiriX and Horos write regions."""
+    JSON or CSV; labelbox: NDJSON, or the JSON of before 2023; label_studio: JSON or JSON-MIN; vott: JSON of a project
+    or of each picture; prodigy: JSON Lines; createml: JSON of Apple's Create ML; imagefolder: `metadata.jsonl` of
+    Hugging Face with `objects`; regions: XML of Aperio's ImageScope or of ASAP, or GeoJSON of QuPath, of pictures that
+    are no whole slides; frames: JSON per video with a list of objects for each frame; osirix: a property list (XML) per
+    picture, as OsiriX and Horos write regions."""
     annotations: str
     """Pattern of the files, such as `**/*.json`."""
     images: str | tuple[str, ...] = "{parent}"
@@ -240,7 +246,8 @@ class LabellingTool(Layout):
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:
         """Return a draft where the first JSON or XML files, or a table, are those of a tool."""
-        for path in (*folder.with_ending(".json")[:20], *folder.with_ending(".xml", ".csv", ".ndjson")[:5]):
+        lines = (".xml", ".csv", ".ndjson", ".jsonl", ".geojson")
+        for path in (*folder.with_ending(".json")[:20], *folder.with_ending(*lines)[:5]):
             for tool in _NAMES:
                 layout: dict[str, Any] = {"kind": "labelling_tool", "tool": tool}
                 probe = cls.model_validate({**layout, "annotations": folder.below(path)})
@@ -260,7 +267,8 @@ class LabellingTool(Layout):
 
 _NAMES = {"labelme": "LabelMe", "supervisely": "Supervisely", "cvat": "CVAT", "via": "VGG Image Annotator",
           "labelbox": "Labelbox", "label_studio": "Label Studio", "superannotate": "SuperAnnotate",
-          "darwin": "V7 Darwin", "datumaro": "Datumaro"}  # fmt: skip
+          "darwin": "V7 Darwin", "datumaro": "Datumaro", "vott": "VoTT", "prodigy": "Prodigy",
+          "createml": "Create ML", "imagefolder": "an ImageFolder", "regions": "ImageScope, ASAP, QuPath"}  # fmt: skip
 _PROBED = 200
 
 
@@ -339,4 +347,8 @@ _READERS = {
     "pascal": pascal.read,
     "osirix": osirix.read,
     "regions": regions.read,
+    "vott": vott.read,
+    "prodigy": prodigy.read,
+    "createml": createml.read,
+    "imagefolder": imagefolder.read,
 }

@@ -1,5 +1,6 @@
 """Whole slides ▶ tiles of tissue at a stated scale, with the regions that pathologists drew."""
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -8,6 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 from gmai_formats.files import is_file
+from PIL import Image
 from pydantic import Field
 
 from gmai_data.imaging.deidentify import set_aside
@@ -191,7 +193,8 @@ class Slides(Layout):
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:
         """Return a draft where there are slides by their endings."""
-        slides = folder.with_ending(*SLIDE_ENDINGS, ".ome.tif", ".ome.tiff")
+        of_many = [path for path in folder.with_ending(".ome.tif", ".ome.tiff") if _is_large(path)]
+        slides = sorted([*folder.with_ending(*SLIDE_ENDINGS), *of_many])
         if not slides:
             return None
         # A name may have dots: TCGA-A1-A0SB-01Z-00-DX1.B34C267B-CAAA-4AB6-AD5C-276C26F997A1.svs.
@@ -211,6 +214,20 @@ class Slides(Layout):
         table, labels, notes = labelled
         words = "whole slides with a table of labels"
         return Guess(words, "2d_classification", {**layout, "label_table": table}, labels, notes=notes)
+
+
+_LEAST_PIXELS = 4096 * 4096
+
+
+def _is_large(path: Path) -> bool:
+    """Return whether an OME-TIFF is larger than a picture of a microscope's camera, by its header."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # only the header is read
+            with Image.open(path) as image:
+                return image.width * image.height >= _LEAST_PIXELS
+    except Exception:  # Pillow reads no kind of it, as of many whole slides
+        return path.stat().st_size >= _LEAST_PIXELS
 
 
 @dataclass(frozen=True)
