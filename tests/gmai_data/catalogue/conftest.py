@@ -154,7 +154,9 @@ def _volume(path, marks, side):
     else:
         import SimpleITK
 
-        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(array.transpose(2, 1, 0)), str(path))
+        image = SimpleITK.GetImageFromArray(array.transpose(2, 1, 0))
+        image.SetSpacing((1.0, 1.0, 2.0))
+        SimpleITK.WriteImage(image, str(path))
 
 
 def _slide(path):

@@ -368,6 +368,35 @@ def test_a_part_needs_its_column(put, read, toy):
         read(toy(layout=ROW_PER_LABEL))
 
 
+ONLY = {
+    **ROW_PER_LABEL,
+    "table": "kinds.csv",
+    "image_column": "image",
+    "parts": {},
+    "rows": {"kind": ["near", "nearer"]},
+}
+
+
+def test_only_rows_with_wished_cells_are_read(put, read, toy):
+    for name in "123":
+        put(f"{name}.png")
+    layout = {**ONLY, "holds_column": None, "joins": [{"table": "of_lesion.csv", "key": "lesion"}]}
+    put("kinds.csv", "image,lesion,kind\n1,L1,near\n2,L1,far\n3,L2,nearer\n")
+    put("of_lesion.csv", "lesion,label\nL1,a\nL2,b\n")
+    pictures, reasons = read(toy(layout=layout))
+    assert {key: found[0].labels for key, found in pictures.items()} == {"1.png": ("alpha",), "3.png": ("beta",)}
+    assert not reasons
+
+
+def test_a_table_without_a_wished_row_is_refused(put, read, toy):
+    put("kinds.csv", "image,label,kind,Label\n1,a,far,1\n")
+    with pytest.raises(UserError, match=r"kinds\.csv: no row whose kind is near or nearer, which recipe toy reads"):
+        read(toy(layout=ONLY))
+    put("kinds.csv", "image,label,Label\n1,a,1\n")
+    with pytest.raises(UserError, match=r'kinds\.csv:1: no column "kind", which recipe toy reads'):
+        read(toy(layout=ONLY))
+
+
 def test_columns_of_several_readers(put, read, toy):
     for name in "1234":
         put(f"{name}.png")

@@ -7,8 +7,6 @@ from typing import Annotated
 import typer
 
 from gmai_cli.console import say, table
-from gmai_cli.demo.page import write_page
-from gmai_cli.demo.result import read_result, shortfall, written
 from gmai_cli.exit_codes import EXIT_BUG
 from gmai_cli.steps import Step, claim, look_ahead, run_all
 
@@ -94,6 +92,9 @@ def demo(
     Each command is printed before it runs, so that you can run it yourself. It ends with one page: held-out accuracy
     after each stage beside chance and beside noise images, loss curves, images with question and answer.
     """
+    from gmai_cli.demo.page import write_page
+    from gmai_cli.demo.result import read_result, shortfall, written
+
     started = time.monotonic()
     record = out / "demo.json"
     claim(out, record, command="gmai demo")

@@ -86,6 +86,9 @@ class CsvLabels(Layout):
     parts: dict[str, str] = Field(default_factory=dict[str, str])
     """Columns whose cells hold several things: column ▶ regular expression for the whole cell, whose named groups are
     read as columns, such as `{ID: '(?P<image>ID_[0-9a-f]+)_(?P<label>[a-z]+)'}`."""
+    rows: dict[str, tuple[str, ...]] = Field(default_factory=dict[str, tuple[str, ...]])
+    """Only the rows with one of these cells are read, such as `{image_type: [dermoscopic]}`: column ▶ cells. The others
+    are of another modality, say, for which there may be a card of its own."""
     readers: int = Field(default=1, ge=1)
     """Where several people read an image, each in a row of its own or in columns of their own (`reader_columns`): how
     many of them must have seen a label. One that fewer saw is left open. An image with fewer rows needs all of them."""
@@ -237,7 +240,7 @@ class CsvLabels(Layout):
         parts = {part: column for column, pattern in self.parts.items() for part in pattern_of(pattern).names}
         wanted = [
             column
-            for column in (*self.parts, *named, self.holds_column, *marks)
+            for column in (*self.parts, *self.rows, *named, self.holds_column, *marks)
             if column is not None and column not in parts
         ]
         first = parts.get(first, first)
@@ -259,9 +262,12 @@ class CsvLabels(Layout):
                     f"{did_you_mean(column, names)} Fix the table or the card."
                 )
         self._require_readers(names, table, card)
-        number = 0
+        number = read = 0
         for number, cells, problem in rows:
             row, problem = self._with_parts(cells, number, problem)
+            if not problem and any(row[column] not in wished for column, wished in self.rows.items()):
+                continue
+            read += 1
             item = self._item(row, number - 1, card, root, folders, relative_to(root, table))
             found = [item._replace(problem=("row unreadable", problem)) if problem else item]
             if self.each and len(places := self._places_of(row, root, folders)) > 1:
@@ -270,6 +276,11 @@ class CsvLabels(Layout):
             yield from found
         if not number:
             raise UserError(f"{table}: the table has a header but no rows. Give a table with one row per image.")
+        if not read:
+            wished = " and ".join(f"{column} is {' or '.join(cells)}" for column, cells in self.rows.items())
+            raise UserError(
+                f"{table}: no row whose {wished}, which recipe {card.name} reads. Fix the table or the card."
+            )
 
     def _names_a_picture(self, name: str, root: Path, folders: Sequence[str]) -> bool:
         suffixes = (self.image_suffix,) if isinstance(self.image_suffix, str) else self.image_suffix
