@@ -52,7 +52,7 @@ def command_line() -> Iterator[str]:
 def _commands(command: Any, path: str) -> Iterator[str]:
     if command.hidden or command.deprecated:
         return
-    context = typer.Context(command, info_name=path, max_content_width=110, terminal_width=110)
+    context = typer.Context(command, info_name=path, max_content_width=100, terminal_width=100)
     yield from (f"## {path}", "", "```text", command.get_help(context), "```", "")
     for name, child in sorted(getattr(command, "commands", {}).items()):
         yield from _commands(child, f"{path} {name}")

@@ -77,7 +77,7 @@ def init(
         if chinese:
             lines = "lines" if len(chinese) > 1 else "line"
             say(f"  and {len(chinese)} {lines} `zh: TODO`, which may be deleted: then there is no Chinese text")
-        say(f"\nFill them in (docs/reference/recipes.md says what each field takes), then: {again}")
+        say(f"\nFill them in (the first lines of the card say what the fields may hold), then: {again}")
         raise typer.Exit(EXIT_PARTIAL)
     look_ahead(out, steps(data, limit), room_mb=ROOM_MB, takes=TAKES)
     run_all(steps(data, limit), out, record, command=again)

@@ -369,7 +369,7 @@ def new_recipe(
     ] = None,
 ) -> None:
     """Inspect a folder, guess its layout and write a draft card; what it cannot know says TODO."""
-    from gmai_cli.console import say
+    from gmai_cli.console import say, say_next
     from gmai_formats.errors import UserError
     from gmai_formats.files import write_text
 
@@ -385,7 +385,8 @@ def new_recipe(
         raise UserError(f"{to}: exists already. Give a new file.")
     else:
         write_text(to, card)
-        say(f"{to}: a draft ({words}). Replace every TODO, then: gmai data recipes check {to} --root {folder or 'DIR'}")
+        say(f"{to}: a draft ({words}). Replace every TODO.")
+        say_next("data", "recipes", "check", to, "--root", folder or "DIR")
 
 
 @recipes_app.command("show")

@@ -13,6 +13,7 @@ from gmai_data.sources.cards.recipe import Recipe
 from gmai_data.sources.cards.summaries import find_known
 from gmai_data.sources.compare import check_against_folder
 from gmai_data.sources.splits import group_of
+from gmai_data.vocabulary import ClinicalTask, Department, Modality
 from gmai_formats.errors import UserError
 from PIL import Image
 
@@ -350,3 +351,21 @@ def test_exports_of_tools_are_known(tmp_path, name, document, tool):
     put(tmp_path / name, json.dumps(document))
     layout = yaml.safe_load(draft(tmp_path)[1])["layout"]
     assert (layout["kind"], layout["tool"]) == ("labelling_tool", tool)
+
+
+def test_the_draft_lists_the_closed_vocabularies_and_what_it_leaves_unread(tmp_path):
+    for name in ("a/1.png", "a/2.png", "b/3.png"):
+        put(tmp_path / name)
+    (tmp_path / "scan.nii.gz").write_bytes(b"")
+    _, text = draft(tmp_path)
+    comments = " ".join(line.lstrip("# ") for line in text.splitlines() if line.startswith("#"))
+    for words in (Modality, Department, ClinicalTask):
+        assert ", ".join(words) in comments
+    assert "Images that this draft does not read: 3 (a/1.png, a/2.png, b/3.png)." in text
+
+
+def test_a_number_is_no_name_of_a_label(tmp_path):
+    for name in ("0/1.png", "0/2.png", "1/3.png"):
+        put(tmp_path / name)
+    _, text = draft(tmp_path)
+    assert yaml.safe_load(text)["labels"]["1"]["en"] == "TODO"

@@ -45,7 +45,8 @@ HELD_OUT = "build/benchmarks/held_out.yaml"
 """Written by a build whose held-out part gives balanced questions."""
 NOTHING_TO_ASK = (
     "The held-out part gives no balanced questions, as with few patients or one label: nothing could be measured, so "
-    "nothing is trained. Give more data or labels, or raise split.fractions.held_out in the card; then remove `build` "
+    "nothing is trained. Give more data or labels, or raise `held_out` in the split.fractions of the card; where the "
+    "dataset has a split of its own, name the part to hold out in split.names (`val: held_out`). Then remove `build` "
     "and run the same command."
 )
 

@@ -105,6 +105,21 @@ def marks_of(root: Path, path: Path) -> Marks | None:
     return Marks(file, kind, frozenset(series), frozenset(images), frozenset(spaces), group)
 
 
+def names_marked(path: Path) -> tuple[str, ...] | None:
+    """Return the raw labels that a SEG or RTSTRUCT states, or None where a file is neither."""
+    tags = ["SOPClassUID", "SegmentSequence", "StructureSetROISequence"]
+    try:
+        with header_errors():
+            header = parse_dicom(path, stop_before_pixels=True, specific_tags=tags)
+            if str(header.get("SOPClassUID") or "") not in _KINDS:
+                return None
+            segments = [each.get("SegmentLabel") or each.SegmentNumber for each in header.get("SegmentSequence") or ()]
+            structures = [each.get("ROIName") or each.ROINumber for each in header.get("StructureSetROISequence") or ()]
+    except PictureError:
+        return None
+    return tuple(str(name).strip() for name in (*segments, *structures))
+
+
 def _lidc(root: Path, path: Path, file: str) -> Marks | None:
     if not path.is_file() or not is_lidc(path):
         return None

@@ -2,6 +2,8 @@
 
 import dataclasses
 import re
+import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from gmai_data.sources.drafting.bids import bids_guess
 from gmai_data.sources.drafting.label_names import label_names, segment_names
 from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.names import NamePattern
-from gmai_data.vocabulary import Modality, Task
+from gmai_data.vocabulary import ClinicalTask, Department, Modality, Task
 
 _NUMBER = re.compile(r"[-\d.]+|#[0-9a-f]{6}")
 _PERSON_IN_PATH = re.compile(
@@ -127,17 +129,27 @@ def draft(root: Path) -> tuple[str, str]:
             *_copies(folder),
             *_alike(folder, guess, card),
             *_unread_tables(folder, guess),
+            *_unread_images(folder, guess),
         )
     )
     head = (
         f"# A draft from {len(folder.files)} files: {guess.description}.\n"
         "# Unless `split.group_pattern`, a `group_column` or a DICOM header names the patient, every file is its own.\n"
         f"{comments}"
-        "# Replace every TODO; the closed vocabularies and every field are in docs/reference/recipes.md.\n"
+        "# Replace every TODO. Every field is explained in docs/reference/recipes.md; three have closed vocabularies:\n"
+        f"{'' if guess.task == 'text' else _vocabulary('modality', Modality)}"
+        f"{_vocabulary('department', Department)}{_vocabulary('clinical_task', ClinicalTask)}"
         "# A line `zh: TODO` may be deleted instead: then the dataset gets no Chinese text.\n"
         "# Then: gmai data recipes check CARD.yaml --root DIR\n"
     )
     return guess.description, head + yaml.safe_dump(card, sort_keys=False, allow_unicode=True)
+
+
+def _vocabulary(field: str, words: Iterable[str]) -> str:
+    """Return the words that a field may take as comments of a card."""
+    whole = ", ".join(word.replace(" ", "\N{NO-BREAK SPACE}") for word in words)
+    listed = textwrap.wrap(f"{field}: {whole}", 116, initial_indent="#   ", subsequent_indent="#     ")
+    return "".join(f"{line}\n" for line in listed).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _named(guess: Guess, folder: Folder) -> Guess:
@@ -195,6 +207,28 @@ def _unread_tables(folder: Folder, guess: Guess) -> list[str]:
     return notes
 
 
+_UNREAD = {
+    "coco": ("volumes",),
+    "dicom": ("images", "volumes"),
+    "dicom_series": ("images", "volumes"),
+    "folder_per_class": ("volumes",),
+    "image_mask": ("volumes",),
+    "voc": ("volumes",),
+    "volume": ("images",),
+    "yolo": ("volumes",),
+}
+"""Layout ▶ the files of `Folder` that it reads no images from."""
+
+
+def _unread_images(folder: Folder, guess: Guess) -> list[str]:
+    """Return a note on the images that the draft's layout does not read."""
+    unread = [path for name in _UNREAD.get(guess.layout["kind"], ()) for path in getattr(folder, name)]
+    if not unread or "mask" in guess.layout:
+        return []
+    listed = ", ".join(map(folder.below, unread[:3])) + (" …" if unread[3:] else "")
+    return [f"Images that this draft does not read: {len(unread)} ({listed}). They may be a dataset with its own card."]
+
+
 def _problems_of_tables(folder: Folder) -> list[str]:
     """Return why tables of the folder cannot be read, without the folder's own path."""
     return [table.problem.replace(f"{folder.root}/", "") for _, table in sorted(folder.probed.items()) if table.problem]
@@ -210,8 +244,9 @@ def _names_of(guess: Guess) -> dict[str, str]:
 
 
 def _english(raw: str, guess: Guess) -> str:
-    """Return the name that the folder gives a raw label, or the raw label itself."""
-    return re.sub(r"[;；<>\[\]\s_-]+", " ", guess.names.get(raw) or raw).strip() or "TODO"
+    """Return the name that the folder gives a raw label, or the raw label itself; a number is no name."""
+    name = guess.names.get(raw) or ("" if _NUMBER.fullmatch(raw) else raw)
+    return re.sub(r"[;；<>\[\]\s_-]+", " ", name).strip() or "TODO"
 
 
 def _split(folder: Folder, guess: Guess) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """DICOM series, as a PACS exports them; masks lie beside them (NIfTI, SEG) or name them (SEG, RTSTRUCT, LIDC XML)."""
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -36,6 +37,7 @@ from gmai_data.sources.annotations.label_volumes import (
 )
 from gmai_data.sources.annotations.volume_slices import slices_of_volume
 from gmai_data.sources.card import Card
+from gmai_data.sources.drafting.drawn_objects import marking_objects, pattern_of_objects
 from gmai_data.sources.drafting.mask_values import values_of_masks
 from gmai_data.sources.drafting.table_guess import labels_dicom
 from gmai_data.sources.files.folder import Folder, Guess, dicom_files
@@ -186,7 +188,8 @@ class DicomSeries(Layout):
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:
         """Return a draft where several DICOM files share a folder below the root."""
-        files = dicom_files(folder)
+        marks = marking_objects(files := dicom_files(folder))
+        files = [path for path in files if path not in marks]
         folders = Counter(path.parent for path in files)
         if not files or max(folders.values()) == 1 or folder.root in folders or labels_dicom(folder):
             return None
@@ -194,6 +197,11 @@ class DicomSeries(Layout):
             return None  # radiographs and the like, of which each is a picture
         parts = files[0].parent.relative_to(folder.root).parts
         layout = {"kind": "dicom_series", "series": "/".join("*" * len(parts))}
+        if marks:
+            drawn = {"files": pattern_of_objects(folder, list(marks))}
+            layout = {"kind": "dicom_series", "series": _pattern_of(sorted(folders), folder), "drawn": drawn}
+            labels = list(dict.fromkeys(itertools.chain.from_iterable(marks.values())))
+            return Guess("DICOM series with SEG or RTSTRUCT", "3d_segmentation", layout, labels)
         if not folder.volumes:
             return Guess("DICOM series", "3d_classification", layout, notes=(_NO_LABELS,))
         series = sorted(folders)
