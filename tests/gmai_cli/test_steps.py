@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from gmai_cli import steps
+from gmai_cli.run_lock import hold
 from gmai_cli.steps import Step, claim, look_ahead, run_all
 from gmai_formats.errors import UserError
 from gmai_formats.state import read_state
@@ -207,3 +208,13 @@ def test_a_step_without_the_file_it_needs_ends_the_run(run_of: Any, tmp_path: Pa
     assert (tmp_path / "out/count").read_text() == "x"
     (tmp_path / "out/questions").touch()
     assert list(run_of(*chain)) == ["a", "b", "c"]
+
+
+def test_a_second_run_in_the_folder_is_refused_and_removes_nothing(run_of: Any, tmp_path: Path) -> None:
+    half_done = tmp_path / "out/a"
+    half_done.mkdir(parents=True)
+    (tmp_path / "out/record.json").write_text("{}")
+    with hold(tmp_path / "out"), pytest.raises(UserError, match="out"):
+        run_of(step("a", COUNT))
+    assert half_done.is_dir()
+    assert not (tmp_path / "out/run.lock").exists()

@@ -19,6 +19,7 @@ from gmai_formats.state import DamagedError, read_state, write_state
 from gmai_cli import plugins
 from gmai_cli.console import say
 from gmai_cli.exit_codes import EXIT_INTERRUPTED, EXIT_REQUEUE
+from gmai_cli.run_lock import hold
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,14 @@ def run_all(steps: Sequence[Step], out: Path, record: Path, *, command: str) -> 
     Raises:
         StepError: A step ended with a code that it may not end with.
         KeyboardInterrupt: Ctrl-C; the step has ended. `SystemExit` where it has said so itself, and at SIGTERM.
-        UserError: A file that a step needs was not written.
+        UserError: A file that a step needs was not written, or another run works on the folder.
     """
+    # Of two runs in one folder each would remove what a step of the other has half done.
+    with hold(out):
+        _run_all(steps, out, record, command)
+
+
+def _run_all(steps: Sequence[Step], out: Path, record: Path, command: str) -> None:
     done = read_done(record)
     interrupted = stopped = False
     shown: _Running | None = None
