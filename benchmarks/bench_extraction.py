@@ -7,6 +7,7 @@ written by a grammar, so that none repeats.
 """
 
 import argparse
+import ast
 import csv
 import json
 import random
@@ -104,6 +105,25 @@ def rate(read: Callable[[str], object], said: Sequence[str], *, at_most_s: float
     return done / (time.process_time() - begin)
 
 
+def of_a_model(path: Path) -> None:
+    """Compare the speeds on answers that a model gave; each question is met once at first, then again."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    options = [row["options"] if isinstance(row["options"], list) else ast.literal_eval(row["options"]) for row in rows]
+    said = [(str(row["response"]), tuple(map(str, own))) for row, own in zip(rows, options, strict=True)]
+    mean = sum(len(text) for text, _ in said) / len(said)
+    print(f"{len(said)} answers of {mean:.0f} characters on average")
+    readers: tuple[tuple[str, Callable[[str, tuple[str, ...]], object]], ...] = (
+        ("gmai-options, first time", lambda text, choices: extract(text, choices, style="letters")),
+        ("gmai-options, again", lambda text, choices: extract(text, choices, style="letters")),
+        ("vlmevalkit-exact", lambda text, choices: LEGACY["vlmevalkit-exact"](text, choices, "A")),
+    )
+    for name, read in readers:
+        begin = time.process_time()
+        for text, choices in said:
+            read(text, choices)
+        print(f"  {name:25} {len(said) / (time.process_time() - begin):10,.0f} answers/s")
+
+
 def omnimedvqa(n: int) -> Record:
     types = ("Disease Diagnosis", "Anatomy Identification", "Modality Recognition", "Lesion Grading")
     questions = tuple(
@@ -129,7 +149,12 @@ def omnimedvqa(n: int) -> Record:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--answers", type=int, default=40_000)
-    n = parser.parse_args().answers
+    parser.add_argument("--file", type=Path, help="JSON Lines of a model's answers, with `response` and `options`")
+    given = parser.parse_args()
+    if given.file:
+        of_a_model(given.file)
+        return
+    n = given.answers
     said = answers(n)
     mean = sum(map(len, said)) / n
     print(f"{n} answers of {mean:.0f} characters on average, one core, CPU time")

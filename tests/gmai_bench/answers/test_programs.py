@@ -376,3 +376,104 @@ def test_the_answers_of_a_training_file_are_no_predictions(vqa_rad: Path, tmp_pa
                                               {"from": "gpt", "value": r["answer"]}]} for r in ROWS]  # fmt: skip
     with pytest.raises(UserError, match=r"none of which is what the model said"):
         score(write(tmp_path / "rows.jsonl", rows), vqa_rad, "vqa-rad/exact-451")
+
+
+CASES = tuple((f"case-{n}", f"What is shown in picture {n}?", "BADC"[n], "BABC"[n]) for n in range(4))
+"""Id, question, right answer, what was said: three of four are right."""
+
+
+@pytest.fixture
+def cases(tmp_path: Path) -> Path:
+    rows = [{"id": i, "question": q, "options": ["CT", "MRI", "X-ray", "PET"], "answer": a} for i, q, a, _ in CASES]
+    write(tmp_path / "q.jsonl", rows)
+    (tmp_path / "cases.yaml").write_text(
+        "name: cases\ntitle: cases\nprotocol: cases/all-4\nquestions: q.jsonl\nanswer: letter\nchoices_style: letters\n"
+        "columns: {id: id, question: question, choices: options, reference: answer, images: null}\n"
+        'prompt: "{question}\\n{choices}"\nexpected: {total: 4, source: made up}\n',
+        encoding="utf-8",
+    )
+    return tmp_path / "cases.yaml"
+
+
+def promptfoo(n: int) -> dict[str, Any]:
+    i, q, a, said = CASES[n]
+    known = {"id": i, "question": q, "answer": a}
+    return {
+        "testIdx": n,
+        "testCase": {"vars": known},
+        "prompt": {"raw": q},
+        "response": {"output": said},
+        "vars": known,
+    }
+
+
+FILES: dict[str, Any] = {
+    "promptfoo.json": {"evalId": "e", "results": {"prompts": [{}], "results": [promptfoo(n) for n in range(4)]}},
+    "promptfoo.jsonl": [promptfoo(n) for n in range(4)],
+    "evalscope.jsonl": [
+        {"index": n, "raw_input": {"id": i, "question": q}, "choices": [{"message": {"content": said}}]}
+        for n, (i, q, _, said) in enumerate(CASES)
+    ],
+    "review.jsonl": [
+        {
+            "index": n,
+            "input": q,
+            "target": a,
+            "sample_score": {"score": {"prediction": said}, "sample_metadata": {"id": i}},
+        }
+        for n, (i, q, a, said) in enumerate(CASES)
+    ],
+    "helm.json": {
+        "adapter_spec": {},
+        "request_states": [
+            {"instance": {"id": i, "input": {"text": q}}, "result": {"success": True, "completions": [{"text": said}]}}
+            for i, q, _, said in CASES
+        ],
+    },
+    "evals.jsonl": [
+        {"spec": {}},
+        *({"sample_id": i, "type": "sampling", "data": {"sampled": [said]}} for i, _, _, said in CASES),
+        *({"sample_id": i, "type": "match", "data": {"correct": False}} for i, *_ in CASES),
+    ],
+    "mlflow.json": {"columns": ["id", "outputs"], "data": [[i, said] for i, _, _, said in CASES]},
+    "deepeval.json": {
+        "testCases": [{"input": q, "actualOutput": said, "expectedOutput": a} for _, q, a, said in CASES],
+        "metricsScores": [],
+    },
+    "langfuse.jsonl": [
+        {"id": f"item-{n}", "input": {"id": i, "question": q}, "output": said}
+        for n, (i, q, _, said) in enumerate(CASES)
+    ],
+    "ollama.jsonl": [
+        {"id": i, "message": {"role": "assistant", "content": said, "thinking": "A?"}, "done": True}
+        for i, _, _, said in CASES
+    ],
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_logs_and_exports_give_the_number_that_their_tool_gives(cases: Path, tmp_path: Path, name: str) -> None:
+    assert score(write(tmp_path / name, FILES[name]), tmp_path, str(cases)) == {"cases/all-4": (3, 4)}
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        (
+            "id,question,[vllm:m] {{question}},Status,Score,Named Scores,Grader Reason,Comment",
+            "{0},{1},{3},PASS,1.00,,,",
+        ),
+        ("id,inputs.id,inputs.question,outputs.output,reference_outputs.answer", "run-{0},{0},{1},{3},{2}"),
+        ("id,inputs,outputs", 'run-{0},"{{""question"": ""{1}""}}","{{""output"": ""{3}""}}"'),
+    ],
+    ids=["promptfoo", "langsmith-columns", "langsmith-json"],
+)
+def test_tables_of_promptfoo_and_langsmith(cases: Path, tmp_path: Path, header: str, row: str) -> None:
+    path = tmp_path / "export.csv"
+    path.write_text("\n".join([header, *(row.format(*case) for case in CASES), ""]), encoding="utf-8")
+    assert score(path, tmp_path, str(cases)) == {"cases/all-4": (3, 4)}
+
+
+def test_events_that_are_no_samples_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    read_answers(write(tmp_path / "evals.jsonl", FILES["evals.jsonl"]))
+    assert "4 samples; 5 other lines of the log passed over" in capsys.readouterr().err

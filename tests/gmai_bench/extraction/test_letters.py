@@ -3,6 +3,7 @@ from gmai_bench.extraction.letters import (
     leading_letter,
     letter_alone,
     letter_behind_colon,
+    letter_below_colon,
     lone_capitals,
     marked_letter,
     mentioned_letters,
@@ -62,6 +63,17 @@ def test_a_bold_letter_behind_a_colon() -> None:
     assert letter_behind_colon("This fits one of them:** **(C)**.", 4) == 2
     for line in ("Least likely: **C**", "They are not: **C**", "Best: C", "Best: **F**", "**C**"):
         assert letter_behind_colon(line, 4) is None
+
+
+def test_a_letter_below_a_line_that_ends_in_a_colon() -> None:
+    assert letter_below_colon("So it is 3.\n\nThe closest option is:\n\n**D. \\( \\sqrt{3} \\) A**", 4) == 3
+    for text in ("D. 3", "The closest is\nD. 3", "It is not:\nD. 3", "The closest is:\nA. 1\nD. 3", "It is:\nF. 3"):
+        assert letter_below_colon(text, 4) is None
+
+
+def test_small_letters_that_number_the_parts_of_an_answer_are_no_options() -> None:
+    assert leading_letter("b. C  \nd. B  \nf. H", 8) is None
+    assert leading_letter("b. CT\nIt is dark.", 4) == 1
 
 
 def test_lone_capitals_are_no_articles_and_no_letters_beyond_the_options() -> None:

@@ -19,6 +19,15 @@ Batch API        custom_id, response.body of a chat completion or response, erro
 LLaMA-Factory    generated_predictions.jsonl: prompt, predict, label (https://github.com/hiyouga/LLaMA-Factory,
                  src/llamafactory/train/sft/trainer.py)
 ms-swift         response, labels, messages (https://github.com/modelscope/ms-swift)
+evalscope        index, model_output or choices; raw_input or metadata hold the row; reviews: sample_score
+                 (https://github.com/modelscope/evalscope)
+promptfoo        .json (results.results), .jsonl, .csv (a column for each model and prompt, before Status and Score)
+                 (https://github.com/promptfoo/promptfoo, src/server/utils/evalTableUtils.ts)
+LangSmith        .csv: inputs and outputs, as JSON or as columns of their own
+OpenCompass      {"0": {"origin_prompt": …, "prediction": …, "gold": …}} (https://github.com/open-compass/opencompass)
+openai/evals     .jsonl of events: those of the type "sampling" (https://github.com/openai/evals)
+HELM             scenario_state.json: request_states (https://github.com/stanford-crfm/helm)
+DeepEval, MLflow testCases with actualOutput; columns and data
 OmniMedVQA       DATASET.json: pred_dict, a list of the data set's records and `model_pred`
                  (https://github.com/OpenGVLab/Multi-Modality-Arena, MedicalEval/Question-answering_Score)
 
@@ -217,7 +226,13 @@ def _records(value: Any, path: Path, keys: Keys) -> Iterator[_Record]:
             for identity, fields in mapping.items():
                 yield f'{path} "{identity}"', {"id": identity, **cast("dict[str, Any]", fields)}
             return
-        lists = [part for part in mapping.values() if isinstance(part, list)]
+        if isinstance(mapping.get("columns"), list) and isinstance(mapping.get("data"), list):  # as pandas "splits" it
+            yield from (
+                (f"{path} record {number}", dict(zip(map(str, mapping["columns"]), row, strict=True)))
+                for number, row in enumerate(mapping["data"], start=1)
+            )
+            return
+        lists = list(_lists_of_answers(mapping, keys)) or [part for part in mapping.values() if isinstance(part, list)]
         if isinstance(mapping.get("samples"), list):  # inspect_ai has other lists beside it
             lists = [mapping["samples"]]
         if len(lists) != 1:
@@ -228,7 +243,7 @@ def _records(value: Any, path: Path, keys: Keys) -> Iterator[_Record]:
         value = lists[0]
     if not isinstance(value, list):
         raise UserError(f"{path}: found a {type(value).__name__}. A file of answers is a mapping or a list of records.")
-    for number, fields in enumerate(cast("list[Any]", value), start=1):
+    for number, fields in enumerate(_sampled(cast("list[Any]", value), path), start=1):
         if isinstance(fields, str):
             fields = {"response": fields}  # in the order of the benchmark, if the user says so
         if isinstance(fields, list) and [type(part) for part in cast("list[Any]", fields)] in ([str, str], [int, str]):
@@ -236,6 +251,26 @@ def _records(value: Any, path: Path, keys: Keys) -> Iterator[_Record]:
         if not isinstance(fields, dict):
             raise UserError(f"{path} record {number}: found a {type(fields).__name__}. A record is an object.")
         yield f"{path} record {number}", cast("dict[str, Any]", fields)
+
+
+def _lists_of_answers(mapping: Mapping[str, Any], keys: Keys, depth: int = 2) -> Iterator[list[Any]]:
+    """Yield the lists of records with answers in an object, and in the objects within it."""
+    for part in mapping.values():
+        if isinstance(part, list):
+            records = cast("list[Any]", part)
+            if records and isinstance(records[0], dict) and has_answer(cast("dict[str, Any]", records[0]), keys):
+                yield records
+        elif isinstance(part, dict) and depth > 1:
+            yield from _lists_of_answers(cast("dict[str, Any]", part), keys, depth - 1)
+
+
+def _sampled(records: list[Any], path: Path) -> list[Any]:
+    """Return the records; of a log of openai/evals the samples, whose events of other kinds are counted."""
+    if not records or not isinstance(records[0], dict) or "spec" not in records[0]:
+        return records
+    events = [one for one in records if isinstance(one, dict) and one.get("type") == "sampling"]
+    say(f"{path}: {len(events)} samples; {len(records) - len(events)} other lines of the log passed over")
+    return [{"sample_id": one.get("sample_id"), "response": one.get("data", {}).get("sampled")} for one in events]
 
 
 def _rows_of_sheet(path: Path) -> Iterator[_Record]:

@@ -1,10 +1,12 @@
 """One record of a file of answers: what it may be called, what was said, and what it shows of its question."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from gmai_formats.errors import UserError, did_you_mean
+from gmai_formats.json_text import parse_json
 
 from gmai_bench.answers.predictions import Prediction
 from gmai_bench.benchmarks.cells import options_of
@@ -33,6 +35,7 @@ _WHOSE = (
     "pred",
     "gen",
     "decoded",
+    "actual",
 )
 _SAID = {
     "response", "prediction", "pred", "output", "completion", "generation", "reply", "responses", "predictions",
@@ -43,10 +46,30 @@ _SAID = {
 QUESTION_KEYS = ("question", "question_text")
 PROMPT_KEYS = ("prompt", "input", "query", "final_input_prompt")
 """Texts that hold the question and more."""
-GOLD_KEYS = ("answer", "gt_answer", "target", "gold", "ground_truth", "reference", "answer_label", "label")
+GOLD_KEYS = (
+    "answer",
+    "gt_answer",
+    "target",
+    "gold",
+    "ground_truth",
+    "reference",
+    "answer_label",
+    "label",
+    "expected_output",
+    "expected",
+)
 OPTION_KEYS = ("options", "choices")
 IMAGE_KEYS = ("image", "image_path", "img_name", "image_name", "figure_path", "images", "image_file")
+_CONTEXTS = (
+    "doc", "raw_input", "vars", "test_case", "inputs", "input", "instance", "metadata", "sample_metadata",
+    "reference_outputs", "sample_score", "score",
+)  # fmt: skip
+"""Objects of a record that hold the row that was asked, or the verdict on it: lm-evaluation-harness, evalscope,
+promptfoo, LangSmith, Langfuse, HELM."""
+_VERDICTS = ("sample_score", "score")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _THOUGHTS = ("thinking", "redacted_thinking", "reasoning")
+_ALTERNATIVES = ("choices", "candidates", "completions")
 _CUT = ("length", "max_tokens", "MAX_TOKENS")
 SET_KEYS = ("dataset", "dataset_name", "data_source")
 
@@ -114,12 +137,22 @@ def answered(fields: Mapping[str, Any], place: str, keys: Keys, within: Sequence
     Raises:
         UserError: It has no answer, or not under the key that the user names.
     """
-    own = {_name(key): value for key, value in fields.items()}
+    own = _named(fields)
+    contexts = dict(_contexts(own))
     response = _response(own, fields, place, keys, seen)
-    doc = own.get("doc")  # lm-evaluation-harness: the row of the data set
-    known = {str(key).lower(): value for key, value in cast("Mapping[Any, Any]", doc).items()} if _is_map(doc) else {}
+    known: dict[str, Any] = {}
+    for context in reversed(contexts.values()):
+        known |= context
     known |= own
-    ids = _ids(known, fields, place, keys)
+    ids = _ids(own, fields, place, keys)
+    if not keys.id:
+        inner = (
+            ({f"{name}'s {key}": context[key]})
+            for name, context in contexts.items()
+            for key in ID_KEYS
+            if key in context
+        )
+        ids |= {key: value for one in inner for key, said in one.items() if (value := identity(said))}
     data_set = _text(known, SET_KEYS)
     return Answered(
         place,
@@ -137,10 +170,10 @@ def answered(fields: Mapping[str, Any], place: str, keys: Keys, within: Sequence
 
 def has_answer(fields: Mapping[str, Any], keys: Keys) -> bool:
     """Return whether a record has a key of answers."""
-    known = {_name(key) for key in fields}
+    own = _named(fields)
     if keys.response:
-        return _name(keys.response) in known
-    return bool(known & {*RESPONSE_KEYS, "result"}) or len(_built(known)) == 1
+        return _name(keys.response) in own
+    return bool(own.keys() & {*RESPONSE_KEYS, "result"}) or len(_built(own)) == 1 or _elsewhere(own) is not None
 
 
 def _built(known: Iterable[str]) -> list[str]:
@@ -154,8 +187,64 @@ def _built(known: Iterable[str]) -> list[str]:
 
 
 def _name(key: Any) -> str:
-    """Return a key as it is compared: "Model Answer" is model_answer."""
-    return "_".join(str(key).lower().replace("-", " ").split())
+    """Return a key as it is compared: "Model Answer" and "modelAnswer" are model_answer."""
+    return "_".join(_CAMEL.sub(" ", str(key)).lower().replace("-", " ").split())
+
+
+def _named(fields: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the fields by their names as they are compared; "inputs.question" of a table is a part of `inputs`."""
+    own: dict[str, Any] = {}
+    for key, value in fields.items():
+        whole, _, part = str(key).partition(".")
+        if (
+            part
+            and _name(whole) in (*_CONTEXTS, "outputs")
+            and isinstance(inner := own.setdefault(_name(whole), {}), dict)
+        ):
+            inner[part] = value
+        else:
+            own[_name(key)] = value
+    if isinstance(own.get("inputs"), str) and isinstance(own.get("outputs"), str):  # LangSmith's CSV
+        inputs, outputs = _object(own["inputs"]), _object(own["outputs"])
+        own |= {"inputs": inputs, "outputs": outputs} if inputs and outputs else {}
+    return own
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """Return an object, or the object that a text is; else an empty one."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            value = parse_json(value)
+        except ValueError:
+            return {}
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _contexts(own: Mapping[str, Any], depth: int = 2) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield name and fields of the objects in a record that say what was asked, and of those within them."""
+    for name in _CONTEXTS:
+        inner = {_name(key): value for key, value in _object(own.get(name)).items()}
+        if inner:
+            yield name, inner
+            if depth > 1:
+                yield from _contexts(inner, depth - 1)
+
+
+def _elsewhere(own: Mapping[str, Any]) -> Any:
+    """Return the answer where it stands under none of the keys: in a chat completion, a message, or beside a verdict.
+
+    `message` is Ollama's, the verdict evalscope's; promptfoo's CSV has one column for each model and prompt.
+    """
+    choices = own.get("choices")
+    if isinstance(choices, list) and any(_is_map(one) and "message" in one for one in cast("list[Any]", choices)):
+        return own
+    if _is_map(own.get("message")):
+        return own["message"]
+    columns = [key for key in own if key.startswith("[")] if {"status", "grader_reason"} <= own.keys() else []
+    if len(columns) == 1:
+        return own[columns[0]]
+    said = (context.get("prediction") for name, context in _contexts(own) if name in _VERDICTS)
+    return next((one for one in said if one is not None), None)
 
 
 def _asked(known: Mapping[str, Any]) -> str:
@@ -229,10 +318,8 @@ def _response(known: Mapping[str, Any], fields: Mapping[str, Any], place: str, k
         return _answer_of(known[there[0]], place)
     if _is_map(known.get("result")):  # a line of Anthropic's message batches
         return _answer_of(known["result"], place)
-    if any(
-        _is_map(one) and "message" in one for one in known.get("choices") or () if isinstance(known["choices"], list)
-    ):
-        return _answer_of(known, place)  # a chat completion with an id beside it
+    if (elsewhere := _elsewhere(known)) is not None:
+        return _answer_of(elsewhere, place)
     built = _built(known)
     if len(built) == 1:
         return _answer_of(known[built[0]], place)
@@ -278,12 +365,12 @@ def _completion(value: Mapping[str, Any]) -> Any:
     https://platform.openai.com/docs/guides/batch, https://platform.openai.com/docs/api-reference/responses/object,
     https://platform.claude.com/docs/en/api/retrieving-message-batch-results, https://ai.google.dev/api/batch-mode
     """
-    for key in ("body", "completion", "choices", "candidates", "message", "content", "parts", "text"):
+    for key in ("body", "completion", *_ALTERNATIVES, "message", "content", "parts", "text"):
         if value.get(key) not in (None, "", []):
             inner = value[key]
-            return (
-                cast("list[Any]", inner)[0] if key in ("choices", "candidates") and isinstance(inner, list) else inner
-            )
+            return cast("list[Any]", inner)[0] if key in _ALTERNATIVES and isinstance(inner, list) else inner
+    if isinstance(value.get("output"), str):  # promptfoo, LangSmith
+        return value["output"]
     messages = [part for part in cast("list[Any]", value.get("output") or []) if _is_map(part)]
     texts = [part["content"] for part in messages if part.get("type") == "message"]
     return texts[0] if texts else None

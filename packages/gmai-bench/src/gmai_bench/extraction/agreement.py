@@ -50,10 +50,14 @@ _MARKS_CHARS = 60
 @lru_cache(maxsize=1024)
 def plain_options(choices: tuple[str, ...]) -> tuple[str, ...]:
     """Return the texts of options as they are compared: without markup, case and outer punctuation."""
-    return tuple(_fold(undecorated(unify(choice))) or choice.casefold().strip() for choice in choices)
+    return tuple(map(_plain, choices))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
+def _plain(choice: str) -> str:
+    return _fold(undecorated(unify(choice))) or choice.casefold().strip()
+
+
 def _longest(choices: tuple[str, ...]) -> int:
     return max(map(len, choices)) + _MARKS_CHARS
 
@@ -72,16 +76,16 @@ def agreeing_line(line: str, choices: tuple[str, ...]) -> int | None:
     if len(line) > _longest(choices):
         return None
     line = undecorated(line)
-    options = plain_options(choices)
     opening = _OPENING.match(line)
     if opening:
         index = LETTERS.index(opening["letter"].upper())
-        if index < len(options) and options[index] and _fold(line[opening.end() :]) == options[index]:
+        if index < len(choices) and (own := _plain(choices[index])) and _fold(line[opening.end() :]) == own:
             return index
     closing = _CLOSING.search(line) if line.rstrip(" \t)].")[-1:].isupper() else None
     if closing:
         index = LETTERS.index(closing["letter"])
-        if index < len(options) and len(options[index]) > 1 and _fold(line[: closing.start()]) == options[index]:
+        own = _plain(choices[index]) if index < len(choices) else ""
+        if len(own) > 1 and _fold(line[: closing.start()]) == own:
             return index
     return None
 
@@ -93,7 +97,7 @@ def agreeing_end(line: str, choices: tuple[str, ...]) -> int | None:
     announced = _ANNOUNCED.search(line)
     if announced is None or (index := LETTERS.index(announced["letter"])) >= len(choices):
         return None
-    return index if _fold(undecorated(announced["held"])) == plain_options(choices)[index] else None
+    return index if _fold(undecorated(announced["held"])) == _plain(choices[index]) else None
 
 
 def agreeing_start(text: str, choices: tuple[str, ...]) -> int | None:

@@ -32,6 +32,8 @@ _ONLY_LETTERS = re.compile(
     r"(?<=、)\s*[A-Z](?![A-Za-z0-9])|[\s*\"'(\[,;/&]*[A-Za-z](?:[\s,;/、&)(\]\[]+[A-Za-z])*[\s*\"')\].。]*$"
 )
 """What follows "A:" or "A、" where more letters stand in place of the option's text."""
+_ITEM = re.compile(r"\s*[A-Z](?![A-Za-z0-9])[^\S\n]*[.;,]?[^\S\n]*\n[\s*]*[a-z][.)]")
+"""What follows "b." where small letters number the parts of the answer: "b. C", then "d. B"."""
 _NO_WORD_AFTER = re.compile(r"(?!['/-]+[A-Za-z0-9])")
 _JOINS = "'/-_"
 """Between a letter and a word before it these make it a part of that: T-A, n/A."""
@@ -97,6 +99,19 @@ def letter_behind_colon(line: str, count: int) -> int | None:
     return index if index < count else None
 
 
+def letter_below_colon(text: str, count: int) -> int | None:
+    """Return the option whose letter opens the last line, alone below a line that ends in a colon.
+
+    "The closest option is:", then "**J. 5.1 m**": a line in which a formula, or the text of the option, may stand.
+    """
+    above, _, line = text.rstrip().rpartition("\n")
+    start = above.rstrip(" \t\n*").rfind("\n") + 1
+    above = above[start:].rstrip(" \t\n*")
+    if not above.endswith(":") or _DENIED_LINE.search(above):
+        return None
+    return leading_letter(line.lstrip(" *"), count)
+
+
 def leading_letter(text: str, count: int) -> int | None:
     """Return the option whose letter opens the text as "(B)", "B.", "B)", "B:" or "B、".
 
@@ -107,7 +122,7 @@ def leading_letter(text: str, count: int) -> int | None:
     if match is None:
         return None
     index = LETTERS.index(match[match.lastindex or 0].upper())
-    if _ONLY_LETTERS.match(text, match.end()):
+    if _ONLY_LETTERS.match(text, match.end()) or (match[2] and match[2].islower() and _ITEM.match(text, match.end())):
         return None
     if index >= count or is_negated(text, match.start(match.lastindex or 0), match.end()):
         return None

@@ -15,7 +15,9 @@ _HEADS = "|".join(
 """Before "answer" these make a heading of it."""
 _NOT_OTHER = "".join(f"(?<!{word} )" for word in ("wrong", "incorrect", "alternative", "second", "2nd", "next best"))
 _MARKERS: dict[str, re.Pattern[str]] = {
-    "\\boxed": re.compile(r"\\boxed\s*\{(?:\\(?:text|math)\w*\{)?(?P<held>[^{}]*)\}"),  # \boxed{\text{B}}
+    "\\boxed": re.compile(  # \boxed{\text{B}}, \boxed{\text{Answer: } J}
+        r"\\boxed\s*\{(?:\\(?:text|math)\w*\{(?:(?:final )?answer:?\s*\}\s*)?)?(?P<held>[^{}]*)\}"
+    ),
     "<answer>": re.compile(r"<answer>(?P<held>.*?)(?:</answer>|$)", re.DOTALL),
     "<|begin_of_box|>": re.compile(r"<\|begin_of_box\|>(?P<held>.*?)(?:<\|end_of_box\|>|$)", re.DOTALL),  # GLM-V
     "[x]": re.compile(r"(?<!\w )(?<![\w)])\[x\]"),  # a ticked box in front of the answer

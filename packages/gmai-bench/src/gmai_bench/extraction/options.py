@@ -20,6 +20,7 @@ from gmai_bench.extraction.letters import (
     leading_letter,
     letter_alone,
     letter_behind_colon,
+    letter_below_colon,
     letters_and_denials,
     lone_capitals,
     marked_letter,
@@ -117,7 +118,8 @@ def extract(response: str, choices: tuple[str, ...], *, style: Style) -> Extract
     if not text:
         return EMPTY
     lettered = style == "letters"
-    verbatim = _verbatim(choices).get(response.strip())
+    bare = response.strip()
+    verbatim = _verbatim(choices).get(bare) if len(bare) <= max(map(len, choices), default=0) else None
     if verbatim is not None and not (lettered and letter_alone(text, len(choices)) is not None):
         return Extraction(verbatim, "option_text")
     answer = strip_thoughts(text)
@@ -127,8 +129,8 @@ def extract(response: str, choices: tuple[str, ...], *, style: Style) -> Extract
         text = _STRUCK.sub(" ", text).strip()
     if not text:
         return UNPARSED
-    closing = closing_letter(text) if lettered and not _announce(choices) else None
-    if closing and (index := LETTERS.index(closing)) < len(choices):
+    closing = closing_letter(text) if lettered else None
+    if closing and (index := LETTERS.index(closing)) < len(choices) and not _announce(choices):
         return Extraction(index, "marker_letter")
     last_line = _last_line(text)
     if lettered and (announced := agreeing_end(last_line, choices)) is not None:
@@ -174,6 +176,8 @@ def _read(text: str, choices: tuple[str, ...], style: Style) -> Extraction:
         return marked
     if lettered and (behind := letter_behind_colon(_last_line(text), len(choices))) is not None:
         return Extraction(behind, "letter_alone")
+    if lettered and (below := letter_below_colon(text, len(choices))) is not None:
+        return Extraction(below, "letter_leading")
     if first is not None and last is None:
         return Extraction(first, "letter_alone")
     if lettered and (own := agreeing_start(text, choices)) is not None:
@@ -260,7 +264,11 @@ def _verbatim(choices: tuple[str, ...]) -> dict[str, int]:
 @lru_cache(maxsize=1024)
 def _announce(choices: tuple[str, ...]) -> bool:
     """Return whether the text of an option ends as an answer does: "The answer is A", "so B"."""
-    return any(closing_letter(f"- {unify(choice)}") for choice in choices)
+    return any(
+        closing_letter(f"- {unify(choice)}")
+        for choice in choices
+        if choice[-1:].isupper() or not choice[-1:].isalnum()  # others end in no letter
+    )
 
 
 def _last_line(text: str) -> str:
