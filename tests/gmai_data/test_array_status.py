@@ -4,14 +4,30 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-GMAI = Path(sys.executable).with_name("gmai")
+GMAI = [str(Path(sys.executable).with_name("gmai"))]
+HELD = [
+    sys.executable,
+    "-c",
+    """
+import os, signal
+from gmai_cli.main import main
+from gmai_data import array_status
+write = array_status.write_state
+def write_and_stand_still(path, content):
+    write(path, content)
+    if content.get("state") == "running":
+        os.kill(os.getpid(), signal.SIGSTOP)
+array_status.write_state = write_and_stand_still
+main()
+""",
+]
+"""`gmai`, which stands still once it has noted that its task is at work."""
 TASKS = 4
 
 
-def gmai(*words: object, task: int | None = None, cwd: Path) -> subprocess.Popen[str]:
+def gmai(*words: object, task: int | None = None, cwd: Path, program: list[str] = GMAI) -> subprocess.Popen[str]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
     if task is not None:
         env |= {
@@ -19,7 +35,7 @@ def gmai(*words: object, task: int | None = None, cwd: Path) -> subprocess.Popen
             "SLURM_ARRAY_TASK_MAX": str(TASKS - 1), "SLURM_ARRAY_TASK_STEP": "1", "SLURM_JOB_ID": f"7{task}",
         }  # fmt: skip
     return subprocess.Popen(
-        [GMAI, *map(str, words)], cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*program, *map(str, words)], cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
@@ -32,11 +48,10 @@ def test_what_is_missing_and_why(tmp_path: Path) -> None:
     build = ("data", "build", "phantom-ct=ph/phantom-ct", "--out", "out")
     assert gmai(*build, task=0, cwd=tmp_path).wait() == 0
 
-    killed = gmai(*build, task=1, cwd=tmp_path)
-    record = tmp_path / "out/.build/shards/task-00001.json"
-    while not record.is_file():
-        time.sleep(0.01)
-    killed.send_signal(signal.SIGSTOP)
+    killed = gmai(*build, task=1, cwd=tmp_path, program=HELD)
+    state = os.waitid(os.P_PID, killed.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    assert state is not None
+    assert state.si_code == os.CLD_STOPPED
     (at_work,) = (line for line in status(tmp_path)[:-1] if line.startswith("task 1: "))
     assert f": at work, process {killed.pid} on " in at_work
     assert "sbatch --array=2,3 " in status(tmp_path)[-1]

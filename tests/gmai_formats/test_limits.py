@@ -11,15 +11,16 @@ RUN = "from gmai_formats import limits; limits.CPU_S = 1; limits.MEMORY_BYTES = 
 
 def run(work: str, size: int = 0) -> int:
     command = [sys.executable, "-c", RUN.format(size=size, work=work)]
-    return subprocess.run(command, capture_output=True, timeout=60).returncode
+    return subprocess.run(command, capture_output=True, timeout=600).returncode
 
 
 def test_time_of_a_processor_is_counted_from_picture_to_picture() -> None:
     import signal
 
     assert run("\nwhile True: pass") == -signal.SIGXCPU
-    busy = "\n s = time.process_time()\n while time.process_time() < s + 0.8: pass\n limits.beat()"
-    assert run(f"\nimport time\nfor _ in range(4):{busy}") == 0
+    # Half of the limit a time: the system counts by ticks, which a loaded machine may charge to the wrong process.
+    busy = "\n s = time.process_time()\n while time.process_time() < s + 0.5: pass\n limits.beat()"
+    assert run(f"\nimport time\nfor _ in range(6):{busy}") == 0
     assert run("import time; time.sleep(3)") == 0  # to wait for a file server costs nothing
 
 
