@@ -1,5 +1,6 @@
 """Whoever launches: every process knows its place, or none trains."""
 
+import importlib
 import os
 import socket
 import subprocess
@@ -150,6 +151,20 @@ def launched(
         [str(beside_python / launcher[0]), *launcher[1:], *module], capture_output=True, text=True, timeout=600,
         env={**train.environment, "PATH": f"{beside_python}:{os.environ['PATH']}", **more},
     )  # fmt: skip
+
+
+def test_deepspeed_is_imported_without_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mlflow.py").write_text("")
+    (tmp_path / "deepspeed.py").write_text(
+        "try:\n    import mlflow\nexcept ImportError:\n    has_mlflow = False\nelse:\n    has_mlflow = True\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("mlflow", "deepspeed"):
+        monkeypatch.setitem(sys.modules, name, None)  # so that what is imported here is forgotten
+        monkeypatch.delitem(sys.modules, name)
+    distributed._import_deepspeed()
+    assert not sys.modules["deepspeed"].has_mlflow
+    assert importlib.import_module("mlflow").__file__, "the tracker imports it as before"
 
 
 @pytest.mark.e2e

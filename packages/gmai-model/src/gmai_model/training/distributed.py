@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -213,6 +214,7 @@ def start(launch: Launch, deepspeed_config: dict[str, Any], *, on_gpu: bool) -> 
     Raises:
         UserError: The libraries do not agree on the number of processes: each would train the same data.
     """
+    _import_deepspeed()
     import deepspeed.ops
     from accelerate import Accelerator
     from accelerate.utils import DeepSpeedPlugin, InitProcessGroupKwargs
@@ -238,6 +240,17 @@ def start(launch: Launch, deepspeed_config: dict[str, Any], *, on_gpu: bool) -> 
             f"Start with `srun gmai train …` or `torchrun --nproc-per-node N -m gmai_cli train …`."
         )
     return accelerator
+
+
+def _import_deepspeed() -> None:
+    """Import DeepSpeed without MLflow, of which its autotuner, not used here, imports a thousand modules."""
+    if "mlflow" in sys.modules:
+        return
+    sys.modules["mlflow"] = None  # type: ignore[assignment]
+    try:
+        import deepspeed  # noqa: F401 # pyright: ignore[reportUnusedImport]
+    finally:
+        del sys.modules["mlflow"]
 
 
 def _backend(on_gpu: bool) -> str:
