@@ -2,6 +2,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -206,7 +207,8 @@ class Slow:
     name, digest, generation = "slow", "slow-1", {}
     def answers(self, asks, open_image):
         for ask in asks:
-            time.sleep(0.02)
+            # The last question of what is to be killed or stopped has no answer, so that the run never ends first.
+            time.sleep(600 if ask.id == asks[-1].id and len(sys.argv) > 3 else 0.02)
             yield Answer(ask.id, ("CT", "MR", "X-ray")[len(ask.id + ask.images[0][:3].strip("abcdef")) % 3], False)
 
 ask_and_report([DeclaredBenchmark(Path(sys.argv[1]))], Slow(), Path(sys.argv[2]), Settings())
@@ -220,7 +222,7 @@ def test_runs_killed_at_random_moments_end_with_the_same_bytes(inputs: SimpleNam
     predictions = tmp_path / "killed" / FOLDER / "predictions.jsonl"
     moments = sorted(random.Random(7).sample(range(1, 39), 4))
     for lines_before_kill in moments:
-        process = subprocess.Popen([*command, str(tmp_path / "killed")], stderr=subprocess.DEVNULL)
+        process = subprocess.Popen([*command, str(tmp_path / "killed"), "stay"], stderr=subprocess.DEVNULL)
         while process.poll() is None:
             if predictions.exists() and predictions.read_bytes().count(b"\n") >= lines_before_kill:
                 os.kill(process.pid, signal.SIGKILL)
@@ -239,7 +241,7 @@ def test_a_run_told_to_stop_gives_the_folder_back(inputs: SimpleNamespace, tmp_p
     path = inputs.write_held_out(tmp_path / "benchmarks", inputs.held_out_rows(20))
     command = [sys.executable, "-c", SLOW_RUN, str(path), str(tmp_path / "out")]
     predictions = tmp_path / "out" / FOLDER / "predictions.jsonl"
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*command, "stay"], stderr=subprocess.PIPE, text=True)
     while not predictions.exists() or predictions.read_bytes().count(b"\n") < 3:
         time.sleep(0.005)
     process.terminate()
@@ -296,9 +298,11 @@ print("reported", place.rank, len(made), flush=True)
 @pytest.mark.e2e
 def test_ranks_share_the_questions_and_one_reports(held_out: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="needs gmai-bench[local]: pip install 'gmai-bench[local]'")
-    env = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29471", "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
+    env = {**os.environ, "MASTER_ADDR": "127.0.0.1", "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
 
     def launch(out: str) -> list[str]:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            env["MASTER_PORT"] = str(listener.getsockname()[1])
         command = [sys.executable, "-c", RANKED_RUN, held_out, tmp_path / out, tmp_path / "shared"]
         started = [
             subprocess.Popen(command, env={**env, "RANK": str(rank)}, stdout=subprocess.PIPE, text=True)
