@@ -84,6 +84,12 @@ def serving() -> Any:
     return _module("servers/transformers_serve.py").serving
 
 
+@pytest.fixture(scope="session")
+def forked_gmai() -> Any:
+    """The module `tests/servers/forked.py`: `Server` starts `gmai` without the time of its imports."""
+    return _module("servers/forked.py")
+
+
 @pytest.fixture
 def browser() -> Any:
     """The module `tests/servers/browser.py`: `visit` opens a page in headless Chromium."""

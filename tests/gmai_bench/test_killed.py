@@ -1,21 +1,25 @@
 """`gmai bench` killed with SIGKILL at random moments, on both backends: nothing is lost, no answer asked twice."""
 
 import json
+import os
 import random
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 GMAI = Path(sys.executable).with_name("gmai")
 QUESTIONS = 40
+IMPORTS = ("gmai_cli.main", "gmai_bench.run", "gmai_bench.backends.local", "transformers.models.llava.modeling_llava",
+           "transformers.models.clip.modeling_clip", "transformers.models.llama.modeling_llama")  # fmt: skip
 
 
 class Server:
@@ -60,21 +64,27 @@ def server() -> Iterator[Server]:
     running.close()
 
 
-def killed_and_whole(path: Path, folder: Path, words: list[str], kills: int) -> tuple[Path, Path]:
+def fresh(words: list[str]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([GMAI, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def killed_and_whole(
+    path: Path, folder: Path, words: list[str], kills: int, start: Callable[[list[str]], Any] = fresh
+) -> tuple[Path, Path]:
     """Run the command once undisturbed, and once killed so many times at random moments and then to its end."""
     whole, killed = folder / "whole", folder / "killed"
-    command = [GMAI, "bench", "--benchmarks", path, "--no-cache", *words, "--out"]
-    subprocess.run([*command, whole], check=True, capture_output=True)
+    command = ["bench", "--benchmarks", str(path), "--no-cache", *words, "--out"]
+    assert start([*command, str(whole)]).wait() == 0
     predictions = killed / "held_out/option-text/predictions.jsonl"
-    dice = random.Random()
+    dice = random.Random(kills)
     for lines in sorted(dice.sample(range(QUESTIONS - 4), kills)):
-        process = subprocess.Popen([*command, killed], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = start([*command, str(killed)])
         while process.poll() is None and (not predictions.exists() or predictions.read_bytes().count(b"\n") < lines):
             time.sleep(0.002)
         time.sleep(dice.uniform(0, 0.02))
         process.kill()
         process.wait()
-    subprocess.run([*command, killed], check=True, capture_output=True)
+    assert start([*command, str(killed)]).wait() == 0
     return whole / "held_out/option-text", killed / "held_out/option-text"
 
 
@@ -100,7 +110,9 @@ def test_on_an_endpoint(server: Server, inputs: SimpleNamespace, tmp_path: Path)
 
 
 @pytest.mark.e2e
-def test_on_a_local_checkpoint(tiny_llava: Path, inputs: SimpleNamespace, tmp_path: Path) -> None:
+def test_on_a_local_checkpoint(tiny_llava: Path, inputs: SimpleNamespace, tmp_path: Path, forked_gmai: Any) -> None:
     path = inputs.write_held_out(tmp_path / "benchmarks", inputs.held_out_rows(QUESTIONS // 2))
     words = ["--model", str(tiny_llava), "--batch-size", "3", "--max-new-tokens", "6"]
-    assert_the_same(*killed_and_whole(path, tmp_path, words, kills=2))
+    with forked_gmai.Server(IMPORTS, os.environ) as server:
+        made = killed_and_whole(path, tmp_path, words, 2, lambda words: server.start(words, os.environ))
+    assert_the_same(*made)

@@ -6,8 +6,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,56 +21,70 @@ SETTINGS = {
     "loader_workers": 1,
     "save_every_steps": 2,
     "epochs": 2,
+    "answers": 1,
 }
+
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "CUDA_VISIBLE_DEVICES": "", "DS_ACCELERATOR": "cpu"}
+IMPORTS = ("gmai_cli.main", "gmai_model.training.run", "deepspeed", "deepspeed.runtime.zero.muon.muon_optimizer",
+           "transformers.models.clip.modeling_clip", "transformers.models.llama.modeling_llama",
+           "transformers.models.llava.modeling_llava")  # fmt: skip
 
 
 class Train:
     """Starts `gmai train` on the shared samples."""
 
-    def __init__(self, data: Path) -> None:
-        self._data = data
+    def __init__(self, data: Path, forked: Any) -> None:
+        self._data, self._forked = data, forked
 
-    def command(self, stage: int, model: Path, out: Path, ranks: int = 1, **settings: object) -> list[str]:
-        launcher = [sys.executable]
-        if ranks > 1:
-            launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
+    def words(self, stage: int, model: Path, out: Path, **settings: object) -> list[str]:
+        """Return what follows `gmai`."""
         flags = [f"--set={key}={value}" for key, value in {**SETTINGS, **settings}.items()]
-        return [*launcher, "-m", "gmai_cli", "train", f"--stage={stage}", f"--model={model}", f"--data={self._data}",
-                f"--out={out}", *flags]  # fmt: skip
+        return ["train", f"--stage={stage}", f"--model={model}", f"--data={self._data}", f"--out={out}", *flags]
+
+    def command(self, stage: int, model: Path, out: Path, **settings: object) -> list[str]:
+        """Return the command that runs in a fresh process, for what a forked one cannot show."""
+        return [sys.executable, "-m", "gmai_cli", *self.words(stage, model, out, **settings)]
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "CUDA_VISIBLE_DEVICES": ""}
+        return {**os.environ, **ENVIRONMENT}
+
+    def on(self, data: Path) -> "Train":
+        """Return what starts `gmai train` on other samples."""
+        return Train(data, self._forked)
 
     def __call__(
         self, stage: int, model: Path, out: Path, ranks: int = 1, **settings: object
     ) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            self.command(stage, model, out, ranks, **settings),
-            capture_output=True,
-            text=True,
-            env=self.environment,
-            timeout=600,
-        )
+        if ranks == 1:
+            return self.run(self.words(stage, model, out, **settings))
+        processes = self.ranks(stage, model, out, ranks, **settings)
+        ended = [process.communicate(timeout=600) for process in processes]
+        codes = [process.returncode for process in processes]
+        out_and_err = ("".join(texts) for texts in zip(*ended, strict=True))
+        return subprocess.CompletedProcess(["gmai", "train"], next((code for code in codes if code), 0), *out_and_err)
 
-    def ranks(
-        self, stage: int, model: Path, out: Path, count: int, **settings: object
-    ) -> "list[subprocess.Popen[str]]":
+    def run(self, words: list[str], cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
+        return self._forked.run(words, self.environment, cwd)
+
+    def start(self, stage: int, model: Path, out: Path, **settings: object) -> Any:
+        return self._forked.start(self.words(stage, model, out, **settings), self.environment)
+
+    def ranks(self, stage: int, model: Path, out: Path, count: int, **settings: object) -> list[Any]:
         """Start the ranks one by one, as srun does, so that a test can hit a single one."""
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             port = listener.getsockname()[1]
         return [
-            subprocess.Popen(
-                self.command(stage, model, out, **settings),
-                env={**self.environment, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(count),
-                     "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)},
-                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            self._forked.start(
+                self.words(stage, model, out, **settings),
+                {**self.environment, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(count),
+                 "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)},
             )
             for rank in range(count)
         ]  # fmt: skip
 
-    def wait_for_steps(self, out: Path, steps: int, process: "subprocess.Popen[str]") -> None:
+    def wait_for_steps(self, out: Path, steps: int, process: Any) -> None:
         """Wait until that many steps stand in the run's metrics; earlier sessions' count, so ask for more of them."""
         deadline = time.monotonic() + 240
         metrics = out / "metrics.jsonl"
@@ -81,9 +96,7 @@ class Train:
 
     def and_stop(self, stage: int, model: Path, out: Path, *, after_steps: int, by: signal.Signals) -> int:
         """Start a run, send it a signal once `after_steps` steps are in its metrics, and return its exit code."""
-        process = subprocess.Popen(
-            self.command(stage, model, out), env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        process = self.start(stage, model, out)
         metrics = out / "metrics.jsonl"
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and process.poll() is None:
@@ -95,8 +108,9 @@ class Train:
 
 
 @pytest.fixture(scope="session")
-def train(samples: Path) -> Train:
-    return Train(samples)
+def train(samples: Path, forked_gmai: Any) -> Iterator[Train]:
+    with forked_gmai.Server(IMPORTS, {**os.environ, **ENVIRONMENT}) as server:
+        yield Train(samples, server)
 
 
 @pytest.fixture(scope="session")

@@ -55,9 +55,9 @@ def test_a_full_disk_is_said_and_the_same_command_goes_on(
 
 
 def test_unreadable_images_are_named_counted_and_bounded(
-    broken_second_image: Path, checkpoint: Path, tmp_path: Path
+    train: Train, broken_second_image: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
-    train = Train(broken_second_image)
+    train = train.on(broken_second_image)
     result = train(1, checkpoint, tmp_path / "run", max_bad_fraction=0.1, epochs=1)
     assert result.returncode == 2
     assert "1 of 3 samples have an image that is missing or broken, more than --max-bad-fraction 0.1" in result.stderr
@@ -86,10 +86,7 @@ def test_a_rank_that_stands_still_is_named_and_the_run_goes_on_with_another_numb
     assert "(no sign of life)" in said
     assert not (out / "run.lock").exists()
     saved = max(int(folder.name.removeprefix("step-")) for folder in (out / "checkpoints").glob("step-*"))
-    alone = subprocess.Popen(
-        train.command(1, checkpoint, out, epochs=60, save_every_steps=1), env=train.environment,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    alone = train.start(1, checkpoint, out, epochs=60, save_every_steps=1)
     train.wait_for_steps(out, saved + 2, alone)
     alone.send_signal(signal.SIGUSR1)
     _, said = alone.communicate(timeout=120)

@@ -1,7 +1,6 @@
 """Samples, lengths and plan: made once, found again, bound to the data; other people's files as they are."""
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -161,9 +160,9 @@ def test_published_example_files_train_as_they_are(checkpoint: Path, tmp_path: P
         '        "sample_ratio": 1.0,\n        "length": 38276,\n        "data_augment": true\n    },\n}\n'
     )
     Image.new("RGB", (224, 224), (200, 120, 160)).save(tmp_path / "examples" / "example.tif")
-    command = train.command(1, checkpoint, tmp_path / "run", global_batch_size=1, loader_workers=0)
-    command = [part if not part.startswith("--data=") else "--data=examples/example_list.json" for part in command]
-    result = subprocess.run(command, cwd=tmp_path, env=train.environment, capture_output=True, text=True, timeout=300)
+    train = train.on(Path("examples/example_list.json"))
+    words = train.words(1, checkpoint, tmp_path / "run", global_batch_size=1, loader_workers=0)
+    result = train.run(words, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "FILE1: the mixture says 38276 samples, 1 are there" in result.stderr
     assert "FILE1: the mixture asks for augmentation, which is not done" in result.stderr

@@ -6,8 +6,6 @@ digits, and two runs on this machine to equal bits.
 """
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,27 +17,28 @@ SETTINGS = ("precision=fp32", "max_steps=4", "pack_tokens=256", "global_batch_si
             "save_every_steps=100")  # fmt: skip
 
 
-def losses(stage, model, samples, out):
-    command = [sys.executable, "-m", "gmai_cli", "train", f"--stage={stage}", f"--model={model}", f"--data={samples}",
+def losses(train, stage, model, samples, out):
+    words = ["train", f"--stage={stage}", f"--model={model}", f"--data={samples}",
                f"--out={out}", *(f"--set={setting}" for setting in SETTINGS)]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = train.run(words)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     return [line[key] for key in ("loss", "validation_loss") for line in lines if key in line]
 
 
 @pytest.mark.e2e
-def test_the_three_stages_lose_what_they_did(checkpoint, samples, tmp_path, monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+def test_the_three_stages_lose_what_they_did(train, checkpoint, samples, tmp_path):
     here = (torch.backends.cpu.get_cpu_capability(), torch.__version__.partition("+")[0])
     is_same_arithmetic = here == (CURVES["cpu"], CURVES["torch"])
     model = checkpoint
     for stage in (1, 2, 3):
-        found = losses(stage, model, samples, tmp_path / f"stage{stage}")
+        found = losses(train, stage, model, samples, tmp_path / f"stage{stage}")
         expected = [float.fromhex(value) for value in CURVES["losses"][str(stage)]]
         assert found == pytest.approx(expected, rel=1e-6)
         if is_same_arithmetic:
             assert [value.hex() for value in found] == CURVES["losses"][str(stage)]
         model = tmp_path / f"stage{stage}" / "model"
     if not is_same_arithmetic:
-        assert losses(1, checkpoint, samples, tmp_path / "again") == losses(1, checkpoint, samples, tmp_path / "more")
+        assert losses(train, 1, checkpoint, samples, tmp_path / "again") == losses(
+            train, 1, checkpoint, samples, tmp_path / "more"
+        )

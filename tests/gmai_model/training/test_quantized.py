@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import sys
 
 import pytest
@@ -102,15 +101,15 @@ def test_without_bitsandbytes_the_extra_is_named(monkeypatch):
 
 
 @pytest.mark.e2e
-def test_a_run_in_four_bits_ends_as_a_stock_model_and_an_adapter(checkpoint, samples, tmp_path):
+def test_a_run_in_four_bits_ends_as_a_stock_model_and_an_adapter(checkpoint, samples, train, tmp_path):
     pytest.importorskip("bitsandbytes", reason="install gmai-model[qlora]")
     pytest.importorskip("peft", reason="install gmai-model[lora]")
     settings = ("precision=fp32", "quantize=nf4", "lora_rank=4", "trainable=[language_model]", "lora_adapter=true",
                 "pack_tokens=512", "global_batch_size=2", "micro_batch_size=1", "max_steps=4", "save_every_steps=2",
                 "loader_workers=0", "answers=1", "answer_tokens=2", "learning_rate=1e-3")  # fmt: skip
-    command = [sys.executable, "-m", "gmai_cli", "train", "--stage=3", f"--model={checkpoint}", f"--data={samples}",
+    words = ["train", "--stage=3", f"--model={checkpoint}", f"--data={samples}",
                f"--out={tmp_path / 'run'}", *(f"--set={each}" for each in settings)]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = train.run(words)
     assert done.returncode == 0, done.stderr
     assert "the language model in 4 bits" in done.stderr
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]

@@ -6,8 +6,6 @@ what is frozen are this file's own.
 
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -70,15 +68,14 @@ def tokens_of(row, processor, folder):
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("stage", [1, 2, 3])
-def test_loss_norm_and_weights_are_those_of_an_own_computation(checkpoint, rows, tmp_path, stage):
+def test_loss_norm_and_weights_are_those_of_an_own_computation(train, checkpoint, rows, tmp_path, stage):
     settings = {"precision": "fp32", "pack_tokens": 512, "global_batch_size": PACKS, "micro_batch_size": 2,
                 "activation_checkpointing": "false", "loader_workers": 0, "learning_rate": RATE, "max_steps": STEPS,
                 "answers": 0, "device": "cpu"}  # fmt: skip
     out = tmp_path / "run"
-    done = subprocess.run(
-        [sys.executable, "-m", "gmai_cli", "train", f"--stage={stage}", f"--model={checkpoint}", f"--data={rows}",
-         f"--out={out}", *(f"--set={key}={value}" for key, value in settings.items())],
-        capture_output=True, text=True,
+    done = train.run(
+        ["train", f"--stage={stage}", f"--model={checkpoint}", f"--data={rows}", f"--out={out}",
+         *(f"--set={key}={value}" for key, value in settings.items())]
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     lines = [line for line in map(json.loads, (out / "metrics.jsonl").open()) if "loss" in line]

@@ -1,6 +1,7 @@
 """Questions about coloured shapes, as `gmai data export --format dpo` writes them."""
 
 import json
+import os
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -47,6 +48,18 @@ def write_tasks(path, tasks, drop=()):
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(tasks, SCHEMA).drop_columns(list(drop)), path)
     return path
+
+
+IMPORTS = ("gmai_cli.main", "gmai_model.tuning.run", "datasets", "peft", "trl", "trl.trainer.dpo_trainer",
+           "trl.trainer.grpo_trainer", "transformers.models.clip.modeling_clip",
+           "transformers.models.llama.modeling_llama", "transformers.models.llava.modeling_llava")  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def tuning(forked_gmai):
+    """Starts `gmai train --stage 4`."""
+    with forked_gmai.Server(IMPORTS, os.environ) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,8 @@
 """Stage 4 as a user starts it: both methods, killed and gone on with, refused."""
 
 import json
+import os
 import signal
-import subprocess
-import sys
 import time
 import warnings
 
@@ -21,10 +20,9 @@ SETTINGS = ("precision=fp32", "activation_checkpointing=false", "max_steps=4", "
             "held_out_questions=4")  # fmt: skip
 
 
-def command(method, model, data, out, *more):
+def words(method, model, data, out, *more):
     flags = [f"--set={setting}" for setting in (*SETTINGS, *more)]
-    return [sys.executable, "-m", "gmai_cli", "train", "--stage=4", f"--method={method}", f"--model={model}",
-            f"--data={data}", f"--out={out}", *flags]  # fmt: skip
+    return ["train", "--stage=4", f"--method={method}", f"--model={model}", f"--data={data}", f"--out={out}", *flags]
 
 
 def weights(out):
@@ -33,8 +31,8 @@ def weights(out):
 
 
 @pytest.mark.e2e
-def test_dpo_trains_adapters_and_merges_them(checkpoint, tasks, tmp_path):
-    done = subprocess.run(command("dpo", checkpoint, tasks, tmp_path / "run"), capture_output=True, text=True)
+def test_dpo_trains_adapters_and_merges_them(tuning, checkpoint, tasks, tmp_path):
+    done = tuning.run(words("dpo", checkpoint, tasks, tmp_path / "run"), os.environ)
     assert done.returncode == 0, done.stderr
     assert "held-out mean reward" in done.stderr
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
@@ -53,7 +51,7 @@ def test_dpo_trains_adapters_and_merges_them(checkpoint, tasks, tmp_path):
 
 
 @pytest.mark.e2e
-def test_grpo_goes_on_bit_by_bit_after_a_kill(checkpoint, tmp_path):
+def test_grpo_goes_on_bit_by_bit_after_a_kill(tuning, checkpoint, tmp_path):
     # A random model says neither colour: what earns is a text without a stop, so that rewards differ.
     tasks = tmp_path / "tasks"
     rows = [{**row, "reward": "label_set", "truth": json.dumps({"labels": [], "known": list(".?,�")})}
@@ -62,12 +60,11 @@ def test_grpo_goes_on_bit_by_bit_after_a_kill(checkpoint, tmp_path):
     write_tasks(tasks / "a-validation.parquet", rows[:4])
 
     def run(out):
-        return subprocess.run(command("grpo", checkpoint, tasks, out, "lora_rank=0"), capture_output=True, text=True)
+        return tuning.run(words("grpo", checkpoint, tasks, out, "lora_rank=0"), os.environ)
 
     whole = run(tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr
-    killed = subprocess.Popen(command("grpo", checkpoint, tasks, tmp_path / "killed", "lora_rank=0"),
-                              stderr=subprocess.DEVNULL)  # fmt: skip
+    killed = tuning.start(words("grpo", checkpoint, tasks, tmp_path / "killed", "lora_rank=0"), os.environ)
     saved = tmp_path / "killed" / "checkpoints" / "checkpoint-2" / COMPLETE
     until = time.monotonic() + 300
     while not saved.is_file() and killed.poll() is None and time.monotonic() < until:
@@ -85,8 +82,7 @@ def test_grpo_goes_on_bit_by_bit_after_a_kill(checkpoint, tmp_path):
               for name in ("whole", "killed")]  # fmt: skip
     assert curves[0] == curves[1]
     assert run(tmp_path / "killed").stderr.strip().endswith("nothing to do")
-    other_steps = subprocess.run(command("grpo", checkpoint, tasks, tmp_path / "killed", "lora_rank=0", "seed=1"),
-                                 capture_output=True, text=True)  # fmt: skip
+    other_steps = tuning.run(words("grpo", checkpoint, tasks, tmp_path / "killed", "lora_rank=0", "seed=1"), os.environ)
     assert other_steps.returncode == 2
     assert "seed was 0, is 1" in other_steps.stderr
 

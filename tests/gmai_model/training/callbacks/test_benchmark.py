@@ -3,7 +3,6 @@
 import importlib.metadata
 import json
 import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -136,7 +135,9 @@ def test_settings_that_lack_their_benchmark_are_refused(monkeypatch: pytest.Monk
 
 
 @pytest.mark.e2e
-def test_a_run_exports_the_weights_that_the_benchmark_chose(checkpoint: Path, samples: Path, tmp_path: Path) -> None:
+def test_a_run_exports_the_weights_that_the_benchmark_chose(
+    train: Any, checkpoint: Path, samples: Path, tmp_path: Path
+) -> None:
     questions = tmp_path / "questions.yaml"
     rows = [{"id": str(number), "question": "Which colour is it?", "choices": ["red", "blue"], "reference": "red",
              "images": row["images"]} for number, row in enumerate(make_rows(3))]  # fmt: skip
@@ -146,9 +147,9 @@ def test_a_run_exports_the_weights_that_the_benchmark_chose(checkpoint: Path, sa
                 "loader_workers=0", "answers=0", "learning_rate=1e-3", f"benchmark={questions}",
                 "benchmark_every_steps=2", "select_by=benchmark", "export=best", "device=cpu",
                 "benchmark_options=[--max-new-tokens, '2']")  # fmt: skip
-    command = [sys.executable, "-m", "gmai_cli", "train", "--stage=1", f"--model={checkpoint}", f"--data={samples}",
+    words = ["train", "--stage=1", f"--model={checkpoint}", f"--data={samples}",
                f"--out={tmp_path / 'run'}", *(f"--set={setting}" for setting in settings)]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = train.run(words)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     curve = [(line["step"], line["benchmark"]) for line in lines if "benchmark" in line]
