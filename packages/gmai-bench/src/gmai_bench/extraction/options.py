@@ -75,6 +75,9 @@ _SMALL_RUN = re.compile(r"^[\s*(\[]*[a-z](?:[\s,;/、&+)(\]\[]+(?:and\s+)?[(\[]?
 _WRAPPING = " *\"'()[]{}.`:,、。"
 """What may stand around a letter behind a marker."""
 
+_CLOSING_MARKS = ").*$}。 "
+"""What may stand behind the letter that ends an answer."""
+
 _NO_CONTENT = " \t*`$\\[](){}_#-=~.。"
 """What a line may consist of that says nothing."""
 
@@ -130,7 +133,7 @@ def extract(response: str, choices: tuple[str, ...], *, style: Style) -> Extract
     if not text:
         return UNPARSED
     closing = closing_letter(text) if lettered else None
-    if closing and (index := LETTERS.index(closing)) < len(choices) and not _announce(choices):
+    if closing and (index := LETTERS.index(closing)) < len(choices) and not _of_option(text, choices):
         return Extraction(index, "marker_letter")
     last_line = _last_line(text)
     if lettered and (announced := agreeing_end(last_line, choices)) is not None:
@@ -261,14 +264,15 @@ def _verbatim(choices: tuple[str, ...]) -> dict[str, int]:
     return {choice.strip(): index for index, choice in reversed(tuple(enumerate(choices))) if choice.strip()}
 
 
-@lru_cache(maxsize=1024)
-def _announce(choices: tuple[str, ...]) -> bool:
-    """Return whether the text of an option ends as an answer does: "The answer is A", "so B"."""
-    return any(
-        closing_letter(f"- {unify(choice)}")
-        for choice in choices
-        if choice[-1:].isupper() or not choice[-1:].isalnum()  # others end in no letter
-    )
+def _of_option(text: str, choices: tuple[str, ...]) -> bool:
+    """Return whether the letter that ends a text is that of an option's own text: "The answer is A", "so B"."""
+    tail = text.rstrip(_CLOSING_MARKS)
+    for choice in choices:
+        if choice[-1:].isupper() or not choice[-1:].isalnum():  # others end in no letter
+            own = unify(choice).rstrip(_CLOSING_MARKS)
+            if own and tail.endswith(own) and closing_letter(f"- {own}"):
+                return True
+    return False
 
 
 def _last_line(text: str) -> str:
