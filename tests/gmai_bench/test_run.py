@@ -245,7 +245,7 @@ def test_a_run_told_to_stop_gives_the_folder_back(inputs: SimpleNamespace, tmp_p
     while not predictions.exists() or predictions.read_bytes().count(b"\n") < 3:
         time.sleep(0.005)
     process.terminate()
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=600)
     assert process.returncode == EXIT_REQUEUE
     assert "told to stop: what is done so far is kept" in said
     assert not (tmp_path / "out/run.lock").exists()
@@ -308,7 +308,7 @@ def test_ranks_share_the_questions_and_one_reports(held_out: Path, tmp_path: Pat
             subprocess.Popen(command, env={**env, "RANK": str(rank)}, stdout=subprocess.PIPE, text=True)
             for rank in range(2)
         ]
-        said = [process.communicate(timeout=240)[0] for process in started]
+        said = [process.communicate(timeout=600)[0] for process in started]
         assert [process.returncode for process in started] == [0, 0]
         return "".join(said).splitlines()
 

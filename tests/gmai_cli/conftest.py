@@ -46,7 +46,7 @@ def gmai(site: Site) -> Gmai:
     def run(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [sys.executable, "-c", PROGRAM, *words],
-            capture_output=True, text=True, check=False, timeout=60, env=site.environment(**environment),
+            capture_output=True, text=True, check=False, timeout=600, env=site.environment(**environment),
         )  # fmt: skip
 
     return run

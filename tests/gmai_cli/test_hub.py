@@ -51,7 +51,7 @@ def act(hub_server: Any, tmp_path: Path) -> Act:
         environment |= hub_server.environment(tmp_path / "hf-home", token=token) | (env or {})
         command = [sys.executable, "-c", PROGRAM, action, str(speed), json.dumps(arguments, default=str)]
         start = time.monotonic()
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
         for secret in (OWNER, READER, "hf_unknown000000", "signature=secret"):
             assert secret not in done.stdout + done.stderr
         return SimpleNamespace(

@@ -116,7 +116,7 @@ def test_of_many_that_see_a_lock_left_behind_one_holds_it_at_a_time(tmp_path: Pa
     racers, rounds = 6, 60
     result = subprocess.run(
         [sys.executable, "-c", RACE, str(tmp_path), str(racers), str(rounds)],
-        capture_output=True, text=True, check=True, timeout=300,
+        capture_output=True, text=True, check=True, timeout=600,
     )  # fmt: skip
     assert result.stdout == "0\n"
     assert [path.name for path in tmp_path.iterdir()] == ["run.lock"]
@@ -187,7 +187,7 @@ def test_one_waits_until_others_have_ended(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=f"process {process.pid} "):
             RunLock(tmp_path).refuse_if_held()
         process.terminate()
-        waiting.join(timeout=60)
+        waiting.join(timeout=600)
         assert not waiting.is_alive()
     RunLock(tmp_path).refuse_if_held()
     assert list(tmp_path.iterdir()) == []
@@ -196,7 +196,7 @@ def test_one_waits_until_others_have_ended(tmp_path: Path) -> None:
 def test_a_process_told_to_stop_gives_the_folder_back(tmp_path: Path) -> None:
     with held_elsewhere(tmp_path) as process:
         process.terminate()
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=600)
     assert process.returncode == EXIT_REQUEUE
     assert said == "told to stop: what is done so far is kept, the same command goes on from there\n"
     assert list(tmp_path.iterdir()) == []
@@ -210,7 +210,7 @@ def test_a_suspended_run_whose_lock_was_taken_ends_when_it_wakes(
         os.utime(tmp_path / "run.lock", (0, 0))
         with hold(tmp_path):
             process.send_signal(signal.SIGCONT)
-            _, said = process.communicate(timeout=60)
+            _, said = process.communicate(timeout=600)
             assert process.returncode == EXIT_USER_ERROR
             assert "run.lock is no longer this process's" in said
             assert json.loads((tmp_path / "run.lock").read_text())["pid"] == os.getpid()
@@ -238,10 +238,10 @@ def test_a_failure_gives_the_folder_back(tmp_path: Path) -> None:
 def test_the_signals_of_a_scheduler_give_the_folder_back(tmp_path: Path, number: signal.Signals) -> None:
     program = (
         "import os, sys, time; from pathlib import Path; from gmai_cli.run_lock import hold\n"
-        "with hold(Path(sys.argv[1])):\n    os.kill(os.getpid(), int(sys.argv[2]))\n    time.sleep(60)\n"
+        "with hold(Path(sys.argv[1])):\n    os.kill(os.getpid(), int(sys.argv[2]))\n    time.sleep(3600)\n"
     )
     command = [sys.executable, "-c", program, str(tmp_path), str(int(number))]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=50)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 75
     assert done.stderr.splitlines()[-1].endswith("the same command goes on from there")
     assert list(tmp_path.glob("*.lock")) == []

@@ -47,6 +47,6 @@ def test_a_signal_at_the_start_waits_until_the_process_is_ready(tmp_path, name):
     number = getattr(signal, name)
     script = tmp_path / "starts.py"
     script.write_text(SCRIPT)
-    done = subprocess.run([sys.executable, script, str(int(number))], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, script, str(int(number))], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [f"True {sorted((str(int(number)), 'ready'))}", "0 True 0"]

@@ -27,7 +27,7 @@ def test_transformers_serve_answers_the_same(checkpoint: Path, tmp_path: Path, s
         }  # fmt: skip
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(f"{url}/chat/completions", json.dumps(body).encode(), headers)  # noqa: S310
-        with urllib.request.urlopen(request, timeout=120) as reply:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=600) as reply:  # noqa: S310
             answer = json.load(reply)["choices"][0]["message"]["content"]
     ours = Assistant(checkpoint, device="cpu", max_new_tokens=8).answer(Conversation().with_question(question, [image]))
     assert answer == "".join(ours)

@@ -24,7 +24,7 @@ def gmai(tmp_path: Path) -> Gmai:
     def run(*words: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         own = os.environ | {"GMAI_BENCH_CACHE": str(tmp_path / "cache")}
         done = subprocess.run(
-            [GMAI, *map(str, words)], cwd=tmp_path, env=own | (env or {}), capture_output=True, text=True, timeout=300,
+            [GMAI, *map(str, words)], cwd=tmp_path, env=own | (env or {}), capture_output=True, text=True, timeout=600,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES)),
         )  # fmt: skip
         assert "Traceback" not in done.stderr, done.stderr

@@ -35,9 +35,9 @@ def serving(checkpoint: Path, folder: Path) -> Iterator[str]:
     log = folder / "serve.log"
     with log.open("w") as file, subprocess.Popen(command, env=environment, stdout=file, stderr=file) as server:
         try:
-            for _ in range(180):
+            for _ in range(600):
                 with contextlib.suppress(OSError):
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1)
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=60)
                     break
                 assert server.poll() is None, log.read_text(encoding="utf-8")
                 time.sleep(1)

@@ -33,7 +33,7 @@ class Cluster:
 
     def run(self, *command: object, cwd: Path, **env: str) -> str:
         done = subprocess.run(
-            list(map(str, command)), cwd=cwd, env=self.environment | env, capture_output=True, text=True, timeout=300
+            list(map(str, command)), cwd=cwd, env=self.environment | env, capture_output=True, text=True, timeout=600
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

@@ -39,7 +39,7 @@ def pipeline(cluster: Any, tmp_path: Path) -> Iterator[Callable[[int], "subproce
         path = f"{wrapper.parent}:{cluster.environment['PATH']}"
         env = {**cluster.environment, "PATH": path, "COUNT": str(count), "REFUSE": str(refused), "TASKS": "2"}
         command = ["scripts/pipeline.sh", "model", "out", "phantoms=data"]
-        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=120)
+        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=600)
 
     try:
         yield run

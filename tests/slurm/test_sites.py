@@ -89,7 +89,7 @@ def test_the_ranks_of_salloc_meet_on_a_node_and_not_where_it_was_typed(
         tmp_path / "typed", "hostname login-7", f"exec salloc --nodes=2 --ntasks-per-node=1 srun --wait=60 {task}"
     )
     done = subprocess.run(["unshare", "--uts", typed], cwd=tmp_path, env=cluster.environment, capture_output=True,
-                          text=True, check=False, timeout=300)  # fmt: skip
+                          text=True, check=False, timeout=600)  # fmt: skip
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     assert "on 2 process(es) of cpu" in said

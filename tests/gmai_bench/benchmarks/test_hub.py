@@ -42,7 +42,7 @@ def gmai_bench(hub_server: Any, tmp_path: Path) -> Gmai:
         environment = {name: text for name, text in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
         environment |= hub_server.environment(tmp_path / "hf", token=token)
         command = [Path(sys.executable).with_name("gmai"), "bench", *map(str, words)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
         assert OWNER not in done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done

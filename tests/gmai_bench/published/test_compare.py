@@ -126,6 +126,6 @@ def test_a_browser_draws_the_radar(mmmu: Path, tmp_path: Path, inputs: SimpleNam
         f"--user-data-dir={tmp_path / 'p'}",
     )
     page = (tmp_path / "out/report.html").as_uri()
-    dom = subprocess.run(["chromium", *flags, "--dump-dom", page], capture_output=True, text=True, timeout=120).stdout
+    dom = subprocess.run(["chromium", *flags, "--dump-dom", page], capture_output=True, text=True, timeout=600).stdout
     assert '<polygon class="radar-ours"' in dom
     assert dom.count('class="card question"') == 24

@@ -130,7 +130,7 @@ def browser_dom(file: Path, profile: Path, script: str = "") -> str:
     flags = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--virtual-time-budget=3000")
     result = subprocess.run(
         [CHROMIUM, *flags, f"--user-data-dir={profile}", "--dump-dom", f"file://{file}"],
-        capture_output=True, text=True, timeout=120, check=True,
+        capture_output=True, text=True, timeout=600, check=True,
     )  # fmt: skip
     shutil.rmtree(profile, ignore_errors=True)
     return result.stdout

@@ -39,7 +39,7 @@ def gmai_push(hub_server: Any, result: Path, tmp_path: Path) -> Push:
         environment = {name: text for name, text in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
         environment |= hub_server.environment(tmp_path / "hf", token=token)
         command = [str(Path(sys.executable).with_name("gmai")), "bench", "push", str(result), to, *words]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
         for secret in (OWNER, READER, "hf_unknown000000"):
             assert secret not in done.stdout + done.stderr
         assert "Traceback" not in done.stderr

@@ -130,7 +130,7 @@ def test_every_record_ends_in_exactly_one_place(phantoms, tmp_path, openai_serve
 
 
 def test_killed_writing_repeats_at_most_what_was_in_flight(phantoms, tmp_path, openai_server):
-    chance = random.Random(time.time_ns())
+    chance = random.Random(7)
     arguments = ["phantom-microscopy", "--root", str(phantoms / "phantom-microscopy"), "--writer", "openai"]
     arguments += ["--model", "m", "--concurrency", str(IN_FLIGHT), "--set", "writing.translate.dialogue=0.5"]
 
@@ -148,7 +148,7 @@ def test_killed_writing_repeats_at_most_what_was_in_flight(phantoms, tmp_path, o
             running = subprocess.Popen(
                 command(server.url, out), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
-            deadline_s = time.monotonic() + 120
+            deadline_s = time.monotonic() + 600
             while sum(server.books.asked.values()) < asked:
                 assert running.poll() is None, "the build ended before it could be killed"
                 assert time.monotonic() < deadline_s

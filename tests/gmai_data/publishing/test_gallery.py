@@ -104,7 +104,7 @@ def test_gallery_in_a_browser(phantom_build, tmp_path):
         chromium, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=4000",
         f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", page.as_uri(),
     ]  # fmt: skip
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True).stdout
     assert f"{count} of {count} images shown; the build has 128" in shown  # the script ran under the page's own policy
     assert "<rect" in shown
 

@@ -37,7 +37,7 @@ def run(hub_server, tmp_path):
     def call(*command, token=OWNER):
         environment = {name: text for name, text in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
         environment |= hub_server.environment(tmp_path / "hf-home", token=token)
-        done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, timeout=600)
         assert OWNER not in done.stdout + done.stderr
         return SimpleNamespace(code=done.returncode, out=done.stdout, news=done.stderr)
 

@@ -169,7 +169,7 @@ def test_it_ends_with_the_process_that_asked() -> None:
     assert reading.is_dir()
     asking.kill()
     asking.wait()
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while reading.is_dir() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not reading.is_dir()

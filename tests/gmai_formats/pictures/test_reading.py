@@ -14,7 +14,7 @@ from PIL import Image
 def answers(*questions: bytes, shared: int) -> list[dict[str, object]]:
     done = subprocess.run(
         [sys.executable, "-m", "gmai_formats.pictures.reading", str(shared)], input=b"".join(questions),
-        capture_output=True, pass_fds=(shared,), check=True, timeout=60,
+        capture_output=True, pass_fds=(shared,), check=True, timeout=600,
     )  # fmt: skip
     return [json.loads(line) for line in done.stdout.splitlines()]
 

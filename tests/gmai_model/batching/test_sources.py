@@ -237,11 +237,11 @@ def test_dataset_of_the_hub_is_downloaded_once(samples: Path, tmp_path: Path, hu
         "from pathlib import Path; from gmai_cli.hub import push_folder; "
         f"push_folder(Path({str(samples)!r}), 'me/set', repo_type='dataset', message='x')"
     )
-    subprocess.run([sys.executable, "-c", push], env=online, check=True, capture_output=True, timeout=120)
+    subprocess.run([sys.executable, "-c", push], env=online, check=True, capture_output=True, timeout=600)
 
     def find(environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-c", FIND, str(tmp_path / "cache")]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
 
     before = find(offline)
     assert before.returncode == 1

@@ -86,7 +86,7 @@ class Train:
 
     def wait_for_steps(self, out: Path, steps: int, process: Any) -> None:
         """Wait until that many steps stand in the run's metrics; earlier sessions' count, so ask for more of them."""
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + 600
         metrics = out / "metrics.jsonl"
         while time.monotonic() < deadline and process.poll() is None:
             if metrics.is_file() and metrics.read_text().count('"loss"') >= steps:
@@ -98,13 +98,13 @@ class Train:
         """Start a run, send it a signal once `after_steps` steps are in its metrics, and return its exit code."""
         process = self.start(stage, model, out)
         metrics = out / "metrics.jsonl"
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         while time.monotonic() < deadline and process.poll() is None:
             if metrics.is_file() and metrics.read_text().count('"loss"') >= after_steps:
                 break
             time.sleep(0.005)
         process.send_signal(by)
-        return process.wait(timeout=120)
+        return process.wait(timeout=600)
 
 
 @pytest.fixture(scope="session")

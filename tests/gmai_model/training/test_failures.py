@@ -42,7 +42,7 @@ def test_a_full_disk_is_said_and_the_same_command_goes_on(
     full = subprocess.run(
         # A data worker's shared memory is a file, too.
         train.command(1, checkpoint, tmp_path / "run", loader_workers=0), capture_output=True, text=True,
-        env=train.environment, preexec_fn=limit, timeout=300,
+        env=train.environment, preexec_fn=limit, timeout=600,
     )  # fmt: skip
     assert full.returncode == 2, full.stderr
     assert "step 2: rank 0 could not write the checkpoint" in full.stderr
@@ -77,7 +77,7 @@ def test_a_rank_that_stands_still_is_named_and_the_run_goes_on_with_another_numb
     first, second = train.ranks(1, checkpoint, out, 2, stall_timeout_s=6, save_every_steps=1, epochs=60)
     train.wait_for_steps(out, 2, first)
     second.send_signal(signal.SIGSTOP)
-    _, said = first.communicate(timeout=120)
+    _, said = first.communicate(timeout=600)
     second.kill()
     second.communicate()
     assert first.returncode == 75, said
@@ -89,7 +89,7 @@ def test_a_rank_that_stands_still_is_named_and_the_run_goes_on_with_another_numb
     alone = train.start(1, checkpoint, out, epochs=60, save_every_steps=1)
     train.wait_for_steps(out, saved + 2, alone)
     alone.send_signal(signal.SIGUSR1)
-    _, said = alone.communicate(timeout=120)
+    _, said = alone.communicate(timeout=600)
     assert alone.returncode == 75
     assert f"resumed from step-{saved:08d}" in said
     sessions = [json.loads(line) for line in (out / "sessions.jsonl").read_text().splitlines()]
@@ -102,7 +102,7 @@ def test_a_rank_that_dies_ends_the_others_with_a_message(train: Train, checkpoin
     train.wait_for_steps(out, 1, first)
     second.kill()
     second.communicate()
-    _, said = first.communicate(timeout=120)
+    _, said = first.communicate(timeout=600)
     assert first.returncode == 2, said
     assert "another rank is gone" in said
     assert "Traceback" not in said

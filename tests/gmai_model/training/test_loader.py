@@ -140,7 +140,7 @@ def test_a_dead_data_worker_is_said_and_the_same_command_goes_on(
     (process,) = train.ranks(1, checkpoint, out, 1, loader_workers=1, save_every_steps=1, epochs=60)
     train.wait_for_steps(out, 2, process)
     os.kill(workers_of(process.pid)[0], signal.SIGKILL)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=600)
     assert process.returncode == 2, said
     assert "a process that reads samples is gone: " in said  # torch may notice by its own check or by the closed pipe
     assert "Traceback" not in said
@@ -148,5 +148,5 @@ def test_a_dead_data_worker_is_said_and_the_same_command_goes_on(
     (process,) = train.ranks(1, checkpoint, out, 1, loader_workers=0, save_every_steps=1, epochs=60)
     train.wait_for_steps(out, int(done) + 1, process)
     process.kill()
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=600)
     assert "resumed from step-" in said

@@ -165,7 +165,7 @@ def test_a_signal_to_one_rank_stops_all_and_the_run_ends_with_the_same_bits(
     both = train.ranks(1, checkpoint, out, 2)
     train.wait_for_steps(out, 3, both[0])
     both[1].send_signal(signal.SIGUSR1)
-    said = [process.communicate(timeout=240)[1] for process in both]
+    said = [process.communicate(timeout=600)[1] for process in both]
     assert [process.returncode for process in both] == [75, 75], said
     assert "stopped by a signal on another rank after step" in said[0]
     for name, ranks in (("run", 2), ("undisturbed", 2)):

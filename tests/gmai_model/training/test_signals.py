@@ -51,7 +51,7 @@ def test_outside_of_steps_the_process_ends_at_once_even_inside_a_library(number:
     process = started("import threading; threading.Lock().acquire(); lock = threading.Lock(); lock.acquire(); "
                       "lock.acquire()")  # fmt: skip
     process.send_signal(number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == code
     assert out == f"before exit {number.name}\n"
     assert f"stopped by {number.name}. No step was being made" in err
@@ -63,7 +63,7 @@ def test_while_steps_are_made_the_signal_is_left_to_them(number: signal.Signals,
     process = started(SAVES.format(after="pass"))
     assert line(process) == "saving"
     process.send_signal(number)
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=600)
     assert (process.returncode, out) == (code, "saved\n")
 
 
@@ -73,18 +73,18 @@ def test_a_signal_that_comes_twice_within_a_moment_is_one_wish() -> None:
     for _ in range(4):
         process.send_signal(signal.SIGTERM)
         time.sleep(0.05)
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=600)
     assert (process.returncode, out) == (75, "saved\n")
 
 
 def test_the_second_signal_ends_at_once() -> None:
-    process = started(SAVES.format(after="time.sleep(60)"))
+    process = started(SAVES.format(after="time.sleep(3600)"))
     assert line(process) == "saving"
     process.send_signal(signal.SIGTERM)
     assert line(process) == "saved"
     time.sleep(1.1)
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=600)
     assert (process.returncode, out) == (75, "before exit SIGTERM\n")
     assert "It is the second signal" in err
 
@@ -92,11 +92,11 @@ def test_the_second_signal_ends_at_once() -> None:
 def test_a_signal_behind_the_last_step_ends_the_process_too() -> None:
     process = started(
         'with stop.saving():\n    print("saving", flush=True)\n    while stop.received is None: time.sleep(0.01)\n'
-        "time.sleep(60)"
+        "time.sleep(3600)"
     )
     assert line(process) == "saving"
     process.send_signal(signal.SIGUSR1)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 75
     assert "The steps are done and saved" in err
 
@@ -109,7 +109,7 @@ def test_a_signal_while_the_interpreter_shuts_down_changes_no_exit_code(number: 
         f"        kill(me, {number:d})\n"
         "sys.late = Late()\ntry:\n    raise SystemExit(75)\nfinally:\n    stop.close()"
     )
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=600)
     assert (process.returncode, out, err) == (75, "", "")
 
 
@@ -118,7 +118,7 @@ from gmai_model.training.signals import shield_worker
 def work(connection):
     shield_worker()
     connection.send("up")
-    time.sleep(60)
+    time.sleep(3600)
 context = get_context("fork")
 ours, theirs = context.Pipe()
 worker = context.Process(target=work, args=(theirs,), daemon=True)
@@ -135,24 +135,24 @@ def test_workers_outlive_a_signal_to_the_group(number: signal.Signals) -> None:
     assert line(process).isdigit()
     assert line(process) == "saving"
     os.killpg(process.pid, number)
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=600)
     assert out == "saved\nTrue\n"
 
 
 def test_a_signal_to_a_worker_alone_stops_nothing() -> None:
     process = started(WORKER + "time.sleep(1)\nprint(stop.received, worker.is_alive(), flush=True)\nworker.kill()")
     os.kill(int(line(process)), signal.SIGTERM)
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=600)
     assert (process.returncode, out) == (0, "None True\n")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a parent's death is told on Linux")
 def test_workers_end_with_the_run_however_it_ends() -> None:
-    process = started(WORKER + "time.sleep(60)")
+    process = started(WORKER + "time.sleep(3600)")
     worker = int(line(process))
     process.kill()
     process.communicate()
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline and _runs(worker):
         time.sleep(0.05)
     assert not _runs(worker)

@@ -66,7 +66,7 @@ def test_grpo_goes_on_bit_by_bit_after_a_kill(tuning, checkpoint, tmp_path):
     assert whole.returncode == 0, whole.stderr
     killed = tuning.start(words("grpo", checkpoint, tasks, tmp_path / "killed", "lora_rank=0"), os.environ)
     saved = tmp_path / "killed" / "checkpoints" / "checkpoint-2" / COMPLETE
-    until = time.monotonic() + 300
+    until = time.monotonic() + 600
     while not saved.is_file() and killed.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
     killed.send_signal(signal.SIGKILL)

@@ -303,7 +303,7 @@ def test_nothing_but_the_named_examples_is_served(page: tuple[str, Parrot, Path]
 
     def status(path: Path) -> int:
         try:
-            with urllib.request.urlopen(f"{url}gradio_api/file={path}", timeout=20) as answer:  # noqa: S310
+            with urllib.request.urlopen(f"{url}gradio_api/file={path}", timeout=600) as answer:  # noqa: S310
                 return answer.status
         except urllib.error.HTTPError as error:
             return error.code
@@ -325,7 +325,7 @@ UPLOAD = (
 def asked_raw(url: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, str]:
     """Return status and text of an answer to a request that a hostile client has written itself."""
     place = urllib.parse.urlsplit(url)
-    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=20)
+    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=600)
     connection.putrequest("GET" if body is None else "POST", path, skip_host="Host" in headers)
     for name, value in headers.items():
         connection.putheader(name.replace("_", "-"), value)
@@ -373,7 +373,7 @@ def test_a_hostile_client_gets_nothing_and_stops_nobody(page: tuple[str, Parrot,
     ):
         assert asked_raw(url, path)[0] in {400, 403, 404}
     place = urllib.parse.urlsplit(url)
-    slow = socket.create_connection((place.hostname or "", place.port or 0), timeout=20)
+    slow = socket.create_connection((place.hostname or "", place.port or 0), timeout=600)
     slow.sendall(b"POST /gradio_api/upload HTTP/1.1\r\nHost: %b\r\nContent-Type: multipart/form-data; boundary=b\r\n"
                  b"Content-Length: 99999999999\r\n\r\n--b\r\n" % own.encode())  # fmt: skip
     for broken in (b"\x16\x03\x01\x02", b"[" * 100_000, b'{"data": 1, "fn_index": "x"}'):
@@ -387,7 +387,7 @@ def called(url: str, session: str, number: int, data: list[Any]) -> dict[str, An
     body = json.dumps({"data": data, "fn_index": number, "session_hash": session}).encode()
     status, text = asked_raw(url, "/gradio_api/queue/join", body, Content_Type="application/json")
     assert status == 200, text
-    with urllib.request.urlopen(f"{url}gradio_api/queue/data?session_hash={session}", timeout=60) as lines:  # noqa: S310
+    with urllib.request.urlopen(f"{url}gradio_api/queue/data?session_hash={session}", timeout=600) as lines:  # noqa: S310
         for line in lines:
             if b'"process_completed"' in line:
                 return json.loads(line.removeprefix(b"data: "))
@@ -396,7 +396,7 @@ def called(url: str, session: str, number: int, data: list[Any]) -> dict[str, An
 
 def test_two_users_do_not_see_one_another(page: tuple[str, Parrot, Path]) -> None:
     url, parrot, _ = page
-    with urllib.request.urlopen(f"{url}config", timeout=20) as answer:  # noqa: S310
+    with urllib.request.urlopen(f"{url}config", timeout=600) as answer:  # noqa: S310
         config = json.loads(answer.read())
     clicked = {target[0]: each["id"] for each in config["dependencies"] for target in each["targets"]}
     (button,) = [each["id"] for each in config["components"] if each["props"].get("elem_id") == "ask"]
@@ -429,13 +429,13 @@ def test_uploads_are_limited_and_strangers_need_the_password(tmp_path: Path) -> 
             for password, expected in (("wrong", 400), ("right", 200)):
                 form = urllib.parse.urlencode({"username": USER, "password": password}).encode()
                 try:
-                    with urllib.request.urlopen(f"{url}login", form, timeout=20) as answer:  # noqa: S310
+                    with urllib.request.urlopen(f"{url}login", form, timeout=600) as answer:  # noqa: S310
                         code = answer.status
                 except urllib.error.HTTPError as error:
                     code = error.code
                 assert code == expected
             with pytest.raises(urllib.error.HTTPError, match="401"):
-                urllib.request.urlopen(f"{url}config", timeout=20)  # noqa: S310
+                urllib.request.urlopen(f"{url}config", timeout=600)  # noqa: S310
         finally:
             blocks.close()
 

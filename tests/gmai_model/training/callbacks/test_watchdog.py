@@ -39,7 +39,7 @@ def dog(store: Any, *, rank: int = 0, world: int = 2, silence_s: float = 60.0, s
 
 
 def until(exits: list[int], watched: Watchdog, *, beats: Any = None) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     with watched:
         while not exits and time.monotonic() < deadline:
             if beats is not None:
