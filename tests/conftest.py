@@ -3,6 +3,8 @@
 import importlib.util
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -57,6 +59,24 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callab
         return folder
 
     return once
+
+
+@pytest.fixture(scope="session")
+def practice(made_once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+    """What the commands make of two practice datasets: `phantoms`, their `build`, and a `tiny` checkpoint for it."""
+    gmai = Path(sys.executable).with_name("gmai")
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        named = [f"{name}={folder / 'phantoms' / name}" for name in ("phantom-ct", "phantom-xray")]
+        for words in (
+            ["data", "phantoms", "phantoms"],
+            ["data", "build", *named, "--out", "build"],
+            ["model", "init", "--preset", "tiny", "--data", "build/mix.yaml", "--out", "tiny"],
+        ):
+            subprocess.run([gmai, *words], cwd=folder, check=True, capture_output=True)
+
+    return made_once("practice", make)
 
 
 @pytest.fixture

@@ -3,15 +3,11 @@
 import json
 import pickle
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from_gmai = Path(sys.executable).with_name("gmai")
 
 
 class Pwned:
@@ -19,45 +15,30 @@ class Pwned:
         return Path("PWNED").touch, ()
 
 
-@pytest.fixture(scope="session")
-def sound(made_once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
-    """Samples, a benchmark and a tiny checkpoint."""
-
-    def make(folder: Path) -> None:
-        folder.mkdir()
-        for words in (
-            ("data", "phantoms", "phantoms"),
-            ("data", "build", "phantom-ct", "phantom-xray", "--root", "phantoms", "--out", "build"),
-            ("model", "init", "--preset", "tiny", "--data", "build/mix.yaml", "--out", "tiny"),
-        ):
-            subprocess.run([from_gmai, *words], cwd=folder, check=True, capture_output=True)
-
-    return made_once("sound", make)
-
-
 @pytest.fixture
-def hostile(sound: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(sound / "tiny", tmp_path / "hostile"))
+def hostile(practice: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(practice / "tiny", tmp_path / "hostile"))
 
 
-def bench(sound: Path, model: Path) -> tuple[object, ...]:
-    card = sound / "build/benchmarks/held_out.yaml"
+def bench(practice: Path, model: Path) -> tuple[object, ...]:
+    card = practice / "build/benchmarks/held_out.yaml"
     return "bench", "--model", model, "--benchmarks", card, "--limit", 1, "--out", model.parent / "bench"
 
 
-def train(sound: Path, model: Path) -> tuple[object, ...]:
-    return ("train", "--stage", 1, "--model", model, "--data", sound / "build/mix.yaml", "--out", model.parent / "run",
+def train(practice: Path, model: Path) -> tuple[object, ...]:
+    data, out = practice / "build/mix.yaml", model.parent / "run"
+    return ("train", "--stage", 1, "--model", model, "--data", data, "--out", out,
             "--set", "max_steps=1", "--set", "global_batch_size=1", "--set", "micro_batch_size=1")  # fmt: skip
 
 
-def test_pickled_weights_are_refused_unopened(refused: Callable[..., str], sound: Path, hostile: Path) -> None:
+def test_pickled_weights_are_refused_unopened(refused: Callable[..., str], practice: Path, hostile: Path) -> None:
     (hostile / "model.safetensors").unlink()
     (hostile / "pytorch_model.bin").write_bytes(pickle.dumps(Pwned()))
-    for words in (bench(sound, hostile), train(sound, hostile)):
+    for words in (bench(practice, hostile), train(practice, hostile)):
         assert "safetensors" in refused(*words)
 
 
-def test_remote_code_is_never_run(refused: Callable[..., str], sound: Path, hostile: Path) -> None:
+def test_remote_code_is_never_run(refused: Callable[..., str], practice: Path, hostile: Path) -> None:
     code = "from pathlib import Path\nPath('PWNED').touch()\nclass M:\n    pass\n"
     (hostile / "modeling_evil.py").write_text(code)
     auto_map = {
@@ -69,10 +50,10 @@ def test_remote_code_is_never_run(refused: Callable[..., str], sound: Path, host
             config = json.loads((hostile / name).read_text()) | {"auto_map": auto_map}
             config |= {"model_type": "evil"} if name == "config.json" else {}
             (hostile / name).write_text(json.dumps(config))
-    for words in (bench(sound, hostile), train(sound, hostile), ("model", "check", hostile)):
+    for words in (bench(practice, hostile), train(practice, hostile), ("model", "check", hostile)):
         refused(*words)
 
 
-def test_a_chat_template_cannot_reach_python(gmai: Any, sound: Path, hostile: Path) -> None:
+def test_a_chat_template_cannot_reach_python(gmai: Any, practice: Path, hostile: Path) -> None:
     (hostile / "chat_template.jinja").write_text("{{ cycler.__init__.__globals__.os.system('touch PWNED') }}")
-    assert gmai(*bench(sound, hostile)).returncode != 0
+    assert gmai(*bench(practice, hostile)).returncode != 0

@@ -1,7 +1,6 @@
 """One loopback cluster for all tests of this folder, and sample data as small as training goes."""
 
 import importlib.util
-import os
 import subprocess
 import sys
 import tempfile
@@ -71,29 +70,17 @@ def _home(state: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def recipes(practice: Path) -> list[str]:
     """Two practice datasets."""
-    folder = tmp_path_factory.mktemp("sources")
-    subprocess.run([GMAI, "data", "phantoms", folder], check=True, capture_output=True)
-    return folder
+    return [f"{name}={practice / 'phantoms' / name}" for name in ("phantom-ct", "phantom-xray")]
 
 
 @pytest.fixture(scope="session")
-def recipes(sources: Path) -> list[str]:
-    return [f"{name}={sources / name}" for name in ("phantom-ct", "phantom-xray")]
-
-
-@pytest.fixture(scope="session")
-def local_build(recipes: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def local_build(practice: Path) -> Path:
     """What the same recipes give without Slurm."""
-    out = tmp_path_factory.mktemp("local") / "build"
-    subprocess.run([GMAI, "data", "build", *recipes, "--out", out], check=True, capture_output=True, env=os.environ)
-    return out
+    return practice / "build"
 
 
 @pytest.fixture(scope="session")
-def tiny(local_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("tiny") / "model"
-    command = [GMAI, "model", "init", "--preset", "tiny", "--data", local_build / "mix.yaml", "--out", out]
-    subprocess.run(command, check=True, capture_output=True)
-    return out
+def tiny(practice: Path) -> Path:
+    return practice / "tiny"
