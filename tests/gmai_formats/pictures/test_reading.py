@@ -39,3 +39,16 @@ def test_pixels_lie_in_the_shared_memory_and_the_answer_says_how_to_read_them(tm
 def test_no_question_no_answer() -> None:
     with tempfile.TemporaryFile() as shared:
         assert answers(shared=shared.fileno()) == []
+
+
+def test_who_no_longer_listens_is_told_nothing() -> None:
+    with tempfile.TemporaryFile() as shared:
+        reader, writer = os.pipe()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gmai_formats.pictures.reading", str(shared.fileno())], stdin=subprocess.PIPE,
+            stdout=writer, stderr=subprocess.PIPE, pass_fds=(shared.fileno(),),
+        )  # fmt: skip
+        os.close(writer)
+        os.close(reader)
+        _, said = process.communicate(b'{"what": "picture", "how": {}, "paths": ["/none"]}\n', timeout=60)
+    assert (process.returncode, said) == (0, b"")

@@ -28,6 +28,16 @@ def test_ratio_above_one_repeats() -> None:
     assert abs((counts == 3).mean() - 0.5) < 0.03
 
 
+def test_samples_that_share_an_id_are_not_taken_all_or_none() -> None:
+    taken = take_share(["same"] * 1000, 0.3, seed=0)
+    assert abs(len(taken) / 1000 - 0.3) < 0.05
+    assert take_share(["same"] * 1000, 0.3, seed=0).tolist() == taken.tolist()
+    mixed = [name for one in IDS for name in (one, "same")]
+    assert {mixed[i] for i in take_share(mixed, 0.3, seed=0)} - {"same"} == {
+        IDS[i] for i in take_share(IDS, 0.3, seed=0)
+    }
+
+
 def test_ratio_one_is_everything_and_seeds_differ() -> None:
     assert take_share(IDS, 1.0, seed=0).tolist() == list(range(len(IDS)))
     assert set(take_share(IDS, 0.5, seed=0)) != set(take_share(IDS, 0.5, seed=1))

@@ -5,6 +5,8 @@ import shutil
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -100,3 +102,15 @@ def test_the_limit_is_divided_among_strata(sizes: list[int], limit: int, expecte
     assert sum(found) == limit
     assert sorted(found) == sorted(expected)
     assert all(count <= size for count, size in zip(found, sizes, strict=True))
+
+
+@pytest.mark.parametrize(("ids", "said"), [
+    ([], r"its files have no rows\. Build or download"),
+    (["a", "b"], r"the shares of its datasets come to none of their 2 rows\. Raise `ratio` for stage 2\."),
+])  # fmt: skip
+def test_no_sample_at_all_says_why(ids: list[str], said: str) -> None:
+    entry = MixtureEntry(name="x", path="x", ratio={2: 1e-12})
+    dataset: Any = SimpleNamespace(entry=entry)
+    table: Any = MagicMock(ids=ids, __len__=lambda _: len(ids))
+    with pytest.raises(UserError, match=f"no sample for stage 2: {said}"):
+        prepare.choose_rows([dataset], [table], stage=2, split="train", seed=0)

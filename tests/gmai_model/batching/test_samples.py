@@ -79,6 +79,22 @@ def test_a_source_draws_from_its_tables(tmp_path: Path) -> None:
     assert [source[number].id for number in range(len(source))] == ["2", "1", "0", "3"]
     assert source.origin(3) == (tmp_path / "e-0.jsonl", 1)
     looked_at, missing = source.missing_images(4)
-    assert (looked_at, len(missing)) == (3, 1)
+    assert (looked_at, len(missing)) == (2, 1)
     assert "gone.png" in missing[0]
     assert SampleSource([], np.array([]), np.array([])).missing_images(5) == (0, [])
+
+
+def test_an_image_file_is_known_again_by_its_size_and_beginning(tmp_path: Path) -> None:
+    table = table_of(tmp_path, [row("0", image="a.png"), row("1", image="gone.png"), row("2", image="b.png")])
+    source = SampleSource([table], np.zeros(3, int), np.arange(3))
+
+    def marks(a: bytes) -> dict[str, int]:
+        (tmp_path / "a.png").write_bytes(a)
+        return source.image_marks(9)
+
+    (tmp_path / "b.png").touch()
+    first = marks(b"picture")
+    assert first["gone.png"] == 0
+    assert first["a.png"] != 0 != first["b.png"]
+    assert marks(b"picture") == first
+    assert len({marks(content)["a.png"] for content in (b"picture", b"pictury", b"", bytes(5000), bytes(5001))}) == 5

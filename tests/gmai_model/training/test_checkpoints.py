@@ -5,6 +5,7 @@ import os
 import pickle
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -28,7 +29,7 @@ def one_rank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def save(root: Path, step: int, **more: Any) -> Path:
     values = {"w@0:fp32": torch.full((1000,), float(step))}
-    checkpoints.save(values, root, place=Place(step, 1, [(step, 0.5)]), **{"keep": 9, **more})
+    checkpoints.save(values, root, place=Place(step, 1, [(step, 0.5)]), **{"keep": 9, "samples": "s", **more})
     return root / f"step-{step:08d}"
 
 
@@ -39,6 +40,16 @@ def test_the_newest_whole_one_is_found(tmp_path: Path) -> None:
     assert found is not None
     assert found.place == Place(6, 1, [(6, 0.5)])
     assert (found.world, list(found.files)) == (1, ["rank-00000.safetensors"])
+
+
+def test_a_checkpoint_goes_on_with_the_samples_it_was_trained_on(tmp_path: Path) -> None:
+    save(tmp_path, 2)
+    found = checkpoints.find_latest(tmp_path)
+    assert found is not None
+    checkpoints.require_same_samples(found, "s")
+    with pytest.raises(UserError, match=r"step-00000002 was trained on other samples than these.*another --out"):
+        checkpoints.require_same_samples(found, "t")
+    checkpoints.require_same_samples(replace(found, samples=""), "t")  # an earlier version did not say
 
 
 def test_without_any_there_is_none(tmp_path: Path) -> None:
@@ -132,7 +143,7 @@ def test_the_newest_stay_and_the_best_one(tmp_path: Path) -> None:
 def test_weights_that_are_no_numbers_are_never_saved(tmp_path: Path) -> None:
     save(tmp_path, 2)
     with pytest.raises(UserError, match=r"step 4: w@0:fp32 holds a value that is not finite on rank 0.*step-00000002"):
-        checkpoints.save({"w@0:fp32": torch.tensor([1.0, float("nan")])}, tmp_path, place=Place(4), keep=2)
+        checkpoints.save({"w@0:fp32": torch.tensor([1.0, float("nan")])}, tmp_path, place=Place(4), samples="", keep=2)
     assert sorted(path.name for path in tmp_path.iterdir() if "step" in path.name) == ["step-00000002"]
 
 

@@ -1,12 +1,14 @@
 """A folder holds one run: its settings, model and data."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from gmai_formats.errors import UserError
-from gmai_formats.state import write_state
+from gmai_formats.state import read_state, write_state
 from gmai_model.training.config import resolve
 from gmai_model.training.identity import claim
 
@@ -29,6 +31,57 @@ def test_another_run_is_refused_by_what_differs(checkpoint: Path, samples: Path,
     take(tmp_path / "run", checkpoint, samples)
     with pytest.raises(UserError, match=r"another config: validation_samples was 500, is 7\. A run is resumed with"):
         take(tmp_path / "run", checkpoint, samples, "validation_samples=7")
+
+
+def test_another_model_is_refused_by_its_files(checkpoint: Path, samples: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(checkpoint, model)
+    take(tmp_path / "run", model, samples)
+    (model / "generation_config.json").write_text("{}")
+    (model / "README.md").write_text("of no weight")
+    take(tmp_path / "run", model, samples)
+    pixels = model / "preprocessor_config.json"
+    pixels.write_text(pixels.read_text().replace("0.48145466", "0.5"))
+    with pytest.raises(UserError, match=r"another model: preprocessor_config\.json differs\. A run"):
+        take(tmp_path / "run", model, samples)
+    weights = model / "model.safetensors"
+    with weights.open("r+b") as file:
+        file.seek(-8, 2)
+        file.write(bytes(8))
+    with pytest.raises(UserError, match=r"another model: model\.safetensors, preprocessor_config\.json differ\."):
+        take(tmp_path / "run", model, samples)
+
+
+def test_what_changes_no_sample_of_the_stage_may_change_in_a_mixture(
+    checkpoint: Path, samples: Path, tmp_path: Path
+) -> None:
+    def mix(*entries: str) -> Path:
+        (tmp_path / "mix.yaml").write_text("datasets:\n" + "".join(f"- {{{entry}}}\n" for entry in entries))
+        return tmp_path / "mix.yaml"
+
+    take(tmp_path / "run", checkpoint, mix(f"name: a, path: {samples}", "name: b, path: b"))
+    take(tmp_path / "run", checkpoint, mix("name: a, path: moved, length: 5, note: x", "name: b, path: b",
+         "name: c, path: c, ratio: {2: 1}"))  # fmt: skip
+    for entries, found in (
+        (["name: b, path: b", "name: a, path: a"], "its parts were a, b, are b, a"),
+        (["name: a, path: a"], "its parts were a, b, are a"),
+        (["name: a, path: a, ratio: {1: 0.5}", "name: b, path: b"], "a: ratio was 1.0, is 0.5"),
+    ):
+        with pytest.raises(UserError, match=f"another data: {re.escape(found)}\\. A run is resumed"):
+            take(tmp_path / "run", checkpoint, mix(*entries))
+
+
+def test_a_setting_that_an_earlier_version_lacked_was_at_its_default(
+    checkpoint: Path, samples: Path, tmp_path: Path
+) -> None:
+    take(tmp_path / "run", checkpoint, samples)
+    path = tmp_path / "run" / "run.json"
+    record = read_state(path)
+    del record["identity"]["config"]["quantize"], record["identity"]["config"]["adam_betas"]
+    write_state(path, record)
+    take(tmp_path / "run", checkpoint, samples)
+    with pytest.raises(UserError, match=r"another config: adam_betas was \[0\.9, 0\.999\], is \[0\.5, 0\.9\]\."):
+        take(tmp_path / "run", checkpoint, samples, "adam_betas=[0.5, 0.9]")
 
 
 def test_one_turned_bit_of_the_record_is_no_other_run(checkpoint: Path, samples: Path, tmp_path: Path) -> None:

@@ -102,6 +102,67 @@ def test_changed_data_ends_a_resumed_run_by_name(open_inputs, samples: Path, tmp
         open_inputs(data=data)
 
 
+def picture_rows(tmp_path: Path, count: int = 6) -> Path:
+    for number in range(count):
+        Image.new("RGB", (40, 40), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    said = [{"from": "human", "value": "<image>?"}, {"from": "gpt", "value": "Hello."}]
+    rows = [{"id": str(number), "image": f"{number}.png", "conversations": said} for number in range(count)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    return tmp_path / "rows.jsonl"
+
+
+def test_other_images_under_the_same_names_end_a_resumed_run(open_inputs, tmp_path: Path) -> None:
+    data = picture_rows(tmp_path)
+    (tmp_path / "5.png").unlink()
+    open_inputs(data=data)
+    Image.new("RGB", (40, 40)).save(tmp_path / "5.png")  # what was missing may come
+    (tmp_path / "4.png").unlink()  # and what is missing is counted where it is needed
+    open_inputs(data=data)
+    (tmp_path / "2.png").write_bytes((tmp_path / "3.png").read_bytes())
+    with pytest.raises(UserError, match=r"plan/train: 1 of 6 image files .* others .* planned, 2\.png first\. A run"):
+        open_inputs(data=data)
+
+
+def test_the_digest_is_of_what_is_trained_on(open_inputs, tmp_path: Path) -> None:
+    data = picture_rows(tmp_path)
+    digests = {open_inputs(data=data).digest, open_inputs(data=data, out="again").digest}
+    assert len(digests) == 1
+    assert open_inputs(data=data, out="seed", settings=("seed=1",)).digest not in digests
+    data.write_text(data.read_text().replace("Hello.", "Hallo.", 1))
+    assert open_inputs(data=data, out="row").digest not in digests
+
+
+def test_datasets_that_nothing_is_trained_on_are_named(
+    open_inputs, samples: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "none.jsonl").touch()
+    (tmp_path / "bad.jsonl").write_text('{"messages": [{"role": "user", "content": "x"}]}\n' * 3)
+    (tmp_path / "good.jsonl").write_text('{"question": "x", "answer": "y"}\n' * 3)
+    names = {"none": 1, "bad": 1, "good": 1e-9}
+    lines = "".join(f"- {{name: {name}, path: {name}.jsonl, ratio: {{1: {share}}}}}\n" for name, share in names.items())
+    (tmp_path / "mix.yaml").write_text(f"datasets:\n- {{name: shapes, path: {samples}}}\n{lines}")
+    open_inputs(data=tmp_path / "mix.yaml").announce()
+    said = capsys.readouterr().err
+    assert "none: nothing of it is trained on: its files have no rows" in said
+    assert "good: nothing of it is trained on: ratio 1e-09 of 3 is none" in said
+    assert "bad: nothing of it is trained on: all 3 samples were left out" in said
+    assert "shapes: nothing" not in said
+
+
+@pytest.mark.parametrize("bad", [1, 4])
+def test_validation_samples_that_are_left_out_are_counted(
+    open_inputs, tmp_path: Path, bad: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rows").mkdir()
+    good = {"question": "x", "answer": "y"}
+    for split, rows in (("train", [good] * 4), ("validation", [{**good, "answer": ""}] * bad + [good] * (4 - bad))):
+        (tmp_path / "rows" / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    open_inputs(data=tmp_path / "rows").announce()
+    said = capsys.readouterr().err
+    assert f"validation: left out {bad} of 4 samples: messages: Each message has a speaker" in said
+    assert ("no validation loss: none of the 4 validation samples can be used" in said) == (bad == 4)
+
+
 def test_what_cannot_be_used_is_counted_and_listed(
     open_inputs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

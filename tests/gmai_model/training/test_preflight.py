@@ -129,3 +129,21 @@ def test_a_source_without_a_readable_image_is_named(checkpoint: Path, tmp_path: 
     found = preflight.image_problem(inputs(checkpoint, data, tmp_path / "run"))
     assert "none of the 3 images tried can be read, the first one being of" in found
     assert "train.jsonl row 0: FileNotFoundError" in found
+
+
+@pytest.mark.parametrize(("settings", "asking"), [
+    (["export=best"], "export=best goes by the validation loss"),
+    (["patience=1", "validate_every_steps=1"], "patience goes by the validation loss"),
+    (["export=best", "patience=1", "validate_every_steps=1"], "export=best and patience go by the validation loss"),
+    (["export=best", "select_by=benchmark", "benchmark=x"], ""),
+    ([], ""),
+])  # fmt: skip
+def test_what_goes_by_the_validation_loss_needs_validation_samples(
+    checkpoint: Path, samples: Path, tmp_path: Path, settings: list[str], asking: str
+) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"question": "x", "answer": "y"}')
+    config = resolve(1, None, [*SETTINGS, *settings])
+    found = preflight.validation_problem(config, inputs(checkpoint, tmp_path / "rows.jsonl", tmp_path / "run"))
+    assert found.startswith(asking)
+    assert bool(found) == bool(asking)
+    assert preflight.validation_problem(config, inputs(checkpoint, samples, tmp_path / "other")) == ""

@@ -40,6 +40,27 @@ def test_a_session_notes_where_it_goes_on_and_with_what(tmp_path: Path, capsys: 
     assert {"torch", "gmai-model"} <= set(first["versions"])
 
 
+def test_steps_whose_checkpoints_are_gone_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = "".join(json.dumps({"step": step, "learning_rate": 0.1}) + "\n" for step in range(1, 4))
+    (tmp_path / "metrics.jsonl").write_text(lines)
+    begin(tmp_path, Place())
+    assert "3 steps were made before, and no whole checkpoint of them is left: the run begins anew" in (
+        capsys.readouterr().err
+    )
+
+
+def test_other_versions_than_in_the_last_session_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "installed_versions", lambda: {"torch": "2.14.0", "numpy": "2.0"})
+    begin(tmp_path, Place())
+    begin(tmp_path, Place(steps=1))
+    assert "versions" not in capsys.readouterr().err
+    monkeypatch.setattr(record, "installed_versions", lambda: {"torch": "2.15.0", "numpy": "2.0", "scipy": "1"})
+    begin(tmp_path, Place(steps=2))
+    assert "arithmetic may differ: torch 2.14.0 ▶ 2.15.0, scipy none ▶ 1" in capsys.readouterr().err
+
+
 def test_damaged_lines_are_left_out_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     begin(tmp_path, Place())
     path = tmp_path / "sessions.jsonl"

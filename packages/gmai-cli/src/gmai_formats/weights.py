@@ -69,11 +69,17 @@ def seals_of(folder: Path, *, weights_only: bool = True) -> Mapping[str, Mapping
     return {name: each for name, each in files.items() if not weights_only or ".safetensors" in name}
 
 
+def shaping_files(folder: Path) -> list[Path]:
+    """Return the files that shape a model's answers, in the order of their names."""
+    found = {path for pattern in _SHAPING for path in folder.glob(pattern)}
+    return sorted(
+        path for path in found if path.name not in _NOT_SHAPING and path.name[0] != "."
+    )  # a pull leaves notes
+
+
 def shaping_digests(folder: Path) -> dict[str, str]:
     """Return name ▶ SHA-256 of the files that shape a model's answers, in the order of their names."""
-    found = {path for pattern in _SHAPING for path in folder.glob(pattern)}
-    files = [path for path in found if path.name not in _NOT_SHAPING and path.name[0] != "."]  # a pull leaves notes
-    return {path.name: sha256_file(path) for path in sorted(files)}
+    return {path.name: sha256_file(path) for path in shaping_files(folder)}
 
 
 def model_digest(digests: Mapping[str, str]) -> str:

@@ -14,10 +14,10 @@ from gmai_model.training.callbacks.metrics import Metrics, MetricsFile, read_met
 from gmai_model.training.place import Place
 
 LINES = [
-    {"step": 1, "loss": 3.0},
-    {"step": 2, "loss": 2.0},
+    {"step": 1, "loss": 3.0, "learning_rate": 0.1},
+    {"step": 2, "loss": 2.0, "learning_rate": 0.1},
     {"step": 2, "validation_loss": 2.5},
-    {"step": 3, "loss": 1.0},
+    {"step": 3, "loss": 1.0, "learning_rate": 0.1},
 ]
 
 
@@ -102,6 +102,19 @@ def test_one_source_of_one_kind_needs_no_losses_of_its_own(tmp_path: Path) -> No
     (line,) = read_metrics(tmp_path / "m.jsonl")
     assert line["loss"] == 2.0
     assert not [name for name in line if "_by_" in name]
+
+
+def test_a_step_without_a_target_has_no_loss_and_is_no_gap(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    groups = groups_of(["ct"])
+    run: Any = SimpleNamespace(is_main=True, world=1, place=Place(1), inputs=SimpleNamespace(groups=groups))
+    metrics = Metrics(lambda: MetricsFile(tmp_path / "m.jsonl", Place()))
+    metrics.begin(run)
+    metrics.after_step(run, Step(1, [], 0.5, totals(*[(0.0, 0)] * len(groups)), 0.0, 2.0, stop=False))
+    metrics.end(run)
+    (line,) = read_metrics(tmp_path / "m.jsonl")
+    assert "loss" not in line
+    MetricsFile(tmp_path / "m.jsonl", Place(1)).close()
+    assert capsys.readouterr().err == ""
 
 
 def test_other_ranks_write_nothing(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from gmai_model.training.signals import StopAsked
 def saved(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int, int | None]]:
     calls: list[tuple[int, int, int | None]] = []
 
-    def save(engine: Any, root: Path, *, place: Place, keep: int, keep_step: int | None) -> None:
+    def save(engine: Any, root: Path, *, place: Place, samples: str, keep: int, keep_step: int | None) -> None:
+        assert samples == "s"
         calls.append((place.steps, keep, keep_step))
 
     monkeypatch.setattr(checkpoints, "save", save)
@@ -24,7 +25,7 @@ def saved(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int, int | None]]:
 def after(save: Save, place: Place, *, last_step: int = 10, stop: bool = False) -> None:
     run: Any = SimpleNamespace(
         engine=None, out=Path("run"), place=place, last_step=last_step, doing=lambda what: None,
-        stopped=lambda totals: StopAsked("stopped"),
+        stopped=lambda totals: StopAsked("stopped"), inputs=SimpleNamespace(digest="s"),
     )  # fmt: skip
     totals: Any = None
     save.after_step(run, Step(place.steps, [], 0.1, totals, 1.0, 1.0, stop=stop))

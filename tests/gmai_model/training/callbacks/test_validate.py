@@ -19,22 +19,30 @@ class Heard(Callback):
         self.losses.append(loss)
 
 
+class _Packs:
+    order = range(9)
+
+
 class FakeRun:
     """A run whose validation losses are given; `stops` says at which row a signal comes."""
 
     def __init__(self, place: Place, losses: list[float], *, last_step: int = 100, stops: int = 99) -> None:
         self.place, self.last_step, self.is_main = place, last_step, True
         self.heard, self.validation_totals = Heard(), None
+        self.supervised, self.unreadable = 1.0, list[str]()
         self._losses, self._stops, self._rows = iter(losses), stops, 0
         self.engine: Any = SimpleNamespace(eval=lambda: None, train=lambda: None)
-        self.inputs: Any = SimpleNamespace(held_out_plan=SimpleNamespace(packs=[1]), held_out=None)
+        self.inputs: Any = SimpleNamespace(held_out_plan=SimpleNamespace(packs=_Packs()), held_out=None)
         self.device = torch.device("cpu")
 
     def rows(self, plan: Any, source: Any) -> list[Any]:
         return [SimpleNamespace(to=lambda device: None)] * 2
 
     def totals(self) -> Any:
-        return SimpleNamespace(add=lambda *_: None, reduce=lambda: None, mean_loss=next(self._losses))
+        return SimpleNamespace(
+            add=lambda *_: None, reduce=lambda: None, mean_loss=next(self._losses), supervised=self.supervised,
+            names=self.unreadable, unreadable=float(len(self.unreadable)),
+        )  # fmt: skip
 
     def doing(self, what: str) -> None:
         assert what == "measuring the validation loss after"
@@ -139,3 +147,19 @@ def test_without_validation_samples_nothing_is_measured() -> None:
     Validate(every_steps=1, patience=1).after_step(run, made)
     assert not made.stop
     assert run.place.validation == []
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_unreadable_images_are_said_and_make_no_loss_of_nothing(
+    readable: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = run_of(Place(), [0.5], last_step=1)
+    run.supervised, run.unreadable = float(readable), ["a: gone", "b: broken"]
+    Validate(every_steps=1, patience=1).after_step(run, step(run, 1))
+    said = capsys.readouterr().err
+    assert "validation sample left out: a: gone, and 1 more" in said
+    assert "2 of 9 validation samples have an image that is missing or broken" in said
+    assert ("the loss is of the others after step 1" in said) == readable
+    assert ("there is no validation loss after step 1" in said) == (not readable)
+    assert run.place.validation == ([(1, 0.5)] if readable else [])
+    assert run.heard.losses == ([0.5] if readable else [])

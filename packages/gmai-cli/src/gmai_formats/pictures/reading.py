@@ -31,7 +31,10 @@ def main(shared: int) -> None:
         question = json.loads(line)
         content = os.pread(shared, question["bytes"], 0) if "bytes" in question else list(map(Path, question["paths"]))
         answers.write(json.dumps(_answer(question, content, shared)).encode() + b"\n")
-        answers.flush()
+        try:
+            answers.flush()
+        except BrokenPipeError:
+            os._exit(0)  # who asked is gone; Python would say so of the pipe as it ends
 
 
 def _answer(question: dict[str, Any], content: bytes | list[Path], shared: int) -> dict[str, Any]:

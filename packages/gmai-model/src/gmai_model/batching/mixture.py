@@ -1,6 +1,7 @@
 """Which samples a stage trains on: datasets with a share each (paper Table 7), taken by hash, without replacement."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection
 from importlib import resources
 from pathlib import Path
@@ -69,6 +70,7 @@ def take_share(ids: Collection[str], ratio: float, *, seed: int) -> np.ndarray:
 
     A sample is taken when the hash of its id and the seed lies below the ratio: the choice does not depend on order,
     on other samples or on the number of workers. A ratio of 2.5 takes every sample twice and half of them once more.
+    Samples that share an id draw one after the other, in their order, so that they are not taken all or none.
 
     Returns:
         int64 indices into `ids`, ascending, repeats last.
@@ -78,6 +80,15 @@ def take_share(ids: Collection[str], ratio: float, *, seed: int) -> np.ndarray:
     if share == 0:
         return np.tile(everything, whole)
     draws = np.fromiter((_uniform(f"{seed}:{sample_id}") for sample_id in ids), dtype=np.float64, count=len(ids))
+    order = np.argsort(draws, kind="stable")
+    again = np.zeros(len(draws), dtype=bool)
+    again[order[1:]] = draws[order[1:]] == draws[order[:-1]]
+    if again.any():
+        seen: Counter[str] = Counter()
+        for number, sample_id in enumerate(ids):
+            if again[number]:
+                seen[sample_id] += 1
+                draws[number] = _uniform(f"{seed}:{sample_id}:{seen[sample_id]}")
     return np.concatenate([np.tile(everything, whole), everything[draws < share]])
 
 

@@ -162,7 +162,12 @@ def choose_rows(
         kept = stratified([table.ids for table in tables], limit, seed=seed)
         of_dataset, row = of_dataset[kept], row[kept]
     if split == "train" and not len(row):
-        raise UserError(f"the mixture has no sample for stage {stage}: every dataset is empty. Build them again.")
+        empty = not any(len(table) for table in tables)
+        why = "its files have no rows. Build or download them again." if empty else (
+            "the shares of its datasets come to none of their "
+            f"{sum(map(len, tables))} rows. Raise `ratio` for stage {stage}."
+        )  # fmt: skip
+        raise UserError(f"the mixture has no sample for stage {stage}: {why}")
     return of_dataset, row
 
 

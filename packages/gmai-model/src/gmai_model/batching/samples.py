@@ -1,7 +1,10 @@
 """The samples of a mixture, by number: rows of the datasets' indexes, their images read on demand."""
 
+import os
+import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,9 @@ from gmai_formats.state import read_state
 from gmai_model.batching.images import ParquetImage, ParquetImages
 from gmai_model.batching.index import ROWS_PER_BATCH, index_path, seal_path
 from gmai_model.batching.sources import SourceFiles
+
+_MARKED_BYTES = 4096
+"""Bytes of an image file by which it is known again."""
 
 
 @dataclass(frozen=True)
@@ -166,13 +172,37 @@ class SampleSource:
 
     def missing_images(self, looked_at: int) -> tuple[int, list[str]]:
         """Return how many images of some evenly spread samples were looked for, and those that are not there."""
+        images = self._image_files(looked_at)
+        found = [find_image(image.name, image.folders) for image in images]
+        return len(images), [answer.found for answer in found if isinstance(answer, Problem)]
+
+    def image_marks(self, looked_at: int) -> dict[str, int]:
+        """Return name ▶ mark of the image files of some evenly spread samples; 0 for one that is not there.
+
+        A mark is the CRC-32 of the size and the first 4 KiB: enough to tell that a file is another one.
+        """
+        images = self._image_files(looked_at)
+        with ThreadPoolExecutor(16) as pool:
+            return dict(zip((image.name for image in images), pool.map(_mark, images), strict=True))
+
+    def _image_files(self, looked_at: int) -> list[NamedImage]:
         numbers = np.unique(np.linspace(0, len(self) - 1, looked_at, dtype=np.int64)) if len(self) else ()
-        names = [image for number in numbers for image in self[int(number)].images if isinstance(image, NamedImage)]
-        found = (find_image(image.name, image.folders) for image in names if not image.name.startswith("data:"))
-        return len(names), [answer.found for answer in found if isinstance(answer, Problem)]
+        images = (image for number in numbers for image in self[int(number)].images if isinstance(image, NamedImage))
+        return [image for image in images if not image.name.startswith("data:")]
 
     def origin(self, number: int) -> tuple[Path, int]:
         """Return the file and the row in it, from 0, that a sample is read from."""
         table = self.tables[int(self.dataset[number])]
         file, row = table.place(int(self.row[number]))
         return table.source.files[file], row
+
+
+def _mark(image: NamedImage) -> int:
+    path = find_image(image.name, image.folders)
+    if isinstance(path, Problem):
+        return 0
+    try:
+        with path.open("rb") as file:
+            return zlib.crc32(file.read(_MARKED_BYTES), os.fstat(file.fileno()).st_size & 0xFFFFFFFF) or 1
+    except OSError:
+        return 0

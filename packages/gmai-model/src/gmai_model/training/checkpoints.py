@@ -35,6 +35,8 @@ class Checkpoint:
     place: Place
     world: int
     """Number of ranks that wrote it."""
+    samples: str
+    """`Inputs.digest` of the samples that it was trained on; "" where an earlier version wrote it."""
     files: dict[str, dict[str, Any]]
     """Name ▶ seal."""
 
@@ -51,6 +53,19 @@ def find_latest(root: Path) -> Checkpoint | None:
         if dist.get_rank() == 0:
             say(f"checkpoint {checkpoint.folder} is damaged ({problem}), passed over")
     return None
+
+
+def require_same_samples(checkpoint: Checkpoint, samples: str) -> None:
+    """Refuse to go on with other samples, which only a run whose plan was removed comes to.
+
+    Raises:
+        UserError: The checkpoint was trained on others.
+    """
+    if checkpoint.samples not in ("", samples):
+        end_together(
+            f"{checkpoint.folder} was trained on other samples than these, or with others of their settings. A run is "
+            f"resumed with the data that it began with. Put them back, choose another --out, or remove the old run."
+        )
 
 
 def find_step(root: Path, step: int) -> Checkpoint:
@@ -82,7 +97,7 @@ def _marked(root: Path) -> list[Checkpoint]:
             if values["format"] != FORMAT:
                 raise DamagedError(f"its format is {values['format']}, this version reads {FORMAT}")
             place = Place.read(values["place"])
-            found.append(Checkpoint(folder, place, values["world"], values["files"]))
+            found.append(Checkpoint(folder, place, values["world"], values.get("samples", ""), values["files"]))
         except (OSError, KeyError, TypeError, DamagedError) as error:
             say(f"checkpoint {folder} is not complete ({error}), passed over")
     return found
@@ -112,13 +127,14 @@ def _first(own: str) -> tuple[int, str]:
     return next(((rank, text) for rank, text in enumerate(texts) if text), (0, ""))
 
 
-def save(engine: Any, root: Path, *, place: Place, keep: int, keep_step: int | None = None) -> None:
+def save(engine: Any, root: Path, *, place: Place, samples: str, keep: int, keep_step: int | None = None) -> None:
     """Write a checkpoint. Every rank must call this; frozen weights are left out.
 
     Args:
         engine: DeepSpeed's engine.
         root: The folder of checkpoints.
         place: Of the weights in the engine.
+        samples: What they were trained on, see `Checkpoint`.
         keep: How many of the newest stay.
         keep_step: A step whose checkpoint stays, too.
 
@@ -140,7 +156,7 @@ def save(engine: Any, root: Path, *, place: Place, keep: int, keep_step: int | N
     _agree(_attempt(write), place.steps, building)
     seals: list[tuple[str, dict[str, Any]]] = [("", {})] * dist.get_world_size()
     dist.all_gather_object(seals, (name, sealed))
-    problem = _attempt(lambda: _finish(building, final, place, dict(seals))) if is_main else ""
+    problem = _attempt(lambda: _finish(building, final, place, samples, dict(seals))) if is_main else ""
     _agree(problem, place.steps, building)
     if is_main:
         _prune(root, keep=keep, keep_step=keep_step)
@@ -151,9 +167,10 @@ def _begin(building: Path) -> None:
     building.mkdir(parents=True)
 
 
-def _finish(building: Path, final: Path, place: Place, files: dict[str, dict[str, Any]]) -> None:
+def _finish(building: Path, final: Path, place: Place, samples: str, files: dict[str, dict[str, Any]]) -> None:
     write_state(
-        building / MARKER, {"format": FORMAT, "place": asdict(place), "world": dist.get_world_size(), "files": files}
+        building / MARKER,
+        {"format": FORMAT, "place": asdict(place), "world": dist.get_world_size(), "samples": samples, "files": files},
     )
     fsync_directory(building)
     if final.exists():

@@ -1,6 +1,6 @@
 """Which run a folder holds: written at its start, checked whenever the same command resumes it."""
 
-import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +9,19 @@ from gmai_cli.console import say
 from gmai_cli.folders import require_own
 from gmai_formats.checkpoints import require_bounded
 from gmai_formats.errors import UserError
-from gmai_formats.files import sha256_file
 from gmai_formats.rows.mixtures import load_mixture
 from gmai_formats.run_record import NAME, write_run_record
 from gmai_formats.state import DamagedError, read_state
-from gmai_formats.weights import require_checkpoint
+from gmai_formats.weights import require_checkpoint, shaping_files
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
-from gmai_model.training.config import MAY_CHANGE
+from gmai_model.batching.sources import digest_files
+from gmai_model.training.config import MAY_CHANGE, TrainConfig
 from gmai_model.training.distributed import computes_on_gpu
+
+_NOT_TRAINED_BY = frozenset({"generation_config.json"})
+"""Files of a checkpoint that change its answers but not its training."""
 
 
 def check_inputs(model: Path, data: Path) -> None:
@@ -42,7 +47,8 @@ def check_folder(model: Path) -> None:
 def claim(settings: dict[str, Any], *, model: Path, data: Path, out: Path, world: int) -> None:
     """Write `run.json`, or check that the run in `out` is this one.
 
-    The number of processes is no part of a run's identity, nor are the settings of `config.MAY_CHANGE`.
+    The number of processes is no part of a run's identity, nor are the settings of `config.MAY_CHANGE`, nor where the
+    samples lie: their content is the plan's (`Inputs`).
 
     Args:
         settings: All of them, as JSON stores them.
@@ -55,25 +61,33 @@ def claim(settings: dict[str, Any], *, model: Path, data: Path, out: Path, world
         UserError: `out` holds another run, or something else.
     """
     mixture, root = load_mixture(data)
-    entries = [entry.model_dump(mode="json") for entry in mixture.datasets]
-    claim_run(settings, MAY_CHANGE, entries, model=model, data=data, root=root, out=out, world=world)
+    stage = settings["stage"]
+    entries = [
+        {"name": entry.name, "ratio": entry.share(stage), "hub": entry.hub, "subset": entry.subset, "rows": entry.rows}
+        for entry in mixture.datasets
+        if entry.share(stage) > 0
+    ]
+    claim_run(
+        settings, MAY_CHANGE, entries, model=model, data=data, root=root, out=out, world=world, schema=TrainConfig
+    )
 
 
 def claim_run(
-    settings: dict[str, Any], may_change: frozenset[str], content: Any, *, model: Path, data: Path, root: Path,
-    out: Path, world: int,
+    settings: dict[str, Any], may_change: frozenset[str], content: list[dict[str, Any]], *, model: Path, data: Path,
+    root: Path, out: Path, world: int, schema: type[BaseModel],
 ) -> None:  # fmt: skip
     """Write `run.json`, or check that the run in `out` is this one.
 
     Args:
         settings: All of them, as JSON stores them.
         may_change: Those that leave the result as it is.
-        content: What stands for the data.
+        content: What stands for the data: its parts, each with a `name`.
         model: The checkpoint to start from.
         data: Where the samples are.
         root: What their paths are relative to.
         out: The run's folder.
         world: Number of processes.
+        schema: The settings' class: one that an earlier version did not have was at its default.
 
     Raises:
         UserError: `out` holds another run, or something else.
@@ -81,23 +95,20 @@ def claim_run(
     settings = {**settings, "trainable": sorted(settings["trainable"])}
     identity: dict[str, Any] = {
         "config": {key: value for key, value in settings.items() if key not in may_change},
-        "model": _digest_folder(model),
+        "model": _digests(model),
         "data": content,
     }
     record = out / NAME
     if record.is_file():
         before = _read_identity(record)
-        changed = [key for key in identity if before.get(key) != identity[key]]
-        if changed:
-            old, new = before.get(changed[0]), identity[changed[0]]
-            detail = ""
-            if isinstance(old, dict) and isinstance(new, dict):
-                keys = [key for key in new if old.get(key) != new[key]]
-                detail = f": {keys[0]} was {old.get(keys[0])!r}, is {new[keys[0]]!r}" if keys else ""
-            raise UserError(
-                f"{out} holds a run with another {changed[0]}{detail}. A run is resumed with the settings, model and "
-                f"data that it began with. Choose another --out, or remove the old run."
-            )
+        before["config"] = _defaults(schema, may_change) | dict(before.get("config", {}))
+        for key, now in identity.items():
+            if before.get(key) != now:
+                raise UserError(
+                    f"{out} holds a run with another {key}{_difference(key, before.get(key), now)}. A run is resumed "
+                    f"with the settings, model and data that it began with. Choose another --out, or remove the old "
+                    f"run."
+                )
         return
     require_own(out, command="gmai train", begun=("checkpoints", "metrics.jsonl"))
     if any((out / "checkpoints").glob("*")):
@@ -129,13 +140,36 @@ def device_name() -> str:
     return torch.cuda.get_device_name() if computes_on_gpu() else f"cpu, {torch.get_num_threads()} threads"
 
 
-def _digest_folder(model: Path) -> str:
-    """Digest a checkpoint by its configuration and the first megabyte and size of every weight file.
+def _defaults(schema: type[BaseModel], may_change: frozenset[str]) -> dict[str, Any]:
+    fields = {name: field for name, field in schema.model_fields.items() if name not in may_change}
+    return {name: to_jsonable_python(field.get_default(call_default_factory=True))
+            for name, field in fields.items() if not field.is_required()}  # fmt: skip
 
-    Reading all of a 16 GB model over a network file system for each start would cost minutes.
+
+def _difference(key: str, before: Any, now: Any) -> str:
+    """Return what differs between two records of a run, where that can be told."""
+    if key == "data" and isinstance(before, list) and all(isinstance(part, dict) for part in before):
+        parts: list[dict[str, Any]] = before
+        names, others = [part.get("name") for part in parts], [part["name"] for part in now]
+        if names != others:
+            return f": its parts were {', '.join(map(str, names))}, are {', '.join(others)}"
+        return next((f": {new['name']}{_difference('', old, new)}" for old, new in zip(parts, now, strict=True)
+                     if old != new), "")  # fmt: skip
+    if not isinstance(before, Mapping) or not isinstance(now, Mapping):
+        return ""
+    old: Mapping[str, Any] = before
+    new: Mapping[str, Any] = now
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    if key == "model":
+        return f": {', '.join(names)} {'differs' if len(names) == 1 else 'differ'}"
+    return f": {names[0]} was {old.get(names[0])!r}, is {new.get(names[0])!r}" if names else ""
+
+
+def _digests(model: Path) -> dict[str, str]:
+    """Return name ▶ digest of a checkpoint's files that shape what is trained.
+
+    Of a large file, blocks spread over it are read: all of a 16 GB model would cost minutes of a network file system at
+    each start.
     """
-    digest = hashlib.sha256(sha256_file(model / "config.json").encode())
-    for file in sorted(model.glob("*.safetensors")):
-        with file.open("rb") as handle:
-            digest.update(f"{file.name} {file.stat().st_size}".encode() + handle.read(2**20))
-    return digest.hexdigest()
+    files = [path for path in shaping_files(model) if path.name not in _NOT_TRAINED_BY]
+    return {path.name: digest for path, digest in zip(files, digest_files(files), strict=True)}

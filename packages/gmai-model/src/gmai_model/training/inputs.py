@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from gmai_cli.console import say, table
 from gmai_formats.errors import UserError
-from gmai_formats.files import replace_atomically
+from gmai_formats.files import as_json, replace_atomically
 from gmai_formats.rows.mixtures import load_mixture
+from gmai_formats.rows.rules import shortened
 from gmai_formats.state import DamagedError, damage, read_state, seal, write_state
 from transformers import AutoProcessor
 
@@ -102,6 +103,8 @@ class Inputs:
         self._out, self._cache = out, cache_folder()
         self._team = Team()
         self._entries, self._root = used_entries(mixture, stage=config.stage), root
+        self.digest = ""
+        """Of what the plan of the training samples was made of."""
         self._train, self._held_out = self._prepare("train"), self._prepare("validation")
         self.source, self.lengths, self.plan = self._train.source, self._train.lengths, self._train.plan
         self.held_out = self._held_out.source
@@ -133,13 +136,19 @@ class Inputs:
                 save_array(folder, "dataset", dataset)
                 save_array(folder, "row", row)
         source = SampleSource(tables, load_array(folder, "dataset"), load_array(folder, "row"))
-        if not planned:
+        if planned:
+            with team.together():
+                if team.is_main:
+                    _check_images(source, folder)
+        else:
             measured = measure(source, self.encoder, cache, team, shown=self._is_main)
             with team.together():
                 if team.is_main:
                     self._plan(split, datasets, source, measured, folder)
         if self._with_images:
             find_images(datasets, cache, team)
+        if split == "train":
+            self.digest = hashlib.sha256(as_json(self._made_of(datasets)).encode()).hexdigest()
         return _open(source, folder)
 
     def _is_planned(self, datasets: list[Dataset], folder: Path) -> bool:
@@ -203,6 +212,7 @@ class Inputs:
                 "total_tokens": plan.total_tokens,
                 "left_out": dict(reasons(measured["outcome"]).most_common()),
                 "cut": int((measured["outcome"] == CUT).sum()),
+                "images": source.image_marks(_IMAGES_LOOKED_FOR),
                 "shares": [asdict(share) for share in shares],
             },
         )  # fmt: skip
@@ -245,6 +255,22 @@ class Inputs:
             say(f"the first one is {first['file']} row {first['row']} ({first['reason']}){where}")
         if self.lengths.cut:
             say(f"{self.lengths.cut} samples lost turns at their end to fit {self._config.pack_tokens} tokens")
+        self._announce_idle()
+        asked = self._held_out
+        for reason, count in asked.lengths.rejected.most_common():
+            say(f"validation: left out {count} of {len(asked.source)} samples: {reason}")
+        if asked.shares and not asked.plan.packs:
+            say(f"no validation loss: none of the {len(asked.source)} validation samples can be used")
+
+    def _announce_idle(self) -> None:
+        """Name the datasets of the mixture that nothing is trained on."""
+        for share in self._train.shares:
+            if not share.available:
+                say(f"{share.name}: nothing of it is trained on: its files have no rows")
+            elif not share.used:
+                say(f"{share.name}: nothing of it is trained on: ratio {share.ratio:g} of {share.available} is none")
+            elif share.left_out == share.used:
+                say(f"{share.name}: nothing of it is trained on: all {share.used} samples were left out")
 
     def record(self) -> dict[str, Any]:
         """Return what was taken, what was left out and why, and how it is packed."""
@@ -268,6 +294,11 @@ class Inputs:
     def groups(self) -> list[LossGroup]:
         """What losses are kept apart for: sources and kinds, of the training and of the validation samples."""
         return groups_of([entry.name for entry in self._entries])
+
+    @property
+    def can_validate(self) -> bool:
+        """Whether there are validation samples that can be used."""
+        return len(self._held_out.plan.packs) > 0
 
     @property
     def shares(self) -> list[MixtureShare]:
@@ -325,3 +356,20 @@ def _write_left_out(source: SampleSource, measured: np.ndarray, to: Path) -> Non
             reason = sample.problem or REASONS[int(measured["outcome"][number]) - REJECTED]
             line = {"file": str(origin), "row": row, "id": sample.id, "reason": reason}
             file.write((json.dumps(line, ensure_ascii=False) + "\n").encode())
+
+
+def _check_images(source: SampleSource, folder: Path) -> None:
+    """Hold image files to those that the run was planned with; missing ones are the run's to report.
+
+    Raises:
+        UserError: One of those looked at is another one.
+    """
+    before: dict[str, int] = read_state(folder / "plan.json").get("images", {})
+    now = source.image_marks(_IMAGES_LOOKED_FOR) if before else {}
+    changed = [name for name, mark in now.items() if mark and before.get(name, mark) not in (0, mark)]
+    if changed:
+        raise UserError(
+            f"{folder}: {len(changed)} of {len(now)} image files that were looked at are others than when this run was "
+            f"planned, {shortened(changed[0])} first. A run is resumed with the data that it began with. Put them "
+            f"back, choose another --out, or remove the old run."
+        )

@@ -38,7 +38,8 @@ class Loop:
                 step = self._step()
                 run.notify(lambda callback, step=step: callback.after_step(run, step))
                 notes = [callback.note() for callback in run.callbacks]
-                first = f"loss {step.totals.mean_loss:.3f}, lr {step.learning_rate:.1e}"
+                loss = f"loss {step.totals.mean_loss:.3f}" if step.totals.supervised else "nothing to learn from"
+                first = f"{loss}, lr {step.learning_rate:.1e}"
                 bar.advance(note=", ".join([first, *filter(None, notes)]))
         run.notify(lambda callback: callback.end(run))
 

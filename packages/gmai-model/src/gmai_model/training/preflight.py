@@ -127,6 +127,7 @@ def check(
         memory_problem(need, config, free_bytes(), local=1 if computes_on_gpu() else local)
         or disk_problem(need, out, keep=config.keep_checkpoints)
         or image_problem(inputs)
+        or validation_problem(config, inputs)
     )
     if problem:
         end_together(problem)
@@ -212,6 +213,18 @@ def disk_problem(need: Need, out: Path, *, keep: int) -> str:
         f"{out}: {keep + 1} checkpoints of {need.checkpoint / _GIB:.2f} GiB and the model of {need.model / _GIB:.2f} "
         f"GiB need {needed / _GIB:.2f} GiB more, and {free / _GIB:.2f} GiB are free. Make room, choose another --out, "
         f"or set keep_checkpoints lower."
+    )
+
+
+def validation_problem(config: TrainConfig, inputs: Inputs) -> str:
+    """Return what asks for a validation loss where there are no samples that it could be of."""
+    asking = [name for name, asks in (("export=best", config.export == "best"), ("patience", config.patience)) if asks]
+    if config.select_by != "validation_loss" or not asking or inputs.can_validate:
+        return ""
+    return (
+        f"{' and '.join(asking)} {'go' if len(asking) > 1 else 'goes'} by the validation loss, and the mixture has no "
+        f"validation sample that can be used. Give a dataset validation-*.parquet or another file of that split, set "
+        f"select_by=benchmark, or leave {'them' if len(asking) > 1 else 'it'} out."
     )
 
 

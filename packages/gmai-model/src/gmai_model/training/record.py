@@ -1,6 +1,7 @@
 """What a run says of itself: at its start, in `sessions.jsonl`, and in the `gmai.json` of its model."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,18 +59,32 @@ def begin_session(
     config: TrainConfig, launch: Launch, place: Place, *, out: Path, accumulation: int, steps: int
 ) -> None:
     """Note that the run goes on here; damaged lines of `sessions.jsonl` are left out."""
+    made = sum("learning_rate" in line for line in read_metrics(out / "metrics.jsonl"))
     if place.steps:
         say(f"resumed from step-{place.steps:08d} of {steps} steps")
+    elif made:
+        say(f"{made} steps were made before, and no whole checkpoint of them is left: the run begins anew")
     path = out / "sessions.jsonl"
     sessions, damaged = read_lines(path, needs=_SESSION_KEYS)
     if damaged:
         say(f"{path}: {damaged} damaged lines are left out")
         rewrite_lines(path, sessions)
+    versions = installed_versions()
+    if sessions and place.steps and (changed := _changed(sessions[-1].get("versions", {}), versions)):
+        say(f"other versions than in the last session, whose arithmetic may differ: {changed}")
     values = (
         time.strftime("%Y-%m-%d %H:%M:%S"), place.steps, launch.world, launch.launcher, device_name(),
         config.micro_batch_size, accumulation,
     )  # fmt: skip
-    append_line(path, {**dict(zip(_SESSION_KEYS, values, strict=True)), "versions": installed_versions()})
+    append_line(path, {**dict(zip(_SESSION_KEYS, values, strict=True)), "versions": versions})
+
+
+def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    return ", ".join(
+        f"{name} {before.get(name, 'none')} ▶ {now.get(name, 'none')}"
+        for name in {**before, **now}
+        if before.get(name) != now.get(name)
+    )
 
 
 def history_of(config: TrainConfig, inputs: Inputs, place: Place, out: Path, *, exported: int) -> dict[str, Any]:

@@ -152,6 +152,8 @@ def _train(
     watchdog.begin("reading the samples", limited=False)
     latest = checkpoints.find_latest(out / "checkpoints")
     inputs = Inputs(config.samples, model=model, data=data, out=out, is_main=is_main)
+    if latest is not None:
+        checkpoints.require_same_samples(latest, inputs.digest)
     watchdog.begin("loading the model", limited=True)
     workers, ahead = preflight.check(config, inputs, shapes, model=model, out=out, world=launch.world, is_main=is_main)
     llava = _load_model(model, config.precision)
@@ -273,10 +275,13 @@ def _make_engine(config: TrainConfig, accelerator: Any, llava: LlavaForCondition
 def _accumulation(config: TrainConfig, world: int) -> int:
     at_once = world * config.micro_batch_size
     if config.global_batch_size % at_once:
+        each, rest = divmod(config.global_batch_size, world)
+        remedy = f"Set micro_batch_size to a divisor of {each}" if not rest else (
+            f"Start a number of processes that divides {config.global_batch_size}"
+        )  # fmt: skip
         raise UserError(
             f"global_batch_size {config.global_batch_size} is no multiple of {world} processes × micro_batch_size "
-            f"{config.micro_batch_size} = {at_once}. Every process must compute equally many packs per step. "
-            f"Set micro_batch_size to a divisor of {config.global_batch_size / world:g}."
+            f"{config.micro_batch_size} = {at_once}. Every process must compute equally many packs per step. {remedy}."
         )
     return config.global_batch_size // at_once
 

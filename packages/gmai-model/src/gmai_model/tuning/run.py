@@ -73,9 +73,10 @@ def tune(config: TuneConfig, stop: StopRequest, *, model: Path, data: Path, out:
     stop.before_exit.append(lambda _: lock.release())
     lock.acquire()
     try:
-        content = [[split, path.name, sha256_file(path)] for split, paths in files.items() for path in paths]
+        content = [{"name": f"{split} {path.name}", "digest": sha256_file(path)}
+                   for split, paths in files.items() for path in paths]  # fmt: skip
         settings = config.model_dump(mode="json")
-        claim_run(settings, MAY_CHANGE, content, model=model, data=data, root=data, out=out, world=1)
+        claim_run(settings, MAY_CHANGE, content, model=model, data=data, root=data, out=out, world=1, schema=TuneConfig)
         if export.is_whole(out / "model"):
             say(f"{out / 'model'} is complete; nothing to do")
             return

@@ -35,7 +35,7 @@ class MetricsFile:
                 and ("validation_loss" not in line or line["step"] in validated)
                 and ("benchmark" not in line or line["step"] in benchmarked)]  # fmt: skip
         rewrite_lines(path, kept)
-        missing = place.steps - len({line["step"] for line in kept if "loss" in line})
+        missing = place.steps - len({line["step"] for line in kept if "learning_rate" in line})
         if missing > 0:
             say(f"{path}: {missing} of {place.steps} steps are not in it; the curves have a gap, the weights do not")
         self._file = path.open("ab")
@@ -86,7 +86,8 @@ class Metrics(Callback):
         totals = step.totals
         if self._file is not None:
             self._file.write({
-                "step": step.number, "loss": totals.mean_loss, "learning_rate": step.learning_rate,
+                "step": step.number, **({"loss": totals.mean_loss} if totals.supervised else {}),
+                "learning_rate": step.learning_rate,
                 "gradient_norm": step.gradient_norm, "tokens": round(totals.tokens),
                 "supervised_tokens": round(totals.supervised), "images": round(totals.images),
                 "unreadable": run.place.unreadable, "seconds": round(step.seconds, 4),

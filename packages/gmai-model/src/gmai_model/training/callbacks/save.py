@@ -32,7 +32,8 @@ class Save(Callback):
         if is_due:
             run.doing("writing a checkpoint after")
             checkpoints.save(
-                run.engine, run.out / "checkpoints", place=run.place, keep=self._keep, keep_step=best
+                run.engine, run.out / "checkpoints", place=run.place, samples=run.inputs.digest, keep=self._keep,
+                keep_step=best,
             )  # fmt: skip
         if step.stop:
             raise run.stopped(step.totals)

@@ -1,9 +1,11 @@
 """The validation loss: every so many steps and at the end, always on the same samples, and what follows from it."""
 
+from collections.abc import Sequence
+
 import torch
 from gmai_cli.console import say
 
-from gmai_model.training.callbacks.callback import Run
+from gmai_model.training.callbacks.callback import Run, Totals
 from gmai_model.training.callbacks.measurement import Measurement
 from gmai_model.training.loader import iterate
 
@@ -39,7 +41,10 @@ class Validate(Measurement):
                 done = False
                 break
         if done:
+            names = totals.names
             totals.reduce()
+            _say_unreadable(run, totals, names, of=len(plan.packs.order))
+        if done and totals.supervised:
             run.place.validation.append((run.place.steps, totals.mean_loss))
             if run.is_main:
                 say(f"validation loss {totals.mean_loss:.4f} after step {run.place.steps}")
@@ -47,3 +52,16 @@ class Validate(Measurement):
             run.notify(lambda callback: callback.after_validation(run, totals.mean_loss))
         run.engine.train()
         return done
+
+
+def _say_unreadable(run: Run, totals: Totals, names: Sequence[str], *, of: int) -> None:
+    """Name what the loss leaves out: it is one of fewer samples than another measurement's, or none at all."""
+    if names:
+        more = f", and {len(names) - 1} more" if len(names) > 1 else ""
+        say(f"unreadable image, validation sample left out: {names[0]}{more}")
+    if run.is_main and totals.unreadable:
+        what = "the loss is of the others" if totals.supervised else "there is no validation loss"
+        say(
+            f"{totals.unreadable:.0f} of {of} validation samples have an image that is missing or broken: {what} after "
+            f"step {run.place.steps}"
+        )
