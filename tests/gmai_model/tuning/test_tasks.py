@@ -42,6 +42,48 @@ def test_a_row_that_cannot_be_used_is_left_out_and_counted(tmp_path, capsys, cha
     assert "left out: 1" in capsys.readouterr().err
 
 
+IMAGE, TEXT = {"type": "image", "text": None}, {"type": "text", "text": "What is shown?"}
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"prompt": None}, "`prompt` is no list of messages"),
+        ({"prompt": []}, "`prompt` is no list of messages"),
+        ({"prompt": [None]}, "`prompt` is no list of messages"),
+        ({"prompt": [{"role": None, "content": [IMAGE, TEXT]}]}, "`prompt` is no list of messages"),
+        ({"prompt": [{"role": "user", "content": None}]}, "`prompt` is no list of messages"),
+        ({"prompt": [{"role": "user", "content": [IMAGE, None]}]}, "`prompt` is no list of messages"),
+        ({"prompt": [{"role": "user", "content": [IMAGE, {"type": "text", "text": None}]}]}, "`prompt` is no list"),
+        ({"prompt": [{"role": "user", "content": [IMAGE, {"type": "video", "text": "x"}]}]}, "`prompt` is no list"),
+        ({"prompt": [{"role": "user", "content": [IMAGE, {"type": "text", "text": "<image>"}]}]}, "holds <image>"),
+        ({"images": [None]}, "cannot be read"),
+        ({"chosen": None}, "`chosen` is no list of messages"),
+        ({"chosen": [{"role": "user", "content": [TEXT]}]}, "`chosen` is no list of messages"),
+        ({"chosen": [{"role": "assistant", "content": [{"type": "text", "text": " "}]}]}, "`chosen` has no text"),
+        (
+            {"chosen": [{"role": "assistant", "content": [{"type": "text", "text": "A.<|im_end|>"}]}]},
+            "holds <|im_end|>",
+        ),
+        ({side: [{"role": "assistant", "content": [TEXT]}] for side in ("chosen", "rejected")}, "are the same"),
+    ],
+)
+def test_a_row_that_says_nothing_to_learn_is_left_out_by_name(tmp_path, change, why):
+    rows = make_tasks(3)
+    rows[1] = {**rows[1], **change}
+    found = read_tasks([write_tasks(tmp_path / "a.parquet", rows)], "dpo", ["<|im_end|>"])
+    assert len(found.rows) == 2
+    assert [count for reason, count in found.left_out.items() if why in reason] == [1]
+
+
+@pytest.mark.parametrize("keep", [0, 2, -100])
+def test_a_file_that_is_not_whole_is_refused(tmp_path, keep):
+    file = write_tasks(tmp_path / "a.parquet", make_tasks(3))
+    file.write_bytes(file.read_bytes()[:keep])
+    with pytest.raises(UserError, match=r"of stage 4: .* is not a whole Parquet file"):
+        read_tasks([file], "dpo")
+
+
 def test_a_missing_column_is_named(tmp_path):
     file = write_tasks(tmp_path / "a.parquet", make_tasks(4), drop=["rejected"])
     assert read_tasks([file], "grpo").rows

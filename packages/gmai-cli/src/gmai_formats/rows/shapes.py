@@ -69,11 +69,16 @@ _CHANGES_TURN = re.compile(
     re.IGNORECASE,
 )
 """Words in the name of a turn's field that says whether it is learned, or what belongs to it beside its text."""
-_SOUND = re.compile(r"(?:is_)?(?:correct|right|valid|answerable|safe)", re.IGNORECASE)
-_UNSOUND = re.compile(
-    r"(?:is_)?(?:impossible|unanswerable|incorrect|wrong|negative|hallucinat\w*|unsafe|toxic|harmful)", re.IGNORECASE
+_SOUND = re.compile(
+    r"(?:is_)?(?:correct|right|valid|answerable|safe)|is_train(?:ing)?|(?:is_)?(?:keep|kept|included?|usable)",
+    re.IGNORECASE,
 )
-"""Columns that say whether the answer is one to learn."""
+_UNSOUND = re.compile(
+    r"(?:is_)?(?:impossible|unanswerable|incorrect|wrong|negative|hallucinat\w*|unsafe|toxic|harmful|"
+    r"excluded?|deleted|removed|ignored?|skip(?:ped)?|discard(?:ed)?|filtered(?:_out)?|duplicate)",
+    re.IGNORECASE,
+)
+"""Columns that say whether the answer, or the row, is one to learn."""
 _ANOTHER_IMAGE = re.compile(
     r"(?:image|img|picture|photo)[ _-]?\d+(?:_path)?|"
     r"(?:image|img)s?_(?:depth|lateral|frontal|before|after|left|right)(?:_paths?)?|"
@@ -105,13 +110,22 @@ PASSAGES = ("passage", "article", "paragraph", "abstract", "document", "backgrou
 SAID = ("question", "query", "prompt", "instruction", "answer", "response", "completion", "output", "target", "report")
 """Columns that are no caption: beside one, whose turn it is is not known."""
 _SAID = ("value", "content", "text")
-_TEXT_PARTS, _IMAGE_PARTS = ("text", "input_text", "output_text"), ("image", "image_url", "input_image")
+_TEXT_PARTS = ("text", "input_text", "output_text")
+_IMAGE_PARTS = ("image", "image_url", "input_image", "image_path", "image_binary")
+"""Types of parts, the last two as in https://oumi.ai/docs (`ContentItem`)."""
 _HOW_SHOWN = frozenset({
     "type", "index", "detail", "min_pixels", "max_pixels", "resized_height", "resized_width", "cache_control",
+    "metadata",
 })  # fmt: skip
-"""Keys of a part that do not change what it says; the size of images is that of the checkpoint."""
-_OF_IMAGE = ("image", "image_url", "path", "url", "base64", "source", "bytes", "data")
+"""Keys of a part that do not change what it says; the size of images is that of the checkpoint. `metadata` is the size,
+the mode and the origin: https://huggingface.co/datasets/nvidia/Nemotron-VLM-Dataset-v2 (data_format.md)."""
+_OF_IMAGE = ("image", "image_url", "path", "url", "base64", "source", "bytes", "data", "binary", "value", "content")
 _PICTURE_ENDS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".dcm")
+_OTHER_ENDS = (
+    ".nii", ".nii.gz", ".mha", ".mhd", ".nrrd", ".npy", ".npz", ".svs", ".ndpi", ".mrxs", ".mp4", ".avi", ".mov",
+    ".mkv", ".webm", ".wav", ".mp3", ".flac", ".pdf",
+)  # fmt: skip
+"""Endings of files with what a question may be about, and no picture: volumes, slides, films, sounds, documents."""
 
 
 class Turns:
@@ -289,6 +303,8 @@ def turns_of(row: dict[str, Any]) -> Turns:
             continue
         if _looks_like_image(row[name], paths=not turns.images) or _ANOTHER_IMAGE.fullmatch(name):
             raise Refused("fields", f"`{name}` looks like an image and is not read: call the column `image`")
+        if not turns.images and (ending := _other_ending(row[name])):
+            raise Refused("fields", f"`{name}` names a file (*{ending}) that is no picture, and is not read")
         if not turns.images and _POINTS_TO_IMAGE.fullmatch(name):
             raise Refused("fields", f"`{name}` points to an image, and the row has none: put its path into `image`")
     return turns
@@ -395,6 +411,10 @@ def _read_chat(value: Any, column: str, turns: Turns) -> None:
         raise Refused("columns", f"`{column}` is {kind_of(value)}, not a list of messages")
     if column == "data" and any(isinstance(turn, dict) and not {"role", "from"} & {*turn} for turn in value):
         raise Refused("columns", "`data` is a list of rows, not of texts: write each of them as a row")
+    if value and all(isinstance(own, list) and own and all(isinstance(turn, dict) for turn in own) for own in value):
+        if len(value) > 1:
+            raise Refused("columns", f"`{column}` holds {len(value)} conversations: write each of them as a row")
+        value = value[0]
     for number, turn in enumerate(value):
         parsed = _parsed(turn)
         if isinstance(parsed, dict) and ("role" in parsed or "from" in parsed):
@@ -547,6 +567,8 @@ def _read_system(row: dict[str, Any], names: tuple[str, ...], turns: Turns) -> N
         system = row[name]
         if system is None or system == "":
             continue
+        if isinstance(system, list) and all(_is_text_alone(part) for part in system):  # as Bedrock has it
+            system = "".join(part["text"] for part in system)
         if not isinstance(system, str):
             raise Refused("fields", f"`{name}` is {kind_of(system)}, not text")
         first = turns.messages[0] if turns.messages else {}
@@ -556,6 +578,19 @@ def _read_system(row: dict[str, Any], names: tuple[str, ...], turns: Turns) -> N
             continue
         turns.messages.insert(0, {"role": "system", "content": system})
         turns.unlearned = [number + 1 for number in turns.unlearned]
+
+
+def _is_text_alone(part: Any) -> bool:
+    return isinstance(part, dict) and {"text"} <= part.keys() <= {"type", "text"} and isinstance(part["text"], str)
+
+
+def _other_ending(value: Any) -> str:
+    """Return the ending of a file that a value names, if it is one of `_OTHER_ENDS`."""
+    if isinstance(value, list):
+        return next((found for own in value[:8] if (found := _other_ending(own))), "")
+    if not isinstance(value, str) or len(value) >= 500 or any(letter.isspace() for letter in value):
+        return ""
+    return next((ending for ending in _OTHER_ENDS if value.lower().endswith(ending)), "")
 
 
 def _looks_like_image(value: Any, *, paths: bool) -> bool:

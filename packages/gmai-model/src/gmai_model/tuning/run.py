@@ -25,6 +25,7 @@ from gmai_formats.state import DamagedError, append_line, damage, read_lines, re
 from gmai_formats.weights import changed_settings, not_finite, require_as_written
 from transformers import AutoProcessor, LlavaForConditionalGeneration, TrainerCallback
 
+from gmai_model.batching.tokens import turn_marks
 from gmai_model.training import distributed, export, lora, parts
 from gmai_model.training.callbacks.metrics import MetricsFile, read_metrics
 from gmai_model.training.identity import check_folder, claim_run, device_name
@@ -102,13 +103,14 @@ def _tune(
     config: TuneConfig, stop: StopRequest, trl: Any, files: dict[str, list[Path]], *, on_gpu: bool, model: Path,
     out: Path,
 ) -> None:  # fmt: skip
-    tasks, asked = (read_tasks(files[split], config.method) for split in ("train", "validation"))
+    processor: Any = AutoProcessor.from_pretrained(model, trust_remote_code=False, local_files_only=True)
+    marks = turn_marks(processor.tokenizer)
+    tasks, asked = (read_tasks(files[split], config.method, marks) for split in ("train", "validation"))
     for split, each in (("train", tasks), ("validation", asked)):
         report_left_out(each, split)
     if not tasks.rows:
         raise UserError(f"{files['train'][0].parent}: no usable question to train on.")
     asked = drawn(asked, config.held_out_questions, config.seed)
-    processor: Any = AutoProcessor.from_pretrained(model, trust_remote_code=False, local_files_only=True)
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
     latest = find_latest(out / "checkpoints")

@@ -13,10 +13,13 @@ from gmai_formats.errors import UserError
 from gmai_formats.pictures.problems import PictureError
 from gmai_formats.rewards import REWARDS, reward
 
+from gmai_model.assembly.tokenizer import IMAGE_TOKEN
 from gmai_model.batching.collate import decode_image
+from gmai_model.batching.sources import check_parquet
 
 SPLITS = ("train", "validation")
 _MESSAGES = {"dpo": ("prompt", "chosen", "rejected"), "grpo": ("prompt",)}
+_ROLES = {"prompt": ("system", "user", "assistant"), "chosen": ("assistant",), "rejected": ("assistant",)}
 
 
 @dataclass(frozen=True)
@@ -63,30 +66,37 @@ def task_files(data: Path) -> dict[str, list[Path]]:
     return found
 
 
-def read_tasks(files: Sequence[Path], method: str) -> Tasks:
+def read_tasks(files: Sequence[Path], method: str, marks: Sequence[str] = ()) -> Tasks:
     """Read the questions of a split; a row that cannot be used is left out and counted.
 
     Args:
         files: Parquet files.
         method: `dpo` or `grpo`.
+        marks: What no text may hold, see `batching.tokens.turn_marks`.
 
     Raises:
-        UserError: A file lacks a column.
+        UserError: A file lacks a column, or is not whole.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     rows: list[dict[str, Any]] = []
     left_out: Counter[str] = Counter()
     columns = ["id", "images", *_MESSAGES[method], "reward", "truth"]
     for file in files:
+        check_parquet(file, "of stage 4")
         missing = set(columns) - set(pq.read_schema(file).names)
         if missing:
             raise UserError(
                 f"{file}: no column {sorted(missing)[0]!r}, which --method {method} needs. "
                 f"`gmai data export BUILD OUT --format {method}` writes it."
             )
-        for row in pq.read_table(file, columns=columns).to_pylist():
-            found = _usable(row, method)
+        try:
+            values = pq.read_table(file, columns=columns).to_pylist()
+        except (OSError, pa.ArrowException) as error:
+            raise UserError(f"{file} cannot be read to its end ({error!s:.100}). Export or copy it again.") from error
+        for row in values:
+            found = _usable(row, method, (*marks, IMAGE_TOKEN))
             if isinstance(found, str):
                 left_out[found] += 1
             else:
@@ -114,11 +124,22 @@ def report_left_out(tasks: Tasks, split: str) -> None:
         say(f"{split}: left out: {count}: {reason}")
 
 
-def _usable(row: dict[str, Any], method: str) -> dict[str, Any] | str:
+def _usable(row: dict[str, Any], method: str, marks: Sequence[str]) -> dict[str, Any] | str:
     if row["reward"] not in REWARDS:
         return f"no such reward: {row['reward']!r:.40}"
-    images = [image["bytes"] or b"" for image in row["images"] or []]
-    messages = {name: [_message(each) for each in row[name]] for name in _MESSAGES[method]}
+    images = [(image or {}).get("bytes") or b"" for image in row["images"] or []]
+    messages: dict[str, list[dict[str, Any]]] = {}
+    for name in _MESSAGES[method]:
+        if not _are_messages(row[name], _ROLES[name]):
+            return f"`{name}` is no list of messages with parts of text and images"
+        messages[name] = [_message(each) for each in row[name]]
+        texts = [part.get("text", "") for each in messages[name] for part in each["content"]]
+        if not any(text.strip() for text in texts):
+            return f"`{name}` has no text"
+        if mark := next((mark for mark in marks if any(mark in text for text in texts)), None):
+            return f"`{name}` holds {mark}, a special token or turn mark of the chat template"
+    if method == "dpo" and messages["chosen"] == messages["rejected"]:
+        return "`chosen` and `rejected` are the same"
     places = sum(part["type"] == "image" for each in messages["prompt"] for part in each["content"])
     if places != len(images):
         return "as many image parts as images are needed"
@@ -132,6 +153,18 @@ def _usable(row: dict[str, Any], method: str) -> dict[str, Any] | str:
     except (OSError, PictureError):
         return "its image cannot be read"
     return {"id": row["id"], "images": images, **messages, "reward": row["reward"], "truth": row["truth"]}
+
+
+def _are_messages(value: Any, roles: Sequence[str]) -> bool:
+    return isinstance(value, list) and bool(value) and all(
+        isinstance(message, dict) and message.get("role") in roles and isinstance(message.get("content"), list)
+        and all(
+            isinstance(part, dict)
+            and (part.get("type") == "image" or (part.get("type") == "text" and isinstance(part.get("text"), str)))
+            for part in message["content"]
+        )
+        for message in value
+    )  # fmt: skip
 
 
 def _message(message: dict[str, Any]) -> dict[str, Any]:
