@@ -5,7 +5,7 @@ The names of a card are compiled once for all its records.
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -24,7 +24,7 @@ _SPELLINGS = (
     ("tumour", "tumor"), ("oedema", "edema"), ("oesoph", "esoph"), ("haem", "hem"), ("anaem", "anem"), ("caec", "cec"),
     ("leucocyt", "leukocyt"), ("naev", "nev"), ("fibre", "fiber"), ("centred", "centered"), ("centring", "centering"),
     ("centre", "center"), ("colour", "color"),
-    ("grey", "gray"), ("paediatr", "pediatr"), ("isation", "ization"), ("’", "'"), ("-", " "),
+    ("grey", "gray"), ("paediatr", "pediatr"), ("isation", "ization"), ("’", "'"), ("-", " "), ("–", " "),
 )  # fmt: skip
 """British and American spellings, and hyphens, make no other name."""
 _IRREGULAR = (
@@ -86,6 +86,9 @@ class LabelNames:
         for spoken, label in tuple(self._labels.items()):
             for other in (*_numbered(spoken), *_other_names(language).get(spoken, ())):
                 self._labels.setdefault(self.folded(other), label)
+        self.levels = _levels(self._labels, english=self._english)
+        for spoken, label in self.levels.items():
+            self._labels.setdefault(spoken, label)
         self._spoken: dict[str, tuple[str, ...]] = {}
         for spoken, label in self._labels.items():
             self._spoken[label] = (*self._spoken.get(label, ()), spoken)
@@ -167,6 +170,29 @@ def _other_names(language: Language) -> dict[str, list[str]]:
     return yaml.safe_load(names)[str(language)]
 
 
+def _levels(names: Mapping[str, str], *, english: bool) -> dict[str, str]:
+    """Return short name of a label by its level on the card's scale ("grade 3", 3级) ▶ the label."""
+    found: dict[str, set[str]] = {}
+    for name, label in names.items():
+        for level in (_LEVEL if english else _LEVEL_ZH).finditer(name):
+            if english:
+                number = int(level[2])
+                said = [level[2], *(each[number] for each in (_LEVEL_WORDS, _ROMAN) if number < len(each))]
+                short = [f"{level[1]} {of}{each}" for each in said for of in ("", "of ", "is ", "equals ")]
+            else:
+                short = [level.group()]
+            for each in short:
+                found.setdefault(each, set()).add(label)
+    levels = {short: next(iter(labels)) for short, labels in found.items() if len(labels) == 1}
+    return levels if len(set(levels.values())) > 1 else {}
+
+
+_LEVEL = re.compile(r"\b(grade|score|stage|type|level|class|category) (\d)\b(?! ?-? ?\d)")
+_LEVEL_ZH = re.compile("(?<![0-9-])[0-9](?:分|级|期|型|类)")
+_LEVEL_WORDS = ("zero", "one", "two", "three", "four", "five", "six")
+_ROMAN = ("0", "1", "ii", "iii", "iv", "v", "vi")
+
+
 def _numbered(name: str) -> tuple[str, ...]:
     """Return how a name with a number in it is said too: "bi rads 2" and "bi rads category 2" of "bi rads 2 benign"."""
     if level := re.fullmatch(r"(?:vertebra|vertebral body) ([ctls]\d+)|第(\d+)([颈胸腰骶])椎", name):
@@ -201,8 +227,8 @@ def _chinese_forms(name: str) -> tuple[str, ...]:
 
 def _as_a_word(name: str) -> str:
     """Return a pattern of a Chinese name; a single character does not stand for the beginning of another name."""
-    another = "(?![上门静动囊盂盏结周小区血癌瘤炎病]|[内外](?![部侧]|[，。；、,;]|$))"
-    return re.escape(name) + (another if name[-1] in "肝脾肾" else "")
+    another = "(?!上(?![方部面缘极侧端])|[门静动囊盂盏结周小区血癌瘤炎病]|[内外](?![部侧]|[，。；、,;]|$))"
+    return ("(?<![0-9])" if name[0].isdigit() else "") + re.escape(name) + (another if name[-1] in "肝脾肾" else "")
 
 
 def _plurals(name: str) -> tuple[str, ...]:

@@ -50,13 +50,24 @@ def wrong_language(facts: Facts, turns: tuple[tuple[str, str], ...]) -> str | No
         for part in turn:
             if facts.language == Language.EN and part.isascii():
                 continue
-            bare = _ABBREVIATION.sub("", TAG.sub("", part))
+            bare = _ABBREVIATION.sub("", _without_names(facts, TAG.sub("", part)))
             letters, han = len(_LETTER.findall(bare)), len(_HAN.findall(bare))
             if facts.language == Language.ZH and han < _HAN_SHARE * letters:
                 return "it is not in Chinese"
             if facts.language == Language.EN and han > _OTHER_SHARE * letters:
                 return "it is not in English"
     return None
+
+
+def _without_names(facts: Facts, text: str) -> str:
+    """Return a Chinese text without the Latin names that its labels have in it: Kellgren–Lawrence, Mayo."""
+    if facts.language == Language.EN:
+        return text
+    names = (word for label in facts.annotation.labels for word in _LATIN.findall(label))
+    return re.sub("|".join(["(?!)", *map(re.escape, names)]), "", text, flags=re.IGNORECASE)
+
+
+_LATIN = re.compile(r"[A-Za-z]{3,}")
 
 
 def repetition(facts: Facts, turns: tuple[tuple[str, str], ...]) -> str | None:

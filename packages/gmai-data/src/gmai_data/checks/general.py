@@ -33,6 +33,8 @@ _ENDINGS = (
     "y",
 )
 _LEAST = 2
+_LEAST_OF_LINE = 3
+"""Words of all clauses together that a sentence has which says a line in its own words."""
 _LEAST_STEM = 3
 _LEAST_NOUN = 5
 """Characters of a word by which alone a label may be named where its line is told: kidney of "covered kidney"."""
@@ -54,8 +56,6 @@ _STOPS = frozenset(
         "is", "are", "be", "a", "an", "other", "such", "rest", "out", "all", "which", "body", "so", "then", "those",
     }
 )  # fmt: skip
-_OF_EVERY_BODY = frozenset({"blood", "cell", "tissu", "organ", "oxygen", "food"})
-"""Stems that a line of general knowledge may be told with beside its own words."""
 _CONTRARY_ZH = re.compile(
     "不|未|无|没|减退|下降|障碍|异常|受损|丧失|衰竭|失调|亢进|低下|减弱|过度|过多|正常|良好|尚可|此处|本图|目前"
 )
@@ -87,6 +87,19 @@ def _stem(word: str) -> str:
             doubled = stem[-1] == stem[-2] and ending in ("ing", "ed", "er", "ers", "ings")
             return _stem(stem[:-1] if doubled else stem)
     return word
+
+
+_OF_EVERY_BODY = frozenset(
+    map(
+        _stem,
+        (
+            "blood", "cell", "tissue", "organ", "oxygen", "food", "response", "reaction", "system", "process", "energy",
+            "nutrient", "waste", "immune", "defense", "germ", "digestion", "circulation", "hormone", "nerve", "brain",
+            "muscle", "sense", "sound", "hearing", "sight", "move", "pump", "vessel",
+        ),
+    )
+)  # fmt: skip
+"""Stems that a line of general knowledge may be told with beside its own words."""
 
 
 @functools.lru_cache(maxsize=2048)
@@ -151,6 +164,40 @@ _BETWEEN = {
 }
 
 
+def without_general_clauses(facts: Facts, masked: str, carried: tuple[str, ...]) -> str:
+    """Return a masked sentence without its clauses of general knowledge: "the kidney, which filters the blood, …"."""
+    if not facts.knowledge:
+        return masked
+    parts = _CLAUSES[facts.language].split(masked)
+    about = carried
+    for number, part in enumerate(parts):
+        said = _OPENING.sub("", part) if facts.language == Language.EN else part
+        named = tuple(dict.fromkeys(facts.names.label_of(mark) for mark in re.findall(LABEL, part)))
+        lines = (
+            known for known in facts.knowledge if known.label in (named or about[-1:] or (facts.annotation.anatomy,))
+        )
+        if len(parts) > 1 and len(named) <= 1 and any(_states_line(facts, known, said) for known in lines):
+            parts[number] = " ".join(re.findall(LABEL, part))
+        about = named or about
+    return "".join(parts)
+
+
+def _states_line(facts: Facts, known: Known, part: str) -> bool:
+    return _states_zh(facts, known, part) if facts.language == Language.ZH else _states(facts, known, part, part)
+
+
+_CLAUSES = {
+    Language.EN: re.compile(
+        r"(, (?:which|that|who|and it|and they|where) |; |: |, (?:an?|the) (?=[a-z]+ (?:that|which) )|"
+        r" (?:and|but|while|whereas) (?=(?:it |they )?(?:is|are|lies?|sits?|appears?|looks?|takes?|fills?|occup\w+|"
+        r"extends?|measures?)\b))"
+    ),
+    Language.ZH: re.compile("([，；：])"),
+}
+"""What parts a sentence into clauses; the marks are kept."""
+_OPENING = re.compile(r"^\W*(?:it|they|this|these|which|that) ")
+
+
 def appearance_words(facts: Facts, masked: str, carried: tuple[str, ...]) -> frozenset[str]:
     """Return the words for how the labels that an English sentence speaks of usually look; they may look so here."""
     if not facts.knowledge:
@@ -194,7 +241,12 @@ def _states(facts: Facts, known: Known, text: str, masked: str) -> bool:
         (len(stems & clause.stems - _words(own)) for clause in _clauses(line) if _speaks(known, clause, stems, bare)),
         default=0,
     )
-    if shared < _LEAST and not (shared and known.about == "function" and _is_short(line)):
+    whole = {stem for clause in _clauses(line) for stem in clause.stems} - _words(own)
+    if (
+        shared < _LEAST
+        and len(stems & whole) < _LEAST_OF_LINE
+        and not (shared and known.about == "function" and _is_short(line))
+    ):
         return False
     looks = " ".join(each.text for each in facts.knowledge if each.about == "appearance" and each.label == known.label)
     words = _words(line) | _words(own) | _words(looks)

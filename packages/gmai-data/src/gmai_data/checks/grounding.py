@@ -122,19 +122,55 @@ def _says(text: str, words: str, language: Language) -> bool:
     return re.search(f"{bounds[0]}{re.escape(words)}{bounds[1]}", text) is not None
 
 
+_OFFERS = {
+    Language.EN: re.compile(
+        r"(?:(?<=[.:?!\"“\n] )|(?<=\n)|(?<=[\"“])|^)(?:(?:is|are|does|do|would|could|can|did|was|were|so)\b[^.?!\n]*|"
+        r"[^.?!\n]*\bor\b[^.?!\n]*)\?"
+    ),
+    Language.ZH: re.compile(
+        "(?:(?<=[。：:？！\n])|^)[^。？！?\n：:]*(?:吗|是否|还是|是不是|有没有|有无|或|哪)[^。？！?\n：:]*[？?]"
+    ),
+}
+"""A question that can be answered by no, or offers several: it states none of the labels that it names."""
+
+
 def labels_contradicted(facts: Facts, answers: str) -> str | None:
     """Return a label that the answers deny although it is there, or another one that they state."""
     present, absent = set(facts.annotation.labels), set(facts.annotation.absent)
     # Where a dyed polyp is, "the polyp" is no other one, and the region has its name whatever lies in this slice.
     known = f" {' '.join((*present, facts.annotation.anatomy)).lower()} "
-    for mention in facts.names.mentions(answers):
+    for mention in facts.names.mentions(_OFFERS[facts.language].sub(" ", answers)):
         label, opposite = mention.label, mention.opposite
         if (label in present and _surely(mention, facts)) or (opposite in absent and _surely(mention, facts)):
             return f'it denies "{label or opposite.removeprefix("no ")}", which the image shows'
         states = label not in ("", *present) and f" {label.lower()} " not in known
-        if (states or opposite in present) and not _possibly(mention, facts):
+        if (states or opposite in present) and not _possibly(mention, facts) and not _on_the_scale(mention, facts):
             return f'it states "{label or opposite.removeprefix("no ")}", which the record does not have'
     return None
+
+
+_SCALE = {
+    Language.EN: (
+        re.compile(
+            r"\b(?:from|between|rang\w+|scales?|lower|higher|below|above|beyond|short of|up to|than|next to)\b[^.;:]*$"
+            r"|\d ?(?:to|through|-|–) ?$"
+        ),
+        re.compile(r"^\s*(?:to|through|-|–)\s"),
+    ),
+    Language.ZH: (
+        re.compile("[从由]|[低高大小重轻]于|之间|分为|范围|介于|比[^，。；]*$|[0-9]\\s*[至到~～—-]\\s*$"),
+        re.compile("^\\s*[至到~～—-]"),
+    ),
+}
+"""Before and behind a level of the card's scale that is named to tell the scale."""
+
+
+def _on_the_scale(mention: Mention, facts: Facts) -> bool:
+    """Return whether a level of the card's scale is named to tell the scale: "from grade 0 to grade 4"."""
+    before, after = _SCALE[facts.language]
+    return mention.label in facts.names.levels.values() and bool(
+        before.search(mention.before) or after.search(mention.after)
+    )
 
 
 def _surely(mention: Mention, facts: Facts) -> bool:

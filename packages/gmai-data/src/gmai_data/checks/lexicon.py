@@ -115,6 +115,13 @@ def scenery(modality: str, language: Language) -> re.Pattern[str] | None:
 
 
 @functools.cache
+def context(modality: str, language: Language) -> re.Pattern[str] | None:
+    """Return what every picture of a modality is made up of (cells of a tissue), where no label says so, or None."""
+    words = yaml.safe_load(_read("context.yaml")).get(modality, {}).get(str(language))
+    return re.compile(words) if words else None
+
+
+@functools.cache
 def regions(language: Language) -> dict[str, list[str]]:
     """Return word of a label or of a region of the body ▶ its other words."""
     return yaml.safe_load(_read("regions.yaml"))[str(language)]

@@ -5,7 +5,7 @@ import re
 import unicodedata
 
 from gmai_data.checks.facts import Facts, LabelNames, modality_pattern, with_plural
-from gmai_data.checks.lexicon import WORD, claims, kinds_of, regions, scenery
+from gmai_data.checks.lexicon import WORD, claims, context, kinds_of, regions, scenery
 from gmai_data.vocabulary import CHINESE, ClinicalTask, Language
 
 OWN = "\uf8fe"
@@ -22,7 +22,7 @@ _NOT_OF_A_LABEL = frozenset(
 _LEAST_SHORT_ZH = 2
 _LEAST_HEAD = 2
 _OF_EVERY_BODY = (
-    "bone", "air", "gas", "fluid", "water", "muscle", "tissue", "metal", "lung", "blood", "fat ",
+    "painless", "bone", "air", "gas", "fluid", "water", "muscle", "tissue", "metal", "lung", "blood", "fat ",
     "骨", "气", "肌肉", "脂肪", "液", "水", "软组织", "金属",
 )  # fmt: skip
 """What the pattern for how a modality renders things begins with: most sentences have none."""
@@ -62,7 +62,9 @@ def masked(facts: Facts, sentence: str) -> str:
         text = text.replace("kidney bean", "bean")
     for head, mark in _heads(facts.annotation.labels, facts.names, facts.language):
         text = head.sub(mark, text)
-    return record.sub(WORD, text) if record else text
+    text = record.sub(WORD, text) if record else text
+    made_of = context(str(facts.annotation.modality), facts.language)
+    return made_of.sub(" ", text) if made_of else text
 
 
 @functools.lru_cache(maxsize=1024)

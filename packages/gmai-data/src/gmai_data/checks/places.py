@@ -36,7 +36,7 @@ _OF_CARRIED = re.compile(
 )
 """A clause without a noun of its own speaks of what was named before; "dark in the middle" of the picture does not."""
 _OF_PATIENT = re.compile(r"(?:patient|person|subject|body)'?s?(?: own)? ?$")
-_IN_PATIENT = re.compile(r"(?: hand)?(?: side)? (?:of|in) the (?:patient|person|subject|body)")
+_IN_PATIENT = re.compile(r"(?: hand)?(?: side)? (?:of|in) (?:the|your|this|their) (?:patient|person|subject|body)")
 _ONLY_A_PLACE = {
     _EN: re.compile(r"(?:in|at|on|near|towards?|within) the [a-z ]+$"),
     Language.ZH: re.compile(r"(?:在|于)?(?:图像|图片|图|画面|影像|视野)的?[左右上下中][^，。；\ue000-\uf7ff]{0,4}$"),
@@ -152,7 +152,7 @@ def agrees(facts: Facts, text: str) -> tuple[str, str] | None:
         labels = [facts.names.label_of(mark) for mark in re.findall(LABEL, clause)]
         if _OF_ANOTHER.search(clause):
             continue
-        if sides := {side for label in labels for side in ("left", "right") if side in label.split()}:
+        if sides := {side for label in labels or carried for side in ("left", "right") if side in label.split()}:
             clause = re.sub(rf"\b(?:{'|'.join(sides)}) one\b", " ", clause)  # of two kidneys, not of the picture
         places = list(_places_en(clause) if language == _EN else _places_zh(clause))
         about = labels or (list(facts.annotation.labels) if WORD in clause else carried)
@@ -255,7 +255,7 @@ def _places_zh(clause: str) -> Iterator[_Said]:
 
 
 _RELATION = re.compile(
-    r"\b(?P<how>below|beneath|under|underneath|lower (?:\w+ )?than|above|over|on top of|higher (?:\w+ )?than|"
+    r"\b(?P<how>below|beneath|under|underneath|lower (?:\w+ ){0,4}than|above|over|on top of|higher (?:\w+ ){0,4}than|"
     r"(?:at|on|along) (?:the |its )?(?:top|bottom)(?: (?:edge|end|border|side|surface|margin))? of|"
     rf"(?:to the )?(?:left|right) of)(?: the| an?| both| either| each| two)*(?: {WORD})? (?P<object>{LABEL})"
 )
@@ -273,6 +273,13 @@ _RELATION_ZH = re.compile(
     rf"|(?P<subject3>{LABEL})[就正恰则都均]?(?:位于|在|居于?|处于)?(?:图像中)?(?:[两三四][把个枚只条支根处])?(?P<object3>{LABEL})的?"
     r"(?P<how3>[左右][上下]方|[上下][左右]方|下方|上方|[左右][侧边方]|[上下][面边]|之下|之上)"
 )
+
+
+_RELATION_ITS_ZH = re.compile(
+    r"其的?(?P<how>[左右][上下]方?|[上下][左右]?[方面])(?:可?见|则?为|是|有|即为|还有|另有|可以看到|能看到)(?:的?[一个枚处较小大的]*)"
+    rf"(?P<subject>{LABEL})"
+)
+"""Of the label before: 其右上方为耳蜗."""
 
 
 _ALL = r"both|all|each|every|the (?:two|three|four|five|six)"
@@ -295,7 +302,9 @@ def relation_holds(facts: Facts, text: str) -> tuple[str, str] | None:
                 _way_zh(each["how2"] or each["how3"]),
             )
             for each in _RELATION_ZH.finditer(text)
-        ] + [(each, each["subject"], each["object"], _way_zh(each["how"])) for each in _FURTHER_ZH.finditer(text)]
+        ] + [(each, each["subject"], before[-1], _way_zh(each["how"])) for each in _RELATION_ITS_ZH.finditer(text)
+             if (before := re.findall(LABEL, text[: each.start()]))]  # fmt: skip
+        found += [(each, each["subject"], each["object"], _way_zh(each["how"])) for each in _FURTHER_ZH.finditer(text)]
     if facts.language == _EN:
         for each in _RELATION_IT.finditer(text):
             if others := [mark for mark in re.findall(LABEL, text[: each.start()]) if mark != each["subject"]]:

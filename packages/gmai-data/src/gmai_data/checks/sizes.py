@@ -15,10 +15,15 @@ _BIGGER = re.compile(
 )
 _MORE_ROOM = re.compile(
     rf"\b(?:takes?|occup\w+|covers?|fills?|spans?) (?:up )?(?:a )?(?:much |far |slightly )?"
-    r"(?P<how>more|less|larger|smaller)(?: of the)? (?:room|space|area|image|picture|region|part|extent)"
+    r"(?P<how>more|less|larger|smaller)(?: of (?:the|this|that))?(?: [a-z]+)?"
+    r" (?:room|space|area|image|picture|region|part|extent|view|field|frame|\uf8fe)(?: (?:slice|scan|image|picture))?"
     rf"(?: in [^,;]*?)? than(?: the| an?)? (?P<object>{LABEL})"
     rf"|\bextends? (?P<how2>further|farther) than(?: the)? (?P<object2>{LABEL})"
 )
+_OF_THE_TWO = re.compile(
+    rf"\b(?P<how>{_SIZES}) (?:one |structure |region |finding )?of (?:the |these |those )?(?:two|pair|both)\b"
+)
+_TWO = 2
 _MOST = re.compile(r"\b(?P<how>largest|biggest|most extensive|smallest)\b")
 _BIGGER_ZH = re.compile(
     rf"(?P<subject>{LABEL})(?:的?(?:所占)?(?:体积|范围|面积))?(?:明显|略|稍|远)?(?P<how>大于|小于|宽于|窄于)(?P<object>{LABEL})|(?P<subject2>{LABEL})(?:的?(?:所占)?(?:体积|范围|面积))?比(?P<object2>{LABEL})(?:明显|略|稍)?更?(?P<how2>大|小|宽|窄)"
@@ -35,7 +40,7 @@ def wrong_size(facts: Facts, text: str) -> tuple[str, str] | None:
 
 def larger(facts: Facts, text: str) -> tuple[str, str] | None:
     """Return a comparison of sizes that the boxes contradict."""
-    if facts.language == _EN and " than" not in text and "est" not in text:
+    if facts.language == _EN and not any(word in text for word in (" than", "est", " of the")):
         return None
     chinese = facts.language == Language.ZH
     bigger = (_BIGGER_ZH,) if chinese else (_BIGGER, _MORE_ROOM)
@@ -54,6 +59,17 @@ def larger(facts: Facts, text: str) -> tuple[str, str] | None:
             if not _is_larger(facts, subject, other, way):
                 name = facts.names.label_of(other)
                 return "size contradicted", f'"{way} than {name}" is not so by their boxes'
+    if not chinese and len(facts.annotation.labels) == _TWO:
+        for found in _OF_THE_TWO.finditer(text):
+            subject = subject_of(text, found.start(), found.end())
+            first = re.search(
+                rf"({LABEL})[^,;]* and (?:is|are|looks?|appears?)(?: [a-z]+){{0,2}} ?$", text[: found.start()]
+            )
+            subject = first[1] if first else subject
+            mine = facts.names.label_of(subject) if subject else ""
+            others = [facts.names.mark_of(label) for label in facts.annotation.labels if label != mine]
+            if subject and len(others) == 1 and not _is_larger(facts, subject, others[0], found["how"]):
+                return "size contradicted", f'"{found["how"]} of the two" is not so of {mine} by the boxes'
     for found in (_MOST_ZH if chinese else _MOST).finditer(text):
         subject = found["subject"] if chinese else subject_of(text, found.start(), found.end())
         if subject is not None and not _is_most(facts, subject, text[: found.start("how")], found["how"]):

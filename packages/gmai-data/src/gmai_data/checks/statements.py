@@ -15,7 +15,7 @@ from gmai_data.annotation import MIRRORED
 from gmai_data.checks.denial import surely
 from gmai_data.checks.directions import without_directions
 from gmai_data.checks.facts import AXES, CLAUSE_END, Facts, Known, any_modality, modality_pattern, related_modalities
-from gmai_data.checks.general import appearance_words, general, is_of
+from gmai_data.checks.general import appearance_words, general, is_of, without_general_clauses
 from gmai_data.checks.lexicon import (
     LABEL,
     WORD,
@@ -29,7 +29,8 @@ from gmai_data.checks.lexicon import (
 )
 from gmai_data.checks.masking import DISEASE, OWN, REFERENCE, low, masked
 from gmai_data.checks.measures import without_measures
-from gmai_data.checks.places import how_many_lie, known_boxes, wrong_place
+from gmai_data.checks.places import how_many_lie, known_boxes, place, wrong_place
+from gmai_data.checks.similes import compares_with_things, things_imagined, without_adjectives, without_things
 from gmai_data.checks.sizes import wrong_size
 from gmai_data.vocabulary import CHINESE, Kind, Language
 
@@ -37,20 +38,6 @@ _SENTENCE = {
     Language.EN: re.compile(r"[^.!?\n]*(?:\.(?=\d|\w\.)[^.!?\n]*)*(?:[.!?]+[\"')\]]*(?=\s|$)|[.!?](?=\S)|\n|$)\s*"),
     Language.ZH: re.compile(r"[^。！？\n]*(?:[。！？\n]+|$)\s*"),
 }
-_SIMILE = re.compile(
-    r"\b(?:[a-z]+ (?:like|shaped|sized|coloured|colored)|eye catching|"
-    r"catch(?:es|ing)? the eye|(?:naked|human) eye|the eye(?= (?:can|is|sees|tells|follows|meets|notices|picks|finds))|"
-    r"(?:your|one's|our|my) (?:own )?(?:fingers?|finger ?tips?|thumb|hands?|fist|palm|eyes?|gaze|mind's eye))\b"
-)
-"""A bean, in `bean-shaped`, states nothing of a bean."""
-_COMPARES = re.compile(
-    r"\b(?:like|as if|as though|(?:much|just|same|rather) as|as an? (?!result|consequence|sign|cause)|"
-    r"such as (?:an?|the)|resembl\w+|"
-    r"reminds?|remember\w*|reminiscent|recalls?|imagine|think of|picture (?:an?|the)|compar(?:es?|ed|able|ison)|"
-    r"similar to|akin|"
-    r"analog\w+|shape of|(?:shaped|sized|coloured|colored))\b"
-)
-"""Where a text says so, it may name what a picture is compared with."""
 _TOKEN = re.compile(r"(?<![\da-z])[a-z]+(?:'[a-z]+)?")
 _SPELLED = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _HAN = "零一二三四五六七八九十"
@@ -81,9 +68,11 @@ def unresolved(facts: Facts, turns: Sequence[tuple[str, str]]) -> Iterator[State
         for part, asked in ((question, True), (answer, False)):
             if asked and facts.question:
                 continue  # it was given, and is compared as a whole
-            compares = facts.language == Language.EN and _COMPARES.search(low(part)) is not None
+            compares = facts.language == Language.EN and compares_with_things(low(part))
+            stood_for: frozenset[str] = things_imagined(low(part)) if compares else frozenset()
             for sentence in sentences(part, facts.language):
                 text = masked(facts, sentence)
+                text = without_things(text, stood_for) if compares else text
                 also_asked = asked or sentence.rstrip(" \n\"'”’)）").endswith(("?", "？"))
                 found = _wrong(facts, sentence, text, carried, asked=also_asked, compares=compares)
                 if found is None and subject and (said := _said_of(subject, text, facts.language)):
@@ -203,6 +192,9 @@ _NOTHING_WRONG = {
 }
 
 
+_DENIES_ZH = "(?:未见|没有(?:发现|看到|见到)?|未发现|未检出|不见|无)(?:任何|明显的?|可见的?|确切的?)?"
+
+
 def _denied(facts: Facts, text: str, sentence: str) -> str | None:
     """Return what a sentence denies though the image shows it: a label by a part of its name, or any finding.
 
@@ -218,6 +210,13 @@ def _denied(facts: Facts, text: str, sentence: str) -> str | None:
         after = CLAUSE_END[facts.language].split(text[found.end() :])[0]
         if label in facts.annotation.labels and label not in healthy and surely(before, after, facts.language):
             return label
+    if facts.language == Language.ZH and not healthy:
+        names = _own_names(facts)
+        tails = {name[start:] for name in names for start in range(1, len(name) - 1) if name[start:].isalpha()}
+        for tail in tails - set(names):
+            for found in re.finditer(re.escape(tail), sentence):
+                if re.search(_DENIES_ZH + "$", sentence[: found.start()]):
+                    return tail
     if not healthy and _has_finding(facts) and (found := _NOTHING_WRONG[facts.language].search(sentence)):
         return found.group()
     return None
@@ -247,6 +246,8 @@ def _wrong(
     facts: Facts, sentence: str, text: str, carried: tuple[str, ...], *, asked: bool, compares: bool
 ) -> tuple[str, str] | None:
     known = general(facts, low(REFERENCE.sub(lambda found: found[1] or " ", sentence)), text, carried)
+    if known is None:
+        text = without_general_clauses(facts, text, carried)
     if (invented := _lungs_invented(facts, sentence)) is not None:
         return "finding invented", f'it says "{invented}", which the record does not say'
     if (invented := _other_scope(facts, sentence)) is not None:
@@ -286,7 +287,7 @@ def _english(
         return found
     seen = appearance_words(facts, text, carried)
     named = any_modality(facts.language)  # whether it is the right one is another check's question
-    rest = _SIMILE.sub(" ", named.sub(" ", _WINDOW.sub(" ", text)))
+    rest = without_adjectives(named.sub(" ", _WINDOW.sub(" ", text)))
     for found in _TOKEN.finditer(rest):
         bare = found.group().removesuffix("'s")
         if len(bare) == 1 or known is not None or is_plain(bare) or is_akin(bare, known_words | seen):
@@ -370,6 +371,8 @@ def _claimed(
             if name == "body" and len(claim) == 1 and claim in own:
                 continue
             if claim == "明显" and _COMPARED_ZH.search(text):
+                continue
+            if name == "grade" and facts.names.levels.keys() & {claim, claim.replace("-", " ")}:
                 continue
             if name == "plane" and claim.startswith(axis) and axis:
                 continue
@@ -460,6 +463,8 @@ _BOTH = re.compile(
 )
 
 
+_AGREED = re.compile(r"(?:^|[:;.\"'\u201c] ?)\W*(?:that's |you're |quite |exactly )?right(?=[,.!;]| \u2014| -)")
+"""The teacher's "Right, …" names no side."""
 _CONVENTION = re.compile(
     r"(?:patient|person|subject|body)'?s? (?:own )?(?P<of>left|right)(?: hand)?(?: side)?(?! of\b)[^.,;]*?"
     r"(?P<on>left|right)(?: hand)?(?: side)?"
@@ -487,12 +492,15 @@ def _without_convention(facts: Facts, text: str) -> tuple[str, bool]:
 
 
 def _is_of_that_side(facts: Facts, labels: list[str], side: str) -> bool:
-    """Return whether a slice that is shown mirrored has one of the labels wholly on the other side of the image."""
+    """Return whether a slice that is shown mirrored has one of the labels on the other side of the image."""
     if facts.annotation.provenance.get("axis") not in MIRRORED:
         return False
-    middle = facts.annotation.width_px / 2
-    boxes = [box for label in labels for box in known_boxes(facts, label)]
-    return any(box.xyxy[2] <= middle * 1.06 if side == "right" else box.xyxy[0] >= middle * 0.94 for box in boxes)
+    places = [place(box, facts)[0] for label in labels for box in known_boxes(facts, label)]
+    return any(x <= 0.5 - _OFF_CENTRE if side == "right" else x >= 0.5 + _OFF_CENTRE for x in places)
+
+
+_OFF_CENTRE = 0.06
+"""Share of the width that the centre of what lies on one side of the body is off the middle of the image."""
 
 
 def _sides(facts: Facts, text: str) -> tuple[str, str] | None:
@@ -501,6 +509,7 @@ def _sides(facts: Facts, text: str) -> tuple[str, str] | None:
     text, so = _without_convention(facts, text)
     if not so:
         return wrong, "the image is not shown with that side of the patient there"
+    text = _AGREED.sub(" ", text)
     if found := _BOTH.search(text):
         return wrong, f'"{found.group()}" is said of no label and of no given box'
     for found in _SIDE.finditer(text):
@@ -509,14 +518,16 @@ def _sides(facts: Facts, text: str) -> tuple[str, str] | None:
         labels = labels or (list(facts.annotation.labels) if WORD in text else [])
         has = any(side in label.split() for label in labels)
         of_patient = _OF_PATIENT.search(before) or re.match(
-            rf" (?:{_FRAMES} )?(?:of|in) (?:the|this) (?:patient|body|person)", after
+            rf" (?:{_FRAMES} )?(?:of|in) (?:the|this|your|their) (?:patient|body|person)", after
         )
         if of_patient or (
             found[2] in ("sided", "side")
             and not re.search(r"\b(?:the|its|image|picture) (?:\w+ )?$", before)
             and not re.match(r" of (?:the|this) (?:image|picture|slice|scan|frame|view|photo\w*|\w*gra(?:ph|m))", after)
         ):
-            if not has and not _is_of_that_side(facts, labels, side):
+            nearest = re.findall(LABEL, before)[-1:] or re.findall(LABEL, after)[:1]
+            about = [facts.names.label_of(mark) for mark in nearest] or labels or list(facts.annotation.labels)
+            if not any(side in label.split() for label in about) and not _is_of_that_side(facts, about, side):
                 return wrong, f'"{found.group()}" is said of no label'
             continue
         if found[2] == "side" and re.match(rf" of (?:the |this |an? )?{WORD}", after):
@@ -541,9 +552,11 @@ def _sides(facts: Facts, text: str) -> tuple[str, str] | None:
 
 
 _COUNTED = re.compile(
+    r"(?<!slice )(?<!section )(?<!number )(?<!grade )(?<!score )(?<!stage )(?<!type )(?<!level )(?<!class )(?<!step )"
     rf"\b(?P<number>{'|'.join(_SPELLED[2:])}|\d+|a pair of|a couple of|a dozen|pairs? of)(?: of the)?"
     rf"(?: (?!of\b|and\b|in\b|on\b|or\b)[a-z]+){{0,3}}?(?: [a-z]+ of(?: the)?)? (?P<what>{LABEL}|{WORD}|"
-    r"structures?|areas?|zones?|objects?|findings?|lesions?|regions?|boxes|cell types|types|kinds|organs?|labels?|"
+    r"structures?|areas?|zones?|objects?|findings?|lesions?|regions?|boxes|cell types|types|kinds|grades|classes|"
+    r"categories|scores|stages|organs?|labels?|"
     r"things|cells?|in (?:number|total|all)\b)"
 )
 _LISTED = re.compile(
@@ -603,6 +616,12 @@ def _numbers(facts: Facts, text: str) -> tuple[str, str] | None:
         what = found["what"]
         if what.startswith("in "):
             what = next(iter(re.findall(LABEL, text[: found.start()])[::-1]), what)
+        of_the_scale = re.search(rf"\b(?:{_OF_A_SCALE}|{WORD}) of(?: the)? {what}$", found.group()) or (
+            what == WORD and re.match(rf" of(?: the)? (?:{LABEL}|{WORD})", text[found.end() :])
+        )
+        if of_the_scale and count == _levels_count(facts):
+            rest = rest.replace(found.group(), " ", 1)
+            continue
         pair = re.match(rf" {LABEL}(?! of)", text[found.end() :]) if count == 2 else None  # "two kidneys"
         there = re.fullmatch(LABEL, what) and how_many_lie(facts, facts.names.label_of(what), text) == count
         if pair is None and not there and not _count_holds(facts, count, what, text[found.end() :]):
@@ -648,9 +667,19 @@ def _count_holds(facts: Facts, count: int, what: str, text: str = "") -> bool:
         return True
     if what == WORD:  # a part of a label's name, or its kind: cells, bones
         return count in _counts(facts)
+    if re.fullmatch(_OF_A_SCALE, what):
+        return count in (*_counts(facts), _levels_count(facts))
     if what.startswith(("region", "box")):
         return count in (len(annotation.boxes), len(facts.boxes), len(annotation.labels))
     return count in (*_counts(facts), len(facts.boxes))
+
+
+_OF_A_SCALE = "(?:types|kinds|grades|classes|categories|scores|stages|levels|steps)"
+
+
+def _levels_count(facts: Facts) -> int:
+    """Return how many labels the card has, of which a text may say that there are so many types or grades."""
+    return len(facts.annotation.labels) + len(facts.annotation.absent)
 
 
 def _counts(facts: Facts) -> set[int]:
@@ -802,8 +831,9 @@ def _sides_zh(facts: Facts, text: str) -> tuple[str, str] | None:
             or found["rest"] in ("眼", "肢", "前", "后", "面")
             or (found["rest"] is None and not found["frame"] and not _TOWARDS_ZH.search(text[: found.start()]))
         ):
-            about = labels or list(facts.annotation.labels)
-            has = any(side in label.split() for label in labels) or _is_of_that_side(facts, about, side)
+            nearest = re.findall(LABEL, text[: found.start()])[-1:] or re.findall(LABEL, after)[:1]
+            about = [facts.names.label_of(mark) for mark in nearest] or labels or list(facts.annotation.labels)
+            has = any(side in label.split() for label in about) or _is_of_that_side(facts, about, side)
             if not (of_patient and has):
                 return wrong, f'"{found.group()}" is said of no label that has it'
             continue
