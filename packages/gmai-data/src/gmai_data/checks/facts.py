@@ -38,8 +38,31 @@ _IRREGULAR = (
     ("oma", "omata"),
 )
 _PAIRS = {
-    Language.EN: ("left ", "right ", ("both ", "bilateral ", "left and right ", "right and left ")),
-    Language.ZH: ("左", "右", ("双侧", "双", "两侧", "左右两侧", "左右两", "左右", "两")),
+    Language.EN: (
+        "left ",
+        "right ",
+        ("both ", "bilateral ", "left and right ", "right and left ", "either ", "each ", "the two ", "two "),
+    ),
+    Language.ZH: (
+        "左",
+        "右",
+        (
+            "双侧",
+            "双",
+            "两侧",
+            "左右两侧",
+            "左右两",
+            "左右",
+            "两",
+            "双侧的",
+            "两侧的",
+            "左右两侧的",
+            "两侧各自的",
+            "两块",
+            "两个",
+            "两只",
+        ),
+    ),
 }
 """(the left one, the right one, words for both)."""
 CLAUSE_END = {
@@ -84,6 +107,8 @@ class LabelNames:
                     for form in (spoken.lower(),) if self._english else _chinese_forms(spoken.lower()):
                         self._labels.setdefault(self.folded(form), name.en)
         for spoken, label in tuple(self._labels.items()):
+            if self._english and (several := _plural_head(spoken)):
+                self._labels.setdefault(self.folded(several), label)
             for other in (*_numbered(spoken), *_other_names(language).get(spoken, ())):
                 self._labels.setdefault(self.folded(other), label)
         self.levels = _levels(self._labels, english=self._english)
@@ -170,6 +195,16 @@ def _other_names(language: Language) -> dict[str, list[str]]:
     return yaml.safe_load(names)[str(language)]
 
 
+def _plural_head(name: str) -> str:
+    """Return the plural of a name whose noun is not its last word: "cells of the marrow" of "cell of the marrow"."""
+    head, between, rest = re.match(r"(.+?)( of | in | that | which | with | around |$)(.*)", name).groups()
+    if not between or head.endswith("s"):
+        return ""
+    if between.strip() in ("that", "which"):
+        rest = re.sub(r"^(\w+?)s\b", r"\1", rest)
+    return f"{head[:-1] + 'ies' if head.endswith('y') else head + 's'}{between}{rest}"
+
+
 def _levels(names: Mapping[str, str], *, english: bool) -> dict[str, str]:
     """Return short name of a label by its level on the card's scale ("grade 3", 3级) ▶ the label."""
     found: dict[str, set[str]] = {}
@@ -183,12 +218,28 @@ def _levels(names: Mapping[str, str], *, english: bool) -> dict[str, str]:
                 short = [level.group()]
             for each in short:
                 found.setdefault(each, set()).add(label)
+    for name, label in names.items():
+        for degree in (_DEGREE if english else _DEGREE_ZH).finditer(name):
+            rest = f"{name[: degree.start()]} {name[degree.end() :]}".split()
+            alike = {
+                other for other in names
+                if other != name and any(
+                    f"{other[: each.start()]} {other[each.end() :]}".split() == rest
+                    for each in (_DEGREE if english else _DEGREE_ZH).finditer(other)
+                )
+            }  # fmt: skip
+            if alike:
+                found.setdefault(degree.group(), set()).add(label)
     levels = {short: next(iter(labels)) for short, labels in found.items() if len(labels) == 1}
     return levels if len(set(levels.values())) > 1 else {}
 
 
 _LEVEL = re.compile(r"\b(grade|score|stage|type|level|class|category) (\d)\b(?! ?-? ?\d)")
 _LEVEL_ZH = re.compile("(?<![0-9-])[0-9](?:分|级|期|型|类)")
+_DEGREE = re.compile(
+    r"\b(?:mild|moderate|severe|early|advanced|benign|malignant|(?:low|high)[ -]grade|proliferative)\b"
+)
+_DEGREE_ZH = re.compile("[轻中重]度|良性|恶性|早期|晚期|[低高]级别")
 _LEVEL_WORDS = ("zero", "one", "two", "three", "four", "five", "six")
 _ROMAN = ("0", "1", "ii", "iii", "iv", "v", "vi")
 

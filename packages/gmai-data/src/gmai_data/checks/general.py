@@ -7,10 +7,11 @@ speaks of the line's label, shares at least two words with one clause, has the v
 
 import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gmai_data.checks.facts import Facts, Known
-from gmai_data.checks.lexicon import LABEL, is_plain
+from gmai_data.checks.lexicon import LABEL, is_akin, is_plain, synonyms
 from gmai_data.vocabulary import Language
 
 _TOKEN = re.compile(r"[a-z]+")
@@ -81,11 +82,22 @@ def _clauses(text: str) -> tuple[_Clause, ...]:
 
 @functools.lru_cache(maxsize=8192)
 def _stem(word: str) -> str:
+    """Return the stem of an English word, or of the one that it says the same as: make of produces."""
+    stem = _bare_stem(word)
+    return _same_stems().get(stem, stem)
+
+
+@functools.cache
+def _same_stems() -> dict[str, str]:
+    return {_bare_stem(other): _bare_stem(word) for other, word in synonyms(Language.EN).items()}
+
+
+def _bare_stem(word: str) -> str:
     for ending in _ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= _LEAST_STEM:
             stem = word[: -len(ending)]
             doubled = stem[-1] == stem[-2] and ending in ("ing", "ed", "er", "ers", "ings")
-            return _stem(stem[:-1] if doubled else stem)
+            return _bare_stem(stem[:-1] if doubled else stem)
     return word
 
 
@@ -164,8 +176,17 @@ _BETWEEN = {
 }
 
 
-def without_general_clauses(facts: Facts, masked: str, carried: tuple[str, ...]) -> str:
-    """Return a masked sentence without its clauses of general knowledge: "the kidney, which filters the blood, …"."""
+def without_general_clauses(
+    facts: Facts, masked: str, carried: tuple[str, ...], claims_more: Callable[[str, Known], bool]
+) -> str:
+    """Return a masked sentence without its clauses of general knowledge: "the kidney, which filters the blood, …".
+
+    Args:
+        facts: Of the text.
+        masked: The sentence with a character for each label.
+        carried: Labels that the sentences before it speak of.
+        claims_more: Whether a clause states what neither the record nor a line that it tells holds.
+    """
     if not facts.knowledge:
         return masked
     parts = _CLAUSES[facts.language].split(masked)
@@ -173,10 +194,14 @@ def without_general_clauses(facts: Facts, masked: str, carried: tuple[str, ...])
     for number, part in enumerate(parts):
         said = _OPENING.sub("", part) if facts.language == Language.EN else part
         named = tuple(dict.fromkeys(facts.names.label_of(mark) for mark in re.findall(LABEL, part)))
-        lines = (
-            known for known in facts.knowledge if known.label in (named or about[-1:] or (facts.annotation.anatomy,))
-        )
-        if len(parts) > 1 and len(named) <= 1 and any(_states_line(facts, known, said) for known in lines):
+        alone = facts.annotation.labels if len(facts.annotation.labels) == 1 else ()
+        spoken_of = named or about[-1:] or (*alone, facts.annotation.anatomy)
+        lines = (known for known in facts.knowledge if known.label in spoken_of)
+        if (
+            len(parts) > 1
+            and len(named) <= 1
+            and any(_states_line(facts, known, said) and not claims_more(said, known) for known in lines)
+        ):
             parts[number] = " ".join(re.findall(LABEL, part))
         about = named or about
     return "".join(parts)
@@ -188,7 +213,8 @@ def _states_line(facts: Facts, known: Known, part: str) -> bool:
 
 _CLAUSES = {
     Language.EN: re.compile(
-        r"(, (?:which|that|who|and it|and they|where) |; |: |, (?:an?|the) (?=[a-z]+ (?:that|which) )|"
+        r"(, (?:which|that|who|and|but|so|while|whereas|where) |; |: |"
+        r", (?:an?|the) (?=(?:[a-z]+ )?[a-z\uf8fd]+ (?:that|which) )|"
         r" (?:and|but|while|whereas) (?=(?:it |they )?(?:is|are|lies?|sits?|appears?|looks?|takes?|fills?|occup\w+|"
         r"extends?|measures?)\b))"
     ),
@@ -252,9 +278,12 @@ def _states(facts: Facts, known: Known, text: str, masked: str) -> bool:
     words = _words(line) | _words(own) | _words(looks)
     if not _names_only(facts, known, masked):
         return False
+    names = frozenset(_TOKEN.findall(own))
     own_words = _TOKEN.findall(_USUALLY.sub(" ", bare))
     return all(
-        is_plain(word) or _stem(word) in words or _stem(word) in _OF_EVERY_BODY for word in own_words if len(word) > 1
+        is_plain(word) or _stem(word) in words or _stem(word) in _OF_EVERY_BODY or is_akin(word, names)
+        for word in own_words
+        if len(word) > 1
     )
 
 
@@ -293,7 +322,14 @@ def _names_only(facts: Facts, known: Known, masked: str) -> bool:
     return all(label in facts.annotation.labels or _names_itself(facts, label, line) for label in named)
 
 
+def in_other_words(text: str) -> str:
+    """Return a Chinese text with one word for all that say the same of a function (lexicons/synonyms.yaml)."""
+    for other, word in synonyms(Language.ZH).items():
+        text = text.replace(other, word)
+    return text
+
+
 @functools.lru_cache(maxsize=2048)
 def _pairs(text: str) -> frozenset[str]:
-    found = re.findall(r"[一-鿿]+", text)
+    found = re.findall(r"[一-鿿]+", in_other_words(text))
     return frozenset(run[number : number + 2] for run in found for number in range(len(run) - 1))

@@ -162,12 +162,22 @@ _SCALE = {
         re.compile("^\\s*[至到~～—-]"),
     ),
 }
+_OF_THE_KINDS = {
+    Language.EN: re.compile(
+        r"\b(?:two|three|four|five|six|both|possible|other) "
+        r"(?:kinds|types|grades|classes|categories|groups|forms|answers|options)\b[^.;]*$|\beither [^.;]*$"
+    ),
+    Language.ZH: re.compile("[两二三四五六](?:种|类|型|级|个等级)[^。；]*$"),
+}
+"""What tells the kinds that there are: "of the two kinds, X and Y, this is the second"."""
 """Before and behind a level of the card's scale that is named to tell the scale."""
 
 
 def _on_the_scale(mention: Mention, facts: Facts) -> bool:
     """Return whether a level of the card's scale is named to tell the scale: "from grade 0 to grade 4"."""
     before, after = _SCALE[facts.language]
+    if _OF_THE_KINDS[facts.language].search(mention.before):
+        return True
     return mention.label in facts.names.levels.values() and bool(
         before.search(mention.before) or after.search(mention.after)
     )

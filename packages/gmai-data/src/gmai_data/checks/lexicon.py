@@ -128,6 +128,13 @@ def regions(language: Language) -> dict[str, list[str]]:
 
 
 @functools.cache
+def synonyms(language: Language) -> dict[str, str]:
+    """Return word that says the same as one of the lines of general knowledge ▶ that one."""
+    document: dict[str, list[str]] = yaml.safe_load(_read("synonyms.yaml"))[str(language)]
+    return {other: word for word, others in document.items() for other in others}
+
+
+@functools.cache
 def _kinds(language: Language) -> dict[str, list[str]]:
     document: dict[str, str] = yaml.safe_load(_read("kinds.yaml"))[str(language)]
     found: dict[str, list[str]] = {}
@@ -142,3 +149,19 @@ def kinds_of(word: str, language: Language) -> list[str]:
     if language == Language.EN:
         return _kinds(language).get(word, [])
     return [kind for part, kinds in _kinds(language).items() if part in word for kind in kinds]
+
+
+_DISEASE_ENDING = re.compile(
+    r"nucleol|(?:itis|thorax|scler\w+|opath\w*|omas?|ectas\w+|ectomy|plasia|megaly|emia|trophy)$"
+)
+
+
+@functools.lru_cache(maxsize=4096)
+def is_akin(word: str, own: frozenset[str]) -> bool:
+    """Return whether an English word is one of a label's, or of the same stem: necrosis of necrotic."""
+    if word in own:
+        return True
+    if _DISEASE_ENDING.search(word):
+        return False
+    least = min(max(5, len(word) - 4), 6)
+    return any(word[:least] == other[:least] for other in own if len(other) >= least)

@@ -92,7 +92,7 @@ def _heads(labels: tuple[str, ...], names: LabelNames, language: Language) -> tu
             short = " ".join(every[start:])  # the epithelial cell of "single epithelial cell"
             if not any(short in other for other in others) and every[start] not in _NOT_OF_A_LABEL:
                 found.append((re.compile(rf"\b(?:{with_plural(short)})\b"), names.mark_of(label)))
-        of = re.match(r"(\S+ .+?) (?:of|in) (?:the )?\S", label.lower())
+        of = re.match(r"(\S+ .+?) (?:of|in|around|that|which) (?:the )?\S", label.lower().replace("-", " "))
         if of is not None and not any(of[1] in other for other in others):
             found.append((re.compile(rf"\b(?:{with_plural(of[1])})\b"), names.mark_of(label)))
         head = re.sub(r" (?:of|in|with|around) .*", "", label.lower()).split()[-1]
@@ -152,8 +152,9 @@ def _label_words(labels: tuple[str, ...], names: LabelNames, language: Language)
     also = regions(language)
     if language == Language.EN:
         found = _words(" ".join(spoken))
+        found |= {"normal", "healthy"} if any(re.match("normal|healthy", name) for name in spoken) else set[str]()
         return found | {other for word in found for other in (*also.get(word, ()), *kinds_of(word, language))}
-    found = set[str]()
+    found = {"正常", "健康"} if any(re.match("正常|健康", name) for name in spoken) else set[str]()
     for name in spoken:
         bare = re.sub(r"^[左右双]侧?", "", name)
         found |= {bare, *also.get(bare, ()), *kinds_of(bare, language)}

@@ -35,7 +35,9 @@ _OF_CARRIED = re.compile(
     r"and|in|at|on|near|towards?|close to)\s)|[它其位居]|该"
 )
 """A clause without a noun of its own speaks of what was named before; "dark in the middle" of the picture does not."""
-_OF_PATIENT = re.compile(r"(?:patient|person|subject|body)'?s?(?: own)? ?$")
+_OF_PATIENT = re.compile(
+    r"(?:(?:patient|person|subject|body)'?s?(?: own)?|\byour(?: own)?(?= (?:left|right) side\b)?) ?$"
+)
 _IN_PATIENT = re.compile(r"(?: hand)?(?: side)? (?:of|in) (?:the|your|this|their) (?:patient|person|subject|body)")
 _ONLY_A_PLACE = {
     _EN: re.compile(r"(?:in|at|on|near|towards?|within) the [a-z ]+$"),
@@ -136,7 +138,7 @@ def _further(language: Language) -> re.Pattern[str]:
 
 def wrong_place(facts: Facts, text: str) -> tuple[str, str] | None:
     """Return a position or relation in a masked sentence that the boxes contradict, or do not give."""
-    checks = (agrees, outermost_holds, relation_holds, order_holds, holds_inside, holds_of_two)
+    checks = (agrees, part_of_organ_holds, outermost_holds, relation_holds, order_holds, holds_inside, holds_of_two)
     return next((found for check in checks if (found := check(facts, text)) is not None), None)
 
 
@@ -173,6 +175,41 @@ def agrees(facts: Facts, text: str) -> tuple[str, str] | None:
         named = re.findall(rf"{LABEL}|{WORD}", clause)
         carried = list(facts.annotation.labels) if named[-1:] == [WORD] and labels else labels or carried
     return None
+
+
+_PART_OF_ORGAN = re.compile(
+    rf"(?P<subject>{LABEL})[^,;:{LABEL[1:-1]}]*? (?:in|at|on|of|within) the "
+    r"(?P<v>upper|lower|top|bottom)?(?: ?(?P<h>left|right))? ?"
+    rf"{_PART} of (?:the |this |its )?(?:{WORD} )*{WORD}"
+)
+
+
+def part_of_organ_holds(facts: Facts, text: str) -> tuple[str, str] | None:
+    """Return "in the lower right part of the heart wall" where it is so neither in the picture nor among the labels.
+
+    A part of an organ is a part of what the other labels' boxes cover together.
+    """
+    if facts.language != _EN:
+        return None
+    for found in _PART_OF_ORGAN.finditer(text):
+        own = facts.names.label_of(found["subject"])
+        others = [
+            place(box, facts) for label in facts.annotation.labels if label != own for box in known_boxes(facts, label)
+        ]
+        ones = [place(box, facts) for box in known_boxes(facts, own)]
+        if not ones or not others or not (found["v"] or found["h"]):
+            continue
+        middles = ((0.5, 0.5), (sum(x for x, _ in others) / len(others), sum(y for _, y in others) / len(others)))
+        if not any(_is_beyond(one, middle, found["v"], found["h"]) for one in ones for middle in middles):
+            said = " ".join(filter(None, (found["v"], found["h"])))
+            return "position contradicted", f'"{said}" is not where {own} lies'
+    return None
+
+
+def _is_beyond(one: _Point, middle: _Point, vertical: str | None, horizontal: str | None) -> bool:
+    sign = {"left": -1, "right": 1, "upper": -1, "top": -1, "lower": 1, "bottom": 1}
+    wanted = ((horizontal, one[0] - middle[0]), (vertical, one[1] - middle[1]))
+    return all(word is None or sign[word] * off >= -_SLACK / 2 for word, off in wanted)
 
 
 def _places_en(clause: str) -> Iterator[_Said]:
@@ -263,10 +300,19 @@ _RELATION_IT = re.compile(
     rf"(?P<subject>{LABEL})(?: (?:is|lies|lying|seen|visible|located|directly|just|right|immediately))* "
     r"(?P<how>below|beneath|under|underneath|above|(?:to )?the (?:left|right) of) it\b"
 )
-"""Of two labels of a sentence: "the liver, with the kidney below it"."""
+_RELATION_IT_FIRST = re.compile(
+    r"(?:^\W*|\band,? |\bwith,? |; )"
+    r"(?P<how>(?:just |directly )?(?:below|beneath|under|underneath|above)|(?:to )?the (?:left|right) of)"
+    rf" it(?: (?:in|on) the \w+)?,? (?:(?:is|lies|sits|one sees|there is|we see) )?(?:an?|the) (?P<subject>{LABEL})"
+)
+"""Of two labels of a sentence: "the liver, with the kidney below it"; "the liver and, below it, the kidney"."""
 _FURTHER_ZH = re.compile(
     rf"(?P<subject>{LABEL})(?:的?位置)?比(?P<object>{LABEL})(?:的?位置)?更?(?:加?靠近?|偏向?|接近|往)(?:图像?|画面|"
     rf"影像)?的?(?P<how>[左右上下])[侧方边部]?"
+)
+_HIGHER_ZH = re.compile(
+    rf"(?P<subject>{LABEL})(?:的?位置)?[，]?(?:它|其)?(?:的?位置)?比(?P<object>{LABEL})(?:的?位置)?(?:明显|略|稍)?[更还要]*"
+    "(?P<how>[高低])(?!密度|信号|回声|度|亮|些?密)"
 )
 _RELATION_ZH = re.compile(
     rf"(?P<subject>{LABEL})(?:位?于|在|居|处于|的?位置)?(?P<how2>低于|高于)(?P<object2>{LABEL})"
@@ -283,6 +329,26 @@ _RELATION_ITS_ZH = re.compile(
 
 
 _ALL = r"both|all|each|every|the (?:two|three|four|five|six)"
+
+
+_COMPARED = re.compile(
+    rf"\b(?:compared (?:with|to)|in comparison (?:with|to)|relative to|next to) (?:the |an? )?(?P<object>{LABEL}),? "
+    rf"(?P<rest>(?:the |an? )?{LABEL}[^.;]*?\b(?:lower|higher|larger|bigger|smaller|wider|broader|narrower|taller|"
+    r"(?:further|farther) (?:to the )?(?:left|right)))\b(?! than)"
+)
+_COMPARED_ZH = re.compile(
+    rf"(?:与|和|同|相较于?|相比于?|较)(?P<object>{LABEL})(?P<than>相比较?|比较|相较|比起来)?[，,]?(?P<subject>{LABEL})"
+    "(?P<of>的?(?:位置|体积|范围|面积))?(?:明显|略|稍|则|也)*"
+    "(?P<how>更(?:大|小|高|低|宽|窄)(?!密度|信号|回声)|(?(than)(?:大|小|高|低|宽|窄)(?![大小高低宽窄]|密度|信号|回声)|(?!))|更[靠偏][左右上下])"
+)
+
+
+def compared(text: str) -> str:
+    """Return a masked sentence with its comparisons put directly: "X is larger than Y", not "compared with Y, X …"."""
+    text = _COMPARED.sub(lambda found: f"{found['rest']} than the {found['object']}", text)
+    return _COMPARED_ZH.sub(
+        lambda found: f"{found['subject']}{found['of'] or ''}比{found['object']}{found['how']}", text
+    )
 
 
 def relation_holds(facts: Facts, text: str) -> tuple[str, str] | None:
@@ -304,9 +370,13 @@ def relation_holds(facts: Facts, text: str) -> tuple[str, str] | None:
             for each in _RELATION_ZH.finditer(text)
         ] + [(each, each["subject"], before[-1], _way_zh(each["how"])) for each in _RELATION_ITS_ZH.finditer(text)
              if (before := re.findall(LABEL, text[: each.start()]))]  # fmt: skip
-        found += [(each, each["subject"], each["object"], _way_zh(each["how"])) for each in _FURTHER_ZH.finditer(text)]
+        found += [
+            (each, each["subject"], each["object"], _way_zh(each["how"]))
+            for pattern in (_FURTHER_ZH, _HIGHER_ZH)
+            for each in pattern.finditer(text)
+        ]
     if facts.language == _EN:
-        for each in _RELATION_IT.finditer(text):
+        for each in (found for pattern in (_RELATION_IT, _RELATION_IT_FIRST) for found in pattern.finditer(text)):
             if others := [mark for mark in re.findall(LABEL, text[: each.start()]) if mark != each["subject"]]:
                 found.append((each, each["subject"], others[0], _way(each["how"])))
     for each, subject, other, way in found:
@@ -351,6 +421,8 @@ def _way_zh(how: str) -> _Way:
 def subject_of(text: str, start: int, end: int) -> str | None:
     """Return what a relation is said of: the label before it in its clause, else the one behind it, else before."""
     clause = re.split(r"[,;:]|\b(?:while|whereas|but)\b", text[:start])[-1]
+    if re.match(r"\W*(?:it|they|this|these|which|that)\b", clause) and not re.search(LABEL, text[:start]):
+        return None  # said of what the sentence before names
     every = re.findall(LABEL, text[:start])
     inverted = re.match(r"[^,;]*?\b(?:lies?|is|are|sits?|stands?|appears?|one (?:sees|finds)|there)\b", text[end:])
     before, behind = re.findall(LABEL, clause), re.findall(LABEL, text[end:])

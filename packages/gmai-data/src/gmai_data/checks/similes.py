@@ -9,7 +9,8 @@ import re
 from gmai_data.checks.lexicon import is_plain, is_thing
 
 _ADJECTIVE = re.compile(
-    r"\b(?:[a-z]+ (?:like|shaped|sized|coloured|colored)|eye catching|"
+    r"\b(?:[a-z]+ (?:like|shaped|sized|coloured|colored|toothed|edged|looking|sided|rimmed|textured|toned|tinted|hued)|"
+    r"eye catching|"
     r"catch(?:es|ing)? the eye|(?:naked|human) eye|the eye(?= (?:can|is|sees|tells|follows|meets|notices|picks|finds))|"
     r"(?:your|one's|our|my) (?:own )?(?:fingers?|finger ?tips?|thumb|hands?|fist|palm|eyes?|gaze|mind's eye))\b"
 )

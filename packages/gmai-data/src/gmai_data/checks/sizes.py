@@ -11,7 +11,7 @@ _EN = Language.EN
 _SIZES = "larger|bigger|greater|smaller|wider|broader|narrower|taller"
 _BIGGER = re.compile(
     rf"\b(?P<how>{_SIZES})(?:,? (?:and|or) (?P<also>{_SIZES}))?(?: in (?!the)[a-z]+)?(?: [a-z]+)? than"
-    rf"(?: the| an?| its| either)?(?: [a-z]+)?(?P<object> {LABEL})"
+    rf"(?: the| an?| its| either)?(?: (?:[a-z]+|{WORD}))?(?P<object> {LABEL})"
 )
 _MORE_ROOM = re.compile(
     rf"\b(?:takes?|occup\w+|covers?|fills?|spans?) (?:up )?(?:a )?(?:much |far |slightly )?"
@@ -26,7 +26,7 @@ _OF_THE_TWO = re.compile(
 _TWO = 2
 _MOST = re.compile(r"\b(?P<how>largest|biggest|most extensive|smallest)\b")
 _BIGGER_ZH = re.compile(
-    rf"(?P<subject>{LABEL})(?:的?(?:所占)?(?:体积|范围|面积))?(?:明显|略|稍|远)?(?P<how>大于|小于|宽于|窄于)(?P<object>{LABEL})|(?P<subject2>{LABEL})(?:的?(?:所占)?(?:体积|范围|面积))?比(?P<object2>{LABEL})(?:明显|略|稍)?更?(?P<how2>大|小|宽|窄)"
+    rf"(?P<subject>{LABEL})(?:的?(?:所占)?(?:体积|范围|面积))?(?:明显|略|稍|远)?(?P<how>大于|小于|宽于|窄于)(?P<object>{LABEL})|(?P<subject2>{LABEL})(?:的?(?:所占)?(?:体积|范围|面积))?[，,]?(?:它|其)?(?:明显|略)?比(?P<object2>{LABEL})(?:的?(?:体积|范围|面积))?(?:明显|略|稍)?[更还要也]*(?P<how2>大|小|宽|窄)"
 )
 _MOST_ZH = re.compile(rf"(?P<subject>{LABEL})(?:的?(?:所占)?(?:体积|范围|面积))?为?(?P<how>最大|最小)")
 _JOINED = re.compile(rf"{LABEL}(?:[,、]? ?(?:and|及|和|与|以及|、)? ?(?:the |an? )?{LABEL})*(?=[^\ue000-\uf7ff]*$)")

@@ -15,12 +15,13 @@ from gmai_data.annotation import MIRRORED
 from gmai_data.checks.denial import surely
 from gmai_data.checks.directions import without_directions
 from gmai_data.checks.facts import AXES, CLAUSE_END, Facts, Known, any_modality, modality_pattern, related_modalities
-from gmai_data.checks.general import appearance_words, general, is_of, without_general_clauses
+from gmai_data.checks.general import appearance_words, general, in_other_words, is_of, without_general_clauses
 from gmai_data.checks.lexicon import (
     LABEL,
     WORD,
     claims,
     clear_lungs,
+    is_akin,
     is_plain,
     is_thing,
     kinds_of,
@@ -29,14 +30,14 @@ from gmai_data.checks.lexicon import (
 )
 from gmai_data.checks.masking import DISEASE, OWN, REFERENCE, low, masked
 from gmai_data.checks.measures import without_measures
-from gmai_data.checks.places import how_many_lie, known_boxes, place, wrong_place
+from gmai_data.checks.places import compared, how_many_lie, known_boxes, place, wrong_place
 from gmai_data.checks.similes import compares_with_things, things_imagined, without_adjectives, without_things
 from gmai_data.checks.sizes import wrong_size
 from gmai_data.vocabulary import CHINESE, Kind, Language
 
 _SENTENCE = {
     Language.EN: re.compile(r"[^.!?\n]*(?:\.(?=\d|\w\.)[^.!?\n]*)*(?:[.!?]+[\"')\]]*(?=\s|$)|[.!?](?=\S)|\n|$)\s*"),
-    Language.ZH: re.compile(r"[^。！？\n]*(?:[。！？\n]+|$)\s*"),
+    Language.ZH: re.compile(r"[^。！？?!\n]*(?:[。！？?!\n]+|$)\s*"),
 }
 _TOKEN = re.compile(r"(?<![\da-z])[a-z]+(?:'[a-z]+)?")
 _SPELLED = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -80,7 +81,10 @@ def unresolved(facts: Facts, turns: Sequence[tuple[str, str]]) -> Iterator[State
                 marks = list(dict.fromkeys(re.findall(LABEL, text)))
                 subject = marks[0] if len(marks) == 1 else "" if marks else subject
                 if found is None and asked_of and _ANSWERS_WHERE[facts.language].match(low(sentence)):
-                    found = wrong_place(facts, f"{asked_of} {text}")
+                    answer_of = _SAID_BEFORE.sub("", text)
+                    sides = _sides if facts.language == Language.EN else _sides_zh
+                    said = f"{asked_of} {answer_of}" if facts.language == Language.EN else f"{asked_of}{answer_of}"
+                    found = wrong_place(facts, said) or sides(facts, said)
                 if also_asked:
                     asked_of = " ".join(marks) or asked_of
                 if found is not None:
@@ -107,13 +111,17 @@ def _count_of(facts: Facts, text: str) -> tuple[str, str] | None:
     return _numbers(facts, text) if facts.language == Language.EN else _numbers_zh(facts, text)
 
 
+_SAID_BEFORE = re.compile(r"^\W*(?:a|answer|答|student|teacher|学生|老师)\W+")
 _ANSWERS_WHERE = {
     Language.EN: re.compile(
-        r"\W*(?:(?:a|answer)\W+)?(?:yes|no)?\W*(?:(?:it|they|that|this)(?:'s| is| are| lies?| sits?| can be (?:seen|"
+        r"\W*(?:(?:a|answer|student|teacher|patient|doctor)\W+)?(?:yes|no)?\W*(?!right[,.!])"
+        r"(?:(?:it|they|that|this)(?:'s| is| are| lies?| sits?| can be (?:seen|"
         r"found))? )?(?:just |rather |mainly )?"
         r"(?:in|at|on|near|towards?|close|to|inside|within|(?:the )?(?:upper|lower|left|right|top|bottom|central))\b"
     ),
-    Language.ZH: re.compile(r"\W*(?:答\W*)?(?:它|其|该)?(?:位于|在|处于|居于?|靠近|偏|左|右|上|下|中|图像|画面)"),
+    Language.ZH: re.compile(
+        r"\W*(?:(?:答|学生|老师|医生)\W*)?(?:它|其|该)?(?:位于|在|处于|居于?|靠近|偏|左|右|上|下|中|图像|画面)"
+    ),
 }
 """An answer that says where what the question named lies, without naming it."""
 
@@ -192,7 +200,7 @@ _NOTHING_WRONG = {
 }
 
 
-_DENIES_ZH = "(?:未见|没有(?:发现|看到|见到)?|未发现|未检出|不见|无)(?:任何|明显的?|可见的?|确切的?)?"
+_DENIES_ZH = "(?:未见|(?<!有)没有(?:发现|看到|见到)?|未发现|未检出|不见|(?<!有)无)(?:任何|明显的?|可见的?|确切的?)?"
 
 
 def _denied(facts: Facts, text: str, sentence: str) -> str | None:
@@ -212,7 +220,12 @@ def _denied(facts: Facts, text: str, sentence: str) -> str | None:
             return label
     if facts.language == Language.ZH and not healthy:
         names = _own_names(facts)
-        tails = {name[start:] for name in names for start in range(1, len(name) - 1) if name[start:].isalpha()}
+        tails = {
+            name[start:]
+            for name in names
+            for start in range(1, len(name) - 1)
+            if name[start:].isalpha() and name[start - 1] not in "无未不"
+        }
         for tail in tails - set(names):
             for found in re.finditer(re.escape(tail), sentence):
                 if re.search(_DENIES_ZH + "$", sentence[: found.start()]):
@@ -246,8 +259,13 @@ def _wrong(
     facts: Facts, sentence: str, text: str, carried: tuple[str, ...], *, asked: bool, compares: bool
 ) -> tuple[str, str] | None:
     known = general(facts, low(REFERENCE.sub(lambda found: found[1] or " ", sentence)), text, carried)
-    if known is None:
-        text = without_general_clauses(facts, text, carried)
+    if known is None or facts.language == Language.ZH:
+
+        def claims_more(part: str, line: Known) -> bool:
+            return _claimed(facts, part, frozenset(), line, asked=asked) is not None
+
+        rest = without_general_clauses(facts, text, carried, claims_more)
+        text, known = rest, known if rest == text else None
     if (invented := _lungs_invented(facts, sentence)) is not None:
         return "finding invented", f'it says "{invented}", which the record does not say'
     if (invented := _other_scope(facts, sentence)) is not None:
@@ -271,7 +289,8 @@ def _wrong(
 def _english(
     facts: Facts, text: str, known: Known | None, carried: tuple[str, ...], *, asked: bool, compares: bool
 ) -> tuple[str, str] | None:
-    known_words = _words_of_prompt(facts)
+    seen = appearance_words(facts, text, carried)
+    known_words = _words_of_prompt(facts) | seen
     text, wrong = without_measures(facts, text, carried)
     text, turned = without_directions(facts, text, carried)
     found = (
@@ -280,17 +299,16 @@ def _english(
         or _claimed(facts, text, known_words, known, asked=asked)
         or _sides(facts, text)
         or _numbers(facts, text)
-        or wrong_place(facts, text)
-        or wrong_size(facts, text)
+        or wrong_place(facts, compared(text))
+        or wrong_size(facts, compared(text))
     )
     if found is not None:
         return found
-    seen = appearance_words(facts, text, carried)
     named = any_modality(facts.language)  # whether it is the right one is another check's question
     rest = without_adjectives(named.sub(" ", _WINDOW.sub(" ", text)))
     for found in _TOKEN.finditer(rest):
         bare = found.group().removesuffix("'s")
-        if len(bare) == 1 or known is not None or is_plain(bare) or is_akin(bare, known_words | seen):
+        if len(bare) == 1 or known is not None or is_plain(bare) or is_akin(bare, known_words):
             continue
         if (compares and is_thing(bare)) or (asked and claims(facts.language)["hedge"][1].fullmatch(bare)):
             continue
@@ -386,7 +404,9 @@ def _claimed(
             if asked and claim == "功能" and facts.knowledge:
                 continue  # what it is for may be asked
             if known is not None and (
-                all(is_of(word, known) for word in words) if words else claim in f"{known.text}功能"
+                all(is_of(word, known) for word in words)
+                if words
+                else claim in f"{known.text}{in_other_words(known.text)}功能"
             ):
                 continue
             return _UNDER.get(name, f"{name} invented"), _REASONS[name].format(said=_plain(claim))
@@ -411,22 +431,6 @@ def _is_other_denied(facts: Facts, before: str, said: str) -> bool:
 
 def _absent_words(facts: Facts) -> frozenset[str]:
     return _known(tuple(name for label in facts.annotation.absent for name in facts.names.spoken(label)))
-
-
-_DISEASE_ENDING = re.compile(
-    r"nucleol|(?:itis|thorax|scler\w+|opath\w*|omas?|ectas\w+|ectomy|plasia|megaly|emia|trophy)$"
-)
-
-
-@functools.lru_cache(maxsize=4096)
-def is_akin(word: str, own: frozenset[str]) -> bool:
-    """Return whether an English word is one of a label's, or of the same stem: necrosis of necrotic."""
-    if word in own:
-        return True
-    if _DISEASE_ENDING.search(word):
-        return False
-    least = min(max(5, len(word) - 4), 6)
-    return any(word[:least] == other[:least] for other in own if len(other) >= least)
 
 
 def _plain(text: str) -> str:
@@ -455,7 +459,7 @@ _FRAMES = (
     r"margins?|borders?|quadrants?|ends?|periphery)"
 )
 _SIDE = re.compile(r"\b(left|right)(?:most|ward|wards)?(?: (sided?|handed))?\b")
-_OF_PATIENT = re.compile(r"(?:patient'?s?|person'?s?|subject'?s?|anatomical|anatomic|body'?s) (?:own )?$")
+_OF_PATIENT = re.compile(r"(?:\byour|patient'?s?|person'?s?|subject'?s?|anatomical|anatomic|body'?s) (?:own )?$")
 _BOTH = re.compile(
     r"\bbilateral\w*|\bunilateral\w*|\bcontralateral\w*|\bipsilateral\w*|"
     r"\b(?:either|both|each) sides? of the (?:body|patient|chest|abdomen|head)|"
@@ -517,7 +521,8 @@ def _sides(facts: Facts, text: str) -> tuple[str, str] | None:
         labels = [facts.names.label_of(mark) for mark in re.findall(LABEL, text)]
         labels = labels or (list(facts.annotation.labels) if WORD in text else [])
         has = any(side in label.split() for label in labels)
-        of_patient = _OF_PATIENT.search(before) or re.match(
+        of_viewer = before.endswith("your ") and found[2] is None
+        of_patient = (not of_viewer and _OF_PATIENT.search(before)) or re.match(
             rf" (?:{_FRAMES} )?(?:of|in) (?:the|this|your|their) (?:patient|body|person)", after
         )
         if of_patient or (
@@ -773,7 +778,7 @@ def _chinese(
     counted = plain.replace("几", "") if asked else plain
     found = found or turned or _sides_zh(facts, plain) or _numbers_zh(facts, counted)
     if found is None:
-        found = wrong_place(facts, plain) or wrong_size(facts, plain)
+        found = wrong_place(facts, compared(plain)) or wrong_size(facts, compared(plain))
     if found is not None:
         return found
     for word in (str(facts.annotation.department), facts.names.noun):

@@ -136,7 +136,22 @@ def _names(label: str) -> tuple[str, ...]:
     """Return a label and what it is called without its side and number."""
     name = label.lower()
     bare = _SIDE.sub("", name)
-    return tuple(dict.fromkeys((name, bare, _NUMBER.sub("", name), _NUMBER.sub("", bare))))
+    names = [name, bare, _NUMBER.sub("", name), _NUMBER.sub("", bare)]
+    names += [_DEGREE.sub("", each) for each in tuple(names)]
+    names += [_PART.sub("", each) for each in tuple(names)]
+    names += [_OF_WHAT.sub("", each) for each in tuple(names)]
+    return tuple(dict.fromkeys(names))
+
+
+_DEGREE = re.compile(
+    r"\b(?:mild|moderate|severe|early|advanced|proliferative|non-proliferative|referable|benign|malignant|normal|healthy|"
+    r"(?:low|high)-grade|primary|invasive|multiple|multifocal) "
+)
+_PART = re.compile(
+    r"^(?:cavity|wall|head|body|tail|shaft|base) of (?:the )?|(?:the )?\b(?:left|right) (?=ventricle|atrium)| cavity$"
+)
+_OF_WHAT = re.compile(r"(?<=\w) of (?:the )?.*$")
+"""What tells a label from others of its kind, and is taken off its name where the whole name is not known."""
 
 
 def load_knowledge(own: Path | None = None) -> Knowledge:
