@@ -103,6 +103,8 @@ class LabelNames:
         for raw, name in recipe.labels.items():
             for each in (name, *recipe.synonyms.get(raw, ())):
                 spoken = each.en if self._english else each.zh
+                if not self._english and _ABBREVIATION.fullmatch(each.en):
+                    self._labels.setdefault(each.en.lower(), name.en)
                 if spoken:
                     for form in (spoken.lower(),) if self._english else _chinese_forms(spoken.lower()):
                         self._labels.setdefault(self.folded(form), name.en)
@@ -124,7 +126,7 @@ class LabelNames:
         for spoken, label in self._labels.items():
             there = spoken.removeprefix("no " if self._english else "无")
             # "finding" is said of anything; only of a name of its own is "no …" the contrary.
-            if there not in (spoken, recipe.label_noun.en):
+            if there not in (spoken, recipe.label_noun.en) and not ("强化" in there and there in self._labels):
                 self._opposites[there] = label
         left, right, both = _PAIRS[language]
         self._pairs: dict[str, tuple[str, str]] = {}
@@ -182,7 +184,8 @@ class LabelNames:
         return " ".join(chr(_FIRST_MARK + self._every_label.index(label)) for label in labels)
 
     def folded(self, text: str) -> str:
-        """Return a lower-case text in the spelling that names are compared in."""
+        """Return a lower-case text in the spelling that names are compared in; "not shown: X" is "without X"."""
+        text = _NOT_SHOWN.sub(r"without ", text) if self._english else _NOT_SHOWN_ZH.sub(r"\1", text)
         if self._english:
             for british, american in _SPELLINGS:
                 text = text.replace(british, american)
@@ -193,6 +196,12 @@ class LabelNames:
 def _other_names(language: Language) -> dict[str, list[str]]:
     names = (resources.files("gmai_data.checks") / "lexicons" / "names.yaml").read_text(encoding="utf-8")
     return yaml.safe_load(names)[str(language)]
+
+
+_ABBREVIATION = re.compile("[A-Z][A-Z0-9-]+")
+"""COVID-19 is the same in Chinese."""
+_NOT_SHOWN = re.compile(r"\b(?:not (?:shown|seen|present|visible|found)|absent|negative)\s*: ?")
+_NOT_SHOWN_ZH = re.compile(r"(未见|未示|未显示|不包括|不含)\s*[:：]\s*")
 
 
 def _plural_head(name: str) -> str:
@@ -269,6 +278,8 @@ def _chinese_forms(name: str) -> tuple[str, ...]:
     if name[:1] in "左右双":
         bare = name[1:].removeprefix("侧")
         forms += [f"{name[0]}侧{bare}", f"{name[0]}{bare}"]
+    if "非强化" in name:
+        forms += [name.replace("非强化", other) for other in ("无强化", "未强化", "不强化")]
     if len(name) > 1 and name.endswith("脏") and not name.endswith("心脏"):
         forms += [each.removesuffix("脏") for each in forms]
     elif name.endswith(("肝", "脾", "肾")):

@@ -82,6 +82,12 @@ def _heads(labels: tuple[str, ...], names: LabelNames, language: Language) -> tu
             organ = body.match(bare)
             short = bare[organ.end() :] if organ else ""
             others = [each for each, other in spoken.items() if other != label]
+            if (
+                (tail := _TAIL_ZH.search(bare))
+                and not any(tail.group() in each for each in others)
+                and tail.group() != name
+            ):
+                found.append((re.compile(tail.group()), names.mark_of(label)))
             if len(short) >= _LEAST_SHORT_ZH and not any(short in each for each in others) and short not in spoken:
                 found.append((re.compile(re.escape(short)), names.mark_of(label)))
         return tuple(found)
@@ -108,6 +114,10 @@ def _heads(labels: tuple[str, ...], names: LabelNames, language: Language) -> tu
         ):
             found.append((re.compile(rf"\b(?:{with_plural(head)})\b"), names.mark_of(label)))
     return tuple(found)
+
+
+_TAIL_ZH = re.compile("(?:肿瘤|结节|囊肿|结石|积液|出血|息肉|骨折|水肿|梗死|转移)$")
+"""What a finding is called for short where the record has one of that kind."""
 
 
 @functools.lru_cache(maxsize=1024)

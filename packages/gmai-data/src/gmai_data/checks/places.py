@@ -4,10 +4,10 @@ import itertools
 import re
 from collections.abc import Callable, Iterator
 
-from gmai_data.annotation import Box, boxes_of
+from gmai_data.annotation import MIRRORED, Box, boxes_of
 from gmai_data.checks.facts import Facts
 from gmai_data.checks.lexicon import LABEL, WORD
-from gmai_data.vocabulary import Language
+from gmai_data.vocabulary import Language, Modality
 
 _EN = Language.EN
 _Point = tuple[float, float]
@@ -76,6 +76,13 @@ _PLACE_ZH = re.compile(
 def known_boxes(facts: Facts, label: str) -> tuple[Box, ...]:
     """Return the boxes of a label: those of the record, or those that the writer was shown."""
     return boxes_of(facts.annotation, label) or tuple(box for box in facts.boxes if box.label == label)
+
+
+def mirrored(facts: Facts) -> bool:
+    """Return whether the patient's left is on the right of the image: axial and coronal slices, films of the chest."""
+    annotation = facts.annotation
+    film = annotation.modality == Modality.X_RAY and annotation.anatomy == "chest" and bool(annotation.boxes)
+    return film or annotation.provenance.get("axis") in MIRRORED
 
 
 def place(box: Box, facts: Facts) -> tuple[float, float]:
@@ -178,32 +185,41 @@ def agrees(facts: Facts, text: str) -> tuple[str, str] | None:
 
 
 _PART_OF_ORGAN = re.compile(
-    rf"(?P<subject>{LABEL})[^,;:{LABEL[1:-1]}]*? (?:in|at|on|of|within) the "
-    r"(?P<v>upper|lower|top|bottom)?(?: ?(?P<h>left|right))? ?"
-    rf"{_PART} of (?:the |this |its )?(?:{WORD} )*{WORD}"
+    rf"(?P<subject>{LABEL})[^,;:{LABEL[1:-1]}]*?,?(?: lying| located)? (?:in|at|on|of|within|near) "
+    r"(?P<its>its|the) (?P<v>upper|lower|top|bottom)?(?: ?(?P<h>left|right))? ?"
+    rf"(?:{_PART}|ends?|poles?)(?P<of> of (?:the |this |its )?(?:organ|structure|{LABEL}|(?:{WORD} )*{WORD}))?"
+)
+_PART_OF_ORGAN_ZH = re.compile(
+    rf"(?P<subject>{LABEL})(?:位于|处于|在|居)(?P<of>{LABEL}|{WORD}|其|器官)的?(?P<h>左|右)?(?P<v>上|下)?(?:部|端|极|份|半部?|缘)"
 )
 
 
 def part_of_organ_holds(facts: Facts, text: str) -> tuple[str, str] | None:
-    """Return "in the lower right part of the heart wall" where it is so neither in the picture nor among the labels.
+    """Return "in the lower right part of the heart wall" where it is so neither in the picture nor in the organ.
 
-    A part of an organ is a part of what the other labels' boxes cover together.
+    The organ is what has a box around the label's, or else what the other labels' boxes cover together.
     """
-    if facts.language != _EN:
-        return None
-    for found in _PART_OF_ORGAN.finditer(text):
-        own = facts.names.label_of(found["subject"])
-        others = [
-            place(box, facts) for label in facts.annotation.labels if label != own for box in known_boxes(facts, label)
-        ]
-        ones = [place(box, facts) for box in known_boxes(facts, own)]
-        if not ones or not others or not (found["v"] or found["h"]):
+    chinese = facts.language == Language.ZH
+    for found in (_PART_OF_ORGAN_ZH if chinese else _PART_OF_ORGAN).finditer(text):
+        if not (found["v"] or found["h"]) or (not chinese and found["its"] == "the" and not found["of"]):
             continue
-        middles = ((0.5, 0.5), (sum(x for x, _ in others) / len(others), sum(y for _, y in others) / len(others)))
-        if not any(_is_beyond(one, middle, found["v"], found["h"]) for one in ones for middle in middles):
+        own = facts.names.label_of(found["subject"])
+        boxes = [box for label in facts.annotation.labels if label != own for box in known_boxes(facts, label)]
+        ones = known_boxes(facts, own)
+        if not ones or not boxes:
+            continue
+        around = [box for box in boxes if any(_share_inside(one, box) >= _INSIDE_SHARE for one in ones)]
+        others = [place(box, facts) for box in around or boxes]
+        middles = [(sum(x for x, _ in others) / len(others), sum(y for _, y in others) / len(others))]
+        middles += [] if around else [(0.5, 0.5)]
+        vertical, horizontal = (_WAYS_ZH.get(found[each] or "", found[each]) for each in "vh")
+        if not any(_is_beyond(place(one, facts), middle, vertical, horizontal) for one in ones for middle in middles):
             said = " ".join(filter(None, (found["v"], found["h"])))
             return "position contradicted", f'"{said}" is not where {own} lies'
     return None
+
+
+_WAYS_ZH = {"左": "left", "右": "right", "上": "upper", "下": "lower"}
 
 
 def _is_beyond(one: _Point, middle: _Point, vertical: str | None, horizontal: str | None) -> bool:
@@ -270,8 +286,10 @@ def _places_zh(clause: str) -> Iterator[_Said]:
             continue  # right of the centre
         if re.match(r"的?(?:缘|边缘|边界)", after) or re.search(r"(?:其|患者的?|病人的?)$", before):
             continue
-        if re.search(f"{LABEL}的?$", before) and (
-            found["v3"] or found["c"]
+        if re.search(f"(?:{LABEL}|{WORD})的?$", before) and (
+            found["v3"]
+            or found["c"]
+            or (found["part"] in ("部", "半", "半部", "角", "区") and re.search(f"(?:位于|处于|在){LABEL}的?$", before))
         ):  # of the label itself, or in relation to it
             continue
         if found["h"]:
@@ -280,6 +298,9 @@ def _places_zh(clause: str) -> Iterator[_Said]:
             if found["part"] in ("方", "侧", "边") and re.search(f"(?:{LABEL}|它们?)的$", before):
                 continue  # in relation to it
             vertical = {"上": "upper", "下": "lower", "中": "middle"}.get(found["v"] or found["v2"] or "")
+            if vertical in ("upper", "lower") and re.search("[稍略微]偏$|偏$", before):
+                yield found.group(), vertical, None, False
+                vertical = None
             yield found.group(), vertical, "left" if found["h"] == "左" else "right", False
         elif found["v3"]:
             if found["part2"] == "方" and not re.search(r"(?:图像|图|画面|影像|视野)的?$", before):
@@ -343,8 +364,14 @@ _COMPARED_ZH = re.compile(
 )
 
 
+_AND_HIGHER = re.compile(
+    rf"(?P<of>\b(?:left|right) of (?:the |an? )?(?P<object>{LABEL}) and (?:[a-z]+ ){{0,2}}?(?:higher|lower))\b(?! than)"
+)
+
+
 def compared(text: str) -> str:
     """Return a masked sentence with its comparisons put directly: "X is larger than Y", not "compared with Y, X …"."""
+    text = _AND_HIGHER.sub(lambda found: f"{found['of']} than the {found['object']}", text)
     text = _COMPARED.sub(lambda found: f"{found['rest']} than the {found['object']}", text)
     return _COMPARED_ZH.sub(
         lambda found: f"{found['subject']}{found['of'] or ''}比{found['object']}{found['how']}", text

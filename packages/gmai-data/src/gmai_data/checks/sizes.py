@@ -24,9 +24,12 @@ _OF_THE_TWO = re.compile(
     rf"\b(?P<how>{_SIZES}) (?:one |structure |region |finding )?of (?:the |these |those )?(?:two|pair|both)\b"
 )
 _TWO = 2
-_MOST = re.compile(r"\b(?P<how>largest|biggest|most extensive|smallest)\b")
+_MOST = re.compile(
+    r"\b(?P<how>largest|biggest|most extensive|smallest)\b"
+    r"(?! (?:[a-z\uf8fd]+ )?[a-z\uf8fd]+ (?:of|in) the (?:human |whole )?body)"
+)
 _BIGGER_ZH = re.compile(
-    rf"(?P<subject>{LABEL})(?:的?(?:所占)?(?:体积|范围|面积))?(?:明显|略|稍|远)?(?P<how>大于|小于|宽于|窄于)(?P<object>{LABEL})|(?P<subject2>{LABEL})(?:的?(?:所占)?(?:体积|范围|面积))?[，,]?(?:它|其)?(?:明显|略)?比(?P<object2>{LABEL})(?:的?(?:体积|范围|面积))?(?:明显|略|稍)?[更还要也]*(?P<how2>大|小|宽|窄)"
+    rf"(?P<subject>{LABEL})(?:的?(?:所占)?(?:体积|范围|面积))?(?:明显|略|稍|远)?(?P<how>大于|小于|宽于|窄于)(?:同侧|对侧|邻近|旁边|周围)?的?(?P<object>{LABEL})|(?P<subject2>{LABEL})(?:的?(?:所占)?(?:体积|范围|面积))?[，,]?(?:它|其)?(?:明显|略)?比(?P<object2>{LABEL})(?:的?(?:体积|范围|面积))?(?:明显|略|稍)?[更还要也]*(?P<how2>大|小|宽|窄)"
 )
 _MOST_ZH = re.compile(rf"(?P<subject>{LABEL})(?:的?(?:所占)?(?:体积|范围|面积))?为?(?P<how>最大|最小)")
 _JOINED = re.compile(rf"{LABEL}(?:[,、]? ?(?:and|及|和|与|以及|、)? ?(?:the |an? )?{LABEL})*(?=[^\ue000-\uf7ff]*$)")
@@ -146,9 +149,9 @@ _EXTENT = re.compile(
     rf"(?: the| this)? (?:{PICTURE}|\uf8fe)"
 )
 _EXTENT_ZH = re.compile(
-    r"(?:占据|占|充满|布满)了?(?:(?P<whole>(?:几乎|近乎)?(?:整个|整幅|全部|绝大部分)(?!.{0,4}的?[一极很]小))|"
+    r"(?:占据|占满|占|充满|布满|填满|挤满)了?(?:(?P<whole>(?:几乎|近乎)?(?:整个|整幅|全部|绝大部分)(?!.{0,4}的?[一极很]小))|"
     r"(?P<part>仅?(?:一小部分|极小部分)))的?(?:图像?|画面|影像|视野)"
-    r"|(?:占据|占|充满|布满)了?(?:图像?|画面|影像|视野)的?(?:(?P<whole2>全部|绝大部分)|(?P<part2>一小部分|极小部分))"
+    r"|(?:占据|占满|占|充满|布满|填满|挤满)了?(?:图像?|画面|影像|视野)的?(?:(?P<whole2>全部|绝大部分)|(?P<part2>一小部分|极小部分))"
 )
 _OF_LABELS = re.compile(
     rf"\b(?:it|they|this|these|those|which|that|and|both|all)$|{WORD}|[它其该们者者均都]|(?:^|[，,])$"

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gmai_data.annotation import MIRRORED
 from gmai_data.checks.denial import surely
 from gmai_data.checks.directions import without_directions
 from gmai_data.checks.facts import AXES, CLAUSE_END, Facts, Known, any_modality, modality_pattern, related_modalities
@@ -30,7 +29,7 @@ from gmai_data.checks.lexicon import (
 )
 from gmai_data.checks.masking import DISEASE, OWN, REFERENCE, low, masked
 from gmai_data.checks.measures import without_measures
-from gmai_data.checks.places import compared, how_many_lie, known_boxes, place, wrong_place
+from gmai_data.checks.places import compared, how_many_lie, known_boxes, mirrored, place, wrong_place
 from gmai_data.checks.similes import compares_with_things, things_imagined, without_adjectives, without_things
 from gmai_data.checks.sizes import wrong_size
 from gmai_data.vocabulary import CHINESE, Kind, Language
@@ -224,9 +223,10 @@ def _denied(facts: Facts, text: str, sentence: str) -> str | None:
             name[start:]
             for name in names
             for start in range(1, len(name) - 1)
-            if name[start:].isalpha() and name[start - 1] not in "无未不"
+            if name[start:].isalpha() and name[start - 1] not in "无未不非"
         }
-        for tail in tails - set(names):
+        others = {name for label in facts.annotation.absent for name in facts.names.spoken(label)}
+        for tail in tails - set(names) - others:
             for found in re.finditer(re.escape(tail), sentence):
                 if re.search(_DENIES_ZH + "$", sentence[: found.start()]):
                     return tail
@@ -290,13 +290,14 @@ def _english(
     facts: Facts, text: str, known: Known | None, carried: tuple[str, ...], *, asked: bool, compares: bool
 ) -> tuple[str, str] | None:
     seen = appearance_words(facts, text, carried)
-    known_words = _words_of_prompt(facts) | seen
+    known_words = _words_of_prompt(facts)
+    stated = known_words | _looks_of_findings(facts, text, carried)
     text, wrong = without_measures(facts, text, carried)
     text, turned = without_directions(facts, text, carried)
     found = (
         wrong
         or turned
-        or _claimed(facts, text, known_words, known, asked=asked)
+        or _claimed(facts, text, stated, known, asked=asked)
         or _sides(facts, text)
         or _numbers(facts, text)
         or wrong_place(facts, compared(text))
@@ -308,13 +309,22 @@ def _english(
     rest = without_adjectives(named.sub(" ", _WINDOW.sub(" ", text)))
     for found in _TOKEN.finditer(rest):
         bare = found.group().removesuffix("'s")
-        if len(bare) == 1 or known is not None or is_plain(bare) or is_akin(bare, known_words):
+        if len(bare) == 1 or known is not None or is_plain(bare) or is_akin(bare, known_words | seen):
             continue
         if (compares and is_thing(bare)) or (asked and claims(facts.language)["hedge"][1].fullmatch(bare)):
             continue
-        if not _is_other_denied(facts, rest[: found.start()], bare):
+        if asked and _ASKS_WHETHER.search(text) and _is_of_others(facts, bare, text):
+            continue
+        if not _is_other_denied(facts, rest[: found.start()], bare, text):
             return "word not resolved", f'"{bare}" is neither in the record nor a word for what can be seen'
     return None
+
+
+def _looks_of_findings(facts: Facts, text: str, carried: tuple[str, ...]) -> frozenset[str]:
+    """Return the words for how the findings of a sentence usually look, which are findings themselves: clumped."""
+    meant = {known.label for known in facts.knowledge if known.about == "meaning"}
+    named = [facts.names.label_of(mark) for mark in re.findall(LABEL, text)] or carried
+    return appearance_words(facts, text, carried) if meant.issuperset(named) else frozenset()
 
 
 @functools.lru_cache(maxsize=256)
@@ -380,7 +390,10 @@ def _claimed(
                 continue  # 结节 of 结节状 is no finding; 狭窄 is more than 窄
             if claim == "性" and text[max(found.start() - 2, 0) : found.end()] in own:
                 continue  # 增殖性 of the record's own 非增殖性糖尿病视网膜病变
-            if name in ("finding", "grade") and _is_other_denied(facts, text[: found.start()], claim):
+            if name in ("finding", "grade", "body") and (
+                _is_other_denied(facts, text[: found.start()], claim, text)
+                or (asked and _ASKS_WHETHER.search(text) and _is_of_others(facts, claim, text))
+            ):
                 continue
             if name == "changed" and _has_finding(facts):
                 continue
@@ -416,17 +429,34 @@ def _claimed(
 _COMPARED_ZH = re.compile("相比|相较|对照|反差|比周围|较周围|于周围")
 """With what is around: 与周围组织相比信号明显增高."""
 _UNLIKE = re.compile(
-    r"\b(?:not|neither|nor|rather than|instead of|unlike)\b[^.;]*$|(?:非|不是|不属于|不同于)[^，。；]*$"
+    r"\b(?:no|not|neither|nor|without|never|rather than|instead of|unlike|absence of|free of)\b[^.;]*$"
+    r"|(?:非|不是|不属于|不同于|未见|没有|无|不见|不含)[^，。；]*$"
+)
+_ASKS_WHETHER = re.compile(
+    r"^\W*(?:(?:q|question|student|teacher|patient|doctor)\W+)?(?:is|are|does|do|could|can|would)\b"
+    "|吗|是否|是不是|有没有"
 )
 
 
-def _is_other_denied(facts: Facts, before: str, said: str) -> bool:
+def _is_other_denied(facts: Facts, before: str, said: str, text: str) -> bool:
     """Return whether a word of another label of the card is denied: "a stone, not a cyst"."""
-    if not _UNLIKE.search(before):
-        return False
+    return _UNLIKE.search(before) is not None and _is_of_others(facts, said, text)
+
+
+def _is_of_others(facts: Facts, said: str, text: str) -> bool:
+    """Return whether all words are of labels that the card has and the image has not."""
     if facts.language == Language.EN:
         return _absent_words(facts).issuperset(re.findall(r"[a-z]+", said))
-    return any(said in name for label in facts.annotation.absent for name in facts.names.spoken(label))
+    names = (name for label in facts.annotation.absent for name in facts.names.spoken(label) if said in name)
+    return any(
+        said in name[start : start + _LEAST_OF_NAME] and name[start : start + _LEAST_OF_NAME] in text
+        for name in names
+        for start in range(max(len(name) - _LEAST_OF_NAME, 0) + 1)
+    )
+
+
+_LEAST_OF_NAME = 3
+"""Characters of another label's Chinese name that name it."""
 
 
 def _absent_words(facts: Facts) -> frozenset[str]:
@@ -482,25 +512,32 @@ _CONVENTION_ZH = re.compile(
 )
 
 
+def _names_one_side(found: re.Match[str]) -> bool:
+    return (found["of"] or found["of2"]) == (found["on"] or found["on2"])
+
+
 def _without_convention(facts: Facts, text: str) -> tuple[str, bool]:
     """Take out what is said of how a slice is shown, "the patient's right is on the left"; say whether it is so."""
     pattern = _CONVENTION if facts.language == Language.EN else _CONVENTION_ZH
     for found in pattern.finditer(text):
         if re.search(LABEL, found.group()):
+            if facts.language == Language.ZH and mirrored(facts) and _names_one_side(found):
+                return text, False
             continue
-        mirrored = (found["of"] or found["of2"]) != (found["on"] or found["on2"])
-        if not mirrored or facts.annotation.provenance.get("axis") not in MIRRORED:
+        other_side = not _names_one_side(found)
+        if not other_side or not mirrored(facts):
             return text, False
         text = text.replace(found.group(), " ")
     return text, True
 
 
-def _is_of_that_side(facts: Facts, labels: list[str], side: str) -> bool:
+def _is_of_that_side(facts: Facts, labels: list[str], side: str, *, off: float | None = None) -> bool:
     """Return whether a slice that is shown mirrored has one of the labels on the other side of the image."""
-    if facts.annotation.provenance.get("axis") not in MIRRORED:
+    if not mirrored(facts):
         return False
     places = [place(box, facts)[0] for label in labels for box in known_boxes(facts, label)]
-    return any(x <= 0.5 - _OFF_CENTRE if side == "right" else x >= 0.5 + _OFF_CENTRE for x in places)
+    off = _OFF_CENTRE if off is None else off
+    return any(x <= 0.5 - off if side == "right" else x >= 0.5 + off for x in places)
 
 
 _OFF_CENTRE = 0.06
@@ -532,7 +569,8 @@ def _sides(facts: Facts, text: str) -> tuple[str, str] | None:
         ):
             nearest = re.findall(LABEL, before)[-1:] or re.findall(LABEL, after)[:1]
             about = [facts.names.label_of(mark) for mark in nearest] or labels or list(facts.annotation.labels)
-            if not any(side in label.split() for label in about) and not _is_of_that_side(facts, about, side):
+            off = 0.0 if re.search(r"\btowards? (?:the|your) [a-z' ]*$", before) else None
+            if not any(side in label.split() for label in about) and not _is_of_that_side(facts, about, side, off=off):
                 return wrong, f'"{found.group()}" is said of no label'
             continue
         if found[2] == "side" and re.match(rf" of (?:the |this |an? )?{WORD}", after):
@@ -574,6 +612,7 @@ _THERE = re.compile(
 )
 _TIMES = re.compile(r"\b(?P<number>once|twice|(?:three|four|five|six) times)\b")
 _NOT_COUNTED = (
+    "quarters? thirds? fifths? "
     "borders? edges? corners? of and or parts? sides? halves ways? respects? aspects? features? steps? sentences? "
     "tones? words? are is differ lie can stand shown named visible to"
 ).replace(" ", "|")
@@ -766,7 +805,7 @@ _COUNT_ZH = re.compile(
 )
 _UNIT_ZH = re.compile(r"毫米|厘米|公分|微米|毫升|mm|cm|μm|um|%|百分之|公斤|千克|hu(?![a-z])")
 _SIDE_ZH = re.compile(
-    r"(?P<frame>(?:图像|图片|图|画面|影像|视野|照片|像)(?:的|中|内|上|偏)?)?(?P<side>左|右|双|两)(?P<rest>侧|眼|边|上部?|下部?|中部?|部|半|缘|方|前|后|面|肢)?"
+    r"(?P<frame>(?:图像|图片|图|画面|影像|视野|照片|像)(?:的|中|内|上|偏)?)?(?P<side>左|右|双|两)(?P<rest>侧|眼|边|上部?|下部?|中部?|部|半|缘|方|前|后|面|肢|端|头|极|角)?"
 )
 
 
@@ -817,6 +856,9 @@ def _sides_zh(facts: Facts, text: str) -> tuple[str, str] | None:
         if side is None:
             if found["frame"] and facts.annotation.boxes:
                 continue
+            pair = re.match(rf"的?({LABEL})", after)
+            if pair and (_boxes_count(facts, facts.names.label_of(pair[1])) or 0) > 1:
+                continue  # 两侧肾脏, where there are two
             if found["rest"] in ("侧", "眼") and not re.match(r"边?缘|边界|[各均分]", after):
                 return wrong, f'"{found.group()}" is said of no label and of no given box'
             continue
@@ -838,7 +880,12 @@ def _sides_zh(facts: Facts, text: str) -> tuple[str, str] | None:
         ):
             nearest = re.findall(LABEL, text[: found.start()])[-1:] or re.findall(LABEL, after)[:1]
             about = [facts.names.label_of(mark) for mark in nearest] or labels or list(facts.annotation.labels)
-            has = any(side in label.split() for label in about) or _is_of_that_side(facts, about, side)
+            off = (
+                0.0
+                if re.search("[靠偏向近朝]$", text[: found.start()].removesuffix("患者").removesuffix("病人"))
+                else None
+            )
+            has = any(side in label.split() for label in about) or _is_of_that_side(facts, about, side, off=off)
             if not (of_patient and has):
                 return wrong, f'"{found.group()}" is said of no label that has it'
             continue
