@@ -44,7 +44,7 @@ def test_answers_to_all_of_mmmu_serve_health_and_medicine(capsys: pytest.Capture
     answers = kept("validation_Pharmacy_1", "validation_Math_30", "validation_Art_1")
     (own,) = answers_to([item], answers, FILE, Path("nowhere"), allow_partial=False)
     assert list(own.by_id) == ["validation_Pharmacy_1"]
-    assert "2 answers passed over, to questions that only other protocols of mmmu-hm ask" in capsys.readouterr().err
+    assert "2 answers passed over, to questions of the same data that mmmu-hm does not ask" in capsys.readouterr().err
     for strange in ("validation_Maths_1", "validation_Math_31", "test_Math_1"):
         with pytest.raises(UserError, match=rf'mmmu-hm/mc-145 does not ask, such as "{strange}"'):
             answers_to([item], kept("validation_Pharmacy_1", strange), FILE, Path("nowhere"), allow_partial=False)

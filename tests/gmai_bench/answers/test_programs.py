@@ -477,3 +477,31 @@ def test_tables_of_promptfoo_and_langsmith(cases: Path, tmp_path: Path, header: 
 def test_events_that_are_no_samples_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     read_answers(write(tmp_path / "evals.jsonl", FILES["evals.jsonl"]))
     assert "4 samples; 5 other lines of the log passed over" in capsys.readouterr().err
+
+
+def test_answers_to_all_of_mmmu_pro_serve_its_medical_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As the authors' own file of GPT-4o's answers holds them: 1,730, of which 286 are asked."""
+    folder = tmp_path / "mmmu-pro-hm/standard (10 options)"
+    folder.mkdir(parents=True)
+    image = {"bytes": png(), "path": None}
+    rows = [
+        {"id": f"test_{subject}_{n}", "question": f"What is {n}?", "options": "['CT', 'MRI']", "answer": "B"}
+        | {"subject": subject, "image_1": image, **{f"image_{k}": None for k in range(2, 8)}}
+        for subject in ("Pharmacy", "Math")
+        for n in range(2)
+    ]
+    parts = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    names = ("id", "question", "options", "answer", "subject")
+    fields = [*((name, pa.string()) for name in names), *((f"image_{k}", parts) for k in range(1, 8))]
+    pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(fields)), folder / "test-00000-of-00001.parquet")
+    answers = [
+        {key: row[key] for key in ("id", "question", "options", "answer")} | {"response": "B. MRI"} for row in rows
+    ]
+    path = write(tmp_path / "gpt-4o.jsonl", answers)
+    assert score(path, tmp_path, "mmmu-pro-hm") == {"mmmu-pro-hm/standard-286": (2, 2)}
+    assert (
+        "2 answers passed over, to questions of the same data that mmmu-pro-hm does not ask" in capsys.readouterr().err
+    )
+    write(path, [*answers, {"id": "test_Maths_1", "response": "A"}])
+    with pytest.raises(UserError, match=r'answers 1 questions .* such as "test_Maths_1"'):
+        score(path, tmp_path, "mmmu-pro-hm")

@@ -6,6 +6,7 @@ from gmai_bench.benchmarks.registry import (
     REGISTRY,
     bundled,
     is_other_id,
+    left_out,
     named,
     open_benchmark,
     protocols_of,
@@ -35,6 +36,11 @@ def test_names_are_expanded_and_unique() -> None:
 def test_an_unknown_name_is_named_with_the_nearest(name: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
         open_benchmark(name, tmp_path)
+
+
+def test_nothing_is_left_out_where_no_copy_or_no_declaration_is(tmp_path: Path) -> None:
+    assert left_out("mmmu-pro-hm/standard-286", tmp_path) == frozenset()
+    assert left_out("vqa-rad/exact-451", tmp_path) == frozenset()
 
 
 def test_siblings_are_protocols_whose_copies_are_there(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from gmai_bench.answers.predictions import Kept, Prediction
 from gmai_bench.answers.records import ID_KEYS, Answered
 from gmai_bench.benchmarks.question import Question
 from gmai_bench.benchmarks.record import Record
-from gmai_bench.benchmarks.registry import is_other_id, siblings
+from gmai_bench.benchmarks.registry import is_other_id, left_out, siblings
 from gmai_bench.benchmarks.spool import ById, QuestionFile
 
 _MOST_OTHER_TEXTS = 0.5
@@ -133,6 +133,8 @@ def _pass_over(
     left = list(unknown)
     for item in items:
         left = [record for record in left if not is_other_id(item.card.name, record.ids.get(key, ""))]
+        unasked = left_out(item.card.protocol, data_root) if left else frozenset[str]()
+        left = [record for record in left if record.ids.get(key) not in unasked]
     for item in items:
         for _, questions in siblings(item.card.protocol, data_root) if left else ():
             others = {item.card.name: {question.id: question for question in questions}}
@@ -146,7 +148,7 @@ def _pass_over(
             f"all the benchmarks that it answers (--benchmark A,B)."
         )
     names = ", ".join(dict.fromkeys(item.card.name for item in items))
-    say(f"{path}: {len(unknown)} answers passed over, to questions that only other protocols of {names} ask")
+    say(f"{path}: {len(unknown)} answers passed over, to questions of the same data that {names} does not ask")
 
 
 def _sequences(items: Sequence[Record], data_root: Path | None) -> list[tuple[str, Sequence[Question]]]:

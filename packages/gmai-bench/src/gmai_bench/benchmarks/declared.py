@@ -101,11 +101,17 @@ class DeclaredBenchmark:
             seen[identity] = place
             yield self._question(identity, row, place, kind, images, keep_image)
 
+    def left_out(self) -> Iterator[str]:
+        """Yield the ids of the rows that `where` leaves out: a file of answers to the whole data set has them too."""
+        name = self._declaration.columns.id
+        if name is not None and self._declaration.where:
+            yield from (text_of(field(row, name)) for _, row in self._rows(with_images=False, asked=False))
+
     def _files(self, pattern: str) -> list[Path]:
         found = sorted(self._copy.folder.glob(pattern)) if any(c in pattern for c in "*?[") else []
         return found or [self._copy.folder / pattern]
 
-    def _rows(self, *, with_images: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _rows(self, *, with_images: bool, asked: bool = True) -> Iterator[tuple[str, dict[str, Any]]]:
         d, columns = self._declaration, self._declaration.columns
         choices = [columns.choices] if isinstance(columns.choices, str) else columns.choices or []
         more = [name for name in (columns.id, columns.cluster, columns.context, columns.alternatives) if name]
@@ -127,7 +133,7 @@ class DeclaredBenchmark:
         for place, row in rows:
             whole = row | self._beside(row, joined, place)
             empty = bool(d.skip_empty) and not any(text_of(field(whole, name)).strip() for name in d.skip_empty)
-            if not empty and all(text_of(field(whole, column)) in values for column, values in d.where.items()):
+            if not empty and asked == all(text_of(field(whole, column)) in own for column, own in d.where.items()):
                 yield place, whole
 
     def _joined(self) -> dict[str, dict[str, Any]]:

@@ -253,6 +253,16 @@ def siblings(protocol: str, data_root: Path | None) -> Iterator[tuple[str, Seque
             yield f"{family}/{name}", tuple(benchmark.questions(lambda _, __: ""))
 
 
+def left_out(protocol: str, data_root: Path | None) -> frozenset[str]:
+    """Return the ids of rows that a bundled declaration leaves out by `where`; none where there is no copy."""
+    family, _, own = protocol.partition("/")
+    if own not in bundled().get(family, {}):
+        return frozenset()
+    with contextlib.suppress(UserError):
+        return frozenset(DeclaredBenchmark(bundled()[family][own], data_root).left_out())
+    return frozenset()
+
+
 def is_other_id(family: str, identity: str) -> bool:
     """Return whether an id is one of the data set's questions that no protocol of the benchmark asks."""
     return family == "mmmu-hm" and identity in mmmu.OTHER_IDS
