@@ -1,6 +1,7 @@
 """Files and frames: the header that holds for a frame, and damaged files that end in a reason."""
 
 import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from gmai_formats.pictures.dicom import (
 from gmai_formats.pictures.display import frame_picture
 from gmai_formats.pictures.problems import PictureError
 from pydicom.encaps import encapsulate
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, RLELossless
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, JPEGExtended12Bit, RLELossless
 
 FILES = Path(pydicom.data.__file__).parent / "test_files"
 
@@ -192,3 +193,61 @@ def test_a_patient_is_known_by_a_digest_alone() -> None:
     assert len(one) == 64
     header.IssuerOfPatientID = "other hospital"
     assert patient_of(header) != one
+
+
+def twelve_bits(seed: int, rows: int = 40, columns: int = 56) -> np.ndarray:
+    steps = np.add.outer(np.arange(rows) * 31, np.arange(columns) * 29)
+    return (steps + np.random.default_rng(seed).integers(0, 60, (rows, columns))).astype(np.uint16)
+
+
+def packed(tmp_path: Path, *frames: np.ndarray, **fields: Any) -> Path:
+    """Write frames as JPEG of 12 bits (PS3.5 A.4.1, process 4)."""
+    imagecodecs = pytest.importorskip("imagecodecs")
+    dataset = pydicom.dcmread(pydicom.data.get_testdata_file("MR_small.dcm"))
+    dataset.Rows, dataset.Columns = frames[0].shape
+    dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 12, 11, 0
+    if len(frames) > 1:
+        dataset.NumberOfFrames = len(frames)
+    streams = [imagecodecs.jpeg_encode(each, level=98, bitspersample=12, colorspace=0) for each in frames]
+    dataset.PixelData = encapsulate(streams)
+    dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
+    dataset.file_meta.TransferSyntaxUID = JPEGExtended12Bit
+    for name, value in fields.items():
+        setattr(dataset, name, value)
+    dataset.save_as(tmp_path / "packed.dcm")
+    return tmp_path / "packed.dcm"
+
+
+@pytest.mark.parametrize("name", ["JPEG-lossy.dcm", "JPGExtended.dcm"])
+def test_jpeg_of_12_bits_is_what_itk_reads(name: str) -> None:
+    pytest.importorskip("imagecodecs")
+    itk: Any = pytest.importorskip("SimpleITK")
+    path = Path(str(pydicom.data.get_testdata_file(name)))
+    assert np.array_equal(stored_values(read_dicom(path)), itk.GetArrayFromImage(itk.ReadImage(str(path)))[0])
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_frames_of_12_bits(count: int, tmp_path: Path) -> None:
+    frames = [twelve_bits(seed) for seed in range(count)]
+    dataset = read_dicom(packed(tmp_path, *frames))
+    found = stored_values(dataset)
+    assert found.shape == ((count, 40, 56) if count > 1 else (40, 56))
+    assert np.abs(found.astype(int) - np.stack(frames)).max() <= 12  # lossy
+    assert found.max() > 255
+    assert np.array_equal(stored_values(dataset, count - 1), found[-1] if count > 1 else found)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [({"Rows": 41}, "the header says"), ({"SamplesPerPixel": 3}, "in colour"), ({"Columns": 8}, "says")],
+)
+def test_12_bits_that_do_not_fit_the_header_are_refused(fields: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(PictureError, match=words):
+        stored_values(read_dicom(packed(tmp_path, twelve_bits(0), **fields)))
+
+
+def test_without_the_library_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = packed(tmp_path, twelve_bits(0))
+    monkeypatch.setitem(sys.modules, "imagecodecs", None)
+    with pytest.raises(PictureError, match=r"JPEG of 12 bits, which needs imagecodecs: run `.*install.*imagecodecs`"):
+        stored_values(read_dicom(path))

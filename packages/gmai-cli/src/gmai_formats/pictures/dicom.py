@@ -15,10 +15,12 @@ import numpy as np
 import pydicom
 import pydicom.filereader
 import pydicom.pixels
+from pydicom.encaps import get_frame
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGExtended12Bit
 
 from gmai_formats import limits
+from gmai_formats.installing import pip_install
 from gmai_formats.pictures.dicom_start import has_preamble, is_dicom
 from gmai_formats.pictures.picture import Values, require_size
 from gmai_formats.pictures.problems import PictureError, decoding
@@ -201,7 +203,32 @@ def stored_values(dataset: pydicom.Dataset, frame: int | None = None) -> Values:
         if None not in (high, stored) and int(high) != int(stored) - 1 and not _syntax(dataset).is_encapsulated:
             detail = f"{stored} bits that end at bit {high}; PS3.5 8.1.1 wants them to end at {int(stored) - 1}"
             raise PictureError("DICOM pixels unreadable", detail)
+        if _syntax(dataset) == JPEGExtended12Bit and int(dataset.get("BitsStored") or 0) > _BITS_OF_BASELINE:
+            return _jpeg_12_bit(dataset, frame)
         return np.asarray(_PIXELS.pixel_array(dataset, raw=False, index=frame))
+
+
+_BITS_OF_BASELINE = 8
+
+
+def _jpeg_12_bit(dataset: pydicom.Dataset, frame: int | None) -> Values:
+    """Return stored values of JPEG in 12 bits (PS3.5 A.4.1), which none of the readers that pydicom calls unpacks."""
+    try:
+        import imagecodecs  # pyright: ignore[reportMissingTypeStubs]
+    except ImportError as error:
+        detail = f"JPEG of 12 bits, which needs imagecodecs: run `{pip_install('imagecodecs')}`, or unpack the file"
+        raise PictureError("DICOM pixels unreadable", detail) from error
+    if int(dataset.get("SamplesPerPixel") or 1) != 1:
+        raise PictureError("DICOM pixels unreadable", "JPEG of 12 bits in colour; unpack the file")
+    count, unpack = frame_count(dataset), cast(Any, imagecodecs).jpeg_decode
+    chosen = range(count) if frame is None else (frame,)
+    packed = (get_frame(dataset.PixelData, number, number_of_frames=count) for number in chosen)
+    frames = [np.asarray(unpack(each)) for each in packed]
+    expected = (int(dataset.Rows), int(dataset.Columns))
+    wrong = next((each.shape for each in frames if each.shape != expected), None)
+    if wrong is not None:
+        raise PictureError("DICOM pixels unreadable", f"the JPEG is {wrong}, the header says {expected}")
+    return np.stack(frames) if frame is None and count > 1 else frames[0]
 
 
 def _syntax(dataset: pydicom.Dataset) -> Any:
