@@ -369,3 +369,46 @@ def test_a_number_is_no_name_of_a_label(tmp_path):
         put(tmp_path / name)
     _, text = draft(tmp_path)
     assert yaml.safe_load(text)["labels"]["1"]["en"] == "TODO"
+
+
+@pytest.mark.parametrize(("image", "mask"), [("img/img{:03d}", "seg/seg-{}"), ("img/a{:02d}", "gt/z-{}")])
+@pytest.mark.parametrize("ending", [".png", ".bmp"])
+def test_masks_that_no_pattern_pairs_are_no_class(tmp_path, image, mask, ending):
+    marked = np.zeros((24, 32), np.uint8)
+    marked[2:9, 3:12] = 255
+    for number in range(1, 5):
+        put(tmp_path / f"{image.format(number)}.png")
+        path = tmp_path / f"{mask.format(number)}{ending}"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(marked).save(path)
+    _, text = draft(tmp_path)
+    layout = yaml.safe_load(text)["layout"]
+    assert (layout["kind"], layout["masks"]) == ("image_mask", "TODO")
+    assert "no pattern pairs the 4 pictures" in text
+    assert "list the pairs in a JSON file for `kind: datalist`" in text
+
+
+@pytest.mark.parametrize(
+    ("labels", "raw"),
+    [([[0], [2], [1]], ["0", "1", "2"]), ([3, 1, 1], ["1", "3"]), ([[0, 1, 0], [1, 0, 0], [0, 0, 1]], ["0", "1", "2"])],
+)
+def test_labels_of_arrays(tmp_path, labels, raw):
+    np.savez(tmp_path / "d.npz", train_images=np.zeros((3, 8, 8), np.uint8), train_labels=np.array(labels))
+    assert list(yaml.safe_load(draft(tmp_path)[1])["labels"]) == raw
+
+
+def test_sex_and_age_are_no_labels(tmp_path):
+    for number in range(4):
+        put(tmp_path / "i" / f"{number}.png")
+    put(tmp_path / "t.csv", "id,age,male\n0,24,True\n1,31,False\n2,60,True\n3,99,False\n")
+    assert yaml.safe_load(draft(tmp_path)[1])["layout"]["label_column"] == "TODO"
+
+
+def test_a_panoptic_file_is_refused_by_name(tmp_path):
+    put(tmp_path / "i" / "1.png")
+    segments = {"image_id": 1, "file_name": "1.png", "segments_info": [{"id": 5, "category_id": 1}]}
+    document = {"images": [{"id": 1, "file_name": "1.png"}], "categories": [{"id": 1, "name": "a"}]}
+    document["annotations"] = [segments]
+    put(tmp_path / "p.json", json.dumps(document))
+    with pytest.raises(UserError, match=r"p\.json: a panoptic file"):
+        draft(tmp_path)

@@ -36,7 +36,7 @@ def paired_guess(folder: Folder, files: Sequence[Path], *, volumes: bool) -> Gue
     images = [file for file in every if file not in taken]
     found = pair(images, masks, classes=not volumes) if masks and images else None
     if found is None:
-        return None
+        return _unpaired(folder, images, masks, volumes=volumes) if masks and images else None
     twice = next((masks for masks in found.together if _mark_the_same(folder.root, masks)), None)
     if twice is not None:
         found = replace(found, masks=None, candidates=twice)
@@ -77,6 +77,20 @@ def paired_guess(folder: Folder, files: Sequence[Path], *, volumes: bool) -> Gue
 
 def _each_alone(found: Pairing) -> tuple[str, ...]:
     return tuple(str(found.masks).replace("{label}", label) for label in found.structures)
+
+
+def _unpaired(folder: Folder, images: Sequence[str], masks: Sequence[str], *, volumes: bool) -> Guess | None:
+    """Return the draft for pictures and masks that no pattern pairs, where those called so are masks by values."""
+    if not all(_is_mask(folder.root, file) for file in masks[:_READ]) or _is_mask(folder.root, images[0]):
+        return None
+    kind, image_key, mask_key = ("volume", "image", "mask") if volumes else ("image_mask", "images", "masks")
+    note = (
+        f"{mask_key}: no pattern pairs the {len(images)} pictures, such as {images[0]}, with the {len(masks)} masks, "
+        f"such as {masks[0]}; capture what they share as {{id}}, or list the pairs in a JSON file for `kind: datalist`"
+    )
+    task = "3d_segmentation" if volumes else "2d_segmentation"
+    layout = {"kind": kind, image_key: "TODO", mask_key: "TODO"}
+    return Guess("images with masks", task, layout, values_of_masks(folder.root, masks).raw_labels, notes=(note,))
 
 
 def _unread(pattern: str, images: Sequence[str], found: Pairing, image_key: str) -> tuple[str, ...]:

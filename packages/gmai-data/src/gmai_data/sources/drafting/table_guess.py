@@ -33,7 +33,7 @@ _CASE = re.compile(
 )
 _NO_LABEL = re.compile(
     r"(?:^|[ _-])(?:id|ids|uid|uuid|name|names|path|file|filename|url|age|sex|gender|date|time|year|day|days|offset|"
-    r"survival|weight|height|width|bbox|x|y|w|h|xmin|xmax|ymin|ymax|view|position|modality|machine|device|operator|"
+    r"survival|male|female|weight|height|width|bbox|x|y|w|h|xmin|xmax|ymin|ymax|view|position|modality|machine|device|operator|"
     r"institute|institution|site|source|license|race|ethnicity|patient|patients|subject|study|series|follow|spacing|"
     r"pixelspacing|location|region|anatom|localization|eye|side|laterality|split|fold|set|train|test|num|number|index|"
     r"count|quality|gradable|notes?|comments?|clinical|temperature|dob)(?:$|[ _-])|"

@@ -142,7 +142,30 @@ class Arrays(Layout):
         if not archives:
             return None
         layout = {"kind": "arrays", "files": folder.below(archives[0])}
-        return Guess("npz arrays (MedMNIST's names)", "2d_classification", layout)
+        return Guess(
+            "npz arrays (MedMNIST's names)", "2d_classification", layout, _labels_in(folder, folder.below(archives[0]))
+        )
+
+
+_MOST_LABELS = 1000
+
+
+def _labels_in(folder: Folder, archive: str) -> list[str]:
+    """Return the raw labels of an archive's arrays of labels; nothing where they cannot be read."""
+    raw: set[int] = set()
+    try:
+        for name in array_names(folder.root, archive):
+            if name.lower().endswith("labels"):
+                value = np.asarray(open_array(folder.root, archive, name)[:])
+                if value.dtype.kind not in "biuf" or value.ndim not in (1, 2):
+                    return []
+                is_one_hot = value.ndim == 2 and value.shape[1] > 1
+                raw.update(
+                    range(value.shape[1]) if is_one_hot else np.unique(value[~np.isnan(value)]).astype(int).tolist()
+                )
+    except SourceError:
+        return []
+    return [str(number) for number in sorted(raw)] if len(raw) <= _MOST_LABELS else []
 
 
 def _raw_labels(value: npt.NDArray[Any], file: str) -> tuple[list[str], list[str]]:

@@ -51,6 +51,7 @@ class Coco(Layout):
         for _, named in find_named(root, (self.annotations,), recipe=card.name, what="COCO files"):
             file, path = named.file, on_disk(root, named.file)
             document = _load(path, path.stat().st_mtime_ns)
+            _refuse_panoptic(document, path)
             categories = _categories(document["categories"], path)
             by_image: dict[str, list[Entry]] = defaultdict(list)
             for entry in _each_once(document["annotations"]):
@@ -127,6 +128,7 @@ class Coco(Layout):
         found = [(path, document) for path in folder.with_ending(".json") if (document := _coco_of(path)) is not None]
         if not found:
             return None
+        _refuse_panoptic(found[0][1], found[0][0])
         names = [str(entry["name"]) for _, document in found for entry in document["categories"] if _is_category(entry)]
         paths = [PurePosixPath(folder.below(path)) for path, _ in found]
         places = [_place_of(document, path, folder) for path, document in found]
@@ -157,6 +159,19 @@ class Coco(Layout):
         if masks and not all(mark.get("bbox") for _, document in found for mark in document["annotations"][:50]):
             layout["use"] = "segmentation"
         return Guess("COCO", "2d_detection", layout, list(dict.fromkeys(names)), notes=notes)
+
+
+def _refuse_panoptic(document: dict[str, Any], path: Path) -> None:
+    """Raise for a panoptic file, whose segments are numbers in PNG files.
+
+    Raises:
+        UserError: It is one.
+    """
+    if any("segments_info" in mark for mark in document["annotations"][:50]):
+        raise UserError(
+            f"{path}: a panoptic file, whose segments are numbers in PNG files, is not read. Give the file with each "
+            "object's `bbox` or `segmentation`, or read the PNG files as masks."
+        )
 
 
 def _by_part(paths: list[PurePosixPath], places: list[str]) -> tuple[str, str] | None:

@@ -192,5 +192,7 @@ def _corners(words: list[str], size_px: tuple[int, int], where: str, file: str) 
     elif len(numbers) >= 6 and len(numbers) % 2 == 0:
         left, right, top, bottom = min(numbers[::2]), max(numbers[::2]), min(numbers[1::2]), max(numbers[1::2])
     else:
-        raise SourceError("box unreadable", f"{where} has {len(numbers)} numbers; 4, or 6 and more in pairs", file)
+        guess = "; a fifth is the confidence of a model's guess, which is no annotation" if len(numbers) == 5 else ""
+        detail = f"{where} has {len(numbers)} numbers; 4, or 6 and more in pairs{guess}"
+        raise SourceError("box unreadable", detail, file)
     return left * width_px, top * height_px, right * width_px, bottom * height_px
