@@ -206,7 +206,8 @@ _NOT_SHOWN_ZH = re.compile(r"(未见|未示|未显示|不包括|不含)\s*[:：]
 
 def _plural_head(name: str) -> str:
     """Return the plural of a name whose noun is not its last word: "cells of the marrow" of "cell of the marrow"."""
-    head, between, rest = re.match(r"(.+?)( of | in | that | which | with | around |$)(.*)", name).groups()
+    found = re.match(r"(.+?)( of | in | that | which | with | around )(.*)", name)
+    head, between, rest = found.groups() if found else ("", "", "")
     if not between or head.endswith("s"):
         return ""
     if between.strip() in ("that", "which"):

@@ -1,0 +1,125 @@
+"""Statements of the closed classes of lexicons/claims_*.yaml that a masked sentence makes and no record holds."""
+
+import re
+
+from gmai_data.checks.counts import own_names, without_marks
+from gmai_data.checks.facts import AXES, Facts, Known
+from gmai_data.checks.general import in_other_words, is_of
+from gmai_data.checks.lexicon import claims, is_akin, visual_chinese
+from gmai_data.checks.negation import ASKS_WHETHER, has_finding, is_of_others, is_other_denied, words_of
+from gmai_data.vocabulary import Language
+
+WINDOW = re.compile(
+    r"\b(lung|bone|brain|soft tissue|abdom\w+|mediastin\w+|liver|stroke|subdural|narrow|wide)(?: ct)? windows?"
+)
+
+
+WINDOW_ZH = re.compile(r"(肺|骨|脑|软组织|腹部?|纵隔|肝脏?|窄|宽)窗")
+
+
+_WINDOW_NAMES = {
+    "lung": "lung", "bone": "bone", "brain": "brain", "soft tissue": "soft_tissue", "mediastin": "mediastinum",
+    "liver": "liver", "肺": "lung", "骨": "bone", "脑": "brain", "软组织": "soft_tissue", "纵隔": "mediastinum",
+    "肝": "liver", "肝脏": "liver",
+}  # fmt: skip
+
+
+def _is_as_wide(stated: str, window: str) -> bool:
+    """Return whether a window such as `brain 40/80` (level and width in HU) is narrow or wide, as a text says."""
+    width = re.search(r"/(\d+)$", window)
+    if width is None:
+        return False
+    return (
+        int(width[1]) <= _NARROW_HU
+        if stated in ("narrow", "窄")
+        else stated in ("wide", "宽") and int(width[1]) >= _WIDE_HU
+    )
+
+
+_NARROW_HU, _WIDE_HU = 200, 1000
+
+
+def claimed_of_a_class(
+    facts: Facts, text: str, known_words: frozenset[str], known: Known | None, *, asked: bool
+) -> tuple[str, str] | None:
+    """Return a statement of a closed class that neither the record nor the stated line of knowledge holds."""
+    provenance = facts.annotation.provenance
+    windows = WINDOW if facts.language == Language.EN else WINDOW_ZH
+    for found in windows.finditer(text):
+        window = next((name for word, name in _WINDOW_NAMES.items() if found[1].startswith(word)), found[1])
+        shown = str(provenance.get("window", ""))
+        if not shown.startswith(window) and not _is_as_wide(window, shown):
+            return "acquisition invented", f'the window of "{found.group()}" is not that of the image'
+    text = windows.sub(" ", text)
+    seen = [] if facts.language == Language.EN else [found.span() for found in visual_chinese().finditer(text)]
+    own = " ".join(own_names(facts))
+    own_words = words_of((own,))
+    axis = AXES.get(str(provenance.get("axis", "")), ())
+    source = facts.source.lower() if facts.language == Language.EN else ""
+    for name, (everywhere, pattern) in claims(facts.language).items():
+        if asked and not everywhere:
+            continue
+        for found in pattern.finditer(text):
+            claim = found.group()
+            if any(start <= found.start() and found.end() <= end for start, end in seen):
+                continue  # 结节 of 结节状 is no finding; 狭窄 is more than 窄
+            if claim == "性" and text[max(found.start() - 2, 0) : found.end()] in own:
+                continue  # 增殖性 of the record's own 非增殖性糖尿病视网膜病变
+            if name in ("finding", "grade", "body") and (
+                is_other_denied(facts, text[: found.start()], claim, text)
+                or (asked and ASKS_WHETHER.search(text) and is_of_others(facts, claim, text))
+            ):
+                continue
+            if name == "changed" and has_finding(facts):
+                continue
+            if claim == "灶" and has_finding(facts):
+                continue
+            if name == "body" and len(claim) == 1 and claim in own:
+                continue
+            if claim == "明显" and _COMPARED_ZH.search(text):
+                continue
+            if name == "grade" and facts.names.levels.keys() & {claim, claim.replace("-", " ")}:
+                continue
+            if name == "plane" and claim.startswith(axis) and axis:
+                continue
+            words = re.findall(r"[a-z]+", claim)
+            if facts.language == Language.EN and words and known_words.issuperset(words):
+                continue
+            if all(is_akin(word, own_words) for word in words) if words else len(claim) > 1 and claim in own:
+                continue
+            if source and claim in source:
+                continue
+            if asked and claim == "功能" and facts.knowledge:
+                continue  # what it is for may be asked
+            if known is not None and (
+                all(is_of(word, known) for word in words)
+                if words
+                else claim in f"{known.text}{in_other_words(known.text)}功能"
+            ):
+                continue
+            return _UNDER.get(name, f"{name} invented"), _REASONS[name].format(said=without_marks(claim))
+    return None
+
+
+_COMPARED_ZH = re.compile("相比|相较|对照|反差|比周围|较周围|于周围")
+"""With what is around: 与周围组织相比信号明显增高."""
+
+
+_UNDER = {"hedge": "hedge", "advice": "advice", "changed": "finding invented"}
+"""Class of statements ▶ name of the check that it is counted under, where it is another."""
+
+
+_REASONS = {
+    "person": 'it says "{said}", but nothing is known about the person',
+    "hedge": 'it says "{said}", which weakens what is known; state it',
+    "advice": 'it says "{said}", which is advice',
+    "treatment": 'it says "{said}", but no treatment or device is in the record',
+    "history": 'it says "{said}", but nothing is known about earlier or later times',
+    "cause": 'it says "{said}", but no cause or consequence is in the record',
+    "finding": 'it says "{said}", which is no label of the record',
+    "changed": 'it says "{said}" of what the record does not say to be changed',
+    "grade": 'it says "{said}", but no degree is in the record',
+    "acquisition": 'it says "{said}", but the record does not say so of how the image was made',
+    "plane": 'it says "{said}", which is not the plane or view of the record',
+    "body": 'it says "{said}", a part of the body that the record does not have',
+}

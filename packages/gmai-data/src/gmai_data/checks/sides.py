@@ -1,0 +1,194 @@
+"""Sides of the patient that a masked sentence states, held to the labels that have one and to how a slice is shown."""
+
+import re
+
+from gmai_data.checks.counts import how_many
+from gmai_data.checks.facts import Facts
+from gmai_data.checks.lexicon import LABEL, WORD
+from gmai_data.checks.places import known_boxes, mirrored, place
+from gmai_data.vocabulary import Language
+
+_FRAMES = (
+    r"(?:hand )?(?:sides?|parts?|half|halves|thirds?|quarters?|portions?|regions?|areas?|zones?|corners?|edges?|"
+    r"margins?|borders?|quadrants?|ends?|periphery)"
+)
+
+
+_SIDE = re.compile(r"\b(left|right)(?:most|ward|wards)?(?: (sided?|handed))?\b")
+
+
+_OF_PATIENT = re.compile(r"(?:\byour|patient'?s?|person'?s?|subject'?s?|anatomical|anatomic|body'?s) (?:own )?$")
+
+
+_BOTH = re.compile(
+    r"\bbilateral\w*|\bunilateral\w*|\bcontralateral\w*|\bipsilateral\w*|"
+    r"\b(?:either|both|each) sides? of the (?:body|patient|chest|abdomen|head)|"
+    r"\bboth (?:eyes|lungs|breasts|kidneys|sides)"
+)
+
+
+_AGREED = re.compile(r"(?:^|[:;.\"'\u201c] ?)\W*(?:that's |you're |quite |exactly )?right(?=[,.!;]| \u2014| -)")
+"""The teacher's "Right, …" names no side."""
+
+
+_CONVENTION = re.compile(
+    r"(?:patient|person|subject|body)'?s? (?:own )?(?P<of>left|right)(?: hand)?(?: side)?(?! of\b)[^.,;]*?"
+    r"(?P<on>left|right)(?: hand)?(?: side)?"
+    r"|(?P<on2>left|right)(?: hand)? (?:side )?of the (?:image|picture|slice|scan|screen)"
+    r"(?:, (?:which|that|so|i\.e\.|meaning|or|corresponding)\b)?[^.,;]*?"
+    r"(?:patient|person|subject|body)'?s? (?:own )?(?P<of2>left|right)(?: hand)?(?: side)?"
+)
+
+
+_CONVENTION_ZH = re.compile(
+    r"(?:患者|病人|人体)的?(?P<of>左|右)侧?[^，。；]*?(?:图像?|画面|影像)[的中上]?(?P<on>左|右)侧?"
+    r"|(?:图像?|画面|影像)[的中上]?(?P<on2>左|右)侧?[^，。；]*?(?:患者|病人|人体)的?(?P<of2>左|右)侧?"
+)
+
+
+def _names_one_side(found: re.Match[str]) -> bool:
+    return (found["of"] or found["of2"]) == (found["on"] or found["on2"])
+
+
+def _without_convention(facts: Facts, text: str) -> tuple[str, bool]:
+    """Take out what is said of how a slice is shown, "the patient's right is on the left"; say whether it is so."""
+    pattern = _CONVENTION if facts.language == Language.EN else _CONVENTION_ZH
+    for found in pattern.finditer(text):
+        if re.search(LABEL, found.group()):
+            if facts.language == Language.ZH and mirrored(facts) and _names_one_side(found):
+                return text, False
+            continue
+        other_side = not _names_one_side(found)
+        if not other_side or not mirrored(facts):
+            return text, False
+        text = text.replace(found.group(), " ")
+    return text, True
+
+
+def _is_of_that_side(facts: Facts, labels: list[str], side: str, *, off: float | None = None) -> bool:
+    """Return whether a slice that is shown mirrored has one of the labels on the other side of the image."""
+    if not mirrored(facts):
+        return False
+    places = [place(box, facts)[0] for label in labels for box in known_boxes(facts, label)]
+    off = _OFF_CENTRE if off is None else off
+    return any(x <= 0.5 - off if side == "right" else x >= 0.5 + off for x in places)
+
+
+_OFF_CENTRE = 0.06
+"""Share of the width that the centre of what lies on one side of the body is off the middle of the image."""
+
+
+def wrong_side(facts: Facts, text: str) -> tuple[str, str] | None:
+    """Return a side of the patient that no label spoken of has."""
+    wrong = "side invented"
+    text, so = _without_convention(facts, text)
+    if not so:
+        return wrong, "the image is not shown with that side of the patient there"
+    text = _AGREED.sub(" ", text)
+    if found := _BOTH.search(text):
+        return wrong, f'"{found.group()}" is said of no label and of no given box'
+    for found in _SIDE.finditer(text):
+        side, before, after = found[1], text[: found.start()], text[found.end() :]
+        labels = [facts.names.label_of(mark) for mark in re.findall(LABEL, text)]
+        labels = labels or (list(facts.annotation.labels) if WORD in text else [])
+        has = any(side in label.split() for label in labels)
+        of_viewer = before.endswith("your ") and found[2] is None
+        of_patient = (not of_viewer and _OF_PATIENT.search(before)) or re.match(
+            rf" (?:{_FRAMES} )?(?:of|in) (?:the|this|your|their) (?:patient|body|person)", after
+        )
+        if of_patient or (
+            found[2] in ("sided", "side")
+            and not re.search(r"\b(?:the|its|image|picture) (?:\w+ )?$", before)
+            and not re.match(r" of (?:the|this) (?:image|picture|slice|scan|frame|view|photo\w*|\w*gra(?:ph|m))", after)
+        ):
+            nearest = re.findall(LABEL, before)[-1:] or re.findall(LABEL, after)[:1]
+            about = [facts.names.label_of(mark) for mark in nearest] or labels or list(facts.annotation.labels)
+            off = 0.0 if re.search(r"\btowards? (?:the|your) [a-z' ]*$", before) else None
+            if not any(side in label.split() for label in about) and not _is_of_that_side(facts, about, side, off=off):
+                return wrong, f'"{found.group()}" is said of no label'
+            continue
+        if found[2] == "side" and re.match(rf" of (?:the |this |an? )?{WORD}", after):
+            return wrong, f'"{found.group()}" is said of what has no side in the record'
+        if re.match(r" (?:lobes?|hemispheres?|eyes?|wings?|chambers?)\b", after) and not has:
+            return wrong, f'"{found.group()}" is said of what has no side in the record'
+        if found.group().endswith("most"):
+            continue
+        if re.match(r" (?:out|over|open|blank|to)\b", after) and re.search(r"\b(?:is|are|was|were|be|been) $", before):
+            continue
+        if found[2] == "sided" and has:
+            continue
+        if re.match(rf" (?:{LABEL}|{WORD})(?! {_FRAMES})", after) and not re.search(
+            r"\b(?:on|at|in|to|image|picture|upper|lower|middle|far) (?:the )?$", before
+        ):
+            return wrong, f'"{side}" is said of what has no side in the record'
+        if re.match(rf" (?:{LABEL}|{WORD})", after) and re.search(r"\bthe $", before):
+            return wrong, f'"{side}" is said of what has no side in the record'
+        if not (facts.annotation.boxes or facts.boxes) and not any(side in position for position in facts.positions):
+            return wrong, f'"{found.group()}" is said of no label and of no given box'
+    return None
+
+
+_SIDE_ZH = re.compile(
+    r"(?P<frame>(?:图像|图片|图|画面|影像|视野|照片|像)(?:的|中|内|上|偏)?)?(?P<side>左|右|双|两)(?P<rest>侧|眼|边|上部?|下部?|中部?|部|半|缘|方|前|后|面|肢|端|头|极|角)?"
+)
+
+
+_TOWARDS_ZH = re.compile("[偏稍略靠最居在朝向自近]$")
+"""Before a side of the picture: 偏右."""
+
+
+_BOTH_WAYS_ZH = re.compile(f"一左一右|一右一左|左右(?!两?侧?(?:{LABEL}|{WORD}|眼|肢|肺|肾|手|足|耳))")
+"""Of the picture: 左右居中, 左右两侧各有一个."""
+
+
+def wrong_side_zh(facts: Facts, text: str) -> tuple[str, str] | None:
+    """Return a side of the patient in a Chinese sentence that no label spoken of has."""
+    wrong = "side invented"
+    text, so = _without_convention(facts, text)
+    if not so:
+        return wrong, "the image is not shown with that side of the patient there"
+    text = _BOTH_WAYS_ZH.sub("", text)
+    for found in _SIDE_ZH.finditer(text):
+        after = text[found.end() :]
+        side = {"左": "left", "右": "right"}.get(found["side"])
+        if side is None:
+            if found["frame"] and facts.annotation.boxes:
+                continue
+            pair = re.match(rf"的?({LABEL})", after)
+            if pair and (how_many(facts, facts.names.label_of(pair[1])) or 0) > 1:
+                continue  # 两侧肾脏, where there are two
+            if found["rest"] in ("侧", "眼") and not re.match(r"边?缘|边界|[各均分]", after):
+                return wrong, f'"{found.group()}" is said of no label and of no given box'
+            continue
+        if found["rest"] is None and not re.match(rf"[一-鿿]|{LABEL}|{WORD}", after):
+            continue
+        labels = [facts.names.label_of(mark) for mark in re.findall(LABEL, text)]
+        of_patient = re.search(r"(?:患者|病人|人体|解剖|身体)的?$", text[: found.start()]) or (
+            # 右侧可见气胸 is said of the patient where no picture was spoken of.
+            found["rest"] == "侧"
+            and re.match("(?:可?见|有|存在|出现)", after)
+            and not re.search("[图画影]|视野|照片|[左右上下]", text[: found.start()] + (found["frame"] or ""))
+        )
+        bound = re.match(rf"(?:{LABEL}|{WORD})", after) and found["rest"] in (None, "侧") and not found["frame"]
+        if (
+            of_patient
+            or bound
+            or found["rest"] in ("眼", "肢", "前", "后", "面")
+            or (found["rest"] is None and not found["frame"] and not _TOWARDS_ZH.search(text[: found.start()]))
+        ):
+            nearest = re.findall(LABEL, text[: found.start()])[-1:] or re.findall(LABEL, after)[:1]
+            about = [facts.names.label_of(mark) for mark in nearest] or labels or list(facts.annotation.labels)
+            off = (
+                0.0
+                if re.search("[靠偏向近朝]$", text[: found.start()].removesuffix("患者").removesuffix("病人"))
+                else None
+            )
+            has = any(side in label.split() for label in about) or _is_of_that_side(facts, about, side, off=off)
+            if not (of_patient and has):
+                return wrong, f'"{found.group()}" is said of no label that has it'
+            continue
+        if not (facts.annotation.boxes or facts.boxes) and not any(
+            word in position for position in facts.positions for word in (side, found["side"])
+        ):
+            return wrong, f'"{found.group()}" is said of no label and of no given box'
+    return None

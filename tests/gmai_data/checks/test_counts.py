@@ -1,0 +1,41 @@
+"""Counts beside the boxes; see `masked` in conftest.py for the record."""
+
+import pytest
+from gmai_data.checks.counts import how_many, kinds_of_label, without_marks, wrong_count, wrong_count_of, wrong_only_one
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("the slice shows two livers", False),
+        ("a single liver is seen", True),
+        ("several livers are seen", False),
+        ("the liver appears exactly once", True),
+        ("the liver appears twice", False),
+        ("liver: 1", True),
+        ("liver: 3", False),
+        ("on slice 84 the liver is seen", True),
+        ("three quarters of the way down", True),
+    ],
+)
+def test_counts(masked, text, good):
+    assert (wrong_count(*masked(text)) is None) == good
+
+
+def test_a_measure_that_nobody_took_is_no_count(masked):
+    assert wrong_count_of(*masked("the liver measures 3 cm"))[0] == "size invented"
+
+
+def test_one_of_several_is_held_to_the_regions_with_that_word(masked):
+    facts, _ = masked("the liver")
+    assert wrong_only_one(facts, "only one kidney is seen") is None
+    assert how_many(facts, "liver") == 1
+
+
+def test_a_label_is_of_its_words_and_their_kinds():
+    assert {"femur", "bone"} <= kinds_of_label("left femur")
+    assert "left" not in kinds_of_label("left femur")
+
+
+def test_marks_are_dots_in_a_complaint():
+    assert without_marks("two \ue000") == "two …"

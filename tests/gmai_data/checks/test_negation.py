@@ -1,0 +1,34 @@
+"""What is denied, though it is there, and what of other labels of the card may be; see `masked` in conftest.py."""
+
+from gmai_data.checks.negation import ASKS_WHETHER, has_finding, is_of_others, is_other_denied, what_is_denied, words_of
+
+
+def test_a_label_that_is_there_is_not_denied(masked):
+    facts, text = masked("there is no liver on this slice")
+    assert what_is_denied(facts, text, "there is no liver on this slice") == "liver"
+    facts, text = masked("the liver is seen")
+    assert what_is_denied(facts, text, "the liver is seen") is None
+
+
+def test_words_of_other_labels_of_the_card_may_be_denied(masked):
+    facts, _ = masked("the liver")
+    other = facts.annotation.absent[0]
+    assert is_of_others(facts, other, other)
+    assert is_other_denied(facts, "there is no ", other, f"there is no {other}")
+    assert not is_other_denied(facts, "there is a ", other, f"there is a {other}")
+    assert not is_of_others(facts, "pneumonia", "pneumonia")
+
+
+def test_a_question_that_no_answers_asks_whether():
+    assert ASKS_WHETHER.search("q: is this a mole?")
+    assert ASKS_WHETHER.search("这是正常的吗？")
+    assert not ASKS_WHETHER.search("the lesion is a mole")
+
+
+def test_labels_of_a_diagnosis_are_findings(masked):
+    facts, _ = masked("the liver")
+    assert has_finding(facts)
+
+
+def test_words_are_in_lower_case():
+    assert words_of(("Left Kidney",)) == {"left", "kidney"}
