@@ -43,6 +43,37 @@ def mmmu_official(response: str, choices: tuple[str, ...], _reference: str) -> E
     return Extraction(None, "random", expected=1 / len(choices))
 
 
+def mmmu_pro(response: str, choices: tuple[str, ...], _reference: str) -> Extraction:
+    """Read as MMMU-Pro's `evaluate.py`: the one capital behind the last "Answer:", "(X)", "X ", "X.", option texts.
+
+    Letters are looked for within words too ("DNA " holds A); of several the last " X " wins, else the first of them.
+    An unread answer is a random option there: here its expected value.
+    """
+    letters = LETTERS[: len(choices)]
+    if "Answer:" in response:
+        behind = response.rpartition("Answer:")[2]
+        held = [i for i, letter in enumerate(letters) if letter in behind]
+        if len(held) == 1:
+            return Extraction(held[0], "marker_letter")
+    text = response
+    for mark in ",.!?;:'":
+        text = text.strip(mark)
+    text = f" {text} "
+    for form, weighed, rule in (
+        ("({})", "({})", "letter_in_brackets"),
+        ("{} ", " {} ", "letter"),
+        ("{}.", " {} ", "letter"),
+    ):
+        found = [i for i, letter in enumerate(letters) if form.format(letter) in text]
+        if found:
+            return Extraction(max(found, key=lambda i: text.rfind(weighed.format(letters[i]))), rule)
+    lower = text.lower()
+    held = [i for i, choice in enumerate(choices) if choice.lower() in lower] if len(text.split()) > 5 else []
+    if held:
+        return Extraction(max(held, key=lambda i: lower.rfind(choices[i].lower())), "option_text")
+    return Extraction(None, "random", expected=1 / len(choices))
+
+
 _VLMEVALKIT_REFUSALS = (
     "Sorry, I can't help with images of people yet.",
     "I can't process this file.",
@@ -215,6 +246,7 @@ def llava_med(response: str, choices: tuple[str, ...], reference: str) -> Extrac
 
 LEGACY: Mapping[str, Legacy] = {
     "mmmu-official": mmmu_official,
+    "mmmu-pro": mmmu_pro,
     "vlmevalkit-exact": vlmevalkit_exact,
     "huatuo": huatuo,
     "omnimedvqa-qa": omnimedvqa_qa,
