@@ -1,18 +1,20 @@
 """Training of a tiny LLaVA beside peers that read the same files: CPU seconds of the training loop, one thread.
 
-    OMP_NUM_THREADS=1 python benchmarks/train_peers.py [--samples 200]
+    OMP_NUM_THREADS=1 python benchmarks/train_peers.py [--samples 200] [--python llamafactory=LF/bin/python …]
 
 The same rows for all (questions and answers of log-normal length, 70 % with an image of 112 px), one epoch, AdamW at
 1e-5, fp32, all parts train, no checkpointing of activations. Each way runs in a process of its own; the seconds are
 those around `Loop.run` and around transformers' `Trainer.train`, tokenising and decoding included where the way does
-them there. A peer that is not installed is named and left out.
+them there: LLaMA-Factory tokenises before. A peer that is not installed is named and left out. LLaMA-Factory and
+ms-swift name other versions of transformers than gmai, so that each has an environment of its own, given by --python.
 """
 
 import argparse
-import importlib.util
 import io
 import json
 import os
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,8 +27,14 @@ from PIL import Image
 
 PACK_TOKENS = 2048
 BATCH = 8
-PEERS = {"ours": "gmai_model", "TRL SFTTrainer, padded": "trl"}
+PEERS = {"ours": "gmai_model", "trl": "trl", "llamafactory": "llamafactory", "swift": "swift"}
 """Way ▶ the module that it needs."""
+NAMES = {
+    "ours": "ours", "trl": "TRL SFTTrainer, padded, batches of 8",
+    "llamafactory": "LLaMA-Factory, padded, batches of 8",
+    "swift": "ms-swift, padded, grouped by length, batches of 8",
+}  # fmt: skip
+PACKAGES = {"ours": "gmai-model", "trl": "trl", "llamafactory": "llamafactory", "swift": "ms-swift"}
 
 
 def write_rows(folder: Path, count: int) -> None:
@@ -102,7 +110,77 @@ def trl_padded(folder: Path) -> float:
     return time.process_time() - started
 
 
-WAYS = {"ours": ours, "TRL SFTTrainer, padded": trl_padded}
+def llamafactory_padded(folder: Path) -> float:
+    """Return the CPU seconds of LLaMA-Factory's trainer, with the turns of the checkpoint's own template."""
+    import torch
+    from llamafactory.data.formatter import EmptyFormatter, StringFormatter
+    from llamafactory.data.mm_plugin import get_mm_plugin
+    from llamafactory.data.template import register_template
+    from llamafactory.train.tuner import run_exp
+
+    torch.set_num_threads(1)
+    user = "<|im_start|>user\n{{content}}<|im_end|>\n<|im_start|>assistant\n"
+    register_template(
+        name="gmai", format_user=StringFormatter(slots=[user]), format_assistant=StringFormatter(
+            slots=["{{content}}<|im_end|>\n"]), format_prefix=EmptyFormatter(slots=[]),
+        stop_words=["<|im_end|>"], mm_plugin=get_mm_plugin(name="llava", image_token="<image>"),  # noqa: S106
+    )  # fmt: skip
+    tags = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"}
+    entry = {"file_name": "train.jsonl", "formatting": "sharegpt", "tags": tags,
+             "columns": {"messages": "messages", "images": "images"}}  # fmt: skip
+    (folder / "dataset_info.json").write_text(json.dumps({"peers": entry}))
+    took = _time_trainer()
+    run_exp({
+        "stage": "sft", "do_train": True, "model_name_or_path": str(folder / "tiny"), "dataset": "peers",
+        "dataset_dir": str(folder), "media_dir": str(folder), "template": "gmai", "finetuning_type": "full",
+        "freeze_vision_tower": False, "freeze_multi_modal_projector": False, "cutoff_len": 4096,
+        "per_device_train_batch_size": BATCH, "gradient_accumulation_steps": 1, "learning_rate": 1e-5,
+        "num_train_epochs": 1, "bf16": False, "use_cpu": True, "disable_gradient_checkpointing": True,
+        "flash_attn": "sdpa", "report_to": "none", "save_strategy": "no", "logging_strategy": "no", "seed": 0,
+        "output_dir": str(folder / "llamafactory"), "trust_remote_code": False, "optim": "adamw_torch",
+        "preprocessing_num_workers": 1, "dataloader_num_workers": 0,
+    })  # fmt: skip
+    return took[0]
+
+
+def swift_grouped(folder: Path) -> float:
+    """Return the CPU seconds of ms-swift's trainer, with batches of samples of like length."""
+    import torch
+    from swift import SftArguments, sft_main
+
+    torch.set_num_threads(1)
+    os.chdir(folder)  # where the paths of images begin
+    took = _time_trainer()
+    sft_main(SftArguments(
+        model=str(folder / "tiny"), model_type="llava1_5_hf", template="llava1_5_hf", tuner_type="full",
+        dataset=["train.jsonl"], torch_dtype="float32", freeze_vit=False, freeze_aligner=False, freeze_llm=False,
+        max_length=4096, per_device_train_batch_size=BATCH, gradient_accumulation_steps=1, learning_rate=1e-5,
+        num_train_epochs=1, gradient_checkpointing=False, group_by_length=True, attn_impl="sdpa", report_to=["none"],
+        save_strategy="no", logging_steps=100000, seed=0, output_dir=str(folder / "swift"), optim="adamw_torch",
+        dataloader_num_workers=0, dataset_num_proc=1, use_cpu=True, bf16=False, fp16=False, split_dataset_ratio=0,
+        lazy_tokenize=False, eval_strategy="no",
+    ))  # fmt: skip
+    return took[0]
+
+
+def _time_trainer() -> list[float]:
+    """Return a list that gets the CPU seconds of the training loop of transformers' Trainer."""
+    from transformers import Trainer
+
+    took: list[float] = []
+    train = Trainer.train
+
+    def timed(self: Any, *arguments: Any, **more: Any) -> Any:
+        started = time.process_time()
+        result = train(self, *arguments, **more)
+        took.append(time.process_time() - started)
+        return result
+
+    Trainer.train = timed
+    return took
+
+
+WAYS = {"ours": ours, "trl": trl_padded, "llamafactory": llamafactory_padded, "swift": swift_grouped}
 
 
 def main() -> None:
@@ -111,6 +189,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=200)
     parser.add_argument("--way")
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--python", action="append", default=[], help="WAY=PATH: the interpreter of a peer.")
     arguments = parser.parse_args()
     if arguments.way:
         print(json.dumps(WAYS[arguments.way](arguments.folder)))
@@ -121,19 +200,30 @@ def main() -> None:
                        "GMAI_CACHE": str(folder / "cache")}  # fmt: skip
         write_rows(folder, arguments.samples)
         _make_model(folder)
-        took: dict[str, float] = {}
-        for way, module in PEERS.items():
-            if importlib.util.find_spec(module) is None:
-                print(f"{way}: {module} is not installed; left out", file=sys.stderr)
+        took: list[tuple[str, str, float]] = []
+        for way in (*PEERS, "ours"):  # ours twice, at both ends: the load of the machine may change
+            python = dict(each.split("=", 1) for each in arguments.python).get(way, sys.executable)
+            if (version := _version(python, way)) is None:
+                print(f"{way}: {PEERS[way]} is not installed for {python}; left out", file=sys.stderr)
                 continue
-            command = [sys.executable, __file__, "--way", way, "--folder", scratch]
+            command = [python, __file__, "--way", way, "--folder", scratch]
+            shutil.rmtree(folder / "ours", ignore_errors=True)
             done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
             if done.returncode:
-                sys.exit(f"{way}: {done.stderr[-3000:]}")
-            took[way] = float(done.stdout.strip().splitlines()[-1])
+                print(f"{way}: {done.stderr[-3000:]}", file=sys.stderr)
+                continue
+            took.append((way, version, float(done.stdout.strip().splitlines()[-1])))
+    own = statistics.mean(seconds for way, _, seconds in took if way == "ours")
     print(f"{arguments.samples} samples\n| way | CPU s | ratio |\n|---|---:|---:|")
-    for way, seconds in took.items():
-        print(f"| {way} | {seconds:.1f} | {seconds / took['ours']:.2f} |")
+    for way, version, seconds in took:
+        print(f"| {NAMES[way]} ({version}) | {seconds:.1f} | {seconds / own:.2f} |")
+
+
+def _version(python: str, way: str) -> str | None:
+    """Return the versions of a peer and of its transformers; None where it is not installed."""
+    code = "import importlib.metadata as m; print(*(f'{n} {m.version(n)}' for n in (%r, 'transformers')), sep=', ')"
+    done = subprocess.run([python, "-c", code % PACKAGES[way]], capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def _make_model(folder: Path) -> None:

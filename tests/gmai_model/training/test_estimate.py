@@ -34,6 +34,21 @@ def test_zero_divides_one_thing_more_at_each_stage(zero_stage, weights, gradient
     assert on_cpu.context == 0
 
 
+@pytest.mark.parametrize(("zero_stage", "optimizer"), [(0, 8), (1, 12), (2, 12), (3, 8)])
+def test_in_fp32_deepspeed_clones_what_zero_1_and_2_change(zero_stage: int, optimizer: int) -> None:
+    config = resolve(3, None, ["precision=fp32"])
+    found = estimate.memory(config, zero_stage=zero_stage, world=1, parameters=100, trainable=100, activations=0)
+    assert found.optimizer == optimizer * 100
+
+
+@pytest.mark.parametrize(("activations", "expected"), [(7, 12 * 50), (12 * 50 + 1, 12 * 50 + 1)])
+def test_on_the_cpu_a_step_of_adamw_may_take_more_than_the_activations(activations: int, expected: int) -> None:
+    config = resolve(3, None, [])
+    counts = {"zero_stage": 2, "world": 2, "parameters": 100, "trainable": 100, "activations": activations}
+    assert estimate.memory(config, **counts, on_gpu=False).activations == expected
+    assert estimate.memory(config, **counts).activations == activations
+
+
 def test_offload_takes_the_states_off_the_gpu() -> None:
     config = resolve(3, None, ["offload=all", "zero_stage=3"])
     found = estimate.memory(config, zero_stage=3, world=1, parameters=100, trainable=100, activations=0)

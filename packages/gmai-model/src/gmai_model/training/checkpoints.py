@@ -62,9 +62,11 @@ def require_same_samples(checkpoint: Checkpoint, samples: str) -> None:
         UserError: The checkpoint was trained on others.
     """
     if checkpoint.samples not in ("", samples):
+        plan = checkpoint.folder.parents[1] / "plan"
         end_together(
             f"{checkpoint.folder} was trained on other samples than these, or with others of their settings. A run is "
-            f"resumed with the data that it began with. Put them back, choose another --out, or remove the old run."
+            f"resumed with the data that it began with. Put them back and remove {plan}, choose another --out, or "
+            f"remove the old run."
         )
 
 

@@ -62,6 +62,7 @@ class Memory:
     gradients: float
     optimizer: float
     activations: float
+    """On the CPU, what a step of AdamW takes for a moment where that is more: by then they are gone."""
     context: float = 0.0
     """Memory of the CUDA context and libraries; 0 on the CPU."""
     host: float = 0.0
@@ -108,10 +109,13 @@ def memory(
     bf16 keeps a bf16 copy of the weights, fp32 gradients (`grad_accum_dtype`) and, of what trains, fp32 weights with
     AdamW's two moments. ZeRO-1 divides the optimiser's states by the GPUs, ZeRO-2 the gradients too, ZeRO-3 the weights
     too. Gradients travel in buckets of at most 500 M, two of them on a GPU. AdamW is fused there, so that a step needs
-    no copy of what it changes. Of the parameters `quantized` are held in 4 bits.
+    no copy of what it changes; on the CPU it has the gradients in one piece and two more of their size. In fp32 ZeRO-1
+    and ZeRO-2 hold the weights that train twice, as DeepSpeed clones what it changes. Of the parameters `quantized` are
+    held in 4 bits.
     """
     of_weight = 2 if config.precision == "bf16" else 4
-    of_optimizer = 12 if config.precision == "bf16" else 8
+    of_optimizer = 12 if config.precision == "bf16" or zero_stage in (1, 2) else 8
+    of_step = 0.0 if on_gpu else 12 * trainable / (world if zero_stage >= 1 else 1)
     buckets = (2 if on_gpu else 1) * of_weight * bucket_elements(trainable) if world > 1 or zero_stage else 0
     states = of_optimizer * trainable / (world if zero_stage >= 1 else 1)
     weights = of_weight * (parameters - quantized) + BYTES_PER_WEIGHT * quantized
@@ -120,7 +124,7 @@ def memory(
         weights=0 if on_host == 2 else weights / (world if zero_stage >= 3 else 1),
         gradients=4 * trainable / (world if zero_stage >= 2 else 1) + buckets,
         optimizer=0 if on_host else states,
-        activations=activations,
+        activations=max(activations, of_step),
         context=CONTEXT_BYTES if on_gpu else 0.0,
         host=(states if on_host else 0.0) + (weights / world if on_host == 2 else 0.0),
     )
