@@ -1,6 +1,7 @@
 """Recipes by name, groups of them, and where each one's files are."""
 
 import csv
+import re
 from importlib import resources
 from pathlib import Path
 
@@ -98,3 +99,13 @@ def test_cards_say_what_was_read_at_their_sources():
         if str(found) != fact["value"]:
             wrong.append(f"{fact['card']}: {fact['place']} is {found}, due {fact['value']} ({fact['source']})")
     assert not wrong
+
+
+def test_a_folder_is_no_recipe_and_a_file_no_folder(tmp_path):
+    fill(tmp_path, "scans")
+    with pytest.raises(UserError, match=r"scans: a folder, where a recipe is due\. Give .* with --root"):
+        resolve([str(tmp_path / "scans")], None)
+    file = tmp_path / "scans/x"
+    for requests in (["bccd"], ["phantoms"], ["bccd", "phantom-ct"]):
+        with pytest.raises(UserError, match=rf"^{re.escape(str(file))}: a file, but recipe .* reads a folder"):
+            resolve(requests, file)

@@ -41,6 +41,11 @@ def find_recipe(name: str) -> Recipe:
             raise UserError(f'unknown recipe "{name}". {card} is here: a card of your own is given with its ending.')
         if Path(name).is_file():
             raise UserError(f"{name}: no card. A card is a file that ends in `.yaml`. Rename it, or correct the path.")
+        if Path(name).is_dir():
+            raise UserError(
+                f"{name}: a folder, where a recipe is due. Give the recipe's name or card, and the folder with --root; "
+                "`gmai data recipes new` drafts the card of a folder."
+            )
         raise UserError(
             f'unknown recipe "{name}".{did_you_mean(name, [*bundled_names(), *GROUPS])} '
             "Give a bundled name (`gmai data recipes list`), a group, or the path of a YAML card."
@@ -64,13 +69,13 @@ def resolve(requests: Sequence[str], root: Path | None) -> list[Source]:
     for request in requests:
         name, _, own_root = request.partition("=")
         base = Path(own_root) if own_root else root
+        found = None if name in GROUPS else find_recipe(name)
         if base is None:
             raise UserError(f"recipe {name} has no folder. Give --root DIR, or write {name}=DIR.")
-        if name in GROUPS:
+        if found is None:
             entries.extend((find_recipe(member), base / member) for member in _members(name, base))
         else:
-            recipe = find_recipe(name)
-            entries.append((recipe, base / recipe.name if shared and not own_root else base))
+            entries.append((found, base / found.name if shared and not own_root else base))
     names = [recipe.name for recipe, _ in entries]
     for name in names:
         if names.count(name) > 1:
@@ -90,8 +95,9 @@ def _members(group: str, base: Path) -> list[str]:
 
 
 def _require_folder(recipe: Recipe, folder: Path) -> None:
-    if folder.is_file():
-        raise UserError(f"{folder}: a file, but recipe {recipe.name} reads a folder. Give the folder of the dataset.")
+    file = next((place for place in (folder, *folder.parents) if place.is_file()), None)
+    if file is not None:
+        raise UserError(f"{file}: a file, but recipe {recipe.name} reads a folder. Give the folder of the dataset.")
     if not folder.is_dir():
         hint = "Draw it with `gmai data phantoms DIR`." if recipe.name.startswith(PHANTOM_PREFIX) else (
             f"Download the dataset from {recipe.homepage} and give its folder with --root DIR or {recipe.name}=DIR "
