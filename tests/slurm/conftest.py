@@ -1,4 +1,4 @@
-"""One loopback cluster for all tests of this folder, and sample data as small as training goes."""
+"""A loopback cluster for all tests of this folder in a process, and sample data as small as training goes."""
 
 import importlib.util
 import subprocess

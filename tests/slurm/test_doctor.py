@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
+pytestmark = pytest.mark.slurm
 
 
 def test_doctor_finds_a_good_cluster_good(cluster: Any, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from safetensors.numpy import load_file
 
-pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
+pytestmark = pytest.mark.slurm
 SETTINGS = {"global_batch_size": 4, "micro_batch_size": 1, "pack_tokens": 1024, "loader_workers": 0, "max_steps": 6}
 TRAIN = " ".join(f"--set {name}={value}" for name, value in SETTINGS.items())
 

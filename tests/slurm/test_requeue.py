@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
+pytestmark = pytest.mark.slurm
 SCRIPTS = Path(__file__).parents[2] / "examples" / "slurm"
 
 STAND_IN = """#!/usr/bin/env bash

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
 SETTINGS = {"global_batch_size": 2, "micro_batch_size": 1, "pack_tokens": 1024, "loader_workers": 0, "max_steps": 1,
             "answers": 0}  # fmt: skip
 TRAIN = ["gmai", "train", "--stage", "1", *(f"--set={name}={value}" for name, value in SETTINGS.items())]
