@@ -87,10 +87,9 @@ class WeightFiles:
         try:
             return safe_open(path, framework="pt")
         except SafetensorError as error:
-            head = path.read_bytes()[:40]
-            why = (
-                "a Git LFS pointer, not the file itself" if head.startswith(b"version https://git-lfs") else str(error)
-            )
+            with path.open("rb") as file:
+                is_pointer = file.read(40).startswith(b"version https://git-lfs")
+            why = "a Git LFS pointer, not the file itself" if is_pointer else str(error)
             raise UserError(f"{path}: not a readable safetensors file ({why}). Download it again.") from error
 
     def files(self) -> Iterator[tuple[str, tuple[str, list[str]]]]:

@@ -43,8 +43,11 @@ class QaText(Layout):
     def recognise(cls, folder: Folder) -> Guess | None:
         """Return a draft where JSON Lines hold turns."""
         texts = folder.with_ending(".jsonl")
-        if not texts or '"turns"' not in texts[0].read_text(encoding="utf-8", errors="replace")[:20_000]:
+        if not texts:
             return None
+        with texts[0].open(encoding="utf-8", errors="replace") as file:
+            if '"turns"' not in file.read(20_000):
+                return None
         layout = {"kind": "qa_text", "files": folder.below(texts[0].parent / "*.jsonl")}
         return Guess("question–answer text", "text", layout)
 
