@@ -155,7 +155,9 @@ def test_sound_checkpoint_and_what_each_program_does_with_it(checkpoint: Path) -
     assert "transformers 4.49 and later, `transformers serve`: by rule" in text
     assert "vLLM (llava.py of 0.33): by rule" in text
     assert "SGLang (llava.py of 0.5.23): no" in text
-    assert "llama.cpp, Ollama: no" in text
+    assert "llama.cpp: `gmai model export --format gguf --text-only` writes it" in text
+    assert "not its sight: a CLIP encoder cannot be exported" in text
+    assert "Ollama: no" in text
     assert "on cpu, run: 64 image tokens, float32" in text
 
 

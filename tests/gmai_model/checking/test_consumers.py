@@ -80,8 +80,9 @@ def test_each_program_is_named_with_what_it_does(
 ) -> None:
     config = {"vision_config": {"model_type": vision}, "text_config": text}
     folder_of(tmp_path, config=config, preprocessor_config={"image_processor_type": processor})
-    first, second, third, fourth = consumers(Files(tmp_path))
+    first, second, third, fourth, fifth = consumers(Files(tmp_path))
     assert first.startswith(f"transformers {transformers} and later")
     assert (second.startswith("vLLM"), vllm in second) == (True, True)
     assert third.startswith("SGLang (llava.py of 0.5.23): no.")
-    assert fourth.startswith("llama.cpp, Ollama: no.")
+    assert fourth.startswith(("llama.cpp: no: ", "llama.cpp: not known without the package gguf"))
+    assert fifth.startswith("Ollama: no. It puts an image right before the question")

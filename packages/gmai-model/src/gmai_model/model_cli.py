@@ -183,6 +183,69 @@ def check(
     typer.echo(f"{checkpoint}: all is well")
 
 
+class ExportFormat(enum.StrEnum):
+    """What a checkpoint is written as."""
+
+    GGUF = "gguf"
+
+
+class ExportDtype(enum.StrEnum):
+    """Type of the matrices."""
+
+    AUTO = "auto"
+    F32 = "f32"
+    F16 = "f16"
+    BF16 = "bf16"
+    Q8_0 = "q8_0"
+
+
+@model_app.command()
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="A LLaVA checkpoint folder.")],
+    out: Annotated[Path, typer.Option(help="Folder to write to; new or empty.")],
+    format_: Annotated[ExportFormat, typer.Option("--format", help="gguf: for llama.cpp (extra gmai-model[gguf]).")],
+    dtype: Annotated[
+        ExportDtype,
+        typer.Option(help="Of the matrices; auto: the checkpoint's. q8_0 leaves the vision encoder in f16."),
+    ] = ExportDtype.AUTO,
+    text_only: Annotated[bool, typer.Option("--text-only", help="The language model alone.")] = False,
+    square_images: Annotated[
+        bool, typer.Option("--square-images", help="All images will be square: llama.cpp only pads, with one colour.")
+    ] = False,
+    fixed_clip: Annotated[
+        bool,
+        typer.Option("--fixed-clip", help="The llama.cpp that runs it puts CLIP's class token first (issue 25814)."),
+    ] = False,
+) -> None:
+    """Write a checkpoint for llama.cpp: its language model, and its vision encoder with the projector.
+
+    What llama.cpp would compute otherwise is refused, with the reason.
+
+      gmai model export runs/stage3/model --format gguf --out gguf
+    """
+    import importlib.util
+    import shlex
+
+    from gmai_cli.console import say
+    from gmai_formats.installing import pip_install
+
+    if importlib.util.find_spec("gguf") is None:
+        raise UserError(
+            f"--format {format_}: the package gguf writes it. Install it: `{pip_install('gmai-model[gguf]')}`."
+        )
+    quiet()
+    from gmai_model.llama_cpp.export import MMPROJ, MODEL, Choice
+    from gmai_model.llama_cpp.export import export as write
+
+    write(checkpoint, out, Choice(dtype.value, square_images, fixed_clip, text_only))
+    typer.echo(f"wrote {out}")
+    if text_only:
+        say(f"next: {shlex.join(('llama-cli', '-m', str(out / MODEL)))} -p QUESTION")
+    else:
+        words = ("llama-mtmd-cli", "-m", str(out / MODEL), "--mmproj", str(out / MMPROJ))
+        say(f"next: {shlex.join(words)} --image IMAGE -p QUESTION")
+
+
 mixture_app = typer.Typer(
     help="The datasets of a stage: the paper's, and what of a mixture is there.",
     no_args_is_help=True,

@@ -1,7 +1,10 @@
 """Whether a checkpoint's settings are as gmai wrote them, and what other programs do with it, by their rules."""
 
+import importlib.util
 from collections.abc import Iterator, Sequence
 
+from gmai_formats.errors import UserError
+from gmai_formats.installing import pip_install
 from gmai_formats.weights import RECORD, shaping_digests
 
 from gmai_model.assembly.families import TEXT_CLASSES
@@ -64,4 +67,28 @@ def consumers(files: Files) -> Iterator[str]:
         "SGLang (llava.py of 0.5.23): no. Its LLaVA takes neither transformers' feature strategies nor this vision "
         "encoder's class; serve the model with vLLM or `transformers serve`"
     )
-    yield "llama.cpp, Ollama: no. Their converter does not take the vision encoder of a transformers LLaVA"
+    yield f"llama.cpp: {_llama_cpp(files)}"
+    yield (
+        "Ollama: no. It puts an image right before the question, where this model has seen a line end between them, "
+        "and writes chats by a template language of its own"
+    )
+
+
+def _llama_cpp(files: Files) -> str:
+    if importlib.util.find_spec("gguf") is None:
+        return f"not known without the package gguf. Install it: `{pip_install('gmai-model[gguf]')}`"
+    from gmai_model.llama_cpp.export import Choice, plan
+
+    refused = ""
+    for words, choice in (("", Choice()), (" --text-only", Choice(text_only=True))):
+        try:
+            notes = plan(files, choice).notes
+        except UserError as error:
+            refused = str(error)
+            continue
+        what = (
+            f"`gmai model export --format gguf{words}` writes it; tokens, chats and logits were equal in "
+            "xllamacpp 2026.10 for a tiny model of this family"
+        )
+        return "; ".join([what, *notes, *([f"not its sight: {refused}"] if words else [])])
+    return f"no: {refused}"
