@@ -31,18 +31,21 @@ _AGREED = re.compile(r"(?:^|[:;.\"'\u201c] ?)\W*(?:that's |you're |quite |exactl
 """The teacher's "Right, …" names no side."""
 
 
+_BETWEEN_SIDES = r"(?:(?!\b(?:left|right|former|latter|others?|while|whereas)\b)[^.;])*?"
+"""What stands between a side of the picture and one of the patient; other sides are other statements."""
 _CONVENTION = re.compile(
-    r"(?:patient|person|subject|body)'?s? (?:own )?(?P<of>left|right)(?: hand)?(?: side)?(?! of\b)[^.,;]*?"
+    rf"(?:patient|person|subject|body)'?s? (?:own )?(?P<of>left|right)(?: hand)?(?: side)?(?! of\b){_BETWEEN_SIDES}"
     r"(?P<on>left|right)(?: hand)?(?: side)?"
-    r"|(?P<on2>left|right)(?: hand)? (?:side )?of the (?:image|picture|slice|scan|screen)"
-    r"(?:, (?:which|that|so|i\.e\.|meaning|or|corresponding)\b)?[^.,;]*?"
+    rf"|(?P<on2>left|right)(?: hand)? (?:side )?of the (?:image|picture|slice|scan|screen){_BETWEEN_SIDES}"
     r"(?:patient|person|subject|body)'?s? (?:own )?(?P<of2>left|right)(?: hand)?(?: side)?"
 )
 
 
+_PICTURE_ZH = "(?:图像?|图片|画面|影像|片子|照片)"
+_BETWEEN_SIDES_ZH = "(?:(?![左右]|[前后]者|另)[^。；])*?"
 _CONVENTION_ZH = re.compile(
-    r"(?:患者|病人|人体)的?(?P<of>左|右)侧?[^，。；]*?(?:图像?|画面|影像)[的中上]?(?P<on>左|右)侧?"
-    r"|(?:图像?|画面|影像)[的中上]?(?P<on2>左|右)侧?[^，。；]*?(?:患者|病人|人体)的?(?P<of2>左|右)侧?"
+    rf"(?:患者|病人|人体)的?(?P<of>左|右)侧?{_BETWEEN_SIDES_ZH}{_PICTURE_ZH}[的中上]?(?P<on>左|右)侧?"
+    rf"|{_PICTURE_ZH}[的中上]?(?P<on2>左|右)侧?{_BETWEEN_SIDES_ZH}(?:患者|病人|人体)的?(?P<of2>左|右)侧?"
 )
 
 
@@ -74,6 +77,30 @@ def _is_of_that_side(facts: Facts, labels: list[str], side: str, *, off: float |
     return any(x <= 0.5 - off if side == "right" else x >= 0.5 + off for x in places)
 
 
+def _is_one_of_a_pair(facts: Facts, text: str, found: re.Match[str]) -> bool:
+    """Return whether a label without a side lies on both sides of the body, and all of its clause on the one found."""
+    start = max(text.rfind(mark, 0, found.start()) for mark in ",;，；。") + 1
+    clause = re.match("[^,;，；。]*", text[start:])
+    labels = [facts.names.label_of(mark) for mark in re.findall(LABEL, clause.group() if clause else "")]
+    side, other = ("left", "right") if found.group().strip().startswith(("left", "左")) else ("right", "left")
+    about = [label for label in labels if not {"left", "right"} & set(label.split())]
+    return any(_is_of_that_side(facts, [label], other) for label in about) and all(
+        _is_of_that_side(facts, [label], side) for label in labels
+    )
+
+
+_CALLED = re.compile(rf"\b(former|latter)\b(?!.*(?:{LABEL}))|([前后])者(?!.*(?:{LABEL}))")
+"""Which of two labels the rest of a text is about, where none is named behind it."""
+
+
+def _spoken_of(before: str, after: str) -> list[str]:
+    """Return the mark of the label that a side between two parts of a sentence is said of, if any."""
+    named = re.findall(LABEL, before)
+    if (called := list(_CALLED.finditer(before))) and len(pair := re.findall(LABEL, before[: called[-1].start()])) > 1:
+        return [pair[-2] if called[-1].group() in ("former", "前者") else pair[-1]]
+    return named[-1:] or re.findall(LABEL, after)[:1]
+
+
 _OFF_CENTRE = 0.06
 """Share of the width that the centre of what lies on one side of the body is off the middle of the image."""
 
@@ -101,8 +128,11 @@ def wrong_side(facts: Facts, text: str) -> tuple[str, str] | None:
             and not re.search(r"\b(?:the|its|image|picture) (?:\w+ )?$", before)
             and not re.match(r" of (?:the|this) (?:image|picture|slice|scan|frame|view|photo\w*|\w*gra(?:ph|m))", after)
         ):
-            nearest = re.findall(LABEL, before)[-1:] or re.findall(LABEL, after)[:1]
-            about = [facts.names.label_of(mark) for mark in nearest] or labels or list(facts.annotation.labels)
+            about = (
+                [facts.names.label_of(mark) for mark in _spoken_of(before, after)]
+                or labels
+                or list(facts.annotation.labels)
+            )
             off = 0.0 if re.search(r"\btowards? (?:the|your) [a-z' ]*$", before) else None
             if not any(side in label.split() for label in about) and not _is_of_that_side(facts, about, side, off=off):
                 return wrong, f'"{found.group()}" is said of no label'
@@ -116,6 +146,8 @@ def wrong_side(facts: Facts, text: str) -> tuple[str, str] | None:
         if re.match(r" (?:out|over|open|blank|to)\b", after) and re.search(r"\b(?:is|are|was|were|be|been) $", before):
             continue
         if found[2] == "sided" and has:
+            continue
+        if re.match(rf" {LABEL}", after) and _is_one_of_a_pair(facts, text, found):
             continue
         if re.match(rf" (?:{LABEL}|{WORD})(?! {_FRAMES})", after) and not re.search(
             r"\b(?:on|at|in|to|image|picture|upper|lower|middle|far) (?:the )?$", before
@@ -163,7 +195,7 @@ def wrong_side_zh(facts: Facts, text: str) -> tuple[str, str] | None:
         if found["rest"] is None and not re.match(rf"[一-鿿]|{LABEL}|{WORD}", after):
             continue
         labels = [facts.names.label_of(mark) for mark in re.findall(LABEL, text)]
-        of_patient = re.search(r"(?:患者|病人|人体|解剖|身体)的?$", text[: found.start()]) or (
+        of_patient = re.search(r"(?:患者|病人|人体|解剖|身体|[您你])的?$", text[: found.start()]) or (
             # 右侧可见气胸 is said of the patient where no picture was spoken of.
             found["rest"] == "侧"
             and re.match("(?:可?见|有|存在|出现)", after)
@@ -176,15 +208,17 @@ def wrong_side_zh(facts: Facts, text: str) -> tuple[str, str] | None:
             or found["rest"] in ("眼", "肢", "前", "后", "面")
             or (found["rest"] is None and not found["frame"] and not _TOWARDS_ZH.search(text[: found.start()]))
         ):
-            nearest = re.findall(LABEL, text[: found.start()])[-1:] or re.findall(LABEL, after)[:1]
-            about = [facts.names.label_of(mark) for mark in nearest] or labels or list(facts.annotation.labels)
+            spoken_of = _spoken_of(text[: found.start()], after)
+            about = [facts.names.label_of(mark) for mark in spoken_of] or labels or list(facts.annotation.labels)
             off = (
                 0.0
                 if re.search("[靠偏向近朝]$", text[: found.start()].removesuffix("患者").removesuffix("病人"))
                 else None
             )
             has = any(side in label.split() for label in about) or _is_of_that_side(facts, about, side, off=off)
-            if not (of_patient and has):
+            if not (of_patient and has) and not (
+                bound and re.match(LABEL, after) and _is_one_of_a_pair(facts, text, found)
+            ):
                 return wrong, f'"{found.group()}" is said of no label that has it'
             continue
         if not (facts.annotation.boxes or facts.boxes) and not any(
