@@ -70,12 +70,19 @@ def test_exit_codes(cluster: Any, stand_in: str, tmp_path: Path) -> None:
         assert f"; {tmp_path}/{number}/cache; 1" in log, "caches beside the job, and no network"
 
 
-def test_a_cancelled_job_stays_cancelled(cluster: Any, stand_in: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_cancelled_job_stays_cancelled(cluster: Any, stand_in: str, tmp_path: Path, busy: bool) -> None:
+    if busy:  # Slurm does not answer the first time
+        squeue = Path(stand_in) / "squeue"
+        asks = cluster.run("which", "squeue", cwd=tmp_path).strip()
+        squeue.write_text(f'#!/usr/bin/env bash\n[ -e asked ] || {{ touch asked && exit 1; }}\nexec {asks} "$@"\n')
+        squeue.chmod(0o755)
     job = start(cluster, tmp_path / "job", stand_in, "train_stage.sbatch", ("sleep", 0))
     cluster.until(lambda: "start: " in log_of(tmp_path / "job"), lambda: "never started")
     cluster.run("scancel", job, cwd=tmp_path)
     (ended,) = cluster.ended(job)
     time.sleep(3)
     assert cluster.run("squeue", "-h", "-j", job, cwd=tmp_path) == ""
-    assert ended["JobState"] == "CANCELLED"
+    assert ended["JobState"] == "CANCELLED", log_of(tmp_path / "job")
+    assert (tmp_path / "job" / "asked").exists() == busy
     assert log_of(tmp_path / "job").count("start: ") == 1

@@ -143,7 +143,7 @@ def order(capsys, words):
         ("lung nodule", "lidc-idri"), ("brain tumor MRI", "brain-tumor-mri"),
         ("cervical spine", "rsna-cervical-fracture"),
         ("polyp segmentation", "kvasir-seg"), ("CXR pneumothorax", "siim-acr-pneumothorax"), ("甲状腺结节", "tn3k"),
-        ("ICH", "rsna-intracranial-hemorrhage"), ("fetal ultrasound", "fetal-planes"), ("前列腺 MRI", "promise12"),
+        ("ICH", "rsna-intracranial-hemorrhage"), ("fetal ultrasound", "fetal-planes"), ("前列腺 MRI", "pi-cai"),
         ("乳腺钼靶", "rsna-breast-cancer"), ("tb x-ray", "tb-chest-xray"), ("KiTS", "kits19"),
     ],
 )  # fmt: skip

@@ -128,7 +128,10 @@ def _load(rows: MicroBatches, *, start: int, workers: int, ahead: int) -> Iterat
         if not workers or not _worker_is_gone(error):
             raise
         # Its connections end before it does, and with them the rows that it had announced.
-        multiprocessing.connection.wait([process.sentinel for process in loaded._workers], timeout=_ENDS_S)
+        ended = multiprocessing.connection.wait([process.sentinel for process in loaded._workers], timeout=_ENDS_S)
+        for process in loaded._workers:
+            if process.sentinel in ended:
+                process.join(_ENDS_S)  # its exit code comes a moment later
         for process, sample in zip(loaded._workers, at_work, strict=False):
             problem = limits.of_its_item(process.exitcode, stood_still=False)
             if problem is not None and sample >= 0:
