@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import replace
 
 import pytest
-from gmai_data.annotation import Annotation, Box, annotation_id, annotation_of, boxes_of
+from gmai_data.annotation import Annotation, Box, annotation_id, annotation_of, boxes_of, single_boxes
 from gmai_data.vocabulary import ClinicalTask, Department, Modality, Split, Task
 
 RECORD = Annotation(
@@ -23,6 +23,13 @@ def test_the_centre_of_a_box_may_lie_between_pixels():
 def test_boxes_of_a_label_keep_their_order():
     assert [box.xyxy for box in boxes_of(RECORD, "hip")] == [(1, 2, 4, 8), (5, 5, 9, 9)]
     assert boxes_of(RECORD, "rib") == ()
+
+
+def test_a_single_box_is_the_only_one_of_a_label_that_was_looked_for_everywhere():
+    assert single_boxes(RECORD) == []
+    only = replace(RECORD, incomplete=(), boxes=RECORD.boxes[:2])
+    assert [box.label for box in single_boxes(only)] == ["hip", "spine"]
+    assert [box.label for box in single_boxes(replace(only, incomplete=("hip",)))] == ["spine"]
 
 
 def test_digests_and_names_of_an_image():

@@ -163,6 +163,15 @@ def boxes_of(annotation: Annotation, label: str) -> tuple[Box, ...]:
     return tuple(box for box in annotation.boxes if box.label == label)
 
 
+def single_boxes(annotation: Annotation) -> list[Box]:
+    """Return the box of each label that was looked for everywhere and has one, in the annotation's order of labels.
+
+    What is said of "the" label is said of one of these.
+    """
+    found = ((label, boxes_of(annotation, label)) for label in annotation.labels)
+    return [boxes[0] for label, boxes in found if label not in annotation.incomplete and len(boxes) == 1]
+
+
 def annotation_of(row: Mapping[str, Any]) -> Annotation:
     """Return the record of a row of `annotations/part-*.parquet`, which may lack its image."""
     return Annotation(

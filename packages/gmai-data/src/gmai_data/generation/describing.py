@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from gmai_data.annotation import Annotation, Box, boxes_of
+from gmai_data.annotation import Annotation, Box, boxes_of, single_boxes
 from gmai_data.generation.naming import named
 from gmai_data.generation.wording import Words
 from gmai_data.seeded import choose, hash_fraction, shuffled
@@ -58,11 +58,7 @@ def details(annotation: Annotation, words: Words, purpose: str, without: tuple[s
 
 
 def _facts(annotation: Annotation, words: Words, *names: object) -> Iterator[Fact]:
-    single = [
-        boxes[0]
-        for label in annotation.labels
-        if label not in annotation.incomplete and len(boxes := boxes_of(annotation, label)) == 1
-    ]
+    single = single_boxes(annotation)
     if window := words.window:
         yield "window", {"window": window}
     if single and words.exhaustive:

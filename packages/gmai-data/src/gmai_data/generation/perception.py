@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from gmai_formats.rows.box_text import box_tag, box_text
 
-from gmai_data.annotation import MIRRORED, Annotation, Box, boxes_of
+from gmai_data.annotation import MIRRORED, Annotation, Box, boxes_of, single_boxes
 from gmai_data.generation.choices import LETTERS, lettered, options_for
 from gmai_data.generation.naming import named
 from gmai_data.generation.wording import Words
@@ -237,11 +237,7 @@ def _which_region(annotation: Annotation, words: Words, *names: object) -> Itera
 
 def _places(annotation: Annotation, words: Words, *names: object) -> Iterator[Turn]:
     """Yield questions that only the picture answers: halves of the image, left of, above, larger."""
-    single = [
-        boxes[0]
-        for label in annotation.labels
-        if label not in annotation.incomplete and len(boxes := boxes_of(annotation, label)) == 1
-    ]
+    single = single_boxes(annotation)
     if not single or not words.exhaustive:
         return
     width, height = annotation.width_px, annotation.height_px

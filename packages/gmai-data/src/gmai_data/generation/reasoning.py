@@ -2,7 +2,7 @@
 
 from gmai_formats.rows.box_text import box_tag
 
-from gmai_data.annotation import Annotation, Box
+from gmai_data.annotation import Annotation, Box, single_boxes
 from gmai_data.checks.facts import LabelNames
 from gmai_data.seeded import choose
 
@@ -23,11 +23,7 @@ def question_of(annotation: Annotation, names: LabelNames, seed: int) -> tuple[s
         names: Of its card's labels.
         seed: Draws among the questions that the record answers.
     """
-    alone = [
-        box
-        for box in annotation.boxes
-        if box.label not in annotation.incomplete and sum(each.label == box.label for each in annotation.boxes) == 1
-    ]
+    alone = single_boxes(annotation)
     offers: list[tuple[str, str, tuple[Box, ...]]] = []
     if alone:
         first = choose(alone, seed, annotation.id, "reasoning")
