@@ -1,7 +1,9 @@
 """Counts beside the boxes; see `masked` in conftest.py for the record."""
 
 import pytest
+from gmai_data.annotation import Box
 from gmai_data.checks.counts import how_many, kinds_of_label, without_marks, wrong_count, wrong_count_of, wrong_only_one
+from gmai_data.vocabulary import Language
 
 
 @pytest.mark.parametrize(
@@ -16,6 +18,8 @@ from gmai_data.checks.counts import how_many, kinds_of_label, without_marks, wro
         ("liver: 3", False),
         ("on slice 84 the liver is seen", True),
         ("three quarters of the way down", True),
+        ("they are two, and both below the liver", True),
+        ("both dark livers", False),
     ],
 )
 def test_counts(masked, text, good):
@@ -39,3 +43,9 @@ def test_a_label_is_of_its_words_and_their_kinds():
 
 def test_marks_are_dots_in_a_complaint():
     assert without_marks("two \ue000") == "two …"
+
+
+@pytest.mark.parametrize(("text", "good"), [("肝脏仅一个。", False), ("肝脏只见一处。", False), ("左肾仅一个。", True)])
+def test_the_only_one_in_chinese(masked, text, good):
+    two = (Box("liver", (5, 5, 25, 25)), Box("liver", (30, 5, 45, 25)), Box("left kidney", (70, 70, 90, 85)))
+    assert (wrong_count_of(*masked(text, Language.ZH, two)) is None) == good

@@ -30,6 +30,10 @@ EN, ZH = Language.EN, Language.ZH
         ("the ", " isn't seen"),
         ("the ", " cannot be made out"),
         ("the ", " can't be clearly identified"),
+        ("", ": none"),
+        ("", ": absent"),
+        ("", ", cutting and irrigation: not seen"),
+        ("advanced ", ": no"),
     ],
 )
 def test_what_denies_in_english(before, after):
@@ -108,3 +112,13 @@ def test_what_denies_in_chinese(before, after):
 def test_what_is_said_of_a_finding_in_chinese_does_not_deny_it(before, after, maybe):
     assert not surely(before, after, ZH)
     assert possibly(before, after, ZH) == maybe
+
+
+@pytest.mark.parametrize("after", [": large", ": no smaller than the spleen", ": 2", ", cutting: seen"])
+def test_what_stands_behind_a_colon_may_affirm(after):
+    assert not surely("", after, EN)
+
+
+@pytest.mark.parametrize(("after", "denied"), [("：无。", True), (": 未见", True), ("：2个", False), ("：无痛", False)])
+def test_what_stands_behind_a_chinese_colon(after, denied):
+    assert surely("", after, ZH) == denied

@@ -1,10 +1,12 @@
 """What a sentence names of its record, as one character each."""
 
+from dataclasses import replace
+
 import pytest
 from gmai_data.checks import masking
 from gmai_data.checks.lexicon import WORD
 from gmai_data.checks.masking import OWN, label_words, low, masked
-from gmai_data.vocabulary import Language
+from gmai_data.vocabulary import ClinicalTask, Language
 
 
 def test_labels_their_words_their_kinds_and_the_modality_are_masked(facts):
@@ -43,3 +45,11 @@ def test_the_last_word_of_a_name_stands_for_the_label_where_no_other_has_it(mask
     assert "\ue000" <= masking.masked(told, "The kidney is small.")[4] <= "\uf7ff"
     assert WORD not in masking.masked(told, "The kidney is small.")
     assert "\ue000" not in masking.masked(told, "It has the shape of a kidney bean.")
+
+
+def test_an_operation_is_at_work_where_the_task_is_one(facts):
+    record = facts()
+    operation = replace(record, annotation=replace(record.annotation, clinical_task=ClinicalTask.SURGEON_ACTION))
+    assert "surgeon" not in masked(operation, "The surgeon is at work.")
+    assert "surgery" in masked(operation, "It was taken after surgery.")
+    assert "surgeon" in masked(record, "The surgeon is at work.")

@@ -75,6 +75,8 @@ def two_kidneys(toy):
         ("of the cyst and the kidney, the former is on the patient's left", True),
         ("of the cyst and the kidney, the former is on the patient's right", False),
         ("of the kidney and the cyst, the latter is on the patient's right", False),
+        ("the kidney is large, and on the patient's left there is a cyst", True),
+        ("the kidney is large, and on the patient's right there is a cyst", False),
     ],
 )
 def test_sides_that_boxes_and_plane_give(two_kidneys, text, good):
@@ -91,6 +93,7 @@ def test_sides_that_boxes_and_plane_give(two_kidneys, text, good):
         ("右边是您的左肾，囊肿长在左肾的下端。", True),
         ("右边是您的左肾，囊肿长在右肾的下端。", False),
         ("比较囊肿与肾，前者位于患者左侧。", True),
+        ("从左到右依次为肾、囊肿。", True),
         ("比较囊肿与肾，前者位于患者右侧。", False),
     ],
 )

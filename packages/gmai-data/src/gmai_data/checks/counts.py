@@ -98,10 +98,11 @@ _NOT_COUNTED = (
 _OTHER_COUNT = re.compile(rf"\b({'|'.join(_SPELLED[2:])}) (?!(?:{_NOT_COUNTED})\b|dimension)[a-z]+")
 
 
+_NOT_BEFORE_A_NOUN = "of|and|in|on|at|to|by|below|above|beneath|under|over|beside|near|behind|within|inside|left|right"
 _SEVERAL = re.compile(
     r"\b(?:multiple|several|numerous|(?<!how )many|various|plural|a (?:large |small )?number of|a few|countless|"
     r"dozens of|both)"
-    rf"(?: of)?(?: the)?(?: (?!of\b|and\b|in\b|on\b)[a-z]+){{0,2}}? (?P<what>{LABEL})"
+    rf"(?: of)?(?: the)?(?: (?!(?:{_NOT_BEFORE_A_NOUN})\b)[a-z]+){{0,2}}? (?P<what>{LABEL})"
     rf"(?!,? (?:and )?(?:the |an? )?{LABEL})"
 )
 
@@ -122,7 +123,9 @@ _SEVERAL_ZH = re.compile(
 )
 
 
-_LAST_ONE_ZH = re.compile(r"(?:仅此|只此|仅有这?|唯有这?|就这)一[个枚处条张块颗粒件把](?![一-鿿\ue000-\uf7ff])")
+_LAST_ONE_ZH = re.compile(
+    r"(?:仅此|只此|仅有这?|唯有这?|就这|[仅只](?:有|可?见)?)一[个枚处条张块颗粒件把](?![一-鿿\ue000-\uf7ff])"
+)
 
 
 _ALONE_ZH = re.compile(rf"(?:单发|唯一|仅可?[见有示]?到?一|只[有见]一|单)[个枚处条张块颗粒]?的?(?P<what>{LABEL})")

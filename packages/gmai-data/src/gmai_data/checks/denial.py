@@ -35,16 +35,19 @@ _SURE_AFTER = {
         r"not\s+(?:\w+ly\s+)?(?:seen|visible|present|shown|identified|detected|evident|found|included|discernible|there)\b)"
         r"|(?:is|are|was|were)n't\s+(?:\w+ly\s+)?(?:seen|visible|present|shown|identified|detected|found|there)\b"
         r"|(?:cannot|can't|can not|could not)\s+be\s+(?:\w+ly\s+)?(?:seen|identified|detected|found|made out))"
+        r"|^(?:[ ,]+[\w-]+){0,8}?\s*:\s*(?:none|absent|nil|negative|no(?=\s*(?:[.,;]|$))|not\s+"
+        r"(?:\w+ly\s+)?(?:seen|visible|present|shown|identified|detected|evident|found|there))\b"
     ),
     _ZH: re.compile(
         r"^(?:在[\u4e00-\u9fff]{1,4}中)?(?:均|并)?"
         r"(?:未见|未显示|未显影|未能显示|不可见|看不到|看不见|缺如|不存在|没有显示)(?:[。！；，、？\s]|$)"
+        r"|^[：:]\s*(?:无|未见|没有|阴性|缺如)(?:[。！；，、？,;!?\s]|$)"
     ),
 }
 _POSSIBLE = {
     _EN: re.compile(
-        r"\b(?:no|not|without|absen\w+|free of|free from|negative for|neither|nor|exclud\w+|lack\w*|cannot|missing|"
-        r"invisible|rules? out|unlike|rather than|instead of|differ\w*|distinguish\w*|contrast to|"
+        r"\b(?:no|not|none|nil|without|absen\w+|free of|free from|negative for|neither|nor|exclud\w+|lack\w*|cannot|"
+        r"missing|invisible|rules? out|unlike|rather than|instead of|differ\w*|distinguish\w*|contrast to|"
         r"opposed to|compared?|comparison|than|mimics?|screen\w*|look\w* for|risk|would)\b|n't\b"
     ),
     _ZH: re.compile(r"无|没有|未|不见|不可见|看不|排除|不是|并非|缺如|不存在|不同|区别|而非|相比|鉴别|筛查"),

@@ -66,8 +66,10 @@ _PAIRS = {
 }
 """(the left one, the right one, words for both)."""
 CLAUSE_END = {
-    Language.EN: re.compile(r"[.;:!?\n]|\b(?:but|however|whereas|although)\b"),
-    Language.ZH: re.compile(r"[。；：！？，\n]"),
+    Language.EN: re.compile(
+        r"[.;!?\n]|:(?!\s*(?:none|absent|nil|negative|not|no)\b)|\b(?:but|however|whereas|although)\b"
+    ),
+    Language.ZH: re.compile(r"[。；！？，;!?,\n]|[：:](?!\s*(?:无|未见|没有|阴性|缺如))"),
 }
 """What ends the clause in which a name is denied."""
 _FIRST_MARK = 0xE000

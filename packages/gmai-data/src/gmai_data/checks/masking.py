@@ -53,8 +53,9 @@ def masked(facts: Facts, sentence: str) -> str:
         if facts.language == Language.ZH:
             text = text.replace(CHINESE[facts.annotation.modality].lower(), OWN)
         text = modality_pattern(facts.annotation.modality, facts.language).sub(OWN, text)
-    around = scenery(str(facts.annotation.modality), facts.language)
-    text = around.sub(" ", text) if around else text
+    for shown_by in (facts.annotation.modality, facts.annotation.clinical_task):
+        around = scenery(str(shown_by), facts.language)
+        text = around.sub(" ", text) if around else text
     everywhere = scenery("any", facts.language)
     if everywhere and any(word in text for word in _OF_EVERY_BODY):
         text = everywhere.sub(" ", text)

@@ -95,6 +95,9 @@ _CALLED = re.compile(rf"\b(former|latter)\b(?!.*(?:{LABEL}))|([前后])者(?!.*(
 
 def _spoken_of(before: str, after: str) -> list[str]:
     """Return the mark of the label that a side between two parts of a sentence is said of, if any."""
+    here = re.split(r"[,;:，；：]| and ", before)[-1]
+    if not re.search(LABEL, here) and (named := re.match(rf"[^,;:，；：]*?({LABEL})", after)):
+        return [named[1]]
     named = re.findall(LABEL, before)
     if (called := list(_CALLED.finditer(before))) and len(pair := re.findall(LABEL, before[: called[-1].start()])) > 1:
         return [pair[-2] if called[-1].group() in ("former", "前者") else pair[-1]]
@@ -169,8 +172,10 @@ _TOWARDS_ZH = re.compile("[偏稍略靠最居在朝向自近]$")
 """Before a side of the picture: 偏右."""
 
 
-_BOTH_WAYS_ZH = re.compile(f"一左一右|一右一左|左右(?!两?侧?(?:{LABEL}|{WORD}|眼|肢|肺|肾|手|足|耳))")
-"""Of the picture: 左右居中, 左右两侧各有一个."""
+_BOTH_WAYS_ZH = re.compile(
+    f"[从由自][左右][到至往向][左右]|一左一右|一右一左|左右(?!两?侧?(?:{LABEL}|{WORD}|眼|肢|肺|肾|手|足|耳))"
+)
+"""Of the picture: 左右居中, 左右两侧各有一个, 从左到右."""
 
 
 def wrong_side_zh(facts: Facts, text: str) -> tuple[str, str] | None:
