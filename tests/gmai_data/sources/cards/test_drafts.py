@@ -412,3 +412,12 @@ def test_a_panoptic_file_is_refused_by_name(tmp_path):
     put(tmp_path / "p.json", json.dumps(document))
     with pytest.raises(UserError, match=r"p\.json: a panoptic file"):
         draft(tmp_path)
+
+
+def test_one_number_that_a_table_marks_with_boxes_is_at_least_a_finding(tmp_path):
+    for name in ("a", "b"):
+        put(tmp_path / "images" / f"{name}.png")
+    put(tmp_path / "t.csv", "patientId,x,y,width,height,Target\na,1,1,2,2,1\nb,,,,,0\n")
+    _, text = draft(tmp_path)
+    assert yaml.safe_load(text)["labels"] == {"1": {"en": "finding", "zh": "TODO"}}
+    assert "no names for the labels 1: write what they mean." in text

@@ -244,8 +244,12 @@ def _names_of(guess: Guess) -> dict[str, str]:
 
 
 def _english(raw: str, guess: Guess) -> str:
-    """Return the name that the folder gives a raw label, or the raw label itself; a number is no name."""
-    name = guess.names.get(raw) or ("" if _NUMBER.fullmatch(raw) else raw)
+    """Return the name that the folder gives a raw label, or the raw label itself; a number is no name.
+
+    What a table marks with boxes by one number, such as `Target` 1, is at least a finding; a note asks what it means.
+    """
+    one_mark = len(guess.labels) == 1 and guess.task == "2d_detection"
+    name = guess.names.get(raw) or (("finding" if one_mark else "") if _NUMBER.fullmatch(raw) else raw)
     return re.sub(r"[;；<>\[\]\s_-]+", " ", name).strip() or "TODO"
 
 
