@@ -162,6 +162,7 @@ _SCALE = {
         re.compile("^\\s*[至到~～—-]"),
     ),
 }
+"""Before and behind a level of the card's scale that is named to tell the scale."""
 _OF_THE_KINDS = {
     Language.EN: re.compile(
         r"\b(?:two|three|four|five|six|both|possible|other) "
@@ -170,7 +171,6 @@ _OF_THE_KINDS = {
     Language.ZH: re.compile("[两二三四五六](?:种|类|型|级|个等级)[^。；]*$"),
 }
 """What tells the kinds that there are: "of the two kinds, X and Y, this is the second"."""
-"""Before and behind a level of the card's scale that is named to tell the scale."""
 
 
 def _on_the_scale(mention: Mention, facts: Facts) -> bool:

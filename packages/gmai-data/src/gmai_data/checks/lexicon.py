@@ -107,18 +107,20 @@ def scopes() -> tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]:
     )
 
 
-@functools.cache
-def scenery(modality: str, language: Language) -> re.Pattern[str] | None:
-    """Return what every picture of a modality shows around its labels (the wall of an endoscopy), or None."""
-    words = yaml.safe_load(_read("scenery.yaml")).get(modality, {}).get(str(language))
-    return re.compile(words) if words else None
+def scenery(shown_by: str, language: Language) -> re.Pattern[str] | None:
+    """Return what every picture of a modality or a clinical task shows around its labels (the wall of an endoscopy)."""
+    return _patterns("scenery.yaml", language).get(shown_by)
 
 
-@functools.cache
 def context(modality: str, language: Language) -> re.Pattern[str] | None:
     """Return what every picture of a modality is made up of (cells of a tissue), where no label says so, or None."""
-    words = yaml.safe_load(_read("context.yaml")).get(modality, {}).get(str(language))
-    return re.compile(words) if words else None
+    return _patterns("context.yaml", language).get(modality)
+
+
+@functools.cache
+def _patterns(name: str, language: Language) -> dict[str, re.Pattern[str]]:
+    document: dict[str, dict[str, str]] = yaml.safe_load(_read(name))
+    return {of: re.compile(entry[str(language)]) for of, entry in document.items() if str(language) in entry}
 
 
 @functools.cache
@@ -139,7 +141,8 @@ def _kinds(language: Language) -> dict[str, list[str]]:
     document: dict[str, str] = yaml.safe_load(_read("kinds.yaml"))[str(language)]
     found: dict[str, list[str]] = {}
     for kind, words in document.items():
-        for word in words.lower().split():
+        whole = re.sub(r"=(\w+)", lambda other: document[other[1]], words)
+        for word in whole.lower().split():
             found.setdefault(word, []).append(kind)
     return found
 

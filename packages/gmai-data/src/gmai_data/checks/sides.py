@@ -68,27 +68,45 @@ def _without_convention(facts: Facts, text: str) -> tuple[str, bool]:
     return text, True
 
 
-def _is_of_that_side(facts: Facts, labels: list[str], side: str, *, off: float | None = None) -> bool:
+_OFF_CENTRE = 0.06
+"""Share of the width that the centre of what lies on one side of the body is off the middle of the image."""
+
+
+def _is_of_that_side(facts: Facts, labels: list[str], side: str, *, off: float = _OFF_CENTRE) -> bool:
     """Return whether a slice that is shown mirrored has one of the labels on the other side of the image."""
     if not mirrored(facts):
         return False
     places = [place(box, facts)[0] for label in labels for box in known_boxes(facts, label)]
-    off = _OFF_CENTRE if off is None else off
     return any(x <= 0.5 - off if side == "right" else x >= 0.5 + off for x in places)
 
 
-def _is_one_of_a_pair(facts: Facts, text: str, found: re.Match[str]) -> bool:
-    """Return whether a label without a side lies on both sides of the body, and all of its clause on the one found."""
-    start = max(text.rfind(mark, 0, found.start()) for mark in ",;，；。") + 1
-    clause = re.match("[^,;，；。]*", text[start:])
-    labels = [facts.names.label_of(mark) for mark in re.findall(LABEL, clause.group() if clause else "")]
-    side, other = ("left", "right") if found.group().strip().startswith(("left", "左")) else ("right", "left")
+def _has_side(facts: Facts, side: str, before: str, after: str, *, towards: bool) -> bool:
+    """Return whether what a side of the patient is said of has it, by its name or by its boxes.
+
+    Args:
+        facts: Of the text.
+        side: `left` or `right`.
+        before: The masked sentence up to the side.
+        after: And behind it.
+        towards: It lies in that direction, however little.
+    """
+    about = [facts.names.label_of(mark) for mark in _spoken_of(before, after)] or list(facts.annotation.labels)
+    off = 0.0 if towards else _OFF_CENTRE
+    return any(side in label.split() for label in about) or _is_of_that_side(facts, about, side, off=off)
+
+
+def _is_one_of_a_pair(facts: Facts, side: str, before: str, after: str) -> bool:
+    """Return whether a label without a side lies on both sides of the body, and all of its clause on this one."""
+    clause = _CLAUSE_MARKS.split(before)[-1] + _CLAUSE_MARKS.split(after)[0]
+    labels = [facts.names.label_of(mark) for mark in re.findall(LABEL, clause)]
     about = [label for label in labels if not {"left", "right"} & set(label.split())]
+    other = "left" if side == "right" else "right"
     return any(_is_of_that_side(facts, [label], other) for label in about) and all(
         _is_of_that_side(facts, [label], side) for label in labels
     )
 
 
+_CLAUSE_MARKS = re.compile("[,;，；。]")
 _CALLED = re.compile(rf"\b(former|latter)\b(?!.*(?:{LABEL}))|([前后])者(?!.*(?:{LABEL}))")
 """Which of two labels the rest of a text is about, where none is named behind it."""
 
@@ -102,10 +120,6 @@ def _spoken_of(before: str, after: str) -> list[str]:
     if (called := list(_CALLED.finditer(before))) and len(pair := re.findall(LABEL, before[: called[-1].start()])) > 1:
         return [pair[-2] if called[-1].group() in ("former", "前者") else pair[-1]]
     return named[-1:] or re.findall(LABEL, after)[:1]
-
-
-_OFF_CENTRE = 0.06
-"""Share of the width that the centre of what lies on one side of the body is off the middle of the image."""
 
 
 def wrong_side(facts: Facts, text: str) -> tuple[str, str] | None:
@@ -131,13 +145,8 @@ def wrong_side(facts: Facts, text: str) -> tuple[str, str] | None:
             and not re.search(r"\b(?:the|its|image|picture) (?:\w+ )?$", before)
             and not re.match(r" of (?:the|this) (?:image|picture|slice|scan|frame|view|photo\w*|\w*gra(?:ph|m))", after)
         ):
-            about = (
-                [facts.names.label_of(mark) for mark in _spoken_of(before, after)]
-                or labels
-                or list(facts.annotation.labels)
-            )
-            off = 0.0 if re.search(r"\btowards? (?:the|your) [a-z' ]*$", before) else None
-            if not any(side in label.split() for label in about) and not _is_of_that_side(facts, about, side, off=off):
+            towards = re.search(r"\btowards? (?:the|your) [a-z' ]*$", before) is not None
+            if not _has_side(facts, side, before, after, towards=towards):
                 return wrong, f'"{found.group()}" is said of no label'
             continue
         if found[2] == "side" and re.match(rf" of (?:the |this |an? )?{WORD}", after):
@@ -150,7 +159,7 @@ def wrong_side(facts: Facts, text: str) -> tuple[str, str] | None:
             continue
         if found[2] == "sided" and has:
             continue
-        if re.match(rf" {LABEL}", after) and _is_one_of_a_pair(facts, text, found):
+        if re.match(rf" {LABEL}", after) and _is_one_of_a_pair(facts, side, before, after):
             continue
         if re.match(rf" (?:{LABEL}|{WORD})(?! {_FRAMES})", after) and not re.search(
             r"\b(?:on|at|in|to|image|picture|upper|lower|middle|far) (?:the )?$", before
@@ -186,7 +195,7 @@ def wrong_side_zh(facts: Facts, text: str) -> tuple[str, str] | None:
         return wrong, "the image is not shown with that side of the patient there"
     text = _BOTH_WAYS_ZH.sub("", text)
     for found in _SIDE_ZH.finditer(text):
-        after = text[found.end() :]
+        before, after = text[: found.start()], text[found.end() :]
         side = {"左": "left", "右": "right"}.get(found["side"])
         if side is None:
             if found["frame"] and facts.annotation.boxes:
@@ -199,31 +208,23 @@ def wrong_side_zh(facts: Facts, text: str) -> tuple[str, str] | None:
             continue
         if found["rest"] is None and not re.match(rf"[一-鿿]|{LABEL}|{WORD}", after):
             continue
-        labels = [facts.names.label_of(mark) for mark in re.findall(LABEL, text)]
-        of_patient = re.search(r"(?:患者|病人|人体|解剖|身体|[您你])的?$", text[: found.start()]) or (
+        of_patient = re.search(r"(?:患者|病人|人体|解剖|身体|[您你])的?$", before) or (
             # 右侧可见气胸 is said of the patient where no picture was spoken of.
             found["rest"] == "侧"
             and re.match("(?:可?见|有|存在|出现)", after)
-            and not re.search("[图画影]|视野|照片|[左右上下]", text[: found.start()] + (found["frame"] or ""))
+            and not re.search("[图画影]|视野|照片|[左右上下]", before + (found["frame"] or ""))
         )
         bound = re.match(rf"(?:{LABEL}|{WORD})", after) and found["rest"] in (None, "侧") and not found["frame"]
         if (
             of_patient
             or bound
             or found["rest"] in ("眼", "肢", "前", "后", "面")
-            or (found["rest"] is None and not found["frame"] and not _TOWARDS_ZH.search(text[: found.start()]))
+            or (found["rest"] is None and not found["frame"] and not _TOWARDS_ZH.search(before))
         ):
-            spoken_of = _spoken_of(text[: found.start()], after)
-            about = [facts.names.label_of(mark) for mark in spoken_of] or labels or list(facts.annotation.labels)
-            off = (
-                0.0
-                if re.search("[靠偏向近朝]$", text[: found.start()].removesuffix("患者").removesuffix("病人"))
-                else None
-            )
-            has = any(side in label.split() for label in about) or _is_of_that_side(facts, about, side, off=off)
-            if not (of_patient and has) and not (
-                bound and re.match(LABEL, after) and _is_one_of_a_pair(facts, text, found)
-            ):
+            towards = re.search("[靠偏向近朝]$", before.removesuffix("患者").removesuffix("病人")) is not None
+            has = bool(of_patient) and _has_side(facts, side, before, after, towards=towards)
+            paired = bound and re.match(LABEL, after) and _is_one_of_a_pair(facts, side, before, after)
+            if not (has or paired):
                 return wrong, f'"{found.group()}" is said of no label that has it'
             continue
         if not (facts.annotation.boxes or facts.boxes) and not any(

@@ -203,8 +203,7 @@ def _english(
         or claimed_of_a_class(facts, text, stated, known, asked=asked)
         or wrong_side(facts, text)
         or wrong_count(facts, text)
-        or wrong_place(facts, compared(text))
-        or wrong_size(facts, compared(text))
+        or _wrong_beside(facts, text)
     )
     if found is not None:
         return found
@@ -221,6 +220,12 @@ def _english(
         if not is_other_denied(facts, rest[: found.start()], bare, text):
             return "word not resolved", f'"{bare}" is neither in the record nor a word for what can be seen'
     return None
+
+
+def _wrong_beside(facts: Facts, text: str) -> tuple[str, str] | None:
+    """Return a place or a size of a masked sentence, by itself or beside another, that the boxes do not give."""
+    direct = compared(text)
+    return wrong_place(facts, direct) or wrong_size(facts, direct)
 
 
 def _looks_of_findings(facts: Facts, text: str, carried: tuple[str, ...]) -> frozenset[str]:
@@ -244,7 +249,7 @@ def _chinese(
     counted = plain.replace("几", "") if asked else plain
     found = found or turned or wrong_side_zh(facts, plain) or wrong_count_zh(facts, counted)
     if found is None:
-        found = wrong_place(facts, compared(plain)) or wrong_size(facts, compared(plain))
+        found = _wrong_beside(facts, plain)
     if found is not None:
         return found
     for word in (str(facts.annotation.department), facts.names.noun):
