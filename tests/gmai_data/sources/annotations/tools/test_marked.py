@@ -2,7 +2,16 @@
 
 import pytest
 from gmai_data.ledger import SourceError
-from gmai_data.sources.annotations.tools.marked import corners, load_json, load_xml, pairs, size_of
+from gmai_data.sources.annotations.tools.marked import (
+    Marked,
+    corners,
+    load_entries,
+    load_json,
+    load_xml,
+    of_every,
+    pairs,
+    size_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -43,3 +52,12 @@ def test_xml_that_is_none(tmp_path, data, reason):
     (tmp_path / "a.xml").write_bytes(data)
     with pytest.raises(SourceError, match=reason):
         load_xml(tmp_path / "a.xml", "a.xml")
+
+
+def test_a_list_is_of_a_tool_where_each_entry_is(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"name": "1.png"}\n{"name": "2.png"}\n')
+    (tmp_path / "b.json").write_text('{"name": "1.png"}')
+    entries = load_entries(tmp_path / "a.jsonl", "a.jsonl")
+    assert load_entries(tmp_path / "b.json", "b.json") == []
+    assert [each.name for each in of_every(entries, lambda entry: Marked(entry["name"]))] == ["1.png", "2.png"]
+    assert of_every(entries, lambda entry: Marked("1.png") if entry["name"] == "1.png" else None) == []

@@ -6,7 +6,7 @@ https://developer.apple.com/documentation/createml/building-an-object-detector-d
 from pathlib import Path
 from typing import Any
 
-from gmai_data.sources.annotations.tools.marked import Marked, Shape, corners, load_json
+from gmai_data.sources.annotations.tools.marked import Marked, Shape, corners, load_entries, of_every
 
 
 def read(path: Path, file: str) -> list[Marked]:
@@ -15,10 +15,7 @@ def read(path: Path, file: str) -> list[Marked]:
     Raises:
         SourceError: It is no JSON.
     """
-    document: Any = load_json(path, file)
-    entries = [entry for entry in document if isinstance(entry, dict)] if isinstance(document, list) else []
-    found = [marked for entry in entries if (marked := _picture(entry)) is not None]
-    return found if len(found) == len(entries) else []
+    return of_every(load_entries(path, file), _picture)
 
 
 def _picture(entry: dict[str, Any]) -> Marked | None:

@@ -6,7 +6,7 @@ https://huggingface.co/docs/datasets/image_dataset#object-detection
 from pathlib import Path
 from typing import Any
 
-from gmai_data.sources.annotations.tools.marked import Marked, Shape, corners, load_json, size_of
+from gmai_data.sources.annotations.tools.marked import Marked, Shape, corners, load_entries, of_every, size_of
 
 _CATEGORIES = ("categories", "category", "label", "labels")
 
@@ -17,10 +17,7 @@ def read(path: Path, file: str) -> list[Marked]:
     Raises:
         SourceError: It is no JSON.
     """
-    document: Any = load_json(path, file)
-    entries = [entry for entry in document if isinstance(entry, dict)] if isinstance(document, list) else []
-    found = [marked for entry in entries if (marked := _picture(entry)) is not None]
-    return found if len(found) == len(entries) else []
+    return of_every(load_entries(path, file), _picture)
 
 
 def _picture(entry: dict[str, Any]) -> Marked | None:

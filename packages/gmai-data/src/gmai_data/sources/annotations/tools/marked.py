@@ -3,7 +3,7 @@
 import json
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -77,6 +77,22 @@ def load_json(path: Path, file: str) -> Any:
         return parse_json(data)
     except ValueError as error:
         raise SourceError("annotation unreadable", f"not JSON ({error}); download it again", file) from error
+
+
+def load_entries(path: Path, file: str) -> list[dict[str, Any]]:
+    """Return the objects of a list in JSON, or of the lines of JSON Lines; none where it is no list.
+
+    Raises:
+        SourceError: It is no JSON.
+    """
+    document: Any = load_json(path, file)
+    return [entry for entry in document if isinstance(entry, dict)] if isinstance(document, list) else []
+
+
+def of_every(entries: Sequence[dict[str, Any]], picture: Callable[[dict[str, Any]], Marked | None]) -> list[Marked]:
+    """Return the picture of every entry; none where one of them has none, as in a file of something else."""
+    found = [marked for entry in entries if (marked := picture(entry)) is not None]
+    return found if len(found) == len(entries) else []
 
 
 def load_xml(path: Path, file: str) -> ElementTree.Element:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from gmai_data.sources.annotations.tools.marked import Marked, Shape, corners, load_json, pairs, size_of
+from gmai_data.sources.annotations.tools.marked import Marked, Shape, corners, load_entries, of_every, pairs, size_of
 
 
 def read(path: Path, file: str) -> list[Marked]:
@@ -12,13 +12,12 @@ def read(path: Path, file: str) -> list[Marked]:
     Raises:
         SourceError: It is no JSON.
     """
-    document: Any = load_json(path, file)
-    entries = [entry for entry in document if isinstance(entry, dict)] if isinstance(document, list) else []
-    tasks = [entry for entry in entries if "image" in entry and "answer" in entry]
-    return [_picture(entry) for entry in tasks] if len(tasks) == len(entries) else []
+    return of_every(load_entries(path, file), _picture)
 
 
-def _picture(entry: dict[str, Any]) -> Marked:
+def _picture(entry: dict[str, Any]) -> Marked | None:
+    if "image" not in entry or "answer" not in entry:
+        return None
     name = str(entry["image"])
     meta: Any = entry.get("meta") or {}
     if name.startswith("data:"):
