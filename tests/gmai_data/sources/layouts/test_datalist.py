@@ -8,6 +8,7 @@ import yaml
 from gmai_data.imaging.raster import encode_png
 from gmai_data.sources.cards.drafts import draft
 from gmai_data.sources.files.folder import Folder
+from gmai_data.sources.layouts import datalist
 from gmai_data.sources.layouts.datalist import Datalist
 from gmai_data.vocabulary import Split
 from gmai_formats.errors import UserError
@@ -254,3 +255,11 @@ def test_other_json_is_no_list(tmp_path, put, document):
     put("i/0.png")
     write(tmp_path, document)
     assert Datalist.recognise(Folder(tmp_path)) is None
+
+
+def test_a_file_is_parsed_once_for_all_keys_that_a_draft_tries(tmp_path, put, monkeypatch):
+    put("data.json", json.dumps([{"picture": "1.png", "name": "cyst"}]))
+    parsed = []
+    monkeypatch.setattr(datalist, "parse_json", lambda text: parsed.append(text) or json.loads(text))
+    assert Datalist.recognise(Folder(tmp_path)) is None
+    assert len(parsed) == 1

@@ -75,7 +75,7 @@ class Datalist(Layout):
         path = below(root, self.file, recipe=card.name)
         if not path.is_file():
             raise UserError(f"{path}: no such file. Recipe {card.name} reads its entries there. Check --root.")
-        sections = _sections(path, path.stat().st_mtime_ns, self.image_key, self.label_key)
+        sections = _sections(path, self.image_key, self.label_key)
         if not any(self.image_key in entry for entries in sections.values() for entry in entries):
             keys = sorted({key for entries in sections.values() for entry in entries for key in entry})
             raise UserError(
@@ -211,22 +211,29 @@ def _on_disk(root: Path, place: str, name: str) -> str:
 
 
 @functools.lru_cache(maxsize=2)
-def _sections(path: Path, modified_ns: int, image_key: str, label_key: str) -> Mapping[str, Sequence[Entry]]:
-    """Return the entries of a file by their section; of a list without sections, under an empty name.
+def _document(path: Path, modified_ns: int) -> Any:
+    """Return what a file holds, of JSON Lines the list of its lines.
 
     Raises:
-        UserError: It is no JSON, or holds no lists of entries.
+        UserError: It is no JSON.
     """
     del modified_ns  # another file under the same name is another entry of the cache
     try:
         text = path.read_text(encoding="utf-8-sig")
         if path.suffix.lower() in (".jsonl", ".ndjson"):
-            document: Any = [parse_json(line) for line in text.splitlines() if line.strip()]
-        else:
-            document = parse_json(text)
+            return [parse_json(line) for line in text.splitlines() if line.strip()]
+        return parse_json(text)
     except ValueError as error:
         raise UserError(f"{path}: not JSON ({error}). Download it again.") from error
-    found = _lists_of(document, image_key, label_key)
+
+
+def _sections(path: Path, image_key: str, label_key: str) -> Mapping[str, Sequence[Entry]]:
+    """Return the entries of a file by their section; of a list without sections, under an empty name.
+
+    Raises:
+        UserError: It is no JSON, or holds no lists of entries.
+    """
+    found = _lists_of(_document(path, path.stat().st_mtime_ns), image_key, label_key)
     if not found:
         raise UserError(
             f'{path}: no lists of entries. A data list is {{"training": [{{"image": …, "label": …}}]}}, a list of such '
@@ -268,7 +275,7 @@ def _guess(path: Path, folder: Folder) -> Guess | None:
             layout = {"kind": "datalist", "file": file, "image_key": image_key, "label_key": label_key}
             plain = {name: value for name, value in layout.items() if value not in ("image", "label")}
             try:
-                sections = _sections(path, path.stat().st_mtime_ns, image_key, label_key)
+                sections = _sections(path, image_key, label_key)
             except (UserError, OSError):
                 return None
             some = [entry for entries in sections.values() for entry in entries[:_PROBED]]
