@@ -108,7 +108,7 @@ def nearest_labels(mask: npt.NDArray[np.integer], known: Sequence[Sequence[int]]
         SourceError: A part of the mask is far from anything known.
     """
     tolerance = min(_TOLERANCE, min(_gaps(known), default=_TOLERANCE) // 3)
-    distances = [np.abs(mask.astype(np.int64) - np.array(value)).max(axis=2) for value in known]
+    distances = np.stack([np.abs(mask.astype(np.int64) - np.array(value)).max(axis=2) for value in known])
     number = np.argmin(distances, axis=0)
     close = np.min(distances, axis=0) <= tolerance
     padded = np.pad(np.where(close, number, -1), 1, mode="edge")
@@ -123,7 +123,7 @@ def nearest_labels(mask: npt.NDArray[np.integer], known: Sequence[Sequence[int]]
         best = np.full(labels.shape, np.iinfo(np.int64).max)
         taken = labels.copy()
         for each in beside:
-            nearer = np.take_along_axis(np.stack(distances), np.maximum(each, 0)[None], axis=0)[0]
+            nearer = np.take_along_axis(distances, np.maximum(each, 0)[None], axis=0)[0]
             wins = open_ & (each >= 0) & (nearer < best)
             best, taken = np.where(wins, nearer, best), np.where(wins, each, taken)
         labels = taken

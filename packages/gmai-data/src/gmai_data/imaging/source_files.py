@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from gmai_formats.errors import UserError
 from gmai_formats.files import is_file
 from gmai_formats.pictures.dicom import parse_dicom
+from pydicom import Dataset
 
 from gmai_data.imaging.file_tree import matching_below
 from gmai_data.ledger import SourceError, printable
@@ -212,12 +213,16 @@ def patient_digest(path: Path) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             header = parse_dicom(path, stop_before_pixels=True, specific_tags=["PatientID", "StudyInstanceUID"])
-            identity = stated_patient(header.get("PatientID")) or str(header.get("StudyInstanceUID", "") or "").strip()
+            return group_of_header(header)
     except Exception:  # the file is judged when it is read, where the reason is recorded
         return ""
     finally:
         logger.setLevel(level)
-    return patient_group(identity)
+
+
+def group_of_header(header: Dataset) -> str:
+    """Return what stands for the patient that a DICOM header names, else for its study; nothing where it names none."""
+    return patient_group(stated_patient(header.get("PatientID")) or str(header.get("StudyInstanceUID") or "").strip())
 
 
 _NOBODY = frozenset(

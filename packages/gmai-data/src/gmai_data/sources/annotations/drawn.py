@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gmai_data.imaging.dicom_seg import OTHER_GRID, Mask, load_segments
 from gmai_data.imaging.dicom_stacks import Slice
-from gmai_data.imaging.source_files import matching, on_disk, patient_group, relative_to, stated_patient
+from gmai_data.imaging.source_files import group_of_header, matching, on_disk, relative_to
 from gmai_data.ledger import SourceError
 from gmai_data.sources.annotations.contours import STRUCTURE_SET, load_structures
 from gmai_data.sources.annotations.lidc import NODULE, is_lidc, load_readings, names_of_series
@@ -99,7 +99,7 @@ def marks_of(root: Path, path: Path) -> Marks | None:
             header = parse_dicom(path, stop_before_pixels=True, specific_tags=list(_READ))
             series, images, spaces = set[str](), set[str](), set[str]()
             _collect(header, series, images, spaces)
-            group = patient_group(stated_patient(header.get("PatientID")) or str(header.get("StudyInstanceUID") or ""))
+            group = group_of_header(header)
     except PictureError:
         return None  # no DICOM file, or one so damaged that nothing says it is a mask: it is judged as an image
     return Marks(file, kind, frozenset(series), frozenset(images), frozenset(spaces), group)
