@@ -109,7 +109,16 @@ class RunLock:
         Raises:
             UserError: Another process works on this folder (unless `patient`), or nothing can be written there.
         """
-        self._enter(patient=patient)
+        text = json.dumps({
+            "host": socket.gethostname(), "processes": _processes(), "pid": os.getpid(), "job": _slurm_job(),
+            "started": time.strftime("%Y-%m-%d %H:%M:%S"), "token": secrets.token_hex(8),
+        })  # fmt: skip
+        reason = self._wait(lambda: _take(self._path, text), patient=patient)
+        self._text = text
+        self._ended = threading.Event()
+        if reason:
+            say(f"took over {self._path}: {reason}")
+        threading.Thread(target=self._beat, daemon=True, name="run-lock").start()
 
     def wait_until_free(self) -> None:
         """Return once nobody holds the lock, however long that takes, and take nothing.
@@ -117,7 +126,7 @@ class RunLock:
         Raises:
             UserError: Nothing can be written there.
         """
-        self._enter(patient=True)
+        self.acquire(patient=True)
         self.release()
 
     def refuse_if_held(self) -> None:
@@ -131,18 +140,6 @@ class RunLock:
     def at_work(self) -> str:
         """Return what is known of the process that may be at work; nothing where none is."""
         return str(_at_work(self._path))
-
-    def _enter(self, *, patient: bool) -> None:
-        text = json.dumps({
-            "host": socket.gethostname(), "processes": _processes(), "pid": os.getpid(), "job": _slurm_job(),
-            "started": time.strftime("%Y-%m-%d %H:%M:%S"), "token": secrets.token_hex(8),
-        })  # fmt: skip
-        reason = self._wait(lambda: _take(self._path, text), patient=patient)
-        self._text = text
-        self._ended = threading.Event()
-        if reason:
-            say(f"took over {self._path}: {reason}")
-        threading.Thread(target=self._beat, daemon=True, name="run-lock").start()
 
     def _wait(self, attempt: Callable[[], str | _Holder], *, patient: bool) -> str:
         """Try until it is clear that another process works here, or none; return how that is known."""
