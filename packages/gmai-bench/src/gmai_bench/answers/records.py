@@ -146,13 +146,12 @@ def answered(fields: Mapping[str, Any], place: str, keys: Keys, within: Sequence
     known |= own
     ids = _ids(own, fields, place, keys)
     if not keys.id:
-        inner = (
-            ({f"{name}'s {key}": context[key]})
+        ids |= {
+            f"{name}'s {key}": value
             for name, context in contexts.items()
             for key in ID_KEYS
-            if key in context
-        )
-        ids |= {key: value for one in inner for key, said in one.items() if (value := identity(said))}
+            if key in context and (value := identity(context[key]))
+        }
     data_set = _text(known, SET_KEYS)
     return Answered(
         place,

@@ -53,30 +53,23 @@ class BatchEndpoint(Endpoint):
         placed._encoded, placed._encoded_bytes = OrderedDict(), 0
         return placed
 
-    async def _run(self, asks: Sequence[Ask], open_image: OpenImage, arrived: Arrived) -> None:
+    async def _ask_all(self, asks: Sequence[Ask], open_image: OpenImage, arrived: Arrived) -> Sequence[Answer]:
         server = Server(self._clients[0], self._dialect)
         keeper = _Asks(self, server, asks, open_image, arrived)
         batches = Batches(server, self._budget, self._folder, self._limits, adaptable=self._adaptable, news=say)
         try:
             await batches.run(keeper)
-            refused = keeper.refused
-            if len(refused) > self._max_errors * len(asks):
-                raise self._too_many(refused, len(asks), keeper.answered)
-            if keeper.lost:
-                ask, reason = next(iter(keeper.lost.items()))
-                raise UserError(
-                    f'{server.url}: {len(keeper.lost)} questions have no answer, such as "{ask}": {reason}. The same '
-                    "command asks them again; the answers so far are kept."
-                )
-        except OutOfBudgetError:
-            arrived.put_nowait(over_budget(self._budget, "batch"))
-            return
-        except Exception as error:
-            arrived.put_nowait(error)
-            return
-        for answer in refused:
-            arrived.put_nowait(answer)
-        arrived.put_nowait(None)
+        except OutOfBudgetError as error:
+            raise over_budget(self._budget, "batch") from error
+        if len(keeper.refused) > self._max_errors * len(asks):
+            raise self._too_many(keeper.refused, len(asks), keeper.answered)
+        if keeper.lost:
+            ask, reason = next(iter(keeper.lost.items()))
+            raise UserError(
+                f'{server.url}: {len(keeper.lost)} questions have no answer, such as "{ask}": {reason}. The same '
+                "command asks them again; the answers so far are kept."
+            )
+        return keeper.refused
 
 
 class _Asks:

@@ -277,7 +277,21 @@ class Endpoint:
             loop.close()
 
     async def _run(self, asks: Sequence[Ask], open_image: OpenImage, arrived: Arrived) -> None:
-        """Send every question; at the first failure for good let those in flight come home, then report it."""
+        """Ask every question and hand the refused ones over last, or the failure that ended it."""
+        try:
+            refused = await self._ask_all(asks, open_image, arrived)
+        except Exception as error:
+            arrived.put_nowait(error)
+            return
+        for answer in refused:
+            arrived.put_nowait(answer)
+        arrived.put_nowait(None)
+
+    async def _ask_all(self, asks: Sequence[Ask], open_image: OpenImage, arrived: Arrived) -> Sequence[Answer]:
+        """Send every question, each answer on its way to the file as it comes, and return the refused ones.
+
+        At the first failure for good those in flight come home before it is raised.
+        """
         pool = Pool([Server(client, self._dialect) for client in self._clients], self._concurrency)
         refused: list[Answer] = []
 
@@ -298,14 +312,8 @@ class Endpoint:
                 arrived.put_nowait(answer_of(ask, completion))
 
         async with Driver(pool, backoff_s=self._backoff_s, adaptable=self._adaptable, news=say) as driver:
-            try:
-                await driver.run(asks, one)
-            except Exception as error:
-                arrived.put_nowait(error)
-                return
-        for answer in refused:
-            arrived.put_nowait(answer)
-        arrived.put_nowait(None)
+            await driver.run(asks, one)
+        return refused
 
     def _adaptable(self, field: str) -> bool:
         """Return whether a refused field may be sent otherwise: only the name of the limit changes no answer."""
