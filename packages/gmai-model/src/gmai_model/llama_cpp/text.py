@@ -1,17 +1,18 @@
 """The language model's side: its settings and tensors under the names that llama.cpp's architectures have."""
 
+import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from gguf import MODEL_ARCH, MODEL_ARCH_NAMES, GGMLQuantizationType, GGUFWriter, RopeScalingType, get_tensor_name_map
-from gmai_formats.errors import UserError
 from torch import Tensor
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 from gmai_model.assembly.layout import classic_name, configuration
 from gmai_model.assembly.weights import WeightFiles
+from gmai_model.llama_cpp.refusals import refusal
 from gmai_model.llama_cpp.tensors import Planned, matrix_kind
 
 ARCHITECTURES = {
@@ -20,6 +21,7 @@ ARCHITECTURES = {
 """`model_type` of a `text_config` ▶ the architecture that computes it
 (https://github.com/ggml-org/llama.cpp/blob/master/conversion/__init__.py)."""
 _PREFIX = "language_model."
+_refusal = functools.partial(refusal, where="text_config")
 _ROPE = {"default", "linear", "llama3", "yarn"}
 _YARN_DEFAULTS = {"attention_factor": None, "mscale": None, "mscale_all_dim": None, "truncate": True,
                   "beta_fast": 32.0, "beta_slow": 1.0}  # fmt: skip
@@ -145,10 +147,3 @@ class TextPart:
         own = {key for key, value in _YARN_DEFAULTS.items() if rope.get(key, value) != value} if kind == "yarn" else {}
         if own:
             raise _refusal(f"{', '.join(sorted(own))} of the position scaling", "it computes YaRN's own values")
-
-
-def _refusal(what: str, why: str) -> UserError:
-    return UserError(
-        f"text_config: {what} cannot be exported to llama.cpp: {why}. Serve the checkpoint with vLLM or `transformers "
-        "serve`."
-    )

@@ -13,6 +13,7 @@ from gmai_formats.errors import UserError
 from gmai_model.assembly.layout import classic_name, configuration
 from gmai_model.assembly.weights import WeightFiles
 from gmai_model.checking.files import Files
+from gmai_model.llama_cpp.refusals import refusal
 from gmai_model.llama_cpp.tensors import Planned, matrix_kind
 
 ARCHITECTURE = "clip"
@@ -103,40 +104,40 @@ class VisionPart:
         elif target := names.get_name(name, try_suffixes=(".weight", ".bias")):
             block = target.removeprefix("v.blk.").split(".")[0]
             return None if block.isdecimal() and int(block) >= self.blocks else target
-        raise _refusal(f"the tensor {name}", "it has no place for it")
+        raise refusal(f"the tensor {name}", "it has no place for it")
 
     def _blocks(self) -> int:
         """Return how many layers come before the features."""
         layer: Any = self.llava.get("vision_feature_layer", -2)
         layers = self.config.num_hidden_layers
         if not isinstance(layer, int):
-            raise _refusal(f"vision_feature_layer {layer!r}", "the export takes one layer")
+            raise refusal(f"vision_feature_layer {layer!r}", "the export takes one layer")
         number = layer if layer >= 0 else layers + 1 + layer
         if not 0 < number <= layers:
-            raise _refusal(f"vision_feature_layer {layer}", f"it reads the features after one of the {layers} layers")
+            raise refusal(f"vision_feature_layer {layer}", f"it reads the features after one of the {layers} layers")
         return number
 
     def _check(self, *, fixed_clip: bool) -> None:
         config = self.config
         strategy = self.llava.get("vision_feature_select_strategy", "default")
         if self.kind not in _STRATEGY:
-            raise _refusal(f"the vision encoder {self.kind!r}", f"the export takes {', '.join(_STRATEGY)}")
+            raise refusal(f"the vision encoder {self.kind!r}", f"the export takes {', '.join(_STRATEGY)}")
         if strategy != _STRATEGY[self.kind]:
-            raise _refusal(f"vision_feature_select_strategy {strategy!r}", "it takes all features but a class token's")
+            raise refusal(f"vision_feature_select_strategy {strategy!r}", "it takes all features but a class token's")
         if self.kind == "clip_vision_model" and not fixed_clip:
-            raise _refusal(
+            raise refusal(
                 "a CLIP encoder", "it puts the class token behind the patches, gives each patch its neighbour's "
                 f"position and leaves out the first ({_ISSUE}, in versions from May 2025 to October 2026)",
                 "Give --text-only for the language model alone, or --fixed-clip where that is mended; else serve",
             )  # fmt: skip
         if (activation := self.llava.get("projector_hidden_act", "gelu")) != "gelu":
-            raise _refusal(f"projector_hidden_act {activation!r}", "its projector computes GELU")
+            raise refusal(f"projector_hidden_act {activation!r}", "its projector computes GELU")
         if not self.llava.get("multimodal_projector_bias", True):
-            raise _refusal("a projector without biases", "its projector adds them")
+            raise refusal("a projector without biases", "its projector adds them")
         if config.hidden_act not in _GELU:
-            raise _refusal(f"hidden_act {config.hidden_act!r}", f"it computes {', '.join(_GELU)}")
+            raise refusal(f"hidden_act {config.hidden_act!r}", f"it computes {', '.join(_GELU)}")
         if config.hidden_size == config.intermediate_size:
-            raise _refusal("intermediate_size as large as hidden_size", "it takes the two matrices for swapped then")
+            raise refusal("intermediate_size as large as hidden_size", "it takes the two matrices for swapped then")
 
     def _check_preparation(self, *, square_images: bool) -> None:
         """Refuse what llama.cpp prepares otherwise: it knows mean and deviation, and pads with one colour."""
@@ -146,25 +147,19 @@ class VisionPart:
                 raise UserError(f"{self.folder / 'preprocessor_config.json'}: no {key} of three numbers. Restore it.")
         factor = own.get("rescale_factor", 1 / 255)
         if abs(factor * 255 - 1) > 1e-6:
-            raise _refusal(f"rescale_factor {factor}", "it divides by 255")
+            raise refusal(f"rescale_factor {factor}", "it divides by 255")
         if square_images:
             return
         kind = str(own.get("image_processor_type", "")).removesuffix("Fast").removesuffix("Pil")
         if kind != "LlavaImageProcessor" or not own.get("do_pad", True):
             how = "crops" if own.get("do_center_crop") else "stretches"
-            raise _refusal(
+            raise refusal(
                 f"an image processor that {how} images to a square", "it pads them",
                 f"If all images will be square, give {_SQUARE}; else serve",
             )  # fmt: skip
         colour = tuple(int(255 * value) for value in own["image_mean"])
         if colour != PAD_COLOUR:
-            raise _refusal(
+            raise refusal(
                 f"padding with the colour {colour}", f"it pads with {PAD_COLOUR}",
                 f"If all images will be square, give {_SQUARE}; else serve",
             )  # fmt: skip
-
-
-def _refusal(what: str, why: str, remedy: str = "Serve") -> UserError:
-    return UserError(
-        f"{what} cannot be exported to llama.cpp: {why}. {remedy} the checkpoint with vLLM or `transformers serve`."
-    )

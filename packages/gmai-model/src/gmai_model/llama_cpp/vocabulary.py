@@ -5,6 +5,7 @@ llama.cpp has two tokenizers that serve here (https://github.com/ggml-org/llama.
 whose order of merges goes by a score per token. What either would tokenize otherwise is refused.
 """
 
+import functools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,9 @@ from tokenizers.pre_tokenizers import ByteLevel
 from gmai_model.assembly.templates import read_template
 from gmai_model.assembly.tokenizer import IMAGE_TOKEN
 from gmai_model.llama_cpp.chat import begins_with_special, portable_template
+from gmai_model.llama_cpp.refusals import refusal
 
+_refusal = functools.partial(refusal, where="tokenizer.json")
 _AGAIN = "Write or download the checkpoint again."
 _BLANK = "▁"
 _CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
@@ -293,13 +296,6 @@ def _scores(model: Mapping[str, Any], types: list[TokenType]) -> list[float]:
         if possible != ways.get(token, 0):
             raise _refusal(f"a tokenizer that does not make {token!r} from each two of its parts", "it does")
     return scores
-
-
-def _refusal(what: str, why: str) -> UserError:
-    return UserError(
-        f"tokenizer.json: {what} cannot be exported to llama.cpp: {why}. Serve the checkpoint with vLLM or "
-        f"`transformers serve`."
-    )
 
 
 def as_text(vocabulary: Vocabulary) -> str:
