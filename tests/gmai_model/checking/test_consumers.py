@@ -1,12 +1,16 @@
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from gmai_formats.weights import sealed_files
+from gmai_model.assembly.assemble import assemble
 from gmai_model.assembly.portable import settings_digests
 from gmai_model.checking.consumers import check_settings, consumers
 from gmai_model.checking.files import Files
+
+from ..assembly.stand_ins import LANGUAGES, VISIONS, by_name, edit
 
 
 def folder_of(folder: Path, **files: Any) -> Path:
@@ -86,3 +90,27 @@ def test_each_program_is_named_with_what_it_does(
     assert third.startswith("SGLang (llava.py of 0.5.23): no.")
     assert fourth.startswith(("llama.cpp: no: ", "llama.cpp: not known without the package gguf"))
     assert fifth.startswith("Ollama: no. It puts an image right before the question")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("gguf") is None, reason="install gmai-model[gguf]")
+@pytest.mark.parametrize(
+    ("vision", "change", "mode", "says"),
+    [
+        ("SigLIP and", {}, "pad", "--square-images` writes it", ),
+        ("SigLIP and", {"image_mean": [0.48145466, 0.4578275, 0.40821073]}, "pad", "--format gguf` writes it"),
+        ("SigLIP without", {}, "stretch", "--square-images` writes it"),
+        ("CLIP, vision part, other", {}, "pad", "--text-only` writes it"),
+    ],
+)  # fmt: skip
+def test_llama_cpp_is_told_what_an_export_would_hold(
+    tmp_path: Path, vision: str, change: dict[str, Any], mode: Any, says: str
+) -> None:
+    by_name(LANGUAGES, "Qwen3-8B").write(tmp_path / "language")
+    by_name(VISIONS, vision).write(tmp_path / "vision")
+    if change:
+        edit(tmp_path / "vision", "preprocessor_config.json", **change)
+    assemble(tmp_path / "vision", tmp_path / "language", tmp_path / "made", image_mode=mode, seed=0)
+    (line,) = [line for line in consumers(Files(tmp_path / "made")) if line.startswith("llama.cpp")]
+    assert says in line
+    assert ("for square images alone: " in line) == ("--square-images" in says)
+    assert ("not its sight: " in line) == ("--text-only" in says)

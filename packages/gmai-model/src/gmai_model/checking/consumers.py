@@ -80,15 +80,19 @@ def _llama_cpp(files: Files) -> str:
     from gmai_model.llama_cpp.export import Choice, plan
 
     refused = ""
-    for words, choice in (("", Choice()), (" --text-only", Choice(text_only=True))):
+    for words, choice, condition in (
+        ("", Choice(), ""),
+        (" --square-images", Choice(square_images=True), "for square images alone"),
+        (" --text-only", Choice(text_only=True), "not its sight"),
+    ):
         try:
             notes = plan(files, choice).notes
         except UserError as error:
-            refused = str(error)
+            refused = refused or str(error)
             continue
         what = (
             f"`gmai model export --format gguf{words}` writes it; tokens, chats and logits were equal in "
             "xllamacpp 2026.10 for a tiny model of this family"
         )
-        return "; ".join([what, *notes, *([f"not its sight: {refused}"] if words else [])])
+        return "; ".join([what, *notes, *([f"{condition}: {refused}"] if condition else [])])
     return f"no: {refused}"
