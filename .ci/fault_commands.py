@@ -313,6 +313,7 @@ def _fork(words: list[str], environment: dict[str, str], said: Path, moments: Mo
     try:
         os.setsid()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
         out = os.open(said, os.O_CREAT | os.O_TRUNC | os.O_WRONLY)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(out, 1)
@@ -321,7 +322,7 @@ def _fork(words: list[str], environment: dict[str, str], said: Path, moments: Mo
         sys.argv = ["gmai", *words]
         if moments is not None:
             moments.install()
-        from gmai_cli.main import main
+        from gmai_cli.start import main
 
         main()
         code = 0

@@ -19,8 +19,9 @@ from typing import Any, NoReturn, cast
 from gmai_formats.errors import UserError
 
 from gmai_cli.console import say
-from gmai_cli.exit_codes import EXIT_REQUEUE, EXIT_USER_ERROR
+from gmai_cli.exit_codes import EXIT_USER_ERROR
 from gmai_cli.processes import is_alive
+from gmai_cli.start import STOPS, end_by
 
 NAME = "run.lock"
 HEARTBEAT_S = 20.0
@@ -208,9 +209,6 @@ class RunLock:
         self._text = ""
 
 
-_STOPS = (signal.SIGTERM, signal.SIGUSR1)
-
-
 @contextlib.contextmanager
 def hold(folder: Path, name: str = NAME, *, works_on: Path | None = None) -> Generator[None]:
     """Hold a folder's lock, see `RunLock`, while the block runs.
@@ -223,16 +221,15 @@ def hold(folder: Path, name: str = NAME, *, works_on: Path | None = None) -> Gen
     """
     lock = RunLock(folder, name, works_on=works_on)
 
-    def stop(_signal: int, _frame: object) -> NoReturn:
+    def stop(number: int, _frame: object) -> NoReturn:
         lock.release()
         with contextlib.suppress(RuntimeError):  # the signal came while a line was being printed
-            say("told to stop: what is done so far is kept, the same command goes on from there")
             sys.stdout.flush()
-        os._exit(EXIT_REQUEUE)
+        end_by(number)
 
     lock.acquire()
     in_main_thread = threading.current_thread() is threading.main_thread()  # only there can a signal be handled
-    before = {number: signal.signal(number, stop) for number in _STOPS} if in_main_thread else {}
+    before = {number: signal.signal(number, stop) for number in STOPS} if in_main_thread else {}
     try:
         yield
     finally:
