@@ -18,7 +18,7 @@ from gmai_data.vocabulary import (
 
 @pytest.mark.parametrize(
     ("vocabulary", "size"),
-    [(Modality, 13), (Department, 18), (ClinicalTask, 18), (Kind, 6), (SubDataset, 5), (Language, 2), (Split, 3)],
+    [(Modality, 14), (Department, 18), (ClinicalTask, 18), (Kind, 6), (SubDataset, 5), (Language, 2), (Split, 3)],
 )
 def test_sizes(vocabulary, size):
     assert len(vocabulary) == size

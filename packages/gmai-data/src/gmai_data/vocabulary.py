@@ -7,11 +7,11 @@ from enum import StrEnum
 
 
 class Modality(StrEnum):
-    """The 13 imaging modalities of GMAI-VL (section 3).
+    """The 13 imaging modalities of GMAI-VL (section 3), and clinical photographs.
 
     CT, MR, X-ray, histopathology, dermoscopy, microscopy and PET are named in Fig. 3, fundus photography and
     ultrasound in section 3.1. The paper does not spell out the other four; they are those of OmniMedVQA, on which it
-    reports (Table 3).
+    reports (Table 3). Photographs of the skin taken without a dermatoscope are none of them: ours is the fourteenth.
     """
 
     CT = "CT"
@@ -27,6 +27,7 @@ class Modality(StrEnum):
     OCT = "OCT"
     INFRARED = "Infrared reflectance"
     COLPOSCOPY = "Colposcopy"
+    PHOTOGRAPHY = "Clinical photography"
 
 
 class Department(StrEnum):
@@ -157,6 +158,7 @@ CHINESE = {
     Modality.OCT: "光学相干断层扫描",
     Modality.INFRARED: "红外反射成像",
     Modality.COLPOSCOPY: "阴道镜",
+    Modality.PHOTOGRAPHY: "临床摄影",
     Department.CARDIOVASCULAR_SURGERY: "心血管外科",
     Department.DERMATOLOGY: "皮肤科",
     Department.ENDOCRINOLOGY: "内分泌科",

@@ -94,6 +94,7 @@ _SAID_FOR: dict[str, tuple[str, ...]] = {
     Modality.OCT: ("optical coherence tomography",),
     Modality.INFRARED: ("slo", "红外"),
     Modality.COLPOSCOPY: (),
+    Modality.PHOTOGRAPHY: ("photograph", "photo", "smartphone", "照片"),
     Task.CLASSIFICATION_2D: ("classification", "分类"),
     Task.DETECTION_2D: ("detection", "检测"),
     Task.SEGMENTATION_2D: ("segmentation", "分割"),

@@ -208,6 +208,7 @@ _MODALITIES = {
     **dict.fromkeys(("infrared", "infrared reflectance imaging"), "Infrared reflectance"),
     "colposcopy (capsule)": "Colposcopy",
     "octa (ct)": "OCT",
+    **dict.fromkeys(("photo", "photograph", "photography", "clinical photo", "clinical image"), "Clinical photography"),
 }  # fmt: skip
 """How the source writes a modality, in lower case ▶ the vocabulary."""
 
