@@ -123,3 +123,16 @@ def test_a_split_that_divides_a_group_or_misses_items_is_an_error(card_file, fol
         check_against_folder(str(card_file(layout=layout)), root)
     assert "1 items would be quarantined: not in the official split" in str(caught.value)
     assert "1 groups lie in two splits" in str(caught.value)
+
+
+@pytest.mark.parametrize("names", [("a/p01_1.png", "b/p1_2.png"), ("a/p001_1.png", "b/p01_2.png")])
+def test_two_spellings_of_what_may_be_one_patient_are_said(card_file, folder, capsys, names):
+    for name in (*names, "b/p9_3.png"):
+        root = folder(name)
+    labels = {"a": "alpha", "b": "beta"}
+    check_against_folder(str(card_file(split={"group_pattern": r"/(p\d+)_"}, labels=labels)), root)
+    said = capsys.readouterr().out
+    assert "toy: 2 groups differ from another only in zeros before a number." in said
+    assert f"{names[0]} and {names[1]}" in said or f"{names[1]} and {names[0]}" in said
+    check_against_folder(str(card_file(split={"group_pattern": r"/p0*(\d+)_"}, labels=labels)), root)
+    assert "zeros" not in capsys.readouterr().out

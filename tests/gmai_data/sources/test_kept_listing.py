@@ -175,3 +175,11 @@ def test_a_lister_that_ends_between_two_looks_refuses_nobody(tmp_path, monkeypat
         assert (work / kept_listing.LOCK).is_file()
     assert len(looks) == 1
     assert not work.parent.exists()
+
+
+@pytest.mark.parametrize(("groups", "told"), [(["case_006", "case_6"], True), (["case_006", "case_16"], False)])
+def test_two_spellings_of_what_may_be_one_patient_are_said(source, tmp_path, monkeypatch, capfd, groups, told):
+    made, _ = source([Item(f"{group}_1.png", (f"{group}_1.png",), group) for group in groups], monkeypatch)
+    keep(made, tmp_path)
+    said = capfd.readouterr()
+    assert ("toy: 2 groups differ from another only in zeros" in said.out + said.err) is told

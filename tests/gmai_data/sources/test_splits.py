@@ -5,7 +5,7 @@ from collections import defaultdict
 import pytest
 from gmai_data.ledger import SourceError
 from gmai_data.sources.items import Item
-from gmai_data.sources.splits import group_of, split_of
+from gmai_data.sources.splits import group_of, spelt_in_two_ways, split_of
 from gmai_data.vocabulary import Split
 
 
@@ -43,3 +43,17 @@ def test_official_split_is_honoured_and_gaps_are_refused(toy):
 def test_key_without_group_is_refused(toy):
     with pytest.raises(SourceError, match=r"no group: .*may leak"):
         split_of(Item("x.png", ("f",)), toy(split={"group_pattern": r"(patient\d+)"}))
+
+
+@pytest.mark.parametrize(
+    ("groups", "alike"),
+    [
+        (["case_006", "case_6", "case_7"], [("case_006", "case_6")]),
+        (["01", "1", "001", "10"], [("001", "01", "1")]),
+        (["s1/v02", "s01/v2", "s1/v20"], [("s01/v2", "s1/v02")]),
+        (["p0", "p00", "p"], [("p0", "p00")]),
+        (["1.05", "1.5", "p10", "p100", "2", "3"], []),
+    ],
+)
+def test_groups_that_differ_only_in_zeros_are_told_together(groups, alike):
+    assert spelt_in_two_ways(groups) == alike

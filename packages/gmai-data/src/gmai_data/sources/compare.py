@@ -17,7 +17,7 @@ from gmai_data.sources.cards.recipe import Recipe
 from gmai_data.sources.items import Item
 from gmai_data.sources.listing import list_sources
 from gmai_data.sources.reading import read_pictures
-from gmai_data.sources.splits import group_of, split_of
+from gmai_data.sources.splits import TWO_SPELLINGS, group_of, spelt_in_two_ways, split_of
 from gmai_data.vocabulary import Task
 
 _SHOWN = 10
@@ -138,12 +138,25 @@ def _group_problems(recipe: Recipe, items: Sequence[Item]) -> list[str]:
     else:
         why = f": {rule.no_group.rstrip('.')}" if rule.no_group else ""
         print(f"{recipe.name}: every item is a group of its own{why}.")
+    _say_two_spellings(recipe, items)
     if not missed:
         return []
     return [
         f"group_pattern {rule.group_pattern!r} misses {len(missed)} items; a build would quarantine them:"
         f"{_lines(missed)}"
     ]
+
+
+def _say_two_spellings(recipe: Recipe, items: Sequence[Item]) -> None:
+    """Print the groups that may be one patient: which they are, only the publisher knows."""
+    several: dict[str, Item] = {}
+    for item in items:
+        if (recipe.split.group_pattern or item.group) and (group := group_of(item, recipe)) is not None:
+            several.setdefault(group, item)
+    alike = spelt_in_two_ways(several)
+    if alike:
+        lines = [" and ".join(several[group].key for group in groups) for groups in alike]
+        print(f"{recipe.name}: {sum(map(len, alike))} groups {TWO_SPELLINGS}:{_lines(lines)}")
 
 
 def _split_problems(recipe: Recipe, items: Sequence[Item]) -> list[str]:

@@ -33,7 +33,7 @@ from gmai_data.sources.item_lines import decoded, digest_line, encoded
 from gmai_data.sources.items import Item
 from gmai_data.sources.listing import listed_items, several_times
 from gmai_data.sources.source_state import state_lines
-from gmai_data.sources.splits import group_of
+from gmai_data.sources.splits import TWO_SPELLINGS, group_of, spelt_in_two_ways
 
 RUN_ITEMS = 100_000
 """Items that are sorted in memory."""
@@ -203,6 +203,11 @@ def _write(
     building = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{recipe.name}."))
     try:
         runs, listed, groups = _sorted_runs(listed_items(source), recipe, building)
+        if alike := spelt_in_two_ways(groups):
+            say(
+                f"{recipe.name}: {sum(map(len, alike))} groups {TWO_SPELLINGS}; `gmai data recipes check {recipe.name} "
+                "--root …` names them."
+            )
         most = count_of(recipe, listed if limit is None else min(limit, listed))
         parts = min(most, MOST_FILES)
         found, used, total = hashlib.sha256(), 0, 0

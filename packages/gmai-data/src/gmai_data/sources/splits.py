@@ -1,5 +1,8 @@
 """Train, validation or held out: the publisher's split, else by a hash of the group, which never moves."""
 
+import re
+from collections.abc import Iterable
+
 from gmai_data.ledger import SourceError
 from gmai_data.seeded import hash_fraction
 from gmai_data.sources.card import Card
@@ -7,6 +10,11 @@ from gmai_data.sources.copies import original_of
 from gmai_data.sources.items import Item
 from gmai_data.sources.patterns import pattern_of
 from gmai_data.vocabulary import Split
+
+TWO_SPELLINGS = (
+    "differ from another only in zeros before a number. If they are one patient, a split may divide it: leave the "
+    "zeros out of the group in a copy of the card, as `case_0*(\\d+)` does"
+)
 
 
 def split_of(item: Item, card: Card) -> Split:
@@ -49,3 +57,15 @@ def group_of(item: Item, card: Card) -> str | None:
         return item.group or original_of(item.key)
     found = pattern_of(card.split.group_pattern).search(item.key)
     return None if found is None else found.group(1)
+
+
+def spelt_in_two_ways(groups: Iterable[str]) -> list[tuple[str, ...]]:
+    """Return the groups that differ only in the zeros before a number, such as (`case_006`, `case_6`), if any.
+
+    One patient spelt in two ways is divided without a word; two patients of two clinics are not, and only the publisher
+    knows which they are.
+    """
+    alike: dict[str, set[str]] = {}
+    for group in groups:
+        alike.setdefault(re.sub(r"(?<!\d)(?<!\d\.)0+(?=\d)", "", group), set()).add(group)
+    return [tuple(sorted(several)) for _, several in sorted(alike.items()) if len(several) > 1]
