@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from gmai_bench.extraction.negation import WINDOW_CHARS, is_negated
 from gmai_bench.extraction.spellings import NUMBERS, other_spellings
-from gmai_bench.extraction.text import LETTERS, WORD, find_whole, unify, without_hyphens, words_of
+from gmai_bench.extraction.text import LETTERS, WORD, any_of, find_whole, unify, without_hyphens, words_of
 
 SYNONYMS: tuple[tuple[str, ...], ...] = (
     ("ct", "computed tomography", "计算机断层扫描"),
@@ -32,6 +32,7 @@ SYNONYMS: tuple[tuple[str, ...], ...] = (
     ("none of the above", "none of these", "none of them", "以上都不是", "以上均不是", "以上皆非", "以上都不对"),
 )
 """Closed table of exact synonyms of options: modalities, MR sequences, yes and no, all and none."""
+_FAMILY_OF = {form: number for number, family in enumerate(SYNONYMS) for form in family}
 _ON_OTHERS = frozenset(form for family in SYNONYMS[-2:] for form in family)
 
 _WORDS_TOO = ("us",)
@@ -55,7 +56,8 @@ _LABEL = re.compile(  # "Final selection: MRI"
     re.IGNORECASE,
 )
 _BETWEEN_LISTED = r"\s{0,3}(?:[,、/;|]\s{0,3})?(?:\b(?:and|or|vs\.?|versus)\b|[&和与或])?\s{0,3}"
-_EPONYM = re.compile(r"(?<=[a-z])('s)?(?= (?:disease|syndrome|sarcoma|thyroiditis|lymphoma|tumou?r|palsy|anomaly)\b)")
+_EPONYMOUS = ("disease", "syndrome", "sarcoma", "thyroiditis", "lymphoma", "tumor", "tumour", "palsy", "anomaly")
+_EPONYM = re.compile(rf"(?<=[a-z])('s)?(?= (?:{'|'.join(_EPONYMOUS)})\b)")
 _SENTENCE_END = re.compile(r"\n|(?<=\w)[.!]\s|[。！]")
 _PLAIN_SENTENCE_END = re.compile(r"\n|(?<=\w\w)[.!?]\s|[。！]")
 """None in "B. MRI"."""
@@ -81,22 +83,22 @@ def is_synonym(text: str) -> bool:
 @lru_cache(maxsize=4096)
 def _forms(option: str) -> tuple[str, ...]:
     """Return the spellings of one option, case folded: itself, "CT (Computed Tomography)" taken apart, its synonyms."""
-    folded = unify(option).casefold().strip(EDGES) or option.casefold()
+    plain = unify(option)
+    folded = plain.casefold().strip(EDGES) or option.casefold()
     forms = [folded]
-    expansion = _WITH_EXPANSION.match(folded)
-    if expansion:
+    if "(" in folded and (expansion := _WITH_EXPANSION.match(folded)):
         forms += [expansion[1].strip(), expansion[2].strip()]
     if _NUMBER_AND_UNIT.search(folded):
         forms += [_NUMBER_AND_UNIT.sub(r"\1\2", folded), _NUMBER_AND_UNIT.sub(r"\1 \2", folded)]
-    if eponym := _EPONYM.search(unify(option)):
+    if any_of(_EPONYMOUS, folded) and (eponym := _EPONYM.search(plain)):
         forms.append(_EPONYM.sub("" if eponym[1] else "'s", folded, count=1))
     if "non" in folded:
         forms += [_NON.sub("non-", folded), _NON.sub("non", folded)]
-    for family in SYNONYMS:
-        if any(form in family for form in forms):
-            forms += family
-    forms += other_spellings(unify(option).strip(EDGES))
-    forms += [without_hyphens(form) for form in forms]
+    for family in sorted({_FAMILY_OF[form] for form in forms if form in _FAMILY_OF}):
+        forms += SYNONYMS[family]
+    forms += other_spellings(plain.strip(EDGES))
+    if any("-" in form for form in forms):
+        forms += [without_hyphens(form) for form in forms]
     return tuple(dict.fromkeys(form for form in forms if form))
 
 
@@ -227,10 +229,11 @@ def description_end(text: str) -> str:
 def without_list_of_all(text: str, choices: tuple[str, ...]) -> str:
     """Return the text without lists of all options as they were shown, by letter or text: "Of A, B, C and D, …"."""
     folded = text.casefold()
-    listed = all(form in folded for form in _folded(choices)) or all(
-        letter in text for letter in LETTERS[: len(choices)]
-    )
-    return _list_of_all(choices).sub(" ", text) if listed else text
+    if all(form in folded for form in _folded(choices)):
+        return _list_of(choices, len(choices)).sub(" ", text)
+    if all(letter in text for letter in LETTERS[: len(choices)]):
+        return _list_of((), len(choices)).sub(" ", text)
+    return text
 
 
 @lru_cache(maxsize=1024)
@@ -239,10 +242,11 @@ def _folded(choices: tuple[str, ...]) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1024)
-def _list_of_all(choices: tuple[str, ...]) -> re.Pattern[str]:
-    texts = (re.escape(unify(choice)) for choice in choices)
-    letters = (rf"\(?{letter}\)?" for letter in LETTERS[: len(choices)])
-    joined = (_BETWEEN_LISTED.join(parts) for parts in (texts, letters) if len(choices) > 1)
+def _list_of(choices: tuple[str, ...], count: int) -> re.Pattern[str]:
+    """Return what finds lists of all texts of options, where there are any, or of all letters of so many options."""
+    texts = tuple(re.escape(unify(choice)) for choice in choices)
+    letters = tuple(rf"\(?{letter}\)?" for letter in LETTERS[:count])
+    joined = (_BETWEEN_LISTED.join(parts) for parts in (texts, letters) if len(parts) > 1)
     return re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(joined) or '(?!)'})(?![A-Za-z0-9])", re.IGNORECASE)
 
 

@@ -8,54 +8,60 @@ ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "
 _SUFFIXES = ("st", "nd", "rd")
 _ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x")
 
-_BRITISH: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(american), british)
-    for american, british in (
-        (r"(?<![a-z])hem(?=[ao])", "haem"),  # hemorrhage, hematoma, hemothorax
-        (r"(?<=[a-z])emi(?=[ac]\b)", "aemi"),  # anemia, ischemic
-        (r"\bedema", "oedema"),
-        (r"(?<=[a-z])edema", "oedema"),
-        (r"esoph", "oesoph"),
-        (r"tumor", "tumour"),
-        (r"\bfet(?=al|us)", "foet"),
-        (r"diarrhea", "diarrhoea"),
-        (r"\b(?P<lead>p|orthop)ed(?=ia|ic)", r"\g<lead>aed"),
-        (r"\b(?P<lead>c|f)ec(?=al\b|um\b|es\b)", r"\g<lead>aec"),
-        (r"anesth", "anaesth"),
-        (r"gynec", "gynaec"),
-        (r"\bceliac", "coeliac"),
-        (r"estrogen", "oestrogen"),
-        (r"\bgray", "grey"),
-        (r"color", "colour"),
-        (r"fiber", "fibre"),
-        (r"\bcenter", "centre"),
-        (r"hemorrhage", "haemorrhage"),
+_BRITISH: tuple[tuple[str, re.Pattern[str], str], ...] = tuple(
+    (key, re.compile(american), british)
+    for key, american, british in (
+        ("hem", r"(?<![a-z])hem(?=[ao])", "haem"),  # hemorrhage, hematoma, hemothorax
+        ("emi", r"(?<=[a-z])emi(?=[ac]\b)", "aemi"),  # anemia, ischemic
+        ("edema", r"\bedema", "oedema"),
+        ("edema", r"(?<=[a-z])edema", "oedema"),
+        ("esoph", r"esoph", "oesoph"),
+        ("tumor", r"tumor", "tumour"),
+        ("fet", r"\bfet(?=al|us)", "foet"),
+        ("diarrhea", r"diarrhea", "diarrhoea"),
+        ("ed", r"\b(?P<lead>p|orthop)ed(?=ia|ic)", r"\g<lead>aed"),
+        ("ec", r"\b(?P<lead>c|f)ec(?=al\b|um\b|es\b)", r"\g<lead>aec"),
+        ("anesth", r"anesth", "anaesth"),
+        ("gynec", r"gynec", "gynaec"),
+        ("celiac", r"\bceliac", "coeliac"),
+        ("estrogen", r"estrogen", "oestrogen"),
+        ("gray", r"\bgray", "grey"),
+        ("color", r"color", "colour"),
+        ("fiber", r"fiber", "fibre"),
+        ("center", r"\bcenter", "centre"),
+        ("hemorrhage", r"hemorrhage", "haemorrhage"),
     )
 )
-_AMERICAN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(british), american)
-    for british, american in (
-        (r"haem(?=[aot])", "hem"),
-        (r"(?<=[a-z])aemi(?=[ac]\b)", "emi"),
-        (r"oedema", "edema"),
-        (r"oesoph", "esoph"),
-        (r"tumour", "tumor"),
-        (r"\bfoet(?=al|us)", "fet"),
-        (r"diarrhoea", "diarrhea"),
-        (r"(?<=p)aed(?=ia|ic)", "ed"),
-        (r"(?<=[cf])aec(?=al\b|um\b|es\b)", "ec"),
-        (r"anaesth", "anesth"),
-        (r"gynaec", "gynec"),
-        (r"\bcoeliac", "celiac"),
-        (r"oestrogen", "estrogen"),
-        (r"\bgrey", "gray"),
-        (r"colour", "color"),
-        (r"fibre", "fiber"),
-        (r"\bcentre", "center"),
+"""What each pattern holds, the pattern, and what takes its place."""
+_AMERICAN: tuple[tuple[str, re.Pattern[str], str], ...] = tuple(
+    (key, re.compile(british), american)
+    for key, british, american in (
+        ("haem", r"haem(?=[aot])", "hem"),
+        ("aemi", r"(?<=[a-z])aemi(?=[ac]\b)", "emi"),
+        ("oedema", r"oedema", "edema"),
+        ("oesoph", r"oesoph", "esoph"),
+        ("tumour", r"tumour", "tumor"),
+        ("foet", r"\bfoet(?=al|us)", "fet"),
+        ("diarrhoea", r"diarrhoea", "diarrhea"),
+        ("paed", r"(?<=p)aed(?=ia|ic)", "ed"),
+        ("aec", r"(?<=[cf])aec(?=al\b|um\b|es\b)", "ec"),
+        ("anaesth", r"anaesth", "anesth"),
+        ("gynaec", r"gynaec", "gynec"),
+        ("coeliac", r"\bcoeliac", "celiac"),
+        ("oestrogen", r"oestrogen", "estrogen"),
+        ("grey", r"\bgrey", "gray"),
+        ("colour", r"colour", "color"),
+        ("fibre", r"fibre", "fiber"),
+        ("centre", r"\bcentre", "center"),
     )
 )
+_IN_ORDINALS = ("th", "first", "second")
+"""One of these is in every ordinal that is a word."""
 _ORDINAL = re.compile(rf"\b(?:(?P<word>{'|'.join(ORDINALS)})|(?P<digits>\d+)(?:st|nd|rd|th))\b")
-_NUMBERED = r"(?P<lead>\b(?:grade|stage|type|class|category|level|segment|zone|phase|group|factor|nerve)\s+)"
+_NUMBERED_HEADS = (
+    "grade", "stage", "type", "class", "category", "level", "segment", "zone", "phase", "group", "factor", "nerve",
+)  # fmt: skip
+_NUMBERED = rf"(?P<lead>\b(?:{'|'.join(_NUMBERED_HEADS)})\s+)"
 _WITH_ROMAN = re.compile(rf"{_NUMBERED}(?P<numeral>viii|vii|vi|iv|ix|iii|ii|i|v|x)(?P<sub>[a-c]?)\b")
 _WITH_DIGIT = re.compile(rf"{_NUMBERED}(?P<numeral>10|[1-9])(?P<sub>[a-c]?)\b")
 _RANGE = re.compile(r"(?<![\w.-])(?:between\s+)?(\d+(?:\.\d+)?)\s*(?:-|to|and)\s*(\d+(?:\.\d+)?)(?![\w.-])")
@@ -89,36 +95,64 @@ def _word(match: re.Match[str]) -> str:
     return match[0] if match["sub"] else f"{match['lead']}{NUMBERS[number]}"
 
 
-def _replaced(table: tuple[tuple[re.Pattern[str], str], ...]) -> Callable[[str], str]:
+def _replaced(table: tuple[tuple[str, re.Pattern[str], str], ...]) -> Callable[[str], str]:
     def replace(text: str) -> str:
-        for pattern, other in table:
-            text = pattern.sub(other, text)
+        for key, pattern, other in table:
+            if key in text:
+                text = pattern.sub(other, text)
         return text
 
     return replace
 
 
-_RULES: tuple[Callable[[str], str], ...] = (
-    lambda text: re.sub(r"(?<![\d.,])(\d+)(?![\d.,])", r"\1.0", text),  # "5.0 mg"
-    lambda text: _RANGE.sub(r"\1 to \2", text),
-    lambda text: _RANGE.sub(r"between \1 and \2", text),
-    lambda text: _RANGE.sub(r"\1-\2", text),
-    lambda text: re.sub(r"(?<=\d)\s*%", " percent", text),
-    lambda text: re.sub(r"(?<=\d)\s*per\s?cent\b", "%", text),
-    lambda text: re.sub(r"(?<=\d)\.0+(?!\d)", "", text),
-    lambda text: re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text),  # "1000 mg" for "1,000 mg"
-    lambda text: re.sub(r"(?<![\d.,])(\d{1,3})(\d{3})(?![\d.,])", r"\1,\2", text),
-    _replaced(_BRITISH),
-    _replaced(_AMERICAN),
-    lambda text: _ORDINAL.sub(_ordinal, text),
-    lambda text: text.replace("figure ", "fig. ", 1) if _PICTURE.fullmatch(text) else text,
-    lambda text: text.replace("figure ", "fig ", 1) if _PICTURE.fullmatch(text) else text,
-    lambda text: _picture(match) if (match := _PICTURE.fullmatch(text)) else text,
-    lambda text: _WITH_ROMAN.sub(_digit, text),
-    lambda text: _WITH_DIGIT.sub(_numeral, text),
-    lambda text: _WITH_ROMAN.sub(_word, text),
-    lambda text: _WITH_DIGIT.sub(_word, text),
-)
+_DIGIT = re.compile(r"\d")
+_NAMED_ORDINALS = ("th", "first", "second")
+"""One of these is in every ordinal that is a word."""
+_DIGIT = re.compile(r"\d")
+_WHOLE = re.compile(r"(?<![\d.,])(\d+)(?![\d.,])")
+_PERCENT_SIGN = re.compile(r"(?<=\d)\s*%")
+_PERCENT_WORD = re.compile(r"(?<=\d)\s*per\s?cent\b")
+_ZEROS = re.compile(r"(?<=\d)\.0+(?!\d)")
+_THOUSANDS_COMMA = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3})(\d{3})(?![\d.,])")
+_BRITISH_FORM, _AMERICAN_FORM = _replaced(_BRITISH), _replaced(_AMERICAN)
+
+
+def _of_numbers(folded: str) -> Iterator[str]:
+    yield _WHOLE.sub(r"\1.0", folded)  # "5.0 mg"
+    if any(joint in folded for joint in ("-", "to", "and")):
+        yield _RANGE.sub(r"\1 to \2", folded)
+        yield _RANGE.sub(r"between \1 and \2", folded)
+        yield _RANGE.sub(r"\1-\2", folded)
+    if "%" in folded:
+        yield _PERCENT_SIGN.sub(" percent", folded)
+    if "cent" in folded:
+        yield _PERCENT_WORD.sub("%", folded)
+    if "." in folded:
+        yield _ZEROS.sub("", folded)
+    if "," in folded:
+        yield _THOUSANDS_COMMA.sub("", folded)  # "1000 mg" for "1,000 mg"
+    yield _THOUSANDS.sub(r"\1,\2", folded)
+
+
+def _reworded(folded: str) -> Iterator[str]:
+    """Yield the text under each rule that can change it: most have no number, and each is new once per question."""
+    digits = _DIGIT.search(folded) is not None
+    if digits:
+        yield from _of_numbers(folded)
+    yield _BRITISH_FORM(folded)
+    yield _AMERICAN_FORM(folded)
+    if digits or any(word in folded for word in _IN_ORDINALS):
+        yield _ORDINAL.sub(_ordinal, folded)
+    if digits and (picture := _PICTURE.fullmatch(folded)):
+        yield folded.replace("figure ", "fig. ", 1)
+        yield folded.replace("figure ", "fig ", 1)
+        yield _picture(picture)
+    if any(head in folded for head in _NUMBERED_HEADS):
+        yield _WITH_ROMAN.sub(_digit, folded)
+        yield _WITH_DIGIT.sub(_numeral, folded)
+        yield _WITH_ROMAN.sub(_word, folded)
+        yield _WITH_DIGIT.sub(_word, folded)
 
 
 def other_spellings(option: str) -> Iterator[str]:
@@ -136,7 +170,4 @@ def other_spellings(option: str) -> Iterator[str]:
         genus, species = binomial["genus"].casefold(), binomial["species"]
         yield f"{genus}. {species}"
         yield f"{genus}.{species}"
-    for rule in _RULES:
-        other = rule(folded)
-        if other != folded:
-            yield other
+    yield from (other for other in _reworded(folded) if other != folded)

@@ -50,6 +50,7 @@ _HYPHEN = re.compile(r"-(?<=[^\W_]-)(?=[^\W\d_])")  # the hyphen first, which is
 _BLANKS = str.maketrans({chr(code): " " for code in range(128) if not chr(code).isalnum()})
 WORD = re.compile("[a-z0-9]+")
 """A word as `words_of` has it."""
+_LETTERS_ONLY = re.compile("[a-z]+")
 
 
 def any_of(words: Iterable[str], text: str) -> bool:
@@ -76,6 +77,12 @@ def words_of(text: str) -> frozenset[str]:
     """
     lower = lowered(text)
     return frozenset(lower.translate(_BLANKS).split() if lower.isascii() else WORD.findall(lower))
+
+
+@lru_cache(maxsize=16)
+def initials_of(text: str) -> str:
+    """Return the first letters of the words of a text in small letters: "Magnetic resonance (MR)" gives "mrm"."""
+    return "".join([word[0] for word in _LETTERS_ONLY.findall(lowered(text))])
 
 
 def places_of(text: str, words: Iterable[str], first: int = 0, last: int | None = None) -> list[tuple[int, str]]:
