@@ -58,7 +58,7 @@ from gmai_bench.extraction.mentions import (
 )
 from gmai_bench.extraction.negation import is_negated
 from gmai_bench.extraction.restated import option_judged_right, option_restated, option_short_for
-from gmai_bench.extraction.text import LETTERS, strip_thoughts, unify
+from gmai_bench.extraction.text import LETTERS, any_of, strip_thoughts, unify
 
 EXTRACTOR = "gmai-options/8"
 """Name and version of these rules; a change of any of them raises the version."""
@@ -103,6 +103,15 @@ class Extraction:
     """The score itself where a published parser gives one without a choice (token recall, a random option)."""
 
 
+_LONE_LETTERS = {
+    form.format(letter): Extraction(index, "letter_alone")
+    for index, letter in enumerate(LETTERS)
+    for form in ("{}", "{}.", "({})", "{})", "({}).", "**{}**", "{}\n", " {}", "{}.\n")
+}
+"""Letters in wrappings that say nothing else, which most short answers are."""
+_NOT_PLAIN = ("\n", "~~", "<", "[", "nswer", "hoose")
+"""With one of these in it a text is read by all the rules."""
+
 EMPTY = Extraction(None, "empty")
 AMBIGUOUS = Extraction(None, "ambiguous")
 REFUSED = Extraction(None, "refused")
@@ -117,10 +126,17 @@ def extract(response: str, choices: tuple[str, ...], *, style: Style) -> Extract
         choices: Texts of the options in the order shown; of equal ones the first is returned.
         style: Whether the options were shown with letters.
     """
+    lettered = style == "letters"
+    if lettered:
+        if response in _LONE_LETTERS:
+            alone = _LONE_LETTERS[response]
+            if alone.choice < len(choices):
+                return alone
+        elif (own := _letter_and_own_text(response, choices)) is not None:
+            return Extraction(own, "letter_leading")
     text = unify(response)
     if not text:
         return EMPTY
-    lettered = style == "letters"
     bare = response.strip()
     verbatim = _verbatim(choices).get(bare) if len(bare) <= max(map(len, choices), default=0) else None
     if verbatim is not None and not (lettered and letter_alone(text, len(choices)) is not None):
@@ -156,6 +172,23 @@ def extract(response: str, choices: tuple[str, ...], *, style: Style) -> Extract
     if later.choice == found.choice or later is EMPTY or later is UNPARSED:
         return found
     return later if found.choice is None or not later.rule.endswith("_mentioned") else AMBIGUOUS
+
+
+def _letter_and_own_text(response: str, choices: tuple[str, ...]) -> int | None:
+    """Return the option whose letter and text are all of a plain line, "C. Pleural effusion", as `_read` would find it.
+
+    The commonest short answer: it is told without a look at the other options, and without what is worked out of them.
+    """
+    if response[1:3] != ". " or not 0 <= (index := LETTERS.find(response[0])) < len(choices):
+        return None
+    own = choices[index]
+    said = response[3:]
+    if said != own and said != f"{own}.":
+        return None
+    plain = own[:1].isalnum() and own.isascii() and not any_of(_NOT_PLAIN, own)
+    if not plain or closing_letter(response) or response in choices or after_second_thought(response):
+        return None
+    return index
 
 
 def _read(text: str, choices: tuple[str, ...], style: Style) -> Extraction:
