@@ -1,11 +1,12 @@
 """Which option texts a response names: whole words, the longest first, denied ones left out."""
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
 from gmai_bench.extraction.negation import WINDOW_CHARS, is_negated
 from gmai_bench.extraction.spellings import NUMBERS, other_spellings
-from gmai_bench.extraction.text import LETTERS, WORD, any_of, find_whole, unify, without_hyphens, words_of
+from gmai_bench.extraction.text import LETTERS, WORD, any_of, find_whole, lowered, unify, without_hyphens, words_of
 
 SYNONYMS: tuple[tuple[str, ...], ...] = (
     ("ct", "computed tomography", "计算机断层扫描"),
@@ -33,6 +34,7 @@ SYNONYMS: tuple[tuple[str, ...], ...] = (
 )
 """Closed table of exact synonyms of options: modalities, MR sequences, yes and no, all and none."""
 _FAMILY_OF = {form: number for number, family in enumerate(SYNONYMS) for form in family}
+_LONGEST_SYNONYM = max(map(len, _FAMILY_OF))
 _ON_OTHERS = frozenset(form for family in SYNONYMS[-2:] for form in family)
 
 _WORDS_TOO = ("us",)
@@ -55,7 +57,9 @@ _LABEL = re.compile(  # "Final selection: MRI"
     r"^\W*(?:(?:my\s+)?final\s+\w+|conclusion|response|verdict|decision|prediction|impression|结论|最终\w{1,4})\W*[:=]",
     re.IGNORECASE,
 )
-_BETWEEN_LISTED = r"\s{0,3}(?:[,、/;|]\s{0,3})?(?:\b(?:and|or|vs\.?|versus)\b|[&和与或])?\s{0,3}"
+_BETWEEN_LISTED = re.compile(r"\s{0,3}(?:[,、/;|]\s{0,3})?(?:\b(?:and|or|vs\.?|versus)\b|[&和与或])?\s{0,3}")
+_LONGEST_BETWEEN = 17
+"""Characters that it takes at most."""
 _EPONYMOUS = ("disease", "syndrome", "sarcoma", "thyroiditis", "lymphoma", "tumor", "tumour", "palsy", "anomaly")
 _EPONYM = re.compile(rf"(?<=[a-z])('s)?(?= (?:{'|'.join(_EPONYMOUS)})\b)")
 _SENTENCE_END = re.compile(r"\n|(?<=\w)[.!]\s|[。！]")
@@ -175,12 +179,18 @@ def _lookup(choices: tuple[str, ...]) -> tuple[dict[str, int], int]:
     return dict(spellings), len(spellings[0][0]) if spellings else 0
 
 
+@lru_cache(maxsize=1024)
+def _at_most(choices: tuple[str, ...]) -> int:
+    """Return how long a spelling of an option can be at most, which is sooner told than how long it is."""
+    return 2 * max(map(len, map(str.casefold, map(unify, choices))), default=0) + _LONGEST_SYNONYM
+
+
 def option_equal_to(text: str, choices: tuple[str, ...]) -> int | None:
     """Return the option whose text, or a synonym of it, is the whole text, apart from case and outer punctuation."""
-    spellings, longest = _lookup(choices)
     bare = text.strip(EDGES)
-    if len(bare) > longest:
+    if len(bare) > _at_most(choices):
         return None  # folding case makes no text shorter
+    spellings, _ = _lookup(choices)
     folded = bare.casefold()
     return spellings[folded] if folded in spellings else spellings.get(without_hyphens(folded))
 
@@ -228,26 +238,58 @@ def description_end(text: str) -> str:
 
 def without_list_of_all(text: str, choices: tuple[str, ...]) -> str:
     """Return the text without lists of all options as they were shown, by letter or text: "Of A, B, C and D, …"."""
-    folded = text.casefold()
-    if all(form in folded for form in _folded(choices)):
-        return _list_of(choices, len(choices)).sub(" ", text)
-    if all(letter in text for letter in LETTERS[: len(choices)]):
-        return _list_of((), len(choices)).sub(" ", text)
-    return text
+    folded = lowered(text)
+    texts = _lowered(choices)
+    lists = list(_lists_of(texts, folded)) if len(texts) > 1 and all(form and form in folded for form in texts) else []
+    if lists or all(letter in text for letter in LETTERS[: len(choices)]):
+        lists += (match.span() for match in _list_of_letters(len(choices)).finditer(text))
+    parts: list[str] = []
+    done = 0
+    for start, end in sorted(lists, key=lambda span: span[0]):
+        if start >= done:
+            parts += (text[done:start], " ")
+            done = end
+    return "".join(parts) + text[done:] if parts else text
 
 
 @lru_cache(maxsize=1024)
-def _folded(choices: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(unify(choice).casefold() for choice in choices)
+def _lowered(choices: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(lowered(unify(choice)) for choice in choices)
 
 
-@lru_cache(maxsize=1024)
-def _list_of(choices: tuple[str, ...], count: int) -> re.Pattern[str]:
-    """Return what finds lists of all texts of options, where there are any, or of all letters of so many options."""
-    texts = tuple(re.escape(unify(choice)) for choice in choices)
-    letters = tuple(rf"\(?{letter}\)?" for letter in LETTERS[:count])
-    joined = (_BETWEEN_LISTED.join(parts) for parts in (texts, letters) if len(parts) > 1)
-    return re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(joined) or '(?!)'})(?![A-Za-z0-9])", re.IGNORECASE)
+def _lists_of(wanted: tuple[str, ...], text: str) -> Iterator[tuple[int, int]]:
+    """Yield where texts stand one behind the other as a list, as whole words."""
+    start = text.find(wanted[0])
+    while start >= 0:
+        end = start + len(wanted[0]) if start == 0 or not _is_ascii_word(text[start - 1]) else -1
+        for other in wanted[1:]:
+            end = _end_of_next(other, text, end) if end >= 0 else -1
+        if end >= 0 and (end == len(text) or not _is_ascii_word(text[end])):
+            yield start, end
+        start = text.find(wanted[0], start + 1)
+
+
+def _is_ascii_word(character: str) -> bool:
+    return character.isascii() and character.isalnum()
+
+
+def _end_of_next(wanted: str, text: str, end: int) -> int:
+    """Return where a text ends that follows a place, at most what joins a list between them; else -1."""
+    last = end + len(wanted) + _LONGEST_BETWEEN
+    place = text.find(wanted, end, last)
+    while place >= 0:
+        joined_up = place > end and text[place - 1].isalnum() and text[place].isalnum()
+        if not joined_up and _BETWEEN_LISTED.fullmatch(text, end, place):
+            return place + len(wanted)
+        place = text.find(wanted, place + 1, last)
+    return -1
+
+
+@lru_cache(maxsize=32)
+def _list_of_letters(count: int) -> re.Pattern[str]:
+    letters = [rf"\(?{letter}\)?" for letter in LETTERS[:count]]
+    joined = _BETWEEN_LISTED.pattern.join(letters) if count > 1 else "(?!)"
+    return re.compile(rf"(?<![A-Za-z0-9])(?:{joined})(?![A-Za-z0-9])", re.IGNORECASE)
 
 
 def _opening_piece(pieces: list[str], choices: tuple[str, ...]) -> int | None:
