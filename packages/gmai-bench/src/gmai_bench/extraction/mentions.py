@@ -230,6 +230,7 @@ def option_described(text: str, choices: tuple[str, ...]) -> int | None:
     return option_equal_to(_ARTICLE.sub("", described), choices) if described else None
 
 
+@lru_cache(maxsize=4)
 def description_end(text: str) -> str:
     """Return what the description of the first sentence ends in, or a sum; else nothing."""
     found = _DESCRIBED.match(text) or _RESULT.search(text, max(0, len(text) - _LONGEST_RESULT))
@@ -315,23 +316,26 @@ def options_mentioned(text: str, choices: tuple[str, ...], *, letters: bool = Fa
     if not places:
         return []
     folded = text.casefold()
-    has_case = len(folded) == len(text) and not text.isupper()
     plain = without_hyphens(folded)
     covered = bytearray(len(folded))
     taken: list[tuple[int, int, int]] = []
     spellings = _mentionable(choices, letters=letters)
-    for spelling, index in map(spellings.__getitem__, places):
+    for place in places:
+        spelling, index = spellings[place]
         searched = folded if "-" in spelling else plain
         if spelling not in searched:
             continue
         start = find_whole(searched, spelling, within=folded)
         while start >= 0:
             end = start + len(spelling)
-            a_word = spelling in _WORDS_TOO and has_case and not text[start:end].isupper()
-            if not a_word and not any(covered[start:end]):
+            if covered.find(1, start, end) < 0 and not (
+                spelling in _WORDS_TOO and _is_word_too(text, folded, start, end)
+            ):
                 taken.append((start, end, index))
                 covered[start:end] = b"\1" * (end - start)
             start = find_whole(searched, spelling, end, within=folded)
+    if not taken:
+        return []
     taken.sort()
     taken += [
         (start, end, other) for start, end, index in taken for other in _coordinated(folded, start, end, index, choices)
@@ -341,9 +345,14 @@ def options_mentioned(text: str, choices: tuple[str, ...], *, letters: bool = Fa
         if index in named:
             continue
         near = [(first, last) for first, last, _ in taken[max(0, number - WINDOW_CHARS) : number]]
-        if not is_negated(folded, start, end, tuple(span for span in near if span[1] > start - WINDOW_CHARS)):
+        if not is_negated(folded, start, end, tuple([span for span in near if span[1] > start - WINDOW_CHARS])):
             named.append(index)
     return named
+
+
+def _is_word_too(text: str, folded: str, start: int, end: int) -> bool:
+    """Return whether a spelling in `_WORDS_TOO` stands there in small letters, in a text that has both."""
+    return len(folded) == len(text) and not text.isupper() and not text[start:end].isupper()
 
 
 @lru_cache(maxsize=1024)

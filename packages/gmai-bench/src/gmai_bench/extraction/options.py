@@ -233,7 +233,8 @@ def _refused_or_mentioned(text: str, choices: tuple[str, ...], style: Style) -> 
         answer = without_disclaimer(text)
         if answer is not text and not refuses(answer):
             return _refused_or_mentioned(answer, choices, style)
-        mentioned = [index for index in options_mentioned(text, choices, letters=True) if refuses(choices[index])]
+        refusing = _refusing(choices)
+        mentioned = [i for i in options_mentioned(text, choices, letters=True) if i in refusing] if refusing else []
         if len(mentioned) == 1:
             return Extraction(mentioned[0], "option_text_mentioned")
         after = answer_after_refusal(text)
@@ -270,6 +271,12 @@ def _refused_or_mentioned(text: str, choices: tuple[str, ...], style: Style) -> 
         return Extraction(emphasised, "option_text_favoured")
     best = {_by_mention(sentence, choices, style).choice for sentence in superlatives(text)} - {None}
     return Extraction(best.pop(), "option_text_favoured") if len(best) == 1 else found
+
+
+@lru_cache(maxsize=1024)
+def _refusing(choices: tuple[str, ...]) -> frozenset[int]:
+    """Return the options that sound like a refusal themselves: "Cannot be determined"."""
+    return frozenset(index for index, choice in enumerate(choices) if refuses(choice))
 
 
 def _emphasised(text: str, choices: tuple[str, ...]) -> int | None:
@@ -429,6 +436,8 @@ def _by_letter(text: str, choices: tuple[str, ...]) -> tuple[Extraction | None, 
     capitals = lone_capitals(text, count)
     favoured = favoured_letters(text, [place for place, _ in capitals]) if capitals else []
     for places, rule in ((favoured, "letter_favoured"), (option_letters(text), "letter_option")):
+        if not places:
+            continue
         named_letters = {
             LETTERS.index(text[start:end].strip("()").upper())
             for start, end in places
