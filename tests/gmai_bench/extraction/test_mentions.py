@@ -1,5 +1,6 @@
 import pytest
-from gmai_bench.extraction.mentions import option_equal_to, option_that_opens, options_mentioned
+from gmai_bench.extraction import mentions
+from gmai_bench.extraction.mentions import option_equal_to, option_that_opens, options_mentioned, without_list_of_all
 
 FOUR = ("CT", "MRI", "X-ray", "Ultrasound")
 
@@ -42,3 +43,36 @@ def test_what_a_response_opens_with() -> None:
     assert option_that_opens("Yes, and there is no fracture", ("No", "Yes")) == 1
     assert option_that_opens("MRI\nThe CT would show bone", FOUR) == 1
     assert option_that_opens("MRI\nCT", FOUR) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Of CT, MRI, X-ray and Ultrasound, MRI fits.", "Of  , MRI fits."),
+        ("ct / mri / x-ray / ultrasound: the second", " : the second"),
+        ("CT MRI X-ray Ultrasound CT, MRI, X-ray or Ultrasound", "   "),
+        ("Of A, B, C and D, B fits; (A)(B)(C)(D)", "Of  , B fits;  "),
+        ("CT, MRI and X-ray, and not Ultrasound", "CT, MRI and X-ray, and not Ultrasound"),
+        ("CT, MRI, X-ray orUltrasound", "CT, MRI, X-ray orUltrasound"),
+        ("PCT, MRI, X-ray, Ultrasound", "PCT, MRI, X-ray, Ultrasound"),
+        ("CT, MRI, X-ray, Ultrasounds", "CT, MRI, X-ray, Ultrasounds"),
+        ("Ultrasound, X-ray, MRI, CT", "Ultrasound, X-ray, MRI, CT"),
+    ],
+)
+def test_a_list_of_all_options_names_none(text: str, left: str) -> None:
+    assert without_list_of_all(text, FOUR) == left
+
+
+def test_texts_that_begin_like_what_joins_a_list_are_found_in_it() -> None:
+    assert without_list_of_all("Yes, or not, & more: none", ("Yes", "or not", "& more")) == " : none"
+    assert without_list_of_all("a+b, (c] or d*: which?", ("a+b", "(c]", "d*")) == " : which?"
+
+
+def test_an_empty_text_makes_no_list() -> None:
+    assert without_list_of_all("CT, MRI", ("CT", "", "MRI")) == "CT, MRI"
+
+
+@pytest.mark.parametrize("option", ["FLAIR", "grade i", "ß" * 20, "1" * 30, "1,000-2,000 mg", "hematoma, edema, tumor"])
+def test_no_spelling_is_longer_than_it_is_taken_to_be(option: str) -> None:
+    longest = max((form for form in mentions._forms(option)), key=len)  # pyright: ignore[reportPrivateUsage]
+    assert option_equal_to(longest, (option, "another")) == 0

@@ -180,3 +180,26 @@ def test_any_response_has_an_option_or_a_reason(response: str, style: Style) -> 
 @pytest.mark.parametrize("text", ["The answer is A", "so B", "→ A", "therefore B", "Not seen; B"])
 def test_an_option_that_sounds_like_an_answer_is_one_behind_its_letter(form: str, text: str) -> None:
     assert extract(form.format(text), ("CT", "MRI", text, "US"), style="letters").choice == 2
+
+
+@pytest.mark.parametrize(
+    ("response", "choices", "option", "rule"),
+    [
+        ("B. 6.98%", ("5%", "6.98%"), B, "letter_leading"),
+        ("B. Normal.", ("Abnormal", "Normal"), B, "letter_leading"),
+        ("A. Normal", ("Abnormal", "A. Normal"), B, "option_text"),  # the text of another option
+        ("Z. Normal", ("Abnormal", "Normal"), B, "option_text_mentioned"),  # a letter of no option
+        ("B. CT", ("CT", "MRI"), None, "ambiguous"),  # the text of another letter
+        ("A. type 1; so B", ("type 1; so B", "type 2"), A, "letter_leading"),  # ends in a letter of its own
+        ("A. wait, no: B", ("wait, no: B", "CT"), None, "ambiguous"),  # sounds like a second thought
+        ("C", ("CT", "MRI"), None, "unparsed"),
+        ("(B).", ("B", "A"), B, "letter_alone"),  # texts that are letters
+        ("**B**", ("B", "A", "D", "C"), B, "letter_alone"),
+    ],
+)
+def test_short_answers_are_read_without_a_look_at_all_options_as_with_it(
+    response: str, choices: tuple[str, ...], option: int | None, rule: str
+) -> None:
+    for text in (response, f" {response}", f"{response}\n"):
+        found = extract(text, choices, style="letters")
+        assert (found.choice, found.rule) == (option, rule)

@@ -119,3 +119,22 @@ def test_long_answers_cost_no_square() -> None:
         text = unit * (100_000 // len(unit))
         assert option_judged_right(text, FOUR, lettered=True) is None
         assert option_restated(text, ("Pleural effusion", *CANCERS)) in (None, 0, 2)
+
+
+TESTS = ("CTA of the chest", "TOF angiography", "MRCP", "Ultrasound")
+
+
+@pytest.mark.parametrize(
+    ("text", "option"),
+    [
+        ("computed tomography angiography of the chest", 0),
+        ("a Computed-Tomography Angiography of the chest", 0),
+        ("time of flight angiography", 1),  # "of" is a word of its own here
+        ("magnetic resonance of the cholangio pancreas", None),  # "of the" are two
+        ("magnetic resonance and cholangio pancreatography", 2),
+        ("computed tomography of the chest", None),
+        ("no time of flight angiography", None),
+    ],
+)
+def test_acronyms_that_are_written_out(text: str, option: int | None) -> None:
+    assert option_restated(text, TESTS) == option

@@ -1,7 +1,7 @@
 import pytest
 from gmai_bench.extraction.legacy import medevalkit_exact
 from gmai_bench.extraction.options import extract
-from gmai_bench.extraction.text import find_whole, places_of, strip_thoughts, unify, words_of
+from gmai_bench.extraction.text import find_whole, initials_of, places_of, strip_thoughts, unify, words_of
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,7 @@ def test_places_of_words_begin_within_bounds() -> None:
     text = "answer, Answer, answer"
     assert places_of(text, ("answer", "x")) == [(0, "answer"), (16, "answer")]
     assert places_of(text, ("answer",), 1, 16) == []
+
+
+def test_initials_are_of_runs_of_letters() -> None:
+    assert initials_of("Magnetic resonance-imaging (MRI) of T2 weights") == "mrimotw"

@@ -104,7 +104,7 @@ class Extraction:
 
 
 _LONE_LETTERS = {
-    form.format(letter): Extraction(index, "letter_alone")
+    form.format(letter): (index, Extraction(index, "letter_alone"))
     for index, letter in enumerate(LETTERS)
     for form in ("{}", "{}.", "({})", "{})", "({}).", "**{}**", "{}\n", " {}", "{}.\n")
 }
@@ -129,8 +129,8 @@ def extract(response: str, choices: tuple[str, ...], *, style: Style) -> Extract
     lettered = style == "letters"
     if lettered:
         if response in _LONE_LETTERS:
-            alone = _LONE_LETTERS[response]
-            if alone.choice < len(choices):
+            index, alone = _LONE_LETTERS[response]
+            if index < len(choices):
                 return alone
         elif (own := _letter_and_own_text(response, choices)) is not None:
             return Extraction(own, "letter_leading")

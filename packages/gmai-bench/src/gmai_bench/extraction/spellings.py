@@ -106,9 +106,6 @@ def _replaced(table: tuple[tuple[str, re.Pattern[str], str], ...]) -> Callable[[
 
 
 _DIGIT = re.compile(r"\d")
-_NAMED_ORDINALS = ("th", "first", "second")
-"""One of these is in every ordinal that is a word."""
-_DIGIT = re.compile(r"\d")
 _WHOLE = re.compile(r"(?<![\d.,])(\d+)(?![\d.,])")
 _PERCENT_SIGN = re.compile(r"(?<=\d)\s*%")
 _PERCENT_WORD = re.compile(r"(?<=\d)\s*per\s?cent\b")

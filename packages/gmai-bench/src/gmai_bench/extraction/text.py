@@ -9,10 +9,10 @@ from gmai_bench.extraction.spellings import ORDINALS
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-_PLAIN = str.maketrans(
-    {"’": "'", "‘": "'", "“": '"', "”": '"', "\u00a0": " ", "‐": "-", "‑": "-", "–": "-", "\u2028": "\n"}
+_PLAIN = (
+    *(("’", "'"), ("‘", "'"), ("“", '"'), ("”", '"'), ("\u00a0", " "), ("‐", "-"), ("‑", "-"), ("–", "-")),
+    ("\u2028", "\n"),
 )
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _THOUGHT_TAG = re.compile(
     r"(?P<begin><(?:think(?:ing)?|thought|reasoning)>|◁think▷|\[think\]|<unused94>)"
     r"|</(?:think(?:ing)?|thought|reasoning)>|◁/think▷|\[/think\]|<unused95>",
@@ -76,7 +76,9 @@ def words_of(text: str) -> frozenset[str]:
     costs a tenth of a search.
     """
     lower = lowered(text)
-    return frozenset(lower.translate(_BLANKS).split() if lower.isascii() else WORD.findall(lower))
+    if not lower.isascii():  # a "?" for every other letter, which separates words as it does
+        lower = lower.encode("ascii", "replace").decode("ascii")
+    return frozenset(lower.translate(_BLANKS).split())
 
 
 @lru_cache(maxsize=16)
@@ -126,15 +128,13 @@ def unify(text: str) -> str:
     """Return the text in NFKC (full-width letters and punctuation become plain), with plain quotes and line ends."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if text.isascii():
-        return text.strip()
-    parts: list[str] = []
-    done = 0
-    for run in _NOT_ASCII.finditer(text):  # with the letter before it, which an accent may combine with
-        start = max(done, run.start() - 1)
-        parts += (text[done:start], unicodedata.normalize("NFKC", text[start : run.end()]).translate(_PLAIN))
-        done = run.end()
-    return ("".join(parts) + text[done:]).strip()
+    if not text.isascii():
+        if not unicodedata.is_normalized("NFKC", text):
+            text = unicodedata.normalize("NFKC", text)
+        for character, plain in _PLAIN:
+            if character in text:
+                text = text.replace(character, plain)
+    return text.strip()
 
 
 def _is_word(character: str) -> bool:
