@@ -7,6 +7,7 @@ as `spots`. The same command is run once undisturbed to list them.
 
 import contextlib
 import hashlib
+import importlib
 import importlib.util
 import json
 import os
@@ -18,7 +19,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,10 @@ from typing import Any
 SLOW_S = 300
 _PASSING = re.compile(r"[0-9a-f]{8,}|\d+|\.[a-z0-9_]{8}(?=\.tmp)")
 """What differs from run to run in a name."""
+
+
+WAYS = ("kills-at-random", "kills-by-name", "signals", "broken-disk", "small-disk", "damage")
+"""What is done to a command."""
 
 
 @dataclass
@@ -54,8 +59,10 @@ class Subject:
     """Patterns below `world` of inputs, which are no state of the command."""
     spots: tuple[str, ...] = ()
     """Functions before which a moment is counted, as `module:Class.function`."""
-    saves: bool = False
-    """Whether signals of a scheduler end it with 75 at every moment."""
+    appears: Mapping[str, str] = field(default_factory=dict)
+    """What is done ▶ a pattern below `world` of what then appears: for moments of other processes than the first."""
+    reset: Callable[[], None] = lambda: None
+    """Puts what lies outside of `world` back to its beginning."""
     start: Path = field(init=False)
     half: Path = field(init=False)
     whole: Path = field(init=False)
@@ -90,31 +97,16 @@ class Subject:
         return kept
 
     def put(self, state: Path) -> None:
-        """Replace the world by a copy."""
-        shutil.rmtree(self.world, ignore_errors=True)
-        shutil.copytree(state, self.world, symlinks=True)
+        """Replace the world by a copy; its folder stays, which may be a disk of its own."""
+        self.reset()
+        for path in self.world.iterdir() if self.world.is_dir() else ():
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        shutil.copytree(state, self.world, symlinks=True, dirs_exist_ok=True)
 
     def run(self, moments: "Moments | None" = None, *, until: Callable[[], bool] | None = None) -> Ended:
         """Run the command; with `until` all its processes are killed once that holds."""
         said = self.world.with_name(f"{self.name}.said")
-        process = _fork(self.words, self.environment, said, moments)
-        deadline = time.monotonic() + SLOW_S
-        code: int | None = None
-        while time.monotonic() < deadline:
-            found, status = os.waitpid(process, os.WNOHANG)
-            if found:
-                code = os.waitstatus_to_exitcode(status)
-                break
-            if until is not None and until():
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process, signal.SIGKILL)
-                until = None
-            time.sleep(0.005)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process, signal.SIGKILL)
-        if code is None:
-            os.waitpid(process, 0)
-        return Ended(code, said.read_text(errors="replace"))
+        return run_command(self.words, self.environment, said, moments, until=until)
 
     def states(self, state: Path) -> list[Path]:
         """Return the files below a state that the command wrote, relative to it."""
@@ -161,6 +153,40 @@ def _names(path: Path) -> Iterable[str]:
         yield path.parent.name
 
 
+def run_command(
+    words: list[str], environment: Mapping[str, str], said: Path, moments: "Moments | None" = None, *,
+    until: Callable[[], bool] | None = None, limit: Callable[[], None] = lambda: None,
+) -> Ended:  # fmt: skip
+    """Run `gmai WORDS…` in a fork of this process.
+
+    Args:
+        words: Behind `gmai`.
+        environment: Added to this process's.
+        said: Takes what it prints.
+        moments: See there.
+        until: All its processes are killed once that holds.
+        limit: Called in the fork before anything else.
+    """
+    process = _fork(words, environment, said, moments, limit)
+    deadline = time.monotonic() + SLOW_S
+    code: int | None = None
+    while time.monotonic() < deadline:
+        found, status = os.waitpid(process, os.WNOHANG)
+        if found:
+            code = os.waitstatus_to_exitcode(status)
+            break
+        if until is not None and until():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process, signal.SIGKILL)
+            until = None
+        time.sleep(0.005)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process, signal.SIGKILL)
+    if code is None:
+        os.waitpid(process, 0)
+    return Ended(code, said.read_text(errors="replace"))
+
+
 class Moments:
     """The moments of a command: listed, or one of them is where something happens.
 
@@ -170,13 +196,15 @@ class Moments:
         listing: Takes one line a moment.
         at: Number of the moment at which `do` is called.
         do: Gets what remains of an append to be cut in half, or nothing.
+        lasts: Whether it happens at every later moment, too.
     """
 
     def __init__(
         self, world: Path, spots: tuple[str, ...], *, listing: Path | None = None, at: int = -1,
-        do: "Deed | None" = None,
+        do: "Deed | None" = None, lasts: bool = False,
     ) -> None:  # fmt: skip
         self._world, self._spots, self._listing, self._at, self._do = str(world), spots, listing, at, do
+        self._lasts = lasts
         self._number, self._file = -1, -1
 
     def install(self) -> None:
@@ -192,7 +220,8 @@ class Moments:
             self._number += 1
             if self._file >= 0:
                 write(self._file, f"{kind} {plain(name)}\n".encode())
-            if self._number == self._at and self._do is not None:
+            is_now = self._number == self._at or (self._lasts and self._number > self._at >= 0 and kind != "spot")
+            if is_now and self._do is not None:
                 self._do(half)
 
         def inside(path: Any) -> str:
@@ -205,6 +234,8 @@ class Moments:
         def hook(event: str, arguments: tuple[Any, ...]) -> None:
             if event in {"os.rename", "os.remove", "os.rmdir", "os.mkdir"} and (name := inside(arguments[0])):
                 reached(event, name)
+            elif event == "open" and (arguments[2] or 0) & os.O_CREAT and (name := inside(arguments[0])):
+                reached("create", name)
 
         def of_file(descriptor: int) -> str:
             with contextlib.suppress(OSError):
@@ -304,7 +335,9 @@ def fails(number: int) -> Deed:
     return do
 
 
-def _fork(words: list[str], environment: dict[str, str], said: Path, moments: Moments | None) -> int:
+def _fork(
+    words: list[str], environment: Mapping[str, str], said: Path, moments: Moments | None, limit: Callable[[], None]
+) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     if (process := os.fork()) != 0:
@@ -312,6 +345,8 @@ def _fork(words: list[str], environment: dict[str, str], said: Path, moments: Mo
     code = 1
     try:
         os.setsid()
+        limit()
+        _forget_main()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
         out = os.open(said, os.O_CREAT | os.O_TRUNC | os.O_WRONLY)
@@ -374,7 +409,7 @@ def _lines(path: Path, *keys: str) -> list[list[Any]]:
     return sorted(found, key=json.dumps)
 
 
-def _module(path: str) -> Any:
+def module_of_tests(path: str) -> Any:
     """Return a module of the tests, whose inputs and servers are used here too."""
     place = Path(__file__).parents[1] / "tests" / path
     spec = importlib.util.spec_from_file_location(f"of_tests_{place.parent.name}_{place.stem}", place)
@@ -385,17 +420,51 @@ def _module(path: str) -> Any:
     return module
 
 
+def load(*modules: str) -> None:
+    """Import what a command imports, so that its forks need not."""
+    for module in modules:
+        importlib.import_module(module)
+
+
 def _tiny(folder: Path) -> tuple[Path, Path]:
-    """Return samples of drawn shapes and a tiny checkpoint for them."""
+    """Return samples of drawn shapes and a tiny checkpoint for them.
+
+    They are made in a fork: one that has computed has threads, and its children would wait for them for ever.
+    """
     from gmai_model.assembly.presets import init_preset
     from gmai_model.batching.texts import iterate_texts
 
-    shapes = _module("gmai_model/conftest.py")
     samples, model = folder / "samples", folder / "tiny"
-    shapes.write_rows(samples / "train-00000.parquet", shapes.make_rows(24))
-    shapes.write_rows(samples / "validation-00000.parquet", shapes.make_rows(6, seed=1))
-    init_preset("tiny", iterate_texts(samples), model, image_mode="pad", seed=0)
+
+    def make() -> None:
+        shapes = module_of_tests("gmai_model/conftest.py")
+        shapes.write_rows(samples / "train-00000.parquet", shapes.make_rows(24))
+        shapes.write_rows(samples / "validation-00000.parquet", shapes.make_rows(6, seed=1))
+        init_preset("tiny", iterate_texts(samples), model, image_mode="pad", seed=0)
+
+    _in_a_fork(make)
     return samples, model
+
+
+def _forget_main() -> None:
+    """Let processes that are spawned from here not run the beginning of this program."""
+    sys.modules["__main__"].__file__ = None
+
+
+def _in_a_fork(work: Callable[[], None]) -> None:
+    sys.stdout.flush()
+    if (process := os.fork()) == 0:
+        code = 1
+        try:
+            _forget_main()
+            work()
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    if code := os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]):
+        raise SystemExit(f"what a command needs could not be made: {code}")
 
 
 TRAINING = {
@@ -413,8 +482,7 @@ SPOTS = (
 
 def training(folder: Path) -> Subject:
     """Return stage 1 of a tiny model on drawn shapes, with a validation loss and answers every third step."""
-    import transformers.models.llava.modeling_llava
-    import transformers.models.llava.processing_llava  # noqa: F401 # pyright: ignore[reportUnusedImport]
+    load("transformers.models.llava.modeling_llava", "transformers.models.llava.processing_llava")
 
     world = folder / "training"
     samples, model = _tiny(world)
@@ -435,7 +503,7 @@ def training(folder: Path) -> Subject:
     }  # fmt: skip
     return Subject(
         "training", world, words, environment, outcome, records=("loss", "validation", "answers"),
-        fixed=("samples", "tiny"), saves=True,
+        fixed=("samples", "tiny"),
         spots=SPOTS,
     )  # fmt: skip
 
@@ -456,10 +524,9 @@ def _bench_outcome(out: Path) -> Callable[[], dict[str, Any]]:
 
 def benchmark(folder: Path) -> Subject:
     """Return a benchmark of drawn questions at an endpoint, with a cache of answers."""
-    import gmai_bench.commands
-    import gmai_bench.run  # noqa: F401 # pyright: ignore[reportUnusedImport]
+    load("gmai_bench.commands", "gmai_bench.run")
 
-    inputs, server = _module("gmai_bench/conftest.py"), _module("gmai_bench/test_killed.py").Server()
+    inputs, server = module_of_tests("gmai_bench/conftest.py"), module_of_tests("gmai_bench/test_killed.py").Server()
     world = folder / "benchmark"
     declared = inputs.write_held_out(world / "questions", inputs.held_out_rows(12))
     out = world / "out"
@@ -471,11 +538,9 @@ def benchmark(folder: Path) -> Subject:
 
 def local_benchmark(folder: Path) -> Subject:
     """Return a benchmark of drawn questions that a tiny checkpoint answers here."""
-    import gmai_bench.backends.local
-    import gmai_bench.commands
-    import gmai_bench.run  # noqa: F401 # pyright: ignore[reportUnusedImport]
+    load("gmai_bench.backends.local", "gmai_bench.commands", "gmai_bench.run")
 
-    inputs = _module("gmai_bench/conftest.py")
+    inputs = module_of_tests("gmai_bench/conftest.py")
     world = folder / "local-benchmark"
     _, model = _tiny(world)
     declared = inputs.write_held_out(world / "questions", inputs.held_out_rows(6))
@@ -489,10 +554,10 @@ def local_benchmark(folder: Path) -> Subject:
 
 def writing(folder: Path) -> Subject:
     """Return a build whose texts a model writes."""
-    import gmai_data.build  # noqa: F401 # pyright: ignore[reportUnusedImport]
+    load("gmai_data.build")
     from gmai_data.phantoms.draw import draw_all
 
-    openai = _module("servers/openai.py")
+    openai = module_of_tests("servers/openai.py")
     server = openai.Server(latency_s=0.01).__enter__()
     world = folder / "writing"
     draw_all(world / "phantoms", "small", 0)
@@ -510,4 +575,84 @@ def writing(folder: Path) -> Subject:
                    fixed=("phantoms", "out/mix.yaml", "out/run.json"))  # fmt: skip
 
 
-SUBJECTS = {"training": training, "benchmark": benchmark, "local-benchmark": local_benchmark, "writing": writing}
+def building(folder: Path) -> Subject:
+    """Return a build of drawn pictures by two processes."""
+    load("gmai_data.build")
+
+    world = folder / "build"
+    _in_a_fork(lambda: _fundus(world))
+    out = world / "out"
+
+    def outcome() -> dict[str, Any]:
+        found = _digests(out, ("**/*",))
+        return {name: digest for name, digest in found.items() if name != "run.json" and not name.endswith(".lock")}
+
+    source = f"phantom-fundus={world / 'phantom-fundus'}"
+    return Subject(
+        "build", world, ["data", "build", source, "--workers", "2", "--out", str(out)], {}, outcome,
+        fixed=("phantom-fundus", "out/mix.yaml", "out/run.json"),
+        appears={
+            "a shard's table is written": "out/.build/shards/*/.*.tmp",
+            "a shard is marked": "out/.build/shards/*/done.json",
+            "the tables are published": "out/samples/*",
+            "the benchmark is published": "out/benchmarks/*",
+            "the manifest is written": "out/manifest.json",
+        },
+    )  # fmt: skip
+
+
+def _fundus(world: Path) -> None:
+    from gmai_data.phantoms.draw import draw_all
+
+    draw_all(world / "phantoms", "small", 0)
+    (world / "phantoms/phantom-fundus").rename(world / "phantom-fundus")
+    shutil.rmtree(world / "phantoms")
+
+
+def pushing(folder: Path) -> Subject:
+    """Return the push of a release to a Hub: large files are sent first, then one commit names them all."""
+    hub = module_of_tests("servers/hub.py").Hub().__enter__()
+    world = folder / "push"
+    # The client reads where the Hub is when it is imported, which is now.
+    os.environ.update(hub.environment(folder / "hub-home"))
+    load("gmai_data.publishing.push", "huggingface_hub.hf_api")
+
+    def make() -> None:
+        from gmai_data.build import BuildSettings, build
+        from gmai_data.publishing.publication import publish_build
+        from gmai_data.sources.cards.catalogue import resolve
+
+        _fundus(world)
+        build(resolve([f"phantom-fundus={world / 'phantom-fundus'}"], None), world / "out", BuildSettings())
+        publish_build(world / "out", world / "release", leave_out_unlicensed=False)
+
+    _in_a_fork(make)
+    shutil.rmtree(world / "out")
+    shutil.rmtree(world / "phantom-fundus")
+
+    def outcome() -> dict[str, Any]:
+        (repository,) = hub.repositories.values()
+        found: dict[str, Any] = {name: hashlib.sha256(held).hexdigest() for name, held in repository.files.items()}
+        return {**found, "commits": len(repository.commits)}
+
+    def reset() -> None:
+        hub.repositories.clear()
+        hub.objects.clear()
+        hub.parts.clear()
+
+    names = ("create_repo", "repo_info", "list_repo_tree", "preupload_lfs_files", "create_commit")
+    return Subject(
+        "push", world, ["data", "push", str(world / "release"), "me/data"], {}, outcome, reset=reset,
+        spots=tuple(f"huggingface_hub.hf_api:HfApi.{name}" for name in names),
+    )  # fmt: skip
+
+
+SUBJECTS = {
+    "push": pushing, "build": building, "writing": writing, "training": training, "benchmark": benchmark,
+    "local-benchmark": local_benchmark,
+}  # fmt: skip
+
+
+def ways_of(name: str) -> tuple[str, ...]:
+    """Return what is done to a command: a push writes nothing here, so that no disk can fail."""
+    return tuple(way for way in WAYS if name != "push" or "disk" not in way)

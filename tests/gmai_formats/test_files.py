@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from gmai_formats import files
 from gmai_formats.errors import UserError
 from gmai_formats.files import (
     installed_versions,
@@ -91,6 +92,27 @@ def test_content_is_written_whole_where_the_system_takes_it_in_parts(
         write_all(file.fileno(), bytes(range(50)))
         write_all(file.fileno(), b"new")
     assert (tmp_path / "a").read_bytes() == b"new" + bytes(range(3, 50))
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"a\n" + b"b" * 50 + b"\nc\n", [b"a\n", None, b"c\n"]),
+        (b"b" * 10 + b"\n" + b"b" * 11, [b"b" * 10 + b"\n", b"b" * 11]),
+        (b"b" * 10_000, [None]),
+        (b"\n" + b"b" * 12 + b"\n\n", [b"\n", None, b"\n"]),
+        (b"", []),
+    ],
+    ids=["between", "the longest", "without an end", "before an empty one", "nothing"],
+)
+def test_a_line_that_is_too_long_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, found: list[bytes | None]
+) -> None:
+    monkeypatch.setattr(files, "LONGEST_LINE_BYTES", 11)
+    monkeypatch.setattr(files, "_PIECE_BYTES", 7)
+    (tmp_path / "lines").write_bytes(content)
+    with (tmp_path / "lines").open("rb") as file:
+        assert list(files.bounded_lines(file)) == found
 
 
 def test_json_keeps_order_and_letters(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from gmai_formats import files
 from gmai_formats.state import (
     DamagedError,
     append_line,
@@ -105,6 +106,23 @@ def test_a_torn_end_costs_itself_alone(tmp_path: Path, tail: bytes) -> None:
         file.write(tail)
     append_line(path, {"n": 2})
     assert read_lines(path, needs=["n"]) == ([{"n": 0}, {"n": 2}], 1)
+
+
+def test_a_line_that_is_too_long_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "LONGEST_LINE_BYTES", 100)
+    path = tmp_path / "lines.jsonl"
+    append_line(path, {"a": 1})
+    append_line(path, {"a": "b" * 1000})
+    append_line(path, {"a": 2})
+    assert read_lines(path) == ([{"a": 1}, {"a": 2}], 1)
+
+
+def test_a_state_file_of_gigabytes_is_damaged_and_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    with path.open("wb") as file:
+        file.truncate(2**33)
+    with pytest.raises(DamagedError, match=r"is damaged: it has 8,589,934,592 bytes"):
+        read_state(path)
 
 
 def test_rewriting_leaves_the_good_lines(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from gmai_data.publishing.publication import publish_build
 from gmai_formats.errors import UserError
 from gmai_formats.files import sha256_file
+from gmai_formats.state import read_state, write_state
 
 OWNER = "hf_owner00000000"
 
@@ -135,13 +136,23 @@ def test_changed_and_lost_files_are_refused(release, refusal):
     assert "1 files of the release are gone" in refusal(release)
 
 
+@pytest.mark.parametrize("damage", ["cut", "emptied", "zeroed", "bit", "list"])
+def test_a_damaged_record_is_named(release, refusal, damage):
+    path = release / "release.json"
+    content = path.read_bytes()
+    turned = content.replace(b"CC0-1.0", b"CC0-3.0", 1)
+    path.write_bytes({"cut": content[:99], "emptied": b"", "zeroed": bytes(99), "bit": turned, "list": b"[]"}[damage])
+    assert f"{path} is damaged: " in (said := refusal(release))
+    assert "Publish the build again" in said
+
+
 def test_the_licences_are_checked_once_more(release, refusal):
-    record = json.loads((release / "release.json").read_text("utf-8"))
+    record = read_state(release / "release.json")
     record["sources"]["phantom-ct"]["license"] = "not stated"
-    (release / "release.json").write_text(json.dumps(record))
+    write_state(release / "release.json", record)
     assert "phantom-ct: its licence is not stated" in refusal(release)
     del record["sources"]["phantom-ct"]
-    (release / "release.json").write_text(json.dumps(record))
+    write_state(release / "release.json", record)
     assert "rows of ('phantom-ct', 'CC0-1.0')" in refusal(release)
 
 
@@ -150,15 +161,15 @@ def test_rows_of_another_licence_are_refused(release, refusal):
     table = pq.read_table(path)
     column = table.schema.get_field_index("license")
     pq.write_table(table.set_column(column, "license", pa.array(["Secret"] * table.num_rows)), path)
-    record = json.loads((release / "release.json").read_text("utf-8"))
+    record = read_state(release / "release.json")
     record["files"]["annotations/part-00000.parquet"]["sha256"] = sha256_file(path)
-    (release / "release.json").write_text(json.dumps(record))
+    write_state(release / "release.json", record)
     assert "'Secret'" in refusal(release)
 
 
 @pytest.mark.parametrize("name", ["../outside", "/etc/passwd", "a/../../b", ".hidden/x"])
 def test_a_record_that_names_what_is_outside_is_refused(release, refusal, name):
-    record = json.loads((release / "release.json").read_text("utf-8"))
+    record = read_state(release / "release.json")
     record["files"][name] = {"bytes": 1, "sha256": "0" * 64}
-    (release / "release.json").write_text(json.dumps(record))
+    write_state(release / "release.json", record)
     assert "hidden, or outside of the release" in refusal(release)

@@ -209,12 +209,42 @@ def test_a_footer_that_counts_other_rows_is_told_at_the_end(tmp_path: Path, imag
     footer = whole[-8 - length : -8]
     # FileMetaData.num_rows, in Thrift's compact protocol: a field of type i64 one behind the last, twice the value
     at = footer.index(b"\x16\x04")
-    footer = footer[:at] + b"\x16\x80\x94\xeb\xdc\x03" + footer[at + 2 :]
+    footer = footer[:at] + b"\x16\xc0\xee\x6d" + footer[at + 2 :]
     path.write_bytes(whole[: -8 - length] + footer + len(footer).to_bytes(4, "little") + b"PAR1")
     batches = parquet_batches(path)
     assert len(next(batches).columns) == 2
-    with pytest.raises(pa.ArrowInvalid, match="2 rows are there, and its footer counts 500,000,000"):
+    with pytest.raises(pa.ArrowInvalid, match="2 rows are there, and its footer counts 900,000"):
         next(batches)
+
+
+def test_more_rows_than_bytes_are_refused_before_one_is_read(tmp_path: Path) -> None:
+    rows = 2_000_000
+    path = parquet(tmp_path / "a.parquet", pa.table({"question": pa.nulls(rows, pa.string())}))
+    with pytest.raises(pa.ArrowInvalid, match=r"it counts 2,000,000 rows in [\d,]+ bytes"):
+        next(parquet_batches(path))
+
+
+@pytest.mark.parametrize("codec", ["zstd", "snappy", "gzip"])
+def test_a_column_that_packs_as_no_text_does_is_refused(
+    tmp_path: Path, codec: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "LONGEST_ENTRY", 10_000)
+    monkeypatch.setattr(tables, "_MOST_PACKED", 20)
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"question": ["a" * 2_000_000], "answer": ["b"]}), path, compression=codec)
+    for read in (parquet_batches(path), parquet_rows(path, frozenset())):
+        with pytest.raises(pa.ArrowInvalid, match="bytes of `question` unpack to 2,00"):
+            next(read)
+
+
+@pytest.mark.parametrize(("longest", "rows"), [(1, 1024), (4000, 1024), (2**20, 255), (2**26, 3)])
+def test_a_text_that_stands_once_and_in_every_row_is_read_a_few_rows_at_a_time(
+    tmp_path: Path, longest: int, rows: int
+) -> None:
+    path = parquet(tmp_path / "a.parquet", pa.table({"question": ["a" * longest] * 8}))
+    with tables.open_parquet(path) as file:
+        assert tables.rows_at_once(file, ["question"], 1024) == rows
+        assert tables.rows_at_once(file, ["answer"], 1024) == 1024
 
 
 def test_rows_without_a_column_that_is_read_are_counted(tmp_path: Path) -> None:

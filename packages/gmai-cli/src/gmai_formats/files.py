@@ -7,11 +7,15 @@ import importlib.metadata
 import json
 import os
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from gmai_formats.errors import UserError
+
+LONGEST_LINE_BYTES = 1 << 28
+"""No sample, answer or record that is one line, one entry of a list or one member of an archive is as long."""
+_PIECE_BYTES = 1 << 22
 
 
 @contextlib.contextmanager
@@ -95,6 +99,17 @@ def fsync_directory(path: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def bounded_lines(file: IO[bytes]) -> Iterator[bytes | None]:
+    """Yield the lines of a file with their ends; None stands for one of more than 256 MB, which is passed over."""
+    while line := file.readline(LONGEST_LINE_BYTES + 1):
+        if len(line) <= LONGEST_LINE_BYTES:
+            yield line
+            continue
+        while line and not line.endswith(b"\n"):
+            line = file.readline(_PIECE_BYTES)
+        yield None
 
 
 def write_all(descriptor: int, content: bytes) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gmai_formats.errors import UserError
+from gmai_formats.files import LONGEST_LINE_BYTES
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -37,6 +38,8 @@ def read_json_object(path: Path, *, remedy: str) -> dict[str, Any]:
         UserError: It cannot be read, is no JSON text in UTF-8, or holds something else.
     """
     try:
+        if (size := path.stat().st_size) > LONGEST_LINE_BYTES:
+            raise UserError(f"{path}: has {size:,} bytes, where an object of at most 256 MB is due. {remedy}")
         content = parse_json(path.read_text("utf-8"))
     except ValueError as error:
         raise UserError(f"{path}: not JSON ({error}). {remedy}") from error

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gmai_formats.errors import UserError
-from gmai_formats.files import as_json, replace_atomically, sha256_file, write_json
+from gmai_formats.files import LONGEST_LINE_BYTES, as_json, bounded_lines, replace_atomically, sha256_file, write_json
 
 DIGEST = "sha256"
 """The last key of a state file: the digest of everything before it."""
@@ -44,6 +44,8 @@ def read_state(path: Path) -> dict[str, Any]:
         FileNotFoundError: There is none.
         DamagedError: It is cut short, zeroed or altered.
     """
+    if path.stat().st_size > 4 * LONGEST_LINE_BYTES:
+        raise DamagedError(f"{path} is damaged: it has {path.stat().st_size:,} bytes, and no state has so many")
     try:
         content = path.read_bytes()
         found: Any = json.loads(content)
@@ -145,15 +147,20 @@ def read_lines(path: Path, *, needs: Iterable[str] = ()) -> tuple[list[dict[str,
         return [], 0
     needed = set(needs)
     good: list[dict[str, Any]] = []
-    lines = [line for line in path.read_bytes().split(b"\n") if line.strip()]
-    for line in lines:
-        try:
-            values: Any = json.loads(unframed(line) or b"")
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(values, dict) and needed <= values.keys():
-            good.append(values)  # pyright: ignore[reportUnknownArgumentType]
-    return good, len(lines) - len(good)
+    damaged = 0
+    with path.open("rb") as file:
+        for line in bounded_lines(file):
+            if line is not None and not line.strip():
+                continue
+            try:
+                values: Any = json.loads(unframed(line or b"") or b"")
+            except (ValueError, RecursionError):
+                values = None
+            if isinstance(values, dict) and needed <= values.keys():
+                good.append(values)  # pyright: ignore[reportUnknownArgumentType]
+            else:
+                damaged += 1
+    return good, damaged
 
 
 def rewrite_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from gmai_cli.console import progress, say
 from gmai_formats.errors import UserError
+from gmai_formats.files import bounded_lines
 from gmai_formats.state import unframed
 
 from gmai_bench.answers.cache import AnswerCache, CachedAnswer
@@ -138,14 +139,15 @@ def merge_ranks(folder: Path) -> None:
         if kept.whole_bytes and not path.read_bytes().endswith(b"\n"):
             target.write(b"\n")
         for file in files:
-            for line in file.read_bytes().split(b"\n")[:-1]:
-                try:
-                    identity = str(json.loads(unframed(line) or b"")["id"])
-                except (ValueError, KeyError, TypeError, RecursionError):
-                    continue  # damaged, and asked again
-                if identity not in written:
-                    written.add(identity)
-                    target.write(line + b"\n")
+            with file.open("rb") as lines:
+                for line in bounded_lines(lines):
+                    try:
+                        identity = str(json.loads(unframed(line or b"") or b"")["id"])
+                    except (ValueError, KeyError, TypeError, RecursionError):
+                        continue  # damaged, and asked again
+                    if identity not in written and line is not None and line.endswith(b"\n"):
+                        written.add(identity)
+                        target.write(line)
         target.flush()
         os.fsync(target.fileno())
     for file in files:

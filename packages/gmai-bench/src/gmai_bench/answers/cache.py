@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from gmai_cli.console import say
+from gmai_formats.files import bounded_lines
 from gmai_formats.state import framed, unframed
 
 
@@ -35,9 +36,12 @@ class AnswerCache:
         self._damaged = 0
         try:
             for file in sorted(self._folder.glob("*.jsonl")):
-                *lines, _ = file.read_bytes().split(b"\n")  # the last may be of a kill, or of a run at work
-                for line in filter(None, lines):
-                    self._take(line)
+                with file.open("rb") as lines:
+                    for line in bounded_lines(lines):
+                        if line is None or (
+                            line.strip() and line.endswith(b"\n")
+                        ):  # the last may be of a kill, or of a run at work
+                            self._take(line or b"")
             if self._damaged:
                 say(f"{self._folder}: {self._damaged} damaged lines are passed over; their questions are asked again.")
         except OSError as error:

@@ -43,17 +43,18 @@ from pathlib import Path
 from typing import Any, cast
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from gmai_cli.console import say
 from gmai_formats import separated
 from gmai_formats.errors import UserError
-from gmai_formats.files import sha256_file
+from gmai_formats.files import bounded_lines, sha256_file
 from gmai_formats.json_text import parse_json
+from gmai_formats.rows.tables import open_parquet, rows_at_once
 
 from gmai_bench.answers.predictions import read_predictions
 from gmai_bench.answers.records import Answered, Keys, OwnId, Seen, answered, has_answer
 
 _OURS = {"id", "response", "request", "cut", "refused", "shown", "image_ablation", "crc"}
+_MOST_BYTES = 2**30
 _SUFFIXES = (".json", ".jsonl", ".xlsx", ".tsv", ".csv", ".eval", ".parquet")
 _Record = tuple[str, Mapping[str, Any]]
 _STRING_OR_COMMA = re.compile(r'"(?:\\.|[^"\\])*"|,(?=\s*[}\]])')
@@ -133,6 +134,11 @@ def _read(path: Path, keys: Keys) -> Iterator[_Record]:
         yield from _rows_of_table(path, "\t" if suffix == ".tsv" else ",;\t")
     else:
         try:
+            if (size := path.stat().st_size) > _MOST_BYTES:
+                raise UserError(
+                    f"{path}: has {size:,} bytes, and is read as a whole. Give several files of at most 1 GiB in a "
+                    f'folder, or JSON Lines of {{"id": …, "response": …}}.'
+                )
             text = path.read_text(encoding="utf-8-sig")
         except OSError as error:
             raise UserError(
@@ -154,10 +160,13 @@ def _is_ours(path: Path, keys: Keys) -> bool:
     if path.suffix.lower() != ".jsonl" or keys != Keys():
         return False
     try:
-        with path.open(encoding="utf-8-sig", errors="replace") as file:
-            line = next((line for line in file if line.strip()), "")
+        with path.open("rb") as file:
+            line = next((line for line in bounded_lines(file) if line is None or line.strip()), b"")
     except OSError:
         return True  # explains it
+    if line is None:
+        return True
+    line = line.decode("utf-8-sig", errors="replace")
     try:
         value: Any = parse_json(line)
     except ValueError:
@@ -309,9 +318,9 @@ def _samples_of_log(path: Path) -> Iterator[_Record]:
 
 def _rows_of_parquet(path: Path) -> Iterator[_Record]:
     try:
-        with pq.ParquetFile(path) as file:
+        with open_parquet(path) as file:
             number = 0
-            for batch in file.iter_batches(batch_size=256):
+            for batch in file.iter_batches(batch_size=rows_at_once(file, file.schema_arrow.names, 256)):
                 for row in cast("list[dict[str, Any]]", batch.to_pylist()):
                     number += 1
                     yield f"{path} row {number}", row

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import io
 import json
 import os
 from collections.abc import Generator, Iterable, Mapping
@@ -13,7 +12,7 @@ from typing import Any, cast
 
 from gmai_cli.console import say
 from gmai_formats.errors import UserError
-from gmai_formats.files import replace_atomically
+from gmai_formats.files import bounded_lines, replace_atomically
 from gmai_formats.state import framed, unframed
 
 
@@ -68,7 +67,7 @@ def read_predictions(path: Path) -> Kept:
     """
     try:
         with path.open("rb") as file:
-            return _kept(file, path)
+            return _kept(bounded_lines(file), path)
     except OSError as error:
         raise UserError(
             f"{path}: cannot be read ({error.strerror}). Predictions are a JSON Lines file with one "
@@ -86,15 +85,17 @@ def read_own(path: Path) -> Kept:
     """
     if not path.exists():
         return Kept({}, 0, 0)
-    whole, torn = _without_torn_line(path.read_bytes())
-    lines = whole.split(b"\n")
-    good = [line for line in lines if not line.strip() or _is_sound(line)]
+    with path.open("rb") as file:
+        lines = list(bounded_lines(file))
+    torn = bool(lines and lines[-1] is not None and not lines[-1].endswith(b"\n") and _is_torn(lines[-1]))
+    if torn:
+        lines.pop()
+    good = [line for line in lines if line is not None and (not line.strip() or _is_sound(line.removesuffix(b"\n")))]
     if damaged := len(lines) - len(good):
         say(f"{path}: {damaged} damaged lines are taken out; their questions are asked again.")
-        whole = b"\n".join(good)
         with replace_atomically(path) as file:
-            file.write(whole)
-    return dataclasses.replace(_kept(io.BytesIO(whole), path), torn_lines=int(torn), damaged_lines=damaged)
+            file.writelines(good)
+    return dataclasses.replace(_kept(good, path), torn_lines=int(torn), damaged_lines=damaged)
 
 
 def _is_sound(line: bytes) -> bool:
@@ -105,10 +106,12 @@ def _is_sound(line: bytes) -> bool:
     return True
 
 
-def _kept(lines: Iterable[bytes], path: Path) -> Kept:
+def _kept(lines: Iterable[bytes | None], path: Path) -> Kept:
     by_id: dict[str, Prediction] = {}
     whole_bytes = 0
     for number, line in enumerate(lines, start=1):
+        if line is None:
+            raise UserError(f"{path} line {number}: more than 256 MB, and no answer is as long. Remove the line.")
         if not line.endswith(b"\n") and _is_torn(line):
             return Kept(by_id, 1, whole_bytes)
         whole_bytes += len(line)
@@ -123,12 +126,6 @@ def _kept(lines: Iterable[bytes], path: Path) -> Kept:
             )
         by_id[prediction.id] = prediction
     return Kept(by_id, 0, whole_bytes)
-
-
-def _without_torn_line(content: bytes) -> tuple[bytes, bool]:
-    end = content.rfind(b"\n") + 1
-    torn = _is_torn(content[end:])
-    return (content[:end], True) if torn else (content, False)
 
 
 def _is_torn(tail: bytes) -> bool:

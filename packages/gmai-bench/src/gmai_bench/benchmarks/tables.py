@@ -88,14 +88,16 @@ class _Wanted:
 
 def _parquet(path: Path, wanted: _Wanted) -> Iterator[Row]:
     pa: Any = importlib.import_module("pyarrow")  # has no types
-    pq: Any = importlib.import_module("pyarrow.parquet")
+    from gmai_formats.rows.tables import open_parquet, rows_at_once
+
     try:
-        with pq.ParquetFile(path) as file:
+        with open_parquet(path) as file:
             known = cast("list[str]", file.schema_arrow.names)
             wanted.check(known, path)
             columns = [*wanted.columns, *(name for name in wanted.optional if name in known)]
             row_number = 0
-            for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=list(dict.fromkeys(columns))):
+            at_once = rows_at_once(file, columns, _ROWS_AT_ONCE)
+            for batch in file.iter_batches(batch_size=at_once, columns=list(dict.fromkeys(columns))):
                 for row in cast("list[dict[str, Any]]", batch.to_pylist()):
                     row_number += 1
                     yield f"{path} row {row_number}", row

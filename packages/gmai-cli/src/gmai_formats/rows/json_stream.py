@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from gmai_formats.files import LONGEST_LINE_BYTES
 from gmai_formats.rows.rules import Problem, shortened
 
 _CHUNK = 1 << 20
 _TOKEN = 32
 """What is wrong so near to the end of a portion may be a word or number that goes on in the next one."""
-LONGEST_ENTRY = 1 << 28
-"""Bytes of a line, an entry of a list, or a member of an archive: no sample is as long."""
+LONGEST_ENTRY = LONGEST_LINE_BYTES
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 Entry = tuple[int, Any | Problem]

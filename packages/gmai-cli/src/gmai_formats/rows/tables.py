@@ -10,6 +10,8 @@ import pyarrow
 import pyarrow.parquet
 
 from gmai_formats.rows.images import FilePart, Image, InTable
+from gmai_formats.rows.json_stream import LONGEST_ENTRY
+from gmai_formats.rows.rules import shortened
 from gmai_formats.rows.shapes import (
     BESIDE_QUESTION,
     CAPTIONS,
@@ -37,6 +39,8 @@ READ = frozenset({
 """Columns that a row's verdict depends on."""
 ROWS_AT_ONCE = 1024
 _ROWS_WITH_IMAGES = 64
+_FEW_ROWS, _MOST_PACKED = 1_000_000, 300
+"""So many rows may have nothing in them; no column of more than `LONGEST_ENTRY` packs so many times."""
 
 
 @dataclass(frozen=True)
@@ -184,13 +188,65 @@ def _references(flat: Any, of_bytes: Callable[[Any], list[Image | None]]) -> lis
     return flat.to_pylist()
 
 
+def open_parquet(path: Path) -> Any:
+    """Return a `pyarrow.parquet.ParquetFile`, to be closed, whose row groups can be read one by one.
+
+    Raises:
+        OSError: It cannot be read.
+        pa.ArrowInvalid: It is none, or unpacks to what only fills the memory.
+    """
+    file = pq.ParquetFile(path)
+    problem = _too_much(file.metadata, path.stat().st_size)
+    if problem:
+        file.close()
+        raise pa.ArrowInvalid(problem)
+    return file
+
+
+def _too_much(footer: Any, size: int) -> str:
+    if footer.num_rows > max(size, _FEW_ROWS):
+        return f"it counts {footer.num_rows:,} rows in {size:,} bytes, and a sample takes more than one"
+    for group in range(footer.num_row_groups):
+        for column in range(footer.num_columns):
+            chunk = footer.row_group(group).column(column)
+            packed, unpacked = chunk.total_compressed_size, chunk.total_uncompressed_size
+            if unpacked > LONGEST_ENTRY and unpacked > _MOST_PACKED * packed:
+                return f"{packed:,} bytes of `{shortened(chunk.path_in_schema)}` unpack to {unpacked:,}: no samples do"
+    return ""
+
+
+def rows_at_once(file: Any, columns: Iterable[str], most: int) -> int:
+    """Return how many rows of a Parquet file to read at a time so that a batch stays within memory.
+
+    A text of megabytes may stand once in the file and in every row. Its length is not known before, but it is at most
+    that of its column; short ones have the least and greatest value in the footer.
+
+    Args:
+        file: The file.
+        columns: Columns that are read.
+        most: Rows that are wanted.
+    """
+    footer, wanted, longest = file.metadata, set(columns), 1
+    for group in range(footer.num_row_groups):
+        for number in range(footer.num_columns):
+            chunk = footer.row_group(group).column(number)
+            if (
+                chunk.physical_type == "BYTE_ARRAY"
+                and chunk.path_in_schema.split(".", 1)[0] in wanted
+                and any("DICTIONARY" in encoding for encoding in chunk.encodings)
+                and not (chunk.statistics is not None and chunk.statistics.has_min_max)
+            ):
+                longest = max(longest, chunk.total_uncompressed_size)
+    return max(1, min(most, LONGEST_ENTRY // longest))
+
+
 def parquet_batches(path: Path) -> Iterator[Batch]:
     """Yield the rows of a Parquet file; an image that it holds is an `InTable`, and its bytes are not read.
 
     Raises:
         pa.ArrowInvalid: It is damaged; at its end, too, where its footer counts other rows than were there.
     """
-    with pq.ParquetFile(path) as file:
+    with open_parquet(path) as file:
         count = 0
         for batch in _batches(file):
             yield batch
@@ -206,11 +262,12 @@ def _batches(file: Any) -> Iterator[Batch]:
         return
     images = fields[0] if fields else None
     texts = [name for name in wanted if name != images]
+    at_once = rows_at_once(file, texts, ROWS_AT_ONCE)
     first = first_image = 0
     for group in range(file.num_row_groups):
         of_group = None if images is None else _images_of_group(file, group, images, first_image)
         at, at_image = 0, 0
-        for batch in file.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=texts):
+        for batch in file.iter_batches(at_once, row_groups=[group], columns=texts):
             lengths = np.zeros(len(batch), np.int32)
             references: list[Image | None] | None = None
             if of_group is not None:
@@ -259,7 +316,7 @@ def _with_images(file: Any, columns: list[str], fields: tuple[str, ...]) -> Iter
         valid = held.is_valid().to_pylist()
         return [InTable(first_image + number) if own else None for number, own in enumerate(valid)]
 
-    for batch in file.iter_batches(_ROWS_WITH_IMAGES, columns=columns):
+    for batch in file.iter_batches(rows_at_once(file, columns, _ROWS_WITH_IMAGES), columns=columns):
         lengths, flat = np.zeros(len(batch), np.int32), []
         if fields:
             lengths, values = flat_images(batch.column(fields[0]), fields[1:])
@@ -318,11 +375,11 @@ def may_hold_image(kind: Any, *, names: bool) -> bool:
 def parquet_rows(path: Path, also: frozenset[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (number, row) of a Parquet file with the bytes of its images; other columns are named, but not read."""
     number = 0
-    with pq.ParquetFile(path) as file:
+    with open_parquet(path) as file:
         image_fields(file.schema_arrow)
         columns = columns_to_read(file.schema_arrow, also)
         others = dict.fromkeys(set(file.schema_arrow.names) - set(columns))
-        for batch in file.iter_batches(batch_size=_ROWS_WITH_IMAGES, columns=columns):
+        for batch in file.iter_batches(rows_at_once(file, columns, _ROWS_WITH_IMAGES), columns=columns):
             for row in batch.to_pylist():
                 yield number, row | others
                 number += 1
@@ -351,6 +408,7 @@ def arrow_batches(path: Path) -> Iterator[Batch]:
 
         first = first_image = 0
         for batch in pa.ipc.open_stream(source):
+            batch.validate(full=True)  # offsets of a damaged file lead out of it
             fields = image_fields(batch.schema)
             lengths, flat = np.zeros(len(batch), np.int32), []
             if len(fields) > 1:

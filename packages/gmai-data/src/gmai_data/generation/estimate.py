@@ -12,6 +12,7 @@ from statistics import fmean
 
 import pydantic_core
 from gmai_formats.chat.prices import Budget
+from gmai_formats.files import bounded_lines
 
 from gmai_data.generation.requests import Request
 from gmai_data.generation.tasks import Task, TaskMaker, WritingSettings, input_tokens
@@ -145,8 +146,9 @@ def measured_seconds(journals: Path) -> float | None:
     """
     took: list[float] = []
     for path in sorted(journals.glob("*/*.jsonl"))[:_JOURNALS_READ]:
-        for line in path.read_bytes().splitlines():
-            with contextlib.suppress(ValueError):
-                took.append(pydantic_core.from_json(line).get("s", 0.0))
+        with path.open("rb") as file:
+            for line in bounded_lines(file):
+                with contextlib.suppress(ValueError):
+                    took.append(pydantic_core.from_json(line or b"").get("s", 0.0))
     answered = [seconds for seconds in took if seconds]
     return fmean(answered) if answered else None

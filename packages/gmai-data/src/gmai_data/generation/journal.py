@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import pydantic_core
+from gmai_formats.files import bounded_lines
 from gmai_formats.state import framed, unframed
 
 from gmai_data.checks.written import checks_digest
@@ -243,4 +244,4 @@ def _overlapping(folder: Path, number: int, count: int) -> Iterator[Path]:
 
 def _lines(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
-        yield from (line for line in file if line.strip())
+        yield from (line or b"\n" for line in bounded_lines(file) if line is None or line.strip())

@@ -11,6 +11,7 @@ from gmai_cli.folders import check_new, new_folder
 from gmai_formats.errors import UserError
 from gmai_formats.files import sha256_file, write_json, write_text
 from gmai_formats.safe_yaml import load_yaml
+from gmai_formats.state import write_state
 
 from gmai_data.publishing.card import dataset_card
 from gmai_data.publishing.croissant import croissant
@@ -60,7 +61,7 @@ def publish_build(out: Path, target: Path, *, leave_out_unlicensed: bool) -> Non
         write_text(folder / "README.md", dataset_card(facts, rings))
         write_json(folder / "croissant.json", croissant(facts))
         write_json(folder / DATASET_INFO, dataset_info(facts))
-        write_json(folder / "release.json", _release_record(folder, facts))
+        write_state(folder / "release.json", _release_record(folder, facts))
     for name, entry in facts.guessable.items():
         say(
             f"held-out questions about {name}: {entry['prior_accuracy']:.1%} can be guessed from the options alone "

@@ -8,7 +8,7 @@ from gmai_cli.console import progress, say
 from gmai_cli.hub import push_folder
 from gmai_formats.errors import UserError
 from gmai_formats.files import sha256_file
-from gmai_formats.json_text import parse_json
+from gmai_formats.state import DamagedError, read_state
 
 from gmai_data.publishing.publication import RELEASE_FORMAT, refusals
 from gmai_data.untyped import pq
@@ -50,7 +50,10 @@ def _read_record(folder: Path) -> dict[str, Any]:
             f"{folder}: {what}. Only what `gmai data publish OUT RELEASE` wrote is pushed: it leaves out what licences "
             "forbid, and everything that is not part of the result. Publish first, then push RELEASE."
         )
-    record: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
+    try:
+        record = read_state(path)
+    except DamagedError as error:
+        raise UserError(f"{error}. A release is pushed as it was published. Publish the build again.") from error
     if record.get("format") != RELEASE_FORMAT:
         raise UserError(
             f"{path}: format {record.get('format')!r}. This gmai-data pushes {RELEASE_FORMAT}. Publish the build again."

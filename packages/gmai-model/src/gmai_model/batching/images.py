@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from gmai_cli.console import say
 from gmai_formats.files import replace_atomically
 from gmai_formats.rows.images import FilePart
-from gmai_formats.rows.tables import flat_images, image_fields
+from gmai_formats.rows.tables import flat_images, image_fields, open_parquet, rows_at_once
 from gmai_formats.state import DamagedError, damage, read_state, seal, write_state
 
 _ROWS_AT_ONCE = 256
@@ -64,7 +64,7 @@ class ParquetImages:
 
     def write(self) -> None:
         """Find the images of the Parquet file, and copy them where they cannot be read from it."""
-        with pq.ParquetFile(self._file) as parquet:
+        with open_parquet(self._file) as parquet:
             fields = image_fields(parquet.schema_arrow)
             places = _places_in(self._file, parquet, fields) if fields else []
             in_place = places is not None
@@ -196,7 +196,8 @@ def _find(content: mmap.mmap, image: bytes, cursor: int, end: int) -> int:
 
 def _images(parquet: Any, fields: tuple[str, ...], groups: Any) -> Iterator[Any]:
     """Yield the bytes of every image of some row groups in order, as buffers."""
-    for batch in parquet.iter_batches(_ROWS_AT_ONCE, row_groups=list(groups), columns=[fields[0]]):
+    at_once = rows_at_once(parquet, [fields[0]], _ROWS_AT_ONCE)
+    for batch in parquet.iter_batches(at_once, row_groups=list(groups), columns=[fields[0]]):
         yield from _contents(batch.column(fields[0]), fields[1:])
 
 
