@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 
 import nibabel as nib
 import numpy as np
@@ -421,3 +422,41 @@ def test_one_number_that_a_table_marks_with_boxes_is_at_least_a_finding(tmp_path
     _, text = draft(tmp_path)
     assert yaml.safe_load(text)["labels"] == {"1": {"en": "finding", "zh": "TODO"}}
     assert "no names for the labels 1: write what they mean." in text
+
+
+@pytest.mark.parametrize(
+    ("folders", "names"),
+    [
+        (["0.0.Normal", "0.1.Tessellated fundus", "10.0.Possible glaucoma"],
+         ["Normal", "Tessellated fundus", "Possible glaucoma"]),
+        (["01_TUMOR", "02_STROMA"], ["TUMOR", "STROMA"]),
+        (["1) mild", "2) severe"], ["mild", "severe"]),
+        (["3D scan", "2D scan"], ["3D scan", "2D scan"]),
+        (["1st degree", "2nd degree"], ["1st degree", "2nd degree"]),
+        (["0_benign", "1_benign"], ["0 benign", "1 benign"]),
+        (["1_benign", "malignant"], ["1 benign", "malignant"]),
+    ],
+)  # fmt: skip
+def test_numbered_classes_are_named_without_their_numbers(tmp_path, folders, names):
+    for folder in folders:
+        for number in range(2):
+            put(tmp_path / folder / f"{number}.png")
+    card = yaml.safe_load(draft(tmp_path)[1])
+    assert {raw: name["en"] for raw, name in card["labels"].items()} == dict(zip(folders, names, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("train.json", '[{"name": "x1.jpg", "label": 0}, {"name": "x2.jpg", "label": 1}]',
+         "train.json is a list of objects with name, label: save it as CSV"),
+        ("labels.json", '[{"id": 7, "cls": "a", "fold": 1}]', "labels.json is a list of objects with id, cls, fold"),
+        ("train.csv", "id,class,segmentation\ncase1_day2_slice_0001,bowel,1 3\n",
+         "train.csv has the columns id, class, segmentation: none names the pictures"),
+    ],
+)  # fmt: skip
+def test_a_folder_that_no_layout_recognises_says_what_its_tables_hold(tmp_path, name, text, said):
+    put(tmp_path / "day2/scans/a_266.png")
+    (tmp_path / name).write_text(text)
+    with pytest.raises(UserError, match=re.escape(said)):
+        draft(tmp_path)

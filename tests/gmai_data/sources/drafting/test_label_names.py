@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from gmai_data.sources.drafting.label_names import label_names, names_of_dataset, segment_names
+from gmai_data.sources.drafting.label_names import keys_of_list, label_names, names_of_dataset, segment_names
 from gmai_data.sources.files.folder import Folder
 
 ITK_SNAP = """################################################
@@ -66,3 +66,19 @@ def test_segments_of_several_cases(tmp_path):
         (tmp_path / f"{case}.seg.nrrd").write_bytes(f"NRRD0005\ntype: uchar\n{fields}\n".encode() + b"\0" * 9)
     (tmp_path / "c.nrrd").write_bytes(b"NRRD0005\nSegment0_Name:=no segmentation\n\n")
     assert segment_names(Folder(tmp_path)) == ["liver", "left kidney", "Läsion"]
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ('[{"name": "a.jpg", "label": 0}, {"name": "b.jpg", "fold": 1}]', ["name", "label", "fold"]),
+        ('[{"name": "a.jpg", "boxes": [[1, 2]]}]', []),
+        ('{"images": []}', []),
+        ("[1, 2]", []),
+        ("[]", []),
+        ("no json", []),
+    ],
+)
+def test_keys_of_a_list_that_a_table_could_hold(tmp_path, text, keys):
+    (tmp_path / "list.json").write_text(text)
+    assert keys_of_list(tmp_path / "list.json") == keys

@@ -99,3 +99,13 @@ def test_a_folder_that_all_share_says_nothing():
     assert mask_files(["seg data/a.png", "seg data/masks/a.png"]) == ["seg data/masks/a.png"]
     assert mask_files(["labelled/a/1.jpg", "labelled/b/2.jpg"]) == []
     assert mask_files(["CT-Seg/a.nii", "Mask/a.nii"]) == ["Mask/a.nii"]
+
+
+def test_masks_that_no_pattern_names_are_told_with_the_depths_of_the_pictures():
+    cases = ["train/Utrecht/0", "train/Utrecht/2", "train/Amsterdam/GE3T/100"]
+    found = pair(
+        [f"{case}/pre/FLAIR.nii.gz" for case in cases], [f"{case}/wmh.nii.gz" for case in cases], classes=False
+    )
+    assert found is not None
+    assert (found.masks, found.candidates, found.depths) == (None, (), 2)
+    assert found.unmatched == ("train/Utrecht/2/wmh.nii.gz",)

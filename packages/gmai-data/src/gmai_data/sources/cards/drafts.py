@@ -16,12 +16,15 @@ from gmai_data.sources.cards.summaries import Known
 from gmai_data.sources.copies import original_of
 from gmai_data.sources.drafting.beginnings import beginnings
 from gmai_data.sources.drafting.bids import bids_guess
-from gmai_data.sources.drafting.label_names import label_names, segment_names
+from gmai_data.sources.drafting.label_names import keys_of_list, label_names, segment_names
 from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.names import NamePattern
 from gmai_data.vocabulary import ClinicalTask, Department, Modality, Task
 
 _NUMBER = re.compile(r"[-\d.]+|#[0-9a-f]{6}")
+_NUMBERED = re.compile(r"\d+(?:\.\d+)*[.):]? *(?<=[\s.):])([^\W\d_].*)")
+"""A class behind its number: `0.0.Normal`, `01 TUMOR`, `2) DR1`; `3D scan` and `1st degree` are no such names."""
+
 _PERSON_IN_PATH = re.compile(
     r"(?P<known>TCGA-\w\w-\w{4}|OAS[12]_\d{4}|LIDC-IDRI-\d{4})|"
     r"(?<![a-z])(?P<name>(?:patient|subject|participant|sub|pat|pid|患者|病人)[ _-]?)\d+|"
@@ -92,6 +95,7 @@ def draft(root: Path) -> tuple[str, str]:
         endings = folder.endings().most_common(5)
         words = ", ".join(f"{count} {ending or 'without ending'}" for ending, count in endings)
         unread = "".join(f" {problem}" for problem in _problems_of_tables(folder)[:3])
+        unread += "".join(f" {words}" for words in _tables_in_words(folder)[:3])
         if packed := folder.with_ending(*_ARCHIVES):
             names = ", ".join(map(folder.below, packed[:3])) + (" …" if packed[3:] else "")
             unread += f" Unpack {names}: archives are not read."
@@ -234,13 +238,34 @@ def _problems_of_tables(folder: Folder) -> list[str]:
     return [table.problem.replace(f"{folder.root}/", "") for _, table in sorted(folder.probed.items()) if table.problem]
 
 
+def _tables_in_words(folder: Folder) -> list[str]:
+    """Return what the tables of a folder that no layout recognised hold, and the lists in JSON, which are none."""
+    found: list[str] = []
+    for path, rows in folder.tables:
+        columns = ", ".join(map(str, rows[0])) if rows else "no rows"
+        found.append(f"{folder.below(path)} has the columns {columns}: none names the pictures as they lie.")
+    for path in folder.with_ending(".json")[:3]:
+        if keys := keys_of_list(path):
+            named = f"{folder.below(path)} is a list of objects with {', '.join(keys)}"
+            found.append(f"{named}: save it as CSV, which `csv_labels` reads.")
+    return found
+
+
 def _names_of(guess: Guess) -> dict[str, str]:
     """Return raw label ▶ name; those that differ in case or blanks only have one, the one in small letters if any."""
-    names = {raw: _english(raw, guess) for raw in guess.labels}
+    names = _without_numbers({raw: _english(raw, guess) for raw in guess.labels})
     spellings: dict[str, str] = {}
     for name in sorted(names.values(), key=str.swapcase):
         spellings.setdefault(" ".join(name.casefold().split()), name)
     return {raw: spellings[" ".join(name.casefold().split())] for raw, name in names.items()}
+
+
+def _without_numbers(names: dict[str, str]) -> dict[str, str]:
+    """Return the names of numbered classes, such as `0.0.Normal` and `01 TUMOR`, without their numbers."""
+    found = {raw: _NUMBERED.match(name) for raw, name in names.items()}
+    bare = {raw: match[1] for raw, match in found.items() if match}
+    alone = {name.casefold() for name in bare.values()}
+    return bare if len(names) > 1 and len(bare) == len(names) == len(alone) else names
 
 
 def _english(raw: str, guess: Guess) -> str:

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from gmai_formats.json_text import parse_json
 
 from gmai_data.sources.files.folder import Folder
 
 _HEAD_BYTES = 2**16
+_MOST_BYTES = 2**26
 _ITK_SNAP = "ITK-SnAP Label Description File"
 _ITK_SNAP_LINE = re.compile(r'\s*(\d+)\s+(?:[\d.]+\s+){6}"(.*)"\s*')
 """IDX R G B A VIS MSH "LABEL" (http://www.itksnap.org/docs/fullmanual.php)."""
@@ -63,6 +64,24 @@ def names_of_dataset(path: Path) -> dict[str, str]:
     found = {key: str(value) for key, value in pairs if key.isdigit()}
     found |= {str(value): key for key, value in pairs if not key.isdigit() and isinstance(value, int)}
     return {raw: name for raw, name in found.items() if raw != "0"}
+
+
+def keys_of_list(path: Path) -> list[str]:
+    """Return the keys of a JSON file that is a list of flat objects, which a table could hold; else none."""
+    if path.stat().st_size > _MOST_BYTES:
+        return []
+    try:
+        entries: Any = parse_json(path.read_bytes())
+    except ValueError:
+        return []
+    if not isinstance(entries, list) or not entries:
+        return []
+    rows = cast(list[Any], entries)
+    if not all(isinstance(each, dict) for each in rows):
+        return []
+    keys = dict.fromkeys(str(key) for each in rows[:_MOST] for key in each)
+    flat = not any(isinstance(value, dict | list) for each in rows[:_MOST] for value in each.values())
+    return list(keys) if flat else []
 
 
 def segment_names(folder: Folder) -> list[str]:

@@ -161,7 +161,14 @@ def _values_in(root: Path, file: str) -> npt.NDArray[Any]:
 def _notes(found: Pairing, values: dict[str, MaskValues], mask_key: str, image_key: str) -> tuple[str, ...]:
     notes = [f"{path}: {held.in_words()}" for path, held in values.items()]
     if found.masks is None:
-        notes.append(f"{mask_key}: several masks fit a picture: {' or '.join(found.candidates) or 'none by a pattern'}")
+        if found.candidates:
+            notes.append(f"{mask_key}: several masks fit a picture: {' or '.join(found.candidates)}")
+        else:
+            notes.append(
+                f"{mask_key}: no pattern names the masks of all pictures; one has {', '.join(found.unmatched)}"
+            )
+        if found.depths > 1:
+            notes.append(f"{image_key}: pictures lie in {found.depths} depths of folders: list a pattern for each")
     if found.other_images:
         notes.append(f"{image_key}: each case has other pictures, too, such as {', '.join(found.other_images[:6])}")
     if found.classes:

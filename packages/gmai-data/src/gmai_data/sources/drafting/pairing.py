@@ -93,6 +93,8 @@ class Pairing:
         splits: What `{split}` captures ▶ our split, where it is not one of the usual names.
         mask_files: Masks that were paired, by their candidate.
         together: The masks of a picture, for a few pictures with several that are no structures.
+        unmatched: The masks of one picture, where no pattern names those of all pictures.
+        depths: So many depths of folders the pictures lie in, where no pattern names their masks.
     """
 
     images: str
@@ -102,6 +104,8 @@ class Pairing:
     other_images: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     splits: Mapping[str, Split] = field(default_factory=dict[str, Split])
+    unmatched: tuple[str, ...] = ()
+    depths: int = 1
     mask_files: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     together: tuple[tuple[str, ...], ...] = ()
 
@@ -170,6 +174,9 @@ def pair(images: Sequence[str], masks: Sequence[str], *, classes: bool) -> Pairi
         together = _several({image: masks for by_image in kinds.values() for image, masks in by_image.items()})
         found_masks = paths[0] if len(paths) == 1 else paths
         return replace(about, masks=found_masks, mask_files=candidates, together=together)
+    if not candidates:
+        most = max(chosen, key=lambda image: (len(chosen[image]), image))
+        return replace(about, unmatched=tuple(sorted(chosen[most])), depths=len({image.count("/") for image in chosen}))
     return replace(about, candidates=tuple(candidates), mask_files=candidates)
 
 
