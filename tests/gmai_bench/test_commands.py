@@ -60,7 +60,12 @@ def test_extractors_stand_beside_one_another(
 
 def test_names_are_separated_by_commas(held_out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fingerprints([f" {held_out} , "], tmp_path / "f.jsonl")
-    assert capsys.readouterr().out == f"{tmp_path / 'f.jsonl'}: 12 questions\n"
+    said = capsys.readouterr().out
+    assert said.startswith(f"{tmp_path / 'f.jsonl'}: 12 questions, 6 images by their hashes alone")
+    assert "--thumbnails" in said
+    fingerprints([str(held_out)], tmp_path / "g.jsonl", thumbnails=True)
+    assert capsys.readouterr().out == f"{tmp_path / 'g.jsonl'}: 12 questions, 6 images with thumbnails\n"
+    assert sum('"thumbnail"' in line for line in (tmp_path / "g.jsonl").read_text().splitlines()) == 6
     lines = (tmp_path / "f.jsonl").read_text(encoding="utf-8").splitlines()
     assert all(isinstance(json.loads(line), dict) for line in lines)
 

@@ -1,6 +1,7 @@
 import hashlib
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from gmai_bench.benchmarks.declared import DeclaredBenchmark
+from gmai_bench.benchmarks.question import KeepImage, Question
 from gmai_bench.report.build import rebuild
 from gmai_bench.run import Settings, score_file
 from gmai_bench.tools.contamination import FILE, contamination, fingerprints, summarise, write_fingerprints
@@ -146,6 +148,33 @@ def test_what_are_no_samples_is_named(benchmark: Path, tmp_path: Path) -> None:
         contamination([], tmp_path / "none", None)
     with pytest.raises(UserError, match=r"held_out\.parquet: has the columns .* Samples have `messages` and `images`"):
         contamination([], benchmark.parent, None)
+
+
+class Counted(DeclaredBenchmark):
+    """A benchmark that counts how often it is read."""
+
+    reads = 0
+
+    def questions(self, keep_image: KeepImage) -> Iterator[Question]:
+        self.reads += 1
+        return super().questions(keep_image)
+
+
+def test_the_pictures_of_a_benchmark_are_read_once(benchmark: Path, tmp_path: Path) -> None:
+    samples = write_samples(tmp_path / "samples", [([encode(picture(0))], "<image>\nWhich modality is this?")])
+    answers = tmp_path / "answers.jsonl"
+    answers.write_text(
+        "".join(json.dumps({"id": f"q{i // 2}-{i % 2}", "response": "A"}) + "\n" for i in range(12)), encoding="utf-8"
+    )
+    counted = Counted(benchmark)
+    score_file(answers, [counted], tmp_path / "out", Settings(trained_on=samples), model="theirs")
+    assert counted.reads == 1
+    assert summarise(tmp_path / "out") == [
+        counts.counts()
+        for counts in contamination(
+            [fingerprints(DeclaredBenchmark(benchmark), limit=None, allow_partial=False)], samples, None
+        )
+    ]
 
 
 def test_a_run_says_what_its_training_samples_hold(inputs: SimpleNamespace, benchmark: Path, tmp_path: Path) -> None:

@@ -25,6 +25,15 @@ def test_what_is_written_is_read(tmp_path):
     ]
 
 
+def test_a_thumbnail_is_written_once_and_read_as_it_was(tmp_path):
+    digest, pixels = "0" * 64, bytes(range(256)) * 16
+    lines = [ListedQuestion("p", name, "w", {digest: 5}, {digest: pixels}) for name in ("a", "b")]
+    write_list(tmp_path / "list.jsonl", lines)
+    first, second = read_list(tmp_path / "list.jsonl")
+    assert (first.thumbnails, second.thumbnails) == ({digest: pixels}, {})
+    assert second.images == {digest: 5}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -36,6 +45,12 @@ def test_what_is_written_is_read(tmp_path):
         ({"images": [{"sha256": "0", "phash": "f" * 17}]}, r"is no hash of 16 hex digits"),
         ({"images": [{"sha256": "0"}]}, r"KeyError 'phash'"),
         ({"images": None}, r"TypeError"),
+        (
+            {"images": [{"sha256": "0", "phash": None, "thumbnail": "eJwDAAAAAAE="}]},
+            r"ValueError.* 0 pixels and not 4096",
+        ),
+        ({"images": [{"sha256": "0", "phash": None, "thumbnail": "AAAA"}]}, r"error Error -3 while decompressing"),
+        ({"images": [{"sha256": "0", "phash": None, "thumbnail": 3}]}, r"TypeError"),
     ],
 )
 def test_another_hash_and_another_form_are_refused_in_one_line(tmp_path, change, message):

@@ -384,12 +384,27 @@ def fingerprints(
     out: Annotated[Path, typer.Option(help="JSON Lines file to write.")],
     data_root: DataRoot = None,
     allow_partial: AllowPartial = False,
+    thumbnails: Annotated[
+        bool,
+        typer.Option(
+            "--thumbnails",
+            help="Write the images as 64 x 64 grey pixels too, so that a build compares pictures and not hashes alone. "
+            "The list is then as confidential as the images.",
+        ),
+    ] = False,
 ) -> None:
     """Write digests, perceptual hashes and words of benchmarks, for a data build to keep clear of them."""
     from gmai_bench.tools.contamination import write_fingerprints
 
-    count = write_fingerprints(_fingerprints(benchmarks, data_root, allow_partial=allow_partial), out)
-    print(f"{out}: {count} questions")
+    prints = _fingerprints(benchmarks, data_root, allow_partial=allow_partial)
+    count = write_fingerprints(prints, out, thumbnails=thumbnails)
+    known = len({digest for one in prints for digest in one.hashes})
+    how = (
+        f"{known} images with thumbnails"
+        if thumbnails
+        else f"{known} images by their hashes alone, which other pictures of the same kind may share (--thumbnails)"
+    )
+    print(f"{out}: {count} questions, {how if known else 'no images'}")
 
 
 def _fingerprints(names: list[str], data_root: Path | None, *, allow_partial: bool) -> "list[Fingerprints]":

@@ -35,7 +35,7 @@ from gmai_bench.benchmarks.variants import Order, Variant, turns, varied
 from gmai_bench.images import Ablation, ImageStore, Shown, check, images_of_others
 from gmai_bench.report.build import folder_of, rebuild
 from gmai_bench.scoring.results import ScoredBenchmark, score_benchmark
-from gmai_bench.tools.contamination import FILE, contamination, fingerprints
+from gmai_bench.tools.contamination import FILE, ImagePrints, contamination
 
 if TYPE_CHECKING:
     from gmai_bench.backends.endpoint import Endpoint
@@ -114,8 +114,8 @@ def ask_and_report(
         claim(out, asked)
         for benchmark in benchmarks:
             refuse_other_revision(out, varied(benchmark.card, settings.variant))
-        store = ImageStore(out / "images")
-        records = [_load(benchmark, store.add, settings) for benchmark in benchmarks]
+        keepers = _keepers(benchmarks, ImageStore(out / "images").add, settings)
+        records = [_load(benchmark, own.keep, settings) for benchmark, own in zip(benchmarks, keepers, strict=True)]
         _report_unused(settings.errata, records)
         write_run_record(
             out,
@@ -129,7 +129,7 @@ def ask_and_report(
         tell("ready")
         while records:  # each is let go of when it is answered: the report reads them from the disk
             ask(records.pop(0))
-        _look_in_training(benchmarks, settings, out)
+        _look_in_training(benchmarks, keepers, settings, out)
         return rebuild(out)
 
 
@@ -216,7 +216,8 @@ def score_file(
         claim(out, asked)
         for benchmark in benchmarks:
             refuse_other_revision(out, benchmark.card)
-        items = [_load(benchmark, ImageStore(out / "images").add, settings) for benchmark in benchmarks]
+        keepers = _keepers(benchmarks, ImageStore(out / "images").add, settings)
+        items = [_load(benchmark, own.keep, settings) for benchmark, own in zip(benchmarks, keepers, strict=True)]
         _report_unused(settings.errata, items)
         matched = match(items, answered)
         inputs = {item.card.protocol: _input(item) for item in items} | {"predictions": asked["model_digest"]}
@@ -226,15 +227,36 @@ def score_file(
         del answered
         while items:  # each is let go of when it is written: the report reads all of it from the disk
             _write_matched(out, items.pop(0), matched.pop(0))
-        _look_in_training(benchmarks, settings, out)
+        _look_in_training(benchmarks, keepers, settings, out)
         return rebuild(out)
 
 
-def _look_in_training(benchmarks: Sequence[Benchmark], settings: Settings, out: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class _Keeper:
+    """What is done with the images of a benchmark as it is read."""
+
+    keep: KeepImage
+    prints: ImagePrints | None
+    """Their hashes, where they are looked for in training samples."""
+
+
+def _keepers(benchmarks: Sequence[Benchmark], keep_image: KeepImage, settings: Settings) -> list[_Keeper]:
+    if settings.trained_on is None:
+        return [_Keeper(keep_image, None) for _ in benchmarks]
+    prints = [ImagePrints(keep_image) for _ in benchmarks]
+    return [_Keeper(own.keep, own) for own in prints]
+
+
+def _look_in_training(
+    benchmarks: Sequence[Benchmark], keepers: Sequence[_Keeper], settings: Settings, out: Path
+) -> None:
     if settings.trained_on is not None:
         watched = [
-            fingerprints(benchmark, limit=settings.limit, allow_partial=settings.allow_partial)
-            for benchmark in benchmarks
+            keeper.prints.of(
+                benchmark.card.protocol, record.read(folder_of(out, varied(benchmark.card, settings.variant))).questions
+            )
+            for benchmark, keeper in zip(benchmarks, keepers, strict=True)
+            if keeper.prints is not None
         ]
         contamination(watched, settings.trained_on, out / FILE)
 

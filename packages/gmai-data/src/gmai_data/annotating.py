@@ -41,12 +41,15 @@ def annotations_of(
         if not check:
             annotation = annotation_of(picture, item, recipe, root)
             known = annotation.provenance
-            of = None if benchmarks is None else benchmarks.image(known["image_sha256"], hash_of(known["phash"]))
-            if of is None:
+            met = None
+            if benchmarks is not None:
+                met = benchmarks.image(known["image_sha256"], hash_of(known["phash"]), annotation.thumbnail)
+            if met is None:
                 ledger.images.kept += 1
                 yield annotation
                 continue
-            check = f"image of a benchmark: {of}"
+            alone = ", by its hash alone" if met.by_hash_alone else ""
+            check, detail = f"image of a benchmark{alone}: {met.protocol}", met.how
         ledger.drop_image(_id(picture, item, recipe), check, detail)
 
 

@@ -28,7 +28,7 @@ from gmai_formats.pictures.problems import PictureError
 from gmai_formats.pictures.read import read_picture
 
 from gmai_bench.benchmarks import record
-from gmai_bench.benchmarks.question import Benchmark, Question
+from gmai_bench.benchmarks.question import Benchmark, KeepImage, Question
 from gmai_bench.images import check
 
 _ROWS_AT_ONCE = 256
@@ -46,24 +46,47 @@ class Fingerprints:
     """These images, by their digests."""
 
 
-def fingerprints(benchmark: Benchmark, *, limit: int | None, allow_partial: bool) -> Fingerprints:
-    """Read a benchmark and take the hashes of its images."""
-    hashes: dict[str, int] = {}
-    pictures = KnownPictures()
+class ImagePrints:
+    """The hashes of a benchmark's images, taken while it is read for another purpose: no picture is read twice."""
 
-    def keep(encoded: bytes, place: str) -> str:
-        digest = check(encoded, place)
-        if digest not in hashes and (picture := _picture(encoded)) is not None:
-            hashes[digest] = picture[0]
-            pictures.add(*picture, digest)
+    def __init__(self, keep_image: KeepImage = check) -> None:
+        """Begin with none.
+
+        Args:
+            keep_image: What else is done with each image; returns its digest.
+        """
+        self._keep_image = keep_image
+        self._hashes: dict[str, int] = {}
+        self._pictures = KnownPictures()
+
+    def keep(self, encoded: bytes, place: str) -> str:
+        """Take the hash of an encoded image, if it has one, and return its digest."""
+        digest = self._keep_image(encoded, place)
+        if digest not in self._hashes and (picture := _picture(encoded)) is not None:
+            self._hashes[digest] = picture[0]
+            self._pictures.add(*picture, digest)
         return digest
 
-    read = record.load(benchmark, keep, limit=limit, allow_partial=allow_partial)
-    return Fingerprints(read.card.protocol, read.questions, hashes, pictures)
+    def of(self, protocol: str, questions: Sequence[Question]) -> Fingerprints:
+        """Return the benchmark, whose images were all kept, as the check sees it."""
+        return Fingerprints(protocol, questions, self._hashes, self._pictures)
 
 
-def write_fingerprints(benchmarks: Sequence[Fingerprints], path: Path) -> int:
-    """Write the list that `gmai data build --leakage-list` reads, and return how many questions it has."""
+def fingerprints(benchmark: Benchmark, *, limit: int | None, allow_partial: bool) -> Fingerprints:
+    """Read a benchmark and take the hashes of its images."""
+    prints = ImagePrints()
+    read = record.load(benchmark, prints.keep, limit=limit, allow_partial=allow_partial)
+    return prints.of(read.card.protocol, read.questions)
+
+
+def write_fingerprints(benchmarks: Sequence[Fingerprints], path: Path, *, thumbnails: bool = False) -> int:
+    """Write the list that `gmai data build --leakage-list` reads, and return how many questions it has.
+
+    Args:
+        benchmarks: What is listed.
+        path: The file.
+        thumbnails: Whether to list the images as 64 × 64 grey pixels too, which a build compares its pictures with.
+    """
     return write_list(
         path,
         (
@@ -72,6 +95,9 @@ def write_fingerprints(benchmarks: Sequence[Fingerprints], path: Path) -> int:
                 question.id,
                 normalised(question.text),
                 {digest: one.hashes.get(digest) for digest in question.images},
+                {digest: one.pictures.thumbnail(digest) for digest in question.images if digest in one.hashes}
+                if thumbnails
+                else {},
             )
             for one in benchmarks
             for question in one.questions

@@ -22,7 +22,7 @@ class KnownPictures:
         self._places: dict[str, int] = {}
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as this
 
-    def add(self, value: int, small: npt.NDArray[np.float32], name: str) -> None:
+    def add(self, value: int, small: npt.NDArray[np.float32] | Thumbnail, name: str) -> None:
         """Remember a picture.
 
         Args:
@@ -34,7 +34,11 @@ class KnownPictures:
         self._places[name] = self._file.seek(0, 2)
         self._file.write(_rounded(small).tobytes())
 
-    def copies(self, value: int, small: npt.NDArray[np.float32]) -> list[str]:
+    def thumbnail(self, name: str) -> bytes:
+        """Return the thumbnail of a picture as it is compared, a byte a pixel, row by row."""
+        return self._thumbnail(name).tobytes()
+
+    def copies(self, value: int, small: npt.NDArray[np.float32] | Thumbnail) -> list[str]:
         """Return the names of the pictures that a picture is a copy of, the most similar first."""
         names = self._near.near(value)
         return [names[place] for place in find_copies(_rounded(small), [self._thumbnail(name) for name in names])]
@@ -44,5 +48,5 @@ class KnownPictures:
         return np.frombuffer(self._file.read(EDGE_PX * EDGE_PX), np.uint8).reshape(EDGE_PX, EDGE_PX)
 
 
-def _rounded(small: npt.NDArray[np.float32]) -> Thumbnail:
+def _rounded(small: npt.NDArray[np.float32] | Thumbnail) -> Thumbnail:
     return small.round().astype(np.uint8)

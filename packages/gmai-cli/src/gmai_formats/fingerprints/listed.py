@@ -1,17 +1,21 @@
 """The list of a benchmark's questions and images that `gmai bench fingerprints` writes and a data build keeps clear of.
 
-JSON Lines: `{"hash", "protocol", "id", "question", "images": [{"sha256", "phash"}]}`. `hash` names the perceptual hash
-of the line, `question` is normalised, `phash` has 16 hex digits, or is null for an image without one.
+JSON Lines: `{"hash", "protocol", "id", "question", "images": [{"sha256", "phash", "thumbnail"}]}`. `hash` names the
+perceptual hash of the line, `question` is normalised, `phash` has 16 hex digits, or is null for an image without one.
+`thumbnail` may be missing: 64 × 64 grey levels, a byte each, by zlib and base64, once for each image. With it pictures
+are compared themselves, without it by their hashes alone.
 """
 
+import base64
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gmai_formats.errors import UserError
 from gmai_formats.files import replace_atomically
-from gmai_formats.fingerprints.perceptual import HASH
+from gmai_formats.fingerprints.perceptual import EDGE_PX, HASH
 from gmai_formats.json_text import parse_json
 
 _REMEDY = "Write the list again with `gmai bench fingerprints` of the installed version."
@@ -27,17 +31,22 @@ class ListedQuestion:
     """Its normalised words."""
     images: Mapping[str, int | None]
     """SHA-256 ▶ perceptual hash."""
+    thumbnails: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+    """SHA-256 ▶ thumbnail, row by row, of the images that have one here."""
 
 
 def write_list(path: Path, questions: Iterable[ListedQuestion]) -> int:
     """Write the list and return how many lines there are."""
     count = 0
+    shown: set[str] = set()
     with replace_atomically(path) as file:
         for one in questions:
             images = [
                 {"sha256": digest, "phash": None if value is None else f"{value:016x}"}
+                | ({} if digest in shown else _packed(one.thumbnails.get(digest)))
                 for digest, value in one.images.items()
             ]
+            shown.update(one.thumbnails)
             line = {"hash": HASH, "protocol": one.protocol, "id": one.id, "question": one.question, "images": images}
             file.write((json.dumps(line, ensure_ascii=False) + "\n").encode())
             count += 1
@@ -50,12 +59,7 @@ def read_list(path: Path) -> Iterator[ListedQuestion]:
     Raises:
         UserError: The file is missing, a line is not of this form, or its hashes are not those of this version.
     """
-    try:
-        with path.open(encoding="utf-8") as file:
-            lines = list(file)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not readable ({error}). Write the list with `gmai bench fingerprints`.") from error
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(_lines(path), start=1):
         try:
             entry = parse_json(line)
             name = entry.get("hash")
@@ -63,8 +67,11 @@ def read_list(path: Path) -> Iterator[ListedQuestion]:
                 str(image["sha256"]): None if image["phash"] is None else _hash(image["phash"])
                 for image in entry["images"]
             }
-            one = ListedQuestion(str(entry["protocol"]), str(entry["id"]), str(entry["question"]), images)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            thumbnails = {
+                str(image["sha256"]): _unpacked(image["thumbnail"]) for image in entry["images"] if "thumbnail" in image
+            }
+            one = ListedQuestion(str(entry["protocol"]), str(entry["id"]), str(entry["question"]), images, thumbnails)
+        except (ValueError, KeyError, TypeError, AttributeError, zlib.error) as error:
             raise UserError(
                 f"{path}:{number}: {type(error).__name__} {error}. A line has hash, protocol, id, question and images "
                 f"with sha256 and phash. {_REMEDY}"
@@ -76,6 +83,26 @@ def read_list(path: Path) -> Iterator[ListedQuestion]:
                 f"Hashes of two kinds cannot be compared. {_REMEDY}"
             )
         yield one
+
+
+def _lines(path: Path) -> Iterator[str]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            yield from file
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not readable ({error}). Write the list with `gmai bench fingerprints`.") from error
+
+
+def _packed(thumbnail: bytes | None) -> dict[str, str]:
+    return {} if thumbnail is None else {"thumbnail": base64.b64encode(zlib.compress(thumbnail, 9)).decode("ascii")}
+
+
+def _unpacked(text: str) -> bytes:
+    size = EDGE_PX * EDGE_PX
+    pixels = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), size + 1)
+    if len(pixels) != size:
+        raise ValueError(f"a thumbnail has {len(pixels)} pixels and not {size}")
+    return pixels
 
 
 def _hash(text: str) -> int:

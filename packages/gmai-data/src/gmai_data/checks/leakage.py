@@ -2,11 +2,27 @@
 
 import functools
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 from gmai_formats.files import sha256_file
+from gmai_formats.fingerprints.copies import Thumbnail
+from gmai_formats.fingerprints.known import KnownPictures
 from gmai_formats.fingerprints.listed import read_list
 from gmai_formats.fingerprints.near import NearHashes
-from gmai_formats.fingerprints.perceptual import NEAR_BITS
+from gmai_formats.fingerprints.perceptual import EDGE_PX, NEAR_BITS
+
+HASH_ALONE = f"at most {NEAR_BITS} bits of its hash differ; the list holds no thumbnail to compare it with"
+
+
+class Met(NamedTuple):
+    """A picture that is an image of a benchmark."""
+
+    protocol: str
+    how: str
+    """What it was known by."""
+    by_hash_alone: bool = False
+    """Whether the list holds no thumbnail of that image: another picture of the same kind may share its hash."""
 
 
 class Benchmarks:
@@ -24,27 +40,47 @@ class Benchmarks:
         """
         self.questions: dict[str, str] = {}
         self._digests: dict[str, str] = {}
+        self._pictures = KnownPictures()
         self._near = NearHashes(NEAR_BITS)
-        hashes: set[int] = set()
+        compared: set[str] = set()
+        alone: dict[str, tuple[int, str]] = {}
         for one in read_list(path):
             self.questions.setdefault(one.question, one.protocol)
             for digest, value in one.images.items():
                 self._digests.setdefault(digest, one.protocol)
-                if value is not None and value not in hashes:
-                    hashes.add(value)
-                    self._near.add(value, one.protocol)
+                if value is None or digest in compared:
+                    continue
+                if digest in one.thumbnails:
+                    self._pictures.add(value, _pixels(one.thumbnails[digest]), digest)
+                    compared.add(digest)
+                else:
+                    alone.setdefault(digest, (value, one.protocol))
+        hashes: set[int] = set()
+        for digest, (value, protocol) in alone.items():
+            if digest not in compared and value not in hashes:
+                hashes.add(value)
+                self._near.add(value, protocol)
 
-    def image(self, digest: str, value: int | None) -> str | None:
-        """Return the protocol that has this picture, or a nearly equal one, among its images, or None.
+    def image(self, digest: str, value: int | None, thumbnail: bytes) -> Met | None:
+        """Return where this picture, or a copy of it, is among the images of the benchmarks, or None.
 
         Args:
             digest: SHA-256 of the picture as it is published.
             value: Its perceptual hash.
+            thumbnail: Its thumbnail, a byte a pixel, row by row.
         """
         if digest in self._digests:
-            return self._digests[digest]
-        near = [] if value is None else self._near.near(value)
-        return near[0] if near else None
+            return Met(self._digests[digest], "the same file")
+        if value is None:
+            return None
+        if copied := self._pictures.copies(value, _pixels(thumbnail)):
+            return Met(self._digests[copied[0]], f"a copy of {copied[0]}")
+        near = self._near.near(value)
+        return Met(near[0], HASH_ALONE, by_hash_alone=True) if near else None
+
+
+def _pixels(thumbnail: bytes) -> Thumbnail:
+    return np.frombuffer(thumbnail, np.uint8).reshape(EDGE_PX, EDGE_PX)
 
 
 def leakage_digest(path: Path | None) -> str | None:
