@@ -4,6 +4,9 @@ import base64
 import csv
 import io
 import json
+import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -263,3 +266,42 @@ def write_tsv(pictures: list[bytes]) -> Callable[..., Path]:
         return path
 
     return write
+
+
+BUDGETS_MS = (3_000, 20_000, 120_000, 600_000)
+"""Virtual time that a page may take. It passes at once where a page waits for nothing, and does not stand still while a
+page unpacks its data in another thread: under load the first may be over before that."""
+
+
+def browser_dom(file: Path, profile: Path, script: str = "", seen: str = 'class="card question"') -> str:
+    """Return a report as headless Chromium shows it once it holds `seen`.
+
+    Args:
+        file: The page.
+        profile: A folder of the browser's own.
+        script: What is done once questions are listed, in a copy of the page without its policy.
+        seen: What the page holds in the end; with a script, also the mark that it ran.
+    """
+    if script:
+        text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", file.read_text(encoding="utf-8"))
+        acts = (
+            "const due = setInterval(() => { if (!document.querySelector('.card.question')) return;"
+            f"clearInterval(due); {script}; document.documentElement.dataset.acted = 'yes'; }}, 20);"
+        )
+        file = file.with_name("scripted.html")
+        file.write_text(text.replace("</body>", f"<script>{acts}</script></body>"), encoding="utf-8")
+    dom = ""
+    for budget_ms in BUDGETS_MS:
+        flags = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
+        command = ["chromium", *flags, f"--virtual-time-budget={budget_ms}", f"--user-data-dir={profile}", "--dump-dom"]
+        run = subprocess.run([*command, file.as_uri()], capture_output=True, text=True, timeout=600, check=True)
+        shutil.rmtree(profile, ignore_errors=True)
+        dom = run.stdout
+        if seen in dom and (not script or 'data-acted="yes"' in dom):
+            return dom
+    raise AssertionError(f"{file.name} never held {seen}: {dom[:2000]}")
+
+
+@pytest.fixture(name="browser_dom", scope="session")
+def _browser_dom() -> Callable[..., str]:
+    return browser_dom

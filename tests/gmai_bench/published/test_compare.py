@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -115,17 +114,9 @@ def test_a_radar_plot_by_hand() -> None:
 
 @pytest.mark.browser
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs headless Chromium: apt-get install chromium")
-def test_a_browser_draws_the_radar(mmmu: Path, tmp_path: Path, inputs: SimpleNamespace) -> None:
+def test_a_browser_draws_the_radar(
+    browser_dom: Callable[..., str], mmmu: Path, tmp_path: Path, inputs: SimpleNamespace
+) -> None:
     report_of("mmmu-hm/mc-145", mmmu, tmp_path / "out", inputs, "B")
-    flags = (
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--virtual-time-budget=3000",
-        f"--user-data-dir={tmp_path / 'p'}",
-    )
-    page = (tmp_path / "out/report.html").as_uri()
-    dom = subprocess.run(["chromium", *flags, "--dump-dom", page], capture_output=True, text=True, timeout=600).stdout
-    assert '<polygon class="radar-ours"' in dom
+    dom = browser_dom(tmp_path / "out/report.html", tmp_path / "p", seen='<polygon class="radar-ours"')
     assert dom.count('class="card question"') == 24

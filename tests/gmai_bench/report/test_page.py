@@ -5,8 +5,7 @@ import gzip
 import html
 import json
 import re
-import shutil
-import subprocess
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -120,22 +119,6 @@ def test_markdown_cannot_be_broken_by_a_name(hostile_report: Path) -> None:
     assert not re.search(r"(?<!\\)<", text)
 
 
-def browser_dom(file: Path, profile: Path, script: str = "") -> str:
-    """Return the page as headless Chromium sees it; `script` stands at the end of a copy without its policy."""
-    if script:
-        text = file.read_text(encoding="utf-8")
-        text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
-        file = file.with_name("scripted.html")
-        file.write_text(text.replace("</body>", f"<script>{script}</script></body>"), encoding="utf-8")
-    flags = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--virtual-time-budget=3000")
-    result = subprocess.run(
-        [CHROMIUM, *flags, f"--user-data-dir={profile}", "--dump-dom", f"file://{file}"],
-        capture_output=True, text=True, timeout=600, check=True,
-    )  # fmt: skip
-    shutil.rmtree(profile, ignore_errors=True)
-    return result.stdout
-
-
 needs_chromium = pytest.mark.skipif(
     not CHROMIUM.exists(), reason="needs headless Chromium: apt-get install -y --no-install-recommends chromium"
 )
@@ -143,7 +126,9 @@ needs_chromium = pytest.mark.skipif(
 
 @pytest.mark.browser
 @needs_chromium
-def test_a_browser_runs_our_script_and_nothing_a_model_said(hostile_report: Path, tmp_path: Path) -> None:
+def test_a_browser_runs_our_script_and_nothing_a_model_said(
+    browser_dom: Callable[..., str], hostile_report: Path, tmp_path: Path
+) -> None:
     dom = browser_dom(hostile_report / "report.html", tmp_path / "profile")
     title = re.search(r"<title>(.*?)</title>", dom)
     assert title is not None
@@ -155,20 +140,21 @@ def test_a_browser_runs_our_script_and_nothing_a_model_said(hostile_report: Path
 
 @pytest.mark.browser
 @needs_chromium
-def test_a_browser_filters_by_group_and_verdict(inputs: SimpleNamespace, held_out: Path, tmp_path: Path) -> None:
+def test_a_browser_filters_by_group_and_verdict(
+    browser_dom: Callable[..., str], inputs: SimpleNamespace, held_out: Path, tmp_path: Path
+) -> None:
     file = inputs.write_predictions(tmp_path / "a.jsonl", {row["id"]: "CT" for row in inputs.held_out_rows()})
     score_file(file, [DeclaredBenchmark(held_out)], tmp_path / "o", Settings(), model="m")
     pick = (
         "function pick(name, value) { const s = document.querySelector('[data-filter=' + name + ']');"
         "s.value = value; s.dispatchEvent(new Event('change')); }"
-        "function later(act) { setTimeout(act, 500); }"
     )
-    dom = browser_dom(tmp_path / "o/report.html", tmp_path / "p1", f"{pick} later(() => pick('verdict', 'right'));")
+    dom = browser_dom(tmp_path / "o/report.html", tmp_path / "p1", f"{pick} pick('verdict', 'right')")
     assert dom.count('class="card question"') == 4
     dom = browser_dom(
         tmp_path / "o/report.html",
         tmp_path / "p2",
-        f"{pick} later(() => {{ pick('verdict', 'wrong'); pick('modality', 'MR'); }});",
+        f"{pick} pick('verdict', 'wrong'); pick('modality', 'MR')",
     )
     assert dom.count('class="card question"') == 4
     assert "4 of 12 questions" in dom
@@ -177,15 +163,14 @@ def test_a_browser_filters_by_group_and_verdict(inputs: SimpleNamespace, held_ou
 
 @pytest.mark.browser
 @needs_chromium
-def test_a_browser_turns_the_pages_of_a_long_list(inputs: SimpleNamespace, tmp_path: Path) -> None:
+def test_a_browser_turns_the_pages_of_a_long_list(
+    browser_dom: Callable[..., str], inputs: SimpleNamespace, tmp_path: Path
+) -> None:
     rows = inputs.held_out_rows(40)
     path = inputs.write_held_out(tmp_path / "benchmarks", rows)
     file = inputs.write_predictions(tmp_path / "a.jsonl", {row["id"]: "CT" for row in rows})
     score_file(file, [DeclaredBenchmark(path)], tmp_path / "o", Settings(), model="m")
-    turn = (
-        "setTimeout(() => { const f = document.querySelector('.pages input'); f.value = 4;"
-        "f.dispatchEvent(new Event('change')); }, 500);"
-    )
+    turn = "const f = document.querySelector('.pages input'); f.value = 4; f.dispatchEvent(new Event('change'))"
     dom = browser_dom(tmp_path / "o/report.html", tmp_path / "p", turn)
     assert dom.count('class="card question"') == 80 - 3 * 24
     assert "80 of 80 questions" in dom
@@ -197,18 +182,18 @@ def test_a_browser_turns_the_pages_of_a_long_list(inputs: SimpleNamespace, tmp_p
 @pytest.mark.browser
 @needs_chromium
 def test_a_reader_labels_by_keyboard_and_the_notes_are_those_of_the_file(
-    inputs: SimpleNamespace, held_out: Path, tmp_path: Path
+    browser_dom: Callable[..., str], inputs: SimpleNamespace, held_out: Path, tmp_path: Path
 ) -> None:
     said = {row["id"]: "<think>A or B?</think>CT" for row in inputs.held_out_rows()}
     file = inputs.write_predictions(tmp_path / "a.jsonl", said)
     score_file(file, [DeclaredBenchmark(held_out)], tmp_path / "o", Settings(), model="m")
     keys = (
-        "setTimeout(() => { const act = (key) => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', "
+        "const act = (key) => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', "
         "{ key, bubbles: true })); act('j'); act('1'); act('j'); act('2'); act('k'); act('j'); act('j'); act('3');"
         "URL.createObjectURL = (blob) => { blob.text().then((t) => { document.title = t; }); return '#'; };"
-        "document.querySelector('.review button').click(); }, 500);"
+        "document.querySelector('.review button').click()"
     )
-    dom = browser_dom(tmp_path / "o/report.html", tmp_path / "p", keys)
+    dom = browser_dom(tmp_path / "o/report.html", tmp_path / "p", keys, seen="<title>{")
     title = re.search(r"<title>(.*?)</title>", dom, re.S)
     assert title is not None
     notes = [json.loads(line) for line in html.unescape(title[1]).strip().split("\n")]
