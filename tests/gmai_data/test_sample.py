@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from gmai_data.annotation import Annotation, Box
 from gmai_data.ledger import Ledger
-from gmai_data.sample import Sample, qualified_id, tally, turns_of
+from gmai_data.sample import Sample, Tallies, qualified_id, turns_of
 from gmai_data.vocabulary import ClinicalTask, Department, Kind, Language, Modality, Split, SubDataset, Task
 
 RECORD = Annotation(
@@ -61,14 +61,34 @@ def test_a_row_names_its_record_and_only_an_image_its_annotation():
     assert replace(SAMPLE, about=replace(RECORD, modality=None)).row(None)["modality"] is None
 
 
+@pytest.mark.parametrize(
+    "provenance",
+    [
+        {**RECORD.provenance, "writer": "template"},
+        {"z": [1, None], "b": "other than the record's", 'é "quoted"': {"y": 1.5, "x": True}},
+        {"b": RECORD.provenance.get("b"), "beside": {"b": "ä", "a": [1]}},
+        {},
+    ],
+)
+def test_a_provenance_is_the_json_of_all_its_values(provenance):
+    row = replace(SAMPLE, provenance=provenance).row(0)
+    assert row["provenance"] == json.dumps(provenance, ensure_ascii=False, sort_keys=True)
+
+
+def test_the_text_is_that_of_all_messages():
+    assert replace(SAMPLE, turns=(("q", "a"), ("r", "b"))).text == "<image>\nq\na\nr\nb"
+
+
 def test_ids_are_the_records_with_kind_and_number():
     assert qualified_id(RECORD, Kind.TEXT_ONLY, 1) == "a#text_only#1"
 
 
 def test_a_kept_sample_is_counted_under_every_column():
     ledger = Ledger()
-    tally(SAMPLE, ledger, 3)
-    tally(replace(SAMPLE, about=replace(RECORD, modality=None), language=Language.ZH), ledger)
+    tallies = Tallies()
+    for sample in (*[SAMPLE] * 3, replace(SAMPLE, about=replace(RECORD, modality=None), language=Language.ZH)):
+        tallies.count(sample)
+    tallies.add_to(ledger)
     assert ledger.tallies == {
         "sub_dataset": {"instruct/validation": 4},
         "kind": {"dialogue": 4},

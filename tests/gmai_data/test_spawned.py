@@ -1,9 +1,11 @@
 """Fresh processes meet no signal before they are ready, and none is lost."""
 
+import os
 import subprocess
 import sys
 
 import pytest
+from gmai_data.spawned import fresh_processes
 
 SCRIPT = """
 import os, signal, sys, threading, time
@@ -50,3 +52,12 @@ def test_a_signal_at_the_start_waits_until_the_process_is_ready(tmp_path, name):
     done = subprocess.run([sys.executable, script, str(int(number))], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [f"True {sorted((str(int(number)), 'ready'))}", "0 True 0"]
+
+
+@pytest.mark.parametrize(("given", "found"), [(None, "1"), ("3", "3")])
+def test_processes_compute_in_one_thread_unless_the_user_says_otherwise(monkeypatch, given, found):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if given is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+    fresh_processes()
+    assert os.environ["OMP_NUM_THREADS"] == found

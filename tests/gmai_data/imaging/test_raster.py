@@ -85,6 +85,21 @@ def test_pictures_that_show_nothing():
     assert nothing_to_see(np.where(noise == 200, 255, 0).astype(np.uint8)) == "binary image"
 
 
+def test_a_look_at_some_rows_judges_as_a_look_at_all():
+    rng = np.random.default_rng(5)
+    judged = set()
+    for _ in range(2000):
+        few = rng.integers(0, 256, rng.integers(1, 6)) if rng.random() < 0.5 else rng.integers(90, 99, 6)
+        chance = rng.dirichlet(np.full(len(few), rng.choice([0.02, 0.1, 1])))
+        pixels = rng.choice(few, rng.integers(1, 60, 2), p=chance).astype(np.uint8)
+        counts = np.bincount(pixels.ravel(), minlength=256)
+        low, high = (int(np.searchsorted(np.cumsum(counts), share * pixels.size)) for share in (0.005, 0.995))
+        right = "near-constant image" if high - low <= 4 else "binary image" if np.count_nonzero(counts) <= 2 else None
+        assert nothing_to_see(pixels) == right
+        judged.add(right)
+    assert len(judged) == 3
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (7, 3), (64, 65), (5, 4, 3), (300, 301, 3)])
 def test_png_is_lossless_for_other_decoders(shape):
     pixels = np.random.default_rng(1).integers(0, 256, shape).astype(np.uint8)

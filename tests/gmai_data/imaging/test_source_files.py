@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from gmai_data.imaging.source_files import as_on_disk, inside, matching, matching_any
+from gmai_data.imaging.source_files import as_on_disk, inside, matching, matching_any, raster_data
 from gmai_data.ledger import SourceError
 from gmai_formats.errors import UserError
 
@@ -101,3 +101,27 @@ def test_links_that_lead_out_of_the_root_are_refused_wherever_they_are(tmp_path)
                 inside(root, outside)
     for below in ("own/a.png", "in/a.png", "in/../in/a.png", "in/..", ".", "x" * 300, f"{'y' * 300}/a.png"):
         inside(root, below)
+
+
+@pytest.mark.parametrize("size", [1, 11, 1023, 1024, 1025, 100_000])
+def test_the_bytes_of_a_raster_are_all_there_and_those_of_dicom_are_left_alone(tmp_path, size):
+    content = bytes(range(1, 256)) * (size // 255 + 1)
+    (tmp_path / "a.jpg").write_bytes(content[:size])
+    assert raster_data(tmp_path, "a.jpg") == content[:size]
+    (tmp_path / "a.dcm").write_bytes(bytes(128) + b"DICM" + content[:size])
+    assert raster_data(tmp_path, "a.dcm") is None
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        (None, "file missing"),
+        (b"", "file empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n", "Git LFS pointer instead of data"),
+    ],
+)
+def test_a_raster_without_data_is_named(tmp_path, content, rule):
+    if content is not None:
+        (tmp_path / "a.jpg").write_bytes(content)
+    with pytest.raises(SourceError, match=rule):
+        raster_data(tmp_path, "a.jpg")

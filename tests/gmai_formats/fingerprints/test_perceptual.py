@@ -107,3 +107,14 @@ def test_a_picture_of_one_shade_has_no_hash(pixels):
 def test_noise_of_one_level_is_no_picture():
     noise = np.random.default_rng(2).integers(40, 42, (300, 300), dtype=np.uint8)
     assert perceptual_hash(thumbnail(noise)) is None
+
+
+def test_the_hash_is_the_bits_of_the_lowest_coefficients_above_their_median():
+    from scipy.fft import dctn
+
+    for seed in range(8):
+        small = thumbnail(drawn(seed))
+        halved = small.astype(np.float64).reshape(32, 2, 32, 2).mean((1, 3))
+        low = dctn(halved, norm="ortho")[:8, :8].ravel()[1:]
+        right = low > np.median(low) + 0.05 * np.sqrt(np.mean(low**2))
+        assert perceptual_hash(small) == int("".join("01"[bit] for bit in right.astype(int)), 2)

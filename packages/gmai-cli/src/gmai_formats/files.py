@@ -135,9 +135,16 @@ def as_json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n"
 
 
+_CHUNK_BYTES = 2**16
+
+
 def sha256_file(path: Path) -> str:
     """Return the hex SHA-256 digest of a file, read in chunks."""
     with path.open("rb") as file:
+        start = file.read(_CHUNK_BYTES)
+        if len(start) < _CHUNK_BYTES:  # `file_digest` would clear a larger chunk first than most files are
+            return hashlib.sha256(start).hexdigest()
+        file.seek(0)
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -19,6 +19,7 @@ from gmai_data.sources.digests import source_digests
 from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.reading import read_pictures
 from gmai_data.sources.splits import split_of
+from gmai_data.vocabulary import Split
 
 TOOL = f"gmai-data {importlib.metadata.version('gmai-data')}"
 
@@ -32,14 +33,14 @@ def annotations_of(
         SourceError: The item cannot be used.
         SetAside: It is sound, but not meant to be used.
     """
-    split_of(item, recipe)  # an item without a place is refused before its pixels are read
+    split = split_of(item, recipe)  # an item without a place is refused before its pixels are read
     for picture in read_pictures(item, recipe, root, ledger):
         limits.beat()
         ledger.images.read += 1
         ledger.uncertain.update(picture.uncertain)
         check, detail = reason_to_leave_out(picture, item, recipe)
         if not check:
-            annotation = annotation_of(picture, item, recipe, root)
+            annotation = annotation_of(picture, item, recipe, root, split)
             known = annotation.provenance
             met = None
             if benchmarks is not None:
@@ -64,8 +65,8 @@ def reason_to_leave_out(picture: Picture, item: Item, recipe: Recipe) -> tuple[s
     return "", ""
 
 
-def annotation_of(picture: Picture, item: Item, recipe: Recipe, root: Path) -> Annotation:
-    """Return the record of a picture."""
+def annotation_of(picture: Picture, item: Item, recipe: Recipe, root: Path, split: Split) -> Annotation:
+    """Return the record of a picture; `split` is that of its item."""
     encoded = picture.encoded or encode_png(picture.pixels)
     height_px, width_px = picture.pixels.shape[:2]
     known = (*picture.labels, *picture.uncertain)
@@ -85,7 +86,7 @@ def annotation_of(picture: Picture, item: Item, recipe: Recipe, root: Path) -> A
         absent=recipe.absent(known),
         incomplete=picture.incomplete,
         boxes=picture.boxes,
-        split=split_of(item, recipe),
+        split=split,
         group=str(item.group_number),
         source=recipe.name,
         license=recipe.license,

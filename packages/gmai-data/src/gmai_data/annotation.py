@@ -66,6 +66,11 @@ class Record:
     license: str
     provenance: Mapping[str, Any]
 
+    @functools.cached_property
+    def provenance_parts(self) -> dict[str, tuple[Any, str]]:
+        """Return key ▶ (value, its JSON) of the provenance, which stands in that of every sample about the record."""
+        return {key: (value, to_json(value)) for key, value in self.provenance.items()}
+
 
 @dataclass(frozen=True)
 class Annotation(Record):
@@ -133,8 +138,28 @@ class Annotation(Record):
             "group": self.group,
             "source": self.source,
             "license": self.license,
-            "provenance": json.dumps(self.provenance, ensure_ascii=False, sort_keys=True),
+            "provenance": provenance_json(self.provenance, self),
         }
+
+
+to_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
+
+
+@functools.lru_cache(maxsize=256)
+def _key_json(key: str) -> str:
+    return to_json(key)
+
+
+def provenance_json(provenance: Mapping[str, Any], about: Record) -> str:
+    """Return `to_json` of a provenance, with the parts that it has from a record encoded once for all samples."""
+    known = about.provenance_parts
+    parts: list[str] = []
+    for key in sorted(provenance):
+        value = provenance[key]
+        of_record = known.get(key)
+        encoded = of_record[1] if of_record is not None and of_record[0] is value else to_json(value)
+        parts.append(f"{_key_json(key)}: {encoded}")
+    return f"{{{', '.join(parts)}}}"
 
 
 def annotation_id(

@@ -14,6 +14,13 @@ recipes_app = typer.Typer(
 app.add_typer(recipes_app, name="recipes")
 
 
+@app.callback()
+def _prepare() -> None:
+    from gmai_data.spawned import one_thread_each
+
+    one_thread_each()
+
+
 @app.command()
 def build(
     recipes: Annotated[

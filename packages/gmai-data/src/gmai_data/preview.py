@@ -152,7 +152,7 @@ def _figures(item: Item, source: Source, writer: TemplateWriter) -> list[str]:
         check, detail = reason_to_leave_out(picture, item, recipe)
         if check:
             raise SetAside(f"{check}: {detail}" if detail else check, item.key)
-        annotation = annotation_of(picture, item, recipe, root)
+        annotation = annotation_of(picture, item, recipe, root, split_of(item, recipe))
         if annotation.split == Split.HELD_OUT:
             offers = map(json.loads, held_out_offers(annotation, recipe, writer.modalities, writer.seed))
             texts = [Text("offered to the benchmark", "en", ((each["question"], each["answer"]),)) for each in offers]

@@ -1,17 +1,16 @@
 """One conversation: a row of the sample files (docs/reference/formats.md)."""
 
 import functools
-import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gmai_data.annotation import Box, Record
+from gmai_data.annotation import Box, Record, provenance_json
 from gmai_data.ledger import Ledger
 from gmai_data.vocabulary import Kind, Language, SubDataset
 
-_to_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 IMAGE_PLACEHOLDER = "<image>"
 _PLACEHOLDERS = re.compile(rf"^(?:{IMAGE_PLACEHOLDER}\n)+")
 NO_MODALITY = "none"
@@ -69,6 +68,11 @@ class Sample:
             messages.append({"role": "assistant", "content": answer})
         return messages
 
+    @functools.cached_property
+    def text(self) -> str:
+        """Return the contents of all messages, each on lines of its own."""
+        return "\n".join([message["content"] for message in self.messages])
+
     def row(self, annotation_row: int | None) -> dict[str, Any]:
         """Return the sample as a row of a shard's files, with the row number of the annotation that has its image."""
         about = self.about
@@ -85,7 +89,7 @@ class Sample:
             "source": about.source,
             "license": about.license,
             "split": str(about.split),
-            "provenance": _to_json(self.provenance),
+            "provenance": provenance_json(self.provenance, about),
             "annotation": (self.rows[0] if self.rows else annotation_row) if self.has_image else None,
             "beside": self.rows[1] if self.rows else None,
         }
@@ -107,13 +111,27 @@ def without_placeholders(content: str) -> str:
     return _PLACEHOLDERS.sub("", content)
 
 
-def tally(sample: Sample, ledger: Ledger, times: int = 1) -> None:
-    """Count a kept sample, and others like it, under the columns of the statistics."""
-    about = sample.about
-    ledger.tally("sub_dataset", f"{sample.sub_dataset}/{about.split}", times)
-    ledger.tally("kind", str(sample.kind), times)
-    ledger.tally("language", str(sample.language), times)
-    ledger.tally("modality", str(about.modality or NO_MODALITY), times)
-    ledger.tally("department", str(about.department), times)
-    ledger.tally("task", str(about.task), times)
-    ledger.tally("clinical_task", str(about.clinical_task), times)
+_COLUMNS = ("sub_dataset", "kind", "language", "modality", "department", "task", "clinical_task")
+"""What kept samples are counted under, for the statistics."""
+
+
+class Tallies:
+    """Counts kept samples: those that the statistics count alike are added up before they are told apart by column."""
+
+    def __init__(self) -> None:
+        self._alike: Counter[tuple[object, ...]] = Counter()
+
+    def count(self, sample: Sample) -> None:
+        """Count a kept sample."""
+        of = sample.about
+        self._alike[
+            sample.sub_dataset, of.split, sample.kind, sample.language, of.modality, of.department, of.task,
+            of.clinical_task,
+        ] += 1  # fmt: skip
+
+    def add_to(self, ledger: Ledger) -> None:
+        """Add what was counted to an account."""
+        for (sub_dataset, split, kind, language, modality, *others), times in self._alike.items():
+            values = (f"{sub_dataset}/{split}", kind, language, modality or NO_MODALITY, *others)
+            for column, value in zip(_COLUMNS, values, strict=True):
+                ledger.tally(column, str(value), times)

@@ -9,7 +9,10 @@ _Choice = TypeVar("_Choice")
 
 def hash_fraction(*names: object) -> float:
     """Return a number in [0, 1) that looks random and depends on the names alone."""
-    text = "\x1f".join(map(str, names))
+    return _fraction("\x1f".join(map(str, names)))
+
+
+def _fraction(text: str) -> float:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7]) / 2**56
 
 
@@ -20,4 +23,12 @@ def choose(choices: Sequence[_Choice], *names: object) -> _Choice:
 
 def shuffled(choices: Sequence[_Choice], *names: object) -> list[_Choice]:
     """Return the choices in an order that depends on the names and on each choice, not on the order given."""
-    return sorted(choices, key=lambda choice: (hash_fraction(*names, choice), str(choice)))
+    if len(choices) < 2:
+        return list(choices)
+    before = "".join([f"{name!s}\x1f" for name in names])
+
+    def place(choice: _Choice) -> tuple[float, str]:
+        text = str(choice)
+        return _fraction(before + text), text
+
+    return sorted(choices, key=place)

@@ -25,7 +25,7 @@ from gmai_data.generation.pairs import LOOK_BACK, Numbered
 from gmai_data.generation.template_writer import TemplateWriter
 from gmai_data.ledger import Ledger, SetAside, SourceError
 from gmai_data.markers import BUILT, has_marker, read_marker, set_marker
-from gmai_data.sample import Sample, tally
+from gmai_data.sample import Sample, Tallies
 from gmai_data.seeded import hash_fraction
 from gmai_data.source_texts import text_samples
 from gmai_data.sources.cards.recipe import Recipe
@@ -87,7 +87,7 @@ def build_shard(job: ShardJob, begin: Callable[[Item], None] = lambda item: None
         job: The shard.
         begin: Called before each item is read.
     """
-    ledger = Ledger()
+    ledger, tallies = Ledger(), Tallies()
     benchmarks = None if job.leakage is None else load_benchmarks(job.leakage)
     offers: list[str] = []
     thumbnails: list[bytes] = []
@@ -117,10 +117,11 @@ def build_shard(job: ShardJob, begin: Callable[[Item], None] = lambda item: None
                     offers.extend(held_out_offers(annotation, job.recipe, job.writer.modalities, job.writer.seed))
                 else:
                     written = job.writer.samples(annotation, job.recipe, row, earlier)
-                    samples.add_rows(_checked(written, ledger, benchmarks, row))
+                    samples.add_rows(_checked(written, ledger, tallies, benchmarks, row))
                     earlier.append((row, dataclasses.replace(annotation, image=b"", thumbnail=b"")))
-            samples.add_rows(_checked(texts, ledger, benchmarks, None))
+            samples.add_rows(_checked(texts, ledger, tallies, benchmarks, None))
     ledger.check()
+    tallies.add_to(ledger)
     beside = {"offers.jsonl": [f"{line}\n".encode() for line in offers], THUMBNAILS: thumbnails}
     for name, parts in beside.items():
         with replace_atomically(job.folder / name, durable=False) as file:
@@ -162,7 +163,11 @@ def _read(
 
 
 def _checked(
-    samples: Iterable[Sample], ledger: Ledger, benchmarks: Benchmarks | None, annotation_row: int | None
+    samples: Iterable[Sample],
+    ledger: Ledger,
+    tallies: Tallies,
+    benchmarks: Benchmarks | None,
+    annotation_row: int | None,
 ) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for sample in samples:
@@ -174,5 +179,5 @@ def _checked(
             continue
         ledger.samples.kept += 1
         rows.append(sample.row(annotation_row))
-        tally(sample, ledger)
+        tallies.count(sample)
     return rows

@@ -9,6 +9,7 @@ of them.
 """
 
 import functools
+import math
 
 import numpy as np
 import numpy.typing as npt
@@ -40,13 +41,20 @@ def thumbnail(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 def perceptual_hash(small: npt.NDArray[np.float32]) -> int | None:
     """Return the hash of a thumbnail, or None for a picture without contrast that could be recognised."""
-    matrix = _area_means(EDGE_PX, _HASHED_PX).T @ _dct().T
+    matrix = _to_lowest()
     low = (matrix.T @ small.astype(np.float64) @ matrix).ravel()[1:]  # the first one is the mean shade
-    spread = float(np.sqrt(np.mean(low**2)))
+    spread = math.sqrt(np.mean(low**2))
     if spread < _LEAST:
         return None
-    bits = low > np.median(low) + _DEAD_ZONE * spread
-    return int("".join("1" if bit else "0" for bit in bits), 2)
+    median = np.sort(low)[len(low) // 2]  # of an odd number of values
+    bits = np.packbits(low > median + _DEAD_ZONE * spread)  # filled up to whole bytes
+    return int.from_bytes(bits.tobytes()) >> (-len(low) % 8)
+
+
+@functools.cache
+def _to_lowest() -> npt.NDArray[np.float64]:
+    """Return the matrix that takes rows or columns of a thumbnail to their lowest coefficients."""
+    return _area_means(EDGE_PX, _HASHED_PX).T @ _dct().T
 
 
 @functools.lru_cache(maxsize=64)

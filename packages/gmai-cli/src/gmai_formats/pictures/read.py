@@ -15,7 +15,8 @@ from gmai_formats.pictures.raster import decode_raster, verify_raster
 from gmai_formats.pictures.windows import HEADER, PRESETS, parse_window
 
 Kind = Literal["raster", "dicom", "nifti"]
-_HEAD_BYTES = 1024
+HEAD_BYTES = 1024
+"""As many of the first bytes as tell the kind of a file."""
 
 
 def read_picture(
@@ -83,9 +84,9 @@ def kind_of(content: bytes | Path) -> Kind:
     """Return what a file is by its first bytes (`is_dicom`; nifti1.h: `magic`)."""
     if isinstance(content, Path):
         with content.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
+            head = file.read(HEAD_BYTES)
     else:
-        head = content[:_HEAD_BYTES]
+        head = content[:HEAD_BYTES]
     if is_dicom(head):
         return "dicom"
     if head[:2] == b"\x1f\x8b" or head[344:347] in (b"n+1", b"ni1") or head[4:7] in (b"n+2", b"ni2"):

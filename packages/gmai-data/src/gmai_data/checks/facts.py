@@ -7,12 +7,10 @@ import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
-import yaml
-
 from gmai_data.annotation import Annotation, Box
+from gmai_data.bundled import bundled_yaml
 from gmai_data.sources.cards.recipe import Recipe
 from gmai_data.vocabulary import Kind, Language, Modality
 
@@ -196,8 +194,7 @@ class LabelNames:
 
 @functools.cache
 def _other_names(language: Language) -> dict[str, list[str]]:
-    names = (resources.files("gmai_data.checks") / "lexicons" / "names.yaml").read_text(encoding="utf-8")
-    return yaml.safe_load(names)[str(language)]
+    return bundled_yaml("gmai_data.checks", "lexicons", "names.yaml")[str(language)]
 
 
 _ABBREVIATION = re.compile("[A-Z][A-Z0-9-]+")
@@ -391,7 +388,7 @@ AXES = {
 
 @functools.cache
 def _modalities() -> dict[str, Any]:
-    return yaml.safe_load((resources.files("gmai_data.checks") / "modalities.yaml").read_text(encoding="utf-8"))
+    return bundled_yaml("gmai_data.checks", "modalities.yaml")
 
 
 @functools.cache

@@ -5,8 +5,7 @@ import re
 from importlib import resources
 from typing import Any
 
-import yaml
-
+from gmai_data.bundled import bundled_yaml
 from gmai_data.vocabulary import Language
 
 LABEL = "[\ue000-\uf7ff]"
@@ -27,11 +26,15 @@ def _read(name: str) -> str:
     return (resources.files("gmai_data.checks") / "lexicons" / name).read_text(encoding="utf-8")
 
 
+def _yaml(name: str) -> Any:
+    return bundled_yaml("gmai_data.checks", "lexicons", name)
+
+
 @functools.cache
 def claims(language: Language) -> dict[str, tuple[bool, re.Pattern[str]]]:
     """Return name of a class of statements ▶ (also looked for in questions, what makes one in lower-case text)."""
     found: dict[str, tuple[bool, re.Pattern[str]]] = {}
-    document: dict[str, Any] = yaml.safe_load(_read(f"claims_{language}.yaml"))
+    document: dict[str, Any] = _yaml(f"claims_{language}.yaml")
     for name, entry in document.items():
         either = "|".join(entry["any"]).replace("{L}", LABEL)
         pattern = rf"\b(?:{either})(?!\w)" if language == Language.EN else either
@@ -41,7 +44,7 @@ def claims(language: Language) -> dict[str, tuple[bool, re.Pattern[str]]]:
 
 @functools.cache
 def _visual() -> dict[str, frozenset[str]]:
-    document: dict[str, Any] = yaml.safe_load(_read("visual.yaml"))
+    document: dict[str, Any] = _yaml("visual.yaml")
     english = frozenset(word for text in document["en"].values() for word in re.findall(r"[a-z]+", text))
     return {"en": english, "zh": frozenset(document["zh"].split())}
 
@@ -94,7 +97,7 @@ def _stands_in(word: str, words: frozenset[str], endings: tuple[tuple[str, str],
 @functools.cache
 def clear_lungs(language: Language) -> tuple[re.Pattern[str], frozenset[str]]:
     """Return what says in lower-case text that lungs are clear, and the names of labels that hold it."""
-    entry = yaml.safe_load(_read("normal.yaml"))["clear_lungs"]
+    entry = _yaml("normal.yaml")["clear_lungs"]
     return re.compile(entry[str(language)]), frozenset(entry["labels"])
 
 
@@ -102,8 +105,7 @@ def clear_lungs(language: Language) -> tuple[re.Pattern[str], frozenset[str]]:
 def scopes() -> tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]:
     """Return (what names an endoscope in lower-case text, what its region is called in a record), both languages."""
     return tuple(
-        (re.compile(entry["said"]), re.compile("|".join(map(re.escape, entry["of"]))))
-        for entry in yaml.safe_load(_read("scopes.yaml"))
+        (re.compile(entry["said"]), re.compile("|".join(map(re.escape, entry["of"])))) for entry in _yaml("scopes.yaml")
     )
 
 
@@ -119,26 +121,26 @@ def context(modality: str, language: Language) -> re.Pattern[str] | None:
 
 @functools.cache
 def _patterns(name: str, language: Language) -> dict[str, re.Pattern[str]]:
-    document: dict[str, dict[str, str]] = yaml.safe_load(_read(name))
+    document: dict[str, dict[str, str]] = _yaml(name)
     return {of: re.compile(entry[str(language)]) for of, entry in document.items() if str(language) in entry}
 
 
 @functools.cache
 def regions(language: Language) -> dict[str, list[str]]:
     """Return word of a label or of a region of the body ▶ its other words."""
-    return yaml.safe_load(_read("regions.yaml"))[str(language)]
+    return _yaml("regions.yaml")[str(language)]
 
 
 @functools.cache
 def synonyms(language: Language) -> dict[str, str]:
     """Return word that says the same as one of the lines of general knowledge ▶ that one."""
-    document: dict[str, list[str]] = yaml.safe_load(_read("synonyms.yaml"))[str(language)]
+    document: dict[str, list[str]] = _yaml("synonyms.yaml")[str(language)]
     return {other: word for word, others in document.items() for other in others}
 
 
 @functools.cache
 def _kinds(language: Language) -> dict[str, list[str]]:
-    document: dict[str, str] = yaml.safe_load(_read("kinds.yaml"))[str(language)]
+    document: dict[str, str] = _yaml("kinds.yaml")[str(language)]
     found: dict[str, list[str]] = {}
     for kind, words in document.items():
         whole = re.sub(r"=(\w+)", lambda other: document[other[1]], words)

@@ -2,17 +2,15 @@
 
 import functools
 import re
-from importlib import resources
 from typing import Any
 
-import yaml
-
+from gmai_data.bundled import bundled_yaml
 from gmai_data.vocabulary import Language
 
 
 @functools.cache
 def _groups() -> dict[str, Any]:
-    return yaml.safe_load((resources.files("gmai_data.checks") / "phrases.yaml").read_text(encoding="utf-8"))
+    return bundled_yaml("gmai_data.checks", "phrases.yaml")
 
 
 @functools.cache

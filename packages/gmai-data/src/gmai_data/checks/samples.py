@@ -32,26 +32,28 @@ _BOX = re.compile(r"\[(\d+), (\d+), (\d+), (\d+)\]")
 
 
 def _placeholders(sample: Sample) -> str | None:
-    count = sum(content.count(IMAGE_PLACEHOLDER) for content in _contents(sample))
+    count = sample.text.count(IMAGE_PLACEHOLDER)
     return None if count == sample.image_count else f"{count} `<image>`"
 
 
 def _empty(sample: Sample) -> str | None:
-    contents = _contents(sample)
-    if not contents:
+    if not sample.messages:
         return "no message"
-    return next((f"message {number}" for number, content in enumerate(contents, 1) if not content.strip()), None)
+    for number, message in enumerate(sample.messages, 1):
+        if not message["content"].strip():
+            return f"message {number}"
+    return None
 
 
 def _unfilled(sample: Sample) -> str | None:
-    found = next(filter(None, map(_UNFILLED.search, _contents(sample))), None)
+    found = _UNFILLED.search(sample.text)
     return None if found is None else f'it says "{found.group()}"'
 
 
 def _identifier(sample: Sample) -> str | None:
     if sample.kind != Kind.TEXT_ONLY:
         return None
-    return next(filter(None, map(find_identifier, _contents(sample))), None)
+    return next(filter(None, (find_identifier(message["content"]) for message in sample.messages)), None)
 
 
 def _box_outside(sample: Sample) -> str | None:
@@ -66,7 +68,7 @@ def _box_outside(sample: Sample) -> str | None:
 
 
 def _box_text(sample: Sample) -> str | None:
-    for found in _BOX.finditer("\n".join(_contents(sample))):
+    for found in _BOX.finditer(sample.text):
         x1, y1, x2, y2 = (int(number) for number in found.groups())
         if not (x1 < x2 <= 1000 and y1 < y2 <= 1000):
             return found.group()
@@ -74,7 +76,7 @@ def _box_text(sample: Sample) -> str | None:
 
 
 def _not_chinese(sample: Sample) -> str | None:
-    if sample.language != Language.ZH or any(map(_CHINESE.search, _contents(sample))):
+    if sample.language != Language.ZH or _CHINESE.search(sample.text):
         return None
     return "no Chinese character"
 
@@ -149,7 +151,3 @@ def _loaded(entry: EntryPoint) -> Check:
             f'{package} adds the check "{entry.name}", but {entry.value} is no function of a sample. Mend the package.'
         )
     return cast(Check, check)
-
-
-def _contents(sample: Sample) -> list[str]:
-    return [message["content"] for message in sample.messages]

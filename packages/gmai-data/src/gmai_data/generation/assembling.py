@@ -22,16 +22,14 @@ from gmai_data.generation.tasks import CONSISTENT
 from gmai_data.generation.writing import WriteJob, tasks_of
 from gmai_data.ledger import Ledger
 from gmai_data.markers import WRITTEN, set_marker
-from gmai_data.sample import Sample, tally
+from gmai_data.sample import Sample, Tallies
 from gmai_data.tables import SHARD_SAMPLES, TableFiles
-from gmai_data.vocabulary import ClinicalTask, Department, Kind, Language, Modality, Split, SubDataset
-from gmai_data.vocabulary import Task as SourceTask
+from gmai_data.vocabulary import Kind, Language
 
 NEAR_DUPLICATE, OF_DROPPED = "near-duplicate text", "of a dropped sample"
 INCONSISTENT = "inconsistent"
 _ROWS_PER_GROUP = 4096
 """Rows per group of a file without images, which is read as a whole."""
-_Alike = tuple[SubDataset, Split, Kind, Language, Modality | None, Department, SourceTask, ClinicalTask]
 
 
 class _UnansweredError(Exception):
@@ -51,8 +49,7 @@ class _Written:
     judged: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     filtered: set[str] = field(default_factory=set[str])
     """Samples that the judge's opinion drops; that opinion counts."""
-    _alike: dict[_Alike, tuple[Sample, int]] = field(default_factory=dict[_Alike, tuple[Sample, int]])
-    """Kept samples that the statistics count alike: one of them, and how many they are."""
+    tallies: Tallies = field(default_factory=Tallies)
 
     def keep(self, sample: Sample, left_out: int) -> None:
         """Account for a sample that is kept, with the number of sentences that were left out of it."""
@@ -62,19 +59,12 @@ class _Written:
             self.sentences["left out"] += left_out
         self.ledger.samples.kept += 1
         self.states[sample.kind, sample.language, "kept"] += 1
-        of = sample.about
-        alike = (
-            sample.sub_dataset, of.split, sample.kind, sample.language, of.modality, of.department, of.task,
-            of.clinical_task,
-        )  # fmt: skip
-        one, count = self._alike.get(alike, (sample, 0))
-        self._alike[alike] = (one, count + 1)
+        self.tallies.count(sample)
 
     def account(self) -> dict[str, Any]:
         """Return the whole account as plain JSON values, once every sum was checked."""
         self.ledger.check()
-        for sample, count in self._alike.values():
-            tally(sample, self.ledger, count)
+        self.tallies.add_to(self.ledger)
         by_kind: dict[str, dict[str, int]] = {}
         for (kind, language, state), count in sorted(self.states.items()):
             by_kind.setdefault(f"{kind}/{language}", {})[state] = count

@@ -6,7 +6,6 @@ often right as they are offered for it, the counts of each label, left and right
 answer (a structure that every image shows) has no question at all: whoever knows the label knows the answer.
 """
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gmai_formats.state import write_state
+from pydantic_core import from_json
 
 from gmai_data.checks.duplicates import LEFT_OUT, left_out
 from gmai_data.sample import NO_MODALITY, SUB_DATASETS
@@ -103,7 +103,11 @@ def _even_choices(members: Sequence[Asked]) -> set[Asked]:
         for each in kept:
             for option in each.options:
                 offered[option] += 1
-        share = {option: sum(1 / len(each.options) for each in kept if option in each.options) for option in offered}
+        shares: dict[str, list[float]] = {option: [] for option in offered}
+        for each in kept:
+            for option in set(each.options):
+                shares[option].append(1 / len(each.options))
+        share = {option: sum(parts) for option, parts in shares.items()}
         right = Counter(each.answer for each in kept)
         over = {answer: count for answer, count in right.items() if count > share[answer] * _SLACK}
         never = {option for option in offered if not right[option]}
@@ -137,7 +141,7 @@ def _questions(shard: int, folder: Path) -> Iterable[Asked]:
         for group in range(file.num_row_groups):
             for each in file.read_row_group(group, columns=columns).to_pylist():
                 if each["kind"] == Kind.VISUAL_PERCEPTION and unused.isdisjoint((each["annotation"], each["beside"])):
-                    balance = json.loads(each["provenance"]).get("balance")
+                    balance = from_json(each["provenance"]).get("balance")
                     if balance is not None:
                         # The modality is asked over all sources: within one it is always the same.
                         source = "" if balance["of"][0].startswith("modality") else each["source"]

@@ -2,10 +2,9 @@
 
 import functools
 import re
-from importlib import resources
 from typing import Any, NamedTuple
 
-import yaml
+from gmai_data.bundled import bundled_yaml
 
 _HEAD = re.compile(
     r"^(?P<before>.*?)(?P<head>[\w–-]+)(?P<after>(?:,| \(| (?:of|with|in|or|that|around|without|and|other than)\b).*)?$"
@@ -125,8 +124,7 @@ def region_with_article(anatomy: str) -> str:
 
 @functools.cache
 def _lists() -> dict[str, Any]:
-    text = (resources.files("gmai_data.generation") / "naming.yaml").read_text(encoding="utf-8")
-    data = yaml.safe_load(text)
+    data = bundled_yaml("gmai_data.generation", "naming.yaml")
     lists = {
         name: frozenset(data[name].split())
         for name in ("definite", "plural", "counted", "paired", "disease", "mass", "uncounted")

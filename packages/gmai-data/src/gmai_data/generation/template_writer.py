@@ -55,9 +55,10 @@ class TemplateWriter:
             earlier: Records that it may be compared with.
         """
         bilingual = speaks_chinese(annotation, recipe)
+        in_language = {language: Words(annotation, recipe, language, self.seed) for language in Language}
         for kind in self.kinds:
             chinese = bilingual and hash_fraction(self.seed, annotation.id, kind, "language") < self.chinese_share
-            words = Words(annotation, recipe, Language.ZH if chinese else Language.EN, self.seed)
+            words = in_language[Language.ZH if chinese else Language.EN]
             asked_of_one = 0
             for number, (turns, boxes, asked) in enumerate(self._conversations(kind, annotation, words)):
                 asked_of_one = number + 1

@@ -2,12 +2,10 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from typing import Any
 
-import yaml
-
 from gmai_data.annotation import Annotation, Box
+from gmai_data.bundled import bundled_yaml
 from gmai_data.generation.naming import named, numbered, plural, region_with_article, specimens, spelled, with_article
 from gmai_data.seeded import choose, hash_fraction
 from gmai_data.sources.cards.recipe import Recipe
@@ -23,8 +21,7 @@ _COUNTED = 30
 @functools.cache
 def wording(language: Language) -> Mapping[str, Any]:
     """Return the wording of a language, as its YAML file has it."""
-    text = (resources.files("gmai_data.generation") / "templates" / f"{language}.yaml").read_text(encoding="utf-8")
-    return yaml.safe_load(text)
+    return bundled_yaml("gmai_data.generation", "templates", f"{language}.yaml")
 
 
 class Words:
@@ -157,7 +154,7 @@ class Words:
     def say(self, paraphrases: Sequence[str], purpose: str, **facts: str) -> str:
         """Draw one paraphrase and fill it; a sentence of English begins with a capital letter."""
         template = choose(paraphrases, self.seed, self._annotation.id, purpose)
-        filled = template.format(**{**self._facts, **facts})
+        filled = template.format_map({**self._facts, **facts} if facts else self._facts)
         return filled[:1].upper() + filled[1:] if template.startswith("{") and not filled.startswith("<") else filled
 
     @functools.cached_property

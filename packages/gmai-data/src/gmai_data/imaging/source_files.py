@@ -9,12 +9,13 @@ import os
 import re
 import unicodedata
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from gmai_formats.errors import UserError
 from gmai_formats.files import is_file
 from gmai_formats.pictures.dicom import parse_dicom
+from gmai_formats.pictures.read import HEAD_BYTES, kind_of
 from pydicom import Dataset
 
 from gmai_data.imaging.file_tree import matching_below
@@ -28,11 +29,16 @@ _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 
 def on_disk(root: Path, relative: str) -> Path:
     """Return `root/relative`, of a name that `printable` gave back as it is on disk."""
-    path = root / relative
+    path = _joined(root, relative)
     if "\\x" not in relative or is_file(path):
         return path
     name = _ESCAPED.sub(lambda escape: bytes.fromhex(escape[1].decode()), relative.encode())
     return root / os.fsdecode(name)
+
+
+@functools.lru_cache(maxsize=64)
+def _joined(root: Path, relative: str) -> Path:
+    return root / relative  # each file of an item is looked at several times
 
 
 def inside(root: Path, relative: str) -> Path:
@@ -67,19 +73,37 @@ def require_data(root: Path, relative: str) -> Path:
     Raises:
         SourceError: Missing, empty, a Git LFS pointer, or outside the root.
     """
+    return _with_head(root, relative, len(_LFS_HEADER))[0]
+
+
+def raster_data(root: Path, relative: str) -> bytes | None:
+    """Return the bytes of a picture file, which is opened once; None for a DICOM file, of which only the head is read.
+
+    Raises:
+        SourceError: As `require_data`.
+    """
+    _, head, rest = _with_head(root, relative, HEAD_BYTES, unless=lambda head: kind_of(head) == "dicom")
+    return None if rest is None else head + rest
+
+
+def _with_head(
+    root: Path, relative: str, count: int, unless: Callable[[bytes], bool] = lambda head: True
+) -> tuple[Path, bytes, bytes | None]:
+    """Return the path of a file that holds data, its first bytes, and the rest unless the head says so."""
     path = inside(root, relative)
     if not is_file(path):
         raise SourceError("file missing", "the source lists it; download it or take it off the list", relative)
     try:
         with path.open("rb") as file:
-            head = file.read(len(_LFS_HEADER))
+            head = file.read(count)
+            if not head:
+                raise SourceError("file empty", "0 bytes; download it again", relative)
+            if head.startswith(_LFS_HEADER):
+                detail = "run `git lfs pull` in the dataset's folder"
+                raise SourceError("Git LFS pointer instead of data", detail, relative)
+            return path, head, None if unless(head) else file.read()
     except OSError as error:
         raise SourceError("file unreadable", f"{error.strerror}; check its permissions", relative) from error
-    if not head:
-        raise SourceError("file empty", "0 bytes; download it again", relative)
-    if head == _LFS_HEADER:
-        raise SourceError("Git LFS pointer instead of data", "run `git lfs pull` in the dataset's folder", relative)
-    return path
 
 
 def as_on_disk(root: Path, relative: str) -> str:

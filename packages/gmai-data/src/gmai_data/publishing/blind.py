@@ -6,7 +6,6 @@ idea: hypothesis-only baselines, https://aclanthology.org/S18-2023, and VQA v2, 
 """
 
 import itertools
-import json
 import math
 import re
 from collections import Counter, defaultdict
@@ -14,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
+
+from pydantic_core import from_json
 
 from gmai_data.publishing.sub_datasets import sample_files
 from gmai_data.sample import without_placeholders
@@ -122,7 +123,7 @@ def text_only(out: Path) -> dict[str, dict[str, float]]:
 
 
 def _question(row: Mapping[str, object]) -> Question | None:
-    provenance = json.loads(str(row["provenance"]))
+    provenance = from_json(str(row["provenance"]))
     balance = provenance.get("balance")
     if not balance:
         return None
@@ -145,11 +146,12 @@ def score(questions: Sequence[Question]) -> Score | None:
     for each in drawn:
         folds[int(hash_fraction("fold", each.image) * FOLDS)].append(each)
     right = 0
-    chance = 0.0
+    words = {id(each): _tokens(each.words) for each in drawn}
     for number, tested in enumerate(folds):
-        model = _Bayes(each for other, fold in enumerate(folds) if other != number for each in fold)
+        others = [each for other, fold in enumerate(folds) if other != number for each in fold]
+        model = _Bayes((each, words[id(each)]) for each in others)
         for each in tested:
-            right += model.answer(each) == each.answer
+            right += model.answer(each, words[id(each)]) == each.answer
     answers: dict[str, set[str]] = defaultdict(set)
     for each in drawn:
         answers[_about(each)].add(each.answer)
@@ -174,14 +176,13 @@ def _wilson(share: float, count: int, z: float = _Z_95) -> tuple[float, float]:
 class _Bayes:
     """Multinomial naive Bayes with add-one smoothing; pairs of neighbouring words count as words."""
 
-    def __init__(self, questions: Iterable[Question]) -> None:
+    def __init__(self, questions: Iterable[tuple[Question, list[str]]]) -> None:
         self._answers: Counter[str] = Counter()
         self._words: dict[str, Counter[str]] = defaultdict(Counter)
         self._totals: Counter[str] = Counter()
         self._offered: Counter[str] = Counter()
         seen: set[str] = set()
-        for each in questions:
-            words = _tokens(each.words)
+        for each, words in questions:
             self._answers[each.answer] += 1
             self._offered.update(each.options or (each.answer,))
             self._words[each.answer].update(words)
@@ -195,8 +196,7 @@ class _Bayes:
         }
         self._unseen = math.log(1 / size)
 
-    def answer(self, question: Question) -> str:
-        words = _tokens(question.words)
+    def answer(self, question: Question, words: Sequence[str]) -> str:
         among = question.options or tuple(sorted(self._answers)) or ("",)
 
         def likely(answer: str) -> tuple[float, str]:

@@ -137,12 +137,12 @@ def _balanced(shard: Path) -> Iterator[Any]:
         yield table.filter(pc.invert(pc.is_in(rows, value_set=dropped)))
 
 
-def _tables(path: Path) -> Iterator[Any]:
-    """Yield the row groups of a shard's file; a file without rows was not written."""
+def _tables(path: Path, columns: list[str] | None = None) -> Iterator[Any]:
+    """Yield the row groups of a shard's file, or some columns of them; a file without rows was not written."""
     if path.is_file():
         with pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
-                yield file.read_row_group(group)
+                yield file.read_row_group(group, columns=columns)
 
 
 class _Images:
@@ -211,15 +211,14 @@ def _publish_benchmark(shards: Sequence[Path], out: Path, seed: int) -> dict[str
 
 
 def _write_questions(held_out: HeldOut, shards: Sequence[Path], folder: Path) -> None:
-    wanted = {question["annotation"] for question in held_out.questions}
+    wanted = pa.array(sorted({question["annotation"] for question in held_out.questions}))
     by_image: dict[str, list[dict[str, Any]]] = {}
     for question in held_out.questions:
         by_image.setdefault(question["annotation"], []).append(question)
     with TableFiles(folder, "held_out", QUESTIONS, single=True) as questions:  # its YAML names one file
         for shard in shards:
-            for table in _tables(shard / "annotations.parquet"):
-                chosen = table.filter(pc.is_in(table["id"], value_set=pa.array(sorted(wanted))))
-                for row in chosen.select(["id", "image"]).to_pylist():
+            for table in _tables(shard / "annotations.parquet", ["id", "image"]):
+                for row in table.filter(pc.is_in(table["id"], value_set=wanted)).to_pylist():
                     named = [{**question, "images": [row["image"]]} for question in by_image[row["id"]]]
                     questions.add_rows([{name: question[name] for name in QUESTIONS.names} for question in named])
     licenses = sorted({question["license"] for question in held_out.questions})

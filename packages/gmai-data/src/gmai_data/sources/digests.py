@@ -1,5 +1,6 @@
 """Which bytes a record was made from: the SHA-256 of each of its source files."""
 
+import errno
 import functools
 import hashlib
 import os
@@ -11,6 +12,7 @@ from gmai_formats.files import sha256_file
 from gmai_data.imaging.source_files import on_disk
 from gmai_data.ledger import printable
 
+_NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 MANY = 4
 """More files than this stand in a record as one digest over all of them."""
 
@@ -20,7 +22,7 @@ def source_digests(root: Path, files: tuple[str, ...]) -> dict[str, str]:
 
     Many files (one per structure) are given as one entry under their common folder.
     """
-    found = {file: _of_path(path) for file in files if (path := on_disk(root, file)).exists()}
+    found = {file: digest for file in files if (digest := _of_path(on_disk(root, file)))}
     if len(found) <= MANY:
         return found
     first, *rest = found.items()
@@ -44,10 +46,16 @@ def state_of(root: Path, file: str) -> str:
 
 
 def _of_path(path: Path) -> str:
-    if path.is_dir():
+    """Return the digest of a file or of all files of a folder, or nothing where there is none."""
+    try:
+        about = path.stat()
+    except (OSError, ValueError) as error:  # a ValueError is of a name that no file can have
+        if isinstance(error, OSError) and error.errno not in _NOTHING_THERE:
+            raise
+        return ""
+    if stat.S_ISDIR(about.st_mode):
         pairs = [(printable(file.name), _of_path(file)) for file in sorted(path.iterdir()) if file.is_file()]
         return _of_pairs(pairs)
-    about = path.stat()
     return _of_file(path, about.st_mtime_ns, about.st_size)
 
 

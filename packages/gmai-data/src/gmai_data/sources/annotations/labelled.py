@@ -6,6 +6,7 @@ from pathlib import Path
 from gmai_formats.files import is_folder
 
 from gmai_data.imaging.dicom_series import load_series
+from gmai_data.imaging.source_files import on_disk
 from gmai_data.ledger import Ledger
 from gmai_data.sources.annotations.volume_slices import slices_of_volume
 from gmai_data.sources.card import Card
@@ -22,7 +23,7 @@ def labelled_pictures(item: Item, card: Card, root: Path, ledger: Ledger) -> Ite
         SetAside: A DICOM file that must be held back.
     """
     file = item.files[0]
-    if is_folder(root / file):
+    if is_folder(on_disk(root, file)):
         volumes = load_series(root, (file,), card.deidentification, card.slices.gaps)
         for number, volume in enumerate(volumes):
             yield from slices_of_volume(volume, [], item, card, ledger, frame=number if len(volumes) > 1 else None)

@@ -126,10 +126,9 @@ class _Blocks:
             return _SWITCHES[text]
         if (name_of := _BOTH_NAMES.fullmatch(text)) is not None:
             return {"en": name_of[1], "zh": name_of[2]}
-        import yaml
+        from gmai_data.bundled import trusted_yaml
 
-        loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        return yaml.load(f"block:{block}", loader)["block"]  # noqa: S506 - a safe loader
+        return trusted_yaml(f"block:{block}")["block"]
 
     @property
     def kind(self) -> str:

@@ -4,13 +4,12 @@ from pathlib import Path, PurePosixPath
 
 from gmai_formats.pictures.dicom import frame_count, frame_header, spacing_mm
 from gmai_formats.pictures.display import frame_picture, made_square
-from gmai_formats.pictures.read import kind_of
 from gmai_formats.pictures.windows import HEADER
 
 from gmai_data.imaging.deidentify import set_aside
 from gmai_data.imaging.dicom_pixels import decode_pixels, explained, read_dicom
 from gmai_data.imaging.raster import Raster, raster_of
-from gmai_data.imaging.source_files import require_data
+from gmai_data.imaging.source_files import raster_data
 from gmai_data.imaging.units import calibrate_header, raster_window, require_hounsfield_frame
 from gmai_data.ledger import SourceError
 from gmai_data.sources.card import Card
@@ -24,10 +23,9 @@ def load_picture(root: Path, relative: str, card: Card) -> Raster:
         SourceError: As `load_raster` or `read_dicom`.
         SetAside: A DICOM file that must be held back.
     """
-    path = require_data(root, relative)
-    if kind_of(path) != "dicom":
-        window = raster_window(card.windows, card.modality, card.values, relative)
-        return raster_of(path.read_bytes(), relative, window)
+    data = raster_data(root, relative)
+    if data is not None:
+        return raster_of(data, relative, raster_window(card.windows, card.modality, card.values, relative))
     dataset = read_dicom(root, relative)
     with explained(relative):
         set_aside(dataset, card.deidentification, relative)
