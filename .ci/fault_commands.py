@@ -447,8 +447,8 @@ def _tiny(folder: Path) -> tuple[Path, Path]:
 
 
 def _forget_main() -> None:
-    """Let processes that are spawned from here not run the beginning of this program."""
-    sys.modules["__main__"].__file__ = None
+    """Let processes that are spawned from here begin as those of the command do, and not with this program."""
+    sys.modules["__main__"].__file__ = str(Path(sys.executable).with_name("gmai"))
 
 
 def _in_a_fork(work: Callable[[], None]) -> None:

@@ -101,6 +101,14 @@ def test_an_ordinary_template_is_no_matter(folder: Path) -> None:
     require_bounded(folder)
 
 
+@pytest.mark.parametrize("filled", [b" ", b"[", b"a"])
+def test_weights_with_a_header_of_absurd_size_are_refused_before_it_is_read(folder: Path, filled: bytes) -> None:
+    length = 40_000_000
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", length) + filled * length)
+    with pytest.raises(UserError, match=r"model\.safetensors: has 40,000,000 bytes of names and shapes"):
+        require_bounded(folder)
+
+
 @pytest.mark.parametrize("header", [b"", b"\xff" * 8, struct.pack("<Q", 10**15), struct.pack("<Q", 2) + b"[]"])
 def test_weights_that_lie_about_their_header_are_left_to_who_opens_them(folder: Path, header: bytes) -> None:
     (folder / "model.safetensors").write_bytes(header)

@@ -73,3 +73,10 @@ def test_the_shares_of_a_mixture_may_be_changed(out: Path) -> None:
     (out / COMPLETE).unlink()
     (out / "manifest.json").write_text("{}")
     refuse_damaged(out)  # not complete yet
+
+
+@pytest.mark.parametrize("content", ["[]", "3", '{"recipes": 3}', '{"recipes": {"a": []}}', '{"name": "an app"}'])
+def test_a_manifest_of_another_program_is_told(tmp_path: Path, content: str) -> None:
+    (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(UserError, match=r"manifest\.json: not written by `gmai data build`"):
+        read_manifest(tmp_path)

@@ -35,6 +35,8 @@ _OUT_OF_TIME = (-signal.SIGXCPU, -signal.SIGKILL, -signal.SIGALRM)
 """How the program ends that tries a tokenizer; a Rust or C library that gets no memory aborts."""
 _LARGEST_HEADER = 100_000_000
 """Bytes; safetensors itself reads no larger one."""
+_MOST_NAMES = 32_000_000
+"""Bytes of a header: about 300,000 tensors, of which each costs whoever opens the file memory and time."""
 
 
 def require_bounded(folder: Path) -> None:
@@ -44,8 +46,9 @@ def require_bounded(folder: Path) -> None:
         folder: Holds config.json; files that are absent are not asked for here.
 
     Raises:
-        UserError: Something in it is neither file nor folder, a settings file is no JSON or names an absurd size, or
-            tokenizer or chat template take more than the times or `MEMORY_BYTES` of `opening`.
+        UserError: Something in it is neither file nor folder, a settings file is no JSON or names an absurd size,
+            weights have a header of absurd size, or tokenizer or chat template take more than the times or
+            `MEMORY_BYTES` of `opening`.
     """
     for path in sorted(folder.iterdir()):
         if path.exists() and not path.is_file() and not path.is_dir():  # to open a pipe waits for ever
@@ -100,6 +103,11 @@ def _count_tensors(folder: Path) -> int | None:
                 (length,) = struct.unpack("<Q", file.read(8))
                 if length > min(_LARGEST_HEADER, path.stat().st_size):
                     return None
+                if length > _MOST_NAMES:
+                    raise UserError(
+                        f"{path}: has {length:,} bytes of names and shapes, and no checkpoint has {_MOST_NAMES:,}. The "
+                        f"file is damaged, or made to take all time and memory. Download the checkpoint again."
+                    )
                 count += len(parse_json(file.read(length)))
         except (OSError, ValueError, TypeError, struct.error):  # who opens the weights says what is wrong with them
             return None

@@ -46,7 +46,9 @@ def build(
             help="Who writes the text: `template` (offline, no key; the default), `openai`, `openai-batch` or `vllm`."
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Local processes; the output is the same for any number.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, max=1024, help="Local processes; the output is the same for any number.")
+    ] = 1,
     executor: Annotated[str, typer.Option(help="`local` processes, or `ray` (needs gmai-data[ray]).")] = "local",
     limit: Annotated[int | None, typer.Option(min=1, help="Use only so many items of each source.")] = None,
     chinese_share: Annotated[

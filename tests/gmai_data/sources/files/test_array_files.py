@@ -78,6 +78,18 @@ def test_a_file_that_ends_early(tmp_path):
         open_array(tmp_path, "a.npy", "x")
 
 
+@pytest.mark.parametrize("value", [0, 7, 255])
+def test_images_that_are_one_value_again_and_again_are_a_bomb_earlier_than_masks(tmp_path, monkeypatch, value):
+    monkeypatch.setattr(array_files, "IMAGE_BOMB_BYTES", 99_999)
+    np.savez_compressed(tmp_path / "a.npz", x=np.full((100, 1000), value, np.uint8))
+    with pytest.raises(SourceError, match=r"zip bomb: \d+ bytes claim to unpack to 100128; no image packs so well"):
+        open_array(tmp_path, "a.npz", "x", images=True)
+    assert open_array(tmp_path, "a.npz", "x").size == 100_000
+    noise = np.random.default_rng(0).integers(0, 256, (100, 1000), np.uint8)
+    np.savez_compressed(tmp_path / "b.npz", x=noise)
+    assert open_array(tmp_path, "b.npz", "x", images=True).size == 100_000
+
+
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "a.npz", x=np.zeros(100_000, np.uint8))
     monkeypatch.setattr(array_files, "MAX_UNPACKED_BYTES", 100_000)
@@ -86,6 +98,6 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     monkeypatch.setattr(array_files, "MAX_UNPACKED_BYTES", 100_128)
     assert open_array(tmp_path, "a.npz", "x").size == 100_000
     os.utime(tmp_path / "a.npz", ns=(10**18, 10**18))
-    monkeypatch.setattr(array_files, "is_bomb", lambda packed, unpacked: packed < unpacked)
+    monkeypatch.setattr(array_files, "is_bomb", lambda packed, unpacked, most_bytes: packed < unpacked)
     with pytest.raises(SourceError, match="zip bomb"):
         open_array(tmp_path, "a.npz", "x")

@@ -17,9 +17,13 @@ BOMB_BYTES, BOMB_RATIO = 4_000_000_000, 200
 """More than so many bytes, packed more than so many times, are no image and no mask."""
 
 
-def is_bomb(packed_bytes: int, unpacked_bytes: int) -> bool:
+IMAGE_BOMB_BYTES = 256 * 1024 * 1024
+"""The same for images alone: masks may be empty for long stretches, images are not."""
+
+
+def is_bomb(packed_bytes: int, unpacked_bytes: int, *, most_bytes: int = BOMB_BYTES) -> bool:
     """Return whether a packed file that claims such a size would only fill the disk."""
-    return unpacked_bytes > BOMB_BYTES and unpacked_bytes > BOMB_RATIO * packed_bytes
+    return unpacked_bytes > most_bytes and unpacked_bytes > BOMB_RATIO * packed_bytes
 
 
 def allocate(shape: tuple[int, ...], dtype: npt.DTypeLike, *, order: str = "C") -> npt.NDArray[Any]:

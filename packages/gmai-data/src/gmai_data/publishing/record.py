@@ -1,7 +1,6 @@
 """What a build says of itself: the record of what it was begun with, and the manifest of what came of it."""
 
 import contextlib
-import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from gmai_cli.console import say
 from gmai_formats.errors import UserError
 from gmai_formats.files import require_folder
+from gmai_formats.json_text import parse_json
 from gmai_formats.state import DamagedError, read_state, write_state
 
 from gmai_data.markers import COMPLETE, lost
@@ -72,9 +72,13 @@ def read_manifest(out: Path) -> dict[str, Any]:
         raise UserError(f"{out}: no build (it has no manifest.json). Give the --out of a finished `gmai data build`.")
     try:
         refuse_damaged(out, only=["manifest.json"])
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError, RecursionError) as error:
+        manifest: Any = parse_json(path.read_bytes())
+    except ValueError as error:
         raise DamagedError(f"{path} is damaged. {_AGAIN}") from error
+    recipes: Any = manifest.get("recipes") if isinstance(manifest, dict) else None
+    if not isinstance(recipes, dict) or not all(isinstance(each, dict) for each in recipes.values()):
+        raise UserError(f"{path}: not written by `gmai data build`: it has no recipes. Give the --out of a build.")
+    return manifest
 
 
 def refuse_damaged(out: Path, *, only: Collection[str] = ()) -> None:

@@ -62,7 +62,7 @@ class TrainConfig(BaseModel):
     """Seed of the mixture's shares and the order of samples."""
     device: Literal["auto", "cpu"] = "auto"
     """`auto` takes a GPU; where GPUs were given that torch cannot use, it stops, and only `cpu` trains without them."""
-    loader_workers: int = Field(2, ge=0)
+    loader_workers: int = Field(2, ge=0, le=1024)
     """Processes per device that read, tokenise and decode ahead; 0 does it in between steps. Fewer are started where
     `/dev/shm` is too small for their rows."""
     save_every_steps: int = Field(200, gt=0)

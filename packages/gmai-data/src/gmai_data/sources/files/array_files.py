@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from gmai_formats.errors import UserError
 
-from gmai_data.imaging.large import is_bomb
+from gmai_data.imaging.large import BOMB_BYTES, IMAGE_BOMB_BYTES, is_bomb
 from gmai_data.imaging.source_files import require_data
 from gmai_data.ledger import SourceError
 from gmai_data.sources.files.array_containers import (
@@ -32,11 +32,17 @@ MAX_UNPACKED_BYTES = 32 * 2**30
 ARRAY_ENDINGS = (".npy", ".npz", *HDF5_ENDINGS, *MAT_ENDINGS)
 
 
-def open_array(root: Path, relative: str, key: str) -> npt.NDArray[Any]:
+def open_array(root: Path, relative: str, key: str, *, images: bool = False) -> npt.NDArray[Any]:
     """Return the array of a `.npy`, or the array `key` of a `.npz`, HDF5 or MATLAB file.
 
     Those of `.npy` and `.npz` are read-only maps; one of HDF5 reads what is asked of it, and has the shape, type and
     indexing of an array. A sparse `.npz` has no keys.
+
+    Args:
+        root: Folder of the source.
+        relative: The file.
+        key: Name of the array.
+        images: Whether it holds images, which pack less well than masks and labels.
 
     Raises:
         SourceError: Missing, damaged, no such array, objects instead of numbers, or a zip bomb.
@@ -44,7 +50,7 @@ def open_array(root: Path, relative: str, key: str) -> npt.NDArray[Any]:
     path = require_data(root, relative)
     stat = path.stat()
     try:
-        array: Any = _opened(path, key, stat.st_mtime_ns, stat.st_size)
+        array: Any = _opened(path, key, images, stat.st_mtime_ns, stat.st_size)
     except SourceError as problem:
         raise SourceError(problem.rule, problem.detail, relative) from problem
     except (UserError, MemoryError):
@@ -88,7 +94,7 @@ def _names(archive: zipfile.ZipFile) -> list[str]:
 
 
 @functools.lru_cache(maxsize=4)
-def _opened(path: Path, key: str, modified: int, size: int) -> npt.NDArray[Any] | LazyArray:
+def _opened(path: Path, key: str, images: bool, modified: int, size: int) -> npt.NDArray[Any] | LazyArray:
     del modified, size  # another file under the same name is another entry of the cache
     ending = path.suffix.lower()
     if ending == ".npy":
@@ -105,7 +111,8 @@ def _opened(path: Path, key: str, modified: int, size: int) -> npt.NDArray[Any] 
             known = ", ".join(name.removesuffix(".npy") for name in names)
             raise SourceError("no such array", f'"{key}" is not in the file; it has {known}', path.name)
         member = archive.getinfo(f"{key}.npy")
-        if member.file_size > MAX_UNPACKED_BYTES or is_bomb(member.compress_size, member.file_size):
+        most = IMAGE_BOMB_BYTES if images else BOMB_BYTES
+        if member.file_size > MAX_UNPACKED_BYTES or is_bomb(member.compress_size, member.file_size, most_bytes=most):
             found = f"{member.compress_size} bytes claim to unpack to {member.file_size}"
             raise SourceError("zip bomb", f"{found}; no image packs so well", path.name)
         # Unpacked once per process into an unlinked file: every image after that is read where it lies.

@@ -68,7 +68,7 @@ class Arrays(Layout):
             for name, key in parts:
                 above = f"{file}/{name}" if name else file
                 try:
-                    count = len(open_array(root, file, key))
+                    count = len(open_array(root, file, key, images=True))
                 except SourceError:
                     yield Item(above, files, split=names.get(name), part=name)
                     continue
@@ -98,7 +98,7 @@ class Arrays(Layout):
             SourceError: The file is damaged, no image, a label is unknown, or a mask has another size or form.
         """
         file = item.files[0]
-        images = open_array(root, file, self.images.replace("{split}", item.part))
+        images = open_array(root, file, self.images.replace("{split}", item.part), images=True)
         height, width = images.shape[1:3] if images.ndim > 2 else (0, 0)
         if height * width > MAX_PIXELS:
             raise SourceError("image too large", f"{width}×{height}; cut it into tiles first", file)
