@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from gmai_data.imaging.fringes import drawn_values, fringe_values, nearest_labels
 from gmai_data.ledger import SourceError
-from PIL import Image
+from PIL import Image, ImageDraw
 
 SIZE = (96, 64)
 INDEX = {"two": (127, 255), "three": (60, 130, 200), "numbers": (10, 20, 30), "touching": (80, 250)}
@@ -111,3 +111,21 @@ def test_a_part_that_the_card_does_not_name_is_refused(value):
     mask[20:64, 50:96] = value
     with pytest.raises(SourceError, match=rf"mask has unknown values: \d+ pixels, such as \[{value}\]"):
         nearest_labels(mask[..., None], [(0,), (127,), (255,)], "m.png")
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("spoil", [as_jpeg, smoothed])
+def test_edges_stay_where_they_were_drawn(spoil, seed):
+    random = np.random.default_rng(seed)
+    canvas = Image.new("L", SIZE)
+    for value in (1, 2, 1, 2):
+        x, y = random.uniform(16, np.subtract(SIZE, 16))
+        a, b = random.uniform(8, 15, 2)
+        ImageDraw.Draw(canvas).ellipse((x - a, y - b, x + a, y + b), fill=100 * value)
+    spoiled = spoil(canvas)
+    labels, _ = nearest_labels(spoiled[..., None], [(0,), (100,), (200,)], "m.png")
+    right = np.asarray(canvas) // 100
+    # At most a pixel from where an edge is: in the 3 × 3 pixels around each that is wrong, its label occurs.
+    around = np.stack([np.roll(right, (row, column), (0, 1)) for row in (-1, 0, 1) for column in (-1, 0, 1)])
+    assert (labels != right).mean() < 0.01
+    assert (around == labels).any(axis=0).mean() > 0.995

@@ -15,6 +15,9 @@ _TOLERANCE = 12
 _FEW = 4
 """So many values that lie on edges only may be thin structures; more of them than of others are none."""
 _REACH_PX = 16
+_MENDED_PX, _SIDE = 2, 3
+"""So far an edge is moved to where values fit, since the side that reached it first may be the wrong one, and so many
+neighbours are a side: with fewer, a third label would creep along the edge between two others."""
 _NEAR_PX = 8
 """How far JPEG carries an edge: the side of its blocks."""
 _BETWEEN = 0.9
@@ -114,22 +117,37 @@ def nearest_labels(mask: npt.NDArray[np.integer], known: Sequence[Sequence[int]]
     padded = np.pad(np.where(close, number, -1), 1, mode="edge")
     labels = np.where(_flat(padded) & close, number, -1)
     doubted = set(np.unique(number[close]).tolist()) - set(np.unique(labels).tolist())
+    on_edge = labels < 0
+    best = np.full(labels.shape, np.iinfo(np.int64).max)
     for _ in range(_REACH_PX):
-        open_ = labels < 0
-        if not open_.any():
+        if not (open_ := labels < 0).any():
             break
-        around = np.pad(labels, 1, constant_values=-1)
-        beside = [around[1:-1, :-2], around[1:-1, 2:], around[:-2, 1:-1], around[2:, 1:-1]]
-        best = np.full(labels.shape, np.iinfo(np.int64).max)
-        taken = labels.copy()
-        for each in beside:
-            nearer = np.take_along_axis(distances, np.maximum(each, 0)[None], axis=0)[0]
-            wins = open_ & (each >= 0) & (nearer < best)
-            best, taken = np.where(wins, nearer, best), np.where(wins, each, taken)
-        labels = taken
+        labels, best = _from_beside(labels, best, distances, open_, least=1)
+    for _ in range(_MENDED_PX):
+        labels, best = _from_beside(labels, best, distances, on_edge & (labels >= 0), least=_SIDE)
     if (labels < 0).any():
         rows, columns = np.nonzero(labels < 0)
         value = mask[rows[0], columns[0]].tolist()
         detail = f"{len(rows)} pixels, such as {value} at x {columns[0]}, y {rows[0]}, are near no label of the card"
         raise SourceError("mask has unknown values", detail, file)
     return labels, doubted
+
+
+def _from_beside(
+    labels: Values, best: Values, distances: Values, may_change: npt.NDArray[np.bool_], *, least: int
+) -> tuple[Values, Values]:
+    """Return labels and how far from their values pixels are, once each took that of a neighbour that fits better.
+
+    Of its eight neighbours at least `least` have the label that a pixel takes.
+    """
+    height, width = labels.shape
+    padded = np.pad(labels, 1, constant_values=-1)
+    around = [padded[row : row + height, column : column + width] for row in range(3) for column in range(3)]
+    del around[4]
+    for each in (around[3], around[4], around[1], around[6]):
+        apart = np.take_along_axis(distances, np.maximum(each, 0)[None], axis=0)[0]
+        wins = may_change & (each >= 0) & (apart < best)
+        if least > 1:
+            wins &= sum(other == each for other in around) >= least
+        labels, best = np.where(wins, each, labels), np.where(wins, apart, best)
+    return labels, best
