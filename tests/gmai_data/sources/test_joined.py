@@ -217,6 +217,40 @@ def test_a_card_that_says_what_the_groups_are_is_not_asked_twice(toy, tmp_path, 
     assert len({item.group_number for item in listing.items}) == 6
 
 
+@pytest.mark.parametrize("name", ["1.2.840.113.{}", "E1S1I{}.MR", "IM-0001-{}.dcm.1", "{}.acr", "i{}.MRDC.12", "IMG{}"])
+@pytest.mark.parametrize(
+    "layout",
+    [{"kind": "dicom", "files": "**/*"}, {"kind": "named_files", "files": "{class}/*"}],
+    ids=["dicom", "named"],
+)
+def test_a_dicom_file_names_its_patient_whatever_it_is_called(toy, tmp_path, layout, name):
+    (tmp_path / "a").mkdir()
+    for number in range(4):
+        write(tmp_path / "a" / name.format(number), "DX", patient=f"P{number // 2}")
+    (listing,) = list_sources([Source(toy(layout=layout), tmp_path)], None)
+    assert [item.group_number for item in listing.items] == [1, 1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        {"kind": "dicom", "files": "a/*"},
+        {"kind": "named_files", "files": "{class}/*"},
+        {"kind": "csv_labels", "table": "t.csv", "image_column": "f", "label_column": "dx", "group_of_header": True},
+    ],
+    ids=["dicom", "named", "table"],
+)
+def test_no_header_is_asked_where_the_card_says_that_there_are_no_groups(toy, tmp_path, layout):
+    (tmp_path / "a").mkdir()
+    for number in range(4):
+        write(tmp_path / "a" / f"{number}.dcm", "DX", patient="P")
+    (tmp_path / "t.csv").write_text("f,dx\n" + "".join(f"a/{number}.dcm,a\n" for number in range(4)))
+    (listing,) = list_sources([Source(toy(layout=layout, split={"no_group": "One a patient."}), tmp_path)], None)
+    assert [item.group_number for item in listing.items] == [1, 2, 3, 4]
+    (asked,) = list_sources([Source(toy(layout=layout), tmp_path)], None)
+    assert [item.group_number for item in asked.items] == [1, 1, 1, 1]
+
+
 def test_a_series_that_a_table_names_is_its_patients(toy, tmp_path):
     for number in range(4):
         (tmp_path / f"s{number}").mkdir()

@@ -4,8 +4,10 @@ import numpy as np
 import pydicom
 import pytest
 from gmai_data.ledger import Ledger
+from gmai_data.sources.cards.catalogue import Source
 from gmai_data.sources.files.folder import Folder
 from gmai_data.sources.layouts.csv_labels import CsvLabels
+from gmai_data.sources.listing import listed_items
 from gmai_formats.errors import UserError
 from pydantic import ValidationError
 
@@ -443,7 +445,7 @@ def test_patients_of_dicom_headers(toy, tmp_path):
         file.rename(tmp_path / f"{name}.dcm")
     (tmp_path / "t.csv").write_text("image,dx\n1,a\n2,a\n3,b\n")
     card = toy(layout={**LAYOUT, "image_suffix": ".dcm", "group_of_header": True})
-    groups = [item.group for item in card.layout.list_items(card, tmp_path)]
+    groups = [item.group for item in listed_items(Source(card, tmp_path))]
     assert groups[0] == groups[1] != groups[2]
     assert all(groups)
 

@@ -4,8 +4,10 @@ import numpy as np
 import pydicom
 import pytest
 from gmai_data.phantoms.files import write_dicom_series
+from gmai_data.sources.cards.catalogue import Source
 from gmai_data.sources.files.folder import Folder, dicom_files
 from gmai_data.sources.layouts.dicom_files import DicomFiles
+from gmai_data.sources.listing import listed_items
 
 from ...dicom_objects import write
 
@@ -37,7 +39,7 @@ def grey(hu, level, width):
 def test_the_header_window_is_the_default_and_the_group_names_no_patient(ct, read, tmp_path, toy):
     hu = ct()
     card = toy(layout=LAYOUT, **CARD)
-    (item,) = card.layout.list_items(card, tmp_path)
+    (item,) = listed_items(Source(card, tmp_path))
     assert item.group
     assert "p1" not in item.group
     ((picture,),) = read(card)[0].values()

@@ -8,8 +8,10 @@ import numpy as np
 import pydicom
 import pytest
 from gmai_data.ledger import Ledger
+from gmai_data.sources.cards.catalogue import Source
 from gmai_data.sources.files.folder import Folder
 from gmai_data.sources.layouts.slides import Slides
+from gmai_data.sources.listing import listed_items
 from gmai_data.sources.splits import group_of
 
 pytest.importorskip("openslide", reason="pip install 'gmai-data[pathology]'")
@@ -229,7 +231,7 @@ def test_dicom_slides_are_a_series_each_and_their_patient_is_the_group(read, toy
         write_dicom(folder / "b.dcm", whole, 0.5, patient, number)
         write_dicom(folder / "0.dcm", whole[:100, :100], 0.5, patient, number, kind="LABEL")
     card = toy(layout={**LAYOUT, "files": "*/{id}.dcm", "min_tissue": 0.4}, **TASK)
-    items = list(card.layout.list_items(card, tmp_path))
+    items = list(listed_items(Source(card, tmp_path)))
     assert [item.key for item in items] == ["slide0/a.dcm", "slide1/a.dcm", "slide2/a.dcm"]
     groups = [group_of(item, card) for item in items]
     assert (groups[0] == groups[1], groups[0] == groups[2]) == (True, False)

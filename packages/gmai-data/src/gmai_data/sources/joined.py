@@ -1,5 +1,6 @@
 """What other files of the publisher, or its path, say of an item: the group in a second table, the official split."""
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -9,8 +10,9 @@ from gmai_formats.errors import UserError, did_you_mean
 from gmai_data.imaging.source_files import below, header_patient, on_disk
 from gmai_data.sources.card import Card, JoinedColumn
 from gmai_data.sources.files.tables import TABLE_ENDINGS, read_table, without_point
+from gmai_data.sources.files.volume_files import VOLUME_ENDINGS
 from gmai_data.sources.items import Item
-from gmai_data.sources.layout import SPLIT_NAMES
+from gmai_data.sources.layout import IMAGE_ENDINGS, SPLIT_NAMES
 from gmai_data.sources.patterns import pattern_of
 from gmai_data.sources.splits import drawn_split, group_of
 from gmai_data.vocabulary import Split
@@ -18,6 +20,9 @@ from gmai_data.vocabulary import Split
 
 def with_joined_facts(items: Iterable[Item], card: Card, root: Path, lists: str = ".") -> Iterator[Item]:
     """Yield the items with the group of `split.group_table`, or of their DICOM headers, and the publisher's split.
+
+    This is the one place where headers are asked for the patient of an item that its layout, the card's tables and
+    patterns leave without; a layout that reads headers anyway, to tell its items apart, gives the group with them.
 
     Args:
         items: As the layout lists them.
@@ -31,6 +36,7 @@ def with_joined_facts(items: Iterable[Item], card: Card, root: Path, lists: str 
     rule = card.split
     groups = column_by_key(rule.group_table, card, root) if rule.group_table else {}
     own_patients = rule.group_pattern is None and not rule.no_group
+    patient_of = functools.lru_cache(maxsize=64)(header_patient)  # many items may come of one file
     split_in = _split_finder(card, root, lists)
     for item in items:
         found = item
@@ -42,18 +48,21 @@ def with_joined_facts(items: Iterable[Item], card: Card, root: Path, lists: str 
             # Two tables may use one number for a patient and a file: what has no patient is called by its path.
             found = found._replace(group=(groups.get(key, "") if key else "") or found.group)
         if own_patients and not found.group and _may_be_dicom(found):
-            found = found._replace(group=header_patient(on_disk(root, found.files[0])))
+            found = found._replace(group=patient_of(on_disk(root, found.files[0])))
         if split_in is not None and found.split is None:
             found = found._replace(split=split_in(found))
         yield found
 
 
+_OTHER_FORMATS = (*(ending for ending in IMAGE_ENDINGS if ending not in (".dcm", ".dicom")), *VOLUME_ENDINGS)
+
+
 def _may_be_dicom(item: Item) -> bool:
-    """Return whether an item is a DICOM file by its name, or a folder with a series."""
-    if not item.files or item.problem is not None:
-        return False
-    ending = PurePosixPath(item.files[0]).suffix.lower()
-    return ending in (".dcm", ".dicom", ".ima", "")
+    """Return whether an item may be a DICOM file, or a folder with a series: unless its name is that of another format.
+
+    Names of DICOM files have any ending or none: the last part of a UID (1.2.840.113), a modality, a number.
+    """
+    return bool(item.files) and item.problem is None and not item.files[0].lower().endswith(_OTHER_FORMATS)
 
 
 def _split_finder(card: Card, root: Path, lists: str) -> Callable[[Item], Split | None] | None:

@@ -15,7 +15,7 @@ from gmai_formats.errors import UserError, did_you_mean
 from gmai_formats.files import is_file
 from pydantic import Field, field_validator, model_validator
 
-from gmai_data.imaging.source_files import as_on_disk, below, names_in, patient_digest, relative_to
+from gmai_data.imaging.source_files import as_on_disk, below, names_in, relative_to
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.annotations.agreement import seen_by
 from gmai_data.sources.annotations.labelled import labelled_pictures
@@ -72,7 +72,8 @@ class CsvLabels(Layout):
     group_column: str | None = None
     """Column of the patient or study; without it every image is a group of its own, or `split.group_pattern` rules."""
     group_of_header: bool = False
-    """The patient is read from the header of the DICOM file that the row names."""
+    """Says what holds without it, too: where nothing else names the patient, the header of the DICOM file that the
+    row names does (`split.no_group`)."""
     split_column: str | None = None
     """Column with the official split; its values are mapped by `split.names`."""
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
@@ -174,8 +175,6 @@ class CsvLabels(Layout):
                 "Fix the table or the card."
             )
         for key, item in items.items():
-            if self.group_of_header and not item.group:
-                item = item._replace(group=patient_digest(root / item.files[0]))
             if self._rows_are_readings:
                 item = self._agreed(item, readings[key])
             elif self.readers > 1 and self.marks is not None:

@@ -17,7 +17,7 @@ from gmai_data.imaging.deidentify import header_facts, require_modality, set_asi
 from gmai_data.imaging.dicom_pixels import decode_pixels, explained, read_dicom, read_header
 from gmai_data.imaging.dicom_series import slice_of_image
 from gmai_data.imaging.rules import Deidentification
-from gmai_data.imaging.source_files import matching, patient_digest, relative_to
+from gmai_data.imaging.source_files import matching, on_disk, relative_to
 from gmai_data.imaging.units import calibrate_header, require_hounsfield_frame
 from gmai_data.ledger import Ledger, SetAside, SourceError, printable
 from gmai_data.sources.annotations.drawn import (
@@ -50,23 +50,21 @@ class DicomFiles(Layout):
     aside."""
 
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
-        """Yield one item per file; its group is a digest of the header's patient, or the file itself."""
+        """Yield one item per file; `with_joined_facts` asks its header for the patient."""
         paths = matching(root, self.files, recipe=card.name, what="files")
         if self.drawn is None:
             for name in paths:
-                yield Item(file := printable(name), (file,), patient_digest(root / name))
+                yield Item(file := printable(name), (file,))
             return
         marks = list_marks(root, self.drawn.files, recipe=card.name)
         mask_files = {each.file for each in marks}
-        files = [
-            (file, path) for path in map(root.joinpath, paths) if (file := relative_to(root, path)) not in mask_files
-        ]
-        known = [image_of_file(path) for _, path in files]
+        files = [file for path in map(root.joinpath, paths) if (file := relative_to(root, path)) not in mask_files]
+        known = [image_of_file(on_disk(root, file)) for file in files]
         # A series is named by each of its images, so only the images themselves count, unless none is named.
         given, lost = given_to([replace(each, series=frozenset()) if each.images else each for each in marks], known)
-        for (file, path), own in zip(files, given, strict=True):
+        for file, own in zip(files, given, strict=True):
             aside = "" if own else "no mask names the image"
-            yield Item(file, (file,), patient_digest(path), set_aside=aside, masks=tuple(each.file for each in own))
+            yield Item(file, (file,), set_aside=aside, masks=tuple(each.file for each in own))
         yield from lost_items(lost)
 
     def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:

@@ -15,7 +15,7 @@ from pydantic import Field
 from gmai_data.imaging.deidentify import set_aside
 from gmai_data.imaging.dicom_pixels import read_dicom
 from gmai_data.imaging.raster import Raster
-from gmai_data.imaging.source_files import patient_digest, require_data
+from gmai_data.imaging.source_files import require_data
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.seeded import hash_fraction
 from gmai_data.sources.annotations.marked_picture import MarkedPicture
@@ -102,7 +102,6 @@ class Slides(Layout):
                 if uid == "" or place in series:
                     continue  # a label or overview image, or another level of a slide
                 series.add(place)
-                changes["group"] = item.group or patient_digest(root / item.files[0])
             if labels is not None and self.label_table is not None:
                 key = key_of(item.key, self.label_table.of, labels)
                 changes["raw_labels"] = () if key is None or not labels[key] else (labels[key],)
