@@ -57,6 +57,21 @@ def test_the_size_of_the_annotated_picture_is_read_beside_its_boxes(tmp_path, co
     assert set(found.layout["marks"]) == {"box", "form", *size}
 
 
+@pytest.mark.parametrize(
+    ("columns", "cells", "words"),
+    [
+        ("x1,y1,x2,y2", ("60,10,20,50", "10,20,30,40"), "in 1 of 2 rows"),
+        ("X1,Y1,X2,Y2", ("10,50,20,10", "10,60,20,11"), "in 2 of 2 rows"),
+        ("left,top,right,bottom", ("9,9,1,1", "9,9,1,1"), "in 2 of 2 rows"),
+        ("x1,y1,x2,y2,x3,y3", ("1,2,3,4,5,6", "1,2,3,4,5,6"), "are points"),
+    ],
+)
+def test_landmarks_are_no_corners_of_boxes(tmp_path, columns, cells, words):
+    found = guess(tmp_path, {"t.csv": f"f,dx,{columns}\na,p,{cells[0]}\nb,q,{cells[1]}\n"}, "a.png", "b.png")
+    assert found.layout["marks"] == {"box": "TODO"}
+    assert any(words in note for note in found.notes)
+
+
 def test_decimal_commas_of_boxes(tmp_path):
     text = "f;dx;x1;y1;x2;y2\na;p;1,5;2;3;4\nb;q;1;2;3;4\n"
     assert guess(tmp_path, {"t.csv": text}, "a.png", "b.png").layout["marks"]["decimal"] == ","

@@ -111,6 +111,17 @@ def test_what_looks_like_it(put, tmp_path):
     assert Yolo.recognise(Folder(tmp_path)) is None
 
 
+@pytest.mark.parametrize("odd", ["oops", "1 0.5", "# 2 cells"])
+def test_a_damaged_line_among_many_is_told_and_half_of_them_are_something_else(put, tmp_path, odd):
+    put("images/1.jpg")
+    put("labels/1.txt", "1 0.5 0.5 0.2 0.2\n" * 6 + f"{odd}\n")
+    guess = Yolo.recognise(Folder(tmp_path))
+    assert guess.labels == ["1"]
+    assert any("1 of 7 lines are no boxes" in note for note in guess.notes)
+    put("labels/1.txt", f"1 0.5 0.5 0.2 0.2\n{odd}\n")
+    assert Yolo.recognise(Folder(tmp_path)) is None
+
+
 def test_label_files_that_are_nowhere_do_not_say_that_nothing_is_there(put, toy, tmp_path):
     put("images/1.png")
     put("labels/1.txt", "0 0.5 0.5 0.25 0.5\n")

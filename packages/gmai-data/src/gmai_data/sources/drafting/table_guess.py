@@ -1,5 +1,6 @@
 """The draft of a card for a table of labels: its column of names, whose pictures they are, which column labels them."""
 
+import contextlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -220,6 +221,26 @@ def _relative_place(cell: str, image: Path, folder: Folder) -> str:
     return folder.below(place) if place.is_relative_to(folder.root) else "TODO"
 
 
+def _points(rows: Sequence[Mapping[str, str]], columns: Sequence[str], form: str) -> str:
+    """Return why two corners by name are points, as landmarks are, or nothing where they are corners."""
+    if form != "xyxy":
+        return ""
+    further = [name for name in rows[0] if re.fullmatch(r"[xy]_?[3-9]", name.lower())]
+    if {name.lower() for name in columns} <= {"x1", "y1", "x2", "y2"} and further:
+        return f"marks: {', '.join((*columns, *further))} are points; name the columns of a box, or leave marks out"
+    corners: list[list[float]] = []
+    for row in rows:
+        with contextlib.suppress(ValueError):
+            corners.append([float(row[name].replace(",", ".")) for name in columns])
+    turned = sum(right < left or lower < upper for left, upper, right, lower in corners)
+    if turned <= 0.1 * len(corners):
+        return ""
+    return (
+        f"marks: {', '.join(columns)} are no corners of a box in {turned} of {len(corners)} rows: the second lies left "
+        "of or above the first. Points, such as landmarks, are not read; name the columns of a box, or leave marks out"
+    )
+
+
 def _layout(found: _Found, folder: Folder) -> tuple[dict[str, Any], list[str], str, str, list[str]]:
     rows, notes = found.rows, [found.note] if found.note else []
     images: Any = "TODO" if not found.folders else found.folders[0] if len(found.folders) == 1 else list(found.folders)
@@ -243,6 +264,9 @@ def _layout(found: _Found, folder: Folder) -> tuple[dict[str, Any], list[str], s
             **_size_columns(rows, others),
             **({"decimal": ","} if marks and _has_decimal_commas(rows, marks[0]) else {}),
         }
+        if marks and (points := _points(rows, *marks)):
+            layout["marks"] = {"box": "TODO"}
+            notes.append(points)
         column, more = label_column(rows, {found.column, group or "", *(each for each in others if each)})
         layout["label_column"] = column
         marked = [row for row in rows if any(row[name].strip() for name in others if name)]

@@ -96,9 +96,11 @@ class Yolo(Layout):
             line for path in texts[:500] for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
         ]
         form = re.compile(r"\d+(\s+[\d.eE+-]+){4,}\s*")
-        written = [line for line in lines if line.strip()]
+        any_form = [line for line in lines if line.strip()]
+        written = [line for line in any_form if form.fullmatch(line)]
+        odd = len(any_form) - len(written)
         names, place_of_names = _class_names(folder, lists)
-        if not (texts and folder.images and all(form.fullmatch(line) for line in written[:50]) and (written or names)):
+        if not (texts and folder.images and odd <= _ODD_SHARE * len(any_form) and (written or names)):
             return None
         stems: dict[str, list[Path]] = defaultdict(list)
         for path in texts:
@@ -114,12 +116,13 @@ class Yolo(Layout):
             places = (f"{above}*/{place.name}", f"{{above}}/{labels.name}")
         else:
             places = (str(place), str(labels))
-        notes: tuple[str, ...] = ()
+        odd_lines = f"labels: {odd} of {len(any_form)} lines are no boxes; they will stand in the quarantine"
+        notes: tuple[str, ...] = (odd_lines,) if odd else ()
         parents = {path.parent for path in folder.images}
         if places[0] == str(place) and len(parents) > 1:
             others = ", ".join(sorted(folder.below(path) for path in parents)[:6])
             places = ("TODO", places[1])
-            notes = (f"images: the label files lie in {labels}; pictures lie in {others}",)
+            notes = (*notes, f"images: the label files lie in {labels}; pictures lie in {others}")
         image_pattern = "TODO" if places[0] == "TODO" else f"{places[0]}/{ending_pattern(folder.images)}"
         layout: dict[str, Any] = {"kind": "yolo", "images": image_pattern, "labels": f"{places[1]}/{{stem}}.txt"}
         if keypoints := _keypoint_numbers(folder):
@@ -136,6 +139,8 @@ def _label_file(place: str, image: PurePosixPath) -> str:
     return place.replace("{above}", image.parent.parent.as_posix())
 
 
+_ODD_SHARE = 0.2
+"""So many of the lines may be damaged before the files are taken for something else."""
 _NAMES_FILES = ("classes.txt", "names.txt", "labels.txt", "_darknet.labels")
 
 
