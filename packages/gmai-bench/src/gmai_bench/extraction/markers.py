@@ -26,7 +26,7 @@ _MARKERS: dict[str, re.Pattern[str]] = {
         rf"{_NOT_OTHER}(?<![^\W_])ans(?:wer(?!\s+(?:choices|options)\b)(?:\s+(?!is\b)\w+){{0,3}}?\s*"
         r"""(?:\*\*|"|')?\s*"""  # **Answer**: B, {"answer": "B"}
         # "answer: B", "answer = B", "answer - B", "answer is B", "answer should be B", "answer appears to be B"
-        r"(?::|=|\s-\s|\b(?:is|(?:would|must|should|could|can|may|might|seems\s+to|appears\s+to)\s+be)\b)|[:=])"
+        r"(?::|=|\s-\s|\b(?:is|(?:would|must|should|could|can|may|might|seems\s+to|appears\s+to)\s+be)\b)|\s?[:=]|\s-\s)"
         rf"|(?:{_HEADS})answer(?:\*\*)?\n+"  # a line of its own above the answer
     ),
     "cho": re.compile(  # "I choose B", "we chose B"; "my choice is B", "Choice: B"
@@ -38,6 +38,7 @@ _MARKERS: dict[str, re.Pattern[str]] = {
     "select": re.compile(r"(?P<spoken>select)\b"),
     "pick": re.compile(r"(?P<spoken>pick)\b"),
     "say": re.compile(r"(?P<spoken>say)\b(?:\s+that\b)?"),
+    "lean": re.compile(r"(?P<spoken>lean)(?:ing)?\s+(?:more\s+|slightly\s+)?(?:towards?|to)\b"),
     "go with": re.compile(r"(?P<spoken>go with)\b"),
     "going with": re.compile(r"(?P<spoken>going with)\b"),
     "答": re.compile(r"答案?\s*(?:应该是|应为|应选|选项|是|为|选|:|=)+"),  # 答案是B, 答:B
@@ -56,6 +57,7 @@ _OPENING_WORDS = {
     "ans": frozenset(("answer", "ans")),
     "cho": frozenset(("choose", "chose", "choice")),
     "opt": frozenset(("opt", "option")),
+    "lean": frozenset(("lean", "leaning")),
     **{word: frozenset((word.split()[0],)) for word in ("select", "pick", "say", "go with", "going with")},
 }
 """Key word ▶ the whole words that its marker can begin with."""
@@ -70,6 +72,7 @@ _CONTEXT_CHARS = 24
 """What the patterns look back at, at most."""
 _CLOSING = re.compile(
     rf"(?i:{_NOT_OTHER})\b[Aa]nswer(?: is|:) ?\(?([A-Z])\)?[.*]*$"  # "The answer is (B)."
+    r"|(?<=\w[.!?] )(?:[Ff]inal )?[Aa]nswer \(?([A-Z])\)?[.*]*$"  # "It is safe. Answer B."
     r"|\b(?<!each )(?<!every )option is \(?([A-Z])\)?\.?$"  # "the correct option is B"
     r"|\\boxed\{([A-Z])\}[.$]*$"  # "$\boxed{B}$."
     r"|答案[是为:]([A-Z])[。.]?$"

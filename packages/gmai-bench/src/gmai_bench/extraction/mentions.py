@@ -182,7 +182,7 @@ def _lookup(choices: tuple[str, ...]) -> tuple[dict[str, int], int]:
 @lru_cache(maxsize=1024)
 def _at_most(choices: tuple[str, ...]) -> int:
     """Return how long a spelling of an option can be at most, which is sooner told than how long it is."""
-    return 2 * max(map(len, map(str.casefold, map(unify, choices))), default=0) + _LONGEST_SYNONYM
+    return 4 * max(map(len, map(str.casefold, map(unify, choices))), default=0) + _LONGEST_SYNONYM
 
 
 def option_equal_to(text: str, choices: tuple[str, ...]) -> int | None:

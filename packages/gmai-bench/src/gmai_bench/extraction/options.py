@@ -57,10 +57,10 @@ from gmai_bench.extraction.mentions import (
     without_list_of_all,
 )
 from gmai_bench.extraction.negation import is_negated
-from gmai_bench.extraction.restated import option_judged_right, option_restated, option_short_for
+from gmai_bench.extraction.restated import option_judged_right, option_of_two, option_restated, option_short_for
 from gmai_bench.extraction.text import LETTERS, any_of, strip_thoughts, unify
 
-EXTRACTOR = "gmai-options/8"
+EXTRACTOR = "gmai-options/9"
 """Name and version of these rules; a change of any of them raises the version."""
 
 Style = Literal["letters", "text"]
@@ -161,6 +161,8 @@ def extract(response: str, choices: tuple[str, ...], *, style: Style) -> Extract
     found = _read(text, choices, style)
     if found is AMBIGUOUS or found is UNPARSED:
         restated = option_judged_right(text, choices, lettered=lettered)
+        if restated is None:
+            restated = option_of_two(text, choices, lettered=lettered)
         if restated is None and found is UNPARSED:
             restated = option_restated(text, choices)
         if restated is not None:

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from gmai_formats.json_text import parse_json
 
-from gmai_bench.extraction.letters import letter_alone
+from gmai_bench.extraction.letters import letter_alone, mentioned_letters
 from gmai_bench.extraction.mentions import EDGES, description_end, is_synonym, option_equal_to, options_mentioned
 from gmai_bench.extraction.negation import is_negated
 from gmai_bench.extraction.spellings import NUMBERS, ORDINALS
@@ -25,6 +25,11 @@ _VERDICTS = ("yes", "true", "correct", "no", "false", "wrong", "是", "对", "�
 _TICKS, _CROSSES = "✓✔✅☑", "✗✘❌❎"
 _GRADED = re.compile(r"prob|likel|confid|score|概率|可能", re.IGNORECASE)
 _NUMBER_CELL = re.compile(r"(\d+(?:\.\d+)?)\s*%?")
+_SHARE = re.compile(r"(?P<name>[^:=]{1,120}?)(?:\s*[:=]|\s[–-])\s*(?P<share>\d+(?:\.\d+)?)\s?%")
+"""A line of a list of chances: "C: 80%"."""
+_ALL_SHARES = 101.0
+"""Rounded chances of all options together, at most: what is more is no list of chances."""
+_OF_TWO = re.compile(r"\bthe (?:(?P<former>former)|latter)\b", re.IGNORECASE)
 _REASON_BEHIND = re.compile(r"\s*\([^()]*\)$")
 _DENIED_ASIDE = re.compile(r"\s*\(not [^()\n]{1,60}\)(?=\s+[^\W\d_])")
 _NUMBERING = re.compile(r"\d{1,2}[.)]\s*")
@@ -113,6 +118,7 @@ def option_judged_right(text: str, choices: tuple[str, ...], *, lettered: bool) 
             if index is not None and isinstance(value, int | float):
                 verdicts[index] = float(value)
     graded = False
+    shares: list[float] = []
     for line in text.split("\n"):
         if line.count("|") > 1:
             graded = graded or _GRADED.search(line) is not None
@@ -121,6 +127,12 @@ def option_judged_right(text: str, choices: tuple[str, ...], *, lettered: bool) 
         bare = line.strip(_LINE_MARKS) if len(line) < _LONGEST_VERDICT else ""
         if bare.endswith(")"):
             bare = _REASON_BEHIND.sub("", bare)
+        if bare.endswith("%") and (share := _SHARE.fullmatch(bare)):
+            index = _named(share["name"], choices, lettered=lettered)
+            if index is not None and "%" not in choices[index]:
+                verdicts[index] = float(share["share"])
+                shares.append(verdicts[index])
+            continue
         verdict = _VERDICT.search(bare) if bare.lower().endswith(_VERDICTS) else None
         if verdict is None or verdict.start() == 0 or bare[verdict.start() - 1] not in _LINE_MARKS:
             continue
@@ -129,8 +141,27 @@ def option_judged_right(text: str, choices: tuple[str, ...], *, lettered: bool) 
         index = _named(name[numbering.end() if numbering else 0 :], choices, lettered=lettered)
         if index is not None:
             verdicts[index] = float(verdict["yes"] is not None)
+    if sum(shares) > _ALL_SHARES:
+        return None
     best = [index for index, value in verdicts.items() if value == max(verdicts.values())]
     return best[0] if len(verdicts) > 1 and len(best) == 1 else None
+
+
+def option_of_two(text: str, choices: tuple[str, ...], *, lettered: bool) -> int | None:
+    """Return the option that "the former" or "the latter" means, where two are named before it and none denied."""
+    found = list(_OF_TWO.finditer(text)) if any_of(("former", "latter"), lowered(text)) else []
+    if len(found) != 1 or is_negated(text, found[0].start(), found[0].end()):
+        return None
+    sentence = max(text.rfind(end, 0, found[0].start()) for end in ("\n", ". ", "? ", "! ")) + 1
+    before, after = text[sentence : found[0].start()], text[found[0].end() :]
+    named = options_mentioned(before, choices, letters=lettered)
+    letters = mentioned_letters(before, choices) if lettered else []
+    named = letters if not named or (letters and set(letters) == set(named)) else [] if letters else named
+    index = named[0 if found[0]["former"] else 1] if len(named) == 2 else None
+    later = options_mentioned(after, choices, letters=lettered) + (
+        mentioned_letters(after, choices) if lettered else []
+    )
+    return index if set(later) <= {index} else None
 
 
 def _verdict_of_row(line: str, choices: tuple[str, ...], *, lettered: bool, graded: bool) -> dict[int, float]:

@@ -115,7 +115,28 @@ _THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3})(\d{3})(?![\d.,])")
 _BRITISH_FORM, _AMERICAN_FORM = _replaced(_BRITISH), _replaced(_AMERICAN)
 
 
+_UNIT = re.compile(r"(?<=\d)(?P<gap>\s?)(?P<unit>cm|mm|mg|kg|ml)\b")
+_UNITS = {"cm": "centimetre", "mm": "millimetre", "mg": "milligram", "kg": "kilogram", "ml": "millilitre"}
+_CENTIMETRES = re.compile(r"(?P<whole>\d+)(?:\.(?P<tenths>\d))?(?P<gap>\s?)cm")
+_DECIMAL_POINT = re.compile(r"(?<![\d.,])(\d+)\.(\d{1,2})(?![\d.,])")
+
+
+def _of_units(folded: str) -> Iterator[str]:
+    """Yield units in full, "2.5 centimetres", and centimetres as millimetres: "25 mm"."""
+    if not _UNIT.search(folded):
+        return
+    for ending in ("", "s"):
+        full = _UNIT.sub(lambda match: f" {_UNITS[match['unit']]}{ending}", folded)  # noqa: B023 - used at once
+        yield full
+        yield full.replace("metre", "meter").replace("litre", "liter")
+    if length := _CENTIMETRES.fullmatch(folded):
+        millimetres = int(f"{length['whole']}{length['tenths'] or '0'}")
+        yield f"{millimetres} mm"
+        yield f"{millimetres}mm"
+
+
 def _of_numbers(folded: str) -> Iterator[str]:
+    yield from _of_units(folded)
     yield _WHOLE.sub(r"\1.0", folded)  # "5.0 mg"
     if any(joint in folded for joint in ("-", "to", "and")):
         yield _RANGE.sub(r"\1 to \2", folded)
@@ -127,6 +148,7 @@ def _of_numbers(folded: str) -> Iterator[str]:
         yield _PERCENT_WORD.sub("%", folded)
     if "." in folded:
         yield _ZEROS.sub("", folded)
+        yield _DECIMAL_POINT.sub(r"\1,\2", folded)  # "2,5 cm"
     if "," in folded:
         yield _THOUSANDS_COMMA.sub("", folded)  # "1000 mg" for "1,000 mg"
     yield _THOUSANDS.sub(r"\1,\2", folded)
@@ -137,6 +159,9 @@ def _reworded(folded: str) -> Iterator[str]:
     digits = _DIGIT.search(folded) is not None
     if digits:
         yield from _of_numbers(folded)
+    if folded.endswith((" alone", " only")):
+        head, _, last = folded.rpartition(" ")
+        yield f"{head} {'only' if last == 'alone' else 'alone'}"
     yield _BRITISH_FORM(folded)
     yield _AMERICAN_FORM(folded)
     if digits or any(word in folded for word in _IN_ORDINALS):
