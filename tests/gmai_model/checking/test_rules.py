@@ -109,6 +109,29 @@ FAULTS: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
     ),
     ("config.json", lambda c: c["text_config"].update(model_type="qwen2"), "k_proj.bias (12 such), which config.json"),
     ("config.json", lambda c: c["text_config"].update(max_position_embeddings=64), "an image alone takes 64"),
+    (
+        "config.json",
+        lambda c: c["text_config"].update(partial_rotary_factor=0.5),
+        "partial_rotary_factor is 0.5, where",
+    ),
+    (
+        "config.json",
+        lambda c: c["text_config"]["rope_parameters"].update(partial_rotary_factor=0.25),
+        "partial_rotary_factor is 0.25, where",
+    ),
+    ("config.json", lambda c: c.update(image_seq_length=576), "image_seq_length is 576, an image takes 64"),
+    (
+        "config.json",
+        lambda c: c["text_config"].update(
+            model_type="mistral", architectures=["MistralForCausalLM"], sliding_window=32
+        ),
+        "sliding_window is 32, an image alone takes 64",
+    ),
+    (
+        "config.json",
+        lambda c: c["text_config"].update(use_sliding_window=True, sliding_window=64),
+        "sliding_window is 64, an image alone takes 64",
+    ),
     ("config.json", lambda c: c["text_config"].update(rms_norm_eps=0.1), "rms_norm_eps is 0.1, where models have"),
     ("config.json", lambda c: c["vision_config"].update(layer_norm_eps=0), "layer_norm_eps is 0, where models have"),
     ("config.json", lambda c: c["text_config"].update(pad_token_id=99999), "Padding_idx must be within"),

@@ -88,6 +88,17 @@ FAULTS: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
     ("generation_config.json", lambda c: c.update(min_p=2.0), "min_p is 2.0, where 0 to 1"),
     ("generation_config.json", lambda c: c.update(guidance_scale=3.0), "guidance_scale is 3.0, where 1 to 1"),
     ("generation_config.json", lambda c: c.update(no_repeat_ngram_size=1), "no_repeat_ngram_size is 1, so that"),
+    ("generation_config.json", lambda c: c.update(do_sample=True, top_k=-1), "top_k is -1, which generate() refuses"),
+    (
+        "generation_config.json",
+        lambda c: c.update(eos_token_id=[2, 1]),
+        "eos_token_id 1 is <s>, with which a text begins",
+    ),
+    ("config.json", lambda c: c.update(eos_token_id=1), "config.json: eos_token_id 1 is <s>, with which a text begins"),
+    ("config.json", lambda c: c["text_config"].update(eos_token_id=[1]), "text_config: eos_token_id 1 is <s>, with"),
+    ("tokenizer.json", lambda c: c["model"]["merges"].reverse(), "of the vocabulary, so that texts fall apart"),
+    ("tokenizer.json", lambda c: c["model"].update(merges=c["model"]["merges"][:50]), "so that texts fall apart"),
+    ("tokenizer.json", lambda c: c["model"].update(merges=[]), "its merges make 0% of the vocabulary"),
     ("tokenizer.json", lambda c: c["model"].update(dropout=0.1), "dropout is 0.1, which draws"),
     (
         "tokenizer.json",
@@ -109,6 +120,9 @@ def test_each_fault_is_one_line(copied: Path, name: str, change: Callable[[dict[
 
 SOUND: list[tuple[str, Callable[[dict[str, Any]], Any]]] = [
     ("generation_config.json", lambda c: c.update(do_sample=True, temperature=0.6, top_p=0.9, max_length=4096)),
+    ("generation_config.json", lambda c: c.update(do_sample=True, top_k=0)),
+    ("tokenizer_config.json", lambda c: c.update({"bos_token": "</s>"})),  # begins and ends with one
+    ("tokenizer.json", lambda c: c["model"].update(merges=c["model"]["merges"][:-5])),
     ("generation_config.json", lambda c: c.update(num_beams=1, repetition_penalty=1.05, max_new_tokens=1024)),
     ("tokenizer_config.json", lambda c: c.update(added_tokens_decoder={"5": token("<image>")})),
     ("tokenizer_config.json", lambda c: c.update(tokenizer_class="LlamaTokenizer", bos_token=token("<s>"))),

@@ -5,6 +5,7 @@ Each line names one fault and its remedy. The rules for vLLM are those of its lo
 `text_config.architectures`.
 """
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -16,15 +17,12 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from gmai_model.assembly.layout import check_sizes
 from gmai_model.assembly.weights import read_weight_map
 from gmai_model.checking.files import Files
-from gmai_model.checking.published import check_published
+from gmai_model.checking.published import OPENAI, check_published, published_normalisation
 from gmai_model.checking.tokens import check_generation, check_tokens
 
 _ADAPTER = "adapter_model.safetensors"
 _LARGEST_EPSILON = 1e-2
-_NORMALISATIONS = (
-    [[0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]],
-    [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]],
-)
+_NORMALISATIONS = (OPENAI, [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
 """Mean and deviation of CLIP and of ImageNet (`transformers.image_utils`)."""
 _NAMES = ("CLIP", "ImageNet")
 
@@ -126,6 +124,12 @@ def _config(files: Files) -> Iterator[str]:
             f"config.json: rope_scaling says {older or 'none'}, rope_parameters {newer or 'none'}; transformers 4 "
             f"reads the first, 5 the second. Write the trained one in both"
         )
+    turned = {**(text.get("rope_parameters") or {}), **text}.get("partial_rotary_factor", 1.0)
+    if turned != 1.0:
+        yield (
+            f"config.json: partial_rotary_factor is {turned}, where these models turn whole heads, and readers "
+            "differ in whether they heed it. Take it out"
+        )
     yield from _room(files)
     for key in ("image_size", "hidden_size"):
         by = {"image_size": "patch_size", "hidden_size": "num_attention_heads"}[key]
@@ -155,6 +159,19 @@ def _room(files: Files) -> Iterator[str]:
         yield (
             f"config.json: max_position_embeddings is {most}, an image alone takes {features}. Restore that of the "
             "language model"
+        )
+    window = files.text.get("sliding_window")
+    used = files.text.get("use_sliding_window", files.text.get("model_type") == "mistral")
+    if files.sized and used and features and isinstance(window, int) and 0 < window <= features:
+        yield (
+            f"config.json: sliding_window is {window}, an image alone takes {features}, so that its first tokens are "
+            "never seen. Restore that of the language model"
+        )
+    planned = files.config.get("image_seq_length")
+    if files.sized and features and isinstance(planned, int) and planned > features:
+        yield (
+            f"config.json: image_seq_length is {planned}, an image takes {features}; transformers 4.45 then takes each "
+            "of its tokens for an image. Write the number"
         )
     for part, key in ((files.text, "rms_norm_eps"), (files.vision, "layer_norm_eps")):
         value = part.get(key, 1e-5)
@@ -222,8 +239,10 @@ def _processor(files: Files) -> Iterator[str]:
                 f"count in parts of the brightest value"
             )
     given = [files.image_processor.get(key) for key in ("image_mean", "image_std")]
+    said = False
     for known in _NORMALISATIONS if all(_three_parts_of_one(each, above_zero=False) for each in given) else ():
         if given != known and _sorted(given) == _sorted(known):
+            said = True
             yield (
                 f"preprocessor_config.json: image_mean {given[0]} and image_std {given[1]} are known numbers in other "
                 f"places. Write image_mean {known[0]} and image_std {known[1]}"
@@ -231,9 +250,17 @@ def _processor(files: Files) -> Iterator[str]:
     means, deviations = zip(*_NORMALISATIONS, strict=True)
     is_known = given[1] in deviations and _three_parts_of_one(given[0], above_zero=False)
     if files.foreign and is_known and _sorted(given[:1]) != sorted(means[deviations.index(given[1])]):
+        said = True
         yield (
             f"preprocessor_config.json: image_std is that of {_NAMES[deviations.index(given[1])]} and image_mean "
             f"{given[0]} is not. Write both of one vision encoder"
+        )
+    expected = published_normalisation(files)
+    numbers = all(_three_parts_of_one(each, above_zero=False) for each in given)
+    if expected and numbers and not said and not _near(given, expected[1]):
+        yield (
+            f"preprocessor_config.json: image_mean is {given[0]}, image_std {given[1]}, those of {expected[0]} are "
+            f"{expected[1][0]} and {expected[1][1]}. Write these"
         )
     smooth = (1, 2, 3) if files.foreign else range(6)  # a source's own filter is kept, whichever it is
     if (resample := files.image_processor.get("resample", 3)) not in smooth:
@@ -269,6 +296,11 @@ def _processor(files: Files) -> Iterator[str]:
             f"preprocessor_config.json: crop_size is {crop}, the vision encoder takes {size} px; image tokens are "
             f"counted from it. Write the vision encoder's"
         )
+
+
+def _near(lists: list[Any], known: list[list[float]]) -> bool:
+    pairs = zip(itertools.chain(*lists), itertools.chain(*known), strict=True)
+    return all(abs(given - expected) < 1e-2 for given, expected in pairs)
 
 
 def _sorted(lists: list[Any]) -> list[float]:

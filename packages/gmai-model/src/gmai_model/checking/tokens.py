@@ -1,5 +1,6 @@
 """What tokenizer and generation settings must say: one id a token in every file, ends that end, room for an image."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -11,6 +12,9 @@ from gmai_model.checking.files import Files
 
 _PLAIN = "What does the image show?"
 _SHORTEST = 8
+_BYTE = re.compile("<0x[0-9A-F]{2}>")
+_MOST_UNMADE = 0.3
+"""Some vocabularies have pieces in store that no merge makes."""
 _FORCING = {
     "suppress_tokens": "tokens that no answer may have", "bad_words_ids": "words that no answer may have",
     "forced_bos_token_id": "with which every answer begins", "forced_eos_token_id": "with which every answer ends",
@@ -82,7 +86,9 @@ def check_tokens(files: Files) -> Iterator[str]:
             f"tokenizer.json: truncation to {tokenizer.truncation['max_length']} tokens, an image alone takes "
             f"{files.features}. Write null"
         )
-    if twice := _on_a_piece(files):
+    if unmade := _unmade(files):
+        yield f"tokenizer.json: {unmade}, so that texts fall apart. Restore the one that it was trained with"
+    elif twice := _on_a_piece(files):
         yield f"tokenizer.json: {twice}, so that one of them is never read. Restore the one that it was trained with"
     elif (lost := tokenizer.decode(tokenizer.encode(_PLAIN, add_special_tokens=False).ids).strip()) != _PLAIN:
         yield (
@@ -123,6 +129,7 @@ def _special_tokens(files: Files, tokenizer: Tokenizer) -> Iterator[str]:
             )
         elif token and tokenizer.token_to_id(token) is None and token not in {*named, *beside}:
             yield f"tokenizer_config.json: {role} {token} is no token. Write the one that it was trained with"
+    yield from _start_as_end(files, tokenizer)
     hidden = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
     if regions := [token for token in REGION_TOKENS if token in hidden]:
         yield (
@@ -148,6 +155,27 @@ def _special_tokens(files: Files, tokenizer: Tokenizer) -> Iterator[str]:
         )
 
 
+def _start_as_end(files: Files, tokenizer: Tokenizer) -> Iterator[str]:
+    """Yield the first file by which the token that begins a text ends an answer."""
+    start, end = (_content(files.tokenizer.get(f"{role}_token")) for role in ("bos", "eos"))
+    number = tokenizer.token_to_id(start)
+    if number is None or start == end:
+        return
+    places = {
+        "config.json": files.config,
+        "config.json: text_config": files.text,
+        "generation_config.json": files.generation,
+    }
+    for name, settings in places.items():
+        given = settings.get("eos_token_id")
+        if number in (cast("list[Any]", given) if isinstance(given, list) else [given]):
+            yield (
+                f"{name}: eos_token_id {number} is {start}, with which a text begins by tokenizer_config.json, where "
+                f"{end} ends one. Write the id of {end}, or restore the tokenizer"
+            )
+            return
+
+
 def _content(token: Any) -> str:
     """Return a token that stands as text or as an object."""
     return str(token.get("content", "")) if isinstance(token, dict) else str(token or "")  # pyright: ignore[reportUnknownMemberType,reportUnknownArgumentType]
@@ -165,6 +193,23 @@ def _on_a_piece(files: Files) -> str:
         if own.get(text, number) != number or by_id.get(number, text) != text:
             return f"{text} is {number} in added_tokens and {by_id.get(number, own.get(text))!r} in the vocabulary"
     return ""
+
+
+def _unmade(files: Files) -> str:
+    """Return how many pieces of a BPE's vocabulary its merges never make, where it is a good part of them."""
+    model: dict[str, Any] = files.read("tokenizer.json").get("model") or {}
+    if model.get("type") != "BPE" or not isinstance(model.get("vocab"), dict):
+        return ""
+    vocabulary: dict[str, int] = model["vocab"]
+    given = {token["content"] for token in files.read("tokenizer.json").get("added_tokens", [])}
+    pieces = {piece for piece in vocabulary if len(piece) > 1 and piece not in given and not _BYTE.fullmatch(piece)}
+    made: set[str] = set()
+    for pair in model.get("merges", []):
+        left, right = pair if isinstance(pair, list) else pair.split(" ", 1)
+        if all(part in made or part not in pieces for part in (left, right)):
+            made.add(left + right)
+    share = len(pieces - made) / max(len(pieces), 1)
+    return f"its merges make {1 - share:.0%} of the vocabulary" if share > _MOST_UNMADE else ""
 
 
 def check_generation(files: Files) -> Iterator[str]:
@@ -207,6 +252,8 @@ def check_generation(files: Files) -> Iterator[str]:
         value = settings.get(key)
         if value is not None and not (isinstance(value, int | float) and low <= value <= high):
             yield f"generation_config.json: {key} is {value}, where {low:g} to {high:g} is meant. Write {plain}"
+    if isinstance(top := settings.get("top_k"), int) and top < 0:
+        yield f"generation_config.json: top_k is {top}, which generate() refuses. Write 0, which takes all tokens"
     if 0 < (settings.get("no_repeat_ngram_size") or 0) <= 2:
         yield (
             f"generation_config.json: no_repeat_ngram_size is {settings['no_repeat_ngram_size']}, so that no answer "
