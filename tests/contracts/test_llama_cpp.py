@@ -28,7 +28,16 @@ from PIL import Image
 from transformers import AutoProcessor, LlavaForConditionalGeneration
 from transformers.models.clip.modeling_clip import CLIPVisionEmbeddings
 
-from tests.gmai_model.assembly.stand_ins import LANGUAGES, VISIONS, Kind, by_name, edit, language, write_sentencepiece
+from tests.gmai_model.assembly.stand_ins import (
+    DEEPSEEK_CODER,
+    LANGUAGES,
+    VISIONS,
+    Kind,
+    by_name,
+    edit,
+    language,
+    write_sentencepiece,
+)
 
 LLAMA_CPP = os.environ.get("GMAI_LLAMA_CPP", "")
 pytestmark = [
@@ -194,6 +203,10 @@ WORDS = [
     Kind("words of Qwen2", plain(cut_by(split(_LLAMA3.replace("{1,3}", ""))))),
     Kind("words of Qwen2, composed", plain(cut_by(split(_LLAMA3.replace("{1,3}", "")), normalizer={"type": "NFC"}))),
     Kind("words of SmolLM", plain(smollm)),
+    Kind(
+        "words of DeepSeek-Coder",
+        plain(cut_by(*map(split, DEEPSEEK_CODER), {"type": "Digits", "individual_digits": True})),
+    ),
     Kind("words of Mistral's tekken", plain(cut_by(split(_TEKKEN), whole=True))),
     Kind("sentencepiece with a blank first, as Llama-2", sentencepiece(add_dummy_prefix=True)),
     Kind("sentencepiece without", sentencepiece()),

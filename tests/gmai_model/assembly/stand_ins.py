@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
     CLIPConfig,
     CLIPModel,
@@ -96,8 +96,9 @@ class Kind:
 
 
 def write_tokenizer(
-    folder: Path, specials: list[str], *, begins: str | None = None, only_in_settings: int = 0, **settings: Any
-) -> int:
+    folder: Path, specials: list[str], *, begins: str | None = None, only_in_settings: int = 0,
+    words: tuple[str, ...] = (), **settings: Any,
+) -> int:  # fmt: skip
     """Write a byte-level tokenizer.json and its settings; return how many tokens it has.
 
     Args:
@@ -105,11 +106,15 @@ def write_tokenizer(
         specials: Special tokens, after the vocabulary.
         begins: A token that the tokenizer puts in front of every text, as those of Llama do.
         only_in_settings: How many of the last special tokens only tokenizer_config.json names.
+        words: Patterns by which a text is cut into words, one after the other, then each digit; GPT-2's rule otherwise.
         settings: Of tokenizer_config.json.
     """
     folder.mkdir(parents=True, exist_ok=True)
     made = Tokenizer(models.BPE())
-    made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    steps: list[Any] = [pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in words]
+    steps += [pre_tokenizers.Digits(individual_digits=True)] if words else []
+    level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=not words)
+    made.pre_tokenizer, made.decoder = pre_tokenizers.Sequence([*steps, level]), decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     made.train_from_iterator(TEXT, trainers.BpeTrainer(vocab_size=300, initial_alphabet=alphabet, show_progress=False))
     kept = specials[: len(specials) - only_in_settings]
@@ -216,6 +221,8 @@ _L3_SETTINGS = {"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>", "be
 _QW = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|image_pad|>"]
 _QW_SETTINGS = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
 _DS = ["<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>"]
+DEEPSEEK_CODER = ("[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[一-龥ࠀ-一가-퟿]+")
+"""How DeepSeek-Coder's tokenizer.json cuts words (https://github.com/ggml-org/llama.cpp/pull/7033 has its text)."""
 _RESERVED = [f"<|reserved_special_token_{number}|>" for number in range(12)]
 _UNUSED = [f"[UNUSED_TOKEN_{number}]" for number in range(130, 141)]
 _LLAMA3_ROPE = {"rope_type": "llama3", "rope_theta": 5e5, "factor": 8.0, "low_freq_factor": 1.0,
@@ -250,6 +257,7 @@ LANGUAGES = [
     Kind("Llama-3.2 (tied, writes today's date)", language([*_L3, *_RESERVED], tokenizer={**_L3_SETTINGS, "chat_template": LLAMA32}, tie_word_embeddings=True)),
     Kind("Yi-chat (tokens in tokenizer_config.json alone)", language(["<unk>", "<|startoftext|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"], tokenizer={"bos_token": "<|startoftext|>", "eos_token": "<|im_end|>", "unk_token": "<unk>", "only_in_settings": 2, "chat_template": YI})),
     Kind("DeepSeek-LLM-chat (end tokens of its own)", language(_DS, tokenizer={"bos_token": {"content": _DS[0]}, "eos_token": {"content": _DS[1]}, "begins": _DS[0], "chat_template": DEEPSEEK})),
+    Kind("DeepSeek-Coder (its own rule of words)", language(_DS, tokenizer={"bos_token": _DS[0], "eos_token": _DS[1], "begins": _DS[0], "words": DEEPSEEK_CODER, "chat_template": DEEPSEEK})),
     Kind("SmolLM2-Instruct (tied)", language(_QW, tokenizer={"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "chat_template": QWEN25}, tie_word_embeddings=True)),
     Kind("Llama layout with biases", language(_SP, tokenizer=_ENDS, attention_bias=True, mlp_bias=True)),
     Kind("InternLM2 in the Llama layout (unused tokens)", language([*_SP, *_QW[1:3], *_UNUSED], tokenizer={**_ENDS, "chat_template": "{{ bos_token }}" + YI})),
@@ -271,6 +279,7 @@ LANGUAGES = [
     Kind("Mixtral", _foreign("mixtral"), "model_type is 'mixtral'"),
     Kind("InternLM2 with biases", internlm2(bias=True), "the model has biases"),
     Kind("Llama layout with a position scaling that transformers lacks", language(_SP, tokenizer=_ENDS, change=lambda folder: edit(folder, rope_parameters=None, rope_scaling={"type": "su", "factor": 2.0})), "transformers does not take it as 'llama'"),
+    Kind("Llama layout that turns a part of each head", language(_SP, tokenizer=_ENDS, change=lambda folder: edit(folder, partial_rotary_factor=0.5)), "partial_rotary_factor is 0.5"),
     Kind("Llama layout with two rope_theta", language(_SP, tokenizer=_ENDS, change=lambda folder: edit(folder, rope_theta=5e5)), "rope_theta is 500000.0, rope_parameters says 10000.0"),
     Kind("Llama layout beside an adapter", language(_SP, tokenizer=_ENDS, change=lambda folder: (folder / "adapter_config.json").write_text("{}")), "an adapter, which would be lost"),
     Kind("Qwen2 of Qwen2.5-VL (multimodal positions)", language(_QW, model=Qwen2ForCausalLM, config=Qwen2Config, tokenizer=_QW_SETTINGS, change=lambda folder: edit(folder, rope_parameters=None, rope_scaling={"type": "mrope", "mrope_section": [1, 1, 2]})), "transformers does not take it as 'qwen2'"),

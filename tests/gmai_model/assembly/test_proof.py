@@ -9,8 +9,9 @@ import torch
 from gmai_formats.errors import UserError
 from gmai_model.assembly import assemble as assembling
 from gmai_model.assembly import language, proof, vision
+from transformers import LlamaConfig, LlamaForCausalLM
 
-from .stand_ins import LANGUAGES, VISIONS, by_name
+from .stand_ins import LANGUAGES, SIZES, VISIONS, by_name, write_sentencepiece
 
 
 def refusal(tmp_path: Path, name: str = "Llama-3-Instruct") -> str:
@@ -86,3 +87,30 @@ def test_texts_are_many_and_always_the_same() -> None:
     assert found == list(proof.texts())
     assert any("\u3000" in text for text in found)
     assert any("  " in text for text in found)
+
+
+@pytest.mark.parametrize(
+    ("options", "refused"),
+    [
+        ({}, ""),
+        ({"model_type": "unigram", "vocab_size": 340}, ""),
+        ({"user_defined_symbols": ["[UNUSED_TOKEN_140]"], "add_dummy_prefix": True}, ""),
+        ({"add_dummy_prefix": True}, "'QXW' is"),
+        ({"add_dummy_prefix": True, "model_type": "unigram", "vocab_size": 340}, "'QXW' is"),
+        ({"user_defined_symbols": ["<a b>"]}, "'<a b>' is"),
+    ],
+)
+def test_symbols_of_the_source_that_no_ordinary_text_holds(
+    tmp_path: Path, options: dict[str, Any], refused: str
+) -> None:
+    """A sentencepiece model with a blank first puts one after such a symbol in tokenizer.json, and none in its own."""
+    pytest.importorskip("sentencepiece", reason="install gmai-model[convert]")
+    rows = write_sentencepiece(tmp_path / "language", **{"user_defined_symbols": ["QXW", "§§"], **options})
+    LlamaForCausalLM(LlamaConfig(**SIZES, vocab_size=rows)).save_pretrained(tmp_path / "language")
+    by_name(VISIONS, "CLIP, vision part, other").write(tmp_path / "vision")
+    if refused:
+        with pytest.raises(UserError, match=f"the tokens .tokenizer. differ. {refused}"):
+            assembling.assemble(tmp_path / "vision", tmp_path / "language", tmp_path / "made", image_mode="pad", seed=0)
+        assert not (tmp_path / "made").exists()
+    else:
+        assembling.assemble(tmp_path / "vision", tmp_path / "language", tmp_path / "made", image_mode="pad", seed=0)

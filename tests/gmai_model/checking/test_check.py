@@ -154,10 +154,10 @@ def test_sound_checkpoint_and_what_each_program_does_with_it(checkpoint: Path) -
     text = "\n".join(outcome.facts)
     assert "transformers 4.49 and later, `transformers serve`: by rule" in text
     assert "vLLM (llava.py of 0.33): by rule" in text
-    assert "SGLang (llava.py of 0.5.23): no" in text
+    assert "SGLang (llava.py of 0.5.23): no, by rule" in text
     assert "llama.cpp: `gmai model export --format gguf --text-only` writes it" in text
     assert "not its sight: a CLIP encoder cannot be exported" in text
-    assert "Ollama: no" in text
+    assert "Ollama (its prompt.go): no, by rule" in text
     assert "on cpu, run: 64 image tokens, float32" in text
 
 

@@ -74,7 +74,10 @@ def test_a_changed_template_and_a_lost_file_are_named(tmp_path: Path) -> None:
     ("vision", "text", "processor", "transformers", "vllm"),
     [
         ("clip_vision_model", {}, "LlavaImageProcessor", "4.49", "takes CLIP encoders"),
-        ("siglip_vision_model", {"model_type": "llama"}, "CLIPImageProcessor", "4.45", "takes SigLIP encoders"),
+        ("siglip_vision_model", {"model_type": "llama"}, "CLIPImageProcessor", "4.47", "takes SigLIP encoders"),
+        ("clip_vision_model", {"model_type": "qwen3"}, "LlavaImageProcessor", "4.51", "takes CLIP encoders"),
+        ("siglip_vision_model", {"model_type": "qwen3"}, "CLIPImageProcessor", "4.51", "takes SigLIP encoders"),
+        ("siglip_vision_model", {"model_type": "qwen2"}, "CLIPImageProcessor", "4.47", "takes SigLIP encoders"),
         ("dinov2", {}, "", "4.45", "not known, for this vision encoder or language model"),
         ("clip_vision_model", {"model_type": "odd"}, "", "4.45", "not known, for this vision encoder"),
     ],
@@ -87,9 +90,13 @@ def test_each_program_is_named_with_what_it_does(
     first, second, third, fourth, fifth = consumers(Files(tmp_path))
     assert first.startswith(f"transformers {transformers} and later")
     assert (second.startswith("vLLM"), vllm in second) == (True, True)
-    assert third.startswith("SGLang (llava.py of 0.5.23): no.")
+    assert third.startswith(
+        "SGLang (llava.py of 0.5.23): no, by rule. Its LLaVA raises at the feature strategy default"
+    )
+    folder_of(tmp_path, config={**config, "vision_feature_select_strategy": "full"})
+    assert "SGLang: not known, for this vision encoder" in "\n".join(consumers(Files(tmp_path)))
     assert fourth.startswith(("llama.cpp: no: ", "llama.cpp: not known without the package gguf"))
-    assert fifth.startswith("Ollama: no. It puts an image right before the question")
+    assert fifth.startswith("Ollama (its prompt.go): no, by rule. It puts an image right before the question")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("gguf") is None, reason="install gmai-model[gguf]")

@@ -244,6 +244,12 @@ class LanguageModel:
                 f"{self.folder / 'config.json'}: rope_theta is {theta!r}, rope_parameters says {rope['rope_theta']!r}, "
                 f"so that transformers 4 and 5 compute two models. Leave out the wrong one."
             )
+        turned = {**rope, **self.config}.get("partial_rotary_factor", 1.0)
+        if turned != 1.0:
+            raise UserError(
+                f"{self.folder / 'config.json'}: partial_rotary_factor is {turned!r}. transformers 4 turns that part "
+                f"of each head, 5 whole heads, which are two models. Choose another model."
+            )
         scaling = self.config.get("rope_scaling") or {key: value for key, value in rope.items() if key != "rope_theta"}
         kind = scaling.get("rope_type", scaling.get("type", "default"))
         if self.family.title.startswith("InternLM") and kind == "dynamic" and not keep_rope_scaling:

@@ -1,7 +1,8 @@
 """What `gmai model init` proves of a checkpoint before it says so: tokens, chat, logits and patch features."""
 
+import itertools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from gmai_model.assembly.internlm2 import reference_logits
 from gmai_model.assembly.language import EMBEDDING, HEAD, LanguageModel
 from gmai_model.assembly.layout import configuration
 from gmai_model.assembly.templates import CHATML, VICUNA, begins_with_system, conversations, render
-from gmai_model.assembly.tokenizer import REGION_TOKENS, LoadedTokenizer
+from gmai_model.assembly.tokenizer import REGION_TOKENS, RESERVED, LoadedTokenizer
 from gmai_model.assembly.vision import VisionEncoder
 from gmai_model.assembly.weights import WeightFiles
 
@@ -27,6 +28,8 @@ LAYERS = 2
 TOKENS = 48
 TOLERANCE = 1e-4
 """Largest difference of a logit or feature, relative to the largest value, that is rounding of fp32."""
+_MOST_OWN = 40
+"""Tokens of a source's own that are tried: those after them are of the same kind."""
 _WORDS = (
     "The chest radiograph shows a small nodule in the left upper lobe.", "肝脏大小形态正常，未见明显异常密度影。",
     "HU = slope * pixel + intercept;  W/L 400/40", "def window(level, width):\n    return level - width / 2\n",
@@ -80,10 +83,11 @@ def _refuse(what: str, detail: str) -> UserError:
 
 
 def _tokens(made: Any, source: LoadedTokenizer) -> str:
-    added = made.added_tokens_decoder.values()  # sentencepiece knows only those that are no special ones
-    added = [token.content for token in added if token.special or token.content in REGION_TOKENS]
+    tokens = made.added_tokens_decoder.values()  # sentencepiece knows only those that are no special ones
+    added = [token.content for token in tokens if token.special or token.content in REGION_TOKENS]
+    own = [token.content for token in tokens if token.content not in added and not RESERVED.fullmatch(token.content)]
     compared = 0
-    for text in texts():
+    for text in itertools.chain(texts(), _among_words(own)):
         if any(token in text for token in added):
             continue
         expected, found = source.source_ids(text), made.encode(text, add_special_tokens=False)
@@ -93,6 +97,12 @@ def _tokens(made: Any, source: LoadedTokenizer) -> str:
             )
         compared += 1
     return f"{compared} texts have the source's tokens"
+
+
+def _among_words(tokens: Sequence[str]) -> Iterator[str]:
+    """Yield texts with tokens that stand for themselves wherever they occur, alone, within words and beside blanks."""
+    for token in tokens[:_MOST_OWN]:
+        yield from (token, f"x{token}y", f"the {token} of", f"{token}{token}\n")
 
 
 def _chat(made: Any, source: LoadedTokenizer) -> str:

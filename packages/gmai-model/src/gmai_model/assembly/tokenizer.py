@@ -21,7 +21,7 @@ TURN_START, TURN_END = "<|im_start|>", "<|im_end|>"
 REGION_TOKENS = ("<ref>", "</ref>", "<box>", "</box>")
 """Part of what an answer says: no special tokens, so that decoding without those keeps them."""
 _AGAIN = "Download the model again."
-_RESERVED = re.compile(r"[<\[]\|?_?(?:reserved|unused|extra)(?:_special)?(?:_token|_id)?_?(\d+)\|?[>\]]", re.IGNORECASE)
+RESERVED = re.compile(r"[<\[]\|?_?(?:reserved|unused|extra)(?:_special)?(?:_token|_id)?_?(\d+)\|?[>\]]", re.IGNORECASE)
 """Tokens that a source keeps free: `<|reserved_special_token_9|>`, `[UNUSED_TOKEN_9]`, `<unused9>`, `<extra_id_9>`."""
 
 
@@ -196,8 +196,8 @@ def _add(
     vocabulary = tokenizer.get_vocab(with_added_tokens=True)
     in_use = {str(settings.get(f"{role}_token")) for role in ("bos", "eos", "pad", "unk")}
     free = sorted(
-        (token for token in vocabulary if _RESERVED.fullmatch(token) and token not in template and token not in in_use),
-        key=lambda token: -int(_RESERVED.fullmatch(token)[1]),  # pyright: ignore[reportOptionalSubscript]
+        (token for token in vocabulary if RESERVED.fullmatch(token) and token not in template and token not in in_use),
+        key=lambda token: -int(RESERVED.fullmatch(token)[1]),  # pyright: ignore[reportOptionalSubscript]
     )
     missing = [token for token in wanted if token not in vocabulary]
     places = dict(zip(free, missing, strict=False))

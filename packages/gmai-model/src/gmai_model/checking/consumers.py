@@ -13,6 +13,9 @@ from gmai_model.checking.files import Files
 
 _WHOLE = {"chat_template.jinja": "chat_template"}
 """A file that is one setting ▶ the name that it has elsewhere."""
+_SINCE = {"qwen3": (4, 51), "siglip_vision_model": (4, 47)}
+"""Part ▶ the transformers in which a LLaVA has it first, where it has not in 4.45: before 4.47 the processor counts a
+class token for every encoder (`processing_llava.py`), before 4.51 there is no Qwen3."""
 
 
 def check_settings(files: Files, named: Sequence[str]) -> Iterator[str]:
@@ -52,8 +55,10 @@ def consumers(files: Files) -> Iterator[str]:
     """Yield what other programs do with a checkpoint in which nothing is off, by the rules of their loaders."""
     pad = files.image_processor.get("image_processor_type") == "LlavaImageProcessor"
     vision = {"clip_vision_model": "CLIP", "siglip_vision_model": "SigLIP"}.get(files.vision.get("model_type", ""))
+    parts = (str(part.get("model_type")) for part in (files.text, files.vision))
+    since = max((4, 49) if pad else (4, 45), *(_SINCE.get(part, (4, 45)) for part in parts))
     yield (
-        f"transformers {'4.49' if pad else '4.45'} and later, `transformers serve`: by rule; --transformers VERSION "
+        f"transformers {'.'.join(map(str, since))} and later, `transformers serve`: by rule; --transformers VERSION "
         "proves one"
     )
     if vision and files.text.get("model_type", "llama") in TEXT_CLASSES:
@@ -63,14 +68,18 @@ def consumers(files: Files) -> Iterator[str]:
         )
     else:
         yield "vLLM: not known, for this vision encoder or language model"
-    yield (
-        "SGLang (llava.py of 0.5.23): no. Its LLaVA takes neither transformers' feature strategies nor this vision "
-        "encoder's class; serve the model with vLLM or `transformers serve`"
-    )
+    elsewhere = "serve the model with vLLM or `transformers serve`"
+    if files.config.get("vision_feature_select_strategy", "default") == "default":
+        yield (
+            "SGLang (llava.py of 0.5.23): no, by rule. Its LLaVA raises at the feature strategy default, and has no "
+            f"CLIP encoder; {elsewhere}"
+        )
+    else:
+        yield f"SGLang: not known, for this vision encoder; {elsewhere}"
     yield f"llama.cpp: {_llama_cpp(files)}"
     yield (
-        "Ollama: no. It puts an image right before the question, where this model has seen a line end between them, "
-        "and writes chats by a template language of its own"
+        "Ollama (its prompt.go): no, by rule. It puts an image right before the question, where this model has "
+        "seen a line end between them, and writes chats by a template language of its own"
     )
 
 
@@ -91,7 +100,7 @@ def _llama_cpp(files: Files) -> str:
             refused = refused or str(error)
             continue
         what = (
-            f"`gmai model export --format gguf{words}` writes it; tokens, chats and logits were equal in "
+            f"`gmai model export --format gguf{words}` writes it, by rule; run: tokens, chats and logits were equal in "
             "xllamacpp 2026.10 for a tiny model of this family"
         )
         return "; ".join([what, *notes, *([f"{condition}: {refused}"] if condition else [])])

@@ -35,6 +35,7 @@ _TEKKEN = (
     r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
     r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
 )
+_DEEPSEEK_CODER = ("[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[一-龥ࠀ-一가-퟿]+")
 _GPT2, _DIGIT = "GPT-2's words", "each digit"
 _WORDS: dict[tuple[tuple[str, ...], bool], str] = {
     ((_GPT2,), False): "gpt-2",
@@ -43,6 +44,7 @@ _WORDS: dict[tuple[tuple[str, ...], bool], str] = {
     (_LLAMA3, False): "dbrx",
     (_QWEN2, False): "qwen2",
     (_TEKKEN, True): "tekken",
+    ((*_DEEPSEEK_CODER, _DIGIT), False): "deepseek-coder",
 }
 """(How a text is cut into words, whether a word that is a token is taken whole) ▶ `tokenizer.ggml.pre`."""
 _BYTES = 256
