@@ -9,6 +9,7 @@ import typer
 from gmai_cli import guided
 from gmai_cli.demo.run import HELD_OUT
 from gmai_cli.guided import init, steps, todo_lines
+from gmai_cli.steps import Step, StepError
 from gmai_formats.errors import UserError
 
 
@@ -26,10 +27,10 @@ def test_a_folder_becomes_a_draft_and_the_list_of_what_is_open(tmp_path: Path) -
     for _ in range(2):
         ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
         assert ended.returncode == 3, ended.stderr
-        assert "want what only you can know:" in ended.stderr
-        assert "license: TODO" in ended.stderr
-        assert "and 3 lines `zh: TODO`, which may be deleted" in ended.stderr
-        assert ended.stderr.rstrip().endswith(f"then: gmai init {tmp_path / 'animals'} --out out")
+        assert "4 questions that only you can answer:" in ended.stderr
+        assert "modality: how were the images made?" in ended.stderr
+        last = ended.stderr.rstrip().splitlines()[-1]
+        assert last.startswith(f"gmai init {tmp_path / 'animals'} --out out --set modality=... --set department=")
     assert "[1/1] a draft of the card" not in ended.stderr  # what was filled in stays
     assert (tmp_path / "out/card.yaml").is_file()
 
@@ -49,14 +50,41 @@ def test_a_folder_that_gives_no_draft_asks_for_a_card(tmp_path: Path) -> None:
         )
 
 
-def test_the_command_to_go_on_keeps_the_limit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_to_go_on_keeps_limit_and_steps_and_hands_answers_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[tuple[str, ...]] = []
+
+    def end(steps: list[Step], *_: object, **__: object) -> None:
+        ran.append(steps[0].arguments)
+        raise StepError(3, "open")
+
+    monkeypatch.setattr(guided, "run_all", end)
     (tmp_path / "data").mkdir()
     (tmp_path / "out").mkdir()
     (tmp_path / "out/init.json").write_text("{}")
     (tmp_path / "out/card.yaml").write_text("title: TODO\n")
-    with pytest.raises(typer.Exit):
-        init(tmp_path / "data", tmp_path / "out", 7)
-    assert capsys.readouterr().err.rstrip().endswith(f"--out {tmp_path / 'out'} --limit 7")
+    with pytest.raises(typer.Exit) as ended:
+        init(tmp_path / "data", tmp_path / "out", 7, ["modality=CT"], 9)
+    assert ended.value.exit_code == 3
+    assert ran[0][-4:-1] == ("--set", "modality=CT", "--again")
+    assert ran[0][-1].endswith(f"--out {tmp_path / 'out'} --limit 7 --steps 9")
+
+
+def test_questions_with_answers_need_no_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[tuple[str, ...]]] = []
+
+    def run(steps: list[Step], *_: object, **__: object) -> None:
+        ran.append([step.arguments[:2] for step in steps])
+        if steps[0].arguments[:2] == ("data", "recipes"):
+            raise StepError(2, "no draft")
+
+    monkeypatch.setattr(guided, "run_all", run)
+    (tmp_path / "data").mkdir()
+    init(tmp_path / "data", tmp_path / "out", 7, None, 9)
+    assert ran[:2] == [[("data", "recipes")], [("data", "questions")]]
+    assert ran[2][0] == ("data", "questions"), "done before, and recorded"
+    assert ran[2][1] == ("model", "init")
 
 
 def test_a_whole_card_is_checked_built_and_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,20 +94,23 @@ def test_a_whole_card_is_checked_built_and_trained(tmp_path: Path, monkeypatch: 
     (tmp_path / "out").mkdir()
     (tmp_path / "out/init.json").write_text("{}")
     (tmp_path / "out/card.yaml").write_text("name: a\n")
-    init(tmp_path / "data", tmp_path / "out", 7)
+    init(tmp_path / "data", tmp_path / "out", 7, None, 40)
     assert ran == [["data"] * 4 + ["model"] * 2 + ["train", "bench"] * 3 + ["bench"]]
-    build = steps(tmp_path / "data", 7)[2]
+    every = steps(tmp_path / "data", 7, 40)
+    build = every[2]
     assert build.arguments[-2:] == ("--limit", "7")
     assert build.accepts == (0, 3)
-    (first,) = (step for step in steps(tmp_path / "data", 7) if step.needs)
+    (first,) = (step for step in every if step.needs)
+    lengths = [each.partition("=")[2] for step in every for each in step.arguments if each.startswith("max_steps=")]
+    assert lengths == ["20", "10", "40"]
     assert (first.arguments[:2], first.needs) == (("model", "init"), HELD_OUT), "nothing is trained in vain"
 
 
 def test_folders_that_will_not_do(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such folder"):
-        init(tmp_path / "absent", tmp_path / "out", 1)
+        init(tmp_path / "absent", tmp_path / "out", 1, None, 1)
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"file: a file\. Give the folder of a dataset"):
-        init(tmp_path / "file", tmp_path / "out", 1)
+        init(tmp_path / "file", tmp_path / "out", 1, None, 1)
     with pytest.raises(UserError, match="lies inside"):
-        init(tmp_path, tmp_path / "out", 1)
+        init(tmp_path, tmp_path / "out", 1, None, 1)

@@ -1,17 +1,51 @@
 """Questions that a held-out image could be asked: one of the modality, one of each label, one of each boxed label."""
 
+import dataclasses
 import json
 
 from gmai_data.annotation import Box
 from gmai_data.generation.held_out_offers import held_out_offers
-from gmai_data.vocabulary import Modality
+from gmai_data.vocabulary import Modality, Split
 
 OWN = ("id", "asks", "question", "answer", "wrong")
 MODALITIES = (Modality.CT, Modality.DERMOSCOPY, Modality.MR)
 
 
+MANY = ("modality", "label", "region")
+"""Kinds of questions with as many answers as a source has labels."""
+
+
+def every_offer(annotation, recipe, modalities=MODALITIES, seed=0, earlier=()):
+    return [json.loads(line) for line in held_out_offers(annotation, recipe, modalities, seed, earlier)]
+
+
 def offers(annotation, recipe, modalities=MODALITIES, seed=0):
-    return [json.loads(line) for line in held_out_offers(annotation, recipe, modalities, seed)]
+    return [offer for offer in every_offer(annotation, recipe, modalities, seed) if offer["asks"] in MANY]
+
+
+def test_questions_with_two_answers_say_what_they_are_about(annotation, recipe):
+    record = annotation()
+    found = {offer["asks"]: offer for offer in every_offer(record, recipe) if offer["asks"] not in MANY}
+    assert {"presence alpha", "presence beta", "side alpha"} <= set(found)
+    assert (found["presence alpha"]["answer"], found["presence alpha"]["wrong"]) == ("Yes", ["No"])
+    assert (found["presence beta"]["answer"], found["presence beta"]["wrong"]) == ("No", ["Yes"])
+    assert (found["side alpha"]["answer"], found["side alpha"]["wrong"]) == ("Left half", ["Right half"])
+
+
+def test_two_images_are_compared_and_each_is_named(annotation, recipe):
+    record, other = annotation(), annotation(labels=("beta",), absent=("alpha",), boxes=())
+    other = dataclasses.replace(other, id="other")
+    found = [
+        each for each in every_offer(record, recipe, earlier=[(0, other)]) if each["asks"].startswith("two_images")
+    ]
+    assert found
+    for each in found:
+        assert (each.get("before"), each.get("behind")).count("other") == 1
+        label = each["asks"].removeprefix("two_images which_shows ")
+        own_first, own_shows = "behind" in each, label == "alpha"
+        assert each["answer"] == ("First image" if own_first == own_shows else "Second image")
+    alone = every_offer(record, recipe, earlier=[(0, dataclasses.replace(other, split=Split.TRAIN))])
+    assert record.split == Split.TRAIN or not any("before" in each or "behind" in each for each in alone)
 
 
 def test_one_line_a_question_with_the_record_beside_it(annotation, recipe):

@@ -2,6 +2,7 @@
 
 import pydicom
 import pytest
+from gmai_data.imaging.source_files import patient_group
 from gmai_data.sources.cards.catalogue import Source, bundled_names, find_recipe
 from gmai_data.sources.items import Item
 from gmai_data.sources.joined import with_joined_facts
@@ -274,3 +275,15 @@ def test_a_word_in_the_place_of_a_patient_is_none_and_the_study_counts(toy, tmp_
         dataset.save_as(path)
     (listing,) = list_sources([Source(toy(), tmp_path)], None)
     assert [item.group_number for item in listing.items] == [1, 1, 2, 2]
+
+
+def test_a_table_labels_patients_by_their_path_or_their_header(toy, tmp_path):
+    (tmp_path / "people.tsv").write_text("id\tfinding\nsub-1\talpha\nsub-2\tbeta\nsub-4\t\n")
+    table = {"table": "people.tsv", "key": "id", "value": "finding", "of": "^(sub-[^/]+)/"}
+    items = joined(toy(label_table=table), tmp_path, *(f"sub-{number}/a.nii" for number in range(1, 5)))
+    assert [item.raw_labels for item in items] == [("alpha",), ("beta",), (), ()]
+    assert items[2].problem == ("no label", "people.tsv has no row of it")
+    assert items[3].problem == ("no label", "people.tsv has an empty cell for it")
+    by_patient = toy(label_table={name: table[name] for name in ("table", "key", "value")})
+    named = [Item("x/1", ("x/1",), group=patient_group("sub-2")), Item("x/2", ("x/2",), group="sub-1")]
+    assert [item.raw_labels for item in with_joined_facts(named, by_patient, tmp_path)] == [("beta",), ("alpha",)]

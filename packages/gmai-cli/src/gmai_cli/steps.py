@@ -253,4 +253,5 @@ class _Running:
 def _environment() -> dict[str, str]:
     # Without bytecode every process would compile torch and transformers anew, which takes longer than the training.
     inherited = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    return {**inherited, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+    # Threads of a tiny model wait for one another more than they compute, above all where other programs run.
+    return {"OMP_NUM_THREADS": "1", **inherited, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}

@@ -1,4 +1,4 @@
-"""`gmai data`: build, phantoms, recipes, preview, stats, view, publish, export, push, validate."""
+"""`gmai data`: build, phantoms, recipes, preview, questions, stats, view, publish, export, push, validate."""
 
 from pathlib import Path
 from typing import Annotated, cast
@@ -253,6 +253,22 @@ def view(
 
 
 @app.command()
+def questions(
+    folder: Annotated[Path, typer.Argument(help="Folder with pictures and a table or JSON of questions with answers.")],
+    out: Annotated[Path, typer.Option(help="New folder to write to.")],
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only so many pictures.")] = None,
+) -> None:
+    """Take questions with answers about pictures as they are: samples, a mixture and held-out questions; no card.
+
+    Each entry of a CSV, TSV, XLSX, JSON or JSON Lines file names a picture and has a `question` and an `answer`. A
+    quarter of the pictures is held out. Exit code 3: done, but some entries are left out; see OUT/left_out.jsonl.
+    """
+    from gmai_data.given_questions import convert
+
+    raise typer.Exit(convert(folder, out, limit))
+
+
+@app.command()
 def publish(
     out: Annotated[Path, typer.Argument(help="Folder that `gmai data build` wrote.")],
     target: Annotated[Path, typer.Argument(help="New folder for what may be handed on.")],
@@ -394,8 +410,35 @@ def new_recipe(
         raise UserError(f"{to}: exists already. Give a new file.")
     else:
         write_text(to, card)
-        say(f"{to}: a draft ({words}). Replace every TODO.")
-        say_next("data", "recipes", "check", to, "--root", folder or "DIR")
+        say(f"{to}: a draft ({words}). Replace every TODO, or let the next command ask.")
+        say_next("data", "recipes", "complete", to, "--root", folder or "DIR")
+
+
+@recipes_app.command("complete")
+def complete_recipe(
+    card: Annotated[Path, typer.Argument(help="A draft that `gmai data recipes new` wrote.")],
+    root: Annotated[Path, typer.Option(help="The dataset's folder.")],
+    answers: Annotated[
+        list[str] | None, typer.Option("--set", help="An answer, such as modality=CT or labels.3=liver; repeatable.")
+    ] = None,
+    again: Annotated[str, typer.Option("--again", hidden=True)] = "",
+) -> None:
+    """Ask what a draft leaves open, write the answers into it, and fill in what needs no person. For data of your own.
+
+    On a terminal the questions are asked one by one; an empty answer leaves one open. Exit code 3: some are open.
+    """
+    import shlex
+
+    from gmai_cli.console import say_next
+    from gmai_cli.exit_codes import EXIT_PARTIAL
+
+    from gmai_data.sources.interview import interview
+
+    command = again or shlex.join(("gmai", "data", "recipes", "complete", str(card), "--root", str(root)))
+    if not interview(card, root, answers or [], command):
+        raise typer.Exit(EXIT_PARTIAL)
+    if not again:
+        say_next("data", "recipes", "check", card, "--root", root)
 
 
 @recipes_app.command("show")

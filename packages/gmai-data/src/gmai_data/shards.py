@@ -93,6 +93,7 @@ def build_shard(job: ShardJob, begin: Callable[[Item], None] = lambda item: None
     thumbnails: list[bytes] = []
     read: dict[str, str] = {}
     earlier: deque[Numbered] = deque(maxlen=LOOK_BACK)
+    held_out: deque[Numbered] = deque(maxlen=LOOK_BACK)
     with (
         TableFiles(job.folder, "annotations", ANNOTATIONS, single=True, durable=False) as annotations,
         TableFiles(job.folder, "samples", SHARD_SAMPLES, single=True, durable=False) as samples,
@@ -114,11 +115,13 @@ def build_shard(job: ShardJob, begin: Callable[[Item], None] = lambda item: None
                     if file not in read and (state := state_of(job.root, file)):
                         read[file] = state
                 if annotation.split == Split.HELD_OUT:
-                    offers.extend(held_out_offers(annotation, job.recipe, job.writer.modalities, job.writer.seed))
+                    asked = (job.recipe, job.writer.modalities, job.writer.seed, held_out)
+                    offers.extend(held_out_offers(annotation, *asked))
                 else:
                     written = job.writer.samples(annotation, job.recipe, row, earlier)
                     samples.add_rows(_checked(written, ledger, tallies, benchmarks, row))
-                    earlier.append((row, dataclasses.replace(annotation, image=b"", thumbnail=b"")))
+                seen = held_out if annotation.split == Split.HELD_OUT else earlier
+                seen.append((row, dataclasses.replace(annotation, image=b"", thumbnail=b"")))
             samples.add_rows(_checked(texts, ledger, tallies, benchmarks, None))
     ledger.check()
     tallies.add_to(ledger)

@@ -51,8 +51,16 @@ NOTHING_TO_ASK = (
 )
 
 
-def from_build_to_report() -> list[Step]:
-    """Return the commands from `build` on: a tiny model, its three stages, a benchmark after each."""
+def from_build_to_report(
+    training: tuple[int, int, int] = (120, 60, 250), warmup: tuple[int, int] | None = None
+) -> list[Step]:
+    """Return the commands from `build` on: a tiny model, its three stages, a benchmark after each.
+
+    Args:
+        training: Steps of each stage.
+        warmup: Steps of the vision encoder and of the language model before; None: those of the command.
+    """
+    warm = () if warmup is None else ("--vision-steps", str(warmup[0]), "--language-steps", str(warmup[1]))
     mix = "build/mix.yaml"
 
     def train(stage: int, model: str, steps: int, *more: str) -> Step:
@@ -72,12 +80,13 @@ def from_build_to_report() -> list[Step]:
              ("model", "init", "--preset", "tiny", "--data", mix, "--out", "models/tiny"), "models/tiny",
              needs=HELD_OUT, without=NOTHING_TO_ASK),
         Step("a warm-up in place of pretrained parts",
-             ("model", "warmup", "--model", "models/tiny", "--data", mix, "--out", "models/warm"), "models/warm"),
-        train(1, "models/warm", 120),
+             ("model", "warmup", "--model", "models/tiny", "--data", mix, "--out", "models/warm", *warm),
+             "models/warm"),
+        train(1, "models/warm", training[0]),
         bench("stage1", "runs/stage1/model"),
-        train(2, "runs/stage1/model", 60, "learning_rate=3e-4"),
+        train(2, "runs/stage1/model", training[1], "learning_rate=3e-4"),
         bench("stage2", "runs/stage2/model"),
-        train(3, "runs/stage2/model", 250, "learning_rate=6e-4"),
+        train(3, "runs/stage2/model", training[2], "learning_rate=6e-4"),
         bench("stage3", "runs/stage3/model"),
         bench("stage3-noise", "runs/stage3/model", "--image-ablation", "noise"),
     ]  # fmt: skip

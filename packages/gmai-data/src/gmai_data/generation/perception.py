@@ -133,6 +133,28 @@ def region_offer(annotation: Annotation, words: Words, box: Box, purpose: str) -
     return Offer("region", question, words.label(box.label), wrong, min(3, 1 + len(wrong)))
 
 
+def two_answer_offers(annotation: Annotation, words: Words, *names: object) -> Iterator[Offer]:
+    """Yield questions with two answers: is a label there, in which half of the image is it.
+
+    Each is a family of its own with its label (`presence liver`), within which its answers can be balanced.
+
+    Args:
+        annotation: The record.
+        words: Its facts in the language to write.
+        names: Names of the draw.
+    """
+    templates = words.templates["perception"]
+    pairs = {
+        "presence": (words.templates["answers"]["yes"], words.templates["answers"]["no"]),
+        "side": (templates["side"]["left"], templates["side"]["right"]),
+        "height": (templates["height"]["upper"], templates["height"]["lower"]),
+    }
+    for turn in (*_presence(annotation, words, *names), *_places(annotation, words, *names)):
+        if turn.asked in pairs and turn.balance is not None:
+            wrong = tuple(each for each in pairs[turn.asked] if each != turn.answer)
+            yield Offer(" ".join(turn.balance["of"]), turn.question, turn.answer, wrong, 2)
+
+
 def _shares(annotation: Annotation, label: str, box: Box) -> bool:
     """Return whether a region may show a label, too: its place is unknown, or it shares half of the smaller box."""
     boxes = boxes_of(annotation, label)

@@ -9,6 +9,8 @@ from gmai_data.generation.choices import options_for
 from gmai_data.seeded import hash_fraction
 
 MIN_OPTIONS = 3
+TWO = 2
+"""Options where a source has no balanced questions with more: two classes, one kind of object, no label at all."""
 PRIOR_MARGIN = 0.15
 """How far above chance the best guess from option texts may lie; sets above it lose their most telling option."""
 
@@ -34,25 +36,46 @@ def select(offers: Sequence[Offer], seed: int) -> HeldOut:
 
     Label questions of one source are a set; the modality questions of all sources are one. An image is asked at most
     one question of each kind. A source whose images all show the same labels (a blood smear shows every kind of cell)
-    has no label question to ask; there, and only there, the question is what a marked region holds.
+    has no label question to ask; there, and only there, the question is what a marked region holds. A source that has
+    neither is asked questions with two answers, of the first kind that can be balanced: which of two labels, whether
+    one is there, in which half of the image it lies, which of two images shows it or lies higher in the body.
     """
     sets: dict[tuple[str, str], list[Offer]] = defaultdict(list)
     for offer in offers:
         sets[_set_of(offer)].append(offer)
     chosen = HeldOut([])
     answered: set[str] = set()
-    for (source, asks), offered in sorted(sets.items()):  # `label` stands before `region`
-        if asks == "region" and source in answered:
-            chosen.dropped["regions are asked only where labels cannot be"] += len(offered)
-            continue
-        questions = _balanced(offered, seed)
-        chosen.questions.extend(questions)
-        if questions:
-            answered.add(source)
-        reason = "left out for balance" if questions else "no balanced set of at least 3 answers"
-        chosen.dropped[reason] += len(offered) - len(questions)
+    rounds = [
+        (least, kinds)
+        for least, kinds in ((MIN_OPTIONS, ("modality", "label", "region")), *((TWO, (kind,)) for kind in _OF_TWO))
+    ]
+    left = dict(sets)
+    for least, kinds in rounds:
+        before = frozenset(answered)
+        for source, asks in sorted(left, key=lambda name: (name[0], name[1])):  # `label` stands before `region`
+            kind = asks.partition(" ")[0]
+            if kind not in kinds or source in before or (asks == "region" and source in answered):
+                continue
+            questions = _balanced(sets[source, asks], seed, least)
+            if questions:
+                chosen.questions.extend(questions)
+                chosen.dropped[_FOR_BALANCE] += len(left.pop((source, asks))) - len(questions)
+                answered |= {source} if asks != "modality" else set()
+    for (source, asks), offered in sorted(left.items()):
+        many = asks in ("modality", "label", "region")
+        reason = _NO_SET
+        if source in answered:
+            reason = "regions are asked only where labels cannot be" if many and asks == "region" else _NOT_NEEDED
+        chosen.dropped[reason] += len(offered)
+    chosen.dropped = Counter({reason: count for reason, count in chosen.dropped.items() if count})
     chosen.questions.sort(key=lambda question: question["id"])
     return chosen
+
+
+_FOR_BALANCE, _NO_SET = "left out for balance", "no balanced set of at least 2 answers"
+_NOT_NEEDED = "asked only where nothing else can be"
+_OF_TWO = ("label", "region", "presence", "side", "height", "two_images")
+"""Kinds of questions with two answers, in the order in which they are tried."""
 
 
 def odds(questions: Sequence[dict[str, Any]]) -> dict[str, float]:
@@ -95,11 +118,21 @@ def _rates(questions: Sequence[dict[str, Any]]) -> dict[str, float]:
     return {text: right[text] / count for text, count in offered.items()}
 
 
-def _balanced(offers: Sequence[Offer], seed: int) -> list[dict[str, Any]]:
+def balanced(offers: Sequence[Offer], seed: int) -> list[dict[str, Any]]:
+    """Return the questions of one set that stay, with `choices` and `reference`: with three answers or more, else two.
+
+    Args:
+        offers: Each with `id`, `annotation` (the image), `answer` and `wrong`.
+        seed: Draws others.
+    """
+    return _balanced(offers, seed, MIN_OPTIONS) or _balanced(offers, seed, TWO)
+
+
+def _balanced(offers: Sequence[Offer], seed: int, least: int) -> list[dict[str, Any]]:
     answers = {offer["answer"] for offer in offers}
-    while len(answers) >= MIN_OPTIONS:
-        quota, kept = _quota(offers, answers)
-        questions = _draw(offers, kept, quota, seed)
+    while len(answers) >= least:
+        quota, kept = _quota(offers, answers, least)
+        questions = _draw(offers, kept, quota, seed, least)
         if not questions:
             return []
         chance = HeldOut(questions).chance
@@ -110,7 +143,7 @@ def _balanced(offers: Sequence[Offer], seed: int) -> list[dict[str, Any]]:
     return []
 
 
-def _quota(offers: Sequence[Offer], answers: set[str]) -> tuple[int, set[str]]:
+def _quota(offers: Sequence[Offer], answers: set[str], least: int) -> tuple[int, set[str]]:
     """Return the most questions an answer may have, and the answers that have at least half as many images.
 
     Of all quotas the one that gives the largest set: a rare answer neither shrinks the others nor is guessed away.
@@ -123,13 +156,13 @@ def _quota(offers: Sequence[Offer], answers: set[str]) -> tuple[int, set[str]]:
 
     def size(quota: int) -> int:
         reached = [min(count, quota) for count in counts if 2 * count >= quota]
-        return sum(reached) if len(reached) >= MIN_OPTIONS else 0
+        return sum(reached) if len(reached) >= least else 0
 
     quota = max(sorted({*counts, *(2 * count for count in counts)}), key=size)
     return quota, {answer for answer, ids in images.items() if 2 * len(ids) >= quota}
 
 
-def _draw(offers: Sequence[Offer], answers: set[str], quota: int, seed: int) -> list[dict[str, Any]]:
+def _draw(offers: Sequence[Offer], answers: set[str], quota: int, seed: int, least: int) -> list[dict[str, Any]]:
     by_image: dict[str, list[Offer]] = defaultdict(list)
     for offer in offers:
         if offer["answer"] in answers:
@@ -142,7 +175,7 @@ def _draw(offers: Sequence[Offer], answers: set[str], quota: int, seed: int) -> 
                 continue
             wrong = [text for text in offer["wrong"] if text in answers]
             options = options_for(offer["answer"], wrong, seed, offer["id"])
-            if options is not None and len(options) >= MIN_OPTIONS:
+            if options is not None and len(options) >= least:
                 used[offer["answer"]] += 1
                 questions.append({**offer, "choices": options, "reference": offer["answer"]})
                 break

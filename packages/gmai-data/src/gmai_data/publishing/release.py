@@ -198,7 +198,7 @@ def _publish_benchmark(shards: Sequence[Path], out: Path, seed: int) -> dict[str
     for shard in shards:
         unused = set(left_out(shard)["ids"])
         lines = (shard / "offers.jsonl").read_bytes().splitlines()
-        offers += [offer for offer in map(json.loads, lines) if offer["annotation"] not in unused]
+        offers += [offer for offer in map(json.loads, lines) if unused.isdisjoint(_images_of(offer))]
     held_out = select(offers, seed)
     if held_out.questions:
         _write_questions(held_out, shards, out / "benchmarks")
@@ -210,17 +210,27 @@ def _publish_benchmark(shards: Sequence[Path], out: Path, seed: int) -> dict[str
     }
 
 
+def _images_of(question: Mapping[str, Any]) -> list[str]:
+    """Return the ids of the images of a question, in their order."""
+    names = (question.get("before"), question["annotation"], question.get("behind"))
+    return [name for name in names if name]
+
+
 def _write_questions(held_out: HeldOut, shards: Sequence[Path], folder: Path) -> None:
-    wanted = pa.array(sorted({question["annotation"] for question in held_out.questions}))
     by_image: dict[str, list[dict[str, Any]]] = {}
     for question in held_out.questions:
         by_image.setdefault(question["annotation"], []).append(question)
+    wanted = pa.array(sorted({name for question in held_out.questions for name in _images_of(question)}))
     with TableFiles(folder, "held_out", QUESTIONS, single=True) as questions:  # its YAML names one file
         for shard in shards:
+            # The images of a question lie in one shard, whose held-out ones are few.
+            images: dict[str, Any] = {}
             for table in _tables(shard / "annotations.parquet", ["id", "image"]):
-                for row in table.filter(pc.is_in(table["id"], value_set=wanted)).to_pylist():
-                    named = [{**question, "images": [row["image"]]} for question in by_image[row["id"]]]
-                    questions.add_rows([{name: question[name] for name in QUESTIONS.names} for question in named])
+                chosen = table.filter(pc.is_in(table["id"], value_set=wanted))
+                images.update((row["id"], row["image"]) for row in chosen.to_pylist())
+            for question in (each for name in images for each in by_image.get(name, ())):
+                written = {**question, "images": [images[name] for name in _images_of(question)]}
+                questions.add_rows([{name: written[name] for name in QUESTIONS.names}])
     licenses = sorted({question["license"] for question in held_out.questions})
     card = {
         "name": "held_out",

@@ -187,6 +187,9 @@ class Card(_Part):
     called absent, whatever the masks of the picture hold."""
     labels_of_every_image: tuple[str, ...] = ()
     """Raw labels that hold for every image, for layouts without labels of their own."""
+    label_table: JoinedColumn | None = None
+    """Column of a table with the raw label of each patient or case, for volumes and series without labels of their own:
+    every image of it has the label. Without `of`, the key is the PatientID of DICOM headers, or the item's group."""
     exhaustive: bool = True
     """Every label of the map was looked for in every image, so what is not marked is absent."""
     windows: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from gmai_cli.console import say
 from gmai_formats.errors import UserError, did_you_mean
 
-from gmai_data.imaging.source_files import below, header_patient, on_disk
+from gmai_data.imaging.source_files import below, header_patient, on_disk, patient_group, stated_patient
 from gmai_data.sources.card import Card, JoinedColumn
 from gmai_data.sources.files.tables import TABLE_ENDINGS, read_table, without_point
 from gmai_data.sources.files.volume_files import VOLUME_ENDINGS
@@ -38,6 +38,7 @@ def with_joined_facts(items: Iterable[Item], card: Card, root: Path, lists: str 
     own_patients = rule.group_pattern is None and not rule.no_group
     patient_of = functools.lru_cache(maxsize=64)(header_patient)  # many items may come of one file
     split_in = _split_finder(card, root, lists)
+    label_of = _label_finder(card, root)
     for item in items:
         found = item
         if rule.group_table:
@@ -51,7 +52,34 @@ def with_joined_facts(items: Iterable[Item], card: Card, root: Path, lists: str 
             found = found._replace(group=patient_of(on_disk(root, found.files[0])))
         if split_in is not None and found.split is None:
             found = found._replace(split=split_in(found))
-        yield found
+        yield found if label_of is None else _labelled(found, label_of(found), card)
+
+
+def _label_finder(card: Card, root: Path) -> Callable[[Item], str | None] | None:
+    """Return what finds the raw label of an item in `label_table`, or None where the card has no such table."""
+    rule = card.label_table
+    if rule is None:
+        return None
+    labels = column_by_key(rule, card, root)
+    of_patients = {patient_group(stated_patient(key)): label for key, label in labels.items()}
+
+    def find(item: Item) -> str | None:
+        key = key_of(item.key, rule.of, labels)
+        if key is None and rule.of is None and item.group:
+            return labels.get(item.group, of_patients.get(item.group))
+        return None if key is None else labels[key]
+
+    return find
+
+
+def _labelled(item: Item, label: str | None, card: Card) -> Item:
+    if item.problem is not None:
+        return item
+    if not label:
+        table = card.label_table.table if card.label_table else ""
+        missing = "no row of it" if label is None else "an empty cell for it"
+        return item._replace(problem=("no label", f"{table} has {missing}"))
+    return item._replace(raw_labels=(*item.raw_labels, label))
 
 
 _OTHER_FORMATS = (*(ending for ending in IMAGE_ENDINGS if ending not in (".dcm", ".dicom")), *VOLUME_ENDINGS)
@@ -113,7 +141,7 @@ def column_by_key(column: JoinedColumn, card: Card, root: Path) -> dict[str, str
     if not path.is_file():
         raise UserError(
             f"{path}: no such table. Recipe {card.name} takes {column.value} from it, by which pictures are kept "
-            "together or split; download it, too, or take it out of a copy of the recipe."
+            "together, split or labelled; download it, too, or take it out of a copy of the recipe."
         )
     names, rows = read_table(path, lambda found: column.keys[0] in found, encoding=column.encoding)
     _require_columns(names, (*column.keys, column.value), path, card)

@@ -16,7 +16,9 @@ from gmai_data.sources.cards.summaries import Known
 from gmai_data.sources.copies import original_of
 from gmai_data.sources.drafting.beginnings import beginnings
 from gmai_data.sources.drafting.bids import bids_guess
+from gmai_data.sources.drafting.given_questions import given_questions
 from gmai_data.sources.drafting.label_names import keys_of_list, label_names, segment_names
+from gmai_data.sources.drafting.label_tables import labelled_by_table
 from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.names import NamePattern
 from gmai_data.vocabulary import ClinicalTask, Department, Modality, Task
@@ -89,6 +91,12 @@ def draft(root: Path) -> tuple[str, str]:
     """
     require_folder(root, "Give the folder of a dataset.")
     folder = Folder(root)
+    if asked := given_questions(folder):
+        names = ", ".join(folder.below(each.path) for each in asked[:3])
+        raise UserError(
+            f"{root}: {names} holds questions with answers about the pictures. They are samples already and "
+            f"need no card. Take them as they are: gmai data questions {root} --out build"
+        )
     guesses = (layout.recognise(folder) for layout in LAYOUTS.values())
     guess = bids_guess(folder) or next(filter(None, guesses), None)
     if guess is None:
@@ -103,7 +111,7 @@ def draft(root: Path) -> tuple[str, str]:
             f"{root}: no layout recognised ({words or 'no files'}).{unread} Write a card by hand, as in "
             "docs/how-to/add-a-source.md."
         )
-    guess = _named(guess, folder)
+    guess = labelled_by_table(_named(guess, folder), folder)
     about_images: dict[str, Any] = {} if guess.task == "text" else {"modality": "TODO"}
     card: dict[str, Any] = {
         "name": re.sub(r"[^a-z0-9]+", "-", root.resolve().name.lower()).strip("-") or "my-dataset",
@@ -199,7 +207,7 @@ def _copies(folder: Folder) -> list[str]:
 
 def _unread_tables(folder: Folder, guess: Guess) -> list[str]:
     """Return a note on the tables that the draft neither reads nor names."""
-    written = f"{guess.layout} {guess.split} {guess.notes}"
+    written = f"{guess.layout} {guess.split} {guess.card} {guess.notes}"
     left = [folder.below(path) for path, _ in folder.tables if folder.below(path) not in written]
     if guess.layout["kind"] in ("qa_text", "hf_dataset"):
         return []
