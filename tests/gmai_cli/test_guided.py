@@ -84,7 +84,7 @@ def test_questions_with_answers_need_no_card(tmp_path: Path, monkeypatch: pytest
     init(tmp_path / "data", tmp_path / "out", 7, None, 9)
     assert ran[:2] == [[("data", "recipes")], [("data", "questions")]]
     assert ran[2][0] == ("data", "questions"), "done before, and recorded"
-    assert ran[2][1] == ("model", "init")
+    assert ran[2][1:3] == [("model", "init"), ("train", "--stage")], "a warm-up would read labels"
 
 
 def test_a_whole_card_is_checked_built_and_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,9 +42,10 @@ def steps(data: Path, limit: int, training: int) -> list[Step]:
     ]  # fmt: skip
 
 
-def _trained(training: int) -> list[Step]:
+def _trained(training: int, *, labelled: bool = True) -> list[Step]:
     # Two hundred items are learned in a fraction of the demo's steps.
-    return from_build_to_report((training // 2 or 1, training // 4 or 1, training), (training, 2 * training))
+    warmup = (training, 2 * training) if labelled else (0, 0)
+    return from_build_to_report((training // 2 or 1, training // 4 or 1, training), warmup)
 
 
 def _questions(data: Path, limit: int) -> Step:
@@ -101,7 +102,7 @@ def init(
             run_all([Step("what only you can know", asking, "complete", again=True)], out, record, command=again)
         except StepError as error:
             raise typer.Exit(error.code) from error  # it has said what is open, and how to answer
-    to_come = [_questions(data, limit), *_trained(training)] if asked else steps(data, limit, training)
+    to_come = [_questions(data, limit), *_trained(training, labelled=False)] if asked else steps(data, limit, training)
     look_ahead(out, to_come, room_mb=ROOM_MB, takes=TAKES)
     run_all(to_come, out, record, command=again)
     for title, place in (

@@ -58,10 +58,11 @@ def from_build_to_report(
 
     Args:
         training: Steps of each stage.
-        warmup: Steps of the vision encoder and of the language model before; None: those of the command.
+        warmup: Steps of the vision encoder and of the language model before, none where both are 0: a warm-up reads
+            the labels of a build. None: those of the command.
     """
     warm = () if warmup is None else ("--vision-steps", str(warmup[0]), "--language-steps", str(warmup[1]))
-    mix = "build/mix.yaml"
+    mix, first = "build/mix.yaml", "models/tiny" if warmup == (0, 0) else "models/warm"
 
     def train(stage: int, model: str, steps: int, *more: str) -> Step:
         settings = [part for setting in (*TINY_SETTINGS, f"max_steps={steps}", *more) for part in ("--set", setting)]
@@ -79,10 +80,11 @@ def from_build_to_report(
         Step("a tiny LLaVA with random parts",
              ("model", "init", "--preset", "tiny", "--data", mix, "--out", "models/tiny"), "models/tiny",
              needs=HELD_OUT, without=NOTHING_TO_ASK),
-        Step("a warm-up in place of pretrained parts",
-             ("model", "warmup", "--model", "models/tiny", "--data", mix, "--out", "models/warm", *warm),
-             "models/warm"),
-        train(1, "models/warm", training[0]),
+        *([] if first == "models/tiny" else [
+            Step("a warm-up in place of pretrained parts",
+                 ("model", "warmup", "--model", "models/tiny", "--data", mix, "--out", first, *warm), first)
+        ]),
+        train(1, first, training[0]),
         bench("stage1", "runs/stage1/model"),
         train(2, "runs/stage1/model", training[1], "learning_rate=3e-4"),
         bench("stage2", "runs/stage2/model"),
