@@ -40,7 +40,7 @@ docs: ## Build the docs into site/, and check their links, pages and commands
 lowest: ## Run the tests that take seconds with the oldest versions that the packages name
 	.ci/lowest
 
-faults: ## Kill, damage, fill up and deceive runs on purpose, and print what was lost (an hour or two; --only does a part)
+faults: ## Kill, damage, fill up and deceive runs on purpose, and print what was lost (a group of parts a core; --only does a part)
 	uv run python .ci/faults.py
 
 mutants: ## Put small faults into the code where a mistake costs most; the tests must notice them (an hour)

@@ -482,8 +482,9 @@ SPOTS = (
 
 def training(folder: Path) -> Subject:
     """Return stage 1 of a tiny model on drawn shapes, with a validation loss and answers every third step."""
-    load("transformers.models.llava.modeling_llava", "transformers.models.llava.processing_llava")
-
+    tests = module_of_tests("gmai_model/training/conftest.py")
+    os.environ.update(tests.ENVIRONMENT)  # libraries look at it when they are imported
+    load(*tests.IMPORTS, "transformers.models.llava.processing_llava", *(spot.partition(":")[0] for spot in SPOTS))
     world = folder / "training"
     samples, model = _tiny(world)
     out = world / "run"
@@ -497,10 +498,7 @@ def training(folder: Path) -> Subject:
         found["answers"] = _lines(out / "answers.jsonl", "step", "id", "answer")
         return found
 
-    environment = {
-        "GMAI_CACHE": str(world / "cache"), "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo",
-        "CUDA_VISIBLE_DEVICES": "", "DS_ACCELERATOR": "cpu",
-    }  # fmt: skip
+    environment = {"GMAI_CACHE": str(world / "cache")}
     return Subject(
         "training", world, words, environment, outcome, records=("loss", "validation", "answers"),
         fixed=("samples", "tiny"),
@@ -538,7 +536,9 @@ def benchmark(folder: Path) -> Subject:
 
 def local_benchmark(folder: Path) -> Subject:
     """Return a benchmark of drawn questions that a tiny checkpoint answers here."""
-    load("gmai_bench.backends.local", "gmai_bench.commands", "gmai_bench.run")
+    load("gmai_bench.backends.local", "gmai_bench.commands", "gmai_bench.run",
+         "transformers.models.clip.modeling_clip", "transformers.models.llama.modeling_llama",
+         "transformers.models.llava.modeling_llava", "transformers.models.llava.processing_llava")  # fmt: skip
 
     inputs = module_of_tests("gmai_bench/conftest.py")
     world = folder / "local-benchmark"

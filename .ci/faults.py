@@ -34,7 +34,8 @@ import fault_mutants
 import yaml
 
 ROOT = Path(__file__).parents[1]
-DAMAGES = ("cut", "emptied", "zeroed", "one bit", "longer", "deleted")
+DAMAGES = ("cut", "zeroed", "one bit", "emptied", "longer", "deleted")
+"""The first three are done to every state file, and one of the others, drawn."""
 TESTS = {
     "training: kills, two ranks with one killed, full disk": ["tests/gmai_model/training/test_failures.py"],
     "training: checkpoints cut, zeroed, flipped": ["tests/gmai_model/training/test_checkpoints.py"],
@@ -183,7 +184,7 @@ class Hit:
         line = self._line("EIO, ENOSPC, EROFS at one rename, new folder, new file, fsync, append, or from there on")
         able = [number for number, (kind, _) in enumerate(self._subject.moments) if kind in KINDS and kind != "spot"]
         moments = [self._subject.moments[number] for number in able]
-        numbers = [able[place] for place in fault_commands.chosen(moments, self._tries, self._chance)]
+        numbers = [able[place] for place in fault_commands.chosen(moments, max(6, self._tries // 2), self._chance)]
         self._chance.shuffle(numbers)
         ways = [(error, lasts) for error in (errno.EIO, errno.ENOSPC, errno.EROFS) for lasts in (False, True)]
         for place, (error, lasts) in enumerate(ways):
@@ -213,7 +214,7 @@ class Hit:
     def signals(self) -> Line:
         """Send the signals of a scheduler and of a terminal to one process, some or all, at moments of every phase."""
         line = self._line("SIGTERM, SIGUSR1, SIGINT to one process, some or all, once or twice, in each phase")
-        numbers = fault_commands.chosen(self._subject.moments, self._tries, self._chance)
+        numbers = fault_commands.chosen(self._subject.moments, max(6, self._tries // 2), self._chance)
         ways = [(number, whom, times) for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
                 for whom in ("main", "all", "some") for times in ((0.0,), (0.0, 1.2))]  # fmt: skip
         self._chance.shuffle(ways)
@@ -226,10 +227,12 @@ class Hit:
     def damage(self) -> Line:
         """Damage every state file, of a run that was killed half-way and of a complete one."""
         subject = self._subject
-        line = self._line(f"each state file {', '.join(DAMAGES)}; half-way and complete")
+        most, others = ", ".join(DAMAGES[:3]), ", ".join(DAMAGES[3:])
+        line = self._line(f"each state file {most}, and one of {others}; half-way and complete")
         for state in (subject.half, subject.whole):
             for file in _two_of_a_kind(subject.states(state)):
-                for kind in DAMAGES if self._tries >= 50 else self._chance.sample(DAMAGES[:4], 1):
+                kinds = [*DAMAGES[:3], self._chance.choice(DAMAGES[3:])]
+                for kind in kinds if self._tries >= 50 else [self._chance.choice(kinds)]:
                     subject.put(state)
                     damaged(subject.world / file, kind, self._chance)
                     what, problem = subject.again(file)

@@ -101,6 +101,14 @@ def test_an_ordinary_template_is_no_matter(folder: Path) -> None:
     require_bounded(folder)
 
 
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json", "preprocessor_config.json"])
+@pytest.mark.parametrize(("content", "kind"), [("[1]", "list"), ("null", "NoneType"), ("3", "int"), ('"a"', "str")])
+def test_settings_that_are_no_object_are_refused(folder: Path, name: str, content: str, kind: str) -> None:
+    (folder / name).write_text(content)
+    with pytest.raises(UserError, match=rf"{name}: holds a {kind}, where an object is due"):
+        require_bounded(folder)
+
+
 @pytest.mark.parametrize("filled", [b" ", b"[", b"a"])
 def test_weights_with_a_header_of_absurd_size_are_refused_before_it_is_read(folder: Path, filled: bytes) -> None:
     length = 40_000_000

@@ -58,6 +58,11 @@ def require_bounded(folder: Path) -> None:
         path = folder / name
         if path.is_file():
             content = _read(path)
+            if not isinstance(content, dict):
+                raise UserError(
+                    f"{path}: holds a {type(content).__name__}, where an object is due. Download or write the "
+                    f"checkpoint again."
+                )
             for field, number in _numbers(content, "") if name != _INDEX else ():
                 _check(path, field, number, tensors)
     _try(folder)

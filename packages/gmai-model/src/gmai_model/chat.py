@@ -14,7 +14,6 @@ from gmai_formats.errors import UserError
 from gmai_formats.gpus import require_usable_gpu
 from gmai_formats.weights import changed_settings, damaged, not_finite, refusal, require_checkpoint
 from PIL import Image
-from safetensors import SafetensorError
 from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
@@ -98,7 +97,9 @@ class Assistant:
                 folder, dtype="auto", trust_remote_code=False, local_files_only=True, use_safetensors=True
             )
             self._model = model.to(device).eval()
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # libraries raise whatever the settings of others lead them to
             reason = " ".join(str(error).split())[:200]
             raise UserError(
                 f"{folder}: does not open ({reason}). `gmai model check {folder}` says what is off."

@@ -149,7 +149,6 @@ class LocalModel(Checkpoint):
         import torch
 
         transformers: Any = importlib.import_module("transformers")
-        safetensors: Any = importlib.import_module("safetensors")
         on_gpu = require_usable_gpu(torch)
         if not sys.stderr.isatty():
             transformers.utils.logging.disable_progress_bar()
@@ -163,7 +162,9 @@ class LocalModel(Checkpoint):
                 dtype=torch.bfloat16 if on_gpu else torch.float32,
                 output_loading_info=True,
             )
-        except (OSError, ValueError, KeyError, RuntimeError, ImportError, safetensors.SafetensorError) as error:
+        except (MemoryError, UserError):
+            raise
+        except Exception as error:  # libraries raise whatever the settings of others lead them to
             raise UserError(
                 f"{self.name}: does not open as an image-text-to-text checkpoint ({_first_line(error)}). It must "
                 f"load with AutoProcessor and AutoModelForImageTextToText without remote code. "
