@@ -1,7 +1,8 @@
 """Statements of closed classes that no record holds; see `masked` in conftest.py for the record."""
 
 import pytest
-from gmai_data.checks.claims import claimed_of_a_class
+from gmai_data.checks.claims import claimed_of_a_class, invented_purpose, wrong_window
+from gmai_data.vocabulary import Language
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,21 @@ def test_claims(masked, text, check):
 
 
 def test_a_window_that_is_not_the_images_is_refused(masked):
-    found = claimed_of_a_class(*masked("shown in a lung window"), frozenset(), None, asked=False)
-    assert found is not None
-    assert found[0] == "acquisition invented"
+    facts, _ = masked("")
+    assert wrong_window(facts, "shown in a lung window")[0] == "acquisition invented"
+    assert wrong_window(facts, "shown by the window") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "said"),
+    [
+        ("it carries air to the lungs", Language.EN, "carries"),
+        ("a band which pumps", Language.EN, "pumps"),
+        ("it is a band", Language.EN, None),
+        ("其将空气输送到肺", Language.ZH, "输送"),
+        ("其为条带", Language.ZH, None),
+    ],
+)
+def test_what_a_structure_does_is_no_sight(text, language, said):
+    found = invented_purpose(text, language)
+    assert (said is None and found is None) or f'"{said}"' in found[1]

@@ -37,7 +37,7 @@ def test_the_prompt_holds_the_record_and_the_rules(maker, annotation):
     assert "never weaken" in body["messages"][0]["content"]
     image, text = body["messages"][1]["content"]
     assert image["image_url"]["url"].startswith("data:image/png;base64,")
-    for fact in ("Modality: Dermoscopy", "Region: skin", "Department: Dermatology", "Labels: alpha", REFERENCE):
+    for fact in ("Modality: Dermoscopy", "Region: skin", "Department: Dermatology", "Shown: alpha", REFERENCE):
         assert fact in text["text"]
     assert body["response_format"]["json_schema"]["strict"] is True
     schema = body["response_format"]["json_schema"]["schema"]
@@ -151,7 +151,11 @@ def test_a_region_is_told_what_is_known_of_it_and_what_lies_beside_it(toy, annot
     of_text = by_kind(made, record)[Kind.TEXT_ONLY]
     assert "Known of spleen, function" in of_text.text
     assert "Beside" not in of_text.text
-    assert "Known of" not in by_kind(made, record)[Kind.IMAGE_CAPTION].text
+    of_image = by_kind(made, record)[Kind.IMAGE_CAPTION].text
+    assert "Known of spleen, function" in of_image
+    assert "Place: not known" not in of_image
+    without = annotation(modality=card.modality, labels=("spleen",), absent=(), boxes=())
+    assert "Place: not known" in by_kind(made, without)[Kind.IMAGE_CAPTION].text
     turns = (("What is it?", "This is the left kidney. It filters the blood and makes urine."),)
     translated = replace(made, task, turns)
     assert [each.text for each in translated.facts.knowledge] == ["过滤血液；清除代谢废物；生成尿液"]

@@ -5,7 +5,7 @@ import re
 from gmai_data.checks.counts import own_names, without_marks
 from gmai_data.checks.facts import AXES, Facts, Known
 from gmai_data.checks.general import in_other_words, is_of
-from gmai_data.checks.lexicon import claims, is_akin, visual_chinese
+from gmai_data.checks.lexicon import LABEL, WORD, claims, is_akin, visual_chinese
 from gmai_data.checks.negation import ASKS_WHETHER, has_finding, is_of_others, is_other_denied, words_of
 from gmai_data.vocabulary import Language
 
@@ -19,6 +19,7 @@ WINDOW_ZH = re.compile(r"(肺|骨|脑|软组织|腹部?|纵隔|肝脏?|窄|宽)�
 
 _WINDOW_NAMES = {
     "lung": "lung", "bone": "bone", "brain": "brain", "soft tissue": "soft_tissue", "mediastin": "mediastinum",
+    "abdom": "abdomen", "腹": "abdomen",
     "liver": "liver", "肺": "lung", "骨": "bone", "脑": "brain", "软组织": "soft_tissue", "纵隔": "mediastinum",
     "肝": "liver", "肝脏": "liver",
 }  # fmt: skip
@@ -39,18 +40,45 @@ def _is_as_wide(stated: str, window: str) -> bool:
 _NARROW_HU, _WIDE_HU = 200, 1000
 
 
+def wrong_window(facts: Facts, text: str) -> tuple[str, str] | None:
+    """Return a window of a lower-case sentence that is not that of the image."""
+    for found in (WINDOW if facts.language == Language.EN else WINDOW_ZH).finditer(text):
+        window = next((name for word, name in _WINDOW_NAMES.items() if found[1].startswith(word)), found[1])
+        shown = str(facts.annotation.provenance.get("window", ""))
+        if not shown.startswith(window) and not _is_as_wide(window, shown):
+            return "acquisition invented", f'the window of "{found.group()}" is not that of the image'
+    return None
+
+
+_PURPOSE = {
+    Language.EN: re.compile(
+        rf"(?:{LABEL}|{WORD}|\b(?:it|they|which|that))(?: (?:also|normally|usually|mainly|then))? (?P<verb>pumps?|"
+        rf"carr(?:y|ies)(?! (?:the |an? )?(?:grade|score|name|number|{LABEL}))|filters?|stores?|produces?|"
+        r"secretes?|transports?|digests?|regulates?|conveys?|delivers?|nourish(?:es)?|circulates?)\b"
+    ),
+    Language.ZH: re.compile(
+        rf"(?:{LABEL}|{WORD}|[它其])[^，。；]{{0,6}}?(?P<verb>泵血|泵送|泵出|输送|运送|过滤|储存|分泌|传导)"
+    ),
+}
+"""What a structure does; of a picture nobody says so."""
+
+
+def invented_purpose(text: str, language: Language) -> tuple[str, str] | None:
+    """Return what a masked sentence says that a structure is for; lines of knowledge are taken out before."""
+    found = _PURPOSE[language].search(text)
+    return (
+        None
+        if found is None
+        else ("finding invented", f'it says what it "{found["verb"]}", which no line "Known" does')
+    )
+
+
 def claimed_of_a_class(
     facts: Facts, text: str, known_words: frozenset[str], known: Known | None, *, asked: bool
 ) -> tuple[str, str] | None:
     """Return a statement of a closed class that neither the record nor the stated line of knowledge holds."""
     provenance = facts.annotation.provenance
-    windows = WINDOW if facts.language == Language.EN else WINDOW_ZH
-    for found in windows.finditer(text):
-        window = next((name for word, name in _WINDOW_NAMES.items() if found[1].startswith(word)), found[1])
-        shown = str(provenance.get("window", ""))
-        if not shown.startswith(window) and not _is_as_wide(window, shown):
-            return "acquisition invented", f'the window of "{found.group()}" is not that of the image'
-    text = windows.sub(" ", text)
+    text = (WINDOW if facts.language == Language.EN else WINDOW_ZH).sub(" ", text)
     seen = [] if facts.language == Language.EN else [found.span() for found in visual_chinese().finditer(text)]
     own = " ".join(own_names(facts))
     own_words = words_of((own,))
@@ -72,7 +100,7 @@ def claimed_of_a_class(
                 continue
             if name == "changed" and has_finding(facts):
                 continue
-            if claim == "灶" and has_finding(facts):
+            if (claim == "灶" or claim.startswith(("focus ", "foci "))) and has_finding(facts):
                 continue
             if name == "body" and len(claim) == 1 and claim in own:
                 continue
@@ -89,16 +117,35 @@ def claimed_of_a_class(
                 continue
             if source and claim in source:
                 continue
-            if asked and claim == "功能" and facts.knowledge:
+            if claim == "功能" and facts.knowledge and (asked or _ITS_PURPOSE_ZH.search(text)):
                 continue  # what it is for may be asked
+            if asked and name == "finding" and _ASKED_OF.fullmatch(claim) and has_finding(facts):
+                continue
+            if asked and any(claim in each.text for each in facts.knowledge):
+                continue  # so may what is known in general
+            if claim in ("癌", "瘤") and claim in own and text[found.end() : found.end() + 1] == "灶":
+                continue
+            if claim in ("受累", "变窄", "肿块") and has_finding(facts) and _AFFECTED_ZH[claim].search(text + own):
+                continue
             if known is not None and (
                 all(is_of(word, known) for word in words)
                 if words
-                else claim in f"{known.text}{in_other_words(known.text)}功能"
+                else claim in f"{known.text}{in_other_words(known.text)}功能引起导致所致"
             ):
                 continue
             return _UNDER.get(name, f"{name} invented"), _REASONS[name].format(said=without_marks(claim))
     return None
+
+
+_ASKED_OF = re.compile("conditions?|patholog(?:y|ies)|diseases?|disorders?|lesions?|病|病变|病灶|疾病|征象|异常")
+"""What a question may call a finding that the image shows: "Which condition is seen?"."""
+_ITS_PURPOSE_ZH = re.compile("[这此]就?[是为][它其]们?的(?:一般|主要|通常|基本)?功能")
+_AFFECTED_ZH = {
+    "受累": re.compile("受累的?(?:区域?|表面|部[位分]|处)"),
+    "变窄": re.compile("狭窄"),
+    "肿块": re.compile("[癌瘤]"),
+}
+"""What a finding may be called where the record has one of that kind: 肿块 of 肝癌, 变窄 of 狭窄."""
 
 
 _COMPARED_ZH = re.compile("相比|相较|对照|反差|比周围|较周围|于周围")

@@ -91,10 +91,12 @@ _TIMES = re.compile(r"\b(?P<number>once|twice|(?:three|four|five|six) times)\b")
 _NOT_COUNTED = (
     "quarters? thirds? fifths? "
     "borders? edges? corners? of and or parts? sides? halves ways? respects? aspects? features? steps? sentences? "
-    "tones? words? are is differ lie can stand shown named visible to"
+    "tones? words? apart are is differ lie can stand shown named visible to"
 ).replace(" ", "|")
 
 
+_PARTED = re.compile(r"\b(?:divided|split|parted|separated|segmented) into (?:two|three|four|five|several) [a-z]+")
+"""How something looks: "a nucleus divided into two lobes"."""
 _OTHER_COUNT = re.compile(rf"\b({'|'.join(_SPELLED[2:])}) (?!(?:{_NOT_COUNTED})\b|dimension)[a-z]+")
 
 
@@ -176,6 +178,7 @@ def wrong_count(facts: Facts, text: str) -> tuple[str, str] | None:
         counted = how_many(facts, label)
         if counted is not None and counted > 1 and not how_many_lie(facts, label, text):
             return "count invented", f'"{without_marks(found.group())}" is not how many the record has'
+    rest = _PARTED.sub(" ", rest)
     if (found := _OTHER_COUNT.search(rest)) is not None and _SPELLED.index(found[1]) not in _counts(facts):
         return "count invented", f'"{without_marks(found.group())}" counts what the record does not count'
     return None

@@ -3,6 +3,7 @@
 The names of a card are compiled once for all its records.
 """
 
+import copy
 import functools
 import re
 from collections.abc import Mapping, Sequence
@@ -92,6 +93,11 @@ class Mention:
     after: str
 
 
+def region_name(number: int) -> str:
+    """Return what a region that a text refers to by its box is called beside the labels."""
+    return f"region {number}"
+
+
 class LabelNames:
     """The names and synonyms of a card's labels in one language."""
 
@@ -173,6 +179,12 @@ class LabelNames:
     def mark_of(self, label: str) -> str:
         """Return the character that stands for a label in a masked text."""
         return chr(_FIRST_MARK + self._every_label.index(label))
+
+    def with_regions(self, count: int) -> "LabelNames":
+        """Return the names beside which regions 0, 1, … have marks of their own."""
+        more = copy.copy(self)
+        more._every_label = [*self._every_label, *map(region_name, range(count))]
+        return more
 
     def spoken(self, label: str) -> tuple[str, ...]:
         """Return the names of a label."""
@@ -280,6 +292,8 @@ def _chinese_forms(name: str) -> tuple[str, ...]:
         forms += [f"{name[0]}侧{bare}", f"{name[0]}{bare}"]
     if "非强化" in name:
         forms += [name.replace("非强化", other) for other in ("无强化", "未强化", "不强化")]
+    if name.endswith("肋"):
+        forms += [f"{each}骨" for each in forms]
     if len(name) > 1 and name.endswith("脏") and not name.endswith("心脏"):
         forms += [each.removesuffix("脏") for each in forms]
     elif name.endswith(("肝", "脾", "肾")):

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 
 from gmai_data.checks.facts import TAG, Facts
+from gmai_data.checks.lexicon import LABEL
 from gmai_data.vocabulary import Kind, Language
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
@@ -21,6 +22,10 @@ _LONG_SENTENCE = 25
 _RUN = 4
 _MOST_RUNS = 3
 """A run of so many words may stand so often."""
+
+
+def _as_one_word(mark: re.Match[str]) -> str:
+    return f" name{ord(mark.group())} "
 
 
 def wrong_turns(facts: Facts, turns: tuple[tuple[str, str], ...]) -> str | None:
@@ -82,7 +87,8 @@ def repetition(facts: Facts, turns: tuple[tuple[str, str], ...]) -> str | None:
         twice = next(sentence for sentence, count in Counter(sentences).items() if count > 1)
         return f'it says "{twice[:60]}" more than once'
     for answer in answers:
-        words = _WORD.findall(answer)
+        # A name of several words is one, else it would be a run by itself.
+        words = _WORD.findall(re.sub(LABEL, _as_one_word, facts.names.masked(answer.lower())))
         if len(words) > _RUN * most_runs:
             runs = Counter(zip(*(words[offset:] for offset in range(_RUN)), strict=False))
             run, count = runs.most_common(1)[0]

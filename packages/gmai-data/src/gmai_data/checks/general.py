@@ -58,7 +58,7 @@ _STOPS = frozenset(
     }
 )  # fmt: skip
 _CONTRARY_ZH = re.compile(
-    "不|未|无|没|减退|下降|障碍|异常|受损|丧失|衰竭|失调|亢进|低下|减弱|过度|过多|正常|良好|尚可|此处|本图|目前"
+    "不(?!同)|未|无|没|减退|下降|障碍|异常|受损|丧失|衰竭|失调|亢进|低下|减弱|过度|过多|正常|良好|尚可|此处|本图|目前"
 )
 _USUALLY_ZH = re.compile("通常|一般")
 _PARTS_ZH = re.compile("[；，、]")
@@ -140,7 +140,7 @@ def general(facts: Facts, text: str, masked: str, carried: tuple[str, ...] = ())
         also = not named or all(_names_itself(facts, name, known.text) for name in named)
         if known.label not in named and not (also and (known.label in carried or _is_named(facts, known.label, text))):
             continue
-        if _states_zh(facts, known, masked) if chinese else _states(facts, known, text, masked):
+        if _states_zh(facts, known, masked, text) if chinese else _states(facts, known, text, masked):
             return known
     return None
 
@@ -150,7 +150,8 @@ def _told_by_clauses(facts: Facts, text: str, masked: str) -> Known | None:
     if len(set(re.findall(LABEL, masked))) < _SEVERAL:
         return None
     chinese = facts.language == Language.ZH
-    parts = [part for part in _BETWEEN[facts.language].split(masked) if part.strip(" .。")]
+    said = _AS_TO_ZH.sub("", facts.names.masked(text)) if chinese else masked
+    parts = [part for part in _BETWEEN[facts.language].split(said) if part.strip(" .。")]
     lines: list[Known] = []
     for part in parts:
         named = {facts.names.label_of(mark) for mark in re.findall(LABEL, part)}
@@ -168,11 +169,12 @@ def _told_by_clauses(facts: Facts, text: str, masked: str) -> Known | None:
 
 
 _SEVERAL = 2
+_AS_TO_ZH = re.compile("^[就从在]?[功作][能用](?:上|而言|来说|方面)?，")
 _BETWEEN = {
     Language.EN: re.compile(
         rf"[;:]|, (?:and |while |whereas )?(?=[^,;]*{LABEL})| (?:and|while|whereas|but) (?=(?:the |a )?{LABEL})"
     ),
-    Language.ZH: re.compile(rf"[；，](?={LABEL})"),
+    Language.ZH: re.compile(rf"[；，](?:而|同时)?(?={LABEL})"),
 }
 
 
@@ -258,7 +260,7 @@ def _states(facts: Facts, known: Known, text: str, masked: str) -> bool:
     line = known.text.lower()
     own = " ".join(facts.names.spoken(known.label))
     bare = re.sub(LABEL, " ", masked)
-    if any(found.group() not in line.split() for found in _CONTRARY.finditer(bare)):
+    if any(_stem(found.group()) not in _words(line) for found in _CONTRARY.finditer(bare)):
         return False
     if known.about == "appearance" and (not _USUALLY.search(bare) or _HERE.search(bare)):
         return False
@@ -305,14 +307,16 @@ def _speaks(known: Known, clause: _Clause, stems: set[str], text: str) -> bool:
     return clause.verb in stems or bool(_PURPOSE.search(text)) or clause.verb in ("is", "are")
 
 
-def _states_zh(facts: Facts, known: Known, masked: str) -> bool:
+def _states_zh(facts: Facts, known: Known, masked: str, text: str = "") -> bool:
+    """Return whether a masked Chinese sentence states a line; `text` is it in lower case, where it is at hand."""
     if _CONTRARY_ZH.search(masked) or not _names_only(facts, known, masked):
         return False
     if known.about == "appearance" and not _USUALLY_ZH.search(masked):
         return False
     # The characters of a name are no statement: those of both texts are masked.
     parts = _PARTS_ZH.split(facts.names.masked(known.text.lower()))
-    return any(len(_pairs(part) & _pairs(masked)) >= _LEAST for part in parts)
+    said = _pairs(facts.names.masked(text) if text else masked)
+    return any(len(_pairs(part) & said) >= _LEAST for part in parts)
 
 
 def _names_only(facts: Facts, known: Known, masked: str) -> bool:

@@ -60,7 +60,7 @@ def masked(facts: Facts, sentence: str) -> str:
     if everywhere and any(word in text for word in _OF_EVERY_BODY):
         text = everywhere.sub(" ", text)
     if facts.language == Language.EN:
-        text = text.replace("kidney bean", "bean")
+        text = text.replace("kidney bean", "bean").replace("saw tooth", "serrated")
     for head, mark in _heads(facts.annotation.labels, facts.names, facts.language):
         text = head.sub(mark, text)
     text = record.sub(WORD, text) if record else text
@@ -134,7 +134,7 @@ def _of_record(
         words |= of_region | others | {names.anatomy}
         words |= {"lesion", "finding", "abnormality", "disease", "diagnosis"} if task in DISEASE else set[str]()
     else:
-        region = re.sub("[部脏]$|关节$", "", names.anatomy)
+        region = re.sub("[部脏]$|关节$|组织$", "", names.anatomy)
         words |= {names.anatomy, region, f"{region}组织", *also.get(names.anatomy, ())}
         words |= {f"{region}部", f"{region}盖"} if names.anatomy.endswith("关节") else set[str]()
         words |= {"病变", "病灶", "疾病"} if task in DISEASE or names.noun in ("病变", "疾病", "表现") else set[str]()
@@ -164,11 +164,13 @@ def _label_words(labels: tuple[str, ...], names: LabelNames, language: Language)
     if language == Language.EN:
         found = _words(" ".join(spoken))
         found |= {"normal", "healthy"} if any(re.match("normal|healthy", name) for name in spoken) else set[str]()
-        return found | {other for word in found for other in (*also.get(word, ()), *kinds_of(word, language))}
+        kinds = {kind for word in found for kind in kinds_of(word, language)}
+        return found | kinds | {other for word in found | kinds for other in also.get(word, ())}
     found = {"正常", "健康"} if any(re.match("正常|健康", name) for name in spoken) else set[str]()
     for name in spoken:
         bare = re.sub(r"^[左右双]侧?", "", name)
-        found |= {bare, *also.get(bare, ()), *kinds_of(bare, language)}
+        kinds = kinds_of(bare, language)
+        found |= {bare, *kinds, *(other for word in (bare, *kinds) for other in also.get(word, ()))}
         # Of 肾肿瘤, 肿瘤 is said again; so is 心肌 of 左心室心肌.
         found |= {bare[start:] for start in range(1, len(bare) - 1) if not bare[start].isdigit()}
         # So is the organ that a name begins with or ends in: 前列腺 of 前列腺外周带, 骨 of 股骨.

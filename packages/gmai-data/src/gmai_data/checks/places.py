@@ -96,7 +96,18 @@ def _holds(
 ) -> bool | None:
     """Return whether a box of a label lies there; None where the label has no box."""
     lie = _lie_there(facts, label, vertical, horizontal, central=central, clause=clause)
+    if not lie and vertical is None and horizontal is not None and not central:
+        return shown_on(facts, label, horizontal)
     return (all if _EVERY.search(clause) else any)(lie) if lie else None
+
+
+def shown_on(facts: Facts, label: str, side: str) -> bool | None:
+    """Return whether a label without a box is on a side of the image because its name says so: the left lung, right.
+
+    None where the name has no side, or the image is not known to be shown mirrored.
+    """
+    named = {"left", "right"}.intersection(label.split())
+    return side not in named if len(named) == 1 and mirrored(facts) else None
 
 
 def how_many_lie(facts: Facts, label: str, text: str) -> int | None:
@@ -174,7 +185,7 @@ def agrees(facts: Facts, text: str) -> tuple[str, str] | None:
             wanted = any(known) if len(places) > 1 or central or labels != about else all(known)
             if known and not wanted:
                 return "position contradicted", f'"{stated.strip()}" is not where {about[0]} lies'
-            if own and not (facts.annotation.boxes or facts.boxes or facts.positions):
+            if own and not known and not (facts.annotation.boxes or facts.boxes or facts.positions):
                 return "position invented", f'"{stated.strip()}": the record has no place of anything in the image'
         # "The marker is far from the findings, which …" goes on about the findings.
         if not re.search(LABEL, _RELATION.sub(" ", clause)):
@@ -236,7 +247,10 @@ def _places_en(clause: str) -> Iterator[_Said]:
         if found["h"]:
             vertical = {"upper": "upper", "top": "upper", "uppermost": "upper", "lower": "lower", "bottom": "lower",
                         "lowermost": "lower", "middle": "middle", "mid": "middle"}.get(found["v"] or "")  # fmt: skip
-            if re.match(rf" of (?:the |an? |both |either |each |these |the two )*{LABEL}", after):
+            if re.match(
+                rf" of (?:and (?:just )?(?:above|below) )?(?:the |an? |both |either |each |these |the two )*{LABEL}",
+                after,
+            ):
                 continue
             if _OF_ITSELF.match(after) or re.match(r" of (?:it|them)\b", after):
                 continue
@@ -249,7 +263,7 @@ def _places_en(clause: str) -> Iterator[_Said]:
         elif found["v2"]:
             if found["edge"] and not re.match(rf" of (?:the|this) {PICTURE}", after):
                 continue
-            if not found["part"] and not re.match(rf" of (?:the|this) {PICTURE}", after):
+            if not found["part"] and not re.match(rf" of (?:the|this) {PICTURE}| {WORD} ?{_PART}", after):
                 continue
             if _OF_ITSELF.match(after):
                 continue
@@ -315,7 +329,9 @@ def _places_zh(clause: str) -> Iterator[_Said]:
 _RELATION = re.compile(
     r"\b(?P<how>below|beneath|under|underneath|lower (?:\w+ ){0,4}than|above|over|on top of|higher (?:\w+ ){0,4}than|"
     r"(?:at|on|along) (?:the |its )?(?:top|bottom)(?: (?:edge|end|border|side|surface|margin))? of|"
-    rf"(?:to the )?(?:left|right) of)(?: the| an?| both| either| each| two)*(?: {WORD})? (?P<object>{LABEL})"
+    r"(?:to the )?(?:left|right) of)(?P<of_each>(?: the| an?| both| either| each| all| two| three|"
+    r" (?:regions?|areas?|parts?|structures?|boxes|ones) of)*)"
+    rf"(?: {WORD})? (?P<object>{LABEL})"
 )
 _RELATION_IT = re.compile(
     rf"(?P<subject>{LABEL})(?: (?:is|lies|lying|seen|visible|located|directly|just|right|immediately))* "
@@ -324,7 +340,9 @@ _RELATION_IT = re.compile(
 _RELATION_IT_FIRST = re.compile(
     r"(?:^\W*|\band,? |\bwith,? |; )"
     r"(?P<how>(?:just |directly )?(?:below|beneath|under|underneath|above)|(?:to )?the (?:left|right) of)"
-    rf" it(?: (?:in|on) the \w+)?,? (?:(?:is|lies|sits|one sees|there is|we see) )?(?:an?|the) (?P<subject>{LABEL})"
+    r" it(?: (?:in|on) the \w+)?,? "
+    r"(?:(?:is|lies|sits|runs|stands|appears|extends|one sees|one finds|there is|we see) )?"
+    rf"(?:(?:an?|the) )?(?P<subject>{LABEL})"
 )
 """Of two labels of a sentence: "the liver, with the kidney below it"; "the liver and, below it, the kidney"."""
 _FURTHER_ZH = re.compile(
@@ -418,7 +436,8 @@ def relation_holds(facts: Facts, text: str) -> tuple[str, str] | None:
                 continue
             return "position invented", f'"{sentence}": the record has no place of both'
         every = all if re.search(rf"\b(?:{_ALL})(?: of)?(?: the)? {subject}|[均都](?:位|在|处)", text) else any
-        if not every(any(way(place(one, facts), place(two, facts)) for two in others) for one in ones):
+        of_each = all if re.search(r"\b(?:both|each|all|two|three)\b", each.groupdict().get("of_each") or "") else any
+        if not every(of_each(way(place(one, facts), place(two, facts)) for two in others) for one in ones):
             return "position contradicted", f'"{sentence}" is not so by their boxes'
     return None
 
@@ -469,7 +488,7 @@ _INSIDE = re.compile(
 )
 _AROUND = re.compile(
     rf"\b(?P<how>encloses?|surrounds?|encircles?|contains?|envelops?|wraps? around|houses?|(?:lies?|is) around)"
-    rf"(?: the| its| an?)? (?P<object>{LABEL})"
+    rf"(?: both)?(?: the| its| an?)? (?P<object>{LABEL})"
 )
 _OF_THE_PICTURE = re.compile(rf"(?:\uf8fe|\bit|\b{PICTURE}|\bfilms?)(?! (?:and|where|in which)\b)[^,;{LABEL[1:-1]}]*$")
 """What contains a label is the picture."""

@@ -5,7 +5,7 @@ import re
 from gmai_data.checks.counts import how_many
 from gmai_data.checks.facts import Facts
 from gmai_data.checks.lexicon import LABEL, WORD
-from gmai_data.checks.places import known_boxes, mirrored, place
+from gmai_data.checks.places import known_boxes, mirrored, place, shown_on
 from gmai_data.vocabulary import Language
 
 _FRAMES = (
@@ -23,7 +23,8 @@ _OF_PATIENT = re.compile(r"(?:\byour|patient'?s?|person'?s?|subject'?s?|anatomic
 _BOTH = re.compile(
     r"\bbilateral\w*|\bunilateral\w*|\bcontralateral\w*|\bipsilateral\w*|"
     r"\b(?:either|both|each) sides? of the (?:body|patient|chest|abdomen|head)|"
-    r"\bboth (?:eyes|lungs|breasts|kidneys|sides)"
+    rf"\bboth (?:eyes|lungs|breasts|kidneys|sides(?! of (?:it|them|this|that|these|the {LABEL}|{LABEL}|"
+    r"the (?:\w+ )?(?:lines?|gap|band|edge|border|split|break|stripe))\b))"
 )
 
 
@@ -38,6 +39,7 @@ _CONVENTION = re.compile(
     r"(?P<on>left|right)(?: hand)?(?: side)?"
     rf"|(?P<on2>left|right)(?: hand)? (?:side )?of the (?:image|picture|slice|scan|screen){_BETWEEN_SIDES}"
     r"(?:patient|person|subject|body)'?s? (?:own )?(?P<of2>left|right)(?: hand)?(?: side)?"
+    r"(?! (?:hand |side )*(?:is|lies|appears?|stands|sits|corresponds|comes)\b)"
 )
 
 
@@ -46,14 +48,23 @@ _BETWEEN_SIDES_ZH = "(?:(?![左右]|[前后]者|另)[^。；])*?"
 _CONVENTION_ZH = re.compile(
     rf"(?:患者|病人|人体)的?(?P<of>左|右)侧?{_BETWEEN_SIDES_ZH}{_PICTURE_ZH}[的中上]?(?P<on>左|右)侧?"
     rf"|{_PICTURE_ZH}[的中上]?(?P<on2>左|右)侧?{_BETWEEN_SIDES_ZH}(?:患者|病人|人体)的?(?P<of2>左|右)侧?"
+    "(?!侧?(?:则|就|恰好)?(?:位于|在|显示|出现|对应))"
+    r"|(?:患者|病人|人体)的?(?P<of3>左|右)侧?(?:显示|位|在|出现)[在于]?(?P<on3>左|右)[侧边](?![^，。；]*图)"
 )
 
 
+_BECAUSE = re.compile(r"(?:\b(?:as|because|since|for|so)|由于|因为|因)(?: the)? (?=\s*(?:[,，.。]|$))")
+"""What gives the way a slice is shown as the reason, once that is taken out."""
+
+
 def _names_one_side(found: re.Match[str]) -> bool:
-    return (found["of"] or found["of2"]) == (found["on"] or found["on2"])
+    of, on = (
+        [side for name, side in found.groupdict().items() if name.startswith(which) and side] for which in ("of", "on")
+    )
+    return of == on
 
 
-def _without_convention(facts: Facts, text: str) -> tuple[str, bool]:
+def without_convention(facts: Facts, text: str) -> tuple[str, bool]:
     """Take out what is said of how a slice is shown, "the patient's right is on the left"; say whether it is so."""
     pattern = _CONVENTION if facts.language == Language.EN else _CONVENTION_ZH
     for found in pattern.finditer(text):
@@ -65,7 +76,9 @@ def _without_convention(facts: Facts, text: str) -> tuple[str, bool]:
         if not other_side or not mirrored(facts):
             return text, False
         text = text.replace(found.group(), " ")
-    return text, True
+    if text.isspace() or not re.search(r"\w", text):
+        return " ", True
+    return _BECAUSE.sub(" ", text), True
 
 
 _OFF_CENTRE = 0.06
@@ -125,7 +138,7 @@ def _spoken_of(before: str, after: str) -> list[str]:
 def wrong_side(facts: Facts, text: str) -> tuple[str, str] | None:
     """Return a side of the patient that no label spoken of has."""
     wrong = "side invented"
-    text, so = _without_convention(facts, text)
+    text, so = without_convention(facts, text)
     if not so:
         return wrong, "the image is not shown with that side of the patient there"
     text = _AGREED.sub(" ", text)
@@ -161,12 +174,17 @@ def wrong_side(facts: Facts, text: str) -> tuple[str, str] | None:
             continue
         if re.match(rf" {LABEL}", after) and _is_one_of_a_pair(facts, side, before, after):
             continue
+        other = "left" if side == "right" else "right"
+        if has and re.match(rf" {WORD}", after) and not any(other in label.split() for label in labels):
+            continue  # the left femur is the left thigh bone
         if re.match(rf" (?:{LABEL}|{WORD})(?! {_FRAMES})", after) and not re.search(
             r"\b(?:on|at|in|to|image|picture|upper|lower|middle|far) (?:the )?$", before
         ):
             return wrong, f'"{side}" is said of what has no side in the record'
         if re.match(rf" (?:{LABEL}|{WORD})", after) and re.search(r"\bthe $", before):
             return wrong, f'"{side}" is said of what has no side in the record'
+        if any(shown_on(facts, label, side) for label in labels or facts.annotation.labels):
+            continue
         if not (facts.annotation.boxes or facts.boxes) and not any(side in position for position in facts.positions):
             return wrong, f'"{found.group()}" is said of no label and of no given box'
     return None
@@ -190,7 +208,7 @@ _BOTH_WAYS_ZH = re.compile(
 def wrong_side_zh(facts: Facts, text: str) -> tuple[str, str] | None:
     """Return a side of the patient in a Chinese sentence that no label spoken of has."""
     wrong = "side invented"
-    text, so = _without_convention(facts, text)
+    text, so = without_convention(facts, text)
     if not so:
         return wrong, "the image is not shown with that side of the patient there"
     text = _BOTH_WAYS_ZH.sub("", text)
@@ -226,6 +244,9 @@ def wrong_side_zh(facts: Facts, text: str) -> tuple[str, str] | None:
             paired = bound and re.match(LABEL, after) and _is_one_of_a_pair(facts, side, before, after)
             if not (has or paired):
                 return wrong, f'"{found.group()}" is said of no label that has it'
+            continue
+        named = [facts.names.label_of(mark) for mark in re.findall(LABEL, text)] or facts.annotation.labels
+        if any(shown_on(facts, label, side) for label in named):
             continue
         if not (facts.annotation.boxes or facts.boxes) and not any(
             word in position for position in facts.positions for word in (side, found["side"])

@@ -97,7 +97,9 @@ def sized(facts: Facts, text: str) -> tuple[str, str] | None:
 
 
 _TALL = re.compile(r"\b(?:(?P<tall>taller|higher)|wider|broader) than (?:it is )?(?:wide|broad|tall|high)\b")
-_TALL_ZH = re.compile(r"(?P<tall>纵横比(?:大于|超过|>)1|高(?:度)?大于宽)|纵横比(?:小于|<)1|宽(?:度)?大于高")
+_TALL_ZH = re.compile(
+    r"(?P<tall>纵横比(?:大于|超过|>)1|高(?:度)?(?:明显|略|稍|远)?大于宽)|纵横比(?:小于|<)1|宽(?:度)?(?:明显|略|稍|远)?大于高"
+)
 
 
 def tall_holds(facts: Facts, text: str) -> tuple[str, str] | None:

@@ -500,10 +500,13 @@ class TaskMaker:
             extra["level"] = choose(tuple(prompt.general.levels), self._seed, sample_id, "level")
             fields["level"] = prompt.general.level.format(level=prompt.general.levels[extra["level"]])
         measures = _measures(annotation, boxes)
+        if image_digest and not known:
+            told = [box.label for box in boxes] or list(annotation.labels[:SHOWN_BOXES])
+            known = self._knowledge.known([*dict.fromkeys(told)], annotation.modality, language)
         record = "" if source else self._record(annotation, words, boxes, known, measures, pictured=bool(image_digest))
         text = self._text(record, prompt, least, most, fields)
-        if image_digest:  # what is known of a label may be stated of it, though only a region's prompt asks for it
-            known = known or self._about(annotation, language)
+        if image_digest and kind != Kind.REGION_CAPTION:  # what is known of the others and the region may be stated too
+            known = self._about(annotation, language)
         facts = Facts(
             annotation, kind, language, self._names[language], boxes, references,
             tuple([words.position(box) for box in boxes]), source, prompt.specific.words, (least, most),
@@ -574,6 +577,8 @@ class TaskMaker:
         size = (annotation.width_px, annotation.height_px)
         for box in boxes:
             tell("box", position=words.position(box), box=box_text(box.label, [box.xyxy], *size))
+        if pictured and annotation.labels and not annotation.boxes:
+            tell("no_boxes")
         for each in measures:
             tell("size", label=each.label, width=each.width, height=each.height)
         for label in dict.fromkeys(each.label for each in known):
