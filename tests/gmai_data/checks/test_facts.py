@@ -1,7 +1,7 @@
 """The names of a card's labels in a text, and the words that name a modality."""
 
 import pytest
-from gmai_data.checks.facts import LabelNames, modality_pattern, other_modalities
+from gmai_data.checks.facts import LabelNames, modality_pattern, other_modalities, region_name
 from gmai_data.vocabulary import Language, Modality
 
 EN, ZH = Language.EN, Language.ZH
@@ -129,3 +129,13 @@ def test_every_modality_is_named_and_some_go_along():
     assert Modality.PET not in dict(other_modalities(Modality.CT, EN)[1])
     assert Modality.MR in dict(other_modalities(Modality.CT, EN)[1])
     assert not {Modality.OCT, Modality.INFRARED} & dict(other_modalities(Modality.FUNDUS, EN)[1]).keys()
+
+
+def test_regions_have_marks_beside_the_labels(names):
+    own = names([{"en": "alpha", "zh": "甲"}, {"en": "beta", "zh": "乙"}])
+    more = own.with_regions(2)
+    marks = [more.mark_of(region_name(number)) for number in range(2)]
+    assert [more.label_of(mark) for mark in marks] == ["region 0", "region 1"]
+    assert not set(marks) & set(own.masked("alpha beta"))
+    with pytest.raises(IndexError):
+        own.label_of(marks[1])

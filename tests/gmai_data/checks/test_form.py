@@ -110,3 +110,10 @@ def test_like_regions_are_told_in_like_words(facts):
     assert repetition(region, tagged) is None, "each sentence has its box"
     same = (("q?", f"{LONG} {REFERENCE}. {LONG} {REFERENCE}."),)
     assert repetition(region, same) == f'it says "{f"{LONG} {REFERENCE}"[:60]}" more than once'
+
+
+def test_a_name_of_several_words_is_no_run_by_itself(facts):
+    said = "The left kidney is grey, the left kidney is smooth, the left kidney is oval and the left kidney is whole."
+    assert repetition(facts(), (("What is it?", said),)) is None
+    again = " ".join(["It is very smooth and even."] + ["it is very smooth and"] * 3)
+    assert "repeats" in repetition(facts(), (("What is it?", again),))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from gmai_data.annotation import Box
-from gmai_data.checks.places import agrees, holds_inside, holds_of_two, relation_holds, wrong_place
+from gmai_data.checks.places import agrees, holds_inside, holds_of_two, relation_holds, shown_on, wrong_place
 from gmai_data.checks.sizes import larger
 from gmai_data.checks.written import first_complaint
 from gmai_data.vocabulary import Language
@@ -165,3 +165,13 @@ def test_one_of_two_boxes_of_a_label_against_the_other(masked, text, language, g
     told, text = masked(text, language, two)
     told = replace(told, annotation=replace(told.annotation, labels=("left kidney",)))
     assert (holds_of_two(told, text) is None) == good
+
+
+@pytest.mark.parametrize(
+    ("axis", "side", "shown"), [("axial", "right", True), ("axial", "left", False), ("", "right", None)]
+)
+def test_a_label_with_a_side_is_shown_on_the_other_side_of_a_mirrored_slice(facts, axis, side, shown):
+    made = facts()
+    made = replace(made, annotation=replace(made.annotation, provenance={"axis": axis} if axis else {}))
+    assert shown_on(made, "left kidney", side) == shown
+    assert shown_on(made, "liver", side) is None

@@ -2,7 +2,7 @@
 
 Each file of `replies/` holds records drawn by a seed, replies to prompts about them, Chinese translations of what was
 kept, and replies made wrong in one respect. Left out are translations that speak of labels (标注), which the prompts
-forbid since. How many passed when they were first tried stands in
+forbid since, and records of cards whose modality was mended. How many passed when they were first tried stands in
 docs/reference/checks.md.
 """
 

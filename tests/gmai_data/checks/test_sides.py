@@ -1,9 +1,11 @@
 """Sides of the patient beside the labels that have one; see `masked` in conftest.py for the record."""
 
+import re
+
 import pytest
 from gmai_data.annotation import Annotation, Box
 from gmai_data.checks.facts import Facts, LabelNames
-from gmai_data.checks.sides import wrong_side, wrong_side_zh
+from gmai_data.checks.sides import without_convention, wrong_side, wrong_side_zh
 from gmai_data.vocabulary import Kind, Language, Split
 
 
@@ -99,3 +101,26 @@ def test_sides_that_boxes_and_plane_give(two_kidneys, text, good):
 )
 def test_sides_that_boxes_and_plane_give_in_chinese(two_kidneys, text, good):
     assert (wrong_side_zh(*two_kidneys(text, Language.ZH)) is None) == good
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "rest"),
+    [
+        (Language.EN, "it lies there, as the patient's right is on the left of the image.", "it lies there,"),
+        (Language.EN, "the patient's left is on the right of the image", ""),
+        (Language.ZH, "由于患者右侧位于图像左侧，它在此处。", "它在此处"),
+        (Language.ZH, "患者的右侧显示在左边。", ""),
+    ],
+)
+def test_how_a_slice_is_shown_is_no_place_of_anything(two_kidneys, language, text, rest):
+    found, so = without_convention(two_kidneys("", language)[0], text)
+    assert so
+    assert rest in found
+    assert not re.search("left|right|image|[左右图]", found)
+
+
+@pytest.mark.parametrize(
+    "text", ["the patient's right is on the right of the image", "the patient's left is on the left of the image"]
+)
+def test_a_slice_that_is_shown_otherwise_is_said_to_be(two_kidneys, text):
+    assert without_convention(two_kidneys("")[0], text) == (text, False)

@@ -10,6 +10,7 @@ from gmai_data.checks.facts import Facts, Known, LabelNames, Measure
 from gmai_data.checks.statements import sentences, unresolved
 from gmai_data.checks.written import first_complaint, without_unresolved
 from gmai_data.vocabulary import Kind, Language, Split
+from gmai_formats.rows.box_text import box_text
 
 EN, ZH = Language.EN, Language.ZH
 RECORDS = {
@@ -371,3 +372,29 @@ def test_foreign_words_of_a_chinese_text_are_resolved(facts):
     told = facts(language=ZH)
     assert not list(unresolved(told, [("请描述。", "CT图像可见左肾，轮廓光滑。")]))
     assert [each.check for each in unresolved(told, [("请描述。", "左肾旁见Bosniak结构。")])] == ["word not resolved"]
+
+
+@pytest.mark.parametrize(
+    ("said", "good"),
+    [
+        ("{0} lies above {1}.", True),
+        ("{0} lies below {1}.", False),
+        ("{1} lies below {0}.", True),
+        ("{0} is smaller than {1}.", True),
+        ("{0} is larger than {1}.", False),
+        ("There is {0}, and directly above it runs {1}.", False),
+    ],
+)
+def test_regions_of_one_label_are_held_to_their_own_boxes(facts, said, good):
+    boxes = (Box("liver", (100, 100, 200, 200)), Box("liver", (500, 600, 900, 900)))
+    made = facts()
+    annotation = replace(made.annotation, width_px=1000, height_px=1000)
+    references = tuple(box_text(box.label, [box.xyxy], annotation.width_px, annotation.height_px) for box in boxes)
+    both = replace(
+        made,
+        annotation=replace(annotation, labels=("liver",), absent=(), boxes=boxes),
+        boxes=boxes,
+        references=references,
+    )
+    found = list(unresolved(both, (("What is shown?", said.format(*references)),)))
+    assert (not found) == good, found

@@ -37,7 +37,7 @@ def claims(language: Language) -> dict[str, tuple[bool, re.Pattern[str]]]:
     document: dict[str, Any] = _yaml(f"claims_{language}.yaml")
     for name, entry in document.items():
         either = "|".join(entry["any"]).replace("{L}", LABEL)
-        pattern = rf"\b(?:{either})(?!\w)" if language == Language.EN else either
+        pattern = rf"(?<!\w)(?:{either})(?!\w)" if language == Language.EN else either
         found[name] = (entry["in"] == "both", re.compile(pattern))
     return found
 

@@ -443,6 +443,7 @@ def relation_holds(facts: Facts, text: str) -> tuple[str, str] | None:
 
 
 def _way(how: str) -> _Way:
+    how = how.removeprefix("just ").removeprefix("directly ")
     if "top" in how or "bottom" in how:
         how = "above" if "top" in how else "below"
     if how.startswith(("below", "beneath", "under", "lower")):

@@ -36,7 +36,7 @@ _BETWEEN_SIDES = r"(?:(?!\b(?:left|right|former|latter|others?|while|whereas)\b)
 """What stands between a side of the picture and one of the patient; other sides are other statements."""
 _CONVENTION = re.compile(
     rf"(?:patient|person|subject|body)'?s? (?:own )?(?P<of>left|right)(?: hand)?(?: side)?(?! of\b){_BETWEEN_SIDES}"
-    r"(?P<on>left|right)(?: hand)?(?: side)?"
+    r"(?P<on>left|right)(?: hand)?(?: side)?(?: of the (?:image|picture|slice|scan|screen))?"
     rf"|(?P<on2>left|right)(?: hand)? (?:side )?of the (?:image|picture|slice|scan|screen){_BETWEEN_SIDES}"
     r"(?:patient|person|subject|body)'?s? (?:own )?(?P<of2>left|right)(?: hand)?(?: side)?"
     r"(?! (?:hand |side )*(?:is|lies|appears?|stands|sits|corresponds|comes)\b)"
