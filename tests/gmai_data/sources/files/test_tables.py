@@ -3,6 +3,8 @@
 import datetime
 import gzip
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from gmai_data.sources.files.tables import delimiter_of, read_table, without_point
 from gmai_formats.errors import UserError
@@ -236,3 +238,30 @@ def test_a_table_without_a_header(tmp_path, text):
         ["image", "label"],
         [{"image": "a.png", "label": "x"}, {"image": "b.png", "label": "y"}],
     )
+
+
+def test_parquet_is_read_as_its_csv_would_be(tmp_path):
+    table = pa.table(
+        {
+            "file": ["a.png", " b.png", None],
+            "label": pa.array(["x", "y", "x"]).dictionary_encode(),
+            "age": pa.array([61.0, None, 0.5]),
+            "seen": pa.array([True, False, None]),
+            "signs": pa.array([["p", "q"], [], None]),
+            "image": pa.array([b"1", b"2", b"3"]),
+            "crop": pa.array([{"bytes": b"1", "path": None}] * 3),
+        }
+    )
+    pq.write_table(table, tmp_path / "t.parquet")
+    names, rows = read_table(tmp_path / "t.parquet")
+    assert names == ["file", "label", "age", "seen", "signs"]
+    assert [list(row.values()) for _, row, problem in rows if not problem] == [
+        ["a.png", "x", "61", "true", "p|q"], ["b.png", "y", "", "false", ""], ["", "x", "0.5", "", ""],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"not a table"])
+def test_parquet_that_is_none(tmp_path, content):
+    (tmp_path / "t.parquet").write_bytes(content)
+    with pytest.raises(UserError, match=r"t\.parquet: not readable as Parquet: .*\. Download it again, or save it as"):
+        list(read_table(tmp_path / "t.parquet")[1])

@@ -106,8 +106,49 @@ def test_an_id_needs_a_revision():
     assert HubDataset(kind="hf_dataset", id="a/b", revision="1").revision == "1"
 
 
-@pytest.mark.parametrize("name", ["dataset_dict.json", "state.json", "data/x.parquet"])
-def test_what_looks_like_it(put, tmp_path, name):
+@pytest.mark.parametrize("name", ["dataset_dict.json", "state.json"])
+def test_what_the_library_saved_without_its_description_is_asked_about(put, tmp_path, name):
     assert HubDataset.recognise(Folder(tmp_path)) is None
     put(name, "{}")
-    assert HubDataset.recognise(Folder(tmp_path)).layout["kind"] == "hf_dataset"
+    layout = HubDataset.recognise(Folder(tmp_path)).layout
+    assert layout == {"kind": "hf_dataset", "image_column": "TODO", "label_column": "TODO"}
+
+
+def test_the_columns_of_what_the_library_saved_are_those_of_its_description(tmp_path, saved):
+    datasets = saved({"image": [], "label": []}, None)
+    features = {"picture": datasets.Image(), "kind": datasets.ClassLabel(names=["a", "b"]),
+                "patient_id": datasets.Value("string")}  # fmt: skip
+    table = datasets.Dataset.from_dict({name: [] for name in features}, features=datasets.Features(features))
+    datasets.DatasetDict({"train": table}).save_to_disk(tmp_path / "e")
+    guess = HubDataset.recognise(Folder(tmp_path / "e"))
+    assert guess.layout == {
+        "kind": "hf_dataset", "image_column": "picture", "label_column": "kind", "group_column": "patient_id",
+    }  # fmt: skip
+    assert guess.labels == ["a", "b"]
+
+
+_BYTES = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+
+@pytest.mark.parametrize(
+    ("columns", "image", "label"),
+    [
+        ({"image": pa.array([None], _BYTES), "label": pa.array([1])}, "image", "label"),
+        ({"jpg": pa.array([b""]), "finding": pa.array(["x"]), "age": pa.array([1])}, "jpg", "TODO"),
+        ({"file_name": pa.array(["a.png"]), "label": pa.array(["x"])}, None, None),
+        ({"id": pa.array([1]), "text": pa.array(["x"])}, None, None),
+    ],
+)
+def test_parquet_is_a_dataset_of_images_where_a_column_holds_them(tmp_path, columns, image, label):
+    pq.write_table(pa.table(columns), tmp_path / "x.parquet")
+    guess = HubDataset.recognise(Folder(tmp_path))
+    if image is None:
+        assert guess is None
+    else:
+        assert (guess.layout["image_column"], guess.layout["label_column"]) == (image, label)
+        assert label != "TODO" or guess.notes == ("label_column: candidates are finding, age",)
+
+
+def test_a_damaged_parquet_file_is_no_dataset(put, tmp_path):
+    put("data/x.parquet", "{}")
+    assert HubDataset.recognise(Folder(tmp_path)) is None

@@ -71,7 +71,7 @@ class JoinedColumn(_Part):
     """A column of a table beside the pictures, with a row per picture, case or patient."""
 
     table: str
-    """The table, CSV, TSV or XLSX, below the root; a pattern such as `sheet.*.tsv` finds the one that fits it."""
+    """The table (CSV, TSV, XLSX, Parquet) below the root; a pattern such as `sheet.*.tsv` finds the one that fits."""
     key: str | tuple[str, ...]
     """Column that names the item: by its path, file name or stem, or by what `of` finds in its path. Several columns,
     such as `[left, right]`, each name an item of the row."""
@@ -110,7 +110,7 @@ class SplitRule(_Part):
     DICOM files, which name the patient where nothing else does, are not asked."""
     official: dict[Split, str | tuple[str, ...]] = Field(default_factory=dict[Split, str | tuple[str, ...]])
     """Split ▶ list file of the publisher, or several, with a path, file name, stem or group (patient) per line; below
-    the layout's `lists`, or the root. Of a table (CSV, TSV, XLSX) the first column, or the one that is named:
+    the layout's `lists`, or the root. Of a table (CSV, TSV, XLSX, Parquet) the first column, or the one that is named:
     `val.csv:image_id`. Of a text in parts with headings (`train:`) the one that is named: `split.txt:train`."""
     table: JoinedColumn | None = None
     """Column of a table that names the publisher's split; its values are mapped by `names`."""

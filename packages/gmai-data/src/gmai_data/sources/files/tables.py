@@ -1,4 +1,4 @@
-"""Tables of any form ▶ rows of text: CSV and TSV in any encoding, also as `.csv.gz`, and XLSX."""
+"""Tables of any form ▶ rows of text: CSV and TSV in any encoding, also as `.csv.gz`, XLSX and Parquet."""
 
 import codecs
 import gzip
@@ -13,13 +13,16 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TextIO, cast
 
+import pyarrow as pa
 from gmai_formats import separated
 from gmai_formats.errors import UserError
 from gmai_formats.installing import pip_install
+from gmai_formats.rows.tables import open_parquet, rows_at_once
 
 UTF_8 = "utf-8-sig"
-TABLE_ENDINGS = (".csv", ".tsv", ".xlsx", ".xlsm", ".csv.gz", ".tsv.gz")
+TABLE_ENDINGS = (".csv", ".tsv", ".xlsx", ".xlsm", ".parquet", ".csv.gz", ".tsv.gz")
 _BOOKS = (".xlsx", ".xlsm")
+_PARQUET = ".parquet"
 _OLD_BOOKS = (".xls", ".ods", ".xlsb")
 _BYTE_ORDER_MARKS = {
     b"\xff\xfe\x00\x00": "utf-32", b"\x00\x00\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16",
@@ -99,6 +102,8 @@ def read_table(
         is_header = lambda names: len(names) == len(columns)  # noqa: E731
     if ending in _BOOKS:
         rows = _sheet_rows(path, is_header, sheet)
+    elif ending == _PARQUET:
+        rows = _parquet_rows(path)
     else:
         rows = _text_rows(path, is_header, encoding, delimiter)
     if columns:
@@ -183,6 +188,51 @@ def _not_text(path: Path, encoding: str, error: UnicodeError) -> UserError:
     return UserError(
         f"{path}: not {name} text ({where}). Save it as UTF-8, or name its `encoding` in the layout, such as cp1252."
     )
+
+
+def _parquet_rows(path: Path) -> Iterator[Any]:
+    """Yield the names and the cells of the columns that hold text, numbers, or lists of them: no image is a cell."""
+    try:
+        with open_parquet(path) as file:
+            names = [field.name for field in file.schema_arrow if not _holds_bytes(field.type)]
+            yield names
+            for batch in file.iter_batches(rows_at_once(file, names, _ROWS_AT_ONCE), columns=names, use_threads=False):
+                for row in batch.to_pylist():
+                    yield [_parquet_text(row[name]) for name in names]
+    except (pa.ArrowException, OSError, ValueError) as error:
+        detail = " ".join(str(error).split())
+        raise UserError(f"{path}: not readable as Parquet: {detail}. Download it again, or save it as CSV.") from error
+
+
+_ROWS_AT_ONCE = 4096
+
+
+def _holds_bytes(kind: Any) -> bool:
+    return (
+        pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or (
+            pa.types.is_nested(kind)
+            and not (
+                (pa.types.is_list(kind) or pa.types.is_large_list(kind))
+                and not pa.types.is_nested(kind.value_type)
+                and not _holds_bytes(kind.value_type)
+            )
+        )
+    )
+
+
+def _parquet_text(value: Any) -> str:
+    """Return a value as a CSV would have it; the entries of a list with a bar between them."""
+    if value is None or value != value:
+        return ""
+    if isinstance(value, list):
+        return "|".join(map(_parquet_text, cast("list[Any]", value)))
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
 
 
 def _sheet_rows(path: Path, is_header: IsHeader, sheet: str | None) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""Labels in a table: a CSV, TSV or XLSX file with one row per image, volume or series, or several."""
+"""Labels in a table: a CSV, TSV, XLSX or Parquet file with one row per image, volume or series, or several."""
 
 import bisect
 import codecs
@@ -33,15 +33,15 @@ from gmai_data.sources.patterns import pattern_of
 
 
 class CsvLabels(Layout):
-    """A CSV, TSV or XLSX file with one row per image, or several: the labels of an image's rows are put together.
+    """A CSV, TSV, XLSX or Parquet file with one row per image, or several: an image has the labels of all its rows.
 
     What a row names may be a picture, a volume file, or a folder with a DICOM series, whose slices have the labels.
     """
 
     kind: Literal["csv_labels"]
     table: str | tuple[str, ...]
-    """The CSV (also `.csv.gz`), TSV or XLSX file, with a header line; a pattern may find several. A list of tables goes
-    with a list of as many `images`, one for each."""
+    """The CSV (also `.csv.gz`), TSV, XLSX or Parquet file, with a header line; a pattern may find several. A list of
+    tables goes with a list of as many `images`, one for each."""
     images: str | tuple[str, ...] = "."
     """Folder that the image column is relative to, or several, of which one has the picture: patterns such as
     `images_*/images`, or a list. `{parent}` is the path of the table's folder."""

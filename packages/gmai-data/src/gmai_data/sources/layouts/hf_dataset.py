@@ -1,12 +1,16 @@
 """A Hugging Face dataset, from a local folder or by id (extra `hub`)."""
 
 import functools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self, cast
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from gmai_formats.errors import UserError, did_you_mean
 from gmai_formats.installing import pip_install
+from gmai_formats.json_text import parse_json
 from pydantic import model_validator
 
 from gmai_data.imaging.raster import raster_of
@@ -91,12 +95,74 @@ class HubDataset(Layout):
 
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:
-        """Return a draft where the library saved a dataset, or where there is Parquet."""
-        saved = any((folder.root / name).is_file() for name in ("dataset_dict.json", "state.json"))
-        if not saved and not folder.with_ending(".parquet"):
+        """Return a draft where the library saved a dataset of images, or where Parquet holds them.
+
+        Its columns tell which holds the image, the classes and the patient; Parquet without an image is another table.
+        """
+        features = _features(folder)
+        if features is None:
             return None
-        layout = {"kind": "hf_dataset", "image_column": "image", "label_column": "label"}
-        return Guess("a Hugging Face dataset", "2d_classification", layout)
+        image = next((name for name, feature in features.items() if feature.get("_type") == "Image"), None)
+        if image is None:
+            if features:
+                return None
+            unknown = {"kind": "hf_dataset", "image_column": "TODO", "label_column": "TODO"}
+            note = "image_column, label_column: no dataset_info.json says what the columns are"
+            return Guess("a Hugging Face dataset", "2d_classification", unknown, notes=(note,))
+        classes = {name: feature for name, feature in features.items() if feature.get("_type") == "ClassLabel"}
+        others = [name for name in features if name != image]
+        label = next(iter(classes)) if len(classes) == 1 else "label" if "label" in others else "TODO"
+        notes: list[str] = []
+        if label == "TODO":
+            notes.append(f"label_column: candidates are {', '.join(classes or others) or 'none'}")
+        patient = next((name for name in others if _PATIENT.search(name)), None)
+        layout = {"kind": "hf_dataset", "image_column": image, "label_column": label}
+        if patient is not None:
+            layout["group_column"] = patient
+        names = list(map(str, classes[label].get("names", ()))) if label in classes else []
+        return Guess("a Hugging Face dataset", "2d_classification", layout, names, notes=tuple(notes))
+
+
+_PATIENT = re.compile(r"(?i)^(?:patient|subject|case|participant)s?(?:[_ -]?(?:id|no|number))?$")
+
+
+def _features(folder: Folder) -> dict[str, dict[str, Any]] | None:
+    """Return column ▶ feature of what the library saved, or of the first Parquet file; None where there is neither."""
+    described = [path for path in folder.files if path.name == "dataset_info.json"]
+    if any((folder.root / name).is_file() for name in ("dataset_dict.json", "state.json")):
+        found = (_described(_parsed(path.read_bytes())) for path in described)
+        return next((features for features in found if features), {})
+    for path in folder.with_ending(".parquet"):
+        try:
+            schema: Any = pq.read_schema(path)
+        except (pa.ArrowException, OSError):
+            continue
+        metadata: Any = (schema.metadata or {}).get(b"huggingface")
+        info = _parsed(metadata or b"")
+        told = _described(info.get("info")) if isinstance(info, dict) else {}
+        return told or {field.name: _of_arrow(field.type) for field in schema}
+    return None
+
+
+def _parsed(text: bytes) -> Any:
+    try:
+        return parse_json(text)
+    except ValueError:  # no JSON, or no text
+        return None
+
+
+def _described(info: Any) -> dict[str, dict[str, Any]]:
+    features: Any = cast("dict[str, Any]", info).get("features") if isinstance(info, dict) else None
+    if not isinstance(features, dict):
+        return {}
+    named = cast("dict[str, Any]", features)
+    return {name: cast("dict[str, Any]", each) if isinstance(each, dict) else {} for name, each in named.items()}
+
+
+def _of_arrow(kind: Any) -> dict[str, Any]:
+    """Return the feature of an Arrow type: an image is its bytes, or bytes and a path."""
+    struct = pa.types.is_struct(kind) and "bytes" in {kind.field(number).name for number in range(kind.num_fields)}
+    return {"_type": "Image"} if struct or pa.types.is_binary(kind) or pa.types.is_large_binary(kind) else {}
 
 
 def _read(root: Path, name: str, layout: HubDataset, key: str) -> bytes:
