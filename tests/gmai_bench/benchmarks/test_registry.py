@@ -38,6 +38,11 @@ def test_an_unknown_name_is_named_with_the_nearest(name: str, message: str, tmp_
         open_benchmark(name, tmp_path)
 
 
+def test_a_folder_is_no_benchmark(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r": a folder, where a benchmark is due\. .* its files with --data-root\.$"):
+        open_benchmark(str(tmp_path), tmp_path)
+
+
 def test_nothing_is_left_out_where_no_copy_or_no_declaration_is(tmp_path: Path) -> None:
     assert left_out("mmmu-pro-hm/standard-286", tmp_path) == frozenset()
     assert left_out("vqa-rad/exact-451", tmp_path) == frozenset()

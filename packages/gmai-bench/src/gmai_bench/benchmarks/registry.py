@@ -225,6 +225,11 @@ def open_benchmark(name: str, data_root: Path | None) -> Benchmark:
         return DeclaredBenchmark(Path(name))
     family, _, protocol = name.partition("/")
     protocols = protocols_of(family)
+    if not protocols and Path(name).is_dir():
+        raise UserError(
+            f"{name}: a folder, where a benchmark is due. Give its name or the path of its YAML file, and the folder "
+            f"of its files with --data-root."
+        )
     if not protocols:
         raise UserError(
             f'unknown benchmark "{name}".{did_you_mean(family, [*REGISTRY, *bundled()])} A benchmark is a name of '
