@@ -27,10 +27,10 @@ from gmai_formats.files import write_all
 from gmai_formats.pictures.heap import keep_heap
 from gmai_formats.pictures.picture import MAX_PIXELS, Picture
 from gmai_formats.pictures.problems import PictureError
-from gmai_formats.pictures.sharing import BYTES_PER_PIXEL, RAW
 
 _LOOK_S = 5.0
 """Seconds between two looks at a process that does not answer."""
+_CHANNELS = {"L": 1, "RGB": 3}
 _KEPT_BYTES = 32 * 2**20
 """What the shared memory keeps from one picture to the next."""
 
@@ -130,11 +130,11 @@ class _Reader:
         Raises:
             RuntimeError: They do not: to read behind the end of what is mapped would end this process.
         """
-        count, mapped = size[0] * size[1] * BYTES_PER_PIXEL[mode], self._map()
+        count, mapped = size[0] * size[1] * _CHANNELS[mode], self._map()
         if count > len(mapped):
             raise RuntimeError(f"{count} bytes of pixels are due from the decoder, {len(mapped)} came")
         with memoryview(mapped) as whole, whole[:count] as pixels:
-            return Image.frombytes(mode, size, pixels, "raw", RAW[mode])
+            return Image.frombytes(mode, size, pixels)
 
     def _map(self) -> mmap.mmap:
         there = os.fstat(self._shared).st_size

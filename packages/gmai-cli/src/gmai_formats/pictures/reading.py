@@ -15,7 +15,6 @@ from gmai_formats.files import write_all
 from gmai_formats.pictures.heap import keep_heap
 from gmai_formats.pictures.picture import Picture
 from gmai_formats.pictures.problems import PictureError
-from gmai_formats.pictures.sharing import values_of
 
 
 def main(shared: int) -> None:
@@ -70,8 +69,8 @@ def _read(what: str, content: bytes | list[Path], how: dict[str, Any]) -> Pictur
 
 def _put(picture: Picture, shared: int) -> dict[str, Any]:
     image = picture.image
-    with values_of(image) as values_there:
-        write_all(shared, values_there)
+    pixels = image.tobytes()
+    write_all(shared, pixels)
     values = {
         "changes": picture.changes, "window": picture.window, "format": picture.format,
         "metadata": sorted(picture.metadata), "slices": picture.slices, "pixel_mm": picture.pixel_mm,
