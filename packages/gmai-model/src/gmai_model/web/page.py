@@ -44,24 +44,6 @@ _DOWNLOAD = """(text) => {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }"""
 
-_ONE_AT_ONCE = """() => {
-  const last = {};
-  const one = (event, kind) => {
-    if (event.timeStamp - (last[kind] ?? -Infinity) < 500) {
-      event.preventDefault();
-      event.stopImmediatePropagation();
-    } else last[kind] = event.timeStamp;
-  };
-  document.addEventListener("click", (event) => {
-    if (event.target.closest?.("#ask, #again")) one(event, "ask");
-    else if (event.target.closest?.(".offered")) one(event, "image");
-  }, true);
-  document.addEventListener("keypress", (event) => {
-    if (event.key == "Enter" && !event.shiftKey && event.target.closest?.("#question")) one(event, "ask");
-  }, true);
-}"""
-"""A double click, or a click and a key at once, is one: gradio would ask twice."""
-
 
 def serve(load: Callable[[], Assistant], *, title: str, host: str, port: int, examples: Path | None) -> None:
     """Serve the page until Ctrl-C or SIGTERM; its uploads are removed then.
@@ -110,8 +92,7 @@ def launch(page: Any, *, host: str, port: int | None, examples: list[str], passw
         server_name=host, server_port=port, share=False, quiet=True, inbrowser=False, enable_monitoring=False,
         allowed_paths=[str(Path(path).resolve()) for path in examples], max_file_size=MAX_UPLOAD_BYTES,
         strict_cors=True, app_kwargs={"middleware": [guard]},
-        auth=None if password is None else (USER, password), footer_links=[], theme=page.gmai_theme, css=_STYLE,
-        js=_ONE_AT_ONCE, **more,
+        auth=None if password is None else (USER, password), footer_links=[], theme=page.gmai_theme, css=_STYLE, **more,
     )  # fmt: skip
 
 
@@ -296,9 +277,7 @@ def build(
                 seen = gr.Gallery(label="What the model sees / 模型所见", columns=1, object_fit="contain",
                                   interactive=False, buttons=[], elem_id="seen")  # fmt: skip
                 with gr.Row():
-                    offered = [
-                        (gr.Button(Path(path).name, size="sm", elem_classes="offered"), path) for path in examples
-                    ]
+                    offered = [(gr.Button(Path(path).name, size="sm"), path) for path in examples]
             with gr.Column(scale=2, elem_id="talk"):
                 chat = gr.Chatbot(
                     label="Conversation / 对话", sanitize_html=True, render_markdown=False, buttons=["copy"], height=420
