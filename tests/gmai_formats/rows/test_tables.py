@@ -250,3 +250,17 @@ def test_a_text_that_stands_once_and_in_every_row_is_read_a_few_rows_at_a_time(
 def test_rows_without_a_column_that_is_read_are_counted(tmp_path: Path) -> None:
     path = parquet(tmp_path / "a.parquet", pa.table({"other": ["x"] * 3}))
     assert sum(len(batch.columns) for batch in parquet_batches(path)) == 3
+
+
+@pytest.mark.parametrize(
+    ("column", "damaged"), [(b"messages", b"mess\xffges"), (b"images", b"im\xffges"), (b"number", b"\xfeumber")]
+)
+@pytest.mark.parametrize("which", ["every", "schema", "chunk"])
+def test_a_column_whose_name_is_no_text_is_refused(tmp_path, column, damaged, which):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"messages": ["x"], "images": ["y"], "number": ["z"]}), path, store_schema=False)
+    whole = path.read_bytes()
+    before, _, behind = whole.rpartition(column) if which == "chunk" else whole.partition(column)
+    path.write_bytes(whole.replace(column, damaged) if which == "every" else before + damaged + behind)
+    with pytest.raises(pa.ArrowInvalid, match="name of a column is not UTF-8"):
+        tables.open_parquet(path)

@@ -195,8 +195,13 @@ def open_parquet(path: Path) -> Any:
         OSError: It cannot be read.
         pa.ArrowInvalid: It is none, or unpacks to what only fills the memory.
     """
-    file = pq.ParquetFile(path)
-    problem = _too_much(file.metadata, path.stat().st_size)
+    try:
+        file = pq.ParquetFile(path)
+        for number in range(file.metadata.num_columns):
+            _ = file.metadata.schema.column(number).path  # read now: later it would be an error of its own kind
+        problem = _too_much(file.metadata, path.stat().st_size)
+    except UnicodeDecodeError as error:
+        raise pa.ArrowInvalid("the name of a column is not UTF-8") from error
     if problem:
         file.close()
         raise pa.ArrowInvalid(problem)
@@ -209,9 +214,10 @@ def _too_much(footer: Any, size: int) -> str:
     for group in range(footer.num_row_groups):
         for column in range(footer.num_columns):
             chunk = footer.row_group(group).column(column)
+            name = chunk.path_in_schema  # read in any case: it may be no text
             packed, unpacked = chunk.total_compressed_size, chunk.total_uncompressed_size
             if unpacked > LONGEST_ENTRY and unpacked > _MOST_PACKED * packed:
-                return f"{packed:,} bytes of `{shortened(chunk.path_in_schema)}` unpack to {unpacked:,}: no samples do"
+                return f"{packed:,} bytes of `{shortened(name)}` unpack to {unpacked:,}: no samples do"
     return ""
 
 

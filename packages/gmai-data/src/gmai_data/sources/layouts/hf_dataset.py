@@ -135,7 +135,7 @@ def _features(folder: Folder) -> dict[str, dict[str, Any]] | None:
     for path in folder.with_ending(".parquet"):
         try:
             schema: Any = pq.read_schema(path)
-        except (pa.ArrowException, OSError):
+        except (pa.ArrowException, OSError, UnicodeDecodeError):
             continue
         metadata: Any = (schema.metadata or {}).get(b"huggingface")
         info = _parsed(metadata or b"")
