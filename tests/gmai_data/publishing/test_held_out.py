@@ -5,7 +5,7 @@ import random
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from gmai_data.publishing.held_out import balanced, prior_accuracy, select
+from gmai_data.publishing.held_out import balanced, prior_accuracy, select, write_card
 
 
 def offer(number, answer, wrong, source="s", asks="label"):
@@ -129,3 +129,14 @@ def test_the_files_of_a_build(phantom_build):
         assert len(row["images"]) == (2 if row["asks"].startswith("two_images") else 1)
         assert row["images"][0]["bytes"].startswith(b"\x89PNG")
     assert sum(1 / len(row["choices"]) for row in rows) / len(rows) <= 0.4
+
+
+def test_the_card_declares_the_questions_beside_it(tmp_path):
+    write_card(tmp_path, "q.jsonl", 3, title="T", license_name="CC0-1.0")
+    plain = yaml.safe_load((tmp_path / "held_out.yaml").read_text())
+    assert (plain["questions"], plain["expected"], plain["license"]) == ("q.jsonl", {"total": 3}, "CC0-1.0")
+    assert "groups" not in plain
+    assert "{question}" in plain["prompt"]
+    assert "{choices}" in plain["prompt"]
+    write_card(tmp_path, "q.jsonl", 3, title="T", license_name="CC0-1.0", groups=("modality",))
+    assert yaml.safe_load((tmp_path / "held_out.yaml").read_text()) == {**plain, "groups": ["modality"]}

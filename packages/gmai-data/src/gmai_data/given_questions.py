@@ -18,7 +18,7 @@ from gmai_formats.files import require_folder, write_json, write_text
 
 from gmai_data.imaging.raster import load_raster
 from gmai_data.ledger import SourceError
-from gmai_data.publishing.held_out import balanced
+from gmai_data.publishing.held_out import balanced, write_card
 from gmai_data.seeded import hash_fraction
 from gmai_data.sources.drafting.given_questions import entries, given_questions, picture_finder
 from gmai_data.sources.files.folder import MAX_FILES, Folder
@@ -26,7 +26,6 @@ from gmai_data.vocabulary import Split
 
 SHARES = ((Split.TRAIN, 0.65), (Split.VALIDATION, 0.75), (Split.HELD_OUT, 1.0))
 """Part of the pictures ▶ where it ends; a picture with all its questions is in one part."""
-_PROMPT = "{question}\nOptions: {choices}.\nAnswer with one of the options."
 
 
 def convert(root: Path, out: Path, limit: int | None) -> int:
@@ -66,7 +65,9 @@ def convert(root: Path, out: Path, limit: int | None) -> int:
         if path is None:
             reason = f'no picture, or several, are called "{each.image}"'
         elif not reason:
-            reason = readable.setdefault(path, _unreadable(folder, path))
+            if path not in readable:  # a picture with several questions is decoded once
+                readable[path] = _unreadable(folder, path)
+            reason = readable[path]
         if reason or path is None:
             left_out.append({"entry": each.place, "reason": reason})
             continue
@@ -152,22 +153,5 @@ def _write_benchmark(folder: Path, pictures: Folder, questions: Sequence[dict[st
         for each in questions
     ]  # fmt: skip
     write_text(folder / "held_out.jsonl", "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines))
-    card = {
-        "name": "held_out",
-        "title": f"Held-out questions of {pictures.root.name}",
-        "protocol": "held_out/option-text",
-        "questions": "held_out.jsonl",
-        "columns": {
-            "id": "id",
-            "images": "images",
-            "question": "question",
-            "choices": "choices",
-            "reference": "reference",
-            "cluster": "image_id",
-        },
-        "prompt": _PROMPT,
-        "choices_style": "text",
-        "expected": {"total": len(lines)},
-        "license": "not stated",
-    }
-    write_text(folder / "held_out.yaml", yaml.safe_dump(card, sort_keys=False, allow_unicode=True))
+    title = f"Held-out questions of {pictures.root.name}"
+    write_card(folder, "held_out.jsonl", len(lines), title=title, license_name="not stated")

@@ -3,10 +3,16 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import yaml
+from gmai_formats.files import write_text
+
 from gmai_data.generation.choices import options_for
+from gmai_data.generation.wording import wording
 from gmai_data.seeded import hash_fraction
+from gmai_data.vocabulary import Language
 
 MIN_OPTIONS = 3
 TWO = 2
@@ -45,14 +51,11 @@ def select(offers: Sequence[Offer], seed: int) -> HeldOut:
         sets[_set_of(offer)].append(offer)
     chosen = HeldOut([])
     answered: set[str] = set()
-    rounds = [
-        (least, kinds)
-        for least, kinds in ((MIN_OPTIONS, ("modality", "label", "region")), *((TWO, (kind,)) for kind in _OF_TWO))
-    ]
+    rounds = [(MIN_OPTIONS, ("modality", "label", "region")), *((TWO, (kind,)) for kind in _OF_TWO)]
     left = dict(sets)
     for least, kinds in rounds:
         before = frozenset(answered)
-        for source, asks in sorted(left, key=lambda name: (name[0], name[1])):  # `label` stands before `region`
+        for source, asks in sorted(left):  # `label` stands before `region`
             kind = asks.partition(" ")[0]
             if kind not in kinds or source in before or (asks == "region" and source in answered):
                 continue
@@ -62,10 +65,9 @@ def select(offers: Sequence[Offer], seed: int) -> HeldOut:
                 chosen.dropped[_FOR_BALANCE] += len(left.pop((source, asks))) - len(questions)
                 answered |= {source} if asks != "modality" else set()
     for (source, asks), offered in sorted(left.items()):
-        many = asks in ("modality", "label", "region")
         reason = _NO_SET
         if source in answered:
-            reason = "regions are asked only where labels cannot be" if many and asks == "region" else _NOT_NEEDED
+            reason = "regions are asked only where labels cannot be" if asks == "region" else _NOT_NEEDED
         chosen.dropped[reason] += len(offered)
     chosen.dropped = Counter({reason: count for reason, count in chosen.dropped.items() if count})
     chosen.questions.sort(key=lambda question: question["id"])
@@ -76,6 +78,41 @@ _FOR_BALANCE, _NO_SET = "left out for balance", "no balanced set of at least 2 a
 _NOT_NEEDED = "asked only where nothing else can be"
 _OF_TWO = ("label", "region", "presence", "side", "height", "two_images")
 """Kinds of questions with two answers, in the order in which they are tried."""
+
+
+def write_card(
+    folder: Path, questions: str, count: int, *, title: str, license_name: str, groups: Sequence[str] = ()
+) -> None:
+    """Write `held_out.yaml`, which declares the questions of a file beside it as a benchmark.
+
+    Args:
+        folder: Of both.
+        questions: Name of the file, with the columns `id`, `images`, `question`, `choices`, `reference`, `image_id`.
+        count: How many there are.
+        title: Of the benchmark.
+        license_name: Of the pictures.
+        groups: Columns by which results are grouped, if any.
+    """
+    card = {
+        "name": "held_out",
+        "title": title,
+        "protocol": "held_out/option-text",
+        "questions": questions,
+        "columns": {
+            "id": "id",
+            "images": "images",
+            "question": "question",
+            "choices": "choices",
+            "reference": "reference",
+            "cluster": "image_id",
+        },
+        **({"groups": list(groups)} if groups else {}),
+        "prompt": wording(Language.EN)["perception"]["option_text"].replace("{options}", "{choices}"),
+        "choices_style": "text",
+        "expected": {"total": count},
+        "license": license_name,
+    }
+    write_text(folder / "held_out.yaml", yaml.safe_dump(card, sort_keys=False, allow_unicode=True))
 
 
 def odds(questions: Sequence[dict[str, Any]]) -> dict[str, float]:

@@ -14,11 +14,10 @@ from gmai_cli.console import Progress
 from gmai_formats.files import write_text
 
 from gmai_data.checks.duplicates import left_out
-from gmai_data.generation.wording import wording
-from gmai_data.publishing.held_out import HeldOut, odds, select
+from gmai_data.publishing.held_out import HeldOut, odds, select, write_card
 from gmai_data.tables import ANNOTATIONS, QUESTIONS, SAMPLES, Image, TableFiles
 from gmai_data.untyped import pa, pc, pq
-from gmai_data.vocabulary import STAGE_SHARES, Kind, Language, Split, SubDataset
+from gmai_data.vocabulary import STAGE_SHARES, Kind, Split, SubDataset
 
 _BESIDE = ("manifest.json", "mix.yaml", "quarantine.jsonl", "dropped.jsonl", "judged.jsonl")
 _PUBLISHED = ("annotations", "samples", "benchmarks")
@@ -232,23 +231,7 @@ def _write_questions(held_out: HeldOut, shards: Sequence[Path], folder: Path) ->
                 written = {**question, "images": [images[name] for name in _images_of(question)]}
                 questions.add_rows([{name: written[name] for name in QUESTIONS.names}])
     licenses = sorted({question["license"] for question in held_out.questions})
-    card = {
-        "name": "held_out",
-        "title": "Held-out questions of this build",
-        "protocol": "held_out/option-text",
-        "questions": "held_out.parquet",
-        "columns": {
-            "id": "id",
-            "images": "images",
-            "question": "question",
-            "choices": "choices",
-            "reference": "reference",
-            "cluster": "image_id",
-        },
-        "groups": ["modality", "department", "source"],
-        "prompt": wording(Language.EN)["perception"]["option_text"].replace("{options}", "{choices}"),
-        "choices_style": "text",
-        "expected": {"total": len(held_out.questions)},
-        "license": licenses[0] if len(licenses) == 1 else " AND ".join(licenses),
-    }
-    write_text(folder / "held_out.yaml", yaml.safe_dump(card, sort_keys=False, allow_unicode=True))
+    write_card(
+        folder, "held_out.parquet", len(held_out.questions), title="Held-out questions of this build",
+        groups=("modality", "department", "source"), license_name=" AND ".join(licenses),
+    )  # fmt: skip

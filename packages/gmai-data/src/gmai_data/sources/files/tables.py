@@ -13,11 +13,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-import pyarrow as pa
 from gmai_formats import separated
 from gmai_formats.errors import UserError
 from gmai_formats.installing import pip_install
 from gmai_formats.rows.tables import open_parquet, rows_at_once
+
+from gmai_data.untyped import pa
 
 UTF_8 = "utf-8-sig"
 TABLE_ENDINGS = (".csv", ".tsv", ".xlsx", ".xlsm", ".parquet", ".csv.gz", ".tsv.gz")

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self, cast
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from gmai_formats.errors import UserError, did_you_mean
 from gmai_formats.installing import pip_install
 from gmai_formats.json_text import parse_json
@@ -21,6 +19,7 @@ from gmai_data.sources.card import Card
 from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.items import Item, Picture, full_name
 from gmai_data.sources.layout import SPLIT_NAMES, Layout
+from gmai_data.untyped import pa, pq
 
 
 class HubDataset(Layout):
@@ -134,7 +133,7 @@ def _features(folder: Folder) -> dict[str, dict[str, Any]] | None:
         return next((features for features in found if features), {})
     for path in folder.with_ending(".parquet"):
         try:
-            schema: Any = pq.read_schema(path)
+            schema = pq.read_schema(path)
         except (pa.ArrowException, OSError, UnicodeDecodeError):
             continue
         metadata: Any = (schema.metadata or {}).get(b"huggingface")
