@@ -66,11 +66,9 @@ _PURPOSE = {
 def invented_purpose(text: str, language: Language) -> tuple[str, str] | None:
     """Return what a masked sentence says that a structure is for; lines of knowledge are taken out before."""
     found = _PURPOSE[language].search(text)
-    return (
-        None
-        if found is None
-        else ("finding invented", f'it says what it "{found["verb"]}", which no line "Known" does')
-    )
+    if found is None:
+        return None
+    return "finding invented", f'it says what it "{found["verb"]}", which no line "Known" does'
 
 
 def claimed_of_a_class(
@@ -125,7 +123,7 @@ def claimed_of_a_class(
                 continue  # so may what is known in general
             if claim in ("癌", "瘤") and claim in own and text[found.end() : found.end() + 1] == "灶":
                 continue
-            if claim in ("受累", "变窄", "肿块") and has_finding(facts) and _AFFECTED_ZH[claim].search(text + own):
+            if claim in _AFFECTED_ZH and has_finding(facts) and _AFFECTED_ZH[claim].search(text + own):
                 continue
             if known is not None and (
                 all(is_of(word, known) for word in words)

@@ -133,25 +133,27 @@ def general(facts: Facts, text: str, masked: str, carried: tuple[str, ...] = ())
     text, masked = (each.replace("breakdown", "break down") for each in (text, masked))
     named = tuple(facts.names.label_of(mark) for mark in re.findall(LABEL, masked))
     chinese = facts.language == Language.ZH
-    if (told := _told_by_clauses(facts, text, masked)) is not None:
+    # In Chinese only names are masked where it is held to a line, which may be about what every picture shows.
+    said = facts.names.masked(text) if chinese else masked
+    if (told := _told_by_clauses(facts, said)) is not None:
         return told
     for known in facts.knowledge:
         # "The kidney" is said of the left one, and "it stores bile for the duodenum" of the gallbladder.
         also = not named or all(_names_itself(facts, name, known.text) for name in named)
         if known.label not in named and not (also and (known.label in carried or _is_named(facts, known.label, text))):
             continue
-        if _states_zh(facts, known, masked, text) if chinese else _states(facts, known, text, masked):
+        if _states_zh(facts, known, masked, said) if chinese else _states(facts, known, text, masked):
             return known
     return None
 
 
-def _told_by_clauses(facts: Facts, text: str, masked: str) -> Known | None:
+def _told_by_clauses(facts: Facts, masked: str) -> Known | None:
     """Return the lines of several labels that a sentence states, each in a clause of its own, as one; else None."""
     if len(set(re.findall(LABEL, masked))) < _SEVERAL:
         return None
     chinese = facts.language == Language.ZH
-    said = _AS_TO_ZH.sub("", facts.names.masked(text)) if chinese else masked
-    parts = [part for part in _BETWEEN[facts.language].split(said) if part.strip(" .。")]
+    bare = _AS_TO_ZH.sub("", masked) if chinese else masked
+    parts = [part for part in _BETWEEN[facts.language].split(bare) if part.strip(" .。")]
     lines: list[Known] = []
     for part in parts:
         named = {facts.names.label_of(mark) for mark in re.findall(LABEL, part)}
@@ -159,7 +161,7 @@ def _told_by_clauses(facts: Facts, text: str, masked: str) -> Known | None:
             (
                 known for known in facts.knowledge
                 if known.label in named and len(named) == 1
-                and (_states_zh(facts, known, part) if chinese else _states(facts, known, part, part))
+                and (_states_line(facts, known, part))
             ), None,
         )  # fmt: skip
         if line is None:
@@ -210,7 +212,7 @@ def without_general_clauses(
 
 
 def _states_line(facts: Facts, known: Known, part: str) -> bool:
-    return _states_zh(facts, known, part) if facts.language == Language.ZH else _states(facts, known, part, part)
+    return _states_zh(facts, known, part, part) if facts.language == Language.ZH else _states(facts, known, part, part)
 
 
 _CLAUSES = {
@@ -307,16 +309,15 @@ def _speaks(known: Known, clause: _Clause, stems: set[str], text: str) -> bool:
     return clause.verb in stems or bool(_PURPOSE.search(text)) or clause.verb in ("is", "are")
 
 
-def _states_zh(facts: Facts, known: Known, masked: str, text: str = "") -> bool:
-    """Return whether a masked Chinese sentence states a line; `text` is it in lower case, where it is at hand."""
+def _states_zh(facts: Facts, known: Known, masked: str, said: str) -> bool:
+    """Return whether a masked Chinese sentence states a line; in `said`, where it is at hand, only names are masked."""
     if _CONTRARY_ZH.search(masked) or not _names_only(facts, known, masked):
         return False
     if known.about == "appearance" and not _USUALLY_ZH.search(masked):
         return False
     # The characters of a name are no statement: those of both texts are masked.
     parts = _PARTS_ZH.split(facts.names.masked(known.text.lower()))
-    said = _pairs(facts.names.masked(text) if text else masked)
-    return any(len(_pairs(part) & said) >= _LEAST for part in parts)
+    return any(len(_pairs(part) & _pairs(said)) >= _LEAST for part in parts)
 
 
 def _names_only(facts: Facts, known: Known, masked: str) -> bool:

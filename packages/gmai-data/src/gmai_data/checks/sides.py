@@ -32,6 +32,7 @@ _AGREED = re.compile(r"(?:^|[:;.\"'\u201c] ?)\W*(?:that's |you're |quite |exactl
 """The teacher's "Right, …" names no side."""
 
 
+_OTHER = {"left": "right", "right": "left"}
 _BETWEEN_SIDES = r"(?:(?!\b(?:left|right|former|latter|others?|while|whereas)\b)[^.;])*?"
 """What stands between a side of the picture and one of the patient; other sides are other statements."""
 _CONVENTION = re.compile(
@@ -113,7 +114,7 @@ def _is_one_of_a_pair(facts: Facts, side: str, before: str, after: str) -> bool:
     clause = _CLAUSE_MARKS.split(before)[-1] + _CLAUSE_MARKS.split(after)[0]
     labels = [facts.names.label_of(mark) for mark in re.findall(LABEL, clause)]
     about = [label for label in labels if not {"left", "right"} & set(label.split())]
-    other = "left" if side == "right" else "right"
+    other = _OTHER[side]
     return any(_is_of_that_side(facts, [label], other) for label in about) and all(
         _is_of_that_side(facts, [label], side) for label in labels
     )
@@ -174,7 +175,7 @@ def wrong_side(facts: Facts, text: str) -> tuple[str, str] | None:
             continue
         if re.match(rf" {LABEL}", after) and _is_one_of_a_pair(facts, side, before, after):
             continue
-        other = "left" if side == "right" else "right"
+        other = _OTHER[side]
         if has and re.match(rf" {WORD}", after) and not any(other in label.split() for label in labels):
             continue  # the left femur is the left thigh bone
         if re.match(rf" (?:{LABEL}|{WORD})(?! {_FRAMES})", after) and not re.search(
