@@ -1,6 +1,7 @@
 import pytest
 from gmai_bench.extraction.markers import (
     answer_after_refusal,
+    before_next_question,
     closing_letter,
     concluding_sentence,
     favoured_letters,
@@ -29,6 +30,9 @@ def spans(text: str) -> list[str]:
         ("答案是B", "B"),
         ("不是A,而是C", "C"),
         ("My choice is C", "C"),
+        ("\\boxed{15 \\text{ mg}}", "15 \\text{ mg}"),
+        ("所以考虑C", "C"),
+        ("### Response: C", "C"),
     ],
 )
 def test_the_last_marker_announces(text: str, last: str) -> None:
@@ -36,7 +40,15 @@ def test_the_last_marker_announces(text: str, last: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["They choose B", "the wrong answer is B", "the answer choices are", "I choose it over A"]
+    "text",
+    [
+        "They choose B",
+        "the wrong answer is B",
+        "the answer choices are",
+        "I choose it over A",
+        "Complete response: B",
+        "考虑C",
+    ],
 )
 def test_no_marker(text: str) -> None:
     assert spans(text) == []
@@ -88,3 +100,18 @@ def test_letters_said_to_be_best_and_options() -> None:
     assert {text[a:b] for a, b in favoured_letters(text, [0, 12])} == {"C"}
     text = "Option B fits, not option (c)"
     assert [text[a:b] for a, b in option_letters(text)] == ["B", "(c)"]
+
+
+@pytest.mark.parametrize(
+    ("text", "own"),
+    [
+        ("B\n\nQuestion: What stain?\nAnswer: A", "B"),
+        ("B\n### Question 2:\nAnswer: A", "B"),
+        ("B<|im_end|>\n<|im_start|>user", "B"),
+        ("B\n问题:下图?\n答案:A", "B"),
+        ("Question: What stain?\nAnswer: A", "Question: What stain?\nAnswer: A"),
+        ("B answers the question. It is B.", "B answers the question. It is B."),
+    ],
+)
+def test_what_stands_before_a_question_of_the_models_own(text: str, own: str) -> None:
+    assert before_next_question(text) == own

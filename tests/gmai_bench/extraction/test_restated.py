@@ -38,6 +38,10 @@ def test_options_named_by_their_place(text: str, option: int | None) -> None:
         ("carcinoma", CANCERS, None),
         ("Malignant", ("Not malignant", "Normal"), None),
         ("BRAF", ("EGFR", "BRAF V600E"), None),
+        ("B12", ("Vitamin A", "Vitamin B12"), 1),
+        ("L5", ("L4-L5", "L5-S1"), None),
+        ("lower lobe of the right lung", ("Left lower lobe", "Right lower lobe", "Right upper lobe"), 1),
+        ("no fracture of the left femur", ("Left femur fracture", "Right femur fracture"), None),
         ("T2 N1 M0", ("T2N0M0", "T2N1M0"), 1),
         ("AF", ("Atrial fibrillation", "Atrial flutter"), None),
         ("CT", ("Chest tube", "Pacemaker"), None),
@@ -138,3 +142,22 @@ TESTS = ("CTA of the chest", "TOF angiography", "MRCP", "Ultrasound")
 )
 def test_acronyms_that_are_written_out(text: str, option: int | None) -> None:
     assert option_restated(text, TESTS) == option
+
+
+LESIONS = ("The lesion crosses the midline", "The lesion spares the cortex")
+
+
+@pytest.mark.parametrize(
+    ("text", "choices", "option"),
+    [
+        ("It crosses the midline", LESIONS, 0),
+        ("It does not cross the midline", LESIONS, None),
+        ("It crosses the midline but it spares the cortex", LESIONS, None),
+        ("No nodules are visible", ("0", "1"), 0),
+        ("There are no more", ("0", "1"), None),
+    ],
+)
+def test_pronouns_for_a_shared_subject_and_nothing_seen(
+    text: str, choices: tuple[str, ...], option: int | None
+) -> None:
+    assert option_restated(text, choices) == option

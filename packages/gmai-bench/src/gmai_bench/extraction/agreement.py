@@ -11,9 +11,11 @@ from functools import lru_cache
 from gmai_bench.extraction.negation import is_negated
 from gmai_bench.extraction.text import LETTERS, any_of, unify
 
-_MARKUP = re.compile(r"\\(?:text|math|bold|boxed|fbox)\w*\s*(?=\{)|\\(?=[%&#_])|\\[()\[\],;!]|[*`${}]")
-r"""**bold**, `code`, $math$, \( \), \[ \], 20\%, 3\,cm, \text{…}, \mathrm{…}, \boxed{…}."""
-_MARKUP_SIGNS = "\\*`${}"
+_MARKUP = re.compile(
+    r"\\(?:text|math|bold|boxed|fbox)\w*\s*(?=\{)|\\(?=[%&#_])|\\[()\[\],;!]|[*`${}]|(?<=\d)~(?=\\|[A-Za-z])"
+)
+r"""**bold**, `code`, $math$, \( \), \[ \], 20\%, 3\,cm, 3~cm, \text{…}, \mathrm{…}, \boxed{…}."""
+_MARKUP_SIGNS = "\\*`${}~"
 _OPENING = re.compile(
     r"[\s#>•\"'(\[_-]*"
     r"(?:(?i:option|choice)\b[\s:]*)?"  # "Option C: …"

@@ -15,8 +15,8 @@ _HEADS = "|".join(
 """Before "answer" these make a heading of it."""
 _NOT_OTHER = "".join(f"(?<!{word} )" for word in ("wrong", "incorrect", "alternative", "second", "2nd", "next best"))
 _MARKERS: dict[str, re.Pattern[str]] = {
-    "\\boxed": re.compile(  # \boxed{\text{B}}, \boxed{\text{Answer: } J}
-        r"\\boxed\s*\{(?:\\(?:text|math)\w*\{(?:(?:final )?answer:?\s*\}\s*)?)?(?P<held>[^{}]*)\}"
+    "\\boxed": re.compile(  # \boxed{\text{B}}, \boxed{\text{Answer: } J}, \boxed{15 \text{ mg}}
+        r"\\boxed\s*\{(?:\\(?:text|math)\w*\{(?:(?:final )?answer:?\s*\}\s*)?)?(?P<held>[^{}]*(?:\{[^{}]*\}[^{}]*)*)\}"
     ),
     "<answer>": re.compile(r"<answer>(?P<held>.*?)(?:</answer>|$)", re.DOTALL),
     "<|begin_of_box|>": re.compile(r"<\|begin_of_box\|>(?P<held>.*?)(?:<\|end_of_box\|>|$)", re.DOTALL),  # GLM-V
@@ -29,6 +29,9 @@ _MARKERS: dict[str, re.Pattern[str]] = {
         r"(?::|=|\s-\s|\b(?:is|(?:would|must|should|could|can|may|might|seems\s+to|appears\s+to)\s+be)\b)|\s?[:=]|\s-\s)"
         rf"|(?:{_HEADS})answer(?:\*\*)?\n+"  # a line of its own above the answer
     ),
+    "response": re.compile(
+        r"(?:\A|(?<=\n)|(?<=# )|(?<=\*\*))response(?:\*\*)?\s*:"
+    ),  # none in "complete response: yes"
     "cho": re.compile(  # "I choose B", "we chose B"; "my choice is B", "Choice: B"
         rf"""cho(?P<spoken>o?se)\b|{_NOT_OTHER}(?<![^\W_])choice(?:\s+(?!is\b)\w+){{0,3}}?\s*(?:\*\*|"|')?\s*(?::|=|\bis\b)"""
     ),
@@ -46,6 +49,7 @@ _MARKERS: dict[str, re.Pattern[str]] = {
     "正确的": re.compile(r"(?<!不)正确的(?:选项|答案)?\s*(?:应该是|应为|是|为|:)"),
     "选": re.compile(r"选(?:择|项(?=\W*[a-z是为:])(?!\s*[a-z]\s*[的描])|(?!项))\s*(?:是|为|:)?"),  # 选B, 选择B, 选项是B
     "而": re.compile(r"而(?:应)?是"),  # 不是A,而是B
+    "考虑": re.compile(r"(?:(?<=故)|(?<=因此)|(?<=所以))考虑(?:诊断)?(?:是|为)?:?"),  # 故考虑C
 }
 """Key word ▶ the marker that begins with it, in lower case. `held` is the answer itself; else it follows.
 
@@ -55,6 +59,7 @@ _TAGS = tuple(word for word in _MARKERS if word[0] in "<\\[")
 _CHINESE = tuple(word for word in _MARKERS if not word.isascii())
 _OPENING_WORDS = {
     "ans": frozenset(("answer", "ans")),
+    "response": frozenset(("response",)),
     "cho": frozenset(("choose", "chose", "choice")),
     "opt": frozenset(("opt", "option")),
     "lean": frozenset(("lean", "leaning")),
@@ -153,6 +158,15 @@ _BEFORE_NOT, _AFTER_NOT = ("ca", "can", "can ", "wo", "will "), (" possible", " 
 _REFUSAL_WORDS_CHINESE = ("无法", "不能", "看不到", "抱歉", "对不起", "不好意思", "不知道")
 _NEVERTHELESS = re.compile(r"\b(?:but|however|nevertheless|nonetheless|that said)\b|但是?|不过|然而", re.IGNORECASE)
 _QUESTION = re.compile(r"(?<![^.!?。！？\n])[^.!?。！？\n]*\?")
+_NEXT_QUESTION = re.compile(
+    r"\n[\s#*]*(?:next\s+)?(?:question|q|problem|exercise|instruction|human|user|问题|题目)\s*\d{0,4}[\s*]*[:.]"
+    r"|<\|(?:im_start|im_end|endoftext|eot_id|end_of_text)\|>|</s>|<(?:end|start)_of_turn>|<eos>",
+    re.IGNORECASE,
+)
+_NEXT_QUESTION_WORDS = (
+    "uestion", "UESTION", "\nQ", "\n**Q", "# Q", "roblem", "xercise", "nstruction", "uman:", "ser:", "问题", "题目",
+    "<|", "</s", "_of_turn", "<eos",
+)  # fmt: skip
 _SECOND_THOUGHT = re.compile(
     r"(?:^|(?<=[.!?…—\n-])|(?<=[,;]\s))\s{0,3}(?:(?:oh|hmm|but|no|hold on)\W{1,3}){0,3}(?:wait(?=\s{0,3}[,.!?:;…—\n-])"
     r"|actually,?\s+no\b|(?<=no, )actually\b|scratch that\b|(?:let me|i should) re-?(?:consider|think|examine)\b"
@@ -161,19 +175,19 @@ _SECOND_THOUGHT = re.compile(
     re.IGNORECASE,
 )
 _SECOND_THOUGHT_WORDS = ("wait", "actually", "scratch", "let me re", "should re", "second th", "correction:")
-_SENTENCE_START = re.compile(r"\n+|(?<=\w\w)[.!?]\s+|[。！？]\s*")
+_SENTENCE_START = re.compile(r"\n+|(?:(?<=\w\w)|(?<=\s\d))[.!?]\s+|[。！？]\s*")
 _SENTENCE_ENDS = ("\n", ". ", "! ", "? ", ".\t", "!\t", "?\t")
 _CHINESE_SENTENCE_ENDS = ("。", "！", "？")
 _CONCLUSION = re.compile(
-    r"\b(?:so|therefore|thus|hence|consequently|in conclusion|in summary|overall|best(?!\s+for\b)"
+    r"\b(?:so|therefore|thus|hence|consequently|in conclusion|in summary|in total|overall|best(?!\s+for\b)"
     r"|(?:that|which|this) leaves|(?:diagnosis|finding|modality) is"
     r"|(?<!second )(?<!next )most (?:likely|consistent))\b"
-    r"|因此|所以|综上|总之|故|最可能",
+    r"|因此|所以|综上|总之|总共|共计|故|最可能",
     re.IGNORECASE,
 )
 _OPENS_WITH_CONCLUSION = re.compile(
-    r"\W*(?:(?:and\s+)?(?:so|therefore|thus|hence|consequently|overall)\b|in (?:conclusion|summary)\b"
-    r"|因此|所以|综上|总之|故)",
+    r"\W*(?:(?:and\s+)?(?:so|therefore|thus|hence|consequently|overall)\b|in (?:conclusion|summary|total)\b"
+    r"|因此|所以|综上|总之|总共|共计|故)",
     re.IGNORECASE,
 )
 _DISCLAIMER = re.compile(
@@ -460,6 +474,17 @@ def after_second_thought(text: str) -> str:
         return ""
     found = list(_SECOND_THOUGHT.finditer(text))
     return text[found[-1].end() :] if found else ""
+
+
+def before_next_question(text: str) -> str:
+    """Return what stands before the first question that the model goes on to ask itself, or before a special token.
+
+    Base models go on after their answer: "B", then "Question: …" with an answer of its own.
+    """
+    if not any_of(_NEXT_QUESTION_WORDS, text):
+        return text
+    found = _NEXT_QUESTION.search(text)
+    return text[: found.start()].rstrip() if found else text
 
 
 def concluding_sentence(text: str) -> str:

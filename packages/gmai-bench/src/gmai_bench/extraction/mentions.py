@@ -46,11 +46,12 @@ _SHARED_BEFORE = re.compile(r"((?:\w+\s)?(\w+))-?\s*(?:\b(?:or|to|and)\b|[/-]|�
 _JOINS = ("or", "to", "and", "/", "-", "或", "和", "至")
 _JOIN_CHARS = 6
 _SHORTEST_HEAD = 5
+_SHORTEST_LEAD = 3
 _SHARED_AFTER = re.compile(r"\s*(?:\b(?:or|to|and)\b|[/-]|或|和|至)\s*(\w+)")
 _WITH_EXPANSION = re.compile(r"^(.+?)\s*\((.+?)\)?$")
 _YES_NO_OPENING = re.compile(  # "Yes, …", "Likely yes, but …"
     r"\W*(?:(?:(?:most|very)\s+)?(?:likely|probably|possibly|certainly|definitely|clearly)\s*,?\s+)?"
-    r"(yes|no|是的?|不是的?|否)\W*[,.;:!\n-](?!\W*(?:yes|no|是|否|不是)\W*(?:[,.;:!]|$))",
+    r"(yes|no|是的?|不是的?|否|没有)\W*[,.;:!\n-](?!\W*(?:yes|no|是|否|不是)\W*(?:[,.;:!]|$))",
     re.IGNORECASE,
 )
 _LABEL = re.compile(  # "Final selection: MRI"
@@ -121,9 +122,25 @@ def _spellings(choices: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
         own.setdefault(itself, []).append(index)
         for form in others:
             derived.setdefault(form, []).append(index)
+    for itself, indices in own.items():
+        for part in own:
+            lead = itself.removesuffix(part)
+            if lead != itself and len(lead) >= _SHORTEST_LEAD and lead.isalpha() and part.isalpha():
+                derived.setdefault(f"{lead} {part}", []).extend(indices)  # "gall bladder", beside "bladder"
     owners = derived | own  # what an option is called outright is no synonym of another
-    single = [(form, indices[0]) for form, indices in owners.items() if len(indices) == 1]
+    single = [
+        (form, indices[0])
+        for form, indices in owners.items()
+        if len(indices) == 1 and (form in own or not _is_of_others(form, indices[0], own))
+    ]
     return tuple(sorted(single, key=lambda pair: -len(pair[0])))
+
+
+def _is_of_others(form: str, index: int, own: dict[str, list[int]]) -> bool:
+    """Return whether a spelling of an option is in the text of another one, or a list of others: "2,5"."""
+    if any(form in text and index not in indices and find_whole(text, form) >= 0 for text, indices in own.items()):
+        return True
+    return "," in form and own.keys() >= set(form.split(","))
 
 
 @lru_cache(maxsize=1024)

@@ -29,7 +29,8 @@ _CUE_BEFORE = re.compile(
     r"|n't\b|\bnon[- ]$"  # "isn't A", "non-malignant"
     r"|(?<=[a-z)]) > ?$"  # "A > B"
     r"|\b(?:favou?r|prefer)(?:s|ed)?\b.*?\bover\b"  # "I favour A over B"
-    r"|(?:不|没|非|无|未见|(?<![切清根去])除)"  # "不是A", "排除A"; 切除 is a resection
+    # "不是A", "排除A"; 切除 is a resection, 肺不张 atelectasis, 不典型 atypical
+    r"|(?:不(?!张|典型|规则|均匀|全|稳定|孕|育|良)|没|非(?!小细胞|典型)|无(?!菌)|未见|(?<![切清根去])除)"
     r"|最初|起初|乍一看|一开始|误认为"  # "最初考虑A"
 )
 _DENIED_LABEL = re.compile(

@@ -29,6 +29,7 @@ from gmai_bench.extraction.letters import (
 from gmai_bench.extraction.markers import (
     after_second_thought,
     answer_after_refusal,
+    before_next_question,
     clause_after_reason,
     closing_conclusion,
     closing_letter,
@@ -60,7 +61,7 @@ from gmai_bench.extraction.negation import is_negated
 from gmai_bench.extraction.restated import option_judged_right, option_of_two, option_restated, option_short_for
 from gmai_bench.extraction.text import LETTERS, any_of, strip_thoughts, unify
 
-EXTRACTOR = "gmai-options/9"
+EXTRACTOR = "gmai-options/10"
 """Name and version of these rules; a change of any of them raises the version."""
 
 Style = Literal["letters", "text"]
@@ -148,6 +149,10 @@ def extract(response: str, choices: tuple[str, ...], *, style: Style) -> Extract
         text = _STRUCK.sub(" ", text).strip()
     if not text:
         return UNPARSED
+    if (own := before_next_question(text)) and own is not text:
+        answered = extract(own, choices, style=style)
+        if answered.choice is not None and not answered.rule.endswith("_mentioned"):
+            return answered
     closing = closing_letter(text) if lettered else None
     if closing and (index := LETTERS.index(closing)) < len(choices) and not _of_option(text, choices):
         return Extraction(index, "marker_letter")
@@ -249,7 +254,7 @@ def _refused_or_mentioned(text: str, choices: tuple[str, ...], style: Style) -> 
         if concluded.choice is not None:
             return Extraction(concluded.choice, "concluded")
     found = _by_mention(text, choices, style)
-    if found is not AMBIGUOUS:
+    if found is not AMBIGUOUS and not (found is UNPARSED and opening is not None):
         return found
     if opening is None:
         opening = option_of_first_sentence(text, choices)
@@ -390,7 +395,8 @@ def _by_marker(text: str, choices: tuple[str, ...], style: Style) -> Extraction 
             own = agreeing_start(line, choices)
             if own is not None:
                 return Extraction(own, "marker_letter")
-        equal = option_equal_to(undecorated(span).strip("\"'() "), choices)
+        plain = undecorated(span)
+        equal = option_equal_to((span if plain is span else " ".join(plain.split())).strip("\"'() "), choices)
         if equal is not None:
             return Extraction(equal, "marker_text")
         if style == "letters":

@@ -29,6 +29,7 @@ _SHARE = re.compile(r"(?P<name>[^:=]{1,120}?)(?:\s*[:=]|\s[–-])\s*(?P<share>\d
 """A line of a list of chances: "C: 80%"."""
 _ALL_SHARES = 101.0
 """Rounded chances of all options together, at most: what is more is no list of chances."""
+_PRONOUN = re.compile(r"\b(?:it|they|this|these)\b", re.IGNORECASE)
 _OF_TWO = re.compile(r"\bthe (?:(?P<former>former)|latter)\b", re.IGNORECASE)
 _REASON_BEHIND = re.compile(r"\s*\([^()]*\)$")
 _DENIED_ASIDE = re.compile(r"\s*\(not [^()\n]{1,60}\)(?=\s+[^\W\d_])")
@@ -56,6 +57,12 @@ _NUMBER_WORD = re.compile(
     r"(?!\s+(?:of|views?|images?)\b)",
     re.IGNORECASE,
 )
+_NONE_SEEN = re.compile(
+    r"\W*(?:none|no\s+(?!more|other|further|view|image)\w+)\s+(?:(?:is|are|was|were|can\s+be)\s+)?"
+    r"(?:visible|seen|present|identified|detected|visuali[sz]ed)\W*|\W*there\s+(?:is|are)\s+no\s+(?!more|other|further)\w+\W*",
+    re.IGNORECASE,
+)
+"""Of a number that is asked for: "None are visible", "There are no nodules."."""
 _LEAD = re.compile(
     r"(?:(?:it|this|that)(?:'s|\s+is)\s+|(?:most\s+)?(?:likely|probably)\s+|an?\s+|the\s+)*", re.IGNORECASE
 )
@@ -75,7 +82,8 @@ _SHORTEST_MISSPELT = 8
 _SHORTEST_WORD = 4
 _STATEMENT = re.compile(
     r"\W*(?:it|(?:this|that|the)(?:\s+(?:statement|claim|assertion|sentence))?)(?:\s+is|'s)\s+(?P<not>not\s+)?"
-    r"(?:(?P<true>true|correct|right|accurate)|(?P<false>false|incorrect|wrong|inaccurate|untrue))\W*",
+    r"(?:(?P<true>true|correct|right|accurate)|(?P<false>false|incorrect|wrong|inaccurate|untrue))"
+    r"(?:\s+that\s[^.;\n]*)?\W*",
     re.IGNORECASE,
 )
 
@@ -92,12 +100,32 @@ def option_restated(text: str, choices: tuple[str, ...]) -> int | None:
         _statement(text, choices),
         option_short_for(text, choices),
         option_short_for(description_end(text), choices, announced=True),
+        _of_shared_subject(text, choices),
         _around_denial(text, choices),
         _number(text, choices),
         _spelt_out(text, choices),
         _misspelt(text, choices),
     )
     return next((index for index in found if index is not None), None)
+
+
+def _of_shared_subject(text: str, choices: tuple[str, ...]) -> int | None:
+    """Return the one option named with a pronoun for the words that all begin with: "It crosses the midline"."""
+    subject = _shared_subject(choices)
+    if not subject or _PRONOUN.search(text) is None:
+        return None
+    named = options_mentioned(_PRONOUN.sub(subject, text), choices)
+    return named[0] if len(named) == 1 else None
+
+
+@lru_cache(maxsize=1024)
+def _shared_subject(choices: tuple[str, ...]) -> str:
+    """Return the words, two or more, that all options begin with, of which none is more than those."""
+    words = [unify(choice).split() for choice in choices]
+    shared = 0
+    while len(words) > 1 and all(len(own) > shared + 2 and own[shared] == words[0][shared] for own in words):
+        shared += 1
+    return " ".join(words[0][:shared]) if shared > 1 else ""
 
 
 def _around_denial(text: str, choices: tuple[str, ...]) -> int | None:
@@ -248,6 +276,8 @@ def _number(text: str, choices: tuple[str, ...]) -> int | None:
     """Return the option that a number written as a word is: "three nodules"; "one" is a pronoun."""
     if not any(choice.strip().isdecimal() for choice in choices):
         return None
+    if _NONE_SEEN.fullmatch(text):
+        return option_equal_to("0", choices)
     named = options_mentioned(_NUMBER_WORD.sub(lambda word: str(NUMBERS.index(word[0].lower())), text), choices)
     return named[0] if len(named) == 1 and _NUMBER_WORD.search(text) else None
 
@@ -289,7 +319,11 @@ def option_short_for(text: str, choices: tuple[str, ...], *, announced: bool = F
     contents = [_content(own) for own in _option_words(choices)]
     if len(content) > 1 and content in contents:
         return contents.index(content) if contents.count(content) == 1 else None
-    if not any(len(word) > _SHORTEST_WORD - 1 and word.isalpha() for word in said) or set(said) & _NO_SHORT_FORM:
+    if (reordered := _in_another_order(content, contents, more=int("of" in said))) is not None:
+        return reordered
+    coded = len(said) == 1 and said[0].isalnum() and not said[0].isalpha() and not said[0].isdecimal()  # "B12"
+    wordless = not coded and not any(len(word) > _SHORTEST_WORD - 1 and word.isalpha() for word in said)
+    if wordless or set(said) & _NO_SHORT_FORM:
         return None
     having = [index for index, own in enumerate(_option_words(choices)) if set(said) <= set(own)]
     if len(having) != 1:
@@ -299,9 +333,27 @@ def option_short_for(text: str, choices: tuple[str, ...], *, announced: bool = F
     for word in said:
         left.remove(word) if word in left else None
     ends = own[: len(said)] == said or (own[0], own[-1]) == (said[0], said[-1])
-    ends = ends or ((announced or len(said) > 1) and own[-len(said) :] == said)
+    ends = ends or ((announced or coded or len(said) > 1) and own[-len(said) :] == said)
     wanting = set(left) & set(_DENYING) or any(character.isdigit() for word in left for character in word)
     return having[0] if ends and not wanting else None
+
+
+def _in_another_order(said: tuple[str, ...], contents: list[tuple[str, ...]], *, more: int) -> int | None:
+    """Return the one option all of whose words are said: "calcified lesion", "lower lobe of the right lung".
+
+    Args:
+        said: The words that carry the meaning.
+        contents: Those of each option.
+        more: How many more words may be said, which no option has.
+    """
+    words = set(said)
+    having = [index for index, own in enumerate(contents) if len(set(own)) > 1 and words.issuperset(own)]
+    if len(having) != 1 or len(said) != len(words) or words & {*_DENYING, "or", "and", "to"}:
+        return None
+    left = words.difference(contents[having[0]])
+    digits = any(character.isdigit() for word in words for character in word)  # "5 mg of 10" is no "10 mg"
+    elsewhere = any(left.intersection(own) for own in contents)
+    return None if digits or elsewhere or len(left) > more else having[0]
 
 
 def _by_label(said: Sequence[str], choices: tuple[str, ...]) -> int | None:
