@@ -11,7 +11,7 @@ from gmai_data.sources.splits import group_of, split_of
 from gmai_data.vocabulary import Split
 from gmai_formats.errors import UserError
 
-from ..dicom_objects import write
+from ..dicom_objects import noise, write
 
 
 def joined(recipe, root, *paths):
@@ -287,3 +287,20 @@ def test_a_table_labels_patients_by_their_path_or_their_header(toy, tmp_path):
     by_patient = toy(label_table={name: table[name] for name in ("table", "key", "value")})
     named = [Item("x/1", ("x/1",), group=patient_group("sub-2")), Item("x/2", ("x/2",), group="sub-1")]
     assert [item.raw_labels for item in with_joined_facts(named, by_patient, tmp_path)] == [("beta",), ("alpha",)]
+
+
+@pytest.mark.parametrize("ending", [".png", ".tif", ".JPG", ".bmp"])
+@pytest.mark.parametrize(
+    "layout",
+    [{"kind": "folder_per_class"}, {"kind": "csv_labels", "table": "t.csv", "image_column": "f", "label_column": "dx"}],
+    ids=lambda layout: layout["kind"],
+)
+def test_a_dicom_file_that_is_called_as_a_picture_is_asked_for_its_patient(toy, tmp_path, layout, ending):
+    for number in range(6):
+        write(tmp_path / "a" / f"{number}{ending}", "DX", noise(), patient=f"P{number // 3}")
+    (tmp_path / "t.csv").write_text("f,dx\n" + "".join(f"a/{number}{ending},a\n" for number in range(6)))
+    card = toy(layout=layout, labels={"a": "alpha"})
+    items = list(with_joined_facts(card.layout.list_items(card, tmp_path), card, tmp_path))
+    groups = {item.files[0]: item.group for item in items}
+    assert len(set(groups.values())) == 2
+    assert groups[f"a/0{ending}"] == groups[f"a/2{ending}"] != groups[f"a/3{ending}"]

@@ -6,6 +6,7 @@ import re
 
 import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
 import yaml
 from gmai_data.imaging.raster import encode_png
@@ -460,3 +461,33 @@ def test_a_folder_that_no_layout_recognises_says_what_its_tables_hold(tmp_path, 
     (tmp_path / name).write_text(text)
     with pytest.raises(UserError, match=re.escape(said)):
         draft(tmp_path)
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".TIF"])
+def test_dicom_files_that_are_called_as_pictures_are_drafted_where_no_layout_of_pictures_fits(tmp_path, ending):
+    for number in range(3):
+        write(tmp_path / f"{number}{ending}", "DX", noise())
+    _, text = draft(tmp_path)
+    assert yaml.safe_load(text)["layout"] == {"kind": "dicom", "files": f"**/*{ending}"}
+    assert "does not read" not in text
+
+
+@pytest.mark.parametrize("name", ["IM{}", "1.2.840.113.{}", "E1S1I{}.MR"])
+def test_folders_of_classes_hold_dicom_files_of_any_name(tmp_path, name):
+    for number in range(6):
+        write(tmp_path / "ab"[number % 2] / name.format(number), "DX", noise(), patient=f"P{number // 3}")
+    _, text = draft(tmp_path)
+    card = yaml.safe_load(text)
+    recipe = Recipe.model_validate(card | KNOWN)
+    assert card["layout"] == {"kind": "folder_per_class", "extensions": [""]}
+    assert len(list(recipe.layout.list_items(recipe, tmp_path))) == 6
+
+
+def test_one_enhanced_file_of_each_patient_is_a_series_and_no_class(tmp_path):
+    for name in "ab":
+        place = pydicom.Dataset()
+        place.PlanePositionSequence = [pydicom.Dataset()]
+        fields = {"PerFrameFunctionalGroupsSequence": [place, place], "NumberOfFrames": 2}
+        write(tmp_path / name / "e.dcm", "CT", noise(), patient=name, **fields)
+    _, text = draft(tmp_path)
+    assert yaml.safe_load(text)["layout"] == {"kind": "dicom_series", "series": "*"}

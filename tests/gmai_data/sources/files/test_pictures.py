@@ -6,10 +6,12 @@ import numpy as np
 import pydicom
 import pytest
 from gmai_data.imaging.raster import encode_png
-from gmai_data.ledger import Ledger
+from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.files.pictures import load_picture
 from gmai_data.sources.reading import read_pictures
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+from ...dicom_objects import noise, write
 
 
 @pytest.fixture
@@ -72,3 +74,17 @@ def test_boxes_and_masks_are_stretched_with_it(oblong, toy, kind):
     assert picture.pixels.shape == (60, 40)
     assert [box.xyxy for box in picture.boxes] == [(8, 12, 16, 36)]
     assert picture.pixels[14:34, 9:15].min() > 200
+
+
+@pytest.mark.parametrize(("split", "reads"), [({}, False), ({"no_group": "One picture a patient."}, True)])
+def test_a_dicom_file_among_pictures_that_was_not_asked_for_its_patient_is_refused(tmp_path, toy, split, reads):
+    for number in range(12):
+        (tmp_path / f"{number:02}.png").write_bytes(encode_png(noise((8, 8)).astype(np.uint8)))
+    stray = next(path for path in reversed(list(tmp_path.iterdir())))  # not among the first of its folder
+    write(stray, "DX", noise(), patient="P")
+    card = toy(layout={"kind": "folder_per_class"}, split=split)
+    if reads:
+        assert load_picture(tmp_path, stray.name, card).pixels.shape == (8, 8)
+        return
+    with pytest.raises(SourceError, match=r"DICOM file under another name: .*call it \.dcm"):
+        load_picture(tmp_path, stray.name, card)

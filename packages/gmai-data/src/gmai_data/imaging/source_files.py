@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from gmai_formats.errors import UserError
 from gmai_formats.files import is_file
 from gmai_formats.pictures.dicom import parse_dicom
+from gmai_formats.pictures.dicom_start import is_dicom
 from gmai_formats.pictures.read import HEAD_BYTES, kind_of
 from pydicom import Dataset
 
@@ -242,6 +243,33 @@ def patient_digest(path: Path) -> str:
         return ""
     finally:
         logger.setLevel(level)
+
+
+def is_dicom_under_its_name(path: Path) -> bool:
+    """Return whether a file with the ending of a picture is to be asked for its patient: files beside it are DICOM.
+
+    Viewers and download scripts rename whole folders. The first few files of a folder with its ending stand for all,
+    since a listing of millions of pictures cannot open each.
+    """
+    return _are_dicom(str(path.parent), path.suffix)
+
+
+@functools.lru_cache(maxsize=1024)
+def _are_dicom(folder: str, ending: str) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            named = (each.path for each in entries if each.name.endswith(ending) and each.is_file())
+            return any(_begins_as_dicom(path) for path in itertools.islice(named, _LOOKED_AT))
+    except OSError:  # judged when its files are read
+        return False
+
+
+def _begins_as_dicom(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - as text, of a listing
+            return is_dicom(file.read(HEAD_BYTES))
+    except OSError:
+        return False
 
 
 def group_of_header(header: Dataset) -> str:

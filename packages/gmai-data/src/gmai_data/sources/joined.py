@@ -7,12 +7,20 @@ from pathlib import Path, PurePosixPath
 from gmai_cli.console import say
 from gmai_formats.errors import UserError, did_you_mean
 
-from gmai_data.imaging.source_files import below, header_patient, on_disk, patient_group, stated_patient
+from gmai_data.imaging.source_files import (
+    below,
+    header_patient,
+    is_dicom_under_its_name,
+    on_disk,
+    patient_group,
+    stated_patient,
+)
 from gmai_data.sources.card import Card, JoinedColumn
+from gmai_data.sources.files.folder import IMAGES as PICTURE_ENDINGS
 from gmai_data.sources.files.tables import TABLE_ENDINGS, read_table, without_point
 from gmai_data.sources.files.volume_files import VOLUME_ENDINGS
 from gmai_data.sources.items import Item
-from gmai_data.sources.layout import IMAGE_ENDINGS, SPLIT_NAMES
+from gmai_data.sources.layout import SPLIT_NAMES
 from gmai_data.sources.patterns import pattern_of
 from gmai_data.sources.splits import drawn_split, group_of
 from gmai_data.vocabulary import Split
@@ -48,7 +56,7 @@ def with_joined_facts(items: Iterable[Item], card: Card, root: Path, lists: str 
                 found = found._replace(problem=("no group", detail))
             # Two tables may use one number for a patient and a file: what has no patient is called by its path.
             found = found._replace(group=(groups.get(key, "") if key else "") or found.group)
-        if own_patients and not found.group and _may_be_dicom(found):
+        if own_patients and not found.group and _may_be_dicom(found, root):
             found = found._replace(group=patient_of(on_disk(root, found.files[0])))
         if split_in is not None and found.split is None:
             found = found._replace(split=split_in(found))
@@ -82,15 +90,18 @@ def _labelled(item: Item, label: str | None, card: Card) -> Item:
     return item._replace(raw_labels=(*item.raw_labels, label))
 
 
-_OTHER_FORMATS = (*(ending for ending in IMAGE_ENDINGS if ending not in (".dcm", ".dicom")), *VOLUME_ENDINGS)
+def _may_be_dicom(item: Item, root: Path) -> bool:
+    """Return whether an item may be a DICOM file, or a folder with a series.
 
-
-def _may_be_dicom(item: Item) -> bool:
-    """Return whether an item may be a DICOM file, or a folder with a series: unless its name is that of another format.
-
-    Names of DICOM files have any ending or none: the last part of a UID (1.2.840.113), a modality, a number.
+    Names of DICOM files have any ending or none: the last part of a UID (1.2.840.113), a modality, a number; those of
+    a picture where the files beside it are DICOM.
     """
-    return bool(item.files) and item.problem is None and not item.files[0].lower().endswith(_OTHER_FORMATS)
+    if not item.files or item.problem is not None:
+        return False
+    name = item.files[0].lower()
+    if name.endswith(PICTURE_ENDINGS):
+        return is_dicom_under_its_name(on_disk(root, item.files[0]))
+    return not name.endswith(VOLUME_ENDINGS)
 
 
 def _split_finder(card: Card, root: Path, lists: str) -> Callable[[Item], Split | None] | None:

@@ -97,8 +97,9 @@ def draft(root: Path) -> tuple[str, str]:
             f"{root}: {names} holds questions with answers about the pictures. They are samples already and "
             f"need no card. Take them as they are: gmai data questions {root} --out build"
         )
-    guesses = (layout.recognise(folder) for layout in LAYOUTS.values())
-    guess = bids_guess(folder) or next(filter(None, guesses), None)
+    guess = bids_guess(folder) or _recognised(folder)
+    if guess is None:
+        guess = _recognised(folder := Folder(root, renamed=True), "dicom_series", "dicom")
     if guess is None:
         endings = folder.endings().most_common(5)
         words = ", ".join(f"{count} {ending or 'without ending'}" for ending, count in endings)
@@ -155,6 +156,12 @@ def draft(root: Path) -> tuple[str, str]:
         "# Then: gmai data recipes check CARD.yaml --root DIR\n"
     )
     return guess.description, head + yaml.safe_dump(card, sort_keys=False, allow_unicode=True)
+
+
+def _recognised(folder: Folder, *kinds: str) -> Guess | None:
+    """Return the draft of the first layout, or of the first of some, that recognises a folder."""
+    guesses = (layout.recognise(folder) for kind, layout in LAYOUTS.items() if not kinds or kind in kinds)
+    return next(filter(None, guesses), None)
 
 
 def _vocabulary(field: str, words: Iterable[str]) -> str:
@@ -235,7 +242,7 @@ _UNREAD = {
 def _unread_images(folder: Folder, guess: Guess) -> list[str]:
     """Return a note on the images that the draft's layout does not read."""
     unread = [path for name in _UNREAD.get(guess.layout["kind"], ()) for path in getattr(folder, name)]
-    if not unread or "mask" in guess.layout:
+    if not unread or folder.renamed or "mask" in guess.layout:
         return []
     listed = ", ".join(map(folder.below, unread[:3])) + (" …" if unread[3:] else "")
     return [f"Images that this draft does not read: {len(unread)} ({listed}). They may be a dataset with its own card."]

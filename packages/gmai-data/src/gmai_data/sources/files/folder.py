@@ -9,6 +9,7 @@ from typing import Any
 
 from gmai_formats.pictures.dicom_start import is_dicom
 
+from gmai_data.imaging.source_files import is_dicom_under_its_name
 from gmai_data.sources.files.probed_table import ProbedTable, is_table, probe_table
 from gmai_data.sources.files.tables import TABLE_ENDINGS
 
@@ -46,10 +47,15 @@ class Guess:
 
 
 class Folder:
-    """The files of a folder, sorted, without hidden ones."""
+    """The files of a folder, sorted, without hidden ones.
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    Args:
+        root: The folder.
+        renamed: DICOM files that have the ending of a picture count as DICOM files: where no layout of pictures fits.
+    """
+
+    def __init__(self, root: Path, *, renamed: bool = False) -> None:
+        self.root, self.renamed = root, renamed
         listed = (path for path in sorted(root.rglob("*")) if path.is_file() and not path.name.startswith("."))
         self.files = [path for path, _ in zip(listed, range(MAX_FILES), strict=False)]
 
@@ -125,14 +131,17 @@ def values_of(rows: Sequence[Mapping[str, str]], column: str) -> list[str]:
 
 def dicom_files(folder: Folder) -> list[Path]:
     """Return the DICOM files, by their ending or, without one, by their first bytes."""
+    known = (".dcm", ".ima", ".dicom")
     return [
-        path for path in folder.files if path.suffix.lower() in (".dcm", ".ima", ".dicom") or _begins_as_dicom(path)
+        path for path in folder.files if path.suffix.lower() in known or _begins_as_dicom(path, renamed=folder.renamed)
     ]
 
 
-def _begins_as_dicom(path: Path) -> bool:
+def _begins_as_dicom(path: Path, *, renamed: bool) -> bool:
     # What a PACS writes has no ending, or a part of a UID that looks like one; DICOMDIR is an index without images.
-    known = (*IMAGES, *VOLUMES, ".csv", ".tsv", ".txt", ".json", ".xml", ".yaml", ".md", ".npz", ".npy", ".gz", ".zip")
+    if path.name.lower().endswith(IMAGES):
+        return renamed and is_dicom_under_its_name(path)
+    known = (*VOLUMES, ".csv", ".tsv", ".txt", ".json", ".xml", ".yaml", ".md", ".npz", ".npy", ".gz", ".zip")
     if path.name.lower().endswith(known) or path.name == "DICOMDIR":
         return False
     with path.open("rb") as file:

@@ -5,14 +5,16 @@ from pathlib import Path, PurePosixPath
 from gmai_formats.pictures.dicom import frame_count, frame_header, spacing_mm
 from gmai_formats.pictures.display import frame_picture, made_square
 from gmai_formats.pictures.windows import HEADER
+from pydicom import Dataset
 
 from gmai_data.imaging.deidentify import set_aside
 from gmai_data.imaging.dicom_pixels import decode_pixels, explained, read_dicom
 from gmai_data.imaging.raster import Raster, raster_of
-from gmai_data.imaging.source_files import raster_data
+from gmai_data.imaging.source_files import group_of_header, is_dicom_under_its_name, on_disk, raster_data
 from gmai_data.imaging.units import calibrate_header, raster_window, require_hounsfield_frame
 from gmai_data.ledger import SourceError
 from gmai_data.sources.card import Card
+from gmai_data.sources.files.folder import IMAGES
 from gmai_data.sources.items import Item, Picture, full_name, left_open
 
 
@@ -27,6 +29,7 @@ def load_picture(root: Path, relative: str, card: Card) -> Raster:
     if data is not None:
         return raster_of(data, relative, raster_window(card.windows, card.modality, card.values, relative))
     dataset = read_dicom(root, relative)
+    _require_asked(dataset, root, relative, card)
     with explained(relative):
         set_aside(dataset, card.deidentification, relative)
         middle = frame_count(dataset) // 2
@@ -42,6 +45,18 @@ def load_picture(root: Path, relative: str, card: Card) -> Raster:
         squared, changes = made_square(pixels, header)
         geometry = {"window": shown, **({"changes": list(changes)} if changes else {})}
         return Raster(squared, None, geometry, spacing_mm(header), (pixels.shape[1], pixels.shape[0]))
+
+
+def _require_asked(dataset: Dataset, root: Path, relative: str, card: Card) -> None:
+    """Refuse a DICOM file among pictures whose ending it has: the listing did not ask it for its patient."""
+    rule = card.split
+    is_grouped = rule.group_pattern is not None or rule.no_group or rule.group_table is not None
+    if is_grouped or not relative.lower().endswith(IMAGES) or not group_of_header(dataset):
+        return
+    if not is_dicom_under_its_name(on_disk(root, relative)):
+        ending = PurePosixPath(relative).suffix
+        detail = f"a DICOM file among pictures that are called {ending}; call it .dcm, that its patient is known"
+        raise SourceError("DICOM file under another name", detail, relative)
 
 
 def whole_image(item: Item, card: Card, root: Path) -> Picture:

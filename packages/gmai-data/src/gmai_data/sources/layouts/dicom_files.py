@@ -31,10 +31,11 @@ from gmai_data.sources.annotations.drawn import (
 )
 from gmai_data.sources.card import Card
 from gmai_data.sources.drafting.class_tree import class_tree
+from gmai_data.sources.drafting.patient_folders import are_patients
 from gmai_data.sources.drafting.table_guess import labels_dicom
 from gmai_data.sources.files.folder import Folder, Guess, dicom_files
 from gmai_data.sources.items import BoxCounter, Item, Picture, full_name, left_open
-from gmai_data.sources.layout import Layout
+from gmai_data.sources.layout import IMAGE_ENDINGS, Layout
 
 
 class DicomFiles(Layout):
@@ -140,16 +141,21 @@ class DicomFiles(Layout):
         files = dicom_files(folder)
         if not files or labels_dicom(folder):
             return None
-        tree = class_tree([folder.below(path) for path in files])
+        tree, notes = class_tree([folder.below(path) for path in files]), tuple[str, ...]()
         if tree is not None and len(tree.classes) > 1 and not (tree.pattern or tree.has_splits or folder.images):
-            above = {"images": tree.above} if tree.above else {}
-            layout = {"kind": "folder_per_class", **above}
-            return Guess("a folder per class", "2d_classification", layout, tree.classes, notes=tree.notes)
-        layout = {"kind": "dicom", "files": f"**/*{files[0].suffix}"}
+            if not are_patients(folder, tree.classes, files):
+                above = {"images": tree.above} if tree.above else {}
+                endings = {path.suffix.lower() for path in files}
+                others = {} if endings <= set(IMAGE_ENDINGS) else {"extensions": [""]}  # ends of UIDs, or none
+                layout = {"kind": "folder_per_class", **above, **others}
+                return Guess("a folder per class", "2d_classification", layout, tree.classes, notes=tree.notes)
+            notes = (f"The folders {', '.join(tree.classes[:12])} hold one patient each by the headers: no classes.",)
+        ending = "" if len({path.suffix for path in files}) > 1 else files[0].suffix
+        layout = {"kind": "dicom", "files": f"**/*{ending}"}
         note = (
             "labels: DICOM files have none; name what every picture shows in `labels_of_every_image`, or read a table"
         )
-        return Guess("single DICOM files", "2d_classification", layout, notes=(note,))
+        return Guess("single DICOM files", "2d_classification", layout, notes=(note, *notes))
 
 
 def _with_pixels(root: Path, file: str, rule: Deidentification) -> pydicom.Dataset:

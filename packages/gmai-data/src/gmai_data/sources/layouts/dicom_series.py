@@ -191,7 +191,9 @@ class DicomSeries(Layout):
         marks = marking_objects(files := dicom_files(folder))
         files = [path for path in files if path not in marks]
         folders = Counter(path.parent for path in files)
-        if not files or max(folders.values()) == 1 or folder.root in folders or labels_dicom(folder):
+        if not files or folder.root in folders or labels_dicom(folder):
+            return None
+        if max(folders.values()) == 1 and not all(_has_slices(folder, path) for path in files[:: len(files) // 8 + 1]):
             return None
         if not folder.volumes and not any(_may_be_slice(folder, path) for path in files[:: len(files) // 8 + 1]):
             return None  # radiographs and the like, of which each is a picture
@@ -212,13 +214,23 @@ class DicomSeries(Layout):
                      notes=(*notes, f"masks: {values.in_words()}"))  # fmt: skip
 
 
+def _has_slices(folder: Folder, path: Path) -> bool:
+    """Return whether one DICOM file holds a volume: frames that each have a place in space (enhanced CT, MR, PET)."""
+    try:
+        header = read_header(folder.root, folder.below(path))
+    except SourceError:
+        return False
+    frames = header.get("PerFrameFunctionalGroupsSequence") or []
+    return len(frames) > 1 and "PlanePositionSequence" in frames[0]
+
+
 def _may_be_slice(folder: Folder, path: Path) -> bool:
     """Return whether a DICOM file has a place in space, as slices have, or may have one."""
     try:
         header = read_header(folder.root, folder.below(path))
     except SourceError:
         return True
-    places = ("ImagePositionPatient", "SharedFunctionalGroupsSequence")
+    places = ("ImagePositionPatient", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
     return "Rows" not in header or any(name in header for name in places)
 
 

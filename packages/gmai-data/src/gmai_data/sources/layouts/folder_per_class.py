@@ -13,6 +13,7 @@ from gmai_data.ledger import Ledger, printable
 from gmai_data.sources.annotations.labelled import labelled_pictures
 from gmai_data.sources.card import Card
 from gmai_data.sources.drafting.class_tree import class_tree, companion
+from gmai_data.sources.drafting.patient_folders import are_patients
 from gmai_data.sources.files.folder import VOLUMES, Folder, Guess
 from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.layout import IMAGE_ENDINGS, SPLIT_NAMES, Layout
@@ -25,7 +26,8 @@ class FolderPerClass(Layout):
     images: str = "."
     """Folder that holds one folder per class."""
     extensions: tuple[str, ...] = IMAGE_ENDINGS
-    """Endings of the files; those of volumes (`.nii.gz`) give slices, whose class is the volume's."""
+    """Endings of the files; those of volumes (`.nii.gz`) give slices, whose class is the volume's. An empty one stands
+    for files of any name, as DICOM files have."""
     split_folder: bool = False
     """`<images>/<split>/<class>/<file>`: the first folder names the publisher's split, mapped by `split.names`."""
 
@@ -61,7 +63,7 @@ class FolderPerClass(Layout):
         files = folder.volumes or folder.images
         names = [folder.below(path) for path in files]
         tree = class_tree(names)
-        if tree is None:
+        if tree is None or are_patients(folder, tree.classes, files):
             return None
         ending = companion(names)
         if ending:
