@@ -109,3 +109,9 @@ def test_a_homepage_that_is_no_address_is_no_link(homepage):
     body = dataset_card(release(recipes={"toy": RECIPE | {"homepage": homepage}}), {})
     assert "[Toy](" not in body
     assert "| Toy (" in body
+
+
+def test_a_licence_read_second_hand_is_marked():
+    second = RECIPE | {"license_second_hand": True, "license_source": "https://list.org/a"}
+    assert "| MIT (second hand: https://list.org/a) |" in dataset_card(release(recipes={"toy": second}), {})
+    assert "| MIT |" in dataset_card(release(), {})

@@ -72,3 +72,23 @@ def test_names_that_differ_in_case_only_are_refused(toy, one, other):
     with pytest.raises(ValidationError, match="differ in case or blanks only"):
         toy(labels={"a": one, "b": other})
     assert toy(labels={"a": one, "b": one, "c": f"{one} nodule"}).labels["b"].en == one
+
+
+@pytest.mark.parametrize(
+    ("facts", "refused"),
+    [
+        ({"license": "CC-BY-4.0", "license_source": "https://x.org/LICENSE"}, None),
+        ({"license": "CC-BY-4.0", "license_source": "https://list.org", "license_second_hand": True}, None),
+        ({"license": "not stated", "license_sought": ["https://x.org", "https://list.org"]}, None),
+        ({"license": "not stated"}, None),
+        ({"license": "CC-BY-4.0", "license_sought": ["https://x.org"]}, "with CC-BY-4.0, name license_source"),
+        ({"license": "not stated", "license_source": "https://x.org"}, "use license_sought"),
+        ({"license": "CC-BY-4.0", "license_second_hand": True}, "name the address"),
+    ],
+)
+def test_a_licence_was_read_somewhere_or_sought_in_vain(toy, facts, refused):
+    if refused is None:
+        assert toy(**facts).license == facts["license"]
+        return
+    with pytest.raises(ValidationError, match=refused):
+        toy(**facts)

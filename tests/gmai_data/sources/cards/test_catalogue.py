@@ -109,3 +109,25 @@ def test_a_folder_is_no_recipe_and_a_file_no_folder(tmp_path):
     for requests in (["bccd"], ["phantoms"], ["bccd", "phantom-ct"]):
         with pytest.raises(UserError, match=rf"^{re.escape(str(file))}: a file, but recipe .* reads a folder"):
             resolve(requests, file)
+
+
+PLACE_NOT_RECORDED = {
+    "adni-diagnosis", "aptos2019", "arcade-stenosis", "autopet", "brats2020", "camus", "eyepacs-dr", "fetal-planes",
+    "fives", "fracatlas", "grazpedwri-dx", "han-seg", "iq-othnccd", "knee-oa", "kvasir-instrument", "kvasir-v2",
+    "m2cai16-tool-locations", "mobileodt-cervix", "oai-zib-cm", "octdl", "ph2", "ravir", "rsna-cervical-fracture",
+    "sars-cov-2-ct", "spider", "us-nerve",
+}  # fmt: skip
+"""Cards of the first hour, whose licence was written down without the place where it was read."""
+
+
+def test_every_card_says_where_its_licence_was_read_or_sought():
+    for name in bundled_names():
+        recipe = find_recipe(name)
+        if recipe.name.startswith("phantom-"):
+            continue
+        if recipe.license == "not stated":
+            assert recipe.license_sought, name
+        else:
+            assert bool(recipe.license_source) != (name in PLACE_NOT_RECORDED), name
+        for address in (recipe.license_source, *recipe.license_sought):
+            assert not address or re.match(r"https?://\S+$", address), (name, address)

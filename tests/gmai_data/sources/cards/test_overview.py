@@ -27,3 +27,16 @@ def test_the_cards_cover_the_vocabularies():
     assert {recipe.modality for recipe in recipes} == set(Modality)
     assert {recipe.department for recipe in recipes} == set(Department)
     assert {recipe.clinical_task for recipe in recipes} == set(ClinicalTask)
+
+
+def test_the_page_says_how_each_licence_was_read():
+    recipes = {recipe.name: recipe for recipe in real_recipes()}
+    rows = {row.split("`")[1]: row for row in overview().splitlines() if row.startswith("| `")}
+    assert f"[CC-BY-SA-4.0]({recipes['isles22'].license_source}) |" in rows["isles22"]
+    assert f"[CC-BY-4.0]({recipes['busi'].license_source})* |" in rows["busi"]
+    assert "| not stated |" in rows["glas"]
+    counts = re.search(r"^(\d+) cards name a licence .* (\d+) at the publisher's, (\d+) second hand", overview(), re.M)
+    assert counts is not None
+    stated, own, second = map(int, counts.groups())
+    assert stated == sum(recipe.license != "not stated" for recipe in recipes.values())
+    assert own + second == sum(bool(recipe.license_source) for recipe in recipes.values())

@@ -146,7 +146,7 @@ def _sources(facts: ReleaseFacts) -> str:
     rows = [
         (
             _link(str(recipe["title"]), str(recipe["homepage"])),
-            recipe["license"],
+            _licence(recipe),
             recipe["modality"] or "none (text)",
             recipe["department"],
             facts.counted["source"][name],
@@ -159,6 +159,12 @@ def _sources(facts: ReleaseFacts) -> str:
         "## Sources\n\nEach row keeps the licence of its source, and its terms: attribution, non-commercial use, "
         "share-alike. Cite the sources that you use.\n\n" + _table(heads, rows, raw=1)
     )
+
+
+def _licence(recipe: Mapping[str, Any]) -> str:
+    """Return a source's licence, with its place where that is not the publisher's own."""
+    said = str(recipe["license"])
+    return f"{said} (second hand: {recipe['license_source']})" if recipe.get("license_second_hand") else said
 
 
 def _generation(facts: ReleaseFacts) -> str:

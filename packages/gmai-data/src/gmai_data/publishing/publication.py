@@ -28,7 +28,7 @@ from gmai_data.untyped import pa, pc, pq
 RELEASE_FORMAT = "gmai-data-release/1"
 
 _SCHEMAS = {"annotations": ANNOTATIONS, "samples": SAMPLES, "benchmarks": QUESTIONS}
-_OF_A_SOURCE = ("title", "homepage", "citation", "license", "redistribution")
+_OF_A_SOURCE = ("title", "homepage", "citation", "license", "license_source", "license_second_hand", "redistribution")
 
 
 def publish_build(out: Path, target: Path, *, leave_out_unlicensed: bool) -> None:
@@ -67,6 +67,11 @@ def publish_build(out: Path, target: Path, *, leave_out_unlicensed: bool) -> Non
             f"held-out questions about {name}: {entry['prior_accuracy']:.1%} can be guessed from the options alone "
             f"(chance {entry['chance']:.1%}) without the sources that were left out. README.md says so."
         )
+    for name, recipe in kept.items():
+        if recipe.get("license_second_hand"):
+            say(
+                f"{name}: its licence ({recipe['license']}) is what {recipe['license_source']} says: ask its publisher."
+            )
     say(f"{target}: {facts.total} samples, {facts.annotations} images of {len(kept)} sources, with README.md.")
     say_next("data", "push", target, "OWNER/NAME")
 

@@ -22,6 +22,8 @@ from gmai_data.sources.patterns import pattern_of
 from gmai_data.vocabulary import ClinicalTask, Department, Modality, Split, Task
 
 _ALONE = ("no finding", "no findings", "normal", "healthy")
+NOT_STATED = "not stated"
+"""The licence of a card for which none was found."""
 _Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
@@ -145,9 +147,14 @@ class Card(_Part):
     homepage: _Words
     citation: _Words
     license: _Words
-    """SPDX identifier or the name of a custom licence; `not stated` where the publisher says none."""
+    """SPDX identifier or the name of a custom licence; `not stated` where none was found."""
     license_source: str = ""
     """Address of the page or file that the licence was read in."""
+    license_second_hand: bool = False
+    """Whether `license_source` is not the publisher's own: a copy's page, a list, a tool. What counts is what the
+    publisher says; ask before you pass anything on."""
+    license_sought: tuple[_Words, ...] = ()
+    """With `not stated`: addresses that were read for a licence, and name none."""
     redistribution: bool | None = None
     """Whether the licence lets others pass on images made from the data; needed for custom licences to be published.
     For SPDX identifiers the table in `publishing/licences.py` answers."""
@@ -247,6 +254,18 @@ class Card(_Part):
             if window not in known and parse_window(window) is None:
                 raise ValueError(f'unknown window "{window}".{did_you_mean(window, known)}')
         return value
+
+    @model_validator(mode="after")
+    def _licence_was_read_or_sought(self) -> Self:
+        if self.license_sought and self.license != NOT_STATED:
+            raise ValueError(
+                f"license_sought lists where no licence was found; with {self.license}, name license_source"
+            )
+        if self.license_source and self.license == NOT_STATED:
+            raise ValueError(f"license_source is where a licence was read; with `{NOT_STATED}`, use license_sought")
+        if self.license_second_hand and not self.license_source:
+            raise ValueError("license_second_hand says whose license_source is; name the address")
+        return self
 
     @model_validator(mode="after")
     def _names_differ_in_more_than_case(self) -> Self:

@@ -14,6 +14,7 @@ import yaml
 from gmai_formats.errors import UserError, did_you_mean
 from gmai_formats.safe_yaml import compose_yaml, load_yaml
 
+from gmai_data.sources.card import NOT_STATED
 from gmai_data.sources.cards.catalogue import bundled_names, find_recipe
 from gmai_data.sources.drafting.stated_facts import stated_facts
 from gmai_data.vocabulary import ClinicalTask, Department, Modality
@@ -21,7 +22,6 @@ from gmai_data.vocabulary import ClinicalTask, Department, Modality
 TODO = "TODO"
 PATIENTS = "patients"
 """What is asked about pictures that begin alike; it is no field of a card."""
-NOT_STATED = "not stated"
 _OWN = {"homepage": NOT_STATED, "citation": NOT_STATED, "license": NOT_STATED}
 _WORDS: Mapping[str, tuple[str, type[StrEnum]]] = {
     "modality": ("how were the images made?", Modality),

@@ -1,8 +1,9 @@
 """docs/reference/catalogue.md: the bundled cards, counted by modality, department, task and grade, and listed."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from gmai_data.sources.card import NOT_STATED
 from gmai_data.sources.cards.catalogue import bundled_names, find_recipe
 from gmai_data.sources.cards.recipe import Recipe
 from gmai_data.sources.cards.summaries import PHANTOM_PREFIX
@@ -50,18 +51,37 @@ def overview() -> str:
         "## Grades, access and licences",
         _tally("grade", (recipe.verified for recipe in recipes)),
         _tally("access", (recipe.access for recipe in recipes)),
+        _licences(recipes),
         _tally("licence", (recipe.license for recipe in recipes)),
         "## Cards",
         _table(
             ("card", "modality", "department", "clinical task", "items", "licence", "grade", "title"),
             [
                 (f"`{each.name}`", str(each.modality), each.department, each.clinical_task, each.expected.items or "",
-                 each.license, each.verified, f"[{_cell(each.title)}]({each.homepage})")
+                 _licence(each), each.verified, f"[{_cell(each.title)}]({each.homepage})")
                 for each in recipes
             ],
         ),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
+
+
+def _licences(recipes: Sequence[Recipe]) -> str:
+    """Return how the licences were read, in a paragraph."""
+    stated = [recipe for recipe in recipes if recipe.license != NOT_STATED]
+    read = [recipe for recipe in stated if recipe.license_source]
+    second_hand = [recipe for recipe in read if recipe.license_second_hand]
+    return (
+        f"{len(stated)} cards name a licence or terms. For {len(read)} of them `license_source` is where it was read: "
+        f"{len(read) - len(second_hand)} at the publisher's, {len(second_hand)} second hand (a copy's page, a list, a "
+        f"tool; marked *). For {len(recipes) - len(stated)} none was found in the places of `license_sought`; nothing "
+        "that is built from those can be published."
+    )
+
+
+def _licence(recipe: Recipe) -> str:
+    said = f"[{_cell(recipe.license)}]({recipe.license_source})" if recipe.license_source else _cell(recipe.license)
+    return f"{said}*" if recipe.license_second_hand else said
 
 
 def _counts(vocabulary: Iterable[str], values: Iterable[str]) -> str:
