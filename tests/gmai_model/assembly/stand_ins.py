@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from gmai_model.assembly.assemble import ImageMode, assemble
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
@@ -32,6 +33,8 @@ from transformers import (
     SiglipVisionModel,
 )
 
+VERSIONS = Path(__file__).with_name("versions.json")
+"""What each kind computes in which transformers, as test_versions.py found it last."""
 TEXT = [
     "The chest radiograph shows a small nodule in the upper part of the left lung.",
     "An axial CT image of the abdomen with the liver, the spleen and both kidneys.",
@@ -410,3 +413,20 @@ VISIONS = [
 def by_name(kinds: list[Kind], start: str) -> Kind:
     """Return the first kind whose name starts so."""
     return next(kind for kind in kinds if kind.name.startswith(start))
+
+
+def partner(kind: Kind) -> tuple[Kind, Kind]:
+    """Return a vision encoder and a language model of which one is the kind."""
+    if kind in VISIONS:
+        return kind, by_name(LANGUAGES, "Vicuna")
+    return by_name(VISIONS, "CLIP, vision part, other"), kind
+
+
+def take(folder: Path, vision: Kind, language: Kind, *, image_mode: ImageMode = "pad") -> Path:
+    """Write both and what `gmai model init` makes of them; return its folder."""
+    for kind, name in ((vision, "vision"), (language, "language")):
+        torch.manual_seed(0)
+        (folder / name).mkdir()
+        kind.write(folder / name)
+    assemble(folder / "vision", folder / "language", folder / "made", image_mode=image_mode, seed=0)
+    return folder / "made"
