@@ -74,7 +74,7 @@ def main() -> None:
         encoder = Encoder(tokenizer, tokens_per_image=64, max_tokens=4096)
         started = time.process_time()
         for start in range(0, count, 256):
-            encoder.batch(source.tables[0].read(np.arange(start, min(start + 256, count))))
+            encoder.measure(source.tables[0].read(np.arange(start, min(start + 256, count))))
         own = (time.process_time() - started) / count
         other = row_by_row(source, tokenizer, count // 4)
         started = time.monotonic()

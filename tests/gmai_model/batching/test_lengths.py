@@ -9,7 +9,7 @@ from gmai_model.batching import lengths
 from gmai_model.batching.lengths import CUT, MEASURED, REJECTED, UNMEASURED, WHOLE, in_processes, measure, reasons
 from gmai_model.batching.samples import SampleSource
 from gmai_model.batching.team import Team
-from gmai_model.batching.tokens import REASONS, Encoded, Rejected
+from gmai_model.batching.tokens import REASONS, Measured, Rejected
 
 
 class Table:
@@ -34,15 +34,12 @@ class Encoder:
     def __init__(self) -> None:
         self.seen: list[int] = []
 
-    def batch(self, rows: list[int]) -> list[Encoded | Rejected]:
-        return [self._encode(row) for row in rows]
+    def measure(self, rows: list[int]) -> list[Measured | Rejected]:
+        return [self._measure(row) for row in rows]
 
-    def _encode(self, row: int) -> Encoded | Rejected:
+    def _measure(self, row: int) -> Measured | Rejected:
         self.seen.append(row)
-        if row == 5:
-            return Rejected(REASONS[4])
-        supervised = np.arange(row + 3) >= 2
-        return Encoded(np.zeros(row + 3, np.int32), supervised, n_images=row % 2, cut_turns=2 if row == 4 else 0)
+        return Rejected(REASONS[4]) if row == 5 else Measured(row + 3, row + 1, row % 2, is_cut=row == 4)
 
 
 def source(table: Any, rows: list[int]) -> SampleSource:

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-from gmai_model.assembly.templates import CHATML, VICUNA
+from gmai_model.assembly.templates import CHATML, VICUNA, with_marks
 from gmai_model.batching.samples import Sample
-from gmai_model.batching.tokens import REASONS, Encoder, Rejected, turn_marks
+from gmai_model.batching.tokens import REASONS, Encoder, LongSamples, Measured, Rejected, turn_marks
 from PIL import Image
 from transformers import AutoProcessor, AutoTokenizer
 
@@ -167,3 +168,33 @@ def test_a_tokenizer_that_asks_for_truncation_and_padding_cuts_nothing(checkpoin
     tokenizer.backend_tokenizer.enable_padding(length=90)
     encoded = Encoder(tokenizer, tokens_per_image=1, max_tokens=100)(Sample("a", [QUESTION, ANSWER], [b""]))
     assert encoded.input_ids.tolist() == plain.input_ids.tolist()
+
+
+@pytest.mark.parametrize("template", [CHATML, with_marks(VICUNA, {"eos_token": "</s>"}, ["</s>"])[0]])
+@pytest.mark.parametrize("long_samples", ["cut", "skip"])
+def test_samples_are_measured_as_they_are_encoded(checkpoint: Path, template: str, long_samples: LongSamples) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    tokenizer.chat_template = template
+    encoder = Encoder(tokenizer, tokens_per_image=4, max_tokens=200, long_samples=long_samples)
+    texts = ["Which  side?", "\n\nIt isn't\t12.5 mm.", " <ref>lung</ref><box>[[1, 2, 30, 40]]</box>", "甲状腺",
+             "x" * 70, "", " ", "a\u00a0b é 🫁", "<|im_end|>", "So. " * 60, "__init__(...)\r\n", "USER: a"]  # fmt: skip
+    generator = np.random.default_rng(0)
+    samples: list[Sample] = []
+    for number in range(200):
+        turns = 2 * int(generator.integers(1, 4))
+        messages = [{"role": ("user", "assistant")[turn % 2], "content": str(generator.choice(texts))}
+                    for turn in range(turns)]  # fmt: skip
+        images = int(generator.integers(0, 3))
+        messages[0]["content"] = "<image>\n" * images + messages[0]["content"]
+        unlearned = (turns - 1,) if number % 7 == 0 else ()
+        samples.append(Sample(str(number), messages, [b""] * (images + (number % 11 == 0)), unlearned=unlearned))
+    kinds: set[type] = set()
+    for encoded, measured in zip(encoder.batch(samples), encoder.measure(samples), strict=True):
+        kinds.add(type(measured))
+        if isinstance(encoded, Rejected):
+            assert isinstance(measured, Rejected)
+            assert str(measured) == str(encoded)
+        else:
+            learned = int(np.count_nonzero(encoded.supervised[1:]))
+            assert measured == (len(encoded.input_ids), learned, encoded.n_images, encoded.cut_turns > 0)
+    assert kinds == {Measured, Rejected}

@@ -29,13 +29,13 @@ def open_inputs(checkpoint: Path, samples: Path, tmp_path: Path, monkeypatch: py
 
 def count_encodings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
-    encode = Encoder.batch
+    measure = Encoder.measure
 
     def counted(self: Encoder, samples: Any) -> Any:
         seen.extend(sample.id for sample in samples)
-        return encode(self, samples)
+        return measure(self, samples)
 
-    monkeypatch.setattr(Encoder, "batch", counted)
+    monkeypatch.setattr(Encoder, "measure", counted)
     return seen
 
 

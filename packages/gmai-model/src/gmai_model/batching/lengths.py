@@ -118,13 +118,11 @@ def _measure(chunk: _Chunk, table: SampleTable, encoder: Encoder) -> int:
     rows = chunk.rows[measured["outcome"][chunk.rows] == UNMEASURED]
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         some = rows[start : start + _ROWS_AT_ONCE]
-        for row, encoded in zip(some, encoder.batch(table.read(chunk.first + some)), strict=True):
-            if isinstance(encoded, Rejected):
-                measured[row] = (0, 0, 0, REJECTED + encoded.code)
+        for row, found in zip(some, encoder.measure(table.read(chunk.first + some)), strict=True):
+            if isinstance(found, Rejected):
+                measured[row] = (0, 0, 0, REJECTED + found.code)
             else:
-                supervised = int(np.count_nonzero(encoded.supervised[1:]))
-                outcome = CUT if encoded.cut_turns else WHOLE
-                measured[row] = (len(encoded.input_ids), supervised, encoded.n_images, outcome)
+                measured[row] = (found.tokens, found.supervised, found.n_images, CUT if found.is_cut else WHOLE)
     content = io.BytesIO()
     np.save(content, measured)
     with replace_atomically(chunk.path) as file:

@@ -2,9 +2,9 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 from gmai_formats.rows.rules import RULES
@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from gmai_model.assembly.tokenizer import IMAGE_TOKEN, REGION_TOKENS
+from gmai_model.batching.counting import TokenCounter
 from gmai_model.batching.samples import Sample
 
 VERSION = 3
@@ -21,6 +22,8 @@ LongSamples = Literal["cut", "skip"]
 _CONTENT = "⟦text⟧"
 
 RULE_REASONS = {rule: f"{rule}: {must.rstrip('.')}" for rule, (must, _) in RULES.items()}
+_Usable = tuple[list[dict[str, str]], Sequence[int]]
+"""The messages of a sample, and which of them are no target."""
 REASONS = (
     "the row has no messages",
     "a message has no text, or a role other than system, user and assistant",
@@ -46,6 +49,16 @@ class Encoded:
     """Images in the kept messages: the first ones of the sample."""
     cut_turns: int = 0
     """Messages left out at the end, so that the sample fits."""
+
+
+class Measured(NamedTuple):
+    """How much of a conversation there is to train on."""
+
+    tokens: int
+    supervised: int
+    """Tokens that the loss counts."""
+    n_images: int
+    is_cut: bool
 
 
 class Rejected(Exception):  # noqa: N818 (an outcome, not an error)
@@ -104,6 +117,7 @@ class Encoder:
         # A tokenizer.json may ask for truncation and padding, which transformers switches off in each call.
         whole.backend_tokenizer.no_truncation()
         whole.backend_tokenizer.no_padding()
+        self._count = TokenCounter(whole.backend_tokenizer, {IMAGE_TOKEN: tokens_per_image})
         settings = f"{VERSION} {tokens_per_image} {max_tokens} {long_samples}"
         content = "\0".join([whole.backend_tokenizer.to_str(), whole.chat_template, settings])
         self.digest = hashlib.sha256(content.encode()).hexdigest()
@@ -122,6 +136,19 @@ class Encoder:
 
     def batch(self, samples: Sequence[Sample]) -> list[Encoded | Rejected]:
         """Encode samples together, which takes half the time of one by one, with the same result."""
+        return self._each(samples, self._encode)
+
+    def measure(self, samples: Sequence[Sample]) -> list[Measured | Rejected]:
+        """Return what `batch` would say of the samples, most of them counted without making their tokens."""
+        measured: list[Any] = self._each(samples, self._count_or_encode)
+        for number, found in enumerate(measured):
+            if isinstance(found, Encoded):
+                supervised = int(np.count_nonzero(found.supervised[1:]))
+                measured[number] = Measured(len(found.input_ids), supervised, found.n_images, found.cut_turns > 0)
+        return measured
+
+    def _each(self, samples: Sequence[Sample], work: Callable[[Sequence[_Usable]], Sequence[Any]]) -> list[Any]:
+        """Return the outcome of each sample, of whose usable ones `work` makes an `Encoded` or what is final."""
         outcomes: list[Any] = []
         for sample in samples:
             try:
@@ -129,10 +156,13 @@ class Encoder:
             except Rejected as rejected:
                 outcomes.append(rejected)
         usable = [number for number, outcome in enumerate(outcomes) if not isinstance(outcome, Rejected)]
-        encoded = self._encode([(outcomes[number], samples[number].unlearned) for number in usable])
-        for number, first in zip(usable, encoded, strict=True):
+        done = work([(outcomes[number], samples[number].unlearned) for number in usable])
+        for number, first in zip(usable, done, strict=True):
             try:
-                outcomes[number] = self._fit(outcomes[number], samples[number].unlearned, first)
+                outcomes[number] = (
+                    self._fit(outcomes[number], samples[number].unlearned, first)
+                    if isinstance(first, Encoded) else first
+                )  # fmt: skip
             except Rejected as rejected:
                 outcomes[number] = rejected
         return outcomes
@@ -181,20 +211,39 @@ class Encoder:
             raise Rejected("no assistant text to learn from")
         return encoded if encoded is first else replace(encoded, cut_turns=turns - len(messages))
 
-    def _encode(self, samples: Sequence[tuple[list[dict[str, str]], Sequence[int]]]) -> list[Encoded]:
+    def _count_or_encode(self, samples: Sequence[_Usable]) -> list[Measured | Encoded]:
+        """Return the measurements of conversations that can be counted and are no longer than a pack, else tokens."""
+        found: list[Any] = [None] * len(samples)
+        rendered = zip(samples, *self._render(samples), strict=True)
+        for number, ((messages, unlearned), text, spans) in enumerate(rendered):
+            counted = None if unlearned or not spans or spans[0][0] == 0 else self._count(text, spans)
+            if counted is not None and counted[0] <= self._max_tokens and counted[1] > 0:
+                images = sum(message["content"].count(IMAGE_TOKEN) for message in messages)
+                found[number] = Measured(*counted, images, is_cut=False)
+        others = [number for number, measured in enumerate(found) if measured is None]
+        for number, encoded in zip(others, self._encode([samples[number] for number in others]), strict=True):
+            found[number] = encoded
+        return found
+
+    def _render(self, samples: Sequence[_Usable]) -> tuple[list[str], list[list[tuple[int, int]]]]:
+        """Return the text of conversations, and where in it is what the template marks as the assistant's."""
+        tokenizer: Any = self._tokenizer
+        rendered: Any = render_jinja_template(
+            conversations=[messages for messages, _ in samples], chat_template=tokenizer.chat_template,
+            return_assistant_tokens_mask=True, **tokenizer.special_tokens_map,
+        )  # fmt: skip
+        return rendered
+
+    def _encode(self, samples: Sequence[_Usable]) -> list[Encoded]:
         """Return the tokens of conversations, each with the numbers of its messages that are no target.
 
         The tokens and marks are those of `apply_chat_template(…, return_assistant_tokens_mask=True)`, without the lists
         of Python integers that it makes of them on the way.
         """
-        tokenizer: Any = self._tokenizer
         if not samples:
             return []
-        rendered: Any = render_jinja_template(
-            conversations=[messages for messages, _ in samples], chat_template=tokenizer.chat_template,
-            return_assistant_tokens_mask=True, **tokenizer.special_tokens_map,
-        )  # fmt: skip
-        texts, spans = rendered
+        texts, spans = self._render(samples)
+        tokenizer: Any = self._tokenizer
         found = tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False)
         pairs = zip(samples, found, spans, strict=True)
         return [self._spread(encoding, own, *sample) for sample, encoding, own in pairs]
