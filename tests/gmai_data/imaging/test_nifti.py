@@ -8,8 +8,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 from gmai_data.imaging import nifti
-from gmai_data.imaging.grids import Volume, take_slice
-from gmai_data.imaging.nifti import load_nifti, open_nifti, scaled, states_orientation
+from gmai_data.imaging.grids import NO_ORIENTATION, NO_ORIENTATION_FIELD, Volume, take_slice
+from gmai_data.imaging.nifti import load_nifti, open_nifti, scaled, unsure_orientation
 from gmai_data.ledger import SourceError
 
 LPS = np.diag([-1.0, -2.0, 3.0, 1.0])
@@ -148,10 +148,48 @@ def test_whether_a_header_says_how_the_volume_lies(tmp_path, codes, states, name
     data = bytearray(write(tmp_path / "plain.nii").read_bytes())
     data[252:256] = np.array(codes, "<i2").tobytes()  # qform_code and sform_code of nifti1.h
     (tmp_path / name).write_bytes(gzip.compress(bytes(data)) if name.endswith(".gz") else bytes(data))
-    assert states_orientation(tmp_path, name) is states
+    assert unsure_orientation(tmp_path, name) == (() if states else (NO_ORIENTATION,))
 
 
 def test_a_damaged_header_says_nothing(tmp_path):
     (tmp_path / "x.nii").write_bytes(b"x" * 400)
     with pytest.raises(SourceError, match="NIfTI unreadable"):
-        states_orientation(tmp_path, "x.nii")
+        unsure_orientation(tmp_path, "x.nii")
+
+
+@pytest.mark.parametrize(
+    ("other", "agree"),
+    [
+        (np.diag([-1.0, 2.0, 3.0, 1.0]), False),  # left is right
+        (np.array([[0, 2.0, 0, 0], [1, 0, 0, 0], [0, 0, 3, 0], [0, 0, 0, 1]]), False),  # two axes swapped
+        (np.diag([1.0, 2.0, -3.0, 1.0]), False),
+        (np.array([[0.98, -0.4, 0, 0], [0.2, 1.96, 0, 0], [0, 0, 3, 9], [0, 0, 0, 1]]), True),  # a turned head
+        (np.diag([1.1, 2.2, 3.3, 1.0]), True),
+    ],
+)
+def test_two_forms_that_turn_a_volume_in_two_ways_are_refused(tmp_path, other, agree):
+    image = nib.Nifti1Image(VALUES, np.diag([1.0, 2.0, 3.0, 1.0]))
+    image.set_qform(np.diag([1.0, 2.0, 3.0, 1.0]), 1)
+    image.set_sform(other, 2)
+    nib.save(image, tmp_path / "x.nii.gz")
+    if agree:
+        assert unsure_orientation(tmp_path, "x.nii.gz") == ()
+        return
+    with pytest.raises(SourceError, match=r"two orientations: .*set_qform"):
+        unsure_orientation(tmp_path, "x.nii.gz")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_pair_reads_as_one_file_and_analyze_leaves_open_how_it_lies(tmp_path, packed):
+    nib.save(nib.Nifti1Image(VALUES, LPS), tmp_path / "x.nii")
+    end = ".gz" if packed else ""
+    for name, made in {"n": nib.Nifti1Pair(VALUES, LPS), "a": nib.analyze.AnalyzeImage(VALUES, LPS)}.items():
+        nib.save(made, tmp_path / f"{name}.img")
+        for ending in (".hdr", ".img") if packed else ():
+            path = tmp_path / f"{name}{ending}"
+            (tmp_path / f"{name}{ending}.gz").write_bytes(gzip.compress(path.read_bytes()))
+            path.unlink()
+    assert np.array_equal(load_nifti(tmp_path, f"n.hdr{end}").array, load_nifti(tmp_path, "x.nii").array)
+    assert unsure_orientation(tmp_path, f"n.img{end}") == ()
+    assert load_nifti(tmp_path, f"a.hdr{end}").array.shape == load_nifti(tmp_path, "x.nii").array.shape
+    assert unsure_orientation(tmp_path, f"a.hdr{end}") == (NO_ORIENTATION_FIELD,)

@@ -71,3 +71,13 @@ def test_dicom_by_ending_or_by_preamble(made):
         "a.dcm", "b.IMA", "c.txt", "short", **{"scan": head, "DICOMDIR": head, "CT.1.2.3": head, "e.png": head}
     )
     assert names(folder, dicom_files(folder)) == ["CT.1.2.3", "a.dcm", "b.IMA", "scan"], "the end of a UID is no ending"
+
+
+@pytest.mark.parametrize(("names", "found"), [
+    (["a.hdr", "a.img"], ["a.hdr"]), (["a.HDR", "a.IMG"], ["a.HDR"]), (["a.hdr.gz", "a.img.gz"], ["a.hdr.gz"]),
+    (["a.hdr"], []), (["a.hdr", "b.img"], []), (["a.hdr", "a.nii"], ["a.nii"]),
+])  # fmt: skip
+def test_a_header_is_a_volume_where_its_voxels_lie_beside_it(tmp_path, names, found):
+    for name in names:
+        (tmp_path / name).write_bytes(b"x")
+    assert [path.name for path in Folder(tmp_path).volumes] == found

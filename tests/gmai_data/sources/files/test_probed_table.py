@@ -82,3 +82,18 @@ def test_texts_are_tables_only_where_they_name_files_in_columns(tmp_path):
     assert [path.name for path, _ in Folder(tmp_path).tables] == ["bare", "t.txt"]
     assert is_table(tmp_path / "bare")
     assert not is_table(tmp_path / "list.txt")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le-bom"])
+@pytest.mark.parametrize("header", [True, False])
+@pytest.mark.parametrize("separator", [" ", "\t"])
+def test_a_text_that_names_files_is_a_table_in_every_encoding(tmp_path, encoding, header, separator):
+    if header and separator == " ":
+        return  # a line of words may be prose
+    rows = [["image", "label"]] * header + [[f"{number}.png", "benign"] for number in range(3)]
+    text = "".join(f"{separator.join(row)}\r\n" for row in rows)
+    mark = b"\xff\xfe" if encoding == "utf-16-le-bom" else b""
+    (tmp_path / "list.txt").write_bytes(mark + text.encode(encoding.removesuffix("-bom")))
+    found = probe_table(tmp_path / "list.txt", {f"{number}.png" for number in range(3)})
+    assert [list(row.values()) for row in found.rows] == [[f"{number}.png", "benign"] for number in range(3)]
+    assert found.has_header is header

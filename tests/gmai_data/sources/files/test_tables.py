@@ -6,7 +6,7 @@ import gzip
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from gmai_data.sources.files.tables import delimiter_of, read_table, without_point
+from gmai_data.sources.files.tables import decoded, delimiter_of, read_table, without_point
 from gmai_formats.errors import UserError
 
 
@@ -265,3 +265,8 @@ def test_parquet_that_is_none(tmp_path, content):
     (tmp_path / "t.parquet").write_bytes(content)
     with pytest.raises(UserError, match=r"t\.parquet: not readable as Parquet: .*\. Download it again, or save it as"):
         list(read_table(tmp_path / "t.parquet")[1])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_a_list_is_decoded_as_its_byte_order_mark_says(encoding):
+    assert decoded("图像1 肺炎\n".encode(encoding)) == "图像1 肺炎\n"

@@ -41,7 +41,8 @@ def test_stems(name, stem):
 
 def test_endings():
     assert VOLUME_ENDINGS == (
-        ".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".npy", ".npz", ".h5", ".hdf5", ".hdf", ".he5", ".mat",
+        ".nii.gz", ".nii", ".hdr", ".hdr.gz", ".img", ".img.gz", ".nrrd", ".nhdr", ".mha", ".mhd",
+        ".npy", ".npz", ".h5", ".hdf5", ".hdf", ".he5", ".mat",
     )  # fmt: skip
 
 

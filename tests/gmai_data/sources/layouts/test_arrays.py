@@ -96,8 +96,11 @@ def test_a_damaged_file_is_one_item_with_a_reason(put, read, toy):
 
 def test_what_looks_like_it(put, tmp_path):
     assert Arrays.recognise(Folder(tmp_path)) is None
-    put("d/m.npz", b"x")
+    (tmp_path / "d").mkdir()
+    np.savez(tmp_path / "d" / "m.npz", train_images=np.zeros((2, 8, 8)), train_labels=np.zeros((2, 1)))
     assert Arrays.recognise(Folder(tmp_path)).layout == {"kind": "arrays", "files": "d/m.npz"}
+    put("d/m.npz", b"x")
+    assert Arrays.recognise(Folder(tmp_path)).layout["images"] == "TODO"
 
 
 def test_hdf5_with_labels_in_a_second_file(put, read, toy, tmp_path, pixels):

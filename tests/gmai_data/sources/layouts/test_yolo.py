@@ -27,9 +27,10 @@ def test_a_box_or_polygon(put, read, toy, line, box):
     assert picture.geometry["box_origin"] == "yolo"
 
 
-def test_a_byte_order_mark_is_no_part_of_the_class(put, read, toy):
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_no_part_of_the_class(put, read, toy, encoding):
     put("images/1.png")
-    put("labels/1.txt", b"\xef\xbb\xbf0 0.5 0.5 0.25 0.5\r\n1 0.5 0.5 1 1\r\n")
+    put("labels/1.txt", "0 0.5 0.5 0.25 0.5\r\n1 0.5 0.5 1 1\r\n".encode(encoding))
     ((picture,),) = read(toy(layout=LAYOUT, labels=LABELS))[0].values()
     assert [each.label for each in picture.boxes] == ["alpha", "beta"]
 

@@ -24,6 +24,8 @@ PLANES: tuple[Axis, ...] = ("axial", "coronal", "sagittal")
 
 NO_ORIENTATION = "the header does not say how the volume lies in the patient (qform and sform codes are 0)"
 """A flag: left and right, front and back are then nibabel's guess. What was saved from bare arrays has no codes."""
+NO_ORIENTATION_FIELD = "the header does not say how the volume lies in the patient (ANALYZE 7.5 has no field for it)"
+"""A flag: as `NO_ORIENTATION`; programs that wrote the format differed on left and right."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def require_same_grid(image: Volume, mask: Volume, *, file: str) -> None:
     offset_mm = float(np.abs(corners @ (image.affine - mask.affine).T).max())
     if offset_mm > 0.1 * min(image.spacing_mm):
         unknown = "".join(f"; {which}: {each}" for which, flags in (("image", image.flags), ("mask", mask.flags))
-                          for each in flags if each == NO_ORIENTATION)  # fmt: skip
+                          for each in flags if each in (NO_ORIENTATION, NO_ORIENTATION_FIELD))  # fmt: skip
         detail = (
             f"equal shapes, but a corner lies {offset_mm:.2f} mm off{unknown}; resample the mask to the image's grid"
         )

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from isal import igzip
 
-from gmai_data.imaging.grids import Volume, to_display
+from gmai_data.imaging.grids import NO_ORIENTATION, NO_ORIENTATION_FIELD, Volume, to_display
 from gmai_data.imaging.large import IN_MEMORY_BYTES, allocate, is_bomb, map_file, release
 from gmai_data.imaging.source_files import require_data
 from gmai_data.ledger import SourceError
@@ -41,19 +41,42 @@ def open_nifti(root: Path, relative: str) -> tuple[npt.NDArray[Any], npt.NDArray
     return array, affine, slope, intercept
 
 
-def states_orientation(root: Path, relative: str) -> bool:
-    """Return whether the header of a NIfTI file says how the volume lies; other formats always do.
+def unsure_orientation(root: Path, relative: str) -> tuple[str, ...]:
+    """Return flags of a file of nibabel's formats whose header leaves open how the volume lies in the patient.
 
     Raises:
-        SourceError: Missing or unreadable.
+        SourceError: Missing or unreadable, or its two forms turn the volume in two ways.
     """
     path = require_data(root, relative)
     try:
         header: Any = nifti.load(path).header
-        return "qform_code" not in header or int(header["qform_code"]) > 0 or int(header["sform_code"]) > 0
+        if "qform_code" not in header:
+            return (NO_ORIENTATION_FIELD,) if path.name.lower().endswith(PAIR_ENDINGS) else ()
+        codes = (int(header["qform_code"]), int(header["sform_code"]))
+        turned = [_directions(form) for form in (header.get_qform(), header.get_sform())]
     except Exception as error:  # as `open_nifti`
         detail = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise SourceError("NIfTI unreadable", f"{detail}; download it again", relative) from error
+    if min(codes) > 0 and np.any((turned[0] * turned[1]).sum(axis=0) < _AS_NEAR):
+        raise SourceError(
+            "two orientations",
+            "qform and sform turn the volume in two ways, so that left and right are open; correct its header "
+            "(nibabel: `image.set_qform(image.get_sform())`, or the other way round)",
+            relative,
+        )
+    return (NO_ORIENTATION,) if max(codes) <= 0 else ()
+
+
+def _directions(form: Any) -> npt.NDArray[np.float64]:
+    """Return the directions of the three axes of an affine, one a column."""
+    turn = np.asarray(form, dtype=np.float64)[:3, :3]
+    return turn / np.maximum(np.linalg.norm(turn, axis=0), 1e-12)
+
+
+_AS_NEAR = 0.5
+"""Cosine of 60°: to another space, which sform may be of, a head turns less; what is mirrored or swapped turns more."""
+PAIR_ENDINGS = (".hdr", ".hdr.gz", ".img", ".img.gz")
+"""Volumes in two files, the header and the voxels: NIfTI pairs and ANALYZE 7.5."""
 
 
 _UNITS_MM = {1: 1000.0, 3: 0.001}

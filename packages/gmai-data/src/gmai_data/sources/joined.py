@@ -17,7 +17,7 @@ from gmai_data.imaging.source_files import (
 )
 from gmai_data.sources.card import Card, JoinedColumn
 from gmai_data.sources.files.folder import IMAGES as PICTURE_ENDINGS
-from gmai_data.sources.files.tables import TABLE_ENDINGS, read_table, without_point
+from gmai_data.sources.files.tables import TABLE_ENDINGS, decoded, read_table, without_point
 from gmai_data.sources.files.volume_files import VOLUME_ENDINGS
 from gmai_data.sources.items import Item
 from gmai_data.sources.layout import SPLIT_NAMES
@@ -234,7 +234,7 @@ def _part(lines: Sequence[str], heading: str, path: Path, card: Card) -> Sequenc
 def _listed(path: Path, column: str | None, card: Card) -> Iterator[tuple[str, str]]:
     """Yield (what a line of a list means, what it may mean): a line of a text and its first word, a cell of a table."""
     if path.suffix.lower() not in TABLE_ENDINGS:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig", errors="replace").split("\n")]
+        lines = [line.strip() for line in decoded(path.read_bytes()).split("\n")]
         for line in lines if column is None else _part(lines, column, path, card):
             if line:
                 yield line.removeprefix("./"), line.split()[0].removeprefix("./")

@@ -19,6 +19,7 @@ from gmai_data.sources.drafting.bids import bids_guess
 from gmai_data.sources.drafting.given_questions import given_questions
 from gmai_data.sources.drafting.label_names import keys_of_list, label_names, segment_names
 from gmai_data.sources.drafting.label_tables import labelled_by_table
+from gmai_data.sources.files.array_files import ARRAY_ENDINGS
 from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.names import NamePattern
 from gmai_data.vocabulary import ClinicalTask, Department, Modality, Task
@@ -192,7 +193,7 @@ def _alike(folder: Folder, guess: Guess, card: dict[str, Any]) -> list[str]:
     grouped = "group_pattern" in split or "group_table" in split or "group_column" in guess.layout
     if grouped or "{patient}" in str(guess.layout) or guess.layout["kind"] in ("dicom", "dicom_series", "qa_text"):
         return []
-    files = [folder.below(path) for path in (folder.images or folder.volumes)]
+    files = [folder.below(path) for path in (folder.images or folder.volumes or folder.with_ending(*ARRAY_ENDINGS))]
     pattern = guess.layout.get("image") or guess.layout.get("images")
     if guess.layout["kind"] in ("volume", "image_mask") and isinstance(pattern, str):
         read = NamePattern(pattern)

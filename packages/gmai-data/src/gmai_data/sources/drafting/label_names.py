@@ -8,6 +8,7 @@ from typing import Any, cast
 from gmai_formats.json_text import parse_json
 
 from gmai_data.sources.files.folder import Folder
+from gmai_data.sources.files.tables import decoded
 
 _HEAD_BYTES = 2**16
 _MOST_BYTES = 2**26
@@ -39,7 +40,7 @@ def _names_in(path: Path) -> dict[str, str]:
         head = file.read(_HEAD_BYTES)
     if path.name == "dataset.json":
         return names_of_dataset(path)
-    text = head.decode("utf-8-sig", errors="replace")
+    text = decoded(head)
     first = text[:500].lower()
     lines = text.splitlines()
     if _ITK_SNAP.lower() in first:

@@ -102,14 +102,19 @@ def _h5py(path: Path) -> Any:
 
 
 def mat_names(path: Path) -> list[str]:
-    """Return the names of the arrays in a MATLAB file.
+    """Return the names of the arrays in a MATLAB file; a field of a struct is called `struct/field`, as in HDF5.
 
     Raises:
         OSError, ValueError: It is damaged.
     """
     if is_hdf5(path):
         return hdf5_names(path)
-    return [name for name, _, _ in _scipy_io(path).whosmat(str(path))]
+    names: list[str] = []
+    for name, shape, kind in _scipy_io(path).whosmat(str(path)):
+        is_struct = kind == "struct" and prod(shape) == 1
+        fields = _variable(path, name, shape).dtype.names if is_struct else None
+        names += [name] if fields is None else [f"{name}/{field}" for field in fields]
+    return names
 
 
 def open_mat(path: Path, key: str) -> npt.NDArray[Any]:
@@ -121,12 +126,21 @@ def open_mat(path: Path, key: str) -> npt.NDArray[Any]:
     """
     if is_hdf5(path):
         return open_hdf5(path, key).whole().T  # MATLAB stores its last axis first
+    variable, *fields = [part for part in key.split("/") if part] or [""]
     listed = {name: shape for name, shape, _ in _scipy_io(path).whosmat(str(path))}
-    if key not in listed:
-        raise SourceError("no such array", f'"{key}" is not in the file; it has {", ".join(listed)}', path.name)
-    if prod(listed[key]) > MAX_BYTES // 8:
-        raise SourceError("array too large", f"{key} has the shape {listed[key]}", path.name)
-    return _scipy_io(path).loadmat(str(path), variable_names=[key])[key]
+    if variable in listed:
+        found = _variable(path, variable, listed[variable])
+        while fields and found.dtype.names and found.size == 1 and fields[0] in found.dtype.names:
+            found = np.asarray(found.reshape(-1)[0][fields.pop(0)])
+        if not fields:
+            return found
+    raise SourceError("no such array", f'"{key}" is not in the file; it has {", ".join(mat_names(path))}', path.name)
+
+
+def _variable(path: Path, name: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    if prod(shape) > MAX_BYTES // 8:
+        raise SourceError("array too large", f"{name} has the shape {shape}", path.name)
+    return _scipy_io(path).loadmat(str(path), variable_names=[name])[name]
 
 
 def _scipy_io(path: Path) -> Any:

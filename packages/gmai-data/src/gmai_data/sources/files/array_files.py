@@ -19,6 +19,7 @@ from gmai_data.sources.files.array_containers import (
     MAT_ENDINGS,
     LazyArray,
     hdf5_names,
+    is_hdf5,
     is_sparse,
     mat_names,
     open_hdf5,
@@ -67,6 +68,32 @@ def open_array(root: Path, relative: str, key: str, *, images: bool = False) -> 
     if array.dtype.kind not in "biuf":
         raise SourceError("array of something else than numbers", f"type {array.dtype}", relative)
     return cast(npt.NDArray[Any], array)
+
+
+def read_text(root: Path, relative: str, key: str) -> str:
+    """Return the number or the text that an array of an HDF5 or MATLAB file, or of a `.npz`, is.
+
+    MATLAB 7.3 stores a text as the codes of its letters.
+
+    Raises:
+        SourceError: As `open_array`, or it is neither.
+    """
+    try:
+        flat = np.asarray(open_array(root, relative, key)[:]).reshape(-1)
+    except SourceError:
+        path = require_data(root, relative)
+        if path.suffix.lower() not in MAT_ENDINGS or is_hdf5(path):
+            raise
+        flat = open_mat(path, key).reshape(-1)
+        if flat.dtype.kind != "U":
+            raise
+    if flat.dtype.kind == "U":
+        return "".join(flat.tolist()).strip()
+    if flat.size == 1:
+        return f"{flat[0]:g}"
+    if flat.dtype == np.uint16 and flat.size:
+        return "".join(map(chr, flat.tolist())).strip()
+    raise SourceError("no group", f"{key} is no number or text, by which a patient is named", relative)
 
 
 def array_names(root: Path, relative: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePath
@@ -18,7 +19,9 @@ MAX_FILES = 20_000
 IMAGES = (
     ".png", ".jpg", ".jpeg", ".jfif", ".jp2", ".webp", ".gif", ".bmp", ".pgm", ".ppm", ".tif", ".tiff"
 )  # fmt: skip
-VOLUMES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+PAIRS = {".hdr": ".img", ".hdr.gz": ".img.gz"}
+"""Headers of volumes whose voxels lie in a second file (NIfTI pairs, ANALYZE 7.5)."""
+VOLUMES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", *PAIRS)
 _MOST_TEXTS = 20
 """Where more texts lie in one folder, each belongs to one picture."""
 
@@ -79,8 +82,9 @@ class Folder:
 
     @cached_property
     def volumes(self) -> list[Path]:
-        """Return the files of volumes."""
-        return self.with_ending(*VOLUMES)
+        """Return the files of volumes; of a pair its header."""
+        names = {str(path).lower() for path in self.files}
+        return [path for path in self.with_ending(*VOLUMES) if _has_voxels(str(path).lower(), names)]
 
     @cached_property
     def tables(self) -> list[tuple[Path, list[dict[str, str]]]]:
@@ -99,13 +103,19 @@ class Folder:
         names = frozenset(path.name for path in self.files)
         found = {path: probe_table(path, names) for path in (*self.with_ending(*TABLE_ENDINGS), *bare)}
         lists = {path: probe_table(path, names) for path in few if path.stat().st_size}
-        return found | {path: table for path, table in lists.items() if not table.has_header and len(table.names) > 1}
+        return found | {path: table for path, table in lists.items() if len(table.names) > 1}
 
     def endings(self) -> Counter[str]:
         """Return how many files have which ending."""
         return Counter(
             next((end for end in VOLUMES if path.name.endswith(end)), path.suffix.lower()) for path in self.files
         )
+
+
+def _has_voxels(name: str, names: AbstractSet[str]) -> bool:
+    """Return whether a volume is whole: beside the header of a pair lie its voxels; other programs have .hdr, too."""
+    header = next((ending for ending in PAIRS if name.endswith(ending)), None)
+    return header is None or name.removesuffix(header) + PAIRS[header] in names
 
 
 def ending_pattern(paths: Iterable[PurePath]) -> str:

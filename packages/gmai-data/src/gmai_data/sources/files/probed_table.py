@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from gmai_formats import separated
 from gmai_formats.errors import UserError
 
-from gmai_data.sources.files.tables import FIRST_LINES, TABLE_ENDINGS, UTF_8, read_table
+from gmai_data.sources.files.tables import FIRST_LINES, TABLE_ENDINGS, UTF_8, marked_encoding, read_table
 
 _ROWS = 500
 """Rows of a table that are looked at."""
@@ -89,6 +89,8 @@ def probe_table(path: Path, files: Collection[str]) -> ProbedTable:
         if not any(_is_file(cell, files) for cell in names):
             if path.name.lower().endswith(TABLE_ENDINGS) or path.suffix == "":
                 return ProbedTable(first, encodings=encodings)
+            if any(_is_file(cell, files) for row in first[:FIRST_LINES] for cell in row.values()):
+                return ProbedTable(first, encodings=encodings)
             names, delimiter = _cells_of_text(path, encoding, files)  # a text is a table only where it names files
             if not names:
                 return ProbedTable()
@@ -115,7 +117,7 @@ def _is_file(cell: str, files: Collection[str]) -> bool:
 
 def _cells_of_text(path: Path, encoding: str, files: Collection[str]) -> tuple[list[str], str]:
     """Return (cells of the first line, what separates them) where one of them names a file."""
-    with path.open(encoding=encoding, errors="replace") as text:
+    with path.open(encoding=marked_encoding(path) or encoding, errors="replace") as text:
         lines = [line for line in itertools.islice(text, FIRST_LINES) if line.strip()]
     for delimiter in _SEPARATORS:
         rows = [next(separated.reader([line.strip()], delimiter=delimiter), []) for line in lines]

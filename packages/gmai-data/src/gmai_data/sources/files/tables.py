@@ -127,9 +127,7 @@ def _named(names: list[str], rows: Iterator[list[str]]) -> Iterator[tuple[int, R
 
 def _text_rows(path: Path, is_header: IsHeader, encoding: str, delimiter: str | None) -> Iterator[Any]:
     try:
-        with _packed(path) or path.open("rb") as raw:
-            head = raw.read(4)
-        encoding = next((name for mark, name in _BYTE_ORDER_MARKS.items() if head.startswith(mark)), encoding)
+        encoding = marked_encoding(path) or encoding
         with _opened(path, encoding) as file:
             first = [file.readline(separated.LONGEST_CELL // FIRST_LINES) for _ in range(FIRST_LINES)]
             file.seek(0)
@@ -142,6 +140,21 @@ def _text_rows(path: Path, is_header: IsHeader, encoding: str, delimiter: str | 
         raise UserError(f"{path}: not readable as a table: {error}. Save it as CSV again.") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UserError(f"{path}: damaged ({error}). Download it again.") from error
+
+
+def marked_encoding(path: Path) -> str | None:
+    """Return the encoding of a text that begins with the byte order mark of UTF-16 or UTF-32, or None."""
+    with _packed(path) or path.open("rb") as raw:
+        return _marked(raw.read(4))
+
+
+def _marked(head: bytes) -> str | None:
+    return next((name for mark, name in _BYTE_ORDER_MARKS.items() if head.startswith(mark)), None)
+
+
+def decoded(data: bytes) -> str:
+    """Return the text of a list or a label file: UTF-8, or what its byte order mark says, as Windows writes it."""
+    return data.decode(_marked(data[:4]) or UTF_8, errors="replace")
 
 
 def _packed(path: Path) -> gzip.GzipFile | None:

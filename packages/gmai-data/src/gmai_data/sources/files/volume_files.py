@@ -10,15 +10,15 @@ import numpy.typing as npt
 from gmai_formats.errors import UserError
 from gmai_formats.installing import pip_install
 
-from gmai_data.imaging.grids import NO_ORIENTATION, Volume, to_display
-from gmai_data.imaging.nifti import open_nifti, scaled, states_orientation
+from gmai_data.imaging.grids import Volume, to_display
+from gmai_data.imaging.nifti import PAIR_ENDINGS, open_nifti, scaled, unsure_orientation
 from gmai_data.imaging.source_files import require_data
 from gmai_data.ledger import SourceError
 from gmai_data.sources.files.array_containers import MAT_ENDINGS
 from gmai_data.sources.files.array_files import ARRAY_ENDINGS, open_array
 
 _ITK_ENDINGS = (".nrrd", ".nhdr", ".mha", ".mhd")
-VOLUME_ENDINGS = (".nii.gz", ".nii", *_ITK_ENDINGS, *ARRAY_ENDINGS)
+VOLUME_ENDINGS = (".nii.gz", ".nii", *PAIR_ENDINGS, *_ITK_ENDINGS, *ARRAY_ENDINGS)
 
 
 def volume_stem(name: str) -> str:
@@ -57,9 +57,9 @@ def load_volumes(root: Path, relative: str, *, key: str, frames: str) -> list[tu
 
 
 def _flagged(volume: Volume, root: Path, relative: str) -> Volume:
-    if not relative.lower().endswith((".nii", ".nii.gz")) or states_orientation(root, relative):
+    if relative.lower().endswith((*_ITK_ENDINGS, *ARRAY_ENDINGS)):
         return volume
-    return dataclasses.replace(volume, flags=(*volume.flags, NO_ORIENTATION))
+    return dataclasses.replace(volume, flags=(*volume.flags, *unsure_orientation(root, relative)))
 
 
 def load_masks(root: Path, relative: str, *, key: str, frames: str) -> list[tuple[int | None, Volume]]:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from gmai_formats.pictures.picture import MAX_PIXELS
 from gmai_formats.pictures.raster import to_8_bit
 from gmai_formats.pictures.windows import ChooseWindow
+from pydantic import model_validator
 
 from gmai_data.imaging.dicom_pixels import about
 from gmai_data.imaging.source_files import below, matching
@@ -16,16 +17,18 @@ from gmai_data.imaging.units import raster_window
 from gmai_data.ledger import Ledger, SourceError, printable
 from gmai_data.sources.annotations.instance_masks import MaskForm, objects_of
 from gmai_data.sources.card import Card
-from gmai_data.sources.files.array_files import ARRAY_ENDINGS, array_names, open_array
+from gmai_data.sources.drafting.array_files import arrays_guess
+from gmai_data.sources.files.array_files import ARRAY_ENDINGS, array_names, open_array, read_text
 from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.items import BoxCounter, Item, Picture, full_name, left_open
 from gmai_data.sources.layout import SPLIT_NAMES, Layout
 
 
 class Arrays(Layout):
-    """Many images in one array (`.npz` as MedMNIST's, `.npy`, HDF5, MATLAB), with labels or masks in others.
+    """Images in arrays (`.npz` as MedMNIST's, `.npy`, HDF5, MATLAB), with labels or masks in others.
 
-    The first axis counts the images. Arrays of objects are refused: they would run code.
+    The first axis counts the images, unless each file is `single`. Arrays of objects are refused: they would run code.
+    An array in a group, or in a struct of MATLAB, is called `group/array`.
     """
 
     kind: Literal["arrays"]
@@ -37,6 +40,10 @@ class Arrays(Layout):
     """Name of the array of labels (numbers, or one-hot rows), or, where it lies in a second file, the path of that with
     `{stem}` or `{parent}`, and behind a `:` the array's name: `{stem}_y.h5:y`. For `.npy` always a path. None: labels
     are those of the masks, and the card's `labels_of_every_image`."""
+    single: bool = False
+    """Each file holds one image: its arrays have no axis that counts."""
+    group: str | None = None
+    """Name of the array that names the patient of a `single` file: a number or a text, such as `cjdata/PID`."""
     masks: str | None = None
     """Name of the array of masks, or the path of a second file, as for `labels`."""
     mask_form: MaskForm = "classes"
@@ -47,6 +54,12 @@ class Arrays(Layout):
     """A part of the files' paths that `{stem}` and `{parent}` have otherwise, as `[_x, _y]` for `train_x.h5` with
     `train_y.h5`, or `[images, masks]` for `images/fold1/images.npy` with `masks/fold1/masks.npy`."""
 
+    @model_validator(mode="after")
+    def _group_of_one(self) -> Self:
+        if self.group is not None and not self.single:
+            raise ValueError("`group` names the patient of a file of one image; set `single: true`, or leave it out")
+        return self
+
     def list_items(self, card: Card, root: Path) -> Iterator[Item]:
         """Yield one item per image of each array; a damaged file is one item, whose reading says what is wrong."""
         names = card.split.names or SPLIT_NAMES
@@ -55,6 +68,14 @@ class Arrays(Layout):
             for other in others:
                 below(root, other, recipe=card.name)
             files = (file, *dict.fromkeys(others))
+            if self.single:
+                try:
+                    group = "" if self.group is None else read_text(root, file, self.group)
+                except SourceError as error:
+                    yield Item(file, files, problem=(error.rule, error.detail))
+                    continue
+                yield Item(file, files, group=group)
+                continue
             try:
                 parts = [("", "")]
                 if not file.lower().endswith(".npy"):
@@ -89,7 +110,8 @@ class Arrays(Layout):
     def _array(self, part: str, item: Item, root: Path) -> npt.NDArray[Any]:
         place = self._place(part, item.files[0])
         key = part.rpartition(":")[2] if place and ":" in part else part
-        return open_array(root, place or item.files[0], key.replace("{split}", item.part))
+        found = open_array(root, place or item.files[0], key.replace("{split}", item.part))
+        return found[:][None] if self.single else found
 
     def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
         """Yield the one picture of the item.
@@ -99,6 +121,7 @@ class Arrays(Layout):
         """
         file = item.files[0]
         images = open_array(root, file, self.images.replace("{split}", item.part), images=True)
+        images = images[:][None] if self.single else images
         height, width = images.shape[1:3] if images.ndim > 2 else (0, 0)
         if height * width > MAX_PIXELS:
             raise SourceError("image too large", f"{width}×{height}; cut it into tiles first", file)
@@ -137,35 +160,8 @@ class Arrays(Layout):
 
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:
-        """Return a draft where there is an archive of arrays."""
-        archives = folder.with_ending(".npz")
-        if not archives:
-            return None
-        layout = {"kind": "arrays", "files": folder.below(archives[0])}
-        return Guess(
-            "npz arrays (MedMNIST's names)", "2d_classification", layout, _labels_in(folder, folder.below(archives[0]))
-        )
-
-
-_MOST_LABELS = 1000
-
-
-def _labels_in(folder: Folder, archive: str) -> list[str]:
-    """Return the raw labels of an archive's arrays of labels; nothing where they cannot be read."""
-    raw: set[int] = set()
-    try:
-        for name in array_names(folder.root, archive):
-            if name.lower().endswith("labels"):
-                value = np.asarray(open_array(folder.root, archive, name)[:])
-                if value.dtype.kind not in "biuf" or value.ndim not in (1, 2):
-                    return []
-                is_one_hot = value.ndim == 2 and value.shape[1] > 1
-                raw.update(
-                    range(value.shape[1]) if is_one_hot else np.unique(value[~np.isnan(value)]).astype(int).tolist()
-                )
-    except SourceError:
-        return []
-    return [str(number) for number in sorted(raw)] if len(raw) <= _MOST_LABELS else []
+        """Return a draft where there are files of arrays, and no pictures or volumes that they may belong to."""
+        return arrays_guess(folder)
 
 
 def _raw_labels(value: npt.NDArray[Any], file: str) -> tuple[list[str], list[str]]:

@@ -18,6 +18,7 @@ from gmai_data.sources.annotations.pixel_boxes import require_pixels
 from gmai_data.sources.annotations.tools.marked import load_xml, size_of
 from gmai_data.sources.card import Card
 from gmai_data.sources.files.folder import IMAGES, Folder, Guess
+from gmai_data.sources.files.tables import decoded
 from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.layout import SPLIT_NAMES, Layout
 
@@ -121,7 +122,7 @@ class Voc(Layout):
         official = {split: f"{name}.txt" for name, split in _LISTS if is_file(folder.root / lists / f"{name}.txt")}
         if str(lists) != "ImageSets/Main":
             layout["lists"] = str(lists)
-        lists_read = [(folder.root / lists / name).read_text(errors="replace") for name in official.values()]
+        lists_read = [decoded((folder.root / lists / name).read_bytes()) for name in official.values()]
         listed = {line.split()[0] for text in lists_read for line in text.splitlines() if line.strip()}
         left = [path.stem for path in folder.with_ending(".xml") if path.stem not in listed]
         split = {"official": official} if official and not left else {}

@@ -17,6 +17,7 @@ from gmai_data.ledger import Ledger, SourceError, printable
 from gmai_data.sources.annotations.marked_picture import MarkedPicture
 from gmai_data.sources.card import Card
 from gmai_data.sources.files.folder import Folder, Guess, ending_pattern
+from gmai_data.sources.files.tables import decoded
 from gmai_data.sources.items import Item, Picture
 from gmai_data.sources.layout import SPLIT_NAMES, Layout
 
@@ -64,7 +65,7 @@ class Yolo(Layout):
         lines: list[str] = []
         path = inside(root, label_file)
         if path.is_file() and path.stat().st_size:
-            lines = require_data(root, label_file).read_text(encoding="utf-8-sig", errors="replace").splitlines()
+            lines = decoded(require_data(root, label_file).read_bytes()).splitlines()
         for number, line in enumerate(lines, start=1):
             raw, *words = line.split() or ("",)
             if not raw:
@@ -92,9 +93,7 @@ class Yolo(Layout):
         """Return a draft where label files hold a class and four shares a line."""
         lists = [path for path in folder.files if path.name in _NAMES_FILES or path.suffix == ".names"]
         texts = [path for path in folder.with_ending(".txt") if _is_of_labels(path, folder) and path not in lists]
-        lines = [
-            line for path in texts[:500] for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-        ]
+        lines = [line for path in texts[:500] for line in decoded(path.read_bytes()).splitlines()]
         form = re.compile(r"\d+(\s+[\d.eE+-]+){4,}\s*")
         any_form = [line for line in lines if line.strip()]
         written = [line for line in any_form if form.fullmatch(line)]
@@ -154,7 +153,7 @@ def _documents(folder: Folder) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield the YAML files that hold a mapping: one of them is the dataset's own `data.yaml`."""
     for path in folder.with_ending(".yaml", ".yml"):
         try:
-            document: Any = load_yaml(path.read_text(encoding="utf-8-sig", errors="replace"))
+            document: Any = load_yaml(decoded(path.read_bytes()))
         except yaml.YAMLError:
             continue
         if isinstance(document, dict):
@@ -180,7 +179,7 @@ def _class_names(folder: Folder, lists: list[Path]) -> tuple[dict[str, str], str
         if isinstance(stated, dict):
             return {str(number): str(name) for number, name in cast(dict[Any, Any], stated).items()}, folder.below(path)
     for path in lists:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig", errors="replace").split("\n")]
+        lines = [line.strip() for line in decoded(path.read_bytes()).split("\n")]
         return {str(number): line for number, line in enumerate(lines) if line}, folder.below(path)
     return {}, ""
 
