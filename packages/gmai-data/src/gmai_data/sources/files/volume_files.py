@@ -16,8 +16,9 @@ from gmai_data.imaging.source_files import require_data
 from gmai_data.ledger import SourceError
 from gmai_data.sources.files.array_containers import MAT_ENDINGS
 from gmai_data.sources.files.array_files import ARRAY_ENDINGS, open_array
+from gmai_data.sources.files.detached import META_ENDINGS, NRRD_ENDINGS, require_own_data
 
-_ITK_ENDINGS = (".nrrd", ".nhdr", ".mha", ".mhd")
+_ITK_ENDINGS = (*NRRD_ENDINGS, *META_ENDINGS)
 VOLUME_ENDINGS = (".nii.gz", ".nii", *PAIR_ENDINGS, *_ITK_ENDINGS, *ARRAY_ENDINGS)
 
 
@@ -84,7 +85,7 @@ def load_segments(root: Path, relative: str) -> list[tuple[str, int, Volume]] | 
     Raises:
         SourceError: Missing or unreadable.
     """
-    if not relative.lower().endswith((".nrrd", ".nhdr")):
+    if not relative.lower().endswith(NRRD_ENDINGS):
         return None
     image = _itk_image(root, relative)
     fields = {key: str(image.GetMetaData(key)) for key in image.GetMetaDataKeys() if key.startswith("Segment")}
@@ -174,9 +175,10 @@ def _itk_image(root: Path, relative: str) -> Any:
     except ImportError as error:
         needed = pip_install("gmai-data[nrrd]")
         raise UserError(f"{path}: NRRD and MetaImage files need SimpleITK. Run `{needed}`.") from error
-    sitk = cast(Any, SimpleITK)
+    require_own_data(root, relative, path)
+    reader = "NrrdImageIO" if relative.lower().endswith(NRRD_ENDINGS) else "MetaImageIO"
     try:
-        return sitk.ReadImage(str(path))
+        return cast(Any, SimpleITK).ReadImage(str(path), imageIO=reader)
     except RuntimeError as error:
         detail = " ".join(str(error).split())[-200:]
         raise SourceError("volume unreadable", f"{detail}; download it again", relative) from error

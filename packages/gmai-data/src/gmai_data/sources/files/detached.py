@@ -1,0 +1,76 @@
+"""Where the numbers of a NRRD or MetaImage file lie: in the file, or in others that its header names."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from gmai_formats.files import is_file
+
+from gmai_data.imaging.source_files import inside
+from gmai_data.ledger import SourceError
+
+NRRD_ENDINGS, META_ENDINGS = (".nrrd", ".nhdr"), (".mha", ".mhd")
+_MOST_HEADER = 2**20
+"""Bytes that a header is looked for in; the longest known, those of segmentations, have some 20 kB."""
+_MOST_FILES = 10_000
+_NAMES = {
+    # https://teem.sourceforge.net/nrrd/format.html#detached
+    NRRD_ENDINGS: re.compile(rb"(?:^|[\r\n])[ \t]*data ?file[ \t]*:(?!=)[ \t]*([^\r\n]*)", re.IGNORECASE),
+    # https://docs.itk.org/en/latest/learn/metaio.html: ElementDataFile is the last field
+    META_ENDINGS: re.compile(rb"(?:^|[\r\n])[ \t]*ElementDataFile[ \t]*[=:][ \t]*([^\r\n]*)"),
+}
+_IN_ITSELF = "LOCAL"
+_LIST = re.compile(r"LIST(?:\s+\d+)?\s*")
+_NUMBERED = re.compile(r"([^%]*%0?\d{0,2}[diu][^%]*?)\s+(\d+)\s+(\d+)\s+(\d+)(?:\s+\d+)?\s*")
+"""A name with a number in it, the first one, the last one, and the step."""
+
+
+def require_own_data(root: Path, relative: str, path: Path) -> None:
+    """Refuse a header that leads its reader out of the source, or to what is no file.
+
+    Args:
+        root: Folder of the source.
+        relative: The header, as the source names it.
+        path: The header.
+
+    Raises:
+        SourceError: It names a file outside of the root, a device or none, or its end is not found.
+    """
+    endings = next(each for each in _NAMES if relative.lower().endswith(each))
+    with path.open("rb") as file:
+        head = file.read(_MOST_HEADER)
+    found = list(_NAMES[endings].finditer(head))
+    is_cut = len(head) == _MOST_HEADER
+    if is_cut and not found and (endings == META_ENDINGS or not re.search(rb"\n\r?\n", head)):
+        raise SourceError(
+            "volume unreadable", f"no end of its header in {_MOST_HEADER:,} bytes; save it again", relative
+        )
+    folder = PurePosixPath(relative).parent
+    names = (name for each in found for name in _files(each, head))
+    if endings == META_ENDINGS:
+        names = (name for name in names if name.upper() != _IN_ITSELF)
+    for number, name in enumerate(names):
+        if number >= _MOST_FILES:
+            raise SourceError("volume unreadable", f"its header names more than {_MOST_FILES:,} files", relative)
+        try:
+            there = is_file(inside(root, str(folder / name)))
+        except SourceError as error:
+            detail = f"its header names {name!r:.100}, and a source may only name files below --root"
+            raise SourceError(error.rule, detail, relative) from error
+        if not there:
+            raise SourceError("file missing", f"its header names {name!r:.100}; put it beside the header", relative)
+
+
+def _files(found: re.Match[bytes], head: bytes) -> Iterator[str]:
+    """Yield the names that a field gives, itself or in the lines behind it."""
+    words = found[1].decode("utf-8", "surrogateescape").strip()
+    if _LIST.fullmatch(words):
+        for line in head[found.end() :].splitlines():
+            if name := line.decode("utf-8", "surrogateescape").strip():
+                yield name
+    elif (numbered := _NUMBERED.fullmatch(words)) is not None:
+        pattern, first, last, step = numbered[1], *map(int, numbered.groups()[1:])
+        for number in range(first, last + 1, max(step, 1)):
+            yield pattern % number
+    else:
+        yield words
