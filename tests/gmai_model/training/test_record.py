@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gmai_formats.state import read_lines
+from gmai_formats.files import write_json
+from gmai_formats.state import read_lines, rewrite_lines
 from gmai_model.training import record
 from gmai_model.training.config import resolve
 from gmai_model.training.distributed import Launch
 from gmai_model.training.place import Place
-from gmai_model.training.record import CURVE_POINTS, begin_session, history_of
+from gmai_model.training.record import CURVE_POINTS, begin_session, history_of, name_lost_lines
 
 LAUNCH: Any = SimpleNamespace(world=4, launcher="torchrun")
 
@@ -131,3 +132,32 @@ def test_what_is_about_to_be_trained_is_said(
     assert "1 tensors of the vision encoder stay frozen" in shown
     assert "6 packs of " in shown
     assert "98.7% full, in 3 steps of 512 = 4 process(es) × 8 packs × 16 accumulated (Table 8 ran 32 × 8 × 2)" in shown
+
+
+@pytest.mark.parametrize("name", ["metrics", "answers", "sessions"])
+@pytest.mark.parametrize("damage", ["none", "deleted", "emptied", "zeroed", "cut", "one bit"])
+def test_lines_that_a_finished_run_has_lost_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, damage: str
+) -> None:
+    begin(tmp_path, Place())
+    lines: list[dict[str, Any]] = [{"step": step, "learning_rate": 0.1, "loss": 1.0} for step in range(1, 5)]
+    lines += [{"step": step, "validation_loss": 2.0} for step in (2, 4)]
+    rewrite_lines(tmp_path / "metrics.jsonl", lines)
+    rewrite_lines(tmp_path / "answers.jsonl", [{"step": step, "id": "q", "answer": "x"} for step in (2, 4)])
+    stage = {"steps_trained": 4, "validation_curve": [[2, 2.0], [4, 2.0]], "validation_samples": 3,
+             "settings": {"answers": 1}, "sessions": sessions(tmp_path)}  # fmt: skip
+    (tmp_path / "model").mkdir()
+    write_json(tmp_path / "model/gmai.json", {"stages": [{"steps_trained": 99}, stage]})
+    file = tmp_path / f"{name}.jsonl"
+    content = file.read_bytes()
+    turned = content[:-20] + bytes([content[-20] ^ 4]) + content[-19:]
+    file.write_bytes(
+        {"emptied": b"", "zeroed": bytes(len(content)), "cut": content[:-30], "one bit": turned}.get(damage, content)
+    )
+    if damage == "deleted":
+        file.unlink()
+    capsys.readouterr()
+    name_lost_lines(tmp_path)
+    said = capsys.readouterr().err
+    assert said.count(f"{name}.jsonl") == (damage != "none")
+    assert said.count("The model is whole") == (damage != "none")

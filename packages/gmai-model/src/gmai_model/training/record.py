@@ -9,6 +9,7 @@ import numpy as np
 from gmai_cli.console import say, table
 from gmai_formats.files import installed_versions
 from gmai_formats.state import append_line, read_lines, rewrite_lines
+from gmai_formats.weights import read_record
 from torch import nn
 
 from gmai_model.stages import STAGES
@@ -77,6 +78,26 @@ def begin_session(
         config.micro_batch_size, accumulation,
     )  # fmt: skip
     append_line(path, {**dict(zip(_SESSION_KEYS, values, strict=True)), "versions": versions})
+
+
+def name_lost_lines(out: Path) -> None:
+    """Say what the records of a finished run have lost: the model does not need them, its report and curves do."""
+    stage: dict[str, Any] = read_record(out / "model").get("stages", [{}])[-1]
+    asked = stage.get("settings", {}).get("answers", 0) and stage.get("validation_samples", 0)
+    validated = {step for step, _ in stage.get("validation_curve", [])}
+    made, damaged = read_lines(out / "metrics.jsonl", needs=["step"])
+    kept = len({line["step"] for line in made if "learning_rate" in line})
+    kept += len(validated & {line["step"] for line in made if "validation_loss" in line})
+    found = [("metrics.jsonl", damaged, kept, stage.get("steps_trained", 0) + len(validated), "steps and validations")]
+    begun, damaged = read_lines(out / "sessions.jsonl", needs=_SESSION_KEYS)
+    found.append(("sessions.jsonl", damaged, len(begun), len(stage.get("sessions", [])), "sessions"))
+    if asked:
+        answers, damaged = read_lines(out / "answers.jsonl", needs=["step", "answer"])
+        kept = len(validated & {line["step"] for line in answers})
+        found.append(("answers.jsonl", damaged, kept, len(validated), "validations"))
+    for name, damaged, kept, due, what in found:
+        if damaged or kept < due:
+            say(f"{out / name}: {damaged} damaged lines; {kept} of {due} {what} are in it. The model is whole without")
 
 
 def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> str:

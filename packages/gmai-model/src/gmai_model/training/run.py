@@ -46,7 +46,7 @@ from gmai_model.training.loader import iterate
 from gmai_model.training.loop import Loop
 from gmai_model.training.meeting import Meeting
 from gmai_model.training.place import Place
-from gmai_model.training.record import announce, begin_session, history_of
+from gmai_model.training.record import announce, begin_session, history_of, name_lost_lines
 from gmai_model.training.report import write_report
 from gmai_model.training.schedule import learning_rate
 from gmai_model.training.signals import StopAsked, StopRequest
@@ -116,6 +116,7 @@ def train(config: TrainConfig, stop: StopRequest, *, model: Path, data: Path, ou
             if distributed.on_main(begin):
                 if launch.rank == 0:
                     say(f"{out / 'model'} is complete; nothing to do")
+                    name_lost_lines(out)
             else:
                 _train(config, launch, accelerator, accumulation, stop, watchdog, others, shapes,
                        model=model, data=data, out=out)  # fmt: skip
