@@ -289,6 +289,13 @@ def test_a_table_labels_patients_by_their_path_or_their_header(toy, tmp_path):
     assert [item.raw_labels for item in with_joined_facts(named, by_patient, tmp_path)] == [("beta",), ("alpha",)]
 
 
+def test_what_stands_behind_a_key_is_taken_off(toy, tmp_path):
+    (tmp_path / "studies.csv").write_text("id,finding\na1_study,alpha\nb2_study,beta\n_study,gamma\n")
+    table = {"table": "studies.csv", "key": "id", "value": "finding", "of": "^([^/]+)/", "key_suffix": "_study"}
+    items = joined(toy(label_table=table), tmp_path, "a1/x.nii", "b2/x.nii", "a1_study/x.nii")
+    assert [item.raw_labels for item in items] == [("alpha",), ("beta",), ()]
+
+
 @pytest.mark.parametrize("ending", [".png", ".tif", ".JPG", ".bmp"])
 @pytest.mark.parametrize(
     "layout",

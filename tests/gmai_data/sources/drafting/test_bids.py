@@ -84,3 +84,14 @@ def test_what_is_no_bids(bids, put, nifti, tmp_path):
     put("dataset_description.json", "{}")
     (tmp_path / "sub-01/anat/sub-01_T1w.nii.gz").rename(tmp_path / "sub-01/anat/sub-01_bold.nii.gz")
     assert bids_guess(Folder(tmp_path)) is None, "nothing but series over time"
+
+
+def test_masks_with_names_of_their_own_are_not_passed_over(bids, nifti, tmp_path):
+    bids(*(f"sub-0{number}/anat/sub-0{number}_{suffix}" for number in (1, 2) for suffix in ("flair", "t1")))
+    for number in (1, 2):
+        nifti(f"derivatives/sub-0{number}/flair_seg_label1.nii.gz", np.ones((2, 2, 2), np.uint8))
+    assert bids_guess(Folder(tmp_path)) is None, "pairing reads them"
+    (tmp_path / "derivatives" / "sub-01").rename(tmp_path / "derivatives" / "x")
+    (tmp_path / "derivatives" / "sub-02").rename(tmp_path / "derivatives" / "y")
+    guess = bids_guess(Folder(tmp_path))
+    assert guess is None or "derivatives/" in guess.description

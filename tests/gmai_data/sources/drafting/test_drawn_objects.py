@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import yaml
 from gmai_data.sources.cards.drafts import draft
-from gmai_data.sources.drafting.drawn_objects import marking_objects, pattern_of_objects
+from gmai_data.sources.drafting.drawn_objects import called_masks, marking_objects, pattern_of_objects
 from gmai_data.sources.files.folder import Folder, dicom_files
 
 from ...dicom_objects import write_seg, write_series, write_structures
@@ -58,3 +58,33 @@ def test_objects_at_several_depths_are_found_everywhere(tmp_path):
 def test_plain_slices_mark_nothing(tmp_path):
     write_series(tmp_path / "a", 12)
     assert marking_objects(dicom_files(Folder(tmp_path))) == {}
+
+
+@pytest.mark.parametrize(
+    ("pictures", "masks"),
+    [
+        (["Segmentation/1/2/images/1.dcm"], ["Segmentation/1/2/masks/1.dcm"]),
+        (["3Dircadb1.1/PATIENT_DICOM/1.dcm"], ["3Dircadb1.1/MASKS_DICOM/liver/1.dcm"]),
+        (["p1/1-full mammogram/1.dcm"], ["p1/1-ROI mask images/1.dcm", "p1/2-ROI mask images/1.dcm"]),
+        (["a/image/1.dcm", "a/image/2.dcm"], ["a/groundtruth/1.dcm"]),
+        (["masked/healthy/1.dcm", "masked/ill/2.dcm"], []),
+        (["masks/1.dcm", "masks/2.dcm"], []),
+        (["lesion/1.dcm", "none/2.dcm"], []),
+    ],
+)
+def test_folders_of_masks_hold_no_pictures(tmp_path, pictures, masks):
+    for name in (*pictures, *masks):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    folder = Folder(tmp_path)
+    found = called_masks(folder, [tmp_path / name for name in (*pictures, *masks)])
+    assert [folder.below(path) for path in found] == masks
+
+
+def test_the_draft_leaves_masks_that_are_plain_images_out_and_says_so(tmp_path):
+    for name in ("p1", "p2", "p3"):
+        for kind in ("images", "masks"):
+            write_series(tmp_path / name / kind, 3, series=f"{name}{kind}", patient=name)
+    _, text = draft(tmp_path)
+    assert yaml.safe_load(text)["layout"] == {"kind": "dicom_series", "series": "*/images"}
+    assert "# masks: 9 DICOM files lie in folders of masks, such as p1/masks/" in text

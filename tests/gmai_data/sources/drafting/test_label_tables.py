@@ -34,6 +34,29 @@ def test_a_folder_of_the_path_is_the_key(tmp_path, files, name, of):
     assert guess.notes == (f"labels: each row of {name} labels all images of its patient or case.",)
 
 
+@pytest.mark.parametrize(
+    ("suffix", "files", "of"),
+    [
+        ("_study", ["train/a1/s/x.nii", "train/b2/s/y.nii"], "^(?:[^/]+/){1}([^/]+)(?:/|$)"),
+        ("_image", ["train/s/a1.nii.gz", "train/t/b2.nii.gz"], "^(?:[^/]+/){2}([^/.]+)"),
+    ],
+)
+def test_what_stands_behind_every_key_is_taken_off(tmp_path, suffix, files, of):
+    rows = [["id", "diagnosis"], [f"a1{suffix}", "control"], [f"b2{suffix}", "patient"]]
+    guess = labelled_by_table(PLAIN, folder_of(tmp_path, files, rows))
+    table = {"table": "table.csv", "key": "id", "value": "diagnosis", "of": of, "key_suffix": suffix}
+    assert guess.card["label_table"] == table
+
+
+def test_the_table_whose_column_is_a_label_by_its_name_comes_first(tmp_path):
+    files = ["s/a/x.nii", "s/b/y.nii"]
+    folder_of(tmp_path, files, [["study", "alpha", "beta"], ["a", "u", "x"], ["b", "v", "y"]], "a.csv")
+    rows = [["id", "diagnosis"], ["a_study", "control"], ["b_study", "patient"]]
+    guess = labelled_by_table(PLAIN, folder_of(tmp_path, files, rows, "b.csv"))
+    assert guess.card["label_table"]["table"] == "b.csv"
+    assert "label_table: a.csv may label them, too: `key: study`, `of: ^(?:[^/]+/){1}([^/]+)(?:/|$)`" in guess.notes
+
+
 def test_where_no_column_is_the_label_a_person_is_asked(tmp_path):
     rows = [["id", "alpha", "beta"], ["sub-1", "u", "x"], ["sub-2", "v", "y"]]
     guess = labelled_by_table(PLAIN, folder_of(tmp_path, ["sub-1/a.nii", "sub-2/a.nii"], rows))

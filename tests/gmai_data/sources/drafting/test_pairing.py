@@ -109,3 +109,18 @@ def test_masks_that_no_pattern_names_are_told_with_the_depths_of_the_pictures():
     assert found is not None
     assert (found.masks, found.candidates, found.depths) == (None, (), 2)
     assert found.unmatched == ("train/Utrecht/2/wmh.nii.gz",)
+
+
+@pytest.mark.parametrize(
+    ("text", "images"),
+    [
+        ("D{1,2}/T{0,1}/M{1,2,3}/CT.nii D{1,2}/T{0,1}/M{1,2,3}/seg.nii", "D{patient}/T{folder_a}/M{folder_b}/CT.nii"),
+        ("T{00,01}/M{1,2,3}/CT.nii T{00,01}/M{1,2,3}/seg.nii", "T{folder_a}/M{patient}/CT.nii"),
+        ("day{1,2}/m{1,2}/CT.nii day{1,2}/m{1,2}/seg.nii", "day{folder_a}/m{patient}/CT.nii"),
+        ("tp_{1,2}/s{1,2}/CT.nii tp_{1,2}/s{1,2}/seg.nii", "tp_{folder_a}/s{patient}/CT.nii"),
+        ("TimePoint{1,2}/s{1,2}/CT.nii TimePoint{1,2}/s{1,2}/seg.nii", "TimePoint{folder_a}/s{patient}/CT.nii"),
+        ("pat{1,2}/CT.nii pat{1,2}/seg.nii", "pat{patient}/CT.nii"),
+    ],
+)
+def test_a_time_is_no_patient(text, images):
+    assert paired(text).images == images

@@ -144,6 +144,14 @@ def test_a_column_of_splits(tmp_path):
     assert found.layout["split_column"] == "split"
 
 
+@pytest.mark.parametrize("cells", [("\\train\\1\\a.png", "\\train\\1\\b.png"), ("train/a.png", "test/b.png")])
+def test_a_column_of_paths_is_none_of_splits(tmp_path, cells):
+    rows = "".join(f"{name},{cell},{label}\n" for name, cell, label in zip("ab", cells, "xy", strict=True))
+    found = guess(tmp_path, {"t.csv": f"image_id,image_path,dx\n{rows}"}, "a.png", "b.png")
+    assert "split_column" not in found.layout
+    assert not found.split
+
+
 @pytest.mark.parametrize(
     ("cells", "suffix"),
     [

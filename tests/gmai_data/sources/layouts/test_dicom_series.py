@@ -88,6 +88,15 @@ def test_what_looks_like_it(case, put, tmp_path):
     assert DicomSeries.recognise(Folder(tmp_path)) is None, "files at the root are single ones"
 
 
+def test_several_masks_a_series_are_a_todo_with_candidates(case, tmp_path):
+    for name in ("c1", "c2"):
+        case(name)
+        (tmp_path / name / "heart.nii.gz").write_bytes((tmp_path / name / "mask.nii.gz").read_bytes())
+    guess = DicomSeries.recognise(Folder(tmp_path))
+    assert guess.layout["mask"] == "TODO"
+    assert "mask: several masks fit each series: {parent}/heart.nii.gz or {parent}/mask.nii.gz" in guess.notes
+
+
 def test_two_segments_of_one_label_both_count_and_one_that_is_not_named_is_left_open(read, tmp_path, toy):
     headers = write_series(tmp_path / "c1" / "dicom", 5, shape=(24, 32))
     masks = np.zeros((5, 24, 32, 2), np.uint8)

@@ -82,6 +82,9 @@ class JoinedColumn(_Part):
     of: str | None = None
     """Regular expression on the item's path whose one group is the key, such as `^(s\\d+)/`."""
 
+    key_suffix: str = ""
+    """What stands behind the key in every cell, and is taken off: `_study` of `00086460a852_study`."""
+
     encoding: str = "utf-8-sig"
     """Encoding of the table's text, such as `cp1252`."""
 

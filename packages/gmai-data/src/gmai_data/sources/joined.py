@@ -162,7 +162,8 @@ def column_by_key(column: JoinedColumn, card: Card, root: Path) -> dict[str, str
             raise UserError(f"{path}: {problem}.")
         value = row[column.value]
         # An empty cell names nothing where another of the row does, such as the one eye of a pair.
-        for key in [row[name] for name in column.keys if row[name] or len(column.keys) == 1]:
+        cells = [row[name].removesuffix(column.key_suffix) for name in column.keys]
+        for key in [cell for cell in cells if cell or len(cells) == 1]:
             if found.setdefault(key, value) != value:
                 both_values = f'"{found[key]}" and "{value}"'
                 where = f"{path}: data row {number}"

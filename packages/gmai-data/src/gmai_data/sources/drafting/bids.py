@@ -11,7 +11,8 @@ from pathlib import PurePosixPath
 
 from gmai_formats import separated
 
-from gmai_data.sources.files.folder import Folder, Guess
+from gmai_data.sources.drafting.pairing import mask_files, pair
+from gmai_data.sources.files.folder import VOLUMES, Folder, Guess
 
 _ENTITY = re.compile(r"(?:^|_)([a-zA-Z]+)-([a-zA-Z0-9]+)")
 _IMAGES = re.compile(r"_([A-Za-z0-9]+)\.nii(?:\.gz)?$")
@@ -37,6 +38,10 @@ def bids_guess(folder: Folder) -> Guess | None:
     patterns = Counter(map(_pattern, (image for image in images if _suffix(image) == suffix)))
     others = ", ".join(sorted({_suffix(image) for image in images} - {suffix}))
     words = f"BIDS, images {suffix}" + (f" (also there: {others})" if others else "")
+    if not chosen and (marks := [file for file in mask_files(files) if file.endswith(VOLUMES)]):
+        if pair(images, marks, classes=False) is not None:
+            return None  # the masks have names of their own, which pairing reads
+        words += f"; {len(marks)} files are masks by their names, such as {marks[0]}, which no pattern pairs"
     if not chosen:
         layout = {"kind": "volume", "image": _only(list(patterns))}
         return Guess(words, "3d_classification", layout)

@@ -1,10 +1,11 @@
-"""DICOM objects that mark images (SEG, RTSTRUCT) in a folder that a card is drafted for."""
+"""DICOM files that mark images in a folder that a card is drafted for: SEG, RTSTRUCT, and masks stored as images."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 from gmai_data.sources.annotations.drawn import names_marked
+from gmai_data.sources.drafting.pairing import words_for_masks
 from gmai_data.sources.files.folder import Folder
 
 _EACH_OF = 8
@@ -27,6 +28,27 @@ def marking_objects(files: Sequence[Path]) -> dict[Path, tuple[str, ...]]:
         marks = {path: names for path in looked_at if (names := names_marked(path)) is not None}
         found |= dict.fromkeys(inside, ()) | marks if len(marks) == len(looked_at) else marks
     return found
+
+
+def called_masks(folder: Folder, files: Sequence[Path]) -> list[Path]:
+    """Return the DICOM files that lie in folders of masks by their names, such as `MASKS_DICOM` beside `PATIENT_DICOM`.
+
+    No header says that a plain image is a mask, and no layout reads masks as such; taken for pictures, they would be
+    described.
+    """
+    said = {path: words_for_masks(folder.below(path.parent)) for path in files}
+    # What the folders of all files say tells no mask from a picture.
+    of_all = frozenset[str]().union(*said.values()).intersection(*said.values())
+    return [path for path in files if said[path] - of_all]
+
+
+def masks_in_words(folder: Folder, masks: Sequence[Path]) -> str:
+    """Return the note of a draft on DICOM files that are masks by the names of their folders."""
+    return (
+        f"masks: {len(masks)} DICOM files lie in folders of masks, such as {folder.below(masks[0])}; they are no "
+        "pictures, and no layout reads masks that are plain DICOM images: save those of a series as one NIfTI file, "
+        "and name it in `mask`"
+    )
 
 
 def pattern_of_objects(folder: Folder, objects: Sequence[Path]) -> str:

@@ -48,7 +48,8 @@ _MOST_COMPARED = 200_000
 _MOST_CLASSES, _LOOKED_AT = 30, 3
 _NO_PATIENT = re.compile(
     r"(?:batch|part|set|fold|split|site|cent(?:er|re)|group|chunk|shard|volume|grade|type|class|task|release|phase|stage"
-    r"|version|round|challenge|data|ses|session|visit|year|reader|expert|annotator|(?:^|[ _-])[cv])[ _-]?$",
+    r"|version|round|challenge|data|ses|session|visit|year|month|week|day|time|time[ _-]?point|tp|reader|expert"
+    r"|annotator|(?:^|[ _-])[cvt])[ _-]?$",
     re.IGNORECASE,
 )
 
@@ -77,6 +78,11 @@ def mask_files(files: Sequence[str]) -> list[str]:
     # Of folders such as CT-Seg and Mask, where every file says it, the plainer word counts.
     plain = [file for file in found if words_in[file] & _PLAINLY]
     return plain if len(found) == len(files) and len(plain) < len(found) else found
+
+
+def words_for_masks(path: str) -> frozenset[str]:
+    """Return the words of a path that plainly say that it leads to masks."""
+    return _PLAINLY.intersection(words_of(path))
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,8 @@ _LABELS = tuple(
         r"condition|plane|type|result|status",
     )
 )  # fmt: skip
+_MOST_SPLITS = 12
+"""Names of splits in a column; folds are splits, too."""
 _SAYS_SPLIT = re.compile(r"(?:^|.*[ _-])(?:split|partition|subset|fold|usage|dataset[ _-]?type|set)", re.IGNORECASE)
 _NAME_IN_PATH = "name_in_path"
 """What a draft calls the last part of a path that is one of another disk."""
@@ -429,8 +431,10 @@ def _split_column(rows: Rows, names: str) -> str | None:
     for name in rows[0]:
         values = {row[name].strip() for row in rows} - {""}
         # A sorted table says one split for long; a column that is called like one says it, too.
+        # A path may lead through a folder that is called like a split; the names of splits are few and no paths.
+        few = len(values) <= _MOST_SPLITS and not any(re.search(r"[/\\\\]", value) for value in values)
         enough = len(values) > (0 if _SAYS_SPLIT.match(name.strip()) else 1)
-        if name != names and enough and all(split_of_name(value) is not None for value in values):
+        if name != names and few and enough and all(split_of_name(value) is not None for value in values):
             return name.strip()
     return None
 

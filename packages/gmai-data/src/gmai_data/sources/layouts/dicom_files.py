@@ -31,6 +31,7 @@ from gmai_data.sources.annotations.drawn import (
 )
 from gmai_data.sources.card import Card
 from gmai_data.sources.drafting.class_tree import class_tree
+from gmai_data.sources.drafting.drawn_objects import called_masks, masks_in_words, pattern_of_objects
 from gmai_data.sources.drafting.patient_folders import are_patients
 from gmai_data.sources.drafting.table_guess import labels_dicom
 from gmai_data.sources.files.folder import Folder, Guess, dicom_files
@@ -141,8 +142,14 @@ class DicomFiles(Layout):
         files = dicom_files(folder)
         if not files or labels_dicom(folder):
             return None
+        masks = called_masks(folder, files)
+        files = [path for path in files if path not in set(masks)]
         tree, notes = class_tree([folder.below(path) for path in files]), tuple[str, ...]()
-        if tree is not None and len(tree.classes) > 1 and not (tree.pattern or tree.has_splits or folder.images):
+        if (
+            tree is not None
+            and len(tree.classes) > 1
+            and not (tree.pattern or tree.has_splits or folder.images or masks)
+        ):
             if not are_patients(folder, tree.classes, files):
                 above = {"images": tree.above} if tree.above else {}
                 endings = {path.suffix.lower() for path in files}
@@ -152,6 +159,12 @@ class DicomFiles(Layout):
             notes = (f"The folders {', '.join(tree.classes[:12])} hold one patient each by the headers: no classes.",)
         ending = "" if len({path.suffix for path in files}) > 1 else files[0].suffix
         layout = {"kind": "dicom", "files": f"**/*{ending}"}
+        if masks:
+            layout["files"] = pattern_of_objects(folder, files)
+            notes = (masks_in_words(folder, masks), *notes)
+            if not set(masks).isdisjoint(folder.root.glob(layout["files"])):
+                layout["files"] = "TODO"
+                notes = (f"files: the pictures, such as {folder.below(files[0])}, without the masks", *notes)
         note = (
             "labels: DICOM files have none; name what every picture shows in `labels_of_every_image`, or read a table"
         )

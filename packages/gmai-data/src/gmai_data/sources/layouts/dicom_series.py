@@ -37,7 +37,12 @@ from gmai_data.sources.annotations.label_volumes import (
 )
 from gmai_data.sources.annotations.volume_slices import slices_of_volume
 from gmai_data.sources.card import Card
-from gmai_data.sources.drafting.drawn_objects import marking_objects, pattern_of_objects
+from gmai_data.sources.drafting.drawn_objects import (
+    called_masks,
+    marking_objects,
+    masks_in_words,
+    pattern_of_objects,
+)
 from gmai_data.sources.drafting.mask_values import values_of_masks
 from gmai_data.sources.drafting.table_guess import labels_dicom
 from gmai_data.sources.files.folder import Folder, Guess, dicom_files
@@ -190,6 +195,8 @@ class DicomSeries(Layout):
         """Return a draft where several DICOM files share a folder below the root."""
         marks = marking_objects(files := dicom_files(folder))
         files = [path for path in files if path not in marks]
+        plain = called_masks(folder, files)
+        files = [path for path in files if path not in set(plain)]
         folders = Counter(path.parent for path in files)
         if not files or folder.root in folders or labels_dicom(folder):
             return None
@@ -198,14 +205,16 @@ class DicomSeries(Layout):
         if not folder.volumes and not any(_may_be_slice(folder, path) for path in files[:: len(files) // 8 + 1]):
             return None  # radiographs and the like, of which each is a picture
         parts = files[0].parent.relative_to(folder.root).parts
-        layout = {"kind": "dicom_series", "series": "/".join("*" * len(parts))}
+        anywhere = _pattern_of(sorted(folders), folder) if plain else "/".join("*" * len(parts))
+        layout = {"kind": "dicom_series", "series": anywhere}
         if marks:
             drawn = {"files": pattern_of_objects(folder, list(marks))}
             layout = {"kind": "dicom_series", "series": _pattern_of(sorted(folders), folder), "drawn": drawn}
             labels = list(dict.fromkeys(itertools.chain.from_iterable(marks.values())))
             return Guess("DICOM series with SEG or RTSTRUCT", "3d_segmentation", layout, labels)
         if not folder.volumes:
-            return Guess("DICOM series", "3d_classification", layout, notes=(_NO_LABELS,))
+            unread = (masks_in_words(folder, plain),) if plain else ()
+            return Guess("DICOM series", "3d_classification", layout, notes=(*unread, _NO_LABELS))
         series = sorted(folders)
         mask, notes = _mask_of_series(folder, series)
         values = values_of_masks(folder.root, [folder.below(path) for path in folder.volumes])
@@ -251,15 +260,20 @@ def _mask_of_series(folder: Folder, series: Sequence[Path]) -> tuple[str, tuple[
             if place.parent != folder.root and path.is_relative_to(place.parent):
                 inside = f"{{parent}}/{path.relative_to(place.parent).as_posix()}"
             candidates[inside.replace(place.name, "{name}")] = None
-    for candidate in candidates:
-        paths = [candidate.replace("{name}", place.name) for place in series]
-        found = [
-            path.replace("{parent}", folder.below(place.parent)) for path, place in zip(paths, series, strict=True)
-        ]
-        if len(set(found)) == len(series) and all((folder.root / file).is_file() for file in found):
-            return candidate, ()
+    fit = [candidate for candidate in candidates if _fits(candidate, series, folder)]
+    if len(fit) == 1:
+        return fit[0], ()
+    if fit:
+        return "TODO", (f"mask: several masks fit each series: {' or '.join(fit[:12])}",)
     names = ", ".join(folder.below(path) for path in folder.volumes[:6])
     return "TODO", (f"mask: no one path finds a mask for each of {len(series)} series; volumes are {names}",)
+
+
+def _fits(candidate: str, series: Sequence[Path], folder: Folder) -> bool:
+    """Return whether the path of a mask finds one for each series."""
+    paths = [candidate.replace("{name}", place.name) for place in series]
+    found = {path.replace("{parent}", folder.below(place.parent)) for path, place in zip(paths, series, strict=True)}
+    return len(found) == len(series) and all((folder.root / file).is_file() for file in found)
 
 
 def _named_by(marks: Sequence[Marks], volume: Volume, *, alone: bool) -> list[str]:
