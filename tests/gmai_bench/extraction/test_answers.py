@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
-from gmai_bench.extraction.options import Extraction, extract, extract_set
+from gmai_bench.extraction.options import Extraction, extract, extract_by_all_rules, extract_set
 
 LETTERS = "ABCDEFGHIJ"
 ABCD = ("CT", "MRI", "X-ray", "Ultrasound")
@@ -51,6 +51,42 @@ def test_answers_read_by_a_person_are_never_read_otherwise_and_seldom_not_at_all
     assert len(rows) > 2900
     assert not otherwise
     assert len(not_read) < 0.01 * len(rows), not_read
+
+
+def test_what_is_told_at_once_is_what_all_rules_find() -> None:
+    hostile: tuple[tuple[str, ...], ...] = (
+        *(
+            ("A", "B", "C"),
+            ("B", "A"),
+            ("The answer is A", "x"),
+            ("answer is B", "so B"),
+            ("Answer: A", "Answer", "is A"),
+        ),
+        *(("A.", "(A)"), ("I", "am"), ("\\boxed{A}", "{A}"), ("option is A", "B. x"), ("", "A"), ("答案", "C"), ABCD),
+    )
+    wrappings = (
+        "X",
+        "(X)",
+        "X.",
+        "Answer: X",
+        "Answer: (X).",
+        "The answer is X.",
+        "\\boxed{X}",
+        "答案是X。",
+        "**Answer: X**",
+    )
+    pairs = [(form.replace("X", letter), own) for own in hostile for form in wrappings for letter in "ABCI"]
+    pairs += [(f"{letter}. {text}", own) for own in hostile for letter, text in zip(LETTERS, own, strict=False)]
+    for path in sorted(Path(__file__).parent.glob("*.tsv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+                own = tuple(row["options"].split("; "))
+                if len(row["response"]) < 40:  # longer ones are told by all rules anyway
+                    pairs.append((json.loads(row["response"]), own))
+    assert len(pairs) > 1500
+    assert not [
+        pair for pair in pairs if extract(*pair, style="letters") != extract_by_all_rules(*pair, style="letters")
+    ]
 
 
 @pytest.mark.parametrize("rule", sorted({row[3] for row in table()}))

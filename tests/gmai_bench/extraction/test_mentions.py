@@ -1,6 +1,17 @@
+import csv
+from pathlib import Path
+
 import pytest
 from gmai_bench.extraction import mentions
-from gmai_bench.extraction.mentions import option_equal_to, option_that_opens, options_mentioned, without_list_of_all
+from gmai_bench.extraction.mentions import (
+    forms_of,
+    forms_of_all,
+    has_word_of_none,
+    option_equal_to,
+    option_that_opens,
+    options_mentioned,
+    without_list_of_all,
+)
 
 FOUR = ("CT", "MRI", "X-ray", "Ultrasound")
 
@@ -74,5 +85,29 @@ def test_an_empty_text_makes_no_list() -> None:
 
 @pytest.mark.parametrize("option", ["FLAIR", "grade i", "ß" * 20, "1" * 30, "1,000-2,000 mg", "hematoma, edema, tumor"])
 def test_no_spelling_is_longer_than_it_is_taken_to_be(option: str) -> None:
-    longest = max((form for form in mentions._forms(option)), key=len)  # pyright: ignore[reportPrivateUsage]
+    longest = max((form for form in mentions.forms_of(option)), key=len)  # pyright: ignore[reportPrivateUsage]
     assert option_equal_to(longest, (option, "another")) == 0
+
+
+def options_of_answer_files() -> list[tuple[str, ...]]:
+    found: set[tuple[str, ...]] = set()
+    for path in sorted(Path(__file__).parent.glob("*.tsv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+                found.add(tuple(row["options"].split("; ")))
+    return sorted(found)
+
+
+def test_spellings_are_left_out_that_no_option_can_have() -> None:
+    sets = options_of_answer_files()
+    sets += [
+        ("Non-small cell", "Anemia"),
+        ("Crohn disease", "Escherichia coli"),
+        ("between 2 and 4 cm", "", "\r", "2,5"),
+    ]
+    assert len(sets) > 150
+    for choices in sets:
+        forms = forms_of_all(choices)
+        assert forms == tuple(map(forms_of, choices))
+        assert not [form for own in forms for form in own if has_word_of_none(form, choices)], choices
+    assert has_word_of_none("I'm sorry, I can't help with that.", ("Pneumonia", "Effusion"))

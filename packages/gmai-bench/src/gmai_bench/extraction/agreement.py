@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from gmai_bench.extraction.negation import is_negated
-from gmai_bench.extraction.text import LETTERS, any_of, unify
+from gmai_bench.extraction.text import LETTERS, any_of, unify, words_of
 
 _MARKUP = re.compile(
     r"\\(?:text|math|bold|boxed|fbox)\w*\s*(?=\{)|\\(?=[%&#_])|\\[()\[\],;!]|[*`${}]|(?<=\d)~(?=\\|[A-Za-z])"
@@ -26,9 +26,9 @@ _CLOSING = re.compile(r"[\s,;:.–—-]*[(\[]?(?<![A-Za-z0-9])(?P<letter>[A-Z])[
 """The letter behind its text: "Cannot be determined (C)"."""
 _ANNOUNCED = re.compile(
     r"(?<!wrong )(?<!incorrect )(?<!not )\b(?:[Aa]nswer(?: is)?:?|I(?: would)? choose)[\s*(]{1,4}"
-    r"(?P<letter>[A-Z])[).:,*]{1,3}\s+(?P<held>\S.*)$"
+    r"(?P<letter>[A-Z])(?:[).:,*]{1,3}\s+|(?<=\(.)\))(?P<held>\S.*)$"
 )
-"""The commonest last lines: "**Answer: B. MRI**", "So I choose B, MRI."."""
+"""The commonest last lines: "**Answer: B. MRI**", "So I choose B, MRI.", "Answer: (B)MRI"."""
 _BEFORE = re.compile(r"(?<![A-Za-z0-9])[(\[]?([A-Z]|[a-z](?=[)\].:]))[)\]]*\s*[.):、,–—-]*\s*[\"'(]*$")
 """The letter in front of a text that stands anywhere: "I would rule it out: C) cannot be determined"."""
 _BEHIND = re.compile(r"\s*[(\[]([A-Z])[)\]]")
@@ -75,8 +75,10 @@ def _fold(text: str) -> str:
 
 def agreeing_line(line: str, choices: tuple[str, ...]) -> int | None:
     """Return the option whose letter and text are all of a line, in either order."""
-    if len(line) > _longest(choices):
-        return None
+    return None if len(line) > _longest(choices) else _agreeing(line, choices)
+
+
+def _agreeing(line: str, choices: tuple[str, ...]) -> int | None:
     line = undecorated(line)
     opening = _OPENING.match(line)
     if opening:
@@ -152,7 +154,9 @@ def _goes_on(text: str, end: int, option: str) -> bool:
 
 def agreeing_lines(text: str, choices: tuple[str, ...]) -> list[int]:
     """Return the distinct options that lines of a text are; the options repeated as they were shown count not."""
-    found = [index for line in text.split("\n") if line and (index := agreeing_line(line, choices)) is not None]
+    longest = _longest(choices)
+    lines = (line for line in text.split("\n") if 0 < len(line) <= longest)
+    found = [index for line in lines if (index := _agreeing(line, choices)) is not None]
     everything = list(range(len(choices)))
     for start in range(len(found) - len(everything) + 1):
         if found[start : start + len(everything)] == everything:
@@ -166,6 +170,8 @@ def agreeing_places(text: str, choices: tuple[str, ...]) -> list[int]:
 
     A letter in front of its text counts before one behind it.
     """
+    if words_of(text).isdisjoint(LETTERS.lower()[: len(choices)]):
+        return []
     text = undecorated(text)
     folded = text.casefold()
     if len(folded) != len(text):

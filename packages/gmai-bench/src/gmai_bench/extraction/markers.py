@@ -159,14 +159,10 @@ _REFUSAL_WORDS_CHINESE = ("无法", "不能", "看不到", "抱歉", "对不起"
 _NEVERTHELESS = re.compile(r"\b(?:but|however|nevertheless|nonetheless|that said)\b|但是?|不过|然而", re.IGNORECASE)
 _QUESTION = re.compile(r"(?<![^.!?。！？\n])[^.!?。！？\n]*\?")
 _NEXT_QUESTION = re.compile(
-    r"\n[\s#*]*(?:next\s+)?(?:question|q|problem|exercise|instruction|human|user|问题|题目)\s*\d{0,4}[\s*]*[:.]"
-    r"|<\|(?:im_start|im_end|endoftext|eot_id|end_of_text)\|>|</s>|<(?:end|start)_of_turn>|<eos>",
+    r"\n[\s#*]*(?:next\s+)?(?:question|q|problem|exercise|instruction|human|user|问题|题目)\s*\d{0,4}[\s*]*[:.]",
     re.IGNORECASE,
 )
-_NEXT_QUESTION_WORDS = (
-    "uestion", "UESTION", "\nQ", "\n**Q", "# Q", "roblem", "xercise", "nstruction", "uman:", "ser:", "问题", "题目",
-    "<|", "</s", "_of_turn", "<eos",
-)  # fmt: skip
+_END_TOKEN = re.compile(r"<\|(?:im_start|im_end|endoftext|eot_id|end_of_text)\|>|</s>|<(?:end|start)_of_turn>|<eos>")
 _SECOND_THOUGHT = re.compile(
     r"(?:^|(?<=[.!?…—\n-])|(?<=[,;]\s))\s{0,3}(?:(?:oh|hmm|but|no|hold on)\W{1,3}){0,3}(?:wait(?=\s{0,3}[,.!?:;…—\n-])"
     r"|actually,?\s+no\b|(?<=no, )actually\b|scratch that\b|(?:let me|i should) re-?(?:consider|think|examine)\b"
@@ -381,11 +377,18 @@ def option_letters(text: str) -> list[tuple[int, int]]:
     return [match.span("letter" if match["letter"] else "zh") for match in found if match]
 
 
-def refuses(text: str) -> bool:
-    """Return whether the response declines to answer."""
+def may_refuse(text: str) -> bool:
+    """Return whether the words of a refusal are in a text, or in one of several texts put together."""
+    if not text.isascii():
+        return True
     said = words_of(text)
     opens = not (_REFUSAL_OPENS.isdisjoint(said) or _REFUSAL_VERBS.isdisjoint(said))
-    if not opens and text.isascii() and _REFUSAL_OUTRIGHT.isdisjoint(said):
+    return opens or not _REFUSAL_OUTRIGHT.isdisjoint(said)
+
+
+def refuses(text: str) -> bool:
+    """Return whether the response declines to answer."""
+    if not may_refuse(text):
         return False
     lower = lowered(text)
     words = _REFUSAL_WORDS if text.isascii() else _REFUSAL_WORDS + _REFUSAL_WORDS_CHINESE
@@ -481,10 +484,11 @@ def before_next_question(text: str) -> str:
 
     Base models go on after their answer: "B", then "Question: …" with an answer of its own.
     """
-    if not any_of(_NEXT_QUESTION_WORDS, text):
-        return text
-    found = _NEXT_QUESTION.search(text)
-    return text[: found.start()].rstrip() if found else text
+    found = _END_TOKEN.search(text) if "<" in text else None
+    own = text[: found.start()] if found else text
+    found = _NEXT_QUESTION.search(own)
+    own = own[: found.start()] if found else own
+    return text if own is text else own.rstrip()
 
 
 def concluding_sentence(text: str) -> str:

@@ -5,7 +5,14 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from gmai_bench.extraction.negation import WINDOW_CHARS, is_negated
-from gmai_bench.extraction.spellings import NUMBERS, other_spellings
+from gmai_bench.extraction.spellings import (
+    NUMBERS,
+    PARTS_PUT_IN,
+    WORDS_PUT_IN,
+    other_spellings,
+    species_shortened,
+    spelling_keys,
+)
 from gmai_bench.extraction.text import LETTERS, WORD, any_of, find_whole, lowered, unify, without_hyphens, words_of
 
 SYNONYMS: tuple[tuple[str, ...], ...] = (
@@ -34,6 +41,7 @@ SYNONYMS: tuple[tuple[str, ...], ...] = (
 )
 """Closed table of exact synonyms of options: modalities, MR sequences, yes and no, all and none."""
 _FAMILY_OF = {form: number for number, family in enumerate(SYNONYMS) for form in family}
+_WORDS_PUT_IN = WORDS_PUT_IN.union(*(WORD.findall(form) for form in _FAMILY_OF))
 _LONGEST_SYNONYM = max(map(len, _FAMILY_OF))
 _ON_OTHERS = frozenset(form for family in SYNONYMS[-2:] for form in family)
 
@@ -62,6 +70,11 @@ _BETWEEN_LISTED = re.compile(r"\s{0,3}(?:[,、/;|]\s{0,3})?(?:\b(?:and|or|vs\.?|
 _LONGEST_BETWEEN = 17
 """Characters that it takes at most."""
 _EPONYMOUS = ("disease", "syndrome", "sarcoma", "thyroiditis", "lymphoma", "tumor", "tumour", "palsy", "anomaly")
+_SOME_WORDS = re.compile(r"(?<![^\W\d_])[a-z]{3,}(?![^\W\d_])(?=.)", re.DOTALL)
+_FIRST_CHARS = 80
+_FORM_KEYS = ("(", "-", "non", *_EPONYMOUS)
+"""One of these, a digit, or what `spelling_keys` looks for is in every option that has another spelling."""
+_DIGIT = re.compile(r"\d")
 _EPONYM = re.compile(rf"(?<=[a-z])('s)?(?= (?:{'|'.join(_EPONYMOUS)})\b)")
 _SENTENCE_END = re.compile(r"\n|(?<=\w)[.!]\s|[。！]")
 _PLAIN_SENTENCE_END = re.compile(r"\n|(?<=\w\w)[.!?]\s|[。！]")
@@ -86,7 +99,7 @@ def is_synonym(text: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _forms(option: str) -> tuple[str, ...]:
+def forms_of(option: str) -> tuple[str, ...]:
     """Return the spellings of one option, case folded: itself, "CT (Computed Tomography)" taken apart, its synonyms."""
     plain = unify(option)
     folded = plain.casefold().strip(EDGES) or option.casefold()
@@ -108,6 +121,26 @@ def _forms(option: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1024)
+def forms_of_all(choices: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Return `forms_of` of each option: what can give one other spellings is looked for in all of them together."""
+    together = "\n".join(choices).casefold()
+    if not together.isascii() or "\r" in together:
+        return tuple(map(forms_of, choices))
+    keys = (*(key for key in _FORM_KEYS if key in together), *spelling_keys(together))
+    numbers = _DIGIT.search(together) is not None
+    forms: list[tuple[str, ...]] = []
+    for choice in choices:
+        plain = choice.strip().strip(EDGES)
+        folded = plain.casefold()
+        otherwise = not folded or folded in _FAMILY_OF or folded in NUMBERS or any_of(keys, folded)
+        if otherwise or (numbers and _DIGIT.search(folded)):
+            forms.append(forms_of(choice))
+        else:
+            forms.append((folded, *species_shortened(plain)))
+    return tuple(forms)
+
+
+@lru_cache(maxsize=1024)
 def _spellings(choices: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
     """Return (spelling, option) of all options, the longest first; a spelling of two options is left out.
 
@@ -115,18 +148,20 @@ def _spellings(choices: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
     """
     own: dict[str, list[int]] = {}
     derived: dict[str, list[int]] = {}
-    for index, choice in enumerate(choices):
-        if not choice.strip() or choice in choices[:index]:
+    distinct = len(set(choices)) == len(choices)
+    for index, (choice, forms) in enumerate(zip(choices, forms_of_all(choices), strict=True)):
+        if not choice.strip() or not (distinct or choice not in choices[:index]):
             continue
-        itself, *others = _forms(choice)
+        itself, *others = forms
         own.setdefault(itself, []).append(index)
         for form in others:
             derived.setdefault(form, []).append(index)
-    for itself, indices in own.items():
-        for part in own:
-            lead = itself.removesuffix(part)
-            if lead != itself and len(lead) >= _SHORTEST_LEAD and lead.isalpha() and part.isalpha():
-                derived.setdefault(f"{lead} {part}", []).extend(indices)  # "gall bladder", beside "bladder"
+    single_words = [itself for itself in own if itself.isalpha()]
+    for itself in single_words if len(single_words) > 1 else ():
+        for part in single_words:
+            if itself.endswith(part) and len(itself) - len(part) >= _SHORTEST_LEAD:
+                lead = itself.removesuffix(part)
+                derived.setdefault(f"{lead} {part}", []).extend(own[itself])  # "gall bladder", beside "bladder"
     owners = derived | own  # what an option is called outright is no synonym of another
     single = [
         (form, indices[0])
@@ -186,7 +221,7 @@ def _by_word(
 @lru_cache(maxsize=1024)
 def options_on_others(choices: tuple[str, ...]) -> frozenset[int]:
     """Return the options that speak of all the others: "All of the above"."""
-    return frozenset(index for index, choice in enumerate(choices) if _ON_OTHERS.intersection(_forms(choice)))
+    return frozenset(index for index, forms in enumerate(forms_of_all(choices)) if _ON_OTHERS.intersection(forms))
 
 
 @lru_cache(maxsize=1024)
@@ -202,10 +237,28 @@ def _at_most(choices: tuple[str, ...]) -> int:
     return 4 * max(map(len, map(str.casefold, map(unify, choices))), default=0) + _LONGEST_SYNONYM
 
 
+@lru_cache(maxsize=1024)
+def _together(choices: tuple[str, ...]) -> str:
+    """Return the texts of all options in small letters, or nothing where another script is among them."""
+    together = "\n".join(choices)
+    return together.casefold() if together.isascii() else ""
+
+
+def has_word_of_none(text: str, choices: tuple[str, ...]) -> bool:
+    """Return whether a word of a text is in no spelling of any option, which costs no look at their spellings."""
+    together = _together(choices)
+    if not together:
+        return False
+    for word in _SOME_WORDS.findall(text[:_FIRST_CHARS].lower()):
+        if word not in together and word not in _WORDS_PUT_IN and not any_of(PARTS_PUT_IN, word):
+            return True
+    return False
+
+
 def option_equal_to(text: str, choices: tuple[str, ...]) -> int | None:
     """Return the option whose text, or a synonym of it, is the whole text, apart from case and outer punctuation."""
     bare = text.strip(EDGES)
-    if len(bare) > _at_most(choices):
+    if len(bare) > _at_most(choices) or has_word_of_none(bare, choices):
         return None  # folding case makes no text shorter
     spellings, _ = _lookup(choices)
     folded = bare.casefold()

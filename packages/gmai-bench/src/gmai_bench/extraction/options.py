@@ -37,6 +37,7 @@ from gmai_bench.extraction.markers import (
     favoured_letters,
     labelled,
     marked_spans,
+    may_refuse,
     opens_with_conclusion,
     option_letters,
     refuses,
@@ -104,12 +105,30 @@ class Extraction:
     """The score itself where a published parser gives one without a choice (token recall, a random option)."""
 
 
+_ANNOUNCED_LETTERS = {
+    form.replace("X", letter): (index, Extraction(index, "marker_letter"))
+    for index, letter in enumerate(LETTERS)
+    for form in (
+        *("Answer: X", "Answer: X.", "Answer: (X)", "Answer: (X).", "**Answer: X**", "**Answer: (X)**", "Answer:X"),
+        *("The answer is X", "The answer is X.", "The answer is (X)", "The answer is (X).", "Final answer: X"),
+        *(
+            "The correct answer is X.",
+            "The correct answer is (X).",
+            "The correct option is X.",
+            "\\boxed{X}",
+            "$\\boxed{X}$",
+        ),
+        *("答案:X", "答案是X", "答案是X。", "答案：X"),
+    )
+}
+"""Announcements of a letter that are all of an answer; a Markdown "**Answer:** X" has a marker to be looked at."""
 _LONE_LETTERS = {
     form.format(letter): (index, Extraction(index, "letter_alone"))
     for index, letter in enumerate(LETTERS)
     for form in ("{}", "{}.", "({})", "{})", "({}).", "**{}**", "{}\n", " {}", "{}.\n")
 }
 """Letters in wrappings that say nothing else, which most short answers are."""
+_ANNOUNCING_PARTS = ("nswer", "ption", "boxed", "答")
 _NOT_PLAIN = ("\n", "~~", "<", "[", "nswer", "hoose")
 """With one of these in it a text is read by all the rules."""
 
@@ -127,14 +146,31 @@ def extract(response: str, choices: tuple[str, ...], *, style: Style) -> Extract
         choices: Texts of the options in the order shown; of equal ones the first is returned.
         style: Whether the options were shown with letters.
     """
+    at_once = _read_at_once(response, choices) if style == "letters" else None
+    return at_once or extract_by_all_rules(response, choices, style=style)
+
+
+def _read_at_once(response: str, choices: tuple[str, ...]) -> Extraction | None:
+    """Return what all rules find in the commonest short answers, without a look at what the options may be called."""
+    if response in _LONE_LETTERS:
+        index, alone = _LONE_LETTERS[response]
+        return alone if index < len(choices) else None
+    if response in _ANNOUNCED_LETTERS:
+        index, announced = _ANNOUNCED_LETTERS[response]
+        return announced if index < len(choices) and not _announces(choices) else None
+    own = _letter_and_own_text(response, choices)
+    return None if own is None else Extraction(own, "letter_leading")
+
+
+@lru_cache(maxsize=1024)
+def _announces(choices: tuple[str, ...]) -> bool:
+    """Return whether the text of an option looks like an announcement of an answer itself: "The answer is A"."""
+    return any(any_of(_ANNOUNCING_PARTS, choice) for choice in choices)
+
+
+def extract_by_all_rules(response: str, choices: tuple[str, ...], *, style: Style) -> Extraction:
+    """Return the option that a response chooses, by rule after rule: `extract` comes sooner to the same."""
     lettered = style == "letters"
-    if lettered:
-        if response in _LONE_LETTERS:
-            index, alone = _LONE_LETTERS[response]
-            if index < len(choices):
-                return alone
-        elif (own := _letter_and_own_text(response, choices)) is not None:
-            return Extraction(own, "letter_leading")
     text = unify(response)
     if not text:
         return EMPTY
@@ -150,7 +186,7 @@ def extract(response: str, choices: tuple[str, ...], *, style: Style) -> Extract
     if not text:
         return UNPARSED
     if (own := before_next_question(text)) and own is not text:
-        answered = extract(own, choices, style=style)
+        answered = extract_by_all_rules(own, choices, style=style)
         if answered.choice is not None and not answered.rule.endswith("_mentioned"):
             return answered
     closing = closing_letter(text) if lettered else None
@@ -175,7 +211,7 @@ def extract(response: str, choices: tuple[str, ...], *, style: Style) -> Extract
     after = after_second_thought(text)
     if not after:
         return found
-    later = extract(after, choices, style=style)
+    later = extract_by_all_rules(after, choices, style=style)
     if later.choice == found.choice or later is EMPTY or later is UNPARSED:
         return found
     return later if found.choice is None or not later.rule.endswith("_mentioned") else AMBIGUOUS
@@ -283,6 +319,8 @@ def _refused_or_mentioned(text: str, choices: tuple[str, ...], style: Style) -> 
 @lru_cache(maxsize=1024)
 def _refusing(choices: tuple[str, ...]) -> frozenset[int]:
     """Return the options that sound like a refusal themselves: "Cannot be determined"."""
+    if not may_refuse("\n".join(choices)):
+        return frozenset()
     return frozenset(index for index, choice in enumerate(choices) if refuses(choice))
 
 
@@ -314,8 +352,10 @@ def _verbatim(choices: tuple[str, ...]) -> dict[str, int]:
 def _of_option(text: str, choices: tuple[str, ...]) -> bool:
     """Return whether the letter that ends a text is that of an option's own text: "The answer is A", "so B"."""
     tail = text.rstrip(_CLOSING_MARKS)
+    letter = tail[-1:]
     for choice in choices:
-        if choice[-1:].isupper() or not choice[-1:].isalnum():  # others end in no letter
+        last = choice[-1:]
+        if last == letter or not (last.isalnum() and last.isascii()):  # others end in another letter
             own = unify(choice).rstrip(_CLOSING_MARKS)
             if own and tail.endswith(own) and closing_letter(f"- {own}"):
                 return True

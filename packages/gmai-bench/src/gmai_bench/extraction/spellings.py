@@ -177,6 +177,46 @@ def _reworded(folded: str) -> Iterator[str]:
         yield _WITH_DIGIT.sub(_word, folded)
 
 
+def species_shortened(option: str) -> tuple[str, ...]:
+    """Return "e. coli" and "e.coli" for "Escherichia coli": the genus is known by its capital."""
+    binomial = _BINOMIAL.fullmatch(option)
+    if binomial is None:
+        return ()
+    genus, species = binomial["genus"].casefold(), binomial["species"]
+    return f"{genus}. {species}", f"{genus}.{species}"
+
+
+_LETTERS_ONLY = re.compile("[a-z]+")
+WORDS_PUT_IN = frozenset(
+    (
+        *NUMBERS, *ORDINALS, *_ROMAN, *_SUFFIXES, *_UNITS, *(f"{unit}s" for unit in _UNITS.values()), *_UNITS.values(),
+        *("millimeter", "millimeters", "centimeter", "centimeters", "milliliter", "milliliters"),
+        *("th", "to", "and", "between", "percent", "alone", "only", "fig"),
+        *(f"{numeral}{sub}" for numeral in _ROMAN for sub in "abc"),
+    )
+)  # fmt: skip
+"""Words of other spellings that the text itself need not hold."""
+PARTS_PUT_IN = tuple(
+    {other.replace(r"\g<lead>", "") for _, _, other in (*_BRITISH, *_AMERICAN)} | {"non"}
+)  # fmt: skip
+"""What the rest of such words holds: "haem" for "hem", "nonsmall" for "non-small"."""
+
+
+_KEYS = (
+    "alone", "only", *_IN_ORDINALS, *_NUMBERED_HEADS, *(key for key, _, _ in (*_BRITISH, *_AMERICAN)),
+)  # fmt: skip
+"""One of these, a digit, the word for a number or the name of a species is in every text that has another spelling."""
+
+
+def spelling_keys(folded: str) -> tuple[str, ...]:
+    """Return the strings that other spellings of texts begin from, as far as they stand in the texts.
+
+    Args:
+        folded: The texts together, in small letters.
+    """
+    return tuple(key for key in _KEYS if key in folded)
+
+
 def other_spellings(option: str) -> Iterator[str]:
     """Yield other spellings of an option in small letters: "3rd-degree block", "grade 2", "oedema", "three", "e. coli".
 
@@ -188,8 +228,5 @@ def other_spellings(option: str) -> Iterator[str]:
         yield str(NUMBERS.index(folded))
     elif folded.isdecimal() and int(folded) < len(NUMBERS):
         yield NUMBERS[int(folded)]
-    if binomial := _BINOMIAL.fullmatch(option):
-        genus, species = binomial["genus"].casefold(), binomial["species"]
-        yield f"{genus}. {species}"
-        yield f"{genus}.{species}"
+    yield from species_shortened(option)
     yield from (other for other in _reworded(folded) if other != folded)
