@@ -1,5 +1,6 @@
 """One user's conversation: pictures are sent once, another patient's never, and what is saved has their digests."""
 
+import copy
 import hashlib
 import json
 from pathlib import Path
@@ -10,7 +11,7 @@ import pydicom
 import pydicom.data
 import pytest
 from gmai_formats.errors import UserError
-from gmai_model.web.session import NO_IMAGE, Session, Shown, View, look
+from gmai_model.web.session import NO_IMAGE, Current, Session, Shown, View, look
 from PIL import Image
 
 CT = Path(pydicom.data.__file__).parent / "test_files" / "CT_small.dcm"
@@ -156,3 +157,16 @@ def test_a_picture_is_known_by_file_and_what_is_shown(files: list[str]) -> None:
     assert one.is_as(Shown(one.paths, one.picture))
     assert not one.is_as(other)
     assert one.key == other.key
+
+
+def test_what_was_overtaken_changes_nothing() -> None:
+    current = Current()
+    first = Session().asked("First?", View())
+    assert current.change(first, known=0) == 1
+    assert current.change(Session().asked("Twice?", View()), known=0) is None
+    assert current.grow(first.answered("A", end="running"), 1)
+    assert current.session.answer() == "A"
+    assert current.change(Session()) == 2, "a new start holds, whatever came before"
+    assert not current.grow(first.answered("A."), 1)
+    assert (current.session, current.number) == (Session(), 2)
+    assert (copy.deepcopy(current).session, copy.deepcopy(current).number) == (Session(), 0), "each browser has its own"

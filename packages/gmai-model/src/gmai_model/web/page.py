@@ -28,7 +28,7 @@ from gmai_formats.weights import model_digest, shaping_digests
 from gmai_model.chat import DISCLAIMER, Assistant
 from gmai_model.web.presets import LANGUAGES, REGIONS, TASKS, example_images, question
 from gmai_model.web.same_origin import SameOrigin
-from gmai_model.web.session import Session, View, look
+from gmai_model.web.session import Current, Session, View, look
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 MAX_UPLOAD_BYTES = 200 * 2**20
@@ -184,14 +184,18 @@ def build(
                       label=f"Volume / 时相 (0–{volumes - 1})"),
         )  # fmt: skip
 
-    def choose(paths: list[str] | None, window: str) -> tuple[Any, ...]:
+    def choose(current: Current, paths: list[str] | None, window: str) -> tuple[Any, ...]:
         """Other images are of another patient until one says otherwise: the conversation begins again."""
         try:
             view = look(paths, window)
         except UserError as error:
             warn(error, paths)
             view = View()
-        return *controls(view), Session(view=view).gallery(), [], Session(), view
+        return *controls(view), Session(view=view).gallery(), *begin(current), view
+
+    def begin(current: Current) -> tuple[None, int | None]:
+        """Forget the conversation."""
+        return None, current.change(Session())
 
     def turn(view: View, key: str) -> tuple[Any, Any, Any]:
         return controls(view, key)
@@ -203,66 +207,87 @@ def build(
             at[key] = (int(number), int(volume))
         return look(paths, window, at)
 
-    def see(session: Session, *where: Any) -> tuple[Any, Any]:
+    def anew(current: Current) -> tuple[Any, ...]:
+        return *begin(current), None, ""
+
+    def see(current: Current, *where: Any) -> tuple[Any, Any]:
         try:
             view = moved(*where)
         except UserError as error:
             warn(error, where[1])
             return gr.skip(), gr.skip()
-        return session.gallery(view), view
+        return current.session.gallery(view), view
 
-    def ask(session: Session, text: str, length: int, temperature: float, *where: Any) -> Iterator[tuple[Any, ...]]:
+    def ask(
+        current: Current, known: int, text: str, length: int, temperature: float, *where: Any
+    ) -> Iterator[tuple[Any, ...]]:
         if not text.strip():
             gr.Warning("Write a question first / 请先输入问题")
             return
         try:
-            asked = session.asked(text.strip(), moved(*where), settings(length, temperature))
+            asked = current.session.asked(text.strip(), moved(*where), settings(length, temperature))
         except UserError as error:
             warn(error, where[1])
             return
-        yield from reply(session, asked, text, where[1])
+        yield from reply(current, known, asked, text, where[1])
 
     def again(
-        session: Session, text: str, length: int, temperature: float, paths: list[str] | None
+        current: Current, known: int, text: str, length: int, temperature: float, paths: list[str] | None
     ) -> Iterator[tuple[Any, ...]]:
-        if not session.turns:
+        if not current.session.turns:
             gr.Warning("Nothing was asked yet / 尚未提问")
             return
-        yield from reply(session, session.again(settings(length, temperature)), text, paths, kept=text)
+        yield from reply(current, known, current.session.again(settings(length, temperature)), text, paths, kept=text)
 
     def settings(length: int, temperature: float) -> dict[str, Any]:
         return {"max_new_tokens": int(length), "temperature": temperature}
 
     def reply(
-        before: Session, asked: Session, text: str, paths: list[str] | None, *, kept: str = ""
+        current: Current, known: int, asked: Session, text: str, paths: list[str] | None, *, kept: str = ""
     ) -> Iterator[tuple[Any, ...]]:
-        """Yield the conversation as the answer grows; a question that is refused is taken back, to be written anew."""
-        yield asked.rows(), asked, kept, asked.gallery()
+        """Yield the conversation as the answer grows, until another event overtakes it.
+
+        A question that is refused is taken back, to be written anew. One that was sent before the page knew of the last
+        change is not asked: the second of two clicks at once, or one about images that are no longer chosen.
+        """
+        before = current.session
+        number = current.change(asked, known)
+        if number is None:
+            yield current.session.rows(), gr.skip(), gr.skip(), current.number
+            return
+        yield asked.rows(), kept, asked.gallery(), number
         answer = ""
         try:
             for piece in assistant.answer(asked.conversation, **asked.turns[-1].settings):
                 answer += piece
                 session = asked.answered(answer, end="running")
-                yield session.rows(), session, gr.skip(), gr.skip()
+                if not current.grow(session, number):
+                    return
+                yield session.rows(), gr.skip(), gr.skip(), gr.skip()
         except Exception as error:
-            yield before.rows(), before, text, before.gallery(asked.view)
+            if current.grow(before, number):
+                yield before.rows(), text, before.gallery(asked.view), gr.skip()
             if not isinstance(error, UserError):
                 raise
             warn(error, paths)
             return
         session = asked.answered(answer, end="cut" if assistant.cut else "done")
-        yield session.rows(), session, gr.skip(), session.gallery()
+        if current.grow(session, number):
+            yield session.rows(), gr.skip(), session.gallery(), gr.skip()
 
-    def stopped(session: Session) -> tuple[Any, ...]:
-        return session.stopped().rows(), session.stopped(), session.gallery()
+    def stopped(current: Current) -> tuple[Any, ...]:
+        session = current.session.stopped()
+        number = current.change(session)
+        return session.rows(), session.gallery(), number
 
-    def save(session: Session) -> str:
-        return session.record(model={"name": title} | ({"digest": digest()} if digest else {}))
+    def save(current: Current) -> str:
+        return current.session.record(model={"name": title} | ({"digest": digest()} if digest else {}))
 
     with gr.Blocks(title=f"gmai: {title}", analytics_enabled=False) as page:
         page.gmai_theme = gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"])
         gr.Markdown(f"## {escape(title)}\n\n{DISCLAIMER}")
-        session, viewed = gr.State(Session()), gr.State(View())
+        current, viewed = gr.State(Current()), gr.State(View())
+        known = gr.Number(0, visible="hidden")  # the change of `current` that the page shows
         with gr.Row():
             with gr.Column(scale=1):
                 file = gr.File(
@@ -305,30 +330,26 @@ def build(
         private: dict[str, Any] = {"api_visibility": "private"}
         # One answer at a time, whoever asks: the model has one machine.
         one: dict[str, Any] = {**private, "concurrency_id": "model"}
-        answering = [chat, session, text, seen]
+        answering = [chat, text, seen, known]
         where = [viewed, file, which, number, volume, window]
-        asking = [session, text, length, warmth, *where]
+        asking = [current, known, text, length, warmth, *where]
         running = [send.click(ask, asking, answering, **one), text.submit(ask, asking, answering, **one),
-                   repeat.click(again, [session, text, length, warmth, file], answering, **one)]  # fmt: skip
+                   repeat.click(again, [current, known, text, length, warmth, file], answering, **one)]  # fmt: skip
         latest: dict[str, Any] = {**private, "trigger_mode": "always_last"}
-        seeing = [event(see, [session, *where], [seen, viewed], **latest)
+        seeing = [event(see, [current, *where], [seen, viewed], **latest)
                   for event in (number.input, volume.input, window.change)]  # fmt: skip
         which.input(turn, [viewed, which], [which, number, volume], **private)
         file.change(
-            choose, [file, window], [which, number, volume, seen, chat, session, viewed], cancels=[*running, *seeing],
-            **private,
+            choose, [current, file, window], [which, number, volume, seen, chat, known, viewed],
+            cancels=[*running, *seeing], **private,
         )  # fmt: skip
         for control in (language, task, region):
             control.change(question, [task, region, language], text, **private)
         for button, path in offered:
             button.click(lambda chosen=path: [chosen], None, file, **private)
-        stop.click(stopped, session, [chat, session, seen], cancels=running, **private)
-        chat.clear(_nothing, None, [chat, session], cancels=running, **private)
-        new.click(lambda: (*_nothing(), None, ""), None, [chat, session, file, text], cancels=running, **private)
+        stop.click(stopped, current, [chat, seen, known], cancels=running, **private)
+        chat.clear(begin, current, [chat, known], cancels=running, **private)
+        new.click(anew, current, [chat, known, file, text], cancels=running, **private)
         # Gradio's own download button gives the file of the click before.
-        keep.click(save, session, record, **private).then(None, record, js=_DOWNLOAD, **private)
+        keep.click(save, current, record, **private).then(None, record, js=_DOWNLOAD, **private)
     return page
-
-
-def _nothing() -> tuple[None, Session]:
-    return None, Session()

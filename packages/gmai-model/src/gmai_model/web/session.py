@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
@@ -175,6 +176,44 @@ class Session:
                         if turn.answer is not None],
         }  # fmt: skip
         return json.dumps(content, indent=1, ensure_ascii=False)
+
+
+class Current:
+    """The conversation of one browser, and the number of its last change.
+
+    Events of a page run side by side, and the page learns of the first of two clicks after the second was sent. So each
+    says which change it knows of, and what was overtaken changes nothing any more.
+    """
+
+    def __init__(self) -> None:
+        self.session, self.number = Session(), 0
+        self._lock = threading.Lock()
+
+    def __deepcopy__(self, _: object) -> "Current":
+        return Current()
+
+    def change(self, session: Session, known: int | None = None) -> int | None:
+        """Take another conversation in its place; return the number of the change.
+
+        Args:
+            session: The conversation.
+            known: The last change that its asker knew of; None where it holds whatever came before.
+
+        Returns:
+            None, and nothing is changed, where something came between.
+        """
+        with self._lock:
+            if known not in {None, self.number}:
+                return None
+            self.session, self.number = session, self.number + 1
+            return self.number
+
+    def grow(self, session: Session, number: int) -> bool:
+        """Take the conversation with more of its answer; return whether it is still the one of that change."""
+        with self._lock:
+            if number == self.number:
+                self.session = session
+            return number == self.number
 
 
 def look(paths: Sequence[str] | None, window: str | None = None, at: Mapping[str, Place] | None = None) -> View:
