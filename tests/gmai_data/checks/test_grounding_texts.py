@@ -1,4 +1,4 @@
-"""Texts about 139 records, good or bad in one respect: nearly all are told apart, in both languages.
+"""Texts about 156 records, good or bad in one respect: nearly all are told apart, in both languages.
 
 The 420 of grounding_texts.yaml were written before the rules. Those whose digest is a multiple of three were not
 looked at while the rules were written: their shares are held by a test of their own. All others (of later sets, of
@@ -33,6 +33,7 @@ from gmai_data.vocabulary import Kind, Language, Split
     EIGHTH,
     NINTH,
     TENTH_AUTHOR,
+    ELEVENTH_AUTHOR,
 ) = (
     yaml.safe_load((Path(__file__).parent / f"grounding_texts{name}.yaml").read_text(encoding="utf-8"))
     for name in (
@@ -50,6 +51,7 @@ from gmai_data.vocabulary import Kind, Language, Split
         "_eighth_author",
         "_ninth_author",
         "_tenth_author",
+        "_eleventh_author",
     )
 )
 LEAST = 0.95
@@ -119,11 +121,11 @@ def test_texts_of_independent_authors_are_told_apart(records, language):
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize(
     ("records", "least_good"),
-    [(SEVENTH, LEAST), (EIGHTH, LEAST), (NINTH, 0.9), (TENTH_AUTHOR, 0.8)],
-    ids=["seventh author", "eighth author", "ninth author", "tenth author"],
+    [(SEVENTH, LEAST), (EIGHTH, LEAST), (NINTH, 0.9), (TENTH_AUTHOR, 0.8), (ELEVENTH_AUTHOR, 0.85)],
+    ids=["seventh author", "eighth author", "ninth author", "tenth author", "eleventh author"],
 )
 def test_texts_of_more_authors_are_told_apart(records, least_good, language):
-    """Of the last two fewer good ones pass: relations within an organ, verbs of actions ("tissue is being pulled")."""
+    """Of the last three fewer good ones pass: relations within an organ, actions ("tissue is being pulled")."""
     hold([each for each in judged(records) if each[1] == language], least_good=least_good)
 
 

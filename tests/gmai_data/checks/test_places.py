@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from gmai_data.annotation import Box
-from gmai_data.checks.places import agrees, holds_inside, holds_of_two, relation_holds, shown_on, wrong_place
+from gmai_data.checks.places import agrees, compared, holds_inside, holds_of_two, relation_holds, shown_on, wrong_place
 from gmai_data.checks.sizes import larger
 from gmai_data.checks.written import first_complaint
 from gmai_data.vocabulary import Language
@@ -175,3 +175,40 @@ def test_a_label_with_a_side_is_shown_on_the_other_side_of_a_mirrored_slice(fact
     made = replace(made, annotation=replace(made.annotation, provenance={"axis": axis} if axis else {}))
     assert shown_on(made, "left kidney", side) == shown
     assert shown_on(made, "liver", side) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("reading from left to right, the liver and the left kidney are seen", True),
+        ("the liver is on the left, in the middle", False),  # upper left
+        ("the left kidney on the right side of the patient lies at the lower right", True),
+        ("the liver is darker than the left kidney and lies higher in the image", True),
+        ("the liver is darker than the left kidney and lies lower in the image", False),
+        ("the liver is seen and, below them, the left kidney", True),
+        ("the left kidney is seen and, below them, the liver", False),
+    ],
+)
+def test_orders_and_comparisons_in_other_words(masked, text, good):
+    made, text = masked(text)
+    assert (wrong_place(made, compared(text)) is None) == good
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("图像右下部较暗的左肾和图像左上部较亮的肝脏", True),
+        ("图像左上部较暗的左肾和图像右下部较亮的肝脏", False),
+        ("左肾位于图像右下部，在肝脏下方", True),
+        ("左肾位于图像右下部，在肝脏上方", False),
+        ("从左到右依次为肝脏、左肾", True),
+        ("标记区位于画面左上角", True),
+    ],
+)
+def test_places_of_several_labels_in_chinese(masked, text, good):
+    assert (wrong_place(*masked(text, Language.ZH)) is None) == good
+
+
+def test_what_is_marked_lies_where_a_label_does(masked):
+    lower = (Box("liver", (70, 70, 90, 85)),)
+    assert wrong_place(*masked("标记区位于画面左上角", Language.ZH, lower)) is not None

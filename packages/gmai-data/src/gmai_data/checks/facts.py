@@ -6,7 +6,7 @@ The names of a card are compiled once for all its records.
 import copy
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,7 +117,7 @@ class LabelNames:
         for spoken, label in tuple(self._labels.items()):
             if self._english and (several := _plural_head(spoken)):
                 self._labels.setdefault(self.folded(several), label)
-            for other in (*_numbered(spoken), *_other_names(language).get(spoken, ())):
+            for other in (*_numbered(spoken), *_other_names(language).get(spoken, ()), *_shortened(spoken, language)):
                 self._labels.setdefault(self.folded(other), label)
         self.levels = _levels(self._labels, english=self._english)
         for spoken, label in self.levels.items():
@@ -125,6 +125,7 @@ class LabelNames:
         self._spoken: dict[str, tuple[str, ...]] = {}
         for spoken, label in self._labels.items():
             self._spoken[label] = (*self._spoken.get(label, ()), spoken)
+        self.title = recipe.title.lower()
         self.exhaustive, self.one_box_per_region = recipe.exhaustive, recipe.boxes.per == "component"
         self.noun = self.folded((recipe.label_noun.en if self._english else recipe.label_noun.zh or "").lower())
         self.anatomy = self.folded((recipe.anatomy.en if self._english else recipe.anatomy.zh or "").lower())
@@ -209,6 +210,13 @@ def _other_names(language: Language) -> dict[str, list[str]]:
     return bundled_yaml("gmai_data.checks", "lexicons", "names.yaml")[str(language)]
 
 
+def _shortened(name: str, language: Language) -> Iterator[str]:
+    """Yield a name with the usual short form of a finding in it: "mild npdr", 轻度糖网."""
+    for long, short in bundled_yaml("gmai_data.checks", "lexicons", "names.yaml")["short"][str(language)].items():
+        if long in name:
+            yield from (name.replace(long, each) for each in short)
+
+
 _ABBREVIATION = re.compile("[A-Z][A-Z0-9-]+")
 """COVID-19 is the same in Chinese."""
 _NOT_SHOWN = re.compile(r"\b(?:not (?:shown|seen|present|visible|found)|absent|negative)\s*: ?")
@@ -217,7 +225,7 @@ _NOT_SHOWN_ZH = re.compile(r"(未见|未示|未显示|不包括|不含)\s*[:：]
 
 def _plural_head(name: str) -> str:
     """Return the plural of a name whose noun is not its last word: "cells of the marrow" of "cell of the marrow"."""
-    found = re.match(r"(.+?)( of | in | that | which | with | around )(.*)", name)
+    found = re.match(r"(.+?)( of | in | that | which | with | without | around )(.*)", name)
     head, between, rest = found.groups() if found else ("", "", "")
     if not between or head.endswith("s"):
         return ""
@@ -394,7 +402,7 @@ class Facts:
 
 AXES = {
     "axial": ("axial", "transverse", "transversal", "transaxial", "轴", "横"),
-    "coronal": ("coronal", "冠"),
+    "coronal": ("coronal", "frontal", "冠"),
     "sagittal": ("sagittal", "矢"),
 }
 """Plane of a slice ▶ the words that name it in lower-case text."""

@@ -48,7 +48,7 @@ _CONTRARY = re.compile(
     r"los[st]\w*|lack\w*|weak\w*|stop\w*|ceas\w*|abnormal\w*|dysfunction\w*|insufficien\w*|less|unable|too|excess\w*|"
     r"decreas\w*|increas\w*|diminish\w*|disturb\w*|damag\w*|absent|over|under|hyper\w*|hypo\w*|properly|normal|well|"
     r"badly|little|few|scant\w*|hardly|barely|scarcely|contain\w*|collect\w*|accumulat\w*|around|fill\w*|pool\w*|"
-    r"leak\w*|still|already|anymore|longer|currently|now|slow\w*|fast\w*)\b"
+    r"leak\w*|still|already|anymore|longer|currently|now|slow\w*|fast\w*|stay\w*|remain\w*)\b"
 )
 _HERE = re.compile(r"\b(?:here|this (?:image|slice|scan|picture|case|patient|view)|in the image|as seen|appears?)\b")
 _STOPS = frozenset(
@@ -258,11 +258,23 @@ def _names_itself(facts: Facts, label: str, line: str) -> bool:
     return any(name in line.lower() for name in facts.names.spoken(label))
 
 
-def _states(facts: Facts, known: Known, text: str, masked: str) -> bool:
+def contrary_to_known(facts: Facts, text: str, masked: str) -> Known | None:
+    """Return the line that an English sentence about a label turns to its contrary: "carries blood from the lungs"."""
+    found = re.match(rf"\W*(?:in general, )?(?:the |an? )?({LABEL}) [a-z]", masked)
+    if found is None or facts.language == Language.ZH:
+        return None
+    label = facts.names.label_of(found[1])
+    lines = (known for known in facts.knowledge if known.label == label and known.about != "appearance")
+    return next((known for known in lines if _states(facts, known, text, masked, contrary=True)), None)
+
+
+def _states(facts: Facts, known: Known, text: str, masked: str, *, contrary: bool = False) -> bool:
+    """Return whether a sentence states a line, or its contrary where that is asked."""
     line = known.text.lower()
     own = " ".join(facts.names.spoken(known.label))
     bare = re.sub(LABEL, " ", masked)
-    if any(_stem(found.group()) not in _words(line) for found in _CONTRARY.finditer(bare)):
+    denied = any(_stem(found.group()) not in _words(line) for found in _CONTRARY.finditer(bare))
+    if (denied or _turned(line, text)) != contrary:
         return False
     if known.about == "appearance" and (not _USUALLY.search(bare) or _HERE.search(bare)):
         return False
@@ -289,6 +301,16 @@ def _states(facts: Facts, known: Known, text: str, masked: str) -> bool:
         for word in own_words
         if len(word) > 1
     )
+
+
+_WAY = re.compile(r"\b(?P<way>from|in ?to|to|towards?) (?:the |other |an? )*(?P<what>[a-z]+)")
+
+
+def _turned(line: str, text: str) -> bool:
+    """Return whether a sentence says "from" of what the line says "to", or the reverse: blood from the lungs."""
+    ways = {(found["way"] == "from", _stem(found["what"])) for found in _WAY.finditer(line)}
+    said = {(found["way"] == "from", _stem(found["what"])) for found in _WAY.finditer(text)}
+    return any((not away, what) in ways and (away, what) not in ways for away, what in said)
 
 
 def is_of(word: str, known: Known) -> bool:

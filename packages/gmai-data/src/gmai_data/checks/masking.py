@@ -170,6 +170,7 @@ def _label_words(labels: tuple[str, ...], names: LabelNames, language: Language)
     for name in spoken:
         bare = re.sub(r"^[左右双]侧?", "", name)
         kinds = kinds_of(bare, language)
+        found.add(_LEVEL_ZH.sub("", bare))  # 膝骨关节炎 of 中度膝骨关节炎（3级）
         found |= {bare, *kinds, *(other for word in (bare, *kinds) for other in also.get(word, ()))}
         # Of 肾肿瘤, 肿瘤 is said again; so is 心肌 of 左心室心肌.
         found |= {bare[start:] for start in range(1, len(bare) - 1) if not bare[start].isdigit()}
@@ -179,6 +180,9 @@ def _label_words(labels: tuple[str, ...], names: LabelNames, language: Language)
         found |= {bare[:end] for end in range(2, len(bare)) if bare[end - 1] in "癌瘤炎症病"}
         found |= {bare[-1:]} if body.fullmatch(bare[-1:]) else set[str]()
     return found
+
+
+_LEVEL_ZH = re.compile("[（(][^（）()]*[)）]|^(?:[轻中重]度|早期|晚期)|[0-9一二三四]级$")
 
 
 def _words(text: str) -> set[str]:

@@ -21,7 +21,10 @@ _PART = r"(?:parts?|half|thirds?|quarters?|portions?|regions?|areas?|zones?|corn
 PICTURE = r"(?:image|picture|photo\w*|frame|view|field|slice|scan|figure|screen|\w*gra(?:ph|m))"
 _CLAUSE = {
     _EN: re.compile(r"[,;:]|\b(?:and|while|whereas|but|with)\b"),
-    Language.ZH: re.compile(r"[，；：]|而|、(?=[^左右上下中\ue000-\uf7ff])"),
+    Language.ZH: re.compile(
+        r"[，；：]|而|、(?=[^左右上下中\ue000-\uf7ff])"
+        r"|(?<![部方侧角央区边])(?:以?及|和|与|并)(?=(?:图像|图|画面|影像)?的?[左右上下中][^，。；\ue000-\uf7ff]{1,10}[\ue000-\uf7ff])"
+    ),
 }
 _EDGE = r"(?:edges?|borders?|margins?|rims?|contours?|outlines?|boundar\w+|surfaces?)"
 _OF_ITSELF = re.compile(
@@ -52,6 +55,13 @@ _FURTHER = re.compile(
     rf"(?:further|farther|more) (?:to the |towards? the )?(?P<how>left|right)(?:wards?)?"
     rf"(?: [a-z]+){{0,4}}? than(?: the| an?)? (?P<object>{LABEL})"
 )
+_SWEEP = re.compile(
+    r"\bfrom (?:the )?(?:left|right|top|bottom)(?: (?:side|edge|end))? to (?:the )?(?:left|right|top|bottom)\b"
+    "|[从自由][左右上下][至到往向][左右上下]"
+)
+"""The order in which several things are told, no place: "from left to right they are …"."""
+_ON_A_SIDE_IN_THE_MIDDLE = re.compile(r"\b(?:on|at) the (left|right)(?: side)?,? in the middle\b(?! of)")
+_IS_MARKED = re.compile("标[记出示]|框[出内选]|所标|勾画|圈出")
 _ONE_OF = re.compile(r"\b(smaller|smallest|larger|largest|bigger|biggest)\b(?! than)|较(大|小)(?:的|者|一)")
 _MARGIN = re.compile(r"\b(?:far|extreme|very) (?:left|right|upper|lower|top|bottom)\b|最[左右上下]")
 _FAR = 0.2
@@ -164,6 +174,7 @@ def agrees(facts: Facts, text: str) -> tuple[str, str] | None:
     """Return a position in the image that no box of the label has, or of which nothing is known."""
     language = facts.language
     carried: list[str] = []
+    text = _ON_A_SIDE_IN_THE_MIDDLE.sub(r"in the middle \1", _SWEEP.sub(" ", text))
     clauses = _CLAUSE[language].split(_further(language).sub(" ", text))
     for number, (one, other) in enumerate(itertools.pairwise(clauses)):
         if _ONLY_A_PLACE[language].match(one.strip()) and re.search(LABEL, other):
@@ -178,6 +189,8 @@ def agrees(facts: Facts, text: str) -> tuple[str, str] | None:
         about = labels or (list(facts.annotation.labels) if WORD in clause else carried)
         if not about and len(facts.annotation.labels) == 1 and _ONE_OF.search(clause):
             about = list(facts.annotation.labels)  # "the larger bump" of two polyps
+        if _IS_MARKED.search(clause) and not set(about).intersection(facts.annotation.labels):
+            about = list(facts.annotation.labels)
         own = bool(labels) or WORD in clause or bool(_OF_CARRIED.search(clause))
         for stated, vertical, horizontal, central in places:
             verdicts = [_holds(facts, label, vertical, horizontal, central=central, clause=clause) for label in about]
@@ -256,6 +269,10 @@ def _places_en(clause: str) -> Iterator[_Said]:
                 continue
             if _OF_PATIENT.search(clause[: found.start()]) or _IN_PATIENT.match(after):
                 continue
+            if re.match(r" sided\b", after) or (
+                after.startswith(" side") and re.search(rf"{LABEL} of the $", clause[: found.start()])
+            ):
+                continue  # the right sided kidney, the kidney of the right side
             if re.match(r" of (?:the )?(?:cent|mid)", after):
                 yield found.group(), None, found["h"], False
                 continue
@@ -309,7 +326,9 @@ def _places_zh(clause: str) -> Iterator[_Said]:
         if found["h"]:
             if not found["part"] and not found["v"] and not found["v2"]:
                 continue
-            if found["part"] in ("方", "侧", "边") and re.search(f"(?:{LABEL}|它们?)的$", before):
+            if found["part"] in ("方", "侧", "边") and re.search(
+                f"(?:{LABEL}|它们?)的$|(?:位于|处于|居于?|在|{LABEL}[^，；]*[、及和与]){LABEL}$", before
+            ):
                 continue  # in relation to it
             vertical = {"上": "upper", "下": "lower", "中": "middle"}.get(found["v"] or found["v2"] or "")
             if vertical in ("upper", "lower") and re.search("[稍略微]偏$|偏$", before):
@@ -340,9 +359,9 @@ _RELATION_IT = re.compile(
 _RELATION_IT_FIRST = re.compile(
     r"(?:^\W*|\band,? |\bwith,? |; )"
     r"(?P<how>(?:just |directly )?(?:below|beneath|under|underneath|above)|(?:to )?the (?:left|right) of)"
-    r" it(?: (?:in|on) the \w+)?,? "
+    r" (?:it|them|these)(?: (?:in|on) the \w+)?,? "
     r"(?:(?:is|lies|sits|runs|stands|appears|extends|one sees|one finds|there is|we see) )?"
-    rf"(?:(?:an?|the) )?(?P<subject>{LABEL})"
+    rf"(?:(?:an?|the|one|two|three|another) )?(?:(?:regions?|areas?|spots?) of )?(?P<subject>{LABEL})"
 )
 """Of two labels of a sentence: "the liver, with the kidney below it"; "the liver and, below it, the kidney"."""
 _FURTHER_ZH = re.compile(
@@ -359,6 +378,13 @@ _RELATION_ZH = re.compile(
     rf"(?P<object3>{LABEL})的?"
     r"(?P<how3>[左右][上下]方|[上下][左右]方|下方|上方|[左右][侧边方]|[上下][面边]|之下|之上)"
 )
+
+
+_RELATION_BEHIND_ZH = re.compile(
+    rf"(?:在|位于|居于?|处于|(?<=[方侧边面])[、及和与])(?P<object>{LABEL})的?"
+    r"(?P<how>[左右][上下]方|[上下][左右]方|[左右上下]方|[左右][侧边])(?!有|可?见|为|是|部)"
+)
+"""Of the first label of a sentence: 胰腺位于图像中央，在肾脏下方、肝脏左侧."""
 
 
 _RELATION_ITS_ZH = re.compile(
@@ -388,9 +414,18 @@ _AND_HIGHER = re.compile(
 )
 
 
+_AND_LIES_HIGHER = re.compile(
+    rf"than (?:the |an? )?(?P<object>{LABEL}),? and "
+    r"(?P<how>(?:it )?(?:lies|sits|stands|is (?:located|placed|situated)) "
+    r"(?:a little |slightly |somewhat |clearly |much )?(?:higher|lower))(?: in the [a-z\uf8fe]+)?\b(?! than)"
+)
+"""After another comparison with the same: "darker than the liver and lies lower in the image"."""
+
+
 def compared(text: str) -> str:
     """Return a masked sentence with its comparisons put directly: "X is larger than Y", not "compared with Y, X …"."""
     text = _AND_HIGHER.sub(lambda found: f"{found['of']} than the {found['object']}", text)
+    text = _AND_LIES_HIGHER.sub(r"and \g<how> than the \g<object>", text)
     text = _COMPARED.sub(lambda found: f"{found['rest']} than the {found['object']}", text)
     return _COMPARED_ZH.sub(
         lambda found: f"{found['subject']}{found['of'] or ''}比{found['object']}{found['how']}", text
@@ -416,6 +451,11 @@ def relation_holds(facts: Facts, text: str) -> tuple[str, str] | None:
             for each in _RELATION_ZH.finditer(text)
         ] + [(each, each["subject"], before[-1], _way_zh(each["how"])) for each in _RELATION_ITS_ZH.finditer(text)
              if (before := re.findall(LABEL, text[: each.start()]))]  # fmt: skip
+        found += [
+            (each, first, each["object"], _way_zh(each["how"]))
+            for each in _RELATION_BEHIND_ZH.finditer(text)
+            for first in re.findall(LABEL, text[: each.start()])[:1]
+        ]
         found += [
             (each, each["subject"], each["object"], _way_zh(each["how"]))
             for pattern in (_FURTHER_ZH, _HIGHER_ZH)
@@ -606,12 +646,14 @@ def order_holds(facts: Facts, text: str) -> tuple[str, str] | None:
 
 _SIZE_WORDS = "smaller|larger|bigger"
 _NOUN = rf"(?: (?:{LABEL}|{WORD}))*"
+_THAN_THE_OTHER = r"(?! than(?! the (?:other|upper|lower|higher|left|right)\b))"
 _OF_TWO = re.compile(
     rf"\b(?P<one>{_SIZE_WORDS})(?: one| of (?:the two|both))?{_NOUN}(?! than)[^,;]{{0,24}}?\b"
     rf"(?P<how>below|beneath|under|above|over|left of|right of|higher than|lower than)(?: the|"
     rf" its)? (?:{_SIZE_WORDS}|other)"
     rf"|\bthe (?P<side>upper|lower|higher|left|right)(?:most)?(?: one| of (?:the two|both))?{_NOUN} "
-    rf"(?:is|being|appears|looks)(?: (?:also|clearly|slightly|much|somewhat|the))* (?P<size>{_SIZE_WORDS})(?! than)"
+    rf"(?:(?:is|being|appears|looks) ?)?(?:(?:also|clearly|slightly|much|somewhat|far|the) )*(?P<size>{_SIZE_WORDS})"
+    rf"{_THAN_THE_OTHER}"
 )
 _OF_TWO_ZH = re.compile(
     rf"较(?P<one>[大小])的?者?(?:[一那]?[个处枚])?(?:{LABEL}|{WORD})*[位居处]?[于在]?较[大小]的?者?(?:[一那]?[个处枚])?(?:{LABEL}|{WORD})*的?"

@@ -11,15 +11,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from gmai_data.annotation import Box
-from gmai_data.checks.claims import WINDOW, WINDOW_ZH, claimed_of_a_class, invented_purpose, wrong_window
+from gmai_data.checks.borders import wrong_border
+from gmai_data.checks.claims import WINDOW, WINDOW_ZH, claimed_of_a_class, invented_purpose, says_how_made, wrong_window
 from gmai_data.checks.counts import names_of, own_names, wrong_count, wrong_count_of, wrong_count_zh, wrong_only_one
 from gmai_data.checks.directions import without_directions
 from gmai_data.checks.facts import AXES, Facts, Known, any_modality, modality_pattern, region_name, related_modalities
-from gmai_data.checks.general import appearance_words, general, without_general_clauses
+from gmai_data.checks.general import appearance_words, contrary_to_known, general, without_general_clauses
 from gmai_data.checks.lexicon import LABEL, claims, clear_lungs, is_akin, is_plain, is_thing, scopes
 from gmai_data.checks.masking import OWN, REFERENCE, low, masked
 from gmai_data.checks.measures import without_measures
 from gmai_data.checks.negation import ASKS_WHETHER, is_of_others, is_other_denied, what_is_denied, words_of
+from gmai_data.checks.other_region import wrong_beside_the_other
 from gmai_data.checks.places import compared, wrong_place
 from gmai_data.checks.sides import without_convention, wrong_side, wrong_side_zh
 from gmai_data.checks.similes import compares_with_things, things_imagined, without_adjectives, without_things
@@ -68,7 +70,7 @@ def unresolved(facts: Facts, turns: Sequence[tuple[str, str]]) -> Iterator[State
                 also_asked = asked or sentence.rstrip(" \n\"'”’)）").endswith(("?", "？"))
                 found = _wrong(facts, sentence, text, carried, asked=also_asked, compares=compares)
                 if found is None and subject and (said := _said_of(subject, text, facts.language)):
-                    found = wrong_place(facts, said) or wrong_size(facts, said) or wrong_count_of(facts, said)
+                    found = _wrong_by_boxes(facts, said) or wrong_count_of(facts, said)
                 marks = list(dict.fromkeys(re.findall(LABEL, text)))
                 subject = marks[0] if len(marks) == 1 else "" if marks else subject
                 if found is None and asked_of and _ANSWERS_WHERE[facts.language].match(low(sentence)):
@@ -169,6 +171,8 @@ def _wrong(
             return claimed_of_a_class(facts, part, frozenset(), line, asked=asked) is not None
 
         text = without_general_clauses(facts, text, carried, claims_more)
+    if known is None and not asked and (line := contrary_to_known(facts, low(sentence), text)) is not None:
+        return "finding invented", f'it says the contrary of "{line.text}"'
     if (invented := _lungs_invented(facts, sentence)) is not None:
         return "finding invented", f'it says "{invented}", which the record does not say'
     if (invented := _other_scope(facts, sentence)) is not None:
@@ -206,7 +210,7 @@ def _english(
         or turned
         or claimed_of_a_class(facts, text, stated, known, asked=asked)
         or wrong_side(facts, text)
-        or wrong_count(facts, text)
+        or wrong_count(facts, _without_words_of(known, text))
         or _wrong_beside(facts, text)
     )
     if found is not None:
@@ -224,6 +228,7 @@ def _english(
             (compares and is_thing(bare))
             or (asked and bare.startswith("physiologic"))
             or (asked and claims(facts.language)["hedge"][1].fullmatch(bare))
+            or says_how_made(bare, facts.names.title)
         ):
             continue
         if asked and ASKS_WHETHER.search(text) and is_of_others(facts, bare, text):
@@ -233,13 +238,19 @@ def _english(
     return None
 
 
+def _without_words_of(known: Known | None, text: str) -> str:
+    """Return a text without the words of the line of knowledge that it states: "two" of two new cells."""
+    words = re.findall("[a-z]+", known.text) if known is not None else ()
+    return re.sub(rf"\b(?:{'|'.join(words)})\b", " ", text) if words else text
+
+
 def _wrong_of_regions(facts: Facts, sentence: str) -> tuple[str, str] | None:
     """Return a relation between two regions of a sentence that refers to them by their boxes, held to these alone.
 
     A label may have several regions: "<ref>cyst</ref><box>…</box> above <ref>cyst</ref><box>…</box>".
     """
     if sum(reference in sentence for reference in facts.references) < _TWO:
-        return None
+        return wrong_beside_the_other(facts, sentence)
     names = facts.names.with_regions(len(facts.boxes))
     regions = [region_name(number) for number in range(len(facts.boxes))]
     annotation = replace(
@@ -251,7 +262,7 @@ def _wrong_of_regions(facts: Facts, sentence: str) -> tuple[str, str] | None:
     for reference, region in zip(facts.references, regions, strict=True):
         sentence = sentence.replace(reference, names.mark_of(region))
     direct = compared(masked(of_regions, sentence))
-    return wrong_place(of_regions, direct) or wrong_size(of_regions, direct)
+    return _wrong_by_boxes(of_regions, direct)
 
 
 _TWO = 2
@@ -259,8 +270,12 @@ _TWO = 2
 
 def _wrong_beside(facts: Facts, text: str) -> tuple[str, str] | None:
     """Return a place or a size of a masked sentence, by itself or beside another, that the boxes do not give."""
-    direct = compared(text)
-    return wrong_place(facts, direct) or wrong_size(facts, direct)
+    return _wrong_by_boxes(facts, compared(text))
+
+
+def _wrong_by_boxes(facts: Facts, text: str) -> tuple[str, str] | None:
+    """Return a place, a size or a border reached of a masked sentence that the boxes do not give."""
+    return wrong_place(facts, text) or wrong_size(facts, text) or wrong_border(facts, text)
 
 
 def _looks_of_findings(facts: Facts, text: str, carried: tuple[str, ...]) -> frozenset[str]:
