@@ -7,6 +7,9 @@ import pytest
 from gmai_formats.rows.images import FilePart, NamedImage, find_image, images_of, read_named
 from gmai_formats.rows.rules import Problem
 
+PNG = b"\x89PNG\r\n\x1a\n\0\xff"
+PNG_URI = f"data:;base64,{base64.b64encode(PNG).decode()}"
+
 
 @pytest.mark.parametrize(
     ("value", "found"),
@@ -17,6 +20,9 @@ from gmai_formats.rows.rules import Problem
         ("a.png", ["a.png"]),
         ({"bytes": None, "path": "a.png"}, ["a.png"]),
         ([{"bytes": b"x", "path": "a.png"}, "b.png"], [b"x", "b.png"]),
+        (list(PNG), [PNG_URI]),
+        ([number - 256 if number > 127 else number for number in PNG], [PNG_URI]),
+        ([list(PNG), {"bytes": list(PNG), "path": "a.png"}, {"type": "Buffer", "data": list(PNG)}], [PNG_URI] * 3),
     ],
 )
 def test_images_of_a_column(value: object, found: list) -> None:
@@ -25,7 +31,17 @@ def test_images_of_a_column(value: object, found: list) -> None:
 
 @pytest.mark.parametrize(
     ("value", "rule"),
-    [(5, "images"), ([None], "images"), ({"bytes": b""}, "images"), ("a/../b.png", "path"), ("s3://a/b.png", "path")],
+    [
+        (5, "images"),
+        ([None], "images"),
+        ([137, 80, 300], "images"),
+        ([3, 7], "images"),
+        ([[[0, 0], [9, 9]]], "images"),
+        ([*PNG[:8], None], "images"),
+        ({"bytes": b""}, "images"),
+        ("a/../b.png", "path"),
+        ("s3://a/b.png", "path"),
+    ],
 )
 def test_what_is_no_image(value: object, rule: str) -> None:
     problem = images_of(value)

@@ -98,6 +98,8 @@ READ: list[tuple[str, dict[str, Any], list[str], list[Any]]] = [
     ("base64 as bytes", one("<image>", images=[{"bytes": BASE64, "path": None}]), ["<image>", A], [BARE]),
     ("images as JSON text", one("<image>", images='["a.png"]'), ["<image>", A], ["a.png"]),
     ("an image's url", one("<image>", images=[{"url": "a.png"}]), ["<image>", A], ["a.png"]),
+    ("an image's bytes as numbers", one("<image>", images=[{"bytes": [*PNG]}]), ["<image>", A],
+     [f"data:;base64,{base64.b64encode(PNG).decode()}"]),
     ("an OpenAI part in images", one("<image>", images=[part("image_url", image_url={"url": URI})]), ["<image>", A],
      [URI]),
     ("InternVL's sizes", one("<image><image>", images=["a.png", "b.png"], width_list=[5, 6], height_list=[4, 7]),
@@ -225,7 +227,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("a chat within another column", {"sample": {"messages": said(Q, A)}}, "but sample"),
     ("an image that is null", one("<image>", images=[None]), "image 1 is neither"),
     ("images in lists", one("<image>", images=[["a.png"]]), "image 1 is neither"),
-    ("an image's bytes as numbers", one("<image>", images=[{"bytes": [*PNG]}]), "image 1 is neither"),
+    ("an image's numbers, not its bytes", one("<image>", images=[{"bytes": [0, 0, 255]}]), "image 1 is neither"),
     ("MiniCPM's images", {"image": {"<image_00>": "a.png"}, "conversations": said("<image_00>", A)},
      "image 1 is neither"),
     ("MMMU", {"question": "<image 1>", "answer": "A", "image_1": {"bytes": PNG}}, "`image_1` looks like an"),
@@ -270,7 +272,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     *((f"{name} beside an image", one("<image>", images=["a.png"], **{name: "b.png"}), f"`{name}` looks like an image")
       for name in ("image2", "image_2", "prior_image", "reference_image_path", "IMG-2")),
     *((f"{name} without an image", one(**{name: "5"}), f"`{name}` points to an image") for name in (
-        "image_id", "img_id", "dicom_id", "study_id", "SeriesUID", "ImageID", "slice_index",
+        "image_id", "img_id", "dicom_id", "study_id", "SeriesUID", "ImageID", "slice_index", "image_folder",
+        "series_dir",
     )),
     *((f"a row's {name}", one(**{name: value}), f"`{name}`") for name, value in {
         "mask_history": True, "train_on_prompt": True, "negatives": ["x"], "is_correct": False, "correct": 0,

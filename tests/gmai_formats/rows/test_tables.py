@@ -11,6 +11,7 @@ from gmai_formats.rows.tables import (
     arrow_batches,
     columns_to_read,
     flat_images,
+    held_bytes,
     image_column,
     image_fields,
     may_hold_image,
@@ -136,8 +137,45 @@ def test_a_compressed_arrow_file_is_refused(tmp_path: Path) -> None:
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, content.schema, options=options) as writer:
         writer.write_table(content)
     with pytest.raises(
-        pa.ArrowInvalid, match="the file is compressed, so that its images cannot be read where they lie"
+        pa.ArrowInvalid, match=r"the file is compressed, or its images .* cannot be read where they lie"
     ):
+        list(arrow_batches(path))
+
+
+@pytest.mark.parametrize(
+    ("images", "kind", "found"),
+    [
+        ([b"a", None], pa.binary(), [b"a", None]),
+        ([b"a", b"b"], pa.binary(1), [b"a", b"b"]),
+        (["a.png"], pa.string(), [None]),
+        ([[1, 2]], pa.list_(pa.uint8()), [None]),
+        ([[*b"BM is it"], [-1, *b"M"], []], pa.list_(pa.int64()), [b"BM is it", None, None]),
+        ([{"bytes": None, "data": b"d"}, None], pa.struct([("bytes", pa.binary()), ("data", pa.large_binary())]),
+         [b"d", None]),
+        ([{"scan": b"s"}], pa.struct([("scan", pa.binary())]), [None]),
+    ],
+)  # fmt: skip
+def test_bytes_are_found_whatever_type_holds_them(images: list[Any], kind: Any, found: list[Any]) -> None:
+    assert held_bytes(pa.array(images, kind)).to_pylist() == found
+    whole = pa.array([*images[:1], *images], kind)
+    assert held_bytes(whole[1:]).to_pylist() == found
+
+
+def test_numbers_of_an_arrow_file_are_read_in_place_or_refused(tmp_path: Path) -> None:
+    path, content = tmp_path / "a.arrow", b"GIF89a, in bytes"
+
+    def write(kind: Any) -> None:
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema(kind)) as writer:
+            writer.write_table(table([list(content)] * 2, pa.list_(kind)))
+
+    def schema(kind: Any) -> Any:
+        return table([list(content)], pa.list_(kind)).schema
+
+    write(pa.uint8())
+    (batch,) = arrow_batches(path)
+    assert [image.read() for image in batch.images or [] if isinstance(image, FilePart)] == [content] * 2
+    write(pa.int64())
+    with pytest.raises(pa.ArrowInvalid, match="a type other than binary"):
         list(arrow_batches(path))
 
 

@@ -11,6 +11,9 @@ from gmai_model.batching.images import ParquetImage, ParquetImages, copied_bytes
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
+PNG, JPEG = b"\x89PNG\r\n\x1a\n of ten", b"\xff\xd8\xff\xe0 of some"
+
+
 def held(content: bytes | None) -> dict[str, Any]:
     return {"bytes": content, "path": "x.png"}
 
@@ -134,3 +137,43 @@ def test_the_footer_says_how_large_the_copy_will_be(tmp_path: Path) -> None:
     assert copied_bytes(tmp_path / "a.parquet") == pytest.approx(300_000, rel=0.01)
     pq.write_table(pa.table({"id": ["x"]}), tmp_path / "none.parquet")
     assert copied_bytes(tmp_path / "none.parquet") == 0
+
+
+LISTS = [
+    ([list(PNG), None, [], list(JPEG)], pa.list_(pa.uint8()), [PNG, JPEG]),
+    ([list(PNG), list(JPEG)], pa.large_list(pa.int64()), [PNG, JPEG]),
+    ([[number - 256 if number > 127 else number for number in PNG]], pa.list_(pa.int8()), [PNG]),
+    ([list(PNG), list(PNG)], pa.list_(pa.uint8(), len(PNG)), [PNG, PNG]),
+    ([[list(PNG)], [list(JPEG), list(PNG)]], pa.list_(pa.list_(pa.uint8())), [PNG, JPEG, PNG]),
+    (
+        [{"bytes": list(PNG), "path": "a.png"}],
+        pa.struct([("bytes", pa.list_(pa.uint8())), ("path", pa.string())]),
+        [PNG],
+    ),
+    ([list(PNG), [137, 80, 300], [1, None], [3, 7]], pa.list_(pa.int32()), [PNG, b"", b"", b""]),
+]
+"""Bytes as lists of numbers."""
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "expected"),
+    [
+        ([PNG, JPEG], pa.binary_view(), [PNG, JPEG]),
+        ([PNG, PNG], pa.binary(len(PNG)), [PNG, PNG]),
+        ([PNG, JPEG, PNG], pa.dictionary(pa.int32(), pa.binary()), [PNG, JPEG, PNG]),
+        ([{"data": PNG, "mode": 1}], pa.struct([("data", pa.large_binary()), ("mode", pa.int64())]), [PNG]),
+    ],
+)
+def test_bytes_of_other_types_are_found(tmp_path: Path, values: list[Any], kind: Any, expected: list[bytes]) -> None:
+    assert parts(written(tmp_path, pa.array(values, kind), compression="none")) == expected
+
+
+@pytest.mark.parametrize(("values", "kind", "expected"), LISTS)
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_bytes_that_were_written_as_numbers_are_copied(
+    tmp_path: Path, values: list[Any], kind: Any, expected: list[bytes], compression: str
+) -> None:
+    images = written(tmp_path, pa.array(values, kind), compression=compression)
+    assert parts(images) == expected
+    assert images.copy.read_bytes() == b"".join(expected)
+    assert copied_bytes(tmp_path / "a.parquet") > 0

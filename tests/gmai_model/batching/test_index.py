@@ -1,13 +1,24 @@
+import base64
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from gmai_formats.errors import UserError
+from gmai_formats.rows.files import read_rows
+from gmai_formats.rows.images import read_named
+from gmai_formats.rows.rules import Problem
+from gmai_formats.rows.sample import read_row
 from gmai_formats.state import read_state
 from gmai_model.batching import index
+from gmai_model.batching.images import ParquetImages
 from gmai_model.batching.index import index_path, is_current, seal_path, write_index
+from gmai_model.batching.samples import SampleTable
+from gmai_model.batching.sources import SourceFiles
+from PIL import Image
 
 
 def row(name: str, question: str = "Q", answer: str = "A", **more: Any) -> dict[str, Any]:
@@ -54,8 +65,6 @@ def test_an_image_that_was_missing_makes_the_index_old_when_it_comes(tmp_path: P
 
 
 def test_a_file_of_something_else_is_refused_with_its_columns(tmp_path: Path) -> None:
-    import pyarrow.parquet as pq
-
     pq.write_table(pa.table({"a": [1], "b": [2]}), tmp_path / "a.parquet")
     with pytest.raises(
         UserError, match=r"dataset d: .*a\.parquet holds no samples: its columns are `a`, `b`\. Samples have"
@@ -91,3 +100,71 @@ def test_a_damaged_index_is_said_and_written_again(
     write_index(file, "d", to)
     assert is_current(to, ())
     assert to.read_bytes() == whole
+
+
+def _encoded(colour: int) -> bytes:
+    content = io.BytesIO()
+    Image.new("L", (5, 4), colour).save(content, "PNG")
+    return content.getvalue()
+
+
+P, Q = _encoded(9), _encoded(200)
+HELD = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+IMAGE_COLUMNS = {
+    "binary": pa.array([P, Q]),
+    "large": pa.array([P, None], pa.large_binary()),
+    "view": pa.array([P, Q], pa.binary_view()),
+    "of one size": pa.array([P, P], pa.binary(len(P))),
+    "dictionary": pa.array([P, P]).dictionary_encode(),
+    "numbers": pa.array([list(P), list(Q)], pa.list_(pa.uint8())),
+    "wide numbers": pa.array([list(P), []], pa.list_(pa.int64())),
+    "signed numbers": pa.array([[n - 256 if n > 127 else n for n in P], None], pa.list_(pa.int8())),
+    "other numbers": pa.array([[3, 7], list(Q)], pa.list_(pa.int64())),
+    "lists of numbers": pa.array([[list(P)], [list(Q), list(P)]], pa.list_(pa.list_(pa.uint8()))),
+    "pixels": pa.array([[[[0, 0, 0]]], [[[255, 1, 2]]]], pa.list_(pa.list_(pa.list_(pa.uint8())))),
+    "grey pixels": pa.array([[[0, 0], [1, 1]], [[255, 1], [2, 3]]], pa.list_(pa.list_(pa.uint8()))),
+    "object": pa.array([{"bytes": P, "path": None}, {"bytes": None, "path": "b.png"}], HELD),
+    "object of numbers": pa.array(
+        [{"bytes": list(P), "path": "a.png"}, {"bytes": None, "path": "b.png"}],
+        pa.struct([("bytes", pa.list_(pa.uint8())), ("path", pa.string())]),
+    ),
+    "object of another key": pa.array([{"data": P}, {"data": Q}]),
+    "object of a key that says nothing": pa.array([{"scan": P}, {"scan": Q}]),
+    "size beside": pa.array([{"bytes": P, "height": 4}, {"bytes": Q, "height": 4}]),
+    "list": pa.array([[P], [Q, P]]),
+    "list with null": pa.array([[P], [Q, None]]),
+    "list of objects": pa.array([[{"bytes": P, "path": "x"}], None], pa.list_(HELD)),
+    "base64": pa.array([base64.b64encode(P).decode(), None]),
+    "paths": pa.array(["b.png", "../b.png"]).dictionary_encode(),
+    "map": pa.array([[("bytes", P)], None], pa.map_(pa.string(), pa.binary())),
+    "whole numbers": pa.array([1, None]),
+    "nothing": pa.nulls(2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", IMAGE_COLUMNS)
+@pytest.mark.parametrize("compression", ["none", "snappy"])
+def test_images_of_every_type_of_column_are_those_that_validate_finds(
+    tmp_path: Path, kind: str, compression: str
+) -> None:
+    """`gmai data validate` reads rows one by one, training reads columns; both say the same, or refuse alike."""
+    file, folders = tmp_path / "a.parquet", (tmp_path,)
+    (tmp_path / "b.png").write_bytes(Q)
+    pq.write_table(
+        pa.table({"image": IMAGE_COLUMNS[kind], "question": ["Q", "R"], "answer": ["A", "B"]}), file,
+        compression=compression,
+    )  # fmt: skip
+    verdicts = [read_row(value, folders) for _, value in read_rows(file, "parquet")]
+    path = index_path(tmp_path / "cache", "d")
+    path.parent.mkdir(parents=True)
+    write_index(file, "d", path, folders)
+    ParquetImages(tmp_path / "cache", "d", file).write()
+    table = SampleTable(SourceFiles("d", (file,), folders), ["d"], tmp_path / "cache")
+    for sample, verdict in zip((table[0], table[1]), verdicts, strict=True):
+        if isinstance(verdict, Problem):
+            assert sample.problem == f"{verdict.rule}: {verdict.found}"
+            continue
+        assert sample.problem is None
+        assert sample.messages == verdict.messages
+        contents = [image if isinstance(image, bytes) else read_named(str(image), folders) for image in verdict.images]
+        assert [image.read() for image in sample.images] == contents

@@ -19,8 +19,12 @@ _MAY_BE_ODD = re.compile(r"\.\.|:|\0|^[\[{]")
 _BASE64_PICTURE = re.compile(r"(?:iVBORw0KGgo|/9j/|R0lGOD|UklGR|Qk[0-3]|SUkq|TU0A)[A-Za-z0-9+/\s]+={0,2}\s*")
 """Base64 that begins as PNG, JPEG, GIF, WebP, BMP and TIFF do."""
 _SHORTEST_BASE64 = 64
-_HELD = ("bytes", "path", "url", "image_url", "image", "base64", "data", "source")
-"""Keys of an object that stands for an image: of `datasets`, and of the APIs of OpenAI, Anthropic and Qwen."""
+PICTURE_STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")
+"""How PNG, JPEG, GIF, WebP, BMP and TIFF begin."""
+LEAST_BYTE, GREATEST_BYTE = -128, 255
+"""Bytes as numbers are signed in Java, and are not in other languages."""
+HELD = ("bytes", "base64", "data", "path", "url", "image_url", "image", "source")
+"""Keys of an object that stands for an image, its content first: of `datasets`, and of what is sent to chat servers."""
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -100,8 +104,8 @@ def images_of(value: Any) -> list[Image] | Problem:
     """Return the images of a column; none for null or "".
 
     Args:
-        value: A path, a `data:` URI, base64, bytes, an object that holds one of them (`{"bytes", "path"}`,
-            `{"url"}`, …), or a list of these, also as JSON text.
+        value: A path, a `data:` URI, base64, bytes, also as a list of numbers, an object that holds one of them
+            (`{"bytes", "path"}`, `{"url"}`, …), or a list of these, also as JSON text.
     """
     if type(value) is str and value.isascii() and len(value) < _SHORTEST_BASE64 and not _MAY_BE_ODD.search(value):
         return [value] if value else []
@@ -113,7 +117,7 @@ def images_of(value: Any) -> list[Image] | Problem:
     if value is None or value == "":
         return []
     images: list[Image] = []
-    for number, entry in enumerate(value if isinstance(value, list) else [value], start=1):
+    for number, entry in enumerate(value if isinstance(value, list) and not _is_bytes(value) else [value], start=1):
         image = held_in(entry)
         if not isinstance(image, str | bytes | FilePart | InTable) or image in ("", b""):
             return Problem("images", f"image {number} is neither a picture nor a path")
@@ -124,11 +128,11 @@ def images_of(value: Any) -> list[Image] | Problem:
 
 
 def held_in(value: Any) -> Any:
-    """Return the picture, path or `data:` URI that an object of `_HELD` stands for; None where it holds none."""
+    """Return the picture, path or `data:` URI that an object of `HELD` stands for; None where it holds none."""
     if isinstance(value, dict):
         if value.get("type") == "base64" and isinstance(value.get("data"), str):
             return f"data:{value.get('media_type')};base64,{value['data']}"
-        held = next((value[key] for key in _HELD if value.get(key) is not None), None)
+        held = next((value[key] for key in HELD if value.get(key) is not None), None)
         if isinstance(value.get("bytes"), str) and not is_base64_picture(value["bytes"]):
             return None
         return held_in(held)
@@ -136,7 +140,19 @@ def held_in(value: Any) -> Any:
         if is_base64_picture(value):
             return f"data:;base64,{''.join(value.split())}"
         return value.removeprefix("file://")
+    if _is_bytes(value):
+        content = bytes(number & 0xFF for number in value)
+        return f"data:;base64,{base64.b64encode(content).decode()}"
     return value
+
+
+def _is_bytes(value: Any) -> bool:
+    """Return whether a list of numbers is the content of a picture, byte by byte, signed or not."""
+    if not isinstance(value, list) or not value or type(value[0]) is not int:
+        return False
+    if not all(type(number) is int and LEAST_BYTE <= number <= GREATEST_BYTE for number in value):
+        return False
+    return bytes(number & 0xFF for number in value[:8]).startswith(PICTURE_STARTS)
 
 
 def is_base64_picture(text: str) -> bool:

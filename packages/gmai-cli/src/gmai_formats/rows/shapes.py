@@ -89,7 +89,8 @@ _ANOTHER_IMAGE = re.compile(
 """Columns of an image beside the one that is read."""
 _POINTS_TO_IMAGE = re.compile(
     r"(?:image|img|picture|photo|dicom|study|series|slice)_?(?:u?ids?|number|key|index)|"
-    r"(?:image|img|picture|photo|thumbnail|figure)s?_?(?:ur[li]s?|links?|src|href|sha\d+|hash|md5)",
+    r"(?:image|img|picture|photo|thumbnail|figure)s?_?(?:ur[li]s?|links?|src|href|sha\d+|hash|md5)|"
+    r"(?:image|img|picture|photo|frame|dicom|study|series|slice|scan)s?_?(?:dir|directory|folder|root)",
     re.IGNORECASE,
 )
 """Columns by which a dataset finds a row's image elsewhere: https://huggingface.co/datasets/VictorSanh/LrvInstruction

@@ -7,9 +7,10 @@ from typing import Any, cast
 
 import numpy as np
 import pyarrow
+import pyarrow.compute
 import pyarrow.parquet
 
-from gmai_formats.rows.images import FilePart, Image, InTable
+from gmai_formats.rows.images import GREATEST_BYTE, HELD, LEAST_BYTE, PICTURE_STARTS, FilePart, Image, InTable
 from gmai_formats.rows.json_stream import LONGEST_ENTRY
 from gmai_formats.rows.rules import shortened
 from gmai_formats.rows.shapes import (
@@ -30,6 +31,7 @@ from gmai_formats.rows.shapes import (
 )
 
 pa: Any = cast(Any, pyarrow)
+pc: Any = cast(Any, pyarrow.compute)
 pq: Any = cast(Any, pyarrow.parquet)
 
 READ = frozenset({
@@ -39,6 +41,7 @@ READ = frozenset({
 """Columns that a row's verdict depends on."""
 ROWS_AT_ONCE = 1024
 _ROWS_WITH_IMAGES = 64
+_NO_BYTE = -999
 _FEW_ROWS, _MOST_PACKED = 1_000_000, 300
 """So many rows may have nothing in them; no column of more than `LONGEST_ENTRY` packs so many times."""
 
@@ -144,6 +147,9 @@ def flat_images(column: Any, below: tuple[str, ...] = ()) -> tuple[np.ndarray, A
         column: The column.
         below: The fields below it, where its turns hold the images.
     """
+    if _is_of_numbers(column.type):  # one picture a row
+        valid = np.asarray(column.value_lengths().fill_null(0), dtype=np.int64) > 0
+        return valid.astype(np.int32), column if valid.all() else column.filter(pa.array(valid))
     if below:
         rows, values = _unnested(column, below)
         valid = _hold_something(values)
@@ -177,15 +183,69 @@ def _is_list(kind: Any) -> bool:
     return of.is_list(kind) or of.is_large_list(kind) or of.is_fixed_size_list(kind) or of.is_list_view(kind)
 
 
+def _is_of_numbers(kind: Any) -> bool:
+    return _is_list(kind) and pa.types.is_integer(kind.value_type)
+
+
+def _is_of_bytes(kind: Any) -> bool:
+    """Return whether values of a type are bytes, however they are stored."""
+    of = pa.types
+    if of.is_dictionary(kind):
+        return _is_of_bytes(kind.value_type)
+    is_binary = of.is_binary(kind) or of.is_large_binary(kind) or of.is_binary_view(kind)
+    return is_binary or of.is_fixed_size_binary(kind) or _is_of_numbers(kind)
+
+
+def held_bytes(values: Any) -> Any:
+    """Return the bytes of images as a binary array, null where a value holds none.
+
+    Args:
+        values: What `flat_images` returns.
+    """
+    kind = values.type
+    if pa.types.is_struct(kind):
+        fields = dict(zip(kind.names, values.flatten(), strict=True))
+        held = [held_bytes(fields[name]) for name in HELD if name in fields and _is_of_bytes(fields[name].type)]
+        same = held if len({str(own.type) for own in held}) < 2 else [own.cast(pa.large_binary()) for own in held]
+        return pc.coalesce(*same) if len(same) > 1 else same[0] if same else pa.nulls(len(values), pa.binary())
+    if not _is_of_bytes(kind):
+        return pa.nulls(len(values), pa.binary())
+    if pa.types.is_dictionary(kind):
+        return held_bytes(values.dictionary_decode())
+    if _is_of_numbers(kind):
+        return _joined(values)
+    return values if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) else values.cast(pa.large_binary())
+
+
+def _joined(lists: Any) -> Any:
+    """Return lists of numbers as the bytes that they stand for, null where they are not those of a picture.
+
+    So bytes are written by what has no type for them: `data.toJSON()` of Node.js, an `Array(Byte)` of Spark's SQL.
+    """
+    lengths = np.asarray(lists.value_lengths().fill_null(0), dtype=np.int64)
+    ends = np.concatenate([[0], lengths.cumsum()])
+    flat = lists.flatten()
+    if flat.null_count:
+        flat = flat.cast(pa.int64()).fill_null(_NO_BYTE)
+    numbers = np.asarray(flat)
+    sound = np.ones(len(lists), dtype=bool)
+    if numbers.dtype.itemsize > 1:
+        odd = np.concatenate([[0], ((numbers < LEAST_BYTE) | (numbers > GREATEST_BYTE)).cumsum()])
+        sound = odd[ends[1:]] == odd[ends[:-1]]
+    content = numbers.astype(np.uint8) if numbers.dtype.itemsize > 1 else numbers.view(np.uint8)
+    for number in np.flatnonzero(sound):
+        sound[number] = content[ends[number] : ends[number + 1]][:8].tobytes().startswith(PICTURE_STARTS)
+    buffers = (np.packbits(sound, bitorder="little"), ends, np.ascontiguousarray(content))
+    return pa.Array.from_buffers(pa.large_binary(), len(lists), [pa.py_buffer(own) for own in buffers])
+
+
 def _references(flat: Any, of_bytes: Callable[[Any], list[Image | None]]) -> list[Image | None]:
     if pa.types.is_struct(flat.type):
-        names = [field.name for field in flat.type]
-        paths = flat.field("path").to_pylist() if "path" in names else [None] * len(flat)
-        held = of_bytes(flat.field("bytes")) if "bytes" in names else [None] * len(flat)
-        return [path if content is None else content for content, path in zip(held, paths, strict=True)]
-    if pa.types.is_binary(flat.type) or pa.types.is_large_binary(flat.type):
-        return of_bytes(flat)
-    return flat.to_pylist()
+        fields = dict(zip(flat.type.names, flat.flatten(), strict=True))
+        ways = [of_bytes(held_bytes(flat))]
+        ways += [fields[name].to_pylist() for name in HELD if name in fields and not _is_of_bytes(fields[name].type)]
+        return [next((own for own in image if own is not None), None) for image in zip(*ways, strict=True)]
+    return of_bytes(held_bytes(flat)) if _is_of_bytes(flat.type) else flat.to_pylist()
 
 
 def open_parquet(path: Path) -> Any:
@@ -292,15 +352,15 @@ def _images_of_group(file: Any, group: int, column: str, first: int) -> tuple[np
     paths = next((leaf for leaf in own if leaf.endswith(".path")), None)
     content = next((leaf for leaf in own if leaf.endswith(".bytes")), None)
 
-    def read(leaf: str) -> tuple[np.ndarray, Any]:
-        table = file.read_row_group(group, columns=[leaf])
+    def read(*some: str) -> tuple[np.ndarray, Any]:
+        table = file.read_row_group(group, columns=list(some))
         return flat_images(table.column(column).combine_chunks())
 
     def numbered(flat: Any) -> list[Image | None]:
         return [InTable(first + number) if valid else None for number, valid in enumerate(flat.is_valid().to_pylist())]
 
     if paths is None or content is None:
-        lengths, flat = read(content or own[0])
+        lengths, flat = read(*own)
         return lengths, _references(flat, numbered)
     lengths, flat = read(paths)
     held = file.metadata.row_group(group).column(leaves.index(content))
@@ -369,6 +429,8 @@ def unread_columns(names: Iterable[str]) -> list[str]:
 def may_hold_image(kind: Any, *, names: bool) -> bool:
     """Return whether values of a type may hold a picture, or with `names` its path."""
     of = pa.types
+    if _is_list(kind) and kind.value_type in (pa.uint8(), pa.int8()):
+        return True
     if _is_list(kind) or of.is_dictionary(kind):
         return may_hold_image(kind.value_type, names=names)
     if of.is_struct(kind):
@@ -406,7 +468,10 @@ def arrow_batches(path: Path) -> Iterator[Batch]:
             ends = np.frombuffer(offsets, np.int64 if wide else np.int32)[held.offset :][: len(held) + 1].astype(int)
             ends += content.address - start
             if ends[0] < 0 or ends[-1] > size:
-                raise pa.ArrowInvalid("the file is compressed, so that its images cannot be read where they lie")
+                raise pa.ArrowInvalid(
+                    "the file is compressed, or its images are of a type other than binary: they cannot be read where "
+                    "they lie"
+                )
             return [
                 FilePart(path, int(begin), int(end - begin)) if valid else None
                 for begin, end, valid in zip(ends[:-1], ends[1:], held.is_valid().to_pylist(), strict=True)

@@ -14,20 +14,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from gmai_cli.console import say
 from gmai_formats.files import replace_atomically
 from gmai_formats.rows.images import FilePart
-from gmai_formats.rows.tables import flat_images, image_fields, open_parquet, rows_at_once
+from gmai_formats.rows.tables import flat_images, held_bytes, image_fields, open_parquet, rows_at_once
 from gmai_formats.state import DamagedError, damage, read_state, seal, write_state
 
 _ROWS_AT_ONCE = 256
-FORMAT = 2
+FORMAT = 3
 """Version of what is kept of a file; others are made again."""
 _HEAD_BYTES = 64
 _SCATTERED = {"DELTA_BYTE_ARRAY", "BYTE_STREAM_SPLIT"}
 """Encodings that do not keep a value's bytes together."""
+_OF_LIST = (".element", ".item")
 
 
 class ParquetImages:
@@ -151,7 +151,8 @@ def _holds_images(path: list[str], fields: tuple[str, ...]) -> bool:
 
 
 def _is_together(chunk: Any) -> bool:
-    return chunk.compression == "UNCOMPRESSED" and not _SCATTERED & set(chunk.encodings)
+    is_list_of_numbers = chunk.physical_type in ("INT32", "INT64") and chunk.path_in_schema.endswith(_OF_LIST)
+    return chunk.compression == "UNCOMPRESSED" and not _SCATTERED & set(chunk.encodings) and not is_list_of_numbers
 
 
 def _places_in(file: Path, parquet: Any, fields: tuple[str, ...]) -> list[tuple[int, int, int]] | None:
@@ -204,9 +205,4 @@ def _images(parquet: Any, fields: tuple[str, ...], groups: Any) -> Iterator[Any]
 def _contents(column: Any, below: tuple[str, ...]) -> list[Any]:
     """Return the bytes of every image of a column in order, as buffers; an image without bytes is empty."""
     _, values = flat_images(column, below)
-    if pa.types.is_struct(values.type):
-        names = [field.name for field in values.type]
-        values = values.field("bytes") if "bytes" in names else pa.nulls(len(values), pa.binary())
-    if not pa.types.is_binary(values.type) and not pa.types.is_large_binary(values.type):
-        values = pa.nulls(len(values), pa.binary())
-    return [b"" if not value.is_valid else value.as_buffer() for value in values]
+    return [b"" if not value.is_valid else value.as_buffer() for value in held_bytes(values)]
