@@ -37,6 +37,20 @@ def test_a_log_gets_a_line_per_interval_with_rate_and_time_left(
     ]
 
 
+def test_answers_that_come_in_batches_are_not_each_a_batch_long(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with console.progress("ask", total=48) as bar:
+        for _ in range(6):
+            clock[0] += 80
+            for _ in range(8):
+                bar.advance()
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(", ")[2] for line in lines[1:5]] == [f"10.0 s each, ETA {left}" for left in (
+        "0:06:30", "0:05:10", "0:03:50", "0:02:30",
+    )], "the first answer of a batch says nothing of its others"  # fmt: skip
+
+
 def test_a_slow_step_says_how_long_each_takes(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
     with console.progress("train", 3, unit="steps") as bar:
         for _ in range(3):

@@ -19,7 +19,8 @@ LOG_INTERVAL_S = 15.0
 
 RECENT_S = 60.0
 """Rate and time left are those of so many seconds: the first step, which compiles and fills caches, tells little."""
-_RECENT_COUNT = 10_000
+_AT_ONCE_S = 0.5
+"""What comes within it is one: the answers of a batch come in one go, after a wait that was for all of them."""
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, what turns the direction of writing, and halves of surrogate pairs, which names that are no UTF-8
 hold (PEP 383)."""
@@ -149,8 +150,12 @@ class _Lines:
     def advance(self, count: int = 1, *, note: str = "", details: Mapping[str, str] = NOTHING) -> None:
         self._done += count
         self._note, self._details = note, details or self._details
-        self._recent.append((time.monotonic(), self._done))
-        while len(self._recent) > _RECENT_COUNT or self._recent[1][0] < self._recent[-1][0] - RECENT_S:
+        now = time.monotonic()
+        if len(self._recent) > 1 and now - self._recent[-1][0] < _AT_ONCE_S:
+            self._recent[-1] = (self._recent[-1][0], self._done)
+        else:
+            self._recent.append((now, self._done))
+        while len(self._recent) > 3 and self._recent[1][0] < now - RECENT_S:
             self._recent.popleft()
         if time.monotonic() - self._last >= self._interval_s and self._done != self._total:  # its end has a line anyway
             self._last = time.monotonic()
@@ -158,7 +163,10 @@ class _Lines:
 
     def _print(self) -> None:
         since, before = self._recent[0]
-        rate = (self._done - before) / max(time.monotonic() - since, 1e-9)
+        until, done = time.monotonic(), self._done
+        if len(self._recent) > 2:  # what came last may have just begun to come
+            until, done = self._recent[-2]
+        rate = (done - before) / max(until - since, 1e-9)
         of_total = f"/{self._total}" if self._total is not None else ""
         pace = f"{rate:.1f}/s" if rate >= 1 or not rate else f"{_clock(1 / rate)} each"
         line = f"{self._description}: {self._done}{of_total} {self._unit}, {pace}"
