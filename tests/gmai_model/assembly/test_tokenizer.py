@@ -10,7 +10,7 @@ from gmai_formats.errors import UserError
 from gmai_model.assembly.templates import CHATML
 from gmai_model.assembly.tokenizer import REGION_TOKENS, load_tokenizer, train_tokenizer
 
-from .stand_ins import YI, write_tokenizer
+from .stand_ins import YI, edit, write_tokenizer
 
 
 def test_region_tokens_survive_decoding_without_special_tokens() -> None:
@@ -87,6 +87,22 @@ def test_contradictions_are_refused(tmp_path: Path, settings: dict[str, object],
     write_tokenizer(tmp_path, ["<a>"])
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
     with pytest.raises(UserError, match=why):
+        load_tokenizer(tmp_path, config={}, rows=999)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"normalizer": {"type": "Lowercase"}},
+        {"normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": ""}},
+        {"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFD"}, {"type": "Lowercase"}]}},
+        {"decoder": None},
+    ],
+)
+def test_tokenizer_that_alters_a_text_is_refused_as_check_does(tmp_path: Path, part: dict[str, object]) -> None:
+    write_tokenizer(tmp_path, ["<s>", "</s>"], bos_token="<s>", eos_token="</s>")
+    edit(tmp_path, "tokenizer.json", **part)
+    with pytest.raises(UserError, match=r"tokenizer makes '.*' of 'What does the image show\?', so that no answer"):
         load_tokenizer(tmp_path, config={}, rows=999)
 
 

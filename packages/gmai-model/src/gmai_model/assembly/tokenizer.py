@@ -20,6 +20,8 @@ IMAGE_TOKEN = "<image>"  # noqa: S105
 TURN_START, TURN_END = "<|im_start|>", "<|im_end|>"
 REGION_TOKENS = ("<ref>", "</ref>", "<box>", "</box>")
 """Part of what an answer says: no special tokens, so that decoding without those keeps them."""
+PLAIN = "What does the image show?"
+"""A text that every tokenizer of a model that writes keeps as it is."""
 _AGAIN = "Download the model again."
 RESERVED = re.compile(r"[<\[]\|?_?(?:reserved|unused|extra)(?:_special)?(?:_token|_id)?_?(\d+)\|?[>\]]", re.IGNORECASE)
 """Tokens that a source keeps free: `<|reserved_special_token_9|>`, `[UNUSED_TOKEN_9]`, `<unused9>`, `<extra_id_9>`."""
@@ -76,6 +78,11 @@ def load_tokenizer(
         UserError: There is no tokenizer, it contradicts its settings, or the chat template cannot be used.
     """
     tokenizer, source_ids = _open(folder)
+    if (text := altered(tokenizer)) is not None:
+        raise UserError(
+            f"{folder}: its tokenizer makes {text[:60]!r} of {PLAIN!r}, so that no answer can have what it takes away. "
+            f"A language model that writes has a tokenizer that keeps a text. Download it again, or choose another."
+        )
     settings = _settings(folder, config, tokenizer)
     notes: list[str] = []
     own = read_template(folder, settings) if chat_template is None else BUILT_IN.get(chat_template, chat_template)
@@ -107,6 +114,12 @@ def load_tokenizer(
         _wrap(tokenizer, settings, template, model_max_length=int(min(length, 2**20))), source_ids, own,
         list(dict.fromkeys(number for number in ends if number is not None)), notes,
     )  # fmt: skip
+
+
+def altered(tokenizer: Tokenizer) -> str | None:
+    """Return what becomes of a plain question that is taken apart and put together; None where it stays as it is."""
+    text = tokenizer.decode(tokenizer.encode(PLAIN, add_special_tokens=False).ids).strip()
+    return None if text == PLAIN else text
 
 
 def _open(folder: Path) -> tuple[Tokenizer, Callable[[str], list[int]]]:

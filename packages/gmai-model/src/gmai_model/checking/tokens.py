@@ -7,10 +7,9 @@ from typing import Any, cast
 import transformers
 from tokenizers import Tokenizer
 
-from gmai_model.assembly.tokenizer import REGION_TOKENS
+from gmai_model.assembly.tokenizer import PLAIN, REGION_TOKENS, altered
 from gmai_model.checking.files import Files
 
-_PLAIN = "What does the image show?"
 _SHORTEST = 8
 _BYTE = re.compile("<0x[0-9A-F]{2}>")
 _MOST_UNMADE = 0.3
@@ -90,9 +89,9 @@ def check_tokens(files: Files) -> Iterator[str]:
         yield f"tokenizer.json: {unmade}, so that texts fall apart. Restore the one that it was trained with"
     elif twice := _on_a_piece(files):
         yield f"tokenizer.json: {twice}, so that one of them is never read. Restore the one that it was trained with"
-    elif (lost := tokenizer.decode(tokenizer.encode(_PLAIN, add_special_tokens=False).ids).strip()) != _PLAIN:
+    elif (text := altered(tokenizer)) is not None:
         yield (
-            f"tokenizer.json: {_PLAIN!r} becomes {lost[:60]!r} when taken apart and put together. Restore the one "
+            f"tokenizer.json: {PLAIN!r} becomes {text[:60]!r} when taken apart and put together. Restore the one "
             "that it was trained with"
         )
     most = files.tokenizer.get("model_max_length")
