@@ -1,17 +1,20 @@
 """`gmai data recipes list` and `search`: the cards that say something, and datasets that are known beside them."""
 
 import dataclasses
+import difflib
 import functools
+import itertools
 import json
 import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gmai_cli.console import table
+from gmai_cli.console import say, table
 from gmai_formats.errors import UserError, did_you_mean
 
 from gmai_data.publishing.licences import reason_to_refuse
@@ -58,6 +61,27 @@ _ALTERNATIVES: dict[str, tuple[tuple[str, ...], ...]] = {
     "hcc": (("hepatocellular carcinoma",), ("hcc",)),
     "cta": (("ct", "vessel"), ("ct", "artery"), ("cta",)),
     "mra": (("mr", "vessel"), ("mr", "artery"), ("mra",)),
+    "abdominal": (("abdominal",), ("abdomen",)),
+    "stomach": (("stomach",), ("gastric",)),
+    "gastric": (("gastric",), ("stomach",)),
+    "surgery": (("surgery",), ("surgical",)),
+    "biopsy": (("biopsy",), ("histopathology",)),
+    "cytology": (("cytology",), ("microscopy", "cell")),
+    "dementia": (("dementia",), ("alzheimer",)),
+    "echo": (("echocardiography",), ("ultrasound", "heart"), ("ultrasound", "cardiac")),
+    "echocardiography": (("echocardiography",), ("ultrasound", "heart"), ("ultrasound", "cardiac")),
+    "tomosynthesis": (("tomosynthesis",), ("dbt",)),
+    "dbt": (("tomosynthesis",), ("dbt",)),
+    "oar": (("organ at risk",), ("radiotherapy",)),
+    "npc": (("nasopharyngeal",), ("nasopharynx",)),
+    "nasopharyngeal": (("nasopharyngeal",), ("nasopharynx",)),
+    "panoramic": (("panoramic",), ("dental", "x ray")),
+    "ms": (("multiple sclerosis",), ("ms",)),
+    "mets": (("metastasis",), ("metastases",)),
+    "metastasis": (("metastasis",), ("metastases",), ("metastatic",)),
+    "bounding": (("detection",), ("bounding",)),
+    "box": (("detection",), ("box",)),
+    "boxe": (("detection",), ("box",)),
     "胸片": (("x ray", "chest"),),
 }
 """A word of a question ▶ the ways to be found by it, each of words that must all be said."""
@@ -77,7 +101,17 @@ _ENGLISH: dict[str, str] = {
     "白内障": "cataract", "黑色素瘤": "melanoma", "胶质瘤": "glioma", "疟疾": "malaria",
     "手术": "surgical", "器械": "instrument", "钼靶": "mammography", "X光": "x ray", "x光": "x ray", "核磁": "mr",
     "腹部": "abdomen", "盆腔": "pelvis", "头颈": "head and neck", "淋巴瘤": "lymphoma", "白血病": "leukemia",
-    "气胸": "pneumothorax", "痴呆": "alzheimer", "分级": "grading",
+    "气胸": "pneumothorax", "痴呆": "dementia", "分级": "grading", "胸部": "chest", "心动图": "echo",
+    "冠脉": "coronary", "冠状动脉": "coronary artery", "糖网": "dr", "糖尿病": "diabetic",
+    "视网膜病变": "retinopathy", "骨龄": "bone age", "全景片": "panoramic", "口腔全景片": "dental panoramic",
+    "食管": "esophagus",
+    "食道": "esophagus", "鼻咽": "nasopharyngeal", "卵巢": "ovarian", "喉": "larynx", "耳": "ear", "伤口": "wound",
+    "精子": "sperm", "斑块": "plaque", "狭窄": "stenosis", "栓塞": "embolism", "动脉瘤": "aneurysm",
+    "硬化": "sclerosis", "黄斑": "macula", "水肿": "edema", "多器官": "organ", "器官": "organ", "病灶": "lesion",
+    "病变": "lesion", "膝盖": "knee", "髋": "hip", "骨盆": "pelvis", "肺部": "lung", "脑部": "brain", "眼部": "eye",
+    "计数": "counting", "报告": "report", "问答": "qa", "涂片": "smear", "穿刺": "biopsy", "活检": "biopsy",
+    "阿尔茨海默病": "alzheimer", "阿尔兹海默": "alzheimer", "X射线": "x ray", "x射线": "x ray",
+    "全身": "whole body", "幽门": "pylorus", "直肠": "rectum", "肺癌": "lung cancer", "头部": "head",
 }  # fmt: skip
 """A Chinese word of a question ▶ English, for what has no Chinese names; a longer word may consist of several."""
 _SAID_FOR: dict[str, tuple[str, ...]] = {
@@ -105,8 +139,33 @@ _SAID_FOR: dict[str, tuple[str, ...]] = {
 """Entry of a vocabulary ▶ what else it is called."""
 _CHINESE: dict[str, str] = {str(entry): name for entry, name in CHINESE.items()}
 _SPELLINGS = (("tumour", "tumor"), ("oedema", "edema"), ("haem", "hem"), ("paed", "ped"), ("oesoph", "esoph"))
-_MAY_BE_PUBLISHED = ("may be published", "publishable", "可发布", "可以发布")
-_SIZE = re.compile(r"(?:^|\s)(>=|<=|>|<)\s*(\d+)(k?)(?:\s*(?:items|images|pictures|cases|volumes|张|例|个))?(?=\s|$)")
+_PHRASES: dict[str, dict[str, Any]] = {
+    **{word: {"publishable": True} for word in ("may be published", "publishable", "可发布", "可以发布")},
+    **{word: {"commercial": True} for word in ("commercial use", "commercially usable", "商业使用", "可商用", "商用")},
+    **{
+        word: {"access": "open"}
+        for word in ("open access", "openly available", "no registration", "开放获取", "免注册")
+    },
+}
+"""What a question may say of licence and access ▶ the filter that it means."""
+_FILLERS = frozenset({
+    "a", "an", "and", "any", "at", "by", "data", "database", "dataset", "datasets", "for", "from", "in", "is", "it",
+    "licence", "license", "licences", "licenses", "of", "on", "or", "published", "publicly", "public", "that", "the",
+    "to", "which", "with", "的", "数据", "数据集", "公开",
+})  # fmt: skip
+"""Words of a question that say nothing about what is asked for."""
+_SIGNS: dict[str, str] = {
+    **dict.fromkeys(("more than", "over", "大于", "超过", "多于"), ">"),
+    **dict.fromkeys(("less than", "fewer than", "under", "小于", "少于", "不到"), "<"),
+    **dict.fromkeys(("at least", "至少", "不少于"), ">="),
+    **dict.fromkeys(("at most", "至多", "最多", "不超过"), "<="),
+}
+_TIMES = {"": 1, "k": 1000, "千": 1000, "万": 10_000}
+_SIZE = re.compile(
+    rf"(?:^|\s)(>=|<=|>|<|{'|'.join(_SIGNS)})\s*(\d+)\s*([k千万]?)"
+    r"(?:\s*(?:items|images|pictures|cases|volumes|patients|张|例|个|幅))?(?=\s|$)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -119,6 +178,9 @@ class Filters:
     task: str | None = None
     license: str | None = None
     publishable: bool = False
+    commercial: bool = False
+    """Whether the licence lets others pass on what is made of the data, and sell it."""
+    access: str | None = None
     min_items: int | None = None
     max_items: int | None = None
 
@@ -140,6 +202,10 @@ class Filters:
         if self.license is not None and _words(self.license) not in _words(card.license):
             return False
         if self.publishable and not may_be_published(card):
+            return False
+        if self.commercial and not (may_be_published(card) and "-NC" not in card.license):
+            return False
+        if self.access is not None and card.access != self.access:
             return False
         if self.min_items is not None and (card.items is None or card.items < self.min_items):
             return False
@@ -182,14 +248,16 @@ def print_recipes(
     filters, rest = _with_asked(filters or Filters(), words)
     cards = summaries()
     asked = _terms(rest)
-    found = [card for card in cards if filters.holds(card) and _answers(_text_of_card(card), asked)]
+    names = cards_by_name(cards)
+    plain = filters == Filters()
+    texts = [(card, _text_of_card(card)) for card in cards if filters.holds(card)]
+    others = [(each, _text_of_known(each)) for each in known_datasets()] if words and plain else []
+    if asked and not any(_answers(text, asked) for _, text in (*texts, *others)):
+        asked = _nearest(asked, texts, others)
+    found = [card for card, text in texts if _answers(text, asked)]
     if asked:
         found.sort(key=lambda card: _distance(card, asked))
-    plain = filters == Filters()
-    names = cards_by_name(cards)
-    known = [(each, card_of(each, names)) for each in known_datasets() if _answers(_text_of_known(each), asked)] if (
-        words and plain
-    ) else []  # fmt: skip
+    known = [(each, card_of(each, names)) for each, text in others if _answers(text, asked)]
     if not found and not known:
         asked_for = f'says "{words}"' if words else "has all of that"
         hint = _hint(asked, cards) if plain else ""
@@ -202,6 +270,39 @@ def print_recipes(
     if found:
         _print_cards(found)
     _print_known(known, every=every, after=bool(found))
+
+
+def _nearest(asked: list[str], cards: Sequence[tuple[Summary, str]], known: Sequence[tuple[Known, str]]) -> list[str]:
+    """Return terms that something says, for those that nothing says: spelled as the words of cards, or most of them.
+
+    What is searched for in their place is said on stderr.
+    """
+    texts = [text for _, text in (*cards, *known)]
+    said = {term for term in asked if any(_answers(text, [term]) for text in texts)}
+    usual = Counter(word for _, text in cards for word in set(re.findall(r"[a-z]{4,}", text)))
+    spelled = {term: closest for term in asked if term not in said and (closest := _respelled(term, usual))}
+    terms = [spelled.get(term, term) for term in asked]
+    if spelled:
+        say("; ".join(f'nothing says "{term}": searched for "{word}"' for term, word in spelled.items()))
+    answered = [tuple(term for term in terms if _answers(text, [term])) for text in texts]
+    often = Counter(itertools.chain.from_iterable(answered))
+    # Of those that say as many, the one that says what few say: `gastric` and not `cancer`.
+    kept = max(answered, key=lambda some: (len(some), sum(1 / often[term] for term in some)), default=())
+    if len(terms) < 2 or len(kept) == len(terms) or 2 * len(kept) <= len(terms):
+        return terms
+    left = ", ".join(f'"{term}"' for term in terms if term not in kept)
+    say(f"no recipe says all of it: searched without {left}")
+    return list(kept)
+
+
+def _respelled(term: str, usual: Mapping[str, int]) -> str | None:
+    """Return the word of the cards that a word is spelled most like; of equals the one that more of them say."""
+    if not term.isascii() or len(term) < 5:
+        return None
+    close = difflib.get_close_matches(term, usual, n=4, cutoff=0.85)
+    return max(
+        close, key=lambda word: (round(difflib.SequenceMatcher(None, term, word).ratio(), 1), usual[word]), default=None
+    )
 
 
 def _distance(card: Summary, terms: Sequence[str]) -> tuple[bool, int]:
@@ -223,7 +324,7 @@ def _hint(terms: Sequence[str], cards: Sequence[Summary]) -> str:
         return " Each of its words is found by itself: ask for fewer." if len(terms) > 1 else ""
     names = [card.name for card in cards] + [each.name.lower() for each in known_datasets()]
     words = {*_ALTERNATIVES, *(word for text in (*texts, *names) for word in re.findall(r"[a-z]{4,}", text))}
-    hints = [did_you_mean(term, words) for term in unknown if term.isascii()]
+    hints = [did_you_mean(term, words - {term}) for term in unknown if term.isascii()]
     return "".join(dict.fromkeys(hints))
 
 
@@ -285,12 +386,12 @@ def _fitted(
 def _with_asked(filters: Filters, words: str) -> tuple[Filters, str]:
     """Return the filters with what the words ask of size and licence, and the other words."""
     more: dict[str, Any] = {}
-    for phrase in _MAY_BE_PUBLISHED:
+    for phrase, meant in _PHRASES.items():
         if phrase in words.lower():
-            more["publishable"] = True
+            more |= meant
             words = re.sub(re.escape(phrase), " ", words, flags=re.IGNORECASE)
-    for sign, digits, thousand in _SIZE.findall(words):
-        number = int(digits) * (1000 if thousand else 1)
+    for said, digits, times in _SIZE.findall(words):
+        sign, number = _SIGNS.get(said.lower()) or str(said), int(digits) * _TIMES[times.lower()]
         if sign[0] == ">":
             more["min_items"] = number + (sign == ">")
         else:
@@ -299,7 +400,7 @@ def _with_asked(filters: Filters, words: str) -> tuple[Filters, str]:
 
 
 def _terms(words: str) -> list[str]:
-    return words.lower().split()
+    return [term for term in words.lower().split() if term not in _FILLERS]
 
 
 def _answers(text: str, terms: Sequence[str]) -> bool:
@@ -315,7 +416,9 @@ def _answers(text: str, terms: Sequence[str]) -> bool:
 def _says_in_english(text: str, term: str) -> bool:
     """Return whether a text says in English each of the words that a Chinese term consists of."""
     parts = _parts_of(term)
-    return bool(parts) and all(_answers(text, [_ENGLISH[part]]) for part in parts)
+    return bool(parts) and all(
+        part in text or (part in _ENGLISH and _answers(text, _ENGLISH[part].split())) for part in parts
+    )
 
 
 @functools.lru_cache(maxsize=256)
@@ -323,12 +426,19 @@ def _parts_of(term: str) -> tuple[str, ...]:
     """Return the known words that a Chinese term consists of, the longest first, or nothing."""
     parts: list[str] = []
     while term and not term.isascii():
-        word = next((term[:end] for end in range(len(term), 0, -1) if term[:end] in _ENGLISH), None)
+        word = next((term[:end] for end in range(len(term), 0, -1) if term[:end] in _chinese_words()), None)
         if word is None:
             return ()
         parts.append(word)
         term = term[len(word) :]
     return tuple(parts)
+
+
+@functools.cache
+def _chinese_words() -> frozenset[str]:
+    """Return the words that a longer Chinese one may consist of: those with an English one, and the vocabularies'."""
+    named = {word for entry, name in _CHINESE.items() for word in (name, *_SAID_FOR.get(entry, ()))}
+    return frozenset({*_ENGLISH, *(word.lower() for word in named if not word.isascii())})
 
 
 def _says(text: str, term: str) -> bool:
@@ -342,7 +452,7 @@ def _says(text: str, term: str) -> bool:
 def _text(*parts: str) -> str:
     """Return what is searched: the words of all parts, with a bar between parts that no term reaches across."""
     text = " | ".join(parts)
-    words = f" {' | '.join(_words(part).strip() for part in parts)} "
+    words = _words(text)
     return words if text.isascii() else f"{text.lower()} |{words}"
 
 
@@ -363,8 +473,6 @@ def _singular(word: str) -> str:
 
 
 def _text_of_card(card: Summary) -> str:
-    spoken = [card.modality, card.department, card.clinical_task, card.task]
-    more = [word for entry in spoken for word in (_CHINESE.get(entry, ""), *_SAID_FOR.get(entry, ()))]
     facts = (
         card.name,
         re.sub(r"(?<=[a-z])(?=\d)", " ", card.name),
@@ -373,17 +481,24 @@ def _text_of_card(card: Summary) -> str:
         card.access,
         card.layout,
         card.anatomy,
+        card.spoken,
     )
-    return _text(*facts, *spoken, *more, card.spoken)
+    return _text(*facts) + _said_of(card.modality, card.department, card.clinical_task, card.task)
 
 
 def _text_of_known(known: Known) -> str:
-    spoken = [*known.modality, known.department, known.clinical_task, known.task]
-    more = [word for entry in spoken for word in (_CHINESE.get(entry, ""), *_SAID_FOR.get(entry, ()))]
     tasks = [word for short, word in _SHORT_TASKS.items() if short in known.task]
     about = [known.about.get(name, "") for name in ("diseases", "labels", "dimension")]
     facts = (known.name, known.title, known.structure, known.license, known.access)
-    return _text(*facts, *spoken, *more, *tasks, *about)
+    return _text(*facts, *tasks, *about) + _said_of(*known.modality, known.department, known.clinical_task, known.task)
+
+
+@functools.lru_cache(maxsize=4096)
+def _said_of(*entries: str) -> str:
+    """Return what is searched of entries of the vocabularies: what they are called in both languages."""
+    return "|" + _text(
+        *(word for entry in entries for word in (entry, _CHINESE.get(entry, ""), *_SAID_FOR.get(entry, ())))
+    )
 
 
 _WORD = re.compile(r"[a-z0-9]+|\|")
