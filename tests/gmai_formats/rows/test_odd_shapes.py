@@ -98,6 +98,11 @@ READ: list[tuple[str, dict[str, Any], list[str], list[Any]]] = [
     ("base64 as bytes", one("<image>", images=[{"bytes": BASE64, "path": None}]), ["<image>", A], [BARE]),
     ("images as JSON text", one("<image>", images='["a.png"]'), ["<image>", A], ["a.png"]),
     ("an image's url", one("<image>", images=[{"url": "a.png"}]), ["<image>", A], ["a.png"]),
+    ("no input, as Alpaca says it", {"instruction": Q, "input": "<noinput>", "output": A}, [Q, A], []),
+    ("what only sounds like options", {"image": "a.png", "question": Q, "answer": A, "choice_type": "single",
+                                       "num_options": 4, "notes": "checked"}, [f"<image>\n{Q}", A], ["a.png"]),
+    ("notes on an image", {"image": "a.png", "question": Q, "answer": A, "notes": "long " * 20},
+     [f"<image>\n{Q}", A], ["a.png"]),
     ("an image's bytes as numbers", one("<image>", images=[{"bytes": [*PNG]}]), ["<image>", A],
      [f"data:;base64,{base64.b64encode(PNG).decode()}"]),
     ("an OpenAI part in images", one("<image>", images=[part("image_url", image_url={"url": URI})]), ["<image>", A],
@@ -266,6 +271,19 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "distractors": ["x", "y"], "candidates": ["x", "y"], "answer_choices": "A: x", "passage": "long",
         "abstract": "long", "evidence": "long",
     }.items()),
+    *((f"{name} of another name", {"image": "a.png", "question": Q, "answer": A, name: value}, f"`{name}` beside")
+      for name, value in {
+          "mc_options": ["x", "y"], "multi-choice options": ["x", "y"], "possible_answers": ["x", "y"],
+          "Options": ["x", "y"],
+          "choices_en": '["x", "y"]', "option": {"A": "x", "B": "y"}, "Choices": "A: x B: y",
+          "Answer Choices": "A) x\nB) y",
+          "Hint": "look left",
+      }.items()),
+    *((f"{name} in words alone", {"Question": Q, "Answer": A, name: value}, f"`{name}` beside") for name, value in {
+        "Context": "c", "table": [["a", "b"], ["1", "2"]], "Patient Note": "long " * 20, "clinical_notes": "long " * 20,
+        "contexts": ["x", "y"], "discharge_summary": "long " * 20, "transcript": "long " * 20,
+    }.items()),
+    ("VisDial", {"image": "a.png", "caption": A, "dialog": [{"question": Q, "answer": A}]}, "`dialog` beside"),
     *((f"{name} beside a caption", {"image": "a.png", "text": Q, name: A}, f"`{name}` beside `text`") for name in (
         "target", "answer", "report", "question",
     )),
@@ -273,7 +291,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
       for name in ("image2", "image_2", "prior_image", "reference_image_path", "IMG-2")),
     *((f"{name} without an image", one(**{name: "5"}), f"`{name}` points to an image") for name in (
         "image_id", "img_id", "dicom_id", "study_id", "SeriesUID", "ImageID", "slice_index", "image_folder",
-        "series_dir",
+        "series_dir", "scan_id", "video_id", "slide_id", "ecg_id", "ct_file",
     )),
     *((f"a row's {name}", one(**{name: value}), f"`{name}`") for name, value in {
         "mask_history": True, "train_on_prompt": True, "negatives": ["x"], "is_correct": False, "correct": 0,

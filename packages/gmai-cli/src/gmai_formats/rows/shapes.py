@@ -90,7 +90,8 @@ _ANOTHER_IMAGE = re.compile(
 _POINTS_TO_IMAGE = re.compile(
     r"(?:image|img|picture|photo|dicom|study|series|slice)_?(?:u?ids?|number|key|index)|"
     r"(?:image|img|picture|photo|thumbnail|figure)s?_?(?:ur[li]s?|links?|src|href|sha\d+|hash|md5)|"
-    r"(?:image|img|picture|photo|frame|dicom|study|series|slice|scan)s?_?(?:dir|directory|folder|root)",
+    r"(?:image|img|picture|photo|frame|dicom|study|series|slice|scan)s?_?(?:dir|directory|folder|root)|"
+    r"(?:scan|slide|wsi|video|clip|ecg|xray|cxr|mri|ct)s?_?(?:u?ids?|keys?|names?|files?)",
     re.IGNORECASE,
 )
 """Columns by which a dataset finds a row's image elsewhere: https://huggingface.co/datasets/VictorSanh/LrvInstruction
@@ -98,6 +99,22 @@ _POINTS_TO_IMAGE = re.compile(
 https://huggingface.co/datasets/allenai/pixmo-ask-model-anything (`image_url`)."""
 _OPTION = re.compile(r"(?:op|opt|option|choice|ending)s?[_ ]?[a-h0-9]", re.IGNORECASE)
 """Columns of one option each."""
+_OPTIONS = re.compile(
+    r"(?:\w+[ _-])*(?:options?|choices?|candidates?|alternatives|distractors|possible[ _-]answers)(?:[ _-]\w+)*",
+    re.IGNORECASE,
+)
+"""Columns of what an answer is chosen from, whatever else their name says."""
+_LETTERED = re.compile(r"\bA ?[).:].*\bB ?[).:]", re.DOTALL)
+_ABOUT = re.compile(
+    r"(?:\w+[ _-])*(?:passages?|articles?|paragraphs?|abstracts?|documents?|background|knowledge|evidences?|supports?|"
+    r"contexts?|notes?|vignettes?|summary|summaries|transcripts?|tables?|ehrs?|records?|stories|story)(?:[ _-]\w+)*",
+    re.IGNORECASE,
+)
+"""Columns of what a question in words alone may be about."""
+_NO_INPUT = "<noinput>"
+"""What Alpaca writes for none: https://github.com/tatsu-lab/stanford_alpaca, generate_instruction.py."""
+_LONG_TEXT = 80
+"""Letters; shorter ones are names and remarks."""
 NEUTRAL = frozenset({
     "id", "width", "height", "label", "labels", "boxes", "provenance", "kind", "language", "modality", "department",
     "parent_id", "source", "license", "split", "width_list", "height_list",
@@ -194,9 +211,9 @@ def shape_of(columns: Any) -> str | tuple[str, str] | None:
 
 def changes_row(name: str) -> bool:
     """Return whether a column of this name is read, or makes a row be refused."""
-    return name in FLAGS or any(
-        names.fullmatch(name) for names in (_CHANGES_ROW, _OPTION, _ANOTHER_IMAGE, _POINTS_TO_IMAGE, _SOUND, _UNSOUND)
-    )
+    known = (_CHANGES_ROW, _OPTION, _OPTIONS, _ABOUT, _ANOTHER_IMAGE, _POINTS_TO_IMAGE, _SOUND, _UNSOUND)
+    named = name in FLAGS or name.casefold() in BESIDE_QUESTION
+    return named or any(names.fullmatch(name) for names in known)
 
 
 @dataclass(frozen=True)
@@ -281,7 +298,7 @@ def turns_of(row: dict[str, Any]) -> Turns:
     elif isinstance(shape, tuple):
         _read_pair(row, shape, turns)
     elif shape in CAPTIONS:
-        if beside := next((name for name in turns.unread if name in SAID), None):
+        if beside := next((name for name in turns.unread if name in (*SAID, *CHATS) and name != "data"), None):
             raise Refused("fields", f"`{beside}` beside `{shape}` is not read")
         inner = _parsed(row[shape])
         if isinstance(inner, dict) or (isinstance(inner, list) and any(isinstance(part, dict) for part in inner)):
@@ -302,6 +319,8 @@ def turns_of(row: dict[str, Any]) -> Turns:
     for name in turns.unread:
         if name not in row:
             continue
+        if isinstance(shape, tuple) and shape != REPORT and _belongs_to_question(name, row[name], bool(turns.images)):
+            raise Refused("fields", f"`{name}` beside `{shape[0]}` is not read")
         if _looks_like_image(row[name], paths=not turns.images) or _ANOTHER_IMAGE.fullmatch(name):
             raise Refused("fields", f"`{name}` looks like an image and is not read: call the column `image`")
         if not turns.images and (ending := _other_ending(row[name])):
@@ -354,6 +373,8 @@ def _read_pair(row: dict[str, Any], shape: tuple[str, str], turns: Turns) -> Non
         if name == "context" and shape == ("question", "answer") and isinstance(row[name], str):
             question = f"{row[name]}\n{question}"
             continue
+        if shape[0] == "instruction" and str(row[name]).strip().casefold() == _NO_INPUT:
+            continue
         if shape[0] != "instruction" or name not in ("input", "context") or not isinstance(row[name], str):
             raise Refused("fields", f"`{name}` beside `{shape[0]}` is not read")
         question = f"{question}\n{row[name]}"
@@ -372,6 +393,19 @@ def _read_pair(row: dict[str, Any], shape: tuple[str, str], turns: Turns) -> Non
             _read_chat(part, shape[0] if role == "user" else shape[1], turns)
         else:
             _add(turns, role, part)
+
+
+def _belongs_to_question(name: str, value: Any, has_images: bool) -> bool:
+    """Return whether a column holds what the answer is chosen from, or what a question without an image is about."""
+    if name.casefold() in BESIDE_QUESTION and name not in BESIDE_QUESTION:
+        return True
+    is_list = isinstance(value, list | dict) and len(value) > 1
+    if _OPTIONS.fullmatch(name):
+        is_text = isinstance(value, str) and (_LETTERED.search(value) is not None or value.lstrip()[:1] in ("[", "{"))
+        return is_list or is_text
+    if has_images or not _ABOUT.fullmatch(name):
+        return False
+    return is_list or (isinstance(value, str) and len(value) >= _LONG_TEXT)
 
 
 def _past(history: Any) -> list[Any]:
