@@ -12,6 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from gmai_cli import hub
+from gmai_formats.errors import UserError
 
 OWNER, READER = "hf_owner00000000", "hf_reader0000000"
 
@@ -205,7 +207,6 @@ def test_a_hub_that_never_relents_ends_the_command(act: Act, folder: Path, hub_s
         ("hf_unknown000000", "me/set", "the Hub does not accept the token"),
         (READER, "me/set", "the token may not do this with dataset me/set"),
         (OWNER, "you/set", "the token may not do this with dataset you/set"),
-        (OWNER, "me/set/extra", '"dataset me/set/extra" is no repository id'),
     ],
 )
 def test_a_refusal_is_one_line(act: Act, folder: Path, token: str | None, repo_id: str, due: str) -> None:
@@ -339,3 +340,17 @@ def test_a_token_in_the_hubs_own_words_is_not_printed(act: Act, folder: Path, hu
     assert done.code == 2
     assert "Authorization: Bearer <token>" in done.refusal  # `act` looks for the token itself
     assert "curl" in done.news, "HF_DEBUG logs every request"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "me", "me/", "/set", "me/my set", "me/set@branch", "me/../set", "me/a--b", "me/set.git", "me/" + "x" * 97,
+     "https://huggingface.co/me/set", "datasets/me/set", "me/größe", "me/set/tree/main"],
+)  # fmt: skip
+def test_a_name_that_no_repository_can_have_is_refused_before_anything_is_read(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"is no repository id\. It must read owner/name"):
+        hub.push_folder(tmp_path / "nowhere", name, repo_type="model", message="x")
+
+
+def test_a_name_of_a_repository_is_taken() -> None:
+    hub.require_repo_id("my-lab/gmai_vl.8b")

@@ -12,7 +12,7 @@ from gmai_formats.errors import UserError
 from gmai_formats.files import require_folder, write_json
 
 from gmai_cli.console import progress, say
-from gmai_cli.hub_calls import RepoType, library, patiently
+from gmai_cli.hub_calls import RepoType, library, not_a_repository, patiently
 
 RECORD = ".gmai-push.json"
 """File in the repository: digests of what gmai put there, so that a later push can tell it from what others did."""
@@ -34,6 +34,21 @@ class _Digests:
 
     def matches(self, remote: Any) -> bool:
         return remote.lfs.sha256 == self.sha256 if remote.lfs is not None else remote.blob_id == self.blob_id
+
+
+def require_repo_id(repo_id: str) -> None:
+    """Make sure that a name can be one of a repository, before anything slow is done for it.
+
+    Raises:
+        UserError: It is none.
+    """
+    try:
+        library().utils.validate_repo_id(repo_id)
+        whole = "/" in repo_id  # the client takes a bare name as one of its user's, and not everywhere
+    except library().errors.HFValidationError:
+        whole = False
+    if not whole:
+        raise UserError(not_a_repository(repo_id))
 
 
 def push_folder(
@@ -64,6 +79,7 @@ def push_folder(
     Raises:
         UserError: Nothing to push, a path out of the folder, files of others in the repository, or the Hub refuses.
     """
+    require_repo_id(repo_id)
     api, what = _api(), f"push {repo_id}"
     paths = _paths(folder, files)
     local = _digests(folder, paths, what)
@@ -92,6 +108,7 @@ def add_files(
     Raises:
         UserError: The repository does not exist or the Hub refuses.
     """
+    require_repo_id(repo_id)
     hub, api = library(), _api()
 
     def add() -> str:
@@ -156,6 +173,7 @@ def pull(repo_id: str, *, repo_type: RepoType, revision: str | None = None, to: 
     Raises:
         UserError: The folder holds something else, a file differs from the Hub's digest, or the Hub refuses.
     """
+    require_repo_id(repo_id)
     api, what, where = _api(), f"pull {repo_id}", _named(repo_type, repo_id)
     commit = patiently(
         lambda: str(api.repo_info(repo_id, repo_type=repo_type, revision=revision).sha), what=what, where=where

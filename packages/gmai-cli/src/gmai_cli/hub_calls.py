@@ -107,6 +107,14 @@ def patiently(call: Callable[[], _T], *, what: str, where: str, first_contact: b
     raise AssertionError  # the last try returns or raises
 
 
+def not_a_repository(name: str) -> str:
+    """Return the line about a name that no repository can have."""
+    return (
+        f'"{name}" is no repository id. It must read owner/name, of letters, digits, ".", "_" and "-", without "--", '
+        '".git", a branch or an address. Correct it.'
+    )
+
+
 def _chain(error: BaseException) -> Iterator[BaseException]:
     seen: BaseException | None = error
     while seen is not None:
@@ -163,7 +171,7 @@ def _explain(error: BaseException, where: str) -> str:
     if _is_a(error, "OfflineModeIsEnabled"):
         return "HF_HUB_OFFLINE is set, so nothing goes to the Hub. Unset it, or run this where there is a network."
     if _is_a(error, "HFValidationError"):
-        return f'"{where}" is no repository id. It must read owner/name, of letters, digits, ".", "_" and "-".'
+        return not_a_repository(where)
     if _is_a(error, "RevisionNotFoundError"):
         return f"{where} has no such revision{text}. Name a branch, a tag or a commit that the repository has."
     if status == 401 and not library().get_token():

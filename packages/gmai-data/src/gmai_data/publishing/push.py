@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gmai_cli.console import progress, say
-from gmai_cli.hub import push_folder
+from gmai_cli.hub import push_folder, require_repo_id
 from gmai_formats.errors import UserError
 from gmai_formats.files import sha256_file
 from gmai_formats.state import DamagedError, read_state
@@ -28,6 +28,7 @@ def push_release(folder: Path, repo_id: str, *, private: bool) -> str:
         UserError: Not a release, a file was changed, added or lost since, a source may not be passed on, or the Hub
             refuses.
     """
+    require_repo_id(repo_id)
     record = _read_record(folder)
     files: Mapping[str, Mapping[str, Any]] = record["files"]
     _refuse_strangers(folder, files)

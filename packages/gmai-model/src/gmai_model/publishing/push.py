@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gmai_cli.hub import push_folder, read_text_file
+from gmai_cli.hub import push_folder, read_text_file, require_repo_id
 from gmai_formats.errors import UserError
 from gmai_formats.files import replace_atomically, sha256_file, write_text
 from gmai_formats.json_text import read_json_object
@@ -66,6 +66,7 @@ def publish(
         UserError: The folder holds anything but a checkpoint, the checkpoint fails `check`, the report is about another
             model, or the Hub refuses.
     """
+    require_repo_id(repo_id)
     refuse_foreign_files(checkpoint)
     outcome = check(checkpoint)
     if outcome.off:
