@@ -142,15 +142,18 @@ def _number(text: str) -> int | float | None:
 
 def _read(file: Path) -> dict[str, Any]:
     if not file.is_file():
-        raise UserError(f"--config {file}: no such file.")
+        found = "a folder" if file.is_dir() else "no such file"
+        raise UserError(f"--config {file}: {found}. It takes a YAML file of settings. Correct the path.")
     try:
         content = load_yaml(file.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"--config {file}: not readable as YAML: {error}") from error
+        raise UserError(f"--config {file}: not readable as YAML: {error}. Correct the file.") from error
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise UserError(f"--config {file}: expected a mapping of settings, found {type(content).__name__}.")
+        raise UserError(
+            f"--config {file}: expected a mapping of settings, found {type(content).__name__}. Write `key: value`."
+        )
     return _with_numbers(typing.cast("dict[object, Any]", content))
 
 

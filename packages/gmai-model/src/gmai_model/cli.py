@@ -99,6 +99,9 @@ def train(
         return
     if model is None or data is None or (out is None and not dry_run and not selfcheck):
         raise UserError("give --model, --data and --out (or --print-config to see the settings).")
+    from gmai_model.training.given import check_inputs
+
+    check_inputs(model, data)
     quiet()
     if selfcheck:
         from gmai_model.training.selfcheck import selfcheck as check
@@ -138,6 +141,9 @@ def _tune(
         return
     if model is None or data is None or out is None:
         raise UserError("give --model, --data and --out (or --print-config to see the settings).")
+    from gmai_model.training.given import check_inputs
+
+    check_inputs(model, data)
     quiet()
     from gmai_model.training.signals import StopAsked, StopRequest
 

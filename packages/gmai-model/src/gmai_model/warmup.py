@@ -31,7 +31,7 @@ from gmai_model.batching.sources import parquet_files
 from gmai_model.batching.tokens import Encoded, Encoder, Rejected
 from gmai_model.packed import PackedLlava
 from gmai_model.training.export import export
-from gmai_model.training.identity import check_folder
+from gmai_model.training.given import check_folder
 from gmai_model.training.schedule import learning_rate
 
 VISION_LEARNING_RATE = 1e-3

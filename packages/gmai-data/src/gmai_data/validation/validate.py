@@ -80,7 +80,7 @@ def validate(path: Path, *, images: Path | None, report: Path | None) -> int:
         UserError: There is nothing there, or nothing that is samples.
     """
     if not path.exists():
-        raise UserError(f"{path}: no such file or folder.")
+        raise UserError(f"{path}: no such file or folder. It takes samples or a mixture. Correct the path.")
     if images is not None:
         require_folder(images, "--images takes a folder. Correct the path.")
     with ExitStack() as stack:

@@ -14,7 +14,7 @@ from gmai_model.stages import STAGES, Part
 from gmai_model.training import estimate, preflight, preview
 from gmai_model.training.callbacks import speed
 from gmai_model.training.config import TrainConfig
-from gmai_model.training.identity import check_inputs
+from gmai_model.training.given import check_inputs
 from gmai_model.training.inputs import Inputs
 
 SAMPLES = 3

@@ -7,12 +7,11 @@ from typing import Any
 import torch
 from gmai_cli.console import say
 from gmai_cli.folders import require_own
-from gmai_formats.checkpoints import require_bounded
 from gmai_formats.errors import UserError
 from gmai_formats.rows.mixtures import load_mixture
 from gmai_formats.run_record import NAME, write_run_record
 from gmai_formats.state import DamagedError, read_state
-from gmai_formats.weights import require_checkpoint, shaping_files
+from gmai_formats.weights import shaping_files
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
@@ -22,26 +21,6 @@ from gmai_model.training.distributed import computes_on_gpu
 
 _NOT_TRAINED_BY = frozenset({"generation_config.json"})
 """Files of a checkpoint that change its answers but not its training."""
-
-
-def check_inputs(model: Path, data: Path) -> None:
-    """Refuse what cannot be trained before any process waits for another.
-
-    Raises:
-        UserError: No checkpoint at `model`, or an unusable mixture.
-    """
-    check_folder(model)
-    load_mixture(data)
-
-
-def check_folder(model: Path) -> None:
-    """Refuse what is no checkpoint folder.
-
-    Raises:
-        UserError: It has no configuration, or one that would take all time or memory.
-    """
-    require_checkpoint(model)
-    require_bounded(model)
 
 
 def claim(settings: dict[str, Any], *, model: Path, data: Path, out: Path, world: int) -> None:

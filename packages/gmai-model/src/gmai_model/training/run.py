@@ -40,7 +40,8 @@ from gmai_model.training.callbacks.watchdog import Watch, Watchdog
 from gmai_model.training.config import TrainConfig
 from gmai_model.training.distributed import Launch
 from gmai_model.training.failures import AGAIN, explained
-from gmai_model.training.identity import check_inputs, claim, device_name
+from gmai_model.training.given import check_inputs
+from gmai_model.training.identity import claim, device_name
 from gmai_model.training.inputs import Inputs
 from gmai_model.training.loader import iterate
 from gmai_model.training.loop import Loop

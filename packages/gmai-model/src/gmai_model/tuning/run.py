@@ -28,7 +28,8 @@ from transformers import AutoProcessor, LlavaForConditionalGeneration, TrainerCa
 from gmai_model.batching.tokens import turn_marks
 from gmai_model.training import distributed, export, lora, parts
 from gmai_model.training.callbacks.metrics import MetricsFile, read_metrics
-from gmai_model.training.identity import check_folder, claim_run, device_name
+from gmai_model.training.given import check_folder
+from gmai_model.training.identity import claim_run, device_name
 from gmai_model.training.place import Place
 from gmai_model.training.signals import StopAsked, StopRequest
 from gmai_model.tuning import held_out

@@ -1,0 +1,27 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from gmai_formats.errors import UserError
+from gmai_model.training.given import check_folder, check_inputs
+
+
+def test_what_cannot_be_trained_is_refused(checkpoint: Path, samples: Path, tmp_path: Path) -> None:
+    check_inputs(checkpoint, samples)
+    with pytest.raises(UserError, match=r"no such folder\. --model takes a checkpoint folder"):
+        check_folder(tmp_path / "none")
+    with pytest.raises(UserError, match=r"none\.yaml"):
+        check_inputs(checkpoint, tmp_path / "none.yaml")
+
+
+def test_a_wrong_path_is_named_before_torch_is_imported(tmp_path: Path) -> None:
+    program = (
+        "import sys\nfrom gmai_model.cli import train_app\ntry:\n"
+        "    train_app(['--stage', '1', '--model', 'none', '--data', 'none', '--out', 'out'], standalone_mode=False)\n"
+        "except Exception as error:\n    print(error)\nprint('torch' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == [
+        "none: no such folder. --model takes a checkpoint folder. Correct the path.", "False",
+    ], done.stderr  # fmt: skip
