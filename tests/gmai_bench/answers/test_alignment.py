@@ -1,5 +1,6 @@
 """Records without ids, as MedEvalKit, HuatuoGPT-Vision and lmms-eval write them."""
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +87,33 @@ def test_in_order_takes_what_shows_nothing_and_refuses_what_contradicts() -> Non
         UserError, match=r"holds 3 answers, and --in-order needs as many as a protocol asks \(one/p 4\)"
     ):
         in_order(nothing[:3], [("one/p", asked())], FILE)
+
+
+def many(count: int) -> tuple[list[Question], list[Answered]]:
+    """Questions of five texts in turn with right answers of three, and an answer to each."""
+    questions: list[Question] = []
+    draw = random.Random(4)
+    for n in range(count):
+        text, right = f"Is there finding {n % 5}?", draw.choice(("yes", "no", "unclear"))
+        questions.append(Question(f"q{n}", text, text, (), (), right, f"q{n}"))
+    return questions, [
+        Answered(f"record {n}", Prediction("", str(n), ""), {}, question=q.text, gold=q.reference)
+        for n, q in enumerate(questions)
+    ]
+
+
+def test_parts_of_several_processes_are_put_in_order(capsys: pytest.CaptureFixture[str]) -> None:
+    questions, records = many(47)
+    joined = [record for part in (2, 0, 1) for record in records[part::3]]
+    assert ids(aligned(joined, [("one/p", questions)], FILE)) == {f"q{n}": str(n) for n in range(47)}
+    assert "47 answers have no ids; they stand as 3 processes answered one/p, one by one" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"stands \d+ times in the benchmark"):
+        aligned(records[::-1], [("one/p", questions)], FILE)
+
+
+def test_questions_that_are_all_the_same_say_nothing_of_their_order() -> None:
+    questions = [Question(f"q{n}", "Which modality?", "Which modality?", (), (), "CT", f"q{n}") for n in range(40)]
+    records = [Answered(f"record {n}", Prediction("", str(n), ""), {}, question="Which modality?") for n in range(40)]
+    with pytest.raises(UserError, match=r"stands 40 times in the benchmark .* pass --in-order"):
+        aligned(records, [("one/p", questions)], FILE)
+    assert len(in_order(records, [("one/p", questions)], FILE)) == 40

@@ -68,3 +68,9 @@ def test_ids_as_a_spreadsheet_makes_them() -> None:
         "",
         "",
     ]
+
+
+def test_what_vlmevalkit_writes_in_place_of_an_answer_is_none() -> None:
+    said = "Failed to obtain answer: <class 'RuntimeError'> CUDA error, device A"
+    failed = answered({"id": 1, "prediction": said}, "p", Keys(), (), Seen()).prediction
+    assert (failed.response, failed.refused) == ("", said)

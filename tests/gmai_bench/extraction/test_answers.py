@@ -75,7 +75,9 @@ def test_what_is_told_at_once_is_what_all_rules_find() -> None:
         "答案是X。",
         "**Answer: X**",
     )
-    pairs = [(form.replace("X", letter), own) for own in hostile for form in wrappings for letter in "ABCI"]
+    pairs: list[tuple[str, tuple[str, ...]]] = [
+        (form.replace("X", letter), own) for own in hostile for form in wrappings for letter in "ABCI"
+    ]
     pairs += [(f"{letter}. {text}", own) for own in hostile for letter, text in zip(LETTERS, own, strict=False)]
     for path in sorted(Path(__file__).parent.glob("*.tsv")):
         with path.open(encoding="utf-8", newline="") as file:

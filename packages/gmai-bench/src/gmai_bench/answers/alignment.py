@@ -1,7 +1,8 @@
 """Records without usable ids ▶ their questions: by their order where every record shows it, else by what they show."""
 
+import itertools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gmai_cli.console import say
@@ -13,6 +14,10 @@ from gmai_bench.benchmarks.question import Question
 
 Sequences = Sequence[tuple[str, Sequence[Question]]]
 """Protocol and its questions in order, those asked for first."""
+_MOST_CHUNKS = 64
+"""Processes that may have answered every n-th question each, at most."""
+_LEAST_OF_CHUNK = 10
+"""Questions that each of them has answered: fewer fit in many orders, and to try them all takes too long."""
 _MOST_OTHER_GOLDS = 0.1
 """Share of records that may name another right answer and still be in order: lists of errata change a few."""
 
@@ -78,16 +83,65 @@ def _ordered(group: Sequence[Answered], sequences: Sequences, path: Path) -> lis
         if placed is None or max(placed) >= len(questions) or (len(placed) < len(questions) and not _numbered(group)):
             continue
         pairs = [(record, questions[place]) for record, place in zip(group, placed, strict=True)]
-        by_text = [shows(record, question) for record, question in pairs]
-        golds = [gold for record, question in pairs if (gold := is_right(record, question)) is not None]
-        if False in by_text or golds.count(False) > _MOST_OTHER_GOLDS * len(golds):
-            continue
-        if None in by_text and len(golds) < len(pairs):
-            continue  # some record shows neither
-        shown = "right answer" if None in by_text else "question"
-        say(f"{path}: {len(pairs)} answers have no ids; they stand in the order of {protocol}, each with its {shown}")
-        return pairs
+        if shown := _shown_by_all(pairs, numbered=_numbered(group)):
+            order = f"they stand in the order of {protocol}, each with its {shown}"
+            say(f"{path}: {len(pairs)} answers have no ids; {order}")
+            return pairs
+        if not _numbered(group) and (pairs := _of_chunks(group, questions, path, protocol)):
+            return pairs
     return []
+
+
+def _shown_by_all(pairs: Sequence[tuple[Answered, Question]], *, numbered: bool) -> str:
+    """Return what each record shows of its question, nothing where some contradicts it or nothing tells them apart."""
+    by_text = [shows(record, question) for record, question in pairs]
+    golds = [gold for record, question in pairs if (gold := is_right(record, question)) is not None]
+    if False in by_text or golds.count(False) > _MOST_OTHER_GOLDS * len(golds):
+        return ""
+    if None in by_text:
+        return "right answer" if len(golds) == len(pairs) else ""
+    alike = len(pairs) > 1 and len({question.text for _, question in pairs}) == 1
+    return "" if alike and not golds and not numbered else "question"
+
+
+def _of_chunks(
+    group: Sequence[Answered], questions: Sequence[Question], path: Path, protocol: str
+) -> list[tuple[Answered, Question]]:
+    """Return a group that several processes answered, each every n-th question, and whose parts stand one by one.
+
+    MedEvalKit joins the files of its processes in the order in which the folder lists them
+    (https://github.com/alibaba-damo-academy/MedEvalKit, utils/base_dataset.py). Nothing where two orders fit.
+    """
+    fits = [
+        (count, order)
+        for count in range(2, min(_MOST_CHUNKS, len(questions) // _LEAST_OF_CHUNK) + 1)
+        for order in itertools.islice(_orders(group, questions, count), 2)
+    ]
+    if len(fits) != 1:
+        return []
+    count, order = fits[0]
+    pairs = list(zip(group, (question for part in order for question in questions[part::count]), strict=True))
+    if not _shown_by_all(pairs, numbered=False):
+        return []
+    say(f"{path}: {len(pairs)} answers have no ids; they stand as {count} processes answered {protocol}, one by one")
+    return pairs
+
+
+def _orders(group: Sequence[Answered], questions: Sequence[Question], count: int) -> Iterator[tuple[int, ...]]:
+    """Yield the orders of parts, each every `count`-th question from its own start, that a group's records show."""
+    ways: list[tuple[tuple[int, ...], int]] = [((), 0)]
+    while ways:
+        order, done = ways.pop()
+        if len(order) == count:
+            yield order
+        for part in range(count) if len(order) < count else ():
+            own = questions[part::count]
+            if part not in order and all(map(_agree, group[done : done + len(own)], own)):
+                ways.append(((*order, part), done + len(own)))
+
+
+def _agree(record: Answered, question: Question) -> bool:
+    return shows(record, question) is True and is_right(record, question) is not False
 
 
 def _numbered(group: Sequence[Answered]) -> bool:

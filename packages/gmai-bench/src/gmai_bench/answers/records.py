@@ -71,6 +71,9 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _THOUGHTS = ("thinking", "redacted_thinking", "reasoning")
 _ALTERNATIVES = ("choices", "candidates", "completions")
 _CUT = ("length", "max_tokens", "MAX_TOKENS")
+_FAILED = "Failed to obtain answer"
+"""VLMEvalKit writes it, and the error, in place of an answer (https://github.com/open-compass/VLMEvalKit,
+vlmeval/api/base.py, vlmeval/inference.py): "… CUDA error on device A" is no answer A."""
 SET_KEYS = ("dataset", "dataset_name", "data_source")
 
 
@@ -416,6 +419,8 @@ def _answer_of(value: Any, place: str) -> Prediction:
             )
         value = listed[0] if listed else None
     missing = value is None or (isinstance(value, float) and value != value)
+    if isinstance(value, str) and value.startswith(_FAILED):
+        return Prediction("", "", "", refused=_reason(value))
     return Prediction("", "" if missing else str(value), "", cut, refused if missing else "")
 
 
