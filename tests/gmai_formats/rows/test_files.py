@@ -159,6 +159,49 @@ def test_a_header_without_end_ends_a_tar(tmp_path: Path) -> None:
     assert "it claims 3,221,225,472 bytes for itself" in problem.found
 
 
+@pytest.mark.parametrize("at", [0, 1024])
+@pytest.mark.parametrize("size", [-1, -512, -1024, -(2**62)])
+def test_a_size_below_zero_ends_a_tar(tmp_path: Path, size: int, at: int) -> None:
+    path = tar(tmp_path / "a.tar", {"1.json": b'{"a": 1}', "2.json": b'{"a": 2}'})
+    content = bytearray(path.read_bytes())
+    content[at + 124 : at + 136] = size.to_bytes(12, "big", signed=True)
+    content[at + 148 : at + 156] = b"%06o\0 " % (
+        sum(content[at : at + 148]) + 8 * 32 + sum(content[at + 156 : at + 512])
+    )
+    path.write_bytes(content)
+    *_, (_, problem) = read_rows(path, "webdataset")
+    assert isinstance(problem, Problem)
+    assert problem.found.startswith("cannot be read on (damaged header")
+
+
+@pytest.mark.parametrize("holes", [b"1\n0\n5\n", b"99999\n" + b"0\n1\n" * 400, b"x\n", b"-1\n"])
+def test_a_member_with_holes_is_not_read_as_one_piece(tmp_path: Path, holes: bytes) -> None:
+    """https://www.gnu.org/software/tar/manual/html_node/PAX-1.html: what lies there is a map, and then the pieces."""
+    head = tarfile.TarInfo("1.json")
+    body = holes + bytes(-len(holes) % 512) + b"{}"
+    head.size = len(body)
+    head.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "5"}
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(head, io.BytesIO(body))
+    ((_, problem),) = read_rows(tmp_path / "a.tar", "webdataset")
+    assert isinstance(problem, Problem)
+    assert problem.found.startswith("cannot be read on (")
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
+def test_a_link_in_a_tar_is_named(tmp_path: Path, kind: bytes) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        link = tarfile.TarInfo("1.jpg")
+        link.type, link.linkname = kind, "../secret.jpg"
+        archive.addfile(link)
+        text = tarfile.TarInfo("1.json")
+        text.size = 2
+        archive.addfile(text, io.BytesIO(b"{}"))
+    (_, problem), _ = read_rows(tmp_path / "a.tar", "webdataset")
+    assert isinstance(problem, Problem)
+    assert problem.found == "the member '1.jpg' is a link or device, and not read"
+
+
 def test_a_size_that_nothing_has_ends_a_tar(tmp_path: Path) -> None:
     path = tar(tmp_path / "a.tar", {"1.json": b'{"a": 1}', "2.json": b'{"a": 2}'})
     content = bytearray(path.read_bytes())

@@ -174,10 +174,13 @@ def _webdataset(path: Path) -> Iterator[tuple[int, Any | Problem]]:
             return Problem("columns", "the sample's members do not lie next to one another in the archive")
         return value
 
-    with _Bounded(path) as content, tarfile.open(fileobj=content, mode="r:") as tar:
-        for member in _members(tar):
-            cast(Any, tar).members.clear()  # else the list of them grows with the file
+    with _Bounded(path) as content:
+        for member in _members(content):
+            if member.isdir():
+                continue
             if not member.isfile():
+                yield number, Problem("file", f"the member {member.name!r:.100} is a link or device, and not read")
+                number += 1
                 continue
             found = re.fullmatch(r"((?:.*/)?[^./][^.]*)\.(.+)", member.name, re.DOTALL)
             if found is None or PurePosixPath(member.name).is_absolute() or ".." in PurePosixPath(member.name).parts:
@@ -203,15 +206,27 @@ class _Bounded(io.FileIO):
     """A file that gives no more at once than an entry may have: tarfile reads a long header in one piece."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if size is not None and size > LONGEST_ENTRY:
-            raise tarfile.ReadError(f"damaged header: it claims {size:,} bytes for itself")
+        if size is None or not 0 <= size <= LONGEST_ENTRY:
+            raise tarfile.ReadError(f"damaged header: it claims {size or 0:,} bytes for itself")
         return super().read(size) or b""
 
 
-def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+def _members(content: _Bounded) -> Iterator[tarfile.TarInfo]:
+    """Yield the members of an archive.
+
+    Raises:
+        tarfile.TarError: It is damaged, or a member lies in it other than in one piece.
+    """
     try:
-        yield from tar
-    except (ValueError, OverflowError) as error:  # sizes and times that nothing has
+        with tarfile.open(fileobj=content, mode="r:") as tar:
+            for member in tar:
+                cast(Any, tar).members.clear()  # else the list of them grows with the file
+                if member.size < 0:
+                    raise tarfile.ReadError(f"damaged header: {member.size:,} bytes for a member")
+                if member.issparse():
+                    raise tarfile.ReadError("a sparse member: write the archive without `tar --sparse`")
+                yield member
+    except (ValueError, OverflowError, IndexError) as error:  # sizes, times and maps of holes that nothing has
         raise tarfile.ReadError(f"damaged header: {error}") from error
 
 
