@@ -262,6 +262,76 @@ def test_more_rows_than_bytes_are_refused_before_one_is_read(tmp_path: Path) -> 
         next(parquet_batches(path))
 
 
+def bombs() -> dict[str, Any]:
+    """Return tables that are small in a file, and fill the memory where each row gets values of its own."""
+    count, text = 20_000, "a" * 30_000
+    once = pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array([text]))
+    place = len(text).to_bytes(4, "little") + text[:4].encode() + bytes(8)
+    views = pa.Array.from_buffers(
+        pa.string_view(), count, [None, pa.py_buffer(place * count), pa.py_buffer(text.encode())]
+    )
+    parts = pa.StructArray.from_arrays([pa.nulls(count, pa.string())], ["content"])
+    return {
+        "rows": pa.table({"question": pa.nulls(count)}),
+        "a list": pa.table({"images": pa.ListArray.from_arrays([0, count], pa.nulls(count, pa.string()))}),
+        "messages": pa.table({"messages": pa.ListArray.from_arrays([0, count], parts)}),
+        "one text": pa.table({"question": once}),
+        "one text in a struct": pa.table({"messages": pa.StructArray.from_arrays([once], ["content"])}),
+        "one text in a list": pa.table({"messages": pa.ListArray.from_arrays([0, count], once)}),
+        "a view": pa.table({"question": views}),
+        "lists in lists": pa.table(
+            {"messages": pa.ListArray.from_arrays([0, 1], pa.ListArray.from_arrays([0, count], parts))}
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", list(bombs()))
+def test_what_grows_out_of_an_arrow_file_is_refused(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "LONGEST_ENTRY", 100_000)
+    monkeypatch.setattr(tables, "_FEW_ROWS", 1000)
+    bomb, path = bombs()[name], tmp_path / "a.arrow"
+    with pa.OSFile(str(path), "wb") as file:
+        options = pa.ipc.IpcWriteOptions(compression="zstd")
+        with pa.ipc.new_stream(file, bomb.schema, options=options) as stream:
+            stream.write_table(bomb)
+    with pytest.raises(
+        pa.ArrowInvalid, match=r"it counts 20,000 rows|counts 20,000 values|bytes in a file of|unpack to"
+    ):
+        next(arrow_batches(path))
+
+
+@pytest.mark.parametrize("name", ["a list", "messages", "lists in lists"])
+def test_more_values_than_bytes_are_refused_before_one_is_read(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "_FEW_ROWS", 1000)
+    path = parquet(tmp_path / "a.parquet", bombs()[name])
+    with pytest.raises(pa.ArrowInvalid, match=r"counts 20,000 values in a file of [\d,]+ bytes"):
+        next(parquet_batches(path))
+
+
+@pytest.mark.parametrize(
+    "column", [pa.array(["a", None, "b"]).dictionary_encode(), pa.array(["a", None, "b" * 99], pa.string_view())]
+)
+def test_texts_that_stand_once_are_rows_as_others_are(tmp_path: Path, column: Any) -> None:
+    sound, path = pa.table({"question": column, "answer": [["x", "y"], None, []]}), tmp_path / "a.arrow"
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, sound.schema) as stream:
+        stream.write_table(sound)
+    (batch,) = arrow_batches(path)
+    assert batch.rows(np.arange(3)) == sound.to_pylist()
+
+
+@pytest.mark.parametrize("name", [b"question", b"below"])
+def test_a_column_of_an_arrow_file_whose_name_is_no_text_is_refused(tmp_path: Path, name: bytes) -> None:
+    table, path = pa.table({"question": [{"below": "Q"}]}), tmp_path / "a.arrow"
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
+        stream.write_table(table)
+    path.write_bytes(path.read_bytes().replace(name, b"\xff" + name[1:]))
+    for read in (lambda: next(arrow_batches(path)), lambda: table_columns(path)):
+        with pytest.raises(pa.ArrowInvalid, match="the name of a column is not UTF-8"):
+            read()
+
+
 @pytest.mark.parametrize("codec", ["zstd", "snappy", "gzip"])
 def test_a_column_that_packs_as_no_text_does_is_refused(
     tmp_path: Path, codec: str, monkeypatch: pytest.MonkeyPatch

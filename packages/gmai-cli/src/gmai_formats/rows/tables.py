@@ -1,6 +1,7 @@
 """Parquet files and Arrow files of `save_to_disk` ▶ rows, without the bytes of their images where those can wait."""
 
-from collections.abc import Callable, Iterable, Iterator
+import contextlib
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -255,13 +256,11 @@ def open_parquet(path: Path) -> Any:
         OSError: It cannot be read.
         pa.ArrowInvalid: It is none, or unpacks to what only fills the memory.
     """
-    try:
+    with _names_in_text():
         file = pq.ParquetFile(path)
         for number in range(file.metadata.num_columns):
             _ = file.metadata.schema.column(number).path  # read now: later it would be an error of its own kind
         problem = _too_much(file.metadata, path.stat().st_size)
-    except UnicodeDecodeError as error:
-        raise pa.ArrowInvalid("the name of a column is not UTF-8") from error
     if problem:
         file.close()
         raise pa.ArrowInvalid(problem)
@@ -275,10 +274,56 @@ def _too_much(footer: Any, size: int) -> str:
         for column in range(footer.num_columns):
             chunk = footer.row_group(group).column(column)
             name = chunk.path_in_schema  # read in any case: it may be no text
+            if chunk.num_values > max(size, _FEW_ROWS):
+                return f"`{shortened(name)}` counts {chunk.num_values:,} values in a file of {size:,} bytes"
             packed, unpacked = chunk.total_compressed_size, chunk.total_uncompressed_size
             if unpacked > LONGEST_ENTRY and unpacked > _MOST_PACKED * packed:
                 return f"{packed:,} bytes of `{shortened(name)}` unpack to {unpacked:,}: no samples do"
     return ""
+
+
+def _too_much_in(batch: Any, size: int) -> str:
+    """Return what is wrong with a batch that grows out of an Arrow file of so many bytes, and only fills the memory."""
+    if len(batch) > max(size, _FEW_ROWS):
+        return f"it counts {len(batch):,} rows in {size:,} bytes, and a sample takes more than one"
+    if batch.nbytes > LONGEST_ENTRY and batch.nbytes > _MOST_PACKED * size:
+        return f"{size:,} bytes unpack to {batch.nbytes:,}: no samples do"
+    for name in batch.schema.names:
+        if problem := _grows(batch.column(name), size):
+            return f"`{shortened(name)}` {problem}"
+    return ""
+
+
+def _grows(column: Any, size: int) -> str:
+    """Return how a column that is small in its file grows where each row gets values of its own."""
+    kind, of = column.type, pa.types
+    if _is_list(kind):
+        count = pc.sum(column.value_lengths()).as_py() or 0
+        if count > max(size, _FEW_ROWS):
+            return f"counts {count:,} values in a file of {size:,} bytes"
+        return _grows(column.flatten(), size)
+    if of.is_struct(kind):
+        return next(filter(None, (_grows(field, size) for field in column.flatten())), "")
+    letters = 0
+    if of.is_dictionary(kind) and (lengths := _lengths(column.dictionary)) is not None:
+        letters = int(lengths[np.asarray(column.indices.drop_null())].sum())
+    elif (of.is_string_view(kind) or of.is_binary_view(kind)) and (lengths := _lengths(column)) is not None:
+        letters = int(lengths.sum())
+    if letters > LONGEST_ENTRY and letters > _MOST_PACKED * size:
+        return f"unpacks to {letters:,} bytes in a file of {size:,}: no samples do"
+    return ""
+
+
+def _lengths(texts: Any) -> np.ndarray | None:
+    """Return the bytes of each text, None for what is none."""
+    kind, of = texts.type, pa.types
+    if of.is_string_view(kind) or of.is_binary_view(kind):
+        # 16 bytes, the length first: https://arrow.apache.org/docs/format/Columnar.html#variable-size-binary-view-layout
+        views = np.frombuffer(texts.buffers()[1], np.int32).reshape(-1, 4)[texts.offset : texts.offset + len(texts), 0]
+        return np.where(np.asarray(texts.is_valid()), views, 0).astype(np.int64)
+    if of.is_string(kind) or of.is_large_string(kind) or of.is_binary(kind) or of.is_large_binary(kind):
+        return np.asarray(pc.binary_length(texts).fill_null(0), np.int64)
+    return None
 
 
 def rows_at_once(file: Any, columns: Iterable[str], most: int) -> int:
@@ -478,8 +523,10 @@ def arrow_batches(path: Path) -> Iterator[Batch]:
             ]
 
         first = first_image = 0
-        for batch in pa.ipc.open_stream(source):
+        for batch in _arrow_stream(source):
             batch.validate(full=True)  # offsets of a damaged file lead out of it
+            if problem := _too_much_in(batch, size):
+                raise pa.ArrowInvalid(problem)
             fields = image_fields(batch.schema)
             lengths, flat = np.zeros(len(batch), np.int32), []
             if len(fields) > 1:
@@ -501,6 +548,32 @@ def table_columns(path: Path) -> list[str]:
         OSError, pa.ArrowException: It is not whole.
     """
     if path.suffix == ".parquet":
-        return pq.read_schema(path).names
+        with _names_in_text():
+            return pq.read_schema(path).names
     with pa.memory_map(str(path)) as source:
-        return pa.ipc.open_stream(source).schema.names
+        return _arrow_stream(source).schema.names
+
+
+def _arrow_stream(source: Any) -> Any:
+    stream = pa.ipc.open_stream(source)
+    with _names_in_text():
+        _read_names(stream.schema)  # later it would be an error of its own kind
+    return stream
+
+
+def _read_names(fields: Iterable[Any]) -> None:
+    for field in fields:
+        _, kind = field.name, field.type
+        while _is_list(kind) or pa.types.is_dictionary(kind):
+            kind = kind.value_type
+        if pa.types.is_struct(kind):
+            _read_names(kind)
+
+
+@contextlib.contextmanager
+def _names_in_text() -> Generator[None]:
+    """Turn the error of a name that is no text into that of a damaged table."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise pa.ArrowInvalid("the name of a column is not UTF-8") from error

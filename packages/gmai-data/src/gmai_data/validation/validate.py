@@ -221,8 +221,10 @@ def _print(path: Path, account: Account, report: Path | None) -> None:
         say(f"note: {account.no_id} rows have no id")
     for note, count in account.read.items():
         say(f"note: {count} rows: {note}")
-    for name, count in sorted(account.unknown.items()):
+    for name, count in sorted(account.unknown.items())[:SHOWN]:
         say(f"note: unknown column {name!r:.60} in {count} rows; it was not checked")
+    if (more := len(account.unknown) - SHOWN) > 0:
+        say(f"note: {more} more unknown columns; they were not checked")
     for note in account.notes:
         say(f"note: {note}")
     if account.left_alone:
