@@ -5,7 +5,7 @@ import io
 import cv2
 import numpy as np
 import pytest
-from gmai_data.imaging.raster import encode_png, load_index_mask, load_raster, nothing_to_see
+from gmai_data.imaging.raster import encode_png, load_index_mask, load_numbered_mask, load_raster, nothing_to_see
 from gmai_data.ledger import SourceError
 from PIL import Image
 
@@ -109,3 +109,19 @@ def test_png_is_lossless_for_other_decoders(shape):
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(encoded))), pixels)
     decoded = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
     assert np.array_equal(decoded if pixels.ndim == 2 else decoded[..., ::-1], pixels)
+
+
+@pytest.mark.parametrize("black", [True, False])
+def test_colours_that_number_objects_become_numbers(tmp_path, black):
+    pixels = np.zeros((6, 6, 3), np.uint8)
+    pixels[:2], pixels[2:4] = (200, 0, 0), (0, 0, 200)
+    if not black:
+        pixels[4:] = (250, 200, 200)
+    save(tmp_path / "a.png", Image.fromarray(pixels))
+    numbers = load_numbered_mask(tmp_path, "a.png")
+    assert [int(numbers[row, 0]) for row in (0, 2, 4)] == ([2, 1, 0] if black else [2, 1, 3])
+    save(tmp_path / "a.jpg", Image.fromarray(pixels))
+    with pytest.raises(SourceError, match="JPEG, which blurs them"):
+        load_numbered_mask(tmp_path, "a.jpg")
+    save(tmp_path / "b.png", Image.fromarray(np.arange(36, dtype=np.uint8).reshape(6, 6)))
+    assert np.array_equal(load_numbered_mask(tmp_path, "b.png"), np.arange(36).reshape(6, 6))

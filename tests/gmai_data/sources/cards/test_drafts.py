@@ -491,3 +491,16 @@ def test_one_enhanced_file_of_each_patient_is_a_series_and_no_class(tmp_path):
         write(tmp_path / name / "e.dcm", "CT", noise(), patient=name, **fields)
     _, text = draft(tmp_path)
     assert yaml.safe_load(text)["layout"] == {"kind": "dicom_series", "series": "*"}
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("masks/1.svg", "export the masks as PNG"), ("t.xls", "save them as CSV"), ("a.pkl", "are never read")],
+)
+def test_formats_that_are_not_read_are_named(tmp_path, name, remedy):
+    put(tmp_path / name, "x")
+    with pytest.raises(UserError, match=f"1 files such as {name}: .*{remedy}"):
+        draft(tmp_path)
+    for label in "ab":
+        put(tmp_path / label / f"{label}.png")
+    assert remedy in draft(tmp_path)[1].replace("\n# ", " ")

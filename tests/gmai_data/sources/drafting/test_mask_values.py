@@ -94,3 +94,32 @@ def test_values_on_edges_are_no_labels(tmp_path, name, values, shift):
     assert (found.encoding, found.raw_labels) == ("index", [str(value) for value in sorted(values) if value])
     assert (found.fringes > 5) == (shift > 0 or name == "a.png")  # JPEG keeps edges that its blocks have, too
     assert (f"{found.fringes} more lie on edges only" in found.in_words()) == (found.fringes > 0)
+
+
+@pytest.mark.parametrize(
+    ("objects", "masks", "around", "encoding"),
+    [
+        (12, 3, (0, 0, 0), "instances"),  # each mask has colours of its own
+        (100, 1, (0, 0, 0), "instances"),  # more than classes are
+        (5, 1, (0, 0, 0), "colour"),
+        (12, 3, (255, 255, 255), "colour"),  # the background would be an object
+    ],
+)
+def test_colours_of_one_mask_each_number_its_objects(tmp_path, objects, masks, around, encoding):
+    draw = np.random.default_rng(0)
+    for number in range(masks):
+        pixels = np.full((42, 82, 3), around, np.uint8)
+        for at in range(objects):
+            row, column = divmod(at, 20)
+            pixels[row * 8 + 1 : row * 8 + 7, column * 4 + 1 : column * 4 + 4] = draw.integers(1, 255, 3)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    found = values_of_masks(tmp_path, [f"{number}.png" for number in range(masks)])
+    assert found.encoding == encoding
+    assert (found.raw_labels == ["1"]) is (encoding == "instances")
+
+
+def test_what_is_no_number_is_no_label(tmp_path):
+    values = np.zeros((4, 4, 2), np.float32)
+    values[0, 0], values[1, 1] = 1, np.nan
+    nib.save(nib.Nifti1Image(values, np.eye(4)), tmp_path / "a.nii")
+    assert values_of_masks(tmp_path, ["a.nii"]).raw_labels == ["1"]

@@ -97,3 +97,22 @@ def test_a_text_that_names_files_is_a_table_in_every_encoding(tmp_path, encoding
     found = probe_table(tmp_path / "list.txt", {f"{number}.png" for number in range(3)})
     assert [list(row.values()) for row in found.rows] == [[f"{number}.png", "benign"] for number in range(3)]
     assert found.has_header is header
+
+
+@pytest.mark.parametrize("above", [0, 2])
+def test_of_several_sheets_the_one_that_names_files_is_drafted(tmp_path, above):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(["Export of a ward"])
+    sheet = book.create_sheet("Data")
+    for row in [["Title"]] * above + [["image", "label"], ["1.png", "benign"]]:
+        sheet.append(row)
+    book.create_sheet("Codes").append(["1", "benign"])
+    book.save(tmp_path / "t.xlsx")
+    found = probe_table(tmp_path / "t.xlsx", {"1.png"})
+    assert (found.settings, found.rows) == ({"sheet": "Data"}, [{"image": "1.png", "label": "benign"}])
+    sheet = book.create_sheet("More")
+    sheet.append(["image", "label"])
+    sheet.append(["1.png", "malign"])
+    book.save(tmp_path / "t.xlsx")
+    assert "Name one as `sheet`" in probe_table(tmp_path / "t.xlsx", {"1.png"}).problem

@@ -274,3 +274,26 @@ def test_a_draft_of_other_tools_reads_their_boxes(put, read, toy, tmp_path, tool
     assert guess.labels == ["a"]
     ((picture,),) = read(toy(layout=dict(guess.layout)))[0].values()
     assert [(box.label, box.xyxy) for box in picture.boxes] == [("alpha", (3, 2, 12, 10))]
+
+
+@pytest.mark.parametrize(
+    ("names", "images"),
+    [
+        ([f"frames/frame_{number:06d}.png" for number in range(4)], "frames/frame_{frame:06d}.png"),
+        ([f"frames/{number}.png" for number in range(4)], "frames/{frame}.png"),
+        ([f"f{number:04d}.png" for number in range(9)], "f{frame:04d}.png"),
+        (["v/clip.mp4"], "v/clip.mp4"),
+        ([f"frames/{number}.png" for number in range(3)], "TODO"),  # not all are there
+        (["a.mp4", "b.mp4"], "TODO"),
+    ],
+)
+def test_where_the_frames_of_tracks_are(put, tmp_path, names, images):
+    for name in names:
+        put(name, b"x")
+    box = '<box frame="{}" outside="0" keyframe="1" xtl="1" ytl="1" xbr="9" ybr="9" />'
+    size = "<meta><task><size>4</size></task></meta>"
+    track = f'<track id="0" label="polyp">{box.format(0)}{box.format(1)}</track>'
+    put("annotations.xml", f"<annotations>{size}{track}</annotations>")
+    guess = LabellingTool.recognise(Folder(tmp_path))
+    assert guess.layout["images"] == images
+    assert bool(guess.notes) is (images == "TODO")

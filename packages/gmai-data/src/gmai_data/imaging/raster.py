@@ -92,6 +92,23 @@ def load_index_mask(root: Path, relative: str) -> npt.NDArray[Any]:
     return mask
 
 
+def load_numbered_mask(root: Path, relative: str) -> npt.NDArray[Any]:
+    """Decode a mask in which each value, or each colour but black, is one object; colours become numbers.
+
+    Raises:
+        SourceError: As `load_index_mask`, or its colours were blurred.
+    """
+    mask = _decode_mask(root, relative, palette_to_colour=False)
+    if mask.ndim == 2 or mask.shape[2] < 3 or not np.any(mask[..., :3] != mask[..., :1]):
+        return load_index_mask(root, relative)
+    if mask.dtype != np.uint8 or relative.lower().endswith((".jpg", ".jpeg", ".jfif")):
+        detail = "colours that number objects have 8 bits a channel, and are not packed as JPEG, which blurs them"
+        raise SourceError("mask is not a label mask", detail, relative)
+    codes = mask[..., :3].astype(np.int32) @ np.array([65536, 256, 1], np.int32)
+    found, numbers = np.unique(codes, return_inverse=True)
+    return numbers.reshape(codes.shape).astype(np.int32) + (found[0] != 0)
+
+
 def load_mask_channels(root: Path, relative: str) -> npt.NDArray[Any]:
     """Decode a mask whose colours or brightness matter, `[height, width]` or `[height, width, channels]`, as stored.
 

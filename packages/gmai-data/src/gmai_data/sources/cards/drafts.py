@@ -106,6 +106,7 @@ def draft(root: Path) -> tuple[str, str]:
         words = ", ".join(f"{count} {ending or 'without ending'}" for ending, count in endings)
         unread = "".join(f" {problem}" for problem in _problems_of_tables(folder)[:3])
         unread += "".join(f" {words}" for words in _tables_in_words(folder)[:3])
+        unread += "".join(f" {words}" for words in _formats_not_read(folder))
         if packed := folder.with_ending(*_ARCHIVES):
             names = ", ".join(map(folder.below, packed[:3])) + (" …" if packed[3:] else "")
             unread += f" Unpack {names}: archives are not read."
@@ -144,6 +145,7 @@ def draft(root: Path) -> tuple[str, str]:
             *_alike(folder, guess, card),
             *_unread_tables(folder, guess),
             *_unread_images(folder, guess),
+            *_formats_not_read(folder),
         )
     )
     head = (
@@ -224,6 +226,28 @@ def _unread_tables(folder: Folder, guess: Guess) -> list[str]:
         more = f" and {len(left) - 6} more" if len(left) > 6 else ""
         listed = f"{', '.join(left[:6])}{more}"
         notes.append(f"Tables that this draft does not read: {listed}. They may have labels, patients, a split.")
+    return notes
+
+
+_NOT_READ = {
+    (".svg", ".ai", ".eps"): "drawings are not read: export the masks as PNG",
+    (".pdf", ".docx", ".doc", ".pptx", ".rtf"): "documents are not read: save pictures as PNG, tables as CSV",
+    (".xls", ".xlsb", ".ods", ".sav", ".dta", ".rdata", ".rds"): "such tables are not read: save them as CSV or .xlsx",
+    (".czi", ".nd2", ".lif", ".oib", ".oif", ".vsi", ".ims"): "microscopes' own formats are not read: save OME-TIFF",
+    (".e2e", ".fda", ".fds", ".vol"): "OCT devices' own formats are not read: export DICOM or PNG",
+    (".par", ".rec", ".ima.gz", ".mnc", ".mgz", ".mgh", ".minc"): "such volumes are not read: save them as NIfTI",
+    (".pkl", ".pickle", ".pt", ".pth", ".joblib"): "pickles run code when they are opened, and are never read: save "
+    "arrays as .npz or HDF5",
+    (".heic", ".heif", ".nef", ".cr2", ".dng", ".psd"): "such photographs are not read: save them as PNG or JPEG",
+}  # fmt: skip
+
+
+def _formats_not_read(folder: Folder) -> list[str]:
+    """Return what to do with the files of formats that no layout reads."""
+    notes: list[str] = []
+    for endings, words in _NOT_READ.items():
+        if files := folder.with_ending(*endings):
+            notes.append(f"{len(files)} files such as {folder.below(files[0])}: {words}.")
     return notes
 
 

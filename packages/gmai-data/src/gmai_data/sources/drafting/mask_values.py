@@ -27,7 +27,7 @@ class MaskValues:
         files: How many were read.
         unread: How many could not be read.
         values: Value, or colour ▶ in how many of the masks it is.
-        encoding: `index`, `binary` or `colour`, as in `image_mask`.
+        encoding: `index`, `binary`, `colour` or `instances`, as in `image_mask`.
         fringes: How many values were left out, which lie on edges only, as smoothing or JPEG leaves them.
         border: The one value, or colour, that is all of the border of every mask; nothing where there is none.
     """
@@ -48,6 +48,8 @@ class MaskValues:
 
     def in_words(self) -> str:
         """Return the values with their counts."""
+        if self.encoding == "instances":
+            return f"colours in {self.files} masks are of one mask each: taken for the numbers of objects"
         if not self.files:
             return f"none of {self.unread} masks could be read"
         counted = ", ".join(f"{value} (in {count})" for value, count in list(self.values.items())[:60])
@@ -74,6 +76,7 @@ def values_of_masks(root: Path, files: Sequence[str]) -> MaskValues:
     numbers: Counter[int | float] = Counter()
     colours: Counter[str] = Counter()
     read = unread = most = fringes = 0
+    is_photograph = False
     borders: set[str] = set()
     for file in dict.fromkeys(chosen):
         try:
@@ -95,9 +98,11 @@ def values_of_masks(root: Path, files: Sequence[str]) -> MaskValues:
                     borders.add(_border(codes, "#{:06x}"))
                     colours.update(f"#{code:06x}" for code in found[:_MOST_VALUES].tolist())
                     most = max(most, len(found))
+                    is_photograph |= len(found) * _LEAST_OBJECT_PX > codes.size
                     continue
                 array = rgb[..., 0]
             found = np.unique(array)
+            found = found[np.isfinite(found)]  # what is no number is refused when the mask is read
             if array.ndim == 2:
                 borders.add(_border(array, "{:g}"))
                 if array.dtype.kind in "iu" and not _is_two(found.tolist()):
@@ -106,6 +111,15 @@ def values_of_masks(root: Path, files: Sequence[str]) -> MaskValues:
             most = max(most, len(found))
             numbers.update(value for value in found[:_MOST_VALUES].tolist())
     border = borders.pop() if len(borders) == 1 else ""
+    is_black = border in ("", "#000000")  # another background would be an object
+    if (
+        colours
+        and is_black
+        and not is_photograph
+        and not any(map(is_lossy, files))
+        and _are_instances(colours, read, most)
+    ):
+        return MaskValues(read, unread, Counter({"1": read}), "instances", border, fringes)
     if colours and most <= 64:
         return MaskValues(read, unread, Counter(dict(sorted(colours.items()))), "colour", border, fringes)
     values: Counter[str] = Counter()
@@ -116,6 +130,17 @@ def values_of_masks(root: Path, files: Sequence[str]) -> MaskValues:
     few = two or most > (_MOST_OF_JPEG if any(map(is_lossy, files)) else 64)
     is_volume = bool(files) and files[0].lower().endswith(VOLUME_ENDINGS)
     return MaskValues(read, unread, values, "binary" if few and not is_volume else "index", border, fringes)
+
+
+def _are_instances(colours: Counter[str], files: int, most: int) -> bool:
+    """Return whether colours number objects: more than classes are, or of several masks each with its own."""
+    own = [colour for colour, count in colours.items() if colour != "#000000" and count == 1]
+    return most > 64 or (files > 1 and len(own) > _MOST_OWN and len(own) > 0.8 * len(colours))
+
+
+_MOST_OWN, _LEAST_OBJECT_PX = 12, 16
+"""So many colours that are of one mask each are no palette of classes; a picture with more colours for its pixels is no
+mask."""
 
 
 def is_lossy(file: str) -> bool:

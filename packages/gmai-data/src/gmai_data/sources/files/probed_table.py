@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from gmai_formats import separated
 from gmai_formats.errors import UserError
 
-from gmai_data.sources.files.tables import FIRST_LINES, TABLE_ENDINGS, UTF_8, marked_encoding, read_table
+from gmai_data.sources.files.tables import FIRST_LINES, TABLE_ENDINGS, UTF_8, marked_encoding, read_table, sheet_names
 
 _ROWS = 500
 """Rows of a table that are looked at."""
@@ -38,6 +38,8 @@ class ProbedTable:
     delimiter: str | None = None
     encodings: dict[str, str] = field(default_factory=dict[str, str])
     problem: str = ""
+    sheet: str | None = None
+    """The sheet of a workbook, where it has several and one of them names files."""
 
     @property
     def names(self) -> list[str]:
@@ -49,7 +51,8 @@ class ProbedTable:
         """Return what a card must say of the table so that it is read: of its encoding only a person knows."""
         named = {} if self.has_header else {"columns": self.names}
         separated_by = {"delimiter": self.delimiter} if self.delimiter else {}
-        return {**named, **separated_by, **({"encoding": "TODO"} if self.encodings else {})}
+        sheet = {"sheet": self.sheet} if self.sheet else {}
+        return {**named, **separated_by, **sheet, **({"encoding": "TODO"} if self.encodings else {})}
 
     @property
     def notes(self) -> list[str]:
@@ -81,6 +84,8 @@ def probe_table(path: Path, files: Collection[str]) -> ProbedTable:
         path: The table.
         files: Names of the files that its rows may name.
     """
+    if (of_sheet := _of_one_sheet(path, files)) is not None:
+        return of_sheet
     encodings = _encodings_of(path)
     encoding = next(iter(encodings), UTF_8)
     try:
@@ -103,6 +108,20 @@ def probe_table(path: Path, files: Collection[str]) -> ProbedTable:
         return ProbedTable(first, False, known, encodings)
     except UserError as error:
         return ProbedTable(problem=str(error))
+
+
+def _of_one_sheet(path: Path, files: Collection[str]) -> ProbedTable | None:
+    """Return the first rows of the one sheet of several that names files, or None."""
+    fitting: list[ProbedTable] = []
+    for sheet in sheets if len(sheets := sheet_names(path)) > 1 else ():
+        try:
+            _, rows = read_table(path, _is_header, sheet=sheet)
+            first = [row for _, row, _ in itertools.islice(rows, _ROWS)]
+        except UserError:
+            continue
+        if any(_is_file(cell, files) for row in first for cell in row.values()):
+            fitting.append(ProbedTable(first, sheet=sheet))
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def _is_header(names: Sequence[str]) -> bool:

@@ -315,6 +315,19 @@ def _merged_above(path: Path, sheet: Any) -> dict[int, list[tuple[int, int]]]:
     return found
 
 
+def sheet_names(path: Path) -> list[str]:
+    """Return the names of the sheets of a workbook; none of what is no workbook, or cannot be read."""
+    if path.suffix.lower() not in _BOOKS:
+        return []
+    try:
+        import openpyxl  # pyright: ignore[reportMissingModuleSource]
+
+        with closing(cast(Any, openpyxl).load_workbook(path, read_only=True)) as book:
+            return [each.title for each in book.worksheets]
+    except Exception:  # said when it is read as a table
+        return []
+
+
 def _sheet(path: Path, book: Any, is_header: IsHeader, sheet: str | None) -> str:
     names = [each.title for each in book.worksheets]
     if sheet is not None:

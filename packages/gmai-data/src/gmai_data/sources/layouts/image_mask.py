@@ -12,7 +12,7 @@ from pydantic import model_validator
 
 from gmai_data.imaging.binary_masks import marked_pixels
 from gmai_data.imaging.fringes import fringe_values, nearest_labels
-from gmai_data.imaging.raster import load_index_mask, load_mask_channels
+from gmai_data.imaging.raster import load_index_mask, load_mask_channels, load_numbered_mask
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.annotations.fits import facts_of_masks, fitted_mask
 from gmai_data.sources.annotations.mask_files import items_with_masks, masks_known
@@ -46,8 +46,8 @@ class ImageMask(Layout):
     masks for a part of the images only."""
     encoding: Literal["index", "binary", "colour", "instances"] = "index"
     """index: values (or palette entries) are raw labels; binary: the higher of two values, whatever they are, is raw
-    label `1`; colour: colours are raw labels, written `#rrggbb`; instances: every value but 0 is an object of raw label
-    `1`. Structure files are binary. Alpha never marks."""
+    label `1`; colour: colours are raw labels, written `#rrggbb`; instances: every value, or colour, but 0 is an object
+    of raw label `1`. Structure files are binary. Alpha never marks."""
     inverted: bool = False
     """Binary masks in which the structure is dark."""
 
@@ -130,7 +130,7 @@ class ImageMask(Layout):
         if self.encoding == "index":
             return load_index_mask(root, file), None, []
         if self.encoding == "instances":
-            numbered = load_index_mask(root, file)
+            numbered = load_numbered_mask(root, file)
             return numbered, {int(number): "1" for number in np.unique(numbered) if number}, []
         return *_of_colours(load_mask_channels(root, file), file), []
 

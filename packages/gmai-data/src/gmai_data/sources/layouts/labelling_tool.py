@@ -5,6 +5,7 @@ Datumaro, VoTT, Prodigy, Create ML, ImageFolder, Pascal, regions, frames.
 import functools
 import glob
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -261,7 +262,8 @@ class LabellingTool(Layout):
                 probed = list(_probed(probe, path, folder))
                 of_shapes = {shape.label for each in probed for shape in each.shapes}
                 labels = sorted((of_shapes | {label for each in probed for label in each.labels}) - {""})
-                return Guess(f"annotations of {_NAMES[tool]}", "2d_detection", layout, labels)
+                open_ = () if layout["images"] != "TODO" else (_no_picture(pictures),)
+                return Guess(f"annotations of {_NAMES[tool]}", "2d_detection", layout, labels, notes=open_)
         return None
 
 
@@ -284,7 +286,7 @@ def _probed(layout: LabellingTool, path: Path, folder: Folder) -> Iterator[Marke
 def _folder_of(pictures: Sequence[Marked], layout: LabellingTool, path: Path, folder: Folder) -> str:
     first = pictures[0]
     if first.frame is not None:
-        return "TODO"
+        return _place_of_frames(pictures, folder)
     stem = PurePosixPath(first.name).stem if first.name else path.stem
     stems = (stem, _OF_UPLOAD.sub("", stem)) if layout.tool == "label_studio" else (stem,)
     image = next((each for each in folder.images if each.stem in stems or each.name == stem), None)
@@ -295,6 +297,37 @@ def _folder_of(pictures: Sequence[Marked], layout: LabellingTool, path: Path, fo
     if layout.tool in _ONE_PICTURE and image.parent.parent == path.parent.parent != folder.root:
         return f"{{above}}/{image.parent.name}"
     return folder.below(image.parent)
+
+
+def _no_picture(pictures: Sequence[Marked]) -> str:
+    """Return what stands in a draft whose pictures were not found."""
+    first = pictures[0]
+    if first.frame is not None:
+        return (
+            f"images: the annotation has {len(pictures)} frames; name the video, or the path of the frames' pictures "
+            "with their number, such as `frames/frame_{frame:06d}.png`"
+        )
+    return f"images: no picture is called as the annotation says ({first.name or 'as its file'}); name their folder"
+
+
+def _place_of_frames(pictures: Sequence[Marked], folder: Folder) -> str:
+    """Return the only video, or the path of the frames' pictures with their number, or TODO."""
+    videos = folder.with_ending(*VIDEO_ENDINGS)
+    if len(videos) == 1 and not folder.images:
+        return folder.below(videos[0])
+    frames = {picture.frame for picture in pictures}
+    numbered: dict[tuple[str, str, int], set[int]] = defaultdict(set)
+    for path in folder.images:
+        if found := re.fullmatch(r"(.*?)(\d+)", path.stem):
+            above = folder.below(path.parent)
+            place = ("" if above == "." else f"{above}/") + found[1]
+            digits = len(found[2]) if re.match("0.", found[2]) else 0
+            numbered[place, path.suffix, digits].add(int(found[2]))
+    fitting = [key for key, numbers in numbered.items() if frames <= numbers]
+    if len(fitting) != 1:
+        return "TODO"
+    before, ending, digits = fitting[0]
+    return f"{before}{{frame{f':0{digits}d' if digits else ''}}}{ending}"
 
 
 def _of_stem(root: Path, place: str, stem: str) -> str | None:
