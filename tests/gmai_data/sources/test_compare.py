@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 from gmai_data.imaging.raster import encode_png
+from gmai_data.sources import compare
 from gmai_data.sources.compare import check_against_folder
 from gmai_formats.errors import UserError
 
@@ -136,3 +137,11 @@ def test_two_spellings_of_what_may_be_one_patient_are_said(card_file, folder, ca
     assert f"{names[0]} and {names[1]}" in said or f"{names[1]} and {names[0]}" in said
     check_against_folder(str(card_file(split={"group_pattern": r"/p0*(\d+)_"}, labels=labels)), root)
     assert "zeros" not in capsys.readouterr().out
+
+
+def test_more_files_than_a_block_are_counted_and_the_first_of_them_shown(card_file, folder, capsys, monkeypatch):
+    monkeypatch.setattr(compare, "_BLOCK", 3)
+    for number in range(20):
+        folder(f"note{number:02}.txt", b"x")
+    check_against_folder(str(card_file(labels={"a": "alpha"})), folder("a/1.png"))
+    assert "20 .txt, such as note00.txt" in capsys.readouterr().out

@@ -10,7 +10,7 @@ from gmai_data.shards import shard_count, shard_of
 from gmai_data.sources import kept_listing
 from gmai_data.sources.cards.catalogue import Source
 from gmai_data.sources.items import Item
-from gmai_data.sources.kept_listing import forget_items, keep_listing
+from gmai_data.sources.kept_listing import forget_items, items_in_order, keep_listing
 from gmai_data.sources.listing import Listing, list_sources
 from gmai_formats.errors import UserError
 
@@ -183,3 +183,11 @@ def test_two_spellings_of_what_may_be_one_patient_are_said(source, tmp_path, mon
     keep(made, tmp_path)
     said = capfd.readouterr()
     assert ("toy: 2 groups differ from another only in zeros" in said.out + said.err) is told
+
+
+@pytest.mark.parametrize("run_items", [7, 100_000])
+def test_one_look_at_all_items_in_order_gives_those_in_memory(source, monkeypatch, run_items):
+    monkeypatch.setattr(kept_listing, "RUN_ITEMS", run_items)
+    one, _ = source(many(), monkeypatch)
+    (listing,) = list_sources([one], None)
+    assert list(items_in_order(one)) == list(listing.items)

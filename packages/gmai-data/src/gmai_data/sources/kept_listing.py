@@ -128,6 +128,20 @@ def keep_listing(
     return known
 
 
+def items_in_order(source: Source) -> Iterator[Item]:
+    """Yield the items of a source in order of their keys, numbered by group, for one look at all of them.
+
+    They wait on disk, in a folder that is gone afterwards; memory does not grow with the source.
+
+    Raises:
+        UserError: See `Layout.list_items`.
+    """
+    with tempfile.TemporaryDirectory(prefix="gmai-items-") as folder, contextlib.ExitStack() as opened:
+        runs, _, groups = _sorted_runs(listed_items(source), source.recipe, Path(folder))
+        for (item, _), number in _numbered(_merged(runs, opened), source.recipe, groups):
+            yield item._replace(group_number=number)
+
+
 @contextlib.contextmanager
 def _alone(work: Path) -> Generator[None]:
     """Let one process list, and the others wait for it."""
