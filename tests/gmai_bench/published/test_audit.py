@@ -173,3 +173,10 @@ def test_the_n_that_fits_every_row_is_found(tmp_path: Path) -> None:
     (first, *_) = [row for row in audited(tmp_path, "model,a", "n,150", *rows) if row.impossible]
     assert 145 in first.impossible[0].fitting
     assert "every row fits n = " in str(first.impossible[0])
+
+
+def test_a_macro_mean_with_an_n_of_its_own_is_no_impossible_cell(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("模型,VQA-RAD（251题）,SLAKE,平均\n题数,251,416,667\nX,66.14,72.84,69.49\n", encoding="utf-8")
+    (row,) = audit(read_table(path, {}))
+    assert ([one.kind for one in row.overall], row.impossible) == (["macro"], ())

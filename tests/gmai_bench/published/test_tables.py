@@ -144,3 +144,22 @@ def test_one_row_in_fractions_among_rows_in_percent(tmp_path: Path) -> None:
 def test_columns_have_names_of_their_own(tmp_path: Path, header: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         rows(tmp_path, header, header.replace("a", "1"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("t.md", "| Model | RAD | RAD | SLAKE |\n| | open | closed | |\n|---|---|---|---|\n"
+         "| # questions | 200 | 251 | 1,061 |\n| X | 50.0 | 66.14 | 72.8 |\n"),
+        ("t.tex", "\\begin{tabular}{lccc}\n\\toprule\n\\multirow{3}{*}{Model} & \\multicolumn{2}{c}{RAD} & SLAKE \\\\\n"
+         "\\cmidrule(lr){2-3}\n & open & closed & \\\\\n & (n=200) & (n=251) & (1,061) \\\\\n\\midrule\n"
+         "X & 50.0 & \\textbf{66.14} & 72.8\\\\\n\\bottomrule\n\\end{tabular}\n"),
+    ],
+)  # fmt: skip
+def test_headings_of_several_lines_are_one(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    table = read_table(path, {})
+    assert [column.split(" (")[0] for column in table.columns] == ["RAD open", "RAD closed", "SLAKE"]
+    assert [count.n for count in table.sets[""].counts.values()] == [200, 251, 1061]
+    assert list(table.rows[0].cells.values()) == ["50.0", "66.14", "72.8"]

@@ -182,6 +182,8 @@ def _audit_row(table: PublishedTable, row: PublishedRow, chosen: QuestionSet) ->
     overall = tuple(
         _audit_overall(column, row, parts, chosen, table.scales) for column in table.overall if column in row.cells
     )
+    means = {one.column for one in overall if one.kind == "macro"}  # the mean of shares is none of n questions
+    impossible = [cell for cell in impossible if cell.column not in means]
     sums = [column for column in table.overall if column in row.cells and column not in chosen.counts]
     unchecked = len(row.cells) - checked - len(sums)
     return RowAudit(row, chosen, checked, unchecked, tuple(impossible), tuple(artefacts), overall)

@@ -4,7 +4,7 @@ A table is CSV (with commas, semicolons or tabs), or a table of Markdown or LaTe
 
 The first column names the row. Three more are optional: `set` (which declared question set the row answers; empty where
 its source does not say), `group` and `source`. A row named `n` gives the questions behind each cell of a set ("~9694"
-where only about that many are known, "-" where a cell is no share of questions), as does a header "VQA-RAD (n=251)"; a
+where only about that many are known, "-" where a cell is no share of questions), as does a heading (`headings`); a
 row named `protocol` the protocol (`family/name`, with `#column=value` for one group of it).
 """
 
@@ -19,6 +19,8 @@ from pathlib import Path
 from gmai_formats import separated
 from gmai_formats.errors import UserError, did_you_mean
 
+from gmai_bench.published.headings import as_one, counted, is_row_of_counts, spanned
+
 PAPER_TABLES: Mapping[str, str] = {
     "table2": "GMAI-VL paper, Table 2: VQA-RAD, SLAKE and PMC-VQA",
     "table3": "GMAI-VL paper, Table 3: OmniMedVQA by question type",
@@ -31,14 +33,15 @@ _ABOUT = ("set", "group", "source")
 _DECLARATIONS = ("n", "protocol")
 _MOST_NAMED = 8
 """Bad cells that a message lists."""
-_OVERALL = re.compile(r"^(?:overall|avg|average|mean|total|all)(?:$|[\s_.(-])", re.IGNORECASE)
+_OVERALL = re.compile(
+    r"^(?:(?:overall|avg|average|mean|total|all)(?:$|[\s_.(-])|(?:平均|总体|总计|均值|合计|整体))", re.IGNORECASE
+)
 _SEPARATORS = ",;\t|&"
 _RULE = re.compile(
     r"^[\s|:+=-]+$|^\s*\\(?:hline|toprule|midrule|bottomrule|cmidrule|cline|begin|end|centering|caption|label)\b.*$"
 )
 """A line of a Markdown or LaTeX table that holds no cells."""
 _LINE_END = re.compile(r"\\\\(?:\s*\[[^\]]*\])?\s*(?:\\(?:hline|midrule|bottomrule)\s*)*$")
-_COUNT_IN_HEADER = re.compile(r"[(\[]?\s*\bn\s*=\s*(?P<n>\d[\d,]*)\s*[)\]]?\s*$", re.IGNORECASE)
 _SIGNS = r"[*†‡§^↑↓▲▼~≈≃]*"
 _NUMBER = re.compile(
     # "66.3", "66.3%", "66.3±1.2", "66.3 (1.2)", "66.3 (+1.2)", "66.3 [64.1, 68.5]", "66.3 ± 1.2 (n = 251)", "↑66.3*"
@@ -46,6 +49,7 @@ _NUMBER = re.compile(
     r"(?P<spread>_?\s*(?:±|\+/-|\\pm)\s*\d*[.,]?\d+\s*%?|\(\s*\d*[.,]?\d+\s*%?\))?"
     rf"\s*(?:\([^()]*\)|\[[^\[\]]*\])?\s*%?\s*{_SIGNS}$"
 )
+_THOUSANDS = re.compile(r"(?<=\d)[, ](?=\d{3}(?!\d))")
 _SHARE = re.compile(r"^(?P<right>\d+)\s*/\s*(?P<n>\d+)(?:\s*[(=].*)?$")
 """A cell that is the share itself: "166/251"."""
 _MARKUP = re.compile(
@@ -151,7 +155,8 @@ def _parse(text: str, place: str, title: str, given: Mapping[str, Count]) -> Pub
     lines = _lines(text)
     if len(lines) < 2:
         raise UserError(f"{place}: has no rows below its header. A table has one row per model. Check the file.")
-    header = [_MARKUP.sub("", cell).strip() for cell in lines[0]]
+    header, taken = as_one(lines, _is_result)
+    header = [_MARKUP.sub("", cell).strip() for cell in header]
     columns = tuple(name for name in header[1:] if name.lower() not in _ABOUT)
     twice = next((name for name in columns if header.count(name) > 1), None)
     if twice is not None or not columns:
@@ -161,16 +166,16 @@ def _parse(text: str, place: str, title: str, given: Mapping[str, Count]) -> Pub
             f"Correct the header."
         )
     headed = {
-        column: Count(int(match["n"].replace(",", "")), exact=True)
+        column: Count(*found)
         for column in columns
-        if (match := _COUNT_IN_HEADER.search(column))
+        if (found := counted(column, bare=_OVERALL.match(column) is None)) is not None
     }
     unknown = [name for name in given if name not in columns]
     if unknown:
         raise UserError(f'{place}: no column "{unknown[0]}".{did_you_mean(unknown[0], columns)}')
     declared: dict[str, dict[str, dict[str, str]]] = {}
     rows: list[PublishedRow] = []
-    for number, line in enumerate(lines[1:], start=2):
+    for number, line in enumerate(lines[taken:], start=1 + taken):
         if len(line) != len(header):
             raise UserError(
                 f"{place} row {number}: has {len(line)} cells, the header has {len(header)}. "
@@ -179,6 +184,8 @@ def _parse(text: str, place: str, title: str, given: Mapping[str, Count]) -> Pub
         cells = dict(zip(header, (cell.strip() for cell in line), strict=True))
         about = {name: next((v for k, v in cells.items() if k.lower() == name), "") for name in _ABOUT}
         name, values = _MARKUP.sub("", line[0]).strip(), {column: cells[column] for column in columns if cells[column]}
+        if name not in _DECLARATIONS and is_row_of_counts(name) and all(map(_is_count, values.values())):
+            name = "n"
         if name in _DECLARATIONS:
             declared.setdefault(about["set"], {})[name] = values
         else:
@@ -205,9 +212,24 @@ def _lines(text: str) -> list[list[str]]:
     mark = max(_SEPARATORS, key=lambda one: (one == "|" and first.lstrip().startswith("|"), first.count(one)))
     if mark in "|&":
         bare = (_LINE_END.sub("", line.strip()).removeprefix("|").removesuffix("|") for line in kept)
-        return [[cell.strip() for cell in re.split(rf"(?<!\\){re.escape(mark)}", line)] for line in bare]
+        return [spanned([cell.strip() for cell in re.split(rf"(?<!\\){re.escape(mark)}", line)]) for line in bare]
     lines = separated.reader(io.StringIO(text, newline=""), delimiter=mark)
     return [line for line in lines if any(cell.strip() for cell in line)]
+
+
+def _is_result(cell: str) -> bool:
+    bare = _MARKUP.sub("", cell).strip()
+    return bool(_NUMBER.match(bare) or _SHARE.match(bare))
+
+
+def _is_count(cell: str) -> bool:
+    digits = _bare_count(cell).removeprefix("~")
+    return cell == "-" or (digits.isdigit() and int(digits) > 0)
+
+
+def _bare_count(cell: str) -> str:
+    """Return a count without what parts its thousands."""
+    return _THOUSANDS.sub("", _MARKUP.sub("", cell).strip())
 
 
 def _are_fractions(rows: Sequence[PublishedRow], column: str) -> bool:
@@ -286,6 +308,7 @@ def _question_set(
 
 def parse_count(text: str, place: str) -> Count:
     """Return a count such as `27` or `~9694`."""
+    text = _bare_count(text)
     digits = text.removeprefix("~")
     if not digits.isdigit() or int(digits) == 0:
         raise UserError(f'{place}: "{text}" is no count. Give a number of questions, with "~" in front if about.')

@@ -1,0 +1,100 @@
+"""Headings of published tables: several lines of them as one, and the questions that a heading counts.
+
+"VQA-RAD (251)", "SLAKE (n = 1,061)", "MMMU (150 questions)", "VQA-RAD（251题）"; a row of counts by its name.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+
+_DIGITS = r"(?P<about>[~≈]|(?:about|ca\.?)\s+)?(?P<n>\d{1,3}(?:[, ]\d{3})+|\d+)"
+_UNIT = (
+    r"(?:qs?|questions?|items?|samples?|cases?|examples?|(?:qa|q-a|question[- ]answer)\s+pairs?|pairs?"
+    r"|道?题目?|道|例|个问题|条|个样本|样本)"
+)
+_COUNTED = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"(?:\bn\s*[=:]|#|题数\s*[=:]?|样本数\s*[=:]?)\s*{_DIGITS}\s*{_UNIT}?\s*[)\]]?$",
+        rf"[(\[]\s*{_DIGITS}\s*{_UNIT}\s*[)\]]$",
+        rf"(?<![\d.]){_DIGITS}\s*{_UNIT}$",
+    )
+)
+_BRACKETED = re.compile(rf"[(\[]\s*{_DIGITS}\s*[)\]]$")
+_YEARS = range(1990, 2036)
+"""A number in brackets that may be the year of a data set and counts nothing: "VQA-Med (2019)"."""
+_LEAST_BRACKETED = 10
+_COUNT_ROW = re.compile(
+    r"n|#|(?:#|no\.?|num(?:ber)?)(?:\s+of)?\s*(?:test\s+)?(?:questions?|qs|samples?|items?|cases?)|questions|(?:test\s+)?size"
+    r"|题数|题目数量?|问题数量?|样本数量?|样本量|测试集大小",
+    re.IGNORECASE,
+)
+_SPANNING = re.compile(r"^\\multicolumn\s*\{(\d+)\}\s*\{[^{}]*\}\s*\{(.*)\}$")
+_ACROSS = re.compile(r"^\\multirow\s*(?:\[[^\]]*\])?\s*\{[^{}]*\}\s*\{[^{}]*\}\s*\{(.*)\}$")
+
+
+def counted(heading: str, *, bare: bool = True) -> tuple[int, bool] | None:
+    """Return how many questions a heading counts and whether exactly so many; `None` where it counts none.
+
+    Args:
+        heading: The heading.
+        bare: Whether a number that only stands in brackets may count questions; that of an average counts columns.
+    """
+    plain = unicodedata.normalize("NFKC", heading).strip()
+    found = next((match for pattern in _COUNTED if (match := pattern.search(plain))), None)
+    if found is None and bare:
+        found = _BRACKETED.search(plain)
+        if found and (
+            int(_bare(found["n"])) < _LEAST_BRACKETED or (found["n"].isdecimal() and int(found["n"]) in _YEARS)
+        ):
+            return None
+    return (int(_bare(found["n"])), found["about"] is None) if found and int(_bare(found["n"])) else None
+
+
+def _bare(digits: str) -> str:
+    return digits.replace(",", "").replace(" ", "")
+
+
+def is_row_of_counts(name: str) -> bool:
+    """Return whether a row so named says how many questions each column has."""
+    return _COUNT_ROW.fullmatch(unicodedata.normalize("NFKC", name).strip().rstrip(":")) is not None
+
+
+def spanned(cells: Sequence[str]) -> list[str]:
+    r"""Return the cells of a line of LaTeX, as many as it spans: `\multicolumn{2}{c}{CT}` is one and an empty one."""
+    found: list[str] = []
+    for cell in cells:
+        spanning = _SPANNING.match(cell.strip())
+        held = spanning[2] if spanning else cell
+        across = _ACROSS.match(held.strip())
+        found.append(across[1] if across else held)
+        found += [""] * (int(spanning[1]) - 1 if spanning else 0)
+    return found
+
+
+def as_one(lines: Sequence[list[str]], is_number: Callable[[str], bool]) -> tuple[list[str], int]:
+    """Return the headings of a table whose lines of headings are put together, and how many lines they take.
+
+    A further line of headings names no row and holds no number, or counts of questions; then an empty heading above it
+    is that on its left.
+
+    Args:
+        lines: All lines.
+        is_number: Whether a cell holds a result.
+    """
+    header = list(lines[0])
+    taken = 1
+    for line in lines[1:-1]:
+        cells = [cell.strip() for cell in line]
+        named = any(cells[1:]) and cells[0] in ("", header[0].strip())
+        if len(line) != len(header) or not named or any(map(is_number, filter(_is_no_count, cells[1:]))):
+            break
+        for place in range(2, len(header)) if taken == 1 else ():
+            header[place] = header[place].strip() or header[place - 1]
+        header = [f"{above} {below}".strip() for above, below in zip(header, ("", *cells[1:]), strict=True)]
+        taken += 1
+    return header, taken
+
+
+def _is_no_count(cell: str) -> bool:
+    return bool(cell) and counted(cell) is None
