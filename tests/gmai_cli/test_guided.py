@@ -1,5 +1,7 @@
 """`gmai init`: the draft, what it asks for, and the way on."""
 
+import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ from gmai_cli.demo.run import HELD_OUT
 from gmai_cli.guided import init, steps, todo_lines
 from gmai_cli.steps import Step, StepError
 from gmai_formats.errors import UserError
+from PIL import Image
 
 
 def test_lines_that_say_todo_and_remarks_that_do_not(tmp_path: Path) -> None:
@@ -114,3 +117,34 @@ def test_folders_that_will_not_do(tmp_path: Path) -> None:
         init(tmp_path / "file", tmp_path / "out", 1, None, 1)
     with pytest.raises(UserError, match="lies inside"):
         init(tmp_path, tmp_path / "out", 1, None, 1)
+
+
+@pytest.mark.e2e
+def test_a_folder_of_ones_own_reaches_a_report_in_three_calls(tmp_path: Path) -> None:
+    """The first asks, the second is the command that it printed, filled in, and the third finds all done."""
+    for patient in range(10):
+        for label, colour in (("normal", (40, 90, 200)), ("swollen", (200, 60, 40))):
+            picture = Image.effect_noise((48, 48), 20 + patient).convert("RGB")
+            picture.paste(colour, (8 + patient, 8, 30, 40))
+            (tmp_path / "knees" / label).mkdir(parents=True, exist_ok=True)
+            picture.save(tmp_path / "knees" / label / f"patient{patient}.png")
+    command = [sys.executable, "-m", "gmai_cli", "init", "knees", "--out", "out", "--steps", "1"]
+
+    def call(*more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*command, *more], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    asked = call()
+    assert asked.returncode == 3, asked.stderr
+    proposed = shlex.split(asked.stderr.rstrip().splitlines()[-1])
+    fields = [word.partition("=")[0] for word in proposed if "=" in word]
+    known = {"modality": "X-ray", "department": "Orthopedics", "clinical_task": "Disease Diagnosis", "anatomy": "knee"}
+    assert set(fields) <= known.keys(), "nothing is asked that this test does not know"
+    done = call(*(word for field in fields for word in ("--set", f"{field}={known[field]}")))
+    assert done.returncode == 0, done.stderr[-2000:]
+    report = json.loads((tmp_path / "out/bench/report.json").read_text("utf-8"))
+    assert report["format"].startswith("gmai-bench-report/")
+    assert (tmp_path / "out/bench/report.html").is_file()
+    assert "next: " in done.stderr or "gmai " in done.stderr.rstrip().splitlines()[-1], "it ends with what comes next"
+    again = call()
+    assert again.returncode == 0, again.stderr[-2000:]
+    assert again.stderr.count("done before") >= 8

@@ -11,11 +11,24 @@ def test_folder_is_taken_as_it_is(tmp_path: Path) -> None:
     assert fetch.local_folder(str(tmp_path)) == tmp_path
 
 
-@pytest.mark.parametrize("name", ["no/such/folder/at/all", "owner/not-in-the-cache", "owner/not-in-the-cache@main"])
+@pytest.mark.parametrize("name", ["owner/not-in-the-cache", "owner/not-in-the-cache@main"])
 def test_unknown_name_offline(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(UserError, match="neither a folder here nor a model to be had from the Hub"):
         fetch.local_folder(name)
+
+
+def test_path_is_never_asked_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "snapshot_download", lambda *_, **__: pytest.fail("the Hub was asked"))
+    (tmp_path / "clip.bin").touch()
+    monkeypatch.chdir(tmp_path)
+    for name, found in (
+        ("clip.bin", "a file"), (str(tmp_path / "none"), "no such folder"), ("./none", "no such folder"),
+        ("no/such/folder", "no such folder"), ("../none", "no such folder"),
+    ):  # fmt: skip
+        with pytest.raises(UserError, match=rf"{found}\. What is due is a model's folder or a Hub id") as caught:
+            fetch.local_folder(name)
+        assert str(caught.value).startswith(f"{name}: ")
 
 
 def test_repository_without_safetensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

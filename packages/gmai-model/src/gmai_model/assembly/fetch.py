@@ -31,6 +31,12 @@ def local_folder(name: str, scratch: Path | None = None) -> Path:
         convert(Path(name), folder)
         return folder
     repository, _, revision = name.partition("@")
+    if Path(name).exists() or Path(name).is_absolute() or name.startswith((".", "~")) or repository.count("/") > 1:
+        found = "a file" if Path(name).exists() else "no such folder"
+        what = "a model's folder or a Hub id (owner/name)" + (
+            ", or a GGUF file (*.gguf)" if scratch is not None else ""
+        )
+        raise UserError(f"{name}: {found}. What is due is {what}. Correct the path.")
     try:
         folder = Path(snapshot_download(repository, revision=revision or None, allow_patterns=PATTERNS))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
