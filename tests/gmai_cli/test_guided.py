@@ -137,7 +137,12 @@ def test_a_folder_of_ones_own_reaches_a_report_in_three_calls(tmp_path: Path) ->
     assert asked.returncode == 3, asked.stderr
     proposed = shlex.split(asked.stderr.rstrip().splitlines()[-1])
     fields = [word.partition("=")[0] for word in proposed if "=" in word]
-    known = {"modality": "X-ray", "department": "Orthopedics", "clinical_task": "Disease Diagnosis", "anatomy": "knee"}
+    known = {
+        "modality": "X-ray",
+        "department": "Orthopedic Surgery",
+        "clinical_task": "Disease Diagnosis",
+        "anatomy": "knee",
+    }
     assert set(fields) <= known.keys(), "nothing is asked that this test does not know"
     done = call(*(word for field in fields for word in ("--set", f"{field}={known[field]}")))
     assert done.returncode == 0, done.stderr[-2000:]

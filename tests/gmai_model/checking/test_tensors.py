@@ -131,3 +131,35 @@ def test_adapter_that_was_left_in_the_weights_is_one_line(copied: Path) -> None:
 def test_variant_is_named(copied: Path) -> None:
     (copied / "model.safetensors").rename(copied / "model.fp16.safetensors")
     assert "model.fp16.safetensors, no model.safetensors" in off(copied)
+
+
+@pytest.mark.parametrize(
+    ("here", "there"),
+    [
+        ("self_attn.v_proj", "self_attn.k_proj"),
+        ("mlp.up_proj", "mlp.gate_proj"),
+        ("self_attn.o_proj", "self_attn.q_proj"),
+    ],
+)
+def test_matrix_that_is_a_copy_of_another_of_its_layer(copied: Path, here: str, there: str) -> None:
+    layer = "language_model.model.layers.1"
+    change_weights(copied, lambda t: t.update({f"{layer}.{here}.weight": t[f"{layer}.{there}.weight"].clone()}))
+    first, second = sorted((here, there))
+    assert f"{layer}.{second}.weight is equal to {layer}.{first}.weight, as in no trained model (1 such" in off(copied)
+
+
+@pytest.mark.parametrize("tower", ["language_model.model", "vision_tower.vision_model.encoder"])
+def test_layers_that_are_one_are_named_and_a_layer_that_is_repeated_is_not(copied: Path, tower: str) -> None:
+    def repeat(*numbers: int) -> Callable[[dict[str, torch.Tensor]], None]:
+        def change(tensors: dict[str, torch.Tensor]) -> None:
+            for number in numbers:
+                for name in [name for name in tensors if name.startswith(f"{tower}.layers.{number}.")]:
+                    tensors[name] = tensors[name.replace(f"layers.{number}.", "layers.0.")].clone()
+
+        return change
+
+    change_weights(copied, repeat(1))
+    assert check_weights(Files(copied))[0] == []
+    change_weights(copied, repeat(1, 2, 3))
+    assert "is equal to" in off(copied)
+    assert f"{tower}.layers.0." in off(copied)

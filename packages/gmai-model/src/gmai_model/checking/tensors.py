@@ -1,5 +1,6 @@
 """What a checkpoint's tensors must be: those that config.json calls for, finite, and none of the projector's dead."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -14,6 +15,9 @@ from gmai_model.checking.files import Files
 SIZES_DIFFER = "config.json calls for"
 _MAY_BE_ZERO = ("o_proj", "out_proj", "down_proj", "fc2")
 """A layer's output matrix holds zeros in a model that was made deeper; nothing else does in a trained one."""
+
+_GLANCED = 64
+_LAYER = re.compile(r"(?P<stack>.*\.layers)\.(?P<number>\d+)\.")
 
 
 def check_weights(files: Files, named: Sequence[str] = ()) -> tuple[list[str], str]:
@@ -38,6 +42,7 @@ def check_weights(files: Files, named: Sequence[str] = ()) -> tuple[list[str], s
             f"config.json: torch_dtype is {stated}, the tensors are {sorted(dtypes)}. Write theirs, in dtype as well"
         )
     parameters, not_finite, dead = 0, list[str](), list[str]()
+    alike: dict[tuple[object, ...], list[str]] = {}
     with progress("check: tensors", len(weights.names()), unit="tensors") as bar:
         for name, tensor in weights.tensors():
             parameters += tensor.numel()
@@ -45,7 +50,10 @@ def check_weights(files: Files, named: Sequence[str] = ()) -> tuple[list[str], s
                 not_finite.append(f"{weights.file_of[name]}: {name} has {bad} values that are not finite")
             elif name.endswith("weight") and (same := _same(tensor)) and not any(part in name for part in _MAY_BE_ZERO):
                 dead.append(f"{weights.file_of[name]}: {name} holds {same}, as in no trained model")
+            elif tensor.ndim > 1:
+                alike.setdefault(_glance(tensor), []).append(name)
             bar.advance()
+    dead += _copies(weights, alike)
     for lines in (not_finite, dead if not found else []):  # else those are named that no model has
         if lines:
             found.append(f"{lines[0]} ({len(lines)} such tensors). Take an earlier checkpoint, or assemble it again")
@@ -63,6 +71,35 @@ def _same(tensor: Tensor) -> str:
     if tensor.ndim != 2 or not torch.equal(tensor[0], tensor[-1]):
         return ""
     return "the same row throughout" if bool((tensor == tensor[:1]).all()) else ""
+
+
+def _glance(tensor: Tensor) -> tuple[object, ...]:
+    """Return the shape and some values: two matrices that differ in them are not equal."""
+    values = tensor.flatten()[:: max(tensor.numel() // _GLANCED, 1)][:_GLANCED]
+    return (*tensor.shape, values.float().numpy().tobytes())
+
+
+def _copies(weights: WeightFiles, alike: dict[tuple[object, ...], list[str]]) -> Iterator[str]:
+    """Yield the matrices that are copies of another one, as a conversion that mixes up names leaves them.
+
+    A language model that was made deeper repeats layers, but not one matrix within a layer, nor one layer throughout.
+    """
+    for names in alike.values():
+        by_stack: dict[str, list[str]] = {}
+        for name in names:
+            if found := _LAYER.match(name):
+                by_stack.setdefault(found["stack"], []).append(name)
+        for stack, candidates in by_stack.items():
+            first = weights.tensor(candidates[0]) if len(candidates) > 1 else None
+            equal = [name for name in candidates if first is not None and torch.equal(weights.tensor(name), first)]
+            if not equal or not bool(weights.tensor(equal[0]).any()):
+                continue
+            layers = [found["number"] for name in equal if (found := _LAYER.match(name))]
+            every = {
+                found["number"] for name in weights.names() if (found := _LAYER.match(name)) and found["stack"] == stack
+            }
+            if len(set(layers)) < len(layers) or len(layers) > max(len(every) / 2, 2):
+                yield f"{weights.file_of[equal[1]]}: {equal[1]} is equal to {equal[0]}, as in no trained model"
 
 
 def _of_files(weights: WeightFiles) -> Iterator[str]:
