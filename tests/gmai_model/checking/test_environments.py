@@ -59,3 +59,10 @@ def test_what_pip_says_is_one_line_with_the_remedy(commands: list[list[str]], mo
     message = r"--transformers 9\.9: no environment could be made: No solution; no 9\.9; c\. It needs a package index"
     with pytest.raises(UserError, match=message):
         older_python("9.9")
+
+
+@pytest.mark.parametrize("word", ["abc", "", "4", "/usr/bin/python3", "4.49.0; rm", "latest"])
+def test_what_is_no_version_makes_no_environment(commands: list[list[str]], word: str) -> None:
+    with pytest.raises(UserError, match=r"no version\. Give one such as"):
+        older_python(word)
+    assert commands == []

@@ -31,6 +31,14 @@ class ImageMode(enum.StrEnum):
     CROP = "crop"
 
 
+def _begin(checkpoint: Path, command: str) -> None:
+    """Refuse what is no checkpoint before torch is imported, which takes seconds."""
+    from gmai_formats.weights import require_checkpoint
+
+    require_checkpoint(checkpoint, takes=f"{command} takes a checkpoint folder")
+    quiet()
+
+
 @model_app.command()
 def init(
     out: Annotated[Path, typer.Option(help="Folder to write the checkpoint to; new or empty.")],
@@ -133,7 +141,7 @@ def warmup(
     The vision encoder learns to tell label sets apart, the language model reads the samples' text with each image put
     into words. The projector is left untouched. Never needed for real parts.
     """
-    quiet()
+    _begin(model, "--model")
     from gmai_model.warmup import warm_up
 
     warm_up(model, data, out, vision_steps=vision_steps, language_steps=language_steps, seed=seed)
@@ -166,7 +174,7 @@ def check(
 
       gmai model check runs/stage3/model --transformers 4.49.0
     """
-    quiet()
+    _begin(checkpoint, "`gmai model check`")
     from gmai_model.checking.check import accept
     from gmai_model.checking.check import check as run
     from gmai_model.checking.environments import older_python
@@ -233,7 +241,7 @@ def export(
         raise UserError(
             f"--format {format_}: the package gguf writes it. Install it: `{pip_install('gmai-model[gguf]')}`."
         )
-    quiet()
+    _begin(checkpoint, "`gmai model export`")
     from gmai_model.llama_cpp.export import MMPROJ, MODEL, Choice
     from gmai_model.llama_cpp.export import export as write
 
@@ -347,7 +355,7 @@ def chat(
 
     gmai model chat runs/stage3/model --image ct.nii.gz --slice 40 --window lung --prompt "Is there a nodule?"
     """
-    quiet()
+    _begin(checkpoint, "`gmai model chat`")
     from gmai_model.chat import Assistant
 
     def load() -> Assistant:
@@ -399,7 +407,7 @@ def push(
 
       gmai model push runs/stage3/model my-lab/gmai-vl --report RESULT --data build/mix.yaml --dry-run
     """
-    quiet()
+    _begin(checkpoint, "`gmai model push`")
     from gmai_model.publishing.push import publish
 
     publication = publish(

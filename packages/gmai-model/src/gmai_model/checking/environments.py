@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,10 @@ def older_python(version: str) -> Path:
     Raises:
         UserError: It cannot be made: no such version, no room, or no package index to be reached.
     """
+    if not re.fullmatch(r"\d+(\.\d+)+(\.?[a-z]+\d+)?", version):
+        raise UserError(
+            f"--transformers {version}: no version. Give one such as 4.57.6; --python takes an interpreter."
+        )
     torch = importlib.metadata.version("torch").partition("+")[0]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = cache / "gmai" / "environments" / f"transformers-{version}-torch-{torch}-py{sys.version_info.minor}"
