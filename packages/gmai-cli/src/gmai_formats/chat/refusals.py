@@ -18,16 +18,27 @@ _ACCOUNT_CODES = frozenset(
         "insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "account_deactivated",
         "invalid_api_key", "invalid_organization", "model_not_found", "deploymentnotfound", "access_terminated",
         "insufficient_balance", "insufficient_credits", "unsupported_country_region_territory",
+        "insufficient_user_quota", "exceeded_current_quota_error", "budget_exceeded", "arrearage",
     }
 )  # fmt: skip
 _ACCOUNT_WORDS = re.compile(
     r"exceeded your current quota|insufficient[ _](?:quota|balance|credit|fund)|credit balance is too low|"
-    r"(?:incorrect|invalid) api key|billing (?:hard )?limit|payment required|"
-    r"model [`'\"]?[\w./:-]+[`'\"]? (?:does not exist|was not found|not found)",
+    r"(?:incorrect|invalid) api key|billing (?:hard )?limit|spending limit|budget has been exceeded|payment required|"
+    r"used all available credits|no resource package|overdue|in good standing|account (?:\S+ ){0,3}is (?:not active|"
+    r"suspended|deactivated)|欠费|余额不足|请充值|"
+    r"model (?:[`'\"]?[\w./:-]+[`'\"]? )?(?:does not exist|was not found|not found)",
     re.IGNORECASE,
 )
 _CONTENT_WORDS = re.compile(r"flagged|moderation|content[ _](?:polic|filter|management)|safety", re.IGNORECASE)
+_LATER = re.compile(
+    r"(?:try again|retry)(?: your request)? (?:in|after) "
+    r"((?:\d+(?:\.\d+)? ?(?:ms|milliseconds?|s(?:ec\w*)?|m(?:in\w*)?|h(?:ours?)?|d(?:ays?)?)\b ?)+|"
+    r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+)",
+    re.IGNORECASE,
+)
+"""A wait that stands in the words alone, as of Azure, Gemini, Groq and Moonshot."""
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_SAID_SPAN = re.compile(r"(\d+(?:\.\d+)?) ?([a-z]+)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -109,7 +120,33 @@ def refusal_of(status: int, headers: Mapping[str, str], content: bytes, scrub: "
         status = int(code)  # OpenRouter and others send the status of the provider behind them in a 200
     elif status == 200 and (code in _ACCOUNT_CODES or _ACCOUNT_WORDS.search(str(words))):
         status = 429
-    return Refusal(status, code, param, scrub(" ".join(str(words).split()))[:300], wait_s(headers))
+    said = " ".join(f"{words} {_behind(words, text)}".split())
+    asked = wait_s(headers)
+    return Refusal(status, code, param, scrub(said)[:300], _said_s(said) if asked is None else asked)
+
+
+_RAW = re.compile(r'"raw": ?"((?:[^"\\]|\\.)*)"')
+
+
+def _behind(words: Any, text: str) -> str:
+    """Return what the provider behind a gateway said, where the gateway says no more than that it did."""
+    found = _RAW.search(text)
+    if found is None or "provider" not in str(words).lower():
+        return ""
+    with contextlib.suppress(ValueError):
+        return str(json.loads(f'"{found[1]}"'))
+    return ""
+
+
+def _said_s(words: str) -> float | None:
+    """Return the wait that a server asks for in its words, or None."""
+    found = _LATER.search(words)
+    if found is None:
+        return None
+    parts = _SAID_SPAN.findall(found[1].lower())
+    return sum(
+        float(number) * _SECONDS["ms" if unit.startswith(("ms", "milli")) else unit[0]] for number, unit in parts
+    )
 
 
 class Scrub:
