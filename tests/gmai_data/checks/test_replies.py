@@ -13,6 +13,7 @@ import pytest
 from gmai_data.annotation import Annotation, Box
 from gmai_data.checks.written import first_complaint, without_unresolved
 from gmai_data.generation.prompts import load_prompts
+from gmai_data.generation.replies import UnusableReplyError
 from gmai_data.generation.tasks import TaskMaker, WritingSettings
 from gmai_data.sources.cards.catalogue import find_recipe
 from gmai_data.vocabulary import Kind, Split
@@ -24,7 +25,7 @@ SETTINGS = WritingSettings(
     translate=dict.fromkeys((Kind.IMAGE_CAPTION, Kind.FREE_INSTRUCTION, Kind.DIALOGUE, Kind.REGION_CAPTION), 1.0),
 )  # fmt: skip
 LEAST_ENGLISH, LEAST_CHINESE, LEAST_REFUSED = 0.95, 0.91, 0.95
-LEAST_REFUSED_OF = {"seventh": 0.91}
+LEAST_REFUSED_OF = {"seventh": 0.91, "eighth_mid_size_model_even": 0.9, "eighth_mid_size_model_odd": 0.9}
 """Passed: which of two regions is larger, or overlaps a third, told by "first" or "upper"; wrong definitions."""
 
 
@@ -58,7 +59,11 @@ def judged(file):
             kept = as_turns(english[task.id])
             kept = without_unresolved(task.facts, kept)[0] if first_complaint(task.facts, kept) else kept
             task = maker.translation(task.facts, task.id, kept)
-        turns = task.turns(json.dumps({"turns": [{"question": q, "answer": a} for q, a in reply["turns"]]}))
+        try:
+            turns = task.turns(json.dumps({"turns": [{"question": q, "answer": a} for q, a in reply["turns"]]}))
+        except UnusableReplyError as unusable:
+            found.append((chinese, reply.get("wrong"), ("unusable reply", str(unusable)), 0, as_turns(reply["turns"])))
+            continue
         complaint = first_complaint(task.facts, turns)
         left_out = without_unresolved(task.facts, turns)[1] if complaint and not chinese else ()
         found.append((chinese, reply.get("wrong"), complaint, len(left_out), turns))

@@ -1,6 +1,7 @@
 """Sizes and their comparisons beside the boxes; see `masked` in conftest.py for the record."""
 
 import pytest
+from gmai_data.annotation import Box
 from gmai_data.checks.sizes import larger, sized, tall_holds, wrong_size
 from gmai_data.vocabulary import Language
 
@@ -52,3 +53,23 @@ def test_extents_and_sizes(masked, text, good):
 @pytest.mark.parametrize(("text", "good"), [("肝脏占据几乎整个图像", False), ("左肾窄于肝脏", True)])
 def test_extents_and_sizes_in_chinese(masked, text, good):
     assert (wrong_size(*masked(text, Language.ZH)) is None) == good
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("the left kidney is an upright oval", True),
+        ("the left kidney is a horizontal, elongated region", False),
+        ("the left kidney is about twice as tall as it is wide", True),
+        ("the left kidney is three times as wide as it is tall", False),
+    ],
+)
+def test_how_a_region_stands(masked, text, good):
+    upright = (Box("left kidney", (70, 20, 80, 85)),)
+    assert (wrong_size(*masked(text, boxes=upright)) is None) == good
+
+
+@pytest.mark.parametrize(("text", "good"), [("左肾为竖置的条带状影", True), ("左肾为横置的窄长区域", False)])
+def test_how_a_region_stands_in_chinese(masked, text, good):
+    upright = (Box("left kidney", (70, 20, 80, 85)),)
+    assert (wrong_size(*masked(text, Language.ZH, upright)) is None) == good

@@ -121,10 +121,16 @@ def claimed_of_a_class(
                 continue
             if claim == "功能" and facts.knowledge and (asked or _ITS_PURPOSE_ZH.search(text)):
                 continue  # what it is for may be asked
-            if asked and name == "finding" and _ASKED_OF.fullmatch(claim) and has_finding(facts):
+            if asked and name == "finding" and ASKED_OF.fullmatch(claim) and has_finding(facts):
                 continue
             if asked and any(claim in each.text for each in facts.knowledge):
                 continue  # so may what is known in general
+            if (
+                claim == "病"
+                and has_finding(facts)
+                and re.search("[该此本](?:种|类)?$|这[种类]?$", text[: found.start()])
+            ):
+                continue  # 该病 of a disease of the record
             if claim in ("癌", "瘤") and claim in own and text[found.end() : found.end() + 1] == "灶":
                 continue
             if claim in _AFFECTED_ZH and has_finding(facts) and _AFFECTED_ZH[claim].search(text + own):
@@ -156,7 +162,7 @@ def says_how_made(claim: str, title: str) -> bool:
     return bool(stems) and all(stem in title for stem in stems)
 
 
-_ASKED_OF = re.compile("conditions?|patholog(?:y|ies)|diseases?|disorders?|lesions?|病|病变|病灶|疾病|征象|异常")
+ASKED_OF = re.compile("conditions?|patholog(?:y|ies)|diseases?|disorders?|lesions?|病|病变|病灶|疾病|征象|异常")
 """What a question may call a finding that the image shows: "Which condition is seen?"."""
 _ITS_PURPOSE_ZH = re.compile("[这此]就?[是为][它其]们?的(?:一般|主要|通常|基本)?功能")
 _AFFECTED_ZH = {

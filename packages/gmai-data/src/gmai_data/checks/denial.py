@@ -48,7 +48,8 @@ _POSSIBLE = {
     _EN: re.compile(
         r"\b(?:no|not|none|nil|without|absen\w+|free of|free from|negative for|neither|nor|exclud\w+|lack\w*|cannot|"
         r"missing|invisible|rules? out|unlike|rather than|instead of|differ\w*|distinguish\w*|contrast to|"
-        r"opposed to|compared?|comparison|than|mimics?|screen\w*|look\w* for|risk|would)\b|n't\b"
+        r"opposed to|compared?|comparison|"
+        r"than(?! (?:it is )?(?:wide|high|tall|broad|long)\b)|mimics?|screen\w*|look\w* for|risk|would)\b|n't\b"
     ),
     _ZH: re.compile(r"无|没有|未|不见|不可见|看不|排除|不是|并非|缺如|不存在|不同|区别|而非|相比|鉴别|筛查"),
 }

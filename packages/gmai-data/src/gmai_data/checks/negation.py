@@ -106,10 +106,14 @@ def has_finding(facts: Facts) -> bool:
     return (
         facts.annotation.clinical_task in DISEASE
         or facts.names.noun in _FINDINGS
-        or any(not _FINDINGS.isdisjoint(kinds_of_label(label)) for label in facts.annotation.labels)
+        or any(
+            _CHANGED.match(label) or not _FINDINGS.isdisjoint(kinds_of_label(label))
+            for label in facts.annotation.labels
+        )
     )
 
 
+_CHANGED = re.compile(r"(?:enlarged|dilated|widened|thickened|narrowed|swollen|displaced|abnormal) ")
 _FINDINGS = frozenset(
     (
         "lesion",

@@ -43,7 +43,9 @@ _OF_PATIENT = re.compile(
 )
 _IN_PATIENT = re.compile(r"(?: hand)?(?: side)? (?:of|in) (?:the|your|this|their) (?:patient|person|subject|body)")
 _ONLY_A_PLACE = {
-    _EN: re.compile(r"(?:in|at|on|near|towards?|within) the [a-z ]+$"),
+    _EN: re.compile(
+        rf"(?:in|at|on|near|towards?|within) the [a-z ]+$|the (?:upper|lower|middle|central) [a-z ]*{_PART}$"
+    ),
     Language.ZH: re.compile(r"(?:在|于)?(?:图像|图片|图|画面|影像|视野)的?[左右上下中][^，。；\ue000-\uf7ff]{0,4}$"),
 }
 """A clause that opens a sentence with a place and nothing else: "In the lower left corner, a …"."""
@@ -60,6 +62,12 @@ _SWEEP = re.compile(
     "|[从自由][左右上下][至到往向][左右上下]"
 )
 """The order in which several things are told, no place: "from left to right they are …"."""
+_ASIDE = re.compile(
+    r", (?:down|up|over|out|right|close|reaching|extending) (?:to|as far as) the "
+    r"(?:left|right|upper|lower)(?: \uf8fe)? (?:border|edge|margin)(?= ?,)"
+    rf"| than (?:the (?:one|region|area|other|part|spot)|that) (?:in|at|on) the [^,;{LABEL[1:-1]}]*"
+)
+"""Said beside the place: "in the lower part, down to the lower border, …", "larger than the one in the upper part"."""
 _ON_A_SIDE_IN_THE_MIDDLE = re.compile(r"\b(?:on|at) the (left|right)(?: side)?,? in the middle\b(?! of)")
 _IS_MARKED = re.compile("标[记出示]|框[出内选]|所标|勾画|圈出")
 _ONE_OF = re.compile(r"\b(smaller|smallest|larger|largest|bigger|biggest)\b(?! than)|较(大|小)(?:的|者|一)")
@@ -157,7 +165,7 @@ def _lie_there(
     return [fits(*place(box, facts)) for box in boxes]
 
 
-_EVERY = re.compile(r"\b(?:all|both|each|every)\b|均|都|全部")
+_EVERY = re.compile(r"\b(?:all|both|each|every)\b|均(?![匀质一衡])|都|全部")
 
 
 def _further(language: Language) -> re.Pattern[str]:
@@ -174,7 +182,7 @@ def agrees(facts: Facts, text: str) -> tuple[str, str] | None:
     """Return a position in the image that no box of the label has, or of which nothing is known."""
     language = facts.language
     carried: list[str] = []
-    text = _ON_A_SIDE_IN_THE_MIDDLE.sub(r"in the middle \1", _SWEEP.sub(" ", text))
+    text = _ON_A_SIDE_IN_THE_MIDDLE.sub(r"in the middle \1", _SWEEP.sub(" ", _ASIDE.sub(",", text)))
     clauses = _CLAUSE[language].split(_further(language).sub(" ", text))
     for number, (one, other) in enumerate(itertools.pairwise(clauses)):
         if _ONLY_A_PLACE[language].match(one.strip()) and re.search(LABEL, other):

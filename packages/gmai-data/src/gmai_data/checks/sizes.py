@@ -37,7 +37,7 @@ _JOINED = re.compile(rf"{LABEL}(?:[,、]? ?(?:and|及|和|与|以及|、)? ?(?:t
 
 def wrong_size(facts: Facts, text: str) -> tuple[str, str] | None:
     """Return a size, or a comparison of sizes, in a masked sentence that the boxes contradict, or do not give."""
-    checks = (extent_holds, larger, tall_holds, sized)
+    checks = (extent_holds, larger, tall_holds, oriented, sized)
     return next((found for check in checks if (found := check(facts, text)) is not None), None)
 
 
@@ -96,7 +96,13 @@ def sized(facts: Facts, text: str) -> tuple[str, str] | None:
     return None
 
 
-_TALL = re.compile(r"\b(?:(?P<tall>taller|higher)|wider|broader) than (?:it is )?(?:wide|broad|tall|high)\b")
+_TALL = re.compile(
+    r"\b(?:(?P<tall>taller|higher)|wider|broader) than (?:it is )?(?:wide|broad|tall|high)\b"
+    r"|\b(?:twice|three times|much|far) as (?:(?P<tall2>tall|high|long)|wide|broad) as "
+    r"(?:it is )?(?:wide|broad|tall|high)\b"
+)
+_TWICE = 1.6
+"""Ratio of the sides from which on one may be called twice the other."""
 _TALL_ZH = re.compile(
     r"(?P<tall>纵横比(?:大于|超过|>)1|高(?:度)?(?:明显|略|稍|远)?大于宽)|纵横比(?:小于|<)1|宽(?:度)?(?:明显|略|稍|远)?大于高"
 )
@@ -108,7 +114,29 @@ def tall_holds(facts: Facts, text: str) -> tuple[str, str] | None:
         named = [facts.names.label_of(mark) for mark in re.findall(LABEL, text[: found.start()])]
         boxes = [box for label in (named[-1:] or facts.annotation.labels) for box in known_boxes(facts, label)]
         sides = [box.size_px for box in boxes]
-        if not any(height > width if found["tall"] else width > height for width, height in sides):
+        tall = any(found.groupdict().get(name) for name in ("tall", "tall2"))
+        least = _TWICE if found.group().startswith(("twice", "three")) else 1.0
+        if not any(height > least * width if tall else width > least * height for width, height in sides):
+            return "size contradicted", f'"{found.group()}" is not so by the boxes'
+    return None
+
+
+_ORIENTED = re.compile(
+    r"\b(?:(?P<tall>upright|vertical(?:ly)?)|horizontal(?:ly)?)(?: [a-z]+)?,? (?:elongated |narrow |long )?"
+    r"(?:regions?|areas?|shapes?|ovals?|bands?|strips?|structures?)\b"
+)
+_ORIENTED_ZH = re.compile("(?:(?P<tall>竖置|竖向|直立|纵向)|横置|横向|横行)[^，。；]{0,4}(?:区域|条带|带状|影|形)")
+_CLEARLY = 1.4
+"""Ratio of the sides from which on a region is clearly upright, or lies clearly."""
+
+
+def oriented(facts: Facts, text: str) -> tuple[str, str] | None:
+    """Return "an upright band" and the like of a label none of whose boxes may be called so."""
+    for found in (_ORIENTED if facts.language == _EN else _ORIENTED_ZH).finditer(text):
+        named = [facts.names.label_of(mark) for mark in re.findall(LABEL, text)] or list(facts.annotation.labels)
+        boxes = [box.size_px for label in named for box in known_boxes(facts, label)]
+        if boxes and all((width > _CLEARLY * height) if found["tall"] else (height > _CLEARLY * width)
+                         for width, height in boxes):  # fmt: skip
             return "size contradicted", f'"{found.group()}" is not so by the boxes'
     return None
 

@@ -11,8 +11,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from gmai_data.annotation import Box
+from gmai_data.checks.asked_comparison import as_statement
 from gmai_data.checks.borders import wrong_border
-from gmai_data.checks.claims import WINDOW, WINDOW_ZH, claimed_of_a_class, invented_purpose, says_how_made, wrong_window
+from gmai_data.checks.claims import (
+    ASKED_OF,
+    WINDOW,
+    WINDOW_ZH,
+    claimed_of_a_class,
+    invented_purpose,
+    says_how_made,
+    wrong_window,
+)
 from gmai_data.checks.counts import names_of, own_names, wrong_count, wrong_count_of, wrong_count_zh, wrong_only_one
 from gmai_data.checks.directions import without_directions
 from gmai_data.checks.facts import AXES, Facts, Known, any_modality, modality_pattern, region_name, related_modalities
@@ -20,8 +29,9 @@ from gmai_data.checks.general import appearance_words, contrary_to_known, genera
 from gmai_data.checks.lexicon import LABEL, claims, clear_lungs, is_akin, is_plain, is_thing, scopes
 from gmai_data.checks.masking import OWN, REFERENCE, low, masked
 from gmai_data.checks.measures import without_measures
-from gmai_data.checks.negation import ASKS_WHETHER, is_of_others, is_other_denied, what_is_denied, words_of
+from gmai_data.checks.negation import ASKS_WHETHER, has_finding, is_of_others, is_other_denied, what_is_denied, words_of
 from gmai_data.checks.other_region import wrong_beside_the_other
+from gmai_data.checks.overlaps import wrong_overlap
 from gmai_data.checks.places import compared, wrong_place
 from gmai_data.checks.sides import without_convention, wrong_side, wrong_side_zh
 from gmai_data.checks.similes import compares_with_things, things_imagined, without_adjectives, without_things
@@ -57,7 +67,7 @@ def unresolved(facts: Facts, turns: Sequence[tuple[str, str]]) -> Iterator[State
     if facts.kind == Kind.TEXT_ONLY:
         return
     carried: tuple[str, ...] = ()
-    asked_of = subject = ""
+    asked_of = subject = compares_labels = ""
     for question, answer in turns:
         for part, asked in ((question, True), (answer, False)):
             if asked and facts.question:
@@ -69,6 +79,8 @@ def unresolved(facts: Facts, turns: Sequence[tuple[str, str]]) -> Iterator[State
                 text = without_things(text, stood_for) if compares else text
                 also_asked = asked or sentence.rstrip(" \n\"'”’)）").endswith(("?", "？"))
                 found = _wrong(facts, sentence, text, carried, asked=also_asked, compares=compares)
+                if found is None and not asked and compares_labels:
+                    found = _wrong_by_boxes(facts, as_statement(compares_labels, text, facts.language))
                 if found is None and subject and (said := _said_of(subject, text, facts.language)):
                     found = _wrong_by_boxes(facts, said) or wrong_count_of(facts, said)
                 marks = list(dict.fromkeys(re.findall(LABEL, text)))
@@ -78,6 +90,7 @@ def unresolved(facts: Facts, turns: Sequence[tuple[str, str]]) -> Iterator[State
                     sides = wrong_side if facts.language == Language.EN else wrong_side_zh
                     said = f"{asked_of} {answer_of}" if facts.language == Language.EN else f"{asked_of}{answer_of}"
                     found = wrong_place(facts, said) or sides(facts, said)
+                compares_labels = text if asked else ""
                 if also_asked:
                     asked_of = " ".join(marks) or asked_of
                 if found is not None:
@@ -86,7 +99,10 @@ def unresolved(facts: Facts, turns: Sequence[tuple[str, str]]) -> Iterator[State
 
 
 _PRONOUN = {
-    Language.EN: re.compile(r"^(?P<before>\W*(?:there (?:is|are) [a-z]+ of )?)(?:it|they|them)\b"),
+    Language.EN: re.compile(
+        r"^(?P<before>\W*(?:there (?:is|are) [a-z]+ of )?)"
+        r"(?:it|they|them|(?:one|the (?:other|first|second)|another)(?: one)?(?= (?:is|lies|sits|can)\b))\b"
+    ),
     Language.ZH: re.compile(r"^(?P<before>)(?:它们?|其|该(?:结构|病灶|病变|区域))"),
 }
 
@@ -229,6 +245,7 @@ def _english(
             or (asked and bare.startswith("physiologic"))
             or (asked and claims(facts.language)["hedge"][1].fullmatch(bare))
             or says_how_made(bare, facts.names.title)
+            or (asked and ASKED_OF.fullmatch(bare) and has_finding(facts))
         ):
             continue
         if asked and ASKS_WHETHER.search(text) and is_of_others(facts, bare, text):
@@ -274,8 +291,9 @@ def _wrong_beside(facts: Facts, text: str) -> tuple[str, str] | None:
 
 
 def _wrong_by_boxes(facts: Facts, text: str) -> tuple[str, str] | None:
-    """Return a place, a size or a border reached of a masked sentence that the boxes do not give."""
-    return wrong_place(facts, text) or wrong_size(facts, text) or wrong_border(facts, text)
+    """Return a place, a size, a border reached or an overlap of a masked sentence that the boxes do not give."""
+    checks = (wrong_place, wrong_size, wrong_border, wrong_overlap)
+    return next((found for check in checks if (found := check(facts, text)) is not None), None)
 
 
 def _looks_of_findings(facts: Facts, text: str, carried: tuple[str, ...]) -> frozenset[str]:
