@@ -391,3 +391,16 @@ def test_a_column_of_objects_is_known_by_its_cells(cells, marks, labels):
 @pytest.mark.parametrize("cell", ["mass", "1 2 3 4", "0 0.9 eNoLCTA0zMxJ", "a b c d e f", "12 4 30 4 60 4"])
 def test_other_cells_list_no_objects(cell):
     assert objects_column([{"image": "a", "s": cell}]) is None
+
+
+@pytest.mark.parametrize(
+    ("names", "form"),
+    [
+        ("x y Breite Höhe", "xywh"), ("X Y Breite Hoehe", "xywh"), ("x y largeur hauteur", "xywh"),
+        ("gauche haut droite bas", "xyxy"), ("x y ancho alto", "xywh"), ("x y 宽 高", "xywh"), ("左 上 右 下", "xyxy"),
+        ("links oben rechts unten", "xyxy"), ("x y Länge Höhe", None),
+    ],
+)  # fmt: skip
+def test_columns_of_a_box_in_other_languages(names, form):
+    found = box_columns(["Datei", *names.split()])
+    assert found == (None if form is None else (tuple(names.split()), form))

@@ -198,3 +198,34 @@ def test_places_and_codes_are_no_labels(tmp_path, cells):
     found = guess(tmp_path, {"t.tsv": text}, "a.png", "b.png")
     assert found.layout["label_column"] == "TODO"
     assert found.labels == []
+
+
+@pytest.mark.parametrize(
+    ("front", "folders", "above", "images"),
+    [
+        ("CheXpert-v1.0-small/train", ["train/p1/s1", "train/p2/s1"], 1, "."),
+        ("data/set/train", ["train/p1/s1", "train/p2/s1"], 2, "."),
+        ("files", ["img/p1/s1", "img/p2/s1"], 1, "img"),
+    ],
+)
+def test_paths_that_begin_above_the_folder_are_read_from_where_it_begins(tmp_path, front, folders, above, images):
+    rows = "".join(f"{front}/p{number}/s1/view1.jpg,{'xy'[number % 2]}\n" for number in (1, 2))
+    found = guess(tmp_path, {"t.csv": f"Path,dx\n{rows}"}, *(f"{folder}/view1.jpg" for folder in folders))
+    assert found.layout["images"] == images
+    assert found.layout["image_column"] == "place_in_path"
+    assert found.layout["parts"] == {"Path": rf"(?:[^/]+/){{{above}}}(?P<place_in_path>.+)"}
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "marks"),
+    [
+        ("ImageId,EncodedPixels", ["1 2 40 3", "-1"], {"run_lengths": "EncodedPixels"}),
+        ("image,x,y,w,h", ["1,2,3,4", ",,,"], {"box": ["x", "y", "w", "h"], "form": "xywh"}),
+    ],
+)
+def test_marks_without_a_label_are_of_one_object(tmp_path, header, cells, marks):
+    text = f"{header}\n1,{cells[0]}\n2,{cells[1]}\n"
+    found = guess(tmp_path, {"t.csv": text}, "1.png", "2.png")
+    assert "label_column" not in found.layout
+    assert (found.layout["marks"], found.labels) == (marks, ["object"])
+    assert found.card == {"labels_of_every_image": ["object"]}

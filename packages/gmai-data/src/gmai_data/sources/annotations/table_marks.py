@@ -2,6 +2,7 @@
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -258,7 +259,7 @@ class TableMarks(BaseModel):
 
 def box_columns(names: Sequence[str]) -> tuple[tuple[str, ...], str] | None:
     """Return (the four columns of a box, their form) that a table has by their names, or None."""
-    known = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in names}
+    known = {_plain(name): name for name in names}
     for form, alternatives in _BOX_NAMES.items():
         for columns in alternatives:
             if all(column in known for column in columns):
@@ -266,6 +267,21 @@ def box_columns(names: Sequence[str]) -> tuple[tuple[str, ...], str] | None:
     return None
 
 
+def _plain(name: str) -> str:
+    """Return the name of a column of a box as `_BOX_NAMES` has it, which may stand in another language."""
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    plain = "".join(letter for letter in letters if letter.isalnum())
+    return _IN_ENGLISH.get(plain, plain)
+
+
+_IN_ENGLISH = {
+    "breite": "width", "hohe": "height", "hoehe": "height", "links": "left", "oben": "top", "rechts": "right",
+    "unten": "bottom", "largeur": "width", "hauteur": "height", "gauche": "left", "haut": "top", "droite": "right",
+    "bas": "bottom", "ancho": "width", "anchura": "width", "alto": "height", "altura": "height", "larghezza": "width",
+    "altezza": "height", "largura": "width", "宽": "width", "宽度": "width", "高": "height", "高度": "height",
+    "左": "left", "上": "top", "右": "right", "下": "bottom",
+}  # fmt: skip
+"""German, French, Spanish, Italian, Portuguese and Chinese, without accents."""
 _BOX_NAMES = {
     "xyxy": (("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"), ("left", "top", "right", "bottom")),
     "xywh": (

@@ -4,8 +4,8 @@ import contextlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from gmai_data.sources.annotations.table_marks import box_columns, objects_column, run_length_column
@@ -56,8 +56,8 @@ _LABELS = tuple(
 _MOST_SPLITS = 12
 """Names of splits in a column; folds are splits, too."""
 _SAYS_SPLIT = re.compile(r"(?:^|.*[ _-])(?:split|partition|subset|fold|usage|dataset[ _-]?type|set)", re.IGNORECASE)
-_NAME_IN_PATH = "name_in_path"
-"""What a draft calls the last part of a path that is one of another disk."""
+_NAME_IN_PATH, _PLACE_IN_PATH = "name_in_path", "place_in_path"
+"""What a draft calls the last part of a path of another disk, and the end of one that begins above the root."""
 _PICTURE_SIZE = re.compile(r"(?:image|img|picture|orig|original)?(width|height)(?:px|pixels)?")
 _SURE = 6
 """So many of the patterns above are of columns that are nothing but the label."""
@@ -148,6 +148,7 @@ def _locate(path: Path, rows: Rows, by_stem: Mapping[str, list[Path]], folder: F
     twice: set[str] = set()
     suffixes: set[str] = set()
     named: list[tuple[Mapping[str, str], list[str]]] = []
+    ends: list[tuple[str, str]] = []
     widths: set[int] = set()
     floats = respelled = False
     for row in rows:
@@ -161,6 +162,7 @@ def _locate(path: Path, rows: Rows, by_stem: Mapping[str, list[Path]], folder: F
         respelled = respelled or (number.isdigit() and cell != stem)
         widths.add(len(stem or "") if number.isdigit() and (number == cell or number != stem) else 0)
         where = {_relative_place(cell, image, folder) for image in fitting}
+        ends += [(cell, folder.below(image)) for image in fitting]
         named.append((row, [folder.below(image)[: -len(ending_of(image))] for image in fitting]))
         if len(where) > 1:
             twice |= where
@@ -182,6 +184,8 @@ def _locate(path: Path, rows: Rows, by_stem: Mapping[str, list[Path]], folder: F
         written = f"{{{column}:01d}}"
     elif any("\\" in row[column] for row, _ in named):
         written = _NAME_IN_PATH
+    elif set(places) == {"TODO"} and (above := _folders_above(ends)) is not None:
+        written, places = f"{_PLACE_IN_PATH}{above[0]}", Counter([above[1]])
     if twice:
         note = f"images: the same names lie in {', '.join(sorted(twice))}; say which of them the table is about."
     if not places and not twice:
@@ -200,12 +204,24 @@ def _locate(path: Path, rows: Rows, by_stem: Mapping[str, list[Path]], folder: F
 def _of_table(images: Sequence[Path], table: Path, cell: str, folder: Folder) -> list[Path]:
     """Return the pictures that a table of this place and name may be about."""
     ending = f"/{cell}"
-    exact = [image for image in images if image.as_posix().endswith(ending)] or list(images)
+    exact = [image for image in images if image.as_posix().endswith(ending)] or _nearest(images, cell)
     below = [image for image in exact if table.parent != folder.root and image.is_relative_to(table.parent)]
     if below:
         return below
     splits = _splits_of(folder.below(table))
     return [image for image in exact if not splits or not (of := _splits_of(folder.below(image.parent))) or of & splits]
+
+
+def _nearest(images: Sequence[Path], cell: str) -> list[Path]:
+    """Return the pictures that share the most folders with the end of a path; all where none shares any."""
+    shared = [_common_end(cell, image) for image in images]
+    return [image for image, count in zip(images, shared, strict=True) if count == max(shared)]
+
+
+def _common_end(cell: str, image: PurePath) -> int:
+    """Return how many parts a path and a picture's have in common at their end, whatever the ending of the name."""
+    paths = (PurePosixPath(cell).with_suffix("").parts[::-1], image.with_suffix("").parts[::-1])
+    return next((at for at, (one, other) in enumerate(zip(*paths, strict=False)) if one != other), min(map(len, paths)))
 
 
 def _splits_of(path: str) -> set[str]:
@@ -221,6 +237,18 @@ def _relative_place(cell: str, image: Path, folder: Folder) -> str:
         return folder.below(image.parent) if above == 1 else "TODO"
     place = image.parents[above - 1]
     return folder.below(place) if place.is_relative_to(folder.root) else "TODO"
+
+
+def _folders_above(ends: Sequence[tuple[str, str]]) -> tuple[int, str] | None:
+    """Return (how many folders stand at the front of all paths that do not lie here, the folder of what follows)."""
+    lengths = {len(PurePosixPath(cell).parts) - _common_end(cell, PurePosixPath(image)) for cell, image in ends}
+    most = max(lengths, default=0)
+    places = {
+        PurePosixPath(image).parents[len(PurePosixPath(cell).parts) - most - 1].as_posix()
+        for cell, image in ends
+        if len(PurePosixPath(cell).parts) > most + 1
+    }
+    return (most, places.pop()) if most and len(places) == 1 else None
 
 
 def _points(rows: Sequence[Mapping[str, str]], columns: Sequence[str], form: str) -> str:
@@ -251,6 +279,11 @@ def _layout(found: _Found, folder: Folder) -> tuple[dict[str, Any], list[str], s
     notes += folder.probed[found.path].notes
     if found.named == _NAME_IN_PATH:
         layout["parts"] = {found.column: r"(?:.*[\\/])?(?P<name_in_path>[^\\/]+)"}
+    if found.named.startswith(_PLACE_IN_PATH):
+        above = int(found.named.removeprefix(_PLACE_IN_PATH))
+        layout["parts"] = {found.column: rf"(?:[^/]+/){{{above}}}(?P<{_PLACE_IN_PATH}>.+)"}
+        notes.append(f"parts: the first {above} folder(s) of the paths in {found.column} do not lie in this folder.")
+        found = replace(found, named=_PLACE_IN_PATH)
     layout["image_column"] = found.named
     if found.suffixes:
         layout["image_suffix"] = found.suffixes[0] if len(found.suffixes) == 1 else list(found.suffixes)
@@ -270,6 +303,10 @@ def _layout(found: _Found, folder: Folder) -> tuple[dict[str, Any], list[str], s
             layout["marks"] = {"box": "TODO"}
             notes.append(points)
         column, more = label_column(rows, {found.column, group or "", *(each for each in others if each)})
+        if column == "TODO" and more == [NO_CANDIDATES]:
+            note = "labels_of_every_image: the table has no label; name what its marks are."
+            words = ("2d_detection", "a table of boxes") if marks else ("2d_segmentation", "a table of run lengths")
+            return layout, [OBJECT], *words, [*notes, note]
         layout["label_column"] = column
         marked = [row for row in rows if any(row[name].strip() for name in others if name)]
         words = "a table of boxes" if marks else "a table of run lengths"
@@ -381,7 +418,11 @@ def label_column(rows: Rows, others: set[str]) -> tuple[str, list[str]]:
         name for name in rows[0]
         if name.strip() and name not in others and not _CASE.fullmatch(name) and not _PERSON.fullmatch(name)
     ]  # fmt: skip
-    return "TODO", [f"label_column: candidates are {', '.join(left or candidates or others_left) or 'none'}"]
+    names = ", ".join(left or candidates or others_left)
+    return "TODO", [f"label_column: candidates are {names}" if names else NO_CANDIDATES]
+
+
+NO_CANDIDATES = "label_column: candidates are none"
 
 
 def _other_side(name: str) -> str:
