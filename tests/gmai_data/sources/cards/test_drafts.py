@@ -504,3 +504,23 @@ def test_formats_that_are_not_read_are_named(tmp_path, name, remedy):
     for label in "ab":
         put(tmp_path / label / f"{label}.png")
     assert remedy in draft(tmp_path)[1].replace("\n# ", " ")
+
+
+@pytest.mark.parametrize(
+    ("folders", "split"),
+    [
+        (("Training_dataset", "Testing_dataset"), {
+            "pattern": "^([^/]+)/", "names": {"Testing_dataset": "held_out", "Training_dataset": "train"},
+        }),
+        (("data/train", "data/val"), {"pattern": "^(?:[^/]+/){1}([^/]+)/"}),
+        (("site_a", "site_b"), None),
+        (("train", "other"), None),
+    ],
+)  # fmt: skip
+def test_folders_of_series_that_are_called_like_splits_are_the_split(tmp_path, folders, split):
+    for at, folder in enumerate(folders):
+        for case in (1, 2):
+            write_series(tmp_path / folder / f"{at}{case}", 3, series=f"{at}{case}", patient=f"P{at}{case}")
+    card = yaml.safe_load(draft(tmp_path)[1])
+    assert card["layout"]["kind"] == "dicom_series"
+    assert card.get("split") == split

@@ -44,6 +44,29 @@ def test_patients_above_or_below_the_class_are_captured():
 
 
 @pytest.mark.parametrize(
+    ("folders", "pattern", "splits"),
+    [
+        (("a/train", "a/test", "b/train"), "{class}/{split}/*.png", {}),
+        (("d/a/Training", "d/b/Testing"), "d/{class}/{split}/*.png", {"Training", "Testing"}),
+        (("a/p100001/train", "b/p200002/test"), "{class}/{patient}/{split}/*.png", {}),
+    ],
+)
+def test_a_split_below_the_class_is_captured(folders, pattern, splits):
+    found = tree(*folders)
+    assert (found.pattern, set(found.splits), found.has_splits) == (pattern, set(splits), False)
+
+
+def test_the_same_pictures_in_each_folder_are_versions_and_no_classes():
+    names = ["00000_train_1+.png", "00001_train_3+.png", "00002_train_0.png"]
+    pairs = [f"{stain}/{split}/{name}" for stain in ("HE", "IHC") for split in ("train", "test") for name in names]
+    found = class_tree(pairs)
+    assert found.pattern == "TODO"
+    assert "files: `{class}/{split}/*.png` if HE, IHC are the classes" in found.notes
+    habit = [f"{name}/img_{number}.png" for name in ("benign", "malignant") for number in (1, 2, 3)]
+    assert class_tree(habit).classes == ("benign", "malignant")
+
+
+@pytest.mark.parametrize(
     "folders",
     [
         ("images",),

@@ -57,6 +57,14 @@ def test_the_table_whose_column_is_a_label_by_its_name_comes_first(tmp_path):
     assert "label_table: a.csv may label them, too: `key: study`, `of: ^(?:[^/]+/){1}([^/]+)(?:/|$)`" in guess.notes
 
 
+def test_rows_of_one_key_that_differ_label_less_than_a_patient(tmp_path):
+    rows = [["id", "side", "diagnosis"], ["a", "L", "benign"], ["a", "R", "malignant"], ["b", "L", "benign"]]
+    guess = labelled_by_table(PLAIN, folder_of(tmp_path, ["a/x.nii", "b/x.nii"], rows))
+    assert guess.card["label_table"]["value"] == "TODO"
+    said = "value: diagnosis is not of a whole id: a has benign and malignant; a row may be of a side or an image"
+    assert said in guess.notes
+
+
 def test_where_no_column_is_the_label_a_person_is_asked(tmp_path):
     rows = [["id", "alpha", "beta"], ["sub-1", "u", "x"], ["sub-2", "v", "y"]]
     guess = labelled_by_table(PLAIN, folder_of(tmp_path, ["sub-1/a.nii", "sub-2/a.nii"], rows))

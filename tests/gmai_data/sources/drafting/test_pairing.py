@@ -124,3 +124,18 @@ def test_masks_that_no_pattern_names_are_told_with_the_depths_of_the_pictures():
 )
 def test_a_time_is_no_patient(text, images):
     assert paired(text).images == images
+
+
+@pytest.mark.parametrize(
+    ("text", "images"),
+    [
+        (
+            "train/0/{a1,b2}/x.png train/0/{a1,b2}/x_mask.png val/0/c3/x.png val/0/c3/x_mask.png "
+            "val/1/d4/x.png val/1/d4/x_mask.png",
+            "{split}/{folder_a}/{patient}/x.png",
+        ),
+        ("train/{1,2}/x.png train/{1,2}/x_gt.png test/{3,4}/x.png test/{3,4}/x_gt.png", "{split}/{patient}/x.png"),
+    ],
+)
+def test_what_lies_in_several_splits_is_no_patient(text, images):
+    assert paired(text).images == images

@@ -104,6 +104,22 @@ def test_what_looks_like_it(video, put, tmp_path):
     assert guess.labels == ["a", "b"]
 
 
+def test_the_split_of_a_table_is_taken_and_rates_are_no_labels(video, put, tmp_path):
+    for name in "abc":
+        video(name=f"v/{name}.avi")
+    rows = "".join(
+        f"{name},{rate},{split}\n"
+        for name, rate, split in zip("abc", (30, 50, 50), ("TRAIN", "VAL", "TEST"), strict=True)
+    )
+    put("FileList.csv", f"FileName,FPS,Split\n{rows}")
+    guess = Video.recognise(Folder(tmp_path))
+    assert guess.split == {
+        "table": {"table": "FileList.csv", "key": "FileName", "value": "Split"},
+        "names": {"TEST": "held_out", "TRAIN": "train", "VAL": "validation"},
+    }
+    assert guess.layout["label_column"] == "TODO"
+
+
 def test_measures_of_a_video_are_no_labels(video, put, tmp_path):
     video()  # the columns of EchoNet-Dynamic (https://echonet.github.io/dynamic/)
     put("FileList.csv", "FileName,EF,FrameHeight,NumberOfFrames,Split\none,78.4,112,174,VAL\none,59.1,112,215,TRAIN\n")

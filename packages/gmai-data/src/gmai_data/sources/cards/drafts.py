@@ -4,7 +4,7 @@ import dataclasses
 import re
 import textwrap
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
@@ -19,8 +19,11 @@ from gmai_data.sources.drafting.bids import bids_guess
 from gmai_data.sources.drafting.given_questions import given_questions
 from gmai_data.sources.drafting.label_names import keys_of_list, label_names, segment_names
 from gmai_data.sources.drafting.label_tables import labelled_by_table
+from gmai_data.sources.drafting.pairing import split_of_name
 from gmai_data.sources.files.array_files import ARRAY_ENDINGS
-from gmai_data.sources.files.folder import Folder, Guess
+from gmai_data.sources.files.folder import Folder, Guess, dicom_files
+from gmai_data.sources.files.video_frames import VIDEO_ENDINGS
+from gmai_data.sources.layout import SPLIT_NAMES
 from gmai_data.sources.names import NamePattern
 from gmai_data.vocabulary import ClinicalTask, Department, Modality, Task
 
@@ -323,7 +326,25 @@ def _split(folder: Folder, guess: Guess) -> dict[str, Any]:
     names = {"names": dict(guess.splits)} if guess.splits else {}
     groups = {} if "group_table" in guess.split else _groups(folder, guess)
     split = {**names, **guess.split, **groups}
+    if not {"pattern", "table", "official"} & set(split):
+        split |= _split_in_paths(folder, guess)
     return {"split": split} if split else {}
+
+
+def _split_in_paths(folder: Folder, guess: Guess) -> dict[str, Any]:
+    """Return the rule of a split that folders of DICOM files or videos name, which their layouts do not ask for."""
+    kind = guess.layout["kind"]
+    if kind not in ("dicom", "dicom_series", "video"):
+        return {}
+    files = folder.with_ending(*VIDEO_ENDINGS) if kind == "video" else dicom_files(folder)
+    rows = [PurePosixPath(folder.below(path)).parts[:-1] for path in files]
+    for level in range(min(map(len, rows), default=0)):
+        names = {row[level]: split_of_name(row[level]) for row in rows}
+        if len(names) > 1 and None not in names.values():
+            known = {name: str(split) for name, split in sorted(names.items())}
+            above = f"(?:[^/]+/){{{level}}}" if level else ""
+            return {"pattern": f"^{above}([^/]+)/"} | ({} if set(known) <= set(SPLIT_NAMES) else {"names": known})
+    return {}
 
 
 def _groups(folder: Folder, guess: Guess) -> dict[str, Any]:

@@ -80,16 +80,17 @@ def class_tree(files: Sequence[str]) -> ClassTree | None:
     versions = [at for at in range(first, depth) if len(levels[at]) > 1 and all(map(says_no_class, levels[at]))
                 and roles[at] != "split"]  # fmt: skip
     of_splits = [name for name in classes if split_of_name(name) is not None and not _is_word_of_class(name)]
-    sequences = roles[first] != "split" and _are_sequences(classes, level, files)
+    sequences = (roles[first] != "split" and _are_sequences(classes, level, files)) or _are_copies(level, files)
     if len(of_class) > 1 or len(classes) == 1 or versions or of_splits or sequences:
         return _open(rows, levels, of_class, versions, ending_pattern(map(PurePosixPath, files)))
     strays = len(files) - sum(len(PurePosixPath(file).parts) > level + 1 for file in files)
     notes = [f"{strays} files lie in no folder of a class."] if strays else []
-    has_splits = first < depth and roles[first] == "split"
-    names = {name: split_of_name(name) for name in levels[first]} if has_splits else {}
+    of_split = next((at for at in range(first, depth) if roles[at] == "split"), None)
+    has_splits = of_split == first
+    names = {} if of_split is None else {name: split_of_name(name) for name in levels[of_split]}
     known = {name: split for name, split in names.items() if split is not None}
     splits = {} if all(name in SPLIT_NAMES for name in known) else known
-    if level == first + has_splits:
+    if level == first + has_splits and (of_split is None or of_split < level):
         return ClassTree(above, has_splits, classes, splits=splits, notes=tuple(notes))
     written = [literal(levels[at][0]) for at in range(first)]
     taken: set[str] = set()
@@ -117,6 +118,21 @@ def _are_sequences(classes: Sequence[str], level: int, files: Sequence[str]) -> 
     return sum(count > 1 for count in names.values()) * 2 > len(names)
 
 
+def _are_copies(level: int, files: Sequence[str]) -> bool:
+    """Return whether each folder holds the same pictures by their names, as of two stains or cameras.
+
+    Names of a word and a number, such as `img_1.png`, are in many folders by habit.
+    """
+    held: dict[str, set[str]] = defaultdict(set)
+    for file in files:
+        parts = PurePosixPath(file).parts
+        if len(parts) > level + 1:
+            held["/".join(parts[level + 1 :])].add(parts[level])
+    folders = set[str]().union(*held.values())
+    telling = all(len(re.findall(r"\d+", PurePosixPath(name).stem)) > 1 for name in held)
+    return telling and len(folders) > 1 and sum(each == folders for each in held.values()) * 10 >= len(held) * 9
+
+
 def companion(files: Sequence[str]) -> str:
     """Return what most pictures' names have behind the name of another picture of the folder, as masks have, or ''."""
     stems = {PurePosixPath(file).with_suffix("").as_posix() for file in files}
@@ -140,7 +156,8 @@ def _open(
     notes: list[str] = []
     for level in of_class:
         deep = Counter(len(row) for row in rows if len(row) > level).most_common(1)[0][0]
-        folders = "/".join("{class}" if at == level else "*" for at in range(deep))
+        splits = [len(names) > 1 and all(split_of_name(name) is not None for name in names) for names in levels]
+        folders = "/".join("{class}" if at == level else "{split}" if splits[at] else "*" for at in range(deep))
         names = ", ".join(sorted(levels[level])[:12])
         of_splits = [name for name in sorted(levels[level]) if split_of_name(name) is not None]
         only = " (one folder only: is it a class?)" if len(levels[level]) == 1 else ""

@@ -29,7 +29,7 @@ def labelled_by_table(guess: Guess, folder: Folder) -> Guess:
     keyed = [(path, rows, key) for path, rows in folder.tables if (key := _key(rows, paths, folder)) is not None]
     if not keyed:
         return guess
-    asked = [(*table, *label_column(table[1], {table[2][0]})) for table in keyed]
+    asked = [(*table, *_label(table[1], table[2][0])) for table in keyed]
     # Of several tables, the one that a column labels by its name.
     path, rows, (column, more), label, notes = min(asked, key=lambda table: table[3] == "TODO")
     table = {"table": folder.below(path), "key": column, "value": label, **more}
@@ -49,6 +49,17 @@ def labelled_by_table(guess: Guess, folder: Folder) -> Guess:
         notes=(*kept, words, *_renamed(notes), *others),
         card={**guess.card, "label_table": table},
     )
+
+
+def _label(rows: Rows, key: str) -> tuple[str, list[str]]:
+    """Return (column of the label, notes), or TODO where rows of one key differ: they are of less than a patient."""
+    label, notes = label_column(rows, {key})
+    of_key: dict[str, str] = {}
+    for row in rows if label != "TODO" else ():
+        if (other := of_key.setdefault(row[key].strip(), row[label])) != row[label]:
+            of_what = f"{row[key].strip()} has {other} and {row[label]}"
+            return "TODO", [f"value: {label} is not of a whole {key}: {of_what}; a row may be of a side or an image"]
+    return label, notes
 
 
 def _in_words(table: Mapping[str, str]) -> str:

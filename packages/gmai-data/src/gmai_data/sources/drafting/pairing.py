@@ -404,7 +404,15 @@ def _template(files: Sequence[str], *, classes: bool) -> _Template:
             written.append(text + literal(before + middles[0] + after) + behind)
             continue
         again = next((name for name, column in captured.items() if list(column) == middles), None)
-        name = again or _name_of(middles, before, at == depth - 1, set(captured), classes=classes and at < depth - 1)
+        shared = _in_several(middles, captured.get("split", ()))
+        name = again or _name_of(
+            middles,
+            before,
+            at == depth - 1,
+            set(captured),
+            classes=classes and at < depth - 1,
+            in_several_splits=shared,
+        )
         captured.setdefault(name, tuple(middles))
         if name == "class":
             found_classes = tuple(sorted(set(middles)))
@@ -415,7 +423,14 @@ def _template(files: Sequence[str], *, classes: bool) -> _Template:
     return _Template("/".join(written), found_classes, splits, captured.get("id", ()))
 
 
-def _name_of(values: Sequence[str], before: str, is_file: bool, taken: set[str], *, classes: bool) -> str:
+def _in_several(values: Sequence[str], splits: Sequence[str]) -> bool:
+    """Return whether a value lies in several splits, as grades do and patients do not."""
+    return len({*zip(values, splits, strict=False)}) > len(set(values)) if splits else False
+
+
+def _name_of(
+    values: Sequence[str], before: str, is_file: bool, taken: set[str], *, classes: bool, in_several_splits: bool
+) -> str:
     distinct = set(values)
     if is_file:
         return "id" if "id" not in taken else "item"
@@ -429,7 +444,7 @@ def _name_of(values: Sequence[str], before: str, is_file: bool, taken: set[str],
     of_splits = all(split_of_name(value) is not None for value in distinct)
     if classes and "class" not in taken and not has_numbers and not of_splits and len(distinct) <= _MOST_CLASSES:
         return "class"
-    if has_numbers and "patient" not in taken and not _NO_PATIENT.search(before):
+    if has_numbers and "patient" not in taken and not in_several_splits and not _NO_PATIENT.search(before):
         return "patient"
     return next(
         name for name in ("folder_a", "folder_b", "folder_c", "folder_d", "folder_e", "folder_f") if name not in taken

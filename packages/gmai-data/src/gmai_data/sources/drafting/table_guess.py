@@ -37,7 +37,7 @@ _NO_LABEL = re.compile(
     r"survival|male|female|weight|height|width|bbox|x|y|w|h|xmin|xmax|ymin|ymax|view|position|modality|machine|device|operator|"
     r"institute|institution|site|source|license|race|ethnicity|patient|patients|subject|study|series|follow|spacing|"
     r"pixelspacing|location|region|anatom|localization|eye|side|laterality|split|fold|set|train|test|num|number|index|"
-    r"count|quality|gradable|notes?|comments?|clinical|temperature|dob)(?:$|[ _-])|"
+    r"count|quality|gradable|fps|frames?|framerate|duration|notes?|comments?|clinical|temperature|dob)(?:$|[ _-])|"
     r"(?:image|img|patient|study|series|subject|case|file|exam|scan|slide|sample|row|uu|isic)id$|^unnamed|\[|"
     r"prediction ?string|encoded ?pixels|(?:^|[ _-])rle(?:$|[ _-])|"
     r"编号|年龄|性别|姓名|日期|时间|身高|体重|路径|文件|图像|图片|科室|医院|设备|部位|备注",
@@ -107,7 +107,7 @@ def table_guess(folder: Folder) -> Guess | None:
     others = [folder.below(found.path) for found in tables if found.path != main.path and found not in alike]
     if others:
         notes.append(f"table: {', '.join(others)} names pictures, too")
-    if "split_column" in layout and (names := _names_of_splits(main.rows, layout["split_column"])):
+    if "split_column" in layout and (names := names_of_splits(main.rows, layout["split_column"])):
         split["names"] = names
     if "group_column" not in layout:
         split |= _group_elsewhere(main, folder)
@@ -325,7 +325,7 @@ def _layout(found: _Found, folder: Folder) -> tuple[dict[str, Any], list[str], s
         if nothing:
             layout["negative"] = [*_NO_CELLS, *nothing]
         return layout, [raw for raw in labels if raw not in nothing], "2d_detection", "a table of boxes", notes
-    split = _split_column(rows, found.column)
+    split = split_column(rows, found.column)
     if split:
         layout["split_column"] = split
     ends = (*found.suffixes, rows[0][found.column])
@@ -468,7 +468,8 @@ def _column_like(rows: Rows, pattern: re.Pattern[str], names: str) -> str | None
     return next((name.strip() for name in rows[0] if pattern.fullmatch(name.strip()) and name != names), None)
 
 
-def _split_column(rows: Rows, names: str) -> str | None:
+def split_column(rows: Rows, names: str) -> str | None:
+    """Return the column that names the publisher's split, beside the one with the names of pictures."""
     for name in rows[0]:
         values = {row[name].strip() for row in rows} - {""}
         # A sorted table says one split for long; a column that is called like one says it, too.
@@ -480,7 +481,7 @@ def _split_column(rows: Rows, names: str) -> str | None:
     return None
 
 
-def _names_of_splits(rows: Rows, column: str) -> dict[str, str]:
+def names_of_splits(rows: Rows, column: str) -> dict[str, str]:
     """Return `split.names` for the values of a column that are not the usual names; 500 rows may not have all."""
     values = sorted({row[column].strip() for row in rows} - {""})
     if all(value in SPLIT_NAMES for value in values):

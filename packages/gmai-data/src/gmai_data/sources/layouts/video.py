@@ -14,7 +14,7 @@ from gmai_data.imaging.source_files import below, matching, require_data
 from gmai_data.ledger import Ledger, SourceError, printable
 from gmai_data.sources.card import Card
 from gmai_data.sources.drafting.class_tree import class_tree
-from gmai_data.sources.drafting.table_guess import label_column
+from gmai_data.sources.drafting.table_guess import label_column, names_of_splits, split_column
 from gmai_data.sources.files.folder import Folder, Guess, column_of_names, ending_pattern, values_of
 from gmai_data.sources.files.tables import UTF_8, read_table
 from gmai_data.sources.files.video_frames import VIDEO_ENDINGS, sampled_frames
@@ -85,11 +85,19 @@ class Video(Layout):
             if video is None:
                 continue
             frame = next((name for name in rows[0] if _FRAME.fullmatch(name.strip())), None)
-            label, notes = label_column(rows, {video, frame or ""})
+            split = split_column(rows, video)
+            label, notes = label_column(rows, {video, frame or "", split or ""})
             layout |= {"table": folder.below(path), "video_column": video, "label_column": label}
             if frame is not None:
                 layout["frame_column"] = frame
-            return Guess("videos with a table", "2d_classification", layout, values_of(rows, label), notes=tuple(notes))
+            of_split: dict[str, Any] = {}
+            if split is not None:
+                names = names_of_splits(rows, split)
+                of_split = {"table": {"table": folder.below(path), "key": video, "value": split}} | (
+                    {"names": names} if names else {}
+                )
+            labels = values_of(rows, label) if label != "TODO" else []
+            return Guess("videos with a table", "2d_classification", layout, labels, notes=tuple(notes), split=of_split)
         tree = class_tree([folder.below(path) for path in videos])
         if tree is not None and not tree.has_splits and not tree.pattern:
             layout["label_folder"] = True
