@@ -255,6 +255,14 @@ def test_a_set_as_letters_run_together(inputs: SimpleNamespace, tmp_path: Path) 
     assert inputs.verdict("A and C", question.choices, question.reference, "option-letter-set").score == 1.0
 
 
+@pytest.mark.parametrize("nothing", [None, "", "1,3"])
+def test_a_set_without_a_letter_is_no_question_that_none_could_answer(tmp_path: Path, nothing: object) -> None:
+    whole = {"question": "Which?", "options": {"A": "CT", "B": "MR", "C": "US"}}
+    rows: list[dict[str, object]] = [{**whole, "label": "AB"}, {**whole, "label": nothing}]
+    with pytest.raises(UserError, match=r"line 2: has 0 references.*skip_empty: \[label\]"):
+        list(declare(tmp_path, rows, multiple=True, answer="letter").questions(check))
+
+
 def test_a_scorer_is_named(tmp_path: Path) -> None:
     rows = [{"question": "Which?", "label": "CT"}]
     columns = {"choices": None}

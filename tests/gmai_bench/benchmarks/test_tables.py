@@ -109,3 +109,15 @@ def test_a_text_without_names_of_columns_and_records_deep_in_json(tmp_path: Path
     assert found[1][0].endswith("data.json Atlas test record 1")
     with pytest.raises(UserError, match=r'data\.json: has no "Atlass" \(it has PubMed, Atlas\)'):
         list(read_rows([parts], ["q"], named_in="own.yaml", layout=Layout(records="Atlass.test")))
+
+
+@pytest.mark.parametrize("name", ["q.json", "q.jsonl"])
+def test_lines_and_lists_are_told_by_what_is_in_the_file(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("\n".join(json.dumps(row) for row in ROWS), encoding="utf-8")
+    assert [row for _, row in read_rows([path], ["id", "text"], named_in="")] == ROWS
+    path.write_text(json.dumps(ROWS, indent=1), encoding="utf-8")
+    assert [row for _, row in read_rows([path], ["id", "text"], named_in="")] == ROWS
+    path.write_text('{"id": "1"}\n{"id": ', encoding="utf-8")
+    with pytest.raises(UserError, match="not readable as JSON Lines"):
+        list(read_rows([path], ["id"], named_in=""))

@@ -185,10 +185,13 @@ class DeclaredBenchmark:
             given = [part.strip() for part in given.split(d.split_answers) if part.strip()]
         if not isinstance(given, list):
             together = d.multiple and d.answer == "letter"
-            return [letter for letter in text_of(given) if letter.isalpha()] if together else [given]
+            given = [letter for letter in text_of(given) if letter.isalpha()] if together else [given]
         listed = cast("list[Any]", given)
         if not listed:
-            raise UserError(f"{place}: has 0 references. A question has one, or several. Correct the row.")
+            raise UserError(
+                f"{place}: has 0 references. A question has one, or several: no answer could be right here. "
+                f"Correct the row, or declare `skip_empty: [{d.columns.reference}]` to leave such rows out."
+            )
         return listed
 
     def _question(

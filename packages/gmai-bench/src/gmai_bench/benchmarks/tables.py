@@ -109,6 +109,16 @@ def _parquet(path: Path, wanted: _Wanted) -> Iterator[Row]:
         ) from error
 
 
+def _lines_or_list(path: Path, wanted: _Wanted) -> Iterator[Row]:
+    """Yield the rows of a .jsonl file, which may be a JSON list all the same."""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            is_list = next((line for line in file if line.strip()), "").lstrip().startswith("[")
+    except (OSError, ValueError):
+        is_list = False  # what reads the lines says what is wrong
+    yield from _json(path, wanted) if is_list else _json_lines(path, wanted)
+
+
 def _json_lines(path: Path, wanted: _Wanted) -> Iterator[Row]:
     try:
         with path.open(encoding="utf-8-sig") as file:
@@ -122,8 +132,21 @@ def _json_lines(path: Path, wanted: _Wanted) -> Iterator[Row]:
         raise UserError(f"{path}: not readable as JSON Lines ({error}). Correct it there, or copy it again.") from error
 
 
+def _holds_lines(path: Path) -> bool:
+    """Return whether a file is a JSON object a line, as many of the Hub are that are called .json."""
+    with path.open(encoding="utf-8-sig") as file:
+        first, second = (next((line for line in file if line.strip()), "") for _ in range(2))
+    try:
+        return bool(second) and isinstance(parse_json(first), dict)
+    except ValueError:
+        return False
+
+
 def _json(path: Path, wanted: _Wanted) -> Iterator[Row]:
     try:
+        if _holds_lines(path):
+            yield from _json_lines(path, wanted)
+            return
         loaded: Any = parse_json(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: not readable as JSON ({error}). Copy or download it again.") from error
@@ -209,7 +232,7 @@ def _separated(delimiter: str) -> Callable[[Path, _Wanted], Iterator[Row]]:
 
 _READERS: Mapping[str, Callable[[Path, _Wanted], Iterator[Row]]] = {
     ".parquet": _parquet,
-    ".jsonl": _json_lines,
+    ".jsonl": _lines_or_list,
     ".json": _json,
     ".csv": _separated(","),
     ".tsv": _separated("\t"),
