@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gmai_formats.errors import UserError
@@ -119,11 +120,48 @@ def test_an_empty_mixing_list_is_refused(tmp_path: Path) -> None:
         ("length: off", "a number belongs here, and false"),
         ("length: 010", "010 is 8 in YAML"),
         ("path: ''", "at least 1 character"),
+        ("ratio: 0.5", r"a share for each stage belongs here, such as \{1: 1\.0, 2: 0\.5, 3: 0\}"),
+        ('path: "a\\0b"', "no file has this name"),
+        (f"images: {'x' * 300}", "no file has this name"),
     ],
 )
 def test_what_yaml_takes_for_a_number_is_none(entry: str, found: str, tmp_path: Path) -> None:
     (tmp_path / "mix.yaml").write_text(f"datasets:\n  - name: a\n    {entry}\n")
     with pytest.raises(UserError, match=found):
+        load_mixture(tmp_path / "mix.yaml")
+
+
+@pytest.mark.parametrize(
+    ("name", "entry", "found"),
+    [
+        ("", {}, "at least 1 character"),
+        (" ", {}, "a name is one line"),
+        ("a\nb", {}, "a name is one line"),
+        ("a", {"annotations": ""}, "annotations"),
+        ("a", {"annotations": " "}, "annotations"),
+        ("a", {"annotations": "a\0.jsonl"}, "no file has this name"),
+        ("a", {"image_dir": "x" * 5000}, "no file has this name"),
+        ("a", {"length": -5}, "greater than or equal to 0"),
+    ],
+)
+def test_an_entry_of_a_mixing_list_that_cannot_be_is_named(
+    name: str, entry: dict[str, Any], found: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=found):
+        load_mixture(mixing(tmp_path, json.dumps({name: {"annotations": "a.jsonl", **entry}})))
+
+
+def test_a_file_may_have_any_name(tmp_path: Path) -> None:
+    file = tmp_path / "胸片\u3000\n1.jsonl"
+    file.write_text("{}")
+    mixture, _ = load_mixture(file)
+    assert (mixture.datasets[0].name, mixture.datasets[0].path) == ("胸片\ufffd\ufffd1", str(file))
+
+
+@pytest.mark.parametrize("name", ["' '", '"a\\nb"', '"\\e[2J"'])
+def test_a_dataset_has_a_name_of_one_line(name: str, tmp_path: Path) -> None:
+    (tmp_path / "mix.yaml").write_text(f"datasets:\n  - name: {name}\n    path: a.jsonl\n")
+    with pytest.raises(UserError, match="a name is one line"):
         load_mixture(tmp_path / "mix.yaml")
 
 

@@ -6,16 +6,29 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gmai_formats.errors import UserError, did_you_mean, explain_validation
 from gmai_formats.rows.adapters import ADAPTERS
 from gmai_formats.rows.files import SUFFIXES, format_of, is_mixing_list
 from gmai_formats.rows.json_stream import first_character, lenient_object
-from gmai_formats.rows.rules import Problem, shortened
+from gmai_formats.rows.rules import Problem, printable, shortened
 from gmai_formats.safe_yaml import load_yaml
 
 Share = Annotated[float, Field(ge=0)]
+_LONGEST_NAME_BYTES = 255
+_CONTROL = re.compile(r"[\0-\x1f\x7f]")
+_SHARES = "a share for each stage belongs here, such as {1: 1.0, 2: 0.5, 3: 0}"
+
+
+def _could_be_a_path(value: str) -> str:
+    parts = (len(part.encode("utf-8", "surrogatepass")) for part in value.split("/"))
+    if "\0" in value or max(parts) > _LONGEST_NAME_BYTES:
+        raise ValueError(f"no file has this name: {shortened(value)!r}")
+    return value
+
+
+PathText = Annotated[str, AfterValidator(_could_be_a_path)]
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -25,7 +38,7 @@ class MixtureEntry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1)
-    path: str | None = Field(None, min_length=1)
+    path: Annotated[str, Field(min_length=1), AfterValidator(_could_be_a_path)] | None = None
     """A file or folder of samples, or a pattern of files (`data/train_sft-*.parquet`); relative to the mixture file,
     or, with `hub`, inside the repository."""
     hub: str | None = None
@@ -34,7 +47,7 @@ class MixtureEntry(BaseModel):
     """With `hub`: the subset that is read through `datasets` (which calls it a configuration), row after row."""
     rows: Annotated[int, Field(gt=0)] | None = None
     """With `hub`: the first rows of each split, read through `datasets` in place of downloading the repository."""
-    images: str | None = None
+    images: PathText | None = None
     """The folder that image paths in the rows are relative to; without it, the file's own folder."""
     ratio: dict[Literal[1, 2, 3], Share] = Field(default_factory=lambda: {1: 1.0, 2: 1.0, 3: 1.0})
     """Stage ▶ share of the dataset used; above 1 repeats samples, 0 leaves the dataset out."""
@@ -52,6 +65,20 @@ class MixtureEntry(BaseModel):
     """How one gets the files: download, after accepting terms or with credentials, by asking, not at all."""
     note: str | None = None
     """For readers: where the files are, what is to be known of them, and how the paper's number comes about."""
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_one_line(cls, value: str) -> str:
+        if not value.strip() or _CONTROL.search(value):
+            raise ValueError("a name is one line of text; reports go by it")
+        return value
+
+    @field_validator("ratio", mode="before")
+    @classmethod
+    def _share_of_each_stage(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError(_SHARES)  # noqa: TRY004 (pydantic reads it)
+        return value
 
     @field_validator("adapter")
     @classmethod
@@ -111,8 +138,8 @@ class _ListEntry(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    annotations: str = Field(alias="annotation")
-    image_dir: str = Field("", alias="root")
+    annotations: PathText = Field(alias="annotation", pattern=r"\S")
+    image_dir: PathText = Field("", alias="root")
     sample_ratio: float = Field(1.0, alias="repeat_time", ge=0)
     length: int | None = None
     data_augment: bool = False
@@ -142,7 +169,7 @@ def load_mixture(path: Path) -> tuple[Mixture, Path]:
         if is_object and format_of(path) != "jsonl":
             _refuse_other_objects(path)
             return _load_list(path), path.parent
-        own = MixtureEntry.model_validate({"name": path.stem, "path": str(path.resolve())})
+        own = MixtureEntry.model_validate({"name": printable(path.stem), "path": str(path.resolve())})
         return Mixture(datasets=[own]), path.parent
     return read_mixture_file(path), path.parent
 
@@ -221,7 +248,12 @@ def read_mixing_list(path: Path) -> Iterator[MixtureEntry | Problem | str]:
         base = next((base for base in bases if (base / entry.annotations).exists()), folder)
         if base != folder:
             yield f"{path.name}: paths of {name!r:.80} are relative to {base}"
-        yield MixtureEntry(
-            name=name, path=str((base / entry.annotations).resolve()), images=str((base / entry.image_dir).resolve()),
-            ratio=dict.fromkeys((1, 2, 3), entry.sample_ratio), length=entry.length, augment=entry.data_augment,
-        )  # fmt: skip
+        try:
+            yield MixtureEntry(
+                name=name, path=str((base / entry.annotations).resolve()),
+                images=str((base / entry.image_dir).resolve()),
+                ratio=dict.fromkeys((1, 2, 3), entry.sample_ratio), length=entry.length, augment=entry.data_augment,
+            )  # fmt: skip
+        except ValidationError as error:
+            found = explain_validation(error, where=f"{name!r:.80}", known_fields=MixtureEntry.model_fields)
+            yield Problem("mixture", str(found))
