@@ -117,3 +117,13 @@ def test_questions_that_are_all_the_same_say_nothing_of_their_order() -> None:
     with pytest.raises(UserError, match=r"stands 40 times in the benchmark .* pass --in-order"):
         aligned(records, [("one/p", questions)], FILE)
     assert len(in_order(records, [("one/p", questions)], FILE)) == 40
+
+
+def test_questions_that_are_alike_are_not_tried_in_every_order() -> None:
+    questions = [Question(f"q{n}", f"Q{n % 5}?", f"Q{n % 5}?", (), (), "", f"q{n}") for n in range(600)]
+    records = [
+        Answered(f"record {n}", Prediction("", str(n), ""), {}, question=q.text) for n, q in enumerate(questions)
+    ]
+    turned = [*records[:300], records[599], *records[301:599], records[300]]
+    with pytest.raises(UserError, match="stands 120 times in the benchmark"):
+        aligned(turned, [("one/p", questions)], FILE)

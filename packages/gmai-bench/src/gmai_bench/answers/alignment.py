@@ -16,6 +16,8 @@ Sequences = Sequence[tuple[str, Sequence[Question]]]
 """Protocol and its questions in order, those asked for first."""
 _MOST_CHUNKS = 64
 """Processes that may have answered every n-th question each, at most."""
+_MOST_TRIED = 500
+"""Beginnings of orders that are gone on with, at most: questions that are alike fit in more than can be looked at."""
 _LEAST_OF_CHUNK = 10
 """Questions that each of them has answered: fewer fit in many orders, and to try them all takes too long."""
 _MOST_OTHER_GOLDS = 0.1
@@ -112,11 +114,9 @@ def _of_chunks(
     MedEvalKit joins the files of its processes in the order in which the folder lists them
     (https://github.com/alibaba-damo-academy/MedEvalKit, utils/base_dataset.py). Nothing where two orders fit.
     """
-    fits = [
-        (count, order)
-        for count in range(2, min(_MOST_CHUNKS, len(questions) // _LEAST_OF_CHUNK) + 1)
-        for order in itertools.islice(_orders(group, questions, count), 2)
-    ]
+    counts = range(2, min(_MOST_CHUNKS, len(questions) // _LEAST_OF_CHUNK) + 1)
+    found = ((count, order) for count in counts for order in _orders(group, questions, count))
+    fits = list(itertools.islice(found, 2))
     if len(fits) != 1:
         return []
     count, order = fits[0]
@@ -130,7 +130,9 @@ def _of_chunks(
 def _orders(group: Sequence[Answered], questions: Sequence[Question], count: int) -> Iterator[tuple[int, ...]]:
     """Yield the orders of parts, each every `count`-th question from its own start, that a group's records show."""
     ways: list[tuple[tuple[int, ...], int]] = [((), 0)]
-    while ways:
+    for _ in range(_MOST_TRIED):
+        if not ways:
+            return
         order, done = ways.pop()
         if len(order) == count:
             yield order
