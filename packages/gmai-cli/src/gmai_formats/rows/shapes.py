@@ -104,6 +104,8 @@ _OPTIONS = re.compile(
     re.IGNORECASE,
 )
 """Columns of what an answer is chosen from, whatever else their name says."""
+_OPTION_ENDS = ("options", "choices", "candidates", "answers")
+"""How the names end under which numbers are options, too, and not ratings of them."""
 _LETTERED = re.compile(r"\bA ?[).:].*\bB ?[).:]", re.DOTALL)
 _ABOUT = re.compile(
     r"(?:\w+[ _-])*(?:passages?|articles?|paragraphs?|abstracts?|documents?|background|knowledge|evidences?|supports?|"
@@ -298,7 +300,7 @@ def turns_of(row: dict[str, Any]) -> Turns:
     elif isinstance(shape, tuple):
         _read_pair(row, shape, turns)
     elif shape in CAPTIONS:
-        if beside := next((name for name in turns.unread if name in (*SAID, *CHATS) and name != "data"), None):
+        if beside := next((name for name in turns.unread if name in SAID or _is_chat(name, row.get(name))), None):
             raise Refused("fields", f"`{beside}` beside `{shape}` is not read")
         inner = _parsed(row[shape])
         if isinstance(inner, dict) or (isinstance(inner, list) and any(isinstance(part, dict) for part in inner)):
@@ -368,7 +370,7 @@ def _read_pair(row: dict[str, Any], shape: tuple[str, str], turns: Turns) -> Non
     if not turns.images and (passage := next((name for name in PASSAGES if row.get(name)), None)):
         raise Refused("fields", f"`{passage}` beside `{shape[0]}` is not read")
     for name in BESIDE_QUESTION:
-        if name in shape or not row.get(name):
+        if name in shape or not row.get(name) or is_nothing(row[name]):
             continue
         if name == "context" and shape == ("question", "answer") and isinstance(row[name], str):
             question = f"{row[name]}\n{question}"
@@ -401,11 +403,17 @@ def _belongs_to_question(name: str, value: Any, has_images: bool) -> bool:
         return True
     is_list = isinstance(value, list | dict) and len(value) > 1
     if _OPTIONS.fullmatch(name):
+        if isinstance(value, list) and not any(isinstance(own, str | dict) for own in value):
+            return is_list and name.casefold().endswith(_OPTION_ENDS)
         is_text = isinstance(value, str) and (_LETTERED.search(value) is not None or value.lstrip()[:1] in ("[", "{"))
         return is_list or is_text
     if has_images or not _ABOUT.fullmatch(name):
         return False
-    return is_list or (isinstance(value, str) and len(value) >= _LONG_TEXT)
+    return is_list or (isinstance(value, str) and len(value) >= _LONG_TEXT and " " in value)
+
+
+def _is_chat(name: str, value: Any) -> bool:
+    return name in CHATS and name != "data" and (isinstance(value, list | dict) or _parsed(value) is not None)
 
 
 def _past(history: Any) -> list[Any]:
