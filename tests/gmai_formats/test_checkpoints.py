@@ -3,11 +3,13 @@
 import json
 import os
 import struct
+from collections.abc import Callable
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import pytest
-from gmai_formats.checkpoints import require_bounded
+from gmai_formats.checkpoints import is_of_its_files, require_bounded
 from gmai_formats.errors import UserError
 
 TENSORS = 40
@@ -121,3 +123,32 @@ def test_weights_with_a_header_of_absurd_size_are_refused_before_it_is_read(fold
 def test_weights_that_lie_about_their_header_are_left_to_who_opens_them(folder: Path, header: bytes) -> None:
     (folder / "model.safetensors").write_bytes(header)
     require_bounded(folder)
+
+
+def raised(work: Callable[[], object]) -> Exception:
+    try:
+        work()
+    except Exception as error:
+        return error
+    raise AssertionError
+
+
+def test_what_a_library_makes_of_files_is_laid_to_them_and_a_fault_of_gmai_is_not(folder: Path) -> None:
+    """The place decides where the kind does not: settings of others lead libraries to every kind of error."""
+    torn = folder / "torn.json"
+    torn.write_text("{")
+    missing: Any = {}
+    for of_files in (
+        lambda: json.loads(torn.read_text()), lambda: torn.read_text(encoding="utf-16"), lambda: missing["size"],
+        lambda: None + missing, lambda: torn.no_such, lambda: [][1], lambda: 1 / 0,
+    ):  # fmt: skip
+        assert is_of_its_files(raised(of_files)), of_files
+
+    def in_gmai(*_: object) -> Any:
+        return torn.no_such  # type: ignore[attr-defined]
+
+    ours: Any = FunctionType(in_gmai.__code__, {"__name__": "gmai_model.chat"}, closure=in_gmai.__closure__)
+    for not_of_files in (ours, torn.mkdir, (folder / "absent").read_text):
+        assert not is_of_its_files(raised(not_of_files)), not_of_files
+    for error in (UserError("x"), MemoryError(), NameError("x"), OSError(28, "full")):
+        assert not is_of_its_files(error)

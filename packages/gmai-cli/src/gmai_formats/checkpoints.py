@@ -10,6 +10,7 @@ import signal
 import struct
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -66,6 +67,21 @@ def require_bounded(folder: Path) -> None:
             for field, number in _numbers(content, "") if name != _INDEX else ():
                 _check(path, field, number, tensors)
     _try(folder)
+
+
+def is_of_its_files(error: Exception) -> bool:
+    """Return whether an error of a library that opened a checkpoint may be due to the checkpoint's files.
+
+    Foreign settings lead a library to errors of every kind: `TypeError` and `AttributeError` for a value of another
+    type, a bare `Exception` from the tokenizer's Rust. So the place decides, too: an error that was raised in gmai
+    itself, a name that does not exist, or what the system says of disk and memory, is not laid to the files.
+    """
+    if isinstance(error, UserError | NameError | SyntaxError | MemoryError):
+        return False
+    if isinstance(error, OSError) and error.errno is not None:
+        return False
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(frames) and not str(frames[-1].f_globals.get("__name__", "")).startswith("gmai_")
 
 
 def _read(path: Path) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from gmai_cli.console import say
-from gmai_formats.checkpoints import require_bounded
+from gmai_formats.checkpoints import is_of_its_files, require_bounded
 from gmai_formats.errors import UserError
 from gmai_formats.gpus import require_usable_gpu
 from gmai_formats.weights import changed_settings, damaged, not_finite, refusal, require_checkpoint
@@ -97,9 +97,9 @@ class Assistant:
                 folder, dtype="auto", trust_remote_code=False, local_files_only=True, use_safetensors=True
             )
             self._model = model.to(device).eval()
-        except MemoryError:
-            raise
-        except Exception as error:  # libraries raise whatever the settings of others lead them to
+        except Exception as error:
+            if not is_of_its_files(error):
+                raise
             reason = " ".join(str(error).split())[:200]
             raise UserError(
                 f"{folder}: does not open ({reason}). `gmai model check {folder}` says what is off."

@@ -3,11 +3,13 @@
 import datetime
 import gzip
 
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from gmai_data.sources.files.tables import decoded, delimiter_of, read_table, without_point
 from gmai_formats.errors import UserError
+from openpyxl.worksheet.cell_range import CellRange
 
 
 @pytest.mark.parametrize(
@@ -167,6 +169,40 @@ def test_a_workbook_that_would_fill_the_disk_is_not_unpacked(book, monkeypatch):
     monkeypatch.setattr("gmai_data.sources.files.tables.MOST_UNPACKED", 1000)
     with pytest.raises(UserError, match=r"it claims to unpack to 0 MB\. No table packs so well"):
         rows_of(made)
+
+
+def test_a_workbook_that_packs_as_no_table_does_is_not_unpacked(book, monkeypatch):
+    monkeypatch.setattr("gmai_data.sources.files.tables.MOST_UNPACKED_TEXT", 1000)
+    monkeypatch.setattr("gmai_data.sources.files.tables._MOST_RATIO", 3)
+    made = book(s=[["image"], *([["a"]] * 20_000)])
+    with pytest.raises(UserError, match=r"it claims to unpack to \d+ MB\. No table packs so well"):
+        rows_of(made)
+
+
+@pytest.mark.parametrize("rows", [1, 99])
+def test_cells_that_only_fill_up_a_workbook_are_not_made(tmp_path, monkeypatch, rows):
+    """A cell far right in each row is some bytes in the file, and thousands of empty cells before it."""
+    monkeypatch.setattr("gmai_data.sources.files.tables.MOST_ROWS", 50_000)
+    made = openpyxl.Workbook()
+    for row in range(1, rows + 1):
+        made.active.cell(row, 16_384, "x")
+    made.save(tmp_path / "t.xlsx")
+    if rows == 1:
+        assert len(rows_of(tmp_path / "t.xlsx")[0]) == 16_384
+        return
+    with pytest.raises(
+        UserError, match=r"sheet Sheet: it has more cells than bytes, as no table has\. Remove the cells"
+    ):
+        rows_of(tmp_path / "t.xlsx")
+
+
+def test_merged_cells_without_end_are_not_filled(tmp_path):
+    made = openpyxl.Workbook()
+    made.active.append(["image"])
+    made.active.merged_cells.ranges = [CellRange(f"{column}2:{column}1048576") for column in "AB"]
+    made.save(tmp_path / "t.xlsx")
+    with pytest.raises(UserError, match="more than 1048576 rows of merged cells, as no table has"):
+        rows_of(tmp_path / "t.xlsx")
 
 
 @pytest.mark.parametrize("part", [b"\n", b"a.png,1\n", b"x", b"\0"])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gmai_cli.console import say
-from gmai_formats.checkpoints import require_bounded
+from gmai_formats.checkpoints import is_of_its_files, require_bounded
 from gmai_formats.errors import UserError
 from gmai_formats.gpus import require_usable_gpu
 from gmai_formats.installing import pip_install
@@ -162,9 +162,9 @@ class LocalModel(Checkpoint):
                 dtype=torch.bfloat16 if on_gpu else torch.float32,
                 output_loading_info=True,
             )
-        except (MemoryError, UserError):
-            raise
-        except Exception as error:  # libraries raise whatever the settings of others lead them to
+        except Exception as error:
+            if not is_of_its_files(error):
+                raise
             raise UserError(
                 f"{self.name}: does not open as an image-text-to-text checkpoint ({_first_line(error)}). It must "
                 f"load with AutoProcessor and AutoModelForImageTextToText without remote code. "

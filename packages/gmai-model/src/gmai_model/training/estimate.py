@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from gmai_formats.checkpoints import is_of_its_files
 from gmai_formats.errors import UserError, did_you_mean
 from transformers import AutoConfig, LlavaForConditionalGeneration
 
@@ -33,7 +34,9 @@ def load_on_meta(model: Path) -> LlavaForConditionalGeneration:
     """
     try:
         config: Any = AutoConfig.from_pretrained(model, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError) as error:
+    except Exception as error:
+        if not is_of_its_files(error):
+            raise
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{model}: does not open ({reason}). `gmai model check {model}` says what is off.") from error
     if config.model_type != "llava":

@@ -35,6 +35,8 @@ MOST_UNPACKED, MOST_UNPACKED_TEXT, _MOST_RATIO = 10**9, 16 * 10**6, 300
 MOST_ROWS = 2**20
 """https://support.microsoft.com/office/excel-specifications-and-limits-1672b34d-7043-467e-8e27-269d656771c3"""
 _TOO_MUCH = "No table packs so well. Save it as plain CSV if it is sound."
+_MOST_MERGED = MOST_ROWS
+_REMOVE = "Remove the cells far right of the table, or save it as CSV."
 
 Row = dict[str, str]
 IsHeader = Callable[[Sequence[str]], bool]
@@ -258,7 +260,7 @@ def _sheet_rows(path: Path, is_header: IsHeader, sheet: str | None) -> Iterator[
     try:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())
-        if unpacked > MOST_UNPACKED:
+        if unpacked > min(MOST_UNPACKED, max(MOST_UNPACKED_TEXT, _MOST_RATIO * path.stat().st_size)):
             raise UserError(f"{path}: it claims to unpack to {unpacked // 10**6} MB. {_TOO_MUCH}")
         # Values and formulas are two readings: a formula that was never calculated has no value.
         with (
@@ -268,11 +270,15 @@ def _sheet_rows(path: Path, is_header: IsHeader, sheet: str | None) -> Iterator[
             name = _sheet(path, values, is_header, sheet)
             above = _merged_above(path, values[name])
             tops: dict[tuple[int, int], str] = {}
+            cells_read = 0
             for number, (cells, written) in enumerate(
                 zip(values[name].iter_rows(), formulas[name].iter_rows(), strict=True), start=1
             ):
                 if number > MOST_ROWS:
                     raise UserError(f"{path}, sheet {name}: it has more than {MOST_ROWS} rows, as no workbook has.")
+                cells_read += len(cells)
+                if cells_read > max(MOST_ROWS, unpacked):  # a cell takes more than a byte; what is none is filled up
+                    raise UserError(f"{path}, sheet {name}: it has more cells than bytes, as no table has. {_REMOVE}")
                 for value, formula in zip(cells, written, strict=True):
                     if formula.data_type == "f" and value.value is None:
                         raise UserError(
@@ -308,8 +314,12 @@ def _merged_above(path: Path, sheet: Any) -> dict[int, list[tuple[int, int]]]:
         while chunk := file.read(2**20):
             text = text[-100:] + chunk
             ranges.update(re.findall(rb'mergeCell [^>]*?ref="([A-Z]+[0-9]+:[A-Z]+[0-9]+)"', text))
+    merged = 0
     for each in sorted(ranges):
         column, top, _, bottom = cast(Any, range_boundaries)(each.decode())
+        merged += bottom + 1 - top
+        if merged > _MOST_MERGED:
+            raise UserError(f"{path}: more than {_MOST_MERGED} rows of merged cells, as no table has. Save it as CSV.")
         for row in range(top, bottom + 1 if bottom > top else top):
             found.setdefault(row, []).append((column - 1, top))
     return found
