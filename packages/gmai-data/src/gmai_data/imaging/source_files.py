@@ -251,11 +251,12 @@ def is_dicom_under_its_name(path: Path) -> bool:
     Viewers and download scripts rename whole folders. The first few files of a folder with its ending stand for all,
     since a listing of millions of pictures cannot open each.
     """
-    return _are_dicom(str(path.parent), path.suffix)
+    return are_dicom(str(path.parent), path.suffix)
 
 
 @functools.lru_cache(maxsize=1024)
-def _are_dicom(folder: str, ending: str) -> bool:
+def are_dicom(folder: str, ending: str) -> bool:
+    """Return whether the first few files of a folder with an ending are DICOM; see `is_dicom_under_its_name`."""
     try:
         with os.scandir(folder) as entries:
             named = (each.path for each in entries if each.name.endswith(ending) and each.is_file())

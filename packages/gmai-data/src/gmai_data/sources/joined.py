@@ -8,9 +8,9 @@ from gmai_cli.console import say
 from gmai_formats.errors import UserError, did_you_mean
 
 from gmai_data.imaging.source_files import (
+    are_dicom,
     below,
     header_patient,
-    is_dicom_under_its_name,
     on_disk,
     patient_group,
     stated_patient,
@@ -98,10 +98,17 @@ def _may_be_dicom(item: Item, root: Path) -> bool:
     """
     if not item.files or item.problem is not None:
         return False
-    name = item.files[0].lower()
-    if name.endswith(PICTURE_ENDINGS):
-        return is_dicom_under_its_name(on_disk(root, item.files[0]))
-    return not name.endswith(VOLUME_ENDINGS)
+    place, _, name = item.files[0].rpartition("/")
+    _, dot, ending = name.rpartition(".")
+    return _names_may_be_dicom(str(root), place, dot + ending)
+
+
+@functools.lru_cache(maxsize=1024)
+def _names_may_be_dicom(root: str, place: str, ending: str) -> bool:
+    """Return what `_may_be_dicom` does of the files of a folder with an ending: a listing may have millions."""
+    if ending.lower().endswith(PICTURE_ENDINGS):
+        return are_dicom(f"{root}/{place}" if place else root, ending)
+    return not ending.lower().endswith((".gz", *VOLUME_ENDINGS))  # .nii.gz, .hdr.gz
 
 
 def _split_finder(card: Card, root: Path, lists: str) -> Callable[[Item], Split | None] | None:

@@ -305,8 +305,9 @@ def _layout(found: _Found, folder: Folder) -> tuple[dict[str, Any], list[str], s
         column, more = label_column(rows, {found.column, group or "", *(each for each in others if each)})
         if column == "TODO" and more == [NO_CANDIDATES]:
             note = "labels_of_every_image: the table has no label; name what its marks are."
-            words = ("2d_detection", "a table of boxes") if marks else ("2d_segmentation", "a table of run lengths")
-            return layout, [OBJECT], *words, [*notes, note]
+            task = "2d_detection" if marks else "2d_segmentation"
+            words = "a table of boxes" if marks else "a table of run lengths"
+            return layout, [OBJECT], task, words, [*notes, note]
         layout["label_column"] = column
         marked = [row for row in rows if any(row[name].strip() for name in others if name)]
         words = "a table of boxes" if marks else "a table of run lengths"
