@@ -146,10 +146,10 @@ def test_a_folder_of_ones_own_reaches_a_report_in_three_calls(tmp_path: Path) ->
     assert set(fields) <= known.keys(), "nothing is asked that this test does not know"
     done = call(*(word for field in fields for word in ("--set", f"{field}={known[field]}")))
     assert done.returncode == 0, done.stderr[-2000:]
-    report = json.loads((tmp_path / "out/bench/report.json").read_text("utf-8"))
+    report = json.loads((tmp_path / "out/bench/stage3/report.json").read_text("utf-8"))
     assert report["format"].startswith("gmai-bench-report/")
-    assert (tmp_path / "out/bench/report.html").is_file()
-    assert "next: " in done.stderr or "gmai " in done.stderr.rstrip().splitlines()[-1], "it ends with what comes next"
+    assert (tmp_path / "out/bench/stage3/report.html").is_file()
+    assert done.stderr.splitlines()[-1] == "next: gmai model chat out/runs/stage3/model --image IMAGE"
     again = call()
     assert again.returncode == 0, again.stderr[-2000:]
     assert again.stderr.count("done before") >= 8

@@ -85,3 +85,18 @@ def test_export_names_the_package_that_it_needs(tmp_path: Path, monkeypatch: pyt
     result = CliRunner().invoke(model_app, ["export", "made", "--format", "gguf", "--out", str(tmp_path / "out")])
     assert isinstance(result.exception, UserError)
     assert "--format gguf: the package gguf writes it. Install it: `" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("words", "range_"),
+    [
+        (["chat", "made", "--web", "--port", "99999"], "port"),
+        (["chat", "made", "--web", "--port", "-1"], "port"),
+        (["init", "--preset", "tiny", "--data", "x", "--out", "y", "--seed", str(2**64)], "seed"),
+        (["warmup", "--model", "made", "--data", "x", "--out", "y", "--seed", str(2**32)], "seed"),
+    ],
+)
+def test_a_number_that_the_system_or_torch_cannot_take_is_refused(words: list[str], range_: str) -> None:
+    result = CliRunner().invoke(model_app, words)
+    assert result.exit_code == 2
+    assert f"Invalid value for '--{range_}'" in result.stderr

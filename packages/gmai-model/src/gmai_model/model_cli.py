@@ -15,6 +15,10 @@ model_app = typer.Typer(
 )
 
 
+_MOST = 2**32 - 1
+"""The largest seed that every generator of numbers takes, as in the settings of `gmai train`."""
+
+
 class Preset(enum.StrEnum):
     """Sizes of a model without pretrained parts."""
 
@@ -65,7 +69,9 @@ def init(
     keep_rope_scaling: Annotated[
         bool, typer.Option(help="Keep InternLM2's dynamic position scaling, which acts beyond 32 k tokens only.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the projector's weights, and of all weights of a preset.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=_MOST, help="Of the projector's weights, and of all weights of a preset.")
+    ] = 0,
 ) -> None:
     """Assemble vision encoder + projector + language model into one LLaVA checkpoint.
 
@@ -134,7 +140,7 @@ def warmup(
     out: Annotated[Path, typer.Option(help="Folder to write the checkpoint to; new or empty.")],
     vision_steps: Annotated[int, typer.Option(min=0, help="Steps of 16 images for the vision encoder.")] = 800,
     language_steps: Annotated[int, typer.Option(min=0, help="Steps of 1,024 tokens for the language model.")] = 1300,
-    seed: Annotated[int, typer.Option(min=0, help="Of the order of images and texts.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=_MOST, help="Of the order of images and texts.")] = 0,
 ) -> None:
     """Let the random parts of a tiny checkpoint stand in for pretrained ones.
 
@@ -344,7 +350,7 @@ def chat(
             help="Address that the page listens on, else 127.0.0.1; any but this machine's own asks for a password."
         ),
     ] = None,
-    port: Annotated[int | None, typer.Option(help="Of the page, else 7860.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Of the page, else 7860.")] = None,
     examples: Annotated[
         Path | None, typer.Option(help="Folder of PNG and JPEG examples for the page, in place of the drawn ones.")
     ] = None,
