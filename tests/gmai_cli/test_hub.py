@@ -216,6 +216,24 @@ def test_a_refusal_is_one_line(act: Act, folder: Path, token: str | None, repo_i
     assert len(done.news.splitlines()) == 2, "how the digests went, and the refusal"
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        b'{"pushed": [1',
+        b"\xff\xfe",
+        b'{"pushed": 3, "added": null}',
+        b'{"pushed": {"a": {"x": 1}}, "added": {}}',
+        b"[]",
+    ],
+)
+def test_a_damaged_record_of_pushes_is_one_line(act: Act, folder: Path, record: bytes, hub_server: Any) -> None:
+    hub_server.create("dataset", "me/set", {".gmai-push.json": record}, private=True)
+    done = push(act, folder)
+    assert done.code == 2
+    assert ".gmai-push.json of the repository is n" in done.refusal
+    assert len(hub_server.repositories["dataset", "me/set"].commits) == 2, "those that were there"
+
+
 def test_what_is_not_there_is_one_line(act: Act, folder: Path, tmp_path: Path, hub_server: Any) -> None:
     hub_server.create("dataset", "me/set", contents(folder))
     hub_server.create("dataset", "you/closed", {"a.txt": b"a"}, private=True)

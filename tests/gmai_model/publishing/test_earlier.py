@@ -47,3 +47,8 @@ def test_a_second_card_adds_what_is_not_there() -> None:
     assert both.metadata == {"author": "Li", "license": "mit"}
     assert set(both.sections) >= {"Contact", EVALUATION, "Citation"}
     assert read_card(None) == Card()
+
+
+def test_a_byte_order_mark_hides_no_metadata() -> None:
+    card = read_card("\ufeff---\r\nlicense: mit\r\n---\r\n# Ours\r\n")
+    assert (card.metadata, card.preamble) == ({"license": "mit"}, "# Ours")

@@ -263,3 +263,9 @@ def test_pushed_pulled_and_asked_it_answers_the_same(copied: Path, tmp_path: Pat
     here, there = (Assistant(folder, device="cpu", max_new_tokens=12) for folder in (copied, tmp_path / "pulled"))
     assert "".join(here.answer(asked)) == "".join(there.answer(asked))
     assert model_digest(shaping_digests(copied)) == model_digest(shaping_digests(tmp_path / "pulled"))
+
+
+def test_card_that_is_no_text_is_refused(copied: Path, checked: Outcome) -> None:
+    (copied / "README.md").write_bytes(b"# caf\xe9\n")
+    with pytest.raises(UserError, match=r"README\.md: no UTF-8 text \(byte 5\)"):
+        dry(copied)

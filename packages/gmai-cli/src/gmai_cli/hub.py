@@ -121,7 +121,7 @@ def add_files(
                 if isinstance(error, hub.errors.LocalEntryNotFoundError):
                     raise  # the Hub was not asked, or did not answer
                 return None
-            return Path(found).read_text(encoding="utf-8")
+            return _text(Path(found), f"push {repo_id}: {path}").replace("\r\n", "\n")
 
         contents = {path: text.encode() for path, text in edit(read).items()}
         record = _Record.parse(read(RECORD))
@@ -153,8 +153,7 @@ def read_text_file(repo_id: str, path: str, *, repo_type: RepoType) -> str | Non
             ):
                 raise  # the Hub was not asked, did not answer, or does not know who asks
             return None
-        with Path(found).open(encoding="utf-8", newline="") as file:
-            return file.read()
+        return _text(Path(found), f"push {repo_id}: {path}")
 
     return patiently(read, what=f"push {repo_id}", where=_named(repo_type, repo_id))
 
@@ -284,6 +283,16 @@ def _digest(content: bytes) -> _Digests:
     return _Digests(hashlib.sha256(content).hexdigest(), hashlib.sha1(blob, usedforsecurity=False).hexdigest())
 
 
+def _text(file: Path, named: str) -> str:
+    try:
+        return file.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{named} of the repository is no UTF-8 text (byte {error.start}). What others wrote in it is kept, so it "
+            "must be readable. Write it as UTF-8, or remove it there."
+        ) from None
+
+
 @dataclass(frozen=True)
 class _Record:
     """What gmai put into a repository: whole pushes (`pushed`), and files added to them (`added`)."""
@@ -296,8 +305,14 @@ class _Record:
     def parse(cls, text: str | None) -> "_Record":
         if text is None:
             return cls(False, {}, {})
-        value: Any = json.loads(text)
-        parts = [{path: _Digests(**entry) for path, entry in value[key].items()} for key in ("pushed", "added")]
+        try:
+            value: Any = json.loads(text)
+            parts = [{path: _Digests(**entry) for path, entry in value[key].items()} for key in ("pushed", "added")]
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise UserError(
+                f"{RECORD} of the repository is not as a push writes it ({type(error).__name__}). By it a push tells "
+                "its own files from those of others. Restore it from an earlier commit."
+            ) from None
         return cls(True, parts[0], parts[1])
 
     def with_added(self, files: Mapping[str, _Digests]) -> "_Record":
@@ -394,14 +409,18 @@ def _commit(api: Any, repo_id: str, repo_type: RepoType, operations: Sequence[An
 
 def _read_record(hub: Any, repo_id: str, repo_type: RepoType, head: str) -> str:
     path = hub.hf_hub_download(repo_id, RECORD, repo_type=repo_type, revision=head)
-    return Path(path).read_text(encoding="utf-8")
+    return _text(Path(path), f"push {repo_id}: {RECORD}")
 
 
 def _claim(to: Path, source: Mapping[str, str], what: str) -> None:
     """Mark a folder as the place of one pull, unless it holds something else."""
     marker = to / PULLED
     if marker.is_file():
-        known: Any = json.loads(marker.read_text(encoding="utf-8"))
+        try:
+            known: Any = json.loads(marker.read_text(encoding="utf-8"))
+            known = known if isinstance(known, dict) else {}
+        except ValueError:
+            known = {}
         if known != source:
             raise UserError(
                 f"{what}: {to} holds {known.get('repo_id')} at commit {str(known.get('commit'))[:12]}, and asked for "

@@ -55,7 +55,7 @@ def read_card(text: str | None) -> Card:
     """Take a card apart; metadata that is no YAML mapping is left out with its lines in the preamble."""
     if not text:
         return Card()
-    text = text.replace("\r\n", "\n")
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     metadata: Any = None
     if found := re.match(r"---\n(.*?)\n---\n", text, re.DOTALL):
         try:

@@ -97,7 +97,7 @@ def publish(
     )  # fmt: skip
     published = None if dry_run else read_text_file(repo_id, CARD, repo_type="model")
     local = checkpoint / CARD
-    before = read_card(local.read_text("utf-8") if local.is_file() else None)
+    before = read_card(_local_card(local))
     if published is not None:  # what the Hub shows counts; a card that lies here adds what is not there
         before = read_card(published).with_sections_of(before)
     if (
@@ -118,6 +118,16 @@ def publish(
         merged={} if published is None else {CARD: published},
     )  # fmt: skip
     return Publication(files, url)
+
+
+def _local_card(path: Path) -> str | None:
+    try:
+        return path.read_text("utf-8") if path.is_file() else None
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path}: no UTF-8 text (byte {error.start}). A card that lies here is kept, so it must be readable. Write "
+            "it as UTF-8, or remove it."
+        ) from None
 
 
 def refuse_foreign_files(checkpoint: Path) -> None:
