@@ -169,5 +169,5 @@ def test_a_name_occurs_once(tmp_path: Path) -> None:
 def test_rows_of_table_7_without_a_commit_are_named() -> None:
     assert set(unpinned("table7")) == {
         "GMAI-MM-Caption-1.7M", "GMAI-MM-Percept-1.3M", "GMAI-MM-Instruct-0.9M", "GMAI-Text-Single-1M",
-        "GMAI-Text-Multi-0.6M", "QUILT-1M", "Firefly",
+        "GMAI-Text-Multi-0.6M", "QUILT-1M",
     }  # fmt: skip
