@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gmai_formats.errors import UserError
-from gmai_model.batching import lengths
+from gmai_model.batching import index, lengths
 from gmai_model.batching.tokens import Encoder
 from gmai_model.training.config import resolve
 from gmai_model.training.inputs import Inputs
@@ -46,6 +46,16 @@ def test_resumed_run_measures_nothing_and_has_the_same_plan(open_inputs, monkeyp
     assert seen == []
     assert [pack.tolist() for pack in again.plan.packs] == [pack.tolist() for pack in first.plan.packs]
     assert again.record() == first.record()
+    assert again.lengths.supervised.tolist() == first.lengths.supervised.tolist()
+
+
+def test_a_run_in_progress_keeps_its_plan_when_an_upgrade_reads_rows_in_another_way(
+    open_inputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = open_inputs()
+    monkeypatch.setattr(index, "VERSION", index.VERSION + 1)
+    again = open_inputs()
+    assert [pack.tolist() for pack in again.plan.packs] == [pack.tolist() for pack in first.plan.packs]
     assert again.lengths.supervised.tolist() == first.lengths.supervised.tolist()
 
 
