@@ -236,7 +236,7 @@ _NOT_READ = {
     (".svg", ".ai", ".eps"): "drawings are not read: export the masks as PNG",
     (".pdf", ".docx", ".doc", ".pptx", ".rtf"): "documents are not read: save pictures as PNG, tables as CSV",
     (".xls", ".xlsb", ".ods", ".sav", ".dta", ".rdata", ".rds"): "such tables are not read: save them as CSV or .xlsx",
-    (".czi", ".nd2", ".lif", ".oib", ".oif", ".vsi", ".ims"): "microscopes' own formats are not read: save OME-TIFF",
+    (".nd2", ".lif", ".oib", ".oif", ".vsi", ".ims"): "microscopes' own formats are not read: save OME-TIFF",
     (".e2e", ".fda", ".fds", ".vol"): "OCT devices' own formats are not read: export DICOM or PNG",
     (".par", ".rec", ".ima.gz", ".mnc", ".mgz", ".mgh", ".minc"): "such volumes are not read: save them as NIfTI",
     (".pkl", ".pickle", ".pt", ".pth", ".joblib"): "pickles run code when they are opened, and are never read: save "

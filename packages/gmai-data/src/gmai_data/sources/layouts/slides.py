@@ -45,8 +45,9 @@ _WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
 class Slides(Layout):
     """Whole slides (SVS, NDPI, pyramidal TIFF, OME-TIFF, MRXS, DICOM): tiles that show tissue, at a stated scale.
 
-    It needs `pip install 'gmai-data[pathology]'`. A slide is never divided between splits, and of DICOM files the
-    patient is the group. With regions, tiles that show one come first.
+    It needs `pip install 'gmai-data[pathology]'`. The tests make pyramidal TIFF, SVS, OME-TIFF and DICOM; NDPI, MRXS
+    and the other formats of scanners are left to OpenSlide and were not tried on files of theirs. A slide is never
+    divided between splits, and of DICOM files the patient is the group. With regions, tiles that show one come first.
     """
 
     is_of_volumes: ClassVar[bool] = True
