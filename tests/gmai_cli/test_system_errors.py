@@ -173,3 +173,26 @@ def test_the_hidden_name_under_which_a_file_is_written_is_not_shown(tmp_path):
     assert line.startswith(f"{tmp_path / 'page.html'}: this is a folder, and a file is needed.")
     denied = OSError(errno.EACCES, os.strerror(errno.EACCES), str(tmp_path / ".build.partial" / ".a.b.x_1y.tmp"))
     assert explain(denied).startswith(f"{tmp_path / 'build/a.b'}: permission denied.")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(f"With tag (7FE0,0010) got exception: [Errno {errno.ENOSPC}] No space left on device"),
+        RuntimeError(f"Error while serializing: I/O error: No space left on device (os error {errno.ENOSPC})"),
+    ],
+)
+def test_a_full_disk_in_the_words_of_a_library_is_a_full_disk(tmp_path: Path, error: Exception) -> None:
+    def write(path: Path) -> None:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        write(tmp_path / "case" / "1.dcm")
+    line = explain(caught.value)
+    assert line is not None
+    assert line.startswith(f"{tmp_path}/case/1.dcm: no space is left on the device (")
+
+
+@pytest.mark.parametrize("text", ["[Errno 2] No such file", "(os error 13)", "[Errno x]", "an error 28"])
+def test_other_words_of_a_library_stay_a_bug(text: str) -> None:
+    assert explain(RuntimeError(text)) is None

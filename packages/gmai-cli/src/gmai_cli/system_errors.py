@@ -47,6 +47,8 @@ _FOUND = {
     errno.ETIMEDOUT: ("no answer in time", f"Check address, network and proxy, {_RESUME}."),
 }
 _SPACE = (errno.ENOSPC, errno.EDQUOT)
+_OF_DISKS = frozenset({*_SPACE, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE})
+_TOLD = re.compile(r"\[Errno (\d+)\]|\(os error (\d+)\)")
 _OUTPUTS = ("--out", "--to", "--release", "--cache")
 _HIDDEN = re.compile(r"(?<=/)\.([^/]+)\.(?:[^./]+\.tmp|partial)(?=/|$)")
 _FULL_BYTES = 1_000_000
@@ -63,9 +65,12 @@ def explain(error: BaseException) -> str | None:
         found, remedy = _FOUND[errno.ENOMEM]
         place = next(iter(_of_frames(error.__traceback__)), "")
         return f"{place}: {found} while this was in work. {remedy}" if place else f"{found}. {remedy}"
-    if not isinstance(error, OSError) or error.errno not in _FOUND:
-        return None
-    found, remedy = _FOUND[error.errno]
+    known = error if isinstance(error, OSError) and error.errno is not None else _wrapped(error)
+    return None if known is None or known.errno not in _FOUND else _line(known, known.errno)
+
+
+def _line(error: OSError, number: int) -> str:
+    found, remedy = _FOUND[number]
     if error.errno == errno.ENOENT and _starts_a_program(error.__traceback__):
         program = os.fsdecode(error.filename or "a program")
         return f"{program}: not installed, or not on the PATH. This command runs it. Install it, or load its module."
@@ -75,6 +80,14 @@ def explain(error: BaseException) -> str | None:
     if error.errno in (errno.EADDRINUSE, errno.EADDRNOTAVAIL) and not error.filename:
         place = _address(error) or "the server"
     return f"{place}: {found}. {remedy}" if place else f"{found} ({error.strerror}). {remedy}"
+
+
+def _wrapped(error: BaseException) -> OSError | None:
+    """Return the disk's error that a library tells in words: pydicom in an error of its own, safetensors in Rust's."""
+    told = _TOLD.search(str(error))
+    if told is None or (number := int(told[1] or told[2])) not in _OF_DISKS:
+        return None
+    return OSError(number, os.strerror(number)).with_traceback(error.__traceback__)
 
 
 def _starts_a_program(trace: TracebackType | None) -> bool:
