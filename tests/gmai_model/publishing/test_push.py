@@ -269,3 +269,15 @@ def test_card_that_is_no_text_is_refused(copied: Path, checked: Outcome) -> None
     (copied / "README.md").write_bytes(b"# caf\xe9\n")
     with pytest.raises(UserError, match=r"README\.md: no UTF-8 text \(byte 5\)"):
         dry(copied)
+
+
+def test_card_of_an_editor_that_marks_its_files_is_taken_once(copied: Path, checked: Outcome) -> None:
+    (copied / "README.md").write_bytes(
+        "\ufeff---\r\nlicense: mit\r\n---\r\n# Ours\r\n\r\nBy Li.\r\n\r\n## Contact\r\n\r\nli@x.org\r\n".encode()
+    )
+    first = dry(copied)
+    assert yaml.safe_load(first.split("---")[1])["license"] == "mit"
+    assert "\ufeff" not in first
+    assert first.count("## Contact") == 1
+    assert "# Ours\n\nBy Li." in first
+    assert dry(copied) == first, "what others wrote above the first section stays in every push"

@@ -64,7 +64,8 @@ def write_card(facts: CardFacts, before: Card | None = None) -> str:
     stages = [entry for entry in entries if entry["stage"]]
     warm_ups = [entry for entry in entries if not entry["stage"]]
     sections = [
-        before.preamble or _what(facts, stages), _use(facts), _contract(facts), *before.own_sections(),
+        *([before.preamble, MARK] if before.preamble else [MARK, _what(facts, stages)]),  # above it all is of others
+        _use(facts), _contract(facts), *before.own_sections(),
         *map(_warm_up, warm_ups), _stages(stages, facts.curves), _mixture(stages),
         (facts.sources is None and before.section(SOURCES)) or _sources(facts.sources),
         (facts.evaluation is None and before.section(EVALUATION)) or _evaluation(facts),
@@ -72,7 +73,7 @@ def write_card(facts: CardFacts, before: Card | None = None) -> str:
     ]  # fmt: skip
     kept = {key: value for key, value in before.metadata.items() if not (facts.licence and key in _OF_LICENCE)}
     metadata = yaml.safe_dump({**kept, **_metadata(facts, before)}, sort_keys=False, allow_unicode=True)
-    return f"---\n{metadata}---\n\n{MARK}\n\n" + "\n\n".join(sections) + "\n"
+    return f"---\n{metadata}---\n\n" + "\n\n".join(sections) + "\n"
 
 
 _OF_LICENCE = ("license_name", "license_link")

@@ -78,6 +78,6 @@ def read_card(text: str | None) -> Card:
         while name in sections:
             name += " "
         sections[name] = "\n".join(lines).strip()
-    preamble = "" if by_gmai else "\n".join(parts[0][1]).strip()
+    preamble = "\n".join(parts[0][1]).partition(_MARK)[0].strip()  # what gmai writes stands below its mark
     known: dict[str, Any] = metadata if isinstance(metadata, dict) else {}  # pyright: ignore[reportUnknownVariableType]
     return Card(known, preamble, sections, by_gmai)
