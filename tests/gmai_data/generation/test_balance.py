@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from gmai_data.checks.duplicates import left_out
 from gmai_data.generation.balance import Asked, thin, unbalanced
@@ -74,3 +75,22 @@ def test_a_build_leaves_them_out_and_counts_them(phantom_build):
 def test_nothing_is_left_out_of_a_folder_without_samples(tmp_path):
     assert thin([tmp_path], 0) == 0
     assert left_out(tmp_path)["rows"] == {}
+
+
+def test_what_a_screening_left_that_was_ended_is_not_added_to(tmp_path):
+    balance = {"of": ["presence", "liver"], "answer": "yes"}
+    rows = [
+        {"id": str(number), "kind": "visual_perception", "language": "en", "modality": "CT", "department": "x",
+         "split": "train", "source": "s", "provenance": json.dumps({"generator": "t", "balance": balance})}
+        for number in range(4)
+    ]  # fmt: skip
+    pq.write_table(
+        pa.Table.from_pylist([{**row, "annotation": 0, "beside": -1} for row in rows]), tmp_path / "samples.parquet"
+    )
+    pq.write_table(pa.table({"task": ["t"], "clinical_task": ["c"]}), tmp_path / "annotations.parquet")
+    found = []
+    for _ in range(3):
+        assert thin([tmp_path], 0) == 4
+        found.append(left_out(tmp_path))
+    assert found[0] == found[1] == found[2]
+    assert found[0]["account"]["tallies"]["kind"] == {"visual_perception": 4}

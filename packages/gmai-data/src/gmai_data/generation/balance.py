@@ -48,6 +48,9 @@ class Asked:
     options: tuple[str, ...]
 
 
+_UNBALANCED = "unbalanced"
+
+
 def thin(folders: Sequence[Path], seed: int) -> int:
     """Add the questions that do not stay to `left_out.json` of the shards of a build, and return how many there are.
 
@@ -152,6 +155,8 @@ def _questions(shard: int, folder: Path) -> Iterable[Asked]:
 
 def _write(folder: Path, rows: Sequence[int]) -> None:
     known = left_out(folder)
+    if _UNBALANCED in known:  # of a run that was ended here; where there are duplicates, they were written anew
+        known = {"rows": {}, "ids": [], "account": {"images": {}, "samples": 0, "tallies": {}}}
     table = pq.read_table(folder / "samples.parquet", columns=["kind", "language", "modality", "department", "split"])
     annotations = pq.read_table(folder / "annotations.parquet", columns=["task", "clinical_task"])
     tallies: dict[str, Counter[str]] = {
@@ -166,4 +171,4 @@ def _write(folder: Path, rows: Sequence[int]) -> None:
     account: Mapping[str, Any] = {
         **known["account"], "balance": len(rows), "tallies": {of: dict(values) for of, values in tallies.items()},
     }  # fmt: skip
-    write_state(folder / LEFT_OUT, {**known, "unbalanced": list(rows), "account": account})
+    write_state(folder / LEFT_OUT, {**known, _UNBALANCED: list(rows), "account": account})
