@@ -3,9 +3,11 @@
 import json
 
 import pytest
+from gmai_data.cli import app
 from gmai_data.publishing.searching import Filters, print_recipes
 from gmai_data.sources.cards.summaries import summaries
 from gmai_formats.errors import UserError
+from typer.testing import CliRunner
 
 CARDS = {card.name: card for card in summaries()}
 
@@ -227,3 +229,18 @@ def test_a_size_may_say_of_what(capsys):
 def test_words_that_nothing_says_together_are_named_as_such():
     with pytest.raises(UserError, match=r"Each of its words is found by itself: ask for fewer\."):
         print_recipes("dermoscopy spleen")
+
+
+def test_list_takes_each_of_its_options():
+    """Each option reaches the filter of its own name."""
+
+    def listed(*options):
+        return json.loads(
+            CliRunner().invoke(app, ["recipes", "list", *options, "--json"], catch_exceptions=False).stdout
+        )
+
+    assert listed("--min-items", "100000")
+    assert all(card["items"] >= 100_000 for card in listed("--min-items", "100000"))
+    few = listed("--max-items", "60", "--license", "CC-BY")
+    assert few
+    assert all(card["items"] <= 60 for card in few)

@@ -363,7 +363,10 @@ def list_recipes(
     """List the bundled recipes."""
     from gmai_data.publishing.searching import Filters, print_recipes
 
-    filters = Filters(modality, department, clinical_task, task, licence, publishable, min_items, max_items)
+    filters = Filters(
+        modality=modality, department=department, clinical_task=clinical_task, task=task, license=licence,
+        publishable=publishable, min_items=min_items, max_items=max_items,
+    )  # fmt: skip
     print_recipes(filters=filters, as_json=as_json)
 
 

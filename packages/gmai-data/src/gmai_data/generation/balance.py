@@ -154,7 +154,7 @@ def _questions(shard: int, folder: Path) -> Iterable[Asked]:
 
 
 def _write(folder: Path, rows: Sequence[int]) -> None:
-    known = left_out(folder)
+    known: Mapping[str, Any] = left_out(folder)
     if _UNBALANCED in known:  # of a run that was ended here; where there are duplicates, they were written anew
         known = {"rows": {}, "ids": [], "account": {"images": {}, "samples": 0, "tallies": {}}}
     table = pq.read_table(folder / "samples.parquet", columns=["kind", "language", "modality", "department", "split"])

@@ -168,7 +168,7 @@ _SIZE = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Filters:
     """What a card must have to be listed; None and empty ask for nothing."""
 
