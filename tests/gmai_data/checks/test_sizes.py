@@ -73,3 +73,27 @@ def test_how_a_region_stands(masked, text, good):
 def test_how_a_region_stands_in_chinese(masked, text, good):
     upright = (Box("left kidney", (70, 20, 80, 85)),)
     assert (wrong_size(*masked(text, Language.ZH, upright)) is None) == good
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("the liver covers about a quarter of the image", True),
+        ("the liver fills more than half of the picture", False),
+        ("the liver takes up a tenth of the image", False),
+        ("the liver spans about half of the image width", True),
+        ("the liver spans a tenth of the picture's width", False),
+        ("the liver lies in the left half of the image", True),
+    ],
+)
+def test_a_fraction_of_the_image(masked, text, good):
+    large = (Box("liver", (5, 5, 55, 60)),)
+    assert (wrong_size(*masked(text, boxes=large)) is None) == good
+
+
+@pytest.mark.parametrize(
+    ("text", "good"), [("肝脏占画面约四分之一", True), ("肝脏占据图像的一半", True), ("肝脏占画面的十分之一", False)]
+)
+def test_a_fraction_of_the_image_in_chinese(masked, text, good):
+    large = (Box("liver", (5, 5, 60, 70)),)
+    assert (wrong_size(*masked(text, Language.ZH, large)) is None) == good

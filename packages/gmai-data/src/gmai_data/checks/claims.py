@@ -2,7 +2,7 @@
 
 import re
 
-from gmai_data.checks.counts import own_names, without_marks
+from gmai_data.checks.counts import names_of_what_is_there, without_marks
 from gmai_data.checks.facts import AXES, Facts, Known
 from gmai_data.checks.general import in_other_words, is_of
 from gmai_data.checks.lexicon import LABEL, WORD, claims, is_akin, visual_chinese
@@ -80,7 +80,7 @@ def claimed_of_a_class(
     text = (WINDOW if facts.language == Language.EN else WINDOW_ZH).sub(" ", text)
     text = in_other_words(text) if known is not None and facts.language == Language.ZH else text
     seen = [] if facts.language == Language.EN else [found.span() for found in visual_chinese().finditer(text)]
-    own = " ".join(own_names(facts))
+    own = " ".join(names_of_what_is_there(facts))
     own_words = words_of((own,))
     axis = AXES.get(str(provenance.get("axis", "")), ())
     source = facts.source.lower() if facts.language == Language.EN else ""
@@ -110,10 +110,12 @@ def claimed_of_a_class(
                 continue
             if name == "plane" and claim.startswith(axis) and axis:
                 continue
+            if claim in _OPERATING and "Surg" in str(facts.annotation.clinical_task):
+                continue  # that it is one is what the card's task says
             if name == "acquisition" and says_how_made(claim, facts.names.title):
                 continue
             words = re.findall(r"[a-z]+", claim)
-            if facts.language == Language.EN and words and known_words.issuperset(words):
+            if facts.language == Language.EN and words and name != "acquisition" and known_words.issuperset(words):
                 continue
             if all(is_akin(word, own_words) for word in words) if words else len(claim) > 1 and claim in own:
                 continue
@@ -125,6 +127,8 @@ def claimed_of_a_class(
                 continue
             if asked and any(claim in each.text for each in facts.knowledge):
                 continue  # so may what is known in general
+            if claim == "征象" and has_finding(facts):
+                continue  # what a finding is called
             if (
                 claim == "病"
                 and has_finding(facts)
@@ -145,6 +149,7 @@ def claimed_of_a_class(
     return None
 
 
+_OPERATING = frozenset({"operation", "surgery", "surgical", "intraoperative", "术中", "手术"})
 _ACQUIRED_ZH = {
     "造影": "angiogra",
     "荧光": "fluoresc",

@@ -53,6 +53,15 @@ def own_names(facts: Facts) -> tuple[str, ...]:
     return tuple(name for label in facts.annotation.labels for name in facts.names.spoken(label))
 
 
+_WITHOUT = re.compile(r"\b(?:without|no|not|free of) .*")
+"""What a label says not to be there: no word of the record."""
+
+
+def names_of_what_is_there(facts: Facts) -> tuple[str, ...]:
+    """Return `own_names` without what they say not to be there: "chest radiograph" of one without tuberculosis."""
+    return tuple(_WITHOUT.sub("", name) for name in own_names(facts))
+
+
 def names_of(facts: Facts) -> set[str]:
     """Return the names of the record's labels in lower case, with the synonyms of the text's language."""
     return {name.lower() for name in (*facts.annotation.labels, *own_names(facts))}

@@ -26,7 +26,7 @@ _CHINESE_SIZE = re.compile(
 )
 """四周 and 一周 are mostly "all around"."""
 _HAN_NUMBER = re.compile(rf"(?:([{_HAN_DIGITS}])?(十))?([{_HAN_DIGITS}两])?")
-_SHOWN = re.compile(r"\b(?:window\w*|levels?|width|percentiles?|slice|section)\b|窗|百分位|层")
+_SHOWN = re.compile(r"\b(?:window\w*|levels?|width|percentiles?|slice|section|stack|series)\b|窗|百分位|层")
 """Where a text speaks of how an image is shown, it may say the numbers of its window and its slice."""
 _WORD_OR_HAN = re.compile(rf"\b(?:{'|'.join(_WORDS)})\b|[{_HAN_DIGITS}十两]+")
 _SIDES = {
@@ -157,7 +157,8 @@ def labels_contradicted(facts: Facts, answers: str) -> str | None:
 _SCALE = {
     Language.EN: (
         re.compile(
-            r"\b(?:from|between|rang\w+|scales?|lower|higher|below|above|beyond|short of|up to|than|next to)\b[^.;:]*$"
+            r"\b(?:from|between|rang\w+|scales?|lower(?! (?:part|half|third))|higher|below|above|beyond|short of|up to|"
+            r"than|next to)\b[^.;:]{0,40}$"
             r"|\d ?(?:to|through|-|–) ?$"
         ),
         re.compile(r"^\s*(?:to|through|-|–)\s"),

@@ -93,6 +93,8 @@ def _heads(labels: tuple[str, ...], names: LabelNames, language: Language) -> tu
                 found.append((re.compile(re.escape(short)), names.mark_of(label)))
         return tuple(found)
     for label in labels:
+        if label.lower().startswith("no "):
+            continue  # "metastasis" is no name of what has none
         every = label.lower().split()
         others = [name for other in labels if other != label for name in (other.lower(), *names.spoken(other))]
         for start in range(1, len(every) - 1) if " of " not in label else ():
@@ -134,9 +136,9 @@ def _of_record(
         words |= of_region | others | {names.anatomy}
         words |= {"lesion", "finding", "abnormality", "disease", "diagnosis"} if task in DISEASE else set[str]()
     else:
-        region = re.sub("[部脏]$|关节$|组织$", "", names.anatomy)
-        words |= {names.anatomy, region, f"{region}组织", *also.get(names.anatomy, ())}
-        words |= {f"{region}部", f"{region}盖"} if names.anatomy.endswith("关节") else set[str]()
+        region = re.sub("^(?:新生儿|胎儿|小儿)|[部脏]$|关节$|组织$", "", names.anatomy)
+        words |= {names.anatomy, region, f"{region}组织", *also.get(names.anatomy, ()), *also.get(f"{region}部", ())}
+        words |= {f"{region}部"} | ({f"{region}盖"} if names.anatomy.endswith("关节") else set[str]())
         words |= {"病变", "病灶", "疾病"} if task in DISEASE or names.noun in ("病变", "疾病", "表现") else set[str]()
     return _any_of(words, language)
 

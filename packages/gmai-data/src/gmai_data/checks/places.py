@@ -69,6 +69,12 @@ _ASIDE = re.compile(
 )
 """Said beside the place: "in the lower part, down to the lower border, …", "larger than the one in the upper part"."""
 _ON_A_SIDE_IN_THE_MIDDLE = re.compile(r"\b(?:on|at) the (left|right)(?: side)?,? in the middle\b(?! of)")
+_SIDE_FIRST = re.compile(rf"\b(left|right) (upper|lower)(?= {_PART})")
+_A_SPOT = {
+    _EN: re.compile(r"\b(?:spots?|lesions?|findings?|abnormality|marks?|lumps?)\b"),
+    Language.ZH: re.compile("病灶|斑点|斑块|病变|征象"),
+}
+"""What a finding is called for short: of its place nothing is known without a box."""
 _IS_MARKED = re.compile("标[记出示]|框[出内选]|所标|勾画|圈出")
 _ONE_OF = re.compile(r"\b(smaller|smallest|larger|largest|bigger|biggest)\b(?! than)|较(大|小)(?:的|者|一)")
 _MARGIN = re.compile(r"\b(?:far|extreme|very) (?:left|right|upper|lower|top|bottom)\b|最[左右上下]")
@@ -86,7 +92,7 @@ _PLACE = re.compile(
     r"|\b(?P<c3>central|centrally)\b"
 )
 _PLACE_ZH = re.compile(
-    r"(?P<v>上|下)?(?P<h>左|右)(?P<v2>上|下|中)?(?P<part>侧|部|半部?|方|角|边|区)?|(?P<v3>上|下)(?P<part2>部|半部|半|方)|(?P<c>中央|中心|正中|"
+    r"(?P<v>上|下)?(?P<h>左|右)(?P<v2>上|下|中)?(?P<part>侧|部|半部?|方|角|边|区)?|(?P<v3>上|下)(?P<part2>部|半部|半(?!身)|方)|(?P<c>中央|中心|正中|"
     r"居中|中部)"
 )
 
@@ -182,10 +188,15 @@ def agrees(facts: Facts, text: str) -> tuple[str, str] | None:
     """Return a position in the image that no box of the label has, or of which nothing is known."""
     language = facts.language
     carried: list[str] = []
+    text = _SIDE_FIRST.sub(r"\2 \1", text)
     text = _ON_A_SIDE_IN_THE_MIDDLE.sub(r"in the middle \1", _SWEEP.sub(" ", _ASIDE.sub(",", text)))
-    clauses = _CLAUSE[language].split(_further(language).sub(" ", text))
+    text = _further(language).sub(" ", text)
+    clauses, marks = _CLAUSE[language].split(text), ["", *(found.group() for found in _CLAUSE[language].finditer(text))]
     for number, (one, other) in enumerate(itertools.pairwise(clauses)):
-        if _ONLY_A_PLACE[language].match(one.strip()) and re.search(LABEL, other):
+        goes_on = marks[number] == "and" and re.search(
+            LABEL, clauses[number - 1]
+        )  # "X in the one and in the other part"
+        if _ONLY_A_PLACE[language].match(one.strip()) and re.search(LABEL, other) and not goes_on:
             clauses[number : number + 2] = ["", f"{other} {one}" if language == _EN else f"{other}位于{one}"]
     for clause in clauses:
         labels = [facts.names.label_of(mark) for mark in re.findall(LABEL, clause)]
@@ -199,7 +210,7 @@ def agrees(facts: Facts, text: str) -> tuple[str, str] | None:
             about = list(facts.annotation.labels)  # "the larger bump" of two polyps
         if _IS_MARKED.search(clause) and not set(about).intersection(facts.annotation.labels):
             about = list(facts.annotation.labels)
-        own = bool(labels) or WORD in clause or bool(_OF_CARRIED.search(clause))
+        own = bool(labels) or WORD in clause or bool(_OF_CARRIED.search(clause) or _A_SPOT[language].search(clause))
         for stated, vertical, horizontal, central in places:
             verdicts = [_holds(facts, label, vertical, horizontal, central=central, clause=clause) for label in about]
             known = [verdict for verdict in verdicts if verdict is not None]
@@ -666,7 +677,8 @@ _OF_TWO = re.compile(
 _OF_TWO_ZH = re.compile(
     rf"较(?P<one>[大小])的?者?(?:[一那]?[个处枚])?(?:{LABEL}|{WORD})*[位居处]?[于在]?较[大小]的?者?(?:[一那]?[个处枚])?(?:{LABEL}|{WORD})*的?"
     rf"(?P<how>[上下左右])[方侧面]"
-    rf"|(?P<side>[上下左右])[方侧]的?者?(?:[一那]?[个处枚])?(?:{LABEL}|{WORD})*(?:[较更](?P<size>[大小])(?![于的]))"
+    rf"|较(?P<one2>[大小])的?者?(?:[一那]?[个处枚])?(?:位置)?(?P<how2>[高低])于较[大小]的?者?"
+    rf"|(?P<side>[上下左右])[方侧]的?者?(?:[一那]?[个处枚])?(?:{LABEL}|{WORD})*(?:[较更](?P<size>[大小])(?![于的])|(?:明显|略|稍|远)?(?P<size2>[大小])于(?:[上下左右]方|[左右]侧|另))"
 )
 
 
@@ -680,8 +692,10 @@ def holds_of_two(facts: Facts, text: str) -> tuple[str, str] | None:
         if len(boxes) != 2:
             continue
         small, large = sorted(boxes, key=lambda box: box.area_px)
-        one, other = (small, large) if (found["one"] or found["size"])[0] in "s小" else (large, small)
-        stated = (found["how"] or found["side"]).replace("upper", "above").replace("lower", "below")
+        also = found.groupdict()
+        size = found["one"] or found["size"] or also.get("size2") or also.get("one2") or ""
+        one, other = (small, large) if size[0] in "s小" else (large, small)
+        stated = (found["how"] or found["side"] or also["how2"]).replace("upper", "above").replace("lower", "below")
         way = _way_zh(stated) if chinese else _way("below" if stated == "below than" else stated)
         if not way(place(one, facts), place(other, facts)):
             return "position contradicted", f'"{re.sub(LABEL, labels[0], found.group())}" is not so by their boxes'

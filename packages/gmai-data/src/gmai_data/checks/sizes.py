@@ -37,7 +37,7 @@ _JOINED = re.compile(rf"{LABEL}(?:[,、]? ?(?:and|及|和|与|以及|、)? ?(?:t
 
 def wrong_size(facts: Facts, text: str) -> tuple[str, str] | None:
     """Return a size, or a comparison of sizes, in a masked sentence that the boxes contradict, or do not give."""
-    checks = (extent_holds, larger, tall_holds, oriented, sized)
+    checks = (extent_holds, fraction_holds, larger, tall_holds, oriented, sized)
     return next((found for check in checks if (found := check(facts, text)) is not None), None)
 
 
@@ -179,15 +179,58 @@ _EXTENT = re.compile(
     rf"(?: the| this)? (?:{PICTURE}|\uf8fe)"
 )
 _EXTENT_ZH = re.compile(
-    r"(?:占据|占满|占|充满|布满|填满|挤满)了?(?:(?P<whole>(?:几乎|近乎)?(?:整个|整幅|全部|绝大部分)(?!.{0,4}的?[一极很]小))|"
+    r"(?:占据|占满|占|充满|布满|填满|挤满|横贯|贯穿|横跨)了?(?:(?P<whole>(?:几乎|近乎)?(?:整个|整幅|全部|绝大部分)(?!.{0,4}的?[一极很]小))|"
     r"(?P<part>仅?(?:一小部分|极小部分)))的?(?:图像?|画面|影像|视野)"
     r"|(?:占据|占满|占|充满|布满|填满|挤满)了?(?:图像?|画面|影像|视野)的?(?:(?P<whole2>全部|绝大部分)|(?P<part2>一小部分|极小部分))"
 )
 _OF_LABELS = re.compile(
     rf"\b(?:it|they|this|these|those|which|that|and|both|all)$|{WORD}|[它其该们者者均都]|(?:^|[，,])$"
 )
+_FRACTION = re.compile(
+    r"\b(?:about |roughly |almost |nearly |over |some |around )*(?:an? |one )?(?P<of>half|third|quarter|fifth|tenth)"
+    rf" of (?:the|this) (?:whole |entire )?(?:{PICTURE}|\uf8fe)(?:'s)?(?: (?P<side>width|breadth|height)\b)?"
+)
+_FRACTION_ZH = re.compile(
+    r"(?:占据?|覆盖|填充|达)[^，。；]{0,6}?(?:(?:图像?|画面|影像|视野|全图)(?:面积)?的?)?(?:约|近|将近|大约)?"
+    r"(?P<of>一半|半数|三分之一|四分之一|五分之一|十分之一)(?!的?(?:宽|高|长))"
+)
+_SHARES = {
+    "half": 1 / 2, "third": 1 / 3, "quarter": 1 / 4, "fifth": 1 / 5, "tenth": 1 / 10,
+    "一半": 1 / 2, "半数": 1 / 2, "三分之一": 1 / 3, "四分之一": 1 / 4, "五分之一": 1 / 5, "十分之一": 1 / 10,
+}  # fmt: skip
+_MORE = 0.85
+"""Share of a fraction that is covered at least where more than it is said to be."""
+_NEAR = 1.7
+"""Factor by which a fraction of the image may differ from that of the boxes."""
 _MOST_OF, _FEW_OF = 0.4, 0.35
 """Share of the image that what fills most of it has at least, and what fills a small part of it at most."""
+
+
+def fraction_holds(facts: Facts, text: str) -> tuple[str, str] | None:
+    """Return "about a third of the image" of labels whose boxes cover another share of it."""
+    for found in (_FRACTION if facts.language == _EN else _FRACTION_ZH).finditer(text):
+        if facts.language == _EN and not _FILLS.search(text[: found.start()]):
+            continue  # in the left half of the image
+        marks = re.findall(LABEL, text[: found.start()])[-1:]
+        labels = [facts.names.label_of(mark) for mark in marks] or facts.annotation.labels
+        areas = [size[0] for label in labels for size in _sizes(facts, label)]
+        share = sum(areas) / (facts.annotation.width_px * facts.annotation.height_px)
+        if side := found.groupdict().get("side"):
+            which, whole = (2, facts.annotation.height_px) if side == "height" else (1, facts.annotation.width_px)
+            share = max((size[which] for label in labels for size in _sizes(facts, label)), default=0) / whole
+        stated = _SHARES[found["of"]]
+        least, most = stated / _NEAR, stated * _NEAR
+        if re.search(r"\b(?:more than|over) $", text[: found.start()]) or found.group().startswith("over "):
+            least, most = _MORE * stated, 1.0
+        if areas and not least <= share <= most:
+            return "size contradicted", f'"{found.group().strip()}" is not so by the boxes'
+    return None
+
+
+_FILLS = re.compile(
+    r"\b(?:covers?|covering|occup(?:y|ies|ying)|fills?|filling|takes? up|taking up|spans?|spanning) "
+    r"(?:only |more than )?$"
+)
 
 
 def extent_holds(facts: Facts, text: str) -> tuple[str, str] | None:

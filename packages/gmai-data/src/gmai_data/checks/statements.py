@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from gmai_data.annotation import Box
+from gmai_data.checks.arrangement import wrong_arrangement
 from gmai_data.checks.asked_comparison import as_statement
 from gmai_data.checks.borders import wrong_border
 from gmai_data.checks.claims import (
@@ -22,7 +23,15 @@ from gmai_data.checks.claims import (
     says_how_made,
     wrong_window,
 )
-from gmai_data.checks.counts import names_of, own_names, wrong_count, wrong_count_of, wrong_count_zh, wrong_only_one
+from gmai_data.checks.counts import (
+    names_of,
+    names_of_what_is_there,
+    own_names,
+    wrong_count,
+    wrong_count_of,
+    wrong_count_zh,
+    wrong_only_one,
+)
 from gmai_data.checks.directions import without_directions
 from gmai_data.checks.facts import AXES, Facts, Known, any_modality, modality_pattern, region_name, related_modalities
 from gmai_data.checks.general import appearance_words, contrary_to_known, general, without_general_clauses
@@ -31,7 +40,6 @@ from gmai_data.checks.masking import OWN, REFERENCE, low, masked
 from gmai_data.checks.measures import without_measures
 from gmai_data.checks.negation import ASKS_WHETHER, has_finding, is_of_others, is_other_denied, what_is_denied, words_of
 from gmai_data.checks.other_region import wrong_beside_the_other
-from gmai_data.checks.overlaps import wrong_overlap
 from gmai_data.checks.places import compared, wrong_place
 from gmai_data.checks.sides import without_convention, wrong_side, wrong_side_zh
 from gmai_data.checks.similes import compares_with_things, things_imagined, without_adjectives, without_things
@@ -45,6 +53,7 @@ _SENTENCE = {
 
 
 _TOKEN = re.compile(r"(?<![\da-z])[a-z]+(?:'[a-z]+)?")
+_CONTRACTED = re.compile(r"(?:'(?:s|re|ll|ve|d|m)|n't)$")
 
 
 @dataclass(frozen=True)
@@ -237,7 +246,7 @@ def _english(
     named = any_modality(facts.language)  # whether it is the right one is another check's question
     rest = without_adjectives(named.sub(" ", WINDOW.sub(" ", text)))
     for found in _TOKEN.finditer(rest):
-        bare = found.group().removesuffix("'s")
+        bare = _CONTRACTED.sub("", found.group())
         if len(bare) == 1 or known is not None or is_plain(bare) or is_akin(bare, known_words | seen):
             continue
         if (
@@ -291,8 +300,8 @@ def _wrong_beside(facts: Facts, text: str) -> tuple[str, str] | None:
 
 
 def _wrong_by_boxes(facts: Facts, text: str) -> tuple[str, str] | None:
-    """Return a place, a size, a border reached or an overlap of a masked sentence that the boxes do not give."""
-    checks = (wrong_place, wrong_size, wrong_border, wrong_overlap)
+    """Return a place, a size, a border reached or an arrangement of a masked sentence that the boxes do not give."""
+    checks = (wrong_place, wrong_size, wrong_border, wrong_arrangement)
     return next((found for check in checks if (found := check(facts, text)) is not None), None)
 
 
@@ -306,7 +315,7 @@ def _looks_of_findings(facts: Facts, text: str, carried: tuple[str, ...]) -> fro
 def _words_of_prompt(facts: Facts) -> frozenset[str]:
     """Return the English words that the writer was shown beside the labels."""
     axis = " ".join(AXES.get(str(facts.annotation.provenance.get("axis", "")), ()))
-    return words_of((str(facts.annotation.department), facts.names.noun, axis, *own_names(facts)))
+    return words_of((str(facts.annotation.department), facts.names.noun, axis, *names_of_what_is_there(facts)))
 
 
 def _chinese(

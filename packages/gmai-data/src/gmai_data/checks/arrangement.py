@@ -1,0 +1,83 @@
+"""How two regions lie by a masked sentence: do they overlap, lie apart or side by side, are they of one size?"""
+
+import re
+from collections.abc import Callable
+
+from gmai_data.annotation import Box
+from gmai_data.checks.counts import without_marks
+from gmai_data.checks.facts import Facts
+from gmai_data.checks.lexicon import LABEL
+from gmai_data.checks.places import known_boxes, place
+from gmai_data.vocabulary import Language
+
+_Holds = Callable[[Facts, Box, Box], bool]
+_ONE_LEVEL = 0.12
+"""Share of the image's height by which the centres of what lies side by side may differ."""
+_ALIKE = 1.6
+"""Ratio of the areas up to which two regions are about equal in size."""
+_TWO = 2
+
+
+def _meet(_facts: Facts, one: Box, other: Box) -> bool:
+    return one.common_px(other) > 0
+
+
+def _apart(facts: Facts, one: Box, other: Box) -> bool:
+    return not _meet(facts, one, other)
+
+
+def _level(facts: Facts, one: Box, other: Box) -> bool:
+    return abs(place(one, facts)[1] - place(other, facts)[1]) <= _ONE_LEVEL
+
+
+def _alike(_facts: Facts, one: Box, other: Box) -> bool:
+    small, large = sorted((one.area_px, other.area_px))
+    return large <= _ALIKE * small
+
+
+_SAYS: dict[Language, tuple[tuple[re.Pattern[str], _Holds], ...]] = {
+    Language.EN: (
+        (
+            re.compile(
+                r"\b(?:not|n't|without|no|never|hardly) (?:\w+ )?overlap\w*|\bnon ?overlapping|"
+                r"\b(?:lie|are|lying|well|clearly|wholly) (?:apart|separated?) from (?:each other|one another)|"
+                r"\bseparated from (?:each other|one another)"
+            ),
+            _apart,
+        ),
+        (re.compile(r"\boverlap(?:s|ped|ping)?\b"), _meet),
+        (re.compile(r"\bside by side\b|\bat the same (?:height|level)\b"), _level),
+        (
+            re.compile(r"\bof (?:about |roughly |nearly )?(?:equal|the same|similar) size\b|\bequally (?:large|big)\b"),
+            _alike,
+        ),
+    ),
+    Language.ZH: (
+        (
+            re.compile("(?:不|没有|无|未|互不|并未|并不)(?:相互|互相)?(?:重叠|交叠)|(?:彼此|相互|互相)(?:分开|分离)"),
+            _apart,
+        ),
+        (re.compile("重叠|交叠"), _meet),
+        (re.compile("并排|并列|(?:同一|相同)(?:高度|水平)|左右排列"), _level),
+        (re.compile("大小(?:大致|基本|几乎)?(?:相等|相同|相近|一致)|一样大"), _alike),
+    ),
+}
+"""What a text says of two regions ▶ whether it is so; "do not overlap" is taken out before "overlap" is looked for."""
+
+
+def wrong_arrangement(facts: Facts, text: str) -> tuple[str, str] | None:
+    """Return what a masked sentence says of how two regions lie to one another where their boxes say otherwise."""
+    if text.rstrip(" \n\"'”’)）").endswith(("?", "？")):
+        return None
+    labels = list(dict.fromkeys(facts.names.label_of(mark) for mark in re.findall(LABEL, text)))
+    if len(labels) == _TWO:
+        pairs = [(one, other) for one in known_boxes(facts, labels[0]) for other in known_boxes(facts, labels[1])]
+    else:
+        boxes = facts.boxes or facts.annotation.boxes
+        pairs = [(boxes[0], boxes[1])] if len(boxes) == _TWO and len(labels) < _TWO else []
+    for pattern, holds in _SAYS[facts.language] if pairs else ():
+        found = pattern.search(text)
+        if found is not None and not any(holds(facts, *pair) for pair in pairs):
+            return "position contradicted", f'"{without_marks(found.group())}" is not so by the boxes'
+        text = pattern.sub(" ", text)
+    return None
