@@ -33,7 +33,7 @@ def test_the_page_says_how_each_licence_was_read():
     recipes = {recipe.name: recipe for recipe in real_recipes()}
     rows = {row.split("`")[1]: row for row in overview().splitlines() if row.startswith("| `")}
     assert f"[CC-BY-SA-4.0]({recipes['isles22'].license_source}) |" in rows["isles22"]
-    assert f"[CC-BY-4.0]({recipes['busi'].license_source})* |" in rows["busi"]
+    assert f"[CC-BY-4.0]({recipes['brain-tumor-mri'].license_source})* |" in rows["brain-tumor-mri"]
     assert "| not stated |" in rows["glas"]
     counts = re.search(r"^(\d+) cards name a licence .* (\d+) at the publisher's, (\d+) second hand", overview(), re.M)
     assert counts is not None
