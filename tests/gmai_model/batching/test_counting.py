@@ -61,6 +61,13 @@ def test_texts_are_counted_as_they_are_tokenised(words: str | None) -> None:
     assert counted > 30  # the others have an edge in the middle of a word
 
 
+def test_an_added_token_is_found_as_the_normalizer_leaves_it() -> None:
+    tokenizer = _tokenizer(None)
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.add_tokens([AddedToken("\uff21\uff22", normalized=True, special=False)])  # AB of full width
+    assert TokenCounter(tokenizer, {})("the AB is", []) == (_asked(tokenizer, "the AB is", [], 1)[0], 0)
+
+
 def test_only_the_tokenizer_says_what_is_not_ascii_or_begins_in_a_word() -> None:
     count = TokenCounter(_tokenizer(None), {})
     assert count("the lesion", [(0, 3)]) is not None

@@ -8,6 +8,7 @@ from gmai_model.assembly.templates import CHATML, VICUNA, with_marks
 from gmai_model.batching.samples import Sample
 from gmai_model.batching.tokens import REASONS, Encoder, LongSamples, Measured, Rejected, turn_marks
 from PIL import Image
+from tokenizers import processors
 from transformers import AutoProcessor, AutoTokenizer
 
 from tests.gmai_model.assembly.stand_ins import DEEPSEEK, LLAMA2
@@ -168,6 +169,21 @@ def test_a_tokenizer_that_asks_for_truncation_and_padding_cuts_nothing(checkpoin
     tokenizer.backend_tokenizer.enable_padding(length=90)
     encoded = Encoder(tokenizer, tokens_per_image=1, max_tokens=100)(Sample("a", [QUESTION, ANSWER], [b""]))
     assert encoded.input_ids.tolist() == plain.input_ids.tolist()
+
+
+@pytest.mark.parametrize("answer", [" A red circle.", "  A red circle.", " ", "\n A red circle.", "A red circle. "])
+def test_an_answer_that_begins_with_a_blank_is_learned_whole(checkpoint: Path, answer: str) -> None:
+    """The tokenizers of Llama 3 and SmolLM2 trim blanks off the places of their tokens."""
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    tokenizer.backend_tokenizer.post_processor = processors.ByteLevel(trim_offsets=True)
+    encoder = Encoder(tokenizer, tokens_per_image=4, max_tokens=100)
+    sample = Sample(
+        "a", [QUESTION, {"role": "assistant", "content": answer}, {**QUESTION, "content": "Sure?"}, ANSWER], [b""]
+    )
+    encoded = encoder(sample)
+    learned = tokenizer.decode(encoded.input_ids[encoded.supervised])
+    assert learned == f"{answer}<|im_end|>A red circle.<|im_end|>"
+    assert encoder.measure([sample]) == [(len(encoded.input_ids), int(encoded.supervised.sum()), 1, False)]
 
 
 @pytest.mark.parametrize("template", [CHATML, with_marks(VICUNA, {"eos_token": "</s>"}, ["</s>"])[0]])

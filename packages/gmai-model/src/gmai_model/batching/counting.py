@@ -56,7 +56,7 @@ class TokenCounter:
         words = _words_of(settings)
         self._words = None if words is None else re.compile(words, re.ASCII)
         self._counts, self._weights = _Counts(tokenizer), weights
-        tokens = settings["added_tokens"]
+        tokens = [token | {"content": _looked_for(token, tokenizer.normalizer)} for token in settings["added_tokens"]]
         odd = {token["content"] for token in tokens if token["lstrip"] or token["rstrip"] or token["single_word"]}
         self._odd = _any_of(odd)
         # Those that are looked for in the text as it is come before those that are looked for in the normalised text.
@@ -102,6 +102,12 @@ class TokenCounter:
             for own, inner in enumerate(self._normalised.split(outer)):
                 if inner:
                     yield inner, self._weights.get(inner, 1) if own % 2 else 0
+
+
+def _looked_for(token: Mapping[str, Any], normalizer: Any) -> str:
+    """Return what an added token is found by: its text as the normalizer leaves it, where it reads normalised text."""
+    content: str = token["content"]
+    return normalizer.normalize_str(content) if token["normalized"] and normalizer is not None else content
 
 
 def _any_of(contents: Iterable[str]) -> re.Pattern[str]:

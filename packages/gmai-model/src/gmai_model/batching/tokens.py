@@ -15,7 +15,7 @@ from gmai_model.assembly.tokenizer import IMAGE_TOKEN, REGION_TOKENS
 from gmai_model.batching.counting import TokenCounter
 from gmai_model.batching.samples import Sample
 
-VERSION = 3
+VERSION = 4
 """Version of the way samples become tokens; raising it makes cached lengths invisible."""
 ROLES = frozenset({"system", "user", "assistant"})
 LongSamples = Literal["cut", "skip"]
@@ -238,7 +238,8 @@ class Encoder:
         """Return the tokens of conversations, each with the numbers of its messages that are no target.
 
         The tokens and marks are those of `apply_chat_template(…, return_assistant_tokens_mask=True)`, without the lists
-        of Python integers that it makes of them on the way.
+        of Python integers that it makes of them on the way; and where an answer begins with a blank, it is marked all
+        the same (`_first_token`).
         """
         if not samples:
             return []
@@ -254,10 +255,7 @@ class Encoder:
         ids = np.array(encoding.ids, dtype=np.int32)
         supervised = np.zeros(len(ids), dtype=bool)
         for begin, end in spans:
-            first, last = encoding.char_to_token(begin), encoding.char_to_token(end - 1)
-            if first is None:
-                break
-            supervised[first : last + 1 if last else None] = True
+            supervised[_first_token(encoding, begin) : _last_token(encoding, end - 1) + 1] = True
         if unlearned:  # each answer is one run of marked tokens
             starts = np.flatnonzero(np.diff(supervised, prepend=False) & supervised)
             of_answer = np.cumsum(np.isin(np.arange(len(ids)), starts)) - 1
@@ -270,3 +268,22 @@ class Encoder:
         # Tokenised with one placeholder an image, then spread: the tokenizer need not read 576 of them.
         repeats = np.where(is_image, self._tokens_per_image, 1)
         return Encoded(ids.repeat(repeats), supervised.repeat(repeats), images)
+
+
+def _first_token(encoding: Any, place: int) -> int:
+    """Return the token that a character is in, or the next one.
+
+    Blanks are in none where the post-processor trims them off the places of tokens, as those of Llama 3 and SmolLM2 do.
+    """
+    found = encoding.char_to_token(place)
+    if found is None:
+        found = next((number for number, (_, end) in enumerate(encoding.offsets) if end > place), len(encoding.ids))
+    return found
+
+
+def _last_token(encoding: Any, place: int) -> int:
+    """Return the token that a character is in, or the one before it; -1 where there is none."""
+    found = encoding.char_to_token(place)
+    if found is None:
+        found = sum(1 for begin, _ in encoding.offsets if begin <= place) - 1
+    return found
