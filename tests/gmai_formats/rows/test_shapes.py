@@ -2,7 +2,18 @@ from typing import Any
 
 import pytest
 from gmai_formats.rows.rules import CAPTIONED
-from gmai_formats.rows.shapes import CHATS, PAIRS, ROLES, TOOLS, Refused, is_row, kind_of, shape_of, turns_of
+from gmai_formats.rows.shapes import (
+    CHATS,
+    PAIRS,
+    ROLES,
+    TOOLS,
+    Refused,
+    changes_row,
+    is_row,
+    kind_of,
+    shape_of,
+    turns_of,
+)
 
 
 def chat(*texts: Any, **more: Any) -> dict[str, Any]:
@@ -132,6 +143,12 @@ def test_what_cannot_be_read_is_refused_by_its_rule(row: dict[str, Any], rule: s
     with pytest.raises(Refused) as refused:
         turns_of(row)
     assert (refused.value.problem.rule, refused.value.problem.found) == (rule, found)
+
+
+@pytest.mark.parametrize("end", ["", "options", "options?", "records", "table."])
+def test_a_long_name_of_a_column_is_read_at_once(end: str) -> None:
+    """Each of its words can be one or several to a pattern that is written carelessly, and all ways are tried."""
+    assert changes_row("_".join(["a"] * 60 + [end])) == (end in ("options", "records"))
 
 
 def test_a_system_prompt_that_stands_twice_is_one() -> None:

@@ -310,6 +310,23 @@ def test_more_values_than_bytes_are_refused_before_one_is_read(
         next(parquet_batches(path))
 
 
+@pytest.mark.parametrize("kind", [pa.uint8(), pa.bool_()])
+def test_masks_that_are_mostly_zero_are_no_bomb(tmp_path: Path, kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "_FEW_ROWS", 1000)
+    flat = pa.array([number // 9_000 % 2 for number in range(40_000)]).cast(kind)
+    lines = pa.ListArray.from_arrays(pa.array(range(0, 40_001, 100), pa.int32()), flat)
+    masks = pa.ListArray.from_arrays(pa.array(range(0, 401, 100), pa.int32()), lines)
+    sound = pa.table({"question": ["Q"] * 4, "answer": ["A"] * 4, "mask": masks})
+    packed, plain = parquet(tmp_path / "a.parquet", sound), tmp_path / "a.arrow"
+    with pa.OSFile(str(plain), "wb") as file, pa.ipc.new_stream(file, sound.schema) as stream:
+        stream.write_table(sound)
+    assert packed.stat().st_size < len(flat)
+    assert [len(batch.columns) for batches in (parquet_batches(packed), arrow_batches(plain)) for batch in batches] == [
+        4,
+        4,
+    ]
+
+
 @pytest.mark.parametrize(
     "column", [pa.array(["a", None, "b"]).dictionary_encode(), pa.array(["a", None, "b" * 99], pa.string_view())]
 )

@@ -99,8 +99,10 @@ _POINTS_TO_IMAGE = re.compile(
 https://huggingface.co/datasets/allenai/pixmo-ask-model-anything (`image_url`)."""
 _OPTION = re.compile(r"(?:op|opt|option|choice|ending)s?[_ ]?[a-h0-9]", re.IGNORECASE)
 """Columns of one option each."""
+_BETWEEN_WORDS = r"(?:[\w -]*[ _-])?(?:{})(?:[ _-][\w -]*)?"
+"""A word in a name of any words; each may be read in one way alone, since to try all ways takes hours."""
 _OPTIONS = re.compile(
-    r"(?:\w+[ _-])*(?:options?|choices?|candidates?|alternatives|distractors|possible[ _-]answers)(?:[ _-]\w+)*",
+    _BETWEEN_WORDS.format("options?|choices?|candidates?|alternatives|distractors|possible[ _-]answers"),
     re.IGNORECASE,
 )
 """Columns of what an answer is chosen from, whatever else their name says."""
@@ -108,8 +110,10 @@ _OPTION_ENDS = ("options", "choices", "candidates", "answers")
 """How the names end under which numbers are options, too, and not ratings of them."""
 _LETTERED = re.compile(r"\bA ?[).:].*\bB ?[).:]", re.DOTALL)
 _ABOUT = re.compile(
-    r"(?:\w+[ _-])*(?:passages?|articles?|paragraphs?|abstracts?|documents?|background|knowledge|evidences?|supports?|"
-    r"contexts?|notes?|vignettes?|summary|summaries|transcripts?|tables?|ehrs?|records?|stories|story)(?:[ _-]\w+)*",
+    _BETWEEN_WORDS.format(
+        "passages?|articles?|paragraphs?|abstracts?|documents?|background|knowledge|evidences?|supports?|contexts?|notes?|"
+        "vignettes?|summary|summaries|transcripts?|tables?|ehrs?|records?|stories|story"
+    ),
     re.IGNORECASE,
 )
 """Columns of what a question in words alone may be about."""

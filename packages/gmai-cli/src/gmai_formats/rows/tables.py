@@ -45,6 +45,8 @@ _ROWS_WITH_IMAGES = 64
 _NO_BYTE = -999
 _FEW_ROWS, _MOST_PACKED = 1_000_000, 300
 """So many rows may have nothing in them; no column of more than `LONGEST_ENTRY` packs so many times."""
+_NUMBERS = frozenset({"BOOLEAN", "INT32", "INT64", "FLOAT", "DOUBLE"})
+"""Types of Parquet that take less than a byte a value where values repeat, as in a mask that is mostly zero."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,11 @@ def _is_list(kind: Any) -> bool:
     return of.is_list(kind) or of.is_large_list(kind) or of.is_fixed_size_list(kind) or of.is_list_view(kind)
 
 
+def _innermost(kind: Any) -> Any:
+    """Return the type of what lists hold, also those within lists."""
+    return _innermost(kind.value_type) if _is_list(kind) else kind
+
+
 def _is_of_numbers(kind: Any) -> bool:
     return _is_list(kind) and pa.types.is_integer(kind.value_type)
 
@@ -274,12 +281,17 @@ def _too_much(footer: Any, size: int) -> str:
         for column in range(footer.num_columns):
             chunk = footer.row_group(group).column(column)
             name = chunk.path_in_schema  # read in any case: it may be no text
-            if chunk.num_values > max(size, _FEW_ROWS):
+            if chunk.num_values > _most_values(size, are_numbers=chunk.physical_type in _NUMBERS):
                 return f"`{shortened(name)}` counts {chunk.num_values:,} values in a file of {size:,} bytes"
             packed, unpacked = chunk.total_compressed_size, chunk.total_uncompressed_size
             if unpacked > LONGEST_ENTRY and unpacked > _MOST_PACKED * packed:
                 return f"{packed:,} bytes of `{shortened(name)}` unpack to {unpacked:,}: no samples do"
     return ""
+
+
+def _most_values(size: int, *, are_numbers: bool) -> int:
+    """Return how many values the lists of a column may hold in a file of so many bytes."""
+    return max(size * (_MOST_PACKED if are_numbers else 1), _FEW_ROWS)
 
 
 def _too_much_in(batch: Any, size: int) -> str:
@@ -299,7 +311,7 @@ def _grows(column: Any, size: int) -> str:
     kind, of = column.type, pa.types
     if _is_list(kind):
         count = pc.sum(column.value_lengths()).as_py() or 0
-        if count > max(size, _FEW_ROWS):
+        if count > _most_values(size, are_numbers=of.is_primitive(_innermost(kind))):
             return f"counts {count:,} values in a file of {size:,} bytes"
         return _grows(column.flatten(), size)
     if of.is_struct(kind):
