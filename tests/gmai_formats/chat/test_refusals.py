@@ -143,6 +143,10 @@ OF_PROVIDERS = (
     (429, {"error": {"message": "Your team has used all available credits or reached its monthly spending limit."}},
      "account"),
     (400, {"error": {"message": "This model's maximum context length is 4096 tokens."}}, "request"),
+    # A server that repeats what it was sent says nothing about the account.
+    (400, {"error": {"message": "'Follow-up CT is overdue.' is no valid content."}}, "request"),
+    (429, {"error": {"message": "Too many requests. Your spending limit is not affected."}}, "later"),
+    (429, {"error": {"message": "Your account team-1 is overdue, please pay."}}, "account"),
     (413, b"<html><h1>413 Request Entity Too Large</h1></html>", "request"),
 )  # fmt: skip
 """Errors as users of these services report them, the words shortened ▶ what they are about."""
@@ -164,6 +168,9 @@ def test_the_errors_of_services_are_told_apart(status, document, about):
         ("Please retry after 86400 seconds.", 86400),
         ("please try again after 1 seconds", 1),
         ("Retry your request in 2 minutes", 120),
+        ("Please try again in 6 minutes and 12 seconds.", 372),
+        ("Try again in 1 hr, 2 min", 3720),
+        ("Retry after 5 months", None),
         ("Try again in a while", None),
         ("retry after the maintenance", None),
     ],

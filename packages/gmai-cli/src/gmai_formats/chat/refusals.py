@@ -23,16 +23,18 @@ _ACCOUNT_CODES = frozenset(
 )  # fmt: skip
 _ACCOUNT_WORDS = re.compile(
     r"exceeded your current quota|insufficient[ _](?:quota|balance|credit|fund)|credit balance is too low|"
-    r"(?:incorrect|invalid) api key|billing (?:hard )?limit|spending limit|budget has been exceeded|payment required|"
-    r"used all available credits|no resource package|overdue|in good standing|account (?:\S+ ){0,3}is (?:not active|"
-    r"suspended|deactivated)|欠费|余额不足|请充值|"
+    r"(?:incorrect|invalid) api key|billing (?:hard )?limit|"
+    r"(?:reached|exceeded|over) (?:\S+ ){0,3}spending limit|budget has been exceeded|payment required|"
+    r"used all available credits|no resource package|in good standing|overdue (?:account|bill|payment)|"
+    r"account (?:\S+ ){0,3}is (?:not active|suspended|deactivated|overdue)|欠费|余额不足|请充值|"
     r"model (?:[`'\"]?[\w./:-]+[`'\"]? )?(?:does not exist|was not found|not found)",
     re.IGNORECASE,
 )
 _CONTENT_WORDS = re.compile(r"flagged|moderation|content[ _](?:polic|filter|management)|safety", re.IGNORECASE)
 _LATER = re.compile(
     r"(?:try again|retry)(?: your request)? (?:in|after) "
-    r"((?:\d+(?:\.\d+)? ?(?:ms|milliseconds?|s(?:ec\w*)?|m(?:in\w*)?|h(?:ours?)?|d(?:ays?)?)\b ?)+|"
+    r"((?:\d+(?:\.\d+)? ?(?:ms|milliseconds?|s(?:ec\w*)?|m(?:in\w*)?|h(?:(?:ou)?rs?)?|d(?:ays?)?)\b"
+    r"(?:,? (?:and )?)?)+|"
     r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+)",
     re.IGNORECASE,
 )
