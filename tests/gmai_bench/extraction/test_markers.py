@@ -115,3 +115,9 @@ def test_letters_said_to_be_best_and_options() -> None:
 )
 def test_what_stands_before_a_question_of_the_models_own(text: str, own: str) -> None:
     assert before_next_question(text) == own
+
+
+def test_an_answer_that_ends_in_line_breaks_without_end_is_read_at_once() -> None:
+    """A model that repeats itself writes them to its last token; looked at from each of them, they take minutes."""
+    text = "B" + "\n \n" * 50_000 + "."
+    assert before_next_question(text) == text

@@ -21,6 +21,11 @@ def test_counts_may_be_about() -> None:
     assert (parse_count("27", ""), parse_count("~9694", "")) == (Count(27, exact=True), Count(9694, exact=False))
 
 
+def test_a_count_with_a_mark_of_a_footnote_is_named() -> None:
+    with pytest.raises(UserError, match='n: "251²" is no count'):
+        parse_count("251²", "n")
+
+
 @pytest.mark.parametrize(
     ("cells", "fractions"),
     [("0.5,0.25", "ab"), ("0.5,25", "a"), ("1,0", ""), ("1,0.5", "b"), ("0.5%,0.25", "b"), ("100/251,0.4", "b")],

@@ -159,7 +159,7 @@ _REFUSAL_WORDS_CHINESE = ("无法", "不能", "看不到", "抱歉", "对不起"
 _NEVERTHELESS = re.compile(r"\b(?:but|however|nevertheless|nonetheless|that said)\b|但是?|不过|然而", re.IGNORECASE)
 _QUESTION = re.compile(r"(?<![^.!?。！？\n])[^.!?。！？\n]*\?")
 _NEXT_QUESTION = re.compile(
-    r"\n[\s#*]*(?:next\s+)?(?:question|q|problem|exercise|instruction|human|user|问题|题目)\s*\d{0,4}[\s*]*[:.]",
+    r"\n(?:[^\S\n]|[#*])*(?:next\s+)?(?:question|q|problem|exercise|instruction|human|user|问题|题目)\s*\d{0,4}[\s*]*[:.]",
     re.IGNORECASE,
 )
 _END_TOKEN = re.compile(r"<\|(?:im_start|im_end|endoftext|eot_id|end_of_text)\|>|</s>|<(?:end|start)_of_turn>|<eos>")

@@ -15,15 +15,16 @@ _UNIT = (
 _COUNTED = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"(?:\bn\s*[=:]|#|题数\s*[=:]?|样本数\s*[=:]?)\s*{_DIGITS}\s*{_UNIT}?\s*[)\]]?$",
+        rf"(?:\bn\s*[=:]|(?:^|[(\[]\s*)#|题数\s*[=:]?|样本数\s*[=:]?)\s*{_DIGITS}\s*{_UNIT}?\s*[)\]]?$",
         rf"[(\[]\s*{_DIGITS}\s*{_UNIT}\s*[)\]]$",
-        rf"(?<![\d.]){_DIGITS}\s*{_UNIT}$",
     )
 )
+_WITH_UNIT = re.compile(rf"(?<![\d.-]){_DIGITS}\s*{_UNIT}$", re.IGNORECASE)
 _BRACKETED = re.compile(rf"[(\[]\s*{_DIGITS}\s*[)\]]$")
 _YEARS = range(1990, 2036)
-"""A number in brackets that may be the year of a data set and counts nothing: "VQA-Med (2019)"."""
-_LEAST_BRACKETED = 10
+"""A number that may be the year of a data set and counts nothing: "VQA-Med (2019)"."""
+_LEAST = 10
+"""A smaller one may number something: "USMLE Step 2 items"."""
 _COUNT_ROW = re.compile(
     r"n|#|(?:#|no\.?|num(?:ber)?)(?:\s+of)?\s*(?:test\s+)?(?:questions?|qs|samples?|items?|cases?)|questions|(?:test\s+)?size"
     r"|题数|题目数量?|问题数量?|样本数量?|样本量|测试集大小",
@@ -42,11 +43,9 @@ def counted(heading: str, *, bare: bool = True) -> tuple[int, bool] | None:
     """
     plain = unicodedata.normalize("NFKC", heading).strip()
     found = next((match for pattern in _COUNTED if (match := pattern.search(plain))), None)
-    if found is None and bare:
-        found = _BRACKETED.search(plain)
-        if found and (
-            int(_bare(found["n"])) < _LEAST_BRACKETED or (found["n"].isdecimal() and int(found["n"]) in _YEARS)
-        ):
+    if found is None:
+        found = _WITH_UNIT.search(plain) or (_BRACKETED.search(plain) if bare else None)
+        if found and (int(_bare(found["n"])) < _LEAST or (found["n"].isdecimal() and int(found["n"]) in _YEARS)):
             return None
     return (int(_bare(found["n"])), found["about"] is None) if found and int(_bare(found["n"])) else None
 

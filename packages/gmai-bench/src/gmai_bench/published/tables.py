@@ -224,7 +224,7 @@ def _is_result(cell: str) -> bool:
 
 def _is_count(cell: str) -> bool:
     digits = _bare_count(cell).removeprefix("~")
-    return cell == "-" or (digits.isdigit() and int(digits) > 0)
+    return cell == "-" or (digits.isdecimal() and int(digits) > 0)
 
 
 def _bare_count(cell: str) -> str:
@@ -310,7 +310,7 @@ def parse_count(text: str, place: str) -> Count:
     """Return a count such as `27` or `~9694`."""
     text = _bare_count(text)
     digits = text.removeprefix("~")
-    if not digits.isdigit() or int(digits) == 0:
+    if not digits.isdecimal() or int(digits) == 0:
         raise UserError(f'{place}: "{text}" is no count. Give a number of questions, with "~" in front if about.')
     return Count(int(digits), exact=not text.startswith("~"))
 
