@@ -109,3 +109,31 @@ def test_a_file_is_read_as_what_its_name_says(tmp_path, name):
     (root / "case" / name).write_bytes((tmp_path / "other.vtk").read_bytes())
     with pytest.raises(SourceError, match="volume unreadable"):
         load(root, f"case/{name}")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a.mhd", "LIST 2D"),
+        ("a.mhd", "LISTED"),
+        ("a.nhdr", "LIST 2a"),
+        ("a.mhd", "raw/%x.raw 1 1 1"),
+        ("a.mhd", "raw/%d.raw 0 " + "9" * 5000 + " 1"),
+    ],
+)
+def test_no_file_of_that_name_hides_a_list_or_pattern(tmp_path, name, words):
+    """MetaIO takes whatever begins with LIST for a list, and reads the lines behind it."""
+    field = "data file: " if name == "a.nhdr" else "ElementDataFile = "
+    root = source(tmp_path, name, (META if name == "a.mhd" else NRRD[:-2]).format(f"{field}{words}\n../../secret.raw"))
+    if len(words) < 100:
+        (root / "case" / words).write_bytes(ARRAY.tobytes())
+    with pytest.raises(SourceError, match="a list or pattern that is not known"):
+        load(root, f"case/{name}")
+
+
+def test_a_list_is_looked_at_to_its_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(detached, "_MOST_HEADER", 4000)
+    listed = "ElementDataFile = LIST\n" + "./" * 2000 + "raw/0.raw\n../../secret.raw"
+    root = source(tmp_path, "a.mhd", META.format(listed))
+    with pytest.raises(SourceError, match="no end of its header in 4,000 bytes"):
+        load(root, "case/a.mhd")

@@ -21,7 +21,7 @@ _NAMES = {
 }
 _IN_ITSELF = "LOCAL"
 _LIST = re.compile(r"LIST(?:\s+\d+)?\s*")
-_NUMBERED = re.compile(r"([^%]*%0?\d{0,2}[diu][^%]*?)\s+(\d+)\s+(\d+)\s+(\d+)(?:\s+\d+)?\s*")
+_NUMBERED = re.compile(r"([^%]*%0?\d{0,2}[diu][^%]*?)\s+(\d{1,9})\s+(\d{1,9})\s+(\d{1,9})(?:\s+\d{1,9})?\s*")
 """A name with a number in it, the first one, the last one, and the step."""
 
 
@@ -41,12 +41,14 @@ def require_own_data(root: Path, relative: str, path: Path) -> None:
         head = file.read(_MOST_HEADER)
     found = list(_NAMES[endings].finditer(head))
     is_cut = len(head) == _MOST_HEADER
-    if is_cut and not found and (endings == META_ENDINGS or not re.search(rb"\n\r?\n", head)):
+    is_ended = bool(found) if endings == META_ENDINGS else bool(re.search(rb"\n\r?\n", head))
+    is_list = any(_LIST.fullmatch(_words(each)) for each in found)
+    if is_cut and (not is_ended or is_list):
         raise SourceError(
             "volume unreadable", f"no end of its header in {_MOST_HEADER:,} bytes; save it again", relative
         )
     folder = PurePosixPath(relative).parent
-    names = (name for each in found for name in _files(each, head))
+    names = (name for each in found for name in _files(each, head, relative))
     if endings == META_ENDINGS:
         names = (name for name in names if name.upper() != _IN_ITSELF)
     for number, name in enumerate(names):
@@ -61,9 +63,17 @@ def require_own_data(root: Path, relative: str, path: Path) -> None:
             raise SourceError("file missing", f"its header names {name!r:.100}; put it beside the header", relative)
 
 
-def _files(found: re.Match[bytes], head: bytes) -> Iterator[str]:
-    """Yield the names that a field gives, itself or in the lines behind it."""
-    words = found[1].decode("utf-8", "surrogateescape").strip()
+def _words(found: re.Match[bytes]) -> str:
+    return found[1].decode("utf-8", "surrogateescape").strip()
+
+
+def _files(found: re.Match[bytes], head: bytes, relative: str) -> Iterator[str]:
+    """Yield the names that a field gives, itself or in the lines behind it.
+
+    Raises:
+        SourceError: A reader may take what it says for a list or a pattern, in another spelling than the known ones.
+    """
+    words = _words(found)
     if _LIST.fullmatch(words):
         for line in head[found.end() :].splitlines():
             if name := line.decode("utf-8", "surrogateescape").strip():
@@ -72,5 +82,8 @@ def _files(found: re.Match[bytes], head: bytes) -> Iterator[str]:
         pattern, first, last, step = numbered[1], *map(int, numbered.groups()[1:])
         for number in range(first, last + 1, max(step, 1)):
             yield pattern % number
+    elif words.startswith("LIST") or "%" in words:
+        detail = f"its header names files by a list or pattern that is not known, {words!r:.100}; save it as one file"
+        raise SourceError("volume unreadable", detail, relative)
     else:
         yield words
