@@ -193,3 +193,14 @@ def test_a_pair_reads_as_one_file_and_analyze_leaves_open_how_it_lies(tmp_path, 
     assert unsure_orientation(tmp_path, f"n.img{end}") == ()
     assert load_nifti(tmp_path, f"a.hdr{end}").array.shape == load_nifti(tmp_path, "x.nii").array.shape
     assert unsure_orientation(tmp_path, f"a.hdr{end}") == (NO_ORIENTATION_FIELD,)
+
+
+@pytest.mark.parametrize(("codes", "flags"), [((0, 1), ()), ((0, 0), (NO_ORIENTATION,))])
+def test_a_qform_that_says_nothing_may_hold_anything(tmp_path, codes, flags):
+    path = tmp_path / "x.nii"
+    nib.Nifti1Image(np.zeros((2, 2, 2), np.int16), np.eye(4)).to_filename(path)
+    data = bytearray(path.read_bytes())
+    data[252:256] = np.array(codes, "<i2").tobytes()  # qform_code and sform_code of nifti1.h
+    data[256:260] = np.array([2], "<f4").tobytes()  # quatern_b, of which no rotation is above 1
+    path.write_bytes(bytes(data))
+    assert unsure_orientation(tmp_path, "x.nii") == flags

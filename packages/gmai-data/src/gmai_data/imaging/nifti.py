@@ -53,11 +53,12 @@ def unsure_orientation(root: Path, relative: str) -> tuple[str, ...]:
         if "qform_code" not in header:
             return (NO_ORIENTATION_FIELD,) if path.name.lower().endswith(PAIR_ENDINGS) else ()
         codes = (int(header["qform_code"]), int(header["sform_code"]))
-        turned = [_directions(form) for form in (header.get_qform(), header.get_sform())]
+        # A form whose code is 0 says nothing, and may hold numbers that are no rotation.
+        turned = [_directions(form) for form in (header.get_qform(), header.get_sform())] if min(codes) > 0 else []
     except Exception as error:  # as `open_nifti`
         detail = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise SourceError("NIfTI unreadable", f"{detail}; download it again", relative) from error
-    if min(codes) > 0 and np.any((turned[0] * turned[1]).sum(axis=0) < _AS_NEAR):
+    if turned and np.any((turned[0] * turned[1]).sum(axis=0) < _AS_NEAR):
         raise SourceError(
             "two orientations",
             "qform and sform turn the volume in two ways, so that left and right are open; correct its header "
