@@ -117,3 +117,40 @@ def test_values_that_are_of_the_label_and_of_the_mask_are_told(tmp_path):
     card, text, _, _ = drafted(tmp_path)
     assert (card["layout"]["labels"], card["layout"]["masks"]) == (None, "s/mask")
     assert "2 are values of s/label and of s/mask" in text
+
+
+def test_labels_are_of_the_array_itself(tmp_path):
+    """Other names end in its name, too: `study` in `y`."""
+    save(tmp_path / "a.npz", {"images": noise(4, 32, 32), "y": np.arange(4) % 2, "study": np.arange(71, 75)})
+    card, _, _, _ = drafted(tmp_path)
+    assert list(card["labels"]) == ["0", "1"]
+
+
+@pytest.mark.parametrize("ending", [".npz", ".h5"])
+def test_numbers_without_an_axis_are_the_label_and_the_patient_of_one_picture(tmp_path, ending):
+    for number in range(4):
+        held = {"image": noise(32, 32) // (number + 1), "label": number % 2, "patient_id": 1234567 + number // 2}
+        save(tmp_path / f"{number}{ending}", held)
+    card, _, pictures, groups = drafted(tmp_path)
+    assert list(card["labels"]) == ["0", "1"]
+    assert len(pictures) == 4
+    assert len(set(groups)) == 2
+
+
+def test_empty_arrays_tell_no_labels(tmp_path):
+    save(tmp_path / "a.npz", {"image": noise(32, 32), "label": np.zeros(0)})
+    assert "name one, or `labels_of_every_image`" in draft(tmp_path)[1]
+
+
+def test_the_pattern_of_files_beside_other_ones(tmp_path):
+    for number in range(3):
+        save(tmp_path / f"case{number}_img.npz", {"image": noise(32, 32), "label": MASK})
+    save(tmp_path / "zero.npz", {"weights": noise(3)})
+    assert yaml.safe_load(draft(tmp_path)[1])["layout"]["files"] == "case*_img.npz"
+
+
+def test_signs_of_patterns_in_names_stand_for_themselves(tmp_path):
+    for number in range(3):
+        save(tmp_path / f"set [1]/case{number}.npz", {"image": noise(32, 32) // (number + 1), "label": MASK})
+    _, _, pictures, _ = drafted(tmp_path)
+    assert len(pictures) == 3

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from gmai_data.ledger import SourceError
 from gmai_data.sources.files import array_files
-from gmai_data.sources.files.array_files import array_names, open_array
+from gmai_data.sources.files.array_files import array_names, open_array, read_text
 
 VALUES = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
 
@@ -101,3 +101,33 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     monkeypatch.setattr(array_files, "is_bomb", lambda packed, unpacked, most_bytes: packed < unpacked)
     with pytest.raises(SourceError, match="zip bomb"):
         open_array(tmp_path, "a.npz", "x")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1234567, "1234567"),
+        (np.float64(12345678), "12345678"),
+        (np.float32(7), "7"),
+        (np.array([[100360.0]]), "100360"),
+        (" P7 ", "P7"),
+        (np.array([b"P7"]), "P7"),
+        (np.array([80, 55], np.uint16), "P7"),
+    ],
+)
+def test_a_patient_by_number_or_text(tmp_path, value, text):
+    np.savez(tmp_path / "a.npz", pid=value)
+    assert read_text(tmp_path, "a.npz", "pid") == text
+
+
+@pytest.mark.parametrize("value", [np.nan, "", np.array([1, 2]), np.array([], np.uint16)])
+def test_what_names_no_patient(tmp_path, value):
+    np.savez(tmp_path / "a.npz", pid=value)
+    with pytest.raises(SourceError, match="no group: pid is no number or text"):
+        read_text(tmp_path, "a.npz", "pid")
+
+
+def test_a_text_of_hdf5(tmp_path):
+    with pytest.importorskip("h5py").File(tmp_path / "a.h5", "w") as file:
+        file["pid"] = "P7"
+    assert read_text(tmp_path, "a.h5", "pid") == "P7"

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from gmai_formats.errors import UserError
 
 from gmai_data.ledger import SourceError
+from gmai_data.sources.drafting.pairing import literal
 from gmai_data.sources.files.array_containers import HDF5_ENDINGS, MAT_ENDINGS
 from gmai_data.sources.files.array_files import array_names, open_array
 from gmai_data.sources.files.folder import Folder, Guess, ending_pattern
@@ -37,8 +38,8 @@ def arrays_guess(folder: Folder) -> Guess | None:
         return None
     splits = next((path for path in folder.with_ending(".npz") if _has_splits(_names(folder, path))), None)
     if splits is not None:
-        layout = {"kind": "arrays", "files": folder.below(splits)}
-        labels = [str(each) for each in _numbers(folder, [splits], "labels")]
+        layout = {"kind": "arrays", "files": literal(folder.below(splits))}
+        labels = [str(each) for each in _numbers(folder, [splits], r".*labels")]
         return Guess("npz arrays (MedMNIST's names)", "2d_classification", layout, labels)
     # Of several sorts of files, as slices and whole volumes, a card reads one.
     sorts = Counter((path.suffix.lower(), tuple(_names(folder, path))) for path in files[:: len(files) // 40 + 1])
@@ -99,11 +100,12 @@ def _of_image(
     if beside is not None:
         layout |= {"labels": f"{{parent}}/{{stem}}{own[0].suffix}:{beside[2]}", "cut": list(beside[:2])}
         twins = [path.with_name(path.name.replace(*beside[:2])) for path in own]
-        return Guess("arrays with labels in files beside them", "2d_classification", layout,
-                     [str(each) for each in _numbers(folder, twins, beside[2])], notes=tuple(notes))  # fmt: skip
+        labels = [str(each) for each in _numbers(folder, twins, re.escape(beside[2]))]
+        words = "arrays with labels in files beside them"
+        return Guess(words, "2d_classification", layout, labels, notes=tuple(notes))
     if is_matlab and not single:
         notes.append("files: MATLAB's first axis counts rows; where the last one counts the pictures, save them again")
-    raws = [] if label is None else [str(each) for each in _numbers(folder, own, label)]
+    raws = [] if label is None else [str(each) for each in _numbers(folder, own, re.escape(label))]
     if mask is not None:
         marked = _marked(folder, own, mask)
         both = sorted(set(raws) & set(marked))
@@ -138,7 +140,7 @@ def _opened(folder: Folder, path: Path, names: Sequence[str]) -> dict[str, npt.N
     found: dict[str, npt.NDArray[Any]] = {}
     for name in names:
         try:
-            found[name] = open_array(folder.root, folder.below(path), name, images=True)
+            found[name] = open_array(folder.root, folder.below(path), name, images=True, scalar=True)
         except (SourceError, UserError):
             continue
     return found
@@ -182,16 +184,20 @@ def _file_beside(folder: Folder, files: Sequence[Path]) -> tuple[str, str, str] 
     return None
 
 
-def _numbers(folder: Folder, files: Sequence[Path], key: str) -> list[int]:
-    """Return the raw labels of the arrays of a few files whose names end with a word."""
+def _numbers(folder: Folder, files: Sequence[Path], pattern: str) -> list[int]:
+    """Return the raw labels of the arrays of a few files whose names match a pattern."""
     raw: set[int] = set()
     for path in files[:: len(files) // _LOOKED_AT + 1]:
-        for name, array in _opened(folder, path, [each for each in _names(folder, path) if each.endswith(key)]).items():
+        for array in _opened(
+            folder, path, [each for each in _names(folder, path) if re.fullmatch(pattern, each)]
+        ).values():
             value = np.asarray(array[:])
+            if not value.size:
+                continue
             rows = value.reshape(len(value), -1)
             if rows.shape[1] > 1 and rows.shape[0] > 1 and np.isin(rows[~np.isnan(rows)], (-1, 0, 1)).all():
                 raw.update(range(rows.shape[1]))
-            elif value.dtype.kind in "biuf" and name:
+            else:
                 raw.update(np.unique(value[~np.isnan(value)]).astype(int).tolist())
     return sorted(raw) if len(raw) <= _MOST_LABELS else []
 
@@ -213,19 +219,16 @@ def _numbers_of_masks(folder: Folder, files: Sequence[Path], mask: str) -> list[
 def _pattern(folder: Folder, files: Sequence[Path]) -> str:
     """Return a pattern of the files: their folder, where they share one, and what their names begin and end with."""
     if len(files) == 1:
-        return folder.below(files[0])
+        return literal(folder.below(files[0]))
     parents = {path.parent for path in files}
     ends = ending_pattern(files)
     if len(parents) > 1:
         return f"**/{ends}"
-    strangers = [
-        path for path in parents.pop().iterdir() if path not in set(files) and path.name.endswith(files[0].suffix)
-    ]
-    place = PurePosixPath(folder.below(files[0])).parent
-    if strangers:
+    place = PurePosixPath(literal(PurePosixPath(folder.below(files[0])).parent.as_posix()))
+    if any(path.name.endswith(files[0].suffix) for path in {*parents.pop().iterdir()}.difference(files)):
         stems = [path.stem for path in files]
         tail = "".join(reversed(_shared([stem[::-1] for stem in stems])))
-        ends = f"{_shared(stems)}*{tail}{files[0].suffix}"
+        ends = f"{literal(_shared(stems))}*{literal(tail)}{files[0].suffix}"
     return (place / ends).as_posix()
 
 

@@ -19,7 +19,6 @@ from gmai_data.sources.files.array_containers import (
     MAT_ENDINGS,
     LazyArray,
     hdf5_names,
-    is_hdf5,
     is_sparse,
     mat_names,
     open_hdf5,
@@ -33,7 +32,9 @@ MAX_UNPACKED_BYTES = 32 * 2**30
 ARRAY_ENDINGS = (".npy", ".npz", *HDF5_ENDINGS, *MAT_ENDINGS)
 
 
-def open_array(root: Path, relative: str, key: str, *, images: bool = False) -> npt.NDArray[Any]:
+def open_array(
+    root: Path, relative: str, key: str, *, images: bool = False, scalar: bool = False, kinds: str = "biuf"
+) -> npt.NDArray[Any]:
     """Return the array of a `.npy`, or the array `key` of a `.npz`, HDF5 or MATLAB file.
 
     Those of `.npy` and `.npz` are read-only maps; one of HDF5 reads what is asked of it, and has the shape, type and
@@ -44,6 +45,8 @@ def open_array(root: Path, relative: str, key: str, *, images: bool = False) -> 
         relative: The file.
         key: Name of the array.
         images: Whether it holds images, which pack less well than masks and labels.
+        scalar: Whether it may be one number without an axis, which becomes an array of one.
+        kinds: Kinds of types that it may have, as numpy calls them; numbers where nothing is said.
 
     Raises:
         SourceError: Missing, damaged, no such array, objects instead of numbers, or a zip bomb.
@@ -61,39 +64,36 @@ def open_array(root: Path, relative: str, key: str, *, images: bool = False) -> 
         raise SourceError("array file unreadable", f"{detail}; download it again", relative) from error
     if not isinstance(array, np.ndarray | LazyArray):
         raise SourceError("array file unreadable", "an archive lies inside the archive", relative)
+    if array.ndim == 0 and scalar:
+        array = np.asarray(array[()]).reshape(1)
     if array.ndim == 0:
         raise SourceError("array file unreadable", "it holds one number, and no list of images or labels", relative)
     if not all(array.shape[1:]):
         raise SourceError("array file unreadable", f"its entries hold nothing: shape {array.shape}", relative)
-    if array.dtype.kind not in "biuf":
+    if array.dtype.kind not in kinds:
         raise SourceError("array of something else than numbers", f"type {array.dtype}", relative)
     return cast(npt.NDArray[Any], array)
 
 
 def read_text(root: Path, relative: str, key: str) -> str:
-    """Return the number or the text that an array of an HDF5 or MATLAB file, or of a `.npz`, is.
+    """Return the number or the text that an array of a `.npz`, HDF5 or MATLAB file is, by which a patient is named.
 
     MATLAB 7.3 stores a text as the codes of its letters.
 
     Raises:
-        SourceError: As `open_array`, or it is neither.
+        SourceError: As `open_array`, or it is neither, or empty.
     """
-    try:
-        flat = np.asarray(open_array(root, relative, key)[:]).reshape(-1)
-    except SourceError:
-        path = require_data(root, relative)
-        if path.suffix.lower() not in MAT_ENDINGS or is_hdf5(path):
-            raise
-        flat = open_mat(path, key).reshape(-1)
-        if flat.dtype.kind != "U":
-            raise
-    if flat.dtype.kind == "U":
-        return "".join(flat.tolist()).strip()
-    if flat.size == 1:
-        return f"{flat[0]:g}"
-    if flat.dtype == np.uint16 and flat.size:
-        return "".join(map(chr, flat.tolist())).strip()
-    raise SourceError("no group", f"{key} is no number or text, by which a patient is named", relative)
+    flat = np.asarray(open_array(root, relative, key, scalar=True, kinds="biufOSU")[:]).reshape(-1)
+    text = ""
+    if flat.dtype.kind in "OSU" and all(isinstance(each, str | bytes) for each in flat):
+        text = "".join(each.decode("utf-8", "replace") if isinstance(each, bytes) else each for each in flat)
+    elif flat.dtype == np.uint16 and flat.size > 1:
+        text = "".join(map(chr, flat.tolist()))
+    elif flat.dtype.kind in "biuf" and flat.size == 1 and np.isfinite(flat[0]):
+        text = np.format_float_positional(flat[0], trim="-") if flat.dtype.kind == "f" else str(int(flat[0]))
+    if not text.strip():
+        raise SourceError("no group", f"{key} is no number or text, by which a patient is named", relative)
+    return text.strip()
 
 
 def array_names(root: Path, relative: str) -> list[str]:

@@ -110,7 +110,7 @@ class Arrays(Layout):
     def _array(self, part: str, item: Item, root: Path) -> npt.NDArray[Any]:
         place = self._place(part, item.files[0])
         key = part.rpartition(":")[2] if place and ":" in part else part
-        found = open_array(root, place or item.files[0], key.replace("{split}", item.part))
+        found = open_array(root, place or item.files[0], key.replace("{split}", item.part), scalar=self.single)
         return found[:][None] if self.single else found
 
     def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
