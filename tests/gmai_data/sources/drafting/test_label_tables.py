@@ -6,7 +6,9 @@ import pytest
 from gmai_data.sources.drafting.label_tables import labelled_by_table
 from gmai_data.sources.files.folder import Folder, Guess
 
-PLAIN = Guess("volumes", "3d_segmentation", {"kind": "volume", "image": "x", "mask": "TODO"}, notes=("mask: none",))
+LAYOUT = {"kind": "volume", "image": "x", "mask": "TODO"}
+PLAIN = Guess("volumes", "3d_segmentation", LAYOUT, ["1"], notes=("mask: none",))
+"""As of volumes of which none was found to be a mask."""
 
 
 def folder_of(root, files, rows, name="table.csv"):

@@ -1,5 +1,7 @@
 """A table of labels: its names, the folders of its pictures, the column that labels them; what is open is a TODO."""
 
+import re
+
 import pytest
 from gmai_data.sources.drafting.table_guess import label_column, table_guess
 from gmai_data.sources.files.folder import Folder
@@ -206,6 +208,8 @@ def test_places_and_codes_are_no_labels(tmp_path, cells):
         ("CheXpert-v1.0-small/train", ["train/p1/s1", "train/p2/s1"], 1, "."),
         ("data/set/train", ["train/p1/s1", "train/p2/s1"], 2, "."),
         ("files", ["img/p1/s1", "img/p2/s1"], 1, "img"),
+        ("/home/u/data/train", ["train/p1/s1", "train/p2/s1"], 3, "."),
+        ("./set/train", ["train/p1/s1", "train/p2/s1"], 1, "."),
     ],
 )
 def test_paths_that_begin_above_the_folder_are_read_from_where_it_begins(tmp_path, front, folders, above, images):
@@ -213,7 +217,9 @@ def test_paths_that_begin_above_the_folder_are_read_from_where_it_begins(tmp_pat
     found = guess(tmp_path, {"t.csv": f"Path,dx\n{rows}"}, *(f"{folder}/view1.jpg" for folder in folders))
     assert found.layout["images"] == images
     assert found.layout["image_column"] == "place_in_path"
-    assert found.layout["parts"] == {"Path": rf"(?:[^/]+/){{{above}}}(?P<place_in_path>.+)"}
+    pattern = found.layout["parts"]["Path"]
+    assert pattern == rf"(?:\.?/)*(?:[^/]+/){{{above}}}(?P<place_in_path>.+)"
+    assert (tmp_path / images / re.fullmatch(pattern, f"{front}/p1/s1/view1.jpg")["place_in_path"]).is_file()
 
 
 @pytest.mark.parametrize(
@@ -229,3 +235,12 @@ def test_marks_without_a_label_are_of_one_object(tmp_path, header, cells, marks)
     assert "label_column" not in found.layout
     assert (found.layout["marks"], found.labels) == (marks, ["object"])
     assert found.card == {"labels_of_every_image": ["object"]}
+
+
+def test_of_pictures_of_one_name_the_one_with_the_most_folders_is_meant(tmp_path):
+    rows = "".join(f"set/p{number}/s1/view1.png,{'xy'[number % 2]}\n" for number in range(4))
+    pictures = [f"img/{split}/p{number}/s1/view1.jpg" for split in ("x", "y") for number in range(2)]
+    layout = guess(
+        tmp_path, {"t.csv": f"Path,dx\n{rows}"}, *pictures, "img/x/p2/s1/view1.jpg", "img/x/p3/s2/view1.jpg"
+    ).layout
+    assert layout["label_column"] == "dx"

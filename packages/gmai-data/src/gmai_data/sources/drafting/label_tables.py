@@ -22,7 +22,9 @@ def labelled_by_table(guess: Guess, folder: Folder) -> Guess:
     the headers of DICOM files.
     """
     layout = guess.layout
-    if layout["kind"] not in _KINDS or guess.labels or "drawn" in layout or layout.get("mask") not in (None, "TODO"):
+    # Where no volume was found to be a mask, the label of one is a guess, too.
+    has_labels = bool(guess.labels) and not (layout["kind"] == "volume" and layout.get("mask") == "TODO")
+    if layout["kind"] not in _KINDS or has_labels or "drawn" in layout or layout.get("mask") not in (None, "TODO"):
         return guess
     images = folder.volumes or dicom_files(folder)
     paths = [folder.below(path) for path in images[:: len(images) // _LOOKED_AT + 1]]

@@ -162,7 +162,7 @@ def _locate(path: Path, rows: Rows, by_stem: Mapping[str, list[Path]], folder: F
         respelled = respelled or (number.isdigit() and cell != stem)
         widths.add(len(stem or "") if number.isdigit() and (number == cell or number != stem) else 0)
         where = {_relative_place(cell, image, folder) for image in fitting}
-        ends += [(cell, folder.below(image)) for image in fitting]
+        ends += [(cell.lstrip("/"), folder.below(image)) for image in fitting]
         named.append((row, [folder.below(image)[: -len(ending_of(image))] for image in fitting]))
         if len(where) > 1:
             twice |= where
@@ -214,8 +214,13 @@ def _of_table(images: Sequence[Path], table: Path, cell: str, folder: Folder) ->
 
 def _nearest(images: Sequence[Path], cell: str) -> list[Path]:
     """Return the pictures that share the most folders with the end of a path; all where none shares any."""
-    shared = [_common_end(cell, image) for image in images]
-    return [image for image, count in zip(images, shared, strict=True) if count == max(shared)]
+    # Many thousands may have one name, as `view1_frontal` in a folder of each patient: most are out after a folder.
+    for at, part in enumerate(reversed(PurePosixPath(cell).parts[:-1]), start=2):
+        nearer = [image for image in images if image.parts[-at : 1 - at] == (part,)]
+        if not nearer:
+            break
+        images = nearer
+    return list(images)
 
 
 def _common_end(cell: str, image: PurePath) -> int:
@@ -281,7 +286,7 @@ def _layout(found: _Found, folder: Folder) -> tuple[dict[str, Any], list[str], s
         layout["parts"] = {found.column: r"(?:.*[\\/])?(?P<name_in_path>[^\\/]+)"}
     if found.named.startswith(_PLACE_IN_PATH):
         above = int(found.named.removeprefix(_PLACE_IN_PATH))
-        layout["parts"] = {found.column: rf"(?:[^/]+/){{{above}}}(?P<{_PLACE_IN_PATH}>.+)"}
+        layout["parts"] = {found.column: rf"(?:\.?/)*(?:[^/]+/){{{above}}}(?P<{_PLACE_IN_PATH}>.+)"}
         notes.append(f"parts: the first {above} folder(s) of the paths in {found.column} do not lie in this folder.")
         found = replace(found, named=_PLACE_IN_PATH)
     layout["image_column"] = found.named
@@ -475,7 +480,7 @@ def split_column(rows: Rows, names: str) -> str | None:
         values = {row[name].strip() for row in rows} - {""}
         # A sorted table says one split for long; a column that is called like one says it, too.
         # A path may lead through a folder that is called like a split; the names of splits are few and no paths.
-        few = len(values) <= _MOST_SPLITS and not any(re.search(r"[/\\\\]", value) for value in values)
+        few = len(values) <= _MOST_SPLITS and not any(re.search(r"[/\\]", value) for value in values)
         enough = len(values) > (0 if _SAYS_SPLIT.match(name.strip()) else 1)
         if name != names and few and enough and all(split_of_name(value) is not None for value in values):
             return name.strip()
