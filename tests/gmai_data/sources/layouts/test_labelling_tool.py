@@ -277,21 +277,23 @@ def test_a_draft_of_other_tools_reads_their_boxes(put, read, toy, tmp_path, tool
 
 
 @pytest.mark.parametrize(
-    ("names", "images"),
+    ("names", "images", "size"),
     [
-        ([f"frames/frame_{number:06d}.png" for number in range(4)], "frames/frame_{frame:06d}.png"),
-        ([f"frames/{number}.png" for number in range(4)], "frames/{frame}.png"),
-        ([f"f{number:04d}.png" for number in range(9)], "f{frame:04d}.png"),
-        (["v/clip.mp4"], "v/clip.mp4"),
-        ([f"frames/{number}.png" for number in range(3)], "TODO"),  # not all are there
-        (["a.mp4", "b.mp4"], "TODO"),
+        ([f"frames/frame_{number:06d}.png" for number in range(4)], "frames/frame_{frame:06d}.png", 4),
+        ([f"frames/{number}.png" for number in range(4)], "frames/{frame}.png", 4),
+        ([f"f{number:04d}.png" for number in range(9)], "f{frame:04d}.png", 4),
+        ([f"f{number:02d}.png" for number in range(12)], "f{frame:02d}.png", 12),
+        ([f"f{number}.png" for number in range(12)], "f{frame}.png", 12),
+        (["v/clip.mp4"], "v/clip.mp4", 4),
+        ([f"frames/{number}.png" for number in range(3)], "TODO", 4),  # not all are there
+        (["a.mp4", "b.mp4"], "TODO", 4),
     ],
 )
-def test_where_the_frames_of_tracks_are(put, tmp_path, names, images):
+def test_where_the_frames_of_tracks_are(put, tmp_path, names, images, size):
     for name in names:
         put(name, b"x")
     box = '<box frame="{}" outside="0" keyframe="1" xtl="1" ytl="1" xbr="9" ybr="9" />'
-    size = "<meta><task><size>4</size></task></meta>"
+    size = f"<meta><task><size>{size}</size></task></meta>"
     track = f'<track id="0" label="polyp">{box.format(0)}{box.format(1)}</track>'
     put("annotations.xml", f"<annotations>{size}{track}</annotations>")
     guess = LabellingTool.recognise(Folder(tmp_path))

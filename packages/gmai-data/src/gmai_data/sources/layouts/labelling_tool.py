@@ -316,18 +316,20 @@ def _place_of_frames(pictures: Sequence[Marked], folder: Folder) -> str:
     if len(videos) == 1 and not folder.images:
         return folder.below(videos[0])
     frames = {picture.frame for picture in pictures}
-    numbered: dict[tuple[str, str, int], set[int]] = defaultdict(set)
+    numbered: dict[tuple[str, str], set[str]] = defaultdict(set)
     for path in folder.images:
         if found := re.fullmatch(r"(.*?)(\d+)", path.stem):
             above = folder.below(path.parent)
             place = ("" if above == "." else f"{above}/") + found[1]
-            digits = len(found[2]) if re.match("0.", found[2]) else 0
-            numbered[place, path.suffix, digits].add(int(found[2]))
-    fitting = [key for key, numbers in numbered.items() if frames <= numbers]
-    if len(fitting) != 1:
-        return "TODO"
-    before, ending, digits = fitting[0]
-    return f"{before}{{frame{f':0{digits}d' if digits else ''}}}{ending}"
+            numbered[place, path.suffix].add(found[2])
+    fitting: list[str] = []
+    for (place, ending), numbers in numbered.items():
+        # Of `098`, `099`, `100` only the first two say how many digits a number has.
+        widths = sorted({len(number) for number in numbers if re.match("0.", number)}, reverse=True)
+        width = next((each for each in (*widths, 0) if {f"{frame:0{each}d}" for frame in frames} <= numbers), None)
+        if width is not None:
+            fitting.append(f"{place}{{frame{f':0{width}d' if width else ''}}}{ending}")
+    return fitting[0] if len(fitting) == 1 else "TODO"
 
 
 def _of_stem(root: Path, place: str, stem: str) -> str | None:
