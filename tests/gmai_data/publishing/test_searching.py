@@ -113,6 +113,9 @@ def test_commercial_use_and_open_access_are_asked_for_in_words(capsys):
     assert commercial == found(capsys, "可商用")
     assert {"abdomenct-1k", "breakhis"} & commercial
     assert commercial == {name for name in found(capsys, "may be published") if "-NC" not in CARDS[name].license}
+    for denied in ("non-commercial use", "no commercial use"):  # words of licences, and not the contrary
+        assert found(capsys, denied)
+        assert not found(capsys, denied) & commercial
     assert found(capsys, "open access CT") == {name for name in found(capsys, "CT") if CARDS[name].access == "open"}
     assert found(capsys, "licence that may be published") == found(capsys, "may be published")
 

@@ -148,6 +148,10 @@ _PHRASES: dict[str, dict[str, Any]] = {
     },
 }
 """What a question may say of licence and access ▶ the filter that it means."""
+_NOT_DENIED = "".join(
+    f"(?<!{word})" for word in ("non", "non[- ]", "no ", "not ", "not for ", "不", "非", "不可", "不能", "不得", "禁止")
+)
+"""What stands before such a phrase where it is meant: of "non-commercial use" its words are searched for."""
 _FILLERS = frozenset({
     "a", "an", "and", "any", "at", "by", "data", "database", "dataset", "datasets", "for", "from", "in", "is", "it",
     "licence", "license", "licences", "licenses", "of", "on", "or", "published", "publicly", "public", "that", "the",
@@ -387,9 +391,9 @@ def _with_asked(filters: Filters, words: str) -> tuple[Filters, str]:
     """Return the filters with what the words ask of size and licence, and the other words."""
     more: dict[str, Any] = {}
     for phrase, meant in _PHRASES.items():
-        if phrase in words.lower():
+        words, count = re.subn(_NOT_DENIED + re.escape(phrase), " ", words, flags=re.IGNORECASE)
+        if count:
             more |= meant
-            words = re.sub(re.escape(phrase), " ", words, flags=re.IGNORECASE)
     for said, digits, times in _SIZE.findall(words):
         sign, number = _SIGNS.get(said.lower()) or str(said), int(digits) * _TIMES[times.lower()]
         if sign[0] == ">":
