@@ -1,5 +1,7 @@
 """Facts of an item that stand in other files: its group in a second table, its split in lists, a table or its path."""
 
+import os
+
 import pydicom
 import pytest
 from gmai_data.imaging.source_files import patient_group
@@ -311,3 +313,12 @@ def test_a_dicom_file_that_is_called_as_a_picture_is_asked_for_its_patient(toy, 
     groups = {item.files[0]: item.group for item in items}
     assert len(set(groups.values())) == 2
     assert groups[f"a/0{ending}"] == groups[f"a/2{ending}"] != groups[f"a/3{ending}"]
+
+
+def test_pictures_that_are_dicom_are_asked_in_folders_of_any_name(toy, tmp_path):
+    for number in range(2):
+        write(tmp_path / f"plain/{number}.png", "DX", noise(), patient="P")
+    (tmp_path / "plain").rename(tmp_path / os.fsdecode(b"Andr\xe9"))
+    card = toy(layout={"kind": "folder_per_class", "images": "."})
+    found = joined(card, tmp_path, *(f"Andr\\xe9/{number}.png" for number in range(2)))
+    assert {item.group for item in found} == {patient_group("P")}

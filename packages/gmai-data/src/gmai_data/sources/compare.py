@@ -82,7 +82,10 @@ class _Some:
 
 
 class _Seen:
-    """What one look at every item of a folder tells, in memory that does not grow with their number but for 8 bytes."""
+    """What one look at every item of a folder tells.
+
+    Of each file that an item names it keeps 8 bytes, and of each group a rule names, two names; of the items, counts.
+    """
 
     def __init__(self, recipe: Recipe, root: Path) -> None:
         self._recipe, self._root = recipe, root

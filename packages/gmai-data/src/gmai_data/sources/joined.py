@@ -107,7 +107,7 @@ def _may_be_dicom(item: Item, root: Path) -> bool:
 def _names_may_be_dicom(root: str, place: str, ending: str) -> bool:
     """Return what `_may_be_dicom` does of the files of a folder with an ending: a listing may have millions."""
     if ending.lower().endswith(PICTURE_ENDINGS):
-        return are_dicom(f"{root}/{place}" if place else root, ending)
+        return are_dicom(str(on_disk(Path(root), place)), ending)
     return not ending.lower().endswith((".gz", *VOLUME_ENDINGS))  # .nii.gz, .hdr.gz
 
 

@@ -55,7 +55,7 @@ def _require_asked(dataset: Dataset, root: Path, relative: str, card: Card) -> N
         return
     if not is_dicom_under_its_name(on_disk(root, relative)):
         ending = PurePosixPath(relative).suffix
-        detail = f"a DICOM file among pictures that are called {ending}; call it .dcm, that its patient is known"
+        detail = f"a DICOM file among pictures that are called {ending}; call it .dcm, so that its patient is asked for"
         raise SourceError("DICOM file under another name", detail, relative)
 
 

@@ -113,7 +113,8 @@ def probe_table(path: Path, files: Collection[str]) -> ProbedTable:
 def _of_one_sheet(path: Path, files: Collection[str]) -> ProbedTable | None:
     """Return the first rows of the one sheet of several that names files, or None."""
     fitting: list[ProbedTable] = []
-    for sheet in sheets if len(sheets := sheet_names(path)) > 1 else ():
+    sheets = sheet_names(path)
+    for sheet in sheets if len(sheets) > 1 else ():
         try:
             _, rows = read_table(path, _is_header, sheet=sheet)
             first = [row for _, row, _ in itertools.islice(rows, _ROWS)]

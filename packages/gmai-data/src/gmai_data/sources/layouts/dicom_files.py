@@ -143,7 +143,7 @@ class DicomFiles(Layout):
         if not files or labels_dicom(folder):
             return None
         masks = called_masks(folder, files)
-        files = [path for path in files if path not in set(masks)]
+        files = sorted(set(files).difference(masks))
         tree, notes = class_tree([folder.below(path) for path in files]), tuple[str, ...]()
         if (
             tree is not None

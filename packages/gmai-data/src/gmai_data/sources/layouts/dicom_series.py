@@ -196,7 +196,7 @@ class DicomSeries(Layout):
         marks = marking_objects(files := dicom_files(folder))
         files = [path for path in files if path not in marks]
         plain = called_masks(folder, files)
-        files = [path for path in files if path not in set(plain)]
+        files = sorted(set(files).difference(plain))
         folders = Counter(path.parent for path in files)
         if not files or folder.root in folders or labels_dicom(folder):
             return None
