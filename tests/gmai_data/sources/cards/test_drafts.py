@@ -133,16 +133,19 @@ def test_the_draft_of_a_table_with_paths_keeps_patients_together(tmp_path):
         put(root / path)
     rows = "".join(f"{path},F,1.0,{-1.0 if number else 0.0}\n" for number, path in enumerate(paths))
     put(root / "Chest" / "train.csv", f"Path,Sex,Edema,Effusion\n{rows}")
-    card = yaml.safe_load(draft(root)[1])
-    assert card["layout"] == {
-        "kind": "csv_labels", "table": "Chest/train.csv", "images": ".", "image_column": "Path",
-        "label_columns": ["Edema", "Effusion"],
-    }  # fmt: skip
-    assert card["split"] == {"group_pattern": r"(patient\d+)"}
-    recipe = Recipe.model_validate(card | KNOWN)
-    items = list(recipe.layout.list_items(recipe, root))
-    assert {group_of(item, recipe) for item in items} == {"patient000", "patient001", "patient002"}
-    assert yaml.safe_load(draft(root / "Chest")[1])["layout"]["images"] == "TODO", "its paths begin above the folder"
+    layout = {"kind": "csv_labels", "images": ".", "label_columns": ["Edema", "Effusion"]}
+    above = {"Path": r"(?:\.?/)*(?:[^/]+/){1}(?P<place_in_path>.+)"}
+    for place, read in (
+        (root, {"table": "Chest/train.csv", "image_column": "Path"}),
+        (root / "Chest", {"table": "train.csv", "image_column": "place_in_path", "parts": above}),
+    ):
+        card = yaml.safe_load(draft(place)[1])
+        assert card["layout"] == layout | read
+        assert card["split"] == {"group_pattern": r"(patient\d+)"}
+        recipe = Recipe.model_validate(card | KNOWN)
+        items = list(recipe.layout.list_items(recipe, place))
+        assert {group_of(item, recipe) for item in items} == {"patient000", "patient001", "patient002"}
+        assert all((place / file).is_file() for item in items for file in item.files)
 
 
 def test_the_draft_of_a_table_takes_its_column_of_patients(tmp_path):
