@@ -1,6 +1,7 @@
 """A card beside a real folder: what is missing, unknown or unreadable is named."""
 
 import hashlib
+import os
 
 import numpy as np
 import pytest
@@ -145,3 +146,13 @@ def test_more_files_than_a_block_are_counted_and_the_first_of_them_shown(card_fi
         folder(f"note{number:02}.txt", b"x")
     check_against_folder(str(card_file(labels={"a": "alpha"})), folder("a/1.png"))
     assert "20 .txt, such as note00.txt" in capsys.readouterr().out
+
+
+def test_files_whose_names_are_no_utf_8_are_there(card_file, folder, capsys):
+    folder("a/1.png")
+    root = folder("b/2.png")
+    (root / "a/1.png").rename(root / os.fsdecode(b"a/Andr\xe9.png"))
+    check_against_folder(str(card_file()), root)
+    out = capsys.readouterr().out
+    assert "not there" not in out
+    assert "read 2 items, 2 images" in out

@@ -16,6 +16,7 @@ from gmai_formats.errors import UserError
 from gmai_formats.files import sha256_file
 
 from gmai_data.imaging.file_tree import files_below
+from gmai_data.imaging.source_files import on_disk
 from gmai_data.ledger import Ledger, SetAside, SourceError, printable
 from gmai_data.seeded import hash_fraction
 from gmai_data.sources.cards.catalogue import find_recipe, resolve
@@ -121,7 +122,8 @@ class _Seen:
         """Return the size of a file, 1 of a folder, and None where there is nothing."""
         self.named.append(hash(file))
         try:
-            about = os.stat(f"{self._root}/{file}")  # noqa: PTH116 - of millions, as text
+            path = on_disk(self._root, file) if "\\x" in file else f"{self._root}/{file}"
+            about = os.stat(path)  # noqa: PTH116 - of millions, as text
         except (OSError, ValueError):
             self._missing.add(file)
             return None
