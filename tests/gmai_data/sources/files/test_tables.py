@@ -7,7 +7,7 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from gmai_data.sources.files.tables import decoded, delimiter_of, read_table, without_point
+from gmai_data.sources.files.tables import decoded, delimiter_of, read_table, sheet_names, without_point
 from gmai_formats.errors import UserError
 from openpyxl.worksheet.cell_range import CellRange
 
@@ -177,6 +177,9 @@ def test_a_workbook_that_packs_as_no_table_does_is_not_unpacked(book, monkeypatc
     made = book(s=[["image"], *([["a"]] * 20_000)])
     with pytest.raises(UserError, match=r"it claims to unpack to \d+ MB\. No table packs so well"):
         rows_of(made)
+    assert sheet_names(made) == []
+    monkeypatch.undo()
+    assert sheet_names(made) == ["s"]
 
 
 @pytest.mark.parametrize("rows", [1, 99])

@@ -258,10 +258,7 @@ def _sheet_rows(path: Path, is_header: IsHeader, sheet: str | None) -> Iterator[
         raise UserError(f"{path}: workbooks need openpyxl. Run `{pip_install('gmai-data[tables]')}`.") from error
     library = cast(Any, openpyxl)
     try:
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-        if unpacked > min(MOST_UNPACKED, max(MOST_UNPACKED_TEXT, _MOST_RATIO * path.stat().st_size)):
-            raise UserError(f"{path}: it claims to unpack to {unpacked // 10**6} MB. {_TOO_MUCH}")
+        unpacked = _unpacked_size(path)
         # Values and formulas are two readings: a formula that was never calculated has no value.
         with (
             closing(library.load_workbook(path, read_only=True, data_only=True)) as values,
@@ -325,6 +322,20 @@ def _merged_above(path: Path, sheet: Any) -> dict[int, list[tuple[int, int]]]:
     return found
 
 
+def _unpacked_size(path: Path) -> int:
+    """Return how many bytes a workbook unpacks to.
+
+    Raises:
+        UserError: More than a table does.
+        zipfile.BadZipFile: It is damaged.
+    """
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > min(MOST_UNPACKED, max(MOST_UNPACKED_TEXT, _MOST_RATIO * path.stat().st_size)):
+        raise UserError(f"{path}: it claims to unpack to {unpacked // 10**6} MB. {_TOO_MUCH}")
+    return unpacked
+
+
 def sheet_names(path: Path) -> list[str]:
     """Return the names of the sheets of a workbook; none of what is no workbook, or cannot be read."""
     if path.suffix.lower() not in _BOOKS:
@@ -332,6 +343,7 @@ def sheet_names(path: Path) -> list[str]:
     try:
         import openpyxl  # pyright: ignore[reportMissingModuleSource]
 
+        _unpacked_size(path)  # the texts of all sheets are read when it is opened
         with closing(cast(Any, openpyxl).load_workbook(path, read_only=True)) as book:
             return [each.title for each in book.worksheets]
     except Exception:  # said when it is read as a table
