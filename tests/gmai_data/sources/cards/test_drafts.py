@@ -14,6 +14,7 @@ from gmai_data.sources.cards.drafts import draft, draft_like
 from gmai_data.sources.cards.recipe import Recipe
 from gmai_data.sources.cards.summaries import find_known
 from gmai_data.sources.compare import check_against_folder
+from gmai_data.sources.joined import with_joined_facts
 from gmai_data.sources.splits import group_of
 from gmai_data.vocabulary import ClinicalTask, Department, Modality
 from gmai_formats.errors import UserError
@@ -513,9 +514,9 @@ def test_formats_that_are_not_read_are_named(tmp_path, name, remedy):
     ("folders", "split"),
     [
         (("Training_dataset", "Testing_dataset"), {
-            "pattern": "^([^/]+)/", "names": {"Testing_dataset": "held_out", "Training_dataset": "train"},
+            "pattern": "^([^/]+)(?:/|$)", "names": {"Testing_dataset": "held_out", "Training_dataset": "train"},
         }),
-        (("data/train", "data/val"), {"pattern": "^(?:[^/]+/){1}([^/]+)/"}),
+        (("data/train", "data/val"), {"pattern": "^(?:[^/]+/){1}([^/]+)(?:/|$)"}),
         (("site_a", "site_b"), None),
         (("train", "other"), None),
     ],
@@ -527,3 +528,12 @@ def test_folders_of_series_that_are_called_like_splits_are_the_split(tmp_path, f
     card = yaml.safe_load(draft(tmp_path)[1])
     assert card["layout"]["kind"] == "dicom_series"
     assert card.get("split") == split
+
+
+def test_a_series_may_lie_in_the_folder_of_the_split_itself(tmp_path):
+    for name in ("train", "test"):
+        write_series(tmp_path / "p" / name, 3, series=name, patient=name)
+    named = KNOWN | {"labels": {"a": {"en": "a"}}, "labels_of_every_image": ["a"]}
+    recipe = Recipe.model_validate(yaml.safe_load(draft(tmp_path)[1]) | named)
+    items = with_joined_facts(recipe.layout.list_items(recipe, tmp_path), recipe, tmp_path)
+    assert {item.key: str(item.split) for item in items} == {"p/train": "train", "p/test": "held_out"}

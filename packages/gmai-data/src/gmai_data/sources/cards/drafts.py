@@ -343,7 +343,7 @@ def _split_in_paths(folder: Folder, guess: Guess) -> dict[str, Any]:
         if len(names) > 1 and None not in names.values():
             known = {name: str(split) for name, split in sorted(names.items())}
             above = f"(?:[^/]+/){{{level}}}" if level else ""
-            return {"pattern": f"^{above}([^/]+)/"} | ({} if set(known) <= set(SPLIT_NAMES) else {"names": known})
+            return {"pattern": f"^{above}([^/]+)(?:/|$)"} | ({} if set(known) <= set(SPLIT_NAMES) else {"names": known})
     return {}
 
 
