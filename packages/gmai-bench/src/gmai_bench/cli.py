@@ -66,7 +66,7 @@ Limit = Annotated[
 AllowPartial = Annotated[
     bool,
     typer.Option(
-        "--allow-partial", help="Accept a copy or answers with another count than is due; the report says so."
+        "--allow-partial", help="Accept a copy or answers of another number than is expected; the report says so."
     ),
 ]
 Expect = Annotated[
@@ -128,7 +128,7 @@ def bench(
     samples: Annotated[
         int, typer.Option(min=1, help="Answers to each question; the majority counts, and the report adds pass@k.")
     ] = 1,
-    temperature: Annotated[float, typer.Option(min=0, help="Of sampling; 0 takes the likeliest token.")] = 0,
+    temperature: Annotated[float, typer.Option(min=0, help="Sampling temperature; 0 takes the likeliest token.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of noise images, shuffled options and samples.")] = 0,
     engine: Annotated[
         Engine, typer.Option(help="What runs the checkpoint of --model: transformers, or vLLM's offline engine.")
@@ -141,7 +141,7 @@ def bench(
     ] = None,
     batch: Annotated[
         bool,
-        typer.Option("--batch", help="Ask by the server's Batch API: cheaper, within a day; the same command goes on."),
+        typer.Option("--batch", help="Use the server's Batch API: cheaper, within a day; the same command goes on."),
     ] = False,
     max_errors: Annotated[
         float, typer.Option(min=0, max=1, help="End the run when the server refuses more than this share of questions.")
@@ -150,7 +150,7 @@ def bench(
         float | None, typer.Option(min=0, help="End the run before a question to the endpoint could pass this.")
     ] = None,
     estimate: Annotated[
-        bool, typer.Option("--estimate", help="Say the tokens and the cost of all questions at most, and ask none.")
+        bool, typer.Option("--estimate", help="Print the most tokens and dollars all questions can take; ask none.")
     ] = False,
     prices: Annotated[Path | None, typer.Option(help="Price table (YAML) in place of the bundled one.")] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Most requests in flight at the endpoint.")] = 128,
@@ -298,7 +298,7 @@ def score(
         str, typer.Option(help="How options are read: gmai, a published parser, or all of them side by side.")
     ] = "gmai",
 ) -> None:
-    """Score answers that are already there, whoever gave them. Needs no torch."""
+    """Score answers that you already have, from whatever program. Needs no torch."""
     from gmai_bench.answers.records import Keys
     from gmai_bench.benchmarks.registry import named, open_benchmark
     from gmai_bench.run import Settings, score_file

@@ -113,7 +113,7 @@ def plan(
         float, typer.Option(min=0, max=1, help="Correlation of the answers about one image, 0 to 1.")
     ] = 0.2,
 ) -> None:
-    """Report which difference so many questions can show, before they are asked: 95 % confidence, 80 % power."""
+    """Report how small a difference a number of questions can show, before a run: 95 % confidence, 80 % power."""
     from gmai_cli.console import say
     from gmai_cli.console import table as print_table
 
@@ -225,7 +225,7 @@ def audit_table(
     table: Annotated[str, typer.Argument(help="CSV file, or a table of the paper: table2, table3, table4, table5.")],
     n: Annotated[
         list[str] | None,
-        typer.Option("--n", help="COLUMN=N, the questions behind a column; over what an `n` row of the file says."),
+        typer.Option("--n", help="COLUMN=N, the questions behind a column; overrides the file's row `n`."),
     ] = None,
 ) -> None:
     """Check a published table: which cells can be k/n, and is the overall the micro or the macro mean?"""
@@ -289,7 +289,7 @@ def judge(
     max_cost_usd: Annotated[
         float | None, typer.Option(min=0, help="End before a question to the judge could pass this.")
     ] = None,
-    batch: Annotated[bool, typer.Option("--batch", help="Ask by the server's Batch API.")] = False,
+    batch: Annotated[bool, typer.Option("--batch", help="Use the server's Batch API.")] = False,
 ) -> None:
     """Let a language model read the answers too: options beside the rules, open answers, and rubrics."""
     from gmai_cli.console import table

@@ -45,7 +45,7 @@ def build_app(selected: str | None) -> typer.Typer:
     for plugin in plugins.discover().values():
         plugins.attach(app, plugin, selected=plugin.name == selected)
 
-    @app.command(short_help="Show what is installed, what this machine has, and what to install for what.")
+    @app.command(short_help="Show what is installed, what this machine has, and what to install for each task.")
     def doctor(
         train: Annotated[
             bool, typer.Option("--train", help="Check whether this machine can train, as a run does.")
@@ -57,9 +57,9 @@ def build_app(selected: str | None) -> typer.Typer:
         nodes: Annotated[int, typer.Option(min=1, help="With --slurm: nodes of the job.")] = 2,
         wait_s: Annotated[float, typer.Option(help="With --slurm: seconds to wait for the job.")] = 300.0,
     ) -> None:
-        """Show what is installed, which devices and launchers this machine has, and what to install for what.
+        """Show what is installed, which devices and launchers this machine has, and what to install for each task.
 
-        With --slurm a job of a minute does what training does on the nodes, and every finding comes with its remedy;
+        With --slurm a one-minute job does what training does on the nodes, and every finding comes with its remedy;
         --train looks at this machine as a training run does before it starts.
         """
         if train:

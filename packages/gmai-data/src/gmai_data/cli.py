@@ -50,16 +50,18 @@ def build(
         int, typer.Option(min=1, max=1024, help="Local processes; the output is the same for any number.")
     ] = 1,
     executor: Annotated[str, typer.Option(help="`local` processes, or `ray` (needs gmai-data[ray]).")] = "local",
-    limit: Annotated[int | None, typer.Option(min=1, help="Use only so many items of each source.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only this many items of each source.")] = None,
     chinese_share: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Share of samples in Chinese, written so or translated; 0.2 by default."),
+        typer.Option(min=0, max=1, help="Share of samples in Chinese, written in it or translated; 0.2 by default."),
     ] = None,
     text_share: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="Share of records and sources' texts that become a text; 0.15 by default."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Draws other questions and wordings; splits stay.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Another seed draws other questions and wordings; splits stay.")
+    ] = None,
     leakage_list: Annotated[
         Path | None, typer.Option(help="Leave out what `gmai bench fingerprints` wrote into this file.")
     ] = None,
@@ -75,10 +77,11 @@ def build(
         int | None, typer.Option(min=1, help="Most requests in flight, all array tasks together; 64 by default.")
     ] = None,
     max_cost_usd: Annotated[
-        float | None, typer.Option(min=0, help="Stop before the cost passes this; exit code 2, and it can go on.")
+        float | None,
+        typer.Option(min=0, help="Stop before the cost exceeds this; exit code 2, and a higher cap goes on."),
     ] = None,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Spend what the look before the build says, without asking.")
+        bool, typer.Option("--yes", help="Do not ask to confirm the cost that is shown before the build.")
     ] = False,
     prices: Annotated[Path | None, typer.Option(help="Price table (YAML) in place of the bundled one.")] = None,
 ) -> None:
@@ -201,7 +204,7 @@ def stats(
 def status(
     out: Annotated[Path, typer.Argument(help="Folder that `gmai data build` writes to as a job array.")],
 ) -> None:
-    """Report which shards of a job array are missing, why, and the command that does just those; exit code 3 then."""
+    """Report which shards of a job array are missing, why, and how to build just those; exit code 3 if any are."""
     from gmai_cli.exit_codes import EXIT_OK, EXIT_PARTIAL
 
     from gmai_data.array_status import summary
@@ -256,9 +259,9 @@ def view(
 def questions(
     folder: Annotated[Path, typer.Argument(help="Folder with pictures and a table or JSON of questions with answers.")],
     out: Annotated[Path, typer.Option(help="New folder to write to.")],
-    limit: Annotated[int | None, typer.Option(min=1, help="Use only so many pictures.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only this many pictures.")] = None,
 ) -> None:
-    """Take questions with answers about pictures as they are: samples, a mixture and held-out questions; no card.
+    """Use questions with answers about pictures as they are: samples, a mixture and held-out questions; no card.
 
     Each entry of a CSV, TSV, XLSX, JSON or JSON Lines file names a picture and has a `question` and an `answer`. A
     quarter of the pictures is held out. Exit code 3: done, but some entries are left out; see OUT/left_out.jsonl.
@@ -273,7 +276,7 @@ def publish(
     out: Annotated[Path, typer.Argument(help="Folder that `gmai data build` wrote.")],
     target: Annotated[Path, typer.Argument(help="New folder for what may be handed on.")],
     leave_out_unlicensed: Annotated[
-        bool, typer.Option("--leave-out-unlicensed", help="Leave out the sources whose licence forbids it.")
+        bool, typer.Option("--leave-out-unlicensed", help="Leave out the sources that are refused.")
     ] = False,
 ) -> None:
     """Make a release of a build: the Parquet files with a dataset card, Croissant metadata and release.json.
@@ -356,8 +359,8 @@ def list_recipes(
     publishable: Annotated[
         bool, typer.Option("--publishable", help="Only those whose licence lets pass on what is made of the data.")
     ] = False,
-    min_items: Annotated[int | None, typer.Option(min=0, help="Only with at least so many published items.")] = None,
-    max_items: Annotated[int | None, typer.Option(min=0, help="Only with at most so many published items.")] = None,
+    min_items: Annotated[int | None, typer.Option(min=0, help="Only with at least this many published items.")] = None,
+    max_items: Annotated[int | None, typer.Option(min=0, help="Only with at most this many published items.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")] = False,
 ) -> None:
     """List the bundled recipes."""
@@ -382,7 +385,7 @@ def search_recipes(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of tables.")] = False,
     every: Annotated[bool, typer.Option("--all", help="Print all known datasets that are found.")] = False,
 ) -> None:
-    """List the recipes that say all of the words, and known datasets that have no recipe yet."""
+    """List the recipes in which all of the words occur, and known datasets that have no recipe yet."""
     from gmai_data.publishing.searching import print_recipes
 
     print_recipes(" ".join(words), as_json=as_json, every=every)
@@ -426,7 +429,7 @@ def complete_recipe(
     ] = None,
     again: Annotated[str, typer.Option("--again", hidden=True)] = "",
 ) -> None:
-    """Ask what a draft leaves open, write the answers into it, and fill in what needs no person. For data of your own.
+    """Ask what a draft leaves open, write the answers into it, and fill in the rest. For data of your own.
 
     On a terminal the questions are asked one by one; an empty answer leaves one open. Exit code 3: some are open.
     """
@@ -446,7 +449,7 @@ def complete_recipe(
 
 @recipes_app.command("show")
 def show_recipe(name: Annotated[str, typer.Argument(help="A bundled name or the path of a YAML card.")]) -> None:
-    """Print a recipe as it is understood, defaults included."""
+    """Print a recipe as gmai reads it, defaults included."""
     import yaml
 
     from gmai_data.sources.cards.catalogue import find_recipe

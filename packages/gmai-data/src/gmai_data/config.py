@@ -31,9 +31,9 @@ class BuildConfig(BaseModel):
     text_share: float = Field(default=0.15, ge=0, le=1)
     """Share of records, and of the sources' texts, that become a text; `--text-share`."""
     limit: int | None = Field(default=None, ge=1)
-    """Use only so many items of each source; `--limit`."""
+    """Use only this many items of each source; `--limit`."""
     seed: int = 0
-    """Draws other questions and wordings; splits stay; `--seed`."""
+    """Another seed draws other questions and wordings; splits stay; `--seed`."""
     writing: Writing = Field(default_factory=Writing)
 
 

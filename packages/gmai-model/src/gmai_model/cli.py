@@ -25,7 +25,7 @@ def train(
         typer.Option(help="Samples: a mix.yaml or mixing list, a folder, a .parquet, .json, .jsonl or .tar."),
     ] = None,
     method: Annotated[
-        str | None, typer.Option(help="Of stage 4: `dpo` (preferences) or `grpo` (verifiable rewards).")
+        str | None, typer.Option(help="For stage 4: `dpo` (preferences) or `grpo` (verifiable rewards).")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder; the same command resumes it.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML with settings over those of the paper.")] = None,
@@ -40,7 +40,7 @@ def train(
         float | None, typer.Option(help="Share of samples with an unreadable image above which training stops.")
     ] = None,
     profile: Annotated[
-        int | None, typer.Option(min=1, help="Write a trace of so many steps into OUT/profile/.")
+        int | None, typer.Option(min=1, help="Write a trace of this many steps into OUT/profile/.")
     ] = None,
     print_config: Annotated[bool, typer.Option(help="Print the resolved settings and end.")] = False,
     selfcheck: Annotated[

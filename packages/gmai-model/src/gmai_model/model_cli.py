@@ -140,7 +140,7 @@ def warmup(
     out: Annotated[Path, typer.Option(help="Folder to write the checkpoint to; new or empty.")],
     vision_steps: Annotated[int, typer.Option(min=0, help="Steps of 16 images for the vision encoder.")] = 800,
     language_steps: Annotated[int, typer.Option(min=0, help="Steps of 1,024 tokens for the language model.")] = 1300,
-    seed: Annotated[int, typer.Option(min=0, max=_MOST, help="Of the order of images and texts.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=_MOST, help="Seed of the order of images and texts.")] = 0,
 ) -> None:
     """Let the random parts of a tiny checkpoint stand in for pretrained ones.
 
@@ -175,8 +175,8 @@ def check(
 ) -> None:
     """Prove that a checkpoint opens and sees: files, tensors, settings, and answers in a clean process.
 
-    Says what is off, one line each with its remedy, and ends with exit code 2 if anything is. What other programs do
-    with it is said for each: run here, or by the rules of its loader.
+    Names each fault in one line with its remedy, and ends with exit code 2 if there is any. For other programs it says
+    whether each opens the checkpoint: tried here, or by the rules of its loader.
 
       gmai model check runs/stage3/model --transformers 4.49.0
     """
@@ -220,7 +220,7 @@ def export(
     format_: Annotated[ExportFormat, typer.Option("--format", help="gguf: for llama.cpp (extra gmai-model[gguf]).")],
     dtype: Annotated[
         ExportDtype,
-        typer.Option(help="Of the matrices; auto: the checkpoint's. q8_0 leaves the vision encoder in f16."),
+        typer.Option(help="Type of the matrices; auto: the checkpoint's. q8_0 leaves the vision encoder in f16."),
     ] = ExportDtype.AUTO,
     text_only: Annotated[bool, typer.Option("--text-only", help="The language model alone.")] = False,
     square_images: Annotated[
@@ -233,7 +233,7 @@ def export(
 ) -> None:
     """Write a checkpoint for llama.cpp: its language model, and its vision encoder with the projector.
 
-    What llama.cpp would compute otherwise is refused, with the reason.
+    What llama.cpp would compute differently is refused, with the reason.
 
       gmai model export runs/stage3/model --format gguf --out gguf
     """
@@ -261,7 +261,7 @@ def export(
 
 
 mixture_app = typer.Typer(
-    help="The datasets of a stage: the paper's, and what of a mixture is there.",
+    help="The datasets of a stage: those of the paper, and which of a mixture are there.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -350,7 +350,7 @@ def chat(
             help="Address that the page listens on, else 127.0.0.1; any but this machine's own asks for a password."
         ),
     ] = None,
-    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Of the page, else 7860.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port of the page, else 7860.")] = None,
     examples: Annotated[
         Path | None, typer.Option(help="Folder of PNG and JPEG examples for the page, in place of the drawn ones.")
     ] = None,
@@ -389,7 +389,7 @@ def chat(
 @model_app.command()
 def push(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint folder.")],
-    repo_id: Annotated[str, typer.Argument(help="owner/name on the Hub; made where it is absent.")],
+    repo_id: Annotated[str, typer.Argument(help="owner/name on the Hub; created if it does not exist.")],
     report: Annotated[
         list[Path] | None,
         typer.Option(help="report.json of `gmai bench` about this checkpoint; again for one with --image-ablation."),
@@ -401,8 +401,10 @@ def push(
     data: Annotated[
         Path | None, typer.Option(help="The mixture it was trained on: sources, licences, languages for the card.")
     ] = None,
-    version: Annotated[str | None, typer.Option(help="Of the model, for the card, such as 1.0.0.")] = None,
-    license_: Annotated[str | None, typer.Option("--license", help="Of the weights, such as apache-2.0.")] = None,
+    version: Annotated[str | None, typer.Option(help="Version of the model, for the card, such as 1.0.0.")] = None,
+    license_: Annotated[
+        str | None, typer.Option("--license", help="Licence of the weights, such as apache-2.0.")
+    ] = None,
     public: Annotated[bool, typer.Option("--public", help="Let everybody see it; private otherwise.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write the card, list the files, send nothing.")] = False,
 ) -> None:
