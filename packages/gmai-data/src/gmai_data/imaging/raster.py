@@ -77,7 +77,10 @@ def load_index_mask(root: Path, relative: str) -> npt.NDArray[Any]:
     Raises:
         SourceError: As `load_raster`, or the mask has colours or fractions.
     """
-    mask = _decode_mask(root, relative, palette_to_colour=False)
+    return _index_mask(_decode_mask(root, relative, palette_to_colour=False), relative)
+
+
+def _index_mask(mask: npt.NDArray[Any], relative: str) -> npt.NDArray[Any]:
     if mask.ndim == 3:
         colours = mask[..., :3] if mask.shape[2] >= 3 else mask[..., :1]
         if np.any(colours != colours[..., :1]):
@@ -100,7 +103,7 @@ def load_numbered_mask(root: Path, relative: str) -> npt.NDArray[Any]:
     """
     mask = _decode_mask(root, relative, palette_to_colour=False)
     if mask.ndim == 2 or mask.shape[2] < 3 or not np.any(mask[..., :3] != mask[..., :1]):
-        return load_index_mask(root, relative)
+        return _index_mask(mask, relative)
     if mask.dtype != np.uint8 or relative.lower().endswith((".jpg", ".jpeg", ".jfif")):
         detail = "colours that number objects have 8 bits a channel, and are not packed as JPEG, which blurs them"
         raise SourceError("mask is not a label mask", detail, relative)
