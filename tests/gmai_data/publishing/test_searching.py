@@ -165,6 +165,8 @@ def test_what_nothing_says_is_refused(words):
 def test_sizes_are_asked_for_in_words_and_by_filter(capsys):
     large = {name for name, card in CARDS.items() if (card.items or 0) > 10_000}
     assert found(capsys, ">10000") == found(capsys, ">10k") == found(capsys, min_items=10_001) == large
+    assert found(capsys, "more than 10,000") == found(capsys, "over 10.0k") == found(capsys, "超过 1.0万") == large
+    assert found(capsys, "at least 1.5k") == found(capsys, "at least 1,500") == found(capsys, min_items=1500)
     assert found(capsys, "more than 10000") == found(capsys, "超过1万") == found(capsys, "大于 10千 例") == large
     assert found(capsys, "at least 10001 images") == large
     assert "kits19" in found(capsys, "CT <= 210")

@@ -166,7 +166,7 @@ _SIGNS: dict[str, str] = {
 }
 _TIMES = {"": 1, "k": 1000, "千": 1000, "万": 10_000}
 _SIZE = re.compile(
-    rf"(?:^|\s)(>=|<=|>|<|{'|'.join(_SIGNS)})\s*(\d+)\s*([k千万]?)"
+    rf"(?:^|\s)(>=|<=|>|<|{'|'.join(_SIGNS)})\s*(\d{{1,3}}(?:,\d{{3}}){{1,4}}|\d{{1,12}}(?:\.\d+)?)\s*([k千万]?)"
     r"(?:\s*(?:items|images|pictures|cases|volumes|patients|张|例|个|幅))?(?=\s|$)",
     re.IGNORECASE,
 )
@@ -395,7 +395,8 @@ def _with_asked(filters: Filters, words: str) -> tuple[Filters, str]:
         if count:
             more |= meant
     for said, digits, times in _SIZE.findall(words):
-        sign, number = _SIGNS.get(said.lower()) or str(said), int(digits) * _TIMES[times.lower()]
+        sign = _SIGNS.get(said.lower()) or str(said)
+        number = round(float(digits.replace(",", "")) * _TIMES[times.lower()])
         if sign[0] == ">":
             more["min_items"] = number + (sign == ">")
         else:
