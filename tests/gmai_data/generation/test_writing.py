@@ -358,7 +358,7 @@ def test_real_files_become_a_bilingual_build_with_one_command(real_data, tmp_pat
 def test_any_kind_of_model_writes_every_form_with_balanced_books(phantoms, tmp_path, openai_server, behaviour):
     """Reports, reasonings and a judge that filters, against a server that fails at a quarter of the requests."""
     out = tmp_path / "out"
-    more = {"report_share": 0.3, "reasoning_share": 0.4, "judge": "gpt-4.1-mini", "reasoning_tokens": 2000}
+    more = {"report_share": 0.3, "reasoning_share": 0.7, "judge": "gpt-4.1-mini", "reasoning_tokens": 2000}
     with openai_server.Server(hostile(openai_server), behaviour=behaviour) as server:
         assert run(phantoms, out, server.url, sources=SOURCES[:2], **more) == 3
         paid, asked = sum(server.books.paid.values()), sum(server.books.asked.values())
