@@ -1,7 +1,7 @@
-import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from gmai_cli.exit_codes import EXIT_INTERRUPTED, EXIT_REQUEUE
@@ -44,8 +44,11 @@ start.main()
 @pytest.mark.parametrize(("module", "words"), PHASES)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT], ids=lambda number: number.name)
 def test_a_signal_is_told_in_one_line_while_modules_are_imported(
-    module: str, words: str, number: signal.Signals, tmp_path: os.PathLike[str]
+    module: str, words: str, number: signal.Signals, tmp_path: Path
 ) -> None:
+    for name in ("x", "y"):  # a path that is not there is told before anything is imported
+        (tmp_path / name).mkdir()
+    (tmp_path / "x" / "config.json").write_text("{}")
     process = subprocess.Popen(
         [sys.executable, "-c", WAITS.format(module=module, words=words)], cwd=tmp_path, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
