@@ -147,7 +147,7 @@ def bench(
         float, typer.Option(min=0, max=1, help="End the run when the server refuses more than this share of questions.")
     ] = 0.1,
     max_cost_usd: Annotated[
-        float | None, typer.Option(min=0, help="End the run before a question to the endpoint could pass this.")
+        float | None, typer.Option(min=0, help="End the run before a question to the endpoint could exceed this.")
     ] = None,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Print the most tokens and dollars all questions can take; ask none.")

@@ -144,9 +144,9 @@ def reproduce(
     name: Annotated[
         str, typer.Argument(help="lingshu, hulu-med, medgemma, huatuogpt-vision, gmai-vl, or a model of these.")
     ],
-    model: Annotated[str | None, typer.Option(help="Checkpoint folder, Hub id, or the endpoint's name of it.")] = None,
+    model: Annotated[str | None, typer.Option(help="Checkpoint folder, Hub id, or name at the endpoint.")] = None,
     endpoint: Annotated[str | None, typer.Option(help="Base URL of an OpenAI-compatible server.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Output folder; its answers are kept and used.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder; answers that it already holds are used.")] = None,
     data_root: DataRoot = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Take the first N questions of each benchmark.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Questions asked at once.")] = 8,
@@ -287,7 +287,7 @@ def judge(
         typer.Option(help="Text with <<conversation>> and <<rubric_item>> in place of our prompt for rubrics."),
     ] = None,
     max_cost_usd: Annotated[
-        float | None, typer.Option(min=0, help="End before a question to the judge could pass this.")
+        float | None, typer.Option(min=0, help="End before a question to the judge could exceed this.")
     ] = None,
     batch: Annotated[bool, typer.Option("--batch", help="Use the server's Batch API.")] = False,
 ) -> None:

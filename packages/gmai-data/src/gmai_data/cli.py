@@ -241,7 +241,7 @@ def preview(
 def view(
     out: Annotated[Path, typer.Argument(help="Folder that `gmai data build` wrote.")],
     to: Annotated[Path | None, typer.Option(help="The page to write; without it OUT/gallery.html.")] = None,
-    images: Annotated[int, typer.Option(min=1, help="Most images of a page, the same share of every source.")] = 400,
+    images: Annotated[int, typer.Option(min=1, help="Most images on a page, the same share of every source.")] = 400,
     pages: Annotated[int, typer.Option(min=0, help="Most pages (gallery-2.html, …); 0 for all images.")] = 25,
 ) -> None:
     """Write pages with a build's images, their boxes, texts and filters, and the quarantine with its reasons."""
@@ -357,7 +357,8 @@ def list_recipes(
         str | None, typer.Option("--license", "--licence", help="Only under this licence, such as CC-BY.")
     ] = None,
     publishable: Annotated[
-        bool, typer.Option("--publishable", help="Only those whose licence lets pass on what is made of the data.")
+        bool,
+        typer.Option("--publishable", help="Only those whose licence allows a release of what is built from them."),
     ] = False,
     min_items: Annotated[int | None, typer.Option(min=0, help="Only with at least this many published items.")] = None,
     max_items: Annotated[int | None, typer.Option(min=0, help="Only with at most this many published items.")] = None,

@@ -28,7 +28,7 @@ def train(
         str | None, typer.Option(help="For stage 4: `dpo` (preferences) or `grpo` (verifiable rewards).")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder; the same command resumes it.")] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML with settings over those of the paper.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML with settings that override the paper's.")] = None,
     preset: Annotated[
         str | None,
         typer.Option(help="Settings for a machine: `one-24gb`, `one-80gb`, `eight-80gb` or `paper-32`."),
@@ -57,7 +57,7 @@ def train(
         int | None, typer.Option(min=1, help="How many of them; else the preset's, or the paper's 32.")
     ] = None,
     mfu: Annotated[
-        float, typer.Option(min=0.01, max=1.0, help="Share of their peak that --dry-run assumes a run to reach.")
+        float, typer.Option(min=0.01, max=1.0, help="Share of the GPUs' peak that --dry-run assumes a run reaches.")
     ] = 0.4,
 ) -> None:
     """Train one of the three stages of the paper, or a fourth one.

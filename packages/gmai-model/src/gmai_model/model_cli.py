@@ -50,7 +50,7 @@ def init(
         str | None, typer.Option(help="CLIP, SigLIP or open_clip: a local folder, or a Hub id (owner/name@revision).")
     ] = None,
     language: Annotated[
-        str | None, typer.Option(help="Language model (`gmai model families`): likewise, or a GGUF file.")
+        str | None, typer.Option(help="Language model (see `gmai model families`): as above, or a GGUF file.")
     ] = None,
     preset: Annotated[
         Preset | None,
@@ -61,7 +61,7 @@ def init(
     ] = None,
     chat_template: Annotated[
         str | None,
-        typer.Option(help="In place of the language model's own: chatml, vicuna, or a Jinja file."),
+        typer.Option(help="Chat template in place of the language model's own: chatml, vicuna, or a Jinja file."),
     ] = None,
     image_mode: Annotated[
         ImageMode, typer.Option(help="Make images square: pad (authors' code), stretch (paper's words) or crop (CLIP).")
@@ -70,7 +70,7 @@ def init(
         bool, typer.Option(help="Keep InternLM2's dynamic position scaling, which acts beyond 32 k tokens only.")
     ] = False,
     seed: Annotated[
-        int, typer.Option(min=0, max=_MOST, help="Of the projector's weights, and of all weights of a preset.")
+        int, typer.Option(min=0, max=_MOST, help="Seed of the projector's weights, and of all weights of a preset.")
     ] = 0,
 ) -> None:
     """Assemble vision encoder + projector + language model into one LLaVA checkpoint.
@@ -228,7 +228,7 @@ def export(
     ] = False,
     fixed_clip: Annotated[
         bool,
-        typer.Option("--fixed-clip", help="The llama.cpp that runs it puts CLIP's class token first (issue 25814)."),
+        typer.Option("--fixed-clip", help="For a llama.cpp that puts CLIP's class token first (issue 25814)."),
     ] = False,
 ) -> None:
     """Write a checkpoint for llama.cpp: its language model, and its vision encoder with the projector.
@@ -326,12 +326,13 @@ def chat(
         list[Path] | None, typer.Option(help="PNG, JPEG, DICOM or NIfTI, or a folder of one DICOM series; repeatable.")
     ] = None,
     prompt: Annotated[
-        list[str] | None, typer.Option(help="Ask this and end; repeated: one turn after another. Else you are asked.")
+        list[str] | None, typer.Option(help="Ask this and end; repeat it for further turns. Else you type.")
     ] = None,
     slice_: Annotated[
         list[int] | None,
         typer.Option(
-            "--slice", help="Axial slice (from the feet) or frame, from 0; else the middle one. Once, or once an image."
+            "--slice",
+            help="Axial slice (from the feet) or frame, from 0; else the middle one. Once for all images, or for each.",
         ),
     ] = None,
     volume: Annotated[
@@ -340,7 +341,7 @@ def chat(
     window: Annotated[
         str | None, typer.Option(help="LEVEL/WIDTH, such as 40/400, or soft_tissue, lung, brain, bone, liver …")
     ] = None,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer.")] = 512,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 512,
     temperature: Annotated[float, typer.Option(min=0.0, help="0: always the likeliest token.")] = 0.0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     web: Annotated[bool, typer.Option("--web", help="A page in the browser instead (extra gmai-model[web]).")] = False,
