@@ -153,6 +153,11 @@ LESIONS = ("The lesion crosses the midline", "The lesion spares the cortex")
         ("It crosses the midline", LESIONS, 0),
         ("It does not cross the midline", LESIONS, None),
         ("It crosses the midline but it spares the cortex", LESIONS, None),
+        (
+            "It crosses the midline",
+            (r"The \delta \1 wave crosses the midline", r"The \delta \1 wave spares the cortex"),
+            0,
+        ),
         ("No nodules are visible", ("0", "1"), 0),
         ("There are no more", ("0", "1"), None),
     ],

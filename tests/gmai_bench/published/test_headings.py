@@ -60,6 +60,11 @@ def test_cells_of_latex_span() -> None:
     assert spanned(cells) == ["Model", r"\textbf{CT}", "", "MRI"]
 
 
+def test_a_cell_that_spans_more_columns_than_any_table_has_is_left_as_it_is() -> None:
+    cell = r"\multicolumn{999999999}{c}{CT}"
+    assert spanned([cell]) == [cell]
+
+
 def test_lines_of_headings_become_one() -> None:
     lines = [
         ["Model", "CT", "", "MRI"],

@@ -114,7 +114,7 @@ def _of_shared_subject(text: str, choices: tuple[str, ...]) -> int | None:
     subject = _shared_subject(choices)
     if not subject or _PRONOUN.search(text) is None:
         return None
-    named = options_mentioned(_PRONOUN.sub(subject, text), choices)
+    named = options_mentioned(_PRONOUN.sub(lambda _: subject, text), choices)  # LaTeX is no template
     return named[0] if len(named) == 1 else None
 
 

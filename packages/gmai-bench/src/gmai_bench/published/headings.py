@@ -30,7 +30,7 @@ _COUNT_ROW = re.compile(
     r"|题数|题目数量?|问题数量?|样本数量?|样本量|测试集大小",
     re.IGNORECASE,
 )
-_SPANNING = re.compile(r"^\\multicolumn\s*\{(\d+)\}\s*\{[^{}]*\}\s*\{(.*)\}$")
+_SPANNING = re.compile(r"^\\multicolumn\s*\{(\d{1,3})\}\s*\{[^{}]*\}\s*\{(.*)\}$")
 _ACROSS = re.compile(r"^\\multirow\s*(?:\[[^\]]*\])?\s*\{[^{}]*\}\s*\{[^{}]*\}\s*\{(.*)\}$")
 
 
