@@ -230,7 +230,7 @@ def test_a_damaged_record_of_pushes_is_one_line(act: Act, folder: Path, record: 
     hub_server.create("dataset", "me/set", {".gmai-push.json": record}, private=True)
     done = push(act, folder)
     assert done.code == 2
-    assert ".gmai-push.json of the repository is n" in done.refusal
+    assert "push me/set: .gmai-push.json of the repository is n" in done.refusal
     assert len(hub_server.repositories["dataset", "me/set"].commits) == 2, "those that were there"
 
 

@@ -124,7 +124,7 @@ def add_files(
             return _text(Path(found), f"push {repo_id}: {path}").replace("\r\n", "\n")
 
         contents = {path: text.encode() for path, text in edit(read).items()}
-        record = _Record.parse(read(RECORD))
+        record = _Record.parse(read(RECORD), f"push {repo_id}")
         if record.present:
             contents[RECORD] = record.with_added({path: _digest(data) for path, data in contents.items()}).dump()
         operations = [
@@ -302,7 +302,7 @@ class _Record:
     added: dict[str, _Digests]
 
     @classmethod
-    def parse(cls, text: str | None) -> "_Record":
+    def parse(cls, text: str | None, what: str) -> "_Record":
         if text is None:
             return cls(False, {}, {})
         try:
@@ -310,8 +310,8 @@ class _Record:
             parts = [{path: _Digests(**entry) for path, entry in value[key].items()} for key in ("pushed", "added")]
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise UserError(
-                f"{RECORD} of the repository is not as a push writes it ({type(error).__name__}). By it a push tells "
-                "its own files from those of others. Restore it from an earlier commit."
+                f"{what}: {RECORD} of the repository is not as a push writes it ({type(error).__name__}). By it a "
+                "push tells its own files from those of others. Restore it from an earlier commit."
             ) from None
         return cls(True, parts[0], parts[1])
 
@@ -357,7 +357,7 @@ def _push(
     hub = library()
     head = str(api.repo_info(repo_id, repo_type=repo_type).sha)
     remote = _tree(api, repo_id, repo_type, head)
-    record = _Record.parse(_read_record(hub, repo_id, repo_type, head) if RECORD in remote else None)
+    record = _Record.parse(_read_record(hub, repo_id, repo_type, head) if RECORD in remote else None, f"push {repo_id}")
     ours = {**record.pushed, **record.added}
     foreign = [
         path
