@@ -166,7 +166,9 @@ def test_what_was_overtaken_changes_nothing() -> None:
     assert current.change(Session().asked("Twice?", View()), known=0) is None
     assert current.grow(first.answered("A", end="running"), 1)
     assert current.session.answer() == "A"
-    assert current.change(Session()) == 2, "a new start holds, whatever came before"
+    assert current.stop() == (first.answered("A", end="stopped"), 2)
+    assert not current.grow(first.answered("A."), 1), "an answer that goes on after Stop"
+    assert current.change(Session()) == 3, "a new start holds, whatever came before"
     assert not current.grow(first.answered("A."), 1)
-    assert (current.session, current.number) == (Session(), 2)
+    assert (current.session, current.number) == (Session(), 3)
     assert (copy.deepcopy(current).session, copy.deepcopy(current).number) == (Session(), 0), "each browser has its own"

@@ -276,8 +276,7 @@ def build(
             yield session.rows(), gr.skip(), session.gallery(), gr.skip()
 
     def stopped(current: Current) -> tuple[Any, ...]:
-        session = current.session.stopped()
-        number = current.change(session)
+        session, number = current.stop()
         return session.rows(), session.gallery(), number
 
     def save(current: Current) -> str:

@@ -208,6 +208,12 @@ class Current:
             self.session, self.number = session, self.number + 1
             return self.number
 
+    def stop(self) -> tuple[Session, int]:
+        """Leave an answer that is not whole yet as it is; return the conversation and the number of the change."""
+        with self._lock:
+            self.session, self.number = self.session.stopped(), self.number + 1
+            return self.session, self.number
+
     def grow(self, session: Session, number: int) -> bool:
         """Take the conversation with more of its answer; return whether it is still the one of that change."""
         with self._lock:
