@@ -36,7 +36,8 @@ def test_headings_in_code_are_no_sections() -> None:
 
 
 def test_metadata_that_is_no_mapping_is_kept_as_text() -> None:
-    for text in ("---\n- a\n---\n# x\n", "---\n: [\n---\n# x\n"):
+    foreign = ("- a", ": [", "date: 2024-13-45", "a: " + "[" * 3000)
+    for text in (f"---\n{lines}\n---\n# x\n" for lines in foreign):
         card = read_card(text)
         assert card.metadata == {}
         assert "# x" in card.preamble

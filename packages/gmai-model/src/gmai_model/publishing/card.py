@@ -9,10 +9,10 @@ from typing import Any
 
 import yaml
 
-from gmai_model.publishing.earlier import CONTACT_TITLE, EVALUATION, SOURCES, Card
+from gmai_model.publishing.earlier import CONTACT_TITLE, EVALUATION, MARK_BEGINS, SOURCES, Card
 from gmai_model.publishing.sources import Source
 
-MARK = "<!-- written by `gmai model push`: your own sections and metadata are kept, edits of its sections not -->"
+MARK = f"{MARK_BEGINS}: your own sections and metadata are kept, edits of its sections not -->"
 CURVE_ROWS = 6
 _HUB_LICENCE = re.compile(
     r"apache-2\.0|mit|isc|unlicense|wtfpl|bsd(?:-[23]-clause(?:-clear)?)?|bsl-1\.0|cc|cc0-1\.0"

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
+from gmai_formats.safe_yaml import load_yaml
 
 SOURCES, EVALUATION, CONTACT_TITLE = "Data sources and licences", "Evaluation", "Authors, contact and citation"
-_MARK = "<!-- written by `gmai model push`"
+MARK_BEGINS = "<!-- written by `gmai model push`"
 _OURS = frozenset(
     {
         "Use", "Input and output", "Warm-up in place of pretrained parts", "Training", "Mixture", SOURCES, EVALUATION,
@@ -59,7 +60,7 @@ def read_card(text: str | None) -> Card:
     metadata: Any = None
     if found := re.match(r"---\n(.*?)\n---\n", text, re.DOTALL):
         try:
-            metadata = yaml.safe_load(found[1])
+            metadata = load_yaml(found[1])
         except yaml.YAMLError:
             metadata = None
         if isinstance(metadata, dict):
@@ -71,13 +72,13 @@ def read_card(text: str | None) -> Card:
         if line.startswith("## ") and not fenced:
             parts.append((line[3:].strip(), []))
         parts[-1][1].append(line)
-    by_gmai = _MARK in text
+    by_gmai = MARK_BEGINS in text
     sections: dict[str, str] = {}
     for title, lines in parts[1:]:
         name = title
         while name in sections:
             name += " "
         sections[name] = "\n".join(lines).strip()
-    preamble = "\n".join(parts[0][1]).partition(_MARK)[0].strip()  # what gmai writes stands below its mark
+    preamble = "\n".join(parts[0][1]).partition(MARK_BEGINS)[0].strip()  # what gmai writes stands below its mark
     known: dict[str, Any] = metadata if isinstance(metadata, dict) else {}  # pyright: ignore[reportUnknownVariableType]
     return Card(known, preamble, sections, by_gmai)
