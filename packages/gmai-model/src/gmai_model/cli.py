@@ -99,9 +99,9 @@ def train(
         return
     if model is None or data is None or (out is None and not dry_run and not selfcheck):
         raise UserError("give --model, --data and --out (or --print-config to see the settings).")
-    from gmai_model.training.given import check_inputs
+    from gmai_model.training.given import check_paths
 
-    check_inputs(model, data)
+    check_paths(model, data)
     quiet()
     if selfcheck:
         from gmai_model.training.selfcheck import selfcheck as check
@@ -141,9 +141,9 @@ def _tune(
         return
     if model is None or data is None or out is None:
         raise UserError("give --model, --data and --out (or --print-config to see the settings).")
-    from gmai_model.training.given import check_inputs
+    from gmai_formats.weights import require_checkpoint
 
-    check_inputs(model, data)
+    require_checkpoint(model)
     quiet()
     from gmai_model.training.signals import StopAsked, StopRequest
 

@@ -7,11 +7,21 @@ from gmai_formats.rows.mixtures import load_mixture
 from gmai_formats.weights import require_checkpoint
 
 
+def check_paths(model: Path, data: Path) -> None:
+    """Refuse wrong paths, without opening the tokenizer, which takes seconds.
+
+    Raises:
+        UserError: No checkpoint at `model`, or an unusable mixture.
+    """
+    require_checkpoint(model)
+    load_mixture(data)
+
+
 def check_inputs(model: Path, data: Path) -> None:
     """Refuse what cannot be trained before any process waits for another.
 
     Raises:
-        UserError: No checkpoint at `model`, or an unusable mixture.
+        UserError: As by `check_paths` and `check_folder`.
     """
     check_folder(model)
     load_mixture(data)
