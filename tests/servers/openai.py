@@ -45,7 +45,7 @@ def answer(prompt: str, variant: str) -> str:
         source, _ = json.JSONDecoder().raw_decode(prompt, prompt.index("[{"))
         turns = [_rewritten(turn, variant[number:]) for number, turn in enumerate(_turns(prompt, source))]
         return json.dumps({"turns": turns}, ensure_ascii=False)
-    modality, region, labels = (_line(prompt, name) for name in ("Modality", "Region", "Shown"))
+    modality, region, labels = (_line(prompt, name) for name in ("Modality", "Region", "Labels"))
     known = [] if labels.startswith("none") else labels.split("; ")
     named = ", ".join(known) or "nothing that was recorded"
     words = " ".join(_WORDS[int(digit, 16)] for digit in variant[:10])

@@ -37,7 +37,7 @@ def test_the_prompt_holds_the_record_and_the_rules(maker, annotation):
     assert "never weaken" in body["messages"][0]["content"]
     image, text = body["messages"][1]["content"]
     assert image["image_url"]["url"].startswith("data:image/png;base64,")
-    for fact in ("Modality: Dermoscopy", "Region: skin", "Department: Dermatology", "Shown: alpha", REFERENCE):
+    for fact in ("Modality: Dermoscopy", "Region: skin", "Department: Dermatology", "Labels: alpha", REFERENCE):
         assert fact in text["text"]
     assert body["response_format"]["json_schema"]["strict"] is True
     schema = body["response_format"]["json_schema"]["schema"]
