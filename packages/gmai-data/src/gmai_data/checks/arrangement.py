@@ -69,15 +69,21 @@ def wrong_arrangement(facts: Facts, text: str) -> tuple[str, str] | None:
     """Return what a masked sentence says of how two regions lie to one another where their boxes say otherwise."""
     if text.rstrip(" \n\"'”’)）").endswith(("?", "？")):
         return None
-    labels = list(dict.fromkeys(facts.names.label_of(mark) for mark in re.findall(LABEL, text)))
-    if len(labels) == _TWO:
-        pairs = [(one, other) for one in known_boxes(facts, labels[0]) for other in known_boxes(facts, labels[1])]
-    else:
-        boxes = facts.boxes or facts.annotation.boxes
-        pairs = [(boxes[0], boxes[1])] if len(boxes) == _TWO and len(labels) < _TWO else []
-    for pattern, holds in _SAYS[facts.language] if pairs else ():
+    marks = re.findall(LABEL, text)
+    for pattern, holds in _SAYS[facts.language]:
         found = pattern.search(text)
-        if found is not None and not any(holds(facts, *pair) for pair in pairs):
+        if found is None:
+            continue
+        pairs = _pairs(facts, marks)
+        if pairs and not any(holds(facts, *pair) for pair in pairs):
             return "position contradicted", f'"{without_marks(found.group())}" is not so by the boxes'
         text = pattern.sub(" ", text)
     return None
+
+
+def _pairs(facts: Facts, marks: list[str]) -> list[tuple[Box, Box]]:
+    labels = list(dict.fromkeys(facts.names.label_of(mark) for mark in marks))
+    if len(labels) == _TWO:
+        return [(one, other) for one in known_boxes(facts, labels[0]) for other in known_boxes(facts, labels[1])]
+    boxes = facts.boxes or facts.annotation.boxes
+    return [(boxes[0], boxes[1])] if len(boxes) == _TWO and len(labels) < _TWO else []

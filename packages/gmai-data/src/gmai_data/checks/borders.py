@@ -6,10 +6,9 @@ from gmai_data.annotation import Box
 from gmai_data.checks.counts import without_marks
 from gmai_data.checks.facts import Facts
 from gmai_data.checks.lexicon import LABEL
-from gmai_data.checks.places import known_boxes
+from gmai_data.checks.places import WAYS_ZH, known_boxes
 from gmai_data.vocabulary import Language
 
-_SIDES_ZH = {"左": "left", "右": "right", "上": "upper", "下": "lower"}
 _REACHES = re.compile(
     r"\b(?:reach(?:es|ing)?|touch(?:es|ing)?|abut(?:s|ting)?|meets?|adjoin(?:s|ing)?|contacts?|"
     r"(?:extend|run|go|continue|stretch)(?:s|es|ing)? (?:as far as|up to|down to|all the way to|to|into)|"
@@ -37,7 +36,7 @@ def wrong_border(facts: Facts, text: str) -> tuple[str, str] | None:
         alone = facts.annotation.labels if len(facts.annotation.labels) == 1 else ()
         labels = [facts.names.label_of(before[-1])] if before else list(alone)
         boxes = [box for label in labels for box in known_boxes(facts, label)]
-        side = _SIDES_ZH[found["side"]] if chinese else found["side"]
+        side = WAYS_ZH[found["side"]] if chinese else found["side"]
         if boxes and not any(_is_at_border(box, facts, side) for box in boxes):
             return "position contradicted", f'"{without_marks(found.group())}" is not so by the boxes'
     return None

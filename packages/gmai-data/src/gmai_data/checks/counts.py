@@ -57,9 +57,14 @@ _WITHOUT = re.compile(r"\b(?:without|no|not|free of) .*")
 """What a label says not to be there: no word of the record."""
 
 
+def what_is_there(name: str) -> str:
+    """Return a lower-case name up to what it says not to be there; "no-reflow area" is there."""
+    return _WITHOUT.sub("", name)
+
+
 def names_of_what_is_there(facts: Facts) -> tuple[str, ...]:
     """Return `own_names` without what they say not to be there: "chest radiograph" of one without tuberculosis."""
-    return tuple(_WITHOUT.sub("", name) for name in own_names(facts))
+    return tuple(what_is_there(name) for name in own_names(facts))
 
 
 def names_of(facts: Facts) -> set[str]:

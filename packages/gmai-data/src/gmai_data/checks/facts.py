@@ -206,13 +206,17 @@ class LabelNames:
 
 
 @functools.cache
+def _names_file() -> dict[str, Any]:
+    return bundled_yaml("gmai_data.checks", "lexicons", "names.yaml")
+
+
 def _other_names(language: Language) -> dict[str, list[str]]:
-    return bundled_yaml("gmai_data.checks", "lexicons", "names.yaml")[str(language)]
+    return _names_file()[str(language)]
 
 
 def _shortened(name: str, language: Language) -> Iterator[str]:
     """Yield a name with the usual short form of a finding in it: "mild npdr", 轻度糖网."""
-    for long, short in bundled_yaml("gmai_data.checks", "lexicons", "names.yaml")["short"][str(language)].items():
+    for long, short in _names_file()["short"][str(language)].items():
         if long in name:
             yield from (name.replace(long, each) for each in short)
 

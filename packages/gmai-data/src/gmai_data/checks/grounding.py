@@ -4,6 +4,7 @@ import re
 import unicodedata
 
 from gmai_data.annotation import boxes_of
+from gmai_data.checks.counts import what_is_there
 from gmai_data.checks.denial import possibly, surely
 from gmai_data.checks.facts import AXES, TAG, Facts, Mention, modality_pattern, other_modalities, used_by
 from gmai_data.checks.lexicon import scenery
@@ -134,15 +135,11 @@ _OFFERS = {
 """A question that can be answered by no, or offers several: it states none of the labels that it names."""
 
 
-_WITHOUT = re.compile(r"\b(?:without|no|not|free of)\b.*")
-"""What a label says not to be there: the tuberculosis of "chest radiograph without tuberculosis"."""
-
-
 def labels_contradicted(facts: Facts, answers: str) -> str | None:
     """Return a label that the answers deny although it is there, or another one that they state."""
     present, absent = set(facts.annotation.labels), set(facts.annotation.absent)
     # Where a dyed polyp is, "the polyp" is no other one, and the region has its name whatever lies in this slice.
-    named = (_WITHOUT.sub("", label.lower()) for label in present)
+    named = (what_is_there(label.lower()) for label in present)
     known = f" {' '.join((*named, facts.annotation.anatomy.lower()))} "
     for mention in facts.names.mentions(_OFFERS[facts.language].sub(" ", answers)):
         label, opposite = mention.label, mention.opposite

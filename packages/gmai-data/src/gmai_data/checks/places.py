@@ -9,6 +9,8 @@ from gmai_data.checks.facts import Facts
 from gmai_data.checks.lexicon import LABEL, WORD
 from gmai_data.vocabulary import Language, Modality
 
+WAYS_ZH = {"左": "left", "右": "right", "上": "upper", "下": "lower"}
+"""Chinese words of place ▶ the English ones that boxes are held against."""
 _EN = Language.EN
 _Point = tuple[float, float]
 _Way = Callable[[_Point, _Point], bool]
@@ -255,14 +257,11 @@ def part_of_organ_holds(facts: Facts, text: str) -> tuple[str, str] | None:
         others = [place(box, facts) for box in around or boxes]
         middles = [(sum(x for x, _ in others) / len(others), sum(y for _, y in others) / len(others))]
         middles += [] if around else [(0.5, 0.5)]
-        vertical, horizontal = (_WAYS_ZH.get(found[each] or "", found[each]) for each in "vh")
+        vertical, horizontal = (WAYS_ZH.get(found[each] or "", found[each]) for each in "vh")
         if not any(_is_beyond(place(one, facts), middle, vertical, horizontal) for one in ones for middle in middles):
             said = " ".join(filter(None, (found["v"], found["h"])))
             return "position contradicted", f'"{said}" is not where {own} lies'
     return None
-
-
-_WAYS_ZH = {"左": "left", "右": "right", "上": "upper", "下": "lower"}
 
 
 def _is_beyond(one: _Point, middle: _Point, vertical: str | None, horizontal: str | None) -> bool:
