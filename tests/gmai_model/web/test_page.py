@@ -351,6 +351,24 @@ def test_a_series_and_a_dynamic_volume_are_two_images_with_places_of_their_own(
     assert seen["value"] == "2"
 
 
+def test_one_event_alone_paints_what_is_shown(tmp_path: Path) -> None:
+    """Answers of events that run side by side may overtake one another; an old one must not stay on the page."""
+    from gmai_model.web.page import build
+
+    config = build(Parrot(), title="m", examples=example_images(None, tmp_path)).config  # type: ignore[arg-type]
+    kinds = {component["id"]: component["type"] for component in config["components"]}
+    shown = {number for number, kind in kinds.items() if kind in ("chatbot", "gallery")}
+    painters = [event for event in config["dependencies"] if shown & set(event["outputs"])]
+    assert len(shown) == 2
+    assert [(len(shown & set(event["outputs"])), event["trigger_mode"], event["cancels"]) for event in painters] == [
+        (2, "always_last", [])
+    ]
+    (painter,) = painters
+    assert not [event for event in config["dependencies"] if painter["id"] in event["cancels"]]
+    ((asks, _),) = painter["targets"]
+    assert sum(asks in event["outputs"] for event in config["dependencies"]) == 10, "all that change what is shown"
+
+
 def test_nothing_but_the_named_examples_is_served(page: tuple[str, Parrot, Path], tmp_path: Path) -> None:
     url, _, scratch = page
     assert scratch.stat().st_mode & 0o777 == 0o700
@@ -460,9 +478,9 @@ def test_two_users_do_not_see_one_another(page: tuple[str, Parrot, Path]) -> Non
         ("one", 0, "Is it the first patient?"), ("two", 0, "And the second?"), ("one", 1, "Once more?"),
         ("one", 1, "Once more, before the page knew?"),
     ):  # fmt: skip
-        assert called(url, user, clicked[button], [None, known, question, 16, 0, None, None, None, 0, 0, ""])[
-            "success"
-        ], question
+        assert called(url, user, clicked[button], [None, known, question, 16, 0, None, None, 0, 0, ""])["success"], (
+            question
+        )
     said = [[part["text"] for message in each.messages for part in message["content"] if message["role"] == "user"]
             for each in parrot.asked]  # fmt: skip
     assert said == [["Is it the first patient?"], ["And the second?"], ["Is it the first patient?", "Once more?"]]

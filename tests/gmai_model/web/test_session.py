@@ -166,9 +166,26 @@ def test_what_was_overtaken_changes_nothing() -> None:
     assert current.change(Session().asked("Twice?", View()), known=0) is None
     assert current.grow(first.answered("A", end="running"), 1)
     assert current.session.answer() == "A"
-    assert current.stop() == (first.answered("A", end="stopped"), 2)
+    current.stop()
+    assert current.shown() == (first.answered("A", end="stopped"), View(), 2)
     assert not current.grow(first.answered("A."), 1), "an answer that goes on after Stop"
     assert current.change(Session()) == 3, "a new start holds, whatever came before"
     assert not current.grow(first.answered("A."), 1)
     assert (current.session, current.number) == (Session(), 3)
     assert (copy.deepcopy(current).session, copy.deepcopy(current).number) == (Session(), 0), "each browser has its own"
+
+
+def test_slices_of_images_that_are_no_longer_chosen_are_not_shown(files: list[str]) -> None:
+    current = Current()
+    current.change(Session(view=at(files, 1)))
+    assert current.see(at(files, 2))
+    assert current.shown() == (Session(view=at(files, 1)), at(files, 2), 1)
+    current.change(Session(view=look(files[:1])))
+    assert not current.see(at(files, 3)), "an event that was overtaken by another choice"
+    assert current.shown()[1] == look(files[:1])
+    assert not Current().see(at(files, 3)), "nothing is chosen"
+
+
+def test_every_painting_has_a_number_of_its_own() -> None:
+    current = Current()
+    assert len({current.repaint() for _ in range(5)}) == 5

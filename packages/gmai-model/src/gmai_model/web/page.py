@@ -191,49 +191,53 @@ def build(
         except UserError as error:
             warn(error, paths)
             view = View()
-        return *controls(view), Session(view=view).gallery(), *begin(current), view
+        current.change(Session(view=view))
+        return *controls(view), current.repaint()
 
-    def begin(current: Current) -> tuple[None, int | None]:
-        """Forget the conversation."""
-        return None, current.change(Session())
+    def begin(current: Current) -> int:
+        """Forget the conversation, not the images."""
+        current.change(Session(view=current.view))
+        return current.repaint()
 
-    def turn(view: View, key: str) -> tuple[Any, Any, Any]:
-        return controls(view, key)
+    def turn(current: Current, key: str) -> tuple[Any, Any, Any]:
+        return controls(current.view, key)
 
-    def moved(view: View, paths: list[str] | None, key: str | None, number: int, volume: int, window: str) -> View:
+    def moved(
+        current: Current, paths: list[str] | None, key: str | None, number: int, volume: int, window: str
+    ) -> View:
         """Return the view of the files as they are now; the sliders are those of one of its images."""
-        at = view.places()
+        at = current.view.places()
         if key in at:
             at[key] = (int(number), int(volume))
         return look(paths, window, at)
 
     def anew(current: Current) -> tuple[Any, ...]:
-        return *begin(current), None, ""
+        current.change(Session())
+        return None, "", current.repaint()
 
-    def see(current: Current, *where: Any) -> tuple[Any, Any]:
+    def see(current: Current, *where: Any) -> int:
         try:
-            view = moved(*where)
+            current.see(moved(current, *where))
         except UserError as error:
-            warn(error, where[1])
-            return gr.skip(), gr.skip()
-        return current.session.gallery(view), view
+            warn(error, where[0])
+        return current.repaint()
 
     def ask(
         current: Current, known: int, text: str, length: int, temperature: float, *where: Any
-    ) -> Iterator[tuple[Any, ...]]:
+    ) -> Iterator[tuple[Any, int]]:
         if not text.strip():
             gr.Warning("Write a question first / 请先输入问题")
             return
         try:
-            asked = current.session.asked(text.strip(), moved(*where), settings(length, temperature))
+            asked = current.session.asked(text.strip(), moved(current, *where), settings(length, temperature))
         except UserError as error:
-            warn(error, where[1])
+            warn(error, where[0])
             return
-        yield from reply(current, known, asked, text, where[1])
+        yield from reply(current, known, asked, text, where[0])
 
     def again(
         current: Current, known: int, text: str, length: int, temperature: float, paths: list[str] | None
-    ) -> Iterator[tuple[Any, ...]]:
+    ) -> Iterator[tuple[Any, int]]:
         if not current.session.turns:
             gr.Warning("Nothing was asked yet / 尚未提问")
             return
@@ -244,8 +248,8 @@ def build(
 
     def reply(
         current: Current, known: int, asked: Session, text: str, paths: list[str] | None, *, kept: str = ""
-    ) -> Iterator[tuple[Any, ...]]:
-        """Yield the conversation as the answer grows, until another event overtakes it.
+    ) -> Iterator[tuple[Any, int]]:
+        """Yield what stands in the field for questions as the answer grows, until another event overtakes it.
 
         A question that is refused is taken back, to be written anew. One that was sent before the page knew of the last
         change is not asked: the second of two clicks at once, or one about images that are no longer chosen.
@@ -253,31 +257,41 @@ def build(
         before = current.session
         number = current.change(asked, known)
         if number is None:
-            yield current.session.rows(), gr.skip(), gr.skip(), current.number
+            yield gr.skip(), current.repaint()
             return
-        yield asked.rows(), kept, asked.gallery(), number
+        yield kept, current.repaint()
         answer = ""
         try:
             for piece in assistant.answer(asked.conversation, **asked.turns[-1].settings):
                 answer += piece
-                session = asked.answered(answer, end="running")
-                if not current.grow(session, number):
+                if not current.grow(asked.answered(answer, end="running"), number):
                     return
-                yield session.rows(), gr.skip(), gr.skip(), gr.skip()
+                yield gr.skip(), current.repaint()
         except Exception as error:
             if current.grow(before, number):
-                yield before.rows(), text, before.gallery(asked.view), gr.skip()
+                yield text, current.repaint()
             if not isinstance(error, UserError):
                 raise
             warn(error, paths)
             return
-        session = asked.answered(answer, end="cut" if assistant.cut else "done")
-        if current.grow(session, number):
-            yield session.rows(), gr.skip(), session.gallery(), gr.skip()
+        if current.grow(asked.answered(answer, end="cut" if assistant.cut else "done"), number):
+            yield gr.skip(), current.repaint()
 
-    def stopped(current: Current) -> tuple[Any, ...]:
-        session, number = current.stop()
-        return session.rows(), session.gallery(), number
+    def stopped(current: Current) -> int:
+        current.stop()
+        return current.repaint()
+
+    def paint(current: Current) -> tuple[Any, ...]:
+        """Return all that the page shows of the conversation.
+
+        Answers of events that run side by side may reach a browser in another order than they were made. So none of
+        them says what is to be shown: each asks for a painting, and one event, whose runs follow one another, paints
+        what holds at its time.
+        """
+        session, view, number = current.shown()
+        drawn = (view, *session.pointed_at())
+        same, current.drawn = drawn == current.drawn, drawn
+        return session.rows(), gr.skip() if same else session.gallery(view), number
 
     def save(current: Current) -> str:
         return current.session.record(model={"name": title} | ({"digest": digest()} if digest else {}))
@@ -285,8 +299,9 @@ def build(
     with gr.Blocks(title=f"gmai: {title}", analytics_enabled=False) as page:
         page.gmai_theme = gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"])
         gr.Markdown(f"## {escape(title)}\n\n{DISCLAIMER}")
-        current, viewed = gr.State(Current()), gr.State(View())
+        current = gr.State(Current())
         known = gr.Number(0, visible="hidden")  # the change of `current` that the page shows
+        painting = gr.Number(0, visible="hidden")
         with gr.Row():
             with gr.Column(scale=1):
                 file = gr.File(
@@ -329,26 +344,24 @@ def build(
         private: dict[str, Any] = {"api_visibility": "private"}
         # One answer at a time, whoever asks: the model has one machine.
         one: dict[str, Any] = {**private, "concurrency_id": "model"}
-        answering = [chat, text, seen, known]
-        where = [viewed, file, which, number, volume, window]
+        answering = [text, painting]
+        where = [file, which, number, volume, window]
         asking = [current, known, text, length, warmth, *where]
         running = [send.click(ask, asking, answering, **one), text.submit(ask, asking, answering, **one),
                    repeat.click(again, [current, known, text, length, warmth, file], answering, **one)]  # fmt: skip
-        latest: dict[str, Any] = {**private, "trigger_mode": "always_last"}
-        seeing = [event(see, [current, *where], [seen, viewed], **latest)
-                  for event in (number.input, volume.input, window.change)]  # fmt: skip
-        which.input(turn, [viewed, which], [which, number, volume], **private)
-        file.change(
-            choose, [current, file, window], [which, number, volume, seen, chat, known, viewed],
-            cancels=[*running, *seeing], **private,
-        )  # fmt: skip
+        latest: dict[str, Any] = {**private, "trigger_mode": "always_last", "show_progress": "hidden"}
+        painting.change(paint, current, [chat, seen, known], **latest)
+        for event in (number.input, volume.input, window.change):
+            event(see, [current, *where], painting, **latest)
+        which.input(turn, [current, which], [which, number, volume], **private)
+        file.change(choose, [current, file, window], [which, number, volume, painting], cancels=running, **private)
         for control in (language, task, region):
             control.change(question, [task, region, language], text, **private)
         for button, path in offered:
             button.click(lambda chosen=path: [chosen], None, file, **private)
-        stop.click(stopped, current, [chat, seen, known], cancels=running, **private)
-        chat.clear(begin, current, [chat, known], cancels=running, **private)
-        new.click(anew, current, [chat, known, file, text], cancels=running, **private)
+        stop.click(stopped, current, painting, cancels=running, **private)
+        chat.clear(begin, current, painting, cancels=running, **private)
+        new.click(anew, current, [file, text, painting], cancels=running, **private)
         # Gradio's own download button gives the file of the click before.
         keep.click(save, current, record, **private).then(None, record, js=_DOWNLOAD, **private)
     return page

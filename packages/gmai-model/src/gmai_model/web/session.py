@@ -16,7 +16,7 @@ from PIL import Image
 
 from gmai_model.chat import Conversation
 from gmai_model.pictures import open_picture, require_one_patient
-from gmai_model.regions import draw_regions, find_regions, places
+from gmai_model.regions import Region, draw_regions, find_regions, places
 
 NO_IMAGE = "[no image is shown / 未提供图像]"
 End = Literal["running", "done", "cut", "stopped"]
@@ -160,12 +160,16 @@ class Session:
         They are drawn on the picture that was sent last, where it is among them.
         """
         view = self.view if view is None else view
-        last = next((shown for turn in reversed(self.turns) for shown in reversed(turn.images)), None)
-        regions = find_regions(self.answer())
+        last, regions = self.pointed_at()
         return [
             (draw_regions(shown.picture.rgb, regions) if last and shown.is_as(last) else shown.picture.rgb, caption)
             for shown, caption in zip(view.images, view.captions(), strict=True)
         ]
+
+    def pointed_at(self) -> tuple[Shown | None, list[Region]]:
+        """Return the picture that was sent last, and the regions that the last answer names on it."""
+        last = next((shown for turn in reversed(self.turns) for shown in reversed(turn.images)), None)
+        return last, find_regions(self.answer())
 
     def record(self, *, model: Mapping[str, Any]) -> str:
         """Return the conversation as JSON, with the digest of every picture and of its files."""
@@ -179,21 +183,23 @@ class Session:
 
 
 class Current:
-    """The conversation of one browser, and the number of its last change.
+    """What one browser shows: the chosen images, the conversation, and the number of its last change.
 
     Events of a page run side by side, and the page learns of the first of two clicks after the second was sent. So each
     says which change it knows of, and what was overtaken changes nothing any more.
     """
 
     def __init__(self) -> None:
-        self.session, self.number = Session(), 0
-        self._lock = threading.Lock()
+        self.session, self.view, self.number = Session(), View(), 0
+        self.drawn: Any = None
+        """What the pictures of the last painting were made from."""
+        self._paintings, self._lock = 0, threading.Lock()
 
     def __deepcopy__(self, _: object) -> "Current":
         return Current()
 
     def change(self, session: Session, known: int | None = None) -> int | None:
-        """Take another conversation in its place; return the number of the change.
+        """Take another conversation, and the images that it is about; return the number of the change.
 
         Args:
             session: The conversation.
@@ -205,14 +211,21 @@ class Current:
         with self._lock:
             if known not in {None, self.number}:
                 return None
-            self.session, self.number = session, self.number + 1
+            self.session, self.view, self.number = session, session.view, self.number + 1
             return self.number
 
-    def stop(self) -> tuple[Session, int]:
-        """Leave an answer that is not whole yet as it is; return the conversation and the number of the change."""
+    def see(self, view: View) -> bool:
+        """Take other slices of the chosen images; return whether they are still those that are chosen."""
+        with self._lock:
+            if view.files != self.view.files:
+                return False
+            self.view = view
+            return True
+
+    def stop(self) -> None:
+        """Leave an answer that is not whole yet as it is."""
         with self._lock:
             self.session, self.number = self.session.stopped(), self.number + 1
-            return self.session, self.number
 
     def grow(self, session: Session, number: int) -> bool:
         """Take the conversation with more of its answer; return whether it is still the one of that change."""
@@ -220,6 +233,17 @@ class Current:
             if number == self.number:
                 self.session = session
             return number == self.number
+
+    def repaint(self) -> int:
+        """Return a number that was not returned before: the page paints all anew when it learns of it."""
+        with self._lock:
+            self._paintings += 1
+            return self._paintings
+
+    def shown(self) -> tuple[Session, View, int]:
+        """Return the conversation, the chosen images and the number of the last change, as of one moment."""
+        with self._lock:
+            return self.session, self.view, self.number
 
 
 def look(paths: Sequence[str] | None, window: str | None = None, at: Mapping[str, Place] | None = None) -> View:
