@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gmai_cli.slurm.checks import Finding, from_configuration, from_tasks, run
+from gmai_cli.slurm.checks import CheckResult, from_configuration, from_tasks, run
 from gmai_formats.errors import UserError
 
 GOOD = {"SLURM_VERSION": "23.11.4", "MaxArraySize": "1001", "PreemptMode": "REQUEUE", "KillWait": "30 sec"}
 
 
-def named(findings: list[Finding]) -> dict[str, Finding]:
+def named(findings: list[CheckResult]) -> dict[str, CheckResult]:
     return {finding.what: finding for finding in findings}
 
 
@@ -33,7 +33,7 @@ def task(number: int, **changes: Any) -> dict[str, Any]:
     return {**seen, "signal": True, **changes}
 
 
-def look(*tasks: dict[str, Any], log: str = "") -> dict[str, Finding]:
+def look(*tasks: dict[str, Any], log: str = "") -> dict[str, CheckResult]:
     return named(from_tasks(list(tasks), nodes=2, marker="m", shared=Path("/scratch"), log=log))
 
 

@@ -5,7 +5,7 @@ import io
 
 import pytest
 from gmai_data.publishing import image_files
-from gmai_data.publishing.image_files import OPENED, SUFFIXES, ImageFolder, picture_of
+from gmai_data.publishing.image_files import OPENED, SUFFIXES, ImageFolder, encoded_image
 from PIL import Image
 
 
@@ -21,7 +21,7 @@ def encoded(form="PNG", value=0, size=(8, 6)):
 def test_a_name_is_made_of_the_content(form, suffix):
     data = encoded(form)
     digest = hashlib.sha256(data).hexdigest()[:32]
-    picture = picture_of(data)
+    picture = encoded_image(data)
     assert picture is not None
     assert (picture.name, picture.size_px) == (f"{digest[:2]}/{digest}.{suffix}", (8, 6))
     assert SUFFIXES[form] == suffix
@@ -31,14 +31,14 @@ def test_a_name_is_made_of_the_content(form, suffix):
     "data", [b"", b"no picture", encoded("GIF"), encoded("PPM"), b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"]
 )
 def test_what_is_no_picture_of_these_formats_has_no_name(data, tmp_path):
-    assert picture_of(data) is None
+    assert encoded_image(data) is None
     assert ImageFolder(tmp_path).add(data) is None
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_picture_that_would_fill_the_memory_is_none(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
-    assert picture_of(encoded()) is None
+    assert encoded_image(encoded()) is None
 
 
 def test_mpo_is_opened_as_jpeg():
@@ -47,7 +47,7 @@ def test_mpo_is_opened_as_jpeg():
     first, second = Image.new("L", (8, 6)), Image.new("L", (8, 6), 9)
     buffer = io.BytesIO()
     first.save(buffer, "MPO", save_all=True, append_images=[second])
-    picture = picture_of(buffer.getvalue())
+    picture = encoded_image(buffer.getvalue())
     assert picture is not None
     assert picture.name.endswith(".jpg")
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from gmai_data.publishing.verifiable import NEAR, Task, absent_labels, task_of
+from gmai_data.publishing.verifiable import NEAR, Verifiable, absent_labels, task_of
 from gmai_formats.rewards import reward
 
 ABSENT = {"a": ("spleen", "aorta")}
@@ -37,7 +37,7 @@ def row(question, answer, asked, *, language="en", labels=("liver",), kind="visu
 )  # fmt: skip
 def test_a_row_becomes_a_task(given, name, truth):
     task = task_of(given, ABSENT)
-    assert isinstance(task, Task)
+    assert isinstance(task, Verifiable)
     assert (task.reward, task.truth) == (name, truth)
     assert reward(name, truth, given["messages"][1]["content"]) == 1
     assert reward(name, truth, task.rejected) < NEAR
@@ -59,7 +59,7 @@ def test_a_row_becomes_a_task(given, name, truth):
 )
 def test_a_row_without_a_task_says_why(given, why):
     task = task_of(given, ABSENT)
-    assert (why in task) if why else isinstance(task, Task)
+    assert (why in task) if why else isinstance(task, Verifiable)
 
 
 def test_unknown_is_not_absent():

@@ -16,7 +16,7 @@ from gmai_data.imaging.raster import digest, encode_png, nothing_to_see
 from gmai_data.ledger import Ledger
 from gmai_data.sources.cards.recipe import Recipe
 from gmai_data.sources.digests import source_digests
-from gmai_data.sources.items import Item, Picture
+from gmai_data.sources.items import Item, ItemImage
 from gmai_data.sources.reading import read_pictures
 from gmai_data.sources.splits import split_of
 from gmai_data.vocabulary import Split
@@ -54,7 +54,7 @@ def annotations_of(
         ledger.drop_image(_id(picture, item, recipe), check, detail)
 
 
-def reason_to_leave_out(picture: Picture, item: Item, recipe: Recipe) -> tuple[str, str]:
+def reason_to_leave_out(picture: ItemImage, item: Item, recipe: Recipe) -> tuple[str, str]:
     """Return (check, what it found) of the first check that refuses a picture, or two empty texts."""
     if contradiction := recipe.contradiction(picture.labels):
         return "labels contradict one another", contradiction
@@ -65,7 +65,7 @@ def reason_to_leave_out(picture: Picture, item: Item, recipe: Recipe) -> tuple[s
     return "", ""
 
 
-def annotation_of(picture: Picture, item: Item, recipe: Recipe, root: Path, split: Split) -> Annotation:
+def annotation_of(picture: ItemImage, item: Item, recipe: Recipe, root: Path, split: Split) -> Annotation:
     """Return the record of a picture; `split` is that of its item."""
     encoded = picture.encoded or encode_png(picture.pixels)
     height_px, width_px = picture.pixels.shape[:2]
@@ -104,6 +104,6 @@ def annotation_of(picture: Picture, item: Item, recipe: Recipe, root: Path, spli
     )
 
 
-def _id(picture: Picture, item: Item, recipe: Recipe) -> str:
+def _id(picture: ItemImage, item: Item, recipe: Recipe) -> str:
     folder = item.key.removesuffix(picture.name).rstrip("/")
     return annotation_id(recipe.task, recipe.modality, recipe.name, folder, picture.labels, picture.name)

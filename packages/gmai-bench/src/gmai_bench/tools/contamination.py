@@ -117,7 +117,7 @@ def _picture(encoded: bytes) -> tuple[int, npt.NDArray[np.float32]] | None:
 
 
 @dataclass(slots=True)
-class Finding:
+class Overlap:
     """What of one benchmark was met in the samples."""
 
     protocol: str
@@ -162,7 +162,7 @@ def sample_files(samples: Path) -> list[Path]:
     return files
 
 
-def contamination(benchmarks: Sequence[Fingerprints], samples: Path, out: Path | None) -> list[Finding]:
+def contamination(benchmarks: Sequence[Fingerprints], samples: Path, out: Path | None) -> list[Overlap]:
     """Look for the benchmarks' images and questions in a folder of samples.
 
     Args:
@@ -217,7 +217,7 @@ def summarise(out: Path) -> list[dict[str, Any]] | None:
             f"{path}: counts every picture that is close by its hash as near, as earlier versions did. Only copies "
             f"count now. {remedy}"
         )
-    return [Finding(**finding).counts() for finding in kept["findings"]]
+    return [Overlap(**finding).counts() for finding in kept["findings"]]
 
 
 class _Watch:
@@ -229,7 +229,7 @@ class _Watch:
         self._by_text: dict[str, list[Question]] = {}
         for question in benchmark.questions:
             self._by_text.setdefault(normalised(question.text), []).append(question)
-        self._finding = Finding(benchmark.protocol, len(benchmark.questions), len(self._images))
+        self._finding = Overlap(benchmark.protocol, len(benchmark.questions), len(self._images))
         self._copied: dict[str, list[str]] = {}
 
     def look(self, digest: str, picture: tuple[int, npt.NDArray[np.float32]]) -> None:
@@ -254,7 +254,7 @@ class _Watch:
                 if shown & set(question.images):
                     found.both.setdefault(question.id, place)
 
-    def finding(self) -> Finding:
+    def finding(self) -> Overlap:
         found = self._finding
         for digest in found.exact_images:
             found.near_images.pop(digest, None)

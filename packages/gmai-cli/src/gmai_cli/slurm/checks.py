@@ -40,7 +40,7 @@ wait
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """One line of the table."""
 
     what: str
@@ -99,13 +99,13 @@ def _limit(partition: str | None) -> str:
     return chosen[0][1] if chosen else "unknown"
 
 
-def from_configuration(config: Mapping[str, str], limit: str) -> list[Finding]:
+def from_configuration(config: Mapping[str, str], limit: str) -> list[CheckResult]:
     """Return what the cluster's configuration and the partition's time limit say."""
     size = int(config.get("MaxArraySize") or 0)
     findings = [
-        Finding("controller", True, f"Slurm {config.get('SLURM_VERSION', 'of an unknown version')}"),
-        Finding("time limit", True, f"{limit} in this partition: `gmai slurm init --time` must not exceed it"),
-        Finding(
+        CheckResult("controller", True, f"Slurm {config.get('SLURM_VERSION', 'of an unknown version')}"),
+        CheckResult("time limit", True, f"{limit} in this partition: `gmai slurm init --time` must not exceed it"),
+        CheckResult(
             "MaxArraySize", size > ENOUGH_TASKS,
             f"{size}: `sbatch --array=0-N` takes N up to {size - 1}"
             + ("" if size > ENOUGH_TASKS else f"; lower TASKS in pipeline.sh to {max(size - 1, 1)}"),
@@ -113,27 +113,27 @@ def from_configuration(config: Mapping[str, str], limit: str) -> list[Finding]:
     ]  # fmt: skip
     requeue = config.get("JobRequeue", "1") != "0"
     findings.append(
-        Finding(
+        CheckResult(
             "requeue", True, "jobs are requeued by default" if requeue else "only with --requeue, as the scripts say"
         )
     )
     if config.get("PreemptMode", "OFF") == "OFF":
-        findings.append(Finding("preemption", True, "off: a job ends at its time limit only"))
+        findings.append(CheckResult("preemption", True, "off: a job ends at its time limit only"))
     elif "REQUEUE" in config["PreemptMode"] or "GANG" in config["PreemptMode"]:
         user = "preempt_send_user_signal" in config.get("SlurmctldParameters", "")
         detail = (
             "a preempted job gets " + ("its --signal" if user else "SIGTERM") + "; both make gmai save and go on later"
         )
-        findings.append(Finding("preemption", True, detail))
+        findings.append(CheckResult("preemption", True, detail))
     else:
         detail = f"{config['PreemptMode']}: a preempted job does not come back by itself; submit the same line again"
-        findings.append(Finding("preemption", False, detail))
+        findings.append(CheckResult("preemption", False, detail))
     wait_s = int(re.sub(r"\D", "", config.get("KillWait", "30")) or 30)
     detail = f"{wait_s} s from SIGTERM to SIGKILL at the limit: the scripts ask for their signal minutes ahead"
-    return [*findings, Finding("walltime", True, detail)]
+    return [*findings, CheckResult("walltime", True, detail)]
 
 
-def _probe(partition: str | None, account: str | None, shared: Path, nodes: int, wait_s: float) -> list[Finding]:
+def _probe(partition: str | None, account: str | None, shared: Path, nodes: int, wait_s: float) -> list[CheckResult]:
     """Submit a small job that does what training does, and return what it saw."""
     shared.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=".gmai-doctor-", dir=shared.resolve()))
@@ -148,7 +148,7 @@ def _probe(partition: str | None, account: str | None, shared: Path, nodes: int,
     if submitted.returncode:
         reason = " ".join(submitted.stderr.split())[:200]
         shutil.rmtree(folder)
-        return [Finding("sbatch", False, f"{reason}; give --partition and --account as your site asks for them")]
+        return [CheckResult("sbatch", False, f"{reason}; give --partition and --account as your site asks for them")]
     job = submitted.stdout.strip().partition(";")[0]
     say(f"job {job} on {nodes} nodes: waiting for it, up to {wait_s:.0f} s")
     ended = _wait(job, wait_s)
@@ -157,7 +157,7 @@ def _probe(partition: str | None, account: str | None, shared: Path, nodes: int,
         _call("scancel", job)
         shutil.rmtree(folder, ignore_errors=True)
         return [
-            Finding("sbatch", False, f"job {job} was {state} after {wait_s:.0f} s and is cancelled; raise --wait-s")
+            CheckResult("sbatch", False, f"job {job} was {state} after {wait_s:.0f} s and is cancelled; raise --wait-s")
         ]
     tasks = _settle(folder, nodes)
     log = (folder / "log").read_text(encoding="utf-8", errors="replace") if (folder / "log").is_file() else ""
@@ -184,34 +184,34 @@ def _settle(folder: Path, nodes: int) -> list[dict[str, Any]]:
     return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("task-*.json"))]
 
 
-def from_tasks(tasks: list[dict[str, Any]], *, nodes: int, marker: str, shared: Path, log: str) -> list[Finding]:
+def from_tasks(tasks: list[dict[str, Any]], *, nodes: int, marker: str, shared: Path, log: str) -> list[CheckResult]:
     """Return what the tasks of the probe job saw."""
     last = _last_line(log)
     if not tasks:
         why = f"no task of {nodes} wrote to {shared}{last}; the folder must be one that all nodes see, and gmai's "
-        return [Finding("srun inside sbatch", False, f"{why}environment ({os.path.dirname(sys.executable)}) too")]  # noqa: PTH120
+        return [CheckResult("srun inside sbatch", False, f"{why}environment ({os.path.dirname(sys.executable)}) too")]  # noqa: PTH120
     hosts = sorted({str(task["node"] or task["host"]) for task in tasks})
     started = len(tasks) == nodes
     detail = f"{len(tasks)} of {nodes} tasks ran, on {', '.join(hosts)}"
-    findings = [Finding("srun inside sbatch", started, detail if started else f"{detail}{last}; run `sinfo -R`")]
+    findings = [CheckResult("srun inside sbatch", started, detail if started else f"{detail}{last}; run `sinfo -R`")]
     blind = [task for task in tasks if task["marker"] != marker]
     detail = f"{shared} is seen by {len(tasks) - len(blind)} of {len(tasks)} tasks"
-    findings.append(Finding("shared folder", not blind, detail + ("; choose another --shared" if blind else "")))
+    findings.append(CheckResult("shared folder", not blind, detail + ("; choose another --shared" if blind else "")))
     here = metadata.version("gmai-cli")
     other = sorted({str(task["version"]) for task in tasks} - {here})
     detail = (
         f"gmai-cli {here} everywhere" if not other else f"{here} here, {', '.join(other)} on nodes: use one environment"
     )
-    findings.append(Finding("versions", not other, detail))
+    findings.append(CheckResult("versions", not other, detail))
     unreached = [str(task["met"]) for task in tasks if task["met"]]
     detail = (
         f"{unreached[0]}; open ports 20000–39999 between nodes, or set MASTER_ADDR and MASTER_PORT" if unreached else ""
     )
-    findings.append(Finding("ports", not unreached, detail or "the tasks reach one another where training meets"))
+    findings.append(CheckResult("ports", not unreached, detail or "the tasks reach one another where training meets"))
     deaf = [task for task in tasks if not task.get("signal")]
     detail = "SIGUSR1 reaches every task" if not deaf else f"SIGUSR1 did not reach {len(deaf)} of {len(tasks)} tasks"
     remedy = "" if not deaf else "; start them with srun and keep `B:` out of --signal"
-    return [*findings, Finding("signal", not deaf, detail + remedy)]
+    return [*findings, CheckResult("signal", not deaf, detail + remedy)]
 
 
 def _last_line(log: str) -> str:

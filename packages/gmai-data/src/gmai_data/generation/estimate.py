@@ -15,7 +15,7 @@ from gmai_formats.chat.prices import Budget
 from gmai_formats.files import bounded_lines
 
 from gmai_data.generation.requests import Request
-from gmai_data.generation.tasks import Task, TaskMaker, WritingSettings, input_tokens
+from gmai_data.generation.tasks import TaskMaker, WritingSettings, WritingTask, input_tokens
 from gmai_data.generation.writing import WriteJob, tasks_of
 from gmai_data.untyped import pq
 from gmai_data.vocabulary import Kind, Language
@@ -82,7 +82,7 @@ def estimate(jobs: Iterable[tuple[WriteJob, float]], settings: WritingSettings, 
 
 
 def _add_follow_ups(
-    lines: dict[str, Line], task: Task, maker: TaskMaker, settings: WritingSettings, budget: Budget, times: float
+    lines: dict[str, Line], task: WritingTask, maker: TaskMaker, settings: WritingSettings, budget: Budget, times: float
 ) -> None:
     expected = task.prompt.specific.expected_tokens
     share = settings.translate.get(task.facts.kind, 0.0)
@@ -98,7 +98,7 @@ def _add_follow_ups(
         _add(lines, "judge", settings.judge, budget, judged, sent, received)
 
 
-def _tokens(task: Task, budget: Budget) -> tuple[int, int]:
+def _tokens(task: WritingTask, budget: Budget) -> tuple[int, int]:
     request: Request = task.request(0, None, task.key)
     price = budget.prices[task.parameters.model]
     return input_tokens(task, request, price), task.prompt.specific.expected_tokens

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from gmai_data.generation.journal import Journal, Outcome
 from gmai_data.generation.requests import Request
-from gmai_data.generation.tasks import CONSISTENT, FAILED, Task, TaskMaker, advance
+from gmai_data.generation.tasks import CONSISTENT, FAILED, TaskMaker, WritingTask, advance
 
 JUDGED = "judged inconsistent"
 """Reason of what the judge drops, before its fault."""
@@ -16,7 +16,7 @@ JUDGED = "judged inconsistent"
 class Pending:
     """A task, the journal of its shard, and who derives what follows from it."""
 
-    task: Task
+    task: WritingTask
     journal: Journal
     maker: TaskMaker
 

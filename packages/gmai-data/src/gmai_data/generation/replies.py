@@ -35,7 +35,7 @@ class Turn(BaseModel):
         return text
 
 
-class Conversation(BaseModel):
+class ConversationReply(BaseModel):
     """What every writing prompt asks for."""
 
     model_config = ConfigDict(extra="forbid")
@@ -81,7 +81,7 @@ def strict_schema(model: type[BaseModel]) -> dict[str, Any]:
     return plain(model.model_json_schema())
 
 
-CONVERSATION_SCHEMA = strict_schema(Conversation)
+CONVERSATION_SCHEMA = strict_schema(ConversationReply)
 OPINION_SCHEMA = strict_schema(Opinion)
 
 
@@ -96,7 +96,7 @@ def parse_turns(reply: str) -> tuple[tuple[str, str], ...]:
     Raises:
         UnusableReplyError: It is no JSON of the schema.
     """
-    conversation = _parse(Conversation, reply)
+    conversation = _parse(ConversationReply, reply)
     return tuple((turn.question, turn.answer) for turn in conversation.turns)
 
 
@@ -125,7 +125,7 @@ _COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(\s*[}\]])', re.DOTALL)
 def _parse(model: type[BaseModel], reply: str) -> Any:
     with contextlib.suppress(ValidationError):
         whole = model.model_validate_json(reply)  # what nearly every reply is
-        asked = len(whole.turns) if isinstance(whole, Conversation) else 1
+        asked = len(whole.turns) if isinstance(whole, ConversationReply) else 1
         # A letter of a key that is written as \\u0061 would not be counted.
         if "\\u00" not in reply and all(
             reply.count(f'"{key}"') <= asked for key in ("turns", "question", "answer", "consistent", "reason")
@@ -224,7 +224,7 @@ def _wanted_keys(model: type[BaseModel], value: Any) -> Any:
     """Return a value with the keys that are asked for, and no others."""
     if isinstance(value, list) and len(value) == 1 and not _holds(Turn, value[0]):  # pyright: ignore[reportUnknownArgumentType]
         value = value[0]  # pyright: ignore[reportUnknownVariableType]
-    if model is Conversation:
+    if model is ConversationReply:
         if _holds(Turn, value):
             value = [value]
         if isinstance(value, list):
@@ -266,7 +266,7 @@ def _read(value: Any) -> Any:
 def _records(model: type[BaseModel], value: Any, deepest: int = _DEEPEST) -> list[Any]:
     """Return the records in a value that is none itself, as in the arguments of a tool call."""
     value = _read(value)
-    turns = isinstance(value, list) and model is Conversation and all(_holds(Turn, each) for each in value)  # pyright: ignore[reportUnknownVariableType]
+    turns = isinstance(value, list) and model is ConversationReply and all(_holds(Turn, each) for each in value)  # pyright: ignore[reportUnknownVariableType]
     if value and (_holds(model, value) or turns):
         return [value]
     if not deepest or not isinstance(value, dict | list):

@@ -143,7 +143,7 @@ class WritingSettings(Asking):
 
 
 @dataclass(frozen=True)
-class Task:
+class WritingTask:
     """One sample to be written, translated or judged.
 
     Attributes:
@@ -221,7 +221,7 @@ class Task:
         return Request(self.prompt, self.text, self.image, schema, attempt, repair, key)
 
 
-def advance(task: Task, journal: Journal) -> Request | Outcome:
+def advance(task: WritingTask, journal: Journal) -> Request | Outcome:
     """Return the request whose reply is missing, or what became of the task."""
     known = journal.outcome(task.key)
     if known is not None:
@@ -251,7 +251,7 @@ def advance(task: Task, journal: Journal) -> Request | Outcome:
     return Outcome(state, reply=last, check=reason, detail=detail)
 
 
-def input_tokens(task: Task, request: Request, price: Price) -> int:
+def input_tokens(task: WritingTask, request: Request, price: Price) -> int:
     """Return about how many tokens a request sends."""
     tokens = text_tokens(request.prompt.general.rules) + text_tokens(request.text)
     if request.repair is not None:
@@ -330,7 +330,7 @@ class TaskMaker:
         self._instructions: dict[tuple[str | int, ...], str] = {}
         """Prompt, turns and what was drawn ▶ what is asked, where it says no more of the record."""
 
-    def tasks(self, annotation: Annotation, image_digest: str) -> Iterator[Task]:
+    def tasks(self, annotation: Annotation, image_digest: str) -> Iterator[WritingTask]:
         """Yield the tasks about one record; none about a held-out one.
 
         Args:
@@ -371,7 +371,7 @@ class TaskMaker:
         reports = drawn < self._settings.reasoning_share + self._settings.report_share
         return "report" if reports and annotation.labels else "free_instruction"
 
-    def _reasoning(self, annotation: Annotation, image_digest: str, words: Words) -> Task:
+    def _reasoning(self, annotation: Annotation, image_digest: str, words: Words) -> WritingTask:
         asked = question_of(annotation, self._names[Language.EN], self._seed)
         if asked is None:
             raise ValueError(f"{annotation.id}: the record answers no question")
@@ -381,7 +381,7 @@ class TaskMaker:
             question=question, answer_line=ANSWER[Language.EN].format(answer=answer),
         )  # fmt: skip
 
-    def text_task(self, annotation: Annotation, sample_id: str, turns: Turns, language: Language) -> Task | None:
+    def text_task(self, annotation: Annotation, sample_id: str, turns: Turns, language: Language) -> WritingTask | None:
         """Return the task that writes a source's own conversation anew, or None where it is not drawn."""
         if hash_fraction(self._seed, sample_id, "text") >= self._text_share:
             return None
@@ -397,14 +397,14 @@ class TaskMaker:
         """Return whether what the judge calls inconsistent is dropped."""
         return bool(self._settings.judge) and self._settings.judge_filters
 
-    def opinion(self, task: Task, turns: Turns) -> Task | None:
+    def opinion(self, task: WritingTask, turns: Turns) -> WritingTask | None:
         """Return the task that asks the judge about an accepted text, or None where it is not drawn."""
         if task.judged or not self._settings.judge:
             return None
         drawn = hash_fraction(self._seed, task.id, "judge") < self._settings.judge_share
         return self._opinion(task, turns) if drawn else None
 
-    def follow_ups(self, task: Task, turns: Turns) -> Iterator[Task]:
+    def follow_ups(self, task: WritingTask, turns: Turns) -> Iterator[WritingTask]:
         """Yield what an accepted text gives rise to beside the judge's opinion on it: its translation."""
         if task.judged or task.locked is not None or task.facts.language != Language.EN:
             return
@@ -412,7 +412,7 @@ class TaskMaker:
         if translation is not None:
             yield translation
 
-    def translation(self, facts: Facts, sample_id: str, turns: Turns) -> Task | None:
+    def translation(self, facts: Facts, sample_id: str, turns: Turns) -> WritingTask | None:
         """Return the translation of an English sample, or None where it is not drawn or the card lacks the names."""
         share = self._settings.translate.get(facts.kind, 0.0)
         drawn = share and hash_fraction(self._seed, sample_id, "translate") < share
@@ -436,7 +436,7 @@ class TaskMaker:
             facts.form, self._chinese.get(facts.answer, facts.answer),
         )  # fmt: skip
         key = request_key(self._base, prompt, text, "")
-        return Task(
+        return WritingTask(
             f"{sample_id}#zh", sample_id, prompt, text, b"", of_english, self._parameters, key,
             locked=(locked, tokens), chinese=self._chinese,
             told={name: each for name, each in (("form", of_english.form), ("answer", of_english.answer)) if each},
@@ -479,7 +479,7 @@ class TaskMaker:
         form: str = "",
         answer: str = "",
         **fields: str,
-    ) -> Task:
+    ) -> WritingTask:
         prompt = self._prompts[name]
         sample_id = qualified_id(annotation, kind, number)
         size = (annotation.width_px, annotation.height_px)
@@ -522,7 +522,7 @@ class TaskMaker:
             base = parameters.digest()
         key = request_key(base, prompt, text, image_digest)
         extra = {name: value for name, value in extra.items() if value}
-        return Task(sample_id, None, prompt, text, image, facts, parameters, key, told=extra)
+        return WritingTask(sample_id, None, prompt, text, image, facts, parameters, key, told=extra)
 
     def _text(self, record: str, prompt: Prompt, least: int, most: int, given: Mapping[str, str]) -> str:
         fields = {"style": "", "scenario": "", "level": "", **given}
@@ -594,7 +594,7 @@ class TaskMaker:
         """Return what is known in general of the labels of a record and of its region."""
         return self._knowledge.known((*annotation.labels, annotation.anatomy), annotation.modality, language)
 
-    def _opinion(self, task: Task, turns: Turns) -> Task:
+    def _opinion(self, task: WritingTask, turns: Turns) -> WritingTask:
         prompt = self._prompts["judge"]
         annotation = task.facts.annotation
         words = Words(annotation, self._recipe, Language.EN, self._seed)
@@ -611,6 +611,6 @@ class TaskMaker:
         shown = task.facts.image_digest
         key = request_key(self._judge_base, prompt, text, shown)
         image = annotation.image if shown else b""
-        return Task(
+        return WritingTask(
             f"{task.id}#opinion", task.id, prompt, text, image, task.facts, self._judge, key, judged=True
         )  # fmt: skip

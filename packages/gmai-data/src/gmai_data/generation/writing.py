@@ -25,7 +25,7 @@ from gmai_data.generation.journal import Journal, spent_before_usd
 from gmai_data.generation.knowledge import load_knowledge
 from gmai_data.generation.pending import Pending
 from gmai_data.generation.prompts import Prompt
-from gmai_data.generation.tasks import Task, TaskMaker, WritingSettings
+from gmai_data.generation.tasks import TaskMaker, WritingSettings, WritingTask
 from gmai_data.markers import WRITTEN, has_marker, read_marker
 from gmai_data.sample import turns_of
 from gmai_data.sources.cards.recipe import Recipe
@@ -141,7 +141,7 @@ class OpenShards:
             self.closed()
 
 
-def tasks_of(job: WriteJob, maker: TaskMaker, *, images: bool = True) -> Iterator[tuple[Task, int | None]]:
+def tasks_of(job: WriteJob, maker: TaskMaker, *, images: bool = True) -> Iterator[tuple[WritingTask, int | None]]:
     """Yield the tasks of a shard, each with the row number of its annotation, if it is about an image.
 
     Args:

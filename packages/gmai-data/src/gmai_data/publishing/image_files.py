@@ -17,14 +17,14 @@ _REMEMBERED = 4096
 
 
 @dataclass(frozen=True)
-class Picture:
+class EncodedImage:
     """What is known of an encoded image: a name made of its digest, and its size in pixels."""
 
     name: str
     size_px: tuple[int, int]
 
 
-def picture_of(encoded: bytes) -> Picture | None:
+def encoded_image(encoded: bytes) -> EncodedImage | None:
     """Return an encoded image's content name, `ab/abcd….png`, and size; None where it is not a picture."""
     try:
         with Image.open(io.BytesIO(encoded), formats=OPENED) as image:
@@ -32,7 +32,7 @@ def picture_of(encoded: bytes) -> Picture | None:
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
         return None
     digest = hashlib.sha256(encoded).hexdigest()[:32]
-    return Picture(f"{digest[:2]}/{digest}.{suffix}", size_px) if suffix else None
+    return EncodedImage(f"{digest[:2]}/{digest}.{suffix}", size_px) if suffix else None
 
 
 class ImageFolder:
@@ -41,14 +41,14 @@ class ImageFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         # Rows about one image stand together: a short memory spares nearly every look at a slow file system.
-        self._recent: OrderedDict[bytes, Picture] = OrderedDict()
+        self._recent: OrderedDict[bytes, EncodedImage] = OrderedDict()
 
-    def add(self, encoded: bytes) -> Picture | None:
+    def add(self, encoded: bytes) -> EncodedImage | None:
         """Write an image unless it is there; return None when it is no picture of a known format."""
         key = hashlib.sha256(encoded).digest()
         if (known := self._recent.get(key)) is not None:
             return known
-        picture = picture_of(encoded)
+        picture = encoded_image(encoded)
         if picture is None:
             return None
         path = self._folder / picture.name

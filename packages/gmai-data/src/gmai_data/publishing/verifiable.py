@@ -29,7 +29,7 @@ _BOX = re.compile(r"<box>.*?</box>", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Task:
+class Verifiable:
     """A question with a truth."""
 
     reward: str
@@ -48,7 +48,7 @@ def absent_labels(folder: Path) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def task_of(row: Mapping[str, Any], absent: Mapping[str, tuple[str, ...]]) -> Task | str:
+def task_of(row: Mapping[str, Any], absent: Mapping[str, tuple[str, ...]]) -> Verifiable | str:
     """Return a row's task, or why it has none.
 
     Args:
@@ -62,7 +62,7 @@ def task_of(row: Mapping[str, Any], absent: Mapping[str, tuple[str, ...]]) -> Ta
     question, answer = (message["content"] for message in row["messages"])
     missing = absent.get(provenance.get("annotation", ""), ())
     found = _task(row, asked, without_placeholders(question), answer, missing)
-    if isinstance(found, Task):
+    if isinstance(found, Verifiable):
         right, wrong = (reward(found.reward, found.truth, text) for text in (answer, found.rejected))
         if right < 1:
             return f"its own answer does not earn the whole reward {found.reward}"
@@ -71,7 +71,7 @@ def task_of(row: Mapping[str, Any], absent: Mapping[str, tuple[str, ...]]) -> Ta
     return found
 
 
-def _task(row: Mapping[str, Any], asked: str, question: str, answer: str, absent: Sequence[str]) -> Task | str:
+def _task(row: Mapping[str, Any], asked: str, question: str, answer: str, absent: Sequence[str]) -> Verifiable | str:
     name, language = row["id"], Language(row["language"])
     family, _, form = asked.partition(" ")
     if form == "option_letter":
@@ -79,23 +79,25 @@ def _task(row: Mapping[str, Any], asked: str, question: str, answer: str, absent
         others = [letter for letter in letters if letter != answer]
         if answer not in letters or not others:
             return "its options are not found in the question"
-        return Task("option_letter", {"letter": answer, "options": len(letters)}, choose(others, name, "rejected"))
+        return Verifiable(
+            "option_letter", {"letter": answer, "options": len(letters)}, choose(others, name, "rejected")
+        )
     if form == "option_text":
         options = _options(question, language)
         others = [option for option in options if option != answer]
         if answer not in options or not others:
             return "its options are not found in the question"
-        return Task("option_text", {"answer": answer, "options": options}, choose(others, name, "rejected"))
+        return Verifiable("option_text", {"answer": answer, "options": options}, choose(others, name, "rejected"))
     if family == "presence":
         words = wording(language)["answers"]
         if answer not in words.values():
             return "its answer is neither yes nor no"
         other = next(word for word in words.values() if word != answer)
-        return Task("presence", {"present": answer == words["yes"], **words}, other)
+        return Verifiable("presence", {"present": answer == words["yes"], **words}, other)
     if family == "counting":
         count = int(answer)
         other = choose([count - 1, count + 1], name, "rejected") if count > 1 else count + 1
-        return Task("count", {"count": count}, str(other))
+        return Verifiable("count", {"count": count}, str(other))
     if family == "localisation":
         return _located(name, answer)
     if family == "modality":
@@ -103,7 +105,7 @@ def _task(row: Mapping[str, Any], asked: str, question: str, answer: str, absent
         if answer not in names:
             return "its answer is no modality of the vocabulary"
         others = [each for each in names if each != answer]
-        return Task("option_text", {"answer": answer, "options": names}, choose(others, name, "rejected"))
+        return Verifiable("option_text", {"answer": answer, "options": names}, choose(others, name, "rejected"))
     if family == "label" or (row["kind"] == Kind.FREE_INSTRUCTION and _lists_labels(question, language)):
         return _labelled(row, answer, absent, language)
     return "nothing in it that its record's labels and boxes decide"
@@ -127,7 +129,7 @@ def _lists_labels(question: str, language: Language) -> bool:
     return any(re.search(f"{pattern}$", question) for pattern in patterns)
 
 
-def _labelled(row: Mapping[str, Any], answer: str, absent: Sequence[str], language: Language) -> Task | str:
+def _labelled(row: Mapping[str, Any], answer: str, absent: Sequence[str], language: Language) -> Verifiable | str:
     if language != Language.EN:
         return "labels are verified by their English names alone"
     if not absent or not row["labels"]:
@@ -139,10 +141,10 @@ def _labelled(row: Mapping[str, Any], answer: str, absent: Sequence[str], langua
         swapped = swapped[:1].upper() + swapped[1:]
     if len(labels) > 2:  # one of many exchanged is still half right: name one that is not there
         swapped = into
-    return Task("label_set", {"labels": labels, "known": [*labels, *absent]}, swapped)
+    return Verifiable("label_set", {"labels": labels, "known": [*labels, *absent]}, swapped)
 
 
-def _located(name: str, answer: str) -> Task | str:
+def _located(name: str, answer: str) -> Verifiable | str:
     expected = [[int(side) for side in box] for box in boxes_in(answer)]
     if not expected:
         return "no box in its answer"
@@ -150,7 +152,7 @@ def _located(name: str, answer: str) -> Task | str:
         moved = [list(box) for box in dict.fromkeys(tuple(_moved(box, move)) for box in expected)]
         if all(x1 < x2 and y1 < y2 for x1, y1, x2, y2 in moved) and mean_iou(moved, expected) < NEAR:
             before, *_, after = _BOX.split(answer)
-            return Task("box_iou", {"boxes": expected}, before + box_tag(moved) + after)
+            return Verifiable("box_iou", {"boxes": expected}, before + box_tag(moved) + after)
     return "no place for a box that is wrong enough"
 
 

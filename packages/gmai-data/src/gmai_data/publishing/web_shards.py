@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from gmai_formats.files import write_text
 
-from gmai_data.publishing.image_files import picture_of
+from gmai_data.publishing.image_files import encoded_image
 from gmai_data.tables import SAMPLES
 from gmai_data.untyped import pa
 from gmai_data.vocabulary import Split, SubDataset
@@ -77,7 +77,7 @@ class _Shards:
         key = f"{self._stem}-{self._rows:09d}"
         images: list[tuple[str, bytes]] = []
         for number, image in enumerate(row["images"]):
-            picture = picture_of(image["bytes"])
+            picture = encoded_image(image["bytes"])
             if picture is None:
                 return "the image is not PNG, JPEG, TIFF, WebP or BMP"
             suffix = picture.name.rpartition(".")[2]

@@ -1,4 +1,4 @@
-"""What a reader lists (`Item`) and what it makes of one (`Picture`, or the turns of a text)."""
+"""What a reader lists (`Item`) and what it makes of one (`ItemImage`, or the turns of a text)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -48,7 +48,7 @@ class Item(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Picture:
+class ItemImage:
     """One exported 2-D image with its labels and boxes, in the display convention.
 
     `encoded` are the source's own bytes where they are published as they are; `geometry` goes into the provenance.
@@ -121,7 +121,7 @@ class BoxCounter:
         self.has_ignored = False
         """Whether a part of the picture is none that was looked at."""
         self.masks: list[npt.NDArray[Any]] = []
-        """What was looked at, for `Picture.masks`."""
+        """What was looked at, for `ItemImage.masks`."""
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from gmai_data.ledger import Ledger
 from gmai_data.sources.card import Card
 from gmai_data.sources.files.folder import Folder, Guess
-from gmai_data.sources.items import Item, Picture
+from gmai_data.sources.items import Item, ItemImage
 from gmai_data.vocabulary import Split
 
 IMAGE_ENDINGS = (
@@ -55,7 +55,7 @@ class Layout(BaseModel, ABC):
         """
 
     @abstractmethod
-    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[ItemImage]:
         """Yield the pictures of one item; unusable boxes go to the ledger.
 
         Raises:

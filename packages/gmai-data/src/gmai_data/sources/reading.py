@@ -9,12 +9,12 @@ from gmai_formats.pictures.problems import PictureError
 
 from gmai_data.ledger import Ledger, SetAside, SourceError
 from gmai_data.sources.cards.recipe import Recipe
-from gmai_data.sources.items import Item, Picture
+from gmai_data.sources.items import Item, ItemImage
 
 _NOT_OF_THE_INPUT = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
-def read_pictures(item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[Picture]:
+def read_pictures(item: Item, recipe: Recipe, root: Path, ledger: Ledger) -> Iterator[ItemImage]:
     """Yield the pictures of an item; whatever its damaged files make a library raise becomes a reason.
 
     Raises:

@@ -12,10 +12,10 @@ from gmai_data.sources.annotations.volume_slices import slices_of_volume
 from gmai_data.sources.card import Card
 from gmai_data.sources.files.pictures import whole_image
 from gmai_data.sources.files.volume_files import VOLUME_ENDINGS, load_volumes
-from gmai_data.sources.items import Item, Picture
+from gmai_data.sources.items import Item, ItemImage
 
 
-def labelled_pictures(item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+def labelled_pictures(item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[ItemImage]:
     """Yield the picture of an image, or the slices of a volume by the card's rule, with the item's labels.
 
     Raises:

@@ -16,7 +16,7 @@ from gmai_data.sources.annotations.fits import Size, fit_of
 from gmai_data.sources.annotations.pixel_boxes import whole_pixels
 from gmai_data.sources.card import Card
 from gmai_data.sources.files.pictures import load_picture
-from gmai_data.sources.items import BoxCounter, Picture, full_name, left_open
+from gmai_data.sources.items import BoxCounter, ItemImage, full_name, left_open
 
 CROWD = "region of many objects"
 DIFFICULT = "marked as difficult"
@@ -119,18 +119,18 @@ class MarkedPicture:
 
     def picture(
         self, origin: str, uncertain: Sequence[str] = (), more_files: tuple[str, ...] = (), name: str = ""
-    ) -> Picture:
+    ) -> ItemImage:
         """Return the picture.
 
         Args:
             origin: Where the boxes come from, for the provenance.
             uncertain: Raw labels that are left open.
-            more_files: See `Picture`.
+            more_files: See `ItemImage`.
             name: Of the picture, where it is not the file's.
         """
         labels = tuple(self._labels)
         geometry: dict[str, Any] = {"box_origin": origin, **self._raster.geometry, **self.fit.facts}
-        return Picture(
+        return ItemImage(
             name or PurePosixPath(self._image).name,
             self._raster.pixels,
             labels,

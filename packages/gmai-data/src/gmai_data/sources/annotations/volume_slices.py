@@ -41,7 +41,7 @@ from gmai_data.sources.annotations.label_volumes import (
     with_parts,
 )
 from gmai_data.sources.card import Card
-from gmai_data.sources.items import BoxCounter, Item, Picture, full_name, left_open
+from gmai_data.sources.items import BoxCounter, Item, ItemImage, full_name, left_open
 from gmai_data.vocabulary import Modality
 
 _Way = tuple[str, ToGrey]
@@ -52,7 +52,7 @@ HEALTHY_SLICES = 8
 
 def slices_of_volume(
     image: Volume, layers: list[Layer], item: Item, card: Card, ledger: Ledger, *, frame: int | None = None
-) -> Iterator[Picture]:
+) -> Iterator[ItemImage]:
     """Yield the chosen slices of a volume with boxes from the masks, in the display convention.
 
     Without a mask the labels are those of the item, and those that the card gives to every image. Of a case whose mask
@@ -110,7 +110,7 @@ def slices_of_volume(
                 pixels = to_square_pixels(grey(stored), spacing_mm)
                 pixels = pixels if image.mirror is None else 255 - pixels
                 open_ = left_open(card, (*item.uncertain, *counter.uncertain), labels, image_file)
-                yield Picture(
+                yield ItemImage(
                     name,
                     pixels,
                     labels,

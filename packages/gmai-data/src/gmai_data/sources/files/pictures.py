@@ -15,7 +15,7 @@ from gmai_data.imaging.units import calibrate_header, raster_window, require_hou
 from gmai_data.ledger import SourceError
 from gmai_data.sources.card import Card
 from gmai_data.sources.files.folder import IMAGES
-from gmai_data.sources.items import Item, Picture, full_name, left_open
+from gmai_data.sources.items import Item, ItemImage, full_name, left_open
 
 
 def load_picture(root: Path, relative: str, card: Card) -> Raster:
@@ -59,7 +59,7 @@ def _require_asked(dataset: Dataset, root: Path, relative: str, card: Card) -> N
         raise SourceError("DICOM file under another name", detail, relative)
 
 
-def whole_image(item: Item, card: Card, root: Path) -> Picture:
+def whole_image(item: Item, card: Card, root: Path) -> ItemImage:
     """Return the picture of an item whose labels hold for the whole of it.
 
     Raises:
@@ -70,4 +70,4 @@ def whole_image(item: Item, card: Card, root: Path) -> Picture:
     uncertain = left_open(card, item.uncertain, labels, file)
     raster = load_picture(root, file, card)
     name = PurePosixPath(file).name
-    return Picture(name, raster.pixels, labels, encoded=raster.encoded, geometry=raster.geometry, uncertain=uncertain)
+    return ItemImage(name, raster.pixels, labels, encoded=raster.encoded, geometry=raster.geometry, uncertain=uncertain)

@@ -20,7 +20,7 @@ from gmai_data.sources.card import Card
 from gmai_data.sources.drafting.array_files import arrays_guess
 from gmai_data.sources.files.array_files import ARRAY_ENDINGS, array_names, open_array, read_text
 from gmai_data.sources.files.folder import Folder, Guess
-from gmai_data.sources.items import BoxCounter, Item, Picture, full_name, left_open
+from gmai_data.sources.items import BoxCounter, Item, ItemImage, full_name, left_open
 from gmai_data.sources.layout import SPLIT_NAMES, Layout
 
 
@@ -113,7 +113,7 @@ class Arrays(Layout):
         found = open_array(root, place or item.files[0], key.replace("{split}", item.part), scalar=self.single)
         return found[:][None] if self.single else found
 
-    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[ItemImage]:
         """Yield the one picture of the item.
 
         Raises:
@@ -141,7 +141,7 @@ class Arrays(Layout):
         named = tuple(dict.fromkeys((*(full_name(card, each, file) for each in raw), *counter.labels)))
         uncertain = left_open(card, (*unclear, *counter.uncertain), named, file)
         name = PurePosixPath(item.key).name
-        yield Picture(name, pixels, named, counter.boxes, counter.incomplete, geometry=geometry, uncertain=uncertain)
+        yield ItemImage(name, pixels, named, counter.boxes, counter.incomplete, geometry=geometry, uncertain=uncertain)
 
     def _objects(
         self, part: str, item: Item, card: Card, root: Path, shape: tuple[int, ...], count: int

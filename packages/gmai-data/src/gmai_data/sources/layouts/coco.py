@@ -23,7 +23,7 @@ from gmai_data.sources.annotations.run_lengths import decode_rle, unpack_counts
 from gmai_data.sources.annotations.tools.marked import size_of
 from gmai_data.sources.card import Card
 from gmai_data.sources.files.folder import Folder, Guess
-from gmai_data.sources.items import Item, Picture
+from gmai_data.sources.items import Item, ItemImage
 from gmai_data.sources.layout import SPLIT_NAMES, Layout
 from gmai_data.sources.names import find_named, name_pattern
 
@@ -93,7 +93,7 @@ class Coco(Layout):
                     picture, (picture, file), group, split, found, part=part, uncertain=unplaced, problem=problem
                 )
 
-    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[ItemImage]:
         """Yield the image with its boxes; an unusable box is quarantined by itself, the image stays.
 
         Raises:

@@ -27,7 +27,7 @@ from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.files.list_cells import entries_of
 from gmai_data.sources.files.table_joins import TableJoin, with_joins
 from gmai_data.sources.files.tables import Row, read_table, without_point
-from gmai_data.sources.items import Item, Picture
+from gmai_data.sources.items import Item, ItemImage
 from gmai_data.sources.layout import SPLIT_NAMES, Layout
 from gmai_data.sources.patterns import pattern_of
 
@@ -408,7 +408,7 @@ class CsvLabels(Layout):
             (sure if each.confidence >= marks.min_confidence else doubted).update(dict.fromkeys(raws))
         return found, tuple(sure), tuple(raw for raw in doubted if raw not in sure)
 
-    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[ItemImage]:
         """Yield the picture of the row, or the slices of its volume or series.
 
         Raises:
@@ -442,7 +442,7 @@ class CsvLabels(Layout):
                 uncertain.append(label)
         return raw, tuple(uncertain)
 
-    def _marked(self, marks: TableMarks, item: Item, card: Card, root: Path, ledger: Ledger) -> Picture:
+    def _marked(self, marks: TableMarks, item: Item, card: Card, root: Path, ledger: Ledger) -> ItemImage:
         document = json.loads(item.part)
         size = document["size"]
         file = item.files[0]

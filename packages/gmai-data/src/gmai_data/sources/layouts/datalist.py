@@ -21,7 +21,7 @@ from gmai_data.sources.drafting.label_names import names_of_dataset
 from gmai_data.sources.drafting.mask_values import values_of_masks
 from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.files.volume_files import VOLUME_ENDINGS, load_channel, load_masks
-from gmai_data.sources.items import Item, Picture
+from gmai_data.sources.items import Item, ItemImage
 from gmai_data.sources.layout import IMAGE_ENDINGS, SPLIT_NAMES, Layout
 from gmai_data.sources.layouts.image_mask import ImageMask
 from gmai_data.vocabulary import Split
@@ -154,7 +154,7 @@ class Datalist(Layout):
             return None
         return tuple(str(number) for number, each in enumerate(raw) if each == "1")
 
-    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[ItemImage]:
         """Yield the picture, or the slices of the volume, with its mask or labels.
 
         Raises:

@@ -35,7 +35,7 @@ from gmai_data.sources.drafting.drawn_objects import called_masks, masks_in_word
 from gmai_data.sources.drafting.patient_folders import are_patients
 from gmai_data.sources.drafting.table_guess import labels_dicom
 from gmai_data.sources.files.folder import Folder, Guess, dicom_files
-from gmai_data.sources.items import BoxCounter, Item, Picture, full_name, left_open
+from gmai_data.sources.items import BoxCounter, Item, ItemImage, full_name, left_open
 from gmai_data.sources.layout import IMAGE_ENDINGS, Layout
 
 
@@ -69,7 +69,7 @@ class DicomFiles(Layout):
             yield Item(file, (file,), set_aside=aside, masks=tuple(each.file for each in own))
         yield from lost_items(lost)
 
-    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[ItemImage]:
         """Yield the file's picture, or those of its frames, in every window of the card.
 
         Raises:
@@ -105,7 +105,7 @@ class DicomFiles(Layout):
                 name += f"_frame{index:04d}" if frames > 1 else ""
                 name += f"_{window.replace('/', '-')}{number or ''}" if len(windows) > 1 else ""
                 geometry = {**base, "frame": index, "window": words, "header": facts}
-                yield Picture(
+                yield ItemImage(
                     name,
                     pixels,
                     found,

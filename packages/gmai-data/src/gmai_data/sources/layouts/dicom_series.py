@@ -47,7 +47,7 @@ from gmai_data.sources.drafting.mask_values import values_of_masks
 from gmai_data.sources.drafting.table_guess import labels_dicom
 from gmai_data.sources.files.folder import Folder, Guess, dicom_files
 from gmai_data.sources.files.volume_files import load_masks
-from gmai_data.sources.items import Item, Picture
+from gmai_data.sources.items import Item, ItemImage
 from gmai_data.sources.layout import Layout
 
 _NO_LABELS = (
@@ -112,7 +112,7 @@ class DicomSeries(Layout):
             folder = relative_to(root, path)
             yield Item(folder, (folder, mask), found[0].group if found else "")
 
-    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[ItemImage]:
         """Yield the chosen slices, each in every window of the recipe; see `slices_of_volume`."""
         if self.mask is not None:
             yield from self._read_with_mask_beside(item, card, root, ledger)
@@ -146,7 +146,7 @@ class DicomSeries(Layout):
         named: Sequence[Sequence[str]],
         *,
         partial: bool,
-    ) -> Iterator[Picture]:
+    ) -> Iterator[ItemImage]:
         rule, planes = self.drawn, volume.planes
         if rule is None or planes is None:
             raise RuntimeError("a series is to have planes to draw on")
@@ -162,7 +162,7 @@ class DicomSeries(Layout):
         volume = replace(volume, flags=(*volume.flags, *flags))
         yield from slices_of_volume(volume, layers, marked, card, ledger, frame=number)
 
-    def _read_with_mask_beside(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def _read_with_mask_beside(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[ItemImage]:
         folder, file = item.files
         volumes = load_series(root, (folder,), card.deidentification)
         require_modality(volumes[0].facts.get("Modality"), card.modality, item.key)

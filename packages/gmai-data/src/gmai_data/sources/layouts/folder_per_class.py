@@ -15,7 +15,7 @@ from gmai_data.sources.card import Card
 from gmai_data.sources.drafting.class_tree import class_tree, companion
 from gmai_data.sources.drafting.patient_folders import are_patients
 from gmai_data.sources.files.folder import VOLUMES, Folder, Guess
-from gmai_data.sources.items import Item, Picture
+from gmai_data.sources.items import Item, ItemImage
 from gmai_data.sources.layout import IMAGE_ENDINGS, SPLIT_NAMES, Layout
 
 
@@ -53,7 +53,7 @@ class FolderPerClass(Layout):
                 f"{card.name} expects one folder per class. Give its folder with --root."
             )
 
-    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[ItemImage]:
         """Yield the picture, or the slices of the volume, with its class."""
         yield from labelled_pictures(item, card, root, ledger)
 

@@ -17,7 +17,7 @@ from gmai_data.imaging.units import raster_window
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.sources.card import Card
 from gmai_data.sources.files.folder import Folder, Guess
-from gmai_data.sources.items import Item, Picture, full_name
+from gmai_data.sources.items import Item, ItemImage, full_name
 from gmai_data.sources.layout import SPLIT_NAMES, Layout
 from gmai_data.untyped import pa, pq
 
@@ -64,7 +64,7 @@ class HubDataset(Layout):
                 key = f"{split}/{position:08d}"
                 yield Item(key, (), group, names.get(split), position=position, part=split)
 
-    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[ItemImage]:
         """Yield the picture of a row.
 
         Raises:
@@ -88,7 +88,7 @@ class HubDataset(Layout):
             "hub_revision": self.revision,
             **raster.geometry,
         }
-        yield Picture(
+        yield ItemImage(
             f"{item.position:08d}", raster.pixels, tuple(dict.fromkeys(labels)), (), (), raster.encoded, geometry
         )
 

@@ -20,7 +20,7 @@ from gmai_data.sources.card import Card
 from gmai_data.sources.drafting.paired_folder import paired_guess
 from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.files.pictures import load_picture
-from gmai_data.sources.items import NOT_IN_THE_MAP, BoxCounter, Item, Picture, boxes_of_mask, full_name, left_open
+from gmai_data.sources.items import NOT_IN_THE_MAP, BoxCounter, Item, ItemImage, boxes_of_mask, full_name, left_open
 from gmai_data.sources.layout import Layout
 from gmai_data.sources.names import patterns_of
 
@@ -74,7 +74,7 @@ class ImageMask(Layout):
         rules = (self.masks, self.missing, self.without_mask)
         yield from items_with_masks(card, root, patterns_of(self.images), *rules, what="images")
 
-    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[ItemImage]:
         """Yield the picture with one box per connected region of each of its masks.
 
         Raises:
@@ -106,7 +106,7 @@ class ImageMask(Layout):
         of_class = [full_name(card, raw, image_file) for raw in item.raw_labels]
         labels = tuple(dict.fromkeys((*of_class, *(label for counter in counters for label in counter.labels))))
         unseen = unsure + [raw for counter in counters for raw in counter.uncertain]
-        yield Picture(
+        yield ItemImage(
             PurePosixPath(image_file).name,
             raster.pixels,
             labels,

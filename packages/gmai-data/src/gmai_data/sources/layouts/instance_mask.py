@@ -24,7 +24,7 @@ from gmai_data.sources.card import Card
 from gmai_data.sources.files.array_files import ARRAY_ENDINGS, open_array
 from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.files.pictures import load_picture
-from gmai_data.sources.items import BoxCounter, Item, Picture
+from gmai_data.sources.items import BoxCounter, Item, ItemImage
 from gmai_data.sources.layout import Layout
 from gmai_data.sources.names import patterns_of
 
@@ -63,7 +63,7 @@ class InstanceMask(Layout):
         rules = (self.masks, "uncertain", self.without_mask)
         yield from items_with_masks(card, root, patterns_of(self.images), *rules, what="images")
 
-    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[ItemImage]:
         """Yield the picture with one box per object.
 
         Raises:
@@ -83,7 +83,7 @@ class InstanceMask(Layout):
             counter.add(objects_of(squared, "instances", file))
         else:
             counter.add(numbered_objects(squared, self._classes(root, file, numbers, self.classes), file))
-        yield Picture(
+        yield ItemImage(
             PurePosixPath(image_file).name,
             raster.pixels,
             counter.labels,

@@ -41,7 +41,7 @@ from gmai_data.sources.annotations.tools.marked import Marked, Shape
 from gmai_data.sources.card import Card
 from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.files.video_frames import VIDEO_ENDINGS, frames_numbered
-from gmai_data.sources.items import Item, Picture
+from gmai_data.sources.items import Item, ItemImage
 from gmai_data.sources.layout import IMAGE_ENDINGS, Layout
 
 _ONE_PICTURE = ("labelme", "supervisely", "superannotate", "darwin", "pascal", "regions", "osirix")
@@ -176,7 +176,7 @@ class LabellingTool(Layout):
         named = (PurePosixPath(place) / parts[-1]).as_posix() if parts else place
         return (self.tool in _ONE_PICTURE and _of_stem(root, place, PurePosixPath(file).stem)) or named
 
-    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[ItemImage]:
         """Yield the picture with its boxes, or the annotated frames of a video.
 
         Raises:
@@ -198,7 +198,7 @@ class LabellingTool(Layout):
     def _is_left_out(self, shape: Shape) -> bool:
         return shape.name in self.leave_out and shape.kind == "other"
 
-    def _video(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def _video(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[ItemImage]:
         file, video = item.files
         pictures = _pictures(self, root, file)
         wanted = {each.frame: each for each in pictures if each.frame is not None and each.frame % self.every_n == 0}
@@ -223,7 +223,7 @@ class LabellingTool(Layout):
         more_files: tuple[str, ...] = (),
         raster: Raster | None = None,
         name: str = "",
-    ) -> Picture:
+    ) -> ItemImage:
         if picture.set_aside:
             raise SetAside(picture.set_aside, image)
         if picture.problem is not None:

@@ -13,7 +13,7 @@ from gmai_data.sources.annotations.labelled import labelled_pictures
 from gmai_data.sources.annotations.mask_files import named_items
 from gmai_data.sources.card import Card
 from gmai_data.sources.files.folder import Folder, Guess
-from gmai_data.sources.items import Item, Picture
+from gmai_data.sources.items import Item, ItemImage
 from gmai_data.sources.layout import Layout
 from gmai_data.sources.names import CLASS, name_pattern, patterns_of
 
@@ -45,7 +45,7 @@ class NamedFiles(Layout):
         """Yield one item per file that fits a pattern."""
         yield from named_items(card, root, patterns_of(self.files), what="files")
 
-    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[ItemImage]:
         """Yield the picture, or the slices of the volume, with its class."""
         yield from labelled_pictures(item, card, root, ledger)
 

@@ -21,7 +21,7 @@ from gmai_data.sources.drafting.label_names import names_of_dataset
 from gmai_data.sources.drafting.mask_values import values_of_masks
 from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.files.volume_files import VOLUME_ENDINGS, load_channel, load_masks, volume_stem
-from gmai_data.sources.items import Item, Picture
+from gmai_data.sources.items import Item, ItemImage
 from gmai_data.sources.layout import Layout
 
 
@@ -60,7 +60,7 @@ class NnUnet(Layout):
                 "`image_mask`."
             )
 
-    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[ItemImage]:
         """Yield the chosen slices, each in every window of the recipe; see `slices_of_volume`."""
         image_file, mask_file = item.files
         own_file = image_file.endswith(tuple(f"_{self.channel:04d}{ending}" for ending in VOLUME_ENDINGS))

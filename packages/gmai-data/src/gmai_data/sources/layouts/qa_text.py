@@ -11,7 +11,7 @@ from gmai_data.imaging.source_files import matching, require_data
 from gmai_data.ledger import Ledger, SourceError, printable
 from gmai_data.sources.card import Card
 from gmai_data.sources.files.folder import Folder, Guess
-from gmai_data.sources.items import Item, Picture
+from gmai_data.sources.items import Item, ItemImage
 from gmai_data.sources.layout import Layout
 
 
@@ -34,7 +34,7 @@ class QaText(Layout):
                     part = line.rstrip("\n")
                     yield Item(f"{file}/{position:06d}", (file,), _patient(part), position=position, part=part)
 
-    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[ItemImage]:
         """Yield nothing: a text has no picture. See `read_turns`."""
         del item, card, root, ledger
         yield from ()

@@ -28,7 +28,7 @@ from gmai_data.sources.card import Card, JoinedColumn
 from gmai_data.sources.drafting.table_guess import slides_labelled
 from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.files.slides import LEAST_MPP, MOST_MPP, Slide, at_scale, opened_slide, overview, tissue
-from gmai_data.sources.items import Item, Picture, full_name
+from gmai_data.sources.items import Item, ItemImage, full_name
 from gmai_data.sources.joined import column_by_key, key_of
 from gmai_data.sources.layout import Layout
 from gmai_data.sources.names import patterns_of
@@ -110,7 +110,7 @@ class Slides(Layout):
                     changes["problem"] = ("row without a label", f"{self.label_table.table} has no label of it")
             yield _replaced(item, changes)
 
-    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[ItemImage]:
         """Yield the chosen tiles, one at a time.
 
         Raises:

@@ -18,7 +18,7 @@ from gmai_data.sources.drafting.table_guess import label_column, names_of_splits
 from gmai_data.sources.files.folder import Folder, Guess, column_of_names, ending_pattern, values_of
 from gmai_data.sources.files.tables import UTF_8, read_table
 from gmai_data.sources.files.video_frames import VIDEO_ENDINGS, sampled_frames
-from gmai_data.sources.items import Item, Picture, full_name
+from gmai_data.sources.items import Item, ItemImage, full_name
 from gmai_data.sources.layout import Layout
 
 _Rows = list[dict[str, str]]
@@ -57,7 +57,7 @@ class Video(Layout):
             folder = (path.parent.name,) if self.label_folder else ()
             yield Item(file, (file, table) if table else (file,), raw_labels=folder)
 
-    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[ItemImage]:
         """Yield the sampled frames with the labels that hold for each.
 
         Raises:
@@ -71,7 +71,7 @@ class Video(Layout):
             name = f"{PurePosixPath(file).name}_frame{number:06d}"
             known = labels.at(number)
             left_open = tuple(each for each in card.label_names if each not in known) if labels.open_at(number) else ()
-            yield Picture(name, pixels, known, geometry=geometry, uncertain=left_open)
+            yield ItemImage(name, pixels, known, geometry=geometry, uncertain=left_open)
 
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:

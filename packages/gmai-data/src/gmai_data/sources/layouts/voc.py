@@ -19,7 +19,7 @@ from gmai_data.sources.annotations.tools.marked import load_xml, size_of
 from gmai_data.sources.card import Card
 from gmai_data.sources.files.folder import IMAGES, Folder, Guess
 from gmai_data.sources.files.tables import decoded
-from gmai_data.sources.items import Item, Picture
+from gmai_data.sources.items import Item, ItemImage
 from gmai_data.sources.layout import SPLIT_NAMES, Layout
 
 _LISTS = (("train", "train"), ("val", "validation"), ("test", "held_out"))
@@ -77,7 +77,7 @@ class Voc(Layout):
             raise SourceError("several images of one annotation", f"{both}; it names {name or 'none'}", file)
         return relative_to(root, (of_ending or found)[0]) if found else named
 
-    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[ItemImage]:
         """Yield the image with its boxes; a degenerate or outside box is quarantined by itself, the image stays.
 
         Raises:

@@ -21,7 +21,7 @@ from gmai_data.sources.drafting.paired_folder import paired_guess
 from gmai_data.sources.drafting.table_guess import table_guess
 from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.files.volume_files import load_masks, load_volumes, volume_stem
-from gmai_data.sources.items import Item, Picture
+from gmai_data.sources.items import Item, ItemImage
 from gmai_data.sources.layout import Layout
 from gmai_data.sources.names import patterns_of
 
@@ -74,7 +74,7 @@ class VolumeMask(Layout):
         rules = (self.mask, self.missing, self.without_mask)
         yield from items_with_masks(card, root, images, *rules, what="volumes")
 
-    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[ItemImage]:
         """Yield the chosen slices, each in every window of the recipe; see `slices_of_volume`."""
         images = load_volumes(root, item.files[0], key=self.image_key, frames=self.frames)
         masks: dict[int | None, list[Layer]] = {}

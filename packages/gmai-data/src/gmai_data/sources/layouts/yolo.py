@@ -18,7 +18,7 @@ from gmai_data.sources.annotations.marked_picture import MarkedPicture
 from gmai_data.sources.card import Card
 from gmai_data.sources.files.folder import Folder, Guess, ending_pattern
 from gmai_data.sources.files.tables import decoded
-from gmai_data.sources.items import Item, Picture
+from gmai_data.sources.items import Item, ItemImage
 from gmai_data.sources.layout import SPLIT_NAMES, Layout
 
 
@@ -54,7 +54,7 @@ class Yolo(Layout):
                 "picture without one counts as one without objects, so all of them would. Correct `labels` in the card."
             )
 
-    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[Picture]:
+    def read(self, item: Item, card: Card, root: Path, ledger: Ledger) -> Iterator[ItemImage]:
         """Yield the image with its boxes; an unusable line is quarantined by itself, the image stays.
 
         Raises:
