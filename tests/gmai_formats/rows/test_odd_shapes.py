@@ -159,6 +159,19 @@ READ: list[tuple[str, dict[str, Any], list[str], list[Any]]] = [
     ("a row to keep", one(is_train=True, keep=1, deleted=False, skip=0), [Q, A], []),
     ("the volume of a slice", one("<image>", images=["a.png"], volume="a.nii.gz"), ["<image>", A], ["a.png"]),
     ("words that end like a file", one(note="it is in a.nii.gz"), [Q, A], []),
+    ("what a tool was asked for", one(parallel_tool_calls=False, finish_reason="stop", errors=[]), [Q, A], []),
+    ("Magpie", {"conversations": [{"from": "human", "value": Q}, {"from": "gpt", "value": A}], "instruction": Q,
+                "response": A}, [Q, A], []),
+    ("a patient's history", {"image": "a.png", "text": A, "history": "65 years, cough"}, ["<image>", A], ["a.png"]),
+    ("points that an answer is worth", {"image": "a.png", "question": Q, "answer": A, "points": 5},
+     [f"<image>\n{Q}", A], ["a.png"]),
+    ("a region by its name", {"image": "a.png", "question": Q, "answer": A, "region": "Abdomen"},
+     [f"<image>\n{Q}", A], ["a.png"]),
+    ("boxes beside a chat that has them", one("<image>", images=["a.png"], bbox=[1, 2, 3, 4]), ["<image>", A],
+     ["a.png"]),
+    ("a row that is accepted", one(accepted=True, flagged=False, use=1, has_error=0), [Q, A], []),
+    ("a question in a caption", {"image": "a.png", "caption": "Answer: unclear. Question: open."},
+     ["<image>", "Answer: unclear. Question: open."], ["a.png"]),
     ("a second column with the name", one("<image>", image={"bytes": PNG, "path": "1.png"}, image_path="x/1.png"),
      ["<image>", A], [PNG]),
 ]  # fmt: skip
@@ -252,6 +265,31 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "is_train": False, "exclude": True, "deleted": 1, "ignored": "yes", "skip": True, "keep": 0,
         "is_duplicate": True, "filtered_out": True,
     }.items()),
+    *((f"{name} of a row", one(**{name: value}), f"`{name}` is") for name, value in {
+        "accepted": False, "flagged": True, "has_error": True, "error": "timeout", "drop": True, "use": False,
+        "blacklisted": 1, "is_refusal": True, "approved": "no", "is_invalid": True, "truncated": True,
+        "finish_reason": "length", "stop_reason": "max_tokens",
+    }.items()),
+    *((f"{name} before a question", {"image": "a.png", "question": Q, "answer": A, name: value}, f"`{name}` holds what")
+      for name, value in {
+          "dialog_history": ["q", "a"], "chat_history": "q a", "previous_question": "q", "previous": [["q", "a"]],
+          "prior_turns": ["q"], "conversation_history": "[]q", "qa_history": [{"q": "a"}],
+      }.items()),
+    ("history beside a chat", one(history=[["q", "a"]]), "`history` holds what"),
+    ("history as JSON beside a caption", {"image": "a.png", "caption": A, "history": '[["q", "a"]]'},
+     "`history` holds"),
+    *((f"{name} of a caption", {"image": "a.png", "caption": A, name: value}, f"`{name}` marks a") for name, value in {
+        "bbox": [1, 2, 3, 4], "bounding_box": {"x": 1, "y": 2}, "roi": [[1, 2, 3, 4]], "crop": "[1, 2, 3, 4]",
+        "point": [5, 6], "bbox_xywh": [1, 2, 3, 4], "region": [1, 2, 3, 4], "polygon": [[[1, 2], [3, 4]]],
+    }.items()),
+    ("RefCOCO's box", {"image": "a.png", "question": Q, "answer": A, "bbox": [1, 2, 3, 4]}, "`bbox` marks a place"),
+    ("an instruction beside a chat", one(instruction="Answer in one word."), "`instruction` beside `messages`"),
+    *((f"{text[:12]}… as a caption", {"image": "a.png", "text": text}, "and no caption") for text in (
+        "Question: Q Answer: A", "Human: Q\nAssistant: A", "USER: Q ASSISTANT: A", "Q: what?\nA: this",
+    )),
+    ("an answer that was cut", answer(finish_reason="length"), "`finish_reason` of message 2"),
+    ("a speaker in front of a question", one(f"USER: {Q}"), "USER:"),
+    ("a speaker in front of a later question", {"messages": said(Q, A, f"x\nUSER: {Q}", A)}, "USER:"),
     ("a key twice in a text", {"messages": '[{"role": "user", "content": "a", "content": "b"}]'}, "`content` is given"),
     ("pixels", {"question": Q, "answer": A, "pixel_values": [0.5]}, "`pixel_values`"),
     ("a template's settings", one(chat_template_kwargs={"enable_thinking": False}), "`chat_template_kwargs`"),
@@ -316,6 +354,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     *((f"{mark} with an image", one(f"{mark} {Q}", images=["a.png"]), mark) for mark in (
         "<IMAGE>", "<Image>", "<image 1>", "<image_1>", "<image_placeholder>", "<img>", "<im_start>", "<ImageHere>",
         "<start_of_image>",
+        "<vision_start>", "<visual>", "<Visual>", "<dicom>", "<slice>", "<slice_3>", "<CT>", "<frame>", "<frame 1>",
+        "<mm_image>", "<vis_token>", "<volume>", "〖image〗", "【图片】", "[图像]", "(image 1)\n",
         "<image/>", "< image >", "<image: a.png>", "<Image_2>", "<picture>", "<media>", '<img src="a.png">',
         "![](a.png)", "[image:1]", "[Image #2]",
         "&lt;image&gt;", "[image 1]", "<|vision_start|>", "<|image_pad|>", "<|image_1|>", "[IMG]", "{image}", "<video>",
@@ -351,7 +391,19 @@ def test_words_stay_words_where_there_is_no_image(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a <imaging> study", "[image quality: poor]", "<b>image</b>", "images [1, 2, 3]", "(1-4)"]
+    "text",
+    [
+        "a <imaging> study",
+        "[image quality: poor]",
+        "<b>image</b>",
+        "images [1, 2, 3]",
+        "(1-4)",
+        "[scan]",
+        "CT < MRI",
+        "an (image) of",
+        "【影像】",
+        "a <slices> tag",
+    ],
 )
 def test_words_stay_words_beside_an_image(text: str) -> None:
     sample = read_row(one(f"<image>{text}", images=["a.png"]))
@@ -384,6 +436,8 @@ def test_what_says_nothing_is_named() -> None:
     {"labels": pa.array([[False, True]])}, {"labels": pa.array(["true"])},
     {"scan": pa.array([PNG])}, {"rejected_text": pa.array(["x"])}, {"weight": pa.array([0.0])},
     {"image": pa.array([{"bytes": PNG, "path": "m"}])}, {"thumbnails": pa.array([[PNG]])},
+    {"chat_history": pa.array([["q", "a"]])}, {"flagged": pa.array([True])}, {"finish_reason": pa.array(["length"])},
+    {"instruction": pa.array(["In one word."])},
 ])  # fmt: skip
 def test_a_table_says_the_same_as_its_rows(tmp_path: Path, column: dict[str, Any]) -> None:
     images = pa.array([[{"bytes": PNG, "path": "a"}]])

@@ -19,7 +19,7 @@ _NEVER = r"<video>|<audio>|<img>[^<]+</img>|<\|(?:box|object_ref|quad|vision|ima
 """Marks that stand for a picture, film, sound or box in other programs, whatever the row holds."""
 _TEMPLATES = (
     r"<[|｜][^|｜<>\s]{1,40}[|｜]>|</?s>|<(?:start|end)_of_turn>|<(?:bos|eos|endofchunk)>|\[/?INST\]|<</?SYS>>|"
-    r"### (?:Instruction|Response|Human|Assistant):|\bASSISTANT: |\A[问答]："
+    r"### (?:Instruction|Response|Human|Assistant):|\bASSISTANT: |(?:\A|\n)USER: |\A[问答]："
 )
 """Marks of other programs' chat templates: a text with one was already put together for another model."""
 _PLACES = (
@@ -35,6 +35,8 @@ _BARE_BOX = rf"[\[(]{_NUMBER},{_NUMBER},{_NUMBER},{_NUMBER}[\])]"
 """Four numbers in brackets: LLaVA-1.5 and Shikra write boxes so, in shares of the sides, and others in pixels."""
 _ODD = (
     r"<\s*/?\s*(?i:img|picture|photo|pic|media|imagehere|img_context)(?:[^<>a-zA-Z][^<>]*)?>|"
+    r"<(?i:vision|visual|vis|frame|slice|scan|dicom|figure|ct|mri|cxr|xray|x-ray|volume|(?:mm|vl|visual|input)_image)"
+    r"(?:[_-][a-zA-Z0-9_]*| ?\d+)?>|[\[【〖](?:image|图片|图像)[\]】〗]|\((?i:image) ?\d*\)\n|"
     r"<\s*/?\s*(?i:image)[^<>a-zA-Z][^<>]*>|<(?:\s+|\s*/\s*)(?i:image)>|<(?:IMAGE|Image|Images|images)>|"
     r"<(?:start|end)_of_image>|</?im_(?:start|end|patch)>|\{image\}|<\|\|>|<fake_token_around_image>|&lt;image&gt;|"
     r"\[(?i:image|img|picture)(?: ?[#_-]? ?\d+| ?:[^\[\]]{1,80})?\]|!\[[^\[\]]*\]\([^()]*\)"
@@ -44,8 +46,8 @@ MARKS = rf"</?box>|<ref-object>|<bbox>|{_ODD}|{_NEVER}|{_TEMPLATES}|{_PLACES}|{_
 """What asks for a second look at a text, as a regular expression of Python and of RE2."""
 _MARKED, _ODD_PLACEHOLDER, _NEVER_HERE = re.compile(MARKS), re.compile(rf"{_ODD}|{_NEVER}"), re.compile(_NEVER)
 _TEMPLATE, _PLACE, _BARE = re.compile(_TEMPLATES), re.compile(_PLACES), re.compile(_BARE_BOX)
-_BEGINNINGS = ("<", "[", "{", "&lt;", "_2d", "### ", "ASSISTANT: ", "问：", "答：")
-"""One of them is in every mark but four numbers in round brackets."""
+_BEGINNINGS = ("<", "[", "【", "〖", "(i", "(I", "{", "&lt;", "_2d", "### ", "ASSISTANT: ", "USER: ", "问：", "答：")
+"""One of them is in every mark."""
 _IN_TURN = ["user", "assistant"]
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 

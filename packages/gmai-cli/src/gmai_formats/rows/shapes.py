@@ -70,15 +70,33 @@ _CHANGES_TURN = re.compile(
 )
 """Words in the name of a turn's field that says whether it is learned, or what belongs to it beside its text."""
 _SOUND = re.compile(
-    r"(?:is_)?(?:correct|right|valid|answerable|safe)|is_train(?:ing)?|(?:is_)?(?:keep|kept|included?|usable)",
+    r"(?:is_)?(?:correct|right|valid|answerable|safe|accept(?:ed)?|approved)|is_train(?:ing)?|"
+    r"(?:is_)?(?:keep|kept|included?|usable|use)",
     re.IGNORECASE,
 )
 _UNSOUND = re.compile(
-    r"(?:is_)?(?:impossible|unanswerable|incorrect|wrong|negative|hallucinat\w*|unsafe|toxic|harmful|"
-    r"excluded?|deleted|removed|ignored?|skip(?:ped)?|discard(?:ed)?|filtered(?:_out)?|duplicate)",
+    r"(?:is_)?(?:impossible|unanswerable|incorrect|wrong|invalid|negative|hallucinat\w*|unsafe|toxic|harmful|refusal|"
+    r"excluded?|deleted|removed|ignored?|skip(?:ped)?|discard(?:ed)?|filtered(?:_out)?|duplicate|drop(?:ped)?|"
+    r"flagged|blacklisted|blocked|rejected|corrupt(?:ed)?|truncated)|(?:has_)?errors?",
     re.IGNORECASE,
 )
 """Columns that say whether the answer, or the row, is one to learn."""
+_ENDED = frozenset({"finish_reason", "stop_reason", "finishReason", "stopReason"})
+_CUT_SHORT = frozenset({"length", "max_tokens", "content_filter", "safety", "error"})
+"""Where a model's server says why its answer ended, and what it says of one that is no whole answer."""
+_EARLIER = re.compile(
+    r"(?:chat|dialog(?:ue)?|conversation|message|turn|qa)s?_?history|history_?(?:chat|dialog(?:ue)?|conversation|qa)s?|"
+    r"(?:previous|prior|past|earlier)_?(?:questions?|answers?|turns?|messages?|dialog(?:ue)?s?|conversations?|qas?|"
+    r"rounds?|utterances?)|previous|history",
+    re.IGNORECASE,
+)
+"""Columns of what was said before; a pair's `history` is read."""
+_OF_REGION = re.compile(
+    r"(?:b(?:ound(?:ing)?)?_?box(?:es)?|roi|rois|region|crop|polygon|points?|click|keypoints?)"
+    r"(?:_?(?:xyxy|xywh|coords?|coordinates|2d|px|norm(?:alized)?))?",
+    re.IGNORECASE,
+)
+"""Columns of the place in an image that a question or a caption may be about."""
 _ANOTHER_IMAGE = re.compile(
     r"(?:image|img|picture|photo)[ _-]?\d+(?:_path)?|"
     r"(?:image|img)s?_(?:depth|lateral|frontal|before|after|left|right)(?:_paths?)?|"
@@ -117,6 +135,11 @@ _ABOUT = re.compile(
     re.IGNORECASE,
 )
 """Columns of what a question in words alone may be about."""
+_DIALOGUE = re.compile(
+    r"^\s*(Question:|Q:|Human:|User:|USER:|### ?\w+:).*?(?:^|\s)(Answer:|A:|Assistant:|ASSISTANT:|AI:|GPT:|Bot:)",
+    re.DOTALL,
+)
+"""A text that is a question and its answer, as OpenFlamingo and others put them together."""
 _NO_INPUT = "<noinput>"
 """What Alpaca writes for none: https://github.com/tatsu-lab/stanford_alpaca, generate_instruction.py."""
 _LONG_TEXT = 80
@@ -217,9 +240,12 @@ def shape_of(columns: Any) -> str | tuple[str, str] | None:
 
 def changes_row(name: str) -> bool:
     """Return whether a column of this name is read, or makes a row be refused."""
-    known = (_CHANGES_ROW, _OPTION, _OPTIONS, _ABOUT, _ANOTHER_IMAGE, _POINTS_TO_IMAGE, _SOUND, _UNSOUND)
+    known = (
+        _CHANGES_ROW, _OPTION, _OPTIONS, _ABOUT, _ANOTHER_IMAGE, _POINTS_TO_IMAGE, _SOUND, _UNSOUND, _EARLIER,
+        _OF_REGION,
+    )  # fmt: skip
     named = name in FLAGS or name.casefold() in BESIDE_QUESTION
-    return named or any(names.fullmatch(name) for names in known)
+    return named or name in _ENDED or any(names.fullmatch(name) for names in known)
 
 
 @dataclass(frozen=True)
@@ -290,6 +316,9 @@ def turns_of(row: dict[str, Any]) -> Turns:
         no = str(row[name]).casefold() in ("false", "0", "no")
         if (no and _SOUND.fullmatch(name)) or (not no and _UNSOUND.fullmatch(name)):
             raise Refused("fields", f"`{name}` is {row[name]!r:.40}: the answer is none to learn")
+    for name in _ENDED & row.keys():
+        if str(row[name]).casefold() in _CUT_SHORT:
+            raise Refused("fields", f"`{name}` is {row[name]!r:.40}: the answer is none to learn")
     for name in LIKED:
         if says_liked(row.get(name)):
             raise Refused("fields", f"`{name}` says whether the answer is liked, which is not read")
@@ -306,6 +335,8 @@ def turns_of(row: dict[str, Any]) -> Turns:
     elif shape in CAPTIONS:
         if beside := next((name for name in turns.unread if name in SAID or _is_chat(name, row.get(name))), None):
             raise Refused("fields", f"`{beside}` beside `{shape}` is not read")
+        if isinstance(row[shape], str) and (found := _DIALOGUE.search(row[shape])):
+            raise Refused("fields", f"`{shape}` holds {found[1]} and {found[2]}, and no caption: write them as columns")
         inner = _parsed(row[shape])
         if isinstance(inner, dict) or (isinstance(inner, list) and any(isinstance(part, dict) for part in inner)):
             # As in https://huggingface.co/datasets/openbmb/RLHF-V-Dataset, whose `text` holds `chosen` and `rejected`.
@@ -325,6 +356,12 @@ def turns_of(row: dict[str, Any]) -> Turns:
     for name in turns.unread:
         if name not in row:
             continue
+        if _EARLIER.fullmatch(name) and (name.casefold() != "history" or _parts(row[name]) is not None):
+            raise Refused("fields", f"`{name}` holds what was said before, and is not read: write it as turns")
+        if shape not in CHATS and turns.images and _OF_REGION.fullmatch(name) and _are_numbers(_parts(row[name])):
+            raise Refused("fields", f"`{name}` marks a place in the image, and is not read: write it into the text")
+        if shape in CHATS and name == "instruction" and not _is_said(row[name], turns):
+            raise Refused("fields", f"`{name}` beside `{shape}` is not read: write it into the question")
         if isinstance(shape, tuple) and shape != REPORT and _belongs_to_question(name, row[name], bool(turns.images)):
             raise Refused("fields", f"`{name}` beside `{shape[0]}` is not read")
         if _looks_like_image(row[name], paths=not turns.images) or _ANOTHER_IMAGE.fullmatch(name):
@@ -414,6 +451,24 @@ def _belongs_to_question(name: str, value: Any, has_images: bool) -> bool:
     if has_images or not _ABOUT.fullmatch(name):
         return False
     return is_list or (isinstance(value, str) and len(value) >= _LONG_TEXT and " " in value)
+
+
+def _parts(value: Any) -> list[Any] | None:
+    """Return what a list or an object holds, which may stand there as JSON; None of another value."""
+    if isinstance(value, str):
+        value = _parsed(value)
+    if isinstance(value, dict):
+        return [*value.values()]
+    return value if isinstance(value, list) else None
+
+
+def _are_numbers(parts: list[Any] | None) -> bool:
+    """Return whether there is nothing but numbers, however they are put together."""
+    return bool(parts) and all(type(part) in (int, float) or _are_numbers(_parts(part)) for part in parts or ())
+
+
+def _is_said(value: Any, turns: Turns) -> bool:
+    return not isinstance(value, str) or any(value.strip() in message["content"] for message in turns.messages)
 
 
 def _is_chat(name: str, value: Any) -> bool:
@@ -526,7 +581,8 @@ def _read_flags(turn: dict[str, Any], known: Sequence[str], role: str | None, nu
         if name in known or value in _NOTHING:
             continue
         if name not in FLAGS:
-            if _CHANGES_TURN.search(name):
+            cut = name in _ENDED and str(value).casefold() in _CUT_SHORT
+            if cut or _CHANGES_TURN.search(name):
                 raise Refused("fields", f"`{name}` of message {number} is not read")
             turns.unread = tuple(dict.fromkeys((*turns.unread, f"messages.{name}")))
             continue

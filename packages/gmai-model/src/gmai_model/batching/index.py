@@ -24,7 +24,7 @@ from gmai_formats.rows.shapes import IMAGES
 from gmai_formats.rows.tables import Batch, table_columns, unread_columns
 from gmai_formats.state import DamagedError, damage, read_state, seal, write_state
 
-VERSION = 8
+VERSION = 9
 """Version of the index's content; raising it makes old caches invisible."""
 ROWS_PER_BATCH = 1024
 """Every batch of an index but the last has as many rows, so that a row's batch needs no search."""
