@@ -159,6 +159,13 @@ READ: list[tuple[str, dict[str, Any], list[str], list[Any]]] = [
     ("a row to keep", one(is_train=True, keep=1, deleted=False, skip=0), [Q, A], []),
     ("the volume of a slice", one("<image>", images=["a.png"], volume="a.nii.gz"), ["<image>", A], ["a.png"]),
     ("words that end like a file", one(note="it is in a.nii.gz"), [Q, A], []),
+    ("a question that stands twice", {"messages": said(Q, A), "question": Q, "prompt": f" {Q}\n"}, [Q, A], []),
+    ("a part that is trained on", one(split="train", subset="validation", is_test=False), [Q, A], []),
+    ("one letter alone", {"question": Q, "answer": A, "a": "x", "1": "y"}, [Q, A], []),
+    ("a sound turn", answer(valid=True, is_correct=1, skip=False), [Q, A, "And?", "No."], []),
+    ("sizes of an image", one("<image>", images=[{"path": "a.png", "width": 5, "caption": "c", "frame": None}]),
+     ["<image>", A], ["a.png"]),
+    ("a key of a case", {"question": Q, "answer": A, "case_id": "7" * 90, "facts": []}, [Q, A], []),
     ("what a tool was asked for", one(parallel_tool_calls=False, finish_reason="stop", errors=[]), [Q, A], []),
     ("Magpie", {"conversations": [{"from": "human", "value": Q}, {"from": "gpt", "value": A}], "instruction": Q,
                 "response": A}, [Q, A], []),
@@ -270,6 +277,31 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "blacklisted": 1, "is_refusal": True, "approved": "no", "is_invalid": True, "truncated": True,
         "finish_reason": "length", "stop_reason": "max_tokens",
     }.items()),
+    *((f"a row of the {name} {value}", one(**{name: value}), f"`{name}` is {value!r}") for name, value in {
+        "split": "test", "set": "Test", "partition": "held_out", "subset": "holdout", "is_test": True,
+    }.items()),
+    *((f"a turn that is {name}", answer(**{name: value}), f"`{name}` of message 2") for name, value in {
+        "valid": False, "is_correct": "no", "skip": True, "flagged": 1, "supervised": False, "backprop": 0,
+        "hidden": True, "accepted": False,
+    }.items()),
+    *((f"{name} of all turns", one(**{name: value}), f"`{name}` is not read") for name, value in {
+        "train_turns": [1], "only_last": True, "only_last_turn_loss": True, "loss_on_last": True,
+        "last_turn_only": True, "roles_to_train": ["assistant"],
+    }.items()),
+    *((f"{name} that a question lacks", {"image": "a.png", "question": Q, "answer": A, name: "Be brief."}, f"`{name}`")
+      for name in ("prompt", "post_prompt", "prefix", "question_suffix", "task_prompt", "format_instruction", "persona",
+                   "answer_prefix", "query")),
+    ("a prompt that a chat lacks", one(prompt="Be brief."), "`prompt` beside `messages`"),
+    *((f"options called {one_} and {two}", {"question": Q, "answer": "x", one_: "x", two: "y"}, f"`{one_}`")
+      for one_, two in (("a", "b"), ("1", "2"), ("0", "1"), ("(A)", "(B)"), ("a)", "b)"), ("answer_a", "answer_b"),
+                        ("distractor1", "distractor2"))),
+    *((f"{name} in words alone", {"question": Q, "answer": A, name: value}, f"`{name}` beside") for name, value in {
+        "findings": "long " * 20, "case_description": "long " * 20, "scenario": "long " * 20, "facts": ["long " * 20],
+        "patient_info": "long " * 20, "ctxs": [{"text": "long " * 20}], "search_results": ["a", "b"],
+        "premise": "long " * 20,
+    }.items()),
+    *((f"the {name} of an image", one("<image>", images=[{"path": "a.png", name: value}]), f"`{name}` of image 1")
+      for name, value in {"frame": 3, "page_number": 2, "bbox": [1, 2, 3, 4], "crop": [1, 2], "rotation": 90}.items()),
     *((f"{name} before a question", {"image": "a.png", "question": Q, "answer": A, name: value}, f"`{name}` holds what")
       for name, value in {
           "dialog_history": ["q", "a"], "chat_history": "q a", "previous_question": "q", "previous": [["q", "a"]],
@@ -306,7 +338,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     )),
     *((f"{mark} of another template", one(f"{mark} {Q}"), mark) for mark in (
         "</s>", "<|user|>", "<|endoftext|>", "<｜User｜>", "<start_of_turn>", "[INST]", "<<SYS>>", "### Response:",
-        "ASSISTANT:", "<|endofchunk|>", "<|begin_of_text|>",
+        "ASSISTANT:", "<|endofchunk|>", "[|Human|]", "<human>", "</assistant>", "<pad>", "<sep>", "[SEP]", "[EOS]",
+        "<extra_id_0>", "<reserved_106>", "<EOT>", "Human:", "User:", "<|begin_of_text|>",
     )),
     *((f"HuatuoGPT's {mark}", {"data": [f"{mark}{Q}", A]}, mark) for mark in ("问：", "答：")),
     *((f"{name} beside a question", {"question": Q, "answer": A, name: value}, f"`{name}`") for name, value in {
@@ -437,7 +470,8 @@ def test_what_says_nothing_is_named() -> None:
     {"scan": pa.array([PNG])}, {"rejected_text": pa.array(["x"])}, {"weight": pa.array([0.0])},
     {"image": pa.array([{"bytes": PNG, "path": "m"}])}, {"thumbnails": pa.array([[PNG]])},
     {"chat_history": pa.array([["q", "a"]])}, {"flagged": pa.array([True])}, {"finish_reason": pa.array(["length"])},
-    {"instruction": pa.array(["In one word."])},
+    {"instruction": pa.array(["In one word."])}, {"split": pa.array(["test"])}, {"only_last": pa.array([True])},
+    {"prompt": pa.array(["Be brief."])}, {"partition": pa.array(["test"])},
 ])  # fmt: skip
 def test_a_table_says_the_same_as_its_rows(tmp_path: Path, column: dict[str, Any]) -> None:
     images = pa.array([[{"bytes": PNG, "path": "a"}]])

@@ -23,6 +23,10 @@ PICTURE_STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM"
 """How PNG, JPEG, GIF, WebP, BMP and TIFF begin."""
 LEAST_BYTE, GREATEST_BYTE = -128, 255
 """Bytes as numbers are signed in Java, and are not in other languages."""
+_PART_OF_IMAGE = re.compile(
+    r"(?:frame|page|slice)(?:_?(?:index|idx|number|no|id))?|crop|b(?:ounding_?)?box|roi|region|rotat(?:e|ion)|flip",
+    re.IGNORECASE,
+)
 HELD = ("bytes", "base64", "data", "path", "url", "image_url", "image", "source")
 """Keys of an object that stands for an image, its content first: of `datasets`, and of what is sent to chat servers."""
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -119,12 +123,19 @@ def images_of(value: Any) -> list[Image] | Problem:
     images: list[Image] = []
     for number, entry in enumerate(value if isinstance(value, list) and not _is_bytes(value) else [value], start=1):
         image = held_in(entry)
+        if isinstance(entry, dict) and (name := _of_part(entry)):
+            return Problem("fields", f"`{name}` of image {number} is not read")
         if not isinstance(image, str | bytes | FilePart | InTable) or image in ("", b""):
             return Problem("images", f"image {number} is neither a picture nor a path")
         if isinstance(image, str) and (found := _unusable(image)):
             return Problem("path", found)
         images.append(image)
     return images
+
+
+def _of_part(image: dict[str, Any]) -> str:
+    """Return the key of an object that makes the image another one than its file: a frame of it, or a part."""
+    return next((key for key, value in image.items() if value is not None and _PART_OF_IMAGE.fullmatch(str(key))), "")
 
 
 def held_in(value: Any) -> Any:

@@ -11,7 +11,7 @@ import pyarrow.compute
 
 from gmai_formats.rows.images import InTable
 from gmai_formats.rows.sample import MARKS
-from gmai_formats.rows.shapes import IMAGES, LIKED, PLACEHOLDER, says_liked, shape_of
+from gmai_formats.rows.shapes import IMAGES, LIKED, PLACEHOLDER, is_kept_apart, says_liked, shape_of
 from gmai_formats.rows.tables import Batch, has_meaning, may_hold_image
 
 pa: Any = cast(Any, pyarrow)
@@ -42,6 +42,10 @@ def plain_rows(batch: Batch) -> np.ndarray:
     for name in LIKED:
         if name in names:
             plain &= ~_liked(batch.columns.column(name))
+    if "split" in names:
+        parts = batch.columns.column("split")
+        apart = [part for part in pc.unique(parts).to_pylist() if is_kept_apart(part)]
+        plain &= ~np.isin(parts.to_pylist(), apart) if apart else True
     if batch.images is not None and not all(type(image) is InTable for image in batch.images):
         odd = [type(image) is not InTable for image in batch.images]
         plain[np.repeat(np.arange(count), batch.lengths)[odd]] = False

@@ -19,6 +19,8 @@ _NEVER = r"<video>|<audio>|<img>[^<]+</img>|<\|(?:box|object_ref|quad|vision|ima
 """Marks that stand for a picture, film, sound or box in other programs, whatever the row holds."""
 _TEMPLATES = (
     r"<[|｜][^|｜<>\s]{1,40}[|｜]>|</?s>|<(?:start|end)_of_turn>|<(?:bos|eos|endofchunk)>|\[/?INST\]|<</?SYS>>|"
+    r"\[\|[A-Za-z]+\|\]|</?(?:human|assistant|bot|user)>|<(?i:pad|sep|cls|eot)>|\[(?:CLS|SEP|PAD|EOS|BOS)\]|"
+    r"<(?:extra_id|reserved)_\d+>|(?:\A|\n)(?:Human|User): |"
     r"### (?:Instruction|Response|Human|Assistant):|\bASSISTANT: |(?:\A|\n)USER: |\A[问答]："
 )
 """Marks of other programs' chat templates: a text with one was already put together for another model."""
@@ -46,7 +48,24 @@ MARKS = rf"</?box>|<ref-object>|<bbox>|{_ODD}|{_NEVER}|{_TEMPLATES}|{_PLACES}|{_
 """What asks for a second look at a text, as a regular expression of Python and of RE2."""
 _MARKED, _ODD_PLACEHOLDER, _NEVER_HERE = re.compile(MARKS), re.compile(rf"{_ODD}|{_NEVER}"), re.compile(_NEVER)
 _TEMPLATE, _PLACE, _BARE = re.compile(_TEMPLATES), re.compile(_PLACES), re.compile(_BARE_BOX)
-_BEGINNINGS = ("<", "[", "【", "〖", "(i", "(I", "{", "&lt;", "_2d", "### ", "ASSISTANT: ", "USER: ", "问：", "答：")
+_BEGINNINGS = (
+    "<",
+    "[",
+    "【",
+    "〖",
+    "(i",
+    "(I",
+    "{",
+    "&lt;",
+    "_2d",
+    "### ",
+    "ASSISTANT: ",
+    "USER: ",
+    "Human: ",
+    "User: ",
+    "问：",
+    "答：",
+)
 """One of them is in every mark."""
 _IN_TURN = ["user", "assistant"]
 _SURROGATE = re.compile(r"[\ud800-\udfff]")

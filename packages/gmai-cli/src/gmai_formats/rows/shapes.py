@@ -56,14 +56,15 @@ FLAGS = ("loss", "weight", "train", "loss_scale")
 _CHANGES_ROW = re.compile(
     r"(?:tools|functions|tool_calls?|function_call|documents|kto_tag|(?:sample|example)_weight|chat_template_kwargs|"
     r"pixel_values|input_ids|"
-    r"teacher_prompt|meta_instruction|(?:train_on|mask)_\w+|negatives?|"
+    r"teacher_prompt|meta_instruction|(?:train_on|mask|loss)_\w+|\w+_turn_loss|only_last\w*|last_(?:turn_)?only|"
+    r"train_turns?|roles_to_(?:train|learn|mask)|negatives?|"
     r"(?:videos?|audios?|speech|(?:\w+_)?(?:masks?|segmentations?))(?:_(?:paths?|files?|bytes|urls?|names?))?|"
     r"(?:chosen|rejected)(?:_\w+)?|(?:positive|negative)_(?:messages|images|responses?))",
     re.IGNORECASE,
 )
 """Columns with what training on questions and pictures cannot take, or by which an answer is no example."""
 _CHANGES_TURN = re.compile(
-    "mask|loss|train|weight|ignore|learn|tool|function|image|img|pict|video|audio|media|attach|file|reason|think|"
+    "mask|loss|train|weight|ignore|learn|supervis|backprop|gradient|hidden|visible|tool|function|image|img|pict|video|audio|media|attach|file|reason|think|"
     "thought|refus|box|object|prefix|suffix|reject|chosen|system|context|option|choice|instruct|document|explan|"
     "rational|channel|recipient|error|delet|(?:^|_)cot(?:_|$)",
     re.IGNORECASE,
@@ -76,7 +77,7 @@ _SOUND = re.compile(
 )
 _UNSOUND = re.compile(
     r"(?:is_)?(?:impossible|unanswerable|incorrect|wrong|invalid|negative|hallucinat\w*|unsafe|toxic|harmful|refusal|"
-    r"excluded?|deleted|removed|ignored?|skip(?:ped)?|discard(?:ed)?|filtered(?:_out)?|duplicate|drop(?:ped)?|"
+    r"test|excluded?|deleted|removed|ignored?|skip(?:ped)?|discard(?:ed)?|filtered(?:_out)?|duplicate|drop(?:ped)?|"
     r"flagged|blacklisted|blocked|rejected|corrupt(?:ed)?|truncated)|(?:has_)?errors?",
     re.IGNORECASE,
 )
@@ -115,7 +116,9 @@ _POINTS_TO_IMAGE = re.compile(
 """Columns by which a dataset finds a row's image elsewhere: https://huggingface.co/datasets/VictorSanh/LrvInstruction
 (`image_id`), https://physionet.org/content/medical-diff-vqa (`study_id`, `ref_id`),
 https://huggingface.co/datasets/allenai/pixmo-ask-model-anything (`image_url`)."""
-_OPTION = re.compile(r"(?:op|opt|option|choice|ending)s?[_ ]?[a-h0-9]", re.IGNORECASE)
+_OPTION = re.compile(
+    r"(?:op|opt|option|choice|ending|distractor)s?[_ ]?[a-h0-9]|answers?_[a-e]|\(?[a-h][).]|\([1-8]\)", re.IGNORECASE
+)
 """Columns of one option each."""
 _BETWEEN_WORDS = r"(?:[\w -]*[ _-])?(?:{})(?:[ _-][\w -]*)?"
 """A word in a name of any words; each may be read in one way alone, since to try all ways takes hours."""
@@ -130,7 +133,8 @@ _LETTERED = re.compile(r"\bA ?[).:].*\bB ?[).:]", re.DOTALL)
 _ABOUT = re.compile(
     _BETWEEN_WORDS.format(
         "passages?|articles?|paragraphs?|abstracts?|documents?|background|knowledge|evidences?|supports?|contexts?|notes?|"
-        "vignettes?|summary|summaries|transcripts?|tables?|ehrs?|records?|stories|story"
+        "vignettes?|summary|summaries|transcripts?|tables?|ehrs?|records?|stories|story|facts|"
+        "retrieved|ctxs?|search[ _-]results|findings|reports?|cases?|scenarios?|patient|stem|lead[ _-]in|premises?"
     ),
     re.IGNORECASE,
 )
@@ -150,6 +154,15 @@ NEUTRAL = frozenset({
 })  # fmt: skip
 """Columns that gmai-data writes beside a conversation, and that are no part of it."""
 _NOTHING: tuple[Any, ...] = (None, "", [], {}, "[]", "{}")
+_ASKED = re.compile(
+    r"prompt|query|question|instructions?|(?:task|format|answer|response)_(?:prompt|instructions?)|persona|"
+    r"(?:pre|post)_?prompt|(?:(?:question|prompt|answer|response)_)?(?:prefix|suffix)",
+    re.IGNORECASE,
+)
+"""Columns of what is said to the model beside the question: the same answer to less is another example."""
+_SPLITS = frozenset({"split", "set", "subset", "partition", "phase"})
+_KEPT_APART = frozenset({"test", "testing", "held_out", "held-out", "heldout", "holdout"})
+"""Columns of the part of a dataset that a row is of, and parts that nothing is trained on."""
 OPTIONS = ("options", "choices", "candidates", "answer_choices", "answer_options", "distractors")
 BESIDE_QUESTION = (*OPTIONS, "context", "input", "hint", "instruction")
 PASSAGES = ("passage", "article", "paragraph", "abstract", "document", "background", "knowledge", "evidence", "support")
@@ -216,6 +229,16 @@ def says_liked(value: Any) -> bool:
     return isinstance(value, bool) or (isinstance(value, str) and value.casefold() in ("true", "false"))
 
 
+def _is_verdict_against(name: str, value: Any) -> bool:
+    no = str(value).casefold() in ("false", "0", "no")
+    return bool(_SOUND.fullmatch(name) if no else _UNSOUND.fullmatch(name))
+
+
+def is_kept_apart(value: Any) -> bool:
+    """Return whether a row's split says that nothing is to be trained on it."""
+    return isinstance(value, str) and value.strip().casefold() in _KEPT_APART
+
+
 def is_row(value: Any) -> bool:
     """Return whether a value has the columns of a sample."""
     return isinstance(value, dict) and shape_of(value.keys()) is not None
@@ -242,10 +265,10 @@ def changes_row(name: str) -> bool:
     """Return whether a column of this name is read, or makes a row be refused."""
     known = (
         _CHANGES_ROW, _OPTION, _OPTIONS, _ABOUT, _ANOTHER_IMAGE, _POINTS_TO_IMAGE, _SOUND, _UNSOUND, _EARLIER,
-        _OF_REGION,
+        _OF_REGION, _ASKED,
     )  # fmt: skip
     named = name in FLAGS or name.casefold() in BESIDE_QUESTION
-    return named or name in _ENDED or any(names.fullmatch(name) for names in known)
+    return named or name in _ENDED | _SPLITS - {"split"} or any(names.fullmatch(name) for names in known)
 
 
 @dataclass(frozen=True)
@@ -275,10 +298,10 @@ def _columns(filled: tuple[str, ...], names: tuple[str, ...]) -> _Columns:
     is_pair = isinstance(shape, tuple) and shape != REPORT
     refused = [name for name in filled if name not in own and _CHANGES_ROW.fullmatch(name)]
     if is_pair:
-        letters = ("A", "B", "C", "D", "E")
-        single = letters if {"A", "B"} <= {*filled} else ()
+        rows_of = ("ABCDEFGH", "abcdefgh", "12345678", "0123456")
+        single = next((letters for letters in rows_of if {*letters[:2]} <= {*filled}), "")
         refused += [
-            name for name in filled if name not in (*own, *LETTERS) and (name in single or _OPTION.fullmatch(name))
+            name for name in filled if name not in (*own, *LETTERS) and (name in {*single} or _OPTION.fullmatch(name))
         ]
         other = next((pair for pair in PAIRS if {*pair} <= {*filled} and not own & {*pair}), None)
     else:
@@ -313,9 +336,11 @@ def turns_of(row: dict[str, Any]) -> Turns:
         if row[name] != 1:
             raise Refused("fields", f"`{name}` is {row[name]!r:.40}, which is not read of a whole row")
     for name in columns.verdicts:
-        no = str(row[name]).casefold() in ("false", "0", "no")
-        if (no and _SOUND.fullmatch(name)) or (not no and _UNSOUND.fullmatch(name)):
+        if _is_verdict_against(name, row[name]):
             raise Refused("fields", f"`{name}` is {row[name]!r:.40}: the answer is none to learn")
+    for name in _SPLITS & row.keys():
+        if is_kept_apart(row[name]):
+            raise Refused("fields", f"`{name}` is {row[name]!r:.40}: nothing is trained on such rows")
     for name in _ENDED & row.keys():
         if str(row[name]).casefold() in _CUT_SHORT:
             raise Refused("fields", f"`{name}` is {row[name]!r:.40}: the answer is none to learn")
@@ -360,8 +385,9 @@ def turns_of(row: dict[str, Any]) -> Turns:
             raise Refused("fields", f"`{name}` holds what was said before, and is not read: write it as turns")
         if shape not in CHATS and turns.images and _OF_REGION.fullmatch(name) and _are_numbers(_parts(row[name])):
             raise Refused("fields", f"`{name}` marks a place in the image, and is not read: write it into the text")
-        if shape in CHATS and name == "instruction" and not _is_said(row[name], turns):
-            raise Refused("fields", f"`{name}` beside `{shape}` is not read: write it into the question")
+        if shape != REPORT and _ASKED.fullmatch(name) and not _is_said(row[name], turns):
+            beside = shape if isinstance(shape, str) else shape[0]
+            raise Refused("fields", f"`{name}` beside `{beside}` is not read: write it into the question")
         if isinstance(shape, tuple) and shape != REPORT and _belongs_to_question(name, row[name], bool(turns.images)):
             raise Refused("fields", f"`{name}` beside `{shape[0]}` is not read")
         if _looks_like_image(row[name], paths=not turns.images) or _ANOTHER_IMAGE.fullmatch(name):
@@ -450,6 +476,8 @@ def _belongs_to_question(name: str, value: Any, has_images: bool) -> bool:
         return is_list or is_text
     if has_images or not _ABOUT.fullmatch(name):
         return False
+    if isinstance(value, list | dict):
+        value = str(value)
     return is_list or (isinstance(value, str) and len(value) >= _LONG_TEXT and " " in value)
 
 
@@ -582,7 +610,7 @@ def _read_flags(turn: dict[str, Any], known: Sequence[str], role: str | None, nu
             continue
         if name not in FLAGS:
             cut = name in _ENDED and str(value).casefold() in _CUT_SHORT
-            if cut or _CHANGES_TURN.search(name):
+            if cut or _is_verdict_against(name, value) or _CHANGES_TURN.search(name):
                 raise Refused("fields", f"`{name}` of message {number} is not read")
             turns.unread = tuple(dict.fromkeys((*turns.unread, f"messages.{name}")))
             continue

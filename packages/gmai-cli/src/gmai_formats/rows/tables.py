@@ -37,7 +37,7 @@ pq: Any = cast(Any, pyarrow.parquet)
 
 READ = frozenset({
     "id", *CHATS, *CAPTIONS, *IMAGES, *LETTERS, *REPORT, *SYSTEMS, *(name for pair in PAIRS for name in pair),
-    *BESIDE_QUESTION, *PASSAGES, *SAID, *LIKED, "history", "objects", "width", "height",
+    *BESIDE_QUESTION, *PASSAGES, *SAID, *LIKED, "history", "objects", "width", "height", "split",
 })  # fmt: skip
 """Columns that a row's verdict depends on."""
 ROWS_AT_ONCE = 1024
