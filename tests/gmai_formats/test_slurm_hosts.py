@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from gmai_formats import slurm_hosts
 from gmai_formats.errors import UserError
-from gmai_formats.slurm_hosts import expand_hosts, meeting_place
+from gmai_formats.slurm_hosts import expand_hosts, in_step, meeting_place, nodes_of_step, tasks_here
 
 STEP = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_STEP_NODELIST": "node[07-08]"}
 
@@ -110,3 +110,34 @@ def test_two_steps_of_a_job_have_two_ports() -> None:
 
 def test_alone_a_process_meets_itself() -> None:
     assert meeting_place({})[0] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("step", "found"),
+    [("0", True), ("17", True), ("", False), ("4294967290", False), ("4294967291", False), ("4294967293", False)],
+)
+def test_srun_starts_the_tasks_of_a_step(step: str, found: bool) -> None:
+    assert in_step({"SLURM_STEP_ID": step, "SLURM_PROCID": "0"}) is found
+    assert not in_step({"SLURM_STEP_ID": step})
+
+
+@pytest.mark.parametrize(
+    ("listed", "node", "tasks"),
+    [("8", "0", 8), ("2(x2),4", "1", 2), ("2(x2),4", "2", 4), ("4(x2)", "2", 0), ("", "0", 0), ("x", "0", 0),
+     ("4", "", 0)],
+)  # fmt: skip
+def test_a_node_knows_its_tasks(listed: str, node: str, tasks: int) -> None:
+    assert tasks_here({"SLURM_STEP_TASKS_PER_NODE": listed, "SLURM_NODEID": node}) == tasks
+
+
+def test_a_list_of_nodes_that_is_none_is_named() -> None:
+    assert nodes_of_step(STEP) == ["node07", "node08"]
+    assert nodes_of_step({}) == []
+    with pytest.raises(UserError, match=r"'n\[1-' is no list of hosts, as SLURM_STEP_NODELIST is to be"):
+        nodes_of_step({"SLURM_STEP_NODELIST": "n[1-"})
+
+
+@pytest.mark.parametrize("port", ["abc", "0", "70000", "-1"])
+def test_a_port_that_is_none_is_named(port: str) -> None:
+    with pytest.raises(UserError, match=f"MASTER_PORT is '{port}', no port from 1 to 65535"):
+        meeting_place({**STEP, "MASTER_PORT": port})

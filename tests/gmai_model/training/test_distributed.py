@@ -21,7 +21,9 @@ VARIABLES = (
     "SLURM_NTASKS", "SLURM_LOCALID", "SLURM_STEP_NODELIST", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE",
     "FLUX_JOB_SIZE", "JSM_NAMESPACE_SIZE", "PMIX_RANK", "PALS_RANKID", "FLUX_TASK_RANK", "CUDA_VISIBLE_DEVICES",
     "LOCAL_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "PALS_LOCAL_RANKID",
-    "PYTORCH_CUDA_ALLOC_CONF",
+    "PYTORCH_CUDA_ALLOC_CONF", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS_PER_NODE", "SLURM_NNODES", "SLURM_NODEID",
+    "SLURM_STEP_TASKS_PER_NODE", "GROUP_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "ALPS_APP_PE", "NODE_RANK",
+    "PET_NNODES", "MPI_LOCALNRANKS",
 )  # fmt: skip
 
 
@@ -61,6 +63,37 @@ def test_a_launcher_says_which_process_of_its_machine_this_is(
     assert os.environ["LOCAL_RANK"] == str(local)
 
 
+TASK = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_PROCID": "1", "SLURM_LOCALID": "1", "SLURM_NTASKS": "8",
+        "SLURM_STEP_NODELIST": "localhost"}  # fmt: skip
+OF_TORCHRUN = {"RANK": "9", "WORLD_SIZE": "32", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "8", "MASTER_ADDR": "localhost",
+               "MASTER_PORT": "29500"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "launch", "here"),
+    [
+        ({**TASK, "SLURM_STEP_NUM_TASKS": "4"}, Launch(1, 4, 1, "srun"), None),
+        ({**TASK, "SLURM_STEP_TASKS_PER_NODE": "2(x2),4", "SLURM_NODEID": "2"}, Launch(1, 8, 1, "srun"), "4"),
+        ({**TASK, "PMI_SIZE": "8", "PMI_RANK": "1", "PMIX_RANK": "1"}, Launch(1, 8, 1, "srun"), None),
+        ({**TASK, "WORLD_SIZE": "16", "NODE_RANK": "1"}, Launch(1, 8, 1, "srun"), None),
+        ({**TASK, **OF_TORCHRUN, "SLURM_NTASKS": "4", "GROUP_WORLD_SIZE": "4"},
+         Launch(9, 32, 1, "torchrun or accelerate"), "8"),
+        # The shell of salloc, in which torchrun starts the processes of one node.
+        ({**TASK, **OF_TORCHRUN, "SLURM_STEP_ID": "4294967290", "GROUP_WORLD_SIZE": "1"},
+         Launch(9, 32, 1, "torchrun or accelerate"), "8"),
+        ({**WHOLE, "LOCAL_RANK": "3", "MPI_LOCALNRANKS": "4"}, Launch(3, 8, 3, "torchrun or accelerate"), "4"),
+        ({"LOCAL_WORLD_SIZE": "8"}, Launch(0, 1, 0, "none"), "1"),
+    ],
+)  # fmt: skip
+def test_processes_know_how_many_they_are_and_how_many_of_them_are_here(
+    given: dict[str, str], launch: Launch, here: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert read_launch() == launch
+    assert os.environ.get("LOCAL_WORLD_SIZE") == here
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -70,6 +103,12 @@ def test_a_launcher_says_which_process_of_its_machine_this_is(
         ({**WHOLE, "RANK": "8", "LOCAL_RANK": "0"}, "RANK is '8', no whole number from 0 to 7"),
         ({**WHOLE, "RANK": "x", "LOCAL_RANK": "0"}, "RANK is 'x', no whole number from 0 to 7"),
         ({**WHOLE, "WORLD_SIZE": "0", "LOCAL_RANK": "0"}, "WORLD_SIZE is '0', no whole number from 1"),
+        (
+            {**WHOLE, "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "x"},
+            "LOCAL_WORLD_SIZE is 'x', no whole number from 1 to 8",
+        ),
+        ({**WHOLE, "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "9"}, "LOCAL_WORLD_SIZE is '9'"),
+        ({**WHOLE, "LOCAL_RANK": "4", "LOCAL_WORLD_SIZE": "4"}, "LOCAL_RANK is '4', no whole number from 0 to 3"),
         ({**WHOLE, "LOCAL_RANK": "-1"}, "LOCAL_RANK is '-1', no whole number from 0"),
         (
             {**WHOLE, "LOCAL_RANK": "3", "MASTER_PORT": "70000"},
@@ -104,6 +143,31 @@ def test_a_place_that_is_not_whole_is_refused_before_anything_waits(
         ({"JSM_NAMESPACE_SIZE": "6"}, "JSM_NAMESPACE_SIZE is 6"),
         ({"PMIX_RANK": "1"}, "PMIX_RANK is 1"),
         ({"PALS_RANKID": "3"}, "PALS_RANKID is 3"),
+        ({"OMPI_COMM_WORLD_RANK": "2"}, "OMPI_COMM_WORLD_RANK is 2"),
+        ({"PMI_RANK": "2"}, "PMI_RANK is 2"),
+        ({"ALPS_APP_PE": "3"}, "ALPS_APP_PE is 3"),
+        ({"NODE_RANK": "1"}, "NODE_RANK is 1"),
+        ({"PET_NNODES": "2"}, "PET_NNODES is 2"),
+        ({"SLURM_JOB_ID": "7", "SLURM_NTASKS_PER_NODE": "8"}, "has 8 tasks a node, but the command was not started by"),
+        ({"SLURM_JOB_ID": "7", "SLURM_NNODES": "2"}, "has 2 nodes, but the command was not started by srun"),
+        (
+            {**TASK, "SLURM_STEP_ID": "4294967290"},
+            "this Slurm job has 8 tasks, but the command was not started by srun",
+        ),
+        ({**TASK, "SLURM_STEP_ID": "4294967291"}, "this Slurm job has 8 tasks"),
+        ({**TASK, "OMPI_COMM_WORLD_SIZE": "16"}, "OMPI_COMM_WORLD_SIZE is 16, but this Slurm step has 8 tasks: mpirun"),
+        (
+            {**TASK, "SLURM_NTASKS": "1", "SLURM_PROCID": "0", "PMI_SIZE": "4"},
+            "PMI_SIZE is 4, but this Slurm step has 1 task: mpirun started",
+        ),
+        ({**TASK, **OF_TORCHRUN, "GROUP_WORLD_SIZE": "1"}, "srun started 8 tasks, but GROUP_WORLD_SIZE is 1 in them"),
+        (
+            {**TASK, **OF_TORCHRUN, "RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1", "LOCAL_RANK": "0"},
+            "srun started 8 tasks, but WORLD_SIZE is 1 in them",
+        ),
+        ({**TASK, "SLURM_STEP_NUM_TASKS": "x"}, "SLURM_STEP_NUM_TASKS is 'x'"),
+        ({**TASK, "MASTER_PORT": "abc"}, "MASTER_PORT is 'abc', no port from 1 to 65535"),
+        ({**TASK, "SLURM_STEP_NODELIST": "n[1-"}, "SLURM_STEP_NODELIST is to be"),
         ({"SLURM_STEP_ID": "0", "SLURM_PROCID": "0"}, "SLURM_NTASKS and SLURM_LOCALID not. Slurm sets them"),
         (
             {"SLURM_STEP_ID": "0", "SLURM_PROCID": "5", "SLURM_NTASKS": "2", "SLURM_LOCALID": "0"},
@@ -271,10 +335,17 @@ def test_a_gpu_and_a_slice_of_one_are_told_from_others(monkeypatch: pytest.Monke
     assert distributed.device_identity() == ""
 
 
-def test_idle_gpus_are_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(distributed.torch, "cuda", Cuda(8))
-    distributed.choose_device(Launch(0, 1, 0, "none"), device="auto", precision="bf16")
-    assert "8 GPUs are visible and 1 used" in capsys.readouterr().err
+@pytest.mark.parametrize(("world", "here", "used"), [(1, "1", "1"), (4, "2", "2"), (2, "2(x1)", "")])
+def test_idle_gpus_are_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], world: int, here: str, used: str
+) -> None:
+    monkeypatch.setattr(distributed.torch, "cuda", Cuda(8 if used else 2))
+    for name, value in {**TASK, "SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NTASKS": str(world)}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SLURM_STEP_TASKS_PER_NODE", here)
+    distributed.choose_device(read_launch(), device="auto", precision="bf16")
+    said = capsys.readouterr().err
+    assert (f"8 GPUs are visible and {used} used" in said) if used else ("are visible" not in said)
 
 
 def test_the_cpu_is_used_when_it_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:

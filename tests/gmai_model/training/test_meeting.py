@@ -76,6 +76,27 @@ def test_ranks_that_do_not_come_are_named(port: int, world: int, named: str) -> 
         Meeting(launch(0, world), timeout_s=0.3)
 
 
+@pytest.mark.parametrize(
+    ("launcher", "nodes", "named"),
+    [
+        ("srun", "{here},localhost", r"; 1 has, and none from localhost \(127\.0\.0\.1\)\. Look"),
+        (
+            "srun",
+            "{here}.site,no-such-node.invalid",
+            r", and none from no-such-node\.invalid \(no address is known here\)",
+        ),
+        ("srun", "{here}", r"; 1 has\. Look"),
+        ("none", "{here},localhost", r"; 1 has\. Look"),
+    ],
+)
+def test_nodes_that_nobody_came_from_are_named(
+    port: int, monkeypatch: pytest.MonkeyPatch, launcher: str, nodes: str, named: str
+) -> None:
+    monkeypatch.setenv("SLURM_STEP_NODELIST", nodes.format(here=socket.gethostname()))
+    with pytest.raises(UserError, match=named):
+        Meeting(Launch(0, 2, 0, launcher), timeout_s=0.3)
+
+
 def test_rank_0_that_is_not_there_is_named_with_its_address(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gmai_model.training.meeting._PATIENCE_S", 0.2)
     with pytest.raises(UserError, match=rf"rank 1 on \S+ does not reach rank 0 at 127\.0\.0\.1:{port} within 0\.3 s"):

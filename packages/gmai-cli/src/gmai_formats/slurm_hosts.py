@@ -11,6 +11,50 @@ from gmai_formats.errors import UserError
 _LARGEST = 100_000
 """Hosts that a list may name; Slurm's own limit is 65,533 nodes."""
 _TRIES = 5
+_NO_SRUN = 0xFFFF_FFFA
+"""The first of the numbers that Slurm gives to steps that srun did not start, such as the shell of salloc."""
+
+
+def in_step(env: Mapping[str, str]) -> bool:
+    """Return whether srun started this process."""
+    step = env.get("SLURM_STEP_ID", "").strip()
+    return bool(step) and "SLURM_PROCID" in env and not (step.isdecimal() and int(step) >= _NO_SRUN)
+
+
+def tasks_here(env: Mapping[str, str]) -> int:
+    """Return how many tasks of the Slurm step are on this node, by a list such as `8(x2),4`; 0 if it is not known."""
+    counts: list[int] = []
+    for part in env.get("SLURM_STEP_TASKS_PER_NODE", "").split(","):
+        found = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", part.strip())
+        if found is None or len(counts) + int(found[2] or 1) > _LARGEST:
+            return 0
+        counts += [int(found[1])] * int(found[2] or 1)
+    node = env.get("SLURM_NODEID", "0").strip()
+    return counts[int(node)] if node.isdecimal() and int(node) < len(counts) else 0
+
+
+def nodes_of_step(env: Mapping[str, str]) -> list[str]:
+    """Return the nodes of the Slurm step by name, in its order; none outside of one.
+
+    Raises:
+        UserError: The list is none.
+    """
+    listed = next((env[name] for name in ("SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST", "SLURM_NODELIST")
+                   if env.get(name)), "")  # fmt: skip
+    try:
+        return expand_hosts(listed) if listed else []
+    except ValueError as error:
+        raise UserError(
+            f"{error}, as SLURM_STEP_NODELIST is to be. Slurm sets it for every task: leave it as it is."
+        ) from error
+
+
+def address_of(node: str) -> str:
+    """Return a node's name with the address that it resolves to here."""
+    try:
+        return f"{node} ({socket.gethostbyname(node)})"
+    except OSError:
+        return f"{node} (no address is known here)"
 
 
 def expand_hosts(text: str) -> list[str]:
@@ -54,16 +98,17 @@ def meeting_place(env: Mapping[str, str]) -> tuple[str, int]:
         env: The environment of a task; `MASTER_ADDR` and `MASTER_PORT` win.
 
     Raises:
-        UserError: This machine knows no address of the host.
+        UserError: This machine knows no address of the host, or the port or the list of nodes is none.
     """
     job, step = (int(number) if (number := env.get(name, "")).isdigit() else 0
                  for name in ("SLURM_JOB_ID", "SLURM_STEP_ID"))  # fmt: skip
-    port = int(env.get("MASTER_PORT") or 20000 + (job * 7 + step) % 20000)
+    given = env.get("MASTER_PORT", "").strip() or str(20000 + (job * 7 + step) % 20000)
+    if not given.isdecimal() or not 0 < int(given) < 65536:
+        raise UserError(f"MASTER_PORT is {given!r}, no port from 1 to 65535. Unset it, or set it to a free one.")
     if env.get("MASTER_ADDR"):
-        return env["MASTER_ADDR"], port
-    listed = next((env[name] for name in ("SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST", "SLURM_NODELIST")
-                   if env.get(name)), "")  # fmt: skip
-    return _address(expand_hosts(listed)[0]) if listed else "127.0.0.1", port
+        return env["MASTER_ADDR"], int(given)
+    nodes = nodes_of_step(env)
+    return _address(nodes[0]) if nodes else "127.0.0.1", int(given)
 
 
 def _address(node: str) -> str:

@@ -15,7 +15,7 @@ from gmai_cli.console import say
 from gmai_cli.exit_codes import EXIT_USER_ERROR
 from gmai_formats.errors import UserError
 from gmai_formats.gpus import require_usable_gpu
-from gmai_formats.slurm_hosts import meeting_place
+from gmai_formats.slurm_hosts import in_step, meeting_place, tasks_here
 
 T = TypeVar("T")
 
@@ -46,25 +46,59 @@ def read_launch() -> Launch:
     env = os.environ
     if "RANK" in env:
         return _of_launcher()
-    if "SLURM_STEP_ID" in env and "SLURM_PROCID" in env:
-        if missing := [name for name in ("SLURM_NTASKS", "SLURM_LOCALID") if not env.get(name, "").strip()]:
-            raise UserError(f"SLURM_PROCID is set, but {' and '.join(missing)} not. {_BY_SRUN}")
-        world = _number("SLURM_NTASKS", 1, remedy=_BY_SRUN)
-        rank = _number("SLURM_PROCID", 0, world - 1, remedy=_BY_SRUN)
-        launch = Launch(rank, world, _number("SLURM_LOCALID", 0, remedy=_BY_SRUN), "srun")
+    if in_step(env):
+        launch, local_world = _of_srun()
         host, port = meeting_place(env) if launch.world > 1 else ("127.0.0.1", _free_port())
-    elif "SLURM_JOB_ID" in env and env.get("SLURM_NTASKS", "1").strip() not in ("1", ""):
-        raise UserError(
-            f"this Slurm job has {env['SLURM_NTASKS']} tasks, but the command was not started by srun, so only one "
-            f"process would train. Write `srun gmai train …` in the script."
-        )
     else:
+        if "SLURM_JOB_ID" in env:
+            _refuse_job_without_srun()
         _refuse_broken_promise()
-        launch, host, port = Launch(0, 1, 0, "none"), "127.0.0.1", _free_port()
+        launch, local_world, host, port = Launch(0, 1, 0, "none"), 1, "127.0.0.1", _free_port()
     env.update(RANK=str(launch.rank), WORLD_SIZE=str(launch.world), LOCAL_RANK=str(launch.local_rank))
+    if local_world:
+        env["LOCAL_WORLD_SIZE"] = str(local_world)
     env.setdefault("MASTER_ADDR", host)
     env.setdefault("MASTER_PORT", str(port))
     return launch
+
+
+def _of_srun() -> tuple[Launch, int]:
+    """Return the place that Slurm's variables say, and the tasks of this node (0: not known).
+
+    Raises:
+        UserError: One of them is missing or is no number that fits, or MPI started processes inside the step.
+    """
+    env = os.environ
+    if missing := [name for name in ("SLURM_NTASKS", "SLURM_LOCALID") if not env.get(name, "").strip()]:
+        raise UserError(f"SLURM_PROCID is set, but {' and '.join(missing)} not. {_BY_SRUN}")
+    world = _tasks_of_step()
+    for name in _MPI_SIZES:
+        if env.get(name, "").strip() not in ("", str(world)):
+            raise UserError(
+                f"{name} is {env[name]}, but this Slurm step has {world} task{'s' * (world > 1)}: mpirun started "
+                f"processes inside it, and several of them would be the same rank. Start with `srun gmai train …` in "
+                f"place of mpirun."
+            )
+    rank = _number("SLURM_PROCID", 0, world - 1, remedy=_BY_SRUN)
+    launch = Launch(rank, world, _number("SLURM_LOCALID", 0, remedy=_BY_SRUN), "srun")
+    return launch, tasks_here(env)
+
+
+def _tasks_of_step() -> int:
+    """Return how many processes srun started: SLURM_NTASKS may still be of the job that the step is of."""
+    own = os.environ.get("SLURM_STEP_NUM_TASKS", "").strip()
+    return _number("SLURM_STEP_NUM_TASKS" if own else "SLURM_NTASKS", 1, remedy=_BY_SRUN)
+
+
+def _refuse_job_without_srun() -> None:
+    """Stop where a Slurm job has several tasks or nodes, of which a command in its script would use one."""
+    env = os.environ
+    for name, what in (("SLURM_NTASKS", "tasks"), ("SLURM_NTASKS_PER_NODE", "tasks a node"), ("SLURM_NNODES", "nodes")):
+        if env.get(name, "").strip() not in ("1", ""):
+            raise UserError(
+                f"this Slurm job has {env[name]} {what}, but the command was not started by srun, so only one "
+                f"process would train. Write `srun gmai train …` in the script."
+            )
 
 
 _LOCAL = ("LOCAL_RANK", "SLURM_LOCALID", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "PALS_LOCAL_RANKID")
@@ -90,9 +124,30 @@ def _of_launcher() -> Launch:
             f"this is rank {rank} of {world}, but LOCAL_RANK is not set, so that every process of a machine would take "
             f"the same GPU. {_LAUNCHED}"
         )
-    place = 0 if local is None else _number(local, 0)
+    here = next((name for name in _LOCAL_SIZES if os.environ.get(name, "").strip()), None)
+    if here is not None:
+        os.environ["LOCAL_WORLD_SIZE"] = str(_number(here, 1, world))
+    place = 0 if local is None else _number(local, 0, None if here is None else _number(here, 1) - 1)
     os.environ["LOCAL_RANK"] = str(place)
+    if in_step(os.environ):
+        _refuse_launcher_per_task()
     return Launch(rank, world, place, "torchrun or accelerate")
+
+
+def _refuse_launcher_per_task() -> None:
+    """Stop where srun started a launcher several times, and each of them knows of its own processes alone.
+
+    Raises:
+        UserError: There are more tasks than launchers that know of one another.
+    """
+    tasks = _tasks_of_step() if os.environ.get("SLURM_NTASKS", "").strip() else 1
+    name = "GROUP_WORLD_SIZE" if os.environ.get("GROUP_WORLD_SIZE", "").strip() else "WORLD_SIZE"
+    if _number(name, 1) < tasks:
+        raise UserError(
+            f"srun started {tasks} tasks, but {name} is {os.environ[name]} in them: they do not know of one another, "
+            f"and each would train the same data by itself. Start with `srun gmai train …` and no other launcher, with "
+            f"RANK and WORLD_SIZE unset; or give torchrun --nnodes {tasks}, --rdzv-backend c10d and --rdzv-endpoint."
+        )
 
 
 _LAUNCHED = (
@@ -102,12 +157,16 @@ _LAUNCHED = (
 
 
 _BY_SRUN = "Slurm sets them for every task: start with `srun gmai train …`, and leave them as they are."
-_SIZES = (
-    "WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE", "FLUX_JOB_SIZE", "JSM_NAMESPACE_SIZE",
+_LOCAL_SIZES = ("LOCAL_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "PALS_LOCAL_SIZE")
+"""How many of the processes are on this machine, in the words of torchrun, Open MPI, MPICH and PALS."""
+_MPI_SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
+_SIZES = ("WORLD_SIZE", *_MPI_SIZES, "FLUX_JOB_SIZE", "JSM_NAMESPACE_SIZE", "PET_NNODES")
+_PLACES = (
+    "LOCAL_RANK", "NODE_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK", "MV2_COMM_WORLD_RANK", "PALS_RANKID",
+    "ALPS_APP_PE", "JSM_NAMESPACE_RANK", "FLUX_TASK_RANK",
 )  # fmt: skip
-_PLACES = ("LOCAL_RANK", "PMIX_RANK", "PALS_RANKID", "FLUX_TASK_RANK")
 """How many processes there are, and which one this is, in the words of torchrun, Open MPI, MPICH, MVAPICH, Flux, jsrun,
-PMIx and PALS."""
+Kubeflow, PMIx, PALS and ALPS."""
 
 
 def _number(name: str, least: int, most: int | None = None, *, remedy: str | None = None) -> int:

@@ -8,11 +8,13 @@ from typing import Any
 
 import torch.distributed as dist
 from gmai_formats.errors import UserError
+from gmai_formats.slurm_hosts import address_of, nodes_of_step
 from torch.distributed.distributed_c10d import PrefixStore
 
 from gmai_model.training.distributed import COLLECTIVE_TIMEOUT, Launch
 
 _LOOK_S = 0.2
+_NAMED = 16
 _PATIENCE_S = 5.0
 """Seconds of one try to connect: between two tries a signal can end the process."""
 
@@ -82,14 +84,26 @@ class Meeting:
         while missing := [rank for rank in missing if not self._store.check([self._key(rank)])]:
             if time.monotonic() >= self._deadline:
                 here = self._launch.world - len(missing)
-                named = ", ".join(map(str, missing[:16])) + (", …" if len(missing) > 16 else "")
+                named = ", ".join(map(str, missing[:_NAMED])) + (", …" if len(missing) > _NAMED else "")
                 raise UserError(
                     f"rank {named} of {self._launch.world} has not come to {self._host}:{self._port} within "
-                    f"{self._timeout_s:g} s; {here} {'has' if here == 1 else 'have'}. {self._remedy()}"
+                    f"{self._timeout_s:g} s; {here} {'has' if here == 1 else 'have'}{self._absent(missing)}. "
+                    f"{self._remedy()}"
                 )
             time.sleep(_LOOK_S)
         if self._gpu:
             self._refuse_shared_gpu()
+
+    def _absent(self, missing: list[int]) -> str:
+        """Return the nodes of a Slurm step that no rank has come from, with their addresses."""
+        if self._launch.launcher != "srun":
+            return ""
+        came = [self._store.get(self._key(rank)).decode().partition(" ")[0]
+                for rank in range(self._launch.world) if rank not in missing]  # fmt: skip
+        known = {host.partition(".")[0] for host in came}
+        nodes = [node for node in nodes_of_step(os.environ) if node.partition(".")[0] not in known]
+        more = ", …" if len(nodes) > _NAMED else ""
+        return f", and none from {', '.join(map(address_of, nodes[:_NAMED]))}{more}" if nodes else ""
 
     def _refuse_shared_gpu(self) -> None:
         """Where two processes compute on one GPU, NCCL ends with an error that names neither."""

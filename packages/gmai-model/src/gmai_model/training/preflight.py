@@ -122,7 +122,7 @@ def check(
         UserError: Says what is missing, and what to do.
     """
     need = needs(config, inputs, llava, model, world=world)
-    local = int(os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("SLURM_NTASKS_PER_NODE") or "1")
+    local = int(os.environ.get("LOCAL_WORLD_SIZE") or "1")
     problem = (
         memory_problem(need, config, free_bytes(), local=1 if computes_on_gpu() else local)
         or disk_problem(need, out, keep=config.keep_checkpoints)
