@@ -159,6 +159,9 @@ READ: list[tuple[str, dict[str, Any], list[str], list[Any]]] = [
     ("a row to keep", one(is_train=True, keep=1, deleted=False, skip=0), [Q, A], []),
     ("the volume of a slice", one("<image>", images=["a.png"], volume="a.nii.gz"), ["<image>", A], ["a.png"]),
     ("words that end like a file", one(note="it is in a.nii.gz"), [Q, A], []),
+    ("images in their order", one("<image><image>", images=["a.png", "b.png"], image_idx=[0, 1], image_placeholder="<image>"),
+     ["<image><image>", A], ["a.png", "b.png"]),
+    ("a part that says the same twice", one([part("text", text=Q, value=Q)]), [Q, A], []),
     ("a question that stands twice", {"messages": said(Q, A), "question": Q, "prompt": f" {Q}\n"}, [Q, A], []),
     ("a part that is trained on", one(split="train", subset="validation", is_test=False), [Q, A], []),
     ("one letter alone", {"question": Q, "answer": A, "a": "x", "1": "y"}, [Q, A], []),
@@ -291,6 +294,15 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     *((f"{name} that a question lacks", {"image": "a.png", "question": Q, "answer": A, name: "Be brief."}, f"`{name}`")
       for name in ("prompt", "post_prompt", "prefix", "question_suffix", "task_prompt", "format_instruction", "persona",
                    "answer_prefix", "query")),
+    *((f"{name} of the images", one("<image><image>", images=["a.png", "b.png"], **{name: value}), f"`{name}` is")
+      for name, value in {"image_order": [1, 0], "image_idx": [1, 0], "img_indices": [1], "image_placeholder": "{pic}",
+                          "image_token": "<pic>"}.items()),
+    *((f"another answer in {name}", {"question": Q, "answer": A, name: "B"}, f"`{name}` is not read") for name in (
+        "corrected_answer", "edited_response", "winner", "preference", "num_repeats", "sampling_weight",
+    )),
+    ("revised messages", one(revised_messages=said(Q, "B")), "`revised_messages` is not read"),
+    ("a part that says two things", one([part("text", text=Q, value="x")]), "a part of message 1 says two things"),
+    ("a page of a part", one([part("image", image={"path": "a.tif", "page": 2}), TEXT]), "`page` of image 1"),
     ("a prompt that a chat lacks", one(prompt="Be brief."), "`prompt` beside `messages`"),
     *((f"options called {one_} and {two}", {"question": Q, "answer": "x", one_: "x", two: "y"}, f"`{one_}`")
       for one_, two in (("a", "b"), ("1", "2"), ("0", "1"), ("(A)", "(B)"), ("a)", "b)"), ("answer_a", "answer_b"),
@@ -334,7 +346,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "<region_fea>", "<bbox0>", "<mask>", "[SEG]", "<25><30><45><50>", "<loc0123>", "<loc_1>", "<|det|>",
         "<point x=", "<region1>", "<point>", "<quad>", "<box>[[0.1, 0.2, 0.3, 0.4]]</box>",
         '"bbox": [1', '"boxes": [[0',
-        "<spi_patch>", "</image>", "<fake_token_around_image>", "<|begin_of_box|>", "[refer]",
+        "<spi_patch>", "<bounding_box>", "<coor>", "</image>", "<fake_token_around_image>",
+        "<|begin_of_box|>", "[refer]",
     )),
     *((f"{mark} of another template", one(f"{mark} {Q}"), mark) for mark in (
         "</s>", "<|user|>", "<|endoftext|>", "<｜User｜>", "<start_of_turn>", "[INST]", "<<SYS>>", "### Response:",

@@ -26,7 +26,8 @@ _TEMPLATES = (
 """Marks of other programs' chat templates: a text with one was already put together for another model."""
 _PLACES = (
     r"\b(?:bbox|box|point)_2d\b|<(?:loc|patch_index|bbox|bbox_location|region|roi|point|mask|obj|bin)_?\d+>|"
-    r"</?(?:grounding|phrase|object|region|region_fea|bboxes|boxes|roi|mask|pos|spi_patch|seg|quad|points?)>|"
+    r"</?(?:grounding|phrase|object|region|region_fea|bboxes|boxes|roi|mask|pos|spi_patch|seg|quad|points?|"
+    r"bounding_box|coors?|coords?)>|"
     r"<points? [^<>]*=|\[(?:SEG|LOC|DET|refer|identify|detection|grounding)\]|(?:<\d{1,4}>){4}|"
     r'"(?:bbox(?:es)?|box(?:es)?|bounding_box(?:es)?)" ?: ?\[\s*\[?\s*-?[\d.]'
 )

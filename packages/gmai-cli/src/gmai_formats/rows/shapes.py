@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from gmai_formats.rows.images import Image, held_in, images_of, is_base64_picture
+from gmai_formats.rows.images import Image, images_of, is_base64_picture
 from gmai_formats.rows.json_stream import RepeatedKeyError, load_strictly
 from gmai_formats.rows.rules import CAPTIONED, Problem, shortened
 
@@ -57,7 +57,8 @@ _CHANGES_ROW = re.compile(
     r"(?:tools|functions|tool_calls?|function_call|documents|kto_tag|(?:sample|example)_weight|chat_template_kwargs|"
     r"pixel_values|input_ids|"
     r"teacher_prompt|meta_instruction|(?:train_on|mask|loss)_\w+|\w+_turn_loss|only_last\w*|last_(?:turn_)?only|"
-    r"train_turns?|roles_to_(?:train|learn|mask)|negatives?|"
+    r"train_turns?|roles_to_(?:train|learn|mask)|negatives?|winner|preference|sampling_weight|(?:num_)?repeats?|"
+    r"(?:corrected|edited|revised|improved)_(?:answers?|responses?|outputs?|messages|conversations?|texts?)|"
     r"(?:videos?|audios?|speech|(?:\w+_)?(?:masks?|segmentations?))(?:_(?:paths?|files?|bytes|urls?|names?))?|"
     r"(?:chosen|rejected)(?:_\w+)?|(?:positive|negative)_(?:messages|images|responses?))",
     re.IGNORECASE,
@@ -92,6 +93,9 @@ _EARLIER = re.compile(
     re.IGNORECASE,
 )
 """Columns of what was said before; a pair's `history` is read."""
+_ORDER = re.compile(r"(?:image|img)_?(?:order|idx|index|indexes|indices)", re.IGNORECASE)
+_OWN_PLACEHOLDER = re.compile(r"(?:image|img)_?(?:token|placeholder)", re.IGNORECASE)
+"""Columns by which a row takes its images in an order, or under a placeholder, of its own."""
 _OF_REGION = re.compile(
     r"(?:b(?:ound(?:ing)?)?_?box(?:es)?|roi|rois|region|crop|polygon|points?|click|keypoints?)"
     r"(?:_?(?:xyxy|xywh|coords?|coordinates|2d|px|norm(?:alized)?))?",
@@ -265,7 +269,7 @@ def changes_row(name: str) -> bool:
     """Return whether a column of this name is read, or makes a row be refused."""
     known = (
         _CHANGES_ROW, _OPTION, _OPTIONS, _ABOUT, _ANOTHER_IMAGE, _POINTS_TO_IMAGE, _SOUND, _UNSOUND, _EARLIER,
-        _OF_REGION, _ASKED,
+        _OF_REGION, _ASKED, _ORDER, _OWN_PLACEHOLDER,
     )  # fmt: skip
     named = name in FLAGS or name.casefold() in BESIDE_QUESTION
     return named or name in _ENDED | _SPLITS - {"split"} or any(names.fullmatch(name) for names in known)
@@ -381,6 +385,9 @@ def turns_of(row: dict[str, Any]) -> Turns:
     for name in turns.unread:
         if name not in row:
             continue
+        own_order = isinstance(row[name], list) and _ORDER.fullmatch(name) and row[name] != [*range(len(turns.images))]
+        if turns.images and (own_order or (_OWN_PLACEHOLDER.fullmatch(name) and row[name] != PLACEHOLDER)):
+            raise Refused("fields", f"`{name}` is {str(row[name])!r:.40}, which is not read")
         if _EARLIER.fullmatch(name) and (name.casefold() != "history" or _parts(row[name]) is not None):
             raise Refused("fields", f"`{name}` holds what was said before, and is not read: write it as turns")
         if shape not in CHATS and turns.images and _OF_REGION.fullmatch(name) and _are_numbers(_parts(row[name])):
@@ -651,7 +658,10 @@ def _text_of_parts(content: Any, number: int, turns: Turns) -> str:
         if isinstance(part, dict) and kind is None:  # Qwen's first form: {"image": …} and {"text": …}
             kind = next((name for name in ("text", "image", "image_url") if part.get(name) is not None), None)
         kind = kind.casefold() if isinstance(kind, str) else kind
-        text = next((part[name] for name in _SAID if part.get(name) is not None), None) if kind else None
+        said = [part[name] for name in _SAID if part.get(name) is not None] if kind else []
+        text = said[0] if said else None
+        if kind in _TEXT_PARTS and any(own != text for own in said):
+            raise Refused("messages", f"a part of message {number} says two things")
         if kind in _TEXT_PARTS and isinstance(text, str):
             _check_part(part, _SAID, number)
             texts.append(text)
@@ -682,7 +692,7 @@ def _take_image(part: dict[str, Any], number: int, turns: Turns) -> None:
         if part.get("index") is not None:
             turns.indexes.append(part["index"])
         return
-    images = images_of(held_in(held))
+    images = images_of([held])
     if isinstance(images, Problem):
         raise Refused(images.rule, f"message {number}: {images.found}")
     if len(images) != 1:
