@@ -1,18 +1,42 @@
 """Memory reckoned by hand, and the formula for activations held to what torch keeps."""
 
+import weakref
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from gmai_formats.errors import UserError
+from gmai_model import attention
 from gmai_model.batching.collate import make_row
 from gmai_model.batching.tokens import Encoded
 from gmai_model.packed import PackedLlava
 from gmai_model.training import estimate, lora, parts
 from gmai_model.training.config import resolve
-from transformers import LlavaForConditionalGeneration
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from transformers import (
+    AttentionInterface,
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+)
 
 BILLION = 10**9
+
+
+@pytest.fixture
+def eight_b() -> LlavaConfig:
+    """CLIP-L/14 at 336 px and InternLM2.5-7B."""
+    vision = CLIPVisionConfig(hidden_size=1024, intermediate_size=4096, num_hidden_layers=24, num_attention_heads=16,
+                              image_size=336, patch_size=14, projection_dim=768)  # fmt: skip
+    text = LlamaConfig(vocab_size=92544, hidden_size=4096, intermediate_size=14336, num_hidden_layers=32,
+                       num_attention_heads=32, num_key_value_heads=8)  # fmt: skip
+    return LlavaConfig(vision_config=vision, text_config=text, image_token_index=92543)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +131,78 @@ def test_activations_are_about_what_torch_keeps(checkpoint: Path, stage: int) ->
     assert 0.6 < estimated / sum(kept.values()) < 1.7, (estimated, sum(kept.values()))
     checkpointed = resolve(stage, None, [*settings[:3], "activation_checkpointing=true"])
     assert estimate.activation_bytes(llava, checkpointed, supervised=64, images=8) < 0.6 * estimated
+
+
+class Live(TorchDispatchMode):
+    """Counts the bytes of tensors that exist, and the most that did at once.
+
+    Args:
+        known: Tensors that are there before, which do not count, nor do views of them.
+    """
+
+    def __init__(self, known: Iterable[torch.Tensor]) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self._seen = {tensor.untyped_storage()._cdata: 0 for tensor in known}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, torch.Tensor):
+                storage = tensor.untyped_storage()
+                if storage._cdata not in self._seen:
+                    self._seen[storage._cdata] = storage.nbytes()
+                    self.now += storage.nbytes()
+                    self.peak = max(self.peak, self.now)
+                    weakref.finalize(storage, self._gone, storage._cdata)
+        return result
+
+    def _gone(self, key: int) -> None:
+        self.now -= self._seen.pop(key, 0)
+
+
+def attend_as_on_a_gpu(
+    module: Any, query: Any, key: Any, value: Any, mask: Any, *, scaling: Any, cu_seq_lens_q: Any, max_length_q: Any,
+    **_: Any,
+) -> Any:  # fmt: skip
+    heads = (each[0].transpose(0, 1) for each in (query, key, value))
+    output = attention.attend_packed(*heads, cu_seq_lens_q, max_length_q, scaling=scaling, backend=None)
+    return output[None], None
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(
+    ("stage", "micro_batch_size", "checkpointing"), [(1, 8, True), (2, 4, True), (3, 4, True), (3, 1, False)]
+)
+def test_a_step_of_the_real_model_takes_about_what_is_estimated(
+    eight_b: LlavaConfig, monkeypatch: pytest.MonkeyPatch, stage: int, micro_batch_size: int, checkpointing: bool
+) -> None:
+    """A micro-step forwards and backwards at the shape of 8 B, in bf16, on tensors without content."""
+    monkeypatch.setitem(AttentionInterface._global_mapping, attention.NAME, attend_as_on_a_gpu)
+    settings = [f"micro_batch_size={micro_batch_size}", f"activation_checkpointing={checkpointing}"]
+    config = resolve(stage, None, settings)
+    ids, learned = torch.full((config.pack_tokens,), 20), torch.zeros(config.pack_tokens, dtype=torch.bool)
+    ids[: 4 * 576], learned[-1024:] = eight_b.image_token_index, True
+    encoded = [Encoded(ids.numpy(), learned.numpy(), 4)] * micro_batch_size
+    pixels = torch.zeros(4 * micro_batch_size, 3, 336, 336, dtype=torch.bfloat16)
+    row = make_row(encoded, pixels, image_size=336, unreadable=[])
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        torch.set_default_dtype(torch.bfloat16)
+        try:
+            llava = LlavaForConditionalGeneration(eight_b).train()
+        finally:
+            torch.set_default_dtype(torch.float32)
+        parts.set_trainable(llava, config.trainable)
+        if checkpointing:
+            llava.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+        for parameter in llava.parameters():
+            if parameter.requires_grad:  # ZeRO takes each gradient when it comes, and counts it by itself
+                parameter.register_post_accumulate_grad_hook(lambda own: setattr(own, "grad", None))
+        held = {name: mode.from_tensor(each) for name, each in vars(row).items() if isinstance(each, torch.Tensor)}
+        with Live([*llava.parameters(), *llava.buffers(), *held.values()]) as live:
+            PackedLlava(llava)(replace(row, **held))[0].backward()
+        estimated = estimate.activation_bytes(llava, config, supervised=1024, images=4)
+    assert 0.9 < estimated / live.peak < 1.35, (estimated, live.peak)
 
 
 def test_unknown_gpu_gets_a_suggestion() -> None:
