@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -6,7 +7,17 @@ import numpy as np
 import pytest
 from gmai_formats.errors import UserError
 from gmai_model.batching import lengths
-from gmai_model.batching.lengths import CUT, MEASURED, REJECTED, UNMEASURED, WHOLE, in_processes, measure, reasons
+from gmai_model.batching.lengths import (
+    CUT,
+    MEASURED,
+    REJECTED,
+    UNMEASURED,
+    WHOLE,
+    in_processes,
+    measure,
+    own_cores,
+    reasons,
+)
 from gmai_model.batching.samples import SampleSource
 from gmai_model.batching.team import Team
 from gmai_model.batching.tokens import REASONS, Measured, Rejected
@@ -117,3 +128,22 @@ def test_work_is_done_in_this_process_where_it_is_little(monkeypatch: pytest.Mon
     assert list(in_processes(lambda item: item + 1, [1, 2], alone=True)) == [2, 3]
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "100000")
     assert list(in_processes(lambda item: item + 1, [1, 2], alone=False)) == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("bound", "of_job", "ranks", "cores"),
+    [
+        (16, "", "", 16), (16, "", "8", 2), (4, "", "8", 1),
+        (8, "64", "8", 8),  # srun binds each task to its own
+        (128, "64", "8", 8),  # tasks that nothing binds
+        (16, "16", "8", 2),  # torchrun in one task
+        (16, "x", "4", 4),
+    ],
+)  # fmt: skip
+def test_ranks_of_a_node_share_its_cores(
+    monkeypatch: pytest.MonkeyPatch, bound: int, of_job: str, ranks: str, cores: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(bound)))
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", of_job)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", ranks)
+    assert own_cores() == cores

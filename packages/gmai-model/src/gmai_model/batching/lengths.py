@@ -166,6 +166,14 @@ def reasons(outcomes: np.ndarray) -> Counter[str]:
     return Counter({reason: int(count) for reason, count in zip(REASONS, counts, strict=True) if count})
 
 
+def own_cores() -> int:
+    """Return how many cores this rank has for itself: those it is bound to, or its share of those of the node."""
+    bound = len(os.sched_getaffinity(0))
+    of_job = os.environ.get("SLURM_CPUS_ON_NODE", "")
+    together = int(of_job) if of_job.isdecimal() else bound
+    return max(min(bound, together // int(os.environ.get("LOCAL_WORLD_SIZE") or "1")), 1)
+
+
 def in_processes(work: Callable[[T], R], items: Sequence[T], *, alone: bool) -> Iterator[R]:
     """Yield the results of `work`, in any order, computed by this rank's share of the node's cores.
 
@@ -177,8 +185,7 @@ def in_processes(work: Callable[[T], R], items: Sequence[T], *, alone: bool) -> 
     Raises:
         UserError: A process died; what the others finished is kept by the work itself.
     """
-    cores = len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    processes = min(max(cores, 1), len(items))
+    processes = min(own_cores(), len(items))
     if alone or processes == 1:
         yield from map(work, items)
         return
