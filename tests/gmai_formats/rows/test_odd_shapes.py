@@ -164,6 +164,7 @@ READ: list[tuple[str, dict[str, Any], list[str], list[Any]]] = [
     ("a part that says the same twice", one([part("text", text=Q, value=Q)]), [Q, A], []),
     ("a question that stands twice", {"messages": said(Q, A), "question": Q, "prompt": f" {Q}\n"}, [Q, A], []),
     ("a part that is trained on", one(split="train", subset="validation", is_test=False), [Q, A], []),
+    ("the name of a test", one(test="blood count", use="teaching"), [Q, A], []),
     ("one letter alone", {"question": Q, "answer": A, "a": "x", "1": "y"}, [Q, A], []),
     ("a sound turn", answer(valid=True, is_correct=1, skip=False), [Q, A, "And?", "No."], []),
     ("sizes of an image", one("<image>", images=[{"path": "a.png", "width": 5, "caption": "c", "frame": None}]),

@@ -78,8 +78,8 @@ _SOUND = re.compile(
 )
 _UNSOUND = re.compile(
     r"(?:is_)?(?:impossible|unanswerable|incorrect|wrong|invalid|negative|hallucinat\w*|unsafe|toxic|harmful|refusal|"
-    r"test|excluded?|deleted|removed|ignored?|skip(?:ped)?|discard(?:ed)?|filtered(?:_out)?|duplicate|drop(?:ped)?|"
-    r"flagged|blacklisted|blocked|rejected|corrupt(?:ed)?|truncated)|(?:has_)?errors?",
+    r"excluded?|deleted|removed|ignored?|skip(?:ped)?|discard(?:ed)?|filtered(?:_out)?|duplicate|drop(?:ped)?|"
+    r"flagged|blacklisted|blocked|rejected|corrupt(?:ed)?|truncated)|(?:has_)?errors?|is_test",
     re.IGNORECASE,
 )
 """Columns that say whether the answer, or the row, is one to learn."""
