@@ -42,6 +42,21 @@ rows = pq.read_table(sys.argv[1], columns=["id", "reference"]).to_pylist()
 with open("answers.jsonl", "w", encoding="utf-8") as file:
     file.writelines(json.dumps({"id": row["id"], "response": row["reference"]}) + "\\n" for row in rows)
 """
+_OWN_QUESTIONS = {
+    "own.yaml": """name: own
+title: Own
+protocol: own/letter
+questions: own.jsonl
+columns: {id: id, question: question, choices: choices, reference: answer}
+prompt: "{question} {choices}"
+choices_style: letters
+expected: {total: 1}
+""",
+    "own.jsonl": '{"id": "1", "question": "Which?", "choices": ["CT", "MR"], "answer": "MR"}\n',
+    "own_answers.jsonl": '{"id": "1", "response": "MR"}\n',
+}
+_MOST_MB = {"gmai-cli": 50, "gmai-data": 500, "gmai-bench": 200}
+"""What an installation may add to an empty environment."""
 
 
 class Environment:
@@ -49,13 +64,23 @@ class Environment:
 
     def __init__(self, folder: Path, package: str, dist: Path, constraints: Path) -> None:
         self.folder, self.package = folder, package
+        self._dist, self._constraints = dist, constraints
         self.python = folder / "venv" / "bin" / "python"
         folder.mkdir()
         _run("uv", "venv", "--quiet", "--python", sys.executable, str(folder / "venv"), cwd=folder)
+        self.install(str(next(dist.glob(f"{MODULES[package]}-*.whl"))))
+
+    def install(self, what: str) -> None:
+        """Install a wheel or a requirement there."""
         _run(
-            "uv", "pip", "install", "--quiet", "--python", str(self.python), "--find-links", str(dist),
-            "--constraint", str(constraints), str(next(dist.glob(f"{MODULES[package]}-*.whl"))), cwd=folder,
+            "uv", "pip", "install", "--quiet", "--python", str(self.python), "--find-links", str(self._dist),
+            "--constraint", str(self._constraints), what, cwd=self.folder,
         )  # fmt: skip
+
+    def megabytes(self) -> float:
+        """Return what the installation takes, without bytecode."""
+        files = (path for path in (self.folder / "venv" / "lib").rglob("*") if path.is_file() and path.suffix != ".pyc")
+        return sum(path.stat().st_size for path in files) / 1e6
 
     def gmai(self, *words: str, code: int = 0) -> str:
         """Run `gmai` there; return what it printed."""
@@ -93,6 +118,8 @@ def _check_shape(env: Environment) -> None:
     _expect(set(env.importable(*MODULES.values(), "gmai_formats")), own, f"gmai modules beside {env.package}")
     if env.package != "gmai-model":
         _expect(env.importable(*HEAVY), [], f"heavy modules beside {env.package}")
+        most = _MOST_MB[env.package]
+        _expect((size := env.megabytes()) <= most, True, f"{env.package} takes {size:.0f} MB, at most {most}")
     absent = [name for name in ("data", "model", "bench") if f"gmai_{name}" not in own]
     for name in absent:
         message = env.gmai(name, code=2)
@@ -109,7 +136,13 @@ def _check_commands(env: Environment, build: Path) -> None:
         env.gmai("data", "build", "phantoms", "--root", "phantoms", "--out", str(build))
     elif env.package == "gmai-bench":
         env.gmai("bench", "list")
+        for name, text in _OWN_QUESTIONS.items():
+            (env.folder / name).write_text(text, "utf-8")
+        env.gmai("bench", "score", "own_answers.jsonl", "--benchmark", "own.yaml", "--out", "own_scores")
         card = build / "benchmarks" / "held_out.yaml"
+        refused = env.gmai("bench", "score", "own_answers.jsonl", "--benchmark", str(card), "--out", "scores", code=2)
+        _expect("gmai-bench[parquet]" in refused, True, "the extra for Parquet is named")
+        env.install("gmai-bench[parquet]")
         _run(str(env.python), "-c", _RIGHT_ANSWERS, str(card.with_suffix(".parquet")), cwd=env.folder)
         env.gmai("bench", "score", "answers.jsonl", "--benchmark", str(card), "--out", "scores")
         report = json.loads((env.folder / "scores" / "report.json").read_text("utf-8"))

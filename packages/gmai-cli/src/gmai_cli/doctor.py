@@ -24,6 +24,7 @@ CAPABILITIES = (
     ("tile whole slides", "gmai-data[pathology]", ("gmai_data", "openslide", "openslide_bin", "imagecodecs")),
     ("assemble and train a model", "gmai-model", ("gmai_model", "torch", "transformers", "accelerate", "deepspeed")),
     ("score answers, ask an endpoint", "gmai-bench", ("gmai_bench",)),
+    ("read questions and answers in Parquet", "gmai-bench[parquet]", ("gmai_bench", "pyarrow")),
     ("ask a local checkpoint", "gmai-bench[local]", ("gmai_bench", "torch", "transformers")),
     ("everything, and `gmai demo`", "gmai-cli[all]", ("gmai_data", "gmai_model", "gmai_bench", "torch", "av")),
 )

@@ -42,19 +42,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-import pyarrow as pa
 from gmai_cli.console import say
 from gmai_formats import separated
 from gmai_formats.errors import UserError
 from gmai_formats.files import bounded_lines, sha256_file
 from gmai_formats.json_text import parse_json
-from gmai_formats.rows.tables import open_parquet, rows_at_once
 
 from gmai_bench.answers.predictions import read_predictions
 from gmai_bench.answers.records import Answered, Keys, OwnId, Seen, answered, has_answer
+from gmai_bench.parquet import parquet_rows
 
 _OURS = {"id", "response", "request", "cut", "refused", "shown", "image_ablation", "crc"}
 _MOST_BYTES = 2**30
+_ROWS_AT_ONCE = 256
 _SUFFIXES = (".json", ".jsonl", ".xlsx", ".tsv", ".csv", ".eval", ".parquet")
 _Record = tuple[str, Mapping[str, Any]]
 _STRING_OR_COMMA = re.compile(r'"(?:\\.|[^"\\])*"|,(?=\s*[}\]])')
@@ -129,7 +129,7 @@ def _read(path: Path, keys: Keys) -> Iterator[_Record]:
     elif suffix == ".eval":
         yield from _samples_of_log(path)
     elif suffix == ".parquet":
-        yield from _rows_of_parquet(path)
+        yield from parquet_rows(path, lambda names: names, at_once=_ROWS_AT_ONCE)
     elif suffix in (".tsv", ".csv"):
         yield from _rows_of_table(path, "\t" if suffix == ".tsv" else ",;\t")
     else:
@@ -314,18 +314,6 @@ def _samples_of_log(path: Path) -> Iterator[_Record]:
             f"{path}: not readable as a log of inspect_ai ({error}). Write it as JSON: "
             f"`inspect log convert {path.name} --to json --output-dir LOGS`."
         ) from error
-
-
-def _rows_of_parquet(path: Path) -> Iterator[_Record]:
-    try:
-        with open_parquet(path) as file:
-            number = 0
-            for batch in file.iter_batches(batch_size=rows_at_once(file, file.schema_arrow.names, 256)):
-                for row in cast("list[dict[str, Any]]", batch.to_pylist()):
-                    number += 1
-                    yield f"{path} row {number}", row
-    except (OSError, pa.ArrowException) as error:
-        raise UserError(f"{path}: not readable as Parquet ({error}). Correct the path or the file.") from error
 
 
 def _rows_of_table(path: Path, delimiters: str) -> Iterator[_Record]:

@@ -8,12 +8,12 @@ GMAI_mm_bench_TEST_part_1.tsv … _11.tsv         the same without answers: the 
                                                 are sent; the index goes on from part to part
 """
 
-import importlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
+from gmai_formats import separated
 from gmai_formats.errors import UserError, did_you_mean
 
 from gmai_bench.benchmarks.hub import HubSource
@@ -40,8 +40,6 @@ TASKS = {
 GROUPS = ("clinical_vqa_task", "department", "perceptual_granularity")
 _GROUP_COLUMNS = {"clinical_vqa_task": "clinical vqa task"} | {name: name.replace("_", " ") for name in GROUPS[1:]}
 _LETTERS = "ABCDE"
-_TSV_BLOCK_BYTES = 64 << 20
-"""A row must fit into a block: one holds a whole image as text."""
 _LONGEST_REFERENCE = 64
 """A shorter image cell is the index of the row that holds the image."""
 
@@ -136,27 +134,20 @@ def _groups(row: Mapping[str, Any]) -> dict[str, str]:
 
 def _rows(path: Path, *, hidden: bool) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield `(place, row)` of one file, its columns in lower case but for the option letters."""
-    arrow: Any = importlib.import_module("pyarrow")
-    csv: Any = importlib.import_module("pyarrow.csv")
     try:
-        names = path.open(encoding="utf-8-sig").readline().rstrip("\r\n").split("\t")
-        known = [name if name in _LETTERS else name.strip().lower() for name in names]
-        needed = ["index", "image", "question", "A", "B", *([] if hidden else ["answer"])]
-        for column in needed:
-            if column not in known:
-                raise UserError(f'{path}: no column "{column}".{did_you_mean(column, known)} Download it again.')
-        reader = csv.open_csv(
-            path,
-            read_options=csv.ReadOptions(column_names=known, skip_rows=1, block_size=_TSV_BLOCK_BYTES),
-            parse_options=csv.ParseOptions(delimiter="\t", newlines_in_values=True),
-            convert_options=csv.ConvertOptions(column_types=dict.fromkeys(known, arrow.string())),
-        )
-        number = 0
-        for batch in reader:
-            for row in cast("list[dict[str, Any]]", batch.to_pylist()):
-                number += 1
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = separated.DictReader(file, delimiter="\t", strict=True)
+            known = [name if name in _LETTERS else name.strip().lower() for name in reader.fieldnames or []]
+            needed = ["index", "image", "question", "A", "B", *([] if hidden else ["answer"])]
+            for column in needed:
+                if column not in known:
+                    raise UserError(f'{path}: no column "{column}".{did_you_mean(column, known)} Download it again.')
+            reader.fieldnames = known
+            for number, row in enumerate(reader, start=1):
+                if None in row or None in row.values():
+                    raise separated.TableError(f"row {number} has not as many cells as the header, {len(known)}")
                 yield f"{path} row {number}", row
-    except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, separated.TableError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"{path}: not readable as a tab-separated table ({reason}). Every row has a cell per column; a file that "

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import importlib
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from typing import Any, cast
 from gmai_formats import separated
 from gmai_formats.errors import UserError, did_you_mean
 from gmai_formats.json_text import parse_json
+
+from gmai_bench.parquet import parquet_rows
 
 _ROWS_AT_ONCE = 64
 _RECORDS_LOOKED_AT = 1000
@@ -87,26 +88,11 @@ class _Wanted:
 
 
 def _parquet(path: Path, wanted: _Wanted) -> Iterator[Row]:
-    pa: Any = importlib.import_module("pyarrow")  # has no types
-    from gmai_formats.rows.tables import open_parquet, rows_at_once
+    def columns(known: list[str]) -> list[str]:
+        wanted.check(known, path)
+        return [*wanted.columns, *(name for name in wanted.optional if name in known)]
 
-    try:
-        with open_parquet(path) as file:
-            known = cast("list[str]", file.schema_arrow.names)
-            wanted.check(known, path)
-            columns = [*wanted.columns, *(name for name in wanted.optional if name in known)]
-            row_number = 0
-            at_once = rows_at_once(file, columns, _ROWS_AT_ONCE)
-            for batch in file.iter_batches(batch_size=at_once, columns=list(dict.fromkeys(columns))):
-                for row in cast("list[dict[str, Any]]", batch.to_pylist()):
-                    row_number += 1
-                    yield f"{path} row {row_number}", row
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(
-            f"{path}: not readable as Parquet ({reason}). "
-            f"A questions file must be a whole Parquet file. Copy or download it again."
-        ) from error
+    return parquet_rows(path, columns, at_once=_ROWS_AT_ONCE)
 
 
 def _lines_or_list(path: Path, wanted: _Wanted) -> Iterator[Row]:

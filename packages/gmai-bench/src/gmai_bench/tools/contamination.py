@@ -8,7 +8,6 @@ and neighbouring slices, often share a perceptual hash.
 """
 
 import hashlib
-import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -30,6 +29,7 @@ from gmai_formats.pictures.read import read_picture
 from gmai_bench.benchmarks import record
 from gmai_bench.benchmarks.question import Benchmark, KeepImage, Question
 from gmai_bench.images import check
+from gmai_bench.parquet import parquet_rows
 
 _ROWS_AT_ONCE = 256
 
@@ -265,25 +265,18 @@ class _Watch:
 
 def _samples(files: Sequence[Path]) -> Iterator[tuple[str, set[str], list[bytes]]]:
     """Yield place, normalised user messages (whole and line by line) and encoded images of every sample."""
-    pa: Any = importlib.import_module("pyarrow")
-    pq: Any = importlib.import_module("pyarrow.parquet")
     for path in files:
-        try:
-            with pq.ParquetFile(path) as file:
-                names = cast("list[str]", file.schema_arrow.names)
-                if not {"messages", "images"} <= set(names):
-                    raise UserError(
-                        f"{path}: has the columns {', '.join(names)}. Samples have `messages` and `images`. "
-                        f"Give the folder of the samples alone."
-                    )
-                number = 0
-                for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=["messages", "images"]):
-                    for row in cast("list[dict[str, Any]]", batch.to_pylist()):
-                        number += 1
-                        yield f"{path.name} row {number}", _texts(row["messages"]), _encoded(row["images"])
-        except (pa.ArrowException, OSError) as error:
-            reason = " ".join(str(error).split())[:160]
-            raise UserError(f"{path}: not readable as Parquet ({reason}). Copy the file again.") from error
+
+        def columns(names: list[str], path: Path = path) -> list[str]:
+            if not {"messages", "images"} <= set(names):
+                raise UserError(
+                    f"{path}: has the columns {', '.join(names)}. Samples have `messages` and `images`. "
+                    f"Give the folder of the samples alone."
+                )
+            return ["messages", "images"]
+
+        for number, (_, row) in enumerate(parquet_rows(path, columns, at_once=_ROWS_AT_ONCE), start=1):
+            yield f"{path.name} row {number}", _texts(row["messages"]), _encoded(row["images"])
 
 
 def _texts(messages: Any) -> set[str]:
