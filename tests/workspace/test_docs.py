@@ -125,3 +125,30 @@ def test_what_troubleshooting_says_one_sees_is_what_the_code_says(root: Path) ->
     phrases = [phrase for row in rows for phrase in re.findall(r"`([^`]+)`", row)]
     assert len(rows) > 30
     assert [phrase for phrase in phrases if phrase not in texts] == []
+
+
+@pytest.mark.parametrize(
+    ("section", "row"),
+    [
+        ("`gmai data`", "| …: a file, and --out is a folder. | Give another --out. |"),
+        ("`gmai bench`", "| …: holds no answer. | Check that it is the file of the model's answers. |"),
+        ("`gmai model` and `gmai train`", "…: no column …, which the warm-up learns from. | Give a build. |"),
+        ("Reasons in `quarantine.jsonl`", "| two scales | the header has a modality LUT; leave values.scale"),
+        ("Files, pictures", '"…" is no URL.'),
+    ],
+)
+def test_the_page_of_messages_has_what_the_code_raises(root: Path, section: str, row: str) -> None:
+    script = runpy.run_path(str(root / "docs" / "hooks" / "messages.py"))
+    page = "\n".join(script["page"]())
+    (found,) = (part for part in page.split("\n## ") if part.startswith(section))
+    assert row in found
+
+
+def test_a_message_is_cut_behind_what_was_found(root: Path) -> None:
+    parts = runpy.run_path(str(root / "docs" / "hooks" / "messages.py"))["_parts"]
+    assert parts("…. A release is as it was. Publish again.") == ("…. A release is as it was.", "Publish again.")
+    assert parts("…: no column, which is read.… Fix one of them.") == (
+        "…: no column, which is read.",
+        "Fix one of them.",
+    )
+    assert parts("--n: give COLUMN=N, such as --n a=27.") == ("--n: give COLUMN=N, such as --n a=27.", "")

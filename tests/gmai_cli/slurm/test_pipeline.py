@@ -110,14 +110,15 @@ def test_two_chains_at_the_same_instant_are_one(cluster: Cluster) -> None:
 
 
 @pytest.fixture
-def hangups() -> Iterator[None]:
-    """Let SIGHUP end what a test starts, also where this run was started to ignore it (nohup)."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def heard() -> Iterator[None]:
+    """Let signals end what a test starts, also where this run was started to ignore them: by nohup, or with `&`."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGHUP, signal.SIGINT)}
     yield
-    signal.signal(signal.SIGHUP, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
-@pytest.mark.usefixtures("hangups")
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stopped_submission_leaves_no_lock(cluster: Cluster, number: signal.Signals) -> None:
     cluster.program("sbatch", f"#!/bin/sh\nkill -{int(number)} $PPID; kill -{int(number)} $(cat shell)\necho 101\n")

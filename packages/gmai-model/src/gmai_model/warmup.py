@@ -93,10 +93,12 @@ def _read_rows(data: Path) -> list[dict[str, Any]]:
             schema = pq.read_schema(file)
             missing = {"messages", "images", "modality", "labels"} - set(schema.names)
             if missing:
-                raise UserError(f"{file}: no column {sorted(missing)[0]!r}, which the warm-up learns from.")
+                raise UserError(
+                    f"{file}: no column {sorted(missing)[0]!r}, which the warm-up learns from. Give a build."
+                )
             rows += pq.read_table(file, columns=["id", "messages", "images", "modality", "labels"]).to_pylist()
     if not rows:
-        raise UserError(f"{data}: no training samples.")
+        raise UserError(f"{data}: no training samples. Give the mix.yaml of a build that has some.")
     return rows
 
 

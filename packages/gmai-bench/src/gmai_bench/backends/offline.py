@@ -129,9 +129,12 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         loaded: Any = load_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"--engine-settings {path}: not readable as YAML ({error}).") from error
+        raise UserError(f"--engine-settings {path}: not readable as YAML ({error}). Correct the file.") from error
     if not isinstance(loaded, dict) or not all(isinstance(key, str) for key in cast("dict[Any, Any]", loaded)):
-        raise UserError(f"--engine-settings {path}: not a mapping of vLLM's arguments, such as `max_model_len: 8192`.")
+        raise UserError(
+            f"--engine-settings {path}: not a mapping of vLLM's arguments. Write one a line, such as "
+            "`max_model_len: 8192`."
+        )
     settings = cast("dict[str, Any]", loaded)
     if taken := [name for name in _OURS if name in settings]:
         raise UserError(f"--engine-settings {path}: {', '.join(taken)} cannot be set here. Take it out.")

@@ -62,7 +62,8 @@ def judge_folder(out: Path, backend: Backend) -> Mapping[str, Mapping[str, Any]]
             write_state(folder / "judge.json", found[benchmark.result.protocol])
     if not found and not any(has_rubric(read_folder(folder)) for folder in run_folders(out)):
         raise UserError(
-            f"{out}: no benchmark with known answers that a judge would read: options, or more than yes and no."
+            f"{out}: no benchmark with known answers that a judge would read: options, or more than yes and no. "
+            "Give a run of another benchmark."
         )
     return found
 

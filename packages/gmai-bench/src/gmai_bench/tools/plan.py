@@ -41,7 +41,9 @@ def planned(n: int, accuracy: float, agreement: float, per_cluster: float, withi
     """
     _refuse_certainty(accuracy, agreement)
     if per_cluster > n:
-        raise UserError(f"--per-cluster {per_cluster:g}: {n} questions are not {per_cluster:g} about one image.")
+        raise UserError(
+            f"--per-cluster {per_cluster:g}: {n} questions are not {per_cluster:g} about one image. Give at most {n}."
+        )
     effective = n / (1 + (per_cluster - 1) * within)
     low, high = wilson(accuracy * effective, effective)
     variance = accuracy * (1 - accuracy)

@@ -55,7 +55,9 @@ def read_prompt(path: Path | None) -> tuple[str, str]:
     try:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"--rubric-prompt {path}: cannot be read ({error}).") from error
+        raise UserError(
+            f"--rubric-prompt {path}: cannot be read ({error}). Correct the path, or leave it out."
+        ) from error
     missing = [f"<<{name}>>" for name in ("conversation", "rubric_item") if f"<<{name}>>" not in text]
     if missing:
         raise UserError(

@@ -209,7 +209,7 @@ def read_mixture_file(path: Path) -> Mixture:
     try:
         content: Any = load_yaml(path.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not readable as YAML: {error}") from error
+        raise UserError(f"{path}: not readable as YAML: {error}. Correct the file.") from error
     if not isinstance(content, dict):
         raise UserError(
             f"{path}: expected a mixture (a mapping with `datasets`), found {type(content).__name__}. "

@@ -96,7 +96,7 @@ def _allowed(out: Path, recipes: Mapping[str, Mapping[str, Any]], *, leave_out: 
         )
     kept = {name: recipe for name, recipe in recipes.items() if name not in refused}
     if not kept:
-        raise UserError(f"{out}: no source of this build may be published: {', '.join(refused)}.")
+        raise UserError(f"{out}: no source of this build may be published: {', '.join(refused)}. Build from others.")
     for name, reason in refused.items():
         say(f"left out: {name}: {reason}")
     return kept

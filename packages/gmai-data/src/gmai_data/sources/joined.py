@@ -166,7 +166,7 @@ def column_by_key(column: JoinedColumn, card: Card, root: Path) -> dict[str, str
     found: dict[str, str] = {}
     for number, row, problem in rows:
         if problem:
-            raise UserError(f"{path}: {problem}.")
+            raise UserError(f"{path}: {problem}. Correct the table.")
         value = row[column.value]
         # An empty cell names nothing where another of the row does, such as the one eye of a pair.
         cells = [row[name].removesuffix(column.key_suffix) for name in column.keys]

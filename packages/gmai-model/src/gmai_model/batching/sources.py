@@ -54,7 +54,10 @@ def find_files(entry: MixtureEntry, root: Path, *, split: str, cache: Path) -> S
     if entry.is_streamed:
         parts = stream_parts(entry, split, cache)
         if not parts and split == "train":
-            raise UserError(f"dataset {entry.name}: {entry.hub} has no row in its split `train`.")
+            raise UserError(
+                f"dataset {entry.name}: {entry.hub} has no row in its split `train`. Name another "
+                "`subset`, or leave it out."
+            )
         return SourceFiles(entry.name, tuple(parts), (parts[0].parent,)) if parts else None
     base = root if entry.hub is None else _pull(entry.hub, cache)
     path = (base / (entry.path or ".")).resolve()
@@ -96,7 +99,10 @@ def parquet_files(entry: MixtureEntry, root: Path, *, split: str) -> list[Path]:
     """
     found = find_files(entry, root, split=split, cache=root) if entry.hub is None else None
     if entry.hub is not None or (found is not None and not found.is_parquet):
-        raise UserError(f"dataset {entry.name} is not Parquet in a local folder, which is needed here.")
+        raise UserError(
+            f"dataset {entry.name} is not Parquet in a local folder, which is needed here. Give a build of "
+            "`gmai data build`, or export the dataset to Parquet."
+        )
     files = [] if found is None else list(found.files)
     for file in files:
         check_parquet(file, entry.name)

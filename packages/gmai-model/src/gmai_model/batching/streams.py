@@ -129,7 +129,8 @@ def _open(entry: MixtureEntry, split: str, revision: str | None) -> Any:
     found = next((splits[name] for name in _SPLITS[split] if name in splits), None)
     if found is None and split == "train":
         raise UserError(
-            f"dataset {entry.name}: {entry.hub} has the splits {', '.join(splits)}, and no `train` to train on."
+            f"dataset {entry.name}: {entry.hub} has the splits {', '.join(splits)}, and no `train` to train on. "
+            "Name another `subset`."
         )
     # Images stay encoded. The state is that of the very object that is iterated.
     return None if found is None else found.with_format("arrow")

@@ -183,7 +183,9 @@ def _any_report(path: Path) -> dict[str, Any]:
         raise UserError(f"{file}: no such file. --report takes the report.json of `gmai bench`, or its folder.")
     report = read_json_object(file, remedy="--report takes the report.json of `gmai bench`.")
     if not str(report.get("format", "")).startswith("gmai-bench-report/"):
-        raise UserError(f"{file}: no report of `gmai bench` (format {report.get('format')!r}).")
+        raise UserError(
+            f"{file}: no report of `gmai bench` (format {report.get('format')!r}). Give the report.json of a run."
+        )
     return report
 
 

@@ -202,7 +202,9 @@ def resolve(stage: int, file: Path | None, overrides: list[str], preset: str | N
         UserError: An unknown stage or key, a value out of range, or two stages.
     """
     if stage not in stages.STAGES:
-        raise UserError(f"--stage {stage}: the paper has the stages 1, 2 and 3 (Table 8); 4 is gmai's own.")
+        raise UserError(
+            f"--stage {stage}: the paper has the stages 1, 2 and 3 (Table 8); 4 is gmai's own. Give one of these."
+        )
     row = stages.STAGES[stage]
     defaults: dict[str, Any] = {
         "stage": stage,

@@ -111,7 +111,9 @@ class Inputs:
         self.held_out_lengths, self.held_out_plan = self._held_out.lengths, self._held_out.plan
         if not self.plan.packs:
             found = ", ".join(f"{reason} ({count})" for reason, count in self.lengths.rejected.most_common())
-            raise UserError(f"none of the {len(self.source)} samples can be used: {found}.")
+            raise UserError(
+                f"none of the {len(self.source)} samples can be used: {found}. `gmai data validate` lists the rows."
+            )
 
     def image_bytes(self) -> tuple[int, int]:
         """Return how large the copies of images of Parquet files are in the cache, and how many files need none."""

@@ -100,5 +100,8 @@ def disk_names(names: Iterable[str], on_disk: Iterable[str]) -> Iterator[tuple[s
         rest = name.removeprefix(prefix)
         found = next((candidate + rest for candidate in candidates if candidate + rest in known), None)
         if found is None:
-            raise UserError(f"the checkpoint has no tensor for {name} (looked for {candidates[0] + rest}).")
+            raise UserError(
+                f"the checkpoint has no tensor for {name} (looked for {candidates[0] + rest}). `gmai model check` "
+                "lists what is missing."
+            )
         yield name, found

@@ -53,7 +53,10 @@ def selfcheck(config: TrainConfig, *, model: Path, data: Path, out: Path | None)
         together = collator(pack)
         alone = [collator(pack[i : i + 1]) for i in range(len(pack))]
     if together.unreadable:
-        raise UserError(f"the first step has an image that does not decode: {together.unreadable[0]}.")
+        raise UserError(
+            f"the first step has an image that does not decode: {together.unreadable[0]}. Leave it out; `gmai data "
+            "validate` lists such images."
+        )
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     llava = _load(model, config, device)
     parts.set_trainable(llava, config.trainable)

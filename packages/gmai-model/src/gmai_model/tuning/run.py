@@ -110,7 +110,9 @@ def _tune(
     for split, each in (("train", tasks), ("validation", asked)):
         report_left_out(each, split)
     if not tasks.rows:
-        raise UserError(f"{files['train'][0].parent}: no usable question to train on.")
+        raise UserError(
+            f"{files['train'][0].parent}: no usable question to train on. The lines above say why; give others."
+        )
     asked = drawn(asked, config.held_out_questions, config.seed)
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token

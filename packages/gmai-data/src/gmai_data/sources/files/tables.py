@@ -272,7 +272,9 @@ def _sheet_rows(path: Path, is_header: IsHeader, sheet: str | None) -> Iterator[
                 zip(values[name].iter_rows(), formulas[name].iter_rows(), strict=True), start=1
             ):
                 if number > MOST_ROWS:
-                    raise UserError(f"{path}, sheet {name}: it has more than {MOST_ROWS} rows, as no workbook has.")
+                    raise UserError(
+                        f"{path}, sheet {name}: it has more than {MOST_ROWS} rows, as no workbook has. {_REMOVE}"
+                    )
                 cells_read += len(cells)
                 if cells_read > max(MOST_ROWS, unpacked):  # a cell takes more than a byte; what is none is filled up
                     raise UserError(f"{path}, sheet {name}: it has more cells than bytes, as no table has. {_REMOVE}")

@@ -256,11 +256,16 @@ def _load(path: Path, modified_ns: int) -> dict[str, Any]:
         raise UserError(f"{path}: not JSON ({error}). Download it again.") from error
     parts = ("images", "annotations", "categories")
     if not isinstance(document, dict) or any(not isinstance(document.get(part), list) for part in parts):
-        raise UserError(f"{path}: not a COCO file: it needs the lists `images`, `annotations` and `categories`.")
+        raise UserError(
+            f"{path}: not a COCO file: it needs the lists `images`, `annotations` and `categories`. Name the file "
+            "that has them in the card."
+        )
     for part in parts:
         odd = next((entry for entry in cast(list[Any], document[part]) if not isinstance(entry, dict)), None)
         if odd is not None:
-            raise UserError(f"{path}: not a COCO file: `{part}` holds {odd!r:.40}, where each entry is an object.")
+            raise UserError(
+                f"{path}: not a COCO file: `{part}` holds {odd!r:.40}, where each entry is an object. Correct it."
+            )
     return cast(dict[str, Any], document)
 
 

@@ -111,5 +111,8 @@ def mean_accuracy(benchmarks: object, out: Path) -> float:
     entries: Sequence[dict[str, object]] = benchmarks if isinstance(benchmarks, list) else []
     scores = [entry.get("accuracy") for entry in entries]
     if not scores or not all(isinstance(score, int | float) for score in scores):
-        raise UserError(f"{out / 'report.json'} has no accuracy of every benchmark, which selecting by it needs.")
+        raise UserError(
+            f"{out / 'report.json'} has no accuracy of every benchmark, which selecting by it needs. Name "
+            "benchmarks with known answers."
+        )
     return float(sum(score for score in scores if isinstance(score, int | float)) / len(scores))
