@@ -1,7 +1,13 @@
+import errno
+import os
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from gmai_cli.folders import new_folder, require_own
+from gmai_bench.commands import contamination, fingerprints
+from gmai_cli.folders import check_new, check_writable, new_folder, require_own
 from gmai_formats.errors import UserError
 
 
@@ -74,3 +80,31 @@ def test_a_new_folder_and_one_that_was_begun_are_taken(tmp_path: Path, held: lis
         (tmp_path / name).touch()
     require_own(tmp_path, command="gmai try", begun=("asked.json",))
     require_own(tmp_path / "absent", command="gmai try", begun=())
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT])
+@pytest.mark.parametrize(
+    "begin",
+    [
+        check_writable,
+        check_new,
+        lambda out: contamination(Path("samples"), ["unknown"], out=out),
+        lambda out: fingerprints(["unknown"], out),
+    ],
+    ids=["check_writable", "check_new", "bench contamination", "bench fingerprints"],
+)
+def test_a_disk_that_takes_nothing_is_told_before_the_work(
+    begin: Callable[[Path], None], number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(number, os.strerror(number), "a name that nobody gave")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    with pytest.raises(OSError, match=os.strerror(number)) as caught:
+        begin(tmp_path / "not" / "there" / "out")
+    assert (caught.value.errno, caught.value.filename) == (number, str(tmp_path / "not" / "there" / "out"))
+
+
+def test_a_look_at_the_disk_leaves_nothing(tmp_path: Path) -> None:
+    check_writable(tmp_path / "not" / "there" / "out")
+    assert list(tmp_path.iterdir()) == []

@@ -249,11 +249,12 @@ def test_the_signals_of_a_scheduler_give_the_folder_back(tmp_path: Path, number:
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"a file, and a folder is needed here\. Choose another --out"):
+    with pytest.raises(UserError, match=r"a file, and a folder is needed here\. Choose another place"):
         RunLock(tmp_path / "file" / "out").acquire()
     result = subprocess.run(
         [sys.executable, "-c", HOLD, str(tmp_path / "out"), "20"], capture_output=True, text=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),  # no room for a byte
     )  # fmt: skip
     assert "run.lock cannot be written: File too large. A run needs a folder that it can write to." in result.stderr
+    assert "Choose another place" in result.stderr
     assert list((tmp_path / "out").iterdir()) == []

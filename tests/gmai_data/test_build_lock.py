@@ -34,7 +34,7 @@ def test_a_second_build_is_refused_and_goes_on_at_once_when_the_first_is_killed(
 ) -> None:
     out, sources = tmp_path / "out", resolve(["phantoms"], phantoms)
     with begun(out, "phantoms", "--root", str(phantoms)) as first:
-        with pytest.raises(UserError, match=rf"is being worked on by process {first.pid} .* choose another --out"):
+        with pytest.raises(UserError, match=rf"is being worked on by process {first.pid} .* choose another folder"):
             build(sources, out, BuildSettings())
         first.kill()
         os.waitid(os.P_PID, first.pid, os.WEXITED | os.WNOWAIT)

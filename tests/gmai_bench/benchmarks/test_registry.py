@@ -39,8 +39,18 @@ def test_an_unknown_name_is_named_with_the_nearest(name: str, message: str, tmp_
 
 
 def test_a_folder_is_no_benchmark(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r": a folder, where a benchmark is due\. .* its files with --data-root\.$"):
+    with pytest.raises(UserError, match=r": a folder, where a benchmark is due\. .* --data-root is for its files\.$"):
         open_benchmark(str(tmp_path), tmp_path)
+
+
+@pytest.mark.parametrize("given", ["build", "build/benchmarks", "build/benchmarks/held_out.parquet"])
+def test_what_lies_beside_a_benchmark_leads_to_it(given: str, tmp_path: Path) -> None:
+    card = tmp_path / "build" / "benchmarks" / "held_out.yaml"
+    card.parent.mkdir(parents=True)
+    card.touch()
+    card.with_suffix(".parquet").touch()
+    with pytest.raises(UserError, match=rf"where a benchmark is due\. Give {card}\.$"):
+        open_benchmark(str(tmp_path / given), None)
 
 
 def test_nothing_is_left_out_where_no_copy_or_no_declaration_is(tmp_path: Path) -> None:

@@ -369,9 +369,12 @@ def contamination(
 ) -> None:
     """List the benchmark images and questions that occur in training samples. A finding is a report, not an error."""
     from gmai_cli.console import table
+    from gmai_cli.folders import check_writable
 
     from gmai_bench.tools.contamination import contamination as look
 
+    if out is not None:
+        check_writable(out)
     found = look(_fingerprints(benchmarks, data_root, allow_partial=allow_partial), samples, out)
     columns = ("protocol", "questions", "images", "same image", "near image", "on seen images", "same words", "both")
     table(columns, [tuple(finding.counts().values()) for finding in found])
@@ -394,8 +397,11 @@ def fingerprints(
     ] = False,
 ) -> None:
     """Write digests, perceptual hashes and words of benchmarks, for a data build to keep clear of them."""
+    from gmai_cli.folders import check_writable
+
     from gmai_bench.tools.contamination import write_fingerprints
 
+    check_writable(out)
     prints = _fingerprints(benchmarks, data_root, allow_partial=allow_partial)
     count = write_fingerprints(prints, out, thumbnails=thumbnails)
     known = len({digest for one in prints for digest in one.hashes})

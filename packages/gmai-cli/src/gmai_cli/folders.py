@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +12,35 @@ from gmai_formats.files import fsync_directory
 
 from gmai_cli.run_lock import NAME, RunLock
 
+_BLOCK_BYTES = 4096
+
 
 def check_new(target: Path) -> None:
-    """Raise `UserError` unless `target` is absent or an empty folder."""
+    """Return where `target` can be written as a new folder.
+
+    Raises:
+        UserError: It holds something.
+        OSError: As of `check_writable`.
+    """
     if target.is_file():
         raise UserError(f"{target}: a file, and what is written is a new folder. Give another one.")
     if target.exists() and any(target.iterdir()):
         raise UserError(f"{target}: not empty. It is written as a whole, into a new folder. Give another one.")
+    check_writable(target)
+
+
+def check_writable(target: Path) -> None:
+    """Write a block where a file or folder will be, and remove it: a full disk is told before the work, not after it.
+
+    Raises:
+        OSError: It cannot be written; the error names `target`.
+    """
+    place = next(folder for folder in target.absolute().parents if folder.exists())
+    try:
+        with tempfile.TemporaryFile(dir=place) as file:
+            file.write(bytes(_BLOCK_BYTES))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(target)) from error
 
 
 _LOGS = (".log", ".out", ".err")

@@ -151,7 +151,7 @@ class RunLock:
             if alive and not patient and found.gone() is None:
                 raise UserError(
                     f"{self._works_on} is being worked on by {found}. Two runs would overwrite each other's files. "
-                    f"Wait for it, or choose another --out. If you know that it is gone, remove {self._path}."
+                    f"Wait for it, or choose another folder. If you know that it is gone, remove {self._path}."
                 )
             if first is None or first.text != found.text:
                 first, is_announced = found, False
@@ -177,10 +177,10 @@ class RunLock:
                     # whoever released it a moment ago removed the empty folder, too
         except OSError as error:
             if file := next((each for each in (folder, *folder.parents) if each.is_file()), None):
-                raise UserError(f"{file}: a file, and a folder is needed here. Choose another --out.") from error
+                raise UserError(f"{file}: a file, and a folder is needed here. Choose another place.") from error
             raise UserError(
                 f"{self._path} cannot be written: {error.strerror or error}. A run needs a folder that it can write "
-                f"to. Choose another --out, make room, or give the right to write there."
+                f"to. Choose another place, make room, or give the right to write there."
             ) from error
 
     def _beat(self) -> None:

@@ -225,16 +225,8 @@ def open_benchmark(name: str, data_root: Path | None) -> Benchmark:
         return DeclaredBenchmark(Path(name))
     family, _, protocol = name.partition("/")
     protocols = protocols_of(family)
-    if not protocols and Path(name).is_dir():
-        raise UserError(
-            f"{name}: a folder, where a benchmark is due. Give its name or the path of its YAML file, and the folder "
-            f"of its files with --data-root."
-        )
     if not protocols:
-        raise UserError(
-            f'unknown benchmark "{name}".{did_you_mean(family, [*REGISTRY, *bundled()])} A benchmark is a name of '
-            f"`gmai bench list` or the path of a YAML file (*.yaml)."
-        )
+        raise _unknown(name, did_you_mean(family, [*REGISTRY, *bundled()]))
     protocol = protocol or protocols[0]
     if protocol not in protocols:
         raise UserError(f'{family} has no protocol "{protocol}".{did_you_mean(protocol, protocols)}')
@@ -242,6 +234,19 @@ def open_benchmark(name: str, data_root: Path | None) -> Benchmark:
         return DeclaredBenchmark(bundled()[family][protocol], data_root)
     opener = getattr(_module(REGISTRY[family]), REGISTRY[family].opener.partition(":")[2])
     return cast("Callable[[str, Path | None], Benchmark]", opener)(protocol, data_root)
+
+
+def _unknown(name: str, suggestion: str) -> UserError:
+    path = Path(name)
+    if not path.exists():
+        return UserError(
+            f'unknown benchmark "{name}".{suggestion} A benchmark is a name of `gmai bench list` or the path of a YAML '
+            f"file (*.yaml)."
+        )
+    meant = (path / "benchmarks" / "held_out.yaml", path / "held_out.yaml", path.with_suffix(".yaml"))
+    found = next((file for file in meant if file.is_file()), None)
+    remedy = f"Give {found}." if found else "Give its name or the path of its YAML file; --data-root is for its files."
+    return UserError(f"{name}: a {'folder' if path.is_dir() else 'file'}, where a benchmark is due. {remedy}")
 
 
 def siblings(protocol: str, data_root: Path | None) -> Iterator[tuple[str, Sequence[Question]]]:
