@@ -247,7 +247,7 @@ def test_a_run_told_to_stop_gives_the_folder_back(inputs: SimpleNamespace, tmp_p
     process.terminate()
     _, said = process.communicate(timeout=600)
     assert process.returncode == EXIT_REQUEUE
-    assert "stopped by SIGTERM: what is done so far is kept" in said
+    assert "stopped by SIGTERM: what is finished stays" in said
     assert not (tmp_path / "out/run.lock").exists()
     subprocess.run(command, check=True, capture_output=True)
     assert report(tmp_path / "out")["benchmarks"][0]["n"] == 40

@@ -198,7 +198,7 @@ def test_a_process_told_to_stop_gives_the_folder_back(tmp_path: Path) -> None:
         process.terminate()
         _, said = process.communicate(timeout=600)
     assert process.returncode == EXIT_REQUEUE
-    assert said == "gmai: stopped by SIGTERM: what is done so far is kept, the same command goes on from there\n"
+    assert said == "gmai: stopped by SIGTERM: what is finished stays, the same command goes on from there\n"
     assert list(tmp_path.iterdir()) == []
 
 

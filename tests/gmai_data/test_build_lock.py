@@ -52,7 +52,7 @@ def test_a_build_told_to_stop_leaves_nothing_to_take_over(phantoms: Path, tmp_pa
         first.send_signal(signal.SIGCONT)
         _, said = first.communicate(timeout=60)
     assert first.returncode == EXIT_REQUEUE
-    assert "stopped by SIGTERM: what is done so far is kept, the same command goes on from there" in said
+    assert "stopped by SIGTERM: what is finished stays, the same command goes on from there" in said
     assert not (out / ".build" / "run.lock").exists()
 
 

@@ -34,6 +34,13 @@ def test_a_close_name_is_offered() -> None:
     assert did_you_mean("percpet", ["caption", "percept"]) == ' Did you mean "percept"?'
 
 
+@pytest.mark.parametrize("name", ["lr", "LR", "mbs"])
+def test_initials_lead_to_a_name(name: str) -> None:
+    many = [f"name{number}" for number in range(50)]
+    meant = {"lr": "learning_rate", "mbs": "micro_batch_size"}[name.lower()]
+    assert did_you_mean(name, [*many, "learning_rate", "micro_batch_size"]) == f' Did you mean "{meant}"?'
+
+
 def test_without_a_close_name_the_known_ones_are_listed() -> None:
     assert did_you_mean("zzz", ["b", "a"]) == " Known: a, b."
 

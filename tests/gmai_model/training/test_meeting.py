@@ -103,6 +103,14 @@ def test_rank_0_that_is_not_there_is_named_with_its_address(port: int, monkeypat
         Meeting(launch(1, 2), timeout_s=0.3)
 
 
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_host_without_an_address_ends_a_step_at_once(rank: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASTER_ADDR", "no-such-host.invalid")
+    monkeypatch.setenv("MASTER_PORT", "20049")
+    with pytest.raises(UserError, match=r"no-such-host\.invalid: the first node of this Slurm step.* knows no address"):
+        Meeting(Launch(rank, 2, 0, "srun"), timeout_s=600)
+
+
 def test_a_port_that_is_taken_is_named(port: int) -> None:
     with socket.socket() as other:
         other.bind(("", port))

@@ -38,7 +38,7 @@ def main() -> None:
 def end_by(number: int) -> NoReturn:
     """End this process at once with one line that names the signal, and the exit code of a run that goes on later."""
     name = signal.Signals(number).name
-    _tell(f"stopped by {name}: what is done so far is kept, the same command goes on from there")
+    _tell(f"stopped by {name}: what is finished stays, the same command goes on from there")
     os._exit(EXIT_REQUEUE)
 
 

@@ -22,16 +22,21 @@ _SLIPS = 5
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ` Did you mean "…"?` for a known name that is close, and the known names where none is very close.
 
-    More than 40 known names are not listed.
+    Initials are close, such as `lr` for `learning_rate`. More than 40 known names are not listed.
     """
     known = sorted(known)
     close = get_close_matches(name, known, n=1, cutoff=0.6)
+    close = close or [each for each in known if name and _initials(each) == name.lower()]
     asked = f' Did you mean "{close[0]}"?' if close else ""
     if not known or (close and SequenceMatcher(None, name.lower(), close[0].lower()).ratio() >= _CERTAIN):
         return asked
     if len(known) <= _LISTED:
         return f"{asked} Known: {', '.join(known)}."
     return asked
+
+
+def _initials(name: str) -> str:
+    return "".join(word[:1] for word in name.lower().split("_")) if "_" in name else ""
 
 
 def explain_validation(error: Any, *, where: str, known_fields: Iterable[str] = ()) -> UserError:

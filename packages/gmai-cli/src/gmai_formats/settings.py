@@ -113,7 +113,9 @@ def _set(values: dict[str, Any], override: str, model: type[BaseModel]) -> None:
 
 
 def _unknown(override: str, name: str, block: type[BaseModel]) -> UserError:
-    return UserError(f"--set {override}: unknown key.{did_you_mean(name, block.model_fields)}")
+    return UserError(
+        f"--set {override}: unknown key.{did_you_mean(name, block.model_fields)} --print-config shows all keys."
+    )
 
 
 def _value(text: str, override: str) -> Any:

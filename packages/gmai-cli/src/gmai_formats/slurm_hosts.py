@@ -98,7 +98,7 @@ def meeting_place(env: Mapping[str, str]) -> tuple[str, int]:
         env: The environment of a task; `MASTER_ADDR` and `MASTER_PORT` win.
 
     Raises:
-        UserError: This machine knows no address of the host, or the port or the list of nodes is none.
+        UserError: The port or the list of nodes is none.
     """
     job, step = (int(number) if (number := env.get(name, "")).isdigit() else 0
                  for name in ("SLURM_JOB_ID", "SLURM_STEP_ID"))  # fmt: skip
@@ -111,12 +111,22 @@ def meeting_place(env: Mapping[str, str]) -> tuple[str, int]:
     return _address(nodes[0]) if nodes else "127.0.0.1", int(given)
 
 
-def _address(node: str) -> str:
-    """Return a node's name, or the address that Slurm reaches it by where the name does not resolve.
+def require_address(host: str) -> None:
+    """Raise where this machine knows no address of the host at which the processes meet.
 
     Raises:
-        UserError: There is neither, as in a container with a network of its own; torch would look for it for days.
+        UserError: So it is, as in a container with a network of its own; torch would look for it for days.
     """
+    if not _resolves(host):
+        raise UserError(
+            f"{host}: the first node of this Slurm step, where its tasks meet, but {socket.gethostname()} knows no "
+            f"address of it (neither the name nor scontrol gives one). Set MASTER_ADDR to an address of {host} before "
+            f"srun, or let the container use the node's network and /etc/hosts."
+        )
+
+
+def _address(node: str) -> str:
+    """Return a node's name, or where that does not resolve the address that Slurm reaches it by, if it does."""
     if _resolves(node):
         return node
     command = ["scontrol", "show", "node", node]
@@ -125,13 +135,7 @@ def _address(node: str) -> str:
     except (OSError, subprocess.SubprocessError):
         shown = ""
     known = re.search(r"NodeAddr=(\S+)", shown)
-    if known is not None and (_resolves(known[1])):
-        return known[1]
-    raise UserError(
-        f"{node}: the first node of this Slurm step, where its tasks meet, but {socket.gethostname()} knows no address "
-        f"of it (neither the name nor scontrol gives one). Set MASTER_ADDR to an address of {node} before srun, or "
-        f"let the container use the node's network and /etc/hosts."
-    )
+    return known[1] if known is not None and _resolves(known[1]) else node
 
 
 def _resolves(host: str) -> bool:

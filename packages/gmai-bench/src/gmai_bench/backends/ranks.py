@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from gmai_formats.errors import UserError
-from gmai_formats.slurm_hosts import meeting_place
+from gmai_formats.slurm_hosts import meeting_place, require_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ def join(ranks: Ranks) -> None:
         return
     distributed: Any = importlib.import_module("torch.distributed")
     host, port = meeting_place(os.environ)
+    require_address(host)
     os.environ.update(MASTER_ADDR=host, MASTER_PORT=str(port))
     try:
         # a rank that has few questions left waits for the slowest one, however long that takes

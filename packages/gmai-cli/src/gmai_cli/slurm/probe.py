@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
-from gmai_formats.slurm_hosts import meeting_place
+from gmai_formats.slurm_hosts import meeting_place, require_address
 
 PATIENCE_S = 30.0
 
@@ -40,6 +40,7 @@ def _meet(rank: int, world: int) -> str:
     """Connect with task 0 where training would, and return what went wrong."""
     try:
         host, port = meeting_place(os.environ)
+        require_address(host)
     except UserError as error:
         return str(error)
     where = f"{host}:{port}"

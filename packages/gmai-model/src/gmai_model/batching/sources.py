@@ -69,7 +69,8 @@ def find_files(entry: MixtureEntry, root: Path, *, split: str, cache: Path) -> S
         state += f" itself, but {', '.join(seen)}" if seen else ""
         raise UserError(
             f"dataset {entry.name}: {path} {state}. A dataset is a {', '.join(SUFFIXES)} file, a folder of them "
-            f"(train-*.parquet), or a folder of `save_to_disk`. Fix `path` in the mixture, or set its ratio to 0."
+            f"(train-*.parquet), or a folder of `save_to_disk`. Fix `path` in the mixture, or set its ratio to 0; raw "
+            "data becomes samples with `gmai data build`."
         )
     if not found:
         return None

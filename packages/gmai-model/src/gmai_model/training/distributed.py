@@ -41,7 +41,7 @@ def read_launch() -> Launch:
     becomes rank 0 of 1, since accelerate ignores DeepSpeed without LOCAL_RANK.
 
     Raises:
-        UserError: Several processes were asked for, but each of them would train alone, or they cannot meet.
+        UserError: Several processes were asked for, but each of them would train alone.
     """
     env = os.environ
     if "RANK" in env:

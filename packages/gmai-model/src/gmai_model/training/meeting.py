@@ -8,7 +8,7 @@ from typing import Any
 
 import torch.distributed as dist
 from gmai_formats.errors import UserError
-from gmai_formats.slurm_hosts import address_of, nodes_of_step
+from gmai_formats.slurm_hosts import address_of, nodes_of_step, require_address
 from torch.distributed.distributed_c10d import PrefixStore
 
 from gmai_model.training.distributed import COLLECTIVE_TIMEOUT, Launch
@@ -28,13 +28,16 @@ class Meeting:
         gpu: What tells this process's GPU from all others; nothing on the CPU.
 
     Raises:
-        UserError: The port is taken, rank 0 cannot be reached, ranks are missing, or two have one GPU; they are named.
+        UserError: The port is taken, rank 0 has no address or cannot be reached, ranks are missing, or two have one
+            GPU; they are named.
     """
 
     def __init__(self, launch: Launch, *, timeout_s: float, gpu: str = "") -> None:
         self._gpu = gpu
         self._launch, self._timeout_s = launch, timeout_s
         self._host, self._port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+        if launch.launcher == "srun":
+            require_address(self._host)
         self._deadline = time.monotonic() + timeout_s
         # torchrun's agent holds the store, and keeps it when it starts the processes anew.
         agent = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
