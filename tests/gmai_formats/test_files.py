@@ -149,6 +149,10 @@ def test_what_is_no_folder_is_named_as_what_it_is(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("text")
     with pytest.raises(UserError, match=r"a\.txt: a file\. Give another one\."):
         require_folder(tmp_path / "a.txt", "Give another one.")
+    for archive in ("data.zip", "data.TAR", "data.tar.gz"):
+        (tmp_path / archive).touch()
+        with pytest.raises(UserError, match=rf"{archive}: a file\. Unpack it first: archives are not read\. Give "):
+            require_folder(tmp_path / archive, "Give another one.")
     for absent in ("gone", "a" * 300, "a.txt/below"):
         with pytest.raises(UserError, match=r": no such folder\. Give another one\."):
             require_folder(tmp_path / absent, "Give another one.")

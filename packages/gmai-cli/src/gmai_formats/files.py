@@ -72,7 +72,16 @@ def require_folder(path: Path, remedy: str) -> None:
         UserError: There is nothing, or a file.
     """
     if not is_folder(path):
-        raise UserError(f"{path}: {'a file' if is_file(path) else 'no such folder'}. {remedy}")
+        found = f"a file.{unpack_first(path)}" if is_file(path) else "no such folder."
+        raise UserError(f"{path}: {found} {remedy}")
+
+
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".rar", ".7z")
+
+
+def unpack_first(path: Path) -> str:
+    """Return what to do with a file that stands where a folder is due, as a sentence behind a blank; mostly nothing."""
+    return " Unpack it first: archives are not read." if path.name.lower().endswith(ARCHIVES) else ""
 
 
 def _answer(question: Callable[[], bool]) -> bool:

@@ -109,6 +109,9 @@ def test_a_folder_is_no_recipe_and_a_file_no_folder(tmp_path):
     for requests in (["bccd"], ["phantoms"], ["bccd", "phantom-ct"]):
         with pytest.raises(UserError, match=rf"^{re.escape(str(file))}: a file, but recipe .* reads a folder"):
             resolve(requests, file)
+    (tmp_path / "scans.zip").touch()
+    with pytest.raises(UserError, match=r"reads a folder\. Unpack it first: archives are not read\. Give the folder"):
+        resolve(["bccd"], tmp_path / "scans.zip")
 
 
 PLACE_NOT_RECORDED = {

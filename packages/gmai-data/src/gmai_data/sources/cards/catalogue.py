@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gmai_cli.console import say
 from gmai_formats.errors import UserError, did_you_mean
+from gmai_formats.files import unpack_first
 
 from gmai_data.sources.cards.recipe import Recipe, load_recipe
 from gmai_data.sources.cards.summaries import PHANTOM_PREFIX, bundled_folder
@@ -97,7 +98,10 @@ def _members(group: str, base: Path) -> list[str]:
 def _require_folder(recipe: Recipe, folder: Path) -> None:
     file = next((place for place in (folder, *folder.parents) if place.is_file()), None)
     if file is not None:
-        raise UserError(f"{file}: a file, but recipe {recipe.name} reads a folder. Give the folder of the dataset.")
+        raise UserError(
+            f"{file}: a file, but recipe {recipe.name} reads a folder.{unpack_first(file)} Give the folder of the "
+            "dataset."
+        )
     if not folder.is_dir():
         hint = "Draw it with `gmai data phantoms DIR`." if recipe.name.startswith(PHANTOM_PREFIX) else (
             f"Download the dataset from {recipe.homepage} and give its folder with --root DIR or {recipe.name}=DIR "

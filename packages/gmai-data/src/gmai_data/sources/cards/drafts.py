@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 from gmai_formats.errors import UserError
-from gmai_formats.files import require_folder
+from gmai_formats.files import ARCHIVES, require_folder
 
 from gmai_data.sources.cards.recipe import LAYOUTS
 from gmai_data.sources.cards.summaries import Known
@@ -41,7 +41,6 @@ _PERSON_IN_PATH = re.compile(
 
 _KNOWN_ID = {"TCGA": r"TCGA-\w\w-\w{4}", "OAS1": r"OAS1_\d{4}", "OAS2": r"OAS2_\d{4}", "LIDC": r"LIDC-IDRI-\d{4}"}
 _SPDX = re.compile(r"CC0-1\.0|CC-BY(?:-NC)?(?:-SA|-ND)?-\d\.\d|MIT|Apache-2\.0")
-_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".rar", ".7z")
 _ACCESS = {"open": "open", "registration": "registration", "application": "agreement"}
 
 
@@ -110,7 +109,7 @@ def draft(root: Path) -> tuple[str, str]:
         unread = "".join(f" {problem}" for problem in _problems_of_tables(folder)[:3])
         unread += "".join(f" {words}" for words in _tables_in_words(folder)[:3])
         unread += "".join(f" {words}" for words in _formats_not_read(folder))
-        if packed := folder.with_ending(*_ARCHIVES):
+        if packed := folder.with_ending(*ARCHIVES):
             names = ", ".join(map(folder.below, packed[:3])) + (" …" if packed[3:] else "")
             unread += f" Unpack {names}: archives are not read."
         raise UserError(
