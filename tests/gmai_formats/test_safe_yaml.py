@@ -1,10 +1,23 @@
 """YAML of users: what people write is read as before, and what only an attack writes ends at once."""
 
 import datetime
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import yaml
-from gmai_formats.safe_yaml import MOST_DEPTH, MOST_LETTERS, MOST_NODES, compose_yaml, load_yaml
+from gmai_bench.benchmarks.declaration import read_declaration
+from gmai_data.config import BuildConfig
+from gmai_data.generation.knowledge import load_knowledge
+from gmai_data.generation.prompts import load_prompts
+from gmai_data.sources.cards.recipe import load_recipe
+from gmai_data.sources.interview import interview
+from gmai_formats.chat.addresses import addresses
+from gmai_formats.chat.prices import load_table
+from gmai_formats.errors import UserError
+from gmai_formats.rows.mixtures import read_mixture_file
+from gmai_formats.safe_yaml import MOST_DEPTH, MOST_LETTERS, MOST_NODES, compose_yaml, load_yaml, yaml_text
+from gmai_formats.settings import resolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -131,3 +144,35 @@ def test_what_is_no_yaml_is_told_in_one_line_with_its_place(text, said):
         load_yaml(text)
     assert str(raised.value).startswith(said)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1", "cp1252"])
+@pytest.mark.parametrize(
+    "read",
+    [
+        load_recipe,
+        load_table,
+        read_declaration,
+        read_mixture_file,
+        load_knowledge,
+        lambda path: load_prompts(path.parent),
+        lambda path: addresses([str(path)]),
+        lambda path: interview(path, path.parent, [], "gmai data recipes complete"),
+        lambda path: resolve(BuildConfig, path, ()),
+    ],
+    ids=["recipe", "prices", "benchmark", "mixture", "knowledge", "prompts", "endpoints", "draft", "settings"],
+)
+def test_a_file_in_another_encoding_is_to_be_saved_as_utf_8(
+    read: Callable[[Path], object], encoding: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "general.yaml"
+    path.write_bytes("name: Müller’s\n".replace("’", "'" if encoding == "latin-1" else "’").encode(encoding))
+    with pytest.raises(
+        UserError, match=r"general\.yaml: not readable as YAML.* is not UTF-8, so save the file as UTF-8"
+    ):
+        read(path)
+
+
+def test_a_mark_of_utf_8_at_the_beginning_is_no_letter(tmp_path: Path) -> None:
+    (tmp_path / "card.yaml").write_text("name: Müller\n", encoding="utf-8-sig")
+    assert load_yaml(yaml_text(tmp_path / "card.yaml")) == {"name": "Müller"}

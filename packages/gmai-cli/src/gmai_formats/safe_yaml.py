@@ -7,6 +7,8 @@ Aliases are allowed while what they stand for stays small (https://en.wikipedia.
 
 import math
 import re
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -107,6 +109,21 @@ def compose_yaml(text: str) -> yaml.Node | None:
         return node
     finally:
         loader.dispose()
+
+
+def yaml_text(path: Path | Traversable) -> str:
+    """Return the text of a YAML file.
+
+    Raises:
+        OSError: It cannot be read.
+        yaml.YAMLError: It is not UTF-8, as an editor of Windows may save it.
+    """
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise yaml.YAMLError(
+            f"byte {error.object[error.start]:#04x} at place {error.start} is not UTF-8, so save the file as UTF-8"
+        ) from error
 
 
 def load_yaml(text: str) -> Any:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticUndefined
 
 from gmai_formats.errors import UserError, did_you_mean, explain_validation
-from gmai_formats.safe_yaml import load_yaml
+from gmai_formats.safe_yaml import load_yaml, yaml_text
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -147,8 +147,8 @@ def _read(file: Path) -> dict[str, Any]:
         found = "a folder" if file.is_dir() else "no such file"
         raise UserError(f"--config {file}: {found}. It takes a YAML file of settings. Correct the path.")
     try:
-        content = load_yaml(file.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = load_yaml(yaml_text(file))
+    except yaml.YAMLError as error:
         raise UserError(f"--config {file}: not readable as YAML: {error}. Correct the file.") from error
     if content is None:
         return {}

@@ -17,7 +17,7 @@ from gmai_cli.console import say
 from gmai_formats.chat.vllm_engine import chat_all, load_vllm
 from gmai_formats.errors import UserError
 from gmai_formats.installing import pip_install
-from gmai_formats.safe_yaml import load_yaml
+from gmai_formats.safe_yaml import load_yaml, yaml_text
 
 from gmai_bench.backends.asks import Answer, Ask, OpenImage
 from gmai_bench.backends.local import Checkpoint
@@ -127,8 +127,8 @@ class OfflineEngine(Checkpoint):
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        loaded: Any = load_yaml(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        loaded: Any = load_yaml(yaml_text(path))
+    except (OSError, yaml.YAMLError) as error:
         raise UserError(f"--engine-settings {path}: not readable as YAML ({error}). Correct the file.") from error
     if not isinstance(loaded, dict) or not all(isinstance(key, str) for key in cast("dict[Any, Any]", loaded)):
         raise UserError(

@@ -5,7 +5,7 @@ from typing import Any, Literal, cast
 
 import yaml
 from gmai_formats.errors import UserError, explain_validation
-from gmai_formats.safe_yaml import load_yaml
+from gmai_formats.safe_yaml import load_yaml, yaml_text
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
@@ -189,13 +189,13 @@ def read_declaration(path: Path) -> Declaration:
         UserError: The file is missing, no YAML mapping, or breaks the format.
     """
     try:
-        loaded: Any = load_yaml(path.read_text(encoding="utf-8"))
+        loaded: Any = load_yaml(yaml_text(path))
     except OSError as error:
         raise UserError(
             f"{path}: cannot be read ({error.strerror}). A benchmark is a name (`gmai bench list`) or a YAML file. "
             f"`gmai data build` writes one to OUT/benchmarks/held_out.yaml."
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except yaml.YAMLError as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: not readable as YAML ({reason}). Correct the file at that place.") from error
     if not isinstance(loaded, dict):

@@ -241,7 +241,7 @@ def _unknown(name: str, suggestion: str) -> UserError:
     if not path.exists():
         return UserError(
             f'unknown benchmark "{name}".{suggestion} A benchmark is a name of `gmai bench list` or the path of a YAML '
-            f"file (*.yaml)."
+            f"file, such as BUILD/benchmarks/held_out.yaml."
         )
     meant = (path / "benchmarks" / "held_out.yaml", path / "held_out.yaml", path.with_suffix(".yaml"))
     found = next((file for file in meant if file.is_file()), None)

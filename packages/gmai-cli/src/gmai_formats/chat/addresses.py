@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gmai_formats.chat.dialect import Dialect
 from gmai_formats.errors import UserError, explain_validation
-from gmai_formats.safe_yaml import load_yaml
+from gmai_formats.safe_yaml import load_yaml, yaml_text
 
 BASE_URL, KEY = "OPENAI_BASE_URL", "OPENAI_API_KEY"
 AZURE_ENDPOINT, AZURE_KEY, AZURE_TOKEN = "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_AD_TOKEN"
@@ -100,7 +100,7 @@ def base_url(url: str, where: str = "--endpoint") -> str:
 
 def _from_file(path: Path) -> list[Address]:
     try:
-        listed: Any = load_yaml(path.read_text(encoding="utf-8"))
+        listed: Any = load_yaml(yaml_text(path))
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}. --endpoint takes a URL, or a YAML file of several.") from error
     except yaml.YAMLError as error:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gmai_formats.chat.completion import Completion
 from gmai_formats.errors import UserError, did_you_mean, explain_validation
-from gmai_formats.safe_yaml import load_yaml
+from gmai_formats.safe_yaml import load_yaml, yaml_text
 
 _DATED = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")
 _HAN = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff]")
@@ -118,7 +118,7 @@ def load_table(path: Path | None = None) -> Table:
     if path is None:
         return _bundled()
     try:
-        return Table.model_validate(load_yaml(path.read_text(encoding="utf-8")))
+        return Table.model_validate(load_yaml(yaml_text(path)))
     except (OSError, yaml.YAMLError) as error:
         raise UserError(f"{path}: not readable as YAML ({error}). --prices is a table like the bundled one.") from error
     except ValidationError as error:

@@ -13,7 +13,7 @@ from gmai_formats.rows.adapters import ADAPTERS
 from gmai_formats.rows.files import SUFFIXES, format_of, is_mixing_list
 from gmai_formats.rows.json_stream import first_character, lenient_object
 from gmai_formats.rows.rules import Problem, printable, shortened
-from gmai_formats.safe_yaml import load_yaml
+from gmai_formats.safe_yaml import load_yaml, yaml_text
 
 Share = Annotated[float, Field(ge=0)]
 _LONGEST_NAME_BYTES = 255
@@ -207,8 +207,8 @@ def read_mixture_file(path: Path) -> Mixture:
         UserError: It is none, or has unknown or ill-typed keys.
     """
     try:
-        content: Any = load_yaml(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content: Any = load_yaml(yaml_text(path))
+    except yaml.YAMLError as error:
         raise UserError(f"{path}: not readable as YAML: {error}. Correct the file.") from error
     if not isinstance(content, dict):
         raise UserError(

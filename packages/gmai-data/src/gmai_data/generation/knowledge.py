@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 from gmai_formats.errors import UserError, explain_validation
-from gmai_formats.safe_yaml import load_yaml
+from gmai_formats.safe_yaml import load_yaml, yaml_text
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gmai_data.checks.facts import Known
@@ -160,12 +160,14 @@ def load_knowledge(own: Path | None = None) -> Knowledge:
     Raises:
         UserError: The file is no YAML, breaks the schema, or a line names a source that is none.
     """
-    return _load(own, b"" if own is None else _read(own))
+    return _load(own, "" if own is None else _read(own))
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path) -> str:
     try:
-        return path.read_bytes()
+        return yaml_text(path)
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not readable as YAML: {error}. Fix the file.") from error
     except OSError as error:
         raise UserError(
             f"{path}: not readable: {error.strerror}. writing.knowledge is a YAML file; docs/how-to/write-a-prompt has "
@@ -174,11 +176,11 @@ def _read(path: Path) -> bytes:
 
 
 @functools.lru_cache(maxsize=8)
-def _load(own: Path | None, content: bytes) -> Knowledge:
+def _load(own: Path | None, content: str) -> Knowledge:
     bundled = resources.files("gmai_data") / "knowledge"
     texts = [(name, (bundled / name).read_text(encoding="utf-8")) for name in _FILES]
     if own is not None:
-        texts.append((str(own), content.decode("utf-8", "replace")))
+        texts.append((str(own), content))
     entries: dict[str, Entry] = {}
     sources: dict[str, str] = {}
     for where, text in texts:

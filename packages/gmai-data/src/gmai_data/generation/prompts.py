@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import yaml
 from gmai_formats.errors import UserError, did_you_mean, explain_validation
-from gmai_formats.safe_yaml import load_yaml
+from gmai_formats.safe_yaml import load_yaml, yaml_text
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 GENERAL = "general"
@@ -158,7 +158,7 @@ def load_prompts(folder: Path | None = None) -> dict[str, Prompt]:
                 raise UserError(f"{path}: no prompt has this name. Known: {', '.join(files)}. Rename the file.")
             files[path.stem] = path
             own_names.add(path.stem)
-    texts = {name: file.read_text(encoding="utf-8") for name, file in files.items()}
+    texts = {name: _text(file) for name, file in files.items()}
     general = _parse(General, texts[GENERAL], str(files[GENERAL]))
     prompts: dict[str, Prompt] = {}
     for name in NAMES:
@@ -174,6 +174,13 @@ def load_prompts(folder: Path | None = None) -> dict[str, Prompt]:
         digest = hashlib.sha256(f"{texts[GENERAL]}\0{texts[name]}".encode()).hexdigest()[:16]
         prompts[name] = Prompt(name, general, specific, digest)
     return prompts
+
+
+def _text(file: Path | Traversable) -> str:
+    try:
+        return yaml_text(file)
+    except yaml.YAMLError as error:
+        raise UserError(f"{file}: not readable as YAML: {error}. Fix the file.") from error
 
 
 def _parse(model: Any, text: str, where: str) -> Any:

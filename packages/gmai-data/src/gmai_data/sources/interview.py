@@ -9,6 +9,7 @@ import yaml
 from gmai_cli.console import say
 from gmai_formats.errors import UserError
 from gmai_formats.files import require_folder, write_text
+from gmai_formats.safe_yaml import yaml_text
 
 from gmai_data.sources.cards.completing import (
     answered,
@@ -34,7 +35,7 @@ def interview(card: Path, root: Path, answers: Sequence[str], command: str) -> b
     """
     require_folder(root, "Give the folder of the dataset.")
     try:
-        text = card.read_text("utf-8")
+        text = yaml_text(card)
         text, said = complete_own(answered(text, answers), root)
         write_text(card, text)
         if said:
@@ -47,7 +48,7 @@ def interview(card: Path, root: Path, answers: Sequence[str], command: str) -> b
             asked = questions(text)
     except FileNotFoundError as error:
         raise UserError(f"{card}: no such card. `gmai data recipes new {root} --to {card}` drafts it.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except yaml.YAMLError as error:
         raise UserError(f"{card}: not readable as YAML: {error}. Fix the card.") from error
     if asked:
         say(f"\n{card}: {len(asked)} question{'s' if len(asked) > 1 else ''} that only you can answer:\n")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, get_args
 
 import yaml
 from gmai_formats.errors import UserError, did_you_mean, explain_validation
-from gmai_formats.safe_yaml import compose_yaml, load_yaml
+from gmai_formats.safe_yaml import compose_yaml, load_yaml, yaml_text
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
 from gmai_data.imaging.rules import BoxRule, Deidentification, SliceRule, ValueRule
@@ -83,12 +83,12 @@ def load_recipe(path: Path) -> Recipe:
         UserError: The file is missing, is no YAML, or breaks the schema; each finding has file:line.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = yaml_text(path)
         node = compose_yaml(text)
         document = load_yaml(text)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such recipe file. Give the path of a YAML card.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except yaml.YAMLError as error:
         raise UserError(f"{path}: not readable as YAML: {error}. Fix the card.") from error
     if not isinstance(document, dict):
         raise UserError(f"{path}:1: a recipe is a mapping of fields, found {type(document).__name__}. Fix the card.")
