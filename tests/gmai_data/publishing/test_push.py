@@ -96,6 +96,18 @@ def test_what_is_pushed_comes_back_with_equal_digests_and_reads_by_its_name(rele
     assert len(repository.commits) == commits
 
 
+def test_a_dry_run_checks_and_sends_nothing(release, run, hub_server):
+    done = push(run, release, "--dry-run")
+    assert (done.code, done.out) == (0, "")
+    assert " MB  samples/caption/train-00000.parquet" in done.news
+    assert "samples would go to me/data (private)." in done.news.splitlines()[-1]
+    assert not hub_server.repositories
+    (release / "README.md").write_text("changed")
+    refused = push(run, release, "--dry-run")
+    assert refused.code == 2
+    assert "changed since it was published" in refused.news
+
+
 def test_public_only_on_request(release, run, hub_server):
     assert push(run, release, "--public").code == 0
     assert not next(iter(hub_server.repositories.values())).private

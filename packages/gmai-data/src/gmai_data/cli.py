@@ -317,6 +317,9 @@ def push(
     release: Annotated[Path, typer.Argument(help="Folder that `gmai data publish` wrote.")],
     repo_id: Annotated[str, typer.Argument(help="Dataset repository of the Hub, OWNER/NAME; made if it is not there.")],
     public: Annotated[bool, typer.Option("--public", help="Readable by everybody; without it, private.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the release, list the files, send nothing.")
+    ] = False,
 ) -> None:
     """Push a release to the Hugging Face Hub, after checking digests and licences once more.
 
@@ -324,7 +327,8 @@ def push(
     """
     from gmai_data.publishing.push import push_release
 
-    print(push_release(release, repo_id, private=not public))
+    if url := push_release(release, repo_id, private=not public, dry_run=dry_run):
+        print(url)
 
 
 @app.command()

@@ -16,13 +16,14 @@ from gmai_data.untyped import pq
 _SHOWN = 10
 
 
-def push_release(folder: Path, repo_id: str, *, private: bool) -> str:
+def push_release(folder: Path, repo_id: str, *, private: bool, dry_run: bool = False) -> str | None:
     """Push a release and return the address of the commit; the same command goes on where a killed one stopped.
 
     Args:
         folder: What `gmai data publish` wrote, unchanged.
         repo_id: `owner/name` of a dataset repository.
         private: Whether only its owner can read it.
+        dry_run: Check everything, list the files, send nothing and return None.
 
     Raises:
         UserError: Not a release, a file was changed, added or lost since, a source may not be passed on, or the Hub
@@ -36,6 +37,11 @@ def push_release(folder: Path, repo_id: str, *, private: bool) -> str:
     _check_licences(folder, record["sources"], files)
     named = [*files, "release.json"]
     total = sum(record["samples"][name][split] for name in record["samples"] for split in record["samples"][name])
+    if dry_run:
+        for name in named:
+            say(f"{(folder / name).stat().st_size / 1e6:12,.1f} MB  {name}")
+        say(f"nothing was sent; {total} samples would go to {repo_id}" + (" (private)." if private else " (public)."))
+        return None
     url = push_folder(
         folder, repo_id, repo_type="dataset", private=private, files=named, message=f"Add {total} samples (gmai-data)"
     )
