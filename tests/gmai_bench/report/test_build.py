@@ -81,6 +81,12 @@ def test_reading_a_folder_writes_nothing(out: Path) -> None:
 def test_a_folder_of_something_else_is_refused(out: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no asked\.json\. .*`gmai bench score … --out` wrote\. Correct the"):
         rebuild(tmp_path)
+    for held in ("manifest.json", "config.json", "report.json"):
+        folder = tmp_path / held.partition(".")[0]
+        folder.mkdir()
+        (folder / held).write_text("{}")
+        with pytest.raises(UserError, match=r"no run of `gmai bench` \(it has no asked\.json\)\. Give the folder that"):
+            run_folders(folder)
     (out / "held_out/option-text/predictions.jsonl").unlink()
     with pytest.raises(UserError, match=r"holds no answers yet\. Ask some with `gmai bench --model … --out "):
         run_folders(out)

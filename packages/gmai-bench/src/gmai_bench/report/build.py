@@ -89,6 +89,8 @@ def run_folders(out: Path) -> list[Path]:
             f"Give the folder that --out named."
         )
     folders = sorted(path.parent for path in out.glob("*/*/benchmark.json"))
+    if not folders and out.is_dir() and any(out.iterdir()) and not (out / "asked.json").is_file():
+        raise UserError(f"{out}: no run of `gmai bench` (it has no asked.json). Give the folder that --out named.")
     answered = [folder for folder in folders if (folder / "predictions.jsonl").exists()]
     if not answered:
         raise UserError(f"{out}: holds no answers yet. Ask some with `gmai bench --model … --out {out}`.")
