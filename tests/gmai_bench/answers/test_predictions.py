@@ -35,6 +35,9 @@ def test_a_file_cut_anywhere_in_its_last_line_keeps_the_others(tmp_path: Path, c
     ("content", "message"),
     [
         (b'{"id": "a"\n{"id": "b", "response": ""}\n', r"line 1: not readable as JSON"),
+        ('{"id": "a", "response": "x"}\n'.encode("utf-16"), r"line 1: not UTF-8 text\. .* Save the file as UTF-8\."),
+        ('{"id": "a", "response": "x"}\n'.encode("utf-16-le"), r"line [12]: not "),
+        ('{"id": "a", "response": "é"}\n'.encode("latin-1"), r"line 1: not UTF-8 text\. .* Save the file as UTF-8\."),
         (b"[1]\n", r"line 1: found a list"),
         (b'{"id": "a", "answer": "CT"}\n', r"line 1: found the keys \['answer', 'id'\].*Rename the keys"),
         (

@@ -148,7 +148,9 @@ def _parse(line: bytes, place: str) -> Prediction:
             f"again (run.json names it), which asks this question anew; or remove `crc` if you changed the line."
         )
     try:
-        value: Any = json.loads(given)
+        value: Any = json.loads(given.decode())
+    except UnicodeDecodeError as error:
+        raise UserError(f"{place}: not UTF-8 text. {rule} Save the file as UTF-8.") from error
     except (ValueError, RecursionError) as error:
         raise UserError(f"{place}: not readable as JSON ({error}). {rule} Correct or remove the line.") from error
     if not isinstance(value, dict):
