@@ -27,6 +27,7 @@ def gmai(*words: object) -> str:
     return done.stdout
 
 
+@pytest.mark.timeout(3000)
 def test_real_words_through_the_three_stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As docs/getting-started.md says; `-s` prints the two results, which stand there."""
     monkeypatch.chdir(tmp_path)
