@@ -114,6 +114,37 @@ def test_what_a_clean_process_saw(
     assert line in "".join(off)
 
 
+VLLM: dict[str, Any] = {"vllm": "0.33.0", "class": "Llava", "parameters": 9, "unfilled": []}
+
+
+@pytest.mark.parametrize(
+    ("seen", "off", "fact"),
+    [
+        ({"absent": True}, "", "vLLM (llava.py of 0.33): by rule"),
+        (VLLM, "", "vLLM 0.33.0, run: its own Llava, built on the meta device, takes every tensor, and all its 9"),
+        ({**VLLM, "unfilled": ["a", "b"]}, "vLLM 0.33.0: 2 of its parameters get no tensor, a first. Its class", ""),
+        (
+            {"vllm": "0.33.0", "step": "building its class", "error": "AssertionError: 63"},
+            "vLLM 0.33.0: building its class failed: AssertionError: 63. Its class must take every tensor",
+            "",
+        ),
+        ({"step": "importing vLLM", "error": "ImportError: no"}, "", "not run, since it does not import there (Import"),
+        ("ended with -11 (no output)", "", "not run, since it does not import there (ended with -11 (no output))"),
+    ],
+)
+def test_what_the_code_of_vllm_said(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, seen: dict[str, Any] | str, off: str, fact: str
+) -> None:
+    scripts = {checking.PROBE: SEEN, checking.VLLM_PROBE: seen}
+    monkeypatch.setattr(checking, "_run", lambda script, *_: scripts[script])
+    outcome = check(checkpoint)
+    assert len(outcome.off) == bool(off)
+    assert off in "".join(outcome.off)
+    assert fact in "\n".join(outcome.facts)
+    by_rule = "llava.py of 0.33" in "\n".join(outcome.facts)
+    assert by_rule == (seen is not VLLM)  # rules stand where its own code has not said yes
+
+
 def change_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> None:
     tensors = load_file(folder / "model.safetensors")
     change(tensors)

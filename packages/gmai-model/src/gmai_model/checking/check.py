@@ -22,9 +22,10 @@ from gmai_model.checking import rules
 from gmai_model.checking.consumers import check_settings, consumers
 from gmai_model.checking.files import Files
 from gmai_model.checking.tensors import SIZES_DIFFER, check_weights
+from gmai_model.checking.vllm_probe import IMPORTING
 
 VISION_TYPES = sorted({family.vision_type for family in VISION.values()})
-PROBE = Path(__file__).with_name("probe.py")
+PROBE, VLLM_PROBE = (Path(__file__).with_name(name) for name in ("probe.py", "vllm_probe.py"))
 LOGIT_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.25, "float16": 0.05}
 """Largest difference of a logit between two environments that is rounding and not another model."""
 
@@ -46,6 +47,8 @@ class Outcome:
 
 def check(folder: Path, pythons: Sequence[Path] = ()) -> Outcome:
     """Prove that a checkpoint opens in plain transformers, here and in other environments, and by rule in servers.
+
+    Where an environment has vLLM, its own class must take the checkpoint as well.
 
     Args:
         folder: A checkpoint, ours or another LLaVA.
@@ -73,7 +76,8 @@ def check(folder: Path, pythons: Sequence[Path] = ()) -> Outcome:
     if outcome.off:
         outcome.facts.append("not opened by any program: the lines below change what it would find")
         return outcome
-    outcome.facts += consumers(files)
+    by_vllm = [fact for python in (Path(sys.executable), *pythons) for fact in _ask_vllm(folder, python, outcome)]
+    outcome.facts += consumers(files, by_vllm)
     here = probe(folder, Path(sys.executable))
     _judge(files, here, outcome)
     for python in pythons:
@@ -125,11 +129,22 @@ def accept(folder: Path, *, settings: bool = False, weights: bool = False) -> No
 
 def probe(folder: Path, python: Path) -> dict[str, Any]:
     """Run `probe.py` in a clean process of an interpreter, offline and without its user's path settings."""
+    seen = _run(PROBE, folder, python)
+    if isinstance(seen, str):
+        raise UserError(
+            f"{python}: {seen} while it opened {folder}. It must have torch, transformers and Pillow, and memory for "
+            f"the model."
+        )
+    return seen
+
+
+def _run(script: Path, folder: Path, python: Path) -> dict[str, Any] | str:
+    """Return what a script wrote down of a checkpoint, or how it ended without."""
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "probe.json"
         try:
             result = subprocess.run(
-                [str(python), "-I", str(PROBE), str(folder.resolve()), str(out)],
+                [str(python), "-I", str(script), str(folder.resolve()), str(out)],
                 env={**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
                 capture_output=True, text=True, check=False,
             )  # fmt: skip
@@ -137,11 +152,34 @@ def probe(folder: Path, python: Path) -> dict[str, Any]:
             raise UserError(f"{python}: cannot be run ({error.strerror}). --python takes an interpreter.") from error
         if not out.is_file():
             last = (result.stderr.strip().splitlines() or ["no output"])[-1]
-            raise UserError(
-                f"{python}: ended with {result.returncode} while it opened {folder} ({last}). It must have torch, "
-                f"transformers and Pillow, and memory for the model."
-            )
+            return f"ended with {result.returncode} ({last})"
         return json.loads(out.read_text("utf-8"))
+
+
+def _ask_vllm(folder: Path, python: Path, outcome: Outcome) -> Iterator[str]:
+    """Yield what vLLM's own code of an environment says of a checkpoint, nothing where it has none."""
+    seen = _run(VLLM_PROBE, folder, python)
+    if isinstance(seen, str):
+        seen = {"error": seen, "step": IMPORTING}
+    if "absent" in seen:
+        return
+    name = f"vLLM {seen.get('vllm', '')}".strip()
+    if seen.get("step") == IMPORTING:  # says nothing of the checkpoint
+        outcome.facts.append(f"{name} of {python}: not run, since it does not import there ({seen['error']})")
+        return
+    problem = f"{seen['step']} failed: {seen['error']}" if "error" in seen else ""
+    if unfilled := seen.get("unfilled"):
+        problem = f"{len(unfilled)} of its parameters get no tensor, {unfilled[0]} first"
+    if problem:
+        outcome.off.append(
+            f"{name}: {problem}. Its class must take every tensor; correct what it names, or serve the checkpoint with "
+            "another program"
+        )
+    else:
+        yield (
+            f"{name}, run: its own {seen['class']}, built on the meta device, takes every tensor, and all its "
+            f"{seen['parameters']} parameters get one; no answer was computed"
+        )
 
 
 def _judge(files: Files, seen: dict[str, Any], outcome: Outcome) -> None:

@@ -51,8 +51,13 @@ def check_settings(files: Files, named: Sequence[str]) -> Iterator[str]:
         )
 
 
-def consumers(files: Files) -> Iterator[str]:
-    """Yield what other programs do with a checkpoint in which nothing is off, by the rules of their loaders."""
+def consumers(files: Files, by_vllm: Sequence[str] = ()) -> Iterator[str]:
+    """Yield what other programs do with a checkpoint in which nothing is off, by the rules of their loaders.
+
+    Args:
+        files: Of the checkpoint.
+        by_vllm: What vLLM's own code was seen to do, in place of its rules.
+    """
     pad = files.image_processor.get("image_processor_type") == "LlavaImageProcessor"
     vision = {"clip_vision_model": "CLIP", "siglip_vision_model": "SigLIP"}.get(files.vision.get("model_type", ""))
     parts = (str(part.get("model_type")) for part in (files.text, files.vision))
@@ -61,10 +66,12 @@ def consumers(files: Files) -> Iterator[str]:
         f"transformers {'.'.join(map(str, since))} and later, `transformers serve`: by rule; --transformers VERSION "
         "proves one"
     )
-    if vision and files.text.get("model_type", "llama") in TEXT_CLASSES:
+    if by_vllm:
+        yield from by_vllm
+    elif vision and files.text.get("model_type", "llama") in TEXT_CLASSES:
         yield (
             f"vLLM (llava.py of 0.33): by rule, every tensor has the name and shape it looks for; takes {vision} "
-            "encoders"
+            "encoders. --python with an environment that has vLLM builds its own class"
         )
     else:
         yield "vLLM: not known, for this vision encoder or language model"
