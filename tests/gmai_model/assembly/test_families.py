@@ -133,6 +133,24 @@ def test_table_covers_what_it_must() -> None:
     assert all(f"  {kind} " in text for kind in (*LANGUAGE, *VISION))
 
 
+def test_families_name_the_versions_that_the_night_found(tmp_path: Path) -> None:
+    found: dict[str, dict[str, str]] = json.loads(VERSIONS.read_text("utf-8"))["kinds"]
+    same: dict[str, set[str]] = {}
+    for number, kind in enumerate(kind for kind in (*LANGUAGES, *VISIONS) if not kind.refused):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        kind.write(folder)
+        config: dict[str, Any] = {"model_type": "open_clip"}
+        if (folder / "config.json").is_file():
+            config = json.loads((folder / "config.json").read_text())
+        equal = {version for version, what in found[kind.name].items() if what == "equal"}
+        same[config["model_type"]] = same.get(config["model_type"], equal) & equal
+    families = {**LANGUAGE, **VISION}
+    assert {kind: set(families[kind].same_in) for kind in same} == same
+    assert same.keys() == families.keys()
+    assert "the same in transformers 4.57.6, 5.23.0\n  internlm2" in describe()
+
+
 @pytest.mark.parametrize(
     ("name", "ends", "note"),
     [
