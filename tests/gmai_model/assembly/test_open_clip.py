@@ -24,7 +24,7 @@ def test_settings_are_those_of_a_clip(tmp_path: Path) -> None:
         "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12,
         "image_size": 224, "patch_size": 16, "hidden_act": "gelu", "layer_norm_eps": 1e-5, "projection_dim": 512,
     }  # fmt: skip
-    assert preparation == {"image_mean": None, "image_std": None, "resample": 3, "where": CONFIG}
+    assert preparation == {"image_mean": None, "image_std": None, "resample": 3, "size": None, "where": CONFIG}
     given = folder(
         tmp_path, {"head_width": 32, "mlp_ratio": 3}, {"interpolation": "bilinear"}, quick_gelu=True, embed_dim=9
     )
@@ -51,6 +51,35 @@ def test_an_encoder_that_is_no_clip_is_refused(tmp_path: Path, vision: dict[str,
 def test_an_unknown_interpolation_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"interpolation is 'random'\. It must be one of bilinear, bicubic\."):
         read(folder(tmp_path, prepared={"interpolation": "random"}))
+
+
+@pytest.mark.parametrize(
+    ("vision", "why"),
+    [
+        ({"width": None}, "width is None"),
+        ({"head_width": 0}, "head_width is 0"),
+        ({"image_size": [224, 224]}, r"image_size is \[224, 224\]"),
+        ({"patch_size": "16"}, "patch_size is '16'"),
+        ({"mlp_ratio": "4"}, "mlp_ratio is '4'"),
+    ],
+)
+def test_a_setting_of_another_kind_is_one_line(tmp_path: Path, vision: dict[str, Any], why: str) -> None:
+    with pytest.raises(UserError, match=rf"open_clip_config\.json: {why}\. It must be a"):
+        read(folder(tmp_path, vision))
+
+
+@pytest.mark.parametrize("content", ["{}", '{"model_cfg": []}', '{"model_cfg": {"vision_cfg": "ViT-B-16"}}'])
+def test_a_file_without_a_vision_encoder_is_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / CONFIG).write_text(content)
+    with pytest.raises(UserError, match=r"(model|vision)_cfg is .*\. It must be an object with settings"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "size"), [(224, 224), ([224, 256], {"height": 224, "width": 256}), ([3, 9, 9], {"height": 9, "width": 9})]
+)
+def test_the_size_of_its_images_is_read(tmp_path: Path, given: Any, size: Any) -> None:
+    assert read(folder(tmp_path, prepared={"size": given}))[1]["size"] == size
 
 
 @pytest.mark.parametrize(

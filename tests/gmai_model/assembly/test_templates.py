@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from gmai_formats.errors import UserError
-from gmai_model.assembly.templates import BUILT_IN, CHATML, conversations, read_template, render, with_marks
+from gmai_model.assembly.templates import BUILT_IN, CHATML, asking, conversations, read_template, render, with_marks
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from . import stand_ins
@@ -63,6 +63,34 @@ def test_text_is_kept_and_the_answer_with_its_end_is_learned(name: str) -> None:
 
 def test_what_the_prompt_does_not_say_is_learned() -> None:
     assert learned(with_marks(stand_ins.QWEN3, TOKENS, SPECIALS)[0])[1].startswith("<think>\n\n</think>\n\nSo")
+
+
+@pytest.mark.parametrize(
+    ("own", "head"),
+    [
+        (stand_ins.LLAMA3.split("{% if add_generation_prompt")[0], "<|start_header_id|>assistant<|end_header_id|>\n\n"),
+        (stand_ins.YI.split("{% if add_generation_prompt")[0] + "\n", "<|im_start|>assistant\n"),
+        (TEMPLATES["no prompt"][0], "[assistant]"),
+        (
+            "{% for m in messages %}{{ '用户：' if m['role'] == 'user' else '助手：' }}"
+            "{{ m['content'] }}</s>{% endfor %}",
+            "助手：",
+        ),
+    ],
+)
+def test_template_that_asks_for_no_answer_is_given_the_words(own: str, head: str) -> None:
+    asks, added = asking(own, TOKENS)
+    assert added == head
+    for messages, prompt in conversations():
+        plain = render(own, messages, TOKENS)
+        assert render(asks, messages, TOKENS, prompt=prompt) == plain + head * prompt
+    marked, _ = with_marks(asks, TOKENS, SPECIALS)
+    assert learned(marked)[0].startswith("as")
+
+
+@pytest.mark.parametrize("name", [name for name in TEMPLATES if name != "no prompt"])
+def test_other_templates_stay_as_they_are(name: str) -> None:
+    assert asking(TEMPLATES[name][0], TOKENS) == (TEMPLATES[name][0], "")
 
 
 def test_chatml_is_taken_as_it_is() -> None:

@@ -4,6 +4,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gmai_formats.errors import UserError
@@ -63,6 +64,31 @@ def test_ends_of_every_file(tmp_path: Path) -> None:
     (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": [ids["<stop>"], ids["</s>"]]}))
     loaded = load_tokenizer(tmp_path, config={"eos_token_id": ids["<end>"]}, rows=999)
     assert loaded.ends == [ids["</s>"], ids["<|im_end|>"], ids["<end>"], ids["<stop>"]]
+
+
+@pytest.mark.parametrize(
+    ("config", "generation", "said"),
+    [(-1, None, ""), (-1, [-1], ""), (2, 99_999, "99999"), ([1, 70_000], [99_999], "70000, 99999")],
+)
+def test_an_end_that_is_no_token_ends_nothing(tmp_path: Path, config: Any, generation: Any, said: str) -> None:
+    write_tokenizer(tmp_path, ["<s>", "</s>"], bos_token="<s>", eos_token="</s>")
+    (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": generation}))
+    loaded = load_tokenizer(tmp_path, config={"eos_token_id": config}, rows=999)
+    assert set(loaded.ends) <= set(loaded.tokenizer.get_vocab().values())
+    assert (f"{said} is said to end an answer and is no token: left out" in loaded.notes) == bool(said)
+
+
+def test_template_without_a_prompt_gets_one_and_says_so(tmp_path: Path) -> None:
+    own = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}</s>{% endfor %}"
+    write_tokenizer(tmp_path, ["<s>", "</s>"], bos_token="<s>", eos_token="</s>", chat_template=own)
+    loaded = load_tokenizer(tmp_path, config={}, rows=999)
+    asked: Any = loaded.tokenizer.apply_chat_template(
+        [{"role": "user", "content": "What?"}], tokenize=False, add_generation_prompt=True
+    )
+    assert asked == "user: What?</s>assistant: "
+    assert (
+        "the chat template asks for no answer: 'assistant: ', with which its answers begin, was added" in loaded.notes
+    )
 
 
 def test_special_tokens_that_config_names_by_number(tmp_path: Path) -> None:

@@ -52,6 +52,19 @@ def test_open_clip_folder_with_the_config_of_timm(tmp_path: Path) -> None:
         VisionEncoder(tmp_path)
 
 
+def test_open_clip_folder_for_images_of_another_size_is_refused(tmp_path: Path) -> None:
+    by_name(VISIONS, "open_clip of CLIP layout").write(tmp_path)
+    content = json.loads((tmp_path / "open_clip_config.json").read_text())
+    for size in (56, [56, 56]):
+        content["preprocess_cfg"]["size"] = size
+        (tmp_path / "open_clip_config.json").write_text(json.dumps(content))
+        assert VisionEncoder(tmp_path).is_open_clip
+    content["preprocess_cfg"]["size"] = [56, 112]
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"size is .*112.*, the vision encoder takes 56 px"):
+        VisionEncoder(tmp_path)
+
+
 def test_preparation_inside_a_processor_config(clip: Path) -> None:
     content = json.loads((clip / "preprocessor_config.json").read_text())
     (clip / "preprocessor_config.json").unlink()

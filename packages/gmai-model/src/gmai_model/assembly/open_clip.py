@@ -25,6 +25,7 @@ _LAYER = {
     "mlp.c_proj": "mlp.fc2",
 }  # fmt: skip
 _RESAMPLE = {"bilinear": 2, "bicubic": 3}
+_AGAIN = "Download the model again."
 
 
 def read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -34,9 +35,9 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         UserError: A vision encoder that is no CLIP, such as timm's (BiomedCLIP has one).
     """
     path = folder / CONFIG
-    content: dict[str, Any] = read_json_object(path, remedy="Download the model again.")
-    model: dict[str, Any] = content.get("model_cfg", content)
-    vision: dict[str, Any] = model["vision_cfg"]
+    content: dict[str, Any] = read_json_object(path, remedy=_AGAIN)
+    model, prepared = _part(path, content, "model_cfg", content), _part(path, content, "preprocess_cfg", {})
+    vision = _part(path, model, "vision_cfg", None)
     odd = [key for key in ("timm_model_name", "attentional_pool", "attn_pooler_queries", "ls_init_value", "no_ln_pre",
                            "final_ln_after_pool", "act_kwargs", "norm_kwargs")
            if vision.get(key)]  # fmt: skip
@@ -46,21 +47,45 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             f"{path}: {why}, so that the vision encoder is none of CLIP's layout (class token, a norm before the "
             f"layers). LLaVA's class computes CLIP and SigLIP only. Choose another vision encoder."
         )
-    width = vision["width"]
+    width, head_width = _whole(path, vision, "width", 768), _whole(path, vision, "head_width", 64)
+    ratio = vision.get("mlp_ratio", 4.0)
+    if not isinstance(ratio, int | float):
+        raise UserError(f"{path}: mlp_ratio is {ratio!r}. It must be a number. {_AGAIN}")
     settings = {
-        "hidden_size": width, "intermediate_size": int(width * vision.get("mlp_ratio", 4.0)),
-        "num_hidden_layers": vision["layers"], "num_attention_heads": width // vision.get("head_width", 64),
-        "image_size": vision["image_size"], "patch_size": vision["patch_size"],
+        "hidden_size": width, "intermediate_size": int(width * ratio),
+        "num_hidden_layers": vision["layers"], "num_attention_heads": width // head_width,
+        "image_size": _whole(path, vision, "image_size", 224), "patch_size": _whole(path, vision, "patch_size", 16),
         "hidden_act": "quick_gelu" if model.get("quick_gelu") else "gelu", "layer_norm_eps": 1e-5,
         "projection_dim": model.get("embed_dim", 512),
     }  # fmt: skip
-    prepared: dict[str, Any] = content.get("preprocess_cfg", {})
     interpolation = prepared.get("interpolation", "bicubic")
-    if interpolation not in _RESAMPLE:
+    if not isinstance(interpolation, str) or interpolation not in _RESAMPLE:
         raise UserError(f"{path}: interpolation is {interpolation!r}. It must be one of {', '.join(_RESAMPLE)}.")
     preparation = {"image_mean": prepared.get("mean"), "image_std": prepared.get("std"),
-                   "resample": _RESAMPLE[interpolation], "where": CONFIG}  # fmt: skip
+                   "resample": _RESAMPLE[interpolation], "size": _side(prepared.get("size")),
+                   "where": CONFIG}  # fmt: skip
     return settings, preparation
+
+
+def _part(path: Path, content: dict[str, Any], key: str, default: dict[str, Any] | None) -> dict[str, Any]:
+    found = content.get(key, default)
+    if not isinstance(found, dict):
+        raise UserError(f"{path}: {key} is {found!r}. It must be an object with settings. {_AGAIN}")
+    return found  # pyright: ignore[reportUnknownVariableType]
+
+
+def _whole(path: Path, vision: dict[str, Any], key: str, default: int) -> int:
+    """Return a size; one that is not given is open_clip's own (`CLIPVisionCfg`)."""
+    found = vision.get(key, default)
+    if type(found) is not int or found < 1:
+        raise UserError(f"{path}: {key} is {found!r}. It must be a whole number from 1 on. {_AGAIN}")
+    return found
+
+
+def _side(size: Any) -> Any:
+    """Return the size of an image as a preprocessor_config.json has it, where it is a list as `[224, 224]`."""
+    sides: list[Any] = list(size[-2:]) if isinstance(size, list) else []  # pyright: ignore[reportUnknownArgumentType]
+    return {"height": sides[0], "width": sides[1]} if len(sides) == 2 else size
 
 
 def parts(name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:

@@ -148,6 +148,29 @@ def with_marks(own: str, tokens: dict[str, str], specials: Sequence[str]) -> tup
     return marked, end
 
 
+def asking(own: str, tokens: dict[str, str]) -> tuple[str, str]:
+    """Return a template that asks for an answer as it begins one, and what was added to it for that.
+
+    A template that takes no heed of `add_generation_prompt` leaves it to the model to write `assistant` before each
+    answer, and every reader would show it.
+
+    Args:
+        own: The model's own template.
+        tokens: As for `with_marks`.
+
+    Returns:
+        The template as it is, and nothing, where it asks, or where its answers begin with no word of its own.
+    """
+    messages = next(conversations())[0]
+    plain = own.removesuffix("\n")
+    asked = render(plain, messages[:1], tokens, prompt=True)
+    answered, found, _ = render(plain, messages, tokens).partition(messages[1]["content"])
+    head = answered.removeprefix(asked)
+    if asked != render(plain, messages[:1], tokens) or not found or head == answered or not re.search(r"\w", head):
+        return own, ""
+    return f"{plain}{{% if add_generation_prompt %}}{{{{ {json.dumps(head, ensure_ascii=False)} }}}}{{% endif %}}", head
+
+
 def _check_prompt(own: str, tokens: dict[str, str]) -> None:
     """Refuse a template whose answers do not begin as it asks for them: what is learned would not be what is asked."""
     messages = next(conversations())[0]

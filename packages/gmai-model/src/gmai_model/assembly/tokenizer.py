@@ -14,7 +14,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from transformers import PreTrainedTokenizerFast
 
 from gmai_model.assembly import sentencepiece
-from gmai_model.assembly.templates import BUILT_IN, CHATML, read_template, with_marks
+from gmai_model.assembly.templates import BUILT_IN, CHATML, asking, read_template, with_marks
 
 IMAGE_TOKEN = "<image>"  # noqa: S105
 TURN_START, TURN_END = "<|im_start|>", "<|im_end|>"
@@ -102,13 +102,19 @@ def load_tokenizer(
     if own is None:
         template, turn_end = CHATML, TURN_END
     else:
+        own, head = asking(own, tokens)
+        if head:
+            notes.append(f"the chat template asks for no answer: {head!r}, with which its answers begin, was added")
         template, turn_end = with_marks(own, tokens, specials)
         if template != CHATML:
             notes.append(
                 f"the chat template is {'the given' if chat_template else 'its own'} one; {turn_end} ends an answer"
             )
     ends = [tokenizer.token_to_id(name) for name in (settings["eos_token"], turn_end)]
-    ends += _end_ids(folder, config)
+    named = _end_ids(folder, config)
+    ends += [number for number in named if tokenizer.id_to_token(number) is not None]
+    if none := [str(number) for number in named if number not in ends]:
+        notes.append(f"{', '.join(none)} is said to end an answer and is no token: left out")
     length = settings.get("model_max_length") or 32768
     return LoadedTokenizer(
         _wrap(tokenizer, settings, template, model_max_length=int(min(length, 2**20))), source_ids, own,
@@ -267,7 +273,7 @@ def _end_ids(folder: Path, config: dict[str, Any]) -> list[int]:
         int(number)
         for value in named
         for number in (value if isinstance(value, list) else [value])
-        if number is not None
+        if number is not None and int(number) >= 0  # -1: none, as older configurations say
     ]
 
 
