@@ -8,7 +8,6 @@ import dataclasses
 import importlib
 import multiprocessing
 import os
-import signal
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import InvalidStateError, ProcessPoolExecutor
@@ -24,7 +23,7 @@ from gmai_formats.state import DamagedError, read_state, write_state
 
 from gmai_data.guard import build_shards
 from gmai_data.shards import ShardJob, build_shard
-from gmai_data.spawned import HELD, fresh_processes, let_signals_in
+from gmai_data.spawned import fresh_processes, ignore_signals
 from gmai_data.untyped import pa
 
 
@@ -88,9 +87,7 @@ def build_and_return(job: ShardJob) -> ShardJob:
 def _start_worker() -> None:
     """Prepare a process of the pool: one core, and no life after the process that started it was killed."""
     _one_thread()
-    for number in HELD:
-        signal.signal(number, signal.SIG_IGN)  # it ends with the process that started it, however that ends
-    let_signals_in()
+    ignore_signals()  # it ends with the process that started it, however that ends
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()

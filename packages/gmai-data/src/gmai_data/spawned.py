@@ -25,6 +25,13 @@ def _held() -> Generator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)  # one that came meanwhile comes now
 
 
+def ignore_signals() -> None:
+    """Leave signals to the process that started this one, which ends with it; called in a fresh process."""
+    for number in HELD:
+        signal.signal(number, signal.SIG_IGN)
+    let_signals_in()
+
+
 def let_signals_in() -> None:
     """Let the signals in that were held back since the process began, once it knows what to do with them."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)

@@ -137,3 +137,23 @@ def test_the_extra_is_named_where_scipy_is_missing(tmp_path, monkeypatch, missin
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(UserError, match=r"need SciPy\. Run `.*gmai-data\[arrays\]"):
         reader(tmp_path / "a")
+
+
+@pytest.mark.parametrize("shape", [(10**12, 28, 28), (3, 2 * 10**5, 2 * 10**5), (2**20, 400)])
+def test_hdf5_that_claims_what_it_does_not_hold_is_a_bomb(tmp_path, shape):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("x", shape, np.uint8, chunks=True)
+        file.create_dataset("full", data=np.ones((600, 600), np.uint8))
+    with pytest.raises(SourceError, match=r"array bomb: 0 bytes of x claim to unpack to \d+"):
+        open_array(tmp_path, "a.h5", "x", images=True)
+    assert open_array(tmp_path, "a.h5", "full", images=True).shape == (600, 600)
+
+
+@pytest.mark.parametrize("shape", [(2**15, 2**14), (2**29,), (2**9, 2**10, 2**10)])
+def test_matlab_that_packs_as_no_image_does_is_a_bomb(tmp_path, monkeypatch, shape):
+    io = pytest.importorskip("scipy.io")
+    io.savemat(tmp_path / "a.mat", {"x": np.zeros((64, 64), np.uint8)}, do_compression=True)
+    monkeypatch.setattr(io, "whosmat", lambda path: [("x", shape, "uint8")])
+    with pytest.raises(SourceError, match=rf"array bomb: \d+ bytes of x claim to unpack to {2**29}; no image packs so"):
+        open_array(tmp_path, "a.mat", "x", images=True)

@@ -2,14 +2,15 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from gmai_formats.errors import UserError
 
+from gmai_data.apart import look_apart
 from gmai_data.ledger import SourceError
 from gmai_data.sources.drafting.pairing import literal
 from gmai_data.sources.files.array_containers import HDF5_ENDINGS, MAT_ENDINGS
@@ -28,7 +29,23 @@ _LOOKED_AT = 12
 _LEAST_PX = 8
 """Shorter axes count colours, and not pixels."""
 _MOST_LABELS = 1000
-Arrays = Mapping[str, npt.NDArray[Any]]
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+class Outline(NamedTuple):
+    """What a draft is made from, of an array."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def ndim(self) -> int:
+        """Return the number of axes."""
+        return len(self.shape)
+
+
+Arrays = Mapping[str, Outline]
 
 
 def arrays_guess(folder: Folder) -> Guess | None:
@@ -45,7 +62,7 @@ def arrays_guess(folder: Folder) -> Guess | None:
     sorts = Counter((path.suffix.lower(), tuple(_names(folder, path))) for path in files[:: len(files) // 40 + 1])
     (ending, names), _ = sorts.most_common(1)[0]
     own = [path for path in files if path.suffix.lower() == ending and (len(sorts) == 1 or _is_of(folder, path, names))]
-    held = _opened(folder, own[0], names)
+    held = _apart(_outlines, folder, own[0], names)
     notes = [f"files: {own[0].name} holds {_in_words(held, names)}."]
     beside = _file_beside(folder, own)
     others = len(files) - len(own) * (1 if beside is None else 2)
@@ -135,15 +152,28 @@ def _is_of(folder: Folder, path: Path, names: Sequence[str]) -> bool:
     return tuple(_names(folder, path)) == tuple(names)
 
 
-def _opened(folder: Folder, path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
-    """Return the arrays of numbers of a file; those of objects are not opened."""
-    found: dict[str, npt.NDArray[Any]] = {}
+def _apart(
+    look: Callable[[Path, str, Sequence[str]], dict[_K, _V]], folder: Folder, path: Path, names: Sequence[str]
+) -> dict[_K, _V]:
+    """Return what a look at some arrays of a file gives; nothing where the file does harm, or a library is missing."""
+    file = folder.below(path)
+    try:
+        return look_apart(look, path.stat().st_size, file, folder.root, file, names)
+    except (OSError, SourceError, UserError):
+        return {}
+
+
+def _opened(root: Path, file: str, names: Sequence[str]) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    """Yield the arrays of numbers of a file; those of objects are not opened."""
     for name in names:
         try:
-            found[name] = open_array(folder.root, folder.below(path), name, images=True, scalar=True)
+            yield name, open_array(root, file, name, images=True, scalar=True)
         except (SourceError, UserError):
             continue
-    return found
+
+
+def _outlines(root: Path, file: str, names: Sequence[str]) -> dict[str, Outline]:
+    return {name: Outline(tuple(array.shape), array.dtype) for name, array in _opened(root, file, names)}
 
 
 def _in_words(held: Arrays, names: Sequence[str]) -> str:
@@ -188,18 +218,25 @@ def _numbers(folder: Folder, files: Sequence[Path], pattern: str) -> list[int]:
     """Return the raw labels of the arrays of a few files whose names match a pattern."""
     raw: set[int] = set()
     for path in files[:: len(files) // _LOOKED_AT + 1]:
-        for array in _opened(
-            folder, path, [each for each in _names(folder, path) if re.fullmatch(pattern, each)]
-        ).values():
-            value = np.asarray(array[:])
-            if not value.size:
-                continue
-            rows = value.reshape(len(value), -1)
-            if rows.shape[1] > 1 and rows.shape[0] > 1 and np.isin(rows[~np.isnan(rows)], (-1, 0, 1)).all():
-                raw.update(range(rows.shape[1]))
-            else:
-                raw.update(np.unique(value[~np.isnan(value)]).astype(int).tolist())
+        names = [each for each in _names(folder, path) if re.fullmatch(pattern, each)]
+        raw.update(_apart(_raw_labels, folder, path, names))
     return sorted(raw) if len(raw) <= _MOST_LABELS else []
+
+
+def _raw_labels(root: Path, file: str, names: Sequence[str]) -> dict[int, None]:
+    raw: set[int] = set()
+    for _, array in _opened(root, file, names):
+        value = np.asarray(array[:])
+        if not value.size:
+            continue
+        rows = value.reshape(len(value), -1)
+        if rows.shape[1] > 1 and rows.shape[0] > 1 and np.isin(rows[~np.isnan(rows)], (-1, 0, 1)).all():
+            raw.update(range(rows.shape[1]))
+        else:
+            raw.update(np.unique(value[np.isfinite(value)]).astype(int).tolist())
+        if len(raw) > _MOST_LABELS:
+            break
+    return dict.fromkeys(raw)
 
 
 def _marked(folder: Folder, files: Sequence[Path], mask: str) -> list[str]:
@@ -210,10 +247,16 @@ def _marked(folder: Folder, files: Sequence[Path], mask: str) -> list[str]:
 def _numbers_of_masks(folder: Folder, files: Sequence[Path], mask: str) -> list[int]:
     raw: set[int] = set()
     for path in files[:: len(files) // _LOOKED_AT + 1]:
-        for array in _opened(folder, path, [mask]).values():
-            found = np.unique(np.asarray(array[: 64 if len(array.shape) > 2 else None]))
-            raw.update(found[np.isfinite(found)].astype(int).tolist())
+        raw.update(_apart(_values_of_masks, folder, path, [mask]))
     return sorted(raw)[:_MOST_LABELS]
+
+
+def _values_of_masks(root: Path, file: str, names: Sequence[str]) -> dict[int, None]:
+    raw: set[int] = set()
+    for _, array in _opened(root, file, names):
+        found = np.unique(np.asarray(array[: 64 if len(array.shape) > 2 else None]))
+        raw.update(found[np.isfinite(found)].astype(int).tolist())
+    return dict.fromkeys(sorted(raw)[:_MOST_LABELS])
 
 
 def _pattern(folder: Folder, files: Sequence[Path]) -> str:

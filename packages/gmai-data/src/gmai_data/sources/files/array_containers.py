@@ -11,7 +11,7 @@ import numpy.typing as npt
 from gmai_formats.errors import UserError
 from gmai_formats.installing import pip_install
 
-from gmai_data.imaging.large import BOMB_BYTES, allocate
+from gmai_data.imaging.large import BOMB_BYTES, allocate, is_bomb
 from gmai_data.ledger import SourceError
 
 HDF5_ENDINGS, MAT_ENDINGS = (".h5", ".hdf5", ".hdf", ".he5"), (".mat",)
@@ -67,11 +67,16 @@ def hdf5_names(path: Path) -> list[str]:
     return names
 
 
-def open_hdf5(path: Path, key: str) -> LazyArray:
+def open_hdf5(path: Path, key: str, *, most_bytes: int = BOMB_BYTES) -> LazyArray:
     """Return an array of an HDF5 file.
 
+    Args:
+        path: The file.
+        key: Name of the array.
+        most_bytes: More than so many, stored in far less, are a bomb.
+
     Raises:
-        SourceError: No such array, or one whose numbers lie in another file.
+        SourceError: No such array, one whose numbers lie in another file, or a bomb.
         OSError: It is damaged.
     """
     library = _h5py(path)
@@ -90,7 +95,15 @@ def open_hdf5(path: Path, key: str) -> LazyArray:
         raise SourceError("no such array", f'"{key}" is a group; the file has {known}', path.name)
     if place.is_virtual or place.external:
         raise SourceError("array in another place", f'the numbers of "{key}" lie in another file', path.name)
+    claimed = prod(place.shape or ()) * place.dtype.itemsize
+    _refuse_bomb(path, key, place.id.get_storage_size(), claimed, most_bytes)
     return LazyArray(place)
+
+
+def _refuse_bomb(path: Path, name: str, stored: int, claimed: int, most_bytes: int) -> None:
+    if is_bomb(stored, claimed, most_bytes=most_bytes):
+        detail = f"{stored} bytes of {name} claim to unpack to {claimed}; no image packs so well"
+        raise SourceError("array bomb", detail, path.name)
 
 
 def _h5py(path: Path) -> Any:
@@ -117,18 +130,24 @@ def mat_names(path: Path) -> list[str]:
     return names
 
 
-def open_mat(path: Path, key: str) -> npt.NDArray[Any]:
+def open_mat(path: Path, key: str, *, most_bytes: int = BOMB_BYTES) -> npt.NDArray[Any]:
     """Return an array of a MATLAB file of any version, with rows first as MATLAB shows it.
 
+    Args:
+        path: The file.
+        key: Name of the array.
+        most_bytes: As for `open_hdf5`.
+
     Raises:
-        SourceError: No such array, or too large.
+        SourceError: No such array, too large, or a bomb.
         OSError, ValueError: It is damaged.
     """
     if is_hdf5(path):
-        return open_hdf5(path, key).whole().T  # MATLAB stores its last axis first
+        return open_hdf5(path, key, most_bytes=most_bytes).whole().T  # MATLAB stores its last axis first
     variable, *fields = [part for part in key.split("/") if part] or [""]
     listed = {name: shape for name, shape, _ in _scipy_io(path).whosmat(str(path))}
     if variable in listed:
+        _refuse_bomb(path, variable, path.stat().st_size, prod(listed[variable]), most_bytes)
         found = _variable(path, variable, listed[variable])
         while fields and found.dtype.names and found.size == 1 and fields[0] in found.dtype.names:
             found = np.asarray(found.reshape(-1)[0][fields.pop(0)])
@@ -172,6 +191,8 @@ def open_sparse(path: Path) -> npt.NDArray[Any]:
         raise UserError(f"{path}: sparse matrices need SciPy. Run `{pip_install('gmai-data[arrays]')}`.") from error
     library: Any = cast(Any, scipy.sparse)
     with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            _refuse_bomb(path, member.filename, member.compress_size, member.file_size, BOMB_BYTES)
         if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
             raise SourceError("zip bomb", "it claims to unpack to more than 32 GiB", path.name)
     matrix: Any = library.load_npz(path).tocoo()  # allow_pickle is off there

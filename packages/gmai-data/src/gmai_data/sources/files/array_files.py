@@ -1,9 +1,11 @@
 """Files of arrays (npy, npz, sparse npz, HDF5, MATLAB): never unpickled, and refused where they would fill the disk."""
 
+import contextlib
 import functools
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from gmai_formats.errors import UserError
 
+from gmai_data.apart import look_apart
 from gmai_data.imaging.large import BOMB_BYTES, IMAGE_BOMB_BYTES, is_bomb
 from gmai_data.imaging.source_files import require_data
 from gmai_data.ledger import SourceError
@@ -53,26 +56,47 @@ def open_array(
     """
     path = require_data(root, relative)
     stat = path.stat()
-    try:
+    with _readable(relative):
         array: Any = _opened(path, key, images, stat.st_mtime_ns, stat.st_size)
-    except SourceError as problem:
-        raise SourceError(problem.rule, problem.detail, relative) from problem
-    except (UserError, MemoryError):
-        raise
-    except Exception as error:  # scipy and h5py raise whatever a damaged file leads them to
-        detail = " ".join(str(error).split())
-        raise SourceError("array file unreadable", f"{detail}; download it again", relative) from error
     if not isinstance(array, np.ndarray | LazyArray):
         raise SourceError("array file unreadable", "an archive lies inside the archive", relative)
+    if array.dtype.kind not in kinds:
+        raise SourceError("array of something else than numbers", f"type {array.dtype}", relative)
     if array.ndim == 0 and scalar:
-        array = np.asarray(array[()]).reshape(1)
+        with _readable(relative):
+            array = np.asarray(array[()]).reshape(1)
     if array.ndim == 0:
         raise SourceError("array file unreadable", "it holds one number, and no list of images or labels", relative)
     if not all(array.shape[1:]):
         raise SourceError("array file unreadable", f"its entries hold nothing: shape {array.shape}", relative)
-    if array.dtype.kind not in kinds:
-        raise SourceError("array of something else than numbers", f"type {array.dtype}", relative)
     return cast(npt.NDArray[Any], array)
+
+
+@contextlib.contextmanager
+def _readable(relative: str) -> Generator[None]:
+    """Name the file, and what is wrong with it, in place of whatever scipy and h5py raise of a damaged one."""
+    try:
+        yield
+    except SourceError as problem:
+        raise SourceError(problem.rule, problem.detail, relative) from problem
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:
+        detail = " ".join(str(error).split())
+        raise SourceError("array file unreadable", f"{detail}; download it again", relative) from error
+
+
+def count_images(root: Path, relative: str, key: str) -> int:
+    """Return how many images an array of images holds: the length of its first axis.
+
+    Raises:
+        SourceError: As `open_array`.
+    """
+    return look_apart(_count, _size(root, relative), relative, root, relative, key)
+
+
+def _count(root: Path, relative: str, key: str) -> int:
+    return len(open_array(root, relative, key, images=True))
 
 
 def read_text(root: Path, relative: str, key: str) -> str:
@@ -83,6 +107,10 @@ def read_text(root: Path, relative: str, key: str) -> str:
     Raises:
         SourceError: As `open_array`, or it is neither, or empty.
     """
+    return look_apart(_text, _size(root, relative), relative, root, relative, key)
+
+
+def _text(root: Path, relative: str, key: str) -> str:
     flat = np.asarray(open_array(root, relative, key, scalar=True, kinds="biufOSU")[:]).reshape(-1)
     text = ""
     if flat.dtype.kind in "OSU" and all(isinstance(each, str | bytes) for each in flat):
@@ -102,6 +130,10 @@ def array_names(root: Path, relative: str) -> list[str]:
     Raises:
         SourceError: Missing or damaged.
     """
+    return look_apart(_all_names, _size(root, relative), relative, root, relative)
+
+
+def _all_names(root: Path, relative: str) -> list[str]:
     path = require_data(root, relative)
     try:
         if path.suffix.lower() in HDF5_ENDINGS:
@@ -116,6 +148,10 @@ def array_names(root: Path, relative: str) -> list[str]:
         raise SourceError("array file unreadable", " ".join(str(error).split()), relative) from error
 
 
+def _size(root: Path, relative: str) -> int:
+    return require_data(root, relative).stat().st_size
+
+
 def _names(archive: zipfile.ZipFile) -> list[str]:
     return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
 
@@ -127,9 +163,9 @@ def _opened(path: Path, key: str, images: bool, modified: int, size: int) -> npt
     if ending == ".npy":
         return np.load(path, mmap_mode="r", allow_pickle=False)
     if ending in HDF5_ENDINGS:
-        return open_hdf5(path, key)
+        return open_hdf5(path, key, most_bytes=IMAGE_BOMB_BYTES if images else BOMB_BYTES)
     if ending in MAT_ENDINGS:
-        return open_mat(path, key)
+        return open_mat(path, key, most_bytes=IMAGE_BOMB_BYTES if images else BOMB_BYTES)
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         if is_sparse(_names(archive)):

@@ -18,7 +18,7 @@ from gmai_data.ledger import Ledger, SourceError, printable
 from gmai_data.sources.annotations.instance_masks import MaskForm, objects_of
 from gmai_data.sources.card import Card
 from gmai_data.sources.drafting.array_files import arrays_guess
-from gmai_data.sources.files.array_files import ARRAY_ENDINGS, array_names, open_array, read_text
+from gmai_data.sources.files.array_files import ARRAY_ENDINGS, array_names, count_images, open_array, read_text
 from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.items import BoxCounter, Item, ItemImage, full_name, left_open
 from gmai_data.sources.layout import SPLIT_NAMES, Layout
@@ -89,7 +89,7 @@ class Arrays(Layout):
             for name, key in parts:
                 above = f"{file}/{name}" if name else file
                 try:
-                    count = len(open_array(root, file, key, images=True))
+                    count = count_images(root, file, key)
                 except SourceError:
                     yield Item(above, files, split=names.get(name), part=name)
                     continue
