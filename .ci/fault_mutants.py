@@ -104,6 +104,18 @@ class Folder:
         layout = {"kind": "volume", "image": f"images/{{case}}{suffix}", "mask": f"masks/{{case}}{suffix}"}
         return self._lost(VOLUMES | {"layout": layout}, 3)
 
+    def arrays(self, suffix: str, content: Callable[[int], bytes]) -> list[str]:
+        """Return what was lost of files of arrays, each of which names its patient where it can."""
+        self._data.mkdir(parents=True)
+        for number in range(self._count + 3):
+            whole = content(number)
+            file = self._data / f"{number:05d}{suffix}"
+            file.write_bytes(whole if number < 3 else mutant(whole, self._chance))
+        layout = {"kind": "arrays", "files": f"*{suffix}", "images": "images", "labels": "labels", "single": True}
+        if suffix != ".npz":  # numpy stores texts in a type that is refused
+            layout["group"] = "pid"
+        return self._lost(CARD | {"labels": {"0": "mass", "1": "nodule"}, "layout": layout}, 3)
+
     def _lost(self, card: dict[str, Any], sound: int) -> list[str]:
         place = self._data.with_suffix(".yaml")
         place.write_text(yaml.safe_dump(card))
@@ -246,6 +258,43 @@ def volumes() -> dict[str, tuple[str, Callable[[int], bytes]]]:
         "NRRD": (".nrrd", nrrd),
         "MHA": (".mha", mha),
     }
+
+
+def arrays(folder: Path) -> dict[str, tuple[str, Callable[[int], bytes]]]:
+    """Return format ▶ (suffix, what encodes a picture, its label and its patient in it)."""
+
+    def held(seed: int) -> dict[str, Any]:
+        return {"images": _pixels(seed), "labels": np.uint8(seed % 2), "pid": f"patient {seed}"}
+
+    def hdf5(packed: bool) -> Callable[[int], bytes]:
+        def encode(seed: int) -> bytes:
+            import h5py
+
+            how: dict[str, Any] = {"compression": "gzip", "chunks": (32, 40), "fletcher32": True} if packed else {}
+            place = folder / "one.h5"
+            with h5py.File(place, "w", libver="latest" if packed else "earliest") as file:
+                for name, value in held(seed).items():
+                    file.create_dataset(name, data=value, **(how if name == "images" else {}))
+            return place.read_bytes()
+
+        return encode
+
+    def matlab(seed: int) -> bytes:
+        import scipy.io
+
+        file = io.BytesIO()
+        scipy.io.savemat(file, held(seed), do_compression=bool(seed % 2))
+        return file.getvalue()
+
+    def npz(seed: int) -> bytes:
+        file = io.BytesIO()
+        (np.savez_compressed if seed % 2 else np.savez)(file, **held(seed))
+        return file.getvalue()
+
+    return {
+        "HDF5": (".h5", hdf5(False)), "packed HDF5": (".hdf5", hdf5(True)), "MATLAB": (".mat", matlab),
+        "NumPy arrays": (".npz", npz),
+    }  # fmt: skip
 
 
 def samples(folder: Path) -> dict[str, tuple[str, bytes]]:

@@ -271,7 +271,7 @@ def hits(name: str, options: argparse.Namespace, folder: Path, chance: random.Ra
 
 
 def mutants_of_files(options: argparse.Namespace, folder: Path, chance: random.Random) -> Iterator[Line]:
-    """Build folders of damaged pictures and volumes, one for each reader."""
+    """Build folders of damaged pictures, volumes and arrays, one for each reader."""
     fault_commands.load("gmai_data.build")
 
     built = fault_mutants.Folder(folder, chance, options.mutants)
@@ -279,6 +279,8 @@ def mutants_of_files(options: argparse.Namespace, folder: Path, chance: random.R
         yield Line(f"mutants of {name}", options.mutants, built.pictures(suffix, content))
     for name, (suffix, content) in fault_mutants.volumes().items():
         yield Line(f"mutants of {name}", options.mutants, built.volumes(suffix, content))
+    for name, (suffix, content) in fault_mutants.arrays(folder).items():
+        yield Line(f"mutants of {name}", options.mutants, built.arrays(suffix, content))
 
 
 def mutants_of_rows(options: argparse.Namespace, folder: Path, chance: random.Random) -> Iterator[Line]:

@@ -49,10 +49,10 @@ def _soon(_: str, file: str) -> None:
         ("crash", SourceError, f"{limits.CRASHED}: its process ended with SIGSEGV"),
         ("abort", SourceError, f"{limits.CRASHED}: its process ended with SIGABRT"),
         ("loop", SourceError, limits.TOO_LONG),
-        ("memory", SourceError, f"{limits.TOO_MUCH}: more than 4 GiB"),
+        ("memory", SourceError, f"{limits.TOO_MUCH}: more than 1 GiB"),
         ("refused", SourceError, "file missing: look"),
         ("user", UserError, "no such library"),
-        ("killed", UserError, r"a\.h5: the process that read it ended before its work \(SIGKILL\)"),
+        ("killed", SourceError, rf"{limits.CRASHED}: its process was ended twice \(SIGKILL\); leave it out, or give"),
         ("bug", RuntimeError, "the sums do not add up"),
     ],
 )

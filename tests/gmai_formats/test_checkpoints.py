@@ -9,8 +9,10 @@ from types import FunctionType
 from typing import Any
 
 import pytest
-from gmai_formats.checkpoints import is_of_its_files, require_bounded
+from gmai_formats import opening
+from gmai_formats.checkpoints import is_of_its_files, naming_files, naming_template, require_bounded
 from gmai_formats.errors import UserError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 TENSORS = 40
 LOOPS = "{% for i in range(99999) %}{% for j in range(99999) %}{% for k in range(99999) %}" + "{% endfor %}" * 3
@@ -40,6 +42,9 @@ def folder(tmp_path: Path) -> Path:
         ("config.json", {"vision_config": {"image_size": 10**9}}, r"image_size is 1,000,000,000"),
         ("processor_config.json", {"num_additional_image_tokens": 10**10}, "num_additional_image_tokens"),
         ("preprocessor_config.json", {"crop_size": {"height": 10**8, "width": 8}}, r"crop_size\.height"),
+        ("preprocessor_config.json", {"size": {"height": 60_000, "width": 6}}, r"size\.height is 60,000; more than 8"),
+        ("preprocessor_config.json", {"size": {"shortest_edge": 100_000}}, r"shortest_edge is 100,000; more than 8"),
+        ("config.json", {"vision_config": {"image_size": [336, 10**6]}}, r"vision_config\.image_size is 1,000,000"),
         ("generation_config.json", "[" * 10**5, "nested too deeply"),
         ("config.json", '{"a": 1', "not JSON"),
         ("tokenizer_config.json", "\x00" * 60, "not JSON"),
@@ -123,6 +128,47 @@ def test_weights_with_a_header_of_absurd_size_are_refused_before_it_is_read(fold
 def test_weights_that_lie_about_their_header_are_left_to_who_opens_them(folder: Path, header: bytes) -> None:
     (folder / "model.safetensors").write_bytes(header)
     require_bounded(folder)
+
+
+@pytest.mark.parametrize("template", ["{{ 1 / 0 }}", "{% include 'a' %}", "{{ no_such() }}", "{% this is none"])
+def test_a_template_that_fails_is_named(template: str) -> None:
+    environment = ImmutableSandboxedEnvironment()
+    failed = pytest.raises(UserError, match=r"runs/a: the chat template fails \(.+\)\. It must render")
+    with failed, naming_template("runs/a"):
+        environment.from_string(template).render()
+
+
+def test_a_bug_of_gmai_is_not_laid_to_the_template() -> None:
+    with pytest.raises(NameError), naming_template("runs/a"):
+        raise NameError("x")
+
+
+@pytest.mark.parametrize("settings", ['{"a": }', '{"a": [}', ""])
+def test_what_a_library_makes_of_files_while_it_answers_names_them(settings: str) -> None:
+    opened = pytest.raises(UserError, match=r"runs/a: opens, and does not answer \(JSONDecodeError: .+\)\. Its config")
+    with opened, naming_files("runs/a"):
+        json.loads(settings)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA error: no kernel"), UserError("no such slice")])
+def test_what_is_not_of_the_files_is_left_as_it_is(error: Exception) -> None:
+    namespace: dict[str, Any] = {"__name__": "torch.nn", "error": error}
+    exec("def fail():\n    raise error", namespace)  # noqa: S102 - a function of another module
+    with pytest.raises(type(error)) as raised, naming_files("runs/a"):
+        namespace["fail"]()
+    assert raised.value is error
+
+
+@pytest.mark.parametrize("what", ["chat_template.jinja", "tokenizer.json"])
+def test_a_process_that_is_ended_from_outside_says_nothing_of_the_checkpoint(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """As the system does where memory runs out, or a scheduler."""
+    program = folder / "killed.py"
+    program.write_text(f"import os; print({what!r}, flush=True); os.kill(os.getpid(), 9)")
+    monkeypatch.setattr(opening, "__file__", str(program))
+    with pytest.raises(UserError, match=rf"that tried {what} was ended from outside, most often because the machine's"):
+        require_bounded(folder)
 
 
 def raised(work: Callable[[], object]) -> Exception:

@@ -5,13 +5,14 @@ stops at nothing: a file of a few bytes can hang it or take all memory. So sizes
 hold, and tokenizer and template are tried in a process of their own that has so much time and memory.
 """
 
+import contextlib
 import re
 import signal
 import struct
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Collection, Generator, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,15 +26,14 @@ _INDEX = "model.safetensors.index.json"
 """Its numbers are bytes of files, and no size of a model."""
 _LAYERS = re.compile(r"(^|_)(n_layers?|num_layers|num_hidden_layers|depth|(en|de)coder_layers)$")
 _BOUNDS = (
-    (re.compile(r"^(height|width|image_size)$"), 2**16),
-    (re.compile(r"^shortest_edge$"), 2**17),
+    (re.compile(r"^(height|width|image_size)$"), 2**13),
     (re.compile(r"^vocab_size$"), 2**24),
     (re.compile(r"(_size|_dim|_heads|_channels|_experts|image_seq_length|_image_tokens|_positions)$"), 2**20),
     (re.compile(r"^max_position_embeddings$"), 2**31),
 )
 """Name of a setting ▶ more than any model has, by a factor of ten and more."""
-_OUT_OF_TIME = (-signal.SIGXCPU, -signal.SIGKILL, -signal.SIGALRM)
-"""How the program ends that tries a tokenizer; a Rust or C library that gets no memory aborts."""
+_OF_DEVICE = frozenset({"OutOfMemoryError", "AcceleratorError"})
+"""Errors of torch, which is not imported here."""
 _LARGEST_HEADER = 100_000_000
 """Bytes; safetensors itself reads no larger one."""
 _MOST_NAMES = 32_000_000
@@ -64,8 +64,10 @@ def require_bounded(folder: Path) -> None:
                     f"{path}: holds a {type(content).__name__}, where an object is due. Download or write the "
                     f"checkpoint again."
                 )
-            for field, number in _numbers(content, "") if name != _INDEX else ():
-                _check(path, field, number, tensors)
+            numbers = list(_numbers(content, "")) if name != _INDEX else []
+            fields = {field for field, _ in numbers}
+            for field, number in numbers:
+                _check(path, field, number, fields, tensors)
     _try(folder)
 
 
@@ -84,6 +86,38 @@ def is_of_its_files(error: Exception) -> bool:
     return bool(frames) and not str(frames[-1].f_globals.get("__name__", "")).startswith("gmai_")
 
 
+@contextlib.contextmanager
+def naming_template(model: str) -> Generator[None]:
+    """Raise a `UserError` in place of whatever a chat template leads jinja2 to while the block renders it."""
+    try:
+        yield
+    except Exception as error:
+        if not is_of_its_files(error):
+            raise
+        raise UserError(
+            f"{model}: the chat template fails ({' '.join(str(error).split())[:200]}). It must render a user's message "
+            "with images. Correct its chat_template.jinja."
+        ) from error
+
+
+@contextlib.contextmanager
+def naming_files(model: str) -> Generator[None]:
+    """Raise a `UserError` in place of whatever a checkpoint's settings lead a library to while the block runs it.
+
+    What a device says (no memory, a broken one) is not laid to the files.
+    """
+    try:
+        yield
+    except Exception as error:
+        is_of_device = type(error).__name__ in _OF_DEVICE or "CUDA" in str(error) or "memory" in str(error)
+        if is_of_device or not is_of_its_files(error):
+            raise
+        raise UserError(
+            f"{model}: opens, and does not answer ({type(error).__name__}: {' '.join(str(error).split())[:200]}). Its "
+            "config.json or weights fit no model of its kind. Correct them, or download the checkpoint again."
+        ) from error
+
+
 def _read(path: Path) -> Any:
     try:
         return parse_json(path.read_bytes())
@@ -96,11 +130,14 @@ def _numbers(value: Any, name: str) -> Iterator[tuple[str, float]]:
     if isinstance(value, dict):
         for key, each in cast("dict[str, Any]", value).items():
             yield from _numbers(each, f"{name}.{key}" if name else key)
+    elif isinstance(value, list):
+        for each in cast("list[Any]", value):
+            yield from _numbers(each, name)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         yield name, value
 
 
-def _check(path: Path, field: str, number: float, tensors: int | None) -> None:
+def _check(path: Path, field: str, number: float, fields: Collection[str], tensors: int | None) -> None:
     key = field.rpartition(".")[2]
     if _LAYERS.search(key) and tensors is not None and number > tensors:
         raise UserError(
@@ -108,6 +145,8 @@ def _check(path: Path, field: str, number: float, tensors: int | None) -> None:
             f"The file is damaged, or made to take all memory. Download the checkpoint again."
         )
     most = next((most for pattern, most in _BOUNDS if pattern.search(key)), None)
+    if key == "shortest_edge":  # beside a longest one both count pixels, as Qwen's do
+        most = 2**24 if f"{field.removesuffix(key)}longest_edge" in fields else 2**13
     if most is not None and number > most:
         raise UserError(
             f"{path}: {field} is {number:,}; more than {most:,} is no size of a model. The file is damaged, or made to "
@@ -139,21 +178,23 @@ def _try(folder: Path) -> None:
     command = [sys.executable, "-I", opening.__file__, str(folder)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=opening.WALL_S)
-        at, code = done.stdout.split("\n")[-2:-1], done.returncode
+        said, code, is_late = done.stdout, done.returncode, False
     except subprocess.TimeoutExpired as error:
-        at, code = (error.stdout or b"").decode(errors="replace").split("\n")[-2:-1], -signal.SIGKILL
-    if not at or (code >= 0 and code != opening.TOO_MUCH):
+        said, code, is_late = (error.stdout or b"").decode(errors="replace"), None, True
+    at = said.split("\n")[-2:-1]
+    if not at or (code is not None and code >= 0 and code != opening.TOO_MUCH):
         return  # what else may be wrong with it is said by who uses it
-    allowed = (
-        f"{opening.CPU_S} s of a processor"
-        if at[0] == opening.TOKENIZER
-        else f"{opening.TEMPLATES_CPU_S} s of a processor, or {opening.TEMPLATES_WALL_S} s of the clock,"
-    )
-    spent = (
-        allowed
-        if code in _OUT_OF_TIME
-        else f"{opening.MEMORY_BYTES / 2**30:.0f} GiB of memory, or calls itself without end,"
-    )
+    if code == -signal.SIGKILL:  # which none of its limits sends
+        raise UserError(
+            f"{folder}: the process that tried {at[0]} was ended from outside, most often because the machine's memory "
+            "ran out. Run the same command again, with more memory."
+        )
+    if is_late:
+        spent = f"{opening.WALL_S} s of the clock"
+    elif code == -signal.SIGXCPU:
+        spent = f"{opening.CPU_S if at[0] == opening.TOKENIZER else opening.TEMPLATES_CPU_S} s of a processor"
+    else:  # a Rust or C library that gets no memory aborts
+        spent = f"{opening.MEMORY_BYTES / 2**30:.0f} GiB of memory, or calls itself without end,"
     raise UserError(
         f"{folder}: {at[0]} takes more than {spent} for one short conversation. It is damaged, or made to do harm. "
         f"Download the checkpoint again, or use another one."

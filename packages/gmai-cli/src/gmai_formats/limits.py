@@ -51,15 +51,20 @@ def raising_after(cpu_s: float, error: Exception) -> Generator[None]:
         signal.signal(signal.SIGVTALRM, before)
 
 
-def begin(size_bytes: int) -> None:
-    """Limit this process while it reads files of so many bytes together."""
+def begin(size_bytes: int, memory_bytes: int | None = None) -> None:
+    """Limit this process while it reads files of so many bytes together.
+
+    Args:
+        size_bytes: Of the files.
+        memory_bytes: What they may take in place of `MEMORY_BYTES`.
+    """
     global _allowed_s, _is_limited
     _allowed_s = CPU_S + CPU_S_PER_MB * size_bytes // 10**6
     _is_limited = True
     beat()
     taken = _data_bytes()
     if taken is not None:
-        _set(resource.RLIMIT_DATA, taken + max(MEMORY_BYTES, MEMORY_PER_BYTE * size_bytes))
+        _set(resource.RLIMIT_DATA, taken + max(memory_bytes or MEMORY_BYTES, MEMORY_PER_BYTE * size_bytes))
 
 
 def beat() -> None:
@@ -83,9 +88,11 @@ def is_limited() -> bool:
     return _is_limited
 
 
-def too_much() -> str:
+def too_much(memory_bytes: int | None = None) -> str:
     """Return what is said of an item beyond the limit of memory."""
-    return f"more than {MEMORY_BYTES // 2**30} GiB and {MEMORY_PER_BYTE} times its files; leave it out"
+    return (
+        f"more than {(memory_bytes or MEMORY_BYTES) // 2**30} GiB and {MEMORY_PER_BYTE} times its files; leave it out"
+    )
 
 
 def of_its_item(exit_code: int | None, *, stood_still: bool) -> tuple[str, str] | None:

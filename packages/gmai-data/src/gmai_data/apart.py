@@ -24,6 +24,8 @@ from gmai_data.ledger import SourceError
 from gmai_data.spawned import fresh_processes, ignore_signals
 
 _T = TypeVar("_T")
+MEMORY_BYTES = 2**30
+"""What a look may take, or so many times the file as any item may: it reads names, shapes and labels."""
 _LOOK_S = 5.0
 """Seconds between two looks at a process that does not answer."""
 
@@ -39,18 +41,27 @@ def look_apart(look: Callable[..., _T], size_bytes: int, file: str, *arguments: 
 
     Raises:
         SourceError: As the function; or the file crashed the process, or took too much time or memory.
-        UserError: As the function; or the process was ended from outside.
+        UserError: As the function.
     """
     if limits.is_limited():
         return look(*arguments)
-    with _lock:
-        process = _kept.pop() if _kept else _Process()
-        try:
-            what, value = process.ask(look, size_bytes, file, arguments)
-        except BaseException:
-            process.end()
-            raise
-        _kept.append(process)
+    for is_last in (False, True):
+        with _lock:
+            process = _kept.pop() if _kept else _Process()
+            try:
+                what, value = process.ask(look, size_bytes, file, arguments)
+            except _EndedError as end:
+                if (
+                    is_last
+                ):  # once may be a signal to all processes of a job; twice it is the file, or no memory is left
+                    detail = f"its process was ended twice ({end}); leave it out, or give the job more memory"
+                    raise SourceError(limits.CRASHED, detail, file) from None
+                continue
+            except BaseException:
+                process.end()
+                raise
+            _kept.append(process)
+        break
     if what == "refused":
         raise SourceError(*value)
     if what == "user":
@@ -58,6 +69,10 @@ def look_apart(look: Callable[..., _T], size_bytes: int, file: str, *arguments: 
     if what == "failed":
         raise RuntimeError(value)
     return value
+
+
+class _EndedError(Exception):
+    """The process was ended from outside; says how."""
 
 
 class _Process:
@@ -85,10 +100,7 @@ class _Process:
         code = self._process.exitcode
         if (problem := limits.of_its_item(code, stood_still=stood_still)) is not None:
             raise SourceError(*problem, file)
-        raise UserError(
-            f"{file}: the process that read it ended before its work ({limits.how_it_ended(code)}), most often because "
-            "memory ran out. Run the same command again, with more memory."
-        )
+        raise _EndedError(limits.how_it_ended(code))
 
     def end(self) -> None:
         self._pipe.close()
@@ -126,7 +138,7 @@ def _work(pipe: "Connection[Any, Any]") -> None:
             look, size_bytes, arguments = pipe.recv()
         except (EOFError, ConnectionError):
             return
-        limits.begin(size_bytes)
+        limits.begin(size_bytes, MEMORY_BYTES)
         try:
             reply = ("done", look(*arguments))
         except SourceError as error:
@@ -134,7 +146,7 @@ def _work(pipe: "Connection[Any, Any]") -> None:
         except UserError as error:
             reply = ("user", str(error))
         except MemoryError:
-            reply = ("refused", (limits.TOO_MUCH, limits.too_much(), str(arguments[1])))
+            reply = ("refused", (limits.TOO_MUCH, limits.too_much(MEMORY_BYTES), str(arguments[1])))
         except Exception:
             reply = ("failed", traceback.format_exc())
         finally:

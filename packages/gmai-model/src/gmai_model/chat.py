@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from gmai_cli.console import say
-from gmai_formats.checkpoints import is_of_its_files, require_bounded
+from gmai_formats.checkpoints import is_of_its_files, naming_files, naming_template, require_bounded
 from gmai_formats.errors import UserError
 from gmai_formats.gpus import require_usable_gpu
 from gmai_formats.weights import changed_settings, damaged, not_finite, refusal, require_checkpoint
@@ -153,12 +153,14 @@ class Assistant:
                     raise UserError(f"a question holds {found}, which the chat format uses itself. Write it otherwise.")
                 if message["role"] == "user":
                     check_question(part.get("text", ""))
-        prompt = self._processor.apply_chat_template(conversation.messages, add_generation_prompt=True)
+        with naming_template(str(self.folder)):
+            prompt = self._processor.apply_chat_template(conversation.messages, add_generation_prompt=True)
         begins = self._tokenizer.bos_token
-        inputs = self._processor(
-            text=[prompt], images=conversation.images or None, return_tensors="pt",
-            add_special_tokens=not (begins and prompt.startswith(begins)),
-        )  # fmt: skip
+        with naming_files(str(self.folder)):
+            inputs = self._processor(
+                text=[prompt], images=conversation.images or None, return_tensors="pt",
+                add_special_tokens=not (begins and prompt.startswith(begins)),
+            )  # fmt: skip
         tokens, room = inputs["input_ids"].shape[1], self._model.config.get_text_config().max_position_embeddings
         if tokens + length > room:
             raise UserError(
@@ -173,7 +175,7 @@ class Assistant:
         chosen = self.temperature if temperature is None else temperature
         sampling = {"do_sample": True, "temperature": chosen} if chosen else {"do_sample": False}
         try:
-            with torch.no_grad():
+            with naming_files(str(self.folder)), torch.no_grad():
                 ids = self._model.generate(
                     **inputs, **sampling, max_new_tokens=length, streamer=streamer,
                     stopping_criteria=StoppingCriteriaList([stop]),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gmai_cli.console import say
-from gmai_formats.checkpoints import is_of_its_files, require_bounded
+from gmai_formats.checkpoints import is_of_its_files, naming_files, naming_template, require_bounded
 from gmai_formats.errors import UserError
 from gmai_formats.gpus import require_usable_gpu
 from gmai_formats.installing import pip_install
@@ -22,7 +22,6 @@ from gmai_formats.weights import (
     require_checkpoint,
     shaping_digests,
 )
-from jinja2 import TemplateError
 
 from gmai_bench.backends.asks import Answer, Ask, OpenImage
 
@@ -121,7 +120,7 @@ class LocalModel(Checkpoint):
         if self._temperature:
             torch.manual_seed(_seed(batch))
         try:
-            with torch.inference_mode():
+            with naming_files(self.name), torch.inference_mode():
                 generated = model.generate(
                     **inputs,
                     max_new_tokens=self._max_new_tokens,
@@ -243,13 +242,8 @@ def _render(processor: Any, ask: Ask) -> str:
     content = [*({"type": "image"} for _ in ask.images), {"type": "text", "text": ask.prompt}]
     before = [{"role": role, "content": [{"type": "text", "text": text}]} for role, text in ask.turns]
     messages = [*before, {"role": "user", "content": content}]
-    try:
+    with naming_template("the checkpoint"):
         return str(processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
-    except TemplateError as error:  # transformers runs templates in jinja2's sandbox
-        raise UserError(
-            f"the checkpoint's chat template fails ({_first_line(error)}). It must render a user's message with "
-            f"images. Correct its chat_template.jinja."
-        ) from error
 
 
 def _require_libraries() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
+from gmai_formats.checkpoints import naming_template
 from gmai_formats.rows.rules import RULES
 from transformers import PreTrainedTokenizerBase
 from transformers.utils.chat_template_utils import render_jinja_template
@@ -83,7 +84,8 @@ def turn_marks(tokenizer: PreTrainedTokenizerBase) -> list[str]:
     added: dict[int, Any] = cast(Any, tokenizer).added_tokens_decoder
     own = {token.content for token in added.values() if token.special} - {IMAGE_TOKEN, *REGION_TOKENS}
     messages = [{"role": ("user", "assistant")[number % 2], "content": _CONTENT} for number in range(4)]
-    rendered: Any = tokenizer.apply_chat_template(messages, tokenize=False)
+    with naming_template("the checkpoint"):
+        rendered: Any = tokenizer.apply_chat_template(messages, tokenize=False)
     heads = (
         re.split("|".join(map(re.escape, own)) or "(?!)", head)[-1].strip() for head in rendered.split(_CONTENT)[1:-1]
     )

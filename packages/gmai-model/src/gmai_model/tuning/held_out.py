@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from gmai_cli.console import progress
+from gmai_formats.checkpoints import naming_template
 from gmai_formats.rewards import reward
 
 from gmai_model.tuning.tasks import Tasks
@@ -59,7 +60,8 @@ def ask(model: Any, processor: Any, tasks: Tasks, *, answer_tokens: int, title: 
 
 def encode(processor: Any, rows: Sequence[dict[str, Any]]) -> Any:
     """Return the prompts of rows as a batch, padded on the left."""
-    prompts = [processor.apply_chat_template(row["prompt"], add_generation_prompt=True) for row in rows]
+    with naming_template("the checkpoint"):
+        prompts = [processor.apply_chat_template(row["prompt"], add_generation_prompt=True) for row in rows]
     images = [image for row in rows for image in row["images"]]
     return processor(
         text=prompts, images=images or None, padding=True, padding_side="left", return_tensors="pt",
