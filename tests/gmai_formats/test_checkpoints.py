@@ -124,6 +124,14 @@ def test_weights_with_a_header_of_absurd_size_are_refused_before_it_is_read(fold
         require_bounded(folder)
 
 
+@pytest.mark.parametrize("name", ["\x1b[31mred", "two\nlines", "left\u202eright"])
+def test_names_of_tensors_that_steer_a_terminal_are_refused(folder: Path, name: str) -> None:
+    text = json.dumps({name: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + bytes(4))
+    with pytest.raises(UserError, match=r"has a tensor called '.*\\.+', with characters that steer a terminal"):
+        require_bounded(folder)
+
+
 @pytest.mark.parametrize("header", [b"", b"\xff" * 8, struct.pack("<Q", 10**15), struct.pack("<Q", 2) + b"[]"])
 def test_weights_that_lie_about_their_header_are_left_to_who_opens_them(folder: Path, header: bytes) -> None:
     (folder / "model.safetensors").write_bytes(header)

@@ -168,8 +168,20 @@ def _count_tensors(folder: Path) -> int | None:
                         f"{path}: has {length:,} bytes of names and shapes, and no checkpoint has {_MOST_NAMES:,}. The "
                         f"file is damaged, or made to take all time and memory. Download the checkpoint again."
                     )
-                count += len(parse_json(file.read(length)))
-        except (OSError, ValueError, TypeError, struct.error):  # who opens the weights says what is wrong with them
+                names = parse_json(file.read(length))
+                if odd := next((name for name in names if not name.isprintable()), None):
+                    raise UserError(  # libraries print such names as they are
+                        f"{path}: has a tensor called {odd!r}, with characters that steer a terminal. Its names are no "
+                        f"model's. Download the checkpoint again."
+                    )
+                count += len(names)
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            AttributeError,
+            struct.error,
+        ):  # who opens the weights says what is wrong with them
             return None
     return count or None
 
