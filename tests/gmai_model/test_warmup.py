@@ -1,12 +1,14 @@
 """The warm-up: both random parts learn, the projector stays as it was drawn."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 
 import pytest
 from gmai_formats.errors import UserError
 from gmai_model.assembly.weights import WeightFiles, tensor_digest
-from gmai_model.warmup import warm_up
+from gmai_model.warmup import side_by_side, warm_up
 
 
 def digests(folder: Path, prefix: str) -> dict[str, str]:
@@ -29,3 +31,51 @@ def test_projector_is_untouched_and_the_parts_learn(checkpoint: Path, samples: P
 def test_never_overwrites(checkpoint: Path, samples: Path) -> None:
     with pytest.raises(UserError, match="not empty"):
         warm_up(checkpoint, samples, checkpoint, vision_steps=1, language_steps=1, seed=0)
+
+
+@pytest.mark.e2e
+def test_what_is_warmed_up_side_by_side_is_what_each_gives_alone(
+    checkpoint: Path, samples: Path, tmp_path: Path
+) -> None:
+    steps = {"both": (6, 6), "vision": (6, 0), "language": (0, 6)}
+    for name, (vision, language) in steps.items():
+        warm_up(checkpoint, samples, tmp_path / name, vision_steps=vision, language_steps=language, seed=3)
+    for part, alone in (("vision_tower.", "vision"), ("language_model.", "language")):
+        assert digests(tmp_path / "both", part) == digests(tmp_path / alone, part)
+        assert digests(tmp_path / "both", part) != digests(checkpoint, part)
+    stages = {name: json.loads((tmp_path / name / "gmai.json").read_text())["stages"][-1] for name in steps}
+    assert stages["both"]["label_accuracy"] == stages["vision"]["label_accuracy"]
+    assert stages["both"]["text_loss"] == stages["language"]["text_loss"]
+
+
+def wait_for_stop(stop: Event) -> float:
+    assert stop.wait(60), "nobody said that the other had failed"
+    return 0.0
+
+
+def fail(_: Event) -> float:
+    raise UserError("the disk is full")
+
+
+def interrupt(_: Event) -> float:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "raised"),
+    [
+        (fail, wait_for_stop, UserError),
+        (wait_for_stop, fail, UserError),
+        (wait_for_stop, interrupt, KeyboardInterrupt),
+        (interrupt, wait_for_stop, KeyboardInterrupt),
+    ],
+)
+def test_a_part_that_fails_stops_the_other(
+    first: Callable[[Event], float], second: Callable[[Event], float], raised: type[BaseException]
+) -> None:
+    with pytest.raises(raised):
+        side_by_side(first, second)
+
+
+def test_both_results_come_back_in_order() -> None:
+    assert side_by_side(lambda _: 1.0, lambda _: 2.0) == (1.0, 2.0)

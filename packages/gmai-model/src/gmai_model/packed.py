@@ -60,7 +60,17 @@ class PackedLlava(nn.Module):
             embeddings = embeddings[0].index_copy(0, places, features.to(embeddings.dtype))[None]
         else:
             embeddings = embeddings + 0.0 * features.sum()
-        hidden = model.language_model(
+        return self.logits_of(row, embeddings, everywhere=everywhere)
+
+    def logits_of(self, row: Row, embeddings: Tensor, *, everywhere: bool = False) -> Tensor:
+        """Return the logits as above, of a row whose tokens are embedded already, images among them.
+
+        Args:
+            row: The row.
+            embeddings: Shape `(1, tokens, hidden size)`.
+            everywhere: As above.
+        """
+        hidden = self.llava.model.language_model(
             inputs_embeds=embeddings,
             position_ids=row.position_ids,
             cu_seq_lens_q=row.cu_seq_lens,

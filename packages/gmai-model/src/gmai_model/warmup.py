@@ -4,12 +4,14 @@ Real parts come pretrained: CLIP on images with captions, InternLM2.5 on text. T
 and stage 1, which trains the projector alone, could teach nothing between two random networks. So the vision encoder
 learns to name each image's labels, and the language model reads the samples' text with each image put into words:
 the tokens of its modality and labels, drawn at random for each of the image's places. The projector, the one part that
-stage 1 trains, is left as it was drawn.
+stage 1 trains, is left as it was drawn. The two share nothing, and are warmed up side by side.
 """
 
 import math
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -66,8 +68,12 @@ def warm_up(model: Path, data: Path, out: Path, *, vision_steps: int, language_s
     )
     processor: Any = AutoProcessor.from_pretrained(model, trust_remote_code=False, local_files_only=True)
     rows = _read_rows(data)
-    accuracy = _warm_vision(llava, processor, rows, steps=vision_steps, seed=seed)
-    loss = _warm_language(llava, processor, rows, steps=language_steps, seed=seed)
+    accuracy, loss = side_by_side(
+        lambda stop: _warm_vision(
+            llava, processor, rows, steps=vision_steps, seed=seed, stop=stop, shown=language_steps == 0
+        ),
+        lambda stop: _warm_language(llava, processor, rows, steps=language_steps, seed=seed, stop=stop),
+    )
     trained = {
         name: parameter.detach()
         for name, parameter in llava.named_parameters()
@@ -81,6 +87,27 @@ def warm_up(model: Path, data: Path, out: Path, *, vision_steps: int, language_s
     export(model, out, trained, history=history)
     say(f"wrote {out}: label sets told apart {accuracy:.0%} of the time, text loss {loss:.3f}; projector untouched")
     say_next("train", "--stage", 1, "--model", out, "--data", data, "--out", "runs/stage1")
+
+
+def side_by_side(first: Callable[[Event], float], second: Callable[[Event], float]) -> tuple[float, float]:
+    """Return what two functions return that run at the same time; where one fails, the other is told to stop."""
+    stop = Event()
+
+    def guarded(one: Callable[[Event], float]) -> float:
+        try:
+            return one(stop)
+        except BaseException:
+            stop.set()
+            raise
+
+    with ThreadPoolExecutor(1) as pool:
+        beside = pool.submit(guarded, first)
+        of_second = guarded(second)
+        try:
+            return beside.result(), of_second
+        except BaseException:
+            stop.set()  # Ctrl-C reaches the thread that waits alone
+            raise
 
 
 def _read_rows(data: Path) -> list[dict[str, Any]]:
@@ -103,8 +130,9 @@ def _read_rows(data: Path) -> list[dict[str, Any]]:
 
 
 def _warm_vision(
-    llava: LlavaForConditionalGeneration, processor: Any, rows: list[dict[str, Any]], *, steps: int, seed: int
-) -> float:
+    llava: LlavaForConditionalGeneration, processor: Any, rows: list[dict[str, Any]], *, steps: int, seed: int,
+    stop: Event, shown: bool,
+) -> float:  # fmt: skip
     """Teach the encoder to name modality and labels from its feature layer; the head is thrown away.
 
     Returns:
@@ -139,13 +167,15 @@ def _warm_vision(
         right.append(float(((scores > 0) == (wanted[chosen] > 0)).all(dim=1).float().mean()))
         return nn.functional.binary_cross_entropy_with_logits(scores, wanted[chosen])
 
-    _optimise("warm-up, vision encoder", [tower, head], compute, steps=steps, peak=VISION_LEARNING_RATE)
+    _optimise("warm-up, vision encoder", [tower, head], compute, steps=steps, peak=VISION_LEARNING_RATE, stop=stop,
+              shown=shown)  # fmt: skip
     return float(np.mean(right[-max(steps // 10, 1) :]))
 
 
 def _warm_language(
-    llava: LlavaForConditionalGeneration, processor: Any, rows: list[dict[str, Any]], *, steps: int, seed: int
-) -> float:
+    llava: LlavaForConditionalGeneration, processor: Any, rows: list[dict[str, Any]], *, steps: int, seed: int,
+    stop: Event,
+) -> float:  # fmt: skip
     """Teach the language model to answer from the samples' text, each image put into words.
 
     Returns:
@@ -191,12 +221,14 @@ def _warm_language(
             for number in next(source)
         ]
         row = make_row(samples, None, image_size=image_size, unreadable=[])
-        loss = cross_entropy(packed.logits(row).float(), row.targets)
+        # Without the vision encoder, which is being warmed up beside.
+        logits = packed.logits_of(row, llava.get_input_embeddings()(row.input_ids))
+        loss = cross_entropy(logits.float(), row.targets)
         losses.append(float(loss.detach()))
         return loss
 
     parts: list[nn.Module] = [llava.model.language_model, llava.lm_head]
-    _optimise("warm-up, language model", parts, compute, steps=steps, peak=LANGUAGE_LEARNING_RATE)
+    _optimise("warm-up, language model", parts, compute, steps=steps, peak=LANGUAGE_LEARNING_RATE, stop=stop)
     return float(np.mean(losses[-max(steps // 10, 1) :]))
 
 
@@ -218,12 +250,15 @@ def _endless_order(count: int, *, seed: int) -> Iterator[int]:
 
 
 def _optimise(
-    description: str, modules: list[nn.Module], compute: Callable[[], Tensor], *, steps: int, peak: float
-) -> None:
+    description: str, modules: list[nn.Module], compute: Callable[[], Tensor], *, steps: int, peak: float, stop: Event,
+    shown: bool = True,
+) -> None:  # fmt: skip
     parameters = [parameter for module in modules for parameter in module.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=peak, betas=(0.9, 0.98), weight_decay=0.01)
-    with progress(description, steps, unit="steps") as bar:
+    with progress(description, steps, unit="steps", shown=shown) as bar:
         for step in range(steps):
+            if stop.is_set():
+                return
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, steps=steps, peak=peak, warmup_ratio=0.05)
             loss = compute()
