@@ -3,7 +3,7 @@
     gmai demo --out gmai-demo
     python benchmarks/train_ablation.py --demo gmai-demo --out ablation
 
-Steps, learning rates and seeds are the demo's; the run with all three stages is the demo itself. About ten minutes.
+Steps, learning rates and seeds are the demo's; the run with all three stages is the demo itself.
 """
 
 import argparse

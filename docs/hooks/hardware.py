@@ -89,8 +89,8 @@ What each machine can do, so that you choose before you queue.
 
 ## A laptop
 
-**Measured** on two free cores without a GPU: `gmai demo` draws its data, builds, trains three stages of a model of two
-million parameters and runs its benchmarks in about eight minutes, and asks for 250 MB of room. Building
+**Measured** on two free cores without a GPU: `gmai demo` draws its data, builds, trains three stages of a model of 1.6
+million parameters and runs its benchmarks in a few minutes, and asks for 250 MB of room. Building
 datasets needs no GPU at all; `benchmarks/README.md` in the repository has slices and images a second.
 
 ## GPUs, for the paper's 8 B model

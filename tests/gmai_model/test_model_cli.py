@@ -25,7 +25,7 @@ def test_a_preset_takes_nothing_about_real_parts(words: tuple[str, ...]) -> None
 
 
 def test_only_a_preset_without_a_tokenizer_needs_data() -> None:
-    due = "--preset tiny and small need --data for their tokenizer; small-real has its own."
+    due = "--preset demo, tiny and small need --data for their tokenizer; small-real has its own."
     assert refused("--preset", "small") == due
     assert refused("--preset", "small-real", "--data", "d") == due
 

@@ -7,7 +7,7 @@ from gmai_model.assembly.presets import PRESETS, init_preset
 from gmai_model.assembly.weights import WeightFiles
 
 
-@pytest.mark.parametrize(("name", "tokens"), [("tiny", 64), ("small", 256)])
+@pytest.mark.parametrize(("name", "tokens"), [("demo", 16), ("tiny", 64), ("small", 256)])
 def test_a_preset_fits_together(name: str, tokens: int) -> None:
     vision, text = PRESETS[name].vision, PRESETS[name].text
     assert (vision.image_size // vision.patch_size) ** 2 == tokens
@@ -23,6 +23,18 @@ def test_the_tiny_preset_is_what_its_name_says(checkpoint: Path) -> None:
     assert 1.5e6 < sum(int(np.prod(weights.shape(name))) for name in weights.names()) < 2.5e6
     config = json.loads((checkpoint / "config.json").read_text("utf-8"))
     assert (config["image_seq_length"], config["vision_feature_layer"]) == (64, -2)
+
+
+def test_the_preset_of_the_demo_is_smaller_than_tiny(checkpoint: Path, tmp_path: Path) -> None:
+    init_preset("demo", ["the liver is shown"] * 9, tmp_path / "demo", image_mode="pad", seed=0)
+    tiny, demo = (
+        {name: int(np.prod(WeightFiles(folder).shape(name))) for name in WeightFiles(folder).names()}
+        for folder in (checkpoint, tmp_path / "demo")
+    )
+    assert sum(demo.values()) < sum(tiny.values())
+    assert len(demo) < len(tiny)
+    config = json.loads((tmp_path / "demo/config.json").read_text("utf-8"))
+    assert (config["image_seq_length"], config["vision_feature_layer"]) == (16, -2)
 
 
 def test_small_preset_has_some_tens_of_millions_of_parameters(tmp_path: Path) -> None:

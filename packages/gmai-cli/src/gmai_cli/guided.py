@@ -17,7 +17,7 @@ from gmai_cli.steps import Step, StepError, claim, look_ahead, run_all
 CARD = "card.yaml"
 LIMIT = 200
 TRAINING = 250
-TAKES = "ten minutes or so on two cores, more for volumes"
+TAKES = "a few minutes on two free cores, more for volumes"
 _TODO = re.compile(r"\bTODO\b")
 
 
@@ -43,7 +43,7 @@ def steps(data: Path, limit: int, training: int) -> list[Step]:
 
 
 def _trained(training: int, *, labelled: bool = True) -> list[Step]:
-    # Two hundred items are learned in a fraction of the demo's steps.
+    # Two hundred items are learned in a fraction of the demo's warm-up.
     warmup = (training, 2 * training) if labelled else (0, 0)
     return from_build_to_report((training // 2 or 1, training // 4 or 1, training), warmup)
 

@@ -22,6 +22,7 @@ _MOST = 2**32 - 1
 class Preset(enum.StrEnum):
     """Sizes of a model without pretrained parts."""
 
+    DEMO = "demo"
     TINY = "tiny"
     SMALL = "small"
     SMALL_REAL = "small-real"
@@ -54,10 +55,13 @@ def init(
     ] = None,
     preset: Annotated[
         Preset | None,
-        typer.Option(help="Offline: tiny (2 M random parameters), small (50 M), small-real (SmolLM2-135M-Instruct)."),
+        typer.Option(
+            help="Offline: demo (1.6 M random parameters, 16 tokens an image), tiny (2 M, 64 tokens), small (50 M), "
+            "small-real (SmolLM2-135M-Instruct)."
+        ),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Samples whose text the tokenizer of tiny or small is trained on.")
+        Path | None, typer.Option(help="Samples whose text the tokenizer of demo, tiny or small is trained on.")
     ] = None,
     chat_template: Annotated[
         str | None,
@@ -90,7 +94,7 @@ def init(
         if vision is not None or language is not None or keep_rope_scaling or chat_template is not None:
             raise UserError("--preset takes no option about real parts.")
         if (data is None) != (preset is Preset.SMALL_REAL):
-            raise UserError("--preset tiny and small need --data for their tokenizer; small-real has its own.")
+            raise UserError("--preset demo, tiny and small need --data for their tokenizer; small-real has its own.")
         quiet()
         from gmai_model.assembly.presets import init_preset, init_small_real
 

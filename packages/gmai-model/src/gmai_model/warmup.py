@@ -1,6 +1,6 @@
 """A short warm-up of each random part, in place of pretraining.
 
-Real parts come pretrained: CLIP on images with captions, InternLM2.5 on text. The `tiny` preset's parts know nothing,
+Real parts come pretrained: CLIP on images with captions, InternLM2.5 on text. A random preset's parts know nothing,
 and stage 1, which trains the projector alone, could teach nothing between two random networks. So the vision encoder
 learns to name each image's labels, and the language model reads the samples' text with each image put into words:
 the tokens of its modality and labels, drawn at random for each of the image's places. The projector, the one part that
@@ -36,7 +36,7 @@ from gmai_model.training.export import export
 from gmai_model.training.given import check_folder
 from gmai_model.training.schedule import learning_rate
 
-VISION_LEARNING_RATE = 1e-3
+VISION_LEARNING_RATE = 2e-3
 LANGUAGE_LEARNING_RATE = 2e-3
 IMAGES_PER_STEP = 16
 TOKENS_PER_STEP = 1024
@@ -163,9 +163,11 @@ def _warm_vision(
     def compute() -> Tensor:
         chosen = [next(order) for _ in range(IMAGES_PER_STEP)]
         patches = tower(pixels[chosen], output_hidden_states=True).hidden_states[layer][:, 1:]
-        scores = head(patches.mean(dim=1))
-        right.append(float(((scores > 0) == (wanted[chosen] > 0)).all(dim=1).float().mean()))
-        return nn.functional.binary_cross_entropy_with_logits(scores, wanted[chosen])
+        scores = head(patches)
+        named = (scores.detach().mean(dim=1) > 0) == (wanted[chosen] > 0)
+        right.append(float(named.all(dim=1).float().mean()))
+        # The projector sees one patch at a time, so each has to say what the whole image shows.
+        return nn.functional.binary_cross_entropy_with_logits(scores, wanted[chosen][:, None].expand_as(scores))
 
     _optimise("warm-up, vision encoder", [tower, head], compute, steps=steps, peak=VISION_LEARNING_RATE, stop=stop,
               shown=shown)  # fmt: skip

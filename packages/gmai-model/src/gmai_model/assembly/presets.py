@@ -37,6 +37,13 @@ PRESETS = {
         _text(vocab_size=2048, hidden_size=128, intermediate_size=256, num_hidden_layers=4, num_attention_heads=4,
               num_key_value_heads=2, max_position_embeddings=2048),
     ),
+    # 1.6 million parameters, a third of the work of `tiny`: three vision layers, and 4×4 = 16 image tokens.
+    "demo": Preset(
+        CLIPVisionConfig(hidden_size=128, intermediate_size=256, num_hidden_layers=3, num_attention_heads=4,
+                         image_size=112, patch_size=28),
+        _text(vocab_size=2048, hidden_size=128, intermediate_size=256, num_hidden_layers=2, num_attention_heads=4,
+              num_key_value_heads=2, max_position_embeddings=2048),
+    ),
     # 50 million parameters; 16×16 = 256 image tokens.
     "small": Preset(
         CLIPVisionConfig(hidden_size=384, intermediate_size=1536, num_hidden_layers=9, num_attention_heads=6,
