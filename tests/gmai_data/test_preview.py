@@ -105,3 +105,24 @@ def test_texts_are_shown_without_pictures(phantoms, tmp_path):
     shown, refused = write_preview(source, tmp_path / "p.html", 3)
     assert (shown, refused) == (3, 0)
     assert (tmp_path / "p.html").read_text("utf-8").count("<summary>1 texts</summary>") == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [("0 5 5 9 9", "box"), ("0 0.5 0.5 0 0.1", "box"), ("0 0.9 0.9", "line 2")],
+)
+def test_boxes_that_cannot_be_used_are_named_beside_the_picture(toy, tmp_path, line, reason):
+    from gmai_data.imaging.raster import encode_png
+
+    pixels = np.random.default_rng(1).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "images" / "1.png").write_bytes(encode_png(pixels))
+    (tmp_path / "labels" / "1.txt").write_text(f"0 0.5 0.5 0.4 0.4\n{line}\n")
+    layout = {"kind": "yolo", "images": "images/*.png"}
+    page = tmp_path / "p.html"
+    source = Source(toy(layout=layout, task="2d_detection", labels={"0": "lesion"}), tmp_path)
+    assert write_preview(source, page, 20) == (1, 0)
+    shown = page.read_text("utf-8")
+    assert "<h2>What was not used of the items below</h2>" in shown
+    assert reason in shown

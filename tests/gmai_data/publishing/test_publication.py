@@ -5,7 +5,7 @@ import json
 import pyarrow.parquet as pq
 import pytest
 from gmai_data.build import BuildSettings, build
-from gmai_data.publishing.publication import publish_build
+from gmai_data.publishing.publication import check_release, publish_build
 from gmai_data.sources.cards.catalogue import Source, resolve
 from gmai_formats.errors import UserError
 
@@ -25,9 +25,9 @@ def mixed(phantoms, tmp_path):
 
 def test_publish_refuses_by_name_and_can_leave_out(mixed, tmp_path, capsys):
     with pytest.raises(UserError, match="phantom-xray: its licence is not stated"):
-        publish_build(mixed, tmp_path / "pub", leave_out_unlicensed=False)
+        publish_build(mixed, tmp_path / "pub", leave_out_unlicensed=False, accept_second_hand=True)
     assert not (tmp_path / "pub").exists()
-    publish_build(mixed, tmp_path / "pub", leave_out_unlicensed=True)
+    publish_build(mixed, tmp_path / "pub", leave_out_unlicensed=True, accept_second_hand=True)
     sources = {
         name
         for path in (tmp_path / "pub").rglob("*.parquet")
@@ -40,3 +40,26 @@ def test_publish_refuses_by_name_and_can_leave_out(mixed, tmp_path, capsys):
     assert json.loads((tmp_path / "pub" / "release.json").read_text())["sources"]["phantom-fundus"][
         "license_second_hand"
     ]
+
+
+def test_a_licence_read_second_hand_is_refused_until_it_is_accepted(mixed, tmp_path):
+    said = r"phantom-fundus: its licence \(.*\) is what https://list.org/a says, not its publisher"
+    with pytest.raises(UserError, match=said):
+        publish_build(mixed, tmp_path / "pub", leave_out_unlicensed=False)
+    with pytest.raises(UserError, match="no source of this build may be published: phantom-fundus, phantom-xray"):
+        publish_build(mixed, tmp_path / "pub", leave_out_unlicensed=True)
+    assert not (tmp_path / "pub").exists()
+
+
+@pytest.mark.parametrize("field", [{}, {"license_second_hand": False}, {"redistribution": True}])
+def test_before_a_build_a_second_hand_licence_is_refused_and_one_of_the_publisher_is_not(tmp_path, field):
+    first = {"license": "CC-BY-4.0", "license_source": "https://publisher.org"} | field
+    check_release(tmp_path, {"a": first}, tmp_path / "pub")
+    with pytest.raises(UserError, match=r"a: its licence .* not its publisher"):
+        check_release(tmp_path, {"a": first | {"license_second_hand": True}}, tmp_path / "pub")
+
+
+def test_what_is_not_stated_stays_the_reason_of_a_source_that_is_both(tmp_path):
+    both = {"license": "unknown", "license_source": "https://list.org", "license_second_hand": True}
+    with pytest.raises(UserError, match="a: its licence is not stated"):
+        check_release(tmp_path, {"a": both}, tmp_path / "pub")

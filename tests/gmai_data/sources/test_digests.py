@@ -3,6 +3,7 @@
 import hashlib
 import os
 
+import pytest
 from gmai_data.sources.digests import MANY, source_digests, state_of
 
 
@@ -65,3 +66,49 @@ def test_the_state_of_files_and_folders_changes_with_size_and_time(tmp_path):
     ]  # fmt: skip
     os.utime(tmp_path / "a", ns=(99, 10))
     assert state_of(tmp_path, "a") == before[0], "when it was read last does not matter"
+
+
+@pytest.mark.parametrize(
+    ("header", "text", "others"),
+    [
+        ("case.mhd", "NDims = 3\nElementDataFile = case.raw\n", ["case.raw"]),
+        ("case.nhdr", "NRRD0004\ndata file: ./case.zraw\n\n", ["case.zraw"]),
+        ("case.nhdr", "NRRD0004\ndata file: case.%d.raw 0 1 1\n\n", ["case.0.raw", "case.1.raw"]),
+        ("case.mhd", "ElementDataFile = LIST\na.raw\nb.raw\n", ["a.raw", "b.raw"]),
+        ("case.hdr", "any", ["case.img"]),
+        ("case.img", "any", ["case.hdr"]),
+        ("case.HDR", "any", ["case.IMG"]),
+        ("case.img.gz", "any", ["case.hdr.gz"]),
+    ],
+)
+def test_the_numbers_beside_a_header_are_part_of_what_was_read(tmp_path, header, text, others):
+    (tmp_path / "s").mkdir()
+    for name, content in ((header, text), *((other, "1") for other in others)):
+        (tmp_path / "s" / name).write_text(content)
+        os.utime(tmp_path / "s" / name, ns=(10, 10))
+    state, digests = state_of(tmp_path, f"s/{header}"), source_digests(tmp_path, (f"s/{header}",))
+    assert list(digests) == [f"s/{header}", *(f"s/{other}" for other in others)]
+    for other in others:
+        (tmp_path / "s" / other).write_text("2")
+        assert state_of(tmp_path, f"s/{header}") != state
+        assert source_digests(tmp_path, (f"s/{header}",)) != digests
+        state = state_of(tmp_path, f"s/{header}")
+
+
+@pytest.mark.parametrize(
+    ("header", "text"),
+    [
+        ("case.mha", "ElementDataFile = LOCAL\n"),
+        ("case.mhd", "ElementDataFile = ../secret.raw\n"),
+        ("case.nhdr", "NRRD0004\ndata file: gone.raw\n\n"),
+        ("case.nhdr", "NRRD0004\ndata file: LIST 3 of\n\n"),
+        ("case.hdr", "of an image of another kind"),
+        ("case.nii.gz", ""),
+    ],
+)
+def test_a_header_alone_and_one_that_leads_elsewhere_stand_for_themselves(tmp_path, header, text):
+    (tmp_path / "root").mkdir()
+    (tmp_path / "secret.raw").write_text("1")
+    (tmp_path / "root" / header).write_text(text)
+    assert list(source_digests(tmp_path / "root", (header,))) == [header]
+    assert state_of(tmp_path / "root", header).count(",") == 0

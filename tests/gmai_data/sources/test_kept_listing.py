@@ -1,6 +1,7 @@
 """The listing as files of a build: the same items as in memory, written once, and anew when the source changed."""
 
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -114,10 +115,29 @@ def test_it_is_written_anew_when_the_source_changed(source, tmp_path, monkeypatc
     assert len(calls) == 2
 
 
+@pytest.mark.parametrize("differ", ["the time of a folder", "the place", "a limit"])
+def test_tasks_that_see_other_states_of_a_source_leave_one_another_their_lists(source, tmp_path, monkeypatch, differ):
+    made, calls = source(many(50), monkeypatch)
+    _, first = keep(made, tmp_path).shards[0]
+    limit = None
+    if differ == "the time of a folder":
+        os.utime(tmp_path / "root", ns=(5, 5))
+    elif differ == "the place":
+        shutil.copytree(tmp_path / "root", tmp_path / "scratch")
+        made = Source(made.recipe, tmp_path / "scratch")
+    else:
+        limit = 40
+    keep(made, tmp_path, limit)
+    assert len(calls) == 2
+    assert len(list(first)) == first.count, "the list that the first task reads is still there"
+    keep(made, tmp_path, limit)
+    assert len(calls) == 2, "and neither lists again"
+
+
 def test_lost_or_damaged_files_are_written_anew(source, tmp_path, monkeypatch):
     made, calls = source(many(50), monkeypatch)
     found = keep(made, tmp_path)
-    folder = tmp_path / "out" / ".build" / "listing" / "toy"
+    (folder,) = (tmp_path / "out" / ".build" / "listing" / "toy").iterdir()
     next(folder.glob("part-*")).unlink()
     assert keep(made, tmp_path).digest == found.digest
     (folder / "listing.json").write_text("{")

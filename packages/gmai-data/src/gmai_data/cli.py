@@ -278,14 +278,19 @@ def publish(
     leave_out_unlicensed: Annotated[
         bool, typer.Option("--leave-out-unlicensed", help="Leave out the sources that are refused.")
     ] = False,
+    accept_second_hand: Annotated[
+        bool,
+        typer.Option("--accept-second-hand", help="Take a licence that was not read at the publisher's for true."),
+    ] = False,
 ) -> None:
     """Make a release of a build: the Parquet files with a dataset card, Croissant metadata and release.json.
 
-    Refused when a source's licence forbids passing it on or is not stated. The folder appears whole or not at all.
+    Refused when a source's licence forbids passing it on, is not stated, or was read second hand. The folder appears
+    whole or not at all.
     """
     from gmai_data.publishing.publication import publish_build
 
-    publish_build(out, target, leave_out_unlicensed=leave_out_unlicensed)
+    publish_build(out, target, leave_out_unlicensed=leave_out_unlicensed, accept_second_hand=accept_second_hand)
 
 
 @app.command()

@@ -22,6 +22,7 @@ from gmai_data.publishing.held_out import balanced, write_card
 from gmai_data.seeded import hash_fraction
 from gmai_data.sources.drafting.given_questions import entries, given_questions, picture_finder
 from gmai_data.sources.files.folder import MAX_FILES, Folder
+from gmai_data.sources.licence import NOT_STATED
 from gmai_data.vocabulary import Split
 
 SHARES = ((Split.TRAIN, 0.65), (Split.VALIDATION, 0.75), (Split.HELD_OUT, 1.0))
@@ -154,4 +155,4 @@ def _write_benchmark(folder: Path, pictures: Folder, questions: Sequence[dict[st
     ]  # fmt: skip
     write_text(folder / "held_out.jsonl", "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines))
     title = f"Held-out questions of {pictures.root.name}"
-    write_card(folder, "held_out.jsonl", len(lines), title=title, license_name="not stated")
+    write_card(folder, "held_out.jsonl", len(lines), title=title, license_name=NOT_STATED)

@@ -113,13 +113,18 @@ def write_preview(source: Source, file: Path, count: int) -> tuple[int, int]:
     writer = TemplateWriter(PREVIEW_CHINESE, BuildSettings().text_share, modalities, 0)
     figures: list[str] = []
     refused: list[tuple[str, str, str]] = []
+    parts = Ledger()
     for item in chosen:
+        mark = parts.mark()
         try:
-            figures += _figures(item, source, writer)
+            figures += _figures(item, source, writer, parts)
         except SourceError as problem:
+            parts.roll_back(mark)
             refused.append((item.key, problem.rule, f"quarantine: {problem.detail}"))
         except SetAside as reason:
+            parts.roll_back(mark)
             refused.append((item.key, reason.rule, "dropped"))
+    of_items = [(each["file"], each["reason"]) for each in parts.quarantine]
     ((_, items, groups, shards, splits),) = preview([listing])
     aside = Counter(item.set_aside for item in listing.items if item.set_aside)
     facts = [
@@ -132,20 +137,21 @@ def write_preview(source: Source, file: Path, count: int) -> tuple[int, int]:
         "where the card has the names. What a mask marks is blue. Nothing is built.</p>",
         table(("the whole folder", ""), facts),
         "<h2>What was not used</h2>" + table(("item", "reason", "what becomes of it"), refused) if refused else "",
+        "<h2>What was not used of the items below</h2>" + table(("file", "quarantine"), of_items) if of_items else "",
         f'<h2>Pictures</h2><div class="cards">{"".join(figures)}</div>',
     ]
     write_text(file, page(f"{recipe.title}: a look before the build", body, style=STYLE))
     return len(chosen) - len(refused), len(refused)
 
 
-def _figures(item: Item, source: Source, writer: TemplateWriter) -> list[str]:
-    """Return the figures of an item.
+def _figures(item: Item, source: Source, writer: TemplateWriter, ledger: Ledger) -> list[str]:
+    """Return the figures of an item; boxes and the like that cannot be used go into the ledger.
 
     Raises:
         SourceError: It cannot be used.
         SetAside: It is sound, but not meant to be used.
     """
-    recipe, root, ledger = source.recipe, source.root, Ledger()
+    recipe, root = source.recipe, source.root
     split_of(item, recipe)
     figures: list[str] = []
     for picture in itertools.islice(read_pictures(item, recipe, root, ledger), PICTURES):

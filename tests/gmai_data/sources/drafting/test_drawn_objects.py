@@ -5,7 +5,7 @@ import pytest
 import yaml
 from gmai_data.sources.cards.drafts import draft
 from gmai_data.sources.drafting.drawn_objects import called_masks, marking_objects, pattern_of_objects
-from gmai_data.sources.files.folder import Folder, dicom_files
+from gmai_data.sources.files.folder import Folder
 
 from ...dicom_objects import write_seg, write_series, write_structures
 
@@ -44,7 +44,7 @@ def test_a_draft_reads_seg_where_it_lies(tmp_path, images, marks, slices, series
 def test_structures_are_named_too(tmp_path):
     headers = write_series(tmp_path / "a/CT")
     write_structures(tmp_path / "a/RS/rs.dcm", headers, {"Heart": [(SQUARE, "CLOSED_PLANAR")]})
-    files = dicom_files(Folder(tmp_path))
+    files = Folder(tmp_path).dicom
     found = marking_objects(files)
     assert {path.name: names for path, names in found.items()} == {"rs.dcm": ("Heart",)}
     assert pattern_of_objects(Folder(tmp_path), list(found)) == "a/RS/*.dcm"
@@ -57,7 +57,7 @@ def test_objects_at_several_depths_are_found_everywhere(tmp_path):
 
 def test_plain_slices_mark_nothing(tmp_path):
     write_series(tmp_path / "a", 12)
-    assert marking_objects(dicom_files(Folder(tmp_path))) == {}
+    assert marking_objects(Folder(tmp_path).dicom) == {}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from gmai_data.sources.files import probed_table
 from gmai_data.sources.files.folder import (
     Folder,
     column_of_names,
-    dicom_files,
     values_of,
 )
 
@@ -70,7 +69,7 @@ def test_dicom_by_ending_or_by_preamble(made):
     folder = made(
         "a.dcm", "b.IMA", "c.txt", "short", **{"scan": head, "DICOMDIR": head, "CT.1.2.3": head, "e.png": head}
     )
-    assert names(folder, dicom_files(folder)) == ["CT.1.2.3", "a.dcm", "b.IMA", "scan"], "the end of a UID is no ending"
+    assert names(folder, folder.dicom) == ["CT.1.2.3", "a.dcm", "b.IMA", "scan"], "the end of a UID is no ending"
 
 
 @pytest.mark.parametrize(("names", "found"), [

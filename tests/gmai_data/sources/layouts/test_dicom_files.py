@@ -5,7 +5,7 @@ import pydicom
 import pytest
 from gmai_data.phantoms.files import write_dicom_series
 from gmai_data.sources.cards.catalogue import Source
-from gmai_data.sources.files.folder import Folder, dicom_files
+from gmai_data.sources.files.folder import Folder
 from gmai_data.sources.layouts.dicom_files import DicomFiles
 from gmai_data.sources.listing import listed_items
 
@@ -107,7 +107,7 @@ def test_a_file_without_a_preamble_is_read_as_the_whole_one(ct, read, tmp_path, 
     ((picture,),) = read(card)[0].values()
     assert np.array_equal(picture.pixels, whole.pixels)
     assert item.group != item.key
-    assert [path.name for path in dicom_files(Folder(tmp_path))] == ["IM1", "000.dcm"]
+    assert [path.name for path in Folder(tmp_path).dicom] == ["IM1", "000.dcm"]
 
 
 @pytest.mark.parametrize("kind", ["PR", "SR", "KO", "RTPLAN", "RTSTRUCT"])

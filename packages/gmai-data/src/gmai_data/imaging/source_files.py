@@ -260,14 +260,26 @@ def are_dicom(folder: str, ending: str) -> bool:
     try:
         with os.scandir(folder) as entries:
             named = (each.path for each in entries if each.name.endswith(ending) and each.is_file())
-            return any(_begins_as_dicom(path) for path in itertools.islice(named, _LOOKED_AT))
+            return any(begins_as_dicom(path) for path in itertools.islice(named, _LOOKED_AT))
     except OSError:  # judged when its files are read
         return False
 
 
-def _begins_as_dicom(path: str) -> bool:
+DICOM_ENDINGS = (".dcm", ".ima", ".dicom")
+
+
+def is_dicom_file(path: Path) -> bool:
+    """Return whether a file is DICOM: by its ending or, where it has another or none, by its first bytes."""
+    return path.suffix.lower() in DICOM_ENDINGS or begins_as_dicom(path)
+
+
+def begins_as_dicom(path: str | Path) -> bool:
+    """Return whether the first bytes of a file are those of a DICOM file; of one that cannot be read, no.
+
+    Why it cannot be read is recorded when it is read.
+    """
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - as text, of a listing
+        with open(path, "rb") as file:  # noqa: PTH123 - as text where a listing asks
             return is_dicom(file.read(HEAD_BYTES))
     except OSError:
         return False

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from gmai_data.sources.licence import is_stated
+
 _FREE = (
     "CC0-1.0",
     "PDDL-1.0",
@@ -28,7 +30,7 @@ def reason_to_refuse(recipe: Mapping[str, Any]) -> str | None:
         recipe: The fields of a card (`license`, `redistribution`).
     """
     licence, allowed = str(recipe["license"]), recipe.get("redistribution")
-    if licence.lower() in ("not stated", "unknown", "none"):
+    if not is_stated(licence):
         return "its licence is not stated"
     if allowed is not None:
         return None if allowed else f"its licence ({licence}) forbids passing the data on"

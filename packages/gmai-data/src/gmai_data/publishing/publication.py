@@ -31,7 +31,7 @@ _SCHEMAS = {"annotations": ANNOTATIONS, "samples": SAMPLES, "benchmarks": QUESTI
 _OF_A_SOURCE = ("title", "homepage", "citation", "license", "license_source", "license_second_hand", "redistribution")
 
 
-def publish_build(out: Path, target: Path, *, leave_out_unlicensed: bool) -> None:
+def publish_build(out: Path, target: Path, *, leave_out_unlicensed: bool, accept_second_hand: bool = False) -> None:
     """Copy what may be passed on, with a card, Croissant metadata and `release.json`, which names every file.
 
     The folder appears whole or not at all; the same build gives the same bytes.
@@ -40,13 +40,14 @@ def publish_build(out: Path, target: Path, *, leave_out_unlicensed: bool) -> Non
         out: A finished build.
         target: A new or empty folder.
         leave_out_unlicensed: Leave the refused sources out instead of refusing the whole.
+        accept_second_hand: Publish sources whose licence was not read at their publisher's; each is named.
 
     Raises:
         UserError: Not a finished build, `target` holds something, or a source may not be published.
     """
     manifest = read_manifest(out)
     record = build_record(out)
-    kept = _allowed(out, record["recipes"], leave_out=leave_out_unlicensed)
+    kept = _allowed(out, record["recipes"], leave_out=leave_out_unlicensed, accept_second_hand=accept_second_hand)
     refuse_damaged(out)
     with new_folder(target) as folder:
         _copy_tables(out, folder, sorted(kept) if len(kept) < len(record["recipes"]) else None)
@@ -82,12 +83,15 @@ def check_release(where: Path, recipes: Mapping[str, Mapping[str, Any]], target:
     Raises:
         UserError: A source may not be published, or `target` holds something.
     """
-    _allowed(where, recipes, leave_out=False)
+    _allowed(where, recipes, leave_out=False, accept_second_hand=False)
     check_new(target)
 
 
-def _allowed(out: Path, recipes: Mapping[str, Mapping[str, Any]], *, leave_out: bool) -> dict[str, Mapping[str, Any]]:
-    refused = refusals(recipes)
+def _allowed(
+    out: Path, recipes: Mapping[str, Mapping[str, Any]], *, leave_out: bool, accept_second_hand: bool
+) -> dict[str, Mapping[str, Any]]:
+    refused = {} if accept_second_hand else _second_hand(recipes)
+    refused |= refusals(recipes)
     if refused and not leave_out:
         lines = "".join(f"\n  {name}: {reason}" for name, reason in refused.items())
         raise UserError(
@@ -100,6 +104,16 @@ def _allowed(out: Path, recipes: Mapping[str, Mapping[str, Any]], *, leave_out: 
     for name, reason in refused.items():
         say(f"left out: {name}: {reason}")
     return kept
+
+
+def _second_hand(recipes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return the sources whose licence somebody else than their publisher states, each with what to do."""
+    return {
+        name: f"its licence ({recipe['license']}) is what {recipe['license_source']} says, not its publisher. Ask the "
+        "publisher; then write into a card of your own where you read it, or give --accept-second-hand"
+        for name, recipe in recipes.items()
+        if recipe.get("license_second_hand")
+    }
 
 
 def refusals(recipes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

@@ -18,12 +18,11 @@ from pydantic import (
 )
 
 from gmai_data.imaging.rules import BoxRule, Deidentification, SliceRule, ValueRule
+from gmai_data.sources.licence import NOT_STATED, is_stated
 from gmai_data.sources.patterns import pattern_of
 from gmai_data.vocabulary import ClinicalTask, Department, Modality, Split, Task
 
 _ALONE = ("no finding", "no findings", "normal", "healthy")
-NOT_STATED = "not stated"
-"""The licence of a card for which none was found."""
 _Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
@@ -260,11 +259,11 @@ class Card(_Part):
 
     @model_validator(mode="after")
     def _licence_was_read_or_sought(self) -> Self:
-        if self.license_sought and self.license != NOT_STATED:
+        if self.license_sought and is_stated(self.license):
             raise ValueError(
                 f"license_sought lists where no licence was found; with {self.license}, name license_source"
             )
-        if self.license_source and self.license == NOT_STATED:
+        if self.license_source and not is_stated(self.license):
             raise ValueError(f"license_source is where a licence was read; with `{NOT_STATED}`, use license_sought")
         if self.license_second_hand and not self.license_source:
             raise ValueError("license_second_hand says whose license_source is; name the address")

@@ -11,6 +11,7 @@ from gmai_formats.files import sha256_file
 
 from gmai_data.imaging.source_files import on_disk
 from gmai_data.ledger import printable
+from gmai_data.sources.files.detached import data_files
 
 _NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 MANY = 4
@@ -20,9 +21,11 @@ MANY = 4
 def source_digests(root: Path, files: tuple[str, ...]) -> dict[str, str]:
     """Return path ▶ SHA-256; a folder's is that of its files' names and digests, in order of their names.
 
-    Many files (one per structure) are given as one entry under their common folder.
+    A header whose numbers lie in other files is followed by those. Many files (one per structure) are given as one
+    entry under their common folder.
     """
-    found = {file: digest for file in files if (digest := _of_path(on_disk(root, file)))}
+    whole = dict.fromkeys(each for file in files for each in (file, *data_files(root, file)))
+    found = {file: digest for file in whole if (digest := _of_path(on_disk(root, file)))}
     if len(found) <= MANY:
         return found
     first, *rest = found.items()
@@ -31,7 +34,14 @@ def source_digests(root: Path, files: tuple[str, ...]) -> dict[str, str]:
 
 
 def state_of(root: Path, file: str) -> str:
-    """Return size and time of a file, those of all files of a folder as one digest, or nothing where there is none."""
+    """Return size and time of a file, those of all files of a folder as one digest, or nothing where there is none.
+
+    Of a header whose numbers lie in other files, those of the others stand behind its own.
+    """
+    return ", ".join([_state(root, each) for each in (file, *data_files(root, file))])
+
+
+def _state(root: Path, file: str) -> str:
     path = on_disk(root, file)
     try:
         about = path.stat()

@@ -40,6 +40,7 @@ RUN_ITEMS = 100_000
 MOST_FILES = 256
 """Files that the shards of a source are laid down in."""
 LOCK = "listing.lock"
+_OF_STATE = 16
 _BY_KEY = operator.attrgetter("key")
 
 
@@ -112,8 +113,10 @@ def keep_listing(
     Raises:
         UserError: See `Layout.list_items`; or nothing can be written to the folder.
     """
-    folder = work / "listing" / source.recipe.name
     made_of = _made_of(source, limit)
+    # A folder of its own for each state of the source: tasks that see copies of it, each with the times of its own,
+    # would take turns to list, and one would remove what another reads.
+    folder = work / "listing" / source.recipe.name / made_of[:_OF_STATE]
     if (known := _known(source, folder, made_of, with_items=with_items)) is not None:
         return known
     with _alone(work):
@@ -169,7 +172,7 @@ def _made_of(source: Source, limit: int | None) -> str:
 
 def forget_items(work: Path) -> None:
     """Remove the items of a complete build's listings; their digests stay."""
-    for path in (work / "listing").glob("*/part-*"):
+    for path in (work / "listing").glob("*/*/part-*"):
         path.unlink()
 
 
@@ -250,6 +253,8 @@ def _write(
         building.replace(folder)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            folder.parent.rmdir()
         raise
 
 

@@ -14,9 +14,9 @@ import yaml
 from gmai_formats.errors import UserError, did_you_mean
 from gmai_formats.safe_yaml import compose_yaml, load_yaml
 
-from gmai_data.sources.card import NOT_STATED
 from gmai_data.sources.cards.catalogue import bundled_names, find_recipe
 from gmai_data.sources.drafting.stated_facts import stated_facts
+from gmai_data.sources.licence import NOT_STATED
 from gmai_data.vocabulary import ClinicalTask, Department, Modality
 
 TODO = "TODO"

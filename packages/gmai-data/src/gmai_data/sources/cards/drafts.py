@@ -21,7 +21,7 @@ from gmai_data.sources.drafting.label_names import keys_of_list, label_names, se
 from gmai_data.sources.drafting.label_tables import labelled_by_table
 from gmai_data.sources.drafting.pairing import split_of_name
 from gmai_data.sources.files.array_files import ARRAY_ENDINGS
-from gmai_data.sources.files.folder import Folder, Guess, dicom_files
+from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.files.video_frames import VIDEO_ENDINGS
 from gmai_data.sources.layout import SPLIT_NAMES
 from gmai_data.sources.names import NamePattern
@@ -335,7 +335,7 @@ def _split_in_paths(folder: Folder, guess: Guess) -> dict[str, Any]:
     kind = guess.layout["kind"]
     if kind not in ("dicom", "dicom_series", "video"):
         return {}
-    files = folder.with_ending(*VIDEO_ENDINGS) if kind == "video" else dicom_files(folder)
+    files = folder.with_ending(*VIDEO_ENDINGS) if kind == "video" else folder.dicom
     rows = [PurePosixPath(folder.below(path)).parts[:-1] for path in files]
     for level in range(min(map(len, rows), default=0)):
         names = {row[level]: split_of_name(row[level]) for row in rows}

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from gmai_data.sources.card import NOT_STATED
 from gmai_data.sources.cards.catalogue import bundled_names, find_recipe
 from gmai_data.sources.cards.recipe import Recipe
 from gmai_data.sources.cards.summaries import PHANTOM_PREFIX
+from gmai_data.sources.licence import is_stated
 from gmai_data.vocabulary import ClinicalTask, Department, Modality, Task
 
 PAPER = {Modality.CT: 27, Modality.MR: 25, Modality.X_RAY: 13, Modality.HISTOPATHOLOGY: 11}
@@ -68,7 +68,7 @@ def overview() -> str:
 
 def _licences(recipes: Sequence[Recipe]) -> str:
     """Return how the licences were read, in a paragraph."""
-    stated = [recipe for recipe in recipes if recipe.license != NOT_STATED]
+    stated = [recipe for recipe in recipes if is_stated(recipe.license)]
     read = [recipe for recipe in stated if recipe.license_source]
     second_hand = [recipe for recipe in read if recipe.license_second_hand]
     return (

@@ -8,7 +8,7 @@ from gmai_data.imaging.dicom_pixels import read_header
 from gmai_data.ledger import SourceError
 from gmai_data.sources.drafting.picture_column import Rows
 from gmai_data.sources.drafting.table_guess import label_column
-from gmai_data.sources.files.folder import Folder, Guess, dicom_files, values_of
+from gmai_data.sources.files.folder import Folder, Guess, values_of
 
 _KINDS = ("volume", "dicom_series", "dicom")
 _LOOKED_AT = 200
@@ -26,7 +26,7 @@ def labelled_by_table(guess: Guess, folder: Folder) -> Guess:
     has_labels = bool(guess.labels) and not (layout["kind"] == "volume" and layout.get("mask") == "TODO")
     if layout["kind"] not in _KINDS or has_labels or "drawn" in layout or layout.get("mask") not in (None, "TODO"):
         return guess
-    images = folder.volumes or dicom_files(folder)
+    images = folder.volumes or folder.dicom
     paths = [folder.below(path) for path in images[:: len(images) // _LOOKED_AT + 1]]
     keyed = [(path, rows, key) for path, rows in folder.tables if (key := _key(rows, paths, folder)) is not None]
     if not keyed:

@@ -15,7 +15,7 @@ from gmai_formats.safe_yaml import load_yaml
 
 from gmai_data.imaging.dicom_pixels import read_header
 from gmai_data.ledger import SourceError
-from gmai_data.sources.files.folder import Folder, dicom_files
+from gmai_data.sources.files.folder import Folder
 from gmai_data.vocabulary import Modality
 
 _LARGEST = 50_000_000
@@ -74,7 +74,7 @@ def stated_facts(root: Path) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _note_headers(folder: Folder, note: Any) -> None:
-    files = dicom_files(folder)
+    files = folder.dicom
     looked_at = files[:: len(files) // _LOOKED_AT + 1]
     headers: list[Any] = []
     for path in looked_at:

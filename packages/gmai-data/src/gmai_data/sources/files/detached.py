@@ -1,12 +1,13 @@
 """Where the numbers of a NRRD or MetaImage file lie: in the file, or in others that its header names."""
 
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from gmai_formats.files import is_file
 
-from gmai_data.imaging.source_files import inside
+from gmai_data.imaging.source_files import as_on_disk, inside, on_disk
 from gmai_data.ledger import SourceError
 
 NRRD_ENDINGS, META_ENDINGS = (".nrrd", ".nhdr"), (".mha", ".mhd")
@@ -36,10 +37,7 @@ def require_own_data(root: Path, relative: str, path: Path) -> None:
     Raises:
         SourceError: It names a file outside of the root, a device or none, or its end is not found.
     """
-    endings = next(each for each in _NAMES if relative.lower().endswith(each))
-    with path.open("rb") as file:
-        head = file.read(_MOST_HEADER)
-    found = list(_NAMES[endings].finditer(head))
+    endings, head, found = _head(relative, path)
     is_cut = len(head) == _MOST_HEADER
     is_ended = bool(found) if endings == META_ENDINGS else bool(re.search(rb"\n\r?\n", head))
     is_list = any(_LIST.fullmatch(_words(each)) for each in found)
@@ -48,9 +46,7 @@ def require_own_data(root: Path, relative: str, path: Path) -> None:
             "volume unreadable", f"no end of its header in {_MOST_HEADER:,} bytes; save it again", relative
         )
     folder = PurePosixPath(relative).parent
-    names = (name for each in found for name in _files(each, head, relative))
-    if endings == META_ENDINGS:
-        names = (name for name in names if name.upper() != _IN_ITSELF)
+    names = _named(endings, head, found, relative)
     for number, name in enumerate(names):
         if number >= _MOST_FILES:
             raise SourceError("volume unreadable", f"its header names more than {_MOST_FILES:,} files", relative)
@@ -61,6 +57,42 @@ def require_own_data(root: Path, relative: str, path: Path) -> None:
             raise SourceError(error.rule, detail, relative) from error
         if not there:
             raise SourceError("file missing", f"its header names {name!r:.100}; put it beside the header", relative)
+
+
+def data_files(root: Path, relative: str) -> tuple[str, ...]:
+    """Return the files below the root that hold the numbers of a header; none of a file that is no such header.
+
+    Of the pairs of NIfTI and ANALYZE 7.5, each of the two has the other. What a header names wrongly is judged when it
+    is read, where the reason is recorded.
+    """
+    if (pair := _PAIR.fullmatch(relative)) is not None:
+        other = as_on_disk(root, f"{pair[1]}{'hdr' if pair[2].lower() == 'img' else 'img'}{pair[3]}")
+        return (other,) if is_file(on_disk(root, other)) else ()
+    if not relative.lower().endswith((*NRRD_ENDINGS, *META_ENDINGS)):
+        return ()
+    try:
+        names = _named(*_head(relative, on_disk(root, relative)), relative)
+        folder = PurePosixPath(relative).parent
+        below = (str(folder / name) for name in itertools.islice(names, _MOST_FILES))
+        return tuple(file for file in below if is_file(inside(root, file)))
+    except (SourceError, OSError, ValueError):
+        return ()
+
+
+_PAIR = re.compile(r"(.*\.)(hdr|img)((?:\.gz)?)", re.IGNORECASE | re.DOTALL)
+
+
+def _head(relative: str, path: Path) -> tuple[tuple[str, ...], bytes, list[re.Match[bytes]]]:
+    """Return the endings of a header's format, its beginning, and the fields in it that name files."""
+    endings = next(each for each in _NAMES if relative.lower().endswith(each))
+    with path.open("rb") as file:
+        head = file.read(_MOST_HEADER)
+    return endings, head, list(_NAMES[endings].finditer(head))
+
+
+def _named(endings: tuple[str, ...], head: bytes, found: Iterable[re.Match[bytes]], relative: str) -> Iterator[str]:
+    names = (name for each in found for name in _files(each, head, relative))
+    return (name for name in names if endings != META_ENDINGS or name.upper() != _IN_ITSELF)
 
 
 def _words(found: re.Match[bytes]) -> str:

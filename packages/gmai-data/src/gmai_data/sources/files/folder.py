@@ -8,9 +8,7 @@ from functools import cached_property
 from pathlib import Path, PurePath
 from typing import Any
 
-from gmai_formats.pictures.dicom_start import is_dicom
-
-from gmai_data.imaging.source_files import is_dicom_under_its_name
+from gmai_data.imaging.source_files import is_dicom_file, is_dicom_under_its_name
 from gmai_data.sources.files.probed_table import ProbedTable, is_table, probe_table
 from gmai_data.sources.files.tables import TABLE_ENDINGS
 
@@ -105,6 +103,11 @@ class Folder:
         lists = {path: probe_table(path, names) for path in few if path.stat().st_size}
         return found | {path: table for path, table in lists.items() if len(table.names) > 1}
 
+    @cached_property
+    def dicom(self) -> tuple[Path, ...]:
+        """Return the DICOM files, by their ending or, without one, by their first bytes, which are read once."""
+        return tuple(path for path in self.files if _is_dicom(path, renamed=self.renamed))
+
     def endings(self) -> Counter[str]:
         """Return how many files have which ending."""
         return Counter(
@@ -139,20 +142,11 @@ def values_of(rows: Sequence[Mapping[str, str]], column: str) -> list[str]:
     return sorted({row.get(column, "") for row in rows} - {""})
 
 
-def dicom_files(folder: Folder) -> list[Path]:
-    """Return the DICOM files, by their ending or, without one, by their first bytes."""
-    known = (".dcm", ".ima", ".dicom")
-    return [
-        path for path in folder.files if path.suffix.lower() in known or _begins_as_dicom(path, renamed=folder.renamed)
-    ]
-
-
-def _begins_as_dicom(path: Path, *, renamed: bool) -> bool:
+def _is_dicom(path: Path, *, renamed: bool) -> bool:
     # What a PACS writes has no ending, or a part of a UID that looks like one; DICOMDIR is an index without images.
     if path.name.lower().endswith(IMAGES):
         return renamed and is_dicom_under_its_name(path)
     known = (*VOLUMES, ".csv", ".tsv", ".txt", ".json", ".xml", ".yaml", ".md", ".npz", ".npy", ".gz", ".zip")
     if path.name.lower().endswith(known) or path.name == "DICOMDIR":
         return False
-    with path.open("rb") as file:
-        return is_dicom(file.read(1024))
+    return is_dicom_file(path)

@@ -34,7 +34,7 @@ from gmai_data.sources.drafting.class_tree import class_tree
 from gmai_data.sources.drafting.drawn_objects import called_masks, masks_in_words, pattern_of_objects
 from gmai_data.sources.drafting.patient_folders import are_patients
 from gmai_data.sources.drafting.table_guess import labels_dicom
-from gmai_data.sources.files.folder import Folder, Guess, dicom_files
+from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.items import BoxCounter, Item, ItemImage, full_name, left_open
 from gmai_data.sources.layout import IMAGE_ENDINGS, Layout
 
@@ -139,7 +139,7 @@ class DicomFiles(Layout):
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:
         """Return a draft where there are DICOM files."""
-        files = dicom_files(folder)
+        files = folder.dicom
         if not files or labels_dicom(folder):
             return None
         masks = called_masks(folder, files)

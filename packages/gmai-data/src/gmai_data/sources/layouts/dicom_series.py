@@ -45,7 +45,7 @@ from gmai_data.sources.drafting.drawn_objects import (
 )
 from gmai_data.sources.drafting.mask_values import values_of_masks
 from gmai_data.sources.drafting.table_guess import labels_dicom
-from gmai_data.sources.files.folder import Folder, Guess, dicom_files
+from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.files.volume_files import load_masks
 from gmai_data.sources.items import Item, ItemImage
 from gmai_data.sources.layout import Layout
@@ -193,7 +193,7 @@ class DicomSeries(Layout):
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:
         """Return a draft where several DICOM files share a folder below the root."""
-        marks = marking_objects(files := dicom_files(folder))
+        marks = marking_objects(files := folder.dicom)
         files = [path for path in files if path not in marks]
         plain = called_masks(folder, files)
         files = sorted(set(files).difference(plain))

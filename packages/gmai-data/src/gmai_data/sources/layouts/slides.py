@@ -15,7 +15,7 @@ from pydantic import Field
 from gmai_data.imaging.deidentify import set_aside
 from gmai_data.imaging.dicom_pixels import read_dicom
 from gmai_data.imaging.raster import Raster
-from gmai_data.imaging.source_files import require_data
+from gmai_data.imaging.source_files import is_dicom_file, require_data
 from gmai_data.ledger import Ledger, SourceError
 from gmai_data.seeded import hash_fraction
 from gmai_data.sources.annotations.marked_picture import MarkedPicture
@@ -358,7 +358,7 @@ def _replaced(item: Item, changes: Mapping[str, Any]) -> Item:
 
 
 def _is_dicom(path: Path) -> bool:
-    return path.suffix.lower() in (".dcm", ".dicom", "")
+    return not path.name.lower().endswith((*SLIDE_ENDINGS, ".tif", ".tiff")) and is_dicom_file(path)
 
 
 def _series_of(path: Path) -> str:
