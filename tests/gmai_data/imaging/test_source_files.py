@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from gmai_data.imaging.source_files import as_on_disk, inside, matching, matching_any, raster_data
+from gmai_data.imaging.source_files import as_on_disk, inside, is_dicom_file, matching, matching_any, raster_data
 from gmai_data.ledger import SourceError
 from gmai_formats.errors import UserError
 
@@ -125,3 +125,22 @@ def test_a_raster_without_data_is_named(tmp_path, content, rule):
         (tmp_path / "a.jpg").write_bytes(content)
     with pytest.raises(SourceError, match=rule):
         raster_data(tmp_path, "a.jpg")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("IM1", bytes(128) + b"DICM", True),
+        ("1.2.840.1", bytes(128) + b"DICM", True),
+        ("slide.svs", b"II*\0", False),
+        ("a.IMA", b"", True),
+        ("gone.dcm", None, True),
+        ("gone", None, False),
+    ],
+)
+def test_dicom_files_by_their_ending_or_first_bytes(tmp_path, name, content, found):
+    if content is None:
+        (tmp_path / name).symlink_to(tmp_path / "nowhere")
+    else:
+        (tmp_path / name).write_bytes(content)
+    assert is_dicom_file(tmp_path / name) is found

@@ -14,6 +14,7 @@ from gmai_data.sources.cards.drafts import draft, draft_like
 from gmai_data.sources.cards.recipe import Recipe
 from gmai_data.sources.cards.summaries import find_known
 from gmai_data.sources.compare import check_against_folder
+from gmai_data.sources.files import folder as folder_module
 from gmai_data.sources.joined import with_joined_facts
 from gmai_data.sources.splits import group_of
 from gmai_data.vocabulary import ClinicalTask, Department, Modality
@@ -474,6 +475,20 @@ def test_dicom_files_that_are_called_as_pictures_are_drafted_where_no_layout_of_
     _, text = draft(tmp_path)
     assert yaml.safe_load(text)["layout"] == {"kind": "dicom", "files": f"**/*{ending}"}
     assert "does not read" not in text
+
+
+@pytest.mark.parametrize("name", ["IM{}", "1.2.840.113.{}", "a/b/IM{}"])
+def test_a_draft_asks_each_file_once_whether_it_is_dicom(tmp_path, monkeypatch, name):
+    for number in range(3):
+        path = tmp_path / name.format(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, "DX", noise())
+    asked = []
+    ask = folder_module.is_dicom_file
+    monkeypatch.setattr(folder_module, "is_dicom_file", lambda path: asked.append(path) or ask(path))
+    _, text = draft(tmp_path)
+    assert yaml.safe_load(text)["layout"]["kind"] == "dicom"
+    assert sorted(asked) == sorted(tmp_path / name.format(number) for number in range(3))
 
 
 @pytest.mark.parametrize("name", ["IM{}", "1.2.840.113.{}", "E1S1I{}.MR"])
