@@ -37,7 +37,7 @@ def test_real_words_through_the_three_stages(tmp_path: Path, monkeypatch: pytest
     model = Path("small-real")
     few = {"global_batch_size": 1, "micro_batch_size": 1, "pack_tokens": 700, "answers": 0, "validation_samples": 2}
     for stage, more in (
-        (1, {"max_steps": 2}), (2, {"max_steps": 2}), (3, {"max_steps": 6, "lora_rank": 16, "learning_rate": 5e-4}),
+        (1, {"max_steps": 2}), (2, {"max_steps": 2}), (3, {"max_steps": 6, "lora_rank": 16, "learning_rate": 1e-4}),
     ):  # fmt: skip
         words = [word for name, value in {**few, **more}.items() for word in ("--set", f"{name}={value}")]
         gmai("train", "--stage", stage, "--model", model, "--data", "eyes/mix.yaml", "--out", f"eyes{stage}", *words)
