@@ -21,9 +21,12 @@ def pages(root: Path) -> list[Path]:
 
 
 def test_links_lead_somewhere(root: Path) -> None:
+    menu = re.findall(r"[\w/-]+\.md$", (root / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)
+    in_menu = {root / "docs" / name for name in menu}  # some are written from the code at every build of the site
     for page in pages(root):
         for target in LINK.findall(page.read_text("utf-8")):
-            assert (page.parent / target).exists(), f"{page.relative_to(root)} links to {target}"
+            place = (page.parent / target).resolve()
+            assert place.exists() or place in in_menu, f"{page.relative_to(root)} links to {target}"
 
 
 def test_the_index_lists_every_page(root: Path) -> None:
