@@ -14,7 +14,6 @@ COMMANDS = [
     "data build phantom-ct=IN/phantoms/phantom-ct --out OUT/new",
     "data view IN/build --to OUT/gallery.html",
     "data preview phantom-ct --root IN/phantoms/phantom-ct --to OUT/preview.html",
-    "data validate IN/build --report OUT/report.json",
     "data publish IN/build OUT/release",
     "data export IN/build OUT/new --format llava",
     "data recipes new IN/phantoms/phantom-ct --to OUT/card.yaml",
