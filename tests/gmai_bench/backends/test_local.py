@@ -116,6 +116,24 @@ def test_folders_that_are_no_checkpoint_are_explained(tiny_llava: Path, tmp_path
         opened(torn)
 
 
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{% include 'a' %}", "the chat template fails (no loader for this environment specified)"),
+        ("{{ ''.__class__.__mro__[1] }}", "the chat template fails (access to attribute '__class__'"),
+        ("{% for m in messages %}{{ m['role'] }}{% endfor %}", "opens, and does not answer (ValueError: The total"),
+    ],
+)
+def test_a_template_that_fails_or_loses_images_is_named(
+    tiny_llava: Path, tmp_path: Path, template: str, said: str
+) -> None:
+    copy = shutil.copytree(tiny_llava, tmp_path / "copy")
+    (copy / "chat_template.jinja").write_text(template)
+    with pytest.raises(UserError) as raised:
+        list(LocalModel(str(copy), batch_size=2, max_new_tokens=2).answers(ASKS[:2], open_image))
+    assert said in str(raised.value)
+
+
 def test_without_torch_the_message_names_the_extra(held_out: Path, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import importlib.util as u\nfind = u.find_spec\n"

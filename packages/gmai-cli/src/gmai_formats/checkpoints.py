@@ -114,7 +114,7 @@ def naming_files(model: str) -> Generator[None]:
             raise
         raise UserError(
             f"{model}: opens, and does not answer ({type(error).__name__}: {' '.join(str(error).split())[:200]}). Its "
-            "config.json or weights fit no model of its kind. Correct them, or download the checkpoint again."
+            "config.json, chat template or weights fit no model of its kind. Correct them, or download it again."
         ) from error
 
 

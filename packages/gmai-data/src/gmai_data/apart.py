@@ -45,23 +45,14 @@ def look_apart(look: Callable[..., _T], size_bytes: int, file: str, *arguments: 
     """
     if limits.is_limited():
         return look(*arguments)
-    for is_last in (False, True):
-        with _lock:
-            process = _kept.pop() if _kept else _Process()
-            try:
-                what, value = process.ask(look, size_bytes, file, arguments)
-            except _EndedError as end:
-                if (
-                    is_last
-                ):  # once may be a signal to all processes of a job; twice it is the file, or no memory is left
-                    detail = f"its process was ended twice ({end}); leave it out, or give the job more memory"
-                    raise SourceError(limits.CRASHED, detail, file) from None
-                continue
-            except BaseException:
-                process.end()
-                raise
-            _kept.append(process)
-        break
+    try:
+        what, value = _reply(look, size_bytes, file, arguments)
+    except _EndedError:  # may be a signal to all processes of a job; twice it is the file, or no memory is left
+        try:
+            what, value = _reply(look, size_bytes, file, arguments)
+        except _EndedError as end:
+            detail = f"its process was ended twice ({end}); leave it out, or give the job more memory"
+            raise SourceError(limits.CRASHED, detail, file) from None
     if what == "refused":
         raise SourceError(*value)
     if what == "user":
@@ -69,6 +60,18 @@ def look_apart(look: Callable[..., _T], size_bytes: int, file: str, *arguments: 
     if what == "failed":
         raise RuntimeError(value)
     return value
+
+
+def _reply(look: Callable[..., Any], size_bytes: int, file: str, arguments: tuple[Any, ...]) -> tuple[str, Any]:
+    with _lock:
+        process = _kept.pop() if _kept else _Process()
+        try:
+            reply = process.ask(look, size_bytes, file, arguments)
+        except BaseException:
+            process.end()
+            raise
+        _kept.append(process)
+    return reply
 
 
 class _EndedError(Exception):

@@ -102,7 +102,7 @@ class LocalModel(Checkpoint):
         length = _encode(processor, [prompt], [ask], open_image)["input_ids"].shape[1]
         texts = [prompt + continuation for continuation in ask.continuations]
         inputs = _encode(processor, texts, [ask] * len(texts), open_image).to(model.device, dtype=model.dtype)
-        with torch.inference_mode():
+        with naming_files(self.name), torch.inference_mode():
             logits = model(**inputs).logits[:, :-1].float()
         targets, mask = inputs["input_ids"][:, 1:], inputs["attention_mask"]
         lost = torch.nn.functional.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
@@ -228,14 +228,15 @@ def encode(processor: Any, batch: Sequence[Ask], open_image: OpenImage) -> Any:
 def _encode(processor: Any, texts: Sequence[str], batch: Sequence[Ask], open_image: OpenImage) -> Any:
     images = [[open_image(digest) for digest in ask.images] for ask in batch]
     begins = processor.tokenizer.bos_token
-    return processor(
-        images=images if any(images) else None,
-        text=list(texts),
-        padding=True,
-        return_tensors="pt",
-        # a template that writes the first token itself must not get a second one
-        add_special_tokens=not (begins and texts[0].startswith(begins)),
-    )
+    with naming_files("the checkpoint"):
+        return processor(
+            images=images if any(images) else None,
+            text=list(texts),
+            padding=True,
+            return_tensors="pt",
+            # a template that writes the first token itself must not get a second one
+            add_special_tokens=not (begins and texts[0].startswith(begins)),
+        )
 
 
 def _render(processor: Any, ask: Ask) -> str:
