@@ -51,7 +51,9 @@ TESTS = {
     "writing by a model: kills, refusals, torn journals": [
         "tests/gmai_data/generation/test_journal.py", "tests/gmai_data/generation/test_batches.py",
     ],
-    "a decoder that crashes, loops or takes all memory": ["tests/gmai_data/test_guard.py"],
+    "a decoder that crashes, loops or takes all memory": [
+        "tests/gmai_data/test_guard.py", "tests/gmai_data/test_apart.py",
+    ],
     "locks: races for one folder": ["tests/gmai_cli/test_run_lock.py", "tests/gmai_data/test_build_lock.py"],
 }  # fmt: skip
 

@@ -157,3 +157,18 @@ def test_matlab_that_packs_as_no_image_does_is_a_bomb(tmp_path, monkeypatch, sha
     monkeypatch.setattr(io, "whosmat", lambda path: [("x", shape, "uint8")])
     with pytest.raises(SourceError, match=rf"array bomb: \d+ bytes of x claim to unpack to {2**29}; no image packs so"):
         open_array(tmp_path, "a.mat", "x", images=True)
+
+
+@pytest.mark.parametrize("at", [slice(None), 0, 2])
+def test_hdf5_whose_packed_values_are_damaged_is_named(tmp_path, at):
+    h5py = pytest.importorskip("h5py")
+    (tmp_path / "sub").mkdir()
+    path = tmp_path / "sub/a.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=VALUES, chunks=VALUES.shape, fletcher32=True)
+    content = path.read_bytes()
+    place = content.index(VALUES.tobytes())
+    path.write_bytes(content[:place] + b"\xff" + content[place + 1 :])
+    with pytest.raises(SourceError, match=r"array file unreadable: .*; download it again") as raised:
+        open_array(tmp_path, "sub/a.h5", "x")[at]
+    assert raised.value.file == "sub/a.h5"

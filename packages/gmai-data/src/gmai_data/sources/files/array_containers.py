@@ -1,7 +1,9 @@
 """Arrays in HDF5, MATLAB and sparse files: read as numbers, and never as objects."""
 
+import contextlib
 import re
 import zipfile
+from collections.abc import Generator
 from math import prod
 from pathlib import Path
 from typing import Any, cast
@@ -21,10 +23,16 @@ _SHAPE_IN_NAME = re.compile(r"\((\d+(?:\s*,\s*\d+)+)\s*\)")
 
 
 class LazyArray:
-    """An array of an HDF5 file, of which only what is asked for is read."""
+    """An array of an HDF5 file, of which only what is asked for is read.
 
-    def __init__(self, dataset: Any) -> None:
+    Args:
+        dataset: As h5py has it.
+        file: What its damage is laid to.
+    """
+
+    def __init__(self, dataset: Any, file: str) -> None:
         self._dataset = dataset
+        self.file = file
         self.shape: tuple[int, ...] = tuple(int(size) for size in dataset.shape)
         self.dtype: np.dtype[Any] = dataset.dtype
         self.ndim = len(self.shape)
@@ -33,14 +41,25 @@ class LazyArray:
         return self.shape[0]
 
     def __getitem__(self, index: Any) -> npt.NDArray[Any]:
-        return np.asarray(self._dataset[index])
+        with self._named():
+            return np.asarray(self._dataset[index])
 
     def whole(self) -> npt.NDArray[Any]:
         """Return all of it, in a file where it is large."""
         array = allocate(self.shape, self.dtype)
         if array.size:
-            self._dataset.read_direct(array)
+            with self._named():
+                self._dataset.read_direct(array)
         return array
+
+    @contextlib.contextmanager
+    def _named(self) -> Generator[None]:
+        try:
+            yield
+        except (OSError, RuntimeError) as error:
+            if isinstance(error, OSError) and error.errno is not None:  # of the system, and not of the file
+                raise
+            raise SourceError("array file unreadable", f"{error}; download it again", self.file) from error
 
 
 def is_hdf5(path: Path) -> bool:
@@ -97,7 +116,7 @@ def open_hdf5(path: Path, key: str, *, most_bytes: int = BOMB_BYTES) -> LazyArra
         raise SourceError("array in another place", f'the numbers of "{key}" lie in another file', path.name)
     claimed = prod(place.shape or ()) * place.dtype.itemsize
     _refuse_bomb(path, key, place.id.get_storage_size(), claimed, most_bytes)
-    return LazyArray(place)
+    return LazyArray(place, path.name)
 
 
 def _refuse_bomb(path: Path, name: str, stored: int, claimed: int, most_bytes: int) -> None:

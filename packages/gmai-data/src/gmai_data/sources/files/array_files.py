@@ -58,6 +58,8 @@ def open_array(
     stat = path.stat()
     with _readable(relative):
         array: Any = _opened(path, key, images, stat.st_mtime_ns, stat.st_size)
+    if isinstance(array, LazyArray):
+        array.file = relative
     if not isinstance(array, np.ndarray | LazyArray):
         raise SourceError("array file unreadable", "an archive lies inside the archive", relative)
     if array.dtype.kind not in kinds:
