@@ -52,21 +52,28 @@ def wrong_window(facts: Facts, text: str) -> tuple[str, str] | None:
 
 _PURPOSE = {
     Language.EN: re.compile(
-        rf"(?:{LABEL}|{WORD}|\b(?:it|they|which|that))(?: (?:also|normally|usually|mainly|then))? (?P<verb>pumps?|"
+        rf"(?:{LABEL}|{WORD}|\b(?:it|they|which|that)|\b(?:the|this|such an?) (?:disease|condition|organ|gland)|^\W*)"
+        r"(?: (?:also|normally|usually|mainly|then))? ?\b(?P<verb>pumps?|controls|governs|relays|cleanses|clouds|"
+        r"damages|destroys|protects|absorbs(?! .*(?:rays?|radiation|light|beams?|waves?)\b)|"
         r"carr(?:y|ies)(?! (?:the |an? |one |two |three |four |several )?"
         rf"(?:grade|score|name|number|mark|box|region|area|spot|{LABEL}))|filters?|stores?|produces?|"
         r"secretes?|transports?|digests?|regulates?|conveys?|delivers?|nourish(?:es)?|circulates?)\b"
     ),
     Language.ZH: re.compile(
-        rf"(?:{LABEL}|{WORD}|[它其])[^，。；]{{0,6}}?(?P<verb>泵血|泵送|泵出|输送|运送|过滤|储存|分泌|传导)"
+        rf"(?:{LABEL}|{WORD}|[它其])[^，。；]{{0,6}}?(?P<verb>泵血|泵送|泵出|输送|运送|过滤|储存|分泌|传导|主管|掌管|负责|支配|"
+        "(?:功能|作用)(?:就?是|在于|包括|为))"
     ),
 }
 """What a structure does; of a picture nobody says so."""
+_ITS_PURPOSE = re.compile(
+    rf"\b(?:its|their|the) (?:main |chief )?(?:roles?|functions?|jobs?|tasks?|purpose)"
+    rf"(?: of (?:the |an? )?(?:{LABEL}|{WORD}))? (?:is|are) (?P<verb>to [a-z]+|[a-z]+ing)\b"
+)
 
 
 def invented_purpose(text: str, language: Language) -> tuple[str, str] | None:
     """Return what a masked sentence says that a structure is for; lines of knowledge are taken out before."""
-    found = _PURPOSE[language].search(text)
+    found = _PURPOSE[language].search(text) or (_ITS_PURPOSE.search(text) if language == Language.EN else None)
     if found is None:
         return None
     return "finding invented", f'it says what it "{found["verb"]}", which no line "Known" does'

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gmai_data.checks.facts import Facts, Known
-from gmai_data.checks.lexicon import LABEL, is_akin, is_plain, synonyms
+from gmai_data.checks.lexicon import LABEL, is_akin, is_plain, matters, opposites, rephrased, synonyms
 from gmai_data.vocabulary import Language
 
 _TOKEN = re.compile(r"[a-z]+")
@@ -42,7 +42,9 @@ _LEAST_NOUN = 5
 _PURPOSE = re.compile(
     r"\b(?:functions?|roles?|serves?|responsible|tasks?|jobs?|purpose|helps?|works?|allows?|enables?|main(?:ly)?)\b"
 )
-_USUALLY = re.compile(r"\b(?:normally|usually|generally|as a rule|in general|ordinarily|commonly|typically)\b")
+_USUALLY = re.compile(
+    r"\b(?:as is usual|normally|usually|generally|as a rule|in general|ordinarily|commonly|typically)\b"
+)
 _CONTRARY = re.compile(
     r"\b(?:no|not|never|nor|neither|without|cannot|can't|doesn't|don't|isn't|fail\w*|poor\w*|reduc\w*|impair\w*|"
     r"los[st]\w*|lack\w*|weak\w*|stop\w*|ceas\w*|abnormal\w*|dysfunction\w*|insufficien\w*|less|unable|too|excess\w*|"
@@ -73,7 +75,7 @@ class _Clause:
 @functools.lru_cache(maxsize=2048)
 def _clauses(text: str) -> tuple[_Clause, ...]:
     found: list[_Clause] = []
-    for part in text.lower().split(";"):
+    for part in rephrased(text.lower()).split(";"):
         words = _TOKEN.findall(part)
         if words:
             found.append(_Clause(_stem(words[0]), frozenset(_stem(word) for word in words if word not in _STOPS)))
@@ -89,7 +91,14 @@ def _stem(word: str) -> str:
 
 @functools.cache
 def _same_stems() -> dict[str, str]:
-    return {_bare_stem(other): _bare_stem(word) for other, word in synonyms(Language.EN).items()}
+    """Return stem ▶ the one that stands for it; a word of two rows of synonyms joins them."""
+    found = {_bare_stem(other): _bare_stem(word) for other, word in synonyms(Language.EN).items()}
+    for stem in found:
+        seen = {stem}
+        while found[stem] in found and found[found[stem]] not in seen:
+            seen.add(found[stem])
+            found[stem] = found[found[stem]]
+    return found
 
 
 def _bare_stem(word: str) -> str:
@@ -107,7 +116,7 @@ _OF_EVERY_BODY = frozenset(
         (
             "blood", "cell", "tissue", "organ", "oxygen", "food", "response", "reaction", "system", "process", "energy",
             "nutrient", "waste", "immune", "defense", "germ", "digestion", "circulation", "hormone", "nerve", "brain",
-            "muscle", "sense", "sound", "hearing", "sight", "move", "pump", "vessel",
+            "muscle", "sense", "sound", "hearing", "sight", "move", "pump", "vessel", "gas", "tube", "pipe", "filter",
         ),
     )
 )  # fmt: skip
@@ -116,7 +125,7 @@ _OF_EVERY_BODY = frozenset(
 
 @functools.lru_cache(maxsize=2048)
 def _words(text: str) -> frozenset[str]:
-    return frozenset(_stem(word) for word in _TOKEN.findall(text.lower()))
+    return frozenset(_stem(word) for word in _TOKEN.findall(rephrased(text.lower())))
 
 
 def general(facts: Facts, text: str, masked: str, carried: tuple[str, ...] = ()) -> Known | None:
@@ -130,20 +139,77 @@ def general(facts: Facts, text: str, masked: str, carried: tuple[str, ...] = ())
     """
     if not facts.knowledge:
         return None
-    text, masked = (each.replace("breakdown", "break down") for each in (text, masked))
+    if facts.language == Language.EN:
+        text, masked = rephrased(text), rephrased(masked)
     named = tuple(facts.names.label_of(mark) for mark in re.findall(LABEL, masked))
     chinese = facts.language == Language.ZH
     # In Chinese only names are masked where it is held to a line, which may be about what every picture shows.
     said = facts.names.masked(text) if chinese else masked
+    if swapped(facts, said, carried) is not None:
+        return None
     if (told := _told_by_clauses(facts, said)) is not None:
         return told
     for known in facts.knowledge:
         # "The kidney" is said of the left one, and "it stores bile for the duodenum" of the gallbladder.
         also = not named or all(_names_itself(facts, name, known.text) for name in named)
-        if known.label not in named and not (also and (known.label in carried or _is_named(facts, known.label, text))):
+        of_region = known.label == facts.annotation.anatomy and not carried and _OF_IT.match(text) is not None
+        spoken_of = of_region or known.label in carried or _is_named(facts, known.label, text)
+        if known.label not in named and not (also and spoken_of):
             continue
         if _states_zh(facts, known, masked, said) if chinese else _states(facts, known, text, masked):
             return known
+    return None
+
+
+_OF_IT = re.compile(r"\W*(?:it|its|they|their)\b")
+"""Begins a sentence about what the one before is about, which may be the region of the body."""
+
+
+def swapped(facts: Facts, masked: str, carried: tuple[str, ...]) -> Known | None:
+    """Return the line of another label of the record that a clause states of a label with a line of its own."""
+    lines = [each for each in facts.knowledge if each.about != "appearance" and each.label in facts.annotation.labels]
+    if len({each.text for each in lines}) < _SEVERAL:
+        return None
+    for part in _BETWEEN[facts.language].split(masked):
+        named = tuple(dict.fromkeys(facts.names.label_of(mark) for mark in re.findall(LABEL, part))) or carried
+        own = [each for each in lines if each.label in named]
+        if len(named) != 1 or not own:
+            continue
+        least = max(_LEAST - 1, *(_shared(facts, each, part) for each in own))
+        texts = {each.text for each in own}
+        for other in lines:
+            if other.text not in texts and _shared(facts, other, part) > least:
+                return other
+    return None
+
+
+def _shared(facts: Facts, known: Known, part: str) -> int:
+    """Return how many words (Chinese: pairs of characters) of one clause of a line a masked text has with its verb."""
+    if facts.language == Language.ZH:
+        line = facts.names.masked(known.text.lower())
+        return max(len(_pairs(clause) & _pairs(part)) for clause in _PARTS_ZH.split(line))
+    stems = {_stem(word) for word in _TOKEN.findall(part) if word not in _STOPS}
+    names = {_stem(word) for each in facts.annotation.labels for word in _TOKEN.findall(each.lower())}
+    return max(
+        (len(stems & clause.stems - names) for clause in _clauses(known.text.lower()) if clause.verb in stems),
+        default=0,
+    )
+
+
+def opposed(facts: Facts, text: str, masked: str, carried: tuple[str, ...]) -> Known | None:
+    """Return the line of a label that an English sentence says the opposite of: "a common growth" of a rare one."""
+    if not facts.knowledge or facts.language == Language.ZH:
+        return None
+    named = tuple(facts.names.label_of(mark) for mark in re.findall(LABEL, masked)) or carried[-1:]
+    stems = {_stem(word) for word in _TOKEN.findall(rephrased(text)) if word not in _STOPS}
+    for known in facts.knowledge:
+        if known.about == "appearance" or not (known.label in named or _is_named(facts, known.label, text)):
+            continue
+        for clause in _clauses(known.text.lower()):
+            for word, opposite in opposites():
+                has, says = _stem(word), _stem(opposite)
+                if has in clause.stems and says in stems - clause.stems and has not in stems and stems & clause.stems:
+                    return known
     return None
 
 
@@ -260,25 +326,46 @@ def _names_itself(facts: Facts, label: str, line: str) -> bool:
 
 def contrary_to_known(facts: Facts, text: str, masked: str) -> Known | None:
     """Return the line that an English sentence about a label turns to its contrary: "carries blood from the lungs"."""
-    found = re.match(rf"\W*(?:in general, )?(?:the |an? )?({LABEL}) [a-z]", masked)
-    if found is None or facts.language == Language.ZH:
+    if facts.language == Language.ZH:
         return None
-    label = facts.names.label_of(found[1])
+    text, masked = rephrased(text), rephrased(masked)
+    found = re.match(rf"\W*(?:in general, )?(?:the |an? )?({LABEL}) [a-z]", masked)
+    marks = set(re.findall(LABEL, masked))
+    if found is not None:
+        label = facts.names.label_of(found[1])
+    elif len(marks) == 1 and _NO_MORE.search(masked):
+        label = facts.names.label_of(marks.pop())
+    else:
+        return None
     lines = (known for known in facts.knowledge if known.label == label and known.about != "appearance")
     return next((known for known in lines if _states(facts, known, text, masked, contrary=True)), None)
 
 
+_NO_MORE = re.compile(
+    rf"(?:\b(?:which|that|it|they)|{LABEL}|,) (?:can |does |do )?"
+    r"(?:no longer|not|cannot|fails? to|hardly|barely|scarcely|poorly|only partly|stops?)\b"
+)
+"""A clause about what was named before it that denies what it does."""
+
+
 def _states(facts: Facts, known: Known, text: str, masked: str, *, contrary: bool = False) -> bool:
     """Return whether a sentence states a line, or its contrary where that is asked."""
-    line = known.text.lower()
+    line = rephrased(known.text.lower())
+    text, masked = rephrased(text), rephrased(masked)
     own = " ".join(facts.names.spoken(known.label))
     bare = re.sub(LABEL, " ", masked)
-    denied = any(_stem(found.group()) not in _words(line) for found in _CONTRARY.finditer(bare))
+    within = _WITHIN if _WITHIN.search(line) else None
+    denied = any(
+        _stem(found.group()) not in _words(line) and not (within and within.fullmatch(found.group()))
+        for found in _CONTRARY.finditer(bare)
+    )
     if (denied or _turned(line, text)) != contrary:
         return False
     if known.about == "appearance" and (not _USUALLY.search(bare) or _HERE.search(bare)):
         return False
     stems = {_stem(word) for word in _TOKEN.findall(text) if word not in _STOPS}
+    if known.about != "appearance" and _of_other_matter(line, bare, own):
+        return False
     shared = max(
         (len(stems & clause.stems - _words(own)) for clause in _clauses(line) if _speaks(known, clause, stems, bare)),
         default=0,
@@ -303,14 +390,49 @@ def _states(facts: Facts, known: Known, text: str, masked: str, *, contrary: boo
     )
 
 
+_WITHIN = re.compile(r"\b(?:fill|contain|collect|accumulat|pool|hold)\w*\b")
+"""Words that say the same of what lies in something: where a line has one, none of them is its contrary."""
+
+
+def _of_other_matter(line: str, said: str, own: str) -> bool:
+    """Return whether a sentence says of one matter, such as air, what the line says of another, such as food."""
+    every = {_stem(each) for each in matters()}
+    of_line, of_text = _words(line) & every, _words(said) & every - _words(own)
+    return bool(of_line and of_text) and of_line.isdisjoint(of_text)
+
+
 _WAY = re.compile(r"\b(?P<way>from|in ?to|to|towards?) (?:the |other |an? )*(?P<what>[a-z]+)")
 
 
 def _turned(line: str, text: str) -> bool:
-    """Return whether a sentence says "from" of what the line says "to", or the reverse: blood from the lungs."""
-    ways = {(found["way"] == "from", _stem(found["what"])) for found in _WAY.finditer(line)}
-    said = {(found["way"] == "from", _stem(found["what"])) for found in _WAY.finditer(text)}
-    return any((not away, what) in ways and (away, what) not in ways for away, what in said)
+    """Return whether a sentence says "from" of what the line says "to", or the reverse: blood from the lungs.
+
+    Each part of the sentence is held to the clauses of the line that share most words with it, as a line may say of
+    oxygen what it says the other way round of carbon dioxide.
+    """
+    for part in _SEGMENTS.split(text):
+        said = _ways(part)
+        if not said:
+            continue
+        stems = {_stem(word) for word in _TOKEN.findall(part) if word not in _STOPS}
+        clauses = [
+            (len(stems & clause.stems), each) for each, clause in zip(line.split(";"), _clauses(line), strict=True)
+        ]
+        most = max(shared for shared, _ in clauses)
+        nearest = [_ways(each) for shared, each in clauses if shared == most]
+        if all(any((not away, what) in ways and (away, what) not in ways for away, what in said) for ways in nearest):
+            return True
+    return False
+
+
+_SEGMENTS = re.compile(r"[,;:]| (?:and|while|whereas|but) ")
+_BOTH_WAYS = re.compile(r"\b(?:to and from|from and to|in and out of) (?:the )?([a-z]+)")
+
+
+def _ways(text: str) -> set[tuple[bool, str]]:
+    """Return (whether it goes away from it, stem of what something goes to or comes from)."""
+    found = {(way["way"] == "from", _stem(way["what"])) for way in _WAY.finditer(text)}
+    return found | {(away, _stem(both[1])) for both in _BOTH_WAYS.finditer(text) for away in (True, False)}
 
 
 def is_of(word: str, known: Known) -> bool:
@@ -337,9 +459,40 @@ def _states_zh(facts: Facts, known: Known, masked: str, said: str) -> bool:
         return False
     if known.about == "appearance" and not _USUALLY_ZH.search(masked):
         return False
+    if known.about != "appearance" and _turned_zh(known.text.lower(), said):
+        return False
     # The characters of a name are no statement: those of both texts are masked.
     parts = _PARTS_ZH.split(facts.names.masked(known.text.lower()))
     return any(len(_pairs(part) & _pairs(said)) >= _LEAST for part in parts)
+
+
+_AWAY_ZH = re.compile("带走|带离|运走|离开|流出|引流|从[^，。；]{1,8}(?:带回|运回|排出)")
+_TOWARDS_ZH = re.compile("供血|供应|提供|为[^，。；]{1,6}(?:供|输送|运送|送)")
+_TARGET_ZH = re.compile("(?:输送|排|进|送|流)[到至入往向给]?(?P<where>[一-鿿]{1,6})")
+
+
+def _turned_zh(line: str, text: str) -> bool:
+    """Return whether a Chinese text says "away" of what the line says "to", or names another place it goes to."""
+    away, towards = bool(_AWAY_ZH.search(line)), bool(_TOWARDS_ZH.search(line))
+    for part in _PARTS_ZH.split(text):
+        says_away, says_towards = bool(_AWAY_ZH.search(part)), bool(_TOWARDS_ZH.search(part))
+        if (away and not towards and says_towards and not says_away) or (
+            towards and not away and says_away and not says_towards
+        ):
+            return True
+        clauses = [in_other_words(clause) for clause in _PARTS_ZH.split(line)]
+        most = max(len(_pairs(clause) & _pairs(part)) for clause in clauses)
+        gases = [gas for gas in _GASES_ZH if gas.search(part)]
+        nearest = [clause for clause in clauses if len(_pairs(clause) & _pairs(part)) == most]
+        nearest = [clause for clause in clauses if gases and gases[0].search(clause)] or nearest
+        where = _TARGET_ZH.search(in_other_words(part))
+        wheres = [found["where"] for clause in nearest if (found := _TARGET_ZH.search(clause))]
+        if where and len(wheres) == len(nearest) and all(set(where["where"]).isdisjoint(each) for each in wheres):
+            return True
+    return False
+
+
+_GASES_ZH = (re.compile("二氧化碳"), re.compile("氧(?!化)"))
 
 
 def _names_only(facts: Facts, known: Known, masked: str) -> bool:

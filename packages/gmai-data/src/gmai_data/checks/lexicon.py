@@ -139,6 +139,33 @@ def synonyms(language: Language) -> dict[str, str]:
 
 
 @functools.cache
+def _phrases() -> tuple[tuple[re.Pattern[str], str], ...]:
+    document: dict[str, str] = _yaml("synonyms.yaml")["phrases"]
+    return tuple((re.compile(rf"\b(?:{said})\b"), word) for said, word in document.items())
+
+
+@functools.lru_cache(maxsize=8192)
+def rephrased(text: str) -> str:
+    """Return a lower-case English text with one word for phrases that say the same of a function."""
+    for said, word in _phrases():
+        text = said.sub(word, text)
+    return text
+
+
+@functools.cache
+def matters() -> frozenset[str]:
+    """Return what structures of the body make, move or hold: a line about one is no line about another."""
+    return frozenset(_yaml("synonyms.yaml")["matters"])
+
+
+@functools.cache
+def opposites() -> tuple[tuple[str, str], ...]:
+    """Return (a word, its opposite), each pair both ways."""
+    pairs: list[list[str]] = _yaml("synonyms.yaml")["opposites"]
+    return tuple((one, other) for pair in pairs for one, other in (pair, pair[::-1]))
+
+
+@functools.cache
 def _kinds(language: Language) -> dict[str, list[str]]:
     document: dict[str, str] = _yaml("kinds.yaml")[str(language)]
     found: dict[str, list[str]] = {}

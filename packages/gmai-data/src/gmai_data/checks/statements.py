@@ -34,7 +34,14 @@ from gmai_data.checks.counts import (
 )
 from gmai_data.checks.directions import without_directions
 from gmai_data.checks.facts import AXES, Facts, Known, any_modality, modality_pattern, region_name, related_modalities
-from gmai_data.checks.general import appearance_words, contrary_to_known, general, without_general_clauses
+from gmai_data.checks.general import (
+    appearance_words,
+    contrary_to_known,
+    general,
+    opposed,
+    swapped,
+    without_general_clauses,
+)
 from gmai_data.checks.lexicon import LABEL, claims, clear_lungs, is_akin, is_plain, is_thing, scopes
 from gmai_data.checks.masking import OWN, REFERENCE, low, masked
 from gmai_data.checks.measures import without_measures
@@ -196,7 +203,14 @@ def _wrong(
             return claimed_of_a_class(facts, part, frozenset(), line, asked=asked) is not None
 
         text = without_general_clauses(facts, text, carried, claims_more)
-    if known is None and not asked and (line := contrary_to_known(facts, low(sentence), text)) is not None:
+    if not asked:
+        bare = low(sentence)
+        said = facts.names.masked(bare) if facts.language == Language.ZH else text
+        line = opposed(facts, bare, text, carried) or swapped(facts, said, carried)
+        line = line or (contrary_to_known(facts, bare, text) if known is None else None)
+    else:
+        line = None
+    if line is not None:
         return "finding invented", f'it says the contrary of "{line.text}"'
     if (invented := _lungs_invented(facts, sentence)) is not None:
         return "finding invented", f'it says "{invented}", which the record does not say'
