@@ -175,10 +175,11 @@ def swapped(facts: Facts, masked: str, carried: tuple[str, ...]) -> Known | None
         own = [each for each in lines if each.label in named]
         if len(named) != 1 or not own:
             continue
-        least = max(_LEAST - 1, *(_shared(facts, each, part) for each in own))
+        if any(_shared(facts, each, part) >= _LEAST for each in own):
+            continue
         texts = {each.text for each in own}
         for other in lines:
-            if other.text not in texts and _shared(facts, other, part) > least:
+            if other.text not in texts and _shared(facts, other, part) >= _LEAST:
                 return other
     return None
 
@@ -197,18 +198,24 @@ def _shared(facts: Facts, known: Known, part: str) -> int:
 
 
 def opposed(facts: Facts, text: str, masked: str, carried: tuple[str, ...]) -> Known | None:
-    """Return the line of a label that an English sentence says the opposite of: "a common growth" of a rare one."""
-    if not facts.knowledge or facts.language == Language.ZH:
-        return None
+    """Return the line of a label that a sentence says the opposite of: "a common growth" of a rare one."""
     named = tuple(facts.names.label_of(mark) for mark in re.findall(LABEL, masked)) or carried[-1:]
-    stems = {_stem(word) for word in _TOKEN.findall(rephrased(text)) if word not in _STOPS}
     for known in facts.knowledge:
         if known.about == "appearance" or not (known.label in named or _is_named(facts, known.label, text)):
             continue
+        if facts.language == Language.ZH:
+            if any(
+                word in known.text and opposite in text and word not in text and _pairs(known.text) & _pairs(masked)
+                for word, opposite in opposites(Language.ZH)
+            ):
+                return known
+            continue
+        words = [word for word in _TOKEN.findall(rephrased(text)) if word not in _STOPS]
+        stems, telling = {_stem(word) for word in words}, {_stem(word) for word in words if not is_plain(word)}
         for clause in _clauses(known.text.lower()):
-            for word, opposite in opposites():
+            for word, opposite in opposites(Language.EN):
                 has, says = _stem(word), _stem(opposite)
-                if has in clause.stems and says in stems - clause.stems and has not in stems and stems & clause.stems:
+                if has in clause.stems - stems and says in stems - clause.stems and telling & clause.stems:
                     return known
     return None
 
@@ -242,7 +249,7 @@ _BETWEEN = {
     Language.EN: re.compile(
         rf"[;:]|, (?:and |while |whereas )?(?=[^,;]*{LABEL})| (?:and|while|whereas|but) (?=(?:the |a )?{LABEL})"
     ),
-    Language.ZH: re.compile(rf"[；，](?:而|同时)?(?={LABEL})"),
+    Language.ZH: re.compile(rf"[；，](?:而|同时)?(?=[^，；]{{0,6}}{LABEL})"),
 }
 
 
@@ -285,6 +292,7 @@ _CLAUSES = {
     Language.EN: re.compile(
         r"(, (?:which|that|who|and|but|so|while|whereas|where) |; |: |"
         r", (?:an?|the) (?=(?:[a-z]+ )?[a-z\uf8fd]+ (?:that|which) )|"
+        r", (?=(?:has|have|is|are|lies?|appears?|shows?|can|was|were)\b)|"
         r" (?:and|but|while|whereas) (?=(?:it |they )?(?:is|are|lies?|sits?|appears?|looks?|takes?|fills?|occup\w+|"
         r"extends?|measures?)\b))"
     ),
@@ -307,6 +315,8 @@ def _is_named(facts: Facts, label: str, text: str) -> bool:
     """Return whether a sentence has the noun of a label without its side."""
     names = facts.names.spoken(label) or (facts.names.anatomy if label == facts.annotation.anatomy else label,)
     bare = [re.sub(r"^(?:(?:left|right) |[左右]侧?)", "", name) for name in names]
+    if label == facts.annotation.anatomy and facts.language == Language.ZH:
+        bare += [re.sub("[部脏]$", "", name) for name in bare]
     nouns = (
         {word for name in bare for word in name.split() if len(word) >= _LEAST_NOUN}
         if bare[0].isascii()
@@ -325,9 +335,9 @@ def _names_itself(facts: Facts, label: str, line: str) -> bool:
 
 
 def contrary_to_known(facts: Facts, text: str, masked: str) -> Known | None:
-    """Return the line that an English sentence about a label turns to its contrary: "carries blood from the lungs"."""
+    """Return the line that a sentence about a label turns to its contrary: "carries blood from the lungs"."""
     if facts.language == Language.ZH:
-        return None
+        return _contrary_zh(facts, masked)
     text, masked = rephrased(text), rephrased(masked)
     found = re.match(rf"\W*(?:in general, )?(?:the |an? )?({LABEL}) [a-z]", masked)
     marks = set(re.findall(LABEL, masked))
@@ -341,6 +351,19 @@ def contrary_to_known(facts: Facts, text: str, masked: str) -> Known | None:
     return next((known for known in lines if _states(facts, known, text, masked, contrary=True)), None)
 
 
+def _contrary_zh(facts: Facts, masked: str) -> Known | None:
+    alone = facts.annotation.labels if len(facts.annotation.labels) == 1 else ()
+    for part in _BETWEEN[Language.ZH].split(masked):
+        named = tuple(dict.fromkeys(facts.names.label_of(mark) for mark in re.findall(LABEL, part))) or alone
+        for known in facts.knowledge:
+            if known.about == "appearance" or named != (known.label,) or _shared(facts, known, part) < _LEAST:
+                continue
+            if _NO_MORE_ZH.search(part) or _turned_zh(known.text.lower(), part):
+                return known
+    return None
+
+
+_NO_MORE_ZH = re.compile("不可见|不再|不能|无法|难以|未能|失去|丧失")
 _NO_MORE = re.compile(
     rf"(?:\b(?:which|that|it|they)|{LABEL}|,) (?:can |does |do )?"
     r"(?:no longer|not|cannot|fails? to|hardly|barely|scarcely|poorly|only partly|stops?)\b"

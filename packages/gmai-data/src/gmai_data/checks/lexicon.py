@@ -159,9 +159,9 @@ def matters() -> frozenset[str]:
 
 
 @functools.cache
-def opposites() -> tuple[tuple[str, str], ...]:
+def opposites(language: Language) -> tuple[tuple[str, str], ...]:
     """Return (a word, its opposite), each pair both ways."""
-    pairs: list[list[str]] = _yaml("synonyms.yaml")["opposites"]
+    pairs: list[list[str]] = _yaml("synonyms.yaml")["opposites"][str(language)]
     return tuple((one, other) for pair in pairs for one, other in (pair, pair[::-1]))
 
 

@@ -197,6 +197,7 @@ def _wrong(
     facts: Facts, sentence: str, text: str, carried: tuple[str, ...], *, asked: bool, compares: bool
 ) -> tuple[str, str] | None:
     known = general(facts, low(REFERENCE.sub(lambda found: found[1] or " ", sentence)), text, carried)
+    whole = text
     if known is None or facts.language == Language.ZH:
 
         def claims_more(part: str, line: Known) -> bool:
@@ -205,9 +206,9 @@ def _wrong(
         text = without_general_clauses(facts, text, carried, claims_more)
     if not asked:
         bare = low(sentence)
-        said = facts.names.masked(bare) if facts.language == Language.ZH else text
-        line = opposed(facts, bare, text, carried) or swapped(facts, said, carried)
-        line = line or (contrary_to_known(facts, bare, text) if known is None else None)
+        said = facts.names.masked(bare) if facts.language == Language.ZH else whole
+        line = opposed(facts, bare, said, carried) or swapped(facts, said, carried)
+        line = line or (contrary_to_known(facts, bare, said) if known is None else None)
     else:
         line = None
     if line is not None:
