@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from gmai_data.checks.facts import Facts, Known
 from gmai_data.checks.lexicon import LABEL, is_akin, is_plain, matters, opposites, rephrased, synonyms
+from gmai_data.checks.masking import FULL_WIDTH
 from gmai_data.vocabulary import Language
 
 _TOKEN = re.compile(r"[a-z]+")
@@ -144,7 +145,7 @@ def general(facts: Facts, text: str, masked: str, carried: tuple[str, ...] = ())
     named = tuple(facts.names.label_of(mark) for mark in re.findall(LABEL, masked))
     chinese = facts.language == Language.ZH
     # In Chinese only names are masked where it is held to a line, which may be about what every picture shows.
-    said = facts.names.masked(text) if chinese else masked
+    said = facts.names.masked(text.translate(FULL_WIDTH)) if chinese else masked
     if swapped(facts, said, carried) is not None:
         return None
     if (told := _told_by_clauses(facts, said)) is not None:
@@ -170,8 +171,9 @@ def swapped(facts: Facts, masked: str, carried: tuple[str, ...]) -> Known | None
     lines = [each for each in facts.knowledge if each.about != "appearance" and each.label in facts.annotation.labels]
     if len({each.text for each in lines}) < _SEVERAL:
         return None
+    named = carried
     for part in _BETWEEN[facts.language].split(masked):
-        named = tuple(dict.fromkeys(facts.names.label_of(mark) for mark in re.findall(LABEL, part))) or carried
+        named = tuple(dict.fromkeys(facts.names.label_of(mark) for mark in re.findall(LABEL, part))) or named
         own = [each for each in lines if each.label in named]
         if len(named) != 1 or not own:
             continue
@@ -491,7 +493,8 @@ def _states_zh(facts: Facts, known: Known, masked: str, said: str) -> bool:
 
 _AWAY_ZH = re.compile("带走|带离|运走|离开|流出|引流|从[^，。；]{1,8}(?:带回|运回|排出)")
 _TOWARDS_ZH = re.compile("供血|供应|提供|为[^，。；]{1,6}(?:供|输送|运送|送)")
-_TARGET_ZH = re.compile("(?:输送|排|进|送|流)[到至入往向给]?(?P<where>[一-鿿]{1,6})")
+_TARGET_ZH = re.compile("[把将使][^，。；]*?(?:输送|[排进送流][到至入往向给])(?![到至入往向给])(?P<where>[一-鿿]{1,6})")
+"""Where something is brought, which a text says that names first what is brought."""
 
 
 def _turned_zh(line: str, text: str) -> bool:

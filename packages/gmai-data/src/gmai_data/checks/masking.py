@@ -11,7 +11,8 @@ from gmai_data.vocabulary import CHINESE, ClinicalTask, Language
 OWN = "\uf8fe"
 """Stands in a masked sentence for the record's modality."""
 REFERENCE = re.compile(r"<ref>([^<]*)</ref>(?:<box>[^<]*</box>)?|<box>[^<]*</box>")
-_FULL_WIDTH = str.maketrans(",;:?!()", "，；：？！（）")
+FULL_WIDTH = str.maketrans(",;:?!()", "，；：？！（）")
+"""Gives Chinese text the marks back that `low` has made narrow."""
 DISEASE = (ClinicalTask.DISEASE_DIAGNOSIS, ClinicalTask.SEVERITY)
 _NOT_OF_A_LABEL = frozenset(
     {"left", "right", "upper", "lower", "middle", "central", "anterior", "posterior", "superior", "inferior", "no",
@@ -44,7 +45,7 @@ def masked(facts: Facts, sentence: str) -> str:
     """Return a sentence in lower case with a character for each label, word of a label, and name of the modality."""
     bare = low(REFERENCE.sub(lambda found: found[1] or " ", sentence))
     if facts.language == Language.ZH:
-        bare = bare.translate(_FULL_WIDTH)
+        bare = bare.translate(FULL_WIDTH)
     record = _of_record(facts.annotation.labels, facts.annotation.clinical_task, facts.names, facts.language)
     text = facts.names.masked(bare)
     if facts.language == Language.EN:

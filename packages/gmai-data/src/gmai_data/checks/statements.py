@@ -43,7 +43,7 @@ from gmai_data.checks.general import (
     without_general_clauses,
 )
 from gmai_data.checks.lexicon import LABEL, claims, clear_lungs, is_akin, is_plain, is_thing, scopes
-from gmai_data.checks.masking import OWN, REFERENCE, low, masked
+from gmai_data.checks.masking import FULL_WIDTH, OWN, REFERENCE, low, masked
 from gmai_data.checks.measures import without_measures
 from gmai_data.checks.negation import ASKS_WHETHER, has_finding, is_of_others, is_other_denied, what_is_denied, words_of
 from gmai_data.checks.other_region import wrong_beside_the_other
@@ -206,7 +206,7 @@ def _wrong(
         text = without_general_clauses(facts, text, carried, claims_more)
     if not asked:
         bare = low(sentence)
-        said = facts.names.masked(bare) if facts.language == Language.ZH else whole
+        said = facts.names.masked(bare.translate(FULL_WIDTH)) if facts.language == Language.ZH else whole
         line = opposed(facts, bare, said, carried) or swapped(facts, said, carried)
         line = line or (contrary_to_known(facts, bare, said) if known is None else None)
     else:
