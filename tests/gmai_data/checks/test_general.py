@@ -173,3 +173,18 @@ def test_how_a_label_usually_looks_gives_words_for_how_it_looks_here(told):
 def test_the_contrary_of_a_line_is_found(told, text, contrary):
     facts = told()
     assert (contrary_to_known(facts, text.lower(), masked(facts, text)) is not None) == contrary
+
+
+@pytest.mark.parametrize(
+    ("text", "passes"),
+    [
+        ("The gallbladder is a reservoir that holds bile as well as concentrating it.", True),
+        ("The left kidney filters the blood, and the liver makes bile.", True),
+        ("The left kidney makes bile, and the liver filters the blood.", False),
+        ("The left kidney lies at the lower right. It breaks down nutrients and makes bile.", False),
+        ("The role of the gallbladder is to store air.", False),
+        ("The left kidney, which can no longer filter the blood, lies at the lower right.", False),
+    ],
+)
+def test_the_line_of_another_label_or_another_matter_is_no_line_of_this_one(told, text, passes):
+    assert (complaint(told(), text) is None) is passes

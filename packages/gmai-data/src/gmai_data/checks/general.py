@@ -56,6 +56,7 @@ _CONTRARY = re.compile(
 _HERE = re.compile(r"\b(?:here|this (?:image|slice|scan|picture|case|patient|view)|in the image|as seen|appears?)\b")
 _STOPS = frozenset(
     {
+        "surroundings",
         "the", "and", "that", "this", "its", "it", "of", "in", "into", "to", "from", "for", "by", "with", "as", "on",
         "is", "are", "be", "a", "an", "other", "such", "rest", "out", "all", "which", "body", "so", "then", "those",
     }
@@ -162,7 +163,7 @@ def general(facts: Facts, text: str, masked: str, carried: tuple[str, ...] = ())
     return None
 
 
-_OF_IT = re.compile(r"\W*(?:it|its|they|their)\b")
+_OF_IT = re.compile(r"\W*(?:(?:it|its|they|their)\b|[它其该])")
 """Begins a sentence about what the one before is about, which may be the region of the body."""
 
 
@@ -173,9 +174,11 @@ def swapped(facts: Facts, masked: str, carried: tuple[str, ...]) -> Known | None
         return None
     named = carried
     for part in _BETWEEN[facts.language].split(masked):
-        named = tuple(dict.fromkeys(facts.names.label_of(mark) for mark in re.findall(LABEL, part))) or named
+        marks = re.findall(LABEL, part)
+        named = tuple(dict.fromkeys(facts.names.label_of(mark) for mark in marks)) or named
         own = [each for each in lines if each.label in named]
-        if len(named) != 1 or not own:
+        # "The retina senses light" is said of no label of the sentence before, unlike "it senses light".
+        if len(named) != 1 or not own or not (marks or _OF_IT.match(part)):
             continue
         if any(_shared(facts, each, part) >= _LEAST for each in own):
             continue
