@@ -170,6 +170,9 @@ _OF_IT = re.compile(r"\W*(?:(?:it|its|they|their)\b|[它其该])")
 def swapped(facts: Facts, masked: str, carried: tuple[str, ...]) -> Known | None:
     """Return the line of another label of the record that a clause states of a label with a line of its own."""
     lines = [each for each in facts.knowledge if each.about != "appearance" and each.label in facts.annotation.labels]
+    least = _LEAST
+    if facts.language == Language.ZH:  # two pairs are soon shared with what a finding is: 出血 of two hemorrhages
+        lines, least = [each for each in lines if each.about == "function"], _LEAST_OF_ANOTHER_ZH
     if len({each.text for each in lines}) < _SEVERAL:
         return None
     named = carried
@@ -184,7 +187,7 @@ def swapped(facts: Facts, masked: str, carried: tuple[str, ...]) -> Known | None
             continue
         texts = {each.text for each in own}
         for other in lines:
-            if other.text not in texts and _shared(facts, other, part) >= _LEAST:
+            if other.text not in texts and _shared(facts, other, part) >= least:
                 return other
     return None
 
@@ -249,6 +252,7 @@ def _told_by_clauses(facts: Facts, masked: str) -> Known | None:
 
 
 _SEVERAL = 2
+_LEAST_OF_ANOTHER_ZH = 4
 _AS_TO_ZH = re.compile("^[就从在]?[功作][能用](?:上|而言|来说|方面)?，")
 _BETWEEN = {
     Language.EN: re.compile(
