@@ -43,6 +43,7 @@ _DENIED_NEXT = re.compile(
     r"|[\W_]*(?:(?:this|it|that|which|option|choice)\s+){1,3}(?:\w+\s+not\b|\w+n't\b|cannot\b)",
     re.IGNORECASE,
 )
+_SQUEEZED = str.maketrans("", "", " ^\\")
 _EDGES = " \t\r\n.,;:!?\"'()[]_。，；：！？、"
 _BEFORE_CHARS = 10
 _MARKS_CHARS = 60
@@ -83,7 +84,7 @@ def _agreeing(line: str, choices: tuple[str, ...]) -> int | None:
     opening = _OPENING.match(line)
     if opening:
         index = LETTERS.index(opening["letter"].upper())
-        if index < len(choices) and (own := _plain(choices[index])) and _fold(line[opening.end() :]) == own:
+        if index < len(choices) and _is_own(_fold(line[opening.end() :]), index, choices):
             return index
     closing = _CLOSING.search(line) if line.rstrip(" \t)].")[-1:].isupper() else None
     if closing:
@@ -94,6 +95,17 @@ def _agreeing(line: str, choices: tuple[str, ...]) -> int | None:
     return None
 
 
+def _is_own(said: str, index: int, choices: tuple[str, ...]) -> bool:
+    """Return whether a text is that of one option, or differs from it and no other in blanks and carets: "2 m^2"."""
+    own = _plain(choices[index])
+    if not own or said == own:
+        return bool(own)
+    squeezed = said.translate(_SQUEEZED)
+    if abs(len(said) - len(own)) > _MARKS_CHARS or not squeezed or squeezed != own.translate(_SQUEEZED):
+        return False
+    return sum(squeezed == option.translate(_SQUEEZED) for option in plain_options(choices)) == 1
+
+
 def agreeing_end(line: str, choices: tuple[str, ...]) -> int | None:
     """Return the option whose letter and text are announced as the answer at the end of a line."""
     if len(line) > 2 * _longest(choices):
@@ -101,7 +113,7 @@ def agreeing_end(line: str, choices: tuple[str, ...]) -> int | None:
     announced = _ANNOUNCED.search(line)
     if announced is None or (index := LETTERS.index(announced["letter"])) >= len(choices):
         return None
-    return index if _fold(undecorated(announced["held"])) == _plain(choices[index]) else None
+    return index if _is_own(_fold(undecorated(announced["held"])), index, choices) else None
 
 
 def agreeing_start(text: str, choices: tuple[str, ...]) -> int | None:
@@ -170,7 +182,9 @@ def agreeing_places(text: str, choices: tuple[str, ...]) -> list[int]:
 
     A letter in front of its text counts before one behind it.
     """
-    if words_of(text).isdisjoint(LETTERS.lower()[: len(choices)]):
+    said = words_of(text)
+    lettered = [index for index in range(len(choices)) if LETTERS[index].lower() in said]
+    if not lettered:
         return []
     text = undecorated(text)
     folded = text.casefold()
@@ -178,8 +192,8 @@ def agreeing_places(text: str, choices: tuple[str, ...]) -> list[int]:
         return []
     named = {
         (index, in_front)
-        for index, option in enumerate(plain_options(choices))
-        if len(option) > 1
+        for index in lettered
+        if len(option := _plain(choices[index])) > 1
         for start in _starts(folded, option)
         if (in_front := _named(text, folded, start, option, index, choices)) is not None
     }

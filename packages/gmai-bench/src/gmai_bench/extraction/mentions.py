@@ -71,6 +71,8 @@ _LONGEST_BETWEEN = 17
 """Characters that it takes at most."""
 _EPONYMOUS = ("disease", "syndrome", "sarcoma", "thyroiditis", "lymphoma", "tumor", "tumour", "palsy", "anomaly")
 _SOME_WORDS = re.compile(r"(?<![^\W\d_])[a-z]{3,}(?![^\W\d_])(?=.)", re.DOTALL)
+_MARKS = (".", ")", ":")
+"""Behind the letter of an option."""
 _FIRST_CHARS = 80
 _FORM_KEYS = ("(", "-", "non", *_EPONYMOUS)
 """One of these, a digit, or what `spelling_keys` looks for is in every option that has another spelling."""
@@ -255,10 +257,21 @@ def has_word_of_none(text: str, choices: tuple[str, ...]) -> bool:
     return False
 
 
+def _opens_as_none(text: str, choices: tuple[str, ...]) -> bool:
+    """Return whether a text opens with a letter and a mark, "B. 2 cm", and no option may: "E. coli" may."""
+    if text[1:2] not in _MARKS or not text[:1].isalpha():
+        return False
+    together = _together(choices)
+    initial = text[0].casefold()
+    if not together or initial + text[1] in together:
+        return False
+    return not any(choice.strip().strip(EDGES)[:1].casefold() == initial for choice in choices)
+
+
 def option_equal_to(text: str, choices: tuple[str, ...]) -> int | None:
     """Return the option whose text, or a synonym of it, is the whole text, apart from case and outer punctuation."""
     bare = text.strip(EDGES)
-    if len(bare) > _at_most(choices) or has_word_of_none(bare, choices):
+    if len(bare) > _at_most(choices) or _opens_as_none(bare, choices) or has_word_of_none(bare, choices):
         return None  # folding case makes no text shorter
     spellings, _ = _lookup(choices)
     folded = bare.casefold()

@@ -129,6 +129,10 @@ _LONE_LETTERS = {
 }
 """Letters in wrappings that say nothing else, which most short answers are."""
 _ANNOUNCING_PARTS = ("nswer", "ption", "boxed", "答")
+_ANNOUNCED_WITH_TEXT = re.compile(
+    r"(?:The (?:correct )?|Final )?[Aa]nswer(?: is|:) (?:\(([A-Z])\) ?|([A-Z])[.:)] )(?=[A-Za-z0-9])"
+)
+"""What stands before an option's text in "Answer: (B) MRI", "The correct answer is B. MRI"."""
 _NOT_PLAIN = ("\n", "~~", "<", "[", "nswer", "hoose")
 """With one of these in it a text is read by all the rules."""
 
@@ -158,8 +162,12 @@ def _read_at_once(response: str, choices: tuple[str, ...]) -> Extraction | None:
     if response in _ANNOUNCED_LETTERS:
         index, announced = _ANNOUNCED_LETTERS[response]
         return announced if index < len(choices) and not _announces(choices) else None
-    own = _letter_and_own_text(response, choices)
-    return None if own is None else Extraction(own, "letter_leading")
+    if response[1:3] == ". ":
+        return _with_own_text(response, response[0], 3, choices, "letter_leading")
+    if response[:1] in "ATFa" and (announced := _ANNOUNCED_WITH_TEXT.match(response)):
+        letter = announced[1] or announced[2]
+        return _with_own_text(response, letter, announced.end(), choices, "marker_letter")
+    return None
 
 
 @lru_cache(maxsize=1024)
@@ -175,7 +183,7 @@ def extract_by_all_rules(response: str, choices: tuple[str, ...], *, style: Styl
     if not text:
         return EMPTY
     bare = response.strip()
-    verbatim = _verbatim(choices).get(bare) if len(bare) <= max(map(len, choices), default=0) else None
+    verbatim = _verbatim(bare, choices)
     if verbatim is not None and not (lettered and letter_alone(text, len(choices)) is not None):
         return Extraction(verbatim, "option_text")
     answer = strip_thoughts(text)
@@ -217,21 +225,28 @@ def extract_by_all_rules(response: str, choices: tuple[str, ...], *, style: Styl
     return later if found.choice is None or not later.rule.endswith("_mentioned") else AMBIGUOUS
 
 
-def _letter_and_own_text(response: str, choices: tuple[str, ...]) -> int | None:
-    """Return the option whose letter and text are all of a plain line, "C. Pleural effusion", as `_read` would find it.
+def _with_own_text(response: str, letter: str, start: int, choices: tuple[str, ...], rule: str) -> Extraction | None:
+    """Return the option whose letter and text are all of a plain line, "C. Pleural effusion", as all rules find it.
 
     The commonest short answer: it is told without a look at the other options, and without what is worked out of them.
+
+    Args:
+        response: The line.
+        letter: The letter in it.
+        start: Where the text behind the letter begins.
+        choices: Texts of the options.
+        rule: The rule that finds it.
     """
-    if response[1:3] != ". " or not 0 <= (index := LETTERS.find(response[0])) < len(choices):
+    if not 0 <= (index := LETTERS.find(letter)) < len(choices):
         return None
     own = choices[index]
-    said = response[3:]
+    said = response[start:]
     if said != own and said != f"{own}.":
         return None
     plain = own[:1].isalnum() and own.isascii() and not any_of(_NOT_PLAIN, own)
     if not plain or closing_letter(response) or response in choices or after_second_thought(response):
         return None
-    return index
+    return Extraction(index, rule)
 
 
 def _read(text: str, choices: tuple[str, ...], style: Style) -> Extraction:
@@ -343,10 +358,12 @@ def _emphasised(text: str, choices: tuple[str, ...]) -> int | None:
     return found.pop() if len(found) == 1 and places else None
 
 
-@lru_cache(maxsize=1024)
-def _verbatim(choices: tuple[str, ...]) -> dict[str, int]:
-    """Return text ▶ option as they stand: "Rh" and "RH" are two, "?" is one."""
-    return {choice.strip(): index for index, choice in reversed(tuple(enumerate(choices))) if choice.strip()}
+def _verbatim(bare: str, choices: tuple[str, ...]) -> int | None:
+    """Return the first option whose text is all of a text as it stands: "Rh" and "RH" are two, "?" is one."""
+    for index, choice in enumerate(choices):
+        if bare in choice and choice.strip() == bare:
+            return index
+    return None
 
 
 def _of_option(text: str, choices: tuple[str, ...]) -> bool:
