@@ -1,7 +1,7 @@
 """The table of disputed answers that the field's parsers disagree on, with the option a reader sees in each."""
 
 import pytest
-from gmai_bench.extraction.options import NO_ANSWER, Style, extract
+from gmai_bench.extraction.options import NO_ANSWER, Style, extract, extract_by_all_rules
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -203,3 +203,30 @@ def test_short_answers_are_read_without_a_look_at_all_options_as_with_it(
     for text in (response, f" {response}", f"{response}\n"):
         found = extract(text, choices, style="letters")
         assert (found.choice, found.rule) == (option, rule)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "Wait: III is also correct, thus all three hold.",
+        "Wait, II and III hold too, so it is all of them.",
+        "Actually, no. III was overlooked, therefore more than two hold.",
+    ],
+)
+def test_a_second_thought_that_concludes_something_unread_takes_the_first_back(after: str) -> None:
+    held = ("I and II only", "II and III only", "I and III only", "I, II and III")
+    assert extract(f"I and II are correct, so A. {after}", held, style="letters").choice is None
+    assert extract("I and II are correct, so A. Wait, no: so it remains.", held, style="letters").choice == A
+
+
+@pytest.mark.parametrize("said", ["C. 2.14 m^2", "C. 2.14 m²", "C) 2.14m^2", "The answer is C. 2.14 m²"])
+def test_a_letter_and_its_text_agree_where_blanks_or_carets_differ(said: str) -> None:
+    assert extract(said, ("1.2 m^2", "3 m^2", "2.14 m^2", "5 m^2"), style="letters").choice == C
+    assert extract(said, ("1.2 m^2", "2.14 m^2", "4.12 m^2", "5 m^2"), style="letters").choice is None
+
+
+@pytest.mark.parametrize("said", ["Answer: (B) MRI", "The correct answer is B. MRI", "Final answer: (B)MRI."])
+def test_an_announced_letter_with_its_text_is_told_at_once(said: str) -> None:
+    found = extract(said, ("CT", "MRI", "X-ray"), style="letters")
+    assert found == extract_by_all_rules(said, ("CT", "MRI", "X-ray"), style="letters")
+    assert (found.choice, found.rule) == (B, "marker_letter")

@@ -12,7 +12,7 @@ from gmai_bench.extraction.negation import is_negated
 from gmai_bench.extraction.text import LETTERS, any_of, unify, words_of
 
 _MARKUP = re.compile(
-    r"\\(?:text|math|bold|boxed|fbox)\w*\s*(?=\{)|\\(?=[%&#_])|\\[()\[\],;!]|[*`${}]|(?<=\d)~(?=\\|[A-Za-z])"
+    r"\\(?:text|math|bold|boxed|fbox)\w*\s*(?=\{)|\\(?=[%&#_])|\\[()\[\],;! ]|[*`${}]|(?<=\d)~(?=\\|[A-Za-z])"
 )
 r"""**bold**, `code`, $math$, \( \), \[ \], 20\%, 3\,cm, 3~cm, \text{…}, \mathrm{…}, \boxed{…}."""
 _MARKUP_SIGNS = "\\*`${}~"
@@ -104,6 +104,14 @@ def _is_own(said: str, index: int, choices: tuple[str, ...]) -> bool:
     if abs(len(said) - len(own)) > _MARKS_CHARS or not squeezed or squeezed != own.translate(_SQUEEZED):
         return False
     return sum(squeezed == option.translate(_SQUEEZED) for option in plain_options(choices)) == 1
+
+
+def option_but_for_blanks(text: str, choices: tuple[str, ...]) -> int | None:
+    """Return the one option that a text is apart from blanks, carets and markup."""
+    if len(text) > _longest(choices) or not (squeezed := _fold(undecorated(text)).translate(_SQUEEZED)):
+        return None
+    found = [n for n, option in enumerate(plain_options(choices)) if option.translate(_SQUEEZED) == squeezed]
+    return found[0] if len(found) == 1 else None
 
 
 def agreeing_end(line: str, choices: tuple[str, ...]) -> int | None:

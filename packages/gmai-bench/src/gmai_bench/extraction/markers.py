@@ -78,6 +78,7 @@ _CONTEXT_CHARS = 24
 _CLOSING = re.compile(
     rf"(?i:{_NOT_OTHER})\b[Aa]nswer(?: is|:) ?\(?([A-Z])\)?[.*]*$"  # "The answer is (B)."
     r"|(?<=\w[.!?] )(?:[Ff]inal )?[Aa]nswer \(?([A-Z])\)?[.*]*$"  # "It is safe. Answer B."
+    r"|(?:^|[.!?→>\n]\s?)(?:\*\*)?(?:[Ff]inal(?: choice| pick)?:|[Ff]inally) ?(?:\*\*)?\(?([A-Z])\)?[.*]*$"
     r"|\b(?<!each )(?<!every )option is \(?([A-Z])\)?\.?$"  # "the correct option is B"
     r"|\\boxed\{([A-Z])\}[.$]*$"  # "$\boxed{B}$."
     r"|答案[是为:]([A-Z])[。.]?$"
@@ -89,12 +90,30 @@ _CLOSING = re.compile(
 _SPEAKER = re.compile(r"\b(?:i|we)(?:\s+(?:would|will|am|are)|'(?:d|ll|m|re))?\s+$")
 """What stands before a spoken marker: "I would choose"."""
 
+_SUPPOSED = re.compile(
+    r"\b(?:if(?!\s+(?:i|we|you|one|forced|pressed|pushed|asked|required|necessary|anything|so|any|had\s+to)\b)"
+    r"|(?:had|were)\s+(?:there|the|it|this)|assuming|suppos(?:e|ing))\b[^.;\n]*$"
+)
+"""Before "the answer would be B" it makes a supposition of it; "if I had to guess" makes none."""
+_SUPPOSED_BEHIND = re.compile(r"[^.;,\n]{0,60}\b(?:if\s+(?:there|the|it|this)|had\s+there|were\s+there)\b")
+_SUPPOSED_ANSWER = re.compile(
+    r"(?<![^\W_])(?:if(?!\s+(?:i|we|you|one|forced|pressed|pushed|asked|required|necessary|anything|so|any|had\s+to)\b)"
+    r"|(?:had|were)\s+(?:there|the|it|this)|assuming|supposing)\b[^.;\n]{1,160}?"
+    r"\banswer\s+(?:would|could|might|may)\b[^;\n]{0,160}?(?=\.\s|[;\n]|$)"
+    r"|\banswer\s+(?:would|could|might|may)\b[^.;,\n]{1,60}?\b(?:if\s+(?:there|the|it|this)|had\s+there|were\s+there)\b[^.;\n]*",
+    re.IGNORECASE,
+)
+_SUPPOSING = ("would", "could", "might", "may")
+_SENTENCE_CHARS = 160
+
 _NO_OBJECT = re.compile(r"(?:it|this|that|these|them)\b")
 """What a spoken marker may be followed by without naming an answer: "I choose it over A"."""
 _REASON = re.compile(r"\b(?:because|since|whereas|while|as|(?:al)?though)\b|因为")
 _GIVEN_REASON = re.compile(r"(?<=[\w,)*]\s)(?:because|since|whereas)\b[^.\n]*|因为[^。\n]*")
 _REASON_WORDS = frozenset(("because", "since", "whereas"))
-_SPOKEN_REASON = re.compile(r"\b(?:because|since|whereas|while|as|over|instead of|rather than)\b|因为")
+_SPOKEN_REASON = re.compile(
+    r"\b(?:because|since|whereas|while|(?:al)?though|even if|as|over|instead of|rather than)\b|因为"
+)
 _LEAD = re.compile(r"[\s:*\"']*(?:\b(?:option|choice|answer)\b\s*:?\s*|选项\s*)?")
 _OPTIONS_REPEATED = re.compile(r"[\s*(]*A[.):、][^\n]*\n[\s*(]*B[.):、]")
 """What follows "consider each option:" and announces no answer."""
@@ -184,6 +203,17 @@ _CONCLUSION = re.compile(
 _OPENS_WITH_CONCLUSION = re.compile(
     r"\W*(?:(?:and\s+)?(?:so|therefore|thus|hence|consequently|overall)\b|in (?:conclusion|summary|total)\b"
     r"|因此|所以|综上|总之|总共|共计|故)",
+    re.IGNORECASE,
+)
+_CONFIRMS = re.compile(
+    r"\b(?:stands?|confirm\w*|still|stick\w*|yes|indeed|unchanged|remains?|same answer|agree\w*"
+    r"|(?:that|it|this|answer|choice)(?:'s|\s+(?:is|was|remains?))(?:\s+indeed)?\s+(?:correct|right))\b"
+    r"|确认|仍|不变|没错",
+    re.IGNORECASE,
+)
+_OPEN = re.compile(
+    r"\b(?:determined?|answer|tell|say|identif(?:y|ied)|know|decided?)\s+(?:from\s+(?:the\s+|this\s+)?\w+\s+)?"
+    r"(?:whether|if|which|between)\b",
     re.IGNORECASE,
 )
 _DISCLAIMER = re.compile(
@@ -319,6 +349,8 @@ def _spans(text: str, places: list[tuple[int, str]]) -> list[Span]:
             spans.append(Span(held, held))
             position = marker.end()
             continue
+        if word == "ans" and _is_supposed(lower, start, marker.end()):
+            continue
         lead = _LEAD.match(lower, marker.end())
         begin = lead.end() if lead else marker.end()
         position = begin
@@ -333,6 +365,14 @@ def _spans(text: str, places: list[tuple[int, str]]) -> list[Span]:
         elif not _NO_OBJECT.match(lower, begin):
             spans.append(_to_sentence_end(text, begin, _SPOKEN_REASON)._replace(spoken=True))
     return [span for span in spans if span.text]
+
+
+def _is_supposed(lower: str, start: int, end: int) -> bool:
+    """Return whether a marker tells what would be the answer if something else were seen."""
+    if not any_of(_SUPPOSING, lower[start:end]):
+        return False
+    first = max(0, start - _SENTENCE_CHARS)
+    return _SUPPOSED.search(lower[first:start]) is not None or _SUPPOSED_BEHIND.match(lower, end) is not None
 
 
 def _to_sentence_end(text: str, begin: int, reason: re.Pattern[str]) -> Span:
@@ -477,6 +517,23 @@ def after_second_thought(text: str) -> str:
         return ""
     found = list(_SECOND_THOUGHT.finditer(text))
     return text[found[-1].end() :] if found else ""
+
+
+def draws_other_conclusion(text: str) -> bool:
+    """Return whether a second thought ends in a conclusion and does not say that the first one stands."""
+    return _CONCLUSION.search(text) is not None and _CONFIRMS.search(text) is None
+
+
+def without_suppositions(text: str) -> str:
+    """Return the text without what would be the answer if something else were seen."""
+    if not any_of(_SUPPOSING, text) or _SUPPOSED_ANSWER.search(text) is None:
+        return text
+    return _SUPPOSED_ANSWER.sub(" ", text)
+
+
+def leaves_open(text: str) -> bool:
+    """Return whether "cannot be determined" goes on with what is open, so that it names no option of that text."""
+    return _OPEN.search(text) is not None
 
 
 def before_next_question(text: str) -> str:

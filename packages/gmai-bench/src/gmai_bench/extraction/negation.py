@@ -15,7 +15,7 @@ _CUE_BEFORE = re.compile(
     r"\b(?:not|no|nothing|cannot|neither|nor|never|without"  # "not A", "no effusion", "neither A nor B"
     r"|excluding|excludes?|excluded|except|unlike|instead of|rather than"  # "all except A", "rather than CT"
     r"|rul(?:e|es|ed|ing) out|eliminat(?:e|es|ed|ing)|absence of|negative for"  # "we rule out A"
-    r"|(?:better|more (?:likely|plausible|probable|consistent)) than"  # "fits MRI better than CT"
+    r"|(?:better|more (?:likely|plausible|probable|consistent)(?: \(?[a-z]\)?)?) than"  # "more likely B than C"
     r"|unlikely|less likely(?! than)|least likely|doubt\w*|hardly"  # "unlikely to be A"; none in "less likely than B"
     r"|(?:wrong|incorrect) (?:answer|option|choice)s?"  # "the wrong options are A"
     r"|second (?:most|best)|secondary (?:consideration|differential|diagnosis)|next most"
@@ -56,10 +56,12 @@ _CUE_AFTER = re.compile(
     r"|would\s+(?:(?:typically|usually|normally|instead|also)\s+)?"  # "A would show a fracture"
     r"(?:show|demonstrate|display|have|appear|look|help|cause|reveal|give|produce|affect"
     r"|be\s+(?:needed|required|necessary)\s+(?:to|for))\b"  # "An MRI would be needed to characterise it"
+    rf"|{_IS}(?:very\s+|also\s+)?(?:tempting|a\s+(?:common\s+)?(?:distractor|trap|decoy))\b"  # "A is tempting"
     r"|incorrect\b|wrong\b|false\b)"  # "A: wrong"
+    r"|^\s*[—-]+\s*(?:the\s+)?(?:least|less)\s+likely\b"  # "A — the least likely"
     r"|^\W*[❌✗✘❎]"
     # "A项错误", "A不正确", "A可以排除"
-    r"|^(?:\W*(?:选?项)?|\W*[^\W\d_]{1,12}\()是?(?:均|都|也|应该?|可以?|被|予以|明显)*"
+    r"|^(?:\W*(?:选?项)?|\W*[^\W\d_]{1,12}\()是?(?:均|都|也|应该?|可以?|被|予以|明显|有?待|尚待)*"
     r"(?:错|不(?!仅|但|过)|有误|排除|可能性[较很更]?[小低])"
 )
 _BEFORE_HINTS = (
@@ -71,7 +73,8 @@ _BEFORE_HINTS = (
 _AFTER_HINTS = (
     "no", "n't", "never", "hardly", "incorrect", "wrong", "false", "exclud", "rul", "eliminat", "discard", "dismiss",
     "reject", "likely", "improb", "implaus", "impossib", "doubt", "less", "least", "inconsistent", "absent",
-    " out", "would", "only", "reserved", "❌", "✗", "✘", "❎", "错", "不", "误", "排除", "可能性",
+    " out", "would", "only", "reserved", "tempting", "distractor", "trap", "decoy",
+    "❌", "✗", "✘", "❎", "错", "不", "误", "排除", "可能性",
 )  # fmt: skip
 """Every cue holds one of these; looking for them costs a tenth of the patterns."""
 _LISTED_ITEM = r"(?:(?!\b(?:but|is|are|was|were|has|shows?|there|it|this|which|so)\b)[^,.;:!?\n。，；：！？]){1,50}?"
@@ -86,6 +89,8 @@ _DENIED_IN_BRACKETS = re.compile(
     rf"(?!not\s+(?!(?:the(?!\s+\w+\s+one\b)|likely|correct|right|seen|present|visible|possible|plausible|consistent|shown)\b)){_DENIED}"
     r"|错|不对|不正确|排除"
 )
+_OF_ANOTHER = re.compile(r"\s+[—-]+\s+(?:(?:the|its)\s(?!wrong|incorrect|least|less)|there\b|no\s)", re.IGNORECASE)
+"""Behind an option a dash and another subject: "None of the above — the dural tail is absent"."""
 _BRACKETED = re.compile(r"\s*\(([^)]*)\)?")
 WINDOW_CHARS = 60
 """How far from a mention a denial is looked for."""
@@ -148,6 +153,8 @@ def _denied_after(after: str, *, is_letter: bool) -> bool:
         if _DENIED_IN_BRACKETS.match(bracketed[1].lower()):
             return True
         after = after[bracketed.end() :]
+    elif not is_letter and _OF_ANOTHER.match(after):
+        return False
     mark = _BREAK_MARK.search(after, 1 if after[:1] in (".:)" if is_letter else ":)") else 0)
     after = after[: mark.start()] if mark else after
     if not any_of(_AFTER_HINTS, after.lower()):

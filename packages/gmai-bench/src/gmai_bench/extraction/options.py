@@ -14,6 +14,7 @@ from gmai_bench.extraction.agreement import (
     agreeing_lines,
     agreeing_places,
     agreeing_start,
+    option_but_for_blanks,
     undecorated,
 )
 from gmai_bench.extraction.letters import (
@@ -34,8 +35,10 @@ from gmai_bench.extraction.markers import (
     closing_conclusion,
     closing_letter,
     concluding_sentence,
+    draws_other_conclusion,
     favoured_letters,
     labelled,
+    leaves_open,
     marked_spans,
     may_refuse,
     opens_with_conclusion,
@@ -47,6 +50,7 @@ from gmai_bench.extraction.markers import (
     without_neighbours,
     without_questions,
     without_reasons,
+    without_suppositions,
 )
 from gmai_bench.extraction.mentions import (
     option_described,
@@ -62,7 +66,7 @@ from gmai_bench.extraction.negation import is_negated
 from gmai_bench.extraction.restated import option_judged_right, option_of_two, option_restated, option_short_for
 from gmai_bench.extraction.text import LETTERS, any_of, strip_thoughts, unify
 
-EXTRACTOR = "gmai-options/10"
+EXTRACTOR = "gmai-options/11"
 """Name and version of these rules; a change of any of them raises the version."""
 
 Style = Literal["letters", "text"]
@@ -220,6 +224,8 @@ def extract_by_all_rules(response: str, choices: tuple[str, ...], *, style: Styl
     if not after:
         return found
     later = extract_by_all_rules(after, choices, style=style)
+    if later is UNPARSED and found.choice is not None and draws_other_conclusion(after):
+        return AMBIGUOUS
     if later.choice == found.choice or later is EMPTY or later is UNPARSED:
         return found
     return later if found.choice is None or not later.rule.endswith("_mentioned") else AMBIGUOUS
@@ -263,6 +269,8 @@ def _read(text: str, choices: tuple[str, ...], style: Style) -> Extraction:
             if alone or (first in (None, own) and agreeing_lines(text, choices) == [own]):
                 return Extraction(own, "letter_leading" if alone else "letter_with_text")
     equal = option_equal_to(text, choices)
+    if equal is None and "$" in text[:3]:
+        equal = option_equal_to(undecorated(text), choices)
     if equal is not None:
         return Extraction(equal, "option_text")
     marked = _by_marker(text, choices, style)
@@ -287,12 +295,14 @@ def _read(text: str, choices: tuple[str, ...], style: Style) -> Extraction:
 
 
 def _refused_or_mentioned(text: str, choices: tuple[str, ...], style: Style) -> Extraction:
+    text = without_suppositions(text)
     if refuses(text):
         answer = without_disclaimer(text)
         if answer is not text and not refuses(answer):
             return _refused_or_mentioned(answer, choices, style)
         refusing = _refusing(choices)
-        mentioned = [i for i in options_mentioned(text, choices, letters=True) if i in refusing] if refusing else []
+        stated = text if not refusing or not leaves_open(text) else ""
+        mentioned = [i for i in options_mentioned(stated, choices, letters=True) if i in refusing] if refusing else []
         if len(mentioned) == 1:
             return Extraction(mentioned[0], "option_text_mentioned")
         after = answer_after_refusal(text)
@@ -421,7 +431,10 @@ def extract_set(response: str, choices: tuple[str, ...]) -> tuple[frozenset[int]
 def _text_behind_letter(span: str, letter: int, choices: tuple[str, ...]) -> int | None:
     """Return the option whose text follows the letter that opens a span ("(C) X-ray"), if that is all of it."""
     opened = span.lstrip("*(\"' ")
-    return option_equal_to(opened[1:], choices) if opened[:1].upper() == LETTERS[letter] else None
+    if opened[:1].upper() != LETTERS[letter]:
+        return None
+    equal = option_equal_to(opened[1:], choices)
+    return option_but_for_blanks(opened[1:], choices) if equal is None else equal
 
 
 def _is_run(span: str, count: int) -> bool:

@@ -143,8 +143,9 @@ def option_judged_right(text: str, choices: tuple[str, ...], *, lettered: bool) 
     for held in _OBJECT.finditer(text) if "{" in text else ():
         for name, value in _items(held[0]):
             index = _named(name, choices, lettered=lettered)
-            if index is not None and isinstance(value, int | float):
-                verdicts[index] = float(value)
+            judged = _verdict(value) if isinstance(value, str) else value
+            if index is not None and isinstance(judged, int | float):
+                verdicts[index] = float(judged)
     graded = False
     shares: list[float] = []
     for line in text.split("\n"):
@@ -218,6 +219,8 @@ def _verdict(cell: str) -> bool | None:
 
 
 def _items(text: str) -> Iterable[tuple[str, Any]]:
+    if '"' not in text:  # as Python prints it
+        text = text.replace("'", '"')
     try:
         value = parse_json(text)
     except json.JSONDecodeError:
