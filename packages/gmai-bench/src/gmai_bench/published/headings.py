@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 
 _DIGITS = r"(?P<about>[~≈]|(?:about|ca\.?)\s+)?(?P<n>\d{1,3}(?:[, ]\d{3})+|\d+)"
 _UNIT = (
-    r"(?:qs?|questions?|items?|samples?|cases?|examples?|(?:qa|q-a|question[- ]answer)\s+pairs?|pairs?"
-    r"|道?题目?|道|例|个问题|条|个样本|样本)"
+    r"(?:(?:(?:test|validation|val|dev)\s+)?"
+    r"(?:qs?|questions?|items?|samples?|cases?|examples?|(?:qa|q-a|question[- ]answer)\s+pairs?|pairs?)"
+    r"|test|道?题目?|道|例|个问题|条|个样本|样本)"
 )
 _COUNTED = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"(?:\bn\s*[=:]|(?:^|[(\[]\s*)#|题数\s*[=:]?|样本数\s*[=:]?)\s*{_DIGITS}\s*{_UNIT}?\s*[)\]]?$",
+        rf"(?:\bn\s*[=:]|(?:^|[(\[]\s*)#|[(\[]\s*total(?:\s+of)?\s*[=:]?|题数\s*[=:]?|样本数\s*[=:]?)\s*{_DIGITS}\s*{_UNIT}?\s*[)\]]?$",
         rf"[(\[]\s*{_DIGITS}\s*{_UNIT}\s*[)\]]$",
     )
 )
@@ -30,6 +31,8 @@ _COUNT_ROW = re.compile(
     r"|题数|题目数量?|问题数量?|样本数量?|样本量|测试集大小",
     re.IGNORECASE,
 )
+_MARKUP = re.compile(r"[${}*]|\\[,;!]|\\(?:text\w*|math\w*)(?=\{)")
+"""Of Markdown and LaTeX: "**VQA-RAD** $(n{=}251)$"."""
 _SPANNING = re.compile(r"^\\multicolumn\s*\{(\d{1,3})\}\s*\{[^{}]*\}\s*\{(.*)\}$")
 _ACROSS = re.compile(r"^\\multirow\s*(?:\[[^\]]*\])?\s*\{[^{}]*\}\s*\{[^{}]*\}\s*\{(.*)\}$")
 
@@ -41,7 +44,7 @@ def counted(heading: str, *, bare: bool = True) -> tuple[int, bool] | None:
         heading: The heading.
         bare: Whether a number that only stands in brackets may count questions; that of an average counts columns.
     """
-    plain = unicodedata.normalize("NFKC", heading).strip()
+    plain = _MARKUP.sub("", unicodedata.normalize("NFKC", heading)).strip()
     found = next((match for pattern in _COUNTED if (match := pattern.search(plain))), None)
     if found is None:
         found = _WITH_UNIT.search(plain) or (_BRACKETED.search(plain) if bare else None)
