@@ -224,7 +224,7 @@ def extract_by_all_rules(response: str, choices: tuple[str, ...], *, style: Styl
     if not after:
         return found
     later = extract_by_all_rules(after, choices, style=style)
-    if later is UNPARSED and found.choice is not None and draws_other_conclusion(after):
+    if later is UNPARSED and found.rule.endswith("_mentioned") and draws_other_conclusion(after):
         return AMBIGUOUS
     if later.choice == found.choice or later is EMPTY or later is UNPARSED:
         return found
@@ -269,7 +269,7 @@ def _read(text: str, choices: tuple[str, ...], style: Style) -> Extraction:
             if alone or (first in (None, own) and agreeing_lines(text, choices) == [own]):
                 return Extraction(own, "letter_leading" if alone else "letter_with_text")
     equal = option_equal_to(text, choices)
-    if equal is None and "$" in text[:3]:
+    if equal is None and "$" in text[:3] and "boxed" not in text:
         equal = option_equal_to(undecorated(text), choices)
     if equal is not None:
         return Extraction(equal, "option_text")
