@@ -48,11 +48,7 @@ def look_apart(look: Callable[..., _T], size_bytes: int, file: str, *arguments: 
     try:
         what, value = _reply(look, size_bytes, file, arguments)
     except _EndedError:  # may be a signal to all processes of a job; twice it is the file, or no memory is left
-        try:
-            what, value = _reply(look, size_bytes, file, arguments)
-        except _EndedError as end:
-            detail = f"its process was ended twice ({end}); leave it out, or give the job more memory"
-            raise SourceError(limits.CRASHED, detail, file) from None
+        what, value = _second_reply(look, size_bytes, file, arguments)
     if what == "refused":
         raise SourceError(*value)
     if what == "user":
@@ -60,6 +56,14 @@ def look_apart(look: Callable[..., _T], size_bytes: int, file: str, *arguments: 
     if what == "failed":
         raise RuntimeError(value)
     return value
+
+
+def _second_reply(look: Callable[..., Any], size_bytes: int, file: str, arguments: tuple[Any, ...]) -> tuple[str, Any]:
+    try:
+        return _reply(look, size_bytes, file, arguments)
+    except _EndedError as end:
+        detail = f"its process was ended twice ({end}); leave it out, or give the job more memory"
+        raise SourceError(limits.CRASHED, detail, file) from None
 
 
 def _reply(look: Callable[..., Any], size_bytes: int, file: str, arguments: tuple[Any, ...]) -> tuple[str, Any]:
