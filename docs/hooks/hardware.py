@@ -90,7 +90,7 @@ What each machine can do, so that you choose before you queue.
 ## A laptop
 
 **Measured** on two free cores without a GPU: `gmai demo` draws its data, builds, trains three stages of a model of 1.6
-million parameters and runs its benchmarks in a few minutes, and asks for 250 MB of room. Building
+million parameters and runs its benchmarks in 2.9 minutes (2026-12-01), and asks for 250 MB of room. Building
 datasets needs no GPU at all; `benchmarks/README.md` in the repository has slices and images a second.
 
 ## GPUs, for the paper's 8 B model

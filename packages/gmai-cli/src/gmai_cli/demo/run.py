@@ -28,7 +28,7 @@ LEARNS = {
     3: "the whole model learns to follow instructions",
 }
 ROOM_MB = 250
-TAKES = "a few minutes on two free cores"
+TAKES = "about three minutes on two free cores"
 
 
 def steps() -> list[Step]:
@@ -100,7 +100,7 @@ def demo(
         Path, typer.Option(help="Folder to write to; the same command goes on with a half-done one.")
     ] = Path("gmai-demo"),
 ) -> None:
-    """Run the whole loop on phantoms: data, three stages, benchmark. No network, key or GPU; under ten minutes.
+    """Run the whole loop on phantoms: data, three stages, benchmark. No network, key or GPU; about three minutes.
 
     Each command is printed before it runs, so that you can run it yourself. It ends with one page: held-out accuracy
     after each stage beside chance and beside noise images, loss curves, images with question and answer.
