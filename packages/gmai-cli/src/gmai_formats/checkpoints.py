@@ -175,13 +175,8 @@ def _count_tensors(folder: Path) -> int | None:
                         f"model's. Download the checkpoint again."
                     )
                 count += len(names)
-        except (
-            OSError,
-            ValueError,
-            TypeError,
-            AttributeError,
-            struct.error,
-        ):  # who opens the weights says what is wrong with them
+        except (OSError, ValueError, TypeError, AttributeError, struct.error):
+            # Who opens the weights says what is wrong with them.
             return None
     return count or None
 
