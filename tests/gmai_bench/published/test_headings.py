@@ -43,6 +43,31 @@ from gmai_bench.published.headings import as_one, counted, is_row_of_counts, spa
         ("VQA-RAD (251 images)", None),
         ("VQA-RAD (251/451)", None),
         ("VQA-RAD", None),
+        ("VQA-RAD / 251", (251, True)),
+        ("/ 251", (251, True)),
+        ("SLAKE (/1,061)", (1061, True)),
+        ("SLAKE (out of 416)", (416, True)),
+        ("Score / 100", None),
+        ("Score (/10)", None),
+        ("Round 12 / 251", None),
+        ("VQA-Med / 2019", None),
+        ("OmniMedVQA (89k)", (89000, False)),
+        ("(89k)", (89000, False)),
+        ("OmniMedVQA (n=88.9K)", (88900, False)),
+        ("OmniMedVQA (89k questions)", (89000, False)),
+        ("OmniMedVQA（8.9万题）", (89000, False)),
+        ("LLaVA (7B)", None),
+        ("SLAKE_{416}", (416, True)),
+        ("SLAKE$_{416}$", (416, True)),
+        (r"\textbf{SLAKE}$_{n=1{,}061}$", (1061, True)),
+        (r"VQA-RAD\textsubscript{251}", (251, True)),
+        (r"VQA-RAD \textsubscript{(251)}", (251, True)),
+        ("VQA-RAD<sub>251</sub>", (251, True)),
+        ("MMMU_{val}", None),
+        ("VQA-Med_{2019}", None),
+        ("AP_{50}", None),
+        (r"$\text{mAP}_{50}$", None),
+        ("IoU<sub>75</sub>", None),
     ],
 )
 def test_what_a_heading_counts(heading: str, found: tuple[int, bool] | None) -> None:
@@ -52,6 +77,7 @@ def test_what_a_heading_counts(heading: str, found: tuple[int, bool] | None) -> 
 def test_a_bare_number_behind_an_average_counts_columns() -> None:
     assert counted("Avg (12)", bare=False) is None
     assert counted("Avg (n=667)", bare=False) == (667, True)
+    assert counted("Avg_{12}", bare=False) is None
 
 
 @pytest.mark.parametrize(

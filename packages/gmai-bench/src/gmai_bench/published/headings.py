@@ -1,13 +1,15 @@
 """Headings of published tables: several lines of them as one, and the questions that a heading counts.
 
-"VQA-RAD (251)", "SLAKE (n = 1,061)", "MMMU (150 questions)", "VQA-RAD（251题）"; a row of counts by its name.
+"VQA-RAD (251)", "SLAKE (n = 1,061)", "MMMU (150 questions)", "VQA-RAD / 251", "OmniMedVQA (89k)", "SLAKE_{416}",
+"VQA-RAD（251题）"; a row of counts by its name.
 """
 
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 
-_DIGITS = r"(?P<about>[~≈]|(?:about|ca\.?)\s+)?(?P<n>\d{1,3}(?:[, ]\d{3})+|\d+)"
+_DIGITS = r"(?P<about>[~≈]|(?:about|ca\.?)\s+)?(?P<n>\d{1,3}(?:[, ]\d{3})+|\d+)(?P<scaled>(?:\.\d+)?\s?[k千万])?"
 _UNIT = (
     r"(?:(?:(?:test|validation|val|dev)\s+)?"
     r"(?:qs?|questions?|items?|samples?|cases?|examples?|(?:qa|q-a|question[- ]answer)\s+pairs?|pairs?)"
@@ -18,10 +20,13 @@ _COUNTED = tuple(
     for pattern in (
         rf"(?:\bn\s*[=:]|(?:^|[(\[]\s*)#|[(\[]\s*total(?:\s+of)?\s*[=:]?|题数\s*[=:]?|样本数\s*[=:]?)\s*{_DIGITS}\s*{_UNIT}?\s*[)\]]?$",
         rf"[(\[]\s*{_DIGITS}\s*{_UNIT}\s*[)\]]$",
+        rf"\bout of\s+{_DIGITS}\s*[)\]]?$",
     )
 )
 _WITH_UNIT = re.compile(rf"(?<![\d.-]){_DIGITS}\s*{_UNIT}$", re.IGNORECASE)
-_BRACKETED = re.compile(rf"[(\[]\s*{_DIGITS}\s*[)\]]$")
+_BRACKETED = re.compile(rf"[(\[]\s*{_DIGITS}\s*[)\]]$", re.IGNORECASE)
+_SLASHED = re.compile(rf"(?<![\d\s])\s*/\s*(?!100?\b){_DIGITS}\s*[)\]]?$", re.IGNORECASE)
+"""Not "score / 100", which says how high a score may be."""
 _YEARS = range(1990, 2036)
 """A number that may be the year of a data set and counts nothing: "VQA-Med (2019)"."""
 _LEAST = 10
@@ -33,6 +38,10 @@ _COUNT_ROW = re.compile(
 )
 _MARKUP = re.compile(r"[${}*]|\\[,;!]|\\(?:text\w*|math\w*)(?=\{)")
 """Of Markdown and LaTeX: "**VQA-RAD** $(n{=}251)$"."""
+_SUBSCRIPT = re.compile(r"(?:\\textsubscript|_)\s*\{([^{}]*)\}|<sub>([^<>]*)</sub>", re.IGNORECASE)
+"""What stands below the line is read as if it stood in brackets."""
+_THRESHOLD = re.compile(r"(?:\b[a-z]*ap|\bar|iou|recall|precision|\b[rp]|top|dice)\W*$", re.IGNORECASE)
+"""Of metrics; what stands below them counts nothing: "AP_{50}"."""
 _SPANNING = re.compile(r"^\\multicolumn\s*\{(\d{1,3})\}\s*\{[^{}]*\}\s*\{(.*)\}$")
 _ACROSS = re.compile(r"^\\multirow\s*(?:\[[^\]]*\])?\s*\{[^{}]*\}\s*\{[^{}]*\}\s*\{(.*)\}$")
 
@@ -44,17 +53,30 @@ def counted(heading: str, *, bare: bool = True) -> tuple[int, bool] | None:
         heading: The heading.
         bare: Whether a number that only stands in brackets may count questions; that of an average counts columns.
     """
-    plain = _MARKUP.sub("", unicodedata.normalize("NFKC", heading)).strip()
+    heading = unicodedata.normalize("NFKC", heading).replace("{,}", ",").replace("{=}", "=")
+    plain = _MARKUP.sub("", _SUBSCRIPT.sub(_in_brackets, heading)).strip()
     found = next((match for pattern in _COUNTED if (match := pattern.search(plain))), None)
     if found is None:
-        found = _WITH_UNIT.search(plain) or (_BRACKETED.search(plain) if bare else None)
-        if found and (int(_bare(found["n"])) < _LEAST or (found["n"].isdecimal() and int(found["n"]) in _YEARS)):
+        found = _WITH_UNIT.search(plain)
+        if found is None and bare:
+            found = _BRACKETED.search(plain) or _SLASHED.search(plain)
+        if found and (_number(found) < _LEAST or (found["n"].isdecimal() and _number(found) in _YEARS)):
             return None
-    return (int(_bare(found["n"])), found["about"] is None) if found and int(_bare(found["n"])) else None
+    return (_number(found), not (found["about"] or found["scaled"])) if found and _number(found) else None
 
 
-def _bare(digits: str) -> str:
-    return digits.replace(",", "").replace(" ", "")
+def _in_brackets(below: re.Match[str]) -> str:
+    held = (below[1] or below[2] or "").strip("()[] ")
+    return "" if _THRESHOLD.search(below.string[: below.start()]) else f"({held})"
+
+
+def _number(found: re.Match[str]) -> int:
+    """Return the number that was matched: "89k" and "8.9万" are rounded thousands."""
+    digits = found["n"].replace(",", "").replace(" ", "")
+    if not found["scaled"]:
+        return int(digits)
+    *rest, unit = found["scaled"]
+    return round(Decimal(digits + "".join(rest).strip()) * (10_000 if unit == "万" else 1_000))
 
 
 def is_row_of_counts(name: str) -> bool:
