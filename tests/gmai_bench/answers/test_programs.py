@@ -174,6 +174,37 @@ def test_omnimedvqa_a_file_per_data_set(tmp_path: Path) -> None:
     assert score(answers, root, "omnimedvqa/open-88996") == {"omnimedvqa/open-88996": (2, 4)}
 
 
+@pytest.mark.parametrize("program", ["Med-Flamingo", "MedVInT", "plain", "LLaVA-Med", "prefix score"])
+def test_omnimedvqa_as_its_programs_write_it(tmp_path: Path, program: str) -> None:
+    """MedicalEval of Multi-Modality-Arena: `append_to_json` of two programs writes a file for each question."""
+    root, answers = tmp_path / "root", tmp_path / "answers"
+    (root / "omnimedvqa/QA_information/Open-access").mkdir(parents=True)
+    (root / "omnimedvqa/Images").mkdir()
+    (root / "omnimedvqa/Images/i.png").write_bytes(png())
+    for name in ("ACRIMA", "Chest CT Scan"):
+        records = [
+            {"dataset": name, "question_id": f"{name}_{n:04d}", "question_type": "Disease Diagnosis",
+             "question": f"Which is {n}?", "gt_answer": "CT", "image_path": "Images/i.png", "option_A": "CT",
+             "option_B": "MR", "modality_type": "CT"}
+            for n in range(2)
+        ]  # fmt: skip
+        write(root / f"omnimedvqa/QA_information/Open-access/{name}.json", records)
+        folder = answers / "saved_dir/CT" / name
+        folder.mkdir(parents=True)
+        more: dict[str, Any] = {"confidence": "[1.0, 2.0]"} if program == "prefix score" else {"prompt_question": "?"}
+        predicted = [{**r, "model_pred": said, **more} for r, said in zip(records, ("CT", "MR"), strict=True)]
+        if program == "LLaVA-Med":
+            write(folder / "pred.jsonl", predicted)
+        if program in ("LLaVA-Med", "prefix score"):
+            write(folder / f"_data_{name}.json", {"model_name": "m", "dataset_name": name, "pred_dict": predicted})
+            continue
+        for record, said in zip(records, ("CT", "MR"), strict=True):
+            own = {"pred": f" {said}", "pred_compact": f" {said}"[:6]} if program == "Med-Flamingo" else {"pred": said}
+            fields = record if program == "plain" else {key: [value] for key, value in record.items()}
+            write(folder / f"{record['question_id']}.json", {**fields, **own, "is_correct": 1})
+    assert score(answers, root, "omnimedvqa/open-88996") == {"omnimedvqa/open-88996": (2, 4)}
+
+
 @pytest.mark.parametrize("keyed", [False, True])
 def test_mmmu_by_subject_and_by_vlmevalkit(write_mmmu: Callable[[Path], Path], tmp_path: Path, keyed: bool) -> None:
     root = write_mmmu(tmp_path / "root")

@@ -28,7 +28,8 @@ OpenCompass      {"0": {"origin_prompt": …, "prediction": …, "gold": …}} (
 openai/evals     .jsonl of events: those of the type "sampling" (https://github.com/openai/evals)
 HELM             scenario_state.json: request_states (https://github.com/stanford-crfm/helm)
 DeepEval, MLflow testCases with actualOutput; columns and data
-OmniMedVQA       DATASET.json: pred_dict, a list of the data set's records and `model_pred`
+OmniMedVQA       DATASET.json: pred_dict, a list of the data set's records and `model_pred`; of Med-Flamingo and MedVInT
+                 a file for each question, its fields in lists of one, and `pred`
                  (https://github.com/OpenGVLab/Multi-Modality-Arena, MedicalEval/Question-answering_Score)
 
 JSON may have trailing commas, and a list may stand in a .jsonl file. Pickle files are refused: reading one runs it.
@@ -49,7 +50,7 @@ from gmai_formats.files import bounded_lines, sha256_file
 from gmai_formats.json_text import parse_json
 
 from gmai_bench.answers.predictions import read_predictions
-from gmai_bench.answers.records import Answered, Keys, OwnId, Seen, answered, has_answer
+from gmai_bench.answers.records import Answered, Keys, OwnId, Seen, answered, has_answer, names_question
 from gmai_bench.parquet import parquet_rows
 
 _OURS = {"id", "response", "request", "cut", "refused", "shown", "image_ablation", "crc"}
@@ -227,6 +228,9 @@ def _records(value: Any, path: Path, keys: Keys) -> Iterator[_Record]:
             for number, row in enumerate(zip(*cells, strict=True), start=1):
                 yield f"{path} record {number}", dict(zip(mapping, row, strict=True))
             return
+        if (record := _only_record(mapping, keys)) is not None:
+            yield str(path), record
+            return
         if mapping and all(isinstance(answer, str | int | float | None) for answer in mapping.values()):
             for identity, answer in mapping.items():
                 yield f'{path} "{identity}"', {"id": identity, "response": answer}
@@ -260,6 +264,21 @@ def _records(value: Any, path: Path, keys: Keys) -> Iterator[_Record]:
         if not isinstance(fields, dict):
             raise UserError(f"{path} record {number}: found a {type(fields).__name__}. A record is an object.")
         yield f"{path} record {number}", cast("dict[str, Any]", fields)
+
+
+def _only_record(mapping: Mapping[str, Any], keys: Keys) -> dict[str, Any] | None:
+    """Return the record that a whole file is, `None` where it holds several: it names its question and has one answer.
+
+    Fields that went through a DataLoader of PyTorch are lists of one.
+    """
+    if not has_answer(mapping, keys) or not names_question(mapping) or any(_lists_of_answers(mapping, keys)):
+        return None
+    return {
+        key: cast("list[Any]", value)[0]
+        if isinstance(value, list) and [type(part) for part in cast("list[Any]", value)] in ([str], [int])
+        else value
+        for key, value in mapping.items()
+    }
 
 
 def _lists_of_answers(mapping: Mapping[str, Any], keys: Keys, depth: int = 2) -> Iterator[list[Any]]:

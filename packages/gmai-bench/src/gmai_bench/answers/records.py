@@ -178,6 +178,12 @@ def has_answer(fields: Mapping[str, Any], keys: Keys) -> bool:
     return bool(own.keys() & {*RESPONSE_KEYS, "result"}) or len(_built(own)) == 1 or _elsewhere(own) is not None
 
 
+def names_question(fields: Mapping[str, Any]) -> bool:
+    """Return whether a record says by an id and by a text which question it answers."""
+    own = _named(fields)
+    return any(key in own for key in ID_KEYS) and any(key in own for key in QUESTION_KEYS)
+
+
 def _built(known: Iterable[str]) -> list[str]:
     """Return the keys that are built of words for what a model said, and of no other word."""
     found: list[str] = []
