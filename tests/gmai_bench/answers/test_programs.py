@@ -110,19 +110,17 @@ def test_lmms_eval_by_the_id_in_its_metrics(slake: Path, tmp_path: Path) -> None
     assert score(write(path, bare), slake, "slake/exact-1061") == {"slake/exact-1061": (1, 2)}
 
 
-@pytest.mark.parametrize(
-    "record",
-    [
-        lambda n, said: {"doc_id": n, "resps": [[f"<think>I know. No?</think>{said}"]], "filtered_resps": [said]},
-        lambda n, said: {"index": n, "prediction": f"<think>Yes or no?</think>\n{said}"},  # VLMEvalKit
-        lambda n, said: {"question_id": n, "text": f"Not now, no.</think>{said}"},  # LLaVA-Med
-        lambda n, said: {"response": f"<think>Yes or no?</think>\n\n{said}"},  # MedEvalKit
-        lambda n, said: {"id": n, "model_output": [f"◁think▷no, yes◁/think▷{said}"]},  # HuatuoGPT-Vision
-    ],
-)
-def test_thoughts_of_any_program_change_no_verdict(
-    vqa_rad: Path, tmp_path: Path, record: Callable[[int, str], dict[str, Any]]
-) -> None:
+@pytest.mark.parametrize("program", ["lmms-eval", "VLMEvalKit", "LLaVA-Med", "MedEvalKit", "HuatuoGPT-Vision"])
+def test_thoughts_of_any_program_change_no_verdict(vqa_rad: Path, tmp_path: Path, program: str) -> None:
+    def record(n: int, said: str) -> dict[str, Any]:
+        return {
+            "lmms-eval": {"doc_id": n, "resps": [[f"<think>I know. No?</think>{said}"]], "filtered_resps": [said]},
+            "VLMEvalKit": {"index": n, "prediction": f"<think>Yes or no?</think>\n{said}"},
+            "LLaVA-Med": {"question_id": n, "text": f"Not now, no.</think>{said}"},
+            "MedEvalKit": {"response": f"<think>Yes or no?</think>\n\n{said}"},
+            "HuatuoGPT-Vision": {"id": n, "model_output": [f"◁think▷no, yes◁/think▷{said}"]},
+        }[program]
+
     said = ("Yes", "no", "No", "liver")
     lines = [{**record(n, r), "question": q, "answer": a} for n, ((q, a), r) in enumerate(zip(VQA, said, strict=True))]
     path = write(tmp_path / "samples_vqa_rad.jsonl", lines)
