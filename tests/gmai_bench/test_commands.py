@@ -103,6 +103,8 @@ def test_a_reproduction_without_a_network_ends_in_one_line(
     assert capsys.readouterr() == ("", "")
 
 
-def test_what_is_not_here_is_left_out_of_a_reproduction(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"medgemma: none of its benchmarks is here"):
-        reproduce("medgemma", model="m", out=tmp_path / "out", data_root=tmp_path)
+@pytest.mark.parametrize("name", ["medgemma", "lingshu", "hulu-med", "huatuogpt-vision"])
+def test_what_is_not_here_is_left_out_of_a_reproduction(tmp_path: Path, name: str) -> None:
+    """Of benchmarks that a YAML file describes as of those read by code."""
+    with pytest.raises(UserError, match=rf"{name}: none of its benchmarks is here"):
+        reproduce(name, model="m", out=tmp_path / "out", data_root=tmp_path)

@@ -48,12 +48,20 @@ class DeclaredBenchmark:
         """
         self._path = path
         self._declaration = d = read_declaration(path)
+        hub: HubSource | None = None
         if d.hub is None and d.get:
             self._copy = find_local(d.name, data_root, d.get)
         elif d.hub is None:
             self._copy = Copy(path.parent, path.name)
         else:
-            self._copy = find_copy(d.name, data_root, HubSource(d.hub.repo_id, tuple(d.hub.files)))
+            hub = HubSource(d.hub.repo_id, tuple(d.hub.files))
+            self._copy = find_copy(d.name, data_root, hub)
+        for pattern in (d.questions, *([d.join.file] if d.join else [])) if d.hub or d.get else ():
+            if not any(file.is_file() for file in self._files(pattern)):
+                how = f"Get it with `{hub.command(d.name)}` and pass --data-root DATA" if hub else f"How: {d.get}"
+                raise UserError(
+                    f"{self._copy.folder}: found no {pattern}. {d.name} is read in its published layout. {how}."
+                )
 
     @property
     def declaration(self) -> Declaration:
