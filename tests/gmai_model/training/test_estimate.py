@@ -202,7 +202,7 @@ def test_a_step_of_the_real_model_takes_about_what_is_estimated(
         with Live([*llava.parameters(), *llava.buffers(), *held.values()]) as live:
             PackedLlava(llava)(replace(row, **held))[0].backward()
         estimated = estimate.activation_bytes(llava, config, supervised=1024, images=4)
-    assert 0.85 < estimated / live.peak < 1.35, (estimated, live.peak)
+    assert 0.95 < estimated / live.peak < 1.25, (estimated, live.peak)
 
 
 def test_unknown_gpu_gets_a_suggestion() -> None:

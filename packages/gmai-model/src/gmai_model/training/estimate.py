@@ -153,11 +153,14 @@ def activation_bytes(
     text, vision = both.text_config, both.vision_config
     tokens = config.micro_batch_size * config.pack_tokens
     key_values = text.hidden_size * text.num_key_value_heads / text.num_attention_heads
-    text_layer = tokens * of_value * (8 * text.hidden_size + 2 * key_values + 4 * text.intermediate_size)
+    # A norm keeps its input in fp32, what it scales and what it gives.
+    of_norms = 2 * text.hidden_size * (4 + 2 * of_value)
+    of_products = 2 * text.hidden_size + 2 * key_values + 4 * text.intermediate_size
+    text_layer = tokens * (of_norms + of_value * of_products)
     kept = _kept(tokens * text.hidden_size * of_value, text_layer, text.num_hidden_layers, config)
     if "vision_encoder" in config.trainable:
         patches = config.micro_batch_size * images * ((vision.image_size // vision.patch_size) ** 2 + 1)
-        vision_layer = patches * of_value * (8 * vision.hidden_size + 2 * vision.intermediate_size)
+        vision_layer = patches * of_value * (8 * vision.hidden_size + 3 * vision.intermediate_size)
         kept += _kept(patches * vision.hidden_size * of_value, vision_layer, vision.num_hidden_layers, config)
     rows = config.micro_batch_size * supervised
     logits = text.vocab_size * (rows * 2 * of_value + min(rows, ROWS_AT_ONCE) * 3 * 4)
