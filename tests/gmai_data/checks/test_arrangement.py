@@ -25,6 +25,8 @@ MEETING = (Box("liver", (5, 5, 60, 60)), Box("left kidney", (50, 50, 90, 85)))
         ("the two regions are clearly separated from each other", MEETING, False),
         ("the two regions are of about equal size", APART, False),
         ("the two regions are of similar size", ALIKE, True),
+        ("the liver partly covers the left kidney", APART, False),
+        ("the liver partly covers the left kidney", MEETING, True),
     ],
 )
 def test_how_two_regions_lie_is_held_to_the_boxes(masked, text, boxes, holds):
@@ -40,6 +42,8 @@ def test_how_two_regions_lie_is_held_to_the_boxes(masked, text, boxes, holds):
         ("肝脏与左肾没有重叠", APART, True),
         ("两个区域大小相近", APART, False),
         ("肝脏与左肾并排", APART, False),
+        ("肝脏遮住了部分左肾", APART, False),
+        ("肝脏与左肾大小相当", APART, False),
     ],
 )
 def test_how_two_regions_lie_in_chinese(masked, text, boxes, holds):

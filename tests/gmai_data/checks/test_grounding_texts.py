@@ -37,6 +37,7 @@ from gmai_data.vocabulary import Kind, Language, Split
     TWELFTH_AUTHOR,
     KNOWN_FIRST,
     KNOWN_SECOND,
+    WRONG,
 ) = (
     yaml.safe_load((Path(__file__).parent / f"grounding_texts{name}.yaml").read_text(encoding="utf-8"))
     for name in (
@@ -58,6 +59,7 @@ from gmai_data.vocabulary import Kind, Language, Split
         "_twelfth_author",
         "_known_first",
         "_known_second",
+        "_wrong",
     )
 )
 LEAST = 0.95
@@ -147,6 +149,11 @@ def test_texts_of_more_authors_are_told_apart(records, least_good, language):
 def test_what_is_known_in_general_is_told_from_what_turns_it_round(records, language):
     """Of the good ones fewer pass: "that is, bleeding in the ventricles" within a sentence about the image."""
     hold([each for each in judged(records) if each[1] == language], least_good=0.9)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_whole_replies_wrong_in_one_respect_are_refused(language):
+    hold([each for each in judged(WRONG) if each[1] == language])
 
 
 def hold(texts, least_good=LEAST):

@@ -1,10 +1,11 @@
 """What a sentence names of its record, as one character each."""
 
+import re
 from dataclasses import replace
 
 import pytest
 from gmai_data.checks import masking
-from gmai_data.checks.lexicon import WORD
+from gmai_data.checks.lexicon import LABEL, WORD
 from gmai_data.checks.masking import OWN, label_words, low, masked
 from gmai_data.vocabulary import ClinicalTask, Language
 
@@ -44,7 +45,6 @@ def test_the_last_word_of_a_name_stands_for_the_label_where_no_other_has_it(mask
     told, _ = masked("")
     assert "\ue000" <= masking.masked(told, "The kidney is small.")[4] <= "\uf7ff"
     assert WORD not in masking.masked(told, "The kidney is small.")
-    assert "\ue000" not in masking.masked(told, "It has the shape of a kidney bean.")
 
 
 def test_an_operation_is_at_work_where_the_task_is_one(facts):
@@ -53,3 +53,10 @@ def test_an_operation_is_at_work_where_the_task_is_one(facts):
     assert "surgeon" not in masked(operation, "The surgeon is at work.")
     assert "surgery" in masked(operation, "It was taken after surgery.")
     assert "surgeon" in masked(record, "The surgeon is at work.")
+
+
+@pytest.mark.parametrize("noun", ["a kidney bean", "kidney-beans", "a kidney dish"])
+def test_a_noun_of_another_thing_names_no_part_of_the_body(masked, noun):
+    told, _ = masked("")
+    assert re.search(LABEL, masking.masked(told, f"It has the shape of {noun}.")) is None
+    assert "serrated" in masking.masked(told, "Saw-tooth outline.")

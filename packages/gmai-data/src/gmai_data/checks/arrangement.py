@@ -8,9 +8,12 @@ from gmai_data.checks.counts import without_marks
 from gmai_data.checks.facts import Facts
 from gmai_data.checks.lexicon import LABEL
 from gmai_data.checks.places import known_boxes, place
+from gmai_data.checks.sizes import JOINED
 from gmai_data.vocabulary import Language
 
 _Holds = Callable[[Facts, Box, Box], bool]
+_OBJECT = re.compile(rf" ?(?:with |by |to |of )?(?:the |an? |its )?({LABEL})")
+"""What the region before overlaps."""
 _ONE_LEVEL = 0.12
 """Share of the image's height by which the centres of what lies side by side may differ."""
 _ALIKE = 1.6
@@ -45,7 +48,13 @@ _SAYS: dict[Language, tuple[tuple[re.Pattern[str], _Holds], ...]] = {
             ),
             _apart,
         ),
-        (re.compile(r"\boverlap(?:s|ped|ping)?\b"), _meet),
+        (
+            re.compile(
+                r"\b(?:partly |partially )?overlap(?:s|ped|ping)?\b"
+                r"|\b(?:partly|partially) (?:covers?|hides?|obscures?)\b"
+            ),
+            _meet,
+        ),
         (re.compile(r"\bside by side\b|\bat the same (?:height|level)\b"), _level),
         (
             re.compile(r"\bof (?:about |roughly |nearly )?(?:equal|the same|similar) size\b|\bequally (?:large|big)\b"),
@@ -54,12 +63,14 @@ _SAYS: dict[Language, tuple[tuple[re.Pattern[str], _Holds], ...]] = {
     ),
     Language.ZH: (
         (
-            re.compile("(?:不|没有|无|未|互不|并未|并不)(?:相互|互相)?(?:重叠|交叠)|(?:彼此|相互|互相)(?:分开|分离)"),
+            re.compile(
+                "(?:不|没有|无|未|互不|并未|并不)(?:相互|互相)?(?:重叠|交叠|遮挡)|(?:彼此|相互|互相)(?:分开|分离)"
+            ),
             _apart,
         ),
-        (re.compile("重叠|交叠"), _meet),
+        (re.compile("重叠|交叠|(?:遮住|遮挡|盖住)了?(?:一?部分)?的?"), _meet),
         (re.compile("并排|并列|(?:同一|相同)(?:高度|水平)|左右排列"), _level),
-        (re.compile("大小(?:大致|基本|几乎)?(?:相等|相同|相近|一致)|一样大"), _alike),
+        (re.compile("大小(?:大致|基本|几乎)?(?:相等|相同|相近|相当|相仿|一致)|一样大"), _alike),
     ),
 }
 """What a text says of two regions ▶ whether it is so; "do not overlap" is taken out before "overlap" is looked for."""
@@ -74,11 +85,21 @@ def wrong_arrangement(facts: Facts, text: str) -> tuple[str, str] | None:
         found = pattern.search(text)
         if found is None:
             continue
-        pairs = _pairs(facts, marks)
+        pairs = _pairs(facts, _compared(text, *found.span()) or marks)
         if pairs and not any(holds(facts, *pair) for pair in pairs):
             return "position contradicted", f'"{without_marks(found.group())}" is not so by the boxes'
         text = pattern.sub(" ", text)
     return None
+
+
+def _compared(text: str, start: int, end: int) -> list[str]:
+    """Return the two labels right around what is said of them, among others of the sentence, or nothing."""
+    joined = JOINED.search(text[:start])
+    before = list(dict.fromkeys(re.findall(LABEL, joined.group()))) if joined else []
+    behind = _OBJECT.match(text[end:])
+    if behind is not None:
+        return [*before, behind[1]] if len(before) == 1 else []
+    return before if len(before) == _TWO else []
 
 
 def _pairs(facts: Facts, marks: list[str]) -> list[tuple[Box, Box]]:

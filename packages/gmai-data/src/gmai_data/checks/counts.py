@@ -87,6 +87,35 @@ _COUNTED = re.compile(
 )
 
 
+_LIST = rf"(?:the |an? )?{LABEL}(?:(?:[,、;]|[,、]? ?(?:and|以?及|和|与)) ?(?:the |an? )?{LABEL})*"
+_NAMED_ONE_BY_ONE = {
+    Language.EN: re.compile(
+        rf"\b(?P<number>{'|'.join(_SPELLED[2:])}|\d+) (?:[a-z]+ )?(?:structures|organs|labels|findings|{WORD})(?!\w)"
+        r"[^.,:;]{0,40}"
+        rf"(?:: ?|, ?(?:namely|that is|specifically|which are):? ?)(?P<list>{_LIST})(?P<more>,? ?(?:and )?[a-z])?"
+    ),
+    Language.ZH: re.compile(
+        rf"(?P<number>[两二三四五六七八九十]|\d+)[个处种项](?:结构|器官|脏器|标签|目标|{WORD})[^。；，：]{{0,6}}"
+        rf"(?:[：:]|，?(?:即|分别[是为]|包括))(?P<list>{_LIST})(?P<more>[、和与及])?"
+    ),
+}
+"""How many there are with their names: "three organs, namely the liver, the spleen and the aorta"."""
+
+
+def wrong_number_of_names(facts: Facts, text: str) -> tuple[str, str] | None:
+    """Return a number of things that is not that of the labels which a masked sentence names for them."""
+    for found in _NAMED_ONE_BY_ONE[facts.language].finditer(text):
+        number = found["number"]
+        count = (
+            int(number) if number.isdigit() else _SPELLED.index(number) if number in _SPELLED else _han_count(number)
+        )
+        named = set(re.findall(LABEL, found["list"]))
+        several = any((how_many(facts, facts.names.label_of(mark)) or 0) > 1 for mark in named)
+        if not found["more"] and not several and count != len(named):
+            return "count invented", f'"{without_marks(found.group())}" names another number of them'
+    return None
+
+
 _LISTED = re.compile(
     rf"(?P<what>{LABEL})\s?(?:[(（]\s?)?(?:[x×:：=]|n\s?=)\s?(?:[x×]\s?)?(?P<number>\d+)"
     r"(?![\d.]|\s?(?:mm|cm|%|/|-))"
@@ -157,7 +186,7 @@ def wrong_count(facts: Facts, text: str) -> tuple[str, str] | None:
     """Return a count or a size that the boxes do not give."""
     if found := _UNIT.search(text):
         return "size invented", f'"{found.group()}" is measured by nothing in the record'
-    if (wrong := _tally(facts, text)) is not None:
+    if (wrong := _tally(facts, text) or wrong_number_of_names(facts, text)) is not None:
         return wrong
     rest = text
     for found in _COUNTED.finditer(text):
@@ -312,7 +341,7 @@ def wrong_count_zh(facts: Facts, text: str) -> tuple[str, str] | None:
         return "size invented", f'"{found.group()}" is measured by nothing in the record'
     if (wrong := _miscounted(facts, text, several=_SEVERAL_ZH, alone=_ALONE_ZH)) is not None:
         return wrong
-    if (wrong := _tally(facts, text)) is not None:
+    if (wrong := _tally(facts, text) or wrong_number_of_names(facts, text)) is not None:
         return wrong
     last = _LAST_ONE_ZH.search(text)
     before = re.findall(LABEL, text[: last.start()]) if last else []

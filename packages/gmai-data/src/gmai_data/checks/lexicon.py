@@ -120,6 +120,13 @@ def context(modality: str, language: Language) -> re.Pattern[str] | None:
 
 
 @functools.cache
+def compounds() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Return (an English noun in which a part of the body is none, what stands for it): a kidney bean, saw teeth."""
+    document: dict[str, str] = _yaml("compounds.yaml")
+    return tuple((re.compile(rf"\b(?:{said.replace(' ', '[ -]')})\b"), word) for said, word in document.items())
+
+
+@functools.cache
 def _patterns(name: str, language: Language) -> dict[str, re.Pattern[str]]:
     document: dict[str, dict[str, str]] = _yaml(name)
     return {of: re.compile(entry[str(language)]) for of, entry in document.items() if str(language) in entry}

@@ -5,7 +5,7 @@ import re
 import unicodedata
 
 from gmai_data.checks.facts import Facts, LabelNames, modality_pattern, with_plural
-from gmai_data.checks.lexicon import WORD, claims, context, kinds_of, regions, scenery
+from gmai_data.checks.lexicon import WORD, claims, compounds, context, kinds_of, regions, scenery
 from gmai_data.vocabulary import CHINESE, ClinicalTask, Language
 
 OWN = "\uf8fe"
@@ -46,6 +46,9 @@ def masked(facts: Facts, sentence: str) -> str:
     bare = low(REFERENCE.sub(lambda found: found[1] or " ", sentence))
     if facts.language == Language.ZH:
         bare = bare.translate(FULL_WIDTH)
+    else:
+        for noun, stands_for in compounds():
+            bare = noun.sub(stands_for, bare)
     record = _of_record(facts.annotation.labels, facts.annotation.clinical_task, facts.names, facts.language)
     text = facts.names.masked(bare)
     if facts.language == Language.EN:
@@ -60,8 +63,6 @@ def masked(facts: Facts, sentence: str) -> str:
     everywhere = scenery("any", facts.language)
     if everywhere and any(word in text for word in _OF_EVERY_BODY):
         text = everywhere.sub(" ", text)
-    if facts.language == Language.EN:
-        text = text.replace("kidney bean", "bean").replace("saw tooth", "serrated")
     for head, mark in _heads(facts.annotation.labels, facts.names, facts.language):
         text = head.sub(mark, text)
     text = record.sub(WORD, text) if record else text

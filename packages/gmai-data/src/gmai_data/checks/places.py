@@ -393,7 +393,7 @@ _HIGHER_ZH = re.compile(
 _RELATION_ZH = re.compile(
     rf"(?P<subject>{LABEL})(?:位?于|在|居|处于|的?位置)?(?P<how2>低于|高于)(?P<object2>{LABEL})"
     rf"|(?P<subject3>{LABEL})[就正恰则都均]?(?:位于|在|居于?|处于)?(?:图像中)?(?:[两三四][把个枚只条支根处]|[双两]侧?)?"
-    rf"(?P<object3>{LABEL})的?"
+    rf"(?P<object3>{LABEL})的?正?"
     r"(?P<how3>[左右][上下]方|[上下][左右]方|下方|上方|[左右][侧边方]|[上下][面边]|之下|之上)"
 )
 
@@ -607,7 +607,7 @@ _OUTERMOST = re.compile(
     r"intensity|brightness|attenuation|echo\w*|level|point|border|edge))"
 )
 _OUTERMOST_ZH = re.compile(
-    rf"(?P<subject>{LABEL})(?:的?位置)?(?:位于|在|居|为|处于)?最(?P<how>[上下左右高低])(?:[方端侧部面]|的|，|。|$)"
+    rf"(?P<subject>{LABEL})(?:的?位置)?(?:[位处]于|[处]?在|居|为)?(?:(?:图像?|画面|影像)的?)?最(?P<how>[上下左右高低])(?:[方端侧部面]|的|，|。|$)"
 )
 
 

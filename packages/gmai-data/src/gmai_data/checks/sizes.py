@@ -25,14 +25,15 @@ _OF_THE_TWO = re.compile(
 )
 _TWO = 2
 _MOST = re.compile(
-    r"\b(?P<how>largest|biggest|most extensive|smallest)\b"
+    rf"\b(?P<how>largest|biggest|most extensive|smallest|dominates (?:the|this) (?:\uf8fe )?{PICTURE})\b"
     r"(?! (?:[a-z\uf8fd]+ )?[a-z\uf8fd]+ (?:of|in) the (?:human |whole )?body)"
 )
 _BIGGER_ZH = re.compile(
-    rf"(?P<subject>{LABEL})(?:的?(?:所占)?(?:体积|范围|面积))?(?:明显|略|稍|远)?(?P<how>大于|小于|宽于|窄于)(?:同侧|对侧|邻近|旁边|周围)?的?(?P<object>{LABEL})|(?P<subject2>{LABEL})(?:的?(?:所占)?(?:体积|范围|面积))?[，,]?(?:它|其)?(?:明显|略)?比(?P<object2>{LABEL})(?:的?(?:体积|范围|面积))?(?:明显|略|稍)?[更还要也]*(?P<how2>大|小|宽|窄)"
+    rf"(?P<subject>{LABEL})(?:在?(?:图像?|画面)[中上里])?(?:的?(?:所占|占据)?的?(?:体积|范围|面积))?(?:明显|略|稍|远)?(?P<how>大于|小于|宽于|窄于|超过)(?:同侧|对侧|邻近|旁边|周围)?的?(?P<object>{LABEL})|(?P<subject2>{LABEL})(?:的?(?:所占)?(?:体积|范围|面积))?[，,]?(?:它|其)?(?:明显|略)?比(?P<object2>{LABEL})(?:的?(?:体积|范围|面积))?(?:明显|略|稍)?[更还要也]*(?P<how2>大|小|宽|窄)"
 )
 _MOST_ZH = re.compile(rf"(?P<subject>{LABEL})(?:的?(?:所占)?(?:体积|范围|面积))?为?(?P<how>最大|最小)")
-_JOINED = re.compile(rf"{LABEL}(?:[,、]? ?(?:and|及|和|与|以及|、)? ?(?:the |an? )?{LABEL})*(?=[^\ue000-\uf7ff]*$)")
+JOINED = re.compile(rf"{LABEL}(?:[,、]? ?(?:and|及|和|与|以及|、)? ?(?:the |an? )?{LABEL})*(?=[^\ue000-\uf7ff]*$)")
+"""The labels that are named together last in a text."""
 
 
 def wrong_size(facts: Facts, text: str) -> tuple[str, str] | None:
@@ -43,7 +44,7 @@ def wrong_size(facts: Facts, text: str) -> tuple[str, str] | None:
 
 def larger(facts: Facts, text: str) -> tuple[str, str] | None:
     """Return a comparison of sizes that the boxes contradict."""
-    if facts.language == _EN and not any(word in text for word in (" than", "est", " of the")):
+    if facts.language == _EN and not any(word in text for word in (" than", "est", " of the", "dominates")):
         return None
     chinese = facts.language == Language.ZH
     bigger = (_BIGGER_ZH,) if chinese else (_BIGGER, _MORE_ROOM)
@@ -159,7 +160,7 @@ def _is_larger(facts: Facts, subject: str, other: str, way: str) -> bool:
 def _is_most(facts: Facts, subject: str, before: str, how: str) -> bool:
     """Return whether a label, with those that it is named together with, is larger or smaller than all others."""
     areas = {label: max((size[0] for size in _sizes(facts, label)), default=0) for label in facts.annotation.labels}
-    joined = _JOINED.search(before)
+    joined = JOINED.search(before)
     marks = {subject, *(re.findall(LABEL, joined.group()) if joined and subject in joined.group() else ())}
     group = {facts.names.label_of(mark) for mark in marks}
     own = [areas[label] for label in group if areas.get(label)]
@@ -179,9 +180,9 @@ _EXTENT = re.compile(
     rf"(?: the| this)? (?:{PICTURE}|\uf8fe)"
 )
 _EXTENT_ZH = re.compile(
-    r"(?:占据|占满|占|充满|布满|填满|挤满|横贯|贯穿|横跨)了?(?:(?P<whole>(?:几乎|近乎)?(?:整个|整幅|全部|绝大部分)(?!.{0,4}的?[一极很]小))|"
+    r"(?:占据|占满|占|充满|布满|填满|挤满|横贯|贯穿|横跨)了?(?:(?P<whole>(?:几乎|近乎)?(?:整个|整幅|全部|绝?大部分)(?!.{0,4}的?[一极很]小))|"
     r"(?P<part>仅?(?:一小部分|极小部分)))的?(?:图像?|画面|影像|视野)"
-    r"|(?:占据|占满|占|充满|布满|填满|挤满)了?(?:图像?|画面|影像|视野)的?(?:(?P<whole2>全部|绝大部分)|(?P<part2>一小部分|极小部分))"
+    r"|(?:占据|占满|占|充满|布满|填满|挤满)了?(?:图像?|画面|影像|视野)的?(?:(?P<whole2>全部|绝?大部分)|(?P<part2>一小部分|极小部分))"
 )
 _OF_LABELS = re.compile(
     rf"\b(?:it|they|this|these|those|which|that|and|both|all)$|{WORD}|[它其该们者者均都]|(?:^|[，,])$"

@@ -50,6 +50,7 @@ from gmai_data.checks.other_region import wrong_beside_the_other
 from gmai_data.checks.places import compared, wrong_place
 from gmai_data.checks.sides import without_convention, wrong_side, wrong_side_zh
 from gmai_data.checks.similes import compares_with_things, things_imagined, without_adjectives, without_things
+from gmai_data.checks.single_regions import names_single_regions, with_single_regions
 from gmai_data.checks.sizes import wrong_size
 from gmai_data.vocabulary import CHINESE, Kind, Language
 
@@ -286,11 +287,12 @@ def _without_words_of(known: Known | None, text: str) -> str:
 
 
 def _wrong_of_regions(facts: Facts, sentence: str) -> tuple[str, str] | None:
-    """Return a relation between two regions of a sentence that refers to them by their boxes, held to these alone.
+    """Return what is said of single regions, by their boxes, number or size, where it is not so of just these.
 
     A label may have several regions: "<ref>cyst</ref><box>…</box> above <ref>cyst</ref><box>…</box>".
     """
-    if sum(reference in sentence for reference in facts.references) < _TWO:
+    by_box = sum(reference in sentence for reference in facts.references) >= _TWO
+    if not by_box and not names_single_regions(low(sentence), facts.language):
         return wrong_beside_the_other(facts, sentence)
     names = facts.names.with_regions(len(facts.boxes))
     regions = [region_name(number) for number in range(len(facts.boxes))]
@@ -300,10 +302,14 @@ def _wrong_of_regions(facts: Facts, sentence: str) -> tuple[str, str] | None:
         boxes=(*facts.annotation.boxes, *map(Box, regions, (box.xyxy for box in facts.boxes))),
     )
     of_regions = replace(facts, annotation=annotation, names=names)
-    for reference, region in zip(facts.references, regions, strict=True):
-        sentence = sentence.replace(reference, names.mark_of(region))
-    direct = compared(masked(of_regions, sentence))
-    return _wrong_by_boxes(of_regions, direct)
+    if by_box:
+        for reference, region in zip(facts.references, regions, strict=True):
+            sentence = sentence.replace(reference, names.mark_of(region))
+    text = masked(of_regions, sentence)
+    marked = with_single_regions(facts, text, [names.mark_of(region) for region in regions])
+    if not by_box and marked == text:
+        return wrong_beside_the_other(facts, sentence)
+    return _wrong_by_boxes(of_regions, compared(marked))
 
 
 _TWO = 2
