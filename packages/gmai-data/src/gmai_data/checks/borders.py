@@ -18,7 +18,7 @@ _REACHES = re.compile(
     rf"(?! of (?:the |its |an? )?{LABEL})(?! of (?:it|them|the (?:organ|structure))\b)"
 )
 _REACHES_ZH = re.compile(
-    r"(?:达到|到达|抵达|达|延伸至|延伸到|延至|延伸达|触及|接触(?:到|至)?|抵至?|紧?贴着?|紧邻|邻接|紧靠)"
+    r"(?:达到|到达|抵达|达|延伸至|延伸到|延至|延伸达|触及|接触(?:到|至)?|抵至?|紧?贴着?|紧邻|邻接)"
     r"(?:了)?(?:图像|图片|画面|影像|视野|图)?的?(?P<side>[左右上下])[侧方部]?(?:边缘|边界|缘|边框|边)"
 )
 _DENIED = re.compile(r"(?:\b(?:not|without|never|nor|hardly)(?: [a-z]+)?|[未不没无]有?) ?$")
