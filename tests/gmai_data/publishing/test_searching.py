@@ -199,7 +199,7 @@ def test_the_list_fits_the_terminal(width, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(width))
     print_recipes()
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(CARDS) + 2
+    assert len(lines) == len(CARDS) + 3
     assert max(map(len, lines)) <= max(width, 90)
 
 
@@ -249,3 +249,36 @@ def test_list_takes_each_of_its_options():
     few = listed("--max-items", "60", "--license", "CC-BY")
     assert few
     assert all(card["items"] <= 60 for card in few)
+
+
+@pytest.mark.parametrize(
+    ("question", "short"),
+    [
+        ("I need images of the liver", "liver"),
+        ("colposcopy images", "colposcopy"),
+        ("find me pictures: polyp, endoscopy", "polyp endoscopy"),
+        ("肺部CT，分割", "肺部 CT 分割"),
+        ("需要眼底照片数据集", "眼底"),
+        ("有没有肝脏CT", "肝脏 CT"),
+        ("乳腺癌 病理切片", "breast cancer histopathology"),
+        ("冠状动脉 造影", "coronary artery angiography"),
+        ("CT between 100 and 500 volumes", "CT >=100 <=500"),
+    ],
+)
+def test_a_question_in_a_sentence_finds_what_its_words_find(question, short, capsys):
+    assert found(capsys, question) == found(capsys, short) != set()
+
+
+@pytest.mark.parametrize("words", ["breakhis", "limuc", "lizard"])
+def test_a_licence_that_was_read_second_hand_is_marked(words, capsys):
+    print_recipes(words)
+    out = capsys.readouterr().out
+    assert f"*{CARDS[words].license}" in out
+    assert "--accept-second-hand" in out
+
+
+def test_a_licence_that_was_read_at_the_publishers_is_not_marked(capsys):
+    print_recipes("ctspine1k")
+    out = capsys.readouterr().out
+    assert "CC-BY-NC-SA" in out
+    assert "*" not in out

@@ -61,6 +61,7 @@ _ALTERNATIVES: dict[str, tuple[tuple[str, ...], ...]] = {
     "hcc": (("hepatocellular carcinoma",), ("hcc",)),
     "cta": (("ct", "vessel"), ("ct", "artery"), ("cta",)),
     "mra": (("mr", "vessel"), ("mr", "artery"), ("mra",)),
+    "angiography": (("angiography",), ("angiogram",)),
     "abdominal": (("abdominal",), ("abdomen",)),
     "stomach": (("stomach",), ("gastric",)),
     "gastric": (("gastric",), ("stomach",)),
@@ -94,6 +95,8 @@ _ENGLISH: dict[str, str] = {
     "甲状腺": "thyroid", "皮肤": "skin", "眼": "eye", "视网膜": "retina", "牙": "tooth",
     "牙齿": "tooth", "口腔": "oral", "骨": "bone", "膝": "knee", "膝关节": "knee", "脊柱": "spine",
     "椎体": "vertebra", "肌肉": "muscle", "血管": "vessel", "动脉": "artery", "主动脉": "aorta",
+    "乳腺癌": "breast cancer", "切片": "histopathology", "造影": "angiography",
+    "小儿": "pediatric", "儿童": "pediatric",
     "淋巴结": "lymph node", "细胞": "cell", "细胞核": "nucleus", "肿瘤": "tumor", "癌": "cancer",
     "瘤": "tumor", "转移": "metastasis", "出血": "hemorrhage", "梗死": "infarct",
     "卒中": "stroke", "结节": "nodule", "肺炎": "pneumonia", "结核": "tuberculosis",
@@ -122,7 +125,7 @@ _SAID_FOR: dict[str, tuple[str, ...]] = {
     Modality.DERMOSCOPY: ("dermatoscopy",),
     Modality.MICROSCOPY: ("显微",),
     Modality.PET: ("positron emission tomography", "正电子发射断层扫描"),
-    Modality.FUNDUS: ("cfp", "retinal photography", "眼底"),
+    Modality.FUNDUS: ("cfp", "retinal photography", "眼底", "眼底照片"),
     Modality.ULTRASOUND: ("us", "sonography", "echography", "超声波", "B超"),
     Modality.ENDOSCOPY: ("endoscope", "内镜"),
     Modality.OCT: ("optical coherence tomography",),
@@ -153,17 +156,23 @@ _NOT_DENIED = "".join(
 )
 """What stands before such a phrase where it is meant: of "non-commercial use" its words are searched for."""
 _FILLERS = frozenset({
-    "a", "an", "and", "any", "at", "by", "data", "database", "dataset", "datasets", "for", "from", "in", "is", "it",
-    "licence", "license", "licences", "licenses", "of", "on", "or", "published", "publicly", "public", "that", "the",
-    "to", "which", "with", "的", "数据", "数据集", "公开",
+    "a", "an", "and", "any", "are", "at", "by", "data", "database", "dataset", "datasets", "find", "for", "from",
+    "have",
+    "how", "i", "image", "images", "in", "is", "it", "licence", "license", "licences", "licenses", "many", "me", "need",
+    "of", "on", "or", "picture", "pictures", "published", "publicly", "public", "show", "that", "the", "there", "to",
+    "under", "want", "what", "which", "with", "的", "数据", "数据集", "公开",
 })  # fmt: skip
 """Words of a question that say nothing about what is asked for."""
+_ASKED_IN_CHINESE = re.compile(r"有没有|有哪些|哪些|我(?:想)?要|我?需要|寻找|查找|请问|数据集?|公开的?|图像|图片")
+"""What a question in Chinese is asked with, where no blank parts it from what it asks for."""
+_HAS_LATIN = re.compile(r"[\u3400-\u9fff][a-z]{2}|[a-z]{2}[\u3400-\u9fff]")
 _SIGNS: dict[str, str] = {
     **dict.fromkeys(("more than", "over", "大于", "超过", "多于"), ">"),
     **dict.fromkeys(("less than", "fewer than", "under", "小于", "少于", "不到"), "<"),
     **dict.fromkeys(("at least", "至少", "不少于"), ">="),
     **dict.fromkeys(("at most", "至多", "最多", "不超过"), "<="),
 }
+_BETWEEN = re.compile(r"\bbetween\s+([\d,.]+k?)\s+and\s+([\d,.]+k?)", re.IGNORECASE)
 _TIMES = {"": 1, "k": 1000, "千": 1000, "万": 10_000}
 _SIZE = re.compile(
     rf"(?:^|\s)(>=|<=|>|<|{'|'.join(_SIGNS)})\s*(\d{{1,3}}(?:,\d{{3}}){{1,4}}|\d{{1,12}}(?:\.\d+)?)\s*([k千万]?)"
@@ -339,11 +348,18 @@ def _facts(card: Summary) -> dict[str, Any]:
 def _print_cards(cards: Sequence[Summary]) -> None:
     columns = ("recipe", "modality", "task", "items", "licence", "verified", "title")
     rows = [
-        (card.name, card.modality, card.task, "" if card.items is None else str(card.items), card.license,
+        (card.name, card.modality, card.task, "" if card.items is None else str(card.items), _licence(card),
          card.verified, card.title)
         for card in cards
     ]  # fmt: skip
     table(columns, _fitted(columns, rows, narrow=("modality", "task", "licence", "title")))
+    if any(card.license_second_hand for card in cards):
+        print("* read second hand: publish with --accept-second-hand")
+
+
+def _licence(card: Summary) -> str:
+    """Return the licence of a card, first of all marked where others than the publisher say it: its end may be cut."""
+    return f"*{card.license}" if card.license_second_hand else card.license
 
 
 def _print_known(known: Sequence[tuple[Known, str]], *, every: bool, after: bool) -> None:
@@ -394,6 +410,7 @@ def _with_asked(filters: Filters, words: str) -> tuple[Filters, str]:
         words, count = re.subn(_NOT_DENIED + re.escape(phrase), " ", words, flags=re.IGNORECASE)
         if count:
             more |= meant
+    words = _BETWEEN.sub(r" >=\1 <=\2 ", words)
     for said, digits, times in _SIZE.findall(words):
         sign = _SIGNS.get(said.lower()) or str(said)
         number = round(float(digits.replace(",", "")) * _TIMES[times.lower()])
@@ -405,7 +422,13 @@ def _with_asked(filters: Filters, words: str) -> tuple[Filters, str]:
 
 
 def _terms(words: str) -> list[str]:
-    return [term for term in words.lower().split() if term not in _FILLERS]
+    """Return the words that ask for something, without the marks between them."""
+    parts = re.split(r"[\s，。、；：？！]+", _ASKED_IN_CHINESE.sub(" ", words.lower()))
+    # `肺部CT` is two words.
+    terms = itertools.chain.from_iterable(
+        re.findall(r"[\u3400-\u9fff]+|[^\u3400-\u9fff]+", part) if _HAS_LATIN.search(part) else [part] for part in parts
+    )
+    return [term for each in terms if (term := each.strip(",;:?!")) and term not in _FILLERS]
 
 
 def _answers(text: str, terms: Sequence[str]) -> bool:

@@ -26,6 +26,8 @@ class Summary:
     homepage: str
     license: str
     redistribution: bool | None
+    license_second_hand: bool
+    """Whether others than the publisher say which licence it is; publishing must accept that."""
     access: str
     modality: str
     department: str
@@ -89,6 +91,7 @@ def _summary(path: Path) -> Summary:
         homepage=card.value("homepage"),
         license=card.value("license"),
         redistribution=card.value("redistribution"),
+        license_second_hand=card.value("license_second_hand") is True,
         access=card.value("access") or "open",
         modality=card.value("modality") or "",
         department=card.value("department"),
