@@ -2,7 +2,15 @@
 
 import pytest
 from gmai_data.annotation import Box
-from gmai_data.checks.counts import how_many, kinds_of_label, without_marks, wrong_count, wrong_count_of, wrong_only_one
+from gmai_data.checks.counts import (
+    how_many,
+    kinds_of_label,
+    without_marks,
+    wrong_count,
+    wrong_count_of,
+    wrong_number_of_names,
+    wrong_only_one,
+)
 from gmai_data.vocabulary import Language
 
 
@@ -24,6 +32,19 @@ from gmai_data.vocabulary import Language
 )
 def test_counts(masked, text, good):
     assert (wrong_count(*masked(text)) is None) == good
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("two organs are shown, namely the liver and the left kidney", True),
+        ("three organs are shown, namely the liver and the left kidney", False),
+        ("one gland and three organs are shown, namely the liver and the left kidney", True),
+        ("three organs and a gland are shown, namely the liver and the left kidney", True),
+    ],
+)
+def test_a_number_is_held_to_the_names_behind_it_unless_it_is_a_part_of_their_sum(masked, text, good):
+    assert (wrong_number_of_names(*masked(text)) is None) == good
 
 
 def test_a_measure_that_nobody_took_is_no_count(masked):

@@ -91,20 +91,25 @@ _LIST = rf"(?:the |an? )?{LABEL}(?:(?:[,、;]|[,、]? ?(?:and|以?及|和|与)) 
 _NAMED_ONE_BY_ONE = {
     Language.EN: re.compile(
         rf"\b(?P<number>{'|'.join(_SPELLED[2:])}|\d+) (?:[a-z]+ )?(?:structures|organs|labels|findings|{WORD})(?!\w)"
-        r"[^.,:;]{0,40}"
+        r"(?P<between>[^.,:;]{0,40})"
         rf"(?:: ?|, ?(?:namely|that is|specifically|which are):? ?)(?P<list>{_LIST})(?P<more>,? ?(?:and )?[a-z])?"
     ),
     Language.ZH: re.compile(
-        rf"(?P<number>[两二三四五六七八九十]|\d+)[个处种项](?:结构|器官|脏器|标签|目标|{WORD})[^。；，：]{{0,6}}"
+        rf"(?P<number>[两二三四五六七八九十]|\d+)[个处种项](?:结构|器官|脏器|标签|目标|{WORD})(?P<between>[^。；，：]{{0,6}})"
         rf"(?:[：:]|，?(?:即|分别[是为]|包括))(?P<list>{_LIST})(?P<more>[、和与及])?"
     ),
 }
 """How many there are with their names: "three organs, namely the liver, the spleen and the aorta"."""
 
 
+_AND = re.compile(r"\b(?:and|plus)\b|[和与及、]")
+
+
 def wrong_number_of_names(facts: Facts, text: str) -> tuple[str, str] | None:
     """Return a number of things that is not that of the labels which a masked sentence names for them."""
     for found in _NAMED_ONE_BY_ONE[facts.language].finditer(text):
+        if _AND.search(found["between"]) or _AND.search(text[: found.start()][-4:]):
+            continue  # of two kinds together: four chambers and one vessel
         number = found["number"]
         count = (
             int(number) if number.isdigit() else _SPELLED.index(number) if number in _SPELLED else _han_count(number)
