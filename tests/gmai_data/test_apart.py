@@ -9,11 +9,19 @@ import sys
 
 import numpy as np
 import pytest
+from gmai_data import apart
 from gmai_data.apart import look_apart
 from gmai_data.ledger import SourceError
 from gmai_data.sources.files.array_files import count_images, read_text
 from gmai_formats import limits
 from gmai_formats.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def found_by_a_fresh_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the process import what stands here; one that was started before would not."""
+    monkeypatch.syspath_prepend(str(request.config.rootpath))
+    apart._end_all()
 
 
 def _harm(how: str, file: str) -> int:

@@ -124,8 +124,8 @@ def test_thoughts_of_any_program_change_no_verdict(vqa_rad: Path, tmp_path: Path
     said = ("Yes", "no", "No", "liver")
     lines = [{**record(n, r), "question": q, "answer": a} for n, ((q, a), r) in enumerate(zip(VQA, said, strict=True))]
     path = write(tmp_path / "samples_vqa_rad.jsonl", lines)
-    assert score(path, vqa_rad, "vqa-rad/medevalkit", "vqa-rad/exact-451", "vqa-rad/yes-no-251") == {
-        "vqa-rad/medevalkit": (3, 4), "vqa-rad/exact-451": (3, 4), "vqa-rad/yes-no-251": (2, 3),
+    assert score(path, vqa_rad, "vqa-rad/exact-451", "vqa-rad/yes-no-251") == {
+        "vqa-rad/exact-451": (3, 4), "vqa-rad/yes-no-251": (2, 3),
     }  # fmt: skip
 
 

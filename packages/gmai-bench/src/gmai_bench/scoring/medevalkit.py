@@ -1,16 +1,11 @@
-"""MedEvalKit's matching of answers without options: yes/no by substring, everything else by equality.
-
-It reads a whole response; here a model's thoughts are left out before, as in every protocol: "no" stands in "know".
-"""
+"""MedEvalKit's matching of answers without options: yes/no by substring, everything else by equality."""
 
 from gmai_bench.benchmarks.question import Question
 from gmai_bench.extraction.legacy import medevalkit_exact, medevalkit_yes_no
-from gmai_bench.extraction.text import strip_thoughts
 from gmai_bench.scoring.verdict import Scorer, Verdict
 
 
 def _score(response: str, question: Question, *, closed: bool) -> Verdict:
-    response = strip_thoughts(response)
     if not response.strip():
         return Verdict(0.0, "empty", None)
     reference = question.reference
@@ -31,5 +26,5 @@ def score_closed(response: str, question: Question) -> Verdict:
     return _score(response, question, closed=True)
 
 
-OPEN = Scorer("medevalkit/2", score_open)
-CLOSED = Scorer("medevalkit/2", score_closed)
+OPEN = Scorer("medevalkit/1", score_open)
+CLOSED = Scorer("medevalkit/1", score_closed)
