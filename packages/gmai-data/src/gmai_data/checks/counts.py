@@ -111,9 +111,7 @@ def wrong_number_of_names(facts: Facts, text: str) -> tuple[str, str] | None:
         if _AND.search(found["between"]) or _AND.search(text[: found.start()][-4:]):
             continue  # of two kinds together: four chambers and one vessel
         number = found["number"]
-        count = (
-            int(number) if number.isdigit() else _SPELLED.index(number) if number in _SPELLED else _han_count(number)
-        )
+        count = _SPELLED.index(number) if number in _SPELLED else _han_count(number)
         named = set(re.findall(LABEL, found["list"]))
         several = any((how_many(facts, facts.names.label_of(mark)) or 0) > 1 for mark in named)
         if not found["more"] and not several and count != len(named):

@@ -381,9 +381,8 @@ _NO_MORE = re.compile(
 
 
 def _states(facts: Facts, known: Known, text: str, masked: str, *, contrary: bool = False) -> bool:
-    """Return whether a sentence states a line, or its contrary where that is asked."""
+    """Return whether a rephrased sentence states a line, or its contrary where that is asked."""
     line = rephrased(known.text.lower())
-    text, masked = rephrased(text), rephrased(masked)
     own = " ".join(facts.names.spoken(known.label))
     bare = re.sub(LABEL, " ", masked)
     within = _WITHIN if _WITHIN.search(line) else None

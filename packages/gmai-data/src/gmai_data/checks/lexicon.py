@@ -152,6 +152,7 @@ def _phrases() -> tuple[tuple[re.Pattern[str], str], ...]:
 
 
 @functools.lru_cache(maxsize=8192)
+@functools.lru_cache(maxsize=2048)
 def rephrased(text: str) -> str:
     """Return a lower-case English text with one word for phrases that say the same of a function."""
     for said, word in _phrases():
