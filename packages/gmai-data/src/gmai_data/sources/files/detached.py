@@ -1,5 +1,6 @@
 """Where the numbers of a NRRD or MetaImage file lie: in the file, or in others that its header names."""
 
+import functools
 import itertools
 import re
 from collections.abc import Iterable, Iterator
@@ -71,12 +72,20 @@ def data_files(root: Path, relative: str) -> tuple[str, ...]:
     if not relative.lower().endswith((*NRRD_ENDINGS, *META_ENDINGS)):
         return ()
     try:
-        names = _named(*_head(relative, on_disk(root, relative)), relative)
+        path = on_disk(root, relative)
+        about = path.stat()
         folder = PurePosixPath(relative).parent
-        below = (str(folder / name) for name in itertools.islice(names, _MOST_FILES))
+        below = (str(folder / name) for name in _names_in(path, relative, about.st_mtime_ns, about.st_size))
         return tuple(file for file in below if is_file(inside(root, file)))
     except (SourceError, OSError, ValueError):
         return ()
+
+
+@functools.lru_cache(maxsize=1024)
+def _names_in(path: Path, relative: str, modified: int, size: int) -> tuple[str, ...]:
+    """Return the names that a header gives; every slice of a volume asks for them."""
+    del modified, size  # a changed file is another entry of the cache
+    return tuple(itertools.islice(_named(*_head(relative, path), relative), _MOST_FILES))
 
 
 _PAIR = re.compile(r"(.*\.)(hdr|img)((?:\.gz)?)", re.IGNORECASE | re.DOTALL)
