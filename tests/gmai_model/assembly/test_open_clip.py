@@ -32,6 +32,7 @@ def test_settings_are_those_of_a_clip(tmp_path: Path) -> None:
     names = ("num_attention_heads", "intermediate_size", "hidden_act", "projection_dim")
     assert [settings[name] for name in names] == [24, 2304, "quick_gelu", 9]
     assert preparation["resample"] == 2
+    assert read(folder(tmp_path, {"image_size": [336, 336]}))[0]["image_size"] == 336
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_an_unknown_interpolation_is_refused(tmp_path: Path) -> None:
     [
         ({"width": None}, "width is None"),
         ({"head_width": 0}, "head_width is 0"),
-        ({"image_size": [224, 224]}, r"image_size is \[224, 224\]"),
+        ({"image_size": [224, 256]}, r"image_size is \[224, 256\]"),
         ({"patch_size": "16"}, "patch_size is '16'"),
         ({"mlp_ratio": "4"}, "mlp_ratio is '4'"),
     ],

@@ -65,6 +65,36 @@ def test_open_clip_folder_for_images_of_another_size_is_refused(tmp_path: Path) 
         VisionEncoder(tmp_path)
 
 
+def test_preparation_that_only_open_clip_states(clip: Path) -> None:
+    """Both layouts' configurations beside transformers' weights, as in laion/CLIP-ViT-H-14-laion2B-s32B-b79K."""
+    own = json.loads((clip / "preprocessor_config.json").read_text())
+    prepared = {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "interpolation": "bilinear", "size": 56}
+    (clip / "open_clip_config.json").write_text(json.dumps({"model_cfg": {}, "preprocess_cfg": prepared}))
+    with pytest.raises(
+        UserError, match=r"image_mean is \[.*\] in preprocessor_config.json, \[0.1, 0.2, 0.3\] in open_cl"
+    ):
+        VisionEncoder(clip)
+    (clip / "preprocessor_config.json").unlink()
+    found = VisionEncoder(clip)
+    assert not found.is_open_clip
+    assert (found.preparation.mean, found.preparation.std, found.preparation.resample) == (
+        [0.1, 0.2, 0.3], [0.4, 0.5, 0.6], 2,
+    )  # fmt: skip
+    prepared = {"mean": own["image_mean"], "std": own["image_std"]}
+    (clip / "open_clip_config.json").write_text(json.dumps({"model_cfg": {}, "preprocess_cfg": prepared}))
+    (clip / "preprocessor_config.json").write_text(json.dumps(own))
+    assert VisionEncoder(clip).preparation.where == "preprocessor_config.json"
+
+
+def test_size_written_as_two_equal_sides(clip: Path) -> None:
+    size = VisionEncoder(clip).config["image_size"]
+    edit(clip, image_size=[size, size])
+    assert VisionEncoder(clip).config["image_size"] == size
+    edit(clip, image_size=[size, 2 * size])
+    with pytest.raises(UserError, match=r"image_size is \[56, 112\]\. It must be a whole number"):
+        VisionEncoder(clip)
+
+
 def test_preparation_inside_a_processor_config(clip: Path) -> None:
     content = json.loads((clip / "preprocessor_config.json").read_text())
     (clip / "preprocessor_config.json").unlink()

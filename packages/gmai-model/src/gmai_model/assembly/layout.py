@@ -88,6 +88,12 @@ def check_sizes(settings: Mapping[str, Any]) -> None:
             )
 
 
+def square_side(size: Any) -> Any:
+    """Return the side where a size is written as two equal ones, `[224, 224]`; else what is given."""
+    sides: list[Any] = list(size) if isinstance(size, list | tuple) else []  # pyright: ignore[reportUnknownArgumentType]
+    return sides[0] if len(sides) == 2 and sides[0] == sides[1] else size
+
+
 def _own_shapes(build: Any, settings: Mapping[str, Any]) -> dict[str, Shape]:
     config = configuration(settings)
     with _taken(settings):

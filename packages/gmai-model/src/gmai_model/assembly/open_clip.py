@@ -10,6 +10,8 @@ from gmai_formats.json_text import read_json_object
 from torch import Tensor
 from torch.nn.functional import conv2d, layer_norm, linear, multi_head_attention_forward
 
+from gmai_model.assembly.layout import square_side
+
 CONFIG, STEM = "open_clip_config.json", "open_clip_model"
 _TOP = {
     "class_embedding": "embeddings.class_embedding",
@@ -36,7 +38,7 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     path = folder / CONFIG
     content: dict[str, Any] = read_json_object(path, remedy=_AGAIN)
-    model, prepared = _part(path, content, "model_cfg", content), _part(path, content, "preprocess_cfg", {})
+    model = _part(path, content, "model_cfg", content)
     vision = _part(path, model, "vision_cfg", None)
     odd = [key for key in ("timm_model_name", "attentional_pool", "attn_pooler_queries", "ls_init_value", "no_ln_pre",
                            "final_ln_after_pool", "act_kwargs", "norm_kwargs")
@@ -58,13 +60,18 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         "hidden_act": "quick_gelu" if model.get("quick_gelu") else "gelu", "layer_norm_eps": 1e-5,
         "projection_dim": model.get("embed_dim", 512),
     }  # fmt: skip
+    return settings, read_preparation(folder)
+
+
+def read_preparation(folder: Path) -> dict[str, Any]:
+    """Return how an image is prepared, as a preprocessor_config.json has it; None for what is not stated."""
+    path = folder / CONFIG
+    prepared = _part(path, read_json_object(path, remedy=_AGAIN), "preprocess_cfg", {})
     interpolation = prepared.get("interpolation", "bicubic")
     if not isinstance(interpolation, str) or interpolation not in _RESAMPLE:
         raise UserError(f"{path}: interpolation is {interpolation!r}. It must be one of {', '.join(_RESAMPLE)}.")
-    preparation = {"image_mean": prepared.get("mean"), "image_std": prepared.get("std"),
-                   "resample": _RESAMPLE[interpolation], "size": _side(prepared.get("size")),
-                   "where": CONFIG}  # fmt: skip
-    return settings, preparation
+    return {"image_mean": prepared.get("mean"), "image_std": prepared.get("std"),
+            "resample": _RESAMPLE[interpolation], "size": _side(prepared.get("size")), "where": CONFIG}  # fmt: skip
 
 
 def _part(path: Path, content: dict[str, Any], key: str, default: dict[str, Any] | None) -> dict[str, Any]:
@@ -76,7 +83,7 @@ def _part(path: Path, content: dict[str, Any], key: str, default: dict[str, Any]
 
 def _whole(path: Path, vision: dict[str, Any], key: str, default: int) -> int:
     """Return a size; one that is not given is open_clip's own (`CLIPVisionCfg`)."""
-    found = vision.get(key, default)
+    found = square_side(vision.get(key, default))
     if type(found) is not int or found < 1:
         raise UserError(f"{path}: {key} is {found!r}. It must be a whole number from 1 on. {_AGAIN}")
     return found

@@ -13,7 +13,7 @@ from torch import Tensor
 from gmai_model.assembly import open_clip
 from gmai_model.assembly.families import VISION
 from gmai_model.assembly.language import AGAIN, read_config
-from gmai_model.assembly.layout import configuration, vision_shapes
+from gmai_model.assembly.layout import configuration, square_side, vision_shapes
 from gmai_model.assembly.weights import WeightFiles
 
 _NOT_KEPT = ("text_model.", "text_projection.", "visual_projection.", "logit_scale", "logit_bias", "vision_model.head.",
@@ -62,6 +62,8 @@ class VisionEncoder:
                 )
             self.kind: str = kind
             self.weights = WeightFiles(folder)
+            if "image_size" in settings:
+                settings = {**settings, "image_size": square_side(settings["image_size"])}
             prepared = _read_preparation(folder)
         self.family = VISION[self.kind]
         self.is_siglip = self.family.vision_type == "siglip_vision_model"
@@ -191,6 +193,12 @@ def _kept(name: str) -> str | None:
 
 
 def _read_preparation(folder: Path) -> dict[str, Any]:
+    """Return how an image is prepared, from the file that says so: transformers', else open_clip's.
+
+    Raises:
+        UserError: Both are there and contradict one another.
+    """
+    found: dict[str, Any] = {}
     for name in ("preprocessor_config.json", "processor_config.json"):
         path = folder / name
         if not path.is_file():
@@ -198,5 +206,15 @@ def _read_preparation(folder: Path) -> dict[str, Any]:
         content = read_json_object(path, remedy=AGAIN)
         content = content.get("image_processor", content)
         if "image_mean" in content or "image_processor_type" in content:
-            return {**content, "where": name}
-    return {}
+            found = {**content, "where": name}
+            break
+    if not (folder / open_clip.CONFIG).is_file():
+        return found
+    other = open_clip.read_preparation(folder)
+    for key in ("image_mean", "image_std", "resample"):
+        if None not in (found.get(key), other[key]) and found[key] != other[key]:
+            raise UserError(
+                f"{folder}: {key} is {found[key]} in {found['where']}, {other[key]} in {open_clip.CONFIG}. The two "
+                f"must agree. Correct or delete the wrong file."
+            )
+    return found or other
