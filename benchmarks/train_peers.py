@@ -1,12 +1,13 @@
 """Training of a tiny LLaVA beside peers that read the same files: CPU seconds of the training loop, one thread.
 
-    OMP_NUM_THREADS=1 python benchmarks/train_peers.py [--samples 200] [--python llamafactory=LF/bin/python …]
+    OMP_NUM_THREADS=1 python benchmarks/train_peers.py [--samples 200] [--words 150] [--python llamafactory=LF/python …]
 
-The same rows for all (questions and answers of log-normal length, 70 % with an image of 112 px), one epoch, AdamW at
-1e-5, fp32, all parts train, no checkpointing of activations. Each way runs in a process of its own; the seconds are
-those around `Loop.run` and around transformers' `Trainer.train`, tokenising and decoding included where the way does
-them there: LLaMA-Factory tokenises before. A peer that is not installed is named and left out. LLaMA-Factory and
-ms-swift name other versions of transformers than gmai, so that each has an environment of its own, given by --python.
+The same rows for all (log-normal lengths of --words in the median, a fifth of them the answer; 70 % with an image of
+112 px), one epoch, AdamW at 1e-5, fp32, all parts train, no checkpointing of activations. Each way runs in a process of
+its own; the seconds are those around `Loop.run` and around transformers' `Trainer.train`, tokenising and decoding
+included where the way does them there: LLaMA-Factory tokenises before. A peer that is not installed is named and left
+out. LLaMA-Factory and ms-swift name other versions of transformers than gmai, so that each has an environment of its
+own, given by --python.
 """
 
 import argparse
@@ -37,14 +38,14 @@ NAMES = {
 PACKAGES = {"ours": "gmai-model", "trl": "trl", "llamafactory": "llamafactory", "swift": "ms-swift"}
 
 
-def write_rows(folder: Path, count: int) -> None:
+def write_rows(folder: Path, count: int, median: int) -> None:
     """Write the samples as JSON Lines with their images beside them."""
     rng = np.random.default_rng(0)
     words = ["".join(chr(97 + letter) for letter in rng.integers(0, 26, rng.integers(2, 9))) for _ in range(500)]
     with (folder / "train.jsonl").open("w", encoding="utf-8") as lines:
         for number in range(count):
             has_image = bool(rng.random() < 0.7)
-            length = int(np.clip(rng.lognormal(4.0, 0.8), 8, 400))
+            length = int(np.clip(rng.lognormal(np.log(median), 0.8), 8, 1800))
             question, answer = (" ".join(rng.choice(words, size)) for size in (length * 4 // 5, length // 5 + 1))
             if has_image:
                 buffer = io.BytesIO()
@@ -187,6 +188,7 @@ def main() -> None:
     """Run every way and print the table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--samples", type=int, default=200)
+    parser.add_argument("--words", type=int, default=150, help="Of a row, in the median; no row has more than 1,800.")
     parser.add_argument("--way")
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--python", action="append", default=[], help="WAY=PATH: the interpreter of a peer.")
@@ -198,7 +200,7 @@ def main() -> None:
         folder = Path(scratch)
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "DS_ACCELERATOR": "cpu",
                        "GMAI_CACHE": str(folder / "cache")}  # fmt: skip
-        write_rows(folder, arguments.samples)
+        write_rows(folder, arguments.samples, arguments.words)
         _make_model(folder)
         took: list[tuple[str, str, float]] = []
         for way in (*PEERS, "ours"):  # ours twice, at both ends: the load of the machine may change
@@ -214,7 +216,8 @@ def main() -> None:
                 continue
             took.append((way, version, float(done.stdout.strip().splitlines()[-1])))
     own = statistics.mean(seconds for way, _, seconds in took if way == "ours")
-    print(f"{arguments.samples} samples\n| way | CPU s | ratio |\n|---|---:|---:|")
+    title = f"{arguments.samples} samples of {arguments.words} words in the median"
+    print(f"{title}\n\n| way | CPU s | ratio |\n|---|---:|---:|")
     for way, version, seconds in took:
         print(f"| {NAMES[way]} ({version}) | {seconds:.1f} | {seconds / own:.2f} |")
 
