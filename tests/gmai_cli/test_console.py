@@ -46,6 +46,7 @@ def test_answers_that_come_in_batches_are_not_each_a_batch_long(
             for _ in range(8):
                 bar.advance()
     lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "ask: 1/48 items, the first after 0:01:20", "its batch may be of any size"
     assert [line.partition(", ")[2] for line in lines[1:5]] == [f"10.0 s each, ETA {left}" for left in (
         "0:06:30", "0:05:10", "0:03:50", "0:02:30",
     )], "the first answer of a batch says nothing of its others"  # fmt: skip
@@ -57,7 +58,7 @@ def test_a_slow_step_says_how_long_each_takes(clock: list[float], capsys: pytest
             clock[0] += 40
             bar.advance()
     assert capsys.readouterr().err.splitlines()[:2] == [
-        "train: 1/3 steps, 40.0 s each, ETA 0:01:20", "train: 2/3 steps, 40.0 s each, ETA 40.0 s",
+        "train: 1/3 steps, the first after 40.0 s", "train: 2/3 steps, 40.0 s each, ETA 40.0 s",
     ]  # fmt: skip
 
 
@@ -68,7 +69,7 @@ def test_the_interval_can_be_set(
     with console.progress("read", None) as bar:
         clock[0] += 1
         bar.advance(5)
-    assert capsys.readouterr().err.splitlines() == ["read: 5 items, 5.0/s", "read: 5 items in 1.0 s"]
+    assert capsys.readouterr().err.splitlines() == ["read: 5 items, the first after 1.0 s", "read: 5 items in 1.0 s"]
 
 
 def test_an_interval_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,16 +162,16 @@ class _Lines:
             self._print()
 
     def _print(self) -> None:
-        since, before = self._recent[0]
-        until, done = time.monotonic(), self._done
-        if len(self._recent) > 2:  # what came last may have just begun to come
-            until, done = self._recent[-2]
-        rate = (done - before) / max(until - since, 1e-9)
         of_total = f"/{self._total}" if self._total is not None else ""
-        pace = f"{rate:.1f}/s" if rate >= 1 or not rate else f"{_clock(1 / rate)} each"
-        line = f"{self._description}: {self._done}{of_total} {self._unit}, {pace}"
-        if self._total is not None and self._done < self._total and rate > 0:
-            line += f", ETA {_clock((self._total - self._done) / rate)}"
+        line = f"{self._description}: {self._done}{of_total} {self._unit}"
+        if len(self._recent) == 2:  # more of it may come at once, as the answers of a batch do
+            line += f", the first after {_clock(self._recent[1][0] - self._start)}"
+        else:
+            (since, before), (until, done) = self._recent[0], self._recent[-2]
+            rate = (done - before) / max(until - since, 1e-9)
+            line += f", {rate:.1f}/s" if rate >= 1 or not rate else f", {_clock(1 / rate)} each"
+            if self._total is not None and self._done < self._total and rate > 0:
+                line += f", ETA {_clock((self._total - self._done) / rate)}"
         say(f"{line}, {self._note}" if self._note else line)
         for name, text in self._details.items():
             detail = _one_line(text)
