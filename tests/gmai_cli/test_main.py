@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from gmai_cli.main import with_home
 
 from .conftest import PROGRAM, Gmai, Site
 
@@ -118,6 +119,27 @@ def test_a_second_ctrl_c_ends_what_closes(site: Site) -> None:
 def test_a_code_130_of_a_command_is_no_interrupt(gmai: Gmai) -> None:
     result = gmai("trip", "same")
     assert (result.returncode, result.stderr) == (130, "")
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("~/data", "/home/lee/data"),
+        ("--out=~/runs", "/home/lee/runs"),
+        ("phantom-ct=~/data", "/home/lee/data"),
+        ("--set=data=~/mix.yaml", "/home/lee/mix.yaml"),
+        ("a.yaml,~/b.yaml,~", "/home/lee/b.yaml,/home/lee"),
+        ("./~/data", None),
+        ("https://host/~/v1", None),
+        ("a~/b", None),
+        ("~5 cm", None),
+        ("~lee/data", None),
+    ],
+)
+def test_a_path_may_begin_with_the_home_folder(word: str, meant: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/lee")
+    assert with_home(word) == word if meant is None else with_home(word).endswith(meant)
+    assert with_home(word).count("~") == (0 if meant else word.count("~"))
 
 
 def test_version_alone_lists_the_packages(gmai: Gmai) -> None:

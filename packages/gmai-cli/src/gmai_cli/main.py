@@ -1,6 +1,7 @@
 """The `gmai` script: finds the command, runs it, and turns errors into messages and exit codes."""
 
 import os
+import re
 import signal
 import sys
 import traceback
@@ -20,6 +21,9 @@ HELP = """The open toolkit for training your own GMAI-VL.
 model on them, `gmai bench` measures it. New here? `gmai demo` runs all of it on a laptop in minutes, `gmai init DATA`
 takes your own folder to a first report; `gmai doctor` says what this machine has and what to install.
 """
+
+
+_TILDE = re.compile(r"(?<![^=,])~(?=[/,]|$)")
 
 
 def build_app(selected: str | None) -> typer.Typer:
@@ -106,10 +110,21 @@ def _selected(argv: list[str]) -> str | None:
     return next((word for word in words if not word.startswith("-")), None)
 
 
+def with_home(word: str) -> str:
+    """Return a word of the command line with the home folder for a `~` that begins a path in it.
+
+    A shell does that at the start of a word alone, so that `--out=~/runs` would make a folder called `~`, and
+    `phantom-ct=~/data` or `a.yaml,~/b.yaml` would not be found.
+    """
+    home = os.path.expanduser("~")  # noqa: PTH111 (which raises where nobody has a home)
+    return _TILDE.sub(lambda _: home, word)
+
+
 def main() -> None:
     """Run the command line of this process and exit with its code."""
     open_streams()
     label_lines()
+    sys.argv[1:] = map(with_home, sys.argv[1:])
     try:
         app = build_app(_selected(sys.argv[1:]))
         typer.main.get_command(app).main(args=sys.argv[1:], prog_name="gmai")
