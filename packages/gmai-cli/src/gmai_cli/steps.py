@@ -19,6 +19,7 @@ from gmai_formats.state import DamagedError, read_state, write_state
 from gmai_cli import plugins
 from gmai_cli.console import say
 from gmai_cli.exit_codes import EXIT_INTERRUPTED, EXIT_REQUEUE
+from gmai_cli.processes import ending_with_this
 from gmai_cli.run_lock import hold
 
 
@@ -211,11 +212,13 @@ class _Running:
         self._log = None if shown else out / "logs" / f"{step.output.replace('/', '-')}.log"
         command = [sys.executable, "-m", "gmai_cli", *step.arguments]
         if self._log is None:
-            self._process = subprocess.Popen(command, cwd=out, env=_environment())
+            self._process = subprocess.Popen(command, cwd=out, env=_environment(), preexec_fn=ending_with_this())
             return
         self._log.parent.mkdir(exist_ok=True)
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(command, cwd=out, env=_environment(), stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                command, cwd=out, env=_environment(), stdout=log, stderr=log, preexec_fn=ending_with_this()
+            )
 
     def has_ended(self) -> bool:
         """Return whether the process is over."""

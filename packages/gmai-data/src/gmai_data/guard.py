@@ -7,10 +7,9 @@ so that the guard costs them next to no time.
 """
 
 import contextlib
-import ctypes
 import multiprocessing
+import os
 import resource
-import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from gmai_cli.console import say
+from gmai_cli.processes import end_with
 from gmai_formats import limits
 from gmai_formats.errors import UserError
 
@@ -28,8 +28,6 @@ from gmai_data.shards import ShardJob, build_shard
 from gmai_data.sources.items import Item
 from gmai_data.spawned import fresh_processes
 
-_PR_SET_PDEATHSIG = 1
-"""https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html"""
 _STOPPED_S = 5.0
 """Seconds that a process has to end before it is killed."""
 
@@ -154,7 +152,9 @@ def _end_all(workers: Sequence[_Worker]) -> None:
 
 
 def _work(pipe: "Connection[Any, Any]", prepare: Callable[[], None]) -> None:
-    _end_with_parent()
+    end_with(os.getppid())
+    if (build := multiprocessing.parent_process()) is not None and not build.is_alive():
+        return  # it ended before the kernel was asked
     prepare()
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is expected; nobody looks at its memory
@@ -177,14 +177,6 @@ def _work(pipe: "Connection[Any, Any]", prepare: Callable[[], None]) -> None:
         finally:
             limits.end()
         pipe.send(("done", None))
-
-
-def _end_with_parent() -> None:
-    """Let the kernel kill this process when the build ends, be it killed (Linux; elsewhere the pipe tells)."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if (parent := multiprocessing.parent_process()) is not None and not parent.is_alive():
-        raise SystemExit  # it ended before the kernel was asked
 
 
 def _sendable(error: Exception) -> Exception:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gmai_cli.processes import ending_with_this
 from gmai_formats.checkpoints import require_bounded
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
@@ -146,7 +147,7 @@ def _run(script: Path, folder: Path, python: Path) -> dict[str, Any] | str:
             result = subprocess.run(
                 [str(python), "-I", str(script), str(folder.resolve()), str(out)],
                 env={**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
-                capture_output=True, text=True, check=False,
+                capture_output=True, text=True, check=False, preexec_fn=ending_with_this(),
             )  # fmt: skip
         except OSError as error:
             raise UserError(f"{python}: cannot be run ({error.strerror}). --python takes an interpreter.") from error

@@ -5,7 +5,6 @@ and the process ends at once; so it does at the second signal.
 """
 
 import contextlib
-import ctypes
 import os
 import signal
 import sys
@@ -16,11 +15,11 @@ from types import FrameType
 
 from gmai_cli.console import say
 from gmai_cli.exit_codes import EXIT_INTERRUPTED, EXIT_REQUEUE
+from gmai_cli.processes import end_with
 
 SIGNALS = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)
 ONE_WISH_S = 1.0
 """Signals within this time are one wish: a terminal, a launcher and Slurm may each pass on the same one."""
-_PR_SET_PDEATHSIG = 1
 
 
 class StopAsked(Exception):  # noqa: N818 (an outcome, not an error)
@@ -112,5 +111,4 @@ def shield_worker(*_: object) -> None:
     signal.set_wakeup_fd(-1)
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    with contextlib.suppress(OSError, AttributeError):  # Linux; elsewhere an orphan ends at its next row
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with(os.getppid())  # where the system cannot, an orphan ends at its next row

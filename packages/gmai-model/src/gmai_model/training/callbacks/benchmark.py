@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gmai_cli.console import say
+from gmai_cli.processes import ending_with_this
 from gmai_formats.errors import UserError
 from gmai_formats.installing import pip_install
 from gmai_formats.json_text import read_json_object
@@ -90,11 +91,14 @@ def ask_bench(model: Path, out: Path, config: TrainConfig) -> float:
     }  # fmt: skip
     if config.device == "cpu":
         environment["CUDA_VISIBLE_DEVICES"] = ""
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", check=False)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, errors="replace", check=False,
+        preexec_fn=ending_with_this(),
+    )  # fmt: skip
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         raise UserError(
-            f"gmai bench ended with code {done.returncode}: {lines[-1] if lines else 'it lines nothing'}\nThe last "
+            f"gmai bench ended with code {done.returncode}: {lines[-1] if lines else 'it said nothing'}\nThe last "
             "checkpoint stands. Correct `benchmark` or `benchmark_options`, or set benchmark=null; the same command "
             "goes on."
         )
