@@ -1,6 +1,7 @@
 """Finding cards by the words of the field, whole words only, and listing them so that they fit."""
 
 import json
+import re
 
 import pytest
 from gmai_data.cli import app
@@ -112,7 +113,11 @@ def test_commercial_use_and_open_access_are_asked_for_in_words(capsys):
     commercial = found(capsys, "commercial use")
     assert commercial == found(capsys, "可商用")
     assert {"abdomenct-1k", "breakhis"} & commercial
-    assert commercial == {name for name in found(capsys, "may be published") if "-NC" not in CARDS[name].license}
+    assert commercial == {
+        name
+        for name in found(capsys, "may be published")
+        if "-NC" not in CARDS[name].license and "permission" not in CARDS[name].license
+    }
     for denied in ("non-commercial use", "no commercial use"):  # words of licences, and not the contrary
         assert found(capsys, denied)
         assert not found(capsys, denied) & commercial
@@ -282,3 +287,80 @@ def test_a_licence_that_was_read_at_the_publishers_is_not_marked(capsys):
     out = capsys.readouterr().out
     assert "CC-BY-NC-SA" in out
     assert "*" not in out
+
+
+@pytest.mark.parametrize(
+    ("question", "first"),
+    [
+        ("polyp segm", {"kvasir-seg", "cvc-clinicdb"}),
+        ("polyp seg", {"hyper-kvasir-seg", "kvasir-seg", "cvc-clinicdb"}),
+        ("histopath breast", {"bach", "breakhis"}),
+        ("膝关节骨关节炎 X光", {"knee-oa", "digital-knee"}),
+        ("脊椎 分割", {"verse", "spider"}),
+        ("胃镜 息肉", {"kvasir-seg", "cvc-clinicdb"}),
+        ("白细胞 分类", {"bloodmnist", "pbc-dataset"}),
+        ("WBC classification", {"bloodmnist", "pbc-dataset"}),
+        ("head ct bleed", {"rsna-intracranial-hemorrhage", "cq500", "bhsd"}),
+        ("bone fracture xray children", {"grazpedwri-dx"}),
+        ("multi-organ abdomen CT", {"amos22-ct", "btcv"}),
+        ("image quality assessment", {"drac22", "hrf-quality"}),
+        ("placenta fetoscopy", {"fetreg"}),
+        ("nasopharynx carcinoma", {"structseg-naso-gtv"}),
+        ("head & neck OAR CT", {"han-seg"}),
+        ("leukemia cells", {"c-nmc-leukemia"}),
+        ("sperm morphology", {"hushem"}),
+        ("spine vertebrae CT", {"verse", "ctspine1k"}),
+        ("non commercial skin lesions", {"ham10000", "waterloo-skin"}),
+        ("skin cancer images with patient ids", {"ham10000"}),
+    ],
+)
+def test_short_forms_plurals_and_words_of_the_field_find_cards(question, first, capsys):
+    assert first <= found(capsys, question)
+
+
+def test_of_a_question_that_no_card_answers_the_modality_is_kept(capsys):
+    print_recipes("超声 乳腺 肿块", as_json=True)
+    printed = capsys.readouterr()
+    assert {card["modality"] for card in json.loads(printed.out)["recipes"]} == {"Ultrasound"}
+    assert "肿块" in printed.err
+
+
+def test_cards_that_say_most_are_shown_beside_a_known_dataset_that_says_all(capsys):
+    print_recipes("glaucoma cup disc", as_json=True)
+    printed = capsys.readouterr()
+    answer = json.loads(printed.out)
+    assert "refuge-seg" in {card["name"] for card in answer["recipes"]}
+    assert "papila" in {each["name"] for each in answer["known"]}
+    assert 'without "glaucoma"' in printed.err
+
+
+@pytest.mark.parametrize(
+    ("question", "named"),
+    [
+        ("commercial use chest x-ray with boxes", "vindr-cxr-boxes"),
+        ("CC0 histology nuclei", "monuseg"),
+        ("retinal vessels > 100000", "drive"),
+    ],
+)
+def test_what_only_the_licence_or_the_size_keeps_out_is_refused_with_the_cards_named(question, named):
+    with pytest.raises(UserError, match="has all that is asked of licence") as refused:
+        print_recipes(question)
+    assert re.search(r"Without that \d+ say it: ", str(refused.value))
+    assert all(
+        name in CARDS for name in re.split(", ", str(refused.value).split("say it: ")[1].rstrip("….").rstrip(", "))
+    )
+
+
+@pytest.mark.parametrize(
+    ("licence", "others"), [("CC BY", "CC-BY-NC"), ("CC-BY-NC", "CC-BY-NC-SA"), ("cc by-sa 4.0", "CC-BY-NC")]
+)
+def test_a_licence_of_creative_commons_is_the_one_that_was_asked_for(licence, others, capsys):
+    names = found(capsys, f"{licence} segmentation")
+    asked = licence.upper().replace(" ", "-").removesuffix("-4.0")
+    assert names
+    assert all(CARDS[name].license.startswith(asked) for name in names)
+    assert not any(CARDS[name].license.startswith(others) for name in names)
+
+
+def test_terms_that_forbid_commerce_are_not_found_for_commercial_use(capsys):
+    assert not {"kvasir-capsule", "hyper-kvasir"} & found(capsys, "commercial use endoscopy")

@@ -1,5 +1,6 @@
 """May others pass on what was made from a source? Answered by its licence, before anything is published."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ _FREE = (
 )
 _SHARED = ("CC-BY-", "CC-BY-SA-", "CC-BY-NC-", "CC-BY-NC-SA-")
 _NO_DERIVATIVES = "-ND-"
+_SOLD = re.compile(r"CC-BY(?:-SA)?-\d\.\d")
 
 
 def reason_to_refuse(recipe: Mapping[str, Any]) -> str | None:
@@ -39,3 +41,15 @@ def reason_to_refuse(recipe: Mapping[str, Any]) -> str | None:
     if licence in _FREE or licence.startswith(_SHARED):
         return None
     return f"{licence} is no licence that is known to allow it; say `redistribution: true` in the card if it does"
+
+
+def may_be_sold(recipe: Mapping[str, Any]) -> bool:
+    """Return whether others may sell what was made from a source: only where its licence is known to let them.
+
+    Terms of a publisher's own may allow passing on (`redistribution: true`) and still forbid commerce.
+
+    Args:
+        recipe: The fields of a card (`license`, `redistribution`).
+    """
+    licence = str(recipe["license"])
+    return reason_to_refuse(recipe) is None and (licence in _FREE or _SOLD.fullmatch(licence) is not None)

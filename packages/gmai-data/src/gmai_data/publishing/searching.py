@@ -17,7 +17,7 @@ from typing import Any
 from gmai_cli.console import say, table
 from gmai_formats.errors import UserError, did_you_mean
 
-from gmai_data.publishing.licences import reason_to_refuse
+from gmai_data.publishing.licences import may_be_sold, reason_to_refuse
 from gmai_data.sources.cards.summaries import Known, Summary, card_of, cards_by_name, known_datasets, summaries
 from gmai_data.vocabulary import CHINESE, ClinicalTask, Department, Modality, Task
 
@@ -74,8 +74,7 @@ _ALTERNATIVES: dict[str, tuple[tuple[str, ...], ...]] = {
     "tomosynthesis": (("tomosynthesis",), ("dbt",)),
     "dbt": (("tomosynthesis",), ("dbt",)),
     "oar": (("organ at risk",), ("radiotherapy",)),
-    "npc": (("nasopharyngeal",), ("nasopharynx",)),
-    "nasopharyngeal": (("nasopharyngeal",), ("nasopharynx",)),
+    "npc": (("nasopharynx",),),
     "panoramic": (("panoramic",), ("dental", "x ray")),
     "ms": (("multiple sclerosis",), ("ms",)),
     "mets": (("metastasis",), ("metastases",)),
@@ -84,6 +83,25 @@ _ALTERNATIVES: dict[str, tuple[tuple[str, ...], ...]] = {
     "box": (("detection",), ("box",)),
     "boxe": (("detection",), ("box",)),
     "胸片": (("x ray", "chest"),),
+    "seg": (("segmentation",), ("seg",)),
+    "det": (("detection",), ("det",)),
+    "cls": (("classification",), ("cls",)),
+    "bleed": (("hemorrhage",), ("bleeding",)),
+    "head": (("head",), ("brain",), ("intracranial",), ("skull",)),
+    "child": (("pediatric",), ("child",), ("infant",), ("neonatal",)),
+    "kid": (("pediatric",), ("child",), ("infant",), ("neonatal",)),
+    "pediatric": (("pediatric",), ("child",), ("infant",), ("neonatal",)),
+    "wbc": (("white blood cell",), ("leukocyte",), ("blood cell",)),
+    "rbc": (("red blood cell",), ("erythrocyte",), ("blood cell",)),
+    "multi-organ": (("organ",),),
+    "multiorgan": (("organ",),),
+    "assessment": (("assessment",), ("grading",)),
+    "patch": (("patch",), ("histopathology",)),
+    "laparoscopy": (("laparoscopy",), ("laparoscopic",), ("surgical", "endoscopy")),
+    "cystoscopy": (("cystoscopy",), ("endoscopy", "bladder")),
+    "fetoscopy": (("fetoscopy",), ("fetoscopic",), ("endoscopy", "placenta"), ("endoscopy", "fetal")),
+    "gastroscopy": (("gastroscopy",), ("endoscopy", "stomach"), ("endoscopy", "polyp")),
+    "nc": (("nc",), ("non commercial",)),
 }
 """A word of a question ▶ the ways to be found by it, each of words that must all be said."""
 _ENGLISH: dict[str, str] = {
@@ -114,6 +132,11 @@ _ENGLISH: dict[str, str] = {
     "病变": "lesion", "膝盖": "knee", "髋": "hip", "骨盆": "pelvis", "肺部": "lung", "脑部": "brain", "眼部": "eye",
     "计数": "counting", "报告": "report", "问答": "qa", "涂片": "smear", "穿刺": "biopsy", "活检": "biopsy",
     "阿尔茨海默病": "alzheimer", "阿尔兹海默": "alzheimer", "X射线": "x ray", "x射线": "x ray",
+    "骨关节炎": "osteoarthritis", "关节炎": "arthritis", "脊椎": "spine", "椎骨": "vertebra", "白细胞": "wbc",
+    "红细胞": "rbc", "血细胞": "blood cell", "胃镜": "gastroscopy", "肠镜": "colonoscopy", "腹腔镜": "laparoscopy",
+    "肿块": "mass", "评估": "assessment", "质量": "quality", "非商业": "nc", "非商用": "nc", "非商业使用": "nc",
+    "非商业用途": "nc",
+    "视盘": "optic disc", "视杯": "optic cup", "左心室": "left ventricle", "右心室": "right ventricle",
     "全身": "whole body", "幽门": "pylorus", "直肠": "rectum", "肺癌": "lung cancer", "头部": "head",
 }  # fmt: skip
 """A Chinese word of a question ▶ English, for what has no Chinese names; a longer word may consist of several."""
@@ -142,8 +165,29 @@ _SAID_FOR: dict[str, tuple[str, ...]] = {
 """Entry of a vocabulary ▶ what else it is called."""
 _CHINESE: dict[str, str] = {str(entry): name for entry, name in CHINESE.items()}
 _SPELLINGS = (("tumour", "tumor"), ("oedema", "edema"), ("haem", "hem"), ("paed", "ped"), ("oesoph", "esoph"))
+_SINGULARS = {
+    "vertebrae": "vertebra", "nuclei": "nucleus", "metastases": "metastasis", "glomeruli": "glomerulus",
+    "teeth": "tooth", "children": "child", "stenoses": "stenosis", "infarction": "infarct", "ovarian": "ovary",
+    "placental": "placenta", "atrial": "atrium", "uterine": "uterus", "retinal": "retina", "corneal": "cornea",
+    "esophageal": "esophagus", "pancreatic": "pancreas", "vertebral": "vertebra", "nasopharyngeal": "nasopharynx",
+    "laryngeal": "larynx", "testicular": "testis", "aortic": "aorta", "prostatic": "prostate", "femoral": "femur",
+    "cerebellar": "cerebellum", "hippocampal": "hippocampus", "tracheal": "trachea",
+}  # fmt: skip
+"""A plural that no ending tells, or what is said of an organ ▶ the word that it is searched for by."""
 _PHRASES: dict[str, dict[str, Any]] = {
-    **{word: {"publishable": True} for word in ("may be published", "publishable", "可发布", "可以发布")},
+    **{
+        word: {"publishable": True}
+        for word in (
+            "may be published",
+            "publishable",
+            "可发布",
+            "可以发布",
+            "free licence",
+            "free license",
+            "open licence",
+            "open license",
+        )
+    },
     **{word: {"commercial": True} for word in ("commercial use", "commercially usable", "商业使用", "可商用", "商用")},
     **{
         word: {"access": "open"}
@@ -156,11 +200,11 @@ _NOT_DENIED = "".join(
 )
 """What stands before such a phrase where it is meant: of "non-commercial use" its words are searched for."""
 _FILLERS = frozenset({
-    "a", "an", "and", "any", "are", "at", "by", "data", "database", "dataset", "datasets", "find", "for", "from",
-    "have",
-    "how", "i", "image", "images", "in", "is", "it", "licence", "license", "licences", "licenses", "many", "me", "need",
-    "of", "on", "or", "picture", "pictures", "published", "publicly", "public", "show", "that", "the", "there", "to",
-    "under", "want", "what", "which", "with", "的", "数据", "数据集", "公开",
+    "a", "an", "and", "annotated", "annotation", "annotations", "any", "are", "at", "by", "data", "database",
+    "dataset", "datasets", "find", "for", "from", "have", "how", "i", "id", "ids", "image", "images", "in", "is",
+    "it", "labeled", "labelled", "licence", "license", "licences", "licenses", "many", "me", "need", "of", "on",
+    "or", "patient", "patients", "picture", "pictures", "published", "publicly", "public", "show", "that", "the",
+    "there", "to", "under", "want", "what", "which", "with", "的", "数据", "数据集", "公开",
 })  # fmt: skip
 """Words of a question that say nothing about what is asked for."""
 _ASKED_IN_CHINESE = re.compile(r"有没有|有哪些|哪些|我(?:想)?要|我?需要|寻找|查找|请问|数据集?|公开的?|图像|图片")
@@ -173,6 +217,15 @@ _SIGNS: dict[str, str] = {
     **dict.fromkeys(("at most", "至多", "最多", "不超过"), "<="),
 }
 _BETWEEN = re.compile(r"\bbetween\s+([\d,.]+k?)\s+and\s+([\d,.]+k?)", re.IGNORECASE)
+_ONE_WORD = (
+    (re.compile(r"\bx rays?\b", re.IGNORECASE), "x-ray"),
+    (re.compile(r"\bnon[- ]?commercial(?: use)?\b", re.IGNORECASE), "nc"),
+    (re.compile(r"\boptic nerve heads?\b", re.IGNORECASE), "optic disc"),
+)
+"""What is one word of a question, however it is written."""
+_CREATIVE_COMMONS = re.compile(
+    r"(?<![\w-])(cc0|cc[- ]by(?:[- ](?:nc|sa|nd)\b)*)(?:[- ]\d\.\d)?(?![\w-])", re.IGNORECASE
+)
 _TIMES = {"": 1, "k": 1000, "千": 1000, "万": 10_000}
 _SIZE = re.compile(
     rf"(?:^|\s)(>=|<=|>|<|{'|'.join(_SIGNS)})\s*(\d{{1,3}}(?:,\d{{3}}){{1,4}}|\d{{1,12}}(?:\.\d+)?)\s*([k千万]?)"
@@ -190,6 +243,8 @@ class Filters:
     clinical_task: str | None = None
     task: str | None = None
     license: str | None = None
+    license_is: str | None = None
+    """A licence of Creative Commons without its version: of CC-BY, neither CC-BY-NC nor CC-BY-SA."""
     publishable: bool = False
     commercial: bool = False
     """Whether the licence lets others pass on what is made of the data, and sell it."""
@@ -214,15 +269,22 @@ class Filters:
                 return False
         if self.license is not None and _words(self.license) not in _words(card.license):
             return False
+        if self.license_is is not None and not _is_licence(card.license, self.license_is):
+            return False
         if self.publishable and not may_be_published(card):
             return False
-        if self.commercial and not (may_be_published(card) and "-NC" not in card.license):
+        if self.commercial and not may_be_sold({"license": card.license, "redistribution": card.redistribution}):
             return False
         if self.access is not None and card.access != self.access:
             return False
         if self.min_items is not None and (card.items is None or card.items < self.min_items):
             return False
         return self.max_items is None or (card.items is not None and card.items <= self.max_items)
+
+
+def _is_licence(said: str, asked: str) -> bool:
+    """Return whether what is said of a licence is the one of Creative Commons that is asked for, in any version."""
+    return re.fullmatch(rf"{asked}(-\d\.\d)?(-\(.*)?", re.sub(r"[\s-]+", "-", said.upper())) is not None
 
 
 def _meant(word: str, entries: list[str]) -> list[str]:
@@ -262,15 +324,31 @@ def print_recipes(
     cards = summaries()
     asked = _terms(rest)
     names = cards_by_name(cards)
-    plain = filters == Filters()
+    plain = dataclasses.replace(filters, license_is=None) == Filters()
     texts = [(card, _text_of_card(card)) for card in cards if filters.holds(card)]
-    others = [(each, _text_of_known(each)) for each in known_datasets()] if words and plain else []
+    others = [
+        (each, _text_of_known(each))
+        for each in (known_datasets() if words and plain else ())
+        if filters.license_is is None or _is_licence(each.license, filters.license_is)
+    ]
     if asked and not any(_answers(text, asked) for _, text in (*texts, *others)):
-        asked = _nearest(asked, texts, others)
-    found = [card for card, text in texts if _answers(text, asked)]
-    if asked:
-        found.sort(key=lambda card: _distance(card, asked))
+        _refuse_for_filters(words, asked, cards, filters)
+        asked = _spelled(asked, texts, others)
+    near = asked
+    if asked and not any(_answers(text, asked) for _, text in texts):
+        said = any(_answers(text, asked) for _, text in others)
+        near = _nearest(asked, [text for _, text in texts])
+        if near == asked and not said:
+            near = _nearest(asked, [text for _, text in others])
+        asked = asked if said else near
+    # What is known of a dataset may say more than its card: of sperm heads, that it is about morphology.
     known = [(each, card_of(each, names)) for each, text in others if _answers(text, asked)]
+    found = [card for card, text in texts if _answers(text, near)]
+    if not found:
+        named = {card for _, card in known}
+        found = [card for card, _ in texts if card.name in named]
+    if near:
+        found.sort(key=lambda card: _distance(card, near))
     if not found and not known:
         asked_for = f'says "{words}"' if words else "has all of that"
         hint = _hint(asked, cards) if plain else ""
@@ -285,22 +363,44 @@ def print_recipes(
     _print_known(known, every=every, after=bool(found))
 
 
-def _nearest(asked: list[str], cards: Sequence[tuple[Summary, str]], known: Sequence[tuple[Known, str]]) -> list[str]:
-    """Return terms that something says, for those that nothing says: spelled as the words of cards, or most of them.
+def _refuse_for_filters(words: str, asked: Sequence[str], cards: Sequence[Summary], filters: Filters) -> None:
+    """Raise where cards say the words, and the filters keep them out.
 
-    What is searched for in their place is said on stderr.
+    Raises:
+        UserError: It is so; the cards are named, as fewer words would find others that were not asked for.
     """
+    out = [card for card in cards if not filters.holds(card) and _answers(_text_of_card(card), asked)]
+    if out:
+        out.sort(key=lambda card: _distance(card, asked))
+        named = ", ".join(card.name for card in out[:5])
+        raise UserError(
+            f'no recipe that says "{words}" has all that is asked of licence, access, size or kind.'
+            f" Without that {len(out)} say it: {named}{', …' if len(out) > 5 else ''}."
+        )
+
+
+def _spelled(asked: list[str], cards: Sequence[tuple[Summary, str]], known: Sequence[tuple[Known, str]]) -> list[str]:
+    """Return terms with those that nothing says spelled as the words of cards, and say which."""
     texts = [text for _, text in (*cards, *known)]
-    said = {term for term in asked if any(_answers(text, [term]) for text in texts)}
     usual = Counter(word for _, text in cards for word in set(re.findall(r"[a-z]{4,}", text)))
-    spelled = {term: closest for term in asked if term not in said and (closest := _respelled(term, usual))}
-    terms = [spelled.get(term, term) for term in asked]
+    unsaid = [term for term in asked if not any(_answers(text, [term]) for text in texts)]
+    spelled = {term: closest for term in unsaid if (closest := _respelled(term, usual))}
     if spelled:
         say("; ".join(f'nothing says "{term}": searched for "{word}"' for term, word in spelled.items()))
+    return [spelled.get(term, term) for term in asked]
+
+
+def _nearest(terms: list[str], texts: Sequence[str]) -> list[str]:
+    """Return most of the terms, so that a text says them, or all where none says most; what is left out is said."""
     answered = [tuple(term for term in terms if _answers(text, [term])) for text in texts]
     often = Counter(itertools.chain.from_iterable(answered))
-    # Of those that say as many, the one that says what few say: `gastric` and not `cancer`.
-    kept = max(answered, key=lambda some: (len(some), sum(1 / often[term] for term in some)), default=())
+    kinds = [term for term in terms if any(_answers(_said_of(kind), [term]) for kind in Modality)]
+    # Of those that say as many, the one of the modality; then the one that says what few say: `gastric`, not `cancer`.
+    kept = max(
+        answered,
+        key=lambda some: (len(some), sum(term in kinds for term in some), sum(1 / often[term] for term in some)),
+        default=(),
+    )
     if len(terms) < 2 or len(kept) == len(terms) or 2 * len(kept) <= len(terms):
         return terms
     left = ", ".join(f'"{term}"' for term in terms if term not in kept)
@@ -309,8 +409,12 @@ def _nearest(asked: list[str], cards: Sequence[tuple[Summary, str]], known: Sequ
 
 
 def _respelled(term: str, usual: Mapping[str, int]) -> str | None:
-    """Return the word of the cards that a word is spelled most like; of equals the one that more of them say."""
-    if not term.isascii() or len(term) < 5:
+    """Return the word of the cards that a word begins, or is spelled most like; of equals the one more of them say."""
+    if not term.isascii() or len(term) < 4:
+        return None
+    if begun := [word for word in usual if word.startswith(term)]:
+        return max(begun, key=lambda word: usual[word])
+    if len(term) < 5:
         return None
     close = difflib.get_close_matches(term, usual, n=4, cutoff=0.85)
     return max(
@@ -406,10 +510,15 @@ def _fitted(
 def _with_asked(filters: Filters, words: str) -> tuple[Filters, str]:
     """Return the filters with what the words ask of size and licence, and the other words."""
     more: dict[str, Any] = {}
+    for written, word in _ONE_WORD:
+        words = written.sub(word, words)
     for phrase, meant in _PHRASES.items():
         words, count = re.subn(_NOT_DENIED + re.escape(phrase), " ", words, flags=re.IGNORECASE)
         if count:
             more |= meant
+    if licence := _CREATIVE_COMMONS.search(words):
+        more["license_is"] = re.sub(r"[\s-]+", "-", licence[1].upper())
+        words = _CREATIVE_COMMONS.sub(" ", words)
     words = _BETWEEN.sub(r" >=\1 <=\2 ", words)
     for said, digits, times in _SIZE.findall(words):
         sign = _SIGNS.get(said.lower()) or str(said)
@@ -423,7 +532,7 @@ def _with_asked(filters: Filters, words: str) -> tuple[Filters, str]:
 
 def _terms(words: str) -> list[str]:
     """Return the words that ask for something, without the marks between them."""
-    parts = re.split(r"[\s，。、；：？！]+", _ASKED_IN_CHINESE.sub(" ", words.lower()))
+    parts = re.split(r"[\s，。、；：？！&/]+", _ASKED_IN_CHINESE.sub(" ", words.lower()))
     # `肺部CT` is two words.
     terms = itertools.chain.from_iterable(
         re.findall(r"[\u3400-\u9fff]+|[^\u3400-\u9fff]+", part) if _HAS_LATIN.search(part) else [part] for part in parts
@@ -434,11 +543,17 @@ def _terms(words: str) -> list[str]:
 def _answers(text: str, terms: Sequence[str]) -> bool:
     """Return whether a text says every term, or one of the ways to say it."""
     return all(
-        any(all(_says(text, word) for word in way) for way in _ALTERNATIVES.get(_singular(term), ((term,),)))
+        any(all(_says(text, word) for word in way) for way in _ALTERNATIVES.get(_key(term), ((term,),)))
         or _says(text, term)
         or _says_in_english(text, term)
         for term in terms
     )
+
+
+@functools.lru_cache(maxsize=1024)
+def _key(term: str) -> str:
+    """Return a word as `_ALTERNATIVES` spells it."""
+    return _singular(_in_american(term.lower()))
 
 
 def _says_in_english(text: str, term: str) -> bool:
@@ -487,14 +602,19 @@ def _text(*parts: str) -> str:
 @functools.lru_cache(maxsize=20_000)
 def _words(text: str) -> str:
     """Return the words of a text in lower case and the singular, with a blank around each."""
-    text = text.lower()
+    return f" {' '.join(map(_singular, _WORD.findall(_in_american(text.lower()))))} "
+
+
+def _in_american(text: str) -> str:
     for british, american in _SPELLINGS:
         text = text.replace(british, american)
-    return f" {' '.join(map(_singular, _WORD.findall(text)))} "
+    return text
 
 
 @functools.lru_cache(maxsize=20_000)
 def _singular(word: str) -> str:
+    if word in _SINGULARS:
+        return _SINGULARS[word]
     if len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
         return word
     return word.removesuffix("ies") + "y" if word.endswith("ies") else word[:-1]

@@ -142,7 +142,9 @@ class _Blocks:
     @property
     def spoken(self) -> str:
         """Return the names that the card gives, without raw labels and the marks of YAML."""
-        return " ".join(_KEY.sub(" ", self._blocks.get(name, "")) for name in ("anatomy", "labels", "synonyms"))
+        return " ".join(
+            _KEY.sub(" ", self._blocks.get(name, "")) for name in ("anatomy", "label_noun", "labels", "synonyms")
+        )
 
 
 def _is_plain(text: str) -> bool:
