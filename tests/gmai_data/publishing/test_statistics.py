@@ -1,11 +1,14 @@
 """What a build holds, as tables and beside Fig. 3 of the paper."""
 
 import json
+import re
 
 import pytest
+from gmai_data.cli import app
 from gmai_data.publishing.statistics import (
     PAPER_SHARES,
     RINGS,
+    catalogue_fig3,
     fig3,
     print_build,
     print_preview,
@@ -14,8 +17,10 @@ from gmai_data.publishing.statistics import (
     untrained_labels,
     write_fig3,
 )
+from gmai_data.sources.cards.overview import real_recipes
 from gmai_data.tables import ANNOTATIONS, TableFiles
 from gmai_formats.errors import UserError
+from typer.testing import CliRunner
 
 
 def row(number, **changes):
@@ -61,7 +66,7 @@ def test_fig3_counts_images(phantom_build, tmp_path):
     rings = fig3(phantom_build)
     assert sum(share for _, _, share, _ in rings["task"]) == pytest.approx(100)
     assert next(row for row in rings["modality"] if row[0] == "PET")[1:] == (0, 0.0, 0.2)
-    write_fig3(phantom_build, tmp_path / "f.html")
+    write_fig3(rings, "images", "a build", tmp_path / "f.html")
     assert "paper 26.8 %" in (tmp_path / "f.html").read_text()
     shares = {name: (images, paper) for name, images, _, paper in rings["clinical_task"]}
     organs = sum(images for name, (images, _) in shares.items() if name.startswith("Organ Recognition - "))
@@ -81,6 +86,17 @@ def test_shares_of_images_and_of_the_four_organ_tasks(built):
     assert rings["department"][0] == ("Urology", 4, 100.0, 0.7)
     assert ("Organ Recognition (all four)", 2, 50.0, 16.0) in rings["clinical_task"]
     assert list(rings) == list(RINGS) == ["task", "modality", "department", "clinical_task"]
+
+
+def test_the_catalogue_is_counted_in_cards_beside_the_paper(tmp_path):
+    ran = CliRunner().invoke(app, ["stats", "--html", str(tmp_path / "cards.html")])
+    assert ran.exit_code == 0, ran.output
+    rings = catalogue_fig3()
+    real = len(real_recipes())
+    assert all(sum(count for name, count, *_ in rings[of] if "all four" not in name) == real for of in rings)
+    cards, share, paper = next(row[1:] for row in rings["modality"] if row[0] == "CT")
+    assert re.search(rf"^CT +{cards} +{share:.1f}% +{paper}%$", ran.stdout, re.MULTILINE)
+    assert "the catalogue" in (tmp_path / "cards.html").read_text()
 
 
 def test_tasks_of_the_paper_add_up():

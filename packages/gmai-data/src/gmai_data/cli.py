@@ -190,14 +190,27 @@ def phantoms(
 
 @app.command()
 def stats(
-    out: Annotated[Path, typer.Argument(help="Folder that `gmai data build` wrote.")],
-    html: Annotated[Path | None, typer.Option(help="The page to draw into; without it OUT/fig3.html.")] = None,
+    out: Annotated[
+        Path | None, typer.Argument(help="Folder that `gmai data build` wrote; without it, the bundled cards.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="The page to draw into; without it OUT/fig3.html, and none of the cards.")
+    ] = None,
 ) -> None:
-    """Print and draw a build's images as figure 3 of the paper does, next to its own shares; print samples by kind."""
-    from gmai_data.publishing.statistics import print_statistics, write_fig3
+    """Print and draw a build's images as figure 3 of the paper does, next to its own shares; print samples by kind.
 
-    print_statistics(out)
-    write_fig3(out, html or out / "fig3.html")
+    Without OUT the same is printed of the catalogue, counted in cards.
+    """
+    from gmai_data.publishing.statistics import catalogue_fig3, fig3, print_fig3, print_statistics, write_fig3
+
+    if out is not None:
+        print_statistics(out)
+        write_fig3(fig3(out), "images", out.resolve().name, html or out / "fig3.html")
+        return
+    rings = catalogue_fig3()
+    print_fig3(rings, "cards")
+    if html is not None:
+        write_fig3(rings, "cards", "the catalogue", html)
 
 
 @app.command()

@@ -134,3 +134,8 @@ def test_every_card_says_where_its_licence_was_read_or_sought():
             assert bool(recipe.license_source) != (name in PLACE_NOT_RECORDED), name
         for address in (recipe.license_source, *recipe.license_sought):
             assert not address or re.match(r"https?://\S+$", address), (name, address)
+
+
+def test_a_name_that_several_cards_begin_with_names_them_all():
+    with pytest.raises(UserError, match="So begin: kvasir-capsule, kvasir-instrument, kvasir-seg, kvasir-v2"):
+        find_recipe("kvasir")

@@ -296,7 +296,8 @@ def _meant(word: str, entries: list[str]) -> list[str]:
         entry for entry, text in texts.items() if any(all(_says(text, each) for each in way) for way in alternatives)
     ]
     if not found:
-        raise UserError(f'"{word}" names none of: {", ".join(entries)}.{did_you_mean(word, entries)}')
+        hint = did_you_mean(word, entries).partition(" Known:")[0]
+        raise UserError(f'"{word}" names none of: {", ".join(entries)}.{hint}')
     return found
 
 

@@ -1,7 +1,7 @@
 """What a build holds, as tables: by recipe, task, modality, department and kind."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from gmai_data.generation.estimate import ASSUMED_S, Line, measured_seconds
 from gmai_data.generation.tasks import WritingSettings
 from gmai_data.generation.writers import WriterOptions
 from gmai_data.publishing.record import read_manifest
+from gmai_data.sources.cards.summaries import NO_PUBLIC_DATASET, summaries
 from gmai_data.untyped import pq
 from gmai_data.vocabulary import Split
 
@@ -62,7 +63,7 @@ def _print_left_open(manifest: dict[str, Any]) -> None:
 def print_statistics(out: Path) -> None:
     """Print the images of a build as Fig. 3 does, and its samples by kind, language and sub-dataset."""
     manifest = read_manifest(out)
-    print_fig3(out)
+    print_fig3(fig3(out), "images")
     for of in ("kind", "modality", "language", "sub_dataset"):
         counts: Counter[str] = Counter()
         for entry in manifest["recipes"].values():
@@ -91,14 +92,28 @@ PAPER_SHARES: dict[str, dict[str, float]] = {
 """Fig. 3 of the paper, in per cent of its data: all of (a), and of (b), (c) and (d) what its caption names."""
 
 
-def fig3(out: Path) -> dict[str, list[tuple[str, int, float, float | None]]]:
-    """Return, for each ring of Fig. 3, (name, images, per cent of this build, per cent of the paper or None)."""
+Rings = dict[str, list[tuple[str, int, float, float | None]]]
+"""For each ring of Fig. 3: (name, count, per cent of all, per cent of the paper or None)."""
+
+
+def fig3(out: Path) -> Rings:
+    """Return the rings of a build, counted in images."""
     counts: dict[str, Counter[str]] = {of: Counter() for of in RINGS}
     for path in sorted((out / "annotations").glob("*.parquet")):
         table = pq.read_table(path, columns=list(RINGS))
         for of in RINGS:
             counts[of].update(table[of].to_pylist())
-    rings: dict[str, list[tuple[str, int, float, float | None]]] = {}
+    return _rings(counts)
+
+
+def catalogue_fig3() -> Rings:
+    """Return the rings of the bundled cards of public datasets, counted in cards."""
+    cards = [card for card in summaries() if not card.name.startswith(NO_PUBLIC_DATASET)]
+    return _rings({of: Counter(str(getattr(card, of)) for card in cards) for of in RINGS})
+
+
+def _rings(counts: Mapping[str, Counter[str]]) -> Rings:
+    rings: Rings = {}
     for of, counter in counts.items():
         paper, total = PAPER_SHARES.get(of, {}), max(counter.total(), 1)
         if of == "clinical_task":
@@ -122,24 +137,24 @@ def untrained_labels(out: Path) -> dict[str, list[str]]:
     return {source: labels for source, labels in missing.items() if labels}
 
 
-def print_fig3(out: Path) -> None:
-    """Print the images by original task, modality, department and clinical task, next to the paper's shares."""
-    for of, rows in fig3(out).items():
+def print_fig3(rings: Rings, counted: str) -> None:
+    """Print what was counted by original task, modality, department and clinical task, next to the paper's shares."""
+    for of, rows in rings.items():
         cells = [
             (name, count, f"{share:.1f}%", "" if paper is None else f"{paper:.1f}%")
             for name, count, share, paper in rows
         ]
-        table((RINGS[of], "images", "share", "paper"), cells, title=f"Fig. 3: {RINGS[of]}")
+        table((RINGS[of], counted, "share", "paper"), cells, title=f"Fig. 3: {RINGS[of]}")
         print()
 
 
-def write_fig3(out: Path, file: Path) -> None:
+def write_fig3(rings: Rings, counted: str, name: str, file: Path) -> None:
     """Draw what `print_fig3` prints into a self-contained page."""
-    body = ["<p>Upper bar: this build. Lower bar: the paper's Fig. 3, where it gives a number.</p>"]
-    for of, rows in fig3(out).items():
+    body = [f"<p>Upper bar: {text(name)}. Lower bar: the paper's Fig. 3, where it gives a number.</p>"]
+    for of, rows in rings.items():
         widest = max([1.0, *(max(share, paper or 0) for _, _, share, paper in rows)])
-        body += [f"<h2>{text(RINGS[of])} (images)</h2>", bar_chart(_bar(*row, widest) for row in rows)]
-    title = f"Dataset composition of {out.resolve().name} beside the paper's Fig. 3"
+        body += [f"<h2>{text(RINGS[of])} ({counted})</h2>", bar_chart(_bar(*row, widest) for row in rows)]
+    title = f"Dataset composition of {name} beside the paper's Fig. 3"
     write_text(file, page(title, body))
     say(f"{file}: drawn.")
 

@@ -47,8 +47,10 @@ def find_recipe(name: str) -> Recipe:
                 f"{name}: a folder, where a recipe is due. Give the recipe's name or card, and the folder with --root; "
                 "`gmai data recipes new` drafts the card of a folder."
             )
+        begun = [each for each in bundled_names() if name and each.startswith(f"{name}-")]
+        hint = f" So begin: {', '.join(begun)}." if begun else did_you_mean(name, [*bundled_names(), *GROUPS])
         raise UserError(
-            f'unknown recipe "{name}".{did_you_mean(name, [*bundled_names(), *GROUPS])} '
+            f'unknown recipe "{name}".{hint} '
             "Give a bundled name (`gmai data recipes list`), a group, or the path of a YAML card."
         )
     return load_recipe(bundled_folder() / f"{name}.yaml")

@@ -5,19 +5,17 @@ from collections.abc import Iterable, Sequence
 
 from gmai_data.sources.cards.catalogue import bundled_names, find_recipe
 from gmai_data.sources.cards.recipe import Recipe
-from gmai_data.sources.cards.summaries import PHANTOM_PREFIX
+from gmai_data.sources.cards.summaries import NO_PUBLIC_DATASET
 from gmai_data.sources.licence import is_stated
 from gmai_data.vocabulary import ClinicalTask, Department, Modality, Task
 
 PAPER = {Modality.CT: 27, Modality.MR: 25, Modality.X_RAY: 13, Modality.HISTOPATHOLOGY: 11}
 """Shares of the paper's data, in per cent, as the caption of Fig. 3 names them."""
-_TESTS = ("pydicom-",)
-"""Cards of files that libraries ship for their own tests."""
 
 
 def real_recipes() -> list[Recipe]:
     """Return the bundled cards of public datasets: no phantoms, no test files of libraries."""
-    return [find_recipe(name) for name in bundled_names() if not name.startswith((PHANTOM_PREFIX, *_TESTS))]
+    return [find_recipe(name) for name in bundled_names() if not name.startswith(NO_PUBLIC_DATASET)]
 
 
 def overview() -> str:

@@ -15,6 +15,8 @@ from typing import Any
 from gmai_formats.errors import UserError, did_you_mean
 
 PHANTOM_PREFIX = "phantom-"
+NO_PUBLIC_DATASET = (PHANTOM_PREFIX, "pydicom-")
+"""How the names of cards begin that are of no public dataset: drawn pictures, and files that libraries test with."""
 
 
 @dataclass(frozen=True)
