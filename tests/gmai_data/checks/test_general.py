@@ -3,8 +3,8 @@
 import pytest
 from gmai_data.annotation import Annotation, Box
 from gmai_data.checks.facts import Facts, LabelNames
-from gmai_data.checks.general import appearance_words, contrary_to_known, general, is_of
-from gmai_data.checks.masking import masked
+from gmai_data.checks.general import appearance_words, contrary, general, is_of
+from gmai_data.checks.masking import with_labels
 from gmai_data.checks.written import first_complaint, without_unresolved
 from gmai_data.generation.knowledge import load_knowledge
 from gmai_data.vocabulary import Kind, Language, Split
@@ -162,7 +162,7 @@ def test_how_a_label_usually_looks_gives_words_for_how_it_looks_here(told):
 
 
 @pytest.mark.parametrize(
-    ("text", "contrary"),
+    ("text", "turned"),
     [
         ("The left kidney does not filter the blood or make urine.", True),
         ("The liver never makes bile.", True),
@@ -170,9 +170,9 @@ def test_how_a_label_usually_looks_gives_words_for_how_it_looks_here(told):
         ("The left kidney is not sharply outlined.", False),
     ],
 )
-def test_the_contrary_of_a_line_is_found(told, text, contrary):
+def test_the_contrary_of_a_line_is_found(told, text, turned):
     facts = told()
-    assert (contrary_to_known(facts, text.lower(), masked(facts, text)) is not None) == contrary
+    assert (contrary(facts, with_labels(facts, text), ()) is not None) == turned
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,7 @@ def facts_of(record, language, kind=Kind.FREE_INSTRUCTION):
         annotation, kind, language, LabelNames(recipe, language), boxes, (),
         tuple(words.position(box) for box in boxes), "", (6, 220), (1, 1),
         knowledge=KNOWLEDGE.known((*labels, recipe.anatomy.en), recipe.modality, language),
+        of_card=KNOWLEDGE.known(recipe.label_names, None, language),
     )  # fmt: skip
 
 

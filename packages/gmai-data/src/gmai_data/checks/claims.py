@@ -60,8 +60,9 @@ _PURPOSE = {
         r"secretes?|transports?|digests?|regulates?|conveys?|delivers?|nourish(?:es)?|circulates?)\b"
     ),
     Language.ZH: re.compile(
-        rf"(?:{LABEL}|{WORD}|[它其])[^，。；]{{0,6}}?(?P<verb>泵血|泵送|泵出|输送|运送|过滤|储存|分泌|传导|主管|掌管|负责|支配|"
-        "(?:功能|作用)(?:就?是|在于|包括|为))"
+        rf"(?:{LABEL}|{WORD}|[它其])[^，。；]{{0,6}}?(?P<verb>泵血|泵送|泵出|输送|运送|运输|携带|过滤|储存|贮存|分泌|传导|主管|掌管|"
+        "负责|支配|吞噬|抵御|分解|消化|调节|支撑体重|凝固|引流|收集|(?:是指|指的?是|意味着)(?!图|画面|影像))"
+        r"|(?:^|[，；：。\s]|[它其]的?|的)(?:主要|生理|基本)?(?P<for>(?:功能|作用|职责|任务)(?:就?是|在于|包括|为))"
     ),
 }
 """What a structure does; of a picture nobody says so."""
@@ -76,7 +77,8 @@ def invented_purpose(text: str, language: Language) -> tuple[str, str] | None:
     found = _PURPOSE[language].search(text) or (_ITS_PURPOSE.search(text) if language == Language.EN else None)
     if found is None:
         return None
-    return "finding invented", f'it says what it "{found["verb"]}", which no line "Known" does'
+    said = found["verb"] or found.groupdict().get("for")
+    return "finding invented", f'it says what it "{said}", which no line "Known" does'
 
 
 def claimed_of_a_class(

@@ -159,7 +159,7 @@ class LabelNames:
         text = self.folded(text)
         found: list[Mention] = []
         for match in self._pattern.finditer(text):
-            name = self._singular.get(match.group(), match.group())
+            name = self._name(match.group())
             before = self._clause.split(text[max(0, match.start() - _AROUND) : match.start()])[-1]
             behind = text[match.end() : match.end() + _AROUND]
             # The mark that ends a Chinese clause belongs to it: only at its end is "肝脏未见。" a denial.
@@ -191,8 +191,16 @@ class LabelNames:
         """Return the names of a label."""
         return self._spoken.get(label, ())
 
+    def _name(self, said: str) -> str:
+        """Return the name that a text says in the plural or with an apostrophe: of "left ventricle's cavity"."""
+        name = self._singular.get(said, said)
+        if "'" not in said or any(name in names for names in (self._labels, self._opposites, self._pairs)):
+            return name
+        bare = _APOSTROPHE.sub(" ", said)
+        return self._singular.get(bare, bare)
+
     def _mask(self, match: re.Match[str]) -> str:
-        name = self._singular.get(match.group(), match.group())
+        name = self._name(match.group())
         labels = self._pairs.get(name, (self._labels.get(name) or self._opposites.get(name, ""),))
         return " ".join(chr(_FIRST_MARK + self._every_label.index(label)) for label in labels)
 
@@ -221,6 +229,7 @@ def _shortened(name: str, language: Language) -> Iterator[str]:
             yield from (name.replace(long, each) for each in short)
 
 
+_APOSTROPHE = re.compile("'s (?=[a-z])")
 _ABBREVIATION = re.compile("[A-Z][A-Z0-9-]+")
 """COVID-19 is the same in Chinese."""
 _NOT_SHOWN = re.compile(r"\b(?:not (?:shown|seen|present|visible|found)|absent|negative)\s*: ?")
@@ -282,6 +291,26 @@ def _numbered(name: str) -> tuple[str, ...]:
     if level := re.fullmatch(r"(?:vertebra|vertebral body) ([ctls]\d+)|第(\d+)([颈胸腰骶])椎", name):
         short = level[1] or f"{'ctls'['颈胸腰骶'.index(level[3])]}{level[2]}"
         return (short, f"{short} vertebra", f"{short} vertebral body", f"{short}椎体", f"{short}椎")
+    if disc := re.fullmatch(r"intervertebral disc ([ctls])(\d+)/([ctls])(\d+)", name):
+        upper, above, lower, below = disc.groups()
+        levels = [f"{upper}{above}{between}{last}" for between in ("/", " ", " / ") for last in (lower + below, below)]
+        return tuple(
+            form for level in levels
+            for each in ("disc", "disk")
+            for form in (
+                f"{level} {each}", f"{level} intervertebral {each}", f"intervertebral {each} {level}",
+                f"{each} {level}", f"{each} at {level}", f"{each} between {upper}{above} and {lower}{below}",
+            )
+        )  # fmt: skip
+    if disc := re.fullmatch(r"([颈胸腰骶])(\d+)/([颈胸腰骶])(\d+)椎间盘", name):
+        upper, above, lower, below = disc.groups()
+        one, other = ("ctls"["颈胸腰骶".index(each)] for each in (upper, lower))
+        levels = [f"{one}{above}", f"{upper}{above}"]
+        lasts = [(f"{other}{below}", below), (f"{lower}{below}", below)]
+        return tuple(
+            f"{first}{between}{last}椎间盘"
+            for first, ends in zip(levels, lasts, strict=True) for between in "/-~" for last in ends
+        )  # fmt: skip
     found = re.fullmatch(r"([a-z][a-z -]*) (\d+)(类|级|期)? ?(\D*)", name)
     if found is None:
         return ()
@@ -329,7 +358,7 @@ def _plurals(name: str) -> tuple[str, ...]:
 
 def with_plural(name: str) -> str:
     """Return a pattern of an English name in the singular and the plural."""
-    regular = f"{re.escape(name)}(?:e?s)?"
+    regular = f"{re.escape(name)}(?:e?s)?".replace(r"\ ", r"(?:'s)?\ ")
     return "|".join((regular, *map(re.escape, _plurals(name)[2:])))
 
 
@@ -381,6 +410,7 @@ class Facts:
         image_digest: SHA-256 of the image that the text is about, or nothing.
         measures: Sizes that the writer was shown; they may be stated of their label.
         knowledge: What the writer was told about the labels in general; it may be stated of its label.
+        of_card: What is known in general of every label of the card; what is so of another is said of none here.
         form: `report` or `reasoning`, whose answers have parts of their own; nothing where they have none.
         answer: Of a reasoning: what its last line must say.
         question: Of a reasoning: what must be asked.
@@ -399,6 +429,7 @@ class Facts:
     image_digest: str = ""
     measures: tuple[Measure, ...] = ()
     knowledge: tuple[Known, ...] = ()
+    of_card: tuple[Known, ...] = ()
     form: str = ""
     answer: str = ""
     question: str = ""

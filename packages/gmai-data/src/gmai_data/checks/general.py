@@ -7,11 +7,11 @@ speaks of the line's label, shares at least two words with one clause, has the v
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from gmai_data.checks.facts import Facts, Known
-from gmai_data.checks.lexicon import LABEL, is_akin, is_plain, matters, opposites, rephrased, synonyms
+from gmai_data.checks.facts import Facts, Known, LabelNames
+from gmai_data.checks.lexicon import LABEL, is_akin, is_plain, matters, matters_zh, opposites, rephrased, synonyms
 from gmai_data.checks.masking import FULL_WIDTH
 from gmai_data.vocabulary import Language
 
@@ -147,7 +147,7 @@ def general(facts: Facts, text: str, masked: str, carried: tuple[str, ...] = ())
     chinese = facts.language == Language.ZH
     # In Chinese only names are masked where it is held to a line, which may be about what every picture shows.
     said = facts.names.masked(text.translate(FULL_WIDTH)) if chinese else masked
-    if swapped(facts, said, carried) is not None:
+    if any(_of_another(facts, *clause) is not None for clause in _clauses_about(facts, said, carried)):
         return None
     if (told := _told_by_clauses(facts, said)) is not None:
         return told
@@ -167,65 +167,157 @@ _OF_IT = re.compile(r"\W*(?:(?:it|its|they|their)\b|[它其该])")
 """Begins a sentence about what the one before is about, which may be the region of the body."""
 
 
-def swapped(facts: Facts, masked: str, carried: tuple[str, ...]) -> Known | None:
-    """Return the line of another label of the record that a clause states of a label with a line of its own."""
-    lines = [each for each in facts.knowledge if each.about != "appearance" and each.label in facts.annotation.labels]
-    least = _LEAST
-    if facts.language == Language.ZH:  # two pairs are soon shared with what a finding is: 出血 of two hemorrhages
-        lines, least = [each for each in lines if each.about == "function"], _LEAST_OF_ANOTHER_ZH
-    if len({each.text for each in lines}) < _SEVERAL:
+def contrary(facts: Facts, said: str, carried: tuple[str, ...]) -> Known | None:
+    """Return the line that a sentence turns round, or that it states of another label than the line's own.
+
+    Args:
+        facts: Of the text.
+        said: The sentence in lower case with a character for each label, all other words as they are.
+        carried: Labels that the sentences before it speak of.
+    """
+    turned = _turned_round_zh if facts.language == Language.ZH else _turned_round
+    for part, labels in _clauses_about(facts, said, carried):
+        for known in facts.knowledge:
+            if known.about != "appearance" and labels == (known.label,) and turned(facts, known, part):
+                return known
+        if (other := _of_another(facts, part, labels)) is not None:
+            return other
+    return None
+
+
+def _clauses_about(facts: Facts, said: str, carried: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield (clause, labels that it speaks of): those that it names, else those named before it in the sentence.
+
+    A sentence may begin with the region of the body, and one that says "it" is about what the one before names.
+    """
+    about: tuple[str, ...] = ()
+    for number, part in enumerate(_ANY_CLAUSE[facts.language].split(said)[::2]):
+        named = tuple(dict.fromkeys(facts.names.label_of(mark) for mark in re.findall(LABEL, part)))
+        opening = _FIRST_WORDS[facts.language].match(part)
+        if not (named or number) and opening and _is_named(facts, facts.annotation.anatomy, opening.group()):
+            named = (facts.annotation.anatomy,)
+        if named or number or _OF_IT.match(part):
+            yield part, named or about or carried
+            # "The heart and the trachea, which …" goes on about the trachea; in Chinese it may be either.
+            about = (named if facts.language == Language.ZH else named[-1:]) or about or carried
+
+
+_FIRST_WORDS = {
+    Language.EN: re.compile(r"\W*(?:[a-z]+ ?){1,3}"),
+    Language.ZH: re.compile("[^这该本图，。；][^，。；]{0,2}"),
+}
+
+
+def _turned_round(facts: Facts, known: Known, part: str) -> bool:
+    """Return whether an English clause denies a line of its label, or has an opposite of one of its words."""
+    said = rephrased(part)
+    if (_ABOUT_IT.match(said) or _NO_MORE.search(said)) and _states(facts, known, said, said, contrary=True):
+        return True
+    line = rephrased(known.text.lower())
+    own = " ".join(facts.names.spoken(known.label))
+    found = _said(facts, said)
+    if _of_other_matter(line, re.sub(LABEL, " ", said), own) and any(
+        len(found & words) >= (_LEAST if verb in found else _LEAST_OF_LINE)
+        for verb, words in _told(facts.names, facts.annotation.labels, known.text)
+    ):
+        return True
+    words = [word for word in _TOKEN.findall(_THAN.sub(" ", said)) if word not in _STOPS]
+    stems, telling = {_stem(word) for word in words}, {_stem(word) for word in words if not is_plain(word)}
+    return any(
+        _stem(word) in clause.stems - stems and _stem(opposite) in stems - clause.stems and telling & clause.stems
+        for clause in _clauses(known.text.lower())
+        for word, opposite in opposites(Language.EN)
+    )
+
+
+_NO_MORE = re.compile(
+    rf"(?:^|\b(?:which|that|it|they)|{LABEL}|,) ?(?:can |does |do )?"
+    r"(?:no longer|not|cannot|fails? to|hardly|barely|scarcely|poorly|only partly|stops?)\b"
+)
+"""A clause about what was named before it that denies what it does."""
+_ABOUT_IT = re.compile(rf"\W*(?:in general, )?(?:(?:the |an? )?{LABEL} [a-z]|(?:it|they|its|their)\b)")
+_THAN = re.compile(r"\b[a-z]+er than\b")
+"""A comparison in the image: "narrower than the liver" turns no line round."""
+
+
+def _turned_round_zh(facts: Facts, known: Known, part: str) -> bool:
+    """Return whether a Chinese clause denies a line of its label, turns it, or has an opposite of one of its words."""
+    line = known.text.lower()
+    if any(
+        word in line and opposite in part and word not in part and _pairs(line) & _pairs(part)
+        for word, opposite in opposites(Language.ZH)
+    ):
+        return True
+    shared = max(len(_said(facts, part) & words) for _, words in _told(facts.names, facts.annotation.labels, line))
+    return shared >= _LEAST and bool(
+        _NO_MORE_ZH.search(part) or _turned_zh(line, part) or _of_other_matter_zh(line, part)
+    )
+
+
+_NO_MORE_ZH = re.compile("不可见|不再|不能|无法|难以|未能|失去|丧失")
+
+
+def _of_another(facts: Facts, part: str, labels: tuple[str, ...]) -> Known | None:
+    """Return the line of another label of the card that a clause states of one with lines of its own.
+
+    It has more words of a clause of the other's line than of all lines of its own label: all of them, or, of a label
+    that the image shows too, as many as no two lines share by chance.
+    """
+    own = {each.text for each in facts.knowledge if each.label in labels}
+    if len(labels) != 1 or not own:
         return None
-    named = carried
-    for part in _BETWEEN[facts.language].split(masked):
-        marks = re.findall(LABEL, part)
-        named = tuple(dict.fromkeys(facts.names.label_of(mark) for mark in marks)) or named
-        own = [each for each in lines if each.label in named]
-        # "The retina senses light" is said of no label of the sentence before, unlike "it senses light".
-        if len(named) != 1 or not own or not (marks or _OF_IT.match(part)):
+    own |= {each.text for each in facts.knowledge if each.label == facts.annotation.anatomy}
+    said = _said(facts, part)
+    most = len(
+        said
+        & {word for line in own for _, words in _told(facts.names, facts.annotation.labels, line) for word in words}
+    )
+    defines = _DEFINES[facts.language].search(part) is not None
+    for other in (*facts.knowledge, *facts.of_card):
+        if other.about == "appearance" or other.text in own:
             continue
-        if any(_shared(facts, each, part) >= _LEAST for each in own):
-            continue
-        texts = {each.text for each in own}
-        for other in lines:
-            if other.text not in texts and _shared(facts, other, part) >= least:
+        for verb, words in _told(facts.names, facts.annotation.labels, other.text):
+            if other.about == "meaning" and verb in _IS and not defines:
+                continue
+            shared = len(said & words)
+            if shared <= most or shared < _LEAST:
+                continue
+            if shared >= _WHOLE * len(words) and (verb in said or verb in _IS):
+                return other
+            if most < _LEAST and (
+                verb in said and other.label in facts.annotation.labels
+                if verb
+                else other.about == "function" and shared >= _LEAST_OF_ANOTHER_ZH
+            ):
                 return other
     return None
 
 
-def _shared(facts: Facts, known: Known, part: str) -> int:
-    """Return how many words (Chinese: pairs of characters) of one clause of a line a masked text has with its verb."""
+_LEAST_OF_ANOTHER_ZH = 4
+_WHOLE = 0.75
+"""Share of the words of a clause with which a text has it all: forms of words and particles differ."""
+_IS = frozenset({"is", "are", ""})
+_DEFINES = {
+    Language.EN: re.compile(r"\b(?:is|are|means?|meaning|that is|i\.e|refers?|denotes?|defined|called|known)\b|[(:–—]"),
+    Language.ZH: re.compile("[是指即为系]|意味|[(（：]"),
+}
+"""What a text says that tells what a finding is."""
+
+
+def _said(facts: Facts, part: str) -> frozenset[str]:
+    """Return the words of a masked clause that lines are compared by: stems, or pairs of Chinese characters."""
     if facts.language == Language.ZH:
-        line = facts.names.masked(known.text.lower())
-        return max(len(_pairs(clause) & _pairs(part)) for clause in _PARTS_ZH.split(line))
-    stems = {_stem(word) for word in _TOKEN.findall(part) if word not in _STOPS}
-    names = {_stem(word) for each in facts.annotation.labels for word in _TOKEN.findall(each.lower())}
-    return max(
-        (len(stems & clause.stems - names) for clause in _clauses(known.text.lower()) if clause.verb in stems),
-        default=0,
-    )
+        return _pairs(part)
+    return frozenset(_stem(word) for word in _TOKEN.findall(rephrased(part)) if word not in _STOPS)
 
 
-def opposed(facts: Facts, text: str, masked: str, carried: tuple[str, ...]) -> Known | None:
-    """Return the line of a label that a sentence says the opposite of: "a common growth" of a rare one."""
-    named = tuple(facts.names.label_of(mark) for mark in re.findall(LABEL, masked)) or carried[-1:]
-    for known in facts.knowledge:
-        if known.about == "appearance" or not (known.label in named or _is_named(facts, known.label, text)):
-            continue
-        if facts.language == Language.ZH:
-            if any(
-                word in known.text and opposite in text and word not in text and _pairs(known.text) & _pairs(masked)
-                for word, opposite in opposites(Language.ZH)
-            ):
-                return known
-            continue
-        words = [word for word in _TOKEN.findall(rephrased(text)) if word not in _STOPS]
-        stems, telling = {_stem(word) for word in words}, {_stem(word) for word in words if not is_plain(word)}
-        for clause in _clauses(known.text.lower()):
-            for word, opposite in opposites(Language.EN):
-                has, says = _stem(word), _stem(opposite)
-                if has in clause.stems - stems and says in stems - clause.stems and telling & clause.stems:
-                    return known
-    return None
+@functools.lru_cache(maxsize=4096)
+def _told(names: LabelNames, labels: tuple[str, ...], line: str) -> tuple[tuple[str, frozenset[str]], ...]:
+    """Return (verb, words) of each clause of a line, as `_said` has them, without words of labels; no Chinese verb."""
+    if not line.isascii():
+        return tuple(("", _pairs(clause)) for clause in _PARTS_ZH.split(names.masked(line.lower())))
+    of_labels = {_stem(word) for each in labels for word in _TOKEN.findall(each.lower())}
+    return tuple((clause.verb, clause.stems - of_labels) for clause in _clauses(line.lower()))
 
 
 def _told_by_clauses(facts: Facts, masked: str) -> Known | None:
@@ -252,7 +344,6 @@ def _told_by_clauses(facts: Facts, masked: str) -> Known | None:
 
 
 _SEVERAL = 2
-_LEAST_OF_ANOTHER_ZH = 4
 _AS_TO_ZH = re.compile("^[就从在]?[功作][能用](?:上|而言|来说|方面)?，")
 _BETWEEN = {
     Language.EN: re.compile(
@@ -282,13 +373,16 @@ def without_general_clauses(
         named = tuple(dict.fromkeys(facts.names.label_of(mark) for mark in re.findall(LABEL, part)))
         alone = facts.annotation.labels if len(facts.annotation.labels) == 1 else ()
         spoken_of = named or about[-1:] or (*alone, facts.annotation.anatomy)
-        lines = (known for known in facts.knowledge if known.label in spoken_of)
-        if (
-            len(parts) > 1
-            and len(named) <= 1
-            and any(_states_line(facts, known, said) and not claims_more(said, known) for known in lines)
-        ):
-            parts[number] = " ".join(re.findall(LABEL, part))
+        for known in facts.knowledge if len(parts) > 1 else ():
+            others = [name for name in named if not _names_itself(facts, name, known.text)]
+            if (
+                known.label in spoken_of
+                and len({known.label, *others}) == 1
+                and _states_line(facts, known, said)
+                and not claims_more(said, known)
+            ):
+                parts[number] = facts.names.mark_of(known.label) if known.label in named else " "
+                break
         about = named or about
     return "".join(parts)
 
@@ -299,7 +393,7 @@ def _states_line(facts: Facts, known: Known, part: str) -> bool:
 
 _CLAUSES = {
     Language.EN: re.compile(
-        r"(, (?:which|that|who|and|but|so|while|whereas|where) |; |: |"
+        r"(, (?:which|that|who|and|but|so|while|whereas|where|meaning|i\.e\.,?|that is,?|in other words,?) |; |: |"
         r", (?:an?|the) (?=(?:[a-z]+ )?[a-z\uf8fd]+ (?:that|which) )|"
         r", (?=(?:has|have|is|are|lies?|appears?|shows?|can|was|were)\b)|"
         r" (?:and|but|while|whereas) (?=(?:it |they )?(?:is|are|lies?|sits?|appears?|looks?|takes?|fills?|occup\w+|"
@@ -308,6 +402,10 @@ _CLAUSES = {
     Language.ZH: re.compile("([，；：])"),
 }
 """What parts a sentence into clauses; the marks are kept."""
+_ANY_CLAUSE = {
+    Language.EN: re.compile(f"{_CLAUSES[Language.EN].pattern}|{_BETWEEN[Language.EN].pattern}|, (?=an? )"),
+    Language.ZH: _CLAUSES[Language.ZH],
+}
 _OPENING = re.compile(r"^\W*(?:it|they|this|these|which|that) ")
 
 
@@ -343,49 +441,12 @@ def _names_itself(facts: Facts, label: str, line: str) -> bool:
     return any(name in line.lower() for name in facts.names.spoken(label))
 
 
-def contrary_to_known(facts: Facts, text: str, masked: str) -> Known | None:
-    """Return the line that a sentence about a label turns to its contrary: "carries blood from the lungs"."""
-    if facts.language == Language.ZH:
-        return _contrary_zh(facts, masked)
-    text, masked = rephrased(text), rephrased(masked)
-    found = re.match(rf"\W*(?:in general, )?(?:the |an? )?({LABEL}) [a-z]", masked)
-    marks = set(re.findall(LABEL, masked))
-    if found is not None:
-        label = facts.names.label_of(found[1])
-    elif len(marks) == 1 and _NO_MORE.search(masked):
-        label = facts.names.label_of(marks.pop())
-    else:
-        return None
-    lines = (known for known in facts.knowledge if known.label == label and known.about != "appearance")
-    return next((known for known in lines if _states(facts, known, text, masked, contrary=True)), None)
-
-
-def _contrary_zh(facts: Facts, masked: str) -> Known | None:
-    alone = facts.annotation.labels if len(facts.annotation.labels) == 1 else ()
-    for part in _BETWEEN[Language.ZH].split(masked):
-        named = tuple(dict.fromkeys(facts.names.label_of(mark) for mark in re.findall(LABEL, part))) or alone
-        for known in facts.knowledge:
-            if known.about == "appearance" or named != (known.label,) or _shared(facts, known, part) < _LEAST:
-                continue
-            if _NO_MORE_ZH.search(part) or _turned_zh(known.text.lower(), part):
-                return known
-    return None
-
-
-_NO_MORE_ZH = re.compile("不可见|不再|不能|无法|难以|未能|失去|丧失")
-_NO_MORE = re.compile(
-    rf"(?:\b(?:which|that|it|they)|{LABEL}|,) (?:can |does |do )?"
-    r"(?:no longer|not|cannot|fails? to|hardly|barely|scarcely|poorly|only partly|stops?)\b"
-)
-"""A clause about what was named before it that denies what it does."""
-
-
 def _states(facts: Facts, known: Known, text: str, masked: str, *, contrary: bool = False) -> bool:
     """Return whether a rephrased sentence states a line, or its contrary where that is asked."""
     line = rephrased(known.text.lower())
     own = " ".join(facts.names.spoken(known.label))
     bare = re.sub(LABEL, " ", masked)
-    within = _WITHIN if _WITHIN.search(line) else None
+    within = _WITHIN if _WITHIN.search(line) or "bleed" in line else None
     denied = any(
         _stem(found.group()) not in _words(line) and not (within and within.fullmatch(found.group()))
         for found in _CONTRARY.finditer(bare)
@@ -422,13 +483,19 @@ def _states(facts: Facts, known: Known, text: str, masked: str, *, contrary: boo
 
 
 _WITHIN = re.compile(r"\b(?:fill|contain|collect|accumulat|pool|hold)\w*\b")
-"""Words that say the same of what lies in something: where a line has one, none of them is its contrary."""
+"""Words that say the same of what lies in something, as blood does: a line that has one has none for its contrary."""
 
 
 def _of_other_matter(line: str, said: str, own: str) -> bool:
     """Return whether a sentence says of one matter, such as air, what the line says of another, such as food."""
     every = {_stem(each) for each in matters()}
     of_line, of_text = _words(line) & every, _words(said) & every - _words(own)
+    return bool(of_line and of_text) and of_line.isdisjoint(of_text)
+
+
+def _of_other_matter_zh(line: str, said: str) -> bool:
+    """Return whether a Chinese clause says of one matter, such as 气体, what the line says of another, such as 液体."""
+    of_line, of_text = ({name for name, said_as in matters_zh() if said_as.search(each)} for each in (line, said))
     return bool(of_line and of_text) and of_line.isdisjoint(of_text)
 
 

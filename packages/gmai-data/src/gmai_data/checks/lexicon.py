@@ -163,7 +163,14 @@ def rephrased(text: str) -> str:
 @functools.cache
 def matters() -> frozenset[str]:
     """Return what structures of the body make, move or hold: a line about one is no line about another."""
-    return frozenset(_yaml("synonyms.yaml")["matters"])
+    return frozenset(_yaml("synonyms.yaml")["matters"]["en"])
+
+
+@functools.cache
+def matters_zh() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Return (matter, what names it in Chinese)."""
+    document: dict[str, str] = _yaml("synonyms.yaml")["matters"]["zh"]
+    return tuple((matter, re.compile(said)) for matter, said in document.items())
 
 
 @functools.cache

@@ -41,18 +41,27 @@ def low(sentence: str) -> str:
     return unicodedata.normalize("NFKC", sentence).lower().replace("’", "'").replace("_", " ")
 
 
-def masked(facts: Facts, sentence: str) -> str:
-    """Return a sentence in lower case with a character for each label, word of a label, and name of the modality."""
+def with_labels(facts: Facts, sentence: str) -> str:
+    """Return a sentence in lower case with a character for each label, and all its other words."""
+    text = _names_masked(facts, sentence)
+    for head, mark in _heads(facts.annotation.labels, facts.names, facts.language):
+        text = head.sub(mark, text)
+    return text
+
+
+def _names_masked(facts: Facts, sentence: str) -> str:
     bare = low(REFERENCE.sub(lambda found: found[1] or " ", sentence))
     if facts.language == Language.ZH:
-        bare = bare.translate(FULL_WIDTH)
-    else:
-        for noun, stands_for in compounds():
-            bare = noun.sub(stands_for, bare)
+        return facts.names.masked(bare.translate(FULL_WIDTH))
+    for noun, stands_for in compounds():
+        bare = noun.sub(stands_for, bare)
+    return facts.names.masked(bare).replace("-", " ")
+
+
+def masked(facts: Facts, sentence: str) -> str:
+    """Return a sentence in lower case with a character for each label, word of a label, and name of the modality."""
+    text = _names_masked(facts, sentence)
     record = _of_record(facts.annotation.labels, facts.annotation.clinical_task, facts.names, facts.language)
-    text = facts.names.masked(bare)
-    if facts.language == Language.EN:
-        text = text.replace("-", " ")
     if facts.annotation.modality is not None:
         if facts.language == Language.ZH:
             text = text.replace(CHINESE[facts.annotation.modality].lower(), OWN)

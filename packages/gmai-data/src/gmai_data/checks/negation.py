@@ -50,7 +50,7 @@ def what_is_denied(facts: Facts, text: str, sentence: str) -> str | None:
         }
         others = {name for label in facts.annotation.absent for name in facts.names.spoken(label)}
         for tail in tails - set(names) - others:
-            for found in re.finditer(re.escape(tail), sentence):
+            for found in re.finditer(re.escape(tail) + "(?![核质浆膜壁])", sentence):
                 if re.search(_DENIES_ZH + "$", sentence[: found.start()]):
                     return tail
     if not healthy and has_finding(facts) and (found := _NOTHING_WRONG[facts.language].search(sentence)):

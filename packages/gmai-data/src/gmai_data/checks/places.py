@@ -46,6 +46,7 @@ _OF_PATIENT = re.compile(
 _IN_PATIENT = re.compile(r"(?: hand)?(?: side)? (?:of|in) (?:the|your|this|their) (?:patient|person|subject|body)")
 _ONLY_A_PLACE = {
     _EN: re.compile(
+        r"(?:(?:just|slightly|a little|somewhat|lower|higher|farther|further|down|up|below|above|opposite|there)[ ,]+)*"
         rf"(?:in|at|on|near|towards?|within) the [a-z ]+$|the (?:upper|lower|middle|central) [a-z ]*{_PART}$"
     ),
     Language.ZH: re.compile(r"(?:在|于)?(?:图像|图片|图|画面|影像|视野)的?[左右上下中][^，。；\ue000-\uf7ff]{0,4}$"),
@@ -94,7 +95,7 @@ _PLACE = re.compile(
     r"|\b(?P<c3>central|centrally)\b"
 )
 _PLACE_ZH = re.compile(
-    r"(?P<v>上|下)?(?P<h>左|右)(?P<v2>上|下|中)?(?P<part>侧|部|半部?|方|角|边|区)?|(?P<v3>上|下)(?P<part2>部|半部|半(?!身)|方)|(?P<c>中央|中心|正中|"
+    r"(?:中心|中央|正中|中线|中部)的?(?:处|点)?[稍略微]?偏(?P<off>[左右])[侧边方]?(?![上下])|(?P<v>上|下)?(?P<h>左|右)(?P<v2>上|下|中)?(?P<part>侧|部|半部?|方|角|边|区)?|(?P<v3>上|下)(?P<part2>部|半部|半(?!身)|方)|(?P<c>中央|中心|正中|"
     r"居中|中部)"
 )
 
@@ -331,6 +332,9 @@ def _places_zh(clause: str) -> Iterator[_Said]:
     for found in _PLACE_ZH.finditer(clause):
         after = clause[found.end() :]
         before = clause[: found.start()]
+        if found["off"]:
+            yield found.group(), None, "left" if found["off"] == "左" else "right", False
+            continue
         if found["c"] and re.match(r"的?偏?[左右上下]", after):
             continue  # right of the centre
         if re.match(r"的?(?:缘|边缘|边界)", after) or re.search(r"(?:其|患者的?|病人的?)$", before):

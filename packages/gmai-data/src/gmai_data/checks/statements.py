@@ -36,14 +36,12 @@ from gmai_data.checks.directions import without_directions
 from gmai_data.checks.facts import AXES, Facts, Known, any_modality, modality_pattern, region_name, related_modalities
 from gmai_data.checks.general import (
     appearance_words,
-    contrary_to_known,
+    contrary,
     general,
-    opposed,
-    swapped,
     without_general_clauses,
 )
 from gmai_data.checks.lexicon import LABEL, claims, clear_lungs, is_akin, is_plain, is_thing, scopes
-from gmai_data.checks.masking import FULL_WIDTH, OWN, REFERENCE, low, masked
+from gmai_data.checks.masking import OWN, REFERENCE, low, masked, with_labels
 from gmai_data.checks.measures import without_measures
 from gmai_data.checks.negation import ASKS_WHETHER, has_finding, is_of_others, is_other_denied, what_is_denied, words_of
 from gmai_data.checks.other_region import wrong_beside_the_other
@@ -198,20 +196,13 @@ def _wrong(
     facts: Facts, sentence: str, text: str, carried: tuple[str, ...], *, asked: bool, compares: bool
 ) -> tuple[str, str] | None:
     known = general(facts, low(REFERENCE.sub(lambda found: found[1] or " ", sentence)), text, carried)
-    whole = text
     if known is None or facts.language == Language.ZH:
 
         def claims_more(part: str, line: Known) -> bool:
             return claimed_of_a_class(facts, part, frozenset(), line, asked=asked) is not None
 
         text = without_general_clauses(facts, text, carried, claims_more)
-    if not asked:
-        bare = low(sentence)
-        said = facts.names.masked(bare.translate(FULL_WIDTH)) if facts.language == Language.ZH else whole
-        line = opposed(facts, bare, said, carried) or swapped(facts, said, carried)
-        line = line or (contrary_to_known(facts, bare, said) if known is None else None)
-    else:
-        line = None
+    line = None if asked or not facts.knowledge else contrary(facts, with_labels(facts, sentence), carried)
     if line is not None:
         return "finding invented", f'it says the contrary of "{line.text}"'
     if (invented := _lungs_invented(facts, sentence)) is not None:

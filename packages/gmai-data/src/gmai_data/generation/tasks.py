@@ -320,6 +320,7 @@ class TaskMaker:
         self._text_share, self._seed = text_share, seed
         self.writer = settings.writer
         self._names = {language: LabelNames(recipe, language) for language in Language}
+        self._of_card = {language: self._knowledge.known(recipe.label_names, None, language) for language in Language}
         self._chinese = {name.en: name.zh for name in recipe.labels.values() if name.zh}
         self._parameters = Parameters(
             settings.model, settings.temperature, settings.detail, settings.response_format, seed, settings.further()
@@ -433,7 +434,7 @@ class TaskMaker:
             tuple(self._in_chinese(reference) for reference in facts.references), facts.positions, english,
             prompt.specific.words, (len(turns), len(turns)), facts.image_digest, facts.measures,
             self._knowledge.known([each.label for each in facts.knowledge], annotation.modality, Language.ZH),
-            facts.form, self._chinese.get(facts.answer, facts.answer),
+            self._of_card[Language.ZH], facts.form, self._chinese.get(facts.answer, facts.answer),
         )  # fmt: skip
         key = request_key(self._base, prompt, text, "")
         return WritingTask(
@@ -510,7 +511,7 @@ class TaskMaker:
         facts = Facts(
             annotation, kind, language, self._names[language], boxes, references,
             tuple([words.position(box) for box in boxes]), source, prompt.specific.words, (least, most),
-            image_digest, measures, known, extra["form"], answer, fields.get("question", ""),
+            image_digest, measures, known, self._of_card[language], extra["form"], answer, fields.get("question", ""),
         )  # fmt: skip
         if answer:
             extra["answer"] = answer
