@@ -137,3 +137,33 @@ def test_letter_and_text_anywhere() -> None:
     assert agreeing_places("Looking at it, C) cannot be determined from CT.", ABC) == [2]
     assert agreeing_places("It is not B, cannot be determined", ABC) == []
     assert agreeing_places("A, CT, or B, cannot be determined", ABC) == [0, 1]
+
+
+FOUR = ("CT", "MRI", "X-ray", "Ultrasound")
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "(A) CT\n(B) MRI\n(C) X-ray\n(D) Ultrasound",
+        "(A) CT  \n(B) MRI  \n(C) X-ray  \n(D) Ultrasound  ",
+        "A. CT\n\nB. MRI\n\nC. X-ray\n\nD. Ultrasound",
+        "- **A.** CT\n- **B.** MRI\n- **C.** X-ray\n- **D.** Ultrasound",
+        "(A) CT (B) MRI (C) X-ray (D) Ultrasound.",
+        "(A) CT\n(B) MRI\n(C) X ray\n(D) Ultrasound",  # one is not as it was shown
+        "(A) CT\n(B) M",
+    ],
+)
+def test_who_repeats_the_options_and_is_cut_off_has_not_chosen_the_last(shown: str) -> None:
+    for behind in ("", "\n\nTo solve this, let us look at the image", "\n\nNone of the options fits."):
+        response = f"The question is: what is shown?\n\nOptions:\n{shown}{behind}"
+        assert agreeing_places(response, FOUR) == []
+        assert extract(response, FOUR, style="letters").choice is None
+    assert agreeing_places(f"{shown}\n\nThe bone is dark, as on (B) MRI.", FOUR) == [1]
+
+
+def test_an_article_is_no_letter_beside_a_text() -> None:
+    response = "A CT or an MRI could show this, but the one that is shown is an X-ray."
+    assert agreeing_start(response, FOUR) is None
+    assert agreeing_places(response, FOUR) == []
+    assert agreeing_line("A CT", FOUR) == 0

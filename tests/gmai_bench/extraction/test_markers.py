@@ -1,5 +1,6 @@
 import pytest
 from gmai_bench.extraction.markers import (
+    after_second_thought,
     answer_after_refusal,
     before_next_question,
     closing_letter,
@@ -8,6 +9,7 @@ from gmai_bench.extraction.markers import (
     marked_spans,
     option_letters,
     refuses,
+    when_forced,
     without_reasons,
 )
 
@@ -121,3 +123,34 @@ def test_an_answer_that_ends_in_line_breaks_without_end_is_read_at_once() -> Non
     """A model that repeats itself writes them to its last token; looked at from each of them, they take minutes."""
     text = "B" + "\n \n" * 50_000 + "."
     assert before_next_question(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ("A... no, B.", "B."),
+        ("(A), no, it's (B)", "it's (B)"),
+        ("A? No, B", "B"),
+        ("选A,不对,应该是C", "应该是C"),
+        ("A. no, B. yes", ""),
+        ("A shows no B", ""),
+        ("No. B", ""),
+        ("A has no effusion, B", ""),
+    ],
+)
+def test_a_letter_that_is_taken_back(text: str, after: str) -> None:
+    assert after_second_thought(text) == after
+
+
+@pytest.mark.parametrize(
+    ("text", "held"),
+    [
+        ("Either B or C; if forced, C.", "C"),
+        ("B or C. If I had to pick one, C", "C"),
+        ("gun to my head: MRI", "MRI"),
+        ("I was forced to wait, C", ""),
+        ("If pressed tissue is seen, C", ""),
+    ],
+)
+def test_what_is_chosen_after_all(text: str, held: str) -> None:
+    assert when_forced(text) == held

@@ -9,6 +9,7 @@ from gmai_bench.extraction.mentions import (
     has_word_of_none,
     option_equal_to,
     option_that_opens,
+    option_with_more,
     options_mentioned,
     without_list_of_all,
 )
@@ -111,3 +112,26 @@ def test_spellings_are_left_out_that_no_option_can_have() -> None:
         assert forms == tuple(map(forms_of, choices))
         assert not [form for own in forms for form in own if has_word_of_none(form, choices)], choices
     assert has_word_of_none("I'm sorry, I can't help with that.", ("Pneumonia", "Effusion"))
+
+
+CONTRAST = ("CT", "CT with contrast", "MRI")
+
+
+@pytest.mark.parametrize(
+    ("text", "named", "more"),
+    [
+        ("CT with IV contrast", [0, 1], 1),
+        ("Contrast-enhanced CT", [0, 1], 1),
+        ("CT, since the contrast between tissues is good", [0], None),
+        ("CT without contrast", [0, 1], None),
+        ("CT with contrast", [1], None),
+        ("CT rather than CT with contrast", [0], None),
+        ("This is a CT", [0], None),
+        ("CT or contrast CT", [0, 1], None),
+    ],
+)
+def test_an_option_inside_another_one_is_not_read_where_the_words_of_the_longer_one_stand(
+    text: str, named: list[int], more: int | None
+) -> None:
+    assert options_mentioned(text, CONTRAST) == named
+    assert option_with_more(text, CONTRAST) == more

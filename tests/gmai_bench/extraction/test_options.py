@@ -230,3 +230,11 @@ def test_an_announced_letter_with_its_text_is_told_at_once(said: str) -> None:
     found = extract(said, ("CT", "MRI", "X-ray"), style="letters")
     assert found == extract_by_all_rules(said, ("CT", "MRI", "X-ray"), style="letters")
     assert (found.choice, found.rule) == (B, "marker_letter")
+
+
+def test_a_text_and_the_letter_of_another_option_are_no_answer() -> None:
+    for response in ("Yes. B", "Yes. (B).", "No. A", "Yes! **B**"):
+        assert extract(response, ("Yes", "No"), style="letters").choice is None
+    assert extract("Yes. A", ("Yes", "No"), style="letters").choice == 0
+    assert extract("D. C", ("B", "A", "D", "C"), style="letters").choice is not None  # letters only
+    assert extract("Yes. B", ("Yes", "No"), style="text").choice == 0

@@ -1,6 +1,12 @@
 import pytest
 from gmai_bench.extraction.options import extract
-from gmai_bench.extraction.restated import option_judged_right, option_restated, option_short_for
+from gmai_bench.extraction.restated import (
+    option_excepted,
+    option_instead,
+    option_judged_right,
+    option_restated,
+    option_short_for,
+)
 
 FOUR = ("CT", "MRI", "X-ray", "Ultrasound")
 DISSECTIONS = ("Type A aortic dissection", "Type B aortic dissection", "Aortic aneurysm")
@@ -110,6 +116,13 @@ def test_verdicts_on_each_option(text: str, option: int | None) -> None:
         ("The appendix is not visualised", ("Appendix visualised", "Appendix not visualised"), 1),
         ("right middle (not lower) lobe", ("Right middle lobe", "Right lower lobe"), 0),
         ("MRI (not seen)", FOUR, None),
+        ("The right (R) kidney is small", ("Left kidney", "Right kidney"), 1),
+        ("The right (or left) kidney is small", ("Left kidney", "Right kidney"), None),
+        ("BI-RADS category 4", ("BI-RADS 2", "BI-RADS 4", "BI-RADS 5"), 1),
+        ("The category is 4", ("BI-RADS 2", "BI-RADS 4", "BI-RADS 5"), None),
+        ("effusion in this image", ("Pleural effusion", "Cyst"), None),
+        ("No mass is seen on this slice", ("Mass is seen", "No mass seen"), 1),
+        ("The shape is lobed, i.e. it is tubulovillous.", ("Tubular adenoma", "Tubulovillous adenoma"), 1),
         ("neither of them", ("Left lung", "Neither lung"), 1),
         ("fever, cough, tachycardia: PE", ("Pulmonary embolism", "Pneumonia"), 0),
     ],
@@ -166,3 +179,49 @@ def test_pronouns_for_a_shared_subject_and_nothing_seen(
     text: str, choices: tuple[str, ...], option: int | None
 ) -> None:
     assert option_restated(text, choices) == option
+
+
+@pytest.mark.parametrize(
+    ("text", "option"),
+    [
+        ("CT... no, MRI.", 1),
+        ("CT, no, it's MRI", 1),
+        ("CT: no, MRI: yes", None),
+        ("CT, no fracture, MRI", None),
+        ("no, MRI", None),
+    ],
+)
+def test_an_option_that_takes_the_place_of_another(text: str, option: int | None) -> None:
+    assert option_instead(text, FOUR) == option
+
+
+@pytest.mark.parametrize(
+    ("text", "option"),
+    [
+        ("All but B are wrong.", 1),
+        ("Everything except MRI can be excluded", 1),
+        ("Every option other than (C) is incorrect", 2),
+        ("All but B are right.", None),
+        ("All but the last are wrong.", None),
+    ],
+)
+def test_the_one_that_is_not_denied_with_all_others(text: str, option: int | None) -> None:
+    assert option_excepted(text, FOUR, lettered=True) == option
+    assert option_excepted("All but B are wrong.", FOUR, lettered=False) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "choices", "option"),
+    [
+        ("A: 10%, B: 70%, C: 20%", FOUR, 1),
+        ("CT: no. MRI: yes. X-ray: no.", FOUR, 1),
+        ("CT: yes. MRI: yes.", FOUR, None),
+        ("Options:\nA. True\nB. False\n\nTo solve this", ("True", "False"), None),
+        ("(A) No\n(B) Yes", ("No", "Yes"), None),
+        ("A. True: no\nB. False: yes", ("True", "False"), 1),
+    ],
+)
+def test_verdicts_on_one_line_and_options_that_are_verdicts(
+    text: str, choices: tuple[str, ...], option: int | None
+) -> None:
+    assert option_judged_right(text, choices, lettered=True) == option

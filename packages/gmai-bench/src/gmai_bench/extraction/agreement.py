@@ -7,6 +7,7 @@ or be made of letters and formulas.
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 from gmai_bench.extraction.negation import is_negated
 from gmai_bench.extraction.text import LETTERS, any_of, unify, words_of
@@ -33,6 +34,10 @@ _BEFORE = re.compile(r"(?<![A-Za-z0-9])[(\[]?([A-Z]|[a-z](?=[)\].:]))[)\]]*\s*[.
 """The letter in front of a text that stands anywhere: "I would rule it out: C) cannot be determined"."""
 _BEHIND = re.compile(r"\s*[(\[]([A-Z])[)\]]")
 """The letter in brackets behind it: "start with 5 mg (B)"."""
+_LINE_ITEM = re.compile(r"[\s*_(\[#-]*([A-Z])[)\].:、]")
+_LINE_ENDS = re.compile(r"[^\w\n]*(?:\n|$)")
+_NEXT_ITEM = re.compile(r"[)\].;,]{0,3}[\s|*_-]{0,8}[(\[]?(?P<letter>[A-Z])[)\].:、]")
+"""What follows an option in a list of them."""
 _LISTED = re.compile(r"(?<!\w)(?:\(([A-Z])\)|([A-Z])[.):、])[\s*]*\w")
 _LISTED_BELOW = re.compile(r"\n[\s*]*(?:\(([A-Z])\)|([A-Z])[.):、])[\s*]*\w")
 _DENIED_NEXT = re.compile(
@@ -132,6 +137,8 @@ def agreeing_start(text: str, choices: tuple[str, ...]) -> int | None:
     opening = _OPENING.match(undecorated(text[:_MARKS_CHARS]))
     if opening is None or LETTERS.index(opening["letter"].upper()) >= len(choices):
         return None
+    if opening[0].endswith("A ") and not opening[0].strip(" A"):
+        return None  # an article: "A CT could show this, but …"
     index = LETTERS.index(opening["letter"].upper())
     options = plain_options(choices)
     start = undecorated(text[: 8 * _longest(choices)])  # markup takes a part of it
@@ -185,10 +192,21 @@ def agreeing_lines(text: str, choices: tuple[str, ...]) -> list[int]:
     return list(dict.fromkeys(found))
 
 
+class _Place(NamedTuple):
+    """Where an option stands with its letter."""
+
+    option: int
+    letter: int
+    end: int
+    in_front: bool
+    denied: bool
+
+
 def agreeing_places(text: str, choices: tuple[str, ...]) -> list[int]:
     """Return the distinct options that stand somewhere as letter and text beside each other, and are not denied.
 
-    A letter in front of its text counts before one behind it.
+    A letter in front of its text counts before one behind it. Options that are only listed as they were shown count
+    not: who repeats the question has not answered it.
     """
     said = words_of(text)
     lettered = [index for index in range(len(choices)) if LETTERS[index].lower() in said]
@@ -198,14 +216,38 @@ def agreeing_places(text: str, choices: tuple[str, ...]) -> list[int]:
     folded = text.casefold()
     if len(folded) != len(text):
         return []
-    named = {
-        (index, in_front)
+    places = [
+        place
         for index in lettered
         if len(option := _plain(choices[index])) > 1
         for start in _starts(folded, option)
-        if (in_front := _named(text, folded, start, option, index, choices)) is not None
+        if (place := _named(text, folded, start, option, index, choices)) is not None
+    ]
+    following = {item for place in places if (item := _next_item(text, place))}
+    named = {
+        place
+        for place in places
+        if not (place.denied or _next_item(text, place) or place.letter in following or _ends_list(text, place))
     }
-    return [index for index, in_front in named if in_front] or [index for index, _ in named]
+    in_front = {place.option for place in named if place.in_front}
+    return sorted(in_front or {place.option for place in named})
+
+
+def _next_item(text: str, place: _Place) -> int:
+    """Return where the next letter stands that goes on a list of options, or nothing: "(A) CT (B) MRI"."""
+    item = _NEXT_ITEM.match(text, place.end) if place.in_front else None
+    return item.start("letter") if item and LETTERS.index(item["letter"]) == place.option + 1 else 0
+
+
+def _ends_list(text: str, place: _Place) -> bool:
+    """Return whether an option is all of a line behind one that opens with the letter before its own."""
+    start = text.rfind("\n", 0, place.letter) + 1
+    opens = place.in_front and not text[start : place.letter].strip(" \t*_-([#")
+    if not start or not opens or not _LINE_ENDS.match(text, place.end):
+        return False
+    above = text[: start - 1].rstrip()
+    item = _LINE_ITEM.match(above, above.rfind("\n") + 1)
+    return item is not None and LETTERS.index(item[1]) == place.option - 1
 
 
 def _starts(text: str, wanted: str) -> Iterator[int]:
@@ -215,20 +257,22 @@ def _starts(text: str, wanted: str) -> Iterator[int]:
         place = text.find(wanted, place + len(wanted))
 
 
-def _named(text: str, folded: str, start: int, option: str, index: int, choices: tuple[str, ...]) -> bool | None:
-    """Return whether its letter stands in front of the text of an option (else behind it), None where it does not."""
+def _named(text: str, folded: str, start: int, option: str, index: int, choices: tuple[str, ...]) -> _Place | None:
+    """Return the place where the text of an option stands with its letter in front of it or else behind it."""
     if _goes_on(text, start + len(option), option):
         return None
     before = _BEFORE.search(text, max(0, start - _BEFORE_CHARS), start)
+    before = None if before and before[0].rstrip() == "A" else before  # an article
     behind = _BEHIND.match(text, start + len(option))
-    if (before or behind) is None or {one[1].upper() for one in (before, behind) if one} != {LETTERS[index]}:
+    beside = before or behind  # in a list the letter behind a text is the next one: "(A) CT (B) MRI"
+    if beside is None or beside[1].upper() != LETTERS[index]:
         return None
     longer = (other for other in plain_options(choices) if len(other) > len(option) and other.startswith(option))
     if any(folded.startswith(other, start) for other in longer):
         return None
     first = before.start(1) if before else start
     denied = _is_denied(text, first, behind.end() if behind else start + len(option))
-    return None if denied else before is not None
+    return _Place(index, beside.start(1), start + len(option), before is not None, denied)
 
 
 def _is_denied(text: str, start: int, end: int) -> bool:

@@ -32,6 +32,7 @@ _MARKERS: dict[str, re.Pattern[str]] = {
     "response": re.compile(
         r"(?:\A|(?<=\n)|(?<=# )|(?<=\*\*))response(?:\*\*)?\s*:"
     ),  # none in "complete response: yes"
+    "correct": re.compile(r"(?:\A|(?<=\n)|(?<=# )|(?<=\*\*))correct(?:\*\*)?\s*:"),
     "cho": re.compile(  # "I choose B", "we chose B"; "my choice is B", "Choice: B"
         rf"""cho(?P<spoken>o?se)\b|{_NOT_OTHER}(?<![^\W_])choice(?:\s+(?!is\b)\w+){{0,3}}?\s*(?:\*\*|"|')?\s*(?::|=|\bis\b)"""
     ),
@@ -41,6 +42,7 @@ _MARKERS: dict[str, re.Pattern[str]] = {
     "select": re.compile(r"(?P<spoken>select)\b"),
     "pick": re.compile(r"(?P<spoken>pick)\b"),
     "say": re.compile(r"(?P<spoken>say)\b(?:\s+that\b)?"),
+    "call": re.compile(r"(?P<spoken>call\s+(?:it|this))\b(?:\s+an?\b)?"),
     "lean": re.compile(r"(?P<spoken>lean)(?:ing)?\s+(?:more\s+|slightly\s+)?(?:towards?|to)\b"),
     "go with": re.compile(r"(?P<spoken>go with)\b"),
     "going with": re.compile(r"(?P<spoken>going with)\b"),
@@ -60,10 +62,11 @@ _CHINESE = tuple(word for word in _MARKERS if not word.isascii())
 _OPENING_WORDS = {
     "ans": frozenset(("answer", "ans")),
     "response": frozenset(("response",)),
+    "correct": frozenset(("correct",)),
     "cho": frozenset(("choose", "chose", "choice")),
     "opt": frozenset(("opt", "option")),
     "lean": frozenset(("lean", "leaning")),
-    **{word: frozenset((word.split()[0],)) for word in ("select", "pick", "say", "go with", "going with")},
+    **{word: frozenset((word.split()[0],)) for word in ("select", "pick", "say", "call", "go with", "going with")},
 }
 """Key word ▶ the whole words that its marker can begin with."""
 _ANY_OPENING_WORD = frozenset[str]().union(*_OPENING_WORDS.values())
@@ -79,6 +82,7 @@ _CLOSING = re.compile(
     rf"(?i:{_NOT_OTHER})\b[Aa]nswer(?: is|:) ?\(?([A-Z])\)?[.*]*$"  # "The answer is (B)."
     r"|(?<=\w[.!?] )(?:[Ff]inal )?[Aa]nswer \(?([A-Z])\)?[.*]*$"  # "It is safe. Answer B."
     r"|(?:^|[.!?→>\n]\s?)(?:\*\*)?(?:[Ff]inal(?: choice| pick)?:|[Ff]inally) ?(?:\*\*)?\(?([A-Z])\)?[.*]*$"
+    r"|\bmakes (?:it|this) \(?([B-HJ-Z])\)?\.?$"
     r"|\b(?<!each )(?<!every )option is \(?([A-Z])\)?\.?$"  # "the correct option is B"
     r"|\\boxed\{([A-Z])\}[.$]*$"  # "$\boxed{B}$."
     r"|答案[是为:]([A-Z])[。.]?$"
@@ -186,22 +190,33 @@ _SECOND_THOUGHT = re.compile(
     r"(?:^|(?<=[.!?…—\n-])|(?<=[,;]\s))\s{0,3}(?:(?:oh|hmm|but|no|hold on)\W{1,3}){0,3}(?:wait(?=\s{0,3}[,.!?:;…—\n-])"
     r"|actually,?\s+no\b|(?<=no, )actually\b|scratch that\b|(?:let me|i should) re-?(?:consider|think|examine)\b"
     r"|on second thoughts?\b|correction:)[\s,.:;!…—-]*(?:actually\b[\s,]*|no[,.!]\s*)*"
-    r"|(?:^|(?<=[。！？\n]))\s{0,3}(?:等等|等一下|不对)[,。!]",
+    r"|(?:^|(?<=[。！？\n]))\s{0,3}(?:等等|等一下|不对)[,。!]"
+    r"|(?<=[,;])\s?(?:不对|错了)[,。!](?=(?:应该?|还是|是|选|答案|正确))",  # "选A,不对,应该是C"
     re.IGNORECASE,
 )
+_TAKEN_BACK = re.compile(  # "A... no, B"; none in "A. no, B. yes"
+    r"(?<![A-Za-z0-9])[A-Z](?:\)|\*\*)?(?:[\s.…,;—–-]{1,6}(?:(?:oh|hmm|sorry|wait),?\s)?no|\?\s?[Nn]o)[\s,.…—–-]{1,4}"
+    r"(?=(?:it(?:'s| is) |make (?:that|it) )?\(?[A-Z]\)?[.!*]*(?:\s*$|\s*[,;\n]|\s+(?:because|since|as|is)\b))"
+)
 _SECOND_THOUGHT_WORDS = ("wait", "actually", "scratch", "let me re", "should re", "second th", "correction:")
-_SENTENCE_START = re.compile(r"\n+|(?:(?<=\w\w)|(?<=\s\d))[.!?]\s+|[。！？]\s*")
+_NO_BEHIND = ("? No", "? no", "?No", ". no", ", no", "… no", "; no", "- no", "— no", "– no", "sorry", "wait")
+_SENTENCE_START = re.compile(
+    r"\n+|(?:(?<=\w\w)|(?<=\s\d)|(?<=\b[A-Z])(?=\.\s+(?:So|In the end|Therefore|Thus|Hence|Ultimately|Overall)\b))"
+    r"[.!?]\s+|[。！？]\s*"
+)
 _SENTENCE_ENDS = ("\n", ". ", "! ", "? ", ".\t", "!\t", "?\t")
 _CHINESE_SENTENCE_ENDS = ("。", "！", "？")
 _CONCLUSION = re.compile(
-    r"\b(?:so|therefore|thus|hence|consequently|in conclusion|in summary|in total|overall|best(?!\s+for\b)"
+    r"\b(?:so|therefore|thus|hence|consequently|in conclusion|in summary|in total|overall"
+    r"|in the end(?! of)|ultimately|best(?!\s+for\b)"
     r"|(?:that|which|this) leaves|(?:diagnosis|finding|modality) is"
     r"|(?<!second )(?<!next )most (?:likely|consistent))\b"
     r"|因此|所以|综上|总之|总共|共计|故|最可能",
     re.IGNORECASE,
 )
 _OPENS_WITH_CONCLUSION = re.compile(
-    r"\W*(?:(?:and\s+)?(?:so|therefore|thus|hence|consequently|overall)\b|in (?:conclusion|summary|total)\b"
+    r"\W*(?:(?:and\s+)?(?:so|therefore|thus|hence|consequently|overall|ultimately)\b"
+    r"|in (?:conclusion|summary|total|the end(?! of))\b"
     r"|因此|所以|综上|总之|总共|共计|故)",
     re.IGNORECASE,
 )
@@ -227,12 +242,27 @@ _DISCLAIMER = re.compile(
 )
 _DISCLAIMER_WORDS = ("disclaimer", " ai", "medical ", "consult", "advice")
 _LABELLED = re.compile(
-    r"(?:^|\n)[\s*#>_-]*(?:(?:the\s+)?most\s+likely(?:\s+\w+){0,2}"
-    r"|(?:(?:final|working|primary|my)\s+)?(?:diagnosis|impression|conclusion|verdict|assessment|interpretation)"
+    r"(?:^|\n|(?<=\w\w[.;]\s))[\s*#>_-]*(?:(?:the\s+)?most\s+likely(?:\s+\w+){0,2}"
+    r"|favou?red|favou?ring"
+    r"|(?:(?:final|working|primary|leading|favou?red|my)\s+)?(?:diagnosis|impression|conclusion|verdict|assessment|interpretation)"
     r"|(?:影像)?(?:诊断|结论|印象|提示)(?:意见|结果)?)[\s*_]*:[\s*_]*(?P<held>\S[^\n]*)",
     re.IGNORECASE,
 )
-_LABELS = frozenset(("most", "diagnosis", "impression", "conclusion", "verdict", "assessment", "interpretation"))
+_LABELS = frozenset(
+    (
+        "most",
+        "favored",
+        "favoured",
+        "favoring",
+        "favouring",
+        "diagnosis",
+        "impression",
+        "conclusion",
+        "verdict",
+        "assessment",
+        "interpretation",
+    )
+)
 _AFTER_REASON = re.compile(
     r"\b(?:since|because|given|as)\b[^.;\n,]*,\s*(?:(?:it|this)(?:'s|\s+is|\s+must\s+be)\s+)?(?:an?\s+|the\s+)?"
     r"(?P<held>[^,;\n]+?)[.!\s]*$",
@@ -241,6 +271,13 @@ _AFTER_REASON = re.compile(
 _HENCE = re.compile(
     r"(?<=[\w,]\s)(?:hence|thus|therefore|so)\b[\s,:]*(?P<held>[^,;.\n]{1,120})(?=[;.\n])", re.IGNORECASE
 )
+_WHEN_FORCED = re.compile(
+    r"\b(?:if\s+(?:(?:I|we)\s+(?:had|have|must|am|were)\s+(?:to\s+)?|(?:I|we)'[a-z]+\s+|really\s+|absolutely\s+)?"
+    r"(?:forced|pressed|pushed|pick|choose|guess|commit|answer|decide)(?:\s+to\s+\w+|\s+(?:just\s+)?one|\s+between\s+them)*"
+    r"|when\s+(?:forced|pressed|pushed)|gun\s+to\s+(?:my|the)\s+head)\s*[,:]\s*(?P<held>[^.;\n]{1,120})",
+    re.IGNORECASE,
+)
+_FORCING = ("forced", "pressed", "pushed", "had to", "have to", "must", "gun to", "were to")
 _ASIDE = re.compile(r"\((?:[^()\s]{1,60}\s+){2}[^()]{1,200}\)|,\s*which\b[^.,;\n]*", re.IGNORECASE)
 _NEIGHBOUR = re.compile(
     r"\b(?:(?:adjacent|anterior|close|inferior|lateral|medial|next|posterior|superior)\s+to|below|above|beneath|behind|near|beside)"
@@ -471,6 +508,12 @@ def clause_after_reason(text: str) -> str:
     return found["held"] if found else ""
 
 
+def when_forced(text: str) -> str:
+    """Return what is chosen after all in an answer that leaves two open: "B or C; if forced, C"."""
+    found = list(_WHEN_FORCED.finditer(text)) if any_of(_FORCING, lowered(text)) else []
+    return found[-1]["held"] if found else ""
+
+
 def without_asides(text: str) -> str:
     """Return the text without words in brackets and relative clauses: "hepatitis D, which requires hepatitis B"."""
     return _ASIDE.sub(" ", text) if any_of(("(", "which"), text) else text
@@ -512,11 +555,11 @@ def without_questions(text: str) -> str:
 
 def after_second_thought(text: str) -> str:
     """Return what follows the last "Wait, …", "No, actually …" of a text, or nothing."""
-    words = _SECOND_THOUGHT_WORDS if text.isascii() else (*_SECOND_THOUGHT_WORDS, "等", "不对")
-    if not any_of(words, lowered(text)):
-        return ""
-    found = list(_SECOND_THOUGHT.finditer(text))
-    return text[found[-1].end() :] if found else ""
+    words = _SECOND_THOUGHT_WORDS if text.isascii() else (*_SECOND_THOUGHT_WORDS, "等", "不对", "错了")
+    ends = [found.end() for found in _SECOND_THOUGHT.finditer(text)] if any_of(words, lowered(text)) else []
+    if any_of(_NO_BEHIND, text):
+        ends += [found.end() for found in _TAKEN_BACK.finditer(text)]
+    return text[max(ends) :] if ends else ""
 
 
 def draws_other_conclusion(text: str) -> bool:

@@ -86,8 +86,18 @@ _DESCRIBED = re.compile(  # none in "Differential: CT"
     r"(?:[^\s:.]+\s+){2,40}[^\s:.]+\s?[:→⇒](?P<held>[^.:;\n]{1,120})(?:[.;\n]|$)",
     re.IGNORECASE,
 )
-_RESULT = re.compile(r"[=≈→⇒](?P<held>[^=≈→⇒\n]{1,60})$")
-_LONGEST_RESULT = 62
+_RESULT = re.compile(
+    r"(?:[=≈→⇒]|->|\b(?:i\.e\.|that is|in other words),?)(?:\s*(?:it|this)(?:'s|\s+is)\b)?(?P<held>[^=≈→⇒>\n]{1,60})$",
+    re.IGNORECASE,
+)
+_LONGEST_RESULT = 90
+_LINKING = frozenset(("with", "of", "the", "a", "an", "and", "in", "is", "or", "to"))
+_DENIALS = frozenset(("no", "not", "non", "without", "none", "neither", "nor", "absent"))
+_WORD_OR_NUMBER = re.compile(r"[^\W_]+(?:[.,]\d+)*")
+_NUMERAL = re.compile(r"[\d.,]+|[ivx]+")
+_LONGEST_WITH_MORE = 60
+_ALTERNATIVES = frozenset(("or", "vs", "versus", "than"))
+_CLAUSE_MARKS = (". ", ",", ";", ":", "\n", "(", "?")
 _ARTICLE = re.compile(r"^\s*(?:an?|the)\s+", re.IGNORECASE)
 _MOST_AROUND = 60
 """Characters of marks and labels around an option that is all of a sentence, at most."""
@@ -285,7 +295,8 @@ def option_that_opens(text: str, choices: tuple[str, ...]) -> int | None:
     """
     opening = _YES_NO_OPENING.match(text)
     if opening and (index := option_equal_to(opening[1], choices)) is not None:
-        return index
+        below = text[opening.end() :].split("\n")
+        return index if all(option_equal_to(line, choices) in (None, index) for line in below) else None
     return _opening_piece(text.split("\n"), choices)
 
 
@@ -424,13 +435,71 @@ def options_mentioned(text: str, choices: tuple[str, ...], *, letters: bool = Fa
         (start, end, other) for start, end, index in taken for other in _coordinated(folded, start, end, index, choices)
     ]
     named: list[int] = []
+    said_itself = {index for _, _, index in taken}
     for number, (start, end, index) in enumerate(taken):
         if index in named:
             continue
         near = [(first, last) for first, last, _ in taken[max(0, number - WINDOW_CHARS) : number]]
         if not is_negated(folded, start, end, tuple([span for span in near if span[1] > start - WINDOW_CHARS])):
             named.append(index)
+            for other, more in _longer(choices)[index]:
+                if (
+                    other not in said_itself
+                    and other not in named
+                    and more <= _numbered_words(_clause(text, start, end))
+                ):
+                    named.append(other)
     return named
+
+
+def option_with_more(text: str, choices: tuple[str, ...]) -> int | None:
+    """Return the option that holds another one and all of whose words but one a short answer is: "CT with IV contrast".
+
+    None where a letter stands beside them.
+    """
+    if len(text) > _LONGEST_WITH_MORE:
+        return None
+    said = _numbered_words(text)
+    if not said.isdisjoint(_DENIALS | _ALTERNATIVES) or any(len(word) < 2 for word in said - _LINKING):
+        return None
+    longer = {other for own in _longer(choices) for other, _ in own}
+    fitting = [index for index in longer if _numbered_words(unify(choices[index])) - _LINKING <= said]
+    if len(fitting) != 1 or unify(choices[fitting[0]]).casefold() in text.casefold():
+        return None
+    beside = said - _numbered_words(unify(choices[fitting[0]])) - _LINKING
+    return fitting[0] if len(beside) < 2 and all(word.isalpha() for word in beside) else None
+
+
+@lru_cache(maxsize=1024)
+def _longer(choices: tuple[str, ...]) -> tuple[tuple[tuple[int, frozenset[str]], ...], ...]:
+    """Return, for each option, those that hold all its words, and which words they have more: "CT with contrast".
+
+    None that has a denial more: denials are looked for anyway.
+    """
+    words = [_numbered_words(unify(choice)) for choice in choices]
+    return tuple(
+        tuple(
+            (other, more)
+            for other, more in ((n, own - words[index] - _LINKING) for n, own in enumerate(words) if own > words[index])
+            if more.isdisjoint(_DENIALS) and any(len(word) > 1 and not _NUMERAL.fullmatch(word) for word in more)
+        )
+        if words[index]
+        else ()
+        for index in range(len(choices))
+    )
+
+
+def _numbered_words(text: str) -> frozenset[str]:
+    """Return the words of a text in small letters, a decimal number as one: "2.5" is no "5"."""
+    return frozenset(_WORD_OR_NUMBER.findall(text.casefold()))
+
+
+def _clause(text: str, start: int, end: int) -> str:
+    """Return the clause that a mention stands in, at most so far as a denial is looked for."""
+    first, last = max(0, start - WINDOW_CHARS), end + WINDOW_CHARS
+    before = max(text.rfind(mark, first, start) for mark in _CLAUSE_MARKS)
+    after = min((place for mark in _CLAUSE_MARKS if (place := text.find(mark, end, last)) >= 0), default=last)
+    return text[max(first, before + 1) : after]
 
 
 def _is_word_too(text: str, folded: str, start: int, end: int) -> bool:

@@ -6,6 +6,8 @@ from functools import lru_cache
 from gmai_bench.extraction.text import any_of
 
 _BREAK_MARK = re.compile(r"[.;:,!?\n。；，！？]")
+_DASH_BREAK = re.compile(r"[—–]\s*(?=(?:it|this|that|but|rather)\b)")
+"""Between clauses: "This isn't an MRI—it's a CT"."""
 _BREAK_WORDS = (
     "but", "because", "since", "so", "while", "whereas", "therefore", "thus", "hence", "但", "而是", "因为", "所以",
 )  # fmt: skip
@@ -16,6 +18,7 @@ _CUE_BEFORE = re.compile(
     r"|excluding|excludes?|excluded|except|unlike|instead of|rather than"  # "all except A", "rather than CT"
     r"|rul(?:e|es|ed|ing) out|eliminat(?:e|es|ed|ing)|absence of|negative for"  # "we rule out A"
     r"|(?:better|more (?:likely|plausible|probable|consistent)(?: \(?[a-z]\)?)?) than"  # "more likely B than C"
+    r"|(?:less|(?:less|more) (?:severe|advanced|extensive)|milder|worse) than|short of"  # "less than severe NPDR"
     r"|unlikely|less likely(?! than)|least likely|doubt\w*|hardly"  # "unlikely to be A"; none in "less likely than B"
     r"|(?:wrong|incorrect) (?:answer|option|choice)s?"  # "the wrong options are A"
     r"|second (?:most|best)|secondary (?:consideration|differential|diagnosis)|next most"
@@ -40,7 +43,8 @@ _DENIED_LABEL = re.compile(
 """A label that denies what it announces: "Least likely: C", "Ruled out: pneumonia"."""
 _NO_CUE = ("not only", "no doubt", "no other than", "cannot be other than", "不仅", "无疑")
 _OTHER_SUBJECT = (
-    r"(?!(?:there|it|this|these|they|we|statements?|the (?:image|picture|scan|lesion|finding|patient|rest|others?))\b)"
+    r"(?!(?:there|it|this|these|they|we|and\s+(?:is|are|was|were|has|does|do)|statements?"
+    r"|the (?:image|picture|scan|lesion|finding|patient|rest|others?))\b)"
 )
 """What follows the mention is about something else: "A. It is not …"."""
 _IS = r"(?:is|are|was|were|(?:would|can|could|may|should)\s+be|seems?|appears?|looks?)\s+"
@@ -56,6 +60,7 @@ _CUE_AFTER = re.compile(
     r"|would\s+(?:(?:typically|usually|normally|instead|also)\s+)?"  # "A would show a fracture"
     r"(?:show|demonstrate|display|have|appear|look|help|cause|reveal|give|produce|affect"
     r"|be\s+(?:needed|required|necessary)\s+(?:to|for))\b"  # "An MRI would be needed to characterise it"
+    r"|was\s+(?:my|the)\s+(?:first|initial)\s+(?:impression|thought|guess|instinct)\b"
     rf"|{_IS}(?:very\s+|also\s+)?(?:tempting|a\s+(?:common\s+)?(?:distractor|trap|decoy))\b"  # "A is tempting"
     r"|incorrect\b|wrong\b|false\b)"  # "A: wrong"
     r"|^\s*[—-]+\s*(?:the\s+)?(?:least|less)\s+likely\b"  # "A — the least likely"
@@ -73,7 +78,7 @@ _BEFORE_HINTS = (
 _AFTER_HINTS = (
     "no", "n't", "never", "hardly", "incorrect", "wrong", "false", "exclud", "rul", "eliminat", "discard", "dismiss",
     "reject", "likely", "improb", "implaus", "impossib", "doubt", "less", "least", "inconsistent", "absent",
-    " out", "would", "only", "reserved", "tempting", "distractor", "trap", "decoy",
+    " out", "would", " first", "initial", "only", "reserved", "tempting", "distractor", "trap", "decoy",
     "❌", "✗", "✘", "❎", "错", "不", "误", "排除", "可能性",
 )  # fmt: skip
 """Every cue holds one of these; looking for them costs a tenth of the patterns."""
@@ -131,6 +136,8 @@ def _denied_before(before: str, start: int, own_cues: tuple[tuple[int, int], ...
         return True
     ends = [mark.end() for mark in _BREAK_MARK.finditer(before)]
     clause = before[ends[-1] :] if ends else before
+    if any_of("—–", clause) and (dash := _DASH_BREAK.search(clause)):
+        clause = clause[dash.end() :]
     if not any_of(_BEFORE_HINTS, clause):
         return False
     words = [word.end() for word in _BREAK_WORD.finditer(clause)] if any_of(_BREAK_WORDS, clause) else []

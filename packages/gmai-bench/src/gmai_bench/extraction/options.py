@@ -45,6 +45,7 @@ from gmai_bench.extraction.markers import (
     option_letters,
     refuses,
     superlatives,
+    when_forced,
     without_asides,
     without_disclaimer,
     without_neighbours,
@@ -58,15 +59,23 @@ from gmai_bench.extraction.mentions import (
     option_of_first_sentence,
     option_of_last_sentence,
     option_that_opens,
+    option_with_more,
     options_mentioned,
     options_on_others,
     without_list_of_all,
 )
 from gmai_bench.extraction.negation import is_negated
-from gmai_bench.extraction.restated import option_judged_right, option_of_two, option_restated, option_short_for
+from gmai_bench.extraction.restated import (
+    option_excepted,
+    option_instead,
+    option_judged_right,
+    option_of_two,
+    option_restated,
+    option_short_for,
+)
 from gmai_bench.extraction.text import LETTERS, any_of, strip_thoughts, unify
 
-EXTRACTOR = "gmai-options/11"
+EXTRACTOR = "gmai-options/12"
 """Name and version of these rules; a change of any of them raises the version."""
 
 Style = Literal["letters", "text"]
@@ -83,6 +92,10 @@ _WRAPPING = " *\"'()[]{}.`:,、。"
 
 _CLOSING_MARKS = ").*$}。 "
 """What may stand behind the letter that ends an answer."""
+
+_TEXT_AND_LETTER = re.compile(r"(?P<text>[^\n]*\w\w[^\n]*)[.!?;]\s(?:\*\*)?\(?(?P<letter>[A-Z])\)?[.*]*")
+"""An answer of a text and a letter behind it."""
+_LONGEST_PAIR = 200
 
 _NO_CONTENT = " \t*`$\\[](){}_#-=~.。"
 """What a line may consist of that says nothing."""
@@ -201,6 +214,8 @@ def extract_by_all_rules(response: str, choices: tuple[str, ...], *, style: Styl
         answered = extract_by_all_rules(own, choices, style=style)
         if answered.choice is not None and not answered.rule.endswith("_mentioned"):
             return answered
+    if lettered and _contradicts_itself(text, choices):
+        return AMBIGUOUS
     closing = closing_letter(text) if lettered else None
     if closing and (index := LETTERS.index(closing)) < len(choices) and not _of_option(text, choices):
         return Extraction(index, "marker_letter")
@@ -216,6 +231,12 @@ def extract_by_all_rules(response: str, choices: tuple[str, ...], *, style: Styl
         restated = option_judged_right(text, choices, lettered=lettered)
         if restated is None:
             restated = option_of_two(text, choices, lettered=lettered)
+        if restated is None:
+            restated = option_instead(text, choices)
+        if restated is None:
+            restated = option_excepted(text, choices, lettered=lettered)
+        if restated is None and found is AMBIGUOUS:
+            restated = option_with_more(text, choices)
         if restated is None and found is UNPARSED:
             restated = option_restated(text, choices)
         if restated is not None:
@@ -323,7 +344,15 @@ def _refused_or_mentioned(text: str, choices: tuple[str, ...], style: Style) -> 
         return Extraction(opening, "option_text_leading")
     reasoned = without_reasons(text)
     stated = without_list_of_all(without_questions(reasoned), choices)
-    shorter = (reasoned, stated, conclusion, labelled(text), clause_after_reason(text), without_asides(stated))
+    shorter = (
+        when_forced(text),
+        reasoned,
+        stated,
+        conclusion,
+        labelled(text),
+        clause_after_reason(text),
+        without_asides(stated),
+    )
     for shortened in dict.fromkeys((*shorter, without_neighbours(stated))):
         named = _by_mention(shortened, choices, style) if shortened not in ("", text) else AMBIGUOUS
         if named.choice is not None:
@@ -387,6 +416,14 @@ def _of_option(text: str, choices: tuple[str, ...]) -> bool:
             if own and tail.endswith(own) and closing_letter(f"- {own}"):
                 return True
     return False
+
+
+def _contradicts_itself(text: str, choices: tuple[str, ...]) -> bool:
+    """Return whether an answer is the text of one option and the letter of another: "Yes. B"."""
+    pair = _TEXT_AND_LETTER.fullmatch(text) if len(text) < _LONGEST_PAIR and text.rstrip(").*")[-1:].isupper() else None
+    if pair is None or (index := LETTERS.index(pair["letter"])) >= len(choices):
+        return False
+    return option_equal_to(pair["text"], choices) not in (None, index)
 
 
 def _last_line(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from gmai_formats.json_text import parse_json
 
+from gmai_bench.extraction.agreement import agreeing_line
 from gmai_bench.extraction.letters import letter_alone, mentioned_letters
 from gmai_bench.extraction.mentions import EDGES, description_end, is_synonym, option_equal_to, options_mentioned
 from gmai_bench.extraction.negation import is_negated
@@ -32,7 +33,9 @@ _ALL_SHARES = 101.0
 _PRONOUN = re.compile(r"\b(?:it|they|this|these)\b", re.IGNORECASE)
 _OF_TWO = re.compile(r"\bthe (?:(?P<former>former)|latter)\b", re.IGNORECASE)
 _REASON_BEHIND = re.compile(r"\s*\([^()]*\)$")
-_DENIED_ASIDE = re.compile(r"\s*\(not [^()\n]{1,60}\)(?=\s+[^\W\d_])")
+_ASIDE_WITHIN = re.compile(r"\s*\(([^()\n]{1,60})\)(?=\s+[^\W\d_])")
+_VERDICT_BREAK = re.compile(r"(?<=\w\w)[.;,]\s|(?<=%)[.;,]?\s")
+"""Between verdicts on one line: "A: 10%, B: 70%", "Fracture: no. Dislocation: yes."."""
 _NUMBERING = re.compile(r"\d{1,2}[.)]\s*")
 _LONGEST_VERDICT = 160
 """Characters of a line that may hold a verdict on an option."""
@@ -69,9 +72,13 @@ _LEAD = re.compile(
 _WORD = re.compile(r"[^\W_]+(?:[.,]\d+)*")
 _DENYING = ("no", "not", "non", "without", "absent", "none", "never", "nor", "neither", "negative", "false")
 _NO_SHORT_FORM = frozenset((*_DENYING, "yes")) - {"none", "neither"}
-_FUNCTION_WORDS = ("the", "a", "an", "is", "are", "was", "were", "has", "have", "been", "of")
+_FUNCTION_WORDS = ("the", "a", "an", "is", "are", "was", "were", "has", "have", "been", "of", "weighted")
 _LABELLED = ("it", "this", "clinical", "pathological", "category", "class", "grade", "level", "score", "stage", "type")
-_BEHIND = re.compile(r"\s+(?:ones?|of\s+(?:them|these|those))$", re.IGNORECASE)
+_BEHIND = re.compile(
+    r"\s+(?:ones?|of\s+(?:them|these|those)|(?:in|on)\s+(?:this|the|these)\s+(?:\w+\s+)?"
+    r"(?:images?|pictures?|scans?|slices?|slides?|films?|x-rays?|radiographs?|views?|stud(?:y|ies)|photos?|photographs?))$",
+    re.IGNORECASE,
+)
 _ROMAN = re.compile("[ivx]+")
 _LINKS = ("of", "the", "and", "in", "with", "or", "to", "for", "a", "an", "due")
 _LINK_INITIALS = ("o", "t", "a", "i")
@@ -80,6 +87,14 @@ _ACRONYM = re.compile(r"(?<![\w-])[A-Z]{3,6}(?![\w-])")
 _LONGEST_SHORT = 60
 _SHORTEST_MISSPELT = 8
 _SHORTEST_WORD = 4
+_TAKEN_BACK = re.compile(r"[\s.…,;—–-]+(?:(?:oh|hmm|sorry|wait),?\s)?no[\s,.…—–-]+(?:it(?:'s| is)\s+)?", re.IGNORECASE)
+"""Between two options the first of which is taken back: "CT... no, MRI"."""
+_EXCEPTED = re.compile(
+    r"\b(?:all|every(?:thing|one)?|any|each)\b[^.;\n]{0,20}?\b(?:but|except(?:\s+for)?|other\s+than)\s+(?:option\s+|for\s+)?"
+    r"(?P<held>[^.;,\n]{1,60}?)\s+(?:is|are|can\s+be|could\s+be|seems?)\s+(?:clearly\s+|all\s+)?"
+    r"(?:wrong|incorrect|false|excluded|ruled\s+out|eliminated|implausible|unlikely|dismissed)\b",
+    re.IGNORECASE,
+)
 _STATEMENT = re.compile(
     r"\W*(?:it|(?:this|that|the)(?:\s+(?:statement|claim|assertion|sentence))?)(?:\s+is|'s)\s+(?P<not>not\s+)?"
     r"(?:(?P<true>true|correct|right|accurate)|(?P<false>false|incorrect|wrong|inaccurate|untrue))"
@@ -101,7 +116,7 @@ def option_restated(text: str, choices: tuple[str, ...]) -> int | None:
         option_short_for(text, choices),
         option_short_for(description_end(text), choices, announced=True),
         _of_shared_subject(text, choices),
-        _around_denial(text, choices),
+        _around_aside(text, choices),
         _number(text, choices),
         _spelt_out(text, choices),
         _misspelt(text, choices),
@@ -114,7 +129,8 @@ def _of_shared_subject(text: str, choices: tuple[str, ...]) -> int | None:
     subject = _shared_subject(choices)
     if not subject or _PRONOUN.search(text) is None:
         return None
-    named = options_mentioned(_PRONOUN.sub(lambda _: subject, text), choices)  # LaTeX is no template
+    written_out = _PRONOUN.sub(lambda _: subject, text.replace("n't", " not"))  # LaTeX is no template
+    named = options_mentioned(written_out, choices)
     return named[0] if len(named) == 1 else None
 
 
@@ -123,18 +139,27 @@ def _shared_subject(choices: tuple[str, ...]) -> str:
     """Return the words, two or more, that all options begin with, of which none is more than those."""
     words = [unify(choice).split() for choice in choices]
     shared = 0
-    while len(words) > 1 and all(len(own) > shared + 2 and own[shared] == words[0][shared] for own in words):
+    while len(words) > 1 and all(len(own) > shared + 1 and own[shared] == words[0][shared] for own in words):
         shared += 1
+    while shared and words[0][shared - 1] in _FUNCTION_WORDS:
+        shared -= 1
     return " ".join(words[0][:shared]) if shared > 1 else ""
 
 
-def _around_denial(text: str, choices: tuple[str, ...]) -> int | None:
-    """Return the one option that others denied in brackets stand in the middle of: "right middle (not lower) lobe"."""
-    if "(not " not in text:
+def _around_aside(text: str, choices: tuple[str, ...]) -> int | None:
+    """Return the one option whose words stand around brackets: "right middle (not lower) lobe"."""
+    if "(" not in text:
         return None
-    named = options_mentioned(_DENIED_ASIDE.sub("", text), choices)
-    whole = len(named) == 1 and unify(choices[named[0]]).casefold() in text.casefold()  # "MRI (not seen)" denies it
-    return named[0] if len(named) == 1 and not whole else None
+    asides: list[str] = [aside[1] for aside in _ASIDE_WITHIN.finditer(text) if not aside[1].startswith("not ")]
+    named = options_mentioned(_ASIDE_WITHIN.sub("", text), choices)
+    if len(named) != 1 or len(_option_words(choices)[named[0]]) < 2:
+        return None
+    others = (
+        set(options_mentioned(aside, choices)) - set(named) or words_of(aside) & {"or", "and"} for aside in asides
+    )
+    if any(others):
+        return None
+    return None if unify(choices[named[0]]).casefold() in text.casefold() else named[0]  # "MRI (not seen)" denies it
 
 
 def option_judged_right(text: str, choices: tuple[str, ...], *, lettered: bool) -> int | None:
@@ -148,7 +173,9 @@ def option_judged_right(text: str, choices: tuple[str, ...], *, lettered: bool) 
                 verdicts[index] = float(judged)
     graded = False
     shares: list[float] = []
-    for line in text.split("\n"):
+    for line in text.split("\n") if "\n" in text or len(text) > _LONGEST_VERDICT else _VERDICT_BREAK.split(text):
+        if lettered and agreeing_line(line, choices) is not None:
+            continue  # an option as it was shown: "A. Yes"
         if line.count("|") > 1:
             graded = graded or _GRADED.search(line) is not None
             verdicts |= _verdict_of_row(line, choices, lettered=lettered, graded=graded)
@@ -191,6 +218,24 @@ def option_of_two(text: str, choices: tuple[str, ...], *, lettered: bool) -> int
         mentioned_letters(after, choices) if lettered else []
     )
     return index if set(later) <= {index} else None
+
+
+def option_excepted(text: str, choices: tuple[str, ...], *, lettered: bool) -> int | None:
+    """Return the option that all others are denied but for: "All but B are wrong"."""
+    excepted = _EXCEPTED.search(text) if any_of(("but", "except", "other than"), lowered(text)) else None
+    if excepted is None:
+        return None
+    letter = letter_alone(excepted["held"], len(choices)) if lettered else None
+    return option_equal_to(excepted["held"], choices) if letter is None else letter
+
+
+def option_instead(text: str, choices: tuple[str, ...]) -> int | None:
+    """Return the option that is all of what follows "no" where another one is all that stands before: "CT, no, MRI"."""
+    pieces = _TAKEN_BACK.split(text) if len(text) < _LONGEST_VERDICT and "no" in lowered(text) else []
+    if len(pieces) != 2:
+        return None
+    first, second = (option_equal_to(piece, choices) for piece in pieces)
+    return second if None is not first != second else None
 
 
 def _verdict_of_row(line: str, choices: tuple[str, ...], *, lettered: bool, graded: bool) -> dict[int, float]:
@@ -354,7 +399,7 @@ def _in_another_order(said: tuple[str, ...], contents: list[tuple[str, ...]], *,
     if len(having) != 1 or len(said) != len(words) or words & {*_DENYING, "or", "and", "to"}:
         return None
     left = words.difference(contents[having[0]])
-    digits = any(character.isdigit() for word in words for character in word)  # "5 mg of 10" is no "10 mg"
+    digits = any(character.isdigit() for word in left for character in word)  # "5 mg of 10" is no "10 mg"
     elsewhere = any(left.intersection(own) for own in contents)
     return None if digits or elsewhere or len(left) > more else having[0]
 
@@ -364,7 +409,9 @@ def _by_label(said: Sequence[str], choices: tuple[str, ...]) -> int | None:
     if not said or (index := _labels(choices).get(said[-1])) is None:
         return None
     heads = {*_option_words(choices)[0][:-1], *_FUNCTION_WORDS, *_LABELLED}
-    alone = len(said) == 1 and said[-1].isdecimal()  # "2" may be any number
+    named = not set(_option_words(choices)[0][:-1]).isdisjoint(said)
+    in_order = _option_words(choices)[0][-1] == "1" and len(said) > 1
+    alone = said[-1].isdecimal() and not (named or in_order)  # "2" may be any number
     return index if heads.issuperset(said[:-1]) and not alone else None
 
 
@@ -380,9 +427,10 @@ def _labels(choices: tuple[str, ...]) -> dict[str, int]:
     if len(words) < 2 or any(len(own) < 2 or own[:-1] != words[0][:-1] for own in words):
         return {}
     labels = [own[-1] for own in words]
-    in_order = labels == [str(number) for number in range(1, len(labels) + 1)]
-    numerals = all(_ROMAN.fullmatch(label) for label in labels) and len(set(labels)) == len(labels)
-    return {label: index for index, label in enumerate(labels)} if in_order or numerals else {}
+    told_apart = len(set(labels)) == len(labels)
+    numerals = told_apart and all(_ROMAN.fullmatch(label) for label in labels)
+    digits = told_apart and all(label.isdecimal() for label in labels) and labels == sorted(labels, key=int)
+    return {label: index for index, label in enumerate(labels)} if numerals or digits else {}
 
 
 @lru_cache(maxsize=1024)

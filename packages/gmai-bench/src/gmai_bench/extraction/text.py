@@ -99,12 +99,22 @@ def places_of(text: str, words: Iterable[str], first: int = 0, last: int | None 
     return found
 
 
+_CUT_REASONING = re.compile(
+    r"\s*(?:```(?:json)?\s*)?\{\s*\"(?:[a-z_]*think(?:ing)?|thoughts?|reasoning|rationale|analysis|explanation|observations?"
+    r"|description)\"\s*:\s*\"(?:[^\"\\]|\\.)*\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+"""A JSON object that was cut off within the reasoning that stands before its answer."""
+
+
 def strip_thoughts(response: str) -> str:
     """Return the response without `<think>…</think>` and the like of other models.
 
     A lone `</think>` ends a thought that began in the prompt; a lone `<think>` is a thought that was cut off. The tags
-    are walked once: a model in a loop repeats them thousands of times.
+    are walked once: a model in a loop repeats them thousands of times. Reasoning in JSON that was cut off is one, too.
     """
+    if response[:1] in ("{", "`") and _CUT_REASONING.match(response):
+        return ""
     if not any_of("<◁[", response) or not any_of(_THOUGHT_WORDS, response.lower()):
         return response
     kept: list[str] = []
