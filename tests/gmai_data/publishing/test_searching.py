@@ -312,6 +312,11 @@ def test_a_licence_that_was_read_at_the_publishers_is_not_marked(capsys):
         ("spine vertebrae CT", {"verse", "ctspine1k"}),
         ("non commercial skin lesions", {"ham10000", "waterloo-skin"}),
         ("skin cancer images with patient ids", {"ham10000"}),
+        ("mammo", {"vindr-mammo", "cbis-ddsm", "inbreast"}),
+        ("皮肤癌 智能手机", {"pad-ufes-20"}),
+        ("nuclei segmentation H&E", {"monuseg", "pannuke"}),
+        ("glioblastoma", {"brats-tcga-gbm", "tcga-glioma"}),
+        ("liver segmentation CT, CC0 or CC BY", {"amos22-ct"}),
     ],
 )
 def test_short_forms_plurals_and_words_of_the_field_find_cards(question, first, capsys):
@@ -332,6 +337,25 @@ def test_cards_that_say_most_are_shown_beside_a_known_dataset_that_says_all(caps
     assert "refuge-seg" in {card["name"] for card in answer["recipes"]}
     assert "papila" in {each["name"] for each in answer["known"]}
     assert 'without "glaucoma"' in printed.err
+
+
+@pytest.mark.parametrize(
+    ("question", "name"),
+    [("HER2 tumor pathology", "HER2 tumor ROIs"), ("retinopathy of prematurity fundus", "farfum-rop")],
+)
+def test_what_no_card_says_is_not_left_out_where_a_known_dataset_answers(question, name, capsys):
+    print_recipes(question, as_json=True)
+    answer = json.loads(capsys.readouterr().out)
+    assert not answer["recipes"]
+    assert name in {each["name"] for each in answer["known"]}
+
+
+def test_a_modality_is_not_left_out(capsys):
+    print_recipes("lung ultrasound covid", as_json=True)
+    answer = json.loads(capsys.readouterr().out)
+    assert not answer["recipes"], "there are CTs of lungs with COVID-19"
+    assert answer["known"]
+    assert all("Ultrasound" in each["modality"] for each in answer["known"])
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ _ALTERNATIVES: dict[str, tuple[tuple[str, ...], ...]] = {
     "cxr": (("x ray", "chest"), ("x ray", "lung"), ("x ray", "thorax")),
     "mammogram": (("x ray", "breast"),),
     "mammography": (("x ray", "breast"),),
+    "mammo": (("x ray", "breast"),),
     "eye": (("ophthalmology",), ("retina",), ("fundus",)),
     "heart": (("heart",), ("cardiac",), ("cardiovascular",)),
     "cardiac": (("heart",), ("cardiac",)),
@@ -58,6 +59,7 @@ _ALTERNATIVES: dict[str, tuple[tuple[str, ...], ...]] = {
     "ild": (("interstitial lung disease",), ("ild",)),
     "copd": (("chronic obstructive pulmonary disease",), ("copd",)),
     "gbm": (("glioblastoma",), ("gbm",)),
+    "glioblastoma": (("glioblastoma",), ("gbm",)),
     "hcc": (("hepatocellular carcinoma",), ("hcc",)),
     "cta": (("ct", "vessel"), ("ct", "artery"), ("cta",)),
     "mra": (("mr", "vessel"), ("mr", "artery"), ("mra",)),
@@ -135,7 +137,8 @@ _ENGLISH: dict[str, str] = {
     "骨关节炎": "osteoarthritis", "关节炎": "arthritis", "脊椎": "spine", "椎骨": "vertebra", "白细胞": "wbc",
     "红细胞": "rbc", "血细胞": "blood cell", "胃镜": "gastroscopy", "肠镜": "colonoscopy", "腹腔镜": "laparoscopy",
     "肿块": "mass", "评估": "assessment", "质量": "quality", "非商业": "nc", "非商用": "nc", "非商业使用": "nc",
-    "非商业用途": "nc",
+    "非商业用途": "nc", "智能手机": "smartphone", "手机": "smartphone", "框": "box", "边界框": "box",
+    "上肢": "upper limb",
     "视盘": "optic disc", "视杯": "optic cup", "左心室": "left ventricle", "右心室": "right ventricle",
     "全身": "whole body", "幽门": "pylorus", "直肠": "rectum", "肺癌": "lung cancer", "头部": "head",
 }  # fmt: skip
@@ -171,7 +174,7 @@ _SINGULARS = {
     "placental": "placenta", "atrial": "atrium", "uterine": "uterus", "retinal": "retina", "corneal": "cornea",
     "esophageal": "esophagus", "pancreatic": "pancreas", "vertebral": "vertebra", "nasopharyngeal": "nasopharynx",
     "laryngeal": "larynx", "testicular": "testis", "aortic": "aorta", "prostatic": "prostate", "femoral": "femur",
-    "cerebellar": "cerebellum", "hippocampal": "hippocampus", "tracheal": "trachea",
+    "cerebellar": "cerebellum", "hippocampal": "hippocampus", "tracheal": "trachea", "mediastinal": "mediastinum",
 }  # fmt: skip
 """A plural that no ending tells, or what is said of an organ ▶ the word that it is searched for by."""
 _PHRASES: dict[str, dict[str, Any]] = {
@@ -203,8 +206,8 @@ _FILLERS = frozenset({
     "a", "an", "and", "annotated", "annotation", "annotations", "any", "are", "at", "by", "data", "database",
     "dataset", "datasets", "find", "for", "from", "have", "how", "i", "id", "ids", "image", "images", "in", "is",
     "it", "labeled", "labelled", "licence", "license", "licences", "licenses", "many", "me", "need", "of", "on",
-    "or", "patient", "patients", "picture", "pictures", "published", "publicly", "public", "show", "that", "the",
-    "there", "to", "under", "want", "what", "which", "with", "的", "数据", "数据集", "公开",
+    "or", "patient", "patients", "picture", "pictures", "published", "publicly", "public", "set", "sets", "show",
+    "that", "the", "there", "to", "under", "vs", "want", "what", "which", "with", "的", "数据", "数据集", "公开",
 })  # fmt: skip
 """Words of a question that say nothing about what is asked for."""
 _ASKED_IN_CHINESE = re.compile(r"有没有|有哪些|哪些|我(?:想)?要|我?需要|寻找|查找|请问|数据集?|公开的?|图像|图片")
@@ -221,6 +224,7 @@ _ONE_WORD = (
     (re.compile(r"\bx rays?\b", re.IGNORECASE), "x-ray"),
     (re.compile(r"\bnon[- ]?commercial(?: use)?\b", re.IGNORECASE), "nc"),
     (re.compile(r"\boptic nerve heads?\b", re.IGNORECASE), "optic disc"),
+    (re.compile(r"\bh ?& ?e\b", re.IGNORECASE), "histopathology"),
 )
 """What is one word of a question, however it is written."""
 _CREATIVE_COMMONS = re.compile(
@@ -243,8 +247,8 @@ class Filters:
     clinical_task: str | None = None
     task: str | None = None
     license: str | None = None
-    license_is: str | None = None
-    """A licence of Creative Commons without its version: of CC-BY, neither CC-BY-NC nor CC-BY-SA."""
+    license_is: tuple[str, ...] = ()
+    """Licences of Creative Commons without their version, one of which is wanted: CC-BY, and not CC-BY-NC."""
     publishable: bool = False
     commercial: bool = False
     """Whether the licence lets others pass on what is made of the data, and sell it."""
@@ -269,7 +273,7 @@ class Filters:
                 return False
         if self.license is not None and _words(self.license) not in _words(card.license):
             return False
-        if self.license_is is not None and not _is_licence(card.license, self.license_is):
+        if self.license_is and not _is_one_of(card.license, self.license_is):
             return False
         if self.publishable and not may_be_published(card):
             return False
@@ -282,9 +286,10 @@ class Filters:
         return self.max_items is None or (card.items is not None and card.items <= self.max_items)
 
 
-def _is_licence(said: str, asked: str) -> bool:
-    """Return whether what is said of a licence is the one of Creative Commons that is asked for, in any version."""
-    return re.fullmatch(rf"{asked}(-\d\.\d)?(-\(.*)?", re.sub(r"[\s-]+", "-", said.upper())) is not None
+def _is_one_of(said: str, asked: Sequence[str]) -> bool:
+    """Return whether what is said of a licence is one of those of Creative Commons that are asked for."""
+    name = re.sub(r"[\s-]+", "-", said.upper())
+    return any(re.fullmatch(rf"{licence}(-\d\.\d)?(-\(.*)?", name) for licence in asked)
 
 
 def _meant(word: str, entries: list[str]) -> list[str]:
@@ -325,12 +330,12 @@ def print_recipes(
     cards = summaries()
     asked = _terms(rest)
     names = cards_by_name(cards)
-    plain = dataclasses.replace(filters, license_is=None) == Filters()
+    plain = dataclasses.replace(filters, license_is=()) == Filters()
     texts = [(card, _text_of_card(card)) for card in cards if filters.holds(card)]
     others = [
         (each, _text_of_known(each))
         for each in (known_datasets() if words and plain else ())
-        if filters.license_is is None or _is_licence(each.license, filters.license_is)
+        if not filters.license_is or _is_one_of(each.license, filters.license_is)
     ]
     if asked and not any(_answers(text, asked) for _, text in (*texts, *others)):
         _refuse_for_filters(words, asked, cards, filters)
@@ -338,7 +343,9 @@ def print_recipes(
     near = asked
     if asked and not any(_answers(text, asked) for _, text in texts):
         said = any(_answers(text, asked) for _, text in others)
-        near = _nearest(asked, [text for _, text in texts])
+        # What no card says at all is not left out where a known dataset answers: of OCTA, no other vessels.
+        if not said or all(any(_answers(text, [term]) for _, text in texts) for term in asked):
+            near = _nearest(asked, [text for _, text in texts])
         if near == asked and not said:
             near = _nearest(asked, [text for _, text in others])
         asked = asked if said else near
@@ -392,14 +399,14 @@ def _spelled(asked: list[str], cards: Sequence[tuple[Summary, str]], known: Sequ
 
 
 def _nearest(terms: list[str], texts: Sequence[str]) -> list[str]:
-    """Return most of the terms, so that a text says them, or all where none says most; what is left out is said."""
+    """Return most of the terms, so that a text says them, or all where none does, and say what is left out."""
     answered = [tuple(term for term in terms if _answers(text, [term])) for text in texts]
     often = Counter(itertools.chain.from_iterable(answered))
-    kinds = [term for term in terms if any(_answers(_said_of(kind), [term]) for kind in Modality)]
-    # Of those that say as many, the one of the modality; then the one that says what few say: `gastric`, not `cancer`.
+    kinds = {term for term in terms if any(_answers(_said_of(kind), [term]) for kind in Modality)}
+    # A modality is not left out. Of those that say as many, the one that says what few say: `gastric`, not `cancer`.
     kept = max(
-        answered,
-        key=lambda some: (len(some), sum(term in kinds for term in some), sum(1 / often[term] for term in some)),
+        (some for some in answered if kinds.issubset(some)),
+        key=lambda some: (len(some), sum(1 / often[term] for term in some)),
         default=(),
     )
     if len(terms) < 2 or len(kept) == len(terms) or 2 * len(kept) <= len(terms):
@@ -517,8 +524,8 @@ def _with_asked(filters: Filters, words: str) -> tuple[Filters, str]:
         words, count = re.subn(_NOT_DENIED + re.escape(phrase), " ", words, flags=re.IGNORECASE)
         if count:
             more |= meant
-    if licence := _CREATIVE_COMMONS.search(words):
-        more["license_is"] = re.sub(r"[\s-]+", "-", licence[1].upper())
+    if licences := _CREATIVE_COMMONS.findall(words):
+        more["license_is"] = tuple(re.sub(r"[\s-]+", "-", licence.upper()) for licence in licences)
         words = _CREATIVE_COMMONS.sub(" ", words)
     words = _BETWEEN.sub(r" >=\1 <=\2 ", words)
     for said, digits, times in _SIZE.findall(words):
