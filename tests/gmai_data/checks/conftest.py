@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from gmai_data.annotation import Annotation, Box
 from gmai_data.checks.facts import Facts, LabelNames
+from gmai_data.generation.knowledge import load_knowledge
 from gmai_data.vocabulary import Kind, Language, Split
 
 LEFT = "<ref>left kidney</ref><box>[[0, 100, 500, 600]]</box>"
@@ -60,5 +61,39 @@ def masked(facts):
         annotation = replace(made.annotation, labels=("liver", "left kidney"), boxes=boxes)
         made = replace(made, boxes=boxes, annotation=annotation)
         return made, made.names.masked(text)
+
+    return make
+
+
+ORGANS = {
+    "1": {"en": "left kidney", "zh": "左肾"}, "2": {"en": "gallbladder", "zh": "胆囊"},
+    "3": {"en": "liver", "zh": "肝脏"}, "4": {"en": "duodenum", "zh": "十二指肠"},
+    "5": {"en": "pancreas", "zh": "胰腺"}, "6": {"en": "stomach", "zh": "胃"},
+}  # fmt: skip
+SHOWN = ("left kidney", "gallbladder", "liver")
+
+
+@pytest.fixture
+def told(toy):
+    recipe = toy(modality="CT", anatomy={"en": "abdomen", "zh": "腹部"}, task="2d_detection", labels=ORGANS)
+
+    def make(language=Language.EN, labels=SHOWN):
+        boxes = (
+            Box("left kidney", (60, 50, 90, 90)),
+            Box("gallbladder", (30, 30, 40, 40)),
+            Box("liver", (5, 20, 45, 70)),
+        )
+        annotation = Annotation(
+            id="a", image=b"", width_px=100, height_px=100, modality=recipe.modality, department=recipe.department,
+            clinical_task=recipe.clinical_task, anatomy="abdomen", task=recipe.task, labels=labels, absent=(),
+            incomplete=(), boxes=boxes, split=Split.TRAIN, group="g", source="toy", license="CC0-1.0",
+            provenance={"axis": "axial"},
+        )  # fmt: skip
+        every = [name["en"] for name in ORGANS.values()]
+        known = load_knowledge().known(labels, recipe.modality, language)
+        return Facts(
+            annotation, Kind.FREE_INSTRUCTION, language, LabelNames(recipe, language), boxes, (), (), "", (1, 300),
+            (1, 4), knowledge=known, of_card=load_knowledge().known(every, None, language),
+        )  # fmt: skip
 
     return make

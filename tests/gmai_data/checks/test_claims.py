@@ -35,6 +35,9 @@ def test_a_window_that_is_not_the_images_is_refused(masked):
         ("it is a band", Language.EN, None),
         ("其将空气输送到肺", Language.ZH, "输送"),
         ("其为条带", Language.ZH, None),
+        ("图像下方为\ue000，作用是运输氧", Language.ZH, "作用是"),
+        ("\ue000是指骨的断裂", Language.ZH, "是指"),
+        ("\ue000能吞噬微生物", Language.ZH, "吞噬"),
     ],
 )
 def test_what_a_structure_does_is_no_sight(text, language, said):

@@ -46,6 +46,30 @@ def test_spellings_and_plurals_make_no_other_name(names, label, text):
     assert labels(names([label, "delta"]), text) == [label]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["left ventricle's cavity", "left ventricle’s cavities", "left-ventricle cavity", "the left ventricle cavity"],
+)
+def test_a_name_may_be_said_with_an_apostrophe(names, text):
+    assert labels(names(["left ventricle cavity", "alzheimer's disease"]), text) == ["left ventricle cavity"]
+    assert labels(names(["left ventricle cavity", "alzheimer's disease"]), "alzheimer's disease") == [
+        "alzheimer's disease"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        (EN, "the l4/l5 disc"), (EN, "disk l4/5"), (EN, "l4-l5 intervertebral discs"),
+        (EN, "the disc between l4 and l5"),
+        (ZH, "l4/5椎间盘"), (ZH, "l4-l5椎间盘"), (ZH, "腰4/5椎间盘"),
+    ],
+)  # fmt: skip
+def test_a_disc_is_called_by_the_vertebrae_around_it(names, language, text):
+    spine = [{"en": "intervertebral disc L4/L5", "zh": "腰4/腰5椎间盘"}, {"en": "vertebra L5", "zh": "第5腰椎"}]
+    assert labels(names(spine, language), text) == ["intervertebral disc L4/L5"]
+
+
 @pytest.mark.parametrize("text", ["deltas of deltaic", "nondelta", "non-delta", "xdelta"])
 def test_a_name_is_a_whole_word(names, text):
     assert labels(names(["delta", "alpha"]), text.removeprefix("deltas of ")) == []

@@ -191,6 +191,13 @@ def test_a_number_of_the_source_may_be_said_in_words_or_digits(facts, source, te
     assert (numbers_invented(facts(source=source), text) is None) == known
 
 
+@pytest.mark.parametrize(("source", "known"), [("", False), ("a ratio of 1:2", True)])
+def test_a_ratio_is_no_pair_of_known_numbers(facts, source, known):
+    told = of_record(facts(source=source), labels=("grade 1 tumor", "grade 2 tumor"))
+    assert (numbers_invented(told, "a ratio of 1:2") is None) == known
+    assert numbers_invented(told, "grade 1: the first; 2 labels") is None
+
+
 def test_a_number_of_a_label_may_be_said(facts):
     assert numbers_invented(of_record(facts(), labels=("grade 3 tumor",)), "grade 3") is None
     assert numbers_invented(of_record(facts(), absent=("rib 4",)), "no rib 4") is None

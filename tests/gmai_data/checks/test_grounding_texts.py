@@ -38,6 +38,8 @@ from gmai_data.vocabulary import Kind, Language, Split
     KNOWN_FIRST,
     KNOWN_SECOND,
     WRONG,
+    MIXED_FIRST,
+    MIXED_SECOND,
 ) = (
     yaml.safe_load((Path(__file__).parent / f"grounding_texts{name}.yaml").read_text(encoding="utf-8"))
     for name in (
@@ -60,6 +62,8 @@ from gmai_data.vocabulary import Kind, Language, Split
         "_known_first",
         "_known_second",
         "_wrong",
+        "_mixed_first",
+        "_mixed_second",
     )
 )
 LEAST = 0.95
@@ -113,8 +117,8 @@ def test_good_texts_pass_and_bad_ones_are_refused(part, language):
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize(
     "records",
-    [LATER, AUTHORS, TENTH, ELEVENTH, KINDS, REGISTERS],
-    ids=["later", "other authors", "tenth", "eleventh", "kinds", "registers"],
+    [LATER, AUTHORS, TENTH, ELEVENTH, KINDS, REGISTERS, MIXED_FIRST, MIXED_SECOND],
+    ids=["later", "other authors", "tenth", "eleventh", "kinds", "registers", "mixed first", "mixed second"],
 )
 def test_texts_tried_after_the_rules_are_told_apart_too(records, language):
     hold([each for each in judged(records) if each[1] == language])

@@ -1,7 +1,16 @@
 """The word lists: what passes anywhere, what is a claim, and that the files are what they say."""
 
 import pytest
-from gmai_data.checks.lexicon import claims, clear_lungs, is_plain, is_thing, plain_words, regions, visual_chinese
+from gmai_data.checks.lexicon import (
+    claims,
+    clear_lungs,
+    is_plain,
+    is_thing,
+    matters_zh,
+    plain_words,
+    regions,
+    visual_chinese,
+)
 from gmai_data.vocabulary import Language
 
 
@@ -53,3 +62,16 @@ def test_things_to_compare_with_are_no_plain_words_and_nothing_that_is_found_in_
     assert is_thing("walnuts")
     assert not is_plain("walnut")
     assert not any(map(is_thing, ("bullet", "screw", "catheter", "cyst", "femur", "barium", "tapeworm")))
+
+
+@pytest.mark.parametrize(
+    ("text", "matter"),
+    [
+        ("肺与胸壁之间的气体积聚", {"气体"}),
+        ("输送二氧化碳", {"二氧化碳"}),
+        ("分泌消化液", set()),
+        ("送回血液", {"血液"}),
+    ],
+)
+def test_what_a_chinese_text_says_that_a_structure_moves(text, matter):
+    assert {name for name, said in matters_zh() if said.search(text)} == matter

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from gmai_data.checks import masking
 from gmai_data.checks.lexicon import LABEL, WORD
-from gmai_data.checks.masking import OWN, label_words, low, masked
+from gmai_data.checks.masking import OWN, label_words, low, masked, with_labels
 from gmai_data.vocabulary import ClinicalTask, Language
 
 
@@ -16,6 +16,11 @@ def test_labels_their_words_their_kinds_and_the_modality_are_masked(facts):
     assert OWN in text
     assert "meniscus" in text
     assert low("A “Left_kidney’s”") == "a “left kidney's”"
+
+
+def test_only_labels_are_masked_where_all_other_words_are_compared(facts):
+    text = with_labels(facts(), "The left-kidney, an organ of the abdominal CT.")
+    assert re.fullmatch(rf"the {LABEL}, an organ of the abdominal ct\.", text)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ from gmai_data.vocabulary import Language
         ("the liver, seen at the top of the image", True),
         ("the left kidney, seen at the top of the image", False),
         ("the liver lies to the left of the left kidney", True),
+        ("on the left we see the liver and, lower down on the right, the left kidney", True),
+        ("on the left we see the liver and, further up on the left, the left kidney", False),
     ],
 )
 def test_positions(masked, text, good):
@@ -49,6 +51,8 @@ def test_relations(masked, text, good):
         ("肝脏位于图像左上部", agrees, True),
         ("肝脏位于图像右下部", agrees, False),
         ("图像右侧可见左肾", agrees, True),
+        ("图像中心偏右可见左肾", agrees, True),
+        ("图像中央稍偏左可见左肾", agrees, False),
         ("左肾在肝脏下方", relation_holds, True),
         ("左肾在肝脏上方", relation_holds, False),
         ("肝脏大于左肾", larger, True),

@@ -4,8 +4,9 @@ import re
 
 from gmai_data.checks.counts import names_of_what_is_there, without_marks
 from gmai_data.checks.facts import AXES, Facts, Known
-from gmai_data.checks.general import in_other_words, is_of
+from gmai_data.checks.general import holds_by_its_line
 from gmai_data.checks.lexicon import LABEL, WORD, claims, is_akin, visual_chinese
+from gmai_data.checks.lines import in_other_words, is_of
 from gmai_data.checks.negation import ASKS_WHETHER, has_finding, is_of_others, is_other_denied, words_of
 from gmai_data.vocabulary import Language
 
@@ -106,6 +107,8 @@ def claimed_of_a_class(
                 is_other_denied(facts, text[: found.start()], claim, text)
                 or (asked and ASKS_WHETHER.search(text) and is_of_others(facts, claim, text))
             ):
+                continue
+            if name == "finding" and holds_by_its_line(facts, text, found.start(), claim):
                 continue
             if name == "changed" and has_finding(facts):
                 continue

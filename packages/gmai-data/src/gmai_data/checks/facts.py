@@ -358,8 +358,8 @@ def _plurals(name: str) -> tuple[str, ...]:
 
 def with_plural(name: str) -> str:
     """Return a pattern of an English name in the singular and the plural."""
-    regular = f"{re.escape(name)}(?:e?s)?".replace(r"\ ", r"(?:'s)?\ ")
-    return "|".join((regular, *map(re.escape, _plurals(name)[2:])))
+    regular = f"{re.escape(name)}(?:e?s)?"
+    return "|".join((regular, *map(re.escape, _plurals(name)[2:]))).replace(r"\ ", r"(?:'s)?\ ")
 
 
 @dataclass(frozen=True)

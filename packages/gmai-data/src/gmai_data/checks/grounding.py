@@ -27,6 +27,7 @@ _CHINESE_SIZE = re.compile(
 )
 """四周 and 一周 are mostly "all around"."""
 _HAN_NUMBER = re.compile(rf"(?:([{_HAN_DIGITS}])?(十))?([{_HAN_DIGITS}两])?")
+_RATIO = re.compile(r"(?<![\d:.])\d+(?:\.\d+)?[:∶]\d+(?:\.\d+)?(?![\d:])")
 _SHOWN = re.compile(r"\b(?:window\w*|levels?|width|percentiles?|slice|section|stack|series)\b|窗|百分位|层")
 """Where a text speaks of how an image is shown, it may say the numbers of its window and its slice."""
 _WORD_OR_HAN = re.compile(rf"\b(?:{'|'.join(_WORDS)})\b|[{_HAN_DIGITS}十两]+")
@@ -267,6 +268,8 @@ def numbers_invented(facts: Facts, text: str) -> str | None:
     shown = [str(annotation.provenance.get(key, "")) for key in ("window", "slice")] if _SHOWN.search(bare) else []
     known_text = " ".join((*named, *sizes, *shown, facts.source, facts.question)).lower()
     known_text = unicodedata.normalize("NFKC", known_text)
+    if (ratio := _RATIO.search(bare)) and ratio.group() not in known_text:
+        return f'the ratio "{ratio.group()}" is not in the record'
     counts = {len(annotation.labels), *(len(boxes_of(annotation, label)) for label in annotation.labels)} - {0}
     known = {
         *map(str, counts),

@@ -23,6 +23,7 @@ from gmai_data.checks.claims import (
     says_how_made,
     wrong_window,
 )
+from gmai_data.checks.contrary import contrary
 from gmai_data.checks.counts import (
     names_of,
     names_of_what_is_there,
@@ -36,8 +37,8 @@ from gmai_data.checks.directions import without_directions
 from gmai_data.checks.facts import AXES, Facts, Known, any_modality, modality_pattern, region_name, related_modalities
 from gmai_data.checks.general import (
     appearance_words,
-    contrary,
     general,
+    holds_by_its_line,
     without_general_clauses,
 )
 from gmai_data.checks.lexicon import LABEL, claims, clear_lungs, is_akin, is_plain, is_thing, scopes
@@ -261,6 +262,7 @@ def _english(
             or (asked and bare.startswith("physiologic"))
             or (asked and claims(facts.language)["hedge"][1].fullmatch(bare))
             or says_how_made(bare, facts.names.title)
+            or holds_by_its_line(facts, rest, found.start(), bare)
             or (asked and ASKED_OF.fullmatch(bare) and has_finding(facts))
         ):
             continue

@@ -1,0 +1,196 @@
+"""The line of general knowledge that a sentence turns round, or states of another label than the line's own."""
+
+import functools
+import re
+from collections.abc import Iterator
+
+from gmai_data.checks.facts import Facts, Known, LabelNames
+from gmai_data.checks.lexicon import LABEL, is_plain, opposites, rephrased
+from gmai_data.checks.lines import (
+    BETWEEN,
+    CLAUSES,
+    LEAST,
+    LEAST_OF_LINE,
+    OF_IT,
+    PARTS_ZH,
+    STOPS,
+    TOKEN,
+    becomes_other_zh,
+    clauses_of_line,
+    is_named,
+    names_itself,
+    of_other_matter,
+    of_other_matter_zh,
+    pairs_of,
+    states_en,
+    stem_of,
+    turned_zh,
+)
+from gmai_data.vocabulary import Language
+
+
+def contrary(facts: Facts, said: str, carried: tuple[str, ...]) -> Known | None:
+    """Return the line that a sentence turns round, or that it states of another label than the line's own.
+
+    Args:
+        facts: Of the text.
+        said: The sentence in lower case with a character for each label, all other words as they are.
+        carried: Labels that the sentences before it speak of.
+    """
+    turned = _turned_round_zh if facts.language == Language.ZH else _turned_round
+    for part, labels in clauses_about(facts, said, carried):
+        for known in facts.knowledge:
+            if known.about != "appearance" and labels == (known.label,) and turned(facts, known, part):
+                return known
+        if (other := of_another(facts, part, labels)) is not None:
+            return other
+    return None
+
+
+def clauses_about(facts: Facts, said: str, carried: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield (clause, labels that it speaks of): those that it names, else those named before it in the sentence.
+
+    A sentence may begin with the region of the body, and one that says "it" is about what the one before names.
+    """
+    about: tuple[str, ...] = ()
+    for number, part in enumerate(_ANY_CLAUSE[facts.language].split(said)[::2]):
+        named = tuple(dict.fromkeys(facts.names.label_of(mark) for mark in re.findall(LABEL, part)))
+        opening = _FIRST_WORDS[facts.language].match(part)
+        if not (named or number) and opening and is_named(facts, facts.annotation.anatomy, opening.group()):
+            named = (facts.annotation.anatomy,)
+        if named or number or OF_IT.match(part):
+            yield part, named or about or carried
+            # "The heart and the trachea, which …" goes on about the trachea; in Chinese it may be either.
+            about = (named if facts.language == Language.ZH else named[-1:]) or about or carried
+
+
+_FIRST_WORDS = {
+    Language.EN: re.compile(r"\W*(?:[a-z]+ ?){1,3}"),
+    Language.ZH: re.compile("[^这该本图，。；][^，。；]{0,2}"),
+}
+
+
+def _turned_round(facts: Facts, known: Known, part: str) -> bool:
+    """Return whether an English clause denies a line of its label, or has an opposite of one of its words."""
+    said = rephrased(part)
+    if (_ABOUT_IT.match(said) or _NO_MORE.search(said)) and states_en(facts, known, said, said, contrary=True):
+        return True
+    line = rephrased(known.text.lower())
+    own = " ".join(facts.names.spoken(known.label))
+    found = _said(facts, said)
+    if of_other_matter(line, re.sub(LABEL, " ", said), own) and any(
+        len(found & words) >= (LEAST if verb in found else LEAST_OF_LINE)
+        for verb, words in _told(facts.names, facts.annotation.labels, known.text)
+    ):
+        return True
+    words = [word for word in TOKEN.findall(_THAN.sub(" ", said)) if word not in STOPS]
+    stems, telling = {stem_of(word) for word in words}, {stem_of(word) for word in words if not is_plain(word)}
+    return any(
+        stem_of(word) in clause.stems - stems and stem_of(opposite) in stems - clause.stems and telling & clause.stems
+        for clause in clauses_of_line(known.text.lower())
+        for word, opposite in opposites(Language.EN)
+    )
+
+
+_NO_MORE = re.compile(
+    rf"(?:^|\b(?:which|that|it|they)|{LABEL}|,) ?(?:can |does |do )?"
+    r"(?:no longer|not|cannot|fails? to|hardly|barely|scarcely|poorly|only partly|stops?)\b"
+)
+"""A clause about what was named before it that denies what it does."""
+_ABOUT_IT = re.compile(rf"\W*(?:in general, )?(?:(?:the |an? )?{LABEL} [a-z]|(?:it|they|its|their)\b)")
+_THAN = re.compile(r"\b[a-z]+er than\b")
+"""A comparison in the image: "narrower than the liver" turns no line round."""
+
+
+def _turned_round_zh(facts: Facts, known: Known, part: str) -> bool:
+    """Return whether a Chinese clause denies a line of its label, turns it, or has an opposite of one of its words."""
+    line = known.text.lower()
+    if any(
+        word in line and opposite in part and word not in part and pairs_of(line) & pairs_of(part)
+        for word, opposite in opposites(Language.ZH)
+    ):
+        return True
+    shared = max(len(_said(facts, part) & words) for _, words in _told(facts.names, facts.annotation.labels, line))
+    return shared >= LEAST and bool(
+        _NO_MORE_ZH.search(part)
+        or turned_zh(line, part)
+        or of_other_matter_zh(line, part)
+        or becomes_other_zh(line, part)
+    )
+
+
+_NO_MORE_ZH = re.compile("不可见|不再|不能|无法|难以|未能|失去|丧失")
+
+
+def of_another(facts: Facts, part: str, labels: tuple[str, ...]) -> Known | None:
+    """Return the line of another label of the card that a clause states of one with lines of its own.
+
+    It has more words of a clause of the other's line than of all lines of its own label: all of them, or, of a label
+    that the image shows too, as many as no two lines share by chance.
+    """
+    if not labels:
+        return None
+    said = _said(facts, part)
+    defines = _DEFINES[facts.language].search(part) is not None
+    for other in (*facts.knowledge, *facts.of_card):
+        if other.about == "appearance":
+            continue
+        for verb, words in _told(facts.names, facts.annotation.labels, other.text):
+            shared = len(said & words)
+            if shared < LEAST or (other.about == "meaning" and verb in _IS and not defines):
+                continue
+            # The gallbladder's line names the duodenum: a clause with both is about what else it names.
+            about = [label for label in labels if len(labels) == 1 or not names_itself(facts, label, other.text)]
+            own = {each.text for each in facts.knowledge if each.label in about}
+            if len(about) != 1 or not own or other.text in own:
+                continue
+            own |= {each.text for each in facts.knowledge if each.label == facts.annotation.anatomy}
+            told = (_told(facts.names, facts.annotation.labels, line) for line in own)
+            most = len(said & {word for line in told for _, of_own in line for word in of_own})
+            if other.text in own or shared <= most:
+                continue
+            if shared >= _WHOLE * len(words) and (verb in said or verb in _IS):
+                return other
+            if most < LEAST and (
+                verb in said and other.label in facts.annotation.labels
+                if verb
+                else other.about == "function" and shared >= _LEAST_OF_ANOTHER_ZH
+            ):
+                return other
+    return None
+
+
+_LEAST_OF_ANOTHER_ZH = 4
+_WHOLE = 0.75
+"""Share of the words of a clause with which a text has it all: forms of words and particles differ."""
+_IS = frozenset({"is", "are", ""})
+_DEFINES = {
+    Language.EN: re.compile(r"\b(?:is|are|means?|meaning|that is|i\.e|refers?|denotes?|defined|called|known)\b|[(:–—]"),
+    Language.ZH: re.compile("[是指即为系]|意味|[(（：]"),
+}
+"""What a text says that tells what a finding is."""
+
+
+def _said(facts: Facts, part: str) -> frozenset[str]:
+    """Return the words of a masked clause that lines are compared by: stems, or pairs of Chinese characters."""
+    if facts.language == Language.ZH:
+        return pairs_of(part)
+    return frozenset(stem_of(word) for word in TOKEN.findall(rephrased(part)) if word not in STOPS)
+
+
+_HAN = re.compile("[一-鿿]")
+
+
+@functools.lru_cache(maxsize=4096)
+def _told(names: LabelNames, labels: tuple[str, ...], line: str) -> tuple[tuple[str, frozenset[str]], ...]:
+    """Return (verb, words) of each clause of a line, as `_said` has them, without words of labels; no Chinese verb."""
+    if _HAN.search(line):
+        return tuple(("", pairs_of(clause)) for clause in PARTS_ZH.split(names.masked(line.lower())))
+    of_labels = {stem_of(word) for each in labels for word in TOKEN.findall(each.lower())}
+    return tuple((clause.verb, clause.stems - of_labels) for clause in clauses_of_line(line.lower()))
+
+
+_ANY_CLAUSE = {
+    Language.EN: re.compile(f"{CLAUSES[Language.EN].pattern}|{BETWEEN[Language.EN].pattern}|, (?=an? )"),
+    Language.ZH: CLAUSES[Language.ZH],
+}
