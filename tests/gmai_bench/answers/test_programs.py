@@ -150,6 +150,38 @@ def test_huatuo_one_file_of_all_data_sets_in_any_order(tmp_path: Path) -> None:
     assert score(write(path, shuffled), root, "vqa-rad/huatuo-251") == {"vqa-rad/huatuo-251": (1, 2)}
 
 
+def test_huatuo_records_that_its_processes_answered_again_count_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As accelerate fills the batches of two processes for five questions, two of which are alike."""
+    root = tmp_path / "root"
+    (root / "huatuo/images").mkdir(parents=True)
+    (root / "huatuo/images/0.png").write_bytes(png(0))
+    asked = [
+        ("Is there air?", "no"),
+        ("Is it a CT?", "yes"),
+        ("Is there air?", "no"),
+        ("Is it CT?", "no"),
+        ("Old?", "no"),
+    ]
+    records = [
+        {"dataset": "VQA-RAD_test", "question": q, "options": ["yes", "no"], "answer": a, "image": ["images/0.png"]}
+        for q, a in asked
+    ]
+    write(root / "huatuo/medical_multimodel_evaluation_data.json", records)
+    said = ["B", "A", "A", "B", "A"]
+    results = [{**r, "test_id": n + 1, "model_output": o} for n, (r, o) in enumerate(zip(records, said, strict=True))]
+    opened = {**records[0], "options": [], "answer": "air", "test_id": 6, "model_output": "air"}
+    path = write(tmp_path / "result.json", [*(results[n] for n in (0, 2, 4, 1, 3, 0)), opened])
+    assert score(path, root, "vqa-rad/huatuo-251") == {"vqa-rad/huatuo-251": (3, 5)}
+    told = " ".join(capsys.readouterr().err.split())
+    assert "1 records stand twice with the same answer and count once" in told
+    assert "1 records without options passed over" in told
+    write(path, [*results, {**results[0], "model_output": "A"}])
+    with pytest.raises(UserError, match="a second, different answer to test_id 1, which"):
+        score(path, root, "vqa-rad/huatuo-251")
+
+
 def test_omnimedvqa_a_file_per_data_set(tmp_path: Path) -> None:
     root, answers = tmp_path / "root", tmp_path / "answers"
     (root / "omnimedvqa/QA_information/Open-access").mkdir(parents=True)

@@ -60,6 +60,7 @@ def aligned(records: Sequence[Answered], sequences: Sequences, path: Path) -> li
     """
     found: list[tuple[Answered, Question]] = []
     groups: dict[str, list[Answered]] = defaultdict(list)
+    records = _in_order_of_test_id(records, path)
     for record in records:
         groups[record.data_set].append(record)
     texts = _by_text(sequences)
@@ -76,6 +77,41 @@ def aligned(records: Sequence[Answered], sequences: Sequences, path: Path) -> li
     if strange:
         say(f"{path}: answers of data sets that are not asked for passed over: {', '.join(strange)}")
     return found
+
+
+def _in_order_of_test_id(records: Sequence[Answered], path: Path) -> Sequence[Answered]:
+    """Return records once each and in the order of their `test_id`, where that is a place in a file of questions.
+
+    HuatuoGPT-Vision numbers the records of its bundle so. Its processes answer every n-th each, and those that have
+    fewer answer the first ones again (https://github.com/FreedomIntelligence/HuatuoGPT-Vision, eval.py, scorer.py).
+
+    Raises:
+        UserError: One of them has two different answers.
+    """
+    places = [record.ids.get("test_id", "") for record in records]
+    if not all(place.isdecimal() for place in places):
+        return records
+    first: dict[int, Answered] = {}
+    for record, place in zip(records, map(int, places), strict=True):
+        earlier = first.setdefault(place, record)
+        if _what_is_asked(earlier) != _what_is_asked(record):
+            return records  # numbers of several files
+        if earlier.prediction.response != record.prediction.response:
+            raise UserError(
+                f"{record.place}: a second, different answer to test_id {place}, which {earlier.place} answers, too. A "
+                f"question has one answer; HuatuoGPT-Vision's own scorer takes the first. Remove one of the two."
+            )
+    if repeated := len(records) - len(first):
+        say(f"{path}: {repeated} records stand twice with the same answer and count once")
+    asked = [first[place] for place in sorted(first)]
+    closed = [record for record in asked if record.options]
+    if closed and len(closed) < len(asked):
+        say(f"{path}: {len(asked) - len(closed)} records without options passed over, which are not scored there")
+    return closed or asked
+
+
+def _what_is_asked(record: Answered) -> tuple[str, str, str, tuple[str, ...], str]:
+    return record.data_set, record.question, record.gold, record.options, record.image
 
 
 def _ordered(group: Sequence[Answered], sequences: Sequences, path: Path) -> list[tuple[Answered, Question]]:
