@@ -69,6 +69,12 @@ def test_what_is_told_at_once_is_what_all_rules_find() -> None:
             ("Answer: A", "Answer", "is A"),
         ),
         *(("A.", "(A)"), ("I", "am"), ("\\boxed{A}", "{A}"), ("option is A", "B. x"), ("", "A"), ("答案", "C"), ABCD),
+        *(
+            ("$5,000", "-.5", "(3/4) A", "5 kN.m", "\\(2\\pi\\)", "< 5 mm", "[H+]", "30° N", "can't", "text"),
+            ("Cannot be determined", "I can't assist with that", "I'm sorry", "not able to help"),
+            ("Yes. B", "B. Yes", "wait, A", "No, actually B", "A... no, B", "the image", "help", "option a"),
+            ("the correct answer", "(1), (2)", "a, b", "<think>A</think>", "~~A~~", "x\nB. y", "5 mm", "5mm"),
+        ),
     )
     wrappings = (
         "X",
@@ -80,18 +86,48 @@ def test_what_is_told_at_once_is_what_all_rules_find() -> None:
         "\\boxed{X}",
         "答案是X。",
         "**Answer: X**",
+        *(
+            "Answer: \\( \\text{X} \\)",
+            "Answer: \\( \\text{(X)} \\)",
+            "Answer: \\(\\textbf{(X)}\\)",
+            "Answer: \\( X \\)",
+        ),
+        *("Answer: \\boxed{X}", "Answer: $\\boxed{X}$", "Answer: $X$", "Answer: \\(X\\)", "Answer: \\(\\text{X}\\)"),
+    )
+    refusals = (
+        "I'm sorry, I can't assist with that.",
+        "I'm sorry, but I can't determine the correct answer based on the image.",
+        "I'm sorry. I can't help with that",
+        "I am unable to identify the correct option from the options given.",
+        "I'm not able to interpret a text, a, b or the image.",
+        "I'm sorry, I can't read it, but i think a",
+        "I'm unable to help, so the answer is a",
     )
     pairs: list[tuple[str, tuple[str, ...]]] = [
         (form.replace("X", letter), own) for own in hostile for form in wrappings for letter in "ABCI"
     ]
-    pairs += [(f"{letter}. {text}", own) for own in hostile for letter, text in zip(LETTERS, own, strict=False)]
+    pairs += [(refusal, own) for own in hostile for refusal in refusals]
     for path in sorted(Path(__file__).parent.glob("*.tsv")):
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
                 own = tuple(row["options"].split("; "))
-                if len(row["response"]) < 40:  # longer ones are told by all rules anyway
-                    pairs.append((json.loads(row["response"]), own))
-    assert len(pairs) > 1500
+                pairs.append((json.loads(row["response"]), own))
+                hostile = (*hostile, own) if len(pairs) % 8 == 0 else hostile
+    for own in hostile:
+        for n, (letter, text) in enumerate(zip(LETTERS, own, strict=False)):
+            other = own[n - 1]
+            for said in (
+                text,
+                f"{text}.",
+                f"**{text}**",
+                text.replace(" ", ""),
+                f"${text}$",
+                other,
+                f"{text}. {letter}",
+            ):
+                pairs.append((f"{letter}. {said}", own))
+            pairs.append((f"The answer is ({letter}) {text}", own))
+    assert len(pairs) > 9000
     assert not [
         pair for pair in pairs if extract(*pair, style="letters") != extract_by_all_rules(*pair, style="letters")
     ]

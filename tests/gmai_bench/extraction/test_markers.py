@@ -1,4 +1,5 @@
 import pytest
+from gmai_bench.extraction import markers
 from gmai_bench.extraction.markers import (
     after_second_thought,
     answer_after_refusal,
@@ -154,3 +155,11 @@ def test_a_letter_that_is_taken_back(text: str, after: str) -> None:
 )
 def test_what_is_chosen_after_all(text: str, held: str) -> None:
     assert when_forced(text) == held
+
+
+def test_last_lines_that_are_looked_up_are_those_that_the_pattern_finds() -> None:
+    for line, letter in markers._CLOSING_LINES.items():  # pyright: ignore[reportPrivateUsage]
+        for text in (line, f"It is so.\n{line}", f"wrong\n{line}"):
+            found = markers._CLOSING.search(text)  # pyright: ignore[reportPrivateUsage]
+            assert found is not None, text
+            assert found[found.lastindex or 0] == letter == closing_letter(text), text

@@ -10,7 +10,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from gmai_bench.extraction.negation import is_negated
-from gmai_bench.extraction.text import LETTERS, any_of, unify, words_of
+from gmai_bench.extraction.spellings import any_of
+from gmai_bench.extraction.text import LETTERS, unify, words_of
 
 _MARKUP = re.compile(
     r"\\(?:text|math|bold|boxed|fbox)\w*\s*(?=\{)|\\(?=[%&#_])|\\[()\[\],;! ]|[*`${}]|(?<=\d)~(?=\\|[A-Za-z])"
@@ -49,6 +50,8 @@ _DENIED_NEXT = re.compile(
     re.IGNORECASE,
 )
 _SQUEEZED = str.maketrans("", "", " ^\\")
+_FIRST_WORD = re.compile(r"[^A-Za-z0-9\\]*([A-Za-z]+|\\)")
+_BEHIND_LETTER = " \t)].*`${}~\\,;!_"
 _EDGES = " \t\r\n.,;:!?\"'()[]_。，；：！？、"
 _BEFORE_CHARS = 10
 _MARKS_CHARS = 60
@@ -82,6 +85,15 @@ def _fold(text: str) -> str:
 def agreeing_line(line: str, choices: tuple[str, ...]) -> int | None:
     """Return the option whose letter and text are all of a line, in either order."""
     return None if len(line) > _longest(choices) else _agreeing(line, choices)
+
+
+def _may_agree(line: str) -> bool:
+    """Return whether a letter opens or ends a line, or a command of LaTeX opens it: it is sooner told."""
+    opening = _FIRST_WORD.match(line)
+    word = opening[1] if opening else ""
+    if len(word) == 1 or word[:1] == "\\" or word.lower() in ("option", "choice"):
+        return True
+    return line.rstrip(_BEHIND_LETTER)[-1:].isupper()
 
 
 def _agreeing(line: str, choices: tuple[str, ...]) -> int | None:
@@ -182,7 +194,7 @@ def _goes_on(text: str, end: int, option: str) -> bool:
 def agreeing_lines(text: str, choices: tuple[str, ...]) -> list[int]:
     """Return the distinct options that lines of a text are; the options repeated as they were shown count not."""
     longest = _longest(choices)
-    lines = (line for line in text.split("\n") if 0 < len(line) <= longest)
+    lines = (line for line in text.split("\n") if 0 < len(line) <= longest and _may_agree(line))
     found = [index for line in lines if (index := _agreeing(line, choices)) is not None]
     everything = list(range(len(choices)))
     for start in range(len(found) - len(everything) + 1):

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from gmai_bench.extraction.text import any_of, lowered, places_of, words_of
+from gmai_bench.extraction.spellings import any_of
+from gmai_bench.extraction.text import LETTERS, lowered, places_of, words_of
 
 _HEADS = "|".join(
     f"(?<={mark}{word})" for mark in ("# ", r"\*\*", r"\n") for word in ("", "final ", "correct ", "the ")
@@ -91,6 +92,23 @@ _CLOSING = re.compile(
     r"(?:\*\*)?(?:\(([A-Z])\)|([B-HJ-Z])|(A)(?:(?=[.*])|(?<=[→>⇒]A)|(?<=[→>⇒] A)))[.*]*$"
 )
 
+_CLOSING_LINES = {
+    form.replace("X", letter): letter
+    for letter in LETTERS
+    for form in (
+        *(
+            "Answer: X",
+            "Answer: (X)",
+            "**Answer: X**",
+            "**Answer: (X)**",
+            "Answer: X.",
+            "Final answer: X",
+            "\\boxed{X}",
+        ),
+        *("The answer is X.", "The answer is (X).", "The correct answer is X.", "The correct answer is (X)."),
+    )
+}
+"""Last lines that are looked up before the pattern is tried, which finds the same in them."""
 _SPEAKER = re.compile(r"\b(?:i|we)(?:\s+(?:would|will|am|are)|'(?:d|ll|m|re))?\s+$")
 """What stands before a spoken marker: "I would choose"."""
 
@@ -199,7 +217,7 @@ _TAKEN_BACK = re.compile(  # "A... no, B"; none in "A. no, B. yes"
     r"(?=(?:it(?:'s| is) |make (?:that|it) )?\(?[A-Z]\)?[.!*]*(?:\s*$|\s*[,;\n]|\s+(?:because|since|as|is)\b))"
 )
 _SECOND_THOUGHT_WORDS = ("wait", "actually", "scratch", "let me re", "should re", "second th", "correction:")
-_NO_BEHIND = ("? No", "? no", "?No", ". no", ", no", "… no", "; no", "- no", "— no", "– no", "sorry", "wait")
+_NO_BEHIND = (" no", "—no", "? No", "?No")
 _SENTENCE_START = re.compile(
     r"\n+|(?:(?<=\w\w)|(?<=\s\d)|(?<=\b[A-Z])(?=\.\s+(?:So|In the end|Therefore|Thus|Hence|Ultimately|Overall)\b))"
     r"[.!?]\s+|[。！？]\s*"
@@ -306,6 +324,8 @@ _ANNOUNCING = ("nswer", "hoose", "hoice", "\\boxed", "select", "pick", "[x]", "[
 
 def closing_letter(text: str) -> str | None:
     """Return the letter of the commonest endings ("The answer is B."), as `marked_spans` would find it, but sooner."""
+    if (last := text[text.rfind("\n") + 1 :]) in _CLOSING_LINES:
+        return _CLOSING_LINES[last]
     if not text.rstrip(").*$}。")[-1:].isupper():
         return None
     closing = _CLOSING.search(text, max(0, len(text) - _CONTEXT_CHARS))

@@ -9,11 +9,12 @@ from gmai_bench.extraction.spellings import (
     NUMBERS,
     PARTS_PUT_IN,
     WORDS_PUT_IN,
+    any_of,
     other_spellings,
     species_shortened,
     spelling_keys,
 )
-from gmai_bench.extraction.text import LETTERS, WORD, any_of, find_whole, lowered, unify, without_hyphens, words_of
+from gmai_bench.extraction.text import LETTERS, WORD, find_whole, lowered, unify, without_hyphens, words_of
 
 SYNONYMS: tuple[tuple[str, ...], ...] = (
     ("ct", "computed tomography", "计算机断层扫描"),
@@ -119,7 +120,8 @@ def forms_of(option: str) -> tuple[str, ...]:
     if "(" in folded and (expansion := _WITH_EXPANSION.match(folded)):
         forms += [expansion[1].strip(), expansion[2].strip()]
     if _NUMBER_AND_UNIT.search(folded):
-        forms += [_NUMBER_AND_UNIT.sub(r"\1\2", folded), _NUMBER_AND_UNIT.sub(r"\1 \2", folded)]
+        forms.append(_NUMBER_AND_UNIT.sub(lambda match: match[1] + match[2], folded))
+        forms.append(_NUMBER_AND_UNIT.sub(lambda match: f"{match[1]} {match[2]}", folded))
     if any_of(_EPONYMOUS, folded) and (eponym := _EPONYM.search(plain)):
         forms.append(_EPONYM.sub("" if eponym[1] else "'s", folded, count=1))
     if "non" in folded:

@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from gmai_bench.extraction.text import any_of
+from gmai_bench.extraction.spellings import any_of
 
 _BREAK_MARK = re.compile(r"[.;:,!?\n。；，！？]")
 _DASH_BREAK = re.compile(r"[—–]\s*(?=(?:it|this|that|but|rather)\b)")

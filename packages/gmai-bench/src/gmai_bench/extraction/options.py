@@ -73,7 +73,8 @@ from gmai_bench.extraction.restated import (
     option_restated,
     option_short_for,
 )
-from gmai_bench.extraction.text import LETTERS, any_of, strip_thoughts, unify
+from gmai_bench.extraction.spellings import any_of
+from gmai_bench.extraction.text import LETTERS, strip_thoughts, unify
 
 EXTRACTOR = "gmai-options/12"
 """Name and version of these rules; a change of any of them raises the version."""
@@ -93,9 +94,11 @@ _WRAPPING = " *\"'()[]{}.`:,、。"
 _CLOSING_MARKS = ").*$}。 "
 """What may stand behind the letter that ends an answer."""
 
-_TEXT_AND_LETTER = re.compile(r"(?P<text>[^\n]*\w\w[^\n]*)[.!?;]\s(?:\*\*)?\(?(?P<letter>[A-Z])\)?[.*]*")
-"""An answer of a text and a letter behind it."""
+_LETTER_BEHIND_TEXT = re.compile(r"[.!?;]\s(?:\*\*)?\(?([A-Z])\)?[.*]*$")
+"""The letter behind the text of an option: "MRI. B"."""
+_TWO_LETTERS = re.compile(r"\w\w")
 _LONGEST_PAIR = 200
+_CLOSING_CHARS = 12
 
 _NO_CONTENT = " \t*`$\\[](){}_#-=~.。"
 """What a line may consist of that says nothing."""
@@ -136,6 +139,27 @@ _ANNOUNCED_LETTERS = {
             "$\\boxed{X}$",
         ),
         *("答案:X", "答案是X", "答案是X。", "答案：X"),
+        *(
+            f"Answer: {formula}"
+            for formula in (
+                *(
+                    "\\( \\text{X} \\)",
+                    "\\( \\text{(X)} \\)",
+                    "\\(\\text{X}\\)",
+                    "\\(\\text{(X)}\\)",
+                    "\\( X \\)",
+                    "\\(X\\)",
+                ),
+                *(
+                    "\\( \\textbf{X} \\)",
+                    "\\(\\textbf{X}\\)",
+                    "\\(\\textbf{(X)}\\)",
+                    "\\boxed{X}",
+                    "$\\boxed{X}$",
+                    "$X$",
+                ),
+            )
+        ),
     )
 }
 """Announcements of a letter that are all of an answer; a Markdown "**Answer:** X" has a marker to be looked at."""
@@ -152,6 +176,36 @@ _ANNOUNCED_WITH_TEXT = re.compile(
 """What stands before an option's text in "Answer: (B) MRI", "The correct answer is B. MRI"."""
 _NOT_PLAIN = ("\n", "~~", "<", "[", "nswer", "hoose")
 """With one of these in it a text is read by all the rules."""
+
+_PLAIN_REFUSAL = re.compile(
+    r"I(?:'m| am) (?:sorry[,.] (?:but )?(?:I (?:can't|cannot|am unable to|am not able to)|I'm (?:unable|not able) to)"
+    r"|(?:unable|not able) to (?:help|assist|answer|determine|provide|diagnose|identify|tell|interpret|analy[sz]e))"
+    r" [a-z',\- ]*[.]?"
+)
+_NO_PLAIN_REFUSAL = (
+    *(
+        "but I'm",
+        " but i",
+        "however",
+        " if ",
+        " is ",
+        " be ",
+        "would",
+        "could",
+        "might",
+        " may",
+        "actually",
+        "wait",
+        " no",
+    ),
+    *("let me", "should", "second", "scratch", "advice", "medical ", "consult", "disclaimer", " ai", "option a "),
+)
+"""With one of these in it even a plain refusal is read by all rules: it may say or announce something beside."""
+_WITH_OWN_TEXT = {
+    rule: [Extraction(n, rule) for n in range(len(LETTERS))] for rule in ("letter_leading", "marker_letter")
+}
+_ANNOUNCES = ("~~", "nswer", "hoose")
+"""Without one of these no line announces an answer or has something struck out."""
 
 EMPTY = Extraction(None, "empty")
 AMBIGUOUS = Extraction(None, "ambiguous")
@@ -179,18 +233,28 @@ def _read_at_once(response: str, choices: tuple[str, ...]) -> Extraction | None:
     if response in _ANNOUNCED_LETTERS:
         index, announced = _ANNOUNCED_LETTERS[response]
         return announced if index < len(choices) and not _announces(choices) else None
-    if response[1:3] == ". ":
-        return _with_own_text(response, response[0], 3, choices, "letter_leading")
+    if response[1:3] == ". " and response[0].isupper():
+        return _with_own_text(response, response[0], 3, choices, "letter_leading") or _of_one_line(response, choices)
+    if response[:2] in ("I'", "I "):
+        return _refused_at_once(response, choices)
     if response[:1] in "ATFa" and (announced := _ANNOUNCED_WITH_TEXT.match(response)):
         letter = announced[1] or announced[2]
         return _with_own_text(response, letter, announced.end(), choices, "marker_letter")
     return None
 
 
+def _refused_at_once(response: str, choices: tuple[str, ...]) -> Extraction | None:
+    """Return that a plain sentence declines to answer, where no option is in it or sounds like a refusal itself."""
+    if not _PLAIN_REFUSAL.fullmatch(response) or any_of(_NO_PLAIN_REFUSAL, response) or _refusing(choices):
+        return None
+    lower = response.lower()
+    return None if any_of([choice.strip().lower() for choice in choices], lower) else REFUSED
+
+
 @lru_cache(maxsize=1024)
 def _announces(choices: tuple[str, ...]) -> bool:
     """Return whether the text of an option looks like an announcement of an answer itself: "The answer is A"."""
-    return any(any_of(_ANNOUNCING_PARTS, choice) for choice in choices)
+    return any_of(_ANNOUNCING_PARTS, "\n".join(choices))
 
 
 def extract_by_all_rules(response: str, choices: tuple[str, ...], *, style: Style) -> Extraction:
@@ -273,7 +337,30 @@ def _with_own_text(response: str, letter: str, start: int, choices: tuple[str, .
     plain = own[:1].isalnum() and own.isascii() and not any_of(_NOT_PLAIN, own)
     if not plain or closing_letter(response) or response in choices or after_second_thought(response):
         return None
-    return Extraction(index, rule)
+    if _contradicts_itself(response, choices):
+        return None
+    return _WITH_OWN_TEXT[rule][index]
+
+
+def _of_one_line(response: str, choices: tuple[str, ...]) -> Extraction | None:
+    """Return the option whose letter opens a line and whose text is the rest of it but for markup and blanks.
+
+    It is what all rules find where none that comes sooner can find something: a line without announcement, without
+    tags, that is no option itself and takes nothing back.
+    """
+    text = unify(response)
+    if (
+        "\n" in text
+        or any_of(_ANNOUNCES, text)
+        or strip_thoughts(text) is not text
+        or before_next_question(text) is not text
+    ):
+        return None
+    if _verbatim(text, choices) is not None or _contradicts_itself(text, choices) or closing_letter(text):
+        return None
+    if letter_alone(text, len(choices)) is not None or (index := agreeing_line(text, choices)) is None:
+        return None
+    return None if after_second_thought(text) else Extraction(index, "letter_leading")
 
 
 def _read(text: str, choices: tuple[str, ...], style: Style) -> Extraction:
@@ -420,10 +507,14 @@ def _of_option(text: str, choices: tuple[str, ...]) -> bool:
 
 def _contradicts_itself(text: str, choices: tuple[str, ...]) -> bool:
     """Return whether an answer is the text of one option and the letter of another: "Yes. B"."""
-    pair = _TEXT_AND_LETTER.fullmatch(text) if len(text) < _LONGEST_PAIR and text.rstrip(").*")[-1:].isupper() else None
-    if pair is None or (index := LETTERS.index(pair["letter"])) >= len(choices):
+    if len(text) > _LONGEST_PAIR or "\n" in text or not text.rstrip(").*")[-1:].isupper():
         return False
-    return option_equal_to(pair["text"], choices) not in (None, index)
+    letter = _LETTER_BEHIND_TEXT.search(text, max(0, len(text) - _CLOSING_CHARS))
+    if letter is None or (index := LETTERS.index(letter[1])) >= len(choices):
+        return False
+    if _TWO_LETTERS.search(text, 0, letter.start()) is None:
+        return False  # "D. C" over options that are letters
+    return option_equal_to(text[: letter.start()], choices) not in (None, index)
 
 
 def _last_line(text: str) -> str:

@@ -15,8 +15,8 @@ from gmai_bench.extraction.agreement import agreeing_line
 from gmai_bench.extraction.letters import letter_alone, mentioned_letters
 from gmai_bench.extraction.mentions import EDGES, description_end, is_synonym, option_equal_to, options_mentioned
 from gmai_bench.extraction.negation import is_negated
-from gmai_bench.extraction.spellings import NUMBERS, ORDINALS
-from gmai_bench.extraction.text import LETTERS, any_of, find_whole, initials_of, lowered, places_of, unify, words_of
+from gmai_bench.extraction.spellings import NUMBERS, ORDINALS, any_of
+from gmai_bench.extraction.text import LETTERS, find_whole, initials_of, lowered, places_of, unify, words_of
 
 _OBJECT = re.compile(r"\{[^{}]{3,2000}\}")
 _VERDICT = re.compile(
