@@ -11,7 +11,7 @@ from gmai_bench.extraction.text import LETTERS, find_whole, unify, words_of
 _ALONE = re.compile(
     r"^[\s*\"'(\[{<`_#>]*"  # "**B", "(B", "<B>", "### B", "> B"
     # "Answer B", "Option (B)", "it's b", "b is right"; no "choose a"
-    r"(?:(?i:answer|option|choice|letter)[\s_]+|(?i:choose|select|pick)\s+(?!a\b)|(?i:it'?s)\s+(?=[b-z]\b))?"
+    r"(?:(?i:answer|option|choice|letter)[\s_]+|(?i:choose|select|pick)\s+(?!a\b)|(?i:it'?s)\s+(?=[b-zB-Z]\b))?"
     r"[\"'(\[{]*([A-Za-z])(?:(?<=[a-z])\s+is\s+(?:the\s+)?(?:correct|right|best)(?:\s+(?:answer|option|choice))?)?"
     r"[\s*\"')\]}>`_.:,、。;]*$"  # "B)", "B.", "B**"
 )

@@ -52,6 +52,7 @@ _MARKERS: dict[str, re.Pattern[str]] = {
     "正确的": re.compile(r"(?<!不)正确的(?:选项|答案)?\s*(?:应该是|应为|是|为|:)"),
     "选": re.compile(r"选(?:择|项(?=\W*[a-z是为:])(?!\s*[a-z]\s*[的描])|(?!项))\s*(?:是|为|:)?"),  # 选B, 选择B, 选项是B
     "而": re.compile(r"而(?:应)?是"),  # 不是A,而是B
+    "倾向": re.compile(r"(?<!不)(?<!不太)倾向于?(?:选择?|答案)?(?:是|为)?:?"),  # 更倾向于C
     "考虑": re.compile(r"(?:(?<=故)|(?<=因此)|(?<=所以))考虑(?:诊断)?(?:是|为)?:?"),  # 故考虑C
 }
 """Key word ▶ the marker that begins with it, in lower case. `held` is the answer itself; else it follows.
@@ -125,6 +126,8 @@ _SUPPOSED_ANSWER = re.compile(
     r"|\banswer\s+(?:would|could|might|may)\b[^.;,\n]{1,60}?\b(?:if\s+(?:there|the|it|this)|had\s+there|were\s+there)\b[^.;\n]*",
     re.IGNORECASE,
 )
+_ANSWER_WOULD = re.compile(r"\banswer\s+(?:would|could|might|may)\b")
+"""What every supposed answer holds; it is sooner looked for."""
 _SUPPOSING = ("would", "could", "might", "may")
 _SENTENCE_CHARS = 160
 
@@ -290,12 +293,26 @@ _HENCE = re.compile(
     r"(?<=[\w,]\s)(?:hence|thus|therefore|so)\b[\s,:]*(?P<held>[^,;.\n]{1,120})(?=[;.\n])", re.IGNORECASE
 )
 _WHEN_FORCED = re.compile(
-    r"\b(?:if\s+(?:(?:I|we)\s+(?:had|have|must|am|were)\s+(?:to\s+)?|(?:I|we)'[a-z]+\s+|really\s+|absolutely\s+)?"
+    r"\b(?:(?:if\s+(?:(?:I|we)\s+(?:had|have|must|am|were)\s+(?:to\s+)?|(?:I|we)'[a-z]+\s+|really\s+|absolutely\s+)?"
     r"(?:forced|pressed|pushed|pick|choose|guess|commit|answer|decide)(?:\s+to\s+\w+|\s+(?:just\s+)?one|\s+between\s+them)*"
-    r"|when\s+(?:forced|pressed|pushed)|gun\s+to\s+(?:my|the)\s+head)\s*[,:]\s*(?P<held>[^.;\n]{1,120})",
+    r"|when\s+(?:forced|pressed|pushed)|gun\s+to\s+(?:my|the)\s+head)\s*[,:]"
+    r"|(?:leaning(?:\s+(?:slightly|more))?(?:\s+(?:towards?|to))?|(?:first|top)\s+choice|best\s+guess)(?:\s+is)?:?)"
+    r"\s+(?P<held>[^.,;\n]{1,120})",
     re.IGNORECASE,
 )
-_FORCING = ("forced", "pressed", "pushed", "had to", "have to", "must", "gun to", "were to")
+_FORCING = (
+    "leaning",
+    " choice",
+    "best guess",
+    "forced",
+    "pressed",
+    "pushed",
+    "had to",
+    "have to",
+    "must",
+    "gun to",
+    "were to",
+)
 _ASIDE = re.compile(r"\((?:[^()\s]{1,60}\s+){2}[^()]{1,200}\)|,\s*which\b[^.,;\n]*", re.IGNORECASE)
 _NEIGHBOUR = re.compile(
     r"\b(?:(?:adjacent|anterior|close|inferior|lateral|medial|next|posterior|superior)\s+to|below|above|beneath|behind|near|beside)"
@@ -589,7 +606,7 @@ def draws_other_conclusion(text: str) -> bool:
 
 def without_suppositions(text: str) -> str:
     """Return the text without what would be the answer if something else were seen."""
-    if not any_of(_SUPPOSING, text) or _SUPPOSED_ANSWER.search(text) is None:
+    if not any_of(_SUPPOSING, text) or "answer" not in words_of(text) or not _ANSWER_WOULD.search(lowered(text)):
         return text
     return _SUPPOSED_ANSWER.sub(" ", text)
 

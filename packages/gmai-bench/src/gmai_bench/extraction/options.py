@@ -413,7 +413,7 @@ def _refused_or_mentioned(text: str, choices: tuple[str, ...], style: Style) -> 
         mentioned = [i for i in options_mentioned(stated, choices, letters=True) if i in refusing] if refusing else []
         if len(mentioned) == 1:
             return Extraction(mentioned[0], "option_text_mentioned")
-        after = answer_after_refusal(text)
+        after = answer_after_refusal(text) or when_forced(text)
         found = _by_mention(after, choices, style) if after else UNPARSED
         return found if found.choice is not None else REFUSED
     conclusion = concluding_sentence(text)
