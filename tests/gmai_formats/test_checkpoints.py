@@ -13,6 +13,7 @@ from gmai_formats import opening
 from gmai_formats.checkpoints import is_of_its_files, naming_files, naming_template, require_bounded
 from gmai_formats.errors import UserError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from tokenizers import Tokenizer, models
 
 TENSORS = 40
 LOOPS = "{% for i in range(99999) %}{% for j in range(99999) %}{% for k in range(99999) %}" + "{% endfor %}" * 3
@@ -51,6 +52,11 @@ def folder(tmp_path: Path) -> Path:
         ("chat_template.jinja", "{{ 'a' * 4000000000 }}", "chat_template.jinja takes more than 2 GiB"),
         ("chat_template.jinja", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "chat_template.jinja takes more"),
         ("additional_chat_templates/x.jinja", "{{ '%9999999999d' | format(1) }}", "x.jinja takes more than 2 GiB"),
+        ("chat_template.jinja", "{% for i in range(9999) %}{{ 'a system prompt' * 9 }}{% endfor %}", "200,000 char"),
+        ("chat_template.jinja", "{#" + "x" * 2_000_000 + "#}", "no such file has more than 1,000,000"),
+        ("generation_config.json", {"eos_token_id": "2"}, "eos_token_id is '2', where a whole number"),
+        ("special_tokens_map.json", {"eos_token": ["</s>"]}, r"special_tokens_map\.json: eos_token is"),
+        ("added_tokens.json", {"<z>": "a"}, r"added_tokens\.json: <z> is 'a', where a whole number is due"),
     ],
 )  # fmt: skip
 def test_what_takes_all_time_or_memory_is_refused(folder: Path, name: str, content: Any, said: str) -> None:
@@ -71,6 +77,47 @@ def test_a_pipe_is_not_waited_for(folder: Path, name: str) -> None:
     (folder / name).symlink_to("/dev/zero")
     with pytest.raises(UserError, match="a pipe or device"):
         require_bounded(folder)
+
+
+@pytest.mark.parametrize("name", ["chat_template.jinja", "additional_chat_templates/default.jinja"])
+def test_a_template_in_another_encoding_is_refused(folder: Path, name: str) -> None:
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_bytes("{{ messages }} Größe".encode("latin-1"))
+    with pytest.raises(UserError, match=rf"{name}: no text in UTF-8 \(.* at byte 17\)"):
+        require_bounded(folder)
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("normalizer", {"type": "Replace", "pattern": {"String": "h"}, "content": "h" * 30_000}),
+        ("decoder", {"type": "Replace", "pattern": {"String": "h"}, "content": "h" * 30_000}),
+        ("post_processor", {
+            "type": "TemplateProcessing", "pair": [], "special_tokens": {"h": {"id": "h", "ids": [0], "tokens": ["h"]}},
+            "single": [{"SpecialToken": {"id": "h", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}] * 30_000,
+        }),
+    ],
+)  # fmt: skip
+def test_a_tokenizer_that_makes_a_book_of_a_sentence_is_refused(folder: Path, part: str, value: Any) -> None:
+    made = Tokenizer(models.BPE(vocab={letter: n for n, letter in enumerate("Whic ")}, merges=[]))
+    content = json.loads(made.to_str())
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    require_bounded(folder)
+    (folder / "tokenizer.json").write_text(json.dumps({**content, part: value}))
+    with pytest.raises(UserError, match=r"tokenizer\.json makes more than 200,000 characters or 20,000 tokens"):
+        require_bounded(folder)
+
+
+def test_a_template_that_knows_what_it_is_tried_with_is_ended_when_it_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gmai_formats.checkpoints.TEMPLATE_CPU_S", 0.1)
+    template = ImmutableSandboxedEnvironment().from_string("{% if 'cyst' in text %}" + LOOPS + "{% endif %}")
+    with naming_template("checkpoint"):
+        template.render(text="lung")
+    said = r"^checkpoint: the chat template takes more than .* of a processor"
+    with pytest.raises(UserError, match=said), naming_template("checkpoint"):
+        template.render(text="a cyst")
 
 
 def test_a_large_model_in_shards_is_no_matter(folder: Path) -> None:

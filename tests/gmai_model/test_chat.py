@@ -1,5 +1,6 @@
 """Asking a checkpoint: the same answer as plain `generate`, in pieces, over several turns."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import torch
 from gmai_formats.errors import UserError
 from gmai_model.chat import Assistant, Conversation
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 RED = Image.new("RGB", (90, 60), (200, 30, 30))
@@ -71,6 +73,25 @@ def test_checkpoint_that_does_not_open(tmp_path: Path, checkpoint: Path, capsys:
     if not torch.cuda.is_available():
         with pytest.raises(UserError, match="torch finds no GPU"):
             Assistant(checkpoint, device="cuda")
+
+
+def test_weights_that_do_not_come_from_the_checkpoint_are_refused(tmp_path: Path, checkpoint: Path) -> None:
+    """Else they are random numbers, or seven billion of them where an entry is absent."""
+    folder = shutil.copytree(checkpoint, tmp_path / "foreign", ignore=shutil.ignore_patterns("gmai.json"))
+    tensors, config = load_file(folder / "model.safetensors"), json.loads((folder / "config.json").read_text())
+    name = next(name for name in tensors if name.endswith("o_proj.weight"))
+    save_file(
+        {key: each for key, each in tensors.items() if key != name}, folder / "model.safetensors", {"format": "pt"}
+    )
+    with pytest.raises(UserError, match=r"foreign: lacks 1 weights .* such as .*o_proj\.weight\. .*random numbers"):
+        Assistant(folder)
+    save_file({**tensors, name: tensors[name][:-1].clone()}, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(UserError, match=r"1 weights have another shape than its config\.json says, such as .*o_proj"):
+        Assistant(folder)
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    (folder / "config.json").write_text(json.dumps({**config, "text_config": {"model_type": "llama"}}))
+    with pytest.raises(UserError, match=r"config\.json: builds a model of 6,\d+,\d+,\d+ parameters, and the weights"):
+        Assistant(folder)
 
 
 @pytest.mark.parametrize(

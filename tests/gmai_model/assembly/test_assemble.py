@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -147,6 +148,33 @@ def test_broken_parts_are_refused_in_one_line(parts: tuple[Path, Path], tmp_path
     assert "only pickled weights" in refusal(vision, pickled, out)
     assert "The vision encoder must be one of" in refusal(language, language, out)
     assert "The language model must be one of" in refusal(vision, vision, out)
+
+
+@pytest.mark.parametrize(
+    ("name", "entry", "value", "said"),
+    [
+        ("config.json", "rope_parameters", "x", "rope_parameters is 'x', where an object is due"),
+        ("config.json", "eos_token_id", "1" * 5000, "eos_token_id is '1111"),
+        ("config.json", "text_config", {"model_type": "llama"}, "make no LLaVA|text_config"),
+        ("tokenizer_config.json", "eos_token", 3.0, r"eos_token is 3\.0"),
+        ("tokenizer_config.json", "added_tokens_decoder", {"1": {"content": 7}}, "token by number is due"),
+        ("tokenizer.json", "model.vocab.extra", 60_000, "tokenizer has ids up to 60,000, the model's embedding"),
+    ],
+)  # fmt: skip
+def test_a_foreign_setting_is_refused_in_one_line_and_leaves_no_folder(
+    parts: tuple[Path, Path], tmp_path: Path, name: str, entry: str, value: object, said: str
+) -> None:
+    language = copy(parts[1], tmp_path / "language")
+    path = language / name
+    content = json.loads(path.read_text()) if path.is_file() else {}
+    *above, last = entry.split(".")
+    inner = content
+    for key in above:
+        inner = inner[key]
+    inner[last] = value
+    path.write_text(json.dumps(content))
+    assert re.search(said, refusal(parts[0], language, tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_sharded_source_must_be_whole(parts: tuple[Path, Path], tmp_path: Path) -> None:

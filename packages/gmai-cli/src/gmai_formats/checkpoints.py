@@ -6,36 +6,36 @@ hold, and tokenizer and template are tried in a process of their own that has so
 """
 
 import contextlib
-import re
 import signal
 import struct
 import subprocess
 import sys
 import traceback
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from gmai_formats import opening
+from gmai_formats.checkpoint_settings import check_added_tokens, check_settings
 from gmai_formats.errors import UserError
 from gmai_formats.json_text import parse_json
+from gmai_formats.limits import raising_after
 
 _SETTINGS = ("config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json",
-             "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.json")  # fmt: skip
+             "tokenizer_config.json", "special_tokens_map.json", "chat_template.json")  # fmt: skip
+_ADDED = "added_tokens.json"
 _INDEX = "model.safetensors.index.json"
 """Its numbers are bytes of files, and no size of a model."""
-_LAYERS = re.compile(r"(^|_)(n_layers?|num_layers|num_hidden_layers|depth|(en|de)coder_layers)$")
-_BOUNDS = (
-    (re.compile(r"^(height|width|image_size)$"), 2**13),
-    (re.compile(r"^vocab_size$"), 2**24),
-    (re.compile(r"(_size|_dim|_heads|_channels|_experts|image_seq_length|_image_tokens|_positions)$"), 2**20),
-    (re.compile(r"^max_position_embeddings$"), 2**31),
-)
-"""Name of a setting ▶ more than any model has, by a factor of ten and more."""
 _OF_DEVICE = frozenset({"OutOfMemoryError", "AcceleratorError"})
 """Errors of torch, which is not imported here."""
 _LARGEST_HEADER = 100_000_000
 """Bytes; safetensors itself reads no larger one."""
+TEMPLATE_CPU_S = 10.0
+"""Of a batch of conversations; a long one takes milliseconds."""
+_LARGEST_SETTINGS = 100_000_000
+"""Bytes; the vocabularies of 2026 have up to 35 million."""
+_LARGEST_TEMPLATE = 1_000_000
+"""Bytes; the longest of tool-using models have 20,000."""
 _MOST_NAMES = 32_000_000
 """Bytes of a header: about 300,000 tensors, of which each costs whoever opens the file memory and time."""
 
@@ -55,8 +55,11 @@ def require_bounded(folder: Path) -> None:
         if path.exists() and not path.is_file() and not path.is_dir():  # to open a pipe waits for ever
             raise UserError(f"{path}: a pipe or device, where a checkpoint has files. Copy the checkpoint again.")
     tensors = _count_tensors(folder)
-    for name in (*_SETTINGS, _INDEX):
+    for name in (opening.TOKENIZER, "tokenizer.model", "vocab.json", "merges.txt"):
+        _check_length(folder / name, _LARGEST_SETTINGS)
+    for name in (*_SETTINGS, _ADDED, _INDEX):
         path = folder / name
+        _check_length(path, _LARGEST_SETTINGS)
         if path.is_file():
             content = _read(path)
             if not isinstance(content, dict):
@@ -64,10 +67,13 @@ def require_bounded(folder: Path) -> None:
                     f"{path}: holds a {type(content).__name__}, where an object is due. Download or write the "
                     f"checkpoint again."
                 )
-            numbers = list(_numbers(content, "")) if name != _INDEX else []
-            fields = {field for field, _ in numbers}
-            for field, number in numbers:
-                _check(path, field, number, fields, tensors)
+            if name == _ADDED:
+                check_added_tokens(path, content)
+            elif name != _INDEX:
+                check_settings(path, content, tensors)
+    for path in opening.template_files(folder):
+        _check_length(path, _LARGEST_TEMPLATE)
+        _check_template(path)
     _try(folder)
 
 
@@ -82,15 +88,25 @@ def is_of_its_files(error: Exception) -> bool:
         return False
     if isinstance(error, OSError) and error.errno is not None:
         return False
+    if type(error) is Exception:  # of Rust, which has no place; gmai raises none
+        return True
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     return bool(frames) and not str(frames[-1].f_globals.get("__name__", "")).startswith("gmai_")
 
 
 @contextlib.contextmanager
 def naming_template(model: str) -> Generator[None]:
-    """Raise a `UserError` in place of whatever a chat template leads jinja2 to while the block renders it."""
+    """Raise a `UserError` in place of whatever a chat template leads jinja2 to while the block renders it.
+
+    A template may know the texts that it was tried with, so that the time of each block is limited, too.
+    """
+    endless = UserError(
+        f"{model}: the chat template takes more than {TEMPLATE_CPU_S:.0f} s of a processor. It is damaged, or made to "
+        "do harm. Download the checkpoint again, or use another one."
+    )
     try:
-        yield
+        with raising_after(TEMPLATE_CPU_S, endless):
+            yield
     except Exception as error:
         if not is_of_its_files(error):
             raise
@@ -101,10 +117,20 @@ def naming_template(model: str) -> Generator[None]:
 
 
 @contextlib.contextmanager
-def naming_files(model: str) -> Generator[None]:
+def naming_files(
+    model: str,
+    says: str = "opens, and does not answer",
+    remedy: str = "Its config.json, chat template or weights fit no model of its kind. Correct them, or download it "
+    "again.",
+) -> Generator[None]:
     """Raise a `UserError` in place of whatever a checkpoint's settings lead a library to while the block runs it.
 
     What a device says (no memory, a broken one) is not laid to the files.
+
+    Args:
+        model: As the user named it.
+        says: What fails.
+        remedy: The sentences behind it.
     """
     try:
         yield
@@ -112,10 +138,28 @@ def naming_files(model: str) -> Generator[None]:
         is_of_device = type(error).__name__ in _OF_DEVICE or "CUDA" in str(error) or "memory" in str(error)
         if is_of_device or not is_of_its_files(error):
             raise
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise UserError(f"{model}: {says} ({reason}). {remedy}") from error
+
+
+def _check_template(path: Path) -> None:
+    try:
+        path.read_text("utf-8")
+    except UnicodeDecodeError as error:
         raise UserError(
-            f"{model}: opens, and does not answer ({type(error).__name__}: {' '.join(str(error).split())[:200]}). Its "
-            "config.json, chat template or weights fit no model of its kind. Correct them, or download it again."
+            f"{path}: no text in UTF-8 ({error.reason} at byte {error.start}), which every reader takes it as. Save it "
+            f"as UTF-8, or download it again."
         ) from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}). Copy the checkpoint again.") from error
+
+
+def _check_length(path: Path, most: int) -> None:
+    if path.is_file() and (size := path.stat().st_size) > most:
+        raise UserError(
+            f"{path}: has {size:,} bytes, and no such file has more than {most:,}. It is damaged, or made to take all "
+            f"memory. Download the checkpoint again."
+        )
 
 
 def _read(path: Path) -> Any:
@@ -123,35 +167,6 @@ def _read(path: Path) -> Any:
         return parse_json(path.read_bytes())
     except ValueError as error:
         raise UserError(f"{path}: not JSON ({error}). Download or write the checkpoint again.") from error
-
-
-def _numbers(value: Any, name: str) -> Iterator[tuple[str, float]]:
-    """Yield every number below a value of JSON, under its name such as `text_config.hidden_size`."""
-    if isinstance(value, dict):
-        for key, each in cast("dict[str, Any]", value).items():
-            yield from _numbers(each, f"{name}.{key}" if name else key)
-    elif isinstance(value, list):
-        for each in cast("list[Any]", value):
-            yield from _numbers(each, name)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield name, value
-
-
-def _check(path: Path, field: str, number: float, fields: Collection[str], tensors: int | None) -> None:
-    key = field.rpartition(".")[2]
-    if _LAYERS.search(key) and tensors is not None and number > tensors:
-        raise UserError(
-            f"{path}: {field} is {number:,}, and the weights beside it are {tensors:,} tensors, fewer than layers. "
-            f"The file is damaged, or made to take all memory. Download the checkpoint again."
-        )
-    most = next((most for pattern, most in _BOUNDS if pattern.search(key)), None)
-    if key == "shortest_edge":  # beside a longest one both count pixels, as Qwen's do
-        most = 2**24 if f"{field.removesuffix(key)}longest_edge" in fields else 2**13
-    if most is not None and number > most:
-        raise UserError(
-            f"{path}: {field} is {number:,}; more than {most:,} is no size of a model. The file is damaged, or made to "
-            f"take all memory. Download the checkpoint again."
-        )
 
 
 def _count_tensors(folder: Path) -> int | None:
@@ -189,8 +204,14 @@ def _try(folder: Path) -> None:
     except subprocess.TimeoutExpired as error:
         said, code, is_late = (error.stdout or b"").decode(errors="replace"), None, True
     at = said.split("\n")[-2:-1]
-    if not at or (code is not None and code >= 0 and code != opening.TOO_MUCH):
+    if not at or (code is not None and code >= 0 and code not in {opening.TOO_MUCH, opening.TOO_LONG}):
         return  # what else may be wrong with it is said by who uses it
+    if code == opening.TOO_LONG:
+        raise UserError(
+            f"{folder}: {at[0]} makes more than {opening.MOST_CHARACTERS:,} characters or {opening.MOST_TOKENS:,} "
+            f"tokens of one short conversation. It is damaged, or made to do harm. Download the checkpoint again, or "
+            f"use another one."
+        )
     if code == -signal.SIGKILL:  # which none of its limits sends
         raise UserError(
             f"{folder}: the process that tried {at[0]} was ended from outside, most often because the machine's memory "

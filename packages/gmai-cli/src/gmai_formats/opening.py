@@ -19,8 +19,10 @@ WALL_S = 600
 """Clock time for everything, since a busy machine or a slow disk may give little of a processor."""
 TOKENIZER = "tokenizer.json"
 MEMORY_BYTES = 2 * 2**30
-TOO_MUCH = 9
-"""The exit code where memory ran out, or a template calls itself without end."""
+TOO_MUCH, TOO_LONG = 9, 10
+"""Exit codes: memory ran out, or a template calls itself without end; a text becomes longer than these:"""
+MOST_CHARACTERS, MOST_TOKENS = 200_000, 20_000
+"""What a template makes of a short conversation, and a tokenizer of a sentence. Tools and rules of use take 30,000."""
 
 _RUNS = [run + end for run in ("a" * 3000, "1" * 3000, " " * 3000, "!" * 3000, "aA1 .\n" * 500, "肺" * 2000)
          for end in ("", "\0")]  # fmt: skip
@@ -64,8 +66,13 @@ def _works(folder: Path) -> Iterator[tuple[str, Callable[[], object]]]:
         yield TOKENIZER, lambda: _tokenize(folder / TOKENIZER)
 
 
+def template_files(folder: Path) -> list[Path]:
+    """Return the files that are chat templates as a whole."""
+    return sorted({*folder.glob("*.jinja"), *folder.glob("additional_chat_templates/*.jinja")})
+
+
 def _templates(folder: Path) -> Iterator[tuple[str, str]]:
-    for path in sorted({*folder.glob("*.jinja"), *folder.glob("additional_chat_templates/*.jinja")}):
+    for path in template_files(folder):
         yield path.name, path.read_text("utf-8", errors="replace")
     for name in ("tokenizer_config.json", "chat_template.json", "processor_config.json"):
         found: Any = None
@@ -111,15 +118,20 @@ def _render(template: str) -> None:
     turns = [{"role": "user", "content": _QUESTION}, {"role": "assistant", "content": _ANSWER}]
     for messages in ([{"role": "user", "content": parts}], turns, [*turns, turns[0]]):
         with contextlib.suppress(TemplateError, TypeError, ValueError, AttributeError, KeyError):
-            compiled.render(messages=messages, tools=None, documents=None, add_generation_prompt=True, **tokens)
+            text = compiled.render(messages=messages, tools=None, documents=None, add_generation_prompt=True, **tokens)
+            if len(text) > MOST_CHARACTERS:
+                raise SystemExit(TOO_LONG)
 
 
 def _tokenize(path: Path) -> None:
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(path))
-    for text in (_QUESTION, *_RUNS):
-        tokenizer.encode(text)
+    ids = tokenizer.encode(_QUESTION).ids
+    if max(len(ids), len(tokenizer.decode(ids))) > MOST_TOKENS:
+        raise SystemExit(TOO_LONG)
+    for text in _RUNS:
+        tokenizer.decode(tokenizer.encode(text).ids)
 
 
 if __name__ == "__main__":

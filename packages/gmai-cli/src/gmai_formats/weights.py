@@ -1,10 +1,11 @@
 """Whether a folder holds a checkpoint, which model it is, whether its weights are as written, and numbers at all."""
 
 import hashlib
+import importlib
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from gmai_formats.errors import UserError
 from gmai_formats.files import require_folder, sha256_file
@@ -190,6 +191,72 @@ def not_finite(tensors: Iterable[tuple[str, Any]]) -> str:
         f"answer nothing: a training diverged, or the file is damaged. Take an earlier one; `gmai model check` "
         f"says more."
     )
+
+
+_MOST_PER_BYTE = 4
+"""Parameters in a byte of weights, those of 2 bits."""
+_OF_NO_MATTER = 2**27
+"""Parameters that take no machine's memory; who opens such a checkpoint says what its weights lack."""
+
+
+def require_filled(folder: Path, model: Any = None) -> None:
+    """Refuse a checkpoint whose config.json builds a model of far more parameters than its weights can hold.
+
+    Entries that are absent have defaults, and those of a language model are a model of seven billion parameters. What
+    no file fills is drawn at random, in memory, before anybody is told.
+
+    Args:
+        folder: A checkpoint folder.
+        model: What config.json builds on the meta device; where it is None, torch and transformers are imported for it.
+
+    Raises:
+        UserError: It does.
+    """
+    built = _build_empty(folder) if model is None else model
+    held = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    called = sum(parameter.numel() for parameter in built.parameters()) if built is not None else 0
+    if called > max(_MOST_PER_BYTE * held, _OF_NO_MATTER):
+        raise UserError(
+            f"{folder / 'config.json'}: builds a model of {called:,} parameters, and the weights beside it are "
+            f"{held:,} bytes. An entry such as text_config is absent or wrong, or a file of weights is. Download the "
+            f"checkpoint again."
+        )
+
+
+def _build_empty(folder: Path) -> Any:
+    """Return the model that config.json builds, without memory for it; None where it builds none."""
+    torch, transformers = (cast("Any", importlib.import_module(name)) for name in ("torch", "transformers"))
+    try:
+        config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        with torch.device("meta"):
+            return transformers.AutoModelForImageTextToText.from_config(config, trust_remote_code=False)
+    except Exception:  # who opens it says what is wrong
+        return None
+
+
+def require_loaded(model: str, loading: Mapping[str, Any]) -> None:
+    """Refuse a model of which a weight did not come from its checkpoint: it would be random numbers.
+
+    Args:
+        model: As the user named it.
+        loading: What `from_pretrained(…, output_loading_info=True)` says, loaded with `ignore_mismatched_sizes=True`,
+            for else transformers prints a table and raises.
+
+    Raises:
+        UserError: One is absent, or of another shape than config.json says.
+    """
+    if missing := sorted(map(str, loading["missing_keys"])):
+        raise UserError(
+            f"{model}: lacks {len(missing)} weights that its config.json asks for, such as {missing[0]}. Missing "
+            f"weights would be random numbers. Save the checkpoint again, or correct config.json; `gmai model check` "
+            f"says more."
+        )
+    if other := sorted(map(tuple, loading["mismatched_keys"])):
+        name, found, due = other[0]
+        raise UserError(
+            f"{model}: {len(other)} weights have another shape than its config.json says, such as {name} "
+            f"({tuple(found)}, not {tuple(due)}). Restore config.json or the weights; `gmai model check` says more."
+        )
 
 
 def require_checkpoint(folder: Path, *, takes: str = "--model takes a checkpoint folder") -> None:

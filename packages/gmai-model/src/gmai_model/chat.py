@@ -12,7 +12,15 @@ from gmai_cli.console import say
 from gmai_formats.checkpoints import is_of_its_files, naming_files, naming_template, require_bounded
 from gmai_formats.errors import UserError
 from gmai_formats.gpus import require_usable_gpu
-from gmai_formats.weights import changed_settings, damaged, not_finite, refusal, require_checkpoint
+from gmai_formats.weights import (
+    changed_settings,
+    damaged,
+    not_finite,
+    refusal,
+    require_checkpoint,
+    require_filled,
+    require_loaded,
+)
 from PIL import Image
 from transformers import (
     AutoModelForImageTextToText,
@@ -91,12 +99,13 @@ class Assistant:
             )
         if found := changed_settings(folder):
             say(found)
+        require_filled(folder)
         try:
             self._processor: Any = AutoProcessor.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-            model: Any = AutoModelForImageTextToText.from_pretrained(
-                folder, dtype="auto", trust_remote_code=False, local_files_only=True, use_safetensors=True
-            )
-            self._model = model.to(device).eval()
+            loaded: Any = AutoModelForImageTextToText.from_pretrained(
+                folder, dtype="auto", trust_remote_code=False, local_files_only=True, use_safetensors=True,
+                output_loading_info=True, ignore_mismatched_sizes=True,
+            )  # fmt: skip
         except Exception as error:
             if not is_of_its_files(error):
                 raise
@@ -104,8 +113,11 @@ class Assistant:
             raise UserError(
                 f"{folder}: does not open ({reason}). `gmai model check {folder}` says what is off."
             ) from error
+        model, loading = loaded
+        require_loaded(str(folder), loading)
         if problem := not_finite(model.named_parameters()):
             raise UserError(f"{folder}: {problem}")
+        self._model = model.to(device).eval()
         self._tokenizer: Any = self._processor.tokenizer
         self.max_new_tokens, self.temperature = max_new_tokens, temperature
         """What an answer has unless it is asked otherwise."""

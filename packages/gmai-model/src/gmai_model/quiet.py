@@ -12,3 +12,4 @@ def quiet() -> None:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    logging.set_verbosity_error()

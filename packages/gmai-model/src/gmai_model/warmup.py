@@ -21,7 +21,7 @@ from gmai_cli.folders import check_new
 from gmai_formats.errors import UserError
 from gmai_formats.rows.images import FilePart
 from gmai_formats.rows.mixtures import load_mixture
-from gmai_formats.weights import changed_settings, require_as_written
+from gmai_formats.weights import changed_settings, require_as_written, require_filled, require_loaded
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import AutoProcessor, LlavaForConditionalGeneration
@@ -63,9 +63,13 @@ def warm_up(model: Path, data: Path, out: Path, *, vision_steps: int, language_s
     require_as_written(model)
     if found := changed_settings(model):
         say(found)
-    llava = LlavaForConditionalGeneration.from_pretrained(
-        model, dtype=torch.float32, local_files_only=True, use_safetensors=True
-    )
+    require_filled(model)
+    loaded: Any = LlavaForConditionalGeneration.from_pretrained(
+        model, dtype=torch.float32, local_files_only=True, use_safetensors=True, output_loading_info=True,
+        ignore_mismatched_sizes=True,
+    )  # fmt: skip
+    llava, loading = loaded
+    require_loaded(str(model), loading)
     processor: Any = AutoProcessor.from_pretrained(model, trust_remote_code=False, local_files_only=True)
     rows = _read_rows(data)
     accuracy, loss = side_by_side(

@@ -20,6 +20,8 @@ from gmai_formats.weights import (
     not_finite,
     require_as_written,
     require_checkpoint,
+    require_filled,
+    require_loaded,
     shaping_digests,
 )
 
@@ -149,9 +151,12 @@ class LocalModel(Checkpoint):
 
         transformers: Any = importlib.import_module("transformers")
         on_gpu = require_usable_gpu(torch)
+        transformers.utils.logging.set_verbosity_error()
         if not sys.stderr.isatty():
             transformers.utils.logging.disable_progress_bar()
             say(f"loading {self.name}")
+        if Path(self.name).is_dir():
+            require_filled(Path(self.name))
         try:
             processor: Any = transformers.AutoProcessor.from_pretrained(self.name, trust_remote_code=False)
             model, loading = transformers.AutoModelForImageTextToText.from_pretrained(
@@ -160,6 +165,7 @@ class LocalModel(Checkpoint):
                 use_safetensors=True,
                 dtype=torch.bfloat16 if on_gpu else torch.float32,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,
             )
         except Exception as error:
             if not is_of_its_files(error):
@@ -169,12 +175,7 @@ class LocalModel(Checkpoint):
                 f"load with AutoProcessor and AutoModelForImageTextToText without remote code. "
                 f"`gmai model init` and `gmai train` write such folders."
             ) from error
-        if loading["missing_keys"]:
-            missing = sorted(loading["missing_keys"])
-            raise UserError(
-                f"{self.name}: lacks {len(missing)} weights that its config.json asks for, such as {missing[0]}. "
-                f"Missing weights would be random numbers. Save the checkpoint again, or correct config.json."
-            )
+        require_loaded(self.name, loading)
         if problem := not_finite(model.named_parameters()):
             raise UserError(f"{self.name}: {problem}")
         if getattr(processor, "chat_template", None) is None:

@@ -8,6 +8,7 @@ from typing import Any, Literal, cast
 import torch
 from gmai_cli.console import say
 from gmai_cli.folders import check_new, new_folder
+from gmai_formats.checkpoints import naming_files
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
 from gmai_formats.weights import RECORD, sealed_files
@@ -51,6 +52,20 @@ def assemble(
         UserError: `out` holds something, or a part is not one that can be taken over whole and unchanged.
     """
     check_new(out)
+    sources = f"{vision} and {language}"
+    with naming_files(
+        sources, "make no LLaVA", "A setting of one of them is none of its class. Download it again, or choose another."
+    ):
+        _assemble(
+            vision, language, out, image_mode=image_mode, seed=seed, keep_rope_scaling=keep_rope_scaling,
+            chat_template=chat_template, names=names or (vision.name, language.name),
+        )  # fmt: skip
+
+
+def _assemble(
+    vision: Path, language: Path, out: Path, *, image_mode: ImageMode, seed: int, keep_rope_scaling: bool,
+    chat_template: str | None, names: tuple[str, str],
+) -> None:  # fmt: skip
     language_model, vision_encoder = LanguageModel(language, keep_rope_scaling=keep_rope_scaling), VisionEncoder(vision)
     loaded = load_tokenizer(
         language, config=language_model.config, rows=language_model.source_rows, chat_template=chat_template
@@ -67,7 +82,6 @@ def assemble(
         make_portable(building, dtype=str(dtype).removeprefix("torch."))
         proven = prove(building, vision_encoder, language_model, loaded)
         notes = [*language_model.notes, *loaded.notes]
-        names = names or (vision.name, language.name)
         record = {"made_by": "gmai model init", "vision": names[0], "language": names[1],
                   "image_mode": image_mode, "projector_seed": seed, "notes": notes, "proven": proven,
                   "settings": settings_digests(building), "stages": [], **sealed_files(building)}  # fmt: skip

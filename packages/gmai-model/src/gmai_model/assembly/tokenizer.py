@@ -23,6 +23,8 @@ REGION_TOKENS = ("<ref>", "</ref>", "<box>", "</box>")
 PLAIN = "What does the image show?"
 """A text that every tokenizer of a model that writes keeps as it is."""
 _AGAIN = "Download the model again."
+_MOST_WITHOUT_ROW = 4096
+"""Tokens beyond the rows of the embedding. Some models have a handful, added by hand; each becomes a row."""
 RESERVED = re.compile(r"[<\[]\|?_?(?:reserved|unused|extra)(?:_special)?(?:_token|_id)?_?(\d+)\|?[>\]]", re.IGNORECASE)
 """Tokens that a source keeps free: `<|reserved_special_token_9|>`, `[UNUSED_TOKEN_9]`, `<unused9>`, `<extra_id_9>`."""
 
@@ -78,6 +80,12 @@ def load_tokenizer(
         UserError: There is no tokenizer, it contradicts its settings, or the chat template cannot be used.
     """
     tokenizer, source_ids = _open(folder)
+    highest = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
+    if highest >= rows + _MOST_WITHOUT_ROW:
+        raise UserError(
+            f"{folder}: its tokenizer has ids up to {highest:,}, the model's embedding {rows:,} rows. That tokenizer "
+            f"is another model's. Download the model with its own."
+        )
     if (text := altered(tokenizer)) is not None:
         raise UserError(
             f"{folder}: its tokenizer makes {text[:60]!r} of {PLAIN!r}, so that no answer can have what it takes away. "

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from gmai_formats.checkpoints import is_of_its_files
 from gmai_formats.errors import UserError, did_you_mean
+from gmai_formats.weights import require_filled
 from transformers import AutoConfig, LlavaForConditionalGeneration
 
 from gmai_model.flops import PEAK_BF16_TFLOPS, peak_flops
@@ -42,7 +43,9 @@ def load_on_meta(model: Path) -> LlavaForConditionalGeneration:
     if config.model_type != "llava":
         raise UserError(f"{model}: a {config.model_type} model. --model takes a LLaVA, as `gmai model init` writes it.")
     with torch.device("meta"):
-        return LlavaForConditionalGeneration(config)
+        llava = LlavaForConditionalGeneration(config)
+    require_filled(model, llava)
+    return llava
 
 
 def gpu_peak(name: str) -> float:

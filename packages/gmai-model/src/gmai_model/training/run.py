@@ -19,7 +19,7 @@ from gmai_cli.exit_codes import EXIT_INTERRUPTED, EXIT_REQUEUE
 from gmai_cli.run_lock import RunLock
 from gmai_formats.errors import UserError
 from gmai_formats.files import write_json
-from gmai_formats.weights import changed_settings, not_finite, refusal, seals_of
+from gmai_formats.weights import changed_settings, not_finite, refusal, require_loaded, seals_of
 from transformers import LlavaForConditionalGeneration
 
 from gmai_model import attention, attention_choice
@@ -301,14 +301,13 @@ def _load_model(model: Path, precision: str) -> LlavaForConditionalGeneration:
         )
     loaded: Any = LlavaForConditionalGeneration.from_pretrained(
         model, dtype=torch.bfloat16 if precision == "bf16" else torch.float32, local_files_only=True,
-        use_safetensors=True, attn_implementation="sdpa", output_loading_info=True,
+        use_safetensors=True, attn_implementation="sdpa", output_loading_info=True, ignore_mismatched_sizes=True,
     )  # fmt: skip
-    llava, missing = loaded[0], sorted(loaded[1]["missing_keys"])
-    if missing:
-        distributed.end_together(
-            f"{model}: {len(missing)} tensors are missing, {missing[0]} first. Every tensor must come from the "
-            f"checkpoint, as others would start at random. `gmai model check {model}` says more."
-        )
+    llava, loading = loaded
+    try:
+        require_loaded(str(model), loading)
+    except UserError as error:
+        distributed.end_together(str(error))
     if problem := not_finite(llava.named_parameters()):
         distributed.end_together(f"{model}: {problem}")
     llava.train()
