@@ -52,6 +52,31 @@ def test_a_box_that_is_left_out_counts_as_dropped(made, reason, words):
     assert (ledger.boxes.read, ledger.boxes.kept, ledger.boxes.quarantined) == (1, 0, 0)
 
 
+def test_a_box_that_is_there_twice_is_one_object(made):
+    """Each export of some tools repeats it; another label, or another place, is another object."""
+    marked, ledger = made()
+    for raw, box in (("a", (2, 2, 8, 8)), ("a", (2.0, 2.0, 8.0, 8.0)), ("b", (2, 2, 8, 8)), ("a", (2, 2, 8, 9))):
+        marked.add_box(raw, box, "object")
+    picture = marked.picture("yolo")
+    assert [(box.label, box.xyxy) for box in picture.boxes] == [
+        ("alpha", (2, 2, 8, 8)), ("beta", (2, 2, 8, 8)), ("alpha", (2, 2, 8, 9)),
+    ]  # fmt: skip
+    assert picture.incomplete == ()
+    assert ledger.boxes.dropped == {"the same box a second time": 1}
+    assert (ledger.boxes.read, ledger.boxes.kept) == (4, 3)
+
+
+def test_a_mask_that_is_there_twice_is_one_object(made):
+    marked, ledger = made()
+    mask, part = np.zeros((24, 32), np.uint8), np.zeros((24, 32), np.uint8)
+    mask[2:8, 2:8] = part[2:8, 2:8] = 1
+    part[3:5, 3:5] = 0
+    for each in (mask, mask.copy(), part):
+        marked.add_mask("a", each, is_one_object=True)
+    assert len(marked.picture("coco").boxes) == 2
+    assert ledger.boxes.dropped == {"the same box a second time": 1}
+
+
 def test_boxes_of_another_size_are_scaled(made):
     marked, _ = made(stated=(64, 48))
     marked.add_box("a", (8, 8, 16, 20), "object 1")

@@ -52,7 +52,7 @@ def test_runs_go_down_the_columns_and_begin_with_background():
 
 @pytest.mark.parametrize(
     ("counts", "words"),
-    [([2, 3], "add up to 5 pixels of 6"), ([2, 5], "add up to 7 pixels of 6"), ([7, -1], "add up to 6 pixels of 6")],
+    [([2, 3], "add up to 5 pixels of 6"), ([2, 5], "add up to 7 pixels of 6"), ([7, -1], "a run of -1 pixels")],
 )
 def test_runs_that_do_not_fit_the_image(counts, words):
     with pytest.raises(ValueError, match=words):

@@ -113,6 +113,39 @@ def test_a_crowd_is_present_but_no_object(coco, crowd):
         assert ledger.boxes.dropped == {"region of many objects": 1}
 
 
+@pytest.mark.parametrize("ignore", [1, True, "1"])
+def test_an_annotation_that_is_to_be_ignored_says_nothing(coco, ignore):
+    for use in ("bbox", "segmentation"):
+        outline = [[10, 4, 18, 4, 18, 10, 10, 10]]
+        found, _, ledger = coco([image(1)], [mark(1, ignore=ignore, segmentation=outline)], use=use)
+        (picture,) = found.values()
+        assert (picture.boxes, picture.labels) == ((), ())
+        assert "alpha" in picture.uncertain
+        assert ledger.boxes.dropped == {"marked to be ignored": 1}
+        marks = [mark(1, ignore=ignore, segmentation=outline), mark(1, id=2, ignore=0, segmentation=outline)]
+        found, _, _ = coco([image(1)], marks, use=use)
+        (picture,) = found.values()
+        assert len(picture.boxes) == 1
+        assert (picture.labels, picture.incomplete) == (("alpha",), ("alpha",))
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "said"),
+    [
+        ({"size": [24, 32], "counts": [100, -5, 673]}, "a run of -5 pixels"),
+        ([{"size": [24, 32], "counts": [0, 768]}], "its run lengths stand in a list, where one object has one mask"),
+        ([[10, 4, float("nan"), 4, 18, 10]], "a point of a polygon is no number"),
+        ([[10, 4, 18, 4]], "a polygon has at least three points"),
+    ],
+)  # fmt: skip
+def test_a_segmentation_that_cannot_be_says_why(coco, segmentation, said):
+    found, _, ledger = coco([image(1)], [mark(1, segmentation=segmentation)], use="segmentation")
+    (picture,) = found.values()
+    assert (picture.boxes, picture.incomplete) == ((), ("alpha",))
+    (entry,) = ledger.quarantine
+    assert said in entry["reason"]
+
+
 def test_sizes_that_are_stated_move_boxes_and_outlines(coco):
     big = image(1, width=128, height=96)
     marks = [mark(1, [40, 16, 32, 24], segmentation=[[40, 16, 72, 16, 72, 40, 40, 40]])]

@@ -21,6 +21,9 @@ from gmai_data.sources.items import BoxCounter, ItemImage, full_name, left_open
 CROWD = "region of many objects"
 DIFFICULT = "marked as difficult"
 """Reasons for which a box is left out: its label holds, but nothing can be counted."""
+REPEATED = "the same box a second time"
+"""Reason for which a box is left out that is there already: tools export an object twice
+(https://github.com/ultralytics/yolov5/pull/5210), and nobody sees two where one is."""
 
 
 class MarkedPicture:
@@ -64,6 +67,8 @@ class MarkedPicture:
         self._incomplete: set[str] = set()
         self._doubted: set[str] = set()
         self._boxes: list[Box] = []
+        self._objects: set[tuple[str, tuple[float, ...]]] = set()
+        """Label and place of each object, by which a second one at the same place is known."""
         self._masks: list[npt.NDArray[Any]] = []
 
     def add_label(self, raw: str) -> str:
@@ -79,6 +84,8 @@ class MarkedPicture:
     def add_box(self, raw: str, xyxy: tuple[float, float, float, float], where: str) -> None:
         """Add a box in the annotation's coordinates; an unusable one goes to the quarantine, its label stays."""
         label = self.add_label(raw)
+        if self._is_repeated(label, xyxy):
+            return
         try:
             box = Box(label, whole_pixels(self.fit.box(xyxy), self.size_px, where, self._named))
         except SourceError as problem:
@@ -89,16 +96,28 @@ class MarkedPicture:
 
     def add_mask(self, raw: str, mask: npt.NDArray[np.uint8], *, is_one_object: bool = False) -> None:
         """Add the regions of a mask of the shown picture, or all of it as one object, in however many parts."""
-        self.add_label(raw)
+        label = self.add_label(raw)
         if is_one_object and not mask.any():
             self.refuse_box(raw, SourceError("mask without a pixel", f'an object "{raw}" marks nothing', self._named))
             return
         counter = BoxCounter(self._card, self._ledger, self._named, self.size_px)
         whole = is_one_object or self._card.boxes.per == "class"
-        counter.add([(raw, box, area) for _, box, area in regions(mask, whole_labels=whole)])
+        found = [(raw, box, area) for _, box, area in regions(mask, whole_labels=whole)]
+        if is_one_object and self._is_repeated(label, (*found[0][1], found[0][2])):
+            return
+        counter.add(found)
         self._boxes += counter.boxes
         self._incomplete.update(counter.incomplete)
         self._masks.append(mask)
+
+    def _is_repeated(self, label: str, place: tuple[float, ...]) -> bool:
+        """Return whether an object is there already, and count it as dropped then."""
+        if (label, place) not in self._objects:
+            self._objects.add((label, place))
+            return False
+        self._ledger.boxes.read += 1
+        self._ledger.boxes.dropped[REPEATED] += 1
+        return True
 
     def refuse_box(self, raw: str, problem: SourceError) -> None:
         """Put a box into the quarantine; its label holds, but its objects must not be counted."""

@@ -57,8 +57,10 @@ def outlines_mask(
     if points > MOST_POINTS:
         detail = f"{where} has {points} points, where at most {MOST_POINTS} are read; simplify its outline"
         raise SourceError("segmentation unreadable", detail, file)
-    if not outlines or any(len(outline) < 3 or not np.isfinite(outline).all() for outline in outlines):
+    if not outlines or any(len(outline) < 3 for outline in outlines):
         raise SourceError("segmentation unreadable", f"{where}: a polygon has at least three points", file)
+    if not all(np.isfinite(outline).all() for outline in outlines):
+        raise SourceError("segmentation unreadable", f"{where}: a point of a polygon is no number", file)
     width, height = size_px
     low = min(float(outline.min()) for outline in outlines)
     right, bottom = (max(float(outline[:, side].max()) for outline in outlines) for side in (0, 1))

@@ -13,7 +13,9 @@ def decode_rle(counts: list[int], shape: tuple[int, int]) -> npt.NDArray[np.uint
         ValueError: The runs do not add up to the image.
     """
     lengths = np.asarray(counts, dtype=np.int64)
-    if lengths.min(initial=0) < 0 or int(lengths.sum()) != shape[0] * shape[1]:
+    if (shortest := int(lengths.min(initial=0))) < 0:
+        raise ValueError(f"a run of {shortest} pixels")
+    if int(lengths.sum()) != shape[0] * shape[1]:
         raise ValueError(f"the runs add up to {int(lengths.sum())} pixels of {shape[0] * shape[1]}")
     flat = np.repeat(np.arange(len(lengths)) % 2, lengths)
     return flat.reshape(shape, order="F").astype(np.uint8)

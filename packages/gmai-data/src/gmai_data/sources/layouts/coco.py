@@ -28,6 +28,8 @@ from gmai_data.sources.layout import SPLIT_NAMES, Layout
 from gmai_data.sources.names import find_named, name_pattern
 
 Entry = dict[str, Any]
+_IGNORED = "marked to be ignored"
+"""Set by `ignore`, which training code passes over (`mmdet/datasets/coco.py` of open-mmlab/mmdetection)."""
 
 
 class Coco(Layout):
@@ -105,8 +107,13 @@ class Coco(Layout):
         if size is not None and len(size) > 2:
             raise SourceError("annotated at another size", f"its entries in {item.files[1]} state several sizes", file)
         picture = MarkedPicture(card, ledger, root, file, file, None if size is None else (size[0], size[1]))
+        ignored: list[str] = []
         for mark in document["marks"]:
-            if str(mark.get("iscrowd", 0)).strip().lower() not in ("0", "0.0", "false", "none", ""):
+            if _is_set(mark.get("ignore")):
+                picture.drop_box(mark["category"], _IGNORED)
+                ignored.append(mark["category"])
+                continue
+            if _is_set(mark.get("iscrowd")):
                 picture.leave_out_box(mark["category"], CROWD)
                 continue
             where = f"annotation {mark.get('id')} ({mark['category']})"
@@ -120,7 +127,7 @@ class Coco(Layout):
                 if problem.rule == "label not in the map":
                     raise
                 picture.refuse_box(mark["category"], problem)
-        yield picture.picture(f"coco {self.use}", item.uncertain)
+        yield picture.picture(f"coco {self.use}", [*item.uncertain, *ignored])
 
     @classmethod
     def recognise(cls, folder: Folder) -> Guess | None:
@@ -269,6 +276,11 @@ def _load(path: Path, modified_ns: int) -> dict[str, Any]:
     return cast(dict[str, Any], document)
 
 
+def _is_set(flag: Any) -> bool:
+    """Return whether a flag is set, which tools write as a number, a truth value or a text."""
+    return str(flag or 0).strip().lower() not in ("0", "0.0", "false", "none", "")
+
+
 def _id(value: Any) -> str:
     """Return an id as text, so that `1`, `"1"` and `1.0` meet; nothing for none."""
     if isinstance(value, float) and value.is_integer():
@@ -345,6 +357,8 @@ def segmentation_mask(mark: Entry, picture: MarkedPicture, where: str, file: str
             )
         if not value:
             raise ValueError("it has no polygon and no run lengths")
+        if any(isinstance(outline, dict) for outline in value):
+            raise ValueError("its run lengths stand in a list, where one object has one mask")
         outlines = [np.asarray(outline, np.float64) for outline in value]
         if any(outline.ndim != 1 or len(outline) % 2 for outline in outlines):
             raise ValueError("a polygon is a list of x, y, x, y …, and a segmentation a list of polygons")
