@@ -45,6 +45,8 @@ def test_a_clause_is_about_what_it_names_or_what_was_named_before_it(told):
     assert [labels for _, labels in clauses_about(facts, said, ())] == [
         ("liver", "gallbladder"), ("gallbladder",), ("gallbladder",),
     ]  # fmt: skip
+    said = with_labels(facts, "the liver, dark and to the left of the gallbladder, makes bile")
+    assert {labels for _, labels in clauses_about(facts, said, ())} == {("liver",)}
     assert list(clauses_about(facts, "smooth and grey", ("liver",))) == []
     assert [labels for _, labels in clauses_about(facts, "it is grey", ("liver",))] == [("liver",)]
     assert [labels for _, labels in clauses_about(facts, "the abdomen is shown", ("liver",))] == [("abdomen",)]

@@ -54,7 +54,8 @@ def clauses_about(facts: Facts, said: str, carried: tuple[str, ...]) -> Iterator
     """
     about: tuple[str, ...] = ()
     for number, part in enumerate(_ANY_CLAUSE[facts.language].split(said)[::2]):
-        named = tuple(dict.fromkeys(facts.names.label_of(mark) for mark in re.findall(LABEL, part)))
+        marks = re.findall(LABEL, _BESIDE.sub(" ", part) if about else part)
+        named = tuple(dict.fromkeys(map(facts.names.label_of, marks)))
         opening = _FIRST_WORDS[facts.language].match(part)
         if not (named or number) and opening and is_named(facts, facts.annotation.anatomy, opening.group()):
             named = (facts.annotation.anatomy,)
@@ -64,6 +65,8 @@ def clauses_about(facts: Facts, said: str, carried: tuple[str, ...]) -> Iterator
             about = (named if facts.language == Language.ZH else named[-1:]) or about or carried
 
 
+_BESIDE = re.compile(rf"\b(?:(?:left|right|top) of|below|above|beneath|under|beside|near) (?:the |an? )*{LABEL}")
+"""Where something lies, of which a clause is not."""
 _FIRST_WORDS = {
     Language.EN: re.compile(r"\W*(?:[a-z]+ ?){1,3}"),
     Language.ZH: re.compile("[^这该本图，。；][^，。；]{0,2}"),
