@@ -59,6 +59,7 @@ def test_masks(tmp_path):
     assert (found.kind, found.points, found.runs, found.runs_size) == ("mask", [(3.0, 4.0)], runs_of(part), (7, 5))
     ((found,),) = (each.shapes for each in file_of(tmp_path, [shape("mask", [[3, 4], [9, 8]], mask="bm8=")]))
     assert (found.kind, found.name) == ("other", "mask")
+    assert found.problem == "ValueError: cannot identify image file: its 2 bytes are no PNG"
     assert "cannot identify image file" in found.problem
 
 

@@ -1,16 +1,14 @@
 """LabelMe: a JSON file per picture (https://github.com/wkentaro/labelme, `shapes` with `shape_type`)."""
 
 import base64
-import io
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from gmai_data.sources.annotations.run_lengths import runs_of
-from gmai_data.sources.annotations.tools.marked import Marked, Shape, load_json, pairs, size_of
+from gmai_data.sources.annotations.tools.marked import Marked, Shape, load_json, open_png, pairs, size_of
 
 
 def read(path: Path, file: str) -> list[Marked]:
@@ -57,7 +55,7 @@ def _shape(entry: dict[str, Any]) -> Shape:
 
 
 def _mask(label: str, data: str, corner: tuple[float, float]) -> Shape:
-    with Image.open(io.BytesIO(base64.b64decode(data)), formats=("PNG",)) as image:
+    with open_png(base64.b64decode(data)) as image:
         mask = np.asarray(image.convert("L")) > 0
     at = (float(round(corner[0])), float(round(corner[1])))
     return Shape(label, "mask", [at], runs=runs_of(mask), runs_size=(mask.shape[1], mask.shape[0]))

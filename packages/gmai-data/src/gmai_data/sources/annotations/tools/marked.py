@@ -1,5 +1,6 @@
 """What every tool's file is read into: pictures, each with shapes in its own pixels."""
 
+import io
 import json
 import re
 import xml.etree.ElementTree as ElementTree
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gmai_formats.json_text import parse_json
+from PIL import Image, UnidentifiedImageError
 
 from gmai_data.ledger import SourceError
 from gmai_data.sources.annotations.fits import Size
@@ -141,3 +143,15 @@ def pairs(points: Any) -> list[Point]:
         (float(point["x"]), float(point["y"])) if isinstance(point, dict) else (float(point[0]), float(point[1]))
         for point in points
     ]
+
+
+def open_png(data: bytes) -> Image.Image:
+    """Return the picture that an annotation holds as a mask.
+
+    Raises:
+        ValueError: It is none. Pillow would name a place in memory, which is another in each build.
+    """
+    try:
+        return Image.open(io.BytesIO(data), formats=("PNG",))
+    except UnidentifiedImageError:
+        raise ValueError(f"cannot identify image file: its {len(data):,} bytes are no PNG") from None

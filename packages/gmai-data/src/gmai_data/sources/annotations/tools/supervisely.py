@@ -1,16 +1,14 @@
 """Supervisely: a JSON file per picture (https://developer.supervisely.com/getting-started/supervisely-annotation-format)."""
 
 import base64
-import io
 import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from gmai_data.sources.annotations.run_lengths import runs_of
-from gmai_data.sources.annotations.tools.marked import Marked, Shape, load_json, pairs, size_of
+from gmai_data.sources.annotations.tools.marked import Marked, Shape, load_json, open_png, pairs, size_of
 
 _MOST_BYTES = 2**28
 
@@ -57,7 +55,7 @@ def _shape(entry: dict[str, Any]) -> Shape:
 def _bitmap(label: str, bitmap: dict[str, Any]) -> Shape:
     unpacker = zlib.decompressobj()
     data = unpacker.decompress(base64.b64decode(bitmap["data"]), _MOST_BYTES)
-    with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+    with open_png(data) as image:
         marked = image.getchannel("A") if image.mode in ("RGBA", "LA") else image.convert("L")
         mask = np.asarray(marked) > 0
     x, y = bitmap["origin"]
