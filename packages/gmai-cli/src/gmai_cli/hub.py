@@ -44,7 +44,8 @@ def require_repo_id(repo_id: str) -> None:
     """
     try:
         library().utils.validate_repo_id(repo_id)
-        whole = "/" in repo_id  # the client takes a bare name as one of its user's, and not everywhere
+        # The client takes a bare name as one of its user's, and not everywhere; before 2.0 it took letters like ö.
+        whole = "/" in repo_id and repo_id.isascii()
     except library().errors.HFValidationError:
         whole = False
     if not whole:
