@@ -130,6 +130,8 @@ def test_a_code_130_of_a_command_is_no_interrupt(gmai: Gmai) -> None:
         ("--set=data=~/mix.yaml", "/home/lee/mix.yaml"),
         ("a.yaml,~/b.yaml,~", "/home/lee/b.yaml,/home/lee"),
         ("./~/data", None),
+        ("benchmark=~", None),
+        ("--set=benchmark=~", None),
         ("https://host/~/v1", None),
         ("a~/b", None),
         ("~5 cm", None),

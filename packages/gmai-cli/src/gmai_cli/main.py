@@ -21,9 +21,8 @@ HELP = """The open toolkit for training your own GMAI-VL.
 model on them, `gmai bench` measures it. New here? `gmai demo` runs all of it on a laptop in minutes, `gmai init DATA`
 takes your own folder to a first report; `gmai doctor` says what this machine has and what to install.
 """
-
-
-_TILDE = re.compile(r"(?<![^=,])~(?=[/,]|$)")
+_TILDE = re.compile(r"(?<![^=,])~(?=/)|(?<![^,])~(?=,|$)")
+"""Where a path begins with the home folder. `--set benchmark=~` is YAML's way to write none."""
 
 
 def build_app(selected: str | None) -> typer.Typer:
