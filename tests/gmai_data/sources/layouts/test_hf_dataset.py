@@ -2,14 +2,18 @@
 
 import io
 import json
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from gmai_data.imaging.raster import encode_png
+from gmai_data.sources.compare import check_against_folder
 from gmai_data.sources.files.folder import Folder
 from gmai_data.sources.layouts.hf_dataset import HubDataset
+from gmai_data.sources.listing import Source, listed_items
 from gmai_formats.errors import UserError
 from PIL import Image
 from pydantic import ValidationError
@@ -118,13 +122,49 @@ def test_the_columns_of_what_the_library_saved_are_those_of_its_description(tmp_
     datasets = saved({"image": [], "label": []}, None)
     features = {"picture": datasets.Image(), "kind": datasets.ClassLabel(names=["a", "b"]),
                 "patient_id": datasets.Value("string")}  # fmt: skip
-    table = datasets.Dataset.from_dict({name: [] for name in features}, features=datasets.Features(features))
+    table = datasets.Dataset.from_dict(
+        {"picture": [None], "kind": [0], "patient_id": ["7"]}, features=datasets.Features(features)
+    )
     datasets.DatasetDict({"train": table}).save_to_disk(tmp_path / "e")
     guess = HubDataset.recognise(Folder(tmp_path / "e"))
     assert guess.layout == {
         "kind": "hf_dataset", "image_column": "picture", "label_column": "kind", "group_column": "patient_id",
     }  # fmt: skip
     assert guess.labels == ["a", "b"]
+
+
+def test_the_check_of_a_card_reads_rows_which_have_no_files(tmp_path, toy, pixels, saved, capsys):
+    saved({"image": [{"bytes": encode_png(pixels()), "path": None}] * 3, "label": ["a", "b", "a"]})
+    card = tmp_path / "card.yaml"
+    card.write_text(yaml.safe_dump(toy(layout=LAYOUT).model_dump(mode="json", exclude_defaults=True)), "utf-8")
+    check_against_folder(str(card), tmp_path)
+    told = capsys.readouterr().out
+    assert "read 3 items, 3 images: alpha 2, beta 1." in told
+    assert "hold no data" not in told
+    assert "no item's own" not in told
+
+
+@pytest.mark.parametrize("counts", [{"train": 2, "test": 0}, {"train": 0, "test": 2, "validation": 0}, {"train": 0}])
+@pytest.mark.parametrize("folder", [".", "inner"])
+def test_an_empty_split_is_no_hindrance_to_the_others(tmp_path, toy, pixels, counts, folder):
+    datasets = pytest.importorskip("datasets", reason="pip install 'gmai-data[hub]'")
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["a", "b"])})
+    picture = {"bytes": encode_png(pixels()), "path": None}
+    splits = {
+        name: datasets.Dataset.from_dict({"image": [picture] * count, "label": [0] * count}, features=features)
+        for name, count in counts.items()
+    }
+    datasets.DatasetDict(splits).save_to_disk(tmp_path / "root" / folder)
+    source = Source(toy(layout={"kind": "hf_dataset"}), tmp_path / "root")
+    if not any(counts.values()):
+        with pytest.raises(UserError, match=r"finds nothing to read|no column"):
+            list(listed_items(source))
+    elif folder == ".":
+        listed = Counter(item.part for item in listed_items(source))
+        assert listed == {name: count for name, count in counts.items() if count}
+    else:  # rows have no files of their own by which the folder near by could be known
+        with pytest.raises(UserError, match=r"In .*inner it does"):
+            list(listed_items(source))
 
 
 _BYTES = pa.struct([("bytes", pa.binary()), ("path", pa.string())])

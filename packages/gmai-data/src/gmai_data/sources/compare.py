@@ -55,7 +55,8 @@ def check_against_folder(name: str, root: Path | None) -> None:
     for item in items_in_order(source):
         seen.add(item)
     seen.say_what_is_missing()
-    _say_unused(recipe, root, seen)
+    if seen.named:
+        _say_unused(recipe, root, seen)
     problems = _count_problems(recipe, root, seen.used, seen.items - seen.whole)
     problems += _label_problems(recipe, seen.labels)
     problems += _group_problems(recipe, seen)
@@ -92,7 +93,7 @@ class _Seen:
         self._recipe, self._root = recipe, root
         self.items = self.whole = self.used = self.groups = 0
         self.has_data = False
-        """Whether a picture of a whole item is more than a name; folders are taken to be."""
+        """Whether a picture of a whole item is more than a name; folders are taken to be, and rows of a dataset."""
         self.labels: Counter[str] = Counter()
         self.named = array("q")
         """Hash of each file that an item names; text would take a hundred bytes each."""
@@ -112,7 +113,7 @@ class _Seen:
         sizes = [self._size(file) for file in item.files]
         if None not in sizes:
             self.whole += 1
-            self.has_data |= bool(sizes and sizes[0])
+            self.has_data |= not sizes or bool(sizes[0])
             self._maybe_try(item)
         self._add_group(item)
         if not item.set_aside:

@@ -117,7 +117,7 @@ def _fits(recipe: Recipe, folder: Path) -> bool:
     except (UserError, OSError):
         return False
     known = item is not None and all(raw in recipe.labels for raw in item.raw_labels)
-    return item is not None and known and on_disk(folder, item.files[0]).exists()
+    return item is not None and known and all(on_disk(folder, name).exists() for name in item.files[:1])
 
 
 def several_times(item: Item, count: int) -> Item:

@@ -184,6 +184,21 @@ def _raw_labels(table: Any, column: str | None, row: dict[str, Any], key: str) -
     return [str(inner.int2str(value)) if hasattr(inner, "int2str") else str(value) for value in values]
 
 
+def _saved(folder: Path, library: Any) -> dict[str, Any]:
+    """Return the splits that `save_to_disk` wrote, but the empty ones: the library cannot open them."""
+    folders = {"train": folder}
+    listed = folder / "dataset_dict.json"
+    if listed.is_file():
+        names: list[str] = parse_json(listed.read_text("utf-8"))["splits"]
+        folders = {name: below(folder, name, recipe=folder.name) for name in names}
+    states = {name: parse_json((path / "state.json").read_text("utf-8")) for name, path in folders.items()}
+    return {
+        name: library.load_from_disk(str(path))
+        for name, path in folders.items()
+        if states[name].get("_data_files") != []
+    }
+
+
 @functools.lru_cache(maxsize=2)
 def _load(settings: str, root: Path, recipe: str) -> dict[str, Any]:
     layout = HubDataset.model_validate_json(settings)
@@ -200,7 +215,7 @@ def _load(settings: str, root: Path, recipe: str) -> dict[str, Any]:
         if layout.id is not None:
             found: Any = library.load_dataset(layout.id, layout.config, revision=layout.revision, cache_dir=str(root))
         elif (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
-            found = library.load_from_disk(str(folder))
+            found = _saved(folder, library)
         else:
             found = library.load_dataset(str(folder), layout.config)
     except Exception as error:  # the library raises its own and its file systems' many kinds
