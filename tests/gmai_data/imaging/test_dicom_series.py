@@ -162,12 +162,35 @@ def test_indices_of_colours_are_no_grey_values(series):
         load_series(series, ["s"])
 
 
-def test_hu_are_those_of_every_slice(series):
-    path = series / "s" / "002.dcm"
-    header = pydicom.dcmread(path)
-    del header.RescaleIntercept, header.RescaleSlope
-    header.save_as(path)
+@pytest.mark.parametrize("bare", [[2], [0], [1, 2, 3, 4]])
+@pytest.mark.parametrize("lacking", ["RescaleIntercept", "RescaleSlope", "unit"])
+def test_slices_in_hu_and_others_make_no_volume(series, bare, lacking):
+    for number in bare:
+        path = series / "s" / f"{number:03d}.dcm"
+        header = pydicom.dcmread(path)
+        if lacking == "unit":
+            header.RescaleType = "US"
+        else:
+            delattr(header, lacking)
+        header.save_as(path)
+    with pytest.raises(SourceError, match=rf"slices in different units: {len(bare)} of 5 slices do not say"):
+        load_series(series, ["s"])
+    change(series, Modality="MR")  # whose values have no unit
+    assert len(load_series(series, ["s"])) == 1
+
+
+def test_a_series_without_a_scale_is_not_in_hu(series):
+    for path in (series / "s").iterdir():
+        header = pydicom.dcmread(path)
+        del header.RescaleIntercept, header.RescaleSlope
+        header.save_as(path)
     assert not load_series(series, ["s"])[0].in_hounsfield
+
+
+def test_a_slope_of_0_is_refused(series):
+    change(series, [3], RescaleSlope=0)
+    with pytest.raises(SourceError, match=r"DICOM rescale unusable: RescaleSlope is 0"):
+        load_series(series, ["s"])
 
 
 def test_a_damaged_voi_lut_offers_nothing(series):

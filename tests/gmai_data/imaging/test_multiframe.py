@@ -56,3 +56,15 @@ def test_a_frame_that_is_missing_is_a_gap(phantoms, tmp_path):
     enhanced(source, tmp_path / "enhanced", [0, 1, 2, 4, 5, 6])
     with pytest.raises(SourceError, match="uneven slice spacing"):
         load_series(tmp_path, ["enhanced"])
+
+
+@pytest.mark.parametrize("count", [3, 5, 1])
+def test_a_number_of_frames_that_is_not_theirs_is_refused(phantoms, tmp_path, count):
+    source = sorted((phantoms / "phantom-ct").glob("*/dicom"))[0]
+    enhanced(source, tmp_path / "enhanced", [0, 1, 2, 3])
+    path = tmp_path / "enhanced" / "all.dcm"
+    whole = pydicom.dcmread(path)
+    whole.NumberOfFrames = count
+    whole.save_as(path)
+    with pytest.raises(SourceError, match=rf"NumberOfFrames says {count}, and 4 frames are described"):
+        load_series(tmp_path, ["enhanced"])

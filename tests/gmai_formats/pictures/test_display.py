@@ -158,6 +158,22 @@ def test_padding_takes_the_darkest_value_that_is_none() -> None:
     assert modality_values(header(PixelPaddingValue=7), alone).tolist() == [[7, 7]]
 
 
+@pytest.mark.parametrize(
+    ("is_signed", "written", "limit", "padded"),
+    [
+        (1, 63536, None, [-2000]), (1, -2000, None, [-2000]), (1, 63536, 63636, [-2000, -1900]),
+        (1, 63536, -1900, [-2000, -1900]), (1, -1900, 63536, [-2000, -1900]),
+        (0, -2000, None, [63536]), (0, 63536, None, [63536]),
+    ],
+)  # fmt: skip
+def test_padding_may_be_written_with_the_other_sign(is_signed: int, written: int, limit: int | None, padded) -> None:
+    kept = [-900, 40, 3000] if is_signed else [60, 40, 3000]
+    stored = np.array([[*padded, *kept]], np.int16 if is_signed else np.uint16)
+    fields = {"PixelPaddingValue": written} | ({} if limit is None else {"PixelPaddingRangeLimit": limit})
+    shown = modality_values(header(PixelRepresentation=is_signed, **fields), stored)
+    assert shown.tolist() == [[min(kept)] * len(padded) + kept]
+
+
 def test_palette_and_colour() -> None:
     palette, words = shown("examples_palette.dcm")
     assert (palette.ndim, words) == (3, "palette")

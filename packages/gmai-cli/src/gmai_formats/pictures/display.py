@@ -66,18 +66,35 @@ def modality_values(header: pydicom.Dataset, stored: Values) -> Values:
     """Apply modality LUT or rescale (HU for CT); padding is shown black, as the darkest value that is none.
 
     PS3.3 C.7.5.1.1.2: padding is one value, or the range from it to Pixel Padding Range Limit.
+
+    Raises:
+        PictureError: The slope is 0, by which every value would be the same.
     """
     padding = header.get("PixelPaddingValue")
     if padding is not None:
         limit = header.get("PixelPaddingRangeLimit")
-        ends = sorted((int(padding), int(padding if limit is None else limit)))
+        ends = sorted(_as_stored(header, int(each)) for each in (padding, padding if limit is None else limit))
         padded = (stored >= ends[0]) & (stored <= ends[1])
         if padded.any() and not padded.all():
             is_inverted = header.get("PhotometricInterpretation") == "MONOCHROME1"
             kept = stored[~padded]
             stored = np.where(padded, kept.max() if is_inverted else kept.min(), stored)
     table = _modality_lookup(header)
-    return _PIXELS.apply_rescale(stored, header) if table is None else table(stored)
+    if table is not None:
+        return table(stored)
+    if header.get("RescaleSlope") == 0:
+        raise PictureError(
+            "DICOM rescale unusable", "RescaleSlope is 0: every value would be the same; correct the file"
+        )
+    return _PIXELS.apply_rescale(stored, header)
+
+
+def _as_stored(header: pydicom.Dataset, value: int) -> int:
+    """Return a value of the header as pixels hold it: scanners write -2000 beside signed pixels as 63536, too."""
+    bits, is_signed = int(header.get("BitsAllocated") or 16), int(header.get("PixelRepresentation") or 0) == 1
+    if is_signed and value >= 2 ** (bits - 1):
+        return value - 2**bits
+    return value + 2**bits if value < 0 and not is_signed else value
 
 
 def states_hounsfield(header: pydicom.Dataset) -> bool:

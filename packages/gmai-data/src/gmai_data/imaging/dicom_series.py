@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 from gmai_formats.files import is_folder
-from gmai_formats.pictures.dicom import NO_DICOM, frame_header
+from gmai_formats.pictures.dicom import NO_DICOM, frame_count, frame_header
 from gmai_formats.pictures.display import (
     HeaderDisplay,
     header_display,
@@ -98,6 +98,9 @@ def load_series(
         raise SourceError("not a DICOM series", f"{len(slices)} slice(s); a volume needs at least 2{left_out}", place)
     headers = dict(kept)
     stacks = stacks_of(slices, gaps, place)
+    for stack in stacks:
+        if headers[stack.slices[0].file].get("Modality") == "CT":
+            _require_one_unit(stack)
     return [
         _volume(root, stack, headers[stack.slices[0].file], place, aside if number == 0 else {}, of=len(stacks))
         for number, stack in enumerate(stacks)
@@ -118,6 +121,18 @@ def _volume(root: Path, stack: Stack, header: pydicom.Dataset, place: str, aside
             in_hounsfield=all(each.in_unit for each in stack.slices),
             mirror=sum(output_range(own)) if own.get("PhotometricInterpretation") == "MONOCHROME1" else None,
         )
+
+
+def _require_one_unit(stack: Stack) -> None:
+    """Refuse a CT of which some slices are in HU and others in whatever they were stored in.
+
+    Raises:
+        SourceError: It is one.
+    """
+    bare = [each for each in stack.slices if not each.in_unit]
+    if 0 < len(bare) < len(stack.slices):
+        detail = f"{len(bare)} of {len(stack.slices)} slices do not say how their values become HU, the others do"
+        raise SourceError("slices in different units", f"{detail}; export the series again", bare[0].file)
 
 
 def _headers(
@@ -162,6 +177,9 @@ def slices_of_file(file: str, header: pydicom.Dataset) -> Iterator[Slice]:
     """
     with explained(file):
         frames: Any = header.get("PerFrameFunctionalGroupsSequence")
+        if frames and len(frames) != frame_count(header):
+            detail = f"NumberOfFrames says {frame_count(header)}, and {len(frames)} frames are described"
+            raise SourceError("frames and their description differ", f"{detail}; export the object again", file)
         rows_columns = (int(header.Rows), int(header.Columns))
         uid, space = (str(header.get(name) or "") for name in ("SOPInstanceUID", "FrameOfReferenceUID"))
     for number in range(len(frames)) if frames else (None,):
