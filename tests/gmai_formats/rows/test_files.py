@@ -171,7 +171,32 @@ def test_a_size_below_zero_ends_a_tar(tmp_path: Path, size: int, at: int) -> Non
     path.write_bytes(content)
     *_, (_, problem) = read_rows(path, "webdataset")
     assert isinstance(problem, Problem)
-    assert problem.found.startswith("cannot be read on (damaged header")
+    assert problem.ends
+    assert problem.found.startswith("cannot be read on (")
+
+
+@pytest.mark.parametrize("member", [1, 2, 3])
+@pytest.mark.parametrize("byte", [0, 100, 124, 148, 156, 257, 344])
+def test_a_flipped_bit_in_a_header_does_not_end_the_archive_in_silence(tmp_path: Path, member: int, byte: int) -> None:
+    path = tar(tmp_path / "a.tar", {f"{number}.json": b'{"a": 1}' for number in range(4)})
+    content = bytearray(path.read_bytes())
+    content[member * 1024 + byte] ^= 1
+    path.write_bytes(content)
+    *before, (_, problem) = read_rows(path, "webdataset")
+    assert isinstance(problem, Problem), "tarfile takes such a header for the end"
+    assert problem.found == f"cannot be read on (damaged header: no member begins at byte {member * 1024:,})"
+    assert [value for _, value in before] == [{"a": 1}] * (member - 1)
+
+
+@pytest.mark.parametrize("zeros", [0, 512, 20480, 3 << 20])
+def test_an_archive_behind_an_archive_is_not_left_out_in_silence(tmp_path: Path, zeros: int) -> None:
+    one = tar(tmp_path / "a.tar", {"1.json": b'{"a": 1}'}).read_bytes()
+    (tmp_path / "a.tar").write_bytes(one + bytes(zeros))
+    assert [value for _, value in read_rows(tmp_path / "a.tar", "webdataset")] == [{"a": 1}]
+    (tmp_path / "a.tar").write_bytes(one + bytes(zeros) + one)  # cat a.tar b.tar
+    *_, (_, problem) = read_rows(tmp_path / "a.tar", "webdataset")
+    assert isinstance(problem, Problem)
+    assert "more lies behind the archive's end at byte 1,024" in problem.found
 
 
 @pytest.mark.parametrize("holes", [b"1\n0\n5\n", b"99999\n" + b"0\n1\n" * 400, b"x\n", b"-1\n"])

@@ -30,6 +30,7 @@ _ARRAY = re.compile(r"(?:npy|npz|dcm|dicom|nii|nii\.gz|mha|nrrd|pt|pth|pyd|pickl
 """Members that hold what a sample without another picture shows."""
 _END_BYTES = 1024
 """Zeros that end a tar file."""
+_BLOCK_BYTES = 1 << 20
 
 
 def format_of(path: Path) -> Format | Literal["mixture"] | None:
@@ -226,8 +227,24 @@ def _members(content: _Bounded) -> Iterator[tarfile.TarInfo]:
                 if member.issparse():
                     raise tarfile.ReadError("a sparse member: write the archive without `tar --sparse`")
                 yield member
+            _require_end(content, tar.offset)
     except (ValueError, OverflowError, IndexError) as error:  # sizes, times and maps of holes that nothing has
         raise tarfile.ReadError(f"damaged header: {error}") from error
+
+
+def _require_end(content: _Bounded, at: int) -> None:
+    """Refuse an archive whose members do not end where tarfile stops: at an empty block, or at a header that is none.
+
+    Raises:
+        tarfile.ReadError: More lies there.
+    """
+    content.seek(at)
+    if content.read(tarfile.BLOCKSIZE).strip(b"\0"):
+        raise tarfile.ReadError(f"damaged header: no member begins at byte {at:,}")
+    while block := content.read(_BLOCK_BYTES):
+        if block.strip(b"\0"):
+            detail = "another archive was written behind it, or its header is damaged; unpack both, and write one"
+            raise tarfile.ReadError(f"more lies behind the archive's end at byte {at:,}: {detail}")
 
 
 def _sample(members: dict[str, FilePart]) -> Any | Problem:
