@@ -135,16 +135,35 @@ def main() -> None:
     except SystemExit as end:
         if end.code == EXIT_INTERRUPTED and _is_of_an_interrupt(end):  # typer makes an exit of Ctrl-C
             _interrupted()
+        try:
+            sys.stdout.flush()  # the interpreter ends with 120 where it cannot do so later
+        except BrokenPipeError:  # `| head` has read enough
+            _drop_output()
+        except OSError as error:
+            _failed(error)
         raise
     except Exception as error:
-        from gmai_cli.system_errors import explain
+        _failed(error)
 
-        if line := explain(error):
-            say(f"gmai: {line}")
-            sys.exit(EXIT_USER_ERROR)
+
+def _failed(error: Exception) -> NoReturn:
+    """Say what went wrong, and exit with the code of it."""
+    from gmai_cli.system_errors import explain
+
+    line = explain(error)
+    if line is None:
         traceback.print_exc()
-        say("gmai: this is a bug. Please report it with the lines above and `gmai doctor`.")
-        sys.exit(EXIT_BUG)
+    say(f"gmai: {line or 'this is a bug. Please report it with the lines above and `gmai doctor`.'}")
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_output()
+    sys.exit(EXIT_USER_ERROR if line else EXIT_BUG)
+
+
+def _drop_output() -> None:
+    """Leave what standard output did not take: the interpreter would try again at its end."""
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
 
 
 def _is_of_an_interrupt(error: BaseException | None) -> bool:
