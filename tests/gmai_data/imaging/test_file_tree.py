@@ -43,7 +43,10 @@ def by_pathlib(root, pattern, folders):
             return not folders
         return is_folder if folders else is_file or is_lost
 
-    found = {path for path in root.glob(pattern) if is_own(path) and is_wanted(path)} - {root}
+    def is_of_two_stars(path):  # from Python 3.13 on they also match files and links; here folders alone everywhere
+        return not pattern.endswith("**") or (path.is_dir() and not path.is_symlink())
+
+    found = {path for path in root.glob(pattern) if is_own(path) and is_wanted(path) and is_of_two_stars(path)} - {root}
     return sorted(path.relative_to(root).as_posix() for path in found)
 
 
