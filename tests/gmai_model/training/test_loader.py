@@ -1,7 +1,10 @@
 """The loader: rows from any position without passing the others, and what a dead worker leaves."""
 
+import contextlib
+import multiprocessing
 import os
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +51,27 @@ class Failing(Asked):
 
     def __call__(self, numbers: np.ndarray):
         raise self._error
+
+
+class Standing(Asked):
+    """Reads one row, and the next one without end."""
+
+    def __call__(self, numbers: np.ndarray):
+        if self.asked:
+            time.sleep(600)
+        return super().__call__(numbers)
+
+
+@pytest.mark.parametrize("collator", [Asked, Standing])
+def test_workers_end_with_the_run_while_its_error_is_still_held(collator: type[Asked]) -> None:
+    reading = iterate(rows(collator()), start=0, workers=1)
+    with pytest.raises(RuntimeError, match="gone") as held, contextlib.closing(reading):
+        next(reading)
+        (worker,) = multiprocessing.active_children()
+        raise RuntimeError("another rank is gone")
+    assert held.tb is not None, "it holds on to every frame, as the interpreter does while it shuts down"
+    assert not worker.is_alive()
+    assert multiprocessing.active_children() == []
 
 
 @pytest.mark.parametrize("error", [ConnectionResetError(104, "reset"), EOFError(), FileNotFoundError(2, "socket")])

@@ -1,9 +1,10 @@
 """Rows ahead of time: worker processes read, tokenise and decode while the model computes."""
 
+import contextlib
 import multiprocessing
 import multiprocessing.connection
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -50,8 +51,8 @@ class MicroBatches(Dataset["Row | UserError"]):
             return error
 
 
-def iterate(rows: MicroBatches, *, start: int, workers: int, ahead: int = 4) -> Iterator[Row]:
-    """Yield the rows from number `start` on, in order; none before is read.
+def iterate(rows: MicroBatches, *, start: int, workers: int, ahead: int = 4) -> Generator[Row]:
+    """Yield the rows from number `start` on, in order; none before is read. To close it ends its processes.
 
     A sample whose image crashes its decoder, or takes too much time or memory, costs a process that reads; others read
     on, and it is left out as unreadable.
@@ -68,9 +69,10 @@ def iterate(rows: MicroBatches, *, start: int, workers: int, ahead: int = 4) -> 
     number = start
     while True:
         try:
-            for row in _load(rows, start=number, workers=workers, ahead=ahead):
-                number += 1
-                yield row
+            with contextlib.closing(_load(rows, start=number, workers=workers, ahead=ahead)) as loaded:
+                for row in loaded:
+                    number += 1
+                    yield row
         except _HarmfulError as harm:
             rows.collator.harmful[harm.sample] = str(harm)
             say(f"an image ended a process that reads samples ({harm}); its sample is left out, and reading goes on")
@@ -86,7 +88,7 @@ class _HarmfulError(Exception):
         self.sample = sample
 
 
-def _load(rows: MicroBatches, *, start: int, workers: int, ahead: int) -> Iterator[Row]:
+def _load(rows: MicroBatches, *, start: int, workers: int, ahead: int) -> Generator[Row]:
     options: dict[str, Any] = {}
     context = multiprocessing.get_context("fork")
     at_work: Any = context.RawArray("q", [-1] * max(workers, 1))
@@ -142,6 +144,20 @@ def _load(rows: MicroBatches, *, start: int, workers: int, ahead: int) -> Iterat
             f"memory: fewer loader_workers, a smaller micro_batch_size or more memory help. The same command goes on "
             f"from the last complete checkpoint."
         ) from error
+    finally:
+        if workers:
+            _end(loaded)
+
+
+def _end(loaded: Any) -> None:
+    """End the worker processes, one that stands still too: as Python shuts down it would wait for them without end.
+
+    Its own way to end them is SIGTERM, which they are shielded from.
+    """
+    loaded._shutdown_workers()
+    for process in loaded._workers:
+        process.kill()
+        process.join()
 
 
 def _worker_is_gone(error: Exception) -> bool:

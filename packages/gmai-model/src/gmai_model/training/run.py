@@ -4,6 +4,7 @@ settings ▶ device ▶ the ranks meet ▶ lock ▶ samples ▶ plan ▶ preflig
 beside them `callbacks/`) ▶ checkpoint
 """
 
+import contextlib
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -210,7 +211,7 @@ def _train(
               callbacks=callbacks)  # fmt: skip
     rows = iterate(run.rows(inputs.plan, inputs.source), start=place.steps * accumulation, workers=workers, ahead=ahead)
     rate = partial(learning_rate, steps=planned, peak=config.learning_rate, warmup_ratio=config.warmup_ratio)
-    with stop.saving():
+    with stop.saving(), contextlib.closing(rows):
         Loop(run, rows, rate).run(f"stage {config.stage}")
     watchdog.begin("writing the model", limited=False)
     exported = place.steps
