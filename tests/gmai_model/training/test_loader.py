@@ -65,7 +65,7 @@ class Standing(Asked):
 @pytest.mark.parametrize("collator", [Asked, Standing])
 def test_workers_end_with_the_run_while_its_error_is_still_held(collator: type[Asked]) -> None:
     reading = iterate(rows(collator()), start=0, workers=1)
-    with pytest.raises(RuntimeError, match="gone") as held, contextlib.closing(reading):
+    with pytest.raises(RuntimeError, match="gone") as held, contextlib.closing(reading):  # noqa: PT012
         next(reading)
         (worker,) = multiprocessing.active_children()
         raise RuntimeError("another rank is gone")
