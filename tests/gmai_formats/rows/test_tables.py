@@ -285,6 +285,23 @@ def bombs() -> dict[str, Any]:
     }
 
 
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_a_stream_that_was_cut_between_batches_is_not_whole(tmp_path: Path, count: int) -> None:
+    path, ends = tmp_path / "a.arrow", []
+    with path.open("wb") as file, pa.ipc.new_stream(file, pa.schema({"text": pa.string()})) as writer:
+        for number in range(3):
+            ends.append(file.tell())
+            writer.write_batch(pa.record_batch({"text": [f"row {number}"] * 5}))
+    whole = path.read_bytes()
+    assert sum(len(batch.columns) for batch in arrow_batches(path)) == 15
+    path.write_bytes(whole[: ends[count]])
+    with pytest.raises(pa.ArrowInvalid, match=r"no end mark: the file was cut|Tried reading schema"):
+        list(arrow_batches(path))
+    path.write_bytes(whole + whole)
+    with pytest.raises(pa.ArrowInvalid, match=rf"{len(whole)} bytes lie behind the stream's end"):
+        list(arrow_batches(path))
+
+
 @pytest.mark.parametrize("name", list(bombs()))
 def test_what_grows_out_of_an_arrow_file_is_refused(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "LONGEST_ENTRY", 100_000)

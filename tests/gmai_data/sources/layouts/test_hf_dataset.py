@@ -144,6 +144,15 @@ def test_the_check_of_a_card_reads_rows_which_have_no_files(tmp_path, toy, pixel
     assert "no item's own" not in told
 
 
+@pytest.mark.parametrize("cut", [8, 4, 100])
+def test_a_saved_file_that_was_cut_is_not_read_as_a_smaller_one(tmp_path, toy, pixels, saved, cut):
+    saved({"image": [{"bytes": encode_png(pixels()), "path": None}] * 3, "label": ["a", "b", "a"]})
+    (file,) = (tmp_path / "d").glob("*.arrow")
+    file.write_bytes(file.read_bytes()[:-cut])
+    with pytest.raises(UserError, match=rf"does not open as a dataset: {file.name} has no end mark: it was cut"):
+        list(listed_items(Source(toy(layout=LAYOUT), tmp_path)))
+
+
 @pytest.mark.parametrize("counts", [{"train": 2, "test": 0}, {"train": 0, "test": 2, "validation": 0}, {"train": 0}])
 @pytest.mark.parametrize("folder", [".", "inner"])
 def test_an_empty_split_is_no_hindrance_to_the_others(tmp_path, toy, pixels, counts, folder):

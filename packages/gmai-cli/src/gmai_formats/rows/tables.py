@@ -510,6 +510,16 @@ def parquet_rows(path: Path, also: frozenset[str]) -> Iterator[tuple[int, dict[s
                 number += 1
 
 
+_END_OF_STREAM = bytes.fromhex("ffffffff00000000")
+
+
+def is_cut_stream(path: Path) -> bool:
+    """Return whether a file of an Arrow stream lacks the mark of its end: pyarrow takes one for whole, all the same."""
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - len(_END_OF_STREAM), 0))
+        return file.read() != _END_OF_STREAM
+
+
 def arrow_batches(path: Path) -> Iterator[Batch]:
     """Yield the rows of an Arrow stream as `datasets` saves it; an image is the part of the file that holds it."""
     with pa.memory_map(str(path)) as source:
@@ -551,6 +561,23 @@ def arrow_batches(path: Path) -> Iterator[Batch]:
                 flat = _references(values, parts)
             yield _batch(first, batch, fields, lengths, flat, first_image)
             first, first_image = first + len(batch), first_image + len(flat)
+        _require_end(source, size)
+
+
+def _require_end(source: Any, size: int) -> None:
+    """Refuse a stream that was cut between two batches, which pyarrow takes for whole, or one with another behind it.
+
+    Source: https://arrow.apache.org/docs/format/Columnar.html#ipc-streaming-format
+
+    Raises:
+        pa.ArrowInvalid: It is one.
+    """
+    end: int = source.tell()
+    source.seek(max(end - len(_END_OF_STREAM), 0))
+    if source.read(len(_END_OF_STREAM)) != _END_OF_STREAM:
+        raise pa.ArrowInvalid("the stream has no end mark: the file was cut")
+    if end < size:
+        raise pa.ArrowInvalid(f"{size - end:,} bytes lie behind the stream's end: another was written behind it")
 
 
 def table_columns(path: Path) -> list[str]:
