@@ -43,8 +43,8 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
 
 def command_line() -> Iterator[str]:
     """Yield the page of every command."""
-    yield from ("# Commands", "", "Written from the commands themselves: what `--help` prints.", "")
-    for name in ("data", "model", "train", "bench", "slurm", "doctor", "demo", "init"):
+    yield from ("# Commands", "", "Written from the commands themselves: what `--help` says of each.", "")
+    for name in ("init", "demo", "doctor", "data", "model", "train", "bench", "slurm"):
         command: Any = typer.main.get_command(build_app(name)).commands[name]
         yield from _commands(command, f"gmai {name}")
 
@@ -52,16 +52,58 @@ def command_line() -> Iterator[str]:
 def _commands(command: Any, path: str) -> Iterator[str]:
     if command.hidden or command.deprecated:
         return
-    context = typer.Context(command, info_name=path, max_content_width=100, terminal_width=100)
-    yield from (f"## {path}", "", "```text", command.get_help(context), "```", "")
-    for name, child in sorted(getattr(command, "commands", {}).items()):
+    context = typer.Context(command, info_name=path)
+    children = {name: child for name, child in sorted(getattr(command, "commands", {}).items()) if not child.hidden}
+    yield from (f"## {path}", "", "```text", " ".join((path, *command.collect_usage_pieces(context))), "```", "")
+    yield from _help(command.help or "")
+    shown = [record for parameter in command.params if (record := parameter.get_help_record(context))]
+    if shown:
+        yield from ("| option | meaning |", "|---|---|")
+        yield from (f"| `{names.replace('|', BAR)}` | {_cell(meaning)} |" for names, meaning in shown)
+        yield ""
+    if children:
+        yield from ("| command | what it does |", "|---|---|")
+        for name, child in children.items():
+            anchor = f"{path} {name}".replace(" ", "-")
+            yield f"| [`{name}`](#{anchor}) | {_cell((child.help or '').partition(chr(10) * 2)[0])} |"
+        yield ""
+    for name, child in children.items():
         yield from _commands(child, f"{path} {name}")
+
+
+BAR = r"\|"
+OWN_LINES = "\b"
+"""Stands alone in the first line of a paragraph whose lines stay as they are."""
+
+
+def _help(text: str) -> Iterator[str]:
+    """Yield the text of a command as Markdown: commands as blocks, all else as paragraphs."""
+    for paragraph in re.split(r"\n{2,}", text):
+        lines = [line.strip() for line in paragraph.split("\n") if line.strip() not in ("", OWN_LINES)]
+        if paragraph.startswith((OWN_LINES, " ")) and all(line.startswith(("gmai ", "export ")) for line in lines):
+            yield from ("```sh", *lines, "```", "")
+        elif paragraph.startswith(OWN_LINES):
+            yield from ("```text", *lines, "```", "")
+        else:
+            yield from (_prose(" ".join(lines)), "")
+
+
+def _cell(text: str) -> str:
+    return _prose(" ".join(text.replace(OWN_LINES, "").split())).replace("|", BAR)
+
+
+def _prose(text: str) -> str:
+    """Return text outside of backticks with what Markdown would read as its own escaped."""
+    parts = text.split("`")
+    parts[::2] = [re.sub(r"([<*\[\]_])", r"\\\1", part) for part in parts[::2]]
+    return "`".join(parts)
 
 
 def benchmark_files() -> Iterator[str]:
     """Yield the page of a benchmark of one's own."""
-    yield from ("# A benchmark of your own", "", "Written from the model and its docstrings; give the file to", "")
-    yield from ("`gmai bench --benchmarks FILE.yaml`.", "")
+    yield from ("# A benchmark of your own", "", "A YAML file describes your questions, and")
+    yield from ("`gmai bench --benchmarks FILE.yaml` asks them. Every field is below, written from the code;",)
+    yield from ("[formats](formats.md#benchmark-yaml-rows) has a whole file as an example.", "")
     yield from model_table(Declaration, "## Fields of the file")
 
 
