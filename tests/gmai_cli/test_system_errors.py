@@ -196,3 +196,10 @@ def test_a_full_disk_in_the_words_of_a_library_is_a_full_disk(tmp_path: Path, er
 @pytest.mark.parametrize("text", ["[Errno 2] No such file", "(os error 13)", "[Errno x]", "an error 28"])
 def test_other_words_of_a_library_stay_a_bug(text: str) -> None:
     assert explain(RuntimeError(text)) is None
+
+
+@pytest.mark.parametrize("below", ["out", "out/.build/listing.json"])
+def test_a_file_on_the_way_to_a_path_is_named(tmp_path, below):
+    (tmp_path / "file").touch()
+    line = explain(caught(lambda: (tmp_path / "file" / below).read_text()))
+    assert line == f"{tmp_path / 'file'}: a file, where a folder is due. Correct the path."

@@ -1,5 +1,5 @@
 import pytest
-from gmai_formats.errors import UserError, did_you_mean, explain_validation
+from gmai_formats.errors import UserError, did_you_mean, explain_validation, told
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 
@@ -102,3 +102,25 @@ def test_every_finding_has_a_line() -> None:
 
 def test_a_long_value_is_shortened() -> None:
     assert len(explain(name="x", slices="9" * 500 + "x")) < 250
+
+
+@pytest.mark.parametrize(
+    ("given", "known", "meant"),
+    [
+        ("mr", ["CT", "MR"], "MR"),
+        ("VQA-RAD", ["slake", "vqa-rad"], "vqa-rad"),
+        ("vqa_rad", ["slake", "vqa-rad"], "vqa-rad"),
+        ("LLaVA", ["llava", "ms-swift"], "llava"),
+        ("X RAY", ["PET", "X-ray"], "X-ray"),
+        ("OCTT", ["oct", "pet"], "oct"),
+    ],
+)
+def test_capitals_and_hyphens_make_no_difference(given: str, known: list[str], meant: str) -> None:
+    assert did_you_mean(given, known).startswith(f' Did you mean "{meant}"?')
+
+
+def test_a_text_of_another_encoding_is_said_to_be_one() -> None:
+    with pytest.raises(UnicodeDecodeError) as raised:
+        b"id,\xe4".decode("utf-8")
+    assert told(raised.value) == "byte 0xe4 at place 3 is not UTF-8, so save the file as UTF-8"
+    assert told(ValueError("line 3")) == "line 3"

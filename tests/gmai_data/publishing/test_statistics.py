@@ -135,6 +135,21 @@ def test_a_quarantine_is_pointed_at(built, capfd, of):
     assert ("Some input could not be used" in captured.out + captured.err) is (of is not None)
 
 
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"items": {"read": 1, "kept": 0, "dropped": {"of modality CT": 1}, "quarantined": 0}}, "of modality CT: 1"),
+        ({"items": {"read": 1, "kept": 0, "dropped": {}, "quarantined": 1}}, "its input could not be used"),
+        ({"items": {"read": 1, "kept": 1, "dropped": {}, "quarantined": 0}}, "all of it is held out"),
+    ],
+)
+def test_a_source_that_teaches_nothing_is_warned_of(built, capfd, changes, why):
+    none = {"read": 0, "kept": 0, "dropped": {}, "quarantined": 0}
+    print_build(built(**{**dict.fromkeys(("images", "boxes", "samples"), none), **changes}))
+    captured = capfd.readouterr()
+    assert f"warning: s: no sample to train on ({why})." in captured.out + captured.err
+
+
 def test_samples_by_column(built, capsys):
     print_statistics(built(row(1)))
     out = capsys.readouterr().out

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -75,7 +76,16 @@ def test_what_gmai_writes_is_sound(phantom_build, tmp_path, check, form, capsys)
         export(phantom_build, folder, form)
     assert check(folder) == (0, [])
     rows = sum(pq.read_metadata(path).num_rows for path in phantom_build.glob("samples/*/*.parquet"))
-    assert f": {rows} rows in " in capsys.readouterr().out
+    captured = capsys.readouterr()
+    assert f": {rows} rows in " in captured.out
+    assert "hold no samples" not in captured.err, "what gmai writes beside samples is known"
+
+
+def test_what_gmai_did_not_write_is_named_as_without_samples(phantom_build, tmp_path, check, capsys):
+    shutil.copytree(phantom_build, tmp_path / "own")
+    (tmp_path / "own" / "notes.json").write_text("{}")
+    assert check(tmp_path / "own") == (0, [])
+    assert "note: 1 files hold no samples: notes.json" in capsys.readouterr().err
 
 
 def test_the_published_examples_of_gmai_vl_pass_as_they_are(tmp_path, check, capsys):

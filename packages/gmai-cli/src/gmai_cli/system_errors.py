@@ -77,6 +77,8 @@ def _line(error: OSError, number: int) -> str:
     place = _place(error)
     if error.errno in _SPACE:
         found += _room(place)
+    if error.errno == errno.ENOTDIR and (file := next((each for each in Path(place).parents if each.is_file()), None)):
+        return f"{file}: a file, where a folder is due. {remedy}"
     if error.errno in (errno.EADDRINUSE, errno.EADDRNOTAVAIL) and not error.filename:
         place = _address(error) or "the server"
     return f"{place}: {found}. {remedy}" if place else f"{found} ({error.strerror}). {remedy}"

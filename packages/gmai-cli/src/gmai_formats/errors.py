@@ -1,5 +1,6 @@
 """User mistakes. Every gmai package raises `UserError`; `gmai_cli.main` prints it as one message."""
 
+import re
 from collections.abc import Iterable
 from difflib import SequenceMatcher, get_close_matches
 from typing import Any
@@ -22,17 +23,35 @@ _SLIPS = 5
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ` Did you mean "…"?` for a known name that is close, and the known names where none is very close.
 
-    Initials are close, such as `lr` for `learning_rate`. More than 40 known names are not listed.
+    Capitals, blanks, hyphens and underscores make no difference. Initials are close, such as `lr` for `learning_rate`.
+    More than 40 known names are not listed.
     """
     known = sorted(known)
-    close = get_close_matches(name, known, n=1, cutoff=0.6)
+    same = [each for each in known if name and _letters(each) == _letters(name)]
+    lower = {each.lower(): each for each in known}
+    close = same or [lower[each] for each in get_close_matches(name.lower(), lower, n=1, cutoff=0.6)]
     close = close or [each for each in known if name and _initials(each) == name.lower()]
     asked = f' Did you mean "{close[0]}"?' if close else ""
-    if not known or (close and SequenceMatcher(None, name.lower(), close[0].lower()).ratio() >= _CERTAIN):
+    if same or not known or (close and SequenceMatcher(None, name.lower(), close[0].lower()).ratio() >= _CERTAIN):
         return asked
     if len(known) <= _LISTED:
         return f"{asked} Known: {', '.join(known)}."
     return asked
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\s_-]", "", name).lower()
+
+
+def not_utf8(error: UnicodeDecodeError) -> str:
+    """Return what is wrong with the bytes of a text, and what to do, to stand within a sentence."""
+    byte = error.object[error.start]
+    return f"byte {byte:#04x} at place {error.start} is not UTF-8, so save the file as UTF-8"
+
+
+def told(error: Exception) -> str:
+    """Return the words of an error of reading, with the remedy where a text is not UTF-8."""
+    return not_utf8(error) if isinstance(error, UnicodeDecodeError) else str(error)
 
 
 def _initials(name: str) -> str:

@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from gmai_formats.errors import not_utf8
+
 MOST_DEPTH = 100
 MOST_LETTERS = 2_000_000
 """Of a document, which is read in about ten seconds; the longest known are lists of classes of some 100 kB."""
@@ -121,9 +123,7 @@ def yaml_text(path: Path | Traversable) -> str:
     try:
         return path.read_text("utf-8")
     except UnicodeDecodeError as error:
-        raise yaml.YAMLError(
-            f"byte {error.object[error.start]:#04x} at place {error.start} is not UTF-8, so save the file as UTF-8"
-        ) from error
+        raise yaml.YAMLError(not_utf8(error)) from error
 
 
 def load_yaml(text: str) -> Any:

@@ -5,6 +5,7 @@ import pytest
 from gmai_data.imaging.raster import encode_png
 from gmai_data.ledger import Ledger, SetAside, SourceError
 from gmai_data.sources.reading import read_pictures
+from gmai_formats.errors import UserError
 
 
 @pytest.fixture
@@ -121,3 +122,17 @@ def test_a_path_per_structure_and_several_paths_of_masks(masked, tmp_path):
 def test_a_mask_with_a_part_that_no_image_captures_is_refused(masked):
     with pytest.raises(ValueError, match=r"\{id\}, which the pattern of the images does not capture"):
         masked(["a.png"], images="*.png", masks="m/{id}.png")
+
+
+@pytest.mark.parametrize(
+    ("files", "images", "masks"),
+    [
+        (["c1/seg.png"], "*/seg.png", "{parent}/seg.png"),
+        (["labels/a.png", "labels/b.png"], "labels/*.png", "labels/{stem}.png"),
+        (["images/a.png", "masks/a.png"], "*/a.png", "masks/{stem}.png"),
+        (["a_mask.png"], "*_mask.png", ("{match}_mask.png", "{match}_mask2.png")),
+    ],
+)
+def test_a_picture_is_not_its_own_mask(masked, files, images, masks):
+    with pytest.raises(UserError, match=r"is found as an image .* and as its own mask\. Give images and masks paths"):
+        masked(files, images=images, masks=masks)

@@ -128,3 +128,11 @@ def test_totalsegmentator_names_agree_with_its_own_files(real_data):
             assert words <= {*labels[str(label)].en.split(), "autochthon"}, (path.name, label)
             checked += 1
     assert checked == 40
+
+
+@pytest.mark.parametrize(("given", "meant"), [("CSV_labels", "csv_labels"), ("folder-per-class", "folder_per_class")])
+def test_a_layout_that_is_none_is_said_to_be_unknown(card_file, given, meant):
+    with pytest.raises(
+        UserError, match=rf'card.yaml:\d+: layout.kind: "{given}" is unknown. Did you mean "{meant}"\?$'
+    ):
+        load_recipe(card_file(layout={"kind": given}))

@@ -45,7 +45,7 @@ from typing import Any, cast
 
 from gmai_cli.console import say
 from gmai_formats import separated
-from gmai_formats.errors import UserError
+from gmai_formats.errors import UserError, told
 from gmai_formats.files import bounded_lines, sha256_file
 from gmai_formats.json_text import parse_json
 
@@ -350,4 +350,4 @@ def _rows_of_table(path: Path, delimiters: str) -> Iterator[_Record]:
                     )
                 yield f"{path} row {number}", row
     except (OSError, UnicodeDecodeError, separated.TableError) as error:
-        raise UserError(f"{path}: not readable as a table ({error}). Correct the path or the file.") from error
+        raise UserError(f"{path}: not readable as a table ({told(error)}). Correct the path or the file.") from error

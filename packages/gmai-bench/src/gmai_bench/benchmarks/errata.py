@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmai_formats import separated
-from gmai_formats.errors import UserError
+from gmai_formats.errors import UserError, told
 
 from gmai_bench.benchmarks.question import Question
 from gmai_bench.benchmarks.variants import base
@@ -44,7 +44,7 @@ def read_errata(path: Path) -> dict[tuple[str, str], str]:
                     raise UserError(f"{path} row {number}: id or source is empty. Fill it in, or remove the row.")
                 found[(row.get("benchmark") or "").strip(), identity] = source
     except (OSError, UnicodeDecodeError, separated.TableError) as error:
-        raise UserError(f"{path}: not readable as CSV ({error}). Correct the path or the file.") from error
+        raise UserError(f"{path}: not readable as CSV ({told(error)}). Correct the path or the file.") from error
     if not found:
         raise UserError(f"{path}: holds no erratum. Leave --errata out.")
     return found

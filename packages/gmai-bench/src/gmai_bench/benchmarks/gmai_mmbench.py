@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gmai_formats import separated
-from gmai_formats.errors import UserError, did_you_mean
+from gmai_formats.errors import UserError, did_you_mean, told
 
 from gmai_bench.benchmarks.hub import HubSource
 from gmai_bench.benchmarks.named import Named, find_copy, option_at
@@ -148,7 +148,7 @@ def _rows(path: Path, *, hidden: bool) -> Iterator[tuple[str, dict[str, Any]]]:
                     raise separated.TableError(f"row {number} has not as many cells as the header, {len(known)}")
                 yield f"{path} row {number}", row
     except (OSError, UnicodeDecodeError, separated.TableError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(told(error).split())[:200]
         raise UserError(
             f"{path}: not readable as a tab-separated table ({reason}). Every row has a cell per column; a file that "
             f"was cut off does not. Download it again."

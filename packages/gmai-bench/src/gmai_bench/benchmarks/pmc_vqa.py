@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gmai_formats import separated
-from gmai_formats.errors import UserError, did_you_mean
+from gmai_formats.errors import UserError, did_you_mean, told
 
 from gmai_bench.benchmarks.hub import HubSource
 from gmai_bench.benchmarks.named import LETTERED, Images, Named, find_copy, need_file, option_at
@@ -89,4 +89,4 @@ def _read(path: Path, images: Images, keep_image: KeepImage) -> Iterator[Questio
                     image_names=(row["Figure_path"].strip(),),
                 )
     except (OSError, UnicodeDecodeError, separated.TableError) as error:
-        raise UserError(f"{path}: not readable as CSV ({error}). Download it again.") from error
+        raise UserError(f"{path}: not readable as CSV ({told(error)}). Download it again.") from error

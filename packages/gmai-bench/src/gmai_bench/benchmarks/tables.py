@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gmai_formats import separated
-from gmai_formats.errors import UserError, did_you_mean
+from gmai_formats.errors import UserError, did_you_mean, told
 from gmai_formats.json_text import parse_json
 
 from gmai_bench.parquet import parquet_rows
@@ -211,7 +211,7 @@ def _separated(delimiter: str) -> Callable[[Path, _Wanted], Iterator[Row]]:
                         )
                     yield f"{path} row {number}", dict(row)
         except (OSError, UnicodeDecodeError, separated.TableError) as error:
-            raise UserError(f"{path}: not readable as a table ({error}). Copy or download it again.") from error
+            raise UserError(f"{path}: not readable as a table ({told(error)}). Copy or download it again.") from error
 
     return read
 

@@ -17,7 +17,7 @@ from importlib import resources
 from pathlib import Path
 
 from gmai_formats import separated
-from gmai_formats.errors import UserError, did_you_mean
+from gmai_formats.errors import UserError, did_you_mean, told
 
 from gmai_bench.published.headings import as_one, counted, is_row_of_counts, spanned
 
@@ -145,7 +145,7 @@ def read_table(path: Path, counts: Mapping[str, Count]) -> PublishedTable:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"{path}: cannot be read ({error}). A table is a CSV file, or one of {', '.join(PAPER_TABLES)}. "
+            f"{path}: cannot be read ({told(error)}). A table is a CSV file, or one of {', '.join(PAPER_TABLES)}. "
             f"Correct the path."
         ) from error
     return _parse(text, str(path), path.name, counts)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gmai_cli.console import progress
-from gmai_formats.errors import UserError
+from gmai_formats.errors import UserError, told
 from gmai_formats.json_text import parse_json
 from gmai_formats.state import DamagedError, read_state, write_state
 
@@ -56,7 +56,7 @@ def read_prompt(path: Path | None) -> tuple[str, str]:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"--rubric-prompt {path}: cannot be read ({error}). Correct the path, or leave it out."
+            f"--rubric-prompt {path}: cannot be read ({told(error)}). Correct the path, or leave it out."
         ) from error
     missing = [f"<<{name}>>" for name in ("conversation", "rubric_item") if f"<<{name}>>" not in text]
     if missing:

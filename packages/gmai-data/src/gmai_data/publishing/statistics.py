@@ -50,7 +50,20 @@ def print_build(out: Path) -> None:
     kinds = ("items", "boxes", "samples")
     if any(entry[of]["quarantined"] for entry in manifest["recipes"].values() for of in kinds):
         say(f"Some input could not be used: see {out / 'quarantine.jsonl'} for files and reasons.")
+    _warn_of_nothing(manifest)
     say_next("data", "view", out)
+
+
+def _warn_of_nothing(manifest: dict[str, Any]) -> None:
+    """Name each recipe of which there is nothing to train on though items were read, and why."""
+    for name, entry in manifest["recipes"].items():
+        if entry["items"]["read"] and not entry["samples"]["kept"]:
+            reasons = {
+                reason: count for of in ("items", "images", "samples") for reason, count in entry[of]["dropped"].items()
+            }
+            what = ", ".join(f"{reason}: {count}" for reason, count in reasons.items())
+            why = what or ("its input could not be used" if entry["items"]["quarantined"] else "all of it is held out")
+            say(f"warning: {name}: no sample to train on ({why}).")
 
 
 def _print_left_open(manifest: dict[str, Any]) -> None:

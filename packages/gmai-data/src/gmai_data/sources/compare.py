@@ -287,7 +287,7 @@ def _try_items(recipe: Recipe, root: Path, seen: _Seen) -> list[str]:
         print(f"{recipe.name}: the files hold no data (0 bytes): their names were checked, and nothing was read.")
         return []
     chosen = seen.tried
-    ledger, problems, pictures, labels = Ledger(), list[str](), 0, Counter[str]()
+    ledger, problems, pictures, labels, aside = Ledger(), list[str](), 0, Counter[str](), 0
     for item in chosen:
         try:
             split_of(item, recipe)
@@ -297,11 +297,13 @@ def _try_items(recipe: Recipe, root: Path, seen: _Seen) -> list[str]:
         except SourceError as problem:
             problems.append(f"{problem.file}: {problem}")
         except SetAside as reason:
+            aside += 1
             print(f"{item.key}: set aside: {reason.rule}")
     counts = ", ".join(f"{label} {count}" for label, count in labels.most_common(_SHOWN))
     tried = "1 item" if len(chosen) == 1 else f"{len(chosen)} items"
     images = "1 image" if pictures == 1 else f"{pictures} images"
-    print(f"{recipe.name}: read {tried}, {images}: {counts or 'without labels'}.")
+    none = "without labels" if pictures else "all were set aside" if aside == len(chosen) else "none could be read"
+    print(f"{recipe.name}: read {tried}, {images}: {counts or none}.")
     return problems
 
 

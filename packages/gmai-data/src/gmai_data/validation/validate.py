@@ -28,6 +28,20 @@ SHOWN = 20
 MIXTURES = (".yaml", ".yml")
 
 
+_WRITTEN = ("manifest.json", "release.json", "export.json")
+"""One of them lies in a folder that gmai-data wrote."""
+_WRITTEN_BESIDE = (
+    "run.json",
+    "quarantine.jsonl",
+    "dropped.jsonl",
+    "judged.jsonl",
+    "left_out.jsonl",
+    "croissant.json",
+    "dataset_info.json",
+)
+_WRITTEN_FOLDERS = ("annotations", "benchmarks", "facts")
+
+
 @dataclass
 class Work:
     """A file to check, and where its images are."""
@@ -126,9 +140,17 @@ def _works(path: Path, images: Path | None, account: Account) -> Iterator[Work]:
         yield from _of_entry(entry, annotations, path, images, account)
     for file, form in forms.items():
         if form is None:
-            account.left_alone.append(_name(file, path))
+            if not (path.is_dir() and _is_beside_samples(file.relative_to(path), path)):
+                account.left_alone.append(_name(file, path))
         elif form != "mixture" and file.resolve() not in listed:
             yield Work(file, form, image_folders(file, images))
+
+
+def _is_beside_samples(file: Path, root: Path) -> bool:
+    """Return whether a build, release or export writes a file that holds no samples under this name."""
+    if not any((root / name).is_file() for name in _WRITTEN):
+        return False
+    return file.parts[0] in _WRITTEN_FOLDERS if len(file.parts) > 1 else file.name in {*_WRITTEN, *_WRITTEN_BESIDE}
 
 
 def _of_mixture(mixture: Mixture, path: Path, images: Path | None, account: Account) -> Iterator[Work]:

@@ -4,14 +4,18 @@ import glob
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from gmai_formats.errors import UserError
 from gmai_formats.files import is_file
 
 from gmai_data.imaging.source_files import as_on_disk, below, relative_to
 from gmai_data.sources.card import Card
+from gmai_data.sources.files.array_containers import HDF5_ENDINGS, MAT_ENDINGS
 from gmai_data.sources.items import Item
 from gmai_data.sources.names import Named, find_named, is_pattern, placeholders, require_known
 
 NO_MASK = "published without a mask"
+CONTAINERS = (".npz", *HDF5_ENDINGS, *MAT_ENDINGS)
+"""Endings of files that may hold a picture and its mask under two names."""
 Masks = str | tuple[str, ...] | dict[str, str]
 """A path; several, each of which may have masks of the picture; or raw label ▶ path, for files per structure."""
 
@@ -52,7 +56,7 @@ def items_with_masks(
         what: What the pictures are, in messages.
 
     Raises:
-        UserError: No picture fits, or a path leads out of the root.
+        UserError: No picture fits, a path leads out of the root, or a picture is its own mask.
     """
     for path in _paths(masks).values():
         below(root, path, recipe=card.name)
@@ -76,6 +80,11 @@ def items_with_masks(
         files, structures = tuple(mask for _, mask in found), tuple(raw for raw, _ in found)
         if not files and not per_structure:
             files = tuple(_filled(path, image, pattern) for path in _paths(masks).values())
+            if image.file in files and not image.file.lower().endswith(CONTAINERS):
+                raise UserError(
+                    f"{card.name}: {image.file} is found as an image (`{pattern}`) and as its own mask. "
+                    "Give images and masks paths of their own: one of the two patterns finds files of the other kind."
+                )
         yield item._replace(
             files=(image.file, *files),
             uncertain=uncertain,

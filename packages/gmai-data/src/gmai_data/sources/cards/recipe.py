@@ -122,6 +122,12 @@ def _explain(error: ValidationError, path: Path, node: yaml.Node | None) -> User
             known = re.findall("'([^']+)'", finding["msg"])
             lines.append(f'{where}: {field}: "{given}" is unknown.{did_you_mean(given, known)}')
             continue
+        if finding["type"] == "union_tag_invalid":
+            context = finding.get("ctx", {})
+            given, known = str(context.get("tag")), re.findall("'([^']+)'", str(context.get("expected_tags")))
+            field = ".".join((*map(str, location), str(context.get("discriminator")).strip("'")))
+            lines.append(f'{where}: {field}: "{given}" is unknown.{did_you_mean(given, known)}')
+            continue
         single = ValidationError.from_exception_data(error.title, [_init_error(finding)])
         lines.append(str(explain_validation(single, where=where, known_fields=_known_fields(location))))
     return UserError("\n".join(lines))
