@@ -205,7 +205,16 @@ def test_what_a_library_makes_of_files_while_it_answers_names_them(settings: str
         json.loads(settings)
 
 
-@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA error: no kernel"), UserError("no such slice")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("CUDA error: no kernel"),
+        UserError("no such slice"),
+        RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        Exception("Read-only file system (os error 30)"),
+    ],
+)
 def test_what_is_not_of_the_files_is_left_as_it_is(error: Exception) -> None:
     namespace: dict[str, Any] = {"__name__": "torch.nn", "error": error}
     exec("def fail():\n    raise error", namespace)  # noqa: S102 - a function of another module

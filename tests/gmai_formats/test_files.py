@@ -156,3 +156,17 @@ def test_what_is_no_folder_is_named_as_what_it_is(tmp_path: Path) -> None:
     for absent in ("gone", "a" * 300, "a.txt/below"):
         with pytest.raises(UserError, match=r": no such folder\. Give another one\."):
             require_folder(tmp_path / absent, "Give another one.")
+
+
+def test_a_device_or_pipe_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/null")
+    for path in (tmp_path / "pipe", tmp_path / "link", Path("/dev/null"), Path("/dev/gmai-none")):
+        with (
+            pytest.raises(UserError, match=r": a device or pipe, whose place a file would take\. Give"),
+            files.replace_atomically(path) as file,
+        ):
+            file.write(b"x")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+    assert not Path("/dev/gmai-none").exists()

@@ -6,6 +6,8 @@ hold, and tokenizer and template are tried in a process of their own that has so
 """
 
 import contextlib
+import errno
+import re
 import signal
 import struct
 import subprocess
@@ -28,6 +30,8 @@ _INDEX = "model.safetensors.index.json"
 """Its numbers are bytes of files, and no size of a model."""
 _OF_DEVICE = frozenset({"OutOfMemoryError", "AcceleratorError"})
 """Errors of torch, which is not imported here."""
+_TOLD_IN_RUST = re.compile(r"\(os error (\d+)\)")
+_OF_DISKS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE, errno.EACCES})
 _LARGEST_HEADER = 100_000_000
 """Bytes; safetensors itself reads no larger one."""
 TEMPLATE_CPU_S = 10.0
@@ -87,6 +91,8 @@ def is_of_its_files(error: Exception) -> bool:
     if isinstance(error, UserError | NameError | SyntaxError | MemoryError):
         return False
     if isinstance(error, OSError) and error.errno is not None:
+        return False
+    if (told := _TOLD_IN_RUST.search(str(error))) is not None and int(told[1]) in _OF_DISKS:
         return False
     if type(error) is Exception:  # of Rust, which has no place; gmai raises none
         return True

@@ -16,6 +16,7 @@ from gmai_formats.errors import UserError
 LONGEST_LINE_BYTES = 1 << 28
 """No sample, answer or record that is one line, one entry of a list or one member of an archive is as long."""
 _PIECE_BYTES = 1 << 22
+_DEVICES = Path("/dev")
 
 
 @contextlib.contextmanager
@@ -28,7 +29,12 @@ def replace_atomically(path: Path, *, durable: bool = True) -> Generator[IO[byte
         path: The file.
         durable: Wait until the disk has it. Without that a power cut may tear it: for what a seal tells of, which is
             then made again.
+
+    Raises:
+        UserError: A device, a pipe or a socket is there, or its folder is that of the devices.
     """
+    if path.parent.absolute() == _DEVICES or (path.exists() and not path.is_file() and not path.is_dir()):
+        raise UserError(f"{path}: a device or pipe, whose place a file would take. Give the path of a file.")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
