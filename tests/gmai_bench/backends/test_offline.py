@@ -149,7 +149,7 @@ def test_an_engine_that_does_not_start_and_protocols_by_likelihood_are_explained
 
 def test_without_vllm_the_message_says_where_it_belongs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(UserError, match=r"vllm is not installed.*environment of its own"):
+    with pytest.raises(UserError, match=r"vllm is not installed.*separate environment"):
         OfflineEngine("c", max_new_tokens=9)
 
 

@@ -57,7 +57,7 @@ class OfflineEngine(Checkpoint):
         if importlib.util.find_spec("vllm") is None:
             raise UserError(
                 "--engine vllm: vllm is not installed. It brings the version of torch that it needs, so it belongs "
-                f"into an environment of its own: `pip install vllm` and `{pip_install('gmai-bench[parquet]')}` there. "
+                f"into a separate environment: `pip install vllm` and `{pip_install('gmai-bench[parquet]')}` there. "
                 "Or leave --engine out."
             )
         self._settings = {} if settings is None else _read(settings)

@@ -30,10 +30,10 @@ def draw_curves(stages: Sequence[dict[str, Any]]) -> bytes | None:
     return buffer.getvalue()
 
 
-def _panel(title: str, curve: Sequence[Sequence[float]], held_out: Sequence[Sequence[float]]) -> Image.Image:
+def _panel(title: str, curve: Sequence[Sequence[float]], validation: Sequence[Sequence[float]]) -> Image.Image:
     image = Image.new("RGB", (WIDTH, HEIGHT), "white")
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(13)
-    losses = [loss for _, loss in (*curve, *held_out)]
+    losses = [loss for _, loss in (*curve, *validation)]
     last, top, bottom = max(curve[-1][0], 1), max(losses), min(0.0, *losses)
 
     def at(step: float, loss: float) -> tuple[float, float]:
@@ -47,9 +47,9 @@ def _panel(title: str, curve: Sequence[Sequence[float]], held_out: Sequence[Sequ
         pen.text((left - 8, y), f"{loss:.2f}", fill=INK, font=font, anchor="rm")
     pen.text((MARGIN, 14), title, fill=INK, font=font)
     pen.text((WIDTH - 20, HEIGHT - 18), f"step {last:g}", fill=INK, font=font, anchor="rm")
-    pen.text((MARGIN, HEIGHT - 18), "loss per target; dots: held out", fill=INK, font=font, anchor="lm")
+    pen.text((MARGIN, HEIGHT - 18), "training loss per token; dots: validation", fill=INK, font=font, anchor="lm")
     pen.line([at(*point) for point in curve], fill=LINE, width=2)
-    for point in held_out:
+    for point in validation:
         x, y = at(*point)
         pen.ellipse((x - 4, y - 4, x + 4, y + 4), fill=DOTS)
     return image

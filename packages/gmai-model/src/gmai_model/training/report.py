@@ -70,7 +70,7 @@ def _curves(lines: Sequence[dict[str, Any]]) -> Iterable[str]:
     def points(key: str) -> Points:
         return [(line["step"], line[key]) for line in lines if key in line]
 
-    yield line_chart("loss per target; dots: validation", points("loss"), dots=points("validation_loss"))
+    yield line_chart("training loss per token; dots: validation", points("loss"), dots=points("validation_loss"))
     if points("benchmark"):
         yield line_chart("mean accuracy of the benchmark", points("benchmark"), number="{:.1%}")
     yield line_chart("learning rate", points("learning_rate"), number="{:.1e}")
