@@ -10,7 +10,7 @@ CODE = re.compile(r"<code[^>]*>.*?</code>", re.DOTALL)
 PRE = re.compile(r"(<pre[^>]*>.*?</pre>)", re.DOTALL)
 TAG = re.compile(r"(<[^>]+>)")
 OPTION = re.compile(r"(?<![\w./-])-{1,2}[A-Za-z][\w-]*")
-JOINT = re.compile(r"(?<=[\w\]}*])([_./=:|])(?=[\w{\[*])")
+JOINT = re.compile(r"(?<=[\w\]}*])([_/=:|]|\.(?!\d))(?=[\w{\[*])")
 WORDS = re.compile(r"[\s_./=:|-]+")
 GAP = re.compile(r" {3,}")
 LONG = 12

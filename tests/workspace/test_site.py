@@ -131,6 +131,7 @@ def test_a_table_of_texts_is_stacked(shown: Callable[[str], str], rows: list[str
 def test_an_option_stays_whole_and_a_name_breaks_at_its_joints(shown: Callable[[str], str]) -> None:
     assert '<span class="whole">--dry-run</span>' in shown("<p><code>gmai train --dry-run</code></p>")
     assert "writing.<wbr>judge_<wbr>share" in shown("<p><code>writing.judge_share</code></p>")
+    assert "0.3" in shown("<p><code>--chinese-share 0.3</code></p>")
     assert "wbr" not in shown("<pre><code>writing.judge_share</code></pre>"), "what is copied stays as it is"
     assert shown("<p>well-known --x</p>") == "<p>well-known --x</p>"
 

@@ -176,7 +176,7 @@ def test_vllm_s_report_of_its_use_is_switched_off(vllm, monkeypatch):
 
 def test_without_vllm_the_remedy_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "vllm", None)
-    with pytest.raises(UserError, match=r"--writer vllm: vLLM does not load .*environment of its own"):
+    with pytest.raises(UserError, match=r"--writer vllm: vLLM does not load .*separate environment"):
         require_vllm()
 
 

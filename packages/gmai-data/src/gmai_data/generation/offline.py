@@ -69,8 +69,8 @@ def require_vllm() -> Any:
         return load_vllm()
     except ImportError as error:
         raise UserError(
-            f"--writer vllm: vLLM does not load ({error}). It needs Linux and a GPU, and pins its own PyTorch: in an "
-            f"environment of its own, {pip_install('gmai-data', 'vllm')}. Without a GPU, give --writer openai a server."
+            f"--writer vllm: vLLM does not load ({error}). It needs Linux and a GPU, and pins its own PyTorch: in a "
+            f"separate environment, {pip_install('gmai-data', 'vllm')}. Without a GPU, give --writer openai a server."
         ) from error
 
 
