@@ -7,6 +7,8 @@ import pytest
 from gmai_data.annotating import annotations_of
 from gmai_data.imaging.raster import encode_png
 from gmai_data.ledger import Ledger, SourceError
+from gmai_data.sources.files.folder import Folder
+from gmai_data.sources.layouts.coco import Coco
 from gmai_data.sources.reading import read_pictures
 from gmai_formats.errors import UserError
 
@@ -265,3 +267,73 @@ def test_a_part_of_the_name_or_the_folder_of_a_file_is_that_of_its_pictures(tmp_
     ):
         card = toy(layout={"kind": "coco", "annotations": annotations, "images": images}, labels={"a": "alpha"})
         assert [(item.key, str(item.split)) for item in card.layout.list_items(card, tmp_path)] == files
+
+
+def areas(*boxes, size=lambda x1, y1, x2, y2: (x2 - x1) * (y2 - y1)):
+    return [mark(1, list(box), id=number, area=size(*box)) for number, box in enumerate(boxes)]
+
+
+def outline(x1, y1, x2, y2):
+    return [[x1, y1, x2, y1, x2, y2, x1, y2]]
+
+
+CORNERS = {
+    "areas": areas((2, 2, 9, 9), (4, 3, 10, 8)),
+    "polygons": [mark(1, [2, 2, 9, 9], segmentation=outline(2, 2, 9, 9))],
+    "sizes": [mark(1, [2, 2, 9, 9], id=1), mark(1, [20, 10, 30, 20], id=2)],
+}
+
+
+@pytest.mark.parametrize("marks", CORNERS.values(), ids=list(CORNERS))
+def test_corners_under_the_name_of_bbox_are_refused_or_read_by_the_card(coco, marks):
+    listed = [image(1, width=32, height=24)]
+    found, reasons, _ = coco(listed, marks)
+    assert found == {}
+    assert "boxes are corners" in reasons["images/1.png"]
+    assert "`form: xyxy`" in reasons["images/1.png"]
+    guess = Coco.recognise(Folder(coco.root))
+    assert guess.layout["form"] == "xyxy"
+    found, reasons, _ = coco(listed, marks, form="xyxy")
+    assert reasons == {}
+    assert [box.xyxy for box in found["images/1.png"].boxes] == [tuple(each["bbox"]) for each in marks]
+
+
+WIDTHS = {
+    "a width below x": [mark(1, [2, 2, 9, 9], id=1, area=49), mark(1, [10, 4, 8, 6], id=2)],
+    "areas": areas((2, 2, 9, 9), (4, 3, 10, 8), size=lambda x, y, width, height: width * height),
+    "areas of masks": [mark(1, [2, 2, 9, 9], area=40.5)],
+    "from the corner": areas((0, 0, 32, 24)),
+    "polygons": [mark(1, [2, 2, 9, 9], segmentation=outline(2, 2, 11, 11))],
+    "one outside of many": [mark(1, [2, 2, 9, 9], id=number) for number in range(9)]
+    + [mark(1, [20, 10, 30, 20], id=10)],
+    "unreadable": [mark(1, None), mark(1, ["a"], id=6), mark(1, [2, 2, 9, 9], id=7)],
+}
+
+
+@pytest.mark.parametrize("marks", WIDTHS.values(), ids=list(WIDTHS))
+def test_boxes_of_coco_are_not_taken_for_corners(coco, marks):
+    _, reasons, _ = coco([image(1, width=32, height=24)], marks)
+    assert reasons == {}
+    assert "form" not in Coco.recognise(Folder(coco.root)).layout
+
+
+@pytest.mark.parametrize("score", [0.31, 0.999])
+def test_guesses_of_a_model_are_no_annotations(coco, score):
+    found, _, ledger = coco([image(1)], [mark(1), mark(1, [1, 1, 5, 5], id=6, category=2) | {"score": score}])
+    picture = found["images/1.png"]
+    assert [box.label for box in picture.boxes] == ["alpha"]
+    assert (picture.labels, picture.uncertain) == (("alpha",), ("beta",))
+    assert f"a model's guess: annotation 6 (b) has the score {score}" in ledger.quarantine[0]["reason"]
+    assert "1 annotations have a `score` below 1" in " ".join(Coco.recognise(Folder(coco.root)).notes)
+
+
+@pytest.mark.parametrize("score", [1, 1.0, 0, None, "high", True])
+def test_what_people_drew_may_have_a_score(coco, score):
+    found, _, ledger = coco([image(1)], [mark(1) | {"score": score}])
+    assert ([box.xyxy for box in found["images/1.png"].boxes], ledger.quarantine) == ([(10, 4, 18, 10)], [])
+
+
+def test_a_missing_picture_does_not_hide_the_folder_of_the_others(coco):
+    coco([image(number, f"{number}.png") for number in (1, 2, 3)], [mark(1)])
+    (coco.root / "images" / "2.png").unlink()
+    assert Coco.recognise(Folder(coco.root)).layout["images"] == "images"

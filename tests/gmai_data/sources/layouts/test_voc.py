@@ -20,14 +20,14 @@ def thing(x1, y1, x2, y2, name="a", more=""):
 def voc(tmp_path, toy):
     """Return a function of what stands in the XML: (picture, ledger)."""
 
-    def make(*parts):
+    def make(*parts, **layout):
         for folder in ("Annotations", "JPEGImages"):
             (tmp_path / folder).mkdir(exist_ok=True)
         pixels = np.random.default_rng(0).integers(0, 255, (24, 32, 3), dtype=np.uint8)
         (tmp_path / "JPEGImages" / "1.png").write_bytes(encode_png(pixels))
         text = f"<annotation><filename>1.png</filename>{''.join(parts)}</annotation>"
         (tmp_path / "Annotations" / "1.xml").write_text(text)
-        card = toy(layout={"kind": "voc"}, task="2d_detection")
+        card = toy(layout={"kind": "voc", **layout}, task="2d_detection")
         (item,), ledger = card.layout.list_items(card, tmp_path), Ledger()
         (picture,) = read_pictures(item, card, tmp_path, ledger)
         return picture, ledger
@@ -127,3 +127,49 @@ def test_two_pictures_of_one_annotation_are_not_chosen_between(tmp_path, toy):
     (item,) = card.layout.list_items(card, tmp_path)
     with pytest.raises(SourceError, match=r"x/1.jpg and x/1.png; it names old.bmp"):
         list(read_pictures(item, card, tmp_path, Ledger()))
+
+
+@pytest.mark.parametrize(
+    ("corners", "box", "expected"),
+    [
+        ("from_zero", (0, 0, 17, 9), (0, 0, 18, 10)),
+        ("from_zero", (10, 4, 31, 23), (10, 4, 32, 24)),
+        ("edges", (0, 4, 18, 10), (0, 4, 18, 10)),
+        ("edges", (10, 0, 32, 24), (10, 0, 32, 24)),
+        ("edges", (10.4, 4, 17.2, 10), (10, 4, 18, 10)),
+        ("from_one", (1, 1, 32, 24), (0, 0, 32, 24)),
+    ],
+)
+def test_what_corners_are_is_said_by_the_card(voc, corners, box, expected):
+    picture, _ = voc(thing(*box), corners=corners)
+    assert [box.xyxy for box in picture.boxes] == [expected]
+
+
+@pytest.mark.parametrize("box", [(0, 4, 18, 10), (10, 0, 18, 10), (0, 0, 32, 24)])
+def test_a_zero_is_refused_where_pixels_count_from_one(voc, box):
+    picture, ledger = voc(thing(*box))
+    assert (picture.boxes, picture.labels) == ((), ("alpha",))
+    assert "box not counted from 1" in ledger.quarantine[0]["reason"]
+    assert "`corners`: from_zero or edges" in ledger.quarantine[0]["reason"]
+
+
+def test_the_width_is_outside_where_pixels_count_from_zero(voc):
+    _, ledger = voc(thing(10, 4, 32, 10), corners="from_zero")
+    assert "the image is 32×24, whose pixels are counted from 0" in ledger.quarantine[0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("boxes", "expected"),
+    [
+        ([(1, 1, 32, 24), (5, 5, 9, 9)], None),
+        ([(0, 5, 9, 9), (5, 5, 31, 9)], "from_zero"),
+        ([(0, 5, 9, 9), (5, 5, 9, 23)], "from_zero"),
+        ([(5, 0, 9, 9), (5, 5, 32, 9)], "edges"),
+        ([(0, 5, 9, 9)], "edges"),
+    ],
+)
+def test_a_draft_says_where_corners_begin(voc, tmp_path, boxes, expected):
+    voc(SIZE.format(32, 24), *(thing(*box) for box in boxes))
+    guess = Voc.recognise(Folder(tmp_path))
+    assert guess.layout.get("corners") == expected
+    assert any("begin at 0" in note for note in guess.notes) == (expected is not None)

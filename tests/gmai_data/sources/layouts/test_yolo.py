@@ -39,7 +39,6 @@ def test_a_byte_order_mark_is_no_part_of_the_class(put, read, toy, encoding):
     ("line", "reason"),
     [
         ("1 0.5", "box unreadable: line 2 has 1 numbers; 4, or 6 and more in pairs"),
-        ("1 0.1 0.2 0.3 0.4 0.5", "box unreadable: line 2 has 5 numbers; 4, or 6 and more in pairs"),
         ("1 0.1 0.2 0.3 0.4 0.5 0.6 0.7", "box unreadable: line 2 has 7 numbers; 4, or 6 and more in pairs"),
         ("1 0.5 0.5 x 0.5", "box unreadable: line 2: could not convert string to float: 'x'"),
         ("1 0.9 0.5 0 0.5", "degenerate box: line 2 spans x 28.8–28.8"),
@@ -172,3 +171,43 @@ def test_darknets_names_of_classes(put, tmp_path):
     put("obj_train_data/1.txt", "0 0.5 0.5 0.25 0.5\n")
     put("obj.names", "cell\n")
     assert Yolo.recognise(Folder(tmp_path)).names == {"0": "cell"}
+
+
+@pytest.mark.parametrize("confidence", ["0.5", "1.0", "9.8e-1"])
+def test_a_confidence_makes_a_line_a_guess_whose_label_is_left_open(put, read, toy, confidence):
+    put("images/1.png")
+    put("labels/1.txt", f"0 0.5 0.5 0.25 0.5\n1 0.5 0.5 0.25 0.5 {confidence}\n")
+    ledger = Ledger()
+    ((picture,),) = read(toy(layout=LAYOUT, labels=LABELS), ledger)[0].values()
+    assert (picture.labels, picture.uncertain, len(picture.boxes)) == (("alpha",), ("beta",), 1)
+    assert "a model's guess: line 2 has 5 numbers" in ledger.quarantine[0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "numbers"),
+    [
+        (["0 0.5 0.5 0.2 0.2 0.45 0.45 0.55 0.55"], 4),
+        (["0 0.5 0.5 0.2 0.2 0.45 0.45 0.55 0.55 0.5 0.5", "0 0.3 0.3 0.2 0.2 0.3 0.3 0.35 0.35 0.25 0.3"], 6),
+        (["0 0.5 0.5 0.2 0.2 0.45 0.45 2 0.55 0.55 1"], 6),
+        (["0 0.5 0.5 0.2 0.2 0.45 0.45 2 0 0 0"], 6),
+        # A box alone, a turned box, polygons of several lengths, points outside the box, a box outside the picture.
+        (["0 0.5 0.5 0.2 0.2"], None),
+        (["0 0.3 0.3 0.5 0.4 0.4 0.6 0.2 0.5"], None),
+        (["0 0.5 0.5 0.2 0.2 0.45 0.45 0.55 0.55", "0 0.5 0.5 0.2 0.2 0.45 0.45"], None),
+        (["0 0.1 0.1 0.2 0.1 0.2 0.2 0.3 0.4 0.1 0.4"], None),
+        (["0 0.8 0.8 0.85 0.8 0.85 0.85 0.82 0.9 0.8 0.85"], None),
+    ],
+)
+def test_a_draft_asks_whether_lines_are_keypoints_or_polygons(put, tmp_path, lines, numbers):
+    put("images/1.png")
+    put("labels/1.txt", "\n".join(lines))
+    guess = Yolo.recognise(Folder(tmp_path))
+    assert guess.layout.get("keypoint_numbers") == ("TODO" if numbers else None)
+    assert any(f"a box with {numbers} numbers of keypoints" in note for note in guess.notes) == bool(numbers)
+
+
+@pytest.mark.parametrize("line", ["0.0 0.5 0.5 0.2 0.2", "0. 0.5 0.5 0.2 0.2", "0\t0.5\t0.5\t0.2\t0.2"])
+def test_a_draft_knows_classes_written_as_floats(put, tmp_path, line):
+    put("images/1.png")
+    put("labels/1.txt", f"\ufeff{line}\r\n")
+    assert Yolo.recognise(Folder(tmp_path)).labels == ["0"]

@@ -21,9 +21,16 @@ from gmai_data.sources.items import BoxCounter, ItemImage, full_name, left_open
 CROWD = "region of many objects"
 DIFFICULT = "marked as difficult"
 """Reasons for which a box is left out: its label holds, but nothing can be counted."""
+GUESS = "a model's guess"
+"""Rule by which a box with a confidence is refused: nobody said that it is so, and its label is left open."""
 REPEATED = "the same box a second time"
 """Reason for which a box is left out that is there already: tools export an object twice
 (https://github.com/ultralytics/yolov5/pull/5210), and nobody sees two where one is."""
+
+
+def is_guess(score: Any) -> bool:
+    """Return whether a score is the confidence of a model: what people drew has none, or 1."""
+    return isinstance(score, int | float) and not isinstance(score, bool) and 0 < score < 1
 
 
 class MarkedPicture:
@@ -122,6 +129,11 @@ class MarkedPicture:
     def refuse_box(self, raw: str, problem: SourceError) -> None:
         """Put a box into the quarantine; its label holds, but its objects must not be counted."""
         self._incomplete.add(self.add_label(raw))
+        self._ledger.quarantine_box(problem)
+
+    def doubt_box(self, raw: str, problem: SourceError) -> None:
+        """Put a box into the quarantine that says nothing of the picture, and whose label must not be counted."""
+        self._doubted.add(full_name(self._card, raw, self._named))
         self._ledger.quarantine_box(problem)
 
     def leave_out_box(self, raw: str, reason: str) -> None:

@@ -16,8 +16,9 @@ from gmai_formats.json_text import parse_json
 
 from gmai_data.imaging.source_files import as_on_disk, on_disk
 from gmai_data.ledger import Ledger, SourceError
+from gmai_data.sources.annotations.box_forms import Form, form_of
 from gmai_data.sources.annotations.fits import Size
-from gmai_data.sources.annotations.marked_picture import CROWD, MarkedPicture
+from gmai_data.sources.annotations.marked_picture import CROWD, GUESS, MarkedPicture, is_guess
 from gmai_data.sources.annotations.polygons import outlines_mask
 from gmai_data.sources.annotations.run_lengths import decode_rle, unpack_counts
 from gmai_data.sources.annotations.tools.marked import size_of
@@ -30,6 +31,12 @@ from gmai_data.sources.names import find_named, name_pattern
 Entry = dict[str, Any]
 _IGNORED = "marked to be ignored"
 """Set by `ignore`, which training code passes over (`mmdet/datasets/coco.py` of open-mmlab/mmdetection)."""
+
+_CONFIRMED = "take the field `score` out of what people confirmed"
+_CORNERS = (
+    "the numbers of `bbox` in {} are x1, y1, x2, y2 by the sizes, areas or polygons beside them, and COCO has x, y, "
+    "width, height; write those, or set `form: xyxy` in the layout"
+)
 
 
 class Coco(Layout):
@@ -44,6 +51,8 @@ class Coco(Layout):
     use: Literal["bbox", "segmentation"] = "bbox"
     """Boxes from `bbox`, or around what `segmentation` marks (polygons, RLE, compressed RLE). An annotation is one
     object, in however many parts."""
+    form: Form = "xywh"
+    """What the four numbers of `bbox` are: those of COCO, or, in files of other writers, two corners (xyxy)."""
     group_field: str | None = None
     """Field of an image's entry that names the patient or study."""
 
@@ -54,6 +63,7 @@ class Coco(Layout):
             file, path = named.file, on_disk(root, named.file)
             document = _load(path, path.stat().st_mtime_ns)
             _refuse_panoptic(document, path)
+            are_corners = self.use == "bbox" and self.form == "xywh" and _form_of(document) == "xyxy"
             categories = _categories(document["categories"], path)
             by_image: dict[str, list[Entry]] = defaultdict(list)
             for entry in _each_once(document["annotations"]):
@@ -84,7 +94,7 @@ class Coco(Layout):
                 group = str(entries[0].get(self.group_field, "")) if self.group_field else ""
                 found = tuple(dict.fromkeys(mark["category"] for mark in marks))
                 part = json.dumps({"size": _stated_size(entries), "marks": marks}, sort_keys=True)
-                problem = None
+                problem = ("boxes are corners", _CORNERS.format(file)) if are_corners and marks else None
                 shared = next((number for number in numbers if holders[number] > 1), None)
                 if shared is not None:
                     detail = f"{file} gives {holders[shared]} pictures the id {shared}; give each its own"
@@ -113,6 +123,13 @@ class Coco(Layout):
                 picture.drop_box(mark["category"], _IGNORED)
                 ignored.append(mark["category"])
                 continue
+            if is_guess(mark.get("score")):
+                detail = (
+                    f"annotation {mark.get('id')} ({mark['category']}) has the score {mark['score']:g}; {_CONFIRMED}"
+                )
+                picture.doubt_box(mark["category"], SourceError(GUESS, detail, file))
+                ignored.append(mark["category"])
+                continue
             if _is_set(mark.get("iscrowd")):
                 picture.leave_out_box(mark["category"], CROWD)
                 continue
@@ -122,7 +139,7 @@ class Coco(Layout):
                     mask = segmentation_mask(mark, picture, where, file)
                     picture.add_mask(mark["category"], mask, is_one_object=True)
                 else:
-                    picture.add_box(mark["category"], _corners(mark.get("bbox"), where, file), where)
+                    picture.add_box(mark["category"], _corners(mark.get("bbox"), self.form, where, file), where)
             except SourceError as problem:
                 if problem.rule == "label not in the map":
                     raise
@@ -165,7 +182,17 @@ class Coco(Layout):
         masks = any(mark.get("segmentation") for _, document in found for mark in document["annotations"][:50])
         if masks and not all(mark.get("bbox") for _, document in found for mark in document["annotations"][:50]):
             layout["use"] = "segmentation"
+        elif any(_form_of(document) == "xyxy" for _, document in found):
+            layout["form"] = "xyxy"
+            notes = (*notes, "form: `bbox` holds two corners, by the sizes, areas or polygons beside them")
+        guesses = sum(is_guess(mark.get("score")) for _, document in found for mark in document["annotations"])
+        if guesses:
+            notes = (*notes, f"{guesses} annotations have a `score` below 1: guesses of a model, which are not used")
         return Guess("COCO", "2d_detection", layout, list(dict.fromkeys(names)), notes=notes)
+
+
+def _form_of(document: dict[str, Any]) -> Form:
+    return form_of(document["annotations"], document["images"])
 
 
 def _refuse_panoptic(document: dict[str, Any], path: Path) -> None:
@@ -228,9 +255,11 @@ def _place_of(document: dict[str, Any], path: Path, folder: Folder) -> str:
         for image in by_name.get(pure.name, []):
             if image.as_posix().endswith(f"/{name}"):
                 candidates[image.parents[len(pure.parts) - 1]] = None
-    fitting = [place for place in candidates if all((place / name).is_file() for name in names)]
-    if not fitting:
+    there = {place: sum((place / name).is_file() for name in names) for place in candidates}
+    most = max(there.values(), default=0)
+    if most * 2 < len(names) or not most:
         return "TODO"
+    fitting = [place for place, count in there.items() if count == most]
     shared = {place: _shared_depth(place, path.parent) for place in fitting}
     best = max(shared.values())
     nearest = [place for place in fitting if shared[place] == best]
@@ -325,13 +354,13 @@ def _stated_size(entries: list[Entry]) -> list[int] | None:
     return [number for size in sorted({size for size in stated if size}) for number in size] or None
 
 
-def _corners(value: Any, where: str, file: str) -> tuple[float, float, float, float]:
-    """Return the corners of a COCO box `[x, y, width, height]`."""
+def _corners(value: Any, form: Form, where: str, file: str) -> tuple[float, float, float, float]:
+    """Return the corners of a box."""
     try:
         x, y, width, height = (float(number) for number in value)
     except (TypeError, ValueError, OverflowError) as error:
         raise SourceError("box unreadable", f"{where} has no four numbers in bbox", file) from error
-    return x, y, x + width, y + height
+    return (x, y, width, height) if form == "xyxy" else (x, y, x + width, y + height)
 
 
 def segmentation_mask(mark: Entry, picture: MarkedPicture, where: str, file: str) -> npt.NDArray[np.uint8]:

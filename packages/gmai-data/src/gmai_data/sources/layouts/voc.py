@@ -1,4 +1,4 @@
-"""Pascal VOC: one XML file per image, official split lists, boxes that are 1-based and inclusive."""
+"""Pascal VOC: one XML file per image, official split lists, boxes that are 1-based and inclusive by default."""
 
 import contextlib
 import glob
@@ -25,10 +25,11 @@ from gmai_data.sources.layout import SPLIT_NAMES, Layout
 _LISTS = (("train", "train"), ("val", "validation"), ("test", "held_out"))
 """VOC's name of a list ▶ our split."""
 _LOOKED_AT = 500
+Corners = Literal["from_one", "from_zero", "edges"]
 
 
 class Voc(Layout):
-    """Pascal VOC: one XML file per image with `<object>` boxes (1-based, inclusive)."""
+    """Pascal VOC: one XML file per image with `<object>` boxes (1-based, inclusive, or as `corners` says)."""
 
     kind: Literal["voc"]
     annotations: str = "Annotations"
@@ -37,6 +38,10 @@ class Voc(Layout):
     """Folder of the images; `{parent}` is the folder of the XML file, `{above}` the folder above that one."""
     lists: str = "ImageSets/Main"
     """Folder of the split lists named in `split.official`."""
+    corners: Corners = "from_one"
+    """What the numbers of a box are. from_one: pixels that are counted from 1, the maximum included, as VOC says;
+    from_zero: the same, counted from 0; edges: places between pixels, from 0 to the width. A 0 under `from_one` is
+    refused."""
 
     @property
     def lists_folder(self) -> str:
@@ -93,7 +98,7 @@ class Voc(Layout):
                 picture.leave_out_box(raw, DIFFICULT)
                 continue
             try:
-                xyxy, where = _corners(element, number, picture.fit.annotated, file)
+                xyxy, where = _corners(element, number, picture.fit.annotated, file, self.corners)
             except SourceError as problem:
                 picture.refuse_box(raw, problem)
             else:
@@ -116,6 +121,9 @@ class Voc(Layout):
         names = sorted(set(named) - {""})
         annotations, images, found = _places(folder, files)
         layout = {"kind": "voc", "annotations": annotations, "images": images}
+        corners, words = _corners_in(tree for _, tree in trees)
+        if words:
+            layout["corners"], found = corners, (*found, words)
         if "*" in annotations or "TODO" in (annotations, images):
             return Guess("Pascal VOC", "2d_detection", layout, names, notes=found)
         lists = PurePosixPath(annotations).parent / "ImageSets" / "Main"
@@ -173,20 +181,56 @@ def _stated_size(tree: ElementTree.Element) -> Size | None:
 
 
 def _corners(
-    element: ElementTree.Element, number: int, size_px: Size, file: str
+    element: ElementTree.Element, number: int, size_px: Size, file: str, corners: Corners
 ) -> tuple[tuple[float, float, float, float], str]:
     """Return a half-open box of the annotated picture, and its place in words."""
     try:
-        stated = [float(element.findtext(f"bndbox/{side}") or "") for side in ("xmin", "ymin", "xmax", "ymax")]
-        x1, y1, x2, y2 = (round(value) for value in stated)
+        stated = [float(element.findtext(f"bndbox/{side}") or "") for side in _SIDES]
+        x1, y1, x2, y2 = stated if corners == "edges" else map(round, stated)
     except (ValueError, OverflowError) as error:
         raise SourceError("box unreadable", f"object {number} has no four numbers in <bndbox>", file) from error
     require_pixels(stated, f"object {number}", file)
-    where = f"object {number} ({element.findtext('name')}) has xmin {x1}, ymin {y1}, xmax {x2}, ymax {y2}"
+    where = f"object {number} ({element.findtext('name')}) has xmin {x1:g}, ymin {y1:g}, xmax {x2:g}, ymax {y2:g}"
     if x2 <= x1 or y2 <= y1:
         raise SourceError("degenerate box", f"{where}; the maximum must be above the minimum", file)
     width_px, height_px = size_px
-    if x1 < 0 or y1 < 0 or x2 > width_px or y2 > height_px:
-        raise SourceError("box outside the image", f"{where}, but the image is {width_px}×{height_px}", file)
-    # VOC counts from 1 and includes the maximum, so only the minimum moves; some writers count from 0.
-    return (max(x1 - 1, 0), max(y1 - 1, 0), x2, y2), where
+    last = 1 if corners == "from_zero" else 0
+    if x1 < 0 or y1 < 0 or x2 + last > width_px or y2 + last > height_px:
+        counted = ", whose pixels are counted from 0" if last else ""
+        raise SourceError("box outside the image", f"{where}, but the image is {width_px}×{height_px}{counted}", file)
+    if corners != "from_one":
+        return (x1, y1, x2 + last, y2 + last), where
+    if x1 == 0 or y1 == 0:
+        remedy = "VOC counts pixels from 1; say in the card what they are, by `corners`: from_zero or edges"
+        raise SourceError("box not counted from 1", f"{where}; {remedy}", file)
+    # VOC counts from 1 and includes the maximum, so only the minimum moves.
+    return (x1 - 1, y1 - 1, x2, y2), where
+
+
+def _corners_in(trees: Iterable[ElementTree.Element]) -> tuple[Corners, str]:
+    """Return what the numbers of boxes are, and a note where they are not counted from 1 as VOC's are.
+
+    VOC's development kit calls the first pixel 1 (https://pjreddie.com/media/files/VOC2012_doc.pdf); other writers
+    begin at 0 (https://github.com/dmlc/gluon-cv/issues/1414).
+    """
+    zeros = full = last = 0
+    for tree in trees:
+        size = _stated_size(tree)
+        for element in tree.iter("bndbox"):
+            with contextlib.suppress(ValueError, OverflowError):
+                x1, y1, x2, y2 = (round(float(element.findtext(side) or "")) for side in _SIDES)
+                zeros += x1 == 0 or y1 == 0
+                if size is not None:
+                    full += x2 == size[0] or y2 == size[1]
+                    last += x2 == size[0] - 1 or y2 == size[1] - 1
+    if not zeros:
+        return "from_one", ""
+    # Those who include the maximum never reach the width; those who count edges rarely end one short of it.
+    found: Corners = "from_zero" if last and not full else "edges"
+    return found, (
+        f"corners: {zeros} boxes begin at 0, where VOC counts from 1; {full} end at the picture's width or height, "
+        f"{last} one before. So `{found}` is likely: look at a few in `gmai data preview`"
+    )
+
+
+_SIDES = ("xmin", "ymin", "xmax", "ymax")

@@ -14,7 +14,7 @@ from gmai_formats.safe_yaml import load_yaml
 
 from gmai_data.imaging.source_files import below, inside, matching, require_data
 from gmai_data.ledger import Ledger, SourceError, printable
-from gmai_data.sources.annotations.marked_picture import MarkedPicture
+from gmai_data.sources.annotations.marked_picture import GUESS, MarkedPicture
 from gmai_data.sources.card import Card
 from gmai_data.sources.files.folder import Folder, Guess, ending_pattern
 from gmai_data.sources.files.tables import decoded
@@ -63,6 +63,7 @@ class Yolo(Layout):
         image_file, label_file = item.files
         picture = MarkedPicture(card, ledger, root, image_file, label_file, is_as_shown=True)
         lines: list[str] = []
+        guessed: list[str] = []
         path = inside(root, label_file)
         if path.is_file() and path.stat().st_size:
             lines = decoded(require_data(root, label_file).read_bytes()).splitlines()
@@ -75,10 +76,14 @@ class Yolo(Layout):
                 words = self._without_keypoints(words, f"line {number}", label_file)
                 xyxy = _corners(words, picture.fit.annotated, f"line {number}", label_file)
             except SourceError as problem:
-                picture.refuse_box(raw, problem)
+                if problem.rule == GUESS:
+                    picture.doubt_box(raw, problem)
+                    guessed.append(raw)
+                else:
+                    picture.refuse_box(raw, problem)
             else:
                 picture.add_box(raw, xyxy, f"line {number}")
-        yield picture.picture("yolo")
+        yield picture.picture("yolo", guessed)
 
     def _without_keypoints(self, words: list[str], where: str, file: str) -> list[str]:
         if not self.keypoint_numbers:
@@ -94,7 +99,7 @@ class Yolo(Layout):
         lists = [path for path in folder.files if path.name in _NAMES_FILES or path.suffix == ".names"]
         texts = [path for path in folder.with_ending(".txt") if _is_of_labels(path, folder) and path not in lists]
         lines = [line for path in texts[:500] for line in decoded(path.read_bytes()).splitlines()]
-        form = re.compile(r"\d+(\s+[\d.eE+-]+){4,}\s*")
+        form = re.compile(r"\d+(?:\.0*)?(\s+[\d.eE+-]+){4,}\s*")
         any_form = [line for line in lines if line.strip()]
         written = [line for line in any_form if form.fullmatch(line)]
         odd = len(any_form) - len(written)
@@ -126,7 +131,14 @@ class Yolo(Layout):
         layout: dict[str, Any] = {"kind": "yolo", "images": image_pattern, "labels": f"{places[1]}/{{stem}}.txt"}
         if keypoints := _keypoint_numbers(folder):
             layout["keypoint_numbers"] = keypoints
-        found = {line.split()[0] for line in written} | set(names)
+        elif numbers := _maybe_keypoints(written):
+            layout["keypoint_numbers"] = "TODO"
+            what = f"a box with {numbers} numbers of keypoints, or a polygon of {numbers // 2 + 2} corners"
+            notes = (
+                *notes,
+                f"keypoint_numbers: each line is {what}, and no YAML file has `kpt_shape`: {numbers}, or 0",
+            )
+        found = {line.split()[0].split(".")[0] for line in written} | set(names)
         if place_of_names:
             notes = (*notes, f"The names of the classes are from {place_of_names}.")
         return Guess("YOLO", "2d_detection", layout, sorted(found, key=int), names, notes)
@@ -170,6 +182,34 @@ def _keypoint_numbers(folder: Folder) -> int:
     return math.prod(shape) if shape and all(isinstance(side, int) and side > 0 for side in shape) else 0
 
 
+def _maybe_keypoints(lines: list[str]) -> int:
+    """Return how many numbers of keypoints follow each box, where lines may be that as well as polygons, else 0.
+
+    All have one length, the keypoints lie in their box, and it in the picture. Four corners of a turned box
+    (https://docs.ultralytics.com/datasets/obb/) are known by their opposite sides, which are equal.
+    """
+    rows = [[float(word) for word in line.split()[1:]] for line in lines]
+    count = len(rows[0]) if rows else 0
+    if count < 8 or count % 2 or any(len(row) != count for row in rows):
+        return 0
+    for x, y, width, height, *points in rows:
+        if max(x + width / 2, y + height / 2) > 1 + _SLACK or min(x - width / 2, y - height / 2) < -_SLACK:
+            return 0
+        if count == 8 and max(abs(x - width + points[0] - points[2]), abs(y - height + points[1] - points[3])) < _SLACK:
+            return 0
+        by_two = [*zip(points[::2], points[1::2], strict=True)]
+        by_three = [*zip(points[::3], points[1::3], strict=False)] if len(points) % 3 == 0 else by_two
+        if not any(
+            all(abs(px - x) <= width / 2 + _SLACK and abs(py - y) <= height / 2 + _SLACK for px, py in seen if px or py)
+            for seen in (by_two, by_three)
+        ):
+            return 0
+    return count - 4
+
+
+_SLACK = 0.01
+
+
 def _class_names(folder: Folder, lists: list[Path]) -> tuple[dict[str, str], str]:
     """Return (class number ▶ name, the file that says so): `names` of a YAML file, or a list with a name a line."""
     for path, document in _documents(folder):
@@ -196,7 +236,9 @@ def _corners(words: list[str], size_px: tuple[int, int], where: str, file: str) 
     elif len(numbers) >= 6 and len(numbers) % 2 == 0:
         left, right, top, bottom = min(numbers[::2]), max(numbers[::2]), min(numbers[1::2]), max(numbers[1::2])
     else:
-        guess = "; a fifth is the confidence of a model's guess, which is no annotation" if len(numbers) == 5 else ""
-        detail = f"{where} has {len(numbers)} numbers; 4, or 6 and more in pairs{guess}"
+        if len(numbers) == 5:
+            detail = f"{where} has 5 numbers, of which the fifth is a confidence; take it off what people confirmed"
+            raise SourceError(GUESS, detail, file)
+        detail = f"{where} has {len(numbers)} numbers; 4, or 6 and more in pairs"
         raise SourceError("box unreadable", detail, file)
     return left * width_px, top * height_px, right * width_px, bottom * height_px
