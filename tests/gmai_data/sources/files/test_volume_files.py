@@ -6,7 +6,7 @@ import sys
 import nibabel as nib
 import numpy as np
 import pytest
-from gmai_data.imaging.grids import NO_ORIENTATION, require_same_grid
+from gmai_data.imaging.grids import NO_ORIENTATION, NO_ORIENTATION_OF_MGH, NO_SPACE, require_same_grid
 from gmai_data.ledger import SourceError
 from gmai_data.sources.files.volume_files import (
     VOLUME_ENDINGS,
@@ -41,7 +41,7 @@ def test_stems(name, stem):
 
 def test_endings():
     assert VOLUME_ENDINGS == (
-        ".nii.gz", ".nii", ".hdr", ".hdr.gz", ".img", ".img.gz", ".nrrd", ".nhdr", ".mha", ".mhd",
+        ".nii.gz", ".nii", ".hdr", ".hdr.gz", ".img", ".img.gz", ".mgz", ".mgh", ".nrrd", ".nhdr", ".mha", ".mhd",
         ".npy", ".npz", ".h5", ".hdf5", ".hdf", ".he5", ".mat",
     )  # fmt: skip
 
@@ -228,3 +228,77 @@ def test_the_extra_is_named_where_it_is_missing(tmp_path, monkeypatch, name):
     monkeypatch.setitem(sys.modules, "SimpleITK", None)
     with pytest.raises(UserError, match=r"NRRD and MetaImage files need SimpleITK\. Run `.*gmai-data\[nrrd\]"):
         load_channel(tmp_path, name, 0)
+
+
+NRRD = "NRRD0004\ntype: short\ndimension: 3\nsizes: 6 5 4\n{}encoding: raw\nendian: little\n\n"
+META = (
+    "ObjectType = Image\nNDims = 3\nDimSize = 6 5 4\nElementSpacing = 1 1.5 2\n{}"
+    "ElementType = MET_SHORT\nElementDataFile = LOCAL\n"
+)
+DIRECTIONS = "space directions: (1,0,0) (0,1.5,0) (0,0,2)\nspace origin: (0,0,0)\n"
+
+
+@pytest.mark.parametrize(
+    ("ending", "head", "field", "is_known"),
+    [
+        ("nrrd", NRRD, "space: left-posterior-superior\n" + DIRECTIONS, True),
+        ("nrrd", NRRD, "space: RAS\n" + DIRECTIONS, True),
+        ("nrrd", NRRD, "space dimension: 3\n" + DIRECTIONS, False),
+        ("nrrd", NRRD, "space: 3D-right-handed\n" + DIRECTIONS, False),
+        ("nrrd", NRRD, "space: scanner-xyz\n" + DIRECTIONS, False),
+        ("nrrd", NRRD, "spacings: 1 1.5 2\n", False),
+        ("mha", META, "TransformMatrix = 1 0 0 0 1 0 0 0 1\n", True),
+        ("mha", META, "", False),
+    ],
+)
+def test_a_header_without_a_space_is_a_flag(tmp_path, ending, head, field, is_known):
+    values = np.arange(120, dtype="<i2")
+    # What looks like a field behind the header is none.
+    data = values.tobytes()[:-40] + b"\nspace: RAS\nTransformMatrix = 1 0 0 ".ljust(40)
+    (tmp_path / f"x.{ending}").write_bytes(head.format(field).encode() + data)
+    ((_, volume),) = load_volumes(tmp_path, f"x.{ending}", key="", frames="none")
+    assert volume.flags == (() if is_known else (NO_SPACE,))
+
+
+@pytest.mark.parametrize(
+    ("shear", "degrees"),
+    [((0, 1), [16.7, 0, 0]), ((0, 2), [0, 5.7, 0]), ((1, 2), [0, 0, 5.7]), (None, None)],
+)
+def test_axes_that_lean_are_a_flag(tmp_path, shear, degrees):
+    affine = np.diag([-1.0, -1.0, 3.0, 1.0])
+    if shear is not None:
+        affine[shear] = 0.3
+    nib.save(nib.Nifti1Image(VALUES, affine), tmp_path / "x.nii")
+    ((_, volume),) = load_volumes(tmp_path, "x.nii", key="", frames="none")
+    if degrees is None:
+        assert volume.flags == ()
+    else:
+        axial, coronal, sagittal = degrees
+        words = f"axial {axial:.1f}, coronal {coronal:.1f}, sagittal {sagittal:.1f}"
+        assert volume.flags == (f"sheared: rows and columns lean by degrees of {words}",)
+
+
+@pytest.mark.parametrize("ending", ["mgz", "mgh"])
+@pytest.mark.parametrize(
+    "affine", [np.diag([-1.0, -1, 3, 1]), np.array([[0, 0, 2.0, 5], [1, 0, 0, 6], [0, -1, 0, 7], [0, 0, 0, 1]])]
+)
+def test_files_of_freesurfer_lie_where_the_nifti_file_lies(tmp_path, ending, affine):
+    values = VALUES.astype(np.float32)
+    nib.save(nib.Nifti1Image(values, affine), tmp_path / "x.nii")
+    nib.save(nib.MGHImage(values, affine), tmp_path / f"x.{ending}")
+    ((_, expected),) = load_volumes(tmp_path, "x.nii", key="", frames="none")
+    ((_, found),) = load_volumes(tmp_path, f"x.{ending}", key="", frames="none")
+    assert np.array_equal(found.array, expected.array)
+    assert np.allclose(found.affine, expected.affine, atol=1e-4)
+    assert found.flags == ()
+
+
+def test_a_file_of_freesurfer_without_directions_is_a_flag(tmp_path):
+    image = nib.MGHImage(VALUES.astype(np.float32), np.eye(4))
+    image.header["goodRASFlag"] = 0
+    nib.save(image, tmp_path / "x.mgh")
+    data = bytearray((tmp_path / "x.mgh").read_bytes())
+    data[28:30] = b"\0\0"
+    (tmp_path / "x.mgh").write_bytes(data)
+    ((_, volume),) = load_volumes(tmp_path, "x.mgh", key="", frames="none")
+    assert volume.flags == (NO_ORIENTATION_OF_MGH,)

@@ -135,3 +135,24 @@ def test_a_sparse_one_hot_mask_whose_name_has_the_shape(read, toy, tmp_path):
     assert [(box.label, box.xyxy) for box in second.boxes] == [
         ("alpha", (5, 4, 15, 12)), ("beta", (20, 15, 30, 20))
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("shear", "axes", "refused"),
+    [
+        ((0, 1, 0.3), ["axial"], "rows and columns of axial slices meet at 73.3 degrees"),
+        ((0, 2, 1.5), ["axial"], None),
+        ((0, 2, 1.5), ["coronal"], "rows and columns of coronal slices meet at 63.4 degrees"),
+        ((1, 2, -1.5), ["sagittal"], "rows and columns of sagittal slices meet at 63.4 degrees"),
+        ((0, 1, 0.02), ["axial"], None),
+    ],
+)
+def test_slices_whose_pixels_are_no_rectangles_are_refused(volumes, tmp_path, monkeypatch, shear, axes, refused):
+    affine = np.diag([-1.0, -1, 3, 1])
+    affine[shear[0], shear[1]] = shear[2]
+    monkeypatch.setattr(nibabel, "Nifti1Image", lambda array, _, make=nibabel.Nifti1Image: make(array, affine))
+    found, reasons = volumes({"c1": MASK}, slices={"axes": axes})
+    if refused:
+        assert refused in reasons["c1"][1]
+    else:
+        assert found["c1"][0].geometry["flags"][0].startswith("sheared: ")

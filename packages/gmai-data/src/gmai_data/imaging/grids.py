@@ -27,6 +27,15 @@ NO_ORIENTATION = "the header does not say how the volume lies in the patient (qf
 NO_ORIENTATION_FIELD = "the header does not say how the volume lies in the patient (ANALYZE 7.5 has no field for it)"
 """A flag: as `NO_ORIENTATION`; programs that wrote the format differed on left and right."""
 
+NO_ORIENTATION_OF_MGH = "the header does not say how the volume lies in the patient (goodRASFlag is 0)"
+"""A flag: as `NO_ORIENTATION`, of FreeSurfer's files."""
+NO_SPACE = "the header does not say how the volume lies in the patient (it names no space)"
+"""A flag: as `NO_ORIENTATION`, of NRRD and MetaImage, which are then taken as LPS, as ITK takes them."""
+_UNSURE = (NO_ORIENTATION, NO_ORIENTATION_FIELD, NO_ORIENTATION_OF_MGH, NO_SPACE)
+LEANING_DEGREES = 3.0
+"""Pictures whose rows and columns lean more than this are refused: they would be shown as right-angled, and all lengths
+and shapes in them be wrong. Affine registrations that a header holds lean less."""
+
 
 @dataclass(frozen=True)
 class Volume:
@@ -89,7 +98,7 @@ def require_same_grid(image: Volume, mask: Volume, *, file: str) -> None:
     offset_mm = float(np.abs(corners @ (image.affine - mask.affine).T).max())
     if offset_mm > 0.1 * min(image.spacing_mm):
         unknown = "".join(f"; {which}: {each}" for which, flags in (("image", image.flags), ("mask", mask.flags))
-                          for each in flags if each in (NO_ORIENTATION, NO_ORIENTATION_FIELD))  # fmt: skip
+                          for each in flags if each in _UNSURE)  # fmt: skip
         detail = (
             f"equal shapes, but a corner lies {offset_mm:.2f} mm off{unknown}; resample the mask to the image's grid"
         )
@@ -120,6 +129,28 @@ def on_grid_of(image: Volume, mask: Volume, *, file: str) -> Volume:
     whole = np.zeros(image.array.shape, mask.array.dtype)
     whole[inside] = shown
     return Volume(whole, image.affine, image.spacing_mm)
+
+
+def lean_degrees(volume: Volume, axis: Axis) -> float:
+    """Return by how much the angle of rows and columns of the slices along an axis differs from 90°."""
+    z, y, x = volume.affine[:3, 2], volume.affine[:3, 1], volume.affine[:3, 0]
+    one, other = {"axial": (y, x), "coronal": (z, x), "sagittal": (z, y)}[axis]
+    cosine = abs(float(one @ other)) / max(float(np.linalg.norm(one) * np.linalg.norm(other)), 1e-12)
+    return float(np.degrees(np.arcsin(min(cosine, 1.0))))
+
+
+def require_right_angles(volume: Volume, axis: Axis, file: str) -> None:
+    """Refuse slices whose pixels are no rectangles; those across a gantry's tilt are flagged where series are stacked.
+
+    Raises:
+        SourceError: Rows and columns lean by more than `LEANING_DEGREES`.
+    """
+    if volume.planes is None and (lean := lean_degrees(volume, axis)) > LEANING_DEGREES:
+        detail = (
+            f"rows and columns of {axis} slices meet at {90 - lean:.1f} degrees; resample the volume and its masks to "
+            "a grid of right angles, or show other `slices.axes`"
+        )
+        raise SourceError("sheared pictures", detail, file)
 
 
 def slice_count(volume: Volume, axis: Axis) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from isal import igzip
 
-from gmai_data.imaging.grids import NO_ORIENTATION, NO_ORIENTATION_FIELD, Volume, to_display
+from gmai_data.imaging.grids import NO_ORIENTATION, NO_ORIENTATION_FIELD, NO_ORIENTATION_OF_MGH, Volume, to_display
 from gmai_data.imaging.large import IN_MEMORY_BYTES, allocate, is_bomb, map_file, release
 from gmai_data.imaging.source_files import require_data
 from gmai_data.ledger import SourceError
@@ -50,6 +50,8 @@ def unsure_orientation(root: Path, relative: str) -> tuple[str, ...]:
     path = require_data(root, relative)
     try:
         header: Any = nifti.load(path).header
+        if "goodRASFlag" in header:
+            return () if _has_directions(path) else (NO_ORIENTATION_OF_MGH,)
         if "qform_code" not in header:
             return (NO_ORIENTATION_FIELD,) if path.name.lower().endswith(PAIR_ENDINGS) else ()
         codes = (int(header["qform_code"]), int(header["sform_code"]))
@@ -68,6 +70,13 @@ def unsure_orientation(root: Path, relative: str) -> tuple[str, ...]:
     return (NO_ORIENTATION,) if max(codes) <= 0 else ()
 
 
+def _has_directions(path: Path) -> bool:
+    """Return whether a file of FreeSurfer has directions: nibabel fills in some, and says that they were there."""
+    with igzip.open(path, "rb") if _is_gzip(path) else path.open("rb") as opened:
+        file: Any = opened
+        return int.from_bytes(file.read(30)[28:], "big") > 0
+
+
 def _directions(form: Any) -> npt.NDArray[np.float64]:
     """Return the directions of the three axes of an affine, one a column."""
     turn = np.asarray(form, dtype=np.float64)[:3, :3]
@@ -76,6 +85,8 @@ def _directions(form: Any) -> npt.NDArray[np.float64]:
 
 _AS_NEAR = 0.5
 """Cosine of 60°: to another space, which sform may be of, a head turns less; what is mirrored or swapped turns more."""
+MGH_ENDINGS = (".mgz", ".mgh")
+"""FreeSurfer's volumes (https://surfer.nmr.mgh.harvard.edu/fswiki/FsTutorial/MghFormat), which nibabel reads."""
 PAIR_ENDINGS = (".hdr", ".hdr.gz", ".img", ".img.gz")
 """Volumes in two files, the header and the voxels: NIfTI pairs and ANALYZE 7.5."""
 

@@ -27,6 +27,7 @@ from gmai_data.imaging.grids import (
     Volume,
     displays,
     pixel_spacing_mm,
+    require_right_angles,
     require_same_grid,
     slice_count,
     slice_spacing_mm,
@@ -80,6 +81,7 @@ def slices_of_volume(
     if image.facts:
         base["header"] = dict(image.facts)
     for axis in planes_of(image, card.slices):
+        require_right_angles(image, axis, image_file)
         masks = [layer.volume for layer in layers]
         chosen = choose_slices(masks, card.slices, axis) if masks else choose_unlabelled(image, card.slices, axis)
         if not chosen and not card.exhaustive:

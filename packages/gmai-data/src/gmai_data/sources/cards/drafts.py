@@ -237,7 +237,7 @@ _NOT_READ = {
     (".xls", ".xlsb", ".ods", ".sav", ".dta", ".rdata", ".rds"): "such tables are not read: save them as CSV or .xlsx",
     (".nd2", ".lif", ".oib", ".oif", ".vsi", ".ims"): "microscopes' own formats are not read: save OME-TIFF",
     (".e2e", ".fda", ".fds", ".vol"): "OCT devices' own formats are not read: export DICOM or PNG",
-    (".par", ".rec", ".ima.gz", ".mnc", ".mgz", ".mgh", ".minc"): "such volumes are not read: save them as NIfTI",
+    (".par", ".rec", ".ima.gz", ".mnc", ".minc"): "such volumes are not read: save them as NIfTI",
     (".pkl", ".pickle", ".pt", ".pth", ".joblib"): "pickles run code when they are opened, and are never read: save "
     "arrays as .npz or HDF5",
     (".heic", ".heif", ".nef", ".cr2", ".dng", ".psd"): "such photographs are not read: save them as PNG or JPEG",

@@ -27,6 +27,23 @@ _NUMBERED = re.compile(r"([^%]*%0?\d{0,2}[diu][^%]*?)\s+(\d{1,9})\s+(\d{1,9})\s+
 """A name with a number in it, the first one, the last one, and the step."""
 
 
+_SPACES = {
+    # https://teem.sourceforge.net/nrrd/format.html#space: a name, where `space dimension` is but a number
+    NRRD_ENDINGS: re.compile(rb"(?:^|[\r\n])[ \t]*space[ \t]*:(?!=)[ \t]*(?!3d-|scanner)[^\s]", re.IGNORECASE),
+    META_ENDINGS: re.compile(rb"(?:^|[\r\n])[ \t]*(?:TransformMatrix|Rotation|Orientation)[ \t]*[=:]"),
+}
+
+
+def names_a_space(root: Path, relative: str) -> bool:
+    """Return whether a NRRD or MetaImage header says how its axes lie in the patient."""
+    endings, head, found = _head(relative, on_disk(root, relative))
+    if endings == NRRD_ENDINGS:
+        head = re.split(rb"\n\r?\n", head, maxsplit=1)[0]
+    elif found:
+        head = head[: found[0].start()]
+    return bool(_SPACES[endings].search(head))
+
+
 def require_own_data(root: Path, relative: str, path: Path) -> None:
     """Refuse a header that leads its reader out of the source, or to what is no file.
 

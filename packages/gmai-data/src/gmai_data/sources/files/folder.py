@@ -19,7 +19,7 @@ IMAGES = (
 )  # fmt: skip
 PAIRS = {".hdr": ".img", ".hdr.gz": ".img.gz"}
 """Headers of volumes whose voxels lie in a second file (NIfTI pairs, ANALYZE 7.5)."""
-VOLUMES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", *PAIRS)
+VOLUMES = (".nii.gz", ".nii", ".mgz", ".mgh", ".nrrd", ".nhdr", ".mha", ".mhd", *PAIRS)
 _MOST_TEXTS = 20
 """Where more texts lie in one folder, each belongs to one picture."""
 

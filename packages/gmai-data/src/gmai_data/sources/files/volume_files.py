@@ -1,4 +1,4 @@
-"""A volume file of any format ▶ the display convention: NIfTI (nibabel), NRRD, MetaImage (SimpleITK), arrays."""
+"""A volume file of any format ▶ the display convention: NIfTI, MGH (nibabel), NRRD, MetaImage (SimpleITK), arrays."""
 
 import dataclasses
 import itertools
@@ -10,16 +10,17 @@ import numpy.typing as npt
 from gmai_formats.errors import UserError
 from gmai_formats.installing import pip_install
 
-from gmai_data.imaging.grids import Volume, to_display
-from gmai_data.imaging.nifti import PAIR_ENDINGS, open_nifti, scaled, unsure_orientation
+from gmai_data.imaging.dicom_series import TILT_DEGREES
+from gmai_data.imaging.grids import NO_SPACE, PLANES, Volume, lean_degrees, to_display
+from gmai_data.imaging.nifti import MGH_ENDINGS, PAIR_ENDINGS, open_nifti, scaled, unsure_orientation
 from gmai_data.imaging.source_files import require_data
 from gmai_data.ledger import SourceError
 from gmai_data.sources.files.array_containers import MAT_ENDINGS
 from gmai_data.sources.files.array_files import ARRAY_ENDINGS, open_array
-from gmai_data.sources.files.detached import META_ENDINGS, NRRD_ENDINGS, require_own_data
+from gmai_data.sources.files.detached import META_ENDINGS, NRRD_ENDINGS, names_a_space, require_own_data
 
 _ITK_ENDINGS = (*NRRD_ENDINGS, *META_ENDINGS)
-VOLUME_ENDINGS = (".nii.gz", ".nii", *PAIR_ENDINGS, *_ITK_ENDINGS, *ARRAY_ENDINGS)
+VOLUME_ENDINGS = (".nii.gz", ".nii", *PAIR_ENDINGS, *MGH_ENDINGS, *_ITK_ENDINGS, *ARRAY_ENDINGS)
 
 
 def volume_stem(name: str) -> str:
@@ -58,9 +59,15 @@ def load_volumes(root: Path, relative: str, *, key: str, frames: str) -> list[tu
 
 
 def _flagged(volume: Volume, root: Path, relative: str) -> Volume:
-    if relative.lower().endswith((*_ITK_ENDINGS, *ARRAY_ENDINGS)):
-        return volume
-    return dataclasses.replace(volume, flags=(*volume.flags, *unsure_orientation(root, relative)))
+    flags = list(volume.flags)
+    if max(lean_degrees(volume, axis) for axis in PLANES) > TILT_DEGREES:
+        leaning = ", ".join(f"{axis} {lean_degrees(volume, axis):.1f}" for axis in PLANES)
+        flags.append(f"sheared: rows and columns lean by degrees of {leaning}")
+    if relative.lower().endswith(_ITK_ENDINGS):
+        flags += [] if names_a_space(root, relative) else [NO_SPACE]
+    elif not relative.lower().endswith(ARRAY_ENDINGS):
+        flags += unsure_orientation(root, relative)
+    return dataclasses.replace(volume, flags=tuple(flags))
 
 
 def load_masks(root: Path, relative: str, *, key: str, frames: str) -> list[tuple[int | None, Volume]]:

@@ -27,7 +27,7 @@ from gmai_data.sources.names import patterns_of
 
 
 class VolumeMask(Layout):
-    """Volumes (NIfTI, NRRD, MHA, MHD, npz, npy, HDF5, MATLAB), with a label mask each; one case or many."""
+    """Volumes (NIfTI, MGH, NRRD, MHA, MHD, npz, npy, HDF5, MATLAB), with a label mask each; one case or many."""
 
     is_of_volumes: ClassVar[bool] = True
     kind: Literal["volume"]
