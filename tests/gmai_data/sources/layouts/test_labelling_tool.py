@@ -5,10 +5,11 @@ import json
 
 import numpy as np
 import pytest
-from gmai_data.ledger import Ledger
+from gmai_data.ledger import Ledger, SourceError
 from gmai_data.phantoms.files import write_video
 from gmai_data.sources.files.folder import Folder
 from gmai_data.sources.layouts.labelling_tool import LabellingTool
+from gmai_data.sources.reading import read_pictures
 from PIL import Image
 
 RECT = [{"label": "a", "points": [[9, 8], [1, 2]], "shape_type": "rectangle"}]
@@ -299,3 +300,25 @@ def test_where_the_frames_of_tracks_are(put, tmp_path, names, images, size):
     guess = LabellingTool.recognise(Folder(tmp_path))
     assert guess.layout["images"] == images
     assert bool(guess.notes) is (images == "TODO")
+
+
+BROKEN = {
+    "cvat": '<annotations><image name="1.png" width="32" height="24"><mask label="a" rle="1" left="x"/></image>'
+    '<track label="a"><box frame="x"/></track></annotations>',
+    "labelme": json.dumps({"shapes": [1], "imagePath": "1.png"}),
+    "via": json.dumps({"1.png": {"filename": "1.png", "regions": 5}}),
+    "supervisely": json.dumps({"objects": [3], "size": {"height": 24, "width": 32}, "tags": []}),
+    "datumaro": json.dumps({"categories": {"label": {"labels": [1]}}, "items": [{"annotations": 4}]}),
+    "label_studio": json.dumps([{"data": {"image": "1.png"}, "annotations": [{"result": [2]}]}]),
+}
+
+
+@pytest.mark.parametrize("tool", list(BROKEN))
+def test_a_file_that_its_reader_did_not_expect_is_a_reason(put, toy, tmp_path, tool):
+    put("1.png")
+    put("1.json", BROKEN[tool])
+    card = toy(layout=layout(tool), task="2d_detection")
+    for item in card.layout.list_items(card, tmp_path):
+        with pytest.raises(SourceError, match="^(?!reading failed)"):
+            list(read_pictures(item, card, tmp_path, Ledger()))
+    LabellingTool.recognise(Folder(tmp_path))

@@ -1,6 +1,9 @@
 """CVAT's XML for images and for videos."""
 
+import re
+
 import pytest
+from gmai_data.ledger import SourceError
 from gmai_data.sources.annotations.tools.cvat import read
 
 
@@ -76,3 +79,46 @@ def test_shapes_of_one_group_are_of_one_object(marked):
                     ('group_id="7"', 'group_id="0"', "", 'group_id="7"'))  # fmt: skip
     (found,) = marked(f'<annotations><image name="1.png" width="32" height="24">{inner}</image></annotations>')
     assert [each.part_of for each in found.shapes] == ["7", "", "", "7"]
+
+
+def task(size, **fields):
+    inner = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
+    return f"<meta><task><size>{size}</size>{inner}</task></meta>"
+
+
+@pytest.mark.parametrize(
+    ("meta", "tracks", "frames"),
+    [
+        (task(4), (0, 1), [0, 1, 2, 3]),
+        (task(4, start_frame=10), (10, 11), [10, 11, 12, 13]),
+        (task(4, start_frame=0, stop_frame=15, frame_filter="step=5"), (5, 10), [0, 5, 10, 15]),
+        (task(3, start_frame=2, stop_frame=8, frame_filter="step=3"), (2, 8), [2, 5, 8]),
+        (task(3, start_frame=2, frame_filter=""), (2, 4), [2, 3, 4]),
+        (task(0, frame_filter="step=0"), (0, 2), [0, 1, 2]),
+    ],
+)
+def test_only_frames_of_the_task_are_listed(marked, meta, tracks, frames):
+    first, last = tracks
+    found = marked(f'{meta}<track id="0" label="a">{box(first)}{box(last, 1)}</track>')
+    assert [each.frame for each in found] == frames
+    assert [each.frame for each in found if each.shapes] == [first]
+
+
+def test_what_lies_between_key_frames_of_every_fifth_frame_is_open(marked):
+    found = marked(f'{task(4, frame_filter="step=5")}<track id="0" label="a">{box(0)}{box(15)}</track>')
+    assert [(each.frame, each.unclear) for each in found] == [(0, ()), (5, ("a",)), (10, ("a",)), (15, ())]
+
+
+@pytest.mark.parametrize(
+    ("meta", "frame", "problem"),
+    [
+        (task(4), "x", 'frame="x" of a track is no number'),
+        (task(4), "-1", 'frame="-1" of a track is no number'),
+        (task(4), "1.5", 'frame="1.5" of a track is no number'),
+        (task(4, frame_filter="step=5"), "7", "frame 7 is marked, and the task has every 5. of the video from 0 on"),
+        (task(4, start_frame=3), "2", "frame 2 is marked"),
+    ],
+)
+def test_frames_that_are_none_or_not_of_the_task(marked, meta, frame, problem):
+    with pytest.raises(SourceError, match=re.escape(problem)):
+        marked(f'{meta}<track id="0" label="a">{box(frame)}</track>')

@@ -75,3 +75,18 @@ def test_shapes_with_one_number_are_of_one_object(tmp_path):
     entries = [shape("polygon", outline, group_id=number) for number in (3, None, 0, 3)]
     (found,) = file_of(tmp_path, entries)
     assert [each.part_of for each in found.shapes] == ["3", "", "0", "3"]
+
+
+@pytest.mark.parametrize(
+    ("size", "end", "is_read"),
+    [((7, 5), (9, 8), True), ((7, 5), (10, 9), True), ((7, 5), (9.4, 8.4), True), ((7, 5), (20, 8), False),
+     ((7, 5), (9, 20), False), ((5, 7), (9, 8), False)],
+)  # fmt: skip
+def test_a_mask_of_another_size_than_its_points_span_is_refused(tmp_path, size, end, is_read):
+    data = io.BytesIO()
+    Image.new("L", size, 255).save(data, "PNG")
+    entry = shape("mask", [[3, 4], list(end)], mask=base64.b64encode(data.getvalue()).decode())
+    ((found,),) = (each.shapes for each in file_of(tmp_path, [entry]))
+    assert found.kind == ("mask" if is_read else "other")
+    if not is_read:
+        assert f"its mask has {size[0]}×{size[1]}; draw it again" in found.problem

@@ -359,12 +359,17 @@ def _parsed(
     modified_ns: int,
 ) -> list[Marked]:
     del modified_ns  # another file under the same name is another entry of the cache
-    if tool == "via":
-        found = via.read(path, file, attribute)
-    elif tool == "frames":
-        found = frames.read(path, file, form, label_position)
-    else:
-        found = _READERS[tool](path, file)
+    try:
+        if tool == "via":
+            found = via.read(path, file, attribute)
+        elif tool == "frames":
+            found = frames.read(path, file, form, label_position)
+        else:
+            found = _READERS[tool](path, file)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        # A file of any tool may have been edited by hand; what its reader did not expect ends no listing.
+        detail = f"{type(error).__name__}: {' '.join(str(error).split())}; export it from {tool} anew"
+        raise SourceError("annotation unreadable", detail, file) from error
     if not found:
         raise SourceError("no annotation of the tool", f"it is no file of {tool}, or holds no picture", file)
     return found

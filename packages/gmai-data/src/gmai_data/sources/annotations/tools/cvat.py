@@ -1,10 +1,12 @@
 """CVAT: one XML file for many images, or for the frames of a video (https://docs.cvat.ai/docs/other/xml_format)."""
 
+import operator
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
+from gmai_data.ledger import SourceError
 from gmai_data.sources.annotations.fits import Size
 from gmai_data.sources.annotations.tools.marked import Marked, Point, Shape, load_xml, size_of
 
@@ -21,7 +23,7 @@ def read(path: Path, file: str) -> list[Marked]:
     if root.tag != "annotations":
         return []
     if root.find("track") is not None:
-        return _frames(root)
+        return _frames(root, file)
     return [_image(element) for element in root.iter("image")]
 
 
@@ -36,18 +38,22 @@ def _image(element: ElementTree.Element) -> Marked:
     return Marked((element.get("name") or "").replace("\\", "/"), size, shapes, tags)
 
 
-def _frames(root: ElementTree.Element) -> list[Marked]:
-    """Return every frame of the task: what no track marks there is not there."""
+def _frames(root: ElementTree.Element, file: str) -> list[Marked]:
+    """Return every frame of the task: what no track marks there is not there.
+
+    Frames are numbered as in the video, of which a task may hold every n-th only (`abs_frame_id` of cvat-ai/cvat).
+
+    Raises:
+        SourceError: A frame's number is none, or is not of the task.
+    """
     size = _original_size(root)
     shapes: dict[int, list[Shape]] = defaultdict(list)
     unclear: dict[int, list[str]] = defaultdict(list)
     last = 0
     for track in root.iter("track"):
         label, before, was_outside = track.get("label", ""), None, True
-        for child in sorted(
-            (child for child in track if child.tag in _SHAPES), key=lambda child: int(child.get("frame", "0"))
-        ):
-            frame = int(child.get("frame", "0"))
+        marks = [(_frame(child, file), child) for child in track if child.tag in _SHAPES]
+        for frame, child in sorted(marks, key=operator.itemgetter(0)):
             last = max(last, frame)
             if before is not None and not was_outside:
                 for between in range(before + 1, frame):  # a file of key frames only: the tool would interpolate
@@ -55,13 +61,37 @@ def _frames(root: ElementTree.Element) -> list[Marked]:
             before, was_outside = frame, child.get("outside") == "1"
             if not was_outside:
                 shapes[frame].append(_shape(child, label))
-    count = root.findtext("meta/task/size") or root.findtext("meta/job/size") or "0"
-    first = int(root.findtext("meta/task/start_frame") or root.findtext("meta/job/start_frame") or 0)
-    total = max(first + int(count) if count.isdigit() else 0, last + 1)
+    count, first, step = (_whole(_meta(root, field), least) for field, least in _TASK)
+    seen = range(first, max(first + count * step, last + 1), step)
+    if other := sorted({frame for frame in shapes if frame not in seen}):
+        detail = (
+            f"frame {other[0]} is marked, and the task has every {step}. of the video from {first} on; export it anew"
+        )
+        raise SourceError("frame outside of the task", detail, file)
     return [
         Marked("", size, shapes.get(frame, ()), unclear=tuple(dict.fromkeys(unclear.get(frame, ()))), frame=frame)
-        for frame in range(first, total)
+        for frame in seen
     ]
+
+
+_TASK = (("size", 0), ("start_frame", 0), ("frame_filter", 1))
+"""Fields of a task, and their least values: how many frames it has, the first, and `step=N`."""
+
+
+def _frame(element: ElementTree.Element, file: str) -> int:
+    number = element.get("frame", "0").strip()
+    if not number.isdecimal():
+        raise SourceError("annotation unreadable", f'frame="{number}" of a track is no number; export it anew', file)
+    return int(number)
+
+
+def _meta(root: ElementTree.Element, field: str) -> str:
+    return root.findtext(f"meta/task/{field}") or root.findtext(f"meta/job/{field}") or ""
+
+
+def _whole(text: str, least: int) -> int:
+    number = text.strip().removeprefix("step=")
+    return max(int(number), least) if number.isdecimal() else least
 
 
 def _original_size(root: ElementTree.Element) -> Size | None:

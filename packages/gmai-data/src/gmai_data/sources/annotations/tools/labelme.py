@@ -1,6 +1,7 @@
 """LabelMe: a JSON file per picture (https://github.com/wkentaro/labelme, `shapes` with `shape_type`)."""
 
 import base64
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gmai_data.sources.annotations.run_lengths import runs_of
-from gmai_data.sources.annotations.tools.marked import Marked, Shape, load_json, open_png, pairs, size_of
+from gmai_data.sources.annotations.tools.marked import Marked, Point, Shape, load_json, open_png, pairs, size_of
 
 
 def read(path: Path, file: str) -> list[Marked]:
@@ -41,7 +42,7 @@ def _shape(entry: dict[str, Any]) -> Shape:
     try:
         points = pairs(entry["points"])
         if kind == "mask":
-            return _mask(label, entry["mask"], points[0])
+            return _mask(label, entry["mask"], points)
     except (KeyError, TypeError, ValueError, IndexError, OSError) as error:
         return Shape(label, "other", name=kind, problem=f"{type(error).__name__}: {error}")
     if kind == "rectangle" and len(points) == 2:
@@ -54,8 +55,18 @@ def _shape(entry: dict[str, Any]) -> Shape:
     return Shape(label, "other", name=kind)
 
 
-def _mask(label: str, data: str, corner: tuple[float, float]) -> Shape:
+_ROUNDING_PX = 1.5
+
+
+def _mask(label: str, data: str, points: Sequence[Point]) -> Shape:
     with open_png(base64.b64decode(data)) as image:
         mask = np.asarray(image.convert("L")) > 0
+    corner, *ends = points
+    # The second point is the last pixel of the mask (labelme/_label_file.py of wkentaro/labelme), or one behind it.
+    for end in ends:
+        spans = [last - first + 1 for first, last in zip(corner, end, strict=True)]
+        if any(abs(span - size) > _ROUNDING_PX for span, size in zip(spans, mask.shape[::-1], strict=True)):
+            stated, found = "×".join(f"{span:g}" for span in spans), "×".join(map(str, mask.shape[::-1]))
+            raise ValueError(f"its points span {stated} pixels, its mask has {found}; draw it again")
     at = (float(round(corner[0])), float(round(corner[1])))
     return Shape(label, "mask", [at], runs=runs_of(mask), runs_size=(mask.shape[1], mask.shape[0]))
