@@ -88,3 +88,11 @@ def test_a_dicom_file_among_pictures_that_was_not_asked_for_its_patient_is_refus
         return
     with pytest.raises(SourceError, match=r"DICOM file under another name: .*call it \.dcm"):
         load_picture(tmp_path, stray.name, card)
+
+
+def test_a_mirrored_radiograph_is_a_flag(oblong, toy):
+    header = pydicom.dcmread(oblong / "a.dcm")
+    header.PatientOrientation = ["R", "F"]
+    header.save_as(oblong / "a.dcm")
+    raster = load_picture(oblong, "a.dcm", toy(layout={"kind": "dicom"}))
+    assert raster.geometry["flags"] == ["stored mirrored by its header (PatientOrientation R\\F)"]

@@ -127,3 +127,9 @@ def test_an_image_without_its_pixels_is_damaged(ct, read, toy, tmp_path):
     header.SOPClassUID, header.FloatPixelData = "1.2.840.10008.5.1.4.1.1.30", b"\0" * 4
     header.save_as(tmp_path / "1.dcm")
     assert read(toy(layout=LAYOUT, **CARD))[1]["1.dcm"].startswith("parametric map")
+
+
+def test_a_radiograph_for_processing_is_a_flag(ct, read, toy):
+    ct(PresentationIntentType="FOR PROCESSING")
+    ((picture,),) = read(toy(layout=LAYOUT, **CARD))[0].values()
+    assert picture.geometry["flags"] == "made for processing, not for presentation"

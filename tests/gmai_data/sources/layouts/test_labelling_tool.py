@@ -319,6 +319,6 @@ def test_a_file_that_its_reader_did_not_expect_is_a_reason(put, toy, tmp_path, t
     put("1.json", BROKEN[tool])
     card = toy(layout=layout(tool), task="2d_detection")
     for item in card.layout.list_items(card, tmp_path):
-        with pytest.raises(SourceError, match="^(?!reading failed)"):
+        with pytest.raises(SourceError, match=r"^(?!reading failed)"):
             list(read_pictures(item, card, tmp_path, Ledger()))
     LabellingTool.recognise(Folder(tmp_path))

@@ -1,6 +1,7 @@
 """One picture file of any format ▶ pixels: rasters as they are, DICOM in the window of the card."""
 
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from gmai_formats.pictures.dicom import frame_count, frame_header, spacing_mm
 from gmai_formats.pictures.display import frame_picture, made_square
@@ -9,6 +10,7 @@ from pydicom import Dataset
 
 from gmai_data.imaging.deidentify import set_aside
 from gmai_data.imaging.dicom_pixels import decode_pixels, explained, read_dicom
+from gmai_data.imaging.hanging import flags_of
 from gmai_data.imaging.raster import Raster, raster_of
 from gmai_data.imaging.source_files import group_of_header, is_dicom_under_its_name, on_disk, raster_data
 from gmai_data.imaging.units import calibrate_header, raster_window, require_hounsfield_frame
@@ -43,7 +45,9 @@ def load_picture(root: Path, relative: str, card: Card) -> Raster:
         require_hounsfield_frame(header, stored, window, card.values, relative)
         pixels, shown = frame_picture(header, stored, window)
         squared, changes = made_square(pixels, header)
-        geometry = {"window": shown, **({"changes": list(changes)} if changes else {})}
+        geometry: dict[str, Any] = {"window": shown, **({"changes": list(changes)} if changes else {})}
+        if flags := flags_of(dataset):
+            geometry["flags"] = flags
         return Raster(squared, None, geometry, spacing_mm(header), (pixels.shape[1], pixels.shape[0]))
 
 

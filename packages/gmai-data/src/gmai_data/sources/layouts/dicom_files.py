@@ -18,6 +18,7 @@ from gmai_data.imaging.dicom_pixels import decode_pixels, explained, read_dicom,
 from gmai_data.imaging.dicom_series import slice_of_image
 from gmai_data.imaging.rules import Deidentification
 from gmai_data.imaging.source_files import matching, on_disk, relative_to
+from gmai_data.imaging.hanging import flags_of
 from gmai_data.imaging.units import calibrate_header, require_hounsfield_frame
 from gmai_data.ledger import Ledger, SetAside, SourceError, printable
 from gmai_data.sources.annotations.drawn import (
@@ -81,7 +82,7 @@ class DicomFiles(Layout):
         with explained(file):
             set_aside(dataset, card.deidentification, file)
             require_modality(str(dataset.get("Modality") or ""), card.modality, file)
-            frames, facts = frame_count(dataset), header_facts(dataset)
+            frames, facts, hanging = frame_count(dataset), header_facts(dataset), flags_of(dataset)
         chosen = range(frames) if self.frames == "all" else [frames // 2]
         for index in chosen:
             # One frame at a time: a cine run decoded as a whole can take gigabytes.
@@ -92,8 +93,9 @@ class DicomFiles(Layout):
                 windows = window_names(header, card.windows or (HEADER,))
             counter, notes = self._marked(dataset, stored, index, item, card, root, ledger)
             base = {"box_origin": "mask", "mask": ", ".join(item.masks)} if item.masks else {}
-            if notes.left_out:
-                base["flags"] = ", ".join(f"{count} left out: {what}" for what, count in notes.left_out.items())
+            left_out = [f"{count} left out: {what}" for what, count in notes.left_out.items()]
+            if left_out or hanging:
+                base["flags"] = ", ".join((*left_out, *hanging))
             found = tuple(dict.fromkeys((*labels, *counter.labels)))
             open_ = left_open(card, (*notes.uncertain, *counter.uncertain), found, file)
             for window, number in windows:
