@@ -6,10 +6,10 @@ _PROJECTIONS = ("CR", "DX", "RG", "PX", "RF", "XA")
 
 
 def flags_of(dataset: pydicom.Dataset) -> list[str]:
-    """Return that a picture is stored mirrored, upside down or turned, or is not made to be looked at.
+    r"""Return that a picture is stored mirrored, upside down or turned, or is not made to be looked at.
 
     Patient Orientation names where rows and columns lead (PS3.3 C.7.6.1.1.1): a frontal radiograph as it is hung has
-    L\\F, a lateral one A\\F or P\\F. The pixels are left as they are, for which the source's boxes are made. Pictures
+    L\F, a lateral one A\F or P\F. The pixels are left as they are, for which the source's boxes are made. Pictures
     for processing come from the detector unprocessed (Presentation Intent Type, PS3.3 C.8.11.1).
     """
     found: list[str] = []

@@ -16,9 +16,9 @@ from gmai_data.imaging.boxes import regions
 from gmai_data.imaging.deidentify import header_facts, require_modality, set_aside
 from gmai_data.imaging.dicom_pixels import decode_pixels, explained, read_dicom, read_header
 from gmai_data.imaging.dicom_series import slice_of_image
+from gmai_data.imaging.hanging import flags_of
 from gmai_data.imaging.rules import Deidentification
 from gmai_data.imaging.source_files import matching, on_disk, relative_to
-from gmai_data.imaging.hanging import flags_of
 from gmai_data.imaging.units import calibrate_header, require_hounsfield_frame
 from gmai_data.ledger import Ledger, SetAside, SourceError, printable
 from gmai_data.sources.annotations.drawn import (
