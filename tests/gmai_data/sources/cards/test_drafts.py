@@ -552,3 +552,31 @@ def test_a_series_may_lie_in_the_folder_of_the_split_itself(tmp_path):
     recipe = Recipe.model_validate(yaml.safe_load(draft(tmp_path)[1]) | named)
     items = with_joined_facts(recipe.layout.list_items(recipe, tmp_path), recipe, tmp_path)
     assert {item.key: str(item.split) for item in items} == {"p/train": "train", "p/test": "held_out"}
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"A1.JPG": "", "t.csv": "f,dx\na1.jpg,p\n"}, '"a1.jpg" is A1.JPG on disk: give both the same capital letters'),
+        ({"1.png": "", "1.txt": "nodule 0.5 0.5 0.2 0.2"}, '1.txt:1: "nodule 0.5 0.5 0.2 0.2" is no line of YOLO'),
+        ({"1.png": "", "1.txt": "0,0.5,0.5,0.2,0.2"}, '1.txt:1: "0,0.5,0.5,0.2,0.2" is no line of YOLO'),
+        ({"1.png": "", "r.json": '[{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}]'},
+         "r.json holds results of a model"),
+        ({"d.zip.001": "", "d.zip.002": ""}, "Unpack d.zip.001, d.zip.002: archives are not read. Parts belong to one"),
+        ({"d.z01": "", "d.zip": ""}, "Unpack d.zip, d.z01: archives are not read. Parts belong to one"),
+        ({"d.part1.rar": "", "d.r00": ""}, "Unpack d.part1.rar, d.r00: archives are not read."),
+    ],
+)  # fmt: skip
+def test_what_is_in_the_way_of_a_draft_is_named(tmp_path, files, words):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(UserError, match=re.escape(words)):
+        draft(tmp_path)
+
+
+def test_archives_beside_pictures_are_told(tmp_path):
+    for name in ("a/1.png", "b/2.png"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(encode_png(np.random.default_rng(0).integers(0, 255, (9, 9), dtype=np.uint8)))
+    (tmp_path / "more.zip").touch()
+    assert "# Unpack more.zip: archives are not read." in draft(tmp_path)[1]

@@ -1,6 +1,7 @@
 """A table of labels: its names, the folders of its pictures, the column that labels them; what is open is a TODO."""
 
 import re
+import unicodedata
 
 import pytest
 from gmai_data.sources.drafting.table_guess import label_column, table_guess
@@ -244,3 +245,51 @@ def test_of_pictures_of_one_name_the_one_with_the_most_folders_is_meant(tmp_path
         tmp_path, {"t.csv": f"Path,dx\n{rows}"}, *pictures, "img/x/p2/s1/view1.jpg", "img/x/p3/s2/view1.jpg"
     ).layout
     assert layout["label_column"] == "dx"
+
+
+@pytest.mark.parametrize("empty", ["#N/A", "#REF!", "#DIV/0!", "nan", "NaN", "N/A", "<NA>", "null"])
+def test_a_cell_without_a_value_is_no_label(tmp_path, empty):
+    found = guess(tmp_path, {"t.csv": f"f,dx\na,p\nb,{empty}\nc,q\n"}, "a.png", "b.png", "c.png")
+    assert found.labels == ["p", "q"]
+    assert any(f'"{empty}" is taken for a cell without a label' in note for note in found.notes)
+
+
+@pytest.mark.parametrize("empty", ["NA", "NaN", "#N/A", "n/a"])
+def test_one_hot_columns_with_cells_that_say_nothing(tmp_path, empty):
+    table = f"f,edema,mass\na,1,{empty}\nb,{empty},0\nc,0,1\n"
+    found = guess(tmp_path, {"t.csv": table}, "a.png", "b.png", "c.png")
+    assert found.layout["label_columns"] == ["edema", "mass"]
+    assert empty.lower() in {cell.lower() for cell in found.layout.get("uncertain", ["nan"])}
+
+
+def test_columns_of_words_beside_na_are_not_one_hot(tmp_path):
+    found = guess(tmp_path, {"t.csv": "f,edema,mass\na,yes,NA\nb,NA,NA\n"}, "a.png", "b.png")
+    assert "label_columns" not in found.layout
+
+
+@pytest.mark.parametrize(
+    ("cells", "sign"),
+    [
+        (["edema, mass", "mass", "normal"], ","),
+        (["edema/mass", "mass", "edema"], "/"),
+        (["mass + edema", "edema", "x"], "+"),
+        (["carcinoma in situ, ductal", "normal", "x"], None),
+        (["n/a b", "mass", "x"], None),
+        (["edema|mass", "mass", "x"], None),
+    ],
+)
+def test_a_draft_asks_whether_a_cell_holds_several_labels(tmp_path, cells, sign):
+    lines = "".join(f'{name},"{cell}"\n' for name, cell in zip("abc", cells, strict=True))
+    found = guess(tmp_path, {"t.csv": f"f,dx\n{lines}"}, "a.png", "b.png", "c.png")
+    asked = [note for note in found.notes if "hold several labels" in note]
+    assert [f'Then set `separator: "{sign}"`' in note for note in asked] == [True] * (sign is not None)
+
+
+@pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
+@pytest.mark.parametrize("in_table", ["NFC", "NFD"])
+def test_letters_with_their_accents_apart_name_the_same_picture(tmp_path, on_disk, in_table):
+    names = ["Müller1", "é2"]
+    lines = "".join(f"{unicodedata.normalize(in_table, name)}.png,{name[-1]}\n" for name in names)
+    pictures = [f"images/{unicodedata.normalize(on_disk, name)}.png" for name in names]
+    found = guess(tmp_path, {"t.csv": f"f,dx\n{lines}"}, *pictures)
+    assert (found.layout["image_column"], found.layout["images"]) == ("f", "images")

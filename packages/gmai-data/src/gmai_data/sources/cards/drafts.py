@@ -17,13 +17,16 @@ from gmai_data.sources.copies import original_of
 from gmai_data.sources.drafting.beginnings import beginnings
 from gmai_data.sources.drafting.bids import bids_guess
 from gmai_data.sources.drafting.given_questions import given_questions
-from gmai_data.sources.drafting.label_names import keys_of_list, label_names, segment_names
+from gmai_data.sources.drafting.label_names import are_results, keys_of_list, label_names, segment_names
 from gmai_data.sources.drafting.label_tables import labelled_by_table
 from gmai_data.sources.drafting.pairing import split_of_name
+from gmai_data.sources.drafting.picture_column import in_another_case
 from gmai_data.sources.files.array_files import ARRAY_ENDINGS
 from gmai_data.sources.files.folder import Folder, Guess
 from gmai_data.sources.files.video_frames import VIDEO_ENDINGS
+from gmai_data.sources.files.volume_files import volume_stem
 from gmai_data.sources.layout import SPLIT_NAMES
+from gmai_data.sources.layouts.yolo import odd_lines
 from gmai_data.sources.names import NamePattern
 from gmai_data.vocabulary import ClinicalTask, Department, Modality, Task
 
@@ -109,9 +112,8 @@ def draft(root: Path) -> tuple[str, str]:
         unread = "".join(f" {problem}" for problem in _problems_of_tables(folder)[:3])
         unread += "".join(f" {words}" for words in _tables_in_words(folder)[:3])
         unread += "".join(f" {words}" for words in _formats_not_read(folder))
-        if packed := folder.with_ending(*ARCHIVES):
-            names = ", ".join(map(folder.below, packed[:3])) + (" …" if packed[3:] else "")
-            unread += f" Unpack {names}: archives are not read."
+        unread += "".join(f" {words}" for words in odd_lines(folder))
+        unread += "".join(f" {words}" for words in _packed(folder))
         raise UserError(
             f"{root}: no layout recognised ({words or 'no files'}).{unread} Write a card by hand, as in "
             "docs/how-to/add-a-source.md."
@@ -148,6 +150,7 @@ def draft(root: Path) -> tuple[str, str]:
             *_unread_tables(folder, guess),
             *_unread_images(folder, guess),
             *_formats_not_read(folder),
+            *_packed(folder),
         )
     )
     head = (
@@ -253,6 +256,21 @@ def _formats_not_read(folder: Folder) -> list[str]:
     return notes
 
 
+_PART = re.compile(r"\.(?:zip|7z|tar|rar|gz)\.\d{2,3}$|\.z\d\d$|\.r\d\d$", re.IGNORECASE)
+"""Parts of an archive: `data.zip.001`, `data.z01`, `data.r00`."""
+
+
+def _packed(folder: Folder) -> list[str]:
+    """Return what to do with archives and parts of them, as a sentence."""
+    parts = [path for path in folder.files if _PART.search(path.name)]
+    whole = [path for path in folder.with_ending(*ARCHIVES) if path not in parts]
+    if not (packed := [*whole, *parts]):
+        return []
+    names = ", ".join(map(folder.below, packed[:3])) + (" …" if packed[3:] else "")
+    together = " Parts belong to one archive: unpack the first (7z x), with all others beside it." if parts else ""
+    return [f"Unpack {names}: archives are not read.{together}"]
+
+
 _UNREAD = {
     "coco": ("volumes",),
     "dicom": ("images", "volumes"),
@@ -285,9 +303,18 @@ def _tables_in_words(folder: Folder) -> list[str]:
     found: list[str] = []
     for path, rows in folder.tables:
         columns = ", ".join(map(str, rows[0])) if rows else "no rows"
-        found.append(f"{folder.below(path)} has the columns {columns}: none names the pictures as they lie.")
+        words = f"{folder.below(path)} has the columns {columns}: none names the pictures as they lie"
+        by_stem = {volume_stem(each.name): [each] for each in (*folder.images, *folder.volumes)}
+        if rows and (other := in_another_case(rows, by_stem)):
+            words += f'; "{other[0]}" is {other[1]} on disk: give both the same capital letters'
+        found.append(f"{words}.")
     for path in folder.with_ending(".json")[:3]:
-        if keys := keys_of_list(path):
+        if are_results(path):
+            found.append(
+                f"{folder.below(path)} holds results of a model (`image_id`, `category_id`, `score`) and no "
+                "annotations: take COCO's file of annotations."
+            )
+        elif keys := keys_of_list(path):
             named = f"{folder.below(path)} is a list of objects with {', '.join(keys)}"
             found.append(f"{named}: save it as CSV, which `csv_labels` reads.")
     return found

@@ -85,6 +85,18 @@ def keys_of_list(path: Path) -> list[str]:
     return list(keys) if flat else []
 
 
+def are_results(path: Path) -> bool:
+    """Return whether a JSON file holds results of a model in COCO's form (https://cocodataset.org/#format-results)."""
+    if path.stat().st_size > _MOST_BYTES:
+        return False
+    try:
+        entries: Any = parse_json(path.read_bytes())
+    except ValueError:
+        return False
+    first: Any = entries[0] if isinstance(entries, list) and entries else None
+    return isinstance(first, dict) and {"image_id", "category_id", "score"} <= set(cast(dict[str, Any], first))
+
+
 def segment_names(folder: Folder) -> list[str]:
     """Return the names of the segments of a few of 3D Slicer's segmentations, by which a card knows them."""
     names: dict[str, None] = {}

@@ -2,6 +2,7 @@
 
 import functools
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -42,7 +43,21 @@ def stem_of(cell: str, by_stem: Mapping[str, Sequence[Path]]) -> str | None:
     filled = [number.zfill(width) for width in range(len(number) + 1, _MOST_DIGITS)] if number.isdigit() else []
     # A name such as a UID has dots and no ending.
     stems = (volume_stem(name), PurePosixPath(name).stem, name, *filled)
-    return next((each for each in stems if each in by_stem), None)
+    spelled = stems
+    if not name.isascii():  # a ZIP made on macOS has letters and their accents apart (Unicode Standard Annex 15)
+        spelled = (*stems, *(unicodedata.normalize(form, each) for each in stems for form in ("NFC", "NFD")))
+    return next((each for each in spelled if each in by_stem), None)
+
+
+def in_another_case(rows: Rows, by_stem: Mapping[str, Sequence[Path]]) -> tuple[str, str] | None:
+    """Return (cell, file) of a table whose cells name pictures but for capital letters, or None."""
+    lowered = {stem.lower(): paths[0].name for stem, paths in by_stem.items()}
+    for row in rows:
+        for cell in row.values():
+            stem = volume_stem(PureWindowsPath(cell.strip()).name)
+            if stem.lower() in lowered and stem not in by_stem and not stem.isdigit():
+                return cell.strip(), lowered[stem.lower()]
+    return None
 
 
 def path_of_columns(named: Sequence[tuple[Mapping[str, str], list[str]]], column: str) -> tuple[str, str] | None:

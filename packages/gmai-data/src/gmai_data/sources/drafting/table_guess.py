@@ -340,6 +340,9 @@ def _layout(found: _Found, folder: Folder) -> tuple[dict[str, Any], list[str], s
     kind, columns = _labels_of(found)
     if kind == "flags":
         layout["label_columns"] = columns
+        cells = {row[name].strip() for row in rows for name in columns}
+        if unsaid := sorted(cell for cell in cells if cell.lower() in _UNSAID - {"nan"}):
+            layout["uncertain"] = ["-1", "nan", "", *unsaid]
         also, _ = label_column(rows, {found.column, group or "", split or "", *columns})
         if also != "TODO":
             notes.append(f"label_columns: {also} may label the pictures, too")
@@ -354,7 +357,36 @@ def _layout(found: _Found, folder: Folder) -> tuple[dict[str, Any], list[str], s
     if separator:
         layout["separator"] = separator
     labels = _values(rows, column, separator) if column != "TODO" else []
+    if separator is None and column != "TODO" and (together := _together_in_a_cell(labels)):
+        sign, cell = together
+        more = [
+            *more,
+            f'label_column: does a cell such as "{cell}" hold several labels? Then set `separator: "{sign}"`',
+        ]
+    if unsaid := [raw for raw in labels if raw.lower() in _UNSAID]:
+        labels = [raw for raw in labels if raw not in unsaid]
+        words = ", ".join(f'"{raw}"' for raw in unsaid)
+        more = [*more, f"label_column: {words} is taken for a cell without a label; if it is one, add it to `labels`"]
     return layout, labels, task, "a table of labels", notes + more
+
+
+_UNSAID = {
+    *("nan", "na", "n/a", "<na>", "null"),
+    # ECMA-376 part 1, 18.18.11: what a spreadsheet shows for a formula that failed
+    *("#n/a", "#null!", "#div/0!", "#value!", "#ref!", "#name?", "#num!"),
+}
+"""Cells, in small letters, by which programs write that there is no value."""
+
+
+def _together_in_a_cell(labels: Sequence[str]) -> tuple[str, str] | None:
+    """Return (sign, label) where a label is made of others, all of which but one stand alone, too."""
+    alone = {label.lower() for label in labels}
+    for sign in (",", "/", "+", "&"):
+        for label in labels:
+            parts = {part.strip().lower() for part in label.split(sign)} - {""}
+            if len(parts) > 1 and len(parts - alone) < 2:
+                return sign, label
+    return None
 
 
 def _size_columns(rows: Rows, others: Sequence[str | None]) -> dict[str, str]:
@@ -388,7 +420,7 @@ def _labels_of(found: _Found) -> tuple[str, list[str]]:
     rows = found.rows
     flags = [
         name for name in rows[0]
-        if name.strip() and name != found.column and {row[name].strip() for row in rows} <= _FLAGS
+        if name.strip() and name != found.column and _said(rows, name) <= _FLAGS
         and any(row[name].strip() for row in rows)
         and not _NO_LABEL.search(_spaced(name)) and not _PERSON.fullmatch(name.strip())
     ]  # fmt: skip
@@ -397,6 +429,13 @@ def _labels_of(found: _Found) -> tuple[str, list[str]]:
     if len(flags) > 1 and (len(flags) > 2 or not sure) and not (sure and not _is_number(rows, column)):
         return "flags", flags
     return ("column", [column]) if column != "TODO" else ("", [])
+
+
+def _said(rows: Rows, name: str) -> set[str]:
+    """Return the cells of a column, without those that say that there is no value where others say something."""
+    cells = {row[name].strip() for row in rows}
+    said = {cell for cell in cells if cell.lower() not in _UNSAID}
+    return said if said & {"0", "1", "0.0", "1.0"} else cells
 
 
 def _is_number(rows: Rows, column: str) -> bool:

@@ -99,9 +99,8 @@ class Yolo(Layout):
         lists = [path for path in folder.files if path.name in _NAMES_FILES or path.suffix == ".names"]
         texts = [path for path in folder.with_ending(".txt") if _is_of_labels(path, folder) and path not in lists]
         lines = [line for path in texts[:500] for line in decoded(path.read_bytes()).splitlines()]
-        form = re.compile(r"\d+(?:\.0*)?(\s+[\d.eE+-]+){4,}\s*")
         any_form = [line for line in lines if line.strip()]
-        written = [line for line in any_form if form.fullmatch(line)]
+        written = [line for line in any_form if _FORM.fullmatch(line)]
         odd = len(any_form) - len(written)
         names, place_of_names = _class_names(folder, lists)
         if not (texts and folder.images and odd <= _ODD_SHARE * len(any_form) and (written or names)):
@@ -144,12 +143,25 @@ class Yolo(Layout):
         return Guess("YOLO", "2d_detection", layout, sorted(found, key=int), names, notes)
 
 
+def odd_lines(folder: Folder) -> list[str]:
+    """Return why text files that lie as label files do are none, as a sentence, where no layout was recognised."""
+    for path in folder.with_ending(".txt"):
+        if path.name in _NAMES_FILES or not (folder.images and path.stem in folder.stems):
+            continue
+        for number, line in enumerate(decoded(path.read_bytes()).splitlines(), start=1):
+            if line.strip() and not _FORM.fullmatch(line):
+                where = f"{folder.below(path)}:{number}"
+                return [f'{where}: "{line.strip()[:40]}" is no line of YOLO, which has a class number and four shares.']
+    return []
+
+
 def _label_file(place: str, image: PurePosixPath) -> str:
     """Return where the labels of an image lie, below the root."""
     place = place.replace("{stem}", image.stem).replace("{parent}", image.parent.name)
     return place.replace("{above}", image.parent.parent.as_posix())
 
 
+_FORM = re.compile(r"\d+(?:\.0*)?(\s+[\d.eE+-]+){4,}\s*")
 _ODD_SHARE = 0.2
 """So many of the lines may be damaged before the files are taken for something else."""
 _NAMES_FILES = ("classes.txt", "names.txt", "labels.txt", "_darknet.labels")
