@@ -27,7 +27,7 @@ _NUMBERED = re.compile(r"([^%]*%0?\d{0,2}[diu][^%]*?)\s+(\d{1,9})\s+(\d{1,9})\s+
 """A name with a number in it, the first one, the last one, and the step."""
 
 
-_SPACES = {
+_SPACES: dict[tuple[str, ...], re.Pattern[bytes]] = {
     # https://teem.sourceforge.net/nrrd/format.html#space: a name, where `space dimension` is but a number
     NRRD_ENDINGS: re.compile(rb"(?:^|[\r\n])[ \t]*space[ \t]*:(?!=)[ \t]*(?!3d-|scanner)[^\s]", re.IGNORECASE),
     META_ENDINGS: re.compile(rb"(?:^|[\r\n])[ \t]*(?:TransformMatrix|Rotation|Orientation)[ \t]*[=:]"),
