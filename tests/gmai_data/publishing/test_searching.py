@@ -5,7 +5,7 @@ import re
 
 import pytest
 from gmai_data.cli import app
-from gmai_data.publishing.searching import Filters, print_recipes
+from gmai_data.publishing.searching import Filters, download_limit, print_recipes
 from gmai_data.sources.cards.summaries import summaries
 from gmai_formats.errors import UserError
 from typer.testing import CliRunner
@@ -106,7 +106,7 @@ def test_what_may_be_published_is_what_publishing_lets_pass(capsys):
     came = found(capsys, "may be published")
     assert came == found(capsys, publishable=True) == found(capsys, "可发布")
     assert {"kits19", "spider"} <= came
-    assert not came & {"autopet", "bach", "chestxray14", "glas"}
+    assert not came & {"ph2", "bach", "chestxray14", "glas"}
 
 
 def test_commercial_use_and_open_access_are_asked_for_in_words(capsys):
@@ -178,6 +178,47 @@ def test_sizes_are_asked_for_in_words_and_by_filter(capsys):
     assert "kits19" not in found(capsys, "CT < 210")
 
 
+def sized(least=0, most=10**18):
+    return {name for name, card in CARDS.items() if least <= (card.download_bytes or -1) <= most}
+
+
+@pytest.mark.parametrize(
+    "words", ["<5GB", "< 5 GB", "under 5 gb", "less than 5,000 MB", "小于 5GB", "< 5 GB to download"]
+)
+def test_the_size_to_download_is_asked_for_in_words(words, capsys):
+    small = found(capsys, words)
+    assert small == found(capsys, max_download=5 * 10**9 - 1) == sized(most=5 * 10**9 - 1)
+    assert "pcam" not in small, "8 GB"
+    assert "mhist" in small
+
+
+def test_sizes_to_download_and_counts_are_asked_for_together(capsys):
+    both = found(capsys, "MRI over 10 GB <= 2000 images")
+    assert both == found(capsys, modality="MR", min_download=10**10 + 1, max_items=2000) != set()
+    assert found(capsys, "between 1 and 10 GB") == found(capsys, ">=1GB <=10GB") == sized(10**9, 10**10)
+    assert found(capsys, "between 500 MB and 1 GiB") == sized(5 * 10**8, 2**30)
+
+
+def test_what_states_no_size_is_left_out_and_counted(capsys):
+    unknown = [name for name in with_modality("PET") if CARDS[name].download_bytes is None]
+    assert unknown
+    print_recipes("PET < 2 TB", as_json=True)
+    printed = capsys.readouterr()
+    assert {card["name"] for card in json.loads(printed.out)["recipes"]} == with_modality("PET") - set(unknown)
+    assert f"left out: {len(unknown)} more, whose size to download is not stated" in printed.err
+
+
+def test_the_size_to_download_is_listed_marked_and_in_json(capsys):
+    print_recipes("mhist")
+    assert "*354 MB" in capsys.readouterr().out
+    print_recipes("acdc", as_json=True)
+    (card,) = [card for card in json.loads(capsys.readouterr().out)["recipes"] if card["name"] == "acdc"]
+    assert (card["download"], card["download_bytes"]) == ("not stated", None)
+    print_recipes("mhist", as_json=True)
+    card = json.loads(capsys.readouterr().out)["recipes"][0]
+    assert (card["download"], card["download_bytes"], card["download_second_hand"]) == ("354 MB", 354_000_000, True)
+
+
 def test_filters_take_words_of_the_vocabulary_and_name_it(capsys):
     assert found(capsys, modality="mri") == with_modality("MR")
     assert found(capsys, department="眼科", modality="OCT") >= {"octdl", "oct2017"}
@@ -206,6 +247,7 @@ def test_the_list_fits_the_terminal(width, capsys, monkeypatch):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(CARDS) + 3
     assert max(map(len, lines)) <= max(width, 90)
+    assert ("~700 GB" in "".join(lines)) == (width >= 100)
 
 
 def order(capsys, words):
@@ -254,6 +296,14 @@ def test_list_takes_each_of_its_options():
     few = listed("--max-items", "60", "--license", "CC-BY")
     assert few
     assert all(card["items"] <= 60 for card in few)
+    assert {card["name"] for card in listed("--max-download", "1 GB")} == sized(most=10**9)
+    assert {card["name"] for card in listed("--min-download", "100GB")} == sized(10**11)
+
+
+@pytest.mark.parametrize("size", ["3", "GB", "-3 GB", "0 GB", "3 apples"])
+def test_a_size_without_a_unit_is_named(size):
+    with pytest.raises(UserError, match=r'^--max-download ".*" is no size; write a number and a unit'):
+        download_limit("--max-download", size)
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,33 @@ def test_names_that_differ_in_case_only_are_refused(toy, one, other):
 @pytest.mark.parametrize(
     ("facts", "refused"),
     [
+        ({}, None),
+        ({"size": "3.4 GB", "source": "https://x.org"}, 3_400_000_000),
+        ({"size": "about 2 GiB", "source": "https://x.org", "second_hand": True}, 2 * 1024**3),
+        ({"size": "1,234 MB", "source": "https://x.org", "of": "the training part"}, 1_234_000_000),
+        ({"size": "~700kB", "source": "https://x.org"}, 700_000),
+        ({"size": "512 bytes", "source": "https://x.org"}, 512),
+        ({"size": "not stated", "sought": ["https://x.org"]}, None),
+        ({"size": "3.4", "source": "https://x.org"}, '"3.4" is no size'),
+        ({"size": "0 GB", "source": "https://x.org"}, '"0 GB" is no size'),
+        ({"size": "3.4 GB"}, "name source, the address where the size was read"),
+        ({"size": "3.4 GB", "source": "https://x.org", "sought": ["https://y.org"]}, "sought lists where no size"),
+        ({"source": "https://x.org"}, "use sought"),
+        ({"size": "not stated", "second_hand": True}, "use sought"),
+        ({"size": "3 GB", "adress": "https://x.org"}, "adress"),
+    ],
+)
+def test_a_size_to_download_was_read_somewhere_or_sought_in_vain(toy, facts, refused):
+    if not isinstance(refused, str):
+        assert toy(download=facts).download.bytes == refused
+        return
+    with pytest.raises(ValidationError, match=refused):
+        toy(download=facts)
+
+
+@pytest.mark.parametrize(
+    ("facts", "refused"),
+    [
         ({"license": "CC-BY-4.0", "license_source": "https://x.org/LICENSE"}, None),
         ({"license": "CC-BY-4.0", "license_source": "https://list.org", "license_second_hand": True}, None),
         ({"license": "not stated", "license_sought": ["https://x.org", "https://list.org"]}, None),

@@ -384,14 +384,20 @@ def list_recipes(
     ] = False,
     min_items: Annotated[int | None, typer.Option(min=0, help="Only with at least this many published items.")] = None,
     max_items: Annotated[int | None, typer.Option(min=0, help="Only with at most this many published items.")] = None,
+    min_download: Annotated[str | None, typer.Option(help="Only with at least this to download, such as 1GB.")] = None,
+    max_download: Annotated[
+        str | None, typer.Option(help="Only with at most this to download, such as 50GB; not those of unknown size.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")] = False,
 ) -> None:
     """List the bundled recipes."""
-    from gmai_data.publishing.searching import Filters, print_recipes
+    from gmai_data.publishing.searching import Filters, download_limit, print_recipes
 
     filters = Filters(
         modality=modality, department=department, clinical_task=clinical_task, task=task, license=licence,
         publishable=publishable, min_items=min_items, max_items=max_items,
+        min_download=download_limit("--min-download", min_download),
+        max_download=download_limit("--max-download", max_download),
     )  # fmt: skip
     print_recipes(filters=filters, as_json=as_json)
 
@@ -402,7 +408,7 @@ def search_recipes(
         list[str],
         typer.Argument(
             help='Whole words, English or Chinese: MRI, CXR, 眼科, an organ, a task, a licence; "may be published", '
-            '">1000".'
+            '">1000", "<50GB".'
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of tables.")] = False,

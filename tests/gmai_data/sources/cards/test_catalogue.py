@@ -114,26 +114,29 @@ def test_a_folder_is_no_recipe_and_a_file_no_folder(tmp_path):
         resolve(["bccd"], tmp_path / "scans.zip")
 
 
-PLACE_NOT_RECORDED = {
-    "adni-diagnosis", "aptos2019", "arcade-stenosis", "autopet", "brats2020", "camus", "eyepacs-dr", "fetal-planes",
-    "fives", "fracatlas", "grazpedwri-dx", "han-seg", "iq-othnccd", "knee-oa", "kvasir-instrument", "kvasir-v2",
-    "m2cai16-tool-locations", "mobileodt-cervix", "oai-zib-cm", "octdl", "ph2", "ravir", "sars-cov-2-ct", "spider",
-    "us-nerve",
-}  # fmt: skip
-"""Cards of the first hour, whose licence was written down without the place where it was read."""
+def of_public_datasets():
+    return [find_recipe(name) for name in bundled_names() if not name.startswith("phantom-")]
 
 
 def test_every_card_says_where_its_licence_was_read_or_sought():
-    for name in bundled_names():
-        recipe = find_recipe(name)
-        if recipe.name.startswith("phantom-"):
-            continue
+    for recipe in of_public_datasets():
         if recipe.license == "not stated":
-            assert recipe.license_sought, name
+            assert recipe.license_sought, recipe.name
         else:
-            assert bool(recipe.license_source) != (name in PLACE_NOT_RECORDED), name
+            assert recipe.license_source, recipe.name
         for address in (recipe.license_source, *recipe.license_sought):
-            assert not address or re.match(r"https?://\S+$", address), (name, address)
+            assert not address or re.match(r"https?://\S+$", address), (recipe.name, address)
+
+
+def test_every_card_says_how_much_there_is_to_download_or_where_that_was_sought():
+    for recipe in of_public_datasets():
+        found = recipe.download
+        if recipe.name.startswith("pydicom-"):
+            continue
+        assert bool(found.source) != bool(found.sought), recipe.name
+        assert (found.bytes is not None) == bool(found.source), recipe.name
+        for address in (found.source, *found.sought):
+            assert not address or re.match(r"https?://\S+$", address), (recipe.name, address)
 
 
 def test_a_name_that_several_cards_begin_with_names_them_all():

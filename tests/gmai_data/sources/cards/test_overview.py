@@ -35,6 +35,11 @@ def test_the_page_says_how_each_licence_was_read():
     assert f"[CC-BY-SA-4.0]({recipes['isles22'].license_source}) |" in rows["isles22"]
     assert f"[CC-BY-4.0]({recipes['brain-tumor-mri'].license_source})* |" in rows["brain-tumor-mri"]
     assert "| not stated |" in rows["glas"]
+    assert f"[354 MB]({recipes['mhist'].download.source})* |" in rows["mhist"]
+    sizes = re.search(r"^(\d+) cards state how much .* (\d+) at the publisher's, (\d+) second hand", overview(), re.M)
+    assert sizes is not None
+    known, own, second = map(int, sizes.groups())
+    assert known == own + second == sum(recipe.download.bytes is not None for recipe in recipes.values())
     counts = re.search(r"^(\d+) cards name a licence .* (\d+) at the publisher's, (\d+) second hand", overview(), re.M)
     assert counts is not None
     stated, own, second = map(int, counts.groups())

@@ -42,6 +42,9 @@ def test_every_card_is_summed_up_as_it_is_validated():
         assert card.modality == (recipe.modality or "")
         assert (card.layout, card.anatomy, card.items) == (recipe.layout.kind, recipe.anatomy.en, recipe.expected.items)
         assert card.verified == str(recipe.verified)
+        size = recipe.download
+        assert (card.download, card.download_bytes) == (size.size, size.bytes), card.name
+        assert card.download_second_hand == size.second_hand
         for name in (recipe.anatomy, *recipe.labels.values()):
             assert words(name.en) in words(card.spoken), (card.name, name.en)
             assert name.zh is None or name.zh in card.spoken

@@ -40,7 +40,8 @@ def publish_build(out: Path, target: Path, *, leave_out_unlicensed: bool, accept
         out: A finished build.
         target: A new or empty folder.
         leave_out_unlicensed: Leave the refused sources out instead of refusing the whole.
-        accept_second_hand: Publish sources whose licence was not read at their publisher's; each is named.
+        accept_second_hand: Publish sources whose licence was not read at their publisher's, or whose card does not
+            name where it was read; each is named.
 
     Raises:
         UserError: Not a finished build, `target` holds something, or a source may not be published.
@@ -73,6 +74,8 @@ def publish_build(out: Path, target: Path, *, leave_out_unlicensed: bool, accept
             say(
                 f"{name}: its licence ({recipe['license']}) is what {recipe['license_source']} says: ask its publisher."
             )
+        elif not recipe.get("license_source") and _is_elsewhere(recipe):
+            say(f"{name}: where its licence ({recipe['license']}) was read is not known: ask its publisher.")
     say(f"{target}: {facts.total} samples, {facts.annotations} images of {len(kept)} sources, with README.md.")
     say_next("data", "push", target, "OWNER/NAME")
 
@@ -107,13 +110,24 @@ def _allowed(
 
 
 def _second_hand(recipes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Return the sources whose licence somebody else than their publisher states, each with what to do."""
-    return {
+    """Return the sources whose licence somebody else than their publisher states, or nobody, each with what to do."""
+    no_place = {
+        name: f"its card names {recipe['license']}, and not where that was read. Read it at {recipe['homepage']}; then "
+        "write the address as license_source into a card of your own, or give --accept-second-hand"
+        for name, recipe in recipes.items()
+        if not recipe.get("license_source") and _is_elsewhere(recipe)
+    }
+    return no_place | {
         name: f"its licence ({recipe['license']}) is what {recipe['license_source']} says, not its publisher. Ask the "
         "publisher; then write into a card of your own where you read it, or give --accept-second-hand"
         for name, recipe in recipes.items()
         if recipe.get("license_second_hand")
     }
+
+
+def _is_elsewhere(recipe: Mapping[str, Any]) -> bool:
+    """Return whether somebody else publishes a source: who draws or collects the data grants the licence himself."""
+    return str(recipe.get("homepage", "")).startswith(("https://", "http://"))
 
 
 def refusals(recipes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

@@ -18,10 +18,22 @@ from gmai_cli.console import say, table
 from gmai_formats.errors import UserError, did_you_mean
 
 from gmai_data.publishing.licences import may_be_sold, reason_to_refuse
-from gmai_data.sources.cards.summaries import Known, Summary, card_of, cards_by_name, known_datasets, summaries
+from gmai_data.sources.cards.summaries import (
+    NO_PUBLIC_DATASET,
+    Known,
+    Summary,
+    card_of,
+    cards_by_name,
+    known_datasets,
+    summaries,
+)
+from gmai_data.sources.download_size import UNIT, bytes_of
+from gmai_data.sources.licence import is_stated
 from gmai_data.vocabulary import CHINESE, ClinicalTask, Department, Modality, Task
 
 _SHOWN_KNOWN = 20
+_WITH_DOWNLOAD = 100
+"""Columns of a terminal that has room for the size to download, too."""
 _LEAST = 7
 """Characters that a column keeps however narrow the terminal is."""
 _ALTERNATIVES: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -217,9 +229,10 @@ _SIGNS: dict[str, str] = {
     **dict.fromkeys(("more than", "over", "大于", "超过", "多于"), ">"),
     **dict.fromkeys(("less than", "fewer than", "under", "小于", "少于", "不到"), "<"),
     **dict.fromkeys(("at least", "至少", "不少于"), ">="),
-    **dict.fromkeys(("at most", "至多", "最多", "不超过"), "<="),
+    **dict.fromkeys(("at most", "up to", "no more than", "至多", "最多", "不超过"), "<="),
 }
 _BETWEEN = re.compile(r"\bbetween\s+([\d,.]+k?)\s+and\s+([\d,.]+k?)", re.IGNORECASE)
+_BETWEEN_SIZES = re.compile(rf"\bbetween\s+([\d,.]+)\s*({UNIT})?\s+and\s+([\d,.]+)\s*({UNIT})(?![\w])", re.IGNORECASE)
 _ONE_WORD = (
     (re.compile(r"\bx rays?\b", re.IGNORECASE), "x-ray"),
     (re.compile(r"\bnon[- ]?commercial(?: use)?\b", re.IGNORECASE), "nc"),
@@ -236,6 +249,12 @@ _SIZE = re.compile(
     r"(?:\s*(?:items|images|pictures|cases|volumes|patients|张|例|个|幅))?(?=\s|$)",
     re.IGNORECASE,
 )
+_DOWNLOAD = re.compile(
+    rf"(?:^|\s)(>=|<=|>|<|{'|'.join(_SIGNS)})\s*(\d{{1,3}}(?:,\d{{3}})+|\d{{1,12}}(?:\.\d+)?)\s*({UNIT})"
+    r"(?:\s*(?:downloads?|to download))?(?!\w)",
+    re.IGNORECASE,
+)
+"""What a question says of the size to download: a number with a unit of bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,6 +274,9 @@ class Filters:
     access: str | None = None
     min_items: int | None = None
     max_items: int | None = None
+    min_download: int | None = None
+    max_download: int | None = None
+    """Bytes. What states no size has neither at least nor at most that much."""
 
     def holds(self, card: Summary) -> bool:
         """Return whether a card has all of it.
@@ -281,9 +303,39 @@ class Filters:
             return False
         if self.access is not None and card.access != self.access:
             return False
+        if not self._holds_download(card):
+            return False
         if self.min_items is not None and (card.items is None or card.items < self.min_items):
             return False
         return self.max_items is None or (card.items is not None and card.items <= self.max_items)
+
+    def _holds_download(self, card: Summary) -> bool:
+        if self.min_download is None and self.max_download is None:
+            return True
+        size = card.download_bytes
+        return (
+            size is not None
+            and (self.min_download or 0) <= size
+            and (self.max_download is None or size <= self.max_download)
+        )
+
+    def without_download(self) -> "Filters":
+        """Return the filters without those of the size to download."""
+        return dataclasses.replace(self, min_download=None, max_download=None)
+
+
+def download_limit(option: str, size: str | None) -> int | None:
+    """Return a size that an option gives, in bytes.
+
+    Raises:
+        UserError: It is no number with a unit.
+    """
+    if size is None:
+        return None
+    try:
+        return bytes_of(size)
+    except ValueError as error:
+        raise UserError(f"{option} {error}.") from error
 
 
 def _is_one_of(said: str, asked: Sequence[str]) -> bool:
@@ -317,8 +369,8 @@ def print_recipes(
     """Print the bundled cards that say all of the words and pass the filters; with words, known datasets, too.
 
     Args:
-        words: A question: whole words, in English or Chinese; `>1000`, `<=500` ask for the number of items, and
-            `may be published` for the licence.
+        words: A question: whole words, in English or Chinese; `>1000`, `<=500` ask for the number of items, `<50 GB`
+            for the size to download, and `may be published` for the licence.
         filters: What else must hold.
         as_json: Print a list of objects in place of a table.
         every: Print all known datasets that are found, not the first of them.
@@ -358,9 +410,11 @@ def print_recipes(
     if near:
         found.sort(key=lambda card: _distance(card, near))
     if not found and not known:
+        _say_unknown_sizes(asked, filters, cards)
         asked_for = f'says "{words}"' if words else "has all of that"
         hint = _hint(asked, cards) if plain else ""
         raise UserError(f"no recipe {asked_for}.{hint} `gmai data recipes list` shows all {len(cards)}.")
+    _say_unknown_sizes(asked, filters, cards)
     if as_json:
         rows = [{**_facts(card), "may_be_published": may_be_published(card)} for card in found]
         more = [{**dataclasses.asdict(each), "card": card or None} for each, card in known]
@@ -369,6 +423,23 @@ def print_recipes(
     if found:
         _print_cards(found)
     _print_known(known, every=every, after=bool(found))
+
+
+def _say_unknown_sizes(asked: Sequence[str], filters: Filters, cards: Sequence[Summary]) -> None:
+    """Say how many cards have all the rest that is asked for, and state no size to download."""
+    if filters == filters.without_download():
+        return
+    rest = filters.without_download()
+    unknown = [
+        card.name
+        for card in cards
+        if card.download_bytes is None
+        and not card.name.startswith(NO_PUBLIC_DATASET)
+        and rest.holds(card)
+        and _answers(_text_of_card(card), asked)
+    ]
+    if unknown:
+        say(f"left out: {len(unknown)} more, whose size to download is not stated")
 
 
 def _refuse_for_filters(words: str, asked: Sequence[str], cards: Sequence[Summary], filters: Filters) -> None:
@@ -458,15 +529,28 @@ def _facts(card: Summary) -> dict[str, Any]:
 
 
 def _print_cards(cards: Sequence[Summary]) -> None:
-    columns = ("recipe", "modality", "task", "items", "licence", "verified", "title")
+    columns = ("recipe", "modality", "task", "items", "download", "licence", "verified", "title")
     rows = [
-        (card.name, card.modality, card.task, "" if card.items is None else str(card.items), _licence(card),
-         card.verified, card.title)
+        (card.name, card.modality, card.task, "" if card.items is None else str(card.items), _download(card),
+         _licence(card), card.verified, card.title)
         for card in cards
     ]  # fmt: skip
+    if (room := _room()) is not None and room < _WITH_DOWNLOAD:
+        at = columns.index("download")
+        columns, rows = (*columns[:at], *columns[at + 1 :]), [(*row[:at], *row[at + 1 :]) for row in rows]
     table(columns, _fitted(columns, rows, narrow=("modality", "task", "licence", "title")))
     if any(card.license_second_hand for card in cards):
-        print("* read second hand: publish with --accept-second-hand")
+        print("* read second hand; what has such a licence is published with --accept-second-hand")
+    elif any(card.download_second_hand for card in cards):
+        print("* read second hand")
+
+
+def _download(card: Summary) -> str:
+    """Return the size to download of a card, as short as a table needs it."""
+    if not is_stated(card.download):
+        return "" if card.name.startswith(NO_PUBLIC_DATASET) else "?"
+    size = re.sub(r"^about\s+", "~", card.download)
+    return f"*{size}" if card.download_second_hand else size
 
 
 def _licence(card: Summary) -> str:
@@ -493,6 +577,12 @@ def _print_known(known: Sequence[tuple[Known, str]], *, every: bool, after: bool
     print("A card from one of them: gmai data recipes new FOLDER --like NAME")
 
 
+def _room() -> int | None:
+    """Return the width of the terminal, or of what COLUMNS asks for; None where nothing limits it."""
+    limited = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return shutil.get_terminal_size().columns if limited else None
+
+
 def _fitted(
     columns: Sequence[str], rows: Sequence[tuple[str, ...]], *, narrow: tuple[str, ...]
 ) -> list[tuple[str, ...]]:
@@ -500,9 +590,8 @@ def _fitted(
 
     What is written into a file or a pipe is not cut, unless COLUMNS asks for it.
     """
-    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
+    if (room := _room()) is None:
         return list(rows)
-    room = shutil.get_terminal_size().columns
     widths = [max(len(column), *(len(row[at]) for row in rows)) for at, column in enumerate(columns)]
     may = [at for at, column in enumerate(columns) if column in narrow]
     least = {at: max(len(columns[at]), _LEAST) for at in may}
@@ -527,7 +616,14 @@ def _with_asked(filters: Filters, words: str) -> tuple[Filters, str]:
     if licences := _CREATIVE_COMMONS.findall(words):
         more["license_is"] = tuple(re.sub(r"[\s-]+", "-", licence.upper()) for licence in licences)
         words = _CREATIVE_COMMONS.sub(" ", words)
-    words = _BETWEEN.sub(r" >=\1 <=\2 ", words)
+    words = _BETWEEN_SIZES.sub(lambda found: f" >={found[1]} {found[2] or found[4]} <={found[3]} {found[4]} ", words)
+    for said, number, unit in _DOWNLOAD.findall(words):
+        sign, size = _SIGNS.get(said.lower()) or str(said), bytes_of(f"{number} {unit}")
+        if sign[0] == ">":
+            more["min_download"] = size + (sign == ">")
+        else:
+            more["max_download"] = size - (sign == "<")
+    words = _BETWEEN.sub(r" >=\1 <=\2 ", _DOWNLOAD.sub(" ", words))
     for said, digits, times in _SIZE.findall(words):
         sign = _SIGNS.get(said.lower()) or str(said)
         number = round(float(digits.replace(",", "")) * _TIMES[times.lower()])

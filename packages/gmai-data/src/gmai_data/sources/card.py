@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from gmai_data.imaging.rules import BoxRule, Deidentification, SliceRule, ValueRule
+from gmai_data.sources.download_size import bytes_of
 from gmai_data.sources.licence import NOT_STATED, is_stated
 from gmai_data.sources.patterns import pattern_of
 from gmai_data.vocabulary import ClinicalTask, Department, Modality, Split, Task
@@ -66,6 +67,40 @@ class Expected(_Part):
 
     items: Annotated[int, Field(ge=1)] | None = None
     """Images, cases, series, videos or texts: whatever the layout lists one by one."""
+
+
+class Download(_Part):
+    """How much there is to download, so that room and time for it are known before."""
+
+    size: str = NOT_STATED
+    """Size as published, a number and a unit: `3.4 GB`, `about 700 GB`, `82 MB`. kB, MB, GB and TB are powers of
+    1000, KiB, MiB, GiB and TiB of 1024. `not stated` where no place was found that says it."""
+    source: str = ""
+    """Address of the page or file that the size was read in."""
+    second_hand: bool = False
+    """Whether `source` is not the publisher's own: a list, a tool, a copy, which may be packed otherwise."""
+    of: str = ""
+    """What the size is of, where that is not the whole of what the card reads, packed: `with the unlabelled part`."""
+    sought: tuple[_Words, ...] = ()
+    """With `not stated`: addresses that were read for a size, and name none."""
+
+    @model_validator(mode="after")
+    def _size_was_read_or_sought(self) -> Self:
+        if not is_stated(self.size):
+            if self.source or self.second_hand or self.of:
+                raise ValueError(f"source, second_hand and of belong to a size; with `{NOT_STATED}`, use sought")
+            return self
+        bytes_of(self.size)
+        if not self.source:
+            raise ValueError(f"{self.size}: name source, the address where the size was read")
+        if self.sought:
+            raise ValueError(f"sought lists where no size was found; with {self.size}, name source")
+        return self
+
+    @property
+    def bytes(self) -> int | None:
+        """Return the size in bytes, or None where it is not stated."""
+        return bytes_of(self.size) if is_stated(self.size) else None
 
 
 class JoinedColumn(_Part):
@@ -153,8 +188,8 @@ class Card(_Part):
     license_source: str = ""
     """Address of the page or file that the licence was read in."""
     license_second_hand: bool = False
-    """Whether `license_source` is not the publisher's own: a copy's page, a list, a tool. What counts is what the
-    publisher says; ask before you pass anything on."""
+    """Whether `license_source` is not the publisher's own, but a copy's page, a list or a tool, or was only read in
+    what such quote of it. What counts is what the publisher says; ask before you pass anything on."""
     license_sought: tuple[_Words, ...] = ()
     """With `not stated`: addresses that were read for a licence, and name none."""
     redistribution: bool | None = None
@@ -162,6 +197,8 @@ class Card(_Part):
     For SPDX identifiers the table in `publishing/licences.py` answers."""
     access: Literal["open", "registration", "agreement", "request"] = "open"
     """How one gets the data: download, with an account, after signing an agreement, by asking the owners."""
+    download: Download = Download()
+    """Size to download, and where that was read or sought."""
     version: int = Field(default=1, ge=1)
     """Raised with every change of the card that changes records; stands in every record."""
     verified: Literal["none", "listing", "copy"] = "none"

@@ -51,12 +51,15 @@ def overview() -> str:
         _tally("access", (recipe.access for recipe in recipes)),
         _licences(recipes),
         _tally("licence", (recipe.license for recipe in recipes)),
+        "## Sizes to download",
+        _downloads(recipes),
         "## Cards",
         _table(
-            ("card", "modality", "department", "clinical task", "items", "licence", "grade", "title"),
+            ("card", "modality", "department", "clinical task", "items", "download", "licence", "grade",
+             "title"),
             [
                 (f"`{each.name}`", str(each.modality), each.department, each.clinical_task, each.expected.items or "",
-                 _licence(each), each.verified, f"[{_cell(each.title)}]({each.homepage})")
+                 _download(each), _licence(each), each.verified, f"[{_cell(each.title)}]({each.homepage})")
                 for each in recipes
             ],
         ),
@@ -75,6 +78,26 @@ def _licences(recipes: Sequence[Recipe]) -> str:
         f"tool; marked *). For {len(recipes) - len(stated)} none was found in the places of `license_sought`; nothing "
         "that is built from those can be published."
     )
+
+
+def _downloads(recipes: Sequence[Recipe]) -> str:
+    """Return how the sizes to download were read, in a paragraph."""
+    read = [recipe.download for recipe in recipes if recipe.download.source]
+    second_hand = sum(each.second_hand for each in read)
+    total = sum(each.bytes or 0 for each in read)
+    return (
+        f"{len(read)} cards state how much there is to download, {total / 10**12:.1f} TB together; `download.source` "
+        f"is where it was read: {len(read) - second_hand} at the publisher's, {second_hand} second hand (marked *). "
+        f"For {len(recipes) - len(read)} no size was found in the places of `download.sought`. `download.of` says what "
+        "the size is of, where it is not the whole of what the card reads. How to get the data is `access` and the "
+        "address that the title links to."
+    )
+
+
+def _download(recipe: Recipe) -> str:
+    found = recipe.download
+    said = f"[{found.size}]({found.source})" if found.source else found.size
+    return f"{said}*" if found.second_hand else said
 
 
 def _licence(recipe: Recipe) -> str:

@@ -10,7 +10,7 @@ from gmai_formats.safe_yaml import compose_yaml, load_yaml, yaml_text
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
 from gmai_data.imaging.rules import BoxRule, Deidentification, SliceRule, ValueRule
-from gmai_data.sources.card import Card, Expected, SplitRule
+from gmai_data.sources.card import Card, Download, Expected, SplitRule
 from gmai_data.sources.layout import Layout
 from gmai_data.sources.layouts.arrays import Arrays
 from gmai_data.sources.layouts.coco import Coco
@@ -146,6 +146,7 @@ def _known_fields(location: tuple[int | str, ...]) -> list[str]:
         return list(LAYOUTS[str(location[1])].model_fields)
     nested: dict[int | str, type[BaseModel]] = {
         "expected": Expected,
+        "download": Download,
         "slices": SliceRule,
         "values": ValueRule,
         "split": SplitRule,

@@ -30,6 +30,7 @@ def reference() -> str:
         rules.SliceRule,
         rules.BoxRule,
         card.SplitRule,
+        card.Download,
         card.Expected,
         rules.ValueRule,
         rules.Deidentification,

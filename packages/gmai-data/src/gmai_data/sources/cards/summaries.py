@@ -14,6 +14,9 @@ from typing import Any
 
 from gmai_formats.errors import UserError, did_you_mean
 
+from gmai_data.sources.download_size import bytes_of
+from gmai_data.sources.licence import NOT_STATED, is_stated
+
 PHANTOM_PREFIX = "phantom-"
 NO_PUBLIC_DATASET = (PHANTOM_PREFIX, "pydicom-")
 """How the names of cards begin that are of no public dataset: drawn pictures, and files that libraries test with."""
@@ -38,6 +41,11 @@ class Summary:
     layout: str
     anatomy: str
     items: int | None
+    download: str
+    """Size to download as it is published, or `not stated`."""
+    download_bytes: int | None
+    download_second_hand: bool
+    """Whether others than the publisher say that size."""
     verified: str
     spoken: str
     """Names of the anatomy and the labels in both languages, and synonyms."""
@@ -87,6 +95,8 @@ def _summary(path: Path) -> Summary:
     card = _Blocks(path.read_text(encoding="utf-8"))
     anatomy, verified = card.value("anatomy"), card.value("verified")
     items = _ITEMS.search(card.block("expected"))
+    size = _DOWNLOAD.search(card.block("download"))
+    download = size[1].strip() if size else NOT_STATED
     return Summary(
         name=card.value("name"),
         title=card.value("title"),
@@ -102,6 +112,9 @@ def _summary(path: Path) -> Summary:
         layout=card.kind,
         anatomy=anatomy["en"] if isinstance(anatomy, dict) else str(anatomy),
         items=int(items[1].replace("_", "")) if items else None,
+        download=download,
+        download_bytes=bytes_of(download) if is_stated(download) else None,
+        download_second_hand=_SECOND_HAND.search(card.block("download")) is not None,
         verified={True: "copy", False: "none", None: "none"}.get(verified, str(verified)),
         spoken=card.spoken,
     )
@@ -163,6 +176,8 @@ _NO_TEXT = frozenset({"true", "false", "yes", "no", "on", "off", "null"})
 _SWITCHES = {"true": True, "false": False}
 _BOTH_NAMES = re.compile(r"\{en: ([A-Za-z][A-Za-z0-9 -]*), zh: ([^\W_a-zA-Z]+)\}")
 _ITEMS = re.compile(r"\bitems: *([\d_]+)")
+_DOWNLOAD = re.compile(r"\bsize: *['\"]?([^,}'\"\n]+)")
+_SECOND_HAND = re.compile(r"\bsecond_hand: *true\b")
 _QUOTED = re.compile(r"'[^'\n]*'|\"[^\"\\\n]*\"")
 _KIND = re.compile(r"\bkind: *([a-z_]+)")
 _KEY = re.compile(r"(?:[{,]|^) *[^{},:\n]+:(?= )|[{}\[\]'\"#]", re.MULTILINE)
