@@ -78,7 +78,8 @@ class Download(_Part):
     source: str = ""
     """Address of the page or file that the size was read in."""
     second_hand: bool = False
-    """Whether `source` is not the publisher's own: a list, a tool, a copy, which may be packed otherwise."""
+    """Whether `source` is not the publisher's own: a list, a tool, a copy, which may be packed otherwise; or
+    was only read in what such quote of it."""
     of: str = ""
     """What the size is of, where that is not the whole of what the card reads, packed: `with the unlabelled part`."""
     sought: tuple[_Words, ...] = ()
