@@ -69,6 +69,14 @@ def _plain(choice: str) -> str:
     return _fold(undecorated(unify(choice))) or choice.casefold().strip()
 
 
+def holds_option(lower: str, choices: tuple[str, ...]) -> bool:
+    """Return whether the text of an option stands somewhere in a text in small letters, be it within a word."""
+    together = "\n".join(choices)
+    if not together.isascii() or any_of((*_MARKUP_SIGNS, "  "), together):
+        return any_of(plain_options(choices), lower)
+    return any_of([choice.strip(_EDGES) for choice in together.lower().split("\n")], lower)
+
+
 def _longest(choices: tuple[str, ...]) -> int:
     return max(map(len, choices)) + _MARKS_CHARS
 

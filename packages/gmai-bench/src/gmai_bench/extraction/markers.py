@@ -109,6 +109,7 @@ _CLOSING_LINES = {
         *("The answer is X.", "The answer is (X).", "The correct answer is X.", "The correct answer is (X)."),
     )
 }
+_LONGEST_CLOSING = 1 + max(map(len, _CLOSING_LINES))
 """Last lines that are looked up before the pattern is tried, which finds the same in them."""
 _SPEAKER = re.compile(r"\b(?:i|we)(?:\s+(?:would|will|am|are)|'(?:d|ll|m|re))?\s+$")
 """What stands before a spoken marker: "I would choose"."""
@@ -180,7 +181,8 @@ _REFUSAL = re.compile(
     r"\b(?:can(?:no|')t|can not|unable to|not able to|not possible to|not qualified to|won't|will not)\s+"
     r"(?:be\s+|\w+\s+){0,2}?"
     r"(?:help|assist|answer|determined?|provide|diagnose|identif(?:y|ied)|tell|interpret|analy[sz]e|comment|offer|give|"
-    r"(?:see|view|access)\s+(?:the|any|this|an)?\s*images?)\b"
+    r"(?:(?:directly|actually)\s+)?(?:see|view|access|display)\s+(?:or\s+\w+\s+)?(?:the|any|this|an|your)?\s*"
+    r"(?:(?:actual\s+)?(?:contents?|details?)\s+(?:of|in)\s+(?:the\s+|this\s+|an?\s+)?)?(?:images?|pictures?|photos?|scans?))\b"
     r"|^\W*(?:I'm\s+|I\s+am\s+)?sorry\b(?!,?\s+(?:for|about|I\s+meant?)\b)"  # "I'm sorry, but"; not "Sorry, I meant"
     r"|\bas an AI\b|\bI (?:do not|don't) know\b"
     r"|\b(?:do not|don't) have (?:enough|sufficient) information\b|\bI (?:must |have to )?decline to\b"
@@ -219,7 +221,9 @@ _TAKEN_BACK = re.compile(  # "A... no, B"; none in "A. no, B. yes"
     r"(?<![A-Za-z0-9])[A-Z](?:\)|\*\*)?(?:[\s.…,;—–-]{1,6}(?:(?:oh|hmm|sorry|wait),?\s)?no|\?\s?[Nn]o)[\s,.…—–-]{1,4}"
     r"(?=(?:it(?:'s| is) |make (?:that|it) )?\(?[A-Z]\)?[.!*]*(?:\s*$|\s*[,;\n]|\s+(?:because|since|as|is)\b))"
 )
-_SECOND_THOUGHT_WORDS = ("wait", "actually", "scratch", "let me re", "should re", "second th", "correction:")
+SECOND_THOUGHT_WORDS = ("wait", "actually", "scratch", "let me re", "should re", "second th", "correction:")
+_SECOND_THOUGHT_LEAD, _SECOND_THOUGHT_CHARS = 44, 100
+"""What may stand before one of these words and behind where it begins, at most, but for a run of "no, no, …"."""
 _NO_BEHIND = (" no", "—no", "? No", "?No")
 _SENTENCE_START = re.compile(
     r"\n+|(?:(?<=\w\w)|(?<=\s\d)|(?<=\b[A-Z])(?=\.\s+(?:So|In the end|Therefore|Thus|Hence|Ultimately|Overall)\b))"
@@ -339,10 +343,15 @@ _CLAUSE_END = re.compile(r"[\n;。！]|[.!?](?<=\w\w.)\s")
 _ANNOUNCING = ("nswer", "hoose", "hoice", "\\boxed", "select", "pick", "[x]", "[X]", "Ans", "ption is", "ption:", "<|")
 
 
+def closing_line(text: str) -> str | None:
+    """Return the letter of a last line that is one of the commonest and is looked up: "Answer: B"."""
+    return _CLOSING_LINES.get(text[max(text.rfind("\n") + 1, len(text) - _LONGEST_CLOSING) :])
+
+
 def closing_letter(text: str) -> str | None:
     """Return the letter of the commonest endings ("The answer is B."), as `marked_spans` would find it, but sooner."""
-    if (last := text[text.rfind("\n") + 1 :]) in _CLOSING_LINES:
-        return _CLOSING_LINES[last]
+    if (last := closing_line(text)) is not None:
+        return last
     if not text.rstrip(").*$}。")[-1:].isupper():
         return None
     closing = _CLOSING.search(text, max(0, len(text) - _CONTEXT_CHARS))
@@ -592,11 +601,18 @@ def without_questions(text: str) -> str:
 
 def after_second_thought(text: str) -> str:
     """Return what follows the last "Wait, …", "No, actually …" of a text, or nothing."""
-    words = _SECOND_THOUGHT_WORDS if text.isascii() else (*_SECOND_THOUGHT_WORDS, "等", "不对", "错了")
-    ends = [found.end() for found in _SECOND_THOUGHT.finditer(text)] if any_of(words, lowered(text)) else []
+    words = SECOND_THOUGHT_WORDS if text.isascii() else (*SECOND_THOUGHT_WORDS, "等", "不对", "错了")
+    last = -1
+    if any_of(words, lower := lowered(text)):
+        for place in sorted(place for place, _ in places_of(lower, words)):
+            if place >= last:
+                around = max(last, place - _SECOND_THOUGHT_LEAD, 0), place + _SECOND_THOUGHT_CHARS
+                found = _SECOND_THOUGHT.search(text, *around)
+                found = found and _SECOND_THOUGHT.match(text, found.start())  # to its end, which may lie further on
+                last = found.end() if found else last
     if any_of(_NO_BEHIND, text):
-        ends += [found.end() for found in _TAKEN_BACK.finditer(text)]
-    return text[max(ends) :] if ends else ""
+        last = max((last, *(found.end() for found in _TAKEN_BACK.finditer(text))))
+    return text[last:] if last >= 0 else ""
 
 
 def draws_other_conclusion(text: str) -> bool:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from gmai_bench.extraction.negation import WINDOW_CHARS, is_negated
 from gmai_bench.extraction.spellings import (
     NUMBERS,
+    ORDINALS,
     PARTS_PUT_IN,
     WORDS_PUT_IN,
     any_of,
@@ -41,6 +42,7 @@ SYNONYMS: tuple[tuple[str, ...], ...] = (
     ("none of the above", "none of these", "none of them", "以上都不是", "以上均不是", "以上皆非", "以上都不对"),
 )
 """Closed table of exact synonyms of options: modalities, MR sequences, yes and no, all and none."""
+_IN_NUMBERS = frozenset((*NUMBERS, *(f"{number}s" for number in NUMBERS), *ORDINALS, *(f"{nth}s" for nth in ORDINALS)))
 _FAMILY_OF = {form: number for number, family in enumerate(SYNONYMS) for form in family}
 _WORDS_PUT_IN = WORDS_PUT_IN.union(*(WORD.findall(form) for form in _FAMILY_OF))
 _LONGEST_SYNONYM = max(map(len, _FAMILY_OF))
@@ -304,7 +306,7 @@ def option_that_opens(text: str, choices: tuple[str, ...]) -> int | None:
 
 def option_of_first_sentence(text: str, choices: tuple[str, ...]) -> int | None:
     """Return the option that is all of the first sentence ("MRI. An X-ray would …"), where no other sentence is one."""
-    end = _SENTENCE_END.search(text, 0, _lookup(choices)[1] + _MOST_AROUND)
+    end = _SENTENCE_END.search(text, 0, _at_most(choices) + _MOST_AROUND)
     if option_equal_to(text[: end.start()] if end else text, choices) is None:
         return None
     return _opening_piece(_SENTENCE_END.split(text), choices)
@@ -312,7 +314,7 @@ def option_of_first_sentence(text: str, choices: tuple[str, ...]) -> int | None:
 
 def option_of_last_sentence(text: str, choices: tuple[str, ...]) -> int | None:
     """Return the option that is all of the last sentence ("Bone is dark. MRI."), where no other sentence is one."""
-    tail = _PLAIN_SENTENCE_END.split(text[-_lookup(choices)[1] - _MOST_AROUND :])
+    tail = _PLAIN_SENTENCE_END.split(text[-_at_most(choices) - _MOST_AROUND :])
     last = next((piece for piece in reversed(tail) if piece.strip(EDGES)), "")
     if option_equal_to(_LABEL.sub("", last), choices) is None:
         return None
@@ -396,6 +398,35 @@ def _opening_piece(pieces: list[str], choices: tuple[str, ...]) -> int | None:
     return first if all(option_equal_to(piece, choices) in (None, first) for piece in pieces) else None
 
 
+@lru_cache(maxsize=1024)
+def _looked_for(choices: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return what a text must hold one of to name an option, a number aside, or `None` where that is not told at once.
+
+    An option without brackets, hyphens and the like has one spelling, its own, and one with digits has only such as
+    hold digits or a number in words.
+    """
+    together = "\n".join(choices).casefold()
+    if not together.isascii() or "\r" in together or any_of(_FORM_KEYS, together) or spelling_keys(together):
+        return None
+    wanted: list[str] = []
+    for choice in choices:
+        plain = choice.strip().strip(EDGES)
+        folded = plain.casefold()
+        if not folded or folded in _FAMILY_OF or folded in NUMBERS or species_shortened(plain):
+            return None
+        if not _DIGIT.search(folded):
+            wanted.append(folded)
+    return tuple(wanted)
+
+
+def _names_none(text: str, choices: tuple[str, ...]) -> bool:
+    """Return whether a text cannot name any option, as far as that is told without their spellings."""
+    wanted = _looked_for(choices)
+    if wanted is None or any_of(wanted, folded := text.casefold()) or any_of(wanted, without_hyphens(folded)):
+        return False
+    return len(wanted) == len(choices) or (_DIGIT.search(text) is None and _IN_NUMBERS.isdisjoint(words_of(text)))
+
+
 def options_mentioned(text: str, choices: tuple[str, ...], *, letters: bool = False) -> list[int]:
     """Return the distinct options named in the text and not denied.
 
@@ -406,6 +437,8 @@ def options_mentioned(text: str, choices: tuple[str, ...], *, letters: bool = Fa
         choices: Texts of the options.
         letters: Whether they were shown with letters: then a text that is an option's letter names that one.
     """
+    if _names_none(text, choices):
+        return []
     words, by_word, places = _by_word(choices, letters=letters)
     if said := words & words_of(text):
         places = sorted({place for word in said for place in by_word[word]}.union(places))

@@ -14,6 +14,7 @@ from gmai_bench.extraction.agreement import (
     agreeing_lines,
     agreeing_places,
     agreeing_start,
+    holds_option,
     option_but_for_blanks,
     undecorated,
 )
@@ -28,12 +29,14 @@ from gmai_bench.extraction.letters import (
     mentioned_letters,
 )
 from gmai_bench.extraction.markers import (
+    SECOND_THOUGHT_WORDS,
     after_second_thought,
     answer_after_refusal,
     before_next_question,
     clause_after_reason,
     closing_conclusion,
     closing_letter,
+    closing_line,
     concluding_sentence,
     draws_other_conclusion,
     favoured_letters,
@@ -74,7 +77,7 @@ from gmai_bench.extraction.restated import (
     option_short_for,
 )
 from gmai_bench.extraction.spellings import any_of
-from gmai_bench.extraction.text import LETTERS, strip_thoughts, unify
+from gmai_bench.extraction.text import LETTERS, lowered, strip_thoughts, unify
 
 EXTRACTOR = "gmai-options/12"
 """Name and version of these rules; a change of any of them raises the version."""
@@ -177,33 +180,22 @@ _ANNOUNCED_WITH_TEXT = re.compile(
 _NOT_PLAIN = ("\n", "~~", "<", "[", "nswer", "hoose")
 """With one of these in it a text is read by all the rules."""
 
-_PLAIN_REFUSAL = re.compile(
-    r"I(?:'m| am) (?:sorry[,.] (?:but )?(?:I (?:can't|cannot|am unable to|am not able to)|I'm (?:unable|not able) to)"
-    r"|(?:unable|not able) to (?:help|assist|answer|determine|provide|diagnose|identify|tell|interpret|analy[sz]e))"
-    r" [a-z',\- ]*[.]?"
+_REFUSING_STARTS = ("I'", "I ", "I’", "Sorry")
+_PLAIN_SENTENCES = re.compile(r"[A-Za-z][A-Za-z',;.?! -]*")
+_LONE_LETTER = re.compile(
+    r"(?<![A-Za-z'])(?:[B-HJ-Z](?![A-Za-z])|[A-Za-z](?=['.,;?!-]*(?:[.?!,;-]|$))(?!'[a-z])|A(?![a-z]))"
 )
-_NO_PLAIN_REFUSAL = (
-    *(
-        "but I'm",
-        " but i",
-        "however",
-        " if ",
-        " is ",
-        " be ",
-        "would",
-        "could",
-        "might",
-        " may",
-        "actually",
-        "wait",
-        " no",
-    ),
-    *("let me", "should", "second", "scratch", "advice", "medical ", "consult", "disclaimer", " ai", "option a "),
-)
-"""With one of these in it even a plain refusal is read by all rules: it may say or announce something beside."""
+"""A letter that may be that of an option, which "I" and "a" before a word are not."""
+_I_JUDGED = ("I is", "I seems", "I looks")
+_IN_REFUSALS = ("not", "'t", "unable", "sorry", "decline", "as an ai")
+"""One of these is in every refusal in English."""
 _WITH_OWN_TEXT = {
     rule: [Extraction(n, rule) for n in range(len(LETTERS))] for rule in ("letter_leading", "marker_letter")
 }
+_LONGEST_LOOKED_UP = max(map(len, (*_LONE_LETTERS, *_ANNOUNCED_LETTERS)))
+_ANNOUNCED_BELOW = [Extraction(n, "marker_letter") for n in range(len(LETTERS))]
+_TAGS = ("~~", "<", "[t", "[T", "[/")
+_TAKES_BACK = (*SECOND_THOUGHT_WORDS, " no")
 _ANNOUNCES = ("~~", "nswer", "hoose")
 """Without one of these no line announces an answer or has something struck out."""
 
@@ -227,28 +219,63 @@ def extract(response: str, choices: tuple[str, ...], *, style: Style) -> Extract
 
 def _read_at_once(response: str, choices: tuple[str, ...]) -> Extraction | None:
     """Return what all rules find in the commonest short answers, without a look at what the options may be called."""
-    if response in _LONE_LETTERS:
-        index, alone = _LONE_LETTERS[response]
-        return alone if index < len(choices) else None
-    if response in _ANNOUNCED_LETTERS:
-        index, announced = _ANNOUNCED_LETTERS[response]
-        return announced if index < len(choices) and not _announces(choices) else None
     if response[1:3] == ". " and response[0].isupper():
         return _with_own_text(response, response[0], 3, choices, "letter_leading") or _of_one_line(response, choices)
-    if response[:2] in ("I'", "I "):
-        return _refused_at_once(response, choices)
+    if len(response) <= _LONGEST_LOOKED_UP:
+        if response in _LONE_LETTERS:
+            index, alone = _LONE_LETTERS[response]
+            return alone if index < len(choices) else None
+        if response in _ANNOUNCED_LETTERS:
+            index, announced = _ANNOUNCED_LETTERS[response]
+            return announced if index < len(choices) and not _announces(choices) else None
     if response[:1] in "ATFa" and (announced := _ANNOUNCED_WITH_TEXT.match(response)):
         letter = announced[1] or announced[2]
         return _with_own_text(response, letter, announced.end(), choices, "marker_letter")
-    return None
+    if "\n" in response:
+        return _announced_below(response, choices)
+    return _refused_at_once(response, choices) if response.startswith(_REFUSING_STARTS) else None
+
+
+def _announced_below(response: str, choices: tuple[str, ...]) -> Extraction | None:
+    """Return the letter that the last line announces in a form that is looked up ("Answer: B"), whatever stands above.
+
+    It is what all rules find where no option is such a text itself, nothing is thought or struck out, and no further
+    question is asked.
+    """
+    letter = closing_line(response)
+    if (
+        letter is None
+        or not response.isascii()
+        or any_of(_TAGS, response)
+        or not 0 <= LETTERS.find(letter) < len(choices)
+    ):
+        return None
+    if "\r" in response or response[0] in "{` \t\n" or before_next_question(response) is not response:
+        return None
+    if _verbatim(response.strip(), choices) is not None or _of_option(response, choices):
+        return None
+    return _ANNOUNCED_BELOW[LETTERS.index(letter)]
 
 
 def _refused_at_once(response: str, choices: tuple[str, ...]) -> Extraction | None:
-    """Return that a plain sentence declines to answer, where no option is in it or sounds like a refusal itself."""
-    if not _PLAIN_REFUSAL.fullmatch(response) or any_of(_NO_PLAIN_REFUSAL, response) or _refusing(choices):
+    """Return that plain sentences decline to answer, where no option is in them or sounds like a refusal itself.
+
+    None where something in them may announce an answer, take one back, or be the letter of an option.
+    """
+    text = response if response.isascii() else response.replace("’", "'")
+    if _PLAIN_SENTENCES.fullmatch(text) is None or _LONE_LETTER.search(text) or not refuses(text):
         return None
-    lower = response.lower()
-    return None if any_of([choice.strip().lower() for choice in choices], lower) else REFUSED
+    lower = lowered(text)
+    if without_suppositions(text) is not text or when_forced(text) or after_second_thought(text):
+        return None
+    after = answer_after_refusal(text)  # "… However, if you describe it, I can help"
+    if after and (any_of(_I_JUDGED, after) or option_letters(after) or options_mentioned(after, choices, letters=True)):
+        return None
+    if without_disclaimer(text) is not text or next(marked_spans(text), None) is not None or _refusing(choices):
+        return None
+    if "(" in (together := "\n".join(choices)) and may_refuse(together):
+        return None  # what is in brackets may be all that is said of an option
+    return None if holds_option(lower, choices) else REFUSED
 
 
 @lru_cache(maxsize=1024)
@@ -331,13 +358,14 @@ def _with_own_text(response: str, letter: str, start: int, choices: tuple[str, .
     if not 0 <= (index := LETTERS.find(letter)) < len(choices):
         return None
     own = choices[index]
-    said = response[start:]
-    if said != own and said != f"{own}.":
+    if not response.startswith(own, start) or response[start + len(own) :] not in ("", "."):
         return None
-    plain = own[:1].isalnum() and own.isascii() and not any_of(_NOT_PLAIN, own)
-    if not plain or closing_letter(response) or response in choices or after_second_thought(response):
+    if not own.isascii() or not own[:1].isalnum() or any_of(_NOT_PLAIN, own) or response in choices:
         return None
-    if _contradicts_itself(response, choices):
+    if own[-1].islower() or own[-1].isdecimal():  # no letter of an option ends it
+        lower = own.lower()
+        return None if any_of(_TAKES_BACK, lower) and after_second_thought(response) else _WITH_OWN_TEXT[rule][index]
+    if closing_letter(response) or after_second_thought(response) or _contradicts_itself(response, choices):
         return None
     return _WITH_OWN_TEXT[rule][index]
 
@@ -460,7 +488,8 @@ def _refused_or_mentioned(text: str, choices: tuple[str, ...], style: Style) -> 
 @lru_cache(maxsize=1024)
 def _refusing(choices: tuple[str, ...]) -> frozenset[int]:
     """Return the options that sound like a refusal themselves: "Cannot be determined"."""
-    if not may_refuse("\n".join(choices)):
+    together = "\n".join(choices)
+    if (together.isascii() and not any_of(_IN_REFUSALS, together.lower())) or not may_refuse(together):
         return frozenset()
     return frozenset(index for index, choice in enumerate(choices) if refuses(choice))
 
