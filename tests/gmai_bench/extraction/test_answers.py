@@ -38,10 +38,21 @@ def test_answers_read_by_a_person_are_never_read_otherwise_and_seldom_not_at_all
     right, 6 guessed when fresh) and of 108 longer ones with denials, corrections and nested options, written when those
     were mended (85 and 5); and 76 when these were (67 and 1); those that may fairly be read or not are in it as they
     are read, and fourteen that are still not read or guessed are not ("A: B", "Aspirin should not be started.",
-    "Pneumonia with parapneumonic effusion").
+    "Pneumonia with parapneumonic effusion"). late_2026.tsv is of 227 (214 read right, 1 guessed when fresh) and 264
+    (223 and 6, of which two verdicts, "LLL" and "VT", were mistaken), and of 171 after what they showed was mended (154
+    and 4); 31 that are still not read, and three that are guessed ("Option 3" of numbers), are not in it.
     """
     rows: list[dict[str, str]] = []
-    names = ("read_by_a_person", "second_thoughts", "restated", "models_2026", "continued", "odd_2026", "fresh_2026")
+    names = (
+        "read_by_a_person",
+        "second_thoughts",
+        "restated",
+        "models_2026",
+        "continued",
+        "odd_2026",
+        "fresh_2026",
+        "late_2026",
+    )
     for name in (f"{name}.tsv" for name in names):
         with (Path(__file__).parent / name).open(encoding="utf-8", newline="") as file:
             rows += csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
@@ -95,8 +106,24 @@ def test_what_is_told_at_once_is_what_all_rules_find() -> None:
         ),
         *("Answer: \\boxed{X}", "Answer: $\\boxed{X}$", "Answer: $X$", "Answer: \\(X\\)", "Answer: \\(\\text{X}\\)"),
     )
+    below = (
+        "Because x.\n\nAnswer: X",
+        "Seen: (B) y\nAnswer: (X)",
+        "so\n\n\\boxed{X}",
+        "\\boxed{A} or\n\\boxed{X}",
+        "x [T\nAnswer: X",
+    )
+    below += ("Answer: A\nQuestion: y\nAnswer: X", "<think>a\nAnswer: X", "~~Answer: A~~\nAnswer: X", "A\r\nAnswer: X")
+    wrappings += below
     refusals = (
         "I'm sorry, I can't assist with that.",
+        "I'm unable to view the image. Please describe it, so I can help.",
+        "I’m sorry, but I can’t see the table. However, I can help with a text, if you describe it.",
+        "I'm sorry, I can't tell. Option I fits. It is I",
+        "I'm not able to help. If forced, 5mm",
+        "I can't provide medical advice. Wait, the text.",
+        "I cannot determine the answer, but the answer would be text if it were seen.",
+        "Sorry, I can't say whether a choice a doctor makes is help.",
         "I'm sorry, but I can't determine the correct answer based on the image.",
         "I'm sorry. I can't help with that",
         "I am unable to identify the correct option from the options given.",

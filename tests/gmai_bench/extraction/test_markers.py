@@ -13,6 +13,8 @@ from gmai_bench.extraction.markers import (
     when_forced,
     without_reasons,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 
 def spans(text: str) -> list[str]:
@@ -166,3 +168,43 @@ def test_last_lines_that_are_looked_up_are_those_that_the_pattern_finds() -> Non
             found = markers._CLOSING.search(text)  # pyright: ignore[reportPrivateUsage]
             assert found is not None, text
             assert found[found.lastindex or 0] == letter == closing_letter(text), text
+
+
+SECOND_THOUGHTS = st.sampled_from(
+    [
+        *(
+            "Wait",
+            "wait. ",
+            ", ",
+            " actually",
+            "actually, no",
+            " no, ",
+            "no",
+            "oh, ",
+            "hmm, ",
+            "but ",
+            "hold on, ",
+            ". ",
+            "\n",
+        ),
+        *(
+            "scratch that",
+            "let me reconsider",
+            "I should re-think",
+            "on second thoughts",
+            "correction: ",
+            "A",
+            "x" * 50,
+            "—",
+        ),
+        *("B? No, C", "。等一下,", "不对,", "错了,应该", "…", "-", "! ", "Let me re-examine. ", "... no, C"),
+    ]
+)
+
+
+@settings(max_examples=2000, deadline=None)
+@given(st.lists(SECOND_THOUGHTS, max_size=9).map("".join))
+def test_second_thoughts_are_looked_for_around_their_words_as_in_the_whole_text(text: str) -> None:
+    ends = [found.end() for found in markers._SECOND_THOUGHT.finditer(text)]  # pyright: ignore[reportPrivateUsage]
+    ends += [found.end() for found in markers._TAKEN_BACK.finditer(text)]  # pyright: ignore[reportPrivateUsage]
+    assert after_second_thought(text) == (text[max(ends) :] if ends else "")

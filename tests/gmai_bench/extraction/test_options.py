@@ -59,7 +59,7 @@ READ = [
     ("<think>maybe A or C</think>B", ABCD, B, "letter_alone"),
     ("maybe A or C</think>\n\nB", ABCD, B, "letter_alone"),
     ("Looking at the image, it must be this one.\nB", ABCD, B, "letter_alone"),
-    ("Option B fits best.", ABCD, B, "letter_option"),
+    ("Option B fits best.", ABCD, B, "letter_favoured"),
     ("Option A is incorrect, so option B it is.", ABCD, B, "letter_option"),
     ("A is incorrect, C fits.", ABCD, C, "letter_mentioned"),
     ("Neither A nor B. D", ABCD, D, "letter_mentioned"),
@@ -238,3 +238,55 @@ def test_a_text_and_the_letter_of_another_option_are_no_answer() -> None:
     assert extract("Yes. A", ("Yes", "No"), style="letters").choice == 0
     assert extract("D. C", ("B", "A", "D", "C"), style="letters").choice is not None  # letters only
     assert extract("Yes. B", ("Yes", "No"), style="text").choice == 0
+
+
+SAID = st.sampled_from(
+    [
+        *(
+            "I'm sorry",
+            "I am unable to",
+            "I can't",
+            "help",
+            "see the image",
+            "tell",
+            ", ",
+            ". ",
+            " ",
+            "\n",
+            "but",
+            "However, ",
+            "a",
+            "I",
+        ),
+        *(
+            "Answer: B",
+            "B",
+            "(B)",
+            "B. ",
+            "MRI",
+            "a scan",
+            "X-ray",
+            "option",
+            "the answer is",
+            "5 mm",
+            "two",
+            "if forced, ",
+            "wait, ",
+        ),
+        *("\\boxed{A}", "no", "Sorry", "medical advice", "as an AI", "could be", "~~", "Question: ", "text", "’", "'s"),
+    ]
+)
+SETS = (
+    ABCD,
+    ("5 mm", "2 mm", "12 mm"),
+    ("a scan", "the image", "help", "text"),
+    ("Two", "Three", "I can't tell"),
+    ("B", "A", "x (sorry)"),
+    ("one", "two", "three", "four", "five", "six", "seven", "text", "see the image", "MRI of a text"),
+)
+
+
+@settings(max_examples=3000, deadline=None)
+@given(st.lists(SAID, min_size=1, max_size=9).map("".join), st.sampled_from(SETS))
+def test_what_is_read_at_once_is_read_so_by_all_rules(response: str, choices: tuple[str, ...]) -> None:
+    assert extract(response, choices, style="letters") == extract_by_all_rules(response, choices, style="letters")

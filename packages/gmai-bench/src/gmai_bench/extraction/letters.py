@@ -212,6 +212,8 @@ def _is_mention(text: str, start: int, index: int) -> bool:
         return False
     if before == "(":
         return True
+    if text[end : end + 1] == "+" and not text[end + 1 : end + 2].strip().isalnum():
+        return False  # a mark or a blood group: "B+"
     if _BEFORE_TERM.match(text, end):
         return False
     if LETTERS[index] == "I" and not _NO_PRONOUN.match(text, end):

@@ -20,6 +20,7 @@ _MARKERS: dict[str, re.Pattern[str]] = {
         r"\\boxed\s*\{(?:\\(?:text|math)\w*\{(?:(?:final )?answer:?\s*\}\s*)?)?(?P<held>[^{}]*(?:\{[^{}]*\}[^{}]*)*)\}"
     ),
     "<answer>": re.compile(r"<answer>(?P<held>.*?)(?:</answer>|$)", re.DOTALL),
+    "<final": re.compile(r"<final(?:_answer)?>(?P<held>.*?)(?:</final|$)", re.DOTALL),
     "<|begin_of_box|>": re.compile(r"<\|begin_of_box\|>(?P<held>.*?)(?:<\|end_of_box\|>|$)", re.DOTALL),  # GLM-V
     "[x]": re.compile(r"(?<!\w )(?<![\w)])\[x\]"),  # a ticked box in front of the answer
     "ans": re.compile(
@@ -113,6 +114,8 @@ _LONGEST_CLOSING = 1 + max(map(len, _CLOSING_LINES))
 """Last lines that are looked up before the pattern is tried, which finds the same in them."""
 _SPEAKER = re.compile(r"\b(?:i|we)(?:\s+(?:would|will|am|are)|'(?:d|ll|m|re))?\s+$")
 """What stands before a spoken marker: "I would choose"."""
+_AT_FIRST = re.compile(r"\b(?:initially|at first|at first (?:glance|sight)|originally)\W{1,3}i(?:\s+\w+|'\w+)?\s+$")
+"""Before a spoken marker it makes a first thought of it: "Initially I would choose A, but …"."""
 
 _SUPPOSED = re.compile(
     r"\b(?:if(?!\s+(?:i|we|you|one|forced|pressed|pushed|asked|required|necessary|anything|so|any|had\s+to)\b)"
@@ -153,13 +156,18 @@ _SENTENCE_END = re.compile(
 _BEST = re.compile(
     r"(?<![A-Za-z0-9])(?P<letter>\(?[A-Z]\)?)(?:\*\*)?\s+(?:is|seems|looks)\s+(?:(?!less\b|least\b)\w+\s+){0,2}"
     r"(?:more\s+likely|most\s+likely|correct|right|best|better|(?<=the\s)answer)\b"
+    r"|(?<![A-Za-z0-9])(?P<fits>[A-Z])(?:\*\*)?\s+fits\s+(?:(?:much|far|clearly)\s+)?(?:better|best)\b(?!\s+than)"
     r"|(?<![A-Za-z0-9])(?P<zh>[A-Z])\s*(?:选?项)?\s*是?(?:正确|对的|最可能|最合适|最佳)"
 )
 _BEST_IS = re.compile(  # "the best of A, B and C is B", "most likely of these is (B)"
-    r"\b(?:best|most likely|correct one|right one)\b[^.;\n]{0,40}?\bis\s+(?P<letter>\(?[A-Z]\)?)(?=\s*(?:[.,;:*\n]|$))"
+    r"\b(?:best|most likely|correct one|right one"
+    r"|(?:main|primary|principal|dominant|key)\s+(?:finding|diagnosis|abnormality))"
+    r"\b[^.;\n]{0,40}?\bis\s+(?P<letter>\(?[A-Z]\)?)(?=\s*(?:[.,;:*\n]|$))"
 )
 _BEST_CHINESE = ("正确", "对的", "最")
-_BEST_WORDS = frozenset(("likely", "correct", "right", "best", "better", "answer"))
+_BEST_WORDS = frozenset(
+    ("likely", "correct", "right", "best", "better", "answer", "main", "primary", "principal", "dominant", "key")
+)
 _VERDICT_CHARS = 6
 _TICKS = "✓✔✅☑"
 _TICKED = re.compile(  # "✅ B. MRI", "B: MRI - bright fluid ✓"
@@ -219,6 +227,7 @@ _SECOND_THOUGHT = re.compile(
 )
 _TAKEN_BACK = re.compile(  # "A... no, B"; none in "A. no, B. yes"
     r"(?<![A-Za-z0-9])[A-Z](?:\)|\*\*)?(?:[\s.…,;—–-]{1,6}(?:(?:oh|hmm|sorry|wait),?\s)?no|\?\s?[Nn]o)[\s,.…—–-]{1,4}"
+    r"(?:(?:sorry|wait|rather|i\s+mean)[\s,.…—–-]{1,4})?"
     r"(?=(?:it(?:'s| is) |make (?:that|it) )?\(?[A-Z]\)?[.!*]*(?:\s*$|\s*[,;\n]|\s+(?:because|since|as|is)\b))"
 )
 SECOND_THOUGHT_WORDS = ("wait", "actually", "scratch", "let me re", "should re", "second th", "correction:")
@@ -252,7 +261,7 @@ _CONFIRMS = re.compile(
     re.IGNORECASE,
 )
 _OPEN = re.compile(
-    r"\b(?:determined?|answer|tell|say|identif(?:y|ied)|know|decided?)\s+(?:from\s+(?:the\s+|this\s+)?\w+\s+)?"
+    r"\b(?:determined?|assess(?:ed)?|told|judged?|answer|tell|say|identif(?:y|ied)|know|decided?)\s+(?:from\s+(?:the\s+|this\s+)?\w+\s+)?"
     r"(?:whether|if|which|between)\b",
     re.IGNORECASE,
 )
@@ -331,7 +340,8 @@ _NEIGHBOUR_WORDS = frozenset(
 )  # fmt: skip
 _SUPERLATIVE = re.compile(
     r"\bnext\s+best\s+(?:step|test|management|investigation|action|treatment|option|approach)\b"
-    r"|(?<!second )(?<!next )\b(?:best|most\s+(?:likely|consistent|closely|probable|appropriate|plausible))\b"
+    r"|(?<!second )(?<!next )\b(?:best"
+    r"|most\s+(?:likely|consistent|closely|probable|appropriate|plausible|compatible|in\s+keeping))\b"
     r"|\b(?:highly|strongly|very)\s+(?:suspicious|suggestive|characteristic|typical)\s+(?:for|of)\b"
     r"|\b(?:classic|diagnostic|pathognomonic)\s+(?:for|of)\b",
     re.IGNORECASE,
@@ -427,6 +437,8 @@ def _spans(text: str, places: list[tuple[int, str]]) -> list[Span]:
         spoken = "spoken" in groups and marker["spoken"] is not None
         if spoken and not _SPEAKER.search(lower, max(0, start - 16), start):
             continue
+        if spoken and _AT_FIRST.search(lower, max(0, start - 40), start):
+            continue
         if "held" in groups:
             held = text[marker.start("held") : marker.end("held")].strip()
             spans.append(Span(held, held))
@@ -487,7 +499,13 @@ def favoured_letters(text: str, capitals: Iterable[int]) -> list[tuple[int, int]
         found += (match for place in verdicts if (match := _BEST_IS.match(text, place)))
     if any(any_of(_VERDICT_LEADS, text[max(0, place - _VERDICT_CHARS) : place]) for place in verdicts):
         found += _LISTED_AS_BEST.finditer(text)
-    return [match.span("zh" if match.re is _BEST and match["zh"] else "letter") for match in found]
+    return [match.span(_told_by(match)) for match in found]
+
+
+def _told_by(match: re.Match[str]) -> str:
+    if match.re is not _BEST:
+        return "letter"
+    return next(group for group in ("letter", "zh", "fits") if match[group])
 
 
 def option_letters(text: str) -> list[tuple[int, int]]:

@@ -25,8 +25,10 @@ SYNONYMS: tuple[tuple[str, ...], ...] = (
     ("oct", "optical coherence tomography"),
     ("pet", "positron emission tomography"),
     ("flair", "t2-flair", "t2/flair", "fluid attenuated inversion recovery"),
-    ("dwi", "diffusion-weighted imaging", "diffusion weighted imaging"),
-    ("swi", "susceptibility-weighted imaging", "susceptibility weighted imaging"),
+    ("dwi", "diffusion-weighted imaging", "diffusion weighted imaging", "diffusion-weighted", "diffusion weighted"),
+    ("swi", "susceptibility-weighted imaging", "susceptibility weighted imaging", "susceptibility-weighted"),
+    ("pa", "posteroanterior", "postero-anterior"),
+    ("ap", "anteroposterior", "antero-posterior"),
     ("yes", "是", "是的", "yeah", "yep", "affirmative"),
     ("no", "否", "不是", "不是的", "nope", "没有"),
     (
@@ -50,6 +52,8 @@ _ON_OTHERS = frozenset(form for family in SYNONYMS[-2:] for form in family)
 
 _WORDS_TOO = ("us",)
 """Within a sentence these mean something else in small letters: "let us see"."""
+_AGREED = re.compile(r"\b(?:that's|that is|you're|you are|all|quite)\s+$")
+"""Before "right" these make no side of it."""
 _NUMBER_AND_UNIT = re.compile(r"(?<![\w.,])(\d+(?:[.,]\d+)*)\s*([^\W\d_]|%)")
 """Written with or without a blank between them: "5 mg", "5mg", "20 %"."""
 _NON = re.compile(r"\bnon[ -]?(?=[^\W\d_]{4})")
@@ -62,7 +66,7 @@ _SHARED_AFTER = re.compile(r"\s*(?:\b(?:or|to|and)\b|[/-]|或|和|至)\s*(\w+)")
 _WITH_EXPANSION = re.compile(r"^(.+?)\s*\((.+?)\)?$")
 _YES_NO_OPENING = re.compile(  # "Yes, …", "Likely yes, but …"
     r"\W*(?:(?:(?:most|very)\s+)?(?:likely|probably|possibly|certainly|definitely|clearly)\s*,?\s+)?"
-    r"(yes|no|是的?|不是的?|否|没有)\W*[,.;:!\n-](?!\W*(?:yes|no|是|否|不是)\W*(?:[,.;:!]|$))",
+    r"(yes|no|是的?|不是的?|否|不(?=[,。])|没有)\W*[,.;:!\n-](?!\W*(?:yes|no|是|否|不是)\W*(?:[,.;:!]|$))",
     re.IGNORECASE,
 )
 _LABEL = re.compile(  # "Final selection: MRI"
@@ -298,7 +302,7 @@ def option_that_opens(text: str, choices: tuple[str, ...]) -> int | None:
     A yes or no may stand before a comma; another option is all of its line, and no other line is another option.
     """
     opening = _YES_NO_OPENING.match(text)
-    if opening and (index := option_equal_to(opening[1], choices)) is not None:
+    if opening and (index := option_equal_to("否" if opening[1] == "不" else opening[1], choices)) is not None:
         below = text[opening.end() :].split("\n")
         return index if all(option_equal_to(line, choices) in (None, index) for line in below) else None
     return _opening_piece(text.split("\n"), choices)
@@ -458,7 +462,8 @@ def options_mentioned(text: str, choices: tuple[str, ...], *, letters: bool = Fa
         while start >= 0:
             end = start + len(spelling)
             if covered.find(1, start, end) < 0 and not (
-                spelling in _WORDS_TOO and _is_word_too(text, folded, start, end)
+                (spelling in _WORDS_TOO and _is_word_too(text, folded, start, end))
+                or (spelling == "right" and _AGREED.search(folded, max(0, start - 12), start))
             ):
                 taken.append((start, end, index))
                 covered[start:end] = b"\1" * (end - start)

@@ -157,7 +157,8 @@ def _denied_after(after: str, *, is_letter: bool) -> bool:
         return True
     bracketed = _BRACKETED.match(after)
     if bracketed:  # "MRI (unlikely)"; none in "pneumothorax (tension cannot be excluded)", "MRI (not CT)"
-        if _DENIED_IN_BRACKETS.match(bracketed[1].lower()):
+        of_other = is_letter and _AFTER_OTHER_LETTER.search(bracketed[1])  # "C (less likely B)"
+        if not of_other and _DENIED_IN_BRACKETS.match(bracketed[1].lower()):
             return True
         after = after[bracketed.end() :]
     elif not is_letter and _OF_ANOTHER.match(after):

@@ -79,7 +79,7 @@ from gmai_bench.extraction.restated import (
 from gmai_bench.extraction.spellings import any_of
 from gmai_bench.extraction.text import LETTERS, lowered, strip_thoughts, unify
 
-EXTRACTOR = "gmai-options/12"
+EXTRACTOR = "gmai-options/13"
 """Name and version of these rules; a change of any of them raises the version."""
 
 Style = Literal["letters", "text"]
@@ -113,6 +113,12 @@ _BEFORE_BOLD = re.compile(r"(?:^|[.:\n]|\b(?:is|be|as|of|with|an?|the|likely|sug
 """What stands before an answer in bold; "CT or **MRI**" is none."""
 _BEFORE_BOLD_CHARS = 20
 
+_TWO_BOXES = re.compile(
+    r"boxed\{\s*([A-Z])\s*\}[\s$]*(?:,|;|/|&|\bor\b|\band\b)[\s$]*(?:possibly\s+)?\$?\\boxed\{\s*([A-Z])\s*\}"
+)
+_TWO_OBJECTS = re.compile(
+    r"\[?\s*\{\s*\"answer\"\s*:\s*(\"[^\"{}]{1,200}\")\s*\}\s*,?\s*\{\s*\"answer\"\s*:\s*(\"[^\"{}]{1,200}\")\s*\}\s*\]?"
+)
 NO_ANSWER = ("ambiguous", "refused", "empty", "unparsed")
 
 
@@ -186,6 +192,12 @@ _LONE_LETTER = re.compile(
     r"(?<![A-Za-z'])(?:[B-HJ-Z](?![A-Za-z])|[A-Za-z](?=['.,;?!-]*(?:[.?!,;-]|$))(?!'[a-z])|A(?![a-z]))"
 )
 """A letter that may be that of an option, which "I" and "a" before a word are not."""
+_UNDETERMINED = re.compile(
+    r"\W*(?:it|this|that|the\s+(?:answer|diagnosis|finding))\s+(?:cannot|can't|can not)\s+be\s+"
+    r"(?P<verb>determined|told|decided|assessed)"
+    r"(?:\s+(?:from|with|on|by)\s+(?:the|this)\s+(?:given\s+|provided\s+)?\w+(?:\s+(?:alone|provided|given))?)?\W*",
+    re.IGNORECASE,
+)
 _I_JUDGED = ("I is", "I seems", "I looks")
 _IN_REFUSALS = ("not", "'t", "unable", "sorry", "decline", "as an ai")
 """One of these is in every refusal in English."""
@@ -250,7 +262,12 @@ def _announced_below(response: str, choices: tuple[str, ...]) -> Extraction | No
         or not 0 <= LETTERS.find(letter) < len(choices)
     ):
         return None
-    if "\r" in response or response[0] in "{` \t\n" or before_next_question(response) is not response:
+    if (
+        "\r" in response
+        or response[0] in "{` \t\n"
+        or _announces_two(response)
+        or before_next_question(response) is not response
+    ):
         return None
     if _verbatim(response.strip(), choices) is not None or _of_option(response, choices):
         return None
@@ -305,7 +322,7 @@ def extract_by_all_rules(response: str, choices: tuple[str, ...], *, style: Styl
         answered = extract_by_all_rules(own, choices, style=style)
         if answered.choice is not None and not answered.rule.endswith("_mentioned"):
             return answered
-    if lettered and _contradicts_itself(text, choices):
+    if lettered and (_contradicts_itself(text, choices) or _announces_two(text)):
         return AMBIGUOUS
     closing = closing_letter(text) if lettered else None
     if closing and (index := LETTERS.index(closing)) < len(choices) and not _of_option(text, choices):
@@ -441,6 +458,8 @@ def _refused_or_mentioned(text: str, choices: tuple[str, ...], style: Style) -> 
         mentioned = [i for i in options_mentioned(stated, choices, letters=True) if i in refusing] if refusing else []
         if len(mentioned) == 1:
             return Extraction(mentioned[0], "option_text_mentioned")
+        if len(refusing) == 1 and (same := _undetermined(text, choices, min(refusing))) is not None:
+            return Extraction(same, "option_text_mentioned")
         after = answer_after_refusal(text) or when_forced(text)
         found = _by_mention(after, choices, style) if after else UNPARSED
         return found if found.choice is not None else REFUSED
@@ -483,6 +502,12 @@ def _refused_or_mentioned(text: str, choices: tuple[str, ...], style: Style) -> 
         return Extraction(emphasised, "option_text_favoured")
     best = {_by_mention(sentence, choices, style).choice for sentence in superlatives(text)} - {None}
     return Extraction(best.pop(), "option_text_favoured") if len(best) == 1 else found
+
+
+def _undetermined(text: str, choices: tuple[str, ...], index: int) -> int | None:
+    """Return the option "Cannot be determined …" where a whole answer says so: "It cannot be determined."."""
+    said = _UNDETERMINED.fullmatch(text)
+    return index if said and said["verb"].lower() in choices[index].lower() else None
 
 
 @lru_cache(maxsize=1024)
@@ -544,6 +569,14 @@ def _contradicts_itself(text: str, choices: tuple[str, ...]) -> bool:
     if _TWO_LETTERS.search(text, 0, letter.start()) is None:
         return False  # "D. C" over options that are letters
     return option_equal_to(text[: letter.start()], choices) not in (None, index)
+
+
+def _announces_two(text: str) -> bool:
+    """Return whether two different answers are announced side by side: two boxes with "or" between, two objects."""
+    if text.count("boxed") < 2 and text.count('"answer"') < 2:
+        return False
+    two = _TWO_BOXES.search(text) or _TWO_OBJECTS.fullmatch(text)
+    return two is not None and two[1].strip(' "') != two[2].strip(' "')
 
 
 def _last_line(text: str) -> str:

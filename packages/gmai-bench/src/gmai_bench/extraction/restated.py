@@ -20,9 +20,11 @@ from gmai_bench.extraction.text import LETTERS, find_whole, initials_of, lowered
 
 _OBJECT = re.compile(r"\{[^{}]{3,2000}\}")
 _VERDICT = re.compile(
-    r"(?:(?P<yes>yes|true|correct|是|正确|对)|(?P<no>no|false|incorrect|wrong|否|错误|不正确|错))$", re.IGNORECASE
+    r"(?:(?P<yes>yes|true|correct|likely|是|正确|对)|(?P<no>no|false|incorrect|wrong|unlikely"
+    r"|(?:less|least|not) likely|否|错误|不正确|错))$",
+    re.IGNORECASE,
 )
-_VERDICTS = ("yes", "true", "correct", "no", "false", "wrong", "是", "对", "否", "确", "错", "误")
+_VERDICTS = ("yes", "true", "correct", "likely", "no", "false", "wrong", "是", "对", "否", "确", "错", "误")
 _TICKS, _CROSSES = "✓✔✅☑", "✗✘❌❎"
 _GRADED = re.compile(r"prob|likel|confid|score|概率|可能", re.IGNORECASE)
 _NUMBER_CELL = re.compile(r"(\d+(?:\.\d+)?)\s*%?")
@@ -80,6 +82,9 @@ _BEHIND = re.compile(
     re.IGNORECASE,
 )
 _ROMAN = re.compile("[ivx]+")
+_BARE_NUMBER = re.compile(r"\d+\.\d+")
+_MEASURED = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[^\W\d_]+|%)")
+_RANGE_OF_NUMBERS = re.compile(r"\d+\s*(?:-|–|to)\s*\d+")
 _LINKS = ("of", "the", "and", "in", "with", "or", "to", "for", "a", "an", "due")
 _LINK_INITIALS = ("o", "t", "a", "i")
 """Of "of", "the", "and" and "in", which may stand between the words that an acronym is short for."""
@@ -95,6 +100,15 @@ _EXCEPTED = re.compile(
     r"(?:wrong|incorrect|false|excluded|ruled\s+out|eliminated|implausible|unlikely|dismissed)\b",
     re.IGNORECASE,
 )
+_PROBABLY_NOT = re.compile(
+    r"\W*(?:(?:most\s+)?(?:probably|likely|certainly|definitely|presumably|apparently|clearly)\s+not|not\s+likely)\W*",
+    re.IGNORECASE,
+)
+_NOT_ONE = re.compile(r"\W*(?:(?:it|this|that)(?:\s+is|'s)\s+|is\s+)?not\s+(?P<held>\w+)\W*", re.IGNORECASE)
+_OPPOSITES = {"present": "absent", "positive": "negative"}
+_OPPOSITES |= {other: one for one, other in _OPPOSITES.items()}
+_NUMBER_LIST = re.compile(r"[\s(]*\d{1,2}(?:\s*(?:,|;|&|\band\b|,\s*and\b)\s*\d{1,2})+[\s).]*", re.IGNORECASE)
+_NUMBER_IN_LIST = re.compile(r"\d+")
 _STATEMENT = re.compile(
     r"\W*(?:it|(?:this|that|the)(?:\s+(?:statement|claim|assertion|sentence))?)(?:\s+is|'s)\s+(?P<not>not\s+)?"
     r"(?:(?P<true>true|correct|right|accurate)|(?P<false>false|incorrect|wrong|inaccurate|untrue))"
@@ -113,6 +127,8 @@ def option_restated(text: str, choices: tuple[str, ...]) -> int | None:
     found = (
         _by_place(text, len(choices)),
         _statement(text, choices),
+        _opposite(text, choices),
+        _list_of_numbers(text, choices),
         option_short_for(text, choices),
         option_short_for(description_end(text), choices, announced=True),
         _of_shared_subject(text, choices),
@@ -320,6 +336,28 @@ def _statement(text: str, choices: tuple[str, ...]) -> int | None:
     return wanted[(match["true"] is None) != (match["not"] is not None)] if match else None
 
 
+def _opposite(text: str, choices: tuple[str, ...]) -> int | None:
+    """Return the option that a whole answer means by "not": "Probably not" is "No", "not present" "Absent"."""
+    if len(text) > _LONGEST_SHORT:
+        return None
+    if _PROBABLY_NOT.fullmatch(text):
+        return option_equal_to("no", choices) if option_equal_to("yes", choices) is not None else None
+    denied = _NOT_ONE.fullmatch(text)
+    other = _OPPOSITES.get(denied["held"].lower()) if denied and len(choices) == 2 else None
+    if denied is None or other is None or option_equal_to(denied["held"], choices) is None:
+        return None
+    return option_equal_to(other, choices)
+
+
+def _list_of_numbers(text: str, choices: tuple[str, ...]) -> int | None:
+    """Return the option that lists the same numbers as a whole answer: "1 and 3" is "1, 3"."""
+    if _NUMBER_LIST.fullmatch(text) is None:
+        return None
+    said = frozenset(_NUMBER_IN_LIST.findall(text))
+    lists = [frozenset(_NUMBER_IN_LIST.findall(own)) if _NUMBER_LIST.fullmatch(own) else None for own in choices]
+    return lists.index(said) if lists.count(said) == 1 else None
+
+
 def _number(text: str, choices: tuple[str, ...]) -> int | None:
     """Return the option that a number written as a word is: "three nodules"; "one" is a pronoun."""
     if not any(choice.strip().isdecimal() for choice in choices):
@@ -369,6 +407,13 @@ def option_short_for(text: str, choices: tuple[str, ...], *, announced: bool = F
         return contents.index(content) if contents.count(content) == 1 else None
     if (reordered := _in_another_order(content, contents, more=int("of" in said))) is not None:
         return reordered
+    if (measured := _without_unit(bare, choices)) is not None:
+        return measured
+    if len(said) > 1 and all(word.isdecimal() for word in said):  # "20-30" for "20-30 years"
+        begun = [index for index, own in enumerate(_option_words(choices)) if own[: len(said)] == said]
+        rest = _option_words(choices)[begun[0]][len(said) :] if len(begun) == 1 else ()
+        alone = bool(rest) and all(word.isalpha() and word not in _DENYING for word in rest)
+        return begun[0] if alone and _RANGE_OF_NUMBERS.fullmatch(bare) else None
     coded = len(said) == 1 and said[0].isalnum() and not said[0].isalpha() and not said[0].isdecimal()  # "B12"
     wordless = not coded and not any(len(word) > _SHORTEST_WORD - 1 and word.isalpha() for word in said)
     if wordless or set(said) & _NO_SHORT_FORM:
@@ -382,8 +427,23 @@ def option_short_for(text: str, choices: tuple[str, ...], *, announced: bool = F
         left.remove(word) if word in left else None
     ends = own[: len(said)] == said or (own[0], own[-1]) == (said[0], said[-1])
     ends = ends or ((announced or coded or len(said) > 1) and own[-len(said) :] == said)
-    wanting = set(left) & set(_DENYING) or any(character.isdigit() for word in left for character in word)
+    denying = set(_DENYING) - ({"nor"} if "neither" in said else set())  # "Neither" for "Neither A nor B"
+    wanting = set(left) & denying or any(character.isdigit() for word in left for character in word)
     return having[0] if ends and not wanting else None
+
+
+def _without_unit(said: str, choices: tuple[str, ...]) -> int | None:
+    """Return the option that a bare number is where all options are numbers of one unit: "1.5" is "1.5 cm".
+
+    None for a whole number, which may be anything.
+    """
+    if _BARE_NUMBER.fullmatch(said) is None:
+        return None
+    measured = [_MEASURED.fullmatch(unify(choice).strip()) for choice in choices]
+    if not all(measured) or len({own["unit"] for own in measured if own}) != 1:
+        return None
+    found = [index for index, own in enumerate(measured) if own and own["number"] == said]
+    return found[0] if len(found) == 1 else None
 
 
 def _in_another_order(said: tuple[str, ...], contents: list[tuple[str, ...]], *, more: int) -> int | None:

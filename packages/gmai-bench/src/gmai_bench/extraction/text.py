@@ -14,17 +14,19 @@ _PLAIN = (
     ("\u2028", "\n"),
 )
 _THOUGHT_TAG = re.compile(
-    r"(?P<begin><(?:think(?:ing)?|thought|reasoning)>|◁think▷|\[think\]|<unused94>)"
-    r"|</(?:think(?:ing)?|thought|reasoning)>|◁/think▷|\[/think\]|<unused95>",
+    r"(?P<begin><(?:think(?:ing)?|thought|reasoning|analysis)>|◁think▷|\[think\]|<unused94>)"
+    r"|</(?:think(?:ing)?|thought|reasoning|analysis)>|◁/think▷|\[/think\]|<unused95>",
     re.IGNORECASE,
 )
 """DeepSeek and Qwen write <think>, Kimi ◁think▷, Magistral [THINK], MedGemma <unused94>."""
-_THOUGHT_WORDS = ("think", "thought", "reasoning>", "<unused9")
+_THOUGHT_WORDS = ("think", "thought", "reasoning>", "analysis>", "<unused9")
 
 _IN_NUMBER = (".", ",", "/", ":", "-")
 _ROMAN = r"(?:i{1,3}|iv|vi{0,3}|ix|x)"
 _ENDS_IN_NUMBER = re.compile(rf"(?:\d|\s{_ROMAN})$")
-_RANGE = re.compile(rf"\s*(?:or|to|and|/|~|-|或|和|至|到)\s*(?:\d|{_ROMAN}(?![\w'])(?!\s+\w))", re.IGNORECASE)
+_RANGE = re.compile(
+    rf"\s*(?:or|to|and|/|~|-|或|和|至|到)\s*(?:(?<=or\s)[^\W\d_]?\d|\d|{_ROMAN}(?![\w'])(?!\s+\w))", re.IGNORECASE
+)
 """Behind "Grade 2" it makes another statement of it: "Grade 2 or 3", "Grade II-III"."""
 _OPENS_WITH_NUMBER = re.compile(r"[^\W\d_]?(?=\d)")
 _RANGE_BEFORE = re.compile(r"(?:(?<!\w)(?P<lead>[^\W\d_]?)\d+-?|\w-)\s*(?:or|to|and|/|~|-|或|和|至|到)\s*$")
@@ -91,12 +93,16 @@ def places_of(text: str, words: Iterable[str], first: int = 0, last: int | None 
     return found
 
 
+_REASONED = (
+    r"\s*\"(?:[a-z_]*think(?:ing)?|thoughts?|reasoning|rationale|analysis|explanation|observations?|description)"
+    r"\"\s*:\s*\""
+)
 _CUT_REASONING = re.compile(
-    r"\s*(?:```(?:json)?\s*)?\{\s*\"(?:[a-z_]*think(?:ing)?|thoughts?|reasoning|rationale|analysis|explanation|observations?"
-    r"|description)\"\s*:\s*\"(?:[^\"\\]|\\.)*\Z",
+    rf"\s*(?:```(?:json)?\s*)?\{{{_REASONED}(?:[^\"\\]|\\.)*"
+    rf"(?:\"\s*,{_REASONED}(?:[^\"\\]|\\.)*){{0,9}}(?:\"\s*,?\s*(?:\"[a-z_ ]*(?:\"\s*(?::\s*\"?\s*)?)?)?)?\Z",
     re.IGNORECASE | re.DOTALL,
 )
-"""A JSON object that was cut off within the reasoning that stands before its answer."""
+"""A JSON object that was cut off within the reasoning that stands before its answer, or where the answer begins."""
 
 
 def strip_thoughts(response: str) -> str:
