@@ -18,7 +18,7 @@ import pytest
 from gmai_bench.answers.predictions import Kept, Prediction
 from gmai_bench.benchmarks import record
 from gmai_bench.benchmarks.mmmu import SUBJECTS
-from gmai_bench.benchmarks.registry import REGISTRY, open_benchmark
+from gmai_bench.benchmarks.registry import REGISTRY, default_count, open_benchmark
 from gmai_bench.benchmarks.variants import Variant, turns, varied
 from gmai_bench.images import check
 from gmai_bench.scoring.results import ScoredBenchmark, score_benchmark
@@ -269,6 +269,15 @@ WITHOUT = {
 
 def test_every_benchmark_read_by_code_has_a_tiny_copy() -> None:
     assert WRITERS.keys() | WITHOUT == {f"{name}/{one}" for name, entry in REGISTRY.items() for one in entry.protocols}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_the_count_that_is_planned_with_is_the_one_on_the_card(name: str, tmp_path: Path) -> None:
+    WRITERS[name](tmp_path)
+    card = open_benchmark(name, tmp_path).card
+    assert default_count(name) == {"vqa-rad/llava-med": 272, "slake/llava-med": 416}.get(name, card.expected)
+    if name.endswith("llava-med"):
+        assert f"Accuracy over the {default_count(name)} closed questions" in card.notes
 
 
 @pytest.mark.parametrize("name", WRITERS)

@@ -31,6 +31,9 @@ def test_sizes_are_numbers_or_benchmarks() -> None:
         ("150", 150), ("vqa-rad", 451), ("medqa", 1273), ("mmmu-hm/mc-145", 145)
     ]  # fmt: skip
     assert sizes(["vqa-rad"]) == [("vqa-rad", 451)]
+    assert sizes(["vqa-rad/medevalkit", "vqa-rad/llava-med", "slake/medevalkit,gmai-mmbench"]) == [
+        ("vqa-rad/medevalkit", 451), ("vqa-rad/llava-med", 272), ("slake/medevalkit", 2094), ("gmai-mmbench", 4550)
+    ]  # fmt: skip
     with pytest.raises(UserError, match=r'"1,200": may be one number or several.*Give 1200, or 1 200'):
         sizes(["1,200"])
 
@@ -48,7 +51,7 @@ def test_measures_of_texts_are_no_shares() -> None:
         ("vqarad", r'"vqarad": neither a number nor a benchmark\. Did you mean "vqa-rad"'),
         ("1e3", r'"1e3": neither a number nor a benchmark'),
         ("vqa-rad/lava-med", r'vqa-rad has no such protocol\. Did you mean "llava-med"'),
-        ("slake/llava-med", r"the count of this protocol depends on the copy\. Give a number .* or slake/huatuo-416"),
+        ("mimic-cxr/report-own", r"the count of this protocol depends on the copy\. Give a number .* slake/huatuo-416"),
         ("own.yaml", r"a file does not say how many questions it has before it is read"),
         ("0", r'"0": neither a number'),
     ],

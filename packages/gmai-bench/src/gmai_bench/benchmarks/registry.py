@@ -3,8 +3,8 @@
 import contextlib
 import functools
 import importlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +28,8 @@ class Entry:
     """The first is the default."""
     metric: str
     reported_by: str
+    counts: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Protocol ▶ questions of its headline, of protocols whose name does not say it."""
 
 
 _MEDICAL = "GMAI-VL, Lingshu, Hulu-Med, HuatuoGPT-Vision"
@@ -39,6 +41,7 @@ REGISTRY: dict[str, Entry] = {
         ("exact-451", "yes-no-251", "llava-med", "huatuo-251", "medevalkit"),
         "exact match, options, recall",
         f"{_MEDICAL}, LLaVA-Med, MedGemma",
+        {"llava-med": 272, "medevalkit": 451},
     ),
     "slake": Entry(
         "gmai_bench.benchmarks.slake:open_slake",
@@ -46,6 +49,7 @@ REGISTRY: dict[str, Entry] = {
         ("exact-1061", "llava-med", "huatuo-416", "medevalkit", "zh-exact-1033", "zh-closed-420"),
         "exact match, options, recall",
         f"{_MEDICAL}, LLaVA-Med, MedGemma",
+        {"llava-med": 416, "medevalkit": 2094},
     ),
     "pmc-vqa": Entry(
         "gmai_bench.benchmarks.pmc_vqa:open_pmc_vqa",
@@ -74,6 +78,7 @@ REGISTRY: dict[str, Entry] = {
         ("val", "test"),
         "options",
         "GMAI-VL",
+        {"val": 4550, "test": 21281},
     ),
     "path-vqa": Entry(
         "gmai_bench.benchmarks.path_vqa:open_path_vqa",
@@ -81,6 +86,7 @@ REGISTRY: dict[str, Entry] = {
         ("exact-6719", "medevalkit"),
         "exact match",
         "Lingshu, Hulu-Med, LLaVA-Med",
+        {"medevalkit": 6719},
     ),
     "rad-restruct": Entry(
         "gmai_bench.benchmarks.rad_restruct:open_rad_restruct",
@@ -283,7 +289,7 @@ def _has_own_files(family: str, protocol: str) -> bool:
 
 
 def default_count(name: str) -> int | None:
-    """Return how many questions a benchmark asks, by its protocol's name; none where that does not say it."""
+    """Return how many questions the headline of a benchmark is over; none where that depends on the copy."""
     family, _, protocol = name.partition("/")
     protocols = protocols_of(family)
     protocol = protocol or (protocols[0] if protocols else "")
@@ -292,5 +298,7 @@ def default_count(name: str) -> int | None:
     if family in bundled():
         expected = read_declaration(bundled()[family][protocol]).expected
         return expected.total if expected else None
+    if protocol in REGISTRY[family].counts:
+        return REGISTRY[family].counts[protocol]
     counts = [int(part) for part in protocol.split("-") if part.isdecimal()]
     return counts[-1] if counts else None
